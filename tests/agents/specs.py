@@ -85,7 +85,7 @@ def instance(
     )
 
 
-def again(request: pb.EnsureInstanceRequest, **changes: object) -> pb.EnsureInstanceRequest:
+def next_generation(request: pb.EnsureInstanceRequest, **changes: object) -> pb.EnsureInstanceRequest:
     """Return the next generation of an instance's spec."""
     changed = pb.EnsureInstanceRequest()
     changed.CopyFrom(request)

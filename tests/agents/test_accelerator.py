@@ -40,27 +40,27 @@ def test_the_probe_guest_runs_under_tcg() -> None:
     assert accelerator.runs_guests("tcg", cpu="max", timeout_s=60) == ""
 
 
-def test_a_failing_probe_is_told() -> None:
+def test_failed_probe_is_reported() -> None:
     assert accelerator.runs_guests("no-such-accelerator", cpu="max").startswith("The probe guest ended with")
 
 
-def test_a_device_that_cannot_run_guests_means_tcg(broken_kvm: list[str], tmp_path: Path) -> None:
+def test_unusable_kvm_device_selects_tcg(broken_kvm: list[str], tmp_path: Path) -> None:
     assert auto(tmp_path).virt_type == "qemu"
 
 
-def test_the_verdict_holds_until_the_next_boot(broken_kvm: list[str], tmp_path: Path) -> None:
+def test_probe_result_holds_until_the_next_boot(broken_kvm: list[str], tmp_path: Path) -> None:
     for boot_id in ("boot-1", "boot-1", "boot-2"):
         auto(tmp_path, boot_id)
     assert len(broken_kvm) == 2
     assert "emulation failure" in json.loads((tmp_path / "accelerator.json").read_text())["reason"]
 
 
-def test_no_device_means_tcg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_kvm_device_selects_tcg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(accelerator, "DEVICE", tmp_path / "missing")
     assert auto(tmp_path).virt_type == "qemu"
 
 
-def test_kvm_that_fails_later_is_given_up_for_this_boot(working_kvm: None, tmp_path: Path) -> None:
+def test_kvm_that_fails_later_is_disabled_for_the_boot(working_kvm: None, tmp_path: Path) -> None:
     first = auto(tmp_path)
     assert first.virt_type == "kvm"
     assert first.give_up_kvm("a guest stopped")
@@ -69,13 +69,13 @@ def test_kvm_that_fails_later_is_given_up_for_this_boot(working_kvm: None, tmp_p
     assert auto(tmp_path, "boot-2").virt_type == "kvm"
 
 
-def test_the_operators_word_stands(tmp_path: Path) -> None:
+def test_forced_accelerator_is_kept(tmp_path: Path) -> None:
     forced = Accelerator(tmp_path, wanted="kvm", boot_id="x")
     assert not forced.give_up_kvm("a guest stopped")
     assert forced.virt_type == "kvm"
 
 
-def test_only_listed_programs_run() -> None:
+def test_unlisted_program_is_refused() -> None:
     with pytest.raises(AdapterError, match="not a program"):
         process.run(["sh", "-c", "true"])
 
@@ -86,7 +86,7 @@ def test_a_program_that_hangs_is_ended() -> None:
     assert caught.value.retryable
 
 
-def test_limits_bind() -> None:
+def test_process_limits_are_enforced() -> None:
     limits = process.Limits(cpu_s=5, address_space_bytes=2**20, file_size_bytes=0)
     with pytest.raises(AdapterError):
         process.run(["qemu-img", "--version"], limits=limits)

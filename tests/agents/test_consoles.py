@@ -44,7 +44,7 @@ def lines() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name in names]
 
 
-def test_what_is_typed_reaches_the_guest_and_what_it_says_the_viewer(stub: AgentStub, guest: str) -> None:
+def test_viewer_input_reaches_the_guest_and_output_the_viewer(stub: AgentStub, guest: str) -> None:
     viewer = AgentViewer(stub, guest, scrollback=1000).opened()
     assert viewer.seen == BOOTED
     viewer.type(b"hello\r")
@@ -67,7 +67,7 @@ def test_all_viewers_see_the_same_and_may_type(stub: AgentStub, guest: str) -> N
     ada.hang_up()
 
 
-def test_who_comes_later_gets_what_was_before(stub: AgentStub, guest: str) -> None:
+def test_late_viewer_receives_the_scrollback(stub: AgentStub, guest: str) -> None:
     ada = AgentViewer(stub, guest).opened()
     ada.type(b"early\r")
     ada.wait_for(b"early\r\nfake# ")
@@ -79,7 +79,7 @@ def test_who_comes_later_gets_what_was_before(stub: AgentStub, guest: str) -> No
         viewer.hang_up()
 
 
-def test_after_the_last_one_the_next_one_has_a_line_too(stub: AgentStub, guest: str) -> None:
+def test_next_viewer_gets_a_session_after_the_last_one_left(stub: AgentStub, guest: str) -> None:
     for _ in range(3):
         viewer = AgentViewer(stub, guest).opened()
         viewer.type(b"x")
@@ -88,7 +88,7 @@ def test_after_the_last_one_the_next_one_has_a_line_too(stub: AgentStub, guest: 
         wait_until(lambda: not lines(), what="the line to end")
 
 
-def test_every_viewer_has_the_screen(stub: AgentStub, guest: str) -> None:
+def test_every_viewer_receives_the_screen(stub: AgentStub, guest: str) -> None:
     viewers = [AgentViewer(stub, guest, pb.CONSOLE_KIND_VNC).opened() for _ in range(2)]
     for viewer in viewers:
         width, height, name = shake_hands(viewer)
@@ -117,7 +117,7 @@ def test_an_agent_that_stops_ends_its_consoles(agent: AgentUnderTest, guest: str
     agent.learn()
 
 
-def test_who_reads_nothing_is_cut_off_and_keeps_nobody_waiting() -> None:
+def test_viewer_that_reads_nothing_is_cut_off_and_uses_no_memory() -> None:
     viewer = SerialViewer(channel=None, scrollback=b"")  # type: ignore[arg-type]  # nothing is typed
     viewer.push(b"x" * consoles.MAX_PENDING_BYTES)
     assert viewer.read() == b"x" * consoles.MAX_OUTPUT_BYTES
@@ -128,7 +128,7 @@ def test_who_reads_nothing_is_cut_off_and_keeps_nobody_waiting() -> None:
         viewer.read()
 
 
-def test_a_slow_viewer_is_cut_off_while_others_go_on(
+def test_slow_viewer_is_cut_off_and_others_continue(
     stub: AgentStub, guest: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consoles, "MAX_PENDING_BYTES", 10_000)
@@ -154,7 +154,7 @@ def test_viewers_of_a_guest_and_of_a_node_are_counted(
     second.hang_up()
 
 
-def test_a_guest_that_is_silent_for_very_long_has_no_viewers(
+def test_viewers_of_an_idle_guest_are_disconnected(
     stub: AgentStub, guest: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consoles, "IDLE_LIMIT_S", 0.1)
@@ -171,7 +171,7 @@ def test_a_guest_that_is_silent_for_very_long_has_no_viewers(
         (pb.ConsoleInput(header=pb.ConsoleHeader(instance_id=str(specs.NODE_ID))), "header.kind"),
     ],
 )
-def test_a_bad_beginning_is_refused(stub: AgentStub, first: pb.ConsoleInput, problem: str) -> None:
+def test_malformed_header_is_refused(stub: AgentStub, first: pb.ConsoleInput, problem: str) -> None:
     refused = refusal(lambda: list(stub.OpenConsole(iter([first]))))
     assert refused.code == "agent.bad_request"
     assert refused.message.startswith(problem)
@@ -180,14 +180,14 @@ def test_a_bad_beginning_is_refused(stub: AgentStub, first: pb.ConsoleInput, pro
 @pytest.mark.parametrize(
     "message", [pb.ConsoleInput(data=bytes(64 * 1024 + 1)), pb.ConsoleInput(header=pb.ConsoleHeader())]
 )
-def test_a_bad_message_ends_the_call(stub: AgentStub, guest: str, message: pb.ConsoleInput) -> None:
+def test_malformed_message_ends_the_call(stub: AgentStub, guest: str, message: pb.ConsoleInput) -> None:
     viewer = AgentViewer(stub, guest).opened()
     viewer.message(message)
     assert refusal(lambda: list(viewer.rest())).code == "agent.bad_request"
 
 
 @pytest.mark.parametrize("kind", ENDS)
-def test_a_guest_that_was_started_before_there_were_consoles_says_so(
+def test_guest_started_without_consoles_is_reported(
     agent: AgentUnderTest, stub: AgentStub, guest: str, kind: int
 ) -> None:
     agent.fake.guests[UUID(guest)].consoles = None
@@ -196,5 +196,5 @@ def test_a_guest_that_was_started_before_there_were_consoles_says_so(
     assert "Stop and start it" in refused.message
 
 
-def test_what_the_node_does_not_hold_has_no_console(stub: AgentStub) -> None:
+def test_unknown_guest_has_no_console(stub: AgentStub) -> None:
     assert refusal(AgentViewer(stub, str(specs.NODE_ID)).opened).code == "agent.not_found"

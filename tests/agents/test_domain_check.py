@@ -74,18 +74,18 @@ def check(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_what_libvirt_makes_of_our_definition_is_ours(name: str) -> None:
+def test_definition_as_libvirt_shows_it_is_accepted(name: str) -> None:
     check(name, text_of(name))
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_what_is_answered_to_libvirt_is_checked_as_it_is_written(name: str) -> None:
+def test_printed_answer_to_libvirt_is_accepted(name: str) -> None:
     check(name, domain_check.printed(domain_check.read(text_of(name))))
 
 
 @pytest.mark.parametrize("virt_type", ["kvm", "qemu"])
 @pytest.mark.parametrize("spec", [NEW, MOVED, UEFI], ids=["new", "moved", "uefi"])
-def test_our_definition_is_ours_before_libvirt_has_touched_it(spec: GuestSpec, virt_type: domainxml.VirtType) -> None:
+def test_own_definition_is_accepted_before_libvirt_changes_it(spec: GuestSpec, virt_type: domainxml.VirtType) -> None:
     domain_check.check(spec, domain_check.read(domainxml.domain(spec, virt_type=virt_type)))
 
 
@@ -117,7 +117,7 @@ PREPARED = MINE.replace("</seclabel>", f"<imagelabel>+{USER}:+{USER}</imagelabel
 
 
 def with_user(name: str, label: str) -> str:
-    """As libvirt shows a guest with a user of its own. The other guests here are of an agent that gave them none."""
+    """Change the text to what libvirt shows of a guest with its own user. The other guests here have none."""
     text = re.sub(r"<seclabel type='dynamic' model='dac'.*?</seclabel>", "", text_of(name), flags=re.DOTALL)
     return element(label)(text)
 
@@ -130,7 +130,7 @@ def check_user(name: str, text: str, *, may_share_user: bool = False) -> None:
 
 @pytest.mark.parametrize("may_share_user", [False, True])
 @pytest.mark.parametrize("name", SHOWN)
-def test_a_guest_has_exactly_its_own_user(name: str, may_share_user: bool) -> None:
+def test_guest_must_have_its_own_user(name: str, may_share_user: bool) -> None:
     _, is_prepared = SHOWN[name]
     for label in (MINE, PREPARED) if is_prepared else (MINE,):
         check_user(name, with_user(name, label), may_share_user=may_share_user)
@@ -151,13 +151,13 @@ def test_a_guest_has_exactly_its_own_user(name: str, may_share_user: bool) -> No
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_a_guest_from_before_there_were_users_may_arrive_and_not_start(name: str) -> None:
+def test_guest_without_a_user_may_arrive_and_not_start(name: str) -> None:
     check_user(name, text_of(name), may_share_user=True)
     with pytest.raises(ForeignDomain):
         check_user(name, text_of(name))
 
 
-def test_the_order_of_disks_and_their_names_in_the_guest_are_libvirt_s() -> None:
+def test_disk_order_is_checked_and_target_names_are_not() -> None:
     swapped = replace(MOVED, disks=MOVED.disks[::-1])
     with pytest.raises(ForeignDomain):  # the root disk is the one that the guest boots from
         domain_check.check(swapped, domain_check.read(text_of("migrate")))
@@ -264,7 +264,7 @@ HOSTILE: dict[str, Change] = {
 
 @pytest.mark.parametrize("attack", HOSTILE)
 @pytest.mark.parametrize("name", ["migrate", "prepare", "start", "prepare-arrival", "start-arrival", "arrived"])
-def test_anything_else_is_refused(name: str, attack: str) -> None:
+def test_changed_definition_is_refused(name: str, attack: str) -> None:
     honest = text_of(name)
     hostile = HOSTILE[attack](honest)
     assert hostile != honest
@@ -282,12 +282,12 @@ def test_anything_else_is_refused(name: str, attack: str) -> None:
     ],
     ids=["a channel", "an alias", "a label", "a socket"],
 )
-def test_what_libvirt_chooses_itself_does_not_come_from_another_node(change: Change) -> None:
+def test_values_that_libvirt_chooses_are_refused_from_another_node(change: Change) -> None:
     with pytest.raises(ForeignDomain):
         check("migrate", change(text_of("migrate")))
 
 
-def test_once_libvirtd_was_restarted_the_chain_of_the_guests_own_images_comes_along() -> None:
+def test_backing_chain_shown_after_a_libvirtd_restart_is_accepted() -> None:
     honest, label = text_of("migrate"), element("<seclabel type='dynamic' model='dac' relabel='yes'/>")
     own, other = (
         instead("<target dev='vda'", BACKING.format(image) + "<target dev='vda'")(label(honest))
@@ -298,7 +298,7 @@ def test_once_libvirtd_was_restarted_the_chain_of_the_guests_own_images_comes_al
         check("migrate", other)
 
 
-def test_the_reason_says_where() -> None:
+def test_refusal_names_the_element() -> None:
     with pytest.raises(ForeignDomain, match="<devices/hostdev> is not of its definition"):
         check("migrate", device("<hostdev/>")(text_of("migrate")))
     with pytest.raises(ForeignDomain, match="<vcpu> has other values"):
@@ -326,9 +326,7 @@ QUESTIONS = [(questions, number) for questions, names in FILES.items() for numbe
 
 @pytest.mark.parametrize("attack", ["the root user", "another bridge", "a PCI device of the node"])
 @pytest.mark.parametrize(("questions", "number"), QUESTIONS)
-def test_each_question_of_a_start_and_of_an_arrival_compares(
-    questions: tuple[str, ...], number: int, attack: str
-) -> None:
+def test_start_and_arrival_checks_compare_the_definition(questions: tuple[str, ...], number: int, attack: str) -> None:
     texts = [text_of(name) for name in FILES[questions]]
     with leave(questions) as starts:
         for operation, text in list(zip(questions, texts, strict=True))[:number]:
@@ -338,7 +336,7 @@ def test_each_question_of_a_start_and_of_an_arrival_compares(
         assert starts.use(NEW.id, questions[number], domain_check.read(texts[number])) is None, "it is not used up"
 
 
-def test_a_saved_guest_is_not_brought_back() -> None:
+def test_saved_guest_is_not_restored() -> None:
     with leave(START) as starts:
         for text in (text_of("prepare"), HOSTILE["a PCI device of the node"](text_of("prepare"))):
             assert starts.use(NEW.id, "restore", domain_check.read(text)) is not None
@@ -354,11 +352,11 @@ def test_a_saved_guest_is_not_brought_back() -> None:
         ("<!DOCTYPE d [<!ENTITY a 'aa'>]><domain><uuid>&a;</uuid></domain>", "document type"),
     ],
 )
-def test_what_is_no_domain_is_refused(text: str, problem: str) -> None:
+def test_text_that_is_no_domain_is_refused(text: str, problem: str) -> None:
     with pytest.raises(ForeignDomain, match=problem):
         domain_check.read(text)
 
 
-def test_the_answer_has_what_qemu_needs_of_addresses() -> None:
+def test_answer_keeps_the_addresses_for_qemu() -> None:
     answer = ET.fromstring(domain_check.printed(domain_check.read(text_of("migrate"))))
     assert answer.find("devices/interface/address") is not None

@@ -46,7 +46,7 @@ CASES = {"small-tcg": (SMALL, "qemu"), "small-kvm": (SMALL, "kvm"), "large-tcg":
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_definition_is_the_golden_one(name: str) -> None:
+def test_definition_equals_the_golden_file(name: str) -> None:
     guest, virt_type = CASES[name]
     text = domainxml.domain(guest, virt_type=virt_type)
     golden = GOLDEN / f"{name}.xml"
@@ -56,7 +56,7 @@ def test_a_definition_is_the_golden_one(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_libvirts_schema_accepts_it(name: str) -> None:
+def test_libvirt_schema_accepts_the_definition(name: str) -> None:
     if shutil.which("virt-xml-validate") is None:
         pytest.skip("virt-xml-validate is not installed")
     subprocess.run(["virt-xml-validate", str(GOLDEN / f"{name}.xml"), "domain"], check=True, capture_output=True)
@@ -68,7 +68,7 @@ def test_no_text_becomes_markup() -> None:
     assert len(root.findall("devices/disk")) == 2
 
 
-def test_targets_are_named_as_libvirt_names_them() -> None:
+def test_target_names_are_those_of_libvirt() -> None:
     assert [domainxml.target_name(i) for i in (0, 25, 26, 701, 702)] == ["vda", "vdz", "vdaa", "vdzz", "vdaaa"]
     assert domainxml.free_target(["vda", "sda", "vdc"]) == "vdb"
 
@@ -78,13 +78,13 @@ def test_plugged_disks_are_found_by_their_file() -> None:
     assert {str(LARGE.disks[0].path), str(LARGE.disks[1].path), str(LARGE.seed)} == set(found)
 
 
-def test_all_disks_of_a_domain_are_named_whatever_they_are() -> None:
+def test_all_disk_sources_of_a_domain_are_listed() -> None:
     disks = "<disk><source file='/v/a.qcow2'/></disk><disk><source dev='/dev/sdb'/></disk><disk device='cdrom'/>"
     text = f"<domain><devices>{disks}<disk><source/></disk></devices></domain>"
     assert domainxml.disk_sources(text) == ["/v/a.qcow2", "dev=/dev/sdb", "nothing"]
 
 
-def test_consoles_are_where_the_definition_of_a_running_guest_says() -> None:
+def test_console_sockets_are_read_from_the_running_definition() -> None:
     text = domainxml.domain(SMALL, virt_type="qemu")
     assert domainxml.console_socket(text, ConsoleKind.SERIAL) == SMALL.serial_socket
     assert domainxml.console_socket(text, ConsoleKind.VNC) is None  # libvirt chooses a place when the guest starts
@@ -92,6 +92,6 @@ def test_consoles_are_where_the_definition_of_a_running_guest_says() -> None:
     assert domainxml.console_socket(running, ConsoleKind.VNC) == Path("/q/vnc.sock")
 
 
-def test_a_guest_that_was_started_with_a_pty_and_without_a_screen_has_no_consoles() -> None:
+def test_guest_started_with_a_pty_has_no_consoles() -> None:
     text = '<domain><devices><serial type="pty"><source path="/dev/pts/3"/></serial></devices></domain>'
     assert {domainxml.console_socket(text, kind) for kind in ConsoleKind} == {None}

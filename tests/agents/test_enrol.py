@@ -45,12 +45,12 @@ def test_a_node_is_enrolled_from_the_command_line(tmp_path: Path, ca: TestCA) ->
     assert pki.identity(pki.load(state).certificate) == Identity(NODE_ID, ZONE)
 
 
-def test_asking_again_keeps_the_key(tmp_path: Path) -> None:
+def test_repeated_request_keeps_the_key(tmp_path: Path) -> None:
     first, second = (x509.load_pem_x509_csr(enrol.request(tmp_path, "n").encode()) for _ in range(2))
     assert first.public_key() == second.public_key()
 
 
-def test_what_does_not_fit_is_not_installed(tmp_path: Path, ca: TestCA) -> None:
+def test_mismatched_certificate_is_not_installed(tmp_path: Path, ca: TestCA) -> None:
     request, other_request = enrol.request(tmp_path / "a", "a"), enrol.request(tmp_path / "b", "b")
     other_ca = make_ca(tmp_path / "other")
     x25519 = X25519PrivateKey.generate().public_key()
@@ -67,7 +67,7 @@ def test_what_does_not_fit_is_not_installed(tmp_path: Path, ca: TestCA) -> None:
     assert not (tmp_path / "a" / "pki" / "node.crt").exists()
 
 
-def test_a_certificate_without_a_node_is_no_identity(ca: TestCA) -> None:
+def test_certificate_without_a_node_is_refused(ca: TestCA) -> None:
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
     for uri in ("andromede://zone/x", f"https://zone/x/node/{NODE_ID}", f"andromede://zone/x/host/{NODE_ID}"):
         certificate = sign(ca, key, [x509.UniformResourceIdentifier(uri)], ExtendedKeyUsageOID.SERVER_AUTH)

@@ -110,7 +110,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("make", "announced"), REFUSED)
-def test_a_hostile_image_is_refused_and_nothing_of_it_stays(
+def test_hostile_image_is_refused_and_removed(
     node: Node, tmp_path: Path, make: Callable[[Path], None], announced: ImageFormat
 ) -> None:
     make(tmp_path / "image")
@@ -148,7 +148,7 @@ def test_a_clone_keeps_the_content_of_its_image(node: Node, tmp_path: Path) -> N
     assert copy.read_bytes() == (b"content!" * (MIB // 8)).ljust(4 * MIB, b"\0")
 
 
-def test_left_overs_of_a_killed_agent_are_removed_at_its_start(tmp_path: Path) -> None:
+def test_unfinished_files_of_a_killed_agent_are_removed_at_start(tmp_path: Path) -> None:
     FileDisks(tmp_path)
     left_over = tmp_path / "images" / ".unfinished-x"
     left_over.write_bytes(b"half")
@@ -156,7 +156,7 @@ def test_left_overs_of_a_killed_agent_are_removed_at_its_start(tmp_path: Path) -
     assert not left_over.exists()
 
 
-def test_an_image_that_was_cut_short_is_sent_again(node: Node, tmp_path: Path) -> None:
+def test_truncated_image_is_resent(node: Node, tmp_path: Path) -> None:
     """Killed between the ledger's row and the file's name: the row alone is no image."""
     raw(tmp_path / "image")
     sha256 = send(node, tmp_path / "image", ImageFormat.RAW)
@@ -166,7 +166,7 @@ def test_an_image_that_was_cut_short_is_sent_again(node: Node, tmp_path: Path) -
     assert len(images.all_cached(node)) == 1
 
 
-def test_the_seed_is_a_medium_that_guests_find(node: Node) -> None:
+def test_seed_has_the_label_of_cloud_init(node: Node) -> None:
     instance_id = UUID(specs.new_id())
     files = {"meta-data": b"instance-id: x\n", "user-data": b"#!/bin/sh\n", "network-config": b"version: 2\n"}
     disks = node.adapters.disks
@@ -181,7 +181,7 @@ def test_the_seed_is_a_medium_that_guests_find(node: Node) -> None:
     assert not seed.exists()
 
 
-def test_qemu_reaches_the_seed_as_an_unprivileged_user_whatever_the_umask_is(node: Node) -> None:
+def test_seed_is_readable_by_qemu_with_any_umask(node: Node) -> None:
     before = os.umask(0o077)
     try:
         seed = node.adapters.disks.write_seed(UUID(specs.new_id()), {"meta-data": b"instance-id: x\n"})

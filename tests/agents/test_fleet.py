@@ -57,7 +57,7 @@ def free_ports() -> int:
             return port
 
 
-def test_each_node_is_its_own_and_their_guests_power_off_when_told(
+def test_each_node_of_a_fleet_is_separate_and_guests_stop_with_it(
     fleet: tuple[subprocess.Popen[str], list[PermittedStub]],
 ) -> None:
     process, (one, other) = fleet

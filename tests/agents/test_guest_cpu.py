@@ -15,17 +15,17 @@ def name(*inside: str) -> str:
     return guest_cpu.name(CAPABILITIES.format(inside="".join(inside)))
 
 
-def test_it_is_the_model_and_a_digest_of_all_that_is_said_of_it() -> None:
+def test_name_has_the_model_and_a_digest_of_its_features() -> None:
     assert name(MILAN, *FEATURES).startswith("EPYC-Milan-")
     assert name(MILAN, *FEATURES) == name(MILAN, *reversed(FEATURES))
     others = {name(MILAN), name(MILAN, FEATURES[0]), name(MILAN, *FEATURES), name(MILAN.replace("AMD", "Hygon"))}
     assert len(others) == 4
 
 
-def test_a_feature_that_is_on_is_not_one_that_is_off() -> None:
+def test_disabled_feature_changes_the_name() -> None:
     assert name(MILAN, FEATURES[0]) != name(MILAN, FEATURES[0].replace("require", "disable"))
 
 
-def test_what_libvirt_does_not_know_has_a_name_too() -> None:
+def test_unknown_cpu_of_libvirt_has_a_name() -> None:
     assert guest_cpu.name("<domainCapabilities/>").startswith("unknown-")
     assert len("cpu:" + name(f"<model>{'x' * 100}</model>")) <= 64

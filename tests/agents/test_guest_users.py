@@ -24,7 +24,7 @@ def test_a_guest_has_the_same_user_on_each_node() -> None:
     assert here == there != next(GuestUsers().candidates(OTHER))
 
 
-def test_users_are_of_the_range() -> None:
+def test_candidates_are_within_the_range() -> None:
     users = GuestUsers(LOWEST, LOWEST + FEWEST - 1)
     found = set(users.candidates(ONE))
     assert len(found) > ATTEMPTS / 2
@@ -34,7 +34,7 @@ def test_users_are_of_the_range() -> None:
 @pytest.mark.parametrize(
     "text", ["", "5", "a-b", "0-99999999", "1000-70000", "70000-70001", "90000000-80000000", f"{LOWEST}-{HIGHEST + 1}"]
 )
-def test_a_range_that_others_may_be_in_is_refused(text: str) -> None:
+def test_unsafe_user_range_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no range of users"):
         GuestUsers.parse(text)
 
@@ -53,12 +53,12 @@ def test_two_guests_never_share_a_user_and_each_keeps_its_own(path: Path) -> Non
     ledger.close()
 
 
-def test_the_next_number_of_a_guest_is_its_own_too() -> None:
+def test_second_candidate_differs_from_the_first() -> None:
     first, second = islice(GuestUsers().candidates(ONE), 2)
     assert first != second
 
 
-def test_folders_are_opened_and_not_listed_and_kvm_only_where_it_is_used(tmp_path: Path) -> None:
+def test_folders_are_traversable_and_kvm_is_opened_only_on_demand(tmp_path: Path) -> None:
     folder, device = tmp_path / "qemu", tmp_path / "kvm"
     folder.mkdir()
     folder.chmod(0o750)

@@ -29,7 +29,7 @@ def hanging(agent: AgentUnderTest, tmp_path: Path) -> Iterator[Path]:
     file.unlink(missing_ok=True)
 
 
-def test_calls_of_one_kind_hang_while_heartbeats_go_on(agent: AgentUnderTest, hanging: Path) -> None:
+def test_heartbeats_continue_while_calls_of_one_kind_hang(agent: AgentUnderTest, hanging: Path) -> None:
     hanging.write_text("create_volume\ngrow_volume\n")
     request = agent.stub.permitted(specs.volume())
     call = agent.stub.bare.EnsureVolume.future(request)
@@ -46,7 +46,7 @@ def test_calls_of_one_kind_hang_while_heartbeats_go_on(agent: AgentUnderTest, ha
     watch.cancel()
 
 
-def test_calls_that_hang_leave_threads_for_the_lease_and_for_watches(agent: AgentUnderTest, hanging: Path) -> None:
+def test_hanging_calls_leave_threads_for_leases_and_watches(agent: AgentUnderTest, hanging: Path) -> None:
     said = next(iter(agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=100)))).heartbeat
     hanging.write_text("remove_volume")
     calls = [

@@ -83,19 +83,17 @@ def call(hook: InstalledHook, operation: str, xml: str = XML) -> subprocess.Comp
 
 
 @pytest.mark.parametrize("operation", QUESTIONS)
-def test_a_guest_goes_on_if_the_agent_agrees(
-    hook: InstalledHook, server: HookServer, gate: RecordingGate, operation: str
-) -> None:
+def test_admitted_guest_continues(hook: InstalledHook, server: HookServer, gate: RecordingGate, operation: str) -> None:
     done = call(hook, operation)
     assert (done.returncode, done.stderr) == (0, "")
     assert (done.stdout == "") == (operation != "migrate")
     assert gate.asked == [(GUEST, operation)]
 
 
-def test_libvirt_is_told_what_to_define_of_a_guest_that_arrives(
+def test_libvirt_receives_the_definition_of_an_arriving_guest(
     hook: InstalledHook, server: HookServer, gate: RecordingGate
 ) -> None:
-    """What the agent has read and no more: a comment, as anything that is not looked at, is not in it."""
+    """The answer has what the agent has read and no more: comments and other unread parts are left out."""
     answer = call(hook, "migrate", XML.replace("<name>", "<!-- hidden --><name>é")).stdout
     assert "hidden" not in answer
     root = ET.fromstring(answer)
@@ -103,7 +101,7 @@ def test_libvirt_is_told_what_to_define_of_a_guest_that_arrives(
 
 
 @pytest.mark.parametrize("operation", QUESTIONS)
-def test_a_refusal_is_one_line_that_says_why(
+def test_refusal_is_one_line_with_the_reason(
     hook: InstalledHook, server: HookServer, gate: RecordingGate, operation: str
 ) -> None:
     gate.reason = 'It has "no"\npermit: é.'
@@ -119,14 +117,14 @@ def test_no_answer_is_a_refusal(hook: InstalledHook, operation: str) -> None:
     assert done.stderr == f"andromede: the agent does not answer at {hook.socket}: No such file or directory\n"
 
 
-def test_a_fault_of_the_agent_is_a_refusal(hook: InstalledHook, server: HookServer, gate: RecordingGate) -> None:
+def test_agent_error_is_a_refusal(hook: InstalledHook, server: HookServer, gate: RecordingGate) -> None:
     gate.reason = "a fault"
     done = call(hook, "prepare")
     assert (done.returncode, done.stderr) == (1, "andromede: the agent gave no answer that can be understood\n")
 
 
 @pytest.mark.parametrize(("operation", "code"), [("prepare", 1), ("reconnect", 0), ("started", 0)])
-def test_an_agent_that_hangs_holds_nothing_for_long(hook: InstalledHook, operation: str, code: int) -> None:
+def test_hanging_agent_blocks_the_hook_for_a_limited_time(hook: InstalledHook, operation: str, code: int) -> None:
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(hook.socket))
         silent.listen(1)
@@ -134,7 +132,7 @@ def test_an_agent_that_hangs_holds_nothing_for_long(hook: InstalledHook, operati
 
 
 @pytest.mark.parametrize("operation", NEWS)
-def test_news_reach_the_agent_and_never_fail(
+def test_notifications_reach_the_agent_and_never_fail(
     hook: InstalledHook, server: HookServer, gate: RecordingGate, operation: str
 ) -> None:
     gate.reason = "no guest may start"
@@ -146,14 +144,14 @@ def test_news_reach_the_agent_and_never_fail(
     assert gate.asked == []
 
 
-def test_news_never_fail_even_without_python(hook: InstalledHook) -> None:
-    """As in the middle of an upgrade of the node: a failing "reconnect" would cost a running guest."""
+def test_notification_succeeds_without_python(hook: InstalledHook) -> None:
+    """During an upgrade of the node, Python may be missing: a failing "reconnect" would end a running guest."""
     hook.path.write_bytes(hook.path.read_bytes().replace(b"/usr/bin/python3", b"/usr/bin/no-python3"))
     assert call(hook, "reconnect").returncode == 0
     assert call(hook, "prepare").returncode == 1
 
 
-def test_news_never_fail_even_without_input(hook: InstalledHook) -> None:
+def test_notification_succeeds_without_input(hook: InstalledHook) -> None:
     arguments = ["sh", "-c", 'exec "$0" guest reconnect begin - <&-', str(hook.path)]
     assert subprocess.run(arguments, capture_output=True, timeout=PATIENCE_S, check=False).returncode == 0
 
@@ -171,7 +169,7 @@ def test_news_never_fail_even_without_input(hook: InstalledHook) -> None:
         (f"<domain><uuid>{GUEST}</uuid>{' ' * 2**22}</domain>", "too long"),
     ],
 )
-def test_xml_that_is_no_guest_s_starts_nothing(
+def test_malformed_guest_xml_is_refused(
     hook: InstalledHook, server: HookServer, gate: RecordingGate, xml: str, problem: str
 ) -> None:
     done = call(hook, "start", xml)
@@ -193,7 +191,7 @@ def test_xml_that_is_no_guest_s_starts_nothing(
         b"\xff\n",
     ],
 )
-def test_lines_that_no_hook_writes_get_no_answer_and_hold_nobody_up(
+def test_malformed_request_gets_no_answer_and_blocks_no_other(
     hook: InstalledHook, server: HookServer, gate: RecordingGate, line: bytes
 ) -> None:
     with socket.socket(socket.AF_UNIX) as client:
@@ -205,7 +203,7 @@ def test_lines_that_no_hook_writes_get_no_answer_and_hold_nobody_up(
             assert client.recv(100) == b""
 
 
-def test_the_socket_is_its_owner_s_alone_and_outlives_a_killed_agent(hook: InstalledHook, gate: RecordingGate) -> None:
+def test_socket_is_private_and_replaced_after_a_killed_agent(hook: InstalledHook, gate: RecordingGate) -> None:
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(hook.socket))
     server = HookServer(hook.socket, gate)
@@ -218,7 +216,7 @@ def test_the_socket_is_its_owner_s_alone_and_outlives_a_killed_agent(hook: Insta
 
 
 @needs_root
-def test_another_user_is_not_heard_even_if_the_socket_lets_him_in(
+def test_another_user_is_refused_even_if_the_socket_admits_it(
     hook: InstalledHook, server: HookServer, gate: RecordingGate
 ) -> None:
     temporary = Path(tempfile.gettempdir())
@@ -252,7 +250,7 @@ def test_parallel_starts_are_all_answered(hook: InstalledHook, server: HookServe
     assert len(gate.asked) == 16
 
 
-def test_installing_twice_touches_nothing_and_a_new_socket_replaces_it(hook: InstalledHook, tmp_path: Path) -> None:
+def test_second_installation_writes_nothing_and_a_new_socket_replaces(hook: InstalledHook, tmp_path: Path) -> None:
     def written() -> tuple[int, int, int]:
         found = hook.path.stat()
         return found.st_ino, found.st_mtime_ns, found.st_ctime_ns  # whoever reads it changes st_atime
@@ -265,7 +263,7 @@ def test_installing_twice_touches_nothing_and_a_new_socket_replaces_it(hook: Ins
     assert [path.name for path in hook.path.parent.iterdir()] == ["qemu"]
 
 
-def test_a_hook_of_somebody_else_stays(tmp_path: Path) -> None:
+def test_foreign_hook_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "qemu"
     path.write_text("#!/bin/sh\n")
     with pytest.raises(FileExistsError, match=r"qemu\.d"):
@@ -312,7 +310,7 @@ def test_a_changed_hook_is_reported(hook: InstalledHook, change: object, problem
 
 
 @needs_root
-def test_a_hook_that_came_after_the_daemon_is_reported(hook: InstalledHook) -> None:
+def test_hook_installed_after_the_daemon_start_is_reported(hook: InstalledHook) -> None:
     """A process with libvirtd's name stands for it: what counts is which of the two was there first."""
     fake = hook.run_dir / "libvirtd"
     shutil.copy("/usr/bin/sleep", fake)
@@ -362,13 +360,15 @@ DOMAIN = ET.fromstring(domainxml.domain(SPEC, virt_type="qemu"))
 OTHER = ET.fromstring(domainxml.domain(replace(SPEC, vcpus=2), virt_type="qemu"))
 
 
-def test_the_agent_is_told_what_would_start(hook: InstalledHook, server: HookServer, gate: RecordingGate) -> None:
+def test_agent_receives_the_domain_that_would_start(
+    hook: InstalledHook, server: HookServer, gate: RecordingGate
+) -> None:
     text = domainxml.domain(SPEC, virt_type="qemu")
     assert call(hook, "prepare", text).returncode == 0
     assert ET.tostring(gate.domains[0]) == ET.tostring(ET.fromstring(text))
 
 
-def test_a_guest_starts_only_while_the_agent_starts_it(tmp_path: Path) -> None:
+def test_guest_starts_only_while_the_agent_starts_it(tmp_path: Path) -> None:
     moment = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
     starts = StartAuthorizations(Clock(now=lambda: moment))
     ledger = StateStore(tmp_path / "ledger.sqlite")
@@ -401,7 +401,7 @@ def test_a_guest_starts_only_while_the_agent_starts_it(tmp_path: Path) -> None:
 FAR = datetime.max.replace(tzinfo=UTC)
 
 
-def test_a_leave_is_for_the_guest_as_the_agent_defined_it_and_for_one_start() -> None:
+def test_start_authorization_is_for_one_start_of_the_definition() -> None:
     starts = StartAuthorizations(Clock())
     with starts.allow(SPEC, FAR):
         assert "not as the agent defined it" in str(starts.use(GUEST, "prepare", OTHER))
@@ -414,7 +414,7 @@ def test_a_leave_is_for_the_guest_as_the_agent_defined_it_and_for_one_start() ->
             assert "not begun" in str(starts.use(GUEST, operation, DOMAIN))
 
 
-def test_a_guest_that_kvm_gives_up_is_started_once_more_and_no_oftener() -> None:
+def test_guest_that_kvm_fails_is_restarted_once() -> None:
     starts = StartAuthorizations(Clock())
     with starts.allow(SPEC, FAR, aftermath=KVM_AFTERMATH):
         assert [starts.use(GUEST, each, DOMAIN) for each in ("prepare", "start")] == [None, None]
@@ -422,7 +422,7 @@ def test_a_guest_that_kvm_gives_up_is_started_once_more_and_no_oftener() -> None
     assert "not begun" in str(starts.use(GUEST, "prepare", DOMAIN))
 
 
-def test_no_leave_is_left_by_a_start_that_failed_or_that_nothing_permits() -> None:
+def test_failed_or_unpermitted_start_leaves_no_authorization() -> None:
     starts = StartAuthorizations(Clock())
     with pytest.raises(RuntimeError), starts.allow(SPEC, FAR):
         raise RuntimeError
@@ -432,7 +432,7 @@ def test_no_leave_is_left_by_a_start_that_failed_or_that_nothing_permits() -> No
     assert starts.use(GUEST, "prepare", DOMAIN) is not None
 
 
-def test_a_guest_that_is_expected_comes_once_from_elsewhere_and_is_not_started_here(tmp_path: Path) -> None:
+def test_expected_guest_may_arrive_once_and_not_start_here(tmp_path: Path) -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     starts = StartAuthorizations(Clock(now=lambda: moment))
     ledger = StateStore(tmp_path / "ledger.sqlite")

@@ -54,6 +54,6 @@ def test_an_ordinary_image_is_accepted_with_its_size() -> None:
         {"q_something_new": True},
     ],
 )
-def test_whatever_is_not_listed_is_refused(changes: dict[str, object]) -> None:
+def test_unlisted_feature_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(ImageRefused):
         image_inspection.check(report(**changes), declared=ImageFormat.QCOW2)

@@ -87,7 +87,7 @@ def renew(lease: Lease, *, heard_at_ms: int, duration_s: int = 60, boot_id: str 
 # ---- the lease
 
 
-def test_it_lasts_from_the_heartbeat_that_was_heard(machine: Machine) -> None:
+def test_lease_runs_from_the_heartbeat_received(machine: Machine) -> None:
     lease = machine.agent()
     said = lease.status().said_at_ms
     machine.later(50)  # so long the renewal was on its way
@@ -104,7 +104,7 @@ def test_it_lasts_from_the_heartbeat_that_was_heard(machine: Machine) -> None:
     assert lease.over_for_s() == 1, "a renewal that comes late shortens nothing, and brings nothing back"
 
 
-def test_a_renewal_is_about_a_heartbeat_of_this_boot(machine: Machine) -> None:
+def test_invalid_renewal_is_refused(machine: Machine) -> None:
     lease = machine.agent()
     for changes in (
         {"boot_id": "another"},
@@ -117,7 +117,7 @@ def test_a_renewal_is_about_a_heartbeat_of_this_boot(machine: Machine) -> None:
     assert lease.status().remaining_ms == 0
 
 
-def test_others_may_rely_on_it_only_with_a_lease_and_a_watchdog(machine: Machine, dog: Dog) -> None:
+def test_fencing_time_is_reported_only_with_a_lease_and_a_watchdog(machine: Machine, dog: Dog) -> None:
     assert machine.agent(has_watchdog=False).status().problem == NO_WATCHDOG
     lease = machine.agent()
     assert (lease.status().problem, lease.status().fences_within_s) == (NO_LEASE, 0)
@@ -134,7 +134,7 @@ def test_others_may_rely_on_it_only_with_a_lease_and_a_watchdog(machine: Machine
     assert not keeps.is_armed
 
 
-def test_who_keeps_its_guests_never_lapses(machine: Machine) -> None:
+def test_agent_without_self_fencing_never_expires(machine: Machine) -> None:
     lease = machine.agent(LeasePolicy(stops=False))
     renew(lease, heard_at_ms=machine.now_ms)
     machine.later(10_000)
@@ -142,7 +142,7 @@ def test_who_keeps_its_guests_never_lapses(machine: Machine) -> None:
     assert not lease.status().is_wanted
 
 
-def test_what_was_promised_binds_until_somebody_has_heard_it_taken_back(machine: Machine) -> None:
+def test_promised_fencing_binds_until_its_withdrawal_is_received(machine: Machine) -> None:
     before = machine.agent()
     renew(before, heard_at_ms=machine.now_ms)
     promised_at = before.status().said_at_ms
@@ -161,7 +161,7 @@ def test_what_was_promised_binds_until_somebody_has_heard_it_taken_back(machine:
     assert not machine.agent(LeasePolicy()).is_bound, "it is on disk"
 
 
-def test_a_longer_time_counts_once_it_was_heard(machine: Machine) -> None:
+def test_longer_limit_counts_once_it_is_received(machine: Machine) -> None:
     before = machine.agent()
     renew(before, heard_at_ms=machine.now_ms)
     promised = before.status()
@@ -178,7 +178,7 @@ def test_a_longer_time_counts_once_it_was_heard(machine: Machine) -> None:
     assert changed.over_for_s() is None
 
 
-def test_a_promise_of_an_agent_that_kept_no_time_binds_too(machine: Machine) -> None:
+def test_promise_without_a_stored_time_binds(machine: Machine) -> None:
     renew(machine.agent(), heard_at_ms=machine.now_ms)
     old = {"boot_id": BOOT, "until_ms": machine.now_ms + 60_000, "is_promised": True}
     machine.state_store.execute("INSERT OR REPLACE INTO memory VALUES (?, ?)", MEMORY, json.dumps(old))
@@ -188,7 +188,7 @@ def test_a_promise_of_an_agent_that_kept_no_time_binds_too(machine: Machine) -> 
     assert keeps.over_for_s() == 1
 
 
-def test_it_outlives_the_agent_and_not_the_boot(machine: Machine) -> None:
+def test_lease_outlives_the_agent_and_not_the_boot(machine: Machine) -> None:
     renew(machine.agent(), heard_at_ms=machine.now_ms)
     machine.later(60 + 10 + 5)
     assert machine.agent().over_for_s() == 5
@@ -220,7 +220,7 @@ def cut(agent: AgentUnderTest, machine: Machine) -> Cut:
     return Cut(agent, machine, replace(agent.server.node, lease=lease), guest)
 
 
-def test_guests_are_stopped_and_their_receipts_say_why(cut: Cut, dog: Dog) -> None:
+def test_guests_are_stopped_and_their_receipts_have_the_reason(cut: Cut, dog: Dog) -> None:
     fencing = cut.fencing()
     closed = all_receipts(cut.agent, 3)[2]
     assert (closed["event"], closed["resource"], closed["measured"]) == (
@@ -235,14 +235,14 @@ def test_guests_are_stopped_and_their_receipts_say_why(cut: Cut, dog: Dog) -> No
     assert FEED in dog.eaten(within_s=PATIENCE_S), "it has done what it had to"
     fencing.stop()
     assert dog.eaten(within_s=PATIENCE_S).endswith(MAGIC_CLOSE), "nothing runs, so nothing has to be watched"
-    anew = specs.again(cut.guest)
+    anew = specs.next_generation(cut.guest)
     anew.ClearField("permit")
     cut.agent.stub.EnsureInstance(anew)
     (told,) = cut.agent.stub.Describe(pb.DescribeRequest()).instances
     assert (told.power, told.reason) == (pb.POWER_RUNNING, "")
 
 
-def test_the_watchdog_is_fed_no_more_when_guests_cannot_be_stopped(cut: Cut, dog: Dog, fake_fails: None) -> None:
+def test_watchdog_is_not_fed_when_guests_cannot_be_stopped(cut: Cut, dog: Dog, fake_fails: None) -> None:
     fencing = cut.fencing()
     assert FEED in dog.eaten(within_s=PATIENCE_S), "it still has time"
     cut.machine.later(STOP_WITHIN_S)
@@ -259,7 +259,7 @@ def fake_fails(cut: Cut, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cut.node.adapters.hypervisor, "power_off", power_off)
 
 
-def test_an_agent_that_ends_leaves_the_watchdog_to_its_guests(cut: Cut, dog: Dog) -> None:
+def test_stopping_agent_keeps_the_watchdog_armed_for_its_guests(cut: Cut, dog: Dog) -> None:
     renew(cut.node.lease, heard_at_ms=cut.machine.now_ms)
     assert cut.node.lease.status().fences_within_s
     cut.fencing().stop()
@@ -286,7 +286,7 @@ def heartbeat(agent: AgentUnderTest) -> pb.Heartbeat:
     return found
 
 
-def test_a_heartbeat_says_it_once_it_is_true(stopping: AgentUnderTest) -> None:
+def test_heartbeat_reports_self_fencing_once_it_holds(stopping: AgentUnderTest) -> None:
     before = heartbeat(stopping)
     assert before.lease.is_wanted
     assert (before.lease.fences_within_s, before.lease.problem) == (0, NO_LEASE)
@@ -299,13 +299,13 @@ def test_a_heartbeat_says_it_once_it_is_true(stopping: AgentUnderTest) -> None:
     assert "self-fencing" in after.inventory.traits
 
 
-def test_an_agent_that_only_begins_does_not_feed_the_watchdog(dog: Dog) -> None:
+def test_starting_agent_does_not_feed_the_watchdog(dog: Dog) -> None:
     for _ in range(2):
         Watchdog(dog.path, 20).close(disarm=False)
     assert dog.eaten() == b""
 
 
-def test_an_agent_works_without_a_watchdog_that_is_not_there(tmp_path: Path, ca: TestCA, worker: Issued) -> None:
+def test_agent_works_without_a_watchdog_device(tmp_path: Path, ca: TestCA, worker: Issued) -> None:
     lacking = AgentUnderTest(
         tmp_path, FakeNode(), ca, worker, lease=LeasePolicy(stops=True), dog=tmp_path / "no-watchdog"
     )
@@ -316,7 +316,7 @@ def test_an_agent_works_without_a_watchdog_that_is_not_there(tmp_path: Path, ca:
 
 
 @pytest.mark.parametrize(("is_relied_on", "eaten"), [(False, MAGIC_CLOSE), (True, b"")])
-def test_an_agent_that_cannot_begin_disarms_the_watchdog_unless_others_rely_on_it(
+def test_failed_agent_start_disarms_the_watchdog_unless_relied_on(
     tmp_path: Path,
     ca: TestCA,
     worker: Issued,
@@ -340,16 +340,14 @@ def test_an_agent_that_cannot_begin_disarms_the_watchdog_unless_others_rely_on_i
     assert dog.eaten() == eaten
 
 
-def test_nobody_renews_it_but_the_watcher(stopping: AgentUnderTest) -> None:
+def test_only_the_watcher_renews_the_lease(stopping: AgentUnderTest) -> None:
     said = heartbeat(stopping)
     renewal = pb.RenewLeaseRequest(boot_id=said.inventory.boot_id, heard_at_ms=said.lease.said_at_ms, duration_s=30)
     refused = refusal(lambda: stopping.stub.bare.RenewLease(renewal))
     assert refused.status is grpc.StatusCode.PERMISSION_DENIED
 
 
-def test_nothing_begins_on_a_node_whose_lease_has_lapsed(
-    stopping: AgentUnderTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_node_with_an_expired_lease_refuses_new_work(stopping: AgentUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
     said = heartbeat(stopping)
     renewal = pb.RenewLeaseRequest(boot_id=said.inventory.boot_id, heard_at_ms=said.lease.said_at_ms, duration_s=1)
     stopping.stub.watcher.RenewLease(renewal)

@@ -22,20 +22,20 @@ class Answering:
         return 0
 
 
-def test_what_is_told_with_a_new_connection_can_be_asked_about_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who is told of a guest asks how it is: told earlier, they would hear that libvirtd does not answer."""
+def test_reported_event_can_be_queried_at_once_on_a_new_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The receiver of an event queries the guest: an earlier event would find no connection."""
     libvirtd = Answering()
     monkeypatch.setattr(libvirt_connection.libvirt, "open", lambda _uri: libvirtd)
     made, told = threading.Event(), threading.Event()
     asked: list[object] = []
 
-    def tell(_: object) -> None:
+    def on_event(_: object) -> None:
         made.wait(PATIENCE_S)
         with connection.use() as usable:
             asked.append(usable)
         told.set()
 
-    connection = LibvirtConnection("any:///", prepare=lambda _: None, tell=tell)
+    connection = LibvirtConnection("any:///", prepare=lambda _: None, tell=on_event)
     made.set()
     assert told.wait(PATIENCE_S)
     connection.close()

@@ -63,13 +63,13 @@ def fake_agent(
         assert process.wait(timeout=PATIENCE_S) == (0 if end is signal.SIGTERM else -end)
 
 
-def test_sigterm_ends_it_cleanly_also_while_it_is_watched(state_dir: Path, watcher: Issued) -> None:
+def test_sigterm_stops_a_watched_agent_cleanly(state_dir: Path, watcher: Issued) -> None:
     with fake_agent(state_dir, watcher, signal.SIGTERM) as (stub, _log):
         heartbeat = next(stub.bare.Watch(pb.WatchRequest(heartbeat_interval_ms=3_600_000))).heartbeat
         assert (heartbeat.inventory.cores, heartbeat.inventory.memory_mib) == (8, 4096)
 
 
-def test_the_log_is_json_lines_without_what_tenants_wrote(state_dir: Path, worker: Issued) -> None:
+def test_log_is_json_lines_without_tenant_data(state_dir: Path, worker: Issued) -> None:
     root = specs.volume()
     wish = specs.instance(root)
     wish.guest_data.user_data = b"#!/bin/sh\necho hunter2\n"
@@ -81,7 +81,7 @@ def test_the_log_is_json_lines_without_what_tenants_wrote(state_dir: Path, worke
     assert not [line for line in log if "hunter2" in line or "ssh-ed25519" in line]
 
 
-def test_a_killed_fake_node_comes_back_as_after_a_power_cut(state_dir: Path, worker: Issued) -> None:
+def test_killed_fake_node_returns_as_after_a_power_cut(state_dir: Path, worker: Issued) -> None:
     root = specs.volume()
     wish = specs.instance(root)
     with fake_agent(state_dir, worker, signal.SIGKILL) as (stub, _log):
@@ -94,7 +94,7 @@ def test_a_killed_fake_node_comes_back_as_after_a_power_cut(state_dir: Path, wor
         assert stub.EnsureInstance(wish).power == pb.POWER_RUNNING
 
 
-def test_a_killed_agent_remembers_what_a_permit_was_used_for(state_dir: Path, worker: Issued) -> None:
+def test_killed_agent_remembers_permit_uses(state_dir: Path, worker: Issued) -> None:
     with fake_agent(state_dir, worker, signal.SIGKILL) as (stub, _log):
         request = stub.permitted(specs.volume())
         stub.EnsureVolume(request)
@@ -104,8 +104,8 @@ def test_a_killed_agent_remembers_what_a_permit_was_used_for(state_dir: Path, wo
         assert refusal(lambda: stub.EnsureVolume(request)).code == "agent.permit.replayed"
 
 
-def test_a_clock_that_nobody_keeps_is_believed_on_an_operators_word_alone(state_dir: Path, worker: Issued) -> None:
-    """This machine's clock may be kept or not; the agent says what its kernel says, and acts by it."""
+def test_unsynchronised_clock_is_trusted_only_by_operator_setting(state_dir: Path, worker: Issued) -> None:
+    """The clock of the test machine may be synchronised or not; the agent acts by what its kernel reports."""
     with fake_agent(state_dir, worker, signal.SIGTERM, clock="synchronised") as (stub, _log):
         is_kept = stub.EnsureTrust(pb.EnsureTrustRequest()).is_clock_kept
         assert is_kept == is_synchronised()
@@ -116,7 +116,7 @@ def test_a_clock_that_nobody_keeps_is_believed_on_an_operators_word_alone(state_
         stub.EnsureVolume(specs.volume())
 
 
-def test_a_watcher_that_does_not_read_loses_its_watch_and_disturbs_nobody() -> None:
+def test_slow_watcher_loses_its_watch_and_others_continue() -> None:
     hub = Hub()
     with hub.watch() as slow, hub.watch() as quick:
         for number in range(MAX_PENDING + 1):
@@ -134,7 +134,7 @@ def test_closing_wakes_a_waiting_watcher() -> None:
         assert watch.is_closed
 
 
-def test_guests_that_were_never_born_are_forgotten_before_libvirtd_starts(tmp_path: Path) -> None:
+def test_status_files_of_unstarted_guests_are_deleted(tmp_path: Path) -> None:
     for name, pid in (("unborn", 0), ("alive", 4711)):
         (tmp_path / f"{name}.xml").write_text(
             f"<!-- note --><domstatus state='paused' pid='{pid}'><domain/></domstatus>"

@@ -23,7 +23,7 @@ def rule_of(guest_id: UUID, state: Path) -> str:
     return str(path.replace("@{profile_name}", f"libvirt-{guest_id}").replace("{memory,disks}", "memory"))
 
 
-def test_the_rule_of_a_guest_covers_its_own_sockets_and_no_others(tmp_path: Path) -> None:
+def test_apparmor_rule_covers_only_the_sockets_of_its_guest(tmp_path: Path) -> None:
     folder = MigrationSockets(tmp_path / "moves").make(ONE, TOKEN)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(folder / "memory"))
@@ -32,7 +32,7 @@ def test_the_rule_of_a_guest_covers_its_own_sockets_and_no_others(tmp_path: Path
     assert not fnmatchcase(path, rule_of(OTHER, tmp_path))
 
 
-def test_a_folder_goes_with_its_move_and_leaves_another_of_the_same_guest(tmp_path: Path) -> None:
+def test_folder_is_removed_with_its_migration_only(tmp_path: Path) -> None:
     root = tmp_path / "moves"
     sockets = MigrationSockets(root)
     first = sockets.make(ONE, TOKEN)
@@ -45,7 +45,7 @@ def test_a_folder_goes_with_its_move_and_leaves_another_of_the_same_guest(tmp_pa
     assert list(root.iterdir()) == []
 
 
-def test_what_an_earlier_agent_left_is_gone(tmp_path: Path) -> None:
+def test_sockets_of_an_earlier_agent_are_removed(tmp_path: Path) -> None:
     MigrationSockets(tmp_path / "moves").make(ONE, TOKEN)
     MigrationSockets(tmp_path / "moves")
     assert list((tmp_path / "moves").iterdir()) == []

@@ -38,7 +38,7 @@ def pair(agent: AgentUnderTest, other: AgentUnderTest) -> Pair:
 # ---- the whole way
 
 
-def test_a_guest_moves_is_adopted_and_leaves_nothing_behind(pair: Pair) -> None:
+def test_migrated_guest_is_adopted_and_leaves_no_resources(pair: Pair) -> None:
     request = pair.begin()
     ended = pair.end_of(request)
     assert (ended.phase, ended.reason) == (pb.MOVE_PHASE_COMPLETED, "")
@@ -62,7 +62,7 @@ def test_a_guest_moves_is_adopted_and_leaves_nothing_behind(pair: Pair) -> None:
     assert source.EnsureDeparture(request).phase == pb.MOVE_PHASE_COMPLETED, "it is remembered"
 
 
-def test_a_guest_that_is_not_as_the_destination_would_define_it_is_not_adopted(pair: Pair) -> None:
+def test_guest_that_differs_from_its_definition_is_not_adopted(pair: Pair) -> None:
     pair.end_of(pair.begin())
     guest = pair.destination.fake.guests[pair.guest_id]
     own = guest.running
@@ -75,7 +75,7 @@ def test_a_guest_that_is_not_as_the_destination_would_define_it_is_not_adopted(p
     assert pair.adopt().power == pb.POWER_RUNNING, "one of this node's own takes up a new definition at its next start"
 
 
-def test_a_guest_comes_back_to_where_it_was(pair: Pair) -> None:
+def test_guest_moves_back_to_its_first_node(pair: Pair) -> None:
     pair.end_of(pair.begin())
     pair.adopt()
     for remove, subject in (
@@ -93,7 +93,7 @@ def test_a_guest_comes_back_to_where_it_was(pair: Pair) -> None:
     assert (pair.power(pair.source), pair.power(pair.destination)) == (Power.RUNNING, None)
 
 
-def test_every_call_may_be_repeated(pair: Pair) -> None:
+def test_repeated_migration_calls_migrate_once(pair: Pair) -> None:
     first = pair.make_ready()
     assert pair.destination.stub.EnsureArrival(pair.arrival()) == first
     request = pair.departure(first.uri)
@@ -103,13 +103,13 @@ def test_every_call_may_be_repeated(pair: Pair) -> None:
     assert pair.source.fake.call_counts["send"] == 1
 
 
-def test_who_asks_how_far_it_is_needs_no_permit(pair: Pair) -> None:
+def test_migration_progress_needs_no_permit(pair: Pair) -> None:
     request = pair.begin()
     pair.end_of(request)
     assert pair.source.stub.bare.EnsureDeparture(request).phase == pb.MOVE_PHASE_COMPLETED
 
 
-def test_it_tells_how_far_it_is(pair: Pair) -> None:
+def test_migration_progress_is_reported(pair: Pair) -> None:
     pair.source.fake.tunnel.move_s = 0.5
     request = pair.begin()
     wait_until(lambda: pair.source.stub.EnsureDeparture(request).moved_bytes > 0, what="some bytes")
@@ -126,7 +126,7 @@ def test_it_tells_how_far_it_is(pair: Pair) -> None:
         (pb.CONVERGENCE_NONE, Convergence.NONE),
     ],
 )
-def test_a_guest_that_writes_much_is_slowed_down_or_not(pair: Pair, asked: "pb.Convergence", done: Convergence) -> None:
+def test_convergence_is_applied_on_request(pair: Pair, asked: "pb.Convergence", done: Convergence) -> None:
     pair.source.fake.tunnel.hang = True
     request = pair.departure(pair.make_ready().uri)
     request.convergence = asked
@@ -139,7 +139,7 @@ def test_a_guest_that_writes_much_is_slowed_down_or_not(pair: Pair, asked: "pb.C
 
 
 @pytest.mark.parametrize("call", ["EnsureArrival", "EnsureDeparture"])
-def test_nothing_moves_without_a_permit_that_names_the_other_node(pair: Pair, call: str) -> None:
+def test_migration_needs_a_permit_that_names_the_other_node(pair: Pair, call: str) -> None:
     uri = pair.make_ready().uri
     agent = pair.destination if call == "EnsureArrival" else pair.source
     request = pair.arrival(3) if call == "EnsureArrival" else pair.departure(uri)
@@ -159,7 +159,7 @@ def test_nothing_moves_without_a_permit_that_names_the_other_node(pair: Pair, ca
     assert permit_code(refusal(lambda: asked(request))) == "wrong_operation"
 
 
-def test_receipts_say_what_came_and_went(pair: Pair) -> None:
+def test_receipts_record_arrivals_and_departures(pair: Pair) -> None:
     pair.end_of(pair.begin())
     pair.adopt()
     assert receipt_events(pair, pair.destination) == [
@@ -178,7 +178,7 @@ def test_receipts_say_what_came_and_went(pair: Pair) -> None:
 # ---- whatever fails, the guest runs at its source
 
 
-def test_a_destination_that_does_not_expect_it_takes_nobody_in(pair: Pair) -> None:
+def test_destination_that_expects_no_guest_refuses_it(pair: Pair) -> None:
     uri = pair.make_ready().uri
     pair.destination.fake.tunnel.expected.clear()
     ended = pair.end_of(pair.departure(uri))
@@ -188,7 +188,7 @@ def test_a_destination_that_does_not_expect_it_takes_nobody_in(pair: Pair) -> No
 
 
 @pytest.mark.parametrize("where", ["take_in", "send"])
-def test_a_move_that_fails_leaves_the_guest_where_it_was(pair: Pair, where: str) -> None:
+def test_failed_migration_keeps_the_guest_at_its_source(pair: Pair, where: str) -> None:
     fake = (pair.destination if where == "take_in" else pair.source).fake
     fake.fail_next(where, AdapterError("The road is closed.", retryable=True))
     ended = pair.end_of(pair.begin())
@@ -196,7 +196,7 @@ def test_a_move_that_fails_leaves_the_guest_where_it_was(pair: Pair, where: str)
     assert pair.is_where_it_was()
 
 
-def test_a_move_that_was_copied_and_fails_at_the_end_leaves_it_too(pair: Pair) -> None:
+def test_migration_that_fails_at_the_end_keeps_the_guest_at_its_source(pair: Pair) -> None:
     def fail(guest_id: UUID) -> None:
         raise AdapterError("It broke at the last moment.", retryable=True)
 
@@ -206,7 +206,7 @@ def test_a_move_that_was_copied_and_fails_at_the_end_leaves_it_too(pair: Pair) -
     assert pair.is_where_it_was()
 
 
-def test_a_cancelled_move_leaves_it_too(pair: Pair) -> None:
+def test_cancelled_migration_keeps_the_guest_at_its_source(pair: Pair) -> None:
     pair.source.fake.tunnel.hang = True
     request = pair.begin()
     assert pair.source.stub.RemoveDeparture(specs.removal(request.subject)).was_present
@@ -215,14 +215,14 @@ def test_a_cancelled_move_leaves_it_too(pair: Pair) -> None:
     assert "stale" in refusal(lambda: pair.source.stub.EnsureDeparture(request)).code, "a late call begins nothing"
 
 
-def test_a_move_past_its_deadline_is_cancelled(pair: Pair) -> None:
+def test_migration_past_its_deadline_is_cancelled(pair: Pair) -> None:
     pair.source.fake.tunnel.hang = True
     ended = pair.end_of(pair.begin(deadline_s=1))
     assert (ended.phase, ended.reason) == (pb.MOVE_PHASE_CANCELLED, "The deadline of the move has passed.")
     assert pair.is_where_it_was()
 
 
-def test_a_move_that_is_over_cannot_be_cancelled(pair: Pair) -> None:
+def test_ended_migration_cannot_be_cancelled(pair: Pair) -> None:
     request = pair.begin()
     pair.end_of(request)
     assert conflict(lambda: pair.source.stub.RemoveDeparture(specs.removal(request.subject))).code == (
@@ -235,7 +235,7 @@ def test_a_move_that_is_over_cannot_be_cancelled(pair: Pair) -> None:
     assert pair.power(pair.destination) is Power.RUNNING
 
 
-def test_another_try_has_another_generation(pair: Pair) -> None:
+def test_retried_migration_needs_a_new_generation(pair: Pair) -> None:
     pair.source.fake.fail_next("send", AdapterError("Not now.", retryable=True))
     assert pair.end_of(pair.begin()).phase == pb.MOVE_PHASE_FAILED
     assert pair.is_where_it_was()
@@ -252,7 +252,7 @@ def test_another_try_has_another_generation(pair: Pair) -> None:
 # ---- never twice
 
 
-def test_a_guest_that_could_not_be_adopted_is_not_expected(pair: Pair) -> None:
+def test_guest_that_cannot_be_adopted_is_not_expected(pair: Pair) -> None:
     """Else it would come, and be nobody's."""
     stub = pair.destination.stub
     stub.RemoveAttachment(specs.removal(pair.attachment.subject, generation=2))
@@ -262,7 +262,7 @@ def test_a_guest_that_could_not_be_adopted_is_not_expected(pair: Pair) -> None:
     assert pair.make_ready(4).uri
 
 
-def test_what_a_guest_brings_can_be_removed_after_many_moves(pair: Pair) -> None:
+def test_resources_can_be_removed_after_many_migrations(pair: Pair) -> None:
     here, there, generation = pair.source, pair.destination, 1
     for _ in range(20):
         trip = Pair(here, there, pair.wish, pair.data, pair.port, pair.attachment)
@@ -281,35 +281,35 @@ def test_what_a_guest_brings_can_be_removed_after_many_moves(pair: Pair) -> None
         here, there, generation = there, here, generation + 1
 
 
-def test_nothing_of_a_guest_is_changed_on_its_way(pair: Pair) -> None:
+def test_guest_cannot_be_changed_during_migration(pair: Pair) -> None:
     pair.source.fake.tunnel.hang = True
     request = pair.begin()
     stub = pair.source.stub
     for call in (
-        lambda: stub.EnsureInstance(specs.again(pair.wish)),
+        lambda: stub.EnsureInstance(specs.next_generation(pair.wish)),
         lambda: stub.EnsureVolume(specs.volume(pair.wish.root_volume_id, generation=2, size_mib=128)),
         lambda: stub.RemoveAttachment(specs.removal(pair.attachment.subject)),
     ):
         found = conflict(call)
         assert (found.code, found.is_retryable) == ("agent.guest_moving", True)
     stub.RemoveDeparture(specs.removal(request.subject))
-    assert stub.EnsureInstance(specs.again(pair.wish)).power == pb.POWER_RUNNING
+    assert stub.EnsureInstance(specs.next_generation(pair.wish)).power == pb.POWER_RUNNING
 
 
-def test_a_guest_that_has_left_is_not_started_where_it_was(pair: Pair) -> None:
+def test_departed_guest_is_not_started_at_its_source(pair: Pair) -> None:
     pair.end_of(pair.begin())
     assert conflict(lambda: pair.source.stub.EnsureInstance(pair.wish)).code == "agent.guest_moved"
     pair.source.stub.RemoveInstance(specs.removal(pair.wish.subject))
     assert pair.power(pair.source) is None
 
 
-def test_a_guest_that_has_not_arrived_is_not_started_where_it_is_expected(pair: Pair) -> None:
+def test_guest_that_has_not_arrived_is_not_started(pair: Pair) -> None:
     pair.make_ready()
     assert conflict(pair.adopt).code == "agent.guest_not_arrived"
     assert pair.power(pair.destination) is None
 
 
-def test_what_an_arrival_needs_stays_as_long_as_it_is_expected(pair: Pair) -> None:
+def test_resources_of_an_expected_guest_cannot_be_removed(pair: Pair) -> None:
     pair.make_ready()
     stub = pair.destination.stub
     root = pb.RemoveRequest(subject=specs.subject(pair.wish.root_volume_id, 2))
@@ -321,7 +321,7 @@ def test_what_an_arrival_needs_stays_as_long_as_it_is_expected(pair: Pair) -> No
     assert stub.RemovePort(port).was_present
 
 
-def test_a_guest_with_a_read_only_volume_stays(pair: Pair) -> None:
+def test_guest_with_a_read_only_volume_is_not_migrated(pair: Pair) -> None:
     pair.source.stub.RemoveAttachment(specs.removal(pair.attachment.subject))
     read_only = specs.attachment(pair.wish, pair.data, is_read_only=True)
     pair.source.stub.EnsureAttachment(read_only)
@@ -330,8 +330,8 @@ def test_a_guest_with_a_read_only_volume_stays(pair: Pair) -> None:
     )
 
 
-def test_a_guest_that_is_off_does_not_move(pair: Pair) -> None:
-    pair.source.stub.EnsureInstance(specs.again(pair.wish, power=pb.POWER_OFF))
+def test_stopped_guest_is_not_migrated_live(pair: Pair) -> None:
+    pair.source.stub.EnsureInstance(specs.next_generation(pair.wish, power=pb.POWER_OFF))
     request = pair.departure("fake://nowhere:1", 2)
     assert conflict(lambda: pair.source.stub.EnsureDeparture(request)).code == "agent.guest_not_running"
 
@@ -346,7 +346,7 @@ def permitted_for(pair: Pair, request: pb.EnsureDepartureRequest, **ends: timede
     return copy
 
 
-def test_a_move_whose_permit_ends_is_broken_off(pair: Pair) -> None:
+def test_expired_permit_aborts_the_migration(pair: Pair) -> None:
     pair.source.fake.tunnel.hang = True
     request = pair.departure(pair.make_ready().uri)
     ask = pair.source.stub.bare.EnsureDeparture
@@ -359,7 +359,7 @@ def test_a_move_whose_permit_ends_is_broken_off(pair: Pair) -> None:
     assert pair.is_where_it_was()
 
 
-def test_a_permit_that_is_renewed_lets_the_move_go_on(pair: Pair) -> None:
+def test_renewed_permit_lets_the_migration_continue(pair: Pair) -> None:
     pair.source.fake.tunnel.hang = True
     request = pair.departure(pair.make_ready().uri)
     ask = pair.source.stub.bare.EnsureDeparture
@@ -376,7 +376,7 @@ def test_a_permit_that_is_renewed_lets_the_move_go_on(pair: Pair) -> None:
     wait_until(lambda: ask(request).phase == pb.MOVE_PHASE_COMPLETED, what="the move to end")
 
 
-def test_a_permit_of_another_destination_renews_nothing(pair: Pair) -> None:
+def test_permit_for_another_destination_renews_no_migration(pair: Pair) -> None:
     pair.source.fake.tunnel.hang = True
     request = pair.departure(pair.make_ready().uri)
     ask = pair.source.stub.bare.EnsureDeparture
@@ -391,7 +391,7 @@ def test_a_permit_of_another_destination_renews_nothing(pair: Pair) -> None:
 # ---- agents that are restarted
 
 
-def test_a_move_goes_on_while_the_source_s_agent_is_restarted(pair: Pair) -> None:
+def test_migration_continues_during_a_restart_of_the_source_agent(pair: Pair) -> None:
     pair.source.fake.tunnel.move_s = 1.0
     request = pair.begin()
     pair.source.restart()
@@ -400,7 +400,7 @@ def test_a_move_goes_on_while_the_source_s_agent_is_restarted(pair: Pair) -> Non
     assert pair.power(pair.destination) is Power.RUNNING
 
 
-def test_a_move_that_ended_while_the_agent_was_away_is_judged_by_where_the_guest_is(pair: Pair) -> None:
+def test_move_that_ended_without_the_agent_is_resolved_by_the_guests(pair: Pair) -> None:
     fake = pair.source.fake
     for error, phase in (
         (AdapterError("Lost.", retryable=True), pb.MOVE_PHASE_FAILED),
@@ -432,7 +432,7 @@ def lose_it_on_arrival(pair: Pair) -> None:
     pair.lose_power_of_destination()
 
 
-def test_a_guest_that_was_lost_on_its_arrival_starts_from_its_disks_when_its_source_has_it_no_more(pair: Pair) -> None:
+def test_guest_lost_on_arrival_starts_from_its_disks_after_departure(pair: Pair) -> None:
     lose_it_on_arrival(pair)
     assert conflict(pair.adopt).code == "agent.guest_not_arrived", "who does not know more is not believed"
     assert pair.adopt(has_left=True).power == pb.POWER_RUNNING
@@ -449,7 +449,7 @@ def test_a_guest_that_was_lost_on_its_arrival_starts_from_its_disks_when_its_sou
     assert pair.power(pair.source) is None
 
 
-def test_an_agent_that_fails_to_start_what_was_lost_on_its_arrival_starts_it_later(pair: Pair) -> None:
+def test_failed_start_of_a_guest_lost_on_arrival_is_retried(pair: Pair) -> None:
     lose_it_on_arrival(pair)
     pair.destination.fake.fail_next("start", AdapterError("Not now.", retryable=True))
     assert refusal(lambda: pair.adopt(has_left=True)).code == "agent.adapter_failed"
@@ -462,7 +462,7 @@ def test_an_agent_that_fails_to_start_what_was_lost_on_its_arrival_starts_it_lat
     ]
 
 
-def test_one_that_is_still_coming_is_not_started_whoever_says_that_it_has_left(pair: Pair) -> None:
+def test_arriving_guest_is_not_started_even_if_reported_as_departed(pair: Pair) -> None:
     pair.source.fake.tunnel.hang = True
     pair.begin()
     wait_until(lambda: pair.power(pair.destination) is Power.PAUSED, what="it to be on its way")
@@ -470,20 +470,20 @@ def test_one_that_is_still_coming_is_not_started_whoever_says_that_it_has_left(p
     assert (pair.power(pair.source), pair.power(pair.destination)) == (Power.RUNNING, Power.PAUSED)
 
 
-def test_what_was_lost_on_its_arrival_and_removed_is_not_revived_by_a_late_word(pair: Pair) -> None:
+def test_removed_guest_that_was_lost_on_arrival_is_not_revived(pair: Pair) -> None:
     lose_it_on_arrival(pair)
     pair.destination.stub.RemoveInstance(specs.removal(pair.wish.subject, generation=3))
     assert "stale_generation" in refusal(lambda: pair.adopt(has_left=True)).code
     assert pair.power(pair.destination) is None
 
 
-def test_a_guest_that_was_lost_on_its_arrival_is_started_by_what_comes_next(pair: Pair) -> None:
+def test_next_generation_starts_a_guest_lost_on_arrival(pair: Pair) -> None:
     lose_it_on_arrival(pair)
     assert conflict(pair.adopt).code == "agent.guest_not_arrived"
     assert pair.adopt(generation=3).power == pb.POWER_RUNNING
 
 
-def test_a_guest_that_was_lost_on_its_arrival_can_be_removed_with_all_that_it_had(pair: Pair) -> None:
+def test_guest_lost_on_arrival_can_be_removed_with_its_resources(pair: Pair) -> None:
     lose_it_on_arrival(pair)
     stub = pair.destination.stub
     stub.RemoveInstance(pb.RemoveRequest(subject=specs.subject(pair.wish.subject.id, 3)))
@@ -491,7 +491,7 @@ def test_a_guest_that_was_lost_on_its_arrival_can_be_removed_with_all_that_it_ha
     assert stub.RemoveVolume(pb.RemoveRequest(subject=specs.subject(pair.wish.root_volume_id, 3))).was_present
 
 
-def test_an_arrival_is_expected_also_after_a_restart(pair: Pair) -> None:
+def test_arrival_is_expected_after_a_restart(pair: Pair) -> None:
     pair.make_ready()
     pair.destination.fake.tunnel.expected.clear()
     pair.destination.restart()
@@ -504,7 +504,7 @@ def test_an_arrival_is_expected_also_after_a_restart(pair: Pair) -> None:
 # ---- consoles
 
 
-def test_a_console_ends_with_the_reason(pair: Pair, ca: TestCA) -> None:
+def test_consoles_end_with_the_reason_of_the_migration(pair: Pair, ca: TestCA) -> None:
     stub = pair.source.connect(issue_controlplane(ca, ca.folder, process="stream"))
     viewers = [
         AgentViewer(stub, pair.wish.subject.id, kind).opened() for kind in (pb.CONSOLE_KIND_SERIAL, pb.CONSOLE_KIND_VNC)

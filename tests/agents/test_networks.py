@@ -31,7 +31,7 @@ def ensure_port(agent: AgentUnderTest, document: bytes = b"", number: int = 11) 
     return request
 
 
-def tell(agent: AgentUnderTest, document: bytes) -> pb.NetworkState:
+def send_segment(agent: AgentUnderTest, document: bytes) -> pb.NetworkState:
     state: pb.NetworkState = agent.stub.EnsureNetwork(pb.EnsureNetworkRequest(segment=document))
     return state
 
@@ -44,24 +44,24 @@ def spec(*peers: int, vni: int = 0x12345) -> SegmentSpec:
     return SegmentSpec(vni, IPv4Address("10.0.7.1"), tuple(IPv4Address(f"10.0.7.{peer}") for peer in peers))
 
 
-def test_a_port_brings_the_segment_along_and_news_come_by_themselves(agent: AgentUnderTest) -> None:
+def test_port_brings_its_segment_and_updates_arrive_alone(agent: AgentUnderTest) -> None:
     ensure_port(agent, segment(agent, TWO))
     assert connected(agent) == spec(2)
-    state = tell(agent, segment(agent, THREE, 2))
+    state = send_segment(agent, segment(agent, THREE, 2))
     assert (state.id, state.version, state.problem) == (NETWORK, 2, "")
     assert connected(agent) == spec(2, 3)
 
 
-def test_without_a_segment_a_network_is_on_this_node_alone(agent: AgentUnderTest) -> None:
+def test_network_without_a_segment_is_local(agent: AgentUnderTest) -> None:
     ensure_port(agent)
     assert connected(agent) is None
     ensure_port(agent, segment(agent, {OTHER: "10.0.7.2"}), number=12)  # one of others
     assert connected(agent) is None
 
 
-def test_an_older_segment_changes_nothing(agent: AgentUnderTest) -> None:
+def test_older_segment_is_ignored(agent: AgentUnderTest) -> None:
     ensure_port(agent, segment(agent, THREE, 7))
-    assert tell(agent, segment(agent, TWO, 6)).version == 7
+    assert send_segment(agent, segment(agent, TWO, 6)).version == 7
     ensure_port(agent, segment(agent, TWO, 6), number=12)
     assert connected(agent) == spec(2, 3)
 
@@ -74,96 +74,96 @@ def test_a_port_may_be_repeated_with_a_newer_segment(agent: AgentUnderTest) -> N
     assert connected(agent) == spec(2, 3)
 
 
-def test_a_restart_forgets_nothing(agent: AgentUnderTest) -> None:
+def test_restart_keeps_segments(agent: AgentUnderTest) -> None:
     ensure_port(agent, segment(agent, TWO, 3))
     agent.restart()
     assert connected(agent) == spec(2)
-    assert tell(agent, segment(agent, THREE, 2)).version == 3
+    assert send_segment(agent, segment(agent, THREE, 2)).version == 3
 
 
-def test_of_a_network_without_ports_nothing_is_kept(agent: AgentUnderTest) -> None:
-    assert tell(agent, segment(agent, TWO, 5)).version == 0
+def test_network_without_ports_is_forgotten(agent: AgentUnderTest) -> None:
+    assert send_segment(agent, segment(agent, TWO, 5)).version == 0
     request = ensure_port(agent, segment(agent, THREE, 4))
     assert connected(agent) == spec(2, 3)
     agent.stub.RemovePort(specs.removal(request.subject))
     assert connected(agent) is None
-    assert tell(agent, segment(agent, TWO, 5)).version == 0
+    assert send_segment(agent, segment(agent, TWO, 5)).version == 0
 
 
-def test_what_counted_once_counts_when_the_network_comes_back(agent: AgentUnderTest) -> None:
+def test_segment_version_is_remembered_without_ports(agent: AgentUnderTest) -> None:
     request = ensure_port(agent, segment(agent, TWO, 5))
     agent.stub.RemovePort(specs.removal(request.subject))
     ensure_port(agent, segment(agent, THREE, 4), number=12)
     assert connected(agent) == spec(2)
 
 
-def test_the_underlays_problem_is_told_and_stops_nobody(agent: AgentUnderTest) -> None:
+def test_underlay_problem_is_reported_and_ports_are_still_created(agent: AgentUnderTest) -> None:
     agent.fake.underlay_problem = "The underlay address 10.0.7.1 is on no device of this node."
     ensure_port(agent, segment(agent, TWO))
-    assert tell(agent, segment(agent, TWO)).problem == agent.fake.underlay_problem
+    assert send_segment(agent, segment(agent, TWO)).problem == agent.fake.underlay_problem
 
 
 # ---- whom it believes
 
 
 @pytest.mark.parametrize("by", ["stranger", "officer"])
-def test_nobody_but_a_signer_says_where_frames_go(agent: AgentUnderTest, by: str) -> None:
+def test_only_a_signer_defines_a_segment(agent: AgentUnderTest, by: str) -> None:
     key = agent.authority.officer if by == "officer" else SigningKey.ed25519("stranger")
     ensure_port(agent, segment(agent, TWO))
     forged = segment(agent, THREE, 2, by=key)
-    found = refusal(lambda: tell(agent, forged))
+    found = refusal(lambda: send_segment(agent, forged))
     assert (found.status, found.code) == (grpc.StatusCode.PERMISSION_DENIED, "agent.trust_refused")
     assert refusal(lambda: ensure_port(agent, forged, number=12)).code == "agent.trust_refused"
     assert connected(agent) == spec(2)
     assert len(agent.fake.ports) == 1
 
 
-def test_what_was_changed_on_its_way_is_refused(agent: AgentUnderTest) -> None:
+def test_tampered_segment_is_refused(agent: AgentUnderTest) -> None:
     ensure_port(agent, segment(agent, TWO))
     changed = segment(agent, THREE, 2).replace(b"10.0.7.3", b"10.0.9.9")
-    assert refusal(lambda: tell(agent, changed)).code == "agent.trust_refused"
-    assert refusal(lambda: tell(agent, b"[]")).code == "agent.trust_refused"
+    assert refusal(lambda: send_segment(agent, changed)).code == "agent.trust_refused"
+    assert refusal(lambda: send_segment(agent, b"[]")).code == "agent.trust_refused"
 
 
-def test_nothing_goes_to_another_zone(agent: AgentUnderTest) -> None:
+def test_segment_of_another_zone_is_refused(agent: AgentUnderTest) -> None:
     elsewhere = agent.authority.segment("de-fra-1", NETWORK, TWO)
-    assert refusal(lambda: tell(agent, elsewhere)).code == "agent.trust_refused"
+    assert refusal(lambda: send_segment(agent, elsewhere)).code == "agent.trust_refused"
     assert refusal(lambda: ensure_port(agent, elsewhere)).code == "agent.trust_refused"
 
 
-def test_a_key_of_another_zone_says_nothing_here(agent: AgentUnderTest) -> None:
+def test_key_of_another_zone_is_refused(agent: AgentUnderTest) -> None:
     foreign = SigningKey.ed25519("signer-2")
     authority = agent.authority
     keys = [authority.signer.entry("permit"), authority.officer.entry("facts")]
     keys.append(foreign.entry("permit", zones=frozenset({"de-fra-1"})))
     agent.stub.EnsureTrust(pb.EnsureTrustRequest(keyset=authority.keyset(2, keys)))
-    assert refusal(lambda: tell(agent, segment(agent, TWO, by=foreign))).code == "agent.trust_refused"
+    assert refusal(lambda: send_segment(agent, segment(agent, TWO, by=foreign))).code == "agent.trust_refused"
 
 
-def test_a_segment_is_for_the_network_of_the_port(agent: AgentUnderTest) -> None:
+def test_segment_of_another_network_is_refused_with_a_port(agent: AgentUnderTest) -> None:
     other = agent.authority.segment(ZONE, specs.new_id(), TWO)
     assert refusal(lambda: ensure_port(agent, other)).code == "agent.bad_request"
     assert not agent.fake.ports
 
 
-def test_a_thief_who_signed_the_last_version_locks_nothing_up(agent: AgentUnderTest) -> None:
+def test_stolen_key_with_the_last_version_does_not_lock_the_network(agent: AgentUnderTest) -> None:
     thief, authority = SigningKey.ed25519("signer-0"), agent.authority
     keys = [authority.signer.entry("permit"), authority.officer.entry("facts")]
     agent.stub.EnsureTrust(pb.EnsureTrustRequest(keyset=authority.keyset(2, [*keys, thief.entry("permit")])))
     ensure_port(agent, segment(agent, THREE, MAX_VERSION, by=thief))
-    assert tell(agent, segment(agent, TWO, 2)).version == MAX_VERSION
+    assert send_segment(agent, segment(agent, TWO, 2)).version == MAX_VERSION
     agent.stub.EnsureTrust(pb.EnsureTrustRequest(keyset=authority.keyset(3, keys)))
-    assert tell(agent, segment(agent, TWO, 2)).version == 2
+    assert send_segment(agent, segment(agent, TWO, 2)).version == 2
     assert connected(agent) == spec(2)
 
 
 @pytest.mark.parametrize("process", ["web", "watcher", "stream"])
-def test_none_but_the_worker_tells(agent: AgentUnderTest, process: str) -> None:
+def test_only_the_worker_sends_segments(agent: AgentUnderTest, process: str) -> None:
     stub = agent.connect(issue_controlplane(agent.ca, agent.ca.folder / process, process=process))
     request = pb.EnsureNetworkRequest(segment=segment(agent, TWO))
     assert refusal(lambda: stub.EnsureNetwork(request)).code == "agent.unknown_peer"
 
 
 @pytest.mark.parametrize("address", ["224.0.0.1", "0.0.0.0"])
-def test_an_address_is_one_of_a_node(agent: AgentUnderTest, address: str) -> None:
-    assert refusal(lambda: tell(agent, segment(agent, {ME: address}))).code == "agent.trust_refused"
+def test_invalid_node_address_is_refused(agent: AgentUnderTest, address: str) -> None:
+    assert refusal(lambda: send_segment(agent, segment(agent, {ME: address}))).code == "agent.trust_refused"

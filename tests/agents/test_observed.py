@@ -43,7 +43,7 @@ def test_guests_and_receipts_are_counted(agent: AgentUnderTest) -> None:
     assert found.get_sample_value("andromede_node_receipts_waiting") == (before or 0) + 2
 
 
-def test_a_node_whose_hypervisor_is_away_does_not_know_its_guests(agent: AgentUnderTest) -> None:
+def test_node_without_its_hypervisor_reports_no_guest_counts(agent: AgentUnderTest) -> None:
     hypervisor = agent.server.node.adapters.hypervisor
     with patch.object(hypervisor, "states", side_effect=HypervisorUnavailable("libvirtd is away")):
         found = seen(agent)
@@ -52,7 +52,7 @@ def test_a_node_whose_hypervisor_is_away_does_not_know_its_guests(agent: AgentUn
         assert found.get_sample_value("andromede_node_receipts_waiting") is not None
 
 
-def test_calls_are_counted_by_what_became_of_them(agent: AgentUnderTest) -> None:
+def test_calls_are_counted_by_outcome(agent: AgentUnderTest) -> None:
     missing = "agent.permit.missing"
     done, refused = calls("Describe", "ok"), calls("EnsureVolume", missing)
     agent.stub.Describe(pb.DescribeRequest())
@@ -61,7 +61,7 @@ def test_calls_are_counted_by_what_became_of_them(agent: AgentUnderTest) -> None
     assert calls("EnsureVolume", missing) == refused + 1
 
 
-def test_the_program_answers_where_it_is_told(state_dir: Path, worker: Issued) -> None:  # noqa: F811
+def test_program_serves_metrics_at_its_address(state_dir: Path, worker: Issued) -> None:  # noqa: F811
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -96,7 +96,7 @@ class CollectorServer(HTTPServer):
         self.bodies: list[tuple[str, bytes]] = []
 
 
-def test_the_program_sends_its_traces_where_it_is_told(state_dir: Path, worker: Issued) -> None:  # noqa: F811
+def test_program_sends_traces_to_its_url(state_dir: Path, worker: Issued) -> None:  # noqa: F811
     with CollectorServer() as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

@@ -1,4 +1,4 @@
-"""When a permit holds, what it was used for, and what happens to a clock, a ledger or a guest meanwhile."""
+"""Validity and uses of a permit while clock, state store or guest change."""
 
 import threading
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from tests.permits import address_of, now
 # ---- time
 
 
-def test_a_permit_holds_until_its_end_and_not_for_a_moment_longer(agent: AgentUnderTest) -> None:
+def test_permit_is_valid_until_its_end(agent: AgentUnderTest) -> None:
     """B12: issued in the last seconds of a qualification, used before and after its end."""
     end = now().replace(microsecond=0) + timedelta(hours=1)
     last = {"nbf": end - timedelta(seconds=2), "exp": end}
@@ -31,7 +31,7 @@ def test_a_permit_holds_until_its_end_and_not_for_a_moment_longer(agent: AgentUn
     assert refused(agent, **last) == "expired"
 
 
-def test_only_a_little_earliness_is_tolerated(agent: AgentUnderTest) -> None:
+def test_permit_is_accepted_one_minute_early_at_most(agent: AgentUnderTest) -> None:
     begins = now() + timedelta(minutes=30)
     agent.now = lambda: begins - timedelta(seconds=61)
     assert refused(agent, nbf=begins, exp=begins + LIFETIME) == "not_yet_valid"
@@ -39,14 +39,14 @@ def test_only_a_little_earliness_is_tolerated(agent: AgentUnderTest) -> None:
     accepted(agent, nbf=begins, exp=begins + LIFETIME)
 
 
-def test_no_permit_lives_longer_than_permits_do(agent: AgentUnderTest) -> None:
+def test_permit_with_too_long_a_lifetime_is_refused(agent: AgentUnderTest) -> None:
     begins = now()
     assert refused(agent, nbf=begins, exp=begins + LIFETIME + timedelta(seconds=1)) == "expired"
 
 
 @pytest.mark.parametrize("restarts", [False, True])
 @pytest.mark.parametrize("witness", ["a permit", "a refusal", "a floor"])
-def test_a_clock_that_was_set_back_is_not_believed(agent: AgentUnderTest, witness: str, restarts: bool) -> None:
+def test_clock_that_was_set_back_is_not_trusted(agent: AgentUnderTest, witness: str, restarts: bool) -> None:
     began = now()
     old = permitted(agent, specs.volume())
     agent.now = lambda: began + timedelta(hours=1)
@@ -67,14 +67,14 @@ def test_a_clock_that_was_set_back_is_not_believed(agent: AgentUnderTest, witnes
     accepted(agent, **fresh)
 
 
-def test_a_small_step_back_is_what_clocks_do(agent: AgentUnderTest) -> None:
+def test_small_step_back_of_the_clock_is_accepted(agent: AgentUnderTest) -> None:
     began = now()
     accepted(agent)
     agent.now = lambda: began - timedelta(seconds=1)
     accepted(agent)
 
 
-def test_a_clock_that_nobody_keeps_is_not_believed_and_does_not_poison_the_node(agent: AgentUnderTest) -> None:
+def test_unsynchronised_clock_is_refused_and_leaves_no_trace(agent: AgentUnderTest) -> None:
     agent.is_clock_kept = False
     agent.now = lambda: datetime(2099, 1, 1, tzinfo=UTC)
     assert refused(agent) == "clock_untrusted"
@@ -85,7 +85,7 @@ def test_a_clock_that_nobody_keeps_is_not_believed_and_does_not_poison_the_node(
 # ---- epochs
 
 
-def test_a_permit_rests_on_the_facts_that_the_node_holds(agent: AgentUnderTest) -> None:
+def test_permit_needs_the_facts_epoch_of_the_node(agent: AgentUnderTest) -> None:
     """B10: a permit that was made before the facts or policies changed."""
     before = permitted(agent, specs.volume())
     agent.authority.epoch += 1
@@ -101,7 +101,7 @@ def test_a_permit_rests_on_the_facts_that_the_node_holds(agent: AgentUnderTest) 
 # ---- repetition and replay
 
 
-def test_a_call_may_be_repeated_under_its_permit_also_after_a_restart(agent: AgentUnderTest) -> None:
+def test_call_may_be_repeated_under_its_permit_after_a_restart(agent: AgentUnderTest) -> None:
     request = permitted(agent, specs.volume())
     first = agent.stub.bare.EnsureVolume(request)
     assert agent.stub.bare.EnsureVolume(request) == first
@@ -121,7 +121,7 @@ def test_a_permit_is_not_used_for_another_content(agent: AgentUnderTest, restart
     assert agent.fake.volumes[UUID(request.subject.id)] == 64 * specs.MIB
 
 
-def test_a_permit_serves_the_repetition_of_a_call_that_failed(agent: AgentUnderTest) -> None:
+def test_failed_call_may_be_repeated_under_its_permit(agent: AgentUnderTest) -> None:
     request = permitted(agent, specs.volume())
     agent.fake.fail_next("create_volume", AdapterError("The disk is full.", retryable=True))
     assert refusal(lambda: agent.stub.bare.EnsureVolume(request)).code == "agent.adapter_failed"
@@ -130,7 +130,7 @@ def test_a_permit_serves_the_repetition_of_a_call_that_failed(agent: AgentUnderT
     assert UUID(request.subject.id) in agent.fake.volumes
 
 
-def test_of_two_contents_at_once_one_is_a_replay(agent: AgentUnderTest) -> None:
+def test_concurrent_calls_with_different_content_use_a_permit_once(agent: AgentUnderTest) -> None:
     request = permitted(agent, specs.volume())
     sizes = [(n + 1) * 64 * specs.MIB for n in range(8)]
     together = threading.Barrier(len(sizes))
@@ -156,7 +156,7 @@ def test_of_two_contents_at_once_one_is_a_replay(agent: AgentUnderTest) -> None:
 
 
 @pytest.mark.parametrize("restarts", [False, True])
-def test_a_permit_does_not_bring_back_what_was_removed(agent: AgentUnderTest, restarts: bool) -> None:
+def test_permit_does_not_revive_a_removed_resource(agent: AgentUnderTest, restarts: bool) -> None:
     request = permitted(agent, specs.volume(generation=2))
     agent.stub.bare.EnsureVolume(request)
     agent.stub.RemoveVolume(specs.removal(request.subject))
@@ -176,7 +176,7 @@ def test_a_permit_for_an_older_generation_is_refused(agent: AgentUnderTest) -> N
     assert permit_code(refusal(lambda: agent.stub.bare.EnsureVolume(later))) == "stale_generation"
 
 
-def test_what_was_unplugged_is_not_plugged_in_again_by_the_old_permit(agent: AgentUnderTest) -> None:
+def test_old_permit_does_not_plug_an_unplugged_volume(agent: AgentUnderTest) -> None:
     """The permit is about the volume, and the attachment has generations of its own."""
     root, data = specs.volume(), specs.volume()
     wish = specs.instance(root)
@@ -198,7 +198,7 @@ def test_steps_of_one_operation_may_share_a_permit(agent: AgentUnderTest) -> Non
     """A create defines its guest at one generation and starts it at the next."""
     root, port = specs.volume(), specs.port()
     define = specs.instance(root, port, power=pb.POWER_OFF)
-    start = specs.again(define, power=pb.POWER_RUNNING)
+    start = specs.next_generation(define, power=pb.POWER_RUNNING)
     own = (root.subject.id,), (port.subject.id,), (define.subject.id,), (address_of(port),)
     contents = Contents(volumes=own[0], nics=own[1], instances=own[2], addresses=own[3])
     shared = agent.stub.permit_for(start, "instance.create", contents=contents)
@@ -218,7 +218,7 @@ def test_a_start_is_not_replayed_after_a_stop(agent: AgentUnderTest) -> None:
     start = specs.instance(root)
     start.permit.CopyFrom(agent.stub.permit_for(start))
     agent.stub.bare.EnsureInstance(start)
-    stop = specs.again(start, power=pb.POWER_OFF)
+    stop = specs.next_generation(start, power=pb.POWER_OFF)
     stop.ClearField("permit")
     agent.stub.bare.EnsureInstance(stop)
     assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(start))) == "stale_generation"
@@ -227,7 +227,7 @@ def test_a_start_is_not_replayed_after_a_stop(agent: AgentUnderTest) -> None:
     assert agent.fake.guests[UUID(start.subject.id)].starts == 1
 
 
-def test_a_node_that_has_lost_its_memory_takes_no_older_permit(agent: AgentUnderTest) -> None:
+def test_node_that_lost_its_state_refuses_older_permits(agent: AgentUnderTest) -> None:
     request = permitted(agent, specs.volume())
     agent.stub.bare.EnsureVolume(request)
     agent.stop()
@@ -243,7 +243,7 @@ def test_a_node_that_has_lost_its_memory_takes_no_older_permit(agent: AgentUnder
 # ---- stopping
 
 
-def test_a_guest_is_stopped_without_a_permit_and_nothing_else_of_it_changes(agent: AgentUnderTest) -> None:
+def test_guest_is_stopped_without_a_permit_and_not_changed(agent: AgentUnderTest) -> None:
     root, port, other = specs.volume(), specs.port(), specs.port(12)
     for request in (port, other):
         agent.stub.EnsurePort(request)
@@ -251,25 +251,25 @@ def test_a_guest_is_stopped_without_a_permit_and_nothing_else_of_it_changes(agen
     wish = specs.instance(root, port)
     agent.stub.EnsureInstance(wish)
     before = agent.fake.guests[UUID(wish.subject.id)].spec
-    stop = specs.again(wish, power=pb.POWER_OFF, vcpus=64)
+    stop = specs.next_generation(wish, power=pb.POWER_OFF, vcpus=64)
     stop.port_ids[:] = [other.subject.id]
     stop.guest_data.user_data = b"#!/bin/sh\n"
     for _ in range(2):
         assert agent.stub.bare.EnsureInstance(stop).power == pb.POWER_OFF
     assert agent.fake.guests[UUID(wish.subject.id)].spec == before
-    back_on = specs.again(stop, power=pb.POWER_RUNNING)
+    back_on = specs.next_generation(stop, power=pb.POWER_RUNNING)
     assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(back_on))) == "missing"
 
 
 @pytest.mark.parametrize("removed", [False, True])
-def test_a_stop_of_a_guest_that_is_not_here_makes_none(agent: AgentUnderTest, removed: bool) -> None:
+def test_stop_of_a_missing_guest_creates_none(agent: AgentUnderTest, removed: bool) -> None:
     root = specs.volume()
     agent.stub.EnsureVolume(root)
     wish = specs.instance(root, power=pb.POWER_OFF)
     if removed:
         agent.stub.EnsureInstance(wish)
         agent.stub.RemoveInstance(specs.removal(wish.subject))
-        wish = specs.again(wish)
+        wish = specs.next_generation(wish)
     assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(wish))) == "missing"
     assert not agent.fake.guests
 
@@ -312,10 +312,10 @@ def test_a_stop_without_a_permit_does_not_use_up_the_generations(agent: AgentUnd
     start = specs.instance(root)
     agent.stub.EnsureInstance(start)
     for generation in (FAR, FAR, 2**63 - 1):
-        stop = specs.again(start, power=pb.POWER_OFF)
+        stop = specs.next_generation(start, power=pb.POWER_OFF)
         stop.subject.generation = generation
         assert agent.stub.bare.EnsureInstance(stop).power == pb.POWER_OFF
-    behind = specs.again(start, power=pb.POWER_RUNNING)
+    behind = specs.next_generation(start, power=pb.POWER_RUNNING)
     behind.subject.generation = replay_guard.FREE_STEP
     assert refusal(lambda: agent.stub.EnsureInstance(behind)).code == "agent.permit.stale_generation"
     behind.subject.generation += 2
@@ -332,7 +332,7 @@ def test_a_removal_does_not_use_up_the_generations(agent: AgentUnderTest) -> Non
     agent.stub.EnsureVolume(volume)
 
 
-def test_a_permit_gives_no_generation_far_ahead_to_what_it_lists(agent: AgentUnderTest) -> None:
+def test_permit_does_not_allow_a_far_generation_to_listed_resources(agent: AgentUnderTest) -> None:
     port = specs.port(generation=FAR)
     port.permit.CopyFrom(agent.stub.permit_for(port, resource=specs.new_id(), gen=3))
     assert permit_code(refusal(lambda: agent.stub.bare.EnsurePort(port))) == "stale_generation"

@@ -33,11 +33,11 @@ def reworked(permit: pb.Permit, change: Callable[[dict[str, object]], None]) -> 
 # ---- whom and what it is for
 
 
-def test_a_permit_that_fits_is_taken(agent: AgentUnderTest) -> None:
+def test_matching_permit_is_accepted(agent: AgentUnderTest) -> None:
     accepted(agent)
 
 
-def test_nothing_happens_without_one(agent: AgentUnderTest) -> None:
+def test_call_without_a_permit_is_refused(agent: AgentUnderTest) -> None:
     requests = {
         "EnsureVolume": specs.volume(),
         "EnsurePort": specs.port(),
@@ -52,7 +52,7 @@ def test_nothing_happens_without_one(agent: AgentUnderTest) -> None:
     assert agent.fake.is_clean() and not agent.fake.images
 
 
-def test_a_permit_for_another_node_is_of_no_use_here(agent: AgentUnderTest) -> None:
+def test_permit_for_another_node_is_refused(agent: AgentUnderTest) -> None:
     assert refused(agent, node=specs.new_id()) == "wrong_node"
     assert refused(agent, zone="us-va-1") == "wrong_zone"
 
@@ -75,7 +75,7 @@ def test_an_altered_permit_is_refused(agent: AgentUnderTest, change: Callable[[d
     assert code_of(agent, request) == "bad_signature"
 
 
-def test_what_another_key_signed_is_refused(agent: AgentUnderTest) -> None:
+def test_signature_by_another_key_is_refused(agent: AgentUnderTest) -> None:
     assert refused(agent, by=SigningKey.ed25519("signer-1")) == "bad_signature"
     assert refused(agent, by=SigningKey.ed25519("signer-2")) == "unknown_key"
     assert refused(agent, by=agent.authority.officer) == "unknown_key"
@@ -103,13 +103,13 @@ def test_a_document_of_another_kind_is_no_permit(agent: AgentUnderTest) -> None:
         b'{"kid":"signer-1","p":{},"sig":"*"}',
     ],
 )
-def test_what_is_no_signed_document_is_refused(agent: AgentUnderTest, document: bytes) -> None:
+def test_malformed_document_is_refused(agent: AgentUnderTest, document: bytes) -> None:
     request = specs.volume()
     request.permit.document = document
     assert code_of(agent, request) == "malformed"
 
 
-def test_another_form_of_the_same_json_is_refused(agent: AgentUnderTest) -> None:
+def test_noncanonical_json_is_refused(agent: AgentUnderTest) -> None:
     request = permitted(agent, specs.volume())
     body = json.loads(request.permit.document)
     for text in (
@@ -134,7 +134,7 @@ def test_another_form_of_the_same_json_is_refused(agent: AgentUnderTest) -> None
     ],
     ids=["unknown", "missing", "version", "type", "unknown-limit", "date-only", "role"],
 )
-def test_a_genuine_signature_does_not_excuse_strange_fields(
+def test_signed_document_with_unknown_fields_is_refused(
     agent: AgentUnderTest, change: Callable[[dict[str, object]], None]
 ) -> None:
     request = specs.volume()
@@ -179,12 +179,12 @@ def test_a_rebuild_makes_a_disk_and_a_guest_and_no_port_or_attachment(agent: Age
 # ---- what it lists
 
 
-def test_only_what_is_listed_may_be_made(agent: AgentUnderTest) -> None:
+def test_only_listed_resources_may_be_created(agent: AgentUnderTest) -> None:
     assert refused(agent, contents=Contents()) == "wrong_resource"
     assert refused(agent, contents=Contents(volumes=(specs.new_id(),))) == "wrong_resource"
 
 
-def test_everything_that_a_call_names_must_be_listed(agent: AgentUnderTest) -> None:
+def test_all_resources_of_a_call_must_be_listed(agent: AgentUnderTest) -> None:
     image = "a" * 64
     volume = specs.volume(image=image)
     own = (volume.subject.id,)
@@ -215,7 +215,7 @@ def test_everything_that_a_call_names_must_be_listed(agent: AgentUnderTest) -> N
     ("field", "value"),
     [("mac", "52:54:00:00:00:99"), ("ip", "10.10.0.99"), ("network", "019abc00-0000-7000-8000-000000000000")],
 )
-def test_a_network_card_is_made_where_its_permit_says(agent: AgentUnderTest, field: str, value: str) -> None:
+def test_network_card_must_match_its_permit(agent: AgentUnderTest, field: str, value: str) -> None:
     port = agent.stub.permitted(specs.port())
     other = deepcopy(port)
     if field == "network":
@@ -237,7 +237,7 @@ def test_a_guest_does_not_start_with_a_volume_that_its_permit_does_not_list(agen
     plug = specs.attachment(wish, data)
     agent.stub.EnsureAttachment(plug)
 
-    start = specs.again(wish, power=pb.POWER_RUNNING)
+    start = specs.next_generation(wish, power=pb.POWER_RUNNING)
     own = {"instances": (start.subject.id,), "volumes": (root.subject.id,)}
     start.permit.CopyFrom(agent.stub.permit_for(start, contents=Contents(**own)))
     assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(start))) == "not_listed"
@@ -249,7 +249,7 @@ def test_a_guest_does_not_start_with_a_volume_that_its_permit_does_not_list(agen
     assert agent.stub.EnsureInstance(start).power == pb.POWER_RUNNING
 
 
-def test_nothing_is_larger_than_the_permit_says(agent: AgentUnderTest) -> None:
+def test_sizes_above_the_permit_are_refused(agent: AgentUnderTest) -> None:
     one_gib = Limits(vcpus=1, memory_mib=128, disk_gib=1)
     assert code_of(agent, permitted(agent, specs.volume(size_mib=1025), limits=one_gib)) == "over_limit"
     agent.stub.bare.EnsureVolume(permitted(agent, specs.volume(size_mib=1024), limits=one_gib))
@@ -295,7 +295,7 @@ def test_policies_that_do_not_type_check_are_refused(agent: AgentUnderTest) -> N
     assert refused(agent, policies={"id": "x"}) == "malformed"
 
 
-def test_a_permit_that_names_fewer_roles_than_its_operation_has_escapes_no_clause(agent: AgentUnderTest) -> None:
+def test_permit_with_too_few_roles_does_not_skip_clauses(agent: AgentUnderTest) -> None:
     for_storage = [IN_GERMANY[0] | {"atoms": [IN_GERMANY[0]["atoms"][0] | {"roles": ["storage"]}]}]
     assert refused(agent, policies=for_storage, roles=()) == "policy_refuses"
 
@@ -345,7 +345,7 @@ def test_two_people_waive_a_clause_and_one_does_not(agent: AgentUnderTest) -> No
     assert code(specs.volume(), policies=waivable, exemption=both, resource=request.subject.id) == "revoked_key"
 
 
-def test_what_the_node_does_not_know_refuses(agent: AgentUnderTest) -> None:
+def test_unknown_fact_refuses(agent: AgentUnderTest) -> None:
     agent.authority.zone_facts.clear()
     agent.authority.epoch += 1
     agent.learn()
@@ -355,7 +355,7 @@ def test_what_the_node_does_not_know_refuses(agent: AgentUnderTest) -> None:
 # ---- keys and charters
 
 
-def test_a_key_speaks_within_its_scope_only(agent: AgentUnderTest) -> None:
+def test_key_is_valid_only_within_its_scope(agent: AgentUnderTest) -> None:
     elsewhere, limited = SigningKey.ed25519("signer-de"), SigningKey.ed25519("signer-limited")
     keys = [
         agent.authority.signer.entry("permit"),
@@ -369,7 +369,7 @@ def test_a_key_speaks_within_its_scope_only(agent: AgentUnderTest) -> None:
     accepted(agent, by=limited, classifications=("eu",))
 
 
-def test_a_key_speaks_while_it_is_in_use_only(agent: AgentUnderTest) -> None:
+def test_key_is_valid_only_during_its_interval(agent: AgentUnderTest) -> None:
     past, future = SigningKey.ed25519("signer-past"), SigningKey.ed25519("signer-future")
     keys = [
         agent.authority.signer.entry("permit"),
@@ -382,7 +382,7 @@ def test_a_key_speaks_while_it_is_in_use_only(agent: AgentUnderTest) -> None:
     assert refused(agent, by=future) == "unknown_key"
 
 
-def test_permits_by_ecdsa_are_as_good_and_no_key_does_two_algorithms(agent: AgentUnderTest) -> None:
+def test_ecdsa_permit_is_accepted_and_a_key_has_one_algorithm(agent: AgentUnderTest) -> None:
     p256, confused = SigningKey.p256("signer-p256"), SigningKey.p256("signer-confused")
     lying = confused.entry("permit")
     keys = [
@@ -396,7 +396,7 @@ def test_permits_by_ecdsa_are_as_good_and_no_key_does_two_algorithms(agent: Agen
     assert refused(agent, by=confused) == "bad_signature"
 
 
-def test_a_rotated_key_is_of_no_use_any_more(agent: AgentUnderTest) -> None:
+def test_rotated_key_is_refused(agent: AgentUnderTest) -> None:
     successor = SigningKey.ed25519("signer-2")
     both = [agent.authority.signer.entry("permit"), successor.entry("permit"), agent.authority.officer.entry("facts")]
     agent.stub.EnsureTrust(pb.EnsureTrustRequest(keyset=agent.authority.keyset(2, both)))
@@ -419,7 +419,7 @@ def test_a_rotated_key_is_of_no_use_any_more(agent: AgentUnderTest) -> None:
         ({"nodes": [str(specs.NODE_ID)]}, "revoked"),
     ],
 )
-def test_what_is_denied_is_void_also_after_a_restart(
+def test_denied_permit_stays_void_after_a_restart(
     agent: AgentUnderTest, denied: dict[str, list[str]], code: str
 ) -> None:
     if "kids" not in denied:
@@ -430,14 +430,14 @@ def test_what_is_denied_is_void_also_after_a_restart(
     assert refused(agent, **ids) == code
 
 
-def test_a_charter_bounds_what_the_node_may_hold(agent: AgentUnderTest) -> None:
+def test_charter_limits_the_classifications_of_a_node(agent: AgentUnderTest) -> None:
     charter = agent.authority.charter(specs.NODE_ID, specs.ZONE, version=2, classifications=frozenset({"eu", "snc"}))
     agent.stub.EnsureTrust(pb.EnsureTrustRequest(charter=charter))
     assert refused(agent, classifications=("eu", "dr")) == "not_cleared"
     accepted(agent, classifications=("snc",))
 
 
-def test_without_a_charter_that_holds_nothing_does(fresh: AgentUnderTest) -> None:
+def test_expired_or_missing_charter_refuses_all_permits(fresh: AgentUnderTest) -> None:
     trust = fresh.authority.trust(specs.NODE_ID, specs.ZONE)
     trust.ClearField("charter")
     fresh.stub.EnsureTrust(trust)
@@ -447,6 +447,6 @@ def test_without_a_charter_that_holds_nothing_does(fresh: AgentUnderTest) -> Non
     assert refused(fresh) == "no_charter"
 
 
-def test_a_node_that_was_told_nothing_takes_nothing(fresh: AgentUnderTest) -> None:
+def test_node_without_trust_documents_refuses_all_permits(fresh: AgentUnderTest) -> None:
     assert refused(fresh) == "unknown_key"
     assert fresh.stub.EnsureTrust(pb.EnsureTrustRequest()) == pb.TrustState(is_clock_kept=True)

@@ -70,7 +70,7 @@ def files(folder: Path) -> list[str]:
 # ---- what a pool is
 
 
-def test_a_node_tells_of_its_pools_by_their_marker(here: AgentUnderTest, folder: Path) -> None:
+def test_node_reports_pools_by_their_marker(here: AgentUnderTest, folder: Path) -> None:
     (told,) = here.stub.Describe(pb.DescribeRequest()).inventory.pools
     assert (told.name, told.uuid, told.path) == (NAME, str(pools.read(folder)), str(folder))
     assert told.size_gib > 0
@@ -86,25 +86,25 @@ def test_an_empty_mount_point_is_no_pool(tmp_path: Path) -> None:
         known.mounted("other")
 
 
-def test_a_pool_is_made_once(folder: Path) -> None:
+def test_pool_is_created_once(folder: Path) -> None:
     assert pools.make(folder) == pools.read(folder)
     assert sorted(path.name for path in folder.iterdir()) == [pools.MARKER, pools.VOLUMES]
 
 
-def test_only_what_is_mounted_is_made_a_pool(tmp_path: Path) -> None:
+def test_only_a_mount_point_becomes_a_pool(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="is no mount point"):
         make_pool.main([str(tmp_path)])
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", json.dumps({"uuid": "x"})])
-def test_a_marker_that_says_nothing_is_none(tmp_path: Path, content: str) -> None:
+def test_empty_marker_is_no_pool(tmp_path: Path, content: str) -> None:
     (tmp_path / pools.MARKER).write_text(content)
     with pytest.raises(ValueError):
         pools.read(tmp_path)
 
 
 @pytest.mark.parametrize("paths", [{"Upper": Path("/x")}, {"a" * 41: Path("/x")}, {"x": Path("relative")}])
-def test_what_no_pool_can_be_called_is_refused(paths: dict[str, Path]) -> None:
+def test_invalid_pool_name_is_refused(paths: dict[str, Path]) -> None:
     with pytest.raises(ValueError, match="names no pool"):
         Pools(paths)
 
@@ -126,7 +126,7 @@ def test_a_volume_that_one_node_has_made_is_taken_over_by_another(
     assert refusal(lambda: here.stub.EnsureVolume(smaller)).code == "agent.volume_would_shrink"
 
 
-def test_its_image_is_not_asked_for_again(here: AgentUnderTest, there: AgentUnderTest) -> None:
+def test_image_of_an_existing_volume_is_not_requested(here: AgentUnderTest, there: AgentUnderTest) -> None:
     content = b"x" * 1024
     header = specs.image_header(content)
     here.fake.images[header.sha256] = 1024
@@ -140,7 +140,7 @@ def test_its_image_is_not_asked_for_again(here: AgentUnderTest, there: AgentUnde
     assert here.stub.EnsureVolume(wish(made.subject.id, generation=2, size_mib=96)).size_bytes == 96 * MIB
 
 
-def test_what_is_to_be_taken_over_and_is_not_there_is_not_made_anew(there: AgentUnderTest, folder: Path) -> None:
+def test_missing_volume_is_not_taken_over_as_an_empty_one(there: AgentUnderTest, folder: Path) -> None:
     """An empty disk in its place would look to the guest as if its data had been erased."""
     found = refusal(lambda: there.stub.EnsureVolume(wish(specs.new_id())))
     assert "is missing from pool 'shared'" in found.message
@@ -150,7 +150,7 @@ def test_what_is_to_be_taken_over_and_is_not_there_is_not_made_anew(there: Agent
     assert refusal(lambda: there.stub.EnsureVolume(local)).code == "agent.bad_request"
 
 
-def test_a_node_forgets_a_volume_and_the_file_stays(here: AgentUnderTest, there: AgentUnderTest, folder: Path) -> None:
+def test_forgotten_volume_keeps_its_file(here: AgentUnderTest, there: AgentUnderTest, folder: Path) -> None:
     made = wish()
     here.stub.EnsureVolume(made)
     there.stub.EnsureVolume(wish(made.subject.id, generation=2))
@@ -162,14 +162,14 @@ def test_a_node_forgets_a_volume_and_the_file_stays(here: AgentUnderTest, there:
     assert here.stub.EnsureVolume(wish(made.subject.id, generation=3)).size_bytes == 64 * MIB, "it may come back"
 
 
-def test_a_volume_of_the_node_alone_is_not_forgotten(here: AgentUnderTest) -> None:
+def test_local_volume_is_not_forgotten(here: AgentUnderTest) -> None:
     local = specs.volume()
     here.stub.EnsureVolume(local)
     assert "it would be lost" in refusal(lambda: here.stub.ForgetVolume(specs.removal(local.subject))).message
     assert here.stub.RemoveVolume(specs.removal(local.subject)).was_present
 
 
-def test_a_volume_that_a_guest_has_is_not_forgotten(here: AgentUnderTest, folder: Path) -> None:
+def test_volume_in_use_by_a_guest_is_not_forgotten(here: AgentUnderTest, folder: Path) -> None:
     root = wish()
     here.stub.EnsureVolume(root)
     guest = specs.instance(root)
@@ -179,7 +179,7 @@ def test_a_volume_that_a_guest_has_is_not_forgotten(here: AgentUnderTest, folder
     assert refusal(lambda: here.stub.ForgetVolume(specs.removal(root.subject))).code == "agent.volume_in_use"
 
 
-def test_any_node_deletes_it_once(here: AgentUnderTest, there: AgentUnderTest, folder: Path) -> None:
+def test_any_node_deletes_a_volume_once(here: AgentUnderTest, there: AgentUnderTest, folder: Path) -> None:
     made = wish()
     here.stub.EnsureVolume(made)
     removal = specs.removal(made.subject)
@@ -196,7 +196,7 @@ def test_a_volume_does_not_change_between_pool_and_node(here: AgentUnderTest) ->
     assert "stays in the pool" in refusal(lambda: here.stub.EnsureVolume(elsewhere)).message
 
 
-def test_a_pool_that_has_gone_makes_no_volume_vanish(here: AgentUnderTest, folder: Path) -> None:
+def test_volume_survives_an_unmounted_pool(here: AgentUnderTest, folder: Path) -> None:
     made = wish()
     here.stub.EnsureVolume(made)
     (folder / pools.MARKER).rename(folder / "away")
@@ -219,7 +219,7 @@ def test_a_guest_moves_without_its_disk(here: AgentUnderTest, there: AgentUnderT
     going = pb.EnsureDepartureRequest(subject=guest.subject, destination=_peer(there), uri=uri, deadline_s=PATIENCE_S)
     here.stub.EnsureDeparture(going)
     _until_completed(here, going)
-    arrived = specs.again(guest)
+    arrived = specs.next_generation(guest)
     there.stub.EnsureInstance(arrived)
     here.stub.RemoveInstance(specs.removal(guest.subject))
     assert here.stub.ForgetVolume(specs.removal(root.subject)).was_present
@@ -245,7 +245,7 @@ def disks(tmp_path: Path, folder: Path) -> FileDisks:
     return FileDisks(tmp_path / "state", pools=Pools({NAME: folder}), owner="one")
 
 
-def test_a_clone_in_a_pool_needs_no_file_of_the_node(disks: FileDisks, tmp_path: Path, folder: Path) -> None:
+def test_clone_in_a_pool_needs_no_local_file(disks: FileDisks, tmp_path: Path, folder: Path) -> None:
     image = tmp_path / "state/images/tiny"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "4M"], check=True)
     volume_id = UUID(specs.new_id())
@@ -263,7 +263,7 @@ def test_a_clone_in_a_pool_needs_no_file_of_the_node(disks: FileDisks, tmp_path:
     assert files(folder) == []
 
 
-def test_what_another_node_has_made_meanwhile_stays(disks: FileDisks, tmp_path: Path, folder: Path) -> None:
+def test_volume_created_by_another_node_is_kept(disks: FileDisks, tmp_path: Path, folder: Path) -> None:
     volume_id = UUID(specs.new_id())
     other = FileDisks(tmp_path / "other", pools=Pools({NAME: folder}), owner="two")
     other.create_volume(volume_id, size_bytes=16 * MIB, base=None, pool=NAME)
@@ -271,7 +271,7 @@ def test_what_another_node_has_made_meanwhile_stays(disks: FileDisks, tmp_path: 
     assert disks.volume_size_bytes(volume_id, NAME) == 16 * MIB
 
 
-def test_at_its_start_a_node_tidies_up_only_what_is_its_own(disks: FileDisks, folder: Path) -> None:
+def test_start_removes_only_own_unfinished_files(disks: FileDisks, folder: Path) -> None:
     for owner in ("one", "two"):
         (folder / pools.VOLUMES / f".unfinished-{owner}-x.qcow2").touch()
     disks.restore()
@@ -281,7 +281,7 @@ def test_at_its_start_a_node_tidies_up_only_what_is_its_own(disks: FileDisks, fo
 # ---- what was written before there were pools
 
 
-def test_volumes_of_before_are_in_the_nodes_own_folder(tmp_path: Path) -> None:
+def test_volumes_without_a_pool_are_in_the_node_folder(tmp_path: Path) -> None:
     path, volume_id = tmp_path / "ledger.sqlite", UUID(specs.new_id())
     past = next(number for number, step in enumerate(MIGRATIONS) if "Volumes may be in a pool" in step)
     old = '{"image_sha256":"","size_bytes":512}'

@@ -38,7 +38,7 @@ def noted(agent: AgentUnderTest) -> list[tuple[object, object]]:
     return [(each["event"], each["measured"]) for each in payloads if each["kind"] == "quarantine"]
 
 
-def test_what_no_call_made_is_described_and_what_one_made_is_not(agent: AgentUnderTest) -> None:
+def test_only_unmanaged_resources_are_reported(agent: AgentUnderTest) -> None:
     build(agent)
     assert not strays(agent)
     agent.fake.foreign_domains += ["by-hand", "in-a-tenants-network"]
@@ -52,7 +52,7 @@ def test_what_no_call_made_is_described_and_what_one_made_is_not(agent: AgentUnd
     assert found["tap0123456789a"].mac
 
 
-def test_what_was_made_and_is_gone_is_told(agent: AgentUnderTest) -> None:
+def test_lost_guests_and_volumes_are_reported(agent: AgentUnderTest) -> None:
     wish = build(agent)
     assert not agent.stub.Describe(pb.DescribeRequest()).lost_domains
     del agent.fake.guests[UUID(wish.subject.id)]
@@ -62,7 +62,7 @@ def test_what_was_made_and_is_gone_is_told(agent: AgentUnderTest) -> None:
     assert [each.size_bytes for each in described.volumes] == [0]
 
 
-def test_a_file_lies_apart_and_comes_back(agent: AgentUnderTest) -> None:
+def test_file_is_isolated_and_restored(agent: AgentUnderTest) -> None:
     agent.fake.foreign_files.append(STRAY)
     found = finding(pb.STRAY_KIND_FILE, STRAY)
     state = agent.stub.EnsureQuarantine(found)
@@ -76,7 +76,7 @@ def test_a_file_lies_apart_and_comes_back(agent: AgentUnderTest) -> None:
     assert refusal(lambda: agent.stub.EnsureQuarantine(found)).code == "agent.stale_generation"
 
 
-def test_only_what_is_in_quarantine_is_destroyed_and_there_is_a_receipt(agent: AgentUnderTest) -> None:
+def test_only_a_quarantined_resource_is_destroyed_with_a_receipt(agent: AgentUnderTest) -> None:
     agent.fake.foreign_files.append(STRAY)
     found = finding(pb.STRAY_KIND_FILE, STRAY)
     never = pb.RemoveRequest(subject=found.subject)
@@ -91,7 +91,7 @@ def test_only_what_is_in_quarantine_is_destroyed_and_there_is_a_receipt(agent: A
     assert len(noted(agent)) == 2, "told once"
 
 
-def test_what_was_released_is_not_destroyed(agent: AgentUnderTest) -> None:
+def test_released_resource_is_not_destroyed(agent: AgentUnderTest) -> None:
     agent.fake.foreign_files.append(STRAY)
     found = finding(pb.STRAY_KIND_FILE, STRAY)
     agent.stub.EnsureQuarantine(found)
@@ -101,7 +101,7 @@ def test_what_was_released_is_not_destroyed(agent: AgentUnderTest) -> None:
     assert agent.fake.foreign_files == [STRAY]
 
 
-def test_a_domain_that_has_to_do_with_tenants_stands_still(agent: AgentUnderTest) -> None:
+def test_domain_with_tenant_resources_is_paused(agent: AgentUnderTest) -> None:
     agent.fake.foreign_domains += ["by-hand", "in-a-tenants-network"]
     agent.fake.unmanaged.facts["in-a-tenants-network"] = TENANTS
     harmless, harmful = (finding(pb.STRAY_KIND_DOMAIN, name) for name in agent.fake.foreign_domains)
@@ -113,13 +113,13 @@ def test_a_domain_that_has_to_do_with_tenants_stands_still(agent: AgentUnderTest
     assert not agent.fake.unmanaged.paused
 
 
-def test_a_domain_with_a_disk_of_ours_is_not_harmless(agent: AgentUnderTest) -> None:
+def test_domain_with_a_managed_disk_is_not_harmless(agent: AgentUnderTest) -> None:
     agent.fake.foreign_domains.append("thief")
     agent.fake.unmanaged.facts["thief"] = DomainFacts(Power.RUNNING, 256, "<domain/>", disks=("/fake/volumes/x.raw",))
     assert not strays(agent)["thief"].is_harmless
 
 
-def test_a_guest_of_ours_that_nobody_means_any_more_is_destroyed_as_when_it_is_deleted(agent: AgentUnderTest) -> None:
+def test_discarded_orphan_guest_is_destroyed_like_a_deleted_one(agent: AgentUnderTest) -> None:
     wish = build(agent)
     found = finding(pb.STRAY_KIND_DOMAIN, guest_name(UUID(wish.subject.id)))
     assert agent.stub.EnsureQuarantine(found).is_present
@@ -131,7 +131,7 @@ def test_a_guest_of_ours_that_nobody_means_any_more_is_destroyed_as_when_it_is_d
     assert not described.lost_domains
 
 
-def test_a_volume_in_use_is_not_taken_away_and_one_that_is_not_is_forgotten_with_its_file(
+def test_only_an_unused_volume_is_quarantined_with_its_file(
     agent: AgentUnderTest,
 ) -> None:
     wish, data = build(agent), specs.volume()
@@ -145,7 +145,7 @@ def test_a_volume_in_use_is_not_taken_away_and_one_that_is_not_is_forgotten_with
     assert data.subject.id not in {each.subject.id for each in agent.stub.Describe(pb.DescribeRequest()).volumes}
 
 
-def test_a_file_that_a_running_stranger_has_open_stays(agent: AgentUnderTest) -> None:
+def test_file_open_in_a_running_unmanaged_domain_is_kept(agent: AgentUnderTest) -> None:
     agent.fake.foreign_files.append(STRAY)
     agent.fake.foreign_domains.append("thief")
     agent.fake.unmanaged.facts["thief"] = DomainFacts(Power.RUNNING, 256, "<domain/>", disks=(f"/fake/{STRAY}",))
@@ -155,7 +155,7 @@ def test_a_file_that_a_running_stranger_has_open_stays(agent: AgentUnderTest) ->
     assert agent.stub.EnsureQuarantine(found).is_present
 
 
-def test_an_image_that_volumes_stand_on_stays(agent: AgentUnderTest) -> None:
+def test_image_in_use_by_volumes_is_kept(agent: AgentUnderTest) -> None:
     sha256 = "ab" * 32
     agent.fake.images[sha256] = 512
     data = specs.volume()
@@ -166,7 +166,7 @@ def test_an_image_that_volumes_stand_on_stays(agent: AgentUnderTest) -> None:
     assert refusal(lambda: agent.stub.EnsureQuarantine(found)).code == "agent.image_in_use"
 
 
-def test_a_tap_is_silenced_and_goes_on(agent: AgentUnderTest) -> None:
+def test_tap_is_set_down_and_up(agent: AgentUnderTest) -> None:
     agent.fake.foreign_taps.append("tap0123456789a")
     found = finding(pb.STRAY_KIND_PORT, "tap0123456789a")
     agent.stub.EnsureQuarantine(found)
@@ -175,7 +175,7 @@ def test_a_tap_is_silenced_and_goes_on(agent: AgentUnderTest) -> None:
     assert not agent.fake.unmanaged.silent
 
 
-def test_a_port_of_ours_is_forgotten_with_its_tap(agent: AgentUnderTest) -> None:
+def test_managed_port_is_forgotten_with_its_tap(agent: AgentUnderTest) -> None:
     port = specs.port()
     agent.stub.EnsurePort(port)
     found = finding(pb.STRAY_KIND_PORT, tap_name(UUID(port.subject.id)))
@@ -184,7 +184,7 @@ def test_a_port_of_ours_is_forgotten_with_its_tap(agent: AgentUnderTest) -> None
     assert not agent.fake.ports
 
 
-def test_an_attachment_is_unplugged_only_when_it_is_removed(agent: AgentUnderTest) -> None:
+def test_attachment_is_unplugged_only_on_removal(agent: AgentUnderTest) -> None:
     wish, data = build(agent), specs.volume()
     agent.stub.EnsureVolume(data)
     plug = specs.attachment(wish, data)
@@ -199,7 +199,7 @@ def test_an_attachment_is_unplugged_only_when_it_is_removed(agent: AgentUnderTes
     assert len(running.running.disks) == 1
 
 
-def test_what_is_gone_is_no_failure(agent: AgentUnderTest) -> None:
+def test_missing_resource_is_no_error(agent: AgentUnderTest) -> None:
     for kind, name in (
         (pb.STRAY_KIND_DOMAIN, "gone"),
         (pb.STRAY_KIND_FILE, STRAY),
@@ -224,14 +224,14 @@ def test_what_is_gone_is_no_failure(agent: AgentUnderTest) -> None:
         (pb.STRAY_KIND_UNSPECIFIED, "x"),
     ],
 )
-def test_a_name_leads_nowhere_else(agent: AgentUnderTest, kind: pb.StrayKind, name: str) -> None:
+def test_name_that_escapes_the_folder_is_refused(agent: AgentUnderTest, kind: pb.StrayKind, name: str) -> None:
     assert refusal(lambda: agent.stub.EnsureQuarantine(finding(kind, name))).code == "agent.bad_request"
 
 
 # ---- with real files
 
 
-def test_a_name_that_is_no_text_is_found_and_set_aside_all_the_same(tmp_path: Path) -> None:
+def test_file_name_that_is_no_utf_8_is_found_and_quarantined(tmp_path: Path) -> None:
     disks = FileDisks(tmp_path / "state")
     (tmp_path / "state" / "volumes" / os.fsdecode(b"bad-\xff")).write_text("data")
     (name,) = disks.files()
@@ -241,7 +241,7 @@ def test_a_name_that_is_no_text_is_found_and_set_aside_all_the_same(tmp_path: Pa
     assert not disks.files()
 
 
-def test_files_folders_and_links_go_apart_and_come_back_as_they_were(tmp_path: Path) -> None:
+def test_files_folders_and_links_are_isolated_and_restored_unchanged(tmp_path: Path) -> None:
     disks = FileDisks(tmp_path / "state")
     volumes, outside = tmp_path / "state" / "volumes", tmp_path / "outside"
     outside.write_text("not ours")

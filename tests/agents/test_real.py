@@ -8,7 +8,7 @@ from agents.node.adapters.libvirt_node import LONGEST_STATE_DIR, Options, real_a
 from agents.node.adapters.network import UplinkPolicy
 
 
-def test_a_folder_in_which_no_socket_would_have_a_place_is_refused() -> None:
+def test_folder_too_long_for_socket_paths_is_refused() -> None:
     folder = Path("/") / ("x" * LONGEST_STATE_DIR)
     with pytest.raises(ValueError, match="at most 61 characters"):
         real_adapters(

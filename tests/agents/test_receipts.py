@@ -26,7 +26,7 @@ Payload = dict[str, object]
 
 
 def genuine(agent: AgentUnderTest, kind: str, document: bytes) -> Payload:
-    """What is stated, after a check with the key of the node's certificate."""
+    """Return the statement of a signed document, after a check with the key of the node's certificate."""
     certificate = x509.load_pem_x509_certificate((agent.state_dir / "pki" / "node.crt").read_bytes())
     key = certificate.public_key()
     assert isinstance(key, ec.EllipticCurvePublicKey)
@@ -56,7 +56,7 @@ def all_receipts(agent: AgentUnderTest, count: int, *, after: int = 0) -> list[P
     return found
 
 
-def told(payload: Payload) -> tuple[object, ...]:
+def summary_of(payload: Payload) -> tuple[object, ...]:
     return payload["event"], payload["kind"], payload["resource"], payload["generation"]
 
 
@@ -76,7 +76,7 @@ def running(agent: AgentUnderTest) -> pb.EnsureInstanceRequest:
 # ---- what is told
 
 
-def test_each_thing_is_opened_and_closed_under_its_permit(agent: AgentUnderTest) -> None:
+def test_each_resource_gets_open_and_close_receipts_under_its_permit(agent: AgentUnderTest) -> None:
     content = b"x" * 512
     header = specs.image_header(content)
     agent.stub.EnsureImage(image_stream(header, content))
@@ -104,9 +104,9 @@ def test_each_thing_is_opened_and_closed_under_its_permit(agent: AgentUnderTest)
         ("instance", wish.subject.id, 1),
         ("attachment", plug.subject.id, 1),
     ]
-    assert [told(each) for each in found[:6]] == [("opened", *each) for each in expected]
+    assert [summary_of(each) for each in found[:6]] == [("opened", *each) for each in expected]
     closed = [expected[5], expected[4], expected[3], expected[1], expected[0]]
-    assert [told(each) for each in found[6:]] == [("closed", *each) for each in closed]
+    assert [summary_of(each) for each in found[6:]] == [("closed", *each) for each in closed]
     assert [each["number"] for each in found] == list(range(1, 12))
     assert found[1]["jti"] == jti_of(root) == found[9]["jti"]
     assert found[1]["measured"] == {"size_bytes": 64 * specs.MIB, "image": header.sha256}
@@ -120,7 +120,7 @@ def test_each_thing_is_opened_and_closed_under_its_permit(agent: AgentUnderTest)
     }
 
 
-def test_a_repetition_is_no_second_receipt_and_another_permit_is_one(agent: AgentUnderTest) -> None:
+def test_repetition_gets_no_receipt_and_another_permit_gets_one(agent: AgentUnderTest) -> None:
     request = agent.stub.permitted(specs.volume())
     for _ in range(2):
         agent.stub.EnsureVolume(request)
@@ -131,7 +131,7 @@ def test_a_repetition_is_no_second_receipt_and_another_permit_is_one(agent: Agen
     assert agent.server.node.permits.receipts.last_number == 2
 
 
-def test_an_image_that_is_there_is_not_opened_again(agent: AgentUnderTest) -> None:
+def test_image_that_exists_gets_no_second_receipt(agent: AgentUnderTest) -> None:
     content = b"x" * 512
     for _ in range(2):
         agent.stub.EnsureImage(image_stream(specs.image_header(content), content))
@@ -144,14 +144,14 @@ def test_a_refusal_leaves_a_receipt(agent: AgentUnderTest) -> None:
     refusal(lambda: agent.stub.bare.EnsureVolume(request))
     refusal(lambda: agent.stub.bare.EnsureVolume(specs.volume()))
     strange, missing = all_receipts(agent, 2)
-    assert told(strange) == ("refused", "volume", request.subject.id, 1)
+    assert summary_of(strange) == ("refused", "volume", request.subject.id, 1)
     assert strange["jti"] == jti_of(request)
     assert strange["measured"] == {"call": "EnsureVolume", "code": "WRONG_ZONE"}
     assert (missing["jti"], missing["measured"]) == ("", {"call": "EnsureVolume", "code": "MISSING"})
 
 
 @pytest.mark.parametrize("jti", [7, "x" * 65, "\u0000", None])
-def test_what_a_bad_permit_says_of_itself_breaks_nothing(agent: AgentUnderTest, jti: object) -> None:
+def test_malformed_permit_id_is_not_recorded(agent: AgentUnderTest, jti: object) -> None:
     request = specs.volume()
     request.permit.document = dumps({"p": {"jti": jti}, "kid": "signer-1", "sig": ""})
     assert refusal(lambda: agent.stub.bare.EnsureVolume(request)).code == "agent.permit.malformed"
@@ -174,43 +174,43 @@ def test_a_flood_of_bad_permits_does_not_fill_the_disk(agent: AgentUnderTest, mo
 
 
 @pytest.mark.parametrize("how", ["crash", "guest_powers_off"])
-def test_a_guest_that_stops_by_itself_is_closed(agent: AgentUnderTest, how: str) -> None:
+def test_guest_that_stops_by_itself_gets_a_close_receipt(agent: AgentUnderTest, how: str) -> None:
     stream = watch(agent)
     wish = running(agent)
     assert [next_receipt(agent, stream)["event"] for _ in range(2)] == ["opened", "opened"]
     getattr(agent.fake, how)(UUID(wish.subject.id))
     closed = next_receipt(agent, stream)
-    assert told(closed) == ("closed", "instance", wish.subject.id, 1)
+    assert summary_of(closed) == ("closed", "instance", wish.subject.id, 1)
     assert closed["jti"] == jti_of(wish)  # type: ignore[arg-type]
     agent.stub.EnsureInstance(wish)
-    assert told(next_receipt(agent, stream)) == ("opened", "instance", wish.subject.id, 1)
+    assert summary_of(next_receipt(agent, stream)) == ("opened", "instance", wish.subject.id, 1)
 
 
-def test_a_guest_that_is_stopped_is_closed_before_the_call_ends(agent: AgentUnderTest) -> None:
+def test_stopped_guest_gets_its_close_receipt_before_the_answer(agent: AgentUnderTest) -> None:
     wish = running(agent)
-    agent.stub.bare.EnsureInstance(without_permit(specs.again(wish, power=pb.POWER_OFF)))
-    assert told(all_receipts(agent, 3)[2]) == ("closed", "instance", wish.subject.id, 1)
+    agent.stub.bare.EnsureInstance(without_permit(specs.next_generation(wish, power=pb.POWER_OFF)))
+    assert summary_of(all_receipts(agent, 3)[2]) == ("closed", "instance", wish.subject.id, 1)
 
 
-def test_a_guest_that_goes_on_is_not_closed_when_it_was_asked_to_stop(agent: AgentUnderTest) -> None:
+def test_guest_that_ignores_shutdown_gets_no_close_receipt(agent: AgentUnderTest) -> None:
     agent.fake.ignore_shutdown = True
     wish = running(agent)
-    agent.stub.bare.EnsureInstance(without_permit(specs.again(wish, power=pb.POWER_SHUTDOWN)))
+    agent.stub.bare.EnsureInstance(without_permit(specs.next_generation(wish, power=pb.POWER_SHUTDOWN)))
     assert agent.server.node.permits.receipts.last_number == 2
     agent.fake.guest_powers_off(UUID(wish.subject.id))
-    assert told(all_receipts(agent, 3)[2]) == ("closed", "instance", wish.subject.id, 1)
+    assert summary_of(all_receipts(agent, 3)[2]) == ("closed", "instance", wish.subject.id, 1)
 
 
-def test_a_guest_that_stopped_while_the_agent_was_away_is_closed(agent: AgentUnderTest) -> None:
+def test_guest_stopped_without_the_agent_gets_a_close_receipt(agent: AgentUnderTest) -> None:
     wish = running(agent)
     agent.stop()
     guest = agent.fake.guests[UUID(wish.subject.id)]
     guest.power, guest.running = Power.OFF, None  # nobody heard of it
     agent.start()
-    assert told(all_receipts(agent, 3)[2]) == ("closed", "instance", wish.subject.id, 1)
+    assert summary_of(all_receipts(agent, 3)[2]) == ("closed", "instance", wish.subject.id, 1)
 
 
-def test_guests_that_run_on_stay_open_over_a_restart(agent: AgentUnderTest) -> None:
+def test_running_guest_gets_no_close_receipt_at_a_restart(agent: AgentUnderTest) -> None:
     wish = running(agent)
     agent.restart()
     agent.stub.EnsureInstance(wish)
@@ -225,7 +225,7 @@ def without_permit(wish: pb.EnsureInstanceRequest) -> pb.EnsureInstanceRequest:
 # ---- on their way
 
 
-def test_receipts_wait_for_the_control_plane_also_over_a_restart(agent: AgentUnderTest) -> None:
+def test_receipts_are_kept_over_a_restart_until_acknowledged(agent: AgentUnderTest) -> None:
     for _ in range(3):
         agent.stub.EnsureVolume(specs.volume())
     before = all_receipts(agent, 3)
@@ -235,23 +235,21 @@ def test_receipts_wait_for_the_control_plane_also_over_a_restart(agent: AgentUnd
     assert [each["number"] for each in all_receipts(agent, 2, after=2)] == [3, 4]
 
 
-def test_what_is_kept_elsewhere_is_forgotten_here(agent: AgentUnderTest) -> None:
+def test_receipts_stored_by_the_control_plane_are_deleted(agent: AgentUnderTest) -> None:
     for _ in range(3):
         agent.stub.EnsureVolume(specs.volume())
     all_receipts(agent, 1, after=2)
     assert [number for number, _ in agent.server.node.permits.receipts.after(0, limit=10)] == [3]
 
 
-def test_a_watcher_hears_of_a_receipt_at_once(agent: AgentUnderTest) -> None:
+def test_watcher_receives_a_receipt_at_once(agent: AgentUnderTest) -> None:
     stream = watch(agent)
     for number in range(1, 4):
         agent.stub.EnsureVolume(specs.volume())
         assert next_receipt(agent, stream)["number"] == number
 
 
-def test_a_stream_ends_so_that_receipts_can_be_forgotten(
-    agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stream_ends_after_its_maximum_of_receipts(agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "MAX_RECEIPTS", 2)
     for _ in range(3):
         agent.stub.EnsureVolume(specs.volume())
@@ -259,7 +257,7 @@ def test_a_stream_ends_so_that_receipts_can_be_forgotten(
     assert sum(event.WhichOneof("event") == "receipt" for event in events) >= 2
 
 
-def test_a_node_that_lost_its_ledger_numbers_on_from_what_is_kept(agent: AgentUnderTest) -> None:
+def test_node_that_lost_its_state_continues_the_numbering(agent: AgentUnderTest) -> None:
     """No number stands for two receipts, and what was done meanwhile is told."""
     for _ in range(2):
         agent.stub.EnsureVolume(specs.volume())
@@ -270,7 +268,7 @@ def test_a_node_that_lost_its_ledger_numbers_on_from_what_is_kept(agent: AgentUn
 
 
 @pytest.mark.parametrize("number", [4, 2**48 + 1, 2**53 - 1, 2**64 - 1])
-def test_receipts_that_were_never_made_are_not_kept_by_anybody(agent: AgentUnderTest, number: int) -> None:
+def test_acknowledgement_of_unissued_receipts_is_refused(agent: AgentUnderTest, number: int) -> None:
     for _ in range(3):
         agent.stub.EnsureVolume(specs.volume())
     before = all_receipts(agent, 2, after=1)
@@ -279,7 +277,7 @@ def test_receipts_that_were_never_made_are_not_kept_by_anybody(agent: AgentUnder
     assert all_receipts(agent, 3, after=1)[:2] == before
 
 
-def test_only_the_watcher_says_what_is_kept(agent: AgentUnderTest) -> None:
+def test_only_the_watcher_acknowledges_receipts(agent: AgentUnderTest) -> None:
     agent.stub.EnsureVolume(specs.volume())
     request = pb.WatchRequest(receipts_after=1)
     assert refusal(lambda: next(agent.stub.bare.Watch(request))).code == "agent.unknown_peer"
@@ -290,11 +288,11 @@ def test_only_the_watcher_says_what_is_kept(agent: AgentUnderTest) -> None:
 
 
 def killed(*_: object) -> None:
-    """As far as the disk is concerned: nothing else is done."""
+    """Raise instead of the write, like a crash does as far as the disk is concerned."""
     raise RuntimeError("killed")
 
 
-def test_what_was_done_when_the_agent_died_before_its_receipt_gets_one(
+def test_action_before_a_crash_gets_its_receipt_at_the_restart(
     agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = agent.stub.permitted(specs.volume())
@@ -304,13 +302,13 @@ def test_what_was_done_when_the_agent_died_before_its_receipt_gets_one(
     assert UUID(request.subject.id) in agent.fake.volumes
     agent.restart()
     (found,) = all_receipts(agent, 1)
-    assert (told(found), found["jti"]) == (("opened", "volume", request.subject.id, 1), jti_of(request))
+    assert (summary_of(found), found["jti"]) == (("opened", "volume", request.subject.id, 1), jti_of(request))
     assert found["measured"] == {"is_interrupted": True}
     agent.stub.EnsureVolume(request)
     assert agent.server.node.permits.receipts.last_number == 1
 
 
-def test_what_was_not_done_when_the_agent_died_gets_none(agent: AgentUnderTest) -> None:
+def test_failed_action_before_a_restart_gets_no_receipt(agent: AgentUnderTest) -> None:
     agent.fake.fail_next("create_volume", AdapterError("The disk is full.", retryable=False))
     request = agent.stub.permitted(specs.volume())
     refusal(lambda: agent.stub.EnsureVolume(request))
@@ -320,9 +318,7 @@ def test_what_was_not_done_when_the_agent_died_gets_none(agent: AgentUnderTest) 
     assert "is_interrupted" not in found["measured"]  # type: ignore[operator]
 
 
-def test_what_is_removed_without_a_receipt_was_there_all_the_same(
-    agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_removal_without_an_open_receipt_records_both(agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
     request = agent.stub.permitted(specs.volume())
     with monkeypatch.context() as patch:
         patch.setattr(receipts.Receipts, "opened", killed)
@@ -341,7 +337,7 @@ def inventory(agent: AgentUnderTest) -> Payload:
     return genuine(agent, "inventory", document)
 
 
-def test_the_inventory_shows_what_is_there_and_not_what_was_told(agent: AgentUnderTest) -> None:
+def test_inventory_shows_actual_resources(agent: AgentUnderTest) -> None:
     wish = running(agent)
     data = specs.volume()
     agent.stub.EnsureVolume(data)
@@ -369,7 +365,7 @@ def test_the_inventory_counts_refusals(agent: AgentUnderTest) -> None:
     assert inventory(agent)["refusals"] == {"MISSING": 2}
 
 
-def test_inventories_come_again_and_again(tmp_path, ca: TestCA, worker: Issued) -> None:  # type: ignore[no-untyped-def]
+def test_inventories_are_repeated(tmp_path, ca: TestCA, worker: Issued) -> None:  # type: ignore[no-untyped-def]
     agent = AgentUnderTest(tmp_path, FakeNode(), ca, worker, inventory_interval_s=0.05)
     agent.enrol()
     agent.start()

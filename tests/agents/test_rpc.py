@@ -36,7 +36,7 @@ def guest(agent: AgentUnderTest, wish: pb.EnsureInstanceRequest):
 # ---- the whole life
 
 
-def test_a_guest_is_made_and_leaves_nothing_behind(agent: AgentUnderTest) -> None:
+def test_guest_is_created_and_removed_completely(agent: AgentUnderTest) -> None:
     wish = build(agent)
     assert guest(agent, wish).running.vcpus == 1
     assert agent.stub.RemoveInstance(specs.removal(wish.subject)).was_present
@@ -46,7 +46,7 @@ def test_a_guest_is_made_and_leaves_nothing_behind(agent: AgentUnderTest) -> Non
     assert not agent.stub.Describe(pb.DescribeRequest()).instances
 
 
-def test_every_call_may_be_repeated(agent: AgentUnderTest) -> None:
+def test_repeated_calls_have_one_effect(agent: AgentUnderTest) -> None:
     wish = build(agent)
     first = agent.stub.EnsureInstance(wish)
     assert agent.stub.EnsureInstance(wish) == first
@@ -55,7 +55,7 @@ def test_every_call_may_be_repeated(agent: AgentUnderTest) -> None:
     assert not agent.stub.RemoveInstance(specs.removal(wish.subject)).was_present
 
 
-def test_a_hypervisor_restarts_a_guest_by_itself_only_while_it_is_meant_and_nobody_changes_it(
+def test_guest_is_restarted_only_while_expected_and_unchanged(
     agent: AgentUnderTest,
 ) -> None:
     wish = build(agent)
@@ -69,13 +69,13 @@ def test_a_hypervisor_restarts_a_guest_by_itself_only_while_it_is_meant_and_nobo
     removal.join()
     with guard(guest_id) as is_meant:
         assert not is_meant
-    stopped = specs.again(build(agent), power=pb.POWER_OFF)
+    stopped = specs.next_generation(build(agent), power=pb.POWER_OFF)
     agent.stub.EnsureInstance(stopped)
     with guard(UUID(stopped.subject.id)) as is_meant:
         assert not is_meant
 
 
-def test_removing_what_never_was_is_success_and_stays_known(agent: AgentUnderTest) -> None:
+def test_removal_of_an_unknown_resource_is_recorded(agent: AgentUnderTest) -> None:
     request = specs.volume(generation=3)
     assert not agent.stub.RemoveVolume(specs.removal(request.subject)).was_present
     assert refusal(lambda: agent.stub.EnsureVolume(request)).code == "agent.permit.stale_generation"
@@ -86,7 +86,7 @@ def test_removing_what_never_was_is_success_and_stays_known(agent: AgentUnderTes
 
 def test_an_older_generation_is_refused(agent: AgentUnderTest) -> None:
     wish = build(agent)
-    agent.stub.EnsureInstance(specs.again(wish, vcpus=2))
+    agent.stub.EnsureInstance(specs.next_generation(wish, vcpus=2))
     late = refusal(lambda: agent.stub.EnsureInstance(wish))
     assert (late.status, late.code, late.is_retryable) == (
         grpc.StatusCode.PERMISSION_DENIED,
@@ -95,15 +95,15 @@ def test_an_older_generation_is_refused(agent: AgentUnderTest) -> None:
     )
 
 
-def test_a_removed_generation_stays_removed_also_after_a_restart(agent: AgentUnderTest) -> None:
+def test_removed_generation_stays_removed_after_a_restart(agent: AgentUnderTest) -> None:
     wish = build(agent)
     agent.stub.RemoveInstance(specs.removal(wish.subject))
     agent.restart()
     assert refusal(lambda: agent.stub.EnsureInstance(wish)).code == "agent.permit.stale_generation"
-    assert agent.stub.EnsureInstance(specs.again(wish)).power == pb.POWER_RUNNING
+    assert agent.stub.EnsureInstance(specs.next_generation(wish)).power == pb.POWER_RUNNING
 
 
-def test_one_generation_has_one_content(agent: AgentUnderTest) -> None:
+def test_changed_content_of_one_generation_is_refused(agent: AgentUnderTest) -> None:
     wish = build(agent)
     wish.memory_mib += 64
     assert refusal(lambda: agent.stub.EnsureInstance(wish)).code == "agent.generation_reused"
@@ -130,7 +130,7 @@ def test_a_peer_that_is_no_control_plane_is_refused(agent: AgentUnderTest) -> No
         ("somebody", []),
     ],
 )
-def test_a_process_may_call_what_its_work_needs(agent: AgentUnderTest, process: str, may: list[str]) -> None:
+def test_process_may_make_only_the_calls_of_its_role(agent: AgentUnderTest, process: str, may: list[str]) -> None:
     caller = agent.connect(issue_controlplane(agent.ca, agent.ca.folder / process, process=process))
     nobody = str(specs.NODE_ID)
     opening = pb.ConsoleInput(header=pb.ConsoleHeader(instance_id=nobody, kind=pb.CONSOLE_KIND_SERIAL))
@@ -155,7 +155,7 @@ def test_a_process_may_call_what_its_work_needs(agent: AgentUnderTest, process: 
             calls[name]()
 
 
-def test_a_dns_name_that_looks_like_the_role_is_no_role(agent: AgentUnderTest) -> None:
+def test_dns_name_that_looks_like_a_role_is_refused(agent: AgentUnderTest) -> None:
     stranger = agent.connect(
         issue(agent.ca, [x509.DNSName("andromede://controlplane/worker")], ExtendedKeyUsageOID.CLIENT_AUTH)
     )
@@ -207,14 +207,14 @@ def test_an_id_must_be_a_canonical_uuid(agent: AgentUnderTest, resource_id: str)
 def test_sizes_of_zero_or_absurd_are_refused(agent: AgentUnderTest) -> None:
     wish = build(agent)
     for changes in ({"vcpus": 100_000}, {"memory_mib": 2**50}):
-        changed = specs.again(wish, **changes)
+        changed = specs.next_generation(wish, **changes)
         assert refusal(lambda changed=changed: agent.stub.EnsureInstance(changed)).code == "agent.bad_request"
     empty = specs.volume(size_mib=0)
     assert refusal(lambda: agent.stub.EnsureVolume(empty)).code == "agent.bad_request"
 
 
 def test_user_data_has_a_limit(agent: AgentUnderTest) -> None:
-    wish = specs.again(build(agent))
+    wish = specs.next_generation(build(agent))
     wish.guest_data.user_data = b"#" * (64 * 1024 + 1)
     assert refusal(lambda: agent.stub.EnsureInstance(wish)).code == "agent.bad_request"
 
@@ -222,7 +222,7 @@ def test_user_data_has_a_limit(agent: AgentUnderTest) -> None:
 # ---- images
 
 
-def test_an_image_is_taken_once(agent: AgentUnderTest) -> None:
+def test_image_is_stored_once(agent: AgentUnderTest) -> None:
     content = b"\0" * 200_000
     header = specs.image_header(content)
     assert not agent.stub.EnsureImage(image_stream(header, content)).was_cached
@@ -234,16 +234,14 @@ def test_an_image_is_taken_once(agent: AgentUnderTest) -> None:
 @pytest.mark.parametrize(
     ("announced", "sent"), [(b"a" * 1000, b"a" * 999), (b"a" * 1000, b"a" * 1001), (b"a" * 9, b"b" * 9)]
 )
-def test_an_image_that_is_not_the_one_announced_leaves_nothing(
-    agent: AgentUnderTest, announced: bytes, sent: bytes
-) -> None:
+def test_image_with_another_digest_is_not_stored(agent: AgentUnderTest, announced: bytes, sent: bytes) -> None:
     refused = refusal(lambda: agent.stub.EnsureImage(image_stream(specs.image_header(announced), sent)))
     assert refused.code == "agent.image_refused"
     assert not agent.fake.images
     assert not agent.stub.Describe(pb.DescribeRequest()).images
 
 
-def test_an_image_stays_while_a_volume_stands_on_it(agent: AgentUnderTest) -> None:
+def test_image_in_use_by_a_volume_is_kept(agent: AgentUnderTest) -> None:
     content = b"\0" * 4096
     header = specs.image_header(content)
     agent.stub.EnsureImage(image_stream(header, content))
@@ -259,7 +257,7 @@ def test_an_image_stays_while_a_volume_stands_on_it(agent: AgentUnderTest) -> No
 # ---- volumes
 
 
-def test_a_clone_needs_its_image_and_room_for_it(agent: AgentUnderTest) -> None:
+def test_clone_needs_its_image_and_enough_space(agent: AgentUnderTest) -> None:
     content = b"\0" * (2 * specs.MIB)
     header = specs.image_header(content)
     missing = refusal(lambda: agent.stub.EnsureVolume(specs.volume(image=header.sha256)))
@@ -285,7 +283,7 @@ def test_the_volume_of_a_running_guest_grows_through_the_hypervisor(agent: Agent
     assert (agent.fake.call_counts["grow_disk"], agent.fake.call_counts["grow_volume"]) == (1, 0)
 
 
-def test_a_volume_whose_data_vanished_is_not_replaced_by_an_empty_one(agent: AgentUnderTest) -> None:
+def test_lost_volume_is_not_replaced_by_an_empty_one(agent: AgentUnderTest) -> None:
     request = specs.volume()
     agent.stub.EnsureVolume(request)
     agent.fake.volumes.clear()
@@ -293,7 +291,7 @@ def test_a_volume_whose_data_vanished_is_not_replaced_by_an_empty_one(agent: Age
     assert (refused.status, refused.is_retryable) == (grpc.StatusCode.INTERNAL, False)
 
 
-def test_a_used_volume_and_a_used_port_stay(agent: AgentUnderTest) -> None:
+def test_volume_and_port_in_use_are_kept(agent: AgentUnderTest) -> None:
     wish = build(agent)
     volume = pb.RemoveRequest(subject=specs.subject(wish.root_volume_id))
     port = pb.RemoveRequest(subject=specs.subject(wish.port_ids[0]))
@@ -306,21 +304,21 @@ def test_a_used_volume_and_a_used_port_stay(agent: AgentUnderTest) -> None:
 # ---- power
 
 
-def test_shutdown_asks_and_off_pulls_the_plug(agent: AgentUnderTest) -> None:
+def test_shutdown_waits_for_the_guest_and_off_does_not(agent: AgentUnderTest) -> None:
     wish = build(agent)
     agent.fake.ignore_shutdown = True
-    asked = specs.again(wish, power=pb.POWER_SHUTDOWN)
+    asked = specs.next_generation(wish, power=pb.POWER_SHUTDOWN)
     assert agent.stub.EnsureInstance(asked).power == pb.POWER_RUNNING
     agent.fake.ignore_shutdown = False
     assert agent.stub.EnsureInstance(asked).power == pb.POWER_OFF
-    started = specs.again(asked, power=pb.POWER_RUNNING)
+    started = specs.next_generation(asked, power=pb.POWER_RUNNING)
     assert agent.stub.EnsureInstance(started).power == pb.POWER_RUNNING
-    assert agent.stub.EnsureInstance(specs.again(started, power=pb.POWER_OFF)).power == pb.POWER_OFF
+    assert agent.stub.EnsureInstance(specs.next_generation(started, power=pb.POWER_OFF)).power == pb.POWER_OFF
 
 
 def test_a_restart_happens_once(agent: AgentUnderTest) -> None:
     wish = build(agent)
-    restarted = specs.again(wish, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_RESET))
+    restarted = specs.next_generation(wish, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_RESET))
     assert agent.stub.EnsureInstance(restarted).restart_count == 1
     agent.stub.EnsureInstance(restarted)
     agent.restart()
@@ -328,32 +326,32 @@ def test_a_restart_happens_once(agent: AgentUnderTest) -> None:
     assert guest(agent, wish).restarts == 1
 
 
-def test_a_restart_that_failed_is_tried_again(agent: AgentUnderTest) -> None:
+def test_failed_restart_is_retried(agent: AgentUnderTest) -> None:
     wish = build(agent)
-    restarted = specs.again(wish, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_REBOOT))
+    restarted = specs.next_generation(wish, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_REBOOT))
     agent.fake.fail_next("reboot", AdapterError("no", retryable=True))
     assert refusal(lambda: agent.stub.EnsureInstance(restarted)).is_retryable
     agent.stub.EnsureInstance(restarted)
     assert guest(agent, wish).restarts == 1
 
 
-def test_a_restart_of_a_stopped_guest_is_its_start(agent: AgentUnderTest) -> None:
+def test_restart_of_a_stopped_guest_starts_it(agent: AgentUnderTest) -> None:
     wish = build(agent)
-    stopped = specs.again(wish, power=pb.POWER_OFF)
+    stopped = specs.next_generation(wish, power=pb.POWER_OFF)
     agent.stub.EnsureInstance(stopped)
-    both = specs.again(stopped, power=pb.POWER_RUNNING, restart=pb.Restart(count=4))
+    both = specs.next_generation(stopped, power=pb.POWER_RUNNING, restart=pb.Restart(count=4))
     assert agent.stub.EnsureInstance(both).restart_count == 4
     assert (guest(agent, wish).starts, guest(agent, wish).restarts) == (2, 0)
 
 
 def test_a_new_size_waits_for_the_next_start(agent: AgentUnderTest) -> None:
     wish = build(agent)
-    resized = specs.again(wish, vcpus=4)
+    resized = specs.next_generation(wish, vcpus=4)
     agent.stub.EnsureInstance(resized)
     assert (guest(agent, wish).spec.vcpus, guest(agent, wish).running.vcpus) == (4, 1)
-    stopped = specs.again(resized, power=pb.POWER_OFF)
+    stopped = specs.next_generation(resized, power=pb.POWER_OFF)
     agent.stub.EnsureInstance(stopped)
-    agent.stub.EnsureInstance(specs.again(stopped, power=pb.POWER_RUNNING))
+    agent.stub.EnsureInstance(specs.next_generation(stopped, power=pb.POWER_RUNNING))
     assert guest(agent, wish).running.vcpus == 4
 
 
@@ -368,7 +366,7 @@ def test_a_guest_that_vanished_with_the_node_counts_as_crashed(agent: AgentUnder
 # ---- attachments
 
 
-def test_a_volume_is_plugged_into_a_running_guest_and_out_again(agent: AgentUnderTest) -> None:
+def test_volume_is_plugged_into_and_unplugged_from_a_running_guest(agent: AgentUnderTest) -> None:
     wish, data = build(agent), specs.volume()
     agent.stub.EnsureVolume(data)
     request = specs.attachment(wish, data)
@@ -410,9 +408,9 @@ def test_attachments_survive_a_stop_and_outlive_their_instance(agent: AgentUnder
     agent.stub.EnsureVolume(data)
     request = specs.attachment(wish, data)
     agent.stub.EnsureAttachment(request)
-    stopped = specs.again(wish, power=pb.POWER_OFF)
+    stopped = specs.next_generation(wish, power=pb.POWER_OFF)
     agent.stub.EnsureInstance(stopped)
-    agent.stub.EnsureInstance(specs.again(stopped, power=pb.POWER_RUNNING))
+    agent.stub.EnsureInstance(specs.next_generation(stopped, power=pb.POWER_RUNNING))
     assert len(guest(agent, wish).running.disks) == 2
     agent.stub.RemoveInstance(pb.RemoveRequest(subject=specs.subject(wish.subject.id, 9)))
     assert agent.stub.RemoveAttachment(specs.removal(request.subject)).was_present
@@ -422,7 +420,7 @@ def test_attachments_survive_a_stop_and_outlive_their_instance(agent: AgentUnder
 # ---- faults
 
 
-def test_a_silent_hypervisor_is_a_passing_trouble(agent: AgentUnderTest) -> None:
+def test_unavailable_hypervisor_is_a_retryable_error(agent: AgentUnderTest) -> None:
     root = specs.volume()
     agent.stub.EnsureVolume(root)
     wish = specs.instance(root)
@@ -432,14 +430,14 @@ def test_a_silent_hypervisor_is_a_passing_trouble(agent: AgentUnderTest) -> None
     assert agent.stub.EnsureInstance(wish).power == pb.POWER_RUNNING
 
 
-def test_an_unexpected_failure_tells_the_caller_nothing_of_the_inside(agent: AgentUnderTest) -> None:
+def test_unexpected_error_hides_its_details(agent: AgentUnderTest) -> None:
     agent.fake.fail_next("create_volume", ZeroDivisionError("secret"))
     refused = refusal(lambda: agent.stub.EnsureVolume(specs.volume()))
     assert (refused.status, refused.code) == (grpc.StatusCode.INTERNAL, "agent.internal")
     assert "secret" not in refused.message
 
 
-def test_ports_are_made_again_when_the_agent_starts(agent: AgentUnderTest) -> None:
+def test_ports_are_restored_when_the_agent_starts(agent: AgentUnderTest) -> None:
     wish = build(agent)
     agent.fake.ports.clear()
     agent.restart()
@@ -462,7 +460,7 @@ def heartbeats(stream: Iterator[pb.NodeEvent], count: int) -> list[pb.NodeEvent]
     return list(islice((event for event in stream if event.WhichOneof("event") == "heartbeat"), count))
 
 
-def test_a_heartbeat_tells_what_is_wrong_with_the_networks(agent: AgentUnderTest) -> None:
+def test_heartbeat_reports_network_problems(agent: AgentUnderTest) -> None:
     agent.fake.network_problems = NetworkProblems(connections="It is almost full.", rules="They were gone.")
     stream = events(agent)
     (event,) = heartbeats(stream, 1)
@@ -471,7 +469,7 @@ def test_a_heartbeat_tells_what_is_wrong_with_the_networks(agent: AgentUnderTest
     assert (told.connections_problem, told.rules_problem) == ("It is almost full.", "They were gone.")
 
 
-def test_a_watch_begins_with_a_heartbeat_and_goes_on(agent: AgentUnderTest) -> None:
+def test_watch_starts_with_a_heartbeat_and_repeats_it(agent: AgentUnderTest) -> None:
     wish = build(agent)
     stream = events(agent)
     first, second = heartbeats(stream, 2)
@@ -481,7 +479,7 @@ def test_a_watch_begins_with_a_heartbeat_and_goes_on(agent: AgentUnderTest) -> N
     stream.cancel()
 
 
-def test_a_crash_is_told_at_once(agent: AgentUnderTest) -> None:
+def test_crash_is_reported_at_once(agent: AgentUnderTest) -> None:
     wish = build(agent)
     stream = events(agent, heartbeat_interval_ms=3_600_000)
     heartbeats(stream, 1)
@@ -515,7 +513,7 @@ def test_the_console_is_read_from_both_ends(agent: AgentUnderTest) -> None:
     assert refusal(lambda: agent.stub.ReadConsole(unknown)).status is grpc.StatusCode.NOT_FOUND
 
 
-def test_describe_tells_of_strangers_and_can_be_narrowed(agent: AgentUnderTest) -> None:
+def test_describe_reports_unmanaged_domains_and_accepts_a_filter(agent: AgentUnderTest) -> None:
     wish = build(agent)
     agent.fake.foreign_domains.append("somebody-elses")
     everything = agent.stub.Describe(pb.DescribeRequest())

@@ -29,7 +29,7 @@ def files(data: GuestData, *ports: PortSpec) -> dict[str, object]:
     return {name: yaml.safe_load(content) for name, content in cloud_init.files(INSTANCE, data, ports).items()}
 
 
-def test_metadata_says_name_and_keys() -> None:
+def test_metadata_has_name_and_keys() -> None:
     hostile = "ssh-ed25519 AAAA me: \"you\" # {no} 'comment' \\n"
     read = files(GuestData("web-1", (hostile, "ssh-rsa BBBB"), b""), port(11))
     assert read["meta-data"] == {
@@ -39,7 +39,7 @@ def test_metadata_says_name_and_keys() -> None:
     }
 
 
-def test_each_card_is_found_by_its_mac_and_the_first_one_leads_outside() -> None:
+def test_each_card_is_matched_by_mac_and_the_first_has_the_gateway() -> None:
     config = files(GuestData("web-1", (), b""), port(11), port(12))["network-config"]
     first, second = config["ethernets"]["net0"], config["ethernets"]["net1"]
     assert config["version"] == 2
@@ -54,13 +54,13 @@ def test_each_card_is_found_by_its_mac_and_the_first_one_leads_outside() -> None
     assert (second["set-name"], "routes" in second) == ("eth1", False)
 
 
-def test_a_guest_without_cards_or_keys_gets_valid_files_too() -> None:
+def test_guest_without_cards_or_keys_gets_valid_files() -> None:
     read = files(GuestData("web-1", (), b""))
     assert read["network-config"] == {"version": 2, "ethernets": {}}
     assert read["meta-data"]["public-keys"] == []
     assert read["user-data"] == {}
 
 
-def test_user_data_is_passed_on_as_it_is() -> None:
+def test_user_data_is_passed_unchanged() -> None:
     script = b"#!/bin/sh\nprintf '\xff\x00'\n"
     assert cloud_init.files(INSTANCE, GuestData("web-1", (), script), [])["user-data"] == script

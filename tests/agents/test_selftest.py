@@ -13,7 +13,7 @@ from scripts.polling import wait_until
 from tests.agents.conftest import AgentUnderTest
 
 
-def test_a_node_that_works_has_no_problem_and_keeps_nothing_of_the_trial(agent: AgentUnderTest) -> None:
+def test_working_node_passes_and_keeps_no_test_resources(agent: AgentUnderTest) -> None:
     assert first_problem(agent.server.node) == ""
     assert not agent.fake.volumes
     assert not agent.fake.ports
@@ -23,7 +23,7 @@ def test_a_node_that_works_has_no_problem_and_keeps_nothing_of_the_trial(agent: 
 @pytest.mark.parametrize(
     ("call", "said"), [("probe", "A probe guest"), ("create_volume", "A disk"), ("ensure_port", "A network")]
 )
-def test_what_fails_is_named_and_leaves_nothing(agent: AgentUnderTest, call: str, said: str) -> None:
+def test_failed_check_is_named_and_leaves_nothing(agent: AgentUnderTest, call: str, said: str) -> None:
     agent.fake.fail_next(call, AdapterError("It is broken.", retryable=False))
     assert first_problem(agent.server.node) == f"{said}: It is broken."
     assert not agent.fake.volumes
@@ -35,7 +35,7 @@ def test_what_fails_is_named_and_leaves_nothing(agent: AgentUnderTest, call: str
     ("trait", "is_needed", "has_problem"),
     [("none", True, True), ("none", False, False), ("apparmor", True, False), ("selinux", True, False)],
 )
-def test_a_node_that_cannot_confine_guests_gets_none(
+def test_node_that_cannot_confine_guests_fails(
     agent: AgentUnderTest, trait: str, is_needed: bool, has_problem: bool
 ) -> None:
     agent.fake.more_traits = (f"confinement:{trait}",)
@@ -51,7 +51,7 @@ def untested(agent: AgentUnderTest, kept: Path) -> SelfTest:
     return SelfTest(agent.server.node, kept)
 
 
-def test_it_is_tried_until_it_passes_and_what_passed_counts_until_the_next_boot(
+def test_self_test_repeats_until_it_passes_and_holds_for_the_boot(
     agent: AgentUnderTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(selftest, "RETRY_AFTER_S", 0.01)
@@ -74,14 +74,14 @@ def test_it_is_tried_until_it_passes_and_what_passed_counts_until_the_next_boot(
     assert agent.fake.call_counts["probe"] == 3
 
 
-def test_a_heartbeat_tells_it(agent: AgentUnderTest) -> None:
-    def told() -> pb.SelfTest:
+def test_heartbeat_reports_the_self_test(agent: AgentUnderTest) -> None:
+    def reported() -> pb.SelfTest:
         stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=60_000))
         beat = next(event.heartbeat for event in stream if event.HasField("heartbeat"))
         stream.cancel()
         return beat.self_test
 
-    assert told() == pb.SelfTest(has_passed=True)
+    assert reported() == pb.SelfTest(has_passed=True)
     agent.server.node.self_test.has_passed = False
     agent.server.node.self_test.problem = "A disk: It is full."
-    assert told() == pb.SelfTest(has_passed=False, problem="A disk: It is full.")
+    assert reported() == pb.SelfTest(has_passed=False, problem="A disk: It is full.")

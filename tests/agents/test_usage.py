@@ -31,7 +31,7 @@ def watch(
     return agent.stub.Watch(request, timeout=PATIENCE_S)
 
 
-def test_a_watcher_that_asks_for_it_is_told_what_each_guest_uses(agent: AgentUnderTest) -> None:
+def test_watcher_that_requests_usage_receives_that_of_each_guest(agent: AgentUnderTest) -> None:
     wish = build(agent)
     stream = watch(agent, usage_interval_ms=TURN_MS)
     first, second = readings(stream, 2)
@@ -46,7 +46,7 @@ def test_a_watcher_that_asks_for_it_is_told_what_each_guest_uses(agent: AgentUnd
     assert second.at_unix_ms > first.at_unix_ms
 
 
-def test_who_does_not_ask_is_told_nothing_and_nothing_is_read(agent: AgentUnderTest) -> None:
+def test_usage_is_neither_read_nor_sent_without_a_request(agent: AgentUnderTest) -> None:
     build(agent)
     stream = watch(agent, usage_interval_ms=0, heartbeat_interval_ms=TURN_MS)
     kinds = {event.WhichOneof("event") for event in islice(stream, 5)}
@@ -55,7 +55,7 @@ def test_who_does_not_ask_is_told_nothing_and_nothing_is_read(agent: AgentUnderT
     assert agent.fake.call_counts["usage"] == 0
 
 
-def test_a_guest_that_is_off_uses_nothing_and_one_that_starts_again_begins_anew(agent: AgentUnderTest) -> None:
+def test_stopped_guest_has_no_usage_and_a_restart_begins_at_zero(agent: AgentUnderTest) -> None:
     guest_id = UUID(build(agent).subject.id)
     hypervisor = agent.fake.adapters().hypervisor
     once, twice = hypervisor.usage()[guest_id], hypervisor.usage()[guest_id]
@@ -66,9 +66,7 @@ def test_a_guest_that_is_off_uses_nothing_and_one_that_starts_again_begins_anew(
     assert hypervisor.usage()[guest_id] == once
 
 
-def test_a_hypervisor_that_takes_its_time_delays_no_heartbeat(
-    agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_slow_hypervisor_delays_no_heartbeat(agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
     is_let_go, is_asked = threading.Event(), threading.Event()
 
     def stuck() -> dict[UUID, object]:
@@ -86,7 +84,7 @@ def test_a_hypervisor_that_takes_its_time_delays_no_heartbeat(
         stream.cancel()
 
 
-def test_a_hypervisor_that_does_not_answer_leaves_a_gap(agent: AgentUnderTest) -> None:
+def test_unavailable_hypervisor_leaves_a_gap_in_the_samples(agent: AgentUnderTest) -> None:
     build(agent)
     agent.fake.fail_next("usage", HypervisorUnavailable("It is being restarted."))
     stream = watch(agent, usage_interval_ms=TURN_MS)
@@ -95,7 +93,7 @@ def test_a_hypervisor_that_does_not_answer_leaves_a_gap(agent: AgentUnderTest) -
     assert agent.fake.call_counts["usage"] >= 2
 
 
-def test_all_who_watch_get_the_same_reading_of_a_turn(agent: AgentUnderTest) -> None:
+def test_all_watchers_get_the_same_sample_of_a_turn(agent: AgentUnderTest) -> None:
     moments = iter([1000, 1000, 1400, 2100, 2100])
     offset = specs.NODE_ID.int % 800
     meter = UsageSampler(agent.server.node, now_ms=lambda: offset + next(moments))
@@ -105,12 +103,12 @@ def test_all_who_watch_get_the_same_reading_of_a_turn(agent: AgentUnderTest) -> 
     assert agent.fake.call_counts["usage"] == 2
 
 
-def test_nodes_read_at_different_moments_of_a_turn(agent: AgentUnderTest) -> None:
+def test_nodes_sample_at_different_offsets_of_an_interval(agent: AgentUnderTest) -> None:
     meter = UsageSampler(agent.server.node, now_ms=lambda: 50_000)
     assert meter.until_next_s(10_000) == pytest.approx((specs.NODE_ID.int % 8000 or 10_000) / 1000)
 
 
-def test_who_reads_too_slowly_loses_the_oldest() -> None:
+def test_slow_reader_loses_the_oldest_samples() -> None:
     slow = Watch()
     told = [slow.offer(UsageSample(number, {}, {})) for number in range(MAX_READINGS + 2)]
     assert told == [True] * MAX_READINGS + [False] * 2

@@ -39,7 +39,7 @@ def allowed(api: Caller) -> dict[str, Any]:
 
 @pytest.mark.parametrize("state", [state for state in INSTANCE.moves if state != "deleted"])
 @pytest.mark.parametrize("is_deleting", [False, True])
-def test_what_is_told_is_what_happens(api: Caller, instance: Instance, state: str, is_deleting: bool) -> None:
+def test_allowed_actions_agree_with_the_answers(api: Caller, instance: Instance, state: str, is_deleting: bool) -> None:
     Instance.objects.filter(pk=instance.pk).update(state=state, is_deleting=is_deleting)
     told = allowed(api)
     assert list(told) == list(STATES)
@@ -52,7 +52,7 @@ def test_what_is_told_is_what_happens(api: Caller, instance: Instance, state: st
             assert (answer.body["code"], answer.body["detail"]) == (said["problem"]["code"], said["problem"]["detail"])
 
 
-def test_what_works_on_it_is_in_the_way_of_all_but_its_volumes(api: Caller, instance: Instance) -> None:
+def test_running_operation_blocks_all_actions_but_those_of_volumes(api: Caller, instance: Instance) -> None:
     operation = api.post("instances/web/actions/reboot").operation["id"]
     for action, said in allowed(api).items():
         if action in ("attach", "detach"):
@@ -63,10 +63,10 @@ def test_what_works_on_it_is_in_the_way_of_all_but_its_volumes(api: Caller, inst
         assert tried(api, action).body["detail"] == said["problem"]["detail"]
 
 
-def test_the_words_are_in_the_callers_language(api: Caller, instance: Instance) -> None:
+def test_refusals_are_in_the_language_of_the_caller(api: Caller, instance: Instance) -> None:
     french = Caller(token=api.token, project=api.project, language="fr")
     assert allowed(french)["start"]["problem"]["detail"].startswith("L’état de l’instance est")
 
 
-def test_a_list_does_not_say_it(api: Caller, instance: Instance) -> None:
+def test_list_omits_allowed_actions(api: Caller, instance: Instance) -> None:
     assert "allowed_actions" not in api.get("instances").body["items"][0]

@@ -48,12 +48,12 @@ def is_read(atom: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize("atom", GOOD)
-def test_what_is_read_is_described(atom: dict[str, Any]) -> None:
+def test_accepted_clause_is_described(atom: dict[str, Any]) -> None:
     assert (is_read(atom), is_described(atom)) == (True, True)
 
 
 @pytest.mark.parametrize("atom", BAD)
-def test_what_is_not_described_is_not_read(atom: dict[str, Any]) -> None:
+def test_undescribed_clause_is_refused(atom: dict[str, Any]) -> None:
     assert (is_read(atom), is_described(atom)) == (False, False)
 
 

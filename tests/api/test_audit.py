@@ -44,7 +44,7 @@ def the_record() -> RequestRecord:
     return RequestRecord.objects.get()
 
 
-def said(record: RequestRecord) -> tuple[str, str, int | None, str]:
+def outcome_of(record: RequestRecord) -> tuple[str, str, int | None, str]:
     return record.verb, record.outcome, record.status, record.error_code
 
 
@@ -70,10 +70,10 @@ def still(monkeypatch: pytest.MonkeyPatch) -> None:
 # ── each write leaves one record ──────────────────────────────────────────────────────────────────
 
 
-def test_it_says_who_did_what_from_where_with_which_credential_and_what_came_of_it(api: Caller, cloud: Cloud) -> None:
+def test_record_has_actor_credential_address_and_outcome(api: Caller, cloud: Cloud) -> None:
     answer = api.post("instances", WEB, X_Request_Id="my-own-request")
     record = the_record()
-    assert said(record) == ("instance_create", "succeeded", 201, "")
+    assert outcome_of(record) == ("instance_create", "succeeded", 201, "")
     actor = cloud.tenant.actor
     assert (record.user_id, record.credential_id, record.project_id) == (
         actor.user_id,
@@ -98,7 +98,7 @@ def test_every_write_leaves_exactly_one_completed_record(
     names: dict[str, str],  # noqa: F811
     request: pytest.FixtureRequest,
 ) -> None:
-    """Whoever asks, and whatever comes of it, which is undone each time."""
+    """Each caller sends each write; the outcome does not matter, and is rolled back."""
     caller: Caller = request.getfixturevalue(who)
     before = set(RequestRecord.objects.values_list("pk", flat=True))
     for route in WRITES:
@@ -111,7 +111,7 @@ def test_every_write_leaves_exactly_one_completed_record(
             assert record.user_id is not None, route
 
 
-def test_reads_leave_none_but_those_of_what_is_delicate(api: Caller, cloud: Cloud, instance: Instance) -> None:
+def test_only_sensitive_reads_are_recorded(api: Caller, cloud: Cloud, instance: Instance) -> None:
     cloud.fake.consoles[instance.pk] = b"password: hunter2\r\n"
     before = RequestRecord.objects.count()
     for path in ("instances", "instances/web", "instances/nothing", "limits", "audit"):
@@ -129,21 +129,21 @@ def test_a_crash_is_recorded(unbroken: Caller, cloud: Cloud, monkeypatch: pytest
 
     monkeypatch.setattr(networks, "network_create", crash)
     assert unbroken.post("networks", {"name": "second", "cidr": "10.0.0.0/24"}).status == 500
-    assert said(the_record()) == ("network_create", "failed", 500, "internal")
+    assert outcome_of(the_record()) == ("network_create", "failed", 500, "internal")
 
 
-def test_a_body_that_is_wrong_and_a_quota_that_does_not_suffice_are_recorded(api: Caller, cloud: Cloud) -> None:
+def test_malformed_body_and_exceeded_quota_are_recorded(api: Caller, cloud: Cloud) -> None:
     api.post("networks", {"name": "lan", "cidr": "10.0.0.0/24", "pets": 1})
     api.post("networks", {"name": "lan", "cidr": "10.0.0.0/24"})
     api.delete("networks/nothing")
-    assert [said(record) for record in records()] == [
+    assert [outcome_of(record) for record in records()] == [
         ("network_create", "refused", 400, "invalid_request"),
         ("network_create", "refused", 409, "network.name_taken"),
         ("network_delete", "refused", 404, "network.not_found"),
     ]
 
 
-def test_a_dry_run_is_recorded_as_one(api: Caller, cloud: Cloud) -> None:
+def test_dry_run_is_recorded_and_marked(api: Caller, cloud: Cloud) -> None:
     assert api.post("instances?dry_run=true", WEB).status < 300
     record = the_record()
     assert (record.is_dry_run, record.outcome, record.operation_id, record.resource_ids) == (
@@ -155,7 +155,7 @@ def test_a_dry_run_is_recorded_as_one(api: Caller, cloud: Cloud) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_record_is_there_while_the_work_goes_on_and_survives_its_rollback(
+def test_record_exists_during_the_request_and_survives_its_rollback(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Seen from another connection: it was committed before the work."""
@@ -177,10 +177,10 @@ def test_a_record_is_there_while_the_work_goes_on_and_survives_its_rollback(
     caller = Caller(token="alpha", project="alpha", http=Client(raise_request_exception=False))
     caller.post("networks", {"name": "lan", "cidr": "10.0.0.0/24"})
     assert seen == [("network_create", "")]
-    assert said(the_record()) == ("network_create", "failed", 500, "internal")
+    assert outcome_of(the_record()) == ("network_create", "failed", 500, "internal")
 
 
-def test_nothing_is_done_that_cannot_be_recorded(
+def test_request_that_cannot_be_recorded_is_refused(
     unbroken: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*args: object) -> None:
@@ -195,16 +195,14 @@ def test_nothing_is_done_that_cannot_be_recorded(
 # ── refusals, and noise ───────────────────────────────────────────────────────────────────────────
 
 
-def test_a_credential_that_has_ended_is_known_and_one_that_never_was_is_noise(
-    api: Caller, cloud: Cloud, still: None
-) -> None:
+def test_ended_credential_is_recorded_and_an_unknown_one_is_not(api: Caller, cloud: Cloud, still: None) -> None:
     ApiToken.objects.update(revoked_at=clock.now())
     for path in ("instances", "networks"):
         api.get(path)
         api.get(path)
     for token in ("nobody", "", "a" * 300, None):
         Caller(token=token, project="alpha").post("networks", {})
-    assert {said(record) for record in records()} == {
+    assert {outcome_of(record) for record in records()} == {
         ("instance_list", "refused", 401, "identity.token.revoked"),
         ("network_list", "refused", 401, "identity.token.revoked"),
     }
@@ -212,13 +210,11 @@ def test_a_credential_that_has_ended_is_known_and_one_that_never_was_is_noise(
     assert {record.credential_id for record in records()} == {cloud.tenant.actor.credential_id}
 
 
-def test_prying_is_recorded_for_those_who_pry_once_a_minute(
-    api: Caller, stranger: Caller, cloud: Cloud, still: None
-) -> None:
+def test_refused_reads_are_recorded_once_a_minute(api: Caller, stranger: Caller, cloud: Cloud, still: None) -> None:
     for _ in range(3):
         stranger.get("instances")
         stranger.post("networks", {"name": "lan", "cidr": "10.0.0.0/24"})
-    reads = [said(record) for record in records() if record.method == "GET"]
+    reads = [outcome_of(record) for record in records() if record.method == "GET"]
     assert reads == [("instance_list", "refused", 404, "identity.project.not_found")]
     assert len(records()) - len(reads) == 3
     assert api.get("audit").body["items"] == []
@@ -226,8 +222,8 @@ def test_prying_is_recorded_for_those_who_pry_once_a_minute(
     assert len(mine.get("audit").body["items"]) == len(records())
 
 
-def test_attempts_to_sign_in_are_about_an_account(rf: RequestFactory, db: None, still: None) -> None:
-    """As a view does it that knows nobody yet: it names the account, and whether it was let in is in the answer."""
+def test_sign_in_attempts_record_their_account(rf: RequestFactory, db: None, still: None) -> None:
+    """A sign-in view knows no actor: it names the account, and the answer has the outcome."""
     about = request_records.RequestActor(user_id=new_id())
 
     def answering(status: int, account: request_records.RequestActor | None) -> Callable[[HttpRequest], HttpResponse]:
@@ -245,9 +241,9 @@ def test_attempts_to_sign_in_are_about_an_account(rf: RequestFactory, db: None, 
     assert found == [(about.user_id, 403), (about.user_id, 200), (about.user_id, 200)]
 
 
-def test_a_viewer_who_would_write_is_recorded(viewer: Caller, cloud: Cloud) -> None:
+def test_refused_write_of_a_viewer_is_recorded(viewer: Caller, cloud: Cloud) -> None:
     viewer.post("networks", {"name": "second", "cidr": "10.0.0.0/24"})
-    assert said(the_record()) == ("network_create", "refused", 403, "identity.role_needed")
+    assert outcome_of(the_record()) == ("network_create", "refused", 403, "identity.role_needed")
     assert the_record().project_id == cloud.tenant.project.pk
 
 
@@ -262,7 +258,7 @@ def test_no_secret_is_in_any_row(api: Caller, cloud: Cloud) -> None:
         assert hidden not in rows
 
 
-def test_what_a_path_may_not_have_does_not_stop_the_record(api: Caller, cloud: Cloud) -> None:
+def test_invalid_path_characters_do_not_prevent_the_record(api: Caller, cloud: Cloud) -> None:
     assert api.delete("networks/%00%0a").problem[0] == 400
     assert api.delete(f"networks/{'a' * 2000}").problem[0] == 404
     assert [len(record.path) for record in records()] == [len("/v1/projects/alpha/networks/xx"), 500]
@@ -287,7 +283,7 @@ def test_what_a_path_may_not_have_does_not_stop_the_record(api: Caller, cloud: C
         (["2001:db8::/32"], "2001:db8::1", "2001:db9::7", "2001:db9::7"),
     ],
 )
-def test_the_address_is_believed_as_far_as_proxies_are_trusted(
+def test_client_address_is_trusted_as_far_as_the_proxies(
     api: Caller, cloud: Cloud, settings: Settings, trusted: list[str], remote: str, forwarded: str, address: str | None
 ) -> None:
     settings.TRUSTED_PROXIES = trusted
@@ -311,7 +307,7 @@ def opened(cloud: Cloud, **origin: Any) -> RequestRecord:
     return request_records.open_record(request_records.Origin(**wanted), who)
 
 
-def test_what_nobody_completes_is_closed_as_unknown_and_stays_so(api: Caller, cloud: Cloud, settings: Settings) -> None:
+def test_abandoned_record_is_closed_as_unknown_for_good(api: Caller, cloud: Cloud, settings: Settings) -> None:
     settings.AUDIT_ABANDONED_AFTER_S = 60
     record = opened(cloud)
     assert (request_records.close_abandoned(), api.get("audit").body["items"]) == (0, [])
@@ -320,7 +316,9 @@ def test_what_nobody_completes_is_closed_as_unknown_and_stays_so(api: Caller, cl
     (item,) = api.get("audit").body["items"]
     assert (item["outcome"], item["status"]) == ("unknown", None)
     request_records.complete_record(record, request_records.End(201))
-    assert [said(each)[1:3] for each in records()] == [("unknown", None), ("succeeded", 201)], "told, not rewritten"
+    assert [outcome_of(each)[1:3] for each in records()] == [("unknown", None), ("succeeded", 201)], (
+        "told, not rewritten"
+    )
 
 
 @pytest.mark.parametrize(
@@ -332,7 +330,7 @@ def test_what_nobody_completes_is_closed_as_unknown_and_stays_so(api: Caller, cl
         "DELETE FROM audit_requestrecord",
     ],
 )
-def test_what_was_recorded_is_neither_changed_nor_deleted(api: Caller, cloud: Cloud, statement: str) -> None:
+def test_records_cannot_be_changed_or_deleted(api: Caller, cloud: Cloud, statement: str) -> None:
     api.post("networks", {})
     with pytest.raises(Exception, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement)
@@ -341,7 +339,7 @@ def test_what_was_recorded_is_neither_changed_nor_deleted(api: Caller, cloud: Cl
 # ── who sees what, filters, exports ───────────────────────────────────────────────────────────────
 
 
-def test_each_level_sees_its_own(
+def test_each_level_reads_its_own_records(
     api: Caller, owner: Caller, operator: Caller, auditor: Caller, stranger: Caller, cloud: Cloud
 ) -> None:
     api.post("networks", {"name": "second", "cidr": "10.0.0.0/24"})
@@ -367,7 +365,7 @@ def test_each_level_sees_its_own(
     assert len(operator.get("/v1/audit/deeds?verb=node.cordon").body["items"]) == 1
 
 
-def test_a_request_id_of_others_shows_nothing_of_theirs(api: Caller, stranger: Caller, cloud: Cloud) -> None:
+def test_shared_request_id_shows_no_entries_of_others(api: Caller, stranger: Caller, cloud: Cloud) -> None:
     api.post("networks", {"name": "second", "cidr": "10.0.0.0/24"}, X_Request_Id="the-same-id")
     mine = Caller(token="beta", project="beta")
     mine.delete("networks/nothing", X_Request_Id="the-same-id")
@@ -376,7 +374,7 @@ def test_a_request_id_of_others_shows_nothing_of_theirs(api: Caller, stranger: C
     assert [len(each["deeds"]) for each in api.get("audit").body["items"]] == [0, 1]
 
 
-def test_what_a_deed_told_in_other_projects_stays_there(api: Caller, cloud: Cloud) -> None:
+def test_audit_entries_of_other_projects_are_hidden(api: Caller, cloud: Cloud) -> None:
     api.post("networks", {"name": "second", "cidr": "10.0.0.0/24"}, X_Request_Id="the-same-id")
     record, mine = the_record(), cloud.tenant.project.pk
     for project_id in (mine, new_id()):
@@ -395,7 +393,7 @@ def test_what_a_deed_told_in_other_projects_stays_there(api: Caller, cloud: Clou
     ]
 
 
-def test_filters_order_and_pages(api: Caller, cloud: Cloud) -> None:
+def test_records_are_filtered_sorted_and_paged(api: Caller, cloud: Cloud) -> None:
     made = api.post("networks", {"name": "second", "cidr": "10.0.0.0/24"}).body
     api.delete("networks/second")
     api.delete("networks/second")
@@ -420,7 +418,7 @@ def test_filters_order_and_pages(api: Caller, cloud: Cloud) -> None:
     assert api.get("audit?outcome=fine").problem == (400, "invalid_parameter", "outcome")
 
 
-def test_an_export_is_the_list_with_its_place_in_the_log(
+def test_export_has_all_records_with_their_log_positions(
     api: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(request_log_batches, "SETTLED", timedelta())
@@ -459,7 +457,7 @@ def test_an_export_is_the_list_with_its_place_in_the_log(
     assert api.get("audit/export?format=xml").problem == (400, "invalid_parameter", "format")
 
 
-def test_an_export_has_an_end(api: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_export_over_the_maximum_is_refused(api: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_log, "EXPORT_MAX", 2)
     for _ in range(3):
         api.delete("networks/nothing")
@@ -467,7 +465,7 @@ def test_an_export_has_an_end(api: Caller, cloud: Cloud, monkeypatch: pytest.Mon
     assert len(api.get("audit/export?verb=audit_export").text.splitlines()) == 1
 
 
-def test_old_records_go_and_the_log_keeps_that_they_were(
+def test_expired_records_are_deleted_and_their_batches_stay_in_the_log(
     api: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(request_log_batches, "SETTLED", timedelta())
@@ -482,6 +480,6 @@ def test_old_records_go_and_the_log_keeps_that_they_were(
     assert EvidenceRecord.objects.filter(kind="audit").count() == 1
 
 
-def test_the_table_of_writes_is_read_whole() -> None:
+def test_list_of_writes_is_complete() -> None:
     assert len(WRITES) > 50
     assert not OPEN & {route.key for route in WRITES}

@@ -166,7 +166,7 @@ COMBINATIONS = len(ALL) * len(EVERYBODY)
 
 @contextmanager
 def undone() -> Iterator[None]:
-    """What happens inside did not."""
+    """Roll back all that happens inside."""
     block = transaction.atomic()
     block._from_testcase = True  # type: ignore[attr-defined]
     with block:
@@ -219,7 +219,7 @@ def check(who: Somebody, caller: Caller, route: Route, named: dict[str, str]) ->
 
 
 @pytest.mark.parametrize("who", EVERYBODY, ids=str)
-def test_every_route_is_as_the_table_says(who: Somebody, cloud: Cloud, names: dict[str, str]) -> None:  # noqa: F811
+def test_every_route_agrees_with_the_table(who: Somebody, cloud: Cloud, names: dict[str, str]) -> None:  # noqa: F811
     caller = Caller(token=who.secret(cloud), project="alpha")
     for route in ALL:
         check(who, caller, route, names)
@@ -235,7 +235,7 @@ def plain(answer: Answer, named: dict[str, str]) -> tuple[int, str, dict[str, st
 
 
 @pytest.mark.parametrize("who", FOREIGNERS, ids=str)
-def test_what_others_have_is_told_from_nothing_by_no_answer(
+def test_foreign_and_missing_resources_get_equal_answers(
     who: Somebody,
     cloud: Cloud,
     names: dict[str, str],  # noqa: F811
@@ -254,7 +254,7 @@ def test_what_others_have_is_told_from_nothing_by_no_answer(
 
 
 @pytest.mark.parametrize("who", FOREIGNERS, ids=str)
-def test_no_answer_has_anything_of_others(who: Somebody, cloud: Cloud, names: dict[str, str]) -> None:  # noqa: F811
+def test_answer_contains_no_foreign_data(who: Somebody, cloud: Cloud, names: dict[str, str]) -> None:  # noqa: F811
     caller = Caller(token=who.secret(cloud))
     secrets = {value for name, value in names.items() if name not in SHARED} | {"alpha-org", "alpha@example.org"}
     for route in ALL:
@@ -263,7 +263,7 @@ def test_no_answer_has_anything_of_others(who: Somebody, cloud: Cloud, names: di
             assert not [value for value in secrets if value in answer.text], f"{who}: {route}"
 
 
-def test_the_table_is_tried_whole(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_rule_of_the_table_is_tested(capsys: pytest.CaptureFixture[str]) -> None:
     """Every rule has its route, and each role of every rule is somebody above."""
     assert {route.operation_id for route in ALL} == TABLE.keys()
     tried = {each.role for each in EVERYBODY}
@@ -275,7 +275,7 @@ def test_the_table_is_tried_whole(capsys: pytest.CaptureFixture[str]) -> None:
         print(f"\n{len(ALL)} routes × {len(EVERYBODY)} credentials = {COMBINATIONS} combinations")
 
 
-def test_a_route_without_a_rule_keeps_the_api_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_api_does_not_start_with_a_route_without_a_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     rule_coverage.check(urls.api_patterns)
     without = {name: rule for name, rule in TABLE.items() if name != "instance_list"}
     monkeypatch.setattr(rule_coverage, "TABLE", without)
@@ -289,7 +289,7 @@ def test_a_route_without_a_rule_keeps_the_api_from_starting(monkeypatch: pytest.
         rule_coverage.check(urls.api_patterns)
 
 
-def test_a_route_without_a_rule_is_nobodys(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_route_without_a_rule_is_refused_to_all(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     without = {name: rule for name, rule in TABLE.items() if name not in ("instance_list", "health_get")}
     owner = Caller(token=of_alpha("owner")(cloud), project="alpha")
     assert owner.get("instances").status == 200  # the document that answers are held against is made with all rules
@@ -299,7 +299,7 @@ def test_a_route_without_a_rule_is_nobodys(cloud: Cloud, monkeypatch: pytest.Mon
     assert (answer.status_code, answer.json()["code"]) == (403, "identity.nobody_may")
 
 
-def test_a_view_that_asks_nobody_is_found() -> None:
+def test_view_without_an_authorization_check_is_found() -> None:
     class Bare(View):
         get = Health.get
 

@@ -62,14 +62,14 @@ def refused(api: Caller, path: str, body: Any) -> tuple[int, str, str | None, st
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("path", "body"), [("instances", WEB), ("volumes", DATA), ("networks", LAN)])
-def test_names(api: Caller, path: str, body: dict[str, Any], name: str) -> None:
+def test_invalid_name_is_refused(api: Caller, path: str, body: dict[str, Any], name: str) -> None:
     status, code, pointer, _ = refused(api, path, body | {"name": name})
     assert (status, pointer) == (400, "/name")
     assert code in ("invalid_name", "invalid_request")
 
 
 @pytest.mark.parametrize("character", ["\n", "\t", "\x1b", "\x85", "\u2028", "\u202e"])
-def test_control_characters_in_names(api: Caller, character: str) -> None:
+def test_control_characters_in_names_are_refused(api: Caller, character: str) -> None:
     status, code, pointer, _ = refused(api, "instances", WEB | {"name": f"web{character}1"})
     assert (status, pointer) == (400, "/name")
     assert code in ("invalid_request", "body_malformed")
@@ -119,7 +119,7 @@ def test_control_characters_in_names(api: Caller, character: str) -> None:
         ("ssh-keys", {"name": "k", "public_key": "k" * 20_000}, "/public_key", "too_long"),
     ],
 )
-def test_a_body_that_cannot_be_meant(api: Caller, path: str, body: Any, pointer: str, code: str) -> None:
+def test_contradictory_body_is_refused(api: Caller, path: str, body: Any, pointer: str, code: str) -> None:
     assert refused(api, path, body) == (400, "invalid_request", pointer, code)
 
 
@@ -133,25 +133,27 @@ def test_a_body_that_cannot_be_meant(api: Caller, path: str, body: Any, pointer:
         ({"convergence": "post_copy"}, "/convergence", "not_one_of"),
     ],
 )
-def test_a_move_that_cannot_be_meant(operator: Caller, path: str, option: Any, pointer: str, code: str) -> None:
+def test_contradictory_migration_body_is_refused(
+    operator: Caller, path: str, option: Any, pointer: str, code: str
+) -> None:
     plan = {"plan": "0"} if "nodes" in path else {}
     assert refused(operator, path, plan | option) == (400, "invalid_request", pointer, code)
 
 
-def test_all_mistakes_are_named_at_once(api: Caller) -> None:
+def test_all_errors_are_listed_at_once(api: Caller) -> None:
     body = api.post("instances", {"name": 5, "image": "tiny", "colour": "blue"}).body
     assert [each["pointer"] for each in body["errors"]] == ["/colour", "/name", "/flavor"]
     assert "(+2)" in body["detail"]
 
 
-def test_of_unknown_members_twenty_are_named(api: Caller) -> None:
+def test_twenty_unknown_members_at_most_are_named(api: Caller) -> None:
     answer = api.post("instances", WEB | {f"colour-{number:03}": "blue" for number in range(900)})
     assert answer.status == 400
     assert [each["pointer"] for each in answer.body["errors"]] == [f"/colour-{number:03}" for number in range(20)]
     assert "(+19)" in answer.body["detail"]
 
 
-def test_of_mistakes_a_hundred_are_told(api: Caller) -> None:
+def test_hundred_errors_at_most_are_listed(api: Caller) -> None:
     answer = api.post("instances", WEB | {"networks": [5] * 5000})
     assert (answer.status, len(answer.body["errors"])) == (400, 100)
     assert "(+4999)" in answer.body["detail"]
@@ -170,32 +172,32 @@ def test_of_mistakes_a_hundred_are_told(api: Caller) -> None:
         ("volumes", DATA | {"near_instance": "web"}, "compute.instance.not_found", "/near_instance"),
     ],
 )
-def test_a_body_that_names_what_is_not_there(api: Caller, path: str, body: Any, code: str, pointer: str) -> None:
+def test_reference_to_a_missing_resource_is_refused(api: Caller, path: str, body: Any, code: str, pointer: str) -> None:
     assert refused(api, path, body) == (422, code, pointer, code)
 
 
-def test_a_zone_that_is_not_there(api: Caller) -> None:
+def test_unknown_zone_is_refused(api: Caller) -> None:
     assert refused(api, "instances", WEB | {"zones": ["mars"]})[:3] == (400, "placement.zone_unknown", "/zones")
 
 
-def test_a_network_named_twice_by_name_and_id(api: Caller, cloud: Cloud) -> None:
+def test_network_named_twice_by_name_and_id_is_refused(api: Caller, cloud: Cloud) -> None:
     body = WEB | {"networks": ["lan", str(cloud.network.pk)]}
     assert refused(api, "instances", body)[:3] == (400, "named_twice", "/networks/1")
 
 
 @pytest.mark.parametrize("field", ["user_data", "user_data_base64"])
-def test_user_data_over_64_kib(api: Caller, field: str) -> None:
+def test_user_data_over_64_kib_is_refused(api: Caller, field: str) -> None:
     text = "é" * 32_769 if field == "user_data" else "QUJD" * 21_846
     assert refused(api, "instances", WEB | {field: text})[:3] == (400, "compute.user_data_too_large", "/user_data")
 
 
 @pytest.mark.parametrize("cidr", ["10.0.0.0", "10.0.0.1/24", "10.0.0.0/30", "8.8.8.0/24", "::/64", "10.0.0.0/24;id"])
-def test_a_range_that_is_none(api: Caller, cidr: str) -> None:
+def test_invalid_range_is_refused(api: Caller, cidr: str) -> None:
     assert refused(api, "networks", LAN | {"cidr": cidr})[:3] == (400, "network.subnet.invalid", "/cidr")
 
 
 @pytest.mark.parametrize("labels", [{"": "x"}, {"a b": "x"}, {"env": "a,b"}, {f"k{n}": "v" for n in range(65)}])
-def test_labels(api: Caller, labels: dict[str, str]) -> None:
+def test_invalid_labels_are_refused(api: Caller, labels: dict[str, str]) -> None:
     assert refused(api, "networks", LAN | {"labels": labels})[:3] == (400, "invalid_labels", "/labels")
 
 
@@ -223,19 +225,19 @@ def test_labels(api: Caller, labels: dict[str, str]) -> None:
         (b"[" * 100_000 + b"]" * 100_000, None),
     ],
 )
-def test_a_body_that_is_no_json(api: Caller, raw: bytes, pointer: str | None) -> None:
+def test_malformed_json_is_refused(api: Caller, raw: bytes, pointer: str | None) -> None:
     answer = api.send("POST", "instances", raw or b" ", content_type="application/json")
     assert answer.problem == (400, "body_malformed", pointer)
 
 
-def test_a_body_that_is_too_long(api: Caller) -> None:
+def test_oversized_body_is_refused(api: Caller) -> None:
     raw = b'{"name": "' + b"w" * 2**20 + b'"}'
     answer = api.send("POST", "instances", raw, content_type="application/json")
     assert answer.problem == (413, "body_too_large", None)
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
-def test_a_body_that_is_something_else(api: Caller, content_type: str) -> None:
+def test_wrong_media_type_is_refused(api: Caller, content_type: str) -> None:
     answer = api.send("POST", "instances", b"name=web", content_type=content_type)
     assert answer.problem == (415, "media_type_not_supported", None)
 
@@ -246,7 +248,7 @@ def test_an_action_takes_no_body(api: Caller) -> None:
 
 
 @pytest.mark.parametrize("character", ["\x00", "\n", "\x7f", "\x85", "\u2028", "\u202e"])
-def test_control_characters_in_the_path_and_query_of_every_route(operator: Caller, character: str) -> None:
+def test_control_characters_in_path_and_query_are_refused_by_every_route(operator: Caller, character: str) -> None:
     bad, wrong = f"x{quote(character)}", []
     for path, methods in contract()["paths"].items():
         for method, each in methods.items():

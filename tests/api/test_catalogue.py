@@ -18,7 +18,7 @@ def party(db: None) -> Party:
     return Party.objects.create(pk="acme", name="ACME SAS")
 
 
-def test_zones_with_who_runs_them_and_what_is_known(api: Caller, cloud: Cloud) -> None:
+def test_zone_has_its_parties_and_facts(api: Caller, cloud: Cloud) -> None:
     state_of("zone", "fr-idf-1", {"parties": [PART], "location.territory": "FR", "keys.custody": None})
     body = api.get("/v1/zones/fr-idf-1").body
     assert body == {
@@ -35,7 +35,7 @@ def test_zones_with_who_runs_them_and_what_is_known(api: Caller, cloud: Cloud) -
     assert api.get("/v1/zones/mars").problem == (404, "catalog.zone.not_found", None)
 
 
-def test_what_is_due_for_review_is_no_fact(api: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fact_due_for_review_is_overdue(api: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     now = clock.now()
     state_of("zone", "fr-idf-1", {"location.territory": "FR"}, review_by=now + timedelta(hours=1))
     state_of("zone", "fr-idf-1", {"keys.module": "HSM"}, review_by=now + timedelta(hours=3))
@@ -44,7 +44,7 @@ def test_what_is_due_for_review_is_no_fact(api: Caller, cloud: Cloud, monkeypatc
     assert (body["facts"], body["overdue"]) == ({"keys.module": "HSM"}, ["location.territory"])
 
 
-def test_what_the_operator_claims_is_marked(api: Caller, cloud: Cloud) -> None:
+def test_declared_fact_is_marked(api: Caller, cloud: Cloud) -> None:
     """The platform encrypts nothing, so that it does not stand behind such a fact."""
     state_of("zone", "fr-idf-1", {"location.territory": "FR", "encryption.at_rest": True})
     assert api.get("/v1/zones/fr-idf-1").body["claimed"] == ["encryption.at_rest"]
@@ -55,12 +55,12 @@ def test_what_the_operator_claims_is_marked(api: Caller, cloud: Cloud) -> None:
     }
 
 
-def test_what_begins_later_is_no_fact_yet(api: Caller, cloud: Cloud) -> None:
+def test_future_fact_is_not_listed(api: Caller, cloud: Cloud) -> None:
     state_of("zone", "fr-idf-1", {"location.territory": "FR"}, valid_from=clock.now() + timedelta(days=1))
     assert api.get("/v1/zones/fr-idf-1").body["facts"] == {}
 
 
-def test_parties(api: Caller, cloud: Cloud) -> None:
+def test_party_is_listed_with_its_facts(api: Caller, cloud: Cloud) -> None:
     state_of("party", "acme", {"party.statutory_seat": "FR"})
     body = api.get("/v1/parties/acme").body
     assert body == {
@@ -74,7 +74,7 @@ def test_parties(api: Caller, cloud: Cloud) -> None:
     assert api.get("/v1/parties/nobody").problem == (404, "catalog.party.not_found", None)
 
 
-def test_named_sets_in_the_version_that_holds(api: Caller, cloud: Cloud) -> None:
+def test_named_sets_have_the_version_in_force(api: Caller, cloud: Cloud) -> None:
     brexit = clock.now() - timedelta(days=1)
     before = statement("set", "@EU", "members", ["FR", "GB"], valid_to=brexit)
     state([before, statement("set", "@EU", "members", ["FR"], valid_from=brexit)])
@@ -90,7 +90,7 @@ def test_named_sets_in_the_version_that_holds(api: Caller, cloud: Cloud) -> None
     assert [each["name"] for each in api.get(f"/v1/sets?limit=1&page_token={token}").body["items"]] == ["@HEALTH"]
 
 
-def test_the_catalogue_can_be_taken_home_and_brought_back(api: Caller, cloud: Cloud) -> None:
+def test_catalogue_can_be_exported_and_imported(api: Caller, cloud: Cloud) -> None:
     import_sample()
     body = api.get("/v1/catalogue").body
     assert len(body["zones"]) == 14
@@ -98,7 +98,7 @@ def test_the_catalogue_can_be_taken_home_and_brought_back(api: Caller, cloud: Cl
     assert (import_sample(body).stated, import_sample(body).superseded) == (0, 0)
 
 
-def test_whose_law_reaches_a_zone(api: Caller, cloud: Cloud) -> None:
+def test_jurisdictions_of_a_zone_are_listed(api: Caller, cloud: Cloud) -> None:
     import_sample()
     items = {each["zone"]: each for each in api.get("/v1/transparency/jurisdictions").body["items"]}
     dublin = items["ie-dub-1"]
@@ -111,7 +111,7 @@ def test_whose_law_reaches_a_zone(api: Caller, cloud: Cloud) -> None:
     assert (items["fi-hel-2"]["is_complete"], items["fi-hel-2"]["parties"][0]["statutes"]) == (False, None)
 
 
-def test_what_leaves_a_zones_territory(api: Caller, cloud: Cloud) -> None:
+def test_transfers_out_of_the_territory_are_listed(api: Caller, cloud: Cloud) -> None:
     import_sample()
     items = {each["zone"]: each for each in api.get("/v1/transparency/transfers").body["items"]}
     assert items["de-rhein-2"]["transfers"] == [
@@ -124,14 +124,14 @@ def test_what_leaves_a_zones_territory(api: Caller, cloud: Cloud) -> None:
     assert (items["fr-idf-1"]["transfers"], items["fr-idf-1"]["unknown"]) == ([], ["controlplane.countries"])
 
 
-def test_a_zone_that_nothing_is_known_of(api: Caller, cloud: Cloud) -> None:
+def test_zone_without_facts_has_no_jurisdiction_and_unknown_transfers(api: Caller, cloud: Cloud) -> None:
     (law,) = api.get("/v1/transparency/jurisdictions").body["items"]
     assert (law["territory"], law["parties"], law["is_complete"]) == (None, [], False)
     (transfers,) = api.get("/v1/transparency/transfers").body["items"]
     assert (transfers["transfers"], len(transfers["unknown"])) == ([], 10)
 
 
-def test_regions_flavors_and_volume_types(api: Caller, cloud: Cloud) -> None:
+def test_regions_flavors_and_volume_types_are_listed(api: Caller, cloud: Cloud) -> None:
     assert [each["id"] for each in api.get("/v1/regions").body["items"]] == ["region-1"]
     assert api.get("/v1/flavors").body["items"] == [{"id": "tiny", "vcpus": 1, "memory_mib": 128, "disk_gib": 1}]
     assert [each["id"] for each in api.get("/v1/volume-types").body["items"]] == ["local"]

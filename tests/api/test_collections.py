@@ -42,7 +42,7 @@ def described(route: Route) -> Any:
 LISTS = {each.operation_id: described(each).listing for each in ALL if described(each).listing is not None}
 
 
-def test_what_has_an_age_can_be_listed_by_it() -> None:
+def test_lists_with_a_creation_time_filter_by_it() -> None:
     assert len(LISTS) > 25
     aged: dict[str, Listing] = {name: each for name, each in LISTS.items() if "created_at" in each.sorts}
     assert {name for name, each in aged.items() if "created_after" not in each.filters} == NOT_BY_AGE
@@ -50,7 +50,7 @@ def test_what_has_an_age_can_be_listed_by_it() -> None:
         assert {"sort", "limit", "page_token", "count"} <= each.parameters.keys()
 
 
-def test_every_resource_of_a_project_says_the_same(api: Caller, names: dict[str, str]) -> None:  # noqa: F811
+def test_every_resource_of_a_project_has_the_common_fields(api: Caller, names: dict[str, str]) -> None:  # noqa: F811
     for kind in RESOURCES:
         listed = api.get(kind).body["items"]
         assert listed, kind
@@ -69,14 +69,14 @@ def test_resources_derive_from_one_class() -> None:
     assert all(issubclass(described(each).answer, ResourceOut) for each in kinds)
 
 
-def test_a_list_right_after_a_create_has_the_new(api: Caller, names: dict[str, str]) -> None:  # noqa: F811
+def test_list_after_a_create_has_the_new_resource(api: Caller, names: dict[str, str]) -> None:  # noqa: F811
     made = api.post("networks", {"name": "new", "cidr": "10.30.0.0/24"}).body
     assert api.get("networks?sort=-created_at&limit=1").body["items"] == [made]
     assert api.get("networks?name=new&count=true").body["total_count"] == 1
     assert api.get(f"networks?created_after={made['created_at']}").body["items"] == []
 
 
-def test_head_is_get_without_its_body(api: Caller, names: dict[str, str]) -> None:  # noqa: F811
+def test_head_equals_get_without_the_body(api: Caller, names: dict[str, str]) -> None:  # noqa: F811
     for route in OF_PROJECTS:
         if route.method == "GET":
             url = route.url(names)

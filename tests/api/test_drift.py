@@ -24,7 +24,7 @@ def certified(cloud: Cloud, status: str = "valid") -> None:
     facts.state_of("zone", "fr-idf-1", {"certifications": [certificate(days=1000, status=status)]})
 
 
-def test_drift_is_told_with_what_failed_and_a_plan(api: Caller, cloud: Cloud, instance: Instance) -> None:
+def test_drift_is_listed_with_failing_clauses_and_a_plan(api: Caller, cloud: Cloud, instance: Instance) -> None:
     officer = policies.officer(cloud.tenant.project)
     certified(cloud)
     policy_set(cloud.tenant.actor, atoms=[HELD], project=cloud.tenant.project)
@@ -75,7 +75,7 @@ def test_copies_of_private_images_are_listed(api: Caller, stranger: Caller, clou
     assert stranger.get("/v1/drift/images").body["items"] == []
 
 
-def test_what_would_break(api: Caller, cloud: Cloud, instance: Instance) -> None:
+def test_lost_certificate_simulation_lists_broken_resources(api: Caller, cloud: Cloud, instance: Instance) -> None:
     certified(cloud)
     policy_set(cloud.tenant.actor, atoms=[HELD], project=cloud.tenant.project)
     lost = api.post("/v1/policy/simulate", {"lost_certificates": [{"zone": "fr-idf-1", "number": "SNC-1"}]})
@@ -91,7 +91,7 @@ def test_what_would_break(api: Caller, cloud: Cloud, instance: Instance) -> None
     assert unknown.problem == (400, "compliance.what_if_invalid", "/certificate")
 
 
-def test_an_exemption_is_asked_for_and_approved(api: Caller, cloud: Cloud, instance: Instance) -> None:
+def test_exemption_is_requested_and_approved(api: Caller, cloud: Cloud, instance: Instance) -> None:
     certified(cloud, "suspended")
     policy_set(cloud.tenant.actor, atoms=[HELD], project=cloud.tenant.project)
     refused = api.post("instances/web/actions/reboot")

@@ -95,7 +95,7 @@ OF_REFUSALS = {"placement_decision", "placement_policydocument", "audit_evidence
 
 @pytest.fixture
 def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -> dict[str, dict[str, str]]:  # noqa: F811
-    """What some routes are better tried on than on what `names` has."""
+    """Resources for routes that those of `names` do not fit."""
     make_flavor("large", vcpus=2)
     finish(api.post("instances", WEB | {"name": "idle"}))
     finish(api.post("instances/idle/actions/power-off"))
@@ -149,7 +149,7 @@ def ask(caller: Caller, route: Route, of: dict[str, str], query: str) -> Answer:
 
 
 def really(caller: Caller, route: Route, of: dict[str, str]) -> tuple[Answer, dict[str, str]]:
-    """What is answered without dry_run, and the rows that there are then; undone afterwards."""
+    """Return the answer without dry_run and the rows that exist then, and roll both back."""
     mark = transaction.savepoint()
     answer, after = ask(caller, route, of, ""), rows()
     transaction.savepoint_rollback(mark)
@@ -158,12 +158,12 @@ def really(caller: Caller, route: Route, of: dict[str, str]) -> tuple[Answer, di
 
 @pytest.fixture
 def uses_noted_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And not again in the middle of a test that takes more than a minute."""
+    """Record the last uses once, and not again during a test that takes more than a minute."""
     monkeypatch.setattr(credentials, "LAST_USE_RESOLUTION", timedelta(days=1))
 
 
 @pytest.mark.usefixtures("uses_noted_once")
-def test_nothing_is_written(
+def test_dry_run_writes_nothing(
     api: Caller,
     operator: Caller,
     cloud: Cloud,
@@ -201,8 +201,8 @@ def test_nothing_is_written(
     assert without_effect == EFFECTLESS
 
 
-def test_no_header_makes_a_dry_run_one_that_is_not_recorded(api: Caller, cloud: Cloud) -> None:
-    """As previews of the dashboard are: the mark is in the environment of its requests to itself."""
+def test_header_cannot_make_a_dry_run_unrecorded(api: Caller, cloud: Cloud) -> None:
+    """Previews of the dashboard are unrecorded by a mark in the environment of its requests to itself."""
     before = RequestRecord.objects.count()
     for name in ("Andromede_Preview", "andromede.preview", "X_Andromede_Preview"):
         assert api.post("instances?dry_run=true", WEB | {"name": "web"}, **{name: "True"}).status == 200

@@ -30,7 +30,7 @@ def frames(text: str) -> list[dict[str, str]]:
     return found
 
 
-def test_a_change_can_be_followed_to_its_end(api: Caller) -> None:
+def test_events_follow_an_operation_to_its_end(api: Caller) -> None:
     cursor = now(api)
     network = api.post("networks", NETWORK).body
     answer = api.get(f"/v1/events?after={cursor}").body
@@ -47,7 +47,7 @@ def test_a_change_can_be_followed_to_its_end(api: Caller) -> None:
 
 
 @pytest.mark.parametrize("kind", MADE)
-def test_another_name_is_told_with_it(api: Caller, kind: str) -> None:
+def test_rename_publishes_an_event(api: Caller, kind: str) -> None:
     made = api.post(kind, MADE[kind])
     if made.body.get("operation") is not None:
         finish(made)
@@ -71,7 +71,7 @@ def test_pages_follow_one_another(api: Caller) -> None:
     assert names == [f"lan-{number}" for number in range(5)]
 
 
-def test_filters(api: Caller, cloud: Cloud) -> None:
+def test_events_are_filtered_by_resource_kind_and_project(api: Caller, cloud: Cloud) -> None:
     first, second = (api.post("networks", NETWORK | {"name": name}).body["id"] for name in ("one", "two"))
     api.delete("networks/two")
     assert [event["kind"] for event in api.get(f"/v1/events?resource={second}").body["items"]] == [
@@ -99,17 +99,17 @@ def test_filters(api: Caller, cloud: Cloud) -> None:
         ("colour=red", (400, "unknown_parameter", "colour")),
     ],
 )
-def test_what_cannot_be_asked(api: Caller, path: str, query: str, problem: tuple[int, str, str]) -> None:
+def test_invalid_query_is_refused(api: Caller, path: str, query: str, problem: tuple[int, str, str]) -> None:
     assert api.get(f"{path}?{query}").problem == problem
 
 
-def test_who_waits_is_told_when_the_time_is_over(api: Caller) -> None:
+def test_waiting_request_is_answered_at_its_deadline(api: Caller) -> None:
     answer = api.get(f"/v1/events?after={now(api)}&wait=1s").body
     assert answer["items"] == []
     assert api.get("/v1/events?wait=61s").problem == (400, "invalid_parameter", "wait")
 
 
-def test_others_see_nothing_of_it(api: Caller, stranger: Caller, operator: Caller) -> None:
+def test_events_of_other_projects_are_hidden(api: Caller, stranger: Caller, operator: Caller) -> None:
     cursor = now(operator)
     api.post("networks", NETWORK)
     publish_event(None, "node.ready", new_id(), project_id=None)
@@ -125,7 +125,7 @@ def test_a_viewer_reads_events(viewer: Caller, api: Caller) -> None:
     assert viewer.get("/v1/events?kind=network.created").body["items"]
 
 
-def test_the_same_comes_as_server_sent_events(api: Caller) -> None:
+def test_server_sent_events_equal_the_list(api: Caller) -> None:
     begin = frames(api.get("/v1/events/stream").text)
     assert begin[0] == {"retry": "3000"}
     cursor = begin[-1]["id"]
@@ -146,7 +146,7 @@ def test_the_same_comes_as_server_sent_events(api: Caller) -> None:
         assert end == {"id": listed[0]["cursor"]}
 
 
-def test_what_people_write_cannot_forge_a_frame(api: Caller) -> None:
+def test_user_text_cannot_forge_a_frame(api: Caller) -> None:
     cursor = now(api)
     publish_event(None, "network.created", new_id(), project_id=_project_of(api), cidr="x\n\nevent: forged\ndata: {}\r")
     assert [frame.get("event") for frame in frames(api.get(f"/v1/events/stream?after={cursor}").text)] == [

@@ -22,7 +22,7 @@ from tests.world import Cloud
 
 @pytest.fixture
 def log(cloud: Cloud) -> signed_notes.Key:
-    """It has a key, and nothing is in it yet but how the cloud came to be."""
+    """Create the key of a log that has only the records of the setup."""
     log_key.create_log_key(settings.PKI_DIR)
     return log_key.load().public
 
@@ -44,7 +44,7 @@ def signed(count: int = 1) -> int:
 # ── where it was ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_where_an_instance_was(api: Caller, cloud: Cloud, instance: Instance) -> None:
+def test_residency_of_an_instance_is_listed(api: Caller, cloud: Cloud, instance: Instance) -> None:
     record_receipts(cloud.machine)
     (running,) = residency(api, instance.pk, "?role=compute").body["intervals"]
     assert (running["zone"], running["node"]) == ("fr-idf-1", str(cloud.machine.row.pk))
@@ -75,7 +75,7 @@ def test_where_an_instance_was(api: Caller, cloud: Cloud, instance: Instance) ->
         assert interval["decision"] in admitted
 
 
-def test_where_its_disk_was(api: Caller, cloud: Cloud, instance: Instance) -> None:
+def test_residency_of_a_disk_is_listed(api: Caller, cloud: Cloud, instance: Instance) -> None:
     finish(api.delete("instances/web"))
     record_receipts(cloud.machine)
     (stored,) = residency(api, instance.root_volume_id, "?role=storage").body["intervals"]
@@ -83,7 +83,7 @@ def test_where_its_disk_was(api: Caller, cloud: Cloud, instance: Instance) -> No
     assert stored["end"] is not None
 
 
-def test_a_time_of_it(api: Caller, cloud: Cloud, instance: Instance) -> None:
+def test_residency_is_limited_to_a_period(api: Caller, cloud: Cloud, instance: Instance) -> None:
     finish(api.delete("instances/web"))
     record_receipts(cloud.machine)
     (whole,) = residency(api, instance.pk, "?role=compute").body["intervals"]
@@ -93,12 +93,12 @@ def test_a_time_of_it(api: Caller, cloud: Cloud, instance: Instance) -> None:
     assert residency(api, instance.pk, f"?role=compute&to={whole['start']}").body["intervals"] == []
 
 
-def test_what_no_receipt_speaks_of_is_claimed(api: Caller, instance: Instance) -> None:
+def test_residency_without_a_receipt_is_declared(api: Caller, instance: Instance) -> None:
     claims = residency(api, instance.pk, "?role=compute").body["intervals"]
     assert [(claim["state"], claim["open_receipt"]) for claim in claims] == [("claimed", "")]
 
 
-def test_residency_is_for_those_who_see_the_project(
+def test_residency_is_visible_to_readers_of_the_project_only(
     viewer: Caller, operator: Caller, stranger: Caller, instance: Instance
 ) -> None:
     assert residency(viewer, instance.pk).status == residency(operator, instance.pk).status == 200
@@ -123,7 +123,7 @@ def test_residency_is_for_those_who_see_the_project(
         ("evidence/witness-request?old=999999999999", "old"),
     ],
 )
-def test_a_parameter_that_cannot_be_meant_is_named(
+def test_contradictory_parameter_is_named(
     api: Caller, log: signed_notes.Key, instance: Instance, path: str, parameter: str
 ) -> None:
     signed()
@@ -134,7 +134,7 @@ def test_a_parameter_that_cannot_be_meant_is_named(
 # ── proofs ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_proof_leads_from_what_was_recorded_to_what_the_log_signed(
+def test_inclusion_proof_leads_from_a_record_to_the_checkpoint(
     api: Caller, log: signed_notes.Key, instance: Instance
 ) -> None:
     signed(5)
@@ -155,7 +155,9 @@ def test_a_proof_leads_from_what_was_recorded_to_what_the_log_signed(
         assert not merkle.is_included(merkle.hash_leaf(b"another"), proof=path, **at)
 
 
-def test_what_is_new_has_no_proof_yet(api: Caller, log: signed_notes.Key, cloud: Cloud, instance: Instance) -> None:
+def test_record_after_the_checkpoint_has_no_proof(
+    api: Caller, log: signed_notes.Key, cloud: Cloud, instance: Instance
+) -> None:
     new = api.get("/v1/evidence/records").body["items"][0]
     assert new["leaf_index"] is None
     place = f"/v1/evidence/records/{new['id']}/proof"
@@ -200,7 +202,7 @@ def test_a_witness_follows_the_log_over_http(api: Caller, log: signed_notes.Key,
     assert Cosignature.objects.count() == 3
 
 
-def test_lines_that_do_not_count(api: Caller, log: signed_notes.Key, tmp_path: Path) -> None:
+def test_invalid_cosignature_is_refused(api: Caller, log: signed_notes.Key, tmp_path: Path) -> None:
     auditor = witness.create(tmp_path / "witness", "auditor.example/w")
     size = signed()
     line = str(auditor.sign(parse_request(api.get("/v1/evidence/witness-request").text), log, now=1))
@@ -218,6 +220,6 @@ def test_lines_that_do_not_count(api: Caller, log: signed_notes.Key, tmp_path: P
     assert not Cosignature.objects.exists()
 
 
-def test_before_there_is_a_checkpoint(api: Caller, cloud: Cloud) -> None:
+def test_missing_checkpoint_is_not_found(api: Caller, cloud: Cloud) -> None:
     for path in ("checkpoint", "witness-request"):
         assert api.get(f"/v1/evidence/{path}").problem[:2] == (404, "evidence.checkpoint_not_found")

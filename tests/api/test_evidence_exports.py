@@ -80,7 +80,7 @@ def simple(caller: Caller, window: Window, organization: str = "alpha-org") -> A
     return caller.get(f"/v1/evidence/export?organization={organization}&{window.query}")
 
 
-def test_from_asking_to_a_file_that_the_verifier_passes(
+def test_export_from_request_to_a_file_that_the_verifier_accepts(
     officer: Caller, window: Window, maker: ExportQueue, tmp_path: Path, django_capture_on_commit_callbacks: Any
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
@@ -107,7 +107,7 @@ def test_from_asking_to_a_file_that_the_verifier_passes(
     assert "receipt" in found.out
 
 
-def test_one_address_for_all_of_it(officer: Caller, window: Window) -> None:
+def test_export_by_one_address_starts_waits_and_redirects(officer: Caller, window: Window) -> None:
     first = simple(officer, window)
     assert (first.status, first.body["state"]) == (202, "waiting")
     assert simple(officer, window).body["id"] == first.body["id"]
@@ -120,7 +120,9 @@ def test_one_address_for_all_of_it(officer: Caller, window: Window) -> None:
     assert (other.status, other.body["id"] != first.body["id"]) == (202, True)
 
 
-def test_owners_officers_and_auditors_may(owner: Caller, officer: Caller, auditor: Caller, window: Window) -> None:
+def test_owners_officers_and_auditors_may_export(
+    owner: Caller, officer: Caller, auditor: Caller, window: Window
+) -> None:
     place = owner.post(ASK, window.body).headers["Location"]
     exports.make_all()
     for caller in (owner, officer, auditor):
@@ -129,7 +131,7 @@ def test_owners_officers_and_auditors_may(owner: Caller, officer: Caller, audito
         assert caller.post(ASK, window.body).status == 202
 
 
-def test_members_and_operators_see_that_it_is_there_and_not_what_is_in_it(
+def test_members_and_operators_see_an_export_without_its_file(
     officer: Caller, api: Caller, viewer: Caller, operator: Caller, window: Window
 ) -> None:
     place = officer.post(ASK, window.body).headers["Location"]
@@ -141,7 +143,7 @@ def test_members_and_operators_see_that_it_is_there_and_not_what_is_in_it(
             assert answer.body["detail"].startswith("This credential lacks the role sovereignty_officer or owner")
 
 
-def test_to_other_organizations_it_is_not_there(
+def test_export_of_another_organization_is_not_found(
     officer: Caller, foreign_officer: Caller, stranger: Caller, cloud: Cloud, window: Window
 ) -> None:
     place = officer.post(ASK, window.body).headers["Location"]
@@ -162,7 +164,7 @@ def test_to_other_organizations_it_is_not_there(
         assert str(theirs).encode() not in taken.data
 
 
-def test_what_is_no_export(officer: Caller, cloud: Cloud) -> None:
+def test_unknown_export_is_not_found(officer: Caller, cloud: Cloud) -> None:
     for name in ("nothing", "019abc00-0000-7000-8000-000000000000", "alpha-org"):
         assert officer.get(f"/v1/evidence-exports/{name}").problem[:2] == (404, "evidence.export.not_found")
 
@@ -179,7 +181,7 @@ def test_what_is_no_export(officer: Caller, cloud: Cloud) -> None:
         ({"to": "2001-01-01T00:00:00Z"}, "to"),
     ],
 )
-def test_a_time_that_cannot_be_meant_is_named(
+def test_contradictory_period_is_refused_with_its_field(
     officer: Caller, window: Window, change: dict[str, str], place: str
 ) -> None:
     body = {"from": "2020-01-01T00:00:00Z", "to": window.end} | change
@@ -189,7 +191,7 @@ def test_a_time_that_cannot_be_meant_is_named(
 
 
 @pytest.mark.parametrize("missing", ["from", "to"])
-def test_what_is_missing_is_named(officer: Caller, window: Window, missing: str) -> None:
+def test_missing_field_is_named(officer: Caller, window: Window, missing: str) -> None:
     body = {name: text for name, text in window.body.items() if name != missing}
     assert officer.post(ASK, body).problem == (400, "invalid_request", f"/{missing}")
     query = "&".join(f"{name}={quote(text)}" for name, text in body.items())
@@ -200,7 +202,7 @@ def test_what_is_missing_is_named(officer: Caller, window: Window, missing: str)
     assert officer.post(ASK, window.body | {"to": 5}).problem[2] == "/to"
 
 
-def test_why_it_failed_is_said_in_the_callers_language(
+def test_failure_is_in_the_language_of_the_caller(
     officer: Caller, cloud: Cloud, settings: Settings, window: Window
 ) -> None:
     place = officer.post(ASK, window.body).headers["Location"]

@@ -70,7 +70,7 @@ def approve(approvers: dict[str, tuple[Person, Caller]], exemption: Any) -> None
 
 
 @pytest.mark.parametrize(("path", "body", "model"), [("instances", INSTANCE, Instance), ("volumes", VOLUME, Volume)])
-def test_what_was_refused_is_created_under_an_exemption(
+def test_refused_resource_is_created_under_an_exemption(
     api: Caller,
     suspended: Cloud,
     approvers: dict[str, tuple[Person, Caller]],
@@ -99,7 +99,7 @@ def test_what_was_refused_is_created_under_an_exemption(
     assert again.problem == (409, "placement.exemption.spent", "/exemption")
 
 
-def test_an_export_of_what_was_exempted_holds(
+def test_export_of_exempted_resources_is_verified(
     api: Caller, suspended: Cloud, approvers: dict[str, tuple[Person, Caller]], tmp_path: Path
 ) -> None:
     create_log_key(suspended.world.folder / "pki")
@@ -116,7 +116,7 @@ def reports(api: Caller, approvers: dict[str, tuple[Person, Caller]]) -> list[An
     return [caller.get("/v1/exemptions/report").body for caller in callers]
 
 
-def test_the_report_is_of_what_one_may_see(api: Caller, suspended: Cloud, stranger: Caller) -> None:
+def test_report_covers_only_visible_organizations(api: Caller, suspended: Cloud, stranger: Caller) -> None:
     ask(api, api.post("volumes", VOLUME))
     assert api.get("/v1/exemptions/report").body["asked"] == 1
     assert stranger.get("/v1/exemptions/report").body["asked"] == 0
@@ -127,7 +127,7 @@ def test_the_report_is_of_what_one_may_see(api: Caller, suspended: Cloud, strang
     assert api.get("/v1/exemptions/report?quarter=soon").problem == (400, "invalid_parameter", "quarter")
 
 
-def test_an_exemption_is_for_one_operation_of_one_project(
+def test_exemption_is_valid_for_one_operation_of_one_project(
     api: Caller,
     suspended: Cloud,
     approvers: dict[str, tuple[Person, Caller]],

@@ -43,7 +43,7 @@ def test_a_fact_is_stated_once_and_read_by_everybody(operator: Caller, api: Call
     assert AuditRecord.objects.filter(verb="facts.state").count() == 1
 
 
-def test_what_was_believed_and_what_holds(operator: Caller, api: Caller, cloud: Cloud) -> None:
+def test_past_statements_and_valid_facts_are_both_readable(operator: Caller, api: Caller, cloud: Cloud) -> None:
     operator.post("/v1/facts", body_of(custody(), statement("zone", "fr-idf-1", "keys.module", "HSM")))
     between = as_rfc3339(clock.now())
     changes = body_of(custody(valid_to=MARCH), custody("customer_byok", valid_from=MARCH))
@@ -64,11 +64,11 @@ def test_what_was_believed_and_what_holds(operator: Caller, api: Caller, cloud: 
 
 @pytest.mark.parametrize("name", ["at", "believed_at"])
 @pytest.mark.parametrize("moment", ["now", "2026-03-01", "2026-03-01T00:00:00", "0001-01-01T00:00:00%2B14:00", "%00"])
-def test_a_moment_that_is_none(api: Caller, cloud: Cloud, name: str, moment: str) -> None:
+def test_invalid_time_is_refused(api: Caller, cloud: Cloud, name: str, moment: str) -> None:
     assert api.get(f"/v1/facts?{name}={moment}").problem == (400, "invalid_parameter", name)
 
 
-def test_what_is_known_of_machines_is_not_for_tenants(operator: Caller, api: Caller, cloud: Cloud) -> None:
+def test_facts_about_nodes_are_hidden_from_tenants(operator: Caller, api: Caller, cloud: Cloud) -> None:
     state_of("node", "node-1", {"node.tpm_ek_sha256": "ab" * 32})
     assert len(operator.get("/v1/facts?subject_kind=node").body["items"]) == 1
     assert api.get("/v1/facts?subject_kind=node").body["items"] == []
@@ -95,7 +95,7 @@ def test_tenants_state_nothing(api: Caller, viewer: Caller, cloud: Cloud) -> Non
         (["alg"], "none", (400, "invalid_request", "/facts/0/alg")),
     ],
 )
-def test_a_mistake_is_named_with_its_place(
+def test_invalid_fact_is_named_with_its_pointer(
     operator: Caller, cloud: Cloud, path: list[str], new: object, problem: tuple[int, str, str]
 ) -> None:
     body = body_of(custody())
@@ -107,11 +107,11 @@ def test_a_mistake_is_named_with_its_place(
 
 
 @pytest.mark.parametrize("facts", [[], None, {}, [5], "x"])
-def test_a_body_without_facts(operator: Caller, cloud: Cloud, facts: object) -> None:
+def test_body_without_facts_is_refused(operator: Caller, cloud: Cloud, facts: object) -> None:
     assert operator.post("/v1/facts", {"facts": facts}).status == 400
 
 
-def test_refusals_in_french(operator: Caller, cloud: Cloud) -> None:
+def test_errors_are_in_french(operator: Caller, cloud: Cloud) -> None:
     now = clock.now()
     operator.language = "fr"
     late = custody(attested_at=now - timedelta(days=1), review_by=now)
@@ -125,7 +125,7 @@ def test_refusals_in_french(operator: Caller, cloud: Cloud) -> None:
     assert "du 2020-01-01T00:00:00Z au 2026-03-01T00:00:00Z" in gap.body["detail"]
 
 
-def test_the_keys_of_officers(operator: Caller, api: Caller, cloud: Cloud) -> None:
+def test_officer_keys_are_added_listed_and_revoked(operator: Caller, api: Caller, cloud: Cloud) -> None:
     public = signing_keys.public_part(private_key("Grace"))
     body = {"officer": "Grace Petit", "public_key": public, "key_id": "grace-1", "not_after": "2027-06-01T00:00:00Z"}
 
@@ -156,7 +156,7 @@ def test_the_keys_of_officers(operator: Caller, api: Caller, cloud: Cloud) -> No
         ({"private_key": "x"}, "/private_key"),
     ],
 )
-def test_a_key_that_cannot_be(operator: Caller, cloud: Cloud, change: dict[str, object], place: str | None) -> None:
+def test_invalid_key_is_refused(operator: Caller, cloud: Cloud, change: dict[str, object], place: str | None) -> None:
     answer = operator.post(
         "/v1/officer-keys", {"officer": ADA, "public_key": signing_keys.public_part(private_key(ADA)), **change}
     )

@@ -41,7 +41,7 @@ def person(cloud: Cloud) -> Caller:
     return caller
 
 
-def test_nothing_is_at_hand_while_it_is_heard(operator: Caller, cloud: Cloud) -> None:
+def test_reachable_node_has_no_usable_evidence(operator: Caller, cloud: Cloud) -> None:
     body = operator.get("/v1/nodes/node-1/fencing").body
     assert [(each["kind"], each["counts"], each["error"]["code"]) for each in body["at_hand"]] == [
         (kind, False, "node.not_fenceable") for kind in ("power", "lease", "attestation")
@@ -54,7 +54,7 @@ def test_nothing_is_at_hand_while_it_is_heard(operator: Caller, cloud: Cloud) ->
     assert answer.problem == (409, "node.not_fenceable", None)
 
 
-def test_whoever_attests_has_just_proved_who_they_are(operator: Caller, person: Caller, cloud: Cloud) -> None:
+def test_attestation_needs_a_fresh_proof_of_identity(operator: Caller, person: Caller, cloud: Cloud) -> None:
     cloud.machine.become_unreachable()
     answer = operator.post("/v1/nodes/node-1/actions/fence", ATTESTED)
     assert answer.problem == (403, "signin.session_needed", None)
@@ -70,7 +70,7 @@ def test_whoever_attests_has_just_proved_who_they_are(operator: Caller, person: 
     assert told["at_hand"][2]["error"]["detail"] == "The node node-1 cannot be fenced: it is fenced."
 
 
-def test_power_takes_an_operation(operator: Caller, cloud: Cloud) -> None:
+def test_fencing_by_power_starts_an_operation(operator: Caller, cloud: Cloud) -> None:
     operator.put("/v1/nodes/node-1/bmc", BMC)
     cloud.machine.become_unreachable()
     answer = operator.post("/v1/nodes/node-1/actions/fence", {"evidence": "power", "reason": WHY})
@@ -101,7 +101,7 @@ def test_a_bmc_is_set_seen_and_forgotten_without_its_password(operator: Caller, 
     assert operator.get("/v1/nodes/node-1/bmc").status == 404
 
 
-def test_it_is_an_operators(api: Caller, cloud: Cloud) -> None:
+def test_fencing_is_for_operators_only(api: Caller, cloud: Cloud) -> None:
     for answer in (
         api.get("/v1/nodes/node-1/fencing"),
         api.get("/v1/nodes/node-1/bmc"),

@@ -42,7 +42,7 @@ def alpha(db: None) -> Caller:
     return Caller(token="alpha", project="alpha")
 
 
-def test_once_is_enough(api: Caller, cloud: Cloud) -> None:
+def test_repeated_request_is_executed_once(api: Caller, cloud: Cloud) -> None:
     first, second = post(api, "instances", WEB), post(api, "instances", dict(reversed(WEB.items())))
     assert (first.status, second.status) == (201, 201)
     assert (is_replay(first), is_replay(second)) == (False, True)
@@ -50,7 +50,7 @@ def test_once_is_enough(api: Caller, cloud: Cloud) -> None:
     assert (Instance.objects.count(), Operation.objects.filter(kind="instance.create").count()) == (1, 1)
 
 
-def test_without_a_key_each_is_a_request_of_its_own(alpha: Caller) -> None:
+def test_requests_without_a_key_are_separate(alpha: Caller) -> None:
     assert alpha.post("networks", LAN).status == 201
     assert alpha.post("networks", LAN).problem[0] == 409
     assert not IdempotencyRecord.objects.exists()
@@ -63,7 +63,7 @@ def test_another_request_under_the_key_is_refused(alpha: Caller) -> None:
     assert Network.objects.count() == 1
 
 
-def test_a_key_is_of_one_credential_method_and_path(alpha: Caller) -> None:
+def test_key_is_scoped_to_credential_method_and_path(alpha: Caller) -> None:
     make_tenant("beta")
     beta = Caller(token="beta", project="beta")
     assert post(alpha, "networks", LAN).status == 201
@@ -73,7 +73,7 @@ def test_a_key_is_of_one_credential_method_and_path(alpha: Caller) -> None:
     assert (group.status, is_replay(group)) == (201, False)
 
 
-def test_a_failure_is_tried_anew(alpha: Caller) -> None:
+def test_failed_request_is_retried(alpha: Caller) -> None:
     assert alpha.post("networks", LAN).status == 201
     assert post(alpha, "networks", LAN).problem[:2] == (409, "network.name_taken")
     assert alpha.delete("networks/web").status == 204
@@ -81,25 +81,25 @@ def test_a_failure_is_tried_anew(alpha: Caller) -> None:
     assert (anew.status, is_replay(anew)) == (201, False)
 
 
-def test_a_dry_run_uses_no_key_up(alpha: Caller) -> None:
+def test_dry_run_does_not_use_a_key(alpha: Caller) -> None:
     assert post(alpha, "networks?dry_run=true", LAN).status == 200
     real = post(alpha, "networks", LAN)
     assert (real.status, is_replay(real)) == (201, False)
 
 
 @pytest.mark.parametrize("key", ["", "a b", "é", "x" * 256])
-def test_a_key_is_visible_ascii(alpha: Caller, key: str) -> None:
+def test_key_with_other_characters_is_refused(alpha: Caller, key: str) -> None:
     for path in ("networks", "networks?dry_run=true"):
         assert post(alpha, path, LAN, key).problem[:2] == (400, "idempotency_key_invalid")
 
 
-def test_whoever_may_not_any_more_gets_no_stored_answer(alpha: Caller) -> None:
+def test_revoked_caller_gets_no_stored_answer(alpha: Caller) -> None:
     assert post(alpha, "networks", LAN).status == 201
     ApiToken.objects.update(revoked_at=clock.now())
     assert post(alpha, "networks", LAN).problem[0] == 401
 
 
-def test_a_secret_is_shown_again_and_lies_nowhere(alpha: Caller) -> None:
+def test_stored_answer_repeats_a_secret_and_keeps_it_encrypted(alpha: Caller) -> None:
     body = {"name": "ci", "role": "member", "lifetime_days": 1}
     first, second = post(alpha, "tokens", body), post(alpha, "tokens", body)
     secret = first.body["secret"]
@@ -111,7 +111,7 @@ def test_a_secret_is_shown_again_and_lies_nowhere(alpha: Caller) -> None:
     assert Caller(token=secret, project="alpha").get("networks").status == 200
 
 
-def test_after_a_day_a_key_is_new(alpha: Caller) -> None:
+def test_key_expires_after_a_day(alpha: Caller) -> None:
     assert post(alpha, "networks", LAN).status == 201
     _age(idempotency.KEPT - timedelta(minutes=1))
     assert is_replay(post(alpha, "networks", LAN))
@@ -162,7 +162,7 @@ def test_a_crash_after_the_commit_loses_no_answer(alpha: Caller, settings: Setti
 
 
 @pytest.mark.django_db(transaction=True)
-def test_while_it_runs_a_second_one_is_told_to_wait(alpha: Caller) -> None:
+def test_concurrent_repetition_must_wait(alpha: Caller) -> None:
     def ask() -> Answer:
         try:
             return post(Caller(token="alpha", project="alpha"), "networks", LAN)
@@ -186,7 +186,7 @@ def test_while_it_runs_a_second_one_is_told_to_wait(alpha: Caller) -> None:
 
 
 def _is_waiting() -> bool:
-    """Whether somebody waits for the table."""
+    """Tell if a transaction waits for the table."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
@@ -196,7 +196,7 @@ def _is_waiting() -> bool:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_at_once_one_does_the_work(alpha: Caller) -> None:
+def test_concurrent_repetitions_execute_once(alpha: Caller) -> None:
     start = threading.Barrier(8)
 
     def ask(_: int) -> Answer:

@@ -29,7 +29,7 @@ def disk(tmp_path: Path) -> bytes:
     return qcow2(folder, content=b"boot").read_bytes()
 
 
-def test_an_upload(api: Caller, cloud: Cloud, disk: bytes) -> None:
+def test_image_is_uploaded_and_verified(api: Caller, cloud: Cloud, disk: bytes) -> None:
     answer = api.post("images", NEW | {"firmware": "uefi", "labels": {"os": "debian"}})
     body = answer.body
     assert (answer.status, body["state"], body["operation"], body["is_public"]) == (201, "awaiting-upload", None, False)
@@ -45,7 +45,7 @@ def test_an_upload(api: Caller, cloud: Cloud, disk: bytes) -> None:
     assert api.get("images/mine").problem == (404, "catalog.image.not_found", None)
 
 
-def test_an_image_that_lies_about_its_format(api: Caller, cloud: Cloud) -> None:
+def test_image_with_a_wrong_format_is_refused(api: Caller, cloud: Cloud) -> None:
     api.post("images", NEW)
     answer = api.upload("images/mine/file", b"#!/bin/sh\n" * 100)
     run(Operation.objects.get(pk=answer.operation["id"]))
@@ -55,26 +55,26 @@ def test_an_image_that_lies_about_its_format(api: Caller, cloud: Cloud) -> None:
     assert answer.problem == (409, "catalog.image.not_ready", "/image")
 
 
-def test_other_bytes_than_declared(api: Caller, cloud: Cloud) -> None:
+def test_image_with_a_wrong_digest_is_refused(api: Caller, cloud: Cloud) -> None:
     api.post("images", NEW | {"sha256": "0" * 64})
     assert api.upload("images/mine/file", b"x").problem == (422, "catalog.image.digest_mismatch", None)
     assert api.get("images/mine").body["state"] == "awaiting-upload"
 
 
-def test_a_file_must_be_sent_as_one(api: Caller, cloud: Cloud) -> None:
+def test_file_needs_its_media_type(api: Caller, cloud: Cloud) -> None:
     api.post("images", NEW)
     answer = api.send("PUT", "images/mine/file", b"{}", content_type="application/json")
     assert answer.problem == (415, "media_type_not_supported", None)
 
 
-def test_an_upload_that_breaks_off_is_noticed(api: Caller, cloud: Cloud) -> None:
+def test_interrupted_upload_is_refused(api: Caller, cloud: Cloud) -> None:
     api.post("images", NEW)
     answer = api.upload("images/mine/file", b"half", declared_bytes=8)
     assert answer.problem == (400, "upload_interrupted", None)
     assert api.get("images/mine").body["state"] == "awaiting-upload"
 
 
-def test_a_public_image_is_an_operators(api: Caller, cloud: Cloud) -> None:
+def test_only_an_operator_creates_a_public_image(api: Caller, cloud: Cloud) -> None:
     assert api.delete("images/tiny").problem == (403, "catalog.image.not_owned", None)
 
 
@@ -95,7 +95,7 @@ def test_an_import_begins_at_once(api: Caller, cloud: Cloud) -> None:
         ({"source_url": "file:///etc/passwd"}, None, "/source_url"),
     ],
 )
-def test_what_cannot_be_meant(
+def test_contradictory_image_is_refused(
     api: Caller, cloud: Cloud, wrong: dict[str, object], code: str | None, pointer: str
 ) -> None:
     status, said, place = api.post("images", NEW | wrong).problem
@@ -105,10 +105,8 @@ def test_what_cannot_be_meant(
     assert not Image.objects.filter(name="mine").exists()
 
 
-def test_an_upload_that_is_too_slow_is_ended(
-    api: Caller, cloud: Cloud, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As gunicorn hands over the connection: nobody sends the rest, and nobody hangs up."""
+def test_slow_upload_is_ended(api: Caller, cloud: Cloud, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client neither sends the rest nor hangs up; the connection is passed like gunicorn passes it."""
     settings.UPLOAD_MIN_BYTES_PER_S = 2**40
     monkeypatch.setattr(uploads, "GRACE_S", 0)
     api.post("images", NEW)
@@ -120,7 +118,7 @@ def test_an_upload_that_is_too_slow_is_ended(
     assert answer.problem == (400, "upload_interrupted", None)
 
 
-def test_more_uploads_than_places_are_put_off(api: Caller, cloud: Cloud, settings: Settings, disk: bytes) -> None:
+def test_uploads_beyond_the_free_slots_must_wait(api: Caller, cloud: Cloud, settings: Settings, disk: bytes) -> None:
     settings.UPLOADS_PER_PROCESS = 1
     uploads._places.cache_clear()
     api.post("images", NEW)
@@ -132,7 +130,7 @@ def test_more_uploads_than_places_are_put_off(api: Caller, cloud: Cloud, setting
         uploads._places.cache_clear()
 
 
-def test_files_count_by_their_bytes_and_what_does_not_fit_is_not_taken(
+def test_image_quota_counts_bytes_and_refuses_a_larger_file(
     api: Caller, cloud: Cloud, disk: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that does not fit is refused by what is announced, before any byte is read."""

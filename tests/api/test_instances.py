@@ -32,7 +32,7 @@ from tests.world import Cloud, make_image, run
 WEB: dict[str, Any] = {"name": "web", "flavor": "tiny", "image": "tiny"}
 
 
-def test_a_create_answers_with_the_resource_its_place_and_its_operation(api: Caller, cloud: Cloud) -> None:
+def test_create_answers_with_resource_location_and_operation(api: Caller, cloud: Cloud) -> None:
     answer = api.post("instances", WEB | {"networks": ["lan"], "labels": {"env": "prod"}})
     body = answer.body
     assert answer.status == 201
@@ -46,7 +46,7 @@ def test_a_create_answers_with_the_resource_its_place_and_its_operation(api: Cal
     assert body["labels"] == {"env": "prod"}
 
 
-def test_its_root_disk_may_be_of_another_type(api: Caller, cloud: Cloud) -> None:
+def test_root_disk_may_have_another_volume_type(api: Caller, cloud: Cloud) -> None:
     assert api.post("instances", WEB).body["root_volume_type"] == "local"
     answer = api.post("instances", WEB | {"name": "other", "root_volume_type": "none-such"})
     assert answer.problem == (422, "catalog.volume_type.not_found", "/root_volume_type")
@@ -60,7 +60,7 @@ def test_its_root_disk_may_be_of_another_type(api: Caller, cloud: Cloud) -> None
     assert api.get("instances/other").body["root_volume_type"] == "shared"
 
 
-def test_once_it_runs_it_says_where_and_how(api: Caller, instance: Instance) -> None:
+def test_running_instance_has_its_zone_state_and_conditions(api: Caller, instance: Instance) -> None:
     body = api.get("instances/web").body
     assert (body["id"], body["state"], body["zone"]) == (str(instance.pk), "active", "fr-idf-1")
     assert body["current_operation"] is None
@@ -71,14 +71,14 @@ def test_once_it_runs_it_says_where_and_how(api: Caller, instance: Instance) -> 
     assert api.get(f"instances/{instance.pk}").body == body
 
 
-def test_what_is_not_known_of_a_guest_is_said_to_be_unknown(api: Caller, instance: Instance) -> None:
+def test_unobserved_guest_has_unknown_conditions(api: Caller, instance: Instance) -> None:
     Node.objects.update(state="unreachable")
     conditions = {each["type"]: each for each in api.get("instances/web").body["conditions"]}
     assert (conditions["running"]["status"], conditions["running"]["reason"]) == ("unknown", "not_seen")
     assert (conditions["node-reachable"]["status"], conditions["node-reachable"]["reason"]) == ("false", "no_heartbeat")
 
 
-def test_everything_that_an_instance_can_be_given(api: Caller, volume: Volume, cloud: Cloud) -> None:
+def test_instance_is_created_with_all_fields(api: Caller, volume: Volume, cloud: Cloud) -> None:
     api.post("ssh-keys", {"name": "laptop", "public_key": KEY})
     api.post("affinity-groups", {"name": "apart", "rule": "anti-affinity"})
     more = {
@@ -112,7 +112,7 @@ def test_names_and_labels_can_be_changed(api: Caller, instance: Instance) -> Non
     assert api.patch("instances/www", {}).body["name"] == "www"
 
 
-def test_power_off_start_reboot_reset(api: Caller, instance: Instance) -> None:
+def test_power_actions_are_operations(api: Caller, instance: Instance) -> None:
     for action, state in (("reboot", "active"), ("reset", "active"), ("power-off", "stopped"), ("start", "active")):
         answer = api.post(f"instances/web/actions/{action}")
         assert (answer.status, answer.operation["kind"]) == (202, f"instance.{action}")
@@ -120,7 +120,7 @@ def test_power_off_start_reboot_reset(api: Caller, instance: Instance) -> None:
         assert api.get("instances/web").body["state"] == state
 
 
-def test_shutdown_asks_the_guest(api: Caller, instance: Instance) -> None:
+def test_shutdown_is_an_operation(api: Caller, instance: Instance) -> None:
     answer = api.post("instances/web/actions/shutdown")
     assert (answer.status, answer.operation["kind"]) == (202, "instance.shutdown")
 
@@ -131,7 +131,7 @@ def test_an_action_in_the_wrong_state_is_a_conflict(api: Caller, instance: Insta
     assert answer.body["facts"] == {"state": "active", "wanted": "stopped or error"}
 
 
-def test_a_busy_instance_names_what_works_on_it(api: Caller, instance: Instance) -> None:
+def test_busy_instance_names_the_blocking_operation(api: Caller, instance: Instance) -> None:
     first = api.post("instances/web/actions/reboot")
     second = api.post("instances/web/actions/reboot")
     assert second.problem == (409, "resource_busy", None)
@@ -140,7 +140,7 @@ def test_a_busy_instance_names_what_works_on_it(api: Caller, instance: Instance)
     assert int(second.headers["Retry-After"]) > 0
 
 
-def test_resize(api: Caller, instance: Instance) -> None:
+def test_resize_changes_the_flavor(api: Caller, instance: Instance) -> None:
     Flavor.objects.create(pk="big", vcpus=2, memory_mib=256, disk_gib=2)
     finish(api.post("instances/web/actions/power-off"))
     finish(api.post("instances/web/actions/resize", {"flavor": "big"}))
@@ -148,7 +148,7 @@ def test_resize(api: Caller, instance: Instance) -> None:
     assert (body["flavor"], body["vcpus"], body["memory_mib"], body["disk_gib"]) == ("big", 2, 256, 2)
 
 
-def test_rebuild(api: Caller, instance: Instance, cloud: Cloud) -> None:
+def test_rebuild_changes_the_image(api: Caller, instance: Instance, cloud: Cloud) -> None:
     image = make_image(cloud.world.folder / "images", name="other", project=cloud.tenant.project)
     before = api.get("instances/web").body
     answer = api.post("instances/web/actions/rebuild", {"image": "other", "user_data": "#cloud-config\n{}\n"})
@@ -171,7 +171,7 @@ def test_rebuild(api: Caller, instance: Instance, cloud: Cloud) -> None:
         ({"image": "tiny", "name": "other"}, (400, "invalid_request", "/name")),
     ],
 )
-def test_a_rebuild_that_cannot_be_meant(api: Caller, instance: Instance, body: dict[str, Any], problem: Any) -> None:
+def test_contradictory_rebuild_is_refused(api: Caller, instance: Instance, body: dict[str, Any], problem: Any) -> None:
     assert api.post("instances/web/actions/rebuild", body).problem == problem
 
 
@@ -183,7 +183,7 @@ def test_a_flavor_with_a_smaller_disk_is_refused(api: Caller, instance: Instance
     assert answer.problem == (422, "compute.flavor_too_small", "/flavor")
 
 
-def test_a_delete_ends_with_nothing_and_may_be_repeated(api: Caller, instance: Instance) -> None:
+def test_deleted_instance_is_not_found_and_delete_may_be_repeated(api: Caller, instance: Instance) -> None:
     answer = api.delete("instances/web")
     assert (answer.status, answer.operation["kind"]) == (202, "instance.delete")
     assert "deleting" in [each["type"] for each in answer.body["conditions"]]
@@ -204,7 +204,7 @@ def test_a_delete_during_create_wins(api: Caller, cloud: Cloud) -> None:
     assert not Allocation.objects.exists()
 
 
-def test_a_create_that_no_node_can_take_says_why(api: Caller, cloud: Cloud) -> None:
+def test_create_without_capacity_is_refused_with_an_explanation(api: Caller, cloud: Cloud) -> None:
     Flavor.objects.create(pk="giant", vcpus=1000, memory_mib=2**20, disk_gib=10)
     answer = api.post("instances", WEB | {"flavor": "giant"})
     assert answer.problem == (409, "insufficient_capacity", None)
@@ -215,7 +215,7 @@ def test_a_create_that_no_node_can_take_says_why(api: Caller, cloud: Cloud) -> N
     assert cloud.machine.row.name not in str(decision)
 
 
-def test_a_create_in_a_zone_that_the_policy_forbids_says_why(api: Caller, cloud: Cloud) -> None:
+def test_create_in_a_forbidden_zone_is_refused_with_an_explanation(api: Caller, cloud: Cloud) -> None:
     cloud.world.add_machine("us-va-1")
     api.put("policy", {"atoms": [{"id": "eu", "attr": "zone.id", "op": "in", "value": ["fr-idf-1"]}]})
     answer = api.post("instances", WEB | {"zones": ["us-va-1"]})
@@ -223,7 +223,7 @@ def test_a_create_in_a_zone_that_the_policy_forbids_says_why(api: Caller, cloud:
     assert "us-va-1" in answer.body["detail"]
 
 
-def test_over_quota(api: Caller, cloud: Cloud, settings: object) -> None:
+def test_create_over_quota_is_refused(api: Caller, cloud: Cloud, settings: object) -> None:
     settings.QUOTA_DEFAULTS = settings.QUOTA_DEFAULTS | {"vcpus": 1}  # type: ignore[attr-defined]
     api.post("instances", WEB)
     answer = api.post("instances", WEB | {"name": "web-2"})
@@ -232,7 +232,7 @@ def test_over_quota(api: Caller, cloud: Cloud, settings: object) -> None:
     assert answer.body["facts"] == facts
 
 
-def test_the_console(api: Caller, cloud: Cloud, instance: Instance) -> None:
+def test_console_log_is_readable_in_part(api: Caller, cloud: Cloud, instance: Instance) -> None:
     cloud.fake.consoles[instance.pk] = b"\xff boot 1\r\nboot 2\r\n"
     answer = api.get("instances/web/console-log")
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
@@ -253,12 +253,12 @@ def test_the_console_is_for_members_of_the_project(
         assert caller.get("instances/web/console-log").problem == (403, "identity.role_needed", None)
 
 
-def test_no_console_without_a_node(api: Caller, cloud: Cloud) -> None:
+def test_console_of_an_unplaced_instance_is_refused(api: Caller, cloud: Cloud) -> None:
     api.post("instances", WEB)
     assert api.get("instances/web/console-log").problem == (409, "placement.no_allocation", None)
 
 
-def test_the_console_of_a_silent_node(api: Caller, cloud: Cloud, instance: Instance) -> None:
+def test_console_of_an_unreachable_node_is_refused(api: Caller, cloud: Cloud, instance: Instance) -> None:
     cloud.machine.stop_agent()
     answer = api.get("instances/web/console-log")
     assert answer.problem == (503, "node.unreachable", None)
@@ -266,7 +266,7 @@ def test_the_console_of_a_silent_node(api: Caller, cloud: Cloud, instance: Insta
     assert "Retry-After" in answer.headers
 
 
-def test_a_ticket_for_a_console(api: Caller, instance: Instance) -> None:
+def test_console_ticket_is_issued(api: Caller, instance: Instance) -> None:
     for kind in ("serial", "vnc"):
         answer = api.post("instances/web/consoles", {"kind": kind})
         assert answer.status == 201
@@ -283,7 +283,7 @@ def test_a_ticket_for_a_console(api: Caller, instance: Instance) -> None:
 
 
 @pytest.mark.parametrize("forged", [b"{}", b"\xff", "copied"])
-def test_who_writes_to_redis_opens_nothing(api: Caller, instance: Instance, forged: bytes | str) -> None:
+def test_forged_redis_entry_opens_no_console(api: Caller, instance: Instance, forged: bytes | str) -> None:
     broker = redis.Redis.from_url(wakeups.redis_url())
     if forged == "copied":
         secret = api.post("instances/web/consoles", {"kind": "serial"}).body["url"].removeprefix("/v1/consoles/")
@@ -293,20 +293,20 @@ def test_who_writes_to_redis_opens_nothing(api: Caller, instance: Instance, forg
         console_sessions.redeem_ticket("mine")
 
 
-def test_a_dry_run_gives_no_ticket(api: Caller, instance: Instance) -> None:
+def test_dry_run_issues_no_ticket(api: Caller, instance: Instance) -> None:
     answer = api.post("instances/web/consoles?dry_run=true", {"kind": "serial"})
     assert answer.status == 200
     with pytest.raises(TicketUnknown):
         console_sessions.redeem_ticket(answer.body["url"].removeprefix("/v1/consoles/"))
 
 
-def test_consoles_where_the_process_is_elsewhere(api: Caller, instance: Instance, settings: Settings) -> None:
+def test_console_url_is_that_of_the_stream_process(api: Caller, instance: Instance, settings: Settings) -> None:
     settings.STREAM_URL = "wss://stream.example"
     url = api.post("instances/web/consoles", {"kind": "serial"}).body["url"]
     assert url.startswith("wss://stream.example/v1/consoles/")
 
 
-def test_who_only_looks_on_types_nothing_and_sees_no_screen(
+def test_read_only_user_gets_a_read_only_console_and_no_screen(
     api: Caller, viewer: Caller, operator: Caller, cloud: Cloud, instance: Instance
 ) -> None:
     assert viewer.post("instances/web/consoles", {"kind": "serial"}).body["is_read_only"] is True
@@ -329,14 +329,16 @@ def test_a_guest_that_does_not_run_has_no_console(api: Caller, instance: Instanc
     assert api.post("instances/waits/consoles", {"kind": "vnc"}).problem == (409, "placement.no_allocation", None)
 
 
-def test_without_redis_there_are_no_tickets(api: Caller, instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_console_ticket_without_redis_is_unavailable(
+    api: Caller, instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
     nowhere = redis.Redis.from_url("unix:///nowhere/redis.sock")
     monkeypatch.setattr(console_sessions, "_client", lambda: nowhere)
     answer = api.post("instances/web/consoles", {"kind": "serial"})
     assert answer.problem == (503, "compute.console.tickets_unavailable", None)
 
 
-def test_the_placement_in_words_for_tenants_and_for_operators(
+def test_placement_explanation_hides_nodes_from_tenants(
     api: Caller, operator: Caller, cloud: Cloud, instance: Instance
 ) -> None:
     tenant, more = api.get("instances/web/placement").body, operator.get("instances/web/placement").body

@@ -246,7 +246,7 @@ def quota_request_of(organization: Organization) -> str:
 
 
 def orphan_on(node: Node) -> str:
-    """As the example of a discard calls it."""
+    """Create the orphan with the name that the example of a discard has."""
     made = Orphan.objects.create(node=node, kind="file", name="volumes/left-behind.raw", seen_at=clock.now())
     return str(made.pk)
 
@@ -321,7 +321,7 @@ def may(route: Route, role: str) -> bool:
     return role in roles or roles >= OWN
 
 
-def test_the_table_is_read_whole() -> None:
+def test_route_lists_of_the_table_are_complete() -> None:
     assert len(ALL) > 60
     assert set(OPEN | SHARED) <= {route.key for route in ALL}
     assert {route.path.split("/")[1] for route in OF_OPERATORS} == {
@@ -344,26 +344,26 @@ def test_the_table_is_read_whole() -> None:
 
 
 def test_the_owner_reaches_every_resource(api: Caller, names: dict[str, str]) -> None:
-    """So that a 404 for somebody else is about them and not about the path."""
+    """A 404 for another caller is then about the caller and not about the path."""
     for route in OF_PROJECTS:
         if route.method == "GET":
             assert ask(api, route, names) == (200, ""), route
 
 
 @pytest.mark.parametrize("token", [None, "", "nobody", "a" * 300, "alpha alpha", "é"])
-def test_without_a_good_credential_every_route_is_closed(names: dict[str, str], token: str | None) -> None:
+def test_route_without_a_valid_credential_is_refused(names: dict[str, str], token: str | None) -> None:
     for route in CLOSED:
         assert ask(Caller(token=token), route, names) == (401, "unauthenticated"), route
 
 
-def test_another_projects_credential_finds_nothing(stranger: Caller, names: dict[str, str]) -> None:
+def test_foreign_credential_finds_no_resource(stranger: Caller, names: dict[str, str]) -> None:
     for route in OF_PROJECTS:
         assert ask(stranger, route, names) == (404, "identity.project.not_found"), route
         assert ask(stranger, route, names | {"project": "alpha"}) == (404, "identity.project.not_found"), route
 
 
-def test_in_ones_own_project_there_is_nothing_of_others(stranger: Caller, names: dict[str, str]) -> None:
-    """By its id, which somebody may have learnt."""
+def test_foreign_resource_is_not_found_under_an_own_project(stranger: Caller, names: dict[str, str]) -> None:
+    """The other caller knows the id."""
     for route in OF_PROJECTS:
         named = re.findall(r"<str:(\w+)>", route.path)
         if named != ["project"] and route.key not in MADE_BY_NAME:
@@ -371,8 +371,8 @@ def test_in_ones_own_project_there_is_nothing_of_others(stranger: Caller, names:
             assert status == 404, route
 
 
-def test_another_organization_is_not_there(stranger: Caller, names: dict[str, str]) -> None:
-    """Where the role alone forbids it, that is all that is said, whether it is there or not."""
+def test_foreign_organization_is_not_found(stranger: Caller, names: dict[str, str]) -> None:
+    """A route that the role alone forbids gets that answer, whether the organization exists or not."""
     nothing = {name: "0190a000-0000-7000-8000-000000000000" for name in names}
     for route in OF_ORGANIZATIONS:
         status, code = ask(stranger, route, names)
@@ -381,18 +381,18 @@ def test_another_organization_is_not_there(stranger: Caller, names: dict[str, st
         assert (status, code) == ask(stranger, route, nothing), route
 
 
-def test_evidence_of_others_is_not_there(stranger: Caller, names: dict[str, str]) -> None:
+def test_foreign_evidence_is_not_found(stranger: Caller, names: dict[str, str]) -> None:
     for route in OF_RESOURCES:
         assert ask(stranger, route, names) == (404, "evidence.record.not_found"), route
 
 
-def test_lists_have_nothing_of_others(api: Caller, stranger: Caller, names: dict[str, str]) -> None:
+def test_lists_contain_no_foreign_resources(api: Caller, stranger: Caller, names: dict[str, str]) -> None:
     for path in ("/v1/exemptions", "/v1/evidence/records"):
         assert api.get(path).body["items"], "there is something to see"
         assert stranger.get(path).body["items"] == []
 
 
-def test_what_an_organization_demands_its_members_read_and_its_officers_write(
+def test_organization_policies_are_read_by_members_written_by_officers(
     api: Caller, viewer: Caller, names: dict[str, str]
 ) -> None:
     for caller, role in ((api, "member"), (viewer, "viewer")):
@@ -406,7 +406,7 @@ def test_what_an_organization_demands_its_members_read_and_its_officers_write(
                 assert ask(caller, route, names) == expected, route
 
 
-def test_what_others_have_cannot_be_referred_to(stranger: Caller, names: dict[str, str]) -> None:
+def test_foreign_resource_cannot_be_referenced(stranger: Caller, names: dict[str, str]) -> None:
     mine = dataclasses.replace(stranger, project="beta")
     web = {"name": "web", "flavor": "tiny", "image": "tiny"}
     for field, name in (("networks", "network"), ("volumes", "volume"), ("ssh_keys", "ssh_key")):
@@ -427,7 +427,7 @@ def test_a_viewer_reads_and_writes_nothing(viewer: Caller, names: dict[str, str]
         assert ask(viewer, route, names) == expected, route
 
 
-def test_what_is_about_oneself_takes_a_session(api: Caller, operator: Caller, names: dict[str, str]) -> None:
+def test_own_account_routes_need_a_session(api: Caller, operator: Caller, names: dict[str, str]) -> None:
     of_sessions = [route for route in ALL if route.key in OF_SESSIONS]
     assert len(of_sessions) == len(OF_SESSIONS)
     for route in of_sessions:
@@ -435,6 +435,6 @@ def test_what_is_about_oneself_takes_a_session(api: Caller, operator: Caller, na
             assert ask(caller, route, names) == (403, "signin.session_needed"), route
 
 
-def test_tenants_are_no_operators(api: Caller, names: dict[str, str]) -> None:
+def test_operator_routes_are_refused_to_tenants(api: Caller, names: dict[str, str]) -> None:
     for route in OF_OPERATORS:
         assert ask(api, route, names) == (403, "identity.role_needed"), route

@@ -25,7 +25,7 @@ LAN = {"name": "lan", "cidr": "10.20.0.0/24"}
 
 @pytest.fixture
 def name() -> str:
-    """Of a tenant, and so of a token, whose counts are new."""
+    """Return the name of a tenant, and so of a token, without counts."""
     return f"t{uuid4().hex[:12]}"
 
 
@@ -41,7 +41,7 @@ def address() -> str:
     return ":".join(["2001", "db8", *re.findall("....", uuid4().hex[:8]), "0", "0", "0", "1"])
 
 
-def told(answer: Answer) -> tuple[str, int, int]:
+def rate_limit_of(answer: Answer) -> tuple[str, int, int]:
     policy = re.fullmatch(r'"(\w+)";q=(\d+);w=60', answer.headers["RateLimit-Policy"])
     assert policy is not None
     assert policy[2] == answer.headers["RateLimit-Limit"]
@@ -51,38 +51,38 @@ def told(answer: Answer) -> tuple[str, int, int]:
 
 def test_reads_and_writes_are_counted_apart(caller: Caller, name: str) -> None:
     for left in (4, 3, 2, 1, 0):
-        assert told(caller.get("networks")) == ("reads", 5, left)
+        assert rate_limit_of(caller.get("networks")) == ("reads", 5, left)
     refused = caller.get("networks")
     assert refused.problem[:2] == (429, "too_many_requests")
     assert refused.body["retryable"]
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
-    assert told(refused) == ("reads", 5, 0)
+    assert rate_limit_of(refused) == ("reads", 5, 0)
     for left in (1, 0):
-        assert told(caller.post("networks", LAN)) == ("writes", 2, left)
+        assert rate_limit_of(caller.post("networks", LAN)) == ("writes", 2, left)
     assert caller.post("networks", LAN).status == 429
 
 
-def test_it_is_said_in_french(caller: Caller, name: str) -> None:
+def test_rate_limit_error_is_in_french(caller: Caller, name: str) -> None:
     caller.language = "fr"
     for _ in range(5):
         assert caller.get("networks").status == 200
     assert caller.get("networks").body["title"] == "Trop de requêtes"
 
 
-def test_each_owner_has_its_own(caller: Caller, name: str) -> None:
+def test_each_owner_has_its_own_limit(caller: Caller, name: str) -> None:
     for _ in range(5):
         assert caller.get("networks").status == 200
     make_tenant(f"{name}-b")
     other = Caller(token=f"{name}-b", project=f"{name}-b", http=caller.http)
-    assert told(other.get("networks")) == ("reads", 5, 4)
+    assert rate_limit_of(other.get("networks")) == ("reads", 5, 4)
 
 
 def basic(token: str, user: str) -> str:
     return f"Basic {b64encode(f'{user}:{token}'.encode()).decode()}"
 
 
-def test_another_user_name_is_no_other_credential(caller: Caller, name: str) -> None:
-    """Of Basic, by which the token comes as a password."""
+def test_basic_user_name_does_not_separate_a_token(caller: Caller, name: str) -> None:
+    """HTTP Basic carries the token as its password."""
     token, caller.token = name, None
     answers = [caller.get("networks", Authorization=basic(token, f"user-{number}")) for number in range(6)]
     assert [answer.status for answer in answers] == [200] * 5 + [429]
@@ -90,7 +90,7 @@ def test_another_user_name_is_no_other_credential(caller: Caller, name: str) -> 
     assert caller.get("networks", Authorization=f"bearer {token}").status == 429
 
 
-def test_another_user_name_is_no_other_guess(caller: Caller) -> None:
+def test_guesses_with_other_user_names_are_counted_together(caller: Caller) -> None:
     caller.token = None
     answers = [caller.get("networks", Authorization=basic("wrong", f"user-{number}")) for number in range(4)]
     assert [answer.status for answer in answers] == [401, 401, 401, 429]
@@ -100,7 +100,7 @@ def test_another_user_name_is_no_other_guess(caller: Caller) -> None:
     }
 
 
-def test_two_tokens_of_one_user_share(caller: Caller, name: str) -> None:
+def test_tokens_of_one_user_share_a_limit(caller: Caller, name: str) -> None:
     user, project = User.objects.get(), Project.objects.get()
     _, secret = token_issue(user, project=project, name="second", role="member", lifetime=timedelta(days=1))
     other = Caller(token=secret, project=name, http=caller.http)
@@ -108,7 +108,7 @@ def test_two_tokens_of_one_user_share(caller: Caller, name: str) -> None:
     assert (caller.get("networks").status, other.get("networks").status) == (429, 429)
 
 
-def test_an_organization_has_a_share(caller: Caller, name: str, settings: Settings) -> None:
+def test_organization_has_a_limit(caller: Caller, name: str, settings: Settings) -> None:
     settings.RATE_ORGANIZATION_TIMES = 1
     project = Project.objects.get()
     other = user_create(email=f"{name}@second.example")
@@ -117,53 +117,53 @@ def test_an_organization_has_a_share(caller: Caller, name: str, settings: Settin
     second = Caller(token=secret, project=name, http=caller.http)
     assert [each.get("networks").status for each in (caller, second, caller, second, caller)] == [200] * 5
     refused = second.get("networks")
-    assert (refused.status, told(refused)) == (429, ("organization_reads", 5, 0))
+    assert (refused.status, rate_limit_of(refused)) == (429, ("organization_reads", 5, 0))
     make_tenant(f"{name}-b")
     assert Caller(token=f"{name}-b", project=f"{name}-b", http=caller.http).get("networks").status == 200
 
 
-def test_whoever_guesses_is_soon_not_heard_and_others_there_are(caller: Caller, name: str) -> None:
+def test_address_with_wrong_credentials_is_limited_alone(caller: Caller, name: str) -> None:
     assert caller.get("networks").status == 200
     for guess in ("a", "b", "c"):
         assert Caller(token=f"{name}-{guess}", http=caller.http).get("/v1/projects").status == 401
     for token in (f"{name}-d", None):
         refused = Caller(token=token, http=caller.http).get("/v1/projects")
-        assert (refused.status, told(refused)) == (429, ("address", 3, 0))
+        assert (refused.status, rate_limit_of(refused)) == (429, ("address", 3, 0))
     assert caller.get("networks").status == 200
     elsewhere = Caller(token=f"{name}-d", http=Client(REMOTE_ADDR=address()))
     assert elsewhere.get("/v1/projects").status == 401
 
 
-def test_a_credential_that_was_good_is_not_for_ever(caller: Caller, name: str) -> None:
+def test_revoked_credential_is_limited_like_a_guess(caller: Caller, name: str) -> None:
     assert caller.get("networks").status == 200
     ApiToken.objects.all().delete()
     assert [caller.get("networks").status for _ in range(6)] == [401, 401, 401, 401, 429, 429]
 
 
-def test_an_address_is_that_which_the_proxy_says(caller: Caller, settings: Settings) -> None:
+def test_address_is_the_one_that_the_proxy_reports(caller: Caller, settings: Settings) -> None:
     settings.TRUSTED_PROXIES = [caller.http.defaults["REMOTE_ADDR"]]
     callers = [(address(), 2), (address(), 2)]
     for theirs, left in callers:
         headers: dict[str, Any] = {"X_Forwarded_For": f"198.51.100.1, {theirs}"}
-        assert told(Caller(token=None, http=caller.http).get("/v1/healthz", **headers)) == ("address", 3, left)
+        assert rate_limit_of(Caller(token=None, http=caller.http).get("/v1/healthz", **headers)) == ("address", 3, left)
     settings.TRUSTED_PROXIES = []
-    assert told(Caller(token=None, http=caller.http).get("/v1/healthz", **headers))[2] == 2
-    assert told(Caller(token=None, http=caller.http).get("/v1/healthz"))[2] == 1
+    assert rate_limit_of(Caller(token=None, http=caller.http).get("/v1/healthz", **headers))[2] == 2
+    assert rate_limit_of(Caller(token=None, http=caller.http).get("/v1/healthz"))[2] == 1
 
 
-def test_without_redis_each_process_counts(
+def test_process_counts_for_itself_without_redis(
     caller: Caller, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.REDIS_URL = f"redis+socket://{tmp_path}/nobody.sock"
     with caplog.at_level(logging.WARNING, logger="controlplane.api.sliding_windows"):
         answers = [caller.get("networks") for _ in range(6)]
-    assert [told(answer) for answer in answers] == [("reads", 5, left) for left in (4, 3, 2, 1, 0, 0)]
+    assert [rate_limit_of(answer) for answer in answers] == [("reads", 5, left) for left in (4, 3, 2, 1, 0, 0)]
     assert [answer.status for answer in answers] == [200] * 5 + [429]
     assert len([record for record in caplog.records if record.name == "controlplane.api.sliding_windows"]) == 1
 
 
 @pytest.mark.parametrize("store", [Shared(), Own()])
-def test_a_window_slides(store: Shared | Own, name: str) -> None:
+def test_window_slides_over_the_previous_minute(store: Shared | Own, name: str) -> None:
     """A request of the minute before counts as much as of that minute is in the window; and in no other."""
     two, many = Bucket("reads", name, 2), Bucket("organization_reads", name, 100)
     assert store.count([two, many], Moment(7, 1.0), is_taken=True) == (True, [1, 0, 1, 0])
@@ -176,7 +176,7 @@ def test_a_window_slides(store: Shared | Own, name: str) -> None:
     assert store.count([two, many], Moment(10, 1.0), is_taken=False) == (True, [0, 0, 0, 0])
 
 
-def test_what_a_process_counts_has_a_maximum(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counters_of_a_process_have_a_maximum(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sliding_windows, "OWN_MAX", 3)
     own, now = Own(), Moment(7, 1.0)
     for owner in ("a", "b", "c", "a", "d"):
@@ -185,6 +185,6 @@ def test_what_a_process_counts_has_a_maximum(monkeypatch: pytest.MonkeyPatch) ->
     assert own.count([Bucket("reads", "b", 9)], now, is_taken=False)[1] == [0, 0]
 
 
-def test_zero_is_any_number(caller: Caller, settings: Settings) -> None:
+def test_zero_disables_the_limit(caller: Caller, settings: Settings) -> None:
     settings.RATE_READS_PER_MIN = 0
     assert {caller.get("networks").status for _ in range(8)} == {200}

@@ -10,7 +10,7 @@ def links(method: str, path: str, status: str) -> dict[str, Any]:
     return found
 
 
-def test_what_was_made_leads_to_all_that_can_be_done_with_it() -> None:
+def test_created_resource_links_to_its_operations() -> None:
     found = links("post", "/v1/projects/{project}/instances", "201")
     assert {"instance_get", "instance_delete", "instance_start", "instance_console_log", "operation_get"} <= set(found)
     assert found["attachment_create"] == {
@@ -20,27 +20,27 @@ def test_what_was_made_leads_to_all_that_can_be_done_with_it() -> None:
     assert not {"instance_list", "attachment_get", "volume_get"} & set(found)
 
 
-def test_a_project_is_found_outside_of_its_organization() -> None:
+def test_project_link_needs_no_organization() -> None:
     found = links("post", "/v1/organizations/{organization}/projects", "201")
     assert found["project_get"]["parameters"] == {"project": "$response.body#/id"}
 
 
-def test_an_answer_with_an_operation_leads_to_it() -> None:
+def test_answer_with_an_operation_links_to_it() -> None:
     found = links("post", "/v1/projects/{project}/volumes/{volume}/actions/grow", "202")
     platform = {"operation_retry", "operation_resolve", "platform_operation_get"}
     assert found.keys() == {"operation_get", "operation_cancel", *platform}
     assert found["operation_get"]["parameters"]["operation"] == "$response.body#/operation/id"
 
 
-def test_where_there_may_be_no_operation_nothing_leads_to_one() -> None:
+def test_answer_without_an_operation_links_to_none() -> None:
     assert "operation_get" not in links("post", "/v1/projects/{project}/images", "201")
 
 
-def test_a_dry_run_leads_nowhere() -> None:
+def test_dry_run_answer_has_no_links() -> None:
     assert links("post", "/v1/projects/{project}/volumes", "200") == {}
 
 
-def test_all_links_name_parameters_and_members_that_there_are() -> None:
+def test_links_name_existing_parameters_and_members() -> None:
     paths = contract()["paths"].items()
     targets = {each["operationId"]: path for path, operations in paths for each in operations.values()}
     for path, operations in paths:

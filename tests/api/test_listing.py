@@ -64,13 +64,13 @@ def test_the_pages_have_all_rows_once_and_in_order(api: Caller, sort: str, expec
 
 
 @pytest.mark.usefixtures("many")
-def test_rows_created_at_the_same_moment_are_told_apart(api: Caller) -> None:
+def test_rows_with_equal_creation_time_are_listed_once(api: Caller) -> None:
     Network.objects.update(created_at=Network.objects.first().created_at)  # type: ignore[union-attr]
     assert sorted(name for page in pages(api, "limit=1") for name in page) == ["n0", "n1", "n2", "n3", "n4"]
 
 
 @pytest.mark.usefixtures("many")
-def test_what_is_deleted_between_two_pages_skips_nothing(api: Caller) -> None:
+def test_deletion_between_two_pages_skips_no_row(api: Caller) -> None:
     walk = pages(api, "limit=2")
     assert next(walk) == ["n0", "n1"]
     Network.objects.filter(name__in=["n1", "n2"]).delete()
@@ -78,12 +78,12 @@ def test_what_is_deleted_between_two_pages_skips_nothing(api: Caller) -> None:
 
 
 @pytest.mark.usefixtures("many")
-def test_a_full_last_page_is_the_last(api: Caller) -> None:
+def test_full_last_page_has_no_next_token(api: Caller) -> None:
     assert [len(page) for page in pages(api, "limit=5")] == [5]
 
 
 @pytest.mark.usefixtures("many")
-def test_a_total_is_counted_when_asked_for(api: Caller) -> None:
+def test_total_is_counted_on_request(api: Caller) -> None:
     assert api.get("networks?count=true&limit=1&labels=env%3Dprod").body["total_count"] == 3
     assert "total_count" not in api.get("networks").body
 
@@ -102,12 +102,12 @@ def test_a_total_is_counted_when_asked_for(api: Caller) -> None:
         ("", ["n0", "n1", "n2", "n3", "n4"]),
     ],
 )
-def test_labels_select(api: Caller, selector: str, expected: list[str]) -> None:
+def test_label_selector_filters(api: Caller, selector: str, expected: list[str]) -> None:
     assert names(api, f"labels={quote(selector)}") == expected
 
 
 @pytest.mark.usefixtures("many")
-def test_by_name_and_by_age(api: Caller) -> None:
+def test_list_filters_by_name_and_creation_time(api: Caller) -> None:
     moment = api.get("networks/n2").body["created_at"]
     assert names(api, "name=n2") == ["n2"]
     assert names(api, f"created_after={quote(moment)}") == ["n3", "n4"]
@@ -141,21 +141,21 @@ def test_by_name_and_by_age(api: Caller) -> None:
         ("page_token=%FF", "invalid_parameter", "page_token"),
     ],
 )
-def test_a_query_that_cannot_be_meant(api: Caller, query: str, code: str, parameter: str) -> None:
+def test_contradictory_query_is_refused(api: Caller, query: str, code: str, parameter: str) -> None:
     answer = api.get(f"networks?{query.replace(' ', '%20')}")
     assert answer.problem == (400, code, parameter)
 
 
 @pytest.mark.usefixtures("many")
-def test_a_page_token_belongs_to_its_order(api: Caller) -> None:
+def test_page_token_of_another_order_is_refused(api: Caller) -> None:
     token = api.get("networks?limit=1&sort=name").body["next_page_token"]
     assert api.get(f"networks?sort=-name&page_token={token}").problem == (400, "invalid_parameter", "page_token")
 
 
-def test_a_state_that_does_not_exist(api: Caller, cloud: Cloud) -> None:
+def test_unknown_state_is_refused(api: Caller, cloud: Cloud) -> None:
     assert api.get("instances?state=sleeping").problem == (400, "invalid_parameter", "state")
     assert api.get("instances?state=building&zone=fr-idf-1").body["items"] == []
 
 
-def test_a_resource_that_is_no_id(api: Caller, cloud: Cloud) -> None:
+def test_invalid_resource_id_is_refused(api: Caller, cloud: Cloud) -> None:
     assert api.get("operations?resource=web").problem == (400, "invalid_parameter", "resource")

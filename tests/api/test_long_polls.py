@@ -34,7 +34,7 @@ def test_the_proxy_knows_the_same_routes() -> None:
     assert f"location ~ ^{PATH.pattern}$ {{" in (ROLE / "locations.conf.j2").read_text()
 
 
-def test_a_web_process_whose_places_are_taken_answers_at_once(
+def test_web_process_without_free_slots_answers_at_once(
     api: Caller, cloud: Cloud, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.LONG_POLLS_IN_WEB = 1

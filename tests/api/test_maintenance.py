@@ -16,7 +16,7 @@ WEB = {"name": "web", "flavor": "tiny", "image": "tiny"}
 
 
 @pytest.mark.parametrize(("language", "title"), [("en", "Under maintenance"), ("fr", "En maintenance")])
-def test_what_is_rejected_is_told_when_to_come_again(
+def test_rejected_request_has_retry_after(
     api: Caller, operator: Caller, cloud: Cloud, language: str, title: str
 ) -> None:
     until = clock.now() + timedelta(seconds=50)
@@ -29,7 +29,7 @@ def test_what_is_rejected_is_told_when_to_come_again(
     assert api.get("instances").body["items"] == []
 
 
-def test_a_rule_is_made_seen_and_ended(api: Caller, operator: Caller, cloud: Cloud) -> None:
+def test_rule_is_created_listed_and_ended(api: Caller, operator: Caller, cloud: Cloud) -> None:
     made = operator.post(URL, {**RULE, "zone": "fr-idf-1"})
     assert (made.status, made.body["state"], made.body["ends_at"]) == (201, "active", None)
     (seen,) = api.get(f"{URL}?state=active").body["items"]
@@ -45,7 +45,7 @@ def test_a_rule_is_made_seen_and_ended(api: Caller, operator: Caller, cloud: Clo
     ]
 
 
-def test_rules_about_nodes_are_for_those_who_see_nodes(api: Caller, operator: Caller, cloud: Cloud) -> None:
+def test_node_rules_are_visible_to_readers_of_nodes_only(api: Caller, operator: Caller, cloud: Cloud) -> None:
     made = operator.post(URL, {**RULE, "node": "node-1"}).body
     assert made["node"] == str(cloud.machine.row.pk)
     assert api.get(URL).body["items"] == []
@@ -64,14 +64,14 @@ def test_rules_about_nodes_are_for_those_who_see_nodes(api: Caller, operator: Ca
         ({"reason": ""}, "/reason"),
     ],
 )
-def test_a_rule_that_means_nothing_names_the_field(
+def test_rule_without_effect_names_the_field(
     operator: Caller, cloud: Cloud, change: dict[str, str], pointer: str
 ) -> None:
     assert operator.post(URL, {**RULE, **change}).problem[2] == pointer
     assert not MaintenanceRule.objects.exists()
 
 
-def test_nobody_else_makes_or_ends_one(api: Caller, operator: Caller, cloud: Cloud) -> None:
+def test_only_an_operator_creates_and_ends_a_rule(api: Caller, operator: Caller, cloud: Cloud) -> None:
     assert api.post(URL, RULE).problem[0] == 403
     made = operator.post(URL, RULE).body["id"]
     assert api.post(f"{URL}/{made}/actions/end").problem[0] == 403

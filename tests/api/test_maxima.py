@@ -43,12 +43,12 @@ def refused(answer: Answer, kind: str) -> None:
     assert str(WHAT[kind]) in answer.body["detail"]
 
 
-def test_each_kind_is_tried_here_and_has_a_setting() -> None:
+def test_each_kind_is_tested_and_has_a_setting() -> None:
     assert WHAT.keys() == django_settings.COUNTS_MAX.keys() == CREATES.keys() | ELSEWHERE
 
 
 @pytest.mark.parametrize("kind", CREATES)
-def test_so_many_may_be_made(cloud: Cloud, limited: Any, kind: str) -> None:
+def test_maximum_of_resources_is_enforced(cloud: Cloud, limited: Any, kind: str) -> None:
     role, path, body = CREATES[kind]
     caller = member(role, cloud.tenant.project.organization, name="person")
     caller.project = "alpha"
@@ -61,7 +61,7 @@ def test_so_many_may_be_made(cloud: Cloud, limited: Any, kind: str) -> None:
         assert caller.post(path, {"name": "c", **body}).status == 201
 
 
-def test_so_many_invitations_may_wait(cloud: Cloud, limited: Any) -> None:
+def test_maximum_of_pending_invitations_is_enforced(cloud: Cloud, limited: Any) -> None:
     owner, path = member("owner", cloud.tenant.project.organization), f"{ORGANIZATION}/invitations"
     limited("invitations", 1)
     assert owner.post(path, {"email": "ada@new.example"}).status == 201
@@ -69,7 +69,7 @@ def test_so_many_invitations_may_wait(cloud: Cloud, limited: Any) -> None:
     refused(owner.post(path, {"email": "bob@new.example"}), "invitations")
 
 
-def test_so_many_proposals_may_wait(api: Caller, olga: Caller, cloud: Cloud, limited: Any) -> None:  # noqa: F811
+def test_maximum_of_pending_proposals_is_enforced(api: Caller, olga: Caller, cloud: Cloud, limited: Any) -> None:  # noqa: F811
     olga.post(f"{ORGANIZATION}/classifications", {"name": "secret", **TITLES})
     volume = api.post("volumes", {"name": "data", "size_gib": 1, "classifications": ["alpha-org.secret"]}).body["id"]
     api.put("policy", {"atoms": [HOME]})
@@ -82,7 +82,7 @@ def test_so_many_proposals_may_wait(api: Caller, olga: Caller, cloud: Cloud, lim
     assert PolicyProposal.objects.count() == 1
 
 
-def test_so_many_exemptions_may_be_asked_for(api: Caller, suspended: Cloud, limited: Any) -> None:  # noqa: F811
+def test_maximum_of_requested_exemptions_is_enforced(api: Caller, suspended: Cloud, limited: Any) -> None:  # noqa: F811
     asked = [{"decision": api.post("volumes", VOLUME | {"name": name}).body["placement_decision"]} for name in "ab"]
     limited("exemptions", 1)
     answers = [api.post("/v1/exemptions", each | {"zone": "fr-idf-1", "reason": "the flood"}) for each in asked]
@@ -91,7 +91,7 @@ def test_so_many_exemptions_may_be_asked_for(api: Caller, suspended: Cloud, limi
     assert Exemption.objects.count() == 1
 
 
-def test_what_there_is_too_much_of_is_said_in_french() -> None:
+def test_resource_kinds_of_maxima_are_in_french() -> None:
     french = Path(django_settings.LOCALE_PATHS[0], "fr", "LC_MESSAGES", "django.po").read_text()
     known = dict(re.findall(r'^msgid "(.+)"\nmsgstr "(.+)"$', french, re.MULTILINE))
     assert [what for what in WHAT.values() if str(what) not in known] == []

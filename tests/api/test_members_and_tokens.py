@@ -57,7 +57,7 @@ def admin(acme: Organization) -> Caller:
 # ---- organizations and projects
 
 
-def test_an_operator_makes_an_organization_and_its_owner_fills_it(db: None) -> None:
+def test_operator_creates_an_organization_and_its_owner_adds_members(db: None) -> None:
     operator = signed_in(user_create(email="op@example.org", is_operator=True))
     ada = user_create(email="ada@acme.example")
     nobody = operator.post("/v1/organizations", {"name": "acme", "owner": "eve@acme.example"})
@@ -79,7 +79,7 @@ def test_an_operator_makes_an_organization_and_its_owner_fills_it(db: None) -> N
     assert operator.post("/v1/organizations", {"name": "acme-2"}).status == 201
 
 
-def test_a_project_with_something_in_it_is_not_deleted(api: Caller, cloud: Cloud) -> None:
+def test_project_with_resources_is_not_deleted(api: Caller, cloud: Cloud) -> None:
     owner = member("owner", cloud.tenant.project.organization)
     finish(api.post("volumes", {"name": "data", "size_gib": 1}))
     refused = owner.delete("/v1/projects/alpha")
@@ -92,7 +92,7 @@ def test_a_project_with_something_in_it_is_not_deleted(api: Caller, cloud: Cloud
     assert owner.get("/v1/projects/alpha").status == 404
 
 
-def test_a_name_that_several_organizations_have_is_not_guessed(owner: Caller) -> None:
+def test_ambiguous_project_name_is_refused(owner: Caller) -> None:
     other = organization_create(name="other")
     project_create(other, name="web")
     membership_set(other, user=User.objects.get(), role="viewer")
@@ -103,7 +103,7 @@ def test_a_name_that_several_organizations_have_is_not_guessed(owner: Caller) ->
 # ---- members
 
 
-def test_only_an_owner_makes_and_unmakes_owners_and_officers(owner: Caller, admin: Caller) -> None:
+def test_only_an_owner_changes_owners_and_officers(owner: Caller, admin: Caller) -> None:
     member("member")
     path = f"{ACME}/members"
     for role in ("owner", "sovereignty_officer"):
@@ -114,7 +114,7 @@ def test_only_an_owner_makes_and_unmakes_owners_and_officers(owner: Caller, admi
     assert {each["role"] for each in admin.get(path).body["items"]} == {"owner", "admin"}
 
 
-def test_the_last_owner_stays(owner: Caller, admin: Caller) -> None:
+def test_last_owner_is_not_removed(owner: Caller, admin: Caller) -> None:
     path = f"{ACME}/members/owner@acme.example"
     for answer in (owner.delete(path), owner.patch(path, {"role": "admin"})):
         assert answer.problem == (409, "identity.last_owner", None)
@@ -123,7 +123,7 @@ def test_the_last_owner_stays(owner: Caller, admin: Caller) -> None:
     assert owner.get(ACME).problem[:2] == (401, "unauthenticated")
 
 
-def test_who_has_a_duty_for_the_platform_is_no_officer(owner: Caller) -> None:
+def test_member_with_a_platform_role_cannot_become_officer(owner: Caller) -> None:
     for duty in ("operator", "support", "auditor"):
         user = user_create(email=f"{duty}@example.org", **{f"is_{duty}": True})
         membership_set(Organization.objects.get(), user=user, role="viewer")
@@ -131,7 +131,7 @@ def test_who_has_a_duty_for_the_platform_is_no_officer(owner: Caller) -> None:
         assert answer.problem[:2] == (409, "identity.duties_mixed")
 
 
-def test_who_leaves_takes_along_what_was_issued(owner: Caller, acme: Organization) -> None:
+def test_removed_member_loses_sessions_and_tokens(owner: Caller, acme: Organization) -> None:
     viewer = member("viewer")
     assert viewer.get("instances").status == 200
     issued = member("member", name="bob").post("tokens", {"name": "ci"}).body["secret"]
@@ -141,7 +141,7 @@ def test_who_leaves_takes_along_what_was_issued(owner: Caller, acme: Organizatio
     assert Caller(token=issued, project="web").get("instances").problem[:2] == (401, "identity.token.revoked")
 
 
-def test_billing_sees_limits_and_nothing_else(acme: Organization) -> None:
+def test_billing_role_reads_only_limits(acme: Organization) -> None:
     billing = member("billing")
     assert billing.get("limits").status == billing.get("/v1/projects/web").status == billing.get(ACME).status == 200
     for place in ("instances", "tokens", "operations", "policy", f"{ACME}/members", "/v1/drift"):
@@ -170,7 +170,7 @@ def test_an_invitation_is_shown_once_and_accepted_once(owner: Caller, db: None) 
     assert owner.get(f"{ACME}/invitations").body["items"] == []
 
 
-def test_an_admin_makes_no_users_without_end(owner: Caller, settings: Settings) -> None:
+def test_new_users_by_invitation_are_limited(owner: Caller, settings: Settings) -> None:
     """Not of people who have never signed in, also when they are removed again."""
     settings.COUNTS_MAX = settings.COUNTS_MAX | {"newcomers": 2}
     accept, tokens = "/v1/invitations/actions/accept", []
@@ -184,7 +184,7 @@ def test_an_admin_makes_no_users_without_end(owner: Caller, settings: Settings) 
     assert Caller(token=None).post(accept, {"token": tokens[2]}).status == 200
 
 
-def test_a_token_says_whether_it_gets_what_its_owner_is_given_later(owner: Caller) -> None:
+def test_token_reports_whether_it_follows_later_roles(owner: Caller) -> None:
     owner.post(f"{ACME}/service-accounts", {"name": "ci", "grants": [{"role": "viewer"}]})
     tokens = f"{ACME}/service-accounts/ci/tokens"
     bare = owner.post(tokens, {"name": "bare"}).body
@@ -196,8 +196,8 @@ def test_a_token_says_whether_it_gets_what_its_owner_is_given_later(owner: Calle
     assert statuses == [403, 201]
 
 
-def test_a_credential_counts_when_an_invitation_is_accepted(owner: Caller, settings: Settings) -> None:
-    """As on other routes: a session owes its second factor, a token needs the scope; and a program is nobody."""
+def test_acceptance_of_an_invitation_checks_the_credential(owner: Caller, settings: Settings) -> None:
+    """A session needs its second factor, a token needs the scope, and a service account cannot accept."""
     settings.SECOND_FACTOR_DUTIES = ["operator"]
     bob = user_create(email="bob@other.example", is_operator=True)
     token = owner.post(f"{ACME}/invitations", {"email": bob.email}).body["token"]
@@ -220,7 +220,7 @@ def test_a_credential_counts_when_an_invitation_is_accepted(owner: Caller, setti
     assert finished.post(accept, {"token": token}).status == 200
 
 
-def test_an_invitation_for_a_known_user_takes_that_user(owner: Caller) -> None:
+def test_invitation_is_accepted_only_by_its_known_user(owner: Caller) -> None:
     bob = user_create(email="bob@other.example")
     other = organization_create(name="other")
     membership_set(other, user=bob, role="viewer")
@@ -234,7 +234,7 @@ def test_an_invitation_for_a_known_user_takes_that_user(owner: Caller) -> None:
 
 
 @pytest.mark.parametrize("end", ["revoked", "expired", "replaced", "organization"])
-def test_an_invitation_that_is_over(owner: Caller, end: str) -> None:
+def test_expired_invitation_is_refused(owner: Caller, end: str) -> None:
     made = owner.post(f"{ACME}/invitations", {"email": "bob@acme.example"}).body
     if end == "revoked":
         for _ in range(2):
@@ -250,7 +250,7 @@ def test_an_invitation_that_is_over(owner: Caller, end: str) -> None:
     assert not User.objects.filter(email="bob@acme.example").exists()
 
 
-def test_nobody_invites_above_themselves(admin: Caller) -> None:
+def test_invitation_cannot_exceed_the_role_of_its_sender(admin: Caller) -> None:
     for role in ("owner", "sovereignty_officer"):
         answer = admin.post(f"{ACME}/invitations", {"email": "bob@acme.example", "role": role})
         assert answer.problem[:2] == (403, "identity.role_needed")
@@ -281,7 +281,7 @@ def test_a_service_account_has_its_grants_and_no_more(owner: Caller, acme: Organ
     assert (me["user"], me["service_account"]["name"], me["memberships"][0]["role"]) == (None, "ci", "viewer")
 
 
-def test_a_disabled_accounts_tokens_are_dead_at_once(owner: Caller) -> None:
+def test_tokens_of_a_disabled_account_are_refused(owner: Caller) -> None:
     _, ci = robot(owner, {"role": "viewer"})
     assert ci.get("instances").status == 200
     assert owner.patch(f"{ACME}/service-accounts/ci", {"is_disabled": True}).body["is_disabled"]
@@ -293,7 +293,7 @@ def test_a_disabled_accounts_tokens_are_dead_at_once(owner: Caller) -> None:
     assert not ServiceAccount.objects.exists()
 
 
-def test_a_program_has_no_persons_duty(owner: Caller, admin: Caller) -> None:
+def test_service_account_cannot_have_roles_of_persons(owner: Caller, admin: Caller) -> None:
     for role in ("owner", "sovereignty_officer"):
         answer = owner.post(f"{ACME}/service-accounts", {"name": "ci", "grants": [{"role": role}]})
         assert answer.problem == (422, "identity.persons_role", "/grants")
@@ -322,7 +322,7 @@ def test_a_scope_limits_verbs_kinds_and_projects(owner: Caller, acme: Organizati
 
 
 @pytest.mark.parametrize("path", ["/v1/tokens", "tokens", f"{ACME}/service-accounts/ci/tokens"])
-def test_good_tokens_of_one_owner_have_a_maximum(owner: Caller, settings: Settings, path: str) -> None:
+def test_valid_tokens_of_one_owner_have_a_maximum(owner: Caller, settings: Settings, path: str) -> None:
     settings.TOKENS_PER_OWNER = 2 if "service-accounts" in path else 3  # with the one that asks
     account = {"name": "ci", "grants": [{"role": "member"}]}
     assert owner.post(f"{ACME}/service-accounts", account).status == 201
@@ -336,7 +336,7 @@ def test_good_tokens_of_one_owner_have_a_maximum(owner: Caller, settings: Settin
     assert owner.post(path, {"name": "e", "lifetime_days": 1}).status == 201
 
 
-def test_a_token_issues_none_that_may_more(owner: Caller, acme: Organization) -> None:
+def test_token_cannot_issue_one_with_more_rights(owner: Caller, acme: Organization) -> None:
     shop = project_create(acme, name="shop")
     limits = {"verbs": ["read", "create"], "kinds": ["tokens", "networks"], "projects": ["web"], "role": "member"}
     limited = Caller(token=owner.post("/v1/tokens", {"name": "a", **limits}).body["secret"], project="web")
@@ -361,7 +361,7 @@ def test_a_token_issues_none_that_may_more(owner: Caller, acme: Organization) ->
     assert child["expires_at"] <= ApiToken.objects.get(name="a").expires_at.isoformat().replace("+00:00", "Z")
 
 
-def test_a_token_ends_with_the_one_that_issued_it(owner: Caller) -> None:
+def test_revoked_token_revokes_those_it_issued(owner: Caller) -> None:
     first = owner.post("/v1/tokens", {"name": "first"}).body
     second = Caller(token=first["secret"]).post("/v1/tokens", {"name": "second"}).body
     third = Caller(token=second["secret"], project="web").post("tokens", {"name": "third"}).body
@@ -373,7 +373,7 @@ def test_a_token_ends_with_the_one_that_issued_it(owner: Caller) -> None:
     assert {str(each) for each in told} == {each["id"] for each in (first, second, third)}
 
 
-def test_issuing_and_revoking_are_on_record(owner: Caller) -> None:
+def test_issue_and_revocation_are_recorded(owner: Caller) -> None:
     made = owner.post("/v1/tokens", {"name": "ci"}).body
     owner.delete(f"/v1/tokens/{made['id']}")
     verbs = list(AuditRecord.objects.filter(resource_id=made["id"]).order_by("pk").values_list("verb", "credential_id"))
@@ -382,7 +382,7 @@ def test_issuing_and_revoking_are_on_record(owner: Caller) -> None:
     assert made["secret"] not in str(list(AuditRecord.objects.values_list("facts", flat=True)))
 
 
-def test_the_last_use_is_noted(owner: Caller) -> None:
+def test_last_use_of_a_token_is_recorded(owner: Caller) -> None:
     made = owner.post("/v1/tokens", {"name": "ci"}).body
     assert (made["last_used_at"], made["last_used_from"]) == (None, None)
     Caller(token=made["secret"]).get("/v1/me")
@@ -391,7 +391,7 @@ def test_the_last_use_is_noted(owner: Caller) -> None:
     assert seen["last_used_from"] == "127.0.0.1"
 
 
-def test_an_organization_sees_and_ends_all_its_tokens(owner: Caller, admin: Caller, acme: Organization) -> None:
+def test_organization_lists_and_revokes_all_its_tokens(owner: Caller, admin: Caller, acme: Organization) -> None:
     _, ci = robot(owner, {"role": "viewer"})
     issued = member("member", name="bob").post("tokens", {"name": "bobs"}).body
     stranger = organization_create(name="other")
@@ -405,7 +405,7 @@ def test_an_organization_sees_and_ends_all_its_tokens(owner: Caller, admin: Call
     assert admin.delete(f"{ACME}/tokens/{lab['id']}").problem[:2] == (404, "identity.token.not_found")
 
 
-def test_an_operators_token_by_the_api_and_what_it_is_not_good_for(acme: Organization) -> None:
+def test_operator_token_works_on_the_platform_and_not_in_projects(acme: Organization) -> None:
     operator = signed_in(user_create(email="op@example.org", is_operator=True))
     issued = operator.post("/v1/tokens", {"name": "nodes", "is_platform": True, "verbs": ["read", "operate"]})
     nodes = Caller(token=issued.body["secret"], project="web")
@@ -421,12 +421,12 @@ def test_an_operators_token_by_the_api_and_what_it_is_not_good_for(acme: Organiz
     )
 
 
-def test_a_duty_for_the_platform_is_not_ones_own_to_give(owner: Caller) -> None:
+def test_owner_cannot_issue_a_platform_token(owner: Caller) -> None:
     answer = owner.post("/v1/tokens", {"name": "ops", "is_platform": True})
     assert answer.problem[:2] == (403, "identity.role_needed")
 
 
-def test_support_sees_what_there_is_and_not_what_is_in_it(acme: Organization) -> None:
+def test_support_sees_resources_without_their_content(acme: Organization) -> None:
     support = signed_in(user_create(email="sue@example.org", is_support=True))
     assert support.get("instances").status == support.get(f"{ACME}/members").status == 200
     assert support.get("/v1/nodes").status == 200
@@ -438,7 +438,7 @@ def test_support_sees_what_there_is_and_not_what_is_in_it(acme: Organization) ->
 # ---- versions
 
 
-def test_each_edit_of_who_may_what_can_be_for_the_version_that_was_read(owner: Caller) -> None:
+def test_each_access_change_accepts_if_match(owner: Caller) -> None:
     member("viewer", name="bob")
     assert owner.post(f"{ACME}/service-accounts", {"name": "ci"}).status == 201
     edits = {

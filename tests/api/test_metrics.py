@@ -32,7 +32,7 @@ NAMES = {
 
 
 def some_minutes(cloud: Cloud, minutes: int = 5) -> datetime:
-    """What its guests have used until now. Returns the beginning."""
+    """Store the usage of some minutes until now. Returns the beginning."""
     began = floor(clock.now(), TURN) - timedelta(minutes=minutes)
     for number in range(minutes * 6 + 1):
         cloud.machine.use(began + number * TURN)
@@ -43,7 +43,7 @@ def series(body: Any, name: str) -> list[float | None]:
     return [value for each in body["series"] if each["name"] == name for _, value in each["points"]]
 
 
-def test_all_series_have_the_same_moments(api: Caller, instance: Instance, cloud: Cloud) -> None:
+def test_all_series_have_the_same_times(api: Caller, instance: Instance, cloud: Cloud) -> None:
     since = some_minutes(cloud)
     body = api.get(f"instances/web/metrics?since={since:%Y-%m-%dT%H:%M:%SZ}").body
     assert body["resolution_s"] == 10
@@ -59,7 +59,7 @@ def test_all_series_have_the_same_moments(api: Caller, instance: Instance, cloud
     assert series(body, "memory_used_mib")[:31] == [32] * 31
 
 
-def test_an_hour_when_nothing_else_is_said(api: Caller, instance: Instance) -> None:
+def test_metrics_default_to_the_last_hour(api: Caller, instance: Instance) -> None:
     asked_at = clock.now()
     body = api.get("instances/web/metrics").body
     assert body["resolution_s"] == 10
@@ -73,7 +73,7 @@ def test_an_hour_when_nothing_else_is_said(api: Caller, instance: Instance) -> N
     ("hours", "resolution_s"),
     [(1, 10), (3, 30), (6, 60), (25, 300), (24 * 6, 3600), (24 * 90, 6 * 3600), (24 * 399, 86400)],
 )
-def test_a_longer_time_is_told_in_coarser_steps(api: Caller, instance: Instance, hours: int, resolution_s: int) -> None:
+def test_longer_period_has_a_coarser_resolution(api: Caller, instance: Instance, hours: int, resolution_s: int) -> None:
     since = clock.now() - timedelta(hours=hours)
     body = api.get(f"instances/web/metrics?since={since:%Y-%m-%dT%H:%M:%SZ}").body
     assert body["resolution_s"] == resolution_s
@@ -102,7 +102,7 @@ def moment(hours: float) -> str:
         ({"step": "10s"}, "step", "There is no query parameter"),
     ],
 )
-def test_what_makes_no_sense_is_refused_and_named(
+def test_invalid_period_is_refused_with_its_parameter(
     api: Caller, instance: Instance, query: dict[str, str], parameter: str, words: str
 ) -> None:
     answer = api.get("instances/web/metrics?" + "&".join(f"{name}={text}" for name, text in query.items()))
@@ -110,7 +110,7 @@ def test_what_makes_no_sense_is_refused_and_named(
     assert words in answer.body["detail"]
 
 
-def test_the_resolution_may_be_said(api: Caller, instance: Instance, cloud: Cloud) -> None:
+def test_resolution_can_be_requested(api: Caller, instance: Instance, cloud: Cloud) -> None:
     since = some_minutes(cloud, minutes=6)
     asked = f"instances/web/metrics?since={since:%Y-%m-%dT%H:%M:%SZ}&resolution"
     for text, seconds in (("60", 60), ("1m", 60), ("90s", 90), ("1h", 3600), ("1d", 86400)):
@@ -119,7 +119,7 @@ def test_the_resolution_may_be_said(api: Caller, instance: Instance, cloud: Clou
         assert 0.25 in series(body, "cpu_used_ratio")
 
 
-def test_whoever_reads_the_instance_reads_its_metrics(
+def test_readers_of_an_instance_read_its_metrics(
     api: Caller, viewer: Caller, stranger: Caller, operator: Caller, instance: Instance
 ) -> None:
     path = "/v1/projects/alpha/instances/web/metrics"
@@ -128,9 +128,7 @@ def test_whoever_reads_the_instance_reads_its_metrics(
     assert api.get("instances/db/metrics").problem == (404, "compute.instance.not_found", None)
 
 
-def test_of_an_instance_that_is_deleted_they_are_not_there_any_more(
-    api: Caller, instance: Instance, cloud: Cloud
-) -> None:
+def test_metrics_of_a_deleted_instance_are_not_found(api: Caller, instance: Instance, cloud: Cloud) -> None:
     some_minutes(cloud)
     finish(api.call("DELETE", "instances/web"))
     assert api.get("instances/web/metrics").status == 404
@@ -139,9 +137,7 @@ def test_of_an_instance_that_is_deleted_they_are_not_there_any_more(
     assert set(series(api.get("instances/web/metrics").body, "cpu_used_ratio")) == {None}
 
 
-def test_of_a_node_operators_see_all_that_its_guests_used(
-    api: Caller, operator: Caller, instance: Instance, cloud: Cloud
-) -> None:
+def test_operators_read_the_metrics_of_a_node(api: Caller, operator: Caller, instance: Instance, cloud: Cloud) -> None:
     some_minutes(cloud)
     answer = operator.get("/v1/nodes/node-1/metrics?resolution=10s")
     assert {each["name"]: each["unit"] for each in answer.body["series"]} == NAMES
@@ -151,7 +147,7 @@ def test_of_a_node_operators_see_all_that_its_guests_used(
     assert api.get("/v1/nodes/node-1/metrics").problem[0] == 403
 
 
-def test_it_is_read_from_the_samples_and_from_their_sums_alike(
+def test_samples_and_rollups_give_equal_metrics(
     api: Caller, instance: Instance, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     since = some_minutes(cloud, minutes=20)

@@ -2,7 +2,7 @@ from tests.api.client import Caller
 from tests.world import Cloud
 
 
-def test_a_network_from_its_making_to_its_end(api: Caller, cloud: Cloud) -> None:
+def test_network_is_created_updated_and_deleted(api: Caller, cloud: Cloud) -> None:
     asked = {"name": "dmz", "cidr": "192.168.7.0/24", "dns_servers": ["9.9.9.9"], "labels": {"env": "prod"}}
     answer = api.post("networks", asked)
     body = answer.body
@@ -18,11 +18,11 @@ def test_a_network_from_its_making_to_its_end(api: Caller, cloud: Cloud) -> None
     assert api.get(f"networks/{body['id']}").problem == (404, "network.not_found", None)
 
 
-def test_a_network_in_use_stays(api: Caller, cloud: Cloud) -> None:
+def test_network_in_use_is_not_deleted(api: Caller, cloud: Cloud) -> None:
     api.post("instances", {"name": "web", "flavor": "tiny", "image": "tiny", "networks": ["lan"]})
     assert api.delete("networks/lan").problem == (409, "network.in_use", None)
 
 
-def test_a_name_is_taken_once(api: Caller, cloud: Cloud) -> None:
+def test_taken_name_is_refused(api: Caller, cloud: Cloud) -> None:
     answer = api.post("networks", {"name": "lan", "cidr": "10.0.0.0/24"})
     assert answer.problem == (409, "network.name_taken", "/name")

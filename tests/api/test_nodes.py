@@ -10,7 +10,7 @@ from tests.api.conftest import finish
 from tests.world import Cloud
 
 
-def test_nodes_and_what_they_offer(operator: Caller, cloud: Cloud) -> None:
+def test_nodes_are_listed_with_their_inventory(operator: Caller, cloud: Cloud) -> None:
     body = operator.get("/v1/nodes/node-1").body
     assert (body["zone"], body["state"], body["is_cordoned"]) == ("fr-idf-1", "ready", False)
     assert body["inventory"]["vcpus"]["used"] == 0
@@ -20,7 +20,7 @@ def test_nodes_and_what_they_offer(operator: Caller, cloud: Cloud) -> None:
     assert operator.get("/v1/nodes/node-2").problem == (404, "node.not_found", None)
 
 
-def test_cordon_and_uncordon(operator: Caller, api: Caller, cloud: Cloud) -> None:
+def test_node_is_cordoned_and_uncordoned(operator: Caller, api: Caller, cloud: Cloud) -> None:
     body = operator.post("/v1/nodes/node-1/actions/cordon", {"reason": "its fan"}).body
     assert (body["is_cordoned"], body["cordon_reason"]) == (True, "its fan")
     answer = api.post("instances", {"name": "web", "flavor": "tiny", "image": "tiny"})
@@ -29,13 +29,13 @@ def test_cordon_and_uncordon(operator: Caller, api: Caller, cloud: Cloud) -> Non
     assert (body["is_cordoned"], body["cordon_reason"]) == (False, "")
 
 
-def test_what_a_node_trusts_and_attests(operator: Caller, cloud: Cloud) -> None:
+def test_node_has_its_trust_state_and_attestation(operator: Caller, cloud: Cloud) -> None:
     trust = operator.get("/v1/nodes/node-1").body["trust"]
     assert (trust["keyset_version"], trust["charter_version"], trust["deny_version"]) == (1, 1, 0)
     assert (trust["is_attested"], trust["is_clock_kept"], trust["hook_problem"]) == (True, True, "")
 
 
-def test_incidents_are_an_operators_to_see(operator: Caller, api: Caller, cloud: Cloud) -> None:
+def test_incidents_are_visible_to_operators_only(operator: Caller, api: Caller, cloud: Cloud) -> None:
     cloud.fake.foreign_domains.append("a-vm-by-hand")
     cloud.machine.account()
     (incident,) = operator.get("/v1/nodes/node-1/incidents").body["items"]
@@ -44,7 +44,7 @@ def test_incidents_are_an_operators_to_see(operator: Caller, api: Caller, cloud:
     assert api.get("/v1/nodes/node-1/incidents").problem[0] == 403
 
 
-def test_incidents_of_all_nodes(operator: Caller, api: Caller, cloud: Cloud) -> None:
+def test_incidents_of_all_nodes_are_listed(operator: Caller, api: Caller, cloud: Cloud) -> None:
     cloud.fake.foreign_domains.append("a-vm-by-hand")
     cloud.machine.account()
     (incident,) = operator.get("/v1/incidents?state=open&zone=fr-idf-1").body["items"]
@@ -55,7 +55,7 @@ def test_incidents_of_all_nodes(operator: Caller, api: Caller, cloud: Cloud) -> 
     assert api.get("/v1/incidents").problem[0] == 403
 
 
-def test_what_is_on_a_node(operator: Caller, api: Caller, cloud: Cloud) -> None:
+def test_instances_of_a_node_are_listed(operator: Caller, api: Caller, cloud: Cloud) -> None:
     finish(api.post("instances", {"name": "web", "flavor": "tiny", "image": "tiny"}))
     (guest,) = operator.get("/v1/nodes/node-1/instances").body["items"]
     assert (guest["name"], guest["project"]["name"], guest["state"]) == ("web", "alpha", "active")
@@ -66,7 +66,7 @@ def test_what_is_on_a_node(operator: Caller, api: Caller, cloud: Cloud) -> None:
     assert operator.get("/v1/nodes/node-1/instances").body["items"] == []
 
 
-def test_pools_are_an_operators_to_see(operator: Caller, api: Caller, cloud: Cloud, tmp_path: Path) -> None:
+def test_pools_are_visible_to_operators_only(operator: Caller, api: Caller, cloud: Cloud, tmp_path: Path) -> None:
     pools.make(tmp_path)
     cloud.fake.pools = Pools({"shared": tmp_path})
     cloud.machine.heartbeat()
@@ -80,9 +80,7 @@ def test_pools_are_an_operators_to_see(operator: Caller, api: Caller, cloud: Clo
     assert operator.get("/v1/pools").body["items"][0]["nodes"] == [], "none has it mounted any more"
 
 
-def test_a_pool_with_what_is_in_it_and_the_nodes_that_should_have_it(
-    operator: Caller, api: Caller, cloud: Cloud, tmp_path: Path
-) -> None:
+def test_pool_has_its_resources_and_missing_nodes(operator: Caller, api: Caller, cloud: Cloud, tmp_path: Path) -> None:
     pools.make(tmp_path)
     cloud.fake.pools = Pools({"shared": tmp_path})
     cloud.machine.heartbeat()
@@ -109,7 +107,9 @@ def test_a_pool_with_what_is_in_it_and_the_nodes_that_should_have_it(
     assert without(operator, url) == [], "it is not known whether it should"
 
 
-def test_a_node_that_is_silent_or_has_another_pool_of_the_name(operator: Caller, cloud: Cloud, tmp_path: Path) -> None:
+def test_unreachable_or_mismatched_node_is_listed_without_its_pool(
+    operator: Caller, cloud: Cloud, tmp_path: Path
+) -> None:
     mine, other = tmp_path / "mine", tmp_path / "other"
     for folder in (mine, other):
         folder.mkdir()

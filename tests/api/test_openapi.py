@@ -20,7 +20,7 @@ from tests.api.contract import contract
 from tests.api.test_isolation import ALL, Route
 
 
-def test_it_is_valid_and_made_without_warnings(capsys: pytest.CaptureFixture[str]) -> None:
+def test_document_is_valid_and_current(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("openapi")
     made = capsys.readouterr()
     assert not made.err
@@ -30,7 +30,7 @@ def test_it_is_valid_and_made_without_warnings(capsys: pytest.CaptureFixture[str
     assert made.out == (settings.BASE_DIR / "docs" / "reference" / "openapi.json").read_text()
 
 
-def test_every_route_is_in_it_with_an_operation_id_of_its_own() -> None:
+def test_every_route_has_a_unique_operation_id() -> None:
     described = {
         Route(method.upper(), path.removeprefix("/").replace("{", "<str:").replace("}", ">"))
         for path, methods in contract()["paths"].items()
@@ -58,11 +58,11 @@ def test_every_route_is_in_it_with_an_operation_id_of_its_own() -> None:
         ),
     ],
 )
-def test_the_statuses_of_a_route(method: str, path: str, statuses: str) -> None:
+def test_route_has_its_statuses(method: str, path: str, statuses: str) -> None:
     assert sorted(contract()["paths"][path][method]["responses"]) == statuses.split()
 
 
-def test_parameters_and_fields_say_what_is_accepted() -> None:
+def test_parameters_and_fields_have_their_limits() -> None:
     listing = contract()["paths"]["/v1/projects/{project}/instances"]["get"]["parameters"]
     schemas = {each["name"]: each["schema"] for each in listing}
     assert schemas["limit"] == {"type": "integer", "minimum": 1, "maximum": 200}
@@ -75,7 +75,7 @@ def test_parameters_and_fields_say_what_is_accepted() -> None:
     assert (fields["size_gib"]["minimum"], fields["labels"]["maxProperties"]) == (1, 64)
 
 
-def test_a_route_that_is_to_go_says_so_and_when(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deprecated_route_has_its_dates(monkeypatch: pytest.MonkeyPatch) -> None:
     since, sunset = datetime(2026, 11, 1, tzinfo=UTC), datetime(2027, 5, 1, tzinfo=UTC)
     assert not any("deprecated" in each for methods in contract()["paths"].values() for each in methods.values())
     for end, said in ((sunset, "2027-05-01T00:00:00+00:00"), (None, None)):
@@ -85,7 +85,7 @@ def test_a_route_that_is_to_go_says_so_and_when(monkeypatch: pytest.MonkeyPatch)
         assert (operation["deprecated"], operation.get("x-sunset")) == (True, said)
 
 
-def test_every_body_has_an_example_that_is_right() -> None:
+def test_every_body_has_a_valid_example() -> None:
     bodies = [each for each in In.__subclasses__() if each.__module__.startswith("controlplane.")]
     assert len(bodies) > 10
     for body in bodies:

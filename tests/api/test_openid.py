@@ -69,7 +69,7 @@ class Staff:
         return answer.body
 
     def browse(self, url: str, name: str, *, password: str = "pw") -> dict[str, str]:
-        """What the browser comes back with, after the provider's form."""
+        """Return the parameters of the redirect after the provider's form."""
         page = httpx.get(url)
         token = re.search(r'name="token" value="([^"]+)"', page.text)
         assert token is not None, page.text
@@ -87,11 +87,11 @@ class Staff:
         begun = self.begin()
         return self.complete({**self.browse(begun["authorization_url"], name), "binding": begun["binding"]})
 
-    def tell(self, path: str, **change: Any) -> None:
+    def send_to_provider(self, path: str, **change: Any) -> None:
         httpx.post(f"{self.issuer}/{path}", json=change).raise_for_status()
 
     def groups(self, name: str, *groups: str) -> None:
-        self.tell("claims", user=name, claims={"groups": groups})
+        self.send_to_provider("claims", user=name, claims={"groups": groups})
 
 
 @contextmanager
@@ -157,7 +157,7 @@ def staff(issuer: str, file: Path) -> Staff:
         project_create(organization_create(name=name), name=f"{name}-web")
     made = Staff(issuer, Caller(token=None))
     for name, said in PEOPLE.items():
-        made.tell("claims", user=name, claims=said)
+        made.send_to_provider("claims", user=name, claims=said)
     return made
 
 
@@ -166,7 +166,7 @@ def nothing_is_known_of_providers() -> None:
     oidc_http.discovered.clear()
 
 
-def test_a_newcomer_gets_an_account_with_what_the_groups_are_worth(staff: Staff) -> None:
+def test_new_user_gets_an_account_with_the_roles_of_the_groups(staff: Staff) -> None:
     assert staff.caller.get("/v1/openid-providers").body == {"items": [{"name": "staff", "title": "staff"}]}
     answer = staff.sign_in("ada")
     assert (answer.status, answer.body["methods"]) == (201, ["openid:staff"]), answer.text
@@ -184,7 +184,7 @@ def test_a_newcomer_gets_an_account_with_what_the_groups_are_worth(staff: Staff)
     assert ours == ["identity.link", "membership.set_by_group", "session.create", "session.create"]
 
 
-def test_nothing_of_the_sign_in_is_kept(staff: Staff) -> None:
+def test_sign_in_stores_no_secret_and_is_deleted(staff: Staff) -> None:
     begun = staff.begin()
     row = str(OpenIdSignIn.objects.values().get())
     state = httpx.URL(begun["authorization_url"]).params["state"]
@@ -194,7 +194,7 @@ def test_nothing_of_the_sign_in_is_kept(staff: Staff) -> None:
     assert not OpenIdSignIn.objects.exists()
 
 
-def test_the_request_has_pkce_state_and_nonce_of_its_own_each_time(staff: Staff) -> None:
+def test_each_request_has_its_own_pkce_state_and_nonce(staff: Staff) -> None:
     first, second = (httpx.URL(staff.begin()["authorization_url"]).params for _ in range(2))
     assert (first["code_challenge_method"], first["response_type"], first["redirect_uri"]) == ("S256", "code", BACK)
     for name in ("state", "nonce", "code_challenge"):
@@ -202,7 +202,7 @@ def test_the_request_has_pkce_state_and_nonce_of_its_own_each_time(staff: Staff)
         assert first[name] != second[name]
 
 
-def test_where_nobody_is_sent(staff: Staff) -> None:
+def test_unlisted_redirect_and_unknown_provider_are_refused(staff: Staff) -> None:
     for uri in ("https://evil.example/", BACK + "/", BACK + "?x=1", BACK.replace("https", "http")):
         answer = staff.caller.post("/v1/openid-providers/staff/sign-ins", {"redirect_uri": uri})
         assert answer.problem == (422, "signin.redirect_refused", "/redirect_uri")
@@ -221,14 +221,14 @@ def test_a_sign_in_is_completed_once(staff: Staff) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"state": "x"}, {"binding": "x"}, {"iss": "https://evil.example"}])
-def test_what_does_not_belong_together(staff: Staff, wrong: dict[str, str]) -> None:
+def test_mismatched_completion_is_refused(staff: Staff, wrong: dict[str, str]) -> None:
     begun = staff.begin()
     body = {**staff.browse(begun["authorization_url"], "ada"), "binding": begun["binding"]}
     assert staff.complete(body | wrong).problem == OVER
     assert staff.complete(body).status == (201 if "state" in wrong else 401), "it was used up by the try"
 
 
-def test_a_provider_that_names_itself_always_does(staff: Staff, file: Path) -> None:
+def test_answer_without_an_announced_issuer_is_refused(staff: Staff, file: Path) -> None:
     """RFC 9207: where discovery announces it, an answer without `iss` is not the provider's."""
     issuer = all_providers()[0].issuer
     document = httpx.get(f"{issuer}{oidc_http.DISCOVERY}").json()
@@ -245,14 +245,14 @@ def test_a_provider_that_names_itself_always_does(staff: Staff, file: Path) -> N
     assert staff.sign_in("ada").status == 201
 
 
-def test_somebody_elses_sign_in_is_not_completed_here(staff: Staff) -> None:
+def test_sign_in_of_another_browser_is_not_completed(staff: Staff) -> None:
     """An attacker's state and code, brought into a victim's browser, which has begun one itself."""
     attackers, victims = staff.begin(), staff.begin()
     back = staff.browse(attackers["authorization_url"], "ada")
     assert staff.complete({**back, "binding": victims["binding"]}).problem == OVER
 
 
-def test_a_stolen_code_is_good_for_nothing_in_another_sign_in(staff: Staff) -> None:
+def test_code_of_another_sign_in_is_refused(staff: Staff) -> None:
     """The provider holds it against the verifier of the other (PKCE)."""
     victims, attackers = staff.begin(), staff.begin()
     stolen = staff.browse(victims["authorization_url"], "ada")["code"]
@@ -262,7 +262,7 @@ def test_a_stolen_code_is_good_for_nothing_in_another_sign_in(staff: Staff) -> N
     assert not User.objects.exists()
 
 
-def test_too_late(staff: Staff) -> None:
+def test_expired_sign_in_is_refused(staff: Staff) -> None:
     begun = staff.begin()
     back = staff.browse(begun["authorization_url"], "ada")
     OpenIdSignIn.objects.update(expires_at=clock.now() - timedelta(seconds=1))
@@ -273,7 +273,7 @@ def test_too_late(staff: Staff) -> None:
     assert not OpenIdSignIn.objects.exists()
 
 
-def test_a_wrong_nonce(staff: Staff) -> None:
+def test_wrong_nonce_is_refused(staff: Staff) -> None:
     begun = staff.begin()
     back = staff.browse(begun["authorization_url"], "ada")
     OpenIdSignIn.objects.update(nonce="another")
@@ -315,7 +315,7 @@ def problem(token: Token, *, in_s: int = 0, **change: Any) -> str:
     return ""
 
 
-def test_the_token_is_for_us_from_them_and_of_now(token: Token) -> None:
+def test_id_token_needs_issuer_audience_and_valid_time(token: Token) -> None:
     assert problem(token) == ""
     assert problem(token, client_id="another") != ""
     assert "(iss)" in problem(token, issuer="https://evil.example")
@@ -325,7 +325,7 @@ def test_the_token_is_for_us_from_them_and_of_now(token: Token) -> None:
     assert "nonce" in problem(replace(token, nonce="another"))
 
 
-def test_only_listed_algorithms_count(token: Token) -> None:
+def test_unlisted_algorithm_is_refused(token: Token) -> None:
     assert problem(token, algorithms=("ES256",)) != ""
     said = jwt.decode(token.text, RSAKey.import_key(rsa(token)), algorithms=["RS256"]).claims
     by_another = jwt.encode({"alg": "RS256", "kid": rsa(token)["kid"]}, said, RSAKey.generate_key(2048))
@@ -347,9 +347,9 @@ def rsa(token: Token) -> dict[str, Any]:
     return next(key for key in token.keys["keys"] if key["kty"] == "RSA")
 
 
-def test_new_keys_of_the_provider_need_no_word_to_us(staff: Staff, token: Token) -> None:
+def test_rotated_provider_keys_are_fetched(staff: Staff, token: Token) -> None:
     assert staff.sign_in("ada").status == 201
-    staff.tell("rotate")
+    staff.send_to_provider("rotate")
     provider = all_providers()[0]
     token.keys = oidc_http.jwks(provider, oidc_http.discover(provider))
     assert problem(token) != "", "what the old ones signed is over"
@@ -367,7 +367,7 @@ def test_an_account_with_the_same_address_is_not_taken_over(staff: Staff) -> Non
         user.delete()
 
 
-def test_nobody_gets_an_account_for_an_address_that_is_not_vouched_for_or_without_a_group(staff: Staff) -> None:
+def test_unverified_address_or_missing_group_gets_no_account(staff: Staff) -> None:
     for name, words in (("eve", "not verified your address"), ("tom", "groups")):
         answer = staff.sign_in(name)
         assert answer.problem == REFUSED
@@ -381,7 +381,7 @@ def invited(email: str, role: str = "viewer") -> str:
     return invitation_create(by, acme, email=email, role=role, lifetime_days=7)[1]
 
 
-def test_an_invitation_that_somebody_accepted_unsigned_does_not_keep_its_user_out(staff: Staff) -> None:
+def test_unsigned_acceptance_of_an_invitation_does_not_block_sign_in(staff: Staff) -> None:
     """Nor does it give what it gave: whoever has the link accepts it again, signed in."""
     token = invited("Tom@people.example")
     accept = "/v1/invitations/actions/accept"
@@ -396,21 +396,21 @@ def test_an_invitation_that_somebody_accepted_unsigned_does_not_keep_its_user_ou
     assert User.objects.count() == 1
 
 
-def test_an_account_that_somebody_gets_into_stays_theirs(staff: Staff) -> None:
+def test_account_with_a_password_is_not_taken_over(staff: Staff) -> None:
     staff.caller.post("/v1/invitations/actions/accept", {"token": invited("ada@people.example")})
     user_accounts.passwords.put(User.objects.get(), user_accounts.PASSWORD)
     assert staff.sign_in("ada").problem == (409, "signin.openid.address_taken", None)
     assert Membership.objects.count() == 1
 
 
-def test_whoever_is_invited_gets_an_account_at_the_first_sign_in(staff: Staff) -> None:
+def test_invited_user_gets_an_account_at_the_first_sign_in(staff: Staff) -> None:
     assert staff.sign_in("tom").problem == REFUSED, "none of the groups is worth anything"
     invited("tom@people.example")
     assert staff.sign_in("tom").status == 201
     assert (User.objects.get().email, Membership.objects.count()) == ("tom@people.example", 0)
 
 
-def test_somebody_links_themselves(staff: Staff) -> None:
+def test_user_links_an_identity(staff: Staff) -> None:
     acme = Organization.objects.get(name="acme")
     person = make_person("ada", organization=acme, role="viewer")
     caller = person.signed_in()
@@ -427,7 +427,7 @@ def test_somebody_links_themselves(staff: Staff) -> None:
     assert staff.sign_in("ada").problem[1] == "signin.openid.address_taken"
 
 
-def test_a_link_is_no_sign_in_and_nobody_elses(staff: Staff) -> None:
+def test_link_is_no_sign_in_and_bound_to_its_user(staff: Staff) -> None:
     acme = Organization.objects.get(name="acme")
     ada, bob = (make_person(name, organization=acme).signed_in() for name in ("one", "two"))
     for path, expected in (("sessions", None), ("identities", bob)):
@@ -441,7 +441,7 @@ def test_a_link_is_no_sign_in_and_nobody_elses(staff: Staff) -> None:
     assert not Identity.objects.exists()
 
 
-def test_one_identity_is_of_one_account(staff: Staff) -> None:
+def test_identity_is_linked_to_one_account(staff: Staff) -> None:
     assert staff.sign_in("ada").status == 201
     caller = make_person("bob", organization=Organization.objects.get(name="acme")).signed_in()
     begun = staff.begin(path="links", caller=caller)
@@ -473,7 +473,7 @@ def test_memberships_follow_the_groups_at_each_sign_in(staff: Staff) -> None:
     assert not GivenMembership.objects.exists()
 
 
-def test_groups_neither_change_nor_take_what_was_given_by_hand(staff: Staff) -> None:
+def test_groups_do_not_change_roles_granted_by_hand(staff: Staff) -> None:
     staff.sign_in("ada")
     other = Organization.objects.get(name="other")
     membership_set(other, user=User.objects.get(), role="admin")
@@ -484,7 +484,7 @@ def test_groups_neither_change_nor_take_what_was_given_by_hand(staff: Staff) -> 
     assert roles() == {"other": "admin"}
 
 
-def test_a_group_gives_nothing_in_an_organization_that_was_deleted(staff: Staff) -> None:
+def test_group_of_a_deleted_organization_gives_no_role(staff: Staff) -> None:
     Project.objects.filter(organization__name="other").update(deleted_at=clock.now())
     organization_delete(SYSTEM, Organization.objects.get(name="other"))
     staff.groups("ada", "cloud", "lab")
@@ -492,7 +492,7 @@ def test_a_group_gives_nothing_in_an_organization_that_was_deleted(staff: Staff)
     assert roles() == {"acme": "member"}
 
 
-def test_who_takes_the_name_of_an_organization_does_not_get_its_members(staff: Staff, file: Path) -> None:
+def test_new_organization_of_the_same_name_gets_no_members(staff: Staff, file: Path) -> None:
     staff.sign_in("ada")
     acme = Organization.objects.get(name="acme")
     organization_update(SYSTEM, acme, name="acme-old", labels={})
@@ -504,7 +504,7 @@ def test_who_takes_the_name_of_an_organization_does_not_get_its_members(staff: S
     assert [each.organization_id for each in Membership.objects.all()] == [taker.pk], "by its id it is meant"
 
 
-def test_duties_are_not_mixed(staff: Staff) -> None:
+def test_groups_with_conflicting_roles_are_refused(staff: Staff) -> None:
     staff.groups("ada", "cloud", "officers")
     answer = staff.sign_in("ada")
     assert answer.problem == REFUSED
@@ -531,7 +531,9 @@ def test_a_provider_may_vouch_for_the_second_factor(staff: Staff, file: Path) ->
 # --- the way to the provider
 
 
-def test_no_way_into_our_network(staff: Staff, settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+def test_private_address_of_a_provider_is_refused(
+    staff: Staff, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
     settings.OPENID_PRIVATE_HOSTS = []
     provider = all_providers_of(settings, issuer="https://127.0.0.1")
     for issuer in ("https://127.0.0.1:1", "https://[::1]:1", "https://169.254.169.254", "https://localhost:1"):
@@ -549,13 +551,13 @@ def all_providers_of(settings: Settings, **change: Any) -> Any:
     return all_providers()[0]
 
 
-def test_a_provider_that_is_another_than_it_says(staff: Staff, file: Path) -> None:
+def test_provider_with_another_issuer_is_refused(staff: Staff, file: Path) -> None:
     listed(file, issuer=staff.issuer + "/")
     answer = staff.caller.post("/v1/openid-providers/staff/sign-ins", {"redirect_uri": BACK})
     assert answer.problem == (503, "signin.provider.unavailable", None)
 
 
-def test_strangers_do_not_make_us_ask_a_provider_again(staff: Staff, settings: Settings) -> None:
+def test_unavailable_provider_is_not_retried_at_once(staff: Staff, settings: Settings) -> None:
     provider = all_providers()[0]
     endpoints = oidc_http.discover(provider)
     settings.OPENID_PRIVATE_HOSTS = []  # so that it cannot be asked
@@ -570,13 +572,13 @@ def test_strangers_do_not_make_us_ask_a_provider_again(staff: Staff, settings: S
     assert oidc_http.discover(provider) == endpoints
 
 
-def test_a_provider_that_is_not_there(staff: Staff, file: Path) -> None:
+def test_unavailable_provider_is_reported(staff: Staff, file: Path) -> None:
     listed(file, issuer="http://127.0.0.1:9")
     answer = staff.caller.post("/v1/openid-providers/staff/sign-ins", {"redirect_uri": BACK})
     assert answer.problem == (503, "signin.provider.unavailable", None)
     assert "Retry-After" in answer.headers
 
 
-def test_a_wrong_client_secret(staff: Staff, file: Path, tmp_path: Path) -> None:
+def test_wrong_client_secret_refuses_the_sign_in(staff: Staff, file: Path, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("wrong")
     assert staff.sign_in("ada").problem == REFUSED

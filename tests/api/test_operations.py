@@ -55,7 +55,7 @@ def test_an_operation_keeps_the_name_that_its_resource_had(api: Caller, cloud: C
     ]
 
 
-def test_operations_of_all_projects_are_an_operators_to_see(api: Caller, operator: Caller, cloud: Cloud) -> None:
+def test_operations_of_all_projects_are_visible_to_operators_only(api: Caller, operator: Caller, cloud: Cloud) -> None:
     own = api.post("instances", WEB).body["operation"]["id"]
     beta = make_tenant("beta").project
     now, volume = clock.now(), new_id()
@@ -76,7 +76,7 @@ def test_operations_of_all_projects_are_an_operators_to_see(api: Caller, operato
     assert api.get("/v1/operations").problem[0] == 403
 
 
-def test_what_an_operation_says(api: Caller, cloud: Cloud) -> None:
+def test_operation_has_its_steps_and_progress(api: Caller, cloud: Cloud) -> None:
     body = finish(api.post("instances", WEB, X_Request_Id="my-request-1"))
     operation = api.get(f"operations/{body['operation']['id']}?wait=30s").body
     assert (operation["state"], operation["progress"], operation["error"]) == ("succeeded", 100, None)
@@ -90,7 +90,7 @@ def test_what_an_operation_says(api: Caller, cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize(("language", "title"), [("en", "Cancelled"), ("fr", "Annulée")])
-def test_a_failure_is_told_in_the_callers_language(api: Caller, cloud: Cloud, language: str, title: str) -> None:
+def test_failure_is_in_the_language_of_the_caller(api: Caller, cloud: Cloud, language: str, title: str) -> None:
     body = api.post("instances", WEB).body
     cancelled = api.post(f"operations/{body['operation']['id']}/actions/cancel")
     assert cancelled.status == 202
@@ -102,13 +102,13 @@ def test_a_failure_is_told_in_the_callers_language(api: Caller, cloud: Cloud, la
     assert api.get("instances/web").body["last_error"] == operation["error"]
 
 
-def test_what_has_ended_cannot_be_cancelled(api: Caller, cloud: Cloud) -> None:
+def test_ended_operation_cannot_be_cancelled(api: Caller, cloud: Cloud) -> None:
     body = finish(api.post("instances", WEB))
     answer = api.post(f"operations/{body['operation']['id']}/actions/cancel")
     assert answer.problem == (409, "operation.not_cancellable", None)
 
 
-def test_what_was_cancelled_is_asked_for_again_and_each_names_the_other(api: Caller, cloud: Cloud) -> None:
+def test_retry_of_a_cancelled_operation_links_both(api: Caller, cloud: Cloud) -> None:
     body = api.post("instances", WEB).body
     first = body["operation"]["id"]
     api.post(f"operations/{first}/actions/cancel")
@@ -123,7 +123,7 @@ def test_what_was_cancelled_is_asked_for_again_and_each_names_the_other(api: Cal
     assert api.post(f"operations/{answer.body['id']}/actions/retry").problem[:2] == (409, "operation.not_retryable")
 
 
-def test_what_is_still_under_way_is_tried_now(api: Caller, cloud: Cloud) -> None:
+def test_retry_of_a_running_operation_runs_it_now(api: Caller, cloud: Cloud) -> None:
     operation_id = api.post("instances", WEB).operation["id"]
     Operation.objects.update(due_at=clock.now() + timedelta(hours=1))
     answer = api.post(f"operations/{operation_id}/actions/retry")
@@ -143,7 +143,7 @@ def stuck(api: Caller, cloud: Cloud) -> str:
     return operation_id
 
 
-def test_what_is_stuck_is_listed_with_its_obstacle(operator: Caller, stuck: str) -> None:
+def test_stuck_operation_is_listed_with_its_error(operator: Caller, stuck: str) -> None:
     (found,) = operator.get("/v1/operations?stuck=true").body["items"]
     assert (found["id"], found["obstacle"]) == (stuck, "The node does not answer.")
     (other,) = operator.get("/v1/operations?stuck=false").body["items"]
@@ -151,7 +151,7 @@ def test_what_is_stuck_is_listed_with_its_obstacle(operator: Caller, stuck: str)
     assert operator.get("/v1/operations?stuck=no").problem == (400, "invalid_parameter", "stuck")
 
 
-def test_an_operator_resolves_it_or_sees_what_would_be(api: Caller, operator: Caller, stuck: str) -> None:
+def test_operator_resolves_a_stuck_operation_or_previews_it(api: Caller, operator: Caller, stuck: str) -> None:
     url = f"/v1/operations/{stuck}/actions/resolve"
     tried = operator.post(f"{url}?dry_run=true", {"reason": "it burnt"}).body
     assert api.get("volumes/data").body["state"] == "available" and not NodeRemoval.objects.exists()
@@ -165,7 +165,7 @@ def test_an_operator_resolves_it_or_sees_what_would_be(api: Caller, operator: Ca
     assert operator.post(url, {"reason": "again"}).problem == (409, "operation.not_resolvable", None)
 
 
-def test_a_reason_is_needed_and_nobody_else_resolves(api: Caller, operator: Caller, stuck: str) -> None:
+def test_resolve_needs_a_reason_and_an_operator(api: Caller, operator: Caller, stuck: str) -> None:
     url = f"/v1/operations/{stuck}/actions/resolve"
     assert operator.post(url, {}).problem == (400, "invalid_request", "/reason")
     assert api.post(url, {"reason": "it burnt"}).problem[0] == 403
@@ -192,12 +192,12 @@ def test_a_wait_ends_with_the_operation() -> None:
     assert states == ["succeeded"]
 
 
-def test_a_wait_without_an_end_answers_what_is(api: Caller, cloud: Cloud) -> None:
+def test_wait_answers_the_current_state_at_its_deadline(api: Caller, cloud: Cloud) -> None:
     body = api.post("instances", WEB).body
     assert api.get(f"operations/{body['operation']['id']}?wait=1").body["state"] == "pending"
 
 
 @pytest.mark.parametrize("wait", ["61", "1m", "-1", "", "1.5"])
-def test_a_wait_that_cannot_be(api: Caller, cloud: Cloud, wait: str) -> None:
+def test_invalid_wait_is_refused(api: Caller, cloud: Cloud, wait: str) -> None:
     operation_id = api.post("instances", WEB).operation["id"]
     assert api.get(f"operations/{operation_id}?wait={wait}").problem == (400, "invalid_parameter", "wait")

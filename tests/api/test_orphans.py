@@ -17,7 +17,7 @@ def url(cloud: Cloud) -> str:
     return f"/v1/orphans/{Orphan.objects.get().pk}"
 
 
-def test_they_are_listed_and_filtered(operator: Caller, url: str) -> None:
+def test_orphans_are_listed_and_filtered(operator: Caller, url: str) -> None:
     (found,) = operator.get("/v1/orphans?open=true&kind=file&node=node-1&zone=fr-idf-1&state=found").body["items"]
     assert (found["name"], found["node"]["name"], found["zone"]) == (STRAY, "node-1", "fr-idf-1")
     assert (found["size_bytes"], found["wished"], found["resource"]) == (4096, "", None)
@@ -28,14 +28,14 @@ def test_they_are_listed_and_filtered(operator: Caller, url: str) -> None:
     assert operator.get("/v1/orphans/nothing").problem == (404, "orphan.not_found", None)
 
 
-def test_tenants_see_none_and_decide_nothing(api: Caller, url: str) -> None:
+def test_orphans_are_hidden_from_tenants(api: Caller, url: str) -> None:
     assert api.get("/v1/orphans").problem[0] == 403
     assert api.get(url).problem[0] == 403
     for action, body in (("discard", {"name": STRAY, "reason": "x"}), ("release", {"reason": "x"})):
         assert api.post(f"{url}/actions/{action}", body).problem[0] == 403
 
 
-def test_a_discard_needs_the_name_and_a_reason(operator: Caller, url: str) -> None:
+def test_discard_needs_the_name_and_a_reason(operator: Caller, url: str) -> None:
     discard = f"{url}/actions/discard"
     assert operator.post(discard, {"reason": "x"}).problem == (400, "invalid_request", "/name")
     assert operator.post(discard, {"name": STRAY}).problem == (400, "invalid_request", "/reason")
@@ -51,7 +51,7 @@ def test_a_discard_needs_the_name_and_a_reason(operator: Caller, url: str) -> No
     assert operator.post(discard, {"name": STRAY, "reason": "x"}).problem == (409, "orphan.wrong_state", None)
 
 
-def test_a_release_is_answered_at_once_and_done_later(operator: Caller, url: str) -> None:
+def test_release_is_answered_before_it_is_done(operator: Caller, url: str) -> None:
     assert operator.post(f"{url}/actions/release", {"reason": "it is ours"}).body["wished"] == "release"
     orphans.reconcile()
     assert operator.get(url).body["state"] == "released"

@@ -23,11 +23,11 @@ URL = "https://ops.example.org:8443/a/b?token=secret&x=1"
         ("", ""),
     ],
 )
-def test_what_is_left_of_a_url(url: str, shown: str) -> None:
+def test_url_is_shown_without_its_secrets(url: str, shown: str) -> None:
     assert without_secrets(url) == shown
 
 
-def test_a_webhooks_url(api: Caller, viewer: Caller, cloud: Cloud) -> None:
+def test_webhook_url_is_shown_without_its_secrets(api: Caller, viewer: Caller, cloud: Cloud) -> None:
     made = api.post("webhooks", {"name": "ops", "url": "https://ops.example.org/", "kinds": ["drift.found"]})
     assert made.status == 201, made.text
     Webhook.objects.update(url=URL)
@@ -38,7 +38,7 @@ def test_a_webhooks_url(api: Caller, viewer: Caller, cloud: Cloud) -> None:
     assert not any("token=" in text for text in seen)
 
 
-def test_an_images_source(api: Caller, viewer: Caller, cloud: Cloud) -> None:
+def test_image_source_is_shown_without_its_secrets(api: Caller, viewer: Caller, cloud: Cloud) -> None:
     Image.objects.filter(name="tiny").update(source_url=URL, project=cloud.tenant.project)
     assert [api.get("images/tiny").body["source_url"], api.get("images").body["items"][0]["source_url"]] == [URL, URL]
     for text in (viewer.get("images/tiny").text, viewer.get("images").text):

@@ -82,7 +82,7 @@ def test_a_passkey_signs_in_alone(ada: Person) -> None:
     assert verbs[-3:] == ["session.create", "passkey.register", "session.create"]
 
 
-def test_the_browser_is_asked_for_a_discoverable_key_and_its_user_verified(ada: Person) -> None:
+def test_challenge_requires_a_discoverable_key_and_user_verification(ada: Person) -> None:
     caller = ada.signed_in()
     device = registered(caller)
     options = caller.post("/v1/passkeys/actions/challenge").body["options"]
@@ -107,7 +107,7 @@ def test_a_passkey_is_a_second_factor(ada: Person) -> None:
     assert elsewhere.get("/v1/projects").status == 200
 
 
-def test_several_named_and_removed(ada: Person) -> None:
+def test_several_passkeys_are_named_and_removed(ada: Person) -> None:
     caller = ada.signed_in()
     ring, phone = registered(caller), registered(caller, name="phone")
     assert register(caller, Authenticator(), name="phone").problem == (409, "signin.passkey_taken", "/name")
@@ -121,7 +121,7 @@ def test_several_named_and_removed(ada: Person) -> None:
     assert caller.delete(f"/v1/passkeys/{listed[1]['id']}").problem == (404, "signin.passkey.not_found", None)
 
 
-def test_the_last_factor_of_an_owner_stays(acme: Organization) -> None:
+def test_last_factor_of_an_owner_is_not_removed(acme: Organization) -> None:
     caller = make_person("olga", organization=acme, role="owner").signed_in()
     assert caller.get("/v1/projects").problem == DEMANDED
     registered(caller)
@@ -132,7 +132,7 @@ def test_the_last_factor_of_an_owner_stays(acme: Organization) -> None:
     assert caller.delete(f"/v1/passkeys/{passkey}").status == 204
 
 
-def test_changes_take_a_fresh_proof(ada: Person) -> None:
+def test_passkey_changes_need_a_fresh_proof(ada: Person) -> None:
     caller = ada.signed_in()
     device = registered(caller)
     Session.objects.update(proved_at=F("proved_at") - timedelta(minutes=6))
@@ -144,8 +144,8 @@ def test_changes_take_a_fresh_proof(ada: Person) -> None:
     assert caller.delete(f"/v1/passkeys/{passkey}").status == 204
 
 
-def test_one_factor_adds_no_other(ada: Person) -> None:
-    """Somebody who has the password alone, in a session from before."""
+def test_passkey_cannot_be_added_without_the_existing_factor(ada: Person) -> None:
+    """An attacker has the password alone, in an older session."""
     here, elsewhere = ada.signed_in(), ada.signed_in()
     secret, _ = enrol_totp(here)
     assert elsewhere.post("/v1/passkeys/actions/challenge").problem == DEMANDED
@@ -165,7 +165,7 @@ def test_one_factor_adds_no_other(ada: Person) -> None:
         {"domain": "evil.example"},
     ],
 )
-def test_what_no_passkey_may_be(ada: Person, wrong: dict[str, Any]) -> None:
+def test_invalid_passkey_is_refused(ada: Person, wrong: dict[str, Any]) -> None:
     caller = ada.signed_in()
     assert register(caller, replace(Authenticator(), **wrong)).problem == REFUSED
     device = registered(caller)
@@ -173,7 +173,7 @@ def test_what_no_passkey_may_be(ada: Person, wrong: dict[str, Any]) -> None:
     assert sign_in(replace(device, origin="https://console.example:8443")).status == 201
 
 
-def test_another_key_another_user_and_nobody(ada: Person, acme: Organization) -> None:
+def test_wrong_key_or_user_is_refused(ada: Person, acme: Organization) -> None:
     bob = make_person("bob", organization=acme)
     hers, his = registered(ada.signed_in()), registered(bob.signed_in())
     assert sign_in(replace(hers, key=ec.generate_private_key(ec.SECP256R1()))).problem == REFUSED
@@ -183,7 +183,7 @@ def test_another_key_another_user_and_nobody(ada: Person, acme: Organization) ->
     assert Session.objects.filter(methods__contains=["passkey"]).count() == 2, "those that registered"
 
 
-def test_a_copy_of_a_key_shows_by_its_count(ada: Person) -> None:
+def test_cloned_passkey_is_detected_by_its_counter(ada: Person) -> None:
     device = registered(ada.signed_in())
     clone = replace(device)
     assert sign_in(device).status == 201
@@ -192,13 +192,13 @@ def test_a_copy_of_a_key_shows_by_its_count(ada: Person) -> None:
     assert sign_in(device).status == 201
 
 
-def test_devices_that_do_not_count(ada: Person) -> None:
+def test_passkey_without_a_counter_signs_in(ada: Person) -> None:
     device = Authenticator(counts=False)
     assert register(ada.signed_in(), device).status == 201
     assert [sign_in(device).status for _ in range(2)] == [201, 201]
 
 
-def test_an_answer_is_good_once_and_for_its_challenge(ada: Person) -> None:
+def test_answer_is_valid_once_and_for_its_challenge(ada: Person) -> None:
     device = registered(ada.signed_in())
     first = answer_of(device)
     assert ANYBODY.post("/v1/passkey-sessions", first).status == 201
@@ -212,7 +212,7 @@ def test_an_answer_is_good_once_and_for_its_challenge(ada: Person) -> None:
     assert not Ceremony.objects.exists()
 
 
-def test_a_challenge_to_register_is_its_users(ada: Person, acme: Organization) -> None:
+def test_registration_challenge_is_bound_to_its_user(ada: Person, acme: Organization) -> None:
     hers, his = ada.signed_in(), make_person("bob", organization=acme).signed_in()
     challenge, device = hers.post("/v1/passkeys/actions/challenge").body, Authenticator()
     body = {"ceremony": challenge["ceremony"], "credential": device.create(challenge["options"]), "name": "x"}
@@ -235,7 +235,7 @@ def test_failures_lock_the_address_and_no_account(ada: Person) -> None:
     assert caller.post("/v1/passkey-sessions", answer_of(device)).status == 201
 
 
-def test_where_the_operator_has_said_nothing_there_are_none(ada: Person, settings: Settings) -> None:
+def test_passkeys_are_off_without_origins(ada: Person, settings: Settings) -> None:
     settings.PASSKEY_ORIGINS = []
     off = (422, "signin.passkeys_off", None)
     assert ada.signed_in().post("/v1/passkeys/actions/challenge").problem == off
@@ -249,7 +249,7 @@ JUNK = strategies.one_of(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=strategies.data())
-def test_whatever_a_browser_sends_is_refused_and_breaks_nothing(ada: Person, data: Any) -> None:
+def test_malformed_credential_is_refused(ada: Person, data: Any) -> None:
     caller = ada.signed_in()
     challenge, device = caller.post("/v1/passkeys/actions/challenge").body, Authenticator()
     credential = copy.deepcopy(device.create(challenge["options"]))
@@ -270,7 +270,7 @@ def test_whatever_a_browser_sends_is_refused_and_breaks_nothing(ada: Person, dat
     Passkey.objects.all().delete()
 
 
-def test_failures_of_strangers_lock_nobody_elses_passkeys(ada: Person) -> None:
+def test_failures_of_others_lock_no_passkey(ada: Person) -> None:
     device = registered(ada.signed_in())
     for last in range(1, 8):
         ada.anybody.http.defaults["REMOTE_ADDR"] = f"198.51.100.{last}"

@@ -84,7 +84,7 @@ def test_an_account_in_use_gets_no_link_from_one_operator(place: Place, what: st
     assert place.set_password(link).problem == (401, "signin.link_refused", None), "nor with an earlier one"
 
 
-def test_a_link_for_a_password_takes_a_session_with_a_fresh_second_factor(place: Place) -> None:
+def test_password_link_needs_a_session_with_a_fresh_second_factor(place: Place) -> None:
     user = user_create(email="new@people.example")
     otto = User.objects.get(email="otto@cloud.example")
     token = Caller(token=token_issue(otto, project=None, name="ci", role="", lifetime=timedelta(days=1))[1])
@@ -119,7 +119,7 @@ def test_a_second_person_confirms_and_the_link_waits(place: Place, who: str) -> 
     assert secret not in str(list(AuditRecord.objects.values()))
 
 
-def test_neither_who_asked_nor_strangers_confirm(place: Place) -> None:
+def test_requester_and_other_organizations_cannot_confirm(place: Place) -> None:
     confirm = f"/v1/password-resets/{place.asked()}/actions/confirm"
     assert place.otto.post(confirm).problem == (403, "signin.second_person_needed", None)
     globex = organization_create(name="globex")
@@ -136,14 +136,14 @@ def test_neither_who_asked_nor_strangers_confirm(place: Place) -> None:
     assert not PasswordLink.objects.exists()
 
 
-def test_an_owner_who_is_an_operator_no_more_or_asked_as_one(place: Place) -> None:
+def test_former_or_requesting_operator_cannot_confirm_as_owner(place: Place) -> None:
     reset = place.asked()
     User.objects.filter(email="otto@cloud.example").update(is_operator=False)
     answer = place.olga.post(f"/v1/password-resets/{reset}/actions/confirm")
     assert answer.problem == (404, "signin.password_reset.not_found", None)
 
 
-def test_ones_own_reset_is_seen_and_withdrawn_with_its_link(place: Place) -> None:
+def test_user_sees_and_withdraws_an_own_reset_with_its_link(place: Place) -> None:
     mine = browser(place.ada.user)
     reset = place.asked()
     secret = place.olga.post(f"/v1/password-resets/{reset}/actions/confirm").body["secret"]
@@ -155,7 +155,7 @@ def test_ones_own_reset_is_seen_and_withdrawn_with_its_link(place: Place) -> Non
     assert place.ada.sign_in(password=PASSWORD).status == 201
 
 
-def test_the_second_factor_stays(place: Place) -> None:
+def test_password_reset_keeps_the_second_factor(place: Place) -> None:
     enrol_totp(place.ada.signed_in())
     secret = place.olga.post(f"/v1/password-resets/{place.asked()}/actions/confirm").body["secret"]
     PasswordLink.objects.update(good_from=clock.now())
@@ -163,7 +163,7 @@ def test_the_second_factor_stays(place: Place) -> None:
     assert place.ada.sign_in(password=OTHER).problem == (401, "signin.code_needed", None)
 
 
-def test_a_reset_that_nobody_confirms_is_over(place: Place) -> None:
+def test_unconfirmed_reset_expires(place: Place) -> None:
     reset = place.asked()
     PasswordReset.objects.update(expires_at=clock.now())
     assert place.olga.post(f"/v1/password-resets/{reset}/actions/confirm").status == 404
@@ -172,7 +172,7 @@ def test_a_reset_that_nobody_confirms_is_over(place: Place) -> None:
 
 
 @pytest.mark.parametrize(("duty", "role"), [("auditor", ""), ("support", ""), ("", "admin")])
-def test_who_sees_much_needs_a_second_factor(place: Place, duty: str, role: str) -> None:
+def test_privileged_user_needs_a_second_factor(place: Place, duty: str, role: str) -> None:
     marks = {f"is_{duty}": True} if duty else {}
     person = make_person("paul", organization=place.acme if role else None, role=role or "member", **marks)
     assert person.signed_in().get("/v1/projects").problem == (403, "signin.second_factor_demanded", None)

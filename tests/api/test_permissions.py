@@ -44,7 +44,7 @@ def is_let_through(actor: Actor, operation: str) -> bool:
     return True
 
 
-def test_what_is_told_is_what_is_let_through(cloud: Cloud) -> None:
+def test_project_permissions_agree_with_authorization(cloud: Cloud) -> None:
     project = cloud.tenant.project
     for name, secret in callers(cloud):
         told = Caller(token=secret).get(f"/v1/projects/{project.pk}").body["permissions"]
@@ -53,7 +53,7 @@ def test_what_is_told_is_what_is_let_through(cloud: Cloud) -> None:
         assert told == sorted(let), name
 
 
-def test_the_same_in_an_organization_but_for_what_is_ones_own(cloud: Cloud) -> None:
+def test_organization_permissions_agree_with_authorization(cloud: Cloud) -> None:
     organization = cloud.tenant.project.organization
     own = {name for name, rule in TABLE.items() if rule.roles >= OWN}
     for name, secret in callers(cloud):
@@ -64,13 +64,13 @@ def test_the_same_in_an_organization_but_for_what_is_ones_own(cloud: Cloud) -> N
 
 
 @pytest.mark.parametrize(("role", "may"), [("owner", True), ("admin", True), ("member", False), ("viewer", False)])
-def test_whoever_may_only_leave_is_not_told_that_they_may_remove(cloud: Cloud, role: str, may: bool) -> None:
+def test_member_who_may_only_leave_has_no_remove_permission(cloud: Cloud, role: str, may: bool) -> None:
     secret = of_alpha(role)(cloud)
     told = Caller(token=secret).get(f"/v1/organizations/{cloud.tenant.project.organization_id}").body["permissions"]
     assert ("member_remove" in told) is may
 
 
-def test_a_viewer_looks_and_makes_nothing(viewer: Caller) -> None:
+def test_viewer_has_only_read_permissions(viewer: Caller) -> None:
     told = viewer.get("/v1/projects/alpha").body["permissions"]
     assert {"instance_list", "instance_console_open", "policy_get"} <= set(told)
     assert not {"instance_create", "instance_start", "policy_set", "terraform_state_read"} & set(told)

@@ -41,7 +41,7 @@ def otto(cloud: Cloud) -> Caller:
     return officer(cloud.tenant.project, "otto")
 
 
-def test_nothing_is_demanded_at_first(api: Caller, cloud: Cloud) -> None:
+def test_new_project_has_an_empty_policy(api: Caller, cloud: Cloud) -> None:
     nothing = {"version": 0, "atoms": [], "inherited": [], "created_at": None}
     for path, level in (("policy", "project"), (ORGANIZATION, "organization"), ("/v1/platform/policy", "platform")):
         found = api.get(path).body
@@ -50,7 +50,7 @@ def test_nothing_is_demanded_at_first(api: Caller, cloud: Cloud) -> None:
         assert (undo["name"], undo["is_allowed"], undo["until"]) == ("undo", False, None)
 
 
-def test_whoever_changed_a_policy_learns_until_when_they_can_undo_it_and_does(api: Caller, olga: Caller) -> None:
+def test_author_of_a_policy_can_undo_it_until_the_deadline(api: Caller, olga: Caller) -> None:
     api.put("policy", {"atoms": [WIDER]})
     made_at = datetime.fromisoformat(api.put("policy", {"atoms": [HOME]}).body["created_at"])
     (undo,) = api.get("policy").body["allowed_actions"]
@@ -70,14 +70,14 @@ def test_whoever_changed_a_policy_learns_until_when_they_can_undo_it_and_does(ap
     assert "elle n’exige pas plus que la précédente" in french
 
 
-def test_a_stranger_undoes_nothing(api: Caller, cloud: Cloud) -> None:
+def test_user_of_another_organization_cannot_undo(api: Caller, cloud: Cloud) -> None:
     api.put("policy", {"atoms": [HOME]})
     make_tenant("beta")
     stranger = Caller(token="beta", project="alpha")
     assert stranger.post("policy/actions/undo").status == 404
 
 
-def test_what_demands_more_holds_at_once(api: Caller, cloud: Cloud) -> None:
+def test_stricter_policy_holds_at_once(api: Caller, cloud: Cloud) -> None:
     import_all()
     answer = api.put("policy", {"atoms": [WIDER]})
     assert (answer.status, answer.body["version"], answer.body["atoms"]) == (200, 1, [WIDER])
@@ -89,7 +89,7 @@ def test_what_demands_more_holds_at_once(api: Caller, cloud: Cloud) -> None:
     assert api.put("policy", {"atoms": [HOME]}).body["change"] == "same"
 
 
-def test_a_clause_about_what_the_operator_claims_says_so(api: Caller, cloud: Cloud) -> None:
+def test_clause_on_a_declared_fact_is_marked(api: Caller, cloud: Cloud) -> None:
     state_of("zone", "fr-idf-1", {"encryption.at_rest": False})
     atom = {"id": "crypt", "attr": "encryption.at_rest", "op": "is", "value": True}
     tried = api.put("policy?dry_run=true", {"atoms": [atom]})
@@ -123,7 +123,7 @@ def test_the_levels_above_are_shown_and_cannot_be_contradicted(api: Caller, olga
     assert answer.body["facts"] == {"atoms": "organization/home, project/us"}
 
 
-def test_an_atom_that_is_none(api: Caller, cloud: Cloud) -> None:
+def test_invalid_clause_is_refused(api: Caller, cloud: Cloud) -> None:
     answer = api.put("policy", {"atoms": [HOME, HOME | {"id": "x", "op": "near"}]})
     assert answer.problem == (400, "placement.policy_invalid", "/atoms/1/op")
     assert answer.body["facts"] == {"atom": "x", "place": "atoms/1/op"}
@@ -132,7 +132,7 @@ def test_an_atom_that_is_none(api: Caller, cloud: Cloud) -> None:
     assert unknown.problem == (400, "placement.policy_invalid", "/atoms/0/value")
 
 
-def test_a_dry_run_says_and_does_nothing(api: Caller, olga: Caller, cloud: Cloud) -> None:
+def test_dry_run_changes_no_policy(api: Caller, olga: Caller, cloud: Cloud) -> None:
     for path, caller in (("policy", api), (ORGANIZATION, olga)):
         answer = caller.put(f"{path}?dry_run=true", {"atoms": [HOME]})
         assert (answer.status, answer.body["version"], answer.body["change"]) == (200, 0, "tighter")
@@ -144,7 +144,7 @@ def test_a_dry_run_says_and_does_nothing(api: Caller, olga: Caller, cloud: Cloud
     assert not PolicyProposal.objects.exists()
 
 
-def test_a_policy_replaces_the_version_that_its_author_has_read(api: Caller, cloud: Cloud) -> None:
+def test_policy_change_needs_the_version_that_was_read(api: Caller, cloud: Cloud) -> None:
     assert api.get("policy").headers["ETag"] == '"0"'
     assert api.put("policy", {"atoms": [HOME]}, If_Match="").problem == (428, "version_required", None)
     for wrong in ('"1"', 'W/"0"', "0", '"x"', '"-1"'):
@@ -156,7 +156,7 @@ def test_a_policy_replaces_the_version_that_its_author_has_read(api: Caller, clo
     assert api.put("policy", {"atoms": [HOME]}, If_Match='"1"').headers["ETag"] == '"2"'
 
 
-def test_an_answer_says_what_the_change_does(api: Caller, olga: Caller, volume: Volume) -> None:
+def test_answer_has_the_effect_of_the_change(api: Caller, olga: Caller, volume: Volume) -> None:
     api.put("policy", {"atoms": [WIDER]})
     abroad = HOME | {"id": "abroad", "value": ["de-rhein-1"]}
     for path in (f"{ORGANIZATION}?dry_run=true", ORGANIZATION):
@@ -168,7 +168,7 @@ def test_an_answer_says_what_the_change_does(api: Caller, olga: Caller, volume: 
         assert answer.body["contradicted"] == []
 
 
-def test_a_contradiction_below_is_told_and_keeps_nobody_from_demanding_more(
+def test_lower_contradiction_is_reported_and_does_not_block(
     api: Caller, olga: Caller, operator: Caller, cloud: Cloud
 ) -> None:
     api.put("policy", {"atoms": [HOME]})
@@ -187,13 +187,15 @@ def test_a_contradiction_below_is_told_and_keeps_nobody_from_demanding_more(
     assert (floor.status, len(floor.body["contradicted"])) == (200, 3)
 
 
-def test_a_dry_run_asks_for_the_same_rights(api: Caller, olga: Caller, operator: Caller, cloud: Cloud) -> None:
+def test_dry_run_needs_the_same_rights(api: Caller, olga: Caller, operator: Caller, cloud: Cloud) -> None:
     olga.put(ORGANIZATION, {"atoms": [HOME]})
     for path in (ORGANIZATION, f"{ORGANIZATION}?dry_run=true"):
         assert operator.put(path, {"atoms": []}).problem[:2] == (403, "identity.role_needed")
 
 
-def test_who_may_not(api: Caller, viewer: Caller, olga: Caller, operator: Caller, cloud: Cloud) -> None:
+def test_roles_without_the_right_are_refused(
+    api: Caller, viewer: Caller, olga: Caller, operator: Caller, cloud: Cloud
+) -> None:
     for caller in (api, viewer):
         assert caller.put(ORGANIZATION, {"atoms": [HOME]}).problem[:2] == (403, "identity.role_needed")
         assert caller.put("/v1/platform/policy", {"atoms": [HOME]}).problem[:2] == (403, "identity.role_needed")
@@ -211,7 +213,9 @@ def proposal_of(answer: Answer) -> Any:
     return answer.body["proposal"]
 
 
-def test_less_is_proposed_and_approved_by_another(api: Caller, olga: Caller, otto: Caller, cloud: Cloud) -> None:
+def test_looser_policy_is_proposed_and_approved_by_another_officer(
+    api: Caller, olga: Caller, otto: Caller, cloud: Cloud
+) -> None:
     olga.put(ORGANIZATION, {"atoms": [HOME]})
     answer = olga.put(ORGANIZATION, {"atoms": [WIDER], "reason": "a second site"})
     proposal = proposal_of(answer)
@@ -230,7 +234,7 @@ def test_less_is_proposed_and_approved_by_another(api: Caller, olga: Caller, ott
     assert otto.post(f"{path}/actions/approve").problem[:2] == (409, "illegal_transition")
 
 
-def test_a_proposal_is_made_on_its_own(api: Caller, olga: Caller, cloud: Cloud) -> None:
+def test_proposal_is_created_by_its_own_route(api: Caller, olga: Caller, cloud: Cloud) -> None:
     api.put("policy", {"atoms": [HOME]})
     body = {"project": "alpha", "atoms": [WIDER], "reason": "a second site"}
     made = olga.post("/v1/policy-proposals", body)
@@ -242,7 +246,7 @@ def test_a_proposal_is_made_on_its_own(api: Caller, olga: Caller, cloud: Cloud) 
     assert olga.post("/v1/policy-proposals", {"atoms": [], "reason": "x"}).problem[:2] == (403, "identity.role_needed")
 
 
-def test_proposals_of_others_are_not_there(api: Caller, olga: Caller, stranger: Caller, cloud: Cloud) -> None:
+def test_proposals_of_others_are_not_found(api: Caller, olga: Caller, stranger: Caller, cloud: Cloud) -> None:
     olga.put(ORGANIZATION, {"atoms": [HOME]})
     proposal = proposal_of(olga.put(ORGANIZATION, {"atoms": []}))
     path = f"/v1/policy-proposals/{proposal['id']}"
@@ -264,13 +268,13 @@ def test_an_auditor_reads_all_and_writes_nothing(api: Caller, olga: Caller, clou
     assert auditor.post("volumes", {"name": "x", "size_gib": 1}).problem[:2] == (403, "identity.role_needed")
 
 
-def test_errors_speak_french(api: Caller, cloud: Cloud) -> None:
+def test_errors_are_in_french(api: Caller, cloud: Cloud) -> None:
     api.language = "fr"
     answer = api.put("policy", {"atoms": [HOME, HOME]})
     assert "La politique ne peut pas être enregistrée" in answer.body["detail"]
 
 
-def test_one_things_data_is_declassified_by_proposal(
+def test_declassification_of_one_resource_is_proposed_and_approved(
     api: Caller, olga: Caller, otto: Caller, operator: Caller, cloud: Cloud
 ) -> None:
     made = {"name": "secret", "title": "Secret", "title_fr": "Secret", "atoms": [HOME]}
@@ -305,7 +309,7 @@ def test_classifications_are_listed_in_the_readers_language(api: Caller, cloud: 
     assert api.get("/v1/classifications/nothing").problem[:2] == (404, "placement.classification.not_found")
 
 
-def test_an_organization_makes_its_own(api: Caller, olga: Caller, stranger: Caller, cloud: Cloud) -> None:
+def test_organization_creates_its_classifications(api: Caller, olga: Caller, stranger: Caller, cloud: Cloud) -> None:
     path = "/v1/organizations/alpha-org/classifications"
     body = {"name": "secret", "title": "Secret", "title_fr": "Secret", "atoms": [HOME]}
     assert api.post(path, body).problem[:2] == (403, "identity.role_needed")
@@ -325,7 +329,7 @@ def test_an_organization_makes_its_own(api: Caller, olga: Caller, stranger: Call
     assert (answer.status, answer.body["proposal"]["classification"]) == (202, "alpha-org.secret")
 
 
-def test_resources_say_what_their_data_is_classified_as(api: Caller, olga: Caller, cloud: Cloud) -> None:
+def test_resources_have_their_classifications(api: Caller, olga: Caller, cloud: Cloud) -> None:
     body = {"name": "secret", "title": "Secret", "title_fr": "Secret", "atoms": [HOME]}
     olga.post("/v1/organizations/alpha-org/classifications", body)
     classified = {"classifications": ["alpha-org.secret"]}
@@ -350,7 +354,7 @@ def test_a_resource_has_clauses_of_its_own(api: Caller, cloud: Cloud) -> None:
     assert wrong.problem == (400, "placement.policy_invalid", "/policy_atoms/0/op")
 
 
-def test_only_operators_name_a_host(api: Caller, operator: Caller, cloud: Cloud) -> None:
+def test_only_operators_choose_a_host(api: Caller, operator: Caller, cloud: Cloud) -> None:
     body = {"name": "data", "size_gib": 1, "host": "node-1"}
     assert api.post("volumes", body).problem[:2] == (403, "identity.role_needed")
     assert operator.post("volumes", body).problem[:2] == (403, "identity.role_needed"), "no member of the project"
@@ -362,12 +366,12 @@ def test_only_operators_name_a_host(api: Caller, operator: Caller, cloud: Cloud)
 # ---- what would be
 
 
-def test_a_decision_that_is_none(api: Caller, cloud: Cloud) -> None:
+def test_unknown_decision_is_not_found(api: Caller, cloud: Cloud) -> None:
     for ref in ("x", "01890000-0000-7000-8000-000000000000"):
         assert api.get(f"decisions/{ref}").problem == (404, "placement.decision.not_found", None)
 
 
-def test_tokens_of_officers_are_not_given_away(api: Caller, cloud: Cloud) -> None:
+def test_owner_cannot_issue_an_officer_token(api: Caller, cloud: Cloud) -> None:
     owner = Caller(token=make_token(cloud.tenant.project, role="owner"), project="alpha")
     answer = owner.post("tokens", {"name": "x", "role": "sovereignty_officer"})
     assert answer.problem[:2] == (403, "identity.role_needed")

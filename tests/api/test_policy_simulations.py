@@ -17,7 +17,7 @@ SMALL = {"operation": "instance.create", "vcpus": 1, "memory_mib": 128, "disk_gi
 
 
 def rows() -> dict[str, int]:
-    """How many each table has, but for the record of requests."""
+    """Return the number of rows of each table but the request log."""
     with connection.cursor() as cursor:
         counts = {}
         for table in set(connection.introspection.table_names(cursor)) - {"audit_requestrecord"}:
@@ -36,7 +36,7 @@ def test_a_simulation_decides_and_keeps_nothing(api: Caller, cloud: Cloud) -> No
     assert rows() == before
 
 
-def test_not_even_the_first_question_of_an_organization_writes(stranger: Caller, cloud: Cloud) -> None:
+def test_first_simulation_of_an_organization_writes_nothing(stranger: Caller, cloud: Cloud) -> None:
     stranger.project = "beta"
     before = rows()
     assert stranger.post(SIMULATIONS, SMALL).status == 200
@@ -45,7 +45,7 @@ def test_not_even_the_first_question_of_an_organization_writes(stranger: Caller,
     assert rows() == before
 
 
-def test_a_simulation_says_what_was_asked(api: Caller, cloud: Cloud) -> None:
+def test_simulation_repeats_its_request(api: Caller, cloud: Cloud) -> None:
     import_all()
     body = SMALL | {"classifications": ["eu-resident"], "policy_atoms": [SNC], "roles": ["storage", "backup"]}
     answer = api.post(SIMULATIONS, body).body
@@ -85,7 +85,7 @@ def test_the_explanation_is_in_the_readers_language(api: Caller, cloud: Cloud) -
         ({"vcpus": -1}, (400, "invalid_request", "/vcpus")),
     ],
 )
-def test_what_cannot_be_simulated(api: Caller, cloud: Cloud, change: dict[str, Any], problem: Any) -> None:
+def test_invalid_simulation_is_refused(api: Caller, cloud: Cloud, change: dict[str, Any], problem: Any) -> None:
     assert api.post(SIMULATIONS, SMALL | change).problem == problem
 
 
@@ -108,7 +108,7 @@ def test_a_dry_run_of_a_create_writes_nothing(api: Caller, cloud: Cloud, kind: s
 
 
 @pytest.mark.parametrize("kind", BODIES)
-def test_a_dry_run_says_why_not(api: Caller, cloud: Cloud, kind: str) -> None:
+def test_dry_run_explains_a_refusal(api: Caller, cloud: Cloud, kind: str) -> None:
     body = BODIES[kind] | {"policy_atoms": [HOME | {"value": ["us-va-1"]}]}
     before = rows()
     answer = api.post(f"{kind}?dry_run=true", body)
@@ -118,7 +118,7 @@ def test_a_dry_run_says_why_not(api: Caller, cloud: Cloud, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", BODIES)
-def test_a_dry_run_checks_the_rest_too(api: Caller, viewer: Caller, cloud: Cloud, kind: str) -> None:
+def test_dry_run_checks_name_body_and_role(api: Caller, viewer: Caller, cloud: Cloud, kind: str) -> None:
     api.post(kind, BODIES[kind])
     assert api.post(f"{kind}?dry_run=true", BODIES[kind]).problem[0] == 409
     assert api.post(f"{kind}?dry_run=true", BODIES[kind] | {"name": "No Name"}).problem[0] == 400
@@ -133,7 +133,7 @@ def ids(answer: Any) -> list[str]:
     return [zone["id"] for zone in answer.body["items"]]
 
 
-def test_zones_that_are_admissible(api: Caller, cloud: Cloud) -> None:
+def test_admissible_zones_are_listed(api: Caller, cloud: Cloud) -> None:
     import_all()
     assert ids(api.get("/v1/zones?admissible_for=etat-sensible")) == ["fr-idf-1", "fr-idf-2"]
     assert ids(api.get("/v1/zones?admissible_for=classified")) == []
@@ -146,7 +146,7 @@ def test_zones_that_are_admissible(api: Caller, cloud: Cloud) -> None:
         assert api.get(f"/v1/zones?admissible_for={ref}").problem == (400, "invalid_parameter", "admissible_for")
 
 
-def test_how_much_fits_into_a_zone(api: Caller, operator: Caller, cloud: Cloud) -> None:
+def test_capacity_of_a_zone_is_counted(api: Caller, operator: Caller, cloud: Cloud) -> None:
     make_node("n-va", zone="us-va-1", vcpus_total=3, memory_mib_total=8192, disk_gib_total=100)
     path = "/v1/zones/us-va-1/capacity?flavor=tiny"
     assert api.get(path).body == {

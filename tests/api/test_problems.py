@@ -18,7 +18,7 @@ from tests.api.client import Caller
 from tests.world import Cloud
 
 
-def test_the_form(api: Caller, cloud: Cloud) -> None:
+def test_problem_has_all_members(api: Caller, cloud: Cloud) -> None:
     answer = api.get("instances/nobody", X_Request_Id="from-the-caller")
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.headers["X-Request-Id"] == "from-the-caller"
@@ -36,7 +36,7 @@ def test_the_form(api: Caller, cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("given", ["", "short", "a" * 65, "with space", "semi;colon"])
-def test_a_request_id_that_is_not_sane_is_replaced(api: Caller, cloud: Cloud, given: str) -> None:
+def test_invalid_request_id_is_replaced(api: Caller, cloud: Cloud, given: str) -> None:
     answer = api.get("limits", X_Request_Id=given)
     assert answer.headers["X-Request-Id"] != given
     assert len(answer.headers["X-Request-Id"]) == 36
@@ -52,14 +52,16 @@ def test_a_request_id_that_is_not_sane_is_replaced(api: Caller, cloud: Cloud, gi
         ("", "Not found", "There is no instance 'x' here."),
     ],
 )
-def test_the_language_is_the_callers(api: Caller, cloud: Cloud, language: str, title: str, detail: str) -> None:
+def test_problem_is_in_the_language_of_the_caller(
+    api: Caller, cloud: Cloud, language: str, title: str, detail: str
+) -> None:
     api.language = language
     answer = api.get("instances/x")
     assert (answer.body["title"], answer.body["detail"]) == (title, detail)
     assert answer.body["code"] == "compute.instance.not_found"
 
 
-def test_fields_are_spoken_of_in_french_too(api: Caller, cloud: Cloud) -> None:
+def test_field_errors_are_in_french(api: Caller, cloud: Cloud) -> None:
     api.language = "fr"
     body = api.post("volumes", {"name": "x", "size_gib": "5", "colour": 1}).body
     assert [each["detail"] for each in body["errors"]] == [
@@ -85,7 +87,7 @@ REASONS: list[tuple[str, str, Any, str]] = [
 ]
 
 
-def test_reasons_are_given_in_french_too(api: Caller, instance: Instance) -> None:
+def test_reasons_are_in_french(api: Caller, instance: Instance) -> None:
     api.language = "fr"
     for method, path, body, wanted in REASONS:
         path = path if path != "policy" else f"/v1/projects/{api.project}/policy"
@@ -93,7 +95,7 @@ def test_reasons_are_given_in_french_too(api: Caller, instance: Instance) -> Non
         assert wanted in detail.replace("\u00a0", " ")
 
 
-def test_a_reason_that_was_kept_is_read_in_french() -> None:
+def test_stored_reason_is_translated_to_french() -> None:
     last = NodeUnreachable().reason
     kept = json.loads(json.dumps(DeadlineExceeded(limit_s=60, obstacle=last).as_document()))
     assert kept["detail"].endswith(f"step was: {NodeUnreachable.detail}")
@@ -118,11 +120,11 @@ def test_a_refusal_of_placement_is_explained_in_french(api: Caller, cloud: Cloud
 
 
 @pytest.mark.parametrize("path", ["/v2", "/v1", "/v1/", "/v1/nothing", "/v1/projects/alpha/nothing", "/v1/zones/"])
-def test_no_such_route(api: Caller, cloud: Cloud, path: str) -> None:
+def test_unknown_route_is_not_found(api: Caller, cloud: Cloud, path: str) -> None:
     assert api.get(path).problem == (404, "route_not_found", None)
 
 
-def test_no_such_method(api: Caller, cloud: Cloud) -> None:
+def test_unknown_method_is_refused(api: Caller, cloud: Cloud) -> None:
     for method in ("PUT", "OPTIONS", "TRACE"):
         answer = api.call(method, "instances")
         assert answer.problem == (405, "method_not_allowed", None)
@@ -130,11 +132,11 @@ def test_no_such_method(api: Caller, cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/sessions", "/v1/openid-providers", "/v1/projects"])
-def test_no_such_method_whoever_asks(db: None, path: str) -> None:
+def test_unknown_method_is_refused_without_a_credential(db: None, path: str) -> None:
     assert Caller(token=None).call("TRACE", path).problem == (405, "method_not_allowed", None)
 
 
-def test_another_host(api: Caller, cloud: Cloud) -> None:
+def test_unknown_host_is_refused(api: Caller, cloud: Cloud) -> None:
     assert api.get("instances", Host="evil.example").problem == (400, "request_malformed", None)
 
 
@@ -142,7 +144,7 @@ def test_any_accept_header_gets_json(api: Caller, cloud: Cloud) -> None:
     assert api.get("instances", Accept="text/html").status == 200
 
 
-def test_a_bug_tells_nothing_of_our_inside(
+def test_internal_error_hides_its_details(
     unbroken: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def explode(*args: Any) -> None:
@@ -156,7 +158,9 @@ def test_a_bug_tells_nothing_of_our_inside(
     assert "1234" in caplog.text
 
 
-def test_a_database_that_does_not_answer(api: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unavailable_database_is_reported_without_details(
+    api: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def explode(*args: Any) -> None:
         raise OperationalError("connection to 10.1.2.3 refused")
 
@@ -173,7 +177,7 @@ def test_health_and_description_are_open(cloud: Cloud) -> None:
     assert anybody.get("/v1/openapi.json").body["openapi"].startswith("3.1")
 
 
-def test_health_says_when_the_database_is_gone(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_health_reports_a_missing_database(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     class Gone:
         def cursor(self) -> None:
             raise OperationalError("gone")
@@ -196,5 +200,5 @@ def test_health_says_when_the_database_is_gone(cloud: Cloud, monkeypatch: pytest
         (errors.CloudError, 500),
     ],
 )
-def test_statuses(error: type[errors.CloudError], status: int) -> None:
+def test_error_has_its_status(error: type[errors.CloudError], status: int) -> None:
     assert problems.status_of(error) == status

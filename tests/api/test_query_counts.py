@@ -185,7 +185,7 @@ FULL = {"instance_list", "volume_list", "network_list", "ssh_key_list", "affinit
 
 @pytest.fixture
 def callers(api: Caller, operator: Caller, cloud: Cloud) -> list[Caller]:
-    """Of whom the first that a route answers asks it."""
+    """Return the callers; the first that a route admits calls it."""
     organization = cloud.tenant.project.organization
     people = [make_person(role, organization=organization, role=role) for role in ("sovereignty_officer", "member")]
     return [api, operator, *(each.signed_in() for each in people)]
@@ -205,12 +205,12 @@ def asked(callers: list[Caller], route: Route, url: str) -> tuple[Answer, int]:
     return counted(callers[0], route, url)
 
 
-def test_every_get_has_its_number(callers: list[Caller], names: dict[str, str]) -> None:  # noqa: F811
+def test_every_get_has_its_number_of_queries(callers: list[Caller], names: dict[str, str]) -> None:  # noqa: F811
     seen = {route.operation_id: asked(callers, route, route.url(names))[1] for route in ALL if route.method == "GET"}
     assert seen == GETS
 
 
-def test_the_usual_writes_have_their_number(api: Caller, names: dict[str, str]) -> None:  # noqa: F811
+def test_usual_writes_have_their_number_of_queries(api: Caller, names: dict[str, str]) -> None:  # noqa: F811
     seen = {}
     for operation_id, body in BODIES.items():
         route = next(each for each in ALL if each.operation_id == operation_id)
@@ -220,7 +220,7 @@ def test_the_usual_writes_have_their_number(api: Caller, names: dict[str, str]) 
     assert seen == WRITES
 
 
-def test_a_full_page_takes_as_many_as_one_row(
+def test_full_page_takes_as_many_queries_as_one_row(
     api: Caller,
     callers: list[Caller],
     names: dict[str, str],  # noqa: F811

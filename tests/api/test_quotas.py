@@ -24,12 +24,12 @@ def line(answer: Answer, dimension: str) -> dict[str, object]:
     return next(each for each in answer.body["items"] if each["dimension"] == dimension)
 
 
-def test_addresses_of_instances_count(api: Caller, cloud: Cloud, instance: Instance) -> None:
+def test_addresses_of_instances_count_against_the_quota(api: Caller, cloud: Cloud, instance: Instance) -> None:
     assert QuotaUse.objects.get(dimension="addresses").resource_id == instance.pk
     assert line(api.get("limits"), "addresses")["used"] == 1
 
 
-def test_the_organization_may_be_the_tighter_one(api: Caller, operator: Caller, cloud: Cloud) -> None:
+def test_organization_quota_may_be_the_tighter_one(api: Caller, operator: Caller, cloud: Cloud) -> None:
     assert operator.put(f"{ORGANIZATION}/quotas", {"limits": {"networks": 2}}).status == 200
     networks = line(api.get("limits"), "networks")
     assert networks == {"dimension": "networks", "used": 1, "limit": 20, "available": 1, "bound_by": "organization"}
@@ -42,7 +42,7 @@ def test_the_organization_may_be_the_tighter_one(api: Caller, operator: Caller, 
     assert french.status == 201
 
 
-def test_the_refusal_names_the_level_in_french_too(api: Caller, cloud: Cloud) -> None:
+def test_refusal_names_the_level_in_french(api: Caller, cloud: Cloud) -> None:
     Quota.objects.create(organization=cloud.tenant.project.organization, dimension="vcpus", limit=0)
     answer = Caller(token="alpha", project="alpha", language="fr").post("instances", WEB)
     assert (answer.status, answer.body["facts"]["level"]) == (409, "organization")
@@ -61,7 +61,7 @@ def test_an_organization_sees_its_use_and_a_credential_its_own_part(
     assert parts == {"alpha": 1, "other": 3}
 
 
-def test_a_set_needs_the_version_that_it_replaces(admin: Caller, cloud: Cloud) -> None:
+def test_quota_change_needs_the_version_that_it_replaces(admin: Caller, cloud: Cloud) -> None:
     first = admin.get("quotas")
     assert (first.body, first.headers["ETag"]) == ({"version": 0, "limits": {}}, '"0"')
     assert admin.call("PUT", "quotas", {"limits": {}}).problem == (428, "version_required", None)
@@ -82,21 +82,23 @@ def test_a_set_needs_the_version_that_it_replaces(admin: Caller, cloud: Cloud) -
         ({"vcpus": 2001}, (422, "quota_above_organization", "/limits/vcpus")),
     ],
 )
-def test_limits_that_are_none(
+def test_invalid_limits_are_refused(
     admin: Caller, cloud: Cloud, limits: dict[str, object], problem: tuple[int, str, str]
 ) -> None:
     assert admin.put("quotas", {"limits": limits}).problem == problem
     assert not Quota.objects.exists()
 
 
-def test_who_may_not(api: Caller, admin: Caller, cloud: Cloud) -> None:
+def test_roles_without_the_right_are_refused(api: Caller, admin: Caller, cloud: Cloud) -> None:
     role_needed = (403, "identity.role_needed", None)
     assert api.put("quotas", {"limits": {}}).problem == role_needed
     assert admin.put(f"{ORGANIZATION}/quotas", {"limits": {}}).problem == role_needed
     assert api.post(REQUESTS, ASK).problem == role_needed
 
 
-def test_the_way_of_a_request(api: Caller, admin: Caller, operator: Caller, cloud: Cloud) -> None:
+def test_quota_request_is_created_approved_and_refused(
+    api: Caller, admin: Caller, operator: Caller, cloud: Cloud
+) -> None:
     asked = admin.post(REQUESTS, ASK)
     assert (asked.status, asked.body["state"]) == (201, "pending")
     path = asked.headers["Location"]

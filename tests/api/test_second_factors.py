@@ -38,7 +38,7 @@ def ada(acme: Organization) -> Person:
     return make_person("ada", organization=acme)
 
 
-def test_an_enrolled_factor_is_asked_for(ada: Person) -> None:
+def test_enrolled_factor_is_required(ada: Person) -> None:
     caller = ada.signed_in()
     secret, _ = enrol_totp(caller)
     assert caller.get("/v1/sessions/current").body["methods"] == ["password", "totp"]
@@ -48,7 +48,7 @@ def test_an_enrolled_factor_is_asked_for(ada: Person) -> None:
     assert Caller(token=answer.body["secret"]).get("/v1/projects").status == 200
 
 
-def test_what_an_application_reads(ada: Person) -> None:
+def test_otpauth_uri_has_the_fields_for_applications(ada: Person) -> None:
     body = ada.signed_in().post("/v1/totp").body
     assert body["otpauth_uri"] == (
         f"otpauth://totp/Andromede:ada%40people.example?secret={body['secret']}"
@@ -56,7 +56,7 @@ def test_what_an_application_reads(ada: Person) -> None:
     )
 
 
-def test_without_a_right_code_nothing_is_enrolled(ada: Person) -> None:
+def test_wrong_code_enrols_nothing(ada: Person) -> None:
     caller = ada.signed_in()
     secret = caller.post("/v1/totp").body["secret"]
     wrong = f"{(int(code(secret)) + 1) % 10**6:06}"
@@ -75,7 +75,7 @@ def test_the_secret_is_not_in_the_database(ada: Person) -> None:
     assert secret not in str(list(AuditRecord.objects.values()))
 
 
-def test_a_new_secret_key_makes_codes_wrong_and_nothing_worse(ada: Person, settings: Settings) -> None:
+def test_changed_secret_key_invalidates_codes_until_it_is_restored(ada: Person, settings: Settings) -> None:
     secret, recovery = enrol_totp(ada.signed_in())
     old, settings.SECRET_KEY = settings.SECRET_KEY, "another one"
     assert ada.sign_in(totp=code(secret)).problem == WRONG
@@ -85,7 +85,7 @@ def test_a_new_secret_key_makes_codes_wrong_and_nothing_worse(ada: Person, setti
     assert ada.sign_in(totp=code(secret)).status == 201
 
 
-def test_a_code_is_good_once(ada: Person) -> None:
+def test_code_is_valid_once(ada: Person) -> None:
     secret, _ = enrol_totp(ada.signed_in())
     used = code(secret)
     assert ada.sign_in(totp=used).status == 201
@@ -97,19 +97,19 @@ def test_a_code_is_good_once(ada: Person) -> None:
 
 
 @pytest.mark.parametrize("written", ["12345", "abcdef", "１２３４５６", "-12345", "12 456"])
-def test_what_is_no_code(ada: Person, written: str) -> None:
+def test_malformed_code_is_refused(ada: Person, written: str) -> None:
     enrol_totp(ada.signed_in())
     assert ada.sign_in(totp=written).problem == WRONG
 
 
 @pytest.mark.parametrize("steps", [-3, 3])
-def test_codes_of_other_times(ada: Person, steps: int) -> None:
+def test_codes_of_other_times_are_refused(ada: Person, steps: int) -> None:
     caller = ada.signed_in()
     secret = caller.post("/v1/totp").body["secret"]
     assert caller.post("/v1/totp/actions/confirm", {"code": code(secret, steps=steps)}).problem == WRONG
 
 
-def test_wrong_codes_make_the_next_wait_wherever_it_comes_from(ada: Person) -> None:
+def test_wrong_codes_lock_the_factor_from_all_addresses(ada: Person) -> None:
     secret, recovery = enrol_totp(ada.signed_in())
     for number in range(4):
         ada.anybody.http.defaults["REMOTE_ADDR"] = f"198.51.100.{number}"
@@ -132,14 +132,14 @@ def test_a_wrong_code_counts_as_a_failure_to_sign_in(ada: Person) -> None:
     assert ada.sign_in(totp="000000").problem == (403, "signin.locked", None)
 
 
-def test_without_the_password_no_code_is_looked_at(ada: Person) -> None:
+def test_wrong_password_uses_no_code(ada: Person) -> None:
     secret, _ = enrol_totp(ada.signed_in())
     last_step = Totp.objects.get().last_step
     assert ada.sign_in(password="wrong", totp=code(secret)).problem[1] == "signin.refused"
     assert (Totp.objects.get().last_step, Totp.objects.get().failures) == (last_step, 0)
 
 
-def test_recovery_codes_are_good_once_each(ada: Person) -> None:
+def test_recovery_code_is_valid_once(ada: Person) -> None:
     caller = ada.signed_in()
     _, recovery = enrol_totp(caller)
     assert len(set(recovery)) == 10
@@ -151,7 +151,7 @@ def test_recovery_codes_are_good_once_each(ada: Person) -> None:
     assert not any(each in kept for each in recovery)
 
 
-def test_new_recovery_codes_end_the_old(ada: Person) -> None:
+def test_new_recovery_codes_replace_the_old(ada: Person) -> None:
     caller = ada.signed_in()
     _, old = enrol_totp(caller)
     new = caller.post("/v1/recovery-codes").body["recovery_codes"]
@@ -159,13 +159,13 @@ def test_new_recovery_codes_end_the_old(ada: Person) -> None:
     assert ada.sign_in(recovery_code=new[0]).status == 201
 
 
-def test_another_s_recovery_code(ada: Person, acme: Organization) -> None:
+def test_recovery_code_of_another_user_is_refused(ada: Person, acme: Organization) -> None:
     enrol_totp(ada.signed_in())
     _, others = enrol_totp(make_person("bob", organization=acme).signed_in())
     assert ada.sign_in(recovery_code=others[0]).problem == WRONG
 
 
-def test_to_remove_a_factor_takes_a_fresh_proof_of_it(ada: Person) -> None:
+def test_removal_of_a_factor_needs_a_fresh_proof_of_it(ada: Person) -> None:
     caller = ada.signed_in()
     secret, _ = enrol_totp(caller)
     Session.objects.update(proved_at=F("proved_at") - timedelta(minutes=6))
@@ -181,7 +181,7 @@ def test_to_remove_a_factor_takes_a_fresh_proof_of_it(ada: Person) -> None:
     assert AuditRecord.objects.filter(verb="totp.remove").count() == 1
 
 
-def test_whoever_has_no_factor_proves_the_password(ada: Person) -> None:
+def test_user_without_a_factor_proves_the_password(ada: Person) -> None:
     caller = ada.signed_in()
     Session.objects.update(proved_at=F("proved_at") - timedelta(minutes=6))
     assert caller.post("/v1/totp").problem == (403, "signin.proof_too_old", None)
@@ -192,7 +192,7 @@ def test_whoever_has_no_factor_proves_the_password(ada: Person) -> None:
     assert not Session.objects.get().is_two_factor
 
 
-def test_sessions_from_before_must_prove_the_new_factor(ada: Person) -> None:
+def test_older_session_must_prove_the_new_factor(ada: Person) -> None:
     here, elsewhere = ada.signed_in(), ada.signed_in()
     secret, _ = enrol_totp(here)
     assert elsewhere.get("/v1/projects").problem == DEMANDED
@@ -206,7 +206,7 @@ def test_sessions_from_before_must_prove_the_new_factor(ada: Person) -> None:
 @pytest.mark.parametrize(
     ("role", "is_demanded"), [("owner", True), ("sovereignty_officer", True), ("admin", True), ("member", False)]
 )
-def test_some_duties_demand_a_second_factor(acme: Organization, role: str, is_demanded: bool) -> None:
+def test_privileged_roles_demand_a_second_factor(acme: Organization, role: str, is_demanded: bool) -> None:
     person = make_person("olga", organization=acme, role=role)
     answer = person.sign_in()
     caller = Caller(token=answer.body["secret"])
@@ -220,18 +220,18 @@ def test_some_duties_demand_a_second_factor(acme: Organization, role: str, is_de
     assert caller.delete("/v1/totp").status == (409 if is_demanded else 204)
 
 
-def test_operators_need_one_too(db: None) -> None:
+def test_operator_needs_a_second_factor(db: None) -> None:
     caller = make_person("otto", is_operator=True).signed_in()
     assert caller.get("/v1/nodes").problem == DEMANDED
     assert caller.delete("/v1/sessions/current").status == 204
 
 
-def test_whoever_gets_such_a_duty_needs_one_from_then_on(ada: Person, acme: Organization) -> None:
+def test_new_privileged_role_demands_a_second_factor(ada: Person, acme: Organization) -> None:
     caller = ada.signed_in()
     membership_set(acme, user=ada.user, role="owner")
     assert caller.get("/v1/projects").problem == DEMANDED
 
 
-def test_a_platform_may_demand_it_of_nobody(acme: Organization, settings: Settings) -> None:
+def test_second_factor_demand_can_be_switched_off(acme: Organization, settings: Settings) -> None:
     settings.SECOND_FACTOR_DUTIES = []
     assert make_person("olga", organization=acme, role="owner").signed_in().get("/v1/projects").status == 200

@@ -73,7 +73,7 @@ def test_a_password_gives_a_session_that_works_as_a_bearer(ada: Person) -> None:
     assert verbs()[-1] == "session.create"
 
 
-def test_of_the_secret_only_a_hash_is_kept(ada: Person) -> None:
+def test_only_a_hash_of_the_secret_is_stored(ada: Person) -> None:
     token = ada.sign_in().body["secret"]
     assert token.startswith("andromede_session_")
     session = Session.objects.values().get()
@@ -86,7 +86,7 @@ def test_the_case_of_an_address_does_not_matter(ada: Person, email: str) -> None
     assert ada.anybody.post("/v1/sessions", {"email": email, "password": PASSWORD}).status == 201
 
 
-def test_where_it_does_matter_it_counts(ada: Person) -> None:
+def test_case_decides_between_accounts_of_equal_address(ada: Person) -> None:
     passwords.put(user_create(email="ADA@people.example"), OTHER)
     for email, password, status in (
         ("ADA@people.example", PASSWORD, 401),
@@ -97,7 +97,7 @@ def test_where_it_does_matter_it_counts(ada: Person) -> None:
         assert ada.anybody.post("/v1/sessions", {"email": email, "password": password}).status == status
 
 
-def test_nobody_learns_who_has_an_account(ada: Person) -> None:
+def test_sign_in_does_not_reveal_accounts(ada: Person) -> None:
     user_create(email="new@people.example")
     answers = []
     for email in (ada.user.email, "new@people.example", "nobody@people.example"):
@@ -107,7 +107,7 @@ def test_nobody_learns_who_has_an_account(ada: Person) -> None:
     assert answers[0][2]["code"] == "signin.refused"
 
 
-def test_nobodys_password_takes_as_much_work(as_shipped: None, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_account_takes_as_much_work(as_shipped: None, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted where the work is: in the library."""
     passwords.is_right(None, "x")
     done = []
@@ -119,7 +119,7 @@ def test_nobodys_password_takes_as_much_work(as_shipped: None, ada: Person, monk
     assert len(set(done)) == 1, "with the same parameters"
 
 
-def test_a_hash_of_older_parameters_is_made_anew(as_shipped: None, ada: Person) -> None:
+def test_outdated_password_hash_is_replaced(as_shipped: None, ada: Person) -> None:
     class Weaker(Argon2PasswordHasher):
         time_cost = 1
         memory_cost = 1024
@@ -130,7 +130,7 @@ def test_a_hash_of_older_parameters_is_made_anew(as_shipped: None, ada: Person) 
     assert ada.sign_in().status == 201
 
 
-def test_how_a_keyboard_composes_does_not_matter(ada: Person) -> None:
+def test_unicode_composition_of_a_password_does_not_matter(ada: Person) -> None:
     passwords.put(ada.user, "caf\u00e9 d\u2019été à Paris")
     assert ada.sign_in(password="cafe\u0301 d\u2019e\u0301te\u0301 a\u0300 Paris").status == 201
 
@@ -145,7 +145,7 @@ def fail(person: Person, times: int, *, address: str = "127.0.0.1", email: str |
 
 
 @pytest.mark.parametrize("email", ["ada@people.example", "nobody@people.example"])
-def test_after_failures_an_account_is_locked_there_for_some_time(ada: Person, email: str) -> None:
+def test_failures_lock_an_account_for_the_address(ada: Person, email: str) -> None:
     assert fail(ada, 6, email=email) == [401] * 5 + [403]
     answer = ada.anybody.post("/v1/sessions", {"email": email, "password": PASSWORD})
     assert answer.problem == (403, "signin.locked", None)
@@ -159,14 +159,14 @@ def test_after_failures_an_account_is_locked_there_for_some_time(ada: Person, em
     assert ada.anybody.post("/v1/sessions", {"email": email, "password": PASSWORD}).status == expected
 
 
-def test_a_lock_is_not_prolonged_by_more_tries(ada: Person) -> None:
+def test_further_attempts_do_not_extend_a_lock(ada: Person) -> None:
     fail(ada, 5)
     before = AccessAttempt.objects.values_list("attempt_time", "failures_since_start").get()
     fail(ada, 3)
     assert AccessAttempt.objects.values_list("attempt_time", "failures_since_start").get() == before
 
 
-def test_from_elsewhere_an_account_is_open_until_failures_are_many(ada: Person) -> None:
+def test_failures_from_many_addresses_lock_an_account(ada: Person) -> None:
     assert fail(ada, 5, address="198.51.100.1") == [401] * 5
     ada.anybody.http.defaults["REMOTE_ADDR"] = "198.51.100.2"
     assert ada.sign_in().status == 201
@@ -184,14 +184,14 @@ def test_an_address_that_tries_many_accounts_is_locked(ada: Person) -> None:
     assert ada.sign_in().status == 201
 
 
-def test_an_ipv6_network_is_one_place(ada: Person) -> None:
+def test_ipv6_network_counts_as_one_address(ada: Person) -> None:
     for last in range(5):
         assert fail(ada, 1, address=f"2001:db8::{last}") == [401]
     assert fail(ada, 1, address="2001:db8::99") == [403]
     assert fail(ada, 1, address="2001:db8:0:1::1") == [401]
 
 
-def test_failures_are_forgotten_when_they_count_no_more(ada: Person) -> None:
+def test_expired_failures_are_deleted(ada: Person) -> None:
     fail(ada, 2)
     purge()
     assert AccessAttempt.objects.exists()
@@ -200,7 +200,7 @@ def test_failures_are_forgotten_when_they_count_no_more(ada: Person) -> None:
     assert not AccessAttempt.objects.exists()
 
 
-def test_success_forgets_failures_of_this_account_from_here(ada: Person) -> None:
+def test_successful_sign_in_resets_the_failures(ada: Person) -> None:
     for _ in range(3):
         fail(ada, 4)
         assert ada.sign_in().status == 201
@@ -223,7 +223,7 @@ def test_failures_are_kept_although_the_request_failed_and_hold_no_password(ada:
         (["127.0.0.1"], "not an address", "127.0.0.1"),
     ],
 )
-def test_only_what_our_own_proxies_say_of_addresses_is_believed(
+def test_only_trusted_proxies_set_the_address(
     ada: Person, settings: Settings, proxies: list[str], header: str, address: str
 ) -> None:
     settings.TRUSTED_PROXIES = proxies
@@ -242,7 +242,7 @@ def test_only_what_our_own_proxies_say_of_addresses_is_believed(
         {"ended_at": clock.now()},
     ],
 )
-def test_a_session_that_is_over(ada: Person, change: dict[str, Any]) -> None:
+def test_ended_session_is_refused(ada: Person, change: dict[str, Any]) -> None:
     caller = ada.signed_in()
     Session.objects.update(**change)
     assert caller.get("/v1/sessions").problem == (401, "unauthenticated", None)
@@ -250,7 +250,7 @@ def test_a_session_that_is_over(ada: Person, change: dict[str, Any]) -> None:
     assert not Session.objects.exists()
 
 
-def test_use_keeps_a_session_alive(ada: Person) -> None:
+def test_use_extends_a_session(ada: Person) -> None:
     caller = ada.signed_in()
     Session.objects.update(last_used_at=clock.now() - timedelta(minutes=50))
     assert caller.get("/v1/sessions/current").status == 200
@@ -258,7 +258,7 @@ def test_use_keeps_a_session_alive(ada: Person) -> None:
     assert purge() == 0
 
 
-def test_one_sees_and_ends_ones_own_sessions(ada: Person) -> None:
+def test_user_lists_and_ends_own_sessions(ada: Person) -> None:
     first, second, third = (ada.signed_in() for _ in range(3))
     listed = second.get("/v1/sessions").body["items"]
     assert [each["is_current"] for each in listed] == [False, True, False]
@@ -273,7 +273,7 @@ def test_one_sees_and_ends_ones_own_sessions(ada: Person) -> None:
     assert verbs()[-3:] == ["session.end", "session.end_all", "session.end"]
 
 
-def test_nobody_sees_others_sessions_not_even_an_owner(ada: Person, settings: Settings) -> None:
+def test_sessions_of_others_are_hidden_from_owners(ada: Person, settings: Settings) -> None:
     settings.SECOND_FACTOR_DUTIES = []
     organization = ada.user.membership_set.get().organization
     owner = make_person("olga", organization=organization, role="owner").signed_in()
@@ -285,7 +285,7 @@ def test_nobody_sees_others_sessions_not_even_an_owner(ada: Person, settings: Se
     assert Session.objects.filter(user=ada.user, ended_at=None).exists()
 
 
-def test_an_operator_puts_somebody_out(ada: Person, operator: Caller) -> None:
+def test_operator_ends_the_sessions_of_a_user(ada: Person, operator: Caller) -> None:
     callers = [ada.signed_in(), ada.signed_in()]
     assert operator.delete(f"/v1/users/{ada.user.pk}/sessions").status == 204
     assert [each.get("/v1/sessions").status for each in callers] == [401, 401]
@@ -302,7 +302,7 @@ def test_a_token_is_no_session(db: None) -> None:
         assert caller.call(method, path, {}).problem == (403, "signin.session_needed", None)
 
 
-def test_whoever_leaves_takes_the_session_s_rights_along(ada: Person) -> None:
+def test_removed_member_loses_the_rights_of_the_session(ada: Person) -> None:
     caller = ada.signed_in()
     ada.user.membership_set.all().delete()
     assert caller.get("/v1/projects").problem == (403, "identity.role_needed", None)
@@ -335,7 +335,7 @@ def test_a_stolen_session_guesses_no_passwords(ada: Person) -> None:
         ("telechargement", "common password"),
     ],
 )
-def test_passwords_that_are_guessed(ada: Person, password: str, reason: str) -> None:
+def test_guessable_password_is_refused(ada: Person, password: str, reason: str) -> None:
     body = {"old_password": PASSWORD, "new_password": password}
     answer = ada.signed_in().post("/v1/password/actions/change", body)
     assert answer.problem == (422, "signin.password_refused", "/new_password")
@@ -357,7 +357,7 @@ def test_a_link_gives_a_first_password_once(operator: Caller) -> None:
     assert link not in str(list(AuditRecord.objects.values()))
 
 
-def test_links_end(ada: Person) -> None:
+def test_password_links_expire(ada: Person) -> None:
     anybody, before = ada.anybody, ada.signed_in()
     first, second = (password_link_create(SYSTEM, ada.user)[0] for _ in range(2))
     body = {"secret": first, "new_password": OTHER}
@@ -371,14 +371,14 @@ def test_links_end(ada: Person) -> None:
     assert before.get("/v1/sessions").status == 401, "a new password ends what was begun with the old one"
 
 
-def test_members_make_no_links(ada: Person) -> None:
+def test_member_cannot_create_a_password_link(ada: Person) -> None:
     caller = ada.signed_in()
     assert caller.post(f"/v1/users/{ada.user.pk}/password-links").problem == (403, "identity.role_needed", None)
     assert not PasswordLink.objects.exists()
     assert User.objects.count() == 1
 
 
-def test_attempts_are_in_the_journal_of_requests(ada: Person) -> None:
+def test_sign_in_attempts_are_in_the_request_log(ada: Person) -> None:
     fail(ada, 1)
     fail(ada, 1, email="nobody@people.example")
     session = ada.sign_in().body["id"]

@@ -47,7 +47,7 @@ def issue(caller: Caller, path: str = "/v1/tokens", name: str = "ci") -> Caller:
     return Caller(token=answer.body["secret"])
 
 
-def test_a_token_takes_a_fresh_proof_and_is_on_record(ada: Person, acme: Organization) -> None:
+def test_token_issue_needs_a_fresh_proof_and_is_recorded(ada: Person, acme: Organization) -> None:
     caller = ada.signed_in()
     actor = signed_in(str(caller.token)).actor.within_organization(acme)  # type: ignore[union-attr]
     service_account_create(actor, acme, name="robot", grants={None: "member"})
@@ -63,7 +63,7 @@ def test_a_token_takes_a_fresh_proof_and_is_on_record(ada: Person, acme: Organiz
     assert AuditRecord.objects.filter(verb="token.create", organization_id=acme.pk).count() == 2
 
 
-def test_what_sessions_issued_ends_with_them_when_that_is_wanted(ada: Person) -> None:
+def test_ending_sessions_revokes_their_tokens_on_request(ada: Person) -> None:
     _, given = token_issue(ada.user, project=None, name="by-manage", role="", lifetime=timedelta(days=1))
     for ending in ("end-others", "password"):
         caller = ada.signed_in()
@@ -83,7 +83,7 @@ def test_what_sessions_issued_ends_with_them_when_that_is_wanted(ada: Person) ->
     assert Caller(token=given).get("/v1/me").status == 200, "no session made it"
 
 
-def test_an_operator_who_puts_somebody_out_ends_what_the_sessions_issued(ada: Person) -> None:
+def test_operator_ending_sessions_revokes_their_tokens(ada: Person) -> None:
     issued = issue(ada.signed_in())
     otto = make_person("otto", is_operator=True)
     operator = Caller(token=sessions.create_session(otto.user, ClientInfo(), ["password"], is_two_factor=True)[1])

@@ -25,7 +25,7 @@ def state(serial: int = 1, **more: object) -> dict[str, Any]:
     return {"version": 4, "serial": serial, "lineage": "one", "outputs": {}, "resources": [], **more}
 
 
-def test_what_was_written_is_read_and_sealed_in_the_database(api: Caller, cloud: Cloud) -> None:
+def test_state_is_written_read_and_encrypted_in_the_database(api: Caller, cloud: Cloud) -> None:
     assert api.get(PATH).problem == (404, "terraform.state.not_found", None)
     written = state(outputs={"password": {"value": "hunter2-secret"}})
     answer = api.post(PATH, written)
@@ -36,9 +36,7 @@ def test_what_was_written_is_read_and_sealed_in_the_database(api: Caller, cloud:
     assert [each["name"] for each in api.get("terraform-states").body["items"]] == ["prod"]
 
 
-def test_a_sealed_state_opens_under_an_earlier_key_and_under_no_other(
-    api: Caller, cloud: Cloud, settings: Settings
-) -> None:
+def test_state_is_decrypted_by_an_earlier_key_and_no_other(api: Caller, cloud: Cloud, settings: Settings) -> None:
     api.post(PATH, state())
     earlier, settings.SECRET_KEY = settings.SECRET_KEY, "another-key-of-a-good-length-that-nobody-guesses"
     assert api.get(PATH).problem == (500, "terraform.state.unreadable", None)
@@ -46,7 +44,7 @@ def test_a_sealed_state_opens_under_an_earlier_key_and_under_no_other(
     assert api.get(PATH).body == state()
 
 
-def test_a_version_does_not_open_in_the_place_of_another(api: Caller, cloud: Cloud) -> None:
+def test_version_cannot_replace_another_one(api: Caller, cloud: Cloud) -> None:
     api.post(PATH, state(1))
     api.post(PATH, state(2))
     first, second = TerraformStateVersion.objects.order_by("number")
@@ -54,7 +52,7 @@ def test_a_version_does_not_open_in_the_place_of_another(api: Caller, cloud: Clo
     assert api.get(PATH).problem == (500, "terraform.state.unreadable", None)
 
 
-def test_a_lock_keeps_others_out_and_says_whose_it_is(api: Caller, cloud: Cloud) -> None:
+def test_lock_excludes_others_and_names_its_holder(api: Caller, cloud: Cloud) -> None:
     assert api.post(f"{PATH}/actions/lock", LOCK).status == 200
     assert api.post(f"{PATH}/actions/lock", LOCK).status == 200
     refused = api.post(f"{PATH}/actions/lock", OTHER)
@@ -101,14 +99,12 @@ def test_a_state_is_deleted_with_all_versions(api: Caller, cloud: Cloud) -> None
 
 
 @pytest.mark.parametrize("body", ["no json", "[]", '{"version": 4}', '{"serial": -1}', '{"serial": true}', "[" * 9999])
-def test_what_is_no_state_is_refused(api: Caller, cloud: Cloud, body: str) -> None:
+def test_malformed_state_is_refused(api: Caller, cloud: Cloud, body: str) -> None:
     answer = api.send("POST", PATH, body.encode(), content_type="application/json")
     assert answer.problem[:2] == (400, "terraform.state.malformed")
 
 
-def test_a_state_has_a_name_and_a_size_and_there_are_not_too_many(
-    api: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_state_name_size_and_number_are_limited(api: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     assert api.post("terraform-states/No", state()).problem[:2] == (400, "invalid_name")
     large = b" " * (states.STATE_MAX_BYTES + 1)
     assert api.send("POST", PATH, large, content_type="application/json").problem[:2] == (413, "body_too_large")
@@ -117,7 +113,7 @@ def test_a_state_has_a_name_and_a_size_and_there_are_not_too_many(
     assert api.post("terraform-states/second", state()).problem[:2] == (409, "terraform.state.too_many")
 
 
-def test_who_may_not_write_may_not_read_what_is_in_a_state(api: Caller, viewer: Caller) -> None:
+def test_role_that_cannot_write_cannot_read_a_state(api: Caller, viewer: Caller) -> None:
     api.post(PATH, state())
     assert viewer.get(PATH).problem[:2] == (403, "identity.role_needed")
     assert viewer.get(f"{PATH}/versions/1").problem[:2] == (403, "identity.role_needed")
@@ -141,7 +137,7 @@ def test_terraform_finds_the_registry(db: None) -> None:
     }
 
 
-def test_states_count_by_their_bytes_and_what_does_not_fit_is_not_kept(api: Caller, cloud: Cloud) -> None:
+def test_state_quota_counts_bytes_and_refuses_a_larger_state(api: Caller, cloud: Cloud) -> None:
     Quota.objects.create(project=cloud.tenant.project, dimension="state_mib", limit=2)
     large = state(outputs={"text": {"value": "x" * 2**20}})
     assert api.post(PATH, state()).status == 200

@@ -15,7 +15,7 @@ def test_a_request_and_its_operation_are_of_one_trace(api: Caller) -> None:
     assert Operation.objects.get().traceparent.split("-")[1] == f"{request.context.trace_id:032x}"
 
 
-def test_who_asks_from_outside_does_not_say_of_which_trace_it_is(api: Caller) -> None:
+def test_trace_id_of_an_external_caller_is_ignored(api: Caller) -> None:
     trace = "0af7651916cd43dd8448eb211c80319c"
     with collected() as found:
         api.get("instances", traceparent=f"00-{trace}-b7ad6b7169203331-01")

@@ -45,7 +45,7 @@ def all_calls() -> list[tuple[Path, str, ast.Call]]:
 
 
 def calls(*names: str) -> list[tuple[Path, ast.Call]]:
-    """Where the code calls one of these."""
+    """Yield the calls of the named functions in the code."""
     return [(path, node) for path, called, node in all_calls() if called in names]
 
 
@@ -68,19 +68,19 @@ def reasons() -> set[str]:
     return {str(each.value) for templates in written.values() for each in templates if isinstance(each, ast.Constant)}
 
 
-def is_said(text: str) -> bool:
-    """It has words besides its facts."""
+def has_words(text: str) -> bool:
+    """Tell if the text has words besides its placeholders."""
     return any(literal.strip(" :.;,") for literal, _, _, _ in string.Formatter().parse(text))
 
 
-def test_nothing_lacks_its_translation(french: dict[str, str]) -> None:
+def test_every_text_is_translated(french: dict[str, str]) -> None:
     texts = errors() | marked() | reasons()
     assert len(reasons()) > 150
     assert sorted(texts - french.keys()) == []
-    assert sorted(text for text in texts if is_said(text) and french[text] == text) == []
+    assert sorted(text for text in texts if has_words(text) and french[text] == text) == []
 
 
-def test_what_an_error_gives_as_its_reason_is_one() -> None:
+def test_error_reasons_are_translatable() -> None:
     """A text put together on the spot would be looked up with its facts in it, and found in no catalogue."""
     wrong = []
     for path, call in calls(*(error.__name__ for error in REGISTRY.values())):
@@ -90,7 +90,7 @@ def test_what_an_error_gives_as_its_reason_is_one() -> None:
     assert wrong == []
 
 
-def test_a_translation_speaks_of_no_other_facts(french: dict[str, str]) -> None:
+def test_translation_has_the_same_placeholders(french: dict[str, str]) -> None:
     for english, translated in french.items():
         if english:
             assert placeholders(translated) == placeholders(english), english

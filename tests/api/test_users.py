@@ -86,7 +86,7 @@ def deeds(verb: str) -> list[AuditRecord]:
     return list(AuditRecord.objects.filter(verb=verb))
 
 
-def test_operators_and_auditors_see_who_has_an_account(place: Place) -> None:
+def test_operators_and_auditors_list_accounts(place: Place) -> None:
     place.ada.signed_in()
     for caller in (place.as_otto, caller_of(place.ines.user)):
         listed = {each["email"]: each for each in caller.get("/v1/users").body["items"]}
@@ -121,13 +121,13 @@ def test_operators_and_auditors_see_who_has_an_account(place: Place) -> None:
         ("email=ADA@people.example", ["ada"]),
     ],
 )
-def test_the_list_is_narrowed(place: Place, query: str, found: list[str]) -> None:
+def test_users_are_filtered(place: Place, query: str, found: list[str]) -> None:
     assert place.put_out(place.oscar, "suspend") == 200
     items = place.as_otto.get(f"/v1/users?{query}&sort=email").body["items"]
     assert [each["email"].partition("@")[0] for each in items] == found
 
 
-def test_nobody_gets_in_as_somebody_suspended_and_nothing_is_lost(place: Place) -> None:
+def test_suspended_user_cannot_sign_in_and_loses_nothing(place: Place) -> None:
     browser = place.ada.signed_in()
     assert place.put_out(place.ada, "suspend") == 200
     assert browser.get("/v1/me").status == 401
@@ -140,7 +140,7 @@ def test_nobody_gets_in_as_somebody_suspended_and_nothing_is_lost(place: Place) 
     assert browser.get("/v1/me").status == 401
 
 
-def test_somebody_who_leaves_leaves_nothing_that_opens(place: Place) -> None:
+def test_ended_user_has_no_working_credential(place: Place) -> None:
     browser, user = place.ada.signed_in(), place.ada.user
     session = Session.objects.get(user=user)
     account = service_account_create(owner_of(place.acme), place.acme, name="ci", grants={None: "member"})
@@ -167,7 +167,7 @@ def test_somebody_who_leaves_leaves_nothing_that_opens(place: Place) -> None:
     assert len(deeds("user.end")) == 2
 
 
-def test_who_comes_back_has_the_address_and_nothing_else(place: Place) -> None:
+def test_reinstated_user_has_only_the_address(place: Place) -> None:
     place.put_out(place.ada, "end")
     with pytest.raises(Exception, match="was ended"):
         membership_set(place.acme, user=User.objects.get(pk=place.ada.user.pk), role=Role.VIEWER)
@@ -177,7 +177,7 @@ def test_who_comes_back_has_the_address_and_nothing_else(place: Place) -> None:
     assert place.as_ada.get("/v1/me").problem[:2] == (401, "identity.token.revoked")
 
 
-def test_a_duty_is_taken_away_with_its_tokens(place: Place) -> None:
+def test_removed_platform_role_revokes_its_tokens(place: Place) -> None:
     as_oscar = caller_of(place.oscar.user)
     browser = place.oscar.signed_in()
     assert as_oscar.get("/v1/nodes").status == 200
@@ -188,7 +188,7 @@ def test_a_duty_is_taken_away_with_its_tokens(place: Place) -> None:
     assert (deed.user_id, deed.facts) == (place.otto.user.pk, {"duty": "operator"})
 
 
-def test_one_lays_down_ones_own_duty_and_nobody_elses(place: Place) -> None:
+def test_user_gives_up_only_the_own_platform_role(place: Place) -> None:
     as_ines = caller_of(place.ines.user)
     assert place.put_out(place.oscar, "duty", as_ines) == 403
     assert as_ines.delete("/v1/me/duty").status == 204
@@ -196,7 +196,7 @@ def test_one_lays_down_ones_own_duty_and_nobody_elses(place: Place) -> None:
 
 
 @pytest.mark.parametrize("how", ["suspend", "end", "duty"])
-def test_the_last_operator_is_not_taken_away_by_the_api(place: Place, how: str) -> None:
+def test_last_operator_is_not_removed_by_the_api(place: Place, how: str) -> None:
     assert place.put_out(place.oscar, how) in (200, 204)
     answer = place.as_otto.get(place.url(place.otto)).body["allowed_actions"]
     assert {each["name"] for each in answer if not each["is_allowed"]} == {"suspend", "end", "duty-remove"}
@@ -207,8 +207,8 @@ def test_the_last_operator_is_not_taken_away_by_the_api(place: Place, how: str) 
 
 
 @pytest.mark.parametrize("how", ["suspend", "end"])
-def test_what_looks_again_ends(place: Place, how: str) -> None:
-    """As streams and consoles ask, every STREAM_CHECK_S."""
+def test_repeated_check_ends_streams_of_an_ended_user(place: Place, how: str) -> None:
+    """Streams and consoles call these every STREAM_CHECK_S."""
     session, _ = create_session(place.ada.user, ClientInfo(), ["password"], is_two_factor=False)
     token = ApiToken.objects.get(user=place.ada.user)
     assert refresh_signed_in(session.pk) is not None
@@ -219,7 +219,7 @@ def test_what_looks_again_ends(place: Place, how: str) -> None:
         refresh_actor(token.pk)
 
 
-def test_a_token_for_the_platform_is_revoked_by_another_operator(place: Place) -> None:
+def test_platform_token_is_revoked_by_another_operator(place: Place) -> None:
     as_oscar = caller_of(place.oscar.user)
     as_oscar.get("/v1/me")
     listed = {each["user"]["email"]: each for each in place.as_otto.get("/v1/platform/tokens").body["items"]}
@@ -247,14 +247,14 @@ def test_a_dry_run_and_an_old_version_change_nothing(place: Place) -> None:
     assert len(deeds("user.suspend")) == 2
 
 
-def test_tokens_that_sessions_made_go_when_it_is_asked_for(place: Place) -> None:
+def test_tokens_of_sessions_are_revoked_on_request(place: Place) -> None:
     session, _ = create_session(place.ada.user, ClientInfo(), ["password"], is_two_factor=False)
     made, _ = own_token_create(actor_of(session), NewToken("phone", "", MONTH))
     place.as_otto.post(place.url(place.ada, "/actions/suspend"), {"revoke_tokens": True})
     assert ApiToken.objects.get(pk=made.pk).revoked_at is not None
 
 
-def test_a_person_who_was_ended_is_not_made_again(place: Place) -> None:
+def test_ended_user_is_not_recreated(place: Place) -> None:
     place.put_out(place.ada, "end")
     with pytest.raises(Exception, match="already"):
         user_create(email=place.ada.user.email)

@@ -39,7 +39,7 @@ def etag(answer: Answer) -> str:
 
 
 @pytest.mark.parametrize("kind", MADE)
-def test_an_edit_is_made_for_the_version_that_was_read(api: Caller, cloud: Cloud, kind: str) -> None:
+def test_edit_needs_the_version_that_was_read(api: Caller, cloud: Cloud, kind: str) -> None:
     made = api.post(kind, MADE[kind])
     first = etag(made)
     if kind in ("instances", "volumes"):
@@ -63,14 +63,14 @@ def test_an_edit_is_made_for_the_version_that_was_read(api: Caller, cloud: Cloud
     assert api.delete(f"{kind}/other", If_Match=last).status in (202, 204)
 
 
-def test_an_action_is_made_for_the_version_that_was_read(api: Caller, cloud: Cloud) -> None:
+def test_action_needs_the_version_that_was_read(api: Caller, cloud: Cloud) -> None:
     read = etag(api.post("instances", WEB))
     for path in ("actions/power-off", "actions/start"):
         assert api.post(f"instances/web/{path}", If_Match=OTHER).problem[:2] == (412, "outdated")
     assert api.post("instances/web/actions/start", If_Match=read).problem[0] == 409
 
 
-def test_what_a_resource_does_by_itself_is_no_new_version(api: Caller, cloud: Cloud) -> None:
+def test_background_change_keeps_the_version(api: Caller, cloud: Cloud) -> None:
     answer = api.post("instances", WEB)
     finish(answer)
     assert api.get("instances/web").body["state"] == "active"
@@ -78,13 +78,13 @@ def test_what_a_resource_does_by_itself_is_no_new_version(api: Caller, cloud: Cl
     assert etag(api.post("instances/web/actions/power-off", If_Match=etag(answer))) != etag(answer)
 
 
-def test_what_has_no_version_is_not_matched(api: Caller, cloud: Cloud) -> None:
+def test_unversioned_resource_is_not_matched(api: Caller, cloud: Cloud) -> None:
     assert api.post("networks", MADE["networks"], If_Match=OTHER).problem[:2] == (412, "not_versioned")
     assert api.post("networks", MADE["networks"], If_Match="*").status == 201
     assert "ETag" not in api.get("networks").headers
 
 
-def test_a_repetition_under_a_key_is_answered_though_the_version_is_another_by_now(api: Caller, cloud: Cloud) -> None:
+def test_repetition_under_a_key_ignores_a_changed_version(api: Caller, cloud: Cloud) -> None:
     read = etag(finish_and_get(api))
     first = api.post("instances/web/actions/power-off", If_Match=read, Idempotency_Key="off")
     again = api.post("instances/web/actions/power-off", If_Match=read, Idempotency_Key="off")
@@ -97,7 +97,7 @@ def finish_and_get(api: Caller) -> Answer:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_several_edits_of_one_version_one_is_made() -> None:
+def test_concurrent_edits_of_one_version_change_it_once() -> None:
     make_tenant()
     read = etag(Caller(token="alpha", project="alpha").post("networks", MADE["networks"]))
     start = threading.Barrier(4)
@@ -133,7 +133,7 @@ class Old(View):
 
 
 @pytest.mark.django_db
-def test_a_route_that_is_to_go_says_so() -> None:
+def test_deprecated_route_has_its_headers() -> None:
     make = APIRequestFactory()
     for path in ("/", "/?unknown=1"):  # errors too
         answer = Old.as_view()(make.get(path))

@@ -8,7 +8,7 @@ from tests.api.conftest import finish
 from tests.world import Cloud
 
 
-def test_a_create(api: Caller, cloud: Cloud) -> None:
+def test_volume_is_created(api: Caller, cloud: Cloud) -> None:
     answer = api.post("volumes", {"name": "data", "size_gib": 2, "labels": {"env": "prod"}})
     body = answer.body
     assert answer.status == 201
@@ -21,24 +21,24 @@ def test_a_create(api: Caller, cloud: Cloud) -> None:
     assert api.get("volumes").body["items"] == [shown]
 
 
-def test_from_an_image_near_an_instance(api: Caller, instance: Instance) -> None:
+def test_volume_is_created_from_an_image_near_an_instance(api: Caller, instance: Instance) -> None:
     body = finish(api.post("volumes", {"name": "copy", "size_gib": 1, "image": "tiny", "near_instance": "web"}))
     assert body["image"]["name"] == "tiny"
 
 
-def test_an_image_that_does_not_fit(api: Caller, cloud: Cloud) -> None:
+def test_image_larger_than_the_volume_is_refused(api: Caller, cloud: Cloud) -> None:
     cloud.image.virtual_size_bytes = 3 * 2**30
     cloud.image.save()
     answer = api.post("volumes", {"name": "copy", "size_gib": 2, "image": "tiny"})
     assert answer.problem == (422, "catalog.image.does_not_fit", "/size_gib")
 
 
-def test_rename_and_relabel(api: Caller, volume: Volume) -> None:
+def test_volume_is_renamed_and_relabelled(api: Caller, volume: Volume) -> None:
     body = api.patch("volumes/data", {"name": "archive", "labels": {"tier": "cold"}}).body
     assert (body["name"], body["labels"]) == ("archive", {"tier": "cold"})
 
 
-def test_grow(api: Caller, volume: Volume) -> None:
+def test_volume_grows(api: Caller, volume: Volume) -> None:
     answer = api.post("volumes/data/actions/grow", {"size_gib": 3})
     assert (answer.status, answer.operation["kind"]) == (202, "volume.grow")
     finish(answer)
@@ -50,7 +50,7 @@ def test_a_volume_never_shrinks(api: Caller, volume: Volume) -> None:
     assert answer.problem == (422, "storage.volume.cannot_shrink", "/size_gib")
 
 
-def test_attach_and_detach(api: Caller, instance: Instance, volume: Volume) -> None:
+def test_volume_is_attached_and_detached(api: Caller, instance: Instance, volume: Volume) -> None:
     answer = api.post("instances/web/attachments", {"volume": "data", "is_read_only": True})
     body = finish(answer)
     assert answer.status == 201
@@ -74,13 +74,13 @@ def test_attach_and_detach(api: Caller, instance: Instance, volume: Volume) -> N
     assert api.delete(f"instances/web/attachments/{volume.pk}").status == 202, "it is in again"
 
 
-def test_a_volume_is_attached_once(api: Caller, instance: Instance, volume: Volume) -> None:
+def test_attached_volume_cannot_be_attached_twice(api: Caller, instance: Instance, volume: Volume) -> None:
     finish(api.post("instances/web/attachments", {"volume": "data"}))
     answer = api.post("instances/web/attachments", {"volume": "data"})
     assert answer.problem == (409, "compute.attachment.volume_taken", "/volume")
 
 
-def test_a_volume_elsewhere_cannot_be_attached(api: Caller, cloud: Cloud, instance: Instance) -> None:
+def test_volume_in_another_zone_cannot_be_attached(api: Caller, cloud: Cloud, instance: Instance) -> None:
     cloud.world.add_machine("de-rhein-1")
     finish(api.post("volumes", {"name": "far", "size_gib": 1, "zones": ["de-rhein-1"]}))
     answer = api.post("instances/web/attachments", {"volume": "far"})
@@ -101,6 +101,6 @@ def test_a_delete_may_be_repeated(api: Caller, volume: Volume) -> None:
     assert api.get("volumes").body["items"] == []
 
 
-def test_a_silent_node_shows_on_its_volumes(api: Caller, volume: Volume) -> None:
+def test_volume_has_the_condition_of_its_unreachable_node(api: Caller, volume: Volume) -> None:
     Node.objects.update(state="unreachable")
     assert [each["status"] for each in api.get("volumes/data").body["conditions"]] == ["false"]

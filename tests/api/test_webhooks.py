@@ -32,7 +32,7 @@ def hook(api: Caller) -> Any:
     return answer.body
 
 
-def test_the_secret_is_told_once(api: Caller, hook: Any) -> None:
+def test_secret_is_shown_once(api: Caller, hook: Any) -> None:
     assert hook["secret"].startswith("whsec_")
     answers = [api.get("webhooks"), api.get("webhooks/ops"), api.patch("webhooks/ops", {"kinds": ["*"]})]
     for answer in answers:
@@ -40,7 +40,7 @@ def test_the_secret_is_told_once(api: Caller, hook: Any) -> None:
     assert api.get("webhooks").body["items"] == [api.get(f"webhooks/{hook['id']}").body]
 
 
-def test_what_it_says_of_itself(api: Caller, hook: Any) -> None:
+def test_webhook_has_its_fields_and_conditions(api: Caller, hook: Any) -> None:
     shown = api.get("webhooks/ops").body
     assert {name: shown[name] for name in HOOK} == HOOK
     assert shown["labels"] == {"env": "prod"}
@@ -48,7 +48,7 @@ def test_what_it_says_of_itself(api: Caller, hook: Any) -> None:
     assert shown["previous_secret_ends_at"] is None
 
 
-def test_it_can_be_changed_and_deleted(api: Caller, hook: Any) -> None:
+def test_webhook_is_changed_and_deleted(api: Caller, hook: Any) -> None:
     changed = api.patch("webhooks/ops", {"name": "siem", "is_enabled": False, "labels": {"env": None}}).body
     assert (changed["name"], changed["is_enabled"], changed["labels"]) == ("siem", False, {})
     assert changed["url"] == URL
@@ -59,7 +59,7 @@ def test_it_can_be_changed_and_deleted(api: Caller, hook: Any) -> None:
     assert not QuotaUse.objects.filter(dimension="webhooks").exists()
 
 
-def test_each_step_is_told(api: Caller, hook: Any) -> None:
+def test_each_change_publishes_an_event(api: Caller, hook: Any) -> None:
     api.patch("webhooks/ops", {"is_enabled": False})
     api.post("webhooks/ops/actions/rotate-secret", {})
     api.delete("webhooks/ops")
@@ -93,7 +93,7 @@ def test_each_step_is_told(api: Caller, hook: Any) -> None:
         ({"is_enabled": "yes"}, (400, "invalid_request", "/is_enabled")),
     ],
 )
-def test_what_is_no_webhook(api: Caller, change: Any, problem: Any) -> None:
+def test_invalid_webhook_is_refused(api: Caller, change: Any, problem: Any) -> None:
     assert api.post("webhooks", HOOK | change).problem == problem
     assert not Webhook.objects.exists()
     api.post("webhooks", HOOK)
@@ -106,7 +106,7 @@ def test_names_are_unique(api: Caller, hook: Any) -> None:
     assert api.patch("webhooks/siem", {"name": "ops"}).problem == (409, "webhook.name_taken", "/name")
 
 
-def test_a_project_has_a_bounded_number(api: Caller, hook: Any, settings: Settings) -> None:
+def test_number_of_webhooks_is_limited(api: Caller, hook: Any, settings: Settings) -> None:
     settings.QUOTA_DEFAULTS = django_settings.QUOTA_DEFAULTS | {"webhooks": 1}
     answer = api.post("webhooks", HOOK | {"name": "siem"})
     assert answer.problem[:2] == (409, "quota_exceeded")
@@ -115,7 +115,7 @@ def test_a_project_has_a_bounded_number(api: Caller, hook: Any, settings: Settin
     ]
 
 
-def test_rotation(api: Caller, hook: Any) -> None:
+def test_secret_is_rotated(api: Caller, hook: Any) -> None:
     rotated = api.post("webhooks/ops/actions/rotate-secret", {"overlap_hours": 2}).body
     assert rotated["secret"] != hook["secret"]
     assert rotated["previous_secret_ends_at"] is not None
@@ -124,7 +124,7 @@ def test_rotation(api: Caller, hook: Any) -> None:
     assert answer.problem == (400, "invalid_request", "/overlap_hours")
 
 
-def test_a_ping_and_its_log(api: Caller, queue: Queue, settings: Settings) -> None:
+def test_ping_is_delivered_and_logged(api: Caller, queue: Queue, settings: Settings) -> None:
     settings.WEBHOOK_PRIVATE_HOSTS, settings.IS_WEBHOOK_HTTP_ALLOWED = ["localhost"], True
     with receiving() as receiver:
         made = api.post("webhooks", HOOK | {"url": receiver.url}).body
@@ -148,12 +148,12 @@ def test_a_ping_and_its_log(api: Caller, queue: Queue, settings: Settings) -> No
     assert api.get("webhooks/ops/deliveries?state=failed").body["items"] == []
 
 
-def test_what_is_disabled_sends_nothing(api: Caller, hook: Any) -> None:
+def test_disabled_webhook_sends_nothing(api: Caller, hook: Any) -> None:
     api.patch("webhooks/ops", {"is_enabled": False})
     assert api.post("webhooks/ops/actions/ping").problem[:2] == (409, "webhook.disabled")
 
 
-def test_a_delivery_of_another_webhook_is_not_there(api: Caller, hook: Any) -> None:
+def test_delivery_of_another_webhook_is_not_found(api: Caller, hook: Any) -> None:
     delivery = api.post("webhooks/ops/actions/ping").body["id"]
     api.post("webhooks", HOOK | {"name": "siem"})
     assert api.get(f"webhooks/siem/deliveries/{delivery}").problem[:2] == (404, "webhook.delivery.not_found")

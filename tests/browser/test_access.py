@@ -21,7 +21,7 @@ SIZE_BYTES, SLOW_BYTES_PER_S = 20 * 2**20, 2 * 2**20
 
 
 def with_a_key(page: Page) -> None:
-    """As a laptop that knows its owner's finger."""
+    """Add a virtual authenticator that verifies its user."""
     devtools = page.context.new_cdp_session(page)
     devtools.send("WebAuthn.enable")
     devtools.send("WebAuthn.addVirtualAuthenticator", {"options": KEY})
@@ -45,7 +45,7 @@ def test_a_passkey_is_registered_and_signs_in(opened: Opener) -> None:
     expect(page.get_by_role("heading", name="Profile")).to_be_visible()
 
 
-def test_an_upload_shows_how_far_it_is_and_can_be_stopped(opened: Opener, tmp_path: Path) -> None:
+def test_upload_shows_its_progress_and_can_be_stopped(opened: Opener, tmp_path: Path) -> None:
     file = tmp_path / "disk.raw"
     file.write_bytes(bytes(SIZE_BYTES))
     seen = opened("ada")

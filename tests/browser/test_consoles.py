@@ -21,9 +21,7 @@ def has_answers(api: Api, count: int) -> bool:
     return len(ANSWER.findall(api.text(LOG))) >= count
 
 
-def test_the_terminal_answers_what_the_guest_asks_now_and_nothing_that_it_asked_before(
-    opened: Opener, world: World
-) -> None:
+def test_terminal_answers_only_current_queries_of_the_guest(opened: Opener, world: World) -> None:
     page = opened("ada").go("@/instances/{web-1}/console")
     shown = page.locator("#console .xterm-accessibility")
     expect(page.locator("#console-status")).to_contain_text("Connected", timeout=SOON_MS)

@@ -7,7 +7,7 @@ from tests.browser.conftest import Opener
 SOON_MS = 20_000
 
 
-def test_what_would_become_of_it_follows_what_is_filled_in(opened: Opener) -> None:
+def test_preview_follows_the_form(opened: Opener) -> None:
     page = opened("ada").go("@/instances/create")
     outlook = page.locator("#outlook")
     expect(outlook).to_contain_text("can be created")
@@ -27,7 +27,7 @@ def test_what_would_become_of_it_follows_what_is_filled_in(opened: Opener) -> No
     expect(outlook).to_contain_text("not certified: HDS (classification/hds)", timeout=SOON_MS)
 
 
-def test_without_scripts_a_button_says_the_same(opened: Opener) -> None:
+def test_check_button_previews_without_scripts(opened: Opener) -> None:
     page = opened("ada", java_script_enabled=False).go("@/instances/create")
     page.locator("#id_name").fill("web-1")
     page.get_by_role("button", name="Check").click()
@@ -36,7 +36,7 @@ def test_without_scripts_a_button_says_the_same(opened: Opener) -> None:
     expect(page.locator("#id_name")).to_have_value("web-1")
 
 
-def test_what_is_ticked_in_a_list_stays_ticked_while_it_follows_the_cloud(opened: Opener) -> None:
+def test_ticked_rows_stay_ticked_during_live_updates(opened: Opener) -> None:
     page = opened("ada").go("@/instances")
     box = page.get_by_label("Select batch")
     box.check()

@@ -17,7 +17,7 @@ SOON_MS = 30_000
 
 @pytest.fixture
 def guest(world: World) -> Iterator[str]:
-    """It runs on the only node of its zone."""
+    """Create an instance on the only node of its zone."""
     project = f"drains-{secrets.token_hex(3)}"
     token, _ = world.cloud.make_project(project)
     with closing(Api(world.url, token, project=project)) as api:
@@ -31,7 +31,7 @@ def pressed(page: Page, name: str) -> None:
     page.get_by_role("button", name=name).press("Enter")
 
 
-def test_from_the_plan_to_the_return_to_service(opened: Opener, guest: str) -> None:
+def test_drain_runs_from_the_plan_to_the_return_to_service(opened: Opener, guest: str) -> None:
     page = opened("operator").go(f"/platform/nodes/{NODE}")
     page.get_by_role("link", name="Drain", exact=True).press("Enter")
     way = page.get_by_role("region", name="Blockers")
@@ -53,7 +53,7 @@ def test_from_the_plan_to_the_return_to_service(opened: Opener, guest: str) -> N
     expect(page.locator("#state-of-node")).to_contain_text("ready")
 
 
-def test_a_drain_that_is_blocked_says_why_and_is_given_up(opened: Opener, guest: str, world: World) -> None:
+def test_blocked_drain_has_a_reason_and_is_cancelled(opened: Opener, guest: str, world: World) -> None:
     with closing(Api(world.url, world.operator)) as api:
         api.post(f"/v1/nodes/{NODE}/actions/cordon", {})
     page = opened("operator", language="fr").go(f"/platform/nodes/{NODE}/drain/new")

@@ -7,7 +7,7 @@ from tests.browser.conftest import Opener
 from tests.keyboard import follow, press, write
 
 
-def test_signing_in(opened: Opener) -> None:
+def test_user_signs_in_by_keyboard(opened: Opener) -> None:
     page = opened("").go("/sign-in")
     expect(page.get_by_label("E-mail address")).to_be_focused()
     page.keyboard.type("victor@example.org")
@@ -17,7 +17,7 @@ def test_signing_in(opened: Opener) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Projects")
 
 
-def test_the_first_thing_leads_past_the_menus(opened: Opener) -> None:
+def test_first_tab_stop_skips_the_menus(opened: Opener) -> None:
     page = opened("ada").go("@/instances")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
@@ -26,7 +26,7 @@ def test_the_first_thing_leads_past_the_menus(opened: Opener) -> None:
     expect(page.locator("main")).to_be_focused()
 
 
-def test_past_the_menus_the_focus_is_still_put_on_what_was_not_accepted(opened: Opener) -> None:
+def test_skip_link_keeps_the_focus_on_form_errors(opened: Opener) -> None:
     page = opened("ada").go("@/ssh-keys/new")
     write(page, page.locator("#id_name"), "tablet")
     write(page, page.locator("#id_public_key"), "no key")
@@ -34,7 +34,7 @@ def test_past_the_menus_the_focus_is_still_put_on_what_was_not_accepted(opened: 
     expect(page.get_by_role("alert")).to_be_focused()
 
 
-def test_menus_open_close_and_give_the_focus_back(opened: Opener) -> None:
+def test_menus_open_close_and_return_the_focus(opened: Opener) -> None:
     page = opened("ada").go("@/instances")
     press(page, page.get_by_role("button", name="ada@example.org"))
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
@@ -43,7 +43,7 @@ def test_menus_open_close_and_give_the_focus_back(opened: Opener) -> None:
     expect(page.get_by_role("button", name="ada@example.org")).to_be_focused()
 
 
-def test_the_palette_leads_to_a_thing_by_its_name(opened: Opener) -> None:
+def test_palette_opens_a_resource_by_its_name(opened: Opener) -> None:
     page = opened("ada").go("/")
     page.keyboard.press("Control+k")
     field = page.get_by_role("combobox")
@@ -54,7 +54,7 @@ def test_the_palette_leads_to_a_thing_by_its_name(opened: Opener) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("web-2")
 
 
-def test_the_palette_goes_by_arrows_and_leaves_by_escape(opened: Opener) -> None:
+def test_palette_moves_by_arrows_and_closes_by_escape(opened: Opener) -> None:
     page = opened("ada").go("@")
     page.keyboard.press("Control+k")
     options = page.get_by_role("option")
@@ -68,7 +68,7 @@ def test_the_palette_goes_by_arrows_and_leaves_by_escape(opened: Opener) -> None
     expect(page.get_by_role("combobox")).to_be_hidden()
 
 
-def test_on_a_phone_the_menu_opens_and_leads_on(opened: Opener) -> None:
+def test_menu_opens_on_a_phone(opened: Opener) -> None:
     page = opened("ada", viewport={"width": 390, "height": 800}).go("@")
     menu = page.get_by_role("navigation", name="Main menu")
     expect(menu).to_be_hidden()

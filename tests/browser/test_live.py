@@ -17,7 +17,7 @@ def power(world: World, name: str, action: str) -> None:
         api.wait(api.post(f"instances/{name}/actions/{action}")["operation"])
 
 
-def test_a_list_shows_what_happens_elsewhere_and_says_it(opened: Opener, world: World) -> None:
+def test_list_shows_and_announces_changes(opened: Opener, world: World) -> None:
     page = opened("ada").go("@/instances")
     page.evaluate("window.isTheSamePage = true")
     state = page.locator("tr", has_text="web-2").locator(".state").first
@@ -30,7 +30,7 @@ def test_a_list_shows_what_happens_elsewhere_and_says_it(opened: Opener, world: 
     assert page.evaluate("window.isTheSamePage") is True
 
 
-def test_a_list_shows_the_first_thing_in_it_and_lets_the_last_one_go(opened: Opener, world: World) -> None:
+def test_list_shows_the_first_resource_and_drops_the_last_one(opened: Opener, world: World) -> None:
     world.cloud.stack.manage("create_project", "sante", "empty")
     page = opened("ada").go("/")
     page.get_by_role("link", name="empty", exact=True).first.press("Enter")
@@ -47,7 +47,7 @@ def test_a_list_shows_the_first_thing_in_it_and_lets_the_last_one_go(opened: Ope
     expect(page.locator(".empty")).to_be_visible(timeout=SOON_MS)
 
 
-def test_what_somebody_is_typing_is_left_alone(opened: Opener, world: World) -> None:
+def test_field_with_unsaved_input_is_not_replaced(opened: Opener, world: World) -> None:
     page = opened("ada").go("@/instances")
     page.get_by_label("Name", exact=True).fill("half a na")
     power(world, "web-2", "power-off")
@@ -56,7 +56,7 @@ def test_what_somebody_is_typing_is_left_alone(opened: Opener, world: World) -> 
     power(world, "web-2", "start")
 
 
-def test_without_a_stream_the_page_asks_now_and_then(opened: Opener, world: World) -> None:
+def test_page_polls_without_a_stream(opened: Opener, world: World) -> None:
     seen = opened("ada")
     refused: list[str] = []
 
@@ -74,7 +74,7 @@ def test_without_a_stream_the_page_asks_now_and_then(opened: Opener, world: Worl
     power(world, "web-2", "start")
 
 
-def test_a_button_that_cannot_be_pressed_says_why_and_does_nothing(opened: Opener) -> None:
+def test_disabled_button_has_a_reason_and_does_nothing(opened: Opener) -> None:
     page = opened("ada").go("@/instances/{web-1}")
     start = page.get_by_role("button", name=re.compile(r"Start ?: The instance is active"))
     expect(start).to_have_attribute("aria-disabled", "true")
@@ -82,7 +82,7 @@ def test_a_button_that_cannot_be_pressed_says_why_and_does_nothing(opened: Opene
     expect(page.get_by_role("heading", level=1)).to_have_text("web-1")
 
 
-def test_a_button_does_what_it_says(opened: Opener) -> None:
+def test_button_starts_its_operation(opened: Opener) -> None:
     page = opened("ada").go("@/instances/{web-2}")
     page.get_by_role("button", name="Power off").click()
     expect(page.get_by_text("Operation started.")).to_be_visible()

@@ -26,7 +26,7 @@ def name_of(person: str) -> str:
 @pytest.mark.nightly
 @pytest.mark.parametrize("language", ["en", "fr"])
 @pytest.mark.parametrize("person", list(PAGES), ids=name_of)
-def test_axe_finds_nothing(opened: Opener, person: str, language: str) -> None:
+def test_axe_finds_no_violation(opened: Opener, person: str, language: str) -> None:
     """All that it knows, in light colours; then, on the same page, in dark ones what depends on colours."""
     seen = opened(person, language=language, color_scheme="light", reduced_motion="reduce")
     found = {}
@@ -42,7 +42,7 @@ def test_axe_finds_nothing(opened: Opener, person: str, language: str) -> None:
 @pytest.mark.parametrize(
     ("person", "language"), list(zip(PAGES, cycle(["en", "fr"]), strict=False)), ids=lambda each: each or "anybody"
 )
-def test_axe_finds_nothing_in_one_language_and_theme(opened: Opener, person: str, language: str) -> None:
+def test_axe_finds_no_violation_in_one_language_and_theme(opened: Opener, person: str, language: str) -> None:
     """Every second page once, then as wide as a phone; the theme changes from page to page."""
     found, wide = {}, {}
     seen = opened(person, language=language, reduced_motion="reduce")
@@ -58,7 +58,7 @@ def test_axe_finds_nothing_in_one_language_and_theme(opened: Opener, person: str
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("person", list(PAGES), ids=name_of)
-def test_nothing_is_wider_than_a_phone(opened: Opener, person: str) -> None:
+def test_pages_fit_the_width_of_a_phone(opened: Opener, person: str) -> None:
     seen = opened(person, language="fr", viewport=PHONE)
     wide = {}
     for path in PAGES[person]:
@@ -68,7 +68,7 @@ def test_nothing_is_wider_than_a_phone(opened: Opener, person: str) -> None:
     assert wide == {}
 
 
-def test_what_the_policy_of_a_page_refuses_is_heard(chrome: Browser, world: World) -> None:
+def test_refusal_by_the_content_security_policy_is_collected(chrome: Browser, world: World) -> None:
     context = chrome.new_context(base_url=world.url)
     complaints = collect_console_errors(context)
     page = context.new_page()

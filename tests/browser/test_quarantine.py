@@ -9,7 +9,7 @@ NODE = "lille-a"
 SOON_MS = 60_000
 
 
-def test_its_name_is_typed_and_the_page_follows(opened: Opener) -> None:
+def test_orphan_is_discarded_by_keyboard_and_the_page_updates(opened: Opener) -> None:
     page = opened("operator").go(f"/platform/quarantine?node={NODE}&state=any")
     row = page.locator("#orphans tr", has_text=NODE)
     expect(row.locator(".state")).to_have_text("quarantined", timeout=SOON_MS)

@@ -14,7 +14,7 @@ STAY = {"en": "Stay signed in", "fr": "Rester connecté"}
 
 
 def typing(page: Page) -> Page:
-    """As somebody who has begun to type, on a page that does not follow the cloud."""
+    """Begin to fill in the form of a page without live updates."""
     page.get_by_label(re.compile("^(Labels|Étiquettes)")).fill("half=typed")
     return page
 
@@ -24,7 +24,7 @@ def typed(page: Page) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
-def test_whoever_does_nothing_is_warned_and_goes_on(opened: Opener, language: str) -> None:
+def test_idle_user_is_warned_and_stays_signed_in(opened: Opener, language: str) -> None:
     seen = opened("owner", language=language)
     seen.page.clock.install()
     page = typing(seen.go(FORM))
@@ -46,7 +46,7 @@ def test_whoever_does_nothing_is_warned_and_goes_on(opened: Opener, language: st
     expect(dialog).to_be_hidden()
 
 
-def test_what_is_done_in_another_tab_counts(opened: Opener) -> None:
+def test_activity_in_another_tab_extends_the_session(opened: Opener) -> None:
     seen = opened("owner")
     seen.page.clock.install()
     page = seen.go(FORM)
@@ -58,7 +58,7 @@ def test_what_is_done_in_another_tab_counts(opened: Opener) -> None:
     expect(dialog).to_be_hidden()
 
 
-def test_what_was_typed_is_sent_after_signing_in_again(opened: Opener) -> None:
+def test_form_is_sent_after_a_new_sign_in(opened: Opener) -> None:
     seen = opened("")
     sign_in(seen.page, "owner@example.org")
     seen.page.clock.install()
@@ -76,7 +76,7 @@ def test_what_was_typed_is_sent_after_signing_in_again(opened: Opener) -> None:
     expect(page.get_by_text("Changes saved.")).to_be_visible()
 
 
-def test_an_end_that_cannot_be_put_off_is_told_as_one(opened: Opener) -> None:
+def test_session_that_cannot_be_extended_is_announced(opened: Opener) -> None:
     seen = opened("owner")
 
     def soon(route: Route) -> None:

@@ -20,7 +20,7 @@ from tests.limits import PATIENCE_S
 
 
 @dataclass(frozen=True)
-class Said:
+class CliResult:
     code: int
     out: str
     err: str
@@ -46,7 +46,7 @@ class Cli:
         own = {"PATH": os.environ["PATH"], "HOME": str(self.home), "XDG_CONFIG_HOME": str(self.home / "config")}
         return {**own, "LANG": "C.UTF-8", **self.variables, **(more or {})}
 
-    def __call__(self, *words: str, stdin: str = "", **more: str) -> Said:
+    def __call__(self, *words: str, stdin: str = "", **more: str) -> CliResult:
         result = subprocess.run(
             [self.program, *words],
             input=stdin,
@@ -57,9 +57,9 @@ class Cli:
             timeout=PATIENCE_S,
         )
         assert "Traceback" not in result.stderr, result.stderr
-        return Said(result.returncode, result.stdout, result.stderr)
+        return CliResult(result.returncode, result.stdout, result.stderr)
 
-    def ok(self, *words: str, **options: str) -> Said:
+    def ok(self, *words: str, **options: str) -> CliResult:
         said = self(*words, **options)
         assert said.code == 0, said.err
         return said
@@ -135,7 +135,7 @@ def _take_terminal() -> None:
 class Inside(Cli):
     """Runs the command in the process of the tests, which is quicker."""
 
-    def __call__(self, *words: str, stdin: str = "", **more: str) -> Said:
+    def __call__(self, *words: str, stdin: str = "", **more: str) -> CliResult:
         out, err = io.StringIO(), io.StringIO()
         with (
             mock.patch.dict(os.environ, self.environment(more), clear=True),
@@ -145,7 +145,7 @@ class Inside(Cli):
         ):
             code = app.run(words)
         assert "Internal error" not in err.getvalue(), err.getvalue()
-        return Said(int(code), out.getvalue(), err.getvalue())
+        return CliResult(int(code), out.getvalue(), err.getvalue())
 
 
 def inside(home: Path, live: Live, token: str, **more: str) -> Inside:

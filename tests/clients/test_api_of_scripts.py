@@ -10,7 +10,7 @@ from tests.clients.conftest import Live
 pytestmark = pytest.mark.slow
 
 
-def test_paths_and_json_over_the_sdk(live: Live) -> None:
+def test_script_client_reads_writes_and_raises_errors(live: Live) -> None:
     api = Api(live.url, live.token, project="demo")
     made = api.post("volumes", {"name": "data", "size_gib": 1})
     assert api.wait(made["operation"])["state"] == "succeeded"

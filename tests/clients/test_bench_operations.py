@@ -13,7 +13,7 @@ def asker(live: Live) -> OperationLoad:
     return OperationLoad(live.cloud, Api(live.url, live.token, project="demo"), project="demo")
 
 
-def test_operations_are_counted_beside_their_floor(live: Live, client: Client) -> None:
+def test_operations_are_measured_with_their_baseline(live: Live, client: Client) -> None:
     options = argparse.Namespace(workers=[2], operations=3, rounds=1)
     found = throughput.by_workers(live.cloud, asker(live), options)["workers_2"]
     assert set(found) == {"instances", "volumes"}
@@ -25,7 +25,7 @@ def test_operations_are_counted_beside_their_floor(live: Live, client: Client) -
     assert client.instances.list().count() == 3
 
 
-def test_of_a_queue_none_is_lost_and_none_done_twice(live: Live, client: Client) -> None:
+def test_queued_operations_are_executed_exactly_once(live: Live, client: Client) -> None:
     found = operation_backlog.worked_off(live.cloud, asker(live), 4)
     assert found["states"] == {"succeeded": 4}
     assert (found["told_once"], found["told_otherwise"]) == (4, 0)

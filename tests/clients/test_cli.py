@@ -33,7 +33,7 @@ def node_b_is_down(live: Live) -> Iterator[None]:
     live.cloud.start_agent("node-b")
 
 
-def test_an_instance_from_its_creation_to_its_end(cli: Cli, client: Client) -> None:
+def test_instance_is_created_used_and_deleted(cli: Cli, client: Client) -> None:
     made = cli.ok("instance", "create", "web", *CREATE, "--network", "lan", "--label", "env=prod", "-o", "json")
     assert (made.json["state"], made.json["labels"], made.err) == ("active", {"env": "prod"}, "")
     assert cli.ok("instance", "list", "-o", "name").out == "web\n"
@@ -53,7 +53,7 @@ def test_an_instance_from_its_creation_to_its_end(cli: Cli, client: Client) -> N
     assert cli("instance", "show", "web").code == 3
 
 
-def test_a_volume_and_what_it_is_attached_to(cli: Cli, client: Client) -> None:
+def test_volume_is_created_grown_attached_and_deleted(cli: Cli, client: Client) -> None:
     cli.ok("instance", "create", "web", *CREATE)
     cli.ok("volume", "create", "data", "--size", "1", "--near", "web")
     cli.ok("volume", "grow", "data", "--size", "2")
@@ -66,7 +66,7 @@ def test_a_volume_and_what_it_is_attached_to(cli: Cli, client: Client) -> None:
     cli.ok("volume", "delete", "data", "-y")
 
 
-def test_the_other_kinds_of_things(cli: Cli, tmp_path: Path) -> None:
+def test_other_resources_are_created_shown_and_deleted(cli: Cli, tmp_path: Path) -> None:
     key = tmp_path / "key.pub"
     key.write_text(f"ssh-ed25519 {'AAAAC3NzaC1lZDI1NTE5AAAAI' + 'A' * 43} me@here\n")
     assert cli.ok("ssh-key", "create", "laptop", str(key), "-o", "json").json["fingerprint"].startswith("SHA256:")
@@ -115,7 +115,7 @@ def test_the_other_kinds_of_things(cli: Cli, tmp_path: Path) -> None:
         "profile show",
     ],
 )
-def test_what_there_is_to_look_at(cli: Cli, words: str) -> None:
+def test_read_commands_print_plain_output(cli: Cli, words: str) -> None:
     said = cli.ok(*words.split())
     assert said.err == ""
     assert "\x1b" not in said.out
@@ -145,13 +145,13 @@ def test_operators_see_and_cordon_nodes(operator: Cli, cli: Cli) -> None:
     assert cli("node", "list").code == 7
 
 
-def test_a_dry_run_makes_nothing(cli: Cli) -> None:
+def test_dry_run_creates_nothing(cli: Cli) -> None:
     said = cli.ok("instance", "create", "maybe", *CREATE, "--dry-run")
     assert said.out
     assert cli.ok("instance", "list", "-o", "name").out == ""
 
 
-def test_without_waiting_the_operation_is_named_and_can_be_waited_for(cli: Cli) -> None:
+def test_no_wait_prints_the_operation_that_can_be_awaited(cli: Cli) -> None:
     begun = cli.ok("instance", "create", "web", *CREATE, "--no-wait", "-o", "json")
     operation = begun.json["operation"]["id"]
     assert begun.err == f"instance.create started. Wait for it with: andromede operation wait {operation}\n"
@@ -161,7 +161,7 @@ def test_without_waiting_the_operation_is_named_and_can_be_waited_for(cli: Cli) 
     assert by_resource["id"] == operation and by_resource["steps"]
 
 
-def test_what_destroys_asks(cli: Cli, client: Client) -> None:
+def test_destructive_command_needs_confirmation(cli: Cli, client: Client) -> None:
     cli.ok("volume", "create", "data", "--size", "1")
     asked = cli("volume", "delete", "data")
     assert asked.code == 2
@@ -169,7 +169,7 @@ def test_what_destroys_asks(cli: Cli, client: Client) -> None:
     assert client.volumes.get("data").state == "available"
 
 
-def test_a_refusal_leads_to_its_explanation(cli: Cli, client: Client) -> None:
+def test_refusal_names_the_explain_command(cli: Cli, client: Client) -> None:
     refused = cli("volume", "create", "huge", "--size", "9000")
     assert (refused.code, refused.out) == (1, "")
     first, *rest = refused.err.splitlines()
@@ -181,7 +181,7 @@ def test_a_refusal_leads_to_its_explanation(cli: Cli, client: Client) -> None:
     assert "Nodes that were left out" in tree and "capacity.disk_gib" in tree
 
 
-def test_a_placement_is_a_tree(cli: Cli) -> None:
+def test_placement_is_printed_as_a_tree(cli: Cli) -> None:
     cli.ok("instance", "create", "web", *CREATE)
     tree = cli.ok("placement", "explain", "web").out
     assert tree.startswith("admitted  instance.create\n") and "✓ fr-idf-1" in tree
@@ -190,7 +190,7 @@ def test_a_placement_is_a_tree(cli: Cli) -> None:
     assert cli.ok("placement", "explain", "web", "-o", "json").json["is_admitted"] is True
 
 
-def test_policies_from_a_file(commands: Path, tmp_path: Path, live: Live) -> None:
+def test_policy_is_set_from_a_file(commands: Path, tmp_path: Path, live: Live) -> None:
     with live.new_client() as client:
         cli = Cli(
             commands / "andromede",
@@ -236,13 +236,13 @@ def test_policies_from_a_file(commands: Path, tmp_path: Path, live: Live) -> Non
         (2, "--url http://cloud.example.org instance list"),
     ],
 )
-def test_failures_have_codes_and_words(cli: Cli, code: int, words: str) -> None:
+def test_failure_has_an_exit_code_and_a_message(cli: Cli, code: int, words: str) -> None:
     said = cli(*words.split())
     assert (said.code, said.out) == (code, "")
     assert said.err.strip()
 
 
-def test_more_failures(cli: Cli, tmp_path: Path, live: Live) -> None:
+def test_wrong_token_and_refused_image_have_exit_codes(cli: Cli, tmp_path: Path, live: Live) -> None:
     assert cli("instance", "list", ANDROMEDE_TOKEN="andromede_nobody").code == 7
     assert "andromede login" in cli("instance", "list", ANDROMEDE_TOKEN="andromede_nobody").err
     wrong = tmp_path / "wrong.qcow2"
@@ -256,13 +256,13 @@ def test_more_failures(cli: Cli, tmp_path: Path, live: Live) -> None:
     assert (silent.code, silent.out) == (6, "") and "No answer from the control plane" in silent.err
 
 
-def test_without_a_project_the_option_is_named(cli: Cli) -> None:
+def test_missing_project_names_the_option(cli: Cli) -> None:
     said = cli("network", "list", ANDROMEDE_PROJECT="")
     assert (said.code, "--project" in said.err) == (2, True)
     assert cli.ok("network", "list", "--project", "demo", "-o", "name", ANDROMEDE_PROJECT="").out == "lan\n"
 
 
-def test_a_wait_that_is_over_says_how_to_go_on(cli: Cli, node_b_is_down: None) -> None:
+def test_wait_timeout_prints_the_next_command(cli: Cli, node_b_is_down: None) -> None:
     said = cli("instance", "create", "web", *CREATE, "--zone", "de-rhein-1", "--timeout", "0.2")
     assert said.code == 4
     operation = said.err.partition("andromede operation wait ")[2].split()[0]
@@ -270,7 +270,7 @@ def test_a_wait_that_is_over_says_how_to_go_on(cli: Cli, node_b_is_down: None) -
     assert cli("operation", "wait", operation).code == 5
 
 
-def test_it_speaks_french(cli: Cli) -> None:
+def test_output_is_in_french(cli: Cli) -> None:
     for spoken in (
         cli("instance", "show", "rien", LANG="fr_FR.UTF-8"),
         cli("--language", "fr", "instance", "show", "rien"),
@@ -281,7 +281,7 @@ def test_it_speaks_french(cli: Cli) -> None:
     assert "NAME" in cli.ok("--language", "en", "network", "list", LANG="fr_FR.UTF-8").out
 
 
-def test_a_reader_that_goes_away_is_no_failure(cli: Cli) -> None:
+def test_closed_pipe_is_no_error(cli: Cli) -> None:
     line = f"'{cli.program}' zone list -o json | head -n 1"
     result = subprocess.run(["sh", "-c", line], env=cli.environment(), capture_output=True, text=True, check=True)
     assert (result.stdout, result.stderr) == ("[\n", "")

@@ -72,7 +72,7 @@ def found(**lists: Any) -> list[tuple[str, str, str]]:
     return [(each.level, each.subject, each.what) for each in examine(platform, NOW)]
 
 
-def test_a_platform_that_is_well() -> None:
+def test_healthy_platform_has_no_findings() -> None:
     placed = some(leaf_index=6, created_at=NOW - DAY)
     lasting = some(
         subject_kind="zone", subject_id="z", attribute="a", valid_to=NOW + 40 * DAY, review_by=NOW + DAY, state=None
@@ -97,17 +97,17 @@ def test_a_platform_that_is_well() -> None:
         (node(trust={"facts_epoch": 7}), NOTICE, "trusts an older facts_epoch than others: 7, not 9"),
     ],
 )
-def test_nodes(sick: SimpleNamespace, level: str, what: str) -> None:
+def test_unhealthy_nodes_are_findings(sick: SimpleNamespace, level: str, what: str) -> None:
     assert found(nodes=[node("healthy"), sick]) == [(level, "node rack1-07", what)]
 
 
-def test_incidents() -> None:
+def test_open_incidents_are_findings() -> None:
     incident = some(kind="receipt-gap", name="7", seen_at=NOW - HOUR, node=some(name="rack1-07"), state="open")
     ended = some(kind="receipt-gap", name="6", seen_at=NOW - DAY, node=some(name="rack1-07"), state="ended")
     assert found(incidents=[ended, incident]) == [(PROBLEM, "node rack1-07", "receipt-gap: 7, seen 1 h ago")]
 
 
-def test_orphans_wait_for_a_decision() -> None:
+def test_undecided_orphans_are_findings() -> None:
     held = some(id="f-1", kind="file", name="volumes/x", state="quarantined", problem="", created_at=NOW - HOUR)
     stuck = some(id="f-2", kind="volume", name="volumes/y", state="found", problem="It is used.", created_at=NOW - DAY)
     held.node, stuck.node = some(name="rack1-07"), None
@@ -117,7 +117,7 @@ def test_orphans_wait_for_a_decision() -> None:
     ]
 
 
-def test_operations_that_are_late_or_long() -> None:
+def test_late_and_long_operations_are_findings() -> None:
     steps = [some(message=None), some(message="The node does not answer.")]
     late = operation(state="undoing", created_at=NOW - DAY, deadline=NOW - 2 * HOUR, steps=steps)
     long = operation(id="o-2", created_at=NOW - 3 * HOUR)
@@ -131,7 +131,7 @@ def test_operations_that_are_late_or_long() -> None:
     ]
 
 
-def test_evidence_that_waits() -> None:
+def test_unsequenced_and_unsigned_evidence_is_a_finding() -> None:
     waiting = [some(leaf_index=None, created_at=NOW - minutes * MINUTE) for minutes in (1, 5)]
     placed = some(leaf_index=7, created_at=NOW - HOUR)
     assert found(records=[waiting[0], placed], checkpoint=8) == []
@@ -142,7 +142,7 @@ def test_evidence_that_waits() -> None:
     assert found(records=[placed], checkpoint=7) == found(records=[placed]) == unsigned
 
 
-def test_facts_drift_and_quotas() -> None:
+def test_expiring_facts_drift_and_exceeded_quotas_are_findings() -> None:
     zone = {"subject_kind": "zone", "subject_id": "fr-idf-1", "attribute": "certified"}
     facts = [
         some(**zone, valid_to=NOW + 5 * DAY, review_by=NOW + DAY),
@@ -158,7 +158,7 @@ def test_facts_drift_and_quotas() -> None:
     ]
 
 
-def test_a_span_is_told_by_its_largest_unit() -> None:
+def test_duration_is_shown_in_its_largest_unit() -> None:
     assert [worded(each) for each in (40 * DAY, 90 * MINUTE, MINUTE, timedelta(seconds=59), -DAY)] == [
         "40 d",
         "1 h",
@@ -174,7 +174,7 @@ def operator(tmp_path: Path, live: Live) -> Inside:
 
 
 @pytest.mark.slow
-def test_a_node_that_falls_silent_is_found_and_its_return_too(operator: Inside, live: Live) -> None:
+def test_unreachable_node_is_a_finding_until_it_returns(operator: Inside, live: Live) -> None:
     with Client(live.url, live.operator) as client:
 
         def state() -> str:
@@ -196,7 +196,7 @@ def test_a_node_that_falls_silent_is_found_and_its_return_too(operator: Inside, 
 
 
 @pytest.mark.slow
-def test_it_is_for_operators(tmp_path: Path, live: Live) -> None:
+def test_doctor_is_for_operators_only(tmp_path: Path, live: Live) -> None:
     said = inside(tmp_path, live, live.token)("doctor")
     assert said.code == 7
     assert said.out == ""

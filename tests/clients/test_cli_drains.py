@@ -27,7 +27,7 @@ def guest(tmp_path: Path, live: Live) -> Iterator[str]:
     cli.ok("instance", "delete", name, "--yes")
 
 
-def test_an_empty_node_is_in_maintenance_and_returns(operator: Inside) -> None:
+def test_empty_node_enters_maintenance_and_returns(operator: Inside) -> None:
     plan = operator.ok("node", "drain", NODE, "--dry-run", "-o", "json").json
     assert (plan["counts"], plan["guests"]) == ({}, [])
     assert operator.ok("node", "show", NODE, "-o", "json").json["life"] == "ready"
@@ -43,7 +43,7 @@ def test_an_empty_node_is_in_maintenance_and_returns(operator: Inside) -> None:
     assert operator.ok("node", "show", NODE, "-o", "json").json["life"] == "ready"
 
 
-def test_a_guest_that_has_nowhere_to_go_stays(operator: Inside, guest: str, tmp_path: Path, live: Live) -> None:
+def test_guest_without_a_valid_node_stays(operator: Inside, guest: str, tmp_path: Path, live: Live) -> None:
     tenant = inside(tmp_path, live, live.token, ANDROMEDE_PROJECT="demo")
     instance = tenant.ok("instance", "show", guest, "-o", "json").json["id"]
     refused = operator("instance", "migrate", instance, "--reason", "repairs")
@@ -56,7 +56,7 @@ def test_a_guest_that_has_nowhere_to_go_stays(operator: Inside, guest: str, tmp_
     assert "is not being migrated" in off.err
 
 
-def test_who_cannot_leave_is_named_before_and_after(operator: Inside, guest: str) -> None:
+def test_blocked_guest_is_named_before_and_during_the_drain(operator: Inside, guest: str) -> None:
     planned = operator.ok("node", "drain", NODE, "--dry-run")
     assert guest in planned.out
     assert "1 cannot be migrated, and keep running" in planned.err
@@ -77,7 +77,7 @@ def test_who_cannot_leave_is_named_before_and_after(operator: Inside, guest: str
     operator.ok("node", "uncordon", NODE)
 
 
-def test_the_plan_counts_apart_what_stays_off(operator: Inside, guest: str, tmp_path: Path, live: Live) -> None:
+def test_plan_counts_guests_that_stay_off(operator: Inside, guest: str, tmp_path: Path, live: Live) -> None:
     tenant = inside(tmp_path, live, live.token, ANDROMEDE_PROJECT="demo")
     plan = ("node", "drain", NODE, "--fallback", "stop", "--dry-run")
     assert "1 are shut down, and started again when the node is returned." in operator.ok(*plan).err

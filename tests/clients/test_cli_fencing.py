@@ -15,7 +15,7 @@ def operator(tmp_path: Path, live: Live) -> Inside:
     return inside(tmp_path, live, live.operator)
 
 
-def test_a_node_that_is_heard_is_not_fenced(operator: Inside) -> None:
+def test_reachable_node_is_not_fenced(operator: Inside) -> None:
     found = operator.ok("node", "fencing", NODE, "-o", "json").json
     assert [(each["kind"], each["counts"]) for each in found["at_hand"]] == [
         ("power", False),
@@ -32,7 +32,7 @@ def test_a_node_that_is_heard_is_not_fenced(operator: Inside) -> None:
     assert "andromede login --email" in word.err
 
 
-def test_the_password_of_a_bmc_is_read_and_not_said(operator: Inside) -> None:
+def test_bmc_password_is_read_and_never_printed(operator: Inside) -> None:
     how = ("--address", "10.99.0.11", "--username", "fencer", "--certificate-sha256", "5e" * 32)
     refused = operator("node", "bmc-set", NODE, *how, stdin="a very secret one\n")
     assert "in none of the management networks" in refused.err, "the platform of the tests has none"

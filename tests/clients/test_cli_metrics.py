@@ -25,7 +25,7 @@ from tests.limits import PATIENCE_S
         ([0, 8] * WIDTH, "█" * WIDTH),
     ],
 )
-def test_a_picture_goes_from_nothing_to_the_highest(values: list[float | None], bars: str) -> None:
+def test_bars_scale_from_zero_to_the_maximum(values: list[float | None], bars: str) -> None:
     assert picture(values) == bars
 
 
@@ -44,7 +44,7 @@ def test_a_picture_goes_from_nothing_to_the_highest(values: list[float | None], 
         (5e16, "bytes/s", "5e+04 TB/s"),
     ],
 )
-def test_figures_are_short_and_have_their_unit(value: float, unit: str, words: str) -> None:
+def test_values_are_short_and_have_a_unit(value: float, unit: str, words: str) -> None:
     assert worded(value, unit) == words
 
 
@@ -54,7 +54,7 @@ def cli(tmp_path: Path, live: Live, client: Client) -> Inside:
 
 
 @pytest.mark.slow
-def test_what_an_instance_and_its_node_used_is_seen(cli: Inside, live: Live, tmp_path: Path) -> None:
+def test_metrics_of_an_instance_and_its_node_are_shown(cli: Inside, live: Live, tmp_path: Path) -> None:
     cli.ok("instance", "create", "web", "--flavor", "tiny", "--image", "tiny", "--network", "lan")
 
     def rates(*words: str) -> list[float]:

@@ -28,7 +28,7 @@ def client(live: Live, token: str) -> Iterator[Client]:
         yield made
 
 
-def test_who_one_is(owner: Inside, operator: Inside) -> None:
+def test_whoami_shows_the_signed_in_user(owner: Inside, operator: Inside) -> None:
     assert owner.ok("whoami", "-o", "json").json["user"]["email"] == "demo@example.org"
     assert operator.ok("whoami", "-o", "json").json["duty"] == "operator"
     assert owner.ok("health").out.split() == ["status", "ok"]
@@ -37,7 +37,7 @@ def test_who_one_is(owner: Inside, operator: Inside) -> None:
     assert owner.ok("organization", "show", "demo", "-o", "json").json["name"] == "demo"
 
 
-def test_projects(owner: Inside, operator: Inside) -> None:
+def test_project_is_created_updated_and_deleted(owner: Inside, operator: Inside) -> None:
     words = ("project", "create", "shop", "--label", "env=prod", "-o", "json")
     assert owner.ok(*words, "--dry-run", ANDROMEDE_PROJECT="shop").json["organization"]["name"] == "demo"
     made = owner.ok(*words).json
@@ -61,7 +61,7 @@ def test_projects(owner: Inside, operator: Inside) -> None:
     operator.ok("organization", "delete", "another", "-y")
 
 
-def test_members_and_invitations(owner: Inside) -> None:
+def test_members_and_invitations_are_managed(owner: Inside) -> None:
     invited = owner.ok("invitation", "create", "bob@example.org", "--role", "viewer", "--days", "1", "-o", "name")
     assert owner.ok("invitation", "list").out.splitlines()[1].split()[:2] == ["bob@example.org", "viewer"]
     accepted = owner.ok("invitation", "accept", "-o", "json", stdin=invited.out, ANDROMEDE_TOKEN="")
@@ -75,7 +75,7 @@ def test_members_and_invitations(owner: Inside) -> None:
     assert owner.ok("invitation", "list", "-o", "json").json == []
 
 
-def test_service_accounts_and_tokens(owner: Inside) -> None:
+def test_service_accounts_and_tokens_are_managed(owner: Inside) -> None:
     made = owner.ok("service-account", "create", "ci", "--grant", "demo=member", "--grant", "viewer", "-o", "json").json
     assert [each["role"] for each in made["grants"]] == ["member", "viewer"]
     limits = ("--verb", "read", "--kind", "networks", "--days", "1")
@@ -102,7 +102,7 @@ def test_service_accounts_and_tokens(owner: Inside) -> None:
     assert wrong.code == 2 and "--projects" in wrong.err
 
 
-def test_quotas_and_requests_for_more(owner: Inside, operator: Inside) -> None:
+def test_quotas_are_shown_requested_and_set(owner: Inside, operator: Inside) -> None:
     rows = owner.ok("limits").out.splitlines()
     assert rows[0].split() == ["DIMENSION", "USED", "LIMIT"] and any("vcpus" in row for row in rows)
     assert owner.ok("limits", "--organization", "demo", "-o", "json").json
@@ -125,7 +125,7 @@ def test_quotas_and_requests_for_more(owner: Inside, operator: Inside) -> None:
     assert operator.ok("quota", "show", "--organization", "demo", "-o", "json").json["limits"]["vcpus"] == most * 2
 
 
-def test_the_audit_is_searched_and_taken_along(owner: Inside, operator: Inside, tmp_path: Path) -> None:
+def test_audit_is_searched_and_exported(owner: Inside, operator: Inside, tmp_path: Path) -> None:
     owner.ok("network", "create", "traced", "--cidr", "10.70.0.0/24")
     assert owner("network", "create", "traced", "--cidr", "10.70.0.0/24").code == 1
     owner.ok("network", "delete", "traced", "-y")
@@ -157,7 +157,7 @@ def test_events_are_listed_and_followed(owner: Inside, live: Live, client: Clien
     )
 
 
-def test_webhooks(owner: Inside) -> None:
+def test_webhook_is_created_updated_and_deleted(owner: Inside) -> None:
     made = owner.ok(
         "webhook", "create", "ops", "--to", "https://ops.example.org/x", "--kind", "instance.*", "-o", "name"
     )
@@ -178,7 +178,7 @@ def test_webhooks(owner: Inside) -> None:
     assert owner.ok("webhook", "list", "-o", "json").json == []
 
 
-def test_terraform_states(owner: Inside, client: Client) -> None:
+def test_terraform_states_are_listed_and_deleted(owner: Inside, client: Client) -> None:
     document = {"version": 4, "serial": 1, "lineage": "01890000", "outputs": {}, "resources": []}
     path = f"{client.url}/v1/projects/demo/terraform-states/prod"
     client.scope.transport.http.post(path, json=document).raise_for_status()
@@ -212,6 +212,6 @@ def test_terraform_states(owner: Inside, client: Client) -> None:
         "policy simulate --change zone/fr-idf-1/network_class=0",
     ],
 )
-def test_what_there_is_to_look_at(owner: Inside, operator: Inside, words: str) -> None:
+def test_read_commands_succeed(owner: Inside, operator: Inside, words: str) -> None:
     answers = [who(*words.split()) for who in (owner, operator)]
     assert any(said.code == 0 and said.out for said in answers), answers

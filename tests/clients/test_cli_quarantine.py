@@ -37,7 +37,7 @@ def finding(live: Live) -> Iterator[str]:
     live.cloud.stack.manage("shell", "--no-imports", "-v", "0", "-c", GONE)
 
 
-def test_a_finding_is_listed_and_discarded_by_its_name(operator: Inside, finding: str) -> None:
+def test_orphan_is_listed_and_discarded_by_its_name(operator: Inside, finding: str) -> None:
     (found,) = operator.ok("node", "quarantine", "list", "--node", "node-q", "--open", "true", "-o", "json").json
     assert (found["id"], found["name"], found["state"]) == (finding, STRAY, "found")
     assert operator.ok("node", "quarantine", "show", finding, "-o", "json").json["name"] == STRAY

@@ -20,7 +20,7 @@ def operator(tmp_path: Path, live: Live) -> Inside:
 
 @pytest.fixture
 def fenced(live: Live, operator: Inside) -> Iterator[str]:
-    """By a word that nobody gave: the node is heard, so that no evidence would count."""
+    """Store fence evidence directly: the node is reachable, so that no evidence would be accepted."""
     proof = json.dumps({"kind": "attestation"})
     with psycopg.connect(
         host=str(live.cloud.stack.var / "run"), user="andromede", dbname="andromede", autocommit=True
@@ -37,7 +37,7 @@ def test_a_node_that_is_not_fenced_is_not_recovered(operator: Inside) -> None:
     assert "node.wrong_duty" in refused.err
 
 
-def test_the_plan_is_shown_before_anything_begins(operator: Inside, fenced: str) -> None:
+def test_plan_is_shown_before_the_recovery(operator: Inside, fenced: str) -> None:
     assert "The node had no guests." in operator.ok("node", "recover", fenced, "--plan").err
     plan = operator.ok("node", "recover", fenced, "--plan", "-o", "json").json
     assert (plan["counts"], plan["guests"]) == ({}, [])

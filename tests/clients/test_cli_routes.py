@@ -86,7 +86,7 @@ def commands(group: object = None, path: str = "") -> Iterator[tuple[str, object
             yield f"{path}{name}", command
 
 
-def test_each_command_has_words_and_no_two_options_are_spelled_alike() -> None:
+def test_each_command_has_help_and_unique_options() -> None:
     for name, command in commands():
         assert str(command.help).strip().endswith("."), name  # type: ignore[attr-defined]
         spelled = [word for each in command.params for word in (*each.opts, *each.secondary_opts)]  # type: ignore[attr-defined]
@@ -103,7 +103,7 @@ def test_each_command_is_run_by_a_test() -> None:
 
 
 def run_by_tests() -> Iterator[tuple[str, ...]]:
-    """How the lines begin that stand in the tests as words or as one text."""
+    """Return the beginnings of the command lines in the tests, as words or as one text."""
     for path in TESTS.glob("test_*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
@@ -115,7 +115,7 @@ def run_by_tests() -> Iterator[tuple[str, ...]]:
 
 
 def run_by_guides() -> Iterator[tuple[str, ...]]:
-    """Those of the guides whose examples a test runs."""
+    """Return the command lines of the guides whose examples a test runs."""
     for page in GUIDE.findall((TESTS / "test_docs_examples.py").read_text()):
         for block in CONSOLE.findall((ROOT / "docs/how-to" / page).read_text()):
             yield from (_beginning(line.split()) for line in CALL_IN_SHELL.findall(block))

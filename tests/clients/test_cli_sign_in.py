@@ -27,7 +27,7 @@ CLIENT_SECRET = "a-secret-of-thirty-two-bytes-or-more"
 
 @pytest.fixture
 def ada(tmp_path: Path) -> Inside:
-    """Who has no configuration yet."""
+    """Return a user's command line without a configuration."""
     return Inside(Path("andromede"), tmp_path)
 
 
@@ -44,7 +44,7 @@ def kept(home: Path) -> str:
     return str(yaml.safe_load(file.read_text())["profiles"]["default"].get("token", ""))
 
 
-def test_with_password_and_second_factor(ada: Inside, live: Live, known: None) -> None:
+def test_user_signs_in_with_password_and_second_factor(ada: Inside, live: Live, known: None) -> None:
     assert ada("login", live.url, "--email", EMAIL, stdin="three small green doors\n").code == 7
     first = ada.ok("login", live.url, "--email", EMAIL, stdin=f"{PASSWORD}\n")
     assert "andromede totp enrol" in first.err and PASSWORD not in first.err  # an owner cannot do without
@@ -76,7 +76,7 @@ def test_with_password_and_second_factor(ada: Inside, live: Live, known: None) -
     assert ada("session", "list").code == 7  # a new password ends all sessions
 
 
-def test_a_second_factor_that_nobody_demands_can_be_removed(tmp_path: Path, live: Live, token: str) -> None:
+def test_optional_second_factor_can_be_removed(tmp_path: Path, live: Live, token: str) -> None:
     bob, owner, email = Inside(Path("andromede"), tmp_path), inside(tmp_path, live, token), "bob@people.example"
     invited = owner.ok("invitation", "create", email, "--role", "viewer", "--organization", "demo", "-o", "name")
     owner.ok("invitation", "accept", stdin=invited.out, ANDROMEDE_TOKEN="")
@@ -102,7 +102,7 @@ def test_a_second_factor_that_nobody_demands_can_be_removed(tmp_path: Path, live
     assert bob("whoami").code == 7
 
 
-def test_somebody_is_suspended_and_ended(tmp_path: Path, live: Live, token: str) -> None:
+def test_user_is_suspended_and_ended(tmp_path: Path, live: Live, token: str) -> None:
     bob = Inside(Path("andromede"), tmp_path / "bob")
     email = "rob@people.example"
     live.cloud.stack.manage("create_user", email)
@@ -125,7 +125,7 @@ def test_somebody_is_suspended_and_ended(tmp_path: Path, live: Live, token: str)
     assert operator.ok("token", "list", "--platform", "-o", "json").json[0]["is_platform"] is True
 
 
-def test_one_way_at_a_time(ada: Inside, live: Live) -> None:
+def test_conflicting_sign_in_methods_are_refused(ada: Inside, live: Live) -> None:
     assert ada("login", live.url, "--email", EMAIL, "--openid", "staff").code == 2
     assert ada("login", live.url, "--token").code == 2  # there is nothing on standard input
     unknown = ada("login", live.url, "--openid", "nobody")
@@ -158,7 +158,9 @@ def staff(live: Live, tmp_path: Path, port: int) -> Iterator[str]:
     live.providers.write_text('{"providers": []}')
 
 
-def test_at_an_openid_provider(commands: Path, tmp_path: Path, live: Live, staff: str, port: int) -> None:
+def test_user_signs_in_with_an_openid_provider(
+    commands: Path, tmp_path: Path, live: Live, staff: str, port: int
+) -> None:
     cli = Cli(commands / "andromede", tmp_path)
     words = [cli.program, "login", live.url, "--openid", "staff", "--port", str(port)]
     with running(words, env=cli.environment(), stderr=subprocess.PIPE) as process:

@@ -18,7 +18,7 @@ import pytest
 
 from andromede_core.evidence import witness
 from scripts.polling import wait_until
-from tests.clients.cli import Inside, Said, inside
+from tests.clients.cli import CliResult, Inside, inside
 from tests.clients.conftest import Live
 from tests.limits import PATIENCE_S
 
@@ -87,13 +87,13 @@ def case(tmp_path_factory: pytest.TempPathFactory, live: Live) -> Case:
     return made
 
 
-def refused(said: Said, code: int, *words: str) -> None:
-    """It was, and says so."""
+def refused(said: CliResult, code: int, *words: str) -> None:
+    """Check that the command failed with this code and these words."""
     assert (said.code, said.out) == (code, ""), said.err
     assert all(word in said.err for word in words), said.err
 
 
-def test_demanding_less_takes_two_officers(case: Case) -> None:
+def test_looser_policy_needs_two_officers(case: Case) -> None:
     wider = case.file("wider.json", atoms(HERE, THERE))
     would = case.olga.ok("proposal", "create", wider, *REASON, "--dry-run", "-o", "json")
     assert (would.json["change"], would.err) == ("looser", DRY)
@@ -116,7 +116,7 @@ def test_demanding_less_takes_two_officers(case: Case) -> None:
     refused(case.operator("proposal", "create", wider, *REASON, *both), 2, "Pass only one of")
 
 
-def test_whoever_changed_a_policy_undoes_it(case: Case) -> None:
+def test_author_of_a_policy_undoes_it(case: Case) -> None:
     tighter = {"atoms": [{"id": "slip", "attr": "zone.id", "op": "in", "value": [HERE, THERE]}]}
     case.olga.ok("policy", "set", case.file("slip.json", tighter), "--organization", "bastion")
     would = case.olga.ok("policy", "undo", "--organization", "bastion", "--dry-run", "-o", "json")
@@ -128,7 +128,7 @@ def test_whoever_changed_a_policy_undoes_it(case: Case) -> None:
     refused(case.operator("policy", "undo", "--classification", "hds"), 1, "cannot be undone by you")
 
 
-def test_data_is_classified_and_two_officers_declassify_it(case: Case) -> None:
+def test_data_is_classified_and_declassified_by_two_officers(case: Case) -> None:
     words = ("classification", "create", "secret", case.file("policy.json", atoms(THERE)))
     titles = ("--title", "Secrets", "--title-fr", "Secrets")
     assert case.olga.ok(*words, *titles, "--dry-run").err == DRY
@@ -155,7 +155,7 @@ def test_data_is_classified_and_two_officers_declassify_it(case: Case) -> None:
 
 
 def signed(case: Case, officer: str, key_id: str, value: str) -> dict[str, Any]:
-    """As manage.py sign_facts does on the machine of the officer, who has the key."""
+    """Sign like manage.py sign_facts on the machine of the officer, who has the key."""
     payload: Mapping[str, Any] = {
         "subject_kind": "zone",
         "subject_id": NOWHERE,
@@ -173,7 +173,7 @@ def signed(case: Case, officer: str, key_id: str, value: str) -> dict[str, Any]:
     return {"p": payload, "kid": key_id, "sig": case.sign(officer, f"andromede/fact/v1\n{text}")}
 
 
-def test_an_officer_gets_a_key(case: Case) -> None:
+def test_officer_key_is_added_and_revoked(case: Case) -> None:
     register, ada = ("officer-key", "create", "Ada"), str(case.key("ada"))
     refused(case.owner(*register, ada), 7, "operator")
     refused(case.operator(*register, "missing.pub"), 2, "missing.pub cannot be read: No such file")
@@ -216,7 +216,7 @@ def test_signed_facts_are_stated(case: Case) -> None:
 
 @pytest.fixture(scope="module")
 def approvers(case: Case, live: Live) -> dict[str, Inside]:
-    """Who approves exemptions, by duty, each with a key of the same name that the keyset has for it."""
+    """Return the approvers of exemptions by role, each with a key of the same name in the keyset."""
     people = {OFFICER: case.olga, OPERATOR: case.operator}
     for duty, who in people.items():
         account = who.ok("whoami", "-o", "json").json["user"]["id"]
@@ -233,7 +233,7 @@ def refusal(case: Case) -> str:
     return said.err.partition("placement explain ")[2].split()[0]
 
 
-def test_not_everybody_asks_for_everything_to_be_exempted(case: Case) -> None:
+def test_invalid_exemption_request_is_refused(case: Case) -> None:
     ask = ("exemption", "request", refusal(case), "--reason", "The imaging has to run.", "--zone")
     assert case.owner.ok(*ask, HERE, "--dry-run").err == DRY
     refused(case.owner(*ask, THERE), 1, "no clause refuses zone")
@@ -241,7 +241,7 @@ def test_not_everybody_asks_for_everything_to_be_exempted(case: Case) -> None:
     refused(case.operator(*ask, HERE), 7)
 
 
-def test_two_people_break_the_glass(case: Case, approvers: dict[str, Inside]) -> None:
+def test_exemption_is_approved_by_two_people(case: Case, approvers: dict[str, Inside]) -> None:
     ask = ("exemption", "request", refusal(case), "--zone", HERE, "--reason", "The imaging has to run.")
     asked = case.owner.ok(*ask, "--hours", "1", "-o", "json")
     exemption = asked.json["id"]
@@ -282,7 +282,7 @@ def until_now() -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def export(case: Case) -> Any:
-    """Of all that there is so far: it has its place in the log then, under a checkpoint."""
+    """Export all records so far, after they are in the log under a checkpoint."""
     asked = case.olga.ok("evidence", "export", *until_now(), "-o", "json")
     name = asked.json["id"]
     assert f"andromede evidence export-download {name} FILE" in asked.err
@@ -312,7 +312,7 @@ def test_evidence_is_exported(case: Case, export: Any) -> None:
     refused(case.olga("evidence", "export-download", export["id"], "/nowhere/file"), 2, "cannot be written")
 
 
-def test_the_log_and_its_witness(case: Case, live: Live, export: Any) -> None:
+def test_checkpoint_is_shown_and_cosigned_by_a_witness(case: Case, live: Live, export: Any) -> None:
     volume = case.owner.ok("volume", "show", "kept", "-o", "json").json["id"]
     rows = case.owner.ok("evidence", "residency", volume).out.splitlines()
     assert rows[1].split()[:2] == ["storage", HERE]
@@ -323,9 +323,9 @@ def test_the_log_and_its_witness(case: Case, live: Live, export: Any) -> None:
     assert int(case.owner.ok("evidence", "checkpoint").out.splitlines()[1]) > 0
 
     folder = str(case.folder / "witness")
-    log = live.cloud.stack.manage("witness_add", said_by(witness.main, "init", folder, "auditor.example/w"))
+    log = live.cloud.stack.manage("witness_add", output_of(witness.main, "init", folder, "auditor.example/w"))
     request = case.operator.ok("evidence", "witness-request").out
-    line = said_by(witness.main, "cosign", folder, log, stdin=request)
+    line = output_of(witness.main, "cosign", folder, log, stdin=request)
     size = request.splitlines()[3]
     cosign = ("evidence", "cosign", "--line", line, "--size")
     refused(case.operator(*cosign, "3"), 1, "checkpoint")
@@ -335,14 +335,14 @@ def test_the_log_and_its_witness(case: Case, live: Live, export: Any) -> None:
     assert case.operator.ok("evidence", "witness-request", "--old", size).out.startswith(f"old {size}\n")
 
 
-def said_by(main: Any, *words: str, stdin: str = "") -> str:
+def output_of(main: Any, *words: str, stdin: str = "") -> str:
     out = io.StringIO()
     with redirect_stdout(out), mock.patch("sys.stdin", io.StringIO(stdin)):
         assert main(words) == 0
     return out.getvalue().strip()
 
 
-def test_what_may_not_stay_gets_a_plan(case: Case) -> None:
+def test_drifted_resource_gets_a_plan(case: Case) -> None:
     """Made by the platform, some seconds after the policy of the project was set."""
     wait_until(lambda: case.owner.ok("plan", "list", "-o", "json").json != [], limit_s=PATIENCE_S)
     assert "drifted" in case.owner.ok("drift", "list", "--zone", HERE, "--state", "drifted").out

@@ -36,7 +36,7 @@ def cli(commands: Path, tmp_path: Path, live: Live, client: Client) -> Cli:
 
 @pytest.fixture
 def stranger(commands: Path, tmp_path: Path) -> Cli:
-    """Who has no configuration yet."""
+    """Return a user's command line without a configuration."""
     return Cli(commands / "andromede", tmp_path)
 
 
@@ -48,7 +48,7 @@ def terminals() -> Iterator[list[Terminal]]:
         each.close()
 
 
-def test_progress_is_seen_on_a_terminal(cli: Cli, terminals: list[Terminal]) -> None:
+def test_progress_is_shown_on_a_terminal(cli: Cli, terminals: list[Terminal]) -> None:
     terminal = on_terminal(cli, "instance", "create", "web", *CREATE)
     terminals.append(terminal)
     terminal.wait_for("instance.create")
@@ -63,7 +63,9 @@ def test_a_pipe_gets_no_colours_and_no_spinner(cli: Cli) -> None:
     assert "\x1b" not in said.out and "\r" not in said.out
 
 
-def test_ctrl_c_leaves_the_operation_and_says_how_to_go_on(cli: Cli, live: Live, terminals: list[Terminal]) -> None:
+def test_ctrl_c_leaves_the_operation_and_prints_the_next_command(
+    cli: Cli, live: Live, terminals: list[Terminal]
+) -> None:
     live.cloud.stack.kill("agent-node-b")
     try:
         terminal = on_terminal(cli, "instance", "create", "web", *CREATE, "--zone", "de-rhein-1")
@@ -79,7 +81,9 @@ def test_ctrl_c_leaves_the_operation_and_says_how_to_go_on(cli: Cli, live: Live,
 
 
 @pytest.mark.parametrize(("answer", "is_gone"), [("y", True), ("n", False), ("", False)])
-def test_a_person_is_asked(cli: Cli, client: Client, terminals: list[Terminal], answer: str, is_gone: bool) -> None:
+def test_confirmation_is_prompted(
+    cli: Cli, client: Client, terminals: list[Terminal], answer: str, is_gone: bool
+) -> None:
     cli.ok("volume", "create", "data", "--size", "1")
     terminal = on_terminal(cli, "volume", "delete", "data")
     terminals.append(terminal)
@@ -89,7 +93,7 @@ def test_a_person_is_asked(cli: Cli, client: Client, terminals: list[Terminal], 
     assert (client.volumes.list().first() is None) == is_gone
 
 
-def test_a_token_that_is_typed_is_not_seen(stranger: Cli, live: Live, terminals: list[Terminal]) -> None:
+def test_typed_token_is_not_echoed(stranger: Cli, live: Live, terminals: list[Terminal]) -> None:
     terminal = on_terminal(stranger, "login", live.url)
     terminals.append(terminal)
     terminal.wait_for("Token: ")
@@ -99,7 +103,7 @@ def test_a_token_that_is_typed_is_not_seen(stranger: Cli, live: Live, terminals:
     assert stranger.ok("network", "list", "-o", "name").out == "lan\n"
 
 
-def test_who_signs_in_is_remembered_and_nobody_else_can_read_it(stranger: Cli, live: Live) -> None:
+def test_sign_in_is_stored_readable_by_its_owner_only(stranger: Cli, live: Live) -> None:
     said = stranger.ok("login", live.url, "--token", stdin=f"{live.token}\n")
     assert live.token not in said.out + said.err
     file = stranger.home / "config" / "andromede" / "profiles.yaml"
@@ -121,7 +125,7 @@ def test_who_signs_in_is_remembered_and_nobody_else_can_read_it(stranger: Cli, l
     assert live.operator not in file.read_text()
 
 
-def test_a_token_is_sent_to_its_control_plane_alone(stranger: Cli, live: Live) -> None:
+def test_token_is_sent_only_to_its_control_plane(stranger: Cli, live: Live) -> None:
     stranger.ok("login", live.url, "--token", stdin=live.token)
     with proxy_to(live.url) as proxy:
         assert stranger("--url", proxy.url, "--project", "demo", "network", "list").code == 7
@@ -131,7 +135,7 @@ def test_a_token_is_sent_to_its_control_plane_alone(stranger: Cli, live: Live) -
     assert stranger.ok("network", "list", "-o", "name").out == "lan\n"
 
 
-def test_a_file_that_others_can_read_or_nobody_can_is_refused(stranger: Cli, live: Live) -> None:
+def test_readable_or_malformed_profile_file_is_refused(stranger: Cli, live: Live) -> None:
     stranger.ok("login", live.url, "--token", stdin=live.token)
     file = stranger.home / "config" / "andromede" / "profiles.yaml"
     file.chmod(0o644)
@@ -151,7 +155,7 @@ def test_completion_knows_commands_and_options(stranger: Cli) -> None:
     assert stranger(**words).out.split() == ["--output"]
 
 
-def test_completion_knows_the_names_of_things(cli: Cli, client: Client) -> None:
+def test_completion_suggests_resource_names(cli: Cli, client: Client) -> None:
     client.networks.create(name="back", cidr="10.73.0.0/24")
     for line, number, names in (
         ("andromede network show ", 3, {"lan", "back"}),
@@ -196,7 +200,7 @@ def test_ssh_gets_address_user_and_command_without_a_shell(
     assert not log.exists()
 
 
-def test_ssh_that_does_not_connect_tells_what_a_private_address_is(cli: Cli, fake_ssh: tuple[str, Path]) -> None:
+def test_failed_ssh_explains_a_private_address(cli: Cli, fake_ssh: tuple[str, Path]) -> None:
     path, log = fake_ssh
     address = cli.ok("instance", "create", "web", *CREATE, "-o", "json").json["addresses"][0]["ip"]
     ssh = log.with_name("bin") / "ssh"
@@ -211,7 +215,7 @@ def test_ssh_that_does_not_connect_tells_what_a_private_address_is(cli: Cli, fak
     assert (ended.code, ended.err) == (3, "")
 
 
-def test_somebody_works_at_the_serial_console(cli: Cli, terminals: list[Terminal]) -> None:
+def test_serial_console_is_interactive(cli: Cli, terminals: list[Terminal]) -> None:
     cli.ok("instance", "create", "web", *CREATE)
     terminal = on_terminal(cli, "instance", "console", "web")
     terminals.append(terminal)
@@ -225,8 +229,8 @@ def test_somebody_works_at_the_serial_console(cli: Cli, terminals: list[Terminal
     assert terminal.finish() == 0
 
 
-def test_questions_in_what_is_replayed_do_not_reach_the_terminal(cli: Cli, terminals: list[Terminal]) -> None:
-    """It would answer them, and the guest take the answers for keys."""
+def test_queries_in_the_scrollback_do_not_reach_the_terminal(cli: Cli, terminals: list[Terminal]) -> None:
+    """The terminal would answer them, and the guest read the answers as keys."""
     cli.ok("instance", "create", "web", *CREATE)
     first = on_terminal(cli, "instance", "console", "web")
     terminals.append(first)
@@ -256,7 +260,7 @@ QUESTIONS = (
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_no_question_is_left(question: str) -> None:
+def test_terminal_queries_are_removed(question: str) -> None:
     left = without_questions(f"before{question}after".encode()).decode()
     assert "before" in left and "after" in left
     assert not re.search(r"\x1b\[[^@A-Zb-~]*[a-z]|\x1b[Z\]P_]|\x05|[\x80-\x9f]", left)
@@ -267,18 +271,18 @@ def test_no_question_is_left(question: str) -> None:
     "text",
     ["\x1b[31mred\x1b[0m", "\x1b[2J\x1b[H", "\x1b[?25l", "\x1b[1;20r", "\x1b(B", "\x1b7\x1b8", "é\r\n\t", "x\x1b[6"],
 )
-def test_what_asks_nothing_stays(text: str) -> None:
+def test_text_without_queries_is_unchanged(text: str) -> None:
     assert without_questions(text.encode()) == text.encode()
 
 
-def test_a_pipe_into_the_serial_console_and_out_of_it(cli: Cli) -> None:
+def test_serial_console_works_with_pipes(cli: Cli) -> None:
     cli.ok("instance", "create", "web", *CREATE)
     said = cli.ok("instance", "console", "web", stdin="from a pipe\n")
     assert "from a pipe\nfrom a pipe\nfake# " in said.out
     assert said.err == ""
 
 
-def test_a_guest_that_stops_ends_the_console_and_says_so(cli: Cli, terminals: list[Terminal]) -> None:
+def test_stopped_guest_ends_the_console_with_a_message(cli: Cli, terminals: list[Terminal]) -> None:
     cli.ok("instance", "create", "web", *CREATE)
     terminal = on_terminal(cli, "instance", "console", "web", LANG="fr_FR.UTF-8")
     terminals.append(terminal)
@@ -290,7 +294,7 @@ def test_a_guest_that_stops_ends_the_console_and_says_so(cli: Cli, terminals: li
     assert refused.code == 1 and "The guest is not running" in refused.err
 
 
-def test_viewers_of_vnc_find_the_screen_here(cli: Cli, terminals: list[Terminal]) -> None:
+def test_vnc_viewers_connect_to_the_local_port(cli: Cli, terminals: list[Terminal]) -> None:
     cli.ok("instance", "create", "web", *CREATE)
     terminal = on_terminal(cli, "instance", "console", "web", "--kind", "vnc", "--listen", "127.0.0.1:0")
     terminals.append(terminal)
@@ -307,7 +311,7 @@ def test_viewers_of_vnc_find_the_screen_here(cli: Cli, terminals: list[Terminal]
     assert terminal.finish() == 0
 
 
-def test_a_screen_is_for_this_machine_alone() -> None:
+def test_screen_listens_on_loopback_only() -> None:
     assert place_of("127.0.0.1:5901") == ("127.0.0.1", 5901)
     assert place_of("[::1]:0") == ("::1", 0)
     for text in ("0.0.0.0:5900", "192.0.2.1:5900", "5900", "localhost", "127.0.0.1:x", "127.0.0.1:70000"):
@@ -315,7 +319,7 @@ def test_a_screen_is_for_this_machine_alone() -> None:
             place_of(text)
 
 
-def test_where_a_console_is() -> None:
+def test_console_url_is_resolved() -> None:
     assert address("https://cloud.example", "/v1/consoles/x") == "wss://cloud.example/v1/consoles/x"
     assert address("http://127.0.0.1:8000", "/v1/consoles/x") == "ws://127.0.0.1:8000/v1/consoles/x"
     assert address("https://cloud.example", "wss://stream.example/v1/consoles/x").startswith("wss://stream.example/")
@@ -341,7 +345,7 @@ def test_the_console_log_is_followed_until_ctrl_c(cli: Cli, live: Live, terminal
 
 
 def test_events_are_followed_until_ctrl_c(cli: Cli, client: Client, live: Live, terminals: list[Terminal]) -> None:
-    """By the process that streams them."""
+    """The process `stream` serves them."""
     start = client.events.list(after="now").cursor
     words = ("--url", live.cloud.stack.stream_url, "event", "follow", "--after", start, "--kind", "network.*")
     terminal = on_terminal(cli, *words)
@@ -354,7 +358,7 @@ def test_events_are_followed_until_ctrl_c(cli: Cli, client: Client, live: Live, 
     assert terminal.finish() == 0
 
 
-def test_a_password_that_is_typed_is_not_seen(stranger: Cli, live: Live, terminals: list[Terminal]) -> None:
+def test_typed_password_is_not_echoed(stranger: Cli, live: Live, terminals: list[Terminal]) -> None:
     terminal = on_terminal(stranger, "login", live.url, "--email", "nobody@example.org")
     terminals.append(terminal)
     terminal.wait_for("Password: ")
@@ -363,14 +367,14 @@ def test_a_password_that_is_typed_is_not_seen(stranger: Cli, live: Live, termina
     assert b"windows" not in terminal.seen
 
 
-def test_who_has_nothing_yet_is_told_how_to_begin(cli: Cli, terminals: list[Terminal]) -> None:
+def test_empty_list_prints_the_create_command(cli: Cli, terminals: list[Terminal]) -> None:
     terminal = on_terminal(cli, "volume", "list")
     terminals.append(terminal)
     terminal.wait_for("Create the first with: andromede volume create")
     assert terminal.finish() == 0
 
 
-def test_of_a_log_that_moves_only_what_is_new_is_written() -> None:
+def test_followed_log_prints_only_new_text() -> None:
     assert added("", "abc") == "abc"
     assert added("abc", "abcdef") == "def"
     assert added("abc", "abc") == ""
@@ -378,5 +382,5 @@ def test_of_a_log_that_moves_only_what_is_new_is_written() -> None:
     assert added("of the boot before", "a new boot") == "a new boot"
 
 
-def test_nothing_steers_the_terminal() -> None:
+def test_control_characters_are_replaced() -> None:
     assert harmless("a\x1b[2Jb\x9b31mc\u202ed\te\nf") == "a\ufffd[2Jb\ufffd31mc\ufffdd\te\nf"

@@ -30,7 +30,7 @@ POLICY = "atoms:\n- {id: fr, attr: zone.id, op: in, value: [fr-idf-1, fr-idf-2]}
 
 @pytest.fixture
 def folder(tmp_path: Path, live: Live) -> Path:
-    """What a reader has before they begin."""
+    """Create the files that a reader has before the guide."""
     token = tmp_path / "token-file"
     token.touch(mode=0o600)
     token.write_text(f"{live.token}\n")
@@ -49,7 +49,7 @@ def folder(tmp_path: Path, live: Live) -> Path:
 
 
 def run(page: str, folder: Path, commands: Path, live: Live) -> str:
-    """What the lines of a page say. Those of bob$ are typed by somebody else, who has no configuration."""
+    """Run the lines of a page. Lines of bob$ are of another user, who has no configuration."""
     lines = [line for block in CONSOLE.findall((GUIDES / page).read_text()) for line in block.splitlines()]
     assert lines and all(PROMPT.match(line) for line in lines)
     typed = [line.replace("bob$ ", "HOME=$PWD/bob ", 1).removeprefix("$ ") for line in lines]
@@ -72,7 +72,7 @@ def run(page: str, folder: Path, commands: Path, live: Live) -> str:
     return result.stdout
 
 
-def test_the_command_line(commands: Path, folder: Path, live: Live, client: Client) -> None:
+def test_cli_guide_runs(commands: Path, folder: Path, live: Live, client: Client) -> None:
     said = run("use-the-cli.md", folder, commands, live)
     for expected in ("exit code 3", "there is web", "admitted  instance.create", "The fake guest has booted."):
         assert expected in said
@@ -89,7 +89,7 @@ def ada(live: Live) -> str:
     return [live.cloud.stack.manage(*line) for line in lines][-1]
 
 
-def test_members_tokens_audit_and_webhooks(commands: Path, folder: Path, live: Live, ada: str) -> None:
+def test_organization_guide_runs(commands: Path, folder: Path, live: Live, ada: str) -> None:
     """Three pages, in this order: the second looks at what the first has done."""
     (folder / "token-file").write_text(f"{ada}\n")
     said = run("manage-members-and-tokens.md", folder, commands, live)
@@ -101,7 +101,7 @@ def test_members_tokens_audit_and_webhooks(commands: Path, folder: Path, live: L
     assert said.count("whsec_") == 2 and "webhook.pinged" in said
 
 
-def test_the_sdk(folder: Path, live: Live, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sdk_guide_runs(folder: Path, live: Live, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.setenv("ANDROMEDE_TOKEN", live.token)
     blocks = PYTHON.findall((GUIDES / "use-the-sdk.md").read_text())
@@ -114,7 +114,9 @@ def test_the_sdk(folder: Path, live: Live, client: Client, monkeypatch: pytest.M
     assert getattr(names["change"], "change") == "tighter"  # noqa: B009
 
 
-def test_metrics(commands: Path, folder: Path, live: Live, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metrics_guide_runs(
+    commands: Path, folder: Path, live: Live, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = client.instances.create(name="web", flavor="tiny", image="tiny")
     made.operation.wait(timeout_s=60)
     wait_until(lambda: rates(client, "web") != [], limit_s=PATIENCE_S)
@@ -140,7 +142,7 @@ def rates(client: Client, name: str) -> list[float]:
 
 
 @pytest.mark.parametrize("readme", ["clients/sdk/README.md", "clients/cli/README.md"])
-def test_what_a_readme_names_is_there(readme: str, commands: Path) -> None:
+def test_commands_of_the_readme_exist(readme: str, commands: Path) -> None:
     """Their examples are those of the guides in short; they are not run, but what they call exists."""
     text = (ROOT / readme).read_text()
     for line in re.findall(r"^andromede (\w+) (\w+)?", text, re.MULTILINE):
@@ -155,7 +157,7 @@ def test_what_a_readme_names_is_there(readme: str, commands: Path) -> None:
 
 
 @pytest.mark.parametrize("page", ["use-the-cli.md", "use-the-sdk.md"])
-def test_what_is_to_be_installed_is_there(page: str) -> None:
+def test_packages_to_install_exist(page: str) -> None:
     lines = INSTALL.findall((GUIDES / page).read_text())
     assert lines
     for path in re.findall(r"\./(\S+)", "".join(lines)):

@@ -42,7 +42,7 @@ def test_the_version_loads_no_command() -> None:
     assert found & HEAVY == set()
 
 
-def test_each_part_has_the_commands_that_are_listed_for_it() -> None:
+def test_each_part_has_its_listed_commands() -> None:
     assert {part: set(load(part)) for part in PARTS} == {part: set(names) for part, names in PARTS.items()}
     folder = Path(andromede_cli.__file__).parent / "commands"
     parts_of_parts = {"drains", "fencing", "metrics", "quarantine", "recoveries"}
@@ -50,7 +50,7 @@ def test_each_part_has_the_commands_that_are_listed_for_it() -> None:
     assert {path.stem for path in folder.glob("*.py")} - PARTS.keys() == beside
 
 
-def test_a_manager_loads_with_its_models_when_it_is_used() -> None:
+def test_manager_and_its_models_load_on_first_use() -> None:
     found = loaded("from andromede_sdk import Client; Client('http://127.0.0.1:1').networks.list()")
     assert within(found, "andromede_sdk.resources") == {"networks"}
     assert within(found, "andromede_sdk.models") == {"networks"}
@@ -71,7 +71,7 @@ def test_all_models_and_managers_are_found_by_name() -> None:
     assert all(getattr(resources, name).__name__ == name for name in resources.PLACES)
 
 
-def test_models_of_other_modules_are_read() -> None:
+def test_models_reference_other_modules() -> None:
     """One of them has the name of a class of the SDK's own, and null there is not an empty list."""
     with Client("http://127.0.0.1:1") as client:
         document = {"scope": {"verbs": ["read"], "kinds": None}, "memberships": [], "user": {"email": "a@b.example"}}

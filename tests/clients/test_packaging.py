@@ -8,7 +8,7 @@ from pathlib import Path
 STRANGERS = ["django", "libvirt", "grpc", "celery", "andromede_core", "controlplane", "agents"]
 
 
-def test_they_are_imported_without_strangers(commands: Path) -> None:
+def test_clients_import_without_other_packages(commands: Path) -> None:
     code = (
         "import sys, importlib.util, pkgutil, andromede_sdk, andromede_cli\n"
         "for package in (andromede_sdk, andromede_cli):\n"
@@ -24,7 +24,7 @@ def test_they_are_imported_without_strangers(commands: Path) -> None:
     assert str(commands.parent) in result.stdout
 
 
-def test_what_they_ask_for_is_there_in_the_versions_that_they_allow(commands: Path) -> None:
+def test_dependencies_are_installed_in_allowed_versions(commands: Path) -> None:
     line = [sys.executable, "-m", "pip", "--python", str(commands / "python"), "check"]
     result = subprocess.run(line, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout

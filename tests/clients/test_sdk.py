@@ -32,7 +32,7 @@ def make(client: Client, name: str = "web", **more: object) -> models.InstanceWi
     return made
 
 
-def test_an_instance_from_its_creation_to_its_end(client: Client) -> None:
+def test_instance_is_created_used_and_deleted(client: Client) -> None:
     seen: list[models.Operation] = []
     made = make(client, labels={"env": "prod"})
     ended = made.operation.wait(on_progress=seen.append)
@@ -67,7 +67,7 @@ def test_a_listing_goes_through_all_pages(client: Client) -> None:
         client.networks.delete(name)
 
 
-def test_refusals_are_exceptions_by_code_and_status(client: Client, live: Live) -> None:
+def test_refusals_raise_exceptions_by_code_and_status(client: Client, live: Live) -> None:
     with pytest.raises(NotFound) as missing:
         client.instances.get("nowhere")
     assert missing.value.code == "compute.instance.not_found" and missing.value.request_id
@@ -117,7 +117,7 @@ def test_policies_are_replaced_by_version(live: Live) -> None:
         assert would.change == "looser" and client.policy.get().version == tighter.version
 
 
-def test_a_dry_run_answers_what_would_be_and_makes_nothing(client: Client) -> None:
+def test_dry_run_answers_and_creates_nothing(client: Client) -> None:
     would = client.instances.create(name="maybe", flavor="tiny", image="tiny", dry_run=True)
     assert isinstance(would, models.PlacementSimulation | models.InstanceWithOperation)
     assert client.instances.list().first() is None
@@ -133,7 +133,7 @@ def test_an_operation_that_fails_is_an_exception_with_its_reason(client: Client)
     client.images.delete("broken")
 
 
-def test_a_wait_ends_and_the_operation_goes_on(client: Client, live: Live) -> None:
+def test_wait_times_out_and_the_operation_continues(client: Client, live: Live) -> None:
     live.cloud.stack.kill("agent-node-b")
     made = make(client, zones=["de-rhein-1"])
     with pytest.raises(WaitTimeout) as waited:
@@ -154,7 +154,7 @@ def test_an_operation_is_found_from_its_resource_and_can_be_cancelled(client: Cl
     assert ended.value.operation.state == "cancelled"
 
 
-def test_console_tokens_and_exports(client: Client) -> None:
+def test_console_tokens_simulations_and_exports_work(client: Client) -> None:
     make(client).operation.wait()
     assert isinstance(client.instances.console_log("web", max_bytes=100), str)
     made = client.tokens.create(name="ci", role="viewer", lifetime_days=1)
@@ -164,7 +164,7 @@ def test_console_tokens_and_exports(client: Client) -> None:
     assert client.zones.capacity("fr-idf-1", flavor="tiny").fits > 0
 
 
-def test_another_project_is_another_scope(client: Client) -> None:
+def test_client_can_be_scoped_to_another_project(client: Client) -> None:
     assert client.within("demo").networks.get("lan").name == "lan"
     with pytest.raises(NotFound):
         client.within("other").networks.get("lan")

@@ -17,7 +17,7 @@ KEY = {"id": "1", "name": "laptop", "public_key": "ssh-ed25519 A", "fingerprint"
 TIMES = {"created_at": "2026-01-02T03:04:05.678Z", "updated_at": "2026-01-02T03:04:05Z"}
 
 
-def test_members_and_words_that_are_not_known_are_no_trouble() -> None:
+def test_unknown_members_and_values_are_accepted() -> None:
     key = models.SshKey.read({**KEY, **TIMES, "colour": "mauve"}, SCOPE)
     assert key.raw["colour"] == "mauve"
     assert key.created_at.isoformat() == "2026-01-02T03:04:05.678000+00:00"
@@ -25,17 +25,17 @@ def test_members_and_words_that_are_not_known_are_no_trouble() -> None:
     assert (operation.state, operation.steps, operation.has_ended) == ("levitating", [], False)
 
 
-def test_members_that_an_older_control_plane_does_not_send_are_none() -> None:
+def test_members_missing_from_an_older_control_plane_are_none() -> None:
     assert models.SshKey.read(KEY, SCOPE).updated_at is None
 
 
 @pytest.mark.parametrize("document", [None, [], "text", {**KEY, "created_at": 7}, {**KEY, "created_at": "yesterday"}])
-def test_an_answer_that_is_none_is_said_to_be_none(document: object) -> None:
+def test_malformed_answer_is_reported(document: object) -> None:
     with pytest.raises(MalformedAnswer):
         models.SshKey.read(document, SCOPE)
 
 
-def test_codes_that_are_not_known_are_told_by_their_status() -> None:
+def test_unknown_code_maps_to_the_error_of_its_status() -> None:
     assert type(error_of(409, {"code": "tomorrow.unheard_of"})) is Conflict
     assert type(error_of(418, {"code": "teapot"})) is ApiError
     assert type(error_of(507, {})) is ServerError
@@ -44,7 +44,7 @@ def test_codes_that_are_not_known_are_told_by_their_status() -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".", ".."])
-def test_no_name_leads_elsewhere(name: str) -> None:
+def test_invalid_name_reaches_no_other_route(name: str) -> None:
     with Client("http://127.0.0.1:1", project="demo") as client:
         with pytest.raises(ValueError, match="is the name or id of no instance"):
             client.instances.delete(name)
@@ -65,19 +65,19 @@ def test_a_name_is_one_segment_of_the_path(name: str) -> None:
 @pytest.mark.parametrize(
     "url", ["http://cloud.example.org", "ftp://127.0.0.1", "cloud.example.org", "https://user:word@cloud.example.org"]
 )
-def test_a_token_goes_nowhere_in_the_clear(url: str) -> None:
+def test_token_is_not_sent_without_tls(url: str) -> None:
     with pytest.raises(ValueError, match="cloud.example.org|127"):
         Client(url, "secret")
 
 
-def test_a_token_with_other_characters_is_refused_without_being_said() -> None:
+def test_token_with_invalid_characters_is_refused_and_not_printed() -> None:
     for token in ("abc\r\nX-Evil: 1", "a b", "é"):
         with pytest.raises(ValueError, match="no token has") as refused:
             Client("http://127.0.0.1:1", token)
         assert token not in str(refused.value)
 
 
-def test_every_route_is_a_call_of_its_own() -> None:
+def test_every_route_has_its_own_method() -> None:
     with Client("http://127.0.0.1:1", project="demo") as client:
         for manager, routes in sdk.managers().items():
             names = [route.name for route in routes]
@@ -85,7 +85,7 @@ def test_every_route_is_a_call_of_its_own() -> None:
             assert all(callable(getattr(getattr(client, manager), name)) for name in names)
 
 
-def test_what_python_cannot_name_or_say_is_left_to_the_raw_json() -> None:
+def test_unsupported_schemas_are_left_to_the_raw_json() -> None:
     stream = {"operationId": "thing_stream", "responses": {"200": {"content": {"text/event-stream": {"schema": {}}}}}}
     route = sdk.Route("GET", "/v1/things/stream", stream, {})
     assert (route.manager, route.name, sdk.return_type(route)) == ("things", "stream", "Iterator[dict[str, Any]]")
@@ -96,25 +96,25 @@ def test_what_python_cannot_name_or_say_is_left_to_the_raw_json() -> None:
     assert [line.strip() for line in lines[4:]] == ["from_: str | None", "secret: Any = field(repr=False)"]
 
 
-def test_bodies_are_in_no_repr() -> None:
+def test_repr_hides_request_bodies() -> None:
     ask = Ask("POST", "/v1/sessions", body={"password": "three small green doors"})
     with Client("http://127.0.0.1:1") as client:
         assert "doors" not in repr(ask) + repr(client.scope.call(ask))
 
 
-def test_without_a_project_the_way_out_is_said() -> None:
+def test_missing_project_names_the_next_step() -> None:
     with Client("http://127.0.0.1:1") as client, pytest.raises(ValueError, match="within"):
         client.instances.list().first()
 
 
-def test_pauses_grow_to_a_limit_and_heed_the_api() -> None:
+def test_pauses_grow_to_a_limit_and_follow_retry_after() -> None:
     retry = Retry(first_pause_s=1, longest_pause_s=8)
     for number, most in ((0, 1), (1, 2), (3, 8), (9, 8)):
         assert most / 2 <= retry.pause_s(number, None) <= most
     assert retry.pause_s(0, 30) == 30
 
 
-def test_who_pauses_may_end_the_tries() -> None:
+def test_pause_function_may_end_the_retries() -> None:
     asked: list[float] = []
 
     def pause(call: HttpRequest, pause_s: float) -> bool:
@@ -126,7 +126,7 @@ def test_who_pauses_may_end_the_tries() -> None:
     assert len(asked) == 3
 
 
-def test_a_call_may_have_a_limit_of_its_own() -> None:
+def test_call_may_have_its_own_timeout() -> None:
     def never(call: HttpRequest, pause_s: float) -> bool:
         raise AssertionError("there was no time for it")
 
@@ -134,7 +134,7 @@ def test_a_call_may_have_a_limit_of_its_own() -> None:
         client.scope.transport.send(HttpRequest("GET", "/v1/zones", limit_s=0))
 
 
-def test_everything_public_is_there_although_it_loads_later() -> None:
+def test_public_names_load_lazily() -> None:
     assert all(getattr(andromede_sdk, name) is not None for name in andromede_sdk.__all__)
     with pytest.raises(AttributeError, match="nothing"):
         _ = andromede_sdk.nothing

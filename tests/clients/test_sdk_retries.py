@@ -51,13 +51,13 @@ def shaky(live: Live, proxy: Proxy) -> Iterator[Client]:
     ],
     ids=["lost", "refused", "502", "504", "503", "503 problem", "429", "busy"],
 )
-def test_a_call_is_repeated_until_it_is_answered(shaky: Client, proxy: Proxy, fault: object) -> None:
+def test_failed_call_is_retried_until_it_is_answered(shaky: Client, proxy: Proxy, fault: object) -> None:
     proxy.faults = [fault, fault]  # type: ignore[list-item]
     assert shaky.networks.get("lan").name == "lan"
     assert len(proxy.seen) == 3
 
 
-def test_every_try_of_a_post_has_the_same_key_and_every_call_another(shaky: Client, proxy: Proxy) -> None:
+def test_retries_of_a_post_share_a_key_and_calls_do_not(shaky: Client, proxy: Proxy) -> None:
     for name in ("alpha", "beta"):
         proxy.faults = [REFUSE, BAD_GATEWAY]
         shaky.networks.create(name=name, cidr="10.20.0.0/24")
@@ -68,9 +68,7 @@ def test_every_try_of_a_post_has_the_same_key_and_every_call_another(shaky: Clie
     assert keys[0] != keys[3]
 
 
-def test_an_answer_that_was_lost_after_the_commit_makes_nothing_twice(
-    shaky: Client, proxy: Proxy, client: Client
-) -> None:
+def test_retry_after_a_lost_answer_creates_one_resource(shaky: Client, proxy: Proxy, client: Client) -> None:
     supported = any(
         each["name"] == "Idempotency-Key"
         for each in client.openapi.get()["paths"]["/v1/projects/{project}/instances"]["post"]["parameters"]
@@ -94,14 +92,14 @@ def test_an_answer_that_was_lost_after_the_commit_makes_nothing_twice(
     ],
     ids=["429", "busy", "503", "refused"],
 )
-def test_tries_are_bounded(shaky: Client, proxy: Proxy, fault: object, error: type[Exception]) -> None:
+def test_number_of_retries_is_limited(shaky: Client, proxy: Proxy, fault: object, error: type[Exception]) -> None:
     proxy.faults = [fault] * 20  # type: ignore[list-item]
     with pytest.raises(error):
         shaky.networks.get("lan")
     assert len(proxy.seen) == QUICK.tries
 
 
-def test_a_pause_that_the_api_wants_and_that_is_too_long_ends_the_tries(shaky: Client, proxy: Proxy) -> None:
+def test_too_long_a_retry_after_ends_the_retries(shaky: Client, proxy: Proxy) -> None:
     proxy.faults = [problem(429, "too_many_requests", retryable=True, Retry_After="3600")]
     with pytest.raises(TooManyRequests) as caught:
         shaky.networks.get("lan")
@@ -109,7 +107,7 @@ def test_a_pause_that_the_api_wants_and_that_is_too_long_ends_the_tries(shaky: C
     assert len(proxy.seen) == 1
 
 
-def test_what_is_no_use_to_repeat_is_not_repeated(shaky: Client, proxy: Proxy) -> None:
+def test_permanent_failure_is_not_retried(shaky: Client, proxy: Proxy) -> None:
     final = problem(503, "compute.instance.guest_did_not_stop", retryable=False)
     for fault, error in (
         (problem(400, "invalid_request", retryable=False), BadRequest),
@@ -125,9 +123,7 @@ def test_what_is_no_use_to_repeat_is_not_repeated(shaky: Client, proxy: Proxy) -
         assert len(proxy.seen) == 1
 
 
-def test_a_put_for_one_version_is_not_repeated_when_nobody_knows_whether_it_arrived(
-    shaky: Client, proxy: Proxy, client: Client
-) -> None:
+def test_versioned_put_is_not_retried_after_a_lost_answer(shaky: Client, proxy: Proxy, client: Client) -> None:
     """The second would find the version that the first has made, and be told that somebody else was there."""
     version = client.policy.get().version
     proxy.faults = [DROP]
@@ -139,7 +135,7 @@ def test_a_put_for_one_version_is_not_repeated_when_nobody_knows_whether_it_arri
     assert len(proxy.seen) == 3
 
 
-def test_an_upload_begins_anew(shaky: Client, proxy: Proxy, client: Client) -> None:
+def test_upload_restarts_from_its_first_byte(shaky: Client, proxy: Proxy, client: Client) -> None:
     shaky.images.create(name="twice", format="raw")
     proxy.faults = [(503, {"Retry-After": "0"}, b"")]
     file = io.BytesIO(b"skipped" + bytes(2**20))
@@ -149,7 +145,7 @@ def test_an_upload_begins_anew(shaky: Client, proxy: Proxy, client: Client) -> N
     shaky.images.delete("twice")
 
 
-def test_a_stream_of_events_goes_on_where_it_broke_off(shaky: Client, proxy: Proxy) -> None:
+def test_event_stream_resumes_at_its_last_event(shaky: Client, proxy: Proxy) -> None:
     """Until the API ends it, and says why."""
     kind = {"Content-Type": "text/event-stream"}
     first = b'retry: 10\n\nid: 1\ndata: {"a": 1}\n\n: alive\nid: 2\n\ndata: {"half'
@@ -163,7 +159,7 @@ def test_a_stream_of_events_goes_on_where_it_broke_off(shaky: Client, proxy: Pro
     assert proxy.headers("last-event-id") == [None, "2"]
 
 
-def test_the_token_is_in_no_error_and_no_repr(shaky: Client, proxy: Proxy, live: Live) -> None:
+def test_errors_and_repr_hide_the_token(shaky: Client, proxy: Proxy, live: Live) -> None:
     proxy.faults = [REFUSE] * 20
     with pytest.raises(Unreachable) as caught:
         shaky.networks.get("lan")

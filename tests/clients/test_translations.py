@@ -47,16 +47,16 @@ def test_every_text_is_translated(french: dict[str, str]) -> None:
     assert sorted((ours() | typers()) - set(french)) == []
 
 
-def test_nothing_is_translated_that_is_not_said(french: dict[str, str]) -> None:
+def test_catalogue_has_no_unused_translation(french: dict[str, str]) -> None:
     assert sorted(set(french) - ours() - typers()) == []
 
 
-def test_no_translation_is_empty_or_in_doubt(french: dict[str, str]) -> None:
+def test_no_translation_is_empty_or_fuzzy(french: dict[str, str]) -> None:
     assert all(french.values())
     assert "fuzzy" not in SOURCE.read_text()
 
 
-def test_a_translation_speaks_of_no_other_facts(french: dict[str, str]) -> None:
+def test_translation_has_the_same_placeholders(french: dict[str, str]) -> None:
     for english, translated in french.items():
         assert fields(translated) == fields(english), english
 
@@ -65,7 +65,7 @@ def fields(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
-def test_help_and_errors_are_marked() -> None:
+def test_help_and_errors_are_marked_for_translation() -> None:
     """A text for people that is not inside _( ) stays English for ever."""
     wrong = []
     for path in sorted(CODE.rglob("*.py")):

@@ -40,7 +40,7 @@ def open_console(tenant: Tenant, kind: str) -> ClientConnection:
     return connect(url, subprotocols=["binary"], open_timeout=PATIENCE_S, proxy=None)  # type: ignore[list-item]
 
 
-def test_a_guest_is_worked_in_and_looked_at(tenant: Tenant) -> None:
+def test_guest_serves_serial_and_screen_consoles(tenant: Tenant) -> None:
     tenant.api.wait(tenant.create("web")["operation"])
     wait_until(lambda: "web login:" in tenant.api.text("instances/web/console-log"), limit_s=PATIENCE_S)
     with open_console(tenant, "serial") as socket:

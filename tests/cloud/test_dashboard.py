@@ -87,13 +87,13 @@ def opened(chrome: Browser, site: str, tenant: Tenant) -> Iterator[Opener]:
 
 
 def words_in(language: str) -> Words:
-    """What the dashboard says in a language for what it says in English."""
+    """Return the translation of the dashboard's English texts."""
 
-    def say(text: str) -> str:
+    def translate(text: str) -> str:
         with override(language):
             return gettext(text)
 
-    return say
+    return translate
 
 
 # ---- people
@@ -114,12 +114,12 @@ class People:
         return self._link(email)
 
     def member(self, email: str, role: str) -> str:
-        """Somebody who has accepted, and has a password."""
+        """Create a member with a password, who has accepted the invitation."""
         self._post("invitations/actions/accept", token=self.invited(email, role))
         return self._with_password(email, self.password_link(email))
 
     def official(self, email: str, duty: str) -> str:
-        """Somebody with a duty for the platform, and a password."""
+        """Create a user with a platform role and a password."""
         self.tenant.cloud.stack.manage("create_user", email, f"--{duty}")
         return self._with_password(email, self._link(email))
 
@@ -136,7 +136,7 @@ class People:
 
 @pytest.fixture(scope="module")
 def owner(real_tenant: Tenant) -> Iterator[Api]:
-    """Of the organization, for what is not of one project."""
+    """Return an owner of the organization, for resources outside of projects."""
     stack = real_tenant.cloud.stack
     with closing(Api(stack.url, stack.manage("create_token", "test@example.org", "--name", "all"))) as api:
         yield api
@@ -173,55 +173,55 @@ def menu(page: Page, words: str) -> None:
 
 
 @pytest.mark.parametrize("language", ["fr", pytest.param("en", marks=pytest.mark.nightly)])
-def test_from_an_invitation_to_a_guest_and_back(opened: Opener, people: People, language: str) -> None:
-    page, say, name = opened(language, WINDOWS[language]), words_in(language), f"by-keys-{language}"
-    sign_up(page, say, people, f"newcomer-{language}@example.org")
+def test_user_works_from_an_invitation_to_a_guest_and_back(opened: Opener, people: People, language: str) -> None:
+    page, translate, name = opened(language, WINDOWS[language]), words_in(language), f"by-keys-{language}"
+    sign_up(page, translate, people, f"newcomer-{language}@example.org")
     assert page.locator("html").get_attribute("lang") == language
-    create(page, say, name)
-    expect(state_of(page)).to_have_text(say("active"), timeout=BOOT_MS)
-    follow(page, tab(page, say("Console")))
-    work_in_it(page, say)
-    follow(page, page.get_by_role("link", name=say("Screen")))
-    look_at_it(page, say)
+    create(page, translate, name)
+    expect(state_of(page)).to_have_text(translate("active"), timeout=BOOT_MS)
+    follow(page, tab(page, translate("Console")))
+    work_in_it(page, translate)
+    follow(page, page.get_by_role("link", name=translate("Screen")))
+    look_at_it(page, translate)
     follow(page, page.locator("#console-tools a").first)
-    follow(page, tab(page, say("Volumes")))
-    attach_a_volume(page, say, f"beside-{language}")
-    follow(page, tab(page, say("Overview")))
-    follow(page, page.get_by_role("button", name=say("Power off"), exact=True))
-    expect(state_of(page)).to_have_text(say("stopped"), timeout=SOON_MS)
-    follow(page, page.get_by_role("link", name=say("Delete"), exact=True))
-    write(page, page.get_by_label(say("Type the name to confirm")), name)
-    follow(page, page.get_by_role("button", name=say("Delete"), exact=True))
-    expect(page.get_by_text(say("Deletion started."))).to_be_visible()
+    follow(page, tab(page, translate("Volumes")))
+    attach_a_volume(page, translate, f"beside-{language}")
+    follow(page, tab(page, translate("Overview")))
+    follow(page, page.get_by_role("button", name=translate("Power off"), exact=True))
+    expect(state_of(page)).to_have_text(translate("stopped"), timeout=SOON_MS)
+    follow(page, page.get_by_role("link", name=translate("Delete"), exact=True))
+    write(page, page.get_by_label(translate("Type the name to confirm")), name)
+    follow(page, page.get_by_role("button", name=translate("Delete"), exact=True))
+    expect(page.get_by_text(translate("Deletion started."))).to_be_visible()
     expect(page.get_by_role("link", name=name, exact=True)).to_have_count(0, timeout=SOON_MS)
     assert people.tenant.api.get("instances", name=name)["items"] == []
 
 
-def sign_up(page: Page, say: Words, people: People, email: str) -> None:
-    """By the link of an invitation; then by one that an operator makes, for the first password."""
+def sign_up(page: Page, translate: Words, people: People, email: str) -> None:
+    """Accept an invitation by its link, then set the first password by a link of an operator."""
     page.goto(f"/invitation?token={people.invited(email, 'member')}")
-    follow(page, page.get_by_role("button", name=say("Accept invitation")))
-    expect(page.get_by_role("heading", level=1)).to_have_text(say("Invitation accepted"))
-    follow(page, page.get_by_role("link", name=say("Go to sign-in")))
+    follow(page, page.get_by_role("button", name=translate("Accept invitation")))
+    expect(page.get_by_role("heading", level=1)).to_have_text(translate("Invitation accepted"))
+    follow(page, page.get_by_role("link", name=translate("Go to sign-in")))
     page.goto(f"/password?secret={people.password_link(email)}")
     write(page, page.locator("[name=new_password]"), PASSWORD)
     write(page, page.locator("[name=repeated]"), PASSWORD)
-    follow(page, page.get_by_role("button", name=say("Set password")))
+    follow(page, page.get_by_role("button", name=translate("Set password")))
     enter(page, email)
-    expect(page.get_by_role("heading", level=1)).to_have_text(say("Projects"))
+    expect(page.get_by_role("heading", level=1)).to_have_text(translate("Projects"))
 
 
-def create(page: Page, say: Words, name: str) -> None:
+def create(page: Page, translate: Words, name: str) -> None:
     follow(page, page.locator("main").get_by_role("link", name="test", exact=True))
-    follow(page, page.get_by_role("link", name=say("Create instance"), exact=True).first)
+    follow(page, page.get_by_role("link", name=translate("Create instance"), exact=True).first)
     write(page, page.locator("#id_name"), name)
     choose(page, page.locator("#id_image"), "tiny")
     reach(page, page.locator("[name=flavor]:checked"))
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowUp")
     expect(page.locator("[name=flavor][value=tiny]")).to_be_checked()
-    expect(page.locator("#outlook")).to_contain_text(say("can be created"), timeout=SOON_MS)
-    follow(page, page.get_by_role("button", name=say("Create instance"), exact=True))
+    expect(page.locator("#outlook")).to_contain_text(translate("can be created"), timeout=SOON_MS)
+    follow(page, page.get_by_role("button", name=translate("Create instance"), exact=True))
     expect(page.get_by_role("heading", level=1)).to_have_text(name, timeout=SOON_MS)
 
 
@@ -233,10 +233,10 @@ def tab(page: Page, words: str) -> Locator:
     return page.locator(".tabs").get_by_role("link", name=words, exact=True)
 
 
-def work_in_it(page: Page, say: Words) -> None:
+def work_in_it(page: Page, translate: Words) -> None:
     """The terminal has the focus, and keeps what it shows as text too, for screen readers."""
     expect(page.locator("#console-status")).to_have_text(
-        say("Connected. Press Ctrl+Alt+Q to leave the console."), timeout=SOON_MS
+        translate("Connected. Press Ctrl+Alt+Q to leave the console."), timeout=SOON_MS
     )
     text = page.locator("#console .xterm-accessibility")
     expect(text).to_contain_text("login:", timeout=BOOT_MS)
@@ -247,15 +247,15 @@ def work_in_it(page: Page, say: Words) -> None:
     leave(page)
 
 
-def look_at_it(page: Page, say: Words) -> None:
+def look_at_it(page: Page, translate: Words) -> None:
     expect(page.locator("#console-status")).to_have_text(
-        say("Connected. Press Ctrl+Alt+Q to leave the console."), timeout=SOON_MS
+        translate("Connected. Press Ctrl+Alt+Q to leave the console."), timeout=SOON_MS
     )
     expect(page.locator("#console canvas")).to_be_visible(timeout=SOON_MS)
     wait_until(lambda: page.evaluate(COLOURS) > 1)
     leave(page)
     with page.expect_download() as download:
-        press(page, page.get_by_role("button", name=say("Screenshot")))
+        press(page, page.get_by_role("button", name=translate("Screenshot")))
     assert download.value.path().read_bytes().startswith(b"\x89PNG")
 
 
@@ -265,19 +265,19 @@ def leave(page: Page) -> None:
     assert page.evaluate("document.activeElement.closest('#console-tools') !== null")
 
 
-def attach_a_volume(page: Page, say: Words, name: str) -> None:
-    form = page.locator("section", has=page.get_by_role("heading", name=say("Create and attach volume")))
+def attach_a_volume(page: Page, translate: Words, name: str) -> None:
+    form = page.locator("section", has=page.get_by_role("heading", name=translate("Create and attach volume")))
     write(page, form.locator("[name=name]"), name)
-    follow(page, form.get_by_role("button", name=say("Create and attach")))
+    follow(page, form.get_by_role("button", name=translate("Create and attach")))
     row = page.get_by_role("row", name=re.compile(name))
-    expect(row.locator(".state")).to_have_text(say("attached"), timeout=SOON_MS)
+    expect(row.locator(".state")).to_have_text(translate("attached"), timeout=SOON_MS)
 
 
 # ---- what an officer, an operator and an auditor come for
 
 
 def form_of(page: Page, project: str) -> Locator:
-    """Of a new instance in a project; what is said beside it of what would become of it."""
+    """Open the form of a new instance, and return its preview."""
     page.goto("/")
     follow(page, page.locator("main").get_by_role("link", name=project, exact=True))
     follow(page, page.get_by_role("link", name="Create instance", exact=True).first)
@@ -294,7 +294,7 @@ def rules(owner: Api) -> Iterator[str]:
 
 
 @pytest.mark.nightly
-def test_a_policy_refuses_says_why_and_is_loosened_by_two(opened: Opener, people: People, rules: str) -> None:
+def test_policy_refusal_is_explained_and_relaxed_by_two(opened: Opener, people: People, rules: str) -> None:
     planner, officer = people.member("planner@example.org", "member"), people.member("officer@example.org", OFFICER)
     page, other = opened(), opened()
     page.goto("/sign-in")
@@ -352,9 +352,7 @@ def cordoned(tenant: Tenant) -> Iterator[str]:
 
 
 @pytest.mark.nightly
-def test_an_operator_cordons_a_node_and_a_tenant_reads_why_there_is_no_place(
-    opened: Opener, people: People, cordoned: str
-) -> None:
+def test_tenant_sees_that_a_cordon_leaves_no_node(opened: Opener, people: People, cordoned: str) -> None:
     operator, member = people.official("keeper@example.org", "operator"), people.member("builder@example.org", "member")
     page, builder = opened(), opened(viewport=PHONE)
     enter_with_a_code(page, operator)
@@ -380,7 +378,7 @@ def test_an_operator_cordons_a_node_and_a_tenant_reads_why_there_is_no_place(
     expect(outlook).to_contain_text("can be created")
 
 
-def test_an_auditor_exports_the_evidence_and_a_changed_byte_is_found(
+def test_exported_evidence_is_verified_and_a_changed_byte_found(
     opened: Opener, people: People, tenant: Tenant, tmp_path: Path
 ) -> None:
     auditor = people.official("auditor@example.org", "auditor")

@@ -23,7 +23,7 @@ LOGIN = "trixie login:"
 
 
 @pytest.mark.parametrize("boots_again", [False, pytest.param(True, marks=pytest.mark.nightly)])
-def test_a_debian_guest_is_what_its_cloud_init_was_told_and_boots_again(tenant: Tenant, boots_again: bool) -> None:
+def test_debian_guest_follows_its_cloud_init_and_reboots(tenant: Tenant, boots_again: bool) -> None:
     """A boot takes over a minute of a processor: the gate has one."""
     tenant.cloud.add_image("debian-13")
     made = tenant.create("trixie", flavor="small", image="debian-13", user_data=USER_DATA)
@@ -46,12 +46,12 @@ def test_a_debian_guest_is_what_its_cloud_init_was_told_and_boots_again(tenant: 
     assert json.loads(node.exec(ping).stdout) == {"return": {}}
 
     if boots_again:
-        boot_again(tenant, in_guest)
+        reboot(tenant, in_guest)
     stopped = tenant.api.wait(tenant.api.post("instances/trixie/actions/shutdown")["operation"])
     assert stopped["state"] == "succeeded"
 
 
-def boot_again(tenant: Tenant, in_guest: Callable[[str], str]) -> None:
+def reboot(tenant: Tenant, in_guest: Callable[[str], str]) -> None:
     in_guest("sudo update-grub")  # as a new kernel's package does; the next boot is by its menu
     rebooted = tenant.api.wait(tenant.api.post("instances/trixie/actions/reboot")["operation"])
     assert rebooted["state"] == "succeeded"

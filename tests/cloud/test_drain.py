@@ -31,7 +31,7 @@ def duty(tenant: Tenant, node: str) -> str:
     return str(tenant.operator.get(f"/v1/nodes/{node}")["duty"])
 
 
-def test_guests_leave_a_node_and_come_back_and_what_had_to_stop_is_started_again(tenant: Tenant, second: str) -> None:
+def test_guests_leave_a_drained_node_and_return(tenant: Tenant, second: str) -> None:
     """Two are moved with the TCP connection between them. The third has a disk that cannot be sent."""
     guests = UninterruptedGuests(tenant.cloud, tenant.api, tenant.operator, tenant.key)
     do(tenant, "POST", "volumes", {"name": "library", "size_gib": 1, "zones": [ZONE]})

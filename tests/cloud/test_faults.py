@@ -62,9 +62,7 @@ def kill_libvirtd(tenant: Tenant) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize("break_it", [kill_worker, flush_redis, kill_agents, kill_libvirtd])
-def test_what_dies_and_comes_back_loses_nothing(
-    tenant: Tenant, break_it: Callable[[Tenant], Callable[[], None]]
-) -> None:
+def test_restarted_process_loses_no_operation(tenant: Tenant, break_it: Callable[[Tenant], Callable[[], None]]) -> None:
     operations = begin(tenant)
     mend = break_it(tenant)
     time.sleep(1)
@@ -78,11 +76,11 @@ def test_what_dies_and_comes_back_loses_nothing(
 
 
 def powers(tenant: Tenant) -> list[str]:
-    """As the nodes have said: in an answer that was long on its way a guest is off that runs by now."""
+    """Return the power states of the last answers of the nodes; a delayed answer may be out of date."""
     return [instance["power_state"] for instance in tenant.api.get("instances")["items"]]
 
 
-def test_a_node_that_vanishes_is_left_behind_and_cleaned_when_it_is_back(tenant: Tenant) -> None:
+def test_vanished_node_is_abandoned_and_cleaned_on_its_return(tenant: Tenant) -> None:
     operations = begin(tenant, zones=["fr-idf-1"])
     tenant.cloud.node("ta").power_off()
     wait_until(lambda: tenant.node_states()["ta"] == "unreachable", limit_s=PATIENCE_S)
@@ -96,7 +94,7 @@ def test_a_node_that_vanishes_is_left_behind_and_cleaned_when_it_is_back(tenant:
     tenant.assert_clean_slate()
 
 
-def test_guests_run_on_while_agent_and_libvirtd_restart(tenant: Tenant) -> None:
+def test_guests_keep_running_while_agent_and_libvirtd_restart(tenant: Tenant) -> None:
     made = tenant.create("survivor")
     assert tenant.api.wait(made["operation"])["state"] == "succeeded"
     name = next(

@@ -26,7 +26,7 @@ def in_guest(tenant: Tenant, name: str, command: str) -> str:
     return tenant.cloud.ssh(instance, tenant.api.get("networks/lan"), tenant.key, command)
 
 
-def test_a_request_becomes_a_running_guest_that_has_its_name_key_address_and_volume(tenant: Tenant) -> None:
+def test_created_guest_has_its_name_key_address_and_volume(tenant: Tenant) -> None:
     do(tenant, "POST", "volumes", {"name": "data", "size_gib": 1})
     tenant.api.wait(tenant.create("first", volumes=["data"])["operation"])
     instance, volume = tenant.api.get("instances/first"), tenant.api.get("volumes/data")
@@ -45,7 +45,7 @@ def test_a_request_becomes_a_running_guest_that_has_its_name_key_address_and_vol
     assert "vdb" in in_guest(tenant, "first", "cat /proc/partitions")
 
 
-def test_stop_start_reboot_resize_and_delete(tenant: Tenant) -> None:
+def test_guest_is_stopped_started_rebooted_resized_and_deleted(tenant: Tenant) -> None:
     tenant.api.wait(tenant.create("cycle")["operation"])
     wait_for_ssh(tenant, "cycle")
     do(tenant, "POST", "instances/cycle/actions/reboot")
@@ -68,14 +68,14 @@ def test_stop_start_reboot_resize_and_delete(tenant: Tenant) -> None:
 
 
 @pytest.mark.nightly
-def test_a_guest_that_powers_itself_off_is_seen_to_be_stopped(tenant: Tenant) -> None:
+def test_guest_that_powers_itself_off_becomes_stopped(tenant: Tenant) -> None:
     tenant.api.wait(tenant.create("tired")["operation"])
     wait_for_ssh(tenant, "tired")
     in_guest(tenant, "tired", "poweroff")
     wait_until(lambda: tenant.api.get("instances/tired")["state"] == "stopped", limit_s=PATIENCE_S)
 
 
-def test_guests_of_one_network_reach_one_another_on_a_node_and_forged_addresses_do_not_pass(tenant: Tenant) -> None:
+def test_guests_of_a_network_connect_and_forged_addresses_are_dropped(tenant: Tenant) -> None:
     zone = ["fr-idf-1"]
     for name in ("one", "two"):
         tenant.api.wait(tenant.create(name, zones=zone)["operation"])

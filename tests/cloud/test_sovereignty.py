@@ -107,7 +107,7 @@ def wait_for_drift(tenant: Tenant, state: str, *names: str) -> None:
 # ---- placement
 
 
-def test_the_guest_lands_in_the_zone_that_the_policy_admits_and_a_refusal_says_why(tenant: Tenant) -> None:
+def test_guest_is_placed_in_the_admitted_zone_and_a_refusal_is_explained(tenant: Tenant) -> None:
     assert make(tenant, "home")["zone"] == ZONE
     problem = refusal(tenant, "instances", create_body("abroad", zones=["de-rhein-1"]))
     assert (problem["status"], problem["code"]) == (422, "policy_unsatisfiable")
@@ -120,7 +120,7 @@ def test_the_guest_lands_in_the_zone_that_the_policy_admits_and_a_refusal_says_w
 # ---- the node
 
 
-def test_nobody_starts_a_guest_by_hand(tenant: Tenant) -> None:
+def test_guest_is_not_started_by_hand(tenant: Tenant) -> None:
     # To libvirt a guest whose start was refused has failed, and by default such a one is started again, under a permit.
     guest = guest_name(UUID(make(tenant, "guarded", restart_policy="never")["id"]))
     node = node_of(tenant.cloud)
@@ -134,7 +134,7 @@ def test_nobody_starts_a_guest_by_hand(tenant: Tenant) -> None:
     assert node.guest_pids() == []
 
 
-def test_without_a_signer_work_waits_says_so_and_goes_on(tenant: Tenant) -> None:
+def test_operation_waits_for_the_signer_and_continues(tenant: Tenant) -> None:
     stack = tenant.cloud.stack
     stack.kill("signer")
     operation: Any = tenant.create("patient")["operation"]
@@ -162,7 +162,7 @@ def test_the_most_sensitive_data_needs_a_second_signature(tenant: Tenant) -> Non
     assert tenant.api.wait(operation)["state"] == "succeeded"
 
 
-def test_a_permit_that_was_not_used_ends_with_the_facts_that_it_rests_on(tenant: Tenant) -> None:
+def test_unused_permit_ends_with_its_facts(tenant: Tenant) -> None:
     cloud = tenant.cloud
     os.kill(cloud.agent_pid(NODE), 9)
     made = tenant.api.post("volumes", {"name": "papers", "size_gib": 1})
@@ -184,7 +184,7 @@ def test_a_permit_that_was_not_used_ends_with_the_facts_that_it_rests_on(tenant:
 
 
 def refusal_of_node(tenant: Tenant, document: bytes) -> str:
-    """What the node answers a caller with the worker's certificate and this permit."""
+    """Return the node's refusal of a call with the worker's certificate and this permit."""
     permit = json.loads(document)["p"]
     ((policies,),) = tenant.query(
         "SELECT document FROM placement_policydocument WHERE digest = %s", permit["policy_digest"]
@@ -231,9 +231,7 @@ def incidents(tenant: Tenant) -> set[tuple[str, str]]:
     return {(kind, name) for kind, name in tenant.query(f"SELECT i.kind, i.name FROM {rows}", NODE)}
 
 
-def test_a_node_without_its_hook_takes_nothing_new_and_a_stranger_on_it_is_an_incident(
-    tenant: Tenant, unguarded: LabNode
-) -> None:
+def test_node_without_its_hook_is_cordoned_and_reports_incidents(tenant: Tenant, unguarded: LabNode) -> None:
     wait_until(lambda: is_cordoned(tenant), limit_s=PATIENCE_S)
     assert {kind for kind, _ in incidents(tenant)} == {"hook"}
     problem = refusal(tenant, "instances", create_body("late"))
@@ -263,7 +261,7 @@ def withdrawn(cloud: Cloud, scheme: str) -> Iterator[None]:
         officer.state(cloud.stack, {**about, "value": before})
 
 
-def test_a_withdrawn_certificate_is_flagged_and_freezes_what_it_covered_and_kills_nothing(tenant: Tenant) -> None:
+def test_withdrawn_certificate_marks_drift_and_stops_no_guest(tenant: Tenant) -> None:
     make(tenant, "runs")
     make(tenant, "off")
     act(tenant, "off", "power-off")
@@ -290,9 +288,7 @@ def test_a_withdrawn_certificate_is_flagged_and_freezes_what_it_covered_and_kill
 # ---- evidence
 
 
-def test_where_a_guest_was_is_proven_and_an_export_that_was_changed_by_a_byte_is_refused(
-    tenant: Tenant, tmp_path: Path
-) -> None:
+def test_residency_is_proven_and_a_changed_export_is_refused(tenant: Tenant, tmp_path: Path) -> None:
     instance = make(tenant, "witnessed")
 
     def intervals() -> list[dict[str, Any]]:
@@ -322,6 +318,6 @@ def exported(tenant: Tenant, folder: Path) -> str:
 
 
 def verify(verifier: Path, export: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """As an auditor does, with nothing of ours on the path."""
+    """Run the verifier like an auditor, without the project's packages on the path."""
     command = [sys.executable, "-I", "-S", str(verifier), str(export), *options]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=verifier.parent)

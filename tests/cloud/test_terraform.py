@@ -60,7 +60,7 @@ REBOOT = 'action "andromede_instance_reboot" "web" {\n  config {\n    instance =
 
 
 @pytest.mark.nightly
-def test_the_application_with_real_guests(tenant: Tenant, tmp_path: Path) -> None:
+def test_example_application_runs_with_real_guests(tenant: Tenant, tmp_path: Path) -> None:
     token, _ = tenant.cloud.make_project("terraform")
     api = Api(tenant.cloud.stack.url, token, project="terraform")
     tf = workspace(tmp_path, token, tenant)
@@ -94,7 +94,7 @@ def test_the_application_with_real_guests(tenant: Tenant, tmp_path: Path) -> Non
     assert_nothing_left(api, tenant)
 
 
-def test_an_image_of_ones_own_and_a_volume_that_is_plugged_in(tenant: Tenant, tmp_path: Path) -> None:
+def test_own_image_and_attached_volume_work(tenant: Tenant, tmp_path: Path) -> None:
     token, _ = tenant.cloud.make_project("terraform-own")
     api = Api(tenant.cloud.stack.url, token, project="terraform-own")
     tf = workspace(tmp_path, token, tenant, TF_VAR_file=str(BUILT_IMAGES / "tiny.qcow2"))

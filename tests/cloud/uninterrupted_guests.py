@@ -77,7 +77,7 @@ class UninterruptedGuests:
         log = f"instances/{name}/console-log"
         wait_until(lambda: self.api.text(log).count("ssh ready") >= times, limit_s=PATIENCE_S)
 
-    def heard(self, name: str, *, at: str) -> dict[str, int]:
+    def last_numbers(self, name: str, *, at: str) -> dict[str, int]:
         """Return the last number in each of its files, in which no number is missing."""
         found = {}
         for file in FILES:
@@ -91,11 +91,11 @@ class UninterruptedGuests:
         """Check that they run there since their first start, count on without a gap, and are still connected."""
         for name, boot in boots.items():
             assert self.run(name, BOOT, at=at) == boot, f"{name} was started again"
-        before = {name: self.heard(name, at=at) for name in boots}
+        before = {name: self.last_numbers(name, at=at) for name in boots}
         assert sum("/talk" in files for files in before.values()) == len(boots) // 2
 
         def have_gone_on() -> bool:
-            now = {name: self.heard(name, at=at) for name in boots}
+            now = {name: self.last_numbers(name, at=at) for name in boots}
             return all(now[name][file] > count for name, files in before.items() for file, count in files.items())
 
         wait_until(have_gone_on, limit_s=PATIENCE_S)

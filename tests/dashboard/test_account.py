@@ -49,7 +49,7 @@ def enrol(browser: Client, **form: str) -> bytes:
     return browser.post("/account/totp/confirm", {**known, "code": code(secret)}).content
 
 
-def test_a_first_user_enrols_where_the_sign_in_asks_for_it(newcomer: Client) -> None:
+def test_first_user_enrols_when_the_sign_in_demands_it(newcomer: Client) -> None:
     page = newcomer.get("/").headers["Location"]
     assert b"Set up authenticator" in newcomer.get(page).content
     shown = enrol(newcomer, next="/account/tokens")
@@ -59,7 +59,7 @@ def test_a_first_user_enrols_where_the_sign_in_asks_for_it(newcomer: Client) -> 
     assert Totp.objects.filter(confirmed_at__isnull=False).count() == 1
 
 
-def test_the_secret_is_drawn_and_written(newcomer: Client) -> None:
+def test_enrolment_shows_the_secret_as_qr_code_and_text(newcomer: Client) -> None:
     page = newcomer.post("/account/totp").content
     secret = secret_on(page)
     assert b"<svg" in page and b"</svg>" in page
@@ -67,12 +67,12 @@ def test_the_secret_is_drawn_and_written(newcomer: Client) -> None:
     assert " ".join(secret[at : at + 4] for at in range(0, len(secret), 4)).encode() in page
 
 
-def test_the_name_of_a_recovery_page_is_nobodys_to_choose(newcomer: Client) -> None:
+def test_next_page_after_recovery_codes_must_be_local(newcomer: Client) -> None:
     shown = enrol(newcomer, next="https://evil.example/")
     assert b"evil.example" not in shown
 
 
-def test_who_one_is(member: Client) -> None:
+def test_account_page_names_the_user(member: Client) -> None:
     page = member.get("/account").content
     assert b"member@people.example" in page and b"alpha-org" in page
 
@@ -103,7 +103,7 @@ def test_a_password_is_changed(member: Client) -> None:
     assert member.post("/account/password", form)["Location"] == "/account/sign-in"
 
 
-def test_tokens_that_sessions_made_are_revoked_where_that_is_ticked(member: Client) -> None:
+def test_tokens_of_sessions_are_revoked_when_ticked(member: Client) -> None:
     user = Session.objects.get().user
     passwords.put(user, PASSWORD)
     new = "four large blue windows"
@@ -133,20 +133,20 @@ def test_a_token_is_shown_once_and_revoked(member: Client) -> None:
 
 
 @pytest.mark.parametrize(("role", "follows_owner"), [("", True), ("viewer", False)])
-def test_a_token_without_a_role_says_that_it_follows_its_owner(member: Client, role: str, follows_owner: bool) -> None:
+def test_token_without_a_role_follows_its_owner(member: Client, role: str, follows_owner: bool) -> None:
     page = member.post("/account/tokens/new", {"name": "ci", "lifetime_days": "9", "role": role}).content
     assert ApiToken.objects.get(name="ci").role == role
     assert (b"the token also gains roles that its owner receives later" in page) is follows_owner
 
 
-def test_what_a_token_may_not_be_is_said_beside_its_field(member: Client) -> None:
+def test_invalid_token_field_has_an_error(member: Client) -> None:
     for field, form in {"name": {"name": "No"}, "kinds": {"name": "ci", "kinds": "cars"}}.items():
         page = member.post("/account/tokens/new", {"lifetime_days": "9", **form}).content
         assert f'id="id_{field}_error"'.encode() in page
     assert not ApiToken.objects.filter(name__in=["No", "ci"]).exists()
 
 
-def test_a_sensitive_page_asks_for_a_proof_and_comes_back(member: Client) -> None:
+def test_sensitive_page_demands_a_proof_and_returns(member: Client) -> None:
     user = Session.objects.get().user
     passwords.put(user, PASSWORD)
     Session.objects.update(proved_at=clock.now() - timedelta(hours=1))
@@ -178,13 +178,13 @@ def test_a_passkey_is_registered_signs_in_and_is_removed(newcomer: Client, setti
     assert b"The form has errors." in refused
 
 
-def test_where_there_are_no_passkeys_nobody_is_offered_one(cloud: Cloud, member: Client) -> None:
+def test_passkeys_are_not_offered_when_off(cloud: Cloud, member: Client) -> None:
     assert b"data-passkey" not in Client().get("/sign-in").content
     assert Client().post("/sign-in/passkey/challenge").json()["code"] == "signin.passkeys_off"
     assert b"data-passkey" not in member.get("/account/sign-in").content
 
 
-def test_a_challenge_is_no_way_around_the_sign_in(signed_in: SignIn) -> None:
+def test_passkey_challenge_needs_a_proven_session(signed_in: SignIn) -> None:
     browser = signed_in("member")
     Session.objects.update(proved_at=clock.now() - timedelta(hours=1))
     assert browser.post("/account/passkeys/challenge").json()["go"].startswith("/sign-in/prove?next=")
@@ -195,14 +195,14 @@ def as_text(credential: dict[str, object]) -> str:
     return json.dumps(credential)
 
 
-def test_somebody_who_is_in_no_organization_still_has_an_account(cloud: Cloud) -> None:
+def test_user_without_an_organization_has_an_account(cloud: Cloud) -> None:
     browser = browser_of(user_create(email="alone@people.example"))
     pages = ("/", "/account", "/account/sign-in", "/account/sessions", "/account/tokens", "/organizations")
     assert {page: browser.get(page).status_code for page in pages} == dict.fromkeys(pages, 200)
 
 
-def test_pages_know_how_long_the_session_lasts(member: Client, settings: Settings) -> None:
-    """What the script that warns before its end goes by."""
+def test_pages_have_the_end_of_the_session(member: Client, settings: Settings) -> None:
+    """The script that warns before the end reads these attributes."""
     Session.objects.update(expires_at=clock.now() + timedelta(days=1000))
     page = member.get("/account").content.decode()
     found = re.search(r'data-left-s="(\d+)" data-idle-s="(\d+)" data-extend="([^"]*)"', page)

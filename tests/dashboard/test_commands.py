@@ -48,7 +48,7 @@ def making(kind: str) -> CreateSnippets:
 
 
 def parsed(words: list[str]) -> dict[str, Any]:
-    """What the CLI's own parser makes of a line."""
+    """Parse a line with the CLI's own parser."""
     command = program()
     found: dict[str, Any] = {}
     context = command.make_context(words[0], words[1:])
@@ -62,7 +62,7 @@ def parsed(words: list[str]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", BODIES)
-def test_the_cli_takes_the_line(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cli_accepts_the_shown_command(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "user-data.txt").touch()
     found = parsed(shlex.split(making(kind).cli().replace("\\\n", " ")))
@@ -90,7 +90,7 @@ def test_the_cli_takes_the_line(kind: str, tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("kind", BODIES)
-def test_a_shell_hands_curl_what_was_meant(kind: str) -> None:
+def test_shell_passes_the_body_to_curl_unchanged(kind: str) -> None:
     line = making(kind).curl().removeprefix("curl ")
     script = f"printf '%s\\0' {line}"
     command = ["bash", "-c", script]
@@ -101,7 +101,7 @@ def test_a_shell_hands_curl_what_was_meant(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", BODIES)
-def test_the_provider_knows_what_the_hcl_says(kind: str) -> None:
+def test_provider_knows_the_attributes_of_the_hcl(kind: str) -> None:
     text = making(kind).hcl()
     names = re.findall(r"^  (\w+) += ", text, re.MULTILINE)
     assert set(names) <= SCHEMAS[kind].attributes.keys()
@@ -111,7 +111,7 @@ def test_the_provider_knows_what_the_hcl_says(kind: str) -> None:
     assert re.fullmatch(rf'resource "andromede_{kind}" "[A-Za-z_][A-Za-z0-9_-]*" {{', address)
 
 
-def test_hcl_takes_texts_as_they_are() -> None:
+def test_hcl_escapes_special_characters() -> None:
     text = making("instance").hcl()
     assert r'''"it's \"so\" $HOME `id` $${x} %%{y} \\ \n\té"''' in text
     assert "user_data_wo_version" in text

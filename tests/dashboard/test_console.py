@@ -20,7 +20,7 @@ def bearer(browser: Client) -> dict[str, str]:
     return {"Authorization": f"Bearer {browser.cookies[cookies.SESSION].value}"}
 
 
-def test_its_terminal_may_write_styles_and_no_other_page_may(member: Client, instance: str) -> None:
+def test_only_the_console_page_allows_inline_styles(member: Client, instance: str) -> None:
     console = member.get(f"{instance}/console")
     assert "style-src 'self' 'unsafe-inline'" in console["Content-Security-Policy"]
     assert b'data-kind="serial"' in console.content
@@ -28,18 +28,18 @@ def test_its_terminal_may_write_styles_and_no_other_page_may(member: Client, ins
     assert "unsafe" not in member.get(instance)["Content-Security-Policy"]
 
 
-def test_the_script_is_told_why_there_is_no_console(member: Client, instance: str) -> None:
+def test_script_receives_the_reason_without_a_console(member: Client, instance: str) -> None:
     answer = member.post(f"{instance}/console/ticket", {"kind": "serial"})
     assert (answer.status_code, answer.json()["code"]) == (409, "placement.no_allocation")
 
 
-def test_the_script_is_told_to_sign_in_when_the_session_has_ended(member: Client, instance: str) -> None:
+def test_script_is_sent_to_the_sign_in_after_the_session(member: Client, instance: str) -> None:
     Session.objects.all().delete()
     answer = member.post(f"{instance}/console/ticket", {"kind": "serial"})
     assert answer.status_code == 200
     assert answer.json()["go"].startswith("/sign-in?next=")
 
 
-def test_a_viewer_gets_no_screen(signed_in: SignIn, instance: str) -> None:
+def test_viewer_cannot_open_the_screen(signed_in: SignIn, instance: str) -> None:
     answer = signed_in("viewer").post(f"{instance}/console/ticket", {"kind": "vnc"})
     assert (answer.status_code, answer.json()["code"]) == (403, "identity.role_needed")

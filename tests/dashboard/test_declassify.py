@@ -26,7 +26,7 @@ def officer(signed_in: SignIn) -> Client:
 
 @pytest.fixture
 def instance(cloud: Cloud) -> str:
-    """Which is secret itself, and has become something else too by what was in a volume."""
+    """Create an instance that is classified itself, and by the content of a volume."""
     for name in ("secret", "other", "third"):
         classify(name, in_zones("fr-idf-1"), cloud.tenant.project)
     api = Caller(token="alpha", project="alpha")
@@ -37,7 +37,7 @@ def instance(cloud: Cloud) -> str:
     return instance
 
 
-def test_two_officers_take_it_away_after_a_while(officer: Client, cloud: Cloud, instance: str) -> None:
+def test_two_officers_declassify_after_the_cooling_period(officer: Client, cloud: Cloud, instance: str) -> None:
     page = f"/residency/{instance}/declassify"
     assert page.encode() in officer.get(f"/residency/{instance}").content
     form = officer.get(page).content.decode()
@@ -61,7 +61,7 @@ def test_two_officers_take_it_away_after_a_while(officer: Client, cloud: Cloud, 
     assert text_of(officer.get(page)).count("No options available.") == 1
 
 
-def test_what_it_has_not_it_cannot_lose(officer: Client, instance: str) -> None:
+def test_missing_classification_cannot_be_removed(officer: Client, instance: str) -> None:
     page = f"/residency/{instance}/declassify"
     assert errors_of(officer.post(page, {"reason": "Because."}), "classifications") == (
         "The classifications or lineage entries cannot be removed: nothing is named. Name those that the data has."
@@ -71,7 +71,7 @@ def test_what_it_has_not_it_cannot_lose(officer: Client, instance: str) -> None:
     assert PolicyProposal.objects.count() == 0
 
 
-def test_nobody_else_proposes_it(signed_in: SignIn, instance: str) -> None:
+def test_only_an_officer_proposes_a_declassification(signed_in: SignIn, instance: str) -> None:
     page = f"/residency/{instance}/declassify"
     for role in ("owner", "operator"):
         browser = signed_in(role)

@@ -49,7 +49,7 @@ def begin(operator: Client, *, fallback: str = "leave", plan: str = "") -> str:
     return answer["Location"] if answer.status_code == 302 else answer.content.decode()
 
 
-def test_the_plan_is_shown_with_what_is_in_the_way_before_anything_begins(operator: Client, other: FakeMachine) -> None:
+def test_plan_is_shown_with_its_blockers_before_the_drain(operator: Client, other: FakeMachine) -> None:
     page = operator.get(PLAN)
     assert "migrates to another node 1" in text_of(page) and "node-2" in text_of(page)
     assert "Blockers" not in text_of(page)
@@ -66,7 +66,7 @@ def test_the_plan_is_shown_with_what_is_in_the_way_before_anything_begins(operat
     assert not Drain.objects.exists()
 
 
-def test_who_is_not_started_again_is_named_before_and_after(operator: Client, other: FakeMachine) -> None:
+def test_guests_that_stay_off_are_named_before_and_during_the_drain(operator: Client, other: FakeMachine) -> None:
     node_cordon(SYSTEM, other.row, reason="")
     assert "Some would stay off" not in text_of(operator.get(f"{PLAN}?fallback=stop"))
     Instance.objects.update(restart_policy="never")
@@ -83,7 +83,7 @@ def test_who_is_not_started_again_is_named_before_and_after(operator: Client, ot
     assert "restarted when the node returns to service" not in page
 
 
-def test_a_drain_from_its_plan_to_the_return_of_the_node(operator: Client, other: FakeMachine) -> None:
+def test_drain_runs_from_its_plan_to_the_return_of_the_node(operator: Client, other: FakeMachine) -> None:
     assert "No drain yet" in text_of(operator.get(DRAIN))
     assert begin(operator) == DRAIN
     drain = Drain.objects.get()
@@ -102,14 +102,14 @@ def test_a_drain_from_its_plan_to_the_return_of_the_node(operator: Client, other
     assert "Drain again" in text_of(operator.get(DRAIN))
 
 
-def test_a_plan_that_has_changed_is_shown_again_and_nothing_begins(operator: Client, other: FakeMachine) -> None:
+def test_changed_plan_is_shown_and_starts_no_drain(operator: Client, other: FakeMachine) -> None:
     page = begin(operator, plan="0" * 64)
     assert "Request the plan again" in page
     assert 'name="plan" value="0000' not in page, "the new one can be agreed to"
     assert not Drain.objects.exists()
 
 
-def test_it_is_paused_goes_on_and_is_given_up(operator: Client, other: FakeMachine) -> None:
+def test_drain_is_paused_resumed_and_cancelled(operator: Client, other: FakeMachine) -> None:
     begin(operator)
     for verb, state in (("pause", "paused"), ("resume", "running"), ("cancel", "cancelled")):
         assert operator.post(f"{DRAIN}/{verb}")["Location"] == DRAIN
@@ -118,7 +118,7 @@ def test_it_is_paused_goes_on_and_is_given_up(operator: Client, other: FakeMachi
     assert "this needs a drain that is" in text_of(operator.post(f"{DRAIN}/pause", follow=True))
 
 
-def test_who_is_left_says_why_and_is_tried_again_or_shut_down(operator: Client, guest: None, cloud: Cloud) -> None:
+def test_blocked_guest_has_a_reason_and_is_retried_or_shut_down(operator: Client, guest: None, cloud: Cloud) -> None:
     begin(operator)
     executor.reconcile()
     page = text_of(operator.get(DRAIN))
@@ -130,7 +130,7 @@ def test_who_is_left_says_why_and_is_tried_again_or_shut_down(operator: Client, 
     assert (Drain.objects.get().state, Drain.objects.get().fallback) == ("running", "stop")
 
 
-def test_an_empty_node_is_worked_on_returns_and_is_retired(operator: Client, cloud: Cloud) -> None:
+def test_empty_node_enters_maintenance_returns_and_is_retired(operator: Client, cloud: Cloud) -> None:
     node_cordon(SYSTEM, cloud.machine.row, reason="")
     assert operator.post(f"{NODE}/maintenance", {"reason": "disks"})["Location"] == NODE
     page = text_of(operator.get(NODE))
@@ -142,7 +142,7 @@ def test_an_empty_node_is_worked_on_returns_and_is_retired(operator: Client, clo
     assert "node-1" in text_of(operator.get("/platform/nodes?duty=retired"))
 
 
-def test_a_node_that_cannot_be_drained_or_retired_says_why(operator: Client, guest: None, cloud: Cloud) -> None:
+def test_node_that_cannot_be_drained_or_retired_has_a_reason(operator: Client, guest: None, cloud: Cloud) -> None:
     assert "are allocated there" in text_of(operator.post(f"{NODE}/retire", {"reason": "sold"}))
     assert "Drain it first" in text_of(operator.post(f"{NODE}/maintenance", {"reason": ""}))
     cloud.machine.become_unreachable()
@@ -150,7 +150,9 @@ def test_a_node_that_cannot_be_drained_or_retired_says_why(operator: Client, gue
     assert "No heartbeat from the node" in text_of(answer) and b"Drain node</button>" not in answer.content
 
 
-def test_others_with_a_duty_see_it_and_change_nothing(signed_in: SignIn, operator: Client, other: FakeMachine) -> None:
+def test_other_platform_roles_read_a_drain_and_change_nothing(
+    signed_in: SignIn, operator: Client, other: FakeMachine
+) -> None:
     begin(operator)
     support = signed_in("support")
     page = text_of(support.get(DRAIN))

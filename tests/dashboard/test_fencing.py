@@ -32,14 +32,14 @@ def operator(signed_in: SignIn, settings: Settings) -> Client:
     return signed_in("operator")
 
 
-def test_a_node_that_is_heard_cannot_be_fenced_and_the_page_says_so(operator: Client, cloud: Cloud) -> None:
+def test_reachable_node_cannot_be_fenced(operator: Client, cloud: Cloud) -> None:
     page = operator.get(FENCE)
     assert "it is reachable" in text_of(page)
     assert b'name="evidence"' not in page.content
     assert FENCE not in operator.get(NODE).content.decode()
 
 
-def test_a_silent_node_is_fenced_by_ones_own_word_after_a_proof(operator: Client, cloud: Cloud) -> None:
+def test_unreachable_node_is_fenced_by_attestation_after_a_proof(operator: Client, cloud: Cloud) -> None:
     cloud.machine.become_unreachable()
     assert FENCE in operator.get(NODE).content.decode()
     page = text_of(operator.get(FENCE))
@@ -57,7 +57,7 @@ def test_a_silent_node_is_fenced_by_ones_own_word_after_a_proof(operator: Client
     assert "I have checked that the node is off" in page and "unplugged in rack 7" in page
 
 
-def test_it_is_said_how_a_bmc_is_reached_and_the_password_is_not_shown(operator: Client, cloud: Cloud) -> None:
+def test_bmc_address_is_set_and_its_password_hidden(operator: Client, cloud: Cloud) -> None:
     refused = text_of(operator.post(BMC, HOW | {"address": "10.98.0.1"}))
     assert "in none of the management networks" in refused
     assert operator.post(BMC, HOW)["Location"] == NODE
@@ -71,6 +71,6 @@ def test_it_is_said_how_a_bmc_is_reached_and_the_password_is_not_shown(operator:
     assert not Bmc.objects.exists()
 
 
-def test_in_french(operator: Client, cloud: Cloud) -> None:
+def test_page_is_in_french(operator: Client, cloud: Cloud) -> None:
     page = text_of(operator.get(FENCE, headers={"Accept-Language": "fr"}))
     assert "Isoler node-1 (fencing)" in page and "il est joignable" in page

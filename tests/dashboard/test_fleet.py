@@ -37,7 +37,7 @@ def api(cloud: Cloud) -> Caller:
 
 
 @pytest.mark.parametrize("url", PAGES)
-def test_they_are_for_the_platforms_people(url: str, signed_in: SignIn, cloud: Cloud) -> None:
+def test_platform_pages_are_for_platform_roles(url: str, signed_in: SignIn, cloud: Cloud) -> None:
     assert signed_in("operator").get(url).status_code == 200
     assert signed_in("support").get(url).status_code == 200
     refused = signed_in("owner").get(url)
@@ -45,13 +45,13 @@ def test_they_are_for_the_platforms_people(url: str, signed_in: SignIn, cloud: C
     assert b"fr-idf-1" not in refused.content
 
 
-def test_the_menu_shows_them_to_nobody_else(operator: Client, member: Client) -> None:
+def test_menu_shows_platform_pages_to_platform_roles_only(operator: Client, member: Client) -> None:
     assert b'href="/platform/nodes"' in operator.get("/").content
     assert b'href="/platform/nodes"' not in member.get("/").content
 
 
 @pytest.mark.parametrize("duty", ["operator", "support", "auditor"])
-def test_the_audit_of_all_is_for_whoever_has_a_duty(duty: str, signed_in: SignIn, cloud: Cloud, home: str) -> None:
+def test_platform_audit_is_for_platform_roles(duty: str, signed_in: SignIn, cloud: Cloud, home: str) -> None:
     owner = signed_in("owner")
     owner.post(f"{home}/networks/new", {"name": "mine", "cidr": "10.1.0.0/24"})
     reader = signed_in(duty)
@@ -68,7 +68,7 @@ def test_the_audit_of_all_is_for_whoever_has_a_duty(duty: str, signed_in: SignIn
     assert b'href="/platform/audit"' not in owner.get("/").content
 
 
-def test_the_fleet_with_what_is_used_and_what_fits(operator: Client, api: Caller, cloud: Cloud) -> None:
+def test_fleet_shows_use_and_free_capacity(operator: Client, api: Caller, cloud: Cloud) -> None:
     finish(api.post("instances", WEB))
     page = operator.get("/platform/nodes?flavor=tiny").content.decode()
     assert "1 of 1 accept instances" in page and "<meter" in page and "largest:" in page
@@ -77,7 +77,7 @@ def test_the_fleet_with_what_is_used_and_what_fits(operator: Client, api: Caller
     assert b">web</a>" in guests and b"alpha" in guests
 
 
-def test_sums_are_those_of_each_zone() -> None:
+def test_capacity_is_summed_by_zone() -> None:
     def made(zone: str, used: int, **more: object) -> dict[str, object]:
         amounts = {"total": 10, "reserved": 1, "capacity": 9, "used": used}
         inventory = dict.fromkeys(("vcpus", "memory_mib", "disk_gib"), amounts)
@@ -91,7 +91,7 @@ def test_sums_are_those_of_each_zone() -> None:
     assert second["disk_gib"] == {"total": 30, "reserved": 3, "capacity": 27, "used": 4}
 
 
-def test_a_node_is_cordoned_with_a_reason_and_opened_again(operator: Client, signed_in: SignIn, cloud: Cloud) -> None:
+def test_node_is_cordoned_with_a_reason_and_uncordoned(operator: Client, signed_in: SignIn, cloud: Cloud) -> None:
     long = operator.post("/platform/nodes/node-1/cordon", {"reason": "x" * 201})
     assert b'class="errorlist"' in long.content
     assert operator.post("/platform/nodes/node-1/cordon", {"reason": "its fan"})["Location"] == "/platform/nodes/node-1"
@@ -105,7 +105,7 @@ def test_a_node_is_cordoned_with_a_reason_and_opened_again(operator: Client, sig
     assert not Node.objects.get().is_cordoned
 
 
-def test_incidents_of_all_nodes(operator: Client, cloud: Cloud) -> None:
+def test_incidents_of_all_nodes_are_listed(operator: Client, cloud: Cloud) -> None:
     assert b"No incidents" in operator.get("/platform/incidents").content
     cloud.fake.foreign_domains.append("a-vm-by-hand")
     cloud.machine.account()
@@ -114,7 +114,7 @@ def test_incidents_of_all_nodes(operator: Client, cloud: Cloud) -> None:
     assert b"a-vm-by-hand" in operator.get("/platform/nodes/node-1").content
 
 
-def test_what_failed_comes_first(operator: Client, api: Caller, cloud: Cloud) -> None:
+def test_failed_operations_come_first(operator: Client, api: Caller, cloud: Cloud) -> None:
     cloud.fake.fail_next("start", AdapterError("The disk is full.", retryable=False))
     api.post("instances", WEB)
     run(Operation.objects.get())
@@ -126,7 +126,7 @@ def test_what_failed_comes_first(operator: Client, api: Caller, cloud: Cloud) ->
     assert "<h2>Failed</h2>" not in operator.get("/platform/operations?state=succeeded").content.decode()
 
 
-def test_what_is_stuck_is_resolved_once_its_node_is_silent(
+def test_stuck_operation_is_resolved_once_its_node_is_unreachable(
     operator: Client, signed_in: SignIn, api: Caller, cloud: Cloud
 ) -> None:
     finish(api.post("volumes", {"name": "data", "size_gib": 1}))
@@ -146,7 +146,7 @@ def test_what_is_stuck_is_resolved_once_its_node_is_silent(
     assert "<h2>Stuck</h2>" not in operator.get("/platform/operations").content.decode()
 
 
-def test_a_request_for_quota_is_shown_with_where_it_is_answered(operator: Client, cloud: Cloud) -> None:
+def test_quota_request_links_to_its_decision(operator: Client, cloud: Cloud) -> None:
     organization = cloud.tenant.project.organization
     asked = QuotaRequest.objects.create(
         organization=organization,
@@ -166,7 +166,7 @@ def test_a_request_for_quota_is_shown_with_where_it_is_answered(operator: Client
     assert operator.get("/platform/offers").status_code == 200
 
 
-def test_an_operator_makes_an_organization_and_deletes_it(operator: Client, signed_in: SignIn) -> None:
+def test_operator_creates_and_deletes_an_organization(operator: Client, signed_in: SignIn) -> None:
     assert b"/platform/organizations/new" in operator.get("/platform/organizations").content
     made = operator.post("/platform/organizations/new", {"name": "hospital", "owner": "nobody@people.example"})
     assert b"nobody@people.example" in made.content and not Organization.objects.filter(name="hospital").exists()
@@ -183,7 +183,7 @@ def test_an_operator_makes_an_organization_and_deletes_it(operator: Client, sign
     assert organization.deleted_at is not None
 
 
-def test_one_with_projects_stays(operator: Client, cloud: Cloud) -> None:
+def test_organization_with_projects_is_not_deleted(operator: Client, cloud: Cloud) -> None:
     organization = cloud.tenant.project.organization
     page = operator.post(f"/platform/organizations/{organization.pk}/delete", {"name": organization.name})
     assert b"project" in page.content and page.status_code == 200
@@ -192,7 +192,7 @@ def test_one_with_projects_stays(operator: Client, cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("role", ["support", "owner"])
-def test_nobody_else_makes_an_organization(role: str, signed_in: SignIn, cloud: Cloud) -> None:
+def test_only_an_operator_creates_an_organization(role: str, signed_in: SignIn, cloud: Cloud) -> None:
     browser = signed_in(role)
     answer = browser.post("/platform/organizations/new", {"name": "mine"})
     assert not Organization.objects.filter(name="mine").exists()

@@ -29,7 +29,7 @@ CLOSED = [pattern for pattern in urlpatterns if pattern.name not in OPEN]
 
 
 @pytest.mark.parametrize("pattern", CLOSED, ids=lambda pattern: str(pattern.name))
-def test_whoever_has_not_signed_in_does_so_first_and_comes_back(pattern: URLPattern) -> None:
+def test_unauthenticated_visitor_signs_in_and_returns(pattern: URLPattern) -> None:
     assert issubclass(pattern.callback.view_class, Page)  # type: ignore[attr-defined]
     url = address(pattern)
     answer = Client().get(url)
@@ -38,7 +38,7 @@ def test_whoever_has_not_signed_in_does_so_first_and_comes_back(pattern: URLPatt
 
 
 @pytest.mark.parametrize("pattern", [p for p in CLOSED if "project" in str(p.pattern)], ids=lambda p: str(p.name))
-def test_a_project_of_others_is_not_there(pattern: URLPattern, member: Client) -> None:
+def test_foreign_project_is_not_found(pattern: URLPattern, member: Client) -> None:
     """Neither its pages nor its buttons."""
     tenant = make_tenant("beta")
     url = address(pattern, project=str(tenant.project.pk))
@@ -52,7 +52,7 @@ def test_a_project_of_others_is_not_there(pattern: URLPattern, member: Client) -
 
 
 @pytest.mark.django_db
-def test_a_session_that_has_ended_is_forgotten(cloud: Cloud) -> None:
+def test_cookie_of_an_ended_session_is_deleted(cloud: Cloud) -> None:
     browser = Client()
     browser.cookies[cookies.SESSION] = "andromede_session_nobodys"
     answer = browser.get("/")
@@ -60,7 +60,7 @@ def test_a_session_that_has_ended_is_forgotten(cloud: Cloud) -> None:
     assert answer.cookies[cookies.SESSION].value == ""
 
 
-def test_a_session_that_lacks_a_factor_reaches_nothing_but_the_page_for_it(cloud: Cloud) -> None:
+def test_session_without_its_second_factor_reaches_only_that_page(cloud: Cloud) -> None:
     user = user_create(email="new@people.example", is_operator=True)
     browser = browser_of(user)
     Session.objects.filter(user=user).update(is_two_factor=False)
@@ -69,7 +69,7 @@ def test_a_session_that_lacks_a_factor_reaches_nothing_but_the_page_for_it(cloud
     assert browser.get(answer["Location"]).status_code == 200
 
 
-def test_what_is_not_there_is_said_on_a_page(member: Client, home: str) -> None:
+def test_missing_page_is_reported_in_html(member: Client, home: str) -> None:
     for url in ("/nowhere", f"{home}/instances/nobody"):
         answer = member.get(url)
         assert answer.status_code == 404
@@ -77,7 +77,7 @@ def test_what_is_not_there_is_said_on_a_page(member: Client, home: str) -> None:
     assert member.get("/v1/nowhere")["Content-Type"] == "application/problem+json"
 
 
-def test_forms_without_their_token_are_refused(signed_in: SignIn, home: str) -> None:
+def test_forms_without_a_csrf_token_are_refused(signed_in: SignIn, home: str) -> None:
     browser = signed_in("member")
     browser.handler.enforce_csrf_checks = True
     answer = browser.post(f"{home}/instances/web/actions/start")
@@ -85,7 +85,7 @@ def test_forms_without_their_token_are_refused(signed_in: SignIn, home: str) -> 
     assert b"Form expired" in answer.content
 
 
-def test_pages_may_load_nothing_from_elsewhere_and_are_not_kept(member: Client) -> None:
+def test_pages_load_only_own_resources_and_are_not_cached(member: Client) -> None:
     answer = member.get("/")
     policy = answer["Content-Security-Policy"]
     assert {"default-src 'none'", "script-src 'self'", "style-src 'self'"} <= set(policy.split("; "))
@@ -104,13 +104,13 @@ def test_language_and_colours_are_chosen_and_kept(member: Client) -> None:
 
 
 @pytest.mark.parametrize("url", ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)"])
-def test_nobody_is_sent_elsewhere(url: str, cloud: Cloud) -> None:
+def test_external_redirect_is_refused(url: str, cloud: Cloud) -> None:
     answer = Client().post("/preferences", {"language": "fr", "next": url})
     assert answer["Location"] == "/preferences"
     assert safe_redirect_url(answer.wsgi_request, url) == ""
 
 
-def test_everything_is_found_by_its_name_or_address(cloud: Cloud, member: Client, home: str) -> None:
+def test_search_finds_resources_by_name_or_address(cloud: Cloud, member: Client, home: str) -> None:
     assert b"alpha" in member.get("/search?q=ALPHA").content
     assert b"No results." in member.get("/search?q=zzz").content
     options = member.get("/search?q=inst&palette=1").content
@@ -118,7 +118,7 @@ def test_everything_is_found_by_its_name_or_address(cloud: Cloud, member: Client
     assert b"<html" not in options
 
 
-def test_a_search_asks_about_a_bounded_number_of_projects(
+def test_search_queries_a_bounded_number_of_projects(
     cloud: Cloud, member: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -138,7 +138,7 @@ def test_a_search_asks_about_a_bounded_number_of_projects(
     assert "instances" not in asked and b"of your projects were searched" not in page
 
 
-def test_the_language_does_not_leak_from_one_reader_to_the_next(cloud: Cloud, signed_in: SignIn) -> None:
+def test_language_does_not_leak_to_the_next_request(cloud: Cloud, signed_in: SignIn) -> None:
     french, english = signed_in("member"), signed_in("viewer")
     french.post("/preferences", {"language": "fr"})
     french.get("/")

@@ -26,7 +26,7 @@ def page(home: str) -> str:
     return f"{home}/instances/create"
 
 
-def test_what_most_would_choose_is_filled_in(cloud: Cloud, member: Client, page: str) -> None:
+def test_form_has_usual_defaults(cloud: Cloud, member: Client, page: str) -> None:
     make_flavor("large", vcpus=4, memory_mib=4096, disk_gib=40)
     form = member.get(page).context["form"]
     chosen = {name: form[name].value() for name in ("name", "image", "flavor", "networks", "ssh_keys")}
@@ -35,19 +35,19 @@ def test_what_most_would_choose_is_filled_in(cloud: Cloud, member: Client, page:
     assert [value for value, _ in form.fields["flavor"].choices] == ["tiny", "large"]
 
 
-def test_the_smallest_flavor_is_one_in_which_the_image_has_room(cloud: Cloud, member: Client, page: str) -> None:
+def test_default_flavor_fits_the_image(cloud: Cloud, member: Client, page: str) -> None:
     make_flavor("large", vcpus=4, memory_mib=4096, disk_gib=40)
     cloud.image.virtual_size_bytes = 20 * 2**30
     cloud.image.save()
     assert member.get(page).context["form"]["flavor"].value() == "large"
 
 
-def test_the_name_is_one_that_nothing_has(cloud: Cloud, member: Client, home: str, page: str) -> None:
+def test_default_name_is_free(cloud: Cloud, member: Client, home: str, page: str) -> None:
     make_instance(member, home, name="instance-1")
     assert member.get(page).context["form"]["name"].value() == "instance-2"
 
 
-def test_it_is_made_with_all_that_was_filled_in(cloud: Cloud, member: Client, home: str, page: str) -> None:
+def test_instance_is_created_with_all_fields(cloud: Cloud, member: Client, home: str, page: str) -> None:
     volume = make_volume(member, home)
     more = {"labels": "env=prod\r\ntier=web", "user_data": "#!/bin/sh\r\necho hello\r\n", "zones": ["fr-idf-1"]}
     answer = member.post(page, {**INSTANCE, **more, "volumes": ["data"], "idempotency_key": "once"})
@@ -58,13 +58,13 @@ def test_it_is_made_with_all_that_was_filled_in(cloud: Cloud, member: Client, ho
     assert Attachment.objects.get(instance=instance).volume_id == volume.pk
 
 
-def test_sent_twice_it_is_made_once(cloud: Cloud, member: Client, page: str) -> None:
+def test_form_sent_twice_creates_one_instance(cloud: Cloud, member: Client, page: str) -> None:
     sent = {**INSTANCE, "idempotency_key": "once"}
     assert member.post(page, sent)["Location"] == member.post(page, sent)["Location"]
     assert Instance.objects.count() == 1
 
 
-def test_before_anything_is_made_the_page_says_what_would_be(cloud: Cloud, member: Client, page: str) -> None:
+def test_check_previews_the_outcome_without_creating(cloud: Cloud, member: Client, page: str) -> None:
     make_zone("de-rhein-1")
     answer = member.post(page, {**INSTANCE, "check": "1"})
     assert answer.status_code == 200
@@ -79,7 +79,7 @@ def test_before_anything_is_made_the_page_says_what_would_be(cloud: Cloud, membe
     assert "no suitable nodes" in told
 
 
-def test_a_zone_that_was_not_asked_for_says_so(cloud: Cloud, member: Client, page: str) -> None:
+def test_unrequested_zone_is_marked(cloud: Cloud, member: Client, page: str) -> None:
     make_zone("de-rhein-1")
     answer = member.post(page, {**INSTANCE, "zones": ["de-rhein-1"], "check": "1"})
     told = text_of(answer)
@@ -88,7 +88,7 @@ def test_a_zone_that_was_not_asked_for_says_so(cloud: Cloud, member: Client, pag
     assert "Ask for one of these zones instead: fr-idf-1." in told
 
 
-def test_too_much_for_the_quota_is_seen(cloud: Cloud, member: Client, page: str) -> None:
+def test_exceeded_quota_is_shown(cloud: Cloud, member: Client, page: str) -> None:
     make_flavor("huge", vcpus=30_000, memory_mib=1024, disk_gib=1)
     answer = member.post(page, {**INSTANCE, "flavor": "huge", "check": "1"})
     needs = {need.dimension: need for need in answer.context["outlook"].needs}
@@ -99,7 +99,7 @@ def test_too_much_for_the_quota_is_seen(cloud: Cloud, member: Client, page: str)
 
 
 @pytest.mark.parametrize("sent", [{"check": "1"}, {}])
-def test_a_name_that_is_taken_is_said_beside_it_and_nothing_is_lost(
+def test_taken_name_has_an_error_and_keeps_the_input(
     sent: dict[str, str], cloud: Cloud, member: Client, home: str, page: str
 ) -> None:
     make_instance(member, home)
@@ -111,7 +111,7 @@ def test_a_name_that_is_taken_is_said_beside_it_and_nothing_is_lost(
     assert [zone.zone for zone in answer.context["outlook"].zones if zone.is_admitted] == ["fr-idf-1"]
 
 
-def test_a_refusal_of_placement_is_told_in_full(cloud: Cloud, member: Client, page: str) -> None:
+def test_placement_refusal_is_shown_in_full(cloud: Cloud, member: Client, page: str) -> None:
     make_zone("de-rhein-1")
     answer = member.post(page, {**INSTANCE, "zones": ["de-rhein-1"]})
     assert answer.status_code == 200
@@ -119,14 +119,14 @@ def test_a_refusal_of_placement_is_told_in_full(cloud: Cloud, member: Client, pa
     assert Instance.objects.count() == 0
 
 
-def test_whoever_may_only_read_is_told_so(cloud: Cloud, signed_in: SignIn, page: str) -> None:
+def test_viewer_is_refused_with_the_missing_role(cloud: Cloud, signed_in: SignIn, page: str) -> None:
     viewer = signed_in("viewer")
     assert "lacks the role member" in text_of(viewer.get(page))
     assert "lacks the role member" in text_of(viewer.post(page, INSTANCE))
     assert Operation.objects.count() == 0
 
 
-def test_the_same_as_commands_never_has_a_token(cloud: Cloud, member: Client, page: str) -> None:
+def test_shown_commands_never_have_a_token(cloud: Cloud, member: Client, page: str) -> None:
     answer = member.post(page, {**INSTANCE, "check": "1"})
     lines = {name: text for name, _, text in answer.context["lines"]}
     assert 'Authorization: Bearer $TOKEN"' in lines["curl"]
@@ -160,7 +160,7 @@ def rows() -> list[int]:
 
 
 @pytest.mark.parametrize("sent", [{}, {"flavor": "huge"}, {"zones": ["de-rhein-1"]}, {"name": "taken"}])
-def test_a_preview_locks_nothing_and_leaves_nothing(
+def test_preview_locks_and_writes_nothing(
     sent: dict[str, object], cloud: Cloud, member: Client, home: str, page: str
 ) -> None:
     make_zone("de-rhein-1")
@@ -173,7 +173,7 @@ def test_a_preview_locks_nothing_and_leaves_nothing(
     assert [text for text in statements if CHANGING.search(text)] == []
 
 
-def test_a_preview_of_a_volume_locks_nothing_and_leaves_nothing(cloud: Cloud, member: Client, home: str) -> None:
+def test_volume_preview_locks_and_writes_nothing(cloud: Cloud, member: Client, home: str) -> None:
     before = rows()
     answer, statements = previewed(member, f"{home}/volumes/create", **VOLUME)
     assert answer.context["outlook"].is_admitted
@@ -189,13 +189,13 @@ def test_previews_count_as_reads(cloud: Cloud, member: Client, page: str, settin
     assert asked[0] is None and asked[1]["code"] == "too_many_requests"
 
 
-def test_opening_the_page_leaves_nothing(cloud: Cloud, member: Client, page: str) -> None:
+def test_opening_the_page_writes_nothing(cloud: Cloud, member: Client, page: str) -> None:
     before = rows()
     assert member.get(page).status_code == 200
     assert rows() == before
 
 
-def test_a_preview_takes_as_many_queries_whatever_the_number_of_zones(cloud: Cloud, member: Client, page: str) -> None:
+def test_preview_queries_do_not_grow_with_the_zones(cloud: Cloud, member: Client, page: str) -> None:
     def queries() -> int:
         """Now and then one more notes when the session was last used."""
         return min(len(previewed(member, page)[1]) for _ in range(3))
@@ -208,7 +208,7 @@ def test_a_preview_takes_as_many_queries_whatever_the_number_of_zones(cloud: Clo
     assert queries() == of_one
 
 
-def test_a_preview_says_what_reads_can_tell(cloud: Cloud, member: Client, home: str, page: str) -> None:
+def test_preview_reports_taken_names(cloud: Cloud, member: Client, home: str, page: str) -> None:
     make_instance(member, home, name="taken")
     answer, _ = previewed(member, page, name="taken")
     assert "The project already has an instance named &#x27;taken&#x27;." in answer.content.decode()
@@ -216,7 +216,7 @@ def test_a_preview_says_what_reads_can_tell(cloud: Cloud, member: Client, home: 
     assert "can be created" in text_of(answer)
 
 
-def test_what_is_asked_for_by_a_button_is_recorded(cloud: Cloud, member: Client, page: str) -> None:
+def test_check_by_button_is_recorded(cloud: Cloud, member: Client, page: str) -> None:
     member.post(page, {**INSTANCE, "check": "1"})
     record = RequestRecord.objects.get(verb="instance_create")
     assert record.is_dry_run

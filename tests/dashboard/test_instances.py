@@ -29,13 +29,13 @@ def page(instance: Instance, home: str) -> str:
 # The list.
 
 
-def test_an_empty_list_says_what_an_instance_is(cloud: Cloud, member: Client, home: str) -> None:
+def test_empty_list_explains_instances(cloud: Cloud, member: Client, home: str) -> None:
     answer = member.get(f"{home}/instances")
     assert "An instance is a virtual machine." in text_of(answer)
     assert f'href="{home}/instances/create"' in answer.content.decode()
 
 
-def test_the_list_is_sorted_by_its_heads(member: Client, home: str, cloud: Cloud) -> None:
+def test_list_is_sorted_by_its_column_headers(member: Client, home: str, cloud: Cloud) -> None:
     for name in ("b", "a", "c"):
         make_instance(member, home, name=name)
 
@@ -54,7 +54,7 @@ def test_the_list_is_sorted_by_its_heads(member: Client, home: str, cloud: Cloud
 
 
 @pytest.mark.parametrize(("state", "words"), [("drifted", "drifted"), ("remediating", "remediating")])
-def test_what_drifted_is_marked_wherever_it_is_shown(
+def test_drifted_instance_is_marked_on_all_pages(
     member: Client, home: str, instance: Instance, page: str, state: str, words: str
 ) -> None:
     """In the list, on its page and where its placement is explained, each with the way to why."""
@@ -80,7 +80,7 @@ def test_the_list_is_filtered_by_zone(member: Client, home: str, instance: Insta
 # Several at once.
 
 
-def test_several_are_shown_before_anything_is_done_to_them(member: Client, home: str, cloud: Cloud) -> None:
+def test_bulk_action_is_confirmed_first(member: Client, home: str, cloud: Cloud) -> None:
     ones = [make_instance(member, home, name=name) for name in ("a", "b")]
     sent = {"instance": [str(one.pk) for one in ones], "action": "shutdown"}
     answer = member.post(f"{home}/instances/several", sent)
@@ -91,7 +91,7 @@ def test_several_are_shown_before_anything_is_done_to_them(member: Client, home:
     assert Operation.objects.filter(kind="instance.shutdown").count() == 2
 
 
-def test_what_became_of_it_is_told_for_each(member: Client, home: str, cloud: Cloud) -> None:
+def test_bulk_action_reports_each_result(member: Client, home: str, cloud: Cloud) -> None:
     ones = [make_instance(member, home, name=name) for name in ("a", "b")]
     member.post(f"{home}/instances/{ones[0].pk}/actions/power-off", {})
     finish_all()
@@ -101,7 +101,7 @@ def test_what_became_of_it_is_told_for_each(member: Client, home: str, cloud: Cl
     assert "b started" in told
 
 
-def test_several_are_deleted_only_when_the_project_is_named(member: Client, home: str, instance: Instance) -> None:
+def test_bulk_deletion_needs_the_name_of_the_project(member: Client, home: str, instance: Instance) -> None:
     sent = {"instance": [str(instance.pk)], "action": "delete", "sure": "1"}
     assert "The name does not match." in text_of(member.post(f"{home}/instances/several", {**sent, "name": "web"}))
     assert Operation.objects.filter(kind="instance.delete").count() == 0
@@ -110,12 +110,14 @@ def test_several_are_deleted_only_when_the_project_is_named(member: Client, home
     assert not Instance.objects.exclude(state="deleted").exists()
 
 
-def test_nothing_ticked_or_nothing_to_do_leads_back(member: Client, home: str, instance: Instance) -> None:
+def test_bulk_action_without_selection_or_action_returns_to_the_list(
+    member: Client, home: str, instance: Instance
+) -> None:
     for sent in ({"action": "start"}, {"action": "explode", "instance": str(instance.pk)}):
         assert member.post(f"{home}/instances/several", sent)["Location"] == f"{home}/instances"
 
 
-def test_an_instance_of_others_is_not_among_several(member: Client, home: str, cloud: Cloud) -> None:
+def test_foreign_instance_is_not_found_in_a_bulk_action(member: Client, home: str, cloud: Cloud) -> None:
     sent = {"instance": "01890000-0000-7000-8000-000000000000", "action": "delete", "sure": "1", "name": "alpha"}
     assert member.post(f"{home}/instances/several", sent).status_code == 404
 
@@ -124,7 +126,7 @@ def test_an_instance_of_others_is_not_among_several(member: Client, home: str, c
 
 
 @pytest.mark.parametrize("tab", TABS)
-def test_each_tab_is_there_for_whoever_may(tab: str, page: str, member: Client, signed_in: SignIn) -> None:
+def test_each_tab_is_visible_to_its_roles(tab: str, page: str, member: Client, signed_in: SignIn) -> None:
     for browser in (member, signed_in("viewer")):
         answer = browser.get(f"{page}{tab}")
         assert answer.status_code == 200
@@ -132,7 +134,7 @@ def test_each_tab_is_there_for_whoever_may(tab: str, page: str, member: Client, 
         assert "web" in text_of(answer)
 
 
-def test_headings_go_down_one_by_one(page: str, member: Client) -> None:
+def test_heading_levels_increase_by_one(page: str, member: Client) -> None:
     import re
 
     for tab in TABS:
@@ -141,20 +143,20 @@ def test_headings_go_down_one_by_one(page: str, member: Client) -> None:
         assert all(deeper - level <= 1 for level, deeper in pairwise(after)), (tab, levels)
 
 
-def test_the_placement_is_told_zone_by_zone(page: str, member: Client, cloud: Cloud) -> None:
+def test_placement_is_shown_by_zone(page: str, member: Client, cloud: Cloud) -> None:
     told = text_of(member.get(f"{page}/placement"))
     assert "It can be placed in: fr-idf-1." in told
     assert "Memory and processors fr-idf-1" in told
     assert "declared" in told or "proven" in told
 
 
-def test_addresses_are_told_with_their_network(page: str, member: Client) -> None:
+def test_addresses_are_shown_with_their_network(page: str, member: Client) -> None:
     told = text_of(member.get(f"{page}/network"))
     assert "10.10.0.2" in told
     assert "10.10.0.0/24" in told
 
 
-def test_the_log_is_followed_when_asked(page: str, member: Client) -> None:
+def test_log_is_followed_on_request(page: str, member: Client) -> None:
     assert b"hx-trigger" not in member.get(f"{page}/log").content
     assert b'hx-trigger="every 3s"' in member.get(f"{page}/log?follow=1").content
 
@@ -172,7 +174,9 @@ def test_a_volume_is_attached_and_detached(page: str, home: str, member: Client,
     assert "No volumes attached." in text_of(member.get(f"{page}/volumes"))
 
 
-def test_a_volume_is_made_beside_it(page: str, member: Client, instance: Instance, monkeypatch: Any) -> None:
+def test_volume_is_created_on_the_page_of_an_instance(
+    page: str, member: Client, instance: Instance, monkeypatch: Any
+) -> None:
     """While no worker is there the page does not wait for long; it says what is to be done."""
     monkeypatch.setattr("controlplane.dashboard.views.project.instance_volumes.MADE_WITHIN", "0s")
     answer = member.post(f"{page}/volumes/new", {"name": "more", "size_gib": "1"})
@@ -182,7 +186,7 @@ def test_a_volume_is_made_beside_it(page: str, member: Client, instance: Instanc
     assert "more, 1 GiB" in text_of(member.get(f"{page}/volumes"))
 
 
-def test_what_is_wrong_with_a_new_volume_stands_beside_its_form(page: str, home: str, member: Client) -> None:
+def test_error_of_a_new_volume_is_shown_in_its_form(page: str, home: str, member: Client) -> None:
     make_volume(member, home)
     answer = member.post(f"{page}/volumes/new", {"name": "data", "size_gib": "1"})
     form = answer.context["new_form"]
@@ -201,14 +205,14 @@ def test_name_and_labels_are_changed(page: str, member: Client, instance: Instan
     assert b"keep off" in member.get(page).content
 
 
-def test_a_name_that_is_taken_is_said_beside_it(page: str, home: str, member: Client) -> None:
+def test_taken_name_has_an_error(page: str, home: str, member: Client) -> None:
     make_instance(member, home, name="other")
     answer = member.post(f"{page}/settings", {"name": "other", "labels": "a=b", **KEPT})
     assert errors_of(answer, "name") == "The project already has an instance named 'other'."
     assert answer.context["form"]["labels"].value() == "a=b"
 
 
-def test_a_size_is_chosen_from_those_that_fit(page: str, member: Client, instance: Instance) -> None:
+def test_resize_offers_only_flavors_that_fit(page: str, member: Client, instance: Instance) -> None:
     make_flavor("small", vcpus=2, memory_mib=256, disk_gib=2)
     make_flavor("huge", vcpus=1000, memory_mib=256, disk_gib=2)
     running = member.get(f"{page}/resize")
@@ -224,7 +228,7 @@ def test_a_size_is_chosen_from_those_that_fit(page: str, member: Client, instanc
     assert instance.vcpus == 2
 
 
-def test_it_is_rebuilt_only_by_its_name(page: str, member: Client, instance: Instance) -> None:
+def test_rebuild_needs_the_name_of_the_instance(page: str, member: Client, instance: Instance) -> None:
     answer = member.post(f"{page}/rebuild", {"image": "tiny", "name": "wrong"})
     assert errors_of(answer, "name") == "The name does not match."
     assert Operation.objects.filter(kind="instance.rebuild").count() == 0

@@ -17,7 +17,9 @@ def operator(signed_in: SignIn) -> Client:
     return signed_in("operator")
 
 
-def test_a_rule_is_made_told_to_tenants_and_ended(operator: Client, member: Client, home: str, cloud: Cloud) -> None:
+def test_rule_is_created_announced_to_tenants_and_ended(
+    operator: Client, member: Client, home: str, cloud: Cloud
+) -> None:
     assert "No maintenance rules" in text_of(operator.get(URL))
     assert operator.post(f"{URL}/new", RULE)["Location"] == URL
     made = MaintenanceRule.objects.get()
@@ -33,13 +35,13 @@ def test_a_rule_is_made_told_to_tenants_and_ended(operator: Client, member: Clie
     assert member.post(f"{home}/instances/create", INSTANCE).status_code == 302
 
 
-def test_what_cannot_be_a_rule_stands_at_its_field(operator: Client, cloud: Cloud) -> None:
+def test_invalid_rule_has_an_error_at_its_field(operator: Client, cloud: Cloud) -> None:
     answer = operator.post(f"{URL}/new", {**RULE, "node": "nobody"})
     assert "nobody" in errors_of(answer, "node")
     assert not MaintenanceRule.objects.exists()
 
 
-def test_others_see_them_and_change_nothing(signed_in: SignIn, operator: Client, cloud: Cloud) -> None:
+def test_other_platform_roles_read_rules_and_change_nothing(signed_in: SignIn, operator: Client, cloud: Cloud) -> None:
     operator.post(f"{URL}/new", RULE)
     support = signed_in("support")
     page = support.get(URL).content

@@ -32,7 +32,7 @@ def page(other: FakeMachine) -> str:
     return f"/platform/instances/{Instance.objects.get().pk}/move"
 
 
-def test_it_is_moved_to_the_node_that_is_chosen(operator: Client, page: str) -> None:
+def test_instance_is_migrated_to_the_chosen_node(operator: Client, page: str) -> None:
     shown = operator.get(page)
     assert "automatic placement" in text_of(shown) and "node-2" in text_of(shown)
     assert "No migrations yet." in text_of(shown)
@@ -45,7 +45,7 @@ def test_it_is_moved_to_the_node_that_is_chosen(operator: Client, page: str) -> 
     assert Migration.objects.get().wished.name == "node-2"
 
 
-def test_what_is_in_the_way_is_said_and_nothing_can_be_pressed(operator: Client, page: str, other: FakeMachine) -> None:
+def test_blocked_migration_is_explained_and_disabled(operator: Client, page: str, other: FakeMachine) -> None:
     node_cordon(SYSTEM, other.row, reason="full")
     shown = operator.get(page)
     assert "The instance cannot be migrated now" in text_of(shown) and "placement.no_place" in text_of(shown)
@@ -54,7 +54,7 @@ def test_what_is_in_the_way_is_said_and_nothing_can_be_pressed(operator: Client,
     assert "does not run" in text_of(operator.get(page))
 
 
-def test_a_move_has_the_options_that_were_filled_in(operator: Client, page: str) -> None:
+def test_migration_has_the_options_of_the_form(operator: Client, page: str) -> None:
     refused = text_of(operator.post(page, {"deadline_s": "5"}))
     assert "greater than or equal to 60" in refused and not Migration.objects.exists()
     operator.post(page, {"deadline_s": "90", "convergence": "none"})
@@ -63,7 +63,7 @@ def test_a_move_has_the_options_that_were_filled_in(operator: Client, page: str)
     assert begun.args["convergence"] == "none"
 
 
-def test_one_that_is_off_moves_as_it_is(operator: Client, page: str) -> None:
+def test_stopped_instance_is_migrated_cold(operator: Client, page: str) -> None:
     Instance.objects.update(state="stopped", power_state="off")
     shown = operator.get(page)
     assert "Cold migration" in text_of(shown) and b"convergence" not in shown.content
@@ -71,7 +71,7 @@ def test_one_that_is_off_moves_as_it_is(operator: Client, page: str) -> None:
     assert Migration.objects.get().state == "placing"
 
 
-def test_a_move_that_is_under_way_shows_its_bytes_and_is_called_off(
+def test_running_migration_shows_its_progress_and_is_cancelled(
     operator: Client, page: str, cloud: Cloud, other: FakeMachine
 ) -> None:
     operator.post(page, {})
@@ -87,13 +87,13 @@ def test_a_move_that_is_under_way_shows_its_bytes_and_is_called_off(
     assert "not being migrated" in text_of(operator.post(f"{page}/cancel", follow=True))
 
 
-def test_auditors_look_and_tenants_do_not(page: str, signed_in: SignIn) -> None:
+def test_auditors_read_migrations_and_tenants_do_not(page: str, signed_in: SignIn) -> None:
     shown = signed_in("auditor").get(page)
     assert shown.status_code == 200 and b"<button>Migrate</button>" not in shown.content
     assert signed_in("member").get(page).status_code in (403, 404)
 
 
-def test_it_is_found_from_the_node_and_from_the_instance(operator: Client, page: str) -> None:
+def test_migrations_are_linked_from_node_and_instance(operator: Client, page: str) -> None:
     instance = Instance.objects.get()
     assert page in operator.get("/platform/nodes/node-1").content.decode()
     assert page in operator.get(f"/projects/{instance.project_id}/instances/{instance.pk}").content.decode()

@@ -18,7 +18,7 @@ def asked(member: Client, home: str) -> Operation:
     return Operation.objects.get()
 
 
-def test_what_was_cancelled_is_asked_for_again(member: Client, home: str, cloud: Cloud, asked: Operation) -> None:
+def test_cancelled_operation_is_retried(member: Client, home: str, cloud: Cloud, asked: Operation) -> None:
     operation_cancel(cloud.tenant.actor, asked)
     run(asked)
     url = f"{home}/activity/{asked.pk}"
@@ -32,7 +32,7 @@ def test_what_was_cancelled_is_asked_for_again(member: Client, home: str, cloud:
     assert f'href="{home}/activity/{again.pk}"' in page and "Retry" not in page
 
 
-def test_what_cannot_be_asked_for_again_says_why(member: Client, home: str, asked: Operation) -> None:
+def test_operation_that_cannot_be_retried_has_a_reason(member: Client, home: str, asked: Operation) -> None:
     run(asked)
     url = f"{home}/activity/{asked.pk}"
     assert "Retry" not in text_of(member.get(url))
@@ -40,7 +40,7 @@ def test_what_cannot_be_asked_for_again_says_why(member: Client, home: str, aske
     assert "cannot be retried: " in text_of(member.get(url))
 
 
-def test_what_waits_is_tried_now(member: Client, home: str, asked: Operation) -> None:
+def test_waiting_operation_is_run_now(member: Client, home: str, asked: Operation) -> None:
     waiting = [{"name": "place", "state": "retrying", "attempts": 3, "message": "No node answers."}]
     Operation.objects.update(due_at=clock.now() + timedelta(hours=1), state="running", steps=waiting)
     url = f"{home}/activity/{asked.pk}"
@@ -50,7 +50,7 @@ def test_what_waits_is_tried_now(member: Client, home: str, asked: Operation) ->
     assert Operation.objects.get().due_at <= clock.now()
 
 
-def test_activity_is_told_by_name_also_when_the_thing_is_gone(cloud: Cloud, member: Client, home: str) -> None:
+def test_activity_keeps_the_names_of_deleted_resources(cloud: Cloud, member: Client, home: str) -> None:
     instance = make_instance(member, home)
     member.post(f"{home}/instances/{instance.pk}/delete", {"name": "web"})
     finish_all()
@@ -61,7 +61,7 @@ def test_activity_is_told_by_name_also_when_the_thing_is_gone(cloud: Cloud, memb
     assert "Delete instance: web" in text_of(member.get(f"{home}/activity/{operation.pk}"))
 
 
-def test_an_operation_of_before_names_were_kept_shows_the_id(cloud: Cloud, member: Client, home: str) -> None:
+def test_operation_without_a_stored_name_shows_the_id(cloud: Cloud, member: Client, home: str) -> None:
     instance = make_instance(member, home)
     Operation.objects.update(resource_name="")
     end = str(instance.pk)[-12:]
@@ -72,7 +72,7 @@ def test_an_operation_of_before_names_were_kept_shows_the_id(cloud: Cloud, membe
     assert str(instance.pk) in text_of(page)
 
 
-def test_what_was_in_a_steps_way_is_shown(member: Client, home: str, asked: Operation) -> None:
+def test_last_error_of_a_step_is_shown(member: Client, home: str, asked: Operation) -> None:
     tries = [
         {
             "state": "retrying",

@@ -37,7 +37,7 @@ def url(name: str, here: str) -> str:
 
 
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: str(pattern.name))
-def test_an_organization_of_others_is_not_there(pattern: URLPattern, owner: Client) -> None:
+def test_foreign_organization_is_not_found(pattern: URLPattern, owner: Client) -> None:
     """Neither its pages nor its buttons."""
     beta = make_tenant("beta").project.organization
     page = address(pattern, organization=str(beta.pk))
@@ -51,7 +51,7 @@ def test_an_organization_of_others_is_not_there(pattern: URLPattern, owner: Clie
 
 
 @pytest.mark.parametrize("name", [*LISTS, *FOR_ADMINS])
-def test_pages_answer_whom_they_are_for(name: str, here: str, owner: Client, signed_in: SignIn) -> None:
+def test_pages_are_visible_to_their_roles(name: str, here: str, owner: Client, signed_in: SignIn) -> None:
     assert owner.get(url(name, here)).status_code == 200
     viewer = signed_in("viewer")
     page = viewer.get(url(name, here))
@@ -60,7 +60,7 @@ def test_pages_answer_whom_they_are_for(name: str, here: str, owner: Client, sig
     assert (url(name, here).encode() + b'"' in menu) == (name in LISTS)
 
 
-def test_a_role_is_changed_and_somebody_removed(here: str, cloud: Cloud, owner: Client) -> None:
+def test_role_is_changed_and_member_removed(here: str, cloud: Cloud, owner: Client) -> None:
     user = cloud.tenant.actor.user_id
     assert b"alpha@example.org" in owner.get(f"{here}/members?role=member").content
     assert b"alpha@example.org" not in owner.get(f"{here}/members?role=viewer").content
@@ -71,14 +71,14 @@ def test_a_role_is_changed_and_somebody_removed(here: str, cloud: Cloud, owner: 
     assert not Membership.objects.filter(user=user).exists()
 
 
-def test_whoever_leaves_is_led_to_what_is_left(here: str, member: Client) -> None:
+def test_member_who_leaves_returns_to_the_organizations(here: str, member: Client) -> None:
     page = f"{here}/members/{Session.objects.get().user_id}/remove"
     answer = member.post(page)
     assert answer["Location"] == "/organizations"
     assert b"No organization yet" in member.get("/organizations").content
 
 
-def test_the_last_owner_stays_and_is_told_why(here: str, owner: Client) -> None:
+def test_last_owner_cannot_leave(here: str, owner: Client) -> None:
     page = owner.post(f"{here}/members/{Session.objects.get().user_id}/remove").content
     assert b"is the last owner" in page
 
@@ -97,18 +97,18 @@ def test_an_invitation_shows_its_link_once(here: str, owner: Client) -> None:
     assert b"not valid" in Client().post("/invitation", {"token": link[1].split("=")[1]}).content
 
 
-def test_what_an_invitation_may_not_be_is_said_beside_its_field(here: str, owner: Client) -> None:
+def test_invalid_invitation_has_an_error_at_its_field(here: str, owner: Client) -> None:
     page = owner.post(f"{here}/invitations/new", {"email": "nobody", "role": "viewer", "lifetime_days": "3"}).content
     assert b'id="id_email_error"' in page
 
 
-def test_who_may_not_invite_is_told(here: str, member: Client) -> None:
+def test_member_cannot_invite(here: str, member: Client) -> None:
     form = {"email": "bob@people.example", "role": "viewer", "lifetime_days": "3"}
     assert b"lacks the role admin" in member.post(f"{here}/invitations/new", form).content
     assert Invitation.objects.count() == 0
 
 
-def test_an_operator_makes_a_password_link(here: str, cloud: Cloud, signed_in: SignIn, owner: Client) -> None:
+def test_operator_creates_a_password_link(here: str, cloud: Cloud, signed_in: SignIn, owner: Client) -> None:
     page = f"{here}/members/{cloud.tenant.actor.user_id}/password-link"
     operator = signed_in("operator")
     assert page.encode() in operator.get(f"{here}/members").content
@@ -130,7 +130,7 @@ def test_an_operator_makes_a_password_link(here: str, cloud: Cloud, signed_in: S
     assert not PasswordReset.objects.exists() and not PasswordLink.objects.exists()
 
 
-def test_an_operator_ends_somebodys_sessions(here: str, cloud: Cloud, signed_in: SignIn, owner: Client) -> None:
+def test_operator_ends_the_sessions_of_a_member(here: str, cloud: Cloud, signed_in: SignIn, owner: Client) -> None:
     user = owner.get("/account").context["me"]["user"]["id"]
     page, operator = f"{here}/members/{user}/sessions/end", signed_in("operator")
     assert page.encode() in operator.get(f"{here}/members").content
@@ -161,7 +161,7 @@ def test_a_service_account_gets_a_token_is_disabled_and_deleted(here: str, cloud
     assert b"No service account yet" in owner.get(f"{here}/service-accounts").content
 
 
-def test_quota_is_asked_for_withdrawn_and_answered(here: str, owner: Client, signed_in: SignIn) -> None:
+def test_quota_is_requested_withdrawn_and_decided(here: str, owner: Client, signed_in: SignIn) -> None:
     form = {"dimension": "instances", "limit": "900", "reason": "a new ward"}
     for _ in range(2):
         owner.post(f"{here}/quota/new", form)
@@ -193,7 +193,7 @@ def test_an_operator_sets_the_limits(here: str, owner: Client, signed_in: SignIn
     assert "Instances 0 / 7" in text_of(owner.get(f"{here}/quota"))
 
 
-def test_a_service_account_is_granted_rights_which_are_withdrawn(here: str, cloud: Cloud, owner: Client) -> None:
+def test_role_of_a_service_account_is_granted_and_withdrawn(here: str, cloud: Cloud, owner: Client) -> None:
     alpha, beta = cloud.tenant.project, project_create(cloud.tenant.project.organization, name="beta")
     owner.post(f"{here}/service-accounts/new", {"name": "ci", "role": "viewer", "projects": [str(alpha.pk)]})
     page = f"{here}/service-accounts/{ServiceAccount.objects.get().pk}"
@@ -213,7 +213,7 @@ def test_a_service_account_is_granted_rights_which_are_withdrawn(here: str, clou
     assert "No roles: all its requests are refused." in text_of(owner.get(page))
 
 
-def test_who_may_not_grant_is_told(here: str, cloud: Cloud, owner: Client, member: Client) -> None:
+def test_member_cannot_grant_roles(here: str, cloud: Cloud, owner: Client, member: Client) -> None:
     owner.post(f"{here}/service-accounts/new", {"name": "ci", "role": "viewer"})
     page = f"{here}/service-accounts/{ServiceAccount.objects.get().pk}"
     assert "lacks the role admin" in text_of(member.post(f"{page}/rights/new", {"role": "admin", "project": ""}))
@@ -222,7 +222,7 @@ def test_who_may_not_grant_is_told(here: str, cloud: Cloud, owner: Client, membe
     assert Grant.objects.get().role == "viewer"
 
 
-def test_its_name_and_labels_are_changed(here: str, cloud: Cloud, owner: Client) -> None:
+def test_organization_name_and_labels_are_changed(here: str, cloud: Cloud, owner: Client) -> None:
     organization = cloud.tenant.project.organization
     for labels in ("env=prod\r\nteam=a", "team=b"):
         assert owner.post(f"{here}/edit", {"name": "gamma", "labels": labels})["Location"] == here
@@ -230,7 +230,7 @@ def test_its_name_and_labels_are_changed(here: str, cloud: Cloud, owner: Client)
     assert (organization.name, organization.labels) == ("gamma", {"team": "b"})
 
 
-def test_a_project_is_made(here: str, owner: Client) -> None:
+def test_project_is_created(here: str, owner: Client) -> None:
     answer = owner.post(f"{here}/projects/new", {"name": "web", "labels": "env=prod\nteam = a"})
     made = Project.objects.get(name="web")
     assert answer["Location"] == f"/projects/{made.pk}"
@@ -239,7 +239,7 @@ def test_a_project_is_made(here: str, owner: Client) -> None:
     assert b'id="id_name_error"' in owner.post(f"{here}/projects/new", {"name": "web"}).content
 
 
-def test_the_audit_is_filtered_and_taken_along(here: str, cloud: Cloud, owner: Client) -> None:
+def test_audit_is_filtered_and_exported(here: str, cloud: Cloud, owner: Client) -> None:
     home = f"/projects/{cloud.tenant.project.pk}"
     owner.post(f"{home}/networks/new", {"name": "mine", "cidr": "10.1.0.0/24"})
     owner.post(f"{home}/networks/new", {"name": "mine", "cidr": "10.1.0.0/24"})
@@ -254,6 +254,6 @@ def test_the_audit_is_filtered_and_taken_along(here: str, cloud: Cloud, owner: C
         assert b"".join(file).count(b"network_create") == 2  # type: ignore[arg-type]
 
 
-def test_any_id_is_none(owner: Client, here: str) -> None:
+def test_placeholder_id_is_not_found(owner: Client, here: str) -> None:
     assert owner.get(f"/organizations/{ANY_ID}").status_code == 404
     assert owner.get(f"{here}/members/{ANY_ID}/edit").status_code == 404

@@ -19,13 +19,13 @@ from tests.dashboard.sample_resources import make_instance, make_volume, set_adr
 from tests.world import Cloud, make_tenant, make_zone
 
 
-def test_an_empty_project_says_so(cloud: Cloud, member: Client, home: str) -> None:
+def test_empty_project_is_explained(cloud: Cloud, member: Client, home: str) -> None:
     told = text_of(member.get(home))
     assert "Instances 0 none yet" in told
     assert "No errors, no failed operations" in told
 
 
-def test_what_runs_is_counted_by_state(cloud: Cloud, member: Client, home: str) -> None:
+def test_resources_are_counted_by_state(cloud: Cloud, member: Client, home: str) -> None:
     for name in ("a", "b"):
         make_instance(member, home, name=name)
     make_volume(member, home)
@@ -35,7 +35,7 @@ def test_what_runs_is_counted_by_state(cloud: Cloud, member: Client, home: str) 
     assert "Memory 256 MiB of " in told
 
 
-def test_what_needs_somebody_is_named(cloud: Cloud, member: Client, home: str) -> None:
+def test_failures_are_listed(cloud: Cloud, member: Client, home: str) -> None:
     broken = make_instance(member, home, name="broken")
     Instance.objects.filter(pk=broken.pk).update(state="error")
     error = NoPlace(explanation="").as_document()
@@ -46,7 +46,7 @@ def test_what_needs_somebody_is_named(cloud: Cloud, member: Client, home: str) -
     assert "No errors, no failed operations" not in told
 
 
-def test_what_drifted_is_named(cloud: Cloud, member: Client, home: str) -> None:
+def test_drifted_resources_are_listed(cloud: Cloud, member: Client, home: str) -> None:
     set_adrift(make_instance(member, home, name="adrift"))
     answer = member.get(home)
     assert "drifted adrift" in text_of(answer)
@@ -54,7 +54,7 @@ def test_what_drifted_is_named(cloud: Cloud, member: Client, home: str) -> None:
     assert "No errors, no failed operations" not in text_of(answer)
 
 
-def test_an_approved_plan_does_not_make_all_well(cloud: Cloud, member: Client, home: str) -> None:
+def test_drift_is_listed_until_an_approved_plan_is_done(cloud: Cloud, member: Client, home: str) -> None:
     """Until what drifted is elsewhere, the page says that it is not, until when it has to be, and who moves it."""
     set_adrift(make_instance(member, home, name="adrift"))
     assert plans_update() == 1
@@ -71,8 +71,8 @@ def test_an_approved_plan_does_not_make_all_well(cloud: Cloud, member: Client, h
     assert f'href="{home}/remediation"' in answer.content.decode()
 
 
-def test_drift_of_other_projects_does_not_hide_ones_own(cloud: Cloud, signed_in: SignIn, home: str) -> None:
-    """Whoever sees all projects sees what drifted in this one, and nothing of the others."""
+def test_drift_of_other_projects_does_not_hide_the_own(cloud: Cloud, signed_in: SignIn, home: str) -> None:
+    """A reader of all projects sees the drift of this one, and none of the others."""
     operator, beta = signed_in("operator"), make_tenant("beta")
     member = signed_in("member")
     set_adrift(make_instance(member, home, name="adrift"))
@@ -81,13 +81,13 @@ def test_drift_of_other_projects_does_not_hide_ones_own(cloud: Cloud, signed_in:
 
 
 @pytest.mark.parametrize("role", ["owner", "viewer", "billing", "sovereignty_officer"])
-def test_each_role_sees_it_or_is_told_why_not(role: str, cloud: Cloud, signed_in: SignIn, home: str) -> None:
+def test_each_role_sees_the_overview_or_a_reason(role: str, cloud: Cloud, signed_in: SignIn, home: str) -> None:
     answer = signed_in(role).get(home)
     assert answer.status_code in (200, 403)
     assert answer.status_code == 200 or "lacks the role" in answer.content.decode()
 
 
-def test_the_map_and_its_table_say_the_same(cloud: Cloud, member: Client, home: str) -> None:
+def test_map_and_table_agree(cloud: Cloud, member: Client, home: str) -> None:
     make_zone("de-rhein-1")
     answer = member.get(home)
     zones = {zone["id"]: zone["mark"] for zone in answer.context["zones"]}
@@ -98,7 +98,7 @@ def test_the_map_and_its_table_say_the_same(cloud: Cloud, member: Client, home: 
     assert 'role="img"' not in html
 
 
-def test_projects_are_tiles_with_what_is_in_them(cloud: Cloud, member: Client, home: str) -> None:
+def test_projects_are_tiles_with_their_counts(cloud: Cloud, member: Client, home: str) -> None:
     make_instance(member, home)
     make_tenant("beta")
     told = text_of(member.get("/"))
@@ -107,7 +107,7 @@ def test_projects_are_tiles_with_what_is_in_them(cloud: Cloud, member: Client, h
     assert "beta" not in told
 
 
-def test_whoever_has_no_project_learns_what_to_do(cloud: Cloud) -> None:
+def test_user_without_a_project_gets_the_next_step(cloud: Cloud) -> None:
     told = text_of(browser_of(user_create(email="new@people.example")).get("/"))
     assert "No project yet" in told
     assert "new@people.example" in told
@@ -120,11 +120,11 @@ def zone(name: str, lat: float | None, lon: float | None, place: str = "Somewher
     return {"id": name, "facts": {"location.lat": lat, "location.lon": lon, "location.urban_area": place}}
 
 
-def test_the_middle_of_the_projection_is_the_middle_of_the_map() -> None:
+def test_projection_is_centred_on_the_map() -> None:
     assert projected(53, 10) == pytest.approx((SIDE / 2, SIDE / 2))
 
 
-def test_areas_stay_equal() -> None:
+def test_projection_keeps_areas() -> None:
     """A degree by a degree in the north covers what it does on the ground: less than in the south, by the cosine."""
 
     def area(lat: float, lon: float) -> float:
@@ -134,7 +134,7 @@ def test_areas_stay_equal() -> None:
     assert area(65, 25) / area(40, -5) == pytest.approx(0.42262 / 0.76604, rel=1e-2)
 
 
-def test_zones_in_one_place_are_put_apart() -> None:
+def test_marks_of_near_zones_are_separated() -> None:
     found = zone_marks([zone("a", 48.8, 2.3), zone("b", 48.8, 2.3), zone("c", 48.9, 2.3), zone("d", 60, 25)])
     for one in found:
         for other in found:
@@ -142,11 +142,11 @@ def test_zones_in_one_place_are_put_apart() -> None:
     assert [spot.zone for spot in found if spot.place] == ["a", "d"]
 
 
-def test_what_is_not_on_the_map_has_no_spot() -> None:
+def test_zone_outside_the_map_has_no_mark() -> None:
     assert zone_marks([zone("us", 39, -77), zone("nowhere", None, None), zone("antipode", -53, -170)]) == []
 
 
-def test_the_ground_of_the_map_is_in_the_same_projection() -> None:
+def test_background_of_the_map_has_the_same_projection() -> None:
     tool = (Path(__file__).parents[2] / "frontend" / "tools" / "europe.mjs").read_text()
     centre = f"{math.degrees(CENTRE_LON):.0f}, {math.degrees(CENTRE_LAT):.0f}"
     for said in (f"WIDTH = {SIDE};", f"HEIGHT = {SIDE};", f"CENTRE = [{centre}];", f"SCALE = {SCALE};"):

@@ -42,7 +42,7 @@ def shown_in(page: bytes) -> str:
 
 
 def previewed(browser: Client, url: str, fields: dict[str, object]) -> dict[str, object]:
-    """What the editor sends to save what it has just shown."""
+    """Return the form of the editor that saves the previewed policy."""
     begun = {**fields, "version": version_in(browser.get(f"{url}/edit").content)}
     tried = browser.post(f"{url}/edit", {**begun, "do": "try"})
     return {**begun, "shown": shown_in(tried.content), "do": "save"}
@@ -53,7 +53,7 @@ def saved(browser: Client, url: str, fields: dict[str, object]) -> None:
     assert answer.status_code == 302, answer.content.decode()
 
 
-def test_what_a_clause_may_be_about_is_what_the_api_takes() -> None:
+def test_form_offers_the_attributes_of_the_api() -> None:
     """With the operators that each takes: who adds an attribute is told to name it here."""
     shown = {name: set(clause_labels.OPERATORS_OF[each.kind]) for name, each in clause_labels.SUBJECTS.items()}
     assert {name: set(each.operators) for name, each in ASKABLE.items() if each.operators} == {
@@ -92,7 +92,7 @@ def test_what_a_clause_may_be_about_is_what_the_api_takes() -> None:
     ],
     ids=lambda atom: atom.get("attr", atom["op"]),
 )
-def test_a_clause_goes_through_the_form_as_it_is(atom: dict[str, object]) -> None:
+def test_clause_survives_the_form(atom: dict[str, object]) -> None:
     (row,) = ClauseRows.from_clauses([atom])
     fields = {f"{row.prefix}-{name}": row[name].value() for name in row.fields}
     again = type(row)(
@@ -107,7 +107,7 @@ def test_a_clause_goes_through_the_form_as_it_is(atom: dict[str, object]) -> Non
     assert "a" in str(clause_labels.clause_html(atom))
 
 
-def test_what_is_replaced_refuses_nothing_any_more() -> None:
+def test_replaced_clause_does_not_count_in_the_preview() -> None:
     """A simulation adds the new clauses to those in force."""
     results = [
         {"level": "platform", "atom": "floor", "result": "T"},
@@ -123,7 +123,7 @@ def test_what_is_replaced_refuses_nothing_any_more() -> None:
     assert verdict_of({**zone, "status": "draining"}, "project")["then"] is False
 
 
-def test_what_the_operator_claims_is_marked(officer: Client, home: str, cloud: Cloud) -> None:
+def test_declared_fact_is_marked(officer: Client, home: str, cloud: Cloud) -> None:
     state_of("zone", "fr-idf-1", {"encryption.at_rest": True, "location.territory": "FR"})
     words = "declared by the operator, not enforced by the platform"
     assert officer.get("/zones/fr-idf-1").content.decode().count(words) == 2, "among the facts and the statements"
@@ -134,7 +134,7 @@ def test_what_the_operator_claims_is_marked(officer: Client, home: str, cloud: C
     assert words not in officer.post(url, {**FRENCH, "do": "try"}).content.decode()
 
 
-def test_it_is_written_by_rows_and_says_what_would_change(officer: Client, home: str, cloud: Cloud) -> None:
+def test_policy_is_edited_by_rows_and_previewed(officer: Client, home: str, cloud: Cloud) -> None:
     url = f"{home}/policy"
     assert b"No clauses yet" in officer.get(url).content
     added = officer.post(f"{url}/edit", {"do": "add", "subject": "location.territory"})
@@ -153,7 +153,7 @@ def test_it_is_written_by_rows_and_says_what_would_change(officer: Client, home:
 SAVE = b'name="do" value="save"'
 
 
-def test_nothing_is_saved_that_was_not_shown(officer: Client, home: str, cloud: Cloud) -> None:
+def test_policy_without_a_preview_is_not_saved(officer: Client, home: str, cloud: Cloud) -> None:
     """Without a script too: the button is there once the outcome of the same clauses has been shown."""
     url = f"{home}/policy/edit"
     assert SAVE not in officer.get(url).content
@@ -169,7 +169,7 @@ def test_nothing_is_saved_that_was_not_shown(officer: Client, home: str, cloud: 
     assert PolicyVersion.objects.filter(project=cloud.tenant.project).count() == 1
 
 
-def test_what_would_drift_is_named_before_it_is_saved(officer: Client, member: Client, home: str, cloud: Cloud) -> None:
+def test_preview_lists_resources_that_would_drift(officer: Client, member: Client, home: str, cloud: Cloud) -> None:
     make_instance(member, home, name="at-risk")
     compliance_drift.reconcile()
     tried = officer.post(f"{home}/policy/edit", {**FRENCH, "do": "try"})
@@ -178,7 +178,7 @@ def test_what_would_drift_is_named_before_it_is_saved(officer: Client, member: C
     assert tried.content.index(b"these resources drift") < tried.content.index(SAVE)
 
 
-def test_a_mistake_is_told_beside_its_field(officer: Client, home: str) -> None:
+def test_invalid_clause_has_an_error_at_its_field(officer: Client, home: str) -> None:
     answer = officer.post(f"{home}/policy/edit", {**FRENCH, "c0-value": "UK", "do": "try"}).content.decode()
     assert "the code of UK is GB" in answer[answer.index('id="id_c0-value"') :].partition("</fieldset>")[0]
     assert 'value="UK"' in answer
@@ -186,7 +186,7 @@ def test_a_mistake_is_told_beside_its_field(officer: Client, home: str) -> None:
     assert b"Some clauses are incomplete" in empty
 
 
-def test_as_text_it_says_the_same(officer: Client, home: str) -> None:
+def test_policy_as_text_equals_the_rows(officer: Client, home: str) -> None:
     text = json.dumps([{"id": "home", "op": "in", "attr": "location.territory", "value": ["DE"]}])
     taken = officer.post(f"{home}/policy/edit", {"do": "read", "document": text}).content
     assert b'name="c0-value" value="DE"' in taken
@@ -197,7 +197,7 @@ def test_as_text_it_says_the_same(officer: Client, home: str) -> None:
     assert b"No clauses: this level has no restrictions." in gone
 
 
-def test_who_was_overtaken_is_told_and_loses_nothing(officer: Client, home: str, cloud: Cloud) -> None:
+def test_conflicting_edit_is_reported_and_keeps_the_input(officer: Client, home: str, cloud: Cloud) -> None:
     url = f"{home}/policy"
     old = version_in(officer.get(f"{url}/edit").content)
     saved(officer, url, FRENCH)
@@ -217,7 +217,7 @@ def test_who_was_overtaken_is_told_and_loses_nothing(officer: Client, home: str,
     assert PolicyVersion.objects.filter(project=cloud.tenant.project).count() == 1
 
 
-def test_what_demands_less_waits_for_somebody_else(officer: Client, home: str, cloud: Cloud) -> None:
+def test_looser_policy_waits_for_another_officer(officer: Client, home: str, cloud: Cloud) -> None:
     url = f"{home}/policy"
     saved(officer, url, FRENCH)
     looser = previewed(officer, url, LOOSER)
@@ -244,7 +244,7 @@ def test_what_demands_less_waits_for_somebody_else(officer: Client, home: str, c
     assert proposal.state == "withdrawn"
 
 
-def test_who_may_not_is_told_so(signed_in: SignIn, home: str) -> None:
+def test_viewer_cannot_edit_a_policy(signed_in: SignIn, home: str) -> None:
     viewer = signed_in("viewer")
     assert viewer.get(f"{home}/policy").status_code == 200
     answer = viewer.post(f"{home}/policy/edit", {**FRENCH, "do": "save"})
@@ -273,9 +273,7 @@ def test_every_level_has_its_page(officer: Client, signed_in: SignIn, cloud: Clo
     assert b"The new policy is stricter." in tried
 
 
-def test_whoever_changed_a_policy_undoes_it_by_a_button(
-    cloud: Cloud, officer: Client, signed_in: SignIn, home: str
-) -> None:
+def test_author_of_a_policy_undoes_it_by_a_button(cloud: Cloud, officer: Client, signed_in: SignIn, home: str) -> None:
     saved(officer, f"{home}/policy", FRENCH)
     page = officer.get(f"{home}/policy")
     assert "Undo change" in text_of(page)

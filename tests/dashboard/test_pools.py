@@ -27,7 +27,7 @@ def pool(cloud: Cloud, tmp_path: Path) -> Pool:
     return Pool.objects.get()
 
 
-def test_without_a_pool_it_says_how_one_is_made(signed_in: SignIn, cloud: Cloud) -> None:
+def test_empty_list_of_pools_explains_creation(signed_in: SignIn, cloud: Cloud) -> None:
     operator = signed_in("operator")
     page = operator.get("/platform/pools")
     assert "No storage pools yet" in text_of(page) and b"agents.node.make_pool" in page.content
@@ -35,7 +35,7 @@ def test_without_a_pool_it_says_how_one_is_made(signed_in: SignIn, cloud: Cloud)
     assert operator.get("/platform/pools/nothing").status_code == 404
 
 
-def test_pools_are_for_the_platforms_people(signed_in: SignIn, member: Client, pool: Pool) -> None:
+def test_pools_are_for_platform_roles(signed_in: SignIn, member: Client, pool: Pool) -> None:
     support = signed_in("support")
     for url in ("/platform/pools", f"/platform/pools/{pool.pk}"):
         assert support.get(url).status_code == 200
@@ -44,7 +44,7 @@ def test_pools_are_for_the_platforms_people(signed_in: SignIn, member: Client, p
     assert b'href="/platform/pools"' not in member.get("/").content
 
 
-def test_a_pool_with_its_room_and_what_is_in_it(signed_in: SignIn, cloud: Cloud, pool: Pool) -> None:
+def test_pool_shows_its_space_and_resources(signed_in: SignIn, cloud: Cloud, pool: Pool) -> None:
     api, operator = Caller(token="alpha", project="alpha"), signed_in("operator")
     finish(api.post("instances", {"name": "web", "flavor": "tiny", "image": "tiny"}))
     finish(api.post("volumes", {"name": "data", "size_gib": 1}))
@@ -58,7 +58,7 @@ def test_a_pool_with_its_room_and_what_is_in_it(signed_in: SignIn, cloud: Cloud,
     assert f'href="/platform/pools/{pool.pk}"'.encode() in operator.get("/platform/nodes/node-1").content
 
 
-def test_a_node_without_its_pool_is_named_everywhere(signed_in: SignIn, pool: Pool) -> None:
+def test_node_without_its_pool_is_shown_on_all_pages(signed_in: SignIn, pool: Pool) -> None:
     operator = signed_in("operator")
     Node.objects.update(state="unreachable")
     everywhere = operator.get("/platform/pools")

@@ -25,7 +25,7 @@ def page(cloud: Cloud) -> str:
     return f"{LIST}/{Orphan.objects.get().pk}"
 
 
-def test_nothing_waits_until_something_is_found(operator: Client, cloud: Cloud) -> None:
+def test_empty_quarantine_is_explained(operator: Client, cloud: Cloud) -> None:
     assert "No orphaned resources" in text_of(operator.get(LIST))
     assert "orphaned resource" not in text_of(operator.get("/platform/nodes/node-1"))
     cloud.fake.foreign_files.append(STRAY)
@@ -41,12 +41,12 @@ def test_nothing_waits_until_something_is_found(operator: Client, cloud: Cloud) 
     ("query", "is_there"),
     [("", True), ("state=any", True), ("state=found&kind=file", True), ("state=gone", False), ("kind=domain", False)],
 )
-def test_filters(operator: Client, page: str, query: str, is_there: bool) -> None:
+def test_orphans_are_filtered(operator: Client, page: str, query: str, is_there: bool) -> None:
     assert (STRAY in text_of(operator.get(f"{LIST}?{query}"))) is is_there
     assert ("No orphaned resource matches the filters" in text_of(operator.get(f"{LIST}?{query}"))) is not is_there
 
 
-def test_it_is_discarded_when_its_name_was_typed(operator: Client, page: str) -> None:
+def test_orphan_is_discarded_after_its_name_is_typed(operator: Client, page: str) -> None:
     wrong = operator.post(f"{page}/discard", {"name": "volumes/another", "reason": "left behind"})
     assert "The name does not match." in text_of(wrong)
     assert Orphan.objects.get().wished == ""
@@ -60,7 +60,7 @@ def test_it_is_discarded_when_its_name_was_typed(operator: Client, page: str) ->
     assert b"/discard" not in shown.content
 
 
-def test_it_is_released_with_a_reason(operator: Client, page: str) -> None:
+def test_orphan_is_released_with_a_reason(operator: Client, page: str) -> None:
     assert operator.post(f"{page}/release", {"reason": "it is ours"})["Location"] == page
     orphans.reconcile()
     shown = operator.get(page)
@@ -69,13 +69,13 @@ def test_it_is_released_with_a_reason(operator: Client, page: str) -> None:
     assert b"/discard" in shown.content
 
 
-def test_what_is_in_the_way_is_shown(operator: Client, page: str) -> None:
+def test_blocker_of_an_orphan_is_shown(operator: Client, page: str) -> None:
     Orphan.objects.update(problem="It is open in a guest.")
     assert "Blocked by: It is open in a guest." in text_of(operator.get(page))
     assert "It is open in a guest." in text_of(operator.get(LIST))
 
 
-def test_who_looks_after_the_platform_looks_and_no_more(signed_in: SignIn, page: str) -> None:
+def test_support_reads_orphans_and_changes_nothing(signed_in: SignIn, page: str) -> None:
     support = signed_in("support")
     shown = support.get(page).content.decode()
     assert STRAY in shown

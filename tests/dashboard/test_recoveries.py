@@ -22,7 +22,7 @@ def operator(signed_in: SignIn) -> Client:
 
 @pytest.fixture
 def other(cloud: Cloud) -> FakeMachine:
-    """Of the dead node's two guests, it may take one."""
+    """Add a node with capacity for one of the two guests of the dead node."""
     make_shared(cloud, "web")
     make_instance(cloud, "local")
     machine = cloud.world.add_machine("fr-idf-1")
@@ -38,7 +38,7 @@ def begin(operator: Client) -> str:
     return answer["Location"] if answer.status_code == 302 else answer.content.decode()
 
 
-def test_a_recovery_from_its_plan_to_its_end(operator: Client, other: FakeMachine) -> None:
+def test_recovery_runs_from_its_plan_to_its_end(operator: Client, other: FakeMachine) -> None:
     assert f'href="{PLAN}"' in operator.get(NODE).content.decode()
     page = text_of(operator.get(PLAN))
     assert "evacuated to another node 1" in page and "node-2" in page
@@ -57,7 +57,7 @@ def test_a_recovery_from_its_plan_to_its_end(operator: Client, other: FakeMachin
     assert "Show recovery" in text_of(operator.get(NODE))
 
 
-def test_who_finds_no_place_is_in_the_plan_and_stays_down(operator: Client, other: FakeMachine) -> None:
+def test_guest_without_a_valid_node_is_in_the_plan_and_stays_down(operator: Client, other: FakeMachine) -> None:
     Node.objects.filter(pk=other.row.pk).update(duty="cordoned")
     page = text_of(operator.get(PLAN))
     assert "Instances without a valid node" in page and "compute.instance.evacuation_blocked" in page
@@ -69,12 +69,12 @@ def test_who_finds_no_place_is_in_the_plan_and_stays_down(operator: Client, othe
     assert (Drain.objects.get().state, Node.objects.get(name="node-1").duty) == ("cancelled", "fenced")
 
 
-def test_a_node_that_is_not_fenced_says_why_it_is_not_recovered(operator: Client, cloud: Cloud) -> None:
+def test_node_that_is_not_fenced_is_not_recovered(operator: Client, cloud: Cloud) -> None:
     answer = operator.get(PLAN)
     assert "this needs a node that is fenced" in text_of(answer) and b"Recover node</button>" not in answer.content
 
 
-def test_others_with_a_duty_see_the_plan_and_begin_nothing(signed_in: SignIn, other: FakeMachine) -> None:
+def test_support_reads_the_plan_and_starts_nothing(signed_in: SignIn, other: FakeMachine) -> None:
     support = signed_in("support")
     answer = support.get(PLAN)
     assert b"Recover node</button>" not in answer.content

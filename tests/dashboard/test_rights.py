@@ -191,21 +191,21 @@ def is_local(button: Button) -> bool:
 
 
 def changes(button: Button) -> bool:
-    """Whether something is sent, or a form is opened for that."""
+    """Tell if the element sends a form, or opens one."""
     name, operation = needed(button)
     if "href" in button.attributes:
         return bool(operation) and name not in ELSEWHERE | SHOWING
     return name not in FREE and not is_local(button)
 
 
-def test_a_viewer_can_press_nothing_that_is_refused(named: dict[str, str], signed_in: SignIn) -> None:
+def test_viewer_has_no_enabled_button_that_is_refused(named: dict[str, str], signed_in: SignIn) -> None:
     viewer = signed_in("viewer")
     own = f"/members/{viewer.get('/account').context['me']['user']['id']}/"
     enabled = [(url, each) for url, each in pressed(viewer, named) if changes(each) and not each.is_off]
     assert [(url, each.target, each.text) for url, each in enabled if own not in each.target] == []
 
 
-def test_what_a_viewer_cannot_press_says_why(named: dict[str, str], signed_in: SignIn) -> None:
+def test_disabled_button_has_a_reason(named: dict[str, str], signed_in: SignIn) -> None:
     off = [(url, each) for url, each in pressed(signed_in("viewer"), named) if each.is_off]
     assert len(off) > 50
     for url, each in off:
@@ -217,15 +217,15 @@ def test_what_a_viewer_cannot_press_says_why(named: dict[str, str], signed_in: S
     assert set(why_not_make) == {"Your role in this project (viewer) does not allow this. Contact an owner."}
 
 
-def test_an_owner_can_press_all_that_a_viewer_cannot(named: dict[str, str], owner: Client) -> None:
+def test_owner_has_all_buttons_enabled(named: dict[str, str], owner: Client) -> None:
     told = {(url, str(each.attributes.get("title"))) for url, each in pressed(owner, named) if each.is_off}
     by_role = [(resolve(url).url_name, why) for url, why in told if why.startswith("Your role in this")]
     assert {name for name, _why in by_role} == BEYOND_OWNERS
     assert not [why for _name, why in by_role if why.endswith("Ask an owner.")]
 
 
-def test_each_page_that_sends_something_says_what_it_needs() -> None:
-    """Of the API, in a place: else its buttons would be offered to everybody."""
+def test_each_form_names_its_permission() -> None:
+    """A page without an operation of the API and its place would enable its buttons for everybody."""
     known = ProjectView.operation_ids | OrganizationView.operation_ids
     more = {"action": "power-off", "decision": "approve"}
     # By the button that is pressed; of no place, for operators.
@@ -241,6 +241,6 @@ def test_each_page_that_sends_something_says_what_it_needs() -> None:
             assert needs == "", name
 
 
-def test_an_operator_is_told_that_a_duty_is_no_role(named: dict[str, str], signed_in: SignIn) -> None:
+def test_operator_without_a_project_role_sees_the_reason(named: dict[str, str], signed_in: SignIn) -> None:
     page = signed_in("operator").get(f"/projects/{named['project']}").content.decode()
     assert "Your role in this project (operator) does not allow this. Contact an owner." in page

@@ -51,7 +51,7 @@ def certified(status: str) -> None:
     facts.state_of("zone", "fr-idf-1", {"certifications": [certificate(days=1000, status=status)]})
 
 
-def test_a_zone_says_what_is_known_of_it_and_until_when(member: Client, cloud: Cloud) -> None:
+def test_zone_shows_its_facts_and_review_dates(member: Client, cloud: Cloud) -> None:
     facts.state_of("zone", "fr-idf-1", {"keys.custody": "customer_byok", "location.territory": "FR"})
     certified("suspended")
     assert b"fr-idf-1" in member.get("/zones").content
@@ -62,7 +62,7 @@ def test_a_zone_says_what_is_known_of_it_and_until_when(member: Client, cloud: C
     assert member.get("/zones/nowhere").status_code == 404
 
 
-def test_what_would_drift_if_a_certificate_were_lost(officer: Client, api: Caller, cloud: Cloud) -> None:
+def test_lost_certificate_preview_lists_drift(officer: Client, api: Caller, cloud: Cloud) -> None:
     instance = finish(api.post("instances", WEB))["id"]
     certified("valid")
     assert b"No drift" in officer.get("/zones/fr-idf-1/what-if?number=SNC-1").content
@@ -89,7 +89,7 @@ def test_what_would_drift_if_a_certificate_were_lost(officer: Client, api: Calle
         "/evidence",
     ],
 )
-def test_empty_pages_are_pages(url: str, signed_in: SignIn) -> None:
+def test_empty_pages_are_rendered(url: str, signed_in: SignIn) -> None:
     assert signed_in("viewer").get(url).status_code == 200
 
 
@@ -103,11 +103,11 @@ def test_empty_pages_are_pages(url: str, signed_in: SignIn) -> None:
         ("/evidence", "The first one is signed within a minute of the first record."),
     ],
 )
-def test_empty_pages_say_what_would_be_there(url: str, words: str, signed_in: SignIn, cloud: Cloud) -> None:
+def test_empty_pages_explain_their_content(url: str, words: str, signed_in: SignIn, cloud: Cloud) -> None:
     assert words in text_of(signed_in("operator").get(url))
 
 
-def test_where_an_instance_was_and_by_which_decision(officer: Client, api: Caller, cloud: Cloud, home: str) -> None:
+def test_residency_shows_zones_and_decisions(officer: Client, api: Caller, cloud: Cloud, home: str) -> None:
     instance = finish(api.post("instances", WEB))["id"]
     record_receipts(cloud.machine)
     assert officer.get(f"/residency?resource={instance}")["Location"] == f"/residency/{instance}"
@@ -121,7 +121,7 @@ def test_where_an_instance_was_and_by_which_decision(officer: Client, api: Calle
     assert b"It can be placed in: fr-idf-1." in officer.get(url).content
 
 
-def test_nothing_of_another_tenant_shows(signed_in: SignIn, api: Caller, cloud: Cloud) -> None:
+def test_data_of_other_tenants_is_hidden(signed_in: SignIn, api: Caller, cloud: Cloud) -> None:
 
     instance = finish(api.post("instances", WEB))["id"]
     stranger = browser_of(user_create(email="stranger@people.example"))
@@ -131,7 +131,7 @@ def test_nothing_of_another_tenant_shows(signed_in: SignIn, api: Caller, cloud: 
         assert b"fr-idf-1" not in answer.content, url
 
 
-def test_drift_with_its_clauses_and_a_plan_to_approve(
+def test_drift_shows_clauses_and_a_plan_to_approve(
     officer: Client, member: Client, api: Caller, cloud: Cloud, home: str
 ) -> None:
     instance = finish(api.post("instances", WEB))["id"]
@@ -153,7 +153,7 @@ def test_drift_with_its_clauses_and_a_plan_to_approve(
     assert plan.state == "approved"
 
 
-def test_what_is_gone_is_called_by_its_id(officer: Client, api: Caller, cloud: Cloud) -> None:
+def test_deleted_resource_is_shown_by_id(officer: Client, api: Caller, cloud: Cloud) -> None:
     instance = finish(api.post("instances", WEB))["id"]
     compliance_drift.reconcile()
     Instance.objects.update(state="deleted")
@@ -162,7 +162,7 @@ def test_what_is_gone_is_called_by_its_id(officer: Client, api: Caller, cloud: C
     assert f'<code translate="no">{instance}</code>' in officer.get(f"/residency/{instance}").content.decode()
 
 
-def test_a_refusal_leads_to_an_exemption_with_terms_to_sign(
+def test_refused_decision_links_to_an_exemption_request(
     signed_in: SignIn, member: Client, api: Caller, cloud: Cloud, home: str
 ) -> None:
     officer = signed_in("sovereignty_officer")
@@ -185,7 +185,7 @@ def test_a_refusal_leads_to_an_exemption_with_terms_to_sign(
     assert b"waiting for signatures" in member.get("/exemptions").content
 
 
-def test_two_people_sign_what_the_page_shows_them(signed_in: SignIn, member: Client, api: Caller, cloud: Cloud) -> None:
+def test_two_approvers_sign_the_terms_on_the_page(signed_in: SignIn, member: Client, api: Caller, cloud: Cloud) -> None:
     certified("suspended")
     policy_set(cloud.tenant.actor, atoms=[HELD], project=cloud.tenant.project)
     decision = api.post("instances", WEB).body["placement_decision"]
@@ -215,7 +215,7 @@ def test_two_people_sign_what_the_page_shows_them(signed_in: SignIn, member: Cli
     finish(api.post("instances", WEB | {"exemption": str(Exemption.objects.get().pk)}))
 
 
-def test_an_operator_adds_an_officers_key_and_revokes_it(signed_in: SignIn, member: Client) -> None:
+def test_operator_adds_and_revokes_an_officer_key(signed_in: SignIn, member: Client) -> None:
     operator = signed_in("operator")
     key = "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
     wrong = operator.post("/new-officer-key", {"officer": "Ada Martin", "public_key": "no key"})
@@ -231,7 +231,7 @@ def test_an_operator_adds_an_officers_key_and_revokes_it(signed_in: SignIn, memb
     assert b"revoked" in operator.get("/officer-keys?officer=Ada+Martin").content
 
 
-def test_evidence_is_asked_for_waited_for_and_fetched(
+def test_evidence_export_is_requested_and_downloaded(
     officer: Client, member: Client, cloud: Cloud, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.EXPORTS_DIR = tmp_path / "exports"
@@ -256,7 +256,7 @@ def test_evidence_is_asked_for_waited_for_and_fetched(
 
 
 @pytest.mark.parametrize("role", ["owner", "sovereignty_officer", "auditor"])
-def test_whoever_may_export_evidence_can_ask_for_it(signed_in: SignIn, cloud: Cloud, role: str) -> None:
+def test_exporter_can_request_an_export(signed_in: SignIn, cloud: Cloud, role: str) -> None:
     browser = signed_in(role)
     assert '<a class="button" href="/evidence/new-export">' in browser.get("/evidence").content.decode()
     organization, today = str(cloud.tenant.project.organization_id), clock.now().date()
@@ -267,7 +267,7 @@ def test_whoever_may_export_evidence_can_ask_for_it(signed_in: SignIn, cloud: Cl
 
 
 @pytest.mark.parametrize("role", ["operator", "admin", "member", "viewer"])
-def test_whoever_may_not_export_evidence_is_told_whom_to_ask(signed_in: SignIn, cloud: Cloud, role: str) -> None:
+def test_member_without_export_permission_gets_a_contact(signed_in: SignIn, cloud: Cloud, role: str) -> None:
     browser = signed_in(role)
     said = "You cannot export evidence. Contact an owner or a sovereignty officer of the organization"
     for url in ("/evidence", "/evidence/new-export"):
@@ -277,7 +277,7 @@ def test_whoever_may_not_export_evidence_is_told_whom_to_ask(signed_in: SignIn, 
     assert said in text_of(browser.get("/evidence/new-export"))
 
 
-def test_the_pages_know_who_may_export() -> None:
+def test_export_roles_of_the_pages_agree_with_authorization() -> None:
     assert {*EXPORTERS, EXPORTING_DUTY} == TABLE["evidence_export_create"].roles
 
 
@@ -294,7 +294,7 @@ def log(settings: Settings, api: Caller) -> Callable[[str], None]:
     return grow
 
 
-def test_a_proof_leads_to_the_root_or_it_does_not(officer: Client, log: Callable[[str], None], cloud: Cloud) -> None:
+def test_inclusion_proof_is_verified(officer: Client, log: Callable[[str], None], cloud: Cloud) -> None:
     log("web")
     record = EvidenceRecord.objects.filter(kind="decision").latest("created_at")
     page = officer.get(f"/evidence/records/{record.pk}")
@@ -305,20 +305,18 @@ def test_a_proof_leads_to_the_root_or_it_does_not(officer: Client, log: Callable
     assert not leads_to_root({**proof, "leaf_hash": proof["hashes"][0]}, checkpoint)
 
 
-def test_a_kept_checkpoint_tells_whether_the_log_has_only_grown(
-    officer: Client, log: Callable[[str], None], cloud: Cloud
-) -> None:
+def test_kept_checkpoint_is_compared_with_the_log(officer: Client, log: Callable[[str], None], cloud: Cloud) -> None:
     log("web")
     kept = officer.get("/evidence").context["checkpoint"]["note"]
     log("more")
     origin, size, root, *rest = kept.split("\n")
 
-    def said(*lines: str) -> str:
+    def growth_of(*lines: str) -> str:
         return text_of(officer.post("/evidence/growth", {"note": "\r\n".join(lines)}))
 
     newest = officer.get("/evidence").context["checkpoint"]
     assert newest["size"] > int(size)
-    grown = said(origin, size, root, *rest)
+    grown = growth_of(origin, size, root, *rest)
     assert (
         f"Its {newest['size']} records begin with the {size} records of your checkpoint." in grown
         and newest["root"] in grown
@@ -329,6 +327,6 @@ def test_a_kept_checkpoint_tells_whether_the_log_has_only_grown(
         (origin, str(int(size) - 1), root),
         ("another.example/log", size, root),
     ):
-        assert "The log does not extend your checkpoint" in said(*forged, *rest), forged
-    assert "Invalid checkpoint" in said(origin, size, root)
-    assert "The log is consistent" in said(origin, str(newest["size"]), newest["root"], *rest)
+        assert "The log does not extend your checkpoint" in growth_of(*forged, *rest), forged
+    assert "Invalid checkpoint" in growth_of(origin, size, root)
+    assert "The log is consistent" in growth_of(origin, str(newest["size"]), newest["root"], *rest)

@@ -52,7 +52,7 @@ def form(*parts: tuple[str, bytes]) -> bytes:
 
 @pytest.fixture
 def folder(tmp_path: Path, settings: Settings) -> Path:
-    """Where Django would write files of forms."""
+    """Return the folder in which Django would write files of forms."""
     made = tmp_path / "temporary"
     made.mkdir()
     settings.FILE_UPLOAD_TEMP_DIR = str(made)
@@ -60,7 +60,7 @@ def folder(tmp_path: Path, settings: Settings) -> Path:
 
 
 def send(browser: Client, path: str, data: bytes, *, folder: Path, **more: str) -> tuple[Any, Watched]:
-    """By POST, unless `method` says otherwise."""
+    """Send the form by POST, or by `method`."""
     body = Watched(data, folder)
     environ = {"CONTENT_TYPE": MULTIPART, "CONTENT_LENGTH": str(len(data)), "wsgi.input": body, **more}
     answer = browser.generic(environ.pop("method", "POST"), path, **environ)
@@ -87,7 +87,7 @@ def stranger() -> Client:
 
 
 @pytest.mark.parametrize("size", [FILE_BYTES, 6 * FILE_BYTES])
-def test_a_stranger_writes_no_file_anywhere(db: None, folder: Path, settings: Settings, size: int) -> None:
+def test_unauthenticated_upload_writes_no_file(db: None, folder: Path, settings: Settings, size: int) -> None:
     settings.RATE_ANONYMOUS_PER_MIN = 0
     data, wrong, count = form(("a", b"b"), ("file.img", b"x" * size)), [], 0
     for path in paths(get_resolver().url_patterns):
@@ -100,7 +100,7 @@ def test_a_stranger_writes_no_file_anywhere(db: None, folder: Path, settings: Se
     assert wrong == []
 
 
-def test_a_form_that_is_too_large_is_not_read(db: None, folder: Path, settings: Settings) -> None:
+def test_oversized_form_is_not_read(db: None, folder: Path, settings: Settings) -> None:
     data = form(("a", b"x" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
     answer, body = send(stranger(), "/sign-in", data, folder=folder)
     assert (answer.status_code, body.tell()) == (400, 0)
@@ -113,14 +113,14 @@ def page(member: Client, home: str) -> str:
     return str(answer["Location"])
 
 
-def test_who_may_not_upload_writes_no_file(page: str, signed_in: SignIn, folder: Path) -> None:
+def test_upload_without_permission_writes_no_file(page: str, signed_in: SignIn, folder: Path) -> None:
     viewer = signed_in("viewer")
     answer, body = send(viewer, f"{page}/file", form(("file.img", b"x" * FILE_BYTES)), folder=folder)
     assert (answer.status_code, answer["Location"], body.tell(), body.written) == (302, page, 0, set())
     assert "does not allow this" in viewer.get(page).content.decode()
 
 
-def test_a_form_of_another_site_writes_no_file(page: str, member: Client, folder: Path) -> None:
+def test_form_without_a_csrf_token_writes_no_file(page: str, member: Client, folder: Path) -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = member.cookies
     data = form(("file.img", b"x" * FILE_BYTES))
@@ -130,7 +130,7 @@ def test_a_form_of_another_site_writes_no_file(page: str, member: Client, folder
     assert send(strict, f"{page}/file", form(("file.img", b"x")), folder=folder)[0].status_code == 403
 
 
-def test_a_form_has_one_file_that_is_not_too_large(
+def test_form_with_several_or_oversized_files_is_refused(
     page: str, member: Client, folder: Path, settings: Settings, cloud: Cloud
 ) -> None:
     two = form(("file.img", b"x" * 10), ("file.qcow2", b"x" * FILE_BYTES))

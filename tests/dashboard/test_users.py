@@ -25,14 +25,14 @@ def otto(cloud: Cloud) -> User:
 
 
 @pytest.mark.parametrize(("duty", "status"), [("operator", 200), ("auditor", 200), ("support", 403), ("member", 403)])
-def test_pages_answer_whom_they_are_for(duty: str, status: int, signed_in: SignIn, otto: User) -> None:
+def test_pages_are_visible_to_their_roles(duty: str, status: int, signed_in: SignIn, otto: User) -> None:
     browser = signed_in(duty)
     for page in (PAGES, f"{PAGES}/{otto.pk}", "/platform/tokens"):
         assert browser.get(page).status_code == status, page
     assert (f'href="{PAGES}"' in browser.get("/account").content.decode()) is (status == 200)
 
 
-def test_somebody_is_suspended_reinstated_and_ended(operator: Client, otto: User) -> None:
+def test_user_is_suspended_reinstated_and_ended(operator: Client, otto: User) -> None:
     page = f"{PAGES}/{otto.pk}"
     assert b"otto@cloud.example" in operator.get(f"{PAGES}?duty=operator").content
     assert b"otto@cloud.example" not in operator.get(f"{PAGES}?state=suspended").content
@@ -47,7 +47,7 @@ def test_somebody_is_suspended_reinstated_and_ended(operator: Client, otto: User
     assert User.objects.get(pk=otto.pk).state == "ended"
 
 
-def test_the_last_operator_is_told_why_not(operator: Client, cloud: Cloud) -> None:
+def test_last_operator_cannot_give_up_the_role(operator: Client, cloud: Cloud) -> None:
     own = User.objects.get(pk=Session.objects.get().user_id)
     page = f"{PAGES}/{own.pk}"
     assert "is the last operator" in operator.get(page).content.decode()
@@ -55,7 +55,7 @@ def test_the_last_operator_is_told_why_not(operator: Client, cloud: Cloud) -> No
     assert User.objects.get(pk=own.pk).duty == "operator"
 
 
-def test_an_auditor_lays_down_the_own_duty(signed_in: SignIn, otto: User) -> None:
+def test_auditor_gives_up_the_own_role(signed_in: SignIn, otto: User) -> None:
     auditor = signed_in("auditor")
     own = User.objects.get(is_auditor=True)
     assert b"Remove platform role" not in auditor.get(f"{PAGES}/{otto.pk}").content
@@ -64,7 +64,7 @@ def test_an_auditor_lays_down_the_own_duty(signed_in: SignIn, otto: User) -> Non
     assert User.objects.get(pk=own.pk).duty == ""
 
 
-def test_a_token_for_the_platform_is_revoked(operator: Client, otto: User) -> None:
+def test_platform_token_is_revoked(operator: Client, otto: User) -> None:
     token, _ = token_issue(otto, project=None, name="racks", role="", lifetime=timedelta(days=1))
     assert b"racks" in operator.get("/platform/tokens").content
     assert operator.post(f"/platform/tokens/{token.pk}/revoke")["Location"] == "/platform/tokens"

@@ -20,7 +20,7 @@ ONLY = "^(network|session|event)_(list|get|create|update|delete)$"
 
 
 @pytest.mark.parametrize(("only", "chains"), [(NETWORKS, 2), pytest.param(ONLY, 5, marks=pytest.mark.nightly)])
-def test_nothing_is_found(only: str, chains: int) -> None:
+def test_fuzzing_finds_no_fault(only: str, chains: int) -> None:
     with fuzz_world() as world:
         asked = argparse.Namespace(seconds=600, seed=1, examples=1, chains=chains, phases=PHASES, only=only)
         found = fuzz(world, asked)

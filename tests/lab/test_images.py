@@ -66,7 +66,7 @@ def test_tiny_reads_network_configurations(text: str) -> None:
     assert awk("yaml.awk", "network.awk", text=text) == OBEYED
 
 
-def test_tiny_asks_dhcp_where_it_is_told_to() -> None:
+def test_tiny_uses_dhcp_as_configured() -> None:
     two = {"a": {"match": {"macaddress": "aa"}, "dhcp4": True}, "b": {"match": {"macaddress": "bb"}}}
     text = json.dumps({"version": 2, "ethernets": two})
     assert awk("yaml.awk", "network.awk", text=text) == "aa dhcp\n"
@@ -88,12 +88,12 @@ def test_tiny_reads_meta_data(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"a": [', '"', "a:\n  - b: c\n d", "[[[[", '{"a": "b'])
-def test_tiny_survives_seeds_that_make_no_sense(text: str) -> None:
+def test_tiny_survives_malformed_seeds(text: str) -> None:
     awk("yaml.awk", "network.awk", text=text)
 
 
 @pytest.mark.lab
-def test_an_image_is_built_again_only_if_something_changed(tmp_path: Path) -> None:
+def test_image_is_rebuilt_only_after_a_change(tmp_path: Path) -> None:
     path = tmp_path / "tiny.qcow2"
     build("tiny", path)
     first = path.stat()
@@ -105,7 +105,7 @@ def test_an_image_is_built_again_only_if_something_changed(tmp_path: Path) -> No
     assert path.stat().st_ino != first.st_ino
 
 
-def test_refuses_images_that_nobody_knows(tmp_path: Path) -> None:
+def test_unknown_image_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="debian-13"):
         build("windows", tmp_path / "image.qcow2")
     assert list(tmp_path.iterdir()) == []
@@ -116,7 +116,7 @@ def test_a_release_without_sources_is_an_error() -> None:
         aptsources.of_release("potato")
 
 
-def test_modules_lose_their_signature_and_nothing_else(tmp_path: Path) -> None:
+def test_modules_lose_only_their_signature(tmp_path: Path) -> None:
     guest_kernel = kernel.installed()
     kernel.copy_modules(guest_kernel, ["virtio_blk"], to=tmp_path / "modules")
     (file,) = (tmp_path / "modules").glob("virtio*blk.ko")

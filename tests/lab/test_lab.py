@@ -28,7 +28,7 @@ def other_lab(lab: Lab) -> Iterator[Lab]:
 
 
 def mounts_and_links(own: Lab) -> list[str]:
-    """But for those of other labs: tests that run beside these switch nodes off and on."""
+    """Return mounts and links but those of other labs: tests that run beside these switch nodes off and on."""
     lines = [*Path("/proc/mounts").read_text().splitlines(), *run(["ip", "-brief", "link"]).splitlines()]
     return sorted(line for line in lines if own.id in line or A_LAB.search(line) is None)
 
@@ -52,7 +52,7 @@ def test_up_is_idempotent_and_down_leaves_no_trace(other_lab: Lab) -> None:
     assert not [pid for pid in pids if Path("/proc", str(pid), "exe").exists()]
 
 
-def test_down_keeps_what_the_nodes_had_on_disk(other_lab: Lab) -> None:
+def test_down_keeps_the_disks_of_the_nodes(other_lab: Lab) -> None:
     [node] = other_lab.up(["hv1"])
     node.exec(["touch", "/var/lib/libvirt/kept", "/run/lost"])
     address = node.address
@@ -65,7 +65,7 @@ def test_down_keeps_what_the_nodes_had_on_disk(other_lab: Lab) -> None:
     assert node.exec(["ls", "/run/lost"], check=False).returncode != 0
 
 
-def test_two_labs_do_not_meet(lab: Lab, other_lab: Lab) -> None:
+def test_two_labs_are_separate(lab: Lab, other_lab: Lab) -> None:
     [node] = other_lab.up(["hv1"])
 
     assert node.address != lab.node("hv1").address
@@ -74,7 +74,7 @@ def test_two_labs_do_not_meet(lab: Lab, other_lab: Lab) -> None:
     assert lab.node("hv1").is_on
 
 
-def test_down_finds_a_lab_whose_folder_is_gone(other_lab: Lab) -> None:
+def test_down_removes_a_lab_whose_folder_was_moved(other_lab: Lab) -> None:
     other_lab.up(["hv1"])
     other_lab.folder.rename(other_lab.folder.with_name("elsewhere"))
     assert other_lab.traces()
@@ -84,7 +84,7 @@ def test_down_finds_a_lab_whose_folder_is_gone(other_lab: Lab) -> None:
     assert other_lab.traces() == []
 
 
-def test_a_half_made_lab_can_be_finished_or_removed(other_lab: Lab) -> None:
+def test_incomplete_lab_can_be_finished_or_removed(other_lab: Lab) -> None:
     other_lab.up(["hv1"])
     other_lab.node("hv1").power_off()
     run(["ip", "link", "delete", other_lab.switch_netns])
@@ -99,7 +99,7 @@ def test_a_half_made_lab_can_be_finished_or_removed(other_lab: Lab) -> None:
     assert other_lab.traces() == []
 
 
-def test_an_address_that_is_taken_is_not_chosen_again(other_lab: Lab) -> None:
+def test_used_subnet_is_not_reused(other_lab: Lab) -> None:
     wanted = network.free_subnet(other_lab.id)
     other_lab.up([])
 
@@ -107,13 +107,13 @@ def test_an_address_that_is_taken_is_not_chosen_again(other_lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "HV", "1hv", "a/b", "../x", "shared", "pki", "name-too-long-1"])
-def test_refuses_names_that_the_kernel_or_the_folder_would_not_carry(other_lab: Lab, name: str) -> None:
+def test_invalid_names_are_refused(other_lab: Lab, name: str) -> None:
     with pytest.raises(LabError):
         other_lab.up([name])
     assert other_lab.traces() == []
 
 
-def test_command_line(tmp_path: Path) -> None:
+def test_command_line_starts_uses_and_removes_a_lab(tmp_path: Path) -> None:
     def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
         argv = [sys.executable, "-m", "agents.lab", *arguments]
         return subprocess.run(argv, capture_output=True, text=True, check=False)
@@ -131,7 +131,7 @@ def test_command_line(tmp_path: Path) -> None:
     assert not (tmp_path / "lab").exists()
 
 
-def test_both_versions_of_control_groups_are_recognised() -> None:
+def test_control_groups_of_both_versions_are_recognised() -> None:
     v1 = "tmpfs /sys/fs/cgroup tmpfs rw 0 0\ncgroup /sys/fs/cgroup/cpu,cpuacct cgroup rw,cpu,cpuacct 0 0\n"
     named = "cgroup /sys/fs/cgroup/systemd cgroup rw,name=systemd 0 0\n"
     v2 = "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n"

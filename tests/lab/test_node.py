@@ -20,7 +20,7 @@ def libvirt(node: LabNode, *arguments: str) -> str:
     return run(["virsh", "--quiet", "--connect", node.libvirt_uri, *arguments])
 
 
-def test_has_a_name_an_address_and_processes_of_its_own(hv1: LabNode, hv2: LabNode) -> None:
+def test_node_has_its_own_name_address_and_processes(hv1: LabNode, hv2: LabNode) -> None:
     assert hv1.exec(["hostname"]).stdout == "hv1\n"
     assert "tini" in hv1.exec(["cat", "/proc/1/comm"]).stdout
     addresses = hv1.exec(["ip", "-brief", "-4", "address", "show", "underlay0"]).stdout
@@ -29,7 +29,7 @@ def test_has_a_name_an_address_and_processes_of_its_own(hv1: LabNode, hv2: LabNo
     assert not set(hv1.pids()) & set(hv2.pids())
 
 
-def test_runs_commands_in_the_caller_s_folder(hv1: LabNode) -> None:
+def test_node_runs_commands_in_the_folder_of_the_caller(hv1: LabNode) -> None:
     assert hv1.exec(["pwd"]).stdout.strip() == str(Path.cwd())
     assert hv1.exec(["cat"], stdin="passed on").stdout == "passed on"
     assert hv1.exec(["sh", "-c", "echo $GIVEN"], env={"GIVEN": "a value"}).stdout == "a value\n"
@@ -61,7 +61,7 @@ def test_spawned_processes_can_be_signalled_and_die_with_the_node(hv1: LabNode, 
     assert hv1.pids() == []
 
 
-def test_carries_tenant_networks_in_namespaces(hv1: LabNode) -> None:
+def test_node_carries_tenant_networks_in_namespaces(hv1: LabNode) -> None:
     hv1.exec(["ip", "netns", "add", "tenant"])
     hv1.exec(["ip", "link", "add", "outer", "type", "veth", "peer", "name", "inner", "netns", "tenant"])
     hv1.exec(["ip", "address", "add", "10.9.0.1/24", "dev", "outer"])
@@ -81,7 +81,7 @@ def test_carries_tenant_networks_in_namespaces(hv1: LabNode) -> None:
     assert "outer" not in hv1.exec(["ip", "link"]).stdout, "a power cut ends the network's configuration too"
 
 
-def test_is_reached_from_the_machine_unless_unplugged(hv1: LabNode, hv2: LabNode, tmp_path: Path) -> None:
+def test_node_is_reachable_unless_unplugged(hv1: LabNode, hv2: LabNode, tmp_path: Path) -> None:
     server = hv1.spawn(["socat", "TCP-LISTEN:7000,fork,reuseaddr", "SYSTEM:hostname"], log=tmp_path / "log")
 
     def answers() -> bool:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.lab
 USER_DATA = "#!/bin/sh\necho ran >>/root/user-data-ran\n"
 
 
-def test_boots_with_its_seed(hv1: LabNode, tiny_image: Path, make_guest: Callable[..., Guest]) -> None:
+def test_guest_boots_with_its_seed(hv1: LabNode, tiny_image: Path, make_guest: Callable[..., Guest]) -> None:
     guest = make_guest(hv1, tiny_image, user_data=USER_DATA)
     guest.wait_for("TINY: ssh ready")
     guest.wait_for("TINY: user-data ended with 0")
@@ -28,7 +28,7 @@ def test_boots_with_its_seed(hv1: LabNode, tiny_image: Path, make_guest: Callabl
 
 
 @pytest.mark.nightly
-def test_obeys_the_power_button_and_keeps_its_disk(
+def test_guest_obeys_the_power_button_and_keeps_its_disk(
     hv1: LabNode, tiny_image: Path, make_guest: Callable[..., Guest]
 ) -> None:
     guest = make_guest(hv1, tiny_image, user_data=USER_DATA)
@@ -45,7 +45,9 @@ def test_obeys_the_power_button_and_keeps_its_disk(
     assert guest.ssh("cat /etc/dropbear/dropbear_ed25519_host_key | sha256sum") == host_key
 
 
-def test_sees_disks_that_come_grow_and_go(hv1: LabNode, tiny_image: Path, make_guest: Callable[..., Guest]) -> None:
+def test_guest_sees_disks_plugged_grown_and_unplugged(
+    hv1: LabNode, tiny_image: Path, make_guest: Callable[..., Guest]
+) -> None:
     guest = make_guest(hv1, tiny_image)
     guest.wait_for("TINY: ssh ready")
     volume = guest.folder / "volume.qcow2"
@@ -63,7 +65,7 @@ def test_sees_disks_that_come_grow_and_go(hv1: LabNode, tiny_image: Path, make_g
     wait_until(lambda: "vdb" not in guest.ssh("cat /proc/partitions"), what="the disk to go")
 
 
-def test_asks_dhcp_when_the_seed_has_no_addresses(
+def test_guest_uses_dhcp_when_the_seed_has_no_addresses(
     hv1: LabNode, tiny_image: Path, make_guest: Callable[..., Guest]
 ) -> None:
     ensure_bridge(hv1)

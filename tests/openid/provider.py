@@ -163,9 +163,9 @@ class Provider:
             request: Any = endpoint.parse_request(query if method == "GET" else body, http_info=http)
         except UnAuthorizedClient:
             return 401, {"error": "invalid_client"}, ""
-        return self.said(endpoint, request)
+        return self.answer_of(endpoint, request)
 
-    def said(self, endpoint: Any, request: Any) -> tuple[int, Any, str]:
+    def answer_of(self, endpoint: Any, request: Any) -> tuple[int, Any, str]:
         if "error" in request:
             return 400, request.to_dict(), ""
         answer = endpoint.process_request(request)

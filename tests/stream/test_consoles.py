@@ -56,7 +56,7 @@ def ask(token: str, path: str, body: dict[str, Any]) -> Any:
 
 
 def ticket(token: str = "alpha", kind: str = "serial") -> str:
-    """Where it opens."""
+    """Return the URL that opens a console."""
     url: str = ask(token, "/web/consoles", {"kind": kind})["url"]
     return url
 
@@ -94,9 +94,7 @@ def deeds(count: int) -> list[tuple[str, dict[str, Any]]]:
     return [(row.verb, row.facts) for row in rows]
 
 
-def test_bytes_go_both_ways_and_that_it_was_open_is_on_record(
-    consoles: Process, cloud: Cloud, instance: Instance
-) -> None:
+def test_console_passes_bytes_both_ways_and_is_audited(consoles: Process, cloud: Cloud, instance: Instance) -> None:
     with opened(consoles, ticket(), subprotocols=["binary"]) as socket:
         assert socket.subprotocol == "binary"
         assert socket.recv(LIMIT_S) == BOOTED
@@ -112,14 +110,14 @@ def test_bytes_go_both_ways_and_that_it_was_open_is_on_record(
     assert "secret" not in json.dumps([first, last])
 
 
-def test_two_viewers_see_the_same(consoles: Process, instance: Instance) -> None:
+def test_two_viewers_receive_the_same_output(consoles: Process, instance: Instance) -> None:
     with opened(consoles, ticket()) as ada, opened(consoles, ticket()) as bob:
         assert ada.recv(LIMIT_S) == bob.recv(LIMIT_S) == BOOTED
         ada.send(b"hello\r")
         assert read(ada, b"hello\r\nhello\r\n") and read(bob, b"hello\r\nhello\r\n")
 
 
-def test_a_screen(consoles: Process, instance: Instance) -> None:
+def test_screen_console_speaks_rfb(consoles: Process, instance: Instance) -> None:
     with opened(consoles, ticket(kind="vnc")) as socket:
         assert read(socket, b"\n") == b"RFB 003.008\n"
         socket.send(b"RFB 003.008\n")
@@ -130,7 +128,7 @@ def test_a_screen(consoles: Process, instance: Instance) -> None:
         assert struct.unpack(">HH", read(socket, b"A fake guest")[:4]) == (64, 48)
 
 
-def test_what_a_viewer_of_the_project_types_goes_nowhere(consoles: Process, cloud: Cloud, instance: Instance) -> None:
+def test_input_of_a_read_only_viewer_is_dropped(consoles: Process, cloud: Cloud, instance: Instance) -> None:
     viewer = make_token(cloud.tenant.project, role="viewer")
     assert ask(viewer, "/web/consoles", {"kind": "serial"})["is_read_only"] is True
     with opened(consoles, ticket(viewer)) as reader, opened(consoles, ticket()) as writer:
@@ -142,7 +140,7 @@ def test_what_a_viewer_of_the_project_types_goes_nowhere(consoles: Process, clou
     assert b"unheard" not in cloud.fake.consoles[instance.pk]
 
 
-def test_a_ticket_is_good_once(consoles: Process, instance: Instance) -> None:
+def test_ticket_is_valid_once(consoles: Process, instance: Instance) -> None:
     url = ticket()
     with opened(consoles, url) as socket:
         assert socket.recv(LIMIT_S) == BOOTED
@@ -156,19 +154,19 @@ def test_a_ticket_is_good_once(consoles: Process, instance: Instance) -> None:
 
 
 def expired(url: str) -> str:
-    """As it is after its time."""
+    """Move the ticket past its expiry."""
     with redis.Redis.from_url(wakeups.redis_url()) as broker:
         broker.flushall()
     return url
 
 
 @pytest.mark.parametrize("spoilt", [expired, lambda url: url[:-1] + "!", lambda url: "/v1/consoles/"])
-def test_what_is_no_ticket_opens_nothing(consoles: Process, instance: Instance, spoilt: Callable[[str], str]) -> None:
+def test_invalid_ticket_opens_no_console(consoles: Process, instance: Instance, spoilt: Callable[[str], str]) -> None:
     with opened(consoles, spoilt(ticket())) as socket:
         assert end(socket)[0] == 4401
 
 
-def test_pages_of_others_open_nothing(consoles: Process, instance: Instance) -> None:
+def test_foreign_origin_is_refused(consoles: Process, instance: Instance) -> None:
     url = ticket()
     for page in ("https://evil.example", "null", "http://[", f"{PAGE}.evil.example"):
         with pytest.raises(InvalidStatus) as refused, opened(consoles, url, origin=page):
@@ -179,7 +177,7 @@ def test_pages_of_others_open_nothing(consoles: Process, instance: Instance) -> 
             assert socket.recv(LIMIT_S) == BOOTED
 
 
-def test_elsewhere_there_is_no_websocket(consoles: Process) -> None:
+def test_other_paths_serve_no_websocket(consoles: Process) -> None:
     with pytest.raises(InvalidStatus), opened(consoles, "/v1/events/stream"):
         pass
 
@@ -214,7 +212,7 @@ def forbid() -> None:
         (forbid, 4409, "is not running"),
     ],
 )
-def test_whoever_may_not_any_more_is_let_out(
+def test_viewer_who_loses_permission_is_disconnected(
     consoles: Process, instance: Instance, lose: Callable[[], None], code: int, words: str
 ) -> None:
     with opened(consoles, ticket()) as socket:
@@ -226,8 +224,8 @@ def test_whoever_may_not_any_more_is_let_out(
     assert deeds(2)[-1][1]["code"] == code
 
 
-def test_a_policy_that_forbids_it_ends_it(consoles: Process, cloud: Cloud, instance: Instance) -> None:
-    """Of consoles alone: the guest runs on."""
+def test_policy_that_forbids_the_console_ends_it(consoles: Process, cloud: Cloud, instance: Instance) -> None:
+    """The policy is about consoles alone: the guest keeps running."""
     elsewhere = {"id": "con", "attr": "zone.id", "op": "in", "value": ["us-va-1"], "roles": ["console"]}
     with opened(consoles, ticket()) as socket:
         assert socket.recv(LIMIT_S) == BOOTED
@@ -237,7 +235,7 @@ def test_a_policy_that_forbids_it_ends_it(consoles: Process, cloud: Cloud, insta
 
 
 @pytest.mark.parametrize(("name", "words"), [("last", "idle for too long"), ("began", "maximum duration")])
-def test_a_console_has_its_time(name: str, words: str) -> None:
+def test_console_ends_after_its_time_limits(name: str, words: str) -> None:
     console = Console(new_id(), Kind.SERIAL, new_id(), new_id(), None, new_id(), False, "")
     line = ConsoleSession(console, None, None)
     line.check_time()
@@ -248,7 +246,7 @@ def test_a_console_has_its_time(name: str, words: str) -> None:
     assert words in ended.value.end.reason
 
 
-def test_a_ticket_is_worth_no_more_than_whoever_asked_for_it(consoles: Process, instance: Instance) -> None:
+def test_ticket_ends_with_the_token_of_its_owner(consoles: Process, instance: Instance) -> None:
     url = ticket()
     revoke()
     with opened(consoles, url) as socket:
@@ -256,7 +254,7 @@ def test_a_ticket_is_worth_no_more_than_whoever_asked_for_it(consoles: Process, 
     assert deeds(0) == []
 
 
-def test_a_guest_that_stops_ends_it(consoles: Process, cloud: Cloud, instance: Instance) -> None:
+def test_stopped_guest_ends_the_console(consoles: Process, cloud: Cloud, instance: Instance) -> None:
     with opened(consoles, ticket()) as socket:
         assert socket.recv(LIMIT_S) == BOOTED
         cloud.fake.guest_powers_off(instance.pk)
@@ -266,7 +264,7 @@ def test_a_guest_that_stops_ends_it(consoles: Process, cloud: Cloud, instance: I
         )
 
 
-def test_a_guest_of_before_has_none(consoles: Process, cloud: Cloud, instance: Instance) -> None:
+def test_guest_started_without_consoles_is_reported(consoles: Process, cloud: Cloud, instance: Instance) -> None:
     cloud.fake.guests[instance.pk].consoles = None
     with opened(consoles, ticket()) as socket:
         code, words = end(socket)
@@ -274,20 +272,20 @@ def test_a_guest_of_before_has_none(consoles: Process, cloud: Cloud, instance: I
     assert "Stop the instance and start it again" in words
 
 
-def test_a_node_that_is_away(consoles: Process, cloud: Cloud, instance: Instance) -> None:
+def test_unreachable_node_ends_the_console(consoles: Process, cloud: Cloud, instance: Instance) -> None:
     cloud.machine.stop_agent()
     with opened(consoles, ticket()) as socket:
         assert end(socket)[0] == 1013
 
 
-def test_an_agent_that_is_restarted(consoles: Process, cloud: Cloud, instance: Instance) -> None:
+def test_agent_restart_ends_the_console(consoles: Process, cloud: Cloud, instance: Instance) -> None:
     with opened(consoles, ticket()) as socket:
         assert socket.recv(LIMIT_S) == BOOTED
         cloud.machine.server.stop(grace_s=5)
         assert end(socket)[0] == 1012
 
 
-def test_an_instance_that_goes_to_another_node(consoles: Process, cloud: Cloud, instance: Instance) -> None:
+def test_migration_ends_the_console(consoles: Process, cloud: Cloud, instance: Instance) -> None:
     """Its guest ends here while the node knows that it is on its way."""
     with opened(consoles, ticket()) as socket:
         assert socket.recv(LIMIT_S) == BOOTED
@@ -300,7 +298,7 @@ def test_an_instance_that_goes_to_another_node(consoles: Process, cloud: Cloud, 
     assert "is migrating to another node" in words
 
 
-def test_a_process_that_stops_says_so(consoles: Process, instance: Instance) -> None:
+def test_stopping_process_ends_the_console(consoles: Process, instance: Instance) -> None:
     with opened(consoles, ticket()) as socket:
         assert socket.recv(LIMIT_S) == BOOTED
         consoles.kill(signal.SIGTERM)
@@ -308,14 +306,14 @@ def test_a_process_that_stops_says_so(consoles: Process, instance: Instance) -> 
     assert [verb for verb, _ in deeds(2)] == ["console.open", "console.close"]
 
 
-def test_so_many_at_once(consoles: Process, instance: Instance) -> None:
+def test_consoles_of_one_user_are_limited(consoles: Process, instance: Instance) -> None:
     with opened(consoles, ticket()) as first, opened(consoles, ticket()) as second:
         assert first.recv(LIMIT_S) == second.recv(LIMIT_S) == BOOTED
         with opened(consoles, ticket()) as third:
             assert end(third)[0] == 4429
 
 
-def test_an_organization_has_a_share_of_all_consoles(consoles: Process, cloud: Cloud, instance: Instance) -> None:
+def test_consoles_of_one_organization_are_limited(consoles: Process, cloud: Cloud, instance: Instance) -> None:
     second = make_token(cloud.tenant.project, role="member")
     with ExitStack() as open_consoles:
         for token in ("alpha", "alpha", second):
@@ -323,14 +321,14 @@ def test_an_organization_has_a_share_of_all_consoles(consoles: Process, cloud: C
         assert end(open_consoles.enter_context(opened(consoles, ticket(second))))[0] == 4429
 
 
-def test_a_message_that_is_too_big(consoles: Process, instance: Instance) -> None:
+def test_oversized_message_ends_the_console(consoles: Process, instance: Instance) -> None:
     with opened(consoles, ticket()) as socket:
         assert socket.recv(LIMIT_S) == BOOTED
         socket.send(bytes(2**20 + 1))
         assert end(socket)[0] == 1009
 
 
-def test_sentences_are_in_the_language_of_the_viewer(consoles: Process, instance: Instance) -> None:
+def test_close_reasons_are_in_the_language_of_the_viewer(consoles: Process, instance: Instance) -> None:
     french = {"Accept-Language": "fr"}
     with opened(consoles, "/v1/consoles/x", additional_headers=french) as socket:
         assert end(socket)[1] == "Le ticket de console a déjà servi, ou a plus de 30 secondes. Demandez-en un nouveau."

@@ -79,16 +79,16 @@ def operation(tenant: Tenant) -> Operation:
 
 
 def end(operation: Operation, tenant: Tenant) -> None:
-    """As a worker does: with an event of the project."""
+    """End the operation like a worker, with an event of the project."""
     Operation.objects.filter(pk=operation.pk).update(state="succeeded", finished_at=clock.now())
-    tell(tenant)
+    publish_one(tenant)
 
 
-def tell(tenant: Tenant) -> None:
+def publish_one(tenant: Tenant) -> None:
     publish_event(tenant.actor, "network.created", new_id(), project_id=tenant.project.pk, name="one")
 
 
-def test_many_wait_and_none_holds_a_thread(site: Site, tenant: Tenant, operation: Operation) -> None:
+def test_waiting_requests_hold_no_threads(site: Site, tenant: Tenant, operation: Operation) -> None:
     path = f"projects/alpha/operations/{operation.pk}"
     waiting = [site.begin(path, wait="60s") for _ in range(MANY)]
     site.until_waiting(MANY)
@@ -99,29 +99,29 @@ def test_many_wait_and_none_holds_a_thread(site: Site, tenant: Tenant, operation
     assert site.waiting() == 0
 
 
-def test_the_end_is_found_without_an_event(site: Site, operation: Operation) -> None:
+def test_operation_end_is_found_without_an_event(site: Site, operation: Operation) -> None:
     waiting = site.begin(f"projects/alpha/operations/{operation.pk}", wait="60s")
     site.until_waiting(1)
     Operation.objects.filter(pk=operation.pk).update(state="succeeded", finished_at=clock.now())
     assert waiting.result(LIMIT_S).json()["state"] == "succeeded"
 
 
-def test_a_wait_that_is_over_answers_what_is(site: Site, operation: Operation) -> None:
+def test_wait_answers_the_current_state_at_its_deadline(site: Site, operation: Operation) -> None:
     assert site.get(f"projects/alpha/operations/{operation.pk}", wait="1s").json()["state"] == "pending"
 
 
-def test_events_behind_now_are_those_that_came_while_it_waited(site: Site, tenant: Tenant) -> None:
-    tell(tenant)
+def test_wait_after_now_returns_only_new_events(site: Site, tenant: Tenant) -> None:
+    publish_one(tenant)
     waiting = site.begin("events", after="now", wait="60s")
     site.until_waiting(1)
-    tell(tenant)
+    publish_one(tenant)
     answer: dict[str, Any] = waiting.result(LIMIT_S).json()
     assert [event["kind"] for event in answer["items"]] == ["network.created"]
     again = site.get("events", after=answer["cursor"], wait="0s").json()
     assert again["items"] == []
 
 
-def test_a_credential_that_ends_meanwhile_learns_nothing(site: Site, tenant: Tenant, operation: Operation) -> None:
+def test_credential_revoked_while_waiting_is_refused(site: Site, tenant: Tenant, operation: Operation) -> None:
     waiting = site.begin(f"projects/alpha/operations/{operation.pk}", wait="60s")
     site.until_waiting(1)
     ApiToken.objects.update(expires_at=clock.now())
@@ -136,7 +136,7 @@ def test_a_client_that_hangs_up_is_forgotten(site: Site, tenant: Tenant) -> None
     site.until_waiting(0)
 
 
-def test_what_is_refused_is_refused_at_once(site: Site, tenant: Tenant) -> None:
+def test_invalid_wait_is_refused_at_once(site: Site, tenant: Tenant) -> None:
     assert site.get("events", wait="61s").json()["code"] == "invalid_parameter"
     assert site.get("operations/x", wait="60s").status_code == 403
     assert site.get("projects/alpha/operations/x", wait="60s").status_code == 404

@@ -35,7 +35,7 @@ def create(name: str, *, token: str = "alpha") -> None:
     assert answer.status_code == 201, answer.content
 
 
-def test_what_is_changed_through_the_api_is_told_at_once(stream: Process, tenant: Tenant) -> None:
+def test_change_through_the_api_is_streamed_at_once(stream: Process, tenant: Tenant) -> None:
     with following(stream) as follower:
         follower.is_ready()
         for name in ("one", "two"):
@@ -45,7 +45,7 @@ def test_what_is_changed_through_the_api_is_told_at_once(stream: Process, tenant
             assert (event["resource"]["name"], event["cursor"]) == (name, follower.last_id)
 
 
-def test_who_comes_again_has_lost_nothing(stream: Process, tenant: Tenant) -> None:
+def test_reconnected_reader_loses_no_event(stream: Process, tenant: Tenant) -> None:
     with following(stream) as follower:
         follower.is_ready()
         create("one")
@@ -59,7 +59,7 @@ def test_who_comes_again_has_lost_nothing(stream: Process, tenant: Tenant) -> No
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_a_process_that_ends_and_comes_back_loses_nothing(stream: Process, tenant: Tenant, how: int) -> None:
+def test_restarted_process_loses_no_event(stream: Process, tenant: Tenant, how: int) -> None:
     with following(stream) as follower:
         last_id = follower.is_ready()
         create("one")
@@ -74,7 +74,7 @@ def test_a_process_that_ends_and_comes_back_loses_nothing(stream: Process, tenan
         assert follower.event()["resource"]["name"] == "two"
 
 
-def test_without_hints_it_looks_by_itself(stream: Process, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stream_polls_without_wakeups(stream: Process, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wakeups, "CHANNEL", "nobody-listens")
     with following(stream) as follower:
         follower.is_ready()
@@ -82,7 +82,7 @@ def test_without_hints_it_looks_by_itself(stream: Process, tenant: Tenant, monke
         assert follower.event()["resource"]["name"] == "one"
 
 
-def test_it_goes_on_when_redis_throws_everybody_out(stream: Process, tenant: Tenant) -> None:
+def test_stream_survives_a_redis_disconnect(stream: Process, tenant: Tenant) -> None:
     with following(stream) as follower:
         follower.is_ready()
         with redis.Redis.from_url(wakeups.redis_url()) as broker:
@@ -93,7 +93,7 @@ def test_it_goes_on_when_redis_throws_everybody_out(stream: Process, tenant: Ten
             assert follower.event()["resource"]["name"] == name
 
 
-def test_what_could_not_be_read_when_it_came_is_told_later(stream: Process, tenant: Tenant) -> None:
+def test_unreadable_event_is_streamed_later(stream: Process, tenant: Tenant) -> None:
     with following(stream) as follower:
         follower.is_ready()
         while "id" not in (follower.frame() or {}):
@@ -113,7 +113,7 @@ def test_what_could_not_be_read_when_it_came_is_told_later(stream: Process, tena
 
 @contextmanager
 def nobody_signs_in() -> Iterator[None]:
-    """Who asks is told that the database has failed; that there is news is found all the same."""
+    """Make authentication fail like with a lost database; wake-ups still arrive."""
     table = ApiToken._meta.db_table
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER TABLE {table} RENAME TO elsewhere")
@@ -123,7 +123,7 @@ def nobody_signs_in() -> Iterator[None]:
             cursor.execute(f"ALTER TABLE elsewhere RENAME TO {table}")
 
 
-def test_each_hears_what_is_theirs(stream: Process, tenant: Tenant) -> None:
+def test_each_reader_receives_only_own_events(stream: Process, tenant: Tenant) -> None:
     make_tenant("beta")
     with following(stream, "alpha") as alpha, following(stream, "beta") as beta:
         alpha.is_ready()
@@ -135,7 +135,7 @@ def test_each_hears_what_is_theirs(stream: Process, tenant: Tenant) -> None:
         assert beta.event()["resource"]["name"] == "of-beta"
 
 
-def test_filters(stream: Process, tenant: Tenant) -> None:
+def test_events_are_filtered_by_kind_and_project(stream: Process, tenant: Tenant) -> None:
     with following(stream, kind="ssh_key.*,network.deleted", project="alpha") as follower:
         follower.is_ready()
         create("one")
@@ -152,7 +152,7 @@ def test_a_revoked_token_ends_its_stream(stream: Process, tenant: Tenant) -> Non
         assert follower.frame() is None
 
 
-def test_a_member_who_has_left_hears_no_more(stream: Process, tenant: Tenant) -> None:
+def test_removed_member_receives_no_more_events(stream: Process, tenant: Tenant) -> None:
     """Also when nothing happens."""
     with following(stream) as follower:
         follower.is_ready()
@@ -160,7 +160,7 @@ def test_a_member_who_has_left_hears_no_more(stream: Process, tenant: Tenant) ->
         assert follower.event()["code"] == "unauthenticated"
 
 
-def test_who_waits_hears_that_it_lives(stream: Process, tenant: Tenant) -> None:
+def test_idle_reader_receives_keepalives(stream: Process, tenant: Tenant) -> None:
     with following(stream) as follower:
         place = follower.is_ready()
         publish_event(None, "node.ready", new_id(), project_id=None)
@@ -180,7 +180,7 @@ def test_who_waits_hears_that_it_lives(stream: Process, tenant: Tenant) -> None:
         ("", {"Authorization": "Bearer alpha", "Last-Event-ID": "x"}, 410, "events.cursor_expired"),
     ],
 )
-def test_refusals_are_those_of_the_api(
+def test_refusals_equal_those_of_the_api(
     stream: Process, tenant: Tenant, query: str, headers: dict[str, str], status: int, code: str
 ) -> None:
     answer = httpx.get(stream.url + query, headers=headers, timeout=LIMIT_S)
@@ -188,7 +188,7 @@ def test_refusals_are_those_of_the_api(
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-def test_it_serves_nothing_else(stream: Process, tenant: Tenant) -> None:
+def test_other_routes_are_not_found(stream: Process, tenant: Tenant) -> None:
     for path in ("/v1/projects", "/v1/projects/alpha/networks", "/"):
         answer = httpx.get(f"http://127.0.0.1:{stream.port}{path}", headers={"Authorization": "Bearer alpha"})
         assert (answer.status_code, answer.json()["code"]) == (404, "route_not_found")
@@ -216,7 +216,7 @@ def test_a_credential_has_a_bounded_number_of_streams(stream: Process, tenant: T
         assert answer_status == 200, "one that was closed makes room"
 
 
-def test_an_organization_has_a_share_of_all_streams(stream: Process, tenant: Tenant) -> None:
+def test_streams_of_one_organization_are_limited(stream: Process, tenant: Tenant) -> None:
     make_tenant("beta")
     lifetime, headers = timedelta(days=1), {"Authorization": "Bearer alpha"}
     _, second = token_issue(
@@ -261,7 +261,7 @@ def test_streams_that_wait_hold_no_connections(
 
 
 def _connections() -> int:
-    """As PostgreSQL counts them: all but this test's own."""
+    """Count the connections of PostgreSQL but this test's own."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"

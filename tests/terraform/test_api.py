@@ -35,7 +35,7 @@ def api(stopping: Event) -> Iterator[Api]:
     made.close()
 
 
-def test_after_an_interrupt_nothing_is_begun_and_what_was_begun_is_waited_for(
+def test_interrupt_starts_no_write_and_awaits_running_operations(
     api: Api, stopping: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
@@ -49,7 +49,7 @@ def test_after_an_interrupt_nothing_is_begun_and_what_was_begun_is_waited_for(
     assert len(pauses) > 1
 
 
-def test_who_does_not_answer_is_named(api: Api) -> None:
+def test_unreachable_api_is_named(api: Api) -> None:
     with pytest.raises(Failure) as caught, translated_errors({}):
         api.get("zones", deadline=time.monotonic())
     [remark] = caught.value.diagnostics
@@ -57,7 +57,7 @@ def test_who_does_not_answer_is_named(api: Api) -> None:
     assert NOBODY in remark.detail
 
 
-def test_a_token_that_cannot_be_one_is_refused_without_being_said(stopping: Event) -> None:
+def test_invalid_token_is_refused_and_not_printed(stopping: Event) -> None:
     with pytest.raises(ValueError, match="characters") as caught:
         Cloud(stopping).connect(NOBODY, "se\ncret", project="", ca_file="")
     assert "cret" not in str(caught.value)
@@ -65,7 +65,7 @@ def test_a_token_that_cannot_be_one_is_refused_without_being_said(stopping: Even
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", [DROP, REFUSE], ids=["after it arrived", "before"])
-def test_an_answer_that_was_lost_leaves_no_doubt_of_what_was_set(
+def test_lost_answer_of_a_write_is_resolved(
     stack: tuple[WholeCloud, ApiOfScripts], wide_token: str, stopping: Event, fault: str
 ) -> None:
     """A PUT for one version is not repeated blindly: the second would be told that somebody else was there."""
@@ -86,7 +86,7 @@ def test_an_answer_that_was_lost_leaves_no_doubt_of_what_was_set(
         cloud.api.close()
 
 
-def test_who_only_asks_for_schemas_loads_no_http() -> None:
+def test_schema_request_loads_no_http_library() -> None:
     """Terraform starts the provider three times for a plan, and two of them only for that."""
     code = "import sys, clients.terraform.main; sys.exit('httpx' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

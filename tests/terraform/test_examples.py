@@ -30,7 +30,7 @@ def test_an_example_is_applied_and_changes_nothing_afterwards(wide: Workspace, e
 
 
 @pytest.mark.slow
-def test_the_example_of_a_policy(in_project: InProject) -> None:
+def test_policy_example_is_applied(in_project: InProject) -> None:
     tf, api = in_project("example")
     tf.write((EXAMPLES / "resources" / "policy.tf").read_text()).apply()
     tf.assert_no_changes()
@@ -38,7 +38,7 @@ def test_the_example_of_a_policy(in_project: InProject) -> None:
 
 
 @pytest.mark.slow
-def test_the_application_and_its_end(in_project: InProject) -> None:
+def test_application_example_is_applied_and_destroyed(in_project: InProject) -> None:
     tf, api = in_project("application")
     tf.write(APPLICATION.read_text()).apply()
     tf.assert_no_changes()
@@ -52,6 +52,6 @@ def test_the_application_and_its_end(in_project: InProject) -> None:
     tf.destroy()
 
 
-def test_the_pages_are_as_the_code_says() -> None:
+def test_generated_pages_are_current() -> None:
     for path, text in documents():
         assert (PAGES / path).read_text() == text, "run make terraform-docs"

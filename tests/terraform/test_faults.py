@@ -24,7 +24,7 @@ def ids(api: Api, kind: str) -> set[str]:
     return {item["id"] for item in api.get(kind, limit="200")["items"]}
 
 
-def test_an_interrupt_in_the_middle_of_creates_loses_nothing(tf: Workspace, api: Api, whole: Cloud) -> None:
+def test_interrupt_during_creates_loses_no_resource(tf: Workspace, api: Api, whole: Cloud) -> None:
     """No worker runs, so that none of the creates can end before the interrupt."""
     tf.write(MANY)
     whole.stack.kill("worker")
@@ -39,8 +39,8 @@ def test_an_interrupt_in_the_middle_of_creates_loses_nothing(tf: Workspace, api:
     tf.destroy()
 
 
-def test_a_restart_of_the_api_is_not_noticed(tf: Workspace, api: Api, whole: Cloud) -> None:
-    """It is gone while operations run, and when the plan begins."""
+def test_apply_continues_over_an_api_restart(tf: Workspace, api: Api, whole: Cloud) -> None:
+    """The API is down while operations run, and when the plan begins."""
     tf.write(MANY)
     whole.stack.kill("worker")
     process = tf.start("apply", "-auto-approve")
@@ -58,7 +58,7 @@ def test_a_restart_of_the_api_is_not_noticed(tf: Workspace, api: Api, whole: Clo
     assert ids(api, "volumes") == set()
 
 
-def test_a_name_that_is_taken_stops_one_and_loses_none(tf: Workspace, api: Api) -> None:
+def test_taken_name_fails_one_resource_and_loses_none(tf: Workspace, api: Api) -> None:
     taken = api.post("volumes", {"name": "many-3", "size_gib": 1})
     refused = tf.write(MANY).refused()
     assert "already has a volume named 'many-3'" in refused
@@ -70,7 +70,7 @@ def test_a_name_that_is_taken_stops_one_and_loses_none(tf: Workspace, api: Api) 
 
 
 @pytest.mark.nightly
-def test_what_is_busy_is_waited_for(tf: Workspace, api: Api, whole: Cloud) -> None:
+def test_busy_resource_is_awaited(tf: Workspace, api: Api, whole: Cloud) -> None:
     tf.write(DATA % "").apply()
     volume = tf.state()["andromede_volume.data"]["id"]
     whole.stack.kill("worker")
@@ -85,8 +85,8 @@ def test_what_is_busy_is_waited_for(tf: Workspace, api: Api, whole: Cloud) -> No
 
 
 @pytest.mark.nightly
-def test_the_end_of_the_time_keeps_the_id(tf: Workspace, api: Api, whole: Cloud) -> None:
-    """What was created is tainted: the next run makes it anew."""
+def test_timeout_keeps_the_id_of_a_created_resource(tf: Workspace, api: Api, whole: Cloud) -> None:
+    """The created resource is tainted: the next run replaces it."""
     whole.stack.kill("worker")
     refused = tf.write(DATA % 'timeouts = { create = "1s" }').refused()
     assert "The time is over" in refused
@@ -98,7 +98,7 @@ def test_the_end_of_the_time_keeps_the_id(tf: Workspace, api: Api, whole: Cloud)
     assert ids(api, "volumes") == set()
 
 
-def test_drift_is_shown_and_mended(tf: Workspace, api: Api) -> None:
+def test_drift_is_shown_and_repaired(tf: Workspace, api: Api) -> None:
     tf.write(LAN).apply()
     network = tf.state()["andromede_network.lan"]["id"]
     path = f"networks/{network}"
@@ -112,7 +112,7 @@ def test_drift_is_shown_and_mended(tf: Workspace, api: Api) -> None:
     tf.destroy()
 
 
-def test_what_was_deleted_outside_is_made_again(tf: Workspace, api: Api) -> None:
+def test_resource_deleted_outside_is_recreated(tf: Workspace, api: Api) -> None:
     tf.write(WEB % "" + LAN).apply()
     for kind in ("instances", "networks"):
         for item in ids(api, kind):
@@ -133,14 +133,14 @@ def test_destroying_works_in_any_order(tf: Workspace, api: Api) -> None:
         assert ids(api, kind) == set()
 
 
-def test_without_a_token_the_provider_says_what_to_set(tf: Workspace) -> None:
+def test_missing_token_names_the_setting(tf: Workspace) -> None:
     del tf.variables["ANDROMEDE_TOKEN"]
     refused = tf.write(LAN).refused()
     assert "The provider has no token" in refused
     assert "ANDROMEDE_TOKEN" in refused
 
 
-def test_a_wrong_token_is_refused_and_nothing_is_forgotten(tf: Workspace) -> None:
+def test_wrong_token_is_refused_and_the_state_kept(tf: Workspace) -> None:
     tf.write(LAN).apply()
     right, tf.variables["ANDROMEDE_TOKEN"] = tf.variables["ANDROMEDE_TOKEN"], "wrong"
     assert "unauthenticated" in plain(tf.run("plan", ok=(1,)))

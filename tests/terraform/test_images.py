@@ -12,7 +12,7 @@ from tests.terraform.test_resources import block
 pytestmark = pytest.mark.slow
 
 
-def test_an_image_is_uploaded_and_what_is_in_the_file_decides(tf: Workspace, api: Api, tmp_path: Path) -> None:
+def test_image_is_uploaded_and_identified_by_content(tf: Workspace, api: Api, tmp_path: Path) -> None:
     one, two = make_image(tmp_path / "one.qcow2"), make_image(tmp_path / "two.qcow2")
     lines = ('name = "mine"', 'format = "qcow2"')
     tf.write(block("image", *lines, f'source_file = "{one}"')).apply()

@@ -17,7 +17,7 @@ def plain(text: str) -> str:
     return " ".join(text.replace("│", " ").split())
 
 
-def test_another_flavor_needs_leave_to_stop_it(tf: Workspace, api: Api) -> None:
+def test_flavor_change_needs_permission_to_stop(tf: Workspace, api: Api) -> None:
     tf.write(WEB % "").apply()
     bigger = WEB.replace('"tiny"', '"small"', 1)
     refused = tf.write(bigger % "").refused()
@@ -46,7 +46,7 @@ def test_a_flavor_that_is_refused_leaves_the_instance_running(tf: Workspace, api
     tf.destroy()
 
 
-def test_another_image_asks_for_a_new_instance_or_rebuilds(tf: Workspace) -> None:
+def test_image_change_replaces_or_rebuilds_the_instance(tf: Workspace) -> None:
     tf.write(WEB % "").apply()
     first = tf.state()[ADDRESS]
     other = WEB.replace('image  = "tiny"', 'image  = "other"')
@@ -65,7 +65,7 @@ def test_another_image_asks_for_a_new_instance_or_rebuilds(tf: Workspace) -> Non
 
 
 @pytest.mark.nightly
-def test_other_keys_say_that_they_make_a_new_instance(tf: Workspace) -> None:
+def test_key_change_plans_a_new_instance(tf: Workspace) -> None:
     tf.write(KEY + WEB % "ssh_keys = [andromede_ssh_key.key.id]").apply()
     tf.write(KEY + WEB % 'ssh_keys = ["key"]').assert_no_changes()
     planned = tf.write(KEY + WEB % "").plan()
@@ -75,7 +75,7 @@ def test_other_keys_say_that_they_make_a_new_instance(tf: Workspace) -> None:
 
 
 @pytest.mark.nightly
-def test_after_an_import_unreadable_attributes_replace_and_rebuild_nothing(tf: Workspace, api: Api) -> None:
+def test_import_replaces_nothing_for_unreadable_attributes(tf: Workspace, api: Api) -> None:
     text = KEY + WEB % "ssh_keys = [andromede_ssh_key.key.name]\nrebuild_on_image_change = true"
     tf.write(text).apply()
     tf.forget()
@@ -91,7 +91,7 @@ def test_after_an_import_unreadable_attributes_replace_and_rebuild_nothing(tf: W
     tf.destroy()
 
 
-def test_names_and_ids_of_the_same_things_are_no_change(tf: Workspace) -> None:
+def test_name_and_id_of_one_resource_are_equal(tf: Workspace) -> None:
     tf.write(LAN + WEB % "networks = [andromede_network.lan.id]").apply()
     image = tf.state()[ADDRESS]["image_id"]
     named = WEB.replace('image  = "tiny"', f'image  = "{image}"')
@@ -151,12 +151,12 @@ def test_a_volume_grows_in_place_and_never_shrinks(tf: Workspace) -> None:
     tf.write(grown).destroy()
 
 
-def test_each_wrong_field_is_named_where_it_stands(tf: Workspace) -> None:
+def test_invalid_field_is_named_with_its_line(tf: Workspace) -> None:
     refused = tf.write(WEB % 'networks = [\n    "missing",\n  ]').refused()
     assert "network.not_found" in refused
     assert "main.tf line 6" in refused
 
 
-def test_no_place_is_foreseen_in_the_plan(tf: Workspace) -> None:
+def test_plan_warns_when_no_node_is_available(tf: Workspace) -> None:
     planned = tf.write(WEB % 'zones = ["de-rhein-1"]').plan()
     assert "As things stand, there is no place for it" in planned

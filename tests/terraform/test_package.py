@@ -42,7 +42,7 @@ def test_terraform_installs_the_package_from_a_packed_mirror(
 
 
 @pytest.mark.nightly
-def test_the_sums_are_those_of_the_files(package: Path) -> None:
+def test_checksums_match_the_files(package: Path) -> None:
     lines = (package / "terraform-provider-andromede_0.1.0_SHA256SUMS").read_text().splitlines()
     sums = {name: digest for digest, name in (line.split("  ") for line in lines)}
     assert set(sums) == {ZIP, "terraform-provider-andromede_0.1.0_manifest.json"}

@@ -19,7 +19,7 @@ def policy(*atoms: str) -> str:
     return 'resource "andromede_policy" "it" {\n  atoms = {\n' + "".join(atoms) + "  }\n}\n"
 
 
-def test_a_policy_from_the_first_atom_to_the_end(in_project: InProject) -> None:
+def test_policy_is_created_changed_and_destroyed(in_project: InProject) -> None:
     tf, api = in_project("law")
     tf.write(policy(HOME)).apply()
     tf.assert_no_changes()
@@ -43,7 +43,7 @@ def test_a_policy_from_the_first_atom_to_the_end(in_project: InProject) -> None:
     assert len(api.get("policy")["atoms"]) == 2
 
 
-def test_a_policy_that_a_destroy_left_is_adopted_when_it_is_the_same(in_project: InProject) -> None:
+def test_policy_left_by_a_destroy_is_adopted_when_equal(in_project: InProject) -> None:
     tf, api = in_project("again")
     tf.write(policy(HOME)).apply()
     assert "The policy stays in force" in tf.destroy()
@@ -54,7 +54,7 @@ def test_a_policy_that_a_destroy_left_is_adopted_when_it_is_the_same(in_project:
     tf.assert_no_changes()
 
 
-def test_a_wrong_atom_is_found_in_the_plan(in_project: InProject) -> None:
+def test_plan_finds_an_invalid_clause(in_project: InProject) -> None:
     tf, _ = in_project("order")
     refused = tf.write(policy(HOME.replace('"in"', '"inside"'))).refused()
     assert "placement.policy_invalid" in refused

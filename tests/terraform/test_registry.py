@@ -49,7 +49,7 @@ def certificate(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def port(certificate: Path, settings: Settings, tmp_path: Path) -> Iterator[int]:
-    """Where the API answers over TLS."""
+    """Return the port on which the API answers over TLS."""
     settings.TERRAFORM_PROVIDERS_DIR = tmp_path / "providers"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
@@ -117,7 +117,7 @@ def test_terraform_installs_the_provider(release: Path, keyring: dict[str, str],
     assert f"Installed localhost:{port}/andromede/andromede v{VERSION} (self-signed" in said
 
 
-def test_terraform_refuses_sums_that_were_changed_after_they_were_signed(
+def test_terraform_refuses_checksums_changed_after_signing(
     release: Path, keyring: dict[str, str], port: int, tmp_path: Path
 ) -> None:
     publish(release, keyring)
@@ -127,7 +127,7 @@ def test_terraform_refuses_sums_that_were_changed_after_they_were_signed(
 
 
 @pytest.mark.parametrize("spoilt", ["zip", "sums", "missing"])
-def test_a_release_whose_files_do_not_go_together_is_not_published(
+def test_inconsistent_release_is_not_published(
     release: Path, keyring: dict[str, str], settings: Settings, tmp_path: Path, spoilt: str
 ) -> None:
     settings.TERRAFORM_PROVIDERS_DIR = tmp_path / "providers"
@@ -145,7 +145,7 @@ def test_a_release_whose_files_do_not_go_together_is_not_published(
 @pytest.mark.parametrize(
     "path", ["..%2f..%2fpki/x/versions", "andromede/andromede/1.2.3/files/..%2f..%2fsecret", "a/b/0.0.0/download/x/y"]
 )
-def test_nothing_but_releases_is_served(
+def test_registry_serves_only_releases(
     release: Path, keyring: dict[str, str], settings: Settings, tmp_path: Path, path: str
 ) -> None:
     settings.TERRAFORM_PROVIDERS_DIR = tmp_path / "providers"

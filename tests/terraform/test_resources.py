@@ -145,7 +145,7 @@ LIVES = [
 
 
 @pytest.mark.parametrize("life", thinned(LIVES, keep_every=2), ids=lambda life: life.id)
-def test_a_whole_life(wide: Workspace, api: Api, life: Life) -> None:
+def test_resource_is_created_updated_replaced_imported_and_destroyed(wide: Workspace, api: Api, life: Life) -> None:
     tf = wide
     tf.write(life.before + life.first).apply()
     tf.assert_no_changes()
@@ -169,7 +169,7 @@ def test_a_whole_life(wide: Workspace, api: Api, life: Life) -> None:
 
 
 def id_of(values: dict[str, Any]) -> Any:
-    """What each project has one of goes by the project."""
+    """Return the id; a resource that each project has once goes by the project."""
     return values.get("id") or values["project"]
 
 
@@ -187,7 +187,7 @@ def import_into_nothing(tf: Workspace) -> None:
     tf.write("", name="import.tf").assert_no_changes()
 
 
-def test_import_by_name_and_by_identity(tf: Workspace) -> None:
+def test_resource_is_imported_by_name_and_by_identity(tf: Workspace) -> None:
     tf.write(LAN + DATA % "").apply()
     known = tf.state()
     tf.forget()
@@ -198,7 +198,7 @@ def test_import_by_name_and_by_identity(tf: Workspace) -> None:
     tf.write("", name="import.tf").assert_no_changes()
 
 
-def test_an_import_of_nothing_says_so(tf: Workspace) -> None:
+def test_import_of_a_missing_resource_is_reported(tf: Workspace) -> None:
     tf.write(LAN)
     assert "There is no network 'nothing' here" in " ".join(tf.run("import", LAN_ADDRESS, "nothing", ok=(1,)).split())
 
@@ -247,7 +247,7 @@ def test_the_secret_of_a_webhook_is_rotated_and_never_by_an_import(tf: Workspace
     tf.destroy()
 
 
-def test_data_sources(tf: Workspace) -> None:
+def test_data_sources_read_resources(tf: Workspace) -> None:
     tf.write(
         'data "andromede_flavors" "some" {\n  min_memory_mib = 2000\n}\n'
         'data "andromede_images" "tiny" {\n  name = "tiny"\n}\n'
@@ -270,7 +270,7 @@ def test_data_sources(tf: Workspace) -> None:
     assert found["simulation"]["explanation"]
 
 
-def test_a_query_finds_what_has_a_label(tf: Workspace) -> None:
+def test_query_finds_resources_by_label(tf: Workspace) -> None:
     tf.write(LAN + DATA % 'labels = { env = "prod" }' + block("volume", 'name = "other"', "size_gib = 1")).apply()
     query = 'list "andromede_volume" "prod" {\n  provider = andromede\n  config {\n    labels = "env=prod"\n  }\n}\n'
     printed = tf.write(query, name="all.tfquery.hcl").run("query")

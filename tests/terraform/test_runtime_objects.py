@@ -32,14 +32,14 @@ def test_an_interrupt_loses_no_object(toy: Workspace, cloud: Path) -> None:
 
 
 @pytest.mark.nightly
-def test_a_create_that_fails_before_leaves_nothing(toy: Workspace) -> None:
+def test_create_that_fails_before_the_object_leaves_no_state(toy: Workspace) -> None:
     toy.write('resource "toy_thing" "a" {\n  name = "refused"\n}\n')
     assert "The cloud refuses" in (refused := toy.refused())
     assert "main.tf line 2" in refused
     assert toy.state() == {}
 
 
-def test_a_create_that_fails_after_keeps_the_id_and_is_tainted(toy: Workspace) -> None:
+def test_create_that_fails_after_the_object_taints_it(toy: Workspace) -> None:
     toy.write('resource "toy_thing" "a" {\n  name = "half"\n}\n')
     assert "RuntimeError: in the middle" in toy.refused()
     assert toy.state()["toy_thing.a"]["id"] == "id-half"
@@ -47,7 +47,7 @@ def test_a_create_that_fails_after_keeps_the_id_and_is_tainted(toy: Workspace) -
 
 
 @pytest.mark.nightly
-def test_an_update_that_fails_keeps_what_it_has_done(toy: Workspace) -> None:
+def test_failed_update_keeps_its_partial_result(toy: Workspace) -> None:
     toy.write(thing("size = 1")).apply()
     toy.write(thing('size = 2\ncolor = "black"'))
     assert "No black" in toy.refused()
@@ -57,14 +57,14 @@ def test_an_update_that_fails_keeps_what_it_has_done(toy: Workspace) -> None:
 
 
 @pytest.mark.nightly
-def test_import_by_id_into_an_empty_state(toy: Workspace) -> None:
+def test_object_is_imported_by_id_into_an_empty_state(toy: Workspace) -> None:
     toy.write(thing("size = 4")).apply()
     toy.forget()
     toy.run("import", "toy_thing.a", "a")
     toy.assert_no_changes()
 
 
-def test_import_by_identity(toy: Workspace) -> None:
+def test_object_is_imported_by_identity(toy: Workspace) -> None:
     toy.write(thing("size = 4")).apply()
     toy.forget()
     toy.write('import {\n  to       = toy_thing.a\n  identity = { name = "a" }\n}\n', name="import.tf")
@@ -96,7 +96,7 @@ def test_an_object_moves_to_another_type(toy: Workspace) -> None:
     assert list(toy.state()) == ["toy_thing.a"]
 
 
-def test_destroy_forgets_what_is_gone_already(toy: Workspace, cloud: Path) -> None:
+def test_destroy_accepts_a_missing_object(toy: Workspace, cloud: Path) -> None:
     toy.write(thing("")).apply()
     (cloud / "a.json").unlink()
     toy.destroy()
@@ -104,7 +104,7 @@ def test_destroy_forgets_what_is_gone_already(toy: Workspace, cloud: Path) -> No
 
 
 @pytest.mark.nightly
-def test_a_data_source_reads(toy: Workspace) -> None:
+def test_data_source_reads_an_object(toy: Workspace) -> None:
     toy.write(
         thing("") + 'data "toy_count" "all" {\n  depends_on = [toy_thing.a]\n}\n'
         'output "things" {\n  value = data.toy_count.all.things\n}\n'
@@ -113,7 +113,7 @@ def test_a_data_source_reads(toy: Workspace) -> None:
 
 
 @pytest.mark.nightly
-def test_a_function_is_called_and_its_error_names_it(toy: Workspace) -> None:
+def test_function_is_called_and_its_error_reported(toy: Workspace) -> None:
     toy.write('output "joined" {\n  value = provider::toy::join("a", "b")\n}\n').apply()
     assert toy.outputs() == {"joined": "a-b"}
     toy.write('output "joined" {\n  value = provider::toy::join("", "b")\n}\n')
@@ -128,7 +128,7 @@ def test_an_action_shows_its_progress(toy: Workspace) -> None:
 
 
 @pytest.mark.nightly
-def test_an_action_that_fails_says_why(toy: Workspace) -> None:
+def test_failed_action_is_reported(toy: Workspace) -> None:
     toy.write('action "toy_poke" "it" {\n  config {\n    name = "nobody"\n  }\n}\n')
     assert "Nobody there" in toy.refused("-invoke=action.toy_poke.it")
 
@@ -154,7 +154,7 @@ def test_a_query_lists_objects_and_their_configuration(toy: Workspace) -> None:
     assert 'name = "a"' in generated
 
 
-def test_nobody_starts_a_plugin_by_hand() -> None:
+def test_plugin_refuses_a_start_by_hand() -> None:
     command = [sys.executable, "-m", "tests.terraform.toy.provider"]
     ended = subprocess.run(command, cwd=ROOT, env={"TOY_DIR": "/"}, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (1, "")

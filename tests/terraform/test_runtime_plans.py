@@ -16,7 +16,7 @@ def thing(text: str) -> str:
     return THING % text
 
 
-def test_what_is_left_out_is_default_computed_or_null(toy: Workspace) -> None:
+def test_omitted_attribute_is_default_computed_or_null(toy: Workspace) -> None:
     toy.write(thing("")).apply()
     state = toy.state()["toy_thing.a"]
     assert (state["size"], state["color"], state["id"], state["tags"]) == (1, "grey", "id-a", None)
@@ -38,7 +38,7 @@ def test_an_error_of_a_plan_names_its_line(toy: Workspace) -> None:
     assert "main.tf line 3" in refused
 
 
-def test_what_the_cloud_chose_stays_when_something_else_changes(toy: Workspace) -> None:
+def test_computed_value_survives_another_change(toy: Workspace) -> None:
     toy.write(thing('color = "red"')).apply()
     toy.write(thing('labels = { env = "prod" }')).apply()
     state = toy.state()["toy_thing.a"]
@@ -47,7 +47,7 @@ def test_what_the_cloud_chose_stays_when_something_else_changes(toy: Workspace) 
 
 
 @pytest.mark.nightly
-def test_what_follows_changes_is_unknown_in_their_plan_alone(toy: Workspace) -> None:
+def test_derived_value_is_unknown_only_in_plans_with_a_change(toy: Workspace) -> None:
     toy.write(thing("")).apply()
     toy.write(thing("steps = [1, 2.5]"))
     assert "revision = 1 -> (known after apply)" in toy.plan().replace("  ", " ")
@@ -77,7 +77,7 @@ def test_the_order_of_a_set_is_no_change(toy: Workspace) -> None:
 
 
 @pytest.mark.nightly
-def test_nested_attributes_and_blocks_keep_what_was_computed(toy: Workspace) -> None:
+def test_nested_computed_values_are_kept(toy: Workspace) -> None:
     toy.write(thing('nics = [{ net = "lan" }]\nrule { net = "wan" }')).apply()
     toy.assert_no_changes()
     toy.write(thing('nics = [{ net = "lan" }, { net = "dmz" }]\nrule { net = "wan" }')).apply()
@@ -94,7 +94,7 @@ def test_a_check_names_the_attribute_within(toy: Workspace) -> None:
 
 
 @pytest.mark.nightly
-def test_a_resource_checks_what_no_attribute_can(toy: Workspace) -> None:
+def test_resource_wide_check_is_applied(toy: Workspace) -> None:
     assert "Unlucky" in toy.write(thing("size = 13")).refused()
 
 
@@ -130,7 +130,7 @@ def test_timeouts_are_checked_and_change_nothing(toy: Workspace) -> None:
     assert toy.state()["toy_thing.a"]["timeouts"]["create"] == "5s"
 
 
-def test_drift_is_seen_and_mended(toy: Workspace, cloud: Path) -> None:
+def test_drift_is_shown_and_repaired(toy: Workspace, cloud: Path) -> None:
     toy.write(thing("size = 5")).apply()
     changed = json.loads((cloud / "a.json").read_text())
     (cloud / "a.json").write_text(json.dumps({**changed, "size": 3}))
@@ -139,7 +139,7 @@ def test_drift_is_seen_and_mended(toy: Workspace, cloud: Path) -> None:
     assert json.loads((cloud / "a.json").read_text())["size"] == 5
 
 
-def test_what_was_deleted_outside_is_made_again(toy: Workspace, cloud: Path) -> None:
+def test_object_deleted_outside_is_recreated(toy: Workspace, cloud: Path) -> None:
     toy.write(thing("")).apply()
     (cloud / "a.json").unlink()
     assert "will be created" in toy.plan()

@@ -50,7 +50,7 @@ def terraform(served: str, tmp_path: Path) -> Terraform:
     return made
 
 
-def test_a_state_is_written_under_a_lock_and_read_again(terraform: Terraform) -> None:
+def test_state_is_written_under_a_lock_and_read_back(terraform: Terraform) -> None:
     terraform.run("apply", "-auto-approve")
     state = TerraformState.objects.get()
     assert (state.name, state.lock) == ("prod", None)
@@ -66,7 +66,7 @@ def test_a_state_is_written_under_a_lock_and_read_again(terraform: Terraform) ->
     assert TerraformStateVersion.objects.count() > 2
 
 
-def test_somebody_elses_lock_is_told_and_can_be_forced_open(terraform: Terraform) -> None:
+def test_lock_of_another_is_reported_and_can_be_forced(terraform: Terraform) -> None:
     terraform.run("apply", "-auto-approve")
     TerraformState.objects.update(lock=LOCK, locked_at=TerraformState.objects.get().created_at)
     said = terraform.run("apply", "-auto-approve", "-replace=terraform_data.thing", expected=1)

@@ -35,7 +35,7 @@ def processes_of(role: str) -> list[str]:
     return found
 
 
-def test_there_is_a_role_for_each_process_and_no_other() -> None:
+def test_roles_and_processes_agree() -> None:
     found = [process for role in ROLES - SHARED for process in processes_of(role)]
     assert sorted(found) == sorted(Stack(Path("nowhere")).commands())
 
@@ -110,7 +110,7 @@ def of_process(role: str, tasks_in: str = "main") -> dict[str, Any]:
 
 
 def write(file: Path, template: Path, given: dict[str, Any]) -> None:
-    """As Ansible does it: variables may name others."""
+    """Render like Ansible: variables may name others."""
     jinja = Environment(trim_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined, autoescape=False)
     jinja.filters["regex_replace"] = lambda text, old, new: re.sub(old, new, text)
     used = template.read_text()
@@ -126,7 +126,7 @@ def test_systemd_finds_nothing_wrong_with_a_unit(units: Path) -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
-def test_no_unit_is_more_exposed_than_it_must_be(units: Path) -> None:
+def test_exposure_of_each_unit_is_within_its_limit(units: Path) -> None:
     for file in units.glob("andromede-*.service"):
         limit = EXPOSURE_MAX.get(file.name, EXPOSURE_MAX_OF_OTHERS)
         ran = analyze("security", "--offline=true", "--no-pager", f"--threshold={round(limit * 10)}", str(file))
@@ -135,8 +135,8 @@ def test_no_unit_is_more_exposed_than_it_must_be(units: Path) -> None:
 
 def test_the_agent_may_try_kvm_and_feed_the_watchdog(units: Path) -> None:
     unit = (units / "andromede-node.service").read_text()
-    assert said(unit, "DevicePolicy=(.*)") == ["closed"]
-    assert said(unit, "DeviceAllow=(.*)") == ["/dev/kvm rw", "/dev/watchdog rw"]
+    assert values_of(unit, "DevicePolicy=(.*)") == ["closed"]
+    assert values_of(unit, "DeviceAllow=(.*)") == ["/dev/kvm rw", "/dev/watchdog rw"]
 
 
 @pytest.mark.parametrize(("confinement", "is_optional"), [("apparmor", False), ("none", True)])
@@ -148,7 +148,7 @@ def test_the_agent_demands_confinement_where_libvirt_does(tmp_path: Path, confin
     assert f"--guest-users {defaults('node')['node_guest_users']}" in unit.read_text()
 
 
-def test_the_agent_shares_the_mounts_of_its_node_and_may_ask_for_the_clock(units: Path) -> None:
+def test_agent_unit_shares_mounts_and_may_read_the_clock(units: Path) -> None:
     """Routers' namespaces are mounts, and outlive it only where it has no mount namespace of its own."""
     unit = (units / "andromede-node.service").read_text()
     apart = "|".join(
@@ -160,12 +160,12 @@ def test_the_agent_shares_the_mounts_of_its_node_and_may_ask_for_the_clock(units
     assert not any("@clock" in each or not each.startswith("~") for each in filters)
 
 
-def test_the_watcher_alone_may_ask_for_the_clock_and_nobody_sets_it(units: Path) -> None:
+def test_only_the_watcher_unit_may_read_the_clock_and_none_sets_it(units: Path) -> None:
     for unit in units.glob("andromede-*.service"):
         if unit.name != "andromede-node.service":
             may_ask = unit.name == "andromede-watcher.service"
-            assert ("adjtimex" in said(unit.read_text(), "SystemCallFilter=(.*)")) == may_ask, unit.name
-            assert said(unit.read_text(), "CapabilityBoundingSet=(.*)") == [""], unit.name
+            assert ("adjtimex" in values_of(unit.read_text(), "SystemCallFilter=(.*)")) == may_ask, unit.name
+            assert values_of(unit.read_text(), "CapabilityBoundingSet=(.*)") == [""], unit.name
 
 
 @pytest.mark.parametrize(
@@ -180,21 +180,21 @@ def test_the_watcher_alone_may_ask_for_the_clock_and_nobody_sets_it(units: Path)
         ("webhooks", "webhooks", {"secret-key", "secret-key-fallbacks"}),
     ],
 )
-def test_a_process_is_given_its_own_keys_alone(units: Path, process: str, user: str, keys: set[str]) -> None:
+def test_process_gets_only_its_own_keys(units: Path, process: str, user: str, keys: set[str]) -> None:
     """`make ansible` tries it: each user there tries to read each key."""
     unit = (units / f"andromede-{process}.service").read_text()
-    given = {name for name in said(unit, "LoadCredential=(.*):.*") if not name.endswith(".crt")}
+    given = {name for name in values_of(unit, "LoadCredential=(.*):.*") if not name.endswith(".crt")}
     assert given == keys
-    assert said(unit, "(?:User|Group)=(.*)") == [f"andromede-{user}"] * 2
-    assert f"ANDROMEDE_DB_USER=andromede_{user}" in said(unit, "Environment=(.*)")
-    assert ("ANDROMEDE_SECRET_KEY=" in said(unit, "Environment=(.*)")) == (process in WITHOUT_SECRET_KEY)
+    assert values_of(unit, "(?:User|Group)=(.*)") == [f"andromede-{user}"] * 2
+    assert f"ANDROMEDE_DB_USER=andromede_{user}" in values_of(unit, "Environment=(.*)")
+    assert ("ANDROMEDE_SECRET_KEY=" in values_of(unit, "Environment=(.*)")) == (process in WITHOUT_SECRET_KEY)
 
 
-def said(unit: str, pattern: str) -> list[str]:
+def values_of(unit: str, pattern: str) -> list[str]:
     return re.findall(f"^{pattern}$", unit, re.MULTILINE)
 
 
-def test_users_and_roles_are_those_of_the_table() -> None:
+def test_users_and_roles_agree_with_the_database_table() -> None:
     assert defaults("database")["database_roles"] == ["andromede", *(f"{PREFIX}{name}" for name in ROLES_OF_DATABASE)]
     assert set(defaults("authority")["authority_users"]) == set(ROLES_OF_DATABASE)
     trusts = {
@@ -203,20 +203,20 @@ def test_users_and_roles_are_those_of_the_table() -> None:
     assert trusts == {name: TRUSTS.get(name, name) for name in Stack(Path("nowhere")).commands()}
 
 
-def test_one_unit_runs_the_workers_of_one_user_and_each_answers_at_a_port_of_its_own(units: Path) -> None:
+def test_worker_unit_runs_all_workers_with_separate_ports(units: Path) -> None:
     unit = (units / "andromede-workers.service").read_text()
-    (words,) = said(unit, r"ExecStart=.*/bin/python -m controlplane\.config\.run_workers (.*)")
+    (words,) = values_of(unit, r"ExecStart=.*/bin/python -m controlplane\.config\.run_workers (.*)")
     copies = dict(map(run_workers._named, words.split()))
     assert set(copies) == {name for name in WORKERS if TRUSTS.get(name, name) == "worker"}
-    (listen,) = (each for each in said(unit, "Environment=(.*)") if "OBSERVE_LISTEN" in each)
+    (listen,) = (each for each in values_of(unit, "Environment=(.*)") if "OBSERVE_LISTEN" in each)
     addresses = dict(each.split("=") for each in listen.partition("=")[2].split(","))
     ports = defaults("systemd_unit")["systemd_unit_observe_ports"]
     assert addresses == {name: f"127.0.0.1:{ports[name]}" for name in copies}
     assert len(set(ports.values())) == len(ports)
 
 
-def test_units_that_were_one_of_its_workers_end_before_it_starts() -> None:
-    """They would read the same queues, and listen at the same ports."""
+def test_earlier_worker_units_stop_before_the_new_one_starts() -> None:
+    """Both would read the same queues, and listen at the same ports."""
     tasks = yaml.safe_load((PLAYBOOK / "roles/workers/tasks/main.yml").read_text())
     found, stop, gone, process = tasks
     earlier = {f"andromede-{name}.service" for name in [*of_process("workers")["systemd_unit_copies"], "beat"]}
@@ -226,24 +226,24 @@ def test_units_that_were_one_of_its_workers_end_before_it_starts() -> None:
     assert "ansible.builtin.include_role" in process
 
 
-def test_a_dump_is_on_disk_encrypted_alone(units: Path) -> None:
+def test_dump_is_stored_encrypted_only(units: Path) -> None:
     """`make ansible` restores one."""
     unit = (units / "andromede-backup.service").read_text()
-    (command,) = [each for each in said(unit, "ExecStart=(.*)") if "pg_dump" in each]
+    (command,) = [each for each in values_of(unit, "ExecStart=(.*)") if "pg_dump" in each]
     assert "pg_dump --format custom andromede | age --encrypt" in command
     assert "pipefail" in command, "half a dump is none"
 
 
-def test_a_sentinel_elsewhere_has_its_keys_alone_and_reaches_postgresql_over_tls(tmp_path: Path) -> None:
+def test_remote_sentinel_has_only_its_keys_and_uses_tls(tmp_path: Path) -> None:
     """The group of Redis' socket is not there, and beside the control plane its unit is another."""
     given = {"release_folder": "/r"} | defaults("systemd_unit") | of_process("sentinel", "elsewhere")
     unit = tmp_path / "andromede-sentinel.service"
     write(unit, PLAYBOOK / "roles/systemd_unit/templates/process.service.j2", given)
     text = unit.read_text()
-    assert said(text, "LoadCredential=(.*):.*") == ["sentinel", "ca.crt", "database.crt", "database.key"]
-    assert said(text, "SupplementaryGroups=(.*)") == [""]
-    assert said(text, "(?:User|Group)=(.*)") == ["andromede-sentinel"] * 2
-    assert said(text, "ExecStart=(.*)") == ["/r/current/.venv/bin/python -m controlplane.config.run_sentinel"]
+    assert values_of(text, "LoadCredential=(.*):.*") == ["sentinel", "ca.crt", "database.crt", "database.key"]
+    assert values_of(text, "SupplementaryGroups=(.*)") == [""]
+    assert values_of(text, "(?:User|Group)=(.*)") == ["andromede-sentinel"] * 2
+    assert values_of(text, "ExecStart=(.*)") == ["/r/current/.venv/bin/python -m controlplane.config.run_sentinel"]
     ran = analyze(
         "security", "--offline=true", "--no-pager", f"--threshold={EXPOSURE_MAX_OF_OTHERS * 10:.0f}", str(unit)
     )
@@ -254,7 +254,7 @@ def test_a_sentinel_elsewhere_has_its_keys_alone_and_reaches_postgresql_over_tls
         PLAYBOOK / "roles/sentinel/templates/sentinel.env.j2",
         {"sentinel_database": "10.0.0.1", "andromede_settings": {"CLOCK": "kept-elsewhere"}},
     )
-    assert said(settings.read_text(), "ANDROMEDE_(.*)") == [
+    assert values_of(settings.read_text(), "ANDROMEDE_(.*)") == [
         "VAR_DIR=/var/lib/andromede",
         "DB_HOST=10.0.0.1",
         "DB_HAS_TLS=true",
@@ -262,7 +262,7 @@ def test_a_sentinel_elsewhere_has_its_keys_alone_and_reaches_postgresql_over_tls
     ]
 
 
-def test_postgresql_lets_a_sentinel_elsewhere_in_by_certificate_and_nobody_when_there_is_none() -> None:
+def test_postgresql_admits_a_remote_sentinel_by_certificate_only() -> None:
     tasks = yaml.safe_load((PLAYBOOK / "roles/sentinel/tasks/database.yml").read_text())
     lines = [task["ansible.builtin.lineinfile"] for task in tasks if "ansible.builtin.lineinfile" in task]
     assert {each["state"] for each in lines} == {"{{ 'present' if sentinel_is_elsewhere else 'absent' }}"}
@@ -271,14 +271,14 @@ def test_postgresql_lets_a_sentinel_elsewhere_in_by_certificate_and_nobody_when_
     assert re.fullmatch(r"hostssl andromede andromede_sentinel \{\{.*\}\} cert map=andromede-tls", rule)
 
 
-def test_without_a_key_to_encrypt_for_nothing_is_installed() -> None:
+def test_installation_needs_a_backup_recipient() -> None:
     first = yaml.safe_load((PLAYBOOK / "roles/database/tasks/main.yml").read_text())[0]
     assert first["ansible.builtin.assert"]["that"] == "database_backup_recipients | length > 0"
     assert defaults("database")["database_backup_recipients"] == []
 
 
-def test_the_key_of_the_authority_is_written_nowhere_on_a_machine() -> None:
-    """It passes on stdin; what an earlier release left goes."""
+def test_key_of_the_authority_is_never_written_to_a_machine() -> None:
+    """The key passes on stdin; a file of an earlier release is deleted."""
     for file in PLAYBOOK.glob("roles/*/tasks/*.yml"):
         for task in yaml.safe_load(file.read_text()):
             copied = str(task.get("ansible.builtin.copy", "")) + str(task.get("ansible.builtin.template", ""))

@@ -67,16 +67,16 @@ def page() -> str:
         ({}, "anything"),
     ],
 )
-def test_schemas_in_words(schema: dict[str, Any], words: str) -> None:
+def test_schema_has_a_type_name(schema: dict[str, Any], words: str) -> None:
     assert type_of(schema, DOCUMENT) == words
 
 
-def test_what_contains_itself_ends() -> None:
+def test_recursive_schema_ends() -> None:
     names = [name for name, _, _ in members(BOX, DOCUMENT)]
     assert names == ["size", "boxes", "boxes[].size", "boxes[].boxes", "boxes[].boxes[].size", "boxes[].boxes[].boxes"]
 
 
-def test_the_command_sends_what_was_sent() -> None:
+def test_command_sends_the_example_body() -> None:
     command = page().split("```sh\n")[1].split("\n```")[0]
     words = shlex.split(command)
     assert words[:4] == ["curl", "-X", "PUT", "$ANDROMEDE_URL/v1/projects/web/boxes/a?x=a+b%26c"]
@@ -84,7 +84,7 @@ def test_the_command_sends_what_was_sent() -> None:
     assert json.loads(words[words.index("-d") + 1]) == BODY
 
 
-def test_a_page_has_what_one_looks_for() -> None:
+def test_page_has_summary_parameters_and_answers() -> None:
     text = page()
     for said in (
         "[Replace a box](#replace-a-box)",

@@ -16,7 +16,7 @@ def section(title: str) -> str:
     return TEXT.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
 
 
-def test_the_layers_are_those_that_import_linter_checks() -> None:
+def test_layers_agree_with_import_linter() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     (layers,) = (each["layers"] for each in contracts if each.get("containers") == ["controlplane"])
     drawn = section("Layers").partition("```\n")[2].partition("```")[0]
@@ -29,7 +29,7 @@ def test_the_path_of_a_request_is_at_most_five_files() -> None:
     assert all((ROOT / link).is_file() for link in links)
 
 
-def test_each_process_is_started_by_what_the_table_says() -> None:
+def test_modules_of_the_process_table_exist() -> None:
     modules = set(
         re.findall(r"(?:python:)?((?:controlplane|agents)(?:\.\w+)+)", section("Processes").partition("\nBesides")[0])
     )

@@ -11,7 +11,7 @@ from controlplane.kernel.ids import new_id
 from controlplane.nodes import pki
 
 
-def test_a_node_is_believed_by_whoever_insists_on_all_that_a_certificate_must_have(tmp_path: Path) -> None:
+def test_node_certificate_passes_strict_x509_verification(tmp_path: Path) -> None:
     pki.create_authority(tmp_path)
     node_id, request = new_id(), enrol.request(tmp_path, "node-1").encode()
     certificate = pki.sign_node(tmp_path, request_pem=request, node_id=node_id, zone="fr-idf-1")

@@ -29,7 +29,7 @@ def shell(commands: ForkedCommands, code: str, *, stdin: str | None = None) -> l
     return result.stdout.split()
 
 
-def test_each_runs_in_a_copy_that_nothing_was_left_in(commands: ForkedCommands) -> None:
+def test_each_command_runs_in_a_clean_copy(commands: ForkedCommands) -> None:
     pid, parent, text = shell(commands, LEAVE, stdin="été")
     assert text == "été"
     other, same, left, nothing = shell(commands, LOOK)
@@ -47,7 +47,7 @@ def test_a_process_that_does_not_end_is_killed(commands: ForkedCommands, monkeyp
     assert not psutil.pid_exists(parent)
 
 
-def test_one_that_fails_says_why_and_the_next_one_runs(commands: ForkedCommands) -> None:
+def test_failed_command_has_its_error_and_the_next_one_runs(commands: ForkedCommands) -> None:
     unknown = commands.run(("nonsense",), stdin=None)
     assert (unknown.returncode, unknown.stdout) == (1, "")
     assert "Unknown command: 'nonsense'" in unknown.stderr
@@ -63,9 +63,7 @@ def test_a_process_is_a_copy_with_a_session_and_a_log_of_its_own(commands: Forke
     assert version("celery") in (tmp_path / "log").read_text()
 
 
-def test_a_command_that_stays_is_a_copy_with_its_limits_in_the_database(
-    commands: ForkedCommands, tmp_path: Path
-) -> None:
+def test_long_running_command_has_its_database_limits(commands: ForkedCommands, tmp_path: Path) -> None:
     command = ["/somewhere/python", "manage.py", "watch_nodes"]
     pid = commands.begin("watcher", [*command, "--help"], tmp_path / "log")
     wait_until(lambda: not psutil.pid_exists(pid), limit_s=PATIENCE_S)
@@ -75,7 +73,7 @@ def test_a_command_that_stays_is_a_copy_with_its_limits_in_the_database(
     assert program_of(["/somewhere/python", "-m", "agents.node.main"]) is None
 
 
-def test_a_process_stays_when_what_it_is_a_copy_of_has_ended(commands: ForkedCommands, tmp_path: Path) -> None:
+def test_forked_process_survives_its_parent(commands: ForkedCommands, tmp_path: Path) -> None:
     pid = commands.begin("stream", ["uvicorn", "--uds", str(tmp_path / "socket"), "nothing:at_all"], tmp_path / "log")
     copy = psutil.Process(pid)
     copy.suspend()
@@ -85,7 +83,7 @@ def test_a_process_stays_when_what_it_is_a_copy_of_has_ended(commands: ForkedCom
     copy.kill()
 
 
-def test_who_cannot_begin_is_told_from_one_that_fails(capfd: pytest.CaptureFixture[str]) -> None:
+def test_failed_start_differs_from_a_failed_command(capfd: pytest.CaptureFixture[str]) -> None:
     commands = ForkedCommands({**os.environ, "DJANGO_SETTINGS_MODULE": "nowhere"})
     with pytest.raises(SystemExit, match="has ended"):
         commands.run(("help",), stdin=None)

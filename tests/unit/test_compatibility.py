@@ -232,13 +232,13 @@ ADDITIVE: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("name", BREAKING)
-def test_what_breaks_is_named_with_its_place(name: str) -> None:
+def test_breaking_change_is_named_with_its_path(name: str) -> None:
     change, complaint = BREAKING[name]
     assert complaint in list(breaks(PUBLISHED, changed(change)))
 
 
 @pytest.mark.parametrize("name", ADDITIVE)
-def test_what_is_added_breaks_nothing(name: str) -> None:
+def test_compatible_change_is_accepted(name: str) -> None:
     assert list(breaks(PUBLISHED, changed(ADDITIVE[name]))) == []
 
 

@@ -34,21 +34,21 @@ def picked(po: Path, *which: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def test_nothing_is_missing(po: Path) -> None:
+def test_every_text_is_translated(po: Path) -> None:
     assert picked(po, "--untranslated") == ""
 
 
-def test_nothing_is_guessed(po: Path) -> None:
+def test_no_translation_is_fuzzy(po: Path) -> None:
     assert picked(po, "--only-fuzzy") == ""
 
 
-def test_nothing_is_kept_that_nobody_says(po: Path) -> None:
-    """What the code no longer says is gone from the file too."""
+def test_catalogue_has_no_unused_translation(po: Path) -> None:
+    """Texts that the code no longer has are deleted from the file."""
     now, kept = (set(re.findall(r'^msgid ("(?:.|\n")*")$', picked(each), re.M)) for each in (po, DASHBOARD / PO))
     assert kept - now == set()
 
 
-def test_no_name_of_a_month_or_day_means_anything_else_here(po: Path) -> None:
+def test_month_and_day_names_are_not_retranslated(po: Path) -> None:
     """Django looks for them in all catalogues, ours first: May is a month."""
     ours = set(re.findall(r'^msgid "(.+)"$', picked(po), re.M))
     assert ours & {str(name) for name in (*dates.MONTHS.values(), *dates.WEEKDAYS.values())} == set()

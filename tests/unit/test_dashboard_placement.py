@@ -11,7 +11,7 @@ def zone(name: str, *, is_admitted: bool = False, codes: list[str] | None = None
     return {"zone": name, "status": "open", "is_admitted": is_admitted, "codes": codes or [], "results": results}
 
 
-def test_those_that_will_do_come_first() -> None:
+def test_admitted_zones_come_first() -> None:
     found = verdicts({"zones": [zone("b"), zone("c", is_admitted=True), zone("a", is_admitted=True)]}, {"a": 3})
     assert [(verdict.zone, verdict.is_admitted, verdict.fits) for verdict in found] == [
         ("a", True, 3),
@@ -20,7 +20,7 @@ def test_those_that_will_do_come_first() -> None:
     ]
 
 
-def test_each_other_one_says_why() -> None:
+def test_each_refused_zone_has_reasons() -> None:
     refused = zone("us", codes=["ATTR_MISMATCH"], result="F", code="ATTR_MISMATCH", detail="US")
     bare = zone("us", codes=["ATTR_UNKNOWN", "ZONE_CLOSED"], result="U", code="ATTR_UNKNOWN", detail="us")
     new = zone("us", codes=["SOMETHING_NEW"])
@@ -36,7 +36,7 @@ def test_each_other_one_says_why() -> None:
     ]
 
 
-def test_a_zone_without_machines_is_none_that_was_refused() -> None:
+def test_zone_without_nodes_is_not_marked_as_refused() -> None:
     marks = [
         verdicts({"zones": [each]})[0].mark
         for each in (zone("a", is_admitted=True), zone("b"), zone("c", codes=["NO_CAPACITY"]))

@@ -34,7 +34,7 @@ def test_the_first_profile_is_the_current_one_and_goes_with_the_demo() -> None:
     assert (profiles.load().current, profiles.load().known) == (profiles.DEFAULT, {})
 
 
-def test_other_profiles_stay_and_remain_the_current_ones() -> None:
+def test_other_profiles_are_kept() -> None:
     mine = profiles.Profile("https://cloud.example.org", "secret", "shop")
     profiles.save(profiles.Profiles("work", {"work": mine}))
     assert demo.keep_profile(URL, TOKEN) == f"{demo.CLI} --profile demo"
@@ -43,7 +43,7 @@ def test_other_profiles_stay_and_remain_the_current_ones() -> None:
     assert profiles.load().known == {"work": mine}
 
 
-def test_a_profile_of_that_name_is_left_alone() -> None:
+def test_existing_profile_of_the_name_is_kept() -> None:
     mine = profiles.Profiles("demo", {"demo": profiles.Profile("https://cloud.example.org", "secret", "shop")})
     profiles.save(mine)
     assert demo.keep_profile(URL, TOKEN) == ""

@@ -43,7 +43,7 @@ on_each_written_page = on_each(
 
 
 def anchors(page: Path) -> set[str]:
-    """As the usual renderers make them of headings."""
+    """Return the anchors that usual renderers make of headings."""
     headings = HEADING.findall(FENCE.sub("", page.read_text()))
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -55,7 +55,7 @@ def make_targets_named(text: str) -> Iterator[str]:
 
 
 @on_each_page
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_have_existing_targets(page: Path) -> None:
     broken = []
     for link in LINK.findall(FENCE.sub("", page.read_text())):
         path, _, anchor = link.partition("#")
@@ -74,7 +74,7 @@ def test_make_targets_exist(page: Path) -> None:
 
 
 @on_each_written_page
-def test_no_page_names_a_path_of_somebodys_own_machine(page: Path) -> None:
+def test_page_has_no_private_path(page: Path) -> None:
     assert set(ABSOLUTE.findall(page.read_text())) <= PUBLIC_ROOTS
 
 

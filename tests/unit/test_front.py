@@ -42,7 +42,7 @@ class Upstream(ThreadingHTTPServer):
             self.heard.append(line)
             self.news.notify_all()
 
-    def until_heard(self, count: int) -> None:
+    def wait_for_requests(self, count: int) -> None:
         with self.news:
             assert self.news.wait_for(lambda: len(self.heard) >= count, PATIENCE_S), self.heard
 
@@ -146,11 +146,11 @@ def test_a_slow_body_does_not_reach_web(site: Site) -> None:
         ("GET", "/projects/p/operations/x?wait=60s", "web"),
     ],
 )
-def test_long_polls_and_streams_go_to_the_process_that_holds_them(site: Site, method: str, url: str, name: str) -> None:
+def test_requests_reach_the_process_of_their_route(site: Site, method: str, url: str, name: str) -> None:
     assert site.who(method, url) == name
 
 
-def test_a_body_that_no_route_takes_is_refused_before_it_is_read(site: Site) -> None:
+def test_oversized_body_is_refused_unread(site: Site) -> None:
     before = len(site.web.heard)
     with site.begin("POST", "/sign-in", length=2**30) as connection:
         answer = answer_of(connection)
@@ -164,17 +164,17 @@ def test_a_state_is_buffered_up_to_its_size(site: Site) -> None:
     assert site.client.put(STATE, content=bytes(18 * 2**20)).status_code == 413
 
 
-def test_the_file_of_an_image_passes_as_it_arrives_a_few_at_once(site: Site) -> None:
+def test_image_uploads_are_streamed_and_limited(site: Site) -> None:
     before = len(site.web.heard)
     uploads = [site.begin("PUT", IMAGE, length=2**33) for _ in range(4)]
-    site.web.until_heard(before + 4)
+    site.web.wait_for_requests(before + 4)
     assert b"429" in answer_of(site.begin("PUT", IMAGE, length=2**33)).split(b"\r\n")[0]
     for connection in uploads:
         connection.close()
 
 
 @pytest.mark.parametrize("is_for_all", [False, True])
-def test_tls_alone_is_demanded_of_hosts_below_only_where_that_is_said(is_for_all: bool) -> None:
+def test_hsts_covers_subdomains_only_when_configured(is_for_all: bool) -> None:
     templates = Environment(loader=FileSystemLoader(nginx.ROLE / "templates"), autoescape=False)
     defaults = yaml.safe_load((nginx.ROLE / "defaults" / "main.yml").read_text())
     assert defaults["nginx_hsts_subdomains"] is False

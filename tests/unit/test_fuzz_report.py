@@ -40,7 +40,7 @@ def test_a_phase_that_was_cut_off_or_not_reached_is_not_complete(run: Run) -> No
 
 
 @pytest.mark.parametrize("text", [None, ""])
-def test_without_a_report_no_phase_is_complete(run: Run, text: str | None) -> None:
+def test_missing_report_means_no_complete_phase(run: Run, text: str | None) -> None:
     if text is not None:
         (run.folder / "report.json").write_text(text)
     assert not any(phase["is_complete"] for phase in run.phases.values())

@@ -17,8 +17,8 @@ def test_one_more(): pass
 """
 
 
-def test_when_a_process_dies_another_does_the_rest(tmp_path: Path) -> None:
-    """And what it died in has failed, and is not tried again."""
+def test_dead_test_process_is_replaced(tmp_path: Path) -> None:
+    """The test in which it died has failed, and is not retried."""
     (tmp_path / "conftest.py").write_text("from tests.conftest import pytest_xdist_make_scheduler\n")
     (tmp_path / "test_dying.py").write_text(DIES)
     options = ["-n", "2", "-c", "pyproject.toml"]

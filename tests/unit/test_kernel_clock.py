@@ -39,12 +39,12 @@ def test_a_clock_is_kept_while_the_kernel_knows_the_time(
     assert kernel_clock.is_synchronised() is is_kept
 
 
-def test_a_kernel_that_does_not_say_keeps_no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kernel_error_means_unsynchronised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel_clock, "_libc", Kernel(lambda timex: -1))
     assert not kernel_clock.is_synchronised()
 
 
-def test_the_structure_is_the_kernels() -> None:
+def test_timex_structure_has_the_layout_of_the_kernel() -> None:
     """Read at another place, the tolerance would not be what Linux allows everywhere: 500 ppm, in units of 2**-16."""
     timex = kernel_clock._Timex()
     assert kernel_clock._libc.adjtimex(ctypes.byref(timex)) >= 0

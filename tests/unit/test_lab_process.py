@@ -13,7 +13,7 @@ def test_a_command_line_is_known_while_the_process_lives() -> None:
         assert not command_line_contains(process.pid, "guest=andromede-")
 
 
-def test_what_has_ended_says_nothing() -> None:
+def test_ended_process_has_no_command_line() -> None:
     ended = subprocess.Popen(["true"])
     ended.wait()
     assert not command_line_contains(ended.pid, "true")

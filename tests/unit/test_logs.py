@@ -21,13 +21,13 @@ def line(message: str, *given: object, **more: Any) -> dict[str, Any]:
     return parsed
 
 
-def test_a_line_says_when_who_and_what() -> None:
+def test_line_has_time_level_logger_and_message() -> None:
     found = line("%s of\n%s", 1, 2)
     assert datetime.fromisoformat(found.pop("time")).tzinfo is not None
     assert found == {"level": "info", "logger": "some.where", "message": "1 of\n2"}
 
 
-def test_what_it_is_about_is_said_within_and_not_after() -> None:
+def test_context_fields_are_logged_inside_their_block_only() -> None:
     with log_context(request_id="r-1", operation_id=""):
         with log_context(resource_id="i-1"):
             assert {"request_id": "r-1", "resource_id": "i-1"}.items() <= line("x").items()
@@ -36,7 +36,7 @@ def test_what_it_is_about_is_said_within_and_not_after() -> None:
     assert "request_id" not in line("x")
 
 
-def test_facts_are_members_of_their_own_and_replace_none() -> None:
+def test_facts_are_added_and_replace_no_field() -> None:
     with log_context(request_id="r-1"):
         found = line("x", extra={"facts": {"ms": 3, "message": "forged", "request_id": "forged"}})
     assert (found["ms"], found["message"], found["request_id"]) == (3, "x", "r-1")
@@ -49,7 +49,7 @@ def test_the_process_is_in_each_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert line("x")["process"] == "signer"
 
 
-def test_what_is_passed_on_arrives_and_what_is_no_id_does_not() -> None:
+def test_valid_metadata_is_received_and_invalid_is_dropped() -> None:
     with log_context(request_id="r-1", operation_id="o-1", resource_id="i-1"):
         assert received(dict(outgoing_metadata())) == {"request_id": "r-1", "operation_id": "o-1"}
     assert "request_id" not in received({"andromede-request-id": "r" * 65})

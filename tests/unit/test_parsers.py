@@ -47,7 +47,7 @@ WORST = {
 
 
 @pytest.mark.parametrize("raw", WORST.values(), ids=WORST)
-def test_work_has_a_maximum_whatever_the_body(raw: bytes) -> None:
+def test_parsing_work_has_a_maximum(raw: bytes) -> None:
     assert len(raw) <= BODY_MAX_BYTES
     assert count_calls(lambda: refusal(raw)) < 8 * VALUES_MAX
     assert refusal(raw) == (None, f"The body is not valid JSON: it has more than {VALUES_MAX} values.")
@@ -67,7 +67,7 @@ def test_members_of_one_object_have_a_maximum() -> None:
     )
 
 
-def test_as_many_values_as_may_be_are_taken() -> None:
+def test_maximum_number_of_values_is_accepted() -> None:
     assert parse(json.dumps([0] * VALUES_MAX).encode()) == [0] * VALUES_MAX
     nested = [{"name": "[,{" * 4, "of": {}}] * (VALUES_MAX // 3)
     assert parse(json.dumps(nested).encode()) == nested
@@ -75,11 +75,11 @@ def test_as_many_values_as_may_be_are_taken() -> None:
 
 
 @pytest.mark.parametrize("text", [",[{" * 150_000, '\\"' * 100_000, "\\", "\\\\\n" * 50_000])
-def test_what_stands_in_a_text_is_no_value(text: str) -> None:
+def test_brackets_in_a_text_are_not_counted(text: str) -> None:
     assert parse(json.dumps({"user_data": text}).encode()) == {"user_data": text}
 
 
-def test_a_member_that_is_twice_is_named_also_as_the_last() -> None:
+def test_repeated_last_member_is_named() -> None:
     raw = b"{" + members(MEMBERS_MAX - 1) + b',"7/~": 0}'
     assert len(parse(raw)) == MEMBERS_MAX
     assert refusal(raw.replace(b'"0":0', b'"7/~":0')) == (
@@ -88,5 +88,5 @@ def test_a_member_that_is_twice_is_named_also_as_the_last() -> None:
     )
 
 
-def test_a_forbidden_character_is_placed() -> None:
+def test_forbidden_character_is_named_with_its_pointer() -> None:
     assert refusal(b'{"a/b": [0, {"c": "x\\u0000"}]}')[0] == "a~1b/1/c"

@@ -16,7 +16,7 @@ PACKAGES = ("api", "kernel", "events", "metrics", "terraform", "placement")
 
 
 def patterns() -> Iterator[tuple[str, "re.Pattern[Any]"]]:
-    """Those of modules, with their names."""
+    """Return the patterns of all modules, with their names."""
     for package in PACKAGES:
         path = [f"{controlplane.__path__[0]}/{package}"]
         for found in pkgutil.iter_modules(path, f"controlplane.{package}."):
@@ -26,7 +26,7 @@ def patterns() -> Iterator[tuple[str, "re.Pattern[Any]"]]:
 
 
 def backtracking(tree: Any) -> int:
-    """How many repeats without a maximum give back what they took, one by one. Two that take the same make O(n²)."""
+    """Count the unbounded repeats that give back what they took, one by one. Two that take the same make O(n²)."""
     count = 0
     for kind, inside in tree:
         if kind in (_constants.MAX_REPEAT, _constants.MIN_REPEAT):
@@ -44,7 +44,7 @@ def test_backtracking_is_counted(pattern: str, count: int) -> None:
     assert backtracking(_parser.parse(pattern)) == count
 
 
-def test_no_text_is_tried_in_two_divisions() -> None:
+def test_patterns_do_not_backtrack() -> None:
     found = dict(patterns())
     assert TERM in found.values()
     many = {name: each.pattern for name, each in found.items() if backtracking(_parser.parse(each.pattern)) > 1}
@@ -60,12 +60,12 @@ def test_a_selector_has_a_maximum(selector: str) -> None:
 @pytest.mark.parametrize(
     "selector", ["a=" + " " * 900 + "!", " " * 1000, "a" * 1000, "a in" + " " * 900, "app in (a,b"]
 )
-def test_a_selector_that_leads_nowhere(selector: str) -> None:
+def test_malformed_selector_is_refused(selector: str) -> None:
     with pytest.raises(ValueError, match="must look like"):
         labelled().condition(selector)
 
 
-def test_blanks_do_not_count() -> None:
+def test_blanks_in_a_selector_are_ignored() -> None:
     condition = labelled().condition
     assert condition(" env = prod , app in ( a , b ) ") == condition("env=prod,app in (a,b)")
     assert condition("env=prod," + " " * 900 + "tier != web") == condition("env=prod,tier!=web")

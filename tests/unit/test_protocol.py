@@ -8,7 +8,7 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto
 from scripts.protocol_compatibility import broken, present, released
 
 
-def test_the_protocol_is_understood_by_the_last_release() -> None:
+def test_protocol_is_compatible_with_the_last_release() -> None:
     assert list(broken(released(), present())) == []
 
 
@@ -71,13 +71,13 @@ def stream_a_call(file: FileDescriptorProto) -> None:
         (stream_a_call, "the call Describe has another server_streaming"),
     ],
 )
-def test_it_is_broken_by(change: Callable[[FileDescriptorProto], None], said: str) -> None:
+def test_breaking_change_is_reported(change: Callable[[FileDescriptorProto], None], said: str) -> None:
     new = present()
     change(new)
     assert list(broken(present(), new)) == [said]
 
 
-def test_what_is_added_and_what_goes_and_is_reserved_is_borne() -> None:
+def test_additions_and_reserved_removals_are_compatible() -> None:
     new = present()
     subject = message(new)
     del subject.field[1]

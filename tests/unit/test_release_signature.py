@@ -16,7 +16,7 @@ def key(tmp_path: Path) -> Path:
 
 
 def is_good(bundle: Path, signature: Path, key: Path) -> bool:
-    """As docs/how-to/install.md says it."""
+    """Verify a release with the command of docs/how-to/install.md."""
     signers = key.with_name("signers")
     signers.write_text(f"release {key.with_suffix('.pub').read_text()}")
     words = ["ssh-keygen", "-Y", "verify", "-f", signers, "-I", "release", "-n", "andromede-release", "-s", signature]
@@ -24,7 +24,7 @@ def is_good(bundle: Path, signature: Path, key: Path) -> bool:
         return subprocess.run(words, stdin=content, capture_output=True).returncode == 0
 
 
-def test_only_what_was_signed_is_good(tmp_path: Path, key: Path) -> None:
+def test_only_signed_content_is_valid(tmp_path: Path, key: Path) -> None:
     bundle = tmp_path / "andromede-0.1.0-abc.tar.gz"
     bundle.write_bytes(b"code")
     signature = release.sign(bundle, key)
@@ -35,7 +35,7 @@ def test_only_what_was_signed_is_good(tmp_path: Path, key: Path) -> None:
     assert is_good(bundle, release.sign(bundle, key), key), "signed anew"
 
 
-def test_a_signature_for_something_else_is_none(tmp_path: Path, key: Path) -> None:
+def test_signature_of_another_namespace_is_invalid(tmp_path: Path, key: Path) -> None:
     bundle = tmp_path / "andromede-0.1.0-abc.tar.gz"
     bundle.write_bytes(b"code")
     subprocess.run(["ssh-keygen", "-q", "-Y", "sign", "-n", "file", "-f", key, bundle], check=True)

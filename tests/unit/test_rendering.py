@@ -26,5 +26,5 @@ DOCUMENTS: list[Any] = [
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_the_bytes_are_those_of_rest_framework(document: Any) -> None:
+def test_bytes_equal_those_of_rest_framework(document: Any) -> None:
     assert FastJSONRenderer().render(document) == JSONRenderer().render(document)

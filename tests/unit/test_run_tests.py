@@ -40,7 +40,7 @@ def test_a_green_run_is_green(tmp_path: Path, capfd: pytest.CaptureFixture[str])
     assert (status, "1 passed" in printed, "FLAKY" in printed) == (0, True, False)
 
 
-def test_what_passes_alone_is_flaky(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_test_that_passes_alone_is_flaky(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     status, printed = outcome(tmp_path, PASSES + "".join(AT_FIRST.format(n=n) for n in range(3)), capfd)
     assert status == 0
     assert printed.splitlines()[-1] == "4 passed, 0 failed"
@@ -50,13 +50,13 @@ def test_what_passes_alone_is_flaky(tmp_path: Path, capfd: pytest.CaptureFixture
     assert all("only at first" in text for text in kept.values())
 
 
-def test_what_fails_again_is_red(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_test_that_fails_twice_is_red(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     status, printed = outcome(tmp_path, FAILS.format(n=1) + AT_FIRST.format(n=1), capfd)
     assert (status, "FLAKY" in printed) == (1, False)
     assert not (tmp_path / "var" / "flaky.json").exists()
 
 
-def test_more_than_three_are_not_tried_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_more_than_three_failures_are_not_retried(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     status, printed = outcome(tmp_path, "".join(AT_FIRST.format(n=n) for n in range(4)), capfd)
     assert (status, "once more" in printed) == (1, False)
 
@@ -66,13 +66,11 @@ def test_more_than_three_are_not_tried_again(tmp_path: Path, capfd: pytest.Captu
     [("import nothing_of_the_kind\n", 2), ("", 5), (PASSES + "import os\ndef test_dies(): os._exit(3)\n", 3)],
     ids=["does not load", "no tests", "its process dies"],
 )
-def test_a_run_that_comes_to_no_good_end_is_red(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], text: str, status: int
-) -> None:
+def test_aborted_run_is_red(tmp_path: Path, capfd: pytest.CaptureFixture[str], text: str, status: int) -> None:
     found, printed = outcome(tmp_path, text, capfd)
     assert (found, "once more" in printed) == (status, False)
 
 
-def test_a_process_of_several_that_dies_is_red(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_run_with_a_dead_process_is_red(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     status, printed = outcome(tmp_path, PASSES + "import os\ndef test_dies(): os._exit(3)\n", capfd, "-n", "1")
     assert (status != 0, "once more" in printed) == (True, False)

@@ -21,7 +21,7 @@ GLOSSARY = """
 RETIRED = {"again": "retry", "stray": "orphan", "ears": "orphan"}
 
 
-def test_single_words_without_a_meaning_are_read_from_the_table() -> None:
+def test_retired_single_words_are_read_from_the_table() -> None:
     assert vocabulary.retired_terms(GLOSSARY) == RETIRED
 
 
@@ -39,7 +39,7 @@ def test_the_glossary_of_the_project_has_retired_terms() -> None:
         ("app/a.py", "def outer():\n    def again(): ..."),
     ],
 )
-def test_a_retired_word_in_a_name_fails_with_the_term_to_use(name: str, text: str) -> None:
+def test_retired_word_in_a_name_fails_with_the_term_to_use(name: str, text: str) -> None:
     (complaint,) = vocabulary.complaints_of(name, text, RETIRED)
     assert "retry" in complaint or "orphan" in complaint
 

@@ -1,4 +1,4 @@
-"""When an operator hears that the connection tracking table is almost full."""
+"""Alarm of an almost full connection tracking table."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ def table(folder: Path, count: int, most: int = 1000) -> None:
     (folder / "nf_conntrack_max").write_text(f"{most}\n")
 
 
-def test_the_alarm_begins_at_80_percent_and_ends_below_70(tmp_path: Path) -> None:
+def test_alarm_starts_at_80_percent_and_ends_below_70(tmp_path: Path) -> None:
     connections = ConnectionTable(tmp_path)
     heard = []
     for count in (799, 800, 1000, 700, 699, 799):
@@ -21,7 +21,7 @@ def test_the_alarm_begins_at_80_percent_and_ends_below_70(tmp_path: Path) -> Non
     assert "1000 entries" in heard[1]
 
 
-def test_there_is_no_alarm_while_nothing_is_tracked(tmp_path: Path) -> None:
+def test_empty_table_raises_no_alarm(tmp_path: Path) -> None:
     assert ConnectionTable(tmp_path).problem() == ""
     table(tmp_path, 0, most=0)
     assert ConnectionTable(tmp_path).problem() == ""

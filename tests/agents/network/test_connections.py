@@ -32,7 +32,7 @@ def start(node: Node, plug: Start) -> Start:
 
 
 @pytest.mark.parametrize("without", ["nothing", "the rules of the router"])
-def test_a_guest_stops_at_its_share_and_others_go_on(node: Node, start: Start, without: str) -> None:
+def test_guest_is_limited_to_its_connection_share(node: Node, start: Start, without: str) -> None:
     greedy, other, outside = start(GREEDY), start(OTHER), Guest(node, "outside", GREEDY)
     if without == "the rules of the router":
         node.run("nft flush chain ip andromede prerouting", namespace=ROUTER)
@@ -44,7 +44,7 @@ def test_a_guest_stops_at_its_share_and_others_go_on(node: Node, start: Start, w
         assert node.run(f"{sys.executable} {HERE / 'peers.py'} ask {BEYOND_IP} {WEB}").strip() == "open"
 
 
-def test_guests_of_a_network_share(node: Node, start: Start) -> None:
+def test_guests_of_a_network_share_one_limit(node: Node, start: Start) -> None:
     greedy, beside = start(GREEDY), start(BESIDE, GREEDY)
     with node.server(WEB, namespace="outside"), greedy.holding(BEYOND_IP, WEB, at_most=SHARE - 5) as opened:
         assert opened == SHARE - 5
@@ -52,7 +52,7 @@ def test_guests_of_a_network_share(node: Node, start: Start) -> None:
             assert more == 5
 
 
-def test_neither_a_new_port_nor_a_restart_of_the_agent_gives_another_share(node: Node, start: Start) -> None:
+def test_new_port_or_agent_restart_gives_no_second_share(node: Node, start: Start) -> None:
     greedy = start(GREEDY)
     with node.server(WEB, namespace="outside"), greedy.holding(BEYOND_IP, WEB, at_most=2 * SHARE) as opened:
         assert opened == SHARE
@@ -62,7 +62,7 @@ def test_neither_a_new_port_nor_a_restart_of_the_agent_gives_another_share(node:
         assert greedy.call(BEYOND_IP, WEB) == "silent"
 
 
-def test_what_reaches_the_agent_is_not_tracked(node: Node, start: Start) -> None:
+def test_connections_to_the_agent_are_not_tracked(node: Node, start: Start) -> None:
     start(GREEDY)
     outside = Guest(node, "outside", GREEDY)
     with node.server(AGENT), node.server(WEB):
@@ -72,7 +72,7 @@ def test_what_reaches_the_agent_is_not_tracked(node: Node, start: Start) -> None
     assert "src=" not in node.run(f"conntrack -L -p tcp --sport {AGENT}")
 
 
-def test_silent_connections_are_forgotten_after_an_hour(node: Node, start: Start) -> None:
+def test_idle_connections_expire_after_an_hour(node: Node, start: Start) -> None:
     start(GREEDY)
     switch = "sysctl -n net.netfilter.nf_conntrack_tcp_timeout_established"
     assert [node.run(switch).strip(), node.run(switch, namespace=ROUTER).strip()] == ["3600", "3600"]

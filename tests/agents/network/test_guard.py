@@ -44,7 +44,7 @@ def rules(node: Node) -> list[str]:
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_lost_rules_are_back_after_a_look_and_it_is_told(
+def test_guard_restores_lost_rules_and_reports_the_loss(
     node: Node, attacker: Guest, victim: Guest, damage: str
 ) -> None:
     node.keep_rules()
@@ -61,7 +61,7 @@ def test_lost_rules_are_back_after_a_look_and_it_is_told(
         assert attacker.call("169.254.169.254", AGENT) == "silent"
 
 
-def test_the_guard_looks_by_itself_as_soon_as_rules_change(node: Node, attacker: Guest, victim: Guest) -> None:
+def test_guard_restores_rules_as_soon_as_they_change(node: Node, attacker: Guest, victim: Guest) -> None:
     before = rules(node)
     node.guard()
     node.run("nft flush ruleset")
@@ -83,7 +83,7 @@ ROUTER_DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", ROUTER_DAMAGE)
-def test_the_rules_of_a_router_are_back_after_a_look_and_it_is_told(node: Node, attacker: Guest, damage: str) -> None:
+def test_guard_restores_router_rules_and_reports_the_loss(node: Node, attacker: Guest, damage: str) -> None:
     before = router_rules(node)
     node.keep_rules()
     assert node.problems().rules == ""
@@ -93,7 +93,7 @@ def test_the_rules_of_a_router_are_back_after_a_look_and_it_is_told(node: Node, 
     assert node.problems().rules == LOST
 
 
-def test_the_guard_hears_of_changes_in_a_router(node: Node, attacker: Guest) -> None:
+def test_guard_notices_rule_changes_in_a_router(node: Node, attacker: Guest) -> None:
     before = router_rules(node)
     node.guard()
     for _ in range(2):
@@ -102,7 +102,7 @@ def test_the_guard_hears_of_changes_in_a_router(node: Node, attacker: Guest) -> 
     assert node.problems().rules == LOST
 
 
-def test_a_router_that_is_gone_holds_up_no_other(node: Node, plug: Plug) -> None:
+def test_deleted_router_does_not_block_others(node: Node, plug: Plug) -> None:
     plug(ATTACKER)
     other = a_port(a_network(2), 0)
     plug(other)
@@ -114,7 +114,7 @@ def test_a_router_that_is_gone_holds_up_no_other(node: Node, plug: Plug) -> None
     node.keep_rules()
 
 
-def test_what_others_do_with_their_own_rules_is_no_loss(node: Node, attacker: Guest) -> None:
+def test_rules_of_the_operator_are_not_reported_as_a_loss(node: Node, attacker: Guest) -> None:
     node.keep_rules()
     node.run("nft add table inet operators")
     node.run("nft add chain inet operators in { type filter hook input priority 0 ; }")
@@ -123,7 +123,7 @@ def test_what_others_do_with_their_own_rules_is_no_loss(node: Node, attacker: Gu
     assert "table inet operators {" in rules(node)
 
 
-def test_what_the_agent_itself_changes_is_no_loss(node: Node, plug: Plug) -> None:
+def test_changes_by_the_agent_are_not_reported_as_a_loss(node: Node, plug: Plug) -> None:
     first = plug(ATTACKER)
     other = plug(a_port(a_network(2), 0))
     first.dhcp()  # also makes the node count a connection
@@ -142,13 +142,13 @@ def test_what_the_agent_itself_changes_is_no_loss(node: Node, plug: Plug) -> Non
     assert rules(node) == []
 
 
-def test_a_start_of_the_agent_tells_what_was_lost_without_it(node: Node, attacker: Guest) -> None:
+def test_agent_start_reports_rules_lost_while_it_was_down(node: Node, attacker: Guest) -> None:
     node.run("nft flush ruleset")
     node.restart_agent([ATTACKER])
     assert node.problems().rules == LOST
 
 
-def test_rules_that_cannot_be_written_are_told(node: Node, attacker: Guest) -> None:
+def test_rules_that_cannot_be_written_are_reported(node: Node, attacker: Guest) -> None:
     node.run("nft flush ruleset")
     node.run("nft add table ip andromede")
     node.run("nft add chain ip andromede input { type filter hook output priority 0 ; }")
@@ -160,10 +160,8 @@ def test_rules_that_cannot_be_written_are_told(node: Node, attacker: Guest) -> N
     assert node.problems().rules == LOST
 
 
-def test_a_firewalls_service_that_flushes_loads_them_in_the_same_step(
-    node: Node, attacker: Guest, tmp_path: Path
-) -> None:
-    """As Debian's nftables.service does, with what the playbook adds to its configuration."""
+def test_firewall_service_reloads_rules_in_the_same_transaction(node: Node, attacker: Guest, tmp_path: Path) -> None:
+    """nftables.service of Debian loads its configuration like this, with the line that the playbook adds."""
     before = rules(node)
     configuration = tmp_path / "nftables.conf"
     configuration.write_text('flush ruleset\ninclude "/run/andromede/rules.nft*"\n')
@@ -183,9 +181,7 @@ def stranger(node: Node, victim: Guest) -> Guest:
     return guest.start()
 
 
-def test_who_is_in_a_bridge_and_in_no_rule_reaches_nobody(
-    node: Node, attacker: Guest, victim: Guest, stranger: Guest
-) -> None:
+def test_unknown_bridge_port_reaches_no_guest(node: Node, attacker: Guest, victim: Guest, stranger: Guest) -> None:
     unknown = frames.udp(NOBODY, stranger.port.ip, ports=(1000, 2000))
     directly = frames.udp(NOBODY, stranger.port.ip, ports=(1000, 2000), to=VICTIM.mac)
     with victim.capturing(until=HONEST) as seen:
@@ -196,9 +192,7 @@ def test_who_is_in_a_bridge_and_in_no_rule_reaches_nobody(
     assert not stranger.pings(stranger.port.network.gateway_ip)
 
 
-def test_who_is_in_a_bridge_and_in_no_rule_hears_nothing(
-    node: Node, attacker: Guest, victim: Guest, stranger: Guest
-) -> None:
+def test_unknown_bridge_port_receives_no_frames(node: Node, attacker: Guest, victim: Guest, stranger: Guest) -> None:
     last = frames.udp(NOBODY, stranger.port.ip, ports=(1, 2))
     with stranger.capturing(until=last) as seen:
         with victim.capturing(until=HONEST):
@@ -208,7 +202,7 @@ def test_who_is_in_a_bridge_and_in_no_rule_hears_nothing(
     assert HONEST.hex() not in seen
 
 
-def test_who_is_in_a_bridge_and_in_no_rule_does_not_reach_the_node(
+def test_unknown_bridge_port_does_not_reach_the_node(
     node: Node, attacker: Guest, victim: Guest, stranger: Guest
 ) -> None:
     mac = json.loads(node.run(f"ip -j link show {BRIDGE}"))[0]["address"]
@@ -224,7 +218,7 @@ def test_who_is_in_a_bridge_and_in_no_rule_does_not_reach_the_node(
     assert "packets 0 " in node.run("nft list chain ip probe in")
 
 
-def test_no_network_is_made_whose_rules_cannot_be_written(node: Node) -> None:
+def test_network_without_writable_rules_is_not_created(node: Node) -> None:
     node.run("nft add table ip andromede")
     node.run("nft add chain ip andromede input { type filter hook output priority 0 ; }")
     with pytest.raises(AssertionError, match="nft failed"):

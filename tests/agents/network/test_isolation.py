@@ -63,13 +63,13 @@ def test_forged_frames_reach_no_neighbour(attacker: Guest, victim: Guest) -> Non
     assert [name for name, frame in FORGED.items() if frame.hex() in seen] == []
 
 
-def test_honest_frames_do(attacker: Guest, victim: Guest) -> None:
+def test_honest_frames_reach_the_neighbour(attacker: Guest, victim: Guest) -> None:
     with victim.capturing(until=HONEST) as seen:
         attacker.send(*HONEST_ONES.values(), HONEST)
     assert [name for name, frame in HONEST_ONES.items() if frame.hex() not in seen] == []
 
 
-def test_a_forged_sender_does_not_divert_traffic(node: Node, attacker: Guest, victim: Guest) -> None:
+def test_forged_sender_does_not_divert_traffic(node: Node, attacker: Guest, victim: Guest) -> None:
     """The bridge takes some of the addresses that standards reserve out of the normal way."""
     reserved = [f"01:80:c2:00:00:{last:02x}" for last in range(16)]
     forged = [frames.udp(VICTIM.mac, VICTIM.ip, ports=(1, 2), to=to) for to in (frames.BROADCAST, *reserved)]
@@ -90,7 +90,7 @@ def test_the_node_answers_no_arp_on_the_bridge_even_without_rules(attacker: Gues
     assert "lladdr" not in attacker.run(f"ip neigh show {NODE_IP}")
 
 
-def test_the_node_does_not_even_see_what_is_sent_to_its_bridge(node: Node, attacker: Guest, victim: Guest) -> None:
+def test_node_receives_no_frames_sent_to_its_bridge(node: Node, attacker: Guest, victim: Guest) -> None:
     bridge = bridge_name(ATTACKER.network.id)
     mac = json.loads(node.run(f"ip -j link show {bridge}"))[0]["address"]
     node.run("nft add table ip probe")
@@ -102,7 +102,7 @@ def test_the_node_does_not_even_see_what_is_sent_to_its_bridge(node: Node, attac
 
 
 @pytest.mark.parametrize("address", [NODE_IP, NEIGHBOUR_IP, "100.64.0.0", "100.64.0.1", "169.254.169.254"])
-def test_neither_the_node_nor_its_neighbourhood_is_reached(node: Node, attacker: Guest, address: str) -> None:
+def test_guest_reaches_neither_the_node_nor_its_neighbours(node: Node, attacker: Guest, address: str) -> None:
     attacker.dhcp()
     with node.server(AGENT), node.server(AGENT, namespace="outside"):
         assert attacker.call(BEYOND_IP, AGENT) == "open"
@@ -110,9 +110,7 @@ def test_neither_the_node_nor_its_neighbourhood_is_reached(node: Node, attacker:
 
 
 @pytest.mark.parametrize("address", ["10.99.0.1", "172.16.5.1", "192.168.77.1", "100.100.0.1", "198.18.0.1"])
-def test_private_networks_beyond_are_reached_only_where_the_operator_says_so(
-    node: Node, attacker: Guest, address: str
-) -> None:
+def test_private_networks_are_reached_only_where_the_operator_allows(node: Node, attacker: Guest, address: str) -> None:
     attacker.dhcp()
     node.run(f"ip -n outside addr add {address}/32 dev lo")
     with node.server(AGENT, namespace="outside"):
@@ -131,7 +129,7 @@ def test_an_exception_of_the_operator_opens_neither_the_node_nor_link_local(node
 
 
 @pytest.mark.parametrize("address", [NODE_IP, NEIGHBOUR_IP, "10.99.0.1", "169.254.169.254"])
-def test_routers_refuse_on_their_own(node: Node, attacker: Guest, address: str) -> None:
+def test_router_filters_without_rules_of_the_node(node: Node, attacker: Guest, address: str) -> None:
     """Between a flush of the node's rules and their repair."""
     attacker.dhcp()
     node.run("ip -n outside addr add 10.99.0.1/32 dev lo")
@@ -141,7 +139,7 @@ def test_routers_refuse_on_their_own(node: Node, attacker: Guest, address: str) 
         assert attacker.call(address, AGENT) == "silent"
 
 
-def test_not_even_through_port_forwarding_of_the_node(node: Node, attacker: Guest) -> None:
+def test_port_forwarding_of_the_node_is_not_reached(node: Node, attacker: Guest) -> None:
     node.restart_agent([ATTACKER], allowed=(IPv4Network("198.51.100.0/24"),))
     attacker.dhcp()
     node.run("nft add table ip forwarding")
@@ -151,13 +149,13 @@ def test_not_even_through_port_forwarding_of_the_node(node: Node, attacker: Gues
         assert attacker.call(NODE_IP, 80) == "silent"
 
 
-def test_the_gateway_offers_nothing_but_dhcp_and_ping(node: Node, attacker: Guest) -> None:
+def test_gateway_answers_only_dhcp_and_ping(node: Node, attacker: Guest) -> None:
     attacker.dhcp()
     with node.server(AGENT, namespace=namespace_name(ATTACKER.network.id)):
         assert attacker.call(GATEWAY_IP, AGENT) == "silent"
 
 
-def test_networks_with_equal_addresses_know_nothing_of_each_other(node: Node, plug: Plug) -> None:
+def test_networks_with_equal_addresses_are_isolated(node: Node, plug: Plug) -> None:
     here, there = plug(a_port(a_network(1), 0)), plug(a_port(a_network(2), 0))
     beside = plug(a_port(a_network(2), 1), there.port)
     for guest in (here, there, beside):

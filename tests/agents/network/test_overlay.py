@@ -86,11 +86,13 @@ def test_guests_on_two_nodes_reach_one_another_under_their_own_addresses(attacke
         assert conversation.seen_as() == str(attacker.port.ip)
 
 
-def test_what_is_as_large_as_the_network_allows_passes(attacker: Guest, victim: Guest) -> None:
+def test_packets_up_to_the_network_mtu_pass(attacker: Guest, victim: Guest) -> None:
     assert "1 received" in attacker.run(f"ping -c 1 -W 1 -M do -s 1422 {victim.port.ip}", check=False)
 
 
-def test_a_small_underlay_is_told_and_still_carries_all(attacker: Guest, victim: Guest, nodes: list[Node]) -> None:
+def test_small_underlay_mtu_is_reported_and_packets_still_pass(
+    attacker: Guest, victim: Guest, nodes: list[Node]
+) -> None:
     for number, node in enumerate(nodes[:2], start=1):
         node.run("ip link set under mtu 1400")
         problem = node.connect(NETWORK, segment(number, 3 - number))
@@ -100,7 +102,7 @@ def test_a_small_underlay_is_told_and_still_carries_all(attacker: Guest, victim:
     assert "1 received" in attacker.run(f"ping -c 1 -W 1 -M dont -s 1422 {victim.port.ip}", check=False)
 
 
-def test_without_its_address_on_the_underlay_a_node_is_alone(attacker: Guest, victim: Guest, nodes: list[Node]) -> None:
+def test_node_without_its_underlay_address_is_isolated(attacker: Guest, victim: Guest, nodes: list[Node]) -> None:
     nodes[0].run("ip addr flush dev under")
     assert "192.0.2.1 is on no device" in nodes[0].connect(NETWORK, segment(1, 2))
     assert DEVICE not in nodes[0].links()
@@ -108,20 +110,20 @@ def test_without_its_address_on_the_underlay_a_node_is_alone(attacker: Guest, vi
     assert attacker.pings(NETWORK.gateway_ip)
 
 
-def test_networks_with_equal_addresses_know_nothing_of_each_other(attacker: Guest, start: Start) -> None:
+def test_networks_with_equal_addresses_are_isolated(attacker: Guest, start: Start) -> None:
     other = a_network(2)
     here, there = start(1, a_port(other, 5), vni=OTHER_VNI), start(2, a_port(other, 6), vni=OTHER_VNI)
     assert here.pings(there.port.ip)
     assert not attacker.pings(there.port.ip)
 
 
-def test_forged_frames_reach_nobody_on_another_node(attacker: Guest, victim: Guest) -> None:
+def test_forged_frames_reach_no_guest_on_another_node(attacker: Guest, victim: Guest) -> None:
     with victim.capturing(until=HONEST) as seen:
         attacker.send(*FORGED.values(), HONEST)
     assert [name for name, frame in FORGED.items() if frame.hex() in seen] == []
 
 
-def test_honest_frames_do_but_for_questions_to_the_gateway(attacker: Guest, victim: Guest) -> None:
+def test_honest_frames_pass_except_requests_to_the_gateway(attacker: Guest, victim: Guest) -> None:
     gateway = frames.arp(ATTACKER.mac, ATTACKER.ip, NETWORK.gateway_ip)
     with victim.capturing(until=HONEST) as seen:
         attacker.send(*HONEST_ONES.values(), gateway, HONEST)
@@ -138,7 +140,7 @@ def test_each_node_has_the_gateway_for_its_own_guests(attacker: Guest, victim: G
     assert victim.pings(NETWORK.gateway_ip)
 
 
-def test_what_is_for_the_gateway_stays_even_if_the_bridge_does_not_know_it(attacker: Guest, victim: Guest) -> None:
+def test_gateway_traffic_stays_on_the_node_when_the_bridge_lacks_its_mac(attacker: Guest, victim: Guest) -> None:
     attacker.node.run(f"ip -n {ROUTER} link set lan down")
     for command in (
         "add table ip probe",
@@ -161,9 +163,7 @@ def test_each_node_answers_dhcp_for_its_own_guests(attacker: Guest, victim: Gues
         attacker.dhcp()
 
 
-def test_who_carries_the_network_no_more_can_put_nothing_into_it(
-    attacker: Guest, victim: Guest, nodes: list[Node]
-) -> None:
+def test_removed_peer_cannot_inject_frames_into_the_network(attacker: Guest, victim: Guest, nodes: list[Node]) -> None:
     stranger, forged = nodes[2], frames.udp("52:54:00:00:07:07", IPv4Address("10.0.0.77"), ports=(1, 2))
     stranger.run(f"ip link add evil type vxlan id {VNI} local {underlay_address(3)} dstport 4789 remote 192.0.2.2")
     stranger.run("ip link set evil up")
@@ -182,7 +182,7 @@ def test_who_carries_the_network_no_more_can_put_nothing_into_it(
     assert forged.hex() not in seen
 
 
-def test_a_peer_of_one_network_is_none_of_another(attacker: Guest, victim: Guest, start: Start) -> None:
+def test_peer_of_one_network_is_no_peer_of_another(attacker: Guest, victim: Guest, start: Start) -> None:
     other = a_network(2)
     start(2, a_port(other, 5), vni=OTHER_VNI, peers=(2, 3))
     third = start(3, a_port(other, 6), vni=OTHER_VNI, peers=(2, 3))
@@ -195,8 +195,8 @@ def test_a_peer_of_one_network_is_none_of_another(attacker: Guest, victim: Guest
     assert forged.hex() not in seen
 
 
-def test_a_guest_cannot_speak_as_its_node(attacker: Guest, victim: Guest) -> None:
-    """What leaves by the router has the node's address, which is a peer's."""
+def test_guest_cannot_forge_overlay_packets_of_its_node(attacker: Guest, victim: Guest) -> None:
+    """Packets that leave by the router have the node's address, which is a peer's."""
     attacker.node.restart_agent([ATTACKER], {NETWORK.id: segment(1, 2)}, allowed=(IPv4Network("192.0.2.0/24"),))
     forged = frames.udp("52:54:00:00:07:07", IPv4Address("10.0.0.77"), ports=(1, 2))
     send = f"{sys.executable} {HERE / 'frames.py'} datagram 192.0.2.2 4789 {frames.vxlan(VNI, forged).hex()}"
@@ -210,7 +210,7 @@ def test_a_guest_cannot_speak_as_its_node(attacker: Guest, victim: Guest) -> Non
         attacker.run(send)  # but for these rules, it could
 
 
-def test_a_restart_of_the_agent_disturbs_nobody(attacker: Guest, victim: Guest) -> None:
+def test_agent_restart_keeps_connections(attacker: Guest, victim: Guest) -> None:
     with victim.node.server(WEB, namespace=victim.name), attacker.conversation(victim.port.ip, WEB) as conversation:
         assert conversation.seen_as() == str(attacker.port.ip)
         before = attacker.node.run(f"ip -o link show {DEVICE}")
@@ -219,7 +219,7 @@ def test_a_restart_of_the_agent_disturbs_nobody(attacker: Guest, victim: Guest) 
     assert attacker.node.run(f"ip -o link show {DEVICE}") == before
 
 
-def test_nothing_goes_to_a_node_that_is_no_peer_any_more(attacker: Guest, victim: Guest, nodes: list[Node]) -> None:
+def test_removed_peer_receives_no_frames(attacker: Guest, victim: Guest, nodes: list[Node]) -> None:
     assert attacker.pings(victim.port.ip)
     assert "192.0.2.2" in nodes[0].run(f"bridge fdb show dev {DEVICE}")
     nodes[0].connect(NETWORK, segment(1, 3))
@@ -233,7 +233,7 @@ def test_nothing_goes_to_a_node_that_is_no_peer_any_more(attacker: Guest, victim
     assert "andromede-overlay" not in nodes[0].run("nft list tables")
 
 
-def test_another_number_or_address_takes_the_place_of_the_old(attacker: Guest, victim: Guest) -> None:
+def test_changed_vni_or_address_replaces_the_old_one(attacker: Guest, victim: Guest) -> None:
     for number, guest in enumerate((attacker, victim), start=1):
         guest.node.connect(NETWORK, segment(number, 3 - number, vni=77))
     assert "vxlan id 77 local 192.0.2.1" in attacker.node.run(f"ip -d link show {DEVICE}")
@@ -250,7 +250,7 @@ def test_another_number_or_address_takes_the_place_of_the_old(attacker: Guest, v
         "nft flush ruleset",
     ],
 )
-def test_what_was_damaged_is_repaired(attacker: Guest, victim: Guest, damage: str) -> None:
+def test_damaged_overlay_is_repaired(attacker: Guest, victim: Guest, damage: str) -> None:
     attacker.node.run(damage)
     attacker.node.ensure(ATTACKER)
     attacker.node.connect(NETWORK, segment(1, 2))
@@ -259,14 +259,14 @@ def test_what_was_damaged_is_repaired(attacker: Guest, victim: Guest, damage: st
     assert "192.0.2.2 . 0x1234" in attacker.node.run("nft list table ip andromede-overlay")
 
 
-def test_with_its_last_port_the_network_leaves_the_node(attacker: Guest, victim: Guest) -> None:
+def test_removal_of_the_last_port_removes_the_overlay(attacker: Guest, victim: Guest) -> None:
     attacker.stop()
     attacker.node.remove(ATTACKER)
     assert attacker.node.traces()["links"] == set()
     assert attacker.node.traces()["rules"] == ""
 
 
-def test_the_next_start_removes_what_leads_nowhere(attacker: Guest) -> None:
+def test_next_start_removes_overlays_without_a_destination(attacker: Guest) -> None:
     attacker.node.restart_agent([ATTACKER])
     assert DEVICE not in attacker.node.links()
     attacker.stop()
@@ -284,18 +284,18 @@ def test_a_guest_that_moves_keeps_its_connections(nodes: list[Node], start: Star
     with nodes[0].server(WEB, namespace=mover.name):
         talks = [each.conversation(ATTACKER.ip, WEB) for each in (left, found, third)]
         with talks[0] as here, talks[1] as there, talks[2] as beyond:
-            assert_heard(NETWORK, (left, here), (found, there), (third, beyond))
+            assert_connected(NETWORK, (left, here), (found, there), (third, beyond))
             nodes[1].ensure(ATTACKER, VICTIM)  # the port is on both nodes now
-            assert_heard(NETWORK, (left, here), (found, there), (third, beyond))
+            assert_connected(NETWORK, (left, here), (found, there), (third, beyond))
             tap = tap_name(ATTACKER.id)
             nodes[0].lend(tap, nodes[1])
             nodes[1].run(f"ip link set {tap} master {bridge_name(NETWORK.id)} up")
             mover.send(HONEST_ONES["announcement after a migration"])
-            assert_heard(NETWORK, (left, here), (found, there), (third, beyond))
+            assert_connected(NETWORK, (left, here), (found, there), (third, beyond))
             nodes[0].remove(ATTACKER, left.port)
-            assert_heard(NETWORK, (left, here), (found, there), (third, beyond))
+            assert_connected(NETWORK, (left, here), (found, there), (third, beyond))
 
 
-def assert_heard(network: NetworkSpec, *talks: tuple[Guest, object]) -> None:
+def assert_connected(network: NetworkSpec, *talks: tuple[Guest, object]) -> None:
     for guest, conversation in talks:
         assert conversation.seen_as() == str(guest.port.ip)  # type: ignore[attr-defined]

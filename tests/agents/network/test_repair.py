@@ -56,19 +56,19 @@ def assert_served(guest: Guest) -> None:
         assert guest.call(BEYOND_IP, WEB) == "open"
 
 
-def test_the_next_call_repairs(node: Node, damaged: Guest) -> None:
+def test_next_call_repairs_a_damaged_network(node: Node, damaged: Guest) -> None:
     node.ensure(OTHER, PORT)
     assert_served(damaged)
     assert_intact(node)
 
 
-def test_the_next_start_repairs(node: Node, damaged: Guest) -> None:
+def test_next_start_repairs_a_damaged_network(node: Node, damaged: Guest) -> None:
     node.restart_agent([PORT, OTHER])
     assert_served(damaged)
     assert_intact(node)
 
 
-def test_removal_leaves_nothing_of_the_damaged(node: Node, damaged: Guest) -> None:
+def test_damaged_network_is_removed_completely(node: Node, damaged: Guest) -> None:
     damaged.stop()
     node.remove(OTHER, PORT)
     node.remove(PORT)
@@ -92,7 +92,7 @@ def assert_nothing_left(node: Node) -> None:
     }
 
 
-def test_the_next_start_brings_all_back_after_a_reset_of_the_node(node: Node, plug: Plug) -> None:
+def test_next_start_restores_all_networks_after_a_node_reset(node: Node, plug: Plug) -> None:
     """Bridges may outlive it (where nodes are namespaces), and so do files; the rest is gone."""
     ports = [PORT, a_port(a_network(2), 0)]
     guests = [plug(port) for port in ports]
@@ -118,7 +118,7 @@ def test_the_next_start_removes_networks_without_ports(node: Node, plug: Plug) -
     assert_nothing_left(node)
 
 
-def test_the_next_start_removes_what_is_left_of_a_network_that_was_deleted_by_hand(node: Node) -> None:
+def test_next_start_removes_the_rest_of_a_network_deleted_by_hand(node: Node) -> None:
     node.ensure(PORT)
     node.run(f"ip netns del {ROUTER}")
     node.run(f"ip link del {bridge_name(NETWORK.id)}")
@@ -126,7 +126,7 @@ def test_the_next_start_removes_what_is_left_of_a_network_that_was_deleted_by_ha
     assert_nothing_left(node)
 
 
-def test_the_next_start_leaves_alone_what_is_not_ours(node: Node) -> None:
+def test_next_start_keeps_links_and_rules_of_the_operator(node: Node) -> None:
     node.run("ip link add br0123456789a type bridge")
     node.run("nft add table ip operators")
     node.restart_agent([])
@@ -135,12 +135,12 @@ def test_the_next_start_leaves_alone_what_is_not_ours(node: Node) -> None:
 
 
 @pytest.mark.parametrize("name", ["never-there", "if2147483647"])
-def test_a_link_that_is_gone_counts_as_deleted_whatever_the_tool_says(name: str) -> None:
+def test_missing_link_counts_as_deleted_whatever_ip_reports(name: str) -> None:
     """ip(8) finds no device of the first name. It takes the second one for an index, and the kernel finds none: the
     same text as for a device that goes between the two steps."""
     delete_link(name)
 
 
-def test_a_link_that_stays_is_an_error() -> None:
+def test_undeletable_link_is_an_error() -> None:
     with pytest.raises(AdapterError, match="lo could not be deleted"):
         delete_link("lo")

@@ -66,7 +66,7 @@ def links(**addresses: str) -> NodeLinks:
         ),
     ],
 )
-def test_texts_are_the_reviewed_ones(name: str, text: str) -> None:
+def test_generated_texts_equal_the_golden_files(name: str, text: str) -> None:
     assert text == (GOLDEN / name).read_text()
 
 
@@ -90,7 +90,7 @@ def test_hosts_are_in_the_order_of_their_addresses() -> None:
         {"hostname": "-a"},
     ],
 )
-def test_text_that_would_mean_more_is_refused_before_anything_is_done(fields: dict[str, str]) -> None:
+def test_text_injection_is_refused_before_any_change(fields: dict[str, str]) -> None:
     network = a_network(1)
     for ports in (
         [a_port(network, 0, **fields), a_port(network, 1)],
@@ -107,7 +107,7 @@ def test_an_uplink_is_a_device_name() -> None:
         LinuxSwitch(UplinkPolicy(uplink='eth0" accept'))
 
 
-def test_names_fit_and_tell_their_owner() -> None:
+def test_device_names_fit_and_identify_their_network() -> None:
     assert LAYOUT.bridge == bridge_name(ID)
     assert namespace_name(ID) == "andromede-123456789ab"
     assert LAYOUT.gateway_mac == "02:23:45:67:89:ab"
@@ -120,7 +120,7 @@ def test_a_router_keeps_its_transit_addresses() -> None:
     assert str(links(rtw_123456789ab="100.64.0.4/31").transit(LAYOUT, POOL)) == "100.64.0.4/31"
 
 
-def test_a_new_router_gets_the_first_addresses_that_nobody_on_the_node_has() -> None:
+def test_new_router_gets_the_first_free_transit_addresses() -> None:
     assert str(links(eth0="192.0.2.1/24").transit(LAYOUT, POOL)) == "100.64.0.0/31"
     taken = links(rtw_00000000000="100.64.0.0/31", cgnat="100.64.0.3/32")
     assert str(taken.transit(LAYOUT, POOL)) == "100.64.0.4/31"
@@ -131,6 +131,6 @@ def test_there_are_as_many_routers_as_transit_addresses() -> None:
         links(eth0="100.64.0.1/29").transit(LAYOUT, POOL)
 
 
-def test_the_nodes_networks_are_those_of_its_devices_without_the_routers() -> None:
+def test_connected_networks_exclude_the_routers() -> None:
     present = links(eth0="192.0.2.1/24", rtw_123456789ab="100.64.0.0/31")
     assert present.connected() == [IPv4Network("192.0.2.0/24")]

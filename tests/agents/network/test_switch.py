@@ -12,7 +12,7 @@ Plug = Callable[..., Guest]
 WEB = 8080
 
 
-def test_a_guest_learns_by_dhcp_what_its_port_says(plug: Plug) -> None:
+def test_dhcp_gives_a_guest_the_values_of_its_port(plug: Plug) -> None:
     guest = plug(a_port(a_network(1), 5))
     assert guest.dhcp() == {
         "ip": "10.0.0.15",
@@ -25,7 +25,7 @@ def test_a_guest_learns_by_dhcp_what_its_port_says(plug: Plug) -> None:
 
 
 @pytest.mark.parametrize("hostname", ["ignore", "infinite", "42", "10d", "0a", "db.example.org"])
-def test_a_hostname_is_never_an_instruction(plug: Plug, hostname: str) -> None:
+def test_hostname_is_never_a_dnsmasq_instruction(plug: Plug, hostname: str) -> None:
     answer = plug(a_port(a_network(1, dns_servers=()), 0, hostname=hostname)).dhcp()
     assert (answer["ip"], answer["hostname"], answer["dns"]) == ("10.0.0.10", hostname.split(".")[0], "")
 
@@ -41,7 +41,7 @@ def test_guests_of_a_network_reach_the_gateway_and_one_another(plug: Plug) -> No
 
 
 @pytest.mark.parametrize("uplink", ["", "u0"])
-def test_a_guest_goes_out_under_the_nodes_address_and_nobody_comes_in(node: Node, plug: Plug, uplink: str) -> None:
+def test_guest_connects_out_by_the_node_address_and_is_not_reachable(node: Node, plug: Plug, uplink: str) -> None:
     node.start_agent(uplink=uplink)
     guest = plug(a_port(a_network(1), 0))
     guest.dhcp()
@@ -60,7 +60,7 @@ def test_large_packets_pass_up_to_the_networks_mtu(plug: Plug) -> None:
     assert "1 received" in guest.run(f"ping -c 1 -W 1 -M do -s 1422 {BEYOND_IP}", check=False)
 
 
-def test_a_new_port_does_not_disturb_the_others(node: Node, plug: Plug) -> None:
+def test_new_port_keeps_connections_of_other_ports(node: Node, plug: Plug) -> None:
     first = plug(a_port(a_network(1), 0))
     first.dhcp()
     dnsmasq = node.dnsmasq_pids()
@@ -71,7 +71,7 @@ def test_a_new_port_does_not_disturb_the_others(node: Node, plug: Plug) -> None:
     assert second.dhcp()["ip"] == "10.0.0.11"
 
 
-def test_a_restart_of_the_agent_disturbs_nobody(node: Node, plug: Plug) -> None:
+def test_agent_restart_keeps_connections(node: Node, plug: Plug) -> None:
     guest = plug(a_port(a_network(1), 0))
     guest.dhcp()
     dnsmasq = node.dnsmasq_pids()
@@ -92,7 +92,7 @@ def test_an_address_is_free_for_the_next_card_at_once(node: Node, plug: Plug) ->
     assert new.dhcp()["ip"] == str(old.port.ip)
 
 
-def test_a_removed_port_is_cut_off_although_its_tap_is_still_there(node: Node, plug: Plug) -> None:
+def test_removed_port_is_cut_off_while_its_tap_exists(node: Node, plug: Plug) -> None:
     network = a_network(1)
     stays, goes = plug(a_port(network, 0)), plug(a_port(network, 1), a_port(network, 0))
     stays.dhcp()
@@ -102,7 +102,7 @@ def test_a_removed_port_is_cut_off_although_its_tap_is_still_there(node: Node, p
     assert stays.pings(network.gateway_ip)
 
 
-def test_removal_leaves_nothing_of_the_network_and_everything_of_others(node: Node, plug: Plug) -> None:
+def test_removal_deletes_one_network_and_keeps_others(node: Node, plug: Plug) -> None:
     before = node.traces()
     ports = [a_port(a_network(1), 0), a_port(a_network(1), 1), a_port(a_network(2), 0)]
     guest = plug(ports[2])
@@ -119,7 +119,7 @@ def test_removal_leaves_nothing_of_the_network_and_everything_of_others(node: No
         assert node.traces() == before
 
 
-def test_the_operator_chooses_what_tenants_may_not_reach(node: Node, plug: Plug) -> None:
+def test_operator_denies_destinations_to_tenants(node: Node, plug: Plug) -> None:
     node.start_agent(denied=(IPv4Network("203.0.113.0/24"),), allowed=(IPv4Network(NEIGHBOUR_IP),))
     guest = plug(a_port(a_network(1), 0))
     guest.dhcp()

@@ -110,7 +110,7 @@ def disks(adapters: Adapters) -> Disks:
 # ---- hypervisor
 
 
-def test_the_host_says_what_it_is(hypervisor: Hypervisor) -> None:
+def test_host_reports_its_capacity_and_traits(hypervisor: Hypervisor) -> None:
     host = hypervisor.host()
     assert host.cores >= 1
     assert host.memory_mib >= 256
@@ -120,13 +120,13 @@ def test_the_host_says_what_it_is(hypervisor: Hypervisor) -> None:
     assert not cpu.startswith("cpu:unknown"), "libvirt knows the CPU of this machine's guests"
 
 
-def test_a_defined_guest_is_off_for_no_known_reason(rig: Rig, hypervisor: Hypervisor) -> None:
+def test_defined_guest_is_off_without_a_known_reason(rig: Rig, hypervisor: Hypervisor) -> None:
     state = hypervisor.state(rig.guest.id)
     assert state is not None
     assert (state.power, state.is_reason_known, state.virt_type) == (Power.OFF, False, "qemu")
 
 
-def test_power_verbs_may_be_repeated(rig: Rig, hypervisor: Hypervisor) -> None:
+def test_repeated_power_actions_succeed(rig: Rig, hypervisor: Hypervisor) -> None:
     for _ in range(2):
         hypervisor.start(rig.guest.id)
         assert rig.power is Power.RUNNING
@@ -138,7 +138,7 @@ def test_power_verbs_may_be_repeated(rig: Rig, hypervisor: Hypervisor) -> None:
         assert rig.power is Power.OFF
 
 
-def test_a_running_guest_may_be_defined_anew_but_not_forgotten_half(rig: Rig, hypervisor: Hypervisor) -> None:
+def test_running_guest_can_be_redefined_and_is_undefined_completely(rig: Rig, hypervisor: Hypervisor) -> None:
     hypervisor.start(rig.guest.id)
     hypervisor.define(replace(rig.guest, vcpus=2))
     assert rig.power is Power.RUNNING
@@ -149,7 +149,7 @@ def test_a_running_guest_may_be_defined_anew_but_not_forgotten_half(rig: Rig, hy
     assert rig.guest.id not in hypervisor.states()
 
 
-def test_a_guest_that_is_on_is_as_it_was_defined_or_is_foreign(rig: Rig, hypervisor: Hypervisor) -> None:
+def test_running_guest_that_differs_from_its_definition_is_foreign(rig: Rig, hypervisor: Hypervisor) -> None:
     other = replace(rig.guest, vcpus=2)
     hypervisor.check_domain(other)
     hypervisor.start(rig.guest.id)
@@ -160,7 +160,7 @@ def test_a_guest_that_is_on_is_as_it_was_defined_or_is_foreign(rig: Rig, hypervi
     hypervisor.check_domain(other)
 
 
-def test_stopping_what_is_not_there_is_no_error(hypervisor: Hypervisor) -> None:
+def test_stopping_a_missing_guest_succeeds(hypervisor: Hypervisor) -> None:
     unknown = UUID(specs.new_id())
     hypervisor.power_off(unknown)
     hypervisor.request_shutdown(unknown)
@@ -176,7 +176,7 @@ def test_a_guest_without_its_disk_does_not_start(rig: Rig, hypervisor: Hyperviso
     assert rig.power in (Power.OFF, Power.CRASHED)
 
 
-def test_changes_are_announced(rig: Rig, hypervisor: Hypervisor) -> None:
+def test_power_changes_are_reported_to_subscribers(rig: Rig, hypervisor: Hypervisor) -> None:
     seen: queue.Queue[UUID] = queue.Queue()
     hypervisor.subscribe(seen.put)
     hypervisor.start(rig.guest.id)
@@ -196,7 +196,7 @@ def test_disks_are_plugged_once_and_grow(rig: Rig, hypervisor: Hypervisor, disks
     assert disks.volume_size_bytes(data.volume_id) == 16 * MIB
 
 
-def test_unplugging_ends_or_says_that_it_has_not(rig: Rig, hypervisor: Hypervisor) -> None:
+def test_unplug_ends_or_reports_detach_pending(rig: Rig, hypervisor: Hypervisor) -> None:
     hypervisor.start(rig.guest.id)
     data = rig.volume()
     assert not hypervisor.unplug_disk(rig.guest.id, data)
@@ -209,7 +209,7 @@ def test_unplugging_ends_or_says_that_it_has_not(rig: Rig, hypervisor: Hyperviso
     assert not hypervisor.unplug_disk(rig.guest.id, data)
 
 
-def test_twelve_disks_fit(rig: Rig, hypervisor: Hypervisor) -> None:
+def test_guest_takes_twelve_disks(rig: Rig, hypervisor: Hypervisor) -> None:
     hypervisor.start(rig.guest.id)
     for _ in range(12):
         hypervisor.plug_disk(rig.guest.id, rig.volume())
@@ -219,7 +219,7 @@ def test_twelve_disks_fit(rig: Rig, hypervisor: Hypervisor) -> None:
 # ---- disks
 
 
-def test_a_volume_appears_grows_and_goes(disks: Disks) -> None:
+def test_volume_is_created_grown_and_deleted(disks: Disks) -> None:
     volume_id = UUID(specs.new_id())
     assert disks.volume_size_bytes(volume_id) is None
     disks.create_volume(volume_id, size_bytes=8 * MIB, base=None)
@@ -249,7 +249,7 @@ def test_an_image_is_cached_only_when_kept(disks: Disks) -> None:
     assert not disks.remove_image(sha256)
 
 
-def test_a_clone_of_no_image_leaves_nothing(disks: Disks) -> None:
+def test_failed_clone_leaves_no_file(disks: Disks) -> None:
     clone = UUID(specs.new_id())
     with pytest.raises(AdapterError):
         disks.create_volume(clone, size_bytes=4 * MIB, base=BaseImage("0" * 64, ImageFormat.RAW))
@@ -262,7 +262,7 @@ def test_an_instance_that_never_ran_has_an_empty_console(disks: Disks) -> None:
     disks.remove_instance_files(UUID(specs.new_id()))
 
 
-def test_what_a_guest_uses_is_counted_from_its_start_and_only_while_it_is_on(rig: Rig) -> None:
+def test_usage_counts_from_the_start_and_only_while_the_guest_runs(rig: Rig) -> None:
     hypervisor = rig.adapters.hypervisor
     assert rig.guest.id not in hypervisor.usage()
     hypervisor.start(rig.guest.id)

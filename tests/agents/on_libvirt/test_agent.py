@@ -69,14 +69,14 @@ def guest(agent: LabAgent, clean: None, tiny_image: Path, ssh_key: Path) -> pb.E
     return wish
 
 
-def test_the_self_test_passes_on_a_node_that_works_and_leaves_nothing(agent: LabAgent, clean: None) -> None:
-    def told() -> pb.SelfTest:
+def test_self_test_passes_on_a_working_node_and_leaves_nothing(agent: LabAgent, clean: None) -> None:
+    def reported() -> pb.SelfTest:
         stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=60_000))
         beat = next(event.heartbeat for event in stream if event.HasField("heartbeat"))
         stream.cancel()
         return beat.self_test
 
-    wait_until(lambda: told().has_passed, what="the self-test to pass")
+    wait_until(lambda: reported().has_passed, what="the self-test to pass")
     assert "self-test" not in agent.node.exec(["ip", "-all", "netns", "exec", "ip", "-br", "link"]).stdout
     assert agent.node.exec(["ip", "netns", "list"]).stdout.split() == []
 
@@ -86,7 +86,7 @@ def qemu_pid(agent: LabAgent) -> int:
     return pid
 
 
-def test_what_a_busy_guest_uses_is_told_as_it_is_seen_from_the_guest(
+def test_usage_of_a_busy_guest_agrees_with_the_guest(
     agent: LabAgent, guest: pb.EnsureInstanceRequest, ssh_key: Path
 ) -> None:
     def ssh(command: str) -> str:
@@ -111,7 +111,7 @@ def test_what_a_busy_guest_uses_is_told_as_it_is_seen_from_the_guest(
     assert [port.port_id for port in now.ports] == list(guest.port_ids)
 
 
-def test_a_guest_boots_and_sees_its_disks_come_grow_and_go(
+def test_guest_boots_and_sees_disks_plugged_grown_and_unplugged(
     agent: LabAgent, guest: pb.EnsureInstanceRequest, ssh_key: Path
 ) -> None:
     def ssh(command: str) -> str:
@@ -132,22 +132,22 @@ def test_a_guest_boots_and_sees_its_disks_come_grow_and_go(
     assert ssh("ls /sys/block | grep -c vd") == "1"
 
 
-def test_power_follows_the_wish(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
+def test_power_follows_the_spec(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
     instance_id = guest.subject.id
-    restarted = specs.again(guest, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_RESET))
+    restarted = specs.next_generation(guest, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_RESET))
     assert agent.stub.EnsureInstance(restarted).restart_count == 1
     agent.wait_for_console(instance_id, BOOTED, count=2)
-    rebooted = specs.again(restarted, restart=pb.Restart(count=2, kind=pb.RESTART_KIND_REBOOT))
+    rebooted = specs.next_generation(restarted, restart=pb.Restart(count=2, kind=pb.RESTART_KIND_REBOOT))
     agent.stub.EnsureInstance(rebooted)
     agent.wait_for_console(instance_id, BOOTED, count=3)
-    shut_down = specs.again(rebooted, power=pb.POWER_SHUTDOWN, memory_mib=160)
+    shut_down = specs.next_generation(rebooted, power=pb.POWER_SHUTDOWN, memory_mib=160)
     agent.stub.EnsureInstance(shut_down)
     agent.wait_for_power(instance_id, pb.POWER_OFF)
     assert agent.state(instance_id).reason == ""
-    started = specs.again(shut_down, power=pb.POWER_RUNNING)
+    started = specs.next_generation(shut_down, power=pb.POWER_RUNNING)
     assert agent.stub.EnsureInstance(started).power == pb.POWER_RUNNING
     agent.wait_for_console(instance_id, BOOTED, count=4)
-    assert agent.stub.EnsureInstance(specs.again(started, power=pb.POWER_OFF)).power == pb.POWER_OFF
+    assert agent.stub.EnsureInstance(specs.next_generation(started, power=pb.POWER_OFF)).power == pb.POWER_OFF
 
 
 def test_guests_survive_the_death_of_agent_and_libvirtd(
@@ -159,14 +159,14 @@ def test_guests_survive_the_death_of_agent_and_libvirtd(
     assert agent.stub.EnsureInstance(guest).power == pb.POWER_RUNNING
 
     agent.node.kill_libvirtd()
-    silent = refusal(lambda: agent.stub.EnsureInstance(specs.again(guest)))
+    silent = refusal(lambda: agent.stub.EnsureInstance(specs.next_generation(guest)))
     assert (silent.status, silent.code) == (grpc.StatusCode.UNAVAILABLE, "agent.hypervisor_unavailable")
     agent.node.start_libvirtd()
     wait_until(
         lambda: succeeds(lambda: agent.stub.Describe(pb.DescribeRequest())),
         what="the agent to find libvirtd again",
     )
-    assert agent.stub.EnsureInstance(specs.again(guest)).power == pb.POWER_RUNNING
+    assert agent.stub.EnsureInstance(specs.next_generation(guest)).power == pb.POWER_RUNNING
     assert qemu_pid(agent) == pid
     assert agent.ssh(ssh_key, "10.10.0.11", "hostname").strip() == "web-1"
 
@@ -180,7 +180,7 @@ def succeeds(call: Callable[[], object]) -> bool:
 
 
 @pytest.mark.nightly
-def test_events_come_also_after_libvirtd_was_restarted(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
+def test_events_are_received_after_a_libvirtd_restart(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
     agent.restart_libvirtd()
     wait_until(
         lambda: succeeds(lambda: agent.stub.Describe(pb.DescribeRequest())),
@@ -195,7 +195,7 @@ def test_events_come_also_after_libvirtd_was_restarted(agent: LabAgent, guest: p
     assert agent.stub.EnsureInstance(guest).power == pb.POWER_RUNNING
 
 
-def test_a_guest_that_ends_while_libvirtd_takes_it_over_is_told_of(
+def test_guest_that_ends_during_a_libvirtd_restart_is_reported(
     agent: LabAgent, guest: pb.EnsureInstanceRequest
 ) -> None:
     """libvirt has no event for it."""
@@ -214,7 +214,7 @@ def test_a_guest_that_ends_while_libvirtd_takes_it_over_is_told_of(
 
 
 @pytest.mark.nightly
-def test_a_power_cut_of_the_node_is_a_crash_and_the_guest_starts_again(
+def test_power_cut_is_reported_as_a_crash_and_the_guest_restarts(
     agent: LabAgent, guest: pb.EnsureInstanceRequest
 ) -> None:
     agent.cut_power_and_return()
@@ -239,7 +239,7 @@ def test_a_guest_with_uefi_firmware_starts_and_leaves_no_variables_behind(agent:
     assert not list(variables.iterdir())
 
 
-def test_a_disk_that_the_guest_keeps_is_pending_until_it_lets_go(agent: LabAgent, clean: None) -> None:
+def test_disk_that_the_guest_holds_stays_pending_until_its_release(agent: LabAgent, clean: None) -> None:
     """A guest without an operating system answers no unplug request; a reset completes it."""
     root, data = specs.volume(size_mib=64), specs.volume(size_mib=64)
     agent.stub.EnsureVolume(root)
@@ -252,7 +252,7 @@ def test_a_disk_that_the_guest_keeps_is_pending_until_it_lets_go(agent: LabAgent
         pending = refusal(lambda: agent.stub.RemoveAttachment(specs.removal(plugged.subject)))
         assert (pending.code, pending.is_retryable) == ("agent.detach_pending", True)
     assert refusal(lambda: agent.stub.RemoveVolume(specs.removal(data.subject))).code == "agent.volume_in_use"
-    agent.stub.EnsureInstance(specs.again(wish, power=pb.POWER_OFF))
+    agent.stub.EnsureInstance(specs.next_generation(wish, power=pb.POWER_OFF))
     assert agent.stub.RemoveAttachment(specs.removal(plugged.subject)).was_present
     assert agent.stub.RemoveVolume(specs.removal(data.subject)).was_present
 
@@ -260,7 +260,7 @@ def test_a_disk_that_the_guest_keeps_is_pending_until_it_lets_go(agent: LabAgent
 @pytest.mark.parametrize(
     ("victim", "after_s"), thinned(product(["agent", "libvirtd"], [0.02, 0.03, 0.15, 0.4]), keep_every=3)
 )
-def test_a_creation_that_a_kill_interrupts_ends_well_when_repeated(
+def test_creation_interrupted_by_a_kill_succeeds_when_repeated(
     agent: LabAgent, clean: None, tiny_image: Path, victim: str, after_s: float
 ) -> None:
     sha256 = agent.cache(tiny_image)
@@ -280,7 +280,7 @@ def test_a_creation_that_a_kill_interrupts_ends_well_when_repeated(
     assert len(agent.node.guest_pids()) == 1
 
 
-def test_a_guest_is_typed_into_and_looked_at(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
+def test_guest_serves_serial_and_screen_consoles(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
     guest_id = guest.subject.id
     ada, bob = (AgentViewer(agent.viewer_stub, guest_id, scrollback=2**16).opened() for _ in range(2))
     for viewer in (ada, bob):

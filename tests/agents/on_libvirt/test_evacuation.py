@@ -32,7 +32,7 @@ def agents(lab: Lab, ca: TestCA, worker: Issued) -> Iterator[tuple[LabAgent, Lab
         agent.kill()
 
 
-def test_what_was_written_is_there_on_the_other_node(
+def test_data_of_the_guest_is_on_the_other_node_after_evacuation(
     agents: tuple[LabAgent, LabAgent], lab: Lab, tiny_image: Path, ssh_key: Path
 ) -> None:
     dead, other = agents
@@ -68,7 +68,7 @@ def _run(
     *,
     generation: int,
 ) -> None:
-    """As an evacuation asks for it, at a generation above what any node knows."""
+    """Start the guest like an evacuation does, at a generation above what any node knows."""
     for wish in (port, guest):
         wish.subject.generation = generation
     agent.stub.EnsureVolume(in_pool(root, generation=generation))

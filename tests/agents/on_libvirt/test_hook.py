@@ -75,7 +75,7 @@ def name_of(wish: pb.EnsureInstanceRequest) -> str:
 
 
 def refusal_of(node: LabNode, *arguments: str) -> str:
-    """What virsh says when it fails."""
+    """Return the error output of a virsh command that must fail."""
     done = node.exec(["virsh", *arguments], check=False)
     assert done.returncode != 0, done.stdout
     return done.stderr
@@ -113,7 +113,7 @@ def restart_libvirtd_and_look(agent: LabAgent, wish: pb.EnsureInstanceRequest) -
     return agent.node.exec(["virsh", "domstate", name_of(wish)]).stdout.strip()
 
 
-def test_a_guest_that_nobody_asked_for_does_not_start(agent: LabAgent, stranger: str) -> None:
+def test_unmanaged_guest_does_not_start(agent: LabAgent, stranger: str) -> None:
     assert "andromede: The agent of this node was never told of" in refusal_of(agent.node, "start", stranger)
     create = ["virsh", "create", "/dev/stdin"]
     transient = agent.node.exec(create, stdin=STRANGER.replace(">stranger<", ">other<"), check=False)
@@ -122,25 +122,23 @@ def test_a_guest_that_nobody_asked_for_does_not_start(agent: LabAgent, stranger:
     assert agent.node.guest_pids() == []
 
 
-def test_a_guest_that_is_to_be_off_stays_off(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
-    agent.stub.EnsureInstance(specs.again(guest, power=pb.POWER_OFF))
+def test_stopped_guest_is_not_started_by_hand(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
+    agent.stub.EnsureInstance(specs.next_generation(guest, power=pb.POWER_OFF))
     assert "is not wanted running on this node" in refusal_of(agent.node, "start", name_of(guest))
-    on_again = specs.again(specs.again(guest))
+    on_again = specs.next_generation(specs.next_generation(guest))
     assert agent.stub.EnsureInstance(on_again).power == pb.POWER_RUNNING
 
 
-def test_a_guest_that_the_agent_runs_is_not_started_by_hand_either(
-    agent: LabAgent, guest: pb.EnsureInstanceRequest
-) -> None:
+def test_guest_of_the_agent_is_not_started_by_hand(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
     """Its permit was for the start that the agent made."""
     agent.node.exec(["virsh", "destroy", name_of(guest)])
     assert "no permit is in force for it" in refusal_of(agent.node, "start", name_of(guest))
     assert agent.stub.EnsureInstance(guest).power == pb.POWER_RUNNING
 
 
-def test_a_permit_that_the_agent_refuses_starts_nothing(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
+def test_refused_permit_starts_no_guest(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
     agent.node.exec(["virsh", "destroy", name_of(guest)])
-    again = specs.again(guest)
+    again = specs.next_generation(guest)
     for changes in ({"zone": "us-va-1"}, {"node": specs.new_id()}, {"op": "instance.resize"}):
         again.permit.CopyFrom(agent.stub.permit_for(again, **changes))
         with pytest.raises(grpc.RpcError):
@@ -148,7 +146,7 @@ def test_a_permit_that_the_agent_refuses_starts_nothing(agent: LabAgent, guest: 
     assert agent.node.guest_pids() == []
 
 
-def test_nothing_starts_while_the_agent_is_away(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
+def test_no_guest_starts_while_the_agent_is_down(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
     agent.node.exec(["virsh", "destroy", name_of(guest)])
     agent.kill()
     try:
@@ -158,17 +156,15 @@ def test_nothing_starts_while_the_agent_is_away(agent: LabAgent, guest: pb.Ensur
     assert "no permit is in force for it" in refusal_of(agent.node, "start", name_of(guest))
 
 
-def test_memory_that_was_saved_is_not_brought_back_by_hand(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
+def test_saved_memory_is_not_restored_by_hand(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
     image = str(agent.node.folder / "lib/saved")
     agent.node.exec(["virsh", "save", name_of(guest), image])
-    agent.stub.EnsureInstance(specs.again(guest, power=pb.POWER_OFF))
+    agent.stub.EnsureInstance(specs.next_generation(guest, power=pb.POWER_OFF))
     assert "is not wanted running on this node" in refusal_of(agent.node, "restore", image)
     assert '"operation": "restore"' in agent.log.read_text()
 
 
-def test_a_guest_does_not_move_to_a_node_whose_agent_does_not_agree(
-    agent: LabAgent, guest: pb.EnsureInstanceRequest
-) -> None:
+def test_guest_does_not_move_to_a_node_whose_agent_is_silent(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
     pid = qemu_pid(agent)
     (other,) = Lab(agent.node.folder.parent).up(["hv2"])
     target = f"qemu+tls://{other.address}/system?pkipath=/etc/libvirt/pki"
@@ -181,7 +177,7 @@ def test_a_guest_does_not_move_to_a_node_whose_agent_does_not_agree(
 
 
 @pytest.mark.parametrize("agent_is", ["up", "away"])
-def test_a_restart_of_libvirtd_costs_no_guest(agent: LabAgent, guest: pb.EnsureInstanceRequest, agent_is: str) -> None:
+def test_libvirtd_restart_keeps_the_guest(agent: LabAgent, guest: pb.EnsureInstanceRequest, agent_is: str) -> None:
     pid = qemu_pid(agent)
     if agent_is == "away":
         agent.kill()
@@ -195,7 +191,7 @@ def test_a_restart_of_libvirtd_costs_no_guest(agent: LabAgent, guest: pb.EnsureI
         wait_until(lambda: '"operation": "reconnect"' in agent.log.read_text(), what="libvirt's report")
 
 
-def test_a_restart_costs_no_guest_either_when_all_but_the_reconnection_fails(
+def test_restart_loses_no_guest_when_only_the_reconnection_passes(
     agent: LabAgent, guest: pb.EnsureInstanceRequest, changed_hook: Path
 ) -> None:
     pid = qemu_pid(agent)
@@ -204,7 +200,7 @@ def test_a_restart_costs_no_guest_either_when_all_but_the_reconnection_fails(
     assert qemu_pid(agent) == pid
 
 
-def test_a_hook_that_fails_a_reconnection_would_cost_the_guest(
+def test_hook_that_fails_a_reconnection_ends_the_guest(
     agent: LabAgent, guest: pb.EnsureInstanceRequest, changed_hook: Path
 ) -> None:
     """The trap that the hook avoids. If libvirt ever changes this, the tests above prove less than they seem to."""
@@ -213,7 +209,7 @@ def test_a_hook_that_fails_a_reconnection_would_cost_the_guest(
     wait_until(lambda: agent.node.guest_pids() == [], what="libvirt to end the guest")
 
 
-def test_a_hook_that_is_gone_or_altered_is_reported(agent: LabAgent, changed_hook: Path, stranger: str) -> None:
+def test_missing_or_changed_hook_is_reported(agent: LabAgent, changed_hook: Path, stranger: str) -> None:
     sound = hook_command(agent.node, "check")
     assert (sound["is_active"], sound["problem"]) == (True, "")
 

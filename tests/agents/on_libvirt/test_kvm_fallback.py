@@ -73,18 +73,18 @@ def guest_of(disks: FileDisks, image: Path) -> GuestSpec:
 
 
 @contextmanager
-def not_meant(guest_id: UUID) -> Iterator[bool]:
+def not_expected(guest_id: UUID) -> Iterator[bool]:
     yield False
 
 
-def test_only_a_guest_that_is_still_meant_is_started_again(
+def test_kvm_fallback_restarts_only_an_expected_guest(
     deceived: tuple[LibvirtHypervisor, FileDisks], tiny_image: Path
 ) -> None:
     """Its removal may come between KVM's failure and the restart."""
     hypervisor, disks = deceived
     guest = guest_of(disks, tiny_image)
     hypervisor.define(guest)
-    hypervisor._restarts.guard = not_meant
+    hypervisor._restarts.guard = not_expected
     hypervisor._restart_under_tcg(guest)
     state = hypervisor.state(guest.id)
     assert state is not None
@@ -126,7 +126,7 @@ def test_a_guest_that_qemu_refuses_to_start_starts_under_tcg(
     assert hypervisor.host().virt_type == "qemu"
 
 
-def test_a_guest_that_kvm_stops_in_its_first_seconds_goes_on_under_tcg(
+def test_guest_that_kvm_stops_at_once_restarts_under_tcg(
     deceived: tuple[LibvirtHypervisor, FileDisks], tiny_image: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a modest CPU model QEMU starts, and KVM gives up in the guest's boot loader."""

@@ -58,7 +58,7 @@ class Traveller:
         self.ssh(f"rm -f /count; {COUNT} echo counting")
 
     def check(self, at: LabAgent) -> None:
-        """It runs there and nowhere else, has what it kept, and goes on counting without a gap."""
+        """Check that the guest runs there and nowhere else, has its data, and counts on without a gap."""
         assert self.trip.runs_only_at(at), self.trip.domains()
         assert self.trip.user_at(at) in GuestUsers().candidates(UUID(self.trip.id))
         assert self.ssh("md5sum /kept", at=at).split()[0] == self.digest
@@ -121,7 +121,7 @@ def on_its_way(traveller: Traveller, *, deadline_s: int = PATIENCE_S) -> Iterato
 # ---- the whole way
 
 
-def test_a_guest_moves_and_comes_back_with_all_that_it_wrote(traveller: Traveller) -> None:
+def test_guest_moves_and_returns_with_all_its_data(traveller: Traveller) -> None:
     for _ in range(2):
         trip = traveller.trip
         boot = traveller.ssh("cat /proc/sys/kernel/random/boot_id")
@@ -150,7 +150,7 @@ def check_disk(trip: Trip) -> None:
     assert facts["actual-size"] < 300 * specs.MIB
 
 
-def test_what_the_guest_shows_and_uses_goes_on_at_its_destination(traveller: Traveller) -> None:
+def test_consoles_and_usage_continue_at_the_destination(traveller: Traveller) -> None:
     trip = traveller.trip
     looking = [
         AgentViewer(trip.source.viewer_stub, trip.id, kind).opened()
@@ -172,7 +172,7 @@ def test_what_the_guest_shows_and_uses_goes_on_at_its_destination(traveller: Tra
     )
 
 
-def test_every_call_may_be_repeated(traveller: Traveller) -> None:
+def test_repeated_migration_calls_migrate_once(traveller: Traveller) -> None:
     trip = traveller.trip
     request = trip.departure(trip.make_ready())
     assert trip.destination.stub.EnsureArrival(trip.arrival()).uri == request.uri
@@ -192,7 +192,7 @@ def test_every_call_may_be_repeated(traveller: Traveller) -> None:
 # ---- who may take it in
 
 
-def test_another_node_than_the_permit_names_gets_nothing(traveller: Traveller) -> None:
+def test_node_other_than_the_permit_names_gets_no_guest(traveller: Traveller) -> None:
     request = traveller.trip.departure(traveller.trip.make_ready())
     request.destination.certificate_sha256 = "ab" * 32
     ended = traveller.trip.end_of(request)
@@ -200,7 +200,7 @@ def test_another_node_than_the_permit_names_gets_nothing(traveller: Traveller) -
     traveller.stays(pb.MOVE_PHASE_FAILED, ended)
 
 
-def test_a_node_that_does_not_speak_tls_gets_nothing(traveller: Traveller, tmp_path: Path) -> None:
+def test_node_without_tls_gets_no_guest(traveller: Traveller, tmp_path: Path) -> None:
     trip = traveller.trip
     uri = trip.make_ready()
     heard = tmp_path / "heard"
@@ -215,7 +215,7 @@ def test_a_node_that_does_not_speak_tls_gets_nothing(traveller: Traveller, tmp_p
     traveller.stays(pb.MOVE_PHASE_FAILED, ended)
 
 
-def test_a_node_that_does_not_expect_it_gets_nothing(traveller: Traveller) -> None:
+def test_node_that_does_not_expect_the_guest_refuses_it(traveller: Traveller) -> None:
     trip = traveller.trip
     uri = trip.make_ready()
     trip.destination.stub.RemoveArrival(specs.removal(trip.arrival().instance.subject))
@@ -224,8 +224,8 @@ def test_a_node_that_does_not_expect_it_gets_nothing(traveller: Traveller) -> No
     traveller.stays(pb.MOVE_PHASE_FAILED, ended)
 
 
-def test_nobody_brings_a_guest_past_the_agents(traveller: Traveller) -> None:
-    """As root of the source, to the destination's libvirt itself: its hook asks its agent."""
+def test_migration_that_bypasses_the_agents_is_refused(traveller: Traveller) -> None:
+    """Root of the source calls the destination's libvirt itself, whose hook asks its agent."""
     trip = traveller.trip
     trip.prepare()
     target = f"qemu+tls://{trip.destination.node.address}/system?pkipath=/etc/libvirt/pki"
@@ -243,7 +243,7 @@ HOSTILE = {
 }
 
 
-def test_a_source_that_was_taken_over_brings_the_guest_as_it_is_to_be_and_not_otherwise(traveller: Traveller) -> None:
+def test_compromised_source_can_only_send_the_guest_as_defined(traveller: Traveller) -> None:
     """Also while the guest is expected, and past the source's agent."""
     trip = traveller.trip
     trip.make_ready()
@@ -265,14 +265,14 @@ def test_a_source_that_was_taken_over_brings_the_guest_as_it_is_to_be_and_not_ot
 # ---- whatever fails
 
 
-def test_a_move_is_cancelled(traveller: Traveller) -> None:
+def test_cancelled_migration_keeps_the_guest_at_its_source(traveller: Traveller) -> None:
     with on_its_way(traveller) as request:
         assert traveller.trip.source.stub.RemoveDeparture(specs.removal(request.subject)).was_present
         traveller.check(traveller.trip.source)
     traveller.trip = traveller.trip.stayed()
 
 
-def test_a_move_past_its_deadline_is_cancelled(traveller: Traveller) -> None:
+def test_migration_past_its_deadline_is_cancelled(traveller: Traveller) -> None:
     with on_its_way(traveller, deadline_s=5) as request:
         ended = traveller.trip.end_of(request)
     assert ended.reason == "The deadline of the move has passed."
@@ -280,7 +280,7 @@ def test_a_move_past_its_deadline_is_cancelled(traveller: Traveller) -> None:
 
 
 @pytest.mark.parametrize("end", ["source", as_nightly("destination")])
-def test_an_agent_dies_in_the_middle(traveller: Traveller, end: str) -> None:
+def test_agent_death_during_migration_keeps_the_guest_at_its_source(traveller: Traveller, end: str) -> None:
     with on_its_way(traveller) as request:
         getattr(traveller.trip, end).restart()
         ended = traveller.trip.end_of(request)
@@ -288,7 +288,7 @@ def test_an_agent_dies_in_the_middle(traveller: Traveller, end: str) -> None:
 
 
 @pytest.mark.parametrize("end", [as_nightly("source"), "destination"])
-def test_a_libvirtd_dies_in_the_middle(traveller: Traveller, end: str) -> None:
+def test_libvirtd_death_keeps_the_guest_at_its_source(traveller: Traveller, end: str) -> None:
     with on_its_way(traveller) as request:
         agent = getattr(traveller.trip, end)
         agent.restart_libvirtd()
@@ -297,7 +297,7 @@ def test_a_libvirtd_dies_in_the_middle(traveller: Traveller, end: str) -> None:
     traveller.stays(pb.MOVE_PHASE_FAILED, ended)
 
 
-def test_the_destination_loses_its_power_in_the_middle(traveller: Traveller) -> None:
+def test_destination_power_loss_keeps_the_guest_at_its_source(traveller: Traveller) -> None:
     with on_its_way(traveller) as request:
         traveller.trip.destination.cut_power_and_return()
         ended = traveller.trip.end_of(request)
@@ -305,7 +305,7 @@ def test_the_destination_loses_its_power_in_the_middle(traveller: Traveller) -> 
 
 
 @pytest.mark.nightly
-def test_the_destination_loses_its_power_when_the_guest_has_come(traveller: Traveller) -> None:
+def test_destination_power_loss_after_the_arrival_loses_no_data(traveller: Traveller) -> None:
     """Before anybody has made it the destination's. All that it had written is there."""
     traveller.ssh("sync")
     trip = traveller.trip
@@ -326,7 +326,7 @@ def test_the_destination_loses_its_power_when_the_guest_has_come(traveller: Trav
 
 
 @pytest.mark.nightly
-def test_the_cable_is_pulled_in_the_middle(traveller: Traveller) -> None:
+def test_lost_network_keeps_the_guest_at_its_source(traveller: Traveller) -> None:
     with on_its_way(traveller) as request:
         traveller.trip.destination.node.unplug()
         try:
@@ -337,7 +337,7 @@ def test_the_cable_is_pulled_in_the_middle(traveller: Traveller) -> None:
     traveller.stays(pb.MOVE_PHASE_FAILED, ended)
 
 
-def test_a_guest_that_dies_on_its_way_runs_nowhere_until_it_is_started_again(traveller: Traveller) -> None:
+def test_guest_that_dies_during_migration_stays_off_until_started(traveller: Traveller) -> None:
     trip = traveller.trip
     with on_its_way(traveller) as request:
         (pid,) = trip.source.node.guest_pids()
@@ -356,7 +356,7 @@ def test_a_guest_that_dies_on_its_way_runs_nowhere_until_it_is_started_again(tra
     traveller.settle()
 
 
-def test_a_guest_that_is_off_moves_and_has_run_on_neither_node_meanwhile(traveller: Traveller) -> None:
+def test_stopped_guest_moves_without_running(traveller: Traveller) -> None:
     trip = replace(traveller.trip, generation=traveller.trip.generation + 1)
     traveller.ssh("sync")
     trip.source.stub.EnsureInstance(trip.standing(trip.generation))
@@ -385,7 +385,7 @@ def test_a_guest_that_is_off_moves_and_has_run_on_neither_node_meanwhile(travell
     traveller.check(trip.destination)
 
 
-def test_it_moves_once_more_after_all_that(traveller: Traveller) -> None:
+def test_guest_moves_after_all_failures(traveller: Traveller) -> None:
     trip = traveller.trip
     ended = trip.go()
     assert ended.phase == pb.MOVE_PHASE_COMPLETED, ended.reason
@@ -428,7 +428,7 @@ class Firmware:
         return arrival.instance
 
     def forget(self, generation: int) -> None:
-        """It has left nothing behind at either end. `generation`: at its source."""
+        """Check that the guest left nothing at either end. `generation`: at its source."""
         for number, agent in enumerate(self.agents):
             agent.stub.RemoveInstance(specs.removal(self.wish.subject, generation + number))
             agent.stub.RemoveVolume(specs.removal(self.root.subject, generation + number))
@@ -439,10 +439,10 @@ def variables(agent: LabAgent) -> list[Path]:
     return list((agent.node.folder / "lib/qemu/nvram").iterdir())
 
 
-def test_what_the_firmware_remembers_of_a_guest_that_is_off_moves_too(agents: tuple[LabAgent, LabAgent]) -> None:
+def test_firmware_variables_of_a_stopped_guest_move(agents: tuple[LabAgent, LabAgent]) -> None:
     """No QEMU writes it at the destination, as when a guest goes on there; and it is there when power was lost."""
     guest, (source, destination) = Firmware.begun(agents), agents
-    source.stub.EnsureInstance(specs.again(guest.wish, power=pb.POWER_OFF))
+    source.stub.EnsureInstance(specs.next_generation(guest.wish, power=pb.POWER_OFF))
     (file,) = variables(source)
     kept = file.read_bytes()[:-16] + b"what it remembers"[:16]
     file.write_bytes(kept)

@@ -22,7 +22,7 @@ SEGMENT = "vxl-" + specs.NETWORK_ID.replace("-", "")[-11:]
 
 @pytest.fixture(scope="module")
 def agents(lab_node: LabNode, ca: TestCA, worker: Issued) -> Iterator[list[LabAgent]]:
-    """Of two nodes, which trust the same authority."""
+    """Start the agents of two nodes, which trust the same authority."""
     (second,) = Lab(lab_node.folder.parent).up(["hv2"])
     first = LabAgent(lab_node, worker)
     both = [first, LabAgent(second, worker, authority=first.authority, node_id=SECOND_ID)]
@@ -57,7 +57,7 @@ def start(agent: LabAgent, number: int, segment: bytes, image: Path, key: Path) 
     return wish.subject.id
 
 
-def test_guests_on_two_nodes_are_neighbours(agents: list[LabAgent], tiny_image: Path, ssh_key: Path) -> None:
+def test_guests_on_two_nodes_reach_each_other(agents: list[LabAgent], tiny_image: Path, ssh_key: Path) -> None:
     first, second = agents
     members = {agent.node_id: agent.node.address for agent in agents}
     segment = first.authority.segment(specs.ZONE, specs.NETWORK_ID, members)

@@ -126,13 +126,13 @@ def virsh(node: LabNode, user: str, *arguments: str) -> subprocess.CompletedProc
     ],
     ids=lambda command: command[0],
 )
-def test_others_than_the_agent_are_refused(agent: LabAgent, guest: str, command: list[str]) -> None:
+def test_other_users_than_the_agent_are_refused(agent: LabAgent, guest: str, command: list[str]) -> None:
     done = virsh(agent.node, STRANGER, *[guest if word == "GUEST" else word for word in command])
     assert done.returncode != 0
     assert "access denied" in done.stderr
 
 
-def test_who_comes_over_the_network_is_nobody_s_user_and_refused(agent: LabAgent, guest: str) -> None:
+def test_remote_user_is_refused(agent: LabAgent, guest: str) -> None:
     """Certificates say who may connect; polkit knows local users only."""
     remote = f"qemu+tls://{agent.node.address}/system?pkipath=/etc/libvirt/pki"
     done = agent.node.exec(["virsh", "--connect", remote, "suspend", guest], check=False)
@@ -140,12 +140,12 @@ def test_who_comes_over_the_network_is_nobody_s_user_and_refused(agent: LabAgent
     assert "access denied" in done.stderr
 
 
-def test_others_may_look(agent: LabAgent, guest: str) -> None:
+def test_other_users_may_read(agent: LabAgent, guest: str) -> None:
     assert guest in virsh(agent.node, STRANGER, "list", "--name").stdout
     assert virsh(agent.node, STRANGER, "domstate", guest).stdout.strip() == "running"
 
 
-def test_the_agent_s_user_may_when_it_is_not_root(agent: LabAgent, guest: str) -> None:
+def test_agent_user_may_act_when_it_is_not_root(agent: LabAgent, guest: str) -> None:
     assert "access denied" in virsh(agent.node, OTHER_AGENT, "suspend", guest).stderr
     write_rules(agent.node.folder / "rules", agent_user=OTHER_AGENT)
     try:

@@ -34,7 +34,7 @@ def agents(lab: Lab, ca: TestCA, worker: Issued) -> Iterator[tuple[LabAgent, Lab
 
 
 def in_pool(request: pb.EnsureVolumeRequest, *, generation: int = 1) -> pb.EnsureVolumeRequest:
-    """As it is made, or taken over at a later generation."""
+    """Return the request for a new pool volume, or for one taken over at a later generation."""
     changed = pb.EnsureVolumeRequest()
     changed.CopyFrom(request)
     changed.subject.generation, changed.pool, changed.is_taken_over = generation, NAME, generation > 1
@@ -43,7 +43,7 @@ def in_pool(request: pb.EnsureVolumeRequest, *, generation: int = 1) -> pb.Ensur
     return changed
 
 
-def test_it_is_not_started_twice_and_moves_without_its_disk(
+def test_guest_starts_on_one_node_only_and_moves_without_its_disk(
     agents: tuple[LabAgent, LabAgent], lab: Lab, tiny_image: Path
 ) -> None:
     here, there = agents
@@ -71,9 +71,9 @@ def test_it_is_not_started_twice_and_moves_without_its_disk(
 
 
 def _refused_elsewhere(there: LabAgent, root: pb.EnsureVolumeRequest, guest: pb.EnsureInstanceRequest) -> None:
-    """What an operator reads who has mistaken a silent node for a dead one."""
+    """Check the error that an operator reads who has mistaken an unreachable node for a dead one."""
     there.stub.EnsureVolume(in_pool(root, generation=2))
-    second = specs.again(guest)
+    second = specs.next_generation(guest)
     found = refusal(lambda: there.stub.EnsureInstance(second))
     assert (found.code, found.is_retryable) == ("agent.disk_held", True)
     assert "most likely on another node where the guest runs" in found.message

@@ -67,7 +67,7 @@ def finding(kind: pb.StrayKind, name: str) -> pb.EnsureQuarantineRequest:
 
 
 @pytest.mark.usefixtures("strangers")
-def test_strangers_and_what_they_left(agent: LabAgent) -> None:
+def test_unmanaged_resources_are_quarantined_released_and_discarded(agent: LabAgent) -> None:
     found = {each.name: each for each in agent.stub.Describe(pb.DescribeRequest()).strays}
     assert set(found) == {"thief", "harmless", "volumes/theirs.qcow2", TAP}
     assert (found["thief"].is_harmless, found["harmless"].is_harmless) == (False, True)

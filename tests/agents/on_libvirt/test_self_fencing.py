@@ -53,7 +53,7 @@ def agent(lab_node: LabNode, watchdog: LabWatchdog, ca: TestCA, worker: Issued) 
 
 
 def forget_leases(node: LabNode) -> None:
-    """Of the test before, in the same boot of the node."""
+    """Delete the leases of the test before, in the same boot of the node."""
     for file in node.agent_folder.glob("ledger.sqlite*"):
         file.unlink()
 
@@ -82,7 +82,7 @@ def renew(agent: LabAgent) -> None:
     )
 
 
-def test_a_node_that_is_cut_off_stops_its_guests(
+def test_disconnected_node_stops_its_guests(
     agent: LabAgent, guest: pb.EnsureInstanceRequest, watchdog: LabWatchdog
 ) -> None:
     assert "self-fencing" not in heartbeat(agent).inventory.traits
@@ -101,7 +101,7 @@ def test_a_node_that_is_cut_off_stops_its_guests(
     assert "not heard for too long" in state.reason
 
 
-def test_a_node_whose_agent_is_killed_is_reset(
+def test_node_with_a_killed_agent_is_reset_by_the_watchdog(
     agent: LabAgent, guest: pb.EnsureInstanceRequest, watchdog: LabWatchdog
 ) -> None:
     agent.kill()

@@ -60,7 +60,7 @@ def layer_over_the_image(rig: Rig) -> None:
 
 
 def as_guest(guest: GuestSpec, *command: str | Path) -> bool:
-    """Whether the command succeeds for the guest's user."""
+    """Tell if the command succeeds for the guest's user."""
     assert guest.user is not None
     done = subprocess.run(command, user=guest.user, group=guest.user, extra_groups=[], capture_output=True, check=False)
     return done.returncode == 0
@@ -74,7 +74,7 @@ def owner(path: Path) -> int:
     return path.stat().st_uid
 
 
-def test_a_guest_reaches_its_own_disks_and_nobody_elses(agreeing_node: LabNode, rigs: list[Rig]) -> None:
+def test_guest_reads_its_own_disks_and_no_others(agreeing_node: LabNode, rigs: list[Rig]) -> None:
     one, other = (rig.guest for rig in rigs)
     assert one.user != other.user
     users = {os.stat(f"/proc/{pid}").st_uid for pid in agreeing_node.guest_pids()}
@@ -99,7 +99,7 @@ def test_a_guest_does_not_reach_the_display_of_another(agreeing_node: LabNode, r
     assert agreeing_node.exec([*mine, *connect], check=False).returncode != 0
 
 
-def test_an_image_that_guests_share_belongs_to_none_of_them(rigs: list[Rig]) -> None:
+def test_shared_image_belongs_to_root(rigs: list[Rig]) -> None:
     image = rigs[0].adapters.disks.image_path(IMAGE)
     assert owner(image) == 0
     for rig in rigs:
@@ -107,7 +107,7 @@ def test_an_image_that_guests_share_belongs_to_none_of_them(rigs: list[Rig]) -> 
         assert not as_guest(rig.guest, "chmod", "u+w", image)
 
 
-def test_what_a_guest_used_is_roots_again_when_it_is_off(rigs: list[Rig]) -> None:
+def test_files_of_a_stopped_guest_belong_to_root(rigs: list[Rig]) -> None:
     guest, hypervisor = rigs[0].guest, rigs[0].adapters.hypervisor
     path = guest.disks[0].path
     assert owner(path) == guest.user

@@ -46,7 +46,7 @@ class ExampleRecorder:
         assert operation_id not in self.shown, f"{operation_id} has an example"
         keep = more.pop("keep", None)
         request, answer = self._ask(caller, ROUTES[operation_id], body, more)
-        told = _told(answer)
+        told = _content_of(answer)
         told |= {"body": {name: told["body"][name] for name in keep}} if keep else {}
         self.shown[operation_id] = self.plain({"request": request, "answer": told}, of=operation_id)
         return answer
@@ -79,7 +79,7 @@ class ExampleRecorder:
         return {name: json.dumps(page, indent=2, ensure_ascii=False) + "\n" for name, page in sorted(found.items())}
 
 
-def _told(answer: Answer) -> dict[str, Any]:
+def _content_of(answer: Answer) -> dict[str, Any]:
     """Return files and texts in their order; long ones are cut."""
     told: dict[str, Any] = {"status": answer.status}
     told |= {"location": answer.headers["Location"]} if "Location" in answer.headers else {}

@@ -100,7 +100,7 @@ def book(
     return story.book
 
 
-def test_every_route_has_an_example_and_it_is_so(book: ExampleRecorder, request: pytest.FixtureRequest) -> None:
+def test_every_route_has_a_current_example(book: ExampleRecorder, request: pytest.FixtureRequest) -> None:
     assert book.shown.keys() == ROUTES.keys(), "a route needs an example: tests/api/examples"
     pages = book.pages()
     if request.config.getoption("--write", default=False):
@@ -126,7 +126,7 @@ def operations() -> Iterator[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize(("operation_id", "operation"), [pytest.param(*each, id=each[0]) for each in operations()])
-def test_what_the_document_has_as_example_is_as_it_says(operation_id: str, operation: Any) -> None:
+def test_examples_of_the_document_match_their_schemas(operation_id: str, operation: Any) -> None:
     """Both ways: of the request, and of one of the answers, wherever they are JSON."""
     parts = [operation.get("requestBody", {})]
     parts += [each for status, each in operation["responses"].items() if status in ("200", "201", "202")]

@@ -32,7 +32,7 @@ def read(raw: bytes, files: list[bytes]) -> Archive:
 
 
 @given(contents)
-def test_tar_reads_it(files: list[bytes]) -> None:
+def test_tar_reads_the_archive(files: list[bytes]) -> None:
     with tarfile.open(fileobj=io.BytesIO(packed(files))) as tar:
         found = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
     assert list(found) == [archive.FORMAT_NAME, archive.MANIFEST_NAME, *(each.name for each in listed(files))]
@@ -40,7 +40,7 @@ def test_tar_reads_it(files: list[bytes]) -> None:
 
 
 @given(contents)
-def test_it_is_read_as_it_was_written(files: list[bytes]) -> None:
+def test_archive_is_read_as_written(files: list[bytes]) -> None:
     found = read(packed(files), files)
     assert not found.oddities
     assert found.manifest == MANIFEST
@@ -52,7 +52,7 @@ def test_it_is_read_as_it_was_written(files: list[bytes]) -> None:
 
 
 @given(contents, st.data())
-def test_every_byte_counts(files: list[bytes], data: st.DataObject) -> None:
+def test_changed_byte_is_detected(files: list[bytes], data: st.DataObject) -> None:
     raw = packed(files)
     position = data.draw(st.integers(0, len(raw) - 1))
     changed = bytearray(raw)
@@ -66,11 +66,11 @@ def test_every_byte_counts(files: list[bytes], data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", b"hello", bytes(4096), packed([])[:1000]])
-def test_what_is_no_export(raw: bytes) -> None:
+def test_malformed_archive_is_refused(raw: bytes) -> None:
     with pytest.raises(NotAnExport):
         Archive(io.BytesIO(raw))
 
 
-def test_what_is_cut_off() -> None:
+def test_truncated_archive_is_refused() -> None:
     with pytest.raises(NotAnExport, match="cut off"):
         read(packed([bytes(2000)])[:4000], [bytes(2000)])

@@ -29,16 +29,14 @@ KEYS = [Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32) for number in
 
 
 @pytest.mark.parametrize(("public", "message", "signature"), VECTORS)
-def test_the_vectors_of_the_rfc(public: str, message: str, signature: str) -> None:
+def test_vectors_of_rfc_8032_are_accepted(public: str, message: str, signature: str) -> None:
     raw = bytes.fromhex(public), bytes.fromhex(signature), bytes.fromhex(message)
     assert verify(*raw)
     assert not verify(raw[0], raw[1], raw[2] + b"\0")
 
 
 @given(st.sampled_from(KEYS), st.binary(max_size=200), st.data())
-def test_it_takes_what_openssl_signs_and_nothing_else(
-    key: Ed25519PrivateKey, message: bytes, data: st.DataObject
-) -> None:
+def test_only_signatures_of_openssl_are_accepted(key: Ed25519PrivateKey, message: bytes, data: st.DataObject) -> None:
     public, signature = key.public_key().public_bytes_raw(), key.sign(message)
     assert verify(public, signature, message)
     bit = data.draw(st.integers(0, 511))

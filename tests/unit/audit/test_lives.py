@@ -18,8 +18,7 @@ Span = tuple[str, str, float, float | None]
 
 @dataclass
 class Life:
-    """What is so, in `spans` (disk, or empty for memory; node; from; to), beside the records that nodes and the control
-    plane write of it."""
+    """Actual places, in `spans` (disk, or empty for memory; node; from; to), and the records about them."""
 
     records: list[Record] = field(default_factory=lambda: [decision()])
     spans: list[Span] = field(default_factory=list)
@@ -120,7 +119,7 @@ class Life:
 
 @hypothesis(deadline=None)
 @given(st.lists(st.sampled_from(VERBS), max_size=12), st.booleans())
-def test_disks_are_somewhere_all_the_time_and_memory_while_it_runs(verbs: list[str], is_deleted: bool) -> None:
+def test_disk_is_always_somewhere_and_memory_only_while_running(verbs: list[str], is_deleted: bool) -> None:
     life = Life()
     for verb in verbs:
         life.do(verb)

@@ -58,13 +58,13 @@ TREE = Tree(LEAVES)
 sizes = st.integers(1, LARGEST)
 
 
-def test_the_known_roots() -> None:
+def test_roots_of_the_reference_tree_agree() -> None:
     tree = Tree([merkle.hash_leaf(entry) for entry in ENTRIES])
     assert [tree.root(size).hex() for size in range(1, 9)] == ROOTS
     assert tree.root(0).hex() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
-def test_the_known_proofs() -> None:
+def test_proofs_of_the_reference_tree_agree() -> None:
     tree = Tree([merkle.hash_leaf(entry) for entry in ENTRIES])
     assert [value.hex() for value in tree.inclusion(0, 8)] == PROOF_OF_FIRST
     assert tree.inclusion(0, 1) == []
@@ -76,11 +76,11 @@ def test_the_known_proofs() -> None:
     ]
 
 
-def test_roots_are_those_of_the_definition() -> None:
+def test_roots_agree_with_the_definition() -> None:
     assert all(TREE.root(size) == by_the_book(leaves(size)) for size in range(LARGEST + 1))
 
 
-def test_it_does_not_matter_in_which_portions_leaves_come() -> None:
+def test_tree_does_not_depend_on_the_portions() -> None:
     tree = Tree()
     cuts = [0, 1, 1, 4, 9, 10, 33, 64, LARGEST]
     for start, end in pairwise(cuts):
@@ -136,7 +136,7 @@ def test_a_proof_too_short_or_too_long_fails(new: int, data: st.DataObject) -> N
 
 
 @given(sizes, st.data())
-def test_no_proof_joins_two_histories(new: int, data: st.DataObject) -> None:
+def test_consistency_proof_of_a_fork_fails(new: int, data: st.DataObject) -> None:
     old = data.draw(st.integers(1, new))
     fork = leaves(LARGEST)
     fork[data.draw(st.integers(0, old - 1))] = merkle.hash_leaf(b"another")
@@ -146,14 +146,14 @@ def test_no_proof_joins_two_histories(new: int, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize(("index", "size"), [(-1, 3), (3, 3), (0, 0)])
-def test_there_is_no_proof_of_a_leaf_outside(index: int, size: int) -> None:
+def test_leaf_outside_the_tree_has_no_proof(index: int, size: int) -> None:
     with pytest.raises(ValueError, match="no leaf"):
         merkle.inclusion_path(index, size)
     assert not merkle.is_included(merkle.EMPTY_ROOT, index=index, size=size, proof=[], root=merkle.EMPTY_ROOT)
 
 
 @pytest.mark.parametrize(("old", "new"), [(-1, 3), (4, 3)])
-def test_there_is_no_proof_from_a_larger_tree(old: int, new: int) -> None:
+def test_consistency_proof_from_a_larger_tree_is_refused(old: int, new: int) -> None:
     with pytest.raises(ValueError, match="does not begin"):
         merkle.consistency_path(old, new)
     root = TREE.root(3)

@@ -37,7 +37,7 @@ def test_the_published_checkpoint_is_read_and_written_alike() -> None:
     assert int.from_bytes(note.signatures[1].blob[:8], "big") == 1679315147
 
 
-def test_the_key_of_the_go_sum_database() -> None:
+def test_key_of_the_go_checksum_database_is_parsed() -> None:
     """Known to every Go tool-chain, which takes its id from the same rule."""
     text = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
     key = signed_notes.parse_key(text)
@@ -86,7 +86,7 @@ LINE = str(LOG.note("hello\n").signatures[0])
         "hello\n\n" + f"{LINE}\n" * 65,
     ],
 )
-def test_what_is_no_note(text: str) -> None:
+def test_malformed_note_is_refused(text: str) -> None:
     with pytest.raises(NoteError):
         signed_notes.parse_note(text)
 
@@ -109,13 +109,13 @@ def test_base64_has_one_form() -> None:
         f"name+{Key('name', bytes(32), 2).id.hex()}+{signed_notes.encode(bytes([2]) + bytes(32))}",
     ],
 )
-def test_what_is_no_key(text: str) -> None:
+def test_malformed_key_is_refused(text: str) -> None:
     with pytest.raises(NoteError):
         signed_notes.parse_key(text)
 
 
 @pytest.mark.parametrize("key", [LOG.key, WITNESS.key])
-def test_a_key_is_read_as_it_is_written(key: Key) -> None:
+def test_key_is_read_as_written(key: Key) -> None:
     assert signed_notes.parse_key(str(key)) == key
 
 
@@ -132,16 +132,16 @@ def test_a_key_is_read_as_it_is_written(key: Key) -> None:
         "origin\n7\n" + signed_notes.encode(bytes(32)) + "\n\n",
     ],
 )
-def test_what_is_no_checkpoint(text: str) -> None:
+def test_malformed_checkpoint_is_refused(text: str) -> None:
     with pytest.raises(NoteError):
         checkpoints.parse_head(text)
 
 
-def test_further_lines_of_a_checkpoint_are_let_pass() -> None:
+def test_extension_lines_of_a_checkpoint_are_accepted() -> None:
     assert checkpoints.parse_head(f"{HEAD}more\n") == HEAD
 
 
-def test_a_cosignature_says_when_and_covers_text_and_time() -> None:
+def test_cosignature_has_its_time_and_covers_text_and_time() -> None:
     line = str(checkpoints.cosign(str(HEAD), WITNESS.key, timestamp=1_700_000_000, sign=WITNESS.sign))
     signature = signed_notes.parse_signature(line)
     assert checkpoints.verify_cosignature(str(HEAD), signature, WITNESS.key, ed25519.verify) == 1_700_000_000
@@ -160,13 +160,13 @@ def test_a_cosignature_says_when_and_covers_text_and_time() -> None:
             checkpoints.verify_cosignature(text, wrong, key, ed25519.verify)
 
 
-def test_a_request_is_read_as_it_is_written() -> None:
+def test_witness_request_is_read_as_written() -> None:
     request = WitnessRequest(3, (bytes(32), bytes(range(32))), LOG.note(str(HEAD)))
     assert checkpoints.parse_request(str(request)) == request
     assert str(WitnessRequest(0, (), LOG.note(str(HEAD)))).startswith("old 0\n\nexample.com/log\n7\n")
 
 
 @pytest.mark.parametrize("head", ["", "old", "old 03\n", "new 3\n", "old 3\nAA\n", "old 3\n" + "AAAA\n" * 64])
-def test_what_is_no_request(head: str) -> None:
+def test_malformed_witness_request_is_refused(head: str) -> None:
     with pytest.raises(NoteError):
         checkpoints.parse_request(f"{head}\n{LOG.note(str(HEAD))}")

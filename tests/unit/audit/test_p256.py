@@ -22,7 +22,7 @@ def sign(key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
 
 
 @given(st.sampled_from(KEYS), st.sampled_from(KEYS), st.binary(max_size=100), st.integers(0, 10_000))
-def test_it_takes_what_openssl_signs_and_nothing_else(
+def test_only_signatures_of_openssl_are_accepted(
     key: ec.EllipticCurvePrivateKey, other: ec.EllipticCurvePrivateKey, message: bytes, bit: int
 ) -> None:
     signature = sign(key, message)
@@ -54,7 +54,7 @@ def test_a_signature_has_one_form_in_der() -> None:
         assert not verify(spki(KEYS[0]), other, b"x")
 
 
-def test_keys_that_are_none() -> None:
+def test_malformed_key_is_refused() -> None:
     good = spki(KEYS[0])
     signature = sign(KEYS[0], b"x")
     for other in (

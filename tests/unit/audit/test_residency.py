@@ -57,7 +57,7 @@ def spans(found: History, role: str = "compute") -> list[tuple[str, datetime, da
     ]
 
 
-def test_from_opened_to_closed_is_proven_and_names_its_reasons() -> None:
+def test_interval_from_open_to_close_is_proven() -> None:
     records = [decision(), permit("p1", 0), receipt("opened", 1), receipt("closed", 3)]
     (interval,) = history(records, RESOURCE, role="compute").intervals
     assert (interval.role, interval.zone, interval.node) == ("compute", "fr-1", "n1")
@@ -72,24 +72,24 @@ def test_the_order_of_the_records_does_not_matter() -> None:
     assert history(records, RESOURCE) == history(records[::-1], RESOURCE)
 
 
-def test_what_was_not_closed_goes_on() -> None:
+def test_unclosed_interval_continues() -> None:
     records = [decision(), permit("p1", 0), receipt("opened", 1)]
     assert spans(history(records, RESOURCE)) == [("n1", at(1), None, "proven", True)]
 
 
-def test_opened_again_at_the_same_place_goes_on() -> None:
+def test_reopening_at_the_same_place_continues_the_interval() -> None:
     records = [decision(), permit("p1", 0), receipt("opened", 1), permit("p2", 2), receipt("opened", 2, jti="p2")]
     assert spans(history(records, RESOURCE)) == [("n1", at(1), None, "proven", True)]
 
 
-def test_a_permit_without_receipt_is_a_claim() -> None:
+def test_permit_without_a_receipt_is_declared() -> None:
     found = history([decision(), permit("p1", 0)], RESOURCE)
     assert spans(found) == [("n1", at(0), None, "claimed", True)]
     assert spans(found, "storage") == [("n1", at(0), None, "claimed", True)]
 
 
 @pytest.mark.parametrize("about", [RESOURCE, "vol-1"])
-def test_a_permit_that_the_node_refused_is_no_claim(about: str) -> None:
+def test_refused_permit_is_not_declared(about: str) -> None:
     refused = receipt("refused", 1, resource=about)
     again = [permit("p2", 2), receipt("opened", 3, jti="p2")]
     found = history([decision(), permit("p1", 0), refused, *again], RESOURCE)
@@ -97,7 +97,7 @@ def test_a_permit_that_the_node_refused_is_no_claim(about: str) -> None:
 
 
 @pytest.mark.parametrize("op", ["instance.resize", "volume.attach"])
-def test_a_permit_under_which_no_guest_runs_claims_no_memory(op: str) -> None:
+def test_permit_that_runs_no_guest_declares_no_memory(op: str) -> None:
     found = history([decision(), permit("p1", 0, op=op)], RESOURCE)
     assert [(each.role, each.state) for each in found.intervals] == [("storage", "claimed")]
 
@@ -106,7 +106,7 @@ def of_disk(event: str, hour: float, *, disk: str = DISK, **more: object) -> Rec
     return receipt(event, hour, kind="volume", resource=disk, **more)  # type: ignore[arg-type]
 
 
-def test_the_disk_of_a_guest_that_is_off_is_where_it_was() -> None:
+def test_disk_of_a_stopped_guest_stays_in_its_zone() -> None:
     records = [decision(), permit("p1", 0), of_disk("opened", 1), receipt("opened", 2), receipt("closed", 3)]
     found = history([*records, permit("p2", 4, op="instance.resize")], RESOURCE)
     assert spans(found, "storage") == [("n1", at(1), None, "proven", True)]
@@ -115,7 +115,7 @@ def test_the_disk_of_a_guest_that_is_off_is_where_it_was() -> None:
     assert not found.problems
 
 
-def test_a_rebuilt_guest_has_two_disks_for_a_while_and_that_is_no_problem() -> None:
+def test_rebuilt_guest_may_have_two_disks_for_a_time() -> None:
     records = [decision(), permit("p1", 0), of_disk("opened", 1)]
     again = permit("p2", 2, op="instance.rebuild", volumes=["disk-2", "vol-1"])
     records += [again, of_disk("opened", 3, disk="disk-2", jti="p2"), of_disk("closed", 4)]
@@ -134,7 +134,7 @@ def test_a_disk_in_two_places_at_once_is_a_problem_of_its_guest() -> None:
     assert history(records, RESOURCE).problems == (Problem("overlap", "storage", at(2), at(3)),)
 
 
-def test_a_claim_ends_where_a_receipt_says_more() -> None:
+def test_declared_interval_ends_at_a_later_receipt() -> None:
     records = [decision(), permit("p1", 0), permit("p2", 1, node="n2"), receipt("opened", 2, jti="p2", node="n2")]
     assert spans(history(records, RESOURCE)) == [
         ("n1", at(0), at(2), "claimed", True),
@@ -142,7 +142,7 @@ def test_a_claim_ends_where_a_receipt_says_more() -> None:
     ]
 
 
-def test_a_permit_for_where_it_is_anyway_is_no_claim() -> None:
+def test_permit_for_the_present_place_is_no_declaration() -> None:
     records = [decision(), permit("p1", 0), receipt("opened", 1), permit("p2", 2)]
     assert spans(history(records, RESOURCE)) == [("n1", at(1), None, "proven", True)]
 
@@ -157,7 +157,7 @@ def test_a_permit_for_where_it_is_anyway_is_no_claim() -> None:
         [decision(), permit("p1", 0, zone="us-1"), receipt("opened", 1)],
     ],
 )
-def test_what_no_admitted_decision_and_permit_for_the_place_stand_behind_is_not_compliant(
+def test_interval_without_admitted_decision_and_permit_is_noncompliant(
     records: list[Record],
 ) -> None:
     proven = [each for each in history(records, RESOURCE).intervals if each.state == "proven"]
@@ -179,7 +179,7 @@ def test_a_volume_is_opened_under_the_permit_of_a_guest() -> None:
     )
 
 
-def test_drift_cuts_an_interval_and_leaves_the_past_as_it_was() -> None:
+def test_drift_splits_an_interval_and_keeps_the_past() -> None:
     records = [decision(), permit("p1", 0), receipt("opened", 1), receipt("closed", 9)]
     changes = [drift("at_risk", 2), drift("drifted", 3), drift("remediating", 4), drift("compliant", 5)]
     found = history([*records, *changes, drift("drifted", 3, zone="de-1")], RESOURCE, role="compute")
@@ -191,7 +191,7 @@ def test_drift_cuts_an_interval_and_leaves_the_past_as_it_was() -> None:
     assert [each.close_receipt for each in found.intervals] == ["", "", "closed-9"]
 
 
-def test_drift_does_not_make_compliant_what_never_was() -> None:
+def test_end_of_drift_does_not_make_a_noncompliant_place_compliant() -> None:
     records = [receipt("opened", 1), drift("drifted", 2), drift("compliant", 3)]
     assert not any(each.is_compliant for each in history(records, RESOURCE).intervals)
 
@@ -209,8 +209,8 @@ def test_two_places_at_once_are_a_problem() -> None:
 
 
 @pytest.mark.parametrize(("kind", "role"), [("instance", "compute"), ("volume", "storage")])
-def test_what_was_evacuated_was_on_its_dead_node_until_then(kind: str, role: str) -> None:
-    """Whose own receipt comes when it is back."""
+def test_evacuated_resource_was_on_its_lost_node_until_then(kind: str, role: str) -> None:
+    """The receipt of the lost node comes when it is back."""
     records = [
         decision(),
         permit("p1", 0),
@@ -227,7 +227,7 @@ def test_what_was_evacuated_was_on_its_dead_node_until_then(kind: str, role: str
     assert not found.problems
 
 
-def test_a_dead_node_that_opens_it_again_is_a_second_place() -> None:
+def test_lost_node_that_reopens_a_resource_overlaps() -> None:
     records = [
         decision(),
         permit("p1", 0),
@@ -240,7 +240,7 @@ def test_a_dead_node_that_opens_it_again_is_a_second_place() -> None:
     assert history(records, RESOURCE, role="compute").problems == (Problem("overlap", "compute", at(5), None),)
 
 
-def test_data_at_rest_that_is_nowhere_is_a_problem_and_a_guest_that_is_off_is_none() -> None:
+def test_missing_disk_is_a_problem_and_a_stopped_guest_is_none() -> None:
     for kind, role, expected in (
         ("volume", "storage", [Problem("gap", "storage", at(2), at(4))]),
         ("instance", "compute", []),
@@ -262,7 +262,7 @@ def test_images_are_in_several_places_by_right() -> None:
     assert not found.problems
 
 
-def test_the_window_cuts_and_the_role_chooses() -> None:
+def test_intervals_are_limited_to_period_and_role() -> None:
     records = [decision(), permit("p1", 0), receipt("opened", 1), receipt("closed", 5)]
     cut = history(records, RESOURCE, start=at(2), end=at(3), role="compute")
     assert spans(cut) == [("n1", at(2), at(3), "proven", True)]
@@ -286,5 +286,5 @@ def test_the_window_cuts_and_the_role_chooses() -> None:
         {"kind": "incident", "document": {"resource": RESOURCE}},
     ],
 )
-def test_what_is_of_no_use_is_passed_over(record: Record) -> None:
+def test_irrelevant_record_is_ignored(record: Record) -> None:
     assert history([record], RESOURCE) == History((), ())

@@ -20,7 +20,7 @@ def imports_of(source: str) -> set[str]:
     return found
 
 
-def test_it_is_made_of_the_pure_core_and_the_standard_library() -> None:
+def test_verifier_contains_the_pure_core_and_the_standard_library() -> None:
     names = build_verifier.modules()
     assert all(name.startswith(PURE) for name in names)
     assert names[-1] == build_verifier.MAIN
@@ -28,7 +28,7 @@ def test_it_is_made_of_the_pure_core_and_the_standard_library() -> None:
     assert imported - {"andromede_core"} <= sys.stdlib_module_names
 
 
-def test_it_has_every_module_as_it_is() -> None:
+def test_verifier_contains_every_module_unchanged() -> None:
     names: dict[str, str] = {}
     for node in ast.parse(build_verifier.source()).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
@@ -39,7 +39,7 @@ def test_it_has_every_module_as_it_is() -> None:
     assert names == {name: build_verifier._text(name) for name in build_verifier.modules()}
 
 
-def test_it_runs_alone(tmp_path: Path) -> None:
+def test_verifier_runs_alone(tmp_path: Path) -> None:
     (tmp_path / "verify.py").write_text(build_verifier.source())
     command = [sys.executable, "-I", "-S", "-W", "error", "verify.py", "nowhere.tar"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -50,7 +50,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return Desk(tmp_path / "witness", monkeypatch, capsys)
 
 
-def test_it_signs_a_log_that_grows(desk: Desk) -> None:
+def test_witness_signs_a_growing_log(desk: Desk) -> None:
     for old, new in ((0, 1), (1, 5), (5, 5), (5, 8), (8, 40)):
         assert desk.cosign(request(old, new)) == 0, desk.err
         text = str(TreeHead(LOG.key.name, new, TREE.root(new)))
@@ -75,7 +75,7 @@ def test_it_signs_a_log_that_grows(desk: Desk) -> None:
         (str(WitnessRequest(5, (), LOG.note(str(TreeHead("x", 9, bytes(32)))))), "is not cloud.example/log"),
     ],
 )
-def test_it_refuses_and_remembers_what_it_has_signed(desk: Desk, text: str, reason: str) -> None:
+def test_witness_refuses_a_fork_and_keeps_its_state(desk: Desk, text: str, reason: str) -> None:
     assert desk.cosign(request(0, 5)) == 0
     assert desk.cosign(text) == 1
     assert reason in desk.err
@@ -84,7 +84,7 @@ def test_it_refuses_and_remembers_what_it_has_signed(desk: Desk, text: str, reas
     assert desk.cosign(request(5, 9)) == 0
 
 
-def test_logs_are_kept_apart(desk: Desk) -> None:
+def test_each_log_has_its_own_state(desk: Desk) -> None:
     other = Signer("other.example/log")
     assert desk.cosign(request(0, 9)) == 0
     assert desk.cosign(request(0, 3, log=other), log=other.key) == 0
@@ -92,12 +92,12 @@ def test_logs_are_kept_apart(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "old 0\n\n", "hello"])
-def test_what_is_no_request_ends_with_status_2(desk: Desk, text: str) -> None:
+def test_malformed_request_exits_with_status_2(desk: Desk, text: str) -> None:
     assert desk.cosign(text) == 2
     assert desk.err
 
 
-def test_its_key_is_made_once_and_for_its_owner_alone(desk: Desk, tmp_path: Path) -> None:
+def test_key_is_created_once_and_private(desk: Desk, tmp_path: Path) -> None:
     assert desk.run("init", str(desk.folder), "auditor.example/w") == 2
     assert (desk.folder / witness.KEY_FILE).stat().st_mode & 0o777 == 0o600
     assert desk.run("init", str(tmp_path / "other"), "a name with spaces") == 2
@@ -105,7 +105,7 @@ def test_its_key_is_made_once_and_for_its_owner_alone(desk: Desk, tmp_path: Path
     assert desk.run("cosign", str(desk.folder), "no key", stdin=request(0, 1)) == 2
 
 
-def test_it_needs_no_django() -> None:
-    """It runs on somebody else's machine."""
+def test_witness_needs_no_django() -> None:
+    """The witness runs on a machine of another party."""
     code = "import andromede_core.evidence.witness, sys; sys.exit('django' in sys.modules)"
     assert os.spawnl(os.P_WAIT, sys.executable, sys.executable, "-c", code) == 0

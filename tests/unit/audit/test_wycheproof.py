@@ -19,7 +19,7 @@ def verify_ed25519(spki: bytes, signature: bytes, message: bytes) -> bool:
 @pytest.mark.parametrize(
     ("name", "verify"), [("ed25519", verify_ed25519), ("ecdsa_p256_sha256", p256.verify)], ids=["ed25519", "p256"]
 )
-def test_verdicts_are_those_of_the_vectors(name: str, verify: Callable[[bytes, bytes, bytes], bool]) -> None:
+def test_verdicts_agree_with_the_vectors(name: str, verify: Callable[[bytes, bytes, bytes], bool]) -> None:
     """None is accepted that is invalid, or of which implementations may differ ("acceptable": other forms of DER)."""
     document = json.loads((FOLDER / f"{name}.json").read_text())
     cases = [(group["key"], case) for group in document["groups"] for case in group["tests"]]

@@ -27,32 +27,32 @@ def guest(name: str, request: ResolvedRequest | None = None, **changes: object) 
     return Guest(uuid(name), name, SPACE, **fields)  # type: ignore[arg-type]
 
 
-def told(decision: Decision) -> dict[str, object]:
+def refusal_reason(decision: Decision) -> dict[str, object]:
     return REFUSED | {"detail": decision.verdict}
 
 
 def planned(guests: list[Guest], nodes: Fleet, *, fallback: str = "leave", places: Places | None = None) -> Plan:
-    return plan(guests, PlanInputs(HERE, nodes, places or {}, told), fallback=fallback)
+    return plan(guests, PlanInputs(HERE, nodes, places or {}, refusal_reason), fallback=fallback)
 
 
 def actions(made: Plan) -> dict[str, tuple[str, str | None]]:
     return {entry.guest.name: (entry.action, entry.target) for entry in made.entries}
 
 
-def test_guests_go_elsewhere_those_that_run_first_and_those_that_are_off_too() -> None:
+def test_guests_move_running_ones_first_and_stopped_ones_too() -> None:
     made = planned([guest("old", is_running=False), guest("web")], fleet(node(HERE), node("n01")))
     assert actions(made) == {"web": ("migrate", "n01"), "old": ("migrate", "n01")}
     assert [entry.guest.name for entry in made.entries] == ["web", "old"]
 
 
-def test_one_that_is_off_and_finds_no_place_stays_and_says_why_whatever_the_fallback() -> None:
+def test_stopped_guest_without_a_node_stays_with_any_fallback() -> None:
     full = fleet(node(HERE), node("n01", used=Resources(16, 0, 0)))
     for fallback in ("leave", "stop"):
         (entry,) = planned([guest("old", is_running=False)], full, fallback=fallback).entries
         assert (entry.action, entry.reasons) == ("stay", (REFUSED | {"detail": "no_capacity"},))
 
 
-def test_the_same_room_is_not_given_twice() -> None:
+def test_capacity_is_not_allocated_twice() -> None:
     nodes = fleet(node(HERE), node("n01", used=Resources(12, 0, 0)))
     made = planned([guest("a"), guest("b"), guest("c")], nodes)
     found = sorted(action for action, _ in actions(made).values())
@@ -61,7 +61,7 @@ def test_the_same_room_is_not_given_twice() -> None:
     assert left.reasons == (REFUSED | {"detail": "no_capacity"},)
 
 
-def test_the_largest_is_placed_first_so_that_all_find_room() -> None:
+def test_largest_guest_is_placed_first() -> None:
     nodes = fleet(
         node(HERE),
         node("n01", capacity=Resources(16, 8192, 1000)),
@@ -73,36 +73,36 @@ def test_the_largest_is_placed_first_so_that_all_find_room() -> None:
     assert [entry.guest.name for entry in made.entries] == ["large", "small"]
 
 
-def test_what_stands_in_the_way_is_told_and_the_fallback_says_what_becomes_of_it() -> None:
+def test_blocked_guest_has_its_reason_and_the_fallback_decides() -> None:
     stuck = guest("gpu", obstacles=(OBSTACLE,))
     for fallback, action in (("leave", "leave"), ("stop", "stop")):
         (entry,) = planned([stuck], fleet(node(HERE), node("n01")), fallback=fallback).entries
         assert (entry.action, entry.target, entry.reasons) == (action, None, (OBSTACLE,))
 
 
-def test_what_cannot_even_be_asked_is_not_moved() -> None:
+def test_guest_without_a_placement_request_is_not_moved() -> None:
     (entry,) = planned([guest("odd", question=None, obstacles=(OBSTACLE,))], fleet(node(HERE), node("n01"))).entries
     assert (entry.action, entry.reasons) == ("leave", (OBSTACLE,))
 
 
-def test_what_an_operation_works_on_is_waited_for_and_asked_no_more() -> None:
+def test_guest_with_a_running_operation_waits() -> None:
     made = planned([guest("new", is_changing=True, question=None)], fleet(node(HERE)))
     assert actions(made) == {"new": ("wait", None)}
 
 
-def test_nobody_is_sent_to_the_node_itself_to_a_cordoned_or_a_silent_one() -> None:
+def test_cordoned_unreachable_or_drained_node_is_no_target() -> None:
     nodes = fleet(node(HERE), node("n01", is_cordoned=True), node("n02", is_ready=False))
     assert actions(planned([guest("web")], nodes)) == {"web": ("leave", None)}
 
 
-def test_policies_hold_on_the_way_too() -> None:
+def test_policies_apply_to_drains() -> None:
     request = ask(zones=("fr-idf-1",))
     nodes = fleet(node(HERE), node("n01", VIRGINIA))
     (entry,) = planned([guest("web", request)], nodes).entries
     assert (entry.action, entry.reasons[0]["detail"]) == ("leave", "inadmissible")
 
 
-def test_members_that_must_be_apart_are_not_sent_to_one_node() -> None:
+def test_anti_affinity_members_get_different_nodes() -> None:
     group = UUID(int=1)
     request = ask(groups=(Group("anti-affinity", True, frozenset({HERE})),))
     members = [guest(name, request, question=GuestRequest(request, assessed(request), group)) for name in ("a", "b")]
@@ -114,7 +114,7 @@ def test_members_that_must_be_apart_are_not_sent_to_one_node() -> None:
     assert sorted(action for action, _ in actions(made).values()) == ["leave", "migrate"]
 
 
-def test_the_digest_is_of_what_is_agreed_to_and_not_of_the_targets() -> None:
+def test_digest_covers_the_agreed_actions_without_the_targets() -> None:
     guests = [guest("a"), guest("b", is_running=False)]
     one, other = fleet(node(HERE), node("n01")), fleet(node(HERE), node("n02"))
     made = planned(guests, one)
@@ -143,7 +143,7 @@ guest_lists = st.lists(guests, max_size=8, unique_by=lambda each: each.id)
 
 
 @given(guest_lists, row_lists, st.sampled_from(["leave", "stop"]))
-def test_a_plan_oversells_nothing_forgets_nobody_and_gives_every_reason(
+def test_plan_covers_every_guest_with_a_reason_and_oversells_nothing(
     found: list[Guest], rows: list[NodeRow], fallback: str
 ) -> None:
     nodes = fleet(*(row for row in rows if row.id != HERE), node(HERE))
@@ -162,7 +162,7 @@ def test_a_plan_oversells_nothing_forgets_nobody_and_gives_every_reason(
             assert row.id != HERE or not sent
 
 
-def test_a_node_that_carries_more_has_less_left() -> None:
+def test_allocation_reduces_the_free_capacity_of_a_copy() -> None:
     before = fleet(node("n01"))
     after = before.with_allocated("n01", Resources(2, 1024, 10))
     assert after.free[:, 0].tolist() == [ROOMY.vcpus - 2, ROOMY.memory_mib - 1024, ROOMY.disk_gib - 10]

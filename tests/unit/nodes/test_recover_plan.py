@@ -6,51 +6,51 @@ from andromede_core.placement.fleet import Fleet, NodeRow
 from andromede_core.placement.request import Group, Resources
 from controlplane.node_lifecycle.drain.drain_plan import Guest, GuestRequest, Places, Plan, PlanInputs
 from controlplane.node_lifecycle.recovery.recovery_plan import plan_recovery
-from tests.unit.nodes.test_drain_plan import HERE, OBSTACLE, REFUSED, SPACE, actions, guest, guest_lists, told
+from tests.unit.nodes.test_drain_plan import HERE, OBSTACLE, REFUSED, SPACE, actions, guest, guest_lists, refusal_reason
 from tests.unit.placement.examples import VIRGINIA, ask, assessed, fleet, node, row_lists
 
 DEAD = node(HERE, is_ready=False, is_cordoned=True)
 
 
 def planned(lost: list[Guest], nodes: Fleet, *, places: Places | None = None) -> Plan:
-    return plan_recovery(lost, PlanInputs(HERE, nodes, places or {}, told))
+    return plan_recovery(lost, PlanInputs(HERE, nodes, places or {}, refusal_reason))
 
 
-def test_guests_are_made_again_elsewhere_also_those_that_were_off() -> None:
+def test_guests_are_evacuated_stopped_ones_too() -> None:
     made = planned([guest("web"), guest("old", is_running=False)], fleet(DEAD, node("n01")))
     assert actions(made) == {"web": ("evacuate", "n01"), "old": ("evacuate", "n01")}
 
 
-def test_who_is_to_run_has_its_place_before_who_is_off() -> None:
+def test_running_guests_are_placed_before_stopped_ones() -> None:
     full = fleet(DEAD, node("n01", used=Resources(13, 0, 0)))
     made = planned([guest("old", is_running=False), guest("web")], full)
     assert actions(made) == {"web": ("evacuate", "n01"), "old": ("evacuate", None)}
     assert [entry.guest.name for entry in made.entries] == ["web", "old"]
 
 
-def test_who_finds_no_place_is_in_the_plan_with_the_reason() -> None:
+def test_guest_without_a_node_is_in_the_plan_with_the_reason() -> None:
     (entry,) = planned([guest("web")], fleet(DEAD, node("n01", is_cordoned=True))).entries
     assert (entry.action, entry.target, entry.reasons) == ("evacuate", None, (REFUSED | {"detail": "inadmissible"},))
 
 
-def test_a_disk_on_the_dead_node_alone_comes_back_with_it() -> None:
+def test_guest_with_a_local_disk_stays_until_its_node_returns() -> None:
     (entry,) = planned([guest("db", obstacles=(OBSTACLE,))], fleet(DEAD, node("n01"))).entries
     assert (entry.action, entry.target, entry.reasons) == ("stay", None, (OBSTACLE,))
 
 
-def test_what_an_operation_works_on_is_waited_for() -> None:
+def test_guest_with_a_running_operation_waits() -> None:
     made = planned([guest("new", is_changing=True, question=None)], fleet(DEAD, node("n01")))
     assert actions(made) == {"new": ("wait", None)}
 
 
-def test_no_policy_is_weaker_because_a_machine_broke() -> None:
+def test_policies_apply_to_recoveries() -> None:
     request = ask(zones=("fr-idf-1",))
     (entry,) = planned([guest("web", request)], fleet(DEAD, node("n01", VIRGINIA))).entries
     assert (entry.action, entry.target) == ("evacuate", None)
 
 
-def test_members_of_a_group_that_must_be_together_find_a_new_node_together() -> None:
-    """Where nobody of them lives any more, the first says where."""
+def test_affinity_group_moves_to_one_new_node() -> None:
+    """The first member chooses the node when no member has one."""
     request = ask(groups=(Group("affinity", True, frozenset()),))
     members = [
         guest(name, request, question=GuestRequest(request, assessed(request), SPACE)) for name in ("a", "b", "c")
@@ -60,7 +60,7 @@ def test_members_of_a_group_that_must_be_together_find_a_new_node_together() -> 
     assert len(targets) == 1 and targets < {"n01", "n02", "n03"}
 
 
-def test_asked_again_it_is_the_same_plan_wherever_they_would_go() -> None:
+def test_digest_does_not_depend_on_order_and_targets() -> None:
     lost = [guest("a"), guest("b", is_running=False), guest("c", obstacles=(OBSTACLE,))]
     made = planned(lost, fleet(DEAD, node("n01")))
     assert made.digest == planned(list(reversed(lost)), fleet(DEAD, node("n02"))).digest
@@ -69,7 +69,7 @@ def test_asked_again_it_is_the_same_plan_wherever_they_would_go() -> None:
 
 
 @given(guest_lists, row_lists)
-def test_everybody_is_planned_and_no_room_is_given_twice(lost: list[Guest], rows: list[NodeRow]) -> None:
+def test_every_guest_is_planned_and_capacity_allocated_once(lost: list[Guest], rows: list[NodeRow]) -> None:
     nodes = fleet(DEAD, *(row for row in rows if row.id != HERE))
     made = planned(lost, nodes)
     assert made == planned(list(reversed(lost)), nodes)

@@ -142,7 +142,7 @@ def policies(draw: st.DrawFn, *, among: st.SearchStrategy[Clause] | None = None)
 
 
 @st.composite
-def timelines(draw: st.DrawFn, values: st.SearchStrategy[Any]) -> Timeline:
+def statements(draw: st.DrawFn, values: st.SearchStrategy[Any]) -> Timeline:
     """Return up to two facts that do not overlap."""
     edges = sorted(draw(st.lists(moments, unique=True, min_size=2, max_size=4)))
     spans = list(zip(edges[::2], [*edges[1::2], None], strict=False))
@@ -164,8 +164,8 @@ def known_since_ever(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Timeli
     return values.map(lambda value: (Fact(value, MOMENTS[0], assertion="measured"),))
 
 
-def timelines_mostly_known(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Timeline]:
-    return st.one_of(known_since_ever(values), known_since_ever(values), timelines(values), st.just(()))
+def statements_mostly_known(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Timeline]:
+    return st.one_of(known_since_ever(values), known_since_ever(values), statements(values), st.just(()))
 
 
 @st.composite
@@ -197,26 +197,26 @@ def parts(draw: st.DrawFn) -> list[dict[str, Any]]:
 @st.composite
 def subjects(draw: st.DrawFn, prefix: str) -> dict[str, Timeline]:
     names = [name for name in UNIVERSE if name.startswith("party.") == (prefix == "party.") and name != "zone.id"]
-    return {name: draw(timelines_mostly_known(values_of(name))) for name in names}
+    return {name: draw(statements_mostly_known(values_of(name))) for name in names}
 
 
 @st.composite
 def zones(draw: st.DrawFn, name: str) -> Zone:
     facts = draw(subjects("zone."))
-    facts[PARTIES] = draw(timelines_mostly_known(parts()))
-    facts[CERTIFICATIONS] = draw(timelines_mostly_known(st.lists(certificates(), max_size=3)))
-    facts["location.lat"] = draw(timelines_mostly_known(st.sampled_from([0, 1, 2.5])))
-    facts["location.lon"] = draw(timelines_mostly_known(st.sampled_from([0, 1.5])))
+    facts[PARTIES] = draw(statements_mostly_known(parts()))
+    facts[CERTIFICATIONS] = draw(statements_mostly_known(st.lists(certificates(), max_size=3)))
+    facts["location.lat"] = draw(statements_mostly_known(st.sampled_from([0, 1, 2.5])))
+    facts["location.lon"] = draw(statements_mostly_known(st.sampled_from([0, 1.5])))
     return Zone(name, facts)
 
 
 @st.composite
-def worlds(draw: st.DrawFn) -> World:
+def any_world(draw: st.DrawFn) -> World:
     return World(
         zones={name: draw(zones(name)) for name in ZONE_IDS},
         parties={name: Subject(name, draw(subjects("party."))) for name in PARTY_IDS},
-        sets={name: draw(timelines_mostly_known(sets_of(TERRITORIES))) for name in SET_NAMES},
-        scheme_classes={name: draw(timelines_mostly_known(sets_of(SCHEMES))) for name in CLASS_NAMES},
+        sets={name: draw(statements_mostly_known(sets_of(TERRITORIES))) for name in SET_NAMES},
+        scheme_classes={name: draw(statements_mostly_known(sets_of(SCHEMES))) for name in CLASS_NAMES},
     )
 
 

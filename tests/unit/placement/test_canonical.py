@@ -46,7 +46,7 @@ def test_a_value_has_one_text(value: Any, text: str) -> None:
     "value",
     [2**53, -(2**53), math.inf, -math.inf, math.nan, 1e15, -1e15, 1e-5, "\ud800", {1: 2}, {None: 1}, b"x", object()],
 )  # fmt: skip
-def test_what_has_no_single_text_is_refused(value: object) -> None:
+def test_value_without_a_canonical_text_is_refused(value: object) -> None:
     with pytest.raises(ValueError):
         dumps(value)
     with pytest.raises(ValueError):
@@ -120,7 +120,7 @@ def test_ambiguous_json_is_not_read(text: bytes) -> None:
         decoded(text)
 
 
-def test_json_is_read_however_it_is_laid_out() -> None:
+def test_json_is_read_in_any_layout() -> None:
     assert decoded(b' {"b": [1.50, "\\u00e9"],\n"a": {}} ') == {"b": [1.5, "é"], "a": {}}
 
 
@@ -160,13 +160,13 @@ MIDNIGHT = datetime(2027, 1, 31, tzinfo=UTC)
         (["2027-01-31T00:00:00Z"], None),
     ],
 )
-def test_a_moment_says_its_time_zone(text: object, expected: datetime | None) -> None:
+def test_time_needs_a_time_zone(text: object, expected: datetime | None) -> None:
     moment = instant(text)
     assert moment == expected
     assert moment is None or moment.tzinfo is UTC
 
 
-def test_moments_are_written_in_one_way() -> None:
+def test_times_are_written_in_one_form() -> None:
     assert as_rfc3339(MIDNIGHT) == "2027-01-31T00:00:00Z"
     assert as_rfc3339(MIDNIGHT.astimezone(timezone(timedelta(hours=2)))) == "2027-01-31T00:00:00Z"
     assert as_rfc3339(MIDNIGHT + timedelta(microseconds=1)) == "2027-01-31T00:00:00.000001Z"

@@ -105,7 +105,9 @@ CODES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("changes", "demand", "expected"), CODES)
-def test_what_a_certificate_lacks(changes: dict[str, Any], demand: dict[str, Any], expected: str) -> None:
+def test_certificate_that_fails_a_step_has_its_code(
+    changes: dict[str, Any], demand: dict[str, Any], expected: str
+) -> None:
     assert code(changes, demand) == expected
     assert asked([paper(**changes)], **demand).result == ("T" if expected == "OK" else "F")
 
@@ -127,18 +129,18 @@ DEMAND: dict[str, Any] = {"min_version": "3.2", "level": "high", "scope": "iaas"
 
 
 @pytest.mark.parametrize(("lesser", "greater"), list(permutations(STEPS, 2)))
-def test_of_several_certificates_the_one_that_comes_farthest_is_told(lesser: str, greater: str) -> None:
+def test_result_names_the_certificate_that_passes_most_steps(lesser: str, greater: str) -> None:
     papers = [paper(**STEPS[lesser]), paper(**STEPS[greater])]
     assert asked(papers, **DEMAND).code == max(lesser, greater, key=PROGRESS.index)
 
 
-def test_the_order_of_the_steps() -> None:
+def test_steps_are_checked_in_order() -> None:
     assert tuple(STEPS) == PROGRESS
     for step, changes in STEPS.items():
         assert code(changes, DEMAND) == step
 
 
-def test_what_is_told_of_a_certificate() -> None:
+def test_result_details_the_certificate() -> None:
     details = {step: asked([paper(**changes)], **DEMAND).detail for step, changes in STEPS.items()}
     assert details == {
         "CERT_MISSING": "SecNumCloud",
@@ -154,7 +156,7 @@ def test_what_is_told_of_a_certificate() -> None:
     }
 
 
-def test_of_certificates_that_come_as_far_the_first_is_told() -> None:
+def test_result_names_the_first_of_equal_certificates() -> None:
     papers = [paper(**EXPIRED, number="A"), paper(**EXPIRED, number="B"), paper(**SUSPENDED, number="C")]
     assert asked(papers[:2]).detail == "SecNumCloud A, until 2026-11-24T12:00:00Z"
     assert asked(papers).detail == "SecNumCloud C"
@@ -162,20 +164,20 @@ def test_of_certificates_that_come_as_far_the_first_is_told() -> None:
 
 
 @pytest.mark.parametrize("value", ["SecNumCloud", {"SecNumCloud": True}, 7, True])
-def test_what_is_no_list_of_certificates_is_not_known(value: object) -> None:
+def test_malformed_certificate_list_is_unknown(value: object) -> None:
     zone = Zone("z-1", {"certifications": (Fact(value, EVER),)})
     clause = policy({"id": "snc", "op": "holds", "scheme": "SecNumCloud"})
     result = only(evaluate([clause], zone, World(), now=NOW, roles=ROLES))
     assert (result.result, result.detail) == ("U", "certifications")
 
 
-def test_a_zone_without_certificates_has_none_and_one_of_which_nothing_is_stated_may_have_some() -> None:
+def test_empty_certificate_list_fails_and_a_missing_one_is_unknown() -> None:
     assert (asked([]).result, asked([]).code) == ("F", "CERT_MISSING")
     nothing = asked(None)
     assert (nothing.result, nothing.code, nothing.detail) == ("U", "ATTR_UNKNOWN", "certifications")
 
 
-def test_certificates_stated_by_the_operator_alone_may_not_do() -> None:
+def test_self_declared_certificates_may_not_suffice() -> None:
     zone = Zone("z-1", {"certifications": (Fact([paper()], EVER, assertion="self_declared"),)})
     clause = {"id": "snc", "op": "holds", "scheme": "SecNumCloud"}
     for floor, result in (("self_declared", "T"), ("third_party", "U"), ("certificate", "U")):
@@ -202,7 +204,9 @@ def test_certificates_stated_by_the_operator_alone_may_not_do() -> None:
         ({"scope": []}, {"scope": "iaas"}, None),
     ],
 )
-def test_until_when_the_answer_holds(changes: dict[str, Any], demand: dict[str, Any], until: datetime | None) -> None:
+def test_result_is_valid_until_the_next_change(
+    changes: dict[str, Any], demand: dict[str, Any], until: datetime | None
+) -> None:
     assert evaluated([paper(**changes)], **demand).valid_until == until
 
 
@@ -218,7 +222,7 @@ def test_until_when_the_answer_holds(changes: dict[str, Any], demand: dict[str, 
         (datetime(2025, 3, 1, tzinfo=UTC), "OK"),
     ],
 )
-def test_the_margin_and_the_interval_to_the_microsecond(now: datetime, expected: str) -> None:
+def test_remaining_days_are_exact_to_the_microsecond(now: datetime, expected: str) -> None:
     assert code({}, {"min_remaining_days": 90}, now) == expected
 
 
@@ -248,21 +252,21 @@ QUALIFIED = World(
         ("HDS", NOW, "CERT_MISSING"),
     ],
 )
-def test_any_scheme_of_a_class_will_do_while_it_belongs_to_it(scheme: str, now: datetime, expected: str) -> None:
+def test_scheme_counts_while_it_belongs_to_the_class(scheme: str, now: datetime, expected: str) -> None:
     assert only(evaluated([paper(scheme=scheme)], now, QUALIFIED, scheme="@QUALIFIED")).code == expected
 
 
-def test_a_class_is_looked_at_again_when_it_changes() -> None:
+def test_result_ends_when_the_class_changes() -> None:
     assert evaluated([paper()], NOW, QUALIFIED, scheme="@QUALIFIED").valid_until == NOW + DAY
 
 
 @pytest.mark.parametrize("known", [World(), World(sets={"@QUALIFIED": (Fact(["SecNumCloud"], EVER),)})])
-def test_a_class_that_nobody_knows_leaves_the_clause_unknown(known: World) -> None:
+def test_unknown_class_leaves_the_clause_unknown(known: World) -> None:
     result = only(evaluated([paper()], NOW, known, scheme="@QUALIFIED"))
     assert (result.result, result.code, result.detail) == ("U", "ATTR_UNKNOWN", "@QUALIFIED")
 
 
-def test_what_is_told_of_a_class_of_which_there_is_no_certificate() -> None:
+def test_missing_certificate_of_a_class_names_the_class() -> None:
     assert only(evaluated([paper(scheme="HDS")], NOW, QUALIFIED, scheme="@QUALIFIED")).detail == "@QUALIFIED"
 
 

@@ -93,7 +93,7 @@ LISTING = ("in", "subset", "disjoint")
 
 
 @pytest.mark.parametrize(("strict", "loose"), STRICTER)
-def test_of_two_clauses_one_implies_the_other(strict: Clause, loose: Clause) -> None:
+def test_one_clause_implies_the_other(strict: Clause, loose: Clause) -> None:
     assert stricter(strict, loose) and not stricter(loose, strict)
     assert stricter(strict, strict) and stricter(loose, loose)
     named = any(value.startswith("@") for each in (strict, loose) if each["op"] in LISTING for value in each["value"])
@@ -122,12 +122,12 @@ INCOMPARABLE: list[tuple[Clause, Clause]] = [
 
 
 @pytest.mark.parametrize(("one", "other"), INCOMPARABLE)
-def test_of_two_clauses_neither_implies_the_other(one: Clause, other: Clause) -> None:
+def test_neither_clause_implies_the_other(one: Clause, other: Clause) -> None:
     assert not stricter(one, other) and not stricter(other, one)
     assert change([policy(clause(one))], [policy(clause(other))]) == "incomparable"
 
 
-def test_naming_all_parties_one_by_one_says_no_less_than_naming_none_to_whoever_names_some() -> None:
+def test_listing_all_party_roles_implies_listing_some() -> None:
     everybody = NO_VETO | {"party_roles": list(PARTY_ROLES)}
     assert stricter(everybody, NO_VETO | {"party_roles": ["operator"]})
     assert stricter(NO_VETO, everybody)
@@ -140,7 +140,7 @@ def test_classes_of_schemes_are_compared_by_their_members() -> None:
     assert not stricter({"op": "holds", "scheme": "C5"}, narrow, CLASSES)
 
 
-def test_a_clause_that_uses_an_unknown_set_holds_nowhere_and_is_implied_by_nothing_else() -> None:
+def test_clause_with_an_unknown_set_is_implied_only_by_itself() -> None:
     unknown = IN_FR | {"value": ["FR", "@EU"]}
     assert stricter(unknown, unknown, NO_SETS)
     assert not stricter(IN_FR, unknown, NO_SETS)
@@ -150,7 +150,7 @@ def test_a_clause_that_uses_an_unknown_set_holds_nowhere_and_is_implied_by_nothi
     assert not stricter(SNC, {"op": "holds", "scheme": "@Q"}, same_name)
 
 
-def test_sets_are_compared_as_they_are_now() -> None:
+def test_sets_are_compared_as_of_now() -> None:
     past, day = datetime(2020, 1, 1, tzinfo=UTC), timedelta(days=1)
     found = Sets.of(
         World(
@@ -173,7 +173,7 @@ def test_sets_are_compared_as_they_are_now() -> None:
     ("demand", "expected"),
     [(SHARE_24, 2400), (SHARE_5, 500), (CLASS_2, 2), (BYOK, 3), (HYOK, 4), (KM_100, 100), (DAYS_30, 30)],
 )
-def test_bounds_are_numbers(demand: Clause, expected: int) -> None:
+def test_clauses_have_their_rank(demand: Clause, expected: int) -> None:
     assert rank(policy(clause(demand)).atoms[0]) == expected
 
 
@@ -199,7 +199,7 @@ def test_bounds_are_numbers(demand: Clause, expected: int) -> None:
         ([*EU, clause(IN_FR, "fr")], [clause(IN_FR, "other"), *reversed(EU)], "same"),
     ],
 )
-def test_what_a_change_does(before: list[Clause], after: list[Clause], expected: Change) -> None:
+def test_change_has_its_verdict(before: list[Clause], after: list[Clause], expected: Change) -> None:
     assert change([policy(*before)], [policy(*after)]) == expected
 
 
@@ -233,26 +233,24 @@ CLASS_Q: Clause = {"op": "holds", "scheme": "@Q"}
         (CLASS_Q, CLASS_Q | {"scheme": "@W"}, "incomparable"),
     ],
 )
-def test_a_change_is_judged_by_the_names_of_sets_and_not_by_what_they_hold(
-    before: Clause, after: Clause, expected: Change
-) -> None:
+def test_change_is_judged_by_set_names_and_not_by_members(before: Clause, after: Clause, expected: Change) -> None:
     assert change([policy(clause(before))], [policy(clause(after))]) == expected
 
 
-def test_a_literal_clause_beside_it_does_not_make_a_named_set_superfluous() -> None:
+def test_literal_clause_does_not_make_a_named_set_superfluous() -> None:
     both = policy(clause(IN_FR, "fr"), clause(IN_EU, "eu"))
     assert change([both], [policy(clause(IN_FR, "fr"))]) == "looser"
     assert change([policy(clause(IN_EU, "eu"))], [both]) == "tighter"
 
 
-def test_what_moves_to_another_level_is_still_demanded() -> None:
+def test_clause_moved_to_another_level_is_the_same() -> None:
     assert change([policy(*EU)], [policy(*EU[:2], level="project"), policy(*EU[2:], level="resource")]) == "same"
 
 
 CLASSIFIED = parse({"id": "classified", "level": "classification", "atoms": [], "unsupported": True})
 
 
-def test_nothing_is_stricter_than_what_is_refused_everywhere() -> None:
+def test_unsupported_policy_is_the_strictest() -> None:
     assert change([policy(*STATE)], [CLASSIFIED]) == "tighter"
     assert change([CLASSIFIED], [policy(*STATE)]) == "looser"
     assert change([CLASSIFIED], [CLASSIFIED, policy(*EU)]) == "same"
@@ -270,7 +268,7 @@ def idle(*layers: Policy, sets: Sets = SETS) -> list[str]:
     return [ref.atom for ref in without_effect(layers, sets)]
 
 
-def test_france_and_germany_under_an_organization_that_allows_france_alone() -> None:
+def test_wider_project_clause_has_no_effect() -> None:
     assert idle(layer("organization", IN_FR), layer("project", IN_FR_DE)) == ["p0"]
 
 
@@ -294,11 +292,11 @@ def test_france_and_germany_under_an_organization_that_allows_france_alone() -> 
         ([layer("organization", KEYS_FR, NO_US, SNC, KM_100), layer("project", IN_FR)], []),
     ],
 )
-def test_clauses_that_change_nothing(layers: list[Policy], expected: list[str]) -> None:
+def test_clauses_without_effect_are_found(layers: list[Policy], expected: list[str]) -> None:
     assert idle(*layers) == expected
 
 
-def test_what_has_no_effect_is_told_with_its_policy() -> None:
+def test_clause_without_effect_is_named_with_its_policy() -> None:
     (ref,) = without_effect([layer("organization", IN_FR), layer("project", IN_FR_DE)], SETS)
     assert (ref.policy, ref.level, ref.atom) == ("project", "project", "p0")
 
@@ -349,7 +347,7 @@ def test_what_has_no_effect_is_told_with_its_policy() -> None:
         ([SNC, {"op": "holds", "scheme": "HDS"}, KM_100, KM_300, DAYS_30, DAYS_365], []),
     ],
 )
-def test_clauses_that_can_never_hold_together(clauses: list[Clause], named: list[int]) -> None:
+def test_contradictory_clauses_are_found(clauses: list[Clause], named: list[int]) -> None:
     found = unsatisfiable([layer("organization", *clauses)], SETS)
     assert [ref.atom for ref in found] == [f"o{number}" for number in named]
 
@@ -368,12 +366,12 @@ SOON = IN_FR | {"value": ["@SOON"]}
         ([IN_FR, IN_FR | {"value": ["@EEA"]}, IN_FR | {"value": ["US"]}], [1, 2]),
     ],
 )
-def test_a_clause_with_a_set_that_is_not_in_force_may_hold_once_it_is(clauses: list[Clause], named: list[int]) -> None:
+def test_clause_with_a_set_not_in_force_is_no_contradiction(clauses: list[Clause], named: list[int]) -> None:
     found = unsatisfiable([layer("organization", *clauses)], SETS)
     assert [ref.atom for ref in found] == [f"o{number}" for number in named]
 
 
-def test_only_clauses_about_a_role_that_is_asked_for_contradict_each_other() -> None:
+def test_only_clauses_of_the_requested_role_contradict() -> None:
     backup = {"roles": ["backup", "key"]}
     layers = [layer("organization", IN_FR | backup, IN_FR | {"value": ["DE"]} | backup)]
     assert [ref.atom for ref in unsatisfiable(layers, SETS)] == ["o0", "o1"]
@@ -384,7 +382,7 @@ def test_only_clauses_about_a_role_that_is_asked_for_contradict_each_other() -> 
     )
 
 
-def test_of_two_policies_with_one_name_only_the_guilty_clause_is_blamed() -> None:
+def test_contradiction_names_only_its_clause_of_equal_policies() -> None:
     """Such as two versions of a policy in a lineage."""
     twins = [layer("lineage", IN_FR), layer("lineage", IN_FR), layer("lineage", IN_FR_DE, IN_FR | {"value": ["DE"]})]
     assert [ref.atom for ref in unsatisfiable(twins, SETS)] == ["l0", "l1"]
@@ -395,12 +393,12 @@ def test_a_contradiction_between_levels_names_both() -> None:
     assert [(ref.level, ref.atom) for ref in found] == [("organization", "o0"), ("project", "p0")]
 
 
-def test_what_is_not_supported_can_never_hold() -> None:
+def test_unsupported_policy_is_unsatisfiable() -> None:
     found = unsatisfiable([layer("organization", IN_FR), CLASSIFIED], SETS)
     assert found == (ClauseRef("classified", "classification", "classified"),)
 
 
-def test_scenarios_do_not_contradict_themselves() -> None:
+def test_sample_policies_have_no_contradiction() -> None:
     for atoms in (EU, HEALTH, STATE, [*EU, *OWNERSHIP]):
         assert unsatisfiable([policy(*atoms)], SETS) == ()
         assert without_effect([policy(*atoms)], SETS) == ()

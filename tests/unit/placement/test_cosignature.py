@@ -51,12 +51,12 @@ def refused(trust: Trust, cosignature: Signed | None, permit: Signed | None = No
         ([sentinel(not_after=NOW)], {"eu"}),
     ],
 )
-def test_the_keyset_says_what_needs_a_sentinel(keys: list[Key], wanted: set[str]) -> None:
+def test_keyset_selects_classifications_for_a_sentinel(keys: list[Key], wanted: set[str]) -> None:
     keyset = Keyset(1, {each.id: each for each in keys})
     assert sentinel_classifications(keyset, zone="fr-idf-1", classifications=("eu", "public")) == wanted
 
 
-def test_where_all_data_needs_one_so_does_what_is_not_classified() -> None:
+def test_wildcard_sentinel_covers_unclassified_data() -> None:
     assert sentinel_classifications(
         Keyset(1, {"s-1": sentinel(names=("*",))}), zone="fr-idf-1", classifications=()
     ) == {"*"}
@@ -64,26 +64,26 @@ def test_where_all_data_needs_one_so_does_what_is_not_classified() -> None:
 
 
 @pytest.mark.parametrize("names", [("eu",), ("eu", "dr"), ("*",)])
-def test_a_permit_that_a_sentinel_signed_too_is_taken(names: tuple[str, ...]) -> None:
+def test_permit_with_a_sentinel_signature_is_accepted(names: tuple[str, ...]) -> None:
     permit = permit_signed()
     assert checked(permit, trusting(sentinel(names=names)), cosignature=cosigned(permit)) == PERMIT
 
 
-def test_a_sentinel_of_the_zone_will_do() -> None:
+def test_sentinel_of_the_zone_suffices() -> None:
     permit = permit_signed()
     assert checked(permit, trusting(sentinel(zones=("fr-idf-1",))), cosignature=cosigned(permit)) == PERMIT
 
 
-def test_what_a_sentinel_signs_names_the_permit_and_is_of_all_its_bytes() -> None:
+def test_sentinel_payload_has_permit_id_and_document_digest() -> None:
     permit = permit_signed()
     assert payload(permit) == {"jti": "jti-1", "permit": hashlib.sha256(permit.document()).hexdigest()}
 
 
-def test_a_cosignature_that_nobody_demands_does_no_harm() -> None:
+def test_unneeded_sentinel_signature_is_accepted() -> None:
     assert checked(permit_signed(), cosignature=cosigned(permit_signed())) == PERMIT
 
 
-def test_without_one_it_is_refused() -> None:
+def test_missing_sentinel_signature_is_refused() -> None:
     trust, needs = trusting(sentinel(zones=("fr-idf-1",), names=("public", "eu"))), "needs a sentinel's signature"
     assert refused(trust, None) == f"data of these classifications {needs}: eu"
     both = permit_signed(replace(PERMIT, classifications=("public", "eu")))
@@ -103,25 +103,25 @@ def test_without_one_it_is_refused() -> None:
         trusting(key("s-1"), sentinel("s-2")),
     ],
 )
-def test_a_key_that_may_not_vouch_for_it_does_not_count(trust: Trust) -> None:
+def test_key_without_the_sentinel_purpose_is_refused(trust: Trust) -> None:
     wanted = sentinel_classifications(trust.keyset, zone="fr-idf-1", classifications=PERMIT.classifications)
     reason = refused(trust, cosigned(permit_signed()))
     assert reason == f"key s-1 is no sentinel's for fr-idf-1 and {', '.join(sorted(wanted))} at that time"
 
 
-def test_the_key_was_in_use_when_the_permit_was_made() -> None:
+def test_sentinel_key_must_be_valid_when_the_permit_was_issued() -> None:
     permit = permit_signed()
     trust = trusting(sentinel(not_before=NOW, not_after=NOW + SECOND))
     later = replace(trust, now=NOW + timedelta(minutes=1), high_water=NOW)
     assert checked(permit, later, cosignature=cosigned(permit)) == PERMIT
 
 
-def test_a_forged_one_does_not_count() -> None:
+def test_forged_sentinel_signature_is_refused() -> None:
     genuine = cosigned(permit_signed())
     assert refused(trusting(sentinel()), replace(genuine, signature=b"x")) == "key s-1 did not sign this cosignature"
 
 
-def test_one_of_another_permit_does_not_count() -> None:
+def test_sentinel_signature_of_another_permit_is_refused() -> None:
     other = permit_signed(replace(PERMIT, jti="jti-2"))
     assert refused(trusting(sentinel()), cosigned(other)) == "the sentinel's signature is under another permit"
     same_said_by_another_key = permit_signed(key_id="k-2")
@@ -130,6 +130,6 @@ def test_one_of_another_permit_does_not_count() -> None:
     )
 
 
-def test_a_permit_by_a_sentinels_key_alone_is_none() -> None:
+def test_permit_signed_only_by_a_sentinel_is_refused() -> None:
     code, _ = refusal(permit_signed(key_id="s-1"), trusting(sentinel(not_after=LATER)), cosignature=None)
     assert code == "UNKNOWN_KEY"

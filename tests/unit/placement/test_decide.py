@@ -39,7 +39,7 @@ def changes(decision: Decision) -> dict[str, dict[str, object]]:
     return {each.change: dict(each.facts) for each in decision.relaxations}
 
 
-def test_a_policy_of_zones_admits_only_nodes_of_these_zones() -> None:
+def test_zone_policy_admits_only_nodes_of_its_zones() -> None:
     decision = decided(ask(policies=(only_in(PARIS, RHINE),)), three_zones())
     assert set(decision.candidates) == {"n-fr", "n-de"}
     assert decision.refusals() == {"n-us": "ATTR_MISMATCH"}
@@ -86,7 +86,7 @@ def test_each_rule_refuses_with_its_reason(code: str, row: NodeRow, request_: Re
     assert decision.verdict == ("no_capacity" if code in ("NO_CAPACITY", "POOL_FULL") else "inadmissible")
 
 
-def test_what_is_in_a_pool_needs_no_room_of_it() -> None:
+def test_existing_pool_volume_needs_no_free_space() -> None:
     """Moves, and whatever else opens what is there, also where the pool is overfull."""
     share = ResolvedPoolRequirement("fast", "pool:fast", 0, ((PARIS, 0),))
     assert decided(ask(shares=(share,)), fleet(node("n1", traits=WITH_POOL))).is_admitted
@@ -110,13 +110,13 @@ def test_a_zone_that_is_not_open_takes_nothing(status: str) -> None:
     assert changes(decision) == {"zone_open": {"zones": [PARIS]}}
 
 
-def test_lack_of_room_is_not_blamed_where_another_rule_refuses() -> None:
+def test_capacity_is_not_blamed_when_another_filter_refuses() -> None:
     decision = decided(ask(), fleet(FULL._replace(is_cordoned=True)))
     assert decision.refusals() == {"n1": "NODE_CORDONED"}
     assert decision.nearest[0].codes == ("NODE_CORDONED", "NO_CAPACITY")
 
 
-def test_data_on_two_nodes_leaves_no_place_for_their_guest() -> None:
+def test_guest_with_data_on_two_nodes_has_no_node() -> None:
     decision = decided(ask(near=frozenset({"n1", "n2"})), fleet(node("n1"), node("n2")))
     assert set(decision.refusals().values()) == {"NOT_NEAR"}
 
@@ -126,7 +126,7 @@ def test_a_group_without_members_yet_admits_every_node() -> None:
     assert decided(ask(groups=groups), three_zones()).admitted == 3
 
 
-def test_what_is_not_asked_for_may_be_overfull() -> None:
+def test_overfull_resource_that_is_not_requested_is_ignored() -> None:
     overfull = node("n1", used=Resources(vcpus=99))
     assert decided(ask(resources=Resources(0, 0, 10)), fleet(overfull)).is_admitted
 
@@ -157,7 +157,7 @@ def test_equal_nodes_are_shuffled_by_the_seed() -> None:
     assert len(firsts) > 5
 
 
-def test_a_refusal_names_the_one_clause_in_the_way() -> None:
+def test_refusal_names_the_single_failing_clause() -> None:
     nodes = fleet(node("n-us", VIRGINIA), node("n-de", RHINE, is_cordoned=True))
     policies = (only_in(PARIS, VIRGINIA, level="organization"), only_in(PARIS, RHINE, level="project", atom="home"))
     decision = decided(ask(policies=policies), nodes)
@@ -189,7 +189,7 @@ def test_a_refusal_names_the_largest_size_that_fits() -> None:
     assert decision.nearest[0].shortfall == {"vcpus": 1}
 
 
-def test_a_size_that_is_too_large_in_several_ways_is_cut_as_little_as_possible() -> None:
+def test_largest_admitted_size_reduces_the_request_minimally() -> None:
     nodes = fleet(node("n1", used=Resources(8, 32768, 0)), node("n2", used=Resources(15, 65000, 0)))
     decision = decided(ask(resources=Resources(16, 65536, 20)), nodes)
     assert changes(decision) == {"size": {"vcpus": 8, "memory_mib": 32768, "disk_gib": 20}}
@@ -216,12 +216,12 @@ def test_a_large_fleet_leaves_a_short_document_with_whole_counts() -> None:
     assert len(json.dumps(document)) < 10_000
 
 
-def test_two_rows_of_one_node_are_a_mistake() -> None:
+def test_duplicate_node_rows_are_refused() -> None:
     with pytest.raises(ValueError, match="same node id"):
         fleet(node("n1"), node("n1"))
 
 
-def test_negative_amounts_are_a_mistake() -> None:
+def test_negative_amounts_are_refused() -> None:
     with pytest.raises(ValueError, match="negative"):
         ask(resources=Resources(-1, 0, 0))
 
@@ -255,7 +255,7 @@ def test_the_largest_that_fits_is_the_room_on_one_node() -> None:
     assert largest(ask(), fleet(FULL), assessed(ask())) is None
 
 
-def test_capacity_of_nothing_has_no_answer() -> None:
+def test_capacity_of_an_empty_request_is_refused() -> None:
     with pytest.raises(ValueError, match="nothing"):
         fits(ask(resources=Resources()), fleet(), assessed(ask()))
 
@@ -276,7 +276,7 @@ DEMANDS = Policy(
 )
 
 
-def test_nodes_are_refused_for_the_reason_of_their_zones_first_clause_that_fails() -> None:
+def test_node_is_refused_by_the_first_failing_clause_of_its_zone() -> None:
     zones = (territory(PARIS, "FR"), territory(RHINE, "DE"), territory(VIRGINIA, None))
     decision = decided(ask(policies=(DEMANDS,)), three_zones(), zones)
     assert decision.refusals() == dict.fromkeys(["n-fr", "n-de", "n-us"], "LEVEL_TOO_LOW")
@@ -287,7 +287,7 @@ def test_nodes_are_refused_for_the_reason_of_their_zones_first_clause_that_fails
     }
 
 
-def test_of_one_rule_each_reason_counts_its_own_nodes() -> None:
+def test_each_reason_of_a_filter_counts_its_own_nodes() -> None:
     zones = (territory(PARIS, "FR"), territory(RHINE, "DE"), territory(VIRGINIA, None))
     decision = decided(ask(policies=(DEMANDS,), roles=("backup",)), three_zones(), zones)
     assert decision.refusals() == {"n-de": "ATTR_MISMATCH", "n-us": "ATTR_UNKNOWN"}
@@ -305,7 +305,7 @@ def test_of_one_rule_each_reason_counts_its_own_nodes() -> None:
     assert [dict(zone.codes) for zone in decision.zones] == [{"ATTR_UNKNOWN": 1}, {"CERT_MISSING": 1}]
 
 
-def test_two_reasons_of_one_rule_are_told_apart() -> None:
+def test_two_reasons_of_one_filter_are_separate() -> None:
     zones = (territory(PARIS, "FR"), territory(RHINE, "DE"))
     net = Policy("pol-1", "project", (Clause("loc", "in", ("FR",), "location.territory"), DEMANDS.atoms[0]))
     decision = decided(ask(policies=(net,)), fleet(node("n1"), node("n2", RHINE), node("n3")), zones)

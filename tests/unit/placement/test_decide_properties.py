@@ -104,7 +104,9 @@ def test_every_node_is_admitted_or_has_exactly_one_reason(
 
 
 @given(requests, row_lists, zone_lists, seeds)
-def test_who_asks_only_whether_hears_the_same(request: ResolvedRequest, rows: Rows, zones: Zones, seed: int) -> None:
+def test_admission_check_agrees_with_the_decision(
+    request: ResolvedRequest, rows: Rows, zones: Zones, seed: int
+) -> None:
     is_admitted = admits(request, Fleet.from_rows(rows), assessed(request, world_of(zones)))
     assert is_admitted == decided(request, rows, zones, seed=seed).is_admitted
 
@@ -123,7 +125,7 @@ def test_the_order_of_rows_and_zones_changes_nothing(
 
 
 @given(requests, row_lists, row_lists, zone_lists, seeds)
-def test_a_fleet_that_was_kept_current_decides_as_one_that_is_read_anew(
+def test_updated_fleet_decides_like_a_new_one(
     request: ResolvedRequest, rows: Rows, later: Rows, zones: Zones, seed: int
 ) -> None:
     before = Fleet.from_rows(rows)
@@ -146,9 +148,7 @@ def test_another_policy_never_admits_more(
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=60), seeds)
-def test_the_best_come_first_and_the_seed_only_orders_those_that_are_as_good_as_equal(
-    used: list[int], seed: int
-) -> None:
+def test_best_nodes_come_first_and_the_seed_orders_only_equal_ones(used: list[int], seed: int) -> None:
     size = Resources(vcpus=1000, memory_mib=1000, disk_gib=1000)
     rows = [node(f"n{number:02}", capacity=size, used=Resources(20 * n, 0, 0)) for number, n in enumerate(used)]
     amounts = {row.id: row.used.vcpus for row in rows}
@@ -183,7 +183,7 @@ def test_claims_one_after_the_other_never_oversell(
 
 
 @given(requests, row_lists, zone_lists, seeds)
-def test_the_largest_that_fits_does_fit_and_there_is_none_only_when_nothing_does(
+def test_largest_size_fits_and_is_missing_only_when_none_fits(
     request: ResolvedRequest, rows: Rows, zones: Zones, seed: int
 ) -> None:
     assume(any(request.resources))
@@ -195,7 +195,7 @@ def test_the_largest_that_fits_does_fit_and_there_is_none_only_when_nothing_does
 
 
 @given(requests, row_lists, zone_lists, seeds)
-def test_each_relaxation_alone_admits_as_many_nodes_as_it_says(
+def test_each_relaxation_admits_its_number_of_nodes(
     request: ResolvedRequest, rows: Rows, zones: Zones, seed: int
 ) -> None:
     for relaxation in decided(request, rows, zones, seed=seed).relaxations:
@@ -206,7 +206,7 @@ def test_each_relaxation_alone_admits_as_many_nodes_as_it_says(
 def _relaxed(
     relaxation: Relaxation, request: ResolvedRequest, rows: Rows, zones: Zones
 ) -> tuple[ResolvedRequest, Rows, Zones]:
-    """What the relaxation proposes, done."""
+    """Apply the relaxation to request, rows and zones."""
     change, facts = relaxation.change, dict(relaxation.facts)
     if change == "zone_open":
         return request, rows, [replace(zone, status="open") for zone in zones]
@@ -250,7 +250,7 @@ def _with(request: ResolvedRequest, **changes: Any) -> ResolvedRequest:
 
 
 @given(requests, row_lists, zone_lists, seeds, st.sampled_from(["en", "fr-FR", "de"]))
-def test_every_decision_can_be_told_from_its_stored_form_without_naming_nodes_to_tenants(
+def test_stored_decision_is_explained_without_nodes_to_tenants(
     request: ResolvedRequest, rows: Rows, zones: Zones, seed: int, language: str
 ) -> None:
     named = [row._replace(name=f"secret-{row.id}") for row in rows]

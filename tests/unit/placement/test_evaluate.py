@@ -43,7 +43,7 @@ def judged(atom: dict[str, Any], place: Zone | None, known: World | None = None,
     return only(evaluate([policy({"id": "a", **atom})], place, known or World(), now=now, roles=ROLES))
 
 
-def told(result: ClauseResult) -> tuple[str, str, str]:
+def brief(result: ClauseResult) -> tuple[str, str, str]:
     return result.result, result.code, result.detail
 
 
@@ -85,9 +85,9 @@ OPERATORS: list[tuple[str, str, Any, Any, tuple[str, str, str]]] = [
 
 
 @pytest.mark.parametrize(("attr", "op", "wanted", "value", "expected"), OPERATORS)
-def test_an_operator_on_a_value(attr: str, op: str, wanted: Any, value: Any, expected: tuple[str, str, str]) -> None:
+def test_operator_compares_a_value(attr: str, op: str, wanted: Any, value: Any, expected: tuple[str, str, str]) -> None:
     place = zone() if attr == "zone.id" else Zone("z-1", {attr: since_ever(value)})
-    assert told(judged({"attr": attr, "op": op, "value": wanted}, place)) == expected
+    assert brief(judged({"attr": attr, "op": op, "value": wanted}, place)) == expected
 
 
 ASKED: dict[str, dict[str, Any]] = {
@@ -114,7 +114,7 @@ SATISFYING: dict[str, tuple[Any, Any]] = {
 
 
 @pytest.mark.parametrize("op", sorted(ASKED))
-def test_an_operator_on_what_is_unknown(op: str) -> None:
+def test_operator_on_an_unknown_fact_is_unknown(op: str) -> None:
     atom, attr = ASKED[op], str(ASKED[op]["attr"])
     value, wrong = SATISFYING[op]
     nothing: list[tuple[Timeline, str]] = [
@@ -127,41 +127,41 @@ def test_an_operator_on_what_is_unknown(op: str) -> None:
         ((Fact(value, EVER, NOW - DAY, review_by=NOW - DAY), Fact(value, NOW + DAY, review_by=NOW + DAY)), attr),
     ]
     for timeline, detail in nothing:
-        assert told(judged(atom, Zone("z-1", {attr: timeline}))) == ("U", "ATTR_UNKNOWN", detail)
+        assert brief(judged(atom, Zone("z-1", {attr: timeline}))) == ("U", "ATTR_UNKNOWN", detail)
     known = [(Fact(value, NOW),), (Fact(value, EVER, NOW + DAY),), (Fact(value, EVER, review_by=NOW + DAY),)]
     assert all(judged(atom, Zone("z-1", {attr: timeline})).result == "T" for timeline in known)
 
 
-def test_of_a_zone_that_nobody_knows_everything_is_unknown() -> None:
+def test_unknown_zone_makes_every_clause_unknown() -> None:
     for atom in (
         *ASKED.values(),
         {"op": "holds", "scheme": "SNC"},
     ):
-        assert told(judged(atom, None)) == ("U", "ATTR_UNKNOWN", "")
-    assert told(distant(None, None, 1)) == ("U", "ATTR_UNKNOWN", "")
+        assert brief(judged(atom, None)) == ("U", "ATTR_UNKNOWN", "")
+    assert brief(distant(None, None, 1)) == ("U", "ATTR_UNKNOWN", "")
 
 
-def test_a_stated_zone_id_is_not_believed() -> None:
+def test_stated_zone_id_is_ignored() -> None:
     assert judged({"attr": "zone.id", "op": "in", "value": ["z-2"]}, zone(zone__id="z-2")).result == "F"
 
 
-def test_what_no_clause_reads_does_no_harm() -> None:
+def test_unread_fact_is_ignored() -> None:
     place = zone(location__territory="FR", metadata__countries=None)
     assert judged(ASKED["in"], place).result == "T"
 
 
 @pytest.mark.parametrize("floor", ["self_declared", "third_party", "certificate", "measured"])
-def test_a_weaker_assertion_than_demanded_is_no_knowledge(floor: str) -> None:
+def test_weaker_assertion_than_demanded_is_unknown(floor: str) -> None:
     order = ("self_declared", "third_party", "certificate", "measured")
     for assertion in order:
         place = zone(location__territory=(Fact("FR", EVER, assertion=assertion),))  # type: ignore[arg-type]
         found = judged(ASKED["in"] | {"assertion_min": floor}, place)
         believed = order.index(assertion) >= order.index(floor)
         expected = ("T", "OK", "FR") if believed else ("U", "ATTR_UNKNOWN", f"location.territory ({assertion})")
-        assert told(found) == expected
+        assert brief(found) == expected
 
 
-def test_what_is_not_said_of_a_fact_a_zone_or_a_certificate() -> None:
+def test_optional_fields_have_defaults() -> None:
     assert Fact("FR", EVER) == Fact("FR", EVER, None, None, "self_declared")
     assert Zone("z-1") == Zone("z-1", {}, "open")
     assert Certified("SNC") == Certified("SNC", None, None, None, 0)
@@ -170,7 +170,7 @@ def test_what_is_not_said_of_a_fact_a_zone_or_a_certificate() -> None:
 # --- roles
 
 
-def test_a_clause_is_asked_only_for_its_reasons_of_holding_data() -> None:
+def test_clause_is_evaluated_only_for_its_roles() -> None:
     layer = policy({"id": "all", **ASKED["in"]}, {"id": "some", **ASKED["is"], "roles": ["backup", "replica"]})
     for roles, asked in (
         (("compute",), ["all"]),
@@ -181,7 +181,7 @@ def test_a_clause_is_asked_only_for_its_reasons_of_holding_data() -> None:
         assert [each.ref.atom for each in found.results] == asked
 
 
-def test_no_reason_of_holding_data_still_asks_what_is_asked_for_all() -> None:
+def test_clauses_without_roles_are_evaluated_for_no_role() -> None:
     layer = policy({"id": "all", **ASKED["in"]}, {"id": "some", **ASKED["is"], "roles": ["backup"]})
     assert [each.ref.atom for each in evaluate([layer], zone(), World(), now=NOW, roles=()).results] == ["all"]
 
@@ -196,16 +196,16 @@ def test_every_clause_is_judged_even_after_one_failed_and_names_its_policy() -> 
     assert not found.admits
 
 
-def test_no_policy_admits() -> None:
+def test_empty_policy_admits() -> None:
     assert evaluate([], zone(), World(), now=NOW, roles=ROLES) == Evaluation((), None)
 
 
-def test_what_is_not_supported_is_refused_everywhere() -> None:
+def test_unsupported_policy_is_refused_everywhere() -> None:
     classified = parse({"id": "classified", "level": "classification", "atoms": [], "unsupported": True})
     for place in (zone(), None):
         found = only(evaluate([classified], place, World(), now=NOW, roles=("log",)))
         assert found.ref == ClauseRef("classified", "classification", "classified")
-        assert told(found) == ("F", "NOT_SUPPORTED_CLASSIFIED", "")
+        assert brief(found) == ("F", "NOT_SUPPORTED_CLASSIFIED", "")
 
 
 # --- named sets
@@ -223,12 +223,12 @@ UNION = union(Fact(["FR", "GB"], EVER, BREXIT), Fact(["FR"], BREXIT))
     ("now", "result"),
     [(BREXIT - timedelta(microseconds=1), "T"), (BREXIT, "F"), (BREXIT + DAY, "F"), (EVER - DAY, "U")],
 )
-def test_a_named_set_is_what_it_is_at_the_moment(now: datetime, result: str) -> None:
+def test_named_set_is_evaluated_as_of_the_time(now: datetime, result: str) -> None:
     place = zone(location__territory=(Fact("GB", datetime(1990, 1, 1, tzinfo=UTC)),))
     assert judged(within("a", "location.territory", "in"), place, UNION, now).result == result
 
 
-def test_the_united_kingdom_left_the_union_in_the_catalogue_too() -> None:
+def test_set_of_the_catalogue_changes_at_its_date() -> None:
     document = catalogue()
     document["sets"]["@EU"] = [
         {"valid_from": "2013-07-01T00:00:00Z", "valid_to": "2020-02-01T00:00:00Z", "values": ["FR", "GB"]},
@@ -247,16 +247,16 @@ def test_the_united_kingdom_left_the_union_in_the_catalogue_too() -> None:
     "versions", [(), (Fact(None, EVER),), (Fact(["FR"], EVER, NOW),), (Fact(["FR"], EVER, review_by=NOW),)]
 )
 @pytest.mark.parametrize(("attr", "op"), [("location.territory", "in"), ("keys.countries", "subset")])
-def test_a_named_set_that_nobody_knows_leaves_the_clause_unknown(versions: Timeline, attr: str, op: str) -> None:
+def test_unknown_named_set_leaves_the_clause_unknown(versions: Timeline, attr: str, op: str) -> None:
     place = zone(location__territory="FR", keys__countries=["FR"])
     atom = {"attr": attr, "op": op, "value": ["FR", "@EU"]}
-    assert told(judged(atom, place, union(*versions))) == ("U", "ATTR_UNKNOWN", "@EU")
+    assert brief(judged(atom, place, union(*versions))) == ("U", "ATTR_UNKNOWN", "@EU")
 
 
 def test_named_sets_and_territories_are_listed_together() -> None:
     atom = {"attr": "keys.countries", "op": "subset", "value": ["@EU", "CH"]}
     assert judged(atom, zone(keys__countries=["CH", "FR"]), union(Fact(["FR"], EVER))).result == "T"
-    assert told(judged(atom, zone(keys__countries=["US"]), union(Fact(["FR"], EVER)))) == ("F", "ATTR_MISMATCH", "US")
+    assert brief(judged(atom, zone(keys__countries=["US"]), union(Fact(["FR"], EVER)))) == ("F", "ATTR_MISMATCH", "US")
 
 
 def test_a_class_of_schemes_is_no_set_of_territories() -> None:
@@ -350,23 +350,23 @@ PARTIES: list[tuple[list[Part], dict[str, object], dict[str, Any], tuple[str, st
 
 
 @pytest.mark.parametrize(("parts", "vetoes", "selector", "expected"), PARTIES)
-def test_a_clause_about_parties(
+def test_party_clause_is_evaluated_for_the_selected_parties(
     parts: list[tuple[str, str, bool]],
     vetoes: dict[str, object],
     selector: dict[str, Any],
     expected: tuple[str, str, str],
 ) -> None:
-    assert told(judged(VETO | selector, zone(parties=parties(*parts)), of_parties(**vetoes))) == expected
+    assert brief(judged(VETO | selector, zone(parties=parties(*parts)), of_parties(**vetoes))) == expected
 
 
 @pytest.mark.parametrize("timeline", [(), (Fact(None, EVER),), (Fact([OPERATOR], EVER, NOW),), (Fact("op", EVER),)])
-def test_parties_that_are_not_known_leave_every_clause_about_them_unknown(timeline: Timeline) -> None:
+def test_unknown_parties_leave_clauses_about_them_unknown(timeline: Timeline) -> None:
     place = Zone("z-1", {"parties": timeline})
     for selector in ({}, {"party_roles": ["remote_support"]}, {"only_with_technical_access": True}):
-        assert told(judged(VETO | selector, place, of_parties(op=False))) == ("U", "ATTR_UNKNOWN", "parties")
+        assert brief(judged(VETO | selector, place, of_parties(op=False))) == ("U", "ATTR_UNKNOWN", "parties")
 
 
-def test_the_assertion_floor_is_for_the_list_of_parties_as_well_as_for_what_is_said_of_them() -> None:
+def test_assertion_minimum_covers_the_list_and_facts_of_parties() -> None:
     atom = VETO | {"assertion_min": "third_party"}
     for of_list, of_party, result, detail in (
         ("third_party", "third_party", "T", ""),
@@ -382,7 +382,7 @@ def test_the_assertion_floor_is_for_the_list_of_parties_as_well_as_for_what_is_s
 def test_a_clause_on_a_party_that_uses_an_unknown_set_is_unknown() -> None:
     known = World(parties={"op": Subject("op", {"party.statutory_seat": since_ever("FR")})})
     found = judged(within("a", "party.statutory_seat", "in"), zone(parties=[OPERATOR]), known)
-    assert told(found) == ("U", "ATTR_UNKNOWN", "op: @EU")
+    assert brief(found) == ("U", "ATTR_UNKNOWN", "op: @EU")
 
 
 def test_shares_are_compared_as_decimals() -> None:
@@ -420,7 +420,7 @@ def test_distances_are_great_circles() -> None:
     assert great_circle_km((90, 0), (-90, 0)) == pytest.approx(20_015.1, abs=0.1)
 
 
-def test_antipodes_are_no_error_of_rounding() -> None:
+def test_antipodes_have_a_finite_distance() -> None:
     for tenth in range(-900, 901, 7):
         assert great_circle_km((tenth / 10, 0.1), (-tenth / 10, -179.9)) <= 20_015.2
 
@@ -428,11 +428,11 @@ def test_antipodes_are_no_error_of_rounding() -> None:
 @pytest.mark.parametrize(
     ("km", "expected"), [(280, ("T", "OK", "280 km")), (281, ("F", "TOO_CLOSE", "280 km")), (1, ("T", "OK", "280 km"))]
 )
-def test_a_backup_is_far_enough(km: int, expected: tuple[str, str, str]) -> None:
-    assert told(distant(placed("z-1", *METZ), placed("z-2", *PARIS), km)) == expected
+def test_distance_clause_compares_two_zones(km: int, expected: tuple[str, str, str]) -> None:
+    assert brief(distant(placed("z-1", *METZ), placed("z-2", *PARIS), km)) == expected
 
 
-def test_the_very_distance_is_far_enough() -> None:
+def test_exact_distance_suffices() -> None:
     longitude = degrees(100 / EARTH_RADIUS_KM)
     for _ in range(100):  # rounding may keep the first from being 100 km sharp
         if great_circle_km((0, 0), (0, longitude)) == 100:
@@ -443,7 +443,7 @@ def test_the_very_distance_is_far_enough() -> None:
     assert (distant(here, there, 100).result, distant(here, there, 101).result) == ("T", "F")
 
 
-def test_a_distance_from_nowhere_is_unknown() -> None:
+def test_distance_without_a_location_is_unknown() -> None:
     for here, there, what in (
         (placed("z-1", *PARIS), None, "reference"),
         (placed("z-1", None, 2), placed("z-2", *PARIS), "location.lat"),
@@ -452,7 +452,7 @@ def test_a_distance_from_nowhere_is_unknown() -> None:
         (placed("z-1", 91, 2), placed("z-2", *PARIS), "location.lat"),
         (placed("z-1", *PARIS), placed("z-2", 48, 181), "location.lon"),
     ):
-        assert told(distant(here, there, 1)) == ("U", "ATTR_UNKNOWN", what)
+        assert brief(distant(here, there, 1)) == ("U", "ATTR_UNKNOWN", what)
 
 
 # --- until when
@@ -462,7 +462,7 @@ def until(atom: dict[str, Any], place: Zone, known: World | None = None, now: da
     return evaluate([policy({"id": "a", **atom})], place, known or World(), now=now, roles=ROLES).valid_until
 
 
-def test_until_when_a_result_holds() -> None:
+def test_result_is_valid_until_a_fact_changes() -> None:
     clause = ASKED["in"]
     assert until(clause, zone(location__territory="FR")) is None
     assert until(clause, zone(location__territory=(Fact("FR", EVER, NOW + DAY),))) == NOW + DAY
@@ -477,7 +477,7 @@ def test_until_when_a_result_holds() -> None:
     assert until(clause, zone(location__territory="FR", keys__countries=(Fact(["FR"], EVER, NOW + DAY),))) is None
 
 
-def test_until_when_a_test_is_recent() -> None:
+def test_recency_result_is_valid_until_the_test_is_too_old() -> None:
     tested = zone(disconnect__tested_at="2026-11-01T00:00:00Z")
     last = datetime(2026, 12, 1, tzinfo=UTC)
     assert until(ASKED["within_days"], tested) == last
@@ -494,7 +494,7 @@ def test_the_earliest_of_all_boundaries_counts() -> None:
     assert evaluate(layers, place, known, now=NOW, roles=ROLES).valid_until == NOW + DAY
 
 
-def test_what_is_stated_until_the_end_of_time_can_be_reckoned_with() -> None:
+def test_latest_possible_time_does_not_overflow() -> None:
     last = datetime.max.replace(tzinfo=UTC)
     tested = zone(disconnect__tested_at="9999-12-31T23:59:59Z")
     assert judged(ASKED["within_days"], tested).code == "EVIDENCE_STALE"
@@ -504,7 +504,7 @@ def test_what_is_stated_until_the_end_of_time_can_be_reckoned_with() -> None:
     assert shifted(NOW, DAY) == NOW + DAY
 
 
-def test_a_horizon_sees_only_what_is_ahead() -> None:
+def test_horizon_keeps_only_the_next_boundary() -> None:
     horizon = Horizon(NOW)
     horizon.add_boundary(NOW, NOW - DAY, None)
     assert horizon.until is None
@@ -513,7 +513,7 @@ def test_a_horizon_sees_only_what_is_ahead() -> None:
     assert horizon.until == NOW + DAY
 
 
-def test_of_a_timeline_the_fact_of_the_moment_is_found() -> None:
+def test_fact_of_the_requested_time_is_found() -> None:
     timeline = (
         Fact("a", EVER, NOW - DAY),
         Fact("b", NOW - DAY, NOW),
@@ -527,7 +527,7 @@ def test_of_a_timeline_the_fact_of_the_moment_is_found() -> None:
 # --- review dates
 
 
-def test_what_is_said_of_parties_has_to_be_said_again_every_year() -> None:
+def test_party_facts_need_a_yearly_review() -> None:
     document = catalogue()
     entry(document, "parties", "op-alpha")["as_of"] = "2025-11-24T12:00:01Z"
     known = world(document)
@@ -547,24 +547,24 @@ def test_a_statement_may_bring_its_own_review_date() -> None:
     assert known.parties["op-alpha"].timeline("party.statutory_seat")[0].review_by == datetime(2030, 1, 1, tzinfo=UTC)
 
 
-def test_parties_are_said_to_be_unknown_by_null() -> None:
+def test_null_makes_a_party_fact_unknown() -> None:
     document = catalogue()
     assert entry(document, "parties", "op-zeta")["non_eu_veto"] is None
     document["zones"] = [each for each in document["zones"] if each["id"] == "fi-hel-2"]
     found = ask(policy(VETO | {"id": "veto"}), "fi-hel-2", parse_catalogue(document).world())
-    assert told(only(found)) == ("U", "ATTR_UNKNOWN", "op-zeta: party.non_eu_veto")
+    assert brief(only(found)) == ("U", "ATTR_UNKNOWN", "op-zeta: party.non_eu_veto")
 
 
 # --- exemptions
 
 
-def test_a_clause_that_can_be_waived_counts_as_true_and_says_so() -> None:
+def test_waived_clause_counts_as_true_and_is_marked() -> None:
     layer = policy({"id": "a", **ASKED["in"], "waivable": True}, {"id": "b", **ASKED["is"], "waivable": True})
     place = zone(encryption__at_rest=(Fact(True, EVER, NOW + DAY),))
     found = evaluate([layer], place, World(), now=NOW, roles=ROLES)
     waived = waive(found, [layer], ["pol-1/a", "pol-1/b"])
     assert [each.ref for each in waived.results] == [each.ref for each in found.results]
-    assert [told(each) for each in waived.results] == [
+    assert [brief(each) for each in waived.results] == [
         ("T", "WAIVED", "ATTR_UNKNOWN"),
         ("T", "WAIVED", "ATTR_MISMATCH"),
     ]
@@ -572,7 +572,7 @@ def test_a_clause_that_can_be_waived_counts_as_true_and_says_so() -> None:
     assert [each.code for each in waive(found, [layer], ["pol-1/b"]).results] == ["ATTR_UNKNOWN", "WAIVED"]
 
 
-def test_nothing_else_is_waived() -> None:
+def test_other_clauses_are_not_waived() -> None:
     layer = policy({"id": "a", **ASKED["in"]}, {"id": "b", **ASKED["is"], "waivable": True})
     for waived in ([], ["a"], ["b"], ["pol-1/a"], ["pol-2/b"], ["pol-1"]):
         found = evaluate([layer], zone(encryption__at_rest=True), World(), now=NOW, roles=ROLES)
@@ -583,14 +583,14 @@ def test_nothing_else_is_waived() -> None:
     assert waive(holding, [layer], ["pol-1/b"]) == holding
 
 
-def test_of_two_versions_in_a_lineage_the_one_that_cannot_be_waived_stays() -> None:
+def test_unwaivable_version_of_a_lineage_stays() -> None:
     strict = policy({"id": "a", **ASKED["in"]}, level="lineage")
     lax = policy({"id": "a", **ASKED["is"], "waivable": True}, level="lineage")
     found = evaluate([strict, lax], zone(), World(), now=NOW, roles=ROLES)
     assert waive(found, [strict, lax], ["pol-1/a"]) == found
 
 
-def test_what_is_not_supported_is_never_waived() -> None:
+def test_unsupported_policy_is_never_waived() -> None:
     atom = {"id": "classified", **ASKED["in"], "waivable": True}
     body = {"id": "classified", "level": "classification", "atoms": [atom], "unsupported": True}
     layer: Policy = parse(body)

@@ -92,7 +92,7 @@ def within_process(body: Any) -> dict[str, Any]:
 # --- answers
 
 
-def test_state_data_as_an_auditor_asks_for_it() -> None:
+def test_evaluation_of_state_data_lists_zones_and_reasons() -> None:
     result = evaluated(request(layer(*EU), layer(secnumcloud(days=90), level="project", name="pol-2")))
     assert list(result) == ["schema", "admissible", "valid_until", "unsatisfiable", "lint", "zones"]
     assert result["schema"] == "andromede.sovereignty.evaluation-result/1"
@@ -139,19 +139,19 @@ def test_a_backup_is_measured_from_the_zone_of_reference() -> None:
     assert within_process(body | {"role": "compute"})["admissible"] == ["fr-idf-1", "fr-idf-2", "fr-est-1"]
 
 
-def test_who_owns_it_has_to_be_stated_again_at_the_turn_of_the_year() -> None:
+def test_ownership_facts_end_at_the_turn_of_the_year() -> None:
     result = within_process(request(layer(*EU, *OWNERSHIP)))
     assert result["valid_until"] == "2027-01-01T00:00:00Z"
     unknown = [each for each in result["zones"]["fi-hel-2"]["reasons"] if each["result"] == "U"]
     assert [each["atom"] for each in unknown] == ["single", "coll", "veto", "board", "third"]
 
 
-def test_without_a_policy_every_zone_will_do_for_ever() -> None:
+def test_empty_policy_admits_every_zone_without_end() -> None:
     result = within_process(request())
     assert (result["admissible"], result["valid_until"]) == (list(ZONES), None)
 
 
-def test_contradictions_and_clauses_without_effect_are_told() -> None:
+def test_contradictions_and_clauses_without_effect_are_reported() -> None:
     organization = layer(within("fr", "location.territory", "in", "FR"))
     both = layer(within("fr-de", "location.territory", "in") | {"value": ["FR", "DE"]}, level="project")
     assert within_process(request(organization, both))["lint"] == [{"code": "NO_EFFECT", "atom": "fr-de"}]
@@ -161,7 +161,7 @@ def test_contradictions_and_clauses_without_effect_are_told() -> None:
     assert (result["unsatisfiable"], result["admissible"], result["lint"]) == (["fr", "de"], [], [])
 
 
-def test_only_clauses_about_the_role_that_is_asked_for_contradict_each_other() -> None:
+def test_only_clauses_of_the_requested_role_contradict() -> None:
     backup = {"roles": ["backup"]}
     here, there = (within(f"b-{name}", "location.territory", "in", name) | backup for name in ("FR", "DE"))
     body = request(layer(here, there))
@@ -202,7 +202,7 @@ def test_a_zone_that_is_not_open_takes_nothing_new(status: str) -> None:
 
 
 @pytest.mark.parametrize("operation", TAKING_NOTHING)
-def test_what_gives_a_zone_nothing_is_never_refused(operation: str) -> None:
+def test_operation_that_takes_nothing_is_never_refused(operation: str) -> None:
     body = request(layer(*STATE), operation=operation)
     entry(body["catalogue"], "zones", "us-va-1")["status"] = "closed"
     result = within_process(body)
@@ -218,7 +218,7 @@ def test_what_gives_a_zone_nothing_is_never_refused(operation: str) -> None:
         ({"review_by": "2026-11-24T12:00:00Z"}, True, None),  # due for review: unknown, but not gone
     ],
 )
-def test_a_zone_of_which_nothing_is_stated_for_this_time(
+def test_zone_outside_its_stated_period_is_closed(
     interval: dict[str, str], is_there: bool, valid_until: str | None
 ) -> None:
     body = request()
@@ -229,7 +229,7 @@ def test_a_zone_of_which_nothing_is_stated_for_this_time(
     assert result["valid_until"] == valid_until
 
 
-def test_what_is_not_supported_is_refused_everywhere() -> None:
+def test_unsupported_policy_is_refused_everywhere() -> None:
     result = within_process(request(layer(level="classification", name="classified", unsupported=True)))
     assert result["admissible"] == []
     assert result["unsatisfiable"] == ["classified"]
@@ -247,7 +247,7 @@ def test_classes_of_schemes_come_with_the_catalogue() -> None:
     assert (result["admissible"], result["valid_until"]) == (["de-rhein-1"], "2027-01-15T00:00:00Z")
 
 
-def test_a_layer_may_say_its_version_and_every_level_and_role_is_known() -> None:
+def test_every_level_and_role_is_known_and_a_layer_may_have_a_version() -> None:
     for level in LEVELS:
         assert within_process(request(layer(level=level, version=7)))["admissible"]
     for role in ROLES:
@@ -263,7 +263,7 @@ def test_all_operations_that_take_something_are_evaluated_alike() -> None:
     }
 
 
-def test_one_id_may_stand_at_two_levels() -> None:
+def test_one_id_may_occur_at_two_levels() -> None:
     assert within_process(request(layer(), layer(level="project")))["admissible"] == list(ZONES)
 
 
@@ -275,7 +275,7 @@ def test_the_same_request_has_the_same_answer() -> None:
 # --- where it is read from
 
 
-def test_a_catalogue_file_is_looked_for_beside_the_request(tmp_path: Path) -> None:
+def test_catalogue_file_is_relative_to_the_request(tmp_path: Path) -> None:
     folder = tmp_path / "request"
     folder.mkdir()
     (folder / "zones.json").write_bytes(CATALOGUE_FILE.read_bytes())
@@ -319,7 +319,7 @@ def test_names_of_any_language_are_written_as_utf_8(tmp_path: Path) -> None:
         assert found["detail"] == "Évry-Courcouronnes 東京"
 
 
-def test_how_well_certificates_are_attested_is_for_the_file_and_their_papers_to_say() -> None:
+def test_assertion_of_certificates_comes_from_file_and_papers() -> None:
     body = request(layer(secnumcloud(assertion_min="certificate")))
     idf = entry(body["catalogue"], "zones", "fr-idf-2")
     assert within_process(body)["admissible"] == []
@@ -336,7 +336,7 @@ def test_how_well_certificates_are_attested_is_for_the_file_and_their_papers_to_
     assert within_process(body)["admissible"] == ["fr-idf-2"]
 
 
-def test_a_party_of_the_last_year_that_there_is_needs_no_review() -> None:
+def test_party_of_the_last_possible_year_needs_no_review() -> None:
     body = request(layer(*EU, *OWNERSHIP))
     entry(body["catalogue"], "parties", "op-alpha")["as_of"] = "9999-12-31T00:00:00Z"
     found = within_process(body)["zones"]["fr-idf-1"]["reasons"]
@@ -360,7 +360,7 @@ def stated(start: str, end: str | None, value: str = "FR") -> dict[str, Any]:
     }
 
 
-def test_single_statements_follow_each_other_in_any_order_and_none_overlaps() -> None:
+def test_statements_may_have_any_order_and_must_not_overlap() -> None:
     years = [stated(f"{year}-01-01T00:00:00Z", f"{year + 1}-01-01T00:00:00Z", str(year)) for year in range(2020, 2040)]
     body = request(layer({"id": "site", "attr": "location.site_id", "op": "in", "value": ["2026"]}))
     body["catalogue"]["statements"] = [*years[10:], *reversed(years[:10])]
@@ -392,18 +392,18 @@ def test_single_statements_follow_each_other_in_any_order_and_none_overlaps() ->
         (b'{"\\u001b[31m\\n\\nx":1,"schema":1,"now":1,"operation":1,"role":1,"layers":1}', "request: unknown key"),
     ],
 )
-def test_what_is_no_request_is_refused_in_one_line(text: bytes, reason: str) -> None:
+def test_malformed_request_is_refused_in_one_line(text: bytes, reason: str) -> None:
     assert refused(text).startswith(reason)
 
 
-def test_a_file_that_is_not_there_or_no_file_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_missing_file_is_refused_in_one_line(tmp_path: Path) -> None:
     for name in (str(tmp_path / "missing.json"), str(tmp_path)):
         done = run("evaluate", name)
         assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (2, b"", 1)
         assert done.stderr.startswith(b"request: cannot be read: ")
 
 
-def test_a_request_without_end_is_not_read_to_its_end() -> None:
+def test_endless_request_is_refused() -> None:
     text = b'"' + b"x" * evaluation_request.MAX_BYTES + b'"'
     assert "more than 67108864 bytes" in refused(text)
 
@@ -416,7 +416,7 @@ def test_a_request_without_end_is_not_read_to_its_end() -> None:
         ("| true", "answer: cannot be written: [Errno 32]"),
     ],
 )
-def test_an_answer_that_cannot_be_written_is_told_in_one_line(redirection: str, reason: str, tmp_path: Path) -> None:
+def test_write_error_is_reported_in_one_line(redirection: str, reason: str, tmp_path: Path) -> None:
     body = request(layer(*STATE, *[EU[0] | {"id": "x" * 60 + str(n)} for n in range(50)]))  # more than a pipe holds
     (tmp_path / "ask.json").write_text(json.dumps(body))
     command = f"{{ {sys.executable} -S -m andromede_core evaluate $ASK; echo $? >&2; }} {redirection}"
@@ -426,7 +426,7 @@ def test_an_answer_that_cannot_be_written_is_told_in_one_line(redirection: str, 
     assert (line.startswith(reason), status, done.stdout) == (True, "2", b""), line
 
 
-def test_the_command_line_itself_is_checked() -> None:
+def test_invalid_command_line_is_refused() -> None:
     for arguments in ([], ["evaluate"], ["explain", "-"], ["evaluate", "-", "-"]):
         assert run(*arguments).returncode == 2
     assert b"evaluate" in run("--help").stdout
@@ -489,7 +489,7 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("body", "reason"), BROKEN)
-def test_a_broken_request_names_the_place(body: dict[str, Any], reason: str) -> None:
+def test_malformed_request_is_named_with_its_path(body: dict[str, Any], reason: str) -> None:
     assert refusal(body).startswith(reason)
 
 
@@ -548,7 +548,7 @@ CATALOGUES: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize(("key", "damage", "reason"), CATALOGUES)
-def test_a_broken_catalogue_names_the_place(key: str, damage: Any, reason: str) -> None:
+def test_malformed_catalogue_is_named_with_its_path(key: str, damage: Any, reason: str) -> None:
     body = request()
     damage(body["catalogue"][key])
     assert refusal(body).startswith(reason)

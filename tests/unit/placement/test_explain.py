@@ -39,7 +39,7 @@ def stored(request: ResolvedRequest, nodes: Fleet) -> dict[str, Any]:
     return document
 
 
-def test_a_policy_refusal_in_english() -> None:
+def test_policy_refusal_is_explained_in_english() -> None:
     document = stored(ask(policies=(only_in("fr-est-1"),)), three_zones())
     assert tenant(document) == [
         "No node may take it, whatever its size.",
@@ -58,19 +58,19 @@ def test_a_lack_of_room_in_french_names_the_size_that_fits() -> None:
     ]
 
 
-def test_a_zone_without_nodes_is_said_to_have_none() -> None:
+def test_zone_without_nodes_is_explained() -> None:
     document = stored(ask(zones=(VIRGINIA,)), fleet(node("n1")))
     assert "There are no nodes in us-va-1." in tenant(document)
     assert "Ask for one of these zones instead: fr-idf-1." in tenant(document)
 
 
-def test_maintenance_is_for_operators_and_tenants_are_told_to_wait() -> None:
+def test_cordon_is_explained_to_operators_and_waiting_to_tenants() -> None:
     document = stored(ask(), fleet(node("n1", is_cordoned=True)))
     assert tenant(document)[-1] == "It would fit once maintenance or a repair is over: try again later."
     assert operator(document)[-2:] == ["Close: n1-name (fr-idf-1): NODE_CORDONED.", "Uncordon one of these nodes: n1."]
 
 
-def test_a_host_that_is_asked_for_is_told_as_what_it_is() -> None:
+def test_requested_host_is_explained() -> None:
     document = stored(ask(host="n1"), fleet(node("n1", is_cordoned=True), node("n2")))
     assert document["request"]["host"] == "n1"
     assert tenant(document, "fr") == [
@@ -84,7 +84,7 @@ def test_a_host_that_is_asked_for_is_told_as_what_it_is() -> None:
     assert "n1" not in json.dumps(tenant_view(document))
 
 
-def test_when_no_single_change_helps_there_is_still_advice() -> None:
+def test_refusal_without_a_single_relaxation_has_advice() -> None:
     document = stored(ask(zones=(RHINE,), policies=(only_in(PARIS),)), three_zones())
     single = tenant(document)
     assert single[-1].startswith("Only the policy clause") or single[-1].startswith("Ask for")
@@ -94,12 +94,12 @@ def test_when_no_single_change_helps_there_is_still_advice() -> None:
 
 def test_a_contradiction_names_both_sides() -> None:
     policies = (only_in(PARIS, level="organization"), only_in(VIRGINIA, level="project"))
-    told = tenant(stored(ask(policies=policies), three_zones()))
-    assert told[0].endswith("organization/loc, project/loc.")
-    assert told[-1] == "The owners of these clauses must agree on at least one place."
+    stored_refusal = tenant(stored(ask(policies=policies), three_zones()))
+    assert stored_refusal[0].endswith("organization/loc, project/loc.")
+    assert stored_refusal[-1] == "The owners of these clauses must agree on at least one place."
 
 
-def test_an_admission_is_told_by_zone() -> None:
+def test_admission_is_explained_by_zone() -> None:
     assert tenant(stored(ask(), fleet(node("n1")))) == ["It can be placed in: fr-idf-1."]
 
 
@@ -122,7 +122,7 @@ KNOWN = world()
 EVERYWHERE = fleet(*(node(f"secret-{zone}", zone) for zone in KNOWN.zones))
 
 
-def told(zone: str, *layers: Policy, role: Role = "compute", known: World = KNOWN) -> dict[str, Any]:
+def stored_refusal(zone: str, *layers: Policy, role: Role = "compute", known: World = KNOWN) -> dict[str, Any]:
     request = ask(zones=(zone,), policies=layers, roles=(role,))
     document: dict[str, Any] = json.loads(
         json.dumps(as_document(decide(request, EVERYWHERE, assessed(request, known), seed=7)))
@@ -215,10 +215,10 @@ REASONS: list[tuple[str, list[Any], str, str, str, str]] = [
 
 
 @pytest.mark.parametrize(("zone", "atoms", "english", "french", "for_tenants", "for_operators"), REASONS)
-def test_a_refusal_says_what_was_found_and_what_to_do(
+def test_refusal_has_the_finding_and_the_remedy(
     zone: str, atoms: list[Any], english: str, french: str, for_tenants: str, for_operators: str
 ) -> None:
-    document = told(zone, policy(*atoms))
+    document = stored_refusal(zone, policy(*atoms))
     for tell, remedy_ in ((tenant, for_tenants), (operator, for_operators)):
         assert english in tell(document)
         assert french in tell(document, "fr")
@@ -238,10 +238,10 @@ def test_a_refusal_says_what_was_found_and_what_to_do(
         ({"status": "withdrawn"}, "CERT_WITHDRAWN", "fr-idf-1 (SecNumCloud FICTIF-SNC-1)"),
     ],
 )
-def test_a_certificate_that_was_good_until_yesterday(changes: dict[str, str], code: str, found: str) -> None:
+def test_ended_certificate_is_explained_with_its_date(changes: dict[str, str], code: str, found: str) -> None:
     document = catalogue()
     certificate(document, "fr-idf-1", "SecNumCloud").update(changes)
-    stored_ = told("fr-idf-1", policy(secnumcloud()), known=world(document))
+    stored_ = stored_refusal("fr-idf-1", policy(secnumcloud()), known=world(document))
     for language, until in (("en", "until"), ("fr", "jusqu'au")):
         for tell in (tenant, operator):
             lines = tell(stored_, language)
@@ -249,7 +249,7 @@ def test_a_certificate_that_was_good_until_yesterday(changes: dict[str, str], co
     assert {zone["zone"]: zone["codes"] for zone in stored_["zones"]}["fr-idf-1"] == {code: 1}
 
 
-def test_several_reasons_are_each_told_once_with_all_their_zones() -> None:
+def test_each_reason_is_given_once_with_all_its_zones() -> None:
     layers = (policy(*EU, secnumcloud(days=90)), policy(*OWNERSHIP, level="project", name="pol-2"))
     request = ask(policies=layers, traits=frozenset({"tpm"}))
     document = json.loads(json.dumps(as_document(decide(request, EVERYWHERE, assessed(request, KNOWN), seed=7))))
@@ -262,25 +262,25 @@ def test_several_reasons_are_each_told_once_with_all_their_zones() -> None:
     assert "secret" not in seen and "secret" in json.dumps(document)
 
 
-def test_a_decision_keeps_which_version_of_each_set_it_used() -> None:
-    assert told("us-va-1", policy(*EU))["sets"] == [
+def test_decision_keeps_the_versions_of_its_sets() -> None:
+    assert stored_refusal("us-va-1", policy(*EU))["sets"] == [
         {"kind": "set", "name": "@EU", "valid_from": "2020-02-01T00:00:00Z"}
     ]
 
 
-def test_what_a_zone_lacks_that_was_asked_for_is_told_even_if_no_node_is_there() -> None:
+def test_requested_zone_without_nodes_has_its_reasons() -> None:
     request = ask(zones=("fr-sud-1",), policies=(policy(secnumcloud()),))
     document = as_document(decide(request, fleet(node("n1", "fr-idf-1")), assessed(request, KNOWN), seed=7))
     assert "Not certified (organization/snc): fr-sud-1 (SecNumCloud)." in tenant(document)
 
 
-def test_of_a_zone_that_nobody_knows_nothing_is_known() -> None:
+def test_unknown_zone_is_explained() -> None:
     document = stored(ask(policies=(only_in(PARIS),)), fleet(node("n1", "xx-new-1")))
     assert "Nothing is known of xx-new-1." in tenant(document)
     assert "On ne sait rien de xx-new-1." in operator(document, "fr")
 
 
-def test_classified_information_has_no_place_and_no_remedy_but_another_system() -> None:
+def test_unsupported_classification_has_no_remedy_here() -> None:
     classified = parse({"id": "classified", "level": "classification", "atoms": [], "unsupported": True})
     document = stored(ask(policies=(classified,)), fleet(node("n1")))
     assert tenant(document) == [
@@ -291,11 +291,11 @@ def test_classified_information_has_no_place_and_no_remedy_but_another_system() 
     assert operator(document, "fr")[0] == "Aucun lieu ne pourra jamais l'héberger ici : classification/classified."
 
 
-def test_a_distance_from_nowhere_is_no_missing_fact() -> None:
-    """Of a decision that was kept, or made elsewhere: no operation here is asked for a distance."""
+def test_distance_without_a_reference_is_no_missing_fact() -> None:
+    """Stored decisions may have it: no operation of this release evaluates a distance."""
     far = policy({"id": "far", "attr": "ual", "op": "ge", "value": 1}, level="project")
     document = json.loads(
-        json.dumps(told("fr-idf-1", far)).replace('"ATTR_UNKNOWN", "ual"', '"ATTR_UNKNOWN", "reference"')
+        json.dumps(stored_refusal("fr-idf-1", far)).replace('"ATTR_UNKNOWN", "ual"', '"ATTR_UNKNOWN", "reference"')
     )
     assert {zone["zone"]: zone["codes"] for zone in document["zones"]}["fr-idf-1"] == {"ATTR_UNKNOWN": 1}
     for tell in (tenant, operator):
@@ -316,5 +316,5 @@ def test_every_reason_of_a_clause_has_a_sentence_and_a_remedy() -> None:
     assert remedy("ZONE_CLOSED", is_operator=True) is None
 
 
-def test_a_reason_from_elsewhere_is_named_as_it_is() -> None:
+def test_unknown_reason_is_shown_as_its_code() -> None:
     assert render("SOMETHING_NEW", "fr", clauses="x") == "SOMETHING_NEW."

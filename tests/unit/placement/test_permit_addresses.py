@@ -7,7 +7,7 @@ from andromede_core.permits.permit import parse
 from tests.unit.placement.permits_made import PERMIT
 
 
-def test_a_permit_of_before_can_be_read_and_has_no_addresses() -> None:
+def test_permit_without_addresses_is_read() -> None:
     payload = PERMIT.payload()
     assert payload.pop("addresses") == []
     assert parse(payload) == PERMIT

@@ -100,7 +100,7 @@ def test_every_field_must_be_there_and_of_its_type(name: str) -> None:
         {"exemption": "none"},
     ],
 )
-def test_what_cannot_be_meant_is_malformed_even_when_it_is_signed(changes: dict[str, Any]) -> None:
+def test_invalid_field_is_malformed_even_when_signed(changes: dict[str, Any]) -> None:
     assert code(resigned(**changes)) == "MALFORMED"
     with pytest.raises(Malformed, match="^permit"):
         parse({**PERMIT.payload(), **changes})
@@ -109,7 +109,7 @@ def test_what_cannot_be_meant_is_malformed_even_when_it_is_signed(changes: dict[
 @pytest.mark.parametrize(
     "changes", [{"gen": 2**53}, {"epoch": 2**53}, {"limits": {"vcpus": 1, "memory_mib": 1, "disk_gib": 2**53}}]
 )
-def test_numbers_that_not_every_reader_knows_are_malformed(changes: dict[str, Any]) -> None:
+def test_number_beyond_53_bits_is_malformed(changes: dict[str, Any]) -> None:
     with pytest.raises(Malformed, match=f"^permit.{next(iter(changes))}"):
         parse({**PERMIT.payload(), **changes})
 
@@ -129,7 +129,7 @@ def test_a_document_of_another_kind_is_no_permit() -> None:
 # --- keys
 
 
-def test_only_keys_for_permits_sign_permits() -> None:
+def test_only_permit_keys_sign_permits() -> None:
     assert code(signed(key_id="k-9")) == "UNKNOWN_KEY"
     assert code(signed(key_id="facts-1")) == "UNKNOWN_KEY"
     assert code(Signed(PERMIT.payload(), "k-2", mac("k-1")(message("permit", PERMIT.payload())))) == "BAD_SIGNATURE"
@@ -152,7 +152,7 @@ def test_a_revoked_key_signs_nothing() -> None:
         ({"classifications": frozenset({"hds"})}, False),
     ],
 )
-def test_a_key_speaks_for_its_zones_and_classifications(scope: dict[str, Any], is_good: bool) -> None:
+def test_key_is_valid_for_its_zones_and_classifications(scope: dict[str, Any], is_good: bool) -> None:
     trust = replace(TRUST, keyset=Keyset(1, {"k-1": key("k-1", **scope)}))
     assert (checked(signed(), trust) == PERMIT) if is_good else (code(signed(), trust) == "OUT_OF_SCOPE")
 
@@ -166,7 +166,7 @@ def test_a_key_speaks_for_its_zones_and_classifications(scope: dict[str, Any], i
         ({"not_after": NOW}, False),
     ],
 )
-def test_a_key_signs_while_it_is_in_use(interval: dict[str, Any], is_good: bool) -> None:
+def test_key_signs_only_during_its_interval(interval: dict[str, Any], is_good: bool) -> None:
     trust = replace(TRUST, keyset=Keyset(1, {"k-1": key("k-1", **interval)}))
     assert (checked(signed(), trust) == PERMIT) if is_good else (code(signed(), trust) == "UNKNOWN_KEY")
 
@@ -174,14 +174,14 @@ def test_a_key_signs_while_it_is_in_use(interval: dict[str, Any], is_good: bool)
 # --- clock
 
 
-def test_a_clock_that_nothing_keeps_or_that_went_back_is_not_trusted() -> None:
+def test_unsynchronised_or_set_back_clock_is_not_trusted() -> None:
     assert code(signed(), replace(TRUST, is_clock_kept=False)) == "CLOCK_UNTRUSTED"
     assert checked(signed(), replace(TRUST, high_water=NOW + CLOCK_STEP)) == PERMIT
     assert code(signed(), replace(TRUST, high_water=NOW + CLOCK_STEP + SECOND)) == "CLOCK_UNTRUSTED"
     assert checked(signed(), replace(TRUST, high_water=NOW - LIFETIME)) == PERMIT
 
 
-def test_when_a_permit_begins_and_ends() -> None:
+def test_permit_holds_from_its_beginning_to_its_end() -> None:
     def at(moment: datetime) -> Trust:
         return replace(TRUST, now=moment, high_water=moment)
 
@@ -193,7 +193,7 @@ def test_when_a_permit_begins_and_ends() -> None:
     assert (EARLY, LIFETIME, CLOCK_STEP) == (60 * SECOND, 300 * SECOND, 2 * SECOND)
 
 
-def test_a_permit_ends_with_what_it_rests_on() -> None:
+def test_permit_expires_with_its_inputs() -> None:
     assert expiry(NOW) == NOW + LIFETIME
     assert expiry(NOW, None, NOW + 2 * LIFETIME) == NOW + LIFETIME
     assert expiry(NOW, None, NOW + SECOND, NOW + 2 * SECOND) == NOW + SECOND
@@ -202,7 +202,7 @@ def test_a_permit_ends_with_what_it_rests_on() -> None:
 END = datetime(2027, 1, 31, tzinfo=UTC)
 
 
-def test_midnight_utc_between_two_uses() -> None:
+def test_permit_ends_at_midnight_with_its_certificate() -> None:
     """The certificate behind a permit ends at midnight: used a second before it is good, at midnight it is not."""
     issued = END - 2 * SECOND
     permit = replace(PERMIT, nbf=issued, exp=expiry(issued, END))
@@ -232,7 +232,7 @@ def test_a_permit_is_for_one_node_in_one_zone() -> None:
         (replace(CHARTER, classifications=frozenset()), "NOT_CLEARED"),
     ],
 )
-def test_a_node_holds_what_its_charter_says(charter: Charter | None, expected: str) -> None:
+def test_charter_limits_node_zone_and_time(charter: Charter | None, expected: str) -> None:
     assert code(signed(), replace(TRUST, charter=charter)) == expected
 
 
@@ -244,11 +244,11 @@ def test_a_node_holds_what_its_charter_says(charter: Charter | None, expected: s
         replace(CHARTER, classifications=frozenset({"*"})),
     ],
 )
-def test_a_charter_that_just_suffices(charter: Charter) -> None:
+def test_charter_that_just_suffices_is_accepted(charter: Charter) -> None:
     assert checked(signed(), replace(TRUST, charter=charter)) == PERMIT
 
 
-def test_a_permit_is_for_one_operation_and_what_it_names() -> None:
+def test_permit_is_for_its_operation_and_resources() -> None:
     assert checked(signed(), ops={"instance.start", "instance.create"}) == PERMIT
     assert code(signed(), ops=["instance.start"]) == "WRONG_OPERATION"
     assert code(signed(), ops=[]) == "WRONG_OPERATION"
@@ -258,7 +258,7 @@ def test_a_permit_is_for_one_operation_and_what_it_names() -> None:
 
 
 @pytest.mark.parametrize("kind", CONTENTS)
-def test_what_comes_with_it_must_be_listed(kind: str) -> None:
+def test_contents_must_be_listed(kind: str) -> None:
     permit = replace(PERMIT, contents=Contents(**{kind: ("a", "b")}))
     listed(permit, kind, [])
     listed(permit, kind, ["a", "b"])
@@ -276,7 +276,7 @@ def test_a_permit_rests_on_the_facts_that_the_node_holds() -> None:
 
 
 @pytest.mark.parametrize("denied", [{"jtis": {"jti-1"}}, {"resources": {"vm-1"}}, {"nodes": {"node-1"}}])
-def test_what_was_denied_is_void(denied: dict[str, set[str]]) -> None:
+def test_denied_permit_is_revoked(denied: dict[str, set[str]]) -> None:
     deny = DenyList(1, **{name: frozenset(values) for name, values in denied.items()})
     assert code(signed(), replace(TRUST, deny=deny)) == "REVOKED"
     others = DenyList(1, **{name: frozenset({"other"}) for name in denied})
@@ -286,7 +286,7 @@ def test_what_was_denied_is_void(denied: dict[str, set[str]]) -> None:
 # --- policies
 
 
-def test_the_policies_are_those_of_the_permit() -> None:
+def test_policies_must_match_the_permit() -> None:
     assert code(signed(), policies=[]) == "POLICY_MISMATCH"
     assert code(signed(), policies=[*POLICIES, *POLICIES]) == "POLICY_MISMATCH"
 
@@ -300,13 +300,13 @@ def test_policies_that_do_not_parse_are_malformed(policies: Any) -> None:
     assert code(with_policies(policies), policies=policies) == "MALFORMED"
 
 
-def test_the_node_evaluates_on_the_facts_that_it_holds() -> None:
+def test_node_evaluates_its_own_facts() -> None:
     assert code(signed(), replace(TRUST, world=World({"fr-idf-1": ABROAD}))) == "POLICY_REFUSES"
     assert code(signed(), replace(TRUST, world=World({"fr-idf-1": Zone("fr-idf-1")}))) == "POLICY_REFUSES"
     assert code(signed(), replace(TRUST, world=World())) == "POLICY_REFUSES"
 
 
-def test_a_permit_that_names_fewer_roles_than_its_operation_has_escapes_no_clause() -> None:
+def test_permit_with_too_few_roles_does_not_skip_clauses() -> None:
     abroad = replace(TRUST, world=World({"fr-idf-1": ABROAD}))
     assert code(signed(replace(PERMIT, roles=("compute",))), abroad) == "POLICY_REFUSES"
     console = replace(PERMIT, op="console.read", roles=("console",))
@@ -329,13 +329,13 @@ def test_a_refusal_names_all_clauses_that_do_not_hold() -> None:
 # --- exemptions
 
 
-def test_two_people_can_waive_what_can_be_waived() -> None:
+def test_two_approvers_waive_a_waivable_clause() -> None:
     assert code(signed(), WITH_APPROVERS) == "POLICY_REFUSES"
     exemption = checked(exempted(), WITH_APPROVERS).exemption
     assert exemption is not None and exemption.terms == TERMS
 
 
-def test_what_cannot_be_waived_still_refuses() -> None:
+def test_unwaivable_clause_refuses_under_an_exemption() -> None:
     nowhere = replace(WITH_APPROVERS, world=World({"fr-idf-1": Zone("fr-idf-1")}))
     assert code(exempted(replace(TERMS, waived=("pol-1/keys", "pol-1/loc"))), nowhere) == "POLICY_REFUSES"
     assert code(exempted(replace(TERMS, waived=("pol-1/loc",))), WITH_APPROVERS) == "POLICY_REFUSES"
@@ -351,20 +351,20 @@ def test_what_cannot_be_waived_still_refuses() -> None:
         (replace(TERMS, requested_by="user-2"), "SAME_PERSON"),
     ],
 )
-def test_an_exemption_is_for_what_it_says(terms: Terms, expected: str) -> None:
+def test_exemption_is_limited_to_its_terms(terms: Terms, expected: str) -> None:
     refused, reason = refusal(exempted(terms), WITH_APPROVERS)
     assert (refused, "exemption ex-1" in reason) == (expected, True)
 
 
 @pytest.mark.parametrize("name", ["dr", "classified"])
-def test_what_the_data_is_classified_as_now_may_allow_none(name: str) -> None:
+def test_classification_that_is_never_exempted_refuses(name: str) -> None:
     """Whatever it was when two people signed."""
     cleared = replace(WITH_APPROVERS, charter=replace(CHARTER, classifications=frozenset({"*"})))
     assert checked(exempted(), cleared).exemption is not None
     assert code(exempted(classifications=("eu", name)), cleared) == "NEVER_EXEMPTED"
 
 
-def test_an_exemption_that_others_approved_is_none() -> None:
+def test_exemption_with_other_approvals_is_refused() -> None:
     assert code(exempted(TERMS, approved=replace(TERMS, reason="no storm")), WITH_APPROVERS) == "NOT_APPROVED"
     assert code(exempted(), replace(WITH_APPROVERS, keyset=KEYSET)) == "NOT_APPROVED"
     denied = replace(WITH_APPROVERS, deny=DenyList(1, kids=frozenset({"a-3"})))
@@ -380,12 +380,12 @@ def test_an_exemption_that_others_approved_is_none() -> None:
         Approver("user-2", "duty_operator", ""),
     ],
 )
-def test_whose_a_key_is_and_for_which_duty_the_keyset_says(somebody_else: Approver) -> None:
-    """So the operator alone, with as many keys as it likes, makes no exemption: user-2's key is its organization's."""
+def test_keyset_decides_the_approver_and_role_of_a_key(somebody_else: Approver) -> None:
+    """The operator alone, with any number of keys, makes no exemption: user-2's key is its organization's."""
     assert code(exempted(), with_approver("sovereignty_officer", approver=somebody_else)) == "NOT_APPROVED"
 
 
-def test_an_approvers_key_was_in_use_when_the_exemption_was_asked_for() -> None:
+def test_approver_key_must_be_valid_at_the_request() -> None:
     assert code(exempted(), with_approver("duty_operator", not_after=NOW)) == "NOT_APPROVED"
     assert code(exempted(), with_approver("duty_operator", not_before=NOW + SECOND)) == "NOT_APPROVED"
     checked(exempted(), with_approver("duty_operator", not_before=NOW, not_after=NOW + SECOND))
@@ -406,14 +406,14 @@ FAULTS: list[tuple[str, Callable[[Permit, Trust], tuple[Permit, Trust]]]] = [
 
 
 @pytest.mark.parametrize("first", range(len(FAULTS)))
-def test_of_several_faults_the_first_in_the_order_is_told(first: int) -> None:
+def test_first_fault_in_the_order_is_reported(first: int) -> None:
     permit, trust = PERMIT, TRUST
     for _, spoil in FAULTS[first:]:
         permit, trust = spoil(permit, trust)
     assert code(signed(permit), trust) == FAULTS[first][0]
 
 
-def test_keys_and_signatures_come_before_all_else() -> None:
+def test_key_and_signature_are_checked_first() -> None:
     bad = replace(TRUST, is_clock_kept=False, charter=None)
     assert code(signed(key_id="k-9"), bad) == "UNKNOWN_KEY"
     assert code(altered(aud="node-2"), bad) == "BAD_SIGNATURE"
@@ -421,7 +421,7 @@ def test_keys_and_signatures_come_before_all_else() -> None:
     assert code(resigned(v=2), bad) == "MALFORMED"
 
 
-def test_named_sets_are_those_that_the_node_holds() -> None:
+def test_node_evaluates_its_own_named_sets() -> None:
     policies = [
         {
             "id": "pol-1",
@@ -436,7 +436,7 @@ def test_named_sets_are_those_that_the_node_holds() -> None:
     assert code(with_policies(policies), shrunk, policies=policies) == "POLICY_REFUSES"
 
 
-def test_an_operation_that_has_no_roles_of_its_own_is_asked_for_those_of_the_permit() -> None:
+def test_operation_without_roles_uses_those_of_the_permit() -> None:
     permit = replace(PERMIT, op="image.fetch")
     assert checked(signed(permit), ops=["image.fetch"]) == permit
     abroad = replace(TRUST, world=World({"fr-idf-1": ABROAD}))

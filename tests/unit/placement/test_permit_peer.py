@@ -28,7 +28,7 @@ def test_a_peer_is_whole_or_malformed() -> None:
             parse(PERMIT.payload() | {"peer": malformed})
 
 
-def test_no_other_peer_passes_for_it() -> None:
+def test_other_peer_is_refused() -> None:
     with_peer(MOVE, OTHER)
     for other in (replace(OTHER, node="node-3"), replace(OTHER, certificate_sha256="cd" * 32)):
         with pytest.raises(PermitRejected) as caught:
@@ -38,21 +38,21 @@ def test_no_other_peer_passes_for_it() -> None:
         with_peer(PERMIT, OTHER)
 
 
-def test_the_signature_covers_it() -> None:
+def test_signature_covers_the_peer() -> None:
     genuine = signed(MOVE)
     forged = replace(genuine, payload={**genuine.payload, "peer": {"node": "node-3", "certificate_sha256": "ab" * 32}})
     assert checked(genuine, ops=("instance.migrate",)).peer == OTHER
     assert code(forged, ops=("instance.migrate",)) == "BAD_SIGNATURE"
 
 
-def test_a_destination_is_asked_what_a_creation_there_is_and_a_source_nothing() -> None:
+def test_destination_is_checked_like_a_creation_and_a_source_is_not() -> None:
     assert ROLES_OF["instance.migrate"] == ROLES_OF["instance.create"]
     assert set(ROLES_OF["instance.migrate"]) <= set(ROLES)
     assert ROLES_OF["instance.migrate-out"] == ()
     assert "instance.migrate-out" in TAKING_NOTHING
 
 
-def test_data_may_leave_a_place_that_its_policies_do_not_admit_and_enter_none() -> None:
+def test_data_may_leave_and_not_enter_an_inadmissible_zone() -> None:
     abroad = [
         {"id": "pol-2", "level": "project", "atoms": [{"id": "z", "op": "in", "attr": "zone.id", "value": ["x"]}]}
     ]

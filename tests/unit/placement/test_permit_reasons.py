@@ -128,11 +128,11 @@ REASONS: list[tuple[Signed, Trust, str, str]] = [
 
 
 @pytest.mark.parametrize(("document", "trust", "expected", "reason"), REASONS)
-def test_why_a_permit_is_refused_is_said_in_words(document: Signed, trust: Trust, expected: str, reason: str) -> None:
+def test_refused_permit_has_a_reason(document: Signed, trust: Trust, expected: str, reason: str) -> None:
     assert refusal(document, trust) == (expected, reason)
 
 
-def test_what_is_wrong_with_policies_is_said_with_the_place() -> None:
+def test_malformed_policy_has_a_path_in_the_reason() -> None:
     assert refusal(with_policies({}), policies={}) == ("MALFORMED", "policies: must be a list.")
     broken = [{**POLICIES[0], "level": "galaxy"}]
     assert refusal(with_policies(broken), policies=broken)[1].startswith("/level: must be one of")

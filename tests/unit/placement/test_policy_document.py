@@ -73,19 +73,19 @@ def test_a_policy_is_read_as_written() -> None:
     )
 
 
-def test_nothing_can_be_waived_unless_it_says_so() -> None:
+def test_clauses_are_not_waivable_by_default() -> None:
     assert not any(atom.is_waivable for atom in parse(document(*EU, *OWNERSHIP, secnumcloud())).atoms)
 
 
-def test_repeated_and_reordered_values_say_the_same() -> None:
+def test_order_and_repetition_of_values_do_not_matter() -> None:
     assert parse(document(clause(value=["FR", "DE", "FR"]))) == parse(document(clause(value=["DE", "FR"])))
 
 
-def test_its_version_is_no_part_of_what_a_policy_says() -> None:
+def test_version_is_no_part_of_the_parsed_policy() -> None:
     assert parse(document(version=7)) == parse(document())
 
 
-def test_a_single_value_may_stand_for_a_list_where_it_must_be_contained() -> None:
+def test_contains_accepts_a_single_value() -> None:
     one = clause(attr="tenancy", op="contains", value="dedicated_host")
     assert parse(document(one)) == parse(document(one | {"value": ["dedicated_host"]}))
 
@@ -240,7 +240,7 @@ BROKEN: list[tuple[Any, str, str | None]] = [
 
 
 @pytest.mark.parametrize(("broken", "field", "atom"), BROKEN)
-def test_a_broken_policy_names_the_atom_and_the_place(broken: Any, field: str, atom: str | None) -> None:
+def test_malformed_policy_names_the_clause_and_the_path(broken: Any, field: str, atom: str | None) -> None:
     with pytest.raises(PolicyError) as caught:
         parse(broken)
     assert (caught.value.field, caught.value.atom) == (field, atom)
@@ -273,11 +273,11 @@ LIMITS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("body", LIMITS)
-def test_what_is_just_within_the_limits_is_read(body: dict[str, Any]) -> None:
+def test_largest_allowed_policy_is_read(body: dict[str, Any]) -> None:
     assert as_document(parse(body)) == without(body, "version")
 
 
-def test_a_certificates_absent_wishes_may_be_written_as_null_or_zero() -> None:
+def test_optional_certificate_demands_may_be_null_or_zero() -> None:
     wishes = {"min_version": None, "level": None, "scope": None, "min_remaining_days": 0}
     assert parse(document(certified(**wishes))) == parse(document(certified()))
 
@@ -296,7 +296,7 @@ NAMES = {"sets": {"@EU"}, "scheme_classes": {"@QUALIFIED"}}
         (certified(scheme="SecNumCloud"), None),
     ],
 )
-def test_only_sets_and_classes_that_exist_can_be_named(atom: dict[str, Any], field: str | None) -> None:
+def test_unknown_set_or_class_is_refused(atom: dict[str, Any], field: str | None) -> None:
     if field is None:
         parse(document(atom), **NAMES)
     else:
@@ -320,7 +320,7 @@ EXAMPLES: dict[str, Any] = {
 
 @pytest.mark.parametrize("attribute", sorted(ASKABLE))
 @pytest.mark.parametrize("op", sorted(EXAMPLES))
-def test_an_operator_that_an_attribute_does_not_take_is_named_as_the_fault(attribute: str, op: str) -> None:
+def test_operator_that_the_attribute_does_not_take_is_refused(attribute: str, op: str) -> None:
     body = document({"id": "x", "attr": attribute, "op": op, "value": EXAMPLES[op]})
     try:
         parse(body)
@@ -334,7 +334,7 @@ def test_the_operators_are_a_closed_list() -> None:
     assert set(VALUES) == {*EXAMPLES, "holds", "min_distance_km"}
 
 
-def test_together_policies_have_a_limit() -> None:
+def test_number_of_all_clauses_is_limited() -> None:
     layer = parse(document(*[clause(id=f"a{n}") for n in range(MAX_ATOMS_PER_LAYER)]))
     layers = [layer] * (MAX_ATOMS_EFFECTIVE // MAX_ATOMS_PER_LAYER)
     assert len(effective(layers)) == MAX_ATOMS_EFFECTIVE
@@ -365,7 +365,7 @@ def test_any_json_parses_or_is_a_policy_error(body: object) -> None:
 
 
 @given(json_values)
-def test_any_json_in_place_of_an_atoms_value_parses_or_is_a_policy_error(value: object) -> None:
+def test_any_json_as_a_value_parses_or_is_a_policy_error(value: object) -> None:
     for atom in (*EU, *HEALTH, *OWNERSHIP, *STATE, distant()):
         for name in ("value", "roles", "scheme", "min_version", "waivable", "party_roles", "assertion_min"):
             try:
@@ -511,7 +511,7 @@ MESSAGES: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("broken", "message"), MESSAGES)
-def test_what_is_wrong_is_said_in_words(broken: Any, message: str) -> None:
+def test_policy_error_has_a_message(broken: Any, message: str) -> None:
     with pytest.raises(PolicyError) as caught:
         parse(broken)
     assert str(caught.value) == message
@@ -527,6 +527,6 @@ def test_names_that_do_not_exist_are_named() -> None:
         assert str(caught.value) == message
 
 
-def test_an_error_without_a_place_is_about_the_whole() -> None:
+def test_error_without_a_field_is_about_the_document() -> None:
     error = PolicyError("it is too much", field="")
     assert (str(error), error.reason, error.field, error.atom) == ("/: it is too much", "it is too much", "", None)

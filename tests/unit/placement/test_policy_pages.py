@@ -39,7 +39,7 @@ def test_the_officers_page_has_recipes() -> None:
 
 
 @pytest.mark.parametrize(("atoms", "after"), RECIPES)
-def test_a_recipe_admits_what_the_page_says(atoms: list[dict[str, Any]], after: str) -> None:
+def test_example_policy_admits_the_zones_of_the_page(atoms: list[dict[str, Any]], after: str) -> None:
     said = after.partition(". ")[0]
     reference = re.search(r"as a backup of `([a-z0-9-]+)`", said)
     admits_nothing = said.startswith("Admits nothing:")
@@ -59,7 +59,7 @@ def test_a_recipe_admits_what_the_page_says(atoms: list[dict[str, Any]], after: 
     assert bool(names) != admits_nothing
 
 
-def test_reasons_that_the_page_names_are_those_of_the_zones_that_it_names() -> None:
+def test_reasons_on_the_page_are_those_of_their_zones() -> None:
     qualified, exposed = RECIPES[1][0], RECIPES[4][0]
     for atoms, zone, code in (
         (qualified, "fr-est-1", "CERT_EXPIRING"),
@@ -117,7 +117,7 @@ def test_the_tables_of_the_reference_are_complete() -> None:
     assert all(f"`{role}`" in text for role in PARTY_ROLES)
 
 
-def test_the_reasons_of_holding_data_are_those_of_the_code() -> None:
+def test_roles_of_the_reference_equal_the_code() -> None:
     table = rows(REFERENCE, "Reasons of holding data")
     roles = [row for row in table if word(row[0]) in ROLES]
     assert tuple(word(row[0]) for row in roles) == ROLES
@@ -137,6 +137,6 @@ def test_the_operations_of_the_command_are_all_listed() -> None:
     assert tuple(re.findall(r"`([a-z_.]+)`", asked)) == ("role", *OPERATIONS)
 
 
-def test_the_reasons_and_remedies_are_those_of_the_code() -> None:
+def test_reasons_and_remedies_of_the_reference_equal_the_code() -> None:
     table = {word(row[0]): row[2].strip() for row in rows(REFERENCE, "Reasons")}
     assert table == {code: SENTENCES[f"remedy.{name}"][0] for code, name in REMEDIES.items()}

@@ -21,13 +21,13 @@ from tests.unit.placement.generated import (
     TERRITORIES,
     UNIVERSE,
     Asked,
+    any_world,
     atoms,
     atoms_about,
     like,
     numbered,
     policies,
     questions,
-    worlds,
 )
 from tests.unit.placement.sample import NOW
 
@@ -51,13 +51,13 @@ def letters(evaluation: Evaluation) -> list[str]:
     return [each.result for each in evaluation.results]
 
 
-@given(layers, policies(), worlds(), questions)
+@given(layers, policies(), any_world(), questions)
 def test_another_policy_never_admits_more(before: list[Policy], more: Policy, world: World, asked: Asked) -> None:
     if found([*before, more], world, asked).admits:
         assert found(before, world, asked).admits
 
 
-@given(layers, worlds(), questions, st.randoms())
+@given(layers, any_world(), questions, st.randoms())
 def test_the_order_of_policies_and_clauses_changes_nothing(
     before: list[Policy], world: World, asked: Asked, random: Random
 ) -> None:
@@ -72,8 +72,8 @@ def test_the_order_of_policies_and_clauses_changes_nothing(
     assert (one.admits, one.valid_until) == (other.admits, other.valid_until)
 
 
-@given(layers, worlds(), questions)
-def test_nothing_changes_until_the_moment_that_is_told(layers: list[Policy], world: World, asked: Asked) -> None:
+@given(layers, any_world(), questions)
+def test_result_holds_until_valid_until(layers: list[Policy], world: World, asked: Asked) -> None:
     evaluation = found(layers, world, asked)
     until = evaluation.valid_until
     assert until is None or until > asked.now
@@ -86,8 +86,8 @@ def test_nothing_changes_until_the_moment_that_is_told(layers: list[Policy], wor
             assert letters(found(layers, world, asked, now=moment)) == letters(evaluation), moment
 
 
-@given(layers, worlds(), questions)
-def test_a_result_tells_its_clause_and_only_t_is_ok(layers: list[Policy], world: World, asked: Asked) -> None:
+@given(layers, any_world(), questions)
+def test_result_names_its_clause_and_only_true_is_ok(layers: list[Policy], world: World, asked: Asked) -> None:
     evaluation = found(layers, world, asked)
     unsupported = [ClauseRef(each.id, each.level, each.id) for each in layers if not each.is_supported]
     applying = [ref for ref, atom in effective(layers) if not atom.roles or asked.role in atom.roles]
@@ -100,8 +100,8 @@ def test_a_result_tells_its_clause_and_only_t_is_ok(layers: list[Policy], world:
 pairs = atoms().flatmap(lambda atom: st.tuples(st.just(atom), like(atom)))
 
 
-@given(pairs, worlds())
-def test_what_is_implied_holds_wherever_the_stricter_clause_does(pair: tuple[Clause, Clause], world: World) -> None:
+@given(pairs, any_world())
+def test_implied_clause_holds_where_the_stricter_one_does(pair: tuple[Clause, Clause], world: World) -> None:
     strict, loose = pair
     assert implies(strict, strict, Sets.of(world, NOW))
     if not implies(strict, loose, Sets.of(world, NOW)):
@@ -131,8 +131,8 @@ about_sets = st.sampled_from(["location.territory", "admin.access_from"]).flatma
 unrelated = st.tuples(st.lists(policies(), max_size=2), st.lists(policies(), max_size=2))
 
 
-@given(changes() | unrelated, worlds(), questions)
-def test_what_is_called_tighter_never_admits_more_whatever_becomes_of_the_sets(
+@given(changes() | unrelated, any_world(), questions)
+def test_tighter_change_never_admits_more_for_any_set_members(
     change_of: tuple[list[Policy], list[Policy]], world: World, asked: Asked
 ) -> None:
     """The verdict knows nothing of the world: any moment of any world may be the future of the one it is given in."""
@@ -150,7 +150,7 @@ lists_of_words = st.lists(st.sampled_from(WORDS), unique=True, min_size=1).map(l
 
 
 @given(st.sampled_from(["subset", "disjoint"]), lists_of_words, lists_of_words)
-def test_a_change_of_lists_is_called_tighter_exactly_when_no_future_of_the_sets_admits_more(
+def test_list_change_is_tighter_exactly_when_no_sets_admit_more(
     op: str, old: tuple[str, ...], new: tuple[str, ...]
 ) -> None:
     before, after = (Policy("p", "project", (Clause("a", op, words, "admin.access_from"),)) for words in (old, new))
@@ -176,12 +176,12 @@ FUTURES = [
 
 
 @given(layers, policies())
-def test_a_policy_more_is_tighter_or_the_same(before: list[Policy], more: Policy) -> None:
+def test_additional_policy_is_tighter_or_the_same(before: list[Policy], more: Policy) -> None:
     assert refines([*before, more], before)
     assert change(before, [*before, more]) in ("tighter", "same")
 
 
-@given(named_apart, worlds(), questions)
+@given(named_apart, any_world(), questions)
 def test_clauses_without_effect_can_be_left_out(layers: list[Policy], world: World, asked: Asked) -> None:
     idle = set(without_effect(layers, Sets.of(world, asked.now)))
     rest = [_without(policy, idle) for policy in layers]
@@ -194,10 +194,8 @@ def _without(policy: Policy, refs: set[ClauseRef]) -> Policy:
     return Policy(policy.id, policy.level, kept, policy.is_supported)
 
 
-@given(named_apart, worlds(), worlds())
-def test_clauses_that_are_called_contradictory_never_hold_together(
-    layers: list[Policy], world: World, other: World
-) -> None:
+@given(named_apart, any_world(), any_world())
+def test_contradictory_clauses_never_hold_together(layers: list[Policy], world: World, other: World) -> None:
     """Not in that world nor in another one with the same named sets."""
     named = set(unsatisfiable(layers, Sets.of(world, NOW)))
     guilty = [
@@ -256,7 +254,7 @@ def plain(atom: Clause) -> Clause:
         lambda name: st.lists(atoms_about(name), min_size=1, max_size=4)
     )
 )
-def test_clauses_about_one_attribute_are_contradictory_exactly_when_no_value_satisfies_them(
+def test_clauses_contradict_exactly_when_no_value_satisfies_them(
     found: list[Clause],
 ) -> None:
     assert set(SETS_BY_NAME) == set(SET_NAMES) and set(TERRITORIES) >= {"DE", "FR", "NO", "US"}

@@ -10,7 +10,7 @@ from andromede_core.facts.world import World
 from andromede_core.policy.clauses import Clause, Policy
 from andromede_core.policy.evaluation import Copy, evaluate
 from controlplane.placement.reduction import merged, reduced
-from tests.unit.placement.generated import Asked, policies, questions, worlds
+from tests.unit.placement.generated import Asked, any_world, policies, questions
 
 present = st.lists(policies(), max_size=3).map(tuple)
 lineage = st.lists(policies(), max_size=4, unique_by=lambda policy: policy.id).map(tuple)
@@ -22,7 +22,7 @@ def admits(layers: tuple[Policy, ...], world: World, asked: Asked, later: timede
     return evaluate(layers, zone, world, now=asked.now + later, roles=(asked.role,), copy=Copy(reference)).admits
 
 
-@given(present, lineage, worlds(), questions)
+@given(present, lineage, any_world(), questions)
 def test_reduced_layers_admit_the_same(
     present: tuple[Policy, ...], lineage: tuple[Policy, ...], world: World, asked: Asked
 ) -> None:
@@ -32,8 +32,8 @@ def test_reduced_layers_admit_the_same(
         assert admits((*present, *left), world, asked, later) == admits((*present, *lineage), world, asked, later)
 
 
-@given(present, lineage, lineage, worlds(), questions)
-def test_what_was_reduced_in_two_places_admits_the_same_together(
+@given(present, lineage, lineage, any_world(), questions)
+def test_separate_reductions_together_admit_the_same(
     present: tuple[Policy, ...], one: tuple[Policy, ...], other: tuple[Policy, ...], world: World, asked: Asked
 ) -> None:
     """Also when each has lost what only the other one has."""
@@ -56,12 +56,12 @@ def test_equal_clauses_of_many_versions_count_once_and_the_stricter_stays() -> N
     assert reduced((now,), (*versions, stricter)) == (stricter,)
 
 
-def test_what_can_be_waived_replaces_nothing_that_cannot() -> None:
+def test_waivable_clause_replaces_no_unwaivable_one() -> None:
     waivable = Policy("now", "organization", (zones("home", "a", is_waivable=True),))
     old = Policy("v1", "lineage", (zones("home", "a", "b"),))
     assert reduced((waivable,), (old,)) == (old,)
 
 
-def test_a_layer_that_is_not_supported_stays() -> None:
+def test_unsupported_layer_is_kept() -> None:
     never = Policy("classified", "lineage", (zones("home", "a"),), is_supported=False)
     assert reduced((Policy("now", "project", (zones("home", "a"),)),), (never,)) == (replace(never, atoms=()),)

@@ -76,13 +76,13 @@ SCENARIOS: list[tuple[str, list[Atom], str, str | None, list[str]]] = [
 @pytest.mark.parametrize(
     ("atoms", "role", "reference", "expected"), [each[1:] for each in SCENARIOS], ids=[each[0] for each in SCENARIOS]
 )
-def test_a_scenario_admits_these_zones(
+def test_scenario_admits_its_zones(
     atoms: list[Atom], role: str, reference: str | None, expected: list[str], known: World
 ) -> None:
     assert admitted(atoms, known, role, reference) == expected
 
 
-def test_the_catalogue_has_these_zones(known: World) -> None:
+def test_sample_catalogue_has_its_zones(known: World) -> None:
     assert tuple(known.zones) == ZONES
 
 
@@ -132,7 +132,7 @@ def test_a_refusal_lists_every_clause_that_does_not_hold(
         ("fr-est-2", {"snc": "CERT_SCOPE"}),
     ],
 )
-def test_a_backup_of_paris_data(zone: str, expected: dict[str, str], known: World) -> None:
+def test_backup_of_paris_data_needs_a_distant_zone(zone: str, expected: dict[str, str], known: World) -> None:
     assert against(ask(policy(*FAR_BACKUP), zone, known, role="backup", reference="fr-idf-1")) == expected
 
 
@@ -148,18 +148,18 @@ def test_a_backup_of_paris_data(zone: str, expected: dict[str, str], known: Worl
         (EU, "fi-hel-2", {}),
     ],
 )
-def test_a_worked_case(atoms: list[Atom], zone: str, expected: dict[str, str], known: World) -> None:
+def test_worked_case_has_its_reasons(atoms: list[Atom], zone: str, expected: dict[str, str], known: World) -> None:
     assert against(ask(policy(*atoms), zone, known)) == expected
 
 
 @pytest.mark.parametrize(("share", "expected"), [("24.00", {}), ("24.01", {"single": "THRESHOLD_EXCEEDED"})])
-def test_a_hundredth_of_a_per_cent_decides(share: str, expected: dict[str, str]) -> None:
+def test_ownership_share_is_exact_to_a_hundredth_of_a_per_cent(share: str, expected: dict[str, str]) -> None:
     document = catalogue()
     entry(document, "parties", "op-gamma")["non_eu_max_single_pct"] = share
     assert against(ask(policy(*OWNERSHIP), "de-rhein-1", world(document))) == expected
 
 
-def test_french_is_not_always_in_the_union() -> None:
+def test_french_territory_outside_the_union_is_refused() -> None:
     document = catalogue()
     copied(document, "fr-idf-1", "nc-nou-1", "NC")
     copied(document, "fr-idf-1", "re-rou-1", "RE")
@@ -180,18 +180,18 @@ LAST_DAY = datetime(2027, 1, 31, tzinfo=UTC)
         (LAST_DAY, {"snc": "CERT_EXPIRED"}),
     ],
 )
-def test_a_certificate_is_over_at_the_very_instant(now: datetime, expected: dict[str, str], known: World) -> None:
+def test_certificate_ends_at_its_exact_time(now: datetime, expected: dict[str, str], known: World) -> None:
     found = ask(policy(*QUALIFIED), "fr-est-1", known, now=now)
     assert against(found) == expected
     assert found.valid_until == (LAST_DAY if not expected else None)
 
 
-def test_what_decides_today_is_looked_at_again_when_the_certificate_ends(known: World) -> None:
+def test_result_is_valid_until_the_certificate_ends(known: World) -> None:
     assert ask(policy(*QUALIFIED), "fr-est-1", known).valid_until == LAST_DAY
     assert ask(policy(*EU), "fr-est-1", known).valid_until is None
 
 
-def test_a_recovered_certificate_admits_again() -> None:
+def test_restored_certificate_admits() -> None:
     document = catalogue()
     certificate(document, "fr-est-2", "SecNumCloud").update(status="valid", status_since="2026-11-24T12:00:00Z")
     known = world(document)
@@ -199,7 +199,7 @@ def test_a_recovered_certificate_admits_again() -> None:
     assert not ask(policy(*STATE), "fr-est-2", known, now=NOW - timedelta(seconds=1)).admits
 
 
-def test_a_tenants_project_cannot_do_without_what_its_organization_demands(known: World) -> None:
+def test_project_policy_cannot_relax_the_organization(known: World) -> None:
     layers = [policy(*QUALIFIED), policy(within("anywhere", "location.territory", "in", "@EEA"), level="project")]
     assert against(ask(layers, "fr-sud-1", known)) == {"snc": "CERT_MISSING"}
 
@@ -217,7 +217,7 @@ def test_evidence_keeps_the_clauses_that_do_not_hold(known: World) -> None:
         (None, "U", "ATTR_UNKNOWN", "op-alpha: party.control_change_notice"),
     ],
 )
-def test_no_change_of_control_is_announced(notice: str | None, result: str, code: str, detail: str) -> None:
+def test_announced_change_of_control_fails_the_clause(notice: str | None, result: str, code: str, detail: str) -> None:
     document = catalogue()
     entry(document, "parties", "op-alpha")["control_change_notice"] = notice
     clause = {
@@ -231,7 +231,7 @@ def test_no_change_of_control_is_announced(notice: str | None, result: str, code
     assert (found.result, found.code, found.detail) == (result, code, detail)
 
 
-def test_a_distance_is_asked_of_copies_alone() -> None:
+def test_distance_clause_applies_only_to_copies() -> None:
     far = policy({"id": "far", "op": "min_distance_km", "value": 100, "roles": ["backup", "replica"]})
     known = world()
     found = evaluate([far], known.zones["fr-idf-1"], known, now=NOW, roles=("replica",))

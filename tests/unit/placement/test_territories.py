@@ -4,7 +4,7 @@ from andromede_core.facts.attributes import MEANT, PARTY, ZONE
 from andromede_core.facts.territories import TERRITORY_CODES
 
 
-def test_there_are_as_many_as_the_standard_has() -> None:
+def test_territory_codes_are_those_of_iso_3166() -> None:
     assert len(TERRITORY_CODES) == 249
     assert all(len(code) == 2 and code.isascii() and code.isupper() for code in TERRITORY_CODES)
     assert {"FR", "RE", "NC", "GB", "GR", "AX", "SS"} <= TERRITORY_CODES
@@ -12,7 +12,7 @@ def test_there_are_as_many_as_the_standard_has() -> None:
     assert set(MEANT.values()) <= TERRITORY_CODES
 
 
-def test_facts_about_territories_have_no_others() -> None:
+def test_facts_about_territories_accept_only_iso_codes() -> None:
     for attribute in (*PARTY.values(), *ZONE.values()):
         if attribute.is_territory:
             is_list = "subset" in attribute.operators

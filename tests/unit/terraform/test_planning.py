@@ -29,14 +29,14 @@ def test_a_new_object_has_defaults_and_unknowns() -> None:
     assert planned == {**EMPTY, "id": UNKNOWN, "name": "a", "size": 1, "changed_at": UNKNOWN}
 
 
-def test_members_of_a_set_are_known_again_by_what_was_configured() -> None:
+def test_set_members_are_matched_by_configured_attributes() -> None:
     prior = {**EMPTY, "name": "a", "parts": [{"net": "x", "mac": "1"}, {"net": "y", "mac": "2"}]}
     config = {**EMPTY, "name": "a", "parts": [{"net": "y", "mac": None}, {"net": "z", "mac": None}]}
     planned = proposed(ATTRIBUTES, config, prior)
     assert planned["parts"] == [{"net": "y", "mac": "2"}, {"net": "z", "mac": UNKNOWN}]
 
 
-def test_what_differs_and_what_replaces() -> None:
+def test_difference_and_replacement_are_detected() -> None:
     prior = {**EMPTY, "name": "a", "size": 1, "tags": ["x", "y"], "changed_at": "then"}
     planned = {**prior, "name": UNKNOWN, "tags": ["y", "x"], "changed_at": "now"}
     assert differing(ATTRIBUTES, prior, planned) == ["name"]
@@ -53,11 +53,11 @@ def test_what_differs_and_what_replaces() -> None:
         ([UNKNOWN], ["x", "y"], [UNKNOWN]),
     ],
 )
-def test_a_result_is_what_was_planned_with_what_became_known(planned: object, actual: object, expected: object) -> None:
+def test_result_fills_the_unknown_values_of_the_plan(planned: object, actual: object, expected: object) -> None:
     assert settled(planned, actual) == expected
 
 
-def test_complaints_about_members_of_a_set_are_about_the_set() -> None:
+def test_error_about_a_set_member_names_the_set() -> None:
     part = {"net": Attribute(type=STRING, description="", checks=(lambda net: "no" if net == "bad" else None,))}
     attributes = {"parts": Attribute(type=Nested("set", part), description="")}
     report = DiagnosticReport()
@@ -72,7 +72,7 @@ def test_unknown_values_survive_the_wire_and_end_as_null_in_states() -> None:
     assert without_unknown(value) == {"a": [1, None], "b": {"c": None}}
 
 
-def test_durations() -> None:
+def test_durations_are_parsed_and_printed() -> None:
     assert (seconds("1h30m"), seconds("45s"), shown(1200), shown(90)) == (5400, 45, "20m", "90s")
     assert Timeouts(create=1200).of("create", None) == 1200
     assert Timeouts(create=1200).of("create", {"create": "5s", "delete": None}) == 5

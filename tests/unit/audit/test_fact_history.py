@@ -27,7 +27,7 @@ def territory(worlds: FactHistory, epoch: int, zone: str = "fr-1") -> object:
     return [fact.value for fact in timeline]
 
 
-def test_a_fact_holds_from_its_epoch_until_another_supersedes_it() -> None:
+def test_fact_holds_from_its_epoch_until_it_is_superseded() -> None:
     worlds = FactHistory()
     worlds.record(stated("a", 1), signed("FR"))
     worlds.record(stated("x", 1), signed("DE", zone="de-1"))
@@ -39,7 +39,7 @@ def test_a_fact_holds_from_its_epoch_until_another_supersedes_it() -> None:
     assert territory(worlds, 9, "de-1") == ["DE"]
 
 
-def test_what_still_holds_of_a_fact_is_stated_with_what_takes_its_place() -> None:
+def test_remaining_part_of_a_superseded_fact_is_stated_anew() -> None:
     worlds = FactHistory()
     worlds.record(stated("a", 1), signed("FR"))
     worlds.record(stated("past", 2, "a"), signed("FR"))
@@ -58,7 +58,7 @@ def test_what_still_holds_of_a_fact_is_stated_with_what_takes_its_place() -> Non
         ({"event": "dreamt", "fact": "c", "epoch": 3}, "must be one of"),
     ],
 )
-def test_the_past_is_not_changed(body: dict[str, object], reason: str) -> None:
+def test_contradictory_statement_is_refused(body: dict[str, object], reason: str) -> None:
     worlds = FactHistory()
     worlds.record(stated("a", 1), signed("FR"))
     worlds.record(stated("b", 2, "a"), signed("RE"))

@@ -1,4 +1,4 @@
-"""The road between two agents: who is let in at the door, what passes, and that all of it arrives."""
+"""Migration tunnel between two agents: admission of peers, permitted calls, and complete transfer."""
 
 import contextlib
 import os
@@ -30,8 +30,8 @@ MIB = 2**20
 
 
 @dataclass
-class House:
-    """What a door leads to in a test: an echo of bytes for each channel but "nowhere"."""
+class EchoTarget:
+    """Target of a tunnel listener: an echo of bytes for each channel but "nowhere"."""
 
     expected: set[tuple[UUID, str]] = field(default_factory=set)
     woken: list[UUID] = field(default_factory=list)
@@ -51,7 +51,7 @@ class House:
         self.woken.append(guest_id)
 
     def _echo(self, theirs: socket.socket) -> None:
-        """Who has hung up is not answered, and heard to the end."""
+        """Echo until the peer hangs up; read to the end, and answer no more."""
         with theirs, contextlib.suppress(ConnectionResetError):
             while data := theirs.recv(MIB):
                 self.got += data
@@ -65,21 +65,21 @@ class Clock:
 
 
 @dataclass
-class Street:
+class TunnelPair:
     node: peer_auth.NodeCredentials
     other: peer_auth.NodeCredentials
-    stranger: peer_auth.NodeCredentials
-    house: House
-    door: TunnelListener
+    unexpected: peer_auth.NodeCredentials
+    target: EchoTarget
+    listener: TunnelListener
     guest_id: UUID
     clock: Clock
 
     @property
     def address(self) -> Address:
-        host, port = self.door.server_address[:2]
+        host, port = self.listener.server_address[:2]
         return Address(str(host), int(port))
 
-    def passage(
+    def proxy(
         self, *, guest_id: UUID | None = None, node: peer_auth.NodeCredentials | None = None, shown: str = ""
     ) -> TunnelProxy:
         wanted = shown or self.other.fingerprint
@@ -92,71 +92,71 @@ def enrolled(ca: TestCA, folder: Path) -> peer_auth.NodeCredentials:
 
 
 @pytest.fixture
-def street(ca: TestCA, tmp_path: Path) -> Iterator[Street]:
-    node, other, stranger = (enrolled(ca, tmp_path / name) for name in ("node", "other", "stranger"))
+def tunnel(ca: TestCA, tmp_path: Path) -> Iterator[TunnelPair]:
+    node, other, unexpected = (enrolled(ca, tmp_path / name) for name in ("node", "other", "unexpected"))
     guest_id = uuid4()
-    house = House({(guest_id, node.fingerprint)})
+    target = EchoTarget({(guest_id, node.fingerprint)})
     clock = Clock()
-    door = TunnelListener(Address("127.0.0.1", 0), other, house, now=lambda: clock.now)
-    yield Street(node, other, stranger, house, door, guest_id, clock)
-    door.stop()
+    listener = TunnelListener(Address("127.0.0.1", 0), other, target, now=lambda: clock.now)
+    yield TunnelPair(node, other, unexpected, target, listener, guest_id, clock)
+    listener.stop()
 
 
 # ---- who is let in
 
 
-def test_who_is_expected_is_let_in_and_may_wake_the_guest(street: Street) -> None:
-    street.passage().knock()
-    assert street.house.woken == []
-    street.passage().wake()
-    assert street.house.woken == [street.guest_id]
+def test_expected_guest_is_admitted_and_may_be_resumed(tunnel: TunnelPair) -> None:
+    tunnel.proxy().knock()
+    assert tunnel.target.woken == []
+    tunnel.proxy().wake()
+    assert tunnel.target.woken == [tunnel.guest_id]
 
 
-def test_nobody_else_is(street: Street) -> None:
-    for passage in (street.passage(guest_id=uuid4()), street.passage(node=street.stranger)):
+def test_unexpected_peer_is_refused(tunnel: TunnelPair) -> None:
+    for proxy in (tunnel.proxy(guest_id=uuid4()), tunnel.proxy(node=tunnel.unexpected)):
         with pytest.raises(PeerRejected, match="is not expected here"):
-            passage.wake()
-    assert street.house.woken == []
+            proxy.wake()
+    assert tunnel.target.woken == []
 
 
-def test_a_certificate_of_somebody_else_is_of_no_use_without_its_key(street: Street) -> None:
-    thief = peer_auth.NodeCredentials(street.node.credentials, street.stranger.key)
+def test_certificate_without_its_key_is_refused(tunnel: TunnelPair) -> None:
+    thief = peer_auth.NodeCredentials(tunnel.node.credentials, tunnel.unexpected.key)
     with pytest.raises(PeerRejected, match="did not sign this"):
-        street.passage(node=thief).knock()
+        tunnel.proxy(node=thief).knock()
 
 
-def test_a_proof_is_good_for_one_occasion(street: Street) -> None:
-    claim = street.node.claim("1" * 64, street.guest_id, "wake", to=street.other.fingerprint)
-    assert peer_auth.read_claim(claim, nonce="1" * 64, to=street.other.fingerprint).channel == "wake"
-    for nonce, to in (("2" * 64, street.other.fingerprint), ("1" * 64, street.stranger.fingerprint)):
+def test_claim_is_valid_for_one_nonce_and_peer(tunnel: TunnelPair) -> None:
+    claim = tunnel.node.claim("1" * 64, tunnel.guest_id, "wake", to=tunnel.other.fingerprint)
+    assert peer_auth.read_claim(claim, nonce="1" * 64, to=tunnel.other.fingerprint).channel == "wake"
+    for nonce, to in (("2" * 64, tunnel.other.fingerprint), ("1" * 64, tunnel.unexpected.fingerprint)):
         with pytest.raises(PeerRejected, match="another occasion"):
             peer_auth.read_claim(claim, nonce=nonce, to=to)
     altered = claim | {"document": str(claim["document"]).replace("wake", "knock")}
     with pytest.raises(PeerRejected, match="did not sign this"):
-        peer_auth.read_claim(altered, nonce="1" * 64, to=street.other.fingerprint)
+        peer_auth.read_claim(altered, nonce="1" * 64, to=tunnel.other.fingerprint)
 
 
-def test_another_node_than_the_permit_names_is_told_nothing(street: Street) -> None:
+def test_node_other_than_the_permit_names_is_refused(tunnel: TunnelPair) -> None:
     with pytest.raises(PeerRejected, match="shows the certificate"):
-        street.passage(shown=street.stranger.fingerprint).knock()
+        tunnel.proxy(shown=tunnel.unexpected.fingerprint).knock()
 
 
-def test_a_node_of_another_authority_is_told_nothing(street: Street, tmp_path: Path) -> None:
+def test_node_of_another_authority_is_refused(tunnel: TunnelPair, tmp_path: Path) -> None:
     from tests.pki import make_ca
 
     foreign = enrolled(make_ca(tmp_path / "their-ca"), tmp_path / "foreign")
     with pytest.raises(AdapterError, match="certificate verify failed"):
-        street.passage(node=foreign).knock()
+        tunnel.proxy(node=foreign).knock()
 
 
 @contextlib.contextmanager
-def slow_clients(door: Address, count: int, per_address: int) -> Iterator[list[socket.socket]]:
-    """They begin with TLS, and say no more than that."""
+def slow_clients(address: Address, count: int, per_address: int) -> Iterator[list[socket.socket]]:
+    """Open connections that begin with TLS and send nothing after that."""
     with contextlib.ExitStack() as stack:
         clients = []
         for number in range(count):
             source = f"127.0.1.{1 + number // per_address}"
-            client = socket.create_connection((door.host, door.port), source_address=(source, 0))
+            client = socket.create_connection((address.host, address.port), source_address=(source, 0))
             stack.enter_context(client)
             client.settimeout(30)
             client.sendall(b"\x16\x03")
@@ -170,29 +170,29 @@ def is_hung_up(client: socket.socket) -> bool:
     return True
 
 
-def places(street: Street) -> int:
-    return len(street.door.pending._places)
+def places(tunnel: TunnelPair) -> int:
+    return len(tunnel.listener.pending._places)
 
 
-def test_strangers_keep_nobody_out_who_comes_from_elsewhere(street: Street) -> None:
-    with slow_clients(street.address, pending_connections.PLACES, per_address=8) as clients:
-        wait_until(lambda: places(street) == pending_connections.PLACES, what="the strangers to have all places")
+def test_unauthenticated_peers_do_not_exclude_other_addresses(tunnel: TunnelPair) -> None:
+    with slow_clients(tunnel.address, pending_connections.PLACES, per_address=8) as clients:
+        wait_until(lambda: places(tunnel) == pending_connections.PLACES, what="all places to be taken")
         for _ in range(3):
-            street.passage().knock()
+            tunnel.proxy().knock()
         assert is_hung_up(clients[0]), "the oldest one made room"
-        assert places(street) < pending_connections.PLACES
+        assert places(tunnel) < pending_connections.PLACES
 
 
-def test_an_address_has_some_places_and_not_all(street: Street) -> None:
+def test_pending_connections_of_one_address_are_limited(tunnel: TunnelPair) -> None:
     few = pending_connections.PLACES_PER_ADDRESS
-    with slow_clients(street.address, few + 1, per_address=few + 1) as clients:
+    with slow_clients(tunnel.address, few + 1, per_address=few + 1) as clients:
         assert is_hung_up(clients[-1])
-        wait_until(lambda: places(street) == few, what="the others to have theirs")
+        wait_until(lambda: places(tunnel) == few, what="the others to have theirs")
 
 
-def test_a_stranger_has_so_long_in_all_however_it_talks(street: Street) -> None:
-    context = street.node.client_context()
-    with socket.create_connection((street.address.host, street.address.port)) as raw:
+def test_unauthenticated_peer_is_limited_in_time(tunnel: TunnelPair) -> None:
+    context = tunnel.node.client_context()
+    with socket.create_connection((tunnel.address.host, tunnel.address.port)) as raw:
         tls = context.wrap_socket(raw)
         tls.settimeout(0.2)
 
@@ -206,31 +206,31 @@ def test_a_stranger_has_so_long_in_all_however_it_talks(street: Street) -> None:
                 return False
 
         assert all(goes_on_talking() for _ in range(3))
-        street.clock.now += peer_auth.TIMEOUT_S - 1
-        street.door.pending.end_late_ones()
+        tunnel.clock.now += peer_auth.TIMEOUT_S - 1
+        tunnel.listener.pending.end_late_ones()
         assert all(goes_on_talking() for _ in range(3))
-        street.clock.now += 1
-        wait_until(lambda: not goes_on_talking(), what="the door to be closed", within_s=PATIENCE_S)
+        tunnel.clock.now += 1
+        wait_until(lambda: not goes_on_talking(), what="the connection to be closed", within_s=PATIENCE_S)
         tls.close()
-    wait_until(lambda: places(street) == 0, what="the place to be free")
+    wait_until(lambda: places(tunnel) == 0, what="the place to be free")
 
 
-def test_who_has_been_let_in_has_all_the_time(street: Street, tmp_path: Path) -> None:
-    passage = street.passage()
-    passage.open(tmp_path / "moves", (LIBVIRT, "memory"))
+def test_admitted_peer_is_not_limited_in_time(tunnel: TunnelPair, tmp_path: Path) -> None:
+    proxy = tunnel.proxy()
+    proxy.open(tmp_path / "moves", (LIBVIRT, "memory"))
     with socket.socket(socket.AF_UNIX) as local:
         local.connect(str(tmp_path / "moves/memory"))
         local.sendall(b"1")
         assert local.recv(10) == b"1"
-        street.clock.now += 2 * peer_auth.TIMEOUT_S
-        street.door.pending.end_late_ones()
+        tunnel.clock.now += 2 * peer_auth.TIMEOUT_S
+        tunnel.listener.pending.end_late_ones()
         local.sendall(b"2")
         assert local.recv(10) == b"2"
-    passage.close()
+    proxy.close()
 
 
-def test_who_speaks_no_tls_hears_nothing_and_is_told_nothing(street: Street) -> None:
-    with socket.create_connection((street.address.host, street.address.port)) as client:
+def test_plain_text_peer_receives_nothing(tunnel: TunnelPair) -> None:
+    with socket.create_connection((tunnel.address.host, tunnel.address.port)) as client:
         client.sendall(b"GET / HTTP/1.1\r\n\r\n")
         with contextlib.suppress(ConnectionResetError):
             assert b"nonce" not in client.recv(1000)
@@ -248,75 +248,75 @@ def test_who_speaks_no_tls_hears_nothing_and_is_told_nothing(street: Street) -> 
     thread = threading.Thread(target=answer)
     thread.start()
     with pytest.raises(AdapterError):
-        TunnelProxy(street.guest_id, street.node, to, certificate_sha256=street.other.fingerprint).knock()
+        TunnelProxy(tunnel.guest_id, tunnel.node, to, certificate_sha256=tunnel.other.fingerprint).knock()
     thread.join()
     listener.close()
-    assert str(street.guest_id).encode() not in heard[0]
+    assert str(tunnel.guest_id).encode() not in heard[0]
 
 
-def test_only_the_newest_tls_is_spoken(street: Street) -> None:
-    context = ssl.create_default_context(cadata=street.node.credentials.ca.decode())
+def test_only_tls_1_3_is_accepted(tunnel: TunnelPair) -> None:
+    context = ssl.create_default_context(cadata=tunnel.node.credentials.ca.decode())
     context.check_hostname = False
     context.maximum_version = ssl.TLSVersion.TLSv1_2
-    with socket.create_connection((street.address.host, street.address.port)) as raw, pytest.raises(ssl.SSLError):
+    with socket.create_connection((tunnel.address.host, tunnel.address.port)) as raw, pytest.raises(ssl.SSLError):
         context.wrap_socket(raw)
 
 
-def test_certificates_without_key_identifiers_are_good_enough(street: Street) -> None:
-    """As the authority made them before it knew of these."""
-    assert not street.node.client_context().verify_flags & ssl.VERIFY_X509_STRICT
+def test_certificate_without_key_identifiers_is_accepted(tunnel: TunnelPair) -> None:
+    """Earlier releases of the authority issued such certificates."""
+    assert not tunnel.node.client_context().verify_flags & ssl.VERIFY_X509_STRICT
 
 
 # ---- what passes
 
 
-def through(street: Street, tmp_path: Path, channel: str) -> tuple[TunnelProxy, socket.socket]:
-    passage = street.passage()
-    passage.open(tmp_path / "road", (channel,))
+def through(tunnel: TunnelPair, tmp_path: Path, channel: str) -> tuple[TunnelProxy, socket.socket]:
+    proxy = tunnel.proxy()
+    proxy.open(tmp_path / "sockets", (channel,))
     local = socket.socket(socket.AF_UNIX)
     local.settimeout(20)
-    local.connect(str(tmp_path / "road" / channel))
-    return passage, local
+    local.connect(str(tmp_path / "sockets" / channel))
+    return proxy, local
 
 
-def test_much_goes_both_ways_and_arrives_whole(street: Street, tmp_path: Path) -> None:
-    passage, local = through(street, tmp_path, "memory")
+def test_large_data_passes_unchanged_in_both_directions(tunnel: TunnelPair, tmp_path: Path) -> None:
+    proxy, local = through(tunnel, tmp_path, "memory")
     sent = os.urandom(16 * MIB)
     threading.Thread(target=local.sendall, args=(sent,), daemon=True).start()
     back = bytearray()
     while len(back) < len(sent):
         back += local.recv(MIB)
-    assert bytes(back) == sent == bytes(street.house.got)
+    assert bytes(back) == sent == bytes(tunnel.target.got)
     local.close()
-    passage.close()
-    assert not (tmp_path / "road").exists()
+    proxy.close()
+    assert not (tmp_path / "sockets").exists()
 
 
-def test_what_was_sent_before_the_end_arrives(street: Street, tmp_path: Path) -> None:
-    passage, local = through(street, tmp_path, "memory")
+def test_data_sent_before_the_end_arrives(tunnel: TunnelPair, tmp_path: Path) -> None:
+    proxy, local = through(tunnel, tmp_path, "memory")
     sent = os.urandom(4 * MIB)
     local.sendall(sent)
     local.close()
-    wait_until(lambda: len(street.house.got) == len(sent), what="all of it")
-    assert bytes(street.house.got) == sent
-    passage.close()
+    wait_until(lambda: len(tunnel.target.got) == len(sent), what="all of it")
+    assert bytes(tunnel.target.got) == sent
+    proxy.close()
 
 
-def test_who_is_thrown_out_hears_the_end(street: Street, tmp_path: Path) -> None:
-    passage, local = through(street, tmp_path, "memory")
+def test_rejected_peer_sees_the_connection_end(tunnel: TunnelPair, tmp_path: Path) -> None:
+    proxy, local = through(tunnel, tmp_path, "memory")
     local.sendall(b"hello")
     assert local.recv(5) == b"hello"
-    street.door.throw_out(street.guest_id)
+    tunnel.listener.throw_out(tunnel.guest_id)
     assert local.recv(5) == b""
     local.close()
-    passage.close()
+    proxy.close()
 
 
-def test_where_nobody_is_the_road_ends(street: Street, tmp_path: Path) -> None:
-    passage, local = through(street, tmp_path, "nowhere")
+def test_tunnel_to_a_missing_socket_ends(tunnel: TunnelPair, tmp_path: Path) -> None:
+    proxy, local = through(tunnel, tmp_path, "nowhere")
     assert local.recv(5) == b""
     local.close()
-    passage.close()
+    proxy.close()
 
 
 # ---- libvirt's calls
@@ -326,7 +326,7 @@ def packet(procedure: int, *, program: int = REMOTE, body: bytes = b"") -> bytes
     return struct.pack(">IIIIIII", 28 + len(body), program, 1, procedure, 0, 7, 0) + body
 
 
-def test_calls_of_a_migration_pass_whole_however_they_come() -> None:
+def test_migration_calls_pass_unchanged_in_any_portions() -> None:
     calls = packet(OPEN) + packet(PREPARE, body=b"x" * 1000) + packet(OPEN)
     gate, passed = MigrationOnly(), bytearray()
     for start in range(0, len(calls), 7):
@@ -343,24 +343,24 @@ def test_calls_of_a_migration_pass_whole_however_they_come() -> None:
         struct.pack(">IIIIIII", 4, REMOTE, 1, OPEN, 0, 0, 0),
     ],
 )
-def test_no_other_call_passes_nor_what_comes_after_it(other: bytes) -> None:
+def test_other_call_and_all_after_it_are_refused(other: bytes) -> None:
     gate = MigrationOnly()
     with pytest.raises(PeerRejected):
         gate.passes(packet(OPEN) + other)
 
 
-def test_another_call_ends_the_connection(street: Street, tmp_path: Path) -> None:
-    passage, local = through(street, tmp_path, LIBVIRT)
+def test_unlisted_libvirt_call_ends_the_connection(tunnel: TunnelPair, tmp_path: Path) -> None:
+    proxy, local = through(tunnel, tmp_path, LIBVIRT)
     local.sendall(packet(OPEN))
     assert local.recv(100) == packet(OPEN)
     local.sendall(packet(14))
     assert local.recv(100) == b""
-    assert packet(14) not in bytes(street.house.got)
+    assert packet(14) not in bytes(tunnel.target.got)
     local.close()
-    passage.close()
+    proxy.close()
 
 
-def test_addresses_are_read_and_written() -> None:
+def test_addresses_are_parsed_and_printed() -> None:
     assert str(Address.parse("10.0.0.1:7441")) == "10.0.0.1:7441"
     assert str(Address.parse("[fd00::1]:7441")) == "[fd00::1]:7441"
     for bad in ("", "10.0.0.1", ":7441", "host:", "host:x", "host:70000"):
@@ -368,6 +368,6 @@ def test_addresses_are_read_and_written() -> None:
             Address.parse(bad)
 
 
-def test_the_certificate_is_the_one_that_the_control_plane_has_signed(street: Street) -> None:
-    certificate = x509.load_pem_x509_certificate(street.node.credentials.certificate)
-    assert peer_auth.fingerprint(certificate) == street.node.fingerprint
+def test_fingerprint_is_that_of_the_signed_certificate(tunnel: TunnelPair) -> None:
+    certificate = x509.load_pem_x509_certificate(tunnel.node.credentials.certificate)
+    assert peer_auth.fingerprint(certificate) == tunnel.node.fingerprint

@@ -46,13 +46,13 @@ def get(server: HealthServer, path: str) -> tuple[int, str]:
     return answer.status_code, answer.text
 
 
-def test_it_shows_its_metrics(server: HealthServer) -> None:
+def test_metrics_are_served(server: HealthServer) -> None:
     status, text = get(server, "/metrics")
     assert status == 200
     assert "deeds_total 3.0" in text.splitlines()
 
 
-def test_what_is_missing_is_named_and_nothing_more_said(
+def test_missing_dependency_is_named_without_details(
     server: HealthServer, broken: Broken, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert get(server, "/readyz") == (200, '{"is_ready": true, "missing": []}\n')
@@ -64,16 +64,16 @@ def test_what_is_missing_is_named_and_nothing_more_said(
     assert broken.left == 3
 
 
-def test_there_is_nothing_else(server: HealthServer) -> None:
+def test_other_paths_are_not_found(server: HealthServer) -> None:
     assert get(server, "/v1/me")[0] == 404
 
 
-def test_an_address_that_is_taken_says_what_to_do(server: HealthServer) -> None:
+def test_used_address_is_reported_with_a_remedy(server: HealthServer) -> None:
     with pytest.raises(OSError, match="cannot be listened on: .*Each process needs an address of its own"):
         serve_health(f"127.0.0.1:{server.server_port}", ProcessHealth({}))
 
 
-def test_addresses() -> None:
+def test_addresses_are_parsed() -> None:
     assert parse_address("127.0.0.1:9100") == ("127.0.0.1", 9100)
     assert parse_address("[::1]:9100") == ("::1", 9100)
     for wrong in ("9100", ":9100", "localhost", "localhost:http", "localhost:65536"):

@@ -100,7 +100,7 @@ def answer_a_bug(made: Organization) -> Response:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("method", METHODS)
-def test_what_was_done_stays_and_is_told_afterwards(method: str) -> None:
+def test_successful_write_commits_and_sends_afterwards(method: str) -> None:
     def look(made: Organization) -> Response:
         assert connection.in_atomic_block
         assert SENT == []
@@ -114,7 +114,7 @@ def test_what_was_done_stays_and_is_told_afterwards(method: str) -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("end", [fail, break_down, answer_an_error, answer_a_bug])
-def test_of_what_failed_nothing_stays(method: str, end: Any) -> None:
+def test_failed_write_leaves_no_rows(method: str, end: Any) -> None:
     """However it fails: by an error, by a bug, by its answer, or while its answer is rendered."""
     if end in (break_down, answer_a_bug):
         with pytest.raises((ZeroDivisionError, TypeError)):
@@ -126,7 +126,7 @@ def test_of_what_failed_nothing_stays(method: str, end: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_answer_is_rendered_inside() -> None:
+def test_answer_is_rendered_inside_the_transaction() -> None:
     late = Lately()
     response = ask("post", end=lambda made: Response(late))
     assert (response.content, late.was_inside) == (b'["made"]', True)
@@ -139,7 +139,7 @@ def test_all_writes_are_one_transaction() -> None:
     assert all(len(reason) > 20 for reason in apart.values())
 
 
-def test_a_refusal_in_a_dry_run_refers_to_nothing(api: Caller, volume: Volume) -> None:
+def test_refused_dry_run_keeps_no_decision(api: Caller, volume: Volume) -> None:
     for query, is_kept in (("?dry_run=true", False), ("", True)):
         answer = api.post(f"volumes/data/actions/grow{query}", {"size_gib": 5000})
         assert answer.problem[:2] == (409, "insufficient_capacity")
@@ -147,7 +147,7 @@ def test_a_refusal_in_a_dry_run_refers_to_nothing(api: Caller, volume: Volume) -
         assert Decision.objects.filter(is_admitted=False).exists() == is_kept
 
 
-def test_a_refusal_of_placement_is_kept_although_nothing_else_is(api: Caller, cloud: Cloud, broker: Broker) -> None:
+def test_refused_decision_is_kept_and_nothing_else(api: Caller, cloud: Cloud, broker: Broker) -> None:
     body = {"name": "web", "flavor": "tiny", "image": "tiny", "policy_atoms": [HOME | {"value": ["de-rhein-1"]}]}
     answer = api.post("instances", body)
     assert answer.problem[:2] == (422, "policy_unsatisfiable")

@@ -57,7 +57,7 @@ def scope_of(token: str, query: str = "") -> dict[str, object]:
     ("make", "query", "statements"),
     [(lambda tenant: "alpha", "", 1), (everywhere, "", 3), (everywhere, "project=alpha", 3), (of_account, "", 3)],
 )
-def test_a_look_takes_few_statements(
+def test_validity_check_takes_few_statements(
     db: None, django_assert_num_queries: Queries, make: Callable[[Tenant], str], query: str, statements: int
 ) -> None:
     token = make(make_tenant())
@@ -69,7 +69,7 @@ def test_a_look_takes_few_statements(
     assert not is_still_valid(subscription, scope_of(token, query))
 
 
-def test_another_role_is_not_as_before(db: None) -> None:
+def test_changed_role_invalidates_the_subscription(db: None) -> None:
     token = everywhere(make_tenant())
     subscription = Client().get("/v1/events/stream", headers={"Authorization": f"Bearer {token}"}).subscription  # type: ignore[attr-defined]
     Membership.objects.update(role="viewer")
@@ -103,7 +103,7 @@ def test_a_deleted_project_ends_its_streams(
         assert code in frame["data"]
 
 
-def test_who_becomes_a_member_hears_more(stream: Process, tenant: Tenant) -> None:
+def test_new_member_receives_events_of_the_organization(stream: Process, tenant: Tenant) -> None:
     beta = make_tenant("beta").project
     user = User.objects.get(pk=tenant.actor.user_id)
     with following(stream, everywhere(tenant)) as follower:
@@ -113,8 +113,8 @@ def test_who_becomes_a_member_hears_more(stream: Process, tenant: Tenant) -> Non
         assert follower.event()["resource"]["name"] == "of-beta"
 
 
-def test_what_came_while_more_was_seen_for_the_first_time_is_looked_for_once_more(tenant: Tenant) -> None:
-    """It was held against what the reader had seen until then, and is behind the place up to which it has read."""
+def test_events_during_a_scope_change_are_reread(tenant: Tenant) -> None:
+    """Such an event was filtered by the old scope, and is behind the position of the reader."""
 
     def lines(*more: UUID) -> StreamChunk:
         found = StreamChunk(b"")
@@ -131,7 +131,7 @@ def test_what_came_while_more_was_seen_for_the_first_time_is_looked_for_once_mor
         assert reader.wake.is_set() == is_looking
 
 
-def test_a_new_project_is_heard_of(stream: Process, tenant: Tenant) -> None:
+def test_events_of_a_new_project_are_received(stream: Process, tenant: Tenant) -> None:
     with following(stream, everywhere(tenant)) as follower:
         follower.is_ready()
         made = project_create(tenant.project.organization, name="late")

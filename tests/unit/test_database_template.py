@@ -9,7 +9,7 @@ from scripts import database_template
 
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What each cluster that is made has in its one file."""
+    """Return the content of the one file of each cluster that is made."""
     clusters: list[str] = []
 
     def make() -> None:
@@ -27,12 +27,12 @@ def content(var: Path) -> str:
     return (var / "pg" / "PG_VERSION").read_text()
 
 
-def test_it_is_made_once_and_copied(made: list[str], tmp_path: Path) -> None:
+def test_template_is_made_once_and_copied(made: list[str], tmp_path: Path) -> None:
     assert [content(tmp_path / name) for name in ("a", "b")] == ["cluster 0", "cluster 0"]
     assert made == ["cluster 0"]
 
 
-def test_after_a_change_of_the_schema_it_is_made_anew_and_who_has_one_keeps_it(
+def test_template_is_remade_after_a_schema_change(
     made: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert content(tmp_path / "a") == "cluster 0"
@@ -40,7 +40,7 @@ def test_after_a_change_of_the_schema_it_is_made_anew_and_who_has_one_keeps_it(
     assert [content(tmp_path / name) for name in ("a", "b")] == ["cluster 0", "cluster 1"]
 
 
-def test_a_migration_changes_what_it_is_made_from(tmp_path: Path) -> None:
+def test_migration_changes_the_schema_digest(tmp_path: Path) -> None:
     before = database_template.schema_digest(tmp_path)
     migration = tmp_path / "nodes" / "migrations" / "0001_first.py"
     migration.parent.mkdir(parents=True)

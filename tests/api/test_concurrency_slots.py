@@ -26,7 +26,7 @@ def owner(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) ->
     assert concurrency._own == {}
 
 
-def test_a_turn_is_one_owners_until_it_is_released(owner: str) -> None:
+def test_slot_belongs_to_one_owner_until_its_release(owner: str) -> None:
     mine = acquire_slot("export", owner, expires_after_s=60)
     others = acquire_slot("export", f"{owner}-b", expires_after_s=60), acquire_slot("search", owner, expires_after_s=60)
     with pytest.raises(SlotTaken):
@@ -45,7 +45,7 @@ def begun(token: str) -> Any:
     return Client().get(EXPORT, headers={"Authorization": f"Bearer {token}"})
 
 
-def test_an_export_is_read_one_at_a_time(api: Caller, cloud: Cloud) -> None:
+def test_exports_of_one_owner_run_one_at_a_time(api: Caller, cloud: Cloud) -> None:
     first = begun("alpha")
     assert first.status_code == 200
     refused = api.get(EXPORT)

@@ -32,7 +32,7 @@ def invitation(cloud: Cloud) -> str:
     return secret
 
 
-def test_a_first_password_by_a_link(cloud: Cloud) -> None:
+def test_first_password_is_set_by_a_link(cloud: Cloud) -> None:
     user = user_create(email="bob@people.example")
     secret, _ = password_link_create(SYSTEM, user)
     browser = Client()
@@ -45,7 +45,7 @@ def test_a_first_password_by_a_link(cloud: Cloud) -> None:
     assert b"The form has errors." in browser.post("/password", form).content  # it was good once
 
 
-def test_a_newcomer_accepts_an_invitation(invitation: str) -> None:
+def test_new_user_accepts_an_invitation(invitation: str) -> None:
     browser = Client()
     assert b"sign in first" in browser.get(f"/invitation?token={invitation}").content
     page = browser.post("/invitation", {"token": invitation}).content
@@ -54,7 +54,7 @@ def test_a_newcomer_accepts_an_invitation(invitation: str) -> None:
     assert b"not valid" in browser.post("/invitation", {"token": invitation}).content
 
 
-def test_somebody_known_accepts_as_who_they_are(invitation: str) -> None:
+def test_signed_in_user_accepts_an_invitation(invitation: str) -> None:
     bob = user_create(email="bob@people.example")
     assert b"Sign in as that user" in Client().post("/invitation", {"token": invitation}).content
     browser = browser_of(bob)
@@ -65,14 +65,14 @@ def test_somebody_known_accepts_as_who_they_are(invitation: str) -> None:
     assert User.objects.filter(email="bob@people.example").count() == 1
 
 
-def test_a_provider_that_is_not_there_is_said_on_the_page(cloud: Cloud) -> None:
+def test_unknown_provider_is_reported_on_the_page(cloud: Cloud) -> None:
     browser = Client()
     assert browser.get("/sign-in/openid/nobody")["Location"] == "/sign-in"
     assert b"There is no OpenID provider" in browser.get("/sign-in").content
 
 
 @pytest.mark.parametrize("cookie", ["", "provider=staff&binding=x"])
-def test_a_sign_in_that_was_not_begun_here_is_not_completed(cloud: Cloud, cookie: str) -> None:
+def test_sign_in_of_another_browser_is_not_completed(cloud: Cloud, cookie: str) -> None:
     browser = Client()
     browser.cookies["andromede_openid"] = cookie
     answer = browser.get("/signed-in?state=s&code=c")
@@ -103,7 +103,7 @@ def at_the_console(browser: Client) -> Client:
     return browser
 
 
-def test_a_provider_signs_in_once(staff: Staff) -> None:
+def test_provider_sign_in_is_completed_once(staff: Staff) -> None:
     browser = at_the_console(Client())
     sign_in = browser.get("/sign-in?next=/account")
     assert sign_in.cookies[configured.CSRF_COOKIE_NAME]["secure"], "as its prefix demands"

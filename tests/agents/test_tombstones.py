@@ -54,7 +54,7 @@ def test_tombstones_and_generations_are_pruned(agent: AgentUnderTest) -> None:
     assert UUID(there.subject.id) in agent.fake.volumes
 
 
-def test_what_is_pruned_does_not_come_back_by_an_old_permit(agent: AgentUnderTest) -> None:
+def test_old_permit_does_not_revive_a_pruned_resource(agent: AgentUnderTest) -> None:
     began = now()
     old = at(agent, began)()
     at(agent, began + timedelta(hours=1))()
@@ -70,7 +70,7 @@ def test_what_is_pruned_does_not_come_back_by_an_old_permit(agent: AgentUnderTes
         assert code_of(agent, old) == "clock_untrusted"
 
 
-def test_a_tombstone_that_something_happens_to_begins_anew(agent: AgentUnderTest) -> None:
+def test_repeated_removal_renews_the_tombstone(agent: AgentUnderTest) -> None:
     """Removed long ago, then again just now: a permit that was made meanwhile may still be about."""
     began = now()
     gone = at(agent, began)()
@@ -84,7 +84,7 @@ def test_a_tombstone_that_something_happens_to_begins_anew(agent: AgentUnderTest
     assert code_of(agent, between) == "stale_generation"
 
 
-def test_user_data_of_a_guest_that_is_gone_is_in_no_free_page(agent: AgentUnderTest) -> None:
+def test_user_data_of_a_removed_guest_is_erased_from_the_database(agent: AgentUnderTest) -> None:
     root, secret = specs.volume(), b"join-token-" * 50
     agent.stub.EnsureVolume(root)
     wish = specs.instance(root, power=pb.POWER_OFF)

@@ -30,7 +30,7 @@ def ledger(tmp_path: Path) -> Iterator[StateStore]:
         yield opened
 
 
-def test_a_wish_is_read_back_by_the_next_process(ledger: StateStore, tmp_path: Path) -> None:
+def test_spec_is_read_back_by_the_next_process(ledger: StateStore, tmp_path: Path) -> None:
     root, port = specs.volume(), specs.port()
     instance = decoding.instance(specs.instance(root, port, restart=pb.Restart(count=3, kind=pb.RESTART_KIND_RESET)))
     port_wish = decoding.port(port)
@@ -52,12 +52,12 @@ def test_user_data_of_any_bytes_is_remembered() -> None:
 
 
 @pytest.mark.parametrize("image", [None, Path("/images/x")])
-def test_what_may_be_missing_comes_back_too(image: Path | None) -> None:
+def test_optional_fields_are_read_back(image: Path | None) -> None:
     disk = GuestDisk(UUID(int=1), Path("/volumes/x"), image=image)
     assert codec.loads(GuestDisk, codec.dumps(disk)) == disk
 
 
-def test_the_life_of_a_resource(ledger: StateStore) -> None:
+def test_resource_is_accepted_updated_and_removed(ledger: StateStore) -> None:
     shelf = ledger.volumes
     assert shelf.accept(Subject(ID, 1), SMALL, uses=[("image", "x")]) is None
     shelf.confirm(ID)
@@ -77,7 +77,7 @@ def test_the_life_of_a_resource(ledger: StateStore) -> None:
     assert (before.phase, before.generation) == (Phase.REMOVED, 2)
 
 
-def test_generations_only_rise(ledger: StateStore) -> None:
+def test_generations_only_increase(ledger: StateStore) -> None:
     shelf = ledger.volumes
     shelf.accept(Subject(ID, 5), SMALL, uses=[])
     shelf.accept(Subject(ID, 5), SMALL, uses=[])
@@ -100,7 +100,7 @@ def test_a_failed_transaction_leaves_no_trace(ledger: StateStore) -> None:
     assert ledger.volumes.require(ID).generation == 1
 
 
-def test_a_ledger_of_a_newer_agent_is_not_touched(ledger: StateStore, tmp_path: Path) -> None:
+def test_database_of_a_newer_agent_is_not_changed(ledger: StateStore, tmp_path: Path) -> None:
     ledger.close()
     path = tmp_path / "ledger.sqlite"
     with sqlite3.connect(path) as db:
@@ -110,11 +110,11 @@ def test_a_ledger_of_a_newer_agent_is_not_touched(ledger: StateStore, tmp_path: 
         StateStore(path)
 
 
-def test_the_ledger_is_for_its_owner_only(ledger: StateStore, tmp_path: Path) -> None:
+def test_database_is_readable_by_its_owner_only(ledger: StateStore, tmp_path: Path) -> None:
     assert (tmp_path / "ledger.sqlite").stat().st_mode & 0o077 == 0
 
 
-def test_a_lock_keeps_callers_of_one_resource_apart_and_lets_others_pass() -> None:
+def test_lock_excludes_callers_of_one_resource_only() -> None:
     locks, entered = ResourceLocks(), threading.Event()
 
     def second() -> None:
@@ -130,7 +130,7 @@ def test_a_lock_keeps_callers_of_one_resource_apart_and_lets_others_pass() -> No
     assert entered.is_set()
 
 
-def test_many_callers_in_all_orders_come_through() -> None:
+def test_concurrent_callers_in_any_order_do_not_deadlock() -> None:
     locks, count = ResourceLocks(), 0
     names = [("volume", "a"), ("instance", "b"), ("attachment", "c"), ("network", "d")]
 

@@ -17,5 +17,5 @@ from agents.node.adapters.libvirt import _has_qemu_died
         ("internal error: cannot find a free address", False),
     ],
 )
-def test_a_start_that_failed_by_qemus_end_is_known(message: str, has_died: bool) -> None:
+def test_qemu_death_is_recognised_in_the_error_text(message: str, has_died: bool) -> None:
     assert _has_qemu_died(libvirt.libvirtError(message)) is has_died

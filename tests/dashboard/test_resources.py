@@ -44,13 +44,13 @@ def disk(tmp_path: Path) -> bytes:
 
 
 @pytest.mark.parametrize("role", ["viewer", "sovereignty_officer", "operator", "auditor"])
-def test_lists_are_for_all_who_may_look(home: str, signed_in: SignIn, role: str) -> None:
+def test_lists_are_visible_to_all_roles(home: str, signed_in: SignIn, role: str) -> None:
     browser = signed_in(role)
     assert {page: browser.get(f"{home}/{page}").status_code for page in LISTS} == dict.fromkeys(LISTS, 200)
 
 
 @pytest.mark.parametrize("collection", THINGS)
-def test_made_found_renamed_and_deleted(home: str, member: Client, collection: str) -> None:
+def test_resource_is_created_found_renamed_and_deleted(home: str, member: Client, collection: str) -> None:
     good, bad, shown = THINGS[collection]
     here = f"{home}/{collection}"
     new = {"name": "mine", "labels": "env=prod"}
@@ -71,14 +71,14 @@ def test_made_found_renamed_and_deleted(home: str, member: Client, collection: s
     assert member.get(page).status_code == 404
 
 
-def test_sent_twice_it_is_made_once(home: str, member: Client) -> None:
+def test_form_sent_twice_creates_one_network(home: str, member: Client) -> None:
     form = {"name": "mine", "cidr": "10.1.0.0/24", "idempotency_key": "01890000-0000-7000-8000-000000000001"}
     first, second = (member.post(f"{home}/networks/new", form)["Location"] for _ in range(2))
     assert first == second
     assert Network.objects.filter(name="mine").count() == 1
 
 
-def test_a_network_is_said_to_end_at_its_zone(home: str, cloud: Cloud, member: Client) -> None:
+def test_network_page_says_that_it_ends_at_its_zone(home: str, cloud: Cloud, member: Client) -> None:
     """Before it is made, where there is none, and on its page: guests in two zones do not reach each other."""
     said = "instances within a zone"
     assert said in text_of(member.get(f"{home}/networks/new"))
@@ -87,28 +87,26 @@ def test_a_network_is_said_to_end_at_its_zone(home: str, cloud: Cloud, member: C
     assert said in text_of(member.get(f"{home}/networks"))
 
 
-def test_a_network_without_name_servers_says_what_its_guests_lack(home: str, member: Client) -> None:
+def test_network_without_name_servers_has_a_warning(home: str, member: Client) -> None:
     assert "Leave empty for no DNS in the instances." in text_of(member.get(f"{home}/networks/new"))
     page = member.post(f"{home}/networks/new", {"name": "mute", "cidr": "10.1.0.0/24"})["Location"]
     assert "DNS servers none: instances have no DNS" in text_of(member.get(page))
 
 
-def test_the_name_servers_of_the_platform_are_named_where_there_are_some(
-    home: str, member: Client, settings: Settings
-) -> None:
+def test_default_name_servers_are_shown_when_configured(home: str, member: Client, settings: Settings) -> None:
     settings.DEFAULT_DNS_SERVERS = ["9.9.9.9"]
     assert "Leave empty for those of the platform: 9.9.9.9." in text_of(member.get(f"{home}/networks/new"))
     page = member.post(f"{home}/networks/new", {"name": "named", "cidr": "10.1.0.0/24"})["Location"]
     assert "DNS servers 9.9.9.9" in text_of(member.get(page))
 
 
-def test_who_may_only_look_is_told_so(home: str, signed_in: SignIn) -> None:
+def test_viewer_cannot_create_a_network(home: str, signed_in: SignIn) -> None:
     page = signed_in("viewer").post(f"{home}/networks/new", {"name": "mine", "cidr": "10.1.0.0/24"}).content
     assert b"lacks the role member" in page
     assert not Network.objects.filter(name="mine").exists()
 
 
-def test_a_network_in_use_stays_and_is_told_why(home: str, cloud: Cloud, member: Client) -> None:
+def test_invalid_network_name_changes_nothing(home: str, cloud: Cloud, member: Client) -> None:
     name = cloud.network.name
     member.post(f"{home}/networks/{cloud.network.pk}/edit", {"name": "Not a name"})
     cloud.network.refresh_from_db()
@@ -138,14 +136,14 @@ def test_an_image_is_uploaded_by_its_form(home: str, member: Client, disk: bytes
     assert Image.objects.get(name="mine").state == "verifying"
 
 
-def test_an_upload_needs_the_token_of_its_page(home: str, member: Client, disk: bytes) -> None:
+def test_upload_needs_the_csrf_token(home: str, member: Client, disk: bytes) -> None:
     page = new_image(member, home)
     member.handler.enforce_csrf_checks = True
     assert member.put(f"{page}/file", disk).status_code == 403
     assert Image.objects.get(name="mine").state == "awaiting-upload"
 
 
-def test_an_upload_of_nobody_is_led_to_the_sign_in(home: str, member: Client, disk: bytes) -> None:
+def test_signed_out_upload_is_sent_to_the_sign_in(home: str, member: Client, disk: bytes) -> None:
     page = new_image(member, home)
     member.cookies[cookies.SESSION] = "andromede_session_over"
     assert member.put(f"{page}/file", disk).json()["go"].startswith("/sign-in?next=")
@@ -158,7 +156,7 @@ def test_an_image_is_deleted_by_its_name(home: str, member: Client) -> None:
     assert member.get(page).status_code == 404
 
 
-def test_an_image_of_the_platform_is_shown_and_not_offered_for_change(home: str, cloud: Cloud, member: Client) -> None:
+def test_public_image_is_shown_read_only(home: str, cloud: Cloud, member: Client) -> None:
     page = member.get(f"{home}/images/{cloud.image.pk}").content
     assert b"public" in page
     assert b"/delete" not in page
@@ -180,7 +178,7 @@ def test_a_webhook_shows_its_secret_once(home: str, member: Client) -> None:
     assert b"No webhooks yet" in member.get(f"{home}/webhooks").content
 
 
-def test_the_old_secret_of_a_webhook_is_ended(home: str, member: Client, signed_in: SignIn) -> None:
+def test_previous_secret_of_a_webhook_is_ended(home: str, member: Client, signed_in: SignIn) -> None:
     member.post(f"{home}/webhooks/new", {"name": "ops", "url": "https://ops.example.org/in"})
     page = f"{home}/webhooks/{Webhook.objects.get().pk}"
     end = f"{page}/rotate/end"
@@ -194,7 +192,7 @@ def test_the_old_secret_of_a_webhook_is_ended(home: str, member: Client, signed_
     assert end.encode() not in member.get(page).content
 
 
-def test_a_state_of_terraform_is_shown_unlocked_and_deleted(home: str, cloud: Cloud, member: Client) -> None:
+def test_terraform_state_is_shown_unlocked_and_deleted(home: str, cloud: Cloud, member: Client) -> None:
     session = member.cookies[cookies.SESSION].value
     states = f"/v1{home}/terraform-states"
     api = {"content_type": "application/json", "headers": {"Authorization": f"Bearer {session}"}}
@@ -212,7 +210,7 @@ def test_a_state_of_terraform_is_shown_unlocked_and_deleted(home: str, cloud: Cl
     assert b"No Terraform states yet" in member.get(f"{home}/terraform-states").content
 
 
-def test_a_token_of_the_project(home: str, member: Client) -> None:
+def test_project_token_is_created_and_revoked(home: str, member: Client) -> None:
     shown = member.post(f"{home}/tokens/new", {"name": "ci", "role": "viewer", "lifetime_days": "9"}).content
     assert b"andromede_" in shown
     token = ApiToken.objects.get(name="ci")
@@ -221,9 +219,7 @@ def test_a_token_of_the_project(home: str, member: Client) -> None:
     assert token.revoked_at is not None
 
 
-def test_a_project_is_renamed_limited_and_stays_while_something_is_in_it(
-    home: str, cloud: Cloud, signed_in: SignIn
-) -> None:
+def test_project_is_renamed_limited_and_kept_while_in_use(home: str, cloud: Cloud, signed_in: SignIn) -> None:
     owner = signed_in("owner")
     owner.post(f"{home}/settings/edit", {"name": "omega", "labels": "a=b"})
     cloud.tenant.project.refresh_from_db()
@@ -240,9 +236,9 @@ def test_a_project_is_renamed_limited_and_stays_while_something_is_in_it(
 
 
 @pytest.mark.parametrize("collection", ["networks", "ssh-keys", "affinity-groups"])
-def test_a_list_follows_what_happens(member: Client, home: str, collection: str) -> None:
+def test_list_subscribes_to_live_updates(member: Client, home: str, collection: str) -> None:
     assert b'data-stream="/live?project=' in member.get(f"{home}/{collection}").content
 
 
-def test_the_part_that_follows_says_what_it_follows(member: Client, home: str) -> None:
+def test_live_part_names_its_resource_kind(member: Client, home: str) -> None:
     assert b'id="things" data-live="network"' in member.get(f"{home}/networks").content

@@ -23,7 +23,7 @@ def full(settings: Settings) -> Settings:
     return settings
 
 
-def test_a_state(api: Caller, full: Settings) -> None:
+def test_state_is_refused_on_a_full_disk(api: Caller, full: Settings) -> None:
     answer = api.send("POST", "terraform-states/prod", STATE, content_type="application/json")
     assert answer.problem[:2] == (507, "insufficient_storage")
     assert answer.headers["Retry-After"]
@@ -35,7 +35,7 @@ def test_a_state(api: Caller, full: Settings) -> None:
     assert api.delete("terraform-states/prod").status == 204
 
 
-def test_a_file_of_an_image(api: Caller, full: Settings, cloud: Cloud) -> None:
+def test_image_file_is_refused_on_a_full_disk(api: Caller, full: Settings, cloud: Cloud) -> None:
     before = {each for each in Path(full.IMAGES_DIR).rglob("*") if each.is_file()}
     assert api.post("images", {"name": "mine", "format": "raw", "firmware": "bios"}).status == 201
     assert api.upload("images/mine/file", b"x" * 4096).problem[:2] == (507, "catalog.image.store_full")
@@ -43,7 +43,7 @@ def test_a_file_of_an_image(api: Caller, full: Settings, cloud: Cloud) -> None:
     assert {each for each in Path(full.IMAGES_DIR).rglob("*") if each.is_file()} == before
 
 
-def test_a_folder_that_is_not_there_yet_is_on_the_disk_of_the_one_above(full: Settings, tmp_path: Path) -> None:
+def test_missing_folder_is_measured_by_its_parent(full: Settings, tmp_path: Path) -> None:
     assert free_space.free_bytes(tmp_path / "a" / "b") > 0
     with pytest.raises(InsufficientStorage):
         free_space.require_free_space(tmp_path / "a" / "b")

@@ -32,7 +32,7 @@ def cli(tmp_path: Path, live: Live, client: Client) -> Inside:
     return inside(tmp_path, live, live.token, ANDROMEDE_PROJECT="demo")
 
 
-def test_an_instance_is_driven_and_a_volume_named(cli: Inside) -> None:
+def test_instance_and_volume_are_updated(cli: Inside) -> None:
     cli.ok("instance", "create", "web", "--flavor", "tiny", "--image", "tiny")
     assert cli.ok("instance", "reboot", "web", "-o", "json").json["power_state"] == "running"
     assert cli.ok("instance", "reset", "web", "-o", "json").json["power_state"] == "running"
@@ -43,7 +43,7 @@ def test_an_instance_is_driven_and_a_volume_named(cli: Inside) -> None:
     assert cli.ok("volume", "show", "logs", "-o", "json").json["id"] == changed["id"]
 
 
-def test_what_is_only_tried_changes_nothing(cli: Inside) -> None:
+def test_dry_run_changes_nothing(cli: Inside) -> None:
     cli.ok("instance", "create", "web", "--flavor", "tiny", "--image", "tiny")
     cli.ok("volume", "create", "data", "--size", "1", "--near", "web")
     before = everything(cli)
@@ -60,7 +60,7 @@ def everything(cli: Inside) -> list[object]:
     return [cli.ok(kind, "list", "-o", "json").json for kind in KINDS]
 
 
-def test_an_image_is_uploaded_later(cli: Inside, tmp_path: Path) -> None:
+def test_image_is_created_first_and_uploaded_later(cli: Inside, tmp_path: Path) -> None:
     file = tmp_path / "disk.raw"
     file.write_bytes(bytes(2**20))
     assert cli.ok("image", "create", "blank", "--format", "raw", "-o", "json").json["state"] == "awaiting-upload"
@@ -73,7 +73,7 @@ def test_an_image_is_uploaded_later(cli: Inside, tmp_path: Path) -> None:
     cli.ok("image", "delete", "blank", "-y")
 
 
-def test_keys_and_groups_are_named_anew(cli: Inside, tmp_path: Path) -> None:
+def test_keys_and_groups_are_renamed(cli: Inside, tmp_path: Path) -> None:
     file = tmp_path / "key.pub"
     file.write_text(f"ssh-ed25519 {'AAAAC3NzaC1lZDI1NTE5AAAAI' + 'A' * 43} me@here\n")
     cli.ok("ssh-key", "create", "laptop", str(file))

@@ -49,7 +49,7 @@ def is_off_where_it_was(pair: Pair) -> bool:
     )
 
 
-def test_a_guest_that_is_off_moves_and_has_run_nowhere(still: Pair) -> None:
+def test_stopped_guest_moves_without_running(still: Pair) -> None:
     ended = still.end_of(begun_off(still))
     assert (ended.phase, ended.reason) == (pb.MOVE_PHASE_COMPLETED, "")
     wait_until(lambda: still.power(still.destination) is Power.OFF, what="it to be put down")
@@ -63,7 +63,7 @@ def test_a_guest_that_is_off_moves_and_has_run_nowhere(still: Pair) -> None:
     assert still.destination.fake.guests[still.guest_id].starts == 1
 
 
-def test_on_its_way_nobody_says_that_it_runs(still: Pair) -> None:
+def test_stopped_guest_is_not_reported_as_running_during_migration(still: Pair) -> None:
     still.source.fake.tunnel.hang = True
     begun_off(still)
     wait_until(lambda: still.power(still.destination) is Power.PAUSED, what="it to be on its way")
@@ -78,14 +78,14 @@ def test_on_its_way_nobody_says_that_it_runs(still: Pair) -> None:
     assert conflict(lambda: still.adopt()).code == "agent.guest_not_arrived"
 
 
-def test_receipts_of_one_that_is_off_do_not_say_that_it_ran(still: Pair) -> None:
+def test_receipts_of_a_cold_migration_report_no_run(still: Pair) -> None:
     still.end_of(begun_off(still))
     still.adopt()
     assert receipt_events(still, still.destination) == [("arrival", "opened"), ("arrival", "closed")]
     assert receipt_events(still, still.source) == [("departure", "opened"), ("departure", "closed")]
 
 
-def test_one_that_runs_is_not_sent_as_one_that_is_off(still: Pair) -> None:
+def test_running_guest_is_not_sent_by_cold_migration(still: Pair) -> None:
     uri = still.make_ready().uri
     still.wish.power, still.wish.subject.generation = pb.POWER_RUNNING, 2
     still.source.stub.EnsureInstance(still.wish)
@@ -95,7 +95,7 @@ def test_one_that_runs_is_not_sent_as_one_that_is_off(still: Pair) -> None:
 
 
 @pytest.mark.parametrize("where", ["bring_up", "take_in", "send"])
-def test_one_that_is_off_and_does_not_get_there_is_off_where_it_was(still: Pair, where: str) -> None:
+def test_failed_cold_migration_keeps_the_guest_at_its_source(still: Pair, where: str) -> None:
     fake = (still.destination if where == "take_in" else still.source).fake
     fake.fail_next(where, AdapterError("The road is closed.", retryable=True))
     ended = still.end_of(begun_off(still))
@@ -103,14 +103,14 @@ def test_one_that_is_off_and_does_not_get_there_is_off_where_it_was(still: Pair,
     assert is_off_where_it_was(still)
 
 
-def test_one_that_is_off_can_be_called_off(still: Pair) -> None:
+def test_cold_migration_can_be_cancelled(still: Pair) -> None:
     still.source.fake.tunnel.hang = True
     request = begun_off(still)
     assert still.source.stub.RemoveDeparture(specs.removal(request.subject)).was_present
     assert is_off_where_it_was(still)
 
 
-def test_an_agent_that_is_back_puts_down_what_it_brought_up(still: Pair) -> None:
+def test_restarted_agent_stops_the_guest_that_it_started_to_send(still: Pair) -> None:
     still.source.fake.tunnel.hang = True
     request = begun_off(still)
     wait_until(lambda: still.power(still.source) is Power.PAUSED, what="it to be up")
@@ -121,7 +121,7 @@ def test_an_agent_that_is_back_puts_down_what_it_brought_up(still: Pair) -> None
     assert is_off_where_it_was(still)
 
 
-def test_one_that_came_in_vain_is_thrown_away(still: Pair) -> None:
+def test_guest_of_a_failed_cold_migration_is_discarded(still: Pair) -> None:
     """libvirt keeps the definition of one that failed at the very end."""
     still.source.fake.tunnel.hang = True
     request = begun_off(still)
@@ -134,7 +134,7 @@ def test_one_that_came_in_vain_is_thrown_away(still: Pair) -> None:
     assert is_off_where_it_was(still)
 
 
-def test_one_that_was_lost_on_its_arrival_is_off_there_when_its_source_has_it_no_more(still: Pair) -> None:
+def test_stopped_guest_lost_on_arrival_is_redefined_after_departure(still: Pair) -> None:
     assert still.end_of(begun_off(still)).phase == pb.MOVE_PHASE_COMPLETED
     still.destination.fake.guests.clear()
     still.destination.restart()
@@ -146,7 +146,7 @@ def test_one_that_was_lost_on_its_arrival_is_off_there_when_its_source_has_it_no
     assert still.adopt(3).power == pb.POWER_RUNNING
 
 
-def test_one_that_has_come_off_is_not_turned_away(still: Pair) -> None:
+def test_arrived_stopped_guest_is_not_rejected(still: Pair) -> None:
     still.end_of(begun_off(still))
     wait_until(lambda: still.power(still.destination) is Power.OFF, what="it to be put down")
     subject = still.arrival().instance.subject
