@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 import pytest
 from django.db import connection
+from hypothesis import settings as hypothesis
 from pytest_django import DjangoDbBlocker
 from whitenoise.middleware import WhiteNoiseMiddleware
 from xdist.remote import Producer
@@ -56,6 +57,9 @@ NEVER_EMPTIED = "audit_never_emptied"
 _epochs = count(1, 10_000)  # far apart: tests begin new ones
 
 gc.set_threshold(10_000, 10, 10)  # as the web process has it
+
+hypothesis.register_profile("untimed", deadline=None)  # no test depends on the speed of the machine
+hypothesis.load_profile("untimed")
 
 
 class ByGroup(LoadScopeScheduling):
