@@ -47,7 +47,7 @@ def _node(number: int, zone: str) -> Node:
         zone_id=zone,
         address="127.0.0.1:1",
         state="unreachable" if number % 100 == 7 else "ready",
-        duty="cordoned" if number % 50 == 3 else "in-service",
+        admin_state="cordoned" if number % 50 == 3 else "in-service",
         certificate_sha256="",
         certificate_expires_at=clock.now() + timedelta(days=1),
         is_attested=number % 1000 != 11,

@@ -132,7 +132,7 @@ def taking_up_a_node() -> dict[str, Any]:
     samples: list[float] = []
     for number in range(CHANGES):
         FLEET.current()
-        Node.objects.filter(pk=node.pk).update(duty="cordoned" if number % 2 == 0 else "in-service")
+        Node.objects.filter(pk=node.pk).update(admin_state="cordoned" if number % 2 == 0 else "in-service")
         begun = time.perf_counter()
         fleet = FLEET.current()
         samples.append(time.perf_counter() - begun)

@@ -26,7 +26,7 @@ from controlplane.audit.services import record
 from controlplane.catalog import epochs
 from controlplane.catalog import selectors as catalog
 from controlplane.compliance.drift_onset import DriftOnset
-from controlplane.compliance.models import Compliance, ImageCopy, Sweep, Watched
+from controlplane.compliance.models import Compliance, ImageCopy, LocationCompliance, Sweep
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
@@ -53,7 +53,7 @@ SELECT coalesce(bit_xor(hashtextextended(resource_id::text || node_id::text, 0))
 ) AS placed (resource_id, node_id)
 """
 IMAGE_ROLES: tuple[Role, ...] = ("image",)
-W = TypeVar("W", bound=Watched)
+W = TypeVar("W", bound=LocationCompliance)
 # Stands for a clause: a resource whose policies cannot be evaluated counts as not admitted.
 CANNOT_BE_EVALUATED = ClauseResult(
     ClauseRef("-", "lineage", "-"), "U", "TOO_MANY_ATOMS", f"more than {MAX_ATOMS_EFFECTIVE} clauses hold together"
@@ -74,8 +74,8 @@ class Mark:
 class SweepChanges:
     """Changes to report: resources whose state has changed, and those with a new warning."""
 
-    changed: list[Watched] = field(default_factory=list)
-    warned: list[Watched] = field(default_factory=list)
+    changed: list[LocationCompliance] = field(default_factory=list)
+    warned: list[LocationCompliance] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _sweep(now: datetime) -> tuple[SweepChanges, datetime]:
     return found, min([now + AT_LATEST, *(moment for moment in judge.boundaries if moment > now)])
 
 
-def _without_a_place() -> list[Watched]:
+def _without_a_place() -> list[LocationCompliance]:
     placed = current_allocations().filter(consumer_id=OuterRef("pk"))
     return list(Compliance.objects.filter(~Exists(placed)).select_related("project").order_by("pk"))
 
@@ -198,7 +198,7 @@ class _Judge:
                 self.boundaries.append(seen.fails_at)
         return self.seen[key]
 
-    def drifted_since(self, place: DataLocation, before: Watched) -> datetime:
+    def drifted_since(self, place: DataLocation, before: LocationCompliance) -> datetime:
         """Return since when the location has drifted.
 
         A forecast failure began at its time; any other one began when a fact or a policy changed after the last sweep.
@@ -262,7 +262,7 @@ def _judged(place: DataLocation, judge: _Judge) -> dict[str, Any]:
     }
 
 
-def _go_on_from(row: Watched, before: Watched) -> None:
+def _go_on_from(row: LocationCompliance, before: LocationCompliance) -> None:
     """Keep the beginning and detection time of an unchanged state; remediation also continues."""
     if before.state == "remediating" and row.state == "drifted":
         row.state = "remediating"
@@ -272,17 +272,17 @@ def _go_on_from(row: Watched, before: Watched) -> None:
             row.fails_at = before.fails_at
 
 
-def _has_drifted(row: Watched, before: Watched) -> bool:
+def _has_drifted(row: LocationCompliance, before: LocationCompliance) -> bool:
     return row.state == "drifted" and before.state != "drifted"
 
 
-def _was_foreseen(failing: Sequence[ClauseResult], before: Watched, now: datetime) -> bool:
+def _was_foreseen(failing: Sequence[ClauseResult], before: LocationCompliance, now: datetime) -> bool:
     if before.state not in ("at-risk", "exempted") or before.fails_at is None or before.fails_at > now:
         return False
     return any(clause in before.failing for clause in failed_clauses(failing))
 
 
-def delete_watched(gone: Sequence[Watched]) -> list[Watched]:
+def delete_watched(gone: Sequence[LocationCompliance]) -> list[LocationCompliance]:
     """Delete the rows of resources without a location; for drifted ones the end of the drift is reported.
 
     Returns the latter.
@@ -304,7 +304,7 @@ def _write(model: type[W], rows: Sequence[W]) -> None:
     model._default_manager.bulk_create(rows, update_conflicts=True, unique_fields=[key], update_fields=fields)
 
 
-def _publish_changes(row: Watched, before: Watched | None, found: SweepChanges) -> None:
+def _publish_changes(row: LocationCompliance, before: LocationCompliance | None, found: SweepChanges) -> None:
     """Report a change of state, or a new warning."""
     was = before.state if before is not None else "compliant"
     if was != row.state:
@@ -315,7 +315,7 @@ def _publish_changes(row: Watched, before: Watched | None, found: SweepChanges) 
         record_drift(SYSTEM, row, was)
 
 
-def record_drift(actor: Actor, row: Watched, was: str) -> None:
+def record_drift(actor: Actor, row: LocationCompliance, was: str) -> None:
     """Record compliance drift in the audit log of the project, and in the evidence of the organization."""
     facts = {
         "was": was,

@@ -8,7 +8,7 @@ from andromede_core.documents.messages import Reason, either
 from controlplane.compute.errors import InstanceWrongState
 from controlplane.compute.models import Instance
 from controlplane.operations.errors import Busy
-from controlplane.operations.models import Operation, OperationHold
+from controlplane.operations.models import Operation, ResourceLock
 
 STATES: Mapping[str, tuple[str, ...]] = {
     "start": ("stopped", "error"),
@@ -42,7 +42,7 @@ def require_state_in(instance: Instance, states: tuple[str, ...]) -> None:
 
 def require_not_migrating(instance: Instance) -> None:
     """Raise Busy while the instance migrates. A caller that holds its row lock keeps it on its node."""
-    holds = OperationHold.objects.filter(resource_id=instance.pk, operation__kind__in=MOVES).select_related("operation")
+    holds = ResourceLock.objects.filter(resource_id=instance.pk, operation__kind__in=MOVES).select_related("operation")
     for hold in holds:
         raise Busy(kind=hold.operation.kind, blocking_operation=str(hold.operation_id))
 

@@ -26,7 +26,7 @@ from controlplane.identity.errors import RoleNeeded
 from controlplane.network.models import Port
 from controlplane.nodes.models import AUTO_CONVERGE, Node
 from controlplane.operations import services as operations
-from controlplane.operations.models import Operation, OperationHold
+from controlplane.operations.models import Operation, ResourceLock
 from controlplane.operations.services import OperationRequest, enqueue
 from controlplane.placement import services as placement
 from controlplane.placement.decisions import PlacementRequest
@@ -67,7 +67,7 @@ def migration_obstacles(instance: Instance) -> list[Reason]:
         found.append(
             Reason("its volume {volume} is attached read-only and cannot be migrated.", volume=still.volume.name)
         )
-    hold = OperationHold.objects.filter(resource_id__in=affected_ids(instance)).select_related("operation").first()
+    hold = ResourceLock.objects.filter(resource_id__in=affected_ids(instance)).select_related("operation").first()
     if hold is not None:
         found.append(Reason("another operation ({kind}) works on it.", kind=hold.operation.kind))
     return found
@@ -120,7 +120,7 @@ def instance_migrate(
     actor.may_operate()
     instance = read_instance(instance.pk)
     _check(instance)
-    migration = Migration(instance=instance, source=instance.node, wished=node, reason=reason)
+    migration = Migration(instance=instance, source=instance.node, requested_destination=node, reason=reason)
     placement.check_placement(replace(migration_request(migration), move=None))
     return _write(actor, migration, options)
 
@@ -160,7 +160,7 @@ def migration_request(migration: Migration) -> PlacementRequest:
         pools=tuple(dict.fromkeys(shared)),
         zones=(migration.source.zone_id,),
         traits=ask.traits | _migration_traits(migration),
-        host=str(migration.wished_id) if migration.wished_id else None,
+        host=str(migration.requested_destination_id) if migration.requested_destination_id else None,
         excluded=(migration.source_id,),
         move=migration.pk,
     )
@@ -234,7 +234,7 @@ def _operation_request(
         instance.project_id,
         affected_ids(instance),
         {
-            "host": str(migration.wished_id) if migration.wished_id else None,
+            "host": str(migration.requested_destination_id) if migration.requested_destination_id else None,
             "ports": [str(port) for port in ports],
             "volumes": [str(part.pk) for part in parts],
             "convergence": options.convergence,
@@ -275,7 +275,7 @@ def migrations(actor: Actor, instance: Instance) -> QuerySet[Migration]:
     """
     if not actor.sees_all:
         raise RoleNeeded(role="operator")
-    return Migration.objects.filter(instance=instance).select_related("source", "destination", "wished")
+    return Migration.objects.filter(instance=instance).select_related("source", "destination", "requested_destination")
 
 
 @transaction.atomic

@@ -15,7 +15,7 @@ from controlplane.compute.models import ON_FAILURE, Instance
 from controlplane.events.services import publish_event
 from controlplane.kernel import clock
 from controlplane.kernel.prepared_queries import preparing_cursor
-from controlplane.operations.models import OperationHold
+from controlplane.operations.models import ResourceLock
 
 SETTLE_AFTER = timedelta(seconds=3)
 
@@ -67,7 +67,7 @@ RESTARTED = Q(power_state="crashed", restart_policy=ON_FAILURE)
 
 def power_stable() -> QuerySet[Instance]:
     """Return instances whose guest kept its power state for SETTLE_AFTER, and that have no operation."""
-    held = OperationHold.objects.filter(resource_id=OuterRef("pk"))
+    held = ResourceLock.objects.filter(resource_id=OuterRef("pk"))
     return Instance.objects.filter(~Exists(held), power_state_at__lt=clock.now() - SETTLE_AFTER, is_deleting=False)
 
 

@@ -18,7 +18,7 @@ from controlplane.nodes.errors import (
     NodeOutOfService,
     NodeWrongAdminState,
 )
-from controlplane.nodes.models import DUTY, IN_SERVICE, Inventory, Node, NodeRemoval
+from controlplane.nodes.models import ADMIN_STATE, IN_SERVICE, Inventory, Node, NodeRemoval
 
 # No operation works on a node in these admin states.
 OUT_OF_SERVICE = frozenset({"maintenance", "fenced", "retired"})
@@ -26,20 +26,22 @@ OUT_OF_SERVICE = frozenset({"maintenance", "fenced", "retired"})
 BEGINNINGS = frozenset({"instance.start"})
 
 
-def require_admin_state(node: Node, *duties: str) -> None:
+def require_admin_state(node: Node, *admin_states: str) -> None:
     """Read the node's admin state again. Raises NodeWrongAdminState unless it is one of these."""
-    node.refresh_from_db(fields=["duty", "state"])
-    if node.duty not in duties:
-        raise NodeWrongAdminState(node=node.name, duty=node.duty, wanted=either(*duties))
+    node.refresh_from_db(fields=["admin_state", "state"])
+    if node.admin_state not in admin_states:
+        raise NodeWrongAdminState(node=node.name, duty=node.admin_state, wanted=either(*admin_states))
 
 
 def require_in_service(node: Node, operation: str) -> None:
     """Raise NodeOutOfService if an operation of this kind may not work on the node now."""
-    if node.duty in OUT_OF_SERVICE or (node.duty == "draining" and operation in BEGINNINGS):
-        raise NodeOutOfService(duty=node.duty)
+    if node.admin_state in OUT_OF_SERVICE or (node.admin_state == "draining" and operation in BEGINNINGS):
+        raise NodeOutOfService(duty=node.admin_state)
 
 
-def admin_state_change(actor: Actor, node: Node, duty: str, *, verb: str, reason: str = "", **facts: object) -> None:
+def admin_state_change(
+    actor: Actor, node: Node, admin_state: str, *, verb: str, reason: str = "", **facts: object
+) -> None:
     """Change the node's admin state, with this audit entry; the same state again changes only the reason.
 
     Inside the caller's transaction.
@@ -48,12 +50,12 @@ def admin_state_change(actor: Actor, node: Node, duty: str, *, verb: str, reason
         IllegalTransition, StateConflict.
     """
     told: dict[str, object] = {"reason": reason, **facts} if reason else facts
-    if node.duty == duty:
-        Node.objects.filter(pk=node.pk).update(duty_reason=reason[:200], updated_at=clock.now())
-        node.duty_reason = reason[:200]
+    if node.admin_state == admin_state:
+        Node.objects.filter(pk=node.pk).update(admin_state_reason=reason[:200], updated_at=clock.now())
+        node.admin_state_reason = reason[:200]
     else:
-        move(node, DUTY, duty, duty_reason=reason[:200], duty_since=clock.now())
-    node.is_cordoned = duty != IN_SERVICE
+        move(node, ADMIN_STATE, admin_state, admin_state_reason=reason[:200], admin_state_since=clock.now())
+    node.is_cordoned = admin_state != IN_SERVICE
     record(actor, verb, node.pk, project_id=None, name=node.name, zone=node.zone_id, **told)
 
 

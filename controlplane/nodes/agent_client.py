@@ -59,11 +59,11 @@ class CallAuthorization:
     decision_id: UUID
     jti: UUID | None = None
     permit: bytes = b""
-    cosignature: bytes = b""
+    sentinel_signature: bytes = b""
     policies: bytes = b""
 
     def as_message(self) -> pb.Permit:
-        return pb.Permit(document=self.permit, cosignature=self.cosignature, policies=self.policies)
+        return pb.Permit(document=self.permit, cosignature=self.sentinel_signature, policies=self.policies)
 
 
 _abandoned_node: ContextVar[UUID | None] = ContextVar("given_up", default=None)

@@ -82,17 +82,17 @@ def _decide(actor: Actor, orphan: Orphan, wish: str, *, reason: str, among: tupl
     orphan.refresh_from_db(from_queryset=Orphan.objects.select_for_update(of=("self",)).select_related("node"))
     if orphan.state not in among:
         raise OrphanWrongState(state=orphan.state, wanted=either(*among))
-    if orphan.wished == wish:
+    if orphan.requested_action == wish:
         return orphan
     Orphan.objects.filter(pk=orphan.pk).update(
-        wished=wish,
+        requested_action=wish,
         reason=reason[:200],
         problem="",
         decided_by=who,
         generation=F("generation") + 1,
         updated_at=clock.now(),
     )
-    orphan.refresh_from_db(fields=["wished", "reason", "problem", "decided_by", "generation", "updated_at"])
+    orphan.refresh_from_db(fields=["requested_action", "reason", "problem", "decided_by", "generation", "updated_at"])
     record_change(actor, orphan, wish, reason=reason)
     transaction.on_commit(wake_reconciler, robust=True)
     return orphan

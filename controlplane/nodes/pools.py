@@ -107,7 +107,7 @@ def pool_coverage(pools: Sequence[Pool], users: Mapping[UUID, set[UUID]]) -> dic
     mismatched = set(open_ones.values_list("node_id", "name"))
     wanted = {node for node, _ in mismatched}.union(*users.values())
     near = Q(zone__in=zones, traits__overlap=[pool.trait for pool in pools]) | Q(pk__in=wanted)
-    nodes = list(Node.objects.filter(near).exclude(duty="retired").order_by("name"))
+    nodes = list(Node.objects.filter(near).exclude(admin_state="retired").order_by("name"))
     found: dict[UUID, PoolCoverage] = {}
     for pool in pools:
         standing = found[pool.pk] = PoolCoverage([], [])

@@ -110,8 +110,8 @@ def rule_end(actor: Actor, rule: MaintenanceRule) -> MaintenanceRule:
     if MaintenanceRule.objects.filter(is_open, pk=rule.pk).update(ends_at=now, updated_at=now):
         record(actor, "maintenance.end", rule.pk, pattern=rule.pattern, action=rule.action, reason=rule.reason)
         paused = Operation.objects.filter(state="pending", paused_at__isnull=False)
-        for operation_id, lane in list(paused.values_list("pk", "lane")):
-            transaction.on_commit(partial(wakeups.send, operation_id, lane=lane), robust=True)
+        for operation_id, queue in list(paused.values_list("pk", "queue")):
+            transaction.on_commit(partial(wakeups.send, operation_id, queue=queue), robust=True)
         paused.update(due_at=now)
         _changed()
     rule.refresh_from_db()

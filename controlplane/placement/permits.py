@@ -62,12 +62,13 @@ ORDER BY permit.created_at DESC LIMIT 1
 class IssuedPermit:
     """A permit as sent to the node, and the policies (canonical JSON) that it was issued for.
 
-    `epoch`: of the facts that it rests on, which the node needs. `cosignature`: empty where no sentinel had to sign.
+    `epoch`: of the facts that it rests on, which the node needs. `sentinel_signature`: empty where no sentinel had to
+    sign.
     """
 
     jti: UUID
     document: bytes
-    cosignature: bytes
+    sentinel_signature: bytes
     policies: bytes
     epoch: int
 
@@ -191,10 +192,10 @@ def _answered(permit_id: UUID) -> str:
 @lru_cache(maxsize=1024)
 def _issued_permit(permit_id: UUID) -> IssuedPermit:
     """Return a signed permit, which never changes."""
-    row = Permit.objects.only("document", "cosignature").get(pk=permit_id)
-    document, cosignature = bytes(row.document or b""), bytes(row.cosignature or b"")
+    row = Permit.objects.only("document", "sentinel_signature").get(pk=permit_id)
+    document, sentinel_signature = bytes(row.document or b""), bytes(row.sentinel_signature or b"")
     said = core.parse(signed.read(document).payload)
-    return IssuedPermit(permit_id, document, cosignature, _policies(said.policy_digest), said.epoch)
+    return IssuedPermit(permit_id, document, sentinel_signature, _policies(said.policy_digest), said.epoch)
 
 
 @lru_cache(maxsize=256)

@@ -96,7 +96,7 @@ def group_nodes(group_id: UUID, *, but: UUID) -> frozenset[str]:
     Members on a fenced node run nowhere, and do not count.
     """
     members = Allocation.objects.filter(group_id=group_id).exclude(consumer_id=but).exclude(moving_id=but)
-    members = members.exclude(node__duty="fenced")
+    members = members.exclude(node__admin_state="fenced")
     return frozenset(str(node_id) for node_id in members.values_list("node_id", flat=True))
 
 

@@ -20,7 +20,7 @@ from controlplane.kernel.prepared_queries import Prepared
 from controlplane.network.models import PortBinding
 from controlplane.nodes import incidents
 from controlplane.nodes.models import Node
-from controlplane.operations.models import OperationHold
+from controlplane.operations.models import ResourceLock
 from controlplane.storage.models import Volume
 
 GUEST, VOLUME, PORT = "missing-guest", "missing-volume", "missing-port"
@@ -33,7 +33,7 @@ NOTHING_ELSE = Q(last_error__isnull=True) | Q(last_error__code__in=CODES)
 
 
 def _settled(before: datetime) -> Q:
-    return ~Q(pk__in=OperationHold.objects.values("resource_id")) & Q(updated_at__lte=before)
+    return ~Q(pk__in=ResourceLock.objects.values("resource_id")) & Q(updated_at__lte=before)
 
 
 GUESTS = Prepared(

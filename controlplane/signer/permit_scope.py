@@ -127,7 +127,7 @@ def _of_evacuation(operation: Operation) -> PermitScope:
     """Return the scope at the new node: as for an arrival, but without a peer, since the source is fenced."""
     migration = migration_of(operation)
     source = migration.source
-    if migration.kind != EVACUATE or source.duty != "fenced" or not source.fenced_by:
+    if migration.kind != EVACUATE or source.admin_state != "fenced" or not source.fenced_by:
         raise PermitOutdated(reason=Reason("its source node is not fenced."))
     return replace(_incoming_scope(operation), peer=None)
 

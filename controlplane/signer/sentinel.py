@@ -88,7 +88,7 @@ def _compare(said: Permit, own: Permit) -> None:
 
 @transaction.atomic
 def _keep(row: Row, permit: Permit, cosigned: Signed) -> None:
-    move(row, PERMIT, "signed", cosignature=cosigned.document())
+    move(row, PERMIT, "signed", sentinel_signature=cosigned.document())
     permit_queue.record_evidence("cosignature", cosigned, row, organization=permit.organization)
 
 

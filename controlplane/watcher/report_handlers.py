@@ -80,7 +80,7 @@ def _heartbeat(node_id: UUID, heartbeat: pb.Heartbeat) -> pb.EnsureTrustRequest 
     renewal, node = lease_renewal(heartbeat), NODE.get(node_id)
     record_heartbeat(node, node_report(heartbeat, lease_s=renewal.duration_s if renewal else 0))
     record_power_observations(list(power_observations(node_id, heartbeat.instances)))
-    if node.duty == "fenced":
+    if node.admin_state == "fenced":
         node.refresh_from_db()
         violations.record_violations(
             node, running=[each.subject.id for each in heartbeat.instances if each.power in ALIVE]

@@ -89,7 +89,7 @@ async def _known_nodes(*, meanwhile: Nodes) -> Nodes:
 
 
 def _nodes() -> Nodes:
-    return set(Node.objects.exclude(duty="retired").values_list("pk", "address"))
+    return set(Node.objects.exclude(admin_state="retired").values_list("pk", "address"))
 
 
 async def _watch(node_id: UUID, address: str, sinks: Sinks) -> None:

@@ -137,7 +137,7 @@ def _record(actor: Actor, operation: Operation, node: Node, reason: str) -> None
         steps=[*operation.steps, step],
         attempts=0,
         due_at=clock.now(),
-        given_up_node_id=node.pk,
+        abandoned_node_id=node.pk,
         **leases.NO_LEASE,
     )
     said = {

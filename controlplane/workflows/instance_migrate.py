@@ -323,7 +323,7 @@ def _is_awaited(operation: Operation, migration: Migration) -> bool:
     if selectors.is_reachable(destination.pk):
         return True
     is_late = clock.now() >= operation.deadline_at
-    return not (is_late or destination.duty in ("fenced", "retired") or migration.instance.is_deleting)
+    return not (is_late or destination.admin_state in ("fenced", "retired") or migration.instance.is_deleting)
 
 
 def _arrive(migration: Migration) -> None:

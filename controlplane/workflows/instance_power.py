@@ -51,7 +51,7 @@ def _run(operation: Operation, *, restart: "pb.RestartKind" = pb.RESTART_KIND_UN
 def _stop(operation: Operation, power: "pb.Power") -> pb.InstanceState:
     """Stop the guest. Stopping is always allowed, so it needs no permit. On a fenced node the guest is off already."""
     instance = _instance(operation)
-    if instance.node is not None and instance.node.duty == "fenced":
+    if instance.node is not None and instance.node.admin_state == "fenced":
         return pb.InstanceState(power=pb.POWER_OFF)
     return node_steps.ensure_instance(placement.call_authorization(instance.pk), instance, power=power)
 

@@ -114,7 +114,13 @@ def _authorize(
             raise StepPending(f"waits for the {exc.facts['process']}", delay=ASK_SIGNER_AGAIN) from exc
     if place.node.facts_epoch < leave.epoch:
         send_trust(place.node)
-    return replace(place, permit=leave.document, cosignature=leave.cosignature, policies=leave.policies, jti=leave.jti)
+    return replace(
+        place,
+        permit=leave.document,
+        sentinel_signature=leave.sentinel_signature,
+        policies=leave.policies,
+        jti=leave.jti,
+    )
 
 
 def _decision(operation: Operation, ask: Callable[[], PlacementRequest], place: CallAuthorization) -> UUID:

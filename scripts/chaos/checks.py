@@ -35,7 +35,7 @@ from controlplane.nodes.models import (
     Pool,
     Receipt,
 )
-from controlplane.operations.models import LIVE, Operation, OperationHold
+from controlplane.operations.models import LIVE, Operation, ResourceLock
 from controlplane.placement.models import Allocation
 from controlplane.quotas.models import QuotaUse
 from controlplane.reconcilers import capacity_drift, quota_drift
@@ -55,7 +55,7 @@ def operations() -> Findings:
         f"operation {each.kind} {each.pk} has not ended: {each.state}, {each.attempts} tries, {each.steps[-1:]}"
         for each in Operation.objects.filter(state__in=LIVE)
     ]
-    found += [f"{hold.resource_id} is still held by {hold.operation_id}" for hold in OperationHold.objects.all()]
+    found += [f"{hold.resource_id} is still held by {hold.operation_id}" for hold in ResourceLock.objects.all()]
     ended = Operation.objects.exclude(state__in=LIVE)
     found += [f"operation {each.pk} has ended and is leased" for each in ended.filter(lease_token__isnull=False)]
     found += [
@@ -296,14 +296,15 @@ def drains() -> Findings:
     """
     live = set(Drain.objects.filter(state__in=DRAIN_LIVE).values_list("node_id", flat=True))
     found = [
-        f"node {node.name} is {node.duty}, and its drain {'is not' if node.duty == 'draining' else 'is'} under way"
+        f"node {node.name} is {node.admin_state}, and its drain"
+        f" {'is not' if node.admin_state == 'draining' else 'is'} under way"
         for node in Node.objects.all()
-        if (node.duty == "draining") != (node.pk in live)
+        if (node.admin_state == "draining") != (node.pk in live)
     ]
     over = DrainGuest.objects.exclude(drain__state__in=DRAIN_LIVE).select_related("drain__node")
     under_way = over.filter(state__in=("moving", "stopping", "starting"))
     found += [f"{guest.name} is {guest.state} for a drain that is over" for guest in under_way]
-    owed = over.filter(starts_again=True, drain__node__duty__in=("in-service", "cordoned"))
+    owed = over.filter(starts_again=True, drain__node__admin_state__in=("in-service", "cordoned"))
     return found + [f"{guest.name} is to be started on {guest.drain.node.name}, and is off" for guest in owed]
 
 
@@ -313,7 +314,8 @@ def recoveries() -> Findings:
     No guest is leaving a dead node, and a guest that was not evacuated has a reason.
     """
     found = [
-        f"node {node.name} is still {node.duty}" for node in Node.objects.filter(duty__in=("fenced", "maintenance"))
+        f"node {node.name} is still {node.admin_state}"
+        for node in Node.objects.filter(admin_state__in=("fenced", "maintenance"))
     ]
     rows = Incident.objects.filter(kind=FENCE_BROKEN).select_related("node")
     found += [f"node {row.node} was fenced and not dead: {row.name} {row.facts}" for row in rows]

@@ -122,7 +122,7 @@ def test_a_node_that_is_silent_or_has_another_pool_of_the_name(operator: Caller,
     cloud.fake.pools = Pools({"shared": other})
     cloud.machine.heartbeat()
     assert without(operator, url) == [("node-1", "mismatch")]
-    Node.objects.update(duty="retired")
+    Node.objects.update(admin_state="retired")
     assert without(operator, url) == []
 
 

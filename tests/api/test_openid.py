@@ -21,7 +21,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 from pytest_django import Settings
 
-from controlplane.audit.models import AuditRecord
+from controlplane.audit.models import AuditEntry
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.invitations import invitation_create
 from controlplane.identity.models import Membership, Organization, Project, User
@@ -179,7 +179,7 @@ def test_a_newcomer_gets_an_account_with_what_the_groups_are_worth(staff: Staff)
     assert identity["issuer"] == staff.issuer
     assert staff.sign_in("ada").status == 201
     assert User.objects.count() == Identity.objects.count() == 1
-    verbs = list(AuditRecord.objects.order_by("pk").values_list("verb", flat=True))
+    verbs = list(AuditEntry.objects.order_by("pk").values_list("verb", flat=True))
     ours = [verb for verb in verbs if verb.startswith(("identity", "membership", "session"))]
     assert ours == ["identity.link", "membership.set_by_group", "session.create", "session.create"]
 

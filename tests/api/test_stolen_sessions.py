@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pytest_django import Settings
 
-from controlplane.audit.models import AuditRecord
+from controlplane.audit.models import AuditEntry
 from controlplane.identity.models import ApiToken, Organization
 from controlplane.identity.service_accounts import service_account_create
 from controlplane.identity.services import organization_create, project_create
@@ -60,7 +60,7 @@ def test_a_token_takes_a_fresh_proof_and_is_on_record(ada: Person, acme: Organiz
     assert caller.post("/v1/sessions/actions/verify", {"password": PASSWORD}).status == 200
     token = issue(caller)
     assert issue(token, name="second").get("/v1/me").status == 200, "a token has its own limits, and needs no proof"
-    assert AuditRecord.objects.filter(verb="token.create", organization_id=acme.pk).count() == 2
+    assert AuditEntry.objects.filter(verb="token.create", organization_id=acme.pk).count() == 2
 
 
 def test_what_sessions_issued_ends_with_them_when_that_is_wanted(ada: Person) -> None:

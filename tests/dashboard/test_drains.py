@@ -98,7 +98,7 @@ def test_a_drain_from_its_plan_to_the_return_of_the_node(operator: Client, other
     page = text_of(operator.get(DRAIN))
     assert "100 %" in page and "The node stays in maintenance until you return it to service." in page
     assert operator.post(f"{NODE}/return", {"next": NODE})["Location"] == NODE
-    assert Node.objects.get(name="node-1").duty == "in-service"
+    assert Node.objects.get(name="node-1").admin_state == "in-service"
     assert "Drain again" in text_of(operator.get(DRAIN))
 
 
@@ -159,5 +159,5 @@ def test_others_with_a_duty_see_it_and_change_nothing(signed_in: SignIn, operato
         support.post(f"{DRAIN}/{verb}")
     for verb, body in (("maintenance", {}), ("retire", {"reason": "x"}), ("return", {})):
         support.post(f"{NODE}/{verb}", body)
-    assert (Drain.objects.get().state, Node.objects.get(name="node-1").duty) == ("running", "draining")
+    assert (Drain.objects.get().state, Node.objects.get(name="node-1").admin_state) == ("running", "draining")
     assert signed_in("owner").get(DRAIN).status_code == 403

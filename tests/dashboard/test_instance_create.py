@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
-from controlplane.audit.models import AuditRecord, EvidenceRecord, RequestRecord
+from controlplane.audit.models import AuditEntry, EvidenceRecord, RequestRecord
 from controlplane.compute import user_data
 from controlplane.compute.models import Attachment, Instance
 from controlplane.dashboard import cookies
@@ -155,7 +155,7 @@ def previewed(member: Client, page: str, **more: object) -> tuple[Any, list[str]
 
 
 def rows() -> list[int]:
-    kinds = (RequestRecord, AuditRecord, EvidenceRecord, Decision, Instance, Operation)
+    kinds = (RequestRecord, AuditEntry, EvidenceRecord, Decision, Instance, Operation)
     return [kind.objects.count() for kind in kinds]
 
 

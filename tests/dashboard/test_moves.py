@@ -42,7 +42,7 @@ def test_it_is_moved_to_the_node_that_is_chosen(operator: Client, page: str) -> 
     assert follow(Operation.objects.get(kind="instance.migrate")).state == "succeeded"
     shown = text_of(operator.get(page))
     assert "1 ms" in shown and "migrated" in shown
-    assert Migration.objects.get().wished.name == "node-2"
+    assert Migration.objects.get().requested_destination.name == "node-2"
 
 
 def test_what_is_in_the_way_is_said_and_nothing_can_be_pressed(operator: Client, page: str, other: FakeMachine) -> None:

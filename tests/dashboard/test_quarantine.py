@@ -49,7 +49,7 @@ def test_filters(operator: Client, page: str, query: str, is_there: bool) -> Non
 def test_it_is_discarded_when_its_name_was_typed(operator: Client, page: str) -> None:
     wrong = operator.post(f"{page}/discard", {"name": "volumes/another", "reason": "left behind"})
     assert "The name does not match." in text_of(wrong)
-    assert Orphan.objects.get().wished == ""
+    assert Orphan.objects.get().requested_action == ""
     done = operator.post(f"{page}/discard", {"name": STRAY, "reason": "left behind"})
     assert done["Location"] == page
     shown = text_of(operator.get(page))
@@ -81,4 +81,4 @@ def test_who_looks_after_the_platform_looks_and_no_more(signed_in: SignIn, page:
     assert STRAY in shown
     assert f'href="{page}/discard"' not in shown
     support.post(f"{page}/discard", {"name": STRAY, "reason": "x"})
-    assert Orphan.objects.get().wished == ""
+    assert Orphan.objects.get().requested_action == ""

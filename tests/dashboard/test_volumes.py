@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from controlplane.audit.models import AuditRecord
+from controlplane.audit.models import AuditEntry
 from controlplane.operations.models import Operation
 from controlplane.storage.models import Volume
 from tests.dashboard.conftest import SignIn
@@ -86,7 +86,7 @@ def test_what_is_saved_as_it_was_is_no_change(page: str, member: Client, volume:
         assert (
             member.post(f"{page}/settings", {"name": "data", "labels": "tier=cold"})["Location"] == f"{page}/settings"
         )
-    assert AuditRecord.objects.filter(verb="volume.update").count() == 1
+    assert AuditEntry.objects.filter(verb="volume.update").count() == 1
 
 
 def test_it_is_deleted_only_by_its_name(page: str, home: str, member: Client, volume: Volume) -> None:

@@ -147,7 +147,7 @@ def test_a_problem_of_its_networks_is_news(cloud: Cloud, written: list[pb.Heartb
 def test_each_word_of_a_fenced_node_counts(cloud: Cloud, written: list[pb.Heartbeat]) -> None:
     batches, first = BatchWriter(), beat(cloud)
     hear(batches, cloud, first)
-    Node.objects.update(duty="fenced", fenced_by={"kind": "attestation"})
+    Node.objects.update(admin_state="fenced", fenced_by={"kind": "attestation"})
     hear(batches, cloud, first)
     hear(batches, cloud, first)
     assert len(written) == 3

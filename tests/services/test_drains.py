@@ -61,7 +61,7 @@ def other(cloud: Cloud) -> Iterator[FakeMachine]:
 
 
 def opened(machine: FakeMachine) -> None:
-    Node.objects.filter(pk=machine.row.pk).update(duty="in-service")
+    Node.objects.filter(pk=machine.row.pk).update(admin_state="in-service")
 
 
 def begin(cloud: Cloud, *, fallback: str = "leave", at_once: int = 2) -> Drain:
@@ -103,7 +103,7 @@ def test_a_plan_says_what_becomes_of_each_and_writes_nothing(cloud: Cloud, other
     plan = drain_plan(SYSTEM, cloud.machine.row, fallback="leave")
     found = {entry.guest.name: (entry.action, entry.target) for entry in plan.entries}
     assert found == {"web": ("migrate", str(other.row.pk)), "old": ("migrate", str(other.row.pk))}
-    assert fresh(cloud.machine.row).duty == "in-service"
+    assert fresh(cloud.machine.row).admin_state == "in-service"
     assert not Drain.objects.exists()
 
 
@@ -124,7 +124,7 @@ def test_only_what_was_shown_is_begun(cloud: Cloud, other: FakeMachine) -> None:
     opened(other)  # the guest could leave now
     with pytest.raises(DrainPlanChanged), transaction.atomic():
         drain_begin(SYSTEM, node, NewDrain(digest, "leave"))
-    assert (fresh(node).duty, Drain.objects.count()) == ("in-service", 0)
+    assert (fresh(node).admin_state, Drain.objects.count()) == ("in-service", 0)
 
 
 def test_asked_again_it_is_the_same_drain(cloud: Cloud, other: FakeMachine) -> None:
@@ -165,7 +165,7 @@ def test_guests_leave_a_few_at_a_time_and_the_node_is_in_maintenance(cloud: Clou
         move(under_way[0])
         executor.reconcile()
     assert (most, fresh(drain).state) == (2, "done")
-    assert (fresh(cloud.machine.row).duty, fresh(cloud.machine.row).duty_reason) == ("maintenance", "fan")
+    assert (fresh(cloud.machine.row).admin_state, fresh(cloud.machine.row).admin_state_reason) == ("maintenance", "fan")
     assert states(drain) == {**{f"web-{number}": "moved" for number in range(5)}, "old": "moved"}
     assert Instance.objects.filter(node=other.row).count() == 6
     assert Instance.objects.get(name="old").state == "stopped"
@@ -205,7 +205,7 @@ def test_a_failed_move_leaves_the_guest_running_and_is_tried_again_on_request(cl
     guest = drain.guests.get()
     assert (fresh(drain).state, guest.state, guest.tries) == ("blocked", "failed", 1)
     assert guest.reasons[0]["code"] == "compute.migration.failed"
-    assert (fresh(instance).state, fresh(cloud.machine.row).duty) == ("active", "draining")
+    assert (fresh(instance).state, fresh(cloud.machine.row).admin_state) == ("active", "draining")
     executor.reconcile()
     assert not moves(), "nobody asked for another try"
     drain = drains.drain_retry(SYSTEM, fresh(drain))
@@ -335,7 +335,7 @@ def test_cancelled_the_node_is_cordoned_and_what_is_under_way_ends(cloud: Cloud,
     drain = begin(cloud, at_once=1)
     executor.reconcile()
     drain_cancel(SYSTEM, fresh(drain))
-    assert fresh(cloud.machine.row).duty == "cordoned"
+    assert fresh(cloud.machine.row).admin_state == "cordoned"
     move(moves()[0])
     executor.reconcile()
     assert sorted(states(drain).values()) == ["moved", "waiting"]
@@ -430,7 +430,7 @@ def test_a_move_that_was_begun_and_not_noted_is_ours(cloud: Cloud, other: FakeMa
 def test_an_empty_node_is_in_maintenance_at_once(cloud: Cloud) -> None:
     drain = begin(cloud)
     executor.reconcile()
-    assert (fresh(drain).state, fresh(cloud.machine.row).duty) == ("done", "maintenance")
+    assert (fresh(drain).state, fresh(cloud.machine.row).admin_state) == ("done", "maintenance")
 
 
 def stopped_by_drain(cloud: Cloud, **more: str) -> tuple[Instance, Drain]:

@@ -349,7 +349,7 @@ def test_what_a_node_says_after_another_boot_counts_though_its_clock_begins_anew
         event.heartbeat.lease.fences_within_s = 0
         fleet.do("write", 1)
         row = Node.objects.get()
-        assert (row.fences_within_s, row.lease_boot_id, row.lease_said_at_ms) == (None, "boot-2", 5)
+        assert (row.fences_within_s, row.lease_boot_id, row.lease_reported_at_ms) == (None, "boot-2", 5)
 
 
 def test_a_node_of_which_not_all_is_written_yet_keeps_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:

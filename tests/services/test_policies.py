@@ -9,7 +9,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from pytest_django import Settings
 
 from andromede_core.placement.decision import expand_results
-from controlplane.audit.models import AuditRecord, EvidenceRecord
+from controlplane.audit.models import AuditEntry, EvidenceRecord
 from controlplane.catalog import epochs
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import DutiesMixed, RoleNeeded
@@ -142,7 +142,7 @@ def test_what_demands_more_counts_at_once_and_is_evidence(tenant: Tenant) -> Non
     record = EvidenceRecord.objects.filter(kind="policy_version").latest("created_at")
     assert record.organization_id == tenant.project.organization_id
     assert f'"head":{before + 2}' in str(record.document)
-    assert AuditRecord.objects.filter(verb="policy.set", resource_id=outcome.version.pk).exists()
+    assert AuditEntry.objects.filter(verb="policy.set", resource_id=outcome.version.pk).exists()
 
 
 def test_the_same_again_is_a_version_that_changes_nothing(tenant: Tenant) -> None:
@@ -329,7 +329,7 @@ def test_a_proposal_can_be_given_up_until_it_counts(tenant: Tenant, loosened: Po
 
 
 def steps(proposal: PolicyProposal, project: Project) -> list[str]:
-    rows = AuditRecord.objects.filter(resource_id=proposal.pk, project_id=project.pk)
+    rows = AuditEntry.objects.filter(resource_id=proposal.pk, project_id=project.pk)
     return list(rows.order_by("created_at").values_list("verb", flat=True))
 
 
@@ -374,7 +374,7 @@ def test_what_two_people_agreed_counts_only_while_both_have_the_duty(
     assert policy_proposals.reconcile() == 0
     loosened.refresh_from_db()
     assert loosened.state == "withdrawn"
-    audit = AuditRecord.objects.filter(verb="policy.withdraw", resource_id=loosened.pk).get()
+    audit = AuditEntry.objects.filter(verb="policy.withdraw", resource_id=loosened.pk).get()
     assert audit.facts["reason"] == "identity.role_needed"
 
 

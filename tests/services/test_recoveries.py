@@ -45,12 +45,12 @@ def other(cloud: Cloud) -> FakeMachine:
     """A second node, which has the pool, and takes nothing while guests are made on the first one."""
     machine = cloud.world.add_machine("fr-idf-1")
     share(cloud, machine)
-    Node.objects.filter(pk=machine.row.pk).update(duty="cordoned")
+    Node.objects.filter(pk=machine.row.pk).update(admin_state="cordoned")
     return machine
 
 
 def opened(machine: FakeMachine) -> None:
-    Node.objects.filter(pk=machine.row.pk).update(duty="in-service")
+    Node.objects.filter(pk=machine.row.pk).update(admin_state="in-service")
 
 
 def begin(cloud: Cloud, *, at_once: int = 8) -> Drain:
@@ -162,7 +162,7 @@ def test_the_guests_are_elsewhere_and_the_node_comes_back_empty(cloud: Cloud, ot
     node_removals.reconcile()
     assert set(cloud.machine.fake.guests) == {local.pk}
     assert set(other.fake.guests) == {guest.pk for guest in guests}
-    assert (fresh(local).node, fresh(cloud.machine.row).duty) == (cloud.machine.row, "fenced")
+    assert (fresh(local).node, fresh(cloud.machine.row).admin_state) == (cloud.machine.row, "fenced")
     cloud.machine.report_power()
     drains.node_maintain(SYSTEM, fresh(cloud.machine.row), reason="repaired")
     node_return(SYSTEM, fresh(cloud.machine.row))
@@ -289,7 +289,7 @@ def test_cancelled_the_node_stays_fenced_and_what_is_under_way_ends(cloud: Cloud
     done(under_way()[0])
     executor.reconcile()
     assert (sorted(states(recovery).values()), under_way()) == (["moved", "waiting"], [])
-    assert fresh(cloud.machine.row).duty == "fenced"
+    assert fresh(cloud.machine.row).admin_state == "fenced"
     assert carry_on(begin(cloud)).state == "done"
 
 
@@ -327,7 +327,7 @@ def test_a_dead_node_is_fenced_and_recovered_without_anybody(
 ) -> None:
     assert auto_recovery.reconcile() == 2
     node = fresh(cloud.machine.row)
-    assert (node.duty, node.fenced_by["kind"]) == ("fenced", "lease")
+    assert (node.admin_state, node.fenced_by["kind"]) == ("fenced", "lease")
     recovery = Drain.objects.get(kind="recover")
     assert carry_on(recovery).state == "done"
     assert fresh(leased).node == other.row
@@ -337,7 +337,7 @@ def test_a_dead_node_is_fenced_and_recovered_without_anybody(
 def test_silence_alone_proves_nothing(cloud: Cloud, leased: Instance) -> None:
     Node.objects.filter(pk=cloud.machine.row.pk).update(fences_within_s=None)
     assert auto_recovery.reconcile() == 0
-    assert fresh(cloud.machine.row).duty == "in-service"
+    assert fresh(cloud.machine.row).admin_state == "in-service"
 
 
 def test_not_before_its_lease_is_over(cloud: Cloud, leased: Instance) -> None:
@@ -348,17 +348,19 @@ def test_not_before_its_lease_is_over(cloud: Cloud, leased: Instance) -> None:
 def test_it_is_left_to_people_where_that_is_wished(cloud: Cloud, leased: Instance, settings: Settings) -> None:
     settings.RECOVER_BY_ITSELF = False
     assert auto_recovery.reconcile() == 0
-    assert fresh(cloud.machine.row).duty == "in-service"
+    assert fresh(cloud.machine.row).admin_state == "in-service"
 
 
 def test_a_node_in_maintenance_may_be_switched_off(cloud: Cloud, leased: Instance) -> None:
-    Node.objects.filter(pk=cloud.machine.row.pk).update(duty="maintenance")
+    Node.objects.filter(pk=cloud.machine.row.pk).update(admin_state="maintenance")
     assert auto_recovery.reconcile() == 0
 
 
 def test_what_a_person_has_fenced_a_person_recovers(cloud: Cloud, leased: Instance) -> None:
     proof = {"kind": "attestation", "by": str(leased.pk)}
-    Node.objects.filter(pk=cloud.machine.row.pk).update(duty="fenced", fenced_by=proof, duty_since=clock.now())
+    Node.objects.filter(pk=cloud.machine.row.pk).update(
+        admin_state="fenced", fenced_by=proof, admin_state_since=clock.now()
+    )
     assert auto_recovery.reconcile() == 0
     assert not Drain.objects.exists()
 
@@ -372,7 +374,7 @@ def test_when_many_are_silent_at_once_nobody_is_fenced_and_that_is_loud(cloud: C
     )
     assert auto_recovery.storms()["fr-idf-1"] == auto_recovery.Storm(4, 1)
     assert auto_recovery.reconcile() == 0
-    assert fresh(cloud.machine.row).duty == "in-service"
+    assert fresh(cloud.machine.row).admin_state == "in-service"
     held = Incident.objects.filter(kind="recovery-held", ended_at=None)
     assert held.count() == 4
     assert held.first().facts == {"silent": 4, "limit": 1}
@@ -404,19 +406,19 @@ def test_those_that_were_just_fenced_count_too_so_that_they_do_not_go_one_by_one
     for number in range(2):
         make_node(f"quiet-{number}")
     Node.objects.filter(name__startswith="quiet-").update(
-        state="unreachable", duty="fenced", fenced_by={"kind": "lease"}, duty_since=clock.now()
+        state="unreachable", admin_state="fenced", fenced_by={"kind": "lease"}, admin_state_since=clock.now()
     )
     assert auto_recovery.storms()["fr-idf-1"] == auto_recovery.Storm(3, 1)
     auto_recovery.reconcile()
-    assert fresh(cloud.machine.row).duty == "in-service"
-    Node.objects.filter(name__startswith="quiet-").update(duty_since=clock.now() - timedelta(hours=1))
+    assert fresh(cloud.machine.row).admin_state == "in-service"
+    Node.objects.filter(name__startswith="quiet-").update(admin_state_since=clock.now() - timedelta(hours=1))
     auto_recovery.reconcile()
-    assert fresh(cloud.machine.row).duty == "fenced"
+    assert fresh(cloud.machine.row).admin_state == "fenced"
 
 
 def test_where_the_lease_will_be_evidence_the_bmc_is_not_asked(cloud: Cloud, leased: Instance) -> None:
     """A BMC often dies with its node: whoever rests on it alone asks it for ever."""
-    Bmc.objects.create(node=cloud.machine.row, address="192.0.2.1:443", username="x", sealed_password=b"")
+    Bmc.objects.create(node=cloud.machine.row, address="192.0.2.1:443", username="x", encrypted_password=b"")
     Node.objects.filter(pk=cloud.machine.row.pk).update(leased_until=clock.now() + timedelta(minutes=5))
     assert auto_recovery.reconcile() == 0
     assert not Operation.objects.filter(kind="node.fence").exists()

@@ -126,7 +126,7 @@ def test_nodes_that_are_hung_keep_nobody_from_hearing_and_judging(
         auto_recovery.reconcile()
         silent = Node.objects.filter(name__startswith="hung-", state="unreachable")
         held = Incident.objects.filter(kind="recovery-held", ended_at=None)
-        is_told = held.count() == hung - fenced and silent.filter(duty="fenced").count() == fenced
+        is_told = held.count() == hung - fenced and silent.filter(admin_state="fenced").count() == fenced
         return silent.count() == hung and is_told
 
     async def scenario() -> None:

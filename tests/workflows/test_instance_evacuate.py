@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from agents.node.adapters.interfaces import Power
 from agents.node.errors import AdapterError
-from controlplane.audit.models import AuditRecord
+from controlplane.audit.models import AuditEntry
 from controlplane.audit.selectors import residency_of
 from controlplane.compute.affinity_groups import affinity_group_create
 from controlplane.compute.attachments import volume_detach
@@ -128,7 +128,7 @@ def test_it_is_made_again_with_all_that_it_has(lost: Lost) -> None:
         volume.pk,
     }
     assert list(PortBinding.objects.values_list("node", flat=True)) == [lost.other.row.pk], "no frame goes to the dead"
-    assert AuditRecord.objects.filter(verb="instance.evacuate", resource_id=after.pk).count() == 1
+    assert AuditEntry.objects.filter(verb="instance.evacuate", resource_id=after.pk).count() == 1
 
 
 def test_what_was_made_again_can_be_worked_with(lost: Lost) -> None:
@@ -196,7 +196,7 @@ def test_back_again_the_dead_node_forgets_it_before_it_serves(lost: Lost) -> Non
     assert not lost.dead.server.node.state_store.volumes.held()
     lost.assert_is_elsewhere()
     node_return(SYSTEM, fresh(node))
-    assert fresh(node).duty == "in-service"
+    assert fresh(node).admin_state == "in-service"
     lost.dead.report_power()
     assert lost.instance.power_state == "running"
 
@@ -243,7 +243,7 @@ def test_nothing_is_evacuated_from_a_node_that_is_not_fenced(cloud: Cloud) -> No
 def test_the_database_refuses_it_too(lost: Lost) -> None:
     row = Migration(kind="evacuate", instance=lost.instance, source=lost.dead.row, generation=9)
     row.operation_id = lost.attachment.pk
-    Node.objects.filter(pk=lost.dead.row.pk).update(duty="in-service")
+    Node.objects.filter(pk=lost.dead.row.pk).update(admin_state="in-service")
     with pytest.raises(IntegrityError, match="is not fenced"), transaction.atomic():
         row.save(force_insert=True)
     with pytest.raises(IntegrityError, match="does not move"), transaction.atomic():
@@ -327,7 +327,7 @@ def test_no_policy_is_weaker_because_a_machine_broke(lost: Lost) -> None:
     """Another zone is another place, whoever is in need."""
     abroad = lost.cloud.world.add_machine("us-va-1")
     share(lost.cloud, abroad)
-    Node.objects.filter(pk=lost.other.row.pk).update(duty="cordoned")
+    Node.objects.filter(pk=lost.other.row.pk).update(admin_state="cordoned")
     with pytest.raises(NoPlace):
         lost.ask()
 

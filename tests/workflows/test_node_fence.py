@@ -71,7 +71,7 @@ def test_a_node_is_switched_off_and_fenced(silent: Node, bmc: Emulator, caplog: 
     assert evidence.boot_id == silent.boot_id
     assert (evidence.detail["bmc"], evidence.detail["power_state"]) == (bmc.address, "Off")
     node = fresh(silent)
-    assert (node.duty, node.fenced_by["evidence"]) == ("fenced", str(evidence.pk))
+    assert (node.admin_state, node.fenced_by["evidence"]) == ("fenced", str(evidence.pk))
     assert Bmc.objects.get().problem == ""
     assert PASSWORD not in caplog.text
 
@@ -87,7 +87,7 @@ def test_a_node_that_is_heard_again_is_not_switched_off(silent: Node, bmc: Emula
     assert run(operation).state == "failed"
     assert (operation.error or {})["code"] == NodeNotFenceable.code
     assert bmc.power() == "On"
-    assert fresh(silent).duty == "in-service"
+    assert fresh(silent).admin_state == "in-service"
 
 
 def test_a_machine_that_comes_on_again_is_not_fenced(
@@ -106,7 +106,7 @@ def test_a_machine_that_comes_on_again_is_not_fenced(
     operation = run(fence(silent))
     assert operation.state == "failed"
     assert (operation.error or {})["code"] == "node.power_not_off"
-    assert fresh(silent).duty == "in-service"
+    assert fresh(silent).admin_state == "in-service"
     assert not FenceEvidence.objects.exists()
 
 
@@ -120,7 +120,7 @@ def test_a_bmc_that_does_not_switch_off_proves_nothing(
     assert fresh(operation).steps[-1]["message"] == "Its BMC says On."
     Operation.objects.filter(pk=operation.pk).update(deadline_at=operation.created_at)
     assert run(operation).state == "failed"
-    assert fresh(silent).duty == "in-service"
+    assert fresh(silent).admin_state == "in-service"
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_addresses_are_read_as_people_write_them(settings: Settings) -> None:
 
 
 def test_the_password_is_sealed(silent: Node) -> None:
-    assert PASSWORD.encode() not in bytes(Bmc.objects.get().sealed_password)
+    assert PASSWORD.encode() not in bytes(Bmc.objects.get().encrypted_password)
 
 
 def test_no_link_of_a_bmc_leads_elsewhere(silent: Node, bmc: Emulator) -> None:

@@ -75,7 +75,7 @@ def reconcile() -> int:
 
 
 def _advance(drain: Drain) -> int:
-    if drain.state in DRAIN_LIVE and drain.node.duty != "draining":
+    if drain.state in DRAIN_LIVE and drain.node.admin_state != "draining":
         cancel_superseded(drain)
     is_live = drain.state in DRAIN_LIVE
     changed = observe_guests(drain, _observe)
@@ -340,7 +340,7 @@ def _conclude(drain: Drain, *, has_news: bool) -> None:
 def _finish(drain: Drain) -> None:
     """Set the node to maintenance. A guest that runs there after all is found by the next run."""
     Drain.objects.select_for_update().get(pk=drain.pk)
-    drain.node.refresh_from_db(fields=["duty"])
+    drain.node.refresh_from_db(fields=["admin_state"])
     if expects_arrivals(drain.node) or any(is_running(instance) for instance in guests_of(drain.node)):
         return
     move(drain, DRAIN, "done", finished_at=clock.now())

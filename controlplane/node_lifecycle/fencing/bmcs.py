@@ -55,7 +55,7 @@ def bmc_set(actor: Actor, node: Node, new: NewBmc) -> Bmc:
     row = found or Bmc(node=node)
     row.address, row.username, row.system_id = new.address, new.username, new.system_id
     row.certificate_sha256 = new.certificate_sha256
-    row.sealed_password = encrypt(new.password.encode(), purpose=PURPOSE, row_id=row.pk)
+    row.encrypted_password = encrypt(new.password.encode(), purpose=PURPOSE, row_id=row.pk)
     row.checked_at, row.problem, row.updated_at = None, "", clock.now()
     row.save()
     record(actor, "node.bmc-set", node.pk, name=node.name, address=new.address, username=new.username)
@@ -107,7 +107,7 @@ def _noted(row: Bmc, ask: Callable[[Access], str]) -> str:
 
 def _access(row: Bmc) -> Access:
     try:
-        password = decrypt(bytes(row.sealed_password), purpose=PURPOSE, row_id=row.pk)
+        password = decrypt(bytes(row.encrypted_password), purpose=PURPOSE, row_id=row.pk)
     except DecryptionFailed as exc:
         raise BmcRefused(reason=Reason("its stored password cannot be decrypted; set it again")) from exc
     return Access(row.address, row.username, password.decode(), row.certificate_sha256, row.system_id)

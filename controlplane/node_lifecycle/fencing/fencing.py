@@ -75,8 +75,8 @@ def latest_evidence(node: Node) -> FenceEvidence | None:
 
 def _in_the_way(node: Node) -> Reason | None:
     """Return the obstacle to fencing by any kind."""
-    if node.duty not in FENCEABLE:
-        return Reason("it is {duty}", duty=node.duty)
+    if node.admin_state not in FENCEABLE:
+        return Reason("it is {duty}", duty=node.admin_state)
     if node.state == "ready":
         return HEARD
     return None if node.state == "unreachable" else Reason("it never sent a heartbeat")

@@ -93,7 +93,9 @@ def instance_evacuate(actor: Actor, instance: Instance, *, node: Node | None = N
     for each in affected_ids(instance):
         operations.require_unlocked(each)
     _check(instance)
-    migration = Migration(kind=EVACUATE, instance=instance, source=instance.node, wished=node, reason=reason)
+    migration = Migration(
+        kind=EVACUATE, instance=instance, source=instance.node, requested_destination=node, reason=reason
+    )
     placement.check_placement(replace(migration_request(migration), move=None))
     return _write(actor, migration)
 
@@ -131,7 +133,7 @@ def _operation_request(migration: Migration, parts: list[MigratedVolume]) -> Ope
         instance.project_id,
         affected_ids(instance),
         {
-            "host": str(migration.wished_id) if migration.wished_id else None,
+            "host": str(migration.requested_destination_id) if migration.requested_destination_id else None,
             "ports": [str(port) for port in ports],
             "volumes": [str(part.pk) for part in parts],
             "attachments": [str(attachment) for attachment in attachments],
@@ -150,7 +152,7 @@ def record_evacuation_blocked(instance: Instance, error: CloudError | Mapping[st
     """
     document = error.as_document() if isinstance(error, CloudError) else error
     said = as_evacuation_blocked(document)
-    rows = Instance.objects.filter(pk=instance.pk, node__duty="fenced")  # else it is back with its node by now
+    rows = Instance.objects.filter(pk=instance.pk, node__admin_state="fenced")  # else it is back with its node by now
     rows.update(last_error=said, updated_at=clock.now())
     return said
 

@@ -60,7 +60,7 @@ def reconcile() -> int:
 
 
 def _advance(recovery: Drain) -> int:
-    if recovery.state in DRAIN_LIVE and recovery.node.duty != "fenced":
+    if recovery.state in DRAIN_LIVE and recovery.node.admin_state != "fenced":
         cancel_superseded(recovery)
     is_live = recovery.state in DRAIN_LIVE
     changed = observe_guests(recovery, _observe)

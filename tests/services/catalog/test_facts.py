@@ -16,7 +16,7 @@ from andromede_core.documents.signed import Signed
 from andromede_core.documents.signed import sign as sign_document
 from andromede_core.facts.statements import Statement
 from andromede_core.facts.world import Horizon, at
-from controlplane.audit.models import AuditRecord, EvidenceRecord
+from controlplane.audit.models import AuditEntry, EvidenceRecord
 from controlplane.catalog import epochs, selectors, signing_keys
 from controlplane.catalog.errors import (
     FactAuthorMismatch,
@@ -93,7 +93,7 @@ def test_what_is_stated_is_believed_recorded_and_evident() -> None:
     assert selectors.statement_of(fact) == said
     assert (done.epoch, done.superseded, done.unchanged) == (before + 1, 0, 0)
     assert epochs.current() == before + 1
-    audit = AuditRecord.objects.get(verb="facts.state")
+    audit = AuditEntry.objects.get(verb="facts.state")
     assert audit.facts == {"key_id": officer().key_id, "facts": 1, "epoch": done.epoch}
     assert evidence_of(fact) == {
         "event": "stated",
@@ -406,7 +406,7 @@ def test_a_revoked_key_signs_no_more_and_what_it_has_signed_stays() -> None:
         with pytest.raises(OfficerKeyNotInForce, match="it was revoked"):
             facts_state(SYSTEM, refused)
     assert believed(MARCH) == "provider_hsm"
-    verbs = AuditRecord.objects.filter(verb__startswith="officer_key").values_list("verb", flat=True)
+    verbs = AuditEntry.objects.filter(verb__startswith="officer_key").values_list("verb", flat=True)
     assert sorted(verbs) == ["officer_key.register", "officer_key.revoke"]
 
 

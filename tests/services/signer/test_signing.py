@@ -253,7 +253,7 @@ def test_a_node_without_a_charter(waiting: Waiting) -> None:
 
 def test_a_node_that_is_fenced(waiting: Waiting) -> None:
     """Whoever has asked for it in time, or does not look."""
-    Node.objects.update(duty="fenced", fenced_by={"kind": "power"})
+    Node.objects.update(admin_state="fenced", fenced_by={"kind": "power"})
     assert waiting.refused() == "node.away"
 
 

@@ -14,7 +14,7 @@ from andromede_core.documents.messages import Reason
 from controlplane.api.base_views import ActorView, OrganizationView, ProjectView
 from controlplane.api.v1.audit.schemas import DeedOut, RequestRecordOut
 from controlplane.audit import request_log
-from controlplane.audit.models import AuditRecord, Outcome, RequestRecord
+from controlplane.audit.models import AuditEntry, Outcome, RequestRecord
 from controlplane.identity.actor import Actor
 from controlplane.kernel import concurrency
 from controlplane.kernel.listing import (
@@ -150,7 +150,7 @@ class OrganizationDeeds(OrganizationView):
 
     @route("organization_audit_deed_list", DeedOut, listing=DEEDS)
     def get(self, request: Request) -> Response:
-        rows: QuerySet[AuditRecord] = request_log.entries_of_organization(self.actor, self.organization)
+        rows: QuerySet[AuditEntry] = request_log.entries_of_organization(self.actor, self.organization)
         return DEEDS.page(request, rows).answer(DeedOut)
 
 
