@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.documents.parsing import as_rfc3339
 from andromede_core.documents.signed import BadDocument, Signed
 from andromede_core.evidence import ed25519, export_format, request_proofs
@@ -182,11 +182,11 @@ class _Verification:
 
     def _check_head(self, fresh: TreeHead, before: TreeHead | None, proof: Sequence[bytes], log: Key) -> None:
         if fresh.origin != log.name:
-            raise NoteError(Reason("it is of the log {origin}", origin=fresh.origin))
+            raise NoteError(Message("it is of the log {origin}", origin=fresh.origin))
         if before is not None and not is_consistent(
             before.size, fresh.size, old_root=before.root, new_root=fresh.root, proof=proof
         ):
-            raise NoteError(Reason("the log does not go on from the checkpoint of size {size}", size=before.size))
+            raise NoteError(Message("the log does not go on from the checkpoint of size {size}", size=before.size))
 
     # ── records one by one ────────────────────────────────────────────────────────────────────────
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from andromede_core.documents.canonical import dumps
-from andromede_core.documents.messages import Reason, reason_of
+from andromede_core.documents.messages import Message, message_of
 from andromede_core.documents.parsing import Malformed, as_rfc3339
 from andromede_core.documents.signed import BadDocument, Signed, Verify
 from andromede_core.facts import statements
@@ -52,18 +52,18 @@ from controlplane.kernel import clock
 CLOCK_SKEW = timedelta(minutes=5)  # maximum lead of an officer's clock
 SIZE_MAX_BYTES = 32 * 1024  # of one statement; the longest list of certificates seen has 4 KiB
 FACTS_MAX = 5000  # of one request; a whole catalogue has some hundreds
-REVIEW_PAST = Reason("its review date has passed, so its value would be unknown at once.")
-REVIEW_BEFORE_ATTESTED = Reason("its review date is not after its attestation date.")
-ATTESTED_LATER = Reason("its attestation date is in the future.")
-TOO_LONG = Reason("it is larger than a statement may be.")
+REVIEW_PAST = Message("its review date has passed, so its value would be unknown at once.")
+REVIEW_BEFORE_ATTESTED = Message("its review date is not after its attestation date.")
+ATTESTED_LATER = Message("its attestation date is in the future.")
+TOO_LONG = Message("it is larger than a statement may be.")
 MEASURED, THIRD_PARTY = "measured", "third_party"
-NOBODY_MEASURES = Reason("it claims to be measured, and no measuring key is known here.")
-ONE_OFFICER = Reason(
+NOBODY_MEASURES = Message("it claims to be measured, and no measuring key is known here.")
+ONE_OFFICER = Message(
     "a third party's statement needs the digest of its document (evidence_sha256) and the signatures of two officers."
 )
 # Attributes of nodes and pools that no decision reads; a fact about them would mislead.
 NOT_READ = ("node.dedicated_to", "pool.replica_zones")
-NOTHING_READS_IT = Reason("no decision reads this attribute yet.")
+NOTHING_READS_IT = Message("no decision reads this attribute yet.")
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def _facts_in_force(subject_ids: Collection[str]) -> Mapping[Subject, list[Fact]
 def _checked(documents: Sequence[Signed], *, now: datetime) -> list[Entry]:
     if len(documents) > FACTS_MAX:
         raise FactMalformed(
-            field="facts", place="facts", reason=Reason("has more than {limit} statements", limit=FACTS_MAX)
+            field="facts", place="facts", reason=Message("has more than {limit} statements", limit=FACTS_MAX)
         )
     known = {key.key_id: key for key in OfficerKey.objects.filter(key_id__in={each.key_id for each in documents})}
     verifiers = {key_id: signing_keys.verifier(key.public_key) for key_id, key in known.items()}
@@ -234,13 +234,13 @@ def _read(document: Signed, at: str) -> Statement:
         for name, value in statement.payload().items():
             if dumps(document.payload[name]) != dumps(value):
                 raise Malformed(
-                    f"{at}/p.{name}", Reason("must be written as {value}", value=dumps(value).decode()[:200])
+                    f"{at}/p.{name}", Message("must be written as {value}", value=dumps(value).decode()[:200])
                 )
     except Malformed as exc:
         raise FactMalformed(field=_pointer(exc.place), place=_place(exc.place), reason=exc.problem) from exc
     except ValueError as exc:
         raise FactMalformed(
-            field=f"{at}/p/value", place="value", reason=Reason("is not acceptable: {error}", error=reason_of(exc))
+            field=f"{at}/p/value", place="value", reason=Message("is not acceptable: {error}", error=message_of(exc))
         ) from exc
     return statement
 
@@ -252,7 +252,7 @@ def _pointer(place: str) -> str:
 
 def _place(place: str) -> str:
     """Convert a path: facts/0/p.value[2].valid_to → value[2].valid_to"""
-    return place.partition("/p.")[2] or Reason("it")
+    return place.partition("/p.")[2] or Message("it")
 
 
 def _check_signature(document: Signed, statement: Statement, key: OfficerKey, verify: Verify, at: str) -> None:

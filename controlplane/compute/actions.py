@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from andromede_core.documents.messages import Reason, either
+from andromede_core.documents.messages import Message, either
 from controlplane.compute.errors import InstanceWrongState
 from controlplane.compute.models import Instance
 from controlplane.operations.errors import Busy
@@ -63,5 +63,5 @@ def allowed(instance: Instance, held_by: UUID | str | None) -> list[dict[str, An
 def _wrong_state(instance: Instance, wanted: tuple[str, ...]) -> InstanceWrongState | None:
     if instance.state in wanted and not instance.is_deleting:
         return None
-    state = Reason("being deleted") if instance.is_deleting else instance.state
+    state = Message("being deleted") if instance.is_deleting else instance.state
     return InstanceWrongState(state=state, wanted=either(*wanted))

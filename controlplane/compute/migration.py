@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Max, Model, QuerySet
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.audit.services import audit_entry, record
 from controlplane.compute.actions import EVACUATION, MOVE
 from controlplane.compute.attachments import attached_volume_request, instance_with_volumes_request
@@ -58,46 +58,46 @@ def is_off(instance: Instance) -> bool:
     return instance.state == "stopped"
 
 
-def migration_obstacles(instance: Instance) -> list[Reason]:
+def migration_obstacles(instance: Instance) -> list[Message]:
     """Return the reasons against a migration that are known without placement; empty if there are none."""
     found = [reason for reason in (_state_obstacle(instance), _node_obstacle(instance)) if reason is not None]
     local = Attachment.objects.filter(instance=instance, is_read_only=True, volume__pool=None)
     still = local.select_related("volume").first()
     if still is not None:
         found.append(
-            Reason("its volume {volume} is attached read-only and cannot be migrated.", volume=still.volume.name)
+            Message("its volume {volume} is attached read-only and cannot be migrated.", volume=still.volume.name)
         )
     hold = ResourceLock.objects.filter(resource_id__in=affected_ids(instance)).select_related("operation").first()
     if hold is not None:
-        found.append(Reason("another operation ({kind}) works on it.", kind=hold.operation.kind))
+        found.append(Message("another operation ({kind}) works on it.", kind=hold.operation.kind))
     return found
 
 
-def _state_obstacle(instance: Instance) -> Reason | None:
+def _state_obstacle(instance: Instance) -> Message | None:
     if instance.is_deleting:
-        return Reason("it is being deleted.")
+        return Message("it is being deleted.")
     if is_off(instance):
         is_up = instance.power_state in ("running", "paused")
-        return Reason("it is stopped, and its guest is still {state}.", state=instance.power_state) if is_up else None
+        return Message("it is stopped, and its guest is still {state}.", state=instance.power_state) if is_up else None
     if instance.state != "active":
-        return Reason("it is {state}, and does not run.", state=instance.state)
+        return Message("it is {state}, and does not run.", state=instance.state)
     if instance.power_state != "running":
-        return Reason("its guest is {state}, and does not run.", state=instance.power_state)
+        return Message("its guest is {state}, and does not run.", state=instance.power_state)
     return None
 
 
-def _node_obstacle(instance: Instance) -> Reason | None:
+def _node_obstacle(instance: Instance) -> Message | None:
     node = instance.node
     if node is None:
-        return Reason("it is on no node.")
+        return Message("it is on no node.")
     if node.state == "unreachable":
-        return Reason("its node does not answer.")
+        return Message("its node does not answer.")
     if LIVE_MIGRATION not in node.traits:
-        return Reason("its node does not support migrations.")
+        return Message("its node does not support migrations.")
     if is_off(instance) and COLD_MIGRATION not in node.traits:
-        return Reason("its node does not support cold migrations. Its agent is too old.")
+        return Message("its node does not support cold migrations. Its agent is too old.")
     if not cpu_traits(node):
-        return Reason("its node does not report the CPU of its guests. Its agent is too old.")
+        return Message("its node does not report the CPU of its guests. Its agent is too old.")
     return None
 
 
@@ -256,7 +256,7 @@ def _check_locked(instance: Instance, migration: Migration, state: str) -> None:
     """Check under the row lock that the instance is as placement saw it and has no other operation."""
     is_as_before = instance.state == state and not instance.is_deleting and instance.node_id == migration.source_id
     if not is_as_before:
-        raise InstanceNotMovable(reason=Reason("it has just changed. Try again."))
+        raise InstanceNotMovable(reason=Message("it has just changed. Try again."))
 
 
 def next_generation(instance: Instance, attachments: list[Attachment]) -> int:

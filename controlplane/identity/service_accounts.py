@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from django.db import transaction
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.audit.services import record_of_organization
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import NameTaken, PersonsRole, RoleNeeded
@@ -86,7 +86,7 @@ def _may_have(actor: Actor, account: ServiceAccount) -> None:
 
 
 def _taken(name: str) -> NameTaken:
-    return NameTaken(field="name", kind=Reason("service account"), name=name)
+    return NameTaken(field="name", kind=Message("service account"), name=name)
 
 
 def _record(actor: Actor, verb: str, account: ServiceAccount, grants: Grants, *, is_disabled: bool = False) -> None:

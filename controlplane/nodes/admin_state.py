@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from django.db import transaction
 
-from andromede_core.documents.messages import Reason, either
+from andromede_core.documents.messages import Message, either
 from controlplane.audit import evidence_log
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
@@ -96,7 +96,7 @@ def node_retire(actor: Actor, node: Node, *, reason: str) -> None:
     if used.vcpus_used or used.memory_mib_used or used.disk_gib_used:
         raise NodeNotRetirable(
             node=node.name,
-            reason=Reason(
+            reason=Message(
                 "{vcpus} vCPUs, {memory_mib} MiB and {disk_gib} GiB are allocated there",
                 vcpus=used.vcpus_used,
                 memory_mib=used.memory_mib_used,
@@ -118,9 +118,9 @@ def mark_fenced(actor: Actor, node: Node, *, proof: Mapping[str, object]) -> Non
     actor.may_operate()
     require_admin_state(node, IN_SERVICE, "cordoned", "draining", "maintenance")
     if not proof:
-        raise NodeNotFenceable(node=node.name, reason=Reason("nothing proves that it is off"))
+        raise NodeNotFenceable(node=node.name, reason=Message("nothing proves that it is off"))
     if Node.objects.select_for_update(no_key=True).get(pk=node.pk).state != "unreachable":
-        raise NodeNotFenceable(node=node.name, reason=Reason("it is reachable"))
+        raise NodeNotFenceable(node=node.name, reason=Message("it is reachable"))
     Node.objects.filter(pk=node.pk).update(fenced_by=dict(proof))
     admin_state_change(actor, node, "fenced", verb="node.fence", reason=str(proof.get("reason", "")), proof=dict(proof))
     said = {"incident": "node-fenced", "node": str(node.pk), "zone": node.zone_id, "proof": dict(proof)}

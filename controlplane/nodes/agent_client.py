@@ -23,7 +23,7 @@ from opentelemetry.trace import SpanKind
 
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.kernel.db import forbid_transaction
 from controlplane.kernel.errors import CloudError
 from controlplane.nodes import agent_call_metrics, channels
@@ -183,10 +183,10 @@ def translate_error(exc: grpc.RpcError) -> NodeUnreachable | NodeFailed | NodeRe
     if status is grpc.StatusCode.UNIMPLEMENTED:
         return NodeOutdated(**facts)
     if status is grpc.StatusCode.RESOURCE_EXHAUSTED and TOO_LARGE in (exc.details() or ""):
-        return NodeRefused(reason=Reason("the message to it or from it is too large."), **facts)
+        return NodeRefused(reason=Message("the message to it or from it is too large."), **facts)
     if status in FAILED:
-        return NodeFailed(reason=Reason("its agent had an internal error."), **facts)
-    return NodeRefused(reason=Reason("its agent does not accept the call."), **facts)
+        return NodeFailed(reason=Message("its agent had an internal error."), **facts)
+    return NodeRefused(reason=Message("its agent does not accept the call."), **facts)
 
 
 def subject(resource_id: UUID, generation: int) -> pb.Subject:

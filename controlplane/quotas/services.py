@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.audit.services import record, record_of_organization
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
@@ -96,7 +96,7 @@ def _check(project_id: UUID, organization_id: UUID, resource_id: UUID, amounts: 
                 parts += level == "project"
         for dimension, requested in amounts.items():
             own = used["own"].get(dimension, 0)
-            for level in (Reason("project"), Reason("organization")):
+            for level in (Message("project"), Message("organization")):
                 others, limit = used[str(level)].get(dimension, 0) - own, limits[str(level)][dimension]
                 if requested > own and others + requested > limit:
                     raise QuotaExceeded(level=level, dimension=dimension, used=others, requested=requested, limit=limit)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.core.exceptions import ObjectDoesNotExist
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.permits.permit import Contents, Peer, address
 from controlplane.compute.attachments import attached_volume_request, instance_with_volumes_request
 from controlplane.compute.migration import migration_of, migration_request
@@ -56,11 +56,11 @@ def for_operation(operation: Operation, op: str) -> PermitScope:
     """
     read = KINDS.get(op)
     if read is None:
-        raise PermitOutdated(reason=Reason("{kind} needs none.", kind=op))
+        raise PermitOutdated(reason=Message("{kind} needs none.", kind=op))
     try:
         return read(operation)
     except ObjectDoesNotExist as exc:
-        raise PermitOutdated(reason=Reason("its resource no longer exists.")) from exc
+        raise PermitOutdated(reason=Message("its resource no longer exists.")) from exc
 
 
 INSTANCES = Prepared(
@@ -128,7 +128,7 @@ def _of_evacuation(operation: Operation) -> PermitScope:
     migration = migration_of(operation)
     source = migration.source
     if migration.kind != EVACUATE or source.admin_state != "fenced" or not source.fenced_by:
-        raise PermitOutdated(reason=Reason("its source node is not fenced."))
+        raise PermitOutdated(reason=Message("its source node is not fenced."))
     return replace(_incoming_scope(operation), peer=None)
 
 
@@ -136,7 +136,7 @@ def _outgoing_scope(operation: Operation) -> PermitScope:
     """Return the scope at the source, which gets nothing: only its peer, whose zone the decision has to admit."""
     migration = migration_of(operation)
     if migration.destination is None:
-        raise PermitOutdated(reason=Reason("it has no destination."))
+        raise PermitOutdated(reason=Message("it has no destination."))
     whole = _of_whole(operation, migration.instance)
     return replace(
         whole,

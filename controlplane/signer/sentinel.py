@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 
 from andromede_core.documents import signed
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.documents.parsing import Malformed
 from andromede_core.documents.signed import BadDocument, Signed
 from andromede_core.permits import sentinel_signature
@@ -50,7 +50,7 @@ def _answer(row: Row) -> None:
     envelope = signed.read(bytes(row.document or b""))
     said = _signed_permit(envelope, reading.trusted)
     if row.decision is None or str(row.decision.pk) != said.decision or not row.decision.is_admitted:
-        raise PermitDisputed(reason=Reason("it does not follow from the decision that it names."))
+        raise PermitDisputed(reason=Message("it does not follow from the decision that it names."))
     known = trusted_facts.load(said.zone, said.epoch)
     if known.epoch != said.epoch or not permits.is_current(row.decision, reading.standing) or clock.now() >= said.exp:
         move(row, PERMIT, "void")
@@ -69,21 +69,21 @@ def _signed_permit(envelope: Signed, trusted: NodeTrust) -> Permit:
     """Return the signer's document, if its signature is valid."""
     key = trusted.keyset.keys.get(envelope.key_id)
     if key is None or key.use != "permit" or key.id in trusted.denied.kids:
-        raise PermitDisputed(reason=Reason("its key {key} is not a signer's key.", key=envelope.key_id))
+        raise PermitDisputed(reason=Message("its key {key} is not a signer's key.", key=envelope.key_id))
     try:
         envelope.check(KIND, algorithms.verifier(key.public_key))
         return parse(envelope.payload)
     except (BadDocument, Malformed) as exc:
-        raise PermitDisputed(reason=Reason("{error}.", error=exc)) from exc
+        raise PermitDisputed(reason=Message("{error}.", error=exc)) from exc
 
 
 def _compare(said: Permit, own: Permit) -> None:
     ours, theirs = own.payload(), said.payload()
     other = [name for name in ours if name not in OF_THE_MOMENT and ours[name] != theirs[name]]
     if other:
-        raise PermitDisputed(reason=Reason("its fields {fields} would differ.", fields=", ".join(other)))
+        raise PermitDisputed(reason=Message("its fields {fields} would differ.", fields=", ".join(other)))
     if said.exp > own.exp or said.nbf > clock.now():
-        raise PermitDisputed(reason=Reason("it lasts longer than what it rests on."))
+        raise PermitDisputed(reason=Message("it lasts longer than what it rests on."))
 
 
 @transaction.atomic

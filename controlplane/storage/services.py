@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from andromede_core.documents.messages import Reason, either
+from andromede_core.documents.messages import Message, either
 from andromede_core.policy.clauses import Policy
 from controlplane.audit.services import audit_entry, record
 from controlplane.catalog.errors import ImageSizeMismatch
@@ -288,7 +288,7 @@ def volume_delete(actor: Actor, volume: Volume, *, attached_to: UUID | None) -> 
         raise VolumeInUse(instance=str(attached_to))
     volume_lock(volume)
     if volume.state == "in-use":
-        raise VolumeWrongState(state=volume.state, wanted=Reason("not attached"))
+        raise VolumeWrongState(state=volume.state, wanted=Message("not attached"))
     Volume.objects.filter(pk=volume.pk).update(is_deleting=True, updated_at=clock.now())
     wish = OperationRequest(
         "volume.delete",
@@ -323,5 +323,5 @@ def volume_lock(volume: Volume) -> None:
 def require_volume_state(volume: Volume, *wanted: str) -> None:
     """Raise VolumeWrongState unless the volume is in one of the states and not being deleted."""
     if volume.is_deleting or volume.state not in wanted:
-        state = Reason("being deleted") if volume.is_deleting else volume.state
+        state = Message("being deleted") if volume.is_deleting else volume.state
         raise VolumeWrongState(state=state, wanted=either(*wanted))

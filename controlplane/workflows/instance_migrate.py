@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db.models.functions import Greatest
 
 from agents.protocol import agent_pb2 as pb
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.catalog.models import Image
 from controlplane.compute.errors import MigrationFailed, MigrationSourceLost
 from controlplane.compute.migration import is_off, migrated_volume_request, migration_of, migration_request
@@ -214,7 +214,7 @@ def _to_stop(operation: Operation) -> CloudError | None:
     if operation.is_cancellable and leases.is_cancel_requested(operation):
         return Cancelled()
     if clock.now() >= operation.deadline_at:
-        return DeadlineExceeded(limit_s=_limit_s(operation), obstacle=Reason("the guest was still migrating."))
+        return DeadlineExceeded(limit_s=_limit_s(operation), obstacle=Message("the guest was still migrating."))
     return None
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.node_lifecycle.fencing import bmcs, fencing
@@ -38,7 +38,7 @@ def see_off(operation: Operation) -> None:
     if state == OFF:
         return
     if clock.now() > operation.deadline_at:
-        raise PowerNotOff(reason=Reason("it still reports {state}", state=state))
+        raise PowerNotOff(reason=Message("it still reports {state}", state=state))
     raise StepPending(f"Its BMC says {state}.", delay=LOOK_AGAIN)
 
 
@@ -50,7 +50,7 @@ def confirm_off(operation: Operation) -> None:
     state = bmcs.power_state(node)
     if state != OFF:
         raise PowerNotOff(
-            reason=Reason("it reported Off, then {state}: something switches the node on again", state=state)
+            reason=Message("it reported Off, then {state}: something switches the node on again", state=state)
         )
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.placement.decision import Decision
 from controlplane.compute.errors import InstanceNotEvacuable, InstanceNotMovable, InstanceNotRestarted
 from controlplane.compute.migration import migration_obstacles, migration_request
@@ -101,7 +101,7 @@ def start_obstacles(node: Node, instance: Instance) -> tuple[Document, ...]:
     Nothing is written.
     """
     if instance.restart_policy == NEVER:
-        reason = Reason("its restart policy is {policy}. Start it by hand.", policy=NEVER)
+        reason = Message("its restart policy is {policy}. Start it by hand.", policy=NEVER)
         return (InstanceNotRestarted(reason=reason).as_document(),)
     try:
         taken = decisions.redecide_in_place(instance_placement_request(instance, operation="instance.start"), node.pk)

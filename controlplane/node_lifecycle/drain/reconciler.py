@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.compute.actions import MOVE
 from controlplane.compute.errors import InstanceNotMovable
 from controlplane.compute.migration import MigrationOptions, instance_migrate
@@ -208,7 +208,9 @@ def _why_still_there(guest: DrainGuest) -> dict[str, object]:
     """Return why the guest is still on the node although its operation has ended."""
     operation = Operation.objects.filter(pk__in=[guest.operation_id]).first()
     error = operation.error if operation is not None else None
-    return error or InstanceNotMovable(reason=Reason("its operation ended, but it is still on the node.")).as_document()
+    return (
+        error or InstanceNotMovable(reason=Message("its operation ended, but it is still on the node.")).as_document()
+    )
 
 
 def _replan_running(drain: Drain, guest: DrainGuest, instance: Instance) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from django.db import transaction
 
-from andromede_core.documents.messages import Reason, reason_of
+from andromede_core.documents.messages import Message, message_of
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
@@ -66,12 +66,12 @@ def _check(new: NewBmc) -> None:
     try:
         redfish.parse_address(new.address)
     except ValueError as exc:
-        raise InvalidRequest(field="address", reason=reason_of(exc)) from exc
+        raise InvalidRequest(field="address", reason=message_of(exc)) from exc
     if not SHA256.fullmatch(new.certificate_sha256):
-        reason = Reason("it must be the SHA-256 of the certificate: 64 hexadecimal digits.")
+        reason = Message("it must be the SHA-256 of the certificate: 64 hexadecimal digits.")
         raise InvalidRequest(field="certificate_sha256", reason=reason)
     if not SYSTEM_ID.fullmatch(new.system_id):
-        reason = Reason("it must be letters, digits, dots, dashes and underscores.")
+        reason = Message("it must be letters, digits, dots, dashes and underscores.")
         raise InvalidRequest(field="system_id", reason=reason)
 
 
@@ -109,5 +109,5 @@ def _access(row: Bmc) -> Access:
     try:
         password = decrypt(bytes(row.encrypted_password), purpose=PURPOSE, row_id=row.pk)
     except DecryptionFailed as exc:
-        raise BmcRefused(reason=Reason("its stored password cannot be decrypted; set it again")) from exc
+        raise BmcRefused(reason=Message("its stored password cannot be decrypted; set it again")) from exc
     return Access(row.address, row.username, password.decode(), row.certificate_sha256, row.system_id)

@@ -17,7 +17,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.nodes import admin_state
@@ -28,7 +28,7 @@ from controlplane.operations.models import Operation
 from controlplane.operations.services import OperationRequest, enqueue
 
 FENCEABLE = (IN_SERVICE, "cordoned", "draining", "maintenance")
-HEARD = Reason("it is reachable")
+HEARD = Message("it is reachable")
 # Clocks of machines drift by far less; this share is added to a time that a node measures.
 DRIFT = 0.01
 # Switching off takes seconds; a BMC that needs longer than this has failed.
@@ -73,31 +73,31 @@ def latest_evidence(node: Node) -> FenceEvidence | None:
     return FenceEvidence.objects.filter(node=node).order_by("-created_at").first()
 
 
-def _in_the_way(node: Node) -> Reason | None:
+def _in_the_way(node: Node) -> Message | None:
     """Return the obstacle to fencing by any kind."""
     if node.admin_state not in FENCEABLE:
-        return Reason("it is {duty}", duty=node.admin_state)
+        return Message("it is {duty}", duty=node.admin_state)
     if node.state == "ready":
         return HEARD
-    return None if node.state == "unreachable" else Reason("it never sent a heartbeat")
+    return None if node.state == "unreachable" else Message("it never sent a heartbeat")
 
 
 def _power(node: Node) -> AvailableEvidence:
     bmc = Bmc.objects.filter(node=node).first()
     if bmc is None:
-        return AvailableEvidence("power", counts=False, reason=Reason("its BMC is not configured"))
+        return AvailableEvidence("power", counts=False, reason=Message("its BMC is not configured"))
     return AvailableEvidence("power", counts=True, facts={"bmc": bmc.address})
 
 
 def _lease(node: Node) -> AvailableEvidence:
     if node.fences_within_s is None:
-        return AvailableEvidence("lease", counts=False, reason=Reason("it did not fence itself at its last heartbeat"))
+        return AvailableEvidence("lease", counts=False, reason=Message("it did not fence itself at its last heartbeat"))
     if node.leased_until is None:
-        return AvailableEvidence("lease", counts=False, reason=Reason("it never had a node lease"))
+        return AvailableEvidence("lease", counts=False, reason=Message("it never had a node lease"))
     since, facts = guests_stopped_at(node.leased_until, node.fences_within_s), _lease_facts(node)
     if clock.now() > since:
         return AvailableEvidence("lease", counts=True, since=since, facts=facts)
-    waiting = Reason("its node lease ended too recently; wait until {moment}", moment=since.isoformat("T", "seconds"))
+    waiting = Message("its node lease ended too recently; wait until {moment}", moment=since.isoformat("T", "seconds"))
     return AvailableEvidence("lease", counts=False, reason=waiting, since=since, facts=facts)
 
 
@@ -138,7 +138,7 @@ def node_fence(actor: Actor, node: Node, *, kind: str, reason: str) -> Fencing:
     if kind == "power":
         return Fencing(operation=_power_operation(actor, node, reason))
     if kind == "attestation" and actor.user_id is None:
-        raise NodeNotFenceable(node=node.name, reason=Reason("only a person can attest that it is off"))
+        raise NodeNotFenceable(node=node.name, reason=Message("only a person can attest that it is off"))
     return Fencing(evidence=record_fence_evidence(actor, node, kind=kind, reason=reason, detail=found.facts))
 
 

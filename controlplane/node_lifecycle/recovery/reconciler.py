@@ -12,7 +12,7 @@ from typing import cast
 from django.db import transaction
 from django.db.models import Q
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.compute.actions import EVACUATION
 from controlplane.compute.errors import EvacuationBlocked, InstanceNotEvacuable
 from controlplane.compute.models import Instance
@@ -118,7 +118,7 @@ def _why_still_down(guest: DrainGuest) -> dict[str, object]:
     operation = Operation.objects.filter(pk__in=[guest.operation_id]).first()
     error = operation.error if operation is not None else None
     if error is None:
-        return InstanceNotEvacuable(reason=Reason("its operation ended, but it is still on the node.")).as_document()
+        return InstanceNotEvacuable(reason=Message("its operation ended, but it is still on the node.")).as_document()
     return as_evacuation_blocked(error) if error["code"] in {refusal.code for refusal in PLACEMENT_REFUSALS} else error
 
 

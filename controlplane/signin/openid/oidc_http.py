@@ -17,7 +17,7 @@ from urllib.parse import quote
 import httpx
 from django.conf import settings
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.kernel import safe_http
 from controlplane.signin.errors import OpenIdRefused, ProviderUnavailable
 from controlplane.signin.openid.providers import Provider
@@ -151,7 +151,7 @@ def exchange(
     answer = _send(provider, "POST", endpoints.token, data=form, auth=credentials)
     if answer.status_code in (400, 401, 403):
         log.warning("OpenID provider %s refuses a code: %s", provider.name, _error_of(answer))
-        raise OpenIdRefused(reason=Reason("it rejected the code."))
+        raise OpenIdRefused(reason=Message("it rejected the code."))
     return _json(provider, answer)
 
 

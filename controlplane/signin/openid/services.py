@@ -16,7 +16,7 @@ from django.core.validators import validate_email
 from django.db import transaction
 from httpx import URL
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.identity.credentials import actor_for, need_active
@@ -147,7 +147,7 @@ def _complete(provider: Provider, answer: Answer, *, user: User | None) -> Mappi
         raise OpenIdOver()
     endpoints = oidc_http.discover(provider)
     if endpoints.is_issuer_told and not answer.iss:
-        raise OpenIdRefused(reason=Reason("its answer names no issuer (iss)."))
+        raise OpenIdRefused(reason=Message("its answer names no issuer (iss)."))
     tokens = oidc_http.exchange(
         provider, endpoints, code=answer.code, verifier=begun.verifier, redirect_uri=begun.redirect_uri
     )
@@ -156,7 +156,7 @@ def _complete(provider: Provider, answer: Answer, *, user: User | None) -> Mappi
     if not {provider.group_claim, "email"} <= said.keys() and isinstance(tokens.get("access_token"), str):
         more = oidc_http.userinfo(provider, endpoints, tokens["access_token"])
         if more.get("sub") != said["sub"] and more:
-            raise OpenIdRefused(reason=Reason("its user information is about another user."))
+            raise OpenIdRefused(reason=Message("its user information is about another user."))
         said = {**more, **said}
     return said
 
@@ -208,13 +208,13 @@ def _newcomer(provider: Provider, said: Mapping[str, Any], *, has_roles: bool) -
     """
     email = said.get("email")
     if not has_roles and not (isinstance(email, str) and is_invited(email)):
-        raise OpenIdRefused(reason=Reason("none of your groups gives you a role here."))
+        raise OpenIdRefused(reason=Message("none of your groups gives you a role here."))
     if not isinstance(email, str) or said.get("email_verified") is not True:
-        raise OpenIdRefused(reason=Reason("it has not verified your address."))
+        raise OpenIdRefused(reason=Message("it has not verified your address."))
     try:
         validate_email(email)
     except ValidationError as exc:
-        raise OpenIdRefused(reason=Reason("it has not verified your address.")) from exc
+        raise OpenIdRefused(reason=Message("it has not verified your address.")) from exc
     known = User.objects.filter(email__iexact=email).first()
     if known is not None:
         return _invited(provider, known, str(said["sub"]))

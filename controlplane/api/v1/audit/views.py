@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.api.base_views import ActorView, OrganizationView, ProjectView
 from controlplane.api.v1.audit.schemas import DeedOut, RequestRecordOut
 from controlplane.audit import request_log
@@ -84,7 +84,7 @@ class RequestLogView(APIView):
     def exported(self, request: Request, rows: QuerySet[RequestRecord]) -> StreamingHttpResponse:
         wanted = request.query_params.get("format", FORMATS[0])
         if wanted not in FORMATS:
-            raise invalid("format", Reason("it must be one of {known}.", known=", ".join(FORMATS)))
+            raise invalid("format", Message("it must be one of {known}.", known=", ".join(FORMATS)))
         rows = rows.filter(REQUESTS.condition(request.query_params))
         is_table = wanted == "csv"
         parts: Iterator[bytes] = request_log.exported(
