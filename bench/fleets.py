@@ -103,8 +103,8 @@ def _fact(kind: str, subject: str, attribute: str, value: object) -> Fact:
 @transaction.atomic
 def restate(zone: str, attribute: str, value: object) -> None:
     """Correct one fact."""
-    believed = Fact.objects.filter(subject_id=zone, attribute=attribute, superseded_at__isnull=True)
-    believed.update(superseded_at=clock.now())
+    current = Fact.objects.filter(subject_id=zone, attribute=attribute, superseded_at__isnull=True)
+    current.update(superseded_at=clock.now())
     _fact("zone", zone, attribute, value).save(force_insert=True)
     FactsEpoch.objects.update(value=F("value") + 1)
 

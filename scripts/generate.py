@@ -104,9 +104,9 @@ def errors() -> Documents:
     ]
     made = {}
     for code in problem_pages.codes():
-        said = problem_pages.page(code)
-        again = "yes" if said["retryable"] else "no"
-        lines.append(f"| [`{code}`](errors/{code}.md) | {said['status']} | {again} | {said['detail']} |")
+        problem = problem_pages.page(code)
+        retryable = "yes" if problem["retryable"] else "no"
+        lines.append(f"| [`{code}`](errors/{code}.md) | {problem['status']} | {retryable} | {problem['detail']} |")
         made[f"errors/{code}.md"] = problem_pages.text(code)
     return {"errors.md": "\n".join([*lines, ""]), **made}
 

@@ -40,7 +40,7 @@ PARTY_ROLES = (
 )
 NONE = "none"  # known: there is no such moment; null: unknown
 # Common wrong codes, and the standard's codes for them.
-MEANT = {"UK": "GB", "EL": "GR"}
+TERRITORY_ALIASES = {"UK": "GB", "EL": "GR"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +259,6 @@ def correction(attribute: Attribute, value: object) -> str:
         if isinstance(member, str) and member.startswith("@"):
             name = reprlib.repr(member)
             return Message("; {name} names a set, and only policies name sets, where they list territories", name=name)
-        if attribute.is_territory and isinstance(member, str) and member in MEANT:
-            return Message("; the code of {member} is {code}", member=member, code=MEANT[member])
+        if attribute.is_territory and isinstance(member, str) and member in TERRITORY_ALIASES:
+            return Message("; the code of {member} is {code}", member=member, code=TERRITORY_ALIASES[member])
     return ""

@@ -311,13 +311,13 @@ def _zone(body: dict[str, object], at: str) -> tuple[list[Statement], ZoneEntry]
     return statements, entry
 
 
-def assertion_of(certificates: object, said: str) -> str:
+def assertion_of(certificates: object, stated: str) -> str:
     """Return the assurance of an entry's certificates.
 
     It is the entry's own, but at least `certificate` where each certificate names its document.
     """
     is_evidenced = isinstance(certificates, list) and all(each.get("evidence_sha256") for each in certificates)
-    return max(said, "certificate", key=ASSERTIONS.index) if certificates and is_evidenced else said
+    return max(stated, "certificate", key=ASSERTIONS.index) if certificates and is_evidenced else stated
 
 
 def _flat(body: Mapping[str, object]) -> Iterable[tuple[str, object]]:

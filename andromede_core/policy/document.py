@@ -92,8 +92,8 @@ def atom_document(atom: Clause) -> dict[str, object]:
         "waivable": atom.is_waivable,
     }
     optional = demanded | selected
-    said = {name: value for name, value in optional.items() if value or (name == "value" and value is not None)}
-    return {"id": atom.id, "op": atom.op, **said}
+    members = {name: value for name, value in optional.items() if value or (name == "value" and value is not None)}
+    return {"id": atom.id, "op": atom.op, **members}
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,20 +102,21 @@ def _deeds(records: Sequence[RequestRecord]) -> dict[UUID, list[AuditEntry]]:
     within = (min(each.opened_at for each in records), max(ends))
     named_so = {each.request_id for each in records}
     named = defaultdict(list)
-    for deed in AuditEntry.objects.filter(request_id__in=named_so, created_at__range=within).order_by("pk"):
-        named[deed.request_id, deed.credential_id].append(deed)
+    for entry in AuditEntry.objects.filter(request_id__in=named_so, created_at__range=within).order_by("pk"):
+        named[entry.request_id, entry.credential_id].append(entry)
     return {
-        each.pk: [deed for deed in named[each.request_id, each.credential_id] if _is_of(deed, each)] for each in records
+        each.pk: [entry for entry in named[each.request_id, each.credential_id] if _is_of(entry, each)]
+        for each in records
     }
 
 
-def _is_of(deed: AuditEntry, record: RequestRecord) -> bool:
+def _is_of(entry: AuditEntry, record: RequestRecord) -> bool:
     """Return True for an entry of the request that the reader of the request may see: for a request in a project or an
     organization only entries about that.
     """
-    is_within = record.completed_at is not None and record.opened_at <= deed.created_at <= record.completed_at
-    is_of_project = record.project_id is None or deed.project_id in (None, record.project_id)
-    is_of_organization = record.organization_id is None or deed.organization_id in (None, record.organization_id)
+    is_within = record.completed_at is not None and record.opened_at <= entry.created_at <= record.completed_at
+    is_of_project = record.project_id is None or entry.project_id in (None, record.project_id)
+    is_of_organization = record.organization_id is None or entry.organization_id in (None, record.organization_id)
     return is_within and is_of_project and is_of_organization
 
 

@@ -95,8 +95,8 @@ def record_of_user(actor: Actor, verb: str, user_id: UUID, *, resource_id: UUID 
 
 
 def _rows(actor: Actor, verb: str, resource_id: UUID, place: AuditScope, facts: Mapping[str, object]) -> list[Model]:
-    told = audit_entry_events(actor, verb, resource_id, project_id=place.project_id, facts=facts)
-    return [_record(actor, verb, resource_id, place, facts), *told]
+    events = audit_entry_events(actor, verb, resource_id, project_id=place.project_id, facts=facts)
+    return [_record(actor, verb, resource_id, place, facts), *events]
 
 
 def _record(actor: Actor, verb: str, resource_id: UUID, place: AuditScope, facts: Mapping[str, object]) -> AuditEntry:

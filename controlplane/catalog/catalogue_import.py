@@ -163,19 +163,19 @@ class Comparison:
 
     def _is_same(self, wanted: ImportedStatement, fact: Fact) -> bool:
         """Return True if the statement adds nothing: a later beginning of the same value is no change."""
-        said = wanted.statement
+        statement = wanted.statement
         is_same = (fact.value, fact.valid_to, fact.assertion, fact.evidence_sha256) == (
-            said.value,
-            said.valid_to,
-            said.assertion,
-            said.evidence_sha256,
+            statement.value,
+            statement.valid_to,
+            statement.assertion,
+            statement.evidence_sha256,
         )
         is_fresh = (
-            fact.review_by == said.review_by
+            fact.review_by == statement.review_by
             if wanted.is_review_given
-            else fact.review_by > self.now + RENEWED_BEFORE or period(said)[1] <= self.now
+            else fact.review_by > self.now + RENEWED_BEFORE or period(statement)[1] <= self.now
         )
-        return is_same and is_fresh and fact.valid_from <= said.valid_from and fact.key_id not in self.revoked
+        return is_same and is_fresh and fact.valid_from <= statement.valid_from and fact.key_id not in self.revoked
 
     def _is_unsaid(self, fact: Fact, gap: Period) -> bool:
         return fact.value is not None and overlap(period(statement_of(fact)), gap)

@@ -106,13 +106,13 @@ def state(actor: Actor, documents: Sequence[Signed]) -> FactsStated:
     actor.may_operate()
     entries = _checked(documents, now=clock.now())
     lock_statements()
-    believed = _facts_in_force({entry.statement.subject_id for entry in entries})
+    current = _facts_in_force({entry.statement.subject_id for entry in entries})
     changes = Changes()
     for about, group in _grouped(entries).items():
-        changes.add(group, believed.get(about, ()))
+        changes.add(group, current.get(about, ()))
     for entry, _ in changes.new:
         _check_assertion(entry)
-    _need_agreement(changes, believed)
+    _need_agreement(changes, current)
     if not changes.new:
         return FactsStated(epochs.current(), unchanged=changes.unchanged)
     return _write(actor, changes)
@@ -126,10 +126,10 @@ def lock_statements() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('facts', 0))")
 
 
-def _need_agreement(changes: "Changes", believed: Mapping[Subject, Collection[Fact]]) -> None:
+def _need_agreement(changes: "Changes", current: Mapping[Subject, Collection[Fact]]) -> None:
     now = clock.now()
     for entry, _ in changes.new:
-        known = [selectors.statement_of(fact) for fact in believed.get(subject(entry.statement), ())]
+        known = [selectors.statement_of(fact) for fact in current.get(subject(entry.statement), ())]
         signers = [each.key_id for each in (entry.signed, *entry.agreed)]
         set_changes.require_agreement(entry.statement, known, signers, now=now, field=entry.at)
 
@@ -148,19 +148,19 @@ class Changes:
     def add(self, group: Sequence[Entry], known: Collection[Fact]) -> None:
         """Add all statements about one attribute of one subject."""
         _refuse_overlap(group)
-        believed = [(fact, selectors.statement_of(fact)) for fact in known]
-        new = [entry for entry in group if not any(_is_same(entry, fact, said) for fact, said in believed)]
+        current = [(fact, selectors.statement_of(fact)) for fact in known]
+        new = [entry for entry in group if not any(_is_same(entry, fact, statement) for fact, statement in current)]
         self.unchanged += len(group) - len(new)
-        for _, said in believed:
-            if any(overlap(period(said), period(entry.statement)) for entry in new):
-                _refuse_gap(said, new)
+        for _, statement in current:
+            if any(overlap(period(statement), period(entry.statement)) for entry in new):
+                _refuse_gap(statement, new)
         for entry in new:
-            ends = [fact for fact, said in believed if overlap(period(said), period(entry.statement))]
+            ends = [fact for fact, statement in current if overlap(period(statement), period(entry.statement))]
             self.new.append((entry, ends))
 
 
-def _is_same(entry: Entry, fact: Fact, said: Statement) -> bool:
-    return fact.key_id == entry.signed.key_id and said == entry.statement
+def _is_same(entry: Entry, fact: Fact, statement: Statement) -> bool:
+    return fact.key_id == entry.signed.key_id and statement == entry.statement
 
 
 def _refuse_overlap(group: Sequence[Entry]) -> None:
@@ -170,9 +170,9 @@ def _refuse_overlap(group: Sequence[Entry]) -> None:
         raise FactsOverlap(field=last.at, **_named(last.statement), **_spoken(twice))
 
 
-def _refuse_gap(said: Statement, new: Sequence[Entry]) -> None:
-    for gap in uncovered(period(said), [period(entry.statement) for entry in new]):
-        raise FactsLeaveGap(field=new[0].at, **_named(said), **_spoken(gap))
+def _refuse_gap(statement: Statement, new: Sequence[Entry]) -> None:
+    for gap in uncovered(period(statement), [period(entry.statement) for entry in new]):
+        raise FactsLeaveGap(field=new[0].at, **_named(statement), **_spoken(gap))
 
 
 def _named(statement: Statement) -> dict[str, object]:
@@ -333,8 +333,10 @@ def _write(actor: Actor, changes: Changes) -> FactsStated:
 
 
 def _row(entry: Entry, now: datetime) -> Fact:
-    said = {name: getattr(entry.statement, name) for name in statements.FIELDS}
-    return Fact(**said, created_at=now, updated_at=now, key_id=entry.signed.key_id, signature=entry.signed.signature)
+    statement = {name: getattr(entry.statement, name) for name in statements.FIELDS}
+    return Fact(
+        **statement, created_at=now, updated_at=now, key_id=entry.signed.key_id, signature=entry.signed.signature
+    )
 
 
 def _record(actor: Actor, rows: Sequence[Fact], epoch: int) -> None:

@@ -118,6 +118,6 @@ def agree_all(documents: Iterable[Signed], officer: Officer) -> dict[str, object
     return {"facts": [each.envelope() for document in documents for each in (document, officer.agreed(document))]}
 
 
-def sign_all(new: list[Statement], believed: list[Statement], officer: Officer) -> dict[str, object]:
+def sign_all(new: list[Statement], current: list[Statement], officer: Officer) -> dict[str, object]:
     """Return the body of POST /v1/facts: the new statements, and the remaining parts of those that they supersede."""
-    return {"facts": [officer.signed(statement).envelope() for statement in with_remainders(new, believed)]}
+    return {"facts": [officer.signed(statement).envelope() for statement in with_remainders(new, current)]}

@@ -139,8 +139,8 @@ def _without_a_place() -> list[LocationCompliance]:
 
 def _in_parts(rows: QuerySet[Any], *, key: str, resource_id: str, kind: str | Value) -> Iterator[list[DataLocation]]:
     """Yield the locations of these rows in batches."""
-    said = rows.order_by("pk").values_list(key, resource_id, kind, "project_id", "node_id", "node__zone_id")
-    left = said.iterator(chunk_size=BATCH)
+    found = rows.order_by("pk").values_list(key, resource_id, kind, "project_id", "node_id", "node__zone_id")
+    left = found.iterator(chunk_size=BATCH)
     while part := list(islice(left, BATCH)):
         projects = Project.objects.in_bulk({project for *_, project, _, _ in part})
         yield [
@@ -173,7 +173,7 @@ class _Judge:
         self.actions: dict[UUID, str] = {}
         self.seen: dict[tuple[tuple[Policy, ...], str, tuple[Role, ...]], Forecast] = {}
         self.boundaries: list[datetime] = []
-        self.beginnings = DriftOnset(now)
+        self.drift_onset = DriftOnset(now)
         self.agreed: dict[tuple[UUID, str], list[Exemption]] = {}
         for exemption in exemptions.running(now):
             for resource_id in exemption.resource_ids:
@@ -210,7 +210,7 @@ class _Judge:
         policies = self.policies.get(place.resource_id)
         if policies is None:
             return self.now
-        return self.beginnings.find(policies, place.zone, place.roles, failing, after=before.checked_at)
+        return self.drift_onset.find(policies, place.zone, place.roles, failing, after=before.checked_at)
 
     def exempted_until(self, place: DataLocation, failing: Sequence[ClauseResult]) -> datetime | None:
         """Return the end of the last exemption that waives all failing clauses, for any operation and after any number
@@ -287,14 +287,14 @@ def delete_watched(gone: Sequence[LocationCompliance]) -> list[LocationComplianc
 
     Returns the latter.
     """
-    told = []
+    recorded = []
     for row in gone:
         type(row)._default_manager.filter(pk=row.pk).delete()
         if row.state in NOT_ADMISSIBLE:
             was, row.state = row.state, "evicted"
             record_drift(SYSTEM, row, was)
-            told.append(row)
-    return told
+            recorded.append(row)
+    return recorded
 
 
 def _write(model: type[W], rows: Sequence[W]) -> None:

@@ -23,7 +23,7 @@ STATES: Mapping[str, tuple[str, ...]] = {
 }
 # These lock the volume and not the instance, so they wait for no operation of the instance but a migration, which
 # locks all of its volumes.
-BESIDE = frozenset({"attach", "detach"})
+UNAFFECTED_BY_MIGRATION = frozenset({"attach", "detach"})
 MOVE, EVACUATION = "instance.migrate", "instance.evacuate"
 MOVES = (MOVE, EVACUATION)
 
@@ -51,13 +51,13 @@ def allowed(instance: Instance, held_by: UUID | str | None) -> list[dict[str, An
     """Return each action as in ActionOut. `held_by`: the operation that works on the instance, if any."""
     operation = None if held_by is None else Operation.objects.only("kind").filter(pk=held_by).first()
     busy = None if operation is None else Busy(kind=operation.kind, blocking_operation=str(operation.pk))
-    beside = () if operation is not None and operation.kind in MOVES else BESIDE
-    said = []
+    unaffected = () if operation is not None and operation.kind in MOVES else UNAFFECTED_BY_MIGRATION
+    actions = []
     for action, states in STATES.items():
-        refusal = (None if action in beside else busy) or _wrong_state(instance, states)
+        refusal = (None if action in unaffected else busy) or _wrong_state(instance, states)
         problem = None if refusal is None else refusal.as_document()
-        said.append({"name": action, "is_allowed": problem is None, "problem": problem})
-    return said
+        actions.append({"name": action, "is_allowed": problem is None, "problem": problem})
+    return actions
 
 
 def _wrong_state(instance: Instance, wanted: tuple[str, ...]) -> InstanceWrongState | None:

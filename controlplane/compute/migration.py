@@ -248,8 +248,8 @@ def _operation_request(
 def migration_audit_rows(actor: Actor, migration: Migration) -> list[Model]:
     """Return the audit rows. Tenants read them too, so they name no node."""
     instance = migration.instance
-    said = {"name": instance.name, "reason": migration.reason}
-    return audit_entry(actor, operation_kind(migration), instance.pk, project_id=instance.project_id, **said)
+    facts = {"name": instance.name, "reason": migration.reason}
+    return audit_entry(actor, operation_kind(migration), instance.pk, project_id=instance.project_id, **facts)
 
 
 def _check_locked(instance: Instance, migration: Migration, state: str) -> None:

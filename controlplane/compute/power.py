@@ -50,10 +50,10 @@ def record_power_observations(seen: Sequence[PowerObservation]) -> None:
     last = {(each.instance_id, each.node_id): each for each in seen}
     if not last:
         return
-    pairs, said = zip(*sorted(last.items()), strict=True)
+    pairs, observations = zip(*sorted(last.items()), strict=True)
     instances, nodes = zip(*pairs, strict=True)
-    states, reasons = [each.power_state for each in said], [each.reason[:200] for each in said]
-    generations, now = [each.generation for each in said], clock.now()
+    states, reasons = [each.power_state for each in observations], [each.reason[:200] for each in observations]
+    generations, now = [each.generation for each in observations], clock.now()
     with preparing_cursor() as cursor:
         cursor.execute(
             OBSERVE, [now, list(instances), list(nodes), states, reasons, generations, now - STALE_REPORT_GRACE]

@@ -285,8 +285,8 @@ def enqueue_create(actor: Actor, instance: Instance, new: NewAttachments) -> Ope
         "shared": [str(each.pk) for each in attachments if each.volume.pool_id is not None],
     }
     held = [instance.pk, *(volume.pk for volume in new.volumes)]
-    said = {"name": instance.name, "flavor": instance.flavor}
-    asked = audit_entry(actor, "instance.create", instance.pk, project_id=instance.project_id, **said)
+    facts = {"name": instance.name, "flavor": instance.flavor}
+    asked = audit_entry(actor, "instance.create", instance.pk, project_id=instance.project_id, **facts)
     wish = OperationRequest("instance.create", instance.project_id, held, args, resource_name=instance.name)
     operation = enqueue(actor, wish, extra_rows=asked)
     for attachment in attachments:
@@ -332,8 +332,8 @@ def instance_update(
         operations.require_unlocked(instance.pk)
     with raise_on_violation("compute_instance_name_taken", InstanceNameTaken(field="name", name=name)):
         edit(instance, name=name, labels=labels, restart_policy=restart_policy)
-    said = {"name": name, "restart_policy": restart_policy}
-    record(actor, "instance.update", instance.pk, project_id=instance.project_id, **said)
+    facts = {"name": name, "restart_policy": restart_policy}
+    record(actor, "instance.update", instance.pk, project_id=instance.project_id, **facts)
     return instance
 
 

@@ -92,5 +92,5 @@ def _taken(name: str) -> NameTaken:
 def _record(actor: Actor, verb: str, account: ServiceAccount, grants: Grants, *, is_disabled: bool = False) -> None:
     roles = {str(project.pk) if project is not None else "organization": role for project, role in grants.items()}
     place = account.organization_id
-    said = {"organization": str(place), "name": account.name, "grants": roles, "is_disabled": is_disabled}
-    record_of_organization(actor, verb, account.pk, place, **said)
+    facts = {"organization": str(place), "name": account.name, "grants": roles, "is_disabled": is_disabled}
+    record_of_organization(actor, verb, account.pk, place, **facts)

@@ -23,7 +23,7 @@ from controlplane.nodes.models import ADMIN_STATE, IN_SERVICE, Inventory, Node, 
 # No operation works on a node in these admin states.
 OUT_OF_SERVICE = frozenset({"maintenance", "fenced", "retired"})
 # Operations that would start a guest on a draining node.
-BEGINNINGS = frozenset({"instance.start"})
+START_KINDS = frozenset({"instance.start"})
 
 
 def require_admin_state(node: Node, *admin_states: str) -> None:
@@ -35,7 +35,7 @@ def require_admin_state(node: Node, *admin_states: str) -> None:
 
 def require_in_service(node: Node, operation: str) -> None:
     """Raise NodeOutOfService if an operation of this kind may not work on the node now."""
-    if node.admin_state in OUT_OF_SERVICE or (node.admin_state == "draining" and operation in BEGINNINGS):
+    if node.admin_state in OUT_OF_SERVICE or (node.admin_state == "draining" and operation in START_KINDS):
         raise NodeOutOfService(duty=node.admin_state)
 
 
@@ -49,14 +49,14 @@ def admin_state_change(
     Raises:
         IllegalTransition, StateConflict.
     """
-    told: dict[str, object] = {"reason": reason, **facts} if reason else facts
+    entry_facts: dict[str, object] = {"reason": reason, **facts} if reason else facts
     if node.admin_state == admin_state:
         Node.objects.filter(pk=node.pk).update(admin_state_reason=reason[:200], updated_at=clock.now())
         node.admin_state_reason = reason[:200]
     else:
         move(node, ADMIN_STATE, admin_state, admin_state_reason=reason[:200], admin_state_since=clock.now())
     node.is_cordoned = admin_state != IN_SERVICE
-    record(actor, verb, node.pk, project_id=None, name=node.name, zone=node.zone_id, **told)
+    record(actor, verb, node.pk, project_id=None, name=node.name, zone=node.zone_id, **entry_facts)
 
 
 @transaction.atomic
@@ -123,5 +123,5 @@ def mark_fenced(actor: Actor, node: Node, *, proof: Mapping[str, object]) -> Non
         raise NodeNotFenceable(node=node.name, reason=Message("it is reachable"))
     Node.objects.filter(pk=node.pk).update(fenced_by=dict(proof))
     admin_state_change(actor, node, "fenced", verb="node.fence", reason=str(proof.get("reason", "")), proof=dict(proof))
-    said = {"incident": "node-fenced", "node": str(node.pk), "zone": node.zone_id, "proof": dict(proof)}
-    evidence_log.append("incident", said)
+    document = {"incident": "node-fenced", "node": str(node.pk), "zone": node.zone_id, "proof": dict(proof)}
+    evidence_log.append("incident", document)

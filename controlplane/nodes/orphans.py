@@ -100,9 +100,9 @@ def _decide(actor: Actor, orphan: Orphan, wish: str, *, reason: str, among: tupl
 
 def record_change(actor: Actor, orphan: Orphan, verb: str, **facts: object) -> None:
     """Write audit and event. Inside the caller's transaction."""
-    told: dict[str, object] = {"what": orphan.kind, "size_bytes": orphan.size_bytes, **facts}
+    entry_facts: dict[str, object] = {"what": orphan.kind, "size_bytes": orphan.size_bytes, **facts}
     node = orphan.node.name if orphan.node is not None else None
-    record(actor, f"orphan.{verb}", orphan.pk, project_id=None, name=orphan.name, node=node, **told)
+    record(actor, f"orphan.{verb}", orphan.pk, project_id=None, name=orphan.name, node=node, **entry_facts)
 
 
 def wake_reconciler() -> None:

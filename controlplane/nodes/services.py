@@ -143,11 +143,11 @@ def _resize(node: Node, vcpus: int, memory_mib: int, disk_gib: int) -> None:
 
 def _lease_fields(report: NodeReport) -> dict[str, object]:
     """Return the lease fields, unless newer ones are recorded: two watchers may write for some seconds."""
-    said: dict[str, object] = {"fences_within_s": report.fences_within_s, "lease_reported_at_ms": report.said_at_ms}
+    fields: dict[str, object] = {"fences_within_s": report.fences_within_s, "lease_reported_at_ms": report.said_at_ms}
     if report.said_at_ms:
         is_older = Q(lease_boot_id=report.boot_id, lease_reported_at_ms__gt=report.said_at_ms)
-        said = {name: Case(When(is_older, then=F(name)), default=Value(value)) for name, value in said.items()}
-    return {**said, "lease_boot_id": report.boot_id}
+        fields = {name: Case(When(is_older, then=F(name)), default=Value(value)) for name, value in fields.items()}
+    return {**fields, "lease_boot_id": report.boot_id}
 
 
 def _leased(now: datetime, lease_s: int) -> dict[str, object]:

@@ -29,7 +29,7 @@ from controlplane.operations.services import cancel_holders, lock_resources, ope
 log = logging.getLogger(__name__)
 
 # Delay after a failed renewal: short enough for several tries within a lease, long enough for a database that restarts.
-RENEW_AGAIN_S = 1.0
+RENEW_RETRY_S = 1.0
 BLOCKED_RETRY = timedelta(milliseconds=300)
 # A worker continues after one message until no operation is due: so many messages suffice for all threads of a few
 # processes.
@@ -216,7 +216,7 @@ def _renew_lease(operation_id: UUID, token: UUID, is_over: threading.Event) -> N
             except (OperationalError, InterfaceError) as exc:
                 log.warning("operation %s: its lease was not renewed, and is tried again: %s", operation_id, exc)
                 connection.close()
-                pause = min(RENEW_AGAIN_S, settings.OPERATION_LEASE_S / 3)
+                pause = min(RENEW_RETRY_S, settings.OPERATION_LEASE_S / 3)
     finally:
         connection.close()
 

@@ -123,7 +123,7 @@ class _PlacementInputs:
     fleet: Fleet
     assessment: Assessment
     demand: PolicySet
-    sight: CacheKey
+    cache_key: CacheKey
     at: datetime
 
 
@@ -174,9 +174,9 @@ def _read_inputs(
     ask: PlacementRequest, resources: Resources, near: frozenset[str], *, is_there: bool = False
 ) -> _PlacementInputs:
     now = clock.now()
-    sight = assessment_cache.read_versions(ask.project.organization_id, ask.consumer_id)
+    cache_key = assessment_cache.read_versions(ask.project.organization_id, ask.consumer_id)
     subject = PolicySubject(ask.project, ask.consumer_id, ask.classifications, ask.own, ask.sources)
-    demand = assessment_cache.policy_set(subject, sight)
+    demand = assessment_cache.policy_set(subject, cache_key)
     request = ResolvedRequest(
         consumer=ask.kind,  # type: ignore[arg-type]
         resources=resources,
@@ -192,14 +192,14 @@ def _read_inputs(
         is_there=is_there,
         shares=selectors.resolve_pools(ask.pools),
     )
-    assessment = assessment_cache.assessment(demand, request.roles, sight, now=now)
-    return _PlacementInputs(request, FLEET.current(), assessment, demand, sight, now)
+    assessment = assessment_cache.assessment(demand, request.roles, cache_key, now=now)
+    return _PlacementInputs(request, FLEET.current(), assessment, demand, cache_key, now)
 
 
 def _decided(ask: PlacementRequest, question: _PlacementInputs, *, attempt: int = 0) -> PlacementResult:
     seed = (ask.consumer_id.int + attempt) % 2**32
     request, fleet, assessment = question.request, question.fleet, question.assessment
-    demand, standing, now = question.demand, question.sight.standing, question.at
+    demand, standing, now = question.demand, question.cache_key.standing, question.at
     decision = decide(request, fleet, assessment, seed=seed)
     if not decision.is_admitted:
         for exemption in _exemptions(ask, demand, now):
@@ -218,8 +218,8 @@ def _fits(question: _PlacementInputs) -> Mapping[str, int]:
 
 def _exemptions(ask: PlacementRequest, demand: PolicySet, now: datetime) -> list[Exemption]:
     """Return the exemptions for any zone: one that helps in no possible zone admits nothing."""
-    deed = exemptions.ExemptedAction(ask.consumer_id, ask.operation, demand.classifications, ask.operation_id)
-    return exemptions.in_force(deed, now)
+    action = exemptions.ExemptedAction(ask.consumer_id, ask.operation, demand.classifications, ask.operation_id)
+    return exemptions.in_force(action, now)
 
 
 def _groups(ask: PlacementRequest) -> tuple[Group, ...]:
@@ -328,10 +328,10 @@ def raise_refusal(ask: PlacementRequest, taken: PlacementResult, *, here: str = 
         document = restrict_to_zones(document, ask.zones, away_from=[str(node) for node in ask.excluded])
     kind = _refusal(ask, taken.decision)
     clauses = _failing_in(here, taken.decision) if kind is PolicyUnsatisfiable else []
-    say = partial(against, document, here) if clauses else partial(tenant, document)
+    explain = partial(against, document, here) if clauses else partial(tenant, document)
     facts = {
-        "explanation": " ".join(say(language="en")),
-        "explanation_fr": " ".join(say(language="fr")),
+        "explanation": " ".join(explain(language="en")),
+        "explanation_fr": " ".join(explain(language="fr")),
         "placement_decision": str(decision.pk),
     }
     error = NotAdmittedHere(zone=here, clauses=", ".join(clauses), **facts) if clauses else kind(**facts)

@@ -203,15 +203,17 @@ def keyring() -> Keyring:
     )
 
 
-def in_force(deed: ExemptedAction, now: datetime) -> list[Exemption]:
+def in_force(action: ExemptedAction, now: datetime) -> list[Exemption]:
     """Return the exemptions valid for this action now, in any zone, the first to expire first.
 
     A use is left, or was counted for this operation already, and both approvals pass the checks of nodes.
     """
-    counted = ExemptionUse.objects.filter(operation_id=deed.operation_id).exclude(operation_id=None)
+    counted = ExemptionUse.objects.filter(operation_id=action.operation_id).exclude(operation_id=None)
     usable = Q(use_count__lt=F("max_uses")) | Q(pk__in=counted.values("exemption"))
-    rows = running(now).filter(usable, resource_ids__contains=[deed.resource_id], op=deed.op)
-    return [row for row in rows if is_valid_for(row, deed.resource_id, classifications=deed.classifications, now=now)]
+    rows = running(now).filter(usable, resource_ids__contains=[action.resource_id], op=action.op)
+    return [
+        row for row in rows if is_valid_for(row, action.resource_id, classifications=action.classifications, now=now)
+    ]
 
 
 def id_for(exemption: Exemption, *, op: str) -> UUID:

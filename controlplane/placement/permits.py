@@ -37,7 +37,7 @@ PATIENCE_S = 1.0
 # An answer takes some 15 ms, so the first polls are short and later ones longer.
 POLL_FIRST_S, POLL_MAX_S, POLL_GROWTH = 0.004, 0.05, 1.4
 # Before this time, the first wake-up may still be under way.
-HINT_AGAIN = timedelta(milliseconds=400)
+WAKE_UP_INTERVAL = timedelta(milliseconds=400)
 # A permit that ends sooner than this is not used; a refusal stays valid for so long.
 MARGIN = timedelta(seconds=10)
 # Signed permits that do not end soon and whose inputs have not changed since.
@@ -131,7 +131,7 @@ def request_permit(wanted: PermitKey, *, decide: Callable[[], UUID]) -> Permit:
         permit = Permit(**_named(wanted), project_id=project_id, decision_id=decision_id)
         insert(permit)
         send_wakeup(permit.pk)
-    elif permit.state in OPEN and permit.created_at < now - HINT_AGAIN:
+    elif permit.state in OPEN and permit.created_at < now - WAKE_UP_INTERVAL:
         send_wakeup(permit.pk, state=permit.state)
     return permit
 
@@ -194,8 +194,8 @@ def _issued_permit(permit_id: UUID) -> IssuedPermit:
     """Return a signed permit, which never changes."""
     row = Permit.objects.only("document", "sentinel_signature").get(pk=permit_id)
     document, sentinel_signature = bytes(row.document or b""), bytes(row.sentinel_signature or b"")
-    said = core.parse(signed.read(document).payload)
-    return IssuedPermit(permit_id, document, sentinel_signature, _policies(said.policy_digest), said.epoch)
+    permit = core.parse(signed.read(document).payload)
+    return IssuedPermit(permit_id, document, sentinel_signature, _policies(permit.policy_digest), permit.epoch)
 
 
 @lru_cache(maxsize=256)

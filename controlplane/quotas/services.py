@@ -151,8 +151,8 @@ def quotas_set(actor: Actor, owner: QuotaOwner, limits: Mapping[str, int], *, ve
     Quota.objects.bulk_create(
         Quota(**owner.columns, dimension=dimension, limit=limit) for dimension, limit in limits.items()
     )
-    said: dict[str, Any] = {"level": "project" if owner.project else "organization", "limits": dict(limits)}
-    return _began(actor, owner, "quota.set", said)
+    entry_facts: dict[str, Any] = {"level": "project" if owner.project else "organization", "limits": dict(limits)}
+    return _began(actor, owner, "quota.set", entry_facts)
 
 
 def limit_raise(actor: Actor, organization_owner: QuotaOwner, *, dimension: str, limit: int, **facts: Any) -> None:
@@ -161,8 +161,8 @@ def limit_raise(actor: Actor, organization_owner: QuotaOwner, *, dimension: str,
     if limit <= organization_owner.limits()[dimension]:
         return
     Quota.objects.update_or_create(**organization_owner.columns, dimension=dimension, defaults={"limit": limit})
-    said = {"level": "organization", "limits": {dimension: limit}, **facts}
-    _began(actor, organization_owner, "quota.set", said)
+    entry_facts = {"level": "organization", "limits": {dimension: limit}, **facts}
+    _began(actor, organization_owner, "quota.set", entry_facts)
 
 
 def _check_within(limits: Mapping[str, int], organization: Mapping[str, int]) -> None:

@@ -34,9 +34,9 @@ class Finding:
     facts: dict[str, object] = field(default_factory=dict)
 
 
-def find_on_node(node: Node, said: pb.NodeDescription) -> list[Finding]:
-    """Return each orphan once. `said`: the node's description of a moment ago."""
-    there = {(each.kind, each.name): each for each in _all_of(said)}
+def find_on_node(node: Node, description: pb.NodeDescription) -> list[Finding]:
+    """Return each orphan once. `description`: the node's description of a moment ago."""
+    there = {(each.kind, each.name): each for each in _all_of(description)}
     known = {kind: rows(node, ids) for kind, rows in EXPECTED_IDS.items() if (ids := _ids(there.values(), kind))}
     shas = {sha256 for each in there.values() if (sha256 := _sha256(each)) is not None}
     images = expected_resources.images(node, shas) if shas else set()
@@ -82,21 +82,21 @@ def _addresses() -> Iterator[Finding]:
 # ---- reported resources
 
 
-def _all_of(said: pb.NodeDescription) -> Iterator[Finding]:
+def _all_of(description: pb.NodeDescription) -> Iterator[Finding]:
     """Return all reported resources; those that the agent created come last, since more is known of them."""
-    for stray in said.strays:
+    for stray in description.strays:
         yield _stray(stray)
-    for guest in said.instances:
+    for guest in description.instances:
         facts: dict[str, object] = {"power": POWER.get(guest.power, ""), "is_known": True}
         yield Finding("domain", f"{GUEST_PREFIX}{guest.subject.id}", as_uuid(guest.subject.id), facts=facts)
-    for volume in said.volumes:
+    for volume in description.volumes:
         if volume.size_bytes:
             name = f"volumes/{volume.subject.id}.qcow2"
             yield Finding("volume", name, as_uuid(volume.subject.id), volume.size_bytes, {"is_known": True})
-    for port in said.ports:
+    for port in description.ports:
         facts = {"mac": port.mac, "ip": port.ip, "is_known": True}
         yield Finding("port", port.device, as_uuid(port.subject.id), facts=facts)
-    for plug in said.attachments:
+    for plug in description.attachments:
         facts = {"instance": plug.instance_id, "volume": plug.volume_id, "is_known": True}
         yield Finding("attachment", plug.subject.id, as_uuid(plug.subject.id), facts=facts)
 

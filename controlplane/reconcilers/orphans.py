@@ -68,14 +68,14 @@ def reconcile() -> int:
 
 
 def _reconcile_node(node: Node) -> int:
-    said = agent_client.describe(node)
-    found = find_on_node(node, said)
+    description = agent_client.describe(node)
+    found = find_on_node(node, description)
     rows = Orphan.objects.filter(node=node, kind__in=ORPHANS_ON_NODES)
     changed = _record_findings(node, rows, found)
     live = rows.filter(state__in=ORPHAN_LIVE).select_related("node")
     for row in sorted(live, key=lambda each: ORDER.index(each.kind)):
         changed += _apply(row, _step(row))
-    return changed + _quarantine_due(node, live) + missing_resources.reconcile_node(node, said)
+    return changed + _quarantine_due(node, live) + missing_resources.reconcile_node(node, description)
 
 
 def _reconcile_rows() -> int:
@@ -239,10 +239,10 @@ def _removed(node: Node, row: Orphan) -> pb.QuarantineState:
     return agent_client.remove_quarantine(node, orphan_id=row.pk, generation=row.generation)
 
 
-def _is_discarded(row: Orphan, said: dict[str, object]) -> bool:
+def _is_discarded(row: Orphan, description: dict[str, object]) -> bool:
     """Record the deletion for good, with actor and reason, beside the node's receipt."""
     with transaction.atomic():
-        proof: dict[str, object] = {**said, "by": str(row.decided_by), "reason": row.reason}
+        proof: dict[str, object] = {**description, "by": str(row.decided_by), "reason": row.reason}
         move(row, ORPHAN, "discarded", requested_action="", problem="", evidence=proof, ended_at=clock.now())
         record_change(SYSTEM, row, "discarded", reason=row.reason)
         evidence_log.append(

@@ -79,11 +79,11 @@ def read_inputs(row: Row) -> PermitInputs:
     wanted = permit_scope.for_operation(operation, row.op)
     _check_row(row, wanted)
     limits = _limits(wanted, row.node)
-    sight = assessment_cache.read_versions(wanted.subject.project.organization_id, row.resource_id)
-    demand = assessment_cache.policy_set(wanted.subject, sight)
+    cache_key = assessment_cache.read_versions(wanted.subject.project.organization_id, row.resource_id)
+    demand = assessment_cache.policy_set(wanted.subject, cache_key)
     trusted = trust_documents.trusted_by(row.node)
     _check_node(row.node, trusted.charter, demand)
-    return PermitInputs(wanted, limits, sight.standing, demand, trusted)
+    return PermitInputs(wanted, limits, cache_key.standing, demand, trusted)
 
 
 def build_permit(
@@ -95,8 +95,8 @@ def build_permit(
         FactsNotVouchedFor: a policy does not hold on facts that officers have signed.
     """
     project, demand, now = reading.wanted.subject.project, reading.demand, clock.now()
-    deed = ExemptedAction(row.resource_id, row.op, demand.classifications, row.operation_id)
-    judged = check_policies(demand.policies, known, deed)
+    action = ExemptedAction(row.resource_id, row.op, demand.classifications, row.operation_id)
+    judged = check_policies(demand.policies, known, action)
     return Permit(
         jti=str(row.pk),
         op=row.op,

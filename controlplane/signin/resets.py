@@ -109,8 +109,8 @@ def reset_confirm(actor: Actor, session: Session, reset: PasswordReset) -> tuple
     made, row.expires_at = link_put(row.user, valid_from=valid_from)
     row.confirmed_by, row.confirmed_at, row.valid_from = session.user, now, valid_from
     row.save(update_fields=["confirmed_by", "confirmed_at", "valid_from", "expires_at"])
-    said = {"asked_by": str(row.requested_by_id), "good_from": valid_from.isoformat(timespec="seconds")}
-    record_of_user(actor, "password_reset.confirm", row.user_id, resource_id=None, **said)
+    facts = {"asked_by": str(row.requested_by_id), "good_from": valid_from.isoformat(timespec="seconds")}
+    record_of_user(actor, "password_reset.confirm", row.user_id, resource_id=None, **facts)
     return made, row
 
 

@@ -67,8 +67,8 @@ class DatabaseMetrics(Collector):
             counted = []
         yield _gauge("andromede_database_up", "Whether the database answers the watcher.", bool(counted))
         if settings.CLOCK == "synchronised":
-            told = "Whether the kernel of the watcher's machine calls its clock synchronised."
-            yield _gauge("andromede_clock_synchronised", told, is_synchronised())
+            description = "Whether the kernel of the watcher's machine calls its clock synchronised."
+            yield _gauge("andromede_clock_synchronised", description, is_synchronised())
         yield from counted
 
 

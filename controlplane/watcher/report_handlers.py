@@ -26,7 +26,7 @@ ALIVE = (pb.POWER_RUNNING, pb.POWER_PAUSED)
 RENEWED_BELOW = 2 / 3
 # The longest time that a column takes, some decades: reports of nodes are not trusted.
 MAX_FENCES_WITHIN_S = 2**31 - 1
-MAX_SAID_AT_MS = 2**63 - 1
+MAX_REPORTED_AT_MS = 2**63 - 1
 NO_HOOK = "The agent says nothing of libvirt's hook."
 
 
@@ -69,7 +69,7 @@ def lease_report(heartbeat: pb.Heartbeat) -> LeaseReport:
 
 
 def _lease_time_ms(heartbeat: pb.Heartbeat) -> int:
-    return min(max(heartbeat.lease.said_at_ms, 0), MAX_SAID_AT_MS)
+    return min(max(heartbeat.lease.said_at_ms, 0), MAX_REPORTED_AT_MS)
 
 
 def _fences_within_s(heartbeat: pb.Heartbeat) -> int:

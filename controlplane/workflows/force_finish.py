@@ -140,7 +140,7 @@ def _record(actor: Actor, operation: Operation, node: Node, reason: str) -> None
         abandoned_node_id=node.pk,
         **leases.NO_LEASE,
     )
-    said = {
+    facts = {
         "operation": operation.kind,
         "operation_id": str(operation.pk),
         "node": str(node.pk),
@@ -149,11 +149,11 @@ def _record(actor: Actor, operation: Operation, node: Node, reason: str) -> None
     }
     noun = operation.kind.partition(".")[0]
     record(
-        actor, "operation.resolve", operation.resource_id, project_id=operation.project_id, resource_kind=noun, **said
+        actor, "operation.resolve", operation.resource_id, project_id=operation.project_id, resource_kind=noun, **facts
     )
     evidence_log.append(
         Kind.INCIDENT,
-        {"incident": "operation-resolved", "by": str(actor.user_id), "resource": str(operation.resource_id), **said},
+        {"incident": "operation-resolved", "by": str(actor.user_id), "resource": str(operation.resource_id), **facts},
         organization_id=operation.project.organization_id if operation.project else None,
         project_id=operation.project_id,
         resource_id=operation.resource_id,

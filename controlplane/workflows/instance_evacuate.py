@@ -80,11 +80,11 @@ def on_success(operation: Operation) -> None:
         Volume.objects.filter(pk=part.volume_id).update(node_id=migration.destination_id, updated_at=now)
     is_on = operation.args["starts"]
     seen = {"power_state": "running" if is_on else "off", "power_state_at": now, "power_reason": ""}
-    said = {"last_error": None, "restarts": 0, "node_id": migration.destination_id, **seen}
+    fields = {"last_error": None, "restarts": 0, "node_id": migration.destination_id, **seen}
     if is_on or instance.state == "stopped":
-        Instance.objects.filter(pk=instance.pk).update(updated_at=now, **said)
+        Instance.objects.filter(pk=instance.pk).update(updated_at=now, **fields)
     else:
-        move(instance, INSTANCE, "stopped", **said)
+        move(instance, INSTANCE, "stopped", **fields)
     raise_generations(migration)
     _leave_behind(migration)
     move(migration, MIGRATION, "done", arrived_at=now, ended_at=now)

@@ -40,7 +40,7 @@ from controlplane.workflows.workflow_types import Effect, Step, StepAborted, Ste
 
 log = logging.getLogger(__name__)
 
-LOOK_AGAIN = timedelta(seconds=1)
+POLL_DELAY = timedelta(seconds=1)
 # The agents' codes for a cancellation that comes too late: the guest runs at its destination.
 GUEST_MOVED, GUEST_ARRIVED = "agent.guest_moved", "agent.guest_arrived"
 GONE = (NodeUnreachable, NodeAbandoned)
@@ -202,7 +202,7 @@ def _followed(migration: Migration, state: pb.DepartureState) -> Effect:
         raise StepAborted(MigrationFailed(reason=state.reason))
     _record_progress(migration, **sizes)
     percent = 100 * sizes["moved_bytes"] // (state.total_bytes or 1)
-    raise StepPending("memory and disks are sent", delay=LOOK_AGAIN, progress=percent)
+    raise StepPending("memory and disks are sent", delay=POLL_DELAY, progress=percent)
 
 
 def _record_progress(migration: Migration, **fields: int) -> None:

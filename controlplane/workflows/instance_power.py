@@ -13,7 +13,7 @@ from controlplane.placement import services as placement
 from controlplane.workflows import node_steps, step_permits
 from controlplane.workflows.workflow_types import Step, StepPending, Workflow
 
-ASK_AGAIN = timedelta(seconds=2)
+RETRY_DELAY = timedelta(seconds=2)
 
 
 def start(operation: Operation) -> None:
@@ -38,7 +38,7 @@ def shut_down(operation: Operation) -> None:
         return
     if clock.now() >= operation.deadline_at:
         raise GuestDidNotStop(limit_s=int(operation.limit.total_seconds()))
-    raise StepPending("the guest still runs", delay=ASK_AGAIN)
+    raise StepPending("the guest still runs", delay=RETRY_DELAY)
 
 
 def _run(operation: Operation, *, restart: "pb.RestartKind" = pb.RESTART_KIND_UNSPECIFIED) -> None:

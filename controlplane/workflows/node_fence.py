@@ -19,7 +19,7 @@ from controlplane.operations.models import Operation
 from controlplane.workflows.workflow_types import Step, StepPending, Workflow
 
 OFF = "Off"
-LOOK_AGAIN = timedelta(seconds=2)
+POLL_DELAY = timedelta(seconds=2)
 SETTLE = timedelta(seconds=10)
 SEEN_OFF = "see-off"
 
@@ -39,7 +39,7 @@ def see_off(operation: Operation) -> None:
         return
     if clock.now() > operation.deadline_at:
         raise PowerNotOff(reason=Message("it still reports {state}", state=state))
-    raise StepPending(f"Its BMC says {state}.", delay=LOOK_AGAIN)
+    raise StepPending(f"Its BMC says {state}.", delay=POLL_DELAY)
 
 
 def confirm_off(operation: Operation) -> None:
@@ -63,7 +63,7 @@ def _silent(operation: Operation) -> Node:
     """Return the node; raises NodeNotFenceable if it is reachable: then it must not be switched off."""
     node = node_of(operation)
     if node.state == "ready":
-        raise NodeNotFenceable(node=node.name, reason=fencing.HEARD)
+        raise NodeNotFenceable(node=node.name, reason=fencing.REACHABLE)
     return node
 
 

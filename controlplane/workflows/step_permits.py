@@ -36,7 +36,7 @@ from controlplane.workflows.workflow_types import StepPending
 PERMIT_REFUSED = "agent.permit."
 RECOVERABLE_REFUSALS = frozenset({"unknown_key", "no_charter", "stale_facts", "revoked_by_epoch", "expired"})
 MIGRATE_OUT = "instance.migrate-out"
-ASK_SIGNER_AGAIN = timedelta(milliseconds=500)
+SIGNER_RETRY_DELAY = timedelta(milliseconds=500)
 
 
 def for_instance(operation: Operation, instance: Instance, *, gets: Iterable[DataSource] = ()) -> CallAuthorization:
@@ -111,7 +111,7 @@ def _authorize(
         except SignerSilent as exc:
             if clock.now() >= operation.deadline_at:
                 raise
-            raise StepPending(f"waits for the {exc.facts['process']}", delay=ASK_SIGNER_AGAIN) from exc
+            raise StepPending(f"waits for the {exc.facts['process']}", delay=SIGNER_RETRY_DELAY) from exc
     if place.node.facts_epoch < leave.epoch:
         send_trust(place.node)
     return replace(
@@ -127,8 +127,8 @@ def _decision(operation: Operation, ask: Callable[[], PlacementRequest], place: 
     """Return the decision of the operation's claim, or a new one."""
     claimed = Decision.objects.select_related("project").defer("document").get(pk=place.decision_id)
     is_ours = claimed.operation == operation.kind and claimed.created_at >= operation.created_at
-    sight = assessment_cache.read_versions(claimed.project.organization_id, claimed.consumer_id)
-    if is_ours and permits.is_current(claimed, sight.standing):
+    cache_key = assessment_cache.read_versions(claimed.project.organization_id, claimed.consumer_id)
+    if is_ours and permits.is_current(claimed, cache_key.standing):
         return claimed.pk
     return placement.renew_decision(replace(ask(), operation_id=operation.pk)).pk
 

@@ -272,16 +272,16 @@ ACTS: Mapping[str, ActKind] = {
 }
 
 
-def _in_state(things: Iterable[dict[str, Any]], *states: str) -> list[dict[str, Any]]:
-    return [thing for thing in things if thing["state"] in states]
+def _in_state(resources: Iterable[dict[str, Any]], *states: str) -> list[dict[str, Any]]:
+    return [thing for thing in resources if thing["state"] in states]
 
 
 def _on_duty(nodes: Iterable[dict[str, Any]], duty: str) -> list[dict[str, Any]]:
     return [node for node in nodes if node["duty"] == duty]
 
 
-def _any(things: Iterable[dict[str, Any]], dice: random.Random) -> str | None:
-    ids = sorted(thing["id"] for thing in things)
+def _any(resources: Iterable[dict[str, Any]], dice: random.Random) -> str | None:
+    ids = sorted(thing["id"] for thing in resources)
     return dice.choice(ids) if ids else None
 
 

@@ -96,8 +96,8 @@ class RecoveryOperator:
             if answer is None:
                 self.findings.append("the attestor could not prove who they are")
             self.attestor.proved_at = time.monotonic()
-        said = {"evidence": "attestation", "reason": REASON}
-        return self._do(node, "fence", said, by=acts.ATTESTOR)
+        body = {"evidence": "attestation", "reason": REASON}
+        return self._do(node, "fence", body, by=acts.ATTESTOR)
 
     def _recover(self, node: dict[str, Any], case: LostNode) -> None:
         """Recover by the shown plan, then wait for it."""

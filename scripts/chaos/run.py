@@ -53,7 +53,7 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
             judged = _judge(world, users, "--evidence")
             _delete_everything(world, users)
             emptied = _judge(world, users, "--empty")
-            heard = follower.findings(world)
+            stream_findings = follower.findings(world)
         finally:
             users.is_over.set()
             monkey.is_over.set()
@@ -62,13 +62,23 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
             follower.stop()
             for thread in at_work:  # not for who listens: it may wait long for a word of the stream
                 thread.join()
-    findings = [*door.findings, *keeper.findings, *rounds.findings, *judged["findings"], *emptied["findings"], *heard]
+    findings = [
+        *door.findings,
+        *keeper.findings,
+        *rounds.findings,
+        *judged["findings"],
+        *emptied["findings"],
+        *stream_findings,
+    ]
     return {
         "seed": seed,
         "nodes": len(world.cloud.zones),
         "real_guests": not world.cloud.is_fake,
-        "requests": {**_statuses(users), "longest_s": max((told.seconds for told in users.told), default=0.0)},
-        "refusals": dict(Counter(told.code for told in users.told if told.code).most_common()),
+        "requests": {
+            **_statuses(users),
+            "longest_s": max((outcome.seconds for outcome in users.outcomes), default=0.0),
+        },
+        "refusals": dict(Counter(outcome.code for outcome in users.outcomes if outcome.code).most_common()),
         "tries_again": dict(door.tries),
         **judged["figures"],
         "strikes": dict(sorted(monkey.struck.items())),
@@ -100,7 +110,7 @@ def _end_drains(door: ChaosClient) -> None:
 
 
 def _statuses(users: Users) -> dict[str, Any]:
-    statuses = Counter(str(told.status) for told in users.told if told.act >= 0)
+    statuses = Counter(str(outcome.status) for outcome in users.outcomes if outcome.act >= 0)
     return {"sent": statuses.total(), "by_status": dict(sorted(statuses.items()))}
 
 

@@ -35,7 +35,7 @@ def test_what_is_told_with_a_new_connection_can_be_asked_about_at_once(monkeypat
             asked.append(usable)
         told.set()
 
-    connection = LibvirtConnection("any:///", prepare=lambda _: None, tell=tell)
+    connection = LibvirtConnection("any:///", prepare=lambda _: None, on_connect=tell)
     made.set()
     assert told.wait(PATIENCE_S)
     connection.close()

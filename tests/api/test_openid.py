@@ -234,11 +234,11 @@ def test_a_provider_that_names_itself_always_does(staff: Staff, file: Path) -> N
     document = httpx.get(f"{issuer}{oidc_http.DISCOVERY}").json()
     for is_told in (False, True):
         announced = document | {"authorization_response_iss_parameter_supported": is_told}
-        assert oidc_http.endpoints_in(announced, issuer).is_issuer_told is is_told
+        assert oidc_http.endpoints_in(announced, issuer).names_issuer is is_told
     begun = staff.begin()
     until, endpoints = oidc_http.discovered[issuer]
     assert endpoints is not None
-    oidc_http.discovered[issuer] = until, replace(endpoints, is_issuer_told=True)
+    oidc_http.discovered[issuer] = until, replace(endpoints, names_issuer=True)
     back = staff.browse(begun["authorization_url"], "ada") | {"binding": begun["binding"]}
     answer = staff.complete({name: text for name, text in back.items() if name != "iss"})
     assert answer.problem == REFUSED and "(iss)" in answer.text

@@ -41,7 +41,7 @@ def in_a_hurry(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.NODE_UNREACHABLE_AFTER_S = 1
     settings.NODE_LEASE_S = 2
     monkeypatch.setattr(streams, "LOOK_FOR_NODES_S", 0.1)
-    monkeypatch.setattr(streams, "OPEN_AGAIN_S", 0.1)
+    monkeypatch.setattr(streams, "REOPEN_S", 0.1)
 
 
 @asynccontextmanager

@@ -36,7 +36,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 def in_a_hurry(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.BMC_NETWORKS = [ip_network("127.0.0.0/8")]
     monkeypatch.setattr(workflow, "SETTLE", timedelta(0))
-    monkeypatch.setattr(workflow, "LOOK_AGAIN", timedelta(0))
+    monkeypatch.setattr(workflow, "POLL_DELAY", timedelta(0))
 
 
 @pytest.fixture

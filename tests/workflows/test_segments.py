@@ -287,5 +287,5 @@ class Deaf:
     """Stands for queues that nobody reads."""
 
     def send_task(self, name: str, *, args: list[str], queue: str, retry: bool) -> None:
-        assert (name, queue) in (segments.SIGN, segments.TELL)
+        assert (name, queue) in (segments.SIGN, segments.UPDATE_PEERS)
         assert not retry

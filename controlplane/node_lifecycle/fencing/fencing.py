@@ -28,7 +28,7 @@ from controlplane.operations.models import Operation
 from controlplane.operations.services import OperationRequest, enqueue
 
 FENCEABLE = (IN_SERVICE, "cordoned", "draining", "maintenance")
-HEARD = Message("it is reachable")
+REACHABLE = Message("it is reachable")
 # Clocks of machines drift by far less; this share is added to a time that a node measures.
 DRIFT = 0.01
 # Switching off takes seconds; a BMC that needs longer than this has failed.
@@ -78,7 +78,7 @@ def _in_the_way(node: Node) -> Message | None:
     if node.admin_state not in FENCEABLE:
         return Message("it is {duty}", duty=node.admin_state)
     if node.state == "ready":
-        return HEARD
+        return REACHABLE
     return None if node.state == "unreachable" else Message("it never sent a heartbeat")
 
 
@@ -109,12 +109,12 @@ def guests_stopped_at(leased_until: datetime, fences_within_s: int) -> datetime:
 
 def _lease_facts(node: Node) -> dict[str, object]:
     assert node.leased_until is not None
-    heard = node.last_heartbeat_at
+    last_heartbeat_at = node.last_heartbeat_at
     return {
         "leased_until": node.leased_until.isoformat(),
         "fences_within_s": node.fences_within_s,
         "margin_s": settings.NODE_LEASE_MARGIN_S,
-        "last_heartbeat_at": heard.isoformat() if heard else None,
+        "last_heartbeat_at": last_heartbeat_at.isoformat() if last_heartbeat_at else None,
     }
 
 

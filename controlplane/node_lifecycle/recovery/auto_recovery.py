@@ -31,7 +31,7 @@ MISSED = (IN_SERVICE, "cordoned", "draining")
 # Nodes that were fenced so recently count as unreachable at once: else the limit would admit one after the other.
 STORM = timedelta(minutes=15)
 # Pause after a BMC did not switch its node off.
-POWER_AGAIN = timedelta(minutes=5)
+POWER_OFF_RETRY_DELAY = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def _kind_of_evidence(node: Node, found: dict[str, AvailableEvidence]) -> str | 
 
 def _was_asked(node: Node) -> bool:
     """Tell if a recent operation has used the node's BMC."""
-    recent = Q(finished_at=None) | Q(finished_at__gt=clock.now() - POWER_AGAIN)
+    recent = Q(finished_at=None) | Q(finished_at__gt=clock.now() - POWER_OFF_RETRY_DELAY)
     return Operation.objects.filter(recent, kind="node.fence", resource_id=node.pk).exists()
 
 

@@ -151,10 +151,10 @@ def record_evacuation_blocked(instance: Instance, error: CloudError | Mapping[st
     Returns the recorded error as a document.
     """
     document = error.as_document() if isinstance(error, CloudError) else error
-    said = as_evacuation_blocked(document)
+    problem = as_evacuation_blocked(document)
     rows = Instance.objects.filter(pk=instance.pk, node__admin_state="fenced")  # else it is back with its node by now
-    rows.update(last_error=said, updated_at=clock.now())
-    return said
+    rows.update(last_error=problem, updated_at=clock.now())
+    return problem
 
 
 def clear_evacuation_blocked(node: Node) -> None:

@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 
 # Guests that found no node, or whose evacuation failed, are planned again.
 RETRY_AFTER = timedelta(seconds=5)
-AGAIN_TIMES_MAX = 64
+RETRY_FACTOR_MAX = 64
 BLOCKED = "evacuation-blocked"
 
 
@@ -103,7 +103,7 @@ def _observe(recovery: Drain, guest: DrainGuest, scene: DrainSnapshot) -> bool:
 
 def _is_due(guest: DrainGuest) -> bool:
     """Tell if the next attempt is due: repeated failures grow the pause."""
-    pause = RETRY_AFTER * min(2**guest.tries, AGAIN_TIMES_MAX)
+    pause = RETRY_AFTER * min(2**guest.tries, RETRY_FACTOR_MAX)
     return guest.finished_at is None or guest.finished_at + pause <= clock.now()
 
 
@@ -159,8 +159,8 @@ def _begin(recovery: Drain, guest: DrainGuest, instance: Instance) -> bool | Non
         return False
     except PLACEMENT_REFUSALS as exc:
         exc.keep()
-        told = record_evacuation_blocked(instance, exc)
-        return set_guest_state(guest, "failed", reasons=guest.reasons or [told])
+        blocked = record_evacuation_blocked(instance, exc)
+        return set_guest_state(guest, "failed", reasons=guest.reasons or [blocked])
     except CloudError as exc:
         exc.keep()
         if exc.retryable:

@@ -69,7 +69,7 @@ class Endpoints:
     token: str
     jwks: str
     userinfo: str | None
-    is_issuer_told: bool  # with the code (RFC 9207)
+    names_issuer: bool  # with the code (RFC 9207)
 
 
 # Cache by issuer: expiry (time.monotonic) and endpoints; None: the provider did not answer.
@@ -114,7 +114,7 @@ def endpoints_in(document: Mapping[str, Any], issuer: str) -> Endpoints:
         token=_endpoint(document["token_endpoint"]),
         jwks=_endpoint(document["jwks_uri"]),
         userinfo=_endpoint(document["userinfo_endpoint"]) if document.get("userinfo_endpoint") else None,
-        is_issuer_told=document.get("authorization_response_iss_parameter_supported") is True,
+        names_issuer=document.get("authorization_response_iss_parameter_supported") is True,
     )
 
 

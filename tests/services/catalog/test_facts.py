@@ -73,7 +73,7 @@ def misread(field: str, value: object) -> Signed:
 
 
 def believed(when: datetime, *, believed_at: datetime | None = None) -> object:
-    fact = selectors.facts_of("zone", ["fr-idf-1"], at=when, believed_at=believed_at)["fr-idf-1"].get("keys.custody")
+    fact = selectors.facts_of("zone", ["fr-idf-1"], at=when, known_at=believed_at)["fr-idf-1"].get("keys.custody")
     return fact.value if fact else "nothing said"
 
 
@@ -133,7 +133,7 @@ def test_a_correction_supersedes() -> None:
     (old, new) = Fact.objects.order_by("created_at")
     assert old.superseded_at == new.created_at
     assert evidence_of(new)["supersedes"] == [str(old.pk)]
-    now, then = selectors.world(), selectors.world(believed_at=between)
+    now, then = selectors.world(), selectors.world(known_at=between)
     assert [each.value for each in now.zones["fr-idf-1"].timeline("keys.custody")] == ["customer_byok"]
     assert [each.value for each in then.zones["fr-idf-1"].timeline("keys.custody")] == ["provider_hsm"]
 

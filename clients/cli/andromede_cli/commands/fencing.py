@@ -68,8 +68,8 @@ def fence(me: Session, node: Node, evidence: Evidence, reason: Reason) -> None:
         me.show(made)
         return
     if not me.is_waiting:
-        going_on = _("Its BMC switches it off: andromede operation wait --platform {id}")
-        print_note(going_on.format(id=made.operation.id))
+        continuing = _("Its BMC switches it off: andromede operation wait --platform {id}")
+        print_note(continuing.format(id=made.operation.id))
         me.show(made)
         return
     progress.wait(made.operation, timeout_s=me.timeout_s)
@@ -83,10 +83,10 @@ def fencing(me: Session, node: Node) -> None:
         return
     me.list(found.at_hand, AT_HAND)
     if found.evidence is not None:
-        told = _("Fenced last by {kind} on {moment}: {reason}")
+        text = _("Fenced last by {kind} on {moment}: {reason}")
         last = found.evidence
         print_note(
-            told.format(kind=last.kind, moment=last.created_at.isoformat(timespec="seconds"), reason=last.reason)
+            text.format(kind=last.kind, moment=last.created_at.isoformat(timespec="seconds"), reason=last.reason)
         )
 
 
