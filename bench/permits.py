@@ -165,7 +165,7 @@ def baseline() -> Iterator[None]:
 
     with (
         patch.object(step_permits, "request_permit_ahead", lambda operation, place, *, generation: None),
-        patch.object(step_permits, "_authorize", lambda operation, place, ask, *, generation: place),
+        patch.object(step_permits, "_authorize", lambda operation, place, make_request, *, generation: place),
         patch.object(Servicer, "_admit", admit),
         patch.object(Receipts, "opened", lambda self, *args: None),
     ):

@@ -82,7 +82,7 @@ def _item(order: int, row: LocationCompliance, now: datetime) -> dict[str, objec
 def _targets(row: LocationCompliance) -> list[dict[str, object]]:
     """Return the possible zones now, with the number of nodes of each; empty: there is none."""
     allocation = Allocation.objects.select_related("project").get(consumer_id=row.resource_id)
-    ask = PlacementRequest(
+    request = PlacementRequest(
         operation=STANDING_OPERATION[row.kind],
         project=row.project,
         consumer_id=row.resource_id,
@@ -92,7 +92,7 @@ def _targets(row: LocationCompliance) -> list[dict[str, object]]:
         disk_gib=allocation.disk_gib,
     )
     try:
-        decision = decisions.decide_placement(ask).decision
+        decision = decisions.decide_placement(request).decision
     except TooManyAtoms:  # too many clauses to evaluate
         return []
     return [{"zone": zone.zone, "nodes": zone.admitted} for zone in decision.zones if zone.admitted]

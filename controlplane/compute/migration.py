@@ -150,16 +150,16 @@ def migration_request(migration: Migration) -> PlacementRequest:
     """
     instance = migration.instance
     volumes = Volume.objects.filter(attachment__instance=instance).select_related("pool")
-    ask = instance_with_volumes_request(
+    request = instance_with_volumes_request(
         instance, [volume.pk for volume in volumes], operation=operation_kind(migration)
     )
-    shared = [*root_pools(instance), *(wish for volume in volumes for wish in pool_requirements(volume))]
+    shared = [*root_pools(instance), *(requirement for volume in volumes for requirement in pool_requirements(volume))]
     return replace(
-        ask,
-        disk_gib=ask.disk_gib + sum(volume.size_gib for volume in volumes if volume.pool is None),
+        request,
+        disk_gib=request.disk_gib + sum(volume.size_gib for volume in volumes if volume.pool is None),
         pools=tuple(dict.fromkeys(shared)),
         zones=(migration.source.zone_id,),
-        traits=ask.traits | _migration_traits(migration),
+        traits=request.traits | _migration_traits(migration),
         host=str(migration.requested_destination_id) if migration.requested_destination_id else None,
         excluded=(migration.source_id,),
         move=migration.pk,
@@ -190,8 +190,8 @@ def operation_kind(migration: Migration) -> str:
 def migrated_volume_request(part: MigratedVolume) -> PlacementRequest:
     """Return the placement request for a volume that migrates with its instance."""
     holder = DataSource(part.migration.instance_id, part.volume.project)
-    ask = attached_volume_request(part.volume, holder, operation=operation_kind(part.migration))
-    return replace(ask, move=part.pk, pools=pool_requirements(part.volume))
+    request = attached_volume_request(part.volume, holder, operation=operation_kind(part.migration))
+    return replace(request, move=part.pk, pools=pool_requirements(part.volume))
 
 
 @transaction.atomic

@@ -73,7 +73,7 @@ def orphan_release(actor: Actor, orphan: Orphan, *, reason: str) -> Orphan:
     return _decide(actor, orphan, "release", reason=reason, among=("found", "quarantined"))
 
 
-def _decide(actor: Actor, orphan: Orphan, wish: str, *, reason: str, among: tuple[str, ...]) -> Orphan:
+def _decide(actor: Actor, orphan: Orphan, action: str, *, reason: str, among: tuple[str, ...]) -> Orphan:
     """Record the decision. Idempotent; the opposite decision replaces one that is not carried out yet."""
     actor.may_operate()
     who = actor.user_id or actor.credential_id
@@ -82,10 +82,10 @@ def _decide(actor: Actor, orphan: Orphan, wish: str, *, reason: str, among: tupl
     orphan.refresh_from_db(from_queryset=Orphan.objects.select_for_update(of=("self",)).select_related("node"))
     if orphan.state not in among:
         raise OrphanWrongState(state=orphan.state, wanted=either(*among))
-    if orphan.requested_action == wish:
+    if orphan.requested_action == action:
         return orphan
     Orphan.objects.filter(pk=orphan.pk).update(
-        requested_action=wish,
+        requested_action=action,
         reason=reason[:200],
         problem="",
         decided_by=who,
@@ -93,7 +93,7 @@ def _decide(actor: Actor, orphan: Orphan, wish: str, *, reason: str, among: tupl
         updated_at=clock.now(),
     )
     orphan.refresh_from_db(fields=["requested_action", "reason", "problem", "decided_by", "generation", "updated_at"])
-    record_change(actor, orphan, wish, reason=reason)
+    record_change(actor, orphan, action, reason=reason)
     transaction.on_commit(wake_reconciler, robust=True)
     return orphan
 

@@ -258,10 +258,10 @@ def record_trust_state(node: Node, state: pb.TrustState) -> None:
         "is_clock_kept": state.is_clock_kept,
         "floor_issued_at": datetime.fromtimestamp(state.floor_issued_at_unix_ms / 1000, UTC),
     }
-    news = {name: value for name, value in document.items() if getattr(node, name) != value}
-    if news:
-        Node.objects.filter(pk=node.pk).update(**news)
-        for name, value in news.items():
+    changes = {name: value for name, value in document.items() if getattr(node, name) != value}
+    if changes:
+        Node.objects.filter(pk=node.pk).update(**changes)
+        for name, value in changes.items():
             setattr(node, name, value)
 
 

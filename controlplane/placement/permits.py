@@ -93,10 +93,10 @@ def find_valid(wanted: PermitKey) -> IssuedPermit | None:
     if found is None:
         return None
     permit_id, is_leased = found
-    leave = _issued_permit(permit_id)
+    issued = _issued_permit(permit_id)
     if is_leased:
         lease_guard.record_lease_read(began)
-    return leave
+    return issued
 
 
 def obtain_permit(wanted: PermitKey, *, decide: Callable[[], UUID]) -> IssuedPermit:

@@ -199,7 +199,7 @@ def _decision(row: Row, reading: PermitInputs) -> Decision:
         and permits.is_current(decision, reading.standing)
     ):
         return decision
-    return renew_decision(replace(reading.wanted.ask(), operation_id=row.operation_id))
+    return renew_decision(replace(reading.wanted.make_request(), operation_id=row.operation_id))
 
 
 @transaction.atomic

@@ -152,8 +152,10 @@ def remove_port(port_id: UUID, operation: Operation) -> Effect | None:
 
 def define(operation: Operation) -> None:
     migration = migration_of(operation)
-    grant = step_permits.for_arrival(operation, migration)
-    node_steps.ensure_instance(grant, migration.instance, power=pb.POWER_OFF, generation=migration.generation - 1)
+    authorization = step_permits.for_arrival(operation, migration)
+    node_steps.ensure_instance(
+        authorization, migration.instance, power=pb.POWER_OFF, generation=migration.generation - 1
+    )
 
 
 def plug(attachment_id: UUID, operation: Operation) -> None:
@@ -170,8 +172,10 @@ def unplug(attachment_id: UUID, operation: Operation) -> Effect | None:
 def start(operation: Operation) -> None:
     migration = migration_of(operation)
     require_fenced(migration.source)
-    grant = step_permits.for_arrival(operation, migration)
-    node_steps.ensure_instance(grant, migration.instance, power=pb.POWER_RUNNING, generation=migration.generation)
+    authorization = step_permits.for_arrival(operation, migration)
+    node_steps.ensure_instance(
+        authorization, migration.instance, power=pb.POWER_RUNNING, generation=migration.generation
+    )
 
 
 def remove_guest(operation: Operation) -> Effect | None:

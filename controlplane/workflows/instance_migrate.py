@@ -179,9 +179,11 @@ def move_guest(operation: Operation) -> Effect | None:
         _call_off(operation, migration, error)
         return None
     try:
-        grant = step_permits.for_departure(operation, migration)
+        authorization = step_permits.for_departure(operation, migration)
         convergence = operation.args.get("convergence", AUTO_CONVERGE)
-        state = node_steps.ensure_departure(grant, migration, deadline_s=_limit_s(operation), convergence=convergence)
+        state = node_steps.ensure_departure(
+            authorization, migration, deadline_s=_limit_s(operation), convergence=convergence
+        )
     except GONE:
         if _is_there(migration):
             return None
@@ -295,10 +297,10 @@ def confirm_arrival(operation: Operation) -> Effect:
     """
     migration = migration_of(operation)
     try:
-        grant = step_permits.for_arrival(operation, migration)
+        authorization = step_permits.for_arrival(operation, migration)
         power = node_steps.power_of(migration.instance)
         node_steps.ensure_instance(
-            grant, migration.instance, power=power, generation=migration.generation, has_left=True
+            authorization, migration.instance, power=power, generation=migration.generation, has_left=True
         )
     except GONE:
         if _is_awaited(operation, migration):

@@ -44,8 +44,8 @@ def shut_down(operation: Operation) -> None:
 def _run(operation: Operation, *, restart: "pb.RestartKind" = pb.RESTART_KIND_UNSPECIFIED) -> None:
     """Check placement again, since a guest that was off may not be allowed there any more."""
     instance = _instance(operation)
-    grant = step_permits.for_instance(operation, instance)
-    node_steps.ensure_instance(grant, instance, power=pb.POWER_RUNNING, restart=restart)
+    authorization = step_permits.for_instance(operation, instance)
+    node_steps.ensure_instance(authorization, instance, power=pb.POWER_RUNNING, restart=restart)
 
 
 def _stop(operation: Operation, power: "pb.Power") -> pb.InstanceState:

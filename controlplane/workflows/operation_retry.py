@@ -63,7 +63,7 @@ class RetryHandler:
     """A service for retries. `route`: the API's operation of the first request, whose rights are required."""
 
     route: str
-    ask: Callable[[RetryRequest], Operation]
+    request_retry: Callable[[RetryRequest], Operation]
 
 
 def operation_retry(actor: Actor, operation: Operation) -> Operation:
@@ -92,7 +92,7 @@ def _ask(actor: Actor, operation: Operation) -> Operation:
         raise NotRetryable(reason=NOT_RETRYABLE.get(operation.kind, OTHERWISE))
     authorize(actor, handler.route)
     try:
-        return handler.ask(RetryRequest(actor, operation.project, operation))
+        return handler.request_retry(RetryRequest(actor, operation.project, operation))
     except NotFound as exc:
         raise NotRetryable(reason=exc.reason) from exc
 

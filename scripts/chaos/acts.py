@@ -62,10 +62,10 @@ class PlannedRequest:
 
 @dataclass(frozen=True)
 class ActKind:
-    """A kind of act. `weight`: its frequency, compared with the others. `wish`: returns None where no request fits."""
+    """A kind of act. `weight`: its frequency, compared with the others. `plan`: returns None where no request fits."""
 
     weight: int
-    wish: Callable[[Scene, random.Random], PlannedRequest | None]
+    plan: Callable[[Scene, random.Random], PlannedRequest | None]
 
 
 def create(scene: Scene, dice: random.Random) -> PlannedRequest | None:
@@ -87,13 +87,13 @@ def delete(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 
 
 def power(action: str, *, of: str, then: str) -> Callable[[Scene, random.Random], PlannedRequest | None]:
-    def wish(scene: Scene, dice: random.Random) -> PlannedRequest | None:
+    def plan(scene: Scene, dice: random.Random) -> PlannedRequest | None:
         if (found := _any(_in_state(scene.instances, of), dice)) is None:
             return None
         path = f"instances/{found}/actions/{action}"
         return PlannedRequest("POST", path, f"instance.{action}", {}, resource=found, then={"state": then})
 
-    return wish
+    return plan
 
 
 def resize(scene: Scene, dice: random.Random) -> PlannedRequest | None:

@@ -32,9 +32,9 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
     weights = {name: kind.weight for name, kind in acts.ACTS.items()}
     plan = schedule(seed, length, users=USERS, acts=weights, strikes=strikes.possible(world))
     tokens = {acts.OWNER: world.token, acts.OPERATOR: world.operator, acts.ATTESTOR: world.attestor.secret}
-    with closing(ChaosClient(world.stack.url, tokens, PROJECT)) as door:
+    with closing(ChaosClient(world.stack.url, tokens, PROJECT)) as client:
         keeper = Supervisor(world)
-        users, monkey, rounds = Users(door), Monkey(world, keeper), RecoveryOperator(world.attestor, keeper, door)
+        users, monkey, rounds = Users(client), Monkey(world, keeper), RecoveryOperator(world.attestor, keeper, client)
         follower = Follower(world.stack.stream_url, world.token)
         at_work = [threading.Thread(target=each, daemon=True) for each in (keeper.run, rounds.run)]
         listening = threading.Thread(target=follower.run, daemon=True)
@@ -49,7 +49,7 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
                 or_else=lambda: f"nodes that were lost: {rounds.cases}; all processes run: {keeper.all_up()}",
             )
             users.wait(CALM_LIMIT_S)
-            _end_drains(door)
+            _end_drains(client)
             judged = _judge(world, users, "--evidence")
             _delete_everything(world, users)
             emptied = _judge(world, users, "--empty")
@@ -63,7 +63,7 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
             for thread in at_work:  # not for who listens: it may wait long for a word of the stream
                 thread.join()
     findings = [
-        *door.findings,
+        *client.findings,
         *keeper.findings,
         *rounds.findings,
         *judged["findings"],
@@ -79,7 +79,7 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
             "longest_s": max((outcome.seconds for outcome in users.outcomes), default=0.0),
         },
         "refusals": dict(Counter(outcome.code for outcome in users.outcomes if outcome.code).most_common()),
-        "tries_again": dict(door.tries),
+        "tries_again": dict(client.tries),
         **judged["figures"],
         "strikes": dict(sorted(monkey.struck.items())),
         "missed_strikes": monkey.missed,
@@ -98,15 +98,15 @@ def _blow(users: Users, monkey: Monkey, plan: Any, length: Length) -> None:
     striking.join()
 
 
-def _end_drains(door: ChaosClient) -> None:
+def _end_drains(client: ChaosClient) -> None:
     """End all drains: cancel those in progress, and return all nodes to service."""
-    for node in door.listed("/v1/nodes", by=acts.OPERATOR):
+    for node in client.listed("/v1/nodes", by=acts.OPERATOR):
         path = f"/v1/nodes/{node['id']}"
         if node["duty"] == "draining":
-            door.asked(f"{path}/drain/actions/cancel", {}, by=acts.OPERATOR)
+            client.asked(f"{path}/drain/actions/cancel", {}, by=acts.OPERATOR)
         if node["duty"] != "in-service":
             verb = "return" if node["duty"] == "maintenance" else "uncordon"
-            door.asked(f"{path}/actions/{verb}", {}, by=acts.OPERATOR)
+            client.asked(f"{path}/actions/{verb}", {}, by=acts.OPERATOR)
 
 
 def _statuses(users: Users) -> dict[str, Any]:

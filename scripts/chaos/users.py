@@ -135,7 +135,7 @@ class ChaosClient:
 class Users:
     """Work by the schedule until it is done, each user in a thread of its own."""
 
-    door: ChaosClient
+    client: ChaosClient
     outcomes: list[RequestOutcome] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     is_over: threading.Event = field(default_factory=threading.Event)
@@ -160,13 +160,13 @@ class Users:
     def do(self, act: Act) -> None:
         """Send the request of the act, or create a resource where there is none to change."""
         dice = random.Random(act.dice)
-        scene = acts.Scene(self.door.listed("instances"), self.door.listed("volumes"), self.door, act.number)
-        wish = acts.ACTS[act.name].wish(scene, dice) or acts.create(scene, dice)
+        scene = acts.Scene(self.client.listed("instances"), self.client.listed("volumes"), self.client, act.number)
+        wish = acts.ACTS[act.name].plan(scene, dice) or acts.create(scene, dice)
         if wish is None:
             return
         key = str(uuid.UUID(int=dice.getrandbits(128), version=4)) if wish.method == "POST" else ""
         begun = time.monotonic()
-        answer = self.door.wish(wish, key)
+        answer = self.client.wish(wish, key)
         outcome = _request_outcome(act, wish, answer, key=key)
         outcome.seconds = round(time.monotonic() - begun, 2)
         with self.lock:
@@ -175,10 +175,10 @@ class Users:
             self._retry(wish, key, outcome)
 
     def _retry(self, wish: acts.PlannedRequest, key: str, outcome: RequestOutcome) -> None:
-        second_answer = self.door.wish(wish, key)
+        second_answer = self.client.wish(wish, key)
         other = (second_answer.status_code, _operation(second_answer))
         if other != (outcome.status, outcome.operation):
-            self.door.findings.append(
+            self.client.findings.append(
                 f"{wish.method} {wish.path} with key {key}: {other} instead of {(outcome.status, outcome.operation)}"
             )
 
@@ -187,7 +187,7 @@ class Users:
         deadline = time.monotonic() + limit_s
         for outcome in self.outcomes:
             while outcome.operation and outcome.state not in acts.ENDED:
-                found = self.door.get(f"operations/{outcome.operation}", wait="10s")
+                found = self.client.get(f"operations/{outcome.operation}", wait="10s")
                 outcome.state = found["state"] if found else "unknown"
                 if outcome.state == "unknown" or time.monotonic() > deadline:
                     break

@@ -107,8 +107,8 @@ def orphan(kind: str) -> str:
 
 
 @register.filter
-def orphan_request_text(wish: str) -> str:
-    return str(labels.ORPHAN_REQUEST_TEXTS.get(wish, wish))
+def orphan_request_text(action: str) -> str:
+    return str(labels.ORPHAN_REQUEST_TEXTS.get(action, action))
 
 
 @register.filter

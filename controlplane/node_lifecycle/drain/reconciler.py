@@ -261,16 +261,16 @@ def _begin(drain: Drain, guest: DrainGuest, instance: Instance) -> bool | None:
     actor = actor_of(drain)
     if guest.action == "stop":
         return _try(drain, guest, "stopping", lambda: instance_shutdown(actor, instance, reason=STOP_REASON))
-    ask = partial(instance_migrate, actor, instance, options=MigrationOptions(drain.deadline_s, drain.convergence))
+    start = partial(instance_migrate, actor, instance, options=MigrationOptions(drain.deadline_s, drain.convergence))
     try:
-        return _try(drain, guest, "moving", lambda: ask(node=guest.target))
+        return _try(drain, guest, "moving", lambda: start(node=guest.target))
     except (InsufficientCapacity, NoPlace, PolicyUnsatisfiable):
         guest.refresh_from_db()
-        return _try(drain, guest, "moving", ask, is_last=True)
+        return _try(drain, guest, "moving", start, is_last=True)
 
 
 def _try(
-    drain: Drain, guest: DrainGuest, state: str, ask: Callable[[], Operation], *, is_last: bool = False
+    drain: Drain, guest: DrainGuest, state: str, start: Callable[[], Operation], *, is_last: bool = False
 ) -> bool | None:
     """Request the operation and record it, in one transaction.
 
@@ -282,7 +282,7 @@ def _try(
         with transaction.atomic():
             if not may_begin_another(drain):
                 return None
-            operation = ask()
+            operation = start()
             move(guest, DRAIN_GUEST, state, operation_id=operation.pk, tries=guest.tries + 1, reasons=[])
     except StateConflict:
         return False

@@ -93,11 +93,11 @@ def power_state(node: Node) -> str:
     return _noted(bmc_get(node), redfish.power_state)
 
 
-def _noted(row: Bmc, ask: Callable[[Access], str]) -> str:
+def _noted(row: Bmc, call: Callable[[Access], str]) -> str:
     """Record the outcome, with the problem, on the BMC's row."""
     problem = ""
     try:
-        return ask(_access(row))
+        return call(_access(row))
     except CloudError as exc:
         problem = exc.reason[:300]
         raise

@@ -143,7 +143,7 @@ def node_fence(actor: Actor, node: Node, *, kind: str, reason: str) -> Fencing:
 
 
 def _power_operation(actor: Actor, node: Node, reason: str) -> Operation:
-    wish = OperationRequest(
+    request = OperationRequest(
         "node.fence",
         None,
         [node.pk],
@@ -152,7 +152,7 @@ def _power_operation(actor: Actor, node: Node, reason: str) -> Operation:
         deadline=POWER_LIMIT,
         reason=reason,
     )
-    return enqueue(actor, wish)
+    return enqueue(actor, request)
 
 
 def record_fence_evidence(
