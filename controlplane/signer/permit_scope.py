@@ -32,7 +32,8 @@ class PermitScope:
     """The scope of a permit.
 
     `consumers`: their allocations have to be on the node; the first one's is the limit. `subject`: its policies have to
-    hold, with the sources whose data it meets there. `make_request`: the placement request, if placement has to decide again.
+    hold, with the sources whose data it meets there. `make_request`: makes the placement request, if placement has
+    to decide again.
 
     `brings_disks`: each of the consumers gets its disk there. `peer`: the other node of a move. `decided_for`: the zone
     that the decision has to admit, if it is not that of the node.

@@ -112,7 +112,7 @@ def test_the_guest_lands_in_the_zone_that_the_policy_admits_and_a_refusal_says_w
     problem = refusal(tenant, "instances", create_body("abroad", zones=["de-rhein-1"]))
     assert (problem["status"], problem["code"]) == (422, "policy_unsatisfiable")
     assert "Not certified (project/snc): de-rhein-1 (SecNumCloud)." in problem["detail"]
-    assert f"Ask for one of these zones instead: {ZONE}." in problem["detail"]
+    assert f"Request one of these zones instead: {ZONE}." in problem["detail"]
     decision = tenant.api.get(f"decisions/{problem['placement_decision']}")
     assert "CERT_MISSING" in json.dumps(decision)
 
@@ -237,7 +237,7 @@ def test_a_node_without_its_hook_takes_nothing_new_and_a_stranger_on_it_is_an_in
     wait_until(lambda: is_cordoned(tenant), limit_s=PATIENCE_S)
     assert {kind for kind, _ in incidents(tenant)} == {"hook"}
     problem = refusal(tenant, "instances", create_body("late"))
-    assert f"Nodes in {ZONE} are kept free for maintenance." in problem["detail"]
+    assert f"Nodes in {ZONE} are closed to new placements for maintenance." in problem["detail"]
     unguarded.exec(["virsh", "create", "/dev/stdin"], stdin=STRANGER)
     wait_until(lambda: ("unknown-domain", "stranger") in incidents(tenant), limit_s=PATIENCE_S)
     recorded = "SELECT count(*) FROM audit_evidencerecord WHERE kind = 'incident' AND document LIKE '%%stranger%%'"

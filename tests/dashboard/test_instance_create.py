@@ -85,7 +85,7 @@ def test_a_zone_that_was_not_asked_for_says_so(cloud: Cloud, member: Client, pag
     told = text_of(answer)
     assert "no valid node" in told
     assert "not among the requested zones" in told
-    assert "Ask for one of these zones instead: fr-idf-1." in told
+    assert "Request one of these zones instead: fr-idf-1." in told
 
 
 def test_too_much_for_the_quota_is_seen(cloud: Cloud, member: Client, page: str) -> None:
@@ -115,7 +115,7 @@ def test_a_refusal_of_placement_is_told_in_full(cloud: Cloud, member: Client, pa
     make_zone("de-rhein-1")
     answer = member.post(page, {**INSTANCE, "zones": ["de-rhein-1"]})
     assert answer.status_code == 200
-    assert "Ask for one of these zones instead: fr-idf-1." in errors_of(answer, "__all__")
+    assert "Request one of these zones instead: fr-idf-1." in errors_of(answer, "__all__")
     assert Instance.objects.count() == 0
 
 

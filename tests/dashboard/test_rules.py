@@ -118,7 +118,7 @@ def test_where_an_instance_was_and_by_which_decision(officer: Client, api: Calle
     assert decision is not None
     url = next(part.split('"')[0] for part in page.split('href="') if "/decisions/" in part)
     assert url.startswith(f"{home}/decisions/")
-    assert b"It can be placed in: fr-idf-1." in officer.get(url).content
+    assert b"The request can be placed in: fr-idf-1." in officer.get(url).content
 
 
 def test_nothing_of_another_tenant_shows(signed_in: SignIn, api: Caller, cloud: Cloud) -> None:

@@ -62,7 +62,7 @@ def test_a_name_that_is_taken_is_said_beside_it(member: Client, home: str, volum
 
 def test_its_place_is_told(page: str, member: Client) -> None:
     told = text_of(member.get(f"{page}/placement"))
-    assert "It can be placed in: fr-idf-1." in told
+    assert "The request can be placed in: fr-idf-1." in told
     assert "Disk fr-idf-1" in told
 
 

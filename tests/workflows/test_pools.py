@@ -170,7 +170,7 @@ def test_an_instance_has_its_root_disk_in_the_pool(shared: Shared) -> None:
 def test_without_the_pool_there_is_no_place_and_it_says_so(shared: Shared) -> None:
     with pytest.raises(NoPlace) as refused:
         shared.ask(host="alone")
-    assert "do not have the shared storage that it needs: shared" in str(refused.value.facts["explanation"])
+    assert "do not mount the required shared storage: shared" in str(refused.value.facts["explanation"])
 
 
 def test_a_full_pool_is_a_lack_of_room(shared: Shared) -> None:
