@@ -64,13 +64,13 @@ def complaints_of(name: str, text: str, retired: dict[str, str]) -> Iterator[str
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield from _of_name(f"{name}:{node.lineno}", node.name, retired)
             yield from _of_docstring(f"{name}:{node.lineno} {node.name}", node)
-        elif (bound := _bound_name(node)) is not None:
-            yield from _of_name(f"{name}:{node.lineno}", bound, retired)
+        elif isinstance(node, ast.arg | ast.expr | ast.alias | ast.ExceptHandler):
+            yield from _of_name(f"{name}:{node.lineno}", _bound_name(node), retired)
     yield from _of_docstring(f"{name}:1", tree)
 
 
-def _bound_name(node: ast.AST) -> str | None:
-    """Return the name of a parameter, of a variable or attribute that is assigned, or of an import's alias."""
+def _bound_name(node: ast.AST) -> str:
+    """Return the name of a parameter, of an assigned variable or attribute, or of an import's alias; or nothing."""
     match node:
         case ast.arg():
             return node.arg
@@ -79,11 +79,11 @@ def _bound_name(node: ast.AST) -> str | None:
         case ast.Attribute(ctx=ast.Store()):
             return node.attr
         case ast.alias():
-            return node.asname
+            return node.asname or ""
         case ast.ExceptHandler():
-            return node.name
+            return node.name or ""
         case _:
-            return None
+            return ""
 
 
 def _of_name(place: str, name: str, retired: dict[str, str]) -> Iterator[str]:

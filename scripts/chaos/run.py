@@ -53,7 +53,7 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
             judged = _judge(world, users, "--evidence")
             _delete_everything(world, users)
             emptied = _judge(world, users, "--empty")
-            stream_findings = follower.findings(world)
+            gaps = follower.findings(world)
         finally:
             users.is_over.set()
             monkey.is_over.set()
@@ -62,23 +62,13 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
             follower.stop()
             for thread in at_work:  # not for who listens: it may wait long for a word of the stream
                 thread.join()
-    findings = [
-        *client.findings,
-        *keeper.findings,
-        *rounds.findings,
-        *judged["findings"],
-        *emptied["findings"],
-        *stream_findings,
-    ]
+    findings = [*client.findings, *keeper.findings, *rounds.findings, *judged["findings"], *emptied["findings"], *gaps]
     return {
         "seed": seed,
         "nodes": len(world.cloud.zones),
         "real_guests": not world.cloud.is_fake,
-        "requests": {
-            **_statuses(users),
-            "longest_s": max((outcome.seconds for outcome in users.outcomes), default=0.0),
-        },
-        "refusals": dict(Counter(outcome.code for outcome in users.outcomes if outcome.code).most_common()),
+        "requests": {**_statuses(users), "longest_s": max((each.seconds for each in users.outcomes), default=0.0)},
+        "refusals": dict(Counter(each.code for each in users.outcomes if each.code).most_common()),
         "tries_again": dict(client.tries),
         **judged["figures"],
         "strikes": dict(sorted(monkey.struck.items())),
