@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.documents.parsing import Malformed, refuse
 from andromede_core.policy.evaluation_request import answer, parse, read
 
@@ -37,12 +37,12 @@ def main() -> int:
 def _write(text: bytes) -> None:
     """Write to a duplicate descriptor: the interpreter would retry a failed write when it exits."""
     if sys.stdout is None:
-        refuse("answer", Reason("cannot be written: standard output is closed"))
+        refuse("answer", Message("cannot be written: standard output is closed"))
     try:
         with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as file:
             file.write(text)
     except OSError as exc:
-        refuse("answer", Reason("cannot be written: {error}", error=exc))
+        refuse("answer", Message("cannot be written: {error}", error=exc))
 
 
 def _read(name: str) -> tuple[object, Path]:
@@ -53,7 +53,7 @@ def _read(name: str) -> tuple[object, Path]:
         with Path(name).open("rb") as file:
             return read(file), Path(name).parent
     except (OSError, ValueError) as exc:
-        refuse("request", Reason("cannot be read: {error}", error=exc))
+        refuse("request", Message("cannot be read: {error}", error=exc))
 
 
 def _line(text: str) -> str:

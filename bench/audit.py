@@ -16,7 +16,7 @@ from bench.common import bench_database, report, spread
 from scripts.control_plane import ROOT, Stack
 
 ROUNDS = 2_000
-JOURNAL = "controlplane.api.request_audit.RequestAuditMiddleware"
+MIDDLEWARE = "controlplane.api.request_audit.RequestAuditMiddleware"
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def measure(rounds: int) -> dict[str, Any]:
 
     tenant = make_tenant("bench")
     network_create(tenant.actor, tenant.project, name="lan", cidr="10.0.0.0/24", dns_servers=[], labels={})
-    recorded, floor = caller(has_journal=True), caller(has_journal=False)
+    recorded, floor = caller(has_request_audit=True), caller(has_request_audit=False)
     lazily = request_records.LAZILY
     taken: dict[str, list[float]] = {"recorded": [], "floor": [], "waited_for": []}
     for number in range(-50, rounds):
@@ -53,13 +53,13 @@ def measure(rounds: int) -> dict[str, Any]:
     return found
 
 
-def caller(*, has_journal: bool) -> Callable[[int], None]:
+def caller(*, has_request_audit: bool) -> Callable[[int], None]:
     """Return a client that calls the API in this process, through its own middleware."""
     from django.conf import settings
     from django.test import Client, override_settings
 
     client = Client(headers={"Authorization": "Bearer bench"})
-    chain = [each for each in settings.MIDDLEWARE if has_journal or each != JOURNAL]
+    chain = [each for each in settings.MIDDLEWARE if has_request_audit or each != MIDDLEWARE]
     with override_settings(MIDDLEWARE=chain, ALLOWED_HOSTS=["testserver"]):
         client.handler.load_middleware()
     settings.ALLOWED_HOSTS = ["testserver"]

@@ -72,22 +72,22 @@ def claim(project_id: UUID, count: int, limit_s: float) -> Run:
     run = Run()
     insert = claims.insert_claim
 
-    def counted(ask: Any, taken: Any, node_id: UUID) -> Any:
+    def counted(request: Any, taken: Any, node_id: UUID) -> Any:
         run.refused += 1
-        allocation = insert(ask, taken, node_id)
+        allocation = insert(request, taken, node_id)
         run.refused -= allocation is not None
         return allocation
 
     claims.insert_claim = counted
     project = Project.objects.select_related("organization").get(pk=project_id)
-    placement.check_placement(ask(project))  # the process is no longer cold: it knows the fleet
+    placement.check_placement(placement_request(project))  # the process is no longer cold: it knows the fleet
     _gate.wait(GATE_S)
-    sample(run, lambda: placement.claim(ask(project)), count, limit_s)
+    sample(run, lambda: placement.claim(placement_request(project)), count, limit_s)
     run.rss_mib = psutil.Process().memory_info().rss / 2**20
     return run
 
 
-def ask(project: Any) -> Any:
+def placement_request(project: Any) -> Any:
     from controlplane.kernel.ids import new_id
     from controlplane.placement.decisions import PlacementRequest
 

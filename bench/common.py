@@ -57,7 +57,7 @@ def bench_cloud(
     var = ROOT / "var" / f"bench-{name}"
     zones = dict(list(ZONES.items())[:nodes])
     stack = Stack(var, port=PORT, settings=settings)
-    cloud = Cloud(stack, zones, is_fake=is_fake, agent_options=agent_options, say=print_progress)
+    cloud = Cloud(stack, zones, is_fake=is_fake, agent_options=agent_options, log=print_progress)
     cloud.down()
     cloud.forget()
     try:

@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--guests", type=int, default=10)
     parser.add_argument("--at-once", type=int, default=2)
     arguments = parser.parse_args()
-    cloud = Cloud(Stack(ROOT / "var" / "bench-drain", port=PORT, settings=SETTINGS), {NODE: ZONE}, say=print_progress)
+    cloud = Cloud(Stack(ROOT / "var" / "bench-drain", port=PORT, settings=SETTINGS), {NODE: ZONE}, log=print_progress)
     cloud.down()
     cloud.forget()
     try:

@@ -51,7 +51,7 @@ def main() -> None:
     count = parser.parse_args().guests
     stack = Stack(ROOT / "var" / "bench-evacuate", port=PORT, settings=SETTINGS)
     pool = Lab(stack.var / "lab").pool_folder
-    cloud = Cloud(stack, {NODE: ZONE}, pools={NODE: pool, OTHER: pool}, say=print_progress)
+    cloud = Cloud(stack, {NODE: ZONE}, pools={NODE: pool, OTHER: pool}, log=print_progress)
     cloud.down()
     cloud.forget()
     try:
@@ -128,9 +128,9 @@ class Crew:
 
         def look() -> bool:
             for name in self.ids.keys() - self.answered.keys():
-                if said := KEPT.search(console(node, self.ids[name])):
+                if found := KEPT.search(console(node, self.ids[name])):
                     self.answered[name] = time.time() - killed_at
-                    self.kept[name] = int(said[1])
+                    self.kept[name] = int(found[1])
             return len(self.answered) == len(self.ids)
 
         wait_until(look, limit_s=LEASE_S + BOOT_S, rarest_s=LOOK_S, or_else=self._missing)
@@ -184,8 +184,8 @@ def console(node: LabNode, instance_id: str) -> str:
 def measured(crew: Crew, platform: Api, killed_at: float) -> dict[str, object]:
     """Return the seconds from the kill."""
     fenced = platform.get(f"/v1/nodes/{NODE}/fencing")["evidence"]
-    told = platform.get("/v1/events", resource=platform.get(f"/v1/nodes/{NODE}")["id"], kind="node.*", limit="200")
-    said = {event["kind"]: moment(event["created_at"]) - killed_at for event in told["items"]}
+    events = platform.get("/v1/events", resource=platform.get(f"/v1/nodes/{NODE}")["id"], kind="node.*", limit="200")
+    found = {event["kind"]: moment(event["created_at"]) - killed_at for event in events["items"]}
     moves = [platform.get(f"/v1/instances/{id_}/migrations")["items"] for id_ in crew.ids.values()]
     if any([move["state"] for move in each] != ["done"] for each in moves):
         raise SystemExit(f"Not each guest was evacuated once: {json.dumps(moves)}")
@@ -197,9 +197,9 @@ def measured(crew: Crew, platform: Api, killed_at: float) -> dict[str, object]:
         "lease_s": LEASE_S,
         "aim_s": LEASE_S + AIM_S,
         "evidence": fenced["kind"],
-        "unreachable_s": round(said["node.unreachable"], 1),
+        "unreachable_s": round(found["node.unreachable"], 1),
         "fenced_s": round(fenced_after, 1),
-        "recovery_begun_s": round(said["node.recovering"], 1),
+        "recovery_begun_s": round(found["node.recovering"], 1),
         "first_evacuation_begun_s": round(min(begun), 1),
         "last_evacuation_begun_s": round(max(begun), 1),
         "last_active_s": round(max(active), 1),

@@ -21,7 +21,7 @@ PORT, FIRST_PORT = 8010, 21000
 ZONE = "fr-idf-1"
 IN_A_PROCESS = 250
 READY_LIMIT_S = 600
-HEARD_LIMIT_S = 120
+HEARTBEAT_LIMIT_S = 120
 LOOK_EVERY_S = 1.0
 MEASURED = ("watcher", "worker", "periodic", "signer", "postgresql")
 STATES = "SELECT count(*) FILTER (WHERE state = 'ready' AND is_attested), count(*) FROM nodes_node"
@@ -30,14 +30,14 @@ UNREACHABLE = "SELECT count(*) FROM events_event WHERE kind = 'node.unreachable'
 OFF = """
 SELECT extract(epoch FROM power_state_at - %s) FROM compute_instance WHERE power_state = 'off' ORDER BY power_state_at
 """
-TOLD = """
+REPORTED = """
 SELECT extract(epoch FROM created_at - %s) FROM events_event WHERE kind = 'instance.stopped' ORDER BY created_at
 """
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     stack = Stack(ROOT / "var" / "bench-fleet", port=PORT, settings=UNLIMITED)
-    cloud = Cloud(stack, {}, is_fake=True, say=print_progress)
+    cloud = Cloud(stack, {}, is_fake=True, log=print_progress)
     cloud.down()
     cloud.forget()
     try:
@@ -108,7 +108,7 @@ def events(cloud: Cloud, names: list[str], guests: int) -> dict[str, Any]:
     for name in names:
         if process := cloud.stack.process(name):
             process.send_signal(SIGUSR1)
-    late = {"rows": after(cloud.stack, OFF, off_at, guests), "told": after(cloud.stack, TOLD, off_at, guests)}
+    late = {"rows": after(cloud.stack, OFF, off_at, guests), "told": after(cloud.stack, REPORTED, off_at, guests)}
     return {"guests_that_power_off": guests, "known_after": late}
 
 
@@ -118,7 +118,7 @@ def after(stack: Stack, statement: str, moment: datetime, amount: int) -> dict[s
     def found() -> list[float]:
         return [float(late) for (late,) in query(stack, statement, moment)]
 
-    wait_until(lambda: len(found()) >= amount, limit_s=HEARD_LIMIT_S, or_else=lambda: f"{len(found())} of {amount}")
+    wait_until(lambda: len(found()) >= amount, limit_s=HEARTBEAT_LIMIT_S, or_else=lambda: f"{len(found())} of {amount}")
     late = found()
     return {"p50_s": round(late[len(late) // 2], 2), "max_s": round(late[-1], 2)}
 

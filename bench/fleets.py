@@ -47,7 +47,7 @@ def _node(number: int, zone: str) -> Node:
         zone_id=zone,
         address="127.0.0.1:1",
         state="unreachable" if number % 100 == 7 else "ready",
-        duty="cordoned" if number % 50 == 3 else "in-service",
+        admin_state="cordoned" if number % 50 == 3 else "in-service",
         certificate_sha256="",
         certificate_expires_at=clock.now() + timedelta(days=1),
         is_attested=number % 1000 != 11,
@@ -103,8 +103,8 @@ def _fact(kind: str, subject: str, attribute: str, value: object) -> Fact:
 @transaction.atomic
 def restate(zone: str, attribute: str, value: object) -> None:
     """Correct one fact."""
-    believed = Fact.objects.filter(subject_id=zone, attribute=attribute, superseded_at__isnull=True)
-    believed.update(superseded_at=clock.now())
+    current = Fact.objects.filter(subject_id=zone, attribute=attribute, superseded_at__isnull=True)
+    current.update(superseded_at=clock.now())
     _fact("zone", zone, attribute, value).save(force_insert=True)
     FactsEpoch.objects.update(value=F("value") + 1)
 

@@ -41,7 +41,7 @@ TALK = (
     f"((i=0; while :; do i=$((i+1)); echo $i; sleep 0.05; done) | nc {NEIGHBOUR} 7000 >/talk 2>/dev/null)"
     " >/dev/null 2>&1 </dev/null & echo talking"
 )
-HEARD = LAST.format(file="/talk")
+LAST_RECEIVED = LAST.format(file="/talk")
 PING = f"ping -i 0.1 {ADDRESS} >/ping 2>&1 </dev/null & echo $! >/ping.pid"
 PINGED = "kill -INT $(cat /ping.pid); i=0; until grep transmitted /ping || [ $i = 30 ]; do sleep 1; i=$((i+1)); done"
 CONNECTED_S = 20
@@ -169,12 +169,12 @@ def move(trip: Trip, neighbour: Neighbour, count: int) -> tuple[Trip, Moves]:
 
 def is_connected(trip: Trip, key: Path) -> bool:
     """Return whether the guest's bytes come back to it, with none lost."""
-    before = trip.ssh(key, trip.source, HEARD)
+    before = trip.ssh(key, trip.source, LAST_RECEIVED)
     if not before.isdecimal():
         return False
     deadline = time.monotonic() + CONNECTED_S
     while time.monotonic() < deadline:
-        now = trip.ssh(key, trip.source, HEARD)
+        now = trip.ssh(key, trip.source, LAST_RECEIVED)
         if now.isdecimal() and int(now) > int(before):
             return True
     return False
@@ -202,8 +202,8 @@ def raw(trip: Trip) -> tuple[float, float, float]:
         began = time.monotonic()
         trip.source.node.exec(["virsh", "migrate", *options, trip.name, target], timeout_s=MOVE_S)
         seconds = time.monotonic() - began
-    told = trip.destination.node.exec(["virsh", "domjobinfo", trip.name, "--completed"]).stdout
-    line = next(line for line in told.splitlines() if line.startswith("Total downtime"))
+    job_info = trip.destination.node.exec(["virsh", "domjobinfo", trip.name, "--completed"]).stdout
+    line = next(line for line in job_info.splitlines() if line.startswith("Total downtime"))
     return seconds, int(line.split()[2]) / 1000, gap()
 
 
@@ -218,11 +218,11 @@ def heartbeat(trip: Trip) -> Iterator[Callable[[], float]]:
         return sum(log.stat().st_size for log in logs if log.exists())
 
     def listen() -> None:
-        heard, last = size(), time.monotonic()
+        received, last = size(), time.monotonic()
         while True:
             now = time.monotonic()
-            if (current := size()) != heard:
-                longest[0], heard, last = max(longest[0], now - last), current, now
+            if (current := size()) != received:
+                longest[0], received, last = max(longest[0], now - last), current, now
                 if is_over.is_set():
                     return
             time.sleep(LOOK_S)

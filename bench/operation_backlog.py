@@ -80,7 +80,7 @@ def outcome(cloud: Cloud, since: datetime) -> dict[str, Any]:
     states = query(
         cloud.stack, "SELECT state, count(*) FROM operations_operation WHERE created_at >= %s GROUP BY 1", since
     )
-    told = query(
+    rows = query(
         cloud.stack,
         "SELECT count(*) FILTER (WHERE told = 1), count(*) FILTER (WHERE told <> 1) FROM ("
         " SELECT count(e.id) AS told FROM operations_operation o"
@@ -88,4 +88,4 @@ def outcome(cloud: Cloud, since: datetime) -> dict[str, Any]:
         " WHERE o.created_at >= %s GROUP BY o.id) AS ends",
         since,
     )
-    return {"states": dict(states), "told_once": told[0][0], "told_otherwise": told[0][1]}
+    return {"states": dict(states), "told_once": rows[0][0], "told_otherwise": rows[0][1]}

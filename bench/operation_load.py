@@ -84,7 +84,7 @@ def wait_for_operations(
     Raises:
         SystemExit: one has ended otherwise than `ends` says, or none has for two minutes.
     """
-    done, heard_at = 0, time.monotonic()
+    done, progress_at = 0, time.monotonic()
     with connected(stack) as connection:
         while True:
             found = {state: (number, last) for state, number, last in connection.execute(COUNTED, [since])}
@@ -96,7 +96,7 @@ def wait_for_operations(
             if number >= amount:
                 return float((max(last for _, last in over) - since).total_seconds())
             if number > done:
-                done, heard_at = number, time.monotonic()
-            elif time.monotonic() - heard_at > SILENCE_LIMIT_S:
+                done, progress_at = number, time.monotonic()
+            elif time.monotonic() - progress_at > SILENCE_LIMIT_S:
                 raise SystemExit(f"No operation has ended for {SILENCE_LIMIT_S} s: {number} of {amount} have.")
             time.sleep(max(LOOK_EVERY_S, amount / 10_000))  # to count them takes the processors too

@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=SAMPLES)
     samples = parser.parse_args().samples
     var = ROOT / "var" / "bench-permits"
-    cloud = Cloud(Stack(var, port=PORT, settings=UNLIMITED), {NODE: ZONE}, is_fake=True, say=print_progress)
+    cloud = Cloud(Stack(var, port=PORT, settings=UNLIMITED), {NODE: ZONE}, is_fake=True, log=print_progress)
     cloud.down()
     cloud.forget()
     try:
@@ -157,7 +157,7 @@ def baseline() -> Iterator[None]:
 
     free = SimpleNamespace(jti="", exp=None)
 
-    def admit(self: Servicer, deed: object, request: object) -> SimpleNamespace:
+    def admit(self: Servicer, action: object, request: object) -> SimpleNamespace:
         from controlplane.kernel import clock
 
         free.exp = clock.now() + LIFETIME
@@ -165,7 +165,7 @@ def baseline() -> Iterator[None]:
 
     with (
         patch.object(step_permits, "request_permit_ahead", lambda operation, place, *, generation: None),
-        patch.object(step_permits, "_authorize", lambda operation, place, ask, *, generation: place),
+        patch.object(step_permits, "_authorize", lambda operation, place, make_request, *, generation: place),
         patch.object(Servicer, "_admit", admit),
         patch.object(Receipts, "opened", lambda self, *args: None),
     ):

@@ -106,12 +106,14 @@ def deciding(project: Any) -> dict[str, Any]:
     from controlplane.placement.decisions import decide_placement
     from controlplane.placement.fleet_cache import FLEET
 
-    decision = decide_placement(claim_processes.ask(project)).decision
+    decision = decide_placement(claim_processes.placement_request(project)).decision
     fleet, request, assessment = FLEET.current(), decision.request, decision.assessment
     alone, whole = claim_processes.Run(), claim_processes.Run()
     seeds = iter(range(DECISIONS))
     claim_processes.sample(alone, lambda: decide(request, fleet, assessment, seed=next(seeds)), DECISIONS, LIMIT_S)
-    claim_processes.sample(whole, lambda: decide_placement(claim_processes.ask(project)), DECISIONS, LIMIT_S)
+    claim_processes.sample(
+        whole, lambda: decide_placement(claim_processes.placement_request(project)), DECISIONS, LIMIT_S
+    )
     return {
         "clauses": sum(len(policy.atoms) for policy in request.policies),
         "zones_admitted": len(decision.admitted_zones),
@@ -132,7 +134,7 @@ def taking_up_a_node() -> dict[str, Any]:
     samples: list[float] = []
     for number in range(CHANGES):
         FLEET.current()
-        Node.objects.filter(pk=node.pk).update(duty="cordoned" if number % 2 == 0 else "in-service")
+        Node.objects.filter(pk=node.pk).update(admin_state="cordoned" if number % 2 == 0 else "in-service")
         begun = time.perf_counter()
         fleet = FLEET.current()
         samples.append(time.perf_counter() - begun)
@@ -150,7 +152,7 @@ def taking_up_a_fact(project: Any) -> dict[str, Any]:
         territory = ("US", "FR")[number % 2]
         fleets.restate("fr-idf-1", "location.territory", territory)
         begun = time.perf_counter()
-        decision = decide_placement(claim_processes.ask(project)).decision
+        decision = decide_placement(claim_processes.placement_request(project)).decision
         samples.append(time.perf_counter() - begun)
         assert ("fr-idf-1" in decision.admitted_zones) == (territory == "FR")
     return {"changed_fact_taken_up": latency(samples)}

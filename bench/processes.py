@@ -34,7 +34,7 @@ def _agent(cloud: Cloud, name: str) -> list[psutil.Process]:
     if cloud.is_fake:
         process = cloud.stack.process(f"agent-{name}")
         return [process] if process else []
-    return [psutil.Process(pid) for pid in cloud.node(name).pids(saying="agents.node.main")]
+    return [psutil.Process(pid) for pid in cloud.node(name).pids(containing="agents.node.main")]
 
 
 def _by_pid_file(stack: Stack, name: str) -> list[psutil.Process]:

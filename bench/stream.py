@@ -15,15 +15,15 @@ from scripts.cloud import Cloud
 
 IDLE_S = 30
 OPEN_AT_A_TIME = 20
-HEARD_LIMIT_S = 60
+EVENT_LIMIT_S = 60
 
 
 class Listener:
-    """One open stream: `heard` is the moment at which the event of `kind` came."""
+    """One open stream: `received` is the moment at which the event of `kind` came."""
 
     def __init__(self, kind: str) -> None:
         self.kind = f"event: {kind}".encode()
-        self.heard: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        self.received: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     async def open(self, url: str, token: str) -> None:
         parts = urlsplit(url)
@@ -37,8 +37,8 @@ class Listener:
 
     async def _listen(self) -> None:
         async for line in self.reader:
-            if line.startswith(self.kind) and not self.heard.done():
-                self.heard.set_result(time.monotonic())
+            if line.startswith(self.kind) and not self.received.done():
+                self.received.set_result(time.monotonic())
 
     def close(self) -> None:
         self.task.cancel()
@@ -70,7 +70,7 @@ async def measure(cloud: Cloud, api: Api, count: int) -> dict[str, object]:
     before = processes.read(cloud)
     await asyncio.sleep(IDLE_S)
     after = processes.read(cloud)
-    heard = await one_event(api, listeners)
+    received = await one_event(api, listeners)
     for listener in listeners:
         listener.close()
     return {
@@ -79,7 +79,7 @@ async def measure(cloud: Cloud, api: Api, count: int) -> dict[str, object]:
         "idle_percent_of_a_core": {
             name: round((after[name].cpu_s - before[name].cpu_s) * 100 / IDLE_S, 1) for name in ("stream", "postgresql")
         },
-        "heard_after": spread(heard),
+        "heard_after": spread(received),
         "floor_one_get_each_s": round(await asyncio.to_thread(one_get_each, api, count), 2),
     }
 
@@ -88,7 +88,7 @@ async def one_event(api: Api, listeners: list[Listener]) -> list[float]:
     """Return the seconds from the change until each listener has its event."""
     begun = time.monotonic()
     await asyncio.to_thread(_change, api)
-    moments = await asyncio.wait_for(asyncio.gather(*(listener.heard for listener in listeners)), HEARD_LIMIT_S)
+    moments = await asyncio.wait_for(asyncio.gather(*(listener.received for listener in listeners)), EVENT_LIMIT_S)
     return [moment - begun for moment in moments]
 
 

@@ -48,7 +48,7 @@ PROJECT, IMAGE, TENANT = "older", "tiny", "/srv/tenant.py"
 # Who takes backups on the other machine, and where they come to; as group_vars of inventories/lab has it.
 KEEPER, KEPT = "keeper", "/var/backups/andromede"
 KNOWN_HOSTS = VAR / "known_hosts"
-STAMP, BELIEVED = "/var/lib/andromede-backup/last", "/etc/andromede/backup-known-hosts"
+STAMP, KNOWN_HOSTS_FILE = "/var/lib/andromede-backup/last", "/etc/andromede/backup-known-hosts"
 ORGANIZATIONS = "SELECT name FROM identity_organization"
 # As the role `release` has it.
 RELEASES = "/opt/andromede"
@@ -131,15 +131,15 @@ def main() -> int:
             settled = settle()
         tried = play(bundle, "--check")
         upgrade = upgraded(old, bundle, settled) if old else {}
-        first, again = upgrade["to"]["play"] if old else play(bundle), play(bundle)
+        first, second = upgrade["to"]["play"] if old else play(bundle), play(bundle)
         checked = play(bundle, "--check")
         exposures = {each.name: units(each) for each in MACHINES}
         found: dict[str, object] = {"restart": while_restarting(CONTROL), "sent": sent(CONTROL, NODE)}
         found |= {"restore": restored(CONTROL), "answers": answers(CONTROL)}
         found |= {"keys": readers(CONTROL, READABLE), "keys_there": readers(NODE, READABLE_THERE)}
-    plays = {"tried": tried, "first": first, "again": again, "checked": checked}
+    plays = {"tried": tried, "first": first, "again": second, "checked": checked}
     report({"plays": plays, "upgrade": upgrade, "exposures": exposures, **found})
-    is_well = again["changed"] == checked["changed"] == 0 and found == WELL
+    is_well = second["changed"] == checked["changed"] == 0 and found == WELL
     is_well = is_well and not any(map(too_exposed, exposures.values()))
     return 0 if is_well and all(map(is_smooth, upgrade.values())) else 1
 
@@ -316,8 +316,8 @@ def releases(machine: Machine) -> set[str]:
     """Return the releases of the running processes."""
     units = "$(systemctl list-units 'andromede-*.service' --state running --plain --no-legend | cut -d ' ' -f 1)"
     pid = "$(systemctl show --property MainPID --value $unit)"
-    said = machine.run(f"for unit in {units}; do basename $(readlink /proc/{pid}/cwd); done").stdout
-    return set(said.split())
+    output = machine.run(f"for unit in {units}; do basename $(readlink /proc/{pid}/cwd); done").stdout
+    return set(output.split())
 
 
 def guests(machine: Machine, settled: dict[str, str]) -> dict[str, str]:
@@ -335,11 +335,11 @@ def begun(machine: Machine, command: str, out: str) -> tuple[str, str]:
 def ended(machine: Machine, process: tuple[str, str]) -> dict[str, Any]:
     """Stop the command and read its output."""
     pid, out = process
-    said = machine.run(f"kill {pid}; while kill -0 {pid} 2>/dev/null; do sleep 0.2; done; cat {out}").stdout
+    output = machine.run(f"kill {pid}; while kill -0 {pid} 2>/dev/null; do sleep 0.2; done; cat {out}").stdout
     try:
-        found: dict[str, Any] = json.loads(said)
+        found: dict[str, Any] = json.loads(output)
     except ValueError:
-        raise SystemExit(f"A process on {machine.name} did not end well: {said}") from None
+        raise SystemExit(f"A process on {machine.name} did not end well: {output}") from None
     return found
 
 
@@ -387,8 +387,8 @@ def while_restarting(run: Machine) -> dict[str, int]:
     """Return how many requests, one after the other, got 200 while the web process was restarted twice."""
     ask = "curl --silent --insecure --output /dev/null --write-out '%{http_code}\\n' https://localhost/v1/healthz"
     restarts = "(sleep 0.2; systemctl restart andromede-web; systemctl restart andromede-web) &"
-    said = run.run(f"{restarts} for number in $(seq {REQUESTS}); do {ask}; done; wait").stdout.split()
-    return {"answered": said.count("200")}
+    output = run.run(f"{restarts} for number in $(seq {REQUESTS}); do {ask}; done; wait").stdout.split()
+    return {"answered": output.count("200")}
 
 
 def sent(run: Machine, keeper: Machine) -> dict[str, bool]:
@@ -402,7 +402,9 @@ def sent(run: Machine, keeper: Machine) -> dict[str, bool]:
     wait_until(lambda: run.run(f"test -e {STAMP}", is_checked=False).returncode == 0, or_else=lambda: _log_of_send(run))
     here, there = (each.run(f"cd {KEPT} && ls").stdout.split() for each in (run, keeper))
     file = f"{KEPT}/{there[-1]}" if there else ""
-    by_hand = f"rsync --rsh 'ssh -i /etc/andromede/backup-ssh -o BatchMode=yes -o UserKnownHostsFile={BELIEVED}'"
+    by_hand = (
+        f"rsync --rsh 'ssh -i /etc/andromede/backup-ssh -o BatchMode=yes -o UserKnownHostsFile={KNOWN_HOSTS_FILE}'"
+    )
     back = run.run(f"{by_hand} --archive {KEEPER}@{keeper.address}:./ /tmp/back", is_checked=False)
     found = {
         "arrived": bool(here) and here == there,
@@ -418,24 +420,24 @@ def _contents(run: Machine, file: str) -> str:
     key = run.folder / "root" / "backup.key"
     shutil.copy(KEY, key)
     read = f"age --decrypt --identity /root/backup.key {file} | /usr/lib/postgresql/17/bin/pg_restore --list"
-    said = run.run(f"set -o pipefail; {read}").stdout
+    output = run.run(f"set -o pipefail; {read}").stdout
     key.unlink()
-    return said
+    return output
 
 
 def _sent_to_a_stranger(run: Machine, keeper: Machine) -> dict[str, bool]:
     """The last backup was sent before yesterday, and the machine that it goes to is not the one that is known."""
     run.run(f"touch --date '37 hours ago' {STAMP}")
     stranger = f"{keeper.address} {KEY.with_suffix('.pub').read_text()}"
-    run.run(f"cp {BELIEVED} {BELIEVED}.kept && echo {shlex.quote(stranger)} >{BELIEVED}")
+    run.run(f"cp {KNOWN_HOSTS_FILE} {KNOWN_HOSTS_FILE}.kept && echo {shlex.quote(stranger)} >{KNOWN_HOSTS_FILE}")
     try:
         is_sent = run.run("systemctl start andromede-backup-send.service", is_checked=False).returncode == 0
         is_refused = not is_sent and "Host key verification failed" in _log_of_send(run)
-        is_told = _is_alert(run)
+        is_alerted = _is_alert(run)
     finally:
-        run.run(f"mv {BELIEVED}.kept {BELIEVED}")
+        run.run(f"mv {KNOWN_HOSTS_FILE}.kept {KNOWN_HOSTS_FILE}")
     run.run("systemctl start andromede-backup-send.service")
-    return {"refused": is_refused, "told": is_told, "sent_again": not _is_alert(run)}
+    return {"refused": is_refused, "told": is_alerted, "sent_again": not _is_alert(run)}
 
 
 def _log_of_send(run: Machine) -> str:
@@ -446,8 +448,8 @@ def _is_alert(run: Machine) -> bool:
     """Return True if the alert AndromedeBackupOld fires on the watcher's metrics."""
     metric = "andromede_backup_last_success_timestamp_seconds"
     (hours,) = re.findall(rf"time\(\) - {metric} > (\d+) \* 3600", ALERTS.read_text())
-    said = run.run("curl --silent --fail http://127.0.0.1:9107/metrics").stdout
-    (at,) = re.findall(rf"^{metric} (\S+)$", said, re.MULTILINE)
+    output = run.run("curl --silent --fail http://127.0.0.1:9107/metrics").stdout
+    (at,) = re.findall(rf"^{metric} (\S+)$", output, re.MULTILINE)
     return time.time() - float(at) > int(hours) * 3600
 
 
@@ -480,8 +482,8 @@ def readers(run: Machine, ours: Iterable[str]) -> dict[str, list[str]]:
     users = [*ours, *OTHER_USERS]
     read = "setpriv --reuid $user --regid $user --init-groups head -c 1 $file >/dev/null 2>&1"
     each = f"{read} && echo $user $(basename $file)"
-    said = run.run(f"for user in {' '.join(users)}; do for file in $({files}); do {each}; done; done; true").stdout
-    pairs = [line.split() for line in said.splitlines()]
+    output = run.run(f"for user in {' '.join(users)}; do for file in $({files}); do {each}; done; done; true").stdout
+    pairs = [line.split() for line in output.splitlines()]
     return {user: sorted({file for name, file in pairs if name == user}) for user in users}
 
 

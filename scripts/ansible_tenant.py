@@ -98,12 +98,12 @@ def settle(project: str) -> dict[str, object]:
 
 
 def ask(project: str) -> dict[str, object]:
-    told, api = StopSignal(), Api(project)
+    stop, api = StopSignal(), Api(project)
     answered, refused, slowest_s = 0, [], 0.0
     ended: Counter[str] = Counter()
     is_on = api.need("GET", f"instances/{BUSY}")["state"] == "active"  # who asked before may have left it off
     under_way, begun = "", time.monotonic()
-    while not told.to_end:
+    while not stop.to_end:
         turn = "POST", f"instances/{BUSY}/actions/{'power-off' if is_on else 'start'}"
         for method, path in (
             ("GET", f"instances/{STILL[0]}"),
@@ -134,9 +134,9 @@ def ask(project: str) -> dict[str, object]:
 
 def reach(address: str) -> dict[str, object]:
     """Return the number of connections, of failures, and the longest time without a connection."""
-    told = StopSignal()
+    stop = StopSignal()
     reached, missed, longest_s, last = 0, 0, 0.0, time.monotonic()
-    while not told.to_end:
+    while not stop.to_end:
         try:
             socket.create_connection((address, SSH), timeout=CONNECT_LIMIT_S).close()
         except OSError:

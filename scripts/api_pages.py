@@ -101,16 +101,16 @@ class Reference:
             schema = resolved(content["schema"], self.document)
             if "properties" in schema:
                 yield f"\n**Body**\n\n{_text(schema)}\n"
-                yield from self._object(schema, is_told=False)
+                yield from self._object(schema, is_described=False)
             else:
                 yield f"\n**Body**: {_a_file(media_type)}.\n"
 
-    def _object(self, schema: Document, *, is_told: bool = True) -> Iterator[str]:
-        if is_told and _text(schema):
+    def _object(self, schema: Document, *, is_described: bool = True) -> Iterator[str]:
+        if is_described and _text(schema):
             yield f"{_text(schema)}\n"
         yield "| | type | |\n|---|---|---|"
         for name, member, is_required in members(schema, self.document):
-            shown = f"**`{name}`**" if is_required and not is_told else f"`{name}`"
+            shown = f"**`{name}`**" if is_required and not is_described else f"`{name}`"
             yield f"| {shown} | {type_of(member, self.document)} | {short(_text(member))} |"
         yield ""
 
@@ -180,8 +180,8 @@ class Reference:
         if found:
             yield "\n## Errors\n\nBesides [those of every route](../errors.md).\n\n| code | HTTP | |\n|---|---|---|"
             for code in found:
-                told = self.errors[code]
-                yield f"| [`{code}`](../errors/{code}.md) | {told['status']} | {short(told['detail'])} |"
+                problem = self.errors[code]
+                yield f"| [`{code}`](../errors/{code}.md) | {problem['status']} | {short(problem['detail'])} |"
 
     def _example(self, operation: Document) -> Iterator[str]:
         example = self.examples.get(operation["operationId"])

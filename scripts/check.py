@@ -47,7 +47,7 @@ CHECKS = {
 class Result:
     name: str
     is_ok: bool
-    said: str
+    output: str
     took_s: float
 
 
@@ -60,7 +60,7 @@ def main() -> int:
             print(f"check: {result.name:<11} {verdict:<7} {result.took_s:5.1f} s", flush=True)
             if not result.is_ok:
                 failed.append(result.name)
-                print(result.said, flush=True)
+                print(result.output, flush=True)
     return 1 if failed else 0
 
 

@@ -128,11 +128,11 @@ def _command(name: str, command: Any, *, level: str) -> Iterator[str]:
     arguments = [each for each in command.params if each.param_type_name == "argument"]
     words = " ".join(each.metavar for each in arguments)
     yield from (f"{level} {name}", "", f"`andromede {name} {words}`".replace(" `", "`"), "", command.help, "")
-    told = [each for each in arguments if each.help]
+    described = [each for each in arguments if each.help]
     options = [each for each in command.params if each.param_type_name == "option"]
     options = [each for each in options if each.name not in ("output", "project")]
-    if told or options:
-        yield from ("| | |", "|---|---|", _rows([*told, *options]), "")
+    if described or options:
+        yield from ("| | |", "|---|---|", _rows([*described, *options]), "")
 
 
 def _rows(parameters: list[Any]) -> str:
@@ -147,14 +147,14 @@ def _spelled(parameter: Any) -> str:
 
 
 def _meaning(parameter: Any) -> str:
-    said = str(parameter.help or "").replace("|", "\\|")
+    text = str(parameter.help or "").replace("|", "\\|")
     choices = getattr(parameter.type, "choices", None)
     if choices:
         words = [str(getattr(each, "value", each)) for each in choices]
-        said += f" {', '.join(f'`{word}`' for word in words)}."
+        text += f" {', '.join(f'`{word}`' for word in words)}."
     if parameter.required:
-        said += " Needed."
-    return said.strip()
+        text += " Needed."
+    return text.strip()
 
 
 def sdk_page() -> str:

@@ -29,7 +29,7 @@ BUILT_IMAGES = ROOT / "var" / "images"
 IMAGE_MEMORY_MIB = {"tiny": 128, "debian-13": 512}
 AGENT = [sys.executable, "-m", "agents.node.main"]
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Cloud:
     """A cloud. `zones` maps the names of the nodes to their zones.
 
     `agent_options`: further options of all agents. `pools`: the folder of the pool POOL, for each node that has it.
-    `fake_port`: of the first agent over the fake adapter. `say` receives progress messages.
+    `fake_port`: of the first agent over the fake adapter. `log` receives progress messages.
     """
 
     stack: Stack
@@ -46,7 +46,7 @@ class Cloud:
     agent_options: Sequence[str] = ()
     pools: Mapping[str, Path] = field(default_factory=dict)
     fake_port: int = FAKE_PORT
-    say: Say = field(default=lambda line: None)
+    log: Log = field(default=lambda line: None)
     agents: dict[str, NodeProcess] = field(default_factory=dict)
 
     @property
@@ -55,20 +55,20 @@ class Cloud:
 
     def up(self, *images: str) -> None:
         """Start everything, wait, and make the images usable; running parts are left alone."""
-        self.say("database, queue and certificates")
+        self.log("database, queue and certificates")
         self.stack.prepare()
         for image in images:
             self.add_image(image)
         if self.is_fake:
             self._make_pools()
         else:
-            self.say("lab: switching the nodes on")
+            self.log("lab: switching the nodes on")
             self.lab.up(self.zones)
         for name in self.zones:
-            self.say(f"{name}: agent in {self.zones[name]}")
+            self.log(f"{name}: agent in {self.zones[name]}")
             self.enrol(name)
             self.start_agent(name)
-        self.say("API, workers, signer and watcher")
+        self.log("API, workers, signer and watcher")
         self.stack.start()
 
     def down(self) -> None:
@@ -147,7 +147,7 @@ class Cloud:
 
     def add_image(self, name: str) -> None:
         """Build one of the project's own guest images, unless it was built before, and make it public."""
-        self.say(f"image {name}")
+        self.log(f"image {name}")
         file = BUILT_IMAGES / f"{name}.qcow2"
         file.parent.mkdir(parents=True, exist_ok=True)
         build(name, file)
@@ -220,7 +220,7 @@ class Cloud:
 
     def agent_pid(self, name: str) -> int:
         """Return the pid on the machine, also when the agent runs in a node of the lab."""
-        for pid in self.node(name).pids(saying="agents.node.main"):
+        for pid in self.node(name).pids(containing="agents.node.main"):
             if pid_below(pid) is not None:  # an nsenter of the same command line waits outside
                 return pid
         raise SystemExit(f"The agent of {name} does not run; see {self.agent_log(name)}.")

@@ -81,7 +81,7 @@ class World:
     def ids(self) -> dict[str, str]:
         """Return the ids of the project's first resources, by name."""
         with closing(self.api()) as api:
-            things = [thing for kind in (*NAMED, ACCOUNTS) for thing in api.get(kind)["items"]]
+            resources = [thing for kind in (*NAMED, ACCOUNTS) for thing in api.get(kind)["items"]]
             operations = api.get("operations")["items"]
         with closing(Api(self.url, self.operator)) as platform:
             of_platform = {
@@ -89,7 +89,7 @@ class World:
                 "shared": platform.get("/v1/pools")["items"][0]["id"],
             }
         of_kinds = {each["kind"].replace(".", "-"): each["id"] for each in operations}
-        return {thing["name"]: thing["id"] for thing in things} | of_kinds | of_platform
+        return {thing["name"]: thing["id"] for thing in resources} | of_kinds | of_platform
 
     def address(self, page: str) -> str:
         """Return the address of a page.
@@ -112,7 +112,7 @@ def dashboard_world(
     stack = Stack(var, port=port, is_durable=False, settings=settings, has_front=True)
     shared = {POOLED: stack.var / "pools" / POOL}
     cloud = Cloud(
-        stack, ZONES, is_fake=True, fake_port=port + 2, say=print_progress, agent_options=agent_options, pools=shared
+        stack, ZONES, is_fake=True, fake_port=port + 2, log=print_progress, agent_options=agent_options, pools=shared
     )
     cloud.down()
     cloud.forget()

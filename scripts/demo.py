@@ -38,7 +38,7 @@ def main() -> int:
     if sys.argv[1:] not in (["up"], ["down"]):
         print(__doc__)
         return 2
-    cloud = Cloud(Stack(VAR, has_front=True, settings=SETTINGS), ZONES, say=print_progress)
+    cloud = Cloud(Stack(VAR, has_front=True, settings=SETTINGS), ZONES, log=print_progress)
     if sys.argv[1] == "down":
         remove(cloud)
         return 0

@@ -51,7 +51,7 @@ class World:
 def fuzz_world() -> Iterator[World]:
     """Start a cloud until the block ends; the folder with all logs stays until the next one."""
     stack = Stack(ROOT / "var" / "fuzz", port=PORT, is_durable=False, settings=UNLIMITED)
-    cloud = Cloud(stack, ZONES, is_fake=True, fake_port=FAKE_PORT, say=print_progress)
+    cloud = Cloud(stack, ZONES, is_fake=True, fake_port=FAKE_PORT, log=print_progress)
     cloud.down()
     cloud.forget()
     try:

@@ -72,13 +72,13 @@ def states() -> Documents:
     """Return the tables of all state machines."""
     from controlplane.catalog.models import IMAGE
     from controlplane.compute.models import INSTANCE
-    from controlplane.nodes.models import DRAIN, DRAIN_GUEST, DUTY, NODE, ORPHAN
+    from controlplane.nodes.models import ADMIN_STATE, DRAIN, DRAIN_GUEST, NODE, ORPHAN
     from controlplane.operations.models import OPERATION
     from controlplane.quotas.models import QUOTA_REQUEST
     from controlplane.storage.models import VOLUME
 
     lines = ["# States", "", "Made from the code by `make docs`. A state moves only as these tables allow.", ""]
-    for machine in (OPERATION, INSTANCE, VOLUME, IMAGE, NODE, DUTY, DRAIN, DRAIN_GUEST, ORPHAN, QUOTA_REQUEST):
+    for machine in (OPERATION, INSTANCE, VOLUME, IMAGE, NODE, ADMIN_STATE, DRAIN, DRAIN_GUEST, ORPHAN, QUOTA_REQUEST):
         lines += [f"## {machine.name}", "", f"New: `{machine.initial}`.", "", "| from | to |", "|---|---|"]
         for state, following in machine.moves.items():
             lines.append(
@@ -104,9 +104,9 @@ def errors() -> Documents:
     ]
     made = {}
     for code in problem_pages.codes():
-        said = problem_pages.page(code)
-        again = "yes" if said["retryable"] else "no"
-        lines.append(f"| [`{code}`](errors/{code}.md) | {said['status']} | {again} | {said['detail']} |")
+        problem = problem_pages.page(code)
+        retryable = "yes" if problem["retryable"] else "no"
+        lines.append(f"| [`{code}`](errors/{code}.md) | {problem['status']} | {retryable} | {problem['detail']} |")
         made[f"errors/{code}.md"] = problem_pages.text(code)
     return {"errors.md": "\n".join([*lines, ""]), **made}
 

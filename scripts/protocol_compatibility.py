@@ -120,8 +120,8 @@ def _calls(old: ServiceDescriptorProto, new: ServiceDescriptorProto) -> Iterator
         yield from (f"the call {method.name} has another {name}" for name in differing)
 
 
-def _named(things: Any) -> dict[str, Any]:
-    return {thing.name: thing for thing in things}
+def _named(entries: Any) -> dict[str, Any]:
+    return {thing.name: thing for thing in entries}
 
 
 if __name__ == "__main__":

@@ -43,18 +43,18 @@ class Schemas:
         is_named = "$ref" in old or "$ref" in new
         self._open |= {pair} if is_named else set()
         compare = self._taken if way == "taken" else self._answered
-        olds, news = self._alternatives(old, self.old), self._alternatives(new, self.new)
-        if len(olds) == len(news) == 1:
-            yield from compare(olds[0], news[0])
+        olds, new_ones = self._alternatives(old, self.old), self._alternatives(new, self.new)
+        if len(olds) == len(new_ones) == 1:
+            yield from compare(olds[0], new_ones[0])
         else:
-            yield from self._each(way, olds, news)
+            yield from self._each(way, olds, new_ones)
         self._open -= {pair}
 
-    def _each(self, way: str, olds: list[Schema], news: list[Schema]) -> Iterator[str]:
+    def _each(self, way: str, olds: list[Schema], new_ones: list[Schema]) -> Iterator[str]:
         """Compare each alternative: it needs a matching alternative on the other side."""
         compare = self._taken if way == "taken" else self._answered
-        for each in olds if way == "taken" else news:
-            pairs = [(each, other) for other in news] if way == "taken" else [(other, each) for other in olds]
+        for each in olds if way == "taken" else new_ones:
+            pairs = [(each, other) for other in new_ones] if way == "taken" else [(other, each) for other in olds]
             found = [list(compare(*pair)) for pair in pairs]
             if all(found):
                 yield from min(found, key=len)

@@ -236,12 +236,12 @@ def method_lines(route: Route) -> Iterator[str]:
 
 def words(route: Route) -> str:
     """Return the API's texts about the call: its body and its parameters."""
-    said = [f"{route.http_method} {route.path}"]
+    lines = [f"{route.http_method} {route.path}"]
     if route.body is not None and route.body.get("description"):
-        said.append(str(route.body["description"]))
+        lines.append(str(route.body["description"]))
     known = [each for each in route.query if each["name"] not in PAGING and each.get("description")]
-    said += [f"`{attribute(each['name'])}`: {each['description']}" for each in known]
-    return said[0] if len(said) == 1 else "\n\n".join([said[0], "\n".join(said[1:])]) + "\n"
+    lines += [f"`{attribute(each['name'])}`: {each['description']}" for each in known]
+    return lines[0] if len(lines) == 1 else "\n\n".join([lines[0], "\n".join(lines[1:])]) + "\n"
 
 
 def dry_answer(route: Route) -> str | None:

@@ -2,9 +2,9 @@
 
     python -m scripts.vocabulary
 
-A single word of the glossary's table "Retired terms" fails wherever it is a part of the name of a module, class or
-function; the message has the term to use. Rows with parentheses restrict a word to one meaning and are not checked. A
-docstring fails when its first word is neither a verb nor a subject.
+A single word of the glossary's table "Retired terms" fails wherever it is a part of the name of a module, class,
+function, parameter, variable or attribute; the message has the term to use. Rows with parentheses restrict a word to
+one meaning and are not checked. A docstring fails when its first word is neither a verb nor a subject.
 """
 
 import ast
@@ -22,7 +22,8 @@ FIRST_WORDS = re.compile(
     "and|as|because|but|by|for|how|inside|it|nobody|of|or|so|somebody|that|there|they|this|those|what|when|where|whether"
     "|which|who|whoever|whom|whose"
 )
-PUBLIC = frozenset({"DeedOut"})  # names of the OpenAPI document
+# Names of the OpenAPI document and of the agent protocol.
+PUBLIC = frozenset({"DeedOut", "wished", "starts_again", "said_at_ms", "heard_at_ms"})
 # Generated files, and tests, whose names are sentences.
 LEFT_OUT = ("clients/sdk/andromede_sdk/models/", "clients/sdk/andromede_sdk/resources/", "tests/")
 
@@ -63,7 +64,26 @@ def complaints_of(name: str, text: str, retired: dict[str, str]) -> Iterator[str
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield from _of_name(f"{name}:{node.lineno}", node.name, retired)
             yield from _of_docstring(f"{name}:{node.lineno} {node.name}", node)
+        elif isinstance(node, ast.arg | ast.expr | ast.alias | ast.ExceptHandler):
+            yield from _of_name(f"{name}:{node.lineno}", _bound_name(node), retired)
     yield from _of_docstring(f"{name}:1", tree)
+
+
+def _bound_name(node: ast.AST) -> str:
+    """Return the name of a parameter, of an assigned variable or attribute, or of an import's alias; or nothing."""
+    match node:
+        case ast.arg():
+            return node.arg
+        case ast.Name(ctx=ast.Store()):
+            return node.id
+        case ast.Attribute(ctx=ast.Store()):
+            return node.attr
+        case ast.alias():
+            return node.asname or ""
+        case ast.ExceptHandler():
+            return node.name or ""
+        case _:
+            return ""
 
 
 def _of_name(place: str, name: str, retired: dict[str, str]) -> Iterator[str]:

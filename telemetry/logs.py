@@ -29,11 +29,11 @@ class Lines(JsonFormatter):
         super().__init__(["levelname", "name", "message"], style="list", timestamp="time", rename_fields=names)
 
     def add_fields(self, log_data: dict[str, Any], record: LogRecord, message_dict: dict[str, Any]) -> None:
-        said: dict[str, Any] = {}
-        super().add_fields(said, record, message_dict)
-        facts = said.pop("facts", {})
-        said["level"] = said["level"].lower()
-        log_data |= {"time": said.pop("time"), **said, **_always, **_about.get()}
+        fields: dict[str, Any] = {}
+        super().add_fields(fields, record, message_dict)
+        facts = fields.pop("facts", {})
+        fields["level"] = fields["level"].lower()
+        log_data |= {"time": fields.pop("time"), **fields, **_always, **_about.get()}
         log_data |= {name: fact for name, fact in facts.items() if name not in log_data}
 
 

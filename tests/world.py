@@ -220,7 +220,7 @@ class Signer:
 
     def send_task(self, name: str, *, args: list[str], queue: str, retry: bool) -> None:
         assert not retry
-        if (name, queue) == segments.TELL:
+        if (name, queue) == segments.UPDATE_PEERS:
             return  # whoever wants that calls the reconciler
         if (name, queue) == segments.SIGN:
             segment_signer.sign(UUID(args[0]), args[1])

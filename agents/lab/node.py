@@ -77,18 +77,18 @@ class LabNode:
     def is_on(self) -> bool:
         return self._init_pid() is not None
 
-    def pids(self, command: str | None = None, *, saying: str = "") -> list[int]:
+    def pids(self, command: str | None = None, *, containing: str = "") -> list[int]:
         """Return the machine's pids of the node's processes.
 
-        The result can be limited to those named `command` (at most 15 characters), or with `saying` in the command
+        The result can be limited to those named `command` (at most 15 characters), or with `containing` in the command
         line.
         """
         pids = sorted(p for p in self._cgroups.pids() if command in (None, command_of(p)))
-        return [pid for pid in pids if command_line_contains(pid, saying)] if saying else pids
+        return [pid for pid in pids if command_line_contains(pid, containing)] if containing else pids
 
     def guest_pids(self) -> list[int]:
         """Return the pids of QEMU processes of guests, without those that only probe QEMU's capabilities."""
-        return self.pids("qemu-system-x86", saying="guest=andromede-")
+        return self.pids("qemu-system-x86", containing="guest=andromede-")
 
     def start(self) -> None:
         """Power on: namespaces, pid 1 and libvirt. A node that is on only gets its missing daemons."""

@@ -22,7 +22,7 @@ MEMORY = "lease"
 MAX_DURATION_S = 600
 # From the end of the limit on: so long it takes at most to stop all guests, or the watchdog is fed no more.
 STOP_WITHIN_S = 30
-LAPSE_LIMIT_S = 60
+EXPIRY_LIMIT_S = 60
 # Between two looks at the lease.
 TICK_S = 1.0
 NO_WATCHDOG = "The agent has no watchdog, or cannot use it: nothing would stop the guests if it ended."
@@ -41,7 +41,7 @@ class LeasePolicy:
     """
 
     stops: bool = False
-    limit_s: int = LAPSE_LIMIT_S
+    limit_s: int = EXPIRY_LIMIT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Lease:
         self._lock = threading.Lock()
         self._until_ms, self._promised_s = self._remembered()
         # The time that the last status named, and when that was; since when it has been longer than the promised one.
-        self._said_s, self._said_at_ms = 0, 0
+        self._reported_s, self._reported_at_ms = 0, 0
         self._loosened_at_ms: int | None = None
 
     @property
@@ -125,7 +125,7 @@ class Lease:
             if heard_at_ms > self._clock_ms():
                 raise BadRequest("heard_at_ms", "is in the future")
             if self._loosened_at_ms is not None and heard_at_ms >= self._loosened_at_ms:
-                self._promised_s, self._loosened_at_ms = self._said_s or None, None
+                self._promised_s, self._loosened_at_ms = self._reported_s or None, None
             self._until_ms = max(self._until_ms, heard_at_ms + duration_s * 1000)
             self._remember()
 
@@ -152,10 +152,10 @@ class Lease:
             if fences_within_s != promised_s:
                 self._promised_s = fences_within_s
                 self._remember()
-        elif promised_s is not None and (self._loosened_at_ms is None or fences_within_s != self._said_s):
+        elif promised_s is not None and (self._loosened_at_ms is None or fences_within_s != self._reported_s):
             # Never in the millisecond of the last status: a renewal could then answer either.
-            self._loosened_at_ms = max(now_ms, self._said_at_ms + 1)
-        self._said_s, self._said_at_ms = fences_within_s, now_ms
+            self._loosened_at_ms = max(now_ms, self._reported_at_ms + 1)
+        self._reported_s, self._reported_at_ms = fences_within_s, now_ms
 
     def _limit_s(self) -> int:
         """Return the seconds from the end of the lease to the stop of guests, within the promised time."""

@@ -26,7 +26,7 @@ from agents.node.guest_users import GuestUsers
 from agents.node.hook import script
 from agents.node.hook.server import HookServer
 from agents.node.hook.state import InstalledHook
-from agents.node.lease import LAPSE_LIMIT_S, Lease, LeasePolicy
+from agents.node.lease import EXPIRY_LIMIT_S, Lease, LeasePolicy
 from agents.node.rpc.interceptor import AgentInterceptor
 from agents.node.rpc.servicer import Servicer
 from agents.node.services import crash_recovery, incoming, instances, ports
@@ -164,13 +164,13 @@ def _serve(config: Config, credentials: pki.Credentials, node: Node, lock: TextI
     server.start()
     facts = {"node_id": node.identity.node_id, "zone": node.identity.zone, "port": port, "version": VERSION}
     log.info("serving", extra={"facts": facts})
-    self_test, closings = SelfTest(node, config.state_dir / "self-test.json"), StopReceipts(node)
+    self_test, stop_receipts = SelfTest(node, config.state_dir / "self-test.json"), StopReceipts(node)
     self_test.start()
-    adapters.hypervisor.subscribe(closings.schedule_check)
+    adapters.hypervisor.subscribe(stop_receipts.schedule_check)
     background: list[BackgroundTask] = [
         adapters.switch.guard(),
         self_test,
-        closings,
+        stop_receipts,
         SelfFencing(node),
         *([hook] if hook else []),
     ]
@@ -215,7 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logs.configure(options.log_level)
     if options.traces_url:
         traces.begin("agent", options.traces_url)
-    hears = open_signal_pipe(signal.SIGTERM, signal.SIGINT)
+    reads = open_signal_pipe(signal.SIGTERM, signal.SIGINT)
     state_dir = options.state_dir.resolve()
     config = Config(
         state_dir,
@@ -232,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     server = serve(config, _fake(config, options) if options.adapter == "fake" else _libvirt(config, options))
     if options.observe:
         node_metrics.start(options.observe, server.node)
-    os.read(hears, 1)
+    os.read(reads, 1)
     log.info("stopping")
     server.stop()
 
@@ -242,12 +242,12 @@ def open_signal_pipe(*signals: signal.Signals) -> int:
 
     An Event misses a signal just before the wait.
     """
-    hears, tell = os.pipe()
-    os.set_blocking(tell, False)
-    signal.set_wakeup_fd(tell)
+    reads, writes = os.pipe()
+    os.set_blocking(writes, False)
+    signal.set_wakeup_fd(writes)
     for number in signals:
         signal.signal(number, lambda *_: None)
-    return hears
+    return reads
 
 
 def _listen(address: str, credentials: pki.Credentials) -> tuple[grpc.Server, int]:
@@ -439,7 +439,7 @@ def _add_lease(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lapse-limit-s",
         type=int,
-        default=LAPSE_LIMIT_S,
+        default=EXPIRY_LIMIT_S,
         help="how long after the end of the node's lease they are stopped",
     )
     parser.add_argument("--watchdog", type=Path, metavar="PATH", help="e.g. /dev/watchdog: fed, and resets the node")

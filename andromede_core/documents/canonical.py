@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Mapping
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.documents.parsing import decoded
 
 
@@ -37,7 +37,7 @@ def loads(text: bytes) -> object:
     """
     value = decoded(text)
     if dumps(value) != text:
-        raise ValueError(Reason("this JSON is not in its canonical form"))
+        raise ValueError(Message("this JSON is not in its canonical form"))
     return value
 
 
@@ -48,21 +48,21 @@ def _plain(value: object) -> object:
         return _number(value)
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
-            raise ValueError(Reason("a key of a JSON object is a text"))
+            raise ValueError(Message("a key of a JSON object is a text"))
         return {key: _plain(value[key]) for key in sorted(value, key=lambda key: key.encode("utf-16-be"))}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    raise ValueError(Reason("{kind} is not a JSON value", kind=type(value).__name__))
+    raise ValueError(Message("{kind} is not a JSON value", kind=type(value).__name__))
 
 
 def _number(value: int | float) -> int | float:
     """Write a number; a float only if Python and RFC 8785 write it alike. Whole floats become whole numbers."""
     if isinstance(value, int):
         if abs(value) >= 2**53:
-            raise ValueError(Reason("a whole number beyond 2**53 is not the same everywhere: write it as a text"))
+            raise ValueError(Message("a whole number beyond 2**53 is not the same everywhere: write it as a text"))
         return value
     if not is_plain(value):
-        raise ValueError(Reason("{value!r} has no plain decimal form", value=value))
+        raise ValueError(Message("{value!r} has no plain decimal form", value=value))
     return int(value) if value.is_integer() else value
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import NoReturn
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 
 # datetime.fromisoformat accepts other forms too, which differ between Python versions.
 RFC3339 = re.compile(
@@ -21,9 +21,9 @@ class Malformed(ValueError):
     `place` is where in the document, such as zones[3].certifications[0].valid_to; `problem` ends a sentence.
     """
 
-    def __init__(self, place: str, problem: Reason) -> None:
+    def __init__(self, place: str, problem: Message) -> None:
         self.place, self.problem = place, problem
-        super().__init__(Reason("{place}: {problem}.", place=place, problem=problem))
+        super().__init__(Message("{place}: {problem}.", place=place, problem=problem))
 
 
 def decoded(text: bytes) -> object:
@@ -51,7 +51,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON value")
 
 
-def refuse(at: str, problem: Reason) -> NoReturn:
+def refuse(at: str, problem: Message) -> NoReturn:
     raise Malformed(at, problem)
 
 
@@ -60,49 +60,49 @@ def as_object(
 ) -> dict[str, object]:
     """Check that the value is an object with these keys. `optional` None: any other keys are fine."""
     if not isinstance(value, dict):
-        refuse(at, Reason("must be an object"))
+        refuse(at, Message("must be an object"))
     for key in required:
         if key not in value:
-            refuse(at, Reason("{key!r} is missing", key=key))
+            refuse(at, Message("{key!r} is missing", key=key))
     for key in value:
         if optional is not None and key not in required and key not in optional:
-            refuse(at, Reason("unknown key {key!r}", key=key))
+            refuse(at, Message("unknown key {key!r}", key=key))
     return value
 
 
 def as_list(value: object, at: str) -> list[object]:
     if not isinstance(value, list):
-        refuse(at, Reason("must be a list"))
+        refuse(at, Message("must be a list"))
     return value
 
 
 def as_slug(value: object, at: str) -> str:
     if not isinstance(value, str) or not SLUG.fullmatch(value):
-        refuse(at, Reason("must be 1 to 63 lower-case letters, digits and inner hyphens"))
+        refuse(at, Message("must be 1 to 63 lower-case letters, digits and inner hyphens"))
     return value
 
 
 def as_text(value: object, at: str, *, limit: int = 200) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= limit or not value.isprintable():
-        refuse(at, Reason("must be a text of 1 to {limit} printable characters", limit=limit))
+        refuse(at, Message("must be a text of 1 to {limit} printable characters", limit=limit))
     return value
 
 
 def as_choice(value: object, at: str, *, among: Collection[str]) -> str:
     if not isinstance(value, str) or value not in among:
-        refuse(at, Reason("must be one of {known}", known=", ".join(among)))
+        refuse(at, Message("must be one of {known}", known=", ".join(among)))
     return value
 
 
 def as_count(value: object, at: str, *, minimum: int, maximum: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not minimum <= value <= maximum:
-        refuse(at, Reason("must be a whole number from {minimum} to {maximum}", minimum=minimum, maximum=maximum))
+        refuse(at, Message("must be a whole number from {minimum} to {maximum}", minimum=minimum, maximum=maximum))
     return value
 
 
 def as_bool(value: object, at: str) -> bool:
     if not isinstance(value, bool):
-        refuse(at, Reason("must be true or false"))
+        refuse(at, Message("must be true or false"))
     return value
 
 
@@ -110,7 +110,7 @@ def as_instant(value: object, at: str) -> datetime:
     """Parse a moment. A date without a time or a time without a zone is refused as ambiguous."""
     moment = instant(value)
     if moment is None:
-        refuse(at, Reason("must be a moment with its time zone, such as 2027-01-31T00:00:00Z"))
+        refuse(at, Message("must be a moment with its time zone, such as 2027-01-31T00:00:00Z"))
     return moment
 
 

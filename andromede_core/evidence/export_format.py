@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from andromede_core.documents.canonical import dumps, loads
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.documents.parsing import as_count, as_instant, as_list, as_object, as_rfc3339, as_text, refuse
 from andromede_core.documents.signed import Signed
 from andromede_core.documents.signed import read as read_signed
@@ -86,9 +86,9 @@ def read_manifest(raw: bytes) -> tuple[Manifest, Signed]:
     names = ("schema", "organization", "name", "from", "to", "log", "witnesses", "size", "own", "platform", "files")
     body = as_object(signed.payload, "manifest", required=names)
     if body["schema"] != SCHEMA:
-        refuse("manifest.schema", Reason("must be {schema}", schema=SCHEMA))
+        refuse("manifest.schema", Message("must be {schema}", schema=SCHEMA))
     if signed.document() + b"\n" != raw or signed.key_id != body["log"]:
-        refuse("manifest", Reason("is not in its one form"))
+        refuse("manifest", Message("is not in its one form"))
     witnesses = as_list(body["witnesses"], "manifest.witnesses")
     manifest = Manifest(
         organization=as_text(body["organization"], "manifest.organization"),
@@ -154,7 +154,7 @@ def read_line(raw: bytes) -> ExportedRecord:
             seq=as_count(entry["seq"], "entry.seq", minimum=1, maximum=MAX),
             prev=bytes.fromhex(entry["prev"])
             if isinstance(entry["prev"], str)
-            else refuse("prev", Reason("must be hex")),
+            else refuse("prev", Message("must be hex")),
             content=bytes.fromhex(as_text(entry["content"], "entry.content")),
         ),
         salt=None if salt is None else bytes.fromhex(as_text(salt, "salt")),
@@ -162,7 +162,7 @@ def read_line(raw: bytes) -> ExportedRecord:
         proof=tuple(decode(as_text(each, "proof")) for each in as_list(body["proof"], "proof")),
     )
     if line.as_bytes() != raw:
-        refuse("record", Reason("is not in its one form"))
+        refuse("record", Message("is not in its one form"))
     return line
 
 
@@ -198,5 +198,5 @@ def read_checkpoint_line(raw: bytes) -> tuple[str, tuple[bytes, ...]]:
     body = as_object(loads(raw), "checkpoint", required=("note", "proof"))
     note = body["note"]
     if not isinstance(note, str):
-        refuse("checkpoint.note", Reason("must be a text"))
+        refuse("checkpoint.note", Message("must be a text"))
     return note, tuple(decode(as_text(each, "proof")) for each in as_list(body["proof"], "checkpoint.proof"))

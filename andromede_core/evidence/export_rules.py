@@ -128,7 +128,7 @@ class Judge:
     organization: str
     charters: dict[str, list[Charter]] = field(default_factory=dict)
     nodes: dict[str, Verify] = field(default_factory=dict)
-    worlds: FactHistory = field(default_factory=FactHistory)
+    fact_history: FactHistory = field(default_factory=FactHistory)
     epochs: VersionHistory = field(default_factory=VersionHistory)
     heads: dict[str, VersionHistory] = field(default_factory=dict)
     changed: dict[str, set[int]] = field(default_factory=dict)  # versions of each stream's policies
@@ -193,8 +193,8 @@ class Judge:
     def _fact(self, source: Source) -> None:
         body = source.envelope.body
         signed = signed_of(body) if body.get("event") == "stated" else None
-        self.worlds.record(body, signed)
-        self.epochs.record(source.moment(), self.worlds.newest)
+        self.fact_history.record(body, signed)
+        self.epochs.record(source.moment(), self.fact_history.newest)
         if signed is not None:
             stated = statements.parse(signed.payload)
             key = self.authority.key(signed.key_id, "facts", stated.attested_at)
@@ -297,7 +297,7 @@ class Judge:
 
     def _evaluate(self, source: Source, policies: Policies) -> dict[str, Evaluation]:
         body = source.envelope.body
-        world = self.worlds.of(as_count(body.get("facts_epoch"), "facts_epoch", minimum=0, maximum=MAX))
+        world = self.fact_history.of(as_count(body.get("facts_epoch"), "facts_epoch", minimum=0, maximum=MAX))
         roles = [as_text(role, "roles") for role in as_list(body.get("roles"), "roles")]
         now, reference = as_instant(body.get("at"), "at"), body.get("reference_zone")
         near = None if reference is None else _zone(as_text(reference, "reference_zone"), world)
@@ -434,7 +434,7 @@ class Judge:
             keyset=_without_sentinels(self.authority.keyset(place)),
             deny=DenyList(0, kids=self.authority.denied(place)),
             floor=Floor(permit.zone, permit.epoch, "", moment),
-            world=self.worlds.of(permit.epoch),
+            world=self.fact_history.of(permit.epoch),
             now=moment,
             high_water=moment,
             is_clock_kept=True,

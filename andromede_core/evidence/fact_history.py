@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.documents.parsing import as_choice, as_count, as_list, as_text, refuse
 from andromede_core.documents.signed import Signed, from_envelope
 from andromede_core.evidence.export_format import MAX
@@ -48,7 +48,7 @@ class FactHistory:
             for other in as_list(body.get("supersedes", []), "supersedes"):
                 self._end(as_text(other, "supersedes"), epoch)
             if fact in self._facts:
-                refuse("fact", Reason("was stated before under this id"))
+                refuse("fact", Message("was stated before under this id"))
             self._facts[fact] = StatementPeriod(parse(signed.payload), epoch)
         self.newest = epoch
 
@@ -56,7 +56,7 @@ class FactHistory:
         """End a superseded statement. Several statements of one moment may supersede the same one."""
         held = self._facts.get(fact)
         if held is None or held.until not in (None, epoch):
-            refuse("fact", Reason("{fact} was not in force", fact=fact))
+            refuse("fact", Message("{fact} was not in force", fact=fact))
         held.until = epoch
 
     def of(self, epoch: Epoch) -> World:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from andromede_core.documents.canonical import dumps
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.documents.parsing import as_count, as_instant, as_list, as_object, as_text, decoded, refuse
 from andromede_core.evidence import merkle
 from andromede_core.evidence.merkle import Range, Subtree
@@ -100,7 +100,7 @@ def read_batch(body: Mapping[str, object], at: datetime) -> Batch:
         root=bytes.fromhex(as_text(read["root"], "root")),
     )
     if len(batch.root) != merkle.HASH_BYTES or not batch.first <= batch.last <= at:
-        refuse("audit", Reason("does not hold together"))
+        refuse("audit", Message("does not hold together"))
     return batch
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 
 DASH = "\u2014"  # begins each line of a signature
 ED25519, COSIGNATURE = 0x01, 0x04
@@ -24,7 +24,7 @@ Verify = Callable[[bytes, bytes, bytes], bool]  # public key, signature, message
 class NoteError(ValueError):
     """The text is no note or no key, or its signature is missing or wrong."""
 
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: Message) -> None:
         super().__init__(reason)
 
 
@@ -80,23 +80,23 @@ def parse_key(text: str) -> Key:
     key_id, _, material = rest.partition("+")
     raw = decode(material)
     if not KEY_NAME.fullmatch(name) or len(raw) != 1 + ED25519_BYTES or raw[0] not in (ED25519, COSIGNATURE):
-        raise NoteError(Reason("a key is NAME+ID+BASE64 of an Ed25519 key"))
+        raise NoteError(Message("a key is NAME+ID+BASE64 of an Ed25519 key"))
     key = Key(name, raw[1:], raw[0])
     if key.id.hex() != key_id:
-        raise NoteError(Reason("the id of the key is not that of its name and bytes"))
+        raise NoteError(Message("the id of the key is not that of its name and bytes"))
     return key
 
 
 def parse_note(text: str) -> Note:
     """Parse a note. Raises NoteError."""
     if any(character < " " and character != "\n" for character in text):
-        raise NoteError(Reason("a note has no control characters"))
+        raise NoteError(Message("a note has no control characters"))
     body, blank, tail = text.rpartition("\n\n")
     if not blank or not body or not tail.endswith("\n"):
-        raise NoteError(Reason("a note is a text, an empty line, and lines of signatures"))
+        raise NoteError(Message("a note is a text, an empty line, and lines of signatures"))
     lines = tail[:-1].split("\n")
     if len(lines) > SIGNATURES_MAX:
-        raise NoteError(Reason("a note has at most {limit} signatures", limit=SIGNATURES_MAX))
+        raise NoteError(Message("a note has at most {limit} signatures", limit=SIGNATURES_MAX))
     return Note(body + "\n", tuple(parse_signature(line) for line in lines))
 
 
@@ -106,7 +106,7 @@ def parse_signature(line: str) -> Signature:
     name, _, material = rest.partition(" ")
     raw = decode(material)
     if dash != DASH or not KEY_NAME.fullmatch(name) or len(raw) <= 4:
-        raise NoteError(Reason("a signature is a line {dash} NAME BASE64", dash=DASH))
+        raise NoteError(Message("a signature is a line {dash} NAME BASE64", dash=DASH))
     return Signature(name, raw[:4], raw[4:])
 
 
@@ -126,10 +126,10 @@ def verify_note(note: Note, keys: Sequence[Key], verify: Verify) -> list[Key]:
         if signature is None:
             continue
         if not verify(key.public, signature.blob, note.text.encode()):
-            raise NoteError(Reason("the signature of {name} is wrong", name=key.name))
+            raise NoteError(Message("the signature of {name} is wrong", name=key.name))
         signers.append(key)
     if not signers:
-        raise NoteError(Reason("no known key signed it"))
+        raise NoteError(Message("no known key signed it"))
     return signers
 
 
@@ -146,7 +146,7 @@ def decode(text: str) -> bytes:
     try:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as exc:
-        raise NoteError(Reason("not base64")) from exc
+        raise NoteError(Message("not base64")) from exc
     if encode(raw) != text:
-        raise NoteError(Reason("not the usual form of base64"))
+        raise NoteError(Message("not the usual form of base64"))
     return raw

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.documents.parsing import as_rfc3339
 from andromede_core.documents.signed import BadDocument, Signed
 from andromede_core.evidence import ed25519, export_format, request_proofs
@@ -118,9 +118,9 @@ class _Verification:
                 self.findings.fault(f"audit:{number}", problem)
         whole = sum(len(places) == self.batches[record].count for record, places in seen.items())
         held = sum(map(len, seen.values()))
-        say = self.findings.facts.append
-        say(f"audit: {held} requests as the log has them, {young} too young to be in it")
-        say(f"audit: all requests of {whole} of the {len(self.batches)} batches of this export of evidence")
+        add_fact = self.findings.facts.append
+        add_fact(f"audit: {held} requests as the log has them, {young} too young to be in it")
+        add_fact(f"audit: all requests of {whole} of the {len(self.batches)} batches of this export of evidence")
 
     def _audit_problem(
         self, line: request_proofs.ExportedRequest, covered: request_proofs.Covered, seen: dict[str, set[int]]
@@ -182,11 +182,11 @@ class _Verification:
 
     def _check_head(self, fresh: TreeHead, before: TreeHead | None, proof: Sequence[bytes], log: Key) -> None:
         if fresh.origin != log.name:
-            raise NoteError(Reason("it is of the log {origin}", origin=fresh.origin))
+            raise NoteError(Message("it is of the log {origin}", origin=fresh.origin))
         if before is not None and not is_consistent(
             before.size, fresh.size, old_root=before.root, new_root=fresh.root, proof=proof
         ):
-            raise NoteError(Reason("the log does not go on from the checkpoint of size {size}", size=before.size))
+            raise NoteError(Message("the log does not go on from the checkpoint of size {size}", size=before.size))
 
     # ── records one by one ────────────────────────────────────────────────────────────────────────
 
@@ -237,23 +237,25 @@ class _Verification:
         return judge
 
     def _summarize(self, log: Key, judge: Judge) -> None:
-        manifest, say = self.manifest, self.findings.facts.append
-        say(f"organization {manifest.name} ({manifest.organization})")
-        say(f"from {as_rfc3339(manifest.start)} to {as_rfc3339(manifest.end)}")
+        manifest, add_fact = self.manifest, self.findings.facts.append
+        add_fact(f"organization {manifest.name} ({manifest.organization})")
+        add_fact(f"from {as_rfc3339(manifest.start)} to {as_rfc3339(manifest.end)}")
         own, all_of_platform = manifest.own, manifest.platform.last
-        say(f"its records {own.first} to {own.last} of {own.total}, all {all_of_platform} of the platform")
-        say(f"{self.findings.erased} of them erased")
-        say("checked: " + (", ".join(f"{count} {kind}" for kind, count in sorted(judge.checked.items())) or "nothing"))
-        say(f"checkpoint of size {manifest.size}, signed by {log}" + ("" if self.pins.log else BY_ITSELF))
+        add_fact(f"its records {own.first} to {own.last} of {own.total}, all {all_of_platform} of the platform")
+        add_fact(f"{self.findings.erased} of them erased")
+        add_fact(
+            "checked: " + (", ".join(f"{count} {kind}" for kind, count in sorted(judge.checked.items())) or "nothing")
+        )
+        add_fact(f"checkpoint of size {manifest.size}, signed by {log}" + ("" if self.pins.log else BY_ITSELF))
         for name, signed in sorted(self.witnessed.items()):
             size, moment = signed[-1]
-            say(
+            add_fact(
                 f"witness {name} signed size {size} at {as_rfc3339(moment)}"
                 + ("" if self.pins.witnesses else BY_ITSELF)
             )
         if not self.witnessed:
-            say("no witness has signed: that everybody is shown this log rests on the operator's word")
-        say(f"{len(judge.authority.roots)} root keys" + ("" if self.pins.roots else BY_ITSELF))
+            add_fact("no witness has signed: that everybody is shown this log rests on the operator's word")
+        add_fact(f"{len(judge.authority.roots)} root keys" + ("" if self.pins.roots else BY_ITSELF))
 
     def _check_witnesses(self, own: Sequence[Read]) -> None:
         """Check that enough known witnesses signed, after the period's end, a tree with all of its records."""

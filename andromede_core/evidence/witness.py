@@ -23,7 +23,7 @@ from urllib.parse import quote
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.evidence import ed25519
 from andromede_core.evidence.checkpoints import TreeHead, WitnessRequest, cosign, parse_head, parse_request
 from andromede_core.evidence.merkle import EMPTY_ROOT, is_consistent
@@ -110,7 +110,7 @@ def create(folder: Path, name: str) -> Witness:
         FileExistsError: the folder has a key already.
     """
     if not KEY_NAME.fullmatch(name):
-        raise NoteError(Reason("a name has no spaces and no +"))
+        raise NoteError(Message("a name has no spaces and no +"))
     folder.mkdir(parents=True, exist_ok=True)
     pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     with os.fdopen(os.open(folder / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from andromede_core.documents.canonical import is_plain
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.documents.parsing import SLUG, instant
 from andromede_core.facts.territories import TERRITORY_CODES
 
 SET_NAME = re.compile(r"@[A-Za-z0-9]{1,62}")
 CERTIFIED_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9 ._:/+-]{0,61}[A-Za-z0-9+])?")  # of a scheme, or of a level of one
-CERTIFIED_NAME_WANTS = Reason(
+CERTIFIED_NAME_WANTS = Message(
     "1 to 63 letters, digits, spaces and . _ : / + -, beginning and ending with a letter or digit"
 )
 SHARE = re.compile(r"(100\.00|[0-9]{1,2}\.[0-9]{2})")
@@ -40,7 +40,7 @@ PARTY_ROLES = (
 )
 NONE = "none"  # known: there is no such moment; null: unknown
 # Common wrong codes, and the standard's codes for them.
-MEANT = {"UK": "GB", "EL": "GR"}
+TERRITORY_ALIASES = {"UK": "GB", "EL": "GR"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Attribute:
     that this one does not: the operator declares to have taken it.
     """
 
-    wants: Reason
+    wants: Message
     accepts: Callable[[object], bool]
     operators: frozenset[str] = frozenset()
     member: Callable[[object], bool] | None = None
@@ -89,7 +89,7 @@ def _among(words: Collection[str]) -> Callable[[object], bool]:
 def _level(highest: int) -> Attribute:
     within = _number(0, highest)
     return Attribute(
-        Reason("a whole number from 0 to {highest}", highest=highest),
+        Message("a whole number from 0 to {highest}", highest=highest),
         lambda value: isinstance(value, int) and within(value),
         frozenset({"le", "ge"}),
     )
@@ -97,22 +97,22 @@ def _level(highest: int) -> Attribute:
 
 def _word(*words: str) -> Attribute:
     member = _among(words)
-    return Attribute(Reason("one of {words}", words=", ".join(words)), member, frozenset({"in"}), member)
+    return Attribute(Message("one of {words}", words=", ".join(words)), member, frozenset({"in"}), member)
 
 
 def _scale(*words: str) -> Attribute:
     return Attribute(
-        Reason("one of {words}", words=", ".join(words)), _among(words), frozenset({"le", "ge"}), order=words
+        Message("one of {words}", words=", ".join(words)), _among(words), frozenset({"le", "ge"}), order=words
     )
 
 
-def _set(wants: Reason, member: Callable[[object], bool], *, is_territory: bool = False) -> Attribute:
+def _set(wants: Message, member: Callable[[object], bool], *, is_territory: bool = False) -> Attribute:
     operators = frozenset({"subset", "contains", "disjoint"})
     return Attribute(wants, _set_of(member), operators, member, is_territory=is_territory)
 
 
 def _words(*words: str) -> Attribute:
-    return _set(Reason("a list of {words}", words=", ".join(words)), _among(words))
+    return _set(Message("a list of {words}", words=", ".join(words)), _among(words))
 
 
 def _is_text(value: object) -> bool:
@@ -122,32 +122,34 @@ def _is_text(value: object) -> bool:
 
 _is_territory = _among(TERRITORY_CODES)
 _TERRITORY = Attribute(
-    Reason("a territory such as FR"), _is_territory, frozenset({"in"}), _is_territory, is_territory=True
+    Message("a territory such as FR"), _is_territory, frozenset({"in"}), _is_territory, is_territory=True
 )
-_TERRITORIES = _set(Reason('a list of territories such as ["FR"], each once'), _is_territory, is_territory=True)
+_TERRITORIES = _set(Message('a list of territories such as ["FR"], each once'), _is_territory, is_territory=True)
 _SOMEWHERE = replace(
     _TERRITORIES,
-    wants=Reason('a list of at least one territory such as ["FR"], each once'),
+    wants=Message('a list of at least one territory such as ["FR"], each once'),
     accepts=lambda value: bool(value) and _TERRITORIES.accepts(value),
     is_never_empty=True,
 )
-_YES_NO = Attribute(Reason("true or false"), lambda value: isinstance(value, bool), frozenset({"is"}))
-_TEXT = Attribute(Reason("a text that does not begin with @"), _is_text, frozenset({"in"}), _is_text)
-_SHARE = Attribute(Reason('a share with two places such as "24.00"'), _matches(SHARE), frozenset({"le", "ge"}))
-_STATUTES = _set(Reason('a list of statutes such as ["US:CLOUD_ACT"]'), _matches(STATUTE))
+_YES_NO = Attribute(Message("true or false"), lambda value: isinstance(value, bool), frozenset({"is"}))
+_TEXT = Attribute(Message("a text that does not begin with @"), _is_text, frozenset({"in"}), _is_text)
+_SHARE = Attribute(Message('a share with two places such as "24.00"'), _matches(SHARE), frozenset({"le", "ge"}))
+_STATUTES = _set(Message('a list of statutes such as ["US:CLOUD_ACT"]'), _matches(STATUTE))
 _MOMENT = Attribute(
-    Reason("a moment with its time zone"), lambda value: instant(value) is not None, frozenset({"within_days"})
+    Message("a moment with its time zone"), lambda value: instant(value) is not None, frozenset({"within_days"})
 )
 _MOMENT_OR_NONE = Attribute(
-    Reason("a moment with its time zone, or none"),
+    Message("a moment with its time zone, or none"),
     lambda value: value == NONE or instant(value) is not None,
     frozenset({"is"}),
     _among((NONE,)),
 )
-_LATITUDE = Attribute(Reason("a number from -90 to 90, not closer to 0 than 0.0001"), _number(-90, 90))
-_LONGITUDE = Attribute(Reason("a number from -180 to 180, not closer to 0 than 0.0001"), _number(-180, 180))
-_SLUGS = _set(Reason("a list of ids, each once"), _matches(SLUG))
-_DIGEST = Attribute(Reason("a SHA-256 digest in lower-case hex"), _matches(DIGEST), frozenset({"in"}), _matches(DIGEST))
+_LATITUDE = Attribute(Message("a number from -90 to 90, not closer to 0 than 0.0001"), _number(-90, 90))
+_LONGITUDE = Attribute(Message("a number from -180 to 180, not closer to 0 than 0.0001"), _number(-180, 180))
+_SLUGS = _set(Message("a list of ids, each once"), _matches(SLUG))
+_DIGEST = Attribute(
+    Message("a SHA-256 digest in lower-case hex"), _matches(DIGEST), frozenset({"in"}), _matches(DIGEST)
+)
 
 
 def _claim(attribute: Attribute) -> Attribute:
@@ -209,14 +211,14 @@ ZONE: Mapping[str, Attribute] = {
 
 NODE: Mapping[str, Attribute] = {
     "node.tpm_ek_sha256": _DIGEST,
-    "node.dedicated_to": Attribute(Reason("an organization's id"), lambda value: isinstance(value, str)),
+    "node.dedicated_to": Attribute(Message("an organization's id"), lambda value: isinstance(value, str)),
 }
 POOL: Mapping[str, Attribute] = {"pool.replica_zones": _SLUGS}
 REGION: Mapping[str, Attribute] = {"region.kind": _TEXT}
 
 # Attributes that a policy may test: of its zone, and of the parties of its zone.
 ASKABLE: Mapping[str, Attribute] = {
-    ZONE_ID: Attribute(Reason("a zone's id"), _matches(SLUG), frozenset({"in"}), _matches(SLUG)),
+    ZONE_ID: Attribute(Message("a zone's id"), _matches(SLUG), frozenset({"in"}), _matches(SLUG)),
     **ZONE,
     **PARTY,
 }
@@ -237,7 +239,7 @@ def delivered_by(attribute: str) -> Deliverer | None:
 
 # Members of named sets.
 TERRITORIES = _TERRITORIES
-SCHEMES = _set(Reason("a list of certification schemes, each once"), _matches(CERTIFIED_NAME))
+SCHEMES = _set(Message("a list of certification schemes, each once"), _matches(CERTIFIED_NAME))
 
 # Attributes by kind of subject. Entries of parties and certifications have a form of their own.
 ABOUT: Mapping[str, Mapping[str, Attribute | None]] = {
@@ -256,7 +258,7 @@ def correction(attribute: Attribute, value: object) -> str:
     for member in value if isinstance(value, list) else [value]:
         if isinstance(member, str) and member.startswith("@"):
             name = reprlib.repr(member)
-            return Reason("; {name} names a set, and only policies name sets, where they list territories", name=name)
-        if attribute.is_territory and isinstance(member, str) and member in MEANT:
-            return Reason("; the code of {member} is {code}", member=member, code=MEANT[member])
+            return Message("; {name} names a set, and only policies name sets, where they list territories", name=name)
+        if attribute.is_territory and isinstance(member, str) and member in TERRITORY_ALIASES:
+            return Message("; the code of {member} is {code}", member=member, code=TERRITORY_ALIASES[member])
     return ""

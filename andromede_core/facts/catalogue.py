@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.documents.parsing import (
     as_bool,
     as_choice,
@@ -168,7 +168,7 @@ def _entries(body: Mapping[str, object], key: str) -> list[tuple[dict[str, objec
         entry = as_object(value, at, required=("id",), optional=None)
         entry_id = as_slug(entry["id"], f"{at}.id")
         if entry_id in seen:
-            refuse(f"{at}.id", Reason("{entry_id!r} is in the file twice", entry_id=entry_id))
+            refuse(f"{at}.id", Message("{entry_id!r} is in the file twice", entry_id=entry_id))
         seen.add(entry_id)
         entries.append((entry, at))
     return entries
@@ -179,7 +179,7 @@ def _check_references(
 ) -> None:
     for n, (statements, zone) in enumerate(zones):
         if zone.region not in known["region"]:
-            refuse(f"zones[{n}].region", Reason("there is no region {region!r} in the file", region=zone.region))
+            refuse(f"zones[{n}].region", Message("there is no region {region!r} in the file", region=zone.region))
         for statement in statements:
             _check_parties(statement.values, f"zones[{n}].parties", known)
 
@@ -187,7 +187,7 @@ def _check_references(
 def _check_parties(values: Mapping[str, object], at: str, known: Mapping[str, Collection[str]]) -> None:
     for party in parties_of(values.get(PARTIES)):
         if party not in known["party"]:
-            refuse(at, Reason("there is no party {party!r} in the file", party=party))
+            refuse(at, Message("there is no party {party!r} in the file", party=party))
 
 
 def parties_of(parts: object) -> list[str]:
@@ -200,10 +200,10 @@ def _sets(kind: str, key: str, value: object) -> Iterable[Statement]:
     for name, raw in as_object(value, key, optional=None).items():
         at = f"{key}.{name}"
         if not SET_NAME.fullmatch(name):
-            refuse(at, Reason("a set's name is @ and letters or digits"))
+            refuse(at, Message("a set's name is @ and letters or digits"))
         versions = raw if isinstance(raw, list) else [raw]
         if not versions:
-            refuse(at, Reason("must have a version"))
+            refuse(at, Message("must have a version"))
         statements = [_set_version(kind, name, version, at) for version in versions]
         _refuse_overlaps([(statement, at) for statement in statements])
         yield from statements
@@ -223,7 +223,7 @@ def _refuse_overlaps(placed: Sequence[tuple[Statement, str]]) -> None:
     ordered = sorted(placed, key=lambda each: each[0].valid_from)
     for (earlier, place), (later, at) in pairwise(ordered):
         if earlier.valid_to is None or earlier.valid_to > later.valid_from:
-            refuse(at or place, Reason("two versions hold at the same time"))
+            refuse(at or place, Message("two versions hold at the same time"))
 
 
 def _statement(kind: str, name: str, body: Mapping[str, object], at: str, values: dict[str, object]) -> Statement:
@@ -259,7 +259,9 @@ def _single(value: object, known: Mapping[str, Collection[str]]) -> Iterator[Sta
         )
         kind, subject = as_subject(body, at)
         if kind in known and subject not in known[kind]:
-            refuse(f"{at}.subject_id", Reason("there is no {kind} {subject!r} in the file", kind=kind, subject=subject))
+            refuse(
+                f"{at}.subject_id", Message("there is no {kind} {subject!r} in the file", kind=kind, subject=subject)
+            )
         attribute = as_text(body["attribute"], f"{at}.attribute", limit=64)
         values = {attribute: value_of(kind, attribute, body["value"], at)}
         _check_parties(values, f"{at}.value", known)
@@ -291,7 +293,7 @@ def _zone(body: dict[str, object], at: str) -> tuple[list[Statement], ZoneEntry]
     values: dict[str, object] = {}
     for name, value in _flat(body):
         if name in values:
-            refuse(f"{at}.{name}", Reason("is stated twice"))
+            refuse(f"{at}.{name}", Message("is stated twice"))
         values[name] = checked(value, f"{at}.{name}", ZONE.get(name))
     if PARTIES in body:
         values[PARTIES] = value_of("zone", PARTIES, body[PARTIES], at, name=PARTIES)
@@ -309,13 +311,13 @@ def _zone(body: dict[str, object], at: str) -> tuple[list[Statement], ZoneEntry]
     return statements, entry
 
 
-def assertion_of(certificates: object, said: str) -> str:
+def assertion_of(certificates: object, stated: str) -> str:
     """Return the assurance of an entry's certificates.
 
     It is the entry's own, but at least `certificate` where each certificate names its document.
     """
     is_evidenced = isinstance(certificates, list) and all(each.get("evidence_sha256") for each in certificates)
-    return max(said, "certificate", key=ASSERTIONS.index) if certificates and is_evidenced else said
+    return max(stated, "certificate", key=ASSERTIONS.index) if certificates and is_evidenced else stated
 
 
 def _flat(body: Mapping[str, object]) -> Iterable[tuple[str, object]]:
@@ -336,11 +338,11 @@ def read_parties(value: object, at: str) -> list[object]:
     for n, part in enumerate(parts):
         if (part["party"], part["role"]) in seen:
             refuse(
-                f"{at}[{n}]", Reason("{party!r} is {role} of the zone twice", party=part["party"], role=part["role"])
+                f"{at}[{n}]", Message("{party!r} is {role} of the zone twice", party=part["party"], role=part["role"])
             )
         seen.add((part["party"], part["role"]))
     if not any(role == "operator" for _, role in seen):
-        refuse(at, Reason("an operator is missing"))
+        refuse(at, Message("an operator is missing"))
     return [*sorted(parts, key=lambda part: (str(part["role"]), str(part["party"])))]
 
 
@@ -360,7 +362,7 @@ def read_certifications(value: object, at: str) -> list[object]:
         body = _certificate(item, f"{at}[{n}]")
         if (body["scheme"], body["number"]) in seen:
             refuse(
-                f"{at}[{n}]", Reason("{scheme} {number} is listed twice", scheme=body["scheme"], number=body["number"])
+                f"{at}[{n}]", Message("{scheme} {number} is listed twice", scheme=body["scheme"], number=body["number"])
             )
         seen.add((body["scheme"], body["number"]))
     return certificates
@@ -394,7 +396,7 @@ def _certificate(item: object, at: str) -> dict[str, object]:
 def _certified_name(value: object, at: str) -> None:
     """Return the scheme's name as policies write it."""
     if not isinstance(value, str) or not CERTIFIED_NAME.fullmatch(value):
-        refuse(at, Reason("must be {wants}", wants=CERTIFIED_NAME_WANTS))
+        refuse(at, Message("must be {wants}", wants=CERTIFIED_NAME_WANTS))
 
 
 # The attributes of a zone whose entries are objects of their own.
@@ -408,7 +410,7 @@ def _interval(body: Mapping[str, object], at: str) -> tuple[datetime, datetime |
     start = as_instant(body["valid_from"], f"{at}.valid_from")
     end = as_instant(body["valid_to"], f"{at}.valid_to") if body.get("valid_to") is not None else None
     if end is not None and end <= start:
-        refuse(f"{at}.valid_to", Reason("must be after valid_from"))
+        refuse(f"{at}.valid_to", Message("must be after valid_from"))
     return start, end
 
 
@@ -419,20 +421,20 @@ def as_subject(body: Mapping[str, object], at: str) -> tuple[str, str]:
         return kind, as_slug(body["subject_id"], f"{at}.subject_id")
     name = body["subject_id"]
     if not isinstance(name, str) or not SET_NAME.fullmatch(name):
-        refuse(f"{at}.subject_id", Reason("a set's name is @ and letters or digits"))
+        refuse(f"{at}.subject_id", Message("a set's name is @ and letters or digits"))
     return kind, name
 
 
 def as_digest(value: object, at: str) -> str:
     if not isinstance(value, str) or (value and not DIGEST.fullmatch(value)):
-        refuse(at, Reason("must be a SHA-256 digest in lower-case hex, or empty"))
+        refuse(at, Message("must be a SHA-256 digest in lower-case hex, or empty"))
     return value
 
 
 def value_of(kind: str, attribute: str, value: object, at: str, *, name: str = "value") -> object:
     """Return a value that the subject's attribute accepts; `name`: where it stands at `at`."""
     if attribute not in ABOUT[kind]:
-        refuse(f"{at}.attribute", Reason("a {kind} has no attribute {attribute!r}", kind=kind, attribute=attribute))
+        refuse(f"{at}.attribute", Message("a {kind} has no attribute {attribute!r}", kind=kind, attribute=attribute))
     if value is not None and attribute in LISTS:
         return LISTS[attribute](value, f"{at}.{name}")
     return checked(value, f"{at}.{name}", ABOUT[kind][attribute]) if value is not None else None
@@ -441,11 +443,11 @@ def value_of(kind: str, attribute: str, value: object, at: str, *, name: str = "
 def checked(value: object, at: str, attribute: Attribute | None) -> object:
     """Return the value if the attribute accepts it; null is accepted too."""
     if attribute is None:
-        refuse(at, Reason("there is no such attribute"))
+        refuse(at, Message("there is no such attribute"))
     if value is not None and not attribute.accepts(value):
         refuse(
             at,
-            Reason(
+            Message(
                 "must be {wants}, or null when it is not known{hint}",
                 wants=attribute.wants,
                 hint=correction(attribute, value),

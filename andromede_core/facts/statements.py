@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.documents.parsing import as_choice, as_instant, as_object, as_rfc3339, as_text, refuse
 from andromede_core.facts.attributes import SET_MEMBERS
 from andromede_core.facts.catalogue import as_digest, as_subject, value_of
@@ -77,7 +77,7 @@ def parse(payload: object, at: str = "fact") -> Statement:
     valid_from = as_instant(body["valid_from"], f"{at}.valid_from")
     valid_to = as_instant(body["valid_to"], f"{at}.valid_to") if body["valid_to"] is not None else None
     if valid_to is not None and valid_to <= valid_from:
-        refuse(f"{at}.valid_to", Reason("must be after valid_from"))
+        refuse(f"{at}.valid_to", Message("must be after valid_from"))
     attribute = as_text(body["attribute"], f"{at}.attribute", limit=64)
     return Statement(
         subject_kind=kind,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address
 from uuid import UUID
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.documents.parsing import as_count, as_object, as_text, refuse
 from andromede_core.permits.trust_documents import MAX_VERSION
 
@@ -66,14 +66,14 @@ def _id(value: object, at: str) -> str:
             return text
     except ValueError:
         pass
-    refuse(at, Reason("must be an id"))
+    refuse(at, Message("must be an id"))
 
 
 def _address(value: object, at: str) -> IPv4Address:
     try:
         address = IPv4Address(as_text(value, at))
     except AddressValueError:
-        refuse(at, Reason("must be an IPv4 address"))
+        refuse(at, Message("must be an IPv4 address"))
     if address.is_multicast or address.is_unspecified:
-        refuse(at, Reason("must be a node's address"))
+        refuse(at, Message("must be a node's address"))
     return address

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.documents.parsing import (
     as_choice,
     as_count,
@@ -215,7 +215,7 @@ def _key(item: object, at: str) -> Key:
     names = ("kid", "use", "alg", "public_key", "zones", "classifications", "not_before", "not_after", "approver")
     body = as_object(item, at, required=names)
     if (body["use"] == "approval") != (body["approver"] is not None):
-        refuse(f"{at}.approver", Reason("is only for approval keys"))
+        refuse(f"{at}.approver", Message("is only for approval keys"))
     return Key(
         id=as_text(body["kid"], f"{at}.kid", limit=64),
         use=USES[USES.index(as_choice(body["use"], f"{at}.use", among=USES))],
@@ -237,7 +237,7 @@ def _approver(value: object, at: str) -> Approver:
     elif body["organization"] == "":
         organization = ""
     else:
-        refuse(f"{at}.organization", Reason("is empty unless the duty is an officer's"))
+        refuse(f"{at}.organization", Message("is empty unless the duty is an officer's"))
     return Approver(as_text(body["person"], f"{at}.person"), duty, organization)
 
 

@@ -19,51 +19,51 @@ def decide(request: ResolvedRequest, fleet: Fleet, assessment: Assessment, *, se
     `assessment` has the results of the request's policies for the zones.
     """
     zones = _verdicts(fleet, assessment)
-    sieve = run_filters(request, fleet, zones)
-    among = np.flatnonzero(sieve.first_refusal == ADMITTED)
+    filtered = run_filters(request, fleet, zones)
+    among = np.flatnonzero(filtered.first_refusal == ADMITTED)
     is_refused = not len(among)
-    counts = _counts(fleet, sieve)
+    counts = _counts(fleet, filtered)
     return Decision(
-        verdict=_verdict(sieve, assessment, is_refused=is_refused),
+        verdict=_verdict(filtered, assessment, is_refused=is_refused),
         request=request,
         seed=seed,
         admitted=len(among),
         candidates=_names(fleet, best(request, fleet, among=among, seed=seed, count=KEPT_NODES)),
-        eliminated=tuple(_eliminated(fleet, zones, sieve, counts)),
+        eliminated=tuple(_eliminated(fleet, zones, filtered, counts)),
         zones=_zone_reports(zones, assessment, counts),
-        nearest=nearest(request, fleet, zones, sieve) if is_refused else (),
-        relaxations=relaxations(request, fleet, zones, sieve) if is_refused else (),
+        nearest=nearest(request, fleet, zones, filtered) if is_refused else (),
+        relaxations=relaxations(request, fleet, zones, filtered) if is_refused else (),
         assessment=assessment,
-        nodes=Nodes(fleet, zones, sieve.first_refusal),
+        nodes=Nodes(fleet, zones, filtered.first_refusal),
     )
 
 
 def admits(request: ResolvedRequest, fleet: Fleet, assessment: Assessment) -> bool:
     """Tell if decide() would admit the request, at a third of its cost, without nodes and reasons."""
-    sieve = run_filters(request, fleet, _verdicts(fleet, assessment))
-    return not assessment.conflict and bool((sieve.first_refusal == ADMITTED).any())
+    filtered = run_filters(request, fleet, _verdicts(fleet, assessment))
+    return not assessment.conflict and bool((filtered.first_refusal == ADMITTED).any())
 
 
 def _verdicts(fleet: Fleet, assessment: Assessment) -> Zones:
     return tuple(assessment.verdict(zone) for zone in fleet.dictionary.zones)
 
 
-def _verdict(sieve: FilterResult, assessment: Assessment, *, is_refused: bool) -> Verdict:
+def _verdict(filtered: FilterResult, assessment: Assessment, *, is_refused: bool) -> Verdict:
     if assessment.conflict:
         return "unsatisfiable"
     if not is_refused:
         return "admitted"
-    return "no_capacity" if sieve.passing(but_for=ROOM).any() else "inadmissible"
+    return "no_capacity" if filtered.passing(but_for=ROOM).any() else "inadmissible"
 
 
-def _counts(fleet: Fleet, sieve: FilterResult) -> Counts:
+def _counts(fleet: Fleet, filtered: FilterResult) -> Counts:
     """Count nodes by zone and by first refusal; the last column counts those that pass."""
     shape = len(fleet.dictionary.zones), len(FILTERS) + 1
-    cells = fleet.zone_index * shape[1] + sieve.first_refusal
+    cells = fleet.zone_index * shape[1] + filtered.first_refusal
     return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
 
 
-def _eliminated(fleet: Fleet, zones: Zones, sieve: FilterResult, counts: Counts) -> Iterator[Elimination]:
+def _eliminated(fleet: Fleet, zones: Zones, filtered: FilterResult, counts: Counts) -> Iterator[Elimination]:
     """Return the counts of all filters, also of those that refused no node, so that a reader sees what was checked."""
     is_refused = not counts[:, ADMITTED].any()
     for position, each in enumerate(FILTERS):
@@ -75,12 +75,12 @@ def _eliminated(fleet: Fleet, zones: Zones, sieve: FilterResult, counts: Counts)
                 filter=each.name,
                 code=code,
                 count=int(counts[among, position].sum()),
-                nodes=_first(fleet, sieve, position, among) if among and is_refused else (),
+                nodes=_first(fleet, filtered, position, among) if among and is_refused else (),
             )
 
 
-def _first(fleet: Fleet, sieve: FilterResult, position: int, among: list[int]) -> tuple[str, ...]:
-    refused = np.flatnonzero(sieve.first_refusal == position)
+def _first(fleet: Fleet, filtered: FilterResult, position: int, among: list[int]) -> tuple[str, ...]:
+    refused = np.flatnonzero(filtered.first_refusal == position)
     return _names(fleet, refused[np.isin(fleet.zone_index[refused], among)][:KEPT_NODES])
 
 

@@ -182,8 +182,8 @@ def _remedies(document: Document, language: Language, *, operator: bool) -> list
     """
     keys = dict.fromkeys(remedy(code, is_operator=operator) for code in _against(document, language))
     changes = {each["change"] for each in document["relaxations"]}
-    said = {"remedy.elsewhere"} if changes.intersection(("policy", "zone_asked")) else set()
-    return [render(key, language) for key in keys if key and key not in said]
+    covered = {"remedy.elsewhere"} if changes.intersection(("policy", "zone_asked")) else set()
+    return [render(key, language) for key in keys if key and key not in covered]
 
 
 def _zones_without_nodes(document: Document) -> list[str]:

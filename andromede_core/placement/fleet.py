@@ -154,13 +154,13 @@ class Fleet:
 
         Cheap for a few rows, however large the fleet is, unless they bring a node or a name that it lacks.
         """
-        news = Fleet.from_rows(rows)
-        if not len(news):
+        update = Fleet.from_rows(rows)
+        if not len(update):
             return self
-        if self.dictionary.has(news.dictionary) and all(node in self.positions for node in news.ids):
-            return self._overwritten(news._read_by(self.dictionary))
-        dictionary = self.dictionary.joined(news.dictionary)
-        return self._read_by(dictionary)._merged(news._read_by(dictionary))
+        if self.dictionary.has(update.dictionary) and all(node in self.positions for node in update.ids):
+            return self._overwritten(update._read_by(self.dictionary))
+        dictionary = self.dictionary.joined(update.dictionary)
+        return self._read_by(dictionary)._merged(update._read_by(dictionary))
 
     def _read_by(self, dictionary: Dictionary) -> "Fleet":
         """Return the same fleet, its columns written for a longer dictionary."""
@@ -177,30 +177,30 @@ class Fleet:
     def _columns(self) -> dict[str, NDArray[Any]]:
         return {name: getattr(self, name) for name in COLUMNS}
 
-    def _overwritten(self, news: "Fleet") -> "Fleet":
+    def _overwritten(self, update: "Fleet") -> "Fleet":
         """Copy only the columns that differ: mostly `free`."""
-        at = [self.positions[node] for node in news.ids]
+        at = [self.positions[node] for node in update.ids]
         columns = self._columns()
         for name, column in columns.items():
-            fresh = getattr(news, name)
+            fresh = getattr(update, name)
             if not np.array_equal(column[..., at], fresh):
                 columns[name] = changed = column.copy()
                 changed[..., at] = fresh
                 _frozen(changed)
         names = self.names
-        if any(names[position] != name for position, name in zip(at, news.names, strict=True)):
-            renamed = dict(zip(at, news.names, strict=True))
+        if any(names[position] != name for position, name in zip(at, update.names, strict=True)):
+            renamed = dict(zip(at, update.names, strict=True))
             names = tuple(renamed.get(position, name) for position, name in enumerate(names))
         return Fleet(self.ids, names, self.positions, self.dictionary, **columns)
 
-    def _merged(self, news: "Fleet") -> "Fleet":
-        """Merge both; where both have a node, `news` wins."""
-        kept = np.flatnonzero(~self.mask_of(news.ids))
-        ids = [*_taken(self.ids, kept), *news.ids]
-        names = [*_taken(self.names, kept), *news.names]
+    def _merged(self, update: "Fleet") -> "Fleet":
+        """Merge both; where both have a node, `update` wins."""
+        kept = np.flatnonzero(~self.mask_of(update.ids))
+        ids = [*_taken(self.ids, kept), *update.ids]
+        names = [*_taken(self.names, kept), *update.names]
         order = np.array(sorted(range(len(ids)), key=ids.__getitem__), dtype=np.intp)
         columns = {
-            name: np.concatenate([column[..., kept], getattr(news, name)], axis=-1)[..., order]
+            name: np.concatenate([column[..., kept], getattr(update, name)], axis=-1)[..., order]
             for name, column in self._columns().items()
         }
         return Fleet._of(

@@ -14,16 +14,17 @@ NEAREST = 5
 NAMED_NODES = 5
 
 
-def nearest(request: ResolvedRequest, fleet: Fleet, zones: Zones, sieve: FilterResult) -> tuple[NearMiss, ...]:
+def nearest(request: ResolvedRequest, fleet: Fleet, zones: Zones, filtered: FilterResult) -> tuple[NearMiss, ...]:
     """Return refused nodes, closest first: fewest reasons, then the latest first reason, then the least lacking."""
-    stage = np.minimum(sieve.first_refusal, len(FILTERS) - len(CAPACITY))
+    stage = np.minimum(filtered.first_refusal, len(FILTERS) - len(CAPACITY))
     lacking = _relative_shortfall(request, fleet).sum(axis=0)
     # One number that orders as the three do: the stage is less than 32, the shortfall is scaled below 1.
-    distance = sieve.refusals_of_each() * 32.0 - stage + lacking / (1 + lacking)
-    refused = np.flatnonzero(sieve.first_refusal != ADMITTED)
+    distance = filtered.refusals_of_each() * 32.0 - stage + lacking / (1 + lacking)
+    refused = np.flatnonzero(filtered.first_refusal != ADMITTED)
     closest = _least(distance[refused], NEAREST)
     return tuple(
-        _near_miss(request, fleet, zones, (position, sieve.failing(position))) for position in refused[closest].tolist()
+        _near_miss(request, fleet, zones, (position, filtered.failing(position)))
+        for position in refused[closest].tolist()
     )
 
 
@@ -70,31 +71,31 @@ def _traits(fleet: Fleet, position: int) -> set[str]:
     return {name for name, has in zip(fleet.dictionary.traits, fleet.traits[:, position], strict=True) if has}
 
 
-def relaxations(request: ResolvedRequest, fleet: Fleet, zones: Zones, sieve: FilterResult) -> tuple[Relaxation, ...]:
+def relaxations(request: ResolvedRequest, fleet: Fleet, zones: Zones, filtered: FilterResult) -> tuple[Relaxation, ...]:
     """Return the changes that alone would admit the request now; none when only several together would."""
     return (
-        *_policy(fleet, zones, sieve),
-        *_nodes("cleared", fleet, sieve),
-        *_nodes("attested", fleet, sieve),
-        *_zones("zone_asked", fleet, sieve),
-        *_rule("host", sieve),
-        *_zones("zone_open", fleet, sieve),
-        *_nodes("ready", fleet, sieve),
-        *_nodes("cordon", fleet, sieve),
-        *_nodes("excluded", fleet, sieve),
-        *_missing_traits(request, fleet, sieve),
-        *_rule("pool", sieve),
-        *_rule("near", sieve),
-        *_rule("affinity", sieve),
-        *_rule("anti_affinity", sieve),
-        *_rule("pool_room", sieve),
-        *_size(request, fleet, sieve),
+        *_policy(fleet, zones, filtered),
+        *_nodes("cleared", fleet, filtered),
+        *_nodes("attested", fleet, filtered),
+        *_zones("zone_asked", fleet, filtered),
+        *_rule("host", filtered),
+        *_zones("zone_open", fleet, filtered),
+        *_nodes("ready", fleet, filtered),
+        *_nodes("cordon", fleet, filtered),
+        *_nodes("excluded", fleet, filtered),
+        *_missing_traits(request, fleet, filtered),
+        *_rule("pool", filtered),
+        *_rule("near", filtered),
+        *_rule("affinity", filtered),
+        *_rule("anti_affinity", filtered),
+        *_rule("pool_room", filtered),
+        *_size(request, fleet, filtered),
     )
 
 
-def _policy(fleet: Fleet, zones: Zones, sieve: FilterResult) -> Iterator[Relaxation]:
+def _policy(fleet: Fleet, zones: Zones, filtered: FilterResult) -> Iterator[Relaxation]:
     """Return, per clause, the zones that only this clause refuses."""
-    may = _names_of_zones(fleet, sieve.passing(but_for=("policy", "facts")))
+    may = _names_of_zones(fleet, filtered.passing(but_for=("policy", "facts")))
     alone: dict[object, tuple[dict[str, object], list[str]]] = {}
     for zone in zones:
         if zone.zone in may and zone.status is not None and _is_one_clause(zone.failing):
@@ -116,24 +117,24 @@ def _names_of_zones(fleet: Fleet, mask: Mask) -> dict[str, int]:
     return {zone: count for zone, count in zip(fleet.dictionary.zones, counts, strict=True) if count}
 
 
-def _zones(name: str, fleet: Fleet, sieve: FilterResult) -> Iterator[Relaxation]:
-    counts = _names_of_zones(fleet, sieve.passing(but_for=(name,)))
+def _zones(name: str, fleet: Fleet, filtered: FilterResult) -> Iterator[Relaxation]:
+    counts = _names_of_zones(fleet, filtered.passing(but_for=(name,)))
     if counts:
         yield Relaxation(name, sum(counts.values()), {"zones": list(counts)})
 
 
-def _nodes(name: str, fleet: Fleet, sieve: FilterResult) -> Iterator[Relaxation]:
-    positions = np.flatnonzero(sieve.passing(but_for=(name,))).tolist()
+def _nodes(name: str, fleet: Fleet, filtered: FilterResult) -> Iterator[Relaxation]:
+    positions = np.flatnonzero(filtered.passing(but_for=(name,))).tolist()
     if positions:
         named = [fleet.ids[position] for position in positions[:NAMED_NODES]]
         yield Relaxation(name, len(positions), {"nodes": named})
 
 
-def _missing_traits(request: ResolvedRequest, fleet: Fleet, sieve: FilterResult) -> Iterator[Relaxation]:
+def _missing_traits(request: ResolvedRequest, fleet: Fleet, filtered: FilterResult) -> Iterator[Relaxation]:
     """Return the fewest traits to drop."""
     asked = sorted(request.traits.intersection(fleet.dictionary.traits))
     columns = [fleet.dictionary.traits.index(trait) for trait in asked]
-    held = fleet.traits[columns][:, sieve.passing(but_for=("traits",))].T
+    held = fleet.traits[columns][:, filtered.passing(but_for=("traits",))].T
     patterns, counts = np.unique(held, axis=0, return_counts=True)  # thousands of nodes, few kinds of them
     missing = [request.traits - {asked[index] for index in np.flatnonzero(pattern)} for pattern in patterns]
     if missing:
@@ -142,32 +143,32 @@ def _missing_traits(request: ResolvedRequest, fleet: Fleet, sieve: FilterResult)
         yield Relaxation("traits", admitted, {"traits": sorted(fewest)})
 
 
-def _rule(name: str, sieve: FilterResult) -> Iterator[Relaxation]:
-    count = int(sieve.passing(but_for=(name,)).sum())
+def _rule(name: str, filtered: FilterResult) -> Iterator[Relaxation]:
+    count = int(filtered.passing(but_for=(name,)).sum())
     if count:
         yield Relaxation(name, count, {})
 
 
-def _size(request: ResolvedRequest, fleet: Fleet, sieve: FilterResult) -> Iterator[Relaxation]:
+def _size(request: ResolvedRequest, fleet: Fleet, filtered: FilterResult) -> Iterator[Relaxation]:
     """Return, per resource, the largest amount that alone would fit; if none does, the least cut of several."""
-    single = [smaller for name in CAPACITY for smaller in _less_of(name, request, fleet, sieve)]
-    yield from single or _less_of_several(request, fleet, sieve)
+    single = [smaller for name in CAPACITY for smaller in _less_of(name, request, fleet, filtered)]
+    yield from single or _less_of_several(request, fleet, filtered)
 
 
-def _less_of(name: str, request: ResolvedRequest, fleet: Fleet, sieve: FilterResult) -> Iterator[Relaxation]:
+def _less_of(name: str, request: ResolvedRequest, fleet: Fleet, filtered: FilterResult) -> Iterator[Relaxation]:
     dimension = name.removeprefix("capacity.")
-    free = fleet.free[DIMENSIONS.index(dimension), sieve.passing(but_for=(name,))]
+    free = fleet.free[DIMENSIONS.index(dimension), filtered.passing(but_for=(name,))]
     largest = int(free.max(initial=0))
     if largest > 0:
         smaller = request.resources._replace(**{dimension: largest})
         yield Relaxation("size", int((free >= largest).sum()), smaller._asdict())
 
 
-def _less_of_several(request: ResolvedRequest, fleet: Fleet, sieve: FilterResult) -> Iterator[Relaxation]:
+def _less_of_several(request: ResolvedRequest, fleet: Fleet, filtered: FilterResult) -> Iterator[Relaxation]:
     asked = np.array(request.resources, dtype=np.int64)[:, np.newaxis]
     would_fit = np.where(asked > 0, np.minimum(asked, fleet.free), 0)
     some_of_all = ((would_fit > 0) | (asked == 0)).all(axis=0)
-    positions = np.flatnonzero(sieve.passing(but_for=CAPACITY) & some_of_all)
+    positions = np.flatnonzero(filtered.passing(but_for=CAPACITY) & some_of_all)
     if len(positions):
         best = positions[_relative_shortfall(request, fleet).sum(axis=0)[positions].argmin()]
         admitted = int((would_fit[:, positions] >= would_fit[:, [best]]).all(axis=0).sum())

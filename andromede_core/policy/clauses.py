@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.facts.world import Assertion
 
 MAX_ATOMS_EFFECTIVE = 256
@@ -40,7 +40,7 @@ class PolicyError(ValueError):
     `field` the JSON pointer of the value at fault inside the policy document.
     """
 
-    def __init__(self, reason: Reason, *, field: str, atom: str | None = None) -> None:
+    def __init__(self, reason: Message, *, field: str, atom: str | None = None) -> None:
         self.reason, self.field, self.atom = reason, field, atom
         super().__init__(f"{field or '/'}{f' (atom {atom})' if atom else ''}: {reason}")
 
@@ -115,7 +115,7 @@ def effective(policies: Sequence[Policy]) -> list[tuple[ClauseRef, Clause]]:
     atoms = [(ClauseRef(policy.id, policy.level, atom.id), atom) for policy in policies for atom in policy.atoms]
     if len(atoms) > MAX_ATOMS_EFFECTIVE:
         raise PolicyError(
-            Reason(
+            Message(
                 "the policies have {value} atoms together; {limit} is the limit",
                 value=len(atoms),
                 limit=MAX_ATOMS_EFFECTIVE,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from andromede_core.documents.messages import Reason, either
+from andromede_core.documents.messages import Message, either
 from andromede_core.documents.parsing import SLUG
 from andromede_core.facts.attributes import (
     ASKABLE,
@@ -54,18 +54,18 @@ def parse(
     body = _fields(document, required=("id", "level", "atoms"), optional=("version", "unsupported"), at="")
     level, atoms, unsupported = body["level"], body["atoms"], body.get("unsupported", False)
     if not isinstance(level, str) or level not in LEVELS:
-        raise PolicyError(Reason("must be one of {known}", known=", ".join(LEVELS)), field="/level")
+        raise PolicyError(Message("must be one of {known}", known=", ".join(LEVELS)), field="/level")
     if not isinstance(atoms, list):
-        raise PolicyError(Reason("must be a list"), field="/atoms")
+        raise PolicyError(Message("must be a list"), field="/atoms")
     if len(atoms) > MAX_ATOMS_PER_LAYER:
         raise PolicyError(
-            Reason("must have at most {limit} atoms", limit=MAX_ATOMS_PER_LAYER),
+            Message("must have at most {limit} atoms", limit=MAX_ATOMS_PER_LAYER),
             field="/atoms",
         )
     if not isinstance(unsupported, bool):
-        raise PolicyError(Reason("must be true or false"), field="/unsupported")
+        raise PolicyError(Message("must be true or false"), field="/unsupported")
     if not _is_whole(body.get("version", 1), 1, MAX_VERSION):
-        raise PolicyError(Reason("must be a whole number from 1 on"), field="/version")
+        raise PolicyError(Message("must be a whole number from 1 on"), field="/version")
     names = Names(sets, scheme_classes)
     parsed = tuple(_Reader(atom, at=f"/atoms/{index}", names=names).atom() for index, atom in enumerate(atoms))
     _refuse_repeated_ids(parsed)
@@ -92,8 +92,8 @@ def atom_document(atom: Clause) -> dict[str, object]:
         "waivable": atom.is_waivable,
     }
     optional = demanded | selected
-    said = {name: value for name, value in optional.items() if value or (name == "value" and value is not None)}
-    return {"id": atom.id, "op": atom.op, **said}
+    members = {name: value for name, value in optional.items() if value or (name == "value" and value is not None)}
+    return {"id": atom.id, "op": atom.op, **members}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class _Reader:
     def __init__(self, document: object, *, at: str, names: Names) -> None:
         self.at, self.names = at, names
         if not isinstance(document, Mapping):
-            raise PolicyError(Reason("must be an object"), field=at)
+            raise PolicyError(Message("must be an object"), field=at)
         self.body: Mapping[str, object] = document
         raw = document.get("id")
         self.id = raw if isinstance(raw, str) and ATOM_ID.fullmatch(raw) else None
@@ -136,7 +136,7 @@ class _Reader:
         op = self.body.get("op")
         if not isinstance(op, str) or op not in VALUES:
             self.fail(
-                "op", Reason("missing") if op is None else Reason("must be one of {known}", known=", ".join(VALUES))
+                "op", Message("missing") if op is None else Message("must be one of {known}", known=", ".join(VALUES))
             )
         return op
 
@@ -149,26 +149,26 @@ class _Reader:
             needed, optional = ("value",), _OF_ALL
         _fields(self.body, required=("id", *needed), optional=optional, at=self.at, atom=self.id)
         if op == "min_distance_km" and "roles" not in self.body:
-            self.fail("roles", Reason("missing: a distance is that of a copy, {known}", known=either(*_OF_COPIES)))
+            self.fail("roles", Message("missing: a distance is that of a copy, {known}", known=either(*_OF_COPIES)))
 
     def _attribute(self, op: str) -> str:
         if "attr" not in self.body:
             return ""
         attr = self.body["attr"]
         if not isinstance(attr, str) or attr not in ASKABLE:
-            self.fail("attr", Reason("unknown attribute {attr}", attr=reprlib.repr(attr)))
+            self.fail("attr", Message("unknown attribute {attr}", attr=reprlib.repr(attr)))
         legal = ASKABLE[attr].operators
         if op not in legal:
             self.fail(
                 "op",
-                Reason(
-                    "{attr} takes only: {known}", attr=attr, known=", ".join(sorted(legal)) or Reason("no operator")
+                Message(
+                    "{attr} takes only: {known}", attr=attr, known=", ".join(sorted(legal)) or Message("no operator")
                 ),
             )
         if not attr.startswith("party."):
             for name in _OF_PARTIES:
                 if name in self.body:
-                    self.fail(name, Reason("{attr} is not about parties", attr=attr))
+                    self.fail(name, Message("{attr} is not about parties", attr=attr))
         return attr
 
     def listed(self, attr: str) -> Value:
@@ -177,9 +177,9 @@ class _Reader:
     def members(self, attr: str, raw: object) -> tuple[str, ...]:
         """Parse a list of members of the attribute's type; where those are territories, also names of sets (@EU)."""
         if not isinstance(raw, list | tuple) or not (raw or self._may_be_empty(attr)):
-            self.fail("value", Reason("must be a list with at least one value"))
+            self.fail("value", Message("must be a list with at least one value"))
         if len(raw) > MAX_VALUES:
-            self.fail("value", Reason("must have at most {limit} values", limit=MAX_VALUES))
+            self.fail("value", Message("must have at most {limit} values", limit=MAX_VALUES))
         for value in raw:
             self._check_member(value, ASKABLE[attr])
         return tuple(sorted(set(raw)))
@@ -191,11 +191,11 @@ class _Reader:
     def _check_member(self, value: object, attribute: Attribute) -> None:
         if attribute.is_territory and isinstance(value, str) and SET_NAME.fullmatch(value):
             if self.names.sets is not None and value not in self.names.sets:
-                self.fail("value", Reason("there is no set {value}", value=value))
+                self.fail("value", Message("there is no set {value}", value=value))
         elif attribute.member is None or not attribute.member(value):
             self.fail(
                 "value",
-                Reason(
+                Message(
                     "{value} is not what {attr} is made of{hint}",
                     value=reprlib.repr(value),
                     attr=self.body["attr"],
@@ -208,7 +208,7 @@ class _Reader:
         raw = self.body["value"]
         found = self.members(attr, [raw] if isinstance(raw, str) else raw)
         if any(value.startswith("@") for value in found):
-            self.fail("value", Reason("must name territories one by one"))
+            self.fail("value", Message("must name territories one by one"))
         return found
 
     def exact(self, attr: str) -> Value:
@@ -216,7 +216,7 @@ class _Reader:
         raw, is_word = self.body["value"], ASKABLE[attr].member
         is_value = is_word(raw) if is_word is not None else isinstance(raw, bool)
         if not is_value:
-            of_truth, of_word = Reason("must be true or false"), Reason("must be {wants}", wants=NONE)
+            of_truth, of_word = Message("must be true or false"), Message("must be {wants}", wants=NONE)
             self.fail("value", of_truth if is_word is None else of_word)
         assert isinstance(raw, bool | str)
         return raw
@@ -225,7 +225,7 @@ class _Reader:
         """Parse a value of the attribute itself: a share as text, a level as a number, or a word of its scale."""
         raw = self.body["value"]
         if not ASKABLE[attr].accepts(raw):
-            self.fail("value", Reason("must be {wants}", wants=ASKABLE[attr].wants))
+            self.fail("value", Message("must be {wants}", wants=ASKABLE[attr].wants))
         assert isinstance(raw, int | str)
         return raw
 
@@ -238,14 +238,14 @@ class _Reader:
     def certified(self, attr: str) -> Value:
         scheme = self.body["scheme"]
         if not isinstance(scheme, str) or not (CERTIFIED_NAME.fullmatch(scheme) or SET_NAME.fullmatch(scheme)):
-            self.fail("scheme", Reason("must name a certification scheme, or a class of them by @ and its name"))
+            self.fail("scheme", Message("must name a certification scheme, or a class of them by @ and its name"))
         classes = self.names.scheme_classes
         if scheme.startswith("@") and classes is not None and scheme not in classes:
-            self.fail("scheme", Reason("there is no scheme class {scheme}", scheme=scheme))
+            self.fail("scheme", Message("there is no scheme class {scheme}", scheme=scheme))
         days = "min_remaining_days"
         return Certified(
             scheme=scheme,
-            min_version=self._matching("min_version", _VERSION, Reason("a version such as 3.2")),
+            min_version=self._matching("min_version", _VERSION, Message("a version such as 3.2")),
             level=self._matching("level", CERTIFIED_NAME, CERTIFIED_NAME_WANTS),
             scope=self._scope(),
             min_remaining_days=self._count(days, minimum=0, maximum=MAX_DAYS) if days in self.body else 0,
@@ -254,24 +254,24 @@ class _Reader:
     def _scope(self) -> str | None:
         """Parse a scope as certificates write it. An upper-case letter is refused, since it would never match."""
         raw = self.body.get("scope")
-        wants = Reason("lower-case letters, digits and inner hyphens, such as iaas")
+        wants = Message("lower-case letters, digits and inner hyphens, such as iaas")
         if isinstance(raw, str) and SLUG.fullmatch(raw.lower()):
-            wants = Reason("{wants}; write {value}", wants=wants, value=raw.lower())
+            wants = Message("{wants}; write {value}", wants=wants, value=raw.lower())
         return self._matching("scope", SLUG, wants)
 
-    def _matching(self, name: str, pattern: re.Pattern[str], wants: Reason) -> str | None:
+    def _matching(self, name: str, pattern: re.Pattern[str], wants: Message) -> str | None:
         raw = self.body.get(name)
         if raw is None:
             return None
         if not isinstance(raw, str) or not pattern.fullmatch(raw):
-            self.fail(name, Reason("must be {wants}", wants=wants))
+            self.fail(name, Message("must be {wants}", wants=wants))
         return raw
 
     def _count(self, name: str, *, minimum: int, maximum: int) -> int:
         raw = self.body[name]
         if not isinstance(raw, int) or not _is_whole(raw, minimum, maximum):
             self.fail(
-                name, Reason("must be a whole number from {minimum} to {maximum}", minimum=minimum, maximum=maximum)
+                name, Message("must be a whole number from {minimum} to {maximum}", minimum=minimum, maximum=maximum)
             )
         return raw
 
@@ -280,25 +280,27 @@ class _Reader:
             return ()
         raw = self.body[name]
         if not isinstance(raw, list | tuple) or not raw or not all(isinstance(word, str) for word in raw):
-            self.fail(name, Reason("must be a list with at least one word"))
+            self.fail(name, Message("must be a list with at least one word"))
         for word in raw:
             if word not in among:
-                self.fail(name, Reason("{word} is not one of {known}", word=reprlib.repr(word), known=", ".join(among)))
+                self.fail(
+                    name, Message("{word} is not one of {known}", word=reprlib.repr(word), known=", ".join(among))
+                )
         return tuple(sorted(set(raw)))
 
     def _choice(self, name: str, among: Sequence[str]) -> str:
         raw = self.body.get(name, among[0])
         if not isinstance(raw, str) or raw not in among:
-            self.fail(name, Reason("must be one of {known}", known=", ".join(among)))
+            self.fail(name, Message("must be one of {known}", known=", ".join(among)))
         return raw
 
     def _flag(self, name: str) -> bool:
         raw = self.body.get(name, False)
         if not isinstance(raw, bool):
-            self.fail(name, Reason("must be true or false"))
+            self.fail(name, Message("must be true or false"))
         return raw
 
-    def fail(self, name: str, reason: Reason) -> NoReturn:
+    def fail(self, name: str, reason: Message) -> NoReturn:
         raise PolicyError(reason, field=f"{self.at}/{name}", atom=self.id)
 
 
@@ -321,13 +323,13 @@ def _fields(
     document: object, *, required: Sequence[str], optional: Sequence[str], at: str, atom: str | None = None
 ) -> Mapping[str, object]:
     if not isinstance(document, Mapping):
-        raise PolicyError(Reason("must be an object"), field=at)
+        raise PolicyError(Message("must be an object"), field=at)
     for name in document:
         if name not in required and name not in optional:
-            raise PolicyError(Reason("unknown field"), field=f"{at}/{name}", atom=atom)
+            raise PolicyError(Message("unknown field"), field=f"{at}/{name}", atom=atom)
     for name in required:
         if name not in document:
-            raise PolicyError(Reason("missing"), field=f"{at}/{name}", atom=atom)
+            raise PolicyError(Message("missing"), field=f"{at}/{name}", atom=atom)
     return document
 
 
@@ -338,7 +340,7 @@ def _is_whole(raw: object, minimum: int, maximum: int) -> bool:
 def _id(raw: object, *, at: str) -> str:
     if not isinstance(raw, str) or not ATOM_ID.fullmatch(raw):
         raise PolicyError(
-            Reason("must be 1 to 64 letters, digits, '.', '_', '-', beginning with a letter or digit"), field=at
+            Message("must be 1 to 64 letters, digits, '.', '_', '-', beginning with a letter or digit"), field=at
         )
     return raw
 
@@ -348,6 +350,6 @@ def _refuse_repeated_ids(atoms: Sequence[Clause]) -> None:
     for index, atom in enumerate(atoms):
         if atom.id in seen:
             raise PolicyError(
-                Reason("another atom of this policy has that id"), field=f"/atoms/{index}/id", atom=atom.id
+                Message("another atom of this policy has that id"), field=f"/atoms/{index}/id", atom=atom.id
             )
         seen.add(atom.id)

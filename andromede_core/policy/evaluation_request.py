@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.documents.parsing import (
     as_choice,
     as_instant,
@@ -69,13 +69,13 @@ def parse(document: object, *, folder: Path) -> EvaluationRequest:
 def _operation(value: object) -> str:
     name = as_text(value, "operation", limit=64)
     if name not in OPERATIONS and name not in TAKING_NOTHING:
-        refuse("operation", Reason("there is no operation {name!r}; docs/reference/evaluate.md lists them", name=name))
+        refuse("operation", Message("there is no operation {name!r}; docs/reference/evaluate.md lists them", name=name))
     return name
 
 
 def _catalogue(body: dict[str, object], folder: Path) -> object:
     if ("catalogue" in body) == ("catalogue_file" in body):
-        refuse("catalogue", Reason("give either catalogue or catalogue_file"))
+        refuse("catalogue", Message("give either catalogue or catalogue_file"))
     if "catalogue" in body:
         return body["catalogue"]
     name = as_text(body["catalogue_file"], "catalogue_file", limit=1000)
@@ -83,7 +83,7 @@ def _catalogue(body: dict[str, object], folder: Path) -> object:
         with (folder / name).open("rb") as file:
             return read(file)
     except (OSError, ValueError) as exc:
-        refuse("catalogue_file", Reason("cannot be read: {error}", error=exc))
+        refuse("catalogue_file", Message("cannot be read: {error}", error=exc))
 
 
 def read(file: BinaryIO) -> object:
@@ -102,7 +102,7 @@ def _reference(zone_id: object, world: World) -> Zone | None:
     if zone_id is None:
         return None
     if not isinstance(zone_id, str) or zone_id not in world.zones:
-        refuse("reference_zone", Reason("there is no zone {zone_id!r} in the catalogue", zone_id=zone_id))
+        refuse("reference_zone", Message("there is no zone {zone_id!r} in the catalogue", zone_id=zone_id))
     return world.zones[zone_id]
 
 
@@ -115,7 +115,7 @@ def _layers(value: object, world: World) -> Iterable[Policy]:
             policy = parse_policy(layer, sets=world.sets, scheme_classes=world.scheme_classes)
             if any((policy.level, policy.id) == (other.level, other.id) for other in policies):
                 refuse(
-                    f"{place}.id", Reason("another {level} layer has the id {id!r}", level=policy.level, id=policy.id)
+                    f"{place}.id", Message("another {level} layer has the id {id!r}", level=policy.level, id=policy.id)
                 )
             policies.append(policy)
         place = "layers"

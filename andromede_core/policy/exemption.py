@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.documents.parsing import as_choice, as_count, as_instant, as_list, as_object, as_rfc3339, as_text
 from andromede_core.documents.signed import BadDocument, Signed, from_envelope
 from andromede_core.permits.trust_documents import DUTIES, OFFICER_DUTY, Approver, Keyring
@@ -25,7 +25,7 @@ class NotApproved(Exception):
     `code`: NOT_APPROVED, SAME_PERSON, REVOKED_KEY, EXEMPTION_OVER, NEVER_EXEMPTED or NOT_EXEMPTED.
     """
 
-    def __init__(self, code: str, reason: Reason) -> None:
+    def __init__(self, code: str, reason: Message) -> None:
         self.code, self.reason = code, reason
         super().__init__(f"{code}: {reason}")
 
@@ -111,19 +111,19 @@ def check(exemption: Exemption, occasion: Occasion, *, now: datetime, keyring: K
     """
     terms, approvals = exemption.terms, exemption.approvals
     if (occasion.op, occasion.zone) != (terms.op, terms.zone) or occasion.resource not in terms.resources:
-        raise NotApproved("NOT_EXEMPTED", Reason("exemption {id} is for something else", id=terms.id))
+        raise NotApproved("NOT_EXEMPTED", Message("exemption {id} is for something else", id=terms.id))
     if never := never_waived(occasion.classifications):
         known = ", ".join(never)
-        raise NotApproved("NEVER_EXEMPTED", Reason("data classified {known} allows none in software", known=known))
+        raise NotApproved("NEVER_EXEMPTED", Message("data classified {known} allows none in software", known=known))
     if not terms.not_before <= now < terms.expires_at or terms.expires_at - terms.not_before > LONGEST:
-        raise NotApproved("EXEMPTION_OVER", Reason("exemption {id} does not hold at this time", id=terms.id))
+        raise NotApproved("EXEMPTION_OVER", Message("exemption {id} does not hold at this time", id=terms.id))
     if sorted(each.duty for each in approvals) != sorted(DUTIES):
-        raise NotApproved("NOT_APPROVED", Reason("exemption {id} needs one approval of each duty", id=terms.id))
+        raise NotApproved("NOT_APPROVED", Message("exemption {id} needs one approval of each duty", id=terms.id))
     people = {each.approver for each in approvals}
     if len(people) != len(approvals) or len({each.key_id for each in approvals}) != len(approvals):
-        raise NotApproved("SAME_PERSON", Reason("exemption {id} was approved by one person twice", id=terms.id))
+        raise NotApproved("SAME_PERSON", Message("exemption {id} was approved by one person twice", id=terms.id))
     if terms.requested_by in people:
-        raise NotApproved("SAME_PERSON", Reason("exemption {id} was approved by its requester", id=terms.id))
+        raise NotApproved("SAME_PERSON", Message("exemption {id} was approved by its requester", id=terms.id))
     for approval in approvals:
         check_approval(terms, approval, organization=occasion.organization, keyring=keyring)
 
@@ -141,26 +141,28 @@ def check_approval(terms: Terms, approval: Approval, *, organization: str, keyri
     """
     if approval.key_id in keyring.denied:
         raise NotApproved(
-            "REVOKED_KEY", Reason("an approval is signed by {key_id}, which was revoked", key_id=approval.key_id)
+            "REVOKED_KEY", Message("an approval is signed by {key_id}, which was revoked", key_id=approval.key_id)
         )
     key = keyring.keyset.keys.get(approval.key_id)
     side = organization if approval.duty == OFFICER_DUTY else ""
     if key is None or key.approver != Approver(approval.approver, approval.duty, side):
         raise NotApproved(
             "NOT_APPROVED",
-            Reason("key {key_id} is not this person's for the duty {duty}", key_id=approval.key_id, duty=approval.duty),
+            Message(
+                "key {key_id} is not this person's for the duty {duty}", key_id=approval.key_id, duty=approval.duty
+            ),
         )
     if not key.not_before <= terms.not_before < key.not_after:
         raise NotApproved(
             "NOT_APPROVED",
-            Reason("key {key} was not valid when exemption {id} was requested", key=key.id, id=terms.id),
+            Message("key {key} was not valid when exemption {id} was requested", key=key.id, id=terms.id),
         )
     signed = Signed(terms.approval_payload(approval.approver, approval.duty), approval.key_id, approval.signature)
     try:
         signed.check(KIND, keyring.verifier(key))
     except BadDocument as exc:
         raise NotApproved(
-            "NOT_APPROVED", Reason("the signature of {approver} is not valid", approver=approval.approver)
+            "NOT_APPROVED", Message("the signature of {approver} is not valid", approver=approval.approver)
         ) from exc
 
 

@@ -50,8 +50,8 @@ class Sets:
 NAMES_ALONE = Sets({}, {})
 
 
-def _known(timelines: Mapping[str, Timeline], now: datetime) -> dict[str, frozenset[str]]:
-    found = {name: at(timeline, Horizon(now)) for name, timeline in timelines.items()}
+def _known(histories: Mapping[str, Timeline], now: datetime) -> dict[str, frozenset[str]]:
+    found = {name: at(timeline, Horizon(now)) for name, timeline in histories.items()}
     return {
         name: frozenset(item for item in fact.value if isinstance(item, str))
         for name, fact in found.items()

@@ -7,7 +7,7 @@ from typing import Any
 
 from rest_framework.parsers import BaseParser
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.api.errors import BodyMalformed
 from controlplane.kernel.errors import BodyTooLarge
 
@@ -61,24 +61,24 @@ def _decoded(raw: bytes) -> Any:
     try:
         return json.loads(raw.decode(), object_pairs_hook=_members, parse_constant=_no_constant, parse_float=_finite)
     except UnicodeDecodeError as exc:
-        raise BodyMalformed(reason=Reason("it is not UTF-8.")) from exc
+        raise BodyMalformed(reason=Message("it is not UTF-8.")) from exc
     except json.JSONDecodeError as exc:
         raise BodyMalformed(
-            reason=Reason(
+            reason=Message(
                 "it is not valid JSON from line {line}, column {column} on.", line=exc.lineno, column=exc.colno
             )
         ) from exc
     except RecursionError as exc:
         raise _too_deep() from exc
     except ValueError as exc:
-        raise BodyMalformed(reason=Reason("it has a number that is too long.")) from exc
+        raise BodyMalformed(reason=Message("it has a number that is too long.")) from exc
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Build one object from its members in their order."""
     if len(pairs) > MEMBERS_MAX:
         first = pairs[0][0][:NAMED_MAX]
-        reason = Reason(
+        reason = Message(
             "the object with the member {name!r} has more than {limit} members.", name=first, limit=MEMBERS_MAX
         )
         raise BodyMalformed(field=escaped(first), reason=reason)
@@ -91,26 +91,26 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _twice(name: str) -> BodyMalformed:
-    return BodyMalformed(field=escaped(name), reason=Reason("the member {name!r} is repeated.", name=name))
+    return BodyMalformed(field=escaped(name), reason=Message("the member {name!r} is repeated.", name=name))
 
 
 def _no_constant(text: str) -> Any:
-    raise BodyMalformed(reason=Reason("{text} is not a JSON number.", text=text))
+    raise BodyMalformed(reason=Message("{text} is not a JSON number.", text=text))
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if number in (float("inf"), float("-inf")):
-        raise BodyMalformed(reason=Reason("it has a number that is too large."))
+        raise BodyMalformed(reason=Message("it has a number that is too large."))
     return number
 
 
 def _too_many() -> BodyMalformed:
-    return BodyMalformed(reason=Reason("it has more than {limit} values.", limit=VALUES_MAX))
+    return BodyMalformed(reason=Message("it has more than {limit} values.", limit=VALUES_MAX))
 
 
 def _too_deep() -> BodyMalformed:
-    return BodyMalformed(reason=Reason("it is nested more than {limit} levels deep.", limit=DEPTH_MAX))
+    return BodyMalformed(reason=Message("it is nested more than {limit} levels deep.", limit=DEPTH_MAX))
 
 
 class _Check:
@@ -143,7 +143,7 @@ class _Check:
 
 def _check_text(text: str, place: Place) -> None:
     if FORBIDDEN.search(text):
-        raise BodyMalformed(field=_pointer(place), reason=Reason("a text in it has a control character."))
+        raise BodyMalformed(field=_pointer(place), reason=Message("a text in it has a control character."))
 
 
 def _pointer(place: Place) -> str | None:

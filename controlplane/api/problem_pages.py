@@ -193,22 +193,22 @@ def page(code: str) -> dict[str, Any]:
 
 def text(code: str, *, level: str = "#") -> str:
     """Return the page as Markdown. Raises ProblemNotFound."""
-    said = page(code)
-    again = (
+    problem = page(code)
+    retry_text = (
         gettext("It may be repeated as it is.")
-        if said["retryable"]
+        if problem["retryable"]
         else gettext("Repeating it unchanged does not help.")
     )
-    example = json.dumps(said["example"], indent=2, ensure_ascii=False)
+    example = json.dumps(problem["example"], indent=2, ensure_ascii=False)
     parts = [
         f"{level} {code}",
-        f"{said['title']} · HTTP {said['status']} · {again}",
+        f"{problem['title']} · HTTP {problem['status']} · {retry_text}",
         f"{level}# {gettext('What happened')}",
-        said["detail"],
+        problem["detail"],
         f"{level}# {gettext('Why')}",
-        said["why"],
+        problem["why"],
         f"{level}# {gettext('What to do')}",
-        said["remedy"],
+        problem["remedy"],
         f"{level}# {gettext('Example')}",
         f"```json\n{example}\n```",
     ]

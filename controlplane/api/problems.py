@@ -11,7 +11,7 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.api.errors import (
     BodyMalformed,
     MediaTypeNotSupported,
@@ -129,7 +129,7 @@ def _translated(exc: Exception, request: Request) -> CloudError | None:
         case exceptions.UnsupportedMediaType():
             return MediaTypeNotSupported(media_type=request.content_type[:80])
         case exceptions.ParseError():
-            return BodyMalformed(reason=Reason("it cannot be read."))
+            return BodyMalformed(reason=Message("it cannot be read."))
         case Http404():
             return RouteNotFound(path=request.path[:200])
         case OperationalError() | InterfaceError():
@@ -158,7 +158,7 @@ def _invalid(exc: exceptions.ValidationError) -> tuple[CloudError, list[dict[str
     first, others = errors[0], len(errors) - 1 + sum(1 for _ in found)
     more = f" (+{others})" if others else ""
     return InvalidRequest(
-        reason=Reason("{place}: {problem}{more}", place=first["pointer"] or "/", problem=first["detail"], more=more)
+        reason=Message("{place}: {problem}{more}", place=first["pointer"] or "/", problem=first["detail"], more=more)
     ), errors
 
 

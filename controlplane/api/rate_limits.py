@@ -105,8 +105,8 @@ class RateLimitMiddleware:
         answer = self.get_response(request)
         owner = _owner(request)
         self.known.store(digest, owner)
-        spent = (_of_address(request),) if owner is None else owner.buckets(request)
-        return _with_headers(self.counts.spend(*spent), answer)
+        buckets = (_of_address(request),) if owner is None else owner.buckets(request)
+        return _with_headers(self.counts.spend(*buckets), answer)
 
     def _within(self, bucket_state: BucketState | None, request: HttpRequest) -> HttpResponse:
         if bucket_state is not None and bucket_state.is_over:

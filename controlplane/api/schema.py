@@ -231,10 +231,10 @@ class Schema(AutoSchema):
 
     def get_operation(self, *given: Any) -> Any:
         """Return the operation with `x-sunset`, an extension for the time in the header Sunset, which OpenAPI lacks."""
-        operation, going = super().get_operation(*given), self.route.deprecation
-        if operation is None or going is None or going.sunset is None:
+        operation, deprecation = super().get_operation(*given), self.route.deprecation
+        if operation is None or deprecation is None or deprecation.sunset is None:
             return operation
-        return operation | {"x-sunset": going.sunset.isoformat()}
+        return operation | {"x-sunset": deprecation.sunset.isoformat()}
 
     def get_request_serializer(self) -> Any:
         if self.route.upload:

@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 PATHS = ("/v1/events/stream", "/v1/healthz")
 POLL_S = 1.0
-LOOK_AGAIN_S = 1.0  # for Redis
+RECHECK_S = 1.0  # for Redis
 JITTER = (0.8, 1.0)  # so that streams that begin together are not always checked together
 CONNECTIONS = Gauge(
     "andromede_stream_connections", "Who follows events, looks at a console or waits in a long poll.", ["kind"]
@@ -281,4 +281,4 @@ async def _listen(hinted: asyncio.Event) -> None:
                     hinted.set()
         except (redis.RedisError, OSError) as exc:
             log.info("no hints for now: %s", exc)
-        await asyncio.sleep(LOOK_AGAIN_S)
+        await asyncio.sleep(RECHECK_S)

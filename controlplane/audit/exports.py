@@ -23,7 +23,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from kombu.exceptions import OperationalError
 
-from andromede_core.documents.messages import Reason, either
+from andromede_core.documents.messages import Message, either
 from controlplane.audit import export_archive, services
 from controlplane.audit.errors import (
     ExportInterrupted,
@@ -152,11 +152,11 @@ def send_wakeup() -> None:
 
 def _check_window(start: datetime, end: datetime) -> None:
     if start >= end:
-        raise ExportWindowInvalid(field="to", reason=Reason("it ends before it begins"))
+        raise ExportWindowInvalid(field="to", reason=Message("it ends before it begins"))
     if start < EARLIEST:
-        raise ExportWindowInvalid(field="from", reason=Reason("it begins before the year 2000"))
+        raise ExportWindowInvalid(field="from", reason=Message("it begins before the year 2000"))
     if end > clock.now():
-        raise ExportWindowInvalid(field="to", reason=Reason("its end is in the future"))
+        raise ExportWindowInvalid(field="to", reason=Message("its end is in the future"))
 
 
 def _create(actor: Actor, organization: Organization, start: datetime, end: datetime) -> EvidenceExport:

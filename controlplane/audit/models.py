@@ -1,4 +1,4 @@
-"""Audit entries (AuditRecord), request records (RequestRecord), the evidence log, and exports of it.
+"""Audit entries (AuditEntry), request records (RequestRecord), the evidence log, and exports of it.
 
 Entries are recorded in the transaction of their action, requests around it. The database rejects changes and deletions
 of recorded rows (migrations 0002, 0004, 0009).
@@ -23,7 +23,7 @@ PATH_MAX = 500
 COMPLETED = Q(completed_at__isnull=False)
 
 
-class AuditRecord(BaseModel):
+class AuditEntry(BaseModel):
     """An audit entry.
 
     The database rejects its change or deletion (migration 0002). `organization_id`: the organization of an action that
@@ -40,6 +40,7 @@ class AuditRecord(BaseModel):
     facts = models.JSONField(default=dict)
 
     class Meta:
+        db_table = "audit_auditrecord"
         indexes = [
             models.Index(fields=["resource_id"]),
             models.Index(fields=["project_id", "created_at"]),

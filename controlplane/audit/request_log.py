@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from andromede_core.evidence.request_proofs import ExportedRequest
 from controlplane.audit import request_log_batches
 from controlplane.audit.errors import AuditTooLong
-from controlplane.audit.models import AuditRecord, RequestRecord
+from controlplane.audit.models import AuditEntry, RequestRecord
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import ApiToken, Organization, Project, Role, User
@@ -46,11 +46,11 @@ def of_platform(actor: Actor) -> Rows:
     return _completed()
 
 
-def entries_of_project(project: Project) -> QuerySet[AuditRecord]:
-    return AuditRecord.objects.filter(project_id=project.pk)
+def entries_of_project(project: Project) -> QuerySet[AuditEntry]:
+    return AuditEntry.objects.filter(project_id=project.pk)
 
 
-def entries_of_organization(actor: Actor, organization: Organization) -> QuerySet[AuditRecord]:
+def entries_of_organization(actor: Actor, organization: Organization) -> QuerySet[AuditEntry]:
     """Return the entries of the organization's projects, and of the organization itself: its members, invitations,
     tokens, quotas and policy.
 
@@ -59,13 +59,13 @@ def entries_of_organization(actor: Actor, organization: Organization) -> QuerySe
     """
     _may_see_all_of(actor, organization)
     projects = Project.objects.filter(organization=organization).values("pk")
-    return AuditRecord.objects.filter(Q(organization_id=organization.pk) | Q(project_id__in=projects))
+    return AuditEntry.objects.filter(Q(organization_id=organization.pk) | Q(project_id__in=projects))
 
 
-def entries_of_platform(actor: Actor) -> QuerySet[AuditRecord]:
+def entries_of_platform(actor: Actor) -> QuerySet[AuditEntry]:
     """Return all entries. Raises RoleNeeded."""
     _may_see_platform(actor)
-    return AuditRecord.objects.all()
+    return AuditEntry.objects.all()
 
 
 def _may_see_all_of(actor: Actor, organization: Organization) -> None:
@@ -94,7 +94,7 @@ def page_details(records: Sequence[RequestRecord]) -> dict[str, Mapping[UUID, An
     }
 
 
-def _deeds(records: Sequence[RequestRecord]) -> dict[UUID, list[AuditRecord]]:
+def _deeds(records: Sequence[RequestRecord]) -> dict[UUID, list[AuditEntry]]:
     """Return the audit entries by request. Several requests may have the same id, so the time of the entry decides."""
     if not records:
         return {}
@@ -102,20 +102,21 @@ def _deeds(records: Sequence[RequestRecord]) -> dict[UUID, list[AuditRecord]]:
     within = (min(each.opened_at for each in records), max(ends))
     named_so = {each.request_id for each in records}
     named = defaultdict(list)
-    for deed in AuditRecord.objects.filter(request_id__in=named_so, created_at__range=within).order_by("pk"):
-        named[deed.request_id, deed.credential_id].append(deed)
+    for entry in AuditEntry.objects.filter(request_id__in=named_so, created_at__range=within).order_by("pk"):
+        named[entry.request_id, entry.credential_id].append(entry)
     return {
-        each.pk: [deed for deed in named[each.request_id, each.credential_id] if _is_of(deed, each)] for each in records
+        each.pk: [entry for entry in named[each.request_id, each.credential_id] if _is_of(entry, each)]
+        for each in records
     }
 
 
-def _is_of(deed: AuditRecord, record: RequestRecord) -> bool:
+def _is_of(entry: AuditEntry, record: RequestRecord) -> bool:
     """Return True for an entry of the request that the reader of the request may see: for a request in a project or an
     organization only entries about that.
     """
-    is_within = record.completed_at is not None and record.opened_at <= deed.created_at <= record.completed_at
-    is_of_project = record.project_id is None or deed.project_id in (None, record.project_id)
-    is_of_organization = record.organization_id is None or deed.organization_id in (None, record.organization_id)
+    is_within = record.completed_at is not None and record.opened_at <= entry.created_at <= record.completed_at
+    is_of_project = record.project_id is None or entry.project_id in (None, record.project_id)
+    is_of_organization = record.organization_id is None or entry.organization_id in (None, record.organization_id)
     return is_within and is_of_project and is_of_organization
 
 

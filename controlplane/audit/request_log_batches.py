@@ -156,13 +156,13 @@ def _cover(organization_id: UUID | None, rows: Sequence[RequestRecord]) -> None:
     first, last = rows[0].completed_at, rows[-1].completed_at
     assert first is not None
     assert last is not None
-    said = {
+    payload = {
         "count": len(rows),
         "first": as_rfc3339(first),
         "last": as_rfc3339(last),
         "root": request_proofs.root(subtrees, len(rows)).hex(),
     }
-    record = evidence_log.append(Kind.AUDIT, said, organization_id=organization_id)
+    record = evidence_log.append(Kind.AUDIT, payload, organization_id=organization_id)
     with connection.cursor() as cursor:
         cursor.execute(COVER, [record.pk, [row.pk for row in rows]])
 

@@ -168,8 +168,8 @@ def history(
         for role_of, disk in sorted(single)
         for problem in _of_one([each for each in wanted if (each.role, each.disk) == (role_of, disk)], role_of, moves)
     ]
-    told = tuple(each for each in problems if not _is_outside(each, start, end))
-    return History(tuple(each for each in clipped if each is not None), told)
+    relevant = tuple(each for each in problems if not _is_outside(each, start, end))
+    return History(tuple(each for each in clipped if each is not None), relevant)
 
 
 def disks_of(records: Iterable[Mapping[str, object]], resource: str) -> set[str]:

@@ -99,8 +99,13 @@ def _erase(resources: Sequence[UUID], before: datetime, *, is_of_none: bool = Fa
     for _, stream, seq in gone:
         numbers[stream].append(seq)
     for stream, of_stream in numbers.items():
-        said = {"reason": "retention", "before": as_rfc3339(before), "stream": stream, "records": _ranges(of_stream)}
-        evidence_log.append(Kind.ERASURE, said, organization_id=_organization(stream))
+        document = {
+            "reason": "retention",
+            "before": as_rfc3339(before),
+            "stream": stream,
+            "records": _ranges(of_stream),
+        }
+        evidence_log.append(Kind.ERASURE, document, organization_id=_organization(stream))
     EvidenceRecord.objects.filter(pk__in=[record for record, _, _ in gone]).update(document=None, salt=None)
     return len(gone)
 

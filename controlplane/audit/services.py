@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import Model
 
-from controlplane.audit.models import AuditRecord
+from controlplane.audit.models import AuditEntry
 from controlplane.audit.request_records import record_resource
 from controlplane.events.services import audit_entry_events
 from controlplane.identity.actor import Actor
@@ -95,15 +95,15 @@ def record_of_user(actor: Actor, verb: str, user_id: UUID, *, resource_id: UUID 
 
 
 def _rows(actor: Actor, verb: str, resource_id: UUID, place: AuditScope, facts: Mapping[str, object]) -> list[Model]:
-    told = audit_entry_events(actor, verb, resource_id, project_id=place.project_id, facts=facts)
-    return [_record(actor, verb, resource_id, place, facts), *told]
+    events = audit_entry_events(actor, verb, resource_id, project_id=place.project_id, facts=facts)
+    return [_record(actor, verb, resource_id, place, facts), *events]
 
 
-def _record(actor: Actor, verb: str, resource_id: UUID, place: AuditScope, facts: Mapping[str, object]) -> AuditRecord:
+def _record(actor: Actor, verb: str, resource_id: UUID, place: AuditScope, facts: Mapping[str, object]) -> AuditEntry:
     record_resource(resource_id)
     is_anonymous = actor.user_id is None and actor.credential_id is None
     invoker = _invoker.get() if is_anonymous else None
-    return AuditRecord(
+    return AuditEntry(
         verb=verb,
         resource_id=resource_id,
         project_id=place.project_id,

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.db import transaction
 from django.db.models import Max
 
-from andromede_core.documents.messages import Reason, reason_of
+from andromede_core.documents.messages import Message, message_of
 from andromede_core.evidence.checkpoints import WitnessRequest, verify_cosignature
 from andromede_core.evidence.signed_notes import COSIGNATURE, Key, NoteError, parse_key, parse_note, parse_signature
 from controlplane.audit import proofs
@@ -46,9 +46,9 @@ def witness_add(key_text: str, *, url: str = "") -> Witness:
     try:
         key = parse_key(key_text)
     except NoteError as exc:
-        raise WitnessKeyInvalid(field="key", reason=reason_of(exc)) from exc
+        raise WitnessKeyInvalid(field="key", reason=message_of(exc)) from exc
     if key.algorithm != COSIGNATURE:
-        raise WitnessKeyInvalid(field="key", reason=Reason("it signs notes, not cosignatures"))
+        raise WitnessKeyInvalid(field="key", reason=Message("it signs notes, not cosignatures"))
     witness, is_new = Witness.objects.get_or_create(name=key.name, defaults={"public_key": key.public, "url": url})
     if bytes(witness.public_key) != key.public or witness.retired_at is not None:
         raise WitnessNameTaken(field="key", name=key.name)
@@ -118,11 +118,11 @@ def cosign_accept(checkpoint_size: int, line: str) -> Cosignature:
         signature = parse_signature(line)
         witness = Witness.objects.filter(name=signature.name, retired_at=None).first()
         if witness is None:
-            raise NoteError(Reason("there is no witness {name}", name=signature.name))
+            raise NoteError(Message("there is no witness {name}", name=signature.name))
         timestamp = verify_cosignature(text, signature, key_of(witness), verify)
         signed_at = datetime.fromtimestamp(timestamp, UTC)
     except (ValueError, OverflowError, OSError) as exc:
-        raise CosignatureInvalid(field="line", reason=reason_of(exc)) from exc
+        raise CosignatureInvalid(field="line", reason=message_of(exc)) from exc
     kept, _ = Cosignature.objects.get_or_create(
         checkpoint=checkpoint, witness=witness, defaults={"line": str(signature), "signed_at": signed_at}
     )

@@ -56,11 +56,11 @@ def uncovered(whole: Period, by: Iterable[Period]) -> list[Period]:
     return [*parts, (start, end)]
 
 
-def with_remainders(new: Sequence[Statement], believed: Iterable[Statement]) -> list[Statement]:
+def with_remainders(new: Sequence[Statement], current: Iterable[Statement]) -> list[Statement]:
     """Return `new`, and the statements that keep the rest of those that it supersedes: their values for the uncovered
     time, by the author of `new`.
     """
-    known = by_subject(believed)
+    known = by_subject(current)
     rest = []
     for about, statements in by_subject(new).items():
         periods = [period(statement) for statement in statements]

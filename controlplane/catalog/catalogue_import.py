@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from andromede_core.documents.messages import Reason, reason_of
+from andromede_core.documents.messages import Message, message_of
 from andromede_core.documents.parsing import (
     Malformed,
     as_choice,
@@ -97,7 +97,7 @@ def catalogue_import(actor: Actor, document: object, signing: Signing) -> Catalo
     with _naming_the_place():
         catalogue = core.parse(document)
         if signing.attested_at is None and catalogue.stated_at and catalogue.stated_at > clock.now() + facts.CLOCK_SKEW:
-            reason = Reason("lies in the future, so that nobody can have made sure of the file then")
+            reason = Message("lies in the future, so that nobody can have made sure of the file then")
             refuse("generated_for", reason)
     facts.lock_statements()
     is_zone_changed = _write_rows(catalogue)
@@ -163,19 +163,19 @@ class Comparison:
 
     def _is_same(self, wanted: ImportedStatement, fact: Fact) -> bool:
         """Return True if the statement adds nothing: a later beginning of the same value is no change."""
-        said = wanted.statement
+        statement = wanted.statement
         is_same = (fact.value, fact.valid_to, fact.assertion, fact.evidence_sha256) == (
-            said.value,
-            said.valid_to,
-            said.assertion,
-            said.evidence_sha256,
+            statement.value,
+            statement.valid_to,
+            statement.assertion,
+            statement.evidence_sha256,
         )
         is_fresh = (
-            fact.review_by == said.review_by
+            fact.review_by == statement.review_by
             if wanted.is_review_given
-            else fact.review_by > self.now + RENEWED_BEFORE or period(said)[1] <= self.now
+            else fact.review_by > self.now + RENEWED_BEFORE or period(statement)[1] <= self.now
         )
-        return is_same and is_fresh and fact.valid_from <= said.valid_from and fact.key_id not in self.revoked
+        return is_same and is_fresh and fact.valid_from <= statement.valid_from and fact.key_id not in self.revoked
 
     def _is_unsaid(self, fact: Fact, gap: Period) -> bool:
         return fact.value is not None and overlap(period(statement_of(fact)), gap)
@@ -245,7 +245,7 @@ def _naming_the_place() -> Iterator[None]:
     try:
         yield
     except Malformed as exc:
-        raise CatalogueInvalid(reason=reason_of(exc)) from exc
+        raise CatalogueInvalid(reason=message_of(exc)) from exc
 
 
 @transaction.atomic(durable=True)
@@ -294,7 +294,7 @@ def _volume_type(item: object, at: str) -> VolumeType:
     is_local = name == LOCAL
     if is_local == ("pool" in body):
         problem = (
-            Reason("local is on a node's own disk") if is_local else Reason("is missing: only local is in no pool")
+            Message("local is on a node's own disk") if is_local else Message("is missing: only local is in no pool")
         )
         refuse(f"{at}.pool", problem)
     return VolumeType(

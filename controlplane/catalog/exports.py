@@ -21,30 +21,30 @@ def catalogue_export(*, now: datetime) -> dict[str, object]:
     An entry has the facts that share its dates and its provenance; the other facts of the subject are in `statements`.
     Signatures are in selectors.signed_facts().
     """
-    believed: dict[tuple[str, str], list[Fact]] = defaultdict(list)
+    in_force: dict[tuple[str, str], list[Fact]] = defaultdict(list)
     for fact in Fact.objects.filter(selectors.facts_in_force()).order_by(
         "subject_kind", "subject_id", "attribute", "valid_from"
     ):
-        believed[fact.subject_kind, fact.subject_id].append(fact)
+        in_force[fact.subject_kind, fact.subject_id].append(fact)
     statements: list[Fact] = []
     document: dict[str, object] = {
         "schema": SCHEMA,
         "generated_for": as_rfc3339(now),
-        "sets": _sets("set", believed),
-        "scheme_classes": _sets("scheme_class", believed),
-        "parties": [_party(party, believed, statements, now=now) for party in selectors.parties()],
+        "sets": _sets("set", in_force),
+        "scheme_classes": _sets("scheme_class", in_force),
+        "parties": [_party(party, in_force, statements, now=now) for party in selectors.parties()],
         "regions": [_region(region) for region in selectors.regions()],
-        "zones": [_zone(zone, believed, statements, now=now) for zone in selectors.zones()],
+        "zones": [_zone(zone, in_force, statements, now=now) for zone in selectors.zones()],
     }
-    for (kind, _), facts in believed.items():
+    for (kind, _), facts in in_force.items():
         if kind not in ("zone", "party", *NAMED_SETS):
             statements += facts
     return document | {"statements": [_statement(fact) for fact in statements]}
 
 
-def _sets(kind: str, believed: Facts) -> dict[str, object]:
+def _sets(kind: str, in_force: Facts) -> dict[str, object]:
     sets: dict[str, object] = {}
-    for (about, name), facts in believed.items():
+    for (about, name), facts in in_force.items():
         if about == kind:
             sets[name] = [_dated(_terms(fact)) | {"values": fact.value} for fact in facts]
     return sets
@@ -55,16 +55,16 @@ def _region(region: Region) -> dict[str, object]:
     return {"id": region.pk, "name": region.name} | kind
 
 
-def _party(party: Party, believed: Facts, statements: list[Fact], *, now: datetime) -> dict[str, object]:
-    terms, own = _parted(believed.get(("party", party.pk), ()), statements, now=now)
+def _party(party: Party, in_force: Facts, statements: list[Fact], *, now: datetime) -> dict[str, object]:
+    terms, own = _parted(in_force.get(("party", party.pk), ()), statements, now=now)
     dates = _dated(terms) if terms else {"valid_from": as_rfc3339(now)}
     as_of = dates.pop("valid_from")
     values = {fact.attribute.removeprefix("party."): fact.value for fact in own}
     return {"id": party.pk, "name": party.name, "as_of": as_of, **dates, **values}
 
 
-def _zone(zone: Zone, believed: Facts, statements: list[Fact], *, now: datetime) -> dict[str, object]:
-    terms, own = _parted(believed.get(("zone", zone.pk), ()), statements, now=now)
+def _zone(zone: Zone, in_force: Facts, statements: list[Fact], *, now: datetime) -> dict[str, object]:
+    terms, own = _parted(in_force.get(("zone", zone.pk), ()), statements, now=now)
     dates = _dated(terms) if terms else {"valid_from": as_rfc3339(now)}
     entry: dict[str, object] = {"id": zone.pk, "region": zone.region_id, "status": zone.status, **dates}
     for fact in own:

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from andromede_core.documents.canonical import dumps
-from andromede_core.documents.messages import Reason, reason_of
+from andromede_core.documents.messages import Message, message_of
 from andromede_core.documents.parsing import Malformed, as_rfc3339
 from andromede_core.documents.signed import BadDocument, Signed, Verify
 from andromede_core.facts import statements
@@ -52,18 +52,18 @@ from controlplane.kernel import clock
 CLOCK_SKEW = timedelta(minutes=5)  # maximum lead of an officer's clock
 SIZE_MAX_BYTES = 32 * 1024  # of one statement; the longest list of certificates seen has 4 KiB
 FACTS_MAX = 5000  # of one request; a whole catalogue has some hundreds
-REVIEW_PAST = Reason("its review date has passed, so its value would be unknown at once.")
-REVIEW_BEFORE_ATTESTED = Reason("its review date is not after its attestation date.")
-ATTESTED_LATER = Reason("its attestation date is in the future.")
-TOO_LONG = Reason("it is larger than a statement may be.")
+REVIEW_PAST = Message("its review date has passed, so its value would be unknown at once.")
+REVIEW_BEFORE_ATTESTED = Message("its review date is not after its attestation date.")
+ATTESTED_LATER = Message("its attestation date is in the future.")
+TOO_LONG = Message("it is larger than a statement may be.")
 MEASURED, THIRD_PARTY = "measured", "third_party"
-NOBODY_MEASURES = Reason("it claims to be measured, and no measuring key is known here.")
-ONE_OFFICER = Reason(
+NOBODY_MEASURES = Message("it claims to be measured, and no measuring key is known here.")
+ONE_OFFICER = Message(
     "a third party's statement needs the digest of its document (evidence_sha256) and the signatures of two officers."
 )
 # Attributes of nodes and pools that no decision reads; a fact about them would mislead.
 NOT_READ = ("node.dedicated_to", "pool.replica_zones")
-NOTHING_READS_IT = Reason("no decision reads this attribute yet.")
+NOTHING_READS_IT = Message("no decision reads this attribute yet.")
 
 
 @dataclass(frozen=True)
@@ -106,13 +106,13 @@ def state(actor: Actor, documents: Sequence[Signed]) -> FactsStated:
     actor.may_operate()
     entries = _checked(documents, now=clock.now())
     lock_statements()
-    believed = _facts_in_force({entry.statement.subject_id for entry in entries})
+    current = _facts_in_force({entry.statement.subject_id for entry in entries})
     changes = Changes()
     for about, group in _grouped(entries).items():
-        changes.add(group, believed.get(about, ()))
+        changes.add(group, current.get(about, ()))
     for entry, _ in changes.new:
         _check_assertion(entry)
-    _need_agreement(changes, believed)
+    _need_agreement(changes, current)
     if not changes.new:
         return FactsStated(epochs.current(), unchanged=changes.unchanged)
     return _write(actor, changes)
@@ -126,10 +126,10 @@ def lock_statements() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('facts', 0))")
 
 
-def _need_agreement(changes: "Changes", believed: Mapping[Subject, Collection[Fact]]) -> None:
+def _need_agreement(changes: "Changes", current: Mapping[Subject, Collection[Fact]]) -> None:
     now = clock.now()
     for entry, _ in changes.new:
-        known = [selectors.statement_of(fact) for fact in believed.get(subject(entry.statement), ())]
+        known = [selectors.statement_of(fact) for fact in current.get(subject(entry.statement), ())]
         signers = [each.key_id for each in (entry.signed, *entry.agreed)]
         set_changes.require_agreement(entry.statement, known, signers, now=now, field=entry.at)
 
@@ -148,19 +148,19 @@ class Changes:
     def add(self, group: Sequence[Entry], known: Collection[Fact]) -> None:
         """Add all statements about one attribute of one subject."""
         _refuse_overlap(group)
-        believed = [(fact, selectors.statement_of(fact)) for fact in known]
-        new = [entry for entry in group if not any(_is_same(entry, fact, said) for fact, said in believed)]
+        current = [(fact, selectors.statement_of(fact)) for fact in known]
+        new = [entry for entry in group if not any(_is_same(entry, fact, statement) for fact, statement in current)]
         self.unchanged += len(group) - len(new)
-        for _, said in believed:
-            if any(overlap(period(said), period(entry.statement)) for entry in new):
-                _refuse_gap(said, new)
+        for _, statement in current:
+            if any(overlap(period(statement), period(entry.statement)) for entry in new):
+                _refuse_gap(statement, new)
         for entry in new:
-            ends = [fact for fact, said in believed if overlap(period(said), period(entry.statement))]
+            ends = [fact for fact, statement in current if overlap(period(statement), period(entry.statement))]
             self.new.append((entry, ends))
 
 
-def _is_same(entry: Entry, fact: Fact, said: Statement) -> bool:
-    return fact.key_id == entry.signed.key_id and said == entry.statement
+def _is_same(entry: Entry, fact: Fact, statement: Statement) -> bool:
+    return fact.key_id == entry.signed.key_id and statement == entry.statement
 
 
 def _refuse_overlap(group: Sequence[Entry]) -> None:
@@ -170,9 +170,9 @@ def _refuse_overlap(group: Sequence[Entry]) -> None:
         raise FactsOverlap(field=last.at, **_named(last.statement), **_spoken(twice))
 
 
-def _refuse_gap(said: Statement, new: Sequence[Entry]) -> None:
-    for gap in uncovered(period(said), [period(entry.statement) for entry in new]):
-        raise FactsLeaveGap(field=new[0].at, **_named(said), **_spoken(gap))
+def _refuse_gap(statement: Statement, new: Sequence[Entry]) -> None:
+    for gap in uncovered(period(statement), [period(entry.statement) for entry in new]):
+        raise FactsLeaveGap(field=new[0].at, **_named(statement), **_spoken(gap))
 
 
 def _named(statement: Statement) -> dict[str, object]:
@@ -200,7 +200,7 @@ def _facts_in_force(subject_ids: Collection[str]) -> Mapping[Subject, list[Fact]
 def _checked(documents: Sequence[Signed], *, now: datetime) -> list[Entry]:
     if len(documents) > FACTS_MAX:
         raise FactMalformed(
-            field="facts", place="facts", reason=Reason("has more than {limit} statements", limit=FACTS_MAX)
+            field="facts", place="facts", reason=Message("has more than {limit} statements", limit=FACTS_MAX)
         )
     known = {key.key_id: key for key in OfficerKey.objects.filter(key_id__in={each.key_id for each in documents})}
     verifiers = {key_id: signing_keys.verifier(key.public_key) for key_id, key in known.items()}
@@ -234,13 +234,13 @@ def _read(document: Signed, at: str) -> Statement:
         for name, value in statement.payload().items():
             if dumps(document.payload[name]) != dumps(value):
                 raise Malformed(
-                    f"{at}/p.{name}", Reason("must be written as {value}", value=dumps(value).decode()[:200])
+                    f"{at}/p.{name}", Message("must be written as {value}", value=dumps(value).decode()[:200])
                 )
     except Malformed as exc:
         raise FactMalformed(field=_pointer(exc.place), place=_place(exc.place), reason=exc.problem) from exc
     except ValueError as exc:
         raise FactMalformed(
-            field=f"{at}/p/value", place="value", reason=Reason("is not acceptable: {error}", error=reason_of(exc))
+            field=f"{at}/p/value", place="value", reason=Message("is not acceptable: {error}", error=message_of(exc))
         ) from exc
     return statement
 
@@ -252,7 +252,7 @@ def _pointer(place: str) -> str:
 
 def _place(place: str) -> str:
     """Convert a path: facts/0/p.value[2].valid_to → value[2].valid_to"""
-    return place.partition("/p.")[2] or Reason("it")
+    return place.partition("/p.")[2] or Message("it")
 
 
 def _check_signature(document: Signed, statement: Statement, key: OfficerKey, verify: Verify, at: str) -> None:
@@ -333,8 +333,10 @@ def _write(actor: Actor, changes: Changes) -> FactsStated:
 
 
 def _row(entry: Entry, now: datetime) -> Fact:
-    said = {name: getattr(entry.statement, name) for name in statements.FIELDS}
-    return Fact(**said, created_at=now, updated_at=now, key_id=entry.signed.key_id, signature=entry.signed.signature)
+    statement = {name: getattr(entry.statement, name) for name in statements.FIELDS}
+    return Fact(
+        **statement, created_at=now, updated_at=now, key_id=entry.signed.key_id, signature=entry.signed.signature
+    )
 
 
 def _record(actor: Actor, rows: Sequence[Fact], epoch: int) -> None:

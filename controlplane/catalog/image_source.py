@@ -17,7 +17,7 @@ import httpcore
 import httpx
 from django.conf import settings
 
-from andromede_core.documents.messages import Reason, reason_of
+from andromede_core.documents.messages import Message, message_of
 from controlplane.catalog.errors import ImageSourceFailed, ImageSourceRefused, ImageSourceUnavailable, ImageTooLarge
 from controlplane.kernel import safe_http
 
@@ -39,7 +39,7 @@ def check_url(text: str) -> httpx.URL:
     try:
         return safe_http.parse_url(text)
     except ValueError as exc:
-        raise ImageSourceRefused(field="source_url", reason=reason_of(exc)) from exc
+        raise ImageSourceRefused(field="source_url", reason=message_of(exc)) from exc
 
 
 class _Stream(httpcore.NetworkStream):
@@ -119,7 +119,7 @@ def fetch(source_url: str, *, check: Check) -> Iterator[Iterator[bytes]]:
                 response.close()
     except httpx.HTTPError as exc:
         log.info("fetching an image from %s: %r", url.host, exc)
-        raise ImageSourceUnavailable(reason=Reason("the connection to the server failed or broke off.")) from exc
+        raise ImageSourceUnavailable(reason=Message("the connection to the server failed or broke off.")) from exc
 
 
 def _follow(client: httpx.Client, url: httpx.URL) -> httpx.Response:
@@ -129,7 +129,7 @@ def _follow(client: httpx.Client, url: httpx.URL) -> httpx.Response:
             return _checked(response)
         response.close()
         url = check_url(str(url.join(response.headers["Location"])))
-    raise ImageSourceFailed(reason=Reason("the server redirects more than {limit} times.", limit=REDIRECTS_MAX))
+    raise ImageSourceFailed(reason=Message("the server redirects more than {limit} times.", limit=REDIRECTS_MAX))
 
 
 def _get(client: httpx.Client, url: httpx.URL) -> httpx.Response:
@@ -142,16 +142,16 @@ def _get(client: httpx.Client, url: httpx.URL) -> httpx.Response:
         except (httpx.ConnectError, httpx.ConnectTimeout):
             if n == len(addresses):
                 raise
-    raise ImageSourceUnavailable(reason=Reason("the name of the server has no address."))
+    raise ImageSourceUnavailable(reason=Message("the name of the server has no address."))
 
 
 def _checked(response: httpx.Response) -> httpx.Response:
     length = response.headers.get("Content-Length", "")
     try:
         if response.status_code >= 500 or response.status_code == 429:
-            raise ImageSourceUnavailable(reason=Reason("the server answered {status}.", status=response.status_code))
+            raise ImageSourceUnavailable(reason=Message("the server answered {status}.", status=response.status_code))
         if response.status_code != 200:
-            raise ImageSourceFailed(reason=Reason("the server answered {status}.", status=response.status_code))
+            raise ImageSourceFailed(reason=Message("the server answered {status}.", status=response.status_code))
         if length.isdecimal() and int(length) > settings.IMAGE_MAX_BYTES:
             raise ImageTooLarge(limit_bytes=settings.IMAGE_MAX_BYTES)
     except BaseException:
@@ -170,6 +170,6 @@ def _addresses(url: httpx.URL) -> list[safe_http.Address]:
     try:
         return safe_http.addresses(url, private_hosts=settings.IMAGE_IMPORT_PRIVATE_HOSTS)
     except safe_http.Unresolvable as exc:
-        raise ImageSourceUnavailable(reason=Reason("the name of the server cannot be resolved.")) from exc
+        raise ImageSourceUnavailable(reason=Message("the name of the server cannot be resolved.")) from exc
     except ValueError as exc:
-        raise ImageSourceRefused(field="source_url", reason=reason_of(exc)) from exc
+        raise ImageSourceRefused(field="source_url", reason=message_of(exc)) from exc

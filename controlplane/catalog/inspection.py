@@ -16,7 +16,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.catalog.errors import ImageInspectionFailed, ImageRefused
 from controlplane.kernel.units import GIB, MIB
 
@@ -81,7 +81,7 @@ def inspect(path: Path, declared_format: str) -> Inspection:
     """
     size = path.stat().st_size
     if size == 0:
-        raise ImageRefused(reason=Reason("it is empty."))
+        raise ImageRefused(reason=Message("it is empty."))
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
         file.seek(max(0, size - SECTOR_BYTES))
@@ -91,7 +91,7 @@ def inspect(path: Path, declared_format: str) -> Inspection:
         _check_qcow2_head(head)
     elif size % SECTOR_BYTES:
         raise ImageRefused(
-            reason=Reason(
+            reason=Message(
                 "a raw image is a multiple of {sector_bytes} bytes long; this one may be truncated.",
                 sector_bytes=SECTOR_BYTES,
             )
@@ -110,12 +110,12 @@ def _check_signature(head: bytes, tail: bytes, declared_format: str) -> None:
         return
     if found is None:
         raise ImageRefused(
-            reason=Reason(
+            reason=Message(
                 "it was declared as {declared_format}, but does not begin like one.", declared_format=declared_format
             )
         )
     raise ImageRefused(
-        reason=Reason(
+        reason=Message(
             "it was declared as {declared_format}, but lies about its format: it is {found}.",
             declared_format=declared_format,
             found=found,
@@ -126,30 +126,30 @@ def _check_signature(head: bytes, tail: bytes, declared_format: str) -> None:
 def _check_qcow2_head(head: bytes) -> None:
     """Check the header before qemu-img opens the file, since qemu-img would open the files that it names."""
     if len(head) < QCOW2_HEAD.size:
-        raise ImageRefused(reason=Reason("it ends within its qcow2 header."))
+        raise ImageRefused(reason=Message("it ends within its qcow2 header."))
     _, version, backing_offset, backing_length, _, _, encryption, features = QCOW2_HEAD.unpack_from(head)
     if version not in (2, 3):
         raise ImageRefused(
-            reason=Reason("its qcow2 version is {version}; versions 2 and 3 are accepted.", version=version)
+            reason=Message("its qcow2 version is {version}; versions 2 and 3 are accepted.", version=version)
         )
     if backing_offset or backing_length:
-        raise ImageRefused(reason=Reason("it refers to a backing file. Flatten it with qemu-img convert."))
+        raise ImageRefused(reason=Message("it refers to a backing file. Flatten it with qemu-img convert."))
     if encryption:
-        raise ImageRefused(reason=Reason("it is encrypted."))
+        raise ImageRefused(reason=Message("it is encrypted."))
     if version == 3:
         _check_qcow2_features(features)
 
 
 def _check_qcow2_features(features: int) -> None:
     if features & DATA_FILE:
-        raise ImageRefused(reason=Reason("it keeps its data in an external file. Flatten it with qemu-img convert."))
+        raise ImageRefused(reason=Message("it keeps its data in an external file. Flatten it with qemu-img convert."))
     if features & CORRUPT:
-        raise ImageRefused(reason=Reason("it is marked as corrupt."))
+        raise ImageRefused(reason=Message("it is marked as corrupt."))
     if features & DIRTY:
-        raise ImageRefused(reason=Reason("it was not closed properly. Repair it with qemu-img check -r all."))
+        raise ImageRefused(reason=Message("it was not closed properly. Repair it with qemu-img check -r all."))
     if features & ~COMPRESSION:
         raise ImageRefused(
-            reason=Reason("it needs qcow2 features that are not accepted (0x{features:x}).", features=features)
+            reason=Message("it needs qcow2 features that are not accepted (0x{features:x}).", features=features)
         )
 
 
@@ -165,7 +165,7 @@ def _qemu_img(verb: str, path: Path, declared_format: str) -> Mapping[str, objec
     try:
         done = subprocess.run(command, capture_output=True, timeout=TIME_LIMIT_S, env=ENVIRONMENT, check=False)
     except subprocess.TimeoutExpired as exc:
-        raise ImageRefused(reason=Reason("looking into it takes too long.")) from exc
+        raise ImageRefused(reason=Message("looking into it takes too long.")) from exc
     except OSError as exc:
         raise ImageInspectionFailed() from exc
     return _understood(verb, done, declared_format)
@@ -182,11 +182,11 @@ def _understood(verb: str, done: subprocess.CompletedProcess[bytes], declared_fo
     if done.returncode == NOT_FOUND:
         raise ImageInspectionFailed()
     if done.returncode < 0:
-        raise ImageRefused(reason=Reason("looking into it takes too much time or memory."))
+        raise ImageRefused(reason=Message("looking into it takes too much time or memory."))
     if verb == "check":
-        raise ImageRefused(reason=Reason("its tables are damaged, or it is truncated."))
+        raise ImageRefused(reason=Message("its tables are damaged, or it is truncated."))
     raise ImageRefused(
-        reason=Reason(
+        reason=Message(
             "it cannot be read as {declared_format}: its header is damaged or it is truncated.",
             declared_format=declared_format,
         )
@@ -196,16 +196,16 @@ def _understood(verb: str, done: subprocess.CompletedProcess[bytes], declared_fo
 def _check_report(report: Mapping[str, object], declared_format: str) -> None:
     if report.get("format") != declared_format:
         raise ImageRefused(
-            reason=Reason(
+            reason=Message(
                 "it was declared as {declared_format}, but is something else.", declared_format=declared_format
             )
         )
     if any(key.startswith(("backing-", "full-backing-")) for key in report):
-        raise ImageRefused(reason=Reason("it refers to a backing file."))
+        raise ImageRefused(reason=Message("it refers to a backing file."))
     if report.get("encrypted"):
-        raise ImageRefused(reason=Reason("it is encrypted."))
+        raise ImageRefused(reason=Message("it is encrypted."))
     if report.get("snapshots"):
-        raise ImageRefused(reason=Reason("it contains internal snapshots. Remove them with qemu-img convert."))
+        raise ImageRefused(reason=Message("it contains internal snapshots. Remove them with qemu-img convert."))
     if declared_format == QCOW2:
         _check_qcow2_report(report.get("format-specific"))
 
@@ -213,19 +213,19 @@ def _check_report(report: Mapping[str, object], declared_format: str) -> None:
 def _check_qcow2_report(specific: object) -> None:
     data = specific.get("data") if isinstance(specific, dict) else None
     if not isinstance(data, dict):
-        raise ImageRefused(reason=Reason("its qcow2 features cannot be read."))
+        raise ImageRefused(reason=Message("its qcow2 features cannot be read."))
     for feature, value in data.items():
         if value not in QCOW2_FEATURES.get(feature, ()):
-            raise ImageRefused(reason=Reason("its qcow2 feature {feature} is not accepted.", feature=feature))
+            raise ImageRefused(reason=Message("its qcow2 feature {feature} is not accepted.", feature=feature))
 
 
 def _virtual_size(report: Mapping[str, object]) -> int:
     size = report.get("virtual-size")
     limit_gib: int = settings.IMAGE_MAX_VIRTUAL_GIB
     if not isinstance(size, int) or size < SECTOR_BYTES:
-        raise ImageRefused(reason=Reason("its disk has no size."))
+        raise ImageRefused(reason=Message("its disk has no size."))
     if size > limit_gib * GIB:
         raise ImageRefused(
-            reason=Reason("its disk is larger than {limit_gib} GiB, which is the limit here.", limit_gib=limit_gib)
+            reason=Message("its disk is larger than {limit_gib} GiB, which is the limit here.", limit_gib=limit_gib)
         )
     return size

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from andromede_core.documents.messages import Reason, reason_of
+from andromede_core.documents.messages import Message, message_of
 from andromede_core.documents.parsing import Malformed, as_text
 from controlplane.audit.services import record
 from controlplane.catalog import signing_keys
@@ -19,11 +19,11 @@ from controlplane.kernel.db import raise_on_violation
 
 LIFETIME = timedelta(days=2 * 365)
 LIFETIME_MAX = timedelta(days=5 * 366)
-KNOWN_ALREADY = Reason("it is registered already, under another id.")
-NOBODY = Reason("there is no such user.")
-REVOKED = Reason("it was revoked.")
-TOO_EARLY = Reason("its validity has not begun.")
-EXPIRED = Reason("its validity has ended.")
+KNOWN_ALREADY = Message("it is registered already, under another id.")
+NOBODY = Message("there is no such user.")
+REVOKED = Message("it was revoked.")
+TOO_EARLY = Message("its validity has not begun.")
+EXPIRED = Message("its validity has ended.")
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,11 @@ def _checked(new: NewOfficerKey) -> OfficerKey:
     try:
         public_key = signing_keys.read_public_key(new.public_key)
     except signing_keys.BadKey as exc:
-        raise OfficerKeyInvalid(field="public_key", reason=Reason("it {error}.", error=reason_of(exc))) from exc
+        raise OfficerKeyInvalid(field="public_key", reason=Message("it {error}.", error=message_of(exc))) from exc
     not_before = new.not_before or clock.now()
     not_after = new.not_after or not_before + LIFETIME
     if not not_before < not_after <= not_before + LIFETIME_MAX:
-        reason = Reason("it must end after its beginning, and at most {days} days after it.", days=LIFETIME_MAX.days)
+        reason = Message("it must end after its beginning, and at most {days} days after it.", days=LIFETIME_MAX.days)
         raise OfficerKeyInvalid(field="not_after", reason=reason)
     if new.user_id is not None and not User.objects.filter(pk=new.user_id).exists():
         raise OfficerKeyInvalid(field="user_id", reason=NOBODY)
@@ -99,7 +99,9 @@ def _text(value: str, name: str, *, limit: int) -> str:
     try:
         return as_text(value, name, limit=limit)
     except Malformed as exc:
-        raise OfficerKeyInvalid(field=name, reason=Reason("{name} {problem}.", name=name, problem=exc.problem)) from exc
+        raise OfficerKeyInvalid(
+            field=name, reason=Message("{name} {problem}.", name=name, problem=exc.problem)
+        ) from exc
 
 
 @transaction.atomic

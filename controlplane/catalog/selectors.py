@@ -89,11 +89,11 @@ def facts(actor: Actor) -> QuerySet[Fact]:
     return found if actor.sees_all else found.exclude(subject_kind="node")
 
 
-def facts_in_force(believed_at: datetime | None = None) -> Q:
+def facts_in_force(known_at: datetime | None = None) -> Q:
     """Filter facts: counted at that moment, or now."""
-    if believed_at is None:
+    if known_at is None:
         return Q(superseded_at__isnull=True)
-    return Q(created_at__lte=believed_at) & (Q(superseded_at__isnull=True) | Q(superseded_at__gt=believed_at))
+    return Q(created_at__lte=known_at) & (Q(superseded_at__isnull=True) | Q(superseded_at__gt=known_at))
 
 
 def valid_at(at: datetime) -> Q:
@@ -102,15 +102,15 @@ def valid_at(at: datetime) -> Q:
 
 
 def facts_of(
-    kind: str, subject_ids: Collection[str], *, at: datetime, believed_at: datetime | None = None
+    kind: str, subject_ids: Collection[str], *, at: datetime, known_at: datetime | None = None
 ) -> dict[str, dict[str, Fact]]:
-    """Return subject id → attribute → the fact valid at `at`, among those that counted at `believed_at` (now), due for
+    """Return subject id → attribute → the fact valid at `at`, among those that counted at `known_at` (now), due for
     review or not.
 
     An attribute without facts is missing; one that is declared as unknown has the value None.
     """
     found = Fact.objects.filter(
-        facts_in_force(believed_at), valid_at(at), subject_kind=kind, subject_id__in=subject_ids
+        facts_in_force(known_at), valid_at(at), subject_kind=kind, subject_id__in=subject_ids
     ).order_by("attribute")
     facts: dict[str, dict[str, Fact]] = {subject_id: {} for subject_id in subject_ids}
     for fact in found:
@@ -159,12 +159,12 @@ def root_volume_type(ref: str) -> VolumeType | None:
     return None if ref == LOCAL else volume_type_get(ref, field="root_volume_type")
 
 
-def world(*, believed_at: datetime | None = None) -> World:
-    """Return the history of all facts that counted at `believed_at` (default: now), to evaluate policies at any time.
+def world(*, known_at: datetime | None = None) -> World:
+    """Return the history of all facts that counted at `known_at` (default: now), to evaluate policies at any time.
 
     Zones have their present status.
     """
-    facts = Fact.objects.filter(facts_in_force(believed_at))
+    facts = Fact.objects.filter(facts_in_force(known_at))
     known: dict[str, ZoneStatus] = {status: status for status in STATUSES}
     statuses = {zone: known[status] for zone, status in Zone.objects.order_by("pk").values_list("pk", "status")}
     return statements.world((statement_of(fact) for fact in facts), statuses)

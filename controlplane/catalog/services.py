@@ -10,7 +10,7 @@ from pathlib import Path
 from django.db import transaction
 from django.db.models import Q
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.audit.services import record
 from controlplane.catalog import image_quota, image_source, image_store
 from controlplane.catalog.errors import ImageFileMissing, ImageHasContent, ImageNameTaken, ImageNotOwned
@@ -243,18 +243,18 @@ def _new_image(project: Project | None, new: NewImage) -> Image:
     """
     if new.format not in FORMATS:
         raise InvalidRequest(
-            field="format", reason=Reason("The format must be one of {known}.", known=", ".join(FORMATS))
+            field="format", reason=Message("The format must be one of {known}.", known=", ".join(FORMATS))
         )
     if new.firmware not in FIRMWARES:
         raise InvalidRequest(
-            field="firmware", reason=Reason("The firmware must be one of {known}.", known=", ".join(FIRMWARES))
+            field="firmware", reason=Message("The firmware must be one of {known}.", known=", ".join(FIRMWARES))
         )
     if new.sha256 and not SHA256.fullmatch(new.sha256):
-        raise InvalidRequest(field="sha256", reason=Reason("A SHA-256 is 64 lower-case hexadecimal digits."))
+        raise InvalidRequest(field="sha256", reason=Message("A SHA-256 is 64 lower-case hexadecimal digits."))
     if not 0 <= new.min_memory_mib <= MEMORY_MAX_MIB:
         raise InvalidRequest(
             field="min_memory_mib",
-            reason=Reason("The memory must be from 0 to {limit_mib} MiB.", limit_mib=MEMORY_MAX_MIB),
+            reason=Message("The memory must be from 0 to {limit_mib} MiB.", limit_mib=MEMORY_MAX_MIB),
         )
     if new.source_url:
         image_source.check_url(new.source_url)

@@ -19,7 +19,7 @@ from controlplane.catalog.errors import SetAgreementNeeded, SetWidenedTooSoon
 from controlplane.catalog.models import Fact, OfficerKey
 
 
-def first_addition(new: Statement, believed: Iterable[Statement], *, now: datetime) -> datetime | None:
+def first_addition(new: Statement, current: Iterable[Statement], *, now: datetime) -> datetime | None:
     """Return the first moment from now on at which `new` gives the set an additional member; None: never.
 
     The past loosens nothing: its record may be corrected.
@@ -28,7 +28,7 @@ def first_addition(new: Statement, believed: Iterable[Statement], *, now: dateti
     if not isinstance(new.value, list) or ends <= now:
         return None
     members = _members(new)
-    as_wide = [period(each) for each in believed if isinstance(each.value, list) and members <= _members(each)]
+    as_wide = [period(each) for each in current if isinstance(each.value, list) and members <= _members(each)]
     return next((moment for moment, _ in uncovered((max(begins, now), ends), as_wide)), None)
 
 
@@ -37,7 +37,7 @@ def _members(statement: Statement) -> frozenset[str]:
 
 
 def require_agreement(
-    new: Statement, believed: Collection[Statement], signers: Sequence[str], *, now: datetime, field: str
+    new: Statement, current: Collection[Statement], signers: Sequence[str], *, now: datetime, field: str
 ) -> None:
     """Require the agreement of a second officer.
 
@@ -48,7 +48,7 @@ def require_agreement(
     """
     if new.subject_kind not in NAMED_SETS:
         return
-    begins = first_addition(new, believed, now=now)
+    begins = first_addition(new, current, now=now)
     if begins is None or not Fact.objects.filter(subject_kind=new.subject_kind, subject_id=new.subject_id).exists():
         return
     if len(_accounts(signers)) < 2:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from andromede_core.documents import signed
 from andromede_core.documents.canonical import dumps
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.documents.parsing import as_instant, as_object, as_rfc3339, refuse
 from andromede_core.documents.signed import BadDocument, Signed
 from andromede_core.facts import statements
@@ -42,7 +42,7 @@ def _line(line: bytes, number: int) -> object:
     try:
         return json.loads(line)
     except (ValueError, RecursionError) as exc:
-        refuse(f"line {number}", Reason("is not JSON: {error}", error=exc))
+        refuse(f"line {number}", Message("is not JSON: {error}", error=exc))
 
 
 def read_signed(entries: Iterable[object]) -> list[Signed]:
@@ -58,7 +58,7 @@ def _signed(entry: object, at: str) -> Signed:
     try:
         return signed.read(dumps(entry))
     except (BadDocument, ValueError) as exc:
-        refuse(at, Reason("is not a signed statement: {error}", error=exc))
+        refuse(at, Message("is not a signed statement: {error}", error=exc))
 
 
 def parse_statements(entries: Iterable[object]) -> list[Statement]:
@@ -118,6 +118,6 @@ def agree_all(documents: Iterable[Signed], officer: Officer) -> dict[str, object
     return {"facts": [each.envelope() for document in documents for each in (document, officer.agreed(document))]}
 
 
-def sign_all(new: list[Statement], believed: list[Statement], officer: Officer) -> dict[str, object]:
+def sign_all(new: list[Statement], current: list[Statement], officer: Officer) -> dict[str, object]:
     """Return the body of POST /v1/facts: the new statements, and the remaining parts of those that they supersede."""
-    return {"facts": [officer.signed(statement).envelope() for statement in with_remainders(new, believed)]}
+    return {"facts": [officer.signed(statement).envelope() for statement in with_remainders(new, current)]}

@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.documents.signed import Sign, Signed, Verify
 from andromede_core.documents.signed import sign as sign_document
 from andromede_core.facts.statements import KIND, Statement
@@ -38,13 +38,13 @@ from controlplane.kernel import key_files
 
 PrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey
 PublicKey = Ed25519PublicKey | EllipticCurvePublicKey
-ALGORITHM_WANTED = Reason("must be an Ed25519 key, or an ECDSA key on the curve P-256")
+ALGORITHM_WANTED = Message("must be an Ed25519 key, or an ECDSA key on the curve P-256")
 
 
 class BadKey(ValueError):
     """A problem with a key or its file."""
 
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: Message) -> None:
         super().__init__(reason)
 
 
@@ -74,7 +74,7 @@ def create_private_key(path: Path) -> PrivateKey:
     try:
         key_files.write(path, key)
     except OSError as exc:
-        raise BadKey(Reason("{path} cannot be written: {error}", path=path, error=exc.strerror)) from exc
+        raise BadKey(Message("{path} cannot be written: {error}", path=path, error=exc.strerror)) from exc
     return key
 
 
@@ -96,21 +96,21 @@ def read_private_key(path: Path) -> PrivateKey:
     try:
         with path.open("rb") as file:
             if _is_for_others(os.fstat(file.fileno())):
-                raise BadKey(Reason("{path}: others may read it: chmod 600", path=path))
+                raise BadKey(Message("{path}: others may read it: chmod 600", path=path))
             key = load_pem_private_key(file.read(), password=None)
     except OSError as exc:
-        raise BadKey(Reason("{path} cannot be read: {error}", path=path, error=exc.strerror)) from exc
+        raise BadKey(Message("{path} cannot be read: {error}", path=path, error=exc.strerror)) from exc
     except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
         raise (
             exc
             if isinstance(exc, BadKey)
-            else BadKey(Reason("{path}: not a private key in PEM without password", path=path))
+            else BadKey(Message("{path}: not a private key in PEM without password", path=path))
         ) from exc
     if isinstance(key, Ed25519PrivateKey) or (
         isinstance(key, EllipticCurvePrivateKey) and isinstance(key.curve, SECP256R1)
     ):
         return key
-    raise BadKey(Reason("the key in {path} {wants}", path=path, wants=ALGORITHM_WANTED))
+    raise BadKey(Message("the key in {path} {wants}", path=path, wants=ALGORITHM_WANTED))
 
 
 def public_part(key: PrivateKey) -> str:
@@ -130,7 +130,7 @@ def read_public_key(text: str) -> str:
         else:
             key = load_der_public_key(base64.b64decode("".join(text.split()), validate=True))
     except (ValueError, TypeError, binascii.Error, UnsupportedAlgorithm) as exc:
-        raise BadKey(Reason("must be a public key in PEM, or the base64 of its SubjectPublicKeyInfo")) from exc
+        raise BadKey(Message("must be a public key in PEM, or the base64 of its SubjectPublicKeyInfo")) from exc
     if isinstance(key, Ed25519PublicKey) or (
         isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1)
     ):

@@ -26,7 +26,7 @@ class DriftOnset:
     def __init__(self, now: datetime) -> None:
         self._now = now
         self._changes: dict[datetime, list[datetime]] = {}
-        self._worlds: dict[datetime, World] = {}
+        self._facts_at: dict[datetime, World] = {}
         self._found: dict[tuple[object, ...], datetime] = {}
 
     def find(
@@ -45,8 +45,8 @@ class DriftOnset:
         if key not in self._found:
             demanded = self._demanded_at(failing, after)
             began = self._failed_at(policies, zone, roles, demanded or after)
-            is_told = after < began <= self._now
-            self._found[key] = began if is_told else self._now
+            is_recent = after < began <= self._now
+            self._found[key] = began if is_recent else self._now
         return self._found[key]
 
     def _failed_at(self, policies: Sequence[Policy], zone: str, roles: tuple[Role, ...], first: datetime) -> datetime:
@@ -72,9 +72,9 @@ class DriftOnset:
         return self._changes[first]
 
     def _world_at(self, moment: datetime) -> World:
-        if moment not in self._worlds:
-            self._worlds[moment] = catalog.world(believed_at=moment)
-        return self._worlds[moment]
+        if moment not in self._facts_at:
+            self._facts_at[moment] = catalog.world(known_at=moment)
+        return self._facts_at[moment]
 
     def _demanded_at(self, failing: Sequence[ClauseResult], after: datetime) -> datetime | None:
         """Return when the first of these clauses came into force, if all are newer than `after`."""

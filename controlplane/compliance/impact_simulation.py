@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 
-from andromede_core.documents.messages import Reason, reason_of
+from andromede_core.documents.messages import Message, message_of
 from andromede_core.documents.parsing import Malformed
 from andromede_core.facts.attributes import ABOUT, CERTIFICATIONS
 from andromede_core.facts.catalogue import value_of
@@ -56,7 +56,7 @@ def without_certificate(world: World, zone_id: str, number: str, *, now: datetim
     if not any(certificate["number"] == number for certificate in held):
         raise WhatIfInvalid(
             field="certificate",
-            reason=Reason("zone {zone_id!r} holds no certificate {number!r} then.", zone_id=zone_id, number=number),
+            reason=Message("zone {zone_id!r} holds no certificate {number!r} then.", zone_id=zone_id, number=number),
         )
     withdrawn = {"status": "withdrawn", "status_since": now.isoformat()}
     certificates = [each | withdrawn if each["number"] == number else each for each in held]
@@ -80,7 +80,7 @@ def _supposed(world: World, change: Change, now: datetime) -> World:
     if subject is None:
         raise WhatIfInvalid(
             field="changes",
-            reason=Reason(
+            reason=Message(
                 "there is no {subject_kind} {subject_id!r}.",
                 subject_kind=change.subject_kind,
                 subject_id=change.subject_id,
@@ -89,7 +89,7 @@ def _supposed(world: World, change: Change, now: datetime) -> World:
     if change.attribute not in ABOUT[change.subject_kind]:
         raise WhatIfInvalid(
             field="changes",
-            reason=Reason(
+            reason=Message(
                 "a {subject_kind} has no attribute {attribute!r}.",
                 subject_kind=change.subject_kind,
                 attribute=change.attribute,
@@ -98,7 +98,7 @@ def _supposed(world: World, change: Change, now: datetime) -> World:
     try:
         value = value_of(change.subject_kind, change.attribute, change.value, "changes")
     except Malformed as exc:
-        raise WhatIfInvalid(field="changes", reason=reason_of(exc)) from exc
+        raise WhatIfInvalid(field="changes", reason=message_of(exc)) from exc
     always = Fact(value, datetime.min.replace(tzinfo=now.tzinfo), assertion="measured")
     other = replace(subject, facts={**subject.facts, change.attribute: (always,)})
     if isinstance(other, Zone):

@@ -22,7 +22,7 @@ COMPLIANCE = machine(
 )
 
 
-class Watched(models.Model):
+class LocationCompliance(models.Model):
     """Compliance of a data location, as of the last sweep.
 
     | state       | meaning |
@@ -60,7 +60,7 @@ class Watched(models.Model):
         return f"{self.kind} {self.resource_id} is {self.state}"
 
 
-class Compliance(Watched):
+class Compliance(LocationCompliance):
     """Compliance of one resource with an allocation."""
 
     resource_id = models.UUIDField(primary_key=True)
@@ -70,7 +70,7 @@ class Compliance(Watched):
         indexes = [models.Index(fields=["project", "state"])]
 
 
-class ImageCopy(Watched):
+class ImageCopy(LocationCompliance):
     """Compliance of a private image's copy in a node's cache, created by the node's report.
 
     The state is right from the next sweep on.

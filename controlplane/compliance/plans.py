@@ -7,7 +7,7 @@ from django.db import transaction
 
 from andromede_core.documents.parsing import as_rfc3339
 from controlplane.audit.services import record
-from controlplane.compliance.models import PLAN, Compliance, ImageCopy, RemediationPlan, Watched
+from controlplane.compliance.models import PLAN, Compliance, ImageCopy, LocationCompliance, RemediationPlan
 from controlplane.compliance.sweep import record_drift
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.kernel import clock
@@ -32,7 +32,7 @@ def plans_update() -> int:
     """Update the plans: every project with drifted resources has one live plan that names all of them; a plan whose
     resources have all recovered is done. Returns the number of plans written.
     """
-    rows: dict[UUID, list[Watched]] = {}
+    rows: dict[UUID, list[LocationCompliance]] = {}
     for model in (Compliance, ImageCopy):
         drifted = model._default_manager.filter(state__in=("drifted", "remediating"))
         for row in drifted.select_related("project", "node").order_by("pk"):
@@ -43,7 +43,7 @@ def plans_update() -> int:
     return sum(_plan(drifted, live.get(project_id)) for project_id, drifted in rows.items())
 
 
-def _plan(drifted: list[Watched], live: RemediationPlan | None) -> bool:
+def _plan(drifted: list[LocationCompliance], live: RemediationPlan | None) -> bool:
     ids = sorted(row.resource_id for row in drifted)
     if live is not None and sorted(live.resource_ids) == ids:
         return False
@@ -63,11 +63,11 @@ def _plan(drifted: list[Watched], live: RemediationPlan | None) -> bool:
     return True
 
 
-def _deadline(row: Watched, now: datetime) -> datetime:
+def _deadline(row: LocationCompliance, now: datetime) -> datetime:
     return max(row.since + DEADLINE, now)
 
 
-def _item(order: int, row: Watched, now: datetime) -> dict[str, object]:
+def _item(order: int, row: LocationCompliance, now: datetime) -> dict[str, object]:
     return {
         "order": order,
         "resource_id": str(row.resource_id),
@@ -79,10 +79,10 @@ def _item(order: int, row: Watched, now: datetime) -> dict[str, object]:
     }
 
 
-def _targets(row: Watched) -> list[dict[str, object]]:
+def _targets(row: LocationCompliance) -> list[dict[str, object]]:
     """Return the possible zones now, with the number of nodes of each; empty: there is none."""
     allocation = Allocation.objects.select_related("project").get(consumer_id=row.resource_id)
-    ask = PlacementRequest(
+    request = PlacementRequest(
         operation=STANDING_OPERATION[row.kind],
         project=row.project,
         consumer_id=row.resource_id,
@@ -92,7 +92,7 @@ def _targets(row: Watched) -> list[dict[str, object]]:
         disk_gib=allocation.disk_gib,
     )
     try:
-        decision = decisions.decide_placement(ask).decision
+        decision = decisions.decide_placement(request).decision
     except TooManyAtoms:  # too many clauses to evaluate
         return []
     return [{"zone": zone.zone, "nodes": zone.admitted} for zone in decision.zones if zone.admitted]

@@ -26,7 +26,7 @@ from controlplane.audit.services import record
 from controlplane.catalog import epochs
 from controlplane.catalog import selectors as catalog
 from controlplane.compliance.drift_onset import DriftOnset
-from controlplane.compliance.models import Compliance, ImageCopy, Sweep, Watched
+from controlplane.compliance.models import Compliance, ImageCopy, LocationCompliance, Sweep
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
@@ -53,7 +53,7 @@ SELECT coalesce(bit_xor(hashtextextended(resource_id::text || node_id::text, 0))
 ) AS placed (resource_id, node_id)
 """
 IMAGE_ROLES: tuple[Role, ...] = ("image",)
-W = TypeVar("W", bound=Watched)
+W = TypeVar("W", bound=LocationCompliance)
 # Stands for a clause: a resource whose policies cannot be evaluated counts as not admitted.
 CANNOT_BE_EVALUATED = ClauseResult(
     ClauseRef("-", "lineage", "-"), "U", "TOO_MANY_ATOMS", f"more than {MAX_ATOMS_EFFECTIVE} clauses hold together"
@@ -74,8 +74,8 @@ class Mark:
 class SweepChanges:
     """Changes to report: resources whose state has changed, and those with a new warning."""
 
-    changed: list[Watched] = field(default_factory=list)
-    warned: list[Watched] = field(default_factory=list)
+    changed: list[LocationCompliance] = field(default_factory=list)
+    warned: list[LocationCompliance] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -132,15 +132,15 @@ def _sweep(now: datetime) -> tuple[SweepChanges, datetime]:
     return found, min([now + AT_LATEST, *(moment for moment in judge.boundaries if moment > now)])
 
 
-def _without_a_place() -> list[Watched]:
+def _without_a_place() -> list[LocationCompliance]:
     placed = current_allocations().filter(consumer_id=OuterRef("pk"))
     return list(Compliance.objects.filter(~Exists(placed)).select_related("project").order_by("pk"))
 
 
 def _in_parts(rows: QuerySet[Any], *, key: str, resource_id: str, kind: str | Value) -> Iterator[list[DataLocation]]:
     """Yield the locations of these rows in batches."""
-    said = rows.order_by("pk").values_list(key, resource_id, kind, "project_id", "node_id", "node__zone_id")
-    left = said.iterator(chunk_size=BATCH)
+    found = rows.order_by("pk").values_list(key, resource_id, kind, "project_id", "node_id", "node__zone_id")
+    left = found.iterator(chunk_size=BATCH)
     while part := list(islice(left, BATCH)):
         projects = Project.objects.in_bulk({project for *_, project, _, _ in part})
         yield [
@@ -173,7 +173,7 @@ class _Judge:
         self.actions: dict[UUID, str] = {}
         self.seen: dict[tuple[tuple[Policy, ...], str, tuple[Role, ...]], Forecast] = {}
         self.boundaries: list[datetime] = []
-        self.beginnings = DriftOnset(now)
+        self.drift_onset = DriftOnset(now)
         self.agreed: dict[tuple[UUID, str], list[Exemption]] = {}
         for exemption in exemptions.running(now):
             for resource_id in exemption.resource_ids:
@@ -198,7 +198,7 @@ class _Judge:
                 self.boundaries.append(seen.fails_at)
         return self.seen[key]
 
-    def drifted_since(self, place: DataLocation, before: Watched) -> datetime:
+    def drifted_since(self, place: DataLocation, before: LocationCompliance) -> datetime:
         """Return since when the location has drifted.
 
         A forecast failure began at its time; any other one began when a fact or a policy changed after the last sweep.
@@ -210,7 +210,7 @@ class _Judge:
         policies = self.policies.get(place.resource_id)
         if policies is None:
             return self.now
-        return self.beginnings.find(policies, place.zone, place.roles, failing, after=before.checked_at)
+        return self.drift_onset.find(policies, place.zone, place.roles, failing, after=before.checked_at)
 
     def exempted_until(self, place: DataLocation, failing: Sequence[ClauseResult]) -> datetime | None:
         """Return the end of the last exemption that waives all failing clauses, for any operation and after any number
@@ -262,7 +262,7 @@ def _judged(place: DataLocation, judge: _Judge) -> dict[str, Any]:
     }
 
 
-def _go_on_from(row: Watched, before: Watched) -> None:
+def _go_on_from(row: LocationCompliance, before: LocationCompliance) -> None:
     """Keep the beginning and detection time of an unchanged state; remediation also continues."""
     if before.state == "remediating" and row.state == "drifted":
         row.state = "remediating"
@@ -272,29 +272,29 @@ def _go_on_from(row: Watched, before: Watched) -> None:
             row.fails_at = before.fails_at
 
 
-def _has_drifted(row: Watched, before: Watched) -> bool:
+def _has_drifted(row: LocationCompliance, before: LocationCompliance) -> bool:
     return row.state == "drifted" and before.state != "drifted"
 
 
-def _was_foreseen(failing: Sequence[ClauseResult], before: Watched, now: datetime) -> bool:
+def _was_foreseen(failing: Sequence[ClauseResult], before: LocationCompliance, now: datetime) -> bool:
     if before.state not in ("at-risk", "exempted") or before.fails_at is None or before.fails_at > now:
         return False
     return any(clause in before.failing for clause in failed_clauses(failing))
 
 
-def delete_watched(gone: Sequence[Watched]) -> list[Watched]:
+def delete_watched(gone: Sequence[LocationCompliance]) -> list[LocationCompliance]:
     """Delete the rows of resources without a location; for drifted ones the end of the drift is reported.
 
     Returns the latter.
     """
-    told = []
+    recorded = []
     for row in gone:
         type(row)._default_manager.filter(pk=row.pk).delete()
         if row.state in NOT_ADMISSIBLE:
             was, row.state = row.state, "evicted"
             record_drift(SYSTEM, row, was)
-            told.append(row)
-    return told
+            recorded.append(row)
+    return recorded
 
 
 def _write(model: type[W], rows: Sequence[W]) -> None:
@@ -304,7 +304,7 @@ def _write(model: type[W], rows: Sequence[W]) -> None:
     model._default_manager.bulk_create(rows, update_conflicts=True, unique_fields=[key], update_fields=fields)
 
 
-def _publish_changes(row: Watched, before: Watched | None, found: SweepChanges) -> None:
+def _publish_changes(row: LocationCompliance, before: LocationCompliance | None, found: SweepChanges) -> None:
     """Report a change of state, or a new warning."""
     was = before.state if before is not None else "compliant"
     if was != row.state:
@@ -315,7 +315,7 @@ def _publish_changes(row: Watched, before: Watched | None, found: SweepChanges) 
         record_drift(SYSTEM, row, was)
 
 
-def record_drift(actor: Actor, row: Watched, was: str) -> None:
+def record_drift(actor: Actor, row: LocationCompliance, was: str) -> None:
     """Record compliance drift in the audit log of the project, and in the evidence of the organization."""
     facts = {
         "was": was,

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from andromede_core.documents.messages import Reason, either
+from andromede_core.documents.messages import Message, either
 from controlplane.compute.errors import InstanceWrongState
 from controlplane.compute.models import Instance
 from controlplane.operations.errors import Busy
-from controlplane.operations.models import Operation, OperationHold
+from controlplane.operations.models import Operation, ResourceLock
 
 STATES: Mapping[str, tuple[str, ...]] = {
     "start": ("stopped", "error"),
@@ -23,7 +23,7 @@ STATES: Mapping[str, tuple[str, ...]] = {
 }
 # These lock the volume and not the instance, so they wait for no operation of the instance but a migration, which
 # locks all of its volumes.
-BESIDE = frozenset({"attach", "detach"})
+UNAFFECTED_BY_MIGRATION = frozenset({"attach", "detach"})
 MOVE, EVACUATION = "instance.migrate", "instance.evacuate"
 MOVES = (MOVE, EVACUATION)
 
@@ -42,7 +42,7 @@ def require_state_in(instance: Instance, states: tuple[str, ...]) -> None:
 
 def require_not_migrating(instance: Instance) -> None:
     """Raise Busy while the instance migrates. A caller that holds its row lock keeps it on its node."""
-    holds = OperationHold.objects.filter(resource_id=instance.pk, operation__kind__in=MOVES).select_related("operation")
+    holds = ResourceLock.objects.filter(resource_id=instance.pk, operation__kind__in=MOVES).select_related("operation")
     for hold in holds:
         raise Busy(kind=hold.operation.kind, blocking_operation=str(hold.operation_id))
 
@@ -51,17 +51,17 @@ def allowed(instance: Instance, held_by: UUID | str | None) -> list[dict[str, An
     """Return each action as in ActionOut. `held_by`: the operation that works on the instance, if any."""
     operation = None if held_by is None else Operation.objects.only("kind").filter(pk=held_by).first()
     busy = None if operation is None else Busy(kind=operation.kind, blocking_operation=str(operation.pk))
-    beside = () if operation is not None and operation.kind in MOVES else BESIDE
-    said = []
+    unaffected = () if operation is not None and operation.kind in MOVES else UNAFFECTED_BY_MIGRATION
+    actions = []
     for action, states in STATES.items():
-        refusal = (None if action in beside else busy) or _wrong_state(instance, states)
+        refusal = (None if action in unaffected else busy) or _wrong_state(instance, states)
         problem = None if refusal is None else refusal.as_document()
-        said.append({"name": action, "is_allowed": problem is None, "problem": problem})
-    return said
+        actions.append({"name": action, "is_allowed": problem is None, "problem": problem})
+    return actions
 
 
 def _wrong_state(instance: Instance, wanted: tuple[str, ...]) -> InstanceWrongState | None:
     if instance.state in wanted and not instance.is_deleting:
         return None
-    state = Reason("being deleted") if instance.is_deleting else instance.state
+    state = Message("being deleted") if instance.is_deleting else instance.state
     return InstanceWrongState(state=state, wanted=either(*wanted))

@@ -121,8 +121,8 @@ def _attach(actor: Actor, instance: Instance, *, volume: Volume, is_read_only: b
         "is_read_only": is_read_only,
         "is_brought": is_brought,
     }
-    wish = OperationRequest(ATTACH, instance.project_id, [volume.pk, attachment.pk], args, resource_name=volume.name)
-    operation = enqueue(actor, wish)
+    request = OperationRequest(ATTACH, instance.project_id, [volume.pk, attachment.pk], args, resource_name=volume.name)
+    operation = enqueue(actor, request)
     require_volume_state(volume, "available")
     _require_reachable_volume(instance, volume)
     if is_brought:

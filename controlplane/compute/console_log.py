@@ -21,8 +21,8 @@ def console_tail(instance: Instance, *, max_bytes: int) -> bytes:
     """
     if instance.node is None:
         raise NoAllocation()
-    ask = instance_placement_request(instance, operation="console.read")
-    placement.keep_exempted(ask, placement.check_current_node(ask))
+    request = instance_placement_request(instance, operation="console.read")
+    placement.keep_exempted(request, placement.check_current_node(request))
     try:
         chunk = agent_client.read_console(
             instance.node, instance_id=instance.pk, offset=-max_bytes, max_bytes=max_bytes

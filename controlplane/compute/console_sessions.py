@@ -99,8 +99,8 @@ def console_open(actor: Actor, project: Project, instance: Instance, *, kind: Ki
         request_id=actor.request_id,
     )
     _check_running(instance)
-    ask = _placement_request(console, instance)
-    placement.keep_exempted(ask, placement.check_current_node(ask))
+    request = _placement_request(console, instance)
+    placement.keep_exempted(request, placement.check_current_node(request))
     record_resource(instance.pk)
     return console
 

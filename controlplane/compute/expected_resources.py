@@ -16,7 +16,7 @@ from controlplane.compute.models import MOVING, Attachment, Instance, MigratedVo
 from controlplane.kernel import clock
 from controlplane.network.models import Port, PortBinding
 from controlplane.nodes.models import Node, NodeRemoval
-from controlplane.operations.models import OperationHold
+from controlplane.operations.models import ResourceLock
 from controlplane.placement.models import Allocation, Permit
 from controlplane.storage.models import Volume
 
@@ -91,11 +91,11 @@ def images(node: Node, names: Collection[str]) -> set[str]:
 
 def held(ids: Ids) -> set[UUID]:
     """Return those of the ids that an operation has locked."""
-    return set(OperationHold.objects.filter(resource_id__in=ids).values_list("resource_id", flat=True))
+    return set(ResourceLock.objects.filter(resource_id__in=ids).values_list("resource_id", flat=True))
 
 
-def _worked_on() -> QuerySet[OperationHold, UUID]:
-    return OperationHold.objects.values_list("resource_id", flat=True)
+def _worked_on() -> QuerySet[ResourceLock, UUID]:
+    return ResourceLock.objects.values_list("resource_id", flat=True)
 
 
 def just_now() -> Q:

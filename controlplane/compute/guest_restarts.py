@@ -19,7 +19,7 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError, Conflict, StateConflict, Unavailable
-from controlplane.operations.models import OperationHold
+from controlplane.operations.models import ResourceLock
 from controlplane.placement import services as placement
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def failed() -> QuerySet[Instance]:
 
 def _under_way() -> list[UUID | None]:
     """Return the node of each guest that is being restarted."""
-    held = OperationHold.objects.filter(resource_id=OuterRef("pk"), operation__kind=KIND, operation__reason=REASON)
+    held = ResourceLock.objects.filter(resource_id=OuterRef("pk"), operation__kind=KIND, operation__reason=REASON)
     return list(Instance.objects.filter(Exists(held)).values_list("node_id", flat=True))
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Max, Model, QuerySet
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.audit.services import audit_entry, record
 from controlplane.compute.actions import EVACUATION, MOVE
 from controlplane.compute.attachments import attached_volume_request, instance_with_volumes_request
@@ -26,7 +26,7 @@ from controlplane.identity.errors import RoleNeeded
 from controlplane.network.models import Port
 from controlplane.nodes.models import AUTO_CONVERGE, Node
 from controlplane.operations import services as operations
-from controlplane.operations.models import Operation, OperationHold
+from controlplane.operations.models import Operation, ResourceLock
 from controlplane.operations.services import OperationRequest, enqueue
 from controlplane.placement import services as placement
 from controlplane.placement.decisions import PlacementRequest
@@ -58,46 +58,46 @@ def is_off(instance: Instance) -> bool:
     return instance.state == "stopped"
 
 
-def migration_obstacles(instance: Instance) -> list[Reason]:
+def migration_obstacles(instance: Instance) -> list[Message]:
     """Return the reasons against a migration that are known without placement; empty if there are none."""
     found = [reason for reason in (_state_obstacle(instance), _node_obstacle(instance)) if reason is not None]
     local = Attachment.objects.filter(instance=instance, is_read_only=True, volume__pool=None)
     still = local.select_related("volume").first()
     if still is not None:
         found.append(
-            Reason("its volume {volume} is attached read-only and cannot be migrated.", volume=still.volume.name)
+            Message("its volume {volume} is attached read-only and cannot be migrated.", volume=still.volume.name)
         )
-    hold = OperationHold.objects.filter(resource_id__in=affected_ids(instance)).select_related("operation").first()
+    hold = ResourceLock.objects.filter(resource_id__in=affected_ids(instance)).select_related("operation").first()
     if hold is not None:
-        found.append(Reason("another operation ({kind}) works on it.", kind=hold.operation.kind))
+        found.append(Message("another operation ({kind}) works on it.", kind=hold.operation.kind))
     return found
 
 
-def _state_obstacle(instance: Instance) -> Reason | None:
+def _state_obstacle(instance: Instance) -> Message | None:
     if instance.is_deleting:
-        return Reason("it is being deleted.")
+        return Message("it is being deleted.")
     if is_off(instance):
         is_up = instance.power_state in ("running", "paused")
-        return Reason("it is stopped, and its guest is still {state}.", state=instance.power_state) if is_up else None
+        return Message("it is stopped, and its guest is still {state}.", state=instance.power_state) if is_up else None
     if instance.state != "active":
-        return Reason("it is {state}, and does not run.", state=instance.state)
+        return Message("it is {state}, and does not run.", state=instance.state)
     if instance.power_state != "running":
-        return Reason("its guest is {state}, and does not run.", state=instance.power_state)
+        return Message("its guest is {state}, and does not run.", state=instance.power_state)
     return None
 
 
-def _node_obstacle(instance: Instance) -> Reason | None:
+def _node_obstacle(instance: Instance) -> Message | None:
     node = instance.node
     if node is None:
-        return Reason("it is on no node.")
+        return Message("it is on no node.")
     if node.state == "unreachable":
-        return Reason("its node does not answer.")
+        return Message("its node does not answer.")
     if LIVE_MIGRATION not in node.traits:
-        return Reason("its node does not support migrations.")
+        return Message("its node does not support migrations.")
     if is_off(instance) and COLD_MIGRATION not in node.traits:
-        return Reason("its node does not support cold migrations. Its agent is too old.")
+        return Message("its node does not support cold migrations. Its agent is too old.")
     if not cpu_traits(node):
-        return Reason("its node does not report the CPU of its guests. Its agent is too old.")
+        return Message("its node does not report the CPU of its guests. Its agent is too old.")
     return None
 
 
@@ -120,7 +120,7 @@ def instance_migrate(
     actor.may_operate()
     instance = read_instance(instance.pk)
     _check(instance)
-    migration = Migration(instance=instance, source=instance.node, wished=node, reason=reason)
+    migration = Migration(instance=instance, source=instance.node, requested_destination=node, reason=reason)
     placement.check_placement(replace(migration_request(migration), move=None))
     return _write(actor, migration, options)
 
@@ -150,17 +150,17 @@ def migration_request(migration: Migration) -> PlacementRequest:
     """
     instance = migration.instance
     volumes = Volume.objects.filter(attachment__instance=instance).select_related("pool")
-    ask = instance_with_volumes_request(
+    request = instance_with_volumes_request(
         instance, [volume.pk for volume in volumes], operation=operation_kind(migration)
     )
-    shared = [*root_pools(instance), *(wish for volume in volumes for wish in pool_requirements(volume))]
+    shared = [*root_pools(instance), *(requirement for volume in volumes for requirement in pool_requirements(volume))]
     return replace(
-        ask,
-        disk_gib=ask.disk_gib + sum(volume.size_gib for volume in volumes if volume.pool is None),
+        request,
+        disk_gib=request.disk_gib + sum(volume.size_gib for volume in volumes if volume.pool is None),
         pools=tuple(dict.fromkeys(shared)),
         zones=(migration.source.zone_id,),
-        traits=ask.traits | _migration_traits(migration),
-        host=str(migration.wished_id) if migration.wished_id else None,
+        traits=request.traits | _migration_traits(migration),
+        host=str(migration.requested_destination_id) if migration.requested_destination_id else None,
         excluded=(migration.source_id,),
         move=migration.pk,
     )
@@ -190,8 +190,8 @@ def operation_kind(migration: Migration) -> str:
 def migrated_volume_request(part: MigratedVolume) -> PlacementRequest:
     """Return the placement request for a volume that migrates with its instance."""
     holder = DataSource(part.migration.instance_id, part.volume.project)
-    ask = attached_volume_request(part.volume, holder, operation=operation_kind(part.migration))
-    return replace(ask, move=part.pk, pools=pool_requirements(part.volume))
+    request = attached_volume_request(part.volume, holder, operation=operation_kind(part.migration))
+    return replace(request, move=part.pk, pools=pool_requirements(part.volume))
 
 
 @transaction.atomic
@@ -234,7 +234,7 @@ def _operation_request(
         instance.project_id,
         affected_ids(instance),
         {
-            "host": str(migration.wished_id) if migration.wished_id else None,
+            "host": str(migration.requested_destination_id) if migration.requested_destination_id else None,
             "ports": [str(port) for port in ports],
             "volumes": [str(part.pk) for part in parts],
             "convergence": options.convergence,
@@ -248,15 +248,15 @@ def _operation_request(
 def migration_audit_rows(actor: Actor, migration: Migration) -> list[Model]:
     """Return the audit rows. Tenants read them too, so they name no node."""
     instance = migration.instance
-    said = {"name": instance.name, "reason": migration.reason}
-    return audit_entry(actor, operation_kind(migration), instance.pk, project_id=instance.project_id, **said)
+    facts = {"name": instance.name, "reason": migration.reason}
+    return audit_entry(actor, operation_kind(migration), instance.pk, project_id=instance.project_id, **facts)
 
 
 def _check_locked(instance: Instance, migration: Migration, state: str) -> None:
     """Check under the row lock that the instance is as placement saw it and has no other operation."""
     is_as_before = instance.state == state and not instance.is_deleting and instance.node_id == migration.source_id
     if not is_as_before:
-        raise InstanceNotMovable(reason=Reason("it has just changed. Try again."))
+        raise InstanceNotMovable(reason=Message("it has just changed. Try again."))
 
 
 def next_generation(instance: Instance, attachments: list[Attachment]) -> int:
@@ -275,7 +275,7 @@ def migrations(actor: Actor, instance: Instance) -> QuerySet[Migration]:
     """
     if not actor.sees_all:
         raise RoleNeeded(role="operator")
-    return Migration.objects.filter(instance=instance).select_related("source", "destination", "wished")
+    return Migration.objects.filter(instance=instance).select_related("source", "destination", "requested_destination")
 
 
 @transaction.atomic

@@ -69,7 +69,7 @@ class Instance(ProjectResource):
     id is the libvirt UUID too. `root_pool`: the pool that has its root disk; none: its node alone has it, as with a
     `root_volume_type` that names no pool (none: created before volume types).
 
-    `sealed_user_data` is decrypted by compute/user_data.py alone; `user_data` has the plain text of the previous
+    `encrypted_user_data` is decrypted by compute/user_data.py alone; `user_data` has the plain text of the previous
     release, until it is encrypted.
 
     `restart_policy`: if a failed guest is started again (compute/guest_restarts.py). `restarts`: how often in a row,
@@ -91,7 +91,7 @@ class Instance(ProjectResource):
     root_pool = models.ForeignKey(Pool, models.PROTECT, null=True)
     ssh_public_keys = ArrayField(models.TextField(), default=list)
     user_data = models.BinaryField(max_length=65536, default=bytes)
-    sealed_user_data = models.BinaryField(null=True)
+    encrypted_user_data = models.BinaryField(null=True, db_column="sealed_user_data")
     affinity_group = models.ForeignKey(AffinityGroup, models.PROTECT, null=True)
     restart_count = models.PositiveBigIntegerField(default=0)
     restart_policy = models.CharField(max_length=16, default=RESTART_POLICIES[0], db_default=RESTART_POLICIES[0])
@@ -141,7 +141,7 @@ class Rebuild(BaseModel):
     root_volume_id = models.UUIDField()
     ssh_public_keys = ArrayField(models.TextField(), default=list)
     user_data = models.BinaryField(max_length=65536, default=bytes)
-    sealed_user_data = models.BinaryField(null=True)
+    encrypted_user_data = models.BinaryField(null=True, db_column="sealed_user_data")
     generation = models.PositiveBigIntegerField()
     is_defining = models.BooleanField(default=False)
 
@@ -181,9 +181,10 @@ class Migration(BaseModel):
     | failed    | the guest runs at its source as before, or is still down (`error`) |
     | cancelled | the same, on request |
 
-    `wished`: the only node allowed by the request. `generation`: above all that any node knows of the guest and its
-    resources; everything at the destination has it, and at the end all of their rows. `uri`: where the source connects
-    to the destination. `pause_ms`: how long the guest was paused. Sizes are of memory and disks together.
+    `requested_destination`: the only node allowed by the request. `generation`: above all that any node knows of the
+    guest and its resources; everything at the destination has it, and at the end all of their rows. `uri`: where the
+    source connects to the destination. `pause_ms`: how long the guest was paused. Sizes are of memory and disks
+    together.
     """
 
     kind = models.CharField(max_length=8, default=MIGRATE, db_default=MIGRATE)
@@ -191,7 +192,7 @@ class Migration(BaseModel):
     operation_id = models.UUIDField(unique=True)
     source = models.ForeignKey(Node, models.PROTECT, related_name="+")
     destination = models.ForeignKey(Node, models.PROTECT, null=True, related_name="+")
-    wished = models.ForeignKey(Node, models.PROTECT, null=True, related_name="+")
+    requested_destination = models.ForeignKey(Node, models.PROTECT, null=True, related_name="+", db_column="wished_id")
     state = models.CharField(max_length=16, default=MIGRATION.initial)
     generation = models.PositiveBigIntegerField()
     uri = models.CharField(max_length=255, blank=True)

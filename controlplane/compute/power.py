@@ -15,7 +15,7 @@ from controlplane.compute.models import ON_FAILURE, Instance
 from controlplane.events.services import publish_event
 from controlplane.kernel import clock
 from controlplane.kernel.prepared_queries import preparing_cursor
-from controlplane.operations.models import OperationHold
+from controlplane.operations.models import ResourceLock
 
 SETTLE_AFTER = timedelta(seconds=3)
 
@@ -50,10 +50,10 @@ def record_power_observations(seen: Sequence[PowerObservation]) -> None:
     last = {(each.instance_id, each.node_id): each for each in seen}
     if not last:
         return
-    pairs, said = zip(*sorted(last.items()), strict=True)
+    pairs, observations = zip(*sorted(last.items()), strict=True)
     instances, nodes = zip(*pairs, strict=True)
-    states, reasons = [each.power_state for each in said], [each.reason[:200] for each in said]
-    generations, now = [each.generation for each in said], clock.now()
+    states, reasons = [each.power_state for each in observations], [each.reason[:200] for each in observations]
+    generations, now = [each.generation for each in observations], clock.now()
     with preparing_cursor() as cursor:
         cursor.execute(
             OBSERVE, [now, list(instances), list(nodes), states, reasons, generations, now - STALE_REPORT_GRACE]
@@ -67,7 +67,7 @@ RESTARTED = Q(power_state="crashed", restart_policy=ON_FAILURE)
 
 def power_stable() -> QuerySet[Instance]:
     """Return instances whose guest kept its power state for SETTLE_AFTER, and that have no operation."""
-    held = OperationHold.objects.filter(resource_id=OuterRef("pk"))
+    held = ResourceLock.objects.filter(resource_id=OuterRef("pk"))
     return Instance.objects.filter(~Exists(held), power_state_at__lt=clock.now() - SETTLE_AFTER, is_deleting=False)
 
 

@@ -103,8 +103,8 @@ def instance_after_rebuild(instance_id: UUID) -> Instance:
         Rebuild.DoesNotExist: no rebuild is under way.
     """
     rows = Rebuild.objects.select_related("image__project", "instance__project__organization", "instance__node")
-    wish = rows.get(instance_id=instance_id)
-    instance: Instance = wish.instance
+    rebuild = rows.get(instance_id=instance_id)
+    instance: Instance = rebuild.instance
     for name in REBUILT_FIELDS:
-        setattr(instance, name, getattr(wish, name))
+        setattr(instance, name, getattr(rebuild, name))
     return instance

@@ -46,10 +46,10 @@ def instance_recreate(actor: Actor, instance: Instance, new: NewAttachments) -> 
         actor.may_operate()
     operations.require_unlocked(instance.pk)
     _check(instance, new)
-    ask = constrain_to_volumes(
+    request = constrain_to_volumes(
         instance_placement_request(instance, operation="instance.create", zones=new.zones), new.volumes
     )
-    placement.check_placement(replace(ask, host=new.host, sources=_sources(instance, new)))
+    placement.check_placement(replace(request, host=new.host, sources=_sources(instance, new)))
     with transaction.atomic():
         return _write(actor, instance, new)
 

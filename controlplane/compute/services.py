@@ -109,12 +109,12 @@ def root_pools(instance: Instance, *, gib: int = 0) -> tuple[PoolRequirement, ..
     return (PoolRequirement(wanted, gib),) if wanted else ()
 
 
-def constrain_to_volumes(ask: PlacementRequest, volumes: Iterable[Volume]) -> PlacementRequest:
+def constrain_to_volumes(request: PlacementRequest, volumes: Iterable[Volume]) -> PlacementRequest:
     """Constrain the request to the node that has the volumes, or to nodes with the pools of the others."""
     volumes = list(volumes)
     near = tuple(volume.pk for volume in volumes if volume.pool is None)
-    others = tuple(wish for volume in volumes for wish in pool_requirements(volume))
-    return replace(ask, near=near, pools=(*ask.pools, *dict.fromkeys(others)))
+    others = tuple(requirement for volume in volumes for requirement in pool_requirements(volume))
+    return replace(request, near=near, pools=(*request.pools, *dict.fromkeys(others)))
 
 
 def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, Operation]:
@@ -126,8 +126,8 @@ def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[I
         InsufficientCapacity, NoPlace, PolicyUnsatisfiable, UnknownHost, AddressesExhausted, ExemptionForOther,
         ExemptionOver, ExemptionUnsigned, ExemptionSpent.
     """
-    instance, ask = _plan(actor, project, new)
-    placement.check_placement(ask)
+    instance, request = _plan(actor, project, new)
+    placement.check_placement(request)
     with ensure_transaction():
         return instance, _write(actor, instance, new)
 
@@ -138,8 +138,8 @@ def instance_dry_run(actor: Actor, project: Project, new: NewInstance, *, is_pre
     The preview reads and locks nothing: quotas and operations on the volumes are not checked. Raises as
     instance_create, except refusals of placement.
     """
-    instance, ask = _plan(actor, project, new)
-    taken = placement.preview(ask)
+    instance, request = _plan(actor, project, new)
+    taken = placement.preview(request)
     if taken.decision.is_admitted and is_preview:
         _check_preview(instance, new)
     elif taken.decision.is_admitted:
@@ -181,11 +181,11 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, P
         restart_policy=new.restart_policy,
     )
     user_data.write(instance, new.user_data)
-    ask = constrain_to_volumes(
+    request = constrain_to_volumes(
         instance_placement_request(instance, operation="instance.create", zones=new.zones), new.volumes
     )
     return instance, replace(
-        ask,
+        request,
         host=new.host,
         classifications=new.classifications,
         own=(new.policy,) if new.policy else (),
@@ -285,10 +285,12 @@ def enqueue_create(actor: Actor, instance: Instance, new: NewAttachments) -> Ope
         "shared": [str(each.pk) for each in attachments if each.volume.pool_id is not None],
     }
     held = [instance.pk, *(volume.pk for volume in new.volumes)]
-    said = {"name": instance.name, "flavor": instance.flavor}
-    asked = audit_entry(actor, "instance.create", instance.pk, project_id=instance.project_id, **said)
-    wish = OperationRequest("instance.create", instance.project_id, held, args, resource_name=instance.name)
-    operation = enqueue(actor, wish, extra_rows=asked)
+    facts = {"name": instance.name, "flavor": instance.flavor}
+    asked = audit_entry(actor, "instance.create", instance.pk, project_id=instance.project_id, **facts)
+    operation_request = OperationRequest(
+        "instance.create", instance.project_id, held, args, resource_name=instance.name
+    )
+    operation = enqueue(actor, operation_request, extra_rows=asked)
     for attachment in attachments:
         require_volume_state(attachment.volume, "available")
         taken = VolumeAlreadyAttached(field="volumes", volume=attachment.volume.name)
@@ -332,8 +334,8 @@ def instance_update(
         operations.require_unlocked(instance.pk)
     with raise_on_violation("compute_instance_name_taken", InstanceNameTaken(field="name", name=name)):
         edit(instance, name=name, labels=labels, restart_policy=restart_policy)
-    said = {"name": name, "restart_policy": restart_policy}
-    record(actor, "instance.update", instance.pk, project_id=instance.project_id, **said)
+    facts = {"name": name, "restart_policy": restart_policy}
+    record(actor, "instance.update", instance.pk, project_id=instance.project_id, **facts)
     return instance
 
 
@@ -395,9 +397,9 @@ def instance_resize(actor: Actor, instance: Instance, *, flavor: Flavor) -> Oper
     actor.may_write()
     operations.require_unlocked(instance.pk)
     _check_resize(instance, flavor)
-    ask = instance_placement_request(instance, operation="instance.resize")
-    placement.check_current_node(ask)
-    larger = resized(replace(ask, vcpus=flavor.vcpus, memory_mib=flavor.memory_mib), flavor.disk_gib)
+    request = instance_placement_request(instance, operation="instance.resize")
+    placement.check_current_node(request)
+    larger = resized(replace(request, vcpus=flavor.vcpus, memory_mib=flavor.memory_mib), flavor.disk_gib)
     placement.check_growth(larger)
     return _resize(actor, instance, flavor)
 
@@ -442,7 +444,7 @@ def instance_delete(actor: Actor, instance: Instance) -> Operation:
         return under_way
     Instance.objects.filter(pk=instance.pk).update(is_deleting=True, updated_at=clock.now())
     volume_ids = Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True)
-    wish = OperationRequest(
+    operation_request = OperationRequest(
         "instance.delete",
         instance.project_id,
         [instance.pk, *volume_ids],
@@ -451,7 +453,9 @@ def instance_delete(actor: Actor, instance: Instance) -> Operation:
         preempts=True,
     )
     return enqueue(
-        actor, wish, extra_rows=audit_entry(actor, "instance.delete", instance.pk, project_id=instance.project_id)
+        actor,
+        operation_request,
+        extra_rows=audit_entry(actor, "instance.delete", instance.pk, project_id=instance.project_id),
     )
 
 
@@ -479,10 +483,12 @@ def instance_change(
     actor.may_write()
     instance_lock(instance)
     held, name = [instance.pk], instance.name
-    wish = OperationRequest(
+    operation_request = OperationRequest(
         kind, instance.project_id, held, args or {}, resource_name=name, deadline=deadline, reason=reason
     )
-    operation = enqueue(actor, wish, extra_rows=audit_entry(actor, kind, instance.pk, project_id=instance.project_id))
+    operation = enqueue(
+        actor, operation_request, extra_rows=audit_entry(actor, kind, instance.pk, project_id=instance.project_id)
+    )
     require_instance_state(instance, action_of(kind))
     Instance.objects.filter(pk=instance.pk).update(
         generation=F("generation") + 1,

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key, ssh_key_fingerprint
 from django.db import transaction
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.audit.services import record
 from controlplane.compute.errors import (
     SshKeyInvalid,
@@ -55,16 +55,16 @@ def parse_ssh_key(text: str) -> tuple[str, str]:
     words = text.strip().split()
     if len(text) > KEY_MAX_CHARACTERS or "\n" in text.strip() or len(words) < 2:
         raise SshKeyInvalid(
-            field="public_key", reason=Reason("it must be one line: type, base64 and an optional comment")
+            field="public_key", reason=Message("it must be one line: type, base64 and an optional comment")
         )
     if words[0] not in KEY_TYPES:
         raise SshKeyInvalid(
-            field="public_key", reason=Reason("its type must be one of {known}", known=", ".join(KEY_TYPES))
+            field="public_key", reason=Message("its type must be one of {known}", known=", ".join(KEY_TYPES))
         )
     try:
         key = load_ssh_public_key(" ".join(words[:2]).encode())
     except (ValueError, UnsupportedAlgorithm) as exc:
-        raise SshKeyInvalid(field="public_key", reason=Reason("its base64 part does not hold such a key")) from exc
+        raise SshKeyInvalid(field="public_key", reason=Message("its base64 part does not hold such a key")) from exc
     digest = base64.b64encode(ssh_key_fingerprint(key, hashes.SHA256())).decode().rstrip("=")
     return " ".join(words[:2]), f"SHA256:{digest}"
 

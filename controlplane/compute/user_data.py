@@ -15,8 +15,8 @@ from controlplane.kernel.encryption import DecryptionFailed, decrypt, encrypt
 
 PURPOSE = "user data"
 # The columns. The first one has the plain text that the previous release wrote.
-USER_DATA = ("user_data", "sealed_user_data")
-NO_USER_DATA: dict[str, Any] = {"user_data": b"", "sealed_user_data": None}
+USER_DATA = ("user_data", "encrypted_user_data")
+NO_USER_DATA: dict[str, Any] = {"user_data": b"", "encrypted_user_data": None}
 PORTION = 100  # of 64 KiB at most
 # Instances with an operation are skipped: a worker of the previous release may need the plain text.
 PLAIN = """
@@ -34,7 +34,7 @@ FORGOTTEN = "UPDATE compute_instance SET user_data = '' WHERE state = 'deleted' 
 def write(instance: Instance, value: bytes) -> None:
     """Set the attributes; the caller saves them, or copies them to its Rebuild."""
     instance.user_data = b""
-    instance.sealed_user_data = encrypt(value, purpose=PURPOSE, row_id=instance.pk) if value else None
+    instance.encrypted_user_data = encrypt(value, purpose=PURPOSE, row_id=instance.pk) if value else None
 
 
 def read(instance: Instance) -> bytes:
@@ -43,10 +43,10 @@ def read(instance: Instance) -> bytes:
     Raises:
         UserDataUnreadable
     """
-    if instance.sealed_user_data is None:
+    if instance.encrypted_user_data is None:
         return bytes(instance.user_data)
     try:
-        return decrypt(bytes(instance.sealed_user_data), purpose=PURPOSE, row_id=instance.pk)
+        return decrypt(bytes(instance.encrypted_user_data), purpose=PURPOSE, row_id=instance.pk)
     except DecryptionFailed as exc:
         raise UserDataUnreadable() from exc
 

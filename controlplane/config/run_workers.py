@@ -114,9 +114,9 @@ class WorkerSupervisor:
         while self.running or not self.is_ending:
             self._start_due()
             wait_s = max(0.0, min(self.due.values(), default=EARLY_S + time.monotonic()) - time.monotonic())
-            told = signal.sigtimedwait(AWAITED, wait_s)
-            if told is not None and told.si_signo != signal.SIGCHLD:
-                self._end(told.si_signo)
+            received = signal.sigtimedwait(AWAITED, wait_s)
+            if received is not None and received.si_signo != signal.SIGCHLD:
+                self._end(received.si_signo)
             self._reap()
 
     def _start_due(self) -> None:

@@ -309,39 +309,40 @@ def clause_html(atom: Mapping[str, Any]) -> SafeString:
 
 
 def _holds(atom: Mapping[str, Any]) -> SafeString:
-    wishes = []
+    conditions = []
     if atom.get("min_version"):
-        wishes.append(gettext("version {version} or later").format(version=atom["min_version"]))
+        conditions.append(gettext("version {version} or later").format(version=atom["min_version"]))
     if atom.get("level"):
-        wishes.append(gettext("level {level}").format(level=atom["level"]))
+        conditions.append(gettext("level {level}").format(level=atom["level"]))
     if atom.get("scope"):
-        wishes.append(gettext("covering {scope}").format(scope=atom["scope"]))
+        conditions.append(gettext("covering {scope}").format(scope=atom["scope"]))
     if atom.get("min_remaining_days"):
-        wishes.append(gettext("valid for another {days} days").format(days=atom["min_remaining_days"]))
-    return format_html("{}{}", _joined(wishes), _besides(atom))
+        conditions.append(gettext("valid for another {days} days").format(days=atom["min_remaining_days"]))
+    return format_html("{}{}", _joined(conditions), _besides(atom))
 
 
 def _besides(atom: Mapping[str, Any]) -> SafeString:
-    wishes = []
+    conditions = []
     if atom.get("roles"):
-        wishes.append(gettext("only for: {roles}").format(roles=_listed("role", atom["roles"])))
+        conditions.append(gettext("only for: {roles}").format(roles=_listed("role", atom["roles"])))
     if atom.get("party_roles"):
-        wishes.append(gettext("only for: {roles}").format(roles=_listed("party_role", atom["party_roles"])))
+        conditions.append(gettext("only for: {roles}").format(roles=_listed("party_role", atom["party_roles"])))
     if atom.get("only_with_technical_access"):
-        wishes.append(gettext("only for parties with technical access to data"))
+        conditions.append(gettext("only for parties with technical access to data"))
     if atom.get("assertion_min"):
         source = vocabulary_label("assertion", atom["assertion_min"])
-        wishes.append(gettext("minimum assurance: {source}").format(source=source))
+        conditions.append(gettext("minimum assurance: {source}").format(source=source))
     if atom.get("waivable"):
-        wishes.append(gettext("two officers can exempt from it for some hours"))
-    return _joined(wishes)
+        conditions.append(gettext("two officers can exempt from it for some hours"))
+    return _joined(conditions)
 
 
 def _listed(of: str, names: Iterable[str]) -> str:
     return ", ".join(str(vocabulary_label(of, name)) for name in names)
 
 
-def _joined(wishes: list[str]) -> SafeString:
+def _joined(conditions: list[str]) -> SafeString:
     return format_html(
-        '<span class="faint">{}</span>', "".join(gettext("; {wish}").format(wish=wish) for wish in wishes)
+        '<span class="faint">{}</span>',
+        "".join(gettext("; {condition}").format(condition=condition) for condition in conditions),
     )

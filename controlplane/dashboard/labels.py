@@ -254,7 +254,7 @@ def operation_label(kind: str) -> str | Promise:
 
 def operation_title(operation: Mapping[str, Any]) -> str:
     """Return an operation's label with its resource."""
-    return gettext("{deed}: {name}").format(deed=operation_label(operation["kind"]), name=subject(operation))
+    return gettext("{operation}: {name}").format(operation=operation_label(operation["kind"]), name=subject(operation))
 
 
 def subject(operation: Mapping[str, Any]) -> str:

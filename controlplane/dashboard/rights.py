@@ -44,7 +44,7 @@ class Rights:
             return ""
         role = labels.ROLES.get(self.role, self.role)
         if self.is_of_project:
-            said = gettext("Your role in this project ({role}) does not allow this. Contact {whom}.")
+            text = gettext("Your role in this project ({role}) does not allow this. Contact {whom}.")
         else:
-            said = gettext("Your role in this organization ({role}) does not allow this. Contact {whom}.")
-        return said.format(role=role, whom=WHOM.get(operation, AN_OWNER))
+            text = gettext("Your role in this organization ({role}) does not allow this. Contact {whom}.")
+        return text.format(role=role, whom=WHOM.get(operation, AN_OWNER))

@@ -12,7 +12,7 @@ SCALE = 1480
 # Markers closer to each other than this are spread around their common location.
 MARK_DISTANCE = 44
 # Labels of markers: width of a letter, height of a line, and distance above or below the marker.
-LETTER, LINE, BESIDE = 11, 26, 26
+LETTER, LINE, MARGIN = 11, 26, 26
 PLACE = "location.urban_area"
 
 
@@ -73,7 +73,7 @@ def _place_labels(groups: list[list[ZoneMark]]) -> list[list[ZoneMark]]:
         heights = [spot.y for spot in (first, *others)]
         x = round(sum(spot.x for spot in (first, *others)) / (1 + len(others)), 1)
         half = len(first.place) * LETTER / 2
-        for y in (min(heights) - BESIDE, max(heights) + BESIDE + LINE / 2, min(heights) - BESIDE):
+        for y in (min(heights) - MARGIN, max(heights) + MARGIN + LINE / 2, min(heights) - MARGIN):
             if all(abs(other_x - x) > half + other or abs(other_y - y) > LINE - 1 for other_x, other_y, other in taken):
                 break
         taken.append((x, y, half))

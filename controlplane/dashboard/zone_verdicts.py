@@ -90,10 +90,10 @@ def _reasons(zone: Document) -> Iterable[str]:
     for result in clauses:
         clause = f"{result['level']}/{result['atom']}"
         detail = result["detail"] if result["detail"] != zone["zone"] else ""
-        said = _("{why}: {found} ({clause})") if detail else _("{why} ({clause})")
-        yield said.format(why=reason_text(result["code"]), found=detail, clause=clause)
-    told = {result["code"] for result in clauses}
-    yield from (str(reason_text(code)) for code in zone["codes"] if code not in told)
+        template = _("{why}: {found} ({clause})") if detail else _("{why} ({clause})")
+        yield template.format(why=reason_text(result["code"]), found=detail, clause=clause)
+    shown = {result["code"] for result in clauses}
+    yield from (str(reason_text(code)) for code in zone["codes"] if code not in shown)
     if _has_nothing_against(zone):
         yield str(NO_MACHINES)
 

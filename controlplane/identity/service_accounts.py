@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from django.db import transaction
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.audit.services import record_of_organization
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import NameTaken, PersonsRole, RoleNeeded
@@ -86,11 +86,11 @@ def _may_have(actor: Actor, account: ServiceAccount) -> None:
 
 
 def _taken(name: str) -> NameTaken:
-    return NameTaken(field="name", kind=Reason("service account"), name=name)
+    return NameTaken(field="name", kind=Message("service account"), name=name)
 
 
 def _record(actor: Actor, verb: str, account: ServiceAccount, grants: Grants, *, is_disabled: bool = False) -> None:
     roles = {str(project.pk) if project is not None else "organization": role for project, role in grants.items()}
     place = account.organization_id
-    said = {"organization": str(place), "name": account.name, "grants": roles, "is_disabled": is_disabled}
-    record_of_organization(actor, verb, account.pk, place, **said)
+    facts = {"organization": str(place), "name": account.name, "grants": roles, "is_disabled": is_disabled}
+    record_of_organization(actor, verb, account.pk, place, **facts)

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import models, transaction
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.audit.services import record, record_of_organization
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import (
@@ -77,7 +77,7 @@ def organization_delete(actor: Actor, organization: Organization) -> None:
 
 def _organization_named(name: str) -> AbstractContextManager[None]:
     return raise_on_violation(
-        "identity_organization_name_taken", NameTaken(field="name", kind=Reason("organization"), name=name)
+        "identity_organization_name_taken", NameTaken(field="name", kind=Message("organization"), name=name)
     )
 
 
@@ -123,7 +123,9 @@ def project_delete(actor: Actor, project: Project) -> None:
 
 
 def _project_named(name: str) -> AbstractContextManager[None]:
-    return raise_on_violation("identity_project_name_taken", NameTaken(field="name", kind=Reason("project"), name=name))
+    return raise_on_violation(
+        "identity_project_name_taken", NameTaken(field="name", kind=Message("project"), name=name)
+    )
 
 
 def _dependents(project: Project) -> Iterator[str]:
@@ -158,7 +160,7 @@ def user_create(
     Raises:
         AddressInvalid, NameTaken
     """
-    with raise_on_violation("identity_user_email_taken", NameTaken(field="email", kind=Reason("user"), name=email)):
+    with raise_on_violation("identity_user_email_taken", NameTaken(field="email", kind=Message("user"), name=email)):
         made = User.objects.create(
             email=check_address(email), is_operator=is_operator, is_auditor=is_auditor, is_support=is_support
         )

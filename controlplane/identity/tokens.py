@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.audit.services import record, record_of_organization, record_of_user
 from controlplane.identity.actor import SYSTEM, Actor, Scope
 from controlplane.identity.errors import MoreThanOwn, NameTaken, RoleNeeded, TokenLifetimeInvalid, TokensMany
@@ -87,7 +87,7 @@ def own_token_create(actor: Actor, new: NewToken) -> tuple[ApiToken, str]:
     _need_no_more(actor, new)
     _need_role(actor, new.role)
     if own_tokens(actor).filter(project=None, name=new.name).exists():
-        raise NameTaken(field="name", kind=Reason("token"), name=new.name)
+        raise NameTaken(field="name", kind=Message("token"), name=new.name)
     return _issue(actor, new, **_owner(actor))
 
 
@@ -169,7 +169,7 @@ def _issue(
     _need_room(user, account)
     secret = f"andromede_{secrets.token_urlsafe(32)}"
     parent = ApiToken.objects.filter(Q(pk=actor.credential_id)).first()
-    taken = NameTaken(field="name", kind=Reason("token"), name=new.name)
+    taken = NameTaken(field="name", kind=Message("token"), name=new.name)
     with (
         raise_on_violation("identity_token_account_name_taken", taken),
         raise_on_violation("identity_token_name_taken", taken),

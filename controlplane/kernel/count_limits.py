@@ -10,19 +10,19 @@ from typing import Any
 from django.conf import settings
 from django.db.models import QuerySet
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.kernel.errors import Conflict
 
-WHAT: Mapping[str, Reason] = {
-    "projects": Reason("projects in an organization"),
-    "service_accounts": Reason("service accounts in an organization"),
-    "invitations": Reason("pending invitations of an organization"),
-    "newcomers": Reason("invited users of an organization who have never signed in"),
-    "classifications": Reason("classifications of an organization"),
-    "proposals": Reason("pending proposals in an organization"),
-    "exemptions": Reason("current exemptions of a project"),
-    "ssh_keys": Reason("SSH keys in a project"),
-    "affinity_groups": Reason("affinity groups in a project"),
+WHAT: Mapping[str, Message] = {
+    "projects": Message("projects in an organization"),
+    "service_accounts": Message("service accounts in an organization"),
+    "invitations": Message("pending invitations of an organization"),
+    "newcomers": Message("invited users of an organization who have never signed in"),
+    "classifications": Message("classifications of an organization"),
+    "proposals": Message("pending proposals in an organization"),
+    "exemptions": Message("current exemptions of a project"),
+    "ssh_keys": Message("SSH keys in a project"),
+    "affinity_groups": Message("affinity groups in a project"),
 }
 
 

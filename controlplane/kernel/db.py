@@ -102,8 +102,8 @@ def move(row: models.Model, machine: Machine, to: str, **fields: Any) -> None:
     fields |= {machine.field: to, "updated_at": clock.now()}
     with transaction.atomic(savepoint=False):
         is_moved = _update(row, fields, machine.field) == 1
-        for tell in on_move if is_moved else ():
-            tell(row, machine, to)
+        for notify in on_move if is_moved else ():
+            notify(row, machine, to)
     if not is_moved:
         raise StateConflict(machine=machine.name, id=row.pk)
     for name, value in fields.items():

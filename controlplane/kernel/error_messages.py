@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils.translation import get_language, gettext
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.kernel.errors import REGISTRY, CloudError
 
 LINKS = ("blocking_operation", "placement_decision")
@@ -65,12 +65,12 @@ def error_from_document(document: Mapping[str, object]) -> CloudError:
 
 def _spoken(facts: Mapping[str, object]) -> dict[str, object]:
     suffix = f"_{language()}"
-    words = {name: _translated(fact) if isinstance(fact, Reason) else fact for name, fact in facts.items()}
+    words = {name: _translated(fact) if isinstance(fact, Message) else fact for name, fact in facts.items()}
     rendered = {name.removesuffix(suffix): facts[name] for name in facts if name.endswith(suffix)}
     return words | rendered
 
 
-def _translated(reason: Reason) -> str:
+def _translated(reason: Message) -> str:
     return gettext(reason.template).format(**_spoken(reason.facts))
 
 
@@ -79,7 +79,7 @@ def _revived(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
     facts = {name: _revived(fact) for name, fact in value.items()}
-    return Reason(facts["template"], **facts["facts"]) if facts.keys() == {"template", "facts"} else facts
+    return Message(facts["template"], **facts["facts"]) if facts.keys() == {"template", "facts"} else facts
 
 
 @cache

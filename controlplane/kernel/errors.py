@@ -18,7 +18,7 @@ over the facts and at the same time the key of its translations; api/problems.py
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 
 REGISTRY: dict[str, type["CloudError"]] = {}
 
@@ -55,9 +55,9 @@ class CloudError(Exception):
         self.facts.pop("placement_decision", None)
 
     @property
-    def reason(self) -> Reason:
+    def reason(self) -> Message:
         """Return the error's text as a fact of another error."""
-        return Reason(self.detail, **self.facts)
+        return Message(self.detail, **self.facts)
 
     def as_document(self) -> dict[str, object]:
         """Return the error as JSON for the operation's row, enough to render it later in any language."""
@@ -70,7 +70,7 @@ class CloudError(Exception):
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, Reason):
+    if isinstance(value, Message):
         return {"template": value.template, "facts": _plain(value.facts)}
     if value is None or isinstance(value, str | int | float | bool):
         return value

@@ -69,13 +69,13 @@ class Out(serializers.Serializer[Any]):
     """Response body."""
 
     def to_representation(self, instance: Any) -> Any:
-        said = {}
+        members = {}
         for name, member in representation_serializer.field_getters(type(self)):
             try:
-                said[name] = member(self, instance)
+                members[name] = member(self, instance)
             except SkipField:
                 continue
-        return said
+        return members
 
 
 class Text(serializers.CharField):

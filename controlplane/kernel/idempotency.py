@@ -62,7 +62,7 @@ class Claim:
 
     scope: bytes
     request: bytes
-    sealing_key: bytes
+    encryption_key: bytes
     answer: HttpResponse | None = None
 
     def keep(self, answer: HttpResponse) -> None:
@@ -72,11 +72,11 @@ class Claim:
     def _sealed(self, answer: HttpResponse) -> bytes:
         document = {"status": answer.status_code, "headers": dict(answer.items()), "body": answer.content.decode()}
         nonce = os.urandom(NONCE_BYTES)
-        return nonce + AESGCM(self.sealing_key).encrypt(nonce, json.dumps(document).encode(), self.scope)
+        return nonce + AESGCM(self.encryption_key).encrypt(nonce, json.dumps(document).encode(), self.scope)
 
     def opened(self, sealed: bytes) -> HttpResponse:
         nonce, text = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
-        document = json.loads(AESGCM(self.sealing_key).decrypt(nonce, text, self.scope))
+        document = json.loads(AESGCM(self.encryption_key).decrypt(nonce, text, self.scope))
         headers = document["headers"] | {REPLAYED: "true"}
         return HttpResponse(document["body"], status=document["status"], headers=headers)
 

@@ -20,7 +20,7 @@ from django.http import QueryDict
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from andromede_core.documents.messages import Reason, reason_of
+from andromede_core.documents.messages import Message, message_of
 from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.fields import Out
 from controlplane.kernel.names import LABEL_KEY, LABEL_VALUE, as_uuid
@@ -58,7 +58,7 @@ class InvalidParameter(InvalidRequest):
     detail = "The query parameter {name} is not valid: {reason}"
 
 
-def invalid(name: str, reason: Reason) -> InvalidParameter:
+def invalid(name: str, reason: Message) -> InvalidParameter:
     return InvalidParameter(field=f"?{name}", name=name, reason=reason)
 
 
@@ -91,7 +91,7 @@ def chosen(conditions: Mapping[str, Q]) -> Filter:
 
     def condition(text: str) -> Q:
         if text not in conditions:
-            raise ValueError(Reason("it must be one of {known}.", known=", ".join(conditions)))
+            raise ValueError(Message("it must be one of {known}.", known=", ".join(conditions)))
         return conditions[text]
 
     return Filter(condition, f"One of {', '.join(conditions)}.", one_of(tuple(conditions)))
@@ -117,7 +117,7 @@ def parse_timestamp(text: str) -> datetime:
             return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise ValueError(Reason("it must be a date and time with its offset, such as 2026-05-01T12:00:00Z."))
+    raise ValueError(Message("it must be a date and time with its offset, such as 2026-05-01T12:00:00Z."))
 
 
 def contains_id(lookup: str, description: str) -> Filter:
@@ -133,7 +133,7 @@ def has_id(lookup: str, description: str) -> Filter:
 def _id(text: str) -> UUID:
     value = as_uuid(text)
     if value is None:
-        raise ValueError(Reason("it must be an id."))
+        raise ValueError(Message("it must be an id."))
     return value
 
 
@@ -149,12 +149,12 @@ def labelled(lookup: str = "labels") -> Filter:
 
 def _selector(text: str, lookup: str) -> Q:
     if len(text) > SELECTOR_MAX_LETTERS:
-        raise ValueError(Reason("it has more than {limit} letters.", limit=SELECTOR_MAX_LETTERS))
+        raise ValueError(Message("it has more than {limit} letters.", limit=SELECTOR_MAX_LETTERS))
     condition, position, terms = Q(), 0, 0
     while position < len(text):
         term = TERM.match(text, position)
         if term is None or terms == SELECTOR_MAX:
-            raise ValueError(Reason("it must look like env=prod,tier!=web,app in (a,b)."))
+            raise ValueError(Message("it must look like env=prod,tier!=web,app in (a,b)."))
         condition &= _term(lookup, *term.groups())
         position, terms = term.end(), terms + 1
     return condition
@@ -163,7 +163,7 @@ def _selector(text: str, lookup: str) -> Q:
 def _term(lookup: str, key: str, sign: str | None, value: str | None, many: str | None) -> Q:
     values = [part.strip() for part in many.split(",")] if many is not None else [value or ""]
     if not LABEL_KEY.fullmatch(key) or not all(LABEL_VALUE.fullmatch(each) for each in values):
-        raise ValueError(Reason("keys and values have up to 63 letters, digits and - _ . /"))
+        raise ValueError(Message("keys and values have up to 63 letters, digits and - _ . /"))
     has_one = Q(*(Q(**{f"{lookup}__contains": {key: each}}) for each in values), _connector=Q.OR)
     return ~has_one if sign == "!=" else has_one
 
@@ -208,7 +208,7 @@ class Listing:
         total = self._narrowed(query, rows).count() if flag(query, "count") else None
         sort = query.get("sort", self.sorts[0])
         if sort not in self.sorts:
-            raise invalid("sort", Reason("it must be one of {known}.", known=", ".join(self.sorts)))
+            raise invalid("sort", Message("it must be one of {known}.", known=", ".join(self.sorts)))
         if isinstance(rows, Collection) and not query.keys() & {"page_token", *self.filters}:
             found = rows.first(_keys(sort), limit + 1)
         else:
@@ -237,14 +237,14 @@ class Listing:
         try:
             return each.condition(text)
         except ValueError as exc:
-            raise invalid(name, reason_of(exc)) from exc
+            raise invalid(name, message_of(exc)) from exc
 
 
 def flag(query: QueryDict, name: str) -> bool:
     """Return a boolean parameter, false by default; raises InvalidParameter for other values than true and false."""
     text = query.get(name, "false")
     if text not in ("true", "false"):
-        raise invalid(name, Reason("it must be true or false."))
+        raise invalid(name, Message("it must be true or false."))
     return text == "true"
 
 
@@ -252,7 +252,7 @@ def limit_of(request: Request) -> int:
     """Return the maximum number of items; raises InvalidParameter."""
     text = request.query_params.get("limit", str(LIMIT_DEFAULT))
     if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= LIMIT_MAX:
-        raise invalid("limit", Reason("it must be a whole number from 1 to {limit}.", limit=LIMIT_MAX))
+        raise invalid("limit", Message("it must be a whole number from 1 to {limit}.", limit=LIMIT_MAX))
     return int(text)
 
 
@@ -282,7 +282,7 @@ def _after(model: type[Model], sort: str, token: str) -> Q:
         last = parse_timestamp(value) if column.endswith("_at") else value
         last_pk = model._meta.pk.to_python(pk)
     except (ValueError, TypeError, binascii.Error, ValidationError, RecursionError) as exc:
-        raise invalid("page_token", Reason("it is not one that a page with this sort has given.")) from exc
+        raise invalid("page_token", Message("it is not one that a page with this sort has given.")) from exc
     if column == "id":
         return Q(**{f"pk__{sign}": last_pk})
     return Q(**{f"{column}__{sign}": last}) | Q(**{column: last, f"pk__{sign}": last_pk})

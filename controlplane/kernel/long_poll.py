@@ -18,7 +18,7 @@ from uuid import UUID
 from django.conf import settings
 from rest_framework.request import Request
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.kernel.listing import invalid
 
 WAIT_MAX_S = 60
@@ -74,7 +74,7 @@ def wait_s(request: Request) -> int:
     """Return the seconds of the query parameter `wait`, 0 without it; raises InvalidParameter."""
     text = request.query_params.get("wait", "0s")
     if not re.fullmatch(r"[0-9]{1,2}s?", text) or int(text.rstrip("s")) > WAIT_MAX_S:
-        raise invalid("wait", Reason("it must be 0s to {limit_s}s.", limit_s=WAIT_MAX_S))
+        raise invalid("wait", Message("it must be 0s to {limit_s}s.", limit_s=WAIT_MAX_S))
     return int(text.rstrip("s"))
 
 

@@ -4,12 +4,12 @@ import re
 from collections.abc import Mapping
 from uuid import UUID
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.kernel.errors import InvalidRequest
 
 NAME_MAX = 63
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
-NAME_RULE = Reason(
+NAME_RULE = Message(
     "1 to 63 lower-case letters, digits and hyphens, beginning with a letter and not ending with a hyphen"
 )
 LABEL_KEY = re.compile(r"[a-z0-9A-Z]([-a-zA-Z0-9_./]{0,61}[a-zA-Z0-9])?")

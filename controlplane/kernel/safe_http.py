@@ -12,7 +12,7 @@ from typing import TypedDict
 
 import httpx
 
-from andromede_core.documents.messages import Reason, either
+from andromede_core.documents.messages import Message, either
 
 URL_MAX = 2000
 # IANA assigns IPv6 unicast from this block; the listed networks in it and in IPv4 are special, and not all versions of
@@ -38,15 +38,15 @@ class Pinned(TypedDict):
 def parse_url(text: str, *, schemes: Collection[str] = ("http", "https")) -> httpx.URL:
     """Check and parse a URL without the network; raises ValueError with the reason."""
     if len(text) > URL_MAX:
-        raise ValueError(Reason("the URL is longer than {limit} characters.", limit=URL_MAX))
+        raise ValueError(Message("the URL is longer than {limit} characters.", limit=URL_MAX))
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL as exc:
-        raise ValueError(Reason("it is not a URL.")) from exc
+        raise ValueError(Message("it is not a URL.")) from exc
     if url.scheme not in schemes or not url.host:
-        raise ValueError(Reason("it must begin with {known}.", known=either(*(f"{each}://" for each in schemes))))
+        raise ValueError(Message("it must begin with {known}.", known=either(*(f"{each}://" for each in schemes))))
     if url.userinfo:
-        raise ValueError(Reason("the URL holds a user name or a password."))
+        raise ValueError(Message("the URL holds a user name or a password."))
     return url
 
 
@@ -63,10 +63,10 @@ def addresses(url: httpx.URL, *, private_hosts: Collection[str]) -> list[Address
     except OSError as exc:
         raise Unresolvable(url.host) from exc
     except UnicodeError as exc:
-        raise ValueError(Reason("the name of the server is not a valid one.")) from exc
+        raise ValueError(Message("the name of the server is not a valid one.")) from exc
     found = [ipaddress.ip_address(str(answer[4][0]).partition("%")[0]) for answer in answers]
     if url.host not in private_hosts and not all(map(is_public, found)):
-        raise ValueError(Reason("{host} is not on the public internet.", host=url.host))
+        raise ValueError(Message("{host} is not on the public internet.", host=url.host))
     return found
 
 

@@ -23,7 +23,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.kernel import etags, idempotency
 from controlplane.kernel.errors import BodyTooLarge, CloudError, InvalidRequest, NotFound
 from controlplane.kernel.fields import In
@@ -203,7 +203,7 @@ def _refuse_control_characters(request: Request, path: Mapping[str, str]) -> Non
             raise InvalidPath(part=part)
     for name, texts in request.query_params.lists():
         if any(CONTROL.search(text) for text in texts):
-            raise invalid(name[:80], Reason("it has a control character."))
+            raise invalid(name[:80], Message("it has a control character."))
 
 
 def _refuse_unknown(request: Request, known: Parameters) -> None:
@@ -212,7 +212,7 @@ def _refuse_unknown(request: Request, known: Parameters) -> None:
         if name not in known:
             raise UnknownParameter(field=f"?{name[:80]}", name=name[:80], known=", ".join(known) or "-")
         if len(texts) > 1:
-            raise invalid(name, Reason("it is there more than once."))
+            raise invalid(name, Message("it is there more than once."))
 
 
 def _media_type(request: Request) -> str:

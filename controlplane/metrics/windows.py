@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from andromede_core.documents.messages import Reason, reason_of
+from andromede_core.documents.messages import Message, message_of
 from controlplane.kernel.listing import InvalidParameter, invalid, parse_timestamp
 from controlplane.kernel.query_parameters import MOMENT, Parameter, like
 from controlplane.metrics import tables
@@ -64,11 +64,11 @@ def window_of(query: Mapping[str, str], now: datetime) -> Window:
     until = min(_moment(query, "until") or now, now)
     since = _moment(query, "since") or until - DEFAULT_LENGTH
     if since >= until:
-        raise invalid("since", Reason("it must be earlier than `until`, and than now."))
+        raise invalid("since", Message("it must be earlier than `until`, and than now."))
     longest = tables.tiers()[-1].keep
     if since < now - longest:
         name = "since" if "since" in query else "until"
-        raise invalid(name, Reason("what is older than {days} days is not kept.", days=longest.days))
+        raise invalid(name, Message("what is older than {days} days is not kept.", days=longest.days))
     if "resolution" in query:
         return _checked(_window(since, until, _resolution(query["resolution"])), now)
     usual = (_window(since, until, step) for step in _steps())
@@ -79,7 +79,7 @@ def _moment(query: Mapping[str, str], name: str) -> datetime | None:
     try:
         return parse_timestamp(query[name]) if name in query else None
     except ValueError as exc:
-        raise invalid(name, reason_of(exc)) from exc
+        raise invalid(name, message_of(exc)) from exc
 
 
 def _resolution(text: str) -> timedelta:
@@ -88,7 +88,7 @@ def _resolution(text: str) -> timedelta:
     if not step or step % tables.sampling():
         raise invalid(
             "resolution",
-            Reason(
+            Message(
                 "it must be a multiple of {interval} s, such as 30s, 5m or 1h.", interval=_seconds(tables.sampling())
             ),
         )
@@ -109,7 +109,7 @@ def _window(since: datetime, until: datetime, step: timedelta) -> Window:
 
 def _checked(window: Window, now: datetime) -> Window:
     if window.count > MAX_POINTS:
-        reason = Reason("that would be {count} points, of at most {limit}.", count=window.count, limit=MAX_POINTS)
+        reason = Message("that would be {count} points, of at most {limit}.", count=window.count, limit=MAX_POINTS)
         raise invalid("resolution", reason)
     if not window.is_kept(now):
         raise _too_fine(window)
@@ -118,7 +118,7 @@ def _checked(window: Window, now: datetime) -> Window:
 
 def _too_fine(window: Window) -> InvalidParameter:
     coarser = tables.tiers()[len(window.tiers)]
-    reason = Reason(
+    reason = Message(
         "points of this resolution are stored for {hours} h; request a multiple of {step} s, or a later `since`.",
         hours=int(window.tiers[-1].keep / timedelta(hours=1)),
         step=_seconds(coarser.step),

@@ -26,7 +26,7 @@ from controlplane.placement.errors import SignerSilent
 log = logging.getLogger(__name__)
 
 SIGN = "controlplane.signer.tasks.segment_requested", "signer"
-TELL = "controlplane.reconcilers.tasks.network_peers", "periodic"
+UPDATE_PEERS = "controlplane.reconcilers.tasks.network_peers", "periodic"
 PATIENCE_S = 1.0
 POLL_S = 0.005
 
@@ -64,7 +64,7 @@ def segment_document(port: Port, node: Node) -> bytes:
     if found is None:
         _send(SIGN, [str(place[0]), place[1]])
         found = _await_segment(node, place)
-        _send(TELL, [])
+        _send(UPDATE_PEERS, [])
     return bytes(found.document)
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
@@ -59,17 +59,17 @@ def parse_cidr(cidr: str) -> IPv4Network:
     try:
         subnet = IPv4Network(cidr)
     except ValueError as exc:
-        reason = Reason("write an IPv4 range with its first address, such as 10.0.0.0/24")
+        reason = Message("write an IPv4 range with its first address, such as 10.0.0.0/24")
         raise SubnetInvalid(field="cidr", cidr=cidr[:40], reason=reason) from exc
     shortest, longest = PREFIX_RANGE
     if not shortest <= subnet.prefixlen <= longest:
         raise SubnetInvalid(
             field="cidr",
             cidr=cidr,
-            reason=Reason("its prefix must be /{shortest} to /{longest}", shortest=shortest, longest=longest),
+            reason=Message("its prefix must be /{shortest} to /{longest}", shortest=shortest, longest=longest),
         )
     if not any(subnet.subnet_of(private) for private in PRIVATE):
-        raise SubnetInvalid(field="cidr", cidr=cidr, reason=Reason("it is not within 10/8, 172.16/12 or 192.168/16"))
+        raise SubnetInvalid(field="cidr", cidr=cidr, reason=Message("it is not within 10/8, 172.16/12 or 192.168/16"))
     return subnet
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from django.db import transaction
 
-from andromede_core.documents.messages import Reason, either
+from andromede_core.documents.messages import Message, either
 from controlplane.audit import evidence_log
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
@@ -18,28 +18,30 @@ from controlplane.nodes.errors import (
     NodeOutOfService,
     NodeWrongAdminState,
 )
-from controlplane.nodes.models import DUTY, IN_SERVICE, Inventory, Node, NodeRemoval
+from controlplane.nodes.models import ADMIN_STATE, IN_SERVICE, Inventory, Node, NodeRemoval
 
 # No operation works on a node in these admin states.
 OUT_OF_SERVICE = frozenset({"maintenance", "fenced", "retired"})
 # Operations that would start a guest on a draining node.
-BEGINNINGS = frozenset({"instance.start"})
+START_KINDS = frozenset({"instance.start"})
 
 
-def require_admin_state(node: Node, *duties: str) -> None:
+def require_admin_state(node: Node, *admin_states: str) -> None:
     """Read the node's admin state again. Raises NodeWrongAdminState unless it is one of these."""
-    node.refresh_from_db(fields=["duty", "state"])
-    if node.duty not in duties:
-        raise NodeWrongAdminState(node=node.name, duty=node.duty, wanted=either(*duties))
+    node.refresh_from_db(fields=["admin_state", "state"])
+    if node.admin_state not in admin_states:
+        raise NodeWrongAdminState(node=node.name, duty=node.admin_state, wanted=either(*admin_states))
 
 
 def require_in_service(node: Node, operation: str) -> None:
     """Raise NodeOutOfService if an operation of this kind may not work on the node now."""
-    if node.duty in OUT_OF_SERVICE or (node.duty == "draining" and operation in BEGINNINGS):
-        raise NodeOutOfService(duty=node.duty)
+    if node.admin_state in OUT_OF_SERVICE or (node.admin_state == "draining" and operation in START_KINDS):
+        raise NodeOutOfService(duty=node.admin_state)
 
 
-def admin_state_change(actor: Actor, node: Node, duty: str, *, verb: str, reason: str = "", **facts: object) -> None:
+def admin_state_change(
+    actor: Actor, node: Node, admin_state: str, *, verb: str, reason: str = "", **facts: object
+) -> None:
     """Change the node's admin state, with this audit entry; the same state again changes only the reason.
 
     Inside the caller's transaction.
@@ -47,14 +49,14 @@ def admin_state_change(actor: Actor, node: Node, duty: str, *, verb: str, reason
     Raises:
         IllegalTransition, StateConflict.
     """
-    told: dict[str, object] = {"reason": reason, **facts} if reason else facts
-    if node.duty == duty:
-        Node.objects.filter(pk=node.pk).update(duty_reason=reason[:200], updated_at=clock.now())
-        node.duty_reason = reason[:200]
+    entry_facts: dict[str, object] = {"reason": reason, **facts} if reason else facts
+    if node.admin_state == admin_state:
+        Node.objects.filter(pk=node.pk).update(admin_state_reason=reason[:200], updated_at=clock.now())
+        node.admin_state_reason = reason[:200]
     else:
-        move(node, DUTY, duty, duty_reason=reason[:200], duty_since=clock.now())
-    node.is_cordoned = duty != IN_SERVICE
-    record(actor, verb, node.pk, project_id=None, name=node.name, zone=node.zone_id, **told)
+        move(node, ADMIN_STATE, admin_state, admin_state_reason=reason[:200], admin_state_since=clock.now())
+    node.is_cordoned = admin_state != IN_SERVICE
+    record(actor, verb, node.pk, project_id=None, name=node.name, zone=node.zone_id, **entry_facts)
 
 
 @transaction.atomic
@@ -94,7 +96,7 @@ def node_retire(actor: Actor, node: Node, *, reason: str) -> None:
     if used.vcpus_used or used.memory_mib_used or used.disk_gib_used:
         raise NodeNotRetirable(
             node=node.name,
-            reason=Reason(
+            reason=Message(
                 "{vcpus} vCPUs, {memory_mib} MiB and {disk_gib} GiB are allocated there",
                 vcpus=used.vcpus_used,
                 memory_mib=used.memory_mib_used,
@@ -116,10 +118,10 @@ def mark_fenced(actor: Actor, node: Node, *, proof: Mapping[str, object]) -> Non
     actor.may_operate()
     require_admin_state(node, IN_SERVICE, "cordoned", "draining", "maintenance")
     if not proof:
-        raise NodeNotFenceable(node=node.name, reason=Reason("nothing proves that it is off"))
+        raise NodeNotFenceable(node=node.name, reason=Message("nothing proves that it is off"))
     if Node.objects.select_for_update(no_key=True).get(pk=node.pk).state != "unreachable":
-        raise NodeNotFenceable(node=node.name, reason=Reason("it is reachable"))
+        raise NodeNotFenceable(node=node.name, reason=Message("it is reachable"))
     Node.objects.filter(pk=node.pk).update(fenced_by=dict(proof))
     admin_state_change(actor, node, "fenced", verb="node.fence", reason=str(proof.get("reason", "")), proof=dict(proof))
-    said = {"incident": "node-fenced", "node": str(node.pk), "zone": node.zone_id, "proof": dict(proof)}
-    evidence_log.append("incident", said)
+    document = {"incident": "node-fenced", "node": str(node.pk), "zone": node.zone_id, "proof": dict(proof)}
+    evidence_log.append("incident", document)

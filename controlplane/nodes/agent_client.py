@@ -23,7 +23,7 @@ from opentelemetry.trace import SpanKind
 
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.kernel.db import forbid_transaction
 from controlplane.kernel.errors import CloudError
 from controlplane.nodes import agent_call_metrics, channels
@@ -59,11 +59,11 @@ class CallAuthorization:
     decision_id: UUID
     jti: UUID | None = None
     permit: bytes = b""
-    cosignature: bytes = b""
+    sentinel_signature: bytes = b""
     policies: bytes = b""
 
     def as_message(self) -> pb.Permit:
-        return pb.Permit(document=self.permit, cosignature=self.cosignature, policies=self.policies)
+        return pb.Permit(document=self.permit, cosignature=self.sentinel_signature, policies=self.policies)
 
 
 _abandoned_node: ContextVar[UUID | None] = ContextVar("given_up", default=None)
@@ -183,10 +183,10 @@ def translate_error(exc: grpc.RpcError) -> NodeUnreachable | NodeFailed | NodeRe
     if status is grpc.StatusCode.UNIMPLEMENTED:
         return NodeOutdated(**facts)
     if status is grpc.StatusCode.RESOURCE_EXHAUSTED and TOO_LARGE in (exc.details() or ""):
-        return NodeRefused(reason=Reason("the message to it or from it is too large."), **facts)
+        return NodeRefused(reason=Message("the message to it or from it is too large."), **facts)
     if status in FAILED:
-        return NodeFailed(reason=Reason("its agent had an internal error."), **facts)
-    return NodeRefused(reason=Reason("its agent does not accept the call."), **facts)
+        return NodeFailed(reason=Message("its agent had an internal error."), **facts)
+    return NodeRefused(reason=Message("its agent does not accept the call."), **facts)
 
 
 def subject(resource_id: UUID, generation: int) -> pb.Subject:
@@ -208,13 +208,19 @@ def ensure_trust(stub: AgentStub, node: Node, request: pb.EnsureTrustRequest) ->
     return reply
 
 
-def _sends(grant: CallAuthorization, *, file: Path | None, **_: object) -> bool:
+def _sends(authorization: CallAuthorization, *, file: Path | None, **_: object) -> bool:
     return file is not None
 
 
 @_rpc(is_transfer=_sends)
 def ensure_image(
-    stub: AgentStub, grant: CallAuthorization, *, sha256: str, size_bytes: int, image_format: str, file: Path | None
+    stub: AgentStub,
+    authorization: CallAuthorization,
+    *,
+    sha256: str,
+    size_bytes: int,
+    image_format: str,
+    file: Path | None,
 ) -> pb.ImageState:
     """Send the image unless the node has it. Takes as long as the transfer takes.
 
@@ -228,7 +234,7 @@ def ensure_image(
         sha256=sha256,
         size_bytes=size_bytes,
         format=f"IMAGE_FORMAT_{image_format.upper()}",
-        permit=grant.as_message(),
+        permit=authorization.as_message(),
     )
     problems: list[OSError] = []
     terms = _terms(IMAGE_TIMEOUT_S if file is not None else IMAGE_LOOK_S)
@@ -263,22 +269,22 @@ def remove_image(stub: AgentStub, node: Node, *, sha256: str) -> None:
     stub.RemoveImage(pb.RemoveImageRequest(sha256=sha256), **_terms())
 
 
-def _copies_image(grant: CallAuthorization, request: pb.EnsureVolumeRequest) -> bool:
+def _copies_image(authorization: CallAuthorization, request: pb.EnsureVolumeRequest) -> bool:
     """Tell if the disk is a whole copy of its image, as in a pool."""
     return bool(request.pool and request.image_sha256)
 
 
 @_rpc(is_transfer=_copies_image)
-def ensure_volume(stub: AgentStub, grant: CallAuthorization, request: pb.EnsureVolumeRequest) -> pb.VolumeState:
-    request.permit.CopyFrom(grant.as_message())
-    timeout_s = IMAGE_TIMEOUT_S if _copies_image(grant, request) else None
+def ensure_volume(stub: AgentStub, authorization: CallAuthorization, request: pb.EnsureVolumeRequest) -> pb.VolumeState:
+    request.permit.CopyFrom(authorization.as_message())
+    timeout_s = IMAGE_TIMEOUT_S if _copies_image(authorization, request) else None
     reply: pb.VolumeState = stub.EnsureVolume(request, **_terms(timeout_s))
     return reply
 
 
 @_rpc()
-def ensure_port(stub: AgentStub, grant: CallAuthorization, request: pb.EnsurePortRequest) -> pb.PortState:
-    request.permit.CopyFrom(grant.as_message())
+def ensure_port(stub: AgentStub, authorization: CallAuthorization, request: pb.EnsurePortRequest) -> pb.PortState:
+    request.permit.CopyFrom(authorization.as_message())
     reply: pb.PortState = stub.EnsurePort(request, **_terms())
     return reply
 
@@ -291,35 +297,39 @@ def ensure_network(stub: AgentStub, node: Node, segment: bytes) -> pb.NetworkSta
 
 
 @_rpc()
-def ensure_instance(stub: AgentStub, grant: CallAuthorization, request: pb.EnsureInstanceRequest) -> pb.InstanceState:
-    if grant.permit:
-        request.permit.CopyFrom(grant.as_message())
+def ensure_instance(
+    stub: AgentStub, authorization: CallAuthorization, request: pb.EnsureInstanceRequest
+) -> pb.InstanceState:
+    if authorization.permit:
+        request.permit.CopyFrom(authorization.as_message())
     reply: pb.InstanceState = stub.EnsureInstance(request, **_terms())
     return reply
 
 
 @_rpc()
-def ensure_arrival(stub: AgentStub, grant: CallAuthorization, request: pb.EnsureArrivalRequest) -> pb.ArrivalState:
-    request.instance.permit.CopyFrom(grant.as_message())
+def ensure_arrival(
+    stub: AgentStub, authorization: CallAuthorization, request: pb.EnsureArrivalRequest
+) -> pb.ArrivalState:
+    request.instance.permit.CopyFrom(authorization.as_message())
     reply: pb.ArrivalState = stub.EnsureArrival(request, **_terms())
     return reply
 
 
 @_rpc()
 def ensure_departure(
-    stub: AgentStub, grant: CallAuthorization, request: pb.EnsureDepartureRequest
+    stub: AgentStub, authorization: CallAuthorization, request: pb.EnsureDepartureRequest
 ) -> pb.DepartureState:
     """Begin the outgoing migration, or return its progress."""
-    request.permit.CopyFrom(grant.as_message())
+    request.permit.CopyFrom(authorization.as_message())
     reply: pb.DepartureState = stub.EnsureDeparture(request, **_terms())
     return reply
 
 
 @_rpc()
 def ensure_attachment(
-    stub: AgentStub, grant: CallAuthorization, request: pb.EnsureAttachmentRequest
+    stub: AgentStub, authorization: CallAuthorization, request: pb.EnsureAttachmentRequest
 ) -> pb.AttachmentState:
-    request.permit.CopyFrom(grant.as_message())
+    request.permit.CopyFrom(authorization.as_message())
     reply: pb.AttachmentState = stub.EnsureAttachment(request, **_terms())
     return reply
 

@@ -11,14 +11,14 @@ DISPLAY_STATES = (
     "retired",
 )
 # A missing heartbeat is expected in these states.
-SILENT_BY_DUTY = frozenset({"maintenance", "fenced", "retired"})
+UNREACHABLE_AS_EXPECTED = frozenset({"maintenance", "fenced", "retired"})
 
 
-def display_state(state: str, duty: str) -> str:
-    """Return one of LIFE: the more important of the two.
+def display_state(state: str, admin_state: str) -> str:
+    """Return one of DISPLAY_STATES: the more important of the two.
 
     A node that becomes unreachable while it drains is unreachable first of all; one in maintenance may be switched off.
     """
-    if duty in SILENT_BY_DUTY or state == "ready":
-        return "ready" if duty == "in-service" else duty
+    if admin_state in UNREACHABLE_AS_EXPECTED or state == "ready":
+        return "ready" if admin_state == "in-service" else admin_state
     return state

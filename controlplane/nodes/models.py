@@ -14,7 +14,7 @@ from controlplane.kernel.states import machine
 
 IPV4 = re.compile(r"(\d{1,3}\.){3}\d{1,3}")
 NODE = machine("node", {"enrolled": "ready unreachable", "ready": "unreachable", "unreachable": "ready"})
-DUTY = machine(
+ADMIN_STATE = machine(
     "node-duty",
     {
         "in-service": "cordoned draining maintenance fenced retired",
@@ -24,7 +24,7 @@ DUTY = machine(
         "fenced": "maintenance retired",
         "retired": "",
     },
-    field="duty",
+    field="admin_state",
 )
 IN_SERVICE = "in-service"
 
@@ -32,8 +32,8 @@ IN_SERVICE = "in-service"
 class Node(BaseModel):
     """A bare-metal server with an agent. Its certificate has its zone too, which never changes.
 
-    `state` follows its heartbeats, `duty` is the admin state that an operator sets: nodes/display_state.py
-    combines both into the display state.
+    `state` follows its heartbeats, `admin_state` is set by an operator: nodes/display_state.py combines both into the
+    display state.
 
     | state       | means |
     |-------------|-------|
@@ -41,7 +41,7 @@ class Node(BaseModel):
     | ready       | its heartbeats arrive |
     | unreachable | no heartbeat for settings.NODE_UNREACHABLE_AFTER_S |
 
-    | duty        | means |
+    | admin_state | means |
     |-------------|-------|
     | in-service  | takes guests |
     | cordoned    | takes no new guests; its guests stay and run |
@@ -50,8 +50,9 @@ class Node(BaseModel):
     | fenced      | `fenced_by` proves that it does nothing any more |
     | retired     | for good: it is empty, and permits for it are void |
 
-    `duty_reason`, `duty_since`: why and since when it has that admin state. `is_cordoned`: it takes no new guests.
-    `underlay_ip`: where other nodes send it the frames of tenants' networks, if that is not the host of its address.
+    `admin_state_reason`, `admin_state_since`: why and since when it has that admin state. `is_cordoned`: it takes no
+    new guests. `underlay_ip`: where other nodes send it the frames of tenants' networks, if that is not the host of its
+    address.
 
     `public_key` (base64 of its SubjectPublicKeyInfo) is of its certificate: with it the node signs receipts and
     inventories; `inventoried_at` is the time of the last valid inventory. Its last reported trust documents:
@@ -62,7 +63,7 @@ class Node(BaseModel):
 
     `leased_until`: no node lease that was ever sent to it lasts longer. `fences_within_s`: so long after the end of its
     lease no guest runs on it any more, by its last report; None: it does not fence itself. That report is of
-    `lease_said_at_ms` milliseconds after its boot `lease_boot_id`.
+    `lease_reported_at_ms` milliseconds after its boot `lease_boot_id`.
     """
 
     name = models.CharField(max_length=63)
@@ -70,12 +71,12 @@ class Node(BaseModel):
     address = models.CharField(max_length=255)
     underlay_ip = models.GenericIPAddressField(protocol="IPv4", null=True)
     state = models.CharField(max_length=16, default=NODE.initial)
-    duty = models.CharField(max_length=16, default=DUTY.initial)
-    duty_reason = models.CharField(max_length=200, blank=True)
-    duty_since = models.DateTimeField(default=clock.now)
+    admin_state = models.CharField(max_length=16, default=ADMIN_STATE.initial, db_column="duty")
+    admin_state_reason = models.CharField(max_length=200, blank=True, db_column="duty_reason")
+    admin_state_since = models.DateTimeField(default=clock.now, db_column="duty_since")
     fenced_by = models.JSONField(null=True)
     is_cordoned = models.GeneratedField(
-        expression=ExpressionWrapper(~Q(duty=IN_SERVICE), output_field=models.BooleanField()),
+        expression=ExpressionWrapper(~Q(admin_state=IN_SERVICE), output_field=models.BooleanField()),
         output_field=models.BooleanField(),
         db_persist=True,
     )
@@ -104,15 +105,15 @@ class Node(BaseModel):
     leased_until = models.DateTimeField(null=True)
     fences_within_s = models.PositiveIntegerField(null=True)
     lease_boot_id = models.CharField(max_length=64, blank=True, default="", db_default="")
-    lease_said_at_ms = models.PositiveBigIntegerField(default=0, db_default=0)
+    lease_reported_at_ms = models.PositiveBigIntegerField(default=0, db_default=0, db_column="lease_said_at_ms")
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["name"], condition=~Q(duty="retired"), name="nodes_node_name_taken"),
+            models.UniqueConstraint(fields=["name"], condition=~Q(admin_state="retired"), name="nodes_node_name_taken"),
             models.CheckConstraint(condition=Q(state__in=NODE.moves), name="nodes_node_state"),
-            models.CheckConstraint(condition=Q(duty__in=DUTY.moves), name="nodes_node_duty"),
+            models.CheckConstraint(condition=Q(admin_state__in=ADMIN_STATE.moves), name="nodes_node_duty"),
             models.CheckConstraint(
-                condition=~Q(duty="fenced") | Q(fenced_by__isnull=False), name="nodes_node_fenced_with_evidence"
+                condition=~Q(admin_state="fenced") | Q(fenced_by__isnull=False), name="nodes_node_fenced_with_evidence"
             ),
         ]
 
@@ -282,15 +283,15 @@ class FenceEvidence(BaseModel):
 class Bmc(BaseModel):
     """The management controller of a node, which switches the node off by Redfish.
 
-    `address`: IP and port. `certificate_sha256`: of its certificate, the only one that is trusted. `sealed_password`:
-    kernel/encryption.py, for the row's id. `system_id`: the node among its systems; empty: the only one. `checked_at`,
-    `problem`: time and error of the last request.
+    `address`: IP and port. `certificate_sha256`: of its certificate, the only one that is trusted.
+    `encrypted_password`: kernel/encryption.py, for the row's id. `system_id`: the node among its systems; empty: the
+    only one. `checked_at`, `problem`: time and error of the last request.
     """
 
     node = models.OneToOneField(Node, models.CASCADE, related_name="bmc")
     address = models.CharField(max_length=64)
     username = models.CharField(max_length=63)
-    sealed_password = models.BinaryField()
+    encrypted_password = models.BinaryField(db_column="sealed_password")
     certificate_sha256 = models.CharField(max_length=64)
     system_id = models.CharField(max_length=64, blank=True)
     checked_at = models.DateTimeField(null=True)
@@ -498,7 +499,7 @@ ORPHAN_LIVE = ("found", "quarantined", "released")
 ORPHANS_ON_NODES = ("domain", "volume", "image", "file", "port", "attachment")
 ORPHANS_IN_ROWS = ("allocation", "address")
 ORPHAN_KINDS = (*ORPHANS_ON_NODES, *ORPHANS_IN_ROWS)
-WISHES = ("", "release", "discard")
+REQUESTED_ACTIONS = ("", "release", "discard")
 
 
 class Orphan(BaseModel):
@@ -513,8 +514,8 @@ class Orphan(BaseModel):
     | gone        | it disappeared without a decision, or a row expects it by now |
 
     `name`: its name on the node; of a row, its id. `resource_id`: its id, if it were a resource of the platform.
-    `facts`: the observations. `wished`: an operator's decision that is not carried out yet, `reason` its reason,
-    `generation` how often it changed. `problem`: the error of the next step.
+    `facts`: the observations. `requested_action`: an operator's decision that is not carried out yet, `reason` its
+    reason, `generation` how often it changed. `problem`: the error of the next step.
     """
 
     node = models.ForeignKey(Node, models.PROTECT, null=True)
@@ -524,7 +525,7 @@ class Orphan(BaseModel):
     size_bytes = models.PositiveBigIntegerField(null=True)
     facts = models.JSONField(default=dict)
     state = models.CharField(max_length=16, default=ORPHAN.initial)
-    wished = models.CharField(max_length=8, blank=True)
+    requested_action = models.CharField(max_length=8, blank=True, db_column="wished")
     reason = models.CharField(max_length=200, blank=True)
     generation = models.PositiveBigIntegerField(default=1)
     problem = models.CharField(max_length=300, blank=True)
@@ -544,7 +545,7 @@ class Orphan(BaseModel):
             ),
             models.CheckConstraint(condition=Q(state__in=ORPHAN.moves), name="nodes_orphan_state"),
             models.CheckConstraint(condition=Q(kind__in=ORPHAN_KINDS), name="nodes_orphan_kind"),
-            models.CheckConstraint(condition=Q(wished__in=WISHES), name="nodes_orphan_wish"),
+            models.CheckConstraint(condition=Q(requested_action__in=REQUESTED_ACTIONS), name="nodes_orphan_wish"),
             models.CheckConstraint(condition=Q(kind="address") | Q(node__isnull=False), name="nodes_orphan_has_node"),
             models.CheckConstraint(
                 condition=Q(state__in=ORPHAN_LIVE) | Q(ended_at__isnull=False), name="nodes_orphan_ended_has_time"

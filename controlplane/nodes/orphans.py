@@ -73,7 +73,7 @@ def orphan_release(actor: Actor, orphan: Orphan, *, reason: str) -> Orphan:
     return _decide(actor, orphan, "release", reason=reason, among=("found", "quarantined"))
 
 
-def _decide(actor: Actor, orphan: Orphan, wish: str, *, reason: str, among: tuple[str, ...]) -> Orphan:
+def _decide(actor: Actor, orphan: Orphan, action: str, *, reason: str, among: tuple[str, ...]) -> Orphan:
     """Record the decision. Idempotent; the opposite decision replaces one that is not carried out yet."""
     actor.may_operate()
     who = actor.user_id or actor.credential_id
@@ -82,27 +82,27 @@ def _decide(actor: Actor, orphan: Orphan, wish: str, *, reason: str, among: tupl
     orphan.refresh_from_db(from_queryset=Orphan.objects.select_for_update(of=("self",)).select_related("node"))
     if orphan.state not in among:
         raise OrphanWrongState(state=orphan.state, wanted=either(*among))
-    if orphan.wished == wish:
+    if orphan.requested_action == action:
         return orphan
     Orphan.objects.filter(pk=orphan.pk).update(
-        wished=wish,
+        requested_action=action,
         reason=reason[:200],
         problem="",
         decided_by=who,
         generation=F("generation") + 1,
         updated_at=clock.now(),
     )
-    orphan.refresh_from_db(fields=["wished", "reason", "problem", "decided_by", "generation", "updated_at"])
-    record_change(actor, orphan, wish, reason=reason)
+    orphan.refresh_from_db(fields=["requested_action", "reason", "problem", "decided_by", "generation", "updated_at"])
+    record_change(actor, orphan, action, reason=reason)
     transaction.on_commit(wake_reconciler, robust=True)
     return orphan
 
 
 def record_change(actor: Actor, orphan: Orphan, verb: str, **facts: object) -> None:
     """Write audit and event. Inside the caller's transaction."""
-    told: dict[str, object] = {"what": orphan.kind, "size_bytes": orphan.size_bytes, **facts}
+    entry_facts: dict[str, object] = {"what": orphan.kind, "size_bytes": orphan.size_bytes, **facts}
     node = orphan.node.name if orphan.node is not None else None
-    record(actor, f"orphan.{verb}", orphan.pk, project_id=None, name=orphan.name, node=node, **told)
+    record(actor, f"orphan.{verb}", orphan.pk, project_id=None, name=orphan.name, node=node, **entry_facts)
 
 
 def wake_reconciler() -> None:

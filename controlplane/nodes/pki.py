@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.kernel import clock, key_files
 from controlplane.nodes.errors import CertificateRequestInvalid, KeyMissing
 
@@ -131,11 +131,11 @@ def _requested_key(request_pem: bytes) -> ec.EllipticCurvePublicKey:
         is_signed = request.is_signature_valid
         key = request.public_key()
     except (ValueError, InvalidSignature) as exc:
-        raise CertificateRequestInvalid(field="csr", reason=Reason("it is not a PEM certificate request")) from exc
+        raise CertificateRequestInvalid(field="csr", reason=Message("it is not a PEM certificate request")) from exc
     if not is_signed:
-        raise CertificateRequestInvalid(field="csr", reason=Reason("its signature is broken"))
+        raise CertificateRequestInvalid(field="csr", reason=Message("its signature is broken"))
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise CertificateRequestInvalid(field="csr", reason=Reason("its key is not ECDSA P-256"))
+        raise CertificateRequestInvalid(field="csr", reason=Message("its key is not ECDSA P-256"))
     return key
 
 
@@ -156,12 +156,12 @@ def _authority(folder: Path, ca_key: bytes | None) -> _Authority:
         certificate = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
         key = load_pem_private_key(ca_key or (folder / "ca.key").read_bytes(), password=None)
     except OSError as exc:
-        reason = Reason("{path} cannot be read: {error}", path=exc.filename, error=exc.strerror)
+        reason = Message("{path} cannot be read: {error}", path=exc.filename, error=exc.strerror)
         raise KeyMissing(reason=reason) from exc
     except (ValueError, TypeError) as exc:
-        raise KeyMissing(reason=Reason("the authority's key is not an unencrypted private key in PEM")) from exc
+        raise KeyMissing(reason=Message("the authority's key is not an unencrypted private key in PEM")) from exc
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
-        raise KeyMissing(reason=Reason("the key does not match ca.crt"))
+        raise KeyMissing(reason=Message("the key does not match ca.crt"))
     return _Authority(certificate, key)
 
 

@@ -27,32 +27,38 @@ class ReportedPool:
     size_gib: int
 
 
-def record_pools(node: Node, told: Sequence[ReportedPool]) -> list[str]:
+def record_pools(node: Node, reported: Sequence[ReportedPool]) -> list[str]:
     """Return the traits of the pools that the node has.
 
     A pool that differs from the zone's pool of that name is an incident, and does not count: a volume created there
     would be on no other node.
     """
-    if not told:
+    if not reported:
         return []
-    known = {pool.name: pool for pool in Pool.objects.filter(zone=node.zone_id, name__in=[each.name for each in told])}
-    pools = [(each, known.get(each.name) or _found(node, each)) for each in told]
+    known = {
+        pool.name: pool for pool in Pool.objects.filter(zone=node.zone_id, name__in=[each.name for each in reported])
+    }
+    pools = [(each, known.get(each.name) or _found(node, each)) for each in reported]
     same = [pool for each, pool in pools if pool is not None and (pool.uuid, pool.path) == (each.uuid, each.path)]
     shrunk = [pool.name for each, pool in pools if pool in same and not _keep_size(pool, each.size_gib)]
     _settle(node, MISMATCH, [each for each, pool in pools if pool not in same])
-    _settle(node, SHRUNK, [each for each in told if each.name in shrunk])
+    _settle(node, SHRUNK, [each for each in reported if each.name in shrunk])
     return sorted(pool.trait for pool in same if pool is not None)
 
 
-def _found(node: Node, told: ReportedPool) -> Pool | None:
+def _found(node: Node, reported: ReportedPool) -> Pool | None:
     """Create the pool from the zone's first report. None: the report differs from the known pool."""
     try:
         with transaction.atomic():
             pool = Pool.objects.create(
-                name=told.name, zone_id=node.zone_id, uuid=told.uuid, path=told.path, capacity_gib=told.size_gib
+                name=reported.name,
+                zone_id=node.zone_id,
+                uuid=reported.uuid,
+                path=reported.path,
+                capacity_gib=reported.size_gib,
             )
     except IntegrityError:
-        return Pool.objects.filter(zone=node.zone_id, name=told.name).first()
+        return Pool.objects.filter(zone=node.zone_id, name=reported.name).first()
     log.info("node %s tells of the pool %s of zone %s", node.name, pool.name, node.zone_id)
     return pool
 
@@ -107,7 +113,7 @@ def pool_coverage(pools: Sequence[Pool], users: Mapping[UUID, set[UUID]]) -> dic
     mismatched = set(open_ones.values_list("node_id", "name"))
     wanted = {node for node, _ in mismatched}.union(*users.values())
     near = Q(zone__in=zones, traits__overlap=[pool.trait for pool in pools]) | Q(pk__in=wanted)
-    nodes = list(Node.objects.filter(near).exclude(duty="retired").order_by("name"))
+    nodes = list(Node.objects.filter(near).exclude(admin_state="retired").order_by("name"))
     found: dict[UUID, PoolCoverage] = {}
     for pool in pools:
         standing = found[pool.pk] = PoolCoverage([], [])

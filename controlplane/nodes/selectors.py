@@ -33,7 +33,9 @@ def node_get(actor: Actor, ref: str) -> Node:
         RoleNeeded, NodeNotFound.
     """
     rows = nodes(actor)
-    found = by_ref(rows.exclude(duty="retired"), ref) or by_ref(rows.filter(duty="retired").order_by("-pk"), ref)
+    found = by_ref(rows.exclude(admin_state="retired"), ref) or by_ref(
+        rows.filter(admin_state="retired").order_by("-pk"), ref
+    )
     if found is None:
         raise NodeNotFound(name=ref)
     return found

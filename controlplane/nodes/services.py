@@ -143,11 +143,11 @@ def _resize(node: Node, vcpus: int, memory_mib: int, disk_gib: int) -> None:
 
 def _lease_fields(report: NodeReport) -> dict[str, object]:
     """Return the lease fields, unless newer ones are recorded: two watchers may write for some seconds."""
-    said: dict[str, object] = {"fences_within_s": report.fences_within_s, "lease_said_at_ms": report.said_at_ms}
+    fields: dict[str, object] = {"fences_within_s": report.fences_within_s, "lease_reported_at_ms": report.said_at_ms}
     if report.said_at_ms:
-        is_older = Q(lease_boot_id=report.boot_id, lease_said_at_ms__gt=report.said_at_ms)
-        said = {name: Case(When(is_older, then=F(name)), default=Value(value)) for name, value in said.items()}
-    return {**said, "lease_boot_id": report.boot_id}
+        is_older = Q(lease_boot_id=report.boot_id, lease_reported_at_ms__gt=report.said_at_ms)
+        fields = {name: Case(When(is_older, then=F(name)), default=Value(value)) for name, value in fields.items()}
+    return {**fields, "lease_boot_id": report.boot_id}
 
 
 def _leased(now: datetime, lease_s: int) -> dict[str, object]:
@@ -203,10 +203,10 @@ def record_alive(alive: Collection[UUID], leases: Mapping[UUID, LeaseReport], *,
         now,
         now + timedelta(seconds=lease_s),
         [node_id for node_id, _ in rows],
-        [news.fences_within_s if news else None for _, news in rows],
-        [news is not None and news.is_leased for _, news in rows],
-        [news.boot_id if news else "" for _, news in rows],
-        [news.said_at_ms if news else 0 for _, news in rows],
+        [report.fences_within_s if report else None for _, report in rows],
+        [report is not None and report.is_leased for _, report in rows],
+        [report.boot_id if report else "" for _, report in rows],
+        [report.said_at_ms if report else 0 for _, report in rows],
         [node_id for node_id, _ in rows],
     ]
     with preparing_cursor() as cursor:
@@ -232,8 +232,8 @@ def _reconcile_problems(node: Node, problems: Mapping[str, str], others: Mapping
     all_kinds = {**problems, **others}
     incidents.reconcile(node, {kind: [problem] if problem else [] for kind, problem in all_kinds.items()})
     reason = next((CORDONED_BY[kind] for kind, problem in problems.items() if problem), "")
-    is_ours = node.duty == "cordoned" and node.duty_reason in CORDONED_BY.values()
-    if reason and (not node.is_cordoned or (is_ours and node.duty_reason != reason)):
+    is_ours = node.admin_state == "cordoned" and node.admin_state_reason in CORDONED_BY.values()
+    if reason and (not node.is_cordoned or (is_ours and node.admin_state_reason != reason)):
         node_cordon(SYSTEM, node, reason=reason)
     elif is_ours and not reason:
         node_uncordon(SYSTEM, node)
@@ -242,7 +242,7 @@ def _reconcile_problems(node: Node, problems: Mapping[str, str], others: Mapping
 def mark_unreachable() -> int:
     """Set nodes to unreachable after NODE_UNREACHABLE_AFTER_S without a heartbeat. Returns how many."""
     silent_since = clock.now() - timedelta(seconds=settings.NODE_UNREACHABLE_AFTER_S)
-    silent = Node.objects.filter(Q(last_heartbeat_at__lt=silent_since), ~Q(duty="retired"), state="ready")
+    silent = Node.objects.filter(Q(last_heartbeat_at__lt=silent_since), ~Q(admin_state="retired"), state="ready")
     return sum(_mark_unreachable(silent, node) for node in silent)
 
 

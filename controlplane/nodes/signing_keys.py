@@ -12,7 +12,7 @@ from textwrap import wrap
 
 from django.conf import settings
 
-from andromede_core.documents.messages import Reason, reason_of
+from andromede_core.documents.messages import Message, message_of
 from andromede_core.documents.signed import Signed, sign
 from andromede_core.permits.sentinel_signature import SentinelDemand
 from andromede_core.permits.trust_documents import ANY, DenyList, Key, Keyset, Use
@@ -102,7 +102,7 @@ def load(path: Path, role: str) -> SigningKey:
     try:
         return SigningKey(role, signing_keys.read_private_key(path))
     except signing_keys.BadKey as exc:
-        raise KeyMissing(reason=reason_of(exc)) from exc
+        raise KeyMissing(reason=message_of(exc)) from exc
 
 
 def public_keys(folder: Path, role: str) -> dict[str, str]:
@@ -116,7 +116,7 @@ def public_keys(folder: Path, role: str) -> dict[str, str]:
         try:
             public_key = signing_keys.read_public_key(path.read_text())
         except signing_keys.BadKey as exc:
-            raise KeyMissing(reason=Reason("the key in {path} {error}", path=path, error=reason_of(exc))) from exc
+            raise KeyMissing(reason=Message("the key in {path} {error}", path=path, error=message_of(exc))) from exc
         found[key_id(role, public_key)] = public_key
     return found
 

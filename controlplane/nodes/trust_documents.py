@@ -240,8 +240,8 @@ def pending_update(node: Node) -> pb.EnsureTrustRequest | None:
     ]
     if found.get(DENY, NONE).number not in (0, node.deny_version):  # it may have a later one that a thief has signed
         wanted.append(DENY)
-    floor, heard_at = found.get(FLOOR, NONE), node.floor_issued_at or NONE.signed_at
-    if floor.number > node.facts_epoch or (floor.number == node.facts_epoch and floor.signed_at > heard_at):
+    floor, received_at = found.get(FLOOR, NONE), node.floor_issued_at or NONE.signed_at
+    if floor.number > node.facts_epoch or (floor.number == node.facts_epoch and floor.signed_at > received_at):
         wanted += [FLOOR, FACTS]
     if not wanted:
         return None
@@ -250,7 +250,7 @@ def pending_update(node: Node) -> pb.EnsureTrustRequest | None:
 
 def record_trust_state(node: Node, state: pb.TrustState) -> None:
     """Store the trust state of a heartbeat, which rarely changes."""
-    said = {
+    document = {
         "keyset_version": state.keyset_version,
         "charter_version": state.charter_version,
         "deny_version": state.deny_version,
@@ -258,10 +258,10 @@ def record_trust_state(node: Node, state: pb.TrustState) -> None:
         "is_clock_kept": state.is_clock_kept,
         "floor_issued_at": datetime.fromtimestamp(state.floor_issued_at_unix_ms / 1000, UTC),
     }
-    news = {name: value for name, value in said.items() if getattr(node, name) != value}
-    if news:
-        Node.objects.filter(pk=node.pk).update(**news)
-        for name, value in news.items():
+    changes = {name: value for name, value in document.items() if getattr(node, name) != value}
+    if changes:
+        Node.objects.filter(pk=node.pk).update(**changes)
+        for name, value in changes.items():
             setattr(node, name, value)
 
 

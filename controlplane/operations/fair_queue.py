@@ -31,18 +31,18 @@ IMPORTS_LOCK = 0x1A2E_0001
 
 LIVE = "state IN ('pending', 'running', 'undoing')"
 IS_DUE = (
-    f"{LIVE} AND lane = %(lane)s AND due_at <= %(now)s AND (lease_expires_at IS NULL OR lease_expires_at < %(now)s)"
+    f"{LIVE} AND lane = %(queue)s AND due_at <= %(now)s AND (lease_expires_at IS NULL OR lease_expires_at < %(now)s)"
 )
 # Projects with live operations, found by a walk along the index operations_by_turn, with NULL last for operations of no
 # project; for each, the operation that is due longest. This costs a few reads of the index per project, however many
 # operations wait.
 NEXT = f"""
 WITH RECURSIVE project (id) AS (
-    (SELECT project_id FROM operations_operation WHERE {LIVE} AND lane = %(lane)s AND project_id IS NOT NULL
+    (SELECT project_id FROM operations_operation WHERE {LIVE} AND lane = %(queue)s AND project_id IS NOT NULL
      ORDER BY project_id LIMIT 1)
     UNION ALL
     SELECT (SELECT o.project_id FROM operations_operation o
-            WHERE {LIVE} AND lane = %(lane)s AND o.project_id > project.id ORDER BY o.project_id LIMIT 1)
+            WHERE {LIVE} AND lane = %(queue)s AND o.project_id > project.id ORDER BY o.project_id LIMIT 1)
     FROM project WHERE project.id IS NOT NULL
 ), party (id) AS (SELECT id FROM project WHERE id IS NOT NULL UNION ALL SELECT NULL)
 SELECT head.id, coalesce(party.id, %(nobody)s) FROM party
@@ -60,20 +60,20 @@ ORDER BY coalesce(hand.operations, 0), head.due_at LIMIT 1
 RUNNING_IMPORTS = f"""
 SELECT coalesce(o.project_id, %(nobody)s), p.organization_id FROM operations_operation o
 LEFT JOIN identity_project p ON p.id = o.project_id
-WHERE o.{LIVE} AND o.lane = %(lane)s AND o.lease_expires_at >= %(now)s
+WHERE o.{LIVE} AND o.lane = %(queue)s AND o.lease_expires_at >= %(now)s
 """
 
 _lock = threading.Lock()
-_in_hand: dict[str, Counter[UUID]] = {lane: Counter() for lane in QUEUES}
+_in_hand: dict[str, Counter[UUID]] = {queue: Counter() for queue in QUEUES}
 
 
 @contextmanager
-def next_operation(lane: str) -> Iterator[Operation | None]:
+def next_operation(queue: str) -> Iterator[Operation | None]:
     """Yield the next operation, leased to this thread until the end of the block; None: no due operation may begin
     now.
     """
     for _ in range(TAKES_AT_ONCE):
-        found = _lease(lane)
+        found = _lease(queue)
         if found is None:
             break
         operation_id, party, token = found
@@ -84,11 +84,11 @@ def next_operation(lane: str) -> Iterator[Operation | None]:
                 return
         finally:
             with _lock:
-                _in_hand[lane] -= Counter([party])
+                _in_hand[queue] -= Counter([party])
     yield None
 
 
-def _lease(lane: str) -> tuple[UUID, UUID, UUID] | None:
+def _lease(queue: str) -> tuple[UUID, UUID, UUID] | None:
     """Return operation, project and lease token.
 
     One thread of this process at a time chooses; another process may be faster.
@@ -96,30 +96,30 @@ def _lease(lane: str) -> tuple[UUID, UUID, UUID] | None:
     with _lock:
         while True:
             # The advisory lock keeps other processes from starting imports while the running ones are counted.
-            with transaction.atomic() if lane == IMPORTS else nullcontext():
-                full = _full_of_imports() if lane == IMPORTS else _full(lane)
-                chosen = None if full is None else _next(lane, full)
+            with transaction.atomic() if queue == IMPORTS else nullcontext():
+                full = _full_of_imports() if queue == IMPORTS else _full(queue)
+                chosen = None if full is None else _next(queue, full)
                 if chosen is None:
                     return None
                 operation_id, party = chosen
                 token = leases.acquire_lease(operation_id)
             if token is not None:
-                _in_hand[lane][party] += 1
+                _in_hand[queue][party] += 1
                 return operation_id, party, token
 
 
-def _next(lane: str, full: Collection[UUID]) -> tuple[UUID, UUID] | None:
-    hand = _in_hand[lane]
-    values = {"lane": lane, "now": clock.now(), "nobody": NOBODY, "full": list(full)}
+def _next(queue: str, full: Collection[UUID]) -> tuple[UUID, UUID] | None:
+    hand = _in_hand[queue]
+    values = {"queue": queue, "now": clock.now(), "nobody": NOBODY, "full": list(full)}
     with preparing_cursor() as cursor:
         cursor.execute(NEXT, values | {"parties": list(hand), "counts": list(hand.values())})
         found: tuple[UUID, UUID] | None = cursor.fetchone()
     return found
 
 
-def _full(lane: str) -> list[UUID]:
+def _full(queue: str) -> list[UUID]:
     """Return the projects that run as many operations as they may."""
-    return [party for party, count in _in_hand[lane].items() if count >= settings.OPERATIONS_PER_PROJECT]
+    return [party for party, count in _in_hand[queue].items() if count >= settings.OPERATIONS_PER_PROJECT]
 
 
 def _full_of_imports() -> Collection[UUID] | None:
@@ -130,7 +130,7 @@ def _full_of_imports() -> Collection[UUID] | None:
     """
     with preparing_cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [IMPORTS_LOCK])
-        cursor.execute(RUNNING_IMPORTS, {"lane": IMPORTS, "now": clock.now(), "nobody": NOBODY})
+        cursor.execute(RUNNING_IMPORTS, {"queue": IMPORTS, "now": clock.now(), "nobody": NOBODY})
         running: list[tuple[UUID, UUID | None]] = cursor.fetchall()
     if len(running) >= settings.IMAGE_IMPORTS_MAX:
         return None

@@ -29,7 +29,7 @@ from controlplane.operations.services import cancel_holders, lock_resources, ope
 log = logging.getLogger(__name__)
 
 # Delay after a failed renewal: short enough for several tries within a lease, long enough for a database that restarts.
-RENEW_AGAIN_S = 1.0
+RENEW_RETRY_S = 1.0
 BLOCKED_RETRY = timedelta(milliseconds=300)
 # A worker continues after one message until no operation is due: so many messages suffice for all threads of a few
 # processes.
@@ -141,7 +141,10 @@ def commit_step(operation: Operation, **fields: object) -> None:
     values = [COLUMNS[name].get_db_prep_save(value, own) for name, value in fields.items()]
     mine = {"id": operation.pk, "lease_token": operation.lease_token, "state": operation.state}
     statement = update_statement(
-        Operation._meta.db_table, tuple(fields), where=tuple(mine), returning="cancel_requested_at"
+        Operation._meta.db_table,
+        tuple(COLUMNS[name].column for name in fields),
+        where=tuple(mine),
+        returning="cancel_requested_at",
     )
     with preparing_cursor() as cursor:
         cursor.execute(statement, [*values, *mine.values()])
@@ -172,7 +175,7 @@ def postpone(operation: Operation, *, delay: timedelta, **fields: object) -> Non
     if is_asked and not was_asked and operation.state == "running" and operation.is_cancellable:
         delay = timedelta(0)
         Operation.objects.filter(pk=operation.pk, state__in=LIVE).update(due_at=clock.now())
-    wakeups.send(operation.pk, lane=operation.lane, delay_s=delay.total_seconds())
+    wakeups.send(operation.pk, queue=operation.queue, delay_s=delay.total_seconds())
 
 
 def drop_lease(operation: Operation) -> None:
@@ -213,7 +216,7 @@ def _renew_lease(operation_id: UUID, token: UUID, is_over: threading.Event) -> N
             except (OperationalError, InterfaceError) as exc:
                 log.warning("operation %s: its lease was not renewed, and is tried again: %s", operation_id, exc)
                 connection.close()
-                pause = min(RENEW_AGAIN_S, settings.OPERATION_LEASE_S / 3)
+                pause = min(RENEW_RETRY_S, settings.OPERATION_LEASE_S / 3)
     finally:
         connection.close()
 
@@ -235,14 +238,14 @@ def end(operation: Operation, state: str, *, error: dict[str, object] | None = N
     ):
         return
     waiting = Operation.objects.filter(state="pending", preempts=True, resource_ids__overlap=operation.resource_ids)
-    for operation_id, lane in waiting.values_list("pk", "lane"):
-        transaction.on_commit(partial(wakeups.send, operation_id, lane=lane), robust=True)
+    for operation_id, queue in waiting.values_list("pk", "queue"):
+        transaction.on_commit(partial(wakeups.send, operation_id, queue=queue), robust=True)
 
 
 DUE = """
-SELECT lane.name, due.id FROM unnest(%(lanes)s::text[]) AS lane (name) CROSS JOIN LATERAL (
+SELECT queue.name, due.id FROM unnest(%(queues)s::text[]) AS queue (name) CROSS JOIN LATERAL (
     SELECT id FROM operations_operation
-    WHERE state IN ('pending', 'running', 'undoing') AND lane = lane.name AND due_at <= %(now)s
+    WHERE state IN ('pending', 'running', 'undoing') AND lane = queue.name AND due_at <= %(now)s
         AND (lease_expires_at IS NULL OR lease_expires_at < %(now)s)
     LIMIT %(limit)s
 ) AS due
@@ -255,13 +258,13 @@ def requeue_due() -> int:
     Returns the number of messages sent.
     """
     with preparing_cursor() as cursor:
-        cursor.execute(DUE, {"lanes": list(QUEUES), "now": clock.now(), "limit": SWEEP_LIMIT})
+        cursor.execute(DUE, {"queues": list(QUEUES), "now": clock.now(), "limit": SWEEP_LIMIT})
         due: list[tuple[str, UUID]] = cursor.fetchall()
-    waiting = {lane: wakeups.waiting(lane) for lane in {lane for lane, _ in due}}
+    waiting = {queue: wakeups.waiting(queue) for queue in {queue for queue, _ in due}}
     sent = 0
-    for lane, operation_id in due:
-        if waiting[lane] < SWEEP_LIMIT:
-            wakeups.send(operation_id, lane=lane)
-            waiting[lane] += 1
+    for queue, operation_id in due:
+        if waiting[queue] < SWEEP_LIMIT:
+            wakeups.send(operation_id, queue=queue)
+            waiting[queue] += 1
             sent += 1
     return sent

@@ -24,7 +24,7 @@ from controlplane.operations.errors import MaintenanceEndsFirst, MaintenanceNotF
 from controlplane.operations.models import ACTIONS, MaintenanceRule, Operation
 
 RULES_KEPT_S = 1.0
-LOOK_AGAIN = timedelta(seconds=60)
+RECHECK_DELAY = timedelta(seconds=60)
 # Operations that end or stop resources cause no load, and must be possible; and operators evacuate guests before their
 # own maintenance or after a failure, and fence lost nodes. Only a rule that names the kind applies to them.
 ALWAYS = frozenset(
@@ -110,8 +110,8 @@ def rule_end(actor: Actor, rule: MaintenanceRule) -> MaintenanceRule:
     if MaintenanceRule.objects.filter(is_open, pk=rule.pk).update(ends_at=now, updated_at=now):
         record(actor, "maintenance.end", rule.pk, pattern=rule.pattern, action=rule.action, reason=rule.reason)
         paused = Operation.objects.filter(state="pending", paused_at__isnull=False)
-        for operation_id, lane in list(paused.values_list("pk", "lane")):
-            transaction.on_commit(partial(wakeups.send, operation_id, lane=lane), robust=True)
+        for operation_id, queue in list(paused.values_list("pk", "queue")):
+            transaction.on_commit(partial(wakeups.send, operation_id, queue=queue), robust=True)
         paused.update(due_at=now)
         _changed()
     rule.refresh_from_db()
@@ -139,8 +139,8 @@ def blocking_rule(operation: Operation) -> MaintenanceRule | None:
 
 def recheck_delay(rule: MaintenanceRule) -> timedelta:
     """Return the delay until the next check."""
-    left = rule.ends_at - clock.now() if rule.ends_at else LOOK_AGAIN
-    return min(max(left, timedelta(seconds=1)), LOOK_AGAIN)
+    left = rule.ends_at - clock.now() if rule.ends_at else RECHECK_DELAY
+    return min(max(left, timedelta(seconds=1)), RECHECK_DELAY)
 
 
 def forget() -> None:

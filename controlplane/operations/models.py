@@ -42,8 +42,8 @@ class Operation(BaseModel):
     `traceparent`: of the request, when that was traced. `retry_of`: the failed operation that this one retries; there,
     `retried_by` names the last operation retry. `paused_at`: start of the pause by maintenance. `deadline_at`: end of
     the time allowed for its kind, counted from its beginning; the wait before that does not count.
-    `given_up_node_id`: the node that an operator has abandoned for this operation (workflows/force_finish.py); its
-    steps make no call to that node. `lane`: the queue that carries it out (queues.py).
+    `abandoned_node_id`: the node that an operator has abandoned for this operation (workflows/force_finish.py); its
+    steps make no call to that node. `queue`: the one that carries it out (queues.py).
     """
 
     kind = models.CharField(max_length=64)
@@ -55,7 +55,7 @@ class Operation(BaseModel):
     state = models.CharField(max_length=16, default=OPERATION.initial)
     is_cancellable = models.BooleanField(default=True)
     preempts = models.BooleanField(default=False)
-    lane = models.CharField(max_length=16, default=OPERATIONS, db_default=OPERATIONS)
+    queue = models.CharField(max_length=16, default=OPERATIONS, db_default=OPERATIONS, db_column="lane")
     steps = models.JSONField(default=list)
     step_count = models.PositiveSmallIntegerField(default=0)
     position = models.PositiveSmallIntegerField(default=0)
@@ -72,7 +72,7 @@ class Operation(BaseModel):
     user_id = models.UUIDField(null=True)
     credential_id = models.UUIDField(null=True)
     request_id = models.CharField(max_length=64, blank=True)
-    given_up_node_id = models.UUIDField(null=True)
+    abandoned_node_id = models.UUIDField(null=True, db_column="given_up_node_id")
     traceparent = models.CharField(max_length=55, blank=True, default="", db_default="")
     reason = models.CharField(max_length=200, blank=True)
     started_at = models.DateTimeField(null=True)
@@ -88,7 +88,7 @@ class Operation(BaseModel):
         ]
         indexes = [
             models.Index(fields=["due_at"], condition=Q(state__in=LIVE), name="operations_live_due"),
-            models.Index(fields=["lane", "project", "due_at"], condition=Q(state__in=LIVE), name="operations_by_turn"),
+            models.Index(fields=["queue", "project", "due_at"], condition=Q(state__in=LIVE), name="operations_by_turn"),
             models.Index(fields=["project", "created_at"], name="operations_by_project"),
             models.Index(fields=["created_at"], name="operations_by_age"),
             GinIndex(fields=["resource_ids"], name="operations_by_resource"),
@@ -100,11 +100,14 @@ class Operation(BaseModel):
         return self.deadline_at - (self.started_at or self.created_at)
 
 
-class OperationHold(models.Model):
+class ResourceLock(models.Model):
     """Resource lock of a live operation: at most one per resource, by primary key."""
 
     resource_id = models.UUIDField(primary_key=True)
     operation = models.ForeignKey(Operation, models.CASCADE)
+
+    class Meta:
+        db_table = "operations_operationhold"
 
     def __str__(self) -> str:
         return f"{self.resource_id} held by {self.operation_id}"

@@ -23,21 +23,21 @@ KINDS = {
     "node.fence": URGENT,
 }
 
-_here: ContextVar[str | None] = ContextVar("lane", default=None)
+_here: ContextVar[str | None] = ContextVar("queue", default=None)
 
 
 class HandOver(Exception):
     """Raised by a step that must run in another queue; it has changed nothing."""
 
-    def __init__(self, lane: str) -> None:
-        super().__init__(lane)
-        self.lane = lane
+    def __init__(self, queue: str) -> None:
+        super().__init__(queue)
+        self.queue = queue
 
 
 @contextmanager
-def working_in(lane: str) -> Iterator[None]:
+def working_in(queue: str) -> Iterator[None]:
     """Let this thread carry out operations of this queue inside the block. Outside, every step may run."""
-    token = _here.set(lane)
+    token = _here.set(queue)
     try:
         yield
     finally:

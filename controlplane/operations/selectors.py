@@ -11,7 +11,7 @@ from controlplane.identity.models import Project
 from controlplane.kernel import clock
 from controlplane.kernel.db import by_id
 from controlplane.operations.errors import OperationNotFound
-from controlplane.operations.models import LIVE, Operation, OperationHold
+from controlplane.operations.models import LIVE, Operation, ResourceLock
 
 # Tries of one step that have failed: a few minutes of them.
 STUCK_ATTEMPTS = 10
@@ -70,5 +70,5 @@ def operation_get(actor: Actor, project: Project, ref: str) -> Operation:
 
 def current_operations(resource_ids: Iterable[UUID]) -> dict[UUID, UUID]:
     """Return resource id → id of the live operation that holds it, for locked resources."""
-    holds = OperationHold.objects.filter(resource_id__in=list(resource_ids))
+    holds = ResourceLock.objects.filter(resource_id__in=list(resource_ids))
     return dict(holds.values_list("resource_id", "operation_id"))

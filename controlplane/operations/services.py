@@ -19,7 +19,7 @@ from controlplane.kernel.multi_insert import Statement, insert
 from controlplane.kernel.prepared_queries import preparing_cursor
 from controlplane.operations import maintenance, meters, wakeups
 from controlplane.operations.errors import Busy, NotCancellable
-from controlplane.operations.models import LIVE, Operation, OperationHold
+from controlplane.operations.models import LIVE, Operation, ResourceLock
 from controlplane.operations.queues import queue_of
 from telemetry.traces import traceparent
 
@@ -69,7 +69,7 @@ def enqueue(actor: Actor, request: OperationRequest, *, extra_rows: Sequence[Mod
         args=dict(request.args),
         is_cancellable=request.is_cancellable,
         preempts=request.preempts,
-        lane=queue_of(request.kind),
+        queue=queue_of(request.kind),
         created_at=now,
         due_at=now,
         deadline_at=now + request.deadline,
@@ -92,7 +92,7 @@ def enqueue(actor: Actor, request: OperationRequest, *, extra_rows: Sequence[Mod
 
 def _begun(operation: Operation) -> None:
     meters.record_begun(operation)
-    wakeups.send(operation.pk, lane=operation.lane)
+    wakeups.send(operation.pk, queue=operation.queue)
 
 
 def _zones(request: OperationRequest) -> Sequence[str]:
@@ -148,9 +148,9 @@ def _blocking_operation(operation: Operation, taken: int) -> Operation | None:
     """Return the blocking operation after fewer locks were taken than needed; then none of them is kept."""
     if taken == len(_resources_to_lock(operation)):
         return None
-    others = OperationHold.objects.filter(resource_id__in=operation.resource_ids).exclude(operation=operation)
+    others = ResourceLock.objects.filter(resource_id__in=operation.resource_ids).exclude(operation=operation)
     other = others.select_related("operation").first()
-    own = OperationHold.objects.filter(operation=operation)
+    own = ResourceLock.objects.filter(operation=operation)
     if other is not None:
         own.delete()
         return other.operation
@@ -160,14 +160,14 @@ def _blocking_operation(operation: Operation, taken: int) -> Operation | None:
 
 def cancel_holders(operation: Operation) -> None:
     """Cancel the operations that hold the operation's resources, where they can be cancelled."""
-    holds = OperationHold.objects.filter(resource_id__in=operation.resource_ids).exclude(operation=operation)
+    holds = ResourceLock.objects.filter(resource_id__in=operation.resource_ids).exclude(operation=operation)
     holders = Operation.objects.filter(
         pk__in=holds.values("operation"), is_cancellable=True, cancel_requested_at__isnull=True
     )
-    for holder_id, lane in list(holders.order_by("pk").values_list("pk", "lane")):
+    for holder_id, queue in list(holders.order_by("pk").values_list("pk", "queue")):
         holder = Operation.objects.filter(pk=holder_id)
         holder.update(cancel_requested_at=clock.now(), due_at=clock.now())
-        transaction.on_commit(partial(wakeups.send, holder_id, lane=lane), robust=True)
+        transaction.on_commit(partial(wakeups.send, holder_id, queue=queue), robust=True)
 
 
 def require_unlocked(resource_id: UUID) -> None:
@@ -175,7 +175,7 @@ def require_unlocked(resource_id: UUID) -> None:
 
     A caller that has locked the resource's row keeps it unlocked.
     """
-    hold = OperationHold.objects.filter(resource_id=resource_id).select_related("operation").first()
+    hold = ResourceLock.objects.filter(resource_id=resource_id).select_related("operation").first()
     if hold is not None:
         raise Busy(kind=hold.operation.kind, blocking_operation=str(hold.operation_id))
 
@@ -192,7 +192,7 @@ def operation_cancel(actor: Actor, operation: Operation) -> Operation:
     live = Operation.objects.filter(pk=operation.pk, state__in=LIVE, is_cancellable=True)
     if live.update(cancel_requested_at=Coalesce("cancel_requested_at", now), due_at=now) != 1:
         raise NotCancellable(state=operation.state)
-    transaction.on_commit(lambda: wakeups.send(operation.pk, lane=operation.lane), robust=True)
+    transaction.on_commit(lambda: wakeups.send(operation.pk, queue=operation.queue), robust=True)
     operation.refresh_from_db()
     return operation
 
@@ -201,7 +201,7 @@ def operation_run_now(operation: Operation) -> bool:
     """Make the operation due now, whatever its delay. False: it has ended. Inside the caller's transaction."""
     if Operation.objects.filter(pk=operation.pk, state__in=LIVE).update(due_at=clock.now()) != 1:
         return False
-    transaction.on_commit(lambda: wakeups.send(operation.pk, lane=operation.lane), robust=True)
+    transaction.on_commit(lambda: wakeups.send(operation.pk, queue=operation.queue), robust=True)
     operation.refresh_from_db()
     return True
 

@@ -17,14 +17,14 @@ log = logging.getLogger(__name__)
 RUN = "controlplane.workflows.tasks.run"
 
 
-def send(operation_id: UUID, *, lane: str, delay_s: float = 0) -> None:
+def send(operation_id: UUID, *, queue: str, delay_s: float = 0) -> None:
     """Send a wake-up. Never fails: an unreachable broker must not affect what is already written."""
     try:
-        current_app.send_task(RUN, args=[str(operation_id), lane], queue=lane, countdown=delay_s or None, retry=False)
+        current_app.send_task(RUN, args=[str(operation_id), queue], queue=queue, countdown=delay_s or None, retry=False)
     except OperationalError as exc:
         log.warning("operation %s: the hint was not sent: %s", operation_id, exc)
 
 
-def waiting(lane: str) -> int:
+def waiting(queue: str) -> int:
     """Return the number of messages that no worker of the queue has taken."""
-    return redis.length(lane)
+    return redis.length(queue)

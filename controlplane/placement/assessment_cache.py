@@ -26,7 +26,7 @@ from controlplane.placement.models import PolicyDocument
 from controlplane.placement.selectors import DecisionVersions
 
 # One row. There are tens of zones and classifications; an operator's change of them raises no version, so all are read.
-SIGHT = """
+VERSIONS = """
 SELECT epoch.value,
     (SELECT version FROM placement_policyhead WHERE organization_id IS NULL),
     (SELECT version FROM placement_policyhead WHERE organization_id = %(organization)s),
@@ -70,7 +70,7 @@ class LruCache(Generic[V]):
 
 
 _demanded: LruCache["PolicySet"] = LruCache(1024)
-_worlds: LruCache[World] = LruCache(2)
+_world_cache: LruCache[World] = LruCache(2)
 _assessments: LruCache[Assessment] = LruCache(1024)
 
 
@@ -97,7 +97,7 @@ class CacheKey:
 def read_versions(organization_id: UUID, resource_id: UUID) -> CacheKey:
     """Read the versions before the values, so that a change in between makes a decision stale, never too new."""
     with preparing_cursor() as cursor:
-        cursor.execute(SIGHT, {"organization": organization_id, "resource": resource_id})
+        cursor.execute(VERSIONS, {"organization": organization_id, "resource": resource_id})
         epoch, platform, organization, scene, is_own, classifications, lineage, has_clauses = cursor.fetchone()
     return CacheKey(
         organization_id=organization_id,
@@ -114,7 +114,7 @@ def read_versions(organization_id: UUID, resource_id: UUID) -> CacheKey:
 def _recall(
     memory: LruCache[V],
     key: Hashable,
-    sight: CacheKey,
+    cache_key: CacheKey,
     make: Callable[[], V],
     still: Callable[[V], bool] = lambda _: True,
 ) -> V:
@@ -122,13 +122,13 @@ def _recall(
 
     The result is cached if no input of the key has changed meanwhile.
     """
-    if sight.is_own:
+    if cache_key.is_own:
         return make()
     found = memory.find(key)
     if found is not None and still(found):
         return found
     made = make()
-    if read_versions(sight.organization_id, sight.resource_id) == sight:
+    if read_versions(cache_key.organization_id, cache_key.resource_id) == cache_key:
         memory.keep(key, made)
     return made
 
@@ -153,7 +153,7 @@ class PolicySet:
         PolicyDocument.objects.get_or_create(digest=self.digest, defaults={"document": self.layers})
 
 
-def policy_set(subject: PolicySubject, sight: CacheKey) -> PolicySet:
+def policy_set(subject: PolicySubject, cache_key: CacheKey) -> PolicySet:
     """Return the policies for the subject's locations. Resources of a project with the same record share the result.
 
     Raises:
@@ -163,24 +163,24 @@ def policy_set(subject: PolicySubject, sight: CacheKey) -> PolicySet:
     def read() -> PolicySet:
         return PolicySet.of(effective_policies.for_subject(subject))
 
-    if sight.has_clauses or subject.sources:
+    if cache_key.has_clauses or subject.sources:
         return read()
-    names = frozenset({*sight.classifications, *subject.classifications})
-    versions = sight.standing.platform_version, sight.standing.organization_version
-    key = subject.project.pk, versions, sight.scene, names, sight.lineage, subject.own
-    return _recall(_demanded, key, sight, read)
+    names = frozenset({*cache_key.classifications, *subject.classifications})
+    versions = cache_key.standing.platform_version, cache_key.standing.organization_version
+    key = subject.project.pk, versions, cache_key.scene, names, cache_key.lineage, subject.own
+    return _recall(_demanded, key, cache_key, read)
 
 
-def world(sight: CacheKey) -> World:
+def world(cache_key: CacheKey) -> World:
     """Return the current facts."""
-    return _recall(_worlds, (sight.standing.facts_epoch, sight.scene), sight, catalog.world)
+    return _recall(_world_cache, (cache_key.standing.facts_epoch, cache_key.scene), cache_key, catalog.world)
 
 
-def assessment(demanded: PolicySet, roles: tuple[Role, ...], sight: CacheKey, *, now: datetime) -> Assessment:
+def assessment(demanded: PolicySet, roles: tuple[Role, ...], cache_key: CacheKey, *, now: datetime) -> Assessment:
     """Return the results of the policies for every zone and these roles."""
 
     def work_out() -> Assessment:
-        return assess(demanded.policies, world(sight), now=now, roles=roles)
+        return assess(demanded.policies, world(cache_key), now=now, roles=roles)
 
-    key = demanded.digest, roles, sight.standing.facts_epoch, sight.scene
-    return _recall(_assessments, key, sight, work_out, still=lambda found: found.holds_at(now))
+    key = demanded.digest, roles, cache_key.standing.facts_epoch, cache_key.scene
+    return _recall(_assessments, key, cache_key, work_out, still=lambda found: found.holds_at(now))

@@ -36,7 +36,7 @@ def is_placed(consumer_id: UUID) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def insert_claim(ask: PlacementRequest, taken: PlacementResult, node_id: UUID) -> Allocation | None:
+def insert_claim(request: PlacementRequest, taken: PlacementResult, node_id: UUID) -> Allocation | None:
     """Insert the allocation with its decision.
 
     Returns None, and writes nothing, when the node takes no new allocations, its zone has no such pool, or another
@@ -47,19 +47,19 @@ def insert_claim(ask: PlacementRequest, taken: PlacementResult, node_id: UUID) -
             written.
         DatabaseError: the decision is stale (decisions.is_stale_error); nothing was written.
     """
-    pool_id = pool_at(ask, node_id)
-    if ask.share is not None and pool_id is None:
+    pool_id = pool_at(request, node_id)
+    if request.share is not None and pool_id is None:
         return None
-    decision, evidence = rows(ask, taken)
+    decision, evidence = rows(request, taken)
     allocation = Allocation(
-        **fields(ask),
+        **fields(request),
         node_id=node_id,
         decision=decision,
-        vcpus=ask.vcpus,
-        memory_mib=ask.memory_mib,
-        disk_gib=ask.disk_gib,
+        vcpus=request.vcpus,
+        memory_mib=request.memory_mib,
+        disk_gib=request.disk_gib,
         pool_id=pool_id,
-        pool_gib=ask.share.gib if ask.share else 0,
+        pool_gib=request.share.gib if request.share else 0,
     )
     held, lease = lease_guard.lease_condition()
     parameters: list[Any] = [node_id, *lease, taken.demand.digest, taken.demand.text]
@@ -67,7 +67,7 @@ def insert_claim(ask: PlacementRequest, taken: PlacementResult, node_id: UUID) -
     # A single statement is a transaction by itself; inside another transaction its failure must not abort that.
     is_guarded = connection.in_atomic_block or taken.exemption is not None
     with transaction.atomic() if is_guarded else nullcontext(), connection.cursor() as cursor:
-        record_exemption_use(ask, taken, decision)
+        record_exemption_use(request, taken, decision)
         cursor.execute(statement, parameters)
         if cursor.rowcount:
             return allocation
@@ -76,22 +76,22 @@ def insert_claim(ask: PlacementRequest, taken: PlacementResult, node_id: UUID) -
         return None
 
 
-def pool_at(ask: PlacementRequest, node_id: UUID) -> UUID | None:
+def pool_at(request: PlacementRequest, node_id: UUID) -> UUID | None:
     """Return the pool of the node's zone from which space is taken."""
-    if ask.share is None:
+    if request.share is None:
         return None
-    found = Pool.objects.filter(name=ask.share.name, zone__node=node_id).values_list("pk", flat=True)
+    found = Pool.objects.filter(name=request.share.name, zone__node=node_id).values_list("pk", flat=True)
     return found.first()
 
 
-def fields(ask: PlacementRequest) -> dict[str, Any]:
+def fields(request: PlacementRequest) -> dict[str, Any]:
     """Return the allocation's columns that name its consumer."""
     return {
-        "consumer_id": ask.holder,
-        "moving_id": ask.consumer_id if ask.move is not None else None,
-        "kind": ask.kind,
-        "project": ask.project,
-        "group_id": ask.group.group_id if ask.group else None,
+        "consumer_id": request.holder,
+        "moving_id": request.consumer_id if request.move is not None else None,
+        "kind": request.kind,
+        "project": request.project,
+        "group_id": request.group.group_id if request.group else None,
     }
 
 

@@ -86,7 +86,7 @@ class PlacementRequest:
     @property
     def share(self) -> PoolRequirement | None:
         """Return the space to take from a pool."""
-        return next((wish for wish in self.pools if wish.gib), None)
+        return next((requirement for requirement in self.pools if requirement.gib), None)
 
     @property
     def holder(self) -> UUID:
@@ -119,26 +119,30 @@ class PlacementResult:
 class _PlacementInputs:
     """The resolved request with all current inputs of the decision."""
 
-    request: ResolvedRequest
+    resolved: ResolvedRequest
     fleet: Fleet
     assessment: Assessment
     demand: PolicySet
-    sight: CacheKey
+    cache_key: CacheKey
     at: datetime
 
 
-def is_placeable(ask: PlacementRequest) -> bool:
+def is_placeable(request: PlacementRequest) -> bool:
     """Tell if a node admits the request now without an exemption: decide_placement() without node and reasons.
 
     Raises:
         NoAllocation, UnknownHost, TooManyAtoms.
     """
-    question = _read_inputs(ask, _resources(ask), selectors.nodes_of(ask.near))
-    return admits(question.request, question.fleet, question.assessment)
+    inputs = _read_inputs(request, _resources(request), selectors.nodes_of(request.near))
+    return admits(inputs.resolved, inputs.fleet, inputs.assessment)
 
 
 def decide_placement(
-    ask: PlacementRequest, *, resources: Resources | None = None, near: frozenset[str] | None = None, attempt: int = 0
+    request: PlacementRequest,
+    *,
+    resources: Resources | None = None,
+    near: frozenset[str] | None = None,
+    attempt: int = 0,
 ) -> PlacementResult:
     """Decide now, outside any transaction.
 
@@ -149,11 +153,11 @@ def decide_placement(
         NoAllocation: a resource that it must be near to has no allocation.
         UnknownHost, TooManyAtoms.
     """
-    near = near if near is not None else selectors.nodes_of(ask.near)
-    return _decided(ask, _read_inputs(ask, resources or _resources(ask), near), attempt=attempt)
+    near = near if near is not None else selectors.nodes_of(request.near)
+    return _decided(request, _read_inputs(request, resources or _resources(request), near), attempt=attempt)
 
 
-def redecide_in_place(ask: PlacementRequest, node_id: UUID) -> PlacementResult:
+def redecide_in_place(request: PlacementRequest, node_id: UUID) -> PlacementResult:
     """Decide if the consumer may stay and work on its node.
 
     Capacity is not checked, and conditions that only keep new allocations away from a node or zone (cordoned, draining,
@@ -162,71 +166,73 @@ def redecide_in_place(ask: PlacementRequest, node_id: UUID) -> PlacementResult:
     Raises:
         TooManyAtoms
     """
-    ask = replace(ask, zones=(), group=None, traits=frozenset(), host=None, excluded=(), pools=())
-    return _decided(ask, _read_inputs(ask, Resources(), frozenset({str(node_id)}), is_there=True))
+    request = replace(request, zones=(), group=None, traits=frozenset(), host=None, excluded=(), pools=())
+    return _decided(request, _read_inputs(request, Resources(), frozenset({str(node_id)}), is_there=True))
 
 
-def _resources(ask: PlacementRequest) -> Resources:
-    return Resources(ask.vcpus, ask.memory_mib, ask.disk_gib)
+def _resources(request: PlacementRequest) -> Resources:
+    return Resources(request.vcpus, request.memory_mib, request.disk_gib)
 
 
 def _read_inputs(
-    ask: PlacementRequest, resources: Resources, near: frozenset[str], *, is_there: bool = False
+    request: PlacementRequest, resources: Resources, near: frozenset[str], *, is_there: bool = False
 ) -> _PlacementInputs:
     now = clock.now()
-    sight = assessment_cache.read_versions(ask.project.organization_id, ask.consumer_id)
-    subject = PolicySubject(ask.project, ask.consumer_id, ask.classifications, ask.own, ask.sources)
-    demand = assessment_cache.policy_set(subject, sight)
-    request = ResolvedRequest(
-        consumer=ask.kind,  # type: ignore[arg-type]
+    cache_key = assessment_cache.read_versions(request.project.organization_id, request.consumer_id)
+    subject = PolicySubject(request.project, request.consumer_id, request.classifications, request.own, request.sources)
+    demand = assessment_cache.policy_set(subject, cache_key)
+    resolved = ResolvedRequest(
+        consumer=request.kind,  # type: ignore[arg-type]
         resources=resources,
-        zones=ask.zones or None,
-        traits=ask.traits,
-        groups=_groups(ask),
+        zones=request.zones or None,
+        traits=request.traits,
+        groups=_groups(request),
         near=near,
-        host=selectors.host_named(ask.host) if ask.host is not None else None,
-        excluded_nodes=frozenset(map(str, ask.excluded)),
+        host=selectors.host_named(request.host) if request.host is not None else None,
+        excluded_nodes=frozenset(map(str, request.excluded)),
         policies=demand.policies,
-        roles=ask.roles or ROLES_OF[ask.operation],
+        roles=request.roles or ROLES_OF[request.operation],
         classifications=demand.classifications,
         is_there=is_there,
-        shares=selectors.resolve_pools(ask.pools),
+        shares=selectors.resolve_pools(request.pools),
     )
-    assessment = assessment_cache.assessment(demand, request.roles, sight, now=now)
-    return _PlacementInputs(request, FLEET.current(), assessment, demand, sight, now)
+    assessment = assessment_cache.assessment(demand, resolved.roles, cache_key, now=now)
+    return _PlacementInputs(resolved, FLEET.current(), assessment, demand, cache_key, now)
 
 
-def _decided(ask: PlacementRequest, question: _PlacementInputs, *, attempt: int = 0) -> PlacementResult:
-    seed = (ask.consumer_id.int + attempt) % 2**32
-    request, fleet, assessment = question.request, question.fleet, question.assessment
-    demand, standing, now = question.demand, question.sight.standing, question.at
-    decision = decide(request, fleet, assessment, seed=seed)
+def _decided(request: PlacementRequest, inputs: _PlacementInputs, *, attempt: int = 0) -> PlacementResult:
+    seed = (request.consumer_id.int + attempt) % 2**32
+    resolved, fleet, assessment = inputs.resolved, inputs.fleet, inputs.assessment
+    demand, standing, now = inputs.demand, inputs.cache_key.standing, inputs.at
+    decision = decide(resolved, fleet, assessment, seed=seed)
     if not decision.is_admitted:
-        for exemption in _exemptions(ask, demand, now):
+        for exemption in _exemptions(request, demand, now):
             waiving = assessment.waiving(demand.policies, exemption.zone, exemption.waived)
-            waived = decide(request, fleet, waiving, seed=seed)
+            waived = decide(resolved, fleet, waiving, seed=seed)
             if waived.is_admitted:
-                return PlacementResult(waived, standing, demand, now, partial(_fits, question), exemption)
-    return PlacementResult(decision, standing, demand, now, partial(_fits, question))
+                return PlacementResult(waived, standing, demand, now, partial(_fits, inputs), exemption)
+    return PlacementResult(decision, standing, demand, now, partial(_fits, inputs))
 
 
-def _fits(question: _PlacementInputs) -> Mapping[str, int]:
-    if not any(question.request.resources):
+def _fits(inputs: _PlacementInputs) -> Mapping[str, int]:
+    if not any(inputs.resolved.resources):
         return {}
-    return fits_by_zone(question.request, question.fleet, question.assessment)
+    return fits_by_zone(inputs.resolved, inputs.fleet, inputs.assessment)
 
 
-def _exemptions(ask: PlacementRequest, demand: PolicySet, now: datetime) -> list[Exemption]:
+def _exemptions(request: PlacementRequest, demand: PolicySet, now: datetime) -> list[Exemption]:
     """Return the exemptions for any zone: one that helps in no possible zone admits nothing."""
-    deed = exemptions.ExemptedAction(ask.consumer_id, ask.operation, demand.classifications, ask.operation_id)
-    return exemptions.in_force(deed, now)
+    action = exemptions.ExemptedAction(
+        request.consumer_id, request.operation, demand.classifications, request.operation_id
+    )
+    return exemptions.in_force(action, now)
 
 
-def _groups(ask: PlacementRequest) -> tuple[Group, ...]:
-    if ask.group is None:
+def _groups(request: PlacementRequest) -> tuple[Group, ...]:
+    if request.group is None:
         return ()
-    nodes = selectors.group_nodes(ask.group.group_id, but=ask.consumer_id)
-    return (Group(rule=ask.group.rule, is_hard=ask.group.is_strict, nodes=nodes),)  # type: ignore[arg-type]
+    nodes = selectors.group_nodes(request.group.group_id, but=request.consumer_id)
+    return (Group(rule=request.group.rule, is_hard=request.group.is_strict, nodes=nodes),)  # type: ignore[arg-type]
 
 
 def is_stale_error(error: DatabaseError) -> bool:
@@ -238,10 +244,10 @@ def is_stale_error(error: DatabaseError) -> bool:
 
 
 @transaction.atomic
-def store_decision(ask: PlacementRequest, taken: PlacementResult) -> Decision:
+def store_decision(request: PlacementRequest, taken: PlacementResult) -> Decision:
     """Store the decision with all its inputs, and as evidence."""
-    decision, evidence = rows(ask, taken)
-    record_exemption_use(ask, taken, decision)
+    decision, evidence = rows(request, taken)
+    record_exemption_use(request, taken, decision)
     _insert(taken, decision, evidence)
     return decision
 
@@ -253,19 +259,19 @@ def _insert(taken: PlacementResult, decision: Decision, evidence: EvidenceRecord
     evidence.save(force_insert=True)
 
 
-def record_exemption_use(ask: PlacementRequest, taken: PlacementResult, decision: Decision) -> None:
+def record_exemption_use(request: PlacementRequest, taken: PlacementResult, decision: Decision) -> None:
     """Count the use of the exemption that a decision rests on; in the transaction that writes the decision."""
     if taken.exemption is not None:
-        exemptions.record_use(taken.exemption, decision_id=decision.pk, operation_id=ask.operation_id)
+        exemptions.record_use(taken.exemption, decision_id=decision.pk, operation_id=request.operation_id)
 
 
-def rows(ask: PlacementRequest, taken: PlacementResult) -> tuple[Decision, EvidenceRecord]:
+def rows(request: PlacementRequest, taken: PlacementResult) -> tuple[Decision, EvidenceRecord]:
     """Return the rows to store beside the document of its policies; not written yet."""
     decision, standing = taken.decision, taken.standing
     row = Decision(
-        operation=ask.operation,
-        project=ask.project,
-        consumer_id=ask.consumer_id,
+        operation=request.operation,
+        project=request.project,
+        consumer_id=request.consumer_id,
         is_admitted=decision.is_admitted,
         roles=list(decision.request.roles),
         facts_epoch=standing.facts_epoch,
@@ -280,9 +286,9 @@ def rows(ask: PlacementRequest, taken: PlacementResult) -> tuple[Decision, Evide
     evidence = build_record(
         "decision",
         _evidence(row, taken),
-        organization_id=ask.project.organization_id,
-        project_id=ask.project.pk,
-        resource_id=ask.consumer_id,
+        organization_id=request.project.organization_id,
+        project_id=request.project.pk,
+        resource_id=request.consumer_id,
     )
     return row, evidence
 
@@ -311,7 +317,7 @@ def _evidence(row: Decision, taken: PlacementResult) -> dict[str, object]:
     }
 
 
-def raise_refusal(ask: PlacementRequest, taken: PlacementResult, *, here: str = "") -> NoReturn:
+def raise_refusal(request: PlacementRequest, taken: PlacementResult, *, here: str = "") -> NoReturn:
     """Store the refusal and raise its error.
 
     It stays stored when the refused request is rolled back. `here`: the zone in which the consumer is to stay.
@@ -322,16 +328,16 @@ def raise_refusal(ask: PlacementRequest, taken: PlacementResult, *, here: str = 
         InsufficientCapacity: some nodes may take it, and none of them has free capacity.
         NoPlace: a zone is admitted, and its nodes are refused for another reason than capacity.
     """
-    decision, evidence = rows(ask, taken)
+    decision, evidence = rows(request, taken)
     document = decision.document
-    if ask.excluded:
-        document = restrict_to_zones(document, ask.zones, away_from=[str(node) for node in ask.excluded])
-    kind = _refusal(ask, taken.decision)
+    if request.excluded:
+        document = restrict_to_zones(document, request.zones, away_from=[str(node) for node in request.excluded])
+    kind = _refusal(request, taken.decision)
     clauses = _failing_in(here, taken.decision) if kind is PolicyUnsatisfiable else []
-    say = partial(against, document, here) if clauses else partial(tenant, document)
+    explain = partial(against, document, here) if clauses else partial(tenant, document)
     facts = {
-        "explanation": " ".join(say(language="en")),
-        "explanation_fr": " ".join(say(language="fr")),
+        "explanation": " ".join(explain(language="en")),
+        "explanation_fr": " ".join(explain(language="fr")),
         "placement_decision": str(decision.pk),
     }
     error = NotAdmittedHere(zone=here, clauses=", ".join(clauses), **facts) if clauses else kind(**facts)
@@ -347,16 +353,16 @@ def _failing_in(zone_id: str, decision: core.Decision) -> list[str]:
 
 
 def _refusal(
-    ask: PlacementRequest, decision: core.Decision
+    request: PlacementRequest, decision: core.Decision
 ) -> type[InsufficientCapacity | NoPlace | PolicyUnsatisfiable]:
     if decision.verdict == "no_capacity":
         return InsufficientCapacity
-    return NoPlace if _is_place_admitted(ask, decision) else PolicyUnsatisfiable
+    return NoPlace if _is_place_admitted(request, decision) else PolicyUnsatisfiable
 
 
-def _is_place_admitted(ask: PlacementRequest, decision: core.Decision) -> bool:
+def _is_place_admitted(request: PlacementRequest, decision: core.Decision) -> bool:
     """Tell if a possible zone is admitted by all policies and has nodes whose charter allows the data."""
-    in_question = _zones_in_question(ask, decision)
+    in_question = _zones_in_question(request, decision)
     zones = [zone for zone in decision.zones if zone.zone in in_question]
     return any(
         all(result.result == "T" for result in zone.results) and not (zone.nodes and zone.kept_out == zone.nodes)
@@ -364,11 +370,11 @@ def _is_place_admitted(ask: PlacementRequest, decision: core.Decision) -> bool:
     )
 
 
-def _zones_in_question(ask: PlacementRequest, decision: core.Decision) -> set[str]:
+def _zones_in_question(request: PlacementRequest, decision: core.Decision) -> set[str]:
     """Return the possible zones: the requested ones, those of the resources it must be near to, or the host's."""
     zones = {zone.zone for zone in decision.zones}
-    if ask.zones:
-        zones &= set(ask.zones)
+    if request.zones:
+        zones &= set(request.zones)
     nodes = decision.request.near if decision.request.host is None else {decision.request.host}
     if nodes:
         zones &= set(Node.objects.filter(pk__in=nodes).values_list("zone_id", flat=True))

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import QuerySet
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.audit.services import record
 from controlplane.catalog import epochs
 from controlplane.identity.actor import SYSTEM, Actor
@@ -21,7 +21,7 @@ from controlplane.placement import policies
 from controlplane.placement.errors import DeclassifiedNotFound, NothingToDeclassify, PersonNeeded
 from controlplane.placement.models import Binding, Lineage, PolicyHead, PolicyProposal
 
-NOTHING = Reason("nothing is named")
+NOTHING = Message("nothing is named")
 
 
 @dataclass(frozen=True)

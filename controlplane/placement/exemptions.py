@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.documents.parsing import Malformed
 from andromede_core.permits.trust_documents import DUTIES, Keyring
 from andromede_core.placement.decision import expand_results
@@ -86,13 +86,13 @@ def exemption_request(actor: Actor, project: Project, new: NewExemption) -> Exem
         raise PersonNeeded()
     now = clock.now()
     if now - new.decision.created_at > RECENT:
-        reason = Reason("the refusal is more than a day old; repeat the request")
+        reason = Message("the refusal is more than a day old; repeat the request")
         raise ExemptionNotPossible(field="decision", reason=reason)
     waived = _waivable(new)
     _check_first(new, now)
     if not timedelta(minutes=5) <= new.lifetime <= core.LONGEST:
         raise ExemptionNotPossible(
-            field="hours", reason=Reason("it lasts from 5 minutes to {hours} hours", hours=core.LONGEST.days * 24)
+            field="hours", reason=Message("it lasts from 5 minutes to {hours} hours", hours=core.LONGEST.days * 24)
         )
     count_limits.require_below_limit("exemptions", Exemption.objects.filter(project=project, expires_at__gt=now))
     exemption = Exemption.objects.create(
@@ -127,23 +127,23 @@ def _waivable(new: NewExemption) -> list[str]:
     if never := core.never_waived(decision.classifications):
         raise ExemptionNotPossible(
             field="decision",
-            reason=Reason("data classified {known} allows none in software", known=", ".join(never)),
+            reason=Message("data classified {known} allows none in software", known=", ".join(never)),
         )
     zones = {zone["zone"]: zone for zone in expand_results(decision.document)["zones"]}
     if new.zone not in zones:
         raise ExemptionNotPossible(
-            field="zone", reason=Reason("the decision says nothing of zone {zone!r}", zone=new.zone)
+            field="zone", reason=Message("the decision says nothing of zone {zone!r}", zone=new.zone)
         )
     failing = [each for each in zones[new.zone]["results"] if each["result"] != "T"]
     if not failing:
-        raise ExemptionNotPossible(field="zone", reason=Reason("no clause refuses zone {zone}", zone=new.zone))
+        raise ExemptionNotPossible(field="zone", reason=Message("no clause refuses zone {zone}", zone=new.zone))
     atoms = {f"{policy['id']}/{atom['id']}": atom for policy in decision.policies.document for atom in policy["atoms"]}
     waived = [f"{each['policy']}/{each['atom']}" for each in failing]
     fixed = [name for name in waived if not atoms.get(name, {}).get("waivable", False)]
     if fixed:
         names = ", ".join(name.split("/")[-1] for name in fixed)
         raise ExemptionNotPossible(
-            field="decision", reason=Reason("these clauses cannot be waived: {names}", names=names)
+            field="decision", reason=Message("these clauses cannot be waived: {names}", names=names)
         )
     return waived
 
@@ -183,7 +183,7 @@ def _check_duty(actor: Actor, exemption: Exemption, duty: str) -> None:
     elif duty == "sovereignty_officer":
         actor.may_rule(exemption.project.organization_id)
     else:
-        raise ApprovalInvalid(field="duty", reason=Reason("it is one of {known}", known=", ".join(DUTIES)))
+        raise ApprovalInvalid(field="duty", reason=Message("it is one of {known}", known=", ".join(DUTIES)))
 
 
 def _check_signature(exemption: Exemption, approval: core.Approval) -> None:
@@ -203,15 +203,17 @@ def keyring() -> Keyring:
     )
 
 
-def in_force(deed: ExemptedAction, now: datetime) -> list[Exemption]:
+def in_force(action: ExemptedAction, now: datetime) -> list[Exemption]:
     """Return the exemptions valid for this action now, in any zone, the first to expire first.
 
     A use is left, or was counted for this operation already, and both approvals pass the checks of nodes.
     """
-    counted = ExemptionUse.objects.filter(operation_id=deed.operation_id).exclude(operation_id=None)
+    counted = ExemptionUse.objects.filter(operation_id=action.operation_id).exclude(operation_id=None)
     usable = Q(use_count__lt=F("max_uses")) | Q(pk__in=counted.values("exemption"))
-    rows = running(now).filter(usable, resource_ids__contains=[deed.resource_id], op=deed.op)
-    return [row for row in rows if is_valid_for(row, deed.resource_id, classifications=deed.classifications, now=now)]
+    rows = running(now).filter(usable, resource_ids__contains=[action.resource_id], op=action.op)
+    return [
+        row for row in rows if is_valid_for(row, action.resource_id, classifications=action.classifications, now=now)
+    ]
 
 
 def id_for(exemption: Exemption, *, op: str) -> UUID:
@@ -288,7 +290,7 @@ def as_core(exemption: Exemption) -> core.Exemption:
             for each in exemption.approvals
         )
     except (LookupError, TypeError, ValueError) as exc:
-        raise Malformed("approvals", Reason("must be what exemption_approve writes")) from exc
+        raise Malformed("approvals", Message("must be what exemption_approve writes")) from exc
     return core.Exemption(terms_of(exemption), approvals)
 
 

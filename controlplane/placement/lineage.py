@@ -33,7 +33,7 @@ class NewData:
 
 
 def record_data(new: NewData, sources: Iterable[DataSource] = (), *, extra_rows: Sequence[Model] = ()) -> None:
-    """Record the classifications and sources of the new resource. `beside`: new rows that are written with it."""
+    """Record the classifications and sources of the new resource. `extra_rows`: new rows that are written with it."""
     classifications = sorted(set(new.classifications))
     binding = Binding(resource_id=new.resource_id, kind=new.kind, project=new.project, classifications=classifications)
     insert(*extra_rows, binding)

@@ -250,7 +250,7 @@ class Permit(BaseModel):
     | state     | means |
     |-----------|-------|
     | requested | the signer has not answered yet |
-    | cosigning | the signer has signed (`document`); a sentinel has to sign too (`cosignature`) |
+    | cosigning | the signer has signed (`document`); a sentinel has to sign too (`sentinel_signature`) |
     | signed    | it has all signatures that nodes require |
     | refused   | one of the two has refused (`error`) |
     | void      | facts or policies have changed between the two signatures; another permit is requested |
@@ -265,7 +265,7 @@ class Permit(BaseModel):
     decision = models.ForeignKey(Decision, models.PROTECT, null=True)
     state = models.CharField(max_length=16, default=PERMIT.initial)
     document = models.BinaryField(null=True)
-    cosignature = models.BinaryField(null=True)
+    sentinel_signature = models.BinaryField(null=True, db_column="cosignature")
     expires_at = models.DateTimeField(null=True)
     error = models.JSONField(null=True)
 

@@ -37,7 +37,7 @@ PATIENCE_S = 1.0
 # An answer takes some 15 ms, so the first polls are short and later ones longer.
 POLL_FIRST_S, POLL_MAX_S, POLL_GROWTH = 0.004, 0.05, 1.4
 # Before this time, the first wake-up may still be under way.
-HINT_AGAIN = timedelta(milliseconds=400)
+WAKE_UP_INTERVAL = timedelta(milliseconds=400)
 # A permit that ends sooner than this is not used; a refusal stays valid for so long.
 MARGIN = timedelta(seconds=10)
 # Signed permits that do not end soon and whose inputs have not changed since.
@@ -62,12 +62,13 @@ ORDER BY permit.created_at DESC LIMIT 1
 class IssuedPermit:
     """A permit as sent to the node, and the policies (canonical JSON) that it was issued for.
 
-    `epoch`: of the facts that it rests on, which the node needs. `cosignature`: empty where no sentinel had to sign.
+    `epoch`: of the facts that it rests on, which the node needs. `sentinel_signature`: empty where no sentinel had to
+    sign.
     """
 
     jti: UUID
     document: bytes
-    cosignature: bytes
+    sentinel_signature: bytes
     policies: bytes
     epoch: int
 
@@ -92,10 +93,10 @@ def find_valid(wanted: PermitKey) -> IssuedPermit | None:
     if found is None:
         return None
     permit_id, is_leased = found
-    leave = _issued_permit(permit_id)
+    issued = _issued_permit(permit_id)
     if is_leased:
         lease_guard.record_lease_read(began)
-    return leave
+    return issued
 
 
 def obtain_permit(wanted: PermitKey, *, decide: Callable[[], UUID]) -> IssuedPermit:
@@ -130,7 +131,7 @@ def request_permit(wanted: PermitKey, *, decide: Callable[[], UUID]) -> Permit:
         permit = Permit(**_named(wanted), project_id=project_id, decision_id=decision_id)
         insert(permit)
         send_wakeup(permit.pk)
-    elif permit.state in OPEN and permit.created_at < now - HINT_AGAIN:
+    elif permit.state in OPEN and permit.created_at < now - WAKE_UP_INTERVAL:
         send_wakeup(permit.pk, state=permit.state)
     return permit
 
@@ -191,10 +192,10 @@ def _answered(permit_id: UUID) -> str:
 @lru_cache(maxsize=1024)
 def _issued_permit(permit_id: UUID) -> IssuedPermit:
     """Return a signed permit, which never changes."""
-    row = Permit.objects.only("document", "cosignature").get(pk=permit_id)
-    document, cosignature = bytes(row.document or b""), bytes(row.cosignature or b"")
-    said = core.parse(signed.read(document).payload)
-    return IssuedPermit(permit_id, document, cosignature, _policies(said.policy_digest), said.epoch)
+    row = Permit.objects.only("document", "sentinel_signature").get(pk=permit_id)
+    document, sentinel_signature = bytes(row.document or b""), bytes(row.sentinel_signature or b"")
+    permit = core.parse(signed.read(document).payload)
+    return IssuedPermit(permit_id, document, sentinel_signature, _policies(permit.policy_digest), permit.epoch)
 
 
 @lru_cache(maxsize=256)

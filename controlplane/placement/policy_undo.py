@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import QuerySet
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.policy.order import change
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
@@ -46,18 +46,20 @@ def find_undo(actor: Actor, owner: PolicyOwner, last: PolicyVersion | None) -> P
             minutes old, or a placement used it; or the actor is no person.
     """
     if actor.user_id is None:
-        raise PolicyNotUndoable(reason=Reason("only a user can undo a change, and this credential belongs to no user."))
+        raise PolicyNotUndoable(
+            reason=Message("only a user can undo a change, and this credential belongs to no user.")
+        )
     if last is None or last.user_id != actor.user_id:
-        raise PolicyNotUndoable(reason=Reason("another user made it."))
+        raise PolicyNotUndoable(reason=Message("another user made it."))
     until = last.created_at + UNDO_WITHIN
     if clock.now() > until:
-        raise PolicyNotUndoable(reason=Reason("more than ten minutes have passed."))
+        raise PolicyNotUndoable(reason=Message("more than ten minutes have passed."))
     former = _former(owner, last)
     before = (effective_policies.policy_from_version(former),) if former is not None else ()
     if last.head is None or change(before, (effective_policies.policy_from_version(last),)) != "tighter":
-        raise PolicyNotUndoable(reason=Reason("it demands no more than the one before."))
+        raise PolicyNotUndoable(reason=Message("it demands no more than the one before."))
     if _placed_by(owner, last).exists():
-        raise PolicyNotUndoable(reason=Reason("a placement decision already rests on it."))
+        raise PolicyNotUndoable(reason=Message("a placement decision already rests on it."))
     return PolicyUndo(last, former.atoms if former is not None else [], until)
 
 

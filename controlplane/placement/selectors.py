@@ -59,22 +59,22 @@ def nodes_of(consumer_ids: Iterable[UUID]) -> frozenset[str]:
     return frozenset(str(node_id) for node_id in rows.values())
 
 
-def resolve_pools(wishes: Sequence[PoolRequirement]) -> tuple[ResolvedPoolRequirement, ...]:
+def resolve_pools(requirements: Sequence[PoolRequirement]) -> tuple[ResolvedPoolRequirement, ...]:
     """Return the current free space of these pools."""
-    names = {wish.name for wish in wishes}
+    names = {requirement.name for requirement in requirements}
     rows = list(Pool.objects.filter(name__in=names).order_by("zone_id")) if names else []
     return tuple(
         ResolvedPoolRequirement(
-            wish.name,
-            pool_trait(wish.name),
-            wish.gib,
+            requirement.name,
+            pool_trait(requirement.name),
+            requirement.gib,
             tuple(
                 (row.zone_id, max(0, row.capacity_gib - row.used_gib))
                 for row in rows
-                if row.name == wish.name and wish.zone in (None, row.zone_id)
+                if row.name == requirement.name and requirement.zone in (None, row.zone_id)
             ),
         )
-        for wish in wishes
+        for requirement in requirements
     )
 
 
@@ -96,7 +96,7 @@ def group_nodes(group_id: UUID, *, but: UUID) -> frozenset[str]:
     Members on a fenced node run nowhere, and do not count.
     """
     members = Allocation.objects.filter(group_id=group_id).exclude(consumer_id=but).exclude(moving_id=but)
-    members = members.exclude(node__duty="fenced")
+    members = members.exclude(node__admin_state="fenced")
     return frozenset(str(node_id) for node_id in members.values_list("node_id", flat=True))
 
 

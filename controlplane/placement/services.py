@@ -39,7 +39,7 @@ from controlplane.placement.errors import (
 from controlplane.placement.models import Allocation, Decision
 
 
-def check_placement(ask: PlacementRequest) -> None:
+def check_placement(request: PlacementRequest) -> None:
     """Check that the request would be admitted now. Takes nothing.
 
     A refusal is stored, and the error has its decision's id.
@@ -48,31 +48,31 @@ def check_placement(ask: PlacementRequest) -> None:
         ZoneUnknown, PolicyUnsatisfiable, InsufficientCapacity, NoPlace.
         NoAllocation: a resource that it must be near to has no allocation.
     """
-    _know_zones(ask)
-    if is_placeable(ask):
+    _know_zones(request)
+    if is_placeable(request):
         return
-    taken = decide_placement(ask)
+    taken = decide_placement(request)
     if not taken.decision.is_admitted:
-        raise_refusal(ask, taken)
+        raise_refusal(request, taken)
 
 
-def preview(ask: PlacementRequest) -> PlacementResult:
+def preview(request: PlacementRequest) -> PlacementResult:
     """Decide, and store nothing.
 
     Raises:
         ZoneUnknown, UnknownHost, TooManyAtoms.
         NoAllocation: a resource that it must be near to has no allocation.
     """
-    _know_zones(ask)
-    return decide_placement(ask)
+    _know_zones(request)
+    return decide_placement(request)
 
 
-def _know_zones(ask: PlacementRequest) -> None:
-    if unknown := selectors.unknown_zones(ask.zones):
+def _know_zones(request: PlacementRequest) -> None:
+    if unknown := selectors.unknown_zones(request.zones):
         raise ZoneUnknown(field="zones", name=unknown[0])
 
 
-def check_current_node(ask: PlacementRequest) -> PlacementResult:
+def check_current_node(request: PlacementRequest) -> PlacementResult:
     """Check that the consumer may do this on its own node, without capacity.
 
     A refusal is stored. Where no operation decides again, an admission by exemption has to be stored: `keep_exempted`.
@@ -81,15 +81,15 @@ def check_current_node(ask: PlacementRequest) -> PlacementResult:
         NoAllocation, PolicyUnsatisfiable, NoPlace.
         NodeOutOfService: the node is out of service.
     """
-    node = _allocation(ask.consumer_id).node
-    require_in_service(node, ask.operation)
-    taken = redecide_in_place(ask, node.pk)
+    node = _allocation(request.consumer_id).node
+    require_in_service(node, request.operation)
+    taken = redecide_in_place(request, node.pk)
     if not taken.decision.is_admitted:
-        raise_refusal(ask, taken, here=node.zone_id)
+        raise_refusal(request, taken, here=node.zone_id)
     return taken
 
 
-def keep_exempted(ask: PlacementRequest, taken: PlacementResult) -> None:
+def keep_exempted(request: PlacementRequest, taken: PlacementResult) -> None:
     """Store a decision that only an exemption admits, and count the use.
 
     Inside the transaction of the action, if it has one. A decision that needs no exemption is not stored.
@@ -98,10 +98,10 @@ def keep_exempted(ask: PlacementRequest, taken: PlacementResult) -> None:
         ExemptionOver: another transaction had the last use.
     """
     if taken.exemption is not None:
-        store_decision(ask, taken)
+        store_decision(request, taken)
 
 
-def renew_decision(ask: PlacementRequest) -> Decision:
+def renew_decision(request: PlacementRequest) -> Decision:
     """Decide again for the consumer where it is, and let its allocation rest on that decision.
 
     A permit needs a decision as new as the policies and facts.
@@ -112,14 +112,14 @@ def renew_decision(ask: PlacementRequest) -> Decision:
         LeaseLost: another worker has the operation; nothing was written.
     """
     for _ in range(settings.PLACEMENT_CLAIM_ATTEMPTS):
-        allocation = _allocation(ask.holder)
-        taken = redecide_in_place(ask, allocation.node_id)
+        allocation = _allocation(request.holder)
+        taken = redecide_in_place(request, allocation.node_id)
         if not taken.decision.is_admitted:
-            raise_refusal(ask, taken)
+            raise_refusal(request, taken)
         try:
             with transaction.atomic():
                 lease_guard.lock_lease()
-                decision = store_decision(ask, taken)
+                decision = store_decision(request, taken)
                 own = Allocation.objects.filter(pk=allocation.pk, node_id=allocation.node_id)
                 if own.update(decision=decision):
                     return decision
@@ -130,16 +130,16 @@ def renew_decision(ask: PlacementRequest) -> Decision:
     raise FleetChanged()
 
 
-def check_growth(ask: PlacementRequest) -> None:
+def check_growth(request: PlacementRequest) -> None:
     """Check that the consumer's own node would give it these amounts now. Takes nothing.
 
     Raises:
         NoAllocation, PolicyUnsatisfiable, InsufficientCapacity, NoPlace.
     """
-    _growth(ask)
+    _growth(request)
 
 
-def claim(ask: PlacementRequest) -> Allocation:
+def claim(request: PlacementRequest) -> Allocation:
     """Return the consumer's allocation: the existing one, or the best available now.
 
     Raises:
@@ -148,53 +148,55 @@ def claim(ask: PlacementRequest) -> Allocation:
         FleetChanged: worth another attempt.
     """
     for attempt in range(settings.PLACEMENT_CLAIM_ATTEMPTS):
-        if claims.is_placed(ask.holder):
-            return _allocation(ask.holder)
-        taken = decide_placement(ask, attempt=attempt)
+        if claims.is_placed(request.holder):
+            return _allocation(request.holder)
+        taken = decide_placement(request, attempt=attempt)
         if not taken.decision.is_admitted:
-            raise_refusal(ask, taken)
+            raise_refusal(request, taken)
         for node_id in taken.decision.candidates[:3]:
-            if (allocation := _write(ask, taken, UUID(node_id))) is not None:
+            if (allocation := _write(request, taken, UUID(node_id))) is not None:
                 return allocation
     raise FleetChanged()
 
 
-def grow(ask: PlacementRequest) -> None:
+def grow(request: PlacementRequest) -> None:
     """Give the consumer's allocation at least these amounts, on its own node.
 
     Raises:
         NoAllocation, PolicyUnsatisfiable, InsufficientCapacity, NoPlace.
         FleetChanged: worth another try.
     """
-    more, taken = _growth(ask)
+    more, taken = _growth(request)
     if taken is None:
         return
     amounts = {name: F(name) + amount for name, amount in more.items()}
     try:
         with transaction.atomic():
             lease_guard.lock_lease()
-            own = Allocation.objects.filter(consumer_id=ask.consumer_id)
-            own.update(decision=store_decision(ask, taken), **amounts)
+            own = Allocation.objects.filter(consumer_id=request.consumer_id)
+            own.update(decision=store_decision(request, taken), **amounts)
     except DatabaseError as exc:
         if not is_stale_error(exc):
             raise
         raise FleetChanged() from exc
 
 
-def _growth(ask: PlacementRequest) -> tuple[dict[str, int], PlacementResult | None]:
+def _growth(request: PlacementRequest) -> tuple[dict[str, int], PlacementResult | None]:
     """Return the amounts missing, and the decision that admits them; None when no amount is missing."""
-    allocation = _allocation(ask.consumer_id)
-    wanted = Resources(ask.vcpus, ask.memory_mib, ask.disk_gib)
+    allocation = _allocation(request.consumer_id)
+    wanted = Resources(request.vcpus, request.memory_mib, request.disk_gib)
     present = Resources(allocation.vcpus, allocation.memory_mib, allocation.disk_gib)
     more = Resources(*(max(0, new - old) for new, old in zip(wanted, present, strict=True)))
-    share_gib = max(0, ask.share.gib - allocation.pool_gib) if ask.share else 0
+    share_gib = max(0, request.share.gib - allocation.pool_gib) if request.share else 0
     missing = {**more._asdict(), "pool_gib": share_gib}
     if not any(missing.values()):
         return missing, None
-    pools = tuple(replace(wish, gib=share_gib) if wish.gib else wish for wish in ask.pools)
-    taken = decide_placement(replace(ask, pools=pools), resources=more, near=frozenset({str(allocation.node_id)}))
+    pools = tuple(
+        replace(requirement, gib=share_gib) if requirement.gib else requirement for requirement in request.pools
+    )
+    taken = decide_placement(replace(request, pools=pools), resources=more, near=frozenset({str(allocation.node_id)}))
     if not taken.decision.is_admitted:
-        raise_refusal(ask, taken)
+        raise_refusal(request, taken)
     return missing, taken
 
 
@@ -210,7 +212,7 @@ def shrink(consumer_id: UUID, **amounts: int) -> None:
     )
 
 
-def split_allocation(holder: UUID, ask: PlacementRequest) -> None:
+def split_allocation(holder: UUID, request: PlacementRequest) -> None:
     """Split a part of the disk of `holder` off as an allocation for the request, on the same node. Idempotent.
 
     Raises:
@@ -220,13 +222,13 @@ def split_allocation(holder: UUID, ask: PlacementRequest) -> None:
     """
     for _ in range(settings.PLACEMENT_CLAIM_ATTEMPTS):
         whole = _allocation(holder)
-        if claims.is_placed(ask.holder):
+        if claims.is_placed(request.holder):
             return
-        taken = redecide_in_place(ask, whole.node_id)
+        taken = redecide_in_place(request, whole.node_id)
         if not taken.decision.is_admitted:
-            raise_refusal(ask, taken)
+            raise_refusal(request, taken)
         try:
-            _split(whole, ask, taken)
+            _split(whole, request, taken)
             return
         except DatabaseError as exc:
             if not is_stale_error(exc):
@@ -235,12 +237,14 @@ def split_allocation(holder: UUID, ask: PlacementRequest) -> None:
 
 
 @transaction.atomic
-def _split(whole: Allocation, ask: PlacementRequest, taken: PlacementResult) -> None:
+def _split(whole: Allocation, request: PlacementRequest, taken: PlacementResult) -> None:
     """Insert an empty allocation first: a full inventory takes the amount only once the other one has given it up."""
     lease_guard.lock_lease()
-    part = Allocation.objects.create(**claims.fields(ask), node_id=whole.node_id, decision=store_decision(ask, taken))
-    Allocation.objects.filter(pk=whole.pk).update(disk_gib=F("disk_gib") - ask.disk_gib)
-    Allocation.objects.filter(pk=part.pk).update(disk_gib=ask.disk_gib)
+    part = Allocation.objects.create(
+        **claims.fields(request), node_id=whole.node_id, decision=store_decision(request, taken)
+    )
+    Allocation.objects.filter(pk=whole.pk).update(disk_gib=F("disk_gib") - request.disk_gib)
+    Allocation.objects.filter(pk=part.pk).update(disk_gib=request.disk_gib)
 
 
 def complete_move(consumer_id: UUID, *, move: UUID) -> None:
@@ -257,7 +261,7 @@ def complete_move(consumer_id: UUID, *, move: UUID) -> None:
     place.update(consumer_id=consumer_id, moving_id=None, pool_id=pool_id, pool_gib=pool_gib)
 
 
-def move_allocation(ask: PlacementRequest, node_id: UUID) -> None:
+def move_allocation(request: PlacementRequest, node_id: UUID) -> None:
     """Move the allocation of a consumer with data in a pool to this node of the pool. Idempotent.
 
     Raises:
@@ -266,17 +270,17 @@ def move_allocation(ask: PlacementRequest, node_id: UUID) -> None:
         LeaseLost: another worker has the operation; nothing was written.
     """
     for _ in range(settings.PLACEMENT_CLAIM_ATTEMPTS):
-        allocation = _allocation(ask.holder)
+        allocation = _allocation(request.holder)
         if allocation.node_id == node_id:
             return
-        taken = redecide_in_place(ask, node_id)
+        taken = redecide_in_place(request, node_id)
         if not taken.decision.is_admitted:
-            raise_refusal(ask, taken)
+            raise_refusal(request, taken)
         try:
             with transaction.atomic():
                 lease_guard.lock_lease()
                 own = Allocation.objects.filter(pk=allocation.pk, node_id=allocation.node_id)
-                if own.update(node_id=node_id, decision=store_decision(ask, taken)):
+                if own.update(node_id=node_id, decision=store_decision(request, taken)):
                     return
                 transaction.set_rollback(True)
         except DatabaseError as exc:
@@ -310,13 +314,17 @@ def _allocation(consumer_id: UUID) -> Allocation:
     return allocation
 
 
-def _write(ask: PlacementRequest, taken: PlacementResult, node_id: UUID) -> Allocation | None:
+def _write(request: PlacementRequest, taken: PlacementResult, node_id: UUID) -> Allocation | None:
     """Write the allocation; None when an input of the decision has changed, or the consumer has one already."""
     try:
-        if ask.group is None or not ask.group.is_strict:
-            return claims.insert_claim(ask, taken, node_id)
+        if request.group is None or not request.group.is_strict:
+            return claims.insert_claim(request, taken, node_id)
         with transaction.atomic():
-            return claims.insert_claim(ask, taken, node_id) if _allows(ask.group, ask.consumer_id, node_id) else None
+            return (
+                claims.insert_claim(request, taken, node_id)
+                if _allows(request.group, request.consumer_id, node_id)
+                else None
+            )
     except DatabaseError as exc:
         if not is_stale_error(exc):
             raise

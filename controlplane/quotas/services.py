@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.audit.services import record, record_of_organization
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
@@ -96,7 +96,7 @@ def _check(project_id: UUID, organization_id: UUID, resource_id: UUID, amounts: 
                 parts += level == "project"
         for dimension, requested in amounts.items():
             own = used["own"].get(dimension, 0)
-            for level in (Reason("project"), Reason("organization")):
+            for level in (Message("project"), Message("organization")):
                 others, limit = used[str(level)].get(dimension, 0) - own, limits[str(level)][dimension]
                 if requested > own and others + requested > limit:
                     raise QuotaExceeded(level=level, dimension=dimension, used=others, requested=requested, limit=limit)
@@ -151,8 +151,8 @@ def quotas_set(actor: Actor, owner: QuotaOwner, limits: Mapping[str, int], *, ve
     Quota.objects.bulk_create(
         Quota(**owner.columns, dimension=dimension, limit=limit) for dimension, limit in limits.items()
     )
-    said: dict[str, Any] = {"level": "project" if owner.project else "organization", "limits": dict(limits)}
-    return _began(actor, owner, "quota.set", said)
+    entry_facts: dict[str, Any] = {"level": "project" if owner.project else "organization", "limits": dict(limits)}
+    return _began(actor, owner, "quota.set", entry_facts)
 
 
 def limit_raise(actor: Actor, organization_owner: QuotaOwner, *, dimension: str, limit: int, **facts: Any) -> None:
@@ -161,8 +161,8 @@ def limit_raise(actor: Actor, organization_owner: QuotaOwner, *, dimension: str,
     if limit <= organization_owner.limits()[dimension]:
         return
     Quota.objects.update_or_create(**organization_owner.columns, dimension=dimension, defaults={"limit": limit})
-    said = {"level": "organization", "limits": {dimension: limit}, **facts}
-    _began(actor, organization_owner, "quota.set", said)
+    entry_facts = {"level": "organization", "limits": {dimension: limit}, **facts}
+    _began(actor, organization_owner, "quota.set", entry_facts)
 
 
 def _check_within(limits: Mapping[str, int], organization: Mapping[str, int]) -> None:

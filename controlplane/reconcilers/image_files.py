@@ -20,7 +20,7 @@ def reconcile() -> int:
     """Return how many files were removed from the image store."""
     if removed := services.images_collect():
         log.info("%d files were removed from the image store", removed)
-    for node in Node.objects.filter(state="ready").exclude(duty="retired"):
+    for node in Node.objects.filter(state="ready").exclude(admin_state="retired"):
         try:
             _clean_cache(node)
         except CloudError as exc:

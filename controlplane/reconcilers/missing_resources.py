@@ -20,7 +20,7 @@ from controlplane.kernel.prepared_queries import Prepared
 from controlplane.network.models import PortBinding
 from controlplane.nodes import incidents
 from controlplane.nodes.models import Node
-from controlplane.operations.models import OperationHold
+from controlplane.operations.models import ResourceLock
 from controlplane.storage.models import Volume
 
 GUEST, VOLUME, PORT = "missing-guest", "missing-volume", "missing-port"
@@ -33,7 +33,7 @@ NOTHING_ELSE = Q(last_error__isnull=True) | Q(last_error__code__in=CODES)
 
 
 def _settled(before: datetime) -> Q:
-    return ~Q(pk__in=OperationHold.objects.values("resource_id")) & Q(updated_at__lte=before)
+    return ~Q(pk__in=ResourceLock.objects.values("resource_id")) & Q(updated_at__lte=before)
 
 
 GUESTS = Prepared(
@@ -43,17 +43,19 @@ GUESTS = Prepared(
 )
 VOLUMES = Prepared(lambda node, before: Volume.objects.filter(_settled(before), HAD_THERE, node=node))
 BOUND = Prepared(lambda node: PortBinding.objects.filter(node=node).select_related("port"))
-SAYING_GUESTS = Prepared(lambda node: Instance.objects.filter(node=node, last_error__code__in=CODES))
-SAYING_VOLUMES = Prepared(lambda node: Volume.objects.filter(node=node, last_error__code__in=CODES))
+GUESTS_WITH_ERROR = Prepared(lambda node: Instance.objects.filter(node=node, last_error__code__in=CODES))
+VOLUMES_WITH_ERROR = Prepared(lambda node: Volume.objects.filter(node=node, last_error__code__in=CODES))
 
 # ----
 
 
-def reconcile_node(node: Node, said: pb.NodeDescription) -> int:
-    """Compare with `said`: the node's description of a moment ago. Returns how much is missing."""
-    here = {as_uuid(each.subject.id) for each in said.instances} - {as_uuid(text) for text in said.lost_domains}
-    files = {as_uuid(each.subject.id) for each in said.volumes if each.size_bytes}
-    ports = {as_uuid(each.subject.id) for each in said.ports}
+def reconcile_node(node: Node, description: pb.NodeDescription) -> int:
+    """Compare with `description`: the node's description of a moment ago. Returns how much is missing."""
+    here = {as_uuid(each.subject.id) for each in description.instances} - {
+        as_uuid(text) for text in description.lost_domains
+    }
+    files = {as_uuid(each.subject.id) for each in description.volumes if each.size_bytes}
+    ports = {as_uuid(each.subject.id) for each in description.ports}
     before = clock.now() - expected_resources.IN_TRANSIT
     guests, volumes = GUESTS.rows(node.pk, before), VOLUMES.rows(node.pk, before)
     bound = {each.port_id: each.port.instance_id for each in BOUND.rows(node.pk)}
@@ -65,8 +67,10 @@ def reconcile_node(node: Node, said: pb.NodeDescription) -> int:
     without_file = {*without_disk.values(), *without_data}
     missing = {GUEST: without_guest, VOLUME: without_file, PORT: without_port.values()}
     incidents.reconcile(node, {kind: [str(each) for each in some] for kind, some in missing.items()})
-    _record_errors(Instance, SAYING_GUESTS.rows(node.pk), _errors(guests, without_guest, without_disk, without_port))
-    _record_errors(Volume, SAYING_VOLUMES.rows(node.pk), dict.fromkeys(without_data, DataMissing()))
+    _record_errors(
+        Instance, GUESTS_WITH_ERROR.rows(node.pk), _errors(guests, without_guest, without_disk, without_port)
+    )
+    _record_errors(Volume, VOLUMES_WITH_ERROR.rows(node.pk), dict.fromkeys(without_data, DataMissing()))
     return len(without_guest) + len(without_disk) + len(without_data) + len(without_port)
 
 
@@ -89,14 +93,15 @@ def _errors(
 
 
 def _record_errors(
-    model: type[Instance] | type[Volume], saying: Sequence[Instance | Volume], errors: dict[UUID, CloudError]
+    model: type[Instance] | type[Volume], with_error: Sequence[Instance | Volume], errors: dict[UUID, CloudError]
 ) -> None:
     """Record the errors.
 
-    `saying`: resources with such an error already. Other last errors stay; and the record is no change of the resource.
+    `with_error`: resources with such an error already. Other last errors stay; and the record is no change of the
+    resource.
     """
     for pk, error in errors.items():
         model.objects.filter(NOTHING_ELSE, pk=pk).update(last_error=error.as_document())
-    over = [row.pk for row in saying if row.pk not in errors]
+    over = [row.pk for row in with_error if row.pk not in errors]
     if over:
         model.objects.filter(NOTHING_ELSE, pk__in=over).update(last_error=None)

@@ -33,20 +33,20 @@ def reconcile() -> int:
     nodes = Node.objects.in_bulk({node_id for _, node_id in due})
     segments = Segment.objects.in_bulk({segment_id for segment_id, _ in due})
     silent: set[UUID] = set()
-    told: set[UUID] = set()
+    updated: set[UUID] = set()
     count = 0
     for segment_id, node_id in due:
         if node_id in silent or segment_id not in segments:
             continue
         try:
             count += _send_segment(nodes[node_id], segments[segment_id])
-            told.add(node_id)
+            updated.add(node_id)
         except NodeUnreachable as exc:
             silent.add(node_id)
             log.warning("node %s does not learn of networks for now: %s", nodes[node_id].name, exc.facts)
         except CloudError as exc:
             log.error("node %s: segment %s: %s %s", nodes[node_id].name, segment_id, exc, exc.facts)
-    for node_id in told:
+    for node_id in updated:
         _account(nodes[node_id])
     return count
 
@@ -65,9 +65,9 @@ def _send_segment(node: Node, segment: Segment) -> int:
     if state.version > segment.version:
         # The database was restored from a backup, so the node has a later version; it accepts one that is signed anew.
         Segment.objects.filter(pk=segment.pk, version=segment.version).update(key_id="")
-    said = {"version": state.version, "problem": state.problem[:300], "updated_at": clock.now()}
+    fields = {"version": state.version, "problem": state.problem[:300], "updated_at": clock.now()}
     SegmentCopy.objects.update_or_create(
-        segment=segment, node=node, defaults=said, create_defaults={"id": new_id(), **said}
+        segment=segment, node=node, defaults=fields, create_defaults={"id": new_id(), **fields}
     )
     return 1
 

@@ -34,9 +34,9 @@ class Finding:
     facts: dict[str, object] = field(default_factory=dict)
 
 
-def find_on_node(node: Node, said: pb.NodeDescription) -> list[Finding]:
-    """Return each orphan once. `said`: the node's description of a moment ago."""
-    there = {(each.kind, each.name): each for each in _all_of(said)}
+def find_on_node(node: Node, description: pb.NodeDescription) -> list[Finding]:
+    """Return each orphan once. `description`: the node's description of a moment ago."""
+    there = {(each.kind, each.name): each for each in _all_of(description)}
     known = {kind: rows(node, ids) for kind, rows in EXPECTED_IDS.items() if (ids := _ids(there.values(), kind))}
     shas = {sha256 for each in there.values() if (sha256 := _sha256(each)) is not None}
     images = expected_resources.images(node, shas) if shas else set()
@@ -82,38 +82,38 @@ def _addresses() -> Iterator[Finding]:
 # ---- reported resources
 
 
-def _all_of(said: pb.NodeDescription) -> Iterator[Finding]:
+def _all_of(description: pb.NodeDescription) -> Iterator[Finding]:
     """Return all reported resources; those that the agent created come last, since more is known of them."""
-    for stray in said.strays:
-        yield _stray(stray)
-    for guest in said.instances:
+    for resource in description.strays:
+        yield _unmanaged(resource)
+    for guest in description.instances:
         facts: dict[str, object] = {"power": POWER.get(guest.power, ""), "is_known": True}
         yield Finding("domain", f"{GUEST_PREFIX}{guest.subject.id}", as_uuid(guest.subject.id), facts=facts)
-    for volume in said.volumes:
+    for volume in description.volumes:
         if volume.size_bytes:
             name = f"volumes/{volume.subject.id}.qcow2"
             yield Finding("volume", name, as_uuid(volume.subject.id), volume.size_bytes, {"is_known": True})
-    for port in said.ports:
+    for port in description.ports:
         facts = {"mac": port.mac, "ip": port.ip, "is_known": True}
         yield Finding("port", port.device, as_uuid(port.subject.id), facts=facts)
-    for plug in said.attachments:
+    for plug in description.attachments:
         facts = {"instance": plug.instance_id, "volume": plug.volume_id, "is_known": True}
         yield Finding("attachment", plug.subject.id, as_uuid(plug.subject.id), facts=facts)
 
 
-def _stray(stray: pb.Stray) -> Finding:
-    if stray.kind == pb.STRAY_KIND_DOMAIN:
-        facts: dict[str, object] = {"power": POWER.get(stray.power, ""), "is_harmless": stray.is_harmless}
-        is_ours = stray.name.startswith(GUEST_PREFIX)
-        guest_id = as_uuid(stray.name.removeprefix(GUEST_PREFIX)) if is_ours else None
-        return Finding("domain", stray.name, guest_id, stray.size_bytes, facts)
-    if stray.kind == pb.STRAY_KIND_PORT:
-        return Finding("port", stray.name, facts={"mac": stray.mac})
-    volume = VOLUME.fullmatch(stray.name)
+def _unmanaged(resource: pb.Stray) -> Finding:
+    if resource.kind == pb.STRAY_KIND_DOMAIN:
+        facts: dict[str, object] = {"power": POWER.get(resource.power, ""), "is_harmless": resource.is_harmless}
+        is_ours = resource.name.startswith(GUEST_PREFIX)
+        guest_id = as_uuid(resource.name.removeprefix(GUEST_PREFIX)) if is_ours else None
+        return Finding("domain", resource.name, guest_id, resource.size_bytes, facts)
+    if resource.kind == pb.STRAY_KIND_PORT:
+        return Finding("port", resource.name, facts={"mac": resource.mac})
+    volume = VOLUME.fullmatch(resource.name)
     if volume is not None and (volume_id := as_uuid(volume[1])) is not None:
-        return Finding("volume", stray.name, volume_id, stray.size_bytes)
-    kind = "image" if IMAGE.fullmatch(stray.name) else "file"
-    return Finding(kind, stray.name, size_bytes=stray.size_bytes)
+        return Finding("volume", resource.name, volume_id, resource.size_bytes)
+    kind = "image" if IMAGE.fullmatch(resource.name) else "file"
+    return Finding(kind, resource.name, size_bytes=resource.size_bytes)
 
 
 def _ids(findings: Iterable[Finding], kind: str) -> set[UUID]:

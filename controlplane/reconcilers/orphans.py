@@ -58,24 +58,24 @@ ORDER = ("domain", "attachment", "port", "volume", "image", "file")
 def reconcile() -> int:
     """Return how many orphans have changed, and how many resources are missing."""
     changed = _reconcile_rows()
-    for node in Node.objects.filter(state="ready").exclude(duty="retired").order_by("name"):
+    for node in Node.objects.filter(state="ready").exclude(admin_state="retired").order_by("name"):
         try:
             changed += _reconcile_node(node)
         except CloudError as exc:
             log.warning("node %s: orphan detection failed and is retried: %s", node.name, exc)
-    left = Orphan.objects.filter(node__duty="retired", state__in=ORPHAN_LIVE).select_related("node")
+    left = Orphan.objects.filter(node__admin_state="retired", state__in=ORPHAN_LIVE).select_related("node")
     return changed + sum(_ends(row, "gone") for row in left)
 
 
 def _reconcile_node(node: Node) -> int:
-    said = agent_client.describe(node)
-    found = find_on_node(node, said)
+    description = agent_client.describe(node)
+    found = find_on_node(node, description)
     rows = Orphan.objects.filter(node=node, kind__in=ORPHANS_ON_NODES)
     changed = _record_findings(node, rows, found)
     live = rows.filter(state__in=ORPHAN_LIVE).select_related("node")
     for row in sorted(live, key=lambda each: ORDER.index(each.kind)):
         changed += _apply(row, _step(row))
-    return changed + _quarantine_due(node, live) + missing_resources.reconcile_node(node, said)
+    return changed + _quarantine_due(node, live) + missing_resources.reconcile_node(node, description)
 
 
 def _reconcile_rows() -> int:
@@ -93,8 +93,8 @@ def _reconcile_rows() -> int:
     for row in rows.select_related("node"):
         if row.name not in nobody:
             changed += _apply(row, _ends_as_gone)
-        elif row.wished:
-            changed += _apply(row, _free if row.wished == "discard" else _is_released)
+        elif row.requested_action:
+            changed += _apply(row, _free if row.requested_action == "discard" else _is_released)
     return changed
 
 
@@ -156,8 +156,8 @@ def _apply(row: Orphan, step: Callable[[Orphan], bool]) -> bool:
 
 
 def _step(row: Orphan) -> Callable[[Orphan], bool]:
-    if row.wished:
-        return _discard if row.wished == "discard" else _release
+    if row.requested_action:
+        return _discard if row.requested_action == "discard" else _release
     return _quarantine if row.state == "quarantined" else _nothing
 
 
@@ -173,7 +173,9 @@ def _quarantine_due(node: Node, rows: Iterable[Orphan]) -> int:
     """
     since = clock.now() - timedelta(seconds=settings.QUARANTINE_AFTER_S)
     due = [
-        row for row in rows if row.state == "found" and not row.wished and row.kind in HELD and row.created_at < since
+        row
+        for row in rows
+        if row.state == "found" and not row.requested_action and row.kind in HELD and row.created_at < since
     ]
     ours = [row for row in due if row.resource_id is not None]
     if len(ours) > settings.QUARANTINE_AT_MOST:
@@ -212,7 +214,7 @@ def _release(row: Orphan) -> bool:
 
 def _is_released(row: Orphan) -> bool:
     with transaction.atomic():
-        move(row, ORPHAN, "released", wished="", problem="")
+        move(row, ORPHAN, "released", requested_action="", problem="")
         record_change(SYSTEM, row, "released", reason=row.reason)
     return True
 
@@ -220,7 +222,7 @@ def _is_released(row: Orphan) -> bool:
 def _discard(row: Orphan) -> bool:
     node = _node(row)
     if is_expected(node, row):
-        Orphan.objects.filter(pk=row.pk).update(wished="", problem=NOW_EXPECTED)
+        Orphan.objects.filter(pk=row.pk).update(requested_action="", problem=NOW_EXPECTED)
         return True
     state = _removed(node, row)
     return _is_discarded(row, {"was_present": state.is_present, "size_bytes": state.size_bytes})
@@ -237,11 +239,11 @@ def _removed(node: Node, row: Orphan) -> pb.QuarantineState:
     return agent_client.remove_quarantine(node, orphan_id=row.pk, generation=row.generation)
 
 
-def _is_discarded(row: Orphan, said: dict[str, object]) -> bool:
+def _is_discarded(row: Orphan, description: dict[str, object]) -> bool:
     """Record the deletion for good, with actor and reason, beside the node's receipt."""
     with transaction.atomic():
-        proof: dict[str, object] = {**said, "by": str(row.decided_by), "reason": row.reason}
-        move(row, ORPHAN, "discarded", wished="", problem="", evidence=proof, ended_at=clock.now())
+        proof: dict[str, object] = {**description, "by": str(row.decided_by), "reason": row.reason}
+        move(row, ORPHAN, "discarded", requested_action="", problem="", evidence=proof, ended_at=clock.now())
         record_change(SYSTEM, row, "discarded", reason=row.reason)
         evidence_log.append(
             "incident",
@@ -262,7 +264,7 @@ def _ends_as_gone(row: Orphan) -> bool:
 
 def _ends(row: Orphan, state: str) -> bool:
     with transaction.atomic():
-        move(row, ORPHAN, state, wished="", ended_at=clock.now())
+        move(row, ORPHAN, state, requested_action="", ended_at=clock.now())
         record_change(SYSTEM, row, state)
     return True
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.core.exceptions import ObjectDoesNotExist
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.permits.permit import Contents, Peer, address
 from controlplane.compute.attachments import attached_volume_request, instance_with_volumes_request
 from controlplane.compute.migration import migration_of, migration_request
@@ -32,7 +32,8 @@ class PermitScope:
     """The scope of a permit.
 
     `consumers`: their allocations have to be on the node; the first one's is the limit. `subject`: its policies have to
-    hold, with the sources whose data it meets there. `ask`: the placement request, if placement has to decide again.
+    hold, with the sources whose data it meets there. `make_request`: makes the placement request, if placement has
+    to decide again.
 
     `brings_disks`: each of the consumers gets its disk there. `peer`: the other node of a move. `decided_for`: the zone
     that the decision has to admit, if it is not that of the node.
@@ -42,7 +43,7 @@ class PermitScope:
     contents: Contents
     consumers: tuple[UUID, ...]
     subject: PolicySubject
-    ask: Callable[[], PlacementRequest]
+    make_request: Callable[[], PlacementRequest]
     brings_disks: bool = False
     peer: Peer | None = None
     decided_for: str | None = None
@@ -56,11 +57,11 @@ def for_operation(operation: Operation, op: str) -> PermitScope:
     """
     read = KINDS.get(op)
     if read is None:
-        raise PermitOutdated(reason=Reason("{kind} needs none.", kind=op))
+        raise PermitOutdated(reason=Message("{kind} needs none.", kind=op))
     try:
         return read(operation)
     except ObjectDoesNotExist as exc:
-        raise PermitOutdated(reason=Reason("its resource no longer exists.")) from exc
+        raise PermitOutdated(reason=Message("its resource no longer exists.")) from exc
 
 
 INSTANCES = Prepared(
@@ -99,11 +100,13 @@ def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[DataSourc
         ),
     )
     sources = tuple(DataSource(volume, instance.project) for volume in attachments.values())
-    ask = partial(instance_with_volumes_request, instance, attachments.values(), operation=operation.kind, gets=gets)
+    make_request = partial(
+        instance_with_volumes_request, instance, attachments.values(), operation=operation.kind, gets=gets
+    )
     subject = PolicySubject(instance.project, instance.pk, sources=(*sources, *gets))
     consumers = (instance.pk, *attachments.values())
     is_brought = bool(operation.args.get("shared"))
-    return PermitScope(instance.generation, contents, consumers, subject, ask, brings_disks=is_brought)
+    return PermitScope(instance.generation, contents, consumers, subject, make_request, brings_disks=is_brought)
 
 
 def _incoming_scope(operation: Operation) -> PermitScope:
@@ -117,7 +120,7 @@ def _incoming_scope(operation: Operation) -> PermitScope:
         generation=migration.generation,
         contents=replace(whole.contents, images=tuple(sorted(images))),
         consumers=(migration.pk, *(part.pk for part in parts)),
-        ask=partial(migration_request, migration),
+        make_request=partial(migration_request, migration),
         brings_disks=True,
         peer=_peer(migration.source),
     )
@@ -127,8 +130,8 @@ def _of_evacuation(operation: Operation) -> PermitScope:
     """Return the scope at the new node: as for an arrival, but without a peer, since the source is fenced."""
     migration = migration_of(operation)
     source = migration.source
-    if migration.kind != EVACUATE or source.duty != "fenced" or not source.fenced_by:
-        raise PermitOutdated(reason=Reason("its source node is not fenced."))
+    if migration.kind != EVACUATE or source.admin_state != "fenced" or not source.fenced_by:
+        raise PermitOutdated(reason=Message("its source node is not fenced."))
     return replace(_incoming_scope(operation), peer=None)
 
 
@@ -136,12 +139,12 @@ def _outgoing_scope(operation: Operation) -> PermitScope:
     """Return the scope at the source, which gets nothing: only its peer, whose zone the decision has to admit."""
     migration = migration_of(operation)
     if migration.destination is None:
-        raise PermitOutdated(reason=Reason("it has no destination."))
+        raise PermitOutdated(reason=Message("it has no destination."))
     whole = _of_whole(operation, migration.instance)
     return replace(
         whole,
         contents=Contents(instances=whole.contents.instances),
-        ask=partial(migration_request, migration),
+        make_request=partial(migration_request, migration),
         peer=_peer(migration.destination),
         decided_for=migration.destination.zone_id,
     )
@@ -154,9 +157,11 @@ def _peer(node: Node) -> Peer:
 def _of_volume(operation: Operation) -> PermitScope:
     volume = Volume.objects.select_related("project__organization", "image").get(pk=operation.resource_id)
     images = (volume.image.sha256,) if volume.image is not None else ()
-    ask = partial(volume_placement_request, volume, operation=operation.kind)
+    make_request = partial(volume_placement_request, volume, operation=operation.kind)
     contents = Contents(volumes=_texts(volume.pk), images=images)
-    return PermitScope(volume.generation, contents, (volume.pk,), PolicySubject(volume.project, volume.pk), ask)
+    return PermitScope(
+        volume.generation, contents, (volume.pk,), PolicySubject(volume.project, volume.pk), make_request
+    )
 
 
 def _of_attachment(operation: Operation) -> PermitScope:
@@ -170,9 +175,9 @@ def _of_attachment(operation: Operation) -> PermitScope:
         instances=_texts(attachment.instance_id),
     )
     holder = DataSource(attachment.instance_id, volume.project)
-    ask = partial(attached_volume_request, volume, holder, operation=operation.kind)
+    make_request = partial(attached_volume_request, volume, holder, operation=operation.kind)
     subject = PolicySubject(volume.project, volume.pk, sources=(holder,))
-    return PermitScope(volume.generation, contents, (volume.pk, attachment.instance_id), subject, ask)
+    return PermitScope(volume.generation, contents, (volume.pk, attachment.instance_id), subject, make_request)
 
 
 def _texts(*ids: UUID) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.permits.permit import KIND, Limits, Permit, expiry
 from andromede_core.permits.sentinel_signature import sentinel_classifications
 from andromede_core.permits.trust_documents import PUBLIC, Charter
@@ -79,11 +79,11 @@ def read_inputs(row: Row) -> PermitInputs:
     wanted = permit_scope.for_operation(operation, row.op)
     _check_row(row, wanted)
     limits = _limits(wanted, row.node)
-    sight = assessment_cache.read_versions(wanted.subject.project.organization_id, row.resource_id)
-    demand = assessment_cache.policy_set(wanted.subject, sight)
+    cache_key = assessment_cache.read_versions(wanted.subject.project.organization_id, row.resource_id)
+    demand = assessment_cache.policy_set(wanted.subject, cache_key)
     trusted = trust_documents.trusted_by(row.node)
     _check_node(row.node, trusted.charter, demand)
-    return PermitInputs(wanted, limits, sight.standing, demand, trusted)
+    return PermitInputs(wanted, limits, cache_key.standing, demand, trusted)
 
 
 def build_permit(
@@ -95,8 +95,8 @@ def build_permit(
         FactsNotVouchedFor: a policy does not hold on facts that officers have signed.
     """
     project, demand, now = reading.wanted.subject.project, reading.demand, clock.now()
-    deed = ExemptedAction(row.resource_id, row.op, demand.classifications, row.operation_id)
-    judged = check_policies(demand.policies, known, deed)
+    action = ExemptedAction(row.resource_id, row.op, demand.classifications, row.operation_id)
+    judged = check_policies(demand.policies, known, action)
     return Permit(
         jti=str(row.pk),
         op=row.op,
@@ -142,17 +142,17 @@ def _operation(row: Row) -> Operation:
     """Return the live operation that the permit is for."""
     operation = OPERATIONS.first(row.operation_id)
     if operation is None or (operation.kind, operation.resource_id) != (PART_OF.get(row.op, row.op), row.resource_id):
-        raise PermitOutdated(reason=Reason("there is no such operation."))
+        raise PermitOutdated(reason=Message("there is no such operation."))
     if operation.state not in UNDER_WAY:
-        raise PermitOutdated(reason=Reason("no worker is executing the operation."))
+        raise PermitOutdated(reason=Message("no worker is executing the operation."))
     return operation
 
 
 def _check_row(row: Row, wanted: PermitScope) -> None:
     if row.generation != wanted.generation:
-        raise PermitOutdated(reason=Reason("it is at generation {generation}.", generation=wanted.generation))
+        raise PermitOutdated(reason=Message("it is at generation {generation}.", generation=wanted.generation))
     if row.project_id != wanted.subject.project.pk:
-        raise PermitOutdated(reason=Reason("it belongs to another project."))
+        raise PermitOutdated(reason=Message("it belongs to another project."))
 
 
 ALLOCATIONS = Prepared(lambda consumer: Allocation.objects.filter(consumer_id=consumer))
@@ -178,13 +178,13 @@ def _limits(wanted: PermitScope, node: Node) -> Limits:
 def _check_node(node: Node, charter: Charter | None, demand: PolicySet) -> None:
     """Check the node's charter, as the node does, and its attestation, which all but public data needs."""
     if charter is None or not charter.valid_from <= clock.now() < charter.valid_to:
-        raise NodeNotCleared(reason=Reason("it has no charter that holds now."))
+        raise NodeNotCleared(reason=Message("it has no charter that holds now."))
     if charter.zone != node.zone_id:
-        raise NodeNotCleared(reason=Reason("its charter is for the zone {zone}.", zone=charter.zone))
+        raise NodeNotCleared(reason=Message("its charter is for the zone {zone}.", zone=charter.zone))
     if not charter.covers(demand.classifications):
-        raise NodeNotCleared(reason=Reason("its charter does not allow them."))
+        raise NodeNotCleared(reason=Message("its charter does not allow them."))
     if set(demand.classifications) - {PUBLIC} and not node.attests:
-        raise NodeNotCleared(reason=node.hook_problem or Reason("its node attestation is too old."))
+        raise NodeNotCleared(reason=node.hook_problem or Message("its node attestation is too old."))
 
 
 def _decision(row: Row, reading: PermitInputs) -> Decision:
@@ -199,7 +199,7 @@ def _decision(row: Row, reading: PermitInputs) -> Decision:
         and permits.is_current(decision, reading.standing)
     ):
         return decision
-    return renew_decision(replace(reading.wanted.ask(), operation_id=row.operation_id))
+    return renew_decision(replace(reading.wanted.make_request(), operation_id=row.operation_id))
 
 
 @transaction.atomic

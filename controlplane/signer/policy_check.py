@@ -22,7 +22,7 @@ class PolicyCheck:
     exemption: Exemption | None = None
 
 
-def check_policies(policies: tuple[Policy, ...], known: TrustedFacts, deed: ExemptedAction) -> PolicyCheck:
+def check_policies(policies: tuple[Policy, ...], known: TrustedFacts, action: ExemptedAction) -> PolicyCheck:
     """Check the policies for an operation on a resource, in the zone that is `known`.
 
     An operation that gives the place nothing has no clauses.
@@ -30,13 +30,13 @@ def check_policies(policies: tuple[Policy, ...], known: TrustedFacts, deed: Exem
     Raises:
         FactsNotVouchedFor: a clause does not hold.
     """
-    if not ROLES_OF[deed.op]:
+    if not ROLES_OF[action.op]:
         return PolicyCheck(None)
     now = clock.now()
-    found = evaluate(policies, known.zone_facts, known.world, now=now, roles=ROLES_OF[deed.op])
+    found = evaluate(policies, known.zone_facts, known.world, now=now, roles=ROLES_OF[action.op])
     if found.admits:
         return PolicyCheck(found.valid_until)
-    for exemption in exemptions.in_force(deed, now):
+    for exemption in exemptions.in_force(action, now):
         if exemption.zone == known.zone and waive(found, policies, exemption.waived).admits:
             ends = (found.valid_until, exemption.expires_at)
             return PolicyCheck(min(moment for moment in ends if moment is not None), exemption)

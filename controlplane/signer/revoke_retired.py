@@ -18,7 +18,7 @@ def deny_all() -> int:
     Raises:
         NoKeyset, NoUsableKey, KeyMissing.
     """
-    retired = {str(pk) for pk in Node.objects.filter(duty="retired").values_list("pk", flat=True)}
+    retired = {str(pk) for pk in Node.objects.filter(admin_state="retired").values_list("pk", flat=True)}
     denied = trust_documents.deny_list()
     if new := retired - denied.nodes:
         trust_documents.deny(SYSTEM, signing_keys.denying_key(trust_documents.keyset(), denied), nodes=sorted(new))

@@ -67,8 +67,8 @@ def _sign(place: SegmentKey) -> int:
     # After a restore of the database, nodes may have later versions than the rows; the clock is ahead of them.
     version = max(row.version + 1, int(clock.now().timestamp()))
     addresses = {node: IPv4Address(address) for node, address in members.items()}
-    told = core.Segment(zone.pk, str(network.pk), network.vni, version, addresses)
-    signed = key.sign(core.KIND, told.payload())
+    segment = core.Segment(zone.pk, str(network.pk), network.vni, version, addresses)
+    signed = key.sign(core.KIND, segment.payload())
     row.version, row.members, row.key_id = version, dict(members), key.id
     row.document, row.updated_at = signed.document(), clock.now()
     row.save(update_fields=["version", "members", "key_id", "document", "updated_at"])

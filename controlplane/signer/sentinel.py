@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 
 from andromede_core.documents import signed
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.documents.parsing import Malformed
 from andromede_core.documents.signed import BadDocument, Signed
 from andromede_core.permits import sentinel_signature
@@ -48,47 +48,51 @@ def cosign(permit_id: UUID) -> None:
 def _answer(row: Row) -> None:
     reading = read_inputs(row)
     envelope = signed.read(bytes(row.document or b""))
-    said = _signed_permit(envelope, reading.trusted)
-    if row.decision is None or str(row.decision.pk) != said.decision or not row.decision.is_admitted:
-        raise PermitDisputed(reason=Reason("it does not follow from the decision that it names."))
-    known = trusted_facts.load(said.zone, said.epoch)
-    if known.epoch != said.epoch or not permits.is_current(row.decision, reading.standing) or clock.now() >= said.exp:
+    signed_permit = _signed_permit(envelope, reading.trusted)
+    if row.decision is None or str(row.decision.pk) != signed_permit.decision or not row.decision.is_admitted:
+        raise PermitDisputed(reason=Message("it does not follow from the decision that it names."))
+    known = trusted_facts.load(signed_permit.zone, signed_permit.epoch)
+    if (
+        known.epoch != signed_permit.epoch
+        or not permits.is_current(row.decision, reading.standing)
+        or clock.now() >= signed_permit.exp
+    ):
         move(row, PERMIT, "void")
         return
-    own = build_permit(row, reading, row.decision, known, key_ends=said.exp)
-    _compare(said, own)
+    own = build_permit(row, reading, row.decision, known, key_ends=signed_permit.exp)
+    _compare(signed_permit, own)
     wanted = sentinel_signature.sentinel_classifications(
-        reading.trusted.keyset, zone=said.zone, classifications=said.classifications
+        reading.trusted.keyset, zone=signed_permit.zone, classifications=signed_permit.classifications
     )
-    demand = SentinelDemand(said.zone, wanted, said.nbf)
+    demand = SentinelDemand(signed_permit.zone, wanted, signed_permit.nbf)
     key = signing_keys.cosigning_key(reading.trusted.keyset, reading.trusted.denied, demand)
-    _keep(row, said, key.sign(sentinel_signature.KIND, sentinel_signature.payload(envelope)))
+    _keep(row, signed_permit, key.sign(sentinel_signature.KIND, sentinel_signature.payload(envelope)))
 
 
 def _signed_permit(envelope: Signed, trusted: NodeTrust) -> Permit:
     """Return the signer's document, if its signature is valid."""
     key = trusted.keyset.keys.get(envelope.key_id)
     if key is None or key.use != "permit" or key.id in trusted.denied.kids:
-        raise PermitDisputed(reason=Reason("its key {key} is not a signer's key.", key=envelope.key_id))
+        raise PermitDisputed(reason=Message("its key {key} is not a signer's key.", key=envelope.key_id))
     try:
         envelope.check(KIND, algorithms.verifier(key.public_key))
         return parse(envelope.payload)
     except (BadDocument, Malformed) as exc:
-        raise PermitDisputed(reason=Reason("{error}.", error=exc)) from exc
+        raise PermitDisputed(reason=Message("{error}.", error=exc)) from exc
 
 
-def _compare(said: Permit, own: Permit) -> None:
-    ours, theirs = own.payload(), said.payload()
+def _compare(signed_permit: Permit, own: Permit) -> None:
+    ours, theirs = own.payload(), signed_permit.payload()
     other = [name for name in ours if name not in OF_THE_MOMENT and ours[name] != theirs[name]]
     if other:
-        raise PermitDisputed(reason=Reason("its fields {fields} would differ.", fields=", ".join(other)))
-    if said.exp > own.exp or said.nbf > clock.now():
-        raise PermitDisputed(reason=Reason("it lasts longer than what it rests on."))
+        raise PermitDisputed(reason=Message("its fields {fields} would differ.", fields=", ".join(other)))
+    if signed_permit.exp > own.exp or signed_permit.nbf > clock.now():
+        raise PermitDisputed(reason=Message("it lasts longer than what it rests on."))
 
 
 @transaction.atomic
 def _keep(row: Row, permit: Permit, cosigned: Signed) -> None:
-    move(row, PERMIT, "signed", cosignature=cosigned.document())
+    move(row, PERMIT, "signed", sentinel_signature=cosigned.document())
     permit_queue.record_evidence("cosignature", cosigned, row, organization=permit.organization)
 
 

@@ -74,8 +74,8 @@ def password_set(origin: ClientInfo, *, link_secret: str, new_password: str) -> 
     link = links.filter(sha256=secret_tokens.digest(link_secret), expires_at__gt=clock.now()).first()
     if link is None or (link.is_first and resets.is_in_use(link.user)):
         raise LinkRefused()
-    if link.good_from is not None and link.good_from > clock.now():
-        raise LinkTooEarly(at=f"{link.good_from:%Y-%m-%d %H:%M:%S} UTC")
+    if link.valid_from is not None and link.valid_from > clock.now():
+        raise LinkTooEarly(at=f"{link.valid_from:%Y-%m-%d %H:%M:%S} UTC")
     passwords.check_new(new_password, user=link.user, field="new_password")
     actor = actor_for(link.user, credential_id=link.pk, request_id=origin.request_id)
     _put(actor, link.user, new_password)

@@ -21,7 +21,7 @@ class Password(BaseModel):
 class PasswordLink(BaseModel):
     """A link with which its holder sets the user's password, once.
 
-    Deleted on use. `is_first`: it is valid only while the account is new (resets.is_in_use). `good_from`: of the link
+    Deleted on use. `is_first`: it is valid only while the account is new (resets.is_in_use). `valid_from`: of the link
     of a PasswordReset; other links are valid at once.
     """
 
@@ -29,7 +29,7 @@ class PasswordLink(BaseModel):
     sha256 = models.BinaryField(max_length=32)
     expires_at = models.DateTimeField()
     is_first = models.BooleanField(default=False, db_default=False)
-    good_from = models.DateTimeField(null=True)
+    valid_from = models.DateTimeField(null=True, db_column="good_from")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["sha256"], name="signin_link_sha256_once")]
@@ -38,21 +38,21 @@ class PasswordLink(BaseModel):
 class PasswordReset(BaseModel):
     """A password reset: an operator requests it, and a second person confirms it and gets the link.
 
-    Deleted when the link is used, or when it is withdrawn. `good_from`: the link's.
+    Deleted when the link is used, or when it is withdrawn. `valid_from`: the link's.
     """
 
     user = models.OneToOneField(User, models.CASCADE)
-    asked_by = models.ForeignKey(User, models.CASCADE, related_name="+")
+    requested_by = models.ForeignKey(User, models.CASCADE, related_name="+", db_column="asked_by_id")
     confirmed_by = models.ForeignKey(User, models.CASCADE, null=True, related_name="+")
     confirmed_at = models.DateTimeField(null=True)
-    good_from = models.DateTimeField(null=True)
+    valid_from = models.DateTimeField(null=True, db_column="good_from")
     expires_at = models.DateTimeField()
 
     class Meta:
         constraints = [
             models.CheckConstraint(
                 condition=Q(confirmed_by=None)
-                | (~Q(confirmed_by=models.F("asked_by")) & ~Q(confirmed_by=models.F("user"))),
+                | (~Q(confirmed_by=models.F("requested_by")) & ~Q(confirmed_by=models.F("user"))),
                 name="signin_reset_two_people",
             )
         ]

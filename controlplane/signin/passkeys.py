@@ -172,7 +172,7 @@ def prove(response: Response, *, user: User | None = None) -> Passkey:
         holder = answer.response.user_handle
         if holder and bytes(holder) != passkey.user_id.bytes:
             raise PasskeyRefused()
-        said = webauthn.verify_authentication_response(
+        verified = webauthn.verify_authentication_response(
             credential=answer,
             expected_challenge=challenge,
             expected_rp_id=domain,
@@ -183,7 +183,7 @@ def prove(response: Response, *, user: User | None = None) -> Passkey:
         )
     except BAD as exc:
         raise PasskeyRefused() from exc
-    passkey.sign_count, passkey.is_backed_up = said.new_sign_count, said.credential_backed_up
+    passkey.sign_count, passkey.is_backed_up = verified.new_sign_count, verified.credential_backed_up
     passkey.last_used_at = clock.now()
     passkey.save(update_fields=["sign_count", "is_backed_up", "last_used_at"])
     return passkey

@@ -8,7 +8,7 @@ from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.password_validation import CommonPasswordValidator
 from django.core.exceptions import ValidationError
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.identity.models import User
 from controlplane.kernel import clock
 from controlplane.signin.errors import PasswordRefused
@@ -26,15 +26,15 @@ def check_new(password: str, *, user: User, field: str) -> None:
     """
     words = password.casefold()
     if len(password) < LENGTH_MIN:
-        raise PasswordRefused(field=field, reason=Reason("it needs {limit} characters or more.", limit=LENGTH_MIN))
+        raise PasswordRefused(field=field, reason=Message("it needs {limit} characters or more.", limit=LENGTH_MIN))
     if len(set(password)) < LENGTH_MIN // 3:
-        raise PasswordRefused(field=field, reason=Reason("it repeats a few characters."))
+        raise PasswordRefused(field=field, reason=Message("it repeats a few characters."))
     if len(words.replace(user.email.casefold(), "")) < LENGTH_MIN // 2:
-        raise PasswordRefused(field=field, reason=Reason("it is too similar to your address."))
+        raise PasswordRefused(field=field, reason=Message("it is too similar to your address."))
     try:
         _common_passwords().validate(password)
     except ValidationError as exc:
-        raise PasswordRefused(field=field, reason=Reason("it is a common password.")) from exc
+        raise PasswordRefused(field=field, reason=Message("it is a common password.")) from exc
 
 
 def put(user: User, password: str) -> None:

@@ -53,12 +53,12 @@ def first_link_create(actor: Actor, session: Session, user: User) -> tuple[str, 
     return made, until
 
 
-def link_put(user: User, *, is_first: bool = False, good_from: datetime | None = None) -> tuple[str, datetime]:
+def link_put(user: User, *, is_first: bool = False, valid_from: datetime | None = None) -> tuple[str, datetime]:
     """Create a link in place of others; returns its secret and its expiry. In the caller's transaction."""
     PasswordLink.objects.filter(user=user).delete()
     link_secret, digest = secret_tokens.new(secret_tokens.LINK)
-    until = (good_from or clock.now()) + timedelta(hours=settings.PASSWORD_LINK_HOURS)
-    PasswordLink.objects.create(user=user, sha256=digest, expires_at=until, is_first=is_first, good_from=good_from)
+    until = (valid_from or clock.now()) + timedelta(hours=settings.PASSWORD_LINK_HOURS)
+    PasswordLink.objects.create(user=user, sha256=digest, expires_at=until, is_first=is_first, valid_from=valid_from)
     return link_secret, until
 
 
@@ -76,7 +76,7 @@ def reset_create(actor: Actor, session: Session, user: User) -> PasswordReset:
     _lock(user)
     _void(user)
     until = clock.now() + timedelta(hours=settings.PASSWORD_LINK_HOURS)
-    made = PasswordReset.objects.create(user=user, asked_by=session.user, expires_at=until)
+    made = PasswordReset.objects.create(user=user, requested_by=session.user, expires_at=until)
     record_of_user(actor, "password_reset.create", user.pk)
     return made
 
@@ -97,20 +97,20 @@ def reset_confirm(actor: Actor, session: Session, reset: PasswordReset) -> tuple
     needs_fresh_factors(session)
     _lock(reset.user)
     waiting = PasswordReset.objects.filter(pk=reset.pk, confirmed_at=None, expires_at__gt=clock.now())
-    row = waiting.filter(asked_by__is_operator=True, asked_by__suspended_at=None).select_related("user").first()
+    row = waiting.filter(requested_by__is_operator=True, requested_by__suspended_at=None).select_related("user").first()
     if row is None:
         raise PasswordResetNotFound(name=str(reset.pk))
-    if actor.user_id in (row.asked_by_id, row.user_id):
+    if actor.user_id in (row.requested_by_id, row.user_id):
         raise SecondPersonNeeded()
     if not (actor.is_operator or _is_owner_over(actor, row.user)):
         raise RoleNeeded(role=Role.OWNER)
     now = clock.now()
-    good_from = now + timedelta(minutes=settings.PASSWORD_RESET_HOLD_MINUTES)
-    made, row.expires_at = link_put(row.user, good_from=good_from)
-    row.confirmed_by, row.confirmed_at, row.good_from = session.user, now, good_from
-    row.save(update_fields=["confirmed_by", "confirmed_at", "good_from", "expires_at"])
-    said = {"asked_by": str(row.asked_by_id), "good_from": good_from.isoformat(timespec="seconds")}
-    record_of_user(actor, "password_reset.confirm", row.user_id, resource_id=None, **said)
+    valid_from = now + timedelta(minutes=settings.PASSWORD_RESET_HOLD_MINUTES)
+    made, row.expires_at = link_put(row.user, valid_from=valid_from)
+    row.confirmed_by, row.confirmed_at, row.valid_from = session.user, now, valid_from
+    row.save(update_fields=["confirmed_by", "confirmed_at", "valid_from", "expires_at"])
+    facts = {"asked_by": str(row.requested_by_id), "good_from": valid_from.isoformat(timespec="seconds")}
+    record_of_user(actor, "password_reset.confirm", row.user_id, resource_id=None, **facts)
     return made, row
 
 
@@ -127,7 +127,9 @@ def resets(actor: Actor) -> QuerySet[PasswordReset]:
     """Return the open resets that the actor may see: an operator all, an owner those of the organization's members,
     other users their own.
     """
-    live = PasswordReset.objects.select_related("user", "asked_by", "confirmed_by").filter(expires_at__gt=clock.now())
+    live = PasswordReset.objects.select_related("user", "requested_by", "confirmed_by").filter(
+        expires_at__gt=clock.now()
+    )
     if actor.is_operator:
         return live
     owned = [place for place, role in actor.memberships.items() if role == Role.OWNER]
@@ -150,7 +152,7 @@ def _is_owner_over(actor: Actor, user: User) -> bool:
 
 def _void(user: User) -> None:
     PasswordReset.objects.filter(user=user).delete()
-    PasswordLink.objects.filter(user=user, good_from__isnull=False).delete()
+    PasswordLink.objects.filter(user=user, valid_from__isnull=False).delete()
 
 
 def _lock(user: User) -> None:

@@ -118,7 +118,7 @@ def user_duty_remove(actor: Actor, user: User) -> None:
     _need(_why_not_lose(actor, row))
     _record(actor, "user.duty_remove", row, duty=row.duty)
     tokens_revoke(actor, list(ApiToken.objects.filter(user=row, is_platform=True, revoked_at=None)))
-    PasswordReset.objects.filter(asked_by=row, confirmed_at=None).delete()
+    PasswordReset.objects.filter(requested_by=row, confirmed_at=None).delete()
     write_version(row, **NO_DUTY)
 
 
@@ -177,7 +177,7 @@ def _put_out(user: User) -> None:
     """End all access of the user. Streams and console sessions end at their next check (STREAM_CHECK_S)."""
     end_silently(user)
     PasswordLink.objects.filter(user=user).delete()
-    PasswordReset.objects.filter(Q(user=user) | Q(asked_by=user, confirmed_at=None)).delete()
+    PasswordReset.objects.filter(Q(user=user) | Q(requested_by=user, confirmed_at=None)).delete()
 
 
 def _record(actor: Actor, verb: str, user: User, **facts: Any) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from andromede_core.documents.messages import Reason, either
+from andromede_core.documents.messages import Message, either
 from andromede_core.policy.clauses import Policy
 from controlplane.audit.services import audit_entry, record
 from controlplane.catalog.errors import ImageSizeMismatch
@@ -82,11 +82,16 @@ def pool_requirements(volume: Volume, *, gib: int = 0) -> tuple[PoolRequirement,
     return (PoolRequirement(volume.volume_type.pool, gib),) if is_new else ()
 
 
-def resized(ask: PlacementRequest, disk_gib: int) -> PlacementRequest:
+def resized(request: PlacementRequest, disk_gib: int) -> PlacementRequest:
     """Return the placement request for a disk of another size."""
-    if ask.share is None:
-        return replace(ask, disk_gib=disk_gib)
-    return replace(ask, pools=tuple(replace(wish, gib=disk_gib) if wish.gib else wish for wish in ask.pools))
+    if request.share is None:
+        return replace(request, disk_gib=disk_gib)
+    return replace(
+        request,
+        pools=tuple(
+            replace(requirement, gib=disk_gib) if requirement.gib else requirement for requirement in request.pools
+        ),
+    )
 
 
 def image_sources(image: Image | None) -> tuple[DataSource, ...]:
@@ -102,8 +107,8 @@ def volume_create(actor: Actor, project: Project, new: NewVolume) -> tuple[Volum
         ImageSizeMismatch, VolumeNameTaken, QuotaExceeded, InsufficientCapacity, NoPlace, PolicyUnsatisfiable,
         UnknownHost, ExemptionForOther, ExemptionOver, ExemptionUnsigned, ExemptionSpent.
     """
-    volume, ask = _plan(actor, project, new)
-    placement.check_placement(ask)
+    volume, request = _plan(actor, project, new)
+    placement.check_placement(request)
     with transaction.atomic():
         return volume, _write(actor, volume, new)
 
@@ -114,8 +119,8 @@ def volume_dry_run(actor: Actor, project: Project, new: NewVolume, *, is_preview
     The preview checks that the name is free and locks nothing: quotas are not checked. Raises as volume_create, except
     refusals of placement.
     """
-    volume, ask = _plan(actor, project, new)
-    taken = placement.preview(ask)
+    volume, request = _plan(actor, project, new)
+    taken = placement.preview(request)
     if taken.decision.is_admitted and is_preview:
         if Volume.objects.filter(project=project, name=volume.name).exclude(state="deleted").exists():
             raise VolumeNameTaken(field="name", name=volume.name)
@@ -142,9 +147,9 @@ def _plan(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, Place
         volume_type=new.volume_type,
         image=new.image,
     )
-    ask = volume_placement_request(volume, zones=new.zones, near=_near(new), operation="volume.create")
+    request = volume_placement_request(volume, zones=new.zones, near=_near(new), operation="volume.create")
     return volume, replace(
-        ask,
+        request,
         host=new.host,
         classifications=new.classifications,
         own=(new.policy,) if new.policy else (),
@@ -214,8 +219,8 @@ def volume_recreate(
     require_unlocked(volume.pk)
     require_volume_state(volume, "error")
     sources = image_sources(volume.image)
-    ask = volume_placement_request(volume, zones=zones, near=near, operation="volume.create")
-    placement.check_placement(replace(ask, host=host, sources=sources))
+    request = volume_placement_request(volume, zones=zones, near=near, operation="volume.create")
+    placement.check_placement(replace(request, host=host, sources=sources))
     with transaction.atomic():
         volume_lock(volume)
         require_volume_state(volume, "error")
@@ -246,8 +251,8 @@ def volume_grow(actor: Actor, volume: Volume, *, size_gib: int) -> Operation:
     actor.may_write()
     require_unlocked(volume.pk)
     _check_grow(volume, size_gib)
-    ask = volume_placement_request(volume, operation="volume.grow")
-    placement.check_growth(resized(ask, size_gib))
+    request = volume_placement_request(volume, operation="volume.grow")
+    placement.check_growth(resized(request, size_gib))
     return _grow(actor, volume, size_gib)
 
 
@@ -261,8 +266,8 @@ def _check_grow(volume: Volume, size_gib: int) -> None:
 def _grow(actor: Actor, volume: Volume, size_gib: int) -> Operation:
     volume_lock(volume)
     args = {"size_gib": size_gib, "was_gib": volume.size_gib}
-    wish = OperationRequest("volume.grow", volume.project_id, [volume.pk], args, resource_name=volume.name)
-    operation = enqueue(actor, wish)
+    operation_request = OperationRequest("volume.grow", volume.project_id, [volume.pk], args, resource_name=volume.name)
+    operation = enqueue(actor, operation_request)
     _check_grow(volume, size_gib)
     Volume.objects.filter(pk=volume.pk).update(generation=F("generation") + 1, updated_at=clock.now())
     quotas.claim(volume.project_id, volume.pk, storage_gib=size_gib)
@@ -288,9 +293,9 @@ def volume_delete(actor: Actor, volume: Volume, *, attached_to: UUID | None) -> 
         raise VolumeInUse(instance=str(attached_to))
     volume_lock(volume)
     if volume.state == "in-use":
-        raise VolumeWrongState(state=volume.state, wanted=Reason("not attached"))
+        raise VolumeWrongState(state=volume.state, wanted=Message("not attached"))
     Volume.objects.filter(pk=volume.pk).update(is_deleting=True, updated_at=clock.now())
-    wish = OperationRequest(
+    operation_request = OperationRequest(
         "volume.delete",
         volume.project_id,
         [volume.pk],
@@ -298,7 +303,11 @@ def volume_delete(actor: Actor, volume: Volume, *, attached_to: UUID | None) -> 
         is_cancellable=False,
         preempts=True,
     )
-    return enqueue(actor, wish, extra_rows=audit_entry(actor, "volume.delete", volume.pk, project_id=volume.project_id))
+    return enqueue(
+        actor,
+        operation_request,
+        extra_rows=audit_entry(actor, "volume.delete", volume.pk, project_id=volume.project_id),
+    )
 
 
 def volume_mark_attached(volume: Volume) -> None:
@@ -323,5 +332,5 @@ def volume_lock(volume: Volume) -> None:
 def require_volume_state(volume: Volume, *wanted: str) -> None:
     """Raise VolumeWrongState unless the volume is in one of the states and not being deleted."""
     if volume.is_deleting or volume.state not in wanted:
-        state = Reason("being deleted") if volume.is_deleting else volume.state
+        state = Message("being deleted") if volume.is_deleting else volume.state
         raise VolumeWrongState(state=state, wanted=either(*wanted))

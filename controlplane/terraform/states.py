@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Max, QuerySet, Sum
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
@@ -206,8 +206,8 @@ def _serial(content: bytes) -> int:
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as exc:
-        raise StateMalformed(reason=Reason("it is not JSON.")) from exc
+        raise StateMalformed(reason=Message("it is not JSON.")) from exc
     serial = document.get("serial") if isinstance(document, dict) else None
     if not isinstance(serial, int) or isinstance(serial, bool) or not 0 <= serial <= SERIAL_MAX:
-        raise StateMalformed(reason=Reason("it has no serial number."))
+        raise StateMalformed(reason=Message("it has no serial number."))
     return serial

@@ -86,14 +86,16 @@ class BatchWriter:
 
     def _whole(self, batch: Sequence[NodeEvents], alive: Collection[UUID]) -> set[UUID]:
         """Return the heartbeats to process in full now. Of the others, liveness and lease are written."""
-        said = {node_id: beats for node_id, events in batch if (beats := _beats(events))}
-        if not said and not alive:
+        heartbeats = {node_id: beats for node_id, events in batch if (beats := _beats(events))}
+        if not heartbeats and not alive:
             return set()
-        leases = {node_id: report_handlers.lease_report(beats[-1]) for node_id, beats in said.items()}
+        leases = {node_id: report_handlers.lease_report(beats[-1]) for node_id, beats in heartbeats.items()}
         ready = record_alive(alive, leases, lease_s=settings.NODE_LEASE_S)
-        due = [node_id for node_id, beats in said.items() if node_id in ready and not self._is_same(node_id, beats)]
+        due = [
+            node_id for node_id, beats in heartbeats.items() if node_id in ready and not self._is_same(node_id, beats)
+        ]
         due.sort(key=lambda node_id: self._known.get(node_id, NEVER)[1])
-        return {*(said.keys() - ready), *due[:FULL_HEARTBEATS_MAX]}
+        return {*(heartbeats.keys() - ready), *due[:FULL_HEARTBEATS_MAX]}
 
     def _is_same(self, node_id: UUID, beats: Sequence[pb.Heartbeat]) -> bool:
         """Tell if the heartbeat has no change. A node without libvirt's hook is always processed."""

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from controlplane.audit.models import Checkpoint, EvidenceRecord
 from controlplane.kernel import clock
-from controlplane.nodes.display_state import DISPLAY_STATES, SILENT_BY_DUTY, display_state
+from controlplane.nodes.display_state import DISPLAY_STATES, UNREACHABLE_AS_EXPECTED, display_state
 from controlplane.nodes.models import (
     DRAIN_GUEST,
     DRAIN_LIVE,
@@ -67,8 +67,8 @@ class DatabaseMetrics(Collector):
             counted = []
         yield _gauge("andromede_database_up", "Whether the database answers the watcher.", bool(counted))
         if settings.CLOCK == "synchronised":
-            told = "Whether the kernel of the watcher's machine calls its clock synchronised."
-            yield _gauge("andromede_clock_synchronised", told, is_synchronised())
+            description = "Whether the kernel of the watcher's machine calls its clock synchronised."
+            yield _gauge("andromede_clock_synchronised", description, is_synchronised())
         yield from counted
 
 
@@ -113,10 +113,10 @@ def _nodes() -> Families:
     charter = _of_zones("andromede_nodes_charter_remaining_seconds", "Until the first charter of a node ends.")
     lost = _of_zones("andromede_nodes_lost_with_guests", "Nodes that are not heard, not fenced, and have guests.")
     lease = _of_zones("andromede_nodes_lease_remaining_seconds", "Until the first lease ends of nodes that want one.")
-    is_expected = ~Q(duty__in=SILENT_BY_DUTY)
+    is_expected = ~Q(admin_state__in=UNREACHABLE_AS_EXPECTED)
     good = Q(is_attested=True, attested_at__gt=oldest_attestation())
     zones = (
-        Node.objects.exclude(duty="retired")
+        Node.objects.exclude(admin_state="retired")
         .order_by()
         .values("zone_id")
         .annotate(
@@ -146,12 +146,12 @@ def _nodes() -> Families:
 def _lives() -> Families:
     states = GaugeMetricFamily("andromede_nodes", "Nodes by zone and state.", labels=["zone", "state"])
     lives = GaugeMetricFamily("andromede_nodes_life", "Nodes by zone and life.", labels=["zone", "life"])
-    rows = Node.objects.exclude(duty="retired").order_by().values_list("zone_id", "state", "duty")
+    rows = Node.objects.exclude(admin_state="retired").order_by().values_list("zone_id", "state", "admin_state")
     by_state: Counter[tuple[str, str]] = Counter()
     by_life: Counter[tuple[str, str]] = Counter()
-    for zone, state, duty, count in rows.annotate(Count("pk")):
+    for zone, state, admin_state, count in rows.annotate(Count("pk")):
         by_state[zone, state] += count
-        by_life[zone, display_state(state, duty)] += count
+        by_life[zone, display_state(state, admin_state)] += count
     for zone in sorted({zone for zone, _ in by_state}):
         for state in NODE.moves:
             states.add_metric([zone, state], by_state[zone, state])

@@ -24,7 +24,7 @@ from controlplane.nodes.selectors import NODE
 KIND = "receipt"
 FORGED, GAP, UNPERMITTED = "receipt-forged", "receipt-gap", "receipt-unpermitted"
 REPLACED = "receipt-replaced"
-SIGHT = """
+POSITIONS = """
 SELECT (SELECT coalesce(max(number), 0) FROM nodes_receipt WHERE node_id = %s), permit.*
 FROM (SELECT) AS always LEFT JOIN (
     SELECT permit.id, permit.project_id, project.organization_id
@@ -76,7 +76,7 @@ def _record_together(node: Node, receipts: Sequence[pb.Receipt]) -> bool:
 def _read_permits(node: Node, named: Sequence[UUID]) -> tuple[int, dict[UUID, Owners]]:
     """Return the number of the last stored receipt, and the owners of these permits of the node."""
     with preparing_cursor() as cursor:
-        cursor.execute(SIGHT, [node.pk, node.pk, list(named)])
+        cursor.execute(POSITIONS, [node.pk, node.pk, list(named)])
         rows = cursor.fetchall()
     return rows[0][0], {permit: (project, organization) for _, permit, project, organization in rows if permit}
 

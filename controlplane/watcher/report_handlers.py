@@ -26,7 +26,7 @@ ALIVE = (pb.POWER_RUNNING, pb.POWER_PAUSED)
 RENEWED_BELOW = 2 / 3
 # The longest time that a column takes, some decades: reports of nodes are not trusted.
 MAX_FENCES_WITHIN_S = 2**31 - 1
-MAX_SAID_AT_MS = 2**63 - 1
+MAX_REPORTED_AT_MS = 2**63 - 1
 NO_HOOK = "The agent says nothing of libvirt's hook."
 
 
@@ -69,7 +69,7 @@ def lease_report(heartbeat: pb.Heartbeat) -> LeaseReport:
 
 
 def _lease_time_ms(heartbeat: pb.Heartbeat) -> int:
-    return min(max(heartbeat.lease.said_at_ms, 0), MAX_SAID_AT_MS)
+    return min(max(heartbeat.lease.said_at_ms, 0), MAX_REPORTED_AT_MS)
 
 
 def _fences_within_s(heartbeat: pb.Heartbeat) -> int:
@@ -80,7 +80,7 @@ def _heartbeat(node_id: UUID, heartbeat: pb.Heartbeat) -> pb.EnsureTrustRequest 
     renewal, node = lease_renewal(heartbeat), NODE.get(node_id)
     record_heartbeat(node, node_report(heartbeat, lease_s=renewal.duration_s if renewal else 0))
     record_power_observations(list(power_observations(node_id, heartbeat.instances)))
-    if node.duty == "fenced":
+    if node.admin_state == "fenced":
         node.refresh_from_db()
         violations.record_violations(
             node, running=[each.subject.id for each in heartbeat.instances if each.power in ALIVE]

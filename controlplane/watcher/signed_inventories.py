@@ -49,20 +49,20 @@ def compare(node: Node, document: bytes) -> None:
         Node.objects.filter(pk=node.pk).update(attested_at=at)
 
 
-def _wrong(node: Node, said: Mapping[str, object]) -> dict[str, Collection[str]]:
+def _wrong(node: Node, inventory: Mapping[str, object]) -> dict[str, Collection[str]]:
     """Return, by kind of incident, the problems in the inventory."""
-    guests, strangers = _ids(said.get("domains")), _texts(said.get("unknown_domains"))
-    volumes, images, staying = _texts(said.get("volumes")), _texts(said.get("images")), released_names(node)
-    domains = _objects(said.get("domains"))
+    guests, strangers = _ids(inventory.get("domains")), _texts(inventory.get("unknown_domains"))
+    volumes, images, staying = _texts(inventory.get("volumes")), _texts(inventory.get("images")), released_names(node)
+    domains = _objects(inventory.get("domains"))
     plugged = _plugged(domains)
     wrong: dict[str, Collection[str]] = {
         DOMAIN: (strangers | (guests - _expected(node, guests, expected_resources.instances))) - staying,
         VOLUME: volumes - _expected(node, volumes, expected_resources.volumes) - staying,
         IMAGE: images - expected_resources.images(node, images) - staying,
         UNPERMITTED: {str(each.get("id")) for each in domains if _is_unpermitted(each)},
-        PLUGGED: plugged - _attached(node, plugged, said),
+        PLUGGED: plugged - _attached(node, plugged, inventory),
     }
-    return wrong if said.get("pools") else {**wrong, **dict.fromkeys(pools.INCIDENTS, ())}
+    return wrong if inventory.get("pools") else {**wrong, **dict.fromkeys(pools.INCIDENTS, ())}
 
 
 def _is_news(node: Node, at: datetime) -> bool:
@@ -95,7 +95,7 @@ def _plugged(domains: Iterable[Mapping[str, object]]) -> set[str]:
     return {f"{domain.get('id')} {disk}" for domain in domains for disk in _texts(domain.get("disks"))}
 
 
-def _attached(node: Node, plugged: Collection[str], said: Mapping[str, object]) -> set[str]:
+def _attached(node: Node, plugged: Collection[str], inventory: Mapping[str, object]) -> set[str]:
     """Return the expected ones of these disks.
 
     A disk is expected if it is, or becomes, the guest's root disk, is attached, has just changed, or is still to be
@@ -106,9 +106,9 @@ def _attached(node: Node, plugged: Collection[str], said: Mapping[str, object]) 
     pairs = set(instances.values_list("pk", "root_volume_id"))
     pairs |= set(Rebuild.objects.filter(instance_id__in=guests).values_list("instance_id", "root_volume_id"))
     pairs |= set(Attachment.objects.filter(instance_id__in=guests).values_list("instance_id", "volume_id"))
-    told = {str(each.get("id")): each for each in _objects(said.get("attachments"))}
-    going = NodeRemoval.objects.filter(node=node, kind="attachment").values_list("resource_id", flat=True)
-    leaving = [told[str(each)] for each in going if str(each) in told]
+    reported = {str(each.get("id")): each for each in _objects(inventory.get("attachments"))}
+    removals = NodeRemoval.objects.filter(node=node, kind="attachment").values_list("resource_id", flat=True)
+    leaving = [reported[str(each)] for each in removals if str(each) in reported]
     known = {f"{instance} {volume}" for instance, volume in pairs}
     known |= {f"{each.get('instance')} {each.get('volume')}" for each in leaving}
     volumes = {found for each in plugged if (found := as_uuid(each.partition(" ")[2])) is not None}

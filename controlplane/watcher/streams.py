@@ -32,7 +32,7 @@ from controlplane.watcher.writer import EventWriter
 log = logging.getLogger(__name__)
 
 LOOK_FOR_NODES_S = 2.0
-OPEN_AGAIN_S = 1.0
+REOPEN_S = 1.0
 SILENCE_LIMIT_FACTOR = 3
 
 UNWRITTEN_MAX = 100
@@ -89,7 +89,7 @@ async def _known_nodes(*, meanwhile: Nodes) -> Nodes:
 
 
 def _nodes() -> Nodes:
-    return set(Node.objects.exclude(duty="retired").values_list("pk", "address"))
+    return set(Node.objects.exclude(admin_state="retired").values_list("pk", "address"))
 
 
 async def _watch(node_id: UUID, address: str, sinks: Sinks) -> None:
@@ -103,7 +103,7 @@ async def _watch(node_id: UUID, address: str, sinks: Sinks) -> None:
         except Exception:
             log.exception("node %s: its stream broke", node_id)
         registry.discard_node(node_id)
-        await asyncio.sleep(OPEN_AGAIN_S)
+        await asyncio.sleep(REOPEN_S)
 
 
 async def _listen(node_id: UUID, address: str, sinks: Sinks) -> None:
@@ -111,11 +111,11 @@ async def _listen(node_id: UUID, address: str, sinks: Sinks) -> None:
     options = channel_options(node_id)
     async with grpc.aio.secure_channel(address, channel_credentials("watcher"), options=options) as channel:
         stub = AgentStub(channel)  # type: ignore[no-untyped-call]
-        said: asyncio.Queue[pb.NodeEvent] = asyncio.Queue(UNWRITTEN_MAX)
+        events_queue: asyncio.Queue[pb.NodeEvent] = asyncio.Queue(UNWRITTEN_MAX)
         after = await _in_database(receipts.last_number, node_id)
         parts = [
-            asyncio.create_task(_hear(node_id, stub, after, said, sinks)),
-            asyncio.create_task(_write(node_id, stub, said, sinks)),
+            asyncio.create_task(_hear(node_id, stub, after, events_queue, sinks)),
+            asyncio.create_task(_write(node_id, stub, events_queue, sinks)),
         ]
         try:
             await asyncio.gather(*parts)
@@ -125,7 +125,9 @@ async def _listen(node_id: UUID, address: str, sinks: Sinks) -> None:
             await asyncio.gather(*parts, return_exceptions=True)
 
 
-async def _hear(node_id: UUID, stub: AgentStub, after: int, said: asyncio.Queue[pb.NodeEvent], sinks: Sinks) -> None:
+async def _hear(
+    node_id: UUID, stub: AgentStub, after: int, events_queue: asyncio.Queue[pb.NodeEvent], sinks: Sinks
+) -> None:
     request = pb.WatchRequest(
         heartbeat_interval_ms=settings.HEARTBEAT_INTERVAL_MS,
         receipts_after=after,
@@ -140,15 +142,15 @@ async def _hear(node_id: UUID, stub: AgentStub, after: int, said: asyncio.Queue[
         else:
             if event.HasField("heartbeat"):
                 sinks.writer.mark_alive(node_id)
-            await said.put(event)
+            await events_queue.put(event)
 
 
-async def _write(node_id: UUID, stub: AgentStub, said: asyncio.Queue[pb.NodeEvent], sinks: Sinks) -> None:
+async def _write(node_id: UUID, stub: AgentStub, events_queue: asyncio.Queue[pb.NodeEvent], sinks: Sinks) -> None:
     """Write all waiting messages of the node at once."""
     while True:
-        events = [await said.get()]
-        while not said.empty():
-            events.append(said.get_nowait())
+        events = [await events_queue.get()]
+        while not events_queue.empty():
+            events.append(events_queue.get_nowait())
         answer = await sinks.writer.write(node_id, events)
         if node_id not in sinks.registry.connected:
             log.info("node %s: its heartbeats arrive", node_id)

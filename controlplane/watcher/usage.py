@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 WRITE_EVERY_S = 1.0
 BATCH = 2000
-SAY_AGAIN_S = 60.0
+LOG_INTERVAL_S = 60.0
 # Nodes are not trusted: sums over a day of these limits still fit the columns.
 MAX_COUNTER = 2**53
 MAX_MIB = 2**31 - 1
@@ -41,7 +41,7 @@ class UsageBuffer:
         self._waiting: deque[tuple[UUID, pb.Usage]] = deque()
         self._count = 0
         self._dropped = 0
-        self._said_at = -SAY_AGAIN_S
+        self._logged_at = -LOG_INTERVAL_S
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="metrics")
 
     def offer(self, node_id: UUID, usage: pb.Usage) -> None:
@@ -84,8 +84,8 @@ class UsageBuffer:
     def _drop(self, count: int, why: str) -> None:
         self._dropped += count
         DROPPED.inc(count)
-        if time.monotonic() - self._said_at >= SAY_AGAIN_S:
-            self._said_at = time.monotonic()
+        if time.monotonic() - self._logged_at >= LOG_INTERVAL_S:
+            self._logged_at = time.monotonic()
             log.warning("samples of metrics dropped, %d so far: %s", self._dropped, why)
 
 

@@ -52,7 +52,7 @@ class EventWriter:
             alive, self._alive = self._alive, set()
             if not self._waiting:
                 self._is_wanted.clear()
-            batch = [said for said, _ in waiting]
+            batch = [events for events, _ in waiting]
             try:
                 outcomes = await self._in_database(self._batches.write, batch, alive)
             except Exception as exc:  # noqa: BLE001  # each stream ends with it, and is opened again

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from andromede_core.documents.messages import Reason, reason_of
+from andromede_core.documents.messages import Message, message_of
 from controlplane.audit.services import record
 from controlplane.events import kinds as known
 from controlplane.events import selectors as feed
@@ -58,13 +58,13 @@ def check_url(text: str) -> None:
     try:
         url = safe_http.parse_url(text, schemes=schemes)
     except ValueError as exc:
-        raise WebhookUrlRefused(field="url", reason=reason_of(exc)) from exc
+        raise WebhookUrlRefused(field="url", reason=message_of(exc)) from exc
     try:
         is_public = safe_http.is_public(ipaddress.ip_address(url.host))
     except ValueError:
         is_public = url.host != "localhost"
     if not is_public and url.host not in settings.WEBHOOK_PRIVATE_HOSTS:
-        raise WebhookUrlRefused(field="url", reason=Reason("{host} is not on the public internet.", host=url.host))
+        raise WebhookUrlRefused(field="url", reason=Message("{host} is not on the public internet.", host=url.host))
 
 
 @transaction.atomic

@@ -44,7 +44,7 @@ def run(operation: Operation, workflow: Workflow) -> None:
     """Work on a leased operation until it ends, has to wait, or the lease is lost (LeaseLost)."""
     steps = workflow.steps(operation)
     operation.step_count = len(steps)  # written with what comes first
-    with lease_guard.working_on(operation), agent_client.ignoring_node(operation.given_up_node_id):
+    with lease_guard.working_on(operation), agent_client.ignoring_node(operation.abandoned_node_id):
         if operation.state == "running":
             _forward(operation, workflow, steps)
         clear_cached_row(operation)
@@ -89,14 +89,14 @@ def _backward(operation: Operation, workflow: Workflow, steps: Sequence[Step]) -
 
 def _is_handed_over(operation: Operation, *, is_transfer: bool) -> bool:
     """Tell if the next step belongs to another queue, whose workers have been woken up."""
-    lane = queues.other_queue(operation.kind, is_transfer=is_transfer)
-    if lane is not None:
-        _hand_over(operation, lane)
-    return lane is not None
+    queue = queues.other_queue(operation.kind, is_transfer=is_transfer)
+    if queue is not None:
+        _hand_over(operation, queue)
+    return queue is not None
 
 
-def _hand_over(operation: Operation, lane: str) -> None:
-    leases.postpone(operation, delay=timedelta(0), lane=lane, step_count=operation.step_count)
+def _hand_over(operation: Operation, queue: str) -> None:
+    leases.postpone(operation, delay=timedelta(0), queue=queue, step_count=operation.step_count)
 
 
 @contextmanager
@@ -108,7 +108,7 @@ def _guarded(operation: Operation, name: str, failed: Callable[[CloudError], Non
     except LeaseLost:
         raise
     except queues.HandOver as exc:
-        _hand_over(operation, exc.lane)
+        _hand_over(operation, exc.queue)
     except StepPending as exc:
         noted = _record_step(operation, name, "waiting", str(exc), progress=exc.progress)
         leases.postpone(operation, delay=exc.delay, steps=noted, step_count=operation.step_count)

@@ -13,7 +13,7 @@ from functools import partial
 from django.db import transaction
 from django.db.models import Q
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.audit import evidence_log
 from controlplane.audit.models import Kind
 from controlplane.audit.services import record
@@ -62,10 +62,10 @@ def operation_force_finish(actor: Actor, operation: Operation, *, reason: str) -
 
 def _need_stuck(operation: Operation) -> None:
     if operation.state not in LIVE:
-        raise NotResolvable(reason=Reason("it has ended."))
+        raise NotResolvable(reason=Message("it has ended."))
     if not Operation.objects.filter(stuck(), pk=operation.pk).exists():
         raise NotResolvable(
-            reason=Reason(
+            reason=Message(
                 "it may still end on its own. It counts as stuck after {needed} failed attempts of a step ({attempts} "
                 "so far) if it is also being undone, cannot be cancelled, or is past its deadline.",
                 needed=STUCK_ATTEMPTS,
@@ -84,7 +84,7 @@ def _silent_node(operation: Operation) -> Node:
     nodes = list(Node.objects.filter(pk__in=places).order_by("pk"))
     if not nodes:
         raise NotResolvable(
-            reason=Reason(
+            reason=Message(
                 "it has nothing on a node, and so waits for none: {obstacle} The workers' log has the details.",
                 obstacle=current_step_error(operation),
             )
@@ -92,7 +92,7 @@ def _silent_node(operation: Operation) -> Node:
     silent = [each for each in nodes if each.state == "unreachable"]
     if len(silent) > 1:
         raise NotResolvable(
-            reason=Reason(
+            reason=Message(
                 "the nodes {node} are both unreachable, so it is not known which of them runs the guest. Bring one of "
                 "them back.",
                 node=", ".join(each.name for each in silent),
@@ -100,7 +100,7 @@ def _silent_node(operation: Operation) -> Node:
         )
     if not silent:
         raise NotResolvable(
-            reason=Reason(
+            reason=Message(
                 "the node {node} is reachable, and its guests may still run. Repair it, or switch it off if it is to "
                 "be abandoned.",
                 node=", ".join(each.name for each in nodes),
@@ -109,7 +109,7 @@ def _silent_node(operation: Operation) -> Node:
     node = silent[0]
     if node.last_heartbeat_at is not None and node.last_heartbeat_at > clock.now() - UNREACHABLE_FOR:
         raise NotResolvable(
-            reason=Reason(
+            reason=Message(
                 "the node {node} has been unreachable for less than {minutes} minutes, and may come back.",
                 node=node.name,
                 minutes=int(UNREACHABLE_FOR.total_seconds() // 60),
@@ -122,7 +122,7 @@ def _lease(operation: Operation) -> Operation:
     Operation.objects.filter(pk=operation.pk).update(due_at=clock.now())
     leased = leases.lease_operation(operation.pk)
     if leased is None:
-        raise NotResolvable(reason=Reason("a worker is executing it. Try again in a minute."))
+        raise NotResolvable(reason=Message("a worker is executing it. Try again in a minute."))
     return leased
 
 
@@ -137,10 +137,10 @@ def _record(actor: Actor, operation: Operation, node: Node, reason: str) -> None
         steps=[*operation.steps, step],
         attempts=0,
         due_at=clock.now(),
-        given_up_node_id=node.pk,
+        abandoned_node_id=node.pk,
         **leases.NO_LEASE,
     )
-    said = {
+    facts = {
         "operation": operation.kind,
         "operation_id": str(operation.pk),
         "node": str(node.pk),
@@ -149,11 +149,11 @@ def _record(actor: Actor, operation: Operation, node: Node, reason: str) -> None
     }
     noun = operation.kind.partition(".")[0]
     record(
-        actor, "operation.resolve", operation.resource_id, project_id=operation.project_id, resource_kind=noun, **said
+        actor, "operation.resolve", operation.resource_id, project_id=operation.project_id, resource_kind=noun, **facts
     )
     evidence_log.append(
         Kind.INCIDENT,
-        {"incident": "operation-resolved", "by": str(actor.user_id), "resource": str(operation.resource_id), **said},
+        {"incident": "operation-resolved", "by": str(actor.user_id), "resource": str(operation.resource_id), **facts},
         organization_id=operation.project.organization_id if operation.project else None,
         project_id=operation.project_id,
         resource_id=operation.resource_id,

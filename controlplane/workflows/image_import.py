@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.catalog import image_quota, image_source, image_store
 from controlplane.catalog.errors import ImageSourceFailed, ImageSourceUnavailable
 from controlplane.catalog.models import Image
@@ -57,7 +57,7 @@ def _check_wanted(operation: Operation, now: datetime) -> None:
     if leases.is_cancel_requested(operation) or image_of(operation).state == "deleted":
         raise Cancelled()
     if now >= operation.deadline_at:
-        raise ImageSourceFailed(reason=Reason("the server is too slow."))
+        raise ImageSourceFailed(reason=Message("the server is too slow."))
 
 
 def _set_received(image: Image, received: image_store.ReceivedFile) -> None:

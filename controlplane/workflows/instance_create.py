@@ -72,10 +72,10 @@ def on_failure(operation: Operation, error: dict[str, object]) -> None:
 def allocate(operation: Operation) -> Effect:
     instance = _instance(operation)
     volumes = list(_volumes(instance)) if operation.args["attachments"] else []
-    ask = constrain_to_volumes(
+    request = constrain_to_volumes(
         instance_placement_request(instance, operation=operation.kind, zones=tuple(operation.args["zones"])), volumes
     )
-    allocation = placement.claim(replace(ask, host=operation.args.get("host"), operation_id=operation.pk))
+    allocation = placement.claim(replace(request, host=operation.args.get("host"), operation_id=operation.pk))
     for volume in (each for each in volumes if each.pool is not None):
         with_instance = attached_volume_request(volume, DataSource.of(instance), operation=operation.kind)
         placement.move_allocation(replace(with_instance, operation_id=operation.pk), allocation.node_id)
@@ -120,8 +120,8 @@ def remove_port(port_id: UUID, operation: Operation) -> Effect | None:
 
 def define(operation: Operation) -> None:
     instance = _instance(operation)
-    grant = step_permits.for_instance(operation, instance)
-    node_steps.ensure_instance(grant, instance, power=pb.POWER_OFF, generation=instance.generation - 1)
+    authorization = step_permits.for_instance(operation, instance)
+    node_steps.ensure_instance(authorization, instance, power=pb.POWER_OFF, generation=instance.generation - 1)
 
 
 def open_shared_volume(attachment_id: UUID, operation: Operation) -> Effect | None:

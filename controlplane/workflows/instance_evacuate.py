@@ -80,11 +80,11 @@ def on_success(operation: Operation) -> None:
         Volume.objects.filter(pk=part.volume_id).update(node_id=migration.destination_id, updated_at=now)
     is_on = operation.args["starts"]
     seen = {"power_state": "running" if is_on else "off", "power_state_at": now, "power_reason": ""}
-    said = {"last_error": None, "restarts": 0, "node_id": migration.destination_id, **seen}
+    fields = {"last_error": None, "restarts": 0, "node_id": migration.destination_id, **seen}
     if is_on or instance.state == "stopped":
-        Instance.objects.filter(pk=instance.pk).update(updated_at=now, **said)
+        Instance.objects.filter(pk=instance.pk).update(updated_at=now, **fields)
     else:
-        move(instance, INSTANCE, "stopped", **said)
+        move(instance, INSTANCE, "stopped", **fields)
     raise_generations(migration)
     _leave_behind(migration)
     move(migration, MIGRATION, "done", arrived_at=now, ended_at=now)
@@ -152,8 +152,10 @@ def remove_port(port_id: UUID, operation: Operation) -> Effect | None:
 
 def define(operation: Operation) -> None:
     migration = migration_of(operation)
-    grant = step_permits.for_arrival(operation, migration)
-    node_steps.ensure_instance(grant, migration.instance, power=pb.POWER_OFF, generation=migration.generation - 1)
+    authorization = step_permits.for_arrival(operation, migration)
+    node_steps.ensure_instance(
+        authorization, migration.instance, power=pb.POWER_OFF, generation=migration.generation - 1
+    )
 
 
 def plug(attachment_id: UUID, operation: Operation) -> None:
@@ -170,8 +172,10 @@ def unplug(attachment_id: UUID, operation: Operation) -> Effect | None:
 def start(operation: Operation) -> None:
     migration = migration_of(operation)
     require_fenced(migration.source)
-    grant = step_permits.for_arrival(operation, migration)
-    node_steps.ensure_instance(grant, migration.instance, power=pb.POWER_RUNNING, generation=migration.generation)
+    authorization = step_permits.for_arrival(operation, migration)
+    node_steps.ensure_instance(
+        authorization, migration.instance, power=pb.POWER_RUNNING, generation=migration.generation
+    )
 
 
 def remove_guest(operation: Operation) -> Effect | None:

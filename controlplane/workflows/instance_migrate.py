@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db.models.functions import Greatest
 
 from agents.protocol import agent_pb2 as pb
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.catalog.models import Image
 from controlplane.compute.errors import MigrationFailed, MigrationSourceLost
 from controlplane.compute.migration import is_off, migrated_volume_request, migration_of, migration_request
@@ -40,7 +40,7 @@ from controlplane.workflows.workflow_types import Effect, Step, StepAborted, Ste
 
 log = logging.getLogger(__name__)
 
-LOOK_AGAIN = timedelta(seconds=1)
+POLL_DELAY = timedelta(seconds=1)
 # The agents' codes for a cancellation that comes too late: the guest runs at its destination.
 GUEST_MOVED, GUEST_ARRIVED = "agent.guest_moved", "agent.guest_arrived"
 GONE = (NodeUnreachable, NodeAbandoned)
@@ -179,9 +179,11 @@ def move_guest(operation: Operation) -> Effect | None:
         _call_off(operation, migration, error)
         return None
     try:
-        grant = step_permits.for_departure(operation, migration)
+        authorization = step_permits.for_departure(operation, migration)
         convergence = operation.args.get("convergence", AUTO_CONVERGE)
-        state = node_steps.ensure_departure(grant, migration, deadline_s=_limit_s(operation), convergence=convergence)
+        state = node_steps.ensure_departure(
+            authorization, migration, deadline_s=_limit_s(operation), convergence=convergence
+        )
     except GONE:
         if _is_there(migration):
             return None
@@ -202,7 +204,7 @@ def _followed(migration: Migration, state: pb.DepartureState) -> Effect:
         raise StepAborted(MigrationFailed(reason=state.reason))
     _record_progress(migration, **sizes)
     percent = 100 * sizes["moved_bytes"] // (state.total_bytes or 1)
-    raise StepPending("memory and disks are sent", delay=LOOK_AGAIN, progress=percent)
+    raise StepPending("memory and disks are sent", delay=POLL_DELAY, progress=percent)
 
 
 def _record_progress(migration: Migration, **fields: int) -> None:
@@ -214,7 +216,7 @@ def _to_stop(operation: Operation) -> CloudError | None:
     if operation.is_cancellable and leases.is_cancel_requested(operation):
         return Cancelled()
     if clock.now() >= operation.deadline_at:
-        return DeadlineExceeded(limit_s=_limit_s(operation), obstacle=Reason("the guest was still migrating."))
+        return DeadlineExceeded(limit_s=_limit_s(operation), obstacle=Message("the guest was still migrating."))
     return None
 
 
@@ -295,10 +297,10 @@ def confirm_arrival(operation: Operation) -> Effect:
     """
     migration = migration_of(operation)
     try:
-        grant = step_permits.for_arrival(operation, migration)
+        authorization = step_permits.for_arrival(operation, migration)
         power = node_steps.power_of(migration.instance)
         node_steps.ensure_instance(
-            grant, migration.instance, power=power, generation=migration.generation, has_left=True
+            authorization, migration.instance, power=power, generation=migration.generation, has_left=True
         )
     except GONE:
         if _is_awaited(operation, migration):
@@ -323,7 +325,7 @@ def _is_awaited(operation: Operation, migration: Migration) -> bool:
     if selectors.is_reachable(destination.pk):
         return True
     is_late = clock.now() >= operation.deadline_at
-    return not (is_late or destination.duty in ("fenced", "retired") or migration.instance.is_deleting)
+    return not (is_late or destination.admin_state in ("fenced", "retired") or migration.instance.is_deleting)
 
 
 def _arrive(migration: Migration) -> None:

@@ -13,7 +13,7 @@ from controlplane.placement import services as placement
 from controlplane.workflows import node_steps, step_permits
 from controlplane.workflows.workflow_types import Step, StepPending, Workflow
 
-ASK_AGAIN = timedelta(seconds=2)
+RETRY_DELAY = timedelta(seconds=2)
 
 
 def start(operation: Operation) -> None:
@@ -38,20 +38,20 @@ def shut_down(operation: Operation) -> None:
         return
     if clock.now() >= operation.deadline_at:
         raise GuestDidNotStop(limit_s=int(operation.limit.total_seconds()))
-    raise StepPending("the guest still runs", delay=ASK_AGAIN)
+    raise StepPending("the guest still runs", delay=RETRY_DELAY)
 
 
 def _run(operation: Operation, *, restart: "pb.RestartKind" = pb.RESTART_KIND_UNSPECIFIED) -> None:
     """Check placement again, since a guest that was off may not be allowed there any more."""
     instance = _instance(operation)
-    grant = step_permits.for_instance(operation, instance)
-    node_steps.ensure_instance(grant, instance, power=pb.POWER_RUNNING, restart=restart)
+    authorization = step_permits.for_instance(operation, instance)
+    node_steps.ensure_instance(authorization, instance, power=pb.POWER_RUNNING, restart=restart)
 
 
 def _stop(operation: Operation, power: "pb.Power") -> pb.InstanceState:
     """Stop the guest. Stopping is always allowed, so it needs no permit. On a fenced node the guest is off already."""
     instance = _instance(operation)
-    if instance.node is not None and instance.node.duty == "fenced":
+    if instance.node is not None and instance.node.admin_state == "fenced":
         return pb.InstanceState(power=pb.POWER_OFF)
     return node_steps.ensure_instance(placement.call_authorization(instance.pk), instance, power=power)
 

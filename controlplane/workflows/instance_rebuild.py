@@ -35,12 +35,12 @@ def steps(operation: Operation) -> Sequence[Step]:
 
 
 def on_success(operation: Operation) -> None:
-    wish = Rebuild.objects.get(instance_id=operation.resource_id)
+    rebuild = Rebuild.objects.get(instance_id=operation.resource_id)
     power_state = "running" if operation.args["is_to_run"] else "off"
     seen = {"last_error": None, "power_state": power_state, "power_state_at": clock.now()}
-    became = {name: getattr(wish, name) for name in REBUILT_FIELDS}
+    became = {name: getattr(rebuild, name) for name in REBUILT_FIELDS}
     Instance.objects.filter(pk=operation.resource_id).update(updated_at=clock.now(), **became, **seen)
-    wish.delete()
+    rebuild.delete()
 
 
 def on_failure(operation: Operation, error: dict[str, object]) -> None:
@@ -54,19 +54,19 @@ def ensure_image(operation: Operation) -> None:
     The instance and the volumes which it may write to get them before the node gets any of the image.
     """
     instance = instance_after_rebuild(operation.resource_id)
-    grant = _leave(operation, instance)
+    authorization = _authorization(operation, instance)
     for source in image_sources(instance.image):
         lineage.add_source(DataSource.of(instance), source, kind="instance")
     for attachment in Attachment.objects.filter(instance=instance).select_related(
         "instance__project", "volume__project"
     ):
         inherit_classifications(attachment)
-    node_steps.ensure_image(grant, instance.image)
+    node_steps.ensure_image(authorization, instance.image)
 
 
 def ensure_root_disk(operation: Operation) -> None:
     instance = instance_after_rebuild(operation.resource_id)
-    node_steps.make_disk(_leave(operation, instance), node_steps.root_of(instance))
+    node_steps.make_disk(_authorization(operation, instance), node_steps.root_of(instance))
 
 
 def remove_root_disk(operation: Operation) -> Effect | None:
@@ -77,14 +77,14 @@ def remove_root_disk(operation: Operation) -> Effect | None:
 def define(operation: Operation) -> None:
     """Define the guest, off, since a guest takes up another disk when it starts."""
     instance = instance_after_rebuild(operation.resource_id)
-    grant = _leave(operation, instance)
+    authorization = _authorization(operation, instance)
     Rebuild.objects.filter(instance=instance).update(is_defining=True)
-    node_steps.ensure_instance(grant, instance, power=pb.POWER_OFF, generation=instance.generation - 1)
+    node_steps.ensure_instance(authorization, instance, power=pb.POWER_OFF, generation=instance.generation - 1)
 
 
 def start(operation: Operation) -> None:
     instance = instance_after_rebuild(operation.resource_id)
-    node_steps.ensure_instance(_leave(operation, instance), instance, power=pb.POWER_RUNNING)
+    node_steps.ensure_instance(_authorization(operation, instance), instance, power=pb.POWER_RUNNING)
 
 
 def put_back(operation: Operation) -> Effect | None:
@@ -98,8 +98,8 @@ def put_back(operation: Operation) -> Effect | None:
     instance = _moved_on(operation, 1)
     try:
         if not instance.is_deleting:
-            grant = step_permits.for_instance(operation, instance)
-            node_steps.ensure_instance(grant, instance, power=pb.POWER_OFF)
+            authorization = step_permits.for_instance(operation, instance)
+            node_steps.ensure_instance(authorization, instance, power=pb.POWER_OFF)
             return None
     except CloudError as exc:
         if exc.retryable:
@@ -148,7 +148,7 @@ def remove_old_root_disk(operation: Operation) -> Effect | None:
     return node_steps.remove_disk(instance.node, node_steps.root_of(instance))
 
 
-def _leave(operation: Operation, instance: Instance) -> CallAuthorization:
+def _authorization(operation: Operation, instance: Instance) -> CallAuthorization:
     return step_permits.for_instance(operation, instance, gets=image_sources(instance.image))
 
 

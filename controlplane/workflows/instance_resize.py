@@ -33,8 +33,8 @@ def on_failure(operation: Operation, error: dict[str, object]) -> None:
 
 
 def place(operation: Operation) -> None:
-    ask = instance_placement_request(_resized(operation), operation=operation.kind)
-    placement.grow(replace(ask, operation_id=operation.pk))
+    request = instance_placement_request(_resized(operation), operation=operation.kind)
+    placement.grow(replace(request, operation_id=operation.pk))
 
 
 def shrink_place(operation: Operation) -> Effect:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.node_lifecycle.fencing import bmcs, fencing
@@ -19,7 +19,7 @@ from controlplane.operations.models import Operation
 from controlplane.workflows.workflow_types import Step, StepPending, Workflow
 
 OFF = "Off"
-LOOK_AGAIN = timedelta(seconds=2)
+POLL_DELAY = timedelta(seconds=2)
 SETTLE = timedelta(seconds=10)
 SEEN_OFF = "see-off"
 
@@ -38,8 +38,8 @@ def see_off(operation: Operation) -> None:
     if state == OFF:
         return
     if clock.now() > operation.deadline_at:
-        raise PowerNotOff(reason=Reason("it still reports {state}", state=state))
-    raise StepPending(f"Its BMC says {state}.", delay=LOOK_AGAIN)
+        raise PowerNotOff(reason=Message("it still reports {state}", state=state))
+    raise StepPending(f"Its BMC says {state}.", delay=POLL_DELAY)
 
 
 def confirm_off(operation: Operation) -> None:
@@ -50,7 +50,7 @@ def confirm_off(operation: Operation) -> None:
     state = bmcs.power_state(node)
     if state != OFF:
         raise PowerNotOff(
-            reason=Reason("it reported Off, then {state}: something switches the node on again", state=state)
+            reason=Message("it reported Off, then {state}: something switches the node on again", state=state)
         )
 
 
@@ -63,7 +63,7 @@ def _silent(operation: Operation) -> Node:
     """Return the node; raises NodeNotFenceable if it is reachable: then it must not be switched off."""
     node = node_of(operation)
     if node.state == "ready":
-        raise NodeNotFenceable(node=node.name, reason=fencing.HEARD)
+        raise NodeNotFenceable(node=node.name, reason=fencing.REACHABLE)
     return node
 
 

@@ -32,16 +32,16 @@ NOT_ON_NODE = "agent.not_found"
 IMAGE_REFUSED = "agent.image_refused"
 
 
-def ensure_image(grant: CallAuthorization, image: Image) -> None:
+def ensure_image(authorization: CallAuthorization, image: Image) -> None:
     """Send the image. Raises HandOver when the node lacks it, and this queue does not send images."""
     ensure = partial(
         agent_client.ensure_image,
-        grant,
+        authorization,
         sha256=image.sha256,
         size_bytes=image.size_bytes or 0,
         image_format=image.format,
     )
-    with using_permit(grant):
+    with using_permit(authorization):
         if queues.may_transfer():
             ensure(file=image_store.path_of(image.sha256))
         elif not _has_image(ensure):
@@ -85,27 +85,27 @@ def root_of(instance: Instance) -> Disk:
     )
 
 
-def make_disk(grant: CallAuthorization, disk: Disk) -> None:
+def make_disk(authorization: CallAuthorization, disk: Disk) -> None:
     """Create an empty disk, or a copy of its image.
 
     An image that the node's cache has lost since an earlier step, as by the removal of another image with the same
     bytes, is sent once more.
     """
     try:
-        _ensure_disk(grant, disk, is_taken_over=False)
+        _ensure_disk(authorization, disk, is_taken_over=False)
     except NodeRefused as exc:
         if disk.image is None or exc.facts.get("agent_code") != NOT_ON_NODE:
             raise
-        ensure_image(grant, disk.image)
-        _ensure_disk(grant, disk, is_taken_over=False)
+        ensure_image(authorization, disk.image)
+        _ensure_disk(authorization, disk, is_taken_over=False)
 
 
-def open_disk(grant: CallAuthorization, disk: Disk) -> None:
+def open_disk(authorization: CallAuthorization, disk: Disk) -> None:
     """Open an existing disk: of its node, or in a pool, whichever node has created it."""
-    _ensure_disk(grant, disk, is_taken_over=disk.pool is not None)
+    _ensure_disk(authorization, disk, is_taken_over=disk.pool is not None)
 
 
-def _ensure_disk(grant: CallAuthorization, disk: Disk, *, is_taken_over: bool) -> None:
+def _ensure_disk(authorization: CallAuthorization, disk: Disk, *, is_taken_over: bool) -> None:
     request = pb.EnsureVolumeRequest(
         subject=subject(disk.id, disk.generation),
         size_bytes=disk.size_gib * GIB,
@@ -115,8 +115,8 @@ def _ensure_disk(grant: CallAuthorization, disk: Disk, *, is_taken_over: bool) -
     )
     if request.pool and request.image_sha256:
         queues.need_transfers()  # the node copies the image
-    with using_permit(grant):
-        agent_client.ensure_volume(grant, request)
+    with using_permit(authorization):
+        agent_client.ensure_volume(authorization, request)
 
 
 def remove_disk(node: Node | None, disk: Disk) -> Effect | None:
@@ -151,12 +151,12 @@ def release_disk(node: Node | None, disk: Disk) -> Effect | None:
     return remove(node, kind=kind, resource_id=disk.id, generation=disk.generation)
 
 
-def open_shared_volume(grant: CallAuthorization, volume: Volume) -> Effect | None:
+def open_shared_volume(authorization: CallAuthorization, volume: Volume) -> Effect | None:
     """Open a volume of a pool on the authorized node, which has its allocation, and close it on its former node.
 
     The call is repeated even if the rows show it open there: an earlier failure may have closed it.
     """
-    open_disk(grant, disk_of(volume))
+    open_disk(authorization, disk_of(volume))
     return follow_allocation(volume)
 
 
@@ -172,10 +172,10 @@ def _is_here(volume: Volume, node: Node) -> None:
     Volume.objects.filter(pk=volume.pk).update(node_id=node.pk, updated_at=clock.now())
 
 
-def ensure_port(grant: CallAuthorization, port: Port, *, hostname: str) -> None:
+def ensure_port(authorization: CallAuthorization, port: Port, *, hostname: str) -> None:
     """Bind the port to the node, then send the port with the segment of its network."""
     network = port.network
-    segments.record_binding(port, grant.node)
+    segments.record_binding(port, authorization.node)
     request = pb.EnsurePortRequest(
         subject=subject(port.pk, port.generation),
         network=pb.Network(
@@ -184,18 +184,18 @@ def ensure_port(grant: CallAuthorization, port: Port, *, hostname: str) -> None:
             gateway_ip=network.subnet.gateway_ip,
             dns_servers=network.subnet.dns_servers,
             mtu=network.mtu,
-            segment=segments.segment_document(port, grant.node),
+            segment=segments.segment_document(port, authorization.node),
         ),
         mac=port.mac,
         ip=port.ip,
         hostname=hostname,
     )
-    with using_permit(grant):
-        agent_client.ensure_port(grant, request)
+    with using_permit(authorization):
+        agent_client.ensure_port(authorization, request)
 
 
 def ensure_instance(
-    grant: CallAuthorization,
+    authorization: CallAuthorization,
     instance: Instance,
     *,
     power: "pb.Power",
@@ -206,8 +206,8 @@ def ensure_instance(
     """Send the spec. `has_left`: the source of a migrating guest has released it."""
     request = instance_spec(instance, power=power, generation=generation, restart=restart)
     request.has_left_source = has_left
-    with using_permit(grant):
-        return agent_client.ensure_instance(grant, request)
+    with using_permit(authorization):
+        return agent_client.ensure_instance(authorization, request)
 
 
 PORTS = Prepared(lambda instance: Port.objects.filter(instance_id=instance).order_by("pk"))
@@ -240,18 +240,18 @@ def instance_spec(
     )
 
 
-def ensure_attachment(grant: CallAuthorization, attachment: Attachment) -> None:
+def ensure_attachment(authorization: CallAuthorization, attachment: Attachment) -> None:
     request = pb.EnsureAttachmentRequest(
         subject=subject(attachment.pk, attachment.generation),
         instance_id=str(attachment.instance_id),
         volume_id=str(attachment.volume_id),
         is_read_only=attachment.is_read_only,
     )
-    with using_permit(grant):
-        agent_client.ensure_attachment(grant, request)
+    with using_permit(authorization):
+        agent_client.ensure_attachment(authorization, request)
 
 
-def ensure_arrival(grant: CallAuthorization, migration: Migration) -> pb.ArrivalState:
+def ensure_arrival(authorization: CallAuthorization, migration: Migration) -> pb.ArrivalState:
     """Prepare the destination for an incoming migration."""
     instance, generation = migration.instance, migration.generation
     request = pb.EnsureArrivalRequest(
@@ -266,8 +266,8 @@ def ensure_arrival(grant: CallAuthorization, migration: Migration) -> pb.Arrival
             for attachment in Attachment.objects.filter(instance=instance).order_by("pk")
         ],
     )
-    with using_permit(grant):
-        return agent_client.ensure_arrival(grant, request)
+    with using_permit(authorization):
+        return agent_client.ensure_arrival(authorization, request)
 
 
 def power_of(instance: Instance) -> "pb.Power":
@@ -276,7 +276,7 @@ def power_of(instance: Instance) -> "pb.Power":
 
 
 def ensure_departure(
-    grant: CallAuthorization, migration: Migration, *, deadline_s: int, convergence: str = AUTO_CONVERGE
+    authorization: CallAuthorization, migration: Migration, *, deadline_s: int, convergence: str = AUTO_CONVERGE
 ) -> pb.DepartureState:
     assert migration.destination is not None, "it has had a place since its first step"
     request = pb.EnsureDepartureRequest(
@@ -287,8 +287,8 @@ def ensure_departure(
         convergence=f"CONVERGENCE_{convergence.upper()}",
         is_off=is_off(migration.instance),
     )
-    with using_permit(grant):
-        return agent_client.ensure_departure(grant, request)
+    with using_permit(authorization):
+        return agent_client.ensure_departure(authorization, request)
 
 
 def _peer(node: Node) -> pb.Peer:

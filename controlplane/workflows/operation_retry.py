@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.catalog.selectors import flavor_get, image_get, usable_image
 from controlplane.catalog.services import image_import_retry
 from controlplane.compute import services as compute
@@ -43,7 +43,7 @@ class RetryRequest:
     def argument(self, name: str) -> Any:
         """Return an argument. Raises NotRetryable: an older release did not store it."""
         if name not in self.operation.args:
-            raise NotRetryable(reason=Reason("it is too old, and its request is no longer stored."))
+            raise NotRetryable(reason=Message("it is too old, and its request is no longer stored."))
         return self.operation.args[name]
 
     @property
@@ -63,7 +63,7 @@ class RetryHandler:
     """A service for retries. `route`: the API's operation of the first request, whose rights are required."""
 
     route: str
-    ask: Callable[[RetryRequest], Operation]
+    request_retry: Callable[[RetryRequest], Operation]
 
 
 def operation_retry(actor: Actor, operation: Operation) -> Operation:
@@ -80,7 +80,7 @@ def operation_retry(actor: Actor, operation: Operation) -> Operation:
             return operation
         operation.refresh_from_db()
         if operation.state == "succeeded":
-            raise NotRetryable(reason=Reason("it has succeeded."))
+            raise NotRetryable(reason=Message("it has succeeded."))
         new = _ask(actor, operation)
         record_retry(new, operation)
         return new
@@ -92,7 +92,7 @@ def _ask(actor: Actor, operation: Operation) -> Operation:
         raise NotRetryable(reason=NOT_RETRYABLE.get(operation.kind, OTHERWISE))
     authorize(actor, handler.route)
     try:
-        return handler.ask(RetryRequest(actor, operation.project, operation))
+        return handler.request_retry(RetryRequest(actor, operation.project, operation))
     except NotFound as exc:
         raise NotRetryable(reason=exc.reason) from exc
 
@@ -136,7 +136,7 @@ def _volume_attach(request: RetryRequest) -> Operation:
 def _volume_detach(request: RetryRequest) -> Operation:
     attachment = Attachment.objects.select_related("instance").filter(pk=request.argument("attachment")).first()
     if attachment is None:
-        raise NotRetryable(reason=Reason("the volume is already detached from the instance."))
+        raise NotRetryable(reason=Message("the volume is already detached from the instance."))
     return volume_detach(request.actor, attachment)
 
 
@@ -161,11 +161,11 @@ RETRY_HANDLERS: Mapping[str, RetryHandler] = {
     "volume.grow": RetryHandler("volume_grow", _volume_grow),
 }
 # kind of operation → why it has no retry, and what to do instead
-NOT_RETRYABLE: Mapping[str, Reason] = {
-    "image.verify": Reason("the uploaded file is no longer stored. Create another image and upload the file to it."),
-    "instance.evacuate": Reason("the recovery of its node retries it automatically."),
-    "instance.migrate": Reason("only operators migrate instances. Request the migration again."),
-    "node.fence": Reason("request the fencing again."),
-    "instance.rebuild": Reason("its request is no longer stored. Request the rebuild again."),
+NOT_RETRYABLE: Mapping[str, Message] = {
+    "image.verify": Message("the uploaded file is no longer stored. Create another image and upload the file to it."),
+    "instance.evacuate": Message("the recovery of its node retries it automatically."),
+    "instance.migrate": Message("only operators migrate instances. Request the migration again."),
+    "node.fence": Message("request the fencing again."),
+    "instance.rebuild": Message("its request is no longer stored. Request the rebuild again."),
 }
-OTHERWISE = Reason("request the change itself again.")
+OTHERWISE = Message("request the change itself again.")

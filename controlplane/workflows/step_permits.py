@@ -36,7 +36,7 @@ from controlplane.workflows.workflow_types import StepPending
 PERMIT_REFUSED = "agent.permit."
 RECOVERABLE_REFUSALS = frozenset({"unknown_key", "no_charter", "stale_facts", "revoked_by_epoch", "expired"})
 MIGRATE_OUT = "instance.migrate-out"
-ASK_SIGNER_AGAIN = timedelta(milliseconds=500)
+SIGNER_RETRY_DELAY = timedelta(milliseconds=500)
 
 
 def for_instance(operation: Operation, instance: Instance, *, gets: Iterable[DataSource] = ()) -> CallAuthorization:
@@ -51,23 +51,25 @@ def for_instance(operation: Operation, instance: Instance, *, gets: Iterable[Dat
         CloudError: the signer's refusal.
     """
 
-    def ask() -> PlacementRequest:
+    def make_request() -> PlacementRequest:
         volumes = Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True)
         return instance_with_volumes_request(instance, volumes, operation=operation.kind, gets=gets)
 
-    return _authorize(operation, placement.call_authorization(instance.pk), ask, generation=instance.generation)
+    return _authorize(
+        operation, placement.call_authorization(instance.pk), make_request, generation=instance.generation
+    )
 
 
 def for_volume(operation: Operation, volume: Volume) -> CallAuthorization:
-    ask = partial(volume_placement_request, volume, operation=operation.kind)
-    return _authorize(operation, placement.call_authorization(volume.pk), ask, generation=volume.generation)
+    make_request = partial(volume_placement_request, volume, operation=operation.kind)
+    return _authorize(operation, placement.call_authorization(volume.pk), make_request, generation=volume.generation)
 
 
 def for_attachment(operation: Operation, attachment: Attachment) -> CallAuthorization:
     volume = attachment.volume
     holder = DataSource(attachment.instance_id, volume.project)
-    ask = partial(attached_volume_request, volume, holder, operation=operation.kind)
-    return _authorize(operation, placement.call_authorization(volume.pk), ask, generation=volume.generation)
+    make_request = partial(attached_volume_request, volume, holder, operation=operation.kind)
+    return _authorize(operation, placement.call_authorization(volume.pk), make_request, generation=volume.generation)
 
 
 def for_arrival(operation: Operation, migration: Migration) -> CallAuthorization:
@@ -95,7 +97,7 @@ def _destination(migration: Migration) -> CallAuthorization:
 def _authorize(
     operation: Operation,
     place: CallAuthorization,
-    ask: Callable[[], PlacementRequest],
+    make_request: Callable[[], PlacementRequest],
     *,
     generation: int,
     op: str | None = None,
@@ -104,27 +106,33 @@ def _authorize(
     agent_client.require_not_abandoned(place.node)
     require_in_service(place.node, operation.kind)
     wanted = PermitKey(operation, op or operation.kind, place.node.pk, generation)
-    leave = permits.find_valid(wanted)
-    if leave is None:
+    issued = permits.find_valid(wanted)
+    if issued is None:
         try:
-            leave = permits.obtain_permit(wanted, decide=partial(_decision, operation, ask, place))
+            issued = permits.obtain_permit(wanted, decide=partial(_decision, operation, make_request, place))
         except SignerSilent as exc:
             if clock.now() >= operation.deadline_at:
                 raise
-            raise StepPending(f"waits for the {exc.facts['process']}", delay=ASK_SIGNER_AGAIN) from exc
-    if place.node.facts_epoch < leave.epoch:
+            raise StepPending(f"waits for the {exc.facts['process']}", delay=SIGNER_RETRY_DELAY) from exc
+    if place.node.facts_epoch < issued.epoch:
         send_trust(place.node)
-    return replace(place, permit=leave.document, cosignature=leave.cosignature, policies=leave.policies, jti=leave.jti)
+    return replace(
+        place,
+        permit=issued.document,
+        sentinel_signature=issued.sentinel_signature,
+        policies=issued.policies,
+        jti=issued.jti,
+    )
 
 
-def _decision(operation: Operation, ask: Callable[[], PlacementRequest], place: CallAuthorization) -> UUID:
+def _decision(operation: Operation, make_request: Callable[[], PlacementRequest], place: CallAuthorization) -> UUID:
     """Return the decision of the operation's claim, or a new one."""
     claimed = Decision.objects.select_related("project").defer("document").get(pk=place.decision_id)
     is_ours = claimed.operation == operation.kind and claimed.created_at >= operation.created_at
-    sight = assessment_cache.read_versions(claimed.project.organization_id, claimed.consumer_id)
-    if is_ours and permits.is_current(claimed, sight.standing):
+    cache_key = assessment_cache.read_versions(claimed.project.organization_id, claimed.consumer_id)
+    if is_ours and permits.is_current(claimed, cache_key.standing):
         return claimed.pk
-    return placement.renew_decision(replace(ask(), operation_id=operation.pk)).pk
+    return placement.renew_decision(replace(make_request(), operation_id=operation.pk)).pk
 
 
 def request_permit_ahead(operation: Operation, place: Allocation, *, generation: int) -> None:
@@ -142,7 +150,7 @@ def send_trust(node: Node) -> None:
 
 
 @contextmanager
-def using_permit(grant: CallAuthorization) -> Iterator[None]:
+def using_permit(authorization: CallAuthorization) -> Iterator[None]:
     """Invalidate a permit that its node rejects, so that it is not used again.
 
     If the node lacks the trust documents for the check, as after its disk was replaced, it gets all of them, and the
@@ -155,11 +163,11 @@ def using_permit(grant: CallAuthorization) -> Iterator[None]:
         yield
     except (NodeFailed, NodeRefused) as exc:
         code = str(exc.facts.get("agent_code"))
-        if grant.jti is None or not code.startswith(PERMIT_REFUSED):
+        if authorization.jti is None or not code.startswith(PERMIT_REFUSED):
             raise
-        permits.invalidate(grant.jti)
+        permits.invalidate(authorization.jti)
         if code.removeprefix(PERMIT_REFUSED) not in RECOVERABLE_REFUSALS:
             raise
-        trust_documents.record_trust_state(grant.node, pb.TrustState())
-        send_trust(grant.node)
+        trust_documents.record_trust_state(authorization.node, pb.TrustState())
+        send_trust(authorization.node)
         raise NodeNotTrusting(reason=exc.facts.get("reason"), agent_code=code) from exc

@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 
 
 @shared_task(name="controlplane.workflows.tasks.run")
-def run(operation_id: str, lane: str = queues.OPERATIONS) -> None:
+def run(operation_id: str, queue: str = queues.OPERATIONS) -> None:
     """Run the due operations of the queue, one after another, until none is due or this process ends.
 
     `operation_id`: of the operation that the message was sent for, for readers of the queue.
     """
-    with queues.working_in(lane):
+    with queues.working_in(queue):
         while not shutdown.requested.is_set():
-            with fair_queue.next_operation(lane) as operation:
+            with fair_queue.next_operation(queue) as operation:
                 if operation is None:
                     return
                 _carry_out(operation)

@@ -66,8 +66,8 @@ def open_shared_volume(operation: Operation) -> Effect | None:
     volume, node_id = attachment.volume, attachment.instance.node_id
     if node_id is None:
         raise NoAllocation()
-    ask = attached_volume_request(volume, DataSource.of(attachment.instance), operation=operation.kind)
-    placement.move_allocation(replace(ask, operation_id=operation.pk), node_id)
+    request = attached_volume_request(volume, DataSource.of(attachment.instance), operation=operation.kind)
+    placement.move_allocation(replace(request, operation_id=operation.pk), node_id)
     return node_steps.open_shared_volume(step_permits.for_attachment(operation, attachment), volume)
 
 

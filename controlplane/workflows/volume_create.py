@@ -36,8 +36,10 @@ def on_failure(operation: Operation, error: dict[str, object]) -> None:
 def allocate(operation: Operation) -> Effect:
     volume = _volume(operation)
     near = tuple(UUID(consumer) for consumer in operation.args["near"])
-    ask = volume_placement_request(volume, zones=tuple(operation.args["zones"]), near=near, operation=operation.kind)
-    allocation = placement.claim(replace(ask, host=operation.args.get("host"), operation_id=operation.pk))
+    request = volume_placement_request(
+        volume, zones=tuple(operation.args["zones"]), near=near, operation=operation.kind
+    )
+    allocation = placement.claim(replace(request, host=operation.args.get("host"), operation_id=operation.pk))
     step_permits.request_permit_ahead(operation, allocation, generation=volume.generation)
     return lambda: _set_node(volume, allocation.node_id, allocation.pool_id)
 

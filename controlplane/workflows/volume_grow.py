@@ -27,8 +27,8 @@ def on_failure(operation: Operation, error: dict[str, object]) -> None:
 
 
 def place(operation: Operation) -> None:
-    ask = volume_placement_request(_volume(operation), operation=operation.kind)
-    placement.grow(replace(resized(ask, operation.args["size_gib"]), operation_id=operation.pk))
+    request = volume_placement_request(_volume(operation), operation=operation.kind)
+    placement.grow(replace(resized(request, operation.args["size_gib"]), operation_id=operation.pk))
 
 
 def shrink_place(operation: Operation) -> Effect:

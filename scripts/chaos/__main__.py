@@ -25,8 +25,8 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=PORT)
     parser.add_argument("--var", type=Path, default=ROOT / "var" / "chaos")
     options = parser.parse_args()
-    told = {name: value for name in ("acts", "strikes", "seconds") if (value := getattr(options, name)) is not None}
-    length = replace(REAL if options.real else FAKE, **told)
+    given = {name: value for name in ("acts", "strikes", "seconds") if (value := getattr(options, name)) is not None}
+    length = replace(REAL if options.real else FAKE, **given)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, it ends what it has started
     with chaos_world(options.var.absolute(), port=options.port, is_real=options.real) as world:
         found = storm(world, options.seed, length)

@@ -62,10 +62,10 @@ class PlannedRequest:
 
 @dataclass(frozen=True)
 class ActKind:
-    """A kind of act. `weight`: its frequency, compared with the others. `wish`: returns None where no request fits."""
+    """A kind of act. `weight`: its frequency, compared with the others. `plan`: returns None where no request fits."""
 
     weight: int
-    wish: Callable[[Scene, random.Random], PlannedRequest | None]
+    plan: Callable[[Scene, random.Random], PlannedRequest | None]
 
 
 def create(scene: Scene, dice: random.Random) -> PlannedRequest | None:
@@ -87,13 +87,13 @@ def delete(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 
 
 def power(action: str, *, of: str, then: str) -> Callable[[Scene, random.Random], PlannedRequest | None]:
-    def wish(scene: Scene, dice: random.Random) -> PlannedRequest | None:
+    def plan(scene: Scene, dice: random.Random) -> PlannedRequest | None:
         if (found := _any(_in_state(scene.instances, of), dice)) is None:
             return None
         path = f"instances/{found}/actions/{action}"
         return PlannedRequest("POST", path, f"instance.{action}", {}, resource=found, then={"state": then})
 
-    return wish
+    return plan
 
 
 def resize(scene: Scene, dice: random.Random) -> PlannedRequest | None:
@@ -272,16 +272,16 @@ ACTS: Mapping[str, ActKind] = {
 }
 
 
-def _in_state(things: Iterable[dict[str, Any]], *states: str) -> list[dict[str, Any]]:
-    return [thing for thing in things if thing["state"] in states]
+def _in_state(resources: Iterable[dict[str, Any]], *states: str) -> list[dict[str, Any]]:
+    return [thing for thing in resources if thing["state"] in states]
 
 
 def _on_duty(nodes: Iterable[dict[str, Any]], duty: str) -> list[dict[str, Any]]:
     return [node for node in nodes if node["duty"] == duty]
 
 
-def _any(things: Iterable[dict[str, Any]], dice: random.Random) -> str | None:
-    ids = sorted(thing["id"] for thing in things)
+def _any(resources: Iterable[dict[str, Any]], dice: random.Random) -> str | None:
+    ids = sorted(thing["id"] for thing in resources)
     return dice.choice(ids) if ids else None
 
 

@@ -35,7 +35,7 @@ from controlplane.nodes.models import (
     Pool,
     Receipt,
 )
-from controlplane.operations.models import LIVE, Operation, OperationHold
+from controlplane.operations.models import LIVE, Operation, ResourceLock
 from controlplane.placement.models import Allocation
 from controlplane.quotas.models import QuotaUse
 from controlplane.reconcilers import capacity_drift, quota_drift
@@ -55,7 +55,7 @@ def operations() -> Findings:
         f"operation {each.kind} {each.pk} has not ended: {each.state}, {each.attempts} tries, {each.steps[-1:]}"
         for each in Operation.objects.filter(state__in=LIVE)
     ]
-    found += [f"{hold.resource_id} is still held by {hold.operation_id}" for hold in OperationHold.objects.all()]
+    found += [f"{hold.resource_id} is still held by {hold.operation_id}" for hold in ResourceLock.objects.all()]
     ended = Operation.objects.exclude(state__in=LIVE)
     found += [f"operation {each.pk} has ended and is leased" for each in ended.filter(lease_token__isnull=False)]
     found += [
@@ -221,9 +221,9 @@ def receipts() -> Findings:
         numbers[row.node_id] = row.number
         if not row.is_genuine:
             found.append(f"node {row.node_id}: receipt {row.number} is not its own")
-        said = signed.read(bytes(row.document)).payload
-        if said["kind"] == "instance":
-            _follow(opened[str(said["resource"])], spans[str(said["resource"])], row.node_id, said)
+        documented = signed.read(bytes(row.document)).payload
+        if documented["kind"] == "instance":
+            _follow(opened[str(documented["resource"])], spans[str(documented["resource"])], row.node_id, documented)
     for guest, now in opened.items():
         spans[guest] += [(since, "now", node) for node, since in now.items()]
     fenced = _fences()
@@ -248,12 +248,14 @@ def ended(since: str, until: str, fenced: Sequence[str]) -> str:
     return min([until, *(moment for moment in fenced if moment >= since)])
 
 
-def _follow(now: dict[UUID, str], ran: list[tuple[str, str, UUID]], node: UUID, said: Mapping[str, object]) -> None:
+def _follow(
+    now: dict[UUID, str], ran: list[tuple[str, str, UUID]], node: UUID, documented: Mapping[str, object]
+) -> None:
     """Follow a guest: one that is opened again under another permit ran on, or was dead in between."""
-    at = str(said["at"])
-    if said["event"] in ("opened", "closed") and node in now:
+    at = str(documented["at"])
+    if documented["event"] in ("opened", "closed") and node in now:
         ran.append((now.pop(node), at, node))
-    if said["event"] == "opened":
+    if documented["event"] == "opened":
         now[node] = at
 
 
@@ -269,10 +271,10 @@ def overlaps(guest: str, ran: Iterable[tuple[str, str, UUID]]) -> Findings:
 
 def _open_and_running(opened: Mapping[str, Mapping[UUID, str]]) -> Findings:
     running = {key: node for node, key in _running()}
-    told = {(guest, node) for guest, now in opened.items() for node in now}
-    found = [f"guest {guest} runs on {node} without a receipt" for guest, node in running.items() - told]
+    receipts = {(guest, node) for guest, now in opened.items() for node in now}
+    found = [f"guest {guest} runs on {node} without a receipt" for guest, node in running.items() - receipts]
     return found + [
-        f"guest {guest} has an open receipt of {node} and does not run" for guest, node in told - running.items()
+        f"guest {guest} has an open receipt of {node} and does not run" for guest, node in receipts - running.items()
     ]
 
 
@@ -296,14 +298,15 @@ def drains() -> Findings:
     """
     live = set(Drain.objects.filter(state__in=DRAIN_LIVE).values_list("node_id", flat=True))
     found = [
-        f"node {node.name} is {node.duty}, and its drain {'is not' if node.duty == 'draining' else 'is'} under way"
+        f"node {node.name} is {node.admin_state}, and its drain"
+        f" {'is not' if node.admin_state == 'draining' else 'is'} under way"
         for node in Node.objects.all()
-        if (node.duty == "draining") != (node.pk in live)
+        if (node.admin_state == "draining") != (node.pk in live)
     ]
     over = DrainGuest.objects.exclude(drain__state__in=DRAIN_LIVE).select_related("drain__node")
     under_way = over.filter(state__in=("moving", "stopping", "starting"))
     found += [f"{guest.name} is {guest.state} for a drain that is over" for guest in under_way]
-    owed = over.filter(starts_again=True, drain__node__duty__in=("in-service", "cordoned"))
+    owed = over.filter(starts_again=True, drain__node__admin_state__in=("in-service", "cordoned"))
     return found + [f"{guest.name} is to be started on {guest.drain.node.name}, and is off" for guest in owed]
 
 
@@ -313,7 +316,8 @@ def recoveries() -> Findings:
     No guest is leaving a dead node, and a guest that was not evacuated has a reason.
     """
     found = [
-        f"node {node.name} is still {node.duty}" for node in Node.objects.filter(duty__in=("fenced", "maintenance"))
+        f"node {node.name} is still {node.admin_state}"
+        for node in Node.objects.filter(admin_state__in=("fenced", "maintenance"))
     ]
     rows = Incident.objects.filter(kind=FENCE_BROKEN).select_related("node")
     found += [f"node {row.node} was fenced and not dead: {row.name} {row.facts}" for row in rows]
@@ -336,35 +340,35 @@ def orphans() -> Findings:
 def events() -> Findings:
     """Check that beginning and end of each operation were published once, in this order; every event has a position."""
     found = [f"event {each.number} ({each.kind}) has no place" for each in Event.objects.filter(position=None)]
-    told: dict[UUID, list[str]] = defaultdict(list)
+    published: dict[UUID, list[str]] = defaultdict(list)
     mine = Event.objects.filter(kind__startswith="operation.", position__isnull=False)
     for operation, kind in mine.order_by("position").values_list("operation_id", "kind"):
         if operation is not None:
-            told[operation].append(kind.partition(".")[2])
+            published[operation].append(kind.partition(".")[2])
     for each in Operation.objects.exclude(state__in=LIVE):
-        if told[each.pk] != ["pending", each.state]:
-            found.append(f"operation {each.kind} {each.pk} is {each.state}; told was {told[each.pk]}")
+        if published[each.pk] != ["pending", each.state]:
+            found.append(f"operation {each.kind} {each.pk} is {each.state}; published was {published[each.pk]}")
     return found
 
 
-def answers(told: Sequence[Mapping[str, Any]]) -> Findings:
+def answers(outcomes: Sequence[Mapping[str, Any]]) -> Findings:
     """Check that answers to users agree with the rows; each request with a key made one resource."""
     rows = {str(row.pk): row for row in Operation.objects.exclude(kind__startswith="image.")}
     by_drains = set(Drain.objects.values_list("request_id", flat=True))
-    said = {each["operation"] for each in told if each["operation"]}
-    gone = {each["resource"] for each in told if each["status"] in GONE}
+    documented = {each["operation"] for each in outcomes if each["operation"]}
+    gone = {each["resource"] for each in outcomes if each["status"] in GONE}
     ends = {key for key, row in rows.items() if row.kind.endswith(".delete")}
-    told_ends = {rows[key].resource_id for key in ends & said}
+    documented_ends = {rows[key].resource_id for key in ends & documented}
     found = [
         f"operation {rows[key].kind} {key} was told to nobody"
-        for key in rows.keys() - said
+        for key in rows.keys() - documented
         if str(rows[key].resource_id) not in gone  # its answer was lost, and to ask again is answered "it is gone"
-        and not (key in ends and rows[key].resource_id in told_ends)  # asked again at the same moment: both end
+        and not (key in ends and rows[key].resource_id in documented_ends)  # asked again at the same moment: both end
         and rows[key].request_id not in by_drains
         and (rows[key].user_id or rows[key].credential_id)  # else the platform asked itself: a guest had failed
     ]
     last = _last_operations(rows.values())
-    for each in told:
+    for each in outcomes:
         row = rows.get(each["operation"])
         if not each["operation"]:
             continue
@@ -374,7 +378,7 @@ def answers(told: Sequence[Mapping[str, Any]]) -> Findings:
             found.append(f"operation {row.pk} was told to be {each['state']} and is {row.state}")
         elif last.get(each["resource"]) == row.pk and row.state == "succeeded":
             found += [*_unlike_wish(each), *_elsewhere(row)]
-    return found + _made_twice(told)
+    return found + _made_twice(outcomes)
 
 
 def _last_operations(rows: Iterable[Operation]) -> dict[str, UUID]:
@@ -410,13 +414,13 @@ def _has_crashed(row: object, value: object) -> bool:
     return isinstance(row, Instance) and value == "active" and (row.state, row.power_state) == ("stopped", "crashed")
 
 
-def _made_twice(told: Sequence[Mapping[str, Any]]) -> Findings:
-    names = [each["name"] for each in told if each["name"] and each["operation"]]
+def _made_twice(outcomes: Sequence[Mapping[str, Any]]) -> Findings:
+    names = [each["name"] for each in outcomes if each["name"] and each["operation"]]
     found = list[str]()
     for rows in (Instance.objects, Volume.objects):
         counted = rows.filter(name__in=names).values("name").annotate(count=Count("pk")).filter(count__gt=1)
         found += [f"{each['count']} are called {each['name']}" for each in counted]
-    made: Counter[str] = Counter(each["key"] for each in told if each["key"])
+    made: Counter[str] = Counter(each["key"] for each in outcomes if each["key"])
     return found + [f"key {key} was used for {count} requests" for key, count in made.items() if count > 1]
 
 

@@ -21,7 +21,7 @@ CATCH_UP_S = 30.0
 class Follower:
     url: str
     token: str
-    heard: list[str] = field(default_factory=list)
+    received: list[str] = field(default_factory=list)
     last: str = ""
     connections: int = 0
     refusals: list[str] = field(default_factory=list)
@@ -40,13 +40,17 @@ class Follower:
         """Compare with the stored events, after some time to catch up."""
         kept = self._kept(world)
         deadline = time.monotonic() + CATCH_UP_S
-        while len(self.heard) < len(kept) and time.monotonic() < deadline:
+        while len(self.received) < len(kept) and time.monotonic() < deadline:
             time.sleep(PAUSE_S)
-        heard = self.heard[: len(kept)]
+        received = self.received[: len(kept)]
         found = list(self.refusals)
-        if heard != kept:
-            place = next((n for n, pair in enumerate(zip(heard, kept, strict=False)) if pair[0] != pair[1]), len(heard))
-            found.append(f"stream: of {len(kept)} events {len(heard)} came; the first that differs is number {place}")
+        if received != kept:
+            place = next(
+                (n for n, pair in enumerate(zip(received, kept, strict=False)) if pair[0] != pair[1]), len(received)
+            )
+            found.append(
+                f"stream: of {len(kept)} events {len(received)} came; the first that differs is number {place}"
+            )
         return found
 
     def _listen(self) -> None:
@@ -61,7 +65,7 @@ class Follower:
             for event in events_of(answer.iter_lines()) if answer.is_success else ():
                 self.last = event.id or self.last
                 if event.data:
-                    self.heard.append(json.loads(event.data)["id"])
+                    self.received.append(json.loads(event.data)["id"])
 
     def _kept(self, world: World) -> list[str]:
         """Return all events that the token may see since the first received one, in order."""
@@ -75,5 +79,5 @@ class Follower:
                 if not page["has_more"]:
                     break
                 query["after"] = page["cursor"]
-        first = self.heard[0] if self.heard else None
+        first = self.received[0] if self.received else None
         return kept[kept.index(first) :] if first in kept else kept

@@ -55,8 +55,8 @@ def main() -> int:
 
 def look(options: argparse.Namespace) -> list[str]:
     found = [f"{name}: {line}" for name, check in checks.CHECKS.items() for line in _looked(check)]
-    told = json.loads((options.folder / "told.json").read_text())
-    found += [f"answers: {line}" for line in checks.answers(told)]
+    outcomes = json.loads((options.folder / "told.json").read_text())
+    found += [f"answers: {line}" for line in checks.answers(outcomes)]
     if options.empty:
         found += [f"emptiness: {line}" for line in checks.emptiness()]
     if options.evidence and not found:

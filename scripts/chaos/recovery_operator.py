@@ -39,7 +39,7 @@ class RecoveryOperator:
 
     attestor: Attestor
     keeper: Supervisor
-    door: ChaosClient
+    client: ChaosClient
     done: Counter[str] = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
     cases: dict[str, LostNode] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class RecoveryOperator:
     def look(self) -> None:
         for name in set(self.keeper.lost):
             self.cases.setdefault(name, LostNode(time.monotonic()))
-        for node in self.door.listed("/v1/nodes", by=acts.OPERATOR):
+        for node in self.client.listed("/v1/nodes", by=acts.OPERATOR):
             if node["name"] in self.cases:
                 self._deal_with(node, self.cases[node["name"]])
             else:
@@ -92,18 +92,18 @@ class RecoveryOperator:
 
     def _fence(self, node: dict[str, Any]) -> bool:
         if self.attestor.needs_proof:
-            answer = self.door.asked("/v1/sessions/actions/verify", {"totp": self.attestor.code()}, by=acts.ATTESTOR)
+            answer = self.client.asked("/v1/sessions/actions/verify", {"totp": self.attestor.code()}, by=acts.ATTESTOR)
             if answer is None:
                 self.findings.append("the attestor could not prove who they are")
             self.attestor.proved_at = time.monotonic()
-        said = {"evidence": "attestation", "reason": REASON}
-        return self._do(node, "fence", said, by=acts.ATTESTOR)
+        body = {"evidence": "attestation", "reason": REASON}
+        return self._do(node, "fence", body, by=acts.ATTESTOR)
 
     def _recover(self, node: dict[str, Any], case: LostNode) -> None:
         """Recover by the shown plan, then wait for it."""
-        recovery = self.door.get(f"/v1/nodes/{node['id']}/drain", by=acts.OPERATOR)
+        recovery = self.client.get(f"/v1/nodes/{node['id']}/drain", by=acts.OPERATOR)
         if recovery is None or recovery["kind"] != "recover" or recovery["created_at"] < node["duty_since"]:
-            plan = self.door.asked(f"/v1/nodes/{node['id']}/actions/plan-recover", {}, by=acts.OPERATOR)
+            plan = self.client.asked(f"/v1/nodes/{node['id']}/actions/plan-recover", {}, by=acts.OPERATOR)
             if plan is not None:
                 self._do(node, "recover", {"plan": plan["digest"], "reason": REASON})
             return
@@ -113,6 +113,6 @@ class RecoveryOperator:
 
     def _do(self, node: dict[str, Any], verb: str, body: dict[str, Any], *, by: str = acts.OPERATOR) -> bool:
         path, key = f"/v1/nodes/{node['id']}/actions/{verb}", str(uuid.uuid4())
-        is_done = self.door.send("POST", path, body=body, key=key, by=by).is_success
+        is_done = self.client.send("POST", path, body=body, key=key, by=by).is_success
         self.done[verb] += is_done
         return is_done

@@ -32,9 +32,9 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
     weights = {name: kind.weight for name, kind in acts.ACTS.items()}
     plan = schedule(seed, length, users=USERS, acts=weights, strikes=strikes.possible(world))
     tokens = {acts.OWNER: world.token, acts.OPERATOR: world.operator, acts.ATTESTOR: world.attestor.secret}
-    with closing(ChaosClient(world.stack.url, tokens, PROJECT)) as door:
+    with closing(ChaosClient(world.stack.url, tokens, PROJECT)) as client:
         keeper = Supervisor(world)
-        users, monkey, rounds = Users(door), Monkey(world, keeper), RecoveryOperator(world.attestor, keeper, door)
+        users, monkey, rounds = Users(client), Monkey(world, keeper), RecoveryOperator(world.attestor, keeper, client)
         follower = Follower(world.stack.stream_url, world.token)
         at_work = [threading.Thread(target=each, daemon=True) for each in (keeper.run, rounds.run)]
         listening = threading.Thread(target=follower.run, daemon=True)
@@ -49,11 +49,11 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
                 or_else=lambda: f"nodes that were lost: {rounds.cases}; all processes run: {keeper.all_up()}",
             )
             users.wait(CALM_LIMIT_S)
-            _end_drains(door)
+            _end_drains(client)
             judged = _judge(world, users, "--evidence")
             _delete_everything(world, users)
             emptied = _judge(world, users, "--empty")
-            heard = follower.findings(world)
+            gaps = follower.findings(world)
         finally:
             users.is_over.set()
             monkey.is_over.set()
@@ -62,14 +62,14 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
             follower.stop()
             for thread in at_work:  # not for who listens: it may wait long for a word of the stream
                 thread.join()
-    findings = [*door.findings, *keeper.findings, *rounds.findings, *judged["findings"], *emptied["findings"], *heard]
+    findings = [*client.findings, *keeper.findings, *rounds.findings, *judged["findings"], *emptied["findings"], *gaps]
     return {
         "seed": seed,
         "nodes": len(world.cloud.zones),
         "real_guests": not world.cloud.is_fake,
-        "requests": {**_statuses(users), "longest_s": max((told.seconds for told in users.told), default=0.0)},
-        "refusals": dict(Counter(told.code for told in users.told if told.code).most_common()),
-        "tries_again": dict(door.tries),
+        "requests": {**_statuses(users), "longest_s": max((each.seconds for each in users.outcomes), default=0.0)},
+        "refusals": dict(Counter(each.code for each in users.outcomes if each.code).most_common()),
+        "tries_again": dict(client.tries),
         **judged["figures"],
         "strikes": dict(sorted(monkey.struck.items())),
         "missed_strikes": monkey.missed,
@@ -88,19 +88,19 @@ def _blow(users: Users, monkey: Monkey, plan: Any, length: Length) -> None:
     striking.join()
 
 
-def _end_drains(door: ChaosClient) -> None:
+def _end_drains(client: ChaosClient) -> None:
     """End all drains: cancel those in progress, and return all nodes to service."""
-    for node in door.listed("/v1/nodes", by=acts.OPERATOR):
+    for node in client.listed("/v1/nodes", by=acts.OPERATOR):
         path = f"/v1/nodes/{node['id']}"
         if node["duty"] == "draining":
-            door.asked(f"{path}/drain/actions/cancel", {}, by=acts.OPERATOR)
+            client.asked(f"{path}/drain/actions/cancel", {}, by=acts.OPERATOR)
         if node["duty"] != "in-service":
             verb = "return" if node["duty"] == "maintenance" else "uncordon"
-            door.asked(f"{path}/actions/{verb}", {}, by=acts.OPERATOR)
+            client.asked(f"{path}/actions/{verb}", {}, by=acts.OPERATOR)
 
 
 def _statuses(users: Users) -> dict[str, Any]:
-    statuses = Counter(str(told.status) for told in users.told if told.act >= 0)
+    statuses = Counter(str(outcome.status) for outcome in users.outcomes if outcome.act >= 0)
     return {"sent": statuses.total(), "by_status": dict(sorted(statuses.items()))}
 
 

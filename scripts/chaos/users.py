@@ -135,8 +135,8 @@ class ChaosClient:
 class Users:
     """Work by the schedule until it is done, each user in a thread of its own."""
 
-    door: ChaosClient
-    told: list[RequestOutcome] = field(default_factory=list)
+    client: ChaosClient
+    outcomes: list[RequestOutcome] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     is_over: threading.Event = field(default_factory=threading.Event)
 
@@ -160,58 +160,60 @@ class Users:
     def do(self, act: Act) -> None:
         """Send the request of the act, or create a resource where there is none to change."""
         dice = random.Random(act.dice)
-        scene = acts.Scene(self.door.listed("instances"), self.door.listed("volumes"), self.door, act.number)
-        wish = acts.ACTS[act.name].wish(scene, dice) or acts.create(scene, dice)
+        scene = acts.Scene(self.client.listed("instances"), self.client.listed("volumes"), self.client, act.number)
+        wish = acts.ACTS[act.name].plan(scene, dice) or acts.create(scene, dice)
         if wish is None:
             return
         key = str(uuid.UUID(int=dice.getrandbits(128), version=4)) if wish.method == "POST" else ""
         begun = time.monotonic()
-        answer = self.door.wish(wish, key)
-        told = _request_outcome(act, wish, answer, key=key)
-        told.seconds = round(time.monotonic() - begun, 2)
+        answer = self.client.wish(wish, key)
+        outcome = _request_outcome(act, wish, answer, key=key)
+        outcome.seconds = round(time.monotonic() - begun, 2)
         with self.lock:
-            self.told.append(told)
+            self.outcomes.append(outcome)
         if key and answer.is_success and dice.random() < DOUBTS:
-            self._retry(wish, key, told)
+            self._retry(wish, key, outcome)
 
-    def _retry(self, wish: acts.PlannedRequest, key: str, told: RequestOutcome) -> None:
-        again = self.door.wish(wish, key)
-        other = (again.status_code, _operation(again))
-        if other != (told.status, told.operation):
-            self.door.findings.append(
-                f"{wish.method} {wish.path} with key {key}: {other} instead of {(told.status, told.operation)}"
+    def _retry(self, wish: acts.PlannedRequest, key: str, outcome: RequestOutcome) -> None:
+        second_answer = self.client.wish(wish, key)
+        other = (second_answer.status_code, _operation(second_answer))
+        if other != (outcome.status, outcome.operation):
+            self.client.findings.append(
+                f"{wish.method} {wish.path} with key {key}: {other} instead of {(outcome.status, outcome.operation)}"
             )
 
     def wait(self, limit_s: float) -> None:
         """Wait until each reported operation has ended, and record its outcome; the others are left."""
         deadline = time.monotonic() + limit_s
-        for told in self.told:
-            while told.operation and told.state not in acts.ENDED:
-                found = self.door.get(f"operations/{told.operation}", wait="10s")
-                told.state = found["state"] if found else "unknown"
-                if told.state == "unknown" or time.monotonic() > deadline:
+        for outcome in self.outcomes:
+            while outcome.operation and outcome.state not in acts.ENDED:
+                found = self.client.get(f"operations/{outcome.operation}", wait="10s")
+                outcome.state = found["state"] if found else "unknown"
+                if outcome.state == "unknown" or time.monotonic() > deadline:
                     break
 
     def note(self, operation: dict[str, Any], state: str) -> None:
         """Record an operation that was requested outside of the schedule, and its outcome."""
-        told = RequestOutcome(-1, operation["kind"], 202, operation=operation["id"], resource=operation["resources"][0])
-        told.state = state
-        self.told.append(told)
+        outcome = RequestOutcome(
+            -1, operation["kind"], 202, operation=operation["id"], resource=operation["resources"][0]
+        )
+        outcome.state = state
+        self.outcomes.append(outcome)
 
     def documents(self) -> list[dict[str, Any]]:
-        return [asdict(told) for told in self.told]
+        return [asdict(outcome) for outcome in self.outcomes]
 
 
 def _request_outcome(act: Act, wish: acts.PlannedRequest, answer: httpx.Response, *, key: str) -> RequestOutcome:
-    told = RequestOutcome(act.number, wish.kind, answer.status_code, key=key, name=wish.name, resource=wish.resource)
-    told.wish = dict(wish.then)
+    outcome = RequestOutcome(act.number, wish.kind, answer.status_code, key=key, name=wish.name, resource=wish.resource)
+    outcome.wish = dict(wish.then)
     document = answer.json() if answer.content else {}
     if answer.is_success:
-        told.operation = _operation(answer)
-        told.resource = wish.resource or str(document.get("id", ""))
+        outcome.operation = _operation(answer)
+        outcome.resource = wish.resource or str(document.get("id", ""))
     else:
-        told.code = str(document.get("code", ""))
-    return told
+        outcome.code = str(document.get("code", ""))
+    return outcome
 
 
 def _operation(answer: httpx.Response) -> str:

@@ -85,7 +85,7 @@ def chaos_world(var: Path, *, port: int = PORT, is_real: bool = False) -> Iterat
         agent_options=options,
         pools=pools_of(stack, is_real=is_real),
         fake_port=port + FAKE_PORT - PORT,
-        say=print_progress,
+        log=print_progress,
     )
     cloud.down()
     cloud.forget()

@@ -35,7 +35,7 @@ def test_reported_event_can_be_queried_at_once_on_a_new_connection(monkeypatch: 
             asked.append(usable)
         told.set()
 
-    connection = LibvirtConnection("any:///", prepare=lambda _: None, tell=on_event)
+    connection = LibvirtConnection("any:///", prepare=lambda _: None, on_connect=on_event)
     made.set()
     assert told.wait(PATIENCE_S)
     connection.close()

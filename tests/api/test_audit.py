@@ -18,7 +18,7 @@ from pytest_django import Settings
 
 from controlplane.api.request_audit import RequestAuditMiddleware
 from controlplane.audit import evidence_log, request_log, request_log_batches, request_records
-from controlplane.audit.models import AuditRecord, EvidenceRecord, RequestRecord
+from controlplane.audit.models import AuditEntry, EvidenceRecord, RequestRecord
 from controlplane.compute.models import Instance
 from controlplane.identity.models import ApiToken
 from controlplane.identity.services import token_issue, user_create
@@ -378,7 +378,7 @@ def test_audit_entries_of_other_projects_are_hidden(api: Caller, cloud: Cloud) -
     api.post("networks", {"name": "second", "cidr": "10.0.0.0/24"}, X_Request_Id="the-same-id")
     record, mine = the_record(), cloud.tenant.project.pk
     for project_id in (mine, new_id()):
-        AuditRecord.objects.create(
+        AuditEntry.objects.create(
             verb="policy.propose",
             resource_id=new_id(),
             project_id=project_id,

@@ -7,7 +7,7 @@ import pytest
 
 from andromede_core.documents.parsing import as_rfc3339
 from andromede_core.facts.statements import Statement
-from controlplane.audit.models import AuditRecord
+from controlplane.audit.models import AuditEntry
 from controlplane.catalog import signing_keys
 from controlplane.catalog.models import OfficerKey
 from controlplane.kernel import clock
@@ -40,7 +40,7 @@ def test_a_fact_is_stated_once_and_read_by_everybody(operator: Caller, api: Call
     assert api.get("/v1/facts").body["items"] == [fact]
     again = operator.post("/v1/facts", body).body
     assert again == {"epoch": answer.body["epoch"], "stated": [], "superseded": 0, "unchanged": 1}
-    assert AuditRecord.objects.filter(verb="facts.state").count() == 1
+    assert AuditEntry.objects.filter(verb="facts.state").count() == 1
 
 
 def test_past_statements_and_valid_facts_are_both_readable(operator: Caller, api: Caller, cloud: Cloud) -> None:

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 import pytest
 from pytest_django import Settings
 
-from controlplane.audit.models import AuditRecord
+from controlplane.audit.models import AuditEntry
 from controlplane.events.models import Event
 from controlplane.kernel import clock
 from controlplane.nodes.models import Node
@@ -91,7 +91,7 @@ def test_a_bmc_is_set_seen_and_forgotten_without_its_password(operator: Caller, 
     for text in (answer.text, operator.get("/v1/nodes/node-1/bmc").text):
         assert BMC["address"] in text
         assert BMC["password"] not in text
-    kept = [*AuditRecord.objects.values_list("facts", flat=True), *Event.objects.values_list("data", flat=True)]
+    kept = [*AuditEntry.objects.values_list("facts", flat=True), *Event.objects.values_list("data", flat=True)]
     assert BMC["password"] not in str(kept)
     assert operator.put("/v1/nodes/node-1/bmc", BMC | {"address": "10.98.0.1"}).problem[2] == "/address"
     assert operator.put("/v1/nodes/node-1/bmc", BMC | {"certificate_sha256": "5e"}).problem[2] == "/certificate_sha256"
@@ -110,4 +110,4 @@ def test_fencing_is_for_operators_only(api: Caller, cloud: Cloud) -> None:
         api.post("/v1/nodes/node-1/actions/fence", ATTESTED),
     ):
         assert answer.status == 403
-    assert Node.objects.get().duty == "in-service"
+    assert Node.objects.get().admin_state == "in-service"

@@ -53,7 +53,7 @@ def test_root_disk_may_have_another_volume_type(api: Caller, cloud: Cloud) -> No
     VolumeType.objects.create(pk="shared", description="in a pool", pool="shared")
     answer = api.post("instances", WEB | {"name": "other", "root_volume_type": "shared"})
     assert answer.problem == (409, "placement.no_place", None)
-    assert "do not have the shared storage that it needs: shared" in answer.body["detail"]
+    assert "do not mount the required shared storage: shared" in answer.body["detail"]
     Pool.objects.create(name="shared", zone_id="fr-idf-1", uuid=new_id(), path="/srv", capacity_gib=10)
     Node.objects.update(traits=["pool:shared"])
     assert api.post("instances", WEB | {"name": "other", "root_volume_type": "shared"}).status == 201

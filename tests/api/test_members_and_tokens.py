@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from controlplane.audit.models import AuditRecord
+from controlplane.audit.models import AuditEntry
 from controlplane.identity.credentials import actor_for
 from controlplane.identity.models import ApiToken, Invitation, Organization, ServiceAccount, User
 from controlplane.identity.services import membership_set, organization_create, project_create, user_create
@@ -369,17 +369,17 @@ def test_revoked_token_revokes_those_it_issued(owner: Caller) -> None:
         assert owner.delete(f"/v1/tokens/{first['id']}").status == 204
     for each in (first, second, third):
         assert Caller(token=each["secret"]).get("/v1/me").problem[:2] == (401, "identity.token.revoked")
-    told = AuditRecord.objects.filter(verb="token.revoke").values_list("resource_id", flat=True)
+    told = AuditEntry.objects.filter(verb="token.revoke").values_list("resource_id", flat=True)
     assert {str(each) for each in told} == {each["id"] for each in (first, second, third)}
 
 
 def test_issue_and_revocation_are_recorded(owner: Caller) -> None:
     made = owner.post("/v1/tokens", {"name": "ci"}).body
     owner.delete(f"/v1/tokens/{made['id']}")
-    verbs = list(AuditRecord.objects.filter(resource_id=made["id"]).order_by("pk").values_list("verb", "credential_id"))
+    verbs = list(AuditEntry.objects.filter(resource_id=made["id"]).order_by("pk").values_list("verb", "credential_id"))
     assert [verb for verb, _ in verbs] == ["token.create", "token.revoke"]
     assert all(credential is not None for _, credential in verbs)
-    assert made["secret"] not in str(list(AuditRecord.objects.values_list("facts", flat=True)))
+    assert made["secret"] not in str(list(AuditEntry.objects.values_list("facts", flat=True)))
 
 
 def test_last_use_of_a_token_is_recorded(owner: Caller) -> None:

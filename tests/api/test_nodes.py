@@ -122,7 +122,7 @@ def test_unreachable_or_mismatched_node_is_listed_without_its_pool(
     cloud.fake.pools = Pools({"shared": other})
     cloud.machine.heartbeat()
     assert without(operator, url) == [("node-1", "mismatch")]
-    Node.objects.update(duty="retired")
+    Node.objects.update(admin_state="retired")
     assert without(operator, url) == []
 
 

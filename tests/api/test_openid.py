@@ -21,7 +21,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 from pytest_django import Settings
 
-from controlplane.audit.models import AuditRecord
+from controlplane.audit.models import AuditEntry
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.invitations import invitation_create
 from controlplane.identity.models import Membership, Organization, Project, User
@@ -179,7 +179,7 @@ def test_new_user_gets_an_account_with_the_roles_of_the_groups(staff: Staff) -> 
     assert identity["issuer"] == staff.issuer
     assert staff.sign_in("ada").status == 201
     assert User.objects.count() == Identity.objects.count() == 1
-    verbs = list(AuditRecord.objects.order_by("pk").values_list("verb", flat=True))
+    verbs = list(AuditEntry.objects.order_by("pk").values_list("verb", flat=True))
     ours = [verb for verb in verbs if verb.startswith(("identity", "membership", "session"))]
     assert ours == ["identity.link", "membership.set_by_group", "session.create", "session.create"]
 
@@ -234,11 +234,11 @@ def test_answer_without_an_announced_issuer_is_refused(staff: Staff, file: Path)
     document = httpx.get(f"{issuer}{oidc_http.DISCOVERY}").json()
     for is_told in (False, True):
         announced = document | {"authorization_response_iss_parameter_supported": is_told}
-        assert oidc_http.endpoints_in(announced, issuer).is_issuer_told is is_told
+        assert oidc_http.endpoints_in(announced, issuer).names_issuer is is_told
     begun = staff.begin()
     until, endpoints = oidc_http.discovered[issuer]
     assert endpoints is not None
-    oidc_http.discovered[issuer] = until, replace(endpoints, is_issuer_told=True)
+    oidc_http.discovered[issuer] = until, replace(endpoints, names_issuer=True)
     back = staff.browse(begun["authorization_url"], "ada") | {"binding": begun["binding"]}
     answer = staff.complete({name: text for name, text in back.items() if name != "iss"})
     assert answer.problem == REFUSED and "(iss)" in answer.text

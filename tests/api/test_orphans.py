@@ -42,7 +42,7 @@ def test_discard_needs_the_name_and_a_reason(operator: Caller, url: str) -> None
     assert operator.post(discard, {"name": "volumes/x", "reason": "x"}).problem == (400, "orphan.name_differs", "/name")
     tried = operator.post(f"{discard}?dry_run=true", {"name": STRAY, "reason": "x"})
     assert (tried.status, tried.body["wished"]) == (200, "discard")
-    assert Orphan.objects.get().wished == ""
+    assert Orphan.objects.get().requested_action == ""
     done = operator.post(discard, {"name": STRAY, "reason": "left behind"})
     assert (done.status, done.body["wished"], done.body["reason"]) == (202, "discard", "left behind")
     orphans.reconcile()

@@ -12,7 +12,7 @@ from django.db.models import F
 from hypothesis import HealthCheck, given, settings, strategies
 from pytest_django import Settings
 
-from controlplane.audit.models import AuditRecord
+from controlplane.audit.models import AuditEntry
 from controlplane.identity.models import Organization
 from controlplane.identity.services import organization_create, project_create
 from controlplane.kernel import clock
@@ -78,7 +78,7 @@ def test_a_passkey_signs_in_alone(ada: Person) -> None:
     assert [e["name"] for e in Caller(token=answer.body["secret"]).get("/v1/projects").body["items"]] == ["web"]
     passkey = Passkey.objects.get()
     assert (passkey.sign_count, passkey.last_used_at is not None) == (2, True)
-    verbs = list(AuditRecord.objects.order_by("pk").values_list("verb", flat=True))
+    verbs = list(AuditEntry.objects.order_by("pk").values_list("verb", flat=True))
     assert verbs[-3:] == ["session.create", "passkey.register", "session.create"]
 
 

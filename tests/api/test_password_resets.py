@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from pytest_django import Settings
 
-from controlplane.audit.models import AuditRecord
+from controlplane.audit.models import AuditEntry
 from controlplane.identity.models import Organization, User
 from controlplane.identity.services import membership_set, organization_create, user_create
 from controlplane.identity.tokens import token_issue
@@ -110,13 +110,13 @@ def test_a_second_person_confirms_and_the_link_waits(place: Place, who: str) -> 
     secret = answer.body["secret"]
     assert place.set_password(secret).problem == (403, "signin.link_too_early", None)
     assert second.post(confirm).problem == (404, "signin.password_reset.not_found", None), "once"
-    PasswordLink.objects.update(good_from=clock.now())
+    PasswordLink.objects.update(valid_from=clock.now())
     assert place.set_password(secret).status == 204
     assert place.ada.sign_in(password=OTHER).status == 201
     assert not PasswordReset.objects.exists()
-    told = AuditRecord.objects.filter(organization_id=place.acme.pk, verb__startswith="password_reset.").order_by("pk")
+    told = AuditEntry.objects.filter(organization_id=place.acme.pk, verb__startswith="password_reset.").order_by("pk")
     assert [each.verb for each in told] == ["password_reset.create", "password_reset.confirm"]
-    assert secret not in str(list(AuditRecord.objects.values()))
+    assert secret not in str(list(AuditEntry.objects.values()))
 
 
 def test_requester_and_other_organizations_cannot_confirm(place: Place) -> None:
@@ -147,7 +147,7 @@ def test_user_sees_and_withdraws_an_own_reset_with_its_link(place: Place) -> Non
     mine = browser(place.ada.user)
     reset = place.asked()
     secret = place.olga.post(f"/v1/password-resets/{reset}/actions/confirm").body["secret"]
-    PasswordLink.objects.update(good_from=clock.now())
+    PasswordLink.objects.update(valid_from=clock.now())
     assert mine.get(f"/v1/password-resets/{reset}").body["asked_by"]["email"] == "otto@cloud.example"
     assert mine.post(f"/v1/password-resets/{reset}/actions/confirm").problem[:2] == (403, "identity.role_needed")
     assert mine.delete(f"/v1/password-resets/{reset}").status == 204
@@ -158,7 +158,7 @@ def test_user_sees_and_withdraws_an_own_reset_with_its_link(place: Place) -> Non
 def test_password_reset_keeps_the_second_factor(place: Place) -> None:
     enrol_totp(place.ada.signed_in())
     secret = place.olga.post(f"/v1/password-resets/{place.asked()}/actions/confirm").body["secret"]
-    PasswordLink.objects.update(good_from=clock.now())
+    PasswordLink.objects.update(valid_from=clock.now())
     assert place.set_password(secret).status == 204
     assert place.ada.sign_in(password=OTHER).problem == (401, "signin.code_needed", None)
 

@@ -101,9 +101,9 @@ def test_clause_on_a_declared_fact_is_marked(api: Caller, cloud: Cloud) -> None:
     for language, said in (
         (
             "en",
-            "Claimed by the operator of each zone, not enforced by the platform: project/crypt (encryption.at_rest).",
+            "Declared by the operator of each zone, not enforced by the platform: project/crypt (encryption.at_rest).",
         ),
-        ("fr", "Affirmé par l'opérateur de chaque zone, non imposé par la plateforme : project/crypt"),
+        ("fr", "Déclaré par l'opérateur de chaque zone, non imposé par la plateforme : project/crypt"),
     ):
         api.language = language
         for body in (api.get(f"decisions/{decision}").body, api.post("/v1/placement/simulations", simulation).body):

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.compute.models import Instance
 from controlplane.identity.models import Organization
 from controlplane.kernel.errors import Conflict
@@ -83,7 +83,7 @@ def ask(method: str, **view: Any) -> Any:
 
 
 def fail(made: Organization) -> Response:
-    raise Conflict(reason=Reason("too late"))
+    raise Conflict(reason=Message("too late"))
 
 
 def break_down(made: Organization) -> Response:

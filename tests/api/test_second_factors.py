@@ -6,7 +6,7 @@ import pytest
 from django.db.models import F
 from pytest_django import Settings
 
-from controlplane.audit.models import AuditRecord
+from controlplane.audit.models import AuditEntry
 from controlplane.identity.models import Organization
 from controlplane.identity.services import membership_set, organization_create, project_create
 from controlplane.kernel import clock
@@ -72,7 +72,7 @@ def test_the_secret_is_not_in_the_database(ada: Person) -> None:
     sealed = bytes(Totp.objects.get().sealed)
     assert secret.encode() not in sealed
     assert base64.b32decode(secret) not in sealed
-    assert secret not in str(list(AuditRecord.objects.values()))
+    assert secret not in str(list(AuditEntry.objects.values()))
 
 
 def test_changed_secret_key_invalidates_codes_until_it_is_restored(ada: Person, settings: Settings) -> None:
@@ -147,7 +147,7 @@ def test_recovery_code_is_valid_once(ada: Person) -> None:
     assert ada.sign_in(recovery_code=written).body["methods"] == ["password", "recovery_code"]
     assert ada.sign_in(recovery_code=recovery[0]).problem == WRONG
     assert caller.get("/v1/sign-in-methods").body["recovery_codes_left"] == 9
-    kept = str(list(RecoveryCode.objects.values())) + str(list(AuditRecord.objects.values()))
+    kept = str(list(RecoveryCode.objects.values())) + str(list(AuditEntry.objects.values()))
     assert not any(each in kept for each in recovery)
 
 
@@ -178,7 +178,7 @@ def test_removal_of_a_factor_needs_a_fresh_proof_of_it(ada: Person) -> None:
         assert caller.delete("/v1/totp").status == 204
     assert ada.sign_in().status == 201
     assert not RecoveryCode.objects.exists()
-    assert AuditRecord.objects.filter(verb="totp.remove").count() == 1
+    assert AuditEntry.objects.filter(verb="totp.remove").count() == 1
 
 
 def test_user_without_a_factor_proves_the_password(ada: Person) -> None:

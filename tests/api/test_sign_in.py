@@ -9,7 +9,7 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db.models import F
 from pytest_django import Settings
 
-from controlplane.audit.models import AuditRecord, RequestRecord
+from controlplane.audit.models import AuditEntry, RequestRecord
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.models import User
 from controlplane.identity.services import organization_create, project_create, user_create
@@ -54,7 +54,7 @@ def operator(db: None, settings: Settings) -> Caller:
 
 
 def verbs() -> list[str]:
-    return [*AuditRecord.objects.order_by("pk").values_list("verb", flat=True)]
+    return [*AuditEntry.objects.order_by("pk").values_list("verb", flat=True)]
 
 
 def test_a_password_gives_a_session_that_works_as_a_bearer(ada: Person) -> None:
@@ -78,7 +78,7 @@ def test_only_a_hash_of_the_secret_is_stored(ada: Person) -> None:
     assert token.startswith("andromede_session_")
     session = Session.objects.values().get()
     assert session.pop("sha256") == secret_tokens.digest(token)
-    assert token not in str(session) + str(list(AuditRecord.objects.values()))
+    assert token not in str(session) + str(list(AuditEntry.objects.values()))
 
 
 @pytest.mark.parametrize("email", ["ada@people.example", "ADA@people.example"])
@@ -210,7 +210,7 @@ def test_failures_are_kept_although_the_request_failed_and_hold_no_password(ada:
     fail(ada, 2)
     kept = str(AccessAttempt.objects.values().get())
     assert "wrong" not in kept
-    refused = AuditRecord.objects.filter(verb="session.refuse")
+    refused = AuditEntry.objects.filter(verb="session.refuse")
     assert [(each.resource_id, each.facts) for each in refused] == [(ada.user.pk, {"address": "127.0.0.1"})] * 2
 
 
@@ -354,7 +354,7 @@ def test_a_link_gives_a_first_password_once(operator: Caller) -> None:
     body = {"secret": link, "new_password": OTHER}
     assert [person.anybody.post("/v1/password/actions/set", body).status for _ in range(2)] == [204, 401]
     assert person.sign_in(password=OTHER).status == 201
-    assert link not in str(list(AuditRecord.objects.values()))
+    assert link not in str(list(AuditEntry.objects.values()))
 
 
 def test_password_links_expire(ada: Person) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pytest_django import Settings
 
-from controlplane.audit.models import AuditRecord
+from controlplane.audit.models import AuditEntry
 from controlplane.identity.models import ApiToken, Organization
 from controlplane.identity.service_accounts import service_account_create
 from controlplane.identity.services import organization_create, project_create
@@ -60,7 +60,7 @@ def test_token_issue_needs_a_fresh_proof_and_is_recorded(ada: Person, acme: Orga
     assert caller.post("/v1/sessions/actions/verify", {"password": PASSWORD}).status == 200
     token = issue(caller)
     assert issue(token, name="second").get("/v1/me").status == 200, "a token has its own limits, and needs no proof"
-    assert AuditRecord.objects.filter(verb="token.create", organization_id=acme.pk).count() == 2
+    assert AuditEntry.objects.filter(verb="token.create", organization_id=acme.pk).count() == 2
 
 
 def test_ending_sessions_revokes_their_tokens_on_request(ada: Person) -> None:

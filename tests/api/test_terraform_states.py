@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from controlplane.audit.models import AuditRecord
+from controlplane.audit.models import AuditEntry
 from controlplane.quotas.models import Quota, QuotaUse
 from controlplane.reconcilers import quota_drift
 from controlplane.terraform import states
@@ -71,7 +71,7 @@ def test_lock_excludes_others_and_names_its_holder(api: Caller, cloud: Cloud) ->
 def test_an_unlock_without_an_id_ends_any_lock_and_is_recorded(api: Caller, cloud: Cloud) -> None:
     api.post(f"{PATH}/actions/lock", LOCK)
     assert api.post(f"{PATH}/actions/unlock", {}).body["lock"] is None
-    assert AuditRecord.objects.get(verb="terraform_state.force_unlock").facts == {"lock_id": "lock-1"}
+    assert AuditEntry.objects.get(verb="terraform_state.force_unlock").facts == {"lock_id": "lock-1"}
 
 
 def test_earlier_versions_are_kept_up_to_a_number(api: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,7 @@ def marked() -> set[str]:
 def reasons() -> set[str]:
     """The templates of all reasons. Two places make one anew of what was a reason or an error before."""
     written: dict[Path, list[ast.expr]] = defaultdict(list)
-    for path, call in calls("Reason"):
+    for path, call in calls("Message"):
         written[path].append(call.args[0])
     again = {"kernel/errors.py": ["self.detail"], "kernel/error_messages.py": ["facts['template']"]}
     for name, templates in again.items():

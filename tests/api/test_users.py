@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from pytest_django import Settings
 
-from controlplane.audit.models import AuditRecord
+from controlplane.audit.models import AuditEntry
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.credentials import refresh_actor
 from controlplane.identity.invitations import invitation_create
@@ -82,8 +82,8 @@ def place(db: None) -> Place:
     return Place(acme, ada, otto, oscar, make_person("ines", is_auditor=True))
 
 
-def deeds(verb: str) -> list[AuditRecord]:
-    return list(AuditRecord.objects.filter(verb=verb))
+def deeds(verb: str) -> list[AuditEntry]:
+    return list(AuditEntry.objects.filter(verb=verb))
 
 
 def test_operators_and_auditors_list_accounts(place: Place) -> None:

@@ -34,7 +34,7 @@ from controlplane.nodes.models import (
     Pool,
     Receipt,
 )
-from controlplane.operations.models import Operation, OperationHold
+from controlplane.operations.models import Operation, ResourceLock
 from controlplane.placement.models import Allocation
 from controlplane.quotas.models import QuotaUse
 from controlplane.reconcilers import node_removals
@@ -142,7 +142,7 @@ def drifted_quota(cloud: Cloud) -> None:
 
 
 def forgotten_hold(cloud: Cloud) -> None:
-    OperationHold.objects.create(resource_id=new_id(), operation=an_operation())
+    ResourceLock.objects.create(resource_id=new_id(), operation=an_operation())
 
 
 def forgotten_operation(cloud: Cloud) -> None:
@@ -245,11 +245,11 @@ def unproved_death(cloud: Cloud) -> None:
 
 
 def forgotten_node(cloud: Cloud) -> None:
-    Node.objects.filter(pk=cloud.machine.row.pk).update(duty="fenced")
+    Node.objects.filter(pk=cloud.machine.row.pk).update(admin_state="fenced")
 
 
 def node_in_maintenance(cloud: Cloud) -> None:
-    Node.objects.filter(pk=cloud.machine.row.pk).update(duty="maintenance")
+    Node.objects.filter(pk=cloud.machine.row.pk).update(admin_state="maintenance")
 
 
 def node_that_was_not_dead(cloud: Cloud) -> None:

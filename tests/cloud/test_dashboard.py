@@ -32,9 +32,12 @@ REASON = "The site in Paris is ours."
 REFUSAL = (
     "no valid node",
     "Refused by policy (project/territory): de-rhein-1 (DE), fr-idf-1 (FR).",
-    "Only the policy clause project/territory stands in the way of: de-rhein-1, fr-idf-1. Its owner can widen it.",
+    "Only the policy clause project/territory excludes: de-rhein-1, fr-idf-1. The owner of the policy can relax it.",
 )
-NO_PLACE = ("Nodes in fr-idf-1 are kept free for maintenance.", "Ask for one of these zones instead: de-rhein-1.")
+NO_PLACE = (
+    "Nodes in fr-idf-1 are closed to new placements for maintenance.",
+    "Request one of these zones instead: de-rhein-1.",
+)
 BOOT_MS = 180_000
 SOON_MS = 60_000
 # A screen of 1280 × 1024 pixels, and what is left of it at 400 % (WCAG 1.4.10).

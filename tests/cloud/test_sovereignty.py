@@ -112,7 +112,7 @@ def test_guest_is_placed_in_the_admitted_zone_and_a_refusal_is_explained(tenant:
     problem = refusal(tenant, "instances", create_body("abroad", zones=["de-rhein-1"]))
     assert (problem["status"], problem["code"]) == (422, "policy_unsatisfiable")
     assert "Not certified (project/snc): de-rhein-1 (SecNumCloud)." in problem["detail"]
-    assert f"Ask for one of these zones instead: {ZONE}." in problem["detail"]
+    assert f"Request one of these zones instead: {ZONE}." in problem["detail"]
     decision = tenant.api.get(f"decisions/{problem['placement_decision']}")
     assert "CERT_MISSING" in json.dumps(decision)
 
@@ -235,7 +235,7 @@ def test_node_without_its_hook_is_cordoned_and_reports_incidents(tenant: Tenant,
     wait_until(lambda: is_cordoned(tenant), limit_s=PATIENCE_S)
     assert {kind for kind, _ in incidents(tenant)} == {"hook"}
     problem = refusal(tenant, "instances", create_body("late"))
-    assert f"Nodes in {ZONE} are kept free for maintenance." in problem["detail"]
+    assert f"Nodes in {ZONE} are closed to new placements for maintenance." in problem["detail"]
     unguarded.exec(["virsh", "create", "/dev/stdin"], stdin=STRANGER)
     wait_until(lambda: ("unknown-domain", "stranger") in incidents(tenant), limit_s=PATIENCE_S)
     recorded = "SELECT count(*) FROM audit_evidencerecord WHERE kind = 'incident' AND document LIKE '%%stranger%%'"

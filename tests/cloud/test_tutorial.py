@@ -28,7 +28,7 @@ SEEN = {
     "A guest under this policy": ["fr-idf-1"],
     "A refusal explains itself": [
         "Not certified (project/snc): de-rhein-1 (SecNumCloud).",
-        "Ask for one of these zones instead: fr-idf-1.",
+        "Request one of these zones instead: fr-idf-1.",
         "Certification absente (project/snc) : de-rhein-1 (SecNumCloud).",
         "Demandez plutôt l'une de ces zones : fr-idf-1.",
     ],

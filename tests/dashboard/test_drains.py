@@ -98,7 +98,7 @@ def test_drain_runs_from_its_plan_to_the_return_of_the_node(operator: Client, ot
     page = text_of(operator.get(DRAIN))
     assert "100 %" in page and "The node stays in maintenance until you return it to service." in page
     assert operator.post(f"{NODE}/return", {"next": NODE})["Location"] == NODE
-    assert Node.objects.get(name="node-1").duty == "in-service"
+    assert Node.objects.get(name="node-1").admin_state == "in-service"
     assert "Drain again" in text_of(operator.get(DRAIN))
 
 
@@ -161,5 +161,5 @@ def test_other_platform_roles_read_a_drain_and_change_nothing(
         support.post(f"{DRAIN}/{verb}")
     for verb, body in (("maintenance", {}), ("retire", {"reason": "x"}), ("return", {})):
         support.post(f"{NODE}/{verb}", body)
-    assert (Drain.objects.get().state, Node.objects.get(name="node-1").duty) == ("running", "draining")
+    assert (Drain.objects.get().state, Node.objects.get(name="node-1").admin_state) == ("running", "draining")
     assert signed_in("owner").get(DRAIN).status_code == 403

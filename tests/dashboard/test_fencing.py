@@ -52,7 +52,7 @@ def test_unreachable_node_is_fenced_by_attestation_after_a_proof(operator: Clien
     refused = text_of(operator.post(FENCE, body | {"evidence": "lease"}))
     assert "did not fence itself" in refused
     assert operator.post(FENCE, body)["Location"] == NODE
-    assert Node.objects.get(name="node-1").duty == "fenced"
+    assert Node.objects.get(name="node-1").admin_state == "fenced"
     page = text_of(operator.get(NODE))
     assert "I have checked that the node is off" in page and "unplugged in rack 7" in page
 

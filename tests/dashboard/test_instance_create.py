@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
-from controlplane.audit.models import AuditRecord, EvidenceRecord, RequestRecord
+from controlplane.audit.models import AuditEntry, EvidenceRecord, RequestRecord
 from controlplane.compute import user_data
 from controlplane.compute.models import Attachment, Instance
 from controlplane.dashboard import cookies
@@ -85,7 +85,7 @@ def test_unrequested_zone_is_marked(cloud: Cloud, member: Client, page: str) -> 
     told = text_of(answer)
     assert "no valid node" in told
     assert "not among the requested zones" in told
-    assert "Ask for one of these zones instead: fr-idf-1." in told
+    assert "Request one of these zones instead: fr-idf-1." in told
 
 
 def test_exceeded_quota_is_shown(cloud: Cloud, member: Client, page: str) -> None:
@@ -115,7 +115,7 @@ def test_placement_refusal_is_shown_in_full(cloud: Cloud, member: Client, page: 
     make_zone("de-rhein-1")
     answer = member.post(page, {**INSTANCE, "zones": ["de-rhein-1"]})
     assert answer.status_code == 200
-    assert "Ask for one of these zones instead: fr-idf-1." in errors_of(answer, "__all__")
+    assert "Request one of these zones instead: fr-idf-1." in errors_of(answer, "__all__")
     assert Instance.objects.count() == 0
 
 
@@ -155,7 +155,7 @@ def previewed(member: Client, page: str, **more: object) -> tuple[Any, list[str]
 
 
 def rows() -> list[int]:
-    kinds = (RequestRecord, AuditRecord, EvidenceRecord, Decision, Instance, Operation)
+    kinds = (RequestRecord, AuditEntry, EvidenceRecord, Decision, Instance, Operation)
     return [kind.objects.count() for kind in kinds]
 
 

@@ -145,7 +145,7 @@ def test_heading_levels_increase_by_one(page: str, member: Client) -> None:
 
 def test_placement_is_shown_by_zone(page: str, member: Client, cloud: Cloud) -> None:
     told = text_of(member.get(f"{page}/placement"))
-    assert "It can be placed in: fr-idf-1." in told
+    assert "The request can be placed in: fr-idf-1." in told
     assert "Memory and processors fr-idf-1" in told
     assert "declared" in told or "proven" in told
 

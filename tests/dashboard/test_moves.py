@@ -42,7 +42,7 @@ def test_instance_is_migrated_to_the_chosen_node(operator: Client, page: str) ->
     assert follow(Operation.objects.get(kind="instance.migrate")).state == "succeeded"
     shown = text_of(operator.get(page))
     assert "1 ms" in shown and "migrated" in shown
-    assert Migration.objects.get().wished.name == "node-2"
+    assert Migration.objects.get().requested_destination.name == "node-2"
 
 
 def test_blocked_migration_is_explained_and_disabled(operator: Client, page: str, other: FakeMachine) -> None:

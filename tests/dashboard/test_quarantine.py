@@ -49,7 +49,7 @@ def test_orphans_are_filtered(operator: Client, page: str, query: str, is_there:
 def test_orphan_is_discarded_after_its_name_is_typed(operator: Client, page: str) -> None:
     wrong = operator.post(f"{page}/discard", {"name": "volumes/another", "reason": "left behind"})
     assert "The name does not match." in text_of(wrong)
-    assert Orphan.objects.get().wished == ""
+    assert Orphan.objects.get().requested_action == ""
     done = operator.post(f"{page}/discard", {"name": STRAY, "reason": "left behind"})
     assert done["Location"] == page
     shown = text_of(operator.get(page))
@@ -81,4 +81,4 @@ def test_support_reads_orphans_and_changes_nothing(signed_in: SignIn, page: str)
     assert STRAY in shown
     assert f'href="{page}/discard"' not in shown
     support.post(f"{page}/discard", {"name": STRAY, "reason": "x"})
-    assert Orphan.objects.get().wished == ""
+    assert Orphan.objects.get().requested_action == ""

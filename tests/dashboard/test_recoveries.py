@@ -58,7 +58,7 @@ def test_recovery_runs_from_its_plan_to_its_end(operator: Client, other: FakeMac
 
 
 def test_guest_without_a_valid_node_is_in_the_plan_and_stays_down(operator: Client, other: FakeMachine) -> None:
-    Node.objects.filter(pk=other.row.pk).update(duty="cordoned")
+    Node.objects.filter(pk=other.row.pk).update(admin_state="cordoned")
     page = text_of(operator.get(PLAN))
     assert "Instances without a valid node" in page and "compute.instance.evacuation_blocked" in page
     begin(operator)
@@ -66,7 +66,7 @@ def test_guest_without_a_valid_node_is_in_the_plan_and_stays_down(operator: Clie
     page = text_of(operator.get(DRAIN))
     assert "blocked" in page and "still down" in page and "They are retried automatically" in page
     assert operator.post(f"{DRAIN}/cancel")["Location"] == DRAIN
-    assert (Drain.objects.get().state, Node.objects.get(name="node-1").duty) == ("cancelled", "fenced")
+    assert (Drain.objects.get().state, Node.objects.get(name="node-1").admin_state) == ("cancelled", "fenced")
 
 
 def test_node_that_is_not_fenced_is_not_recovered(operator: Client, cloud: Cloud) -> None:

@@ -118,7 +118,7 @@ def test_residency_shows_zones_and_decisions(officer: Client, api: Caller, cloud
     assert decision is not None
     url = next(part.split('"')[0] for part in page.split('href="') if "/decisions/" in part)
     assert url.startswith(f"{home}/decisions/")
-    assert b"It can be placed in: fr-idf-1." in officer.get(url).content
+    assert b"The request can be placed in: fr-idf-1." in officer.get(url).content
 
 
 def test_data_of_other_tenants_is_hidden(signed_in: SignIn, api: Caller, cloud: Cloud) -> None:

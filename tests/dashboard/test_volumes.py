@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from controlplane.audit.models import AuditRecord
+from controlplane.audit.models import AuditEntry
 from controlplane.operations.models import Operation
 from controlplane.storage.models import Volume
 from tests.dashboard.conftest import SignIn
@@ -62,7 +62,7 @@ def test_taken_name_has_an_error(member: Client, home: str, volume: Volume) -> N
 
 def test_placement_is_shown(page: str, member: Client) -> None:
     told = text_of(member.get(f"{page}/placement"))
-    assert "It can be placed in: fr-idf-1." in told
+    assert "The request can be placed in: fr-idf-1." in told
     assert "Disk fr-idf-1" in told
 
 
@@ -86,7 +86,7 @@ def test_unchanged_settings_are_not_recorded(page: str, member: Client, volume: 
         assert (
             member.post(f"{page}/settings", {"name": "data", "labels": "tier=cold"})["Location"] == f"{page}/settings"
         )
-    assert AuditRecord.objects.filter(verb="volume.update").count() == 1
+    assert AuditEntry.objects.filter(verb="volume.update").count() == 1
 
 
 def test_volume_deletion_needs_its_name(page: str, home: str, member: Client, volume: Volume) -> None:

@@ -17,7 +17,7 @@ from agents.lab.shell import wait_until
 from agents.node.adapters.interfaces import MigrationPhase
 from agents.node.state_store import Migration
 from controlplane.api.consoles import ConsoleSession, Ended
-from controlplane.audit.models import AuditRecord
+from controlplane.audit.models import AuditEntry
 from controlplane.compute.console_sessions import Console, Kind
 from controlplane.compute.models import Instance
 from controlplane.events import wakeups
@@ -89,7 +89,7 @@ def end(socket: ClientConnection) -> tuple[int, str]:
 
 def deeds(count: int) -> list[tuple[str, dict[str, Any]]]:
     """Once there are so many."""
-    rows = AuditRecord.objects.filter(verb__startswith="console.").order_by("pk")
+    rows = AuditEntry.objects.filter(verb__startswith="console.").order_by("pk")
     wait_until(lambda: rows.count() == count, what=f"{count} deeds")
     return [(row.verb, row.facts) for row in rows]
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from rest_framework.renderers import JSONRenderer
 from rest_framework.utils.serializer_helpers import ReturnDict
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.kernel.rendering import FastJSONRenderer
 
 MOMENT = datetime(2026, 5, 1, 12, 0, 0, 1, tzinfo=UTC)
@@ -21,7 +21,7 @@ DOCUMENTS: list[Any] = [
     {"there": MOMENT.astimezone(timezone(timedelta(hours=2)))},
     {"text": 'é "quoted" \\ / \n\t\x1f\x7f \U0001f600', "lazy": gettext_lazy("Deletion started.")},
     [1, -1, 2**63, 0.1, 1.5, True, False, Decimal("1.50"), ("a", "b")],
-    ReturnDict({"reason": Reason("it must be one of {known}.", known="a")}, serializer=None),
+    ReturnDict({"reason": Message("it must be one of {known}.", known="a")}, serializer=None),
 ]
 
 

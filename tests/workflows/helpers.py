@@ -20,7 +20,7 @@ from controlplane.kernel.errors import CloudError
 from controlplane.network.models import Port
 from controlplane.nodes.admin_state import mark_fenced
 from controlplane.nodes.models import Inventory, Node, NodeRemoval
-from controlplane.operations.models import Operation, OperationHold
+from controlplane.operations.models import Operation, ResourceLock
 from controlplane.operations.services import operation_cancel
 from controlplane.placement.models import Allocation
 from controlplane.quotas.models import QuotaUse
@@ -159,7 +159,7 @@ def delete_everything(cloud: Cloud) -> None:
 def bring_back(cloud: Cloud) -> None:
     """Bring dead nodes back; they forget resources that are not theirs any more."""
     for machine in cloud.world.machines:
-        if Node.objects.filter(pk=machine.row.pk, state="unreachable", duty="fenced").exists():
+        if Node.objects.filter(pk=machine.row.pk, state="unreachable", admin_state="fenced").exists():
             machine.come_back()
             node_removals.reconcile()
 
@@ -177,7 +177,7 @@ def assert_clean_slate(cloud: Cloud, *, volumes: int = 0) -> None:
     assert Allocation.objects.count() == volumes
     assert not Port.objects.exists()
     assert not Attachment.objects.exists()
-    assert not OperationHold.objects.exists()
+    assert not ResourceLock.objects.exists()
     assert not NodeRemoval.objects.exists()
     assert not QuotaUse.objects.filter(dimension__in=["instances", "vcpus", "memory_mib", "addresses"]).exists()
     assert quota_drift.reconcile() == []
@@ -201,7 +201,7 @@ def picture(cloud: Cloud) -> dict[str, object]:
         "ports": _rows(Port.objects, "instance_id", "ip"),
         "allocations": _rows(Allocation.objects, "consumer_id", "node", "vcpus", "memory_mib", "disk_gib"),
         "quotas": _rows(QuotaUse.objects, "resource_id", "dimension", "amount"),
-        "holds": _rows(OperationHold.objects, "operation"),
+        "holds": _rows(ResourceLock.objects, "operation"),
         "removals": _rows(NodeRemoval.objects, "kind", "resource_id"),
         "drift": [*capacity_drift.reconcile(), *quota_drift.reconcile()],
         "on the nodes": [_on(machine.fake) for machine in cloud.world.machines],

@@ -18,7 +18,7 @@ from controlplane.nodes import agent_client
 from controlplane.nodes.models import NodeRemoval
 from controlplane.nodes.services import node_cordon
 from controlplane.operations.errors import Busy
-from controlplane.operations.models import Operation, OperationHold
+from controlplane.operations.models import Operation, ResourceLock
 from controlplane.operations.services import operation_cancel
 from controlplane.reconcilers import node_removals
 from controlplane.storage.errors import VolumeWrongState
@@ -101,7 +101,7 @@ def test_local_volume_of_another_node_is_refused(cloud: Cloud) -> None:
     with pytest.raises(VolumeElsewhere):
         attach(cloud, instance, volume)
     assert not Attachment.objects.exists()
-    assert not OperationHold.objects.exists()
+    assert not ResourceLock.objects.exists()
 
 
 def test_instance_under_creation_or_in_error_takes_no_volume(cloud: Cloud) -> None:

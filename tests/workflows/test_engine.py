@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.db import OperationalError
 
-from controlplane.audit.models import AuditRecord
+from controlplane.audit.models import AuditEntry
 from controlplane.audit.services import record
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
@@ -16,7 +16,7 @@ from controlplane.kernel.ids import new_id
 from controlplane.kernel.prepared_queries import Prepared
 from controlplane.operations import leases
 from controlplane.operations.errors import LeaseLost
-from controlplane.operations.models import Operation, OperationHold
+from controlplane.operations.models import Operation, ResourceLock
 from controlplane.operations.services import OperationRequest, enqueue, operation_cancel
 from controlplane.workflows import engine
 from controlplane.workflows.workflow_types import CachedRow, Effect, Step, StepPending, Workflow
@@ -77,7 +77,7 @@ def test_steps_run_in_order_and_each_is_recorded(operation: Operation, diary: Di
     ]
     assert operation.lease_token is None
     assert operation.finished_at is not None
-    assert not OperationHold.objects.exists()
+    assert not ResourceLock.objects.exists()
 
 
 def test_cached_row_is_read_once_until_a_step_has_an_effect(operation: Operation) -> None:
@@ -208,7 +208,7 @@ def test_step_and_its_effect_are_committed_together(operation: Operation) -> Non
     workflow = Workflow("test", lambda _: [Step("one", lambda _: effect)], lambda _: None, lambda _, error: None)
     run(operation, workflow)
     assert operation.state == "failed"
-    assert not AuditRecord.objects.filter(verb="test").exists()
+    assert not AuditEntry.objects.filter(verb="test").exists()
 
 
 def test_failed_finish_is_undone(operation: Operation, diary: Diary) -> None:
@@ -232,9 +232,9 @@ def test_failed_end_of_the_undo_is_retried(operation: Operation, diary: Diary) -
     run(operation, diary.workflow())
     again(operation, diary.workflow())
     assert (operation.state, operation.position) == ("undoing", 0)
-    assert OperationHold.objects.exists()
+    assert ResourceLock.objects.exists()
     assert again(operation, diary.workflow()).state == "failed"
-    assert not OperationHold.objects.exists()
+    assert not ResourceLock.objects.exists()
 
 
 @pytest.mark.parametrize("steps_done", [0, 1, 2, 3])
@@ -289,7 +289,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing(operation: Operation, diary
     operation.refresh_from_db()
     assert (operation.state, operation.position, operation.steps) == ("running", 0, [])
     assert operation.lease_token is not None, "the lease of the other one"
-    assert not AuditRecord.objects.filter(verb="test").exists()
+    assert not AuditEntry.objects.filter(verb="test").exists()
     assert diary.entries == []
 
 
@@ -307,7 +307,7 @@ def test_operation_continues_after_a_worker_died_at_any_step(operation: Operatio
     assert operation.state == ("succeeded" if moment in ("one", "three", "finish") else "failed")
     repeated = diary.entries.index(moment)
     assert diary.entries[repeated + 1] == moment
-    assert not OperationHold.objects.exists()
+    assert not ResourceLock.objects.exists()
 
 
 def test_every_error_class_is_storable_with_an_operation(operation: Operation, diary: Diary) -> None:

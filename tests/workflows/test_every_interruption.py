@@ -149,11 +149,11 @@ def test_duplicate_task_is_noop(cloud: Cloud, case: Case, step: str) -> None:
     """In the middle of the step, and when all is over."""
     operation = case.prepare(cloud)()
     starts = count_starts(cloud)
-    delivered = lambda each: tasks.run(str(each.pk), each.lane)  # noqa: E731
+    delivered = lambda each: tasks.run(str(each.pk), each.queue)  # noqa: E731
     assert run_on(operation, altered(WORKFLOWS[case.kind], step, then(delivered))).state == "succeeded"
     assert count_starts(cloud) <= starts + 1
     ended = picture(cloud)
-    tasks.run(str(operation.pk), operation.lane)
+    tasks.run(str(operation.pk), operation.queue)
     assert picture(cloud) == ended
     delete_everything(cloud)
     assert_clean_slate(cloud)

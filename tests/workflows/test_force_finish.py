@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
-from controlplane.audit.models import AuditRecord, EvidenceRecord
+from controlplane.audit.models import AuditEntry, EvidenceRecord
 from controlplane.compute.attachments import volume_detach
 from controlplane.compute.models import Attachment, Instance, Rebuild
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
@@ -18,7 +18,7 @@ from controlplane.nodes import agent_client
 from controlplane.nodes.models import Node, NodeRemoval
 from controlplane.operations import leases
 from controlplane.operations.errors import NotResolvable
-from controlplane.operations.models import Operation, OperationHold
+from controlplane.operations.models import Operation, ResourceLock
 from controlplane.operations.selectors import STUCK_ATTEMPTS, stuck
 from controlplane.operations.services import operation_cancel
 from controlplane.placement.models import Permit
@@ -80,9 +80,9 @@ def resolve(operation: Operation) -> tuple[Operation, list[NodeRemoval]]:
 def test_forced_finish_of_a_rebuild_stops_the_instance(cloud: Cloud) -> None:
     instance, operation = lost_rebuild(cloud)
     ended, removals = resolve(operation)
-    assert (ended.state, ended.given_up_node_id) == ("cancelled", cloud.machine.row.pk)
+    assert (ended.state, ended.abandoned_node_id) == ("cancelled", cloud.machine.row.pk)
     assert (fresh(instance).state, fresh(instance).power_state) == ("stopped", "unknown")
-    assert not Rebuild.objects.exists() and not OperationHold.objects.exists()
+    assert not Rebuild.objects.exists() and not ResourceLock.objects.exists()
     assert sorted(each.kind for each in removals) == ["instance", "volume"]
     assert fresh(instance).root_volume_id not in [each.resource_id for each in removals]
     assert ended.steps[-1]["name"] != "resolve"
@@ -118,7 +118,7 @@ def test_cancelled_detachment_finishes_with_the_volume_detached(cloud: Cloud) ->
 def test_forced_finish_is_audited_with_its_reason(cloud: Cloud) -> None:
     _, operation = lost_rebuild(cloud)
     resolve(operation)
-    deed = AuditRecord.objects.get(verb="operation.resolve")
+    deed = AuditEntry.objects.get(verb="operation.resolve")
     assert (deed.project_id, deed.facts["reason"], deed.facts["operation_id"]) == (
         cloud.tenant.project.pk,
         "it burnt",
@@ -135,7 +135,7 @@ def refusal(operation: Operation) -> str:
     with pytest.raises(NotResolvable) as refused:
         ask(operation)
     assert list(Operation.objects.values()) == before and not NodeRemoval.objects.exists()
-    assert not AuditRecord.objects.filter(verb="operation.resolve").exists()
+    assert not AuditEntry.objects.filter(verb="operation.resolve").exists()
     return str(refused.value)
 
 

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from agents.node.adapters.interfaces import Power
 from agents.node.errors import AdapterError
-from controlplane.audit.models import AuditRecord
+from controlplane.audit.models import AuditEntry
 from controlplane.audit.selectors import residency_of
 from controlplane.compute.affinity_groups import affinity_group_create
 from controlplane.compute.attachments import volume_detach
@@ -129,7 +129,7 @@ def test_evacuated_instance_keeps_its_disks_and_addresses(lost: Lost) -> None:
         volume.pk,
     }
     assert list(PortBinding.objects.values_list("node", flat=True)) == [lost.other.row.pk], "no frame goes to the dead"
-    assert AuditRecord.objects.filter(verb="instance.evacuate", resource_id=after.pk).count() == 1
+    assert AuditEntry.objects.filter(verb="instance.evacuate", resource_id=after.pk).count() == 1
 
 
 def test_evacuated_instance_accepts_operations(lost: Lost) -> None:
@@ -197,7 +197,7 @@ def test_returned_node_removes_the_guest_before_service(lost: Lost) -> None:
     assert not lost.dead.server.node.state_store.volumes.held()
     lost.assert_is_elsewhere()
     node_return(SYSTEM, fresh(node))
-    assert fresh(node).duty == "in-service"
+    assert fresh(node).admin_state == "in-service"
     lost.dead.report_power()
     assert lost.instance.power_state == "running"
 
@@ -244,7 +244,7 @@ def test_evacuation_needs_a_fenced_node(cloud: Cloud) -> None:
 def test_database_refuses_evacuation_from_an_unfenced_node(lost: Lost) -> None:
     row = Migration(kind="evacuate", instance=lost.instance, source=lost.dead.row, generation=9)
     row.operation_id = lost.attachment.pk
-    Node.objects.filter(pk=lost.dead.row.pk).update(duty="in-service")
+    Node.objects.filter(pk=lost.dead.row.pk).update(admin_state="in-service")
     with pytest.raises(IntegrityError, match="is not fenced"), transaction.atomic():
         row.save(force_insert=True)
     with pytest.raises(IntegrityError, match="does not move"), transaction.atomic():
@@ -328,7 +328,7 @@ def test_evacuation_respects_policies(lost: Lost) -> None:
     """Another zone is another place, whoever is in need."""
     abroad = lost.cloud.world.add_machine("us-va-1")
     share(lost.cloud, abroad)
-    Node.objects.filter(pk=lost.other.row.pk).update(duty="cordoned")
+    Node.objects.filter(pk=lost.other.row.pk).update(admin_state="cordoned")
     with pytest.raises(NoPlace):
         lost.ask()
 

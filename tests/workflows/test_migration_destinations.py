@@ -51,7 +51,7 @@ def test_refusal_suggests_no_other_zone(cloud: Cloud, instance: Instance, other:
     with pytest.raises(NoPlace) as refused:
         instance_migrate(SYSTEM, fresh(instance))
     assert "us-va-1" not in str(refused.value.facts["explanation"])
-    Node.objects.filter(pk=other.row.pk).update(duty="in-service")
+    Node.objects.filter(pk=other.row.pk).update(admin_state="in-service")
     Inventory.objects.filter(pk=other.row.pk).update(disk_gib_total=0)
     with pytest.raises(InsufficientCapacity) as full:
         instance_migrate(SYSTEM, fresh(instance))

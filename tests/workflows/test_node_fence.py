@@ -36,7 +36,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 def in_a_hurry(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.BMC_NETWORKS = [ip_network("127.0.0.0/8")]
     monkeypatch.setattr(workflow, "SETTLE", timedelta(0))
-    monkeypatch.setattr(workflow, "LOOK_AGAIN", timedelta(0))
+    monkeypatch.setattr(workflow, "POLL_DELAY", timedelta(0))
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_node_is_powered_off_and_fenced(silent: Node, bmc: Emulator, caplog: pyt
     assert evidence.boot_id == silent.boot_id
     assert (evidence.detail["bmc"], evidence.detail["power_state"]) == (bmc.address, "Off")
     node = fresh(silent)
-    assert (node.duty, node.fenced_by["evidence"]) == ("fenced", str(evidence.pk))
+    assert (node.admin_state, node.fenced_by["evidence"]) == ("fenced", str(evidence.pk))
     assert Bmc.objects.get().problem == ""
     assert PASSWORD not in caplog.text
 
@@ -87,7 +87,7 @@ def test_reconnected_node_is_not_powered_off(silent: Node, bmc: Emulator, cloud:
     assert run(operation).state == "failed"
     assert (operation.error or {})["code"] == NodeNotFenceable.code
     assert bmc.power() == "On"
-    assert fresh(silent).duty == "in-service"
+    assert fresh(silent).admin_state == "in-service"
 
 
 def test_node_powered_on_between_readings_is_not_fenced(
@@ -106,7 +106,7 @@ def test_node_powered_on_between_readings_is_not_fenced(
     operation = run(fence(silent))
     assert operation.state == "failed"
     assert (operation.error or {})["code"] == "node.power_not_off"
-    assert fresh(silent).duty == "in-service"
+    assert fresh(silent).admin_state == "in-service"
     assert not FenceEvidence.objects.exists()
 
 
@@ -120,7 +120,7 @@ def test_bmc_that_does_not_power_off_gives_no_evidence(
     assert fresh(operation).steps[-1]["message"] == "Its BMC says On."
     Operation.objects.filter(pk=operation.pk).update(deadline_at=operation.created_at)
     assert run(operation).state == "failed"
-    assert fresh(silent).duty == "in-service"
+    assert fresh(silent).admin_state == "in-service"
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_bmc_address_forms_are_parsed(settings: Settings) -> None:
 
 
 def test_bmc_password_is_encrypted(silent: Node) -> None:
-    assert PASSWORD.encode() not in bytes(Bmc.objects.get().sealed_password)
+    assert PASSWORD.encode() not in bytes(Bmc.objects.get().encrypted_password)
 
 
 def test_bmc_link_to_another_address_is_refused(silent: Node, bmc: Emulator) -> None:

@@ -170,7 +170,7 @@ def test_an_instance_has_its_root_disk_in_the_pool(shared: Shared) -> None:
 def test_instance_is_not_placed_without_the_pool(shared: Shared) -> None:
     with pytest.raises(NoPlace) as refused:
         shared.ask(host="alone")
-    assert "do not have the shared storage that it needs: shared" in str(refused.value.facts["explanation"])
+    assert "do not mount the required shared storage: shared" in str(refused.value.facts["explanation"])
 
 
 def test_full_pool_is_a_capacity_shortage(shared: Shared) -> None:

@@ -37,12 +37,12 @@ def does(monkeypatch: pytest.MonkeyPatch, step: Callable[[Operation], None], kin
 
 
 @contextmanager
-def workers(lane: str, count: int) -> Iterator[list[threading.Thread]]:
+def workers(queue: str, count: int) -> Iterator[list[threading.Thread]]:
     """Threads that have each got a message of the lane; they have ended when the block ends."""
 
     def work() -> None:
         try:
-            tasks.run("", lane)
+            tasks.run("", queue)
         finally:
             connection.close()
 
@@ -160,21 +160,21 @@ def test_image_transfer_step_runs_in_the_transfers_queue(cloud: Cloud, broker: B
     _, first = ask_instance(cloud, "first", **more)
     tasks.run(str(first.pk))
     first.refresh_from_db()
-    assert (first.state, first.lane, first.position) == ("running", queues.TRANSFERS, 1)
+    assert (first.state, first.queue, first.position) == ("running", queues.TRANSFERS, 1)
     assert (first.pk, 0) in broker.sent
     tasks.run(str(first.pk))
     assert fresh(first).position == 1, "nobody's of this lane"
 
     tasks.run(str(first.pk), queues.TRANSFERS)
     first.refresh_from_db()
-    assert (first.state, first.lane, first.position) == ("running", queues.OPERATIONS, 3)
+    assert (first.state, first.queue, first.position) == ("running", queues.OPERATIONS, 3)
     tasks.run(str(first.pk))
     assert fresh(first).state == "succeeded"
 
     _, second = ask_instance(cloud, "second", **more)
     tasks.run(str(second.pk))
     if has_pool:
-        assert fresh(second).lane == queues.TRANSFERS, "its node copies the image"
+        assert fresh(second).queue == queues.TRANSFERS, "its node copies the image"
     else:
         assert fresh(second).state == "succeeded", "its node has the image"
 
@@ -185,7 +185,7 @@ def test_operation_failed_in_transfers_is_undone_in_its_queue(cloud: Cloud) -> N
     operation_cancel(cloud.tenant.actor, fresh(operation))
     tasks.run(str(operation.pk), queues.TRANSFERS)
     operation.refresh_from_db()
-    assert (operation.state, operation.lane) == ("undoing", queues.OPERATIONS)
+    assert (operation.state, operation.queue) == ("undoing", queues.OPERATIONS)
     tasks.run(str(operation.pk))
     assert fresh(operation).state == "cancelled"
     assert_clean_slate(cloud)
@@ -200,9 +200,9 @@ def test_each_kind_has_its_queue() -> None:
 @pytest.mark.django_db
 def test_operation_without_a_queue_gets_one(broker: Broker) -> None:
     operation = ask(None, "node.fence")
-    Operation.objects.update(lane=queues.OPERATIONS)
+    Operation.objects.update(queue=queues.OPERATIONS)
     tasks.run(str(operation.pk))
-    assert fresh(operation).lane == queues.URGENT
+    assert fresh(operation).queue == queues.URGENT
 
 
 @pytest.mark.django_db

@@ -36,8 +36,8 @@ def machines(cloud: Cloud) -> list[FakeMachine]:
 
 def on(cloud: Cloud, machine: FakeMachine, name: str, **more: object) -> Port:
     """The port of an instance that is made on this machine: the others take nothing new."""
-    Node.objects.exclude(pk=machine.row.pk).update(duty="cordoned")
-    Node.objects.filter(pk=machine.row.pk).update(duty="in-service")
+    Node.objects.exclude(pk=machine.row.pk).update(admin_state="cordoned")
+    Node.objects.filter(pk=machine.row.pk).update(admin_state="in-service")
     instance = make_instance(cloud, name, **more)
     assert instance.node_id == machine.row.pk
     return Port.objects.get(instance_id=instance.pk)
@@ -158,7 +158,7 @@ def test_port_deleted_on_an_unreachable_node_is_no_peer(cloud: Cloud, machines: 
 
 def test_failed_port_leaves_no_binding(cloud: Cloud, machines: list[FakeMachine]) -> None:
     _, operation = ask_instance(cloud)
-    Node.objects.exclude(pk=machines[0].row.pk).update(duty="cordoned")
+    Node.objects.exclude(pk=machines[0].row.pk).update(admin_state="cordoned")
     machines[0].fake.fail_next("ensure_port", AdapterError("broken", retryable=False))
     assert run(operation).state == "failed"
     assert not PortBinding.objects.exists()
@@ -283,5 +283,5 @@ class Deaf:
     """Stands for queues that nobody reads."""
 
     def send_task(self, name: str, *, args: list[str], queue: str, retry: bool) -> None:
-        assert (name, queue) in (segments.SIGN, segments.TELL)
+        assert (name, queue) in (segments.SIGN, segments.UPDATE_PEERS)
         assert not retry

@@ -4,15 +4,15 @@ from importlib import import_module
 from unittest.mock import patch
 
 import pytest
-from django.apps import apps
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 from pytest_django import Settings
 
 from controlplane.compute import user_data
 from controlplane.compute.errors import UserDataUnreadable
 from controlplane.compute.models import Instance
 from controlplane.compute.services import instance_delete
-from controlplane.operations.models import OperationHold
+from controlplane.operations.models import ResourceLock
 from tests.workflows.helpers import ask_instance, done, fresh, make_instance
 from tests.world import Cloud
 
@@ -30,7 +30,7 @@ def columns(instance: Instance) -> tuple[bytes, bytes | None]:
 
 def write_plain(*instances: Instance) -> None:
     """Write plain user data, as the previous release did."""
-    Instance.objects.filter(pk__in=[each.pk for each in instances]).update(user_data=SECRET, sealed_user_data=None)
+    Instance.objects.filter(pk__in=[each.pk for each in instances]).update(user_data=SECRET, encrypted_user_data=None)
 
 
 def test_user_data_is_encrypted_in_the_database_and_plain_in_the_guest(cloud: Cloud) -> None:
@@ -40,7 +40,7 @@ def test_user_data_is_encrypted_in_the_database_and_plain_in_the_guest(cloud: Cl
     assert cloud.fake.seeds[instance.pk]["user-data"] == SECRET
     other = make_instance(cloud, "other")
     assert columns(other) == (b"", None)
-    other.sealed_user_data = sealed
+    other.encrypted_user_data = sealed
     with pytest.raises(UserDataUnreadable):
         user_data.read(other)
 
@@ -50,7 +50,7 @@ def test_plain_user_data_of_an_older_release_is_read_and_encrypted(cloud: Cloud)
     busy, gone = ours[0], make_instance(cloud, "gone")
     write_plain(*ours, gone)
     Instance.objects.filter(pk=gone.pk).update(state="deleted", node=None)
-    OperationHold.objects.exclude(resource_id=busy.pk).delete()
+    ResourceLock.objects.exclude(resource_id=busy.pk).delete()
     with patch.object(user_data, "PORTION", 1):
         assert user_data.seal_plain() == 3
     assert columns(busy) == (SECRET, None) and columns(gone) == (b"", None)
@@ -58,13 +58,14 @@ def test_plain_user_data_of_an_older_release_is_read_and_encrypted(cloud: Cloud)
         plain, sealed = columns(each)
         assert plain == b"" and sealed is not None and b"hunter2" not in sealed
     assert all(user_data.read(fresh(each)) == SECRET for each in ours)
-    OperationHold.objects.all().delete()
+    ResourceLock.objects.all().delete()
     assert (user_data.seal_plain(), user_data.seal_plain()) == (1, 0)
 
 
 def test_reverse_migration_decrypts_user_data(cloud: Cloud) -> None:
     instance = make_instance(cloud, user_data=SECRET)
-    migration.open_all(apps, None)
+    before = MigrationLoader(connection).project_state([("compute", "0010_sealed_user_data")])
+    migration.open_all(before.apps, None)
     assert columns(instance) == (SECRET, None)
 
 

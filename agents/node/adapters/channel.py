@@ -6,7 +6,7 @@ import threading
 from contextlib import suppress
 
 READ_BYTES = 64 * 1024
-LOOK_AGAIN_S = 1.0  # whether it was closed, while the guest takes nothing
+RECHECK_S = 1.0  # whether it was closed, while the guest takes nothing
 
 
 class Channel:
@@ -36,7 +36,7 @@ class Channel:
         """Write; returns when the guest has taken all bytes, however long that takes, or has gone."""
         left = memoryview(data)
         while left:
-            self._wait(select.POLLOUT, LOOK_AGAIN_S)
+            self._wait(select.POLLOUT, RECHECK_S)
             with self._lock:
                 if self._is_released:
                     return

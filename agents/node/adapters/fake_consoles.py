@@ -72,8 +72,8 @@ def _screen(line: socket.socket) -> None:
     line.sendall(bytes(4))
     client.read(1)
     line.sendall(struct.pack(">HH", WIDTH, HEIGHT) + FORMAT + struct.pack(">I", len(NAME)) + NAME)
-    while said := client.read(1):
-        message = said[0]
+    while data := client.read(1):
+        message = data[0]
         if message == SET_ENCODINGS:
             _, count = struct.unpack(">BH", client.read(3))
             client.read(4 * count)

@@ -19,7 +19,7 @@ def name(domain_capabilities: str) -> str:
     """
     mode = ElementTree.fromstring(domain_capabilities).find(HOST_MODEL)
     elements = list(mode) if mode is not None else []
-    said = sorted(f"{each.tag} {sorted(each.attrib.items())} {(each.text or '').strip()}" for each in elements)
-    digest = hashlib.sha256("\n".join(said).encode()).hexdigest()[:DIGEST_LENGTH]
+    features = sorted(f"{each.tag} {sorted(each.attrib.items())} {(each.text or '').strip()}" for each in elements)
+    digest = hashlib.sha256("\n".join(features).encode()).hexdigest()[:DIGEST_LENGTH]
     model = next((each.text for each in elements if each.tag == "model" and each.text), "unknown")
     return f"{model[:MODEL_LENGTH]}-{digest}"

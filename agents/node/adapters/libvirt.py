@@ -72,7 +72,7 @@ class LibvirtHypervisor:
         self._removals = threading.Condition()
         self._host: HostFacts | None = None
         self._cpus: dict[VirtType, str] = {}
-        self.connection = LibvirtConnection(uri, prepare=self._register, tell=self._publish_all)
+        self.connection = LibvirtConnection(uri, prepare=self._register, on_connect=self._publish_all)
 
     def host(self) -> HostFacts:
         if self._host is None:
@@ -342,8 +342,8 @@ class LibvirtHypervisor:
         if self._accelerator.virt_type == "kvm":
             return
         try:
-            with self._restarts.guard(guest.id) as is_meant:
-                if is_meant and self._is_left_by_kvm(guest):
+            with self._restarts.guard(guest.id) as is_expected:
+                if is_expected and self._is_left_by_kvm(guest):
                     self.power_off(guest.id)
                     self.define(guest)
                     self.start(guest.id)

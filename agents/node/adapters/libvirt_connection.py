@@ -35,12 +35,12 @@ TRANSPORT = frozenset({libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE})
 
 
 class LibvirtConnection:
-    """A connection. `prepare` is called with each new connection before any use, `tell` right after."""
+    """A connection. `prepare` is called with each new connection before any use, `on_connect` right after."""
 
-    def __init__(self, uri: str, *, prepare: Callable[[Any], None], tell: Callable[[Any], None]) -> None:
+    def __init__(self, uri: str, *, prepare: Callable[[Any], None], on_connect: Callable[[Any], None]) -> None:
         self._uri = uri
         self._prepare = prepare
-        self._tell = tell
+        self._on_connect = on_connect
         self._connection: Any = None
         self._problem = "not connected yet"
         self._first = threading.Event()
@@ -105,7 +105,7 @@ class LibvirtConnection:
         self._first.set()
         log.info("libvirt connected", extra={"facts": {"uri": self._uri}})
         try:
-            self._tell(connection)
+            self._on_connect(connection)
         except libvirt.libvirtError as exc:
             log.info(
                 "libvirt was lost at once", extra={"facts": {"problem": str(exc)}}

@@ -93,7 +93,7 @@ class _Watch:
 
 
 class LibvirtMigrations:
-    """Migrations over libvirt. `door`: the address for incoming guests; None: this node accepts none."""
+    """Migrations over libvirt. `listen_at`: the address for incoming guests; None: this node accepts none."""
 
     def __init__(
         self,
@@ -102,25 +102,25 @@ class LibvirtMigrations:
         hypervisor: LibvirtHypervisor,
         folder: Path,
         node: NodeCredentials,
-        door: Address | None,
+        listen_at: Address | None,
         pools: Pools,
     ) -> None:
         """Create the migrations. Disks in `pools` are not sent, since the destination has them too.
 
         Raises:
-            OSError: the address of the door cannot be listened on.
+            OSError: the address of the listener cannot be listened on.
         """
         self._uri = uri
         self._hypervisor = hypervisor
         self._sockets = MigrationSockets(folder)
         self._node = node
-        self._address = door
+        self._address = listen_at
         self._pools = pools
         self._expected: dict[UUID, _Expected] = {}
         self._passages: dict[UUID, TunnelProxy] = {}
         self._lock = threading.Lock()
         self._is_closed = False
-        self._door = TunnelListener(door, node, self) if door is not None else None
+        self._listener = TunnelListener(listen_at, node, self) if listen_at is not None else None
 
     # ---- guests that come
 
@@ -140,8 +140,8 @@ class LibvirtMigrations:
     def refuse(self, guest_id: UUID) -> None:
         with self._lock:
             expected = self._expected.pop(guest_id, None)
-        if self._door is not None:
-            self._door.throw_out(guest_id)
+        if self._listener is not None:
+            self._listener.throw_out(guest_id)
         if expected is not None:
             self._sockets.remove(guest_id, expected.token)
 
@@ -216,8 +216,8 @@ class LibvirtMigrations:
             passages = list(self._passages.values())
         for proxy in passages:
             proxy.close()
-        if self._door is not None:
-            self._door.stop()
+        if self._listener is not None:
+            self._listener.stop()
 
     @property
     def _libvirt_socket(self) -> str:

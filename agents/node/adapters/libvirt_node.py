@@ -55,7 +55,7 @@ def real_adapters(state_dir: Path, options: Options, *, boot_id: str) -> Adapter
             hypervisor=hypervisor,
             folder=state_dir / "moves",
             node=own,
-            door=Address.parse(options.arrivals) if options.arrivals else None,
+            listen_at=Address.parse(options.arrivals) if options.arrivals else None,
             pools=options.pools,
         ),
         restarts=restarts,

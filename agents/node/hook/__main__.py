@@ -11,8 +11,8 @@ from agents.node.hook.state import InstalledHook
 
 
 def install(path: Path, socket: Path) -> int:
-    news = "installed; restart libvirtd, guests run on" if script.install(path, socket) else "unchanged"
-    sys.stdout.write(f"{path}: {news}\n")
+    outcome = "installed; restart libvirtd, guests run on" if script.install(path, socket) else "unchanged"
+    sys.stdout.write(f"{path}: {outcome}\n")
     return 0
 
 

@@ -71,10 +71,10 @@ def _checked(answer: bytes) -> str:
     import json  # only a refusal and an arrival are worth its time
 
     try:
-        said = json.loads(answer)
-        if said["allowed"] is True:
-            return str(said["domain"])
-        reason = said["reason"]
+        reply = json.loads(answer)
+        if reply["allowed"] is True:
+            return str(reply["domain"])
+        reason = reply["reason"]
     except (ValueError, KeyError, TypeError) as exc:
         raise Refused("the agent gave no answer that can be understood") from exc
     raise Refused(str(reason))

@@ -157,7 +157,7 @@ def description(found: Description) -> pb.NodeDescription:
         attachments=[attachment(status) for status in found.attachments],
         images=[image(status) for status in found.images],
         unknown_domains=found.unknown_domains,
-        strays=[_stray(stray) for stray in found.strays],
+        strays=[_stray(resource) for resource in found.strays],
         lost_domains=[str(guest_id) for guest_id in found.lost_domains],
     )
 

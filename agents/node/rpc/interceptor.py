@@ -76,10 +76,10 @@ class AgentInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]  # gen
 
     def _guarded(self, method: str, behaviour: Any) -> Any:
         def call(request: Any, context: grpc.ServicerContext) -> Any:
-            told = _request_facts(request, context)
+            facts = _request_facts(request, context)
             parent = str(dict(context.invocation_metadata()).get(TRACEPARENT, ""))[:TRACEPARENT_MAX]
-            traced = span(method, kind=SpanKind.SERVER, parent=parent, **told)
-            with logs.log_context(**told), traced, _answering(method, context), self._slot(method):
+            traced = span(method, kind=SpanKind.SERVER, parent=parent, **facts)
+            with logs.log_context(**facts), traced, _answering(method, context), self._slot(method):
                 return behaviour(request, context)
 
         return call

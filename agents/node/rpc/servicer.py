@@ -128,8 +128,8 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         action = permit_actions.port(subject, port)
         permit = self._admit(action, request)
         document = request.network.segment
-        told = networks.verify_segment(self._node, document, network_id=port.network.id) if document else None
-        ports.ensure(self._node, subject, port, told)
+        segment = networks.verify_segment(self._node, document, network_id=port.network.id) if document else None
+        ports.ensure(self._node, subject, port, segment)
         self._opened(permit, action, network=str(port.network.id))
         return encoding.port(PortStatus(subject.generation, port))
 
@@ -138,8 +138,8 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         return self._removed("port", subject.id, ports.remove(self._node, subject))
 
     def EnsureNetwork(self, request: pb.EnsureNetworkRequest, context: grpc.ServicerContext) -> pb.NetworkState:
-        told = networks.verify_segment(self._node, request.segment)
-        return encoding.network(networks.ensure(self._node, told))
+        segment = networks.verify_segment(self._node, request.segment)
+        return encoding.network(networks.ensure(self._node, segment))
 
     def EnsureInstance(self, request: pb.EnsureInstanceRequest, context: grpc.ServicerContext) -> pb.InstanceState:
         subject, spec = decoding.subject(request.subject), decoding.instance(request)

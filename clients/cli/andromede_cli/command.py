@@ -145,8 +145,8 @@ def _by_keyword(run: Function, parameters: Sequence[inspect.Parameter]) -> Funct
 
 def _maker(ctx: typer.Context) -> str:
     """Return the command of the same group that creates such resources, if there is one."""
-    beside = ctx.parent
-    return f"{beside.command_path} create" if beside and "create" in getattr(beside.command, "commands", ()) else ""
+    parent = ctx.parent
+    return f"{parent.command_path} create" if parent and "create" in getattr(parent.command, "commands", ()) else ""
 
 
 def labels_of(texts: Sequence[str] | None, *, is_patch: bool = False) -> dict[str, Any] | None:

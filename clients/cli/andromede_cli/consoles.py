@@ -162,10 +162,15 @@ def _raw() -> Iterator[None]:
 # -- viewers of VNC
 
 
-def serve(open_one: Callable[[], ClientConnection], place: tuple[str, int], said: Callable[[str, int], None]) -> None:
-    """Give each viewer that connects a console of its own, until Ctrl-C. `said` receives the address to connect to."""
+def serve(
+    open_one: Callable[[], ClientConnection], place: tuple[str, int], on_listening: Callable[[str, int], None]
+) -> None:
+    """Give each viewer that connects a console of its own, until Ctrl-C.
+
+    `on_listening` receives the address to connect to.
+    """
     with socket.create_server(place) as server:
-        said(*server.getsockname()[:2])
+        on_listening(*server.getsockname()[:2])
         while True:
             viewer, _address = server.accept()
             threading.Thread(target=_join, args=(open_one, viewer), daemon=True).start()

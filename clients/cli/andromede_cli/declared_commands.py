@@ -247,10 +247,10 @@ def _follows(levels: Levels, known: set[str]) -> list[Parameter]:
 def _ready(me: Session, levels: Levels, words: dict[str, Any]) -> Callable[..., Any]:
     """Return the call with its arguments. Raises Misuse: an argument is not one of the call's."""
     words = {"project" if name == PROJECT_ARGUMENT else name: value for name, value in words.items()}
-    said = {name: value for name, value in words.items() if value not in (None, False, [])}
-    level = next((each for each in reversed(list(levels)) if each in said), PROJECT)
+    chosen = {name: value for name, value in words.items() if value not in (None, False, [])}
+    level = next((each for each in reversed(list(levels)) if each in chosen), PROJECT)
     taken = takes(levels[level])
-    if wrong := [name for name in said if name not in taken and name != level]:
+    if wrong := [name for name in chosen if name not in taken and name != level]:
         text = _("--{option} cannot be combined with the other options.")
         raise Misuse(text.format(option=wrong[0].replace("_", "-")))
     ready = {name: value for name, value in words.items() if name in taken and value is not None and value != []}

@@ -29,8 +29,8 @@ def wait(operation: Operation | PlatformOperation, *, timeout_s: float) -> Opera
         with Live(_picture(operation), console=out, refresh_per_second=8, transient=True) as live:
             return operation.wait(timeout_s=timeout_s, on_progress=lambda current: live.update(_picture(current)))
     except KeyboardInterrupt:
-        going_on = _("{kind} continues. Wait for it with: andromede operation wait {id}")
-        raise Interrupted(going_on.format(kind=operation.kind, id=operation.id)) from None
+        continuing = _("{kind} continues. Wait for it with: andromede operation wait {id}")
+        raise Interrupted(continuing.format(kind=operation.kind, id=operation.id)) from None
 
 
 def _picture(operation: Operation | PlatformOperation) -> Group:

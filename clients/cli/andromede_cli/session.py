@@ -94,8 +94,8 @@ class Session:
         found = [item.raw for item in items]
         output.listed(found, columns, form=self.form)
         if not found and sys.stdout.isatty():
-            said = _("No entries yet. Create the first with: {command}") if self.maker else _("No entries.")
-            print_note(said.format(command=self.maker))
+            text = _("No entries yet. Create the first with: {command}") if self.maker else _("No entries.")
+            print_note(text.format(command=self.maker))
 
     def show(self, item: Model | dict[str, Any]) -> None:
         output.shown(item, form=self.form)

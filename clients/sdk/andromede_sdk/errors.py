@@ -69,9 +69,9 @@ class ApiError(AndromedeError):
         super().__init__(status, self.code)
 
     def __str__(self) -> str:
-        said = f"{self.title}: {self.detail}" if self.detail else self.title
+        text = f"{self.title}: {self.detail}" if self.detail else self.title
         places = "".join(f" [{each.place}: {each.detail}]" for each in self.errors)
-        return f"{said}{places} ({self.code or self.status}, request {self.request_id or 'unknown'})"
+        return f"{text}{places} ({self.code or self.status}, request {self.request_id or 'unknown'})"
 
 
 def _field_error(each: Mapping[str, Any]) -> FieldError:

@@ -139,8 +139,8 @@ class Transport:
         return error, _is_worth_repeating(error, call), error.retry_after_s
 
     def _request(self, call: HttpRequest) -> httpx.Request:
-        told = {"Idempotency-Key": call.key, "If-Match": call.if_match, "Last-Event-ID": call.last_event_id}
-        headers = {name: text for name, text in told.items() if text is not None}
+        conditional = {"Idempotency-Key": call.key, "If-Match": call.if_match, "Last-Event-ID": call.last_event_id}
+        headers = {name: text for name, text in conditional.items() if text is not None}
         more: dict[str, Any] = {}
         if call.timeout_s is not None:
             more["timeout"] = httpx.Timeout(call.timeout_s, connect=CONNECT_LIMIT_S)

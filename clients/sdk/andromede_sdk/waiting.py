@@ -36,10 +36,10 @@ class Waitable(Model):
             WaitTimeout: it goes on.
         """
         deadline = time.monotonic() + timeout_s
-        current, told = cast("Operation", self), None
+        current, reported = cast("Operation", self), None
         while True:
-            if on_progress is not None and current.raw != told:
-                told = current.raw
+            if on_progress is not None and current.raw != reported:
+                reported = current.raw
                 on_progress(current)
             if current.has_ended:
                 return _succeeded(current)

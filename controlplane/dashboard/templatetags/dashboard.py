@@ -55,7 +55,7 @@ def operation_title_html(operation: dict[str, Any]) -> SafeString:
     subject = format_html(
         '<span{} translate="no" title="{}">{}</span>', of_id, operation["resources"][0], labels.subject(operation)
     )
-    return format_html(_("{deed}: {name}"), deed=labels.operation_label(operation["kind"]), name=subject)
+    return format_html(_("{operation}: {name}"), operation=labels.operation_label(operation["kind"]), name=subject)
 
 
 @register.filter
@@ -107,8 +107,8 @@ def orphan(kind: str) -> str:
 
 
 @register.filter
-def orphan_request_text(wish: str) -> str:
-    return str(labels.ORPHAN_REQUEST_TEXTS.get(wish, wish))
+def orphan_request_text(action: str) -> str:
+    return str(labels.ORPHAN_REQUEST_TEXTS.get(action, action))
 
 
 @register.filter

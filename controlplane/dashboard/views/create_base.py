@@ -88,10 +88,10 @@ class CreatePage(FormPage, ProjectPage):
 
     def render_form(self, form: ApiForm) -> HttpResponse:
         body = form.body()
-        outlook = self.preview(body)
-        if "check" in self.request.POST and outlook.problem and not form.errors:
-            form.show_problem(outlook.problem)
-        more = {"outlook": outlook, "lines": self.snippets(body).lines()}
+        preview = self.preview(body)
+        if "check" in self.request.POST and preview.problem and not form.errors:
+            form.show_problem(preview.problem)
+        more = {"outlook": preview, "lines": self.snippets(body).lines()}
         return self.page({"form": form, "submit": self.submit, **more, **self.context()})
 
     def snippets(self, body: Mapping[str, Any]) -> CreateSnippets:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.placement.decision import Decision
 from controlplane.compute.errors import InstanceNotEvacuable, InstanceNotMovable, InstanceNotRestarted
 from controlplane.compute.migration import migration_obstacles, migration_request
@@ -32,7 +32,7 @@ from controlplane.node_lifecycle.recovery.evacuation import (
 )
 from controlplane.node_lifecycle.recovery.recovery_plan import plan_recovery
 from controlplane.nodes.models import Node
-from controlplane.operations.models import Operation, OperationHold
+from controlplane.operations.models import Operation, ResourceLock
 from controlplane.placement import decisions
 from controlplane.placement.fleet_cache import FLEET
 from controlplane.placement.models import Allocation
@@ -68,7 +68,7 @@ def blocking_operations(instances: Iterable[Instance]) -> dict[UUID, Operation]:
     pairs = Attachment.objects.filter(instance__in=list(owners)).values_list("instance_id", "volume_id", "pk")
     for instance_id, *ids in pairs:
         owners |= dict.fromkeys(ids, instance_id)
-    holds = OperationHold.objects.filter(resource_id__in=list(owners)).select_related("operation")
+    holds = ResourceLock.objects.filter(resource_id__in=list(owners)).select_related("operation")
     return {owners[hold.resource_id]: hold.operation for hold in holds}
 
 
@@ -101,7 +101,7 @@ def start_obstacles(node: Node, instance: Instance) -> tuple[Document, ...]:
     Nothing is written.
     """
     if instance.restart_policy == NEVER:
-        reason = Reason("its restart policy is {policy}. Start it by hand.", policy=NEVER)
+        reason = Message("its restart policy is {policy}. Start it by hand.", policy=NEVER)
         return (InstanceNotRestarted(reason=reason).as_document(),)
     try:
         taken = decisions.redecide_in_place(instance_placement_request(instance, operation="instance.start"), node.pk)
@@ -168,7 +168,7 @@ def _guest_request(guest: Guest, migration: Migration) -> Guest:
 def _places(group_ids: Sequence[UUID]) -> Places:
     # A guest of a fenced node runs nowhere, so no affinity refers to it.
     found: dict[UUID, dict[UUID, str]] = {}
-    members = Allocation.objects.filter(group_id__in=group_ids).exclude(node__duty="fenced")
+    members = Allocation.objects.filter(group_id__in=group_ids).exclude(node__admin_state="fenced")
     rows = members.values_list("group_id", "consumer_id", "node_id")
     for group_id, consumer_id, node_id in rows:
         if group_id is not None:

@@ -82,11 +82,11 @@ class Plan:
         It covers the guests to migrate, stop or leave, the reasons, and the guests that are not started again. Targets
         may change meanwhile.
         """
-        said = [
+        lines = [
             [str(entry.guest.id), entry.action, _codes(entry.reasons), *filter(None, [_codes(entry.start_obstacles)])]
             for entry in sorted(self.entries, key=lambda entry: entry.guest.id)
         ]
-        text = json.dumps([self.node, self.fallback, said], separators=(",", ":"))
+        text = json.dumps([self.node, self.fallback, lines], separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -264,7 +264,7 @@ def node_maintain(actor: Actor, node: Node, *, reason: str) -> None:
     actor.may_operate()
     require_admin_state(node, IN_SERVICE, "cordoned", "maintenance", "fenced")
     _require_no_evacuations(node)
-    was_fenced = node.duty == "fenced"
+    was_fenced = node.admin_state == "fenced"
     admin_state_change(actor, node, "maintenance", verb="node.maintain", reason=reason)
     if was_fenced:
         violations.end_violations(node)

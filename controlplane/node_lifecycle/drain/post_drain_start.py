@@ -35,7 +35,7 @@ def drains_and_returns() -> int:
 
 def reconcile() -> int:
     """Returns how many guests have moved on."""
-    is_owed = Q(guests__state="off", guests__starts_again=True, node__duty__in=(IN_SERVICE, "cordoned"))
+    is_owed = Q(guests__state="off", guests__starts_again=True, node__admin_state__in=(IN_SERVICE, "cordoned"))
     over = Drain.objects.exclude(state__in=DRAIN_LIVE)
     due = over.filter(Q(guests__state="starting") | (is_owed & Q(node__state="ready"))).distinct()
     return sum(_advance(drain) for drain in due.select_related("node").order_by("pk"))
@@ -47,7 +47,7 @@ def _advance(drain: Drain) -> int:
     scene = read_snapshot(drain, starting)
     changed = sum(_observe(drain, guest, scene) for guest in starting)
     under_way = sum(guest.state == "starting" for guest in starting)
-    takes_guests = drain.node.duty in (IN_SERVICE, "cordoned") and drain.node.state == "ready"
+    takes_guests = drain.node.admin_state in (IN_SERVICE, "cordoned") and drain.node.state == "ready"
     if takes_guests and under_way < drain.at_once:
         changed += _begin_all(drain, room=drain.at_once - under_way)
     return changed

@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.compute.actions import MOVE
 from controlplane.compute.errors import InstanceNotMovable
 from controlplane.compute.migration import MigrationOptions, instance_migrate
@@ -75,7 +75,7 @@ def reconcile() -> int:
 
 
 def _advance(drain: Drain) -> int:
-    if drain.state in DRAIN_LIVE and drain.node.duty != "draining":
+    if drain.state in DRAIN_LIVE and drain.node.admin_state != "draining":
         cancel_superseded(drain)
     is_live = drain.state in DRAIN_LIVE
     changed = observe_guests(drain, _observe)
@@ -208,7 +208,9 @@ def _why_still_there(guest: DrainGuest) -> dict[str, object]:
     """Return why the guest is still on the node although its operation has ended."""
     operation = Operation.objects.filter(pk__in=[guest.operation_id]).first()
     error = operation.error if operation is not None else None
-    return error or InstanceNotMovable(reason=Reason("its operation ended, but it is still on the node.")).as_document()
+    return (
+        error or InstanceNotMovable(reason=Message("its operation ended, but it is still on the node.")).as_document()
+    )
 
 
 def _replan_running(drain: Drain, guest: DrainGuest, instance: Instance) -> bool:
@@ -259,16 +261,16 @@ def _begin(drain: Drain, guest: DrainGuest, instance: Instance) -> bool | None:
     actor = actor_of(drain)
     if guest.action == "stop":
         return _try(drain, guest, "stopping", lambda: instance_shutdown(actor, instance, reason=STOP_REASON))
-    ask = partial(instance_migrate, actor, instance, options=MigrationOptions(drain.deadline_s, drain.convergence))
+    start = partial(instance_migrate, actor, instance, options=MigrationOptions(drain.deadline_s, drain.convergence))
     try:
-        return _try(drain, guest, "moving", lambda: ask(node=guest.target))
+        return _try(drain, guest, "moving", lambda: start(node=guest.target))
     except (InsufficientCapacity, NoPlace, PolicyUnsatisfiable):
         guest.refresh_from_db()
-        return _try(drain, guest, "moving", ask, is_last=True)
+        return _try(drain, guest, "moving", start, is_last=True)
 
 
 def _try(
-    drain: Drain, guest: DrainGuest, state: str, ask: Callable[[], Operation], *, is_last: bool = False
+    drain: Drain, guest: DrainGuest, state: str, start: Callable[[], Operation], *, is_last: bool = False
 ) -> bool | None:
     """Request the operation and record it, in one transaction.
 
@@ -280,7 +282,7 @@ def _try(
         with transaction.atomic():
             if not may_begin_another(drain):
                 return None
-            operation = ask()
+            operation = start()
             move(guest, DRAIN_GUEST, state, operation_id=operation.pk, tries=guest.tries + 1, reasons=[])
     except StateConflict:
         return False
@@ -340,7 +342,7 @@ def _conclude(drain: Drain, *, has_news: bool) -> None:
 def _finish(drain: Drain) -> None:
     """Set the node to maintenance. A guest that runs there after all is found by the next run."""
     Drain.objects.select_for_update().get(pk=drain.pk)
-    drain.node.refresh_from_db(fields=["duty"])
+    drain.node.refresh_from_db(fields=["admin_state"])
     if expects_arrivals(drain.node) or any(is_running(instance) for instance in guests_of(drain.node)):
         return
     move(drain, DRAIN, "done", finished_at=clock.now())

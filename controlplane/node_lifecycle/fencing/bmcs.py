@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from django.db import transaction
 
-from andromede_core.documents.messages import Reason, reason_of
+from andromede_core.documents.messages import Message, message_of
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
@@ -55,7 +55,7 @@ def bmc_set(actor: Actor, node: Node, new: NewBmc) -> Bmc:
     row = found or Bmc(node=node)
     row.address, row.username, row.system_id = new.address, new.username, new.system_id
     row.certificate_sha256 = new.certificate_sha256
-    row.sealed_password = encrypt(new.password.encode(), purpose=PURPOSE, row_id=row.pk)
+    row.encrypted_password = encrypt(new.password.encode(), purpose=PURPOSE, row_id=row.pk)
     row.checked_at, row.problem, row.updated_at = None, "", clock.now()
     row.save()
     record(actor, "node.bmc-set", node.pk, name=node.name, address=new.address, username=new.username)
@@ -66,12 +66,12 @@ def _check(new: NewBmc) -> None:
     try:
         redfish.parse_address(new.address)
     except ValueError as exc:
-        raise InvalidRequest(field="address", reason=reason_of(exc)) from exc
+        raise InvalidRequest(field="address", reason=message_of(exc)) from exc
     if not SHA256.fullmatch(new.certificate_sha256):
-        reason = Reason("it must be the SHA-256 of the certificate: 64 hexadecimal digits.")
+        reason = Message("it must be the SHA-256 of the certificate: 64 hexadecimal digits.")
         raise InvalidRequest(field="certificate_sha256", reason=reason)
     if not SYSTEM_ID.fullmatch(new.system_id):
-        reason = Reason("it must be letters, digits, dots, dashes and underscores.")
+        reason = Message("it must be letters, digits, dots, dashes and underscores.")
         raise InvalidRequest(field="system_id", reason=reason)
 
 
@@ -93,11 +93,11 @@ def power_state(node: Node) -> str:
     return _noted(bmc_get(node), redfish.power_state)
 
 
-def _noted(row: Bmc, ask: Callable[[Access], str]) -> str:
+def _noted(row: Bmc, call: Callable[[Access], str]) -> str:
     """Record the outcome, with the problem, on the BMC's row."""
     problem = ""
     try:
-        return ask(_access(row))
+        return call(_access(row))
     except CloudError as exc:
         problem = exc.reason[:300]
         raise
@@ -107,7 +107,7 @@ def _noted(row: Bmc, ask: Callable[[Access], str]) -> str:
 
 def _access(row: Bmc) -> Access:
     try:
-        password = decrypt(bytes(row.sealed_password), purpose=PURPOSE, row_id=row.pk)
+        password = decrypt(bytes(row.encrypted_password), purpose=PURPOSE, row_id=row.pk)
     except DecryptionFailed as exc:
-        raise BmcRefused(reason=Reason("its stored password cannot be decrypted; set it again")) from exc
+        raise BmcRefused(reason=Message("its stored password cannot be decrypted; set it again")) from exc
     return Access(row.address, row.username, password.decode(), row.certificate_sha256, row.system_id)

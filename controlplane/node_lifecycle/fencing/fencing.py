@@ -17,7 +17,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.nodes import admin_state
@@ -28,7 +28,7 @@ from controlplane.operations.models import Operation
 from controlplane.operations.services import OperationRequest, enqueue
 
 FENCEABLE = (IN_SERVICE, "cordoned", "draining", "maintenance")
-HEARD = Reason("it is reachable")
+REACHABLE = Message("it is reachable")
 # Clocks of machines drift by far less; this share is added to a time that a node measures.
 DRIFT = 0.01
 # Switching off takes seconds; a BMC that needs longer than this has failed.
@@ -73,31 +73,31 @@ def latest_evidence(node: Node) -> FenceEvidence | None:
     return FenceEvidence.objects.filter(node=node).order_by("-created_at").first()
 
 
-def _in_the_way(node: Node) -> Reason | None:
+def _in_the_way(node: Node) -> Message | None:
     """Return the obstacle to fencing by any kind."""
-    if node.duty not in FENCEABLE:
-        return Reason("it is {duty}", duty=node.duty)
+    if node.admin_state not in FENCEABLE:
+        return Message("it is {duty}", duty=node.admin_state)
     if node.state == "ready":
-        return HEARD
-    return None if node.state == "unreachable" else Reason("it never sent a heartbeat")
+        return REACHABLE
+    return None if node.state == "unreachable" else Message("it never sent a heartbeat")
 
 
 def _power(node: Node) -> AvailableEvidence:
     bmc = Bmc.objects.filter(node=node).first()
     if bmc is None:
-        return AvailableEvidence("power", counts=False, reason=Reason("its BMC is not configured"))
+        return AvailableEvidence("power", counts=False, reason=Message("its BMC is not configured"))
     return AvailableEvidence("power", counts=True, facts={"bmc": bmc.address})
 
 
 def _lease(node: Node) -> AvailableEvidence:
     if node.fences_within_s is None:
-        return AvailableEvidence("lease", counts=False, reason=Reason("it did not fence itself at its last heartbeat"))
+        return AvailableEvidence("lease", counts=False, reason=Message("it did not fence itself at its last heartbeat"))
     if node.leased_until is None:
-        return AvailableEvidence("lease", counts=False, reason=Reason("it never had a node lease"))
+        return AvailableEvidence("lease", counts=False, reason=Message("it never had a node lease"))
     since, facts = guests_stopped_at(node.leased_until, node.fences_within_s), _lease_facts(node)
     if clock.now() > since:
         return AvailableEvidence("lease", counts=True, since=since, facts=facts)
-    waiting = Reason("its node lease ended too recently; wait until {moment}", moment=since.isoformat("T", "seconds"))
+    waiting = Message("its node lease ended too recently; wait until {moment}", moment=since.isoformat("T", "seconds"))
     return AvailableEvidence("lease", counts=False, reason=waiting, since=since, facts=facts)
 
 
@@ -109,12 +109,12 @@ def guests_stopped_at(leased_until: datetime, fences_within_s: int) -> datetime:
 
 def _lease_facts(node: Node) -> dict[str, object]:
     assert node.leased_until is not None
-    heard = node.last_heartbeat_at
+    last_heartbeat_at = node.last_heartbeat_at
     return {
         "leased_until": node.leased_until.isoformat(),
         "fences_within_s": node.fences_within_s,
         "margin_s": settings.NODE_LEASE_MARGIN_S,
-        "last_heartbeat_at": heard.isoformat() if heard else None,
+        "last_heartbeat_at": last_heartbeat_at.isoformat() if last_heartbeat_at else None,
     }
 
 
@@ -138,12 +138,12 @@ def node_fence(actor: Actor, node: Node, *, kind: str, reason: str) -> Fencing:
     if kind == "power":
         return Fencing(operation=_power_operation(actor, node, reason))
     if kind == "attestation" and actor.user_id is None:
-        raise NodeNotFenceable(node=node.name, reason=Reason("only a person can attest that it is off"))
+        raise NodeNotFenceable(node=node.name, reason=Message("only a person can attest that it is off"))
     return Fencing(evidence=record_fence_evidence(actor, node, kind=kind, reason=reason, detail=found.facts))
 
 
 def _power_operation(actor: Actor, node: Node, reason: str) -> Operation:
-    wish = OperationRequest(
+    request = OperationRequest(
         "node.fence",
         None,
         [node.pk],
@@ -152,7 +152,7 @@ def _power_operation(actor: Actor, node: Node, reason: str) -> Operation:
         deadline=POWER_LIMIT,
         reason=reason,
     )
-    return enqueue(actor, wish)
+    return enqueue(actor, request)
 
 
 def record_fence_evidence(

@@ -20,7 +20,7 @@ from sushy.auth import BasicAuth
 from sushy.connector import Connector
 from sushy.resources.system.system import System
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.nodes.errors import BmcRefused, BmcUnreachable
 
 log = logging.getLogger(__name__)
@@ -49,11 +49,11 @@ def parse_address(text: str) -> tuple[Address, int]:
         address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
         number = int(port) if separator else HTTPS_PORT
     except ValueError as exc:
-        raise ValueError(Reason("it must be an IP address, with a port after a colon if it is not 443.")) from exc
+        raise ValueError(Message("it must be an IP address, with a port after a colon if it is not 443.")) from exc
     if not 1 <= number <= 65535:
-        raise ValueError(Reason("there is no such port."))
+        raise ValueError(Message("there is no such port."))
     if not any(address in network for network in settings.BMC_NETWORKS):
-        raise ValueError(Reason("it is in none of the management networks of this platform."))
+        raise ValueError(Message("it is in none of the management networks of this platform."))
     return address, number
 
 
@@ -109,16 +109,16 @@ def _system(access: Access) -> Iterator[System]:
     except exceptions.ConnectionError as exc:
         raise _unreachable(exc) from exc
     except exceptions.ServerSideError as exc:
-        raise BmcUnreachable(reason=Reason("it failed with status {status}", status=exc.status_code)) from exc
+        raise BmcUnreachable(reason=Message("it failed with status {status}", status=exc.status_code)) from exc
     except exceptions.AccessError as exc:
-        raise BmcRefused(reason=Reason("it rejects the user name or password")) from exc
+        raise BmcRefused(reason=Message("it rejects the user name or password")) from exc
     except exceptions.UnknownDefaultError as exc:
-        raise BmcRefused(reason=Reason("it has several systems; set which of them is the node")) from exc
+        raise BmcRefused(reason=Message("it has several systems; set which of them is the node")) from exc
     except exceptions.ResourceNotFoundError as exc:
-        raise BmcRefused(reason=Reason("it has no such system")) from exc
+        raise BmcRefused(reason=Message("it has no such system")) from exc
     except exceptions.SushyError as exc:
         log.warning("BMC %s: %s", access.address, exc)
-        raise BmcRefused(reason=Reason("it does not answer as Redfish demands")) from exc
+        raise BmcRefused(reason=Message("it does not answer as Redfish demands")) from exc
     finally:
         connector.close()
 
@@ -126,8 +126,8 @@ def _system(access: Access) -> Iterator[System]:
 def _unreachable(exc: exceptions.ConnectionError) -> BmcUnreachable | BmcRefused:
     log.warning("%s", exc)
     if "ingerprint" in str(exc):
-        return BmcRefused(reason=Reason("its certificate is not the configured one"))
-    return BmcUnreachable(reason=Reason("it does not answer"))
+        return BmcRefused(reason=Message("its certificate is not the configured one"))
+    return BmcUnreachable(reason=Message("it does not answer"))
 
 
 def power_state(access: Access) -> str:

@@ -31,7 +31,7 @@ MISSED = (IN_SERVICE, "cordoned", "draining")
 # Nodes that were fenced so recently count as unreachable at once: else the limit would admit one after the other.
 STORM = timedelta(minutes=15)
 # Pause after a BMC did not switch its node off.
-POWER_AGAIN = timedelta(minutes=5)
+POWER_OFF_RETRY_DELAY = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def reconcile() -> int:
 def _due() -> QuerySet[Node]:
     """Return nodes that have been unreachable for longer than a node lease."""
     since = clock.now() - timedelta(seconds=settings.NODE_LEASE_S)
-    return Node.objects.filter(state="unreachable", duty__in=MISSED, last_heartbeat_at__lt=since)
+    return Node.objects.filter(state="unreachable", admin_state__in=MISSED, last_heartbeat_at__lt=since)
 
 
 # ---- too many at once
@@ -74,9 +74,9 @@ def _due() -> QuerySet[Node]:
 
 def storms() -> dict[str, Storm]:
     """Return, for each zone with nodes, the worse of its own and the global storm. One query."""
-    recently = Q(duty="fenced", duty_since__gt=clock.now() - STORM)
-    is_counted = Q(duty__in=MISSED) | recently
-    is_silent = Q(state="unreachable") | Q(duty="fenced")
+    recently = Q(admin_state="fenced", admin_state_since__gt=clock.now() - STORM)
+    is_counted = Q(admin_state__in=MISSED) | recently
+    is_silent = Q(state="unreachable") | Q(admin_state="fenced")
     known = Node.objects.exclude(state="enrolled").order_by().values_list("zone_id")
     silent = Count("pk", filter=is_counted & is_silent)
     counts = known.annotate(count=Count("pk", filter=is_counted), silent=silent)
@@ -139,7 +139,7 @@ def _kind_of_evidence(node: Node, found: dict[str, AvailableEvidence]) -> str | 
 
 def _was_asked(node: Node) -> bool:
     """Tell if a recent operation has used the node's BMC."""
-    recent = Q(finished_at=None) | Q(finished_at__gt=clock.now() - POWER_AGAIN)
+    recent = Q(finished_at=None) | Q(finished_at__gt=clock.now() - POWER_OFF_RETRY_DELAY)
     return Operation.objects.filter(recent, kind="node.fence", resource_id=node.pk).exists()
 
 
@@ -148,8 +148,8 @@ def _fenced() -> QuerySet[Node]:
 
     A node that an operator has fenced is recovered by an operator.
     """
-    since = Drain.objects.filter(kind="recover", node=OuterRef("pk"), created_at__gte=OuterRef("duty_since"))
-    rows = Node.objects.filter(duty="fenced", fenced_by__kind__in=["lease", "power"], fenced_by__by=None)
+    since = Drain.objects.filter(kind="recover", node=OuterRef("pk"), created_at__gte=OuterRef("admin_state_since"))
+    rows = Node.objects.filter(admin_state="fenced", fenced_by__kind__in=["lease", "power"], fenced_by__by=None)
     return rows.filter(~Exists(since))
 
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from django.db import transaction
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.compute.actions import EVACUATION
 from controlplane.compute.errors import EvacuationBlocked, InstanceNotEvacuable
 from controlplane.compute.migration import (
@@ -45,19 +45,19 @@ LIMIT = timedelta(minutes=10)
 GENERATIONS = 2
 
 
-def evacuation_obstacles(instance: Instance) -> list[Reason]:
+def evacuation_obstacles(instance: Instance) -> list[Message]:
     """Return the reasons against an evacuation that are known without placement; empty if there are none."""
     found = []
     if instance.is_deleting:
-        found.append(Reason("it is being deleted."))
+        found.append(Message("it is being deleted."))
     elif instance.state not in ("active", "stopped"):
-        found.append(Reason("it is {state}.", state=instance.state))
+        found.append(Message("it is {state}.", state=instance.state))
     if instance.root_pool_id is None:
-        found.append(Reason("its disk is on that node alone, and comes back with the node."))
+        found.append(Message("its disk is on that node alone, and comes back with the node."))
     alone = Attachment.objects.filter(instance=instance, volume__pool=None).select_related("volume").first()
     if alone is not None:
         name = alone.volume.name
-        found.append(Reason("its volume {volume} is on that node alone, and comes back with the node.", volume=name))
+        found.append(Message("its volume {volume} is on that node alone, and comes back with the node.", volume=name))
     return found
 
 
@@ -70,7 +70,7 @@ def require_fenced(node: Node) -> None:
     """
     require_admin_state(node, "fenced")
     if Incident.objects.filter(node=node, kind=FENCE_BROKEN, ended_at=None).exists():
-        raise InstanceNotEvacuable(reason=Reason("its node is reachable again, so it is not known to be off."))
+        raise InstanceNotEvacuable(reason=Message("its node is reachable again, so it is not known to be off."))
 
 
 def starts_elsewhere(instance: Instance) -> bool:
@@ -93,14 +93,16 @@ def instance_evacuate(actor: Actor, instance: Instance, *, node: Node | None = N
     for each in affected_ids(instance):
         operations.require_unlocked(each)
     _check(instance)
-    migration = Migration(kind=EVACUATE, instance=instance, source=instance.node, wished=node, reason=reason)
+    migration = Migration(
+        kind=EVACUATE, instance=instance, source=instance.node, requested_destination=node, reason=reason
+    )
     placement.check_placement(replace(migration_request(migration), move=None))
     return _write(actor, migration)
 
 
 def _check(instance: Instance) -> None:
     if instance.node is None:
-        raise InstanceNotEvacuable(reason=Reason("it is on no node."))
+        raise InstanceNotEvacuable(reason=Message("it is on no node."))
     require_fenced(instance.node)
     if obstacles := evacuation_obstacles(instance):
         raise InstanceNotEvacuable(reason=obstacles[0])
@@ -113,7 +115,7 @@ def _write(actor: Actor, migration: Migration) -> Operation:
     attachments, parts = lock_volumes(migration)
     operation = enqueue(actor, _operation_request(migration, parts), extra_rows=migration_audit_rows(actor, migration))
     if instance.node_id != migration.source_id:
-        raise InstanceNotEvacuable(reason=Reason("it has just changed. Try again."))
+        raise InstanceNotEvacuable(reason=Message("it has just changed. Try again."))
     _check(instance)
     migration.operation_id = operation.pk
     migration.generation = next_generation(instance, attachments) + GENERATIONS - 1
@@ -131,7 +133,7 @@ def _operation_request(migration: Migration, parts: list[MigratedVolume]) -> Ope
         instance.project_id,
         affected_ids(instance),
         {
-            "host": str(migration.wished_id) if migration.wished_id else None,
+            "host": str(migration.requested_destination_id) if migration.requested_destination_id else None,
             "ports": [str(port) for port in ports],
             "volumes": [str(part.pk) for part in parts],
             "attachments": [str(attachment) for attachment in attachments],
@@ -149,10 +151,10 @@ def record_evacuation_blocked(instance: Instance, error: CloudError | Mapping[st
     Returns the recorded error as a document.
     """
     document = error.as_document() if isinstance(error, CloudError) else error
-    said = as_evacuation_blocked(document)
-    rows = Instance.objects.filter(pk=instance.pk, node__duty="fenced")  # else it is back with its node by now
-    rows.update(last_error=said, updated_at=clock.now())
-    return said
+    problem = as_evacuation_blocked(document)
+    rows = Instance.objects.filter(pk=instance.pk, node__admin_state="fenced")  # else it is back with its node by now
+    rows.update(last_error=problem, updated_at=clock.now())
+    return problem
 
 
 def clear_evacuation_blocked(node: Node) -> None:

@@ -12,7 +12,7 @@ from typing import cast
 from django.db import transaction
 from django.db.models import Q
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.compute.actions import EVACUATION
 from controlplane.compute.errors import EvacuationBlocked, InstanceNotEvacuable
 from controlplane.compute.models import Instance
@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 
 # Guests that found no node, or whose evacuation failed, are planned again.
 RETRY_AFTER = timedelta(seconds=5)
-AGAIN_TIMES_MAX = 64
+RETRY_FACTOR_MAX = 64
 BLOCKED = "evacuation-blocked"
 
 
@@ -60,7 +60,7 @@ def reconcile() -> int:
 
 
 def _advance(recovery: Drain) -> int:
-    if recovery.state in DRAIN_LIVE and recovery.node.duty != "fenced":
+    if recovery.state in DRAIN_LIVE and recovery.node.admin_state != "fenced":
         cancel_superseded(recovery)
     is_live = recovery.state in DRAIN_LIVE
     changed = observe_guests(recovery, _observe)
@@ -103,7 +103,7 @@ def _observe(recovery: Drain, guest: DrainGuest, scene: DrainSnapshot) -> bool:
 
 def _is_due(guest: DrainGuest) -> bool:
     """Tell if the next attempt is due: repeated failures grow the pause."""
-    pause = RETRY_AFTER * min(2**guest.tries, AGAIN_TIMES_MAX)
+    pause = RETRY_AFTER * min(2**guest.tries, RETRY_FACTOR_MAX)
     return guest.finished_at is None or guest.finished_at + pause <= clock.now()
 
 
@@ -118,7 +118,7 @@ def _why_still_down(guest: DrainGuest) -> dict[str, object]:
     operation = Operation.objects.filter(pk__in=[guest.operation_id]).first()
     error = operation.error if operation is not None else None
     if error is None:
-        return InstanceNotEvacuable(reason=Reason("its operation ended, but it is still on the node.")).as_document()
+        return InstanceNotEvacuable(reason=Message("its operation ended, but it is still on the node.")).as_document()
     return as_evacuation_blocked(error) if error["code"] in {refusal.code for refusal in PLACEMENT_REFUSALS} else error
 
 
@@ -159,8 +159,8 @@ def _begin(recovery: Drain, guest: DrainGuest, instance: Instance) -> bool | Non
         return False
     except PLACEMENT_REFUSALS as exc:
         exc.keep()
-        told = record_evacuation_blocked(instance, exc)
-        return set_guest_state(guest, "failed", reasons=guest.reasons or [told])
+        blocked = record_evacuation_blocked(instance, exc)
+        return set_guest_state(guest, "failed", reasons=guest.reasons or [blocked])
     except CloudError as exc:
         exc.keep()
         if exc.retryable:

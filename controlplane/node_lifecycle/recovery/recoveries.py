@@ -71,8 +71,8 @@ def recover_begin(actor: Actor, node: Node, new: NewRecovery) -> Drain:
     if new.digest is not None and plan.digest != new.digest:
         raise RecoveryPlanChanged(field="plan", node=node.name)
     _mark_down(node)
-    said = {"name": node.name, "zone": node.zone_id, "guests": len(plan.entries), "reason": new.reason}
-    record(actor, "node.recover", node.pk, project_id=None, **said)
+    facts = {"name": node.name, "zone": node.zone_id, "guests": len(plan.entries), "reason": new.reason}
+    record(actor, "node.recover", node.pk, project_id=None, **facts)
     return create_drain(actor, node, plan, NewDrain(plan.digest, FALLBACK, new.at_once, new.reason), kind="recover")
 
 

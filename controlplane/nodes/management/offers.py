@@ -37,8 +37,8 @@ def apply(node: Node, options: Mapping[str, object]) -> None:
     try:
         with transaction.atomic():
             Inventory.objects.filter(pk=node.pk).update(**changes, generation=F("generation") + 1)
-            said = {name: str(value) for name, value in changes.items()}
-            record(SYSTEM, "node.inventory-set", node.pk, name=node.name, changes=said)
+            texts = {name: str(value) for name, value in changes.items()}
+            record(SYSTEM, "node.inventory-set", node.pk, name=node.name, changes=texts)
     except IntegrityError as exc:
         raise CommandError(f"{node.name} would offer less than what is allocated on it.") from exc
 

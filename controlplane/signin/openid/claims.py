@@ -9,7 +9,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.signin.errors import OpenIdRefused
 from controlplane.signin.openid.providers import Provider
 
@@ -26,7 +26,7 @@ def verified(
         OpenIdRefused: invalid signature, algorithm, issuer, audience, time or nonce.
     """
     if not isinstance(id_token, str):
-        raise OpenIdRefused(reason=Reason("there is no ID token."))
+        raise OpenIdRefused(reason=Message("there is no ID token."))
     try:
         token = jwt.decode(id_token, _key_set(keys), algorithms=list(provider.algorithms))
         claims = CodeIDToken(
@@ -37,18 +37,18 @@ def verified(
         )
         claims.validate(now=int(now.timestamp()), leeway=LEEWAY_S)
     except (JoseError, ValueError, KeyError, TypeError) as exc:
-        raise OpenIdRefused(reason=Reason("its ID token is not valid ({problem}).", problem=_problem(exc))) from exc
+        raise OpenIdRefused(reason=Message("its ID token is not valid ({problem}).", problem=_problem(exc))) from exc
     _check_audience(provider, claims)
     subject = claims["sub"]
     if not isinstance(subject, str) or not 0 < len(subject) <= SUBJECT_MAX or not subject.isprintable():
-        raise OpenIdRefused(reason=Reason("its ID token is not valid ({problem}).", problem="sub"))
+        raise OpenIdRefused(reason=Message("its ID token is not valid ({problem}).", problem="sub"))
     return dict(claims)
 
 
 def _check_audience(provider: Provider, claims: Mapping[str, Any]) -> None:
     audience = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
     if provider.client_id not in audience:
-        raise OpenIdRefused(reason=Reason("its ID token is not valid ({problem}).", problem="aud"))
+        raise OpenIdRefused(reason=Message("its ID token is not valid ({problem}).", problem="aud"))
 
 
 def _key_set(keys: Mapping[str, Any]) -> KeySet:

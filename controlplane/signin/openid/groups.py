@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.audit.services import record_of_organization
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import DutiesMixed
@@ -34,7 +34,7 @@ def roles_by_organization(provider: str, grants: Sequence[GroupMapping]) -> dict
         held = roles.get(place, grant.role)
         if not includes(grant.role, held):
             raise OpenIdRefused(
-                reason=Reason(
+                reason=Message(
                     "its groups give you two duties in {organization} that one person cannot have.",
                     organization=grant.organization,
                 )

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import httpx
 from django.conf import settings
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.kernel import safe_http
 from controlplane.signin.errors import OpenIdRefused, ProviderUnavailable
 from controlplane.signin.openid.providers import Provider
@@ -69,7 +69,7 @@ class Endpoints:
     token: str
     jwks: str
     userinfo: str | None
-    is_issuer_told: bool  # with the code (RFC 9207)
+    names_issuer: bool  # with the code (RFC 9207)
 
 
 # Cache by issuer: expiry (time.monotonic) and endpoints; None: the provider did not answer.
@@ -114,7 +114,7 @@ def endpoints_in(document: Mapping[str, Any], issuer: str) -> Endpoints:
         token=_endpoint(document["token_endpoint"]),
         jwks=_endpoint(document["jwks_uri"]),
         userinfo=_endpoint(document["userinfo_endpoint"]) if document.get("userinfo_endpoint") else None,
-        is_issuer_told=document.get("authorization_response_iss_parameter_supported") is True,
+        names_issuer=document.get("authorization_response_iss_parameter_supported") is True,
     )
 
 
@@ -151,7 +151,7 @@ def exchange(
     answer = _send(provider, "POST", endpoints.token, data=form, auth=credentials)
     if answer.status_code in (400, 401, 403):
         log.warning("OpenID provider %s refuses a code: %s", provider.name, _error_of(answer))
-        raise OpenIdRefused(reason=Reason("it rejected the code."))
+        raise OpenIdRefused(reason=Message("it rejected the code."))
     return _json(provider, answer)
 
 

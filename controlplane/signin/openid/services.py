@@ -16,7 +16,7 @@ from django.core.validators import validate_email
 from django.db import transaction
 from httpx import URL
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.identity.credentials import actor_for, need_active
@@ -108,8 +108,8 @@ def session_create(provider: Provider, origin: ClientInfo, answer: Answer) -> tu
         AddressTaken: an account that is not linked has the address.
         ProviderUnavailable, UserSuspended, UserEnded
     """
-    said = _complete(provider, answer, user=None)
-    return _signed_in(provider, origin, said)
+    found_claims = _complete(provider, answer, user=None)
+    return _signed_in(provider, origin, found_claims)
 
 
 def identity_link(actor: Actor, session: Session, provider: Provider, answer: Answer) -> Identity:
@@ -120,8 +120,8 @@ def identity_link(actor: Actor, session: Session, provider: Provider, answer: An
         ProofTooOld, OpenIdOver, OpenIdRefused, ProviderUnavailable
     """
     sessions.needs_fresh_proof(session)
-    said = _complete(provider, answer, user=session.user)
-    return _linked(actor, session.user, provider, str(said["sub"]))
+    found_claims = _complete(provider, answer, user=session.user)
+    return _linked(actor, session.user, provider, str(found_claims["sub"]))
 
 
 @transaction.atomic
@@ -146,19 +146,19 @@ def _complete(provider: Provider, answer: Answer, *, user: User | None) -> Mappi
     if not _is_same(begun, provider, answer, user):
         raise OpenIdOver()
     endpoints = oidc_http.discover(provider)
-    if endpoints.is_issuer_told and not answer.iss:
-        raise OpenIdRefused(reason=Reason("its answer names no issuer (iss)."))
+    if endpoints.names_issuer and not answer.iss:
+        raise OpenIdRefused(reason=Message("its answer names no issuer (iss)."))
     tokens = oidc_http.exchange(
         provider, endpoints, code=answer.code, verifier=begun.verifier, redirect_uri=begun.redirect_uri
     )
     keys = oidc_http.jwks(provider, endpoints)
-    said = dict(claims.verified(provider, tokens.get("id_token"), keys, nonce=begun.nonce, now=clock.now()))
-    if not {provider.group_claim, "email"} <= said.keys() and isinstance(tokens.get("access_token"), str):
+    found_claims = dict(claims.verified(provider, tokens.get("id_token"), keys, nonce=begun.nonce, now=clock.now()))
+    if not {provider.group_claim, "email"} <= found_claims.keys() and isinstance(tokens.get("access_token"), str):
         more = oidc_http.userinfo(provider, endpoints, tokens["access_token"])
-        if more.get("sub") != said["sub"] and more:
-            raise OpenIdRefused(reason=Reason("its user information is about another user."))
-        said = {**more, **said}
-    return said
+        if more.get("sub") != found_claims["sub"] and more:
+            raise OpenIdRefused(reason=Message("its user information is about another user."))
+        found_claims = {**more, **found_claims}
+    return found_claims
 
 
 @transaction.atomic
@@ -186,12 +186,12 @@ def _is_same(row: OpenIdSignIn, provider: Provider, answer: Answer, user: User |
 
 
 @transaction.atomic
-def _signed_in(provider: Provider, origin: ClientInfo, said: Mapping[str, Any]) -> tuple[Session, str]:
-    roles = groups.roles_by_organization(provider.name, provider.granted(claims.groups_of(provider, said)))
+def _signed_in(provider: Provider, origin: ClientInfo, found_claims: Mapping[str, Any]) -> tuple[Session, str]:
+    roles = groups.roles_by_organization(provider.name, provider.granted(claims.groups_of(provider, found_claims)))
     identities = Identity.objects.select_for_update(of=("self",)).select_related("user")
-    identity = identities.filter(issuer=provider.issuer, subject=said["sub"]).first()
+    identity = identities.filter(issuer=provider.issuer, subject=found_claims["sub"]).first()
     if identity is None:
-        identity = _newcomer(provider, said, has_roles=bool(roles))
+        identity = _newcomer(provider, found_claims, has_roles=bool(roles))
     need_active(identity.user)
     actor = actor_for(identity.user, credential_id=identity.pk, request_id=origin.request_id)
     groups.synchronise(actor, identity, roles)
@@ -200,29 +200,29 @@ def _signed_in(provider: Provider, origin: ClientInfo, said: Mapping[str, Any]) 
     return sessions.create_session(identity.user, origin, methods, is_two_factor=provider.has_second_factor)
 
 
-def _newcomer(provider: Provider, said: Mapping[str, Any], *, has_roles: bool) -> Identity:
+def _newcomer(provider: Provider, found_claims: Mapping[str, Any], *, has_roles: bool) -> Identity:
     """Return an account for a new user, by the address, which the provider must have verified.
 
     If an invitation has created an account that was never used, it is that one, and its invitations have to be accepted
     again.
     """
-    email = said.get("email")
+    email = found_claims.get("email")
     if not has_roles and not (isinstance(email, str) and is_invited(email)):
-        raise OpenIdRefused(reason=Reason("none of your groups gives you a role here."))
-    if not isinstance(email, str) or said.get("email_verified") is not True:
-        raise OpenIdRefused(reason=Reason("it has not verified your address."))
+        raise OpenIdRefused(reason=Message("none of your groups gives you a role here."))
+    if not isinstance(email, str) or found_claims.get("email_verified") is not True:
+        raise OpenIdRefused(reason=Message("it has not verified your address."))
     try:
         validate_email(email)
     except ValidationError as exc:
-        raise OpenIdRefused(reason=Reason("it has not verified your address.")) from exc
+        raise OpenIdRefused(reason=Message("it has not verified your address.")) from exc
     known = User.objects.filter(email__iexact=email).first()
     if known is not None:
-        return _invited(provider, known, str(said["sub"]))
+        return _invited(provider, known, str(found_claims["sub"]))
     try:
         user = user_create(email=email)
     except NameTaken as exc:
         raise AddressTaken() from exc
-    return _linked(actor_for(user, credential_id=user.pk), user, provider, str(said["sub"]))
+    return _linked(actor_for(user, credential_id=user.pk), user, provider, str(found_claims["sub"]))
 
 
 def _invited(provider: Provider, user: User, subject: str) -> Identity:

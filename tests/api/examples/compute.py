@@ -211,12 +211,12 @@ def recover(story: SampleCloud, instance: str) -> None:
     Instance.objects.filter(pk=instance).update(root_pool=pool)
     for each in Node.objects.filter(zone_id=node.zone_id):
         Node.objects.filter(pk=each.pk).update(traits=sorted({*each.traits, "pool:ssd"}))
-    Node.objects.filter(pk=node.pk).update(state="unreachable", duty="fenced", fenced_by={"kind": "power"})
+    Node.objects.filter(pk=node.pk).update(state="unreachable", admin_state="fenced", fenced_by={"kind": "power"})
     plan = book.show(oscar, "node_recover_plan", node=node.name).body["digest"]
     body = {"plan": plan, "at_once": 8, "reason": "its mainboard is dead"}
     book.show(oscar, "node_recover_begin", body, node=node.name)
     book.do(oscar, "node_drain_cancel", node=node.name)
-    Node.objects.filter(pk=node.pk).update(state="ready", duty="in-service", fenced_by=None)
+    Node.objects.filter(pk=node.pk).update(state="ready", admin_state="in-service", fenced_by=None)
     Instance.objects.filter(pk=instance).update(root_pool=None)
 
 

@@ -3,7 +3,7 @@
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from controlplane.audit.models import AuditRecord
+from controlplane.audit.models import AuditEntry
 from controlplane.audit.services import record
 from controlplane.compute.services import instance_delete, instance_power_off
 from controlplane.identity.actor import SYSTEM
@@ -23,8 +23,8 @@ def test_audit_entry_is_neither_changed_nor_deleted(statement: str) -> None:
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement)
     with pytest.raises(IntegrityError), transaction.atomic():
-        AuditRecord.objects.get().delete()
-    assert AuditRecord.objects.get().verb == "node.cordon"
+        AuditEntry.objects.get().delete()
+    assert AuditEntry.objects.get().verb == "node.cordon"
 
 
 @pytest.mark.django_db
@@ -42,7 +42,7 @@ def test_audit_entry_names_user_credential_and_request() -> None:
     tenant = make_tenant()
     resource = new_id()
     record(tenant.actor, "volume.grow", resource, size_gib=5)
-    row = AuditRecord.objects.get()
+    row = AuditEntry.objects.get()
     assert (row.verb, row.resource_id, row.project_id) == ("volume.grow", resource, tenant.project.pk)
     assert (row.user_id, row.credential_id) == (tenant.actor.user_id, tenant.actor.credential_id)
     assert row.facts == {"size_gib": 5}
@@ -56,12 +56,12 @@ def test_failed_action_is_not_recorded() -> None:
             network_create(tenant.actor, tenant.project, name="lan", cidr="10.0.0.0/24", dns_servers=[], labels={})
         except CloudError as exc:
             assert type(exc) is expected
-    assert AuditRecord.objects.filter(verb="network.create").count() == 1
+    assert AuditEntry.objects.filter(verb="network.create").count() == 1
 
 
 def test_lifecycle_of_an_instance_is_recorded(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     done(instance_power_off(cloud.tenant.actor, instance))
     done(instance_delete(cloud.tenant.actor, instance))
-    verbs = AuditRecord.objects.filter(resource_id=instance.pk).order_by("pk").values_list("verb", flat=True)
+    verbs = AuditEntry.objects.filter(resource_id=instance.pk).order_by("pk").values_list("verb", flat=True)
     assert list(verbs) == ["instance.create", "instance.power-off", "instance.delete"]

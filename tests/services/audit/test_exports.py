@@ -20,7 +20,7 @@ from pytest_django import Settings
 
 from controlplane.audit import export_archive, exports, log_key
 from controlplane.audit.errors import ExportNotFound, ExportNotReady, ExportsMany, ExportWindowInvalid, LogKeyMissing
-from controlplane.audit.models import AuditRecord, EvidenceExport
+from controlplane.audit.models import AuditEntry, EvidenceExport
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import Organization
@@ -103,7 +103,7 @@ def test_requested_export_is_created(
     with exports.export_file(officer, asked) as file:
         assert file.read() == path.read_bytes()
     assert list(folder.iterdir()) == [path]
-    verbs = AuditRecord.objects.filter(resource_id=asked.pk).order_by("pk").values_list("verb", flat=True)
+    verbs = AuditEntry.objects.filter(resource_id=asked.pk).order_by("pk").values_list("verb", flat=True)
     assert list(verbs) == ["evidence_export.create", "evidence_export.read"]
     assert exports.make_all() == 0
 

@@ -16,7 +16,7 @@ from andromede_core.documents.signed import Signed
 from andromede_core.documents.signed import sign as sign_document
 from andromede_core.facts.statements import Statement
 from andromede_core.facts.world import Horizon, at
-from controlplane.audit.models import AuditRecord, EvidenceRecord
+from controlplane.audit.models import AuditEntry, EvidenceRecord
 from controlplane.catalog import epochs, selectors, signing_keys
 from controlplane.catalog.errors import (
     FactAuthorMismatch,
@@ -73,7 +73,7 @@ def misread(field: str, value: object) -> Signed:
 
 
 def value_at(when: datetime, *, believed_at: datetime | None = None) -> object:
-    fact = selectors.facts_of("zone", ["fr-idf-1"], at=when, believed_at=believed_at)["fr-idf-1"].get("keys.custody")
+    fact = selectors.facts_of("zone", ["fr-idf-1"], at=when, known_at=believed_at)["fr-idf-1"].get("keys.custody")
     return fact.value if fact else "nothing said"
 
 
@@ -93,7 +93,7 @@ def test_stated_fact_is_current_audited_and_in_evidence() -> None:
     assert selectors.statement_of(fact) == said
     assert (done.epoch, done.superseded, done.unchanged) == (before + 1, 0, 0)
     assert epochs.current() == before + 1
-    audit = AuditRecord.objects.get(verb="facts.state")
+    audit = AuditEntry.objects.get(verb="facts.state")
     assert audit.facts == {"key_id": officer().key_id, "facts": 1, "epoch": done.epoch}
     assert evidence_of(fact) == {
         "event": "stated",
@@ -133,7 +133,7 @@ def test_correction_supersedes_the_old_fact() -> None:
     (old, new) = Fact.objects.order_by("created_at")
     assert old.superseded_at == new.created_at
     assert evidence_of(new)["supersedes"] == [str(old.pk)]
-    now, then = selectors.world(), selectors.world(believed_at=between)
+    now, then = selectors.world(), selectors.world(known_at=between)
     assert [each.value for each in now.zones["fr-idf-1"].timeline("keys.custody")] == ["customer_byok"]
     assert [each.value for each in then.zones["fr-idf-1"].timeline("keys.custody")] == ["provider_hsm"]
 
@@ -406,7 +406,7 @@ def test_revoked_key_states_nothing_new_and_its_facts_stay() -> None:
         with pytest.raises(OfficerKeyNotInForce, match="it was revoked"):
             facts_state(SYSTEM, refused)
     assert value_at(MARCH) == "provider_hsm"
-    verbs = AuditRecord.objects.filter(verb__startswith="officer_key").values_list("verb", flat=True)
+    verbs = AuditEntry.objects.filter(verb__startswith="officer_key").values_list("verb", flat=True)
     assert sorted(verbs) == ["officer_key.register", "officer_key.revoke"]
 
 

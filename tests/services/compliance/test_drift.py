@@ -11,7 +11,7 @@ import pytest
 from pytest_django import Settings
 
 from andromede_core.documents.parsing import as_rfc3339
-from controlplane.audit.models import AuditRecord, EvidenceRecord
+from controlplane.audit.models import AuditEntry, EvidenceRecord
 from controlplane.audit.residency import history
 from controlplane.catalog import selectors as catalog
 from controlplane.catalog.models import Fact
@@ -133,7 +133,7 @@ def test_expiry_of_a_certificate_is_announced(placed: Allocation, days: int, war
     if warned is not None:
         assert row.fails_at is not None
         assert [clause["code"] for clause in row.failing] == ["CERT_EXPIRED"]
-        assert AuditRecord.objects.filter(verb="drift", resource_id=placed.consumer_id).exists()
+        assert AuditEntry.objects.filter(verb="drift", resource_id=placed.consumer_id).exists()
 
 
 def test_each_warning_is_published_once(placed: Allocation) -> None:
@@ -141,7 +141,7 @@ def test_each_warning_is_published_once(placed: Allocation) -> None:
     compliance_drift.reconcile()
     Sweep.objects.update(due_at=clock.now())
     compliance_drift.reconcile()
-    assert AuditRecord.objects.filter(verb="drift").count() == 1
+    assert AuditEntry.objects.filter(verb="drift").count() == 1
 
 
 def test_suspended_certificate_flags_resources_and_stops_nothing(placed: Allocation, tenant: Tenant) -> None:

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from controlplane.audit.models import AuditRecord
+from controlplane.audit.models import AuditEntry
 from controlplane.audit.request_log import entries_of_organization
 from controlplane.identity.actor import Actor
 from controlplane.identity.management import base
@@ -48,7 +48,7 @@ def test_each_audit_entry_names_the_command_and_the_account() -> None:
         ("token.create", f"manage.py create_token: {ROOT}"),
         ("token.create", f"manage.py create_token: {ROOT}"),
     ]
-    made = AuditRecord.objects.get(verb="user.create")
+    made = AuditEntry.objects.get(verb="user.create")
     assert (made.user_id, made.facts["by"]) == (None, f"manage.py create_user: {ROOT}")
 
 
@@ -57,7 +57,7 @@ def test_invoker_is_named_by_option_or_environment(settings: Settings) -> None:
     call_command("create_organization", "acme", acts_as="otto@example.org")
     settings.ACTOR = "OTTO@example.org"
     call_command("create_organization", "globex")
-    for row in AuditRecord.objects.filter(verb="organization.create"):
+    for row in AuditEntry.objects.filter(verb="organization.create"):
         assert (row.user_id, row.facts["by"]) == (otto.pk, f"manage.py create_organization: {ROOT}")
     with pytest.raises(CommandError, match=r"no user 'eve@example\.org'"):
         call_command("create_organization", "initech", acts_as="eve@example.org")
@@ -87,11 +87,11 @@ def test_organization_sees_only_its_own_audit_entries() -> None:
     ada, bob, both = (user_create(email=f"{name}@example.org") for name in ("ada", "bob", "both"))
     for organization, user in ((acme, ada), (globex, bob), (acme, both), (globex, both)):
         membership_set(organization, user=user, role="member")
-    start = AuditRecord.objects.count()
+    start = AuditEntry.objects.count()
     call_command("create_token", "ada@example.org", "--name", "one")
     call_command("create_token", "bob@example.org", "--name", "one")
     call_command("create_token", "both@example.org", "--name", "one")
-    rows = AuditRecord.objects.order_by("pk")[start:]
+    rows = AuditEntry.objects.order_by("pk")[start:]
     assert [(row.facts["user"], row.organization_id, row.project_id) for row in rows] == [
         (str(ada.pk), acme.pk, None),
         (str(bob.pk), globex.pk, None),

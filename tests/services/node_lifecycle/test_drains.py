@@ -61,7 +61,7 @@ def other(cloud: Cloud) -> Iterator[FakeMachine]:
 
 
 def opened(machine: FakeMachine) -> None:
-    Node.objects.filter(pk=machine.row.pk).update(duty="in-service")
+    Node.objects.filter(pk=machine.row.pk).update(admin_state="in-service")
 
 
 def begin(cloud: Cloud, *, fallback: str = "leave", at_once: int = 2) -> Drain:
@@ -103,7 +103,7 @@ def test_drain_plan_lists_an_action_per_guest_and_writes_nothing(cloud: Cloud, o
     plan = drain_plan(SYSTEM, cloud.machine.row, fallback="leave")
     found = {entry.guest.name: (entry.action, entry.target) for entry in plan.entries}
     assert found == {"web": ("migrate", str(other.row.pk)), "old": ("migrate", str(other.row.pk))}
-    assert fresh(cloud.machine.row).duty == "in-service"
+    assert fresh(cloud.machine.row).admin_state == "in-service"
     assert not Drain.objects.exists()
 
 
@@ -124,7 +124,7 @@ def test_drain_begins_only_with_the_digest_of_the_plan(cloud: Cloud, other: Fake
     opened(other)  # the guest could leave now
     with pytest.raises(DrainPlanChanged), transaction.atomic():
         drain_begin(SYSTEM, node, NewDrain(digest, "leave"))
-    assert (fresh(node).duty, Drain.objects.count()) == ("in-service", 0)
+    assert (fresh(node).admin_state, Drain.objects.count()) == ("in-service", 0)
 
 
 def test_repeated_drain_request_returns_the_same_drain(cloud: Cloud, other: FakeMachine) -> None:
@@ -165,7 +165,7 @@ def test_drain_moves_a_few_guests_at_a_time_then_sets_maintenance(cloud: Cloud, 
         move(under_way[0])
         executor.reconcile()
     assert (most, fresh(drain).state) == (2, "done")
-    assert (fresh(cloud.machine.row).duty, fresh(cloud.machine.row).duty_reason) == ("maintenance", "fan")
+    assert (fresh(cloud.machine.row).admin_state, fresh(cloud.machine.row).admin_state_reason) == ("maintenance", "fan")
     assert states(drain) == {**{f"web-{number}": "moved" for number in range(5)}, "old": "moved"}
     assert Instance.objects.filter(node=other.row).count() == 6
     assert Instance.objects.get(name="old").state == "stopped"
@@ -205,7 +205,7 @@ def test_failed_move_leaves_the_guest_running_until_a_drain_retry(cloud: Cloud, 
     guest = drain.guests.get()
     assert (fresh(drain).state, guest.state, guest.tries) == ("blocked", "failed", 1)
     assert guest.reasons[0]["code"] == "compute.migration.failed"
-    assert (fresh(instance).state, fresh(cloud.machine.row).duty) == ("active", "draining")
+    assert (fresh(instance).state, fresh(cloud.machine.row).admin_state) == ("active", "draining")
     executor.reconcile()
     assert not moves(), "nobody asked for another try"
     drain = drains.drain_retry(SYSTEM, fresh(drain))
@@ -335,7 +335,7 @@ def test_cancelled_drain_finishes_moves_and_cordons_the_node(cloud: Cloud, other
     drain = begin(cloud, at_once=1)
     executor.reconcile()
     drain_cancel(SYSTEM, fresh(drain))
-    assert fresh(cloud.machine.row).duty == "cordoned"
+    assert fresh(cloud.machine.row).admin_state == "cordoned"
     move(moves()[0])
     executor.reconcile()
     assert sorted(states(drain).values()) == ["moved", "waiting"]
@@ -430,7 +430,7 @@ def test_unrecorded_move_of_a_drain_is_adopted(cloud: Cloud, other: FakeMachine)
 def test_drain_of_an_empty_node_sets_maintenance_at_once(cloud: Cloud) -> None:
     drain = begin(cloud)
     executor.reconcile()
-    assert (fresh(drain).state, fresh(cloud.machine.row).duty) == ("done", "maintenance")
+    assert (fresh(drain).state, fresh(cloud.machine.row).admin_state) == ("done", "maintenance")
 
 
 def stopped_by_drain(cloud: Cloud, **more: str) -> tuple[Instance, Drain]:

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from agents.protocol import agent_pb2 as pb
-from controlplane.audit.models import AuditRecord, EvidenceRecord
+from controlplane.audit.models import AuditEntry, EvidenceRecord
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.node_lifecycle.drain.drains import node_maintain
 from controlplane.node_lifecycle.fencing import fencing
@@ -46,7 +46,7 @@ def test_reachable_node_cannot_be_fenced(cloud: Cloud) -> None:
     ]
     with pytest.raises(NodeNotFenceable):
         node_fence(OPERATOR, node, kind="attestation", reason=WHY)
-    assert Node.objects.get(pk=node.pk).duty == "in-service"
+    assert Node.objects.get(pk=node.pk).admin_state == "in-service"
 
 
 def test_operator_attests_that_an_unreachable_node_is_off(silent: Node) -> None:
@@ -56,7 +56,7 @@ def test_operator_attests_that_an_unreachable_node_is_off(silent: Node) -> None:
     assert found == FenceEvidence.objects.get()
     assert (found.user_id, found.reason, found.boot_id) == (OPERATOR.user_id, WHY, silent.boot_id)
     node = Node.objects.get(pk=silent.pk)
-    assert node.duty == "fenced"
+    assert node.admin_state == "fenced"
     assert node.fenced_by == {
         "kind": "attestation",
         "evidence": str(found.pk),
@@ -64,7 +64,7 @@ def test_operator_attests_that_an_unreachable_node_is_off(silent: Node) -> None:
         "reason": WHY,
         "boot_id": silent.boot_id,
     }
-    assert AuditRecord.objects.filter(verb="node.fence", resource_id=node.pk, user_id=OPERATOR.user_id).count() == 1
+    assert AuditEntry.objects.filter(verb="node.fence", resource_id=node.pk, user_id=OPERATOR.user_id).count() == 1
     assert EvidenceRecord.objects.filter(kind="incident", document__contains="node-fenced").count() == 1
     with pytest.raises(NodeWrongAdminState):
         node_fence(OPERATOR, node, kind="attestation", reason=WHY)
@@ -86,7 +86,7 @@ def test_expired_lease_is_evidence_only_for_a_self_fencing_node(silent: Node) ->
     found = node_fence(SYSTEM, node, kind="lease", reason=WHY).evidence
     assert found is not None
     assert found.detail["fences_within_s"] == 100
-    assert Node.objects.get(pk=node.pk).duty == "fenced"
+    assert Node.objects.get(pk=node.pk).admin_state == "fenced"
 
 
 def test_power_evidence_needs_a_bmc(silent: Node) -> None:

@@ -349,7 +349,7 @@ def test_report_after_a_reboot_counts_despite_a_lower_clock(
         event.heartbeat.lease.fences_within_s = 0
         fleet.do("write", 1)
         row = Node.objects.get()
-        assert (row.fences_within_s, row.lease_boot_id, row.lease_said_at_ms) == (None, "boot-2", 5)
+        assert (row.fences_within_s, row.lease_boot_id, row.lease_reported_at_ms) == (None, "boot-2", 5)
 
 
 def test_partially_written_heartbeat_keeps_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,12 +45,12 @@ def other(cloud: Cloud) -> FakeMachine:
     """A second node, which has the pool, and takes nothing while guests are made on the first one."""
     machine = cloud.world.add_machine("fr-idf-1")
     share(cloud, machine)
-    Node.objects.filter(pk=machine.row.pk).update(duty="cordoned")
+    Node.objects.filter(pk=machine.row.pk).update(admin_state="cordoned")
     return machine
 
 
 def opened(machine: FakeMachine) -> None:
-    Node.objects.filter(pk=machine.row.pk).update(duty="in-service")
+    Node.objects.filter(pk=machine.row.pk).update(admin_state="in-service")
 
 
 def begin(cloud: Cloud, *, at_once: int = 8) -> Drain:
@@ -162,7 +162,7 @@ def test_recovered_guests_run_elsewhere_and_the_node_returns_empty(cloud: Cloud,
     node_removals.reconcile()
     assert set(cloud.machine.fake.guests) == {local.pk}
     assert set(other.fake.guests) == {guest.pk for guest in guests}
-    assert (fresh(local).node, fresh(cloud.machine.row).duty) == (cloud.machine.row, "fenced")
+    assert (fresh(local).node, fresh(cloud.machine.row).admin_state) == (cloud.machine.row, "fenced")
     cloud.machine.report_power()
     drains.node_maintain(SYSTEM, fresh(cloud.machine.row), reason="repaired")
     node_return(SYSTEM, fresh(cloud.machine.row))
@@ -283,7 +283,7 @@ def test_cancelled_recovery_finishes_evacuations_and_stays_fenced(cloud: Cloud, 
     done(under_way()[0])
     executor.reconcile()
     assert (sorted(states(recovery).values()), under_way()) == (["moved", "waiting"], [])
-    assert fresh(cloud.machine.row).duty == "fenced"
+    assert fresh(cloud.machine.row).admin_state == "fenced"
     assert carry_on(begin(cloud)).state == "done"
 
 
@@ -319,7 +319,7 @@ def leased(cloud: Cloud, other: FakeMachine) -> Instance:
 def test_lost_node_is_fenced_and_recovered_automatically(cloud: Cloud, other: FakeMachine, leased: Instance) -> None:
     assert auto_recovery.reconcile() == 2
     node = fresh(cloud.machine.row)
-    assert (node.duty, node.fenced_by["kind"]) == ("fenced", "lease")
+    assert (node.admin_state, node.fenced_by["kind"]) == ("fenced", "lease")
     recovery = Drain.objects.get(kind="recover")
     assert carry_on(recovery).state == "done"
     assert fresh(leased).node == other.row
@@ -329,7 +329,7 @@ def test_lost_node_is_fenced_and_recovered_automatically(cloud: Cloud, other: Fa
 def test_unreachable_node_without_evidence_is_not_fenced(cloud: Cloud, leased: Instance) -> None:
     Node.objects.filter(pk=cloud.machine.row.pk).update(fences_within_s=None)
     assert auto_recovery.reconcile() == 0
-    assert fresh(cloud.machine.row).duty == "in-service"
+    assert fresh(cloud.machine.row).admin_state == "in-service"
 
 
 def test_node_is_not_fenced_before_its_lease_expires(cloud: Cloud, leased: Instance) -> None:
@@ -340,17 +340,19 @@ def test_node_is_not_fenced_before_its_lease_expires(cloud: Cloud, leased: Insta
 def test_automatic_recovery_can_be_switched_off(cloud: Cloud, leased: Instance, settings: Settings) -> None:
     settings.RECOVER_BY_ITSELF = False
     assert auto_recovery.reconcile() == 0
-    assert fresh(cloud.machine.row).duty == "in-service"
+    assert fresh(cloud.machine.row).admin_state == "in-service"
 
 
 def test_node_in_maintenance_is_not_fenced_when_off(cloud: Cloud, leased: Instance) -> None:
-    Node.objects.filter(pk=cloud.machine.row.pk).update(duty="maintenance")
+    Node.objects.filter(pk=cloud.machine.row.pk).update(admin_state="maintenance")
     assert auto_recovery.reconcile() == 0
 
 
 def test_manually_fenced_node_is_not_recovered_automatically(cloud: Cloud, leased: Instance) -> None:
     proof = {"kind": "attestation", "by": str(leased.pk)}
-    Node.objects.filter(pk=cloud.machine.row.pk).update(duty="fenced", fenced_by=proof, duty_since=clock.now())
+    Node.objects.filter(pk=cloud.machine.row.pk).update(
+        admin_state="fenced", fenced_by=proof, admin_state_since=clock.now()
+    )
     assert auto_recovery.reconcile() == 0
     assert not Drain.objects.exists()
 
@@ -364,7 +366,7 @@ def test_many_unreachable_nodes_stop_automatic_fencing_with_an_incident(cloud: C
     )
     assert auto_recovery.storms()["fr-idf-1"] == auto_recovery.Storm(4, 1)
     assert auto_recovery.reconcile() == 0
-    assert fresh(cloud.machine.row).duty == "in-service"
+    assert fresh(cloud.machine.row).admin_state == "in-service"
     held = Incident.objects.filter(kind="recovery-held", ended_at=None)
     assert held.count() == 4
     assert held.first().facts == {"silent": 4, "limit": 1}
@@ -394,19 +396,19 @@ def test_recently_fenced_nodes_count_toward_the_storm_limit(cloud: Cloud, leased
     for number in range(2):
         make_node(f"quiet-{number}")
     Node.objects.filter(name__startswith="quiet-").update(
-        state="unreachable", duty="fenced", fenced_by={"kind": "lease"}, duty_since=clock.now()
+        state="unreachable", admin_state="fenced", fenced_by={"kind": "lease"}, admin_state_since=clock.now()
     )
     assert auto_recovery.storms()["fr-idf-1"] == auto_recovery.Storm(3, 1)
     auto_recovery.reconcile()
-    assert fresh(cloud.machine.row).duty == "in-service"
-    Node.objects.filter(name__startswith="quiet-").update(duty_since=clock.now() - timedelta(hours=1))
+    assert fresh(cloud.machine.row).admin_state == "in-service"
+    Node.objects.filter(name__startswith="quiet-").update(admin_state_since=clock.now() - timedelta(hours=1))
     auto_recovery.reconcile()
-    assert fresh(cloud.machine.row).duty == "fenced"
+    assert fresh(cloud.machine.row).admin_state == "fenced"
 
 
 def test_bmc_is_not_called_while_the_lease_will_give_evidence(cloud: Cloud, leased: Instance) -> None:
     """A BMC often dies with its node: whoever rests on it alone asks it for ever."""
-    Bmc.objects.create(node=cloud.machine.row, address="192.0.2.1:443", username="x", sealed_password=b"")
+    Bmc.objects.create(node=cloud.machine.row, address="192.0.2.1:443", username="x", encrypted_password=b"")
     Node.objects.filter(pk=cloud.machine.row.pk).update(leased_until=clock.now() + timedelta(minutes=5))
     assert auto_recovery.reconcile() == 0
     assert not Operation.objects.filter(kind="node.fence").exists()

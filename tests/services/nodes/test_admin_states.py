@@ -2,7 +2,7 @@
 
 import pytest
 
-from controlplane.audit.models import AuditRecord
+from controlplane.audit.models import AuditEntry
 from controlplane.compute.errors import NodeNotEmpty
 from controlplane.compute.services import instance_power_off, instance_start
 from controlplane.events.models import Event
@@ -22,7 +22,7 @@ from controlplane.nodes.errors import (
     NodeOutOfService,
     NodeWrongAdminState,
 )
-from controlplane.nodes.models import DUTY, NODE, Node, NodeRemoval
+from controlplane.nodes.models import ADMIN_STATE, NODE, Node, NodeRemoval
 from controlplane.nodes.services import node_cordon, node_uncordon, record_removal
 from controlplane.placement.errors import NoPlace
 from controlplane.placement.fleet_cache import FLEET
@@ -32,49 +32,62 @@ from tests.workflows.helpers import again, done, fresh, make_instance, make_stop
 from tests.world import Cloud
 
 
-def in_duty(node: Node, duty: str) -> Node:
+def with_admin_state(node: Node, admin_state: str) -> Node:
     """Move the node to the admin state along the allowed transitions."""
-    for step in {"maintenance": ["maintenance"], "draining": ["draining"]}.get(duty, [duty]):
+    for step in {"maintenance": ["maintenance"], "draining": ["draining"]}.get(admin_state, [admin_state]):
         admin_state_change(SYSTEM, node, step, verb="node.maintain", reason="test")
     return node
 
 
 def test_display_state_combines_state_and_admin_state() -> None:
     assert [display_state(state, "in-service") for state in NODE.moves] == list(NODE.moves)
-    assert [display_state("ready", duty) for duty in DUTY.moves] == ["ready", *list(DUTY.moves)[1:]]
+    assert [display_state("ready", admin_state) for admin_state in ADMIN_STATE.moves] == [
+        "ready",
+        *list(ADMIN_STATE.moves)[1:],
+    ]
     assert display_state("unreachable", "draining") == "unreachable"
     assert display_state("unreachable", "cordoned") == "unreachable"
     assert display_state("unreachable", "maintenance") == "maintenance", "it may be switched off"
     assert display_state("ready", "fenced") == "fenced", "being heard is no return"
-    assert {display_state(state, duty) for state in NODE.moves for duty in DUTY.moves} == set(DISPLAY_STATES)
+    assert {display_state(state, admin_state) for state in NODE.moves for admin_state in ADMIN_STATE.moves} == set(
+        DISPLAY_STATES
+    )
 
 
 def test_cordon_sets_the_admin_state_and_stops_placement(cloud: Cloud) -> None:
     node = cloud.machine.row
     node_cordon(SYSTEM, node, reason="fan")
-    assert (fresh(node).duty, fresh(node).is_cordoned, fresh(node).duty_reason) == ("cordoned", True, "fan")
-    since = fresh(node).duty_since
+    assert (fresh(node).admin_state, fresh(node).is_cordoned, fresh(node).admin_state_reason) == (
+        "cordoned",
+        True,
+        "fan",
+    )
+    since = fresh(node).admin_state_since
     node_cordon(SYSTEM, node, reason="both fans")
-    assert (fresh(node).duty_since, fresh(node).duty_reason) == (since, "both fans")
+    assert (fresh(node).admin_state_since, fresh(node).admin_state_reason) == (since, "both fans")
     with pytest.raises(NoPlace):
         make_instance(cloud)
     node_uncordon(SYSTEM, node)
-    assert (fresh(node).duty, fresh(node).is_cordoned, fresh(node).duty_reason) == ("in-service", False, "")
+    assert (fresh(node).admin_state, fresh(node).is_cordoned, fresh(node).admin_state_reason) == (
+        "in-service",
+        False,
+        "",
+    )
     make_instance(cloud)
 
 
-@pytest.mark.parametrize("duty", ["draining", "maintenance"])
-def test_uncordon_refuses_stronger_admin_states(cloud: Cloud, duty: str) -> None:
-    node = in_duty(cloud.machine.row, duty)
+@pytest.mark.parametrize("admin_state", ["draining", "maintenance"])
+def test_uncordon_refuses_stronger_admin_states(cloud: Cloud, admin_state: str) -> None:
+    node = with_admin_state(cloud.machine.row, admin_state)
     for change in (lambda: node_cordon(SYSTEM, node, reason=""), lambda: node_uncordon(SYSTEM, node)):
         with pytest.raises(NodeWrongAdminState) as caught:
             change()
-        assert caught.value.facts["duty"] == duty
+        assert caught.value.facts["duty"] == admin_state
     assert fresh(node).is_cordoned
 
 
 def test_admin_state_changes_only_along_its_table(cloud: Cloud) -> None:
-    node = in_duty(cloud.machine.row, "draining")
+    node = with_admin_state(cloud.machine.row, "draining")
     with pytest.raises(IllegalTransition):
         admin_state_change(SYSTEM, node, "in-service", verb="node.return")
 
@@ -84,10 +97,10 @@ def test_maintenance_needs_a_node_on_which_nothing_runs(cloud: Cloud) -> None:
     with pytest.raises(NodeNotEmpty) as caught:
         node_maintain(SYSTEM, node, reason="")
     assert (caught.value.facts["count"], caught.value.facts["names"]) == (1, "web")
-    assert fresh(node).duty == "in-service"
+    assert fresh(node).admin_state == "in-service"
     done(instance_power_off(cloud.tenant.actor, instance))
     node_maintain(SYSTEM, node, reason="memory")
-    assert (fresh(node).duty, fresh(node).duty_reason) == ("maintenance", "memory")
+    assert (fresh(node).admin_state, fresh(node).admin_state_reason) == ("maintenance", "memory")
 
 
 def test_node_in_maintenance_refuses_starts_and_allows_deletions(cloud: Cloud) -> None:
@@ -108,23 +121,25 @@ def test_node_returns_on_request_and_with_a_heartbeat_only(cloud: Cloud) -> None
     node = cloud.machine.row
     node_maintain(SYSTEM, node, reason="memory")
     cloud.machine.become_unreachable()
-    assert display_state(fresh(node).state, fresh(node).duty) == "maintenance"
+    assert display_state(fresh(node).state, fresh(node).admin_state) == "maintenance"
     with pytest.raises(HeartbeatMissing):
         node_return(SYSTEM, node)
     cloud.machine.come_back()
     cloud.machine.heartbeat()
-    assert (fresh(node).state, fresh(node).duty) == ("ready", "maintenance"), "however long it is heard"
+    assert (fresh(node).state, fresh(node).admin_state) == ("ready", "maintenance"), "however long it is heard"
     node_return(SYSTEM, node)
-    assert (fresh(node).duty, fresh(node).duty_reason) == ("in-service", "")
+    assert (fresh(node).admin_state, fresh(node).admin_state_reason) == ("in-service", "")
     with pytest.raises(NodeWrongAdminState):
         node_return(SYSTEM, node)
 
 
 def test_lost_and_restored_hook_does_not_end_a_drain(cloud: Cloud) -> None:
-    node = in_duty(cloud.machine.row, "draining")
-    Node.objects.filter(pk=node.pk).update(duty_reason="libvirt would start guests on it without asking its agent")
+    node = with_admin_state(cloud.machine.row, "draining")
+    Node.objects.filter(pk=node.pk).update(
+        admin_state_reason="libvirt would start guests on it without asking its agent"
+    )
     cloud.machine.heartbeat()
-    assert fresh(node).duty == "draining"
+    assert fresh(node).admin_state == "draining"
 
 
 # ---- retired
@@ -134,7 +149,7 @@ def test_only_an_empty_node_is_retired(cloud: Cloud) -> None:
     make_stopped_instance(cloud)
     with pytest.raises(NodeNotRetirable):
         node_retire(SYSTEM, cloud.machine.row, reason="sold")
-    assert fresh(cloud.machine.row).duty == "in-service"
+    assert fresh(cloud.machine.row).admin_state == "in-service"
 
 
 def test_retired_node_leaves_the_fleet_and_keeps_its_history(cloud: Cloud) -> None:
@@ -145,7 +160,7 @@ def test_retired_node_leaves_the_fleet_and_keeps_its_history(cloud: Cloud) -> No
     assert str(node.pk) not in FLEET.current().positions
     assert not NodeRemoval.objects.filter(node=node).exists()
     assert (node.pk, node.address) not in listened_to()
-    assert selectors.node_get(SYSTEM, str(node.pk)).duty == "retired"
+    assert selectors.node_get(SYSTEM, str(node.pk)).admin_state == "retired"
     assert selectors.node_get(SYSTEM, node.name).pk == node.pk
     assert revoke_retired.deny_all() == 1
     assert trust_documents.deny_list().nodes == {str(node.pk)}
@@ -174,9 +189,9 @@ def test_node_is_fenced_with_evidence_and_while_unreachable_only(cloud: Cloud) -
     with pytest.raises(NodeNotFenceable):
         mark_fenced(SYSTEM, node, proof={})
     mark_fenced(SYSTEM, node, proof={"power": "off"})
-    assert (fresh(node).duty, fresh(node).fenced_by) == ("fenced", {"power": "off"})
+    assert (fresh(node).admin_state, fresh(node).fenced_by) == ("fenced", {"power": "off"})
     cloud.machine.come_back()
-    assert display_state(fresh(node).state, fresh(node).duty) == "fenced"
+    assert display_state(fresh(node).state, fresh(node).admin_state) == "fenced"
     with pytest.raises(NodeWrongAdminState):
         node_return(SYSTEM, node)
     node_maintain(SYSTEM, node, reason="looked at")
@@ -195,7 +210,7 @@ def test_admin_states_need_an_operator_and_are_audited(cloud: Cloud) -> None:
         change(SYSTEM)
     with pytest.raises(RoleNeeded):
         mark_fenced(tenant, node, proof={"power": "off"})
-    deeds = AuditRecord.objects.filter(resource_id=node.pk).order_by("pk").values_list("verb", flat=True)
+    deeds = AuditEntry.objects.filter(resource_id=node.pk).order_by("pk").values_list("verb", flat=True)
     assert [deed for deed in deeds if deed != "node.enrol" and not deed.startswith("trust")] == [
         "node.maintain",
         "node.return",

@@ -8,7 +8,7 @@ from pytest_django import Settings
 from agents.node.adapters.fake import FakeCapacity
 from agents.node.adapters.interfaces import Power
 from agents.protocol import agent_pb2 as pb
-from controlplane.audit.models import AuditRecord
+from controlplane.audit.models import AuditEntry
 from controlplane.compute.models import Instance
 from controlplane.compute.power import SETTLE_AFTER, STALE_REPORT_GRACE
 from controlplane.compute.services import instance_power_off, instance_reboot
@@ -76,10 +76,10 @@ def test_node_reporting_less_than_used_is_cordoned(cloud: Cloud) -> None:
     cloud.machine.heartbeat()
     node = fresh(cloud.machine.row)
     assert (node.state, node.is_cordoned) == ("ready", True)
-    assert "less than what is already allocated" in node.duty_reason
+    assert "less than what is already allocated" in node.admin_state_reason
     assert Inventory.objects.get(pk=node.pk).memory_mib_total == 262144
     assert fresh(instance).state == "active"
-    assert AuditRecord.objects.filter(verb="node.cordon", resource_id=node.pk).exists()
+    assert AuditEntry.objects.filter(verb="node.cordon", resource_id=node.pk).exists()
 
 
 def test_nodes_are_visible_to_operators_only(cloud: Cloud) -> None:

@@ -11,7 +11,7 @@ from pytest_django import Settings
 from agents.node.adapters.interfaces import DomainFacts, Power, guest_name
 from agents.node.errors import AdapterError
 from andromede_core.documents import signed
-from controlplane.audit.models import AuditRecord, EvidenceRecord
+from controlplane.audit.models import AuditEntry, EvidenceRecord
 from controlplane.compute.errors import DataMissing, GuestMissing, PortMissing
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
@@ -26,7 +26,7 @@ from controlplane.nodes import orphans as services
 from controlplane.nodes.errors import OrphanNameDiffers, OrphanWrongState
 from controlplane.nodes.models import Incident, Inventory, Node, NodeRemoval, Orphan, Receipt
 from controlplane.operations import leases
-from controlplane.operations.models import OperationHold
+from controlplane.operations.models import ResourceLock
 from controlplane.placement.models import Allocation
 from controlplane.reconcilers import node_removals, orphans
 from controlplane.storage.models import Volume
@@ -105,7 +105,7 @@ def test_unmanaged_resources_are_found_and_recorded_once(cloud: Cloud, caplog: p
         ("image", "images/" + "0" * 64),
         ("port", "tap0123456789a"),
     }
-    assert AuditRecord.objects.filter(verb="orphan.find").count() == 4
+    assert AuditEntry.objects.filter(verb="orphan.find").count() == 4
     assert Orphan.objects.get(kind="file").size_bytes == 4096
 
 
@@ -150,7 +150,7 @@ def rebuild_half(cloud: Cloud, instance: Instance) -> None:
 def hold(cloud: Cloud, instance: Instance) -> None:
     operation = instance_delete(cloud.tenant.actor, instance)
     assert leases.lease_operation(operation.pk) is not None
-    assert OperationHold.objects.filter(operation=operation).exists()
+    assert ResourceLock.objects.filter(operation=operation).exists()
     Instance.objects.filter(pk=instance.pk).update(node=None, state="error")
 
 
@@ -291,7 +291,7 @@ def test_orphan_is_destroyed_only_on_an_operator_decision(cloud: Cloud) -> None:
     orphans.reconcile()
     assert not cloud.fake.unmanaged.aside
     row.refresh_from_db()
-    assert (row.state, row.wished) == ("discarded", "")
+    assert (row.state, row.requested_action) == ("discarded", "")
     assert row.evidence == {
         "was_present": True,
         "size_bytes": 4096,
@@ -311,7 +311,7 @@ def test_discard_is_in_evidence_with_a_signed_receipt(cloud: Cloud) -> None:
     assert ours == ["quarantined", "discarded"]
     assert EvidenceRecord.objects.filter(kind="receipt").count() == Receipt.objects.count()
     assert EvidenceRecord.objects.filter(kind="incident", document__contains="orphan-discarded").exists()
-    asked, carried_out = AuditRecord.objects.filter(verb__startswith="orphan.discard").order_by("created_at")
+    asked, carried_out = AuditEntry.objects.filter(verb__startswith="orphan.discard").order_by("created_at")
     assert (asked.user_id, carried_out.user_id) == (OPERATOR.user_id, None)
 
 
@@ -322,7 +322,7 @@ def test_decision_waits_for_an_unreachable_node(cloud: Cloud) -> None:
     row = discard(Orphan.objects.get())
     orphans.reconcile()
     row.refresh_from_db()
-    assert (row.state, row.wished) == ("quarantined", "discard")
+    assert (row.state, row.requested_action) == ("quarantined", "discard")
     cloud.machine.come_back()
     orphans.reconcile()
     row.refresh_from_db()
@@ -360,7 +360,7 @@ def test_orphan_that_became_expected_is_not_destroyed(cloud: Cloud) -> None:
     Volume.objects.update(state="available", node=cloud.machine.row)
     orphans.reconcile()
     row.refresh_from_db()
-    assert (row.wished, row.problem) == ("", orphans.NOW_EXPECTED)
+    assert (row.requested_action, row.problem) == ("", orphans.NOW_EXPECTED)
     orphans.reconcile()
     assert volume.pk in cloud.fake.volumes
 
@@ -421,7 +421,7 @@ def test_pending_discard_can_be_revoked(cloud: Cloud) -> None:
 def test_orphans_of_a_retired_node_are_gone(cloud: Cloud) -> None:
     cloud.fake.foreign_files.append(STRAY)
     orphans.reconcile()
-    Node.objects.update(duty="retired")
+    Node.objects.update(admin_state="retired")
     orphans.reconcile()
     assert states() == {STRAY: "gone"}
 

@@ -17,7 +17,7 @@ from agents.node.services import signed_inventory, stop_receipts
 from agents.protocol import agent_pb2 as pb
 from andromede_core.documents import signed
 from andromede_core.documents.canonical import dumps, loads
-from controlplane.audit.models import AuditRecord, EvidenceRecord
+from controlplane.audit.models import AuditEntry, EvidenceRecord
 from controlplane.catalog.models import Image
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
 from controlplane.compute.services import instance_delete
@@ -157,7 +157,7 @@ def test_unmanaged_resources_are_incidents_and_stay(cloud: Cloud, caplog: pytest
     expected = {("unknown-domain", "a-vm-by-hand"), ("unknown-volume", "volumes/disk-by-hand.qcow2")}
     assert open_incidents() == expected
     assert EvidenceRecord.objects.filter(kind="incident").count() == 2, "told once"
-    assert AuditRecord.objects.filter(verb__startswith="incident.").count() == 2
+    assert AuditEntry.objects.filter(verb__startswith="incident.").count() == 2
     assert [record.levelname for record in caplog.records if "by-hand" in record.getMessage()] == ["CRITICAL"] * 2
     assert cloud.fake.foreign_domains == ["a-vm-by-hand"]
     cloud.fake.foreign_domains.clear()

@@ -15,7 +15,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.operations import leases, maintenance, queues, services, wakeups
 from controlplane.operations.errors import Busy, NotCancellable, OperationNotFound
-from controlplane.operations.models import MaintenanceRule, Operation, OperationHold
+from controlplane.operations.models import MaintenanceRule, Operation, ResourceLock
 from controlplane.operations.selectors import current_operations, operation_get, operations
 from controlplane.operations.services import OperationRequest, enqueue, operation_cancel, require_unlocked
 from controlplane.workflows import tasks
@@ -61,7 +61,7 @@ def test_lock_released_during_the_request_does_not_block(monkeypatch: pytest.Mon
     ask(resource)
 
     def look_late(operation: Operation, taken: int) -> Operation | None:
-        OperationHold.objects.exclude(operation=operation).delete()
+        ResourceLock.objects.exclude(operation=operation).delete()
         return look(operation, taken)
 
     monkeypatch.setattr(services, "_blocking_operation", look_late)
@@ -76,7 +76,7 @@ def test_concurrent_requests_never_share_a_resource() -> None:
     won, lost = split(at_once([lambda ids=ids: ask(*ids) for ids in wanted]))
     assert len(won) == 1, "any two of them have a resource in common"
     assert {type(exc) for exc in lost} == {Busy}
-    assert OperationHold.objects.count() == len(won[0].resource_ids)
+    assert ResourceLock.objects.count() == len(won[0].resource_ids)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -197,10 +197,10 @@ def test_wakeup_follows_the_commit_and_a_lost_one_is_resent(broker: Broker) -> N
 def test_requeue_sends_a_limited_number_of_wakeups(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "SWEEP_LIMIT", 3)
     waiting = {queues.OPERATIONS: 0, queues.URGENT: 3}
-    monkeypatch.setattr(wakeups, "waiting", lambda lane: waiting[lane])
+    monkeypatch.setattr(wakeups, "waiting", lambda queue: waiting[queue])
     for _ in range(5):
         ask(new_id())
-    Operation.objects.filter(pk=ask(new_id()).pk).update(lane=queues.URGENT)
+    Operation.objects.filter(pk=ask(new_id()).pk).update(queue=queues.URGENT)
     assert leases.requeue_due() == 3
     assert len(broker.sent) == 3
     waiting[queues.OPERATIONS] = 2

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, transaction
 
-from controlplane.audit.models import AuditRecord, EvidenceRecord
+from controlplane.audit.models import AuditEntry, EvidenceRecord
 from controlplane.catalog import epochs
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import RoleNeeded
@@ -73,7 +73,7 @@ def test_two_officers_declassify_the_named_data_after_a_day(tenant: Tenant, copy
     records = EvidenceRecord.objects.filter(kind="policy_proposal", resource_id=copy.pk).order_by("created_at")
     assert len(records) == 3
     assert all(secret in str(record.document) for record in records)
-    verbs = AuditRecord.objects.filter(project_id=tenant.project.pk).values_list("verb", flat=True)
+    verbs = AuditEntry.objects.filter(project_id=tenant.project.pk).values_list("verb", flat=True)
     assert {"policy.propose", "policy.approve", "policy.apply", "declassify"} <= set(verbs)
 
 

@@ -13,7 +13,7 @@ from pytest_django import Settings
 from andromede_core.documents.signed import message
 from andromede_core.placement.decision import expand_results
 from andromede_core.policy.exemption import KIND
-from controlplane.audit.models import AuditRecord, EvidenceRecord
+from controlplane.audit.models import AuditEntry, EvidenceRecord
 from controlplane.catalog.errors import OfficerKeyNotInForce
 from controlplane.catalog.officer_keys import officer_key_revoke
 from controlplane.compute.console_log import console_tail
@@ -112,7 +112,7 @@ def test_approved_exemption_is_used_once_and_recorded(tenant: Tenant, officer: P
     assert results["here"] == ("T", "WAIVED", "ATTR_MISMATCH")
     exemption.refresh_from_db()
     assert exemption.use_count == 1
-    told = AuditRecord.objects.filter(resource_id=exemption.pk).order_by("created_at")
+    told = AuditEntry.objects.filter(resource_id=exemption.pk).order_by("created_at")
     verbs = told.filter(project_id=tenant.project.pk).values_list("verb", flat=True)
     assert list(verbs) == ["exemption.request", "exemption.approve", "exemption.approve", "exemption.use"]
     (use,) = told.filter(project_id=None)
@@ -299,7 +299,7 @@ def test_placement_without_an_operation_counts_each_use(root: SigningKey) -> Non
     used = Decision.objects.filter(operation="console.read", is_admitted=True)
     assert set(used.values_list("pk", flat=True)) == set(ExemptionUse.objects.values_list("decision_id", flat=True))
     assert EvidenceRecord.objects.filter(kind="decision", subject_id__in=used.values("pk")).count() == 2
-    told = AuditRecord.objects.filter(verb="exemption.use", resource_id=exemption.pk)
+    told = AuditEntry.objects.filter(verb="exemption.use", resource_id=exemption.pk)
     assert told.filter(project_id=tenant.project.pk).count() == told.filter(project_id=None).count() == 2
 
 

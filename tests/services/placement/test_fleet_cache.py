@@ -124,7 +124,7 @@ def test_uncommitted_changes_are_visible_in_their_transaction_only() -> None:
     cache = FleetCache()
     was = cache_content(cache.current())
     with pytest.raises(ZeroDivisionError), transaction.atomic():
-        Node.objects.filter(pk=node.pk).update(duty="cordoned")
+        Node.objects.filter(pk=node.pk).update(admin_state="cordoned")
         make_node("two")
         inside = cache_content(cache.current())
         assert len(inside) == 2 and inside == anew()
@@ -135,7 +135,7 @@ def test_uncommitted_changes_are_visible_in_their_transaction_only() -> None:
         _ = 1 / 0
     assert cache_content(cache.current()) == was == anew()
     with transaction.atomic():
-        Node.objects.filter(pk=node.pk).update(duty="cordoned")
+        Node.objects.filter(pk=node.pk).update(admin_state="cordoned")
         cache.current()
     assert cache_content(cache.current()) == anew() != was
 
@@ -149,7 +149,7 @@ def test_change_committed_after_later_ones_is_not_missed() -> None:
     def change_slowly() -> None:
         try:
             with transaction.atomic():
-                Node.objects.filter(pk=slow.pk).update(duty="cordoned")
+                Node.objects.filter(pk=slow.pk).update(admin_state="cordoned")
                 written.set()
                 assert may_commit.wait(60)
         finally:
@@ -159,7 +159,7 @@ def test_change_committed_after_later_ones_is_not_missed() -> None:
     thread.start()
     assert written.wait(60)
     for is_cordoned in (True, False, True):
-        Node.objects.filter(pk=quick.pk).update(duty="cordoned" if is_cordoned else "in-service")
+        Node.objects.filter(pk=quick.pk).update(admin_state="cordoned" if is_cordoned else "in-service")
         fleet = cache.current()
         assert fleet.is_cordoned[fleet.positions[str(quick.pk)]] == is_cordoned
         assert not fleet.is_cordoned[fleet.positions[str(slow.pk)]]
@@ -182,7 +182,7 @@ def test_concurrent_changes_and_reads_keep_the_cache_correct() -> None:
                 with transaction.atomic():
                     Inventory.objects.filter(pk=node.pk).update(vcpus_total=chance.randrange(1, 100))
                     if number % 5 == 0:
-                        Node.objects.filter(pk=node.pk).update(duty=chance.choice(("cordoned", "in-service")))
+                        Node.objects.filter(pk=node.pk).update(admin_state=chance.choice(("cordoned", "in-service")))
                 cache.current()
 
         return run

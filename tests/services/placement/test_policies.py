@@ -9,7 +9,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from pytest_django import Settings
 
 from andromede_core.placement.decision import expand_results
-from controlplane.audit.models import AuditRecord, EvidenceRecord
+from controlplane.audit.models import AuditEntry, EvidenceRecord
 from controlplane.catalog import epochs
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import DutiesMixed, RoleNeeded
@@ -142,7 +142,7 @@ def test_tightened_policy_applies_at_once_and_is_in_evidence(tenant: Tenant) -> 
     record = EvidenceRecord.objects.filter(kind="policy_version").latest("created_at")
     assert record.organization_id == tenant.project.organization_id
     assert f'"head":{before + 2}' in str(record.document)
-    assert AuditRecord.objects.filter(verb="policy.set", resource_id=outcome.version.pk).exists()
+    assert AuditEntry.objects.filter(verb="policy.set", resource_id=outcome.version.pk).exists()
 
 
 def test_repeated_policy_is_a_version_without_a_change(tenant: Tenant) -> None:
@@ -329,7 +329,7 @@ def test_proposal_can_be_withdrawn_until_applied(tenant: Tenant, loosened: Polic
 
 
 def steps(proposal: PolicyProposal, project: Project) -> list[str]:
-    rows = AuditRecord.objects.filter(resource_id=proposal.pk, project_id=project.pk)
+    rows = AuditEntry.objects.filter(resource_id=proposal.pk, project_id=project.pk)
     return list(rows.order_by("created_at").values_list("verb", flat=True))
 
 
@@ -372,7 +372,7 @@ def test_proposal_is_withdrawn_when_an_approver_loses_the_role(
     assert policy_proposals.reconcile() == 0
     loosened.refresh_from_db()
     assert loosened.state == "withdrawn"
-    audit = AuditRecord.objects.filter(verb="policy.withdraw", resource_id=loosened.pk).get()
+    audit = AuditEntry.objects.filter(verb="policy.withdraw", resource_id=loosened.pk).get()
     assert audit.facts["reason"] == "identity.role_needed"
 
 

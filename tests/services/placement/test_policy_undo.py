@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from controlplane.audit.models import AuditRecord, EvidenceRecord
+from controlplane.audit.models import AuditEntry, EvidenceRecord
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
@@ -80,7 +80,7 @@ def test_undo_is_recorded_as_a_looser_change(tenant: Tenant, olga: Actor) -> Non
     slip = change(olga, of(tenant), THERE)
     saved = policy_undo.policy_undo(olga, of(tenant)).version
     assert saved is not None
-    facts = AuditRecord.objects.filter(verb="policy.set").latest("pk").facts
+    facts = AuditEntry.objects.filter(verb="policy.set").latest("pk").facts
     assert (facts["version"], facts["undoes"], facts["change"]) == (saved.version, slip.version, "looser")
     body = json.loads(EvidenceRecord.objects.filter(kind="policy_version").latest("pk").document or "{}")["document"]
     assert (body["undoes"], body["change"], body["by"]) == (slip.version, "looser", [str(olga.user_id)])

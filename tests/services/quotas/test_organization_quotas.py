@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from controlplane.audit.models import AuditRecord
+from controlplane.audit.models import AuditEntry
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import Project
@@ -111,7 +111,7 @@ def test_limits_need_the_role_of_their_level(tenant: Tenant) -> None:
     assert not Quota.objects.exists()
     assert services.quotas_set(admin(tenant), of_project(tenant), {"vcpus": 1}, version=0) == 1
     assert services.quotas_set(SYSTEM, of_organization(tenant), {"vcpus": 99}, version=0) == 1
-    assert set(AuditRecord.objects.filter(verb="quota.set").values_list("facts__level", flat=True)) == {
+    assert set(AuditEntry.objects.filter(verb="quota.set").values_list("facts__level", flat=True)) == {
         "project",
         "organization",
     }
@@ -158,7 +158,7 @@ def test_quota_request_is_unique_and_applied_on_approval(tenant: Tenant) -> None
     for decide in (requests.quota_request_approve, requests.quota_request_refuse):
         with pytest.raises(QuotaRequestDecided):
             decide(SYSTEM, asked, reason="again")
-    verbs = AuditRecord.objects.order_by("pk").values_list("verb", flat=True)
+    verbs = AuditEntry.objects.order_by("pk").values_list("verb", flat=True)
     assert list(verbs) == ["quota_request.create", "quota_request.approve", "quota.set"]
 
 

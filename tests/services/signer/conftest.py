@@ -83,5 +83,5 @@ def cosigning(waiting: Waiting) -> Waiting:
     )
     signer.sign(waiting.row.pk)
     row = fresh(waiting.row.pk)
-    assert (row.state, row.cosignature) == ("cosigning", None), row.error
+    assert (row.state, row.sentinel_signature) == ("cosigning", None), row.error
     return waiting

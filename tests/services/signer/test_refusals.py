@@ -3,7 +3,7 @@
 import pytest
 from django.utils import translation
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.events.models import Event
 from controlplane.kernel import error_messages
 from controlplane.kernel.errors import CloudError
@@ -37,14 +37,14 @@ def refusal(error: CloudError) -> CloudError:
 
 
 def test_nested_reasons_are_restored() -> None:
-    inner = Reason("its charter is for the zone {zone}.", zone="de-rhein-1")
-    error = refusal(PermitOutdated(reason=Reason("{error}.", error=inner)))
+    inner = Message("its charter is for the zone {zone}.", zone="de-rhein-1")
+    error = refusal(PermitOutdated(reason=Message("{error}.", error=inner)))
     assert type(error) is PermitOutdated
     assert str(error) == str(PermitOutdated(reason="its charter is for the zone de-rhein-1.."))
     with translation.override("fr"):
         assert "de-rhein-1" in str(error_messages.describe(type(error), error.facts)["detail"])
         assert "its charter" not in str(error_messages.describe(type(error), error.facts)["detail"])
-    assert error.as_document() == PermitOutdated(reason=Reason("{error}.", error=inner)).as_document()
+    assert error.as_document() == PermitOutdated(reason=Message("{error}.", error=inner)).as_document()
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def forged(waiting: Waiting, **changes: Any) -> None:
 
 def refused(waiting: Waiting) -> str:
     row = cosigned(waiting)
-    assert (row.state, row.cosignature) == ("refused", None)
+    assert (row.state, row.sentinel_signature) == ("refused", None)
     assert row.error is not None
     return str(row.error["code"])
 
@@ -41,7 +41,7 @@ def refused(waiting: Waiting) -> str:
 def test_cosigned_permit_is_executed_and_recorded(cosigning: Waiting) -> None:
     row = cosigned(cosigning)
     assert row.state == "signed", row.error
-    key_id = signed.read(bytes(row.cosignature or b"")).key_id
+    key_id = signed.read(bytes(row.sentinel_signature or b"")).key_id
     assert key_id.startswith("sentinel-")
     assert again(cosigning.operation).state == "succeeded"
     kinds = EvidenceRecord.objects.filter(resource_id=row.resource_id).values_list("kind", flat=True)
@@ -50,7 +50,7 @@ def test_cosigned_permit_is_executed_and_recorded(cosigning: Waiting) -> None:
 
 def test_other_classifications_need_no_sentinel(waiting: Waiting) -> None:
     assert waiting.signed().classifications == ()
-    assert fresh(waiting.row.pk).cosignature is None
+    assert fresh(waiting.row.pk).sentinel_signature is None
 
 
 def test_operation_waits_for_the_sentinel_with_a_message(cosigning: Waiting) -> None:
@@ -112,7 +112,7 @@ def test_outdated_permit_is_void_and_requested_anew(cosigning: Waiting) -> None:
 
 def test_a_permit_is_cosigned_once(cosigning: Waiting) -> None:
     before = cosigned(cosigning)
-    assert cosigned(cosigning).cosignature == before.cosignature
+    assert cosigned(cosigning).sentinel_signature == before.sentinel_signature
     assert EvidenceRecord.objects.filter(kind="cosignature").count() == 1
 
 

@@ -132,7 +132,7 @@ def test_remote_sentinel_signs_over_tls_as_its_role_without_redis(
             wait_until(lambda: fresh(cosigning.row.pk).state != "cosigning", limit_s=PATIENCE_S, or_else=log.read_text)
             row = fresh(cosigning.row.pk)
             assert row.state == "signed", row.error
-            assert signed.read(bytes(row.cosignature or b"")).key_id.startswith("sentinel-")
+            assert signed.read(bytes(row.sentinel_signature or b"")).key_id.startswith("sentinel-")
             assert far.sessions() == f"{SENTINEL}|t"
             process.terminate()
             assert process.wait(PATIENCE_S) == 0, log.read_text()

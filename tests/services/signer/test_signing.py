@@ -253,7 +253,7 @@ def test_node_without_a_charter_is_refused(waiting: Waiting) -> None:
 
 def test_fenced_node_is_refused(waiting: Waiting) -> None:
     """The permit was requested before the fencing, or the worker did not check."""
-    Node.objects.update(duty="fenced", fenced_by={"kind": "power"})
+    Node.objects.update(admin_state="fenced", fenced_by={"kind": "power"})
     assert waiting.refused() == "node.away"
 
 

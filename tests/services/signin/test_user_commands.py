@@ -5,7 +5,7 @@ import io
 import pytest
 from django.core.management import call_command
 
-from controlplane.audit.models import AuditRecord
+from controlplane.audit.models import AuditEntry
 from controlplane.identity.models import User
 from controlplane.identity.services import user_create
 
@@ -28,6 +28,6 @@ def test_commands_apply_to_the_last_operator_too() -> None:
     assert (User.objects.get().duty, User.objects.get().state) == ("", "active")
     manage("end_user", EMAIL)
     assert User.objects.get().state == "ended"
-    deed = AuditRecord.objects.get(verb="user.suspend")
+    deed = AuditEntry.objects.get(verb="user.suspend")
     assert deed.facts["reason"] == "theft"
     assert "manage.py suspend_user" in deed.facts["by"]

@@ -145,7 +145,7 @@ def test_network_problem_is_a_change(cloud: Cloud, written: list[pb.Heartbeat]) 
 def test_every_heartbeat_of_a_fenced_node_is_written(cloud: Cloud, written: list[pb.Heartbeat]) -> None:
     batches, first = BatchWriter(), beat(cloud)
     hear(batches, cloud, first)
-    Node.objects.update(duty="fenced", fenced_by={"kind": "attestation"})
+    Node.objects.update(admin_state="fenced", fenced_by={"kind": "attestation"})
     hear(batches, cloud, first)
     hear(batches, cloud, first)
     assert len(written) == 3

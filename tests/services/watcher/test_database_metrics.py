@@ -82,7 +82,7 @@ def test_nodes_and_capacity_are_counted(cloud: Cloud) -> None:
     assert 0 < (found.get_sample_value("andromede_nodes_lease_remaining_seconds", zone) or 0) <= 50
     Node.objects.update(state="ready")
     Inventory.objects.update(vcpus_used=0)
-    Node.objects.update(duty="cordoned")
+    Node.objects.update(admin_state="cordoned")
     found = counted()
     assert found.get_sample_value("andromede_nodes_cordoned", zone) == 1
     assert found.get_sample_value("andromede_zone_capacity_vcpus", zone) == 0

@@ -41,7 +41,7 @@ def in_a_hurry(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.NODE_UNREACHABLE_AFTER_S = 1
     settings.NODE_LEASE_S = 2
     monkeypatch.setattr(streams, "LOOK_FOR_NODES_S", 0.1)
-    monkeypatch.setattr(streams, "OPEN_AGAIN_S", 0.1)
+    monkeypatch.setattr(streams, "REOPEN_S", 0.1)
 
 
 @asynccontextmanager
@@ -126,7 +126,7 @@ def test_hung_nodes_do_not_block_heartbeats_or_fencing(
         auto_recovery.reconcile()
         silent = Node.objects.filter(name__startswith="hung-", state="unreachable")
         held = Incident.objects.filter(kind="recovery-held", ended_at=None)
-        is_told = held.count() == hung - fenced and silent.filter(duty="fenced").count() == fenced
+        is_told = held.count() == hung - fenced and silent.filter(admin_state="fenced").count() == fenced
         return silent.count() == hung and is_told
 
     async def scenario() -> None:

@@ -98,8 +98,8 @@ def test_a_pool_is_explained() -> None:
     assert decision.refusals() == {"n1": "POOL_FULL", "n2": "POOL_MISSING"}
     assert changes(decision) == {"pool": {}, "pool_room": {}}
     told = " ".join(tenant(as_document(decision)))
-    assert f"Nodes in {RHINE} do not have the shared storage that it needs: fast." in told
-    assert f"The shared storage fast has too little room left in {PARIS}." in told
+    assert f"Nodes in {RHINE} do not mount the required shared storage: fast." in told
+    assert f"The shared storage fast has too little free space in {PARIS}." in told
 
 
 @pytest.mark.parametrize("status", ["draining", "closed"])

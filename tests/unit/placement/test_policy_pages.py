@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from andromede_core.facts.attributes import PARTY_ROLES
-from andromede_core.placement.texts import REMEDIES, SENTENCES
+from andromede_core.placement.texts import REMEDIES, TEXTS
 from andromede_core.policy.clauses import LEVELS, ROLES
 from andromede_core.policy.document import VALUES
 from andromede_core.policy.document import parse as parse_policy
@@ -139,4 +139,4 @@ def test_the_operations_of_the_command_are_all_listed() -> None:
 
 def test_reasons_and_remedies_of_the_reference_equal_the_code() -> None:
     table = {word(row[0]): row[2].strip() for row in rows(REFERENCE, "Reasons")}
-    assert table == {code: SENTENCES[f"remedy.{name}"][0] for code, name in REMEDIES.items()}
+    assert table == {code: TEXTS[f"remedy.{name}"][0] for code, name in REMEDIES.items()}

@@ -21,15 +21,15 @@ class RuleWatcher:
 
     def __init__(self, check: Callable[[], None]) -> None:
         self._check = check
-        self._hears, self._tell = os.pipe()
+        self._wake_pipe, self._stop_pipe = os.pipe()
         self._thread = Thread(target=self._run, name="rules", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        os.write(self._tell, b".")
+        os.write(self._stop_pipe, b".")
         self._thread.join()
-        os.close(self._hears)
-        os.close(self._tell)
+        os.close(self._wake_pipe)
+        os.close(self._stop_pipe)
 
     def _run(self) -> None:
         with Changes() as changes:
@@ -38,5 +38,5 @@ class RuleWatcher:
                     self._check()
                 except Exception:
                     log.exception("cannot see whether the rules are there")  # this thread must go on
-                if changes.wait(INTERVAL_S, or_for=self._hears):
+                if changes.wait(INTERVAL_S, or_for=self._wake_pipe):
                     return

@@ -75,8 +75,8 @@ def login(
     profiles.known[name] = wanted
     profiles.current = name
     save(profiles)
-    said = _("Signed in to {url}, project {project}; profile {name}, kept in {file}.")
-    print_note(said.format(url=wanted.url, project=wanted.project or "-", name=name, file=path()))
+    text = _("Signed in to {url}, project {project}; profile {name}, kept in {file}.")
+    print_note(text.format(url=wanted.url, project=wanted.project or "-", name=name, file=path()))
     if is_limited:
         print_note(_("Your account needs a second factor first: andromede totp enrol"))
 
@@ -99,13 +99,13 @@ def logout(me: Session) -> None:
     profiles.known[name] = Profile(kept.url, project=kept.project, ca_file=kept.ca_file)
     save(profiles)
     if is_session:
-        said = _("The session of the profile {name} has ended.")
+        text = _("The session of the profile {name} has ended.")
     else:
-        said = _(
+        text = _(
             "The token of the profile {name} was deleted from this machine. It stays valid; revoke it with: andromede "
             "token revoke"
         )
-    print_note(said.format(name=name))
+    print_note(text.format(name=name))
 
 
 def profile_list(me: Session) -> None:

@@ -42,7 +42,7 @@ FILTERS = (
     "completed_before",
 )
 LIST = {PROJECT: "audit.list", "organization": "organizations.audit_list", "platform": "platform.audit_list"}
-DEED_LIST = {
+ENTRY_LIST = {
     PROJECT: "audit.deed_list",
     "organization": "organizations.audit_deed_list",
     "platform": "platform.audit_deed_list",
@@ -55,7 +55,7 @@ def register(app: typer.Typer) -> None:
     list_command(audit, _("Requests that changed something or tried to, the newest first."), LIST, REQUESTS, *FILTERS)
     wanted = ("actor", "verb", "resource", "created_after")
     help = _("Show the audit trail, including the platform's own actions and its operators' commands.")
-    list_command(audit, help, DEED_LIST, DEEDS, *wanted, name="deeds")
+    list_command(audit, help, ENTRY_LIST, DEEDS, *wanted, name="deeds")
     form = option("format", "--format", _("jsonl, which the verifier reads, or csv."), default="jsonl")
     help = _("Export the requests to a file, oldest first.")
     call_command(audit, "export", help, EXPORT, form, *filters(*FILTERS))

@@ -223,8 +223,8 @@ def _moment(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError as exc:
-        said = _("{text!r} is not a date or time. Write 2026-12-31 or 2026-12-31T12:00:00Z.")
-        raise typer.BadParameter(said.format(text=text)) from exc
+        template = _("{text!r} is not a date or time. Write 2026-12-31 or 2026-12-31T12:00:00Z.")
+        raise typer.BadParameter(template.format(text=text)) from exc
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 

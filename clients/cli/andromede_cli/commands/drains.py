@@ -151,7 +151,7 @@ def _show_plan(me: Session, plan: DrainPlan) -> None:
 
 def _print_outcome(plan: DrainPlan) -> None:
     """Print the expected outcome and the obstacles."""
-    said = {
+    options = {
         "migrate": _("{count} are migrated"),
         "stop": _("{count} are shut down, and started again when the node is returned"),
         STAYS_OFF: _("{count} are shut down, and stay off when the node is returned"),
@@ -160,7 +160,7 @@ def _print_outcome(plan: DrainPlan) -> None:
         "leave": _("{count} cannot be migrated, and keep running"),
     }
     counts = Counter(STAYS_OFF if guest.start_obstacles else guest.action for guest in plan.guests)
-    parts = [said[action].format(count=counts[action]) for action in said if action in counts]
+    parts = [options[action].format(count=counts[action]) for action in options if action in counts]
     print_note("; ".join(parts) + "." if parts else _("The node has no guests."))
     for guest in plan.guests:
         for reason in (*guest.reasons, *guest.start_obstacles):
@@ -179,21 +179,25 @@ def watch(me: Session, found: Drain, *, timeout_s: float) -> Drain:
     out = console(error=True)
     try:
         if not out.is_terminal:
-            return _poll(me, found, timeout_s=timeout_s, look_s=LOOK_S, told=lambda drain: None)
+            return _poll(me, found, timeout_s=timeout_s, look_s=LOOK_S, on_change=lambda drain: None)
         with Live(_picture(found), console=out, refresh_per_second=8, transient=True) as live:
             return _poll(
-                me, found, timeout_s=timeout_s, look_s=WATCHED_LOOK_S, told=lambda drain: live.update(_picture(drain))
+                me,
+                found,
+                timeout_s=timeout_s,
+                look_s=WATCHED_LOOK_S,
+                on_change=lambda drain: live.update(_picture(drain)),
             )
     except KeyboardInterrupt:
-        going_on = _("The recovery continues. Wait for it with: andromede node drain-wait {node}")
-        raise Interrupted(going_on.format(node=found.node.name)) from None
+        continuing = _("The recovery continues. Wait for it with: andromede node drain-wait {node}")
+        raise Interrupted(continuing.format(node=found.node.name)) from None
 
 
-def _poll(me: Session, found: Drain, *, timeout_s: float, look_s: int, told: Any) -> Drain:
+def _poll(me: Session, found: Drain, *, timeout_s: float, look_s: int, on_change: Any) -> Drain:
     deadline = time.monotonic() + timeout_s
     while found.state == "running" and (left_s := deadline - time.monotonic()) > 0:
         found = me.client.nodes.drain(found.node.name, wait=f"{max(1, min(look_s, int(left_s)))}s")
-        told(found)
+        on_change(found)
     return found
 
 

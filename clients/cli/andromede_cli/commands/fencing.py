@@ -87,10 +87,10 @@ def fencing(me: Session, node: Node) -> None:
         return
     me.list(found.at_hand, AT_HAND)
     if found.evidence is not None:
-        told = _("Fenced last by {kind} on {moment}: {reason}")
+        text = _("Fenced last by {kind} on {moment}: {reason}")
         last = found.evidence
         print_note(
-            told.format(kind=last.kind, moment=last.created_at.isoformat(timespec="seconds"), reason=last.reason)
+            text.format(kind=last.kind, moment=last.created_at.isoformat(timespec="seconds"), reason=last.reason)
         )
 
 

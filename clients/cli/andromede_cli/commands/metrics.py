@@ -80,8 +80,8 @@ def _moment(text: str, now: datetime) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError as exc:
-        said = _("{text!r} is not a duration or time. Write 6h or 2026-05-01T12:00:00Z.")
-        raise typer.BadParameter(said.format(text=text)) from exc
+        template = _("{text!r} is not a duration or time. Write 6h or 2026-05-01T12:00:00Z.")
+        raise typer.BadParameter(template.format(text=text)) from exc
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 

@@ -58,8 +58,8 @@ def register(app: typer.Typer) -> None:
     command(operations, "wait", _("Wait until an operation has ended, and watch it."))(wait)
     subject = given("operation", "OPERATION", completes="operations.list")
     call_command(operations, "cancel", _("Cancel an operation and undo its steps."), "operations.cancel", subject)
-    again = _("Retry a failed or cancelled operation, or run a waiting one now.")
-    call_command(operations, "retry", again, "operations.retry", subject)
+    retry_help = _("Retry a failed or cancelled operation, or run a waiting one now.")
+    call_command(operations, "retry", retry_help, "operations.retry", subject)
     stuck = given("operation", "OPERATION")
     reason = option(
         "reason", "--reason", _("Proof that the node does not come back, in your words; recorded in the evidence.")

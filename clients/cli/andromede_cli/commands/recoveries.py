@@ -53,13 +53,13 @@ def _print_outcome(plan: RecoveryPlan) -> None:
     """Print the expected outcome and the obstacles."""
     blocked = sum(guest.action == "evacuate" and guest.target is None for guest in plan.guests)
     counts = {**plan.counts, "evacuate": plan.counts.get("evacuate", 0) - blocked, "blocked": blocked}
-    said = {
+    options = {
         "evacuate": _("{count} are evacuated"),
         "blocked": _("{count} have no suitable node now, and wait for one"),
         "stay": _("{count} come back with the node"),
         "wait": _("{count} are being changed, and planned when that has ended"),
     }
-    parts = [said[action].format(count=counts[action]) for action in said if counts.get(action)]
+    parts = [options[action].format(count=counts[action]) for action in options if counts.get(action)]
     print_note("; ".join(parts) + "." if parts else _("The node had no guests."))
     for guest in plan.guests:
         for reason in guest.reasons:

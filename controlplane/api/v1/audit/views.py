@@ -10,11 +10,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.api.base_views import ActorView, OrganizationView, ProjectView
 from controlplane.api.v1.audit.schemas import DeedOut, RequestRecordOut
 from controlplane.audit import request_log
-from controlplane.audit.models import AuditRecord, Outcome, RequestRecord
+from controlplane.audit.models import AuditEntry, Outcome, RequestRecord
 from controlplane.identity.actor import Actor
 from controlplane.kernel import concurrency
 from controlplane.kernel.listing import (
@@ -84,7 +84,7 @@ class RequestLogView(APIView):
     def exported(self, request: Request, rows: QuerySet[RequestRecord]) -> StreamingHttpResponse:
         wanted = request.query_params.get("format", FORMATS[0])
         if wanted not in FORMATS:
-            raise invalid("format", Reason("it must be one of {known}.", known=", ".join(FORMATS)))
+            raise invalid("format", Message("it must be one of {known}.", known=", ".join(FORMATS)))
         rows = rows.filter(REQUESTS.condition(request.query_params))
         is_table = wanted == "csv"
         parts: Iterator[bytes] = request_log.exported(
@@ -150,7 +150,7 @@ class OrganizationDeeds(OrganizationView):
 
     @route("organization_audit_deed_list", DeedOut, listing=DEEDS)
     def get(self, request: Request) -> Response:
-        rows: QuerySet[AuditRecord] = request_log.entries_of_organization(self.actor, self.organization)
+        rows: QuerySet[AuditEntry] = request_log.entries_of_organization(self.actor, self.organization)
         return DEEDS.page(request, rows).answer(DeedOut)
 
 

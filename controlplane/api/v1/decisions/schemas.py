@@ -37,8 +37,8 @@ class DecisionOut(Out):
 
 
 def explanation_lines(document: Mapping[str, Any], *, sees_all: bool) -> list[str]:
-    tell = explanation.operator if sees_all else explanation.tenant
-    return tell(document, language())
+    explain = explanation.operator if sees_all else explanation.tenant
+    return explain(document, language())
 
 
 def shown(document: Mapping[str, Any], *, sees_all: bool) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import cast
 from rest_framework import serializers
 
 from controlplane.api.v1.policies.schemas import ClauseOut
-from controlplane.compliance.models import COMPLIANCE, Watched
+from controlplane.compliance.models import COMPLIANCE, LocationCompliance
 from controlplane.kernel.fields import Out
 from controlplane.placement.models import DRIFT_ACTIONS
 
@@ -33,5 +33,5 @@ class ComplianceOut(Out):
     action = serializers.ChoiceField(DRIFT_ACTIONS)
     checked_at = serializers.DateTimeField()
 
-    def get_name(self, row: Watched) -> str | None:
+    def get_name(self, row: LocationCompliance) -> str | None:
         return cast(str | None, self.context["names"].get(row.resource_id))

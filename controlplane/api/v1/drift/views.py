@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from controlplane.api.base_views import ActorView
 from controlplane.api.v1.drift.schemas import ComplianceOut
-from controlplane.compliance.models import COMPLIANCE, Watched
+from controlplane.compliance.models import COMPLIANCE, LocationCompliance
 from controlplane.compliance.selectors import drift, image_drift
 from controlplane.compute.selectors import names_of
 from controlplane.kernel.listing import Listing, among, exactly, has_id
@@ -45,5 +45,5 @@ class ImageDrift(ActorView):
         return page.answer(ComplianceOut, context=_names(page.rows))
 
 
-def _names(rows: Sequence[Watched]) -> dict[str, Any]:
+def _names(rows: Sequence[LocationCompliance]) -> dict[str, Any]:
     return {"names": names_of([row.resource_id for row in rows])}

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.api.base_views import ActorView
 from controlplane.events import cursors, kinds, selectors
 from controlplane.events.representation import EventsOut, as_json
@@ -163,12 +163,12 @@ def _kinds(text: str) -> list[str]:
     patterns = [part.strip() for part in text.split(",")]
     for pattern in patterns:
         if not kinds.is_pattern(pattern):
-            raise invalid("kind", Reason("there is no kind {kind!r}.", kind=pattern[:64]))
+            raise invalid("kind", Message("there is no kind {kind!r}.", kind=pattern[:64]))
     return kinds.matching(patterns)
 
 
 def _resource(text: str) -> UUID:
     value = as_uuid(text)
     if value is None:
-        raise invalid("resource", Reason("it must be an id."))
+        raise invalid("resource", Message("it must be an id."))
     return value

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from andromede_core.documents.messages import Reason, reason_of
+from andromede_core.documents.messages import Message, message_of
 from controlplane.api.base_views import ActorView
 from controlplane.api.v1.evidence.schemas import CosignatureIn, ProofOut, RecordOut, ResidencyOut, _base64
 from controlplane.audit import proofs, selectors, witnesses
@@ -52,9 +52,9 @@ class Residency(ActorView):
             raise RecordNotFound(name=self.kwargs["resource"])
         start, end, role = _moment(request, "from"), _moment(request, "to"), request.query_params.get("role")
         if role is not None and role not in ROLES:
-            raise invalid("role", Reason("it must be one of {known}.", known=", ".join(ROLES)))
+            raise invalid("role", Message("it must be one of {known}.", known=", ".join(ROLES)))
         if start is not None and end is not None and start >= end:
-            raise invalid("to", Reason("it must be after from."))
+            raise invalid("to", Message("it must be after from."))
         return Response(ResidencyOut(selectors.residency_of(resource_id, start=start, end=end, role=role)).data)
 
     def records(self) -> QuerySet[EvidenceRecord]:
@@ -67,7 +67,7 @@ def _moment(request: Request, name: str) -> datetime | None:
     try:
         return parse_timestamp(text) if text is not None else None
     except ValueError as exc:
-        raise invalid(name, reason_of(exc)) from exc
+        raise invalid(name, message_of(exc)) from exc
 
 
 class RecordList(Residency):
@@ -119,7 +119,7 @@ class WitnessRequested(ActorView):
     def get(self, request: Request) -> HttpResponse:
         text = request.query_params.get("old", "0")
         if not re.fullmatch(r"[0-9]{1,15}", text) or int(text) > _newest().tree_size:
-            raise invalid("old", Reason("it must be the size of a checkpoint."))
+            raise invalid("old", Message("it must be the size of a checkpoint."))
         asked = witnesses.request_since(int(text))
         return HttpResponse(str(asked), content_type="text/plain; charset=utf-8")
 

@@ -6,7 +6,7 @@ from django.http import FileResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from andromede_core.documents.messages import Reason, reason_of
+from andromede_core.documents.messages import Message, message_of
 from controlplane.api.base_views import ActorView, OrganizationView
 from controlplane.api.v1.evidence_exports.schemas import ExportIn, ExportOut
 from controlplane.audit import exports
@@ -95,7 +95,7 @@ class Export(ActorView):
 def _needed(request: Request, name: str) -> str:
     text = request.query_params.get(name)
     if text is None:
-        raise invalid(name, Reason("it is needed."))
+        raise invalid(name, Message("it is needed."))
     return text
 
 
@@ -103,4 +103,4 @@ def _moment(request: Request, name: str) -> datetime:
     try:
         return parse_timestamp(_needed(request, name))
     except ValueError as exc:
-        raise invalid(name, reason_of(exc)) from exc
+        raise invalid(name, message_of(exc)) from exc

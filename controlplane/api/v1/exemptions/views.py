@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.api.base_views import ActorView
 from controlplane.api.v1.exemptions.schemas import HOUR, ApprovalIn, ExemptionIn, ExemptionOut, ExemptionReportOut
 from controlplane.kernel import clock
@@ -58,7 +58,7 @@ class ExemptionReport(ActorView):
         name = request.query_params.get("quarter")
         quarter = quarter_of(clock.now()) if name is None else quarter_named(name)
         if quarter is None:
-            raise invalid("quarter", Reason("it must be a year and a quarter, such as 2026-Q4."))
+            raise invalid("quarter", Message("it must be a year and a quarter, such as 2026-Q4."))
         return Response(ExemptionReportOut(report(selectors.exemptions(self.actor), quarter)).data)
 
 

@@ -37,7 +37,7 @@ class MigrationOut(Out):
     state = serializers.ChoiceField(list(MIGRATION.moves))
     source = NamedOut()  # type: ignore[assignment]  # a field of this name, and no place of one
     destination = NamedOut(allow_null=True)
-    wished = NamedOut(allow_null=True)
+    wished = NamedOut(source="requested_destination", allow_null=True)
     operation = serializers.UUIDField(source="operation_id")
     reason = serializers.CharField(allow_blank=True)
     total_bytes = serializers.IntegerField()

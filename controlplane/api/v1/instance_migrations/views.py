@@ -56,10 +56,10 @@ class InstanceMigrationPlan(AnyInstanceView):
     def get(self, request: Request) -> Response:
         plan = migration_plan(self.actor, self.instance())
         instance = plan.instance
-        said = {
+        fields = {
             "instance": instance,
             "project": instance.project,
             "node": instance.node,
             "is_off": is_off(instance),
         }
-        return Response(MigrationPlanOut({**said, "nodes": plan.nodes, "reasons": plan.reasons}).data)
+        return Response(MigrationPlanOut({**fields, "nodes": plan.nodes, "reasons": plan.reasons}).data)

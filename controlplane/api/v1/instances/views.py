@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.api.base_views import ProjectView
 from controlplane.api.v1.decisions.schemas import DecisionOut
 from controlplane.api.v1.decisions.views import decision_document
@@ -209,7 +209,7 @@ class InstanceConsole(InstanceView):
         self.actor.may_look_inside()
         limit = request.query_params.get("max_bytes", str(TAIL_MAX_BYTES))
         if not re.fullmatch(r"0*[1-9][0-9]{0,9}", limit):
-            raise invalid("max_bytes", Reason("it must be a whole number above 0."))
+            raise invalid("max_bytes", Message("it must be a whole number above 0."))
         text = console_tail(self.instance(), max_bytes=min(int(limit), TAIL_MAX_BYTES))
         return HttpResponse(text.decode(errors="replace"), content_type="text/plain; charset=utf-8")
 

@@ -7,7 +7,7 @@ from django.db.models import Q
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from andromede_core.documents.messages import Reason, reason_of
+from andromede_core.documents.messages import Message, message_of
 from controlplane.api.base_views import ActorView
 from controlplane.api.v1.maintenance.schemas import MaintenanceIn, MaintenanceOut
 from controlplane.catalog.selectors import zone_get
@@ -26,7 +26,7 @@ PATTERNS = frozenset({"*", *WORKFLOWS, *(f"{kind.partition('.')[0]}.*" for kind 
 
 def _in_state(text: str) -> Q:
     if text not in STATES:
-        raise ValueError(Reason("it must be one of {known}.", known=", ".join(STATES)))
+        raise ValueError(Message("it must be one of {known}.", known=", ".join(STATES)))
     now = clock.now()
     over = Q(ends_at__lte=now)
     return {"active": maintenance.in_force(), "coming": Q(begins_at__gt=now) & ~over, "ended": over}[text]
@@ -50,7 +50,7 @@ class MaintenanceList(ActorView):
 
     def _new(self, body: Body) -> maintenance.NewRule:
         if body["kind"] not in PATTERNS:
-            known = Reason("Known values: {known}.", known=", ".join(sorted(PATTERNS)))
+            known = Message("Known values: {known}.", known=", ".join(sorted(PATTERNS)))
             raise InvalidRequest(field="kind", reason=known)
         node = (
             resolve_reference(lambda ref: node_get(self.actor, ref), body["node"], at="node") if body["node"] else None
@@ -70,7 +70,7 @@ def _moment(body: dict[str, Any], name: str) -> datetime | None:
     try:
         return parse_timestamp(body[name]) if body[name] else None
     except ValueError as exc:
-        raise InvalidRequest(field=name, reason=reason_of(exc)) from exc
+        raise InvalidRequest(field=name, reason=message_of(exc)) from exc
 
 
 class MaintenanceDetail(ActorView):

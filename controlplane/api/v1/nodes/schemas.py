@@ -9,7 +9,7 @@ from controlplane.api.v1.instances.schemas import POWER_STATES
 from controlplane.compute.models import INSTANCE
 from controlplane.kernel.fields import In, NamedOut, Out, Text
 from controlplane.nodes.display_state import DISPLAY_STATES, display_state
-from controlplane.nodes.models import DUTY, NODE, Inventory, Node
+from controlplane.nodes.models import ADMIN_STATE, NODE, Inventory, Node
 
 RESOURCES = ("vcpus", "memory_mib", "disk_gib")
 
@@ -88,12 +88,12 @@ class NodeOut(Out):
     zone = serializers.CharField(source="zone_id")
     address = serializers.CharField()
     state = serializers.ChoiceField(list(NODE.moves))
-    duty = serializers.ChoiceField(list(DUTY.moves))
-    duty_reason = serializers.CharField()
-    duty_since = serializers.DateTimeField()
+    duty = serializers.ChoiceField(list(ADMIN_STATE.moves), source="admin_state")
+    duty_reason = serializers.CharField(source="admin_state_reason")
+    duty_since = serializers.DateTimeField(source="admin_state_since")
     life = serializers.SerializerMethodField()
     is_cordoned = serializers.BooleanField()
-    cordon_reason = serializers.CharField(source="duty_reason")
+    cordon_reason = serializers.CharField(source="admin_state_reason")
     last_heartbeat_at = serializers.DateTimeField(allow_null=True)
     certificate_expires_at = serializers.DateTimeField()
     agent_version = serializers.CharField()
@@ -107,7 +107,7 @@ class NodeOut(Out):
 
     @extend_schema_field(serializers.ChoiceField(DISPLAY_STATES))
     def get_life(self, node: Node) -> str:
-        return display_state(node.state, node.duty)
+        return display_state(node.state, node.admin_state)
 
 
 class RetireIn(In):

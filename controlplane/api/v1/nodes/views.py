@@ -10,14 +10,14 @@ from controlplane.compute.selectors import instances_on
 from controlplane.kernel.listing import Listing, among, created_after, exactly, in_state
 from controlplane.kernel.views import Body, route
 from controlplane.nodes import admin_state, selectors, services
-from controlplane.nodes.models import DUTY, NODE
+from controlplane.nodes.models import ADMIN_STATE, NODE
 from controlplane.nodes.selectors import node_get
 
 NODES = Listing(
     {
         "name": exactly("name", "The node of this name."),
         "state": among("state", NODE.moves),
-        "duty": among("duty", DUTY.moves),
+        "duty": among("admin_state", ADMIN_STATE.moves),
         "zone": exactly("zone_id", "The nodes of this zone."),
         "created_after": created_after(),
     },
@@ -39,7 +39,7 @@ class NodeList(OperatorView):
     def get(self, request: Request) -> Response:
         nodes = selectors.nodes(self.actor)
         if request.query_params.get("duty") != "retired":
-            nodes = nodes.exclude(duty="retired")
+            nodes = nodes.exclude(admin_state="retired")
         return NODES.page(request, nodes).answer(NodeOut)
 
 

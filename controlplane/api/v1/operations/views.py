@@ -4,7 +4,7 @@ from django.db.models import Q
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.api.base_views import ActorView, ProjectView
 from controlplane.api.v1.operations.schemas import OperationOut, PlatformOperationOut, ResolutionOut, ResolveIn
 from controlplane.kernel.listing import Filter, Listing, among, contains_id, created_after, exactly, has_id
@@ -31,7 +31,7 @@ OPERATIONS = Listing(
 
 def _stuck(text: str) -> Q:
     if text not in ("true", "false"):
-        raise ValueError(Reason("it must be one of {known}.", known="true, false"))
+        raise ValueError(Message("it must be one of {known}.", known="true, false"))
     return selectors.stuck() if text == "true" else ~selectors.stuck()
 
 

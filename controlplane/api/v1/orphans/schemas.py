@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from controlplane.kernel.fields import In, NamedOut, Out, Text
-from controlplane.nodes.models import ORPHAN, ORPHAN_KINDS, WISHES
+from controlplane.nodes.models import ORPHAN, ORPHAN_KINDS, REQUESTED_ACTIONS
 
 
 class DiscardIn(In):
@@ -36,7 +36,7 @@ class OrphanOut(Out):
     zone = serializers.CharField(source="node.zone_id", default=None, allow_null=True)
     resource = serializers.UUIDField(source="resource_id", allow_null=True)
     state = serializers.ChoiceField(list(ORPHAN.moves))
-    wished = serializers.ChoiceField(WISHES)
+    wished = serializers.ChoiceField(REQUESTED_ACTIONS, source="requested_action")
     reason = serializers.CharField()
     problem = serializers.CharField()
     size_bytes = serializers.IntegerField(allow_null=True)

@@ -51,11 +51,11 @@ class PasswordResetOut(Out):
 
     id = serializers.UUIDField()
     user = UserOut()
-    asked_by = UserOut()
+    asked_by = UserOut(source="requested_by")
     confirmed_by = UserOut(allow_null=True)
     created_at = serializers.DateTimeField()
     confirmed_at = serializers.DateTimeField(allow_null=True)
-    good_from = serializers.DateTimeField(allow_null=True)
+    good_from = serializers.DateTimeField(source="valid_from", allow_null=True)
     expires_at = serializers.DateTimeField()
 
 

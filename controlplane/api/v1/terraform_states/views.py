@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from controlplane.api.base_views import ProjectView
 from controlplane.api.v1.terraform_states.schemas import LockIn, LockOut, StateOut, StateVersionOut, UnlockIn
 from controlplane.kernel.listing import Listing, created_after, invalid
@@ -65,7 +65,7 @@ class StateDetail(StateView):
         """Store a new version: the body is the state as Terraform writes it."""
         lock_id = request.query_params.get("ID")
         if lock_id is not None and not 0 < len(lock_id) <= LOCK_ID_MAX:
-            raise invalid("ID", Reason("it must be the ID of a lock."))
+            raise invalid("ID", Message("it must be the ID of a lock."))
         version = states.state_write(self.actor, self.project, self.name, content, lock_id=lock_id)
         return Response(StateVersionOut(version).data)
 
@@ -104,5 +104,5 @@ class StateVersionDetail(StateView):
         """
         number = self.kwargs["version"]
         if not re.fullmatch(r"[1-9][0-9]{0,8}", number):
-            raise StateMalformed(reason=Reason("a version is a number from 1."))
+            raise StateMalformed(reason=Message("a version is a number from 1."))
         return HttpResponse(states.state_read(self.actor, self.state(), number=int(number)), content_type=JSON)

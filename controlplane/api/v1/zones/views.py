@@ -4,7 +4,7 @@ from django.db.models import Q
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from andromede_core.documents.messages import Reason
+from andromede_core.documents.messages import Message
 from andromede_core.placement.request import Resources
 from andromede_core.policy.clauses import Policy
 from controlplane.api.base_views import ActorView
@@ -54,7 +54,7 @@ class ZoneList(ActorView):
         try:
             return effective_policies.for_project(identity.project_get(self.actor, ref))
         except ProjectNotFound as exc:
-            raise invalid("admissible_for", Reason("it must be a classification or a project.")) from exc
+            raise invalid("admissible_for", Message("it must be a classification or a project.")) from exc
 
 
 class ZoneCapacity(ActorView):
@@ -74,7 +74,7 @@ class ZoneCapacity(ActorView):
         zone = catalog.zone_get(self.kwargs["zone"])
         ref = request.query_params.get("flavor")
         if ref is None:
-            raise invalid("flavor", Reason("it must be given."))
+            raise invalid("flavor", Message("it must be given."))
         flavor = resolve_reference(catalog.flavor_get, ref, at="?flavor")
         project = identity.projects(self.actor).filter(Q(pk=self.actor.project_id)).first()
         return Response(CapacityOut(simulations.capacity(zone, flavor, project)).data)

@@ -33,8 +33,8 @@ class Command(OperatorCommand):
         out = options["out"] or Path()
         path = out / window.file_name if out.is_dir() else out
         manifest = export_archive.write_export(window, path.absolute())
-        organization_id, said = window.organization.pk, {"from": options["start"], "to": options["end"]}
-        record_of_organization(SYSTEM, "evidence_export.write", organization_id, organization_id, **said)
+        organization_id, facts = window.organization.pk, {"from": options["start"], "to": options["end"]}
+        record_of_organization(SYSTEM, "evidence_export.write", organization_id, organization_id, **facts)
         count = manifest.own.last - manifest.own.first + 1
         self.print_message(
             f"{count} records of {window.organization.name}, up to a checkpoint of size {manifest.size}."

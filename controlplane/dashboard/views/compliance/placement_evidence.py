@@ -22,7 +22,7 @@ FILTERS = ("state", "zone")
 # Only for instances and volumes.
 MORE_FILTERS = ("kind", "resource")
 # Resources that hold data, by their part of a project's paths.
-THINGS = ("instances", "volumes", "images")
+RESOURCES = ("instances", "volumes", "images")
 OFFICER = "sovereignty_officer"
 
 
@@ -70,7 +70,7 @@ class ResourcePage(Page):
     @cached_property
     def thing(self) -> dict[str, Any]:
         """Return the resource from the API; None if it is deleted or not visible."""
-        for kind in THINGS if self.owners["project"] else ():
+        for kind in RESOURCES if self.owners["project"] else ():
             try:
                 thing: dict[str, Any] = self.api.get("projects", self.owners["project"], kind, self.kwargs["resource"])
             except ApiError as exc:

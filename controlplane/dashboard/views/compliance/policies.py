@@ -151,19 +151,19 @@ class PolicyEditor(PolicyPage):
 
     def post(self, request: HttpRequest, **path: str) -> HttpResponse:
         """Process a button of the form; the entered clauses are kept."""
-        deed, _sep, what = request.POST.get("do", "try").partition(":")
+        button, _sep, what = request.POST.get("do", "try").partition(":")
         rows = ClauseRows.from_request(request.POST)
-        if deed in ("add", "remove"):
+        if button in ("add", "remove"):
             rows = rows.without_validation()
-            rows.add(request.POST.get("subject", "")) if deed == "add" else rows.remove(what)
+            rows.add(request.POST.get("subject", "")) if button == "add" else rows.remove(what)
             return self.editor(rows)
-        if deed == "read":
+        if button == "read":
             return self.read(rows.without_validation(), request.POST.get(TEXT, ""))
         if not rows.are_valid():
             return self.editor(
                 rows, errors=[gettext("Some clauses are incomplete. Errors are shown next to their fields.")]
             )
-        return self.put(rows, is_trial=deed != "save")
+        return self.put(rows, is_trial=button != "save")
 
     def lacks_reason(self, body: dict[str, Any]) -> bool:
         """Return whether the reason is missing: a less strict policy needs one, a stricter one does not."""

@@ -47,8 +47,10 @@ class NetworkForm(NamedForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if settings.DEFAULT_DNS_SERVERS:
-            said = gettext("IPv4 addresses, separated by commas. Leave empty for those of the platform: {servers}.")
-            self.fields["dns_servers"].help_text = said.format(servers=", ".join(settings.DEFAULT_DNS_SERVERS))
+            help_text = gettext(
+                "IPv4 addresses, separated by commas. Leave empty for those of the platform: {servers}."
+            )
+            self.fields["dns_servers"].help_text = help_text.format(servers=", ".join(settings.DEFAULT_DNS_SERVERS))
 
     def body(self) -> Context:
         body = super().body()

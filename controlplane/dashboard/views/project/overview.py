@@ -106,10 +106,10 @@ class Overview(ProjectPage):
 
     def map(self) -> dict[str, Any]:
         verdict_of = {verdict.zone: verdict for verdict in self.verdicts()}
-        told = [_zone_summary(zone, verdict_of.get(zone["id"])) for zone in self.zones]
-        by_id = {zone["id"]: zone for zone in told}
+        zones = [_zone_summary(zone, verdict_of.get(zone["id"])) for zone in self.zones]
+        by_id = {zone["id"]: zone for zone in zones}
         shown = [{"at": spot, "zone": by_id.pop(spot.zone)} for spot in zone_marks(self.zones)]
-        return {"zones": told, "spots": shown, "beyond": list(by_id.values())}
+        return {"zones": zones, "spots": shown, "beyond": list(by_id.values())}
 
     def verdicts(self) -> list[Verdict]:
         """Return the verdict on each zone for the smallest flavor: only policies matter."""

@@ -16,8 +16,8 @@ from controlplane.nodes.management import signing
 
 def _approver(text: str) -> tuple[str, Approver]:
     """Parse KEY_ID=DUTY and the person."""
-    key_id, _, said = text.partition("=")
-    duty, _, organization = said.partition("@")
+    key_id, _, role = text.partition("=")
+    duty, _, organization = role.partition("@")
     if duty not in DUTIES or bool(organization) != (duty == OFFICER_DUTY):
         raise ArgumentTypeError(f"{text}: write KEY_ID=duty_operator or KEY_ID=sovereignty_officer@ORGANIZATION")
     key = OfficerKey.objects.filter(key_id=key_id).first()

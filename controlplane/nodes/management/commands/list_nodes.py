@@ -14,7 +14,10 @@ class Command(OperatorCommand):
     help = "List the nodes, with used and offered amounts."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        rows = [HEADINGS, *(_row(node) for node in nodes(SYSTEM).exclude(duty="retired").order_by("zone", "name"))]
+        rows = [
+            HEADINGS,
+            *(_row(node) for node in nodes(SYSTEM).exclude(admin_state="retired").order_by("zone", "name")),
+        ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -27,7 +30,7 @@ def _row(node: Node) -> tuple[str, ...]:
     return (
         node.name,
         node.zone_id,
-        display_state(node.state, node.duty),
+        display_state(node.state, node.admin_state),
         node.address,
         f"{inventory.vcpus_used}/{vcpus}",
         f"{inventory.memory_mib_used}/{memory_mib}",
