@@ -140,7 +140,7 @@ DB_TLS = {
 }
 DATABASES = {
     "default": {
-        "ENGINE": "controlplane.kernel.postgresql",
+        "ENGINE": "django.db.backends.postgresql",
         "NAME": env.text("DB_NAME", "andromede"),
         "USER": env.text("DB_USER", "andromede"),
         "PASSWORD": env.secret("DB_PASSWORD") if env.boolean("DB_HAS_PASSWORD", False) else "",
