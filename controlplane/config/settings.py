@@ -29,7 +29,6 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "rest_framework",
     "drf_spectacular",
-    "controlplane.signin.axes_app.Axes",
     "controlplane.kernel",
     "controlplane.identity",
     "controlplane.events",
@@ -141,7 +140,7 @@ DB_TLS = {
 }
 DATABASES = {
     "default": {
-        "ENGINE": "controlplane.kernel.postgresql",
+        "ENGINE": "django.db.backends.postgresql",
         "NAME": env.text("DB_NAME", "andromede"),
         "USER": env.text("DB_USER", "andromede"),
         "PASSWORD": env.secret("DB_PASSWORD") if env.boolean("DB_HAS_PASSWORD", False) else "",
@@ -227,7 +226,6 @@ LOGGING = {
     },
     "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
     "loggers": {
-        "axes": {"level": "WARNING"},
         "celery": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
@@ -449,12 +447,7 @@ PASSKEY_DOMAIN = env.text("PASSKEY_DOMAIN", "")
 OPENID_PROVIDERS_FILE = env.text("OPENID_PROVIDERS_FILE", "")
 OPENID_PRIVATE_HOSTS = env.words("OPENID_PRIVATE_HOSTS", "")
 # Lockout (controlplane/signin/lockout.py): of an account from an address, after so many failures, for so long.
-AXES_FAILURE_LIMIT = env.integer("SIGN_IN_FAILURES", 5, minimum=1)
-AXES_COOLOFF_TIME = timedelta(minutes=env.integer("SIGN_IN_LOCK_MINUTES", 15, minimum=1))
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "username", "ip_address"]
-AXES_USERNAME_FORM_FIELD = "username"
-AXES_CLIENT_IP_CALLABLE = "controlplane.signin.client_info.remote_address"
-AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_VERBOSE = False
+SIGN_IN_FAILURES = env.integer("SIGN_IN_FAILURES", 5, minimum=1)
+SIGN_IN_LOCK = timedelta(minutes=env.integer("SIGN_IN_LOCK_MINUTES", 15, minimum=1))
 # Default quota of an organization, as a multiple of a project's.
 QUOTA_ORGANIZATION_TIMES = env.integer("QUOTA_ORGANIZATION_TIMES", 10, minimum=1)

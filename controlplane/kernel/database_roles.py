@@ -10,8 +10,10 @@ from fnmatch import fnmatchcase
 
 PREFIX = "andromede_"
 
+# Tables of earlier releases, in installations that were upgraded; a later release drops them.
+FORMER = ("axes_*",)
 # Credentials: processes that sign no user in do not read them either.
-CREDENTIALS = ("signin_*", "identity_apitoken", "axes_*")
+CREDENTIALS = ("signin_*", "identity_apitoken", *FORMER)
 # Every audited action writes these: audit entry, request record and event.
 RECORDS = ("audit_auditrecord", "audit_evidencerecord", "events_event", "events_head")
 PARTITIONS = (

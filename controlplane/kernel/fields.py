@@ -3,7 +3,6 @@
 import base64
 import binascii
 from collections.abc import Mapping
-from functools import cache, cached_property
 from typing import Any, cast
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -13,7 +12,6 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.fields import SkipField, empty
-from rest_framework.utils.serializer_helpers import BindingDict
 
 from controlplane.kernel import representation_serializer
 from controlplane.kernel.error_messages import describe_document
@@ -34,13 +32,6 @@ class In(serializers.Serializer[Any]):
 
     example: Mapping[str, object] = {}
 
-    @cached_property
-    def fields(self) -> Any:
-        """Return the fields, shared by all bodies of a class: they keep no values, and copies would cost more than the
-        parsing.
-        """
-        return _fields(type(self))
-
     def to_internal_value(self, data: Any) -> Any:
         unknown = sorted(data.keys() - self.fields.keys()) if isinstance(data, Mapping) else []
         errors = {
@@ -54,15 +45,6 @@ class In(serializers.Serializer[Any]):
         if errors:
             raise ValidationError(errors)
         return value
-
-
-@cache
-def _fields(kind: type[In]) -> BindingDict:
-    body = kind()
-    fields = BindingDict(body)
-    for name, field in body.get_fields().items():
-        fields[name] = field
-    return fields
 
 
 class Out(serializers.Serializer[Any]):

@@ -9,12 +9,9 @@ from controlplane.audit import evidence_log
 from controlplane.audit.services import record
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
-from controlplane.kernel.prepared_queries import Prepared
 from controlplane.nodes.models import Incident, Node
 
 log = logging.getLogger(__name__)
-
-OPEN = Prepared(lambda node: Incident.objects.filter(node=node, ended_at=None))
 
 
 @transaction.atomic
@@ -43,7 +40,8 @@ def reconcile(node: Node, found: Mapping[str, Collection[str]]) -> set[str]:
             seen.add((kind, name[:200]))
             if report(node, kind, name):
                 new.add(kind)
-    over = [row.pk for row in OPEN.rows(node.pk) if row.kind in found and (row.kind, row.name) not in seen]
+    known = Incident.objects.filter(node=node, ended_at=None)
+    over = [row.pk for row in known if row.kind in found and (row.kind, row.name) not in seen]
     if over:
         Incident.objects.filter(pk__in=over, ended_at=None).update(ended_at=clock.now())
     return new

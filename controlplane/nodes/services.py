@@ -20,7 +20,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import raise_on_violation
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_name
-from controlplane.kernel.prepared_queries import Prepared, preparing_cursor
+from controlplane.kernel.prepared_queries import preparing_cursor
 from controlplane.nodes import incidents, pki, pools
 from controlplane.nodes.admin_state import admin_state_change, require_admin_state
 from controlplane.nodes.errors import NodeNameTaken
@@ -34,7 +34,6 @@ CORDONED_BY = {
     HOOK: "libvirt would start guests on it without asking its agent",
     SELF_TEST: "it has failed its self-test",
 }
-INVENTORY = Prepared(lambda node: Inventory.objects.filter(pk=node))
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ def record_heartbeat(node: Node, report: NodeReport) -> None:
     reasons_to_cordon = {HOOK: report.hook_problem, SELF_TEST: report.self_test_problem}
     _reconcile_problems(node, reasons_to_cordon, {CONNECTIONS: report.connections_problem, RULES: report.rules_problem})
     totals = (report.cores, report.memory_mib, report.disk_gib)
-    known = INVENTORY.get(node.pk)
+    known = Inventory.objects.get(pk=node.pk)
     if totals != (known.vcpus_total, known.memory_mib_total, known.disk_gib_total):
         _resize(node, *totals)
 

@@ -21,7 +21,7 @@ from controlplane.audit.services import record
 from controlplane.catalog import epochs
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
-from controlplane.kernel.prepared_queries import Prepared, preparing_cursor
+from controlplane.kernel.prepared_queries import preparing_cursor
 from controlplane.nodes.errors import NoKeyset, WitnessesNeeded
 from controlplane.nodes.models import Node, TrustDocument
 from controlplane.nodes.signing_keys import SigningKey
@@ -61,13 +61,8 @@ class NodeTrust:
     epoch: int
 
 
-NEWEST = Prepared(
-    lambda kind, subject: TrustDocument.objects.filter(kind=kind, subject=subject).order_by("-version")[:1]
-)
-
-
 def newest(kind: str, subject: str = "") -> TrustDocument | None:
-    return NEWEST.first(kind, subject)
+    return TrustDocument.objects.filter(kind=kind, subject=subject).order_by("-version").first()
 
 
 def keyset() -> Keyset:

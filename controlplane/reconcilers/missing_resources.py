@@ -3,11 +3,11 @@
 Both last until the resource is there again.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from agents.protocol import agent_pb2 as pb
 from controlplane.compute import expected_resources
@@ -16,7 +16,6 @@ from controlplane.compute.models import MOVING, Instance
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
 from controlplane.kernel.names import as_uuid
-from controlplane.kernel.prepared_queries import Prepared
 from controlplane.network.models import PortBinding
 from controlplane.nodes import incidents
 from controlplane.nodes.models import Node
@@ -36,15 +35,14 @@ def _settled(before: datetime) -> Q:
     return ~Q(pk__in=ResourceLock.objects.values("resource_id")) & Q(updated_at__lte=before)
 
 
-GUESTS = Prepared(
-    lambda node, before: Instance.objects.filter(
-        _settled(before), node=node, state__in=("active", "stopped"), is_deleting=False
-    ).exclude(migrations__state__in=MOVING)
-)
-VOLUMES = Prepared(lambda node, before: Volume.objects.filter(_settled(before), HAD_THERE, node=node))
-BOUND = Prepared(lambda node: PortBinding.objects.filter(node=node).select_related("port"))
-GUESTS_WITH_ERROR = Prepared(lambda node: Instance.objects.filter(node=node, last_error__code__in=CODES))
-VOLUMES_WITH_ERROR = Prepared(lambda node: Volume.objects.filter(node=node, last_error__code__in=CODES))
+def _expected_guests(node: Node, before: datetime) -> QuerySet[Instance]:
+    settled = Instance.objects.filter(_settled(before), node=node, state__in=("active", "stopped"), is_deleting=False)
+    return settled.exclude(migrations__state__in=MOVING)
+
+
+def _expected_volumes(node: Node, before: datetime) -> QuerySet[Volume]:
+    return Volume.objects.filter(_settled(before), HAD_THERE, node=node)
+
 
 # ----
 
@@ -57,8 +55,9 @@ def reconcile_node(node: Node, description: pb.NodeDescription) -> int:
     files = {as_uuid(each.subject.id) for each in description.volumes if each.size_bytes}
     ports = {as_uuid(each.subject.id) for each in description.ports}
     before = clock.now() - expected_resources.IN_TRANSIT
-    guests, volumes = GUESTS.rows(node.pk, before), VOLUMES.rows(node.pk, before)
-    bound = {each.port_id: each.port.instance_id for each in BOUND.rows(node.pk)}
+    guests, volumes = list(_expected_guests(node, before)), _expected_volumes(node, before)
+    bindings = PortBinding.objects.filter(node=node).select_related("port")
+    bound = {each.port_id: each.port.instance_id for each in bindings}
     without_guest = {row.pk for row in guests if row.pk not in here}
     without_disk = {row.pk: row.root_volume_id for row in guests if row.root_volume_id not in files}
     settled = {row.pk for row in guests}
@@ -67,10 +66,8 @@ def reconcile_node(node: Node, description: pb.NodeDescription) -> int:
     without_file = {*without_disk.values(), *without_data}
     missing = {GUEST: without_guest, VOLUME: without_file, PORT: without_port.values()}
     incidents.reconcile(node, {kind: [str(each) for each in some] for kind, some in missing.items()})
-    _record_errors(
-        Instance, GUESTS_WITH_ERROR.rows(node.pk), _errors(guests, without_guest, without_disk, without_port)
-    )
-    _record_errors(Volume, VOLUMES_WITH_ERROR.rows(node.pk), dict.fromkeys(without_data, DataMissing()))
+    _record_errors(Instance, node, _errors(guests, without_guest, without_disk, without_port))
+    _record_errors(Volume, node, dict.fromkeys(without_data, DataMissing()))
     return len(without_guest) + len(without_disk) + len(without_data) + len(without_port)
 
 
@@ -92,16 +89,11 @@ def _errors(
     return found
 
 
-def _record_errors(
-    model: type[Instance] | type[Volume], with_error: Sequence[Instance | Volume], errors: dict[UUID, CloudError]
-) -> None:
-    """Record the errors.
+def _record_errors(model: type[Instance] | type[Volume], node: Node, errors: dict[UUID, CloudError]) -> None:
+    """Record the errors of resources on the node, and clear those that are over.
 
-    `with_error`: resources with such an error already. Other last errors stay; and the record is no change of the
-    resource.
+    Other last errors stay; and the record is no change of the resource.
     """
     for pk, error in errors.items():
         model.objects.filter(NOTHING_ELSE, pk=pk).update(last_error=error.as_document())
-    over = [row.pk for row in with_error if row.pk not in errors]
-    if over:
-        model.objects.filter(NOTHING_ELSE, pk__in=over).update(last_error=None)
+    model.objects.filter(node=node, last_error__code__in=CODES).exclude(pk__in=list(errors)).update(last_error=None)

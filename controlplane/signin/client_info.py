@@ -22,9 +22,3 @@ class ClientInfo:
 def client_info(request: HttpRequest) -> ClientInfo:
     user_agent = CONTROL.sub("", request.META.get("HTTP_USER_AGENT", ""))[:USER_AGENT_MAX]
     return ClientInfo(client_address(request), user_agent, getattr(request, "request_id", ""))
-
-
-def remote_address(request: HttpRequest) -> str | None:
-    """Return the address that lockout.py has passed to django-axes."""
-    address: str | None = request.META["REMOTE_ADDR"]
-    return address

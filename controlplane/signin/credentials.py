@@ -248,6 +248,14 @@ def recovery_codes_replace(actor: Actor, session: Session) -> list[str]:
 
 
 @transaction.atomic
+def lockout_end(actor: Actor, user: User) -> None:
+    """End a lockout of the account before its time, as an operator at the console."""
+    actor.may_operate()
+    lockout.clear_all_failures(lockout.account_of(user.email))
+    record_of_user(actor, "lockout.end", user.pk)
+
+
+@transaction.atomic
 def factors_reset(actor: Actor, user: User) -> None:
     """Remove all second factors of a user who has lost them, as an operator at the console who has verified the person.
 

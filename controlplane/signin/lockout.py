@@ -1,20 +1,20 @@
-"""Lockout after too many failures. django-axes stores the failures; this module evaluates them.
+"""Lockout after too many failures.
 
-The limit (settings.AXES_FAILURE_LIMIT) is for one account from one address. An account from all addresses, and an
+The limit (settings.SIGN_IN_FAILURES) is for one account from one address. An account from all addresses, and an
 address with all accounts, have EASIER times the limit. Accounts that do not exist are counted like any other.
 """
 
 import ipaddress
 from datetime import datetime
-from typing import Any, cast
 
-from axes.handlers.database import AxesDatabaseHandler
-from axes.handlers.proxy import AxesProxyHandler
 from django.conf import settings
-from django.http import HttpRequest
+from django.db import transaction
+from django.db.models import F, Max, QuerySet, Sum
 
+from controlplane.kernel import clock
 from controlplane.signin.client_info import ClientInfo
 from controlplane.signin.errors import SignInLocked
+from controlplane.signin.models import FailureCount
 
 EASIER = 4
 ACCOUNT_MAX = 254
@@ -37,55 +37,59 @@ def check(origin: ClientInfo, account: str) -> None:
 
 
 def locked_until(origin: ClientInfo, account: str) -> datetime | None:
-    handler, request, credentials = _axes(origin, account)
-    of_both, of_account, of_address = handler.get_user_attempts(request, credentials)
-    limit = settings.AXES_FAILURE_LIMIT
-    limits = [(of_both, limit)]
+    limit, address = settings.SIGN_IN_FAILURES, _counted(origin.address)
+    live = FailureCount.objects.filter(last_at__gt=_expired_at())
+    limits = [(live.filter(account=account, address=address), limit)]
     if account:
-        limits.append((of_account, limit * EASIER))
-    if origin.address is not None:
-        limits.append((of_address, limit * EASIER))
-    locks = []
-    for rows, allowed in limits:
-        attempts = list(rows)
-        if sum(each.failures_since_start for each in attempts) >= allowed:
-            locks.append(max(each.attempt_time for each in attempts) + settings.AXES_COOLOFF_TIME)
-    return max(locks, default=None)
+        limits.append((live.filter(account=account), limit * EASIER))
+    if address:
+        limits.append((live.filter(address=address), limit * EASIER))
+    locks = [_locked_until(rows, allowed) for rows, allowed in limits]
+    return max((each for each in locks if each is not None), default=None)
 
 
+@transaction.atomic
 def record_failure(origin: ClientInfo, account: str) -> None:
     """Record a failure."""
-    handler, request, credentials = _axes(origin, account)
-    handler.user_login_failed(record_failure, credentials, request)
+    purge()
+    address = _counted(origin.address)
+    row, is_first = FailureCount.objects.get_or_create(account=account, address=address)
+    if not is_first:
+        FailureCount.objects.filter(pk=row.pk).update(failures=F("failures") + 1, last_at=clock.now())
 
 
 def clear_failures(origin: ClientInfo, account: str) -> None:
     """Clear the failures of this account from this address, after a sign-in."""
-    handler, request, _ = _axes(origin, account)
-    handler.reset_attempts(username=account, ip_address=request.axes_ip_address)
+    FailureCount.objects.filter(account=account, address=_counted(origin.address)).delete()
 
 
 def clear_all_failures(account: str) -> None:
     """Clear the failures of the account from all addresses, after a new password."""
-    handler, _, _ = _axes(ClientInfo(), account)
-    handler.reset_attempts(username=account)
+    FailureCount.objects.filter(account=account).delete()
 
 
 def purge() -> None:
     """Delete expired failures, with their addresses."""
-    handler, request, credentials = _axes(ClientInfo(), "")
-    handler.clean_expired_user_attempts(request, credentials)
+    FailureCount.objects.filter(last_at__lte=_expired_at()).delete()
 
 
-def _counted(address: str | None) -> str | None:
-    """Return the counted address: an IPv6 network of /64 counts as one address, since one client has all of it."""
+def _locked_until(rows: QuerySet[FailureCount], allowed: int) -> datetime | None:
+    found = rows.aggregate(failures=Sum("failures", default=0), last_at=Max("last_at"))
+    last_at: datetime | None = found["last_at"]
+    if last_at is None or found["failures"] < allowed:
+        return None
+    return last_at + settings.SIGN_IN_LOCK
+
+
+def _expired_at() -> datetime:
+    """Return the time of the last failure up to which failures no longer count."""
+    return clock.now() - settings.SIGN_IN_LOCK
+
+
+def _counted(address: str | None) -> str:
+    """Return the counted address, "" for a Unix socket. An IPv6 network of /64 counts as one address, since one client
+    has all of it.
+    """
     if address is None or ":" not in address:
-        return address
+        return address or ""
     return str(ipaddress.IPv6Network((address, 64), strict=False).network_address)
-
-
-def _axes(origin: ClientInfo, account: str) -> tuple[Any, Any, dict[str, str]]:
-    request = HttpRequest()
-    request.META = {"REMOTE_ADDR": _counted(origin.address), "HTTP_USER_AGENT": origin.user_agent}
-    AxesProxyHandler.update_request(request)
-    return AxesDatabaseHandler(), cast(Any, request), {settings.AXES_USERNAME_FORM_FIELD: account}

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from controlplane.identity.models import Membership, Organization, User
+from controlplane.kernel import clock
 from controlplane.kernel.db import BaseModel
 
 
@@ -108,6 +109,25 @@ class RecoveryCode(BaseModel):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "sha256"], name="signin_recovery_code_once")]
+
+
+class FailureCount(BaseModel):
+    """Failed sign-ins of one account from one address (lockout.py).
+
+    `account` "": a passkey that names no account; `address` "": a Unix socket. Deleted when it no longer counts.
+    """
+
+    account = models.CharField(max_length=254, blank=True)
+    address = models.CharField(max_length=39, blank=True)
+    failures = models.PositiveIntegerField(default=1)
+    last_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "address"], name="signin_failure_count_once")]
+        indexes = [
+            models.Index(fields=["address"], name="signin_failure_address"),
+            models.Index(fields=["last_at"], name="signin_failure_last_at"),
+        ]
 
 
 class Identity(BaseModel):

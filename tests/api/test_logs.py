@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import axes.conf  # noqa: F401 - adds its settings once, and not within a test, which takes settings back
 import pytest
 from pytest_django import Settings
 

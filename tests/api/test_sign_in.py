@@ -4,9 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from axes.models import AccessAttempt
 from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.db import connection
 from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from controlplane.audit.models import AuditEntry, RequestRecord
@@ -14,10 +15,10 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.identity.models import User
 from controlplane.identity.services import organization_create, project_create, user_create
 from controlplane.kernel import clock
-from controlplane.signin import passwords, secret_tokens
+from controlplane.signin import lockout, passwords, secret_tokens
 from controlplane.signin.client_info import ClientInfo
 from controlplane.signin.credentials import password_link_create
-from controlplane.signin.models import Password, PasswordLink, Session
+from controlplane.signin.models import FailureCount, Password, PasswordLink, Session
 from controlplane.signin.sessions import create_session, purge
 from tests.api import user_accounts
 from tests.api.client import Caller
@@ -154,16 +155,16 @@ def test_failures_lock_an_account_for_the_address(ada: Person, email: str) -> No
     ada.anybody.language = "fr"
     assert "jusqu’au" in ada.anybody.post("/v1/sessions", {"email": email, "password": PASSWORD}).body["detail"]
 
-    AccessAttempt.objects.update(attempt_time=F("attempt_time") - timedelta(minutes=16))
+    FailureCount.objects.update(last_at=F("last_at") - timedelta(minutes=16))
     expected = 201 if email == ada.user.email else 401
     assert ada.anybody.post("/v1/sessions", {"email": email, "password": PASSWORD}).status == expected
 
 
 def test_further_attempts_do_not_extend_a_lock(ada: Person) -> None:
     fail(ada, 5)
-    before = AccessAttempt.objects.values_list("attempt_time", "failures_since_start").get()
+    before = FailureCount.objects.values_list("last_at", "failures").get()
     fail(ada, 3)
-    assert AccessAttempt.objects.values_list("attempt_time", "failures_since_start").get() == before
+    assert FailureCount.objects.values_list("last_at", "failures").get() == before
 
 
 def test_failures_from_many_addresses_lock_an_account(ada: Person) -> None:
@@ -194,10 +195,43 @@ def test_ipv6_network_counts_as_one_address(ada: Person) -> None:
 def test_expired_failures_are_deleted(ada: Person) -> None:
     fail(ada, 2)
     purge()
-    assert AccessAttempt.objects.exists()
-    AccessAttempt.objects.update(attempt_time=F("attempt_time") - timedelta(minutes=16))
+    assert FailureCount.objects.exists()
+    FailureCount.objects.update(last_at=F("last_at") - timedelta(minutes=16))
     purge()
-    assert not AccessAttempt.objects.exists()
+    assert not FailureCount.objects.exists()
+
+
+def test_a_failure_deletes_the_expired_counts_of_all_accounts(ada: Person) -> None:
+    fail(ada, 2, email="nobody@people.example")
+    FailureCount.objects.update(last_at=F("last_at") - timedelta(minutes=16))
+    fail(ada, 1)
+    assert [*FailureCount.objects.values_list("account", "failures")] == [(ada.user.email, 1)]
+
+
+def test_failures_are_one_row_for_each_account_and_address(ada: Person) -> None:
+    for number in range(4):
+        ada.anybody.http.defaults["HTTP_USER_AGENT"] = f"browser/{number}"
+        fail(ada, 1)
+    assert FailureCount.objects.get().failures == 4
+
+
+def test_an_account_takes_the_same_statements_whether_it_exists_or_not(ada: Person) -> None:
+    numbers = set()
+    for email in (ada.user.email, "nobody@people.example"):
+        with CaptureQueriesContext(connection) as queries:
+            lockout.check(ClientInfo("127.0.0.1"), lockout.account_of(email))
+            lockout.record_failure(ClientInfo("127.0.0.1"), lockout.account_of(email))
+        numbers.add(len(queries))
+    assert len(numbers) == 1
+
+
+def test_clients_of_a_unix_socket_lock_an_account_for_themselves(ada: Person) -> None:
+    account = lockout.account_of(ada.user.email)
+    for _ in range(5):
+        lockout.record_failure(ClientInfo(), account)
+    assert lockout.locked_until(ClientInfo(), account) is not None
+    assert lockout.locked_until(ClientInfo(), "nobody@people.example") is None
+    assert lockout.locked_until(ClientInfo("127.0.0.1"), account) is None
 
 
 def test_successful_sign_in_resets_the_failures(ada: Person) -> None:
@@ -208,7 +242,7 @@ def test_successful_sign_in_resets_the_failures(ada: Person) -> None:
 
 def test_failures_are_kept_although_the_request_failed_and_hold_no_password(ada: Person) -> None:
     fail(ada, 2)
-    kept = str(AccessAttempt.objects.values().get())
+    kept = str(FailureCount.objects.values().get())
     assert "wrong" not in kept
     refused = AuditEntry.objects.filter(verb="session.refuse")
     assert [(each.resource_id, each.facts) for each in refused] == [(ada.user.pk, {"address": "127.0.0.1"})] * 2

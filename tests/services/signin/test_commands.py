@@ -5,9 +5,10 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 
+from controlplane.audit.models import AuditEntry
 from controlplane.identity.models import User
 from controlplane.identity.services import user_create
-from controlplane.signin import passwords, totp
+from controlplane.signin import lockout, passwords, totp
 from controlplane.signin.client_info import ClientInfo
 from controlplane.signin.credentials import password_set
 from controlplane.signin.models import Password, Totp
@@ -44,6 +45,15 @@ def test_password_link_is_printed_alone(ada: User, capsys: pytest.CaptureFixture
     printed = capsys.readouterr().out.removesuffix("\n")
     assert password_set(ClientInfo(), link_secret=printed, new_password=GOOD) == ada
     assert passwords.is_right(ada, GOOD)
+
+
+def test_lockout_is_ended(ada: User) -> None:
+    for last in range(20):
+        lockout.record_failure(ClientInfo(f"198.51.100.{last}"), ada.email)
+    assert lockout.locked_until(ClientInfo(), ada.email)
+    call_command("unlock_user", ada.email)
+    assert lockout.locked_until(ClientInfo(), ada.email) is None
+    assert AuditEntry.objects.get(verb="lockout.end").resource_id == ada.pk
 
 
 def test_second_factors_are_removed(ada: User) -> None:
