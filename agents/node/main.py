@@ -206,7 +206,7 @@ def _watchdog(config: Config) -> Watchdog | None:
     try:
         return Watchdog(config.watchdog, config.watchdog_timeout_s)
     except OSError as exc:
-        log.error("cannot use the watchdog", extra={"facts": {"path": str(config.watchdog), "problem": str(exc)}})
+        log.error("watchdog unavailable", extra={"facts": {"path": str(config.watchdog), "problem": str(exc)}})
         return None
 
 

@@ -230,7 +230,7 @@ class Streams:
             try:
                 notified, owners = await self._in_thread(selectors.owners_with_events, self.notified)
             except Error as exc:
-                log.warning("the database does not answer: %s", exc)
+                log.warning("event streams paused: database unavailable: %s", exc)
                 continue
             for reader in self.readers if owners else ():
                 if reader.concerns(owners):
@@ -280,5 +280,5 @@ async def _listen(hinted: asyncio.Event) -> None:
                 async for _ in channel.listen():
                     hinted.set()
         except (redis.RedisError, OSError) as exc:
-            log.info("no hints for now: %s", exc)
+            log.info("event wake-ups unavailable, reconnecting to Redis: %s", exc)
         await asyncio.sleep(LOOK_AGAIN_S)

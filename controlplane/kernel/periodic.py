@@ -81,10 +81,10 @@ def run(job: Job) -> bool:
             found = job.work()
         outcome = "succeeded"
     except CloudError as exc:
-        log.error("the periodic job %s failed: %s %s", job.name, exc, exc.facts)
+        log.error("periodic job %s failed: %s %s", job.name, exc, exc.facts)
         return False
     except Exception:
-        log.exception("the periodic job %s failed", job.name)
+        log.exception("periodic job %s failed", job.name)
         return False
     finally:
         RUNS.labels(job.name, outcome).inc()
@@ -123,7 +123,7 @@ def _unlock(kind: int, name: str) -> None:
         with preparing_cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(%s::int, %s::int)", [kind, _key(name)])
     except Error:
-        log.warning("the connection of the periodic job %s is broken; its lock ends with it", name)
+        log.warning("periodic job %s lost its database connection and with it its lock", name)
         connection.close()
 
 
@@ -209,7 +209,7 @@ class Loop:
             else:
                 self._is_leader = _try_lock(LEADING, self._queue)
         except Error as exc:
-            log.warning("periodic jobs of %s wait for the database: %s", self._queue, str(exc).strip())
+            log.warning("periodic jobs of queue %s paused: database unavailable: %s", self._queue, str(exc).strip())
             connection.close()
             self._is_leader = False
         return self._is_leader
@@ -231,7 +231,7 @@ class Loop:
         if name not in self._reported and self._is_late(name):
             self._reported.add(name)
             OVERRUNS.labels(name).inc()
-            log.error("the periodic job %s runs longer than its limit of %s s", name, self._jobs[name].limit_s)
+            log.error("periodic job %s exceeds its limit of %s s", name, self._jobs[name].limit_s)
 
     def _run(self, job: Job) -> None:
         try:

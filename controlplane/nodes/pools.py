@@ -53,7 +53,7 @@ def _found(node: Node, told: ReportedPool) -> Pool | None:
             )
     except IntegrityError:
         return Pool.objects.filter(zone=node.zone_id, name=told.name).first()
-    log.info("node %s tells of the pool %s of zone %s", node.name, pool.name, node.zone_id)
+    log.info("node %s reported the new pool %s of zone %s", node.name, pool.name, node.zone_id)
     return pool
 
 

@@ -63,7 +63,7 @@ class DatabaseMetrics(Collector):
             ):
                 counted += part()
         except Error as exc:
-            log.warning("the database does not answer: %s", exc)
+            log.warning("database metrics omitted: database unavailable: %s", exc)
             counted = []
         yield _gauge("andromede_database_up", "Whether the database answers the watcher.", bool(counted))
         if settings.CLOCK == "synchronised":

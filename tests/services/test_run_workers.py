@@ -94,7 +94,7 @@ def test_each_answers_one_that_dies_starts_again_and_all_end_together(transactio
         copies = found.process.children()
         assert len(copies) == 2
     assert not any(copy.is_running() for copy in copies)
-    assert "the process webhooks has ended (-9), and starts again in 1 s" in (tmp_path / "log").read_text()
+    assert "process webhooks exited with code -9 and is restarted in 1 s" in (tmp_path / "log").read_text()
 
 
 def test_what_is_no_worker_is_said() -> None:

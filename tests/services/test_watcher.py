@@ -312,7 +312,7 @@ def test_no_heartbeat_waits_for_metrics_and_what_does_not_fit_is_dropped(
 
     async def scenario() -> None:
         try:
-            await until(lambda: "samples of metrics dropped, 1 so far" in caplog.text)
+            await until(lambda: "metric samples dropped, 1 in total" in caplog.text)
             now = clock.now()
             await until(lambda: heard_since(now))
         finally:

@@ -108,7 +108,7 @@ class LibvirtConnection:
             self._tell(connection)
         except libvirt.libvirtError as exc:
             log.info(
-                "libvirt was lost at once", extra={"facts": {"problem": str(exc)}}
+                "libvirt connection lost during setup", extra={"facts": {"problem": str(exc)}}
             )  # the next connection shows the state
         return True
 
