@@ -51,8 +51,8 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench.bulkheads", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--instances", type=int, default=20, help="in each turn of a round")
-    parser.add_argument("--imports", type=int, default=5, help="in each turn of a round")
+    parser.add_argument("--instances", type=int, default=20, help="instances in each turn of a round")
+    parser.add_argument("--imports", type=int, default=5, help="image imports in each turn of a round")
     parser.add_argument("--queued", type=int, default=2000)
     return parser
 

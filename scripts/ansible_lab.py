@@ -113,7 +113,7 @@ MACHINES = (CONTROL, NODE)
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--from", dest="older", metavar="REVISION", help="what is installed first, and upgraded")
+    parser.add_argument("--from", dest="older", metavar="REVISION", help="revision to install first and then upgrade")
     older = parser.parse_args().older
     for number in (signal.SIGTERM, signal.SIGINT):  # what has been started ends also then
         signal.signal(number, signal.default_int_handler)

@@ -28,7 +28,7 @@ Key = tuple[str, str]
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--publish", metavar="VERSION", help="keep the document of now as this version")
+    parser.add_argument("--publish", metavar="VERSION", help="store the current document as this version")
     version = parser.parse_args().publish
     now = json.loads((REFERENCE / "openapi.json").read_text())
     published = {file.stem: json.loads(file.read_text()) for file in sorted(PUBLISHED.glob("*.json"))}

@@ -198,7 +198,7 @@ def _instance(name: str) -> dict[str, object]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="A cloud to look at, until it is interrupted.")
+    parser = argparse.ArgumentParser(description="Run a cloud with sample data for the dashboard until interrupted.")
     parser.add_argument("--port", type=int, default=8100)
     parser.add_argument("--var", type=Path, default=ROOT / "var" / "dashboard")
     options = parser.parse_args()

@@ -59,7 +59,7 @@ class Analyser(PostgresqlAnalyser):
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--publish", action="store_true", help="what is there now is in a release")
+    parser.add_argument("--publish", action="store_true", help="record the current migrations as released")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.config.settings")
     django.setup()
     loader = MigrationLoader(None)

@@ -286,7 +286,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     if len(set(options.witness)) < options.witnesses:
-        parser.error("--witnesses counts those that you know: give each one's key with --witness")
+        parser.error("--witnesses exceeds the number of --witness keys: pass the key of each witness with --witness")
     try:
         with Path(options.export).open("rb") as file:
             audit = Path(options.audit).read_bytes().splitlines() if options.audit else None
@@ -324,13 +324,22 @@ def _root_key(name: str) -> Verify:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="verify.py", description="Verify an export of evidence, offline.")
-    parser.add_argument("export", help="andromede-evidence-….tar")
-    parser.add_argument("--log-key", help="the log's key as you know it: NAME+ID+BASE64")
-    parser.add_argument("--root-key", action="append", default=[], help="a file with the root key as you know it (PEM)")
-    parser.add_argument("--witness", action="append", default=[], help="a witness that you trust: NAME+ID+BASE64")
-    parser.add_argument("--audit", help="an export of requests (JSON Lines), to be checked against this one")
-    parser.add_argument("--witnesses", type=int, default=0, help="how many witnesses must have signed")
+    parser = argparse.ArgumentParser(prog="verify.py", description="Verify an evidence export offline.")
+    parser.add_argument("export", help="path of the export, andromede-evidence-….tar")
+    parser.add_argument("--log-key", help="trusted public key of the log: NAME+ID+BASE64")
+    parser.add_argument(
+        "--root-key", action="append", default=[], help="path of the trusted root key, PEM; may be repeated"
+    )
+    parser.add_argument(
+        "--witness",
+        action="append",
+        default=[],
+        help="public key of a trusted witness: NAME+ID+BASE64; may be repeated",
+    )
+    parser.add_argument(
+        "--audit", help="path of a request log export (JSON Lines) to check against the evidence export"
+    )
+    parser.add_argument("--witnesses", type=int, default=0, help="minimum of trusted witnesses that must have signed")
     return parser
 
 

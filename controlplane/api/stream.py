@@ -52,9 +52,9 @@ POLL_S = 1.0
 LOOK_AGAIN_S = 1.0  # for Redis
 JITTER = (0.8, 1.0)  # so that streams that begin together are not always checked together
 CONNECTIONS = Gauge(
-    "andromede_stream_connections", "Who follows events, looks at a console or waits in a long poll.", ["kind"]
+    "andromede_stream_connections", "Open connections of event streams, consoles and long polls.", ["kind"]
 )
-LAG = Gauge("andromede_stream_lag_seconds", "Since those who follow events were last told all that there was.")
+LAG = Gauge("andromede_stream_lag_seconds", "Seconds since the event streams were last up to date.")
 WAITING = b": waiting\n\n"
 TOO_MANY_REQUESTS = 429
 

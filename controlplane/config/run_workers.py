@@ -156,7 +156,10 @@ class WorkerSupervisor:
 
 
 def main(given: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m controlplane.config.run_workers", description="Run these workers.")
+    parser = argparse.ArgumentParser(
+        prog="python -m controlplane.config.run_workers",
+        description="Run worker processes and restart those that exit.",
+    )
     parser.add_argument("workers", nargs="+", type=_named, metavar="NAME[=THREADS]", help=", ".join(WORKERS))
     threads = dict(parser.parse_args(given).workers)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.config.settings")  # noqa: TID251

@@ -30,14 +30,18 @@ from telemetry.http_endpoint import NotReady
 
 log = logging.getLogger(__name__)
 
-FOUND = Counter("andromede_reconciler_findings_total", "What reconcilers found to do, or to be wrong.", ["reconciler"])
-RUNS = Counter("andromede_periodic_runs_total", "Runs of periodic jobs that have ended.", ["job", "outcome"])
-OVERRUNS = Counter("andromede_periodic_overruns_total", "Runs that took longer than the job's limit.", ["job"])
-SUCCEEDED = Gauge("andromede_periodic_last_success_timestamp_seconds", "When a job last ended well.", ["job"])
-EVERY = Gauge("andromede_periodic_interval_seconds", "How often a job is to run.", ["job"])
+FOUND = Counter("andromede_reconciler_findings_total", "Findings of reconcilers.", ["reconciler"])
+RUNS = Counter("andromede_periodic_runs_total", "Ended runs of periodic jobs.", ["job", "outcome"])
+OVERRUNS = Counter("andromede_periodic_overruns_total", "Runs of periodic jobs beyond the job's time limit.", ["job"])
+SUCCEEDED = Gauge(
+    "andromede_periodic_last_success_timestamp_seconds",
+    "Unix time of the job's last successful run; 0: none since the process began.",
+    ["job"],
+)
+EVERY = Gauge("andromede_periodic_interval_seconds", "Planned interval of the job in seconds.", ["job"])
 SECONDS = Histogram(
     "andromede_periodic_duration_seconds",
-    "How long periodic jobs took.",
+    "Duration of successful runs of periodic jobs in seconds.",
     ["job"],
     buckets=(0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800),
 )

@@ -12,8 +12,10 @@ from controlplane.kernel import clock
 
 
 def add_key_arguments(parser: CommandParser) -> None:
-    parser.add_argument("--key", type=Path, required=True, help="the officer's private key (PKCS#8, PEM, mode 0600)")
-    parser.add_argument("--key-id", default="", help="under which it is registered; usually it follows from the key")
+    parser.add_argument(
+        "--key", type=Path, required=True, help="path of the officer's private key (PKCS#8, PEM, mode 0600)"
+    )
+    parser.add_argument("--key-id", default="", help="id of the registered key; default: derived from the key")
 
 
 def moment(text: str) -> datetime:

@@ -14,13 +14,19 @@ from controlplane.kernel import clock
 
 
 class Command(OperatorCommand):
-    help = "Write an organization's evidence of some time into one file, for an auditor to verify."
+    help = "Write an organization's evidence of a period to one file, for an auditor to verify."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--organization", required=True, metavar="NAME")
-        parser.add_argument("--from", dest="start", required=True, help="such as 2026-11-01T00:00:00Z")
-        parser.add_argument("--to", dest="end", required=True, help="such as 2026-12-01T00:00:00Z, which is not within")
-        parser.add_argument("--out", type=Path, help="a file or an existing folder; otherwise the present folder")
+        parser.add_argument(
+            "--from", dest="start", required=True, help="start of the period, such as 2026-11-01T00:00:00Z"
+        )
+        parser.add_argument(
+            "--to", dest="end", required=True, help="end of the period, exclusive, such as 2026-12-01T00:00:00Z"
+        )
+        parser.add_argument(
+            "--out", type=Path, help="path of a file or of an existing folder; default: the current folder"
+        )
 
     def handle(self, *args: Any, **options: Any) -> str:
         window = export_archive.ExportWindow(

@@ -8,7 +8,7 @@ from controlplane.identity.services import organization_create
 
 
 class Command(OperatorCommand):
-    help = "Make an organization, unless it is there, and print its id."
+    help = "Create an organization unless it exists, and print its id."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name")

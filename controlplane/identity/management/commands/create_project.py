@@ -9,7 +9,7 @@ from controlplane.identity.services import project_create
 
 
 class Command(OperatorCommand):
-    help = "Make a project of an organization, unless it is there, and print its id."
+    help = "Create a project of an organization unless it exists, and print its id."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("organization")

@@ -13,17 +13,19 @@ from controlplane.identity.tokens import TOKEN_LIFETIME_MAX_DAYS, token_issue, t
 
 
 class Command(OperatorCommand):
-    help = "Issue an API token and print its secret, which cannot be seen again."
+    help = "Issue an API token and print its secret, which cannot be shown again."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")
         parser.add_argument(
             "--project",
-            help="[ORGANIZATION/]PROJECT; without it, wherever the user has a role, and for the user's duty",
+            help="[ORGANIZATION/]PROJECT of the token; default: all projects of the user, and the user's platform role",
         )
         parser.add_argument("--name", required=True)
-        parser.add_argument("--role", choices=Role.values, help="member in a project; without one, what the user has")
-        parser.add_argument("--days", type=int, default=90, help=f"its lifetime, up to {TOKEN_LIFETIME_MAX_DAYS}")
+        parser.add_argument(
+            "--role", choices=Role.values, help="role of the token: member in a project; default: the user's own role"
+        )
+        parser.add_argument("--days", type=int, default=90, help=f"lifetime in days, at most {TOKEN_LIFETIME_MAX_DAYS}")
         parser.add_argument("--replace", action="store_true", help="revoke the user's live token of this name first")
 
     @transaction.atomic

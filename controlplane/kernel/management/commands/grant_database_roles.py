@@ -12,7 +12,7 @@ STATE = "SELECT relname, relacl::text FROM pg_class WHERE relnamespace = 'public
 
 
 class Command(BaseCommand):
-    help = "Give each process' role in the database what it needs and no more; the owner runs it after each migration."
+    help = "Grant each process's database role the least privileges. Run as the owner after each migration."
     requires_system_checks = ()
 
     @transaction.atomic

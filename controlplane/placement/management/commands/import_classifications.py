@@ -12,10 +12,15 @@ SHIPPED = Path(__file__).resolve().parents[2] / "fixtures" / "classifications.js
 
 
 class Command(OperatorCommand):
-    help = "Import the platform's classifications and their policies; a second time changes nothing."
+    help = "Import the platform's classifications and their policies. A repetition changes nothing."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", nargs="?", default=str(SHIPPED), help="JSON, schema andromede.classifications/1")
+        parser.add_argument(
+            "file",
+            nargs="?",
+            default=str(SHIPPED),
+            help="path of the classifications, JSON, schema andromede.classifications/1",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

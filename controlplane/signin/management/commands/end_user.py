@@ -7,7 +7,7 @@ from controlplane.signin.users import user_end
 
 
 class Command(UserCommand):
-    help = "End a user who leaves: memberships, duty, tokens, sessions and links. Also the last operator."
+    help = "End a user's account with its memberships, platform role, tokens, sessions and links, even the last operator's."
 
     def act(self, user: User, options: dict[str, Any]) -> None:
         user_end(SYSTEM, user)

@@ -7,7 +7,7 @@ from controlplane.signin.credentials import factors_reset
 
 
 class Command(UserCommand):
-    help = "Take away all second factors of a user who has lost them. Make sure first who asks for it."
+    help = "Remove all second factors of a user who has lost them. Verify the identity of the user first."
 
     def act(self, user: User, options: dict[str, Any]) -> None:
         factors_reset(SYSTEM, user)

@@ -8,7 +8,7 @@ from controlplane.signin.credentials import password_put
 
 
 class Command(UserCommand):
-    help = "Set a user's password: the first line of stdin, so that no list of processes and no history has it."
+    help = "Set a user's password to the first line of stdin, which keeps it out of process lists and shell history."
 
     def act(self, user: User, options: dict[str, Any]) -> None:
         if sys.stdin.isatty():
