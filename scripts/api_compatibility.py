@@ -42,7 +42,7 @@ def main() -> int:
 def publish(document: Document, version: str) -> int:
     path = PUBLISHED / f"{version}.json"
     if not re.fullmatch(r"1\.\d+", version) or path.exists():
-        print(f"{version} is no version to publish: it must be 1.<number>, and a new one.")
+        print(f"{version} cannot be published: the version must be 1.<number> and new.")
         return 1
     document["info"]["version"] = version
     PUBLISHED.mkdir(exist_ok=True)

@@ -119,7 +119,7 @@ def dashboard_world(
     try:
         cloud.up()
         world = _furnished(cloud)
-        print_progress(f"{len(world.ids)} things")  # read now: later there may be more than a page of them
+        print_progress(f"{len(world.ids)} resources")  # read now: later there may be more than a page of them
         yield world
     finally:
         cloud.down()

@@ -68,7 +68,14 @@ def main() -> int:
         return 0
     found = list(complaints(loader, json.loads(RELEASED.read_text())))
     if found:
-        print("\n".join([*found, "Processes of the release before run on. See docs/how-to/change-the-schema.md."]))
+        print(
+            "\n".join(
+                [
+                    *found,
+                    "Processes of the previous release keep running. See docs/how-to/change-the-schema.md.",
+                ]
+            )
+        )
     return 1 if found else 0
 
 

@@ -22,7 +22,7 @@ def moment(text: str) -> datetime:
     """Parse `now`, or an RFC 3339 timestamp with its offset."""
     found = clock.now() if text == "now" else instant(text)
     if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no moment such as 2027-01-31T00:00:00Z")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2027-01-31T00:00:00Z")
     return found
 
 

@@ -42,7 +42,7 @@ def apply(node: Node, options: Mapping[str, object]) -> None:
             said = {name: str(value) for name, value in changes.items()}
             record(SYSTEM, "node.inventory-set", node.pk, name=node.name, changes=said)
     except IntegrityError as exc:
-        raise CommandError(f"{node.name} would offer less than what is allocated on it.") from exc
+        raise CommandError(f"{node.name} would offer less capacity than is allocated on the node.") from exc
 
 
 def offered(inventory: Inventory) -> tuple[int, int, int]:

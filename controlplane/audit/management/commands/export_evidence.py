@@ -35,7 +35,7 @@ class Command(OperatorCommand):
         if window.start >= window.end:
             raise CommandError("--from must be before --to.")
         if window.end > clock.now():
-            raise CommandError("--to has not come yet.")
+            raise CommandError("--to is in the future: pass a past time.")
         out = options["out"] or Path()
         path = out / window.file_name if out.is_dir() else out
         manifest = export_archive.write_export(window, path.absolute())
@@ -51,5 +51,5 @@ class Command(OperatorCommand):
 def _moment(text: str) -> datetime:
     moment = instant(text)
     if moment is None:
-        raise CommandError(f"{text!r} is no moment with its time zone, such as 2026-11-01T00:00:00Z.")
+        raise CommandError(f"{text!r} is not a time with its time zone, such as 2026-11-01T00:00:00Z.")
     return moment

@@ -26,8 +26,8 @@ class Command(OperatorCommand):
         )
         parser.add_argument(
             "--known",
-            help="path of the facts in force (export_catalogue --signed, or a response of GET /v1/facts); parts that the "
-            "new statements would drop are signed too",
+            help="path of the facts in force (export_catalogue --signed, or a response of GET /v1/facts); parts that "
+            "the new statements would drop are signed too",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -31,7 +31,7 @@ class Command(OperatorCommand):
             raise CommandError(f"{email!r} is not an e-mail address.") from exc
         found = User.objects.filter(email=email).first()
         if found and any(getattr(found, mark) != wanted for mark, wanted in marks.items()):
-            raise CommandError(f"{email} is there already, with {found.duty or 'no'} duty for the platform.")
+            raise CommandError(f"{email} exists already, with platform role {found.duty or 'none'}.")
         user = found or user_create(email=email, **marks)
-        self.print_message(f"The user {email} {'was there already' if found else 'was made'}.")
+        self.print_message(f"The user {email} {'exists already' if found else 'was created'}.")
         self.stdout.write(str(user.pk))

@@ -43,7 +43,7 @@ class Command(OperatorCommand):
             pki.create_authority(folder)
         if options["authority_only"]:
             self.print_message(
-                f"The authority is in {folder}: keep ca.key there, and bring ca.crt to the control plane."
+                f"The authority is in {folder}: keep ca.key there, and copy ca.crt to the control plane."
             )
             return
         for process in PROCESSES:

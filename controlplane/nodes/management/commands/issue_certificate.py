@@ -40,7 +40,7 @@ class Command(OperatorCommand):
             host = options["database"]
             if not HOST.fullmatch(host):
                 raise CommandError(
-                    f"{host!r} is no name or address: give what ANDROMEDE_DB_HOST says, such as 10.0.0.1."
+                    f"{host!r} is not a name or address: pass the value of ANDROMEDE_DB_HOST, such as 10.0.0.1."
                 )
             certificate = pki.sign_database(settings.PKI_DIR, request_pem=request, host=host, ca_key=ca_key)
         self.stdout.write(pki.as_pem(certificate))

@@ -29,7 +29,7 @@ class Command(OperatorCommand):
             "nodes": [str(node_get(SYSTEM, node).pk) for node in options["node"]],
         }
         if not any(names.values()):
-            raise CommandError("Name what is to be denied.")
+            raise CommandError("Nothing to deny: pass --jti, --resource, --kid or --node.")
         before = trust_documents.deny_list()
         without = DenyList(before.version, kids=before.kids | set(names["kids"]))
         root = options["root_key"]
@@ -38,4 +38,4 @@ class Command(OperatorCommand):
             if root
             else signing_keys.denying_key(trust_documents.keyset(), without)
         )
-        self.print_message(f"Deny list {trust_documents.deny(SYSTEM, key, **names).version} goes to all nodes.")
+        self.print_message(f"Deny list {trust_documents.deny(SYSTEM, key, **names).version} is sent to all nodes.")

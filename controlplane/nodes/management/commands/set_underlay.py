@@ -26,4 +26,4 @@ def _address(text: str | None) -> str | None:
     try:
         return str(IPv4Address(text)) if text else None
     except AddressValueError as exc:
-        raise CommandError(f"{text!r} is no IPv4 address.") from exc
+        raise CommandError(f"{text!r} is not an IPv4 address.") from exc

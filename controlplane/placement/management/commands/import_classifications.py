@@ -28,8 +28,8 @@ class Command(OperatorCommand):
         except Malformed as exc:
             raise CommandError(f"{options['file']}: {exc}") from exc
         for name in done.kept:
-            self.print_message(f"{name} keeps what is stricter here: the file would demand less, or something else.")
+            self.print_message(f"{name} keeps its stricter definition: the file would demand less, or something else.")
             self.print_message(
-                "  Two people may loosen its policy; for a milder drift_action or is_supported, take a new name."
+                "  Two people may loosen the policy; a milder drift_action or is_supported needs a new name."
             )
         self.stdout.write(f"{done.known} classifications; {done.changed} changed")

@@ -11,4 +11,4 @@ class Command(UserCommand):
 
     def act(self, user: User, options: dict[str, Any]) -> None:
         factors_reset(SYSTEM, user)
-        self.print_message(f"{user.email} has no second factor any more, and all their sessions have ended.")
+        self.print_message(f"{user.email} has no second factor now, and all the user's sessions have ended.")

@@ -12,6 +12,6 @@ class Command(UserCommand):
 
     def act(self, user: User, options: dict[str, Any]) -> None:
         if sys.stdin.isatty():
-            self.print_message("The new password, and Enter:")
+            self.print_message("Type the new password and press Enter:")
         password_put(SYSTEM, user, password=sys.stdin.readline().rstrip("\r\n"))
-        self.print_message(f"{user.email} has a new password, and all their sessions have ended.")
+        self.print_message(f"{user.email} has a new password, and all the user's sessions have ended.")

@@ -17,4 +17,4 @@ class Command(UserCommand):
 
     def act(self, user: User, options: dict[str, Any]) -> None:
         user_suspend(SYSTEM, user, reason=options["reason"])
-        self.print_message(f"{user.email} is suspended: sessions have ended, and tokens are refused.")
+        self.print_message(f"{user.email} is suspended: sessions have ended, and tokens are rejected.")

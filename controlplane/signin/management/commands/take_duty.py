@@ -11,4 +11,4 @@ class Command(UserCommand):
 
     def act(self, user: User, options: dict[str, Any]) -> None:
         user_duty_remove(SYSTEM, user)
-        self.print_message(f"{user.email} has no duty for the platform any more.")
+        self.print_message(f"{user.email} has no platform role now.")

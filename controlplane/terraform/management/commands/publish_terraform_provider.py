@@ -29,4 +29,4 @@ class Command(OperatorCommand):
         except OSError as exc:
             raise CommandError(f"{exc.filename}: {exc.strerror}") from exc
         platforms = ", ".join(f"{package.os}_{package.arch}" for package in release.packages)
-        self.print_message(f"Version {release.version} is in the registry, for {platforms}.")
+        self.print_message(f"Version {release.version} is published in the registry for {platforms}.")
