@@ -83,7 +83,7 @@ def test_the_command_writes_it(organization: Organization, tmp_path: Path, capsy
         (["--organization", "nobody", "--from", "2026-11-01T00:00:00Z", "--to", "2026-12-01T00:00:00Z"], "nobody"),
         (["--organization", "ministry", "--from", "2026-11-01", "--to", "2026-12-01T00:00:00Z"], "time zone"),
         (["--organization", "ministry", "--from", "2026-12-01T00:00:00Z", "--to", "2026-12-01T00:00:00Z"], "before"),
-        (["--organization", "ministry", "--from", "2026-11-01T00:00:00Z", "--to", "2100-12-01T00:00:00Z"], "not come"),
+        (["--organization", "ministry", "--from", "2026-11-01T00:00:00Z", "--to", "2100-12-01T00:00:00Z"], "in the future"),
     ],
 )
 def test_what_cannot_be_exported(organization: Organization, arguments: list[str], reason: str) -> None:
@@ -211,7 +211,7 @@ def test_only_witnesses_that_the_auditor_knows_are_counted(
         with pytest.raises(SystemExit) as refused:
             verdict(path, *options)
         assert refused.value.code == 2
-        assert "give each one's key with --witness" in capsys.readouterr().err
+        assert "pass the key of each witness with --witness" in capsys.readouterr().err
 
 
 def test_after_a_new_key_of_the_log_only_what_it_signed_is_shown(
