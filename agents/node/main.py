@@ -316,9 +316,7 @@ def _libvirt(config: Config, options: argparse.Namespace) -> Adapters:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="agents.node.main", description="The agent of one hypervisor node.")
-    parser.add_argument(
-        "--state-dir", type=Path, required=True, help="folder of the enrolment, the ledger, images and volumes"
-    )
+    parser.add_argument("--state-dir", type=Path, required=True, help="state folder of the agent")
     parser.add_argument("--listen", required=True, metavar="ADDRESS:PORT")
     parser.add_argument(
         "--observe",
@@ -326,9 +324,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ADDRESS:PORT",
         help="address of GET /metrics, /healthz and /readyz; reachable by the monitoring system only",
     )
-    parser.add_argument(
-        "--traces-url", default="", metavar="URL", help="OTLP/HTTP endpoint for traces; default: no traces"
-    )
+    parser.add_argument("--traces-url", default="", metavar="URL", help="OTLP/HTTP endpoint; default: no traces")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     parser.add_argument("--adapter", default="libvirt", choices=("libvirt", "fake"))
     parser.add_argument("--libvirt-uri", default="qemu:///system")
