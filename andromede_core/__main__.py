@@ -21,8 +21,10 @@ LINE = 500  # characters of a reason that are shown
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m andromede_core", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    evaluate = commands.add_parser("evaluate", help="which zones would these policies admit, and why not the others?")
-    evaluate.add_argument("request", help="a JSON file, or - for standard input")
+    evaluate = commands.add_parser(
+        "evaluate", help="print the zones that the policies admit, and the reasons against the others"
+    )
+    evaluate.add_argument("request", help="path of the request, JSON; - for standard input")
     options = parser.parse_args()
     try:
         document, folder = _read(options.request)

@@ -101,7 +101,7 @@ def start_baseline(stack: Stack, rows: int) -> Side:
     """Start the floor: the same gunicorn with the same options, and a database of its own in the same PostgreSQL."""
     from bench import sample_project
 
-    print_progress(f"{rows} rows of the floor")
+    print_progress(f"{rows} rows of the baseline")
     stack.manage(
         "shell", "--command", "from django.db import connection as c; c.cursor().execute('CREATE DATABASE floor')"
     )

@@ -51,8 +51,8 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench.bulkheads", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--instances", type=int, default=20, help="in each turn of a round")
-    parser.add_argument("--imports", type=int, default=5, help="in each turn of a round")
+    parser.add_argument("--instances", type=int, default=20, help="instances in each turn of a round")
+    parser.add_argument("--imports", type=int, default=5, help="image imports in each turn of a round")
     parser.add_argument("--queued", type=int, default=2000)
     return parser
 
@@ -72,7 +72,7 @@ def drips(cloud: Cloud, api: Api, greedy: Sequence[Api], names: Iterator[str], o
     with serving(SERVERS) as images:
         import_one(api, images.honest, "warm")
         for number in range(options.rounds):
-            print_progress(f"drips, round {number + 1}")
+            print_progress(f"slow imports, round {number + 1}")
             turn(api, images, names, options, samples, "quiet")
             with dripping(greedy, images, released_s):
                 turn(api, images, names, options, samples, "dripping")
@@ -122,7 +122,7 @@ def dripping(greedy: Sequence[Api], images: Images, released_s: list[float]) -> 
     wait_until(lambda: images.dripping() == AT_ONCE, or_else=lambda: f"{images.dripping()} servers send")
     yield
     if images.dripping() != AT_ONCE:
-        raise SystemExit(f"{images.dripping()} slow servers still send, and {AT_ONCE} should.")
+        raise SystemExit(f"{images.dripping()} slow servers still send; expected {AT_ONCE}.")
     begun = time.monotonic()
     for number in range(len(images.slow)):
         greedy[number % len(greedy)].delete(f"images/slow-{number}")
@@ -144,7 +144,7 @@ def queue(cloud: Cloud, api: Api, greedy: Api, names: Iterator[str], options: ar
     floor = [create_one(api, next(names))[1] for _ in range(ASKED)]
     greedy.post("networks", {"name": "lan", "cidr": "10.0.0.0/16"})
     with Workers(cloud).paused():
-        print_progress(f"{options.queued} instances are asked for")
+        print_progress(f"{options.queued} instances requested")
         asked = OperationLoad(cloud, greedy, project="greedy").ask("instances", options.queued, clients=CLIENTS)
     wait_until(lambda: query(cloud.stack, BEGUN, asked.begun) > [(0,)])
     waiting, taken = [], []

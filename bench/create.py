@@ -66,7 +66,7 @@ def burst(cloud: Cloud, api: Api, clients: int, instances: int) -> dict[str, Any
     last = max(moment(operation["finished_at"]) for operation in ended)
     after = processes.read(cloud)
     if any(operation["state"] != "succeeded" for operation in ended):
-        raise SystemExit("not all instances were made")
+        raise SystemExit("Not all instances were created.")
     return {
         "instances": instances,
         "posts_per_s": round(instances / (posted - begun), 1),

@@ -49,7 +49,7 @@ def main() -> None:
 def fill(api: Api, count: int) -> None:
     """Create instances over the API, up to this number."""
     there = len(api.get("instances", limit="200")["items"])
-    print_progress(f"{count - there} instances more")
+    print_progress(f"creating {count - there} more instances")
 
     def make(number: int) -> None:
         body = {"name": f"many-{number}", "flavor": "tiny", "image": "tiny", "networks": ["lan"]}
@@ -80,7 +80,7 @@ def measured(browser: httpx.Client, path: str, floor_ms: float) -> dict[str, Any
     print_progress(path)
     page = browser.get(path)
     if page.status_code >= 500:
-        raise SystemExit(f"{path} answers {page.status_code}.")
+        raise SystemExit(f"{path}: status {page.status_code}.")
     took = spread(timed(lambda: browser.get(path)))
     size = len(_raw(browser, path))
     return {

@@ -70,14 +70,14 @@ def evacuated(cloud: Cloud, bmc: Emulator, count: int) -> dict[str, object]:
         closing(Api(cloud.stack.url, operator)) as platform,
     ):
         guests = prepared(cloud, api, platform, bmc)
-        print_progress(f"{count} guests boot")
+        print_progress(f"booting {count} guests")
         crew = boarded(guests, [f"guest-{number}" for number in range(count)])
         cloud.add(OTHER, ZONE)
         cloud.stack.manage("set_inventory", OTHER, "--vcpus-ratio", VCPUS_RATIO)
         wait_until(lambda: is_ready(platform, OTHER), limit_s=300)
-        print_progress("they count")
+        print_progress("guests write their counters")
         crew.count_on()
-        print_progress("the node is killed")
+        print_progress("powering the node off")
         killed_at = time.time()
         cloud.node(NODE).power_off()
         crew.wait_for_return(killed_at)
@@ -136,7 +136,9 @@ class Crew:
         wait_until(look, limit_s=LEASE_S + BOOT_S, rarest_s=LOOK_S, or_else=self._missing)
         for name, count in self.counted.items():
             if self.kept[name] < count:
-                raise SystemExit(f"{name} had {count} on its disk, and has kept {self.kept[name]}.")
+                raise SystemExit(
+                    f"{name} had counter {count} on its disk before the failure and {self.kept[name]} after it."
+                )
 
     def _missing(self) -> str:
         drain = self.guests.operator.get(f"/v1/nodes/{NODE}/drain")
@@ -147,7 +149,7 @@ class Crew:
         for name, count in self.kept.items():
             found = int(self.guests.run(name, "tail -n 1 /count", at=OTHER))
             if found != count:
-                raise SystemExit(f"{name} said that it had kept {count}, and {found} is on its disk.")
+                raise SystemExit(f"{name} reported counter {count} as stored, but its disk has {found}.")
 
     def assert_once(self) -> None:
         """Check that each guest runs once, by the nodes' receipts and by what runs now."""
@@ -155,7 +157,7 @@ class Crew:
             found = self.guests.api.get(f"/v1/resources/{id_}/residency", role="compute")
             places = [interval["node"] for interval in found["intervals"]]
             if found["problems"] or len(places) != 2 or len(set(places)) != 2:
-                raise SystemExit(f"{name} was not on one node and then on the other: {json.dumps(found)}")
+                raise SystemExit(f"{name} did not run on one node and then on the other: {json.dumps(found)}")
         cloud = self.guests.cloud
         running = [len(cloud.node(node).guest_pids()) for node in (NODE, OTHER)]
         if running != [0, len(self.ids)]:
@@ -216,14 +218,14 @@ def measured(crew: Crew, platform: Api, killed_at: float) -> dict[str, object]:
 def returned(crew: Crew, platform: Api, bmc: Emulator) -> None:
     """Repair the node. It must not start the evacuated guests at any moment, and forgets them."""
     cloud = crew.guests.cloud
-    print_progress("the node comes back")
+    print_progress("powering the node on")
     bmc.press("On")
     cloud.lab.up([NODE])
     cloud.start_agent(NODE)
 
     def is_cleared() -> bool:
         if cloud.node(NODE).guest_pids():
-            raise SystemExit("A guest that is elsewhere was started by the node that came back.")
+            raise SystemExit("The node started an evacuated guest after its return.")
         return is_ready(platform, NODE) and not defined(cloud.node(NODE))
 
     wait_until(is_cleared, limit_s=300, or_else=lambda: f"it still has {defined(cloud.node(NODE))}")
@@ -231,7 +233,7 @@ def returned(crew: Crew, platform: Api, bmc: Emulator) -> None:
     wait_until(lambda: is_in_service(platform), limit_s=60)
     open_ones = [each for each in platform.get(f"/v1/nodes/{NODE}/incidents")["items"] if each["ended_at"] is None]
     if open_ones:
-        raise SystemExit(f"The node that came back has incidents: {json.dumps(open_ones)}")
+        raise SystemExit(f"The node has incidents after its return: {json.dumps(open_ones)}")
 
 
 def is_in_service(platform: Api) -> bool:

@@ -43,13 +43,13 @@ def measure(instances: int, folder: Path) -> dict[str, Any]:
     organization = Organization.objects.create(name="bench")
     story = make_sample_evidence(organization.pk, instances=0)
     recorded = record(instances, story)
-    print_progress("places in the log")
+    print_progress("assigning log positions")
     places, place_s = timed(evidence_log.sequence)
-    print_progress("export")
+    print_progress("exporting")
     _, export_s = timed(lambda: export(organization, folder / "month.tar"))
     found = verified(folder / "month.tar")
     if found["status"] != 0 or any(found["checked"].get(kind, 0) < instances for kind in KINDS):
-        raise SystemExit(f"not all of it holds: {found}")
+        raise SystemExit(f"The export has faults: {found}")
     return {
         "record": recorded,
         "sequence": rate(places, place_s),
@@ -71,7 +71,7 @@ def rate(records: int, seconds: float) -> dict[str, float]:
 
 def record(instances: int, story: Any) -> dict[str, float]:
     """Each record in a transaction of its own, with the evaluation and the signatures that it takes."""
-    print_progress(f"{instances} decisions, permits and receipts")
+    print_progress(f"creating {instances} decisions, permits and receipts")
 
     def create() -> None:
         for _ in range(instances):
@@ -90,7 +90,7 @@ def export(organization: Any, path: Path) -> None:
 
 def verified(path: Path) -> dict[str, Any]:
     """Verify with the verifier of the export, in a Python without other packages."""
-    print_progress(f"verify {path.name}")
+    print_progress(f"verifying {path.name}")
     alone = path.with_suffix(".py")
     with tarfile.open(path) as tar:
         alone.write_bytes(tar.extractfile("verify.py").read())  # type: ignore[union-attr]
@@ -113,7 +113,7 @@ def compare_with_baseline(seconds: float, path: Path) -> dict[str, float]:
     from andromede_core.evidence.checkpoints import parse_head
     from andromede_core.evidence.signed_notes import parse_note
 
-    print_progress("floor")
+    print_progress("baseline")
     with path.open("rb") as file:
         opened = archive.Archive(file)
         manifest, _ = export_format.read_manifest(opened.manifest)
@@ -185,7 +185,7 @@ def injected(story: Any, organization: Any, path: Path) -> dict[str, Any]:
     export(organization, path)
     found = verified(path)
     if found["status"] != 1 or len(found["faults"]) != 1 or str(false.pk) not in found["faults"][0]:
-        raise SystemExit(f"the false decision {false.pk} was not named: {found['faults']}")
+        raise SystemExit(f"The verifier did not report the false decision {false.pk}: {found['faults']}")
     return {"record": str(false.pk), "fault": found["faults"][0], "seconds": found["seconds"]}
 
 

@@ -48,7 +48,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         began = time.monotonic()
         wait_until(lambda: ready(stack) == options.nodes, limit_s=READY_LIMIT_S, or_else=lambda: f"{ready(stack)}")
         found = {"nodes": options.nodes, "all_ready_after_s": round(time.monotonic() - began, 1)}
-        print_progress(f"{options.nodes} nodes are heard")
+        print_progress(f"{options.nodes} nodes send heartbeats")
         found |= watched(cloud, names, options.seconds)
         return found | events(cloud, names, min(options.guests, options.nodes))
     finally:

@@ -98,7 +98,7 @@ def run(port: int, call: Call, clients: int, bounds: Bounds, numbers: Iterator[i
     try:
         found: Run = receiver.recv()
     except EOFError as exc:
-        raise SystemExit("The load generator has ended; what it said is above.") from exc
+        raise SystemExit("The load generator has ended; its output is above.") from exc
     finally:
         child.join()
     for _ in range(len(found.samples_s) + clients):

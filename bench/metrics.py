@@ -39,10 +39,10 @@ def measure(count: int, folder: Path) -> dict[str, Any]:
 
     guests = make_guests(count, folder)
     until = tables.floor(now(), timedelta(minutes=1))
-    print_progress(f"{count} guests; a day of samples ...")
+    print_progress(f"{count} guests: inserting a day of samples ...")
     fill(until - DAY, until - INSERTED)
     found = {"insert": inserted(guests, until)}
-    print_progress("the day is summed up ...")
+    print_progress("rolling up the day ...")
     found["roll_up"] = rolled_up(count, until)
     execute("ANALYZE")
     found["read"] = {

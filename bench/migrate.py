@@ -139,7 +139,7 @@ def guest(lab: Lab, folder: Path) -> Iterator[tuple[Trip, Neighbour]]:
     for agent in agents:  # for the floor: QEMU, which has a user of its own for each guest, speaks TLS itself
         agent.node.exec(["chmod", "-R", "a+rX", "/etc/libvirt/pki/qemu"])
     try:
-        print_progress("two guests boot")
+        print_progress("booting two guests")
         public, segment = key.with_suffix(".pub").read_text().strip(), shared_network(agents)
         neighbour = Neighbour(start_guest(*agents, image, public, segment=segment, number=12), key)
         trip = start_guest(*agents, image, public, segment=segment)
@@ -156,7 +156,7 @@ def move(trip: Trip, neighbour: Neighbour, count: int) -> tuple[Trip, Moves]:
     """Migrate there and back, ours and the floor in turn; the first of each is not counted."""
     moves = Moves()
     for number in range(count + 1):
-        print_progress(f"move {number} of {count}")
+        print_progress(f"migration {number} of {count}")
         for kind, moved in ((moves.ours, ours), (moves.raw, raw)):
             with neighbour.pinging() as pings:
                 timed = moved(trip)
@@ -189,7 +189,7 @@ def ours(trip: Trip) -> tuple[float, float, float]:
         ended = trip.end_of(request, within_s=MOVE_S)
         seconds = time.monotonic() - began
     if ended.phase != pb.MOVE_PHASE_COMPLETED:
-        raise SystemExit(f"A move failed: {ended.reason}")
+        raise SystemExit(f"A migration failed: {ended.reason}")
     return seconds, ended.pause_ms / 1000, gap()
 
 
@@ -268,7 +268,7 @@ def on_its_way(trip: Trip, *, deadline_s: int = 120) -> Iterator[pb.EnsureDepart
     wait_until(has_begun, what="some bytes to be moved", within_s=120)
     yield request
     if trip.end_of(request).phase == pb.MOVE_PHASE_COMPLETED:
-        raise SystemExit("A move that was to fail did not.")
+        raise SystemExit("A migration succeeded that was expected to fail.")
     trip.source.node.exec(["virsh", "migrate-setspeed", trip.name, FLY_MIB_S])
 
 

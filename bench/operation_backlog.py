@@ -30,11 +30,11 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 def worked_off(cloud: Cloud, asker: OperationLoad, amount: int) -> dict[str, Any]:
     with Workers(cloud).paused():
-        print_progress(f"{amount} operations are asked for")
+        print_progress(f"{amount} operations requested")
         asked = asker.ask("volumes", amount, clients=CLIENTS)
         waiting = redis_length(cloud)
     memory: dict[str, dict[str, float]] = {}
-    print_progress("and worked off")
+    print_progress("processing the backlog")
     begun = now(cloud)
     wait_for_operations(cloud.stack, asked.begun, amount, ends=ENDS, seen=at_half(cloud, memory, amount))
     memory["end"] = mib(cloud)

@@ -89,7 +89,7 @@ def wait_for_operations(
         while True:
             found = {state: (number, last) for state, number, last in connection.execute(COUNTED, [since])}
             if bad := {state: found[state][0] for state in ENDS if state in found and state not in ends}:
-                raise SystemExit(f"Not all operations succeed: {bad}.")
+                raise SystemExit(f"Operations failed: {bad}.")
             over = [found[state] for state in ends if state in found]
             number = sum(each for each, _ in over)
             seen(number)

@@ -31,12 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench.operations", description=__doc__)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--workers", nargs="+", type=int, default=[1, 2, 4], help="processes of the worker")
-    parser.add_argument("--operations", type=int, default=100, help="of each kind in a round")
+    parser.add_argument(
+        "--workers", nargs="+", type=int, default=[1, 2, 4], help="numbers of worker processes to measure"
+    )
+    parser.add_argument("--operations", type=int, default=100, help="operations of each kind in a round")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--nodes", type=int, default=1000, help="of the fleet")
-    parser.add_argument("--seconds", type=int, default=60, help="for which the fleet is watched")
-    parser.add_argument("--guests", type=int, default=100, help="that power themselves off")
+    parser.add_argument("--nodes", type=int, default=1000, help="nodes of the fleet")
+    parser.add_argument("--seconds", type=int, default=60, help="seconds of the measurement of the idle fleet")
+    parser.add_argument("--guests", type=int, default=100, help="guests that power off without an operation")
     parser.add_argument("--queued", type=int, default=10_000)
     return parser
 

@@ -87,7 +87,7 @@ def crowd_of(token: str) -> Iterator[None]:
         yield
         answered, _, _ = select.select(crowd, [], [], 0)
         if answered:
-            raise SystemExit(f"{len(answered)} of {len(crowd)} were answered or closed, and did not wait.")
+            raise SystemExit(f"{len(answered)} of {len(crowd)} connections were answered or closed instead of waiting.")
 
 
 def found(samples: Mapping[str, list[float]], name: str) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def measure(samples: int) -> dict[str, Any]:
         with baseline():
             create()
     permitted, bare, checks, accounts = [], [], Seconds(), Seconds()
-    print_progress(f"{samples} instances with permits, and as many without")
+    print_progress(f"{samples} instances with permits and as many without")
     with timed(Admission, "admit", checks), timed(Receipts, "opened", accounts):
         for _ in range(samples):
             permitted.append(create())

@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--volumes", type=int, default=VOLUMES)
     volumes = parser.parse_args().volumes
     with bench_cloud("terraform", is_fake=True) as (_, api), tempfile.TemporaryDirectory() as folder:
-        print_progress(f"{volumes} volumes by plain calls")
+        print_progress(f"{volumes} volumes by API calls")
         document: dict[str, Any] = {"volumes": volumes, "plain_calls": by_plain_calls(api, volumes)}
         print_progress(f"{volumes} volumes by Terraform")
         document["terraform"] = by_terraform(Path(folder), api, volumes)

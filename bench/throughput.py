@@ -27,7 +27,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         for kind in TRANSACTIONS:
             burst(cloud, asker, kind, WARM_UP)
         found = by_workers(cloud, asker, options)
-        print_progress("as bench.create does it")
+        print_progress("burst as in bench.create")
         return found | {"as_create_burst_4": create.burst(cloud, api, 4, options.operations)}
 
 
@@ -95,7 +95,7 @@ def baseline_per_s(stack: Stack, kind: str, amount: int, processes: int) -> floa
     for child in children:
         child.join()
     if any(child.exitcode for child in children):
-        raise SystemExit("The floor has failed; what it said is above.")
+        raise SystemExit("The baseline has failed; its output is above.")
     return amount / (time.perf_counter() - begun)
 
 

@@ -113,7 +113,7 @@ MACHINES = (CONTROL, NODE)
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--from", dest="older", metavar="REVISION", help="what is installed first, and upgraded")
+    parser.add_argument("--from", dest="older", metavar="REVISION", help="revision to install first and then upgrade")
     older = parser.parse_args().older
     for number in (signal.SIGTERM, signal.SIGINT):  # what has been started ends also then
         signal.signal(number, signal.default_int_handler)
@@ -151,7 +151,7 @@ def grow_tree() -> None:
     """
     include, stamp = ",".join([*BARE, *sorted(packages())]), TREE.with_suffix(".packages")
     if not stamp.exists() or stamp.read_text() != include:
-        print_progress("a tree of Debian")
+        print_progress("building the Debian root file system")
         TREE.unlink(missing_ok=True)
         command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={include}", SUITE, str(TREE)]
         subprocess.run(command, check=True)
@@ -173,7 +173,7 @@ def released(revision: str) -> Path:
     commit = subprocess.run(parse, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
     for there in (tree / "var" / "release").glob(f"*-{commit}.tar.gz"):
         return there
-    print_progress(f"the release of {revision}")
+    print_progress(f"building the release of {revision}")
     subprocess.run(["git", "worktree", "remove", "--force", str(tree)], cwd=ROOT, capture_output=True, check=False)
     subprocess.run(["git", "worktree", "add", "--quiet", "--detach", str(tree), revision], cwd=ROOT, check=True)
     made = subprocess.run(["make", "--silent", "release"], cwd=tree, stdout=subprocess.PIPE, text=True, check=True)
@@ -339,7 +339,7 @@ def ended(machine: Machine, process: tuple[str, str]) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(output)
     except ValueError:
-        raise SystemExit(f"A process on {machine.name} did not end well: {output}") from None
+        raise SystemExit(f"A process on {machine.name} failed: {output}") from None
     return found
 
 

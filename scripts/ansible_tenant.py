@@ -91,7 +91,7 @@ def settle(project: str) -> dict[str, object]:
         body = {"name": name, "flavor": "tiny", "image": "tiny", "networks": [NETWORK]}
         made = api.need("POST", "instances", body | ({} if name == BUSY else {"affinity_group": GROUP}))
         if (state := api.finish(made["operation"]["id"])) != "succeeded":
-            raise SystemExit(f"{name}: its creation {state}: {api.need('GET', f'instances/{name}')['last_error']}")
+            raise SystemExit(f"{name}: creation {state}: {api.need('GET', f'instances/{name}')['last_error']}")
         if name != BUSY:
             found[made["id"]] = api.need("GET", f"instances/{name}")["addresses"][0]["ip"]
     return found

@@ -28,7 +28,7 @@ Key = tuple[str, str]
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--publish", metavar="VERSION", help="keep the document of now as this version")
+    parser.add_argument("--publish", metavar="VERSION", help="store the current document as this version")
     version = parser.parse_args().publish
     now = json.loads((REFERENCE / "openapi.json").read_text())
     published = {file.stem: json.loads(file.read_text()) for file in sorted(PUBLISHED.glob("*.json"))}
@@ -42,7 +42,7 @@ def main() -> int:
 def publish(document: Document, version: str) -> int:
     path = PUBLISHED / f"{version}.json"
     if not re.fullmatch(r"1\.\d+", version) or path.exists():
-        print(f"{version} is no version to publish: it must be 1.<number>, and a new one.")
+        print(f"{version} cannot be published: the version must be 1.<number> and new.")
         return 1
     document["info"]["version"] = version
     PUBLISHED.mkdir(exist_ok=True)

@@ -29,7 +29,7 @@ def main() -> int:
         if not arguments.check:
             put(wanted)
     if arguments.check and old:
-        print(f"Not as the API or the code says: {', '.join(old)}. Run `make clients` and look at the difference.")
+        print(f"Out of date: {', '.join(old)}. Run `make clients` and review the difference.")
         return 1
     return 0
 

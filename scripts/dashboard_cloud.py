@@ -119,7 +119,7 @@ def dashboard_world(
     try:
         cloud.up()
         world = _furnished(cloud)
-        print_progress(f"{len(world.ids)} things")  # read now: later there may be more than a page of them
+        print_progress(f"{len(world.ids)} resources")  # read now: later there may be more than a page of them
         yield world
     finally:
         cloud.down()
@@ -198,7 +198,7 @@ def _instance(name: str) -> dict[str, object]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="A cloud to look at, until it is interrupted.")
+    parser = argparse.ArgumentParser(description="Run a cloud with sample data for the dashboard until interrupted.")
     parser.add_argument("--port", type=int, default=8100)
     parser.add_argument("--var", type=Path, default=ROOT / "var" / "dashboard")
     options = parser.parse_args()

@@ -57,7 +57,7 @@ def remove(cloud: Cloud) -> None:
     cloud.down()
     cloud.forget()
     forget_profile(token)
-    print_progress("the demo is gone; the guest images that were built stay in var/images")
+    print_progress("the demo is removed; the built guest images stay in var/images")
 
 
 def show(cloud: Cloud) -> None:
@@ -179,7 +179,7 @@ def node_of(cloud: Cloud, operator: str, instance: dict[str, Any]) -> str:
         for name in cloud.zones:
             if instance["id"] in [each["id"] for each in api.get(f"/v1/nodes/{name}/instances")["items"]]:
                 return name
-    raise SystemExit(f"{instance['name']} is on none of the nodes")
+    raise SystemExit(f"{instance['name']} runs on none of the nodes")
 
 
 def prove(cloud: Cloud, instance: dict[str, Any], network: dict[str, Any], volume: dict[str, Any], *, at: str) -> None:
@@ -191,14 +191,12 @@ def prove(cloud: Cloud, instance: dict[str, Any], network: dict[str, Any], volum
     serial = str(volume["id"]).replace("-", "")[:20]
     if size[:2] != [instance["name"], serial]:
         raise SystemExit(f"The guest does not see its name and its volume: {size}")
-    print_progress(
-        f"ssh root@{address}: it is called {size[0]} and sees the volume {serial} of {int(size[2]) // 2**21} GiB"
-    )
+    print_progress(f"ssh root@{address}: hostname {size[0]}, volume {serial} of {int(size[2]) // 2**21} GiB")
 
 
 def show_refusal(api: Api) -> None:
     print_progress(
-        f"one request that placement refuses: an instance in {REFUSED}, which the project's policy does not admit"
+        f"a request that placement rejects: an instance in {REFUSED}, which the project's policy does not admit"
     )
     try:
         api.post("instances", {"name": "abroad", "flavor": "tiny", "image": "tiny", "zones": [REFUSED]})
@@ -206,7 +204,7 @@ def show_refusal(api: Api) -> None:
         print(f"          | {refused.status} {refused.code}")
         print(f"          | {refused.detail}")
     else:
-        raise SystemExit("It was not refused.")
+        raise SystemExit("Placement did not reject the request.")
 
 
 def command_line(cloud: Cloud, token: str) -> str:

@@ -109,7 +109,7 @@ class ForkedCommands:
                 answer = b""
             if not answer:
                 what = " ".join(map(str, request[1]))
-                raise SystemExit(f"{what} failed: what runs commands of manage.py has ended.")
+                raise SystemExit(f"{what} failed: the process that runs manage.py commands has ended.")
             return json.loads(answer)
 
     def close(self) -> None:

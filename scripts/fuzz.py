@@ -197,14 +197,14 @@ def _end_by(process: subprocess.Popen[bytes], until: float) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--examples", type=int, default=EXAMPLES, help=f"of the fuzzing, per operation ({EXAMPLES})")
-    parser.add_argument("--chains", type=int, default=CHAINS, help=f"of requests in the stateful phase ({CHAINS})")
-    parser.add_argument("--seconds", type=int, default=3600, help="break off after so many seconds (3600)")
+    parser.add_argument("--examples", type=int, default=EXAMPLES, help=f"fuzzing examples per operation ({EXAMPLES})")
+    parser.add_argument("--chains", type=int, default=CHAINS, help=f"request chains in the stateful phase ({CHAINS})")
+    parser.add_argument("--seconds", type=int, default=3600, help="time limit in seconds (3600)")
     parser.add_argument(
-        "--seed", type=int, default=secrets.randbelow(2**31), help="the same one makes the same requests"
+        "--seed", type=int, default=secrets.randbelow(2**31), help="seed; the same seed gives the same requests"
     )
-    parser.add_argument("--phases", default=PHASES, help=f"some of {PHASES}")
-    parser.add_argument("--only", default="", help="a regular expression of operation ids")
+    parser.add_argument("--phases", default=PHASES, help=f"phases to run, some of {PHASES}")
+    parser.add_argument("--only", default="", help="regular expression of the operation ids to test")
     return parser.parse_args()
 
 

@@ -39,7 +39,7 @@ def main() -> int:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
     if arguments.check and old:
-        print(f"Not as the code says: {', '.join(old)}. Run `make openapi docs` and look at the difference.")
+        print(f"Out of date: {', '.join(old)}. Run `make openapi docs` and review the difference.")
         return 1
     return 0
 

@@ -59,7 +59,7 @@ class Analyser(PostgresqlAnalyser):
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--publish", action="store_true", help="what is there now is in a release")
+    parser.add_argument("--publish", action="store_true", help="record the current migrations as released")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.config.settings")
     django.setup()
     loader = MigrationLoader(None)
@@ -68,7 +68,14 @@ def main() -> int:
         return 0
     found = list(complaints(loader, json.loads(RELEASED.read_text())))
     if found:
-        print("\n".join([*found, "Processes of the release before run on. See docs/how-to/change-the-schema.md."]))
+        print(
+            "\n".join(
+                [
+                    *found,
+                    "Processes of the previous release keep running. See docs/how-to/change-the-schema.md.",
+                ]
+            )
+        )
     return 1 if found else 0
 
 

@@ -91,7 +91,7 @@ class Mutant:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--keep", type=Path, help="work in this folder and leave it there")
+    parser.add_argument("--keep", type=Path, help="working folder, kept afterwards")
     options = parser.parse_args()
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:

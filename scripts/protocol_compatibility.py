@@ -30,7 +30,7 @@ METHOD = ("input_type", "output_type", "client_streaming", "server_streaming")
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--publish", action="store_true", help="the protocol of now is in a release")
+    parser.add_argument("--publish", action="store_true", help="record the current protocol as released")
     if parser.parse_args().publish:
         RELEASED.write_text(json.dumps(json_format.MessageToDict(present()), indent=1) + "\n")
         return 0

@@ -39,7 +39,7 @@ class Outcome:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--outcome", type=Path, help="Write what became of the tests to this file, as JSON.")
+    parser.addoption("--outcome", type=Path, help="path of the test outcomes to write, JSON")
 
 
 def pytest_configure(config: pytest.Config) -> None:

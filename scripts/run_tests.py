@@ -43,16 +43,16 @@ def main(arguments: Sequence[str], *, flaky_file: Path = FLAKY) -> int:
     first = run(arguments)
     if not first.may_be_flaky:
         return first.status
-    print(f"\n{len(first.failed)} failed, and run once more, alone.", flush=True)
+    print(f"\n{len(first.failed)} failed and run once more, alone.", flush=True)
     second = run([*first.failed, *(["--count", str(first.count)] if first.count > 1 else [])])
     if second.status != OK or second.passed != len(first.failed):
         return FAILED
     flaky_file.parent.mkdir(exist_ok=True)
     flaky_file.write_text(json.dumps(first.failed, indent=2))
-    print("\nFLAKY: failed at first, and passed alone")
+    print("\nFLAKY: failed at first, passed alone")
     for name in first.failed:
         print(f"  {name}")
-    print(f"  What they said is in {flaky_file}.\n\n{first.passed + second.passed} passed, 0 failed", flush=True)
+    print(f"  Their output is in {flaky_file}.\n\n{first.passed + second.passed} passed, 0 failed", flush=True)
     return OK
 
 

@@ -43,7 +43,7 @@ def main(command: list[str]) -> int:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("Another run uses var/test; wait for it, or use another clone.", file=sys.stderr)
+            print("Another run uses var/test: wait for its end or use another clone.", file=sys.stderr)
             return 1
         for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background jobs are born deaf to SIGINT
             signal.signal(number, _interrupted)

@@ -74,7 +74,7 @@ class HealthServer(ThreadingHTTPServer):
         self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        log.exception("%s was not answered", client_address)
+        log.exception("request from %s failed", client_address)
 
 
 class Handler(BaseHTTPRequestHandler):

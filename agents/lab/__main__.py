@@ -67,21 +67,25 @@ def _node(arguments: argparse.Namespace) -> LabNode:
 
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--dir", type=Path, default=Path("var/lab"), help="the lab's folder")
+    common.add_argument("--dir", type=Path, default=Path("var/lab"), help="folder of the lab")
     parser = argparse.ArgumentParser(prog="python -m agents.lab", description=__doc__)
     commands = parser.add_subparsers(required=True)
 
-    command = commands.add_parser("up", parents=[common], help="make the nodes and power them on")
-    command.add_argument("--nodes", type=int, default=3, help="hv1 to hvN")
-    command.add_argument("--subnet", help="a /24 for the underlay (default: a free one)")
-    command.add_argument("--unguarded", action="store_true", help="let libvirt start guests that no agent knows")
+    command = commands.add_parser("up", parents=[common], help="create the nodes and power them on")
+    command.add_argument("--nodes", type=int, default=3, help="number of nodes, named hv1 to hvN")
+    command.add_argument("--subnet", help="/24 network of the underlay; default: a free one")
+    command.add_argument(
+        "--unguarded",
+        action="store_true",
+        help="let libvirt start any guest, not only those that the agent allows",
+    )
     command.set_defaults(act=up)
 
-    command = commands.add_parser("down", parents=[common], help="remove everything but the folder")
-    command.add_argument("--remove-files", action="store_true", help="and the folder")
+    command = commands.add_parser("down", parents=[common], help="remove the nodes; the folder stays")
+    command.add_argument("--remove-files", action="store_true", help="remove the folder too")
     command.set_defaults(act=down)
 
-    command = commands.add_parser("status", parents=[common], help="one line per node")
+    command = commands.add_parser("status", parents=[common], help="print one line per node")
     command.set_defaults(act=status)
 
     for name, act in (("power-on", power_on), ("power-off", power_off)):
@@ -89,7 +93,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("node")
         command.set_defaults(act=act)
 
-    command = commands.add_parser("exec", parents=[common], help="run there what follows --, or a shell")
+    command = commands.add_parser(
+        "exec", parents=[common], help="run the command after -- on a node; without a command, a shell"
+    )
     command.add_argument("node")
     command.set_defaults(act=execute)
     return parser

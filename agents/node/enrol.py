@@ -67,12 +67,12 @@ def _key(path: Path) -> ec.EllipticCurvePrivateKey:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="agents.node.enrol", description="Enrol this node.")
     verbs = parser.add_subparsers(dest="verb", required=True)
-    asking = verbs.add_parser("request", help="make a key and print a certificate request")
-    asking.add_argument("--name", required=True, help="what operators call the node")
-    installing = verbs.add_parser("install", help="store the certificate that the control plane printed")
+    asking = verbs.add_parser("request", help="create a key and print a certificate request")
+    asking.add_argument("--name", required=True, help="name of the node")
+    installing = verbs.add_parser("install", help="store the certificate that the control plane issued")
     installing.add_argument("--certificate", type=Path, required=True)
     installing.add_argument("--ca", type=Path, required=True)
-    installing.add_argument("--root-key", type=Path, required=True, help="the public key of the offline root (PEM)")
+    installing.add_argument("--root-key", type=Path, required=True, help="path of the offline root's public key, PEM")
     for verb in (asking, installing):
         verb.add_argument("--state-dir", type=Path, required=True)
     options = parser.parse_args(arguments)

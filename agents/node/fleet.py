@@ -62,8 +62,10 @@ def _allow_files() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="agents.node.fleet", description="Many nodes that are not there.")
-    parser.add_argument("--folder", type=Path, required=True, help="the state folders of the nodes")
+    parser = argparse.ArgumentParser(
+        prog="agents.node.fleet", description="Serve many agents with fake hypervisors, for load tests."
+    )
+    parser.add_argument("--folder", type=Path, required=True, help="folder with the state folders of the nodes")
     parser.add_argument("--first-port", type=int, required=True)
     return parser
 

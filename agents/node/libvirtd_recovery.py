@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="agents.node.libvirtd_recovery", description="Run before libvirtd starts.")
     parser.add_argument("--run-dir", type=Path, default=RUN_DIR)
     for name in forget_unborn_guests(parser.parse_args().run_dir):
-        sys.stderr.write(f"forgot the interrupted start of {name}\n")
+        sys.stderr.write(f"removed the interrupted start of {name}\n")
 
 
 if __name__ == "__main__":

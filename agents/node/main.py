@@ -206,7 +206,7 @@ def _watchdog(config: Config) -> Watchdog | None:
     try:
         return Watchdog(config.watchdog, config.watchdog_timeout_s)
     except OSError as exc:
-        log.error("cannot use the watchdog", extra={"facts": {"path": str(config.watchdog), "problem": str(exc)}})
+        log.error("watchdog unavailable", extra={"facts": {"path": str(config.watchdog), "problem": str(exc)}})
         return None
 
 
@@ -316,26 +316,29 @@ def _libvirt(config: Config, options: argparse.Namespace) -> Adapters:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="agents.node.main", description="The agent of one hypervisor node.")
-    parser.add_argument("--state-dir", type=Path, required=True, help="enrolment, ledger, images and volumes")
+    parser.add_argument("--state-dir", type=Path, required=True, help="state folder of the agent")
     parser.add_argument("--listen", required=True, metavar="ADDRESS:PORT")
     parser.add_argument(
         "--observe",
         default="",
         metavar="ADDRESS:PORT",
-        help="answer GET /metrics, /healthz and /readyz there; only who watches over the node may reach it",
+        help="address of GET /metrics, /healthz and /readyz; reachable by the monitoring system only",
     )
-    parser.add_argument("--traces-url", default="", metavar="URL", help="where traces go, by OTLP over HTTP")
+    parser.add_argument("--traces-url", default="", metavar="URL", help="OTLP/HTTP endpoint; default: no traces")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     parser.add_argument("--adapter", default="libvirt", choices=("libvirt", "fake"))
     parser.add_argument("--libvirt-uri", default="qemu:///system")
     parser.add_argument(
-        "--virt-type", default="auto", choices=("auto", "kvm", "qemu"), help="auto: KVM once it was seen to work"
+        "--virt-type",
+        default="auto",
+        choices=("auto", "kvm", "qemu"),
+        help="auto: KVM if a probe guest runs under it, else QEMU",
     )
     parser.add_argument(
         "--arrivals",
         default="",
         metavar="ADDRESS:PORT",
-        help="address and port for incoming migrations, as agents of other nodes reach it (default: none)",
+        help="address for incoming migrations from other nodes' agents; default: none are accepted",
     )
     parser.add_argument(
         "--pool",
@@ -343,16 +346,16 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=PATH",
-        help="storage that other nodes of the zone have mounted too, on the same path; may be repeated",
+        help="shared storage, mounted at the same path on other nodes of the zone; may be repeated",
     )
     parser.add_argument(
         "--clock",
         default="synchronised",
         choices=sorted(CLOCKS),
-        help="kept-elsewhere: somebody else keeps this machine's clock, and its kernel does not know (containers)",
+        help="kept-elsewhere: the clock is synchronised outside this kernel (containers); the kernel is not checked",
     )
     parser.add_argument(
-        "--inventory-interval-s", type=float, default=INVENTORY_INTERVAL_S, help="between signed inventories"
+        "--inventory-interval-s", type=float, default=INVENTORY_INTERVAL_S, help="seconds between signed inventories"
     )
     _add_network(parser)
     _add_protection(parser)
@@ -374,10 +377,12 @@ def _port_of(address: str) -> int:
 
 
 def _add_network(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--uplink", default="", help="device towards the outside (default: of the default route)")
+    parser.add_argument(
+        "--uplink", default="", help="network device of external traffic; default: the device of the default route"
+    )
     for name, meaning in (
-        ("--deny", "tenants do not reach it, as they do not reach private networks and those of the node"),
-        ("--allow", "tenants reach it all the same, such as a resolver in a private network"),
+        ("--deny", "network closed to tenants, in addition to private networks and networks of the node"),
+        ("--allow", "network open to tenants in spite of --deny, such as a resolver in a private network"),
     ):
         more = f"{meaning}; may be repeated"
         parser.add_argument(name, type=IPv4Network, action="append", default=[], metavar="CIDR", help=more)
@@ -385,13 +390,13 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         "--connections",
         type=_positive,
         default=8192,
-        help="how many connections to the outside a tenant's network may have open at once on this node",
+        help="maximum of external connections that one tenant network has open on this node",
     )
     parser.add_argument(
         "--ssh-port",
         type=_positive,
         default=22,
-        help="of this node: connections to it are not tracked, and so always get through",
+        help="SSH port of this node; exempt from connection tracking, so that a full table does not block it",
     )
 
 
@@ -403,22 +408,24 @@ def _positive(text: str) -> int:
 
 
 def _add_protection(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--hook-path", type=Path, default=script.DEFAULT_PATH, help="libvirt's hook for QEMU guests")
     parser.add_argument(
-        "--hook-socket", type=Path, help="where that hook asks the agent (default: STATE_DIR/hook.sock)"
+        "--hook-path", type=Path, default=script.DEFAULT_PATH, help="path of libvirt's hook for QEMU guests"
+    )
+    parser.add_argument(
+        "--hook-socket", type=Path, help="socket of the agent for the hook; default: STATE_DIR/hook.sock"
     )
     parser.add_argument(
         "--confinement",
         default="required",
         choices=("required", "optional"),
-        help="optional: carry guests also where libvirt has no AppArmor or SELinux to confine QEMU (labs)",
+        help="optional: run guests even if libvirt cannot confine QEMU by AppArmor or SELinux (labs)",
     )
     parser.add_argument(
         "--guest-users",
         type=_users,
         default=GuestUsers(),
         metavar="FIRST-LAST",
-        help="numbers of users and groups that nobody else has, of which each guest gets one; the same on all nodes",
+        help="unused user and group ids, one for each guest; the same on all nodes",
     )
 
 
@@ -434,23 +441,35 @@ def _add_lease(parser: argparse.ArgumentParser) -> None:
         "--on-lapse",
         default="keep",
         choices=("keep", "stop"),
-        help="what becomes of the guests when the control plane has not been heard for long (default: they go on)",
+        help="action on guests when the node's lease has expired; default: guests keep running",
     )
     parser.add_argument(
         "--lapse-limit-s",
         type=int,
         default=EXPIRY_LIMIT_S,
-        help="how long after the end of the node's lease they are stopped",
+        help="seconds between the end of the node's lease and the stop of its guests",
     )
-    parser.add_argument("--watchdog", type=Path, metavar="PATH", help="e.g. /dev/watchdog: fed, and resets the node")
-    parser.add_argument("--watchdog-timeout-s", type=int, default=WATCHDOG_TIMEOUT_S, help="how long without being fed")
+    parser.add_argument(
+        "--watchdog",
+        type=Path,
+        metavar="PATH",
+        help="watchdog device, such as /dev/watchdog; resets the node when the agent stops feeding it",
+    )
+    parser.add_argument(
+        "--watchdog-timeout-s", type=int, default=WATCHDOG_TIMEOUT_S, help="seconds until the watchdog resets the node"
+    )
 
 
 def _add_fake(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fake-cores", type=int, default=FakeCapacity.cores)
     parser.add_argument("--fake-memory-mib", type=int, default=FakeCapacity.memory_mib)
     parser.add_argument("--fake-disk-gib", type=int, default=FakeCapacity.disk_gib)
-    parser.add_argument("--fake-stray", action="append", default=[], help="a file that nobody meant: volumes/NAME")
+    parser.add_argument(
+        "--fake-stray",
+        action="append",
+        default=[],
+        help="path of an orphaned file to create: volumes/NAME; may be repeated",
+    )
 
 
 if __name__ == "__main__":

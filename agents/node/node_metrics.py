@@ -28,27 +28,33 @@ class NodeCollector(Collector):
         try:
             powers = Counter(status.power for status in inventory.instance_statuses(self._node))
         except AdapterError:
-            yield _gauge("andromede_node_hypervisor_up", "Whether the hypervisor answers the agent.", 0)
+            yield _gauge("andromede_node_hypervisor_up", "1 if the hypervisor answers the agent, else 0.", 0)
         else:
-            yield _gauge("andromede_node_hypervisor_up", "Whether the hypervisor answers the agent.", 1)
-            guests = GaugeMetricFamily("andromede_node_guests", "Guests that the agent was told of.", labels=["state"])
+            yield _gauge("andromede_node_hypervisor_up", "1 if the hypervisor answers the agent, else 0.", 1)
+            guests = GaugeMetricFamily("andromede_node_guests", "Guests of the node, by power state.", labels=["state"])
             for power in (Power.RUNNING, Power.OFF, Power.PAUSED, Power.CRASHED):
                 guests.add_metric([power.value], powers[power])
             yield guests
         hook = self._node.hook_state
         yield _gauge(
-            "andromede_node_hook_up", "Whether libvirt asks the agent before it starts a guest.", hook.is_active
+            "andromede_node_hook_up",
+            "1 if libvirt calls the agent's hook before a guest starts, else 0.",
+            hook.is_active,
         )
         lease = self._node.lease.status()
         yield _gauge(
             "andromede_node_self_fencing",
-            "Whether others may rely on the node's stopping its guests when its lease has lapsed.",
+            "1 if the node stops its guests when its lease has expired, else 0.",
             bool(lease.fences_within_s),
         )
         if lease.is_wanted:
-            yield _gauge("andromede_node_lease_remaining_seconds", "Until it ends.", lease.remaining_ms / 1000)
+            yield _gauge(
+                "andromede_node_lease_remaining_seconds",
+                "Seconds until the node lease ends.",
+                lease.remaining_ms / 1000,
+            )
         waiting = self._node.permits.receipts.pending_count()
-        yield _gauge("andromede_node_receipts_waiting", "Receipts that the control plane has not kept yet.", waiting)
+        yield _gauge("andromede_node_receipts_waiting", "Receipts not yet stored by the control plane.", waiting)
 
 
 def start(listen: str, node: Node) -> HealthServer:

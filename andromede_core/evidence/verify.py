@@ -129,10 +129,10 @@ class _Verification:
         if batch is None:
             return f"the record {covered.record}, which covers it, is not in this export of evidence"
         if not request_proofs.is_covered(line, covered, batch):
-            return "the log has not this request, or it was changed"
+            return "the request is not in the log, or was changed"
         places = seen.setdefault(covered.record, set())
         if covered.index in places:
-            return "the request stands here twice"
+            return "the request is listed twice"
         places.add(covered.index)
         return ""
 
@@ -172,7 +172,7 @@ class _Verification:
                     signed = (fresh.size, datetime.fromtimestamp(moment, UTC))
                     self.witnessed.setdefault(key.name, []).append(signed)
             except (ValueError, OverflowError, OSError) as exc:
-                self.findings.fault(place, f"the checkpoint does not hold: {exc}")
+                self.findings.fault(place, f"the checkpoint is invalid: {exc}")
                 continue
             head = fresh
         if head is None or head.size != self.manifest.size:
@@ -214,7 +214,7 @@ class _Verification:
             if len(line.salt) != SALT_BYTES or content_hash(line.salt, line.document) != line.entry.content:
                 self.findings.fault(read.place, "its content was changed: it has another hash in the log")
             if stream_of(envelope.kind, envelope.owners["organization"]) != line.entry.stream:
-                self.findings.fault(read.place, "it stands in another stream than it belongs to")
+                self.findings.fault(read.place, "it is in a stream other than its own")
         elif line.document is None and line.salt is None:
             self.findings.erased += 1
         else:
@@ -254,7 +254,7 @@ class _Verification:
                 + ("" if self.pins.witnesses else BY_ITSELF)
             )
         if not self.witnessed:
-            add_fact("no witness has signed: that everybody is shown this log rests on the operator's word")
+            add_fact("no witness has signed: only the operator attests that all readers see the same log")
         add_fact(f"{len(judge.authority.roots)} root keys" + ("" if self.pins.roots else BY_ITSELF))
 
     def _check_witnesses(self, own: Sequence[Read]) -> None:
@@ -268,7 +268,7 @@ class _Verification:
         if len(have_seen) < self.pins.enough:
             problem = (
                 f"{len(have_seen)} witnesses have signed a tree with the last of the organization's records after "
-                f"{as_rfc3339(self.manifest.end)}; {self.pins.enough} were asked for"
+                f"{as_rfc3339(self.manifest.end)}; {self.pins.enough} are required"
             )
             self.findings.fault(export_format.CHECKPOINTS, problem)
 
@@ -288,7 +288,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     if len(set(options.witness)) < options.witnesses:
-        parser.error("--witnesses counts those that you know: give each one's key with --witness")
+        parser.error("--witnesses exceeds the number of --witness keys: pass the key of each witness with --witness")
     try:
         with Path(options.export).open("rb") as file:
             audit = Path(options.audit).read_bytes().splitlines() if options.audit else None
@@ -301,9 +301,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for fault in findings.faults[:FAULTS_SHOWN]:
         sys.stdout.write(f"FAULT {fault}\n")
     if findings.faults:
-        sys.stdout.write(f"{len(findings.faults)} faults: this is not what the log had, or not what had to follow.\n")
+        sys.stdout.write(f"{len(findings.faults)} faults: the export contradicts the log or breaks a rule.\n")
         return 1
-    sys.stdout.write("Nothing speaks against this export.\n")
+    sys.stdout.write("The export is consistent: no check failed.\n")
     return 0
 
 
@@ -326,13 +326,22 @@ def _root_key(name: str) -> Verify:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="verify.py", description="Verify an export of evidence, offline.")
-    parser.add_argument("export", help="andromede-evidence-….tar")
-    parser.add_argument("--log-key", help="the log's key as you know it: NAME+ID+BASE64")
-    parser.add_argument("--root-key", action="append", default=[], help="a file with the root key as you know it (PEM)")
-    parser.add_argument("--witness", action="append", default=[], help="a witness that you trust: NAME+ID+BASE64")
-    parser.add_argument("--audit", help="an export of requests (JSON Lines), to be checked against this one")
-    parser.add_argument("--witnesses", type=int, default=0, help="how many witnesses must have signed")
+    parser = argparse.ArgumentParser(prog="verify.py", description="Verify an evidence export offline.")
+    parser.add_argument("export", help="path of the export, andromede-evidence-….tar")
+    parser.add_argument("--log-key", help="trusted public key of the log: NAME+ID+BASE64")
+    parser.add_argument(
+        "--root-key", action="append", default=[], help="path of the trusted root key, PEM; may be repeated"
+    )
+    parser.add_argument(
+        "--witness",
+        action="append",
+        default=[],
+        help="public key of a trusted witness: NAME+ID+BASE64; may be repeated",
+    )
+    parser.add_argument(
+        "--audit", help="path of a request log export (JSON Lines) to check against the evidence export"
+    )
+    parser.add_argument("--witnesses", type=int, default=0, help="minimum of trusted witnesses that must have signed")
     return parser
 
 

@@ -147,14 +147,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="witness", description="Sign the checkpoints of a log that stays one log.")
+    parser = argparse.ArgumentParser(prog="witness", description="Cosign the checkpoints of an append-only log.")
     commands = parser.add_subparsers(dest="command", required=True)
-    init = commands.add_parser("init", help="make a key and print the public one")
+    init = commands.add_parser("init", help="create a key and print its public part")
     init.add_argument("folder", type=Path)
-    init.add_argument("name", help="a URL without scheme, such as auditor.example/witness")
-    sign = commands.add_parser("cosign", help="read a request from stdin and print the line of the signature")
+    init.add_argument("name", help="name of the witness, a URL without scheme, such as auditor.example/witness")
+    sign = commands.add_parser("cosign", help="read a request from stdin and print the signature line")
     sign.add_argument("folder", type=Path)
-    sign.add_argument("log_key", help="the log's public key: NAME+ID+BASE64")
+    sign.add_argument("log_key", help="public key of the log: NAME+ID+BASE64")
     return parser
 
 

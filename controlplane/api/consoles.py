@@ -134,10 +134,10 @@ class Consoles:
         except CloudError as exc:
             return end_of(exc)
         except Error as exc:
-            log.warning("the database does not answer: %s", exc)
+            log.warning("console closed: database unavailable: %s", exc)
             return end_of(Unavailable())
         except Exception:
-            log.exception("a console failed")
+            log.exception("console session failed unexpectedly")
             return end_of(CloudError())
 
     def _need_room(self, new: ConsoleSession) -> None:
@@ -192,7 +192,7 @@ class Consoles:
             try:
                 await self._in_thread(_still, session.console)
             except Error as exc:
-                log.warning("nobody can say whether a console may stay open: %s", exc)
+                log.warning("console access check failed and is retried: %s", exc)
 
 
 async def _show(session: ConsoleSession, guest: NodeConsole, before: bytes, send: Send) -> End:

@@ -110,7 +110,7 @@ class LongPolls:
         try:
             return bool(await self._in_thread(waiter.waiting.condition.is_met))
         except Error as exc:
-            log.warning("a long poll's condition was not read: %s", exc)
+            log.warning("long poll condition could not be read and is retried: %s", exc)
             return False
 
 

@@ -133,10 +133,10 @@ def _translated(exc: Exception, request: Request) -> CloudError | None:
         case Http404():
             return RouteNotFound(path=request.path[:200])
         case OperationalError() | InterfaceError():
-            log.error("request %s: the database does not answer: %s", request_id_of(request._request), exc)
+            log.error("request %s: database unavailable: %s", request_id_of(request._request), exc)
             return Unavailable()
         case InternalError() if getattr(exc.__cause__, "sqlstate", None) == IDLE_TRANSACTION:
-            log.error("request %s: its transaction stood still for too long: %s", request_id_of(request._request), exc)
+            log.error("request %s: idle transaction timeout: %s", request_id_of(request._request), exc)
             return Unavailable()
     return None
 

@@ -47,7 +47,7 @@ class RequestAuditMiddleware:
             request_audit.close(response, ids)
         except Error:
             # The client still gets the response; an open record will be closed as unknown.
-            log.exception("request %s: its record was not completed", request_id_of(request))
+            log.exception("request %s: audit record not completed", request_id_of(request))
         return response
 
 

@@ -12,10 +12,10 @@ from controlplane.api.middleware import is_api, request_id_of
 from controlplane.api.request_audit import route_of
 from telemetry.traces import span
 
-REQUESTS = Counter("andromede_requests_total", "Requests that were answered.", ["operation_id", "status"])
+REQUESTS = Counter("andromede_requests_total", "Answered requests.", ["operation_id", "status"])
 SECONDS = Histogram(
     "andromede_request_duration_seconds",
-    "How long answers took to begin.",
+    "Seconds until the response begins.",
     ["operation_id"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )

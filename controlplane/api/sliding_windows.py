@@ -195,10 +195,10 @@ class Counts:
 
     def _pause(self, error: redis.RedisError) -> None:
         if self._paused_until == 0:
-            log.warning("requests are counted in this process alone, since Redis does not answer: %s", error)
+            log.warning("rate limits apply per process until Redis answers again: %s", error)
         self._paused_until = time.monotonic() + PAUSE_S
 
     def _resume(self) -> None:
         if self._paused_until:
-            log.warning("requests are counted for all processes again")
+            log.warning("rate limits apply across processes again")
         self._paused_until = 0.0

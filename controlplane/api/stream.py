@@ -52,9 +52,9 @@ POLL_S = 1.0
 RECHECK_S = 1.0  # for Redis
 JITTER = (0.8, 1.0)  # so that streams that begin together are not always checked together
 CONNECTIONS = Gauge(
-    "andromede_stream_connections", "Who follows events, looks at a console or waits in a long poll.", ["kind"]
+    "andromede_stream_connections", "Open connections of event streams, consoles and long polls.", ["kind"]
 )
-LAG = Gauge("andromede_stream_lag_seconds", "Since those who follow events were last told all that there was.")
+LAG = Gauge("andromede_stream_lag_seconds", "Seconds since the event streams were last up to date.")
 WAITING = b": waiting\n\n"
 TOO_MANY_REQUESTS = 429
 
@@ -230,7 +230,7 @@ class Streams:
             try:
                 notified, owners = await self._in_thread(selectors.owners_with_events, self.notified)
             except Error as exc:
-                log.warning("the database does not answer: %s", exc)
+                log.warning("event streams paused: database unavailable: %s", exc)
                 continue
             for reader in self.readers if owners else ():
                 if reader.concerns(owners):
@@ -280,5 +280,5 @@ async def _listen(hinted: asyncio.Event) -> None:
                 async for _ in channel.listen():
                     hinted.set()
         except (redis.RedisError, OSError) as exc:
-            log.info("no hints for now: %s", exc)
+            log.info("event wake-ups unavailable, reconnecting to Redis: %s", exc)
         await asyncio.sleep(RECHECK_S)

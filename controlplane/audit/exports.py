@@ -129,7 +129,11 @@ def export_file(actor: Actor, asked: EvidenceExport) -> BinaryIO:
     try:
         return path_of(asked).open("rb")
     except FileNotFoundError as exc:
-        log.error("export %s is ready, and %s is not there: do web and signer have the same folder?", asked.pk, exc)
+        log.error(
+            "export %s is ready but its file cannot be read, check that web and signer share EXPORTS_DIR: %s",
+            asked.pk,
+            exc,
+        )
         raise ExportNotReady(state="waiting") from exc
 
 
@@ -147,7 +151,7 @@ def send_wakeup() -> None:
     try:
         current_app.send_task(MAKE, queue=QUEUE, retry=False)
     except OperationalError as exc:
-        log.warning("the hint that there is an export to make was not sent: %s", exc)
+        log.warning("evidence exports: wake-up not sent: %s", exc)
 
 
 def _check_window(start: datetime, end: datetime) -> None:
@@ -217,7 +221,7 @@ def _make(asked: EvidenceExport) -> None:
     try:
         made = _written(asked)
     except CloudError as exc:
-        log.warning("export %s of %s: %s", asked.pk, asked.organization.name, exc)
+        log.warning("export %s of organization %s failed: %s", asked.pk, asked.organization.name, exc)
         _record_failure(asked, exc, is_final=not exc.retryable)
     else:
         move(asked, EXPORT, "ready", expires_at=clock.now() + KEPT, **made)

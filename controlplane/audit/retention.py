@@ -68,7 +68,7 @@ def erase_old() -> int:
     for start in range(0, len(gone), BATCH):
         count += _erase(gone[start : start + BATCH], before)
     if count:
-        log.info("what %d records from before %s said is forgotten", count, before)
+        log.info("content of %d evidence records from before %s erased", count, before)
     return count
 
 

@@ -118,7 +118,7 @@ def fetch(source_url: str, *, check: Check) -> Iterator[Iterator[bytes]]:
             finally:
                 response.close()
     except httpx.HTTPError as exc:
-        log.info("fetching an image from %s: %r", url.host, exc)
+        log.info("image download from %s failed: %r", url.host, exc)
         raise ImageSourceUnavailable(reason=Message("the connection to the server failed or broke off.")) from exc
 
 

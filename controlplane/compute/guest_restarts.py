@@ -71,7 +71,7 @@ def _restart(instance: Instance) -> bool:
             instance_change(SYSTEM, instance, KIND, reason=REASON)
             Instance.objects.filter(pk=instance.pk).update(restarts=restarts + 1, restarted_at=clock.now())
     except (Conflict, Unavailable) as exc:
-        log.info("instance %s is not %sed yet: %s", instance.pk, action_of(KIND), exc)
+        log.info("instance %s: %s deferred: %s", instance.pk, action_of(KIND), exc)
         return False
     except CloudError as exc:
         _stop_restarting(instance, exc)
@@ -95,4 +95,4 @@ def _stop_restarting(instance: Instance, error: CloudError) -> None:
     try:
         move(instance, INSTANCE, "stopped", last_error=error.as_document(), restarts=0)
     except StateConflict:
-        log.info("instance %s has changed meanwhile", instance.pk)
+        log.info("instance %s was changed concurrently, left as it is", instance.pk)

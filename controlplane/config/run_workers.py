@@ -152,11 +152,14 @@ class WorkerSupervisor:
         is_early = now - self.began[name] < EARLY_S
         delay_s = self.delay_s.get(name, RESTART_S) if is_early else RESTART_S
         self.due[name], self.delay_s[name] = now + delay_s, min(delay_s * 2, RESTART_MOST_S)
-        log.error("the process %s has ended (%s), and starts again in %g s", name, code, delay_s)
+        log.error("process %s exited with code %s and is restarted in %g s", name, code, delay_s)
 
 
 def main(given: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m controlplane.config.run_workers", description="Run these workers.")
+    parser = argparse.ArgumentParser(
+        prog="python -m controlplane.config.run_workers",
+        description="Run worker processes and restart those that exit.",
+    )
     parser.add_argument("workers", nargs="+", type=_named, metavar="NAME[=THREADS]", help=", ".join(WORKERS))
     threads = dict(parser.parse_args(given).workers)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.config.settings")  # noqa: TID251

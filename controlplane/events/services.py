@@ -155,7 +155,7 @@ def delete_expired() -> int:
     while count := _forget(before):
         total += count
     if total:
-        log.info("%d events from before %s are forgotten", total, before)
+        log.info("%d events from before %s deleted", total, before)
     return total
 
 

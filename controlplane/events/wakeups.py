@@ -30,4 +30,4 @@ def wake() -> None:
         _client().publish(CHANNEL, "")
     except redis.RedisError as exc:
         _quiet_until = time.monotonic() + QUIET_S
-        log.warning("a hint of events was not sent: %s", exc)
+        log.warning("events: wake-up not sent: %s", exc)

@@ -7,10 +7,10 @@ from celery import Task
 from celery.signals import task_postrun, task_prerun
 from prometheus_client import Counter, Histogram
 
-TASKS = Counter("andromede_tasks_total", "Tasks that have ended.", ["task", "state"])
+TASKS = Counter("andromede_tasks_total", "Ended tasks.", ["task", "state"])
 SECONDS = Histogram(
     "andromede_task_duration_seconds",
-    "How long tasks took.",
+    "Duration of tasks in seconds.",
     ["task"],
     buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800),
 )

@@ -30,14 +30,18 @@ from telemetry.http_endpoint import NotReady
 
 log = logging.getLogger(__name__)
 
-FOUND = Counter("andromede_reconciler_findings_total", "What reconcilers found to do, or to be wrong.", ["reconciler"])
-RUNS = Counter("andromede_periodic_runs_total", "Runs of periodic jobs that have ended.", ["job", "outcome"])
-OVERRUNS = Counter("andromede_periodic_overruns_total", "Runs that took longer than the job's limit.", ["job"])
-SUCCEEDED = Gauge("andromede_periodic_last_success_timestamp_seconds", "When a job last ended well.", ["job"])
-EVERY = Gauge("andromede_periodic_interval_seconds", "How often a job is to run.", ["job"])
+FOUND = Counter("andromede_reconciler_findings_total", "Findings of reconcilers.", ["reconciler"])
+RUNS = Counter("andromede_periodic_runs_total", "Ended runs of periodic jobs.", ["job", "outcome"])
+OVERRUNS = Counter("andromede_periodic_overruns_total", "Runs of periodic jobs beyond the job's time limit.", ["job"])
+SUCCEEDED = Gauge(
+    "andromede_periodic_last_success_timestamp_seconds",
+    "Unix time of the job's last successful run; 0: none since the process began.",
+    ["job"],
+)
+EVERY = Gauge("andromede_periodic_interval_seconds", "Planned interval of the job in seconds.", ["job"])
 SECONDS = Histogram(
     "andromede_periodic_duration_seconds",
-    "How long periodic jobs took.",
+    "Duration of successful runs of periodic jobs in seconds.",
     ["job"],
     buckets=(0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800),
 )
@@ -81,10 +85,10 @@ def run(job: Job) -> bool:
             found = job.work()
         outcome = "succeeded"
     except CloudError as exc:
-        log.error("the periodic job %s failed: %s %s", job.name, exc, exc.facts)
+        log.error("periodic job %s failed: %s %s", job.name, exc, exc.facts)
         return False
     except Exception:
-        log.exception("the periodic job %s failed", job.name)
+        log.exception("periodic job %s failed", job.name)
         return False
     finally:
         RUNS.labels(job.name, outcome).inc()
@@ -123,7 +127,7 @@ def _unlock(kind: int, name: str) -> None:
         with preparing_cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(%s::int, %s::int)", [kind, _key(name)])
     except Error:
-        log.warning("the connection of the periodic job %s is broken; its lock ends with it", name)
+        log.warning("periodic job %s lost its database connection and with it its lock", name)
         connection.close()
 
 
@@ -209,7 +213,7 @@ class Loop:
             else:
                 self._is_leader = _try_lock(LEADING, self._queue)
         except Error as exc:
-            log.warning("periodic jobs of %s wait for the database: %s", self._queue, str(exc).strip())
+            log.warning("periodic jobs of queue %s paused: database unavailable: %s", self._queue, str(exc).strip())
             connection.close()
             self._is_leader = False
         return self._is_leader
@@ -231,7 +235,7 @@ class Loop:
         if name not in self._reported and self._is_late(name):
             self._reported.add(name)
             OVERRUNS.labels(name).inc()
-            log.error("the periodic job %s runs longer than its limit of %s s", name, self._jobs[name].limit_s)
+            log.error("periodic job %s exceeds its limit of %s s", name, self._jobs[name].limit_s)
 
     def _run(self, job: Job) -> None:
         try:

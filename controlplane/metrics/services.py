@@ -149,5 +149,5 @@ def forget_old() -> int:
                 tables.drop_partition(name)
                 count += 1
     if count:
-        log.info("%d partitions of old metrics are dropped", count)
+        log.info("%d partitions of expired metrics dropped", count)
     return count

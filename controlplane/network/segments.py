@@ -123,4 +123,4 @@ def _send(task: tuple[str, str], args: list[str]) -> None:
     try:
         current_app.send_task(name, args=args, queue=queue, retry=False)
     except OperationalError as exc:
-        log.warning("%s: the hint was not sent: %s", name, exc)
+        log.warning("%s: wake-up not sent: %s", name, exc)

@@ -110,4 +110,4 @@ def wake_reconciler() -> None:
     try:
         current_app.send_task(RECONCILE, retry=False, expires=30)
     except OperationalError as exc:
-        log.warning("orphans: the hint was not sent: %s", exc)
+        log.warning("orphans: wake-up not sent: %s", exc)

@@ -59,7 +59,7 @@ def _found(node: Node, reported: ReportedPool) -> Pool | None:
             )
     except IntegrityError:
         return Pool.objects.filter(zone=node.zone_id, name=reported.name).first()
-    log.info("node %s tells of the pool %s of zone %s", node.name, pool.name, node.zone_id)
+    log.info("node %s reported the new pool %s of zone %s", node.name, pool.name, node.zone_id)
     return pool
 
 

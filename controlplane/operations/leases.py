@@ -214,7 +214,7 @@ def _renew_lease(operation_id: UUID, token: UUID, is_over: threading.Event) -> N
                     return
                 pause = settings.OPERATION_LEASE_S / 3
             except (OperationalError, InterfaceError) as exc:
-                log.warning("operation %s: its lease was not renewed, and is tried again: %s", operation_id, exc)
+                log.warning("operation %s: lease renewal failed and is retried: %s", operation_id, exc)
                 connection.close()
                 pause = min(RENEW_RETRY_S, settings.OPERATION_LEASE_S / 3)
     finally:

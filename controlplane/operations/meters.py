@@ -4,11 +4,11 @@ from prometheus_client import Counter, Histogram
 
 from controlplane.operations.models import Operation
 
-BEGUN = Counter("andromede_operations_begun_total", "Operations that were asked for.", ["kind"])
-ENDED = Counter("andromede_operations_ended_total", "Operations that have ended.", ["kind", "state"])
+BEGUN = Counter("andromede_operations_begun_total", "Requested operations.", ["kind"])
+ENDED = Counter("andromede_operations_ended_total", "Ended operations.", ["kind", "state"])
 SECONDS = Histogram(
     "andromede_operation_duration_seconds",
-    "From the request to the operation's end.",
+    "Seconds from the request to the operation's end.",
     ["kind"],
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600),
 )

@@ -22,7 +22,7 @@ def send(operation_id: UUID, *, queue: str, delay_s: float = 0) -> None:
     try:
         current_app.send_task(RUN, args=[str(operation_id), queue], queue=queue, countdown=delay_s or None, retry=False)
     except OperationalError as exc:
-        log.warning("operation %s: the hint was not sent: %s", operation_id, exc)
+        log.warning("operation %s: wake-up not sent: %s", operation_id, exc)
 
 
 def waiting(queue: str) -> int:

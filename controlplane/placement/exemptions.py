@@ -254,7 +254,7 @@ def is_valid_for(exemption: Exemption, resource_id: UUID, *, classifications: Se
     try:
         core.check(as_core(exemption), occasion, now=now, keyring=keyring())
     except (core.NotApproved, Malformed, NoKeyset) as exc:
-        log.info("exemption %s does not count: %s", exemption.pk, exc)
+        log.info("exemption %s is not valid: %s", exemption.pk, exc)
         return False
     return True
 

@@ -154,7 +154,7 @@ def send_wakeup(permit_id: UUID, *, state: str = "requested") -> None:
     try:
         current_app.send_task(name, args=[str(permit_id)], queue=queue, retry=False)
     except OperationalError as exc:
-        log.warning("permit %s: the hint was not sent: %s", permit_id, exc)
+        log.warning("permit %s: wake-up not sent: %s", permit_id, exc)
 
 
 NAMED = ("operation_id", "op", "resource_id", "generation", "node_id")

@@ -28,7 +28,5 @@ def reconcile() -> list[str]:
         cursor.execute(DRIFT)
         drifted = [found for (found,) in cursor.fetchall()]
     if drifted:
-        log.critical(
-            "the used capacity of these nodes or pools is not the sum of their allocations: %s", ", ".join(drifted)
-        )
+        log.critical("used capacity differs from the sum of the allocations, nodes or pools: %s", ", ".join(drifted))
     return drifted

@@ -14,8 +14,8 @@ def reconcile() -> int:
     if found is None:
         return 0
     for row in found.changed:
-        log.warning("%s %s in %s is %s now", row.kind, row.resource_id, row.zone, row.state)
+        log.warning("%s %s in %s: compliance changed to %s", row.kind, row.resource_id, row.zone, row.state)
     for row in found.warned:
-        log.warning("%s %s in %s: %s days are left at most", row.kind, row.resource_id, row.zone, row.warned_days)
+        log.warning("%s %s in %s: compliance ends within %s days", row.kind, row.resource_id, row.zone, row.warned_days)
     plans_update()
     return len(found.changed) + len(found.warned)

@@ -10,5 +10,5 @@ log = logging.getLogger(__name__)
 def reconcile() -> int:
     """Return how many instances changed."""
     if settled := power.reconcile_power():
-        log.warning("%d instances had changed their power state by themselves", settled)
+        log.warning("%d instances changed their power state without an operation", settled)
     return settled

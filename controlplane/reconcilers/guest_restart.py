@@ -10,5 +10,5 @@ log = logging.getLogger(__name__)
 def reconcile() -> int:
     """Return how many are being started."""
     if begun := guest_restarts.restart_failed():
-        log.warning("%d guests had failed and are started again", begun)
+        log.warning("%d crashed guests are restarted", begun)
     return begun

@@ -13,5 +13,5 @@ def reconcile() -> int:
     while count := idempotency.purge():
         total += count
     if total:
-        log.info("%d answers under idempotency keys were forgotten", total)
+        log.info("%d expired idempotency records deleted", total)
     return total

@@ -19,12 +19,12 @@ log = logging.getLogger(__name__)
 def reconcile() -> int:
     """Return how many files were removed from the image store."""
     if removed := services.images_collect():
-        log.info("%d files were removed from the image store", removed)
+        log.info("%d files removed from the image store", removed)
     for node in Node.objects.filter(state="ready").exclude(admin_state="retired"):
         try:
             _clean_cache(node)
         except CloudError as exc:
-            log.warning("node %s: its cached images stay for now: %s", node.name, exc)
+            log.warning("node %s: image cache not cleaned, retried later: %s", node.name, exc)
     return removed
 
 
@@ -44,6 +44,6 @@ def _is_removed(node: Node, sha256: str) -> bool:
     try:
         agent_client.remove_image(node, sha256=sha256)
     except NodeRefused:
-        log.debug("node %s: a disk was cloned from the image %s, which therefore stays", node.name, sha256)
+        log.debug("node %s: image %s kept, a disk is cloned from it", node.name, sha256)
         return False
     return True

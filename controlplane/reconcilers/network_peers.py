@@ -43,9 +43,9 @@ def reconcile() -> int:
             updated.add(node_id)
         except NodeUnreachable as exc:
             silent.add(node_id)
-            log.warning("node %s does not learn of networks for now: %s", nodes[node_id].name, exc.facts)
+            log.warning("node %s: segments not sent, retried later: %s", nodes[node_id].name, exc.facts)
         except CloudError as exc:
-            log.error("node %s: segment %s: %s %s", nodes[node_id].name, segment_id, exc, exc.facts)
+            log.error("node %s: segment %s rejected: %s %s", nodes[node_id].name, segment_id, exc, exc.facts)
     for node_id in updated:
         _account(nodes[node_id])
     return count

@@ -10,5 +10,5 @@ log = logging.getLogger(__name__)
 def reconcile() -> int:
     """Return how many became unreachable."""
     if lost := services.mark_unreachable():
-        log.error("%d nodes have become unreachable", lost)
+        log.error("%d nodes became unreachable", lost)
     return lost

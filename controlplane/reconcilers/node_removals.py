@@ -38,7 +38,9 @@ def reconcile() -> int:
             if exc.facts.get("agent_code") == STALE:
                 removal.delete()
                 continue
-            log.warning("node %s: %s %s is still to be removed: %s", removal.node, removal.kind, removal.pk, exc)
+            log.warning(
+                "node %s: removal of %s %s failed and is retried: %s", removal.node, removal.kind, removal.pk, exc
+            )
         else:
             removal.delete()
             removed += 1

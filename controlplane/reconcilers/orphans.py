@@ -147,7 +147,7 @@ def _apply(row: Orphan, step: Callable[[Orphan], bool]) -> bool:
     except NodeUnreachable:
         raise
     except StateConflict:
-        log.debug("orphan %s: another process has seen to it", row.pk)
+        log.debug("orphan %s was changed concurrently, skipped", row.pk)
     except CloudError as exc:
         problem = str(exc.facts.get("reason", exc))[:300]
         Orphan.objects.filter(pk=row.pk).update(problem=problem)

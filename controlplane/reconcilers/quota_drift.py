@@ -72,5 +72,5 @@ def reconcile() -> list[tuple[str, str]]:
             drifted += [(of, dimension) for of, dimension in cursor.fetchall()]
     if drifted:
         some = ", ".join(f"{dimension} of {resource_id}" for resource_id, dimension in drifted[:20])
-        log.critical("%d quotas are not what their resources use: %s", len(drifted), some)
+        log.critical("%d quotas differ from the use of their resources: %s", len(drifted), some)
     return drifted

@@ -10,8 +10,8 @@ log = logging.getLogger(__name__)
 def reconcile() -> int:
     """Return how many incomplete requests were closed."""
     if abandoned := request_records.close_abandoned():
-        log.warning("%d requests were never completed: what came of them is unknown", abandoned)
+        log.warning("%d requests without a recorded response closed, their outcome is unknown", abandoned)
     request_log_batches.cover_requests()
     if gone := request_log_batches.delete_expired():
-        log.info("%d records of requests have reached their age and are gone", gone)
+        log.info("%d expired request records deleted", gone)
     return abandoned

@@ -42,13 +42,13 @@ def answer_permit(
     try:
         by(row)
     except StateConflict:
-        log.info("permit %s was answered by another process meanwhile", row.pk)
+        log.info("permit %s was answered concurrently, skipped", row.pk)
     except CloudError as exc:
         log.warning("permit %s (%s, %s of %s): %s %s", row.pk, state, row.op, row.resource_id, exc, exc.facts)
         if not exc.retryable:
             refuse(row, exc)
     except Exception:
-        log.exception("permit %s (%s): there is a bug", row.pk, state)  # and others must not wait for this one
+        log.exception("permit %s (%s) failed unexpectedly", row.pk, state)  # and others must not wait for this one
 
 
 def record_evidence(kind: str, document: Signed, permit: Permit, *, organization: str) -> None:

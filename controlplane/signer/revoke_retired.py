@@ -22,5 +22,5 @@ def deny_all() -> int:
     denied = trust_documents.deny_list()
     if new := retired - denied.nodes:
         trust_documents.deny(SYSTEM, signing_keys.denying_key(trust_documents.keyset(), denied), nodes=sorted(new))
-        log.info("%d retired nodes are on the deny list", len(new))
+        log.info("%d retired nodes added to the deny list", len(new))
     return len(new)

@@ -47,7 +47,7 @@ def _tried(place: SegmentKey) -> int:
     try:
         return _sign(place)
     except CloudError as exc:
-        log.error("the segment of network %s in %s is not signed: %s %s", *place, exc, exc.facts)
+        log.error("segment of network %s in %s not signed: %s %s", *place, exc, exc.facts)
         return 0
 
 

@@ -103,5 +103,5 @@ def _refuse(row: Row, error: CloudError) -> None:
     ):
         return
     if isinstance(error, PermitDisputed):
-        log.critical("permit %s: %s", row.pk, error)
+        log.critical("permit %s disputed: %s", row.pk, error)
         evidence_log.append("incident", {"incident": "permit-disputed", "permit": str(row.pk), "reason": str(error)})

@@ -30,7 +30,7 @@ def segment_requested(network_id: str, zone: str) -> None:
     try:
         segments.sign(UUID(network_id), zone)
     except CloudError as exc:
-        log.error("the segment of network %s in %s is not signed: %s %s", network_id, zone, exc, exc.facts)
+        log.error("segment of network %s in %s not signed: %s %s", network_id, zone, exc, exc.facts)
 
 
 @shared_task(name="controlplane.signer.tasks.evidence_exports")

@@ -89,7 +89,7 @@ def _read(zone: str, epoch: int) -> TrustedFacts:
         else:
             doubted.append(str(fact.pk))
     if doubted:
-        log.critical("zone %s: the signatures of these facts are not good: %s", zone, ", ".join(doubted))
+        log.critical("zone %s: facts with invalid signatures ignored: %s", zone, ", ".join(doubted))
     return TrustedFacts(
         epoch=epoch,
         zone=zone,

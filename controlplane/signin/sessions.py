@@ -200,7 +200,7 @@ def record_failure(origin: ClientInfo, facts: dict[str, object]) -> User | None:
     lockout.record_failure(origin, account)
     user = selectors.user_by_email(account)
     if user is None:
-        log.info("request %s: a sign-in to an account that does not exist failed", origin.request_id)
+        log.info("request %s: sign-in failed, unknown account", origin.request_id)
         return None
     if "code_of" in facts:
         totp.record_failure(user.pk)

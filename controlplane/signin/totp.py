@@ -74,7 +74,7 @@ def _step_of(totp: Totp, code: str) -> int | None:
     try:
         key = encryption.decrypt(bytes(totp.sealed), purpose=PURPOSE, row_id=totp.pk)
     except encryption.DecryptionFailed:
-        log.error("the secret of the codes of user %s is sealed under another secret key", totp.user_id)
+        log.error("TOTP secret of user %s cannot be decrypted, it is encrypted under another secret key", totp.user_id)
         return None
     reader = TOTP(key, step=STEP_S, digits=DIGITS)
     reader.time = clock.now().timestamp()

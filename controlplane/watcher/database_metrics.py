@@ -63,11 +63,11 @@ class DatabaseMetrics(Collector):
             ):
                 counted += part()
         except Error as exc:
-            log.warning("the database does not answer: %s", exc)
+            log.warning("database metrics omitted: database unavailable: %s", exc)
             counted = []
-        yield _gauge("andromede_database_up", "Whether the database answers the watcher.", bool(counted))
+        yield _gauge("andromede_database_up", "1 if the database answers the watcher, else 0.", bool(counted))
         if settings.CLOCK == "synchronised":
-            description = "Whether the kernel of the watcher's machine calls its clock synchronised."
+            description = "1 if the kernel of the watcher's machine reports its clock as synchronised, else 0."
             yield _gauge("andromede_clock_synchronised", description, is_synchronised())
         yield from counted
 
@@ -75,7 +75,8 @@ class DatabaseMetrics(Collector):
 def _backups() -> Families:
     """Return the backup metrics. Without a backup the time is 0; without a configured source there is no sample."""
     family = GaugeMetricFamily(
-        "andromede_backup_last_success_timestamp_seconds", "When the last backup of the database was safe."
+        "andromede_backup_last_success_timestamp_seconds",
+        "Unix time of the last stored backup of the database; 0: never.",
     )
     if settings.BACKUP_STAMP_FILE:
         try:
@@ -88,7 +89,9 @@ def _backups() -> Families:
 def _operations() -> Families:
     now = clock.now()
     live = Operation.objects.filter(state__in=LIVE)
-    family = GaugeMetricFamily("andromede_operations_live", "Operations that have not ended.", labels=["kind", "state"])
+    family = GaugeMetricFamily(
+        "andromede_operations_live", "Live operations, by kind and state.", labels=["kind", "state"]
+    )
     for kind, state, count in live.order_by().values_list("kind", "state").annotate(Count("pk")):
         family.add_metric([kind, state], count)
     yield family
@@ -99,21 +102,33 @@ def _operations() -> Families:
     )
     yield _gauge(
         "andromede_operations_oldest_due_seconds",
-        "How long a due operation has waited for a worker.",
+        "Seconds that the oldest due operation has waited for a worker.",
         _age(found["due"]),
     )
-    yield _gauge("andromede_operations_overdue", "Operations that live beyond their deadline.", found["late"])
+    yield _gauge("andromede_operations_overdue", "Live operations beyond their deadline.", found["late"])
 
 
 def _nodes() -> Families:
-    cordoned = _of_zones("andromede_nodes_cordoned", "Nodes that take nothing new.")
-    unattested = _of_zones("andromede_nodes_unattested", "Nodes that get public data alone: their word is too old.")
-    heartbeat = _of_zones("andromede_nodes_oldest_heartbeat_seconds", "How long the most silent node has been silent.")
-    certificate = _of_zones("andromede_nodes_certificate_remaining_seconds", "Until the first certificate ends.")
-    charter = _of_zones("andromede_nodes_charter_remaining_seconds", "Until the first charter of a node ends.")
-    lost = _of_zones("andromede_nodes_lost_with_guests", "Nodes that are not heard, not fenced, and have guests.")
-    lease = _of_zones("andromede_nodes_lease_remaining_seconds", "Until the first lease ends of nodes that want one.")
-    is_expected = ~Q(admin_state__in=UNREACHABLE_AS_EXPECTED)
+    cordoned = _of_zones("andromede_nodes_cordoned", "Cordoned nodes, by zone.")
+    unattested = _of_zones(
+        "andromede_nodes_unattested",
+        "Nodes restricted to public data because their attestation is missing or too old, by zone.",
+    )
+    heartbeat = _of_zones(
+        "andromede_nodes_oldest_heartbeat_seconds", "Age of the oldest last heartbeat in seconds, by zone."
+    )
+    certificate = _of_zones(
+        "andromede_nodes_certificate_remaining_seconds", "Seconds until the first node certificate ends, by zone."
+    )
+    charter = _of_zones(
+        "andromede_nodes_charter_remaining_seconds", "Seconds until the first node charter ends, by zone."
+    )
+    lost = _of_zones("andromede_nodes_lost_with_guests", "Unreachable nodes with guests that are not fenced, by zone.")
+    lease = _of_zones(
+        "andromede_nodes_lease_remaining_seconds",
+        "Seconds until the first node lease ends, of self-fencing nodes, by zone.",
+    )
+    is_expected = ~Q(admin_state__in=SILENT_BY_DUTY)
     good = Q(is_attested=True, attested_at__gt=oldest_attestation())
     zones = (
         Node.objects.exclude(admin_state="retired")
@@ -145,7 +160,7 @@ def _nodes() -> Families:
 
 def _lives() -> Families:
     states = GaugeMetricFamily("andromede_nodes", "Nodes by zone and state.", labels=["zone", "state"])
-    lives = GaugeMetricFamily("andromede_nodes_life", "Nodes by zone and life.", labels=["zone", "life"])
+    lives = GaugeMetricFamily("andromede_nodes_life", "Nodes by zone and display state.", labels=["zone", "life"])
     rows = Node.objects.exclude(admin_state="retired").order_by().values_list("zone_id", "state", "admin_state")
     by_state: Counter[tuple[str, str]] = Counter()
     by_life: Counter[tuple[str, str]] = Counter()
@@ -162,15 +177,17 @@ def _lives() -> Families:
 
 
 def _drains() -> Families:
-    drains = GaugeMetricFamily("andromede_drains", "Drains that are not over, by state.", labels=["state"])
-    recoveries = GaugeMetricFamily("andromede_recoveries", "Recoveries that are not over, by state.", labels=["state"])
+    drains = GaugeMetricFamily("andromede_drains", "Drains that have not ended, by state.", labels=["state"])
+    recoveries = GaugeMetricFamily(
+        "andromede_recoveries", "Recoveries that have not ended, by state.", labels=["state"]
+    )
     rows = Drain.objects.filter(state__in=DRAIN_LIVE).order_by().values_list("kind", "state")
     found = {(kind, state): count for kind, state, count in rows.annotate(Count("pk"))}
     for state in DRAIN_LIVE:
         drains.add_metric([state], found.get(("drain", state), 0))
         recoveries.add_metric([state], found.get(("recover", state), 0))
     down = GaugeMetricFamily(
-        "andromede_recovery_guests", "Guests of recoveries that are not over, by state.", labels=["state"]
+        "andromede_recovery_guests", "Guests of recoveries that have not ended, by state.", labels=["state"]
     )
     guests = DrainGuest.objects.filter(drain__kind="recover", drain__state__in=DRAIN_LIVE).order_by()
     counted = dict(guests.values_list("state").annotate(Count("pk")))
@@ -193,8 +210,10 @@ def _capacity() -> Families:
     )
     zones = list(cast(Iterable[Row], found))
     for column, name, unit in resources:
-        capacity = _of_zones(f"andromede_zone_capacity_{name}", "What the nodes that take something new offer.")
-        used = _of_zones(f"andromede_zone_used_{name}", "What is allocated, on all nodes.")
+        capacity = _of_zones(
+            f"andromede_zone_capacity_{name}", "Capacity of the nodes that accept new allocations, by zone."
+        )
+        used = _of_zones(f"andromede_zone_used_{name}", "Allocated capacity of all nodes, by zone.")
         for zone in zones:
             capacity.add_metric([str(zone["node__zone_id"])], zone[f"{column}_may"] * unit)
             used.add_metric([str(zone["node__zone_id"])], zone[f"{column}_has"] * unit)
@@ -213,7 +232,7 @@ def _orphans() -> Families:
 
 
 def _incidents() -> Families:
-    family = GaugeMetricFamily("andromede_incidents_open", "What is not as it should be on nodes.", labels=["kind"])
+    family = GaugeMetricFamily("andromede_incidents_open", "Open incidents, by kind.", labels=["kind"])
     for kind, count in Incident.objects.filter(ended_at=None).order_by().values_list("kind").annotate(Count("pk")):
         family.add_metric([kind], count)
     yield family
@@ -221,13 +240,17 @@ def _incidents() -> Families:
 
 def _evidence() -> Families:
     waiting = EvidenceRecord.objects.filter(leaf_index=None).aggregate(count=Count("pk"), oldest=Min("created_at"))
-    yield _gauge("andromede_evidence_records_waiting", "Records without a place in the log.", waiting["count"])
-    yield _gauge("andromede_evidence_oldest_waiting_seconds", "How long one has waited.", _age(waiting["oldest"]))
+    yield _gauge("andromede_evidence_records_waiting", "Evidence records without a log position.", waiting["count"])
+    yield _gauge(
+        "andromede_evidence_oldest_waiting_seconds",
+        "Age in seconds of the oldest evidence record without a log position.",
+        _age(waiting["oldest"]),
+    )
     last = Checkpoint.objects.order_by("-tree_size").values_list("tree_size", flat=True).first() or 0
     unsigned = EvidenceRecord.objects.filter(leaf_index__gte=last).aggregate(oldest=Min("created_at"))
     yield _gauge(
         "andromede_evidence_oldest_unsigned_seconds",
-        "How long a record has been in the log without a checkpoint that covers it.",
+        "Age in seconds of the oldest logged record that no checkpoint covers.",
         _age(unsigned["oldest"]),
     )
 
@@ -236,10 +259,16 @@ def _webhooks() -> Families:
     now = clock.now()
     pending = Delivery.objects.filter(state="pending", webhook__is_enabled=True)
     found = pending.aggregate(count=Count("pk"), due=Min("due_at", filter=Q(due_at__lte=now)), oldest=Min("created_at"))
-    yield _gauge("andromede_webhook_deliveries_pending", "Deliveries without an outcome.", found["count"])
-    yield _gauge("andromede_webhook_oldest_due_seconds", "How long one has waited to be sent.", _age(found["due"]))
+    yield _gauge("andromede_webhook_deliveries_pending", "Webhook deliveries without an outcome.", found["count"])
     yield _gauge(
-        "andromede_webhook_oldest_pending_seconds", "How long one is without an outcome.", _age(found["oldest"])
+        "andromede_webhook_oldest_due_seconds",
+        "Seconds that the oldest due webhook delivery has waited.",
+        _age(found["due"]),
+    )
+    yield _gauge(
+        "andromede_webhook_oldest_pending_seconds",
+        "Age in seconds of the oldest webhook delivery without an outcome.",
+        _age(found["oldest"]),
     )
 
 

@@ -7,9 +7,9 @@ from prometheus_client import Counter, Gauge
 
 from telemetry.http_endpoint import NotReady
 
-STREAMS = Gauge("andromede_watcher_streams", "Nodes that the watcher hears at this moment.")
-MESSAGES = Counter("andromede_watcher_messages_total", "What nodes have told the watcher.", ["kind"])
-DROPPED = Counter("andromede_watcher_samples_dropped_total", "Samples of what guests use that were lost on their way.")
+STREAMS = Gauge("andromede_watcher_streams", "Open event streams of nodes.")
+MESSAGES = Counter("andromede_watcher_messages_total", "Messages received from nodes.", ["kind"])
+DROPPED = Counter("andromede_watcher_samples_dropped_total", "Lost usage samples of guests.")
 REFRESH_TIMEOUT_S = 30
 
 

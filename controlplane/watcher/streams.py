@@ -84,7 +84,7 @@ async def _known_nodes(*, meanwhile: Nodes) -> Nodes:
     try:
         return await _in_database(_nodes)
     except DatabaseDown as exc:
-        log.error("the database does not answer: %s", exc)
+        log.error("node list not refreshed: database unavailable: %s", exc)
         return meanwhile
 
 
@@ -99,9 +99,9 @@ async def _watch(node_id: UUID, address: str, sinks: Sinks) -> None:
             await _listen(node_id, address, sinks)
         except (grpc.aio.AioRpcError, StopAsyncIteration, TimeoutError, DatabaseDown) as exc:
             if node_id in registry.connected:
-                log.warning("node %s: its stream broke: %s", node_id, _describe(exc))
+                log.warning("node %s: event stream interrupted, reconnecting: %s", node_id, _describe(exc))
         except Exception:
-            log.exception("node %s: its stream broke", node_id)
+            log.exception("node %s: event stream failed unexpectedly, reconnecting", node_id)
         registry.discard_node(node_id)
         await asyncio.sleep(REOPEN_S)
 
@@ -153,7 +153,7 @@ async def _write(node_id: UUID, stub: AgentStub, events_queue: asyncio.Queue[pb.
             events.append(events_queue.get_nowait())
         answer = await sinks.writer.write(node_id, events)
         if node_id not in sinks.registry.connected:
-            log.info("node %s: its heartbeats arrive", node_id)
+            log.info("node %s: event stream open, heartbeats received", node_id)
         for event in events:
             sinks.registry.mark_alive(node_id, event.WhichOneof("event") or "none")
         if answer.trust is not None:
@@ -167,7 +167,7 @@ async def _send_trust(node_id: UUID, stub: AgentStub, request: pb.EnsureTrustReq
     try:
         await stub.EnsureTrust(request, timeout=settings.AGENT_TIMEOUT_S)
     except grpc.aio.AioRpcError as exc:
-        log.error("node %s refused the trust document: %s", node_id, _describe(exc))
+        log.error("node %s rejected the trust document: %s", node_id, _describe(exc))
 
 
 async def _renew(node_id: UUID, stub: AgentStub, request: pb.RenewLeaseRequest) -> None:
@@ -175,7 +175,7 @@ async def _renew(node_id: UUID, stub: AgentStub, request: pb.RenewLeaseRequest) 
     try:
         await stub.RenewLease(request, timeout=settings.AGENT_TIMEOUT_S)
     except grpc.aio.AioRpcError as exc:
-        log.error("node %s refused the renewal of its lease: %s", node_id, _describe(exc))
+        log.error("node %s rejected the lease renewal: %s", node_id, _describe(exc))
 
 
 async def _in_database(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -47,7 +47,7 @@ class UsageBuffer:
     def offer(self, node_id: UUID, usage: pb.Usage) -> None:
         """Add a sample. Returns at once."""
         if self._count + len(usage.guests) > settings.METRICS_BUFFER_SAMPLES:
-            self._drop(len(usage.guests), "the database does not keep up")
+            self._drop(len(usage.guests), "database too slow")
         else:
             self._waiting.append((node_id, usage))
             self._count += len(usage.guests)
@@ -72,12 +72,12 @@ class UsageBuffer:
         try:
             await asyncio.get_running_loop().run_in_executor(self._executor, _keep, batch)
         except DatabaseDown as exc:
-            log.error("metrics are not written: %s", exc)
+            log.error("metrics not written, batch is retried: %s", exc)
             self._waiting.extendleft(reversed(batch))
             return False
         except Exception:
-            log.exception("metrics are not written")
-            self._drop(samples, "they make no sense")
+            log.exception("metrics not written, batch is dropped")
+            self._drop(samples, "invalid samples")
         self._count -= samples
         return True
 
@@ -86,7 +86,7 @@ class UsageBuffer:
         DROPPED.inc(count)
         if time.monotonic() - self._logged_at >= LOG_INTERVAL_S:
             self._logged_at = time.monotonic()
-            log.warning("samples of metrics dropped, %d so far: %s", self._dropped, why)
+            log.warning("metric samples dropped, %d in total: %s", self._dropped, why)
 
 
 def _keep(batch: list[tuple[UUID, pb.Usage]]) -> None:

@@ -169,4 +169,4 @@ def disable(webhook: Webhook, trouble: str) -> None:
     )
     fail_pending(webhook.pk)
     record(SYSTEM, "webhook.disable", webhook.pk, project_id=webhook.project_id, name=webhook.name, reason=str(trouble))
-    log.warning("webhook %s is disabled: %s", webhook.pk, trouble)
+    log.warning("webhook %s disabled: %s", webhook.pk, trouble)

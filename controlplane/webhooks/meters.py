@@ -4,10 +4,10 @@ from prometheus_client import Counter, Histogram
 
 from controlplane.webhooks.sender import Outcome
 
-ATTEMPTS = Counter("andromede_webhook_attempts_total", "Tries to deliver an event to a webhook.", ["outcome"])
+ATTEMPTS = Counter("andromede_webhook_attempts_total", "Attempts to deliver an event to a webhook.", ["outcome"])
 SECONDS = Histogram(
     "andromede_webhook_attempt_duration_seconds",
-    "How long receivers of webhooks took.",
+    "Response time of webhook receivers in seconds.",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 

@@ -17,4 +17,4 @@ def send(webhook_id: UUID) -> None:
     try:
         current_app.send_task(DELIVER, args=[str(webhook_id)], expires=EXPIRES_S, retry=False)
     except OperationalError as exc:
-        log.warning("webhook %s: the hint was not sent: %s", webhook_id, exc)
+        log.warning("webhook %s: wake-up not sent: %s", webhook_id, exc)

@@ -117,12 +117,12 @@ def _guarded(operation: Operation, name: str, failed: Callable[[CloudError], Non
     except CloudError as exc:
         failed(exc)
     except (OperationalError, InterfaceError):
-        log.exception("operation %s: the database failed in %s", operation.pk, name)
+        log.exception("operation %s: database error in %s", operation.pk, name)
         if not connection.is_usable():
             connection.close()
         failed(Unavailable())
     except Exception:
-        log.exception("operation %s: %s has a bug", operation.pk, name)
+        log.exception("operation %s: %s failed unexpectedly", operation.pk, name)
         failed(CloudError())
 
 
@@ -232,7 +232,7 @@ def _with_try(tries: list[Entry], state: str, message: str) -> list[Entry]:
 
 
 def _retry(operation: Operation, name: str, exc: CloudError) -> None:
-    log.warning("operation %s: %s will be tried again: %s %s", operation.pk, name, exc, exc.facts)
+    log.warning("operation %s: %s failed and is retried: %s %s", operation.pk, name, exc, exc.facts)
     step_metrics.retried(operation.kind, name)
     delay = min(BACKOFF_MAX, BACKOFF_FIRST * 2 ** min(operation.attempts, 10)) * random.uniform(0.5, 1)
     leases.postpone(
@@ -246,7 +246,7 @@ def _retry(operation: Operation, name: str, exc: CloudError) -> None:
 
 def _start_undo(operation: Operation, exc: CloudError, name: str) -> None:
     """Begin to undo. The step at `position` may have been begun, so its undo runs too."""
-    log.warning("operation %s (%s) is undone: %s %s", operation.pk, operation.kind, exc, exc.facts)
+    log.warning("operation %s (%s) failed and is undone: %s %s", operation.pk, operation.kind, exc, exc.facts)
     leases.commit_step(
         operation,
         state="undoing",

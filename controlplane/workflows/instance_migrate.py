@@ -309,7 +309,7 @@ def confirm_arrival(operation: Operation) -> Effect:
         is_refusal = not exc.retryable and not isinstance(exc, NodeRefused)
         if not is_refusal and not str(exc.facts.get("agent_code")).startswith(step_permits.PERMIT_REFUSED):
             raise
-        log.warning("instance %s has moved to where it may not be any more: %s", migration.instance_id, exc)
+        log.warning("instance %s migrated to a node that no longer admits it: %s", migration.instance_id, exc)
     return partial(_arrive, migration)
 
 

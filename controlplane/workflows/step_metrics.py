@@ -8,11 +8,11 @@ from prometheus_client import Counter, Histogram
 NUMBER = re.compile(r"-[0-9]+$")
 SECONDS = Histogram(
     "andromede_step_duration_seconds",
-    "How long steps of operations took, done or undone, without what they waited.",
+    "Duration of operation steps, done or undone, in seconds, without waiting time.",
     ["kind", "step"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800),
 )
-RETRIES = Counter("andromede_step_retries_total", "Steps that failed and are tried again.", ["kind", "step"])
+RETRIES = Counter("andromede_step_retries_total", "Failed steps that are retried.", ["kind", "step"])
 
 
 def timed(kind: str, step: str) -> AbstractContextManager[object]:

@@ -38,7 +38,7 @@ def _carry_out(operation: Operation) -> None:
         with _about(operation), _traced(operation), leases.renewed_lease(operation):
             engine.run(operation, WORKFLOWS[operation.kind])
     except LeaseLost:
-        log.warning("operation %s was taken over by another worker", operation.pk)
+        log.warning("operation %s: lease lost to another worker", operation.pk)
     finally:
         leases.drop_lease(operation)
 

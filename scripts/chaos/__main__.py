@@ -18,10 +18,12 @@ FAKE, REAL = Length(400, 60, 150), Length(70, 18, 180)
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--real", action="store_true", help="nodes of a lab with real guests; needs root")
-    parser.add_argument("--acts", type=int, help=f"default: {FAKE.acts}; with --real: {REAL.acts}")
-    parser.add_argument("--strikes", type=int, help=f"default: {FAKE.strikes}; with --real: {REAL.strikes}")
-    parser.add_argument("--seconds", type=float, help=f"default: {FAKE.seconds}; with --real: {REAL.seconds}")
+    parser.add_argument("--real", action="store_true", help="use a lab with real guests; needs root")
+    parser.add_argument("--acts", type=int, help=f"user actions; default: {FAKE.acts}; with --real: {REAL.acts}")
+    parser.add_argument(
+        "--strikes", type=int, help=f"faults to inject; default: {FAKE.strikes}; with --real: {REAL.strikes}"
+    )
+    parser.add_argument("--seconds", type=float, help=f"duration; default: {FAKE.seconds}; with --real: {REAL.seconds}")
     parser.add_argument("--port", type=int, default=PORT)
     parser.add_argument("--var", type=Path, default=ROOT / "var" / "chaos")
     options = parser.parse_args()

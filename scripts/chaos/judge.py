@@ -41,8 +41,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seconds", type=float, default=120)
-    parser.add_argument("--empty", action="store_true", help="all has been deleted")
-    parser.add_argument("--evidence", action="store_true", help="export it, and verify that")
+    parser.add_argument(
+        "--empty", action="store_true", help="check that nothing is left after all resources were deleted"
+    )
+    parser.add_argument("--evidence", action="store_true", help="export the evidence and verify the export")
     options = parser.parse_args()
     deadline = time.monotonic() + options.seconds
     while found := look(options):

@@ -80,7 +80,7 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
 
 
 def _blow(users: Users, monkey: Monkey, plan: Any, length: Length) -> None:
-    print_progress(f"{len(plan.acts)} acts and {len(plan.strikes)} strikes in {length.seconds:.0f} s")
+    print_progress(f"{len(plan.acts)} user actions and {len(plan.strikes)} faults in {length.seconds:.0f} s")
     begun_at = time.monotonic()
     striking = threading.Thread(target=monkey.work, args=(plan.strikes, begun_at), daemon=True)
     striking.start()

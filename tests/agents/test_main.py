@@ -143,5 +143,5 @@ def test_status_files_of_unstarted_guests_are_deleted(tmp_path: Path) -> None:
     (tmp_path / "broken.xml").write_text("<domstatus")
     command = [sys.executable, "-m", "agents.node.libvirtd_recovery", "--run-dir", str(tmp_path)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert done.stderr == "forgot the interrupted start of unborn\n"
+    assert done.stderr == "removed the interrupted start of unborn\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["alive.pid", "alive.xml", "broken.xml"]

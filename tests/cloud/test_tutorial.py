@@ -42,7 +42,7 @@ SEEN = {
         '"state": "proposed"',
     ],
     "Where the data was": ['"state": "proven"', '"is_compliant": true', '"is_compliant": false'],
-    "Take the evidence away": ["Nothing speaks against this export."],
+    "Take the evidence away": ["The export is consistent: no check failed."],
     "Change one letter": ["FAULT records.ndjson", "its content was changed", "status 1"],
     "The renewal": ["2 stated, 1 superseded"],
 }

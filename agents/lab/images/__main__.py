@@ -12,9 +12,9 @@ from agents.lab.shell import LabError, print_status
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m agents.lab.images", description=__doc__)
-    command = parser.add_subparsers(required=True).add_parser("build", help="build unless it is up to date")
+    command = parser.add_subparsers(required=True).add_parser("build", help="build the image unless it is up to date")
     command.add_argument("name", choices=sorted(BUILDERS))
-    command.add_argument("--out", type=Path, required=True, help="the qcow2 file")
+    command.add_argument("--out", type=Path, required=True, help="path of the qcow2 file to write")
     arguments = parser.parse_args()
     try:
         build(arguments.name, arguments.out)

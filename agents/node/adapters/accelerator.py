@@ -80,7 +80,7 @@ class Accelerator:
         unfinished = self._cache.with_suffix(".unfinished")
         unfinished.write_text(json.dumps(facts))
         unfinished.rename(self._cache)
-        log.info("accelerator", extra={"facts": facts})
+        log.info("accelerator selected", extra={"facts": facts})
 
 
 def runs_guests(accelerator: str, *, cpu: str, timeout_s: float = PROBE_TIMEOUT_S) -> str:

@@ -152,7 +152,7 @@ class FakeNode:
         """Return whether no tenant resource is left; cached images may be."""
         return not (self.guests or self.volumes or self.ports or self.seeds)
 
-    # ---- guests on the move
+    # ---- migrations
 
     def size_bytes(self, guest_id: UUID) -> int:
         with self._lock:

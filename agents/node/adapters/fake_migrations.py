@@ -261,7 +261,7 @@ def _wake(line: Any) -> None:
     try:
         _exchange(line, {"is_let_go": True})
     except (AdapterError, OSError) as exc:
-        log.warning("a guest was not woken at its destination", extra={"facts": {"problem": str(exc)}})
+        log.warning("guest resume failed at the destination", extra={"facts": {"problem": str(exc)}})
 
 
 def _reply(line: Any, reason: str) -> None:

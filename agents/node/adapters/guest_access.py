@@ -28,4 +28,6 @@ def open_access(*, needs_kvm: bool, folders: Iterable[Path] = FOLDERS, device: P
             continue  # libvirt makes it so that all may enter
         if mode & bits != bits:
             path.chmod(mode | bits)
-            log.info("opened to guests", extra={"facts": {"path": str(path), "mode": oct(mode | bits)}})
+            log.info(
+                "path permissions widened for guests", extra={"facts": {"path": str(path), "mode": oct(mode | bits)}}
+            )

@@ -456,7 +456,7 @@ class Hypervisor(Protocol):
     def close(self) -> None: ...
 
 
-# ---- guests on the move
+# ---- migrations
 
 
 class MigrationPhase(StrEnum):

@@ -96,7 +96,7 @@ class LibvirtConnection:
             connection.registerCloseCallback(lambda *_: self._lost.set(), None)
             if connection.setKeepAlive(KEEPALIVE_INTERVAL_S, KEEPALIVE_MISSES) == -1:
                 log.info("libvirt keepalive is not supported", extra={"facts": {"uri": self._uri}})
-            self._problem = "it has just started, and takes its guests over"
+            self._problem = "it has just started and is taking over its guests"
             self._prepare(connection)
         except libvirt.libvirtError as exc:
             self._problem = str(exc)
@@ -108,7 +108,7 @@ class LibvirtConnection:
             self._on_connect(connection)
         except libvirt.libvirtError as exc:
             log.info(
-                "libvirt was lost at once", extra={"facts": {"problem": str(exc)}}
+                "libvirt connection lost during setup", extra={"facts": {"problem": str(exc)}}
             )  # the next connection shows the state
         return True
 

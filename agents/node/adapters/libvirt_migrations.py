@@ -304,7 +304,7 @@ class LibvirtMigrations:
             try:
                 connection.close()
             except libvirt.libvirtError as exc:
-                log.info("libvirt was lost", extra={"facts": {"problem": str(exc)}})
+                log.info("libvirt connection lost", extra={"facts": {"problem": str(exc)}})
 
     def _go_on(self, domain: Any) -> None:
         """Resume the guest if libvirt, interrupted at the wrong moment, left it paused."""
@@ -312,7 +312,7 @@ class LibvirtMigrations:
             if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED and not _stats(domain):
                 domain.resume()
         except libvirt.libvirtError as exc:
-            log.warning("cannot see whether a guest goes on", extra={"facts": {"problem": str(exc)}})
+            log.warning("guest resume check failed", extra={"facts": {"problem": str(exc)}})
 
     def _failure(self, error: Any, *, is_there: bool) -> AdapterError:
         """Map an error. `is_there`: whether this node's libvirtd answers; the error may be about the other one."""
@@ -330,7 +330,7 @@ def _wake(proxy: TunnelProxy, guest_id: UUID) -> None:
     try:
         proxy.wake()
     except AdapterError as exc:  # the guest has arrived, and its adoption wakes it
-        log.warning("a guest was not woken", extra={"facts": {"id": guest_id, "problem": exc.message}})
+        log.warning("guest resume failed", extra={"facts": {"id": guest_id, "problem": exc.message}})
 
 
 @contextmanager
@@ -347,7 +347,7 @@ def _watched(connection: Any, domain: Any, watch: _Watch) -> Iterator[None]:
             for handle in handles:
                 connection.domainEventDeregisterAny(handle)
         except libvirt.libvirtError as exc:
-            log.info("libvirt was lost", extra={"facts": {"problem": str(exc)}})
+            log.info("libvirt connection lost", extra={"facts": {"problem": str(exc)}})
 
 
 def _way(folder: Path, sent: list[str]) -> tuple[str, dict[str, object], int]:

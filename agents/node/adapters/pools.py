@@ -54,7 +54,7 @@ class Pools:
         for name, event in looked.items():
             threading.Thread(target=self._watch, args=(name, event), name="pool", daemon=True).start()
         if not all(event.wait(FIRST_LOOK_S) for event in looked.values()):
-            log.warning("not every pool has answered yet")
+            log.warning("pool check not finished")
 
     def current(self) -> tuple[PoolFacts, ...]:
         """Return the pools found at the last check, without waiting for their servers."""
@@ -102,7 +102,7 @@ class Pools:
         except (OSError, ValueError) as exc:
             self._seen.pop(name, None)
             if self._problems.get(name) != str(exc):
-                log.warning("a pool is not there", extra={"facts": {"pool": name, "problem": str(exc)}})
+                log.warning("pool unavailable", extra={"facts": {"pool": name, "problem": str(exc)}})
             self._problems[name] = str(exc)
             return
         self._problems.pop(name, None)
@@ -136,7 +136,7 @@ def make(path: Path) -> UUID:
     try:
         os.link(unfinished, path / MARKER)
     except FileExistsError:
-        log.info("it is a pool already")
+        log.info("pool exists already")
     finally:
         unfinished.unlink()
     return read(path)

@@ -25,10 +25,15 @@ def check(path: Path, socket: Path) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m agents.node.hook", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    for act, text in ((install, "put the hook in its place"), (check, "say whether libvirtd honours it; 1 if not")):
+    for act, text in (
+        (install, "install the hook"),
+        (check, "print the state of the hook; exit code 1 if libvirtd does not call it"),
+    ):
         command = commands.add_parser(act.__name__, help=text)
         command.add_argument("--path", type=Path, default=script.DEFAULT_PATH)
-        command.add_argument("--socket", type=Path, required=True, help="the agent's, STATE_DIR/hook.sock by default")
+        command.add_argument(
+            "--socket", type=Path, required=True, help="socket of the agent, by default STATE_DIR/hook.sock"
+        )
         command.set_defaults(act=act)
     options = parser.parse_args()
     try:

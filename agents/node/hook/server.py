@@ -112,7 +112,7 @@ class HookServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
     def handle_error(self, request: Any, client_address: object) -> None:
         """Log the error. A caller without an answer refuses, so an internal error lets nothing start."""
-        log.exception("a call of libvirt's hook failed")
+        log.exception("libvirt hook call failed")
 
     def stop(self) -> None:
         """Stop serving; from now on every start is refused."""
@@ -130,7 +130,7 @@ class _Conversation(socketserver.StreamRequestHandler):
         try:
             call = Call.read(self.rfile)
         except (ValueError, RecursionError, TimeoutError) as exc:
-            log.warning("a call of libvirt's hook cannot be read", extra={"facts": {"problem": str(exc)}})
+            log.warning("libvirt hook call malformed", extra={"facts": {"problem": str(exc)}})
             return
         facts = {"operation": call.operation, "sub_operation": call.sub_operation}
         try:
@@ -145,7 +145,7 @@ class _Conversation(socketserver.StreamRequestHandler):
         if call.is_question:
             self.wfile.write(self._answer(guest_id, call, domain, facts))
         else:
-            log.info("libvirt reports", extra={"facts": facts})
+            log.info("libvirt hook event", extra={"facts": facts})
             self.server.gate.report(guest_id, call.operation, call.sub_operation)
 
     def _answer(self, guest_id: UUID, call: Call, domain: ET.Element, facts: dict[str, str]) -> bytes:

@@ -127,7 +127,7 @@ def _answering(method: str, context: grpc.ServicerContext) -> Iterator[None]:
         raise  # the caller hung up while its stream was being read
     except Exception:
         facts["code"] = AgentError.code
-        log.exception("unexpected", extra={"facts": facts})
+        log.exception("call failed unexpectedly", extra={"facts": facts})
         _abort(context, AgentError("The agent failed in a way that it did not expect; see its log."))
     finally:
         seconds = time.monotonic() - began

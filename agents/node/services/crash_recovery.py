@@ -16,7 +16,9 @@ def write_missing_receipts(node: Node) -> None:
     """Write the missing receipts at the agent's start, before it accepts calls."""
     for intent in node.permits.receipts.intents():
         is_there = _is_there(node, intent)
-        log.warning("was interrupted", extra={"facts": {"kind": intent.kind, "id": intent.id, "is_there": is_there}})
+        log.warning(
+            "operation interrupted", extra={"facts": {"kind": intent.kind, "id": intent.id, "is_there": is_there}}
+        )
         node.permits.receipts.resolve_intent(intent.kind, intent.id, is_there=is_there)
 
 

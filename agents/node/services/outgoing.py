@@ -204,7 +204,7 @@ class OutgoingMigrations:
             try:
                 ended = until_end()
             except Exception:
-                log.exception("a departure ended unexpectedly")
+                log.exception("migration ended unexpectedly")
                 ended = self._determine_outcome(instance_id, move, INTERRUPTED)
             if ended is not None:
                 self._record(instance_id, ended)
@@ -265,7 +265,7 @@ class OutgoingMigrations:
                         hypervisor.start(instance_id)
                     return self._stayed(instance_id, move, reason)
             except AdapterError as exc:
-                log.warning("cannot see how a move ended", extra={"facts": {"id": instance_id, "problem": exc.message}})
+                log.warning("migration outcome unknown", extra={"facts": {"id": instance_id, "problem": exc.message}})
             self._is_closed.wait(POLL_INTERVAL_S)
         return None
 
@@ -279,7 +279,7 @@ class OutgoingMigrations:
     def _record(self, instance_id: UUID, ended: Migration) -> None:
         node = self._node
         facts = {"id": instance_id, "phase": ended.phase.value, "reason": ended.reason, "pause_ms": ended.pause_ms}
-        log.info("departure ended", extra={"facts": facts})
+        log.info("migration ended", extra={"facts": facts})
         measured = {"phase": ended.phase.value, "moved_bytes": ended.moved_bytes, "pause_ms": ended.pause_ms}
         with node.state_store.transaction():
             node.state_store.record_migration(instance_id, ended)
@@ -330,5 +330,7 @@ class OutgoingMigrations:
             try:
                 self._node.adapters.migrations.cancel(instance_id)
             except AdapterError as exc:
-                log.warning("a move cannot be broken off", extra={"facts": {"id": instance_id, "problem": exc.message}})
+                log.warning(
+                    "migration cancellation failed", extra={"facts": {"id": instance_id, "problem": exc.message}}
+                )
             thread.join(POLL_INTERVAL_S)

@@ -43,7 +43,7 @@ class SelfFencing:
             return
         has_guests = self._node.lease.is_relied_on and self._running() != []
         if has_guests:
-            log.warning("the watchdog stays armed", extra={"facts": {"timeout_s": watchdog.timeout_s}})
+            log.warning("watchdog left armed", extra={"facts": {"timeout_s": watchdog.timeout_s}})
         watchdog.close(disarm=not has_guests)
 
     def _run(self) -> None:
@@ -51,7 +51,7 @@ class SelfFencing:
             try:
                 self._check_lease()
             except Exception:
-                log.exception("looking after the lease failed")  # and the watchdog was not fed
+                log.exception("lease check failed")  # and the watchdog was not fed
 
     def _check_lease(self) -> None:
         is_over = self._node.lease.over_for_s() is not None
@@ -73,20 +73,20 @@ class SelfFencing:
 
     def _stop_guest(self, guest_id: UUID) -> None:
         state_store = self._node.state_store
-        log.critical("stopping a guest, since the lease has lapsed", extra={"facts": {"guest": str(guest_id)}})
+        log.critical("lease expired, stopping guest", extra={"facts": {"guest": str(guest_id)}})
         if guest_id not in migration_state.stopped_and_migrating(self._node):  # one that is off has not been stopped
             progress = replace(state_store.guest_progress(guest_id), has_started=True, stop_reason=LAPSED)
             state_store.record_progress(guest_id, progress)
         try:
             self._node.adapters.hypervisor.power_off(guest_id)
         except AgentError as exc:
-            log.error("cannot stop a guest", extra={"facts": {"guest": str(guest_id), "problem": exc.message}})
+            log.error("guest stop failed", extra={"facts": {"guest": str(guest_id), "problem": exc.message}})
 
     def _running(self) -> list[UUID] | None:
         """Return the running guests; None if unknown."""
         try:
             states = self._node.adapters.hypervisor.states()
         except AgentError as exc:
-            log.error("cannot see which guests run", extra={"facts": {"problem": exc.message}})
+            log.error("guest list unavailable", extra={"facts": {"problem": exc.message}})
             return None
         return [guest_id for guest_id, state in states.items() if state.power not in STOPPED]

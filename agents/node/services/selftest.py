@@ -83,7 +83,7 @@ def first_problem(node: Node) -> str:
         except AgentError as exc:
             problem = exc.message
         except Exception as exc:
-            log.exception("a trial failed")  # this thread must live until all have passed
+            log.exception("self-test failed unexpectedly")  # this thread must live until all have passed
             problem = repr(exc)
         if problem:
             return f"{name}: {problem}"

@@ -53,9 +53,9 @@ class StopReceipts:
                 for opening in self._node.permits.receipts.openings("instance"):
                     close_if_stopped(self._node, UUID(opening.id))
         except AgentError as exc:
-            log.warning("cannot see which guests run", extra={"facts": {"problem": exc.message}})
+            log.warning("guest list unavailable", extra={"facts": {"problem": exc.message}})
         except Exception:
-            log.exception("closing receipts failed")  # this thread must live as long as the agent
+            log.exception("stop receipts failed")  # this thread must live as long as the agent
 
 
 def close_if_stopped(node: Node, instance_id: UUID) -> None:

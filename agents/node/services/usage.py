@@ -94,11 +94,11 @@ def _offer_loop(meter: UsageSampler, watcher: SampleSink, interval_ms: int, stop
         try:
             reading = meter.read(interval_ms)
         except AdapterError as exc:
-            log.info("usage not read", extra={"facts": {"problem": exc.message}})
+            log.info("usage reading failed", extra={"facts": {"problem": exc.message}})
             continue
         except sqlite3.ProgrammingError as exc:  # the agent ends, and its state store is closed already
-            log.info("usage is not read any more", extra={"facts": {"problem": str(exc)}})
+            log.info("usage reading ended", extra={"facts": {"problem": str(exc)}})
             return
         if not watcher.offer(reading):
             dropped += 1
-            log.warning("readings dropped: the watcher is slow", extra={"facts": {"dropped": dropped}})
+            log.warning("usage readings dropped, watcher too slow", extra={"facts": {"dropped": dropped}})

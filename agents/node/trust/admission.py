@@ -74,7 +74,7 @@ class Admission:
             self._record_refusal(exc, action, envelope)
             raise PermitRefused(exc.code, exc.reason) from exc
         facts = {"kind": action.kind, "id": action.id, "jti": permit.jti, "decision_id": permit.decision}
-        log.info("admitted", extra={"facts": facts})
+        log.info("permit accepted", extra={"facts": facts})
         return permit
 
     def expiry(self, jti: str) -> datetime | None:

@@ -163,7 +163,7 @@ def trusted_facts(document: bytes, ring: KeyRing) -> Iterator[Statement]:
         try:
             yield _statement(each, ring)
         except TrustRefused as exc:
-            log.warning("a fact does not hold any more", extra={"facts": {"problem": exc.message}})
+            log.warning("signed document rejected on reload", extra={"facts": {"problem": exc.message}})
 
 
 def _envelopes(document: bytes) -> list[Signed]:

@@ -141,7 +141,7 @@ class TrustStore:
             for kind, document in new.items():
                 self._state_store.execute("INSERT OR REPLACE INTO trust VALUES (?, ?)", kind, document)
         self.held = self._assemble()
-        log.info("trusts", extra={"facts": {"new": sorted(new)}})
+        log.info("trust document accepted", extra={"facts": {"new": sorted(new)}})
 
     def _assemble(self) -> TrustSnapshot:
         """Load the snapshot from disk and verify everything again; documents that no longer hold are left out."""
@@ -179,7 +179,7 @@ def _load_valid(kind: str, stored: Mapping[str, bytes], read: Callable[[bytes], 
     try:
         return read(stored[kind])
     except TrustRefused as exc:
-        log.warning("not trusted any more", extra={"facts": {"kind": kind, "problem": exc.message}})
+        log.warning("stored trust document rejected", extra={"facts": {"kind": kind, "problem": exc.message}})
         return None
 
 

@@ -12,15 +12,17 @@ from controlplane.kernel import clock
 
 
 def add_key_arguments(parser: CommandParser) -> None:
-    parser.add_argument("--key", type=Path, required=True, help="the officer's private key (PKCS#8, PEM, mode 0600)")
-    parser.add_argument("--key-id", default="", help="under which it is registered; usually it follows from the key")
+    parser.add_argument(
+        "--key", type=Path, required=True, help="path of the officer's private key (PKCS#8, PEM, mode 0600)"
+    )
+    parser.add_argument("--key-id", default="", help="id of the registered key; default: derived from the key")
 
 
 def moment(text: str) -> datetime:
     """Parse `now`, or an RFC 3339 timestamp with its offset."""
     found = clock.now() if text == "now" else instant(text)
     if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no moment such as 2027-01-31T00:00:00Z")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2027-01-31T00:00:00Z")
     return found
 
 

@@ -33,7 +33,7 @@ class OperatorCommand(BaseCommand):
             dest="acts_as",
             metavar="EMAIL",
             default=settings.ACTOR,
-            help="the user whom the audit names as the one who ran this (default: $ANDROMEDE_ACTOR)",
+            help="e-mail address of the user recorded in the audit (default: $ANDROMEDE_ACTOR)",
         )
         return parser
 

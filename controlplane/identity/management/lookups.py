@@ -13,14 +13,14 @@ from controlplane.identity.selectors import projects
 def organization_named(name: str) -> Organization:
     found = Organization.objects.filter(name=name, deleted_at=None).first()
     if found is None:
-        raise CommandError(f"There is no organization {name!r}. Make it with create_organization.")
+        raise CommandError(f"There is no organization {name!r}. Create it with create_organization.")
     return found
 
 
 def user_with(email: str) -> User:
     found = User.objects.filter(email=email).first()
     if found is None:
-        raise CommandError(f"There is no user {email!r}. Make it with create_user.")
+        raise CommandError(f"There is no user {email!r}. Create it with create_user.")
     return found
 
 
@@ -45,7 +45,7 @@ def project_named(ref: str) -> Project:
         found = found.filter(organization__name=organization)
     matches = list(found[:2])
     if not matches:
-        raise CommandError(f"There is no project {ref!r}. Make it with create_project.")
+        raise CommandError(f"There is no project {ref!r}. Create it with create_project.")
     if len(matches) > 1:
         raise CommandError(f"Several organizations have a project {name!r}: write ORGANIZATION/{name}.")
     return matches[0]

@@ -84,7 +84,7 @@ def _observe(drain: Drain, guest: DrainGuest, scene: DrainSnapshot, touched: Col
             return _stays_off(guest)
         return _start(drain, guest, instance)
     except StateConflict:
-        log.debug("drain %s: another process has seen to %s", drain.pk, guest.name)
+        log.debug("drain %s: guest %s was changed concurrently, skipped", drain.pk, guest.name)
         return False
 
 
@@ -112,7 +112,7 @@ def _start(drain: Drain, guest: DrainGuest, instance: Instance) -> bool:
     except CloudError as exc:
         exc.keep()
         if not exc.retryable:
-            log.warning("drain %s: %s stays off: %s", drain.pk, guest.name, exc)
+            log.warning("drain %s: guest %s stays off: %s", drain.pk, guest.name, exc)
             return _stays_off(guest, reasons=[exc.as_document()])
         record_wait_reason(guest, exc)
         return False

@@ -100,7 +100,7 @@ def observe_guests(drain: Drain, observe: Observe) -> int:
         try:
             changed += observe(drain, guest, scene)
         except StateConflict:
-            log.debug("drain %s: another process has seen to %s", drain.pk, guest.name)
+            log.debug("drain %s: guest %s was changed concurrently, skipped", drain.pk, guest.name)
     return changed
 
 
@@ -121,7 +121,7 @@ def cancel_superseded(drain: Drain) -> None:
     try:
         move(drain, DRAIN, "cancelled", finished_at=clock.now())
     except StateConflict:
-        log.debug("drain %s: it was changed meanwhile", drain.pk)
+        log.debug("drain %s was changed concurrently, skipped", drain.pk)
 
 
 def _note_arrivals(drain: Drain) -> int:
@@ -336,7 +336,7 @@ def _conclude(drain: Drain, *, has_news: bool) -> None:
             elif has_news:
                 publish_progress(drain, "node.drain-progress", states)
     except StateConflict:
-        log.debug("drain %s: it was changed meanwhile", drain.pk)
+        log.debug("drain %s was changed concurrently, skipped", drain.pk)
 
 
 def _finish(drain: Drain) -> None:

@@ -121,9 +121,9 @@ def _fence(node: Node) -> bool:
     try:
         node_fence(SYSTEM, node, kind=kind, reason=REASON)
     except CloudError as exc:
-        log.info("node %s is not fenced yet: %s", node.name, exc)
+        log.info("node %s: automatic fencing deferred: %s", node.name, exc)
         return False
-    log.critical("node %s (%s) is dead, by the evidence of its %s", node.name, node.zone_id, kind)
+    log.critical("node %s (%s): automatic fencing started, evidence: %s", node.name, node.zone_id, kind)
     return True
 
 
@@ -157,6 +157,6 @@ def _recover(node: Node) -> bool:
     try:
         recover_begin(SYSTEM, node, NewRecovery(None, reason=REASON))
     except CloudError as exc:
-        log.warning("node %s is not recovered yet: %s", node.name, exc)
+        log.warning("node %s: automatic recovery deferred: %s", node.name, exc)
         return False
     return True

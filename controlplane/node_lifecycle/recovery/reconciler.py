@@ -78,7 +78,7 @@ def _go_on(recovery: Drain) -> None:
     try:
         move(recovery, DRAIN, "running")
     except StateConflict:
-        log.debug("recovery %s: it was changed meanwhile", recovery.pk)
+        log.debug("recovery %s was changed concurrently, skipped", recovery.pk)
 
 
 # ---- observation of guests
@@ -188,7 +188,7 @@ def _conclude(recovery: Drain, *, has_news: bool) -> None:
             elif has_news:
                 publish_progress(recovery, "node.recovery-progress", states)
     except StateConflict:
-        log.debug("recovery %s: it was changed meanwhile", recovery.pk)
+        log.debug("recovery %s was changed concurrently, skipped", recovery.pk)
 
 
 def _end_blocked_incidents() -> None:

@@ -17,10 +17,12 @@ RATIO_MIN, RATIO_MAX = Decimal("0.01"), Decimal(100)
 
 
 def add_options(parser: CommandParser) -> None:
-    parser.add_argument("--vcpus-ratio", type=ratio, help="virtual CPUs per core")
-    parser.add_argument("--memory-ratio", type=ratio, dest="memory_mib_ratio", help="memory promised per memory")
-    parser.add_argument("--disk-ratio", type=ratio, dest="disk_gib_ratio", help="disk promised per disk")
-    parser.add_argument("--vcpus-reserved", type=amount, help="cores that guests do not get")
+    parser.add_argument("--vcpus-ratio", type=ratio, help="vCPUs offered per core")
+    parser.add_argument(
+        "--memory-ratio", type=ratio, dest="memory_mib_ratio", help="memory offered per MiB of the node"
+    )
+    parser.add_argument("--disk-ratio", type=ratio, dest="disk_gib_ratio", help="disk offered per GiB of the node")
+    parser.add_argument("--vcpus-reserved", type=amount, help="cores reserved for the node itself")
     parser.add_argument("--memory-reserved-mib", type=amount, dest="memory_mib_reserved")
     parser.add_argument("--disk-reserved-gib", type=amount, dest="disk_gib_reserved")
 
@@ -40,7 +42,7 @@ def apply(node: Node, options: Mapping[str, object]) -> None:
             texts = {name: str(value) for name, value in changes.items()}
             record(SYSTEM, "node.inventory-set", node.pk, name=node.name, changes=texts)
     except IntegrityError as exc:
-        raise CommandError(f"{node.name} would offer less than what is allocated on it.") from exc
+        raise CommandError(f"{node.name} would offer less capacity than is allocated on the node.") from exc
 
 
 def offered(inventory: Inventory) -> tuple[int, int, int]:

@@ -22,7 +22,7 @@ from controlplane.nodes.models import Node
 
 def add_root_key(parser: CommandParser, *, is_required: bool = True) -> None:
     parser.add_argument(
-        "--root-key", required=is_required, metavar="FILE", help="it need be there for this moment only"
+        "--root-key", required=is_required, metavar="FILE", help="path of the root key, needed for this command only"
     )
 
 
@@ -30,7 +30,7 @@ def add_ca_key(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--ca-key",
         metavar="FILE",
-        help="the authority's key, where it is not kept here (-: from stdin); it need be there for this moment only",
+        help="path of the authority's key, if kept elsewhere (-: from stdin); needed for this command only",
     )
 
 
@@ -47,8 +47,13 @@ def ca_key(options: Mapping[str, Any]) -> bytes | None:
 
 
 def add_scope(parser: CommandParser) -> None:
-    parser.add_argument("--zones", type=words, default=(ANY,), help="of which new keys may speak (default: all)")
-    parser.add_argument("--classifications", type=words, default=(ANY,), help="the same")
+    parser.add_argument("--zones", type=words, default=(ANY,), help="zones for which new keys may sign (default: all)")
+    parser.add_argument(
+        "--classifications",
+        type=words,
+        default=(ANY,),
+        help="classifications for which new keys may sign (default: all)",
+    )
 
 
 def words(text: str) -> tuple[str, ...]:

@@ -150,7 +150,7 @@ def exchange(
     credentials = (quote(provider.client_id, safe=""), quote(provider.client_secret, safe=""))
     answer = _send(provider, "POST", endpoints.token, data=form, auth=credentials)
     if answer.status_code in (400, 401, 403):
-        log.warning("OpenID provider %s refuses a code: %s", provider.name, _error_of(answer))
+        log.warning("OpenID provider %s rejected a code: %s", provider.name, _error_of(answer))
         raise OpenIdRefused(reason=Message("it rejected the code."))
     return _json(provider, answer)
 

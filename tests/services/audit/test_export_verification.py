@@ -56,7 +56,7 @@ def test_clean_export_verifies_on_another_machine(organization: Organization, wr
     made = write()
     alone = run_alone(made.path, tmp_path / "auditor", "--log-key", str(log_key.load().public))
     assert (alone.returncode, alone.stderr) == (0, "")
-    assert "Nothing speaks against this export." in alone.stdout
+    assert "The export is consistent: no check failed." in alone.stdout
     assert "4 decision, " in alone.stdout
     own = made.manifest.own
     assert f"its records 1 to {own.last} of {own.last + 1}" in alone.stdout, "and the mark that follows"
@@ -82,7 +82,7 @@ def test_export_command_writes_a_valid_file(
         (["--organization", "nobody", "--from", "2026-11-01T00:00:00Z", "--to", "2026-12-01T00:00:00Z"], "nobody"),
         (["--organization", "ministry", "--from", "2026-11-01", "--to", "2026-12-01T00:00:00Z"], "time zone"),
         (["--organization", "ministry", "--from", "2026-12-01T00:00:00Z", "--to", "2026-12-01T00:00:00Z"], "before"),
-        (["--organization", "ministry", "--from", "2026-11-01T00:00:00Z", "--to", "2100-12-01T00:00:00Z"], "not come"),
+        (["--organization", "ministry", "--from", "2026-11-01T00:00:00Z", "--to", "2100-12-01T00:00:00Z"], "future"),
     ],
 )
 def test_export_command_refuses_invalid_arguments(
@@ -212,7 +212,7 @@ def test_unknown_witnesses_are_not_counted(
         with pytest.raises(SystemExit) as refused:
             verdict(path, *options)
         assert refused.value.code == 2
-        assert "give each one's key with --witness" in capsys.readouterr().err
+        assert "pass the key of each witness with --witness" in capsys.readouterr().err
 
 
 def test_export_has_only_checkpoints_of_the_current_log_key(

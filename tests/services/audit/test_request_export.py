@@ -116,7 +116,7 @@ def test_omitted_requests_are_counted_and_duplicates_are_faults(
     lines = audit_of(organization, audit)
     made = exporter()
     assert "audit: all requests of 0 of the 1 batches" in checked(made, lines[1:], audit).out
-    assert "stands here twice" in checked(made, [*lines, lines[0]], audit).faults[0]
+    assert "is listed twice" in checked(made, [*lines, lines[0]], audit).faults[0]
 
 
 @pytest.mark.parametrize(

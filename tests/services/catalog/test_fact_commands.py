@@ -241,7 +241,7 @@ def test_commands_refuse_with_a_message(run: Any, officer: str, key: Path, tmp_p
         (write(tmp_path / "wrong.json", wrong), [], r"zones\[2\].id: 'fr-idf-1' is in the file twice"),
         (FIXTURES / "catalogue.json", ["--key-id", "other"], "no officer key 'other'"),
         (FIXTURES / "catalogue.json", ["--attested-at", "2020-01-01T00:00:00Z"], "review date has passed"),
-        (FIXTURES / "catalogue.json", ["--attested-at", "2020-01-01"], "is no moment"),
+        (FIXTURES / "catalogue.json", ["--attested-at", "2020-01-01"], "is not a time"),
     ):
         with pytest.raises(CommandError, match=sentence):
             run("import_catalogue", file, "--key", key, *arguments)

@@ -94,7 +94,7 @@ def test_workers_answer_restart_after_death_and_end_together(transactional_db: N
         copies = found.process.children()
         assert len(copies) == 2
     assert not any(copy.is_running() for copy in copies)
-    assert "the process webhooks has ended (-9), and starts again in 1 s" in (tmp_path / "log").read_text()
+    assert "process webhooks exited with code -9 and is restarted in 1 s" in (tmp_path / "log").read_text()
 
 
 def test_unknown_worker_name_is_refused() -> None:

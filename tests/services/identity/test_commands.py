@@ -140,7 +140,7 @@ def test_token_role_is_limited_by_the_current_membership(acme: Console, role: st
 def test_operator_needs_a_membership_for_a_project(acme: Console) -> None:
     acme("create_user", "op@example.org", "--operator")
     arguments = ("create_token", "op@example.org", "--project", "web", "--name", "x", "--role", "viewer")
-    with pytest.raises(CommandError, match="is no member of acme"):
+    with pytest.raises(CommandError, match="is not a member of acme"):
         acme(*arguments)
     acme("add_member", "acme", "op@example.org", "viewer")
     actor = actor_of(acme(*arguments))
@@ -152,7 +152,7 @@ def test_operator_needs_a_membership_for_a_project(acme: Console) -> None:
 def test_user_has_one_platform_role(console: Console, duty: str) -> None:
     first = console("create_user", "op@example.org", f"--{duty}")
     assert console("create_user", "op@example.org", f"--{duty}") == first
-    with pytest.raises(CommandError, match=f"with {duty} duty"):
+    with pytest.raises(CommandError, match=f"with platform role {duty}"):
         console("create_user", "op@example.org")
     actor = actor_of(console("create_token", "op@example.org", "--name", "console"))
     assert actor is not None
@@ -165,15 +165,15 @@ def test_user_has_one_platform_role(console: Console, duty: str) -> None:
         (("create_organization", "Acme Inc"), "not a valid name"),
         (("create_project", "nobody", "web"), "There is no organization 'nobody'"),
         (("create_user", "ada"), "not an e-mail address"),
-        (("create_user", "ada@acme.example", "--operator"), "with no duty"),
+        (("create_user", "ada@acme.example", "--operator"), "with platform role none"),
         (("add_member", "acme", "eve@acme.example", "member"), "There is no user"),
         (("add_member", "acme", "ada@acme.example", "king"), "invalid choice"),
-        (("create_token", "bob@other.example", "--name", "x"), "no duty for the platform and is no member"),
+        (("create_token", "bob@other.example", "--name", "x"), "no platform role and no membership"),
         (("create_token", "ada@acme.example", "--project", "shop", "--name", "x"), "There is no project 'shop'"),
         (("create_token", "ada@acme.example", "--project", "web", "--name", "x", "--role", "admin"), "only member"),
         (("create_token", "ada@acme.example", "--project", "web", "--name", "x", "--days", "0"), "1 to 366 days"),
         (("create_token", "ada@acme.example", "--project", "web", "--name", "x", "--days", "9999999999"), "366"),
-        (("create_token", "bob@other.example", "--project", "web", "--name", "x"), "is no member of acme"),
+        (("create_token", "bob@other.example", "--project", "web", "--name", "x"), "is not a member of acme"),
     ],
 )
 def test_invalid_arguments_are_refused_with_a_message(acme: Console, arguments: tuple[str, ...], sentence: str) -> None:

@@ -115,4 +115,4 @@ def test_rights_are_granted_idempotently(capsys: pytest.CaptureFixture[str]) -> 
         cursor.execute("REVOKE SELECT ON identity_user FROM andromede_web")
     call_command("grant_database_roles")
     call_command("grant_database_roles")
-    assert capsys.readouterr().out.split("\n")[1:] == ["changed", "as it was", ""]
+    assert capsys.readouterr().out.split("\n")[1:] == ["changed", "up to date", ""]

@@ -119,7 +119,7 @@ def test_inventory_is_changed_and_listed(pki: Path, request_file: Path, capsys: 
 def test_a_node_never_offers_less_than_is_allocated(pki: Path, request_file: Path) -> None:
     enrol_node(request_file)
     Inventory.objects.update(vcpus_total=4, vcpus_used=10)
-    with pytest.raises(CommandError, match="less than what is allocated"):
+    with pytest.raises(CommandError, match="less capacity than is allocated"):
         call_command("set_inventory", "n1", "--vcpus-ratio", "2")
     assert Inventory.objects.get().vcpus_capacity == 16
 
@@ -218,7 +218,7 @@ def test_a_certificate_is_for_a_name_or_an_address(
         names = issued("--database", host).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         assert [str(name) for name in names.get_values_for_type(kind)] == [host]
     for wrong in ("db example", "/run/postgresql", "é.example.org", ""):
-        with pytest.raises(CommandError, match="is no name or address"):
+        with pytest.raises(CommandError, match="is not a name or address"):
             issued("--database", wrong)
     with pytest.raises(CommandError, match="one of the arguments --database --sentinel is required"):
         issued()

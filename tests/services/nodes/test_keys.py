@@ -298,7 +298,7 @@ def test_the_root_denies_without_any_other_key(cloud: Cloud, command: Run, pki: 
 
 
 def test_deny_command_needs_a_target(cloud: Cloud, command: Run) -> None:
-    with pytest.raises(CommandError, match="Name what is to be denied"):
+    with pytest.raises(CommandError, match="Nothing to deny"):
         command("permit_deny")
 
 

@@ -310,7 +310,7 @@ def test_heartbeats_do_not_wait_for_metrics(
 
     async def scenario() -> None:
         try:
-            await until(lambda: "samples of metrics dropped, 1 so far" in caplog.text)
+            await until(lambda: "metric samples dropped, 1 in total" in caplog.text)
             now = clock.now()
             await until(lambda: heartbeat_received_since(now))
         finally:

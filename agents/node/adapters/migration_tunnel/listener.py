@@ -149,13 +149,13 @@ class _TunnelHandler(socketserver.BaseRequestHandler):
             tls, guest_id, lead = self._greet()
         except (OSError, AdapterError) as exc:
             facts = {"from": self.client_address[0], "problem": str(exc)}
-            log.warning("not let in", extra={"facts": facts})
+            log.warning("connection rejected", extra={"facts": facts})
             return
         try:
             with tls, self.server.let_in(guest_id, tls):
                 lead(tls)
         except (OSError, PeerRejected) as exc:
-            log.warning("a visit was ended", extra={"facts": {"id": guest_id, "problem": str(exc)}})
+            log.warning("incoming connection closed", extra={"facts": {"id": guest_id, "problem": str(exc)}})
 
     def _greet(self) -> "tuple[ssl.SSLSocket, UUID, Callable[[ssl.SSLSocket], None]]":
         """Authenticate the peer.

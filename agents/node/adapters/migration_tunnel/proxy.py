@@ -115,7 +115,7 @@ class TunnelProxy:
                 relay(tls, local)
         except (OSError, AdapterError) as exc:
             facts = {"id": self._guest_id, "channel": channel, "problem": str(exc)}
-            log.info("a passage ended", extra={"facts": facts})
+            log.info("outgoing connection closed", extra={"facts": facts})
         finally:
             self._forget(local)
 

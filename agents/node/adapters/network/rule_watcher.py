@@ -37,6 +37,6 @@ class RuleWatcher:
                 try:
                     self._check()
                 except Exception:
-                    log.exception("cannot see whether the rules are there")  # this thread must go on
+                    log.exception("packet filter check failed")  # this thread must go on
                 if changes.wait(INTERVAL_S, or_for=self._wake_pipe):
                     return

@@ -117,7 +117,7 @@ class Rules:
 
     def _note_loss(self) -> None:
         self._lost_until_s = time.monotonic() + LOSS_REPORT_S
-        log.error("rules", extra={"facts": {"problem": LOST}})
+        log.error("packet filter rules lost", extra={"facts": {"problem": LOST}})
 
     def _all(self) -> str:
         between_nodes = overlay_rules.ruleset(overlay.present().values())

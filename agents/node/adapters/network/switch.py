@@ -113,7 +113,7 @@ class LinuxSwitch:
                 self._ensure_network(network, members, NodeLinks.read())
         for network in networks.values():
             if problem := self.ensure_segment(network, segments.get(network.id)):
-                log.warning("underlay", extra={"facts": {"network": str(network.id), "problem": problem}})
+                log.warning("underlay problem", extra={"facts": {"network": str(network.id), "problem": problem}})
 
     def problems(self) -> NetworkProblems:
         return NetworkProblems(rules=self._rules.problem(), connections=self._connections.problem())

@@ -14,13 +14,19 @@ from controlplane.kernel import clock
 
 
 class Command(OperatorCommand):
-    help = "Write an organization's evidence of some time into one file, for an auditor to verify."
+    help = "Write an organization's evidence of a period to one file, for an auditor to verify."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--organization", required=True, metavar="NAME")
-        parser.add_argument("--from", dest="start", required=True, help="such as 2026-11-01T00:00:00Z")
-        parser.add_argument("--to", dest="end", required=True, help="such as 2026-12-01T00:00:00Z, which is not within")
-        parser.add_argument("--out", type=Path, help="a file or an existing folder; otherwise the present folder")
+        parser.add_argument(
+            "--from", dest="start", required=True, help="start of the period, such as 2026-11-01T00:00:00Z"
+        )
+        parser.add_argument(
+            "--to", dest="end", required=True, help="end of the period, exclusive, such as 2026-12-01T00:00:00Z"
+        )
+        parser.add_argument(
+            "--out", type=Path, help="path of a file or of an existing folder; default: the current folder"
+        )
 
     def handle(self, *args: Any, **options: Any) -> str:
         window = export_archive.ExportWindow(
@@ -29,7 +35,7 @@ class Command(OperatorCommand):
         if window.start >= window.end:
             raise CommandError("--from must be before --to.")
         if window.end > clock.now():
-            raise CommandError("--to has not come yet.")
+            raise CommandError("--to is in the future: pass a past time.")
         out = options["out"] or Path()
         path = out / window.file_name if out.is_dir() else out
         manifest = export_archive.write_export(window, path.absolute())
@@ -45,5 +51,5 @@ class Command(OperatorCommand):
 def _moment(text: str) -> datetime:
     moment = instant(text)
     if moment is None:
-        raise CommandError(f"{text!r} is no moment with its time zone, such as 2026-11-01T00:00:00Z.")
+        raise CommandError(f"{text!r} is not a time with its time zone, such as 2026-11-01T00:00:00Z.")
     return moment

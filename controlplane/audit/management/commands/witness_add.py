@@ -8,11 +8,11 @@ from controlplane.identity.management.base import OperatorCommand
 
 
 class Command(OperatorCommand):
-    help = "Take the cosignatures of a witness from now on, and print the log's public key for it."
+    help = "Accept cosignatures of a witness from now on, and print the log's public key for the witness."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("key", help="the witness's public key: NAME+ID+BASE64")
-        parser.add_argument("--url", default="", help="where people find the witness")
+        parser.add_argument("key", help="public key of the witness: NAME+ID+BASE64")
+        parser.add_argument("--url", default="", help="public URL of the witness")
 
     def handle(self, *args: Any, **options: Any) -> str:
         key = log_key.load().public

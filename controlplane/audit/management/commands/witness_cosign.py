@@ -8,7 +8,7 @@ from controlplane.identity.management.base import OperatorCommand
 
 
 class Command(OperatorCommand):
-    help = "Keep a witness's answer, read from stdin, under the checkpoint of that size."
+    help = "Store a witness's cosignature, read from stdin, under the checkpoint of this tree size."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("size", type=int)

@@ -7,7 +7,7 @@ from controlplane.identity.management.base import OperatorCommand
 
 
 class Command(OperatorCommand):
-    help = "Take no cosignature of a witness any more; those that it gave stay."
+    help = "Accept no more cosignatures of a witness; earlier cosignatures stay."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name")

@@ -10,10 +10,10 @@ from controlplane.kernel import clock
 
 
 class Command(OperatorCommand):
-    help = "Print what is believed now as a file that import_catalogue takes, or as the statements that were signed."
+    help = "Print the facts in force as a file for import_catalogue, or as signed statements."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--signed", action="store_true", help="the signed statements, one per line")
+        parser.add_argument("--signed", action="store_true", help="print the signed statements, one per line")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["signed"]:

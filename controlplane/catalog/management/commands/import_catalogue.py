@@ -12,19 +12,19 @@ from controlplane.identity.management.base import OperatorCommand, read_json
 
 class Command(OperatorCommand):
     help = (
-        "Import regions, zones, parties, named sets and the facts about them, each signed with the key of the officer "
-        "who runs this; a second time changes nothing but what is due for review."
+        "Import regions, zones, parties, named sets and their facts, each signed with the key of the officer who runs "
+        "the command. A repetition changes only facts that are due for review."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", help="JSON, schema andromede.sovereignty.catalogue/1")
+        parser.add_argument("file", help="path of the catalogue, JSON, schema andromede.sovereignty.catalogue/1")
         add_key_arguments(parser)
         parser.add_argument(
             "--attested-at",
             type=moment,
-            help="when the officer made sure of it: `now`, or a moment; usually the file's generated_for",
+            help="time of the officer's verification: `now` or an RFC 3339 time; usually the file's generated_for",
         )
-        parser.add_argument("--restate", action="store_true", help="sign all of it anew, not only what differs")
+        parser.add_argument("--restate", action="store_true", help="sign every fact again, not only the changed facts")
 
     def handle(self, *args: Any, **options: Any) -> None:
         key: Path = options["key"]

@@ -10,7 +10,7 @@ from controlplane.identity.management.lookups import project_named
 
 
 class Command(OperatorCommand):
-    help = "Make an image of a file, inspected as any other, and print its id. The same file again changes nothing."
+    help = "Create an image from a file, with the usual inspection, and print its id. A repetition changes nothing."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name")
@@ -18,9 +18,11 @@ class Command(OperatorCommand):
         parser.add_argument("--format", choices=FORMATS, default="qcow2")
         parser.add_argument("--firmware", choices=FIRMWARES, default="bios")
         parser.add_argument("--min-memory-mib", type=int, default=0)
-        parser.add_argument("--sha256", default="", help="what the file must have")
-        parser.add_argument("--project", help="[ORGANIZATION/]PROJECT; without it the image is public")
-        parser.add_argument("--replace", action="store_true", help="in place of an image of this name with other bytes")
+        parser.add_argument("--sha256", default="", help="expected SHA-256 of the file")
+        parser.add_argument("--project", help="[ORGANIZATION/]PROJECT that owns the image; default: a public image")
+        parser.add_argument(
+            "--replace", action="store_true", help="replace an image of the same name with other content"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = project_named(options["project"]) if options["project"] else None

@@ -8,10 +8,10 @@ from controlplane.identity.management.base import OperatorCommand, read_json
 
 
 class Command(OperatorCommand):
-    help = "Import flavors and volume types; a second time changes nothing."
+    help = "Import flavors and volume types. A repetition changes nothing."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", help="JSON, schema andromede.offers/1")
+        parser.add_argument("file", help="path of the offers, JSON, schema andromede.offers/1")
 
     def handle(self, *args: Any, **options: Any) -> None:
         done = offers_import(SYSTEM, read_json(options["file"]))

@@ -13,23 +13,23 @@ from controlplane.identity.management.lookups import user_with
 
 
 class Command(OperatorCommand):
-    help = "Keys that officers sign with: create one on the officer's own machine, register its public part, revoke it."
+    help = "Manage officers' keys: create a key on the officer's own machine, register its public part, revoke it."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-        create = actions.add_parser("create", help="write a private key; prints the public part (no database)")
+        create = actions.add_parser("create", help="write a private key and print its public part (needs no database)")
         create.add_argument("--out", type=Path, required=True)
-        create.add_argument("--keep", action="store_true", help="a key that is there already is as good")
-        register = actions.add_parser("register", help="what the key signs counts; prints its id")
-        register.add_argument(
-            "public", help="a file with the public part, in PEM or as `create` printed it; - for stdin"
+        create.add_argument("--keep", action="store_true", help="keep an existing key")
+        register = actions.add_parser(
+            "register", help="register a public key, so that its signatures are accepted, and print its id"
         )
-        register.add_argument("--officer", required=True, help="who has the key, as facts are to name the author")
-        register.add_argument("--key-id", default="", help="usually it follows from the key")
-        register.add_argument("--user", help="the e-mail address of the officer's account")
+        register.add_argument("public", help="path of the public part, PEM or the output of `create`; - for stdin")
+        register.add_argument("--officer", required=True, help="name of the officer, used as author of facts")
+        register.add_argument("--key-id", default="", help="id of the key; default: derived from the key")
+        register.add_argument("--user", help="e-mail address of the officer's account")
         register.add_argument("--not-before", type=moment)
         register.add_argument("--not-after", type=moment)
-        revoke = actions.add_parser("revoke", help="what it signs from now on counts for nothing")
+        revoke = actions.add_parser("revoke", help="revoke a key, so that its later signatures are rejected")
         revoke.add_argument("key_id")
 
     def handle(self, *args: Any, **options: Any) -> None:

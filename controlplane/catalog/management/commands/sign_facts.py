@@ -12,24 +12,22 @@ from controlplane.kernel import clock
 
 
 class Command(OperatorCommand):
-    help = (
-        "Sign statements with an officer's key, on any machine, without a database; prints what POST /v1/facts takes."
-    )
+    help = "Sign statements with an officer's key and print a body for POST /v1/facts. Needs no database."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", help="statements as JSON, one or several; - for standard input")
+        parser.add_argument("file", help="path of one or several statements, JSON; - for standard input")
         add_key_arguments(parser)
         mode = parser.add_mutually_exclusive_group(required=True)
-        mode.add_argument("--author", help="the officer's name, as the key is registered")
+        mode.add_argument("--author", help="name of the officer, as registered with the key")
         mode.add_argument(
             "--agree",
             action="store_true",
-            help="FILE is what another officer has signed: sign the same, as the second officer that wider sets need",
+            help="sign the statements of FILE as the second officer; wider sets need two signatures",
         )
         parser.add_argument(
             "--known",
-            help="what is believed so far (export_catalogue --signed, or an answer of GET /v1/facts): parts of it that "
-            "would get lost are signed too",
+            help="path of the facts in force (export_catalogue --signed, or a response of GET /v1/facts); parts that "
+            "the new statements would drop are signed too",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -11,12 +11,12 @@ from controlplane.identity.management.base import OperatorCommand, read_bytes
 
 
 class Command(OperatorCommand):
-    help = "State what officers have signed, all of it or nothing; a second time changes nothing."
+    help = "State facts signed by officers, all or none. A repetition changes nothing."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "file",
-            help="signed statements, as sign_facts or export_catalogue --signed print them; - for standard input",
+            help="path of signed statements from sign_facts or export_catalogue --signed; - for standard input",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -9,7 +9,7 @@ from controlplane.identity.services import membership_set
 
 
 class Command(OperatorCommand):
-    help = "Make a user a member of an organization in this role; an earlier role is replaced."
+    help = "Add a user to an organization in this role, or replace the user's role."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("organization")

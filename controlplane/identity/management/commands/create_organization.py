@@ -8,7 +8,7 @@ from controlplane.identity.services import organization_create
 
 
 class Command(OperatorCommand):
-    help = "Make an organization, unless it is there, and print its id."
+    help = "Create an organization unless it exists, and print its id."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name")
@@ -16,5 +16,5 @@ class Command(OperatorCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         found = Organization.objects.filter(name=options["name"], deleted_at=None).first()
         organization = found or organization_create(name=options["name"])
-        self.print_message(f"The organization {organization.name} {'was there already' if found else 'was made'}.")
+        self.print_message(f"The organization {organization.name} {'exists already' if found else 'was created'}.")
         self.stdout.write(str(organization.pk))

@@ -9,7 +9,7 @@ from controlplane.identity.services import project_create
 
 
 class Command(OperatorCommand):
-    help = "Make a project of an organization, unless it is there, and print its id."
+    help = "Create a project of an organization unless it exists, and print its id."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("organization")
@@ -19,6 +19,6 @@ class Command(OperatorCommand):
         organization = organization_named(options["organization"])
         found = Project.objects.filter(organization=organization, name=options["name"], deleted_at=None).first()
         project = found or project_create(organization, name=options["name"])
-        made = "was there already" if found else "was made"
+        made = "exists already" if found else "was created"
         self.print_message(f"The project {organization.name}/{project.name} {made}.")
         self.stdout.write(str(project.pk))

@@ -13,17 +13,19 @@ from controlplane.identity.tokens import TOKEN_LIFETIME_MAX_DAYS, token_issue, t
 
 
 class Command(OperatorCommand):
-    help = "Issue an API token and print its secret, which cannot be seen again."
+    help = "Issue an API token and print its secret, which cannot be shown again."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")
         parser.add_argument(
             "--project",
-            help="[ORGANIZATION/]PROJECT; without it, wherever the user has a role, and for the user's duty",
+            help="[ORGANIZATION/]PROJECT of the token; default: all projects of the user, and the user's platform role",
         )
         parser.add_argument("--name", required=True)
-        parser.add_argument("--role", choices=Role.values, help="member in a project; without one, what the user has")
-        parser.add_argument("--days", type=int, default=90, help=f"its lifetime, up to {TOKEN_LIFETIME_MAX_DAYS}")
+        parser.add_argument(
+            "--role", choices=Role.values, help="role of the token: member in a project; default: the user's own role"
+        )
+        parser.add_argument("--days", type=int, default=90, help=f"lifetime in days, at most {TOKEN_LIFETIME_MAX_DAYS}")
         parser.add_argument("--replace", action="store_true", help="revoke the user's live token of this name first")
 
     @transaction.atomic
@@ -36,7 +38,9 @@ class Command(OperatorCommand):
         if options["replace"]:
             tokens_revoke(SYSTEM, namesakes)
         elif namesakes.exists():
-            raise CommandError(f"{user.email} has a live token {options['name']!r} there. Replace it with --replace.")
+            raise CommandError(
+                f"{user.email} has a live token {options['name']!r}. Pass --replace to replace the token."
+            )
         lifetime = timedelta(days=min(options["days"], TOKEN_LIFETIME_MAX_DAYS + 1))
         token, secret = token_issue(user, project=project, name=options["name"], role=role, lifetime=lifetime)
         scope = f"the project {project.name}" if project else f"all that {user.email} may"
@@ -49,10 +53,14 @@ def _check_right(user: User, project: Project | None, role: str) -> None:
     """Check that the token has at most the role of its user. Raises CommandError."""
     if project is None:
         if not user.duty and not Membership.objects.filter(user=user).exists():
-            raise CommandError(f"{user.email} has no duty for the platform and is no member. Use add_member first.")
+            raise CommandError(
+                f"{user.email} has no platform role and no membership. Add a membership with add_member."
+            )
         return
     membership = Membership.objects.filter(organization=project.organization, user=user).first()
     if membership is None:
-        raise CommandError(f"{user.email} is no member of {project.organization.name}. Make it one with add_member.")
+        raise CommandError(
+            f"{user.email} is not a member of {project.organization.name}. Add the user with add_member."
+        )
     if not includes(membership.role, role):
         raise CommandError(f"{user.email} is only {membership.role} of {project.organization.name}, not {role}.")

@@ -11,16 +11,16 @@ from controlplane.identity.services import user_create
 
 
 class Command(OperatorCommand):
-    help = "Make a user, unless there is one with this address, and print the id."
+    help = "Create a user unless one with this address exists, and print the id."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")
         duty = parser.add_mutually_exclusive_group()
-        duty.add_argument("--operator", action="store_true", help="one who operates the platform")
+        duty.add_argument("--operator", action="store_true", help="operator: operates the platform")
         duty.add_argument(
-            "--support", action="store_true", help="one who reads what tenants have, but not what is in it"
+            "--support", action="store_true", help="support: reads tenants' resources, but not their content"
         )
-        duty.add_argument("--auditor", action="store_true", help="one who reads all of the platform and writes nothing")
+        duty.add_argument("--auditor", action="store_true", help="auditor: reads the whole platform and writes nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         email = options["email"]
@@ -31,7 +31,7 @@ class Command(OperatorCommand):
             raise CommandError(f"{email!r} is not an e-mail address.") from exc
         found = User.objects.filter(email=email).first()
         if found and any(getattr(found, mark) != wanted for mark, wanted in marks.items()):
-            raise CommandError(f"{email} is there already, with {found.duty or 'no'} duty for the platform.")
+            raise CommandError(f"{email} exists already, with platform role {found.duty or 'none'}.")
         user = found or user_create(email=email, **marks)
-        self.print_message(f"The user {email} {'was there already' if found else 'was made'}.")
+        self.print_message(f"The user {email} {'exists already' if found else 'was created'}.")
         self.stdout.write(str(user.pk))

@@ -12,7 +12,7 @@ STATE = "SELECT relname, relacl::text FROM pg_class WHERE relnamespace = 'public
 
 
 class Command(BaseCommand):
-    help = "Give each process' role in the database what it needs and no more; the owner runs it after each migration."
+    help = "Grant each process's database role the least privileges. Run as the owner after each migration."
     requires_system_checks = ()
 
     @transaction.atomic
@@ -21,7 +21,7 @@ class Command(BaseCommand):
             cursor.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [[PREFIX + name for name in ROLES]])
             there = {name for (name,) in cursor.fetchall()}
         if missing := sorted({PREFIX + name for name in ROLES} - there):
-            raise CommandError(f"These roles are not there: {', '.join(missing)}. Make them with createuser(1).")
+            raise CommandError(f"Missing database roles: {', '.join(missing)}. Create the roles with createuser(1).")
         before = _rows(STATE)
         tables = [name for (name,) in _rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")]
         database = sql.Identifier(str(connection.settings_dict["NAME"]))
@@ -38,7 +38,7 @@ class Command(BaseCommand):
             _grant("DELETE", filter(rights.may_delete, own), role)
             for signature in rights.calls:
                 _run(sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(sql.SQL(signature), role))
-        self.stdout.write("as it was" if _rows(STATE) == before else "changed")
+        self.stdout.write("up to date" if _rows(STATE) == before else "changed")
 
 
 def _grant(rights: str, tables: Iterable[str], role: sql.Identifier) -> None:

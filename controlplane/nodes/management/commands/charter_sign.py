@@ -12,17 +12,20 @@ from controlplane.nodes.selectors import node_get
 
 
 class Command(OperatorCommand):
-    help = (
-        "State, signed by the root key, in which zone a node stands and what it may hold, as two people saw it there."
-    )
+    help = "Sign a charter with the root key: the node's zone and classifications, as seen by two witnesses on site."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--node", required=True, help="its name or id")
+        parser.add_argument("--node", required=True, help="name or id of the node")
         parser.add_argument(
-            "--classifications", type=signing.words, required=True, help="what it may hold; * is everything"
+            "--classifications",
+            type=signing.words,
+            required=True,
+            help="classifications that the node may hold; * for all",
         )
-        parser.add_argument("--serial", required=True, help="of the machine")
-        parser.add_argument("--witness", action="append", required=True, help="who saw it; give two")
+        parser.add_argument("--serial", required=True, help="serial number of the machine")
+        parser.add_argument(
+            "--witness", action="append", required=True, help="name of a person who saw the machine on site; pass two"
+        )
         parser.add_argument("--valid-days", type=int, default=366)
         signing.add_root_key(parser)
 

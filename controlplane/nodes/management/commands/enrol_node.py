@@ -13,14 +13,14 @@ from controlplane.nodes.services import node_enrol
 
 
 class Command(OperatorCommand):
-    help = "Sign a node's certificate request, know the node from now on, and print or write its certificate."
+    help = "Sign a node's certificate request, enrol the node, and print or write its certificate."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--name", required=True)
         parser.add_argument("--zone", required=True)
-        parser.add_argument("--address", required=True, help="HOST:PORT of its agent")
-        parser.add_argument("--csr", required=True, help="the file that the node made, PEM")
-        parser.add_argument("--out", type=Path, help="where to write the certificate instead of printing it")
+        parser.add_argument("--address", required=True, help="HOST:PORT of the node's agent")
+        parser.add_argument("--csr", required=True, help="path of the node's certificate request, PEM")
+        parser.add_argument("--out", type=Path, help="path of the certificate to write; default: standard output")
         signing.add_ca_key(parser)
         offers.add_options(parser)
 

@@ -14,21 +14,25 @@ PROCESSES = ("worker", "watcher", "web", "stream")
 
 class Command(OperatorCommand):
     help = (
-        "Make the authority and the certificates of the control plane's processes, the keys of the permit signer and "
-        "of the evidence log, and a root key, unless they are there."
+        "Create the certificate authority, the certificates of the control plane's processes, the keys of the permit "
+        "signer and of the evidence log, and a root key. Existing files are kept."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--no-root-key", action="store_true", help="the root key is made and kept elsewhere, offline"
+            "--no-root-key",
+            action="store_true",
+            help="create no root key; the root key is created and kept elsewhere, offline",
         )
         parser.add_argument(
-            "--sentinel", action="store_true", help="a key for a sentinel too; better is one on a machine of its own"
+            "--sentinel", action="store_true", help="create a sentinel key too; a sentinel on its own machine is safer"
         )
 
         authority = parser.add_mutually_exclusive_group()
         authority.add_argument(
-            "--authority-only", action="store_true", help="ca.key and ca.crt alone, on a machine that keeps this key"
+            "--authority-only",
+            action="store_true",
+            help="create ca.key and ca.crt only, on the machine that keeps the authority's key",
         )
         signing.add_ca_key(authority)
 
@@ -39,7 +43,7 @@ class Command(OperatorCommand):
             pki.create_authority(folder)
         if options["authority_only"]:
             self.print_message(
-                f"The authority is in {folder}: keep ca.key there, and bring ca.crt to the control plane."
+                f"The authority is in {folder}: keep ca.key there, and copy ca.crt to the control plane."
             )
             return
         for process in PROCESSES:

@@ -13,17 +13,23 @@ HOST = re.compile(r"[A-Za-z0-9.:-]{1,253}")
 
 class Command(OperatorCommand):
     help = (
-        "Sign the certificate request of PostgreSQL, or of a sentinel that reaches it from another machine, and print "
+        "Sign the certificate request of PostgreSQL, or of a sentinel on another machine, and print "
         "the certificate. Needs no database."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--csr", required=True, help="the file that the machine made which keeps the key, PEM")
+        parser.add_argument("--csr", required=True, help="path of the certificate request, PEM")
         whose = parser.add_mutually_exclusive_group(required=True)
         whose.add_argument(
-            "--database", metavar="HOST", help="PostgreSQL, which is reached by this name or address: ANDROMEDE_DB_HOST"
+            "--database",
+            metavar="HOST",
+            help="sign for PostgreSQL at this name or address, the value of ANDROMEDE_DB_HOST",
         )
-        whose.add_argument("--sentinel", action="store_true", help="the sentinel, whom PostgreSQL knows by it")
+        whose.add_argument(
+            "--sentinel",
+            action="store_true",
+            help="sign for the sentinel, which PostgreSQL authenticates by the certificate",
+        )
         signing.add_ca_key(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -34,7 +40,7 @@ class Command(OperatorCommand):
             host = options["database"]
             if not HOST.fullmatch(host):
                 raise CommandError(
-                    f"{host!r} is no name or address: give what ANDROMEDE_DB_HOST says, such as 10.0.0.1."
+                    f"{host!r} is not a name or address: pass the value of ANDROMEDE_DB_HOST, such as 10.0.0.1."
                 )
             certificate = pki.sign_database(settings.PKI_DIR, request_pem=request, host=host, ca_key=ca_key)
         self.stdout.write(pki.as_pem(certificate))

@@ -14,16 +14,17 @@ from controlplane.nodes.management import signing
 
 
 class Command(OperatorCommand):
-    help = (
-        "Make a new key for the signer and publish it; the old one ends after an overlap or, in an emergency, at once."
-    )
+    help = "Create and publish a new signer key. The old key ends after an overlap or, in an emergency, at once."
 
     def add_arguments(self, parser: CommandParser) -> None:
         signing.add_root_key(parser)
         signing.add_scope(parser)
-        parser.add_argument("--emergency", action="store_true", help="old keys for the same are void from now on")
+        parser.add_argument("--emergency", action="store_true", help="revoke the old keys of the same scope at once")
         parser.add_argument(
-            "--delay-minutes", type=int, default=10, help="how long the new key waits, so that all nodes know it"
+            "--delay-minutes",
+            type=int,
+            default=10,
+            help="minutes until the new key signs, so that all nodes have the keyset by then",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -29,8 +29,8 @@ def _approver(text: str) -> tuple[str, Approver]:
 
 class Command(OperatorCommand):
     help = (
-        "Sign a keyset of the keys of signers (signer*.pub), of sentinels (sentinel*.pub) and of officers, for all "
-        "nodes to trust from now on."
+        "Sign and publish a keyset: the keys of signers (signer*.pub), of sentinels (sentinel*.pub) and of officers "
+        "that nodes trust from now on."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -42,21 +42,23 @@ class Command(OperatorCommand):
             default=[],
             type=_approver,
             metavar="KEY_ID=DUTY",
-            help="an officer's key that is for approving exemptions and no longer for facts. DUTY is duty_operator, or"
+            help="officer's key that approves exemptions and no longer signs facts; DUTY is duty_operator or"
             " sovereignty_officer@ORGANIZATION",
         )
         parser.add_argument(
             "--cosigned",
             type=signing.words,
             default=keysets.COSIGNED,
-            help="classifications whose permits need the signature of new sentinels' keys (default: %(default)s)",
+            help="classifications whose permits need a cosignature of the new sentinel keys (default: %(default)s)",
         )
         parser.add_argument(
-            "--without", action="append", default=[], metavar="KEY_ID", help="a signer's or sentinel's key to leave out"
+            "--without",
+            action="append",
+            default=[],
+            metavar="KEY_ID",
+            help="id of a signer's or sentinel's key to leave out",
         )
-        parser.add_argument(
-            "--delay-minutes", type=int, default=0, help="how long new signers' keys wait before they sign"
-        )
+        parser.add_argument("--delay-minutes", type=int, default=0, help="minutes until new signer keys sign")
 
     def handle(self, *args: Any, **options: Any) -> None:
         new = keysets.NewKeys(

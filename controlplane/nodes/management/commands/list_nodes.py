@@ -11,7 +11,7 @@ HEADINGS = ("NAME", "ZONE", "STATE", "ADDRESS", "VCPUS", "MEMORY MIB", "DISK GIB
 
 
 class Command(OperatorCommand):
-    help = "List the nodes, with used and offered amounts."
+    help = "List the nodes with their used and offered capacity."
 
     def handle(self, *args: Any, **options: Any) -> None:
         rows = [

@@ -12,15 +12,13 @@ from controlplane.nodes.selectors import node_get
 
 
 class Command(OperatorCommand):
-    help = (
-        "Make permits void before their time: by their jti, of a resource, by a signer's key, or for a node. For good."
-    )
+    help = "Revoke permits irreversibly, by jti, resource, signer key or node."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--jti", action="append", default=[])
-        parser.add_argument("--resource", action="append", default=[], help="its id")
-        parser.add_argument("--kid", action="append", default=[], help="a signer's key")
-        parser.add_argument("--node", action="append", default=[], help="its name or id")
+        parser.add_argument("--resource", action="append", default=[], help="id of a resource")
+        parser.add_argument("--kid", action="append", default=[], help="id of a signer's key")
+        parser.add_argument("--node", action="append", default=[], help="name or id of a node")
         signing.add_root_key(parser, is_required=False)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -31,7 +29,7 @@ class Command(OperatorCommand):
             "nodes": [str(node_get(SYSTEM, node).pk) for node in options["node"]],
         }
         if not any(names.values()):
-            raise CommandError("Name what is to be denied.")
+            raise CommandError("Nothing to deny: pass --jti, --resource, --kid or --node.")
         before = trust_documents.deny_list()
         without = DenyList(before.version, kids=before.kids | set(names["kids"]))
         root = options["root_key"]
@@ -40,4 +38,4 @@ class Command(OperatorCommand):
             if root
             else signing_keys.denying_key(trust_documents.keyset(), without)
         )
-        self.print_message(f"Deny list {trust_documents.deny(SYSTEM, key, **names).version} goes to all nodes.")
+        self.print_message(f"Deny list {trust_documents.deny(SYSTEM, key, **names).version} is sent to all nodes.")

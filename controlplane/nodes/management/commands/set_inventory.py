@@ -9,10 +9,10 @@ from controlplane.nodes.selectors import node_get
 
 
 class Command(OperatorCommand):
-    help = "Change how much of a node is offered: overcommit ratios, and what is kept back from guests."
+    help = "Change the capacity that a node offers: overcommit ratios and reserved amounts."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("node", help="its name or id")
+        parser.add_argument("node", help="name or id of the node")
         offers.add_options(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:

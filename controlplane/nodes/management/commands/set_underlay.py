@@ -10,11 +10,11 @@ from controlplane.nodes.services import node_underlay_set
 
 
 class Command(OperatorCommand):
-    help = "Say at which of its addresses other nodes reach a node with tenants' frames."
+    help = "Set the underlay address of a node, to which other nodes send tenants' frames."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("node", help="its name or id")
-        parser.add_argument("address", nargs="?", help="IPv4; without it, the host of the address of its agent")
+        parser.add_argument("node", help="name or id of the node")
+        parser.add_argument("address", nargs="?", help="IPv4 address; default: the host of the agent's address")
 
     def handle(self, *args: Any, **options: Any) -> None:
         node = node_get(SYSTEM, options["node"])
@@ -26,4 +26,4 @@ def _address(text: str | None) -> str | None:
     try:
         return str(IPv4Address(text)) if text else None
     except AddressValueError as exc:
-        raise CommandError(f"{text!r} is no IPv4 address.") from exc
+        raise CommandError(f"{text!r} is not an IPv4 address.") from exc

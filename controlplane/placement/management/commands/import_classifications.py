@@ -12,10 +12,15 @@ SHIPPED = Path(__file__).resolve().parents[2] / "fixtures" / "classifications.js
 
 
 class Command(OperatorCommand):
-    help = "Import the platform's classifications and their policies; a second time changes nothing."
+    help = "Import the platform's classifications and their policies. A repetition changes nothing."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", nargs="?", default=str(SHIPPED), help="JSON, schema andromede.classifications/1")
+        parser.add_argument(
+            "file",
+            nargs="?",
+            default=str(SHIPPED),
+            help="path of the classifications, JSON, schema andromede.classifications/1",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -23,8 +28,8 @@ class Command(OperatorCommand):
         except Malformed as exc:
             raise CommandError(f"{options['file']}: {exc}") from exc
         for name in done.kept:
-            self.print_message(f"{name} keeps what is stricter here: the file would demand less, or something else.")
+            self.print_message(f"{name} keeps its stricter definition: the file would demand less, or something else.")
             self.print_message(
-                "  Two people may loosen its policy; for a milder drift_action or is_supported, take a new name."
+                "  Two people may loosen the policy; a milder drift_action or is_supported needs a new name."
             )
         self.stdout.write(f"{done.known} classifications; {done.changed} changed")

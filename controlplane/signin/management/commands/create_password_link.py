@@ -7,7 +7,7 @@ from controlplane.signin.credentials import password_link_create
 
 
 class Command(UserCommand):
-    help = "Print the secret of a link with which a user chooses a password, once."
+    help = "Print the secret of a single-use link with which a user chooses a password."
 
     def act(self, user: User, options: dict[str, Any]) -> None:
         secret, until = password_link_create(SYSTEM, user)

@@ -7,8 +7,8 @@ from controlplane.signin.users import user_end
 
 
 class Command(UserCommand):
-    help = "End a user who leaves: memberships, duty, tokens, sessions and links. Also the last operator."
+    help = "End a user's account: memberships, platform role, tokens, sessions and links. Ends the last operator too."
 
     def act(self, user: User, options: dict[str, Any]) -> None:
         user_end(SYSTEM, user)
-        self.print_message(f"{user.email} has ended. What they made stays.")
+        self.print_message(f"{user.email} has ended. Resources of the user stay.")

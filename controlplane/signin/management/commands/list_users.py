@@ -5,7 +5,7 @@ from controlplane.signin.selectors import accounts
 
 
 class Command(OperatorCommand):
-    help = "List all users: address, duty, state, second factor, last sign-in and number of tokens, with tabs between."
+    help = "List all users: address, duty, state, second factor, last sign-in and number of tokens, separated by tabs."
 
     def handle(self, *args: Any, **options: Any) -> None:
         user: Any  # Any: with the annotations of accounts()

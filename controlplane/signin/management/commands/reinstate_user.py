@@ -7,7 +7,7 @@ from controlplane.signin.users import user_reinstate
 
 
 class Command(UserCommand):
-    help = "Reinstate a user who was suspended; one who has ended begins anew, with nothing."
+    help = "Reinstate a suspended user. An ended user starts again without memberships and platform role."
 
     def act(self, user: User, options: dict[str, Any]) -> None:
         user_reinstate(SYSTEM, user)

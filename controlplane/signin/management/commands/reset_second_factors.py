@@ -7,8 +7,8 @@ from controlplane.signin.credentials import factors_reset
 
 
 class Command(UserCommand):
-    help = "Take away all second factors of a user who has lost them. Make sure first who asks for it."
+    help = "Remove all second factors of a user who has lost them. Verify the identity of the user first."
 
     def act(self, user: User, options: dict[str, Any]) -> None:
         factors_reset(SYSTEM, user)
-        self.print_message(f"{user.email} has no second factor any more, and all their sessions have ended.")
+        self.print_message(f"{user.email} has no second factor now, and all the user's sessions have ended.")

@@ -8,10 +8,10 @@ from controlplane.signin.credentials import password_put
 
 
 class Command(UserCommand):
-    help = "Set a user's password: the first line of stdin, so that no list of processes and no history has it."
+    help = "Set a user's password to the first line of stdin, which keeps it out of process lists and shell history."
 
     def act(self, user: User, options: dict[str, Any]) -> None:
         if sys.stdin.isatty():
-            self.print_message("The new password, and Enter:")
+            self.print_message("Type the new password and press Enter:")
         password_put(SYSTEM, user, password=sys.stdin.readline().rstrip("\r\n"))
-        self.print_message(f"{user.email} has a new password, and all their sessions have ended.")
+        self.print_message(f"{user.email} has a new password, and all the user's sessions have ended.")

@@ -7,8 +7,8 @@ from controlplane.signin.users import user_duty_remove
 
 
 class Command(UserCommand):
-    help = "Take away a user's duty for the platform, and the tokens for it. Also of the last operator."
+    help = "Remove a user's platform role and the tokens issued for the role, even the last operator's."
 
     def act(self, user: User, options: dict[str, Any]) -> None:
         user_duty_remove(SYSTEM, user)
-        self.print_message(f"{user.email} has no duty for the platform any more.")
+        self.print_message(f"{user.email} has no platform role now.")

@@ -8,13 +8,13 @@ from controlplane.terraform.provider_registry import BadRelease, release_publish
 
 
 class Command(OperatorCommand):
-    help = "Put a release of the Terraform provider into the registry: its zips, SHA256SUMS and SHA256SUMS.sig."
+    help = "Publish a release of the Terraform provider in the registry: its zips, SHA256SUMS and SHA256SUMS.sig."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("folder", type=Path, help="where the files of the release are")
+        parser.add_argument("folder", type=Path, help="folder of the release's files")
         parser.add_argument("--namespace", default="andromede")
-        parser.add_argument("--key-id", required=True, help="16 digits of hex: the long id of the key that signed")
-        parser.add_argument("--key", type=Path, required=True, help="the public key, ASCII-armoured")
+        parser.add_argument("--key-id", required=True, help="long id of the signing key, 16 hex digits")
+        parser.add_argument("--key", type=Path, required=True, help="path of the public key, ASCII-armoured")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -29,4 +29,4 @@ class Command(OperatorCommand):
         except OSError as exc:
             raise CommandError(f"{exc.filename}: {exc.strerror}") from exc
         platforms = ", ".join(f"{package.os}_{package.arch}" for package in release.packages)
-        self.print_message(f"Version {release.version} is in the registry, for {platforms}.")
+        self.print_message(f"Version {release.version} is published in the registry for {platforms}.")

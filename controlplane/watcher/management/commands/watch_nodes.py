@@ -15,7 +15,7 @@ from controlplane.watcher.streams import watch_all
 class Command(BaseCommand):
     # System checks load all routes and views, which the watcher does not need: 30 MiB.
     requires_system_checks = ()
-    help = "Keep a stream open to every node and write what they say."
+    help = "Run the watcher: follow the event stream of every node and record heartbeats, events and usage."
 
     def handle(self, *args: object, **options: object) -> None:
         registry = StreamRegistry()
