@@ -128,7 +128,7 @@ def _nodes() -> Families:
         "andromede_nodes_lease_remaining_seconds",
         "Seconds until the first node lease ends, of self-fencing nodes, by zone.",
     )
-    is_expected = ~Q(admin_state__in=SILENT_BY_DUTY)
+    is_expected = ~Q(admin_state__in=UNREACHABLE_AS_EXPECTED)
     good = Q(is_attested=True, attested_at__gt=oldest_attestation())
     zones = (
         Node.objects.exclude(admin_state="retired")
