@@ -72,8 +72,8 @@ def fence(me: Session, node: Node, evidence: Evidence, reason: Reason) -> None:
         me.show(made)
         return
     if not me.is_waiting:
-        going_on = _("The BMC powers the node off. Wait with: andromede operation wait --platform {id}")
-        print_note(going_on.format(id=made.operation.id))
+        continuing = _("The BMC powers the node off. Wait with: andromede operation wait --platform {id}")
+        print_note(continuing.format(id=made.operation.id))
         me.show(made)
         return
     progress.wait(made.operation, timeout_s=me.timeout_s)
