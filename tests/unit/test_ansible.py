@@ -25,9 +25,14 @@ SHARED = {"clock", "release", "database", "redis", "authority", "legacy_cleanup"
 BACKUP_UNITS = ("andromede-backup.service", "andromede-backup.timer", "andromede-backup-send.service")
 
 
+def play_roles(play: int) -> list[dict[str, Any]]:
+    """Return the roles of a play with their variables."""
+    found = yaml.safe_load((PLAYBOOK / "site.yml").read_text())[play]["roles"]
+    return [each if isinstance(each, dict) else {"role": each} for each in found]
+
+
 def roles_of(play: int) -> list[str]:
-    found: list[str] = yaml.safe_load((PLAYBOOK / "site.yml").read_text())[play]["roles"]
-    return found
+    return [each["role"] for each in play_roles(play)]
 
 
 def processes_of(role: str) -> list[str]:
@@ -44,6 +49,13 @@ def test_the_control_plane_has_every_role_but_the_nodes() -> None:
     assert set(roles_of(0)) == ROLES - {"systemd_unit", "node"}
     assert roles_of(1) == ["clock", "release", "sentinel"]
     assert roles_of(2) == ["clock", "release", "node"]
+
+
+def test_nodes_get_no_sources_of_the_control_plane() -> None:
+    (release,) = (each for each in play_roles(2) if each["role"] == "release")
+    assert "controlplane" in release["release_excluded"]
+    assert all((ROOT / folder).is_dir() for folder in release["release_excluded"])
+    assert not {"agents", "andromede_core", "telemetry", "scripts"} & {*release["release_excluded"]}
 
 
 def test_no_role_needs_more_than_ansible_itself() -> None:
