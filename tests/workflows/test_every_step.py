@@ -197,7 +197,7 @@ def test_workflow_that_retries_forever_succeeds_after_an_error(cloud: Cloud, cas
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize(("case", "step"), thinned(CANCELLABLE, keep_every=2))
+@pytest.mark.parametrize(("case", "step"), thinned(CANCELLABLE, keep_every=3))
 def test_cancelled_operation_restores_everything(cloud: Cloud, case: Case, step: str) -> None:
     """The request comes while the step is under way; after the last step it comes too late."""
     ask = case.prepare(cloud)
@@ -212,7 +212,7 @@ def test_cancelled_operation_restores_everything(cloud: Cloud, case: Case, step:
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=2, beginning=1))
+@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=3, beginning=1))
 def test_operation_continues_after_a_worker_died(cloud: Cloud, case: Case, step: str) -> None:
     """The step was done and is done a second time, which changes nothing."""
     operation = case.prepare(cloud)()

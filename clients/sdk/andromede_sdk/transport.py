@@ -76,6 +76,8 @@ class Transport:
         if language:
             headers["Accept-Language"] = language
         limits = httpx.Timeout(timeout_s, connect=min(timeout_s, CONNECT_LIMIT_S))
+        if httpx.URL(url).scheme == "http":
+            verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody; loading authorities takes 30 ms
         self.http = httpx.Client(base_url=url, headers=headers, timeout=limits, verify=verify)
 
     def __repr__(self) -> str:
