@@ -113,7 +113,9 @@ def test_invalid_names_are_refused(other_lab: Lab, name: str) -> None:
     assert other_lab.traces() == []
 
 
-def test_command_line_starts_uses_and_removes_a_lab(tmp_path: Path) -> None:
+def test_lab_commands(tmp_path: Path) -> None:
+    """The name is short: pytest's folder has it, and libvirt's sockets have room for a short path."""
+
     def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
         argv = [sys.executable, "-m", "agents.lab", *arguments]
         return subprocess.run(argv, capture_output=True, text=True, check=False)
