@@ -67,7 +67,7 @@ def test_long_running_command_has_its_database_limits(commands: ForkedCommands, 
     command = ["/somewhere/python", "manage.py", "watch_nodes"]
     pid = commands.begin("watcher", [*command, "--help"], tmp_path / "log")
     wait_until(lambda: not psutil.pid_exists(pid), limit_s=PATIENCE_S)
-    assert "Keep a stream open to every node" in (tmp_path / "log").read_text()
+    assert "Run the watcher" in (tmp_path / "log").read_text()
     assert " -c lock_timeout=2s" in limits_of(command)
     assert limits_of(["celery", "worker"]) == ""
     assert program_of(["/somewhere/python", "-m", "agents.node.main"]) is None

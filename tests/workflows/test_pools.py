@@ -178,7 +178,7 @@ def test_full_pool_is_a_capacity_shortage(shared: Shared) -> None:
     shared.volume(size_gib=2)
     with pytest.raises(InsufficientCapacity) as refused:
         shared.volume("more", size_gib=2)
-    assert "too little room left" in str(refused.value.facts["explanation"])
+    assert "too little free space" in str(refused.value.facts["explanation"])
 
 
 def test_attached_pool_volume_opens_on_the_node_of_its_instance(shared: Shared) -> None:

@@ -310,7 +310,7 @@ def test_distance_without_a_reference_is_no_missing_fact() -> None:
             document, "fr"
         )
         assert TEXTS["remedy.reference"][0] in tell(document)
-        assert not any("Ask the operator" in each or "State what" in each for each in tell(document))
+        assert not any("Ask the operator" in each or "Record these facts" in each for each in tell(document))
 
 
 def test_every_reason_of_a_clause_has_a_sentence_and_a_remedy() -> None:
