@@ -77,7 +77,7 @@ def test_log_is_json_lines_without_tenant_data(state_dir: Path, worker: Issued) 
         stub.EnsureVolume(root)
         stub.EnsureInstance(wish)
     events = [json.loads(line) for line in log if line.startswith("{")]
-    assert {"call", "admitted", "stopping"} <= {event["message"] for event in events}
+    assert {"call", "permit accepted", "stopping"} <= {event["message"] for event in events}
     assert not [line for line in log if "hunter2" in line or "ssh-ed25519" in line]
 
 

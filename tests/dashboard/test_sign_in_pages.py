@@ -94,7 +94,7 @@ def staff(issuer: str, cloud: Cloud, settings: Settings, tmp_path: Path) -> Staf
     groups = {"cloud": {"organization": organization, "role": "member"}}
     listed(known(issuer, settings, tmp_path), title="Acme staff", groups=groups)
     made = Staff(issuer, Caller(token=None))
-    made.tell("claims", user="ada", claims=PEOPLE["ada"])
+    made.send_to_provider("claims", user="ada", claims=PEOPLE["ada"])
     return made
 
 
