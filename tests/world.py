@@ -314,7 +314,7 @@ def run(operation: Operation, workflow: Workflow | None = None) -> Operation:
     return operation
 
 
-def again(operation: Operation, workflow: Workflow | None = None) -> Operation:
+def run_next_attempt(operation: Operation, workflow: Workflow | None = None) -> Operation:
     """Run the next attempt, without the delay before it."""
     Operation.objects.filter(pk=operation.pk).update(due_at=clock.now())
     return run(operation, workflow)
@@ -327,7 +327,7 @@ def follow(operation: Operation) -> Operation:
         if operation.finished_at is not None:
             return operation
         time.sleep(0.02)
-        again(operation)
+        run_next_attempt(operation)
     raise AssertionError(f"{operation.kind} does not end: {operation.steps}")
 
 

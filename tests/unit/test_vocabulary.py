@@ -43,6 +43,7 @@ def test_the_glossary_of_the_project_has_retired_terms() -> None:
         ("app/a.py", "class Disk:\n    stray: bool"),
         ("app/a.py", "names = [stray for stray in ()]"),
         ("app/a.py", "import os as ears"),
+        ("tests/a.py", "def test_again(): ..."),
     ],
 )
 def test_retired_word_in_a_name_fails_with_the_term_to_use(name: str, text: str) -> None:
@@ -57,6 +58,10 @@ def test_other_names_pass(text: str) -> None:
     assert not list(
         vocabulary.complaints_of("app/a.py", text, {**RETIRED, "deed": "audit entry", "wished": "requested"})
     )
+
+
+def test_parameters_and_variables_of_tests_pass() -> None:
+    assert not list(vocabulary.complaints_of("tests/a.py", "def test_it(stray):\n    again = stray", RETIRED))
 
 
 @pytest.mark.parametrize("first", ["What is kept.", "Whether it runs", "Of facts: all."])

@@ -29,7 +29,7 @@ from controlplane.storage.models import Volume
 from controlplane.storage.services import NewVolume, volume_create, volume_delete
 from controlplane.workflows.workflow_types import Step, Workflow
 from tests.power import lose_power
-from tests.world import PATIENCE, Cloud, FakeMachine, again, run
+from tests.world import PATIENCE, Cloud, FakeMachine, run, run_next_attempt
 
 POOL = "shared"
 
@@ -226,7 +226,7 @@ def run_on(operation: Operation, workflow: Workflow | None = None) -> Operation:
         if not is_ours or operation.steps[-1]["state"] != "waiting":
             return operation
         time.sleep(0.02)
-        again(operation, workflow)
+        run_next_attempt(operation, workflow)
     raise AssertionError(f"{operation.kind} waits for ever: {operation.steps}")
 
 
@@ -296,7 +296,7 @@ def undone_twice(workflow: Workflow) -> Workflow:
 def followed_by_another_worker(operation: Operation) -> Operation:
     """Let the dead worker's lease end, so that the sweep finds the operation."""
     Operation.objects.filter(pk=operation.pk).update(lease_expires_at=operation.created_at)
-    return again(operation)
+    return run_next_attempt(operation)
 
 
 def pass_deadline(operation: Operation) -> None:

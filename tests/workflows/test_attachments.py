@@ -40,7 +40,7 @@ from tests.workflows.helpers import (
     picture,
     then,
 )
-from tests.world import Cloud, again, run
+from tests.world import Cloud, run, run_next_attempt
 
 
 def disks(cloud: Cloud, attachment: Attachment) -> set[object]:
@@ -140,11 +140,11 @@ def test_detachment_is_retried_until_the_guest_releases_the_disk(cloud: Cloud) -
     cloud.fake.ignore_detach = True
     operation = run(volume_detach(cloud.tenant.actor, attachment))
     for _ in range(3):
-        again(operation)
+        run_next_attempt(operation)
         assert (operation.state, operation.steps[0]["state"]) == ("running", "retrying")
     assert fresh(attachment.volume).state == "in-use"
     cloud.fake.ignore_detach = False
-    assert again(operation).state == "succeeded"
+    assert run_next_attempt(operation).state == "succeeded"
     assert fresh(attachment.volume).state == "available"
 
 
@@ -217,7 +217,7 @@ def test_failed_attachment_reserves_its_device_until_deletion(cloud: Cloud) -> N
     cloud.fake.ignore_detach = True
     run(operation, altered(WORKFLOWS["volume.attach"], "plug", then(explode)))
     deletion = instance_delete(cloud.tenant.actor, instance)
-    assert again(operation).state == "failed"
+    assert run_next_attempt(operation).state == "failed"
     with pytest.raises(InstanceWrongState):
         volume_detach(cloud.tenant.actor, fresh(attachment))
     with pytest.raises(VolumeAlreadyAttached) as caught:

@@ -21,7 +21,7 @@ from controlplane.operations.services import OperationRequest, enqueue, operatio
 from controlplane.workflows import engine
 from controlplane.workflows.workflow_types import CachedRow, Effect, Step, StepPending, Workflow
 from tests.workflows.helpers import Broken, Killed, fresh, pass_deadline
-from tests.world import Broker, again, run
+from tests.world import Broker, run, run_next_attempt
 
 pytestmark = pytest.mark.django_db
 
@@ -109,7 +109,7 @@ def test_transient_error_is_retried_with_growing_delays(operation: Operation, di
     delays = []
     for attempt in range(1, 9):
         before = clock.now()
-        again(operation, diary.workflow())
+        run_next_attempt(operation, diary.workflow())
         assert (operation.state, operation.attempts) == ("running", attempt)
         delays.append((operation.due_at - before).total_seconds())
         assert leases.lease_operation(operation.pk) is None, "not due yet"
@@ -118,7 +118,7 @@ def test_transient_error_is_retried_with_growing_delays(operation: Operation, di
     assert all(most / 2 <= delay <= most + slack for delay, most in zip(delays, longest, strict=True))
     assert [operation_id for operation_id, _ in broker.sent] == [operation.pk] * 8
     assert operation.steps[-1]["message"] == str(Unavailable())
-    again(operation, diary.workflow())
+    run_next_attempt(operation, diary.workflow())
     assert operation.state == "succeeded"
     assert operation.attempts == 0
     assert diary.entries == ["one", *["two"] * 9, "three", "finish"]
@@ -129,7 +129,7 @@ def test_operation_past_its_deadline_is_undone(operation: Operation, diary: Diar
     diary.troubles["two"] = [Unavailable(), Unavailable()]
     run(operation, diary.workflow())
     pass_deadline(operation)
-    again(operation, diary.workflow())
+    run_next_attempt(operation, diary.workflow())
     assert (operation.state, operation.error["code"]) == ("failed", "operation.deadline_exceeded")
     assert operation.error["facts"] == {"limit_s": 60, "obstacle": {"template": Unavailable.detail, "facts": {}}}
     assert diary.entries == ["one", "two", "two", "undo two", "undo one", "give up"]
@@ -141,7 +141,7 @@ def test_queue_time_does_not_count_toward_the_deadline(operation: Operation, dia
     diary.troubles["two"] = [Unavailable()]
     run(operation, diary.workflow())
     assert (operation.state, operation.limit) == ("running", timedelta(seconds=60))
-    again(operation, diary.workflow())
+    run_next_attempt(operation, diary.workflow())
     assert operation.state == "succeeded"
 
 
@@ -159,7 +159,7 @@ def test_undo_is_retried_past_the_deadline(operation: Operation, diary: Diary) -
     pass_deadline(operation)
     for attempt in (1, 2, 3):
         assert (operation.state, operation.attempts) == ("undoing", attempt)
-        again(operation, diary.workflow())
+        run_next_attempt(operation, diary.workflow())
     assert (operation.state, operation.error["code"]) == ("failed", "test.broken")
     assert diary.entries == ["one", "two", "undo two", *["undo one"] * 4, "give up"]
 
@@ -170,9 +170,9 @@ def test_workflow_that_retries_forever_survives_every_error(operation: Operation
     run(operation, workflow)
     pass_deadline(operation)
     for _ in range(2):
-        again(operation, workflow)
+        run_next_attempt(operation, workflow)
         assert operation.state == "running"
-    again(operation, workflow)
+    run_next_attempt(operation, workflow)
     assert operation.state == "succeeded"
 
 
@@ -183,7 +183,7 @@ def test_pending_step_is_no_failed_attempt(operation: Operation, diary: Diary, b
     assert (operation.steps[-1]["state"], operation.steps[-1]["message"]) == ("waiting", "the guest still runs")
     assert broker.sent == [(operation.pk, 7)]
     assert run(operation, diary.workflow()).state == "running", "not due yet"
-    assert again(operation, diary.workflow()).state == "succeeded"
+    assert run_next_attempt(operation, diary.workflow()).state == "succeeded"
 
 
 def test_unexpected_error_is_undone_and_hides_its_details(operation: Operation, diary: Diary) -> None:
@@ -197,7 +197,7 @@ def test_database_outage_is_retried(operation: Operation, diary: Diary) -> None:
     diary.troubles["two"] = [OperationalError("terminating connection due to administrator command")]
     run(operation, diary.workflow())
     assert (operation.state, operation.attempts) == ("running", 1)
-    assert again(operation, diary.workflow()).state == "succeeded"
+    assert run_next_attempt(operation, diary.workflow()).state == "succeeded"
 
 
 def test_step_and_its_effect_are_committed_together(operation: Operation) -> None:
@@ -223,17 +223,17 @@ def test_transient_error_of_the_finish_is_retried(operation: Operation, diary: D
     diary.troubles = {"finish": [Unavailable()]}
     run(operation, diary.workflow())
     assert (operation.state, operation.position, operation.attempts) == ("running", 3, 1)
-    assert again(operation, diary.workflow()).state == "succeeded"
+    assert run_next_attempt(operation, diary.workflow()).state == "succeeded"
     assert diary.entries == ["one", "two", "three", "finish", "finish"]
 
 
 def test_failed_end_of_the_undo_is_retried(operation: Operation, diary: Diary) -> None:
     diary.troubles = {"one": [Broken()], "give up": [KeyError("a bug"), Broken()]}
     run(operation, diary.workflow())
-    again(operation, diary.workflow())
+    run_next_attempt(operation, diary.workflow())
     assert (operation.state, operation.position) == ("undoing", 0)
     assert ResourceLock.objects.exists()
-    assert again(operation, diary.workflow()).state == "failed"
+    assert run_next_attempt(operation, diary.workflow()).state == "failed"
     assert not ResourceLock.objects.exists()
 
 
@@ -322,7 +322,7 @@ def test_step_errors_are_kept_after_its_success(operation: Operation, diary: Dia
     diary.troubles["two"] = [*busy, *away, Unavailable()]
     run(operation, diary.workflow())
     for _ in range(4):
-        again(operation, diary.workflow())
+        run_next_attempt(operation, diary.workflow())
     assert operation.state == "succeeded"
     (step,) = [each for each in operation.steps if each["name"] == "two"]
     assert step["state"] == "done"
@@ -339,7 +339,7 @@ def test_only_the_last_step_errors_are_kept(operation: Operation, diary: Diary) 
     diary.troubles["one"] = [StepPending(f"obstacle {n}", delay=timedelta(0)) for n in range(engine.TRIES_KEPT + 2)]
     run(operation, diary.workflow())
     for _ in range(engine.TRIES_KEPT + 1):
-        again(operation, diary.workflow())
+        run_next_attempt(operation, diary.workflow())
     assert [each["message"] for each in operation.steps[0]["tries"]] == [
         f"obstacle {n}" for n in range(2, engine.TRIES_KEPT + 2)
     ]

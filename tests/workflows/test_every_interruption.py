@@ -33,7 +33,7 @@ from tests.workflows.helpers import (
     then,
 )
 from tests.workflows.test_every_step import CANCELLABLE, STEPS, UNDOABLE, Case
-from tests.world import Cloud, again
+from tests.world import Cloud, run_next_attempt
 
 Act = Callable[[Operation], object]
 
@@ -137,7 +137,7 @@ def test_step_with_a_lost_answer_is_retried(cloud: Cloud, case: Case, step: str)
     starts = count_starts(cloud)
     run_on(operation, altered(WORKFLOWS[case.kind], step, then(lose_the_answer)))
     assert (operation.state, operation.attempts) == ("running", 1)
-    again(operation)
+    run_next_attempt(operation)
     assert run_on(operation).state == "succeeded"
     assert count_starts(cloud) <= starts + 1
     delete_everything(cloud)

@@ -43,7 +43,7 @@ from tests.workflows.helpers import (
     then,
     undone_twice,
 )
-from tests.world import Cloud, again, make_flavor, make_image, run
+from tests.world import Cloud, make_flavor, make_image, run, run_next_attempt
 
 Ask = Callable[[], Operation]
 
@@ -192,7 +192,7 @@ def test_failed_operation_undone_twice_restores_everything(cloud: Cloud, case: C
 def test_workflow_that_retries_forever_succeeds_after_an_error(cloud: Cloud, case: Case, step: str) -> None:
     operation = run_on(case.prepare(cloud)(), altered(WORKFLOWS[case.kind], step, then(explode)))
     assert (operation.state, operation.attempts) == ("running", 1)
-    assert again(operation).state == "succeeded"
+    assert run_next_attempt(operation).state == "succeeded"
     delete_everything(cloud)
     assert_clean_slate(cloud)
 

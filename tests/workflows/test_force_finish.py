@@ -41,7 +41,7 @@ from tests.workflows.helpers import (
     share,
     then,
 )
-from tests.world import Cloud, again, agent_calls, run
+from tests.world import Cloud, agent_calls, run, run_next_attempt
 
 
 def tried_in_vain(operation: Operation) -> Operation:
@@ -60,7 +60,7 @@ def lost_rebuild(cloud: Cloud) -> tuple[Instance, Operation]:
     cloud.machine.become_unreachable()
     operation_cancel(cloud.tenant.actor, operation)
     assert followed_by_another_worker(operation).state == "undoing"
-    assert again(operation).state == "undoing"
+    assert run_next_attempt(operation).state == "undoing"
     return instance, tried_in_vain(operation)
 
 
@@ -201,7 +201,7 @@ def test_reachable_peer_is_called_outside_a_transaction(cloud: Cloud) -> None:
     assert operation.attempts == 1 and operation.lease_token is None
     Node.objects.filter(pk=other.row.pk).update(address=address)
     before = agent_calls()
-    assert again(operation).state == "succeeded", operation.steps
+    assert run_next_attempt(operation).state == "succeeded", operation.steps
     assert agent_calls() > before and not files(cloud)
 
 

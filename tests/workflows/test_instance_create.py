@@ -31,7 +31,7 @@ from tests.workflows.helpers import (
     make_instance,
     make_volume,
 )
-from tests.world import Cloud, again, run
+from tests.world import Cloud, run, run_next_attempt
 
 
 def test_created_guest_runs_as_requested(cloud: Cloud) -> None:
@@ -193,7 +193,7 @@ def test_any_node_error_fails_the_creation_cleanly(cloud: Cloud, call: str, is_r
     run(operation)
     if is_retryable:
         assert (operation.state, operation.attempts) == ("running", 1)
-        assert again(operation).state == "succeeded"
+        assert run_next_attempt(operation).state == "succeeded"
         assert cloud.fake.guests[instance.pk].starts == 1
     else:
         assert (operation.state, operation.error["code"]) == ("failed", "node.refused")

@@ -41,7 +41,7 @@ from tests.workflows.helpers import (
     pass_deadline,
     then,
 )
-from tests.world import Broker, Cloud, again, make_flavor, run
+from tests.world import Broker, Cloud, make_flavor, run, run_next_attempt
 
 
 def ask_delete(cloud: Cloud, instance: Instance) -> Operation:
@@ -186,7 +186,7 @@ def test_deletion_waits_for_any_other_operation(cloud: Cloud, begin: Callable[[C
     assert operation.state in ("running", "undoing")
     deletion = run(ask_delete(cloud, Instance.objects.get()))
     assert deletion.state == "pending"
-    assert again(operation).state == end
+    assert run_next_attempt(operation).state == end
     done(deletion)
     volumes = list(Volume.objects.all())
     assert all(volume.state == "available" for volume in volumes)
@@ -213,7 +213,7 @@ def test_the_second_deletion_waits_for_the_first(cloud: Cloud) -> None:
     first = run(ask_delete(cloud, instance))
     second = run(ask_delete(cloud, instance))
     assert (first.state, second.state) == ("running", "pending")
-    assert again(first).state == "succeeded"
+    assert run_next_attempt(first).state == "succeeded"
     done(second)
     assert_clean_slate(cloud)
 
@@ -246,7 +246,7 @@ def test_node_errors_only_delay_the_deletion(cloud: Cloud) -> None:
     pass_deadline(deletion)
     for _ in range(4):
         assert deletion.state == "running"
-        again(deletion)
+        run_next_attempt(deletion)
     assert deletion.state == "succeeded"
     assert_clean_slate(cloud)
 
@@ -257,7 +257,7 @@ def test_deletion_retries_a_node_just_lost(cloud: Cloud) -> None:
     deletion = run(ask_delete(cloud, instance))
     assert (deletion.state, deletion.steps[0]["state"]) == ("running", "retrying")
     cloud.machine.start_agent()
-    assert again(deletion).state == "succeeded"
+    assert run_next_attempt(deletion).state == "succeeded"
     assert_clean_slate(cloud)
 
 
@@ -284,7 +284,7 @@ def test_node_lost_during_the_deletion_is_cleaned_later(cloud: Cloud) -> None:
     cloud.fake.fail_next("remove_port", HypervisorUnavailable("the power supply smells"))
     deletion = run(ask_delete(cloud, instance))
     cloud.machine.become_unreachable()
-    assert again(deletion).state == "succeeded"
+    assert run_next_attempt(deletion).state == "succeeded"
     assert sorted(NodeRemoval.objects.values_list("kind", flat=True)) == ["port", "volume"]
     cloud.machine.come_back()
     node_removals.reconcile()
@@ -302,7 +302,7 @@ def test_node_lost_during_a_creation_is_cleaned_later(cloud: Cloud, step: str) -
     run(creation, altered(WORKFLOWS["instance.create"], step, then(vanish)))
     assert creation.state == "running"
     pass_deadline(creation)
-    again(creation)
+    run_next_attempt(creation)
     assert (creation.state, creation.error["code"]) in (
         ("failed", "operation.deadline_exceeded"),
         ("failed", "placement.no_place"),

@@ -51,7 +51,7 @@ from tests.workflows.helpers import (
     pass_deadline,
     picture,
 )
-from tests.world import Cloud, FakeMachine, again, follow, run
+from tests.world import Cloud, FakeMachine, follow, run, run_next_attempt
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def test_migration_reports_progress(moving: Move) -> None:
     while operation.finished_at is None:
         seen.append(operation.steps[-1].get("progress", 0))
         time.sleep(0.1)
-        again(operation)
+        run_next_attempt(operation)
     assert operation.state == "succeeded"
     assert seen == sorted(seen)
     assert any(0 < each < 100 for each in seen)
@@ -470,7 +470,7 @@ def test_source_lost_during_the_transfer_is_awaited_then_aborted(moving: Move) -
     operation = moving.begin(moving.ask())
     moving.source.become_unreachable()
     for _ in range(3):
-        again(operation)
+        run_next_attempt(operation)
         assert (operation.state, operation.steps[-1]["state"]) == ("running", "retrying")
     pass_deadline(operation)
     ended(operation, "failed")
@@ -506,7 +506,7 @@ def test_migration_waits_while_both_ends_are_unreachable(moving: Move) -> None:
         machine.stop_agent()
     pass_deadline(operation)
     for _ in range(2):
-        assert again(operation).state == "running"
+        assert run_next_attempt(operation).state == "running"
     assert Allocation.objects.count() == 4
     for machine in (moving.source, moving.other):
         machine.start_agent()

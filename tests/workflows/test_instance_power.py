@@ -25,7 +25,7 @@ from tests.workflows.helpers import (
     pass_deadline,
     then,
 )
-from tests.world import Cloud, again, run
+from tests.world import Cloud, run, run_next_attempt
 
 
 def test_stop_and_start_change_only_the_power(cloud: Cloud) -> None:
@@ -53,7 +53,7 @@ def test_slow_shutdown_is_awaited(cloud: Cloud) -> None:
     assert (operation.state, operation.steps[0]["state"], operation.attempts) == ("running", "waiting", 0)
     assert operation.due_at > clock.now()
     cloud.fake.ignore_shutdown = False
-    assert again(operation).state == "succeeded"
+    assert run_next_attempt(operation).state == "succeeded"
     assert fresh(instance).state == "stopped"
 
 
@@ -63,7 +63,7 @@ def test_guest_that_ignores_shutdown_stays_active(cloud: Cloud) -> None:
     operation = run(compute.instance_shutdown(cloud.tenant.actor, instance))
     assert operation.limit == compute.SHUTDOWN_LIMIT
     pass_deadline(operation)
-    again(operation)
+    run_next_attempt(operation)
     assert (operation.state, operation.error["code"]) == ("failed", "compute.instance.guest_did_not_stop")
     assert operation.error["facts"] == {"limit_s": 90}
     instance = fresh(instance)
@@ -112,7 +112,7 @@ def test_a_restart_that_is_repeated_after_its_answer_was_lost_happens_once(cloud
     operation = compute.instance_reset(cloud.tenant.actor, instance)
     cloud.fake.fail_next("state", HypervisorUnavailable("libvirtd is gone"))
     assert run(operation).state == "running"
-    assert again(operation).state == "succeeded"
+    assert run_next_attempt(operation).state == "succeeded"
     assert cloud.fake.guests[instance.pk].restarts == 1
 
 

@@ -44,7 +44,7 @@ from tests.workflows.helpers import (
     picture,
     then,
 )
-from tests.world import Cloud, again, make_flavor, make_image, run
+from tests.world import Cloud, make_flavor, make_image, run, run_next_attempt
 
 STEPS = ("image", "root-disk", "define", "start")
 
@@ -272,7 +272,7 @@ def test_rebuild_cannot_be_cancelled_after_the_disk_removal(cloud: Cloud, image:
     assert (operation.state, operation.is_cancellable) == ("running", False)
     with pytest.raises(NotCancellable):
         operation_cancel(cloud.tenant.actor, operation)
-    assert again(operation).state == "succeeded"
+    assert run_next_attempt(operation).state == "succeeded"
     assert set(cloud.fake.volumes) == {fresh(instance).root_volume_id}
 
 

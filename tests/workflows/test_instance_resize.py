@@ -19,7 +19,7 @@ from controlplane.placement.models import Allocation, Decision
 from controlplane.quotas.errors import QuotaExceeded
 from controlplane.quotas.models import Quota, QuotaUse
 from tests.workflows.helpers import done, fresh, make_instance, make_stopped_instance, pass_deadline, picture
-from tests.world import Cloud, again, make_flavor, run
+from tests.world import Cloud, make_flavor, run, run_next_attempt
 
 
 def ask(cloud: Cloud, instance: Instance, flavor: Flavor) -> Operation:
@@ -134,7 +134,7 @@ def test_node_lost_past_the_deadline_fails_the_resize(cloud: Cloud) -> None:
     cloud.machine.stop_agent()
     assert run(operation).state == "running"
     pass_deadline(operation)
-    again(operation)
+    run_next_attempt(operation)
     assert (operation.state, operation.error["code"]) == ("failed", "operation.deadline_exceeded")
     assert operation.finished_at <= clock.now()
     assert picture(cloud) == before

@@ -15,7 +15,7 @@ from controlplane.operations.models import MaintenanceRule, Operation
 from controlplane.operations.services import operation_cancel
 from controlplane.storage.services import volume_grow
 from tests.workflows.helpers import ask_instance, ask_volume, done, fresh, make_instance, make_volume
-from tests.world import Broker, Cloud, again, run
+from tests.world import Broker, Cloud, run, run_next_attempt
 
 
 def rule(action: str, pattern: str = "*", **more: object) -> MaintenanceRule:
@@ -52,7 +52,7 @@ def test_paused_time_does_not_count_toward_the_deadline(cloud: Cloud) -> None:
     deadline_at = operation.deadline_at
     run(operation)
     paused_at = operation.paused_at
-    assert again(operation).paused_at == paused_at
+    assert run_next_attempt(operation).paused_at == paused_at
     an_hour = timedelta(hours=1)
     Operation.objects.update(created_at=F("created_at") - an_hour, deadline_at=F("deadline_at") - an_hour)
     rule_end(SYSTEM, pause)

@@ -21,7 +21,7 @@ from controlplane.operations.models import Operation
 from controlplane.workflows import node_fence as workflow
 from tests.redfish import PASSWORD, SYSTEM_ID, Emulator, emulated
 from tests.workflows.helpers import fresh
-from tests.world import Cloud, again, run
+from tests.world import Cloud, run, run_next_attempt
 
 WHY = "its disks are needed"
 
@@ -115,7 +115,7 @@ def test_bmc_that_does_not_power_off_gives_no_evidence(
 ) -> None:
     monkeypatch.setattr(redfish, "power_off", redfish.power_state)
     operation = fence(silent)
-    again(operation)
+    run_next_attempt(operation)
     assert fresh(operation).state == "running"
     assert fresh(operation).steps[-1]["message"] == "Its BMC says On."
     Operation.objects.filter(pk=operation.pk).update(deadline_at=operation.created_at)

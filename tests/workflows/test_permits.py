@@ -28,7 +28,7 @@ from controlplane.signer import permits as signer
 from controlplane.workflows.registry import WORKFLOWS
 from tests.workflows.helpers import altered, ask_volume, make_attached, then
 from tests.workflows.test_every_step import CASES, Case
-from tests.world import Cloud, SilentSigner, again, follow, run
+from tests.world import Cloud, SilentSigner, follow, run, run_next_attempt
 
 METHODS = pb.DESCRIPTOR.services_by_name["Agent"].methods
 # What may be called without a permit: it gives the node nothing, or (EnsureTrust, EnsureNetwork) checks signatures of
@@ -266,7 +266,7 @@ def test_node_that_refuses_a_permit_gets_trust_documents_and_a_new_permit(
     assert first.expires_at is not None
     assert first.expires_at <= clock.now()
     assert operation.steps[-1]["message"].startswith("The node does not have the documents")
-    assert again(operation).state == "succeeded"
+    assert run_next_attempt(operation).state == "succeeded"
 
 
 def test_lost_wakeups_only_delay_the_permit(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,7 +274,7 @@ def test_lost_wakeups_only_delay_the_permit(cloud: Cloud, monkeypatch: pytest.Mo
     monkeypatch.setattr(permits, "PATIENCE_S", 0)
     operation = next(case for case in CASES if case.kind == "volume.create").prepare(cloud)()
     for _ in range(2):
-        assert again(operation).state == "running"
+        assert run_next_attempt(operation).state == "running"
         step = operation.steps[-1]
         assert (step["name"], step["state"], step["attempts"]) == ("image", "waiting", 1)
         assert step["message"] == "waits for the signer"
@@ -282,4 +282,4 @@ def test_lost_wakeups_only_delay_the_permit(cloud: Cloud, monkeypatch: pytest.Mo
     assert not cloud.fake.images
     assert Permit.objects.filter(operation_id=operation.pk).count() == 1, "asked once"
     assert signer.sign_all() == 1
-    assert again(operation).state == "succeeded"
+    assert run_next_attempt(operation).state == "succeeded"

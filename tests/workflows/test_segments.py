@@ -21,7 +21,7 @@ from controlplane.placement.errors import SignerSilent
 from controlplane.reconcilers import network_peers, node_removals
 from controlplane.signer import segments as signer
 from tests.workflows.helpers import ask_instance, done, make_instance
-from tests.world import Cloud, FakeMachine, again, make_tenant, run
+from tests.world import Cloud, FakeMachine, make_tenant, run, run_next_attempt
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ def test_port_waits_for_an_unresponsive_signer(
         patched.setattr(segments, "PATIENCE_S", 0.01)
         patched.setattr(segments, "current_app", Deaf())
         assert run(operation).state == "running"
-    assert again(operation).state == "succeeded"
+    assert run_next_attempt(operation).state == "succeeded"
 
 
 def test_member_of_the_segment_does_not_wait_for_the_signer(

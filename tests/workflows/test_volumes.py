@@ -29,7 +29,7 @@ from tests.workflows.helpers import (
     pass_deadline,
     picture,
 )
-from tests.world import Cloud, again, run
+from tests.world import Cloud, run, run_next_attempt
 
 
 def grow(cloud: Cloud, volume: Volume, size_gib: int) -> Operation:
@@ -150,7 +150,7 @@ def test_refused_growth_releases_quota_and_capacity(cloud: Cloud) -> None:
     Inventory.objects.filter(pk=volume.node_id).update(disk_gib_total=5)
     Quota.objects.create(project=cloud.tenant.project, dimension="storage_gib", limit=0)
     cloud.fake.fail_next("grow_volume", AdapterError("disk full", retryable=False))
-    assert again(operation).state == "failed"
+    assert run_next_attempt(operation).state == "failed"
     assert picture(cloud) == before
 
 
@@ -232,7 +232,7 @@ def test_creation_on_a_lost_node_ends_at_its_deadline(cloud: Cloud) -> None:
     run(creation)
     cloud.machine.become_unreachable()
     pass_deadline(creation)
-    again(creation)
+    run_next_attempt(creation)
     assert (creation.state, creation.error["code"]) == ("failed", "operation.deadline_exceeded")
     assert fresh(volume).state == "error"
     cloud.machine.come_back()

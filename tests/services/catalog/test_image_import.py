@@ -34,7 +34,7 @@ from controlplane.workflows.operation_retry import operation_retry
 from tests.limits import PATIENCE_S
 from tests.services.catalog.disks import files_in, qcow2, sha256_of
 from tests.workflows.helpers import Killed, altered, die, explode, followed_by_another_worker, then
-from tests.world import again, run
+from tests.world import run, run_next_attempt
 
 pytestmark = pytest.mark.django_db
 
@@ -352,10 +352,10 @@ def test_interrupted_transfer_is_retried(asking: Asking, site: Site, disk: Path,
     _, operation = asking(site.url("/disk"))
 
     for attempts in (1, 2):
-        (run if attempts == 1 else again)(operation)
+        (run if attempts == 1 else run_next_attempt)(operation)
         assert (operation.state, operation.attempts) == ("running", attempts)
         assert files_in(images_dir) == set()
-    assert again(operation).state == "succeeded"
+    assert run_next_attempt(operation).state == "succeeded"
 
 
 def test_unresponsive_server_fails_the_import(asking: Asking, settings: Settings) -> None:
@@ -365,7 +365,7 @@ def test_unresponsive_server_fails_the_import(asking: Asking, settings: Settings
         _, operation = asking(f"http://localhost:{unused.getsockname()[1]}/disk")
         run(operation)
         while operation.state == "running":
-            again(operation)
+            run_next_attempt(operation)
     assert operation.state == "failed"
     assert operation.error is not None
     assert operation.error["code"] == "catalog.image.source_failed"

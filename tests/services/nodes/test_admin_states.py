@@ -28,7 +28,7 @@ from controlplane.placement.errors import NoPlace
 from controlplane.placement.fleet_cache import FLEET
 from controlplane.signer import revoke_retired
 from controlplane.watcher.streams import _nodes as listened_to
-from tests.workflows.helpers import again, done, fresh, make_instance, make_stopped_instance
+from tests.workflows.helpers import done, fresh, make_instance, make_stopped_instance, run_next_attempt
 from tests.world import Cloud
 
 
@@ -107,7 +107,7 @@ def test_node_in_maintenance_refuses_starts_and_allows_deletions(cloud: Cloud) -
     instance = make_stopped_instance(cloud)
     accepted = instance_start(cloud.tenant.actor, instance)
     node_maintain(SYSTEM, cloud.machine.row, reason="")
-    assert again(accepted).state == "failed", "not even what was accepted before"
+    assert run_next_attempt(accepted).state == "failed", "not even what was accepted before"
     assert accepted.error is not None
     assert accepted.error["code"] == "node.away"
     with pytest.raises(NodeOutOfService):

@@ -60,7 +60,7 @@ from tests.services.policies import (
     ruled,
 )
 from tests.workflows.helpers import done, fresh
-from tests.world import Cloud, again, make_node, make_tenant, run
+from tests.world import Cloud, make_node, make_tenant, run, run_next_attempt
 
 # ---- attach: both sides, and what sticks
 
@@ -311,7 +311,7 @@ def test_cancelled_detachment_is_checked_like_an_attachment(cloud: Cloud, roles:
     guest = cloud.fake.guests[attachment.instance_id]
     guest.running = guest.spec
     operation_cancel(cloud.tenant.actor, detach)
-    assert again(detach).state == "cancelled", detach.steps
+    assert run_next_attempt(detach).state == "cancelled", detach.steps
     assert detach.error["code"] == "compute.attachment.not_given_back"
     assert attachment.volume_id not in {disk.volume_id for disk in guest.spec.disks + guest.running.disks}
     assert not Attachment.objects.exists()
@@ -326,9 +326,9 @@ def test_refused_undo_waits_for_the_guest_to_release_the_volume(cloud: Cloud) ->
     cloud.fake.ignore_detach = True
     detach = run(volume_detach(cloud.tenant.actor, fresh(attachment)))
     operation_cancel(cloud.tenant.actor, detach)
-    assert again(detach).state == "undoing"
+    assert run_next_attempt(detach).state == "undoing"
     cloud.fake.ignore_detach = False
-    assert again(detach).state == "cancelled", detach.steps
+    assert run_next_attempt(detach).state == "cancelled", detach.steps
     assert not Attachment.objects.exists()
 
 

@@ -10,7 +10,7 @@ from controlplane.kernel.errors import CloudError
 from controlplane.nodes import trust_documents
 from controlplane.signer.errors import NodeNotCleared, PermitOutdated
 from tests.services.signer.conftest import Waiting
-from tests.world import again
+from tests.world import run_next_attempt
 
 ENGLISH = "The node may not hold data with these classifications: it has no charter that holds now."
 
@@ -18,7 +18,7 @@ ENGLISH = "The node may not hold data with these classifications: it has no char
 def test_refusal_has_a_readable_text_everywhere(waiting: Waiting) -> None:
     trust_documents.TrustDocument.objects.filter(kind="charter").delete()
     assert waiting.refused() == NodeNotCleared.code
-    operation = again(waiting.operation)
+    operation = run_next_attempt(waiting.operation)
     assert operation.state == "failed"
     assert (operation.error["code"], operation.error["detail"]) == (NodeNotCleared.code, ENGLISH)
     ended = Event.objects.filter(operation_id=operation.pk).latest("created_at")

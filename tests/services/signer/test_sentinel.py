@@ -13,7 +13,7 @@ from controlplane.placement.models import Permit
 from controlplane.signer import fact_epochs, sentinel
 from controlplane.signer import permits as signer
 from tests.services.signer.conftest import STATE, Waiting, fresh, payload_of
-from tests.world import again
+from tests.world import run_next_attempt
 
 pytestmark = pytest.mark.django_db
 
@@ -43,7 +43,7 @@ def test_cosigned_permit_is_executed_and_recorded(cosigning: Waiting) -> None:
     assert row.state == "signed", row.error
     key_id = signed.read(bytes(row.sentinel_signature or b"")).key_id
     assert key_id.startswith("sentinel-")
-    assert again(cosigning.operation).state == "succeeded"
+    assert run_next_attempt(cosigning.operation).state == "succeeded"
     kinds = EvidenceRecord.objects.filter(resource_id=row.resource_id).values_list("kind", flat=True)
     assert {"permit", "cosignature"} <= set(kinds)
 
@@ -54,12 +54,12 @@ def test_other_classifications_need_no_sentinel(waiting: Waiting) -> None:
 
 
 def test_operation_waits_for_the_sentinel_with_a_message(cosigning: Waiting) -> None:
-    operation = again(cosigning.operation)
+    operation = run_next_attempt(cosigning.operation)
     assert operation.state == "running"
     assert "waits for the sentinel" in str(operation.steps)
     assert not cosigning.cloud.machine.fake.volumes
     assert sentinel.cosign_all() == 1
-    assert again(cosigning.operation).state == "succeeded"
+    assert run_next_attempt(cosigning.operation).state == "succeeded"
 
 
 def test_permit_waits_for_the_sentinel_key(cosigning: Waiting) -> None:
@@ -85,7 +85,7 @@ def test_permit_that_the_sentinel_refuses_is_an_incident(cosigning: Waiting, cha
     assert refused(cosigning) == "permit.disputed"
     incident = EvidenceRecord.objects.get(kind="incident", document__contains="permit-disputed")
     assert str(cosigning.row.pk) in (incident.document or "")
-    operation = again(cosigning.operation)
+    operation = run_next_attempt(cosigning.operation)
     assert (operation.state, operation.error["code"]) == ("failed", "permit.disputed")
     assert not cosigning.cloud.machine.fake.volumes
 
@@ -101,13 +101,13 @@ def test_outdated_permit_is_void_and_requested_anew(cosigning: Waiting) -> None:
     before = payload_of(fresh(cosigning.row.pk)).epoch
     epochs.advance()
     assert cosigned(cosigning).state == "void"
-    assert again(cosigning.operation).state == "running"
+    assert run_next_attempt(cosigning.operation).state == "running"
     new = Permit.objects.get(operation_id=cosigning.operation.pk, state="requested")
     signer.sign(new.pk)
     sentinel.cosign(new.pk)
     assert payload_of(fresh(new.pk)).epoch == before + 1
     fact_epochs.sign_missing_floors()
-    assert again(cosigning.operation).state == "succeeded"
+    assert run_next_attempt(cosigning.operation).state == "succeeded"
 
 
 def test_a_permit_is_cosigned_once(cosigning: Waiting) -> None:
@@ -120,6 +120,6 @@ def test_node_refuses_a_permit_without_the_sentinel_signature(
     cosigning: Waiting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Permit.objects.filter(pk=cosigning.row.pk).update(state="signed")
-    operation = again(cosigning.operation)
+    operation = run_next_attempt(cosigning.operation)
     assert "not_cosigned" in str(operation.steps) + str(operation.error)
     assert not cosigning.cloud.machine.fake.volumes

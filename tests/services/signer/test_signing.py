@@ -36,7 +36,7 @@ from tests.facts import officer, state_of
 from tests.services.policies import ruled
 from tests.services.signer.conftest import Waiting, fresh, payload_of
 from tests.workflows.helpers import ask_instance, attach, make_instance, make_stopped_instance, make_volume
-from tests.world import Cloud, again, run
+from tests.world import Cloud, run, run_next_attempt
 
 IN_FRANCE = {"id": "loc", "attr": "location.territory", "op": "in", "value": ["FR"]}
 Wait = Callable[[Operation], Waiting]
@@ -200,7 +200,7 @@ def make_volume_decision(waiting: Waiting) -> Decision:
 def test_policy_tightened_after_the_request_refuses(waiting: Waiting) -> None:
     ruled(waiting.cloud.tenant.project, {"id": "home", "attr": "zone.id", "op": "in", "value": ["de-rhein-1"]})
     assert waiting.refused() == "policy_unsatisfiable"
-    assert again(waiting.operation).state == "failed"
+    assert run_next_attempt(waiting.operation).state == "failed"
     assert not waiting.cloud.fake.images
 
 
@@ -223,7 +223,7 @@ def test_fact_changed_without_a_signature_is_not_trusted(cloud: Cloud, wait_for:
     ruled(cloud.tenant.project, IN_FRANCE)
     waiting = wait_for(ask_instance(cloud)[1])
     assert waiting.refused() == "permit.facts_not_vouched_for"
-    assert again(waiting.operation).state == "failed"
+    assert run_next_attempt(waiting.operation).state == "failed"
     assert not cloud.fake.images
 
 
@@ -269,7 +269,7 @@ def test_charter_without_the_classification_is_refused(cloud: Cloud, wait_for: W
     cloud.world.charter(cloud.machine.row, "eu-resident")
     assert waiting.refused() == "permit.node_not_cleared"
     cloud.world.charter(cloud.machine.row, "eu-resident", "dr")
-    again(waiting.operation)
+    run_next_attempt(waiting.operation)
 
 
 def classified(waiting: Waiting, name: str) -> None:
@@ -306,7 +306,7 @@ def test_request_waits_for_the_signer_key(waiting: Waiting) -> None:
     (folder / "kept").rename(folder / "signer.key")
     assert signer.sign_all() == 1
     assert payload_of(fresh(waiting.row.pk)).jti == str(waiting.row.pk)
-    assert again(waiting.operation).state == "succeeded"
+    assert run_next_attempt(waiting.operation).state == "succeeded"
 
 
 def test_readable_key_file_is_not_used(waiting: Waiting) -> None:
@@ -363,8 +363,8 @@ def test_exempted_permit_has_the_approvals_and_is_used_once(cloud: Cloud, wait_f
     assert permit.exemption == as_core(exemption)
     assert permit.exp <= exemption.expires_at
     state_of("zone", "fr-idf-1", {"location.territory": "FR"})
-    assert again(waiting.operation).state == "running", "facts have changed: it needs another permit"
+    assert run_next_attempt(waiting.operation).state == "running", "facts have changed: it needs another permit"
     assert signer.sign_all() == 1
-    assert again(waiting.operation).state == "succeeded"
+    assert run_next_attempt(waiting.operation).state == "succeeded"
     exemption.refresh_from_db()
     assert exemption.use_count == 1
