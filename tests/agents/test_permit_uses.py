@@ -22,7 +22,7 @@ from tests.permits import address_of, now
 
 
 def test_permit_is_valid_until_its_end(agent: AgentUnderTest) -> None:
-    """B12: issued in the last seconds of a qualification, used before and after its end."""
+    """Issued in the last seconds of a qualification, used before and after its end."""
     end = now().replace(microsecond=0) + timedelta(hours=1)
     last = {"nbf": end - timedelta(seconds=2), "exp": end}
     agent.now = lambda: end - timedelta(seconds=1)
@@ -86,7 +86,7 @@ def test_unsynchronised_clock_is_refused_and_leaves_no_trace(agent: AgentUnderTe
 
 
 def test_permit_needs_the_facts_epoch_of_the_node(agent: AgentUnderTest) -> None:
-    """B10: a permit that was made before the facts or policies changed."""
+    """The permit was made before the facts or policies changed."""
     before = permitted(agent, specs.volume())
     agent.authority.epoch += 1
     after = permitted(agent, specs.volume())

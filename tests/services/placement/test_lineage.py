@@ -70,7 +70,7 @@ def attach(cloud: Cloud, instance: Instance, volume: Volume, **more: Any) -> tup
 
 
 def test_instance_cannot_attach_a_volume_inadmissible_in_its_zone(known: Cloud) -> None:
-    """B08: what the volume is classified as demands a qualification that the place has not."""
+    """The classification of the volume demands a qualification that the zone lacks."""
     machine = add_machine(known, LAX)
     node_cordon(SYSTEM, known.machine.row, reason="so that all is made there")
     secret = classify("snc", [], known.tenant.project)

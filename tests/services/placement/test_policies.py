@@ -152,7 +152,7 @@ def test_repeated_policy_is_a_version_without_a_change(tenant: Tenant) -> None:
 
 
 def test_database_refuses_an_allocation_under_a_stale_decision(tenant: Tenant) -> None:
-    """B10: the organization tightens between the decision and the commit."""
+    """The organization tightens between the decision and the commit."""
     make_node("one", zone="de-rhein-1")
     kept = placement.claim(ask(tenant))
     set_for(tenant, in_zones("fr-idf-1"))

@@ -141,7 +141,7 @@ def test_policy_tightened_after_the_request_fails_the_operation(cloud: Cloud) ->
 
 
 def test_policy_tightened_between_steps_fails_the_operation(cloud: Cloud) -> None:
-    """B10: what has its place already is not started under the policy of before."""
+    """An instance that has an allocation is not started under the previous policy."""
     _, waiting = new_instance(cloud)
     operation = leases.lease_operation(waiting.pk)
     assert operation is not None

@@ -38,7 +38,7 @@ def rebuild(cloud: Cloud, instance: Instance, image: Image) -> Operation:
 
 
 def test_rebuild_from_an_image_inadmissible_in_the_zone_is_refused(known: Cloud) -> None:
-    """B04: the instance may be here, the image may not."""
+    """The instance may be here, the image may not."""
     secret = classify("secret", in_zones("de-rhein-1"), known.tenant.project).pk
     instance, image = made_instance(known), private_image(known, known.tenant, secret)
     disks = dict(known.fake.volumes)
