@@ -98,7 +98,7 @@ def start_ours(stack: Stack, rows: int) -> Side:
 
 
 def start_baseline(stack: Stack, rows: int) -> Side:
-    """Start the floor: the same gunicorn with the same options, and a database of its own in the same PostgreSQL."""
+    """Start the floor: the same gunicorn without our hooks, and a database of its own in the same PostgreSQL."""
     from bench import sample_project
 
     print_progress(f"{rows} rows of the baseline")
@@ -109,7 +109,7 @@ def start_baseline(stack: Stack, rows: int) -> Side:
     made = subprocess.run(fill, cwd=ROOT, env=stack.environment(), stdout=subprocess.PIPE, text=True, check=True)
     *options, _ = stack.commands()["web"]
     options[options.index("--bind") + 1] = f"127.0.0.1:{FLOOR_PORT}"
-    config = options.index("--config")  # the hooks of our own process
+    config = options.index("--config")
     del options[config : config + 2]
     stack.spawn("floor", [*options, "bench.baseline"])
     machine = Call("GET", f"/machines/{made.stdout.strip()}", 200)

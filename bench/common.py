@@ -81,8 +81,7 @@ def bench_database(stack: Stack) -> Iterator[None]:
         environment = stack.environment()
         os.environ.clear()
         os.environ.update(environment)
-        stack.manage("migrate", "--verbosity", "0")
-        stack.manage("grant_database_roles")
+        stack.migrate()
         import django
 
         django.setup()

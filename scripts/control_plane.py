@@ -89,8 +89,7 @@ class Stack:
         if not self.is_durable:
             database_template.copy_cluster_into(self.var)
         services.start(self.var, is_durable=self.is_durable)
-        self.manage("migrate", "--verbosity", "0")
-        self.manage("grant_database_roles")
+        self.migrate()
         self.manage("init_pki", "--sentinel")
         fixtures = ROOT / "controlplane" / "catalog" / "fixtures"
         catalogue = str(fixtures / "catalogue.json")
@@ -98,6 +97,11 @@ class Stack:
         self.manage("import_offers", str(fixtures / "offers.json"))
         self.manage("import_classifications")
         self.manage("keyset_publish", "--root-key", str(self.root_key))
+
+    def migrate(self) -> None:
+        """Bring the schema up to date, and the rights of each process in it."""
+        self.manage("migrate", "--verbosity", "0")
+        self.manage("grant_database_roles")
 
     @property
     def root_key(self) -> Path:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from agents.lab import config, node_init
 from agents.lab.cgroups import Cgroups
 from agents.lab.network import NETNS_FOLDER, Cabling
 from agents.lab.process import NodeProcess, command_line_contains, command_of, end_process, pid_below
-from agents.lab.shell import LabError, step, wait_until
+from agents.lab.shell import PATIENCE_S, LabError, step, wait_until
 from agents.node.hook import script
 
 # A unix socket's path has at most 107 bytes.
@@ -120,7 +119,6 @@ class LabNode:
             if not self.pids(daemon):
                 self.exec([daemon, "--daemon", *arguments])
         wait_until(self._libvirt_answers, what=f"libvirtd of {self.name}")
-        self.exec(["virsh", "version"])  # libvirtd listens before its drivers are ready, and answers afterwards
 
     def kill_libvirtd(self) -> None:
         """End libvirtd with SIGKILL; guests and virtlogd go on."""
@@ -241,12 +239,8 @@ class LabNode:
         return next((p for p in self._cgroups.pids() if pid_below(p) == 1), None)
 
     def _libvirt_answers(self) -> bool:
-        with socket.socket(socket.AF_UNIX) as client:
-            try:
-                client.connect(str(self.libvirt_socket))
-            except (FileNotFoundError, ConnectionRefusedError):
-                return False
-        return True
+        """Return whether a call is answered: libvirtd listens before its drivers are ready."""
+        return self.exec(["virsh", "version"], check=False, timeout_s=PATIENCE_S).returncode == 0
 
 
 def end_all(cgroups: Cgroups) -> None:

@@ -247,7 +247,7 @@ JUNK = strategies.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=strategies.data())
 def test_malformed_credential_is_refused(ada: Person, data: Any) -> None:
     caller = ada.signed_in()

@@ -239,7 +239,7 @@ def test_sequencer_assigns_several_batches(write: Write, monkeypatch: pytest.Mon
     assert_whole()
 
 
-@examples(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(portions=st.lists(st.lists(st.sampled_from(["a", "b", None]), max_size=9), max_size=6))
 def test_streams_have_no_gap(log: None, portions: list[list[str | None]]) -> None:
     owners = {name: new_id() for name in ("a", "b")}

@@ -99,7 +99,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.django_db(transaction=True)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_readers_get_each_event_exactly_once(steps: list[tuple[str, int]]) -> None:
     """Any order of writes, commits, rollbacks and reads, by three transactions and two readers."""

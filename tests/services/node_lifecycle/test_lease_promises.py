@@ -263,7 +263,7 @@ OVERTAKEN: list[Step] = [
 ]
 
 
-ORDERS = hypothesis(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+ORDERS = hypothesis(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @pytest.mark.nightly

@@ -200,7 +200,7 @@ Step = tuple[int, int, bool]  # project, vcpus, and whether the transaction goes
 
 
 @pytest.mark.django_db(transaction=True)
-@hypothesis(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     plans=st.lists(
         st.lists(st.tuples(st.integers(0, 2), st.integers(1, 6), st.booleans()), min_size=2, max_size=6),

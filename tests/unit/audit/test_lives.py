@@ -5,7 +5,6 @@ runs.
 from dataclasses import dataclass, field
 
 from hypothesis import given
-from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from controlplane.audit.residency import history
@@ -117,7 +116,6 @@ class Life:
         self.closed(self.disk, self.node)
 
 
-@hypothesis(deadline=None)
 @given(st.lists(st.sampled_from(VERBS), max_size=12), st.booleans())
 def test_disk_is_always_somewhere_and_memory_only_while_running(verbs: list[str], is_deleted: bool) -> None:
     life = Life()
