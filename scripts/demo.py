@@ -223,7 +223,7 @@ def print_farewell(cloud: Cloud, token: str, password: str) -> None:
     lab = f"{Path(sys.executable).relative_to(ROOT)} -m agents.lab"
     print(f"""
 Dashboard  {cloud.stack.url}
-Sign in    {PERSON}, or as one who operates the cloud {OPERATOR}
+Sign in    {PERSON} as a tenant, {OPERATOR} as an operator
 Password   {password}
 API        {cloud.stack.url}/v1
 Token      {token}
