@@ -23,7 +23,7 @@ from controlplane.signer import fact_epochs
 from tests.approvers import person
 from tests.facts import officer, state, statement
 from tests.workflows.helpers import ask_instance, done, make_instance, make_volume
-from tests.world import Cloud, again, run
+from tests.world import Cloud, run, run_next_attempt
 
 Run = Callable[..., str]
 
@@ -275,7 +275,7 @@ def test_denied_resource_is_refused_by_the_node_and_stays_denied(cloud: Cloud, c
     cloud.machine.heartbeat()
     assert cloud.machine.held.deny == trust_documents.deny_list()
     _, operation = ask_instance(cloud, "other")
-    assert again(run(operation)).state == "failed"
+    assert run_next_attempt(run(operation)).state == "failed"
     assert operation.error is not None
     assert operation.error["facts"]["agent_code"] == "agent.permit.revoked"
 
