@@ -24,7 +24,7 @@ HOME = "fr-idf-1"  # of the demo's guest, so that a drain of its node moves it t
 REFUSED = "us-va-1"
 PROFILE = "demo"
 # The command line as it stands in a checkout, which is not installed.
-CLI = "PYTHONPATH=clients/sdk:clients/cli .venv/bin/python -m andromede_cli"
+CLI = ".venv/bin/andromede"
 # Nothing is at stake here, so that people sign in with a password alone.
 SETTINGS = {"SECOND_FACTOR_DUTIES": ""}
 PERSON, OPERATOR = "demo@example.org", "operator-demo@example.org"

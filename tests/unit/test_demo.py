@@ -1,6 +1,7 @@
 """Profile of the demo for the command line, and its nodes."""
 
 import stat
+import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from andromede_cli import profiles
 from scripts import demo
 
+ROOT = Path(__file__).parents[2]
 URL, TOKEN = "http://127.0.0.1:8000", "andromede_t-demo"
 
 
@@ -22,6 +24,12 @@ def test_a_guest_can_move_within_a_zone_and_a_zone_without_nodes_is_refused() ->
     assert zones == {"fr-idf-1": 2, "de-rhein-1": 1}
     assert set(demo.ADMITTED) == set(zones)
     assert demo.REFUSED not in demo.ADMITTED
+
+
+def test_printed_command_is_installed_and_runs_from_any_folder(tmp_path: Path) -> None:
+    done = subprocess.run([ROOT / demo.CLI, "--help"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Usage: andromede")
 
 
 def test_the_first_profile_is_the_current_one_and_goes_with_the_demo() -> None:
