@@ -9,6 +9,7 @@ from tests.cloud.conftest import Tenant
 from tests.cloud.test_first_guest import do
 from tests.cloud.uninterrupted_guests import UninterruptedGuests
 from tests.limits import PATIENCE_S
+from tests.nightly import as_nightly
 
 pytestmark = pytest.mark.lab
 
@@ -31,7 +32,8 @@ def duty(tenant: Tenant, node: str) -> str:
     return str(tenant.operator.get(f"/v1/nodes/{node}")["duty"])
 
 
-def test_guests_leave_a_drained_node_and_return(tenant: Tenant, second: str) -> None:
+@pytest.mark.parametrize("is_drained_back", [False, as_nightly(True)])
+def test_guests_leave_a_drained_node_and_return(tenant: Tenant, second: str, is_drained_back: bool) -> None:
     """Two are moved with the TCP connection between them. The third has a disk that cannot be sent."""
     guests = UninterruptedGuests(tenant.cloud, tenant.api, tenant.operator, tenant.key)
     do(tenant, "POST", "volumes", {"name": "library", "size_gib": 1, "zones": [ZONE]})
@@ -55,6 +57,8 @@ def test_guests_leave_a_drained_node_and_return(tenant: Tenant, second: str) -> 
     guests.wait_for_boot("three", times=2)
     assert guests.run("three", "cat /proc/sys/kernel/random/boot_id", at=NODE) != stays["three"]
 
+    if not is_drained_back:
+        return
     drain = guests.drain(second)
     assert (drain["state"], duty(tenant, second)) == ("done", "maintenance"), drain
     assert not tenant.cloud.node(second).guest_pids()

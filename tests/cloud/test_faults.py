@@ -12,6 +12,7 @@ from scripts.api import Api
 from scripts.polling import wait_until
 from tests.cloud.conftest import Tenant
 from tests.limits import PATIENCE_S
+from tests.nightly import as_nightly
 
 pytestmark = pytest.mark.lab
 
@@ -61,7 +62,7 @@ def kill_libvirtd(tenant: Tenant) -> Callable[[], None]:
     return lambda: [tenant.cloud.node(name).start_libvirtd() for name in tenant.cloud.zones] and None
 
 
-@pytest.mark.parametrize("break_it", [kill_worker, flush_redis, kill_agents, kill_libvirtd])
+@pytest.mark.parametrize("break_it", [kill_agents, *map(as_nightly, (kill_worker, flush_redis, kill_libvirtd))])
 def test_restarted_process_loses_no_operation(tenant: Tenant, break_it: Callable[[Tenant], Callable[[], None]]) -> None:
     operations = begin(tenant)
     mend = break_it(tenant)

@@ -71,6 +71,7 @@ def script(var: Path, port: int) -> str:
     return "\n".join(lines).replace("var/demo", str(var.relative_to(ROOT))).replace(":8000/", f":{port}/")
 
 
+@pytest.mark.nightly
 def test_tutorial_for_security_officers_runs(demo_project: Path, tenant: Tenant) -> None:
     done = subprocess.run(
         ["bash", "-c", script(demo_project, tenant.cloud.stack.port)],

@@ -144,6 +144,7 @@ def test_a_power_cut_ends_guests_and_frees_their_disks(
     assert hv1.exec(["cat", BOOT_ID]).stdout != boot
 
 
+@pytest.mark.nightly
 def test_guests_move_between_nodes(
     hv1: LabNode, hv2: LabNode, tiny_image: Path, make_guest: Callable[..., Guest]
 ) -> None:

@@ -45,6 +45,7 @@ def test_guest_obeys_the_power_button_and_keeps_its_disk(
     assert guest.ssh("cat /etc/dropbear/dropbear_ed25519_host_key | sha256sum") == host_key
 
 
+@pytest.mark.nightly
 def test_guest_sees_disks_plugged_grown_and_unplugged(
     hv1: LabNode, tiny_image: Path, make_guest: Callable[..., Guest]
 ) -> None:
@@ -65,6 +66,7 @@ def test_guest_sees_disks_plugged_grown_and_unplugged(
     wait_until(lambda: "vdb" not in guest.ssh("cat /proc/partitions"), what="the disk to go")
 
 
+@pytest.mark.nightly
 def test_guest_uses_dhcp_when_the_seed_has_no_addresses(
     hv1: LabNode, tiny_image: Path, make_guest: Callable[..., Guest]
 ) -> None:

@@ -39,6 +39,7 @@ def test_interrupt_during_creates_loses_no_resource(tf: Workspace, api: Api, who
     tf.destroy()
 
 
+@pytest.mark.nightly
 def test_apply_continues_over_an_api_restart(tf: Workspace, api: Api, whole: Cloud) -> None:
     """The API is down while operations run, and when the plan begins."""
     tf.write(MANY)
@@ -98,6 +99,7 @@ def test_timeout_keeps_the_id_of_a_created_resource(tf: Workspace, api: Api, who
     assert ids(api, "volumes") == set()
 
 
+@pytest.mark.nightly
 def test_drift_is_shown_and_repaired(tf: Workspace, api: Api) -> None:
     tf.write(LAN).apply()
     network = tf.state()["andromede_network.lan"]["id"]
