@@ -140,7 +140,7 @@ DB_TLS = {
 }
 DATABASES = {
     "default": {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "controlplane.kernel.postgresql",
         "NAME": env.text("DB_NAME", "andromede"),
         "USER": env.text("DB_USER", "andromede"),
         "PASSWORD": env.secret("DB_PASSWORD") if env.boolean("DB_HAS_PASSWORD", False) else "",
