@@ -7,7 +7,8 @@ are not filtered: the operator may have VXLAN networks of their own.
 `input` and `output` see whole packets: fragments are put together before, and made after.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
+from functools import lru_cache
 
 from agents.node.adapters.interfaces import SegmentSpec
 
@@ -68,8 +69,9 @@ def _network(segment: SegmentSpec) -> str:
     return f"{segment.vni:#x}"
 
 
-def _peers(segment: SegmentSpec) -> Iterable[str]:
-    return (f"{peer} . {segment.vni:#x}" for peer in sorted(segment.peers))
+@lru_cache(maxsize=4096)  # a change of one segment also writes the file of all rules
+def _peers(segment: SegmentSpec) -> tuple[str, ...]:
+    return tuple(f"{peer} . {segment.vni:#x}" for peer in sorted(segment.peers))
 
 
 def _each(verb: str, name: str, elements: Collection[str]) -> str:
