@@ -74,9 +74,11 @@ def test_forwarding_entries_can_be_added_and_removed_twice(there: Callable[[Act]
             for peer in PEERS:
                 netlink.add_forwarding_entry("vxl", EVERYBODY, peer)
             assert sorted(netlink.forwarding_entries("vxl")) == [(EVERYBODY, peer) for peer in PEERS]
+        netlink.remove_forwarding_entry("vxl", EVERYBODY, PEERS[0])
+        assert netlink.forwarding_entries("vxl") == [(EVERYBODY, PEERS[1])]
         for _ in range(2):
-            netlink.remove_forwarding_entry("vxl", EVERYBODY, PEERS[0])
-            assert netlink.forwarding_entries("vxl") == [(EVERYBODY, PEERS[1])]
+            netlink.remove_forwarding_entry("vxl", EVERYBODY, PEERS[1])
+            assert netlink.forwarding_entries("vxl") == []
 
     there(act)
 
