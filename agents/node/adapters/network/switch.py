@@ -10,8 +10,8 @@ by node_rules between router and outside, and by overlay_rules between nodes; th
 the reasons. A network that has no segment has the guests of this node alone.
 
 Every call brings all parts of the one network to the wished state, whatever was missing; what is in place is
-left alone. Nothing is remembered between calls but which ports the rules are for (see rules): names are derived from
-ids, the rest is read from the kernel.
+left alone. Nothing is remembered between calls but the ports and segments that the rules are for (see rules): names are
+derived from ids, the rest is read from the kernel.
 
 Side effects on the node's namespace: IPv4 forwarding is on as soon as there is a tenant network, also between
 the node's other devices; bridged frames are kept out of the node's IP firewall (net.bridge.bridge-nf-call-*);
