@@ -23,7 +23,6 @@ from agents.node.errors import AdapterError
 class Link:
     """A link. `vni` and `local` are those of a VXLAN device with the port `port`."""
 
-    index: int
     name: str
     mac: str
     alias: str
@@ -45,7 +44,7 @@ class Netlink:
     """
 
     def __init__(self) -> None:
-        self._ip = IPRoute()
+        self._ip = IPRoute(strict_check=True)  # the kernel filters what is listed
 
     def __enter__(self) -> Self:
         return self
@@ -101,11 +100,9 @@ class Netlink:
     def forwarding_entries(self, name: str) -> list[tuple[str, IPv4Address]]:
         """Return the MAC addresses of the device's entries, each with its node's address."""
         with _asking(f"list entries of {name}"):
-            return [
-                (found.get("lladdr"), IPv4Address(found.get("dst")))
-                for found in self._ip.fdb("dump", ifindex=_index(name))
-                if found.get("dst")
-            ]
+            # without dump_filter=None the entries of all devices would be listed, and filtered by pyroute2
+            found = self._ip.fdb("dump", ifindex=_index(name), dump_filter=None)
+            return [(each.get("lladdr"), IPv4Address(each.get("dst"))) for each in found if each.get("dst")]
 
     def add_forwarding_entry(self, name: str, mac: str, node: IPv4Address) -> None:
         with _asking(f"add an entry to {name}"):
@@ -120,7 +117,6 @@ class Netlink:
 def _parse(name: str, found: Any) -> Link:
     local = found.get(("linkinfo", "data", "vxlan_local"))
     return Link(
-        index=found["index"],
         name=name,
         mac=found.get("address") or "",
         alias=found.get("ifalias") or "",
