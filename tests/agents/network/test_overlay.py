@@ -3,6 +3,7 @@
 As in test_isolation, absence is shown by something honest that arrives after what must not.
 """
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import pytest
 from agents.node.adapters.interfaces import NetworkSpec, PortSpec, SegmentSpec, bridge_name, tap_name
 from agents.node.adapters.network import namespace_name
 from agents.node.adapters.network.layout import Layout
+from agents.node.adapters.network.rules import LOST
 from tests.agents.network import frames
 from tests.agents.network.namespace_node import HERE, Guest, Node, a_network, a_port, joined, underlay_address
 from tests.agents.network.test_isolation import ATTACKER, FORGED, HONEST, HONEST_ONES, VICTIM
@@ -231,6 +233,69 @@ def test_removed_peer_receives_no_frames(attacker: Guest, victim: Guest, nodes: 
     nodes[0].connect(NETWORK, None)
     assert DEVICE not in nodes[0].links()
     assert "andromede-overlay" not in nodes[0].run("nft list tables")
+
+
+def elements(node: Node) -> set[str]:
+    listing = json.loads(node.run("nft -j list set ip andromede-overlay peers"))["nftables"]
+    (found,) = (each["set"] for each in listing if "set" in each)
+    return {f"{peer} {vni:#x}" for peer, vni in (each["concat"] for each in found.get("elem", []))}
+
+
+def table_handle(node: Node) -> int:
+    """Return the number that the kernel gave the table when it was made."""
+    listing = json.loads(node.run("nft -j list tables"))["nftables"]
+    (found,) = (each["table"]["handle"] for each in listing if each.get("table", {}).get("name") == "andromede-overlay")
+    return int(found)
+
+
+def test_segment_change_keeps_the_table_and_other_networks(attacker: Guest, start: Start) -> None:
+    node, other = attacker.node, a_network(2)
+    node.ensure(a_port(other, 5))
+    node.connect(other, segment(1, 3, vni=OTHER_VNI))
+    node.keep_rules()
+    before = table_handle(node)
+    changes: list[tuple[NetworkSpec, SegmentSpec | None, set[str]]] = [
+        (NETWORK, segment(1, 2, 3), {"192.0.2.2 0x1234", "192.0.2.3 0x1234", "192.0.2.3 0x4321"}),
+        (NETWORK, segment(1, 3), {"192.0.2.3 0x1234", "192.0.2.3 0x4321"}),
+        (other, None, {"192.0.2.3 0x1234"}),
+        (other, segment(1, 2, vni=OTHER_VNI), {"192.0.2.3 0x1234", "192.0.2.2 0x4321"}),
+        (NETWORK, segment(1, 3, vni=77), {"192.0.2.3 0x4d", "192.0.2.2 0x4321"}),
+    ]
+    for network, to, expected in changes:
+        assert node.connect(network, to) == ""
+        assert elements(node) == expected
+        handles = node.run("nft -a -s list table bridge andromede")
+        node.keep_rules()
+        assert node.run("nft -a -s list table bridge andromede") == handles, "the agent's own change was written again"
+    assert table_handle(node) == before
+    assert node.problems().rules == ""
+
+
+def test_segment_change_after_a_flush_restores_other_networks(attacker: Guest) -> None:
+    node, other = attacker.node, a_network(2)
+    node.ensure(a_port(other, 5))
+    node.connect(other, segment(1, 3, vni=OTHER_VNI))
+    node.keep_rules()
+    for damage in ("nft flush ruleset", "nft flush set ip andromede-overlay peers"):
+        node.run(damage)
+        node.connect(NETWORK, segment(1, 2, 3))
+        assert elements(node) == {"192.0.2.2 0x1234", "192.0.2.3 0x1234", "192.0.2.3 0x4321"}
+        node.keep_rules()
+        assert node.problems().rules == LOST
+        node.connect(NETWORK, segment(1, 2))
+
+
+def test_two_networks_that_exchange_their_numbers_stay_protected(attacker: Guest) -> None:
+    node, other = attacker.node, a_network(2)
+    node.ensure(a_port(other, 5))
+    node.connect(other, segment(1, 3, vni=OTHER_VNI))
+    node.keep_rules()
+    with pytest.raises(AssertionError, match="File exists"):
+        node.connect(NETWORK, segment(1, 2, vni=OTHER_VNI))
+    node.connect(other, segment(1, 3, vni=VNI))
+    node.connect(NETWORK, segment(1, 2, vni=OTHER_VNI))
+    assert elements(node) == {"192.0.2.2 0x4321", "192.0.2.3 0x1234"}
+    assert all(f"{vni:#x}" in node.run("nft list set ip andromede-overlay networks") for vni in (VNI, OTHER_VNI))
 
 
 def test_changed_vni_or_address_replaces_the_old_one(attacker: Guest, victim: Guest) -> None:

@@ -6,8 +6,6 @@ import pytest
 
 from agents.node.adapters.interfaces import bridge_name, tap_name
 from agents.node.adapters.network import namespace_name
-from agents.node.adapters.network.tools import delete_link
-from agents.node.errors import AdapterError
 from tests.agents.network.namespace_node import BEYOND_IP, Guest, Node, a_network, a_port
 
 pytestmark = pytest.mark.lab
@@ -132,15 +130,3 @@ def test_next_start_keeps_links_and_rules_of_the_operator(node: Node) -> None:
     node.restart_agent([])
     assert "br0123456789a" in node.links()
     assert "operators" in node.run("nft list ruleset")
-
-
-@pytest.mark.parametrize("name", ["never-there", "if2147483647"])
-def test_missing_link_counts_as_deleted_whatever_ip_reports(name: str) -> None:
-    """ip(8) finds no device of the first name. It takes the second one for an index, and the kernel finds none: the
-    same text as for a device that goes between the two steps."""
-    delete_link(name)
-
-
-def test_undeletable_link_is_an_error() -> None:
-    with pytest.raises(AdapterError, match="lo could not be deleted"):
-        delete_link("lo")

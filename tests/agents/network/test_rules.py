@@ -1,5 +1,6 @@
 """The pure parts: texts for nft and dnsmasq, names, addresses. `golden/` holds the texts to be reviewed."""
 
+from dataclasses import replace
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 from uuid import UUID
@@ -44,6 +45,12 @@ def links(**addresses: str) -> NodeLinks:
         ("port_expelled.nft", port_rules.expel(a_port(a_network(1), 0))),
         ("network_forgotten.nft", port_rules.forget_network(Layout.for_network(a_network(1).id))),
         ("overlay.nft", overlay_rules.ruleset(SEGMENTS)),
+        (
+            "overlay_changed.nft",
+            overlay_rules.change(SEGMENTS[0], replace(SEGMENTS[0], peers=(UNDERLAY[13], UNDERLAY[14]))),
+        ),
+        ("overlay_added.nft", overlay_rules.change(None, SEGMENTS[0])),
+        ("overlay_removed.nft", overlay_rules.change(SEGMENTS[0], None)),
         ("overlay_gone.nft", overlay_rules.ruleset([])),
         ("router.nft", router.ruleset(a_network(1).cidr, UplinkPolicy(), links(eth0="192.0.2.1/24"))),
         (

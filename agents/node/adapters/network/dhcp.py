@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agents.node.adapters.interfaces import NetworkSpec, PortSpec
+from agents.node.adapters.network import namespaces
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.router import LAN
-from agents.node.adapters.network.tools import inside
 from agents.node.errors import AdapterError, BadRequest
 from agents.node.process import run
 
@@ -59,7 +59,7 @@ class Dhcp:
                     return
                 process.stop()
         self._write(wanted)
-        run([*inside(self.layout.namespace), *command])
+        namespaces.inside(self.layout.namespace, lambda: run(command))
 
     def stop(self) -> None:
         with self._process() as process:

@@ -5,18 +5,16 @@ message each way, whatever the number of rules. The kernel also sends each chang
 namespaces at the other end of a veth pair to processes with CAP_NET_BROADCAST.
 """
 
-import ctypes
 import errno
 import select
 import socket
 import struct
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Self
 
-from agents.node.adapters.network.tools import NAMESPACES
-
-LIBC = ctypes.CDLL(None, use_errno=True)
+from agents.node.adapters.network import namespaces
+from agents.node.errors import AdapterError
 
 NETLINK_NETFILTER = 12
 SUBSYSTEM = 10  # NFNL_SUBSYS_NFTABLES
@@ -24,7 +22,6 @@ NEW_GENERATION, GET_GENERATION = SUBSYSTEM << 8 | 15, SUBSYSTEM << 8 | 16
 GENERATION_ID = 1  # NFTA_GEN_ID, 32 bits in network order
 CHANGES = 1 << 6  # bit of the multicast group 7, NFNLGRP_NFTABLES
 SOL_NETLINK, LISTEN_ALL_NSID = 270, 8
-CLONE_NEWNET = 0x40000000
 REQUEST = 1  # NLM_F_REQUEST
 _HEAD = struct.Struct("=IHHII4x")  # netlink: length, type, flags, number, sender; then 4 bytes of netfilter
 _ATTRIBUTE = struct.Struct("=HH")
@@ -52,33 +49,20 @@ def generation() -> int:
     raise OSError(f"The kernel does not say the generation of its rules, but {answer.hex()}.")
 
 
-def generations(namespaces: Iterable[str]) -> dict[str, int]:
-    """Return the generations of these named namespaces; a namespace that is gone is left out.
-
-    The reading thread ends afterwards, since a thread that failed to come back would act in the wrong namespace.
-    """
+def generations(names: Iterable[str]) -> dict[str, int]:
+    """Return the generations of these named namespaces; a namespace that is gone is left out."""
     found: dict[str, int] = {}
 
     def ask() -> None:
-        for name in names:
-            try:
-                with (NAMESPACES / name).open() as place:
-                    _enter(place.fileno())
-            except OSError:
-                continue
-            found[name] = generation()
+        for name in wanted:
+            with suppress(AdapterError):
+                namespaces.enter(name)
+                found[name] = generation()
 
-    names = list(namespaces)
-    if names:
-        with ThreadPoolExecutor(1, thread_name_prefix="generations") as thread:
-            thread.submit(ask).result()
+    wanted = list(names)
+    if wanted:
+        namespaces.in_own_thread(ask)
     return found
-
-
-def _enter(descriptor: int) -> None:
-    """Enter the namespace with this thread alone. Before Python 3.12 os has no setns."""
-    if LIBC.setns(descriptor, CLONE_NEWNET) != 0:
-        raise OSError(ctypes.get_errno(), "setns")
 
 
 class Changes:

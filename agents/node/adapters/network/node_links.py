@@ -6,7 +6,8 @@ from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
 from agents.node.adapters.network.layout import LAN_LEG, NAMESPACE, OVERLAY, WAN_LEG, Layout
-from agents.node.adapters.network.tools import NAMESPACES, ip_json
+from agents.node.adapters.network.namespaces import NAMESPACES
+from agents.node.adapters.network.netlink import Netlink, link_names
 from agents.node.errors import AdapterError
 
 BRIDGE_ALIAS = "andromede network"
@@ -19,17 +20,13 @@ class NodeLinks:
     addresses: Mapping[str, tuple[IPv4Interface, ...]]
 
     @classmethod
-    def read(cls) -> "NodeLinks":
-        return cls(
-            {
-                link["ifname"]: tuple(
-                    IPv4Interface(f"{address['local']}/{address['prefixlen']}")
-                    for address in link["addr_info"]
-                    if address["family"] == "inet"
-                )
-                for link in ip_json(["addr", "show"])
-            }
-        )
+    def read(cls, netlink: Netlink) -> "NodeLinks":
+        names = link_names()
+        found: dict[str, list[IPv4Interface]] = {name: [] for name in names.values()}
+        for index, address in netlink.addresses():
+            if index in names:  # else the link is newer than the names
+                found[names[index]].append(address)
+        return cls({name: tuple(addresses) for name, addresses in found.items()})
 
     def __contains__(self, name: str) -> bool:
         return name in self.addresses
@@ -71,20 +68,23 @@ class NodeLinks:
         return any(name.startswith(WAN_LEG) and name != layout.wan_leg for name in self.addresses)
 
 
-def layouts_present(links: NodeLinks, dhcp_folder: Path) -> set[Layout]:
+def layouts_present(links: NodeLinks, netlink: Netlink, dhcp_folder: Path) -> set[Layout]:
     """Return every network of which any part is left on this node, be it a bridge alone or a file of its dnsmasq."""
-    bridges = [
-        link["ifname"] for link in ip_json(["link", "show", "type", "bridge"]) if link.get("ifalias") == BRIDGE_ALIAS
-    ]
+    bridges = {layout for layout in _owners(links.addresses, "br") if _is_ours(layout.bridge, netlink)}
     namespaces = [path.name for path in NAMESPACES.glob("*")]
     return {
         *_owners(links.addresses, LAN_LEG),
         *_owners(links.addresses, WAN_LEG),
         *_owners(links.addresses, OVERLAY),
-        *_owners(bridges, "br"),
+        *bridges,
         *_owners(namespaces, NAMESPACE),
         *_owners((path.stem for path in dhcp_folder.glob("*")), ""),
     }
+
+
+def _is_ours(bridge: str, netlink: Netlink) -> bool:
+    link = netlink.link(bridge)
+    return link is not None and link.alias == BRIDGE_ALIAS
 
 
 def _owners(names: Iterable[str], prefix: str) -> set[Layout]:

@@ -4,107 +4,69 @@ The device learns from frames which guest is behind which node; broadcast and un
 peer. So the arrival of a guest needs no message: its first frame, or QEMU's announcement after a migration, shows all
 nodes where it is.
 
-The kernel is the record of the segments; overlay_rules restricts the packets, before the device accepts any.
+overlay_rules restricts the packets, before the device accepts any.
 """
 
-from collections.abc import Mapping
 from ipaddress import IPv4Address
-from typing import Any
 
 from agents.node.adapters.interfaces import NetworkSpec, SegmentSpec
-from agents.node.adapters.network.layout import OVERLAY, Layout
-from agents.node.adapters.network.overlay_rules import VXLAN_PORT, ruleset
-from agents.node.adapters.network.tools import (
-    bridge_batch,
-    bridge_json,
-    delete_link,
-    ip_batch,
-    ip_json,
-    nft,
-    set_kernel_switch,
-)
+from agents.node.adapters.network.kernel_switches import set_switch
+from agents.node.adapters.network.layout import Layout
+from agents.node.adapters.network.netlink import Link, Netlink, link_names
+from agents.node.adapters.network.overlay_rules import VXLAN_PORT
 
 EVERYBODY = "00:00:00:00:00:00"
 OVERHEAD_BYTES = 50  # outer IPv4 20, UDP 8, VXLAN 8, inner Ethernet 14
 
 
-def present() -> dict[Layout, SegmentSpec]:
-    """Return the segments of this node as they are."""
-    found = {}
-    peers = _peers()
-    for link in ip_json(["-d", "link", "show", "type", "vxlan"]):
-        layout, facts = Layout.owning(link["ifname"], OVERLAY), link["linkinfo"]["info_data"]
-        if layout is not None and "local" in facts and facts["port"] == VXLAN_PORT:
-            local = IPv4Address(facts["local"])
-            found[layout] = SegmentSpec(facts["id"], local, tuple(peers.get(link["ifname"], ())))
-    return found
+def underlay(address: IPv4Address, netlink: Netlink) -> Link | None:
+    """Return the device that has the address."""
+    names = link_names()
+    for index, found in netlink.addresses():
+        if found.ip == address and index in names:
+            return netlink.link(names[index])
+    return None
 
 
-def ensure(network: NetworkSpec, segment: SegmentSpec) -> str:
-    """Connect the segment: rules first, so that a former peer is excluded before any other change.
-
-    Returns the problem of the underlay; without its own address on it, the node takes no part.
-    """
-    layout, before = Layout.for_network(network.id), present()
-    link = _underlay(segment.local)
-    if link is None:
-        remove(layout)
+def problem(network: NetworkSpec, segment: SegmentSpec, device: Link | None) -> str:
+    """Return the problem of the underlay's device, for an operator; empty: none."""
+    if device is None:
         return f"The underlay address {segment.local} is on no device of this node."
-    apply_rules({**before, layout: segment})
-    old = before.get(layout)
-    if old is None or (old.vni, old.local) != (segment.vni, segment.local):
-        _make(layout, segment)
-        old = None
-    set_kernel_switch(f"net/ipv6/conf/{layout.overlay}/disable_ipv6", "1")
-    ip_batch([f"link set {layout.overlay} mtu {network.mtu} master {layout.bridge} up"])
-    _lead_to(layout, segment.peers, before=old.peers if old else ())
     needed = network.mtu + OVERHEAD_BYTES
-    if link["mtu"] >= needed:
+    if device.mtu >= needed:
         return ""
     return (
-        f"Guests may send {network.mtu} bytes at once, and only {link['mtu'] - OVERHEAD_BYTES} go to other nodes "
-        f"uncut: {link['ifname']} of the underlay has an MTU of {link['mtu']}, and needs {needed}."
+        f"Guests may send {network.mtu} bytes at once, and only {device.mtu - OVERHEAD_BYTES} go to other nodes "
+        f"uncut: {device.name} of the underlay has an MTU of {device.mtu}, and needs {needed}."
     )
 
 
-def remove(layout: Layout) -> None:
-    """Remove the segment. The rules go last: until then they exclude other senders."""
-    if any(link["ifname"] == layout.overlay for link in ip_json(["link", "show", "type", "vxlan"])):
-        delete_link(layout.overlay)
-    apply_rules(present())
+def remove_other(layout: Layout, segment: SegmentSpec | None, netlink: Netlink) -> None:
+    """Remove the device unless it is the segment's. The rules for it are removed later: they exclude other senders."""
+    device = netlink.link(layout.overlay)
+    if device is None:
+        return
+    if segment is None or (device.vni, device.local, device.port) != (segment.vni, segment.local, VXLAN_PORT):
+        netlink.remove_link(layout.overlay)
 
 
-def apply_rules(segments: Mapping[Layout, SegmentSpec]) -> None:
-    nft(ruleset(segments.values()))
+def ensure(network: NetworkSpec, segment: SegmentSpec, netlink: Netlink) -> None:
+    """Connect the segment, whose rules are in force."""
+    layout = Layout.for_network(network.id)
+    if netlink.link(layout.overlay) is None:
+        own = {"vxlan_id": segment.vni, "vxlan_local": str(segment.local), "vxlan_port": VXLAN_PORT}
+        netlink.add_link(layout.overlay, "vxlan", **own, vxlan_learning=True)
+    set_switch(f"net/ipv6/conf/{layout.overlay}/disable_ipv6", 1)
+    netlink.plug(layout.overlay, bridge=layout.bridge)
+    netlink.change_link(layout.overlay, mtu=network.mtu, state="up")
+    _lead_to(layout.overlay, set(segment.peers), netlink)
 
 
-def _make(layout: Layout, segment: SegmentSpec) -> None:
-    if any(link["ifname"] == layout.overlay for link in ip_json(["link", "show"])):
-        delete_link(layout.overlay)
-    ip_batch(
-        [f"link add {layout.overlay} type vxlan id {segment.vni} local {segment.local} dstport {VXLAN_PORT} learning"]
-    )
-
-
-def _lead_to(layout: Layout, peers: tuple[IPv4Address, ...], *, before: tuple[IPv4Address, ...]) -> None:
+def _lead_to(device: str, peers: set[IPv4Address], netlink: Netlink) -> None:
     """Set the peers, and forget the guests behind a node that is no peer any more."""
-    device, gone = layout.overlay, {str(peer) for peer in before} - {str(peer) for peer in peers}
-    entries = bridge_json(["fdb", "show", "dev", device]) if gone else []
-    behind_gone = [entry for entry in entries if entry.get("dst") in gone]
-    bridge_batch((f"fdb del {entry['mac']} dev {device} dst {entry['dst']} self" for entry in behind_gone), force=True)
-    new = sorted(set(peers) - set(before))
-    bridge_batch(f"fdb append {EVERYBODY} dev {device} dst {peer} self" for peer in new)
-
-
-def _peers() -> dict[str, list[IPv4Address]]:
-    found: dict[str, list[IPv4Address]] = {}
-    for entry in bridge_json(["fdb", "show"]):
-        if entry["mac"] == EVERYBODY and "dst" in entry and "ifname" in entry:
-            found.setdefault(entry["ifname"], []).append(IPv4Address(entry["dst"]))
-    return found
-
-
-def _underlay(address: IPv4Address) -> dict[str, Any] | None:
-    """Return the device that has the address."""
-    found = [link for link in ip_json(["addr", "show", "to", f"{address}/32"]) if link.get("addr_info")]
-    return found[0] if found else None
+    entries = netlink.forwarding_entries(device)
+    for mac, node in entries:
+        if node not in peers:
+            netlink.remove_forwarding_entry(device, mac, node)
+    for node in sorted(peers - {node for mac, node in entries if mac == EVERYBODY}):
+        netlink.add_forwarding_entry(device, EVERYBODY, node)

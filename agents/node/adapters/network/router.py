@@ -5,11 +5,14 @@ the tenant's addresses behind its transit address, and the node hides that one b
 the same addresses on one node.
 """
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Interface, IPv4Network
 from textwrap import indent
 
 from agents.node.adapters.interfaces import NetworkSpec
+from agents.node.adapters.network import namespaces, nft
+from agents.node.adapters.network.kernel_switches import set_switch
 from agents.node.adapters.network.layout import Layout
+from agents.node.adapters.network.netlink import Netlink
 from agents.node.adapters.network.node_links import NodeLinks
 from agents.node.adapters.network.node_rules import (
     ESTABLISHED_S,
@@ -20,8 +23,6 @@ from agents.node.adapters.network.node_rules import (
     declarations,
     refusals,
 )
-from agents.node.adapters.network.tools import inside, ip_batch, nft
-from agents.node.process import run
 
 LAN, WAN = "lan", "wan"
 CHAINS = {
@@ -31,37 +32,35 @@ CHAINS = {
     "forward": "type filter hook forward priority filter; policy drop;",
     "postrouting": "type nat hook postrouting priority srcnat; policy accept;",
 }
-SWITCHES = (
-    "net.ipv4.ip_forward=1",
-    "net.ipv6.conf.all.disable_ipv6=1",
-    "net.ipv6.conf.default.disable_ipv6=1",
-    f"{ESTABLISHED_SWITCH}={ESTABLISHED_S}",
-)
+SWITCHES = {
+    "net/ipv4/ip_forward": 1,
+    "net/ipv6/conf/all/disable_ipv6": 1,
+    "net/ipv6/conf/default/disable_ipv6": 1,
+    ESTABLISHED_SWITCH: ESTABLISHED_S,
+}
 
 
 def ensure(network: NetworkSpec, outside: UplinkPolicy, links: NodeLinks, *, transit: IPv4Network) -> str:
-    """Configure the router, whose namespace has both devices.
-
-    The rules come first: no packet passes without them. Returns the rules.
-    """
-    layout = Layout.for_network(network.id)
-    plen = network.cidr.prefixlen
+    """Configure the router, whose namespace has both devices; returns its rules."""
     rules = ruleset(network.cidr, outside, links)
-    nft(rules, namespace=layout.namespace)
-    # -e: a kernel without IPv6 lacks its switches
-    run([*inside(layout.namespace), "sysctl", "-q", "-e", "-w", *SWITCHES])
-    ip_batch(
-        (
-            "link set lo up",
-            f"link set {LAN} mtu {network.mtu} up",
-            f"link set {WAN} mtu {network.mtu} up",
-            f"addr replace {network.gateway_ip}/{plen} dev {LAN}",
-            f"addr replace {transit[1]}/31 dev {WAN}",
-            f"route replace default via {transit[0]} dev {WAN}",
-        ),
-        namespace=layout.namespace,
-    )
+    namespace = Layout.for_network(network.id).namespace
+    namespaces.inside(namespace, lambda: _configure(network, rules, transit))
     return rules
+
+
+def _configure(network: NetworkSpec, rules: str, transit: IPv4Network) -> None:
+    """Configure the router in whose namespace the calling thread is. The rules come first: no packet passes before."""
+    nft.apply(rules)
+    for switch, value in SWITCHES.items():
+        set_switch(switch, value)
+    gateway = IPv4Interface((network.gateway_ip, network.cidr.prefixlen))
+    with Netlink() as netlink:
+        netlink.change_link("lo", state="up")
+        for name in (LAN, WAN):
+            netlink.change_link(name, mtu=network.mtu, state="up")
+        netlink.ensure_address(LAN, gateway)
+        netlink.ensure_address(WAN, IPv4Interface((transit[1], 31)))
+        netlink.ensure_default_route(transit[0], WAN)
 
 
 def ruleset(cidr: IPv4Network, outside: UplinkPolicy, links: NodeLinks) -> str:

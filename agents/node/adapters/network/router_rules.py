@@ -6,10 +6,10 @@ The expected rules are remembered, and written again where they are missing or c
 from dataclasses import dataclass
 from typing import Any
 
+from agents.node.adapters.network import nft
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.nft_changes import generations
 from agents.node.adapters.network.rules_present import rules_present
-from agents.node.adapters.network.tools import nft
 
 
 @dataclass(slots=True)
@@ -58,6 +58,6 @@ def _is_lost(layout: Layout, router: _Router, now: int | None) -> bool:
     if before == router.good:
         router.seen = now
         return False
-    nft(router.text, namespace=layout.namespace)
+    nft.apply(router.text, namespace=layout.namespace)
     router.good, router.seen = rules_present(namespace=layout.namespace), None  # read again by the next call
     return router.good != before

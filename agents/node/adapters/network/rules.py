@@ -6,20 +6,19 @@ file, which a firewall's service loads in the same step in which it flushes ever
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from agents.node.adapters.interfaces import PortSpec
-from agents.node.adapters.network import node_rules, overlay, overlay_rules, port_rules
+from agents.node.adapters.interfaces import PortSpec, SegmentSpec
+from agents.node.adapters.network import nft, node_rules, overlay_rules, port_rules
 from agents.node.adapters.network.layout import WAN_LEG, Layout
 from agents.node.adapters.network.nft_changes import generation
 from agents.node.adapters.network.node_links import NodeLinks
 from agents.node.adapters.network.node_rules import UplinkPolicy
 from agents.node.adapters.network.router_rules import RouterRules
-from agents.node.adapters.network.rules_present import rules_present
-from agents.node.adapters.network.tools import nft
+from agents.node.adapters.network.rules_present import has_node_rules, rules_present
 from agents.node.errors import AdapterError
 
 log = logging.getLogger(__name__)
@@ -40,6 +39,7 @@ class Rules:
         self._outside = outside
         self._file = file
         self._ports: dict[UUID, PortSpec] = {}
+        self._segments: dict[Layout, SegmentSpec] = {}
         self._node = ""
         self._seen: int | None = None  # the generation in which the rules were as expected
         self._good: tuple[str, dict[str, list[Any]]] | None = None  # what was written, and its listing by the kernel
@@ -47,27 +47,48 @@ class Rules:
         self._lost_until_s = 0.0
         self._failure = ""
 
-    def admit(self, ports: Sequence[PortSpec], links: NodeLinks) -> str:
-        """Return the rules to write for these ports, besides the present ones."""
+    def admit(self, ports: Sequence[PortSpec], links: NodeLinks) -> None:
+        """Write the rules of these ports, besides the present ones."""
         self._ports |= {port.id: port for port in ports}
         self._node = self._node_rules(links)
-        return self._node + port_rules.admit(ports)
+        self._write(self._node + port_rules.admit(ports))
 
-    def expel(self, port: PortSpec, others: Sequence[PortSpec], links: NodeLinks) -> str:
-        """Return the rules to write when this port goes and the others of its network stay; they may be none."""
+    def expel(self, port: PortSpec, others: Sequence[PortSpec], links: NodeLinks) -> None:
+        """Remove the rules of the port; the others of its network stay, which may be none."""
         self._ports.pop(port.id, None)
+        self._node = self._node_rules(links)
         gone = "" if others else port_rules.forget_network(Layout.for_network(port.network.id))
-        return self.admit(others, links) + port_rules.expel(port) + gone
+        self._write(self._node + port_rules.admit(others) + port_rules.expel(port) + gone)
 
-    def replace(self, ports: Sequence[PortSpec], links: NodeLinks) -> str:
-        """Return the rules to write when there are exactly these ports.
+    def connect(self, layout: Layout, segment: SegmentSpec | None) -> None:
+        """Write the rules of the network's segment; None: of no segment.
 
-        Routers without rules have lost them: a reboot removes both.
+        Elements are changed one by one. Where the present rules may differ from the expected ones, or two segments have
+        a number in common, the whole table is written.
         """
-        if any(name.startswith(WAN_LEG) for name in links.addresses) and node_rules.TABLE not in rules_present():
+        old = self._segments.pop(layout, None)
+        if old is None and segment is None:
+            return
+        numbers = {each.vni for each in (old, segment) if each is not None}
+        is_alone = all(other.vni not in numbers for other in self._segments.values())
+        by_element = bool(self._segments) and is_alone and generation() == self._seen
+        if segment is not None:
+            self._segments[layout] = segment
+        text = overlay_rules.change(old, segment) if by_element else overlay_rules.ruleset(self._segments.values())
+        if text:
+            self._write(text)
+
+    def replace(self, ports: Sequence[PortSpec], segments: Mapping[Layout, SegmentSpec], links: NodeLinks) -> None:
+        """Write all rules, for exactly these ports and segments; without ports, remove all."""
+        self._ports = {port.id: port for port in ports}
+        self._segments = dict(segments) if ports else {}
+        self._node = self._node_rules(links) if ports else ""
+        self._write(port_rules.REMOVAL + self._all() if ports else ALL_GONE, is_whole=True)
+
+    def note_earlier_loss(self, links: NodeLinks) -> None:
+        """Report routers without rules: they were lost while no agent ran, since a reboot removes both."""
+        if any(name.startswith(WAN_LEG) for name in links.addresses) and not has_node_rules():
             self._note_loss()
-        self._ports.clear()
-        return self.admit(ports, links) if ports else ""
 
     def save(self) -> None:
         """Write the rules into the file, completely or not at all. Without ports the file is removed."""
@@ -103,13 +124,21 @@ class Rules:
             return
         text, before = self._all(), rules_present()
         if self._ports and (text, before) != self._good:
-            nft(text)
+            nft.apply(text)
             now += 1  # our own commit; a higher number shows another commit in between
             after = rules_present()
             self._good = (text, after) if generation() == now else None
             if after != before:
                 self._note_loss()
         self._seen = now
+
+    def _write(self, text: str, *, is_whole: bool = False) -> None:
+        """Apply the text. Rules that were as expected are so afterwards, and all rules (`is_whole`) in any case."""
+        before, seen = generation(), self._seen
+        self._seen = None  # unless it succeeds
+        nft.apply(text)
+        if (is_whole or before == seen) and generation() == before + 1:
+            self._seen = before + 1
 
     def problem(self) -> str:
         """Return the problem, for an operator; empty: none, and none lately."""
@@ -120,7 +149,7 @@ class Rules:
         log.error("packet filter rules lost", extra={"facts": {"problem": LOST}})
 
     def _all(self) -> str:
-        between_nodes = overlay_rules.ruleset(overlay.present().values())
+        between_nodes = overlay_rules.ruleset(self._segments.values())
         return self._node + port_rules.admit(list(self._ports.values())) + between_nodes
 
     def _node_rules(self, links: NodeLinks) -> str:

@@ -3,8 +3,7 @@
 import json
 from typing import Any
 
-from agents.node.adapters.network import node_rules, overlay_rules, port_rules
-from agents.node.adapters.network.tools import nft_json
+from agents.node.adapters.network import nft, node_rules, overlay_rules, port_rules
 
 TABLES = frozenset({node_rules.TABLE, port_rules.TABLE, overlay_rules.TABLE})
 
@@ -15,12 +14,18 @@ def rules_present(*, namespace: str | None = None) -> dict[str, list[Any]]:
     Handles and counters are left out, and the set elements that packets add.
     """
     found: dict[str, list[Any]] = {}
-    for each in nft_json(["ruleset"], namespace=namespace):
+    for each in nft.listing("ruleset", namespace=namespace):
         for kind, value in each.items():
             table = f"{value['family']} {value['name' if kind == 'table' else 'table']}"
             if table in TABLES:
                 found.setdefault(table, []).append({kind: _comparable(value)})
     return found
+
+
+def has_node_rules() -> bool:
+    """Return whether the node's network namespace has the table of node_rules."""
+    tables = (each["table"] for each in nft.listing("tables"))
+    return any(f"{table['family']} {table['name']}" == node_rules.TABLE for table in tables)
 
 
 def _comparable(value: dict[str, Any]) -> dict[str, Any]:

@@ -10,8 +10,8 @@ by node_rules between router and outside, and by overlay_rules between nodes; th
 the reasons. A network that has no segment has the guests of this node alone.
 
 Every call brings all parts of the one network to the wished state, whatever was missing; what is in place is
-left alone. Nothing is remembered between calls but which ports the rules are for (see rules): names are derived from
-ids, the rest is read from the kernel.
+left alone. Nothing is remembered between calls but the ports and segments that the rules are for (see rules): names are
+derived from ids, the rest is read from the kernel.
 
 Side effects on the node's namespace: IPv4 forwarding is on as soon as there is a tenant network, also between
 the node's other devices; bridged frames are kept out of the node's IP firewall (net.bridge.bridge-nf-call-*);
@@ -31,11 +31,11 @@ from agents.node.adapters.network import bridge, dhcp, overlay, port_rules, rout
 from agents.node.adapters.network.connections import ConnectionTable
 from agents.node.adapters.network.dhcp import Dhcp
 from agents.node.adapters.network.layout import Layout
+from agents.node.adapters.network.netlink import Netlink, link_names
 from agents.node.adapters.network.node_links import NodeLinks, layouts_present
 from agents.node.adapters.network.node_rules import UplinkPolicy
 from agents.node.adapters.network.rule_watcher import RuleWatcher
-from agents.node.adapters.network.rules import ALL_GONE, Rules
-from agents.node.adapters.network.tools import delete_link, ip_batch, ip_json, nft
+from agents.node.adapters.network.rules import Rules
 from agents.node.errors import AdapterError
 
 log = logging.getLogger(__name__)
@@ -60,57 +60,55 @@ class LinuxSwitch:
     def ensure_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
         ports = [port, *others]
         _check(ports)
-        with self._alone():
-            links = NodeLinks.read()
-            nft(self._rules.admit(ports, links))
-            self._ensure_network(port.network, ports, links)
+        with self._alone(), Netlink() as netlink:
+            links = NodeLinks.read(netlink)
+            self._rules.admit(ports, links)
+            self._ensure_network(port.network, ports, links, netlink)
             self._rules.save()
 
     def remove_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
         """Remove the port. A tap that still exists is unplugged before its rules go."""
         _check([port, *others])
         layout = Layout.for_network(port.network.id)
-        with self._alone():
-            links = NodeLinks.read()
-            bridge.unplug(tap_name(port.id), links)
-            rules = self._rules.expel(port, others, links)
+        with self._alone(), Netlink() as netlink:
+            links = NodeLinks.read(netlink)
+            bridge.unplug(tap_name(port.id), links, netlink)
             if others:
-                nft(rules)
-                self._ensure_network(port.network, others, links)
+                self._rules.expel(port, others, links)
+                self._ensure_network(port.network, others, links, netlink)
             else:
-                self._remove_network(layout, links)
-                nft(rules if links.has_routers_besides(layout) else ALL_GONE)
+                self._remove_network(layout, links, netlink)
+                if links.has_routers_besides(layout):
+                    self._rules.expel(port, others, links)
+                else:
+                    self._rules.replace([], {}, links)
             self._rules.save()
 
     def ensure_segment(self, network: NetworkSpec, segment: SegmentSpec | None) -> str:
-        """Connect a network that has a bridge here."""
-        with self._alone():
-            if segment is None:
-                overlay.remove(Layout.for_network(network.id))
-                problem = ""
-            else:
-                problem = overlay.ensure(network, segment)
+        """Connect a network that has a bridge here: rules first, so that a former peer is excluded at once.
+
+        Without its own address on the underlay, the node takes no part.
+        """
+        layout = Layout.for_network(network.id)
+        with self._alone(), Netlink() as netlink:
+            underlay = overlay.underlay(segment.local, netlink) if segment else None
+            connected = segment if underlay else None
+            overlay.remove_other(layout, connected, netlink)
+            self._rules.connect(layout, connected)
+            if connected is not None:
+                overlay.ensure(network, connected, netlink)
             self._rules.save()
-            return problem
+        return overlay.problem(network, segment, underlay) if segment else ""
 
     def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec]) -> None:
         """Restore all networks; also replaces all rules, which an older agent may have made."""
         _check(ports)
         networks = {port.network.id: port.network for port in ports}
-        wanted = {Layout.for_network(network_id) for network_id in networks}
-        with self._alone():
-            links = NodeLinks.read()
-            rules = self._rules.replace(ports, links)
-            for layout in sorted(layouts_present(links, self._runtime_dir) - wanted):
-                self._remove_network(layout, links)
-            self._rules.save()
-            if not networks:
-                nft(ALL_GONE)
-                return
-            nft(port_rules.REMOVAL + rules)
+        with self._alone(), Netlink() as netlink:
+            self._replace_rules(ports, segments, netlink)
             for network in networks.values():
                 members = [port for port in ports if port.network.id == network.id]
-                self._ensure_network(network, members, NodeLinks.read())
+                self._ensure_network(network, members, NodeLinks.read(netlink), netlink)
         for network in networks.values():
             if problem := self.ensure_segment(network, segments.get(network.id)):
                 log.warning("underlay problem", extra={"facts": {"network": str(network.id), "problem": problem}})
@@ -127,11 +125,9 @@ class LinuxSwitch:
             self._rules.keep()
 
     def taps(self) -> Mapping[str, str]:
-        return {
-            link["ifname"]: str(link.get("address", ""))
-            for link in ip_json(["link", "show"])
-            if _TAP.fullmatch(link["ifname"])
-        }
+        with Netlink() as netlink:
+            links = [netlink.link(name) for name in link_names().values() if _TAP.fullmatch(name)]
+        return {link.name: link.mac for link in links if link is not None}
 
     def silence_tap(self, device: str) -> bool:
         return self._set_tap(device, "down")
@@ -140,15 +136,17 @@ class LinuxSwitch:
         return self._set_tap(device, "up")
 
     def remove_tap(self, device: str) -> bool:
-        if device not in self.taps():
+        if not _is_tap(device):
             return False
-        delete_link(device)
+        with Netlink() as netlink:
+            netlink.remove_link(device)
         return True
 
     def _set_tap(self, device: str, to: str) -> bool:
-        if device not in self.taps():
+        if not _is_tap(device):
             return False
-        ip_batch([f"link set {device} {to}"])
+        with Netlink() as netlink:
+            netlink.change_link(device, state=to)
         return True
 
     @contextmanager
@@ -159,25 +157,47 @@ class LinuxSwitch:
             except OSError as exc:
                 raise AdapterError(f"The network differs from its desired state: {exc}", retryable=True) from exc
 
-    def _ensure_network(self, network: NetworkSpec, ports: Sequence[PortSpec], links: NodeLinks) -> None:
+    def _replace_rules(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec], netlink: Netlink) -> None:
+        """Write all rules, after removing the devices for which there are none any more."""
+        links = NodeLinks.read(netlink)
+        wanted = {layout: segments.get(network) for network, layout in _layouts(ports).items()}
+        self._rules.note_earlier_loss(links)
+        for layout in sorted(layouts_present(links, netlink, self._runtime_dir) - wanted.keys()):
+            self._remove_network(layout, links, netlink)
+        for layout, segment in wanted.items():
+            overlay.remove_other(layout, segment, netlink)
+        self._rules.replace(ports, {layout: segment for layout, segment in wanted.items() if segment}, links)
+        self._rules.save()
+
+    def _ensure_network(
+        self, network: NetworkSpec, ports: Sequence[PortSpec], links: NodeLinks, netlink: Netlink
+    ) -> None:
         layout = Layout.for_network(network.id)
         server = Dhcp(layout, self._runtime_dir)
         if not bridge.has_router(layout, links):
             server.stop()  # it would go on listening on the devices of a router that is gone
         transit = links.transit(layout, self._outside.transit_pool)
-        bridge.ensure(network, ports, links, node_end=transit[0])
+        bridge.ensure(network, ports, links, netlink, node_end=transit[0])
         rules = router.ensure(network, self._outside, links, transit=transit)
         self._rules.routers.written(layout, rules)
         server.ensure(network, ports)
 
-    def _remove_network(self, layout: Layout, links: NodeLinks) -> None:
+    def _remove_network(self, layout: Layout, links: NodeLinks, netlink: Netlink) -> None:
         self._rules.routers.forget(layout)
         Dhcp(layout, self._runtime_dir).remove()
-        if layout.overlay in links:
-            overlay.remove(layout)
-        bridge.remove(layout, links)
+        overlay.remove_other(layout, None, netlink)
+        self._rules.connect(layout, None)
+        bridge.remove(layout, links, netlink)
 
 
 def _check(ports: Sequence[PortSpec]) -> None:
     port_rules.check(ports)
     dhcp.check(ports)
+
+
+def _layouts(ports: Sequence[PortSpec]) -> dict[UUID, Layout]:
+    return {port.network.id: Layout.for_network(port.network.id) for port in ports}
+
+
+def _is_tap(device: str) -> bool:
+    return _TAP.fullmatch(device) is not None and device in link_names().values()

@@ -1,0 +1,134 @@
+"""Links, addresses and namespaces over netlink: in a network namespace of the test, with root."""
+
+import os
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path
+
+import pytest
+
+from agents.node.adapters.network import namespaces, nft
+from agents.node.adapters.network.netlink import Netlink, link_names
+from agents.node.errors import AdapterError
+
+pytestmark = pytest.mark.lab
+NAME = "netlink-test"
+PEERS = [IPv4Address("192.0.2.2"), IPv4Address("192.0.2.3")]
+EVERYBODY = "00:00:00:00:00:00"
+Act = Callable[[Netlink], None]
+
+
+@pytest.fixture
+def namespace() -> Iterator[str]:
+    if os.geteuid() != 0:
+        pytest.skip("namespaces need root")
+    namespaces.remove(NAME)
+    namespaces.create(NAME)
+    yield NAME
+    namespaces.remove(NAME)
+
+
+@pytest.fixture
+def there(namespace: str) -> Callable[[Act], None]:
+    """Call a function in the namespace, with a socket into it."""
+
+    def call(act: Act) -> None:
+        def open_and_act() -> None:
+            with Netlink() as netlink:
+                act(netlink)
+
+        namespaces.inside(namespace, open_and_act)
+
+    return call
+
+
+def test_absent_link_counts_as_removed(there: Callable[[Act], None]) -> None:
+    def act(netlink: Netlink) -> None:
+        netlink.add_link("br1", "bridge")
+        for _ in range(2):
+            netlink.remove_link("br1")
+            assert netlink.link("br1") is None
+            assert set(link_names().values()) == {"lo"}
+
+    there(act)
+
+
+def test_refusals_name_the_link_and_the_cause(there: Callable[[Act], None]) -> None:
+    def act(netlink: Netlink) -> None:
+        with pytest.raises(AdapterError, match="cannot remove lo: Operation not supported"):
+            netlink.remove_link("lo")
+        with pytest.raises(AdapterError, match="cannot change absent: No such device"):
+            netlink.change_link("absent", mtu=1400)
+        with pytest.raises(AdapterError, match="cannot add lo: File exists"):
+            netlink.add_link("lo", "bridge")
+        with pytest.raises(AdapterError, match="no link absent"):
+            netlink.plug("lo", bridge="absent")
+
+    there(act)
+
+
+def test_forwarding_entries_can_be_added_and_removed_twice(there: Callable[[Act], None]) -> None:
+    def act(netlink: Netlink) -> None:
+        for name, vni in (("vxl", 7), ("other", 8)):
+            netlink.add_link(name, "vxlan", vxlan_id=vni, vxlan_local="192.0.2.1", vxlan_port=4789)
+        netlink.add_forwarding_entry("other", EVERYBODY, IPv4Address("192.0.2.4"))
+        for _ in range(2):
+            for peer in PEERS:
+                netlink.add_forwarding_entry("vxl", EVERYBODY, peer)
+            assert sorted(netlink.forwarding_entries("vxl")) == [(EVERYBODY, peer) for peer in PEERS]
+        netlink.remove_forwarding_entry("vxl", EVERYBODY, PEERS[0])
+        assert netlink.forwarding_entries("vxl") == [(EVERYBODY, PEERS[1])]
+        for _ in range(2):
+            netlink.remove_forwarding_entry("vxl", EVERYBODY, PEERS[1])
+            assert netlink.forwarding_entries("vxl") == []
+
+    there(act)
+
+
+def test_addresses_are_those_of_the_namespace(there: Callable[[Act], None]) -> None:
+    address = IPv4Interface("192.0.2.1/31")
+
+    def act(netlink: Netlink) -> None:
+        netlink.add_link("br1", "bridge")
+        for _ in range(2):
+            netlink.ensure_address("br1", address)
+        assert [(link_names()[index], found) for index, found in netlink.addresses()] == [("br1", address)]
+
+    there(act)
+    with Netlink() as own:
+        assert address not in [found for _, found in own.addresses()]
+
+
+def test_calling_thread_stays_in_its_namespace_and_nothing_is_left_open(namespace: str) -> None:
+    def fail() -> None:
+        raise AdapterError("A failure in the namespace.", retryable=False)
+
+    def place() -> str:
+        return os.readlink("/proc/thread-self/ns/net")
+
+    def used() -> tuple[str, int, int]:
+        children = Path("/proc/thread-self/children").read_text()
+        return place(), len(os.listdir("/proc/self/fd")), len(children.split())
+
+    nft.apply("add table ip probe", namespace=namespace)
+    before = used()
+    for _ in range(20):
+        assert namespaces.inside(namespace, place) != before[0]
+        with pytest.raises(AdapterError, match="in the namespace"):
+            namespaces.inside(namespace, fail)
+        with Netlink() as netlink:
+            netlink.addresses()
+    assert [each["table"]["name"] for each in nft.listing("tables", namespace=namespace)] == ["probe"]
+    assert used() == before
+
+
+def test_file_without_its_namespace_is_removed(namespace: str) -> None:
+    file = namespaces.NAMESPACES / "netlink-test-file"
+    file.touch()
+    assert not namespaces.is_alive(file.name)
+    with pytest.raises(AdapterError, match="cannot be entered"):
+        namespaces.inside(file.name, lambda: None)
+    for _ in range(2):
+        namespaces.remove(file.name)
+        assert not file.exists()
+    assert namespaces.is_alive(namespace)
