@@ -21,7 +21,8 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from agents.node import codec
-from agents.node.adapters.interfaces import ImageFormat, MigrationPhase, PortSpec
+from agents.node.adapters.interfaces import ImageFormat, MigrationPhase
+from agents.node.adapters.network_specs import NetworkSpec, PortSpec
 from agents.node.errors import AdapterError, GenerationReused, NotFound, StaleGeneration
 from agents.node.schema import MIGRATIONS
 from agents.node.specs import (
@@ -140,6 +141,7 @@ class StateStore:
         self.attachments = Table(self, "attachment", AttachmentSpec)
         self.arrivals = Table(self, "arrival", IncomingSpec)
         self.departures = Table(self, "departure", OutgoingSpec)
+        self.networks = Table(self, "network", NetworkSpec)
         self.segments = Table(self, "segment", StoredSegment)
         self.quarantine = Table(self, "quarantine", QuarantineSpec)
 

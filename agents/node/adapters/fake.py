@@ -36,10 +36,9 @@ from agents.node.adapters.interfaces import (
     IncomingImage,
     NetworkProblems,
     NicUsage,
-    PortSpec,
     Power,
-    SegmentSpec,
 )
+from agents.node.adapters.network_specs import PortSpec, SegmentSpec
 from agents.node.adapters.pools import PoolFacts, Pools
 from agents.node.errors import AdapterError, DetachPending, GuestForeign, NoConsole
 

@@ -8,56 +8,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
 from agents.node.adapters.channel import Channel
+from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SegmentSpec
 from agents.node.adapters.pools import PoolFacts
 
 # ---- network
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkSpec:
-    """A tenant network; the node itself answers at its `gateway_ip`."""
-
-    id: UUID
-    cidr: IPv4Network
-    gateway_ip: IPv4Address
-    dns_servers: tuple[IPv4Address, ...]
-    mtu: int
-
-
-@dataclass(frozen=True, slots=True)
-class PortSpec:
-    id: UUID
-    network: NetworkSpec
-    mac: str
-    ip: IPv4Address
-    hostname: str
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentSpec:
-    """The connection of a network to the other nodes of the zone that carry it.
-
-    `vni` is the same on all of them; `local` and `peers` are underlay addresses.
-    """
-
-    vni: int
-    local: IPv4Address
-    peers: tuple[IPv4Address, ...]
-
-
-def tap_name(port_id: UUID) -> str:
-    """Return the device name, at most 15 characters. The head of a UUIDv7 is time and repeats; its tail is random."""
-    return f"tap{port_id.hex[-11:]}"
-
-
-def bridge_name(network_id: UUID) -> str:
-    return f"br{network_id.hex[-11:]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,8 @@ from agents.node.adapters.interfaces import (
     GuestSpec,
     GuestState,
     Power,
-    bridge_name,
-    tap_name,
 )
+from agents.node.adapters.network_specs import bridge_name, tap_name
 from agents.node.context import Node
 from agents.node.services import migration_state, ports, volumes
 from agents.node.specs import AttachmentSpec, InstanceSpec, RestartKind, Subject
@@ -112,7 +111,7 @@ def define(node: Node, instance_id: UUID) -> GuestSpec:
 
 def guest_spec(node: Node, instance_id: UUID, spec: InstanceSpec, plugged: Mapping[UUID, AttachmentSpec]) -> GuestSpec:
     """Return the definition, and write the seed. `plugged` are the guest's attachments."""
-    port_specs = [node.state_store.ports.require(port_id).spec for port_id in spec.port_ids]
+    port_specs = [ports.current(node, node.state_store.ports.require(port_id).spec) for port_id in spec.port_ids]
     disks = node.adapters.disks
     return GuestSpec(
         id=instance_id,

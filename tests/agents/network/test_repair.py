@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from agents.node.adapters.interfaces import bridge_name, tap_name
 from agents.node.adapters.network import namespace_name
 from agents.node.adapters.network.tools import delete_link
+from agents.node.adapters.network_specs import bridge_name, tap_name
 from agents.node.errors import AdapterError
 from tests.agents.network.namespace_node import BEYOND_IP, Guest, Node, a_network, a_port
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from ipaddress import IPv4Address
 
-from agents.node.adapters.interfaces import NetworkSpec, PortSpec, tap_name
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.node_links import BRIDGE_ALIAS, NodeLinks
 from agents.node.adapters.network.node_rules import ESTABLISHED_S, ESTABLISHED_SWITCH
@@ -15,6 +14,7 @@ from agents.node.adapters.network.tools import (
     namespace_is_alive,
     set_kernel_switch,
 )
+from agents.node.adapters.network_specs import NetworkSpec, PortSpec, tap_name
 
 # Bit 14 of the mask: LLDP frames are forwarded like others, so that port_rules judges (and drops) them. By default
 # the bridge learns from them without asking any hook, and a forged one would divert a neighbour's traffic.

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address
 from typing import Any
 
-from agents.node.adapters.interfaces import NetworkSpec, SegmentSpec
 from agents.node.adapters.network.layout import OVERLAY, Layout
 from agents.node.adapters.network.overlay_rules import VXLAN_PORT, ruleset
 from agents.node.adapters.network.tools import (
@@ -23,6 +22,7 @@ from agents.node.adapters.network.tools import (
     nft,
     set_kernel_switch,
 )
+from agents.node.adapters.network_specs import NetworkSpec, SegmentSpec
 
 EVERYBODY = "00:00:00:00:00:00"
 OVERHEAD_BYTES = 50  # outer IPv4 20, UDP 8, VXLAN 8, inner Ethernet 14

@@ -9,7 +9,7 @@ are not filtered: the operator may have VXLAN networks of their own.
 
 from collections.abc import Iterable
 
-from agents.node.adapters.interfaces import SegmentSpec
+from agents.node.adapters.network_specs import SegmentSpec
 
 VXLAN_PORT = 4789
 TABLE = "ip andromede-overlay"

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from agents.node.adapters.interfaces import PortSpec
 from agents.node.adapters.network import node_rules, overlay, overlay_rules, port_rules
 from agents.node.adapters.network.layout import WAN_LEG, Layout
 from agents.node.adapters.network.nft_changes import generation
@@ -20,6 +19,7 @@ from agents.node.adapters.network.node_rules import UplinkPolicy
 from agents.node.adapters.network.router_rules import RouterRules
 from agents.node.adapters.network.rules_present import rules_present
 from agents.node.adapters.network.tools import nft
+from agents.node.adapters.network_specs import PortSpec
 from agents.node.errors import AdapterError
 
 log = logging.getLogger(__name__)

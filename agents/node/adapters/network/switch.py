@@ -26,7 +26,7 @@ from pathlib import Path
 from threading import Lock
 from uuid import UUID
 
-from agents.node.adapters.interfaces import NetworkProblems, NetworkSpec, PortSpec, SegmentSpec, tap_name
+from agents.node.adapters.interfaces import NetworkProblems
 from agents.node.adapters.network import bridge, dhcp, overlay, port_rules, router
 from agents.node.adapters.network.connections import ConnectionTable
 from agents.node.adapters.network.dhcp import Dhcp
@@ -36,6 +36,7 @@ from agents.node.adapters.network.node_rules import UplinkPolicy
 from agents.node.adapters.network.rule_watcher import RuleWatcher
 from agents.node.adapters.network.rules import ALL_GONE, Rules
 from agents.node.adapters.network.tools import delete_link, ip_batch, ip_json, nft
+from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SegmentSpec, tap_name
 from agents.node.errors import AdapterError
 
 log = logging.getLogger(__name__)
