@@ -397,6 +397,12 @@ class Hypervisor(Protocol):
     def unplug_disk(self, guest_id: UUID, disk: GuestDisk) -> bool:
         """Hot-unplug from the running guest; False when it was not plugged in. Raises DetachPending."""
 
+    def plug_card(self, guest_id: UUID, nic: GuestNic) -> None:
+        """Hot-plug a network card into the running guest; `define` changes its stored definition."""
+
+    def unplug_card(self, guest_id: UUID, device: str) -> bool:
+        """Hot-unplug the card of that tap; False when it was not plugged in. Raises DetachPending."""
+
     def grow_disk(self, guest_id: UUID, disk: GuestDisk, size_bytes: int) -> None:
         """Grow a disk of a running guest, which sees the new size at once."""
 

@@ -150,10 +150,15 @@ def _addresses(message: pb.EnsurePortRequest, network: NetworkSpec) -> tuple[Add
             raise BadRequest("ip", "is not one of the addresses")
     for address in found:
         subnet = network.subnet_of(address)
-        if subnet is None or address == subnet.gateway_ip:
+        if subnet is None or address in (subnet.gateway_ip, *_anycast(subnet)):
             ranges = ", ".join(str(each.cidr) for each in network.subnets)
             raise BadRequest("addresses" if message.addresses else "ip", f"is not a guest address in {ranges}")
     return found
+
+
+def _anycast(subnet: SubnetSpec) -> tuple[Address, ...]:
+    """Return the first address of an IPv6 subnet, which is each router's (RFC 4291, 2.6.1)."""
+    return (subnet.cidr.network_address,) if subnet.cidr.version == 6 else ()
 
 
 def instance(message: pb.EnsureInstanceRequest) -> InstanceSpec:

@@ -24,6 +24,7 @@ ROOT = HERE.parents[2]
 NODE_IP, NEIGHBOUR_IP, BEYOND_IP = "198.51.100.1", "198.51.100.2", "203.0.113.9"
 DHCP_SCRIPT = """#!/bin/sh
 [ "$1" = bound ] || exit 0
+[ -z "$ipv6" ] || { echo "ipv6=$ipv6"; exit 0; }
 ip addr add "$ip/$mask" dev "$interface"
 ip link set "$interface" mtu "$mtu"
 ip route add default via "$router"
@@ -261,6 +262,28 @@ class Guest:
         busybox = shutil.which("busybox") or "busybox"
         answer = self.run(f"{busybox} udhcpc -i eth0 -n -q -f -t 5 -T 1 -O mtu -O hostname -s {self.node._script}")
         return dict(line.split("=", 1) for line in answer.splitlines() if "=" in line)
+
+    def dhcp6(self) -> IPv6Address:
+        """Request an address by DHCPv6 and return it. Fails the test without an answer."""
+        busybox = shutil.which("busybox") or "busybox"
+        answer = self.run(f"{busybox} udhcpc6 -i eth0 -n -q -f -t 5 -T 1 -s {self.node._script}")
+        return IPv6Address(answer.split("ipv6=")[1].strip())
+
+    def configured(self) -> "Guest":
+        self.configure()
+        return self
+
+    def configure(self) -> None:
+        """Give the guest its addresses and a default route of each family, as its seed does."""
+        routes: dict[int, str] = {}
+        for address in self.port.addresses:
+            subnet = self.port.network.subnet_of(address)
+            assert subnet is not None
+            nodad = " nodad" if address.version == 6 else ""
+            self.run(f"ip addr replace {address}/{subnet.cidr.prefixlen} dev eth0{nodad}")
+            routes.setdefault(address.version, f"ip -{address.version} route replace default via {subnet.gateway_ip}")
+        for route in routes.values():
+            self.run(route)
 
     def run(self, command: str, *, check: bool = True) -> str:
         return self.node.run(command, namespace=self.name, check=check)

@@ -19,7 +19,7 @@ ROUTER = IPv6Address("fe80::1")  # of every network on every node, beside its ga
 ROUTER_TABLE = "ip6 andromede"
 CHECKED = "ip6_checked"
 _FOLLOWED = "0, 43, 44, 60"  # extension headers that nftables follows: hop-by-hop, routing, fragment, options
-_NOT_FOLLOWED = "51, 135, 139, 140, 253, 254"  # and those that it takes for a transport: AH, mobility, HIP, shim6, tests
+_NOT_FOLLOWED = "51, 135, 139, 140, 253, 254"  # and those that it takes for a transport: AH, mobility, HIP, shim6
 _DISCOVERY = "133-137"  # ICMPv6: router and neighbour solicitations and advertisements, redirects
 # ICMPv6 of routers: queries of multicast listeners, advertisements, redirects, renumbering, multicast routers.
 _OF_ROUTERS = "130, 134, 137, 138, 151, 153"

@@ -39,6 +39,7 @@ CHAINS = {
 SWITCHES = (
     "net.ipv4.ip_forward=1",
     "net.ipv6.conf.default.disable_ipv6=1",
+    "net.ipv6.conf.lo.disable_ipv6=1",
     f"net.ipv6.conf.{WAN}.disable_ipv6=1",
     f"{ESTABLISHED_SWITCH}={ESTABLISHED_S}",
 )

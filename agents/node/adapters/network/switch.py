@@ -169,7 +169,10 @@ class LinuxSwitch:
         bridge.ensure(network, ports, links, node_end=transit[0])
         rules = router.ensure(network, self._outside, links, transit=transit)
         self._rules.routers.written(layout, rules)
-        server.ensure(network, ports)
+        if network.subnets:
+            server.ensure(network, ports)
+        else:
+            server.remove()
 
     def _remove_network(self, layout: Layout, links: NodeLinks) -> None:
         self._rules.routers.forget(layout)
