@@ -126,7 +126,7 @@ def test_permit_lists_each_address(agent: AgentUnderTest) -> None:
     fewer.subject.id = request.subject.id
     request.permit.CopyFrom(agent.stub.permit_for(fewer))
     refused = refusal(lambda: agent.stub.EnsurePort(request))
-    assert refused.code == "agent.permit"
+    assert refused.code == "agent.permit.not_listed"
     assert "fd00:1::b" in refused.message
 
 

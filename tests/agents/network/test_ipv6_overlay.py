@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from agents.lab.shell import wait_until
 from agents.node.adapters.network.layout import Layout
 from tests.agents.network import forged_ipv6 as kinds
 from tests.agents.network import frames
@@ -71,9 +73,15 @@ def test_node_that_was_broken_into_cannot_act_as_router(
     assert [name for name, frame in OF_A_NODE.items() if frame.hex() in seen] == []
 
 
+def test_guests_of_different_subnets_on_two_nodes_reach_one_another(start: Start) -> None:  # noqa: F811
+    """By IPv4 after a redirect of the gateway, by IPv6 since the router advertises all subnets as on link."""
+    one = start(1, replace(ATTACKER, addresses=(ATTACKER.addresses[0], ATTACKER.addresses[2])))
+    other = start(2, replace(VICTIM, addresses=(VICTIM.addresses[1], VICTIM.addresses[3])))
+    for address in other.port.addresses:
+        wait_until(lambda address=address: one.pings(address), what=f"an answer of {address}")  # type: ignore[misc]
+
+
 def test_guests_on_two_nodes_reach_one_another_and_their_own_gateways(attacker: Guest, victim: Guest) -> None:
-    attacker.configure()
-    victim.configure()
     for address in VICTIM.addresses:
         assert attacker.pings(address)
     for subnet in NETWORK.subnets:

@@ -73,8 +73,7 @@ def start(nodes: list[Node]) -> Start:
         others_there = (peer for peer in peers if peer != number)
         assert node.connect(port.network, segment(number, *others_there, vni=vni)) == ""
         guest = Guest(node, f"guest{guests}", port).start()
-        guest.run(f"ip addr add {port.ip}/24 dev eth0")
-        guest.run(f"ip route add default via {gateway(port.network)}")
+        guest.configure()
         return guest
 
     return start
