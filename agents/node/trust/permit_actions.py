@@ -27,9 +27,9 @@ VOLUME_OPS = (
 )
 # What is in a pool already; nothing is made.
 TAKE_OVER_OPS = VOLUME_OPS | {"volume.attach", "instance.evacuate"}
-PORT_OPS = frozenset({"instance.create", "port.attach"}) | COMING_OPS
-# A running guest gets a card, or loses one.
+# A guest gets a network card, or loses one; a detachment may be cancelled.
 CARD_OPS = frozenset({"port.attach", "port.detach"})
+PORT_OPS = frozenset({"instance.create"}) | COMING_OPS | CARD_OPS
 # A detachment may be cancelled.
 ATTACHMENT_OPS = frozenset({"instance.create", "instance.evacuate", "volume.attach", "volume.detach"})
 RUN_OPS = frozenset(
