@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from ipaddress import IPv4Address
 from typing import Any, TypeVar
@@ -248,8 +249,10 @@ Asking = Giving | pb.EnsureArrivalRequest  # whose permit is the one of its inst
 G = TypeVar("G", bound=Giving)
 
 
-def address_of(request: pb.EnsurePortRequest) -> str:
-    return address(request.subject.id, network=request.network.id, mac=request.mac, ip=request.ip)
+def addresses_of(request: pb.EnsurePortRequest) -> tuple[str, ...]:
+    addresses = [*request.addresses] or [request.ip]
+    where = partial(address, request.subject.id, network=request.network.id, mac=request.mac)
+    return tuple(where(ip=each) for each in addresses)
 
 
 class PermittedStub:
@@ -357,7 +360,7 @@ class PermittedStub:
         if isinstance(request, pb.EnsureVolumeRequest):
             return "volume.create", Contents(volumes=own, images=tuple(filter(None, [request.image_sha256])))
         if isinstance(request, pb.EnsurePortRequest):
-            return "instance.create", Contents(nics=own, addresses=(address_of(request),))
+            return "instance.create", Contents(nics=own, addresses=addresses_of(request))
         if isinstance(request, pb.EnsureAttachmentRequest):
             return "volume.attach", Contents((request.volume_id,), attachments=own, instances=(request.instance_id,))
         if isinstance(request, pb.EnsureDepartureRequest):

@@ -9,8 +9,10 @@ import json
 from collections.abc import Sequence
 from uuid import UUID
 
-from agents.node.adapters.interfaces import PortSpec
+from agents.node.adapters.network_specs import PortSpec
 from agents.node.specs import GuestData
+
+DEFAULT_ROUTES = {4: "default", 6: "::/0"}  # of IP version 4 the shorter name, as ever
 
 
 def files(instance_id: UUID, guest_data: GuestData, ports: Sequence[PortSpec]) -> dict[str, bytes]:
@@ -30,7 +32,7 @@ def files(instance_id: UUID, guest_data: GuestData, ports: Sequence[PortSpec]) -
 def network_config(ports: Sequence[PortSpec]) -> dict[str, object]:
     """Return the network configuration, version 2.
 
-    Only the first card has the default route: with two, answers would leave by either.
+    Only the first card has default routes, one of each family: with two, answers would leave by either.
     """
     return {
         "version": 2,
@@ -42,15 +44,21 @@ def network_config(ports: Sequence[PortSpec]) -> dict[str, object]:
 
 def _card(port: PortSpec, number: int, *, has_default_route: bool) -> dict[str, object]:
     network = port.network
+    addresses = [*port.of_family(4), *port.of_family(6)]
+    found = [(address, subnet) for address in addresses if (subnet := network.subnet_of(address)) is not None]
+    servers = dict.fromkeys(str(server) for _, subnet in found for server in subnet.dns_servers)
     card: dict[str, object] = {
         "match": {"macaddress": port.mac},
         "set-name": f"eth{number}",
         "mtu": network.mtu,
-        "addresses": [f"{port.ip}/{network.cidr.prefixlen}"],
-        "nameservers": {"addresses": [str(server) for server in network.dns_servers]},
+        "addresses": [f"{address}/{subnet.cidr.prefixlen}" for address, subnet in found],
+        "nameservers": {"addresses": list(servers)},
     }
-    if has_default_route:
-        card["routes"] = [{"to": "default", "via": str(network.gateway_ip)}]
+    gateways: dict[int, str] = {}
+    for address, subnet in found:
+        gateways.setdefault(address.version, str(subnet.gateway_ip))
+    if has_default_route and gateways:
+        card["routes"] = [{"to": DEFAULT_ROUTES[version], "via": gateway} for version, gateway in gateways.items()]
     return card
 
 

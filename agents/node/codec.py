@@ -6,13 +6,18 @@ from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 T = TypeVar("T")
+
+OF_EITHER_FAMILY: dict[Any, Callable[[str], Any]] = {
+    IPv4Address | IPv6Address: ip_address,
+    IPv4Network | IPv6Network: ip_network,
+}
 
 
 def dumps(value: object) -> str:
@@ -33,7 +38,7 @@ def _plain(value: object) -> object:
         return base64.b64encode(value).decode()
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, UUID | IPv4Address | IPv4Network | Path):
+    if isinstance(value, UUID | IPv4Address | IPv6Address | IPv4Network | IPv6Network | Path):
         return str(value)
     return value
 
@@ -45,6 +50,8 @@ def _typed(kind: Any, plain: Any) -> Any:
         return cast(Callable[..., Any], kind)(**values)
     if get_origin(kind) is tuple:
         return tuple(_typed(get_args(kind)[0], item) for item in plain)
+    if kind in OF_EITHER_FAMILY:
+        return OF_EITHER_FAMILY[kind](plain)
     if get_origin(kind) is UnionType:  # of a type and None
         return None if plain is None else _typed(get_args(kind)[0], plain)
     if kind is bytes:

@@ -107,6 +107,20 @@ def plugged_disks(domain_text: str) -> dict[str, ET.Element]:
     }
 
 
+def plugged_cards(domain_text: str) -> dict[str, ET.Element]:
+    """Return the network cards of a domain's XML by their tap."""
+    root = ET.fromstring(domain_text)
+    return {
+        target.get("dev", ""): element
+        for element in root.iterfind("devices/interface")
+        if (target := element.find("target")) is not None
+    }
+
+
+def card_text(nic: GuestNic) -> str:
+    return _print(_nic(nic))
+
+
 def disk_sources(domain_text: str) -> list[str]:
     """Return the sources of all disks of any kind; a drive without a medium has none."""
     sources = (element.find("source") for element in ET.fromstring(domain_text).iterfind("devices/disk"))

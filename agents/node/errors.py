@@ -126,7 +126,7 @@ class TrustOlder(Conflict):
 
 
 class DetachPending(Conflict):
-    """The guest has not released the disk yet; repeating the call later finishes the work."""
+    """The guest has not released the device yet; repeating the call later finishes the work."""
 
     code = "agent.detach_pending"
     retryable = True

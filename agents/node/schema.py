@@ -119,4 +119,23 @@ MIGRATIONS = (
         uid INTEGER NOT NULL UNIQUE
     ) WITHOUT ROWID;
     """,
+    """
+    -- Networks may have several subnets, and ports several addresses; those of before have one each.
+    UPDATE resource SET wish = json_object(
+        'addresses', json_array(json_extract(wish, '$.ip')),
+        'allowed', json_array(),
+        'hostname', json_extract(wish, '$.hostname'),
+        'id', json_extract(wish, '$.id'),
+        'mac', json_extract(wish, '$.mac'),
+        'network', json_object(
+            'id', json_extract(wish, '$.network.id'),
+            'mtu', json_extract(wish, '$.network.mtu'),
+            'subnets', json_array(json_object(
+                'cidr', json_extract(wish, '$.network.cidr'),
+                'dns_servers', json(json_extract(wish, '$.network.dns_servers')),
+                'gateway_ip', json_extract(wish, '$.network.gateway_ip')
+            ))
+        )
+    ) WHERE kind = 'port' AND wish IS NOT NULL;
+    """,
 )

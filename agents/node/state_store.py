@@ -21,7 +21,8 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from agents.node import codec
-from agents.node.adapters.interfaces import ImageFormat, MigrationPhase, PortSpec
+from agents.node.adapters.interfaces import ImageFormat, MigrationPhase
+from agents.node.adapters.network_specs import NetworkSpec, PortSpec
 from agents.node.errors import AdapterError, GenerationReused, NotFound, StaleGeneration
 from agents.node.schema import MIGRATIONS
 from agents.node.specs import (
@@ -140,6 +141,7 @@ class StateStore:
         self.attachments = Table(self, "attachment", AttachmentSpec)
         self.arrivals = Table(self, "arrival", IncomingSpec)
         self.departures = Table(self, "departure", OutgoingSpec)
+        self.networks = Table(self, "network", NetworkSpec)
         self.segments = Table(self, "segment", StoredSegment)
         self.quarantine = Table(self, "quarantine", QuarantineSpec)
 
@@ -174,6 +176,16 @@ class StateStore:
             user_kind,
         )
         return [UUID(str(user_id)) for (user_id,) in rows]
+
+    def used_by(self, user_kind: str, user_id: UUID | str, used_kind: str) -> list[UUID]:
+        """Return the ids of the resources of `used_kind` that the named one uses."""
+        rows = self.execute(
+            "SELECT used_id FROM use WHERE user_kind = ? AND user_id = ? AND used_kind = ? ORDER BY used_id",
+            user_kind,
+            str(user_id),
+            used_kind,
+        )
+        return [UUID(str(used_id)) for (used_id,) in rows]
 
     def newest(self, resource_id: str) -> tuple[int, bool] | None:
         """Return the highest generation seen of a resource of any kind, and whether it is still wanted here."""
@@ -315,6 +327,11 @@ class Table(Generic[Spec]):
             self._put(str(subject.id), subject.generation, phase, text)
             self._put_uses(str(subject.id), uses)
         return before
+
+    def set_uses(self, resource_id: UUID | str, uses: Sequence[Use]) -> None:
+        """Replace the resources that this one uses."""
+        with self._state_store.transaction():
+            self._put_uses(str(resource_id), uses)
 
     def check_new(self, subject: Subject) -> None:
         """Check that the spec can be accepted later: no such generation or a higher one was seen.

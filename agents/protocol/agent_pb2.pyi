@@ -190,20 +190,22 @@ class VolumeState(_message.Message):
     def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., size_bytes: _Optional[int] = ..., attached_to: _Optional[str] = ..., pool: _Optional[str] = ...) -> None: ...
 
 class Network(_message.Message):
-    __slots__ = ("id", "cidr", "gateway_ip", "dns_servers", "mtu", "segment")
+    __slots__ = ("id", "cidr", "gateway_ip", "dns_servers", "mtu", "segment", "subnets")
     ID_FIELD_NUMBER: _ClassVar[int]
     CIDR_FIELD_NUMBER: _ClassVar[int]
     GATEWAY_IP_FIELD_NUMBER: _ClassVar[int]
     DNS_SERVERS_FIELD_NUMBER: _ClassVar[int]
     MTU_FIELD_NUMBER: _ClassVar[int]
     SEGMENT_FIELD_NUMBER: _ClassVar[int]
+    SUBNETS_FIELD_NUMBER: _ClassVar[int]
     id: str
     cidr: str
     gateway_ip: str
     dns_servers: _containers.RepeatedScalarFieldContainer[str]
     mtu: int
     segment: bytes
-    def __init__(self, id: _Optional[str] = ..., cidr: _Optional[str] = ..., gateway_ip: _Optional[str] = ..., dns_servers: _Optional[_Iterable[str]] = ..., mtu: _Optional[int] = ..., segment: _Optional[bytes] = ...) -> None: ...
+    subnets: _containers.RepeatedCompositeFieldContainer[Subnet]
+    def __init__(self, id: _Optional[str] = ..., cidr: _Optional[str] = ..., gateway_ip: _Optional[str] = ..., dns_servers: _Optional[_Iterable[str]] = ..., mtu: _Optional[int] = ..., segment: _Optional[bytes] = ..., subnets: _Optional[_Iterable[_Union[Subnet, _Mapping]]] = ...) -> None: ...
 
 class EnsureNetworkRequest(_message.Message):
     __slots__ = ("segment",)
@@ -221,21 +223,65 @@ class NetworkState(_message.Message):
     problem: str
     def __init__(self, id: _Optional[str] = ..., version: _Optional[int] = ..., problem: _Optional[str] = ...) -> None: ...
 
+class Subnet(_message.Message):
+    __slots__ = ("id", "cidr", "gateway_ip", "dns_servers")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CIDR_FIELD_NUMBER: _ClassVar[int]
+    GATEWAY_IP_FIELD_NUMBER: _ClassVar[int]
+    DNS_SERVERS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    cidr: str
+    gateway_ip: str
+    dns_servers: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., cidr: _Optional[str] = ..., gateway_ip: _Optional[str] = ..., dns_servers: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class EnsurePortRequest(_message.Message):
-    __slots__ = ("subject", "permit", "network", "mac", "ip", "hostname")
+    __slots__ = ("subject", "permit", "network", "mac", "ip", "hostname", "addresses", "ports", "security_groups")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     PERMIT_FIELD_NUMBER: _ClassVar[int]
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     MAC_FIELD_NUMBER: _ClassVar[int]
     IP_FIELD_NUMBER: _ClassVar[int]
     HOSTNAME_FIELD_NUMBER: _ClassVar[int]
+    ADDRESSES_FIELD_NUMBER: _ClassVar[int]
+    PORTS_FIELD_NUMBER: _ClassVar[int]
+    SECURITY_GROUPS_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     permit: Permit
     network: Network
     mac: str
     ip: str
     hostname: str
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., network: _Optional[_Union[Network, _Mapping]] = ..., mac: _Optional[str] = ..., ip: _Optional[str] = ..., hostname: _Optional[str] = ...) -> None: ...
+    addresses: _containers.RepeatedScalarFieldContainer[str]
+    ports: bytes
+    security_groups: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., network: _Optional[_Union[Network, _Mapping]] = ..., mac: _Optional[str] = ..., ip: _Optional[str] = ..., hostname: _Optional[str] = ..., addresses: _Optional[_Iterable[str]] = ..., ports: _Optional[bytes] = ..., security_groups: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class EnsurePortRulesRequest(_message.Message):
+    __slots__ = ("ports", "security_groups")
+    PORTS_FIELD_NUMBER: _ClassVar[int]
+    SECURITY_GROUPS_FIELD_NUMBER: _ClassVar[int]
+    ports: _containers.RepeatedScalarFieldContainer[bytes]
+    security_groups: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, ports: _Optional[_Iterable[bytes]] = ..., security_groups: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class PortRulesState(_message.Message):
+    __slots__ = ("ports", "security_groups", "problem")
+    PORTS_FIELD_NUMBER: _ClassVar[int]
+    SECURITY_GROUPS_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    ports: _containers.RepeatedCompositeFieldContainer[DocumentVersion]
+    security_groups: _containers.RepeatedCompositeFieldContainer[DocumentVersion]
+    problem: str
+    def __init__(self, ports: _Optional[_Iterable[_Union[DocumentVersion, _Mapping]]] = ..., security_groups: _Optional[_Iterable[_Union[DocumentVersion, _Mapping]]] = ..., problem: _Optional[str] = ...) -> None: ...
+
+class DocumentVersion(_message.Message):
+    __slots__ = ("id", "version")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    version: int
+    def __init__(self, id: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
 
 class PortState(_message.Message):
     __slots__ = ("subject", "device", "mac", "ip")

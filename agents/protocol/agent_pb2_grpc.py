@@ -94,6 +94,11 @@ class AgentStub:
                 request_serializer=agents_dot_protocol_dot_agent__pb2.EnsureNetworkRequest.SerializeToString,
                 response_deserializer=agents_dot_protocol_dot_agent__pb2.NetworkState.FromString,
                 _registered_method=True)
+        self.EnsurePortRules = channel.unary_unary(
+                '/andromede.agent.v1.Agent/EnsurePortRules',
+                request_serializer=agents_dot_protocol_dot_agent__pb2.EnsurePortRulesRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_agent__pb2.PortRulesState.FromString,
+                _registered_method=True)
         self.EnsureInstance = channel.unary_unary(
                 '/andromede.agent.v1.Agent/EnsureInstance',
                 request_serializer=agents_dot_protocol_dot_agent__pb2.EnsureInstanceRequest.SerializeToString,
@@ -236,6 +241,14 @@ class AgentServicer:
     def EnsureNetwork(self, request, context):
         """Which other nodes carry a network that is here. Its leave is the signature of the segment itself. An older segment than the
         node has changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EnsurePortRules(self, request, context):
+        """The ports of a network that is here, with their security groups. The lists and groups carry the signature that counts; an
+        older one than the node has changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -387,6 +400,11 @@ def add_AgentServicer_to_server(servicer, server):
                     servicer.EnsureNetwork,
                     request_deserializer=agents_dot_protocol_dot_agent__pb2.EnsureNetworkRequest.FromString,
                     response_serializer=agents_dot_protocol_dot_agent__pb2.NetworkState.SerializeToString,
+            ),
+            'EnsurePortRules': grpc.unary_unary_rpc_method_handler(
+                    servicer.EnsurePortRules,
+                    request_deserializer=agents_dot_protocol_dot_agent__pb2.EnsurePortRulesRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_agent__pb2.PortRulesState.SerializeToString,
             ),
             'EnsureInstance': grpc.unary_unary_rpc_method_handler(
                     servicer.EnsureInstance,
@@ -773,6 +791,33 @@ class Agent:
             '/andromede.agent.v1.Agent/EnsureNetwork',
             agents_dot_protocol_dot_agent__pb2.EnsureNetworkRequest.SerializeToString,
             agents_dot_protocol_dot_agent__pb2.NetworkState.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnsurePortRules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.agent.v1.Agent/EnsurePortRules',
+            agents_dot_protocol_dot_agent__pb2.EnsurePortRulesRequest.SerializeToString,
+            agents_dot_protocol_dot_agent__pb2.PortRulesState.FromString,
             options,
             channel_credentials,
             insecure,

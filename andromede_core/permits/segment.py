@@ -7,10 +7,10 @@ that, and takes no segment of another zone than its own.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address
-from uuid import UUID
 
 from andromede_core.documents.messages import Message
 from andromede_core.documents.parsing import as_count, as_object, as_text, refuse
+from andromede_core.permits.network_values import as_id
 from andromede_core.permits.trust_documents import MAX_VERSION
 
 KIND = "segment"  # of the signed document
@@ -52,21 +52,11 @@ def parse(payload: object) -> Segment:
     members = as_object(body["members"], "segment.members", optional=None)
     return Segment(
         zone=as_text(body["zone"], "segment.zone"),
-        network=_id(body["network"], "segment.network"),
+        network=as_id(body["network"], "segment.network"),
         vni=as_count(body["vni"], "segment.vni", minimum=1, maximum=VNI_MAX),
         version=as_count(body["version"], "segment.version", minimum=1, maximum=MAX_VERSION),
         members={node: _address(value, f"segment.members.{node}") for node, value in members.items()},
     )
-
-
-def _id(value: object, at: str) -> str:
-    text = as_text(value, at)
-    try:
-        if str(UUID(text)) == text:
-            return text
-    except ValueError:
-        pass
-    refuse(at, Message("must be an id"))
 
 
 def _address(value: object, at: str) -> IPv4Address:

@@ -6,7 +6,7 @@ from uuid import UUID
 import grpc
 import pytest
 
-from agents.node.adapters.interfaces import SegmentSpec
+from agents.node.adapters.network_specs import SegmentSpec
 from agents.protocol import agent_pb2 as pb
 from andromede_core.permits.trust_documents import MAX_VERSION
 from tests.agents import specs

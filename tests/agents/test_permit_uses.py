@@ -16,7 +16,7 @@ from tests.agents import specs
 from tests.agents.conftest import AgentUnderTest, refusal
 from tests.agents.permit_checks import accepted, code_of, permit_code, permitted, refused
 from tests.limits import PATIENCE_S
-from tests.permits import address_of, now
+from tests.permits import addresses_of, now
 
 # ---- time
 
@@ -199,7 +199,7 @@ def test_steps_of_one_operation_may_share_a_permit(agent: AgentUnderTest) -> Non
     root, port = specs.volume(), specs.port()
     define = specs.instance(root, port, power=pb.POWER_OFF)
     start = specs.next_generation(define, power=pb.POWER_RUNNING)
-    own = (root.subject.id,), (port.subject.id,), (define.subject.id,), (address_of(port),)
+    own = (root.subject.id,), (port.subject.id,), (define.subject.id,), addresses_of(port)
     contents = Contents(volumes=own[0], nics=own[1], instances=own[2], addresses=own[3])
     shared = agent.stub.permit_for(start, "instance.create", contents=contents)
     for request in (root, port, define, start):

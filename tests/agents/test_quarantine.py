@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from agents.node.adapters.interfaces import DomainFacts, Power, guest_name, tap_name
+from agents.node.adapters.interfaces import DomainFacts, Power, guest_name
+from agents.node.adapters.network_specs import tap_name
 from agents.node.adapters.qemu_img import FileDisks
 from agents.node.errors import AdapterError
 from agents.protocol import agent_pb2 as pb

@@ -6,23 +6,27 @@ from uuid import UUID
 import yaml
 
 from agents.node import cloud_init
-from agents.node.adapters.interfaces import NetworkSpec, PortSpec
+from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SubnetSpec
 from agents.node.specs import GuestData
 from tests.agents import specs
 
 INSTANCE = UUID(specs.PROJECT_ID)
 NETWORK = NetworkSpec(
     id=UUID(specs.NETWORK_ID),
-    cidr=IPv4Network("10.10.0.0/20"),
-    gateway_ip=IPv4Address("10.10.0.1"),
-    dns_servers=(IPv4Address("10.10.0.1"), IPv4Address("9.9.9.9")),
+    subnets=(
+        SubnetSpec(
+            IPv4Network("10.10.0.0/20"),
+            IPv4Address("10.10.0.1"),
+            (IPv4Address("10.10.0.1"), IPv4Address("9.9.9.9")),
+        ),
+    ),
     mtu=1450,
 )
 
 
 def port(number: int) -> PortSpec:
     ip = IPv4Address(f"10.10.0.{number}")
-    return PortSpec(UUID(specs.new_id()), NETWORK, f"52:54:00:00:00:{number:02x}", ip, "web-1")
+    return PortSpec(UUID(specs.new_id()), NETWORK, f"52:54:00:00:00:{number:02x}", (ip,), "web-1")
 
 
 def files(data: GuestData, *ports: PortSpec) -> dict[str, object]:

@@ -28,6 +28,7 @@ from agents.node.adapters.interfaces import (
     DiskUsage,
     DomainFacts,
     GuestDisk,
+    GuestNic,
     GuestSpec,
     GuestState,
     GuestUsage,
@@ -36,10 +37,9 @@ from agents.node.adapters.interfaces import (
     IncomingImage,
     NetworkProblems,
     NicUsage,
-    PortSpec,
     Power,
-    SegmentSpec,
 )
+from agents.node.adapters.network_specs import PortSpec, SegmentSpec
 from agents.node.adapters.pools import PoolFacts, Pools
 from agents.node.errors import AdapterError, DetachPending, GuestForeign, NoConsole
 
@@ -362,6 +362,23 @@ class FakeHypervisor:
             if self._node.ignore_detach:
                 raise DetachPending(f"Guest {guest_id} has not released volume {disk.volume_id} yet.")
             guest.running = replace(running, disks=left)
+            return True
+
+    def plug_card(self, guest_id: UUID, nic: GuestNic) -> None:
+        with self._node.call("plug_card"):
+            guest, running = self._running(guest_id)
+            if nic not in running.nics:
+                guest.running = replace(running, nics=(*running.nics, nic))
+
+    def unplug_card(self, guest_id: UUID, device: str) -> bool:
+        with self._node.call("unplug_card"):
+            guest, running = self._running(guest_id)
+            left = tuple(nic for nic in running.nics if nic.device != device)
+            if left == running.nics:
+                return False
+            if self._node.ignore_detach:
+                raise DetachPending(f"Guest {guest_id} has not released its network card {device} yet.")
+            guest.running = replace(running, nics=left)
             return True
 
     def grow_disk(self, guest_id: UUID, disk: GuestDisk, size_bytes: int) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from agents.node.adapters.interfaces import NetworkProblems, NetworkSpec, PortSpec, SegmentSpec
+from agents.node.adapters.interfaces import NetworkProblems
+from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SegmentSpec
 
 if TYPE_CHECKING:
     from agents.node.adapters.fake import FakeNode

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from agents.node.adapters.interfaces import GUEST_PREFIX, DomainFacts, Power, tap_name
+from agents.node.adapters.interfaces import GUEST_PREFIX, DomainFacts, Power
+from agents.node.adapters.network_specs import tap_name
 from agents.node.errors import AdapterError
 
 if TYPE_CHECKING:

@@ -8,56 +8,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
 from agents.node.adapters.channel import Channel
+from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SegmentSpec
 from agents.node.adapters.pools import PoolFacts
 
 # ---- network
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkSpec:
-    """A tenant network; the node itself answers at its `gateway_ip`."""
-
-    id: UUID
-    cidr: IPv4Network
-    gateway_ip: IPv4Address
-    dns_servers: tuple[IPv4Address, ...]
-    mtu: int
-
-
-@dataclass(frozen=True, slots=True)
-class PortSpec:
-    id: UUID
-    network: NetworkSpec
-    mac: str
-    ip: IPv4Address
-    hostname: str
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentSpec:
-    """The connection of a network to the other nodes of the zone that carry it.
-
-    `vni` is the same on all of them; `local` and `peers` are underlay addresses.
-    """
-
-    vni: int
-    local: IPv4Address
-    peers: tuple[IPv4Address, ...]
-
-
-def tap_name(port_id: UUID) -> str:
-    """Return the device name, at most 15 characters. The head of a UUIDv7 is time and repeats; its tail is random."""
-    return f"tap{port_id.hex[-11:]}"
-
-
-def bridge_name(network_id: UUID) -> str:
-    return f"br{network_id.hex[-11:]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,6 +396,12 @@ class Hypervisor(Protocol):
 
     def unplug_disk(self, guest_id: UUID, disk: GuestDisk) -> bool:
         """Hot-unplug from the running guest; False when it was not plugged in. Raises DetachPending."""
+
+    def plug_card(self, guest_id: UUID, nic: GuestNic) -> None:
+        """Hot-plug a network card into the running guest; `define` changes its stored definition."""
+
+    def unplug_card(self, guest_id: UUID, device: str) -> bool:
+        """Hot-unplug the card of that tap; False when it was not plugged in. Raises DetachPending."""
 
     def grow_disk(self, guest_id: UUID, disk: GuestDisk, size_bytes: int) -> None:
         """Grow a disk of a running guest, which sees the new size at once."""

@@ -22,6 +22,7 @@ from agents.node.adapters.interfaces import (
     ConsoleKind,
     DomainFacts,
     GuestDisk,
+    GuestNic,
     GuestSpec,
     GuestState,
     GuestUsage,
@@ -257,7 +258,25 @@ class LibvirtHypervisor:
             if element is None:
                 return False
             _request_unplug(domain, element)
-            self._await_unplug(domain, disk)
+            self._await_unplug(lambda: _plugged(domain, disk) is None, what=f"volume {disk.volume_id}")
+        return True
+
+    def plug_card(self, guest_id: UUID, nic: GuestNic) -> None:
+        with self.connection.use() as connection:
+            domain = _get(connection, guest_id)
+            if nic.device not in domainxml.plugged_cards(domain.XMLDesc()):
+                domain.attachDeviceFlags(domainxml.card_text(nic), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    def unplug_card(self, guest_id: UUID, device: str) -> bool:
+        with self.connection.use() as connection:
+            domain = _get(connection, guest_id)
+            element = domainxml.plugged_cards(domain.XMLDesc()).get(device)
+            if element is None:
+                return False
+            _request_unplug(domain, element)
+            self._await_unplug(
+                lambda: device not in domainxml.plugged_cards(domain.XMLDesc()), what=f"its network card {device}"
+            )
         return True
 
     def grow_disk(self, guest_id: UUID, disk: GuestDisk, size_bytes: int) -> None:
@@ -364,13 +383,13 @@ class LibvirtHypervisor:
             known = self._virt_types[guest_id] = domainxml.virt_type_of(domain.XMLDesc())
         return known
 
-    def _await_unplug(self, domain: Any, disk: GuestDisk) -> None:
-        """Wait until the guest releases the disk. Its XML is the truth; the event only shortens the wait."""
+    def _await_unplug(self, is_gone: Callable[[], bool], *, what: str) -> None:
+        """Wait until the guest releases the device. Its XML is the truth; the event only shortens the wait."""
         deadline = time.monotonic() + UNPLUG_TIMEOUT_S
         with self._removals:
-            while _plugged(domain, disk) is not None:
+            while not is_gone():
                 if time.monotonic() >= deadline:
-                    raise DetachPending(f"The guest has not released volume {disk.volume_id} yet.")
+                    raise DetachPending(f"The guest has not released {what} yet.")
                 self._removals.wait(timeout=0.5)
 
 

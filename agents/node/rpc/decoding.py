@@ -1,20 +1,14 @@
 """Convert messages to specs. Decoded values may be used in file names, device names and definitions."""
 
 import re
-from collections.abc import Iterator, Mapping
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import AddressValueError, IPv4Address, IPv6Network, ip_address, ip_network
+from itertools import combinations
 from typing import TypeVar
 from uuid import UUID
 
-from agents.node.adapters.interfaces import (
-    ConsoleKind,
-    Convergence,
-    Firmware,
-    ImageFormat,
-    NetworkSpec,
-    PortSpec,
-    Power,
-)
+from agents.node.adapters.interfaces import ConsoleKind, Convergence, Firmware, ImageFormat, Power
+from agents.node.adapters.network_specs import Address, Network, NetworkSpec, PortSpec, SubnetSpec
 from agents.node.adapters.pools import NAME as POOL
 from agents.node.errors import BadRequest
 from agents.node.specs import (
@@ -35,6 +29,7 @@ from agents.node.specs import (
     VolumeSpec,
 )
 from agents.protocol import agent_pb2 as pb
+from andromede_core.permits.network_ports import MAX_ADDRESSES
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -52,6 +47,10 @@ MAX_SIZE_BYTES = 64 * 2**40
 MAX_VCPUS = 512
 MAX_MEMORY_MIB = 16 * 2**20
 MAX_PORTS = 8
+MAX_SUBNETS = 32
+MIN_IPV6_MTU = 1280  # RFC 8200
+IPV6_PREFIX = 64
+UNICAST = (IPv6Network("2000::/3"), IPv6Network("fc00::/7"))
 MAX_PLUGGED = 32
 MAX_PAUSE_MS = 60_000
 MAX_DEADLINE_S = 7 * 24 * 3600
@@ -129,16 +128,37 @@ def pool(name: str) -> str:
 
 def port(message: pb.EnsurePortRequest) -> PortSpec:
     network = _network(message.network)
-    address = _address("ip", message.ip)
-    if address not in network.cidr or address == network.gateway_ip:
-        raise BadRequest("ip", f"is not a guest address in {network.cidr}")
     return PortSpec(
         id=identifier("subject.id", message.subject.id),
         network=network,
         mac=_matching("mac", message.mac, MAC, "is not a unicast address in lower-case hex with colons"),
-        ip=address,
+        addresses=_addresses(message, network),
         hostname=_hostname("hostname", message.hostname),
     )
+
+
+def _addresses(message: pb.EnsurePortRequest, network: NetworkSpec) -> tuple[Address, ...]:
+    """Return the addresses of the port: an older control plane sends only `ip`."""
+    first = _ipv4("ip", message.ip) if message.ip else None
+    if not message.addresses:
+        found: tuple[Address, ...] = () if first is None else (first,)
+    else:
+        found = tuple(_address("addresses", text) for text in message.addresses)
+        if len(set(found)) != len(found) or len(found) > MAX_ADDRESSES:
+            raise BadRequest("addresses", f"at most {MAX_ADDRESSES}, each one once")
+        if first is not None and first not in found:
+            raise BadRequest("ip", "is not one of the addresses")
+    for address in found:
+        subnet = network.subnet_of(address)
+        if subnet is None or address in (subnet.gateway_ip, *_anycast(subnet)):
+            ranges = ", ".join(str(each.cidr) for each in network.subnets)
+            raise BadRequest("addresses" if message.addresses else "ip", f"is not a guest address in {ranges}")
+    return found
+
+
+def _anycast(subnet: SubnetSpec) -> tuple[Address, ...]:
+    """Return the first address of an IPv6 subnet, which is each router's (RFC 4291, 2.6.1)."""
+    return (subnet.cidr.network_address,) if subnet.cidr.version == 6 else ()
 
 
 def instance(message: pb.EnsureInstanceRequest) -> InstanceSpec:
@@ -254,20 +274,46 @@ def digest(field: str, text: str) -> str:
 
 
 def _network(message: pb.Network) -> NetworkSpec:
-    try:
-        cidr = IPv4Network(message.cidr)
-    except (AddressValueError, NetmaskValueError, ValueError):
-        raise BadRequest("network.cidr", "is not an IPv4 network") from None
-    gateway_ip = _address("network.gateway_ip", message.gateway_ip)
-    if gateway_ip not in cidr:
-        raise BadRequest("network.gateway_ip", f"is not in {cidr}")
+    """Decode the network: an older control plane sends one subnet, in fields of the network itself."""
+    if message.subnets:
+        subnets = tuple(_subnet("network.subnets.", subnet) for subnet in message.subnets)
+    else:
+        subnets = (_subnet("network.", message),) if message.cidr else ()
+    if len(subnets) > MAX_SUBNETS:
+        raise BadRequest("network.subnets", f"at most {MAX_SUBNETS}")
+    for one, other in combinations(subnets, 2):
+        if one.cidr.version == other.cidr.version and one.cidr.overlaps(other.cidr):
+            raise BadRequest("network.subnets", f"{one.cidr} and {other.cidr} overlap")
     return NetworkSpec(
         id=identifier("network.id", message.id),
-        cidr=cidr,
-        gateway_ip=gateway_ip,
-        dns_servers=tuple(_address("network.dns_servers", server) for server in message.dns_servers),
-        mtu=_within("network.mtu", message.mtu, 576, 9000),
+        subnets=subnets,
+        mtu=_within("network.mtu", message.mtu, MIN_IPV6_MTU if _has_ipv6(subnets) else 576, 9000),
     )
+
+
+def _has_ipv6(subnets: Iterable[SubnetSpec]) -> bool:
+    return any(subnet.cidr.version == 6 for subnet in subnets)
+
+
+def _subnet(at: str, message: pb.Network | pb.Subnet) -> SubnetSpec:
+    cidr = _cidr(f"{at}cidr", message.cidr)
+    gateway_ip = _address(f"{at}gateway_ip", message.gateway_ip)
+    if gateway_ip not in cidr:
+        raise BadRequest(f"{at}gateway_ip", f"is not in {cidr}")
+    servers = tuple(_address(f"{at}dns_servers", server) for server in message.dns_servers)
+    return SubnetSpec(cidr, gateway_ip, servers)
+
+
+def _cidr(field: str, text: str) -> Network:
+    try:
+        cidr = ip_network(text)
+    except ValueError:
+        raise BadRequest(field, "is not an IP network") from None
+    if isinstance(cidr, IPv6Network) and not (
+        cidr.prefixlen == IPV6_PREFIX and any(cidr.subnet_of(each) for each in UNICAST)
+    ):
+        raise BadRequest(field, f"is no /{IPV6_PREFIX} of 2000::/3 or fc00::/7")
+    return cidr
 
 
 def _guest_data(message: pb.GuestData) -> GuestData:
@@ -285,11 +331,22 @@ def _guest_data(message: pb.GuestData) -> GuestData:
     )
 
 
-def _address(field: str, text: str) -> IPv4Address:
+def _ipv4(field: str, text: str) -> IPv4Address:
     try:
         return IPv4Address(text)
     except AddressValueError:
         raise BadRequest(field, "is not an IPv4 address") from None
+
+
+def _address(field: str, text: str) -> Address:
+    """Decode an address without a scope, which could be any text."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        raise BadRequest(field, "is not an IP address") from None
+    if "%" in text:
+        raise BadRequest(field, "is an address with a scope")
+    return address
 
 
 def _hostname(field: str, text: str) -> str:

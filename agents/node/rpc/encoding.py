@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from agents.node import VERSION
-from agents.node.adapters.interfaces import ConsolePart, GuestUsage, MigrationPhase, NetworkProblems, Power, tap_name
+from agents.node.adapters.interfaces import ConsolePart, GuestUsage, MigrationPhase, NetworkProblems, Power
+from agents.node.adapters.network_specs import tap_name
 from agents.node.context import Verdict
 from agents.node.hook.state import HookState
 from agents.node.lease import LeaseStatus
@@ -62,7 +63,7 @@ def port(status: PortStatus) -> pb.PortState:
         subject=pb.Subject(id=str(status.port.id), generation=status.generation),
         device=tap_name(status.port.id),
         mac=status.port.mac,
-        ip=str(status.port.ip),
+        ip=str(status.port.ip or ""),
     )
 
 

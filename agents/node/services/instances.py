@@ -14,11 +14,10 @@ from agents.node.adapters.interfaces import (
     GuestSpec,
     GuestState,
     Power,
-    bridge_name,
-    tap_name,
 )
+from agents.node.adapters.network_specs import bridge_name, tap_name
 from agents.node.context import Node
-from agents.node.services import migration_state, ports, volumes
+from agents.node.services import migration_state, network_cards, ports, volumes
 from agents.node.specs import AttachmentSpec, InstanceSpec, RestartKind, Subject
 from agents.node.state_store import Entry, GuestProgress
 from agents.node.trust.start_authorizations import KVM_AFTERMATH, NONE
@@ -49,20 +48,24 @@ def ensure(
         VolumeInUse, PortInUse: another instance has one of them.
         GuestMigrating, GuestMigrated, GuestNotArrived: it is not this node's to run now.
         GuestForeign: it has come from another node, and is not as this node would define it.
+        DetachPending: the running guest has not let go of a network card; the port counts as used until it has.
     """
     with node.locks.hold(("volume", spec.root_volume_id), ("instance", subject.id)):
         if spec.power is Power.RUNNING:
             migration_state.check_settled(node, subject.id)
         migration_state.check_arrived(node, subject, has_left=has_left)
         _check_own(node, subject, spec)
+        leaving = network_cards.leaving(node, subject.id, spec)
         with node.state_store.transaction():
-            node.state_store.instances.accept(subject, spec, uses=uses(spec))
+            node.state_store.instances.accept(subject, spec, uses=[*uses(spec), *(("port", each) for each in leaving)])
             volumes.check_free(node, spec.root_volume_id, but_for=subject.id)
             for port_id in spec.port_ids:
                 ports.check_free(node, port_id, but_for=subject.id)
             migration_state.adopt(node, subject.id)
         defined = define(node, subject.id)
         _give_power(node, defined, spec, permitted_until)
+        if network_cards.unplug(node, subject.id, spec, leaving):
+            node.state_store.instances.set_uses(subject.id, uses(spec))
         node.state_store.instances.confirm(subject.id)
         return status(node, node.state_store.instances.require(subject.id))
 
@@ -112,7 +115,7 @@ def define(node: Node, instance_id: UUID) -> GuestSpec:
 
 def guest_spec(node: Node, instance_id: UUID, spec: InstanceSpec, plugged: Mapping[UUID, AttachmentSpec]) -> GuestSpec:
     """Return the definition, and write the seed. `plugged` are the guest's attachments."""
-    port_specs = [node.state_store.ports.require(port_id).spec for port_id in spec.port_ids]
+    port_specs = [ports.current(node, node.state_store.ports.require(port_id).spec) for port_id in spec.port_ids]
     disks = node.adapters.disks
     return GuestSpec(
         id=instance_id,
@@ -191,7 +194,7 @@ def _give_power(node: Node, guest: GuestSpec, spec: InstanceSpec, permitted_unti
         is_kvm = hypervisor.host().virt_type == "kvm"
         aftermath = KVM_AFTERMATH if is_kvm else NONE
         with node.permits.starts.allow(guest, permitted_until, aftermath=aftermath):
-            _run(node, instance_id, spec)
+            _run(node, guest, spec)
     elif spec.power is Power.SHUTDOWN:
         hypervisor.request_shutdown(instance_id)
     else:
@@ -201,13 +204,15 @@ def _give_power(node: Node, guest: GuestSpec, spec: InstanceSpec, permitted_unti
     )
 
 
-def _run(node: Node, instance_id: UUID, spec: InstanceSpec) -> None:
-    """Start a guest that is off, which also counts as the requested restart.
+def _run(node: Node, guest: GuestSpec, spec: InstanceSpec) -> None:
+    """Start a guest that is off, which also counts as the requested restart; one that is on gets its new cards.
 
     The count is recorded after the restart: an agent killed in between restarts the guest twice, never zero times.
     """
-    hypervisor = node.adapters.hypervisor
+    hypervisor, instance_id = node.adapters.hypervisor, guest.id
     state = hypervisor.state(instance_id)
+    if state is not None and state.power in (Power.RUNNING, Power.PAUSED):
+        network_cards.plug(node, guest)
     if state is None or state.power is not Power.RUNNING:
         hypervisor.start(instance_id)
     elif spec.restart.count > node.state_store.guest_progress(instance_id).restart_count:

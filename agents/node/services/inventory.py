@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from agents.node.adapters.interfaces import GuestState, HostFacts, PortSpec
+from agents.node.adapters.interfaces import GuestState, HostFacts
+from agents.node.adapters.network_specs import PortSpec
 from agents.node.adapters.pools import PoolFacts
 from agents.node.context import Identity, Node
 from agents.node.services import attachments, images, instances, migration_state, quarantine, volumes

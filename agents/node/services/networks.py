@@ -7,7 +7,7 @@ the node, so that an older one is never accepted again.
 from dataclasses import dataclass
 from uuid import UUID
 
-from agents.node.adapters.interfaces import NetworkSpec, SegmentSpec
+from agents.node.adapters.network_specs import NetworkSpec, SegmentSpec
 from agents.node.context import Node
 from agents.node.errors import BadRequest
 from agents.node.specs import StoredSegment

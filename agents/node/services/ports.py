@@ -1,8 +1,9 @@
 """Ports: the node's part of a tenant network, ready before the guest that uses it starts."""
 
+from dataclasses import replace
 from uuid import UUID
 
-from agents.node.adapters.interfaces import PortSpec
+from agents.node.adapters.network_specs import PortSpec
 from agents.node.context import Node
 from agents.node.errors import Conflict, PortInUse
 from agents.node.services import networks
@@ -17,6 +18,7 @@ def ensure(node: Node, subject: Subject, port: PortSpec, verified: VerifiedSegme
             before = node.state_store.ports.accept(subject, port, uses=[("network", port.network.id)])
             if before is not None and before.is_held and before.spec.network.id != port.network.id:
                 raise Conflict(f"Port {port.id} stays on network {before.spec.network.id}.")
+            node.state_store.networks.record(str(port.network.id), port.network)
         if verified is not None:
             networks.record_segment(node, verified)
         node.adapters.switch.ensure_port(port, _others(node, port))
@@ -34,17 +36,27 @@ def remove(node: Node, subject: Subject) -> bool:
                 raise PortInUse(f"Port {subject.id} is attached to instance {users[0]}.")
         if before is None or not before.is_held:
             return False
-        port = before.spec
-        with node.locks.hold(("network", port.network.id)):
-            node.adapters.switch.remove_port(port, _others(node, port))
-            node.state_store.ports.finish_removal(port.id)
+        with node.locks.hold(("network", before.spec.network.id)):
+            port = current(node, before.spec)
+            others = _others(node, port)
+            node.adapters.switch.remove_port(port, others)
+            with node.state_store.transaction():
+                node.state_store.ports.finish_removal(port.id)
+                if not others:
+                    node.state_store.networks.forget(port.network.id)
         return True
 
 
 def restore(node: Node) -> None:
     """Restore all networks and ports after a start of the agent or of the node."""
-    ports = [entry.spec for entry in node.state_store.ports.held() if entry.is_wanted]
+    ports = [current(node, entry.spec) for entry in node.state_store.ports.held() if entry.is_wanted]
     node.adapters.switch.restore(ports, networks.expected_segments(node))
+
+
+def current(node: Node, port: PortSpec) -> PortSpec:
+    """Return the port with its network as it was sent last, with whichever port that was."""
+    known = node.state_store.networks.get(port.network.id)
+    return port if known is None else replace(port, network=known.spec)
 
 
 def check_free(node: Node, port_id: UUID, *, but_for: UUID) -> PortSpec:
@@ -63,4 +75,4 @@ def _users_of(node: Node, port_id: UUID) -> list[UUID]:
 
 def _others(node: Node, port: PortSpec) -> list[PortSpec]:
     entries = node.state_store.ports.using("network", port.network.id)
-    return [entry.spec for entry in entries if entry.id != str(port.id)]
+    return [current(node, entry.spec) for entry in entries if entry.id != str(port.id)]

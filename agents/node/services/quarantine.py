@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from agents.node.adapters.interfaces import GUEST_PREFIX, DomainFacts, Power, guest_name, tap_name
+from agents.node.adapters.interfaces import GUEST_PREFIX, DomainFacts, Power, guest_name
+from agents.node.adapters.network_specs import tap_name
 from agents.node.context import Node
 from agents.node.errors import GuestMigrating, ImageInUse, NotQuarantined, VolumeInUse
 from agents.node.services import attachments, instances, migration_state, ports, volumes

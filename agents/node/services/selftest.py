@@ -12,7 +12,8 @@ from pathlib import Path
 from uuid import UUID
 
 from agents.node import VERSION
-from agents.node.adapters.interfaces import CONFINEMENT, NetworkSpec, PortSpec
+from agents.node.adapters.interfaces import CONFINEMENT
+from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SubnetSpec
 from agents.node.context import Node
 from agents.node.errors import AgentError
 
@@ -113,8 +114,8 @@ def _disk(node: Node) -> str:
 
 
 def _network(node: Node) -> str:
-    network = NetworkSpec(ID, NETWORK, GATEWAY, dns_servers=(), mtu=MTU)
-    port = PortSpec(ID, network, MAC, GUEST, "self-test")
+    network = NetworkSpec(ID, (SubnetSpec(NETWORK, GATEWAY),), mtu=MTU)
+    port = PortSpec(ID, network, MAC, (GUEST,), "self-test")
     try:
         node.adapters.switch.ensure_port(port, others=())
     finally:

@@ -5,10 +5,12 @@ The table states what each call may rest on: a call that is not in it cannot be 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from uuid import UUID
 
 from agents.node import codec, specs
-from agents.node.adapters.interfaces import PortSpec, Power
+from agents.node.adapters.interfaces import Power
+from agents.node.adapters.network_specs import PortSpec
 from agents.node.specs import AttachmentSpec, ImageSpec, IncomingSpec, InstanceSpec, OutgoingSpec, Subject, VolumeSpec
 from andromede_core.documents.canonical import digest
 from andromede_core.permits.permit import Peer, address
@@ -25,13 +27,17 @@ VOLUME_OPS = (
 )
 # What is in a pool already; nothing is made.
 TAKE_OVER_OPS = VOLUME_OPS | {"volume.attach", "instance.evacuate"}
-PORT_OPS = frozenset({"instance.create"}) | COMING_OPS
+# A guest gets a network card, or loses one; a detachment may be cancelled.
+CARD_OPS = frozenset({"port.attach", "port.detach"})
+PORT_OPS = frozenset({"instance.create"}) | COMING_OPS | CARD_OPS
 # A detachment may be cancelled.
 ATTACHMENT_OPS = frozenset({"instance.create", "instance.evacuate", "volume.attach", "volume.detach"})
 RUN_OPS = frozenset(
-    {"instance.create", "instance.start", "instance.reboot", "instance.reset", "instance.rebuild"} | COMING_OPS
+    {"instance.create", "instance.start", "instance.reboot", "instance.reset", "instance.rebuild"}
+    | COMING_OPS
+    | CARD_OPS
 )
-DEFINE_OPS = frozenset({"instance.create", "instance.resize", "instance.rebuild"} | COMING_OPS)
+DEFINE_OPS = frozenset({"instance.create", "instance.resize", "instance.rebuild"} | COMING_OPS | CARD_OPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,9 @@ def volume(subject: Subject, spec: VolumeSpec) -> PermitAction:
 
 
 def port(subject: Subject, spec: PortSpec) -> PermitAction:
-    where = address(str(subject.id), network=str(spec.network.id), mac=spec.mac, ip=str(spec.ip))
+    """Describe an EnsurePort call. A port without addresses is listed once, with an empty one."""
+    addresses = [str(each) for each in spec.addresses] or [""]
+    where = partial(address, str(subject.id), network=str(spec.network.id), mac=spec.mac)
     return PermitAction(
         "EnsurePort",
         PORT_OPS,
@@ -87,7 +95,7 @@ def port(subject: Subject, spec: PortSpec) -> PermitAction:
         str(subject.id),
         subject.generation,
         _content(spec),
-        names={"addresses": (where,)},
+        names={"addresses": tuple(where(ip=each) for each in addresses)},
     )
 
 

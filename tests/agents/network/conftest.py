@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.node.adapters.interfaces import PortSpec
+from agents.node.adapters.network_specs import PortSpec
 from tests.agents.network.namespace_node import Guest, Node
 
 

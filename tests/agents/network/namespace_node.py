@@ -10,12 +10,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from agents.node.adapters.interfaces import NetworkProblems, NetworkSpec, PortSpec, SegmentSpec, bridge_name, tap_name
+from agents.node.adapters.interfaces import NetworkProblems
+from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SegmentSpec, SubnetSpec, bridge_name, tap_name
 from tests import processes
 
 HERE = Path(__file__).parent
@@ -23,6 +24,7 @@ ROOT = HERE.parents[2]
 NODE_IP, NEIGHBOUR_IP, BEYOND_IP = "198.51.100.1", "198.51.100.2", "203.0.113.9"
 DHCP_SCRIPT = """#!/bin/sh
 [ "$1" = bound ] || exit 0
+[ -z "$ipv6" ] || { echo "ipv6=$ipv6"; exit 0; }
 ip addr add "$ip/$mask" dev "$interface"
 ip link set "$interface" mtu "$mtu"
 ip route add default via "$router"
@@ -30,28 +32,44 @@ for name in ip mask router dns mtu hostname; do eval "echo $name=\\$$name"; done
 """
 
 
-def a_network(number: int, **fields: Any) -> NetworkSpec:
+IPV4 = SubnetSpec(
+    IPv4Network("10.0.0.0/24"),
+    IPv4Address("10.0.0.1"),
+    (IPv4Address("9.9.9.9"), IPv4Address("149.112.112.112")),
+)
+IPV6 = SubnetSpec(IPv6Network("fd00:1::/64"), IPv6Address("fd00:1::1"), (IPv6Address("2620:fe::9"),))
+SECOND_IPV4 = SubnetSpec(IPv4Network("10.0.1.0/24"), IPv4Address("10.0.1.1"))
+SECOND_IPV6 = SubnetSpec(IPv6Network("fd00:2::/64"), IPv6Address("fd00:2::1"))
+
+
+def a_network(number: int, *subnets: SubnetSpec) -> NetworkSpec:
     """Return a network. Networks with different numbers have the same addresses by default."""
-    values: dict[str, Any] = {
-        "id": UUID(int=(0x0198 << 112) + (7 << 76) + (2 << 62) + number),
-        "cidr": IPv4Network("10.0.0.0/24"),
-        "gateway_ip": IPv4Address("10.0.0.1"),
-        "dns_servers": (IPv4Address("9.9.9.9"), IPv4Address("149.112.112.112")),
-        "mtu": 1450,
-    }
-    return NetworkSpec(**(values | fields))
+    return NetworkSpec(UUID(int=(0x0198 << 112) + (7 << 76) + (2 << 62) + number), subnets or (IPV4,), mtu=1450)
 
 
 def a_port(network: NetworkSpec, number: int, **fields: Any) -> PortSpec:
-    """Return the port with the address .(10 + number), whose MAC differs from that of any other network."""
+    """Return the port with the address (10 + number) of each subnet, whose MAC differs from that of other networks."""
     values: dict[str, Any] = {
         "id": UUID(int=network.id.int + (number + 1) * 0x10000),
         "network": network,
         "mac": f"52:54:00:00:{network.id.int & 0xFF:02x}:{number:02x}",
-        "ip": network.cidr[10 + number],
+        "addresses": tuple(subnet.cidr[10 + number] for subnet in network.subnets),
         "hostname": f"guest-{number}",
     }
     return PortSpec(**(values | fields))
+
+
+def ipv4(port: PortSpec) -> IPv4Address:
+    """Return the first IPv4 address."""
+    assert port.ip is not None
+    return port.ip
+
+
+def gateway(network: NetworkSpec) -> IPv4Address:
+    """Return the gateway of the first IPv4 subnet."""
+    found = network.of_family(4)[0].gateway_ip
+    assert isinstance(found, IPv4Address)
+    return found
 
 
 class Node:
@@ -244,6 +262,28 @@ class Guest:
         busybox = shutil.which("busybox") or "busybox"
         answer = self.run(f"{busybox} udhcpc -i eth0 -n -q -f -t 5 -T 1 -O mtu -O hostname -s {self.node._script}")
         return dict(line.split("=", 1) for line in answer.splitlines() if "=" in line)
+
+    def dhcp6(self) -> IPv6Address:
+        """Request an address by DHCPv6 and return it. Fails the test without an answer."""
+        busybox = shutil.which("busybox") or "busybox"
+        answer = self.run(f"{busybox} udhcpc6 -i eth0 -n -q -f -t 5 -T 1 -s {self.node._script}")
+        return IPv6Address(answer.split("ipv6=")[1].strip())
+
+    def configured(self) -> "Guest":
+        self.configure()
+        return self
+
+    def configure(self) -> None:
+        """Give the guest its addresses and a default route of each family, as its seed does."""
+        routes: dict[int, str] = {}
+        for address in self.port.addresses:
+            subnet = self.port.network.subnet_of(address)
+            assert subnet is not None
+            nodad = " nodad" if address.version == 6 else ""
+            self.run(f"ip addr replace {address}/{subnet.cidr.prefixlen} dev eth0{nodad}")
+            routes.setdefault(address.version, f"ip -{address.version} route replace default via {subnet.gateway_ip}")
+        for route in routes.values():
+            self.run(route)
 
     def run(self, command: str, *, check: bool = True) -> str:
         return self.node.run(command, namespace=self.name, check=check)

@@ -5,9 +5,18 @@ from collections.abc import Callable
 
 import pytest
 
-from agents.node.adapters.interfaces import PortSpec
 from agents.node.adapters.network import namespace_name
-from tests.agents.network.namespace_node import BEYOND_IP, HERE, NODE_IP, Guest, Node, a_network, a_port
+from agents.node.adapters.network_specs import PortSpec
+from tests.agents.network.namespace_node import (
+    BEYOND_IP,
+    HERE,
+    NODE_IP,
+    Guest,
+    Node,
+    a_network,
+    a_port,
+    gateway,
+)
 
 pytestmark = pytest.mark.lab
 Start = Callable[..., Guest]
@@ -25,7 +34,7 @@ def start(node: Node, plug: Start) -> Start:
     def start(port: PortSpec, *others: PortSpec) -> Guest:
         guest = plug(port, *others)
         guest.run(f"ip addr add {port.ip}/24 dev eth0")
-        guest.run(f"ip route add default via {port.network.gateway_ip}")
+        guest.run(f"ip route add default via {gateway(port.network)}")
         return guest
 
     return start

@@ -7,12 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from agents.node.adapters.interfaces import bridge_name, tap_name
 from agents.node.adapters.network import namespace_name
 from agents.node.adapters.network.rules import LOST
+from agents.node.adapters.network_specs import bridge_name, tap_name
 from scripts.polling import wait_until
 from tests.agents.network import frames
-from tests.agents.network.namespace_node import HERE, NODE_IP, Guest, Node, a_network, a_port
+from tests.agents.network.namespace_node import (
+    HERE,
+    NODE_IP,
+    Guest,
+    Node,
+    a_network,
+    a_port,
+    gateway,
+)
 from tests.agents.network.test_isolation import AGENT, ATTACKER, FORGED, HONEST, NOBODY, VICTIM
 
 pytestmark = pytest.mark.lab
@@ -189,7 +197,7 @@ def test_unknown_bridge_port_reaches_no_guest(node: Node, attacker: Guest, victi
         attacker.send(HONEST)
     assert not {unknown.hex(), directly.hex()} & set(seen)
     stranger.run(f"ip addr add {stranger.port.ip}/24 dev eth0")
-    assert not stranger.pings(stranger.port.network.gateway_ip)
+    assert not stranger.pings(gateway(stranger.port.network))
 
 
 def test_unknown_bridge_port_receives_no_frames(node: Node, attacker: Guest, victim: Guest, stranger: Guest) -> None:

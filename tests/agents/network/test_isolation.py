@@ -10,39 +10,49 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
-from agents.node.adapters.interfaces import bridge_name, tap_name
 from agents.node.adapters.network import namespace_name
+from agents.node.adapters.network_specs import SubnetSpec, bridge_name, tap_name
 from tests.agents.network import frames
-from tests.agents.network.namespace_node import BEYOND_IP, NEIGHBOUR_IP, NODE_IP, Guest, Node, a_network, a_port
+from tests.agents.network.namespace_node import (
+    BEYOND_IP,
+    NEIGHBOUR_IP,
+    NODE_IP,
+    Guest,
+    Node,
+    a_network,
+    a_port,
+    gateway,
+    ipv4,
+)
 
 pytestmark = pytest.mark.lab
 Plug = Callable[..., Guest]
 AGENT = 7443
 ATTACKER, VICTIM = a_port(a_network(1), 0), a_port(a_network(1), 1)
-GATEWAY_IP = ATTACKER.network.gateway_ip
-HONEST = frames.udp(ATTACKER.mac, ATTACKER.ip, ports=(1000, 2000), text=b"honest")
+GATEWAY_IP = gateway(ATTACKER.network)
+HONEST = frames.udp(ATTACKER.mac, ipv4(ATTACKER), ports=(1000, 2000), text=b"honest")
 NOBODY = "52:54:00:ff:ff:ff"
 
 FORGED = {
-    "source MAC": frames.udp(NOBODY, ATTACKER.ip, ports=(1000, 2000)),
-    "source MAC of a neighbour": frames.udp(VICTIM.mac, ATTACKER.ip, ports=(1000, 2000)),
-    "source address": frames.udp(ATTACKER.mac, VICTIM.ip, ports=(1000, 2000)),
+    "source MAC": frames.udp(NOBODY, ipv4(ATTACKER), ports=(1000, 2000)),
+    "source MAC of a neighbour": frames.udp(VICTIM.mac, ipv4(ATTACKER), ports=(1000, 2000)),
+    "source address": frames.udp(ATTACKER.mac, ipv4(VICTIM), ports=(1000, 2000)),
     "no source address": frames.udp(ATTACKER.mac, IPv4Address("0.0.0.0"), ports=(1000, 2000)),
-    "ARP for the gateway": frames.arp(ATTACKER.mac, GATEWAY_IP, VICTIM.ip),
-    "ARP with another MAC": frames.arp(ATTACKER.mac, ATTACKER.ip, VICTIM.ip, sender_mac=NOBODY),
-    "ARP of another hardware type": frames.arp(ATTACKER.mac, GATEWAY_IP, VICTIM.ip, hardware=6),
-    "DHCP for a neighbour": frames.dhcp(ATTACKER.mac, ATTACKER.ip, client=VICTIM.mac),
-    "DHCP server": frames.udp(ATTACKER.mac, ATTACKER.ip, ports=(67, 68)),
+    "ARP for the gateway": frames.arp(ATTACKER.mac, GATEWAY_IP, ipv4(VICTIM)),
+    "ARP with another MAC": frames.arp(ATTACKER.mac, ipv4(ATTACKER), ipv4(VICTIM), sender_mac=NOBODY),
+    "ARP of another hardware type": frames.arp(ATTACKER.mac, GATEWAY_IP, ipv4(VICTIM), hardware=6),
+    "DHCP for a neighbour": frames.dhcp(ATTACKER.mac, ipv4(ATTACKER), client=VICTIM.mac),
+    "DHCP server": frames.udp(ATTACKER.mac, ipv4(ATTACKER), ports=(67, 68)),
     "IPv6 router": frames.router_advertisement(ATTACKER.mac),
     "VLAN tag": frames.tagged(HONEST, vlan=7),
     "other protocol": frames.ethernet(ATTACKER.mac, frames.BROADCAST, 0x88B5, b"experiment"),
 }
 HONEST_ONES = {
-    "datagram": frames.udp(ATTACKER.mac, ATTACKER.ip, ports=(5353, 5353)),
-    "ARP": frames.arp(ATTACKER.mac, ATTACKER.ip, VICTIM.ip),
-    "ARP probe": frames.arp(ATTACKER.mac, IPv4Address("0.0.0.0"), ATTACKER.ip),
+    "datagram": frames.udp(ATTACKER.mac, ipv4(ATTACKER), ports=(5353, 5353)),
+    "ARP": frames.arp(ATTACKER.mac, ipv4(ATTACKER), ipv4(VICTIM)),
+    "ARP probe": frames.arp(ATTACKER.mac, IPv4Address("0.0.0.0"), ipv4(ATTACKER)),
     "DHCP client": frames.dhcp(ATTACKER.mac, IPv4Address("0.0.0.0"), client=ATTACKER.mac),
-    "DHCP renewal": frames.dhcp(ATTACKER.mac, ATTACKER.ip, client=ATTACKER.mac),
+    "DHCP renewal": frames.dhcp(ATTACKER.mac, ipv4(ATTACKER), client=ATTACKER.mac),
     "announcement after a migration": frames.ethernet(ATTACKER.mac, frames.BROADCAST, 0x8035, b""),
 }
 
@@ -72,7 +82,7 @@ def test_honest_frames_reach_the_neighbour(attacker: Guest, victim: Guest) -> No
 def test_forged_sender_does_not_divert_traffic(node: Node, attacker: Guest, victim: Guest) -> None:
     """The bridge takes some of the addresses that standards reserve out of the normal way."""
     reserved = [f"01:80:c2:00:00:{last:02x}" for last in range(16)]
-    forged = [frames.udp(VICTIM.mac, VICTIM.ip, ports=(1, 2), to=to) for to in (frames.BROADCAST, *reserved)]
+    forged = [frames.udp(VICTIM.mac, ipv4(VICTIM), ports=(1, 2), to=to) for to in (frames.BROADCAST, *reserved)]
     with attacker.capturing(until=forged[0]):
         victim.send(forged[0])
     with victim.capturing(until=HONEST):
@@ -97,7 +107,7 @@ def test_node_receives_no_frames_sent_to_its_bridge(node: Node, attacker: Guest,
     node.run("nft add chain ip probe in { type filter hook prerouting priority -400 ; }")
     node.run(f"nft add rule ip probe in iifname {bridge} counter")
     with victim.capturing(until=HONEST):
-        attacker.send(frames.udp(ATTACKER.mac, ATTACKER.ip, ports=(1, 2), to=mac), HONEST)
+        attacker.send(frames.udp(ATTACKER.mac, ipv4(ATTACKER), ports=(1, 2), to=mac), HONEST)
     assert "packets 0 " in node.run("nft list chain ip probe in")
 
 
@@ -171,7 +181,7 @@ def test_networks_with_equal_addresses_are_isolated(node: Node, plug: Plug) -> N
 
 def test_a_network_may_have_the_addresses_of_the_nodes_own(node: Node, plug: Plug) -> None:
     """The tenant chose them, and does not know where its guests run."""
-    network = a_network(1, cidr=IPv4Network("198.51.100.0/24"), gateway_ip=IPv4Address(NEIGHBOUR_IP))
+    network = a_network(1, SubnetSpec(IPv4Network("198.51.100.0/24"), IPv4Address(NEIGHBOUR_IP)))
     guest = plug(a_port(network, 0))
     assert guest.dhcp()["ip"] == "198.51.100.10"
     with node.server(AGENT), node.server(AGENT, namespace="outside"):

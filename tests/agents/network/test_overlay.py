@@ -12,12 +12,22 @@ from pathlib import Path
 
 import pytest
 
-from agents.node.adapters.interfaces import NetworkSpec, PortSpec, SegmentSpec, bridge_name, tap_name
 from agents.node.adapters.network import namespace_name
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.rules import LOST
+from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SegmentSpec, bridge_name, tap_name
 from tests.agents.network import frames
-from tests.agents.network.namespace_node import HERE, Guest, Node, a_network, a_port, joined, underlay_address
+from tests.agents.network.namespace_node import (
+    HERE,
+    Guest,
+    Node,
+    a_network,
+    a_port,
+    gateway,
+    ipv4,
+    joined,
+    underlay_address,
+)
 from tests.agents.network.test_isolation import ATTACKER, FORGED, HONEST, HONEST_ONES, VICTIM
 
 pytestmark = pytest.mark.lab
@@ -65,8 +75,7 @@ def start(nodes: list[Node]) -> Start:
         others_there = (peer for peer in peers if peer != number)
         assert node.connect(port.network, segment(number, *others_there, vni=vni)) == ""
         guest = Guest(node, f"guest{guests}", port).start()
-        guest.run(f"ip addr add {port.ip}/24 dev eth0")
-        guest.run(f"ip route add default via {port.network.gateway_ip}")
+        guest.configure()
         return guest
 
     return start
@@ -109,7 +118,7 @@ def test_node_without_its_underlay_address_is_isolated(attacker: Guest, victim: 
     assert "192.0.2.1 is on no device" in nodes[0].connect(NETWORK, segment(1, 2))
     assert DEVICE not in nodes[0].links()
     assert not victim.pings(attacker.port.ip)
-    assert attacker.pings(NETWORK.gateway_ip)
+    assert attacker.pings(gateway(NETWORK))
 
 
 def test_networks_with_equal_addresses_are_isolated(attacker: Guest, start: Start) -> None:
@@ -126,20 +135,20 @@ def test_forged_frames_reach_no_guest_on_another_node(attacker: Guest, victim: G
 
 
 def test_honest_frames_pass_except_requests_to_the_gateway(attacker: Guest, victim: Guest) -> None:
-    gateway = frames.arp(ATTACKER.mac, ATTACKER.ip, NETWORK.gateway_ip)
+    request = frames.arp(ATTACKER.mac, ipv4(ATTACKER), gateway(NETWORK))
     with victim.capturing(until=HONEST) as seen:
-        attacker.send(*HONEST_ONES.values(), gateway, HONEST)
+        attacker.send(*HONEST_ONES.values(), request, HONEST)
     assert [name for name, frame in HONEST_ONES.items() if frame.hex() not in seen] == list(STAY)
-    assert gateway.hex() not in seen
+    assert request.hex() not in seen
 
 
 def test_each_node_has_the_gateway_for_its_own_guests(attacker: Guest, victim: Guest) -> None:
     for guest in (attacker, victim):
-        assert guest.pings(NETWORK.gateway_ip)
+        assert guest.pings(gateway(NETWORK))
     attacker.node.run(f"ip -n {ROUTER} link set lan down")
     attacker.run("ip neigh flush dev eth0")
-    assert not attacker.pings(NETWORK.gateway_ip)
-    assert victim.pings(NETWORK.gateway_ip)
+    assert not attacker.pings(gateway(NETWORK))
+    assert victim.pings(gateway(NETWORK))
 
 
 def test_gateway_traffic_stays_on_the_node_when_the_bridge_lacks_its_mac(attacker: Guest, victim: Guest) -> None:
@@ -150,7 +159,7 @@ def test_gateway_traffic_stays_on_the_node_when_the_bridge_lacks_its_mac(attacke
         "add rule ip probe in iifname lan udp dport 2 counter",
     ):
         victim.node.run(f"nft {command}", namespace=ROUTER)
-    secret = frames.udp(ATTACKER.mac, ATTACKER.ip, ports=(1, 2), to=Layout.for_network(NETWORK.id).gateway_mac)
+    secret = frames.udp(ATTACKER.mac, ipv4(ATTACKER), ports=(1, 2), to=Layout.for_network(NETWORK.id).gateway_mac)
     with victim.capturing(until=HONEST):
         attacker.send(secret, HONEST)
     assert "packets 0 " in victim.node.run("nft list chain ip probe in", namespace=ROUTER)
@@ -159,7 +168,7 @@ def test_gateway_traffic_stays_on_the_node_when_the_bridge_lacks_its_mac(attacke
 def test_each_node_answers_dhcp_for_its_own_guests(attacker: Guest, victim: Guest) -> None:
     """Both nodes know the card, as while its guest is moving."""
     victim.node.ensure(ATTACKER, VICTIM)
-    assert attacker.dhcp()["ip"] == str(ATTACKER.ip)
+    assert attacker.dhcp()["ip"] == str(ipv4(ATTACKER))
     attacker.node.run("pkill -KILL -x dnsmasq")
     with pytest.raises(AssertionError):
         attacker.dhcp()
@@ -188,7 +197,7 @@ def test_peer_of_one_network_is_no_peer_of_another(attacker: Guest, victim: Gues
     other = a_network(2)
     start(2, a_port(other, 5), vni=OTHER_VNI, peers=(2, 3))
     third = start(3, a_port(other, 6), vni=OTHER_VNI, peers=(2, 3))
-    forged = frames.udp(ATTACKER.mac, ATTACKER.ip, ports=(1, 2))
+    forged = frames.udp(ATTACKER.mac, ipv4(ATTACKER), ports=(1, 2))
     third.node.run(f"ip link add evil type vxlan id {VNI} local {underlay_address(3)} dstport 4790 remote 192.0.2.2")
     datagram = frames.vxlan(VNI, forged).hex()
     with victim.capturing(until=HONEST) as seen:
@@ -347,7 +356,7 @@ def test_a_guest_that_moves_keeps_its_connections(nodes: list[Node], start: Star
     left = start(1, a_port(NETWORK, 3), ATTACKER, peers=three)
     found, third = start(2, VICTIM, peers=three), start(3, BESIDE, peers=three)
     with nodes[0].server(WEB, namespace=mover.name):
-        talks = [each.conversation(ATTACKER.ip, WEB) for each in (left, found, third)]
+        talks = [each.conversation(ipv4(ATTACKER), WEB) for each in (left, found, third)]
         with talks[0] as here, talks[1] as there, talks[2] as beyond:
             assert_connected(NETWORK, (left, here), (found, there), (third, beyond))
             nodes[1].ensure(ATTACKER, VICTIM)  # the port is on both nodes now

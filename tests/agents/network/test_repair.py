@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from agents.node.adapters.interfaces import bridge_name, tap_name
 from agents.node.adapters.network import namespace_name
+from agents.node.adapters.network_specs import bridge_name, tap_name
 from tests.agents.network.namespace_node import BEYOND_IP, Guest, Node, a_network, a_port
 
 pytestmark = pytest.mark.lab

@@ -1,13 +1,13 @@
 """The pure parts: texts for nft and dnsmasq, names, addresses. `golden/` holds the texts to be reviewed."""
 
 from dataclasses import replace
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Interface, IPv4Network, ip_network
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
 
-from agents.node.adapters.interfaces import SegmentSpec, bridge_name
 from agents.node.adapters.network import (
     LinuxSwitch,
     UplinkPolicy,
@@ -20,7 +20,10 @@ from agents.node.adapters.network import (
 )
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.node_links import NodeLinks
+from agents.node.adapters.network_specs import SegmentSpec, bridge_name
 from agents.node.errors import AdapterError, BadRequest
+from andromede_core.permits.network_ports import AllowedAddress
+from tests.agents.network import forged_ipv6
 from tests.agents.network.namespace_node import a_network, a_port
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -34,6 +37,15 @@ SEGMENTS = [
 ]
 
 
+ALLOWED = replace(
+    forged_ipv6.ATTACKER,
+    allowed=(
+        AllowedAddress(ip_network("10.0.0.0/28"), "00:00:5e:00:01:07"),
+        AllowedAddress(ip_network("fd00:1::/112")),
+    ),
+)
+
+
 def links(**addresses: str) -> NodeLinks:
     return NodeLinks({name.replace("_", "-"): (IPv4Interface(text),) for name, text in addresses.items()})
 
@@ -42,6 +54,8 @@ def links(**addresses: str) -> NodeLinks:
     ("name", "text"),
     [
         ("port_admitted.nft", port_rules.admit([a_port(a_network(1), 0)])),
+        ("port_of_both_families.nft", port_rules.admit([ALLOWED])),
+        ("router_of_both_families.nft", router.ruleset(forged_ipv6.NETWORK, UplinkPolicy(), links())),
         ("port_expelled.nft", port_rules.expel(a_port(a_network(1), 0))),
         ("network_forgotten.nft", port_rules.forget_network(Layout.for_network(a_network(1).id))),
         ("overlay.nft", overlay_rules.ruleset(SEGMENTS)),
@@ -52,7 +66,7 @@ def links(**addresses: str) -> NodeLinks:
         ("overlay_added.nft", overlay_rules.change(None, SEGMENTS[0])),
         ("overlay_removed.nft", overlay_rules.change(SEGMENTS[0], None)),
         ("overlay_gone.nft", overlay_rules.ruleset([])),
-        ("router.nft", router.ruleset(a_network(1).cidr, UplinkPolicy(), links(eth0="192.0.2.1/24"))),
+        ("router.nft", router.ruleset(a_network(1), UplinkPolicy(), links(eth0="192.0.2.1/24"))),
         (
             "node.nft",
             node_rules.ruleset(UplinkPolicy(transit_pool=POOL), links(eth0="10.200.0.11/24"), bridges=["br1"]),
@@ -85,9 +99,18 @@ def test_hosts_are_in_the_order_of_their_addresses() -> None:
     )
 
 
+def test_hosts_have_the_addresses_that_dhcp_can_give() -> None:
+    both = forged_ipv6.ATTACKER
+    ports = [both, replace(both, addresses=both.of_family(6)[:1]), replace(both, addresses=())]
+    assert dhcp.hosts(ports) == (
+        f"{both.mac},[fd00:1::a],guest-0.\n{both.mac},10.0.0.10,[fd00:1::a],[fd00:2::a],guest-0.\n"
+    )
+
+
 @pytest.mark.parametrize(
     "fields",
     [
+        {"allowed": (AllowedAddress(ip_network("10.0.0.9/32"), "52:54:00:00:00:01 accept\n"),)},
         {"mac": "52:54:00:00:00:01 accept\n"},
         {"mac": "01:00:5e:00:00:01"},
         {"mac": "52:54:00:00:00"},
@@ -97,7 +120,7 @@ def test_hosts_are_in_the_order_of_their_addresses() -> None:
         {"hostname": "-a"},
     ],
 )
-def test_text_injection_is_refused_before_any_change(fields: dict[str, str]) -> None:
+def test_text_injection_is_refused_before_any_change(fields: dict[str, Any]) -> None:
     network = a_network(1)
     for ports in (
         [a_port(network, 0, **fields), a_port(network, 1)],

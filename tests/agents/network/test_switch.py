@@ -5,7 +5,16 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from tests.agents.network.namespace_node import BEYOND_IP, NEIGHBOUR_IP, NODE_IP, Guest, Node, a_network, a_port
+from tests.agents.network.namespace_node import (
+    BEYOND_IP,
+    NEIGHBOUR_IP,
+    NODE_IP,
+    Guest,
+    Node,
+    a_network,
+    a_port,
+    gateway,
+)
 
 pytestmark = pytest.mark.lab
 Plug = Callable[..., Guest]
@@ -36,7 +45,7 @@ def test_guests_of_a_network_reach_the_gateway_and_one_another(plug: Plug) -> No
     second = plug(a_port(network, 1), first.port)
     for guest in (first, second):
         guest.dhcp()
-    assert first.pings(network.gateway_ip)
+    assert first.pings(gateway(network))
     assert first.pings(second.port.ip)
 
 
@@ -88,7 +97,7 @@ def test_an_address_is_free_for_the_next_card_at_once(node: Node, plug: Plug) ->
     old.dhcp()
     old.stop()
     node.remove(old.port, bystander.port)
-    new = plug(a_port(network, 1, ip=old.port.ip), bystander.port)
+    new = plug(a_port(network, 1, addresses=old.port.addresses), bystander.port)
     assert new.dhcp()["ip"] == str(old.port.ip)
 
 
@@ -98,8 +107,8 @@ def test_removed_port_is_cut_off_while_its_tap_exists(node: Node, plug: Plug) ->
     stays.dhcp()
     goes.dhcp()
     node.remove(goes.port, stays.port)
-    assert not goes.pings(network.gateway_ip)
-    assert stays.pings(network.gateway_ip)
+    assert not goes.pings(gateway(network))
+    assert stays.pings(gateway(network))
 
 
 def test_removal_deletes_one_network_and_keeps_others(node: Node, plug: Plug) -> None:

@@ -6,12 +6,14 @@ import threading
 from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
+from uuid import UUID
 
 import grpc
 import pytest
 
 from agents.lab import LabNode
 from agents.lab.shell import wait_until
+from agents.node.adapters.network_specs import bridge_name, tap_name
 from agents.protocol import agent_pb2 as pb
 from tests.agents import specs
 from tests.agents.conftest import refusal
@@ -130,6 +132,41 @@ def test_guest_boots_and_sees_disks_plugged_grown_and_unplugged(
     wait_until(lambda: int(ssh(sizes)) * 512 == 96 * MIB, what="the grown disk in the guest")
     assert agent.stub.RemoveAttachment(specs.removal(plugged.subject)).was_present
     assert ssh("ls /sys/block | grep -c vd") == "1"
+
+
+def test_guest_gets_and_loses_a_network_card(agent: LabAgent, guest: pb.EnsureInstanceRequest, ssh_key: Path) -> None:
+    def cards() -> list[str]:
+        return agent.ssh(ssh_key, "10.10.0.11", "cat /sys/class/net/eth*/address").split()
+
+    second = specs.port(12)
+    agent.stub.EnsurePort(second)
+    plugged, unplugged = specs.next_generation(guest, port_ids=[second.subject.id]), specs.next_generation(guest)
+    for _ in range(2):
+        agent.stub.EnsureInstance(plugged)
+    wait_until(lambda: second.mac in cards(), what="the card in the guest")
+    tap = tap_name(UUID(second.subject.id))
+    assert bridge_name(UUID(specs.NETWORK_ID)) in agent.node.exec(["ip", "-o", "link", "show", tap]).stdout
+    unplugged.subject.generation += 1
+    agent.stub.EnsureInstance(unplugged)
+    assert second.mac not in cards()
+    assert agent.stub.RemovePort(specs.removal(second.subject)).was_present
+    assert agent.state(guest.subject.id).power == pb.POWER_RUNNING
+
+
+def test_card_that_the_guest_holds_keeps_its_port_until_the_guest_is_off(agent: LabAgent, clean: None) -> None:
+    """A guest without an operating system answers no unplug request."""
+    root, port = specs.volume(size_mib=64), specs.port()
+    agent.stub.EnsureVolume(root)
+    agent.stub.EnsurePort(port)
+    wish = specs.instance(root, port)
+    agent.stub.EnsureInstance(wish)
+    unplugged = specs.next_generation(wish)
+    unplugged.port_ids[:] = []
+    pending = refusal(lambda: agent.stub.EnsureInstance(unplugged))
+    assert (pending.code, pending.is_retryable) == ("agent.detach_pending", True)
+    assert refusal(lambda: agent.stub.RemovePort(specs.removal(port.subject))).code == "agent.port_in_use"
+    agent.stub.EnsureInstance(specs.next_generation(unplugged, power=pb.POWER_OFF))
+    assert agent.stub.RemovePort(specs.removal(port.subject)).was_present
 
 
 def test_power_follows_the_spec(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Interface
 
-from agents.node.adapters.interfaces import NetworkSpec, PortSpec, tap_name
 from agents.node.adapters.network import namespaces
 from agents.node.adapters.network.kernel_switches import set_switch
 from agents.node.adapters.network.layout import Layout
@@ -11,6 +10,7 @@ from agents.node.adapters.network.netlink import Netlink
 from agents.node.adapters.network.node_links import BRIDGE_ALIAS, NodeLinks
 from agents.node.adapters.network.node_rules import ESTABLISHED_S, ESTABLISHED_SWITCH
 from agents.node.adapters.network.router import LAN, WAN
+from agents.node.adapters.network_specs import NetworkSpec, PortSpec, tap_name
 
 # Bit 14 of the mask: LLDP frames are forwarded like others, so that port_rules judges (and drops) them. By default
 # the bridge learns from them without asking any hook, and a forged one would divert a neighbour's traffic.

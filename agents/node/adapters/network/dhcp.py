@@ -1,4 +1,4 @@
-"""DHCP on a tenant network: one dnsmasq in the router's namespace, which serves the known cards only.
+"""DHCP and router advertisements on a tenant network: one dnsmasq in the router's namespace, for the known cards only.
 
 dnsmasq outlives the agent and is found again by its pid file and its command line, which states its whole configuration
 but the hosts. It stores no leases on disk: the hosts file has the address of each port for as long as the port exists,
@@ -13,16 +13,19 @@ import signal
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from pathlib import Path
 
-from agents.node.adapters.interfaces import NetworkSpec, PortSpec
 from agents.node.adapters.network import namespaces
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.router import LAN
+from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SubnetSpec
 from agents.node.errors import AdapterError, BadRequest
 from agents.node.process import run
 
 LEASE = "1h"
+ADVERTISED_EVERY_S, ROUTER_LIFETIME_S = 60, 1800
+NO_ADDRESS = IPv4Address(0)
 STOP_TIMEOUT_S = 5
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
@@ -72,7 +75,6 @@ class Dhcp:
         self.pid_file.unlink(missing_ok=True)
 
     def _command(self, network: NetworkSpec) -> list[str]:
-        servers = ",".join(map(str, network.dns_servers))
         return [
             "dnsmasq",
             "--conf-file=/dev/null",
@@ -86,10 +88,9 @@ class Dhcp:
             "--dhcp-authoritative",
             "--quiet-dhcp",
             f"--dhcp-hostsfile={self.hosts_file}",
-            f"--dhcp-range={network.cidr.network_address},static,{network.cidr.netmask},{LEASE}",
-            f"--dhcp-option=option:router,{network.gateway_ip}",
             f"--dhcp-option=option:mtu,{network.mtu}",
-            f"--dhcp-option=option:dns-server{',' if servers else ''}{servers}",
+            *(option for number, subnet in enumerate(network.of_family(4)) for option in _ipv4_options(number, subnet)),
+            *_ipv6_options(network),
         ]
 
     def _write(self, text: str) -> None:
@@ -133,6 +134,33 @@ class _Process:
             raise AdapterError(f"dnsmasq did not stop: {self.command}", retryable=True)
 
 
+def _ipv4_options(number: int, subnet: SubnetSpec) -> list[str]:
+    """Return the options of one subnet; each has a tag, since the options are the subnet's own."""
+    tag = f"subnet{number}"
+    servers = "".join(f",{server}" for server in subnet.dns_servers if server.version == 4)
+    return [
+        f"--dhcp-range=set:{tag},{subnet.cidr.network_address},static,{subnet.cidr.netmask},{LEASE}",
+        f"--dhcp-option=tag:{tag},option:router,{subnet.gateway_ip}",
+        f"--dhcp-option=tag:{tag},option:dns-server{servers}",
+    ]
+
+
+def _ipv6_options(network: NetworkSpec) -> list[str]:
+    """Return the options of DHCPv6 and router advertisements: addresses are managed, none is autonomous."""
+    subnets = network.of_family(6)
+    if not subnets:
+        return []
+    servers = dict.fromkeys(f"[{server}]" for each in subnets for server in each.dns_servers if server.version == 6)
+    return [
+        "--enable-ra",
+        "--quiet-dhcp6",
+        "--quiet-ra",
+        f"--ra-param={LAN},mtu:{network.mtu},{ADVERTISED_EVERY_S},{ROUTER_LIFETIME_S}",
+        *(f"--dhcp-range={subnet.cidr.network_address},static,{subnet.cidr.prefixlen},{LEASE}" for subnet in subnets),
+        *([f"--dhcp-option=option6:dns-server,{','.join(servers)}"] if servers else []),
+    ]
+
+
 def _command_line(pid: int) -> list[str]:
     """Return the command line; empty when the process has ended."""
     with suppress(OSError):
@@ -147,10 +175,15 @@ def _only_grows(present: str, wanted: str) -> bool:
 def hosts(ports: Sequence[PortSpec]) -> str:
     """Return lines of dnsmasq's hosts file: names without their domain.
 
-    The dot at the end prevents dnsmasq from reading a name such as "ignore" or "42" as an instruction.
+    DHCP can give a card one IPv4 address, and one IPv6 address of each subnet. The dot at the end prevents dnsmasq from
+    reading a name such as "ignore" or "42" as an instruction.
     """
-    ordered = sorted(ports, key=lambda port: port.ip)
-    return "".join(f"{port.mac},{port.ip},{_first_label(port)}.\n" for port in ordered)
+    ordered = sorted((port for port in ports if port.addresses), key=lambda port: (port.ip or NO_ADDRESS, port.mac))
+    return "".join(f"{','.join([port.mac, *_given(port)])},{_first_label(port)}.\n" for port in ordered)
+
+
+def _given(port: PortSpec) -> list[str]:
+    return [*([str(port.ip)] if port.ip else []), *(f"[{address}]" for address in port.of_family(6))]
 
 
 def check(ports: Iterable[PortSpec]) -> None:

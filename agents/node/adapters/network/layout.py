@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from uuid import UUID
 
-from agents.node.adapters.interfaces import bridge_name
+from agents.node.adapters.network_specs import bridge_name
 
 # Legs of routers that stand in the node's namespace, and what leads to other nodes. Rules match these prefixes.
 LAN_LEG = "rtl-"

@@ -7,14 +7,15 @@ the names, and attributes are read of single links.
 import errno
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, ip_interface
 from typing import Any, Self
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
+from pyroute2.netlink.rtnl.ifaddrmsg import IFA_F_NODAD
 
 from agents.node.errors import AdapterError
 
@@ -90,6 +91,23 @@ class Netlink:
     def ensure_address(self, name: str, address: IPv4Interface) -> None:
         with _asking(f"add {address} to {name}"):
             self._ip.addr("replace", index=_index(name), address=str(address.ip), prefixlen=address.network.prefixlen)
+
+    def set_addresses(self, name: str, addresses: Collection[IPv4Interface | IPv6Interface]) -> None:
+        """Give the link exactly these addresses. An IPv6 address is used at once, without a search for duplicates."""
+        index = _index(name)
+        with _asking(f"list addresses of {name}"):
+            present = {
+                ip_interface(f"{found.get('local') or found.get('address')}/{found['prefixlen']}")
+                for found in self._ip.get_addr(index=index)
+            }
+        for gone in present - set(addresses):
+            with _asking(f"remove {gone} from {name}", unless=errno.EADDRNOTAVAIL):
+                self._ip.addr("del", index=index, address=str(gone.ip), prefixlen=gone.network.prefixlen)
+        for address in addresses:
+            flags = {"flags": IFA_F_NODAD} if address.version == 6 else {}
+            with _asking(f"add {address} to {name}"):
+                length = address.network.prefixlen
+                self._ip.addr("replace", index=index, address=str(address.ip), prefixlen=length, **flags)
 
     def ensure_default_route(self, gateway: IPv4Address, name: str) -> None:
         with _asking(f"route by {gateway}"):

@@ -9,11 +9,11 @@ overlay_rules restricts the packets, before the device accepts any.
 
 from ipaddress import IPv4Address
 
-from agents.node.adapters.interfaces import NetworkSpec, SegmentSpec
 from agents.node.adapters.network.kernel_switches import set_switch
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.netlink import Link, Netlink, link_names
 from agents.node.adapters.network.overlay_rules import VXLAN_PORT
+from agents.node.adapters.network_specs import NetworkSpec, SegmentSpec
 
 EVERYBODY = "00:00:00:00:00:00"
 OVERHEAD_BYTES = 50  # outer IPv4 20, UDP 8, VXLAN 8, inner Ethernet 14

@@ -10,7 +10,7 @@ are not filtered: the operator may have VXLAN networks of their own.
 from collections.abc import Collection
 from functools import lru_cache
 
-from agents.node.adapters.interfaces import SegmentSpec
+from agents.node.adapters.network_specs import SegmentSpec
 
 VXLAN_PORT = 4789
 TABLE = "ip andromede-overlay"

@@ -3,11 +3,12 @@
 One table of the bridge family serves all networks of the node. A map finds the chain of the port by the name
 of its tap, so a frame's way is as long with one port as with many, and rules stand before the tap exists.
 
-- Source MAC, source IPv4 address and the sender of ARP must be the port's own. The check sits in `prerouting`,
-  before the bridge learns: a forged frame cannot even divert the traffic of the card it pretends to be.
+- Source MAC, source address and the sender of ARP must be the port's own, or one that it is allowed beside. The check
+  sits in `prerouting`, before the bridge learns: a forged frame cannot even divert the traffic of the card it pretends
+  to be. The gateway's addresses are never a port's own.
 - A guest may query a DHCP server in its own name, and may not act as one.
-- Besides that only RARP passes (QEMU's announcement after a migration). IPv6, and with it router
-  advertisements, and VLAN tags are dropped until networks offer them.
+- IPv6 passes on networks that have a subnet of it, within the limits of ipv6_rules.
+- Besides that only RARP passes (QEMU's announcement after a migration). VLAN tags are dropped.
 - Between a device that no rule knows and one of a tenant network no frame passes, in either direction. Bridges of
   others are left alone: there no device is known.
 - `input` and `output`: the node's own IP stack takes no part in tenants' networks, not even by ARP.
@@ -20,14 +21,19 @@ The bridge family here does without `reject` and connection tracking, which not 
 
 import re
 from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address
 from textwrap import indent
 
-from agents.node.adapters.interfaces import NetworkSpec, PortSpec, tap_name
+from agents.node.adapters.network import ipv6_rules
 from agents.node.adapters.network.layout import Layout
+from agents.node.adapters.network_specs import NetworkSpec, PortSpec, ranges, tap_name
 from agents.node.errors import BadRequest
 
 TABLE = "bridge andromede"
+NO_ADDRESS = IPv4Address(0)
+REST = "counter drop\n"  # of what no rule has accepted
 _DHCP_CLIENT_MAC = "@th,288,48"  # chaddr: bytes 28 to 33 of the message, behind 8 bytes of UDP header
+_ARP = "arp htype 1 arp ptype ip arp hlen 6 arp plen 4"
 _MAC = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")
 
 # Declaring what exists already changes nothing. -300 precedes br_netfilter, should that be on.
@@ -48,11 +54,14 @@ table {TABLE} {{
   chain output {{
     type filter hook output priority -200; policy accept;
   }}
+  chain {ipv6_rules.CHECKED} {{
+  }}
 }}
 flush chain {TABLE} prerouting
 flush chain {TABLE} input
 flush chain {TABLE} forward
 flush chain {TABLE} output
+flush chain {TABLE} {ipv6_rules.CHECKED}
 table {TABLE} {{
   chain prerouting {{
     iifname vmap @taps
@@ -68,6 +77,9 @@ table {TABLE} {{
   }}
   chain output {{
     oifname @members drop
+  }}
+  chain {ipv6_rules.CHECKED} {{
+{indent(ipv6_rules.CHECKED_RULES, "    ")}\
   }}
 }}
 """
@@ -109,30 +121,31 @@ delete chain {TABLE} {chain}
 
 
 def check(ports: Iterable[PortSpec]) -> None:
-    """Check the MAC address; the other fields have types that cannot hold anything but addresses.
+    """Check the MAC addresses; the other fields have types that cannot hold anything but addresses.
 
     Raises:
         BadRequest: a MAC address which is none would end up in the text of the rules.
     """
     for port in ports:
-        if not _MAC.fullmatch(port.mac):
+        if not all(map(_MAC.fullmatch, _macs(port))):
             raise BadRequest("mac", "is not a unicast address in lower-case hex with colons")
 
 
 def _network(network: NetworkSpec) -> str:
     """Return the rules of the network, the same in both directions: a frame that must not leave must not come in."""
     layout = Layout.for_network(network.id)
-    chain, gateway = _between_nodes(layout), network.gateway_ip
+    chain, has_ipv6 = _between_nodes(layout), bool(network.of_family(6))
+    gateways = _one_of(subnet.gateway_ip for subnet in network.of_family(4))
+    about = f"arp saddr ip != {gateways} arp daddr ip != {gateways} " if gateways else ""
+    of_gateway = f"ip saddr {gateways} counter drop\nip daddr {gateways} counter drop\n" if gateways else ""
     rules = f"""\
-ether type != {{ ip, arp, 0x8035 }} counter drop
+ether type != {_ethertypes(network)} counter drop
 ether saddr {layout.gateway_mac} counter drop
 ether daddr {layout.gateway_mac} counter drop
-arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp saddr ip != {gateway} arp daddr ip != {gateway} accept
+{_ARP} {about}accept
 ether type arp counter drop
 udp dport {{ 67, 68 }} counter drop
-ip saddr {gateway} counter drop
-ip daddr {gateway} counter drop
-"""
+{of_gateway}{ipv6_rules.between_nodes(network) if has_ipv6 else ""}"""
     return f"""\
 add chain {TABLE} {chain}
 flush chain {TABLE} {chain}
@@ -152,17 +165,21 @@ def _between_nodes(layout: Layout) -> str:
 
 def _port(port: PortSpec) -> str:
     tap, chain, leg = tap_name(port.id), _chain(port), Layout.for_network(port.network.id).lan_leg
+    macs = _one_of(_macs(port))
+    own = ranges(port.own(4))
+    own_or_none = _one_of(ranges([NO_ADDRESS, *port.own(4)]))
+    sent = f"ip saddr {_one_of(own)} accept\n" if own else ""
     rules = f"""\
-ether saddr != {port.mac} counter drop
-ether type != {{ ip, arp, 0x8035 }} counter drop
-arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp saddr ether {port.mac} arp saddr ip {{ 0.0.0.0, {port.ip} }} accept
+ether saddr != {macs} counter drop
+ether type != {_ethertypes(port.network)} counter drop
+{_not_the_gateway(port)}\
+{_ARP} arp saddr ether {macs} arp saddr ip {own_or_none} accept
 ether type 0x8035 accept
-ip saddr {{ 0.0.0.0, {port.ip} }} udp sport 68 udp dport 67 {_DHCP_CLIENT_MAC} 0x{port.mac.replace(":", "")} accept
+ip saddr {own_or_none} udp sport 68 udp dport 67 {_DHCP_CLIENT_MAC} 0x{port.mac.replace(":", "")} accept
 udp dport 67 counter drop
 udp sport 67 counter drop
-ip saddr {port.ip} accept
-counter drop
-"""
+{sent}\
+{ipv6_rules.of_port(port, _macs(port)) if port.network.of_family(6) else REST}"""
     return f"""\
 add chain {TABLE} {chain}
 flush chain {TABLE} {chain}
@@ -174,6 +191,28 @@ table {TABLE} {{
   set members {{ type ifname; elements = {{ "{tap}", "{leg}" }}; }}
 }}
 """
+
+
+def _not_the_gateway(port: PortSpec) -> str:
+    """Return the rules that a port needs whose allowed ranges may contain a gateway."""
+    gateways = _one_of(subnet.gateway_ip for subnet in port.network.of_family(4))
+    if not port.allowed or not gateways:
+        return ""
+    return f"arp saddr ip {gateways} counter drop\nip saddr {gateways} counter drop\n"
+
+
+def _macs(port: PortSpec) -> list[str]:
+    return list(dict.fromkeys([port.mac, *(pair.mac for pair in port.allowed if pair.mac is not None)]))
+
+
+def _ethertypes(network: NetworkSpec) -> str:
+    return "{ ip, ip6, arp, 0x8035 }" if network.of_family(6) else "{ ip, arp, 0x8035 }"
+
+
+def _one_of(values: Iterable[object]) -> str:
+    """Return an expression that matches any of the values; empty if there are none."""
+    texts = list(map(str, values))
+    return texts[0] if len(texts) == 1 else f"{{ {', '.join(texts)} }}" if texts else ""
 
 
 def _chain(port: PortSpec) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from agents.node.adapters.interfaces import PortSpec, SegmentSpec
 from agents.node.adapters.network import nft, node_rules, overlay_rules, port_rules
 from agents.node.adapters.network.layout import WAN_LEG, Layout
 from agents.node.adapters.network.nft_changes import generation
@@ -19,6 +18,7 @@ from agents.node.adapters.network.node_links import NodeLinks
 from agents.node.adapters.network.node_rules import UplinkPolicy
 from agents.node.adapters.network.router_rules import RouterRules
 from agents.node.adapters.network.rules_present import has_node_rules, rules_present
+from agents.node.adapters.network_specs import PortSpec, SegmentSpec
 from agents.node.errors import AdapterError
 
 log = logging.getLogger(__name__)

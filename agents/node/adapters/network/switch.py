@@ -26,7 +26,7 @@ from pathlib import Path
 from threading import Lock
 from uuid import UUID
 
-from agents.node.adapters.interfaces import NetworkProblems, NetworkSpec, PortSpec, SegmentSpec, tap_name
+from agents.node.adapters.interfaces import NetworkProblems
 from agents.node.adapters.network import bridge, dhcp, overlay, port_rules, router
 from agents.node.adapters.network.connections import ConnectionTable
 from agents.node.adapters.network.dhcp import Dhcp
@@ -36,6 +36,7 @@ from agents.node.adapters.network.node_links import NodeLinks, layouts_present
 from agents.node.adapters.network.node_rules import UplinkPolicy
 from agents.node.adapters.network.rule_watcher import RuleWatcher
 from agents.node.adapters.network.rules import Rules
+from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SegmentSpec, tap_name
 from agents.node.errors import AdapterError
 
 log = logging.getLogger(__name__)
@@ -180,7 +181,10 @@ class LinuxSwitch:
         bridge.ensure(network, ports, links, netlink, node_end=transit[0])
         rules = router.ensure(network, self._outside, links, transit=transit)
         self._rules.routers.written(layout, rules)
-        server.ensure(network, ports)
+        if network.subnets:
+            server.ensure(network, ports)
+        else:
+            server.remove()
 
     def _remove_network(self, layout: Layout, links: NodeLinks, netlink: Netlink) -> None:
         self._rules.routers.forget(layout)

@@ -1,0 +1,117 @@
+"""Ports of a network in a zone: the node, MAC, addresses and security groups of each. Standard library only.
+
+A permit key of the zone signs the list. A node takes frames of a port, and of a port on another node, only with what
+the newest list says of that port.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from andromede_core.documents.messages import Message
+from andromede_core.documents.parsing import as_count, as_list, as_object, as_text, refuse
+from andromede_core.permits.network_values import as_address, as_id, as_mac, as_network
+from andromede_core.permits.trust_documents import MAX_VERSION
+
+KIND = "network-ports"  # of the signed document
+FIELDS = ("zone", "network", "version", "ports")
+PORT_FIELDS = ("nodes", "mac", "addresses")
+MAX_ADDRESSES = 32
+MAX_GROUPS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedAddress:
+    """Addresses that a port may use beside its own, as for VRRP (RFC 9568). `mac`: with that MAC; None: the port's."""
+
+    cidr: IPv4Network | IPv6Network
+    mac: str | None = None
+
+    def payload(self) -> dict[str, object]:
+        return {"cidr": str(self.cidr), **({"mac": self.mac} if self.mac else {})}
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPort:
+    """A port in the list.
+
+    `nodes`: ids of the nodes that carry it, two during a migration. `groups`: ids of its security groups; None: its
+    traffic is not filtered, as of ports that are older than security groups.
+    """
+
+    nodes: tuple[str, ...]
+    mac: str
+    addresses: tuple[IPv4Address | IPv6Address, ...]
+    allowed: tuple[AllowedAddress, ...] = ()
+    groups: tuple[str, ...] | None = None
+
+    def payload(self) -> dict[str, object]:
+        found: dict[str, object] = {
+            "nodes": sorted(self.nodes),
+            "mac": self.mac,
+            "addresses": [str(address) for address in self.addresses],
+        }
+        if self.allowed:
+            found["allowed"] = [pair.payload() for pair in self.allowed]
+        if self.groups is not None:
+            found["groups"] = sorted(self.groups)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkPorts:
+    """The payload of the list. `network`: its id. Only growing versions of the same network and zone count."""
+
+    zone: str
+    network: str
+    version: int
+    ports: Mapping[str, ListedPort] = field(default_factory=dict)
+
+    def payload(self) -> dict[str, object]:
+        return {
+            "zone": self.zone,
+            "network": self.network,
+            "version": self.version,
+            "ports": {port: self.ports[port].payload() for port in sorted(self.ports)},
+        }
+
+
+def parse(payload: object) -> NetworkPorts:
+    """Parse the payload of a list of ports.
+
+    Raises:
+        Malformed: with the field.
+    """
+    body = as_object(payload, "network-ports", required=FIELDS)
+    ports = as_object(body["ports"], "network-ports.ports", optional=None)
+    return NetworkPorts(
+        zone=as_text(body["zone"], "network-ports.zone"),
+        network=as_id(body["network"], "network-ports.network"),
+        version=as_count(body["version"], "network-ports.version", minimum=1, maximum=MAX_VERSION),
+        ports={as_id(port, "network-ports.ports"): _port(value, f"ports.{port}") for port, value in ports.items()},
+    )
+
+
+def _port(value: object, at: str) -> ListedPort:
+    body = as_object(value, at, required=PORT_FIELDS, optional=("allowed", "groups"))
+    groups = body.get("groups")
+    return ListedPort(
+        nodes=tuple(as_id(node, f"{at}.nodes") for node in as_list(body["nodes"], f"{at}.nodes")),
+        mac=as_mac(body["mac"], f"{at}.mac"),
+        addresses=tuple(as_address(each, f"{at}.addresses") for each in _short(body["addresses"], f"{at}.addresses")),
+        allowed=tuple(_allowed(pair, f"{at}.allowed") for pair in _short(body.get("allowed", []), f"{at}.allowed")),
+        groups=None if groups is None else tuple(as_id(group, f"{at}.groups") for group in as_list(groups, at)),
+    )
+
+
+def _allowed(value: object, at: str) -> AllowedAddress:
+    body = as_object(value, at, required=("cidr",), optional=("mac",))
+    mac = body.get("mac")
+    return AllowedAddress(as_network(body["cidr"], at), None if mac is None else as_mac(mac, at))
+
+
+def _short(value: object, at: str) -> list[object]:
+    found = as_list(value, at)
+    if len(found) > MAX_ADDRESSES:
+        refuse(at, Message("must have at most {limit} entries", limit=MAX_ADDRESSES))
+    return found
