@@ -1,13 +1,15 @@
 """Links, addresses and namespaces over netlink: in a network namespace of the test, with root."""
 
+import json
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 
 import pytest
 
-from agents.node.adapters.network import namespaces, nft
+from agents.node.adapters.network import LinuxSwitch, namespaces, nft
 from agents.node.adapters.network.netlink import Netlink, link_names
 from agents.node.errors import AdapterError
 
@@ -15,6 +17,7 @@ pytestmark = pytest.mark.lab
 NAME = "netlink-test"
 PEERS = [IPv4Address("192.0.2.2"), IPv4Address("192.0.2.3")]
 EVERYBODY = "00:00:00:00:00:00"
+TAP = "tap0123456789a"
 Act = Callable[[Netlink], None]
 
 
@@ -97,6 +100,27 @@ def test_addresses_are_those_of_the_namespace(there: Callable[[Act], None]) -> N
     there(act)
     with Netlink() as own:
         assert address not in [found for _, found in own.addresses()]
+
+
+def test_taps_are_silenced_opened_and_removed(there: Callable[[Act], None]) -> None:
+    def flags() -> list[str]:
+        listing = subprocess.run(["ip", "-j", "link", "show", TAP], check=True, capture_output=True).stdout
+        found: list[str] = json.loads(listing)[0]["flags"]
+        return found
+
+    def act(netlink: Netlink) -> None:
+        switch = LinuxSwitch()
+        assert not switch.silence_tap(TAP) and not switch.open_tap(TAP) and not switch.remove_tap(TAP)
+        subprocess.run(["ip", "tuntap", "add", TAP, "mode", "tap"], check=True)
+        netlink.change_link(TAP, address="02:00:00:00:00:01")
+        netlink.add_link("tap-of-others", "bridge")
+        assert switch.taps() == {TAP: "02:00:00:00:00:01"}
+        assert switch.open_tap(TAP) and "UP" in flags()
+        assert switch.silence_tap(TAP) and "UP" not in flags()
+        assert switch.remove_tap(TAP) and not switch.remove_tap("tap-of-others")
+        assert set(link_names().values()) == {"lo", "tap-of-others"}
+
+    there(act)
 
 
 def test_calling_thread_stays_in_its_namespace_and_nothing_is_left_open(namespace: str) -> None:
