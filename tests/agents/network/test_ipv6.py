@@ -145,7 +145,7 @@ def test_gateway_answers_only_dhcp_discovery_and_ping(node: Node, attacker: Gues
         assert attacker.call("fe80::1%eth0", WEB) == "silent"
 
 
-def test_flushed_rules_of_a_router_are_written_again(node: Node, attacker: Guest) -> None:
+def test_flushed_rules_of_a_router_are_restored(node: Node, attacker: Guest) -> None:
     node.keep_rules()
     before = node.run("nft -s list table ip6 andromede", namespace=ROUTER)
     node.run("nft flush ruleset", namespace=ROUTER)

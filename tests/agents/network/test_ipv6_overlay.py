@@ -74,7 +74,7 @@ def test_node_that_was_broken_into_cannot_act_as_router(
 
 
 def test_guests_of_different_subnets_on_two_nodes_reach_one_another(start: Start) -> None:  # noqa: F811
-    """By IPv4 after a redirect of the gateway, by IPv6 since the router advertises all subnets as on link."""
+    """Redirects of the gateway lead to the other subnet by IPv4, router advertisements by IPv6: all are on link."""
     one = start(1, replace(ATTACKER, addresses=(ATTACKER.addresses[0], ATTACKER.addresses[2])))
     other = start(2, replace(VICTIM, addresses=(VICTIM.addresses[1], VICTIM.addresses[3])))
     for address in other.port.addresses:
