@@ -32,7 +32,6 @@ def _udp(source: IPv6Address, body: bytes, *headers: tuple[int, bytes], **more: 
 _RA, _TEXT = v6.router_advertisement(), v6.udp(1000, 2000)
 _REDIRECT = v6.redirect(OWN_LINK, GATEWAY)
 _REPLY = v6.udp(547, 546)
-_HERS = {"mac": HERS}
 _THEFT = v6.advertisement(OTHER, mac=HERS)
 
 HONEST = _udp(OWN, v6.udp(1000, 2000, b"honest"))
