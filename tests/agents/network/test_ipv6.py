@@ -42,6 +42,11 @@ def passed(attacker: Guest, victim: Guest, forged: dict[str, bytes]) -> list[str
     return [name for name, frame in forged.items() if frame.hex() in seen]
 
 
+def reaches(guest: Guest, address: object) -> None:
+    """Wait for an answer: a guest may use its IPv6 addresses only when nobody has claimed them for a second."""
+    wait_until(lambda: guest.pings(address), what=f"an answer of {address}")
+
+
 @pytest.fixture
 def attacker(plug: Plug) -> Guest:
     return plug(ATTACKER)
@@ -102,12 +107,12 @@ def test_guest_gets_addresses_of_both_families_and_the_router(node: Node, attack
     wait_until(lambda: "via fe80::1" in attacker.run("ip -6 route show default"), what="a router advertisement")
     assert attacker.run("ip -6 -o addr show dev eth0 scope global") == "", "autonomous addresses are not offered"
     assert attacker.dhcp6() in ATTACKER.addresses
-    assert attacker.pings("fe80::1%eth0")
+    reaches(attacker, "fe80::1%eth0")
     answer = attacker.dhcp()
     assert (answer["ip"], answer["router"], answer["dns"]) == ("10.0.0.10", "10.0.0.1", "9.9.9.9 149.112.112.112")
     attacker.configure()
     for subnet in NETWORK.subnets:
-        assert attacker.pings(subnet.gateway_ip)
+        reaches(attacker, subnet.gateway_ip)
 
 
 def test_router_forwards_between_the_subnets_of_its_network_alone(node: Node, plug: Plug) -> None:
@@ -117,10 +122,10 @@ def test_router_forwards_between_the_subnets_of_its_network_alone(node: Node, pl
         guest.run("sysctl -q -w net.ipv6.conf.eth0.accept_ra=0 net.ipv4.conf.all.accept_redirects=0")
         guest.configure()
     for address in other.port.addresses:
-        assert one.pings(address)
+        reaches(one, address)
     with node.server(WEB, namespace=other.name), one.conversation(other.port.ip, WEB) as conversation:
         assert conversation.seen_as() == str(one.port.ip)
-    assert one.pings(BEYOND_IP)
+    reaches(one, BEYOND_IP)
     node.run("ip -n outside addr add 2001:db8::9/128 dev lo")
     assert not one.pings("2001:db8::9")
 
@@ -130,7 +135,7 @@ def test_guest_reaches_no_address_of_the_node_by_ipv6(node: Node, attacker: Gues
     attacker.configure()
     node.run("ip addr add 2001:db8::1/64 dev u0 nodad")
     bridge = node.run(f"ip -br link show {bridge_name(NETWORK.id)}").split()[2]
-    assert attacker.pings(kinds.GATEWAY)
+    reaches(attacker, kinds.GATEWAY)
     for flush in ("true", "nft flush ruleset", f"ip netns exec {ROUTER} nft flush ruleset"):
         node.run(flush)
         assert not attacker.pings("2001:db8::1")
@@ -161,7 +166,7 @@ def test_subnets_come_and_go(node: Node, plug: Plug) -> None:
         assert conversation.seen_as()
         node.ensure(ATTACKER)
         assert {"10.0.0.1/24", "10.0.1.1/24", "fd00:1::1/64", "fd00:2::1/64", "fe80::1/64"} == gateways(node)
-        assert guest.pings("fe80::1%eth0")
+        reaches(guest, "fe80::1%eth0")
         node.ensure(guest.port)
         assert gateways(node) == {"10.0.0.1/24"}
         assert not guest.pings("fe80::1%eth0")
