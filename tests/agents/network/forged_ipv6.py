@@ -1,6 +1,7 @@
 """Frames of a hostile guest on a network with two subnets of each family, and frames that an honest one sends."""
 
 from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 
 from agents.node.adapters.network.ipv6_rules import ROUTER, link_local
 from tests.agents.network import frames
@@ -19,19 +20,18 @@ STRAY = IPv6Address("fd00:1::dead")
 OWN4_SECOND = IPv4Address("10.0.1.10")
 
 
-def _frame(source: IPv6Address, body: bytes, *headers: tuple[int, bytes], mac: str = HERS, **more: object) -> bytes:
-    fields: dict[str, object] = {"protocol": v6.ICMP, "to": frames.BROADCAST} | more
-    return v6.ipv6(mac, source, v6.ALL_NODES, body=body, headers=headers, **fields)  # type: ignore[arg-type]
+def _frame(source: IPv6Address, body: bytes, *headers: tuple[int, bytes], mac: str = HERS, **more: Any) -> bytes:
+    fields: dict[str, Any] = {"protocol": v6.ICMP, "to": frames.BROADCAST} | more
+    return v6.ipv6(mac, source, v6.ALL_NODES, body=body, headers=headers, **fields)
 
 
-def _udp(source: IPv6Address, body: bytes, *headers: tuple[int, bytes], **more: object) -> bytes:
+def _udp(source: IPv6Address, body: bytes, *headers: tuple[int, bytes], **more: Any) -> bytes:
     return _frame(source, body, *headers, protocol=v6.UDP, **more)
 
 
 _RA, _TEXT = v6.router_advertisement(), v6.udp(1000, 2000)
 _REDIRECT = v6.redirect(OWN_LINK, GATEWAY)
 _REPLY = v6.udp(547, 546)
-_HERS = {"mac": HERS}
 _THEFT = v6.advertisement(OTHER, mac=HERS)
 
 HONEST = _udp(OWN, v6.udp(1000, 2000, b"honest"))

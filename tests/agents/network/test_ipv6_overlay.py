@@ -6,14 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from agents.lab.shell import wait_until
 from agents.node.adapters.network.layout import Layout
 from tests.agents.network import forged_ipv6 as kinds
 from tests.agents.network import frames
 from tests.agents.network import ipv6_frames as v6
 from tests.agents.network.forged_ipv6 import ATTACKER, FORGED, HONEST, HONEST_ONES, NETWORK, STAY, VICTIM
 from tests.agents.network.namespace_node import HERE, Guest, Node
-from tests.agents.network.test_ipv6 import passed
+from tests.agents.network.test_ipv6 import passed, reaches
 from tests.agents.network.test_overlay import VNI, nodes, segment, start  # noqa: F401
 
 pytestmark = pytest.mark.lab
@@ -74,15 +73,16 @@ def test_node_that_was_broken_into_cannot_act_as_router(
 
 
 def test_guests_of_different_subnets_on_two_nodes_reach_one_another(start: Start) -> None:  # noqa: F811
-    """By IPv4 after a redirect of the gateway, by IPv6 since the router advertises all subnets as on link."""
+    """Redirects of the gateway lead to the other subnet by IPv4, router advertisements by IPv6: all are on link."""
     one = start(1, replace(ATTACKER, addresses=(ATTACKER.addresses[0], ATTACKER.addresses[2])))
     other = start(2, replace(VICTIM, addresses=(VICTIM.addresses[1], VICTIM.addresses[3])))
     for address in other.port.addresses:
-        wait_until(lambda address=address: one.pings(address), what=f"an answer of {address}")  # type: ignore[misc]
+        reaches(one, address)
 
 
 def test_guests_on_two_nodes_reach_one_another_and_their_own_gateways(attacker: Guest, victim: Guest) -> None:
     for address in VICTIM.addresses:
-        assert attacker.pings(address)
+        reaches(attacker, address)
     for subnet in NETWORK.subnets:
-        assert attacker.pings(subnet.gateway_ip) and victim.pings(subnet.gateway_ip)
+        reaches(attacker, subnet.gateway_ip)
+        reaches(victim, subnet.gateway_ip)
