@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import select
 import shutil
 import subprocess
 import sys
@@ -161,8 +162,8 @@ class Node:
             yield process
 
     @contextmanager
-    def server(self, port: int, *, namespace: str = "") -> Iterator[None]:
-        with self.running("peers.py", "serve", str(port), namespace=namespace) as process:
+    def server(self, port: int, *, namespace: str = "", host: str = "0.0.0.0") -> Iterator[None]:
+        with self.running("peers.py", "serve", str(port), host, namespace=namespace) as process:
             assert _line(process) == "ready"
             yield
 
@@ -298,8 +299,18 @@ class Conversation:
     process: "subprocess.Popen[str]"
 
     def seen_as(self) -> str:
+        self.ask()
+        return self.answer()
+
+    def ask(self) -> None:
         print("who am I?", file=self.process.stdin, flush=True)
+
+    def answer(self) -> str:
         return _line(self.process)
+
+    def has_answer(self) -> bool:
+        """Return whether an answer to `ask` has arrived."""
+        return bool(select.select([self.process.stdout], [], [], 0)[0])
 
 
 def _line(process: "subprocess.Popen[str]") -> str:

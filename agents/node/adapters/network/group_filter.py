@@ -65,6 +65,7 @@ class GroupFilter:
         text = rule_table.changes(self._written, self._wanted)
         if not text:
             return
+        is_new = not self._written  # the text replaces what may be there
         self.keep()
         before = generation()
         try:
@@ -73,7 +74,7 @@ class GroupFilter:
             self._write_whole()
             return
         self._written = self._wanted
-        self._note(is_good=before == self._seen, before=before)
+        self._note(is_good=is_new or before == self._seen, before=before)
 
     def keep(self) -> bool:
         """Write the rules again if the kernel's differ from those written; returns whether they had been lost.
