@@ -110,21 +110,23 @@ def apply(node: Node, verified: VerifiedRules | None = None) -> str:
 
 def expected_filters(node: Node) -> PortFilters:
     """Return the filters of the ports that are here, by the stored documents."""
-    groups: dict[str, SecurityGroup] = {}
+    known: dict[str, SecurityGroup | None] = {}
+
+    def learn(names: Iterable[str]) -> None:
+        known.update({name: _kept_group(node, name) for name in names if name not in known})
+
     filtered = []
     for port, listed in _listed_ports(node):
         if listed is None:
             filtered.append(FilteredPort(port, (port.mac,), None))
         elif listed.groups is not None:
-            known = {group: _kept_group(node, group) for group in listed.groups}
-            held = {group: document for group, document in known.items() if document is not None}
-            groups |= held
+            learn(listed.groups)
             macs = dict.fromkeys([port.mac, *(pair.mac for pair in listed.allowed if pair.mac is not None)])
-            filtered.append(FilteredPort(port, tuple(macs), listed.groups if len(held) == len(known) else None))
-    for peer in sorted({rule.group for group in groups.values() for rule in group.rules if rule.group} - groups.keys()):
-        document = _kept_group(node, peer)
-        if document is not None:
-            groups[peer] = document
+            is_whole = all(known[group] is not None for group in listed.groups)
+            filtered.append(FilteredPort(port, tuple(macs), listed.groups if is_whole else None))
+    used = [group for group in known.values() if group is not None]
+    learn({rule.group for group in used for rule in group.rules if rule.group is not None})
+    groups = {name: group for name, group in known.items() if group is not None}
     return PortFilters(tuple(filtered), groups)
 
 
@@ -144,10 +146,14 @@ def _apply(node: Node) -> str:
 def _listed_ports(node: Node) -> Iterator[tuple[PortSpec, ListedPort | None]]:
     """Yield the ports here whose network has a list, with what it says; None: it does not list them for this node."""
     me = str(node.identity.node_id)
+    lists: dict[str, NetworkPorts | None] = {}
     for entry in node.state_store.ports.held():
         if not entry.is_wanted:
             continue
-        newest = _kept_list(node, str(entry.spec.network.id))
+        network = str(entry.spec.network.id)
+        if network not in lists:
+            lists[network] = _kept_list(node, network)
+        newest = lists[network]
         if newest is not None:
             listed = newest.ports.get(entry.id)
             yield entry.spec, listed if listed is not None and me in listed.nodes else None

@@ -5,11 +5,14 @@ import random
 import subprocess
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agents.node.adapters.interfaces import tap_name
 from agents.node.adapters.network import group_rules, rule_table
+from agents.node.adapters.network.group_filter import NO_HOOKS, GroupFilter
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.port_filters import FilteredPort, PortFilters
 from andromede_core.permits.security_group import Rule, SecurityGroup
@@ -96,6 +99,15 @@ def test_size_of_the_rules_grows_with_the_ranges_and_not_with_their_combinations
     inet, _ = tables([a_filter(1, group)], [group])
     ranges = [elements for name, elements in inet.sets.items() if name.startswith("in4_")]
     assert sum(len(elements.entries) for elements in ranges) == 1000
+
+
+def test_ports_are_cut_off_where_the_kernel_has_no_hooks(tmp_path: Path) -> None:
+    group = a_group(10, Rule(an_id(1), "in", "ipv4", "any"))
+    filters = PortFilters((a_filter(1, group),), {group.group: group})
+    found = GroupFilter(100, hooks=tmp_path / "missing")
+    found.want(filters)
+    assert found.problem == NO_HOOKS and not found.bridges
+    assert f'add element {group_rules.BRIDGE} closed {{ "{tap_name(a_port(NETWORK, 1).id)}" }}' in found.text()
 
 
 # ---- in the kernel

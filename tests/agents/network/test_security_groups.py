@@ -220,6 +220,15 @@ def test_replies_pass_without_a_rule(place: Place) -> None:
     assert reached(place.server, port=NEAR) == [set()]
 
 
+@pytest.mark.parametrize("family", [4, 6])
+def test_fragments_pass_as_whole_packets(place: Place, family: int) -> None:
+    echo = icmp("ipv4", 8) if family == 4 else icmp("ipv6", 128)
+    place.filter(filtered(SERVER, a_group(echo)))
+    target = SERVER.ip if family == 4 else ipv6(SERVER)
+    for guest in (place.near, place.far):
+        assert "1 received" in guest.run(f"ping -c 1 -W 1 -s 4000 {target}", check=False)
+
+
 def test_both_ports_must_allow_a_packet(place: Place) -> None:
     silent, open_ = a_group(), a_group(allowing(), *ALL_OUT, group=MORE)
     both = replace(

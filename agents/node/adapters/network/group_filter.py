@@ -15,17 +15,24 @@ from agents.node.errors import AdapterError
 REMOVAL = rule_table.removal(group_rules.INET) + rule_table.removal(group_rules.BRIDGE)
 BRIDGE_HOOKS = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")  # exists if br_netfilter is there
 NO_HOOKS = "The kernel has no br_netfilter, so ports with security groups are cut off. Load the module (modprobe)."
+SHARED = (
+    "Ports with different security groups share MAC addresses, whose traffic is dropped: {}. Give these ports the same"
+    " groups."
+)
 ZONES = 2**16 - 1
 
 
 class GroupFilter:
     """The rules of security groups. Not thread-safe: the caller holds a lock.
 
-    `connections`: the most that are open at once in a network with filtered ports.
+    `connections`: the most that are open at once in a network with filtered ports. `problem`: for an operator; empty:
+    none.
     """
 
-    def __init__(self, connections: int) -> None:
+    def __init__(self, connections: int, *, hooks: Path = BRIDGE_HOOKS) -> None:
+        self.problem = ""
         self._connections = connections
+        self._hooks = hooks
         self._filters = NOTHING_FILTERED
         self._wanted: tuple[Table, ...] = ()
         self._written: tuple[Table, ...] | None = None  # None: the kernel may have those of an earlier agent
@@ -38,20 +45,16 @@ class GroupFilter:
         """Return the bridges whose frames must pass the node's IP hooks."""
         return group_rules.bridges(self._filters)
 
-    def want(self, filters: PortFilters) -> str:
-        """Set what must hold. Returns the problem, for an operator; empty: none."""
-        can_filter = BRIDGE_HOOKS.exists()
+    def want(self, filters: PortFilters) -> None:
+        """Set what must hold, and the problem."""
+        can_filter = self._hooks.exists()
         self._filters = filters if can_filter else _closed(filters)
         self._zones = _zones(self.bridges, self._zones)
         self._wanted = group_rules.tables(self._filters, zones=self._zones, connections=self._connections)
+        shared = sorted(group_rules.shared_macs(self._filters))
+        self.problem = SHARED.format(", ".join(shared[:5])) if shared else ""
         if filters.ports and not can_filter:
-            return NO_HOOKS
-        if shared := sorted(group_rules.shared_macs(self._filters)):
-            return (
-                "Ports with different security groups share MAC addresses, whose traffic is dropped:"
-                f" {', '.join(shared[:5])}. Give these ports the same groups."
-            )
-        return ""
+            self.problem = NO_HOOKS
 
     def write(self) -> None:
         """Change the kernel's rules to those that must hold.

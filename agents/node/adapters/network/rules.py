@@ -78,7 +78,7 @@ class Rules:
         Returns the problem, for an operator; empty: none.
         """
         before = self.groups.bridges
-        problem = self.groups.want(filters)
+        self.groups.want(filters)
         after = self.groups.bridges
         bridge.set_ip_hooks((before - after) & links.addresses.keys(), is_on=False)
         if self._ports and before != after:
@@ -86,7 +86,7 @@ class Rules:
             nft(self._node)
         self.groups.write()
         bridge.set_ip_hooks(after & links.addresses.keys(), is_on=True)
-        return problem
+        return self.groups.problem
 
     def save(self) -> None:
         """Write the rules into the file, completely or not at all. Without ports the file is removed."""
@@ -134,7 +134,7 @@ class Rules:
 
     def problem(self) -> str:
         """Return the problem, for an operator; empty: none, and none lately."""
-        return self._failure or (LOST if time.monotonic() < self._lost_until_s else "")
+        return self._failure or self.groups.problem or (LOST if time.monotonic() < self._lost_until_s else "")
 
     def _note_loss(self) -> None:
         self._lost_until_s = time.monotonic() + LOSS_REPORT_S
