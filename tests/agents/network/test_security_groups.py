@@ -115,6 +115,7 @@ def _start(nodes: list[Node], number: int, name: str, port: PortSpec, *others: P
     node.ensure(port, *others)
     assert node.connect(NETWORK, segment(number, 3 - number)) == ""
     guest = Guest(node, name, port).start()
+    guest.run(f"ip link set eth0 mtu {NETWORK.mtu}")
     guest.run(f"ip addr add {port.ip}/24 dev eth0")
     guest.run(f"ip addr add {ipv6(port)}/64 dev eth0 nodad")
     guest.run(f"ip route add default via {NETWORK.gateway_ip}")
@@ -328,30 +329,30 @@ def test_member_that_joins_and_leaves_a_group(place: Place) -> None:
         assert reached(place.near, place.far) == expected
 
 
-def test_equal_addresses_of_another_network_are_separate(place: Place) -> None:
-    """Two networks with the same addresses, both filtered, on one node."""
-    node, twin = place.nodes[0], a_network(2)
-    first, second = a_port(twin, 0), a_port(twin, 1)
-    node.ensure(first)
-    node.ensure(second, first)
-    guests = []
-    for name, port in (("twin1", first), ("twin2", second)):
-        guests.append(Guest(node, name, port).start())
-        guests[-1].run(f"ip addr add {port.ip}/24 dev eth0")
-    group, closed = a_group(allowing(ports=(WEB, WEB)), *ALL_OUT), a_group(*ALL_OUT, group=MORE)
-    both = PortFilters(
-        (FilteredPort(SERVER, (SERVER.mac,), (GROUP,)), FilteredPort(first, (first.mac,), (MORE,))),
-        {GROUP: group, MORE: closed},
-    )
-    place.filter(both)
-    with node.server(WEB, namespace="twin1"), place.near.conversation(SERVER.ip, WEB) as conversation:
-        assert guests[1].call(first.ip, WEB) == "silent"
-        assert conversation.seen_as() == str(NEAR.ip)
-        place.filter(NOTHING_FILTERED)
-        assert guests[1].call(first.ip, WEB) == "open"
-    for guest, port, others in ((guests[0], first, [second]), (guests[1], second, [])):
+def test_connections_of_networks_with_equal_addresses_are_separate(place: Place) -> None:
+    """A datagram is no reply to one of another network, though addresses and ports are those of a reply."""
+    node, twin, text = place.nodes[0], a_network(2), b"an answer"
+    asked, asking = a_port(twin, 0), a_port(twin, 1)
+    assert (asked.ip, asking.ip) == (SERVER.ip, NEAR.ip)
+    node.ensure(asked)
+    node.ensure(asking, asked)
+    silent, curious = Guest(node, "twin1", asked).start(), Guest(node, "twin2", asking).start()
+    ports = tuple(FilteredPort(port, (port.mac,), (GROUP,)) for port in (SERVER, asked))
+    place.filter(PortFilters(ports, {GROUP: a_group(allowing(protocol="udp"))}))
+    place.near.send(frames.udp(NEAR.mac, NEAR.ip, ports=(4000, 53), to=SERVER.mac, target=SERVER.ip))
+    answer = frames.udp(asked.mac, asked.ip, ports=(53, 4000), text=text, to=asking.mac, target=asking.ip)
+    last = frames.arp(asked.mac, asked.ip, asking.ip)
+    with curious.capturing(until=last) as seen:
+        silent.send(answer, last)
+    assert last.hex() in seen
+    assert not any(text.hex() in frame for frame in seen)
+    curious.send(frames.udp(asking.mac, asking.ip, ports=(4000, 53), to=asked.mac, target=asked.ip))
+    with curious.capturing(until=last) as seen:
+        silent.send(answer, last)
+    assert any(text.hex() in frame for frame in seen)
+    for guest, others in ((silent, [asking]), (curious, [])):
         guest.stop()
-        node.remove(port, *others)
+        node.remove(guest.port, *others)
 
 
 def test_address_of_the_node_may_be_one_of_the_network(place: Place) -> None:

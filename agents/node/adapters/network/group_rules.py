@@ -110,7 +110,7 @@ def _base_chains(counted: str, connections: int) -> dict[str, Chain]:
             )
         ),
         "prerouting": Chain(
-            ("ct zone set iifname map @zones",), "type filter hook prerouting priority raw; policy accept;"
+            ("ct zone set iifname map @zones",), "type filter hook prerouting priority raw - 1; policy accept;"
         ),
         "leaving": Chain(
             (*begin, limit, "iifname . ether saddr vmap @from"),
