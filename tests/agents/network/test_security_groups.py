@@ -1,4 +1,4 @@
-"""What filtered guests send and receive: on the real namespaces of two nodes around one switch, with root.
+"""Traffic of filtered guests: on the real namespaces of two nodes around one switch, with root.
 
 Guests `near` and `server` are on the first node, `far` on the second; all are in one network. IPv6 is let through the
 anti-spoofing rules by hand, as long as networks have no IPv6 subnets.
@@ -423,6 +423,18 @@ def test_lost_rules_come_back(place: Place, damage: str) -> None:
         assert conversation.seen_as() == str(NEAR.ip)
     assert reached(place.near) == [{"web4"}]
     let_ipv6_through(place)
+
+
+def test_change_after_a_loss_restores_the_other_rules_too(place: Place) -> None:
+    node, rule = place.nodes[0], allowing(ports=(WEB, WEB))
+    node.restart_agent([SERVER, NEAR], {NETWORK.id: segment(1, 2)})
+    let_ipv6_through(place)
+    place.filter(filtered(SERVER, a_group(rule)))
+    assert "were gone" not in node.problems().rules
+    node.run("nft flush table inet andromede-groups")
+    place.filter(filtered(SERVER, a_group(rule, allowing(ports=(OTHER, OTHER), number=101))))
+    assert reached(place.near) == [{"web4", "other4"}]
+    assert "were gone" in node.problems().rules
 
 
 def test_guard_restores_flushed_rules_by_itself(place: Place) -> None:

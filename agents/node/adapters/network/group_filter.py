@@ -1,6 +1,5 @@
 """Keeps the rules of security groups in the kernel: changes them by elements, and restores lost ones."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +56,7 @@ class GroupFilter:
             self.problem = NO_HOOKS
 
     def write(self) -> None:
-        """Change the kernel's rules to those that must hold.
+        """Change the kernel's rules to those that must hold; `keep` comes before, so that lost ones are noticed.
 
         Raises:
             AdapterError: they cannot be written.
@@ -69,7 +68,6 @@ class GroupFilter:
         if not text:
             return
         is_new = not self._written  # the text replaces what may be there
-        self.keep()
         before = generation()
         try:
             nft(text)
@@ -95,8 +93,7 @@ class GroupFilter:
             self._seen = now
             return False
         nft(rule_table.whole(self._written))
-        self._good, self._seen = _present(), None  # read again by the next call
-        return self._good != present
+        return self._note(is_good=True, before=now) != present
 
     def text(self) -> str:
         """Return the statements that replace all rules of security groups."""
@@ -108,11 +105,12 @@ class GroupFilter:
         self._written = self._wanted
         self._note(is_good=True, before=before)
 
-    def _note(self, *, is_good: bool, before: int) -> None:
-        """Remember the kernel's listing if it is the agent's work alone: no other commit came in between."""
+    def _note(self, *, is_good: bool, before: int) -> dict[str, list[Any]]:
+        """Return the kernel's listing; remember it if it is the agent's work alone: no other commit came in between."""
         present = _present()
         is_good = is_good and generation() == before + 1
         self._good, self._seen = (present, before + 1) if is_good else (None, None)
+        return present
 
 
 def _present() -> dict[str, list[Any]]:
@@ -123,9 +121,7 @@ def _present() -> dict[str, list[Any]]:
             listing = nft_json(["table", *table.split()])
         except AdapterError:
             continue
-        found[table] = sorted(
-            ({kind: comparable(value)} for each in listing for kind, value in each.items()), key=json.dumps
-        )
+        found[table] = [{kind: comparable(value)} for each in listing for kind, value in each.items()]
     return found
 
 

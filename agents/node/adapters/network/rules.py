@@ -84,6 +84,8 @@ class Rules:
         if self._ports and before != after:
             self._node = self._node_rules(links)
             nft(self._node)
+        if self.groups.keep():
+            self._note_loss()
         self.groups.write()
         bridge.set_ip_hooks(after & links.addresses.keys(), is_on=True)
         return self.groups.problem
