@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, ip_address
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -27,8 +27,10 @@ from agents.protocol.agent_pb2_grpc import AgentStub
 from andromede_core.documents import signed
 from andromede_core.documents.canonical import digest, dumps
 from andromede_core.facts.statements import Statement
-from andromede_core.permits import trust_documents
+from andromede_core.permits import network_ports, security_group, trust_documents
+from andromede_core.permits.network_ports import ListedPort, NetworkPorts
 from andromede_core.permits.permit import LIFETIME, Contents, Limits, Peer, Permit, address
+from andromede_core.permits.security_group import Rule, SecurityGroup
 from andromede_core.permits.segment import Segment
 
 Envelope = dict[str, object]
@@ -191,6 +193,32 @@ class Authority:
         addresses = {str(node): IPv4Address(address) for node, address in members.items()}
         payload = Segment(zone, network, vni, version, addresses).payload()
         return (by or self.signer).document("segment", payload)
+
+    def network_ports(
+        self,
+        zone: str,
+        network: str,
+        ports: Mapping[str, ListedPort],
+        *,
+        version: int = 1,
+        by: SigningKey | None = None,
+    ) -> bytes:
+        payload = NetworkPorts(zone, network, version, ports).payload()
+        return (by or self.signer).document(network_ports.KIND, payload)
+
+    def security_group(
+        self,
+        zone: str,
+        group: str,
+        rules: Sequence[Rule] = (),
+        members: Mapping[str, Sequence[str]] | None = None,
+        *,
+        version: int = 1,
+        by: SigningKey | None = None,
+    ) -> bytes:
+        addresses = {network: tuple(map(ip_address, each)) for network, each in (members or {}).items()}
+        payload = SecurityGroup(zone, group, version, tuple(rules), addresses).payload()
+        return (by or self.signer).document(security_group.KIND, payload)
 
     def trust(self, node_id: UUID | str, zone: str) -> pb.EnsureTrustRequest:
         """Return all trust documents of a new node."""

@@ -31,6 +31,7 @@ from agents.node.specs import (
     InstanceSpec,
     OutgoingSpec,
     QuarantineSpec,
+    StoredDocument,
     StoredSegment,
     Subject,
     VolumeSpec,
@@ -143,6 +144,8 @@ class StateStore:
         self.departures = Table(self, "departure", OutgoingSpec)
         self.networks = Table(self, "network", NetworkSpec)
         self.segments = Table(self, "segment", StoredSegment)
+        self.port_lists = Table(self, "network-ports", StoredDocument)
+        self.security_groups = Table(self, "security-group", StoredDocument)
         self.quarantine = Table(self, "quarantine", QuarantineSpec)
 
     def close(self) -> None:

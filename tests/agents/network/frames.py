@@ -12,6 +12,7 @@ from ipaddress import IPv4Address
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 IPV4, ARP, IPV6 = 0x0800, 0x0806, 0x86DD
+EVERYBODY = IPv4Address("255.255.255.255")
 TIMEOUT_S = 10
 
 
@@ -26,10 +27,18 @@ def arp(mac: str, ip: IPv4Address, target: IPv4Address, *, sender_mac: str = "",
     return ethernet(mac, BROADCAST, ARP, question)
 
 
-def udp(mac: str, ip: IPv4Address, *, ports: tuple[int, int], text: bytes = b"", to: str = BROADCAST) -> bytes:
-    """Return a broadcast datagram."""
+def udp(
+    mac: str,
+    ip: IPv4Address,
+    *,
+    ports: tuple[int, int],
+    text: bytes = b"",
+    to: str = BROADCAST,
+    target: IPv4Address = EVERYBODY,
+) -> bytes:
+    """Return a datagram, by default a broadcast."""
     datagram = struct.pack("!HHHH", *ports, 8 + len(text), 0) + text
-    return ethernet(mac, to, IPV4, _ipv4(ip, IPv4Address("255.255.255.255"), datagram))
+    return ethernet(mac, to, IPV4, _ipv4(ip, target, datagram))
 
 
 def dhcp(mac: str, ip: IPv4Address, *, client: str) -> bytes:

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import select
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from uuid import UUID
 
 from agents.node.adapters.interfaces import NetworkProblems
 from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SegmentSpec, SubnetSpec, bridge_name, tap_name
+from agents.node.adapters.port_filters import NOTHING_FILTERED, PortFilters
 from tests import processes
 
 HERE = Path(__file__).parent
@@ -100,18 +102,27 @@ class Node:
 
     def start_agent(self, **options: Any) -> None:
         """Replace the switch, as a start of the agent does."""
-        self._call("restore", [], {}, options=options)
+        self._call("restore", [], {}, NOTHING_FILTERED, options=options)
 
     def restart_agent(
-        self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec] | None = None, **options: Any
+        self,
+        ports: Sequence[PortSpec],
+        segments: Mapping[UUID, SegmentSpec] | None = None,
+        filters: PortFilters = NOTHING_FILTERED,
+        **options: Any,
     ) -> None:
-        self._call("restore", ports, segments or {}, options=options)
+        self._call("restore", ports, segments or {}, filters, options=options)
 
     def ensure(self, port: PortSpec, *others: PortSpec) -> None:
         self._call("ensure_port", port, others)
 
     def remove(self, port: PortSpec, *others: PortSpec) -> None:
         self._call("remove_port", port, others)
+
+    def filter(self, filters: PortFilters) -> str:
+        """Filter ports by security groups; returns the problem."""
+        problem: str = self._call("ensure_filters", filters)
+        return problem
 
     def guard(self) -> None:
         """Start the switch's guard, until the next start of the agent."""
@@ -169,8 +180,8 @@ class Node:
             yield process
 
     @contextmanager
-    def server(self, port: int, *, namespace: str = "") -> Iterator[None]:
-        with self.running("peers.py", "serve", str(port), namespace=namespace) as process:
+    def server(self, port: int, *, namespace: str = "", host: str = "0.0.0.0") -> Iterator[None]:
+        with self.running("peers.py", "serve", str(port), host, namespace=namespace) as process:
             assert _line(process) == "ready"
             yield
 
@@ -328,8 +339,18 @@ class Conversation:
     process: "subprocess.Popen[str]"
 
     def seen_as(self) -> str:
+        self.ask()
+        return self.answer()
+
+    def ask(self) -> None:
         print("who am I?", file=self.process.stdin, flush=True)
+
+    def answer(self) -> str:
         return _line(self.process)
+
+    def has_answer(self) -> bool:
+        """Return whether an answer to `ask` has arrived."""
+        return bool(select.select([self.process.stdout], [], [], 0)[0])
 
 
 def _line(process: "subprocess.Popen[str]") -> str:

@@ -1,27 +1,31 @@
 """Two ends of a conversation, each started in its namespace.
 
-peers.py serve PORT       prints "ready"; answers every line with the address that it comes from
+peers.py serve PORT [HOST]   prints "ready"; answers every line with the address that it comes from
 peers.py ask HOST PORT    prints "open", "refused", "unreachable" or "silent"; then sends each line of its
                           stdin, and prints the answer
+peers.py probe [HOST]:PORT|HOST ...   tries all at once, by TCP or by a ping; prints those that answer
 peers.py hold HOST PORT COUNT   opens connections one after the other, up to COUNT or to the first that nobody answers;
                           prints how many are open, and keeps them until stdin ends
 """
 
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 TIMEOUT_S = 1.0
 PATIENCE_S = 5.0
 
 
-def serve(port: str) -> None:
-    with socket.create_server(("0.0.0.0", int(port))) as server:
+def serve(port: str, host: str = "0.0.0.0") -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, int(port)), family=family) as server:
         print("ready", flush=True)
         while True:
-            connection, (address, _) = server.accept()
+            connection, (address, *_) = server.accept()
             threading.Thread(target=_answer_lines, args=(connection, address), daemon=True).start()
 
 
@@ -36,11 +40,26 @@ def ask(host: str, port: str) -> None:
         print(f"unreachable ({exc})")
     else:
         print("open", flush=True)
+        connection.settimeout(None)
         with connection, connection.makefile("rw") as conversation:
             for line in sys.stdin:
                 conversation.write(line)
                 conversation.flush()
                 print(conversation.readline().strip(), flush=True)
+
+
+def probe(*targets: str) -> None:
+    with ThreadPoolExecutor(len(targets)) as pool:
+        print(*(target for target, answers in zip(targets, pool.map(_answers, targets), strict=True) if answers))
+
+
+def _answers(target: str) -> bool:
+    host, bracket, port = target.rpartition("]:")
+    if not bracket:
+        return subprocess.run(["ping", "-c", "1", "-W", "1", target], capture_output=True, check=False).returncode == 0
+    with suppress(OSError), socket.create_connection((host.removeprefix("["), int(port)), timeout=TIMEOUT_S):
+        return True
+    return False
 
 
 def hold(host: str, port: str, count: str) -> None:
@@ -60,5 +79,5 @@ def _answer_lines(connection: socket.socket, address: str) -> None:
 
 
 if __name__ == "__main__":
-    programs: dict[str, Callable[..., None]] = {"serve": serve, "ask": ask, "hold": hold}
+    programs: dict[str, Callable[..., None]] = {"serve": serve, "ask": ask, "probe": probe, "hold": hold}
     programs[sys.argv[1]](*sys.argv[2:])

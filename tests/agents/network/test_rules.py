@@ -21,6 +21,7 @@ from agents.node.adapters.network import (
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.node_links import NodeLinks
 from agents.node.adapters.network_specs import SegmentSpec, bridge_name
+from agents.node.adapters.port_filters import NOTHING_FILTERED
 from agents.node.errors import AdapterError, BadRequest
 from andromede_core.permits.network_ports import AllowedAddress
 from tests.agents.network import forged_ipv6
@@ -129,7 +130,7 @@ def test_text_injection_is_refused_before_any_change(fields: dict[str, Any]) -> 
         with pytest.raises(BadRequest):
             LinuxSwitch().ensure_port(ports[0], ports[1:])
         with pytest.raises(BadRequest):
-            LinuxSwitch().restore(ports, {})
+            LinuxSwitch().restore(ports, {}, NOTHING_FILTERED)
 
 
 def test_an_uplink_is_a_device_name() -> None:

@@ -1,6 +1,6 @@
 """The bridge of a tenant network, and the two veth pairs to its router, in the node's own namespace."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Interface
 
 from agents.node.adapters.network import namespaces
@@ -23,12 +23,18 @@ def has_router(layout: Layout, links: NodeLinks) -> bool:
 
 
 def ensure(
-    network: NetworkSpec, ports: Sequence[PortSpec], links: NodeLinks, netlink: Netlink, *, node_end: IPv4Address
+    network: NetworkSpec,
+    ports: Sequence[PortSpec],
+    links: NodeLinks,
+    netlink: Netlink,
+    *,
+    node_end: IPv4Address,
+    has_ip_hooks: bool,
 ) -> None:
     """Create every missing part, router namespace included, and bring the node's side up.
 
     A router that lost a part is replaced as a whole. Taps are the hypervisor's; existing taps, which may have been
-    unplugged with a lost bridge, are plugged in again.
+    unplugged with a lost bridge, are plugged in again. `has_ip_hooks`: see set_ip_hooks.
     """
     layout = Layout.for_network(network.id)
     if not has_router(layout, links):
@@ -39,7 +45,7 @@ def ensure(
     for name in (layout.bridge, layout.lan_leg, layout.wan_leg):
         set_switch(f"net/ipv6/conf/{name}/disable_ipv6", 1)
     netlink.change_link(layout.bridge, ifalias=BRIDGE_ALIAS)
-    netlink.change_link(layout.bridge, kind="bridge", **BRIDGE_OPTIONS)
+    netlink.change_link(layout.bridge, kind="bridge", **BRIDGE_OPTIONS, **_ip_hooks(has_ip_hooks))
     netlink.change_link(layout.bridge, mtu=network.mtu, arp=False, state="up")
     netlink.plug(layout.lan_leg, bridge=layout.bridge)
     for leg in (layout.lan_leg, layout.wan_leg):
@@ -54,6 +60,12 @@ def ensure(
         set_switch(f"net/bridge/bridge-nf-call-{protocol}", 0)
 
 
+def set_ip_hooks(bridges: Iterable[str], netlink: Netlink, *, is_on: bool) -> None:
+    """Let the frames of these bridges pass the node's IP hooks (br_netfilter), for group_rules, or not."""
+    for name in sorted(bridges):
+        netlink.change_link(name, kind="bridge", **_ip_hooks(is_on))
+
+
 def unplug(device: str, links: NodeLinks, netlink: Netlink) -> None:
     if device in links:
         netlink.plug(device, bridge=None)
@@ -63,6 +75,10 @@ def remove(layout: Layout, links: NodeLinks, netlink: Netlink) -> None:
     _remove_router(layout, links, netlink)
     if layout.bridge in links:
         netlink.remove_link(layout.bridge)
+
+
+def _ip_hooks(is_on: bool) -> dict[str, int]:
+    return {"br_nf_call_iptables": int(is_on), "br_nf_call_ip6tables": int(is_on)}
 
 
 def _create_router(layout: Layout, netlink: Netlink) -> None:

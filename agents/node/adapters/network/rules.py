@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from agents.node.adapters.network import nft, node_rules, overlay_rules, port_rules
+from agents.node.adapters.network import bridge, nft, node_rules, overlay_rules, port_rules
+from agents.node.adapters.network.group_filter import GroupFilter
 from agents.node.adapters.network.layout import WAN_LEG, Layout
+from agents.node.adapters.network.netlink import Netlink
 from agents.node.adapters.network.nft_changes import generation
 from agents.node.adapters.network.node_links import NodeLinks
 from agents.node.adapters.network.node_rules import UplinkPolicy
 from agents.node.adapters.network.router_rules import RouterRules
 from agents.node.adapters.network.rules_present import has_node_rules, rules_present
 from agents.node.adapters.network_specs import PortSpec, SegmentSpec
+from agents.node.adapters.port_filters import PortFilters
 from agents.node.errors import AdapterError
 
 log = logging.getLogger(__name__)
@@ -44,6 +47,7 @@ class Rules:
         self._seen: int | None = None  # the generation in which the rules were as expected
         self._good: tuple[str, dict[str, list[Any]]] | None = None  # what was written, and its listing by the kernel
         self.routers = RouterRules()
+        self.groups = GroupFilter(outside.connections)
         self._lost_until_s = 0.0
         self._failure = ""
 
@@ -90,6 +94,24 @@ class Rules:
         if any(name.startswith(WAN_LEG) for name in links.addresses) and not has_node_rules():
             self._note_loss()
 
+    def filter(self, filters: PortFilters, links: NodeLinks, netlink: Netlink) -> str:
+        """Write the rules of security groups. A bridge passes the IP hooks only while it has rules there.
+
+        Returns the problem, for an operator; empty: none.
+        """
+        before = self.groups.bridges
+        self.groups.want(filters)
+        after = self.groups.bridges
+        bridge.set_ip_hooks(filter(links.__contains__, before - after), netlink, is_on=False)
+        if self._ports and before != after:
+            self._node = self._node_rules(links)
+            self._write(self._node)
+        if self.groups.keep():
+            self._note_loss()
+        self.groups.write()
+        bridge.set_ip_hooks(filter(links.__contains__, after), netlink, is_on=True)
+        return self.groups.problem
+
     def save(self) -> None:
         """Write the rules into the file, completely or not at all. Without ports the file is removed."""
         if not self._ports:
@@ -97,7 +119,7 @@ class Rules:
             return
         self._file.parent.mkdir(parents=True, exist_ok=True)
         draft = self._file.with_suffix(".new")
-        draft.write_text(self._all())
+        draft.write_text(self._all() + self.groups.text())
         draft.chmod(0o600)
         draft.replace(self._file)
 
@@ -111,6 +133,8 @@ class Rules:
         """
         try:
             self._keep_own()
+            if self.groups.keep():
+                self._note_loss()
             if self.routers.keep():
                 self._note_loss()
         except AdapterError as exc:
@@ -142,7 +166,7 @@ class Rules:
 
     def problem(self) -> str:
         """Return the problem, for an operator; empty: none, and none lately."""
-        return self._failure or (LOST if time.monotonic() < self._lost_until_s else "")
+        return self._failure or self.groups.problem or (LOST if time.monotonic() < self._lost_until_s else "")
 
     def _note_loss(self) -> None:
         self._lost_until_s = time.monotonic() + LOSS_REPORT_S
@@ -154,4 +178,4 @@ class Rules:
 
     def _node_rules(self, links: NodeLinks) -> str:
         bridges = {Layout.for_network(port.network.id).bridge for port in self._ports.values()}
-        return node_rules.ruleset(self._outside, links, bridges=bridges)
+        return node_rules.ruleset(self._outside, links, bridges=bridges, filtered=self.groups.bridges)

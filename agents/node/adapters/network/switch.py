@@ -6,8 +6,9 @@
     outside ── uplink ── forwards, hides ── rtw-… ──────╎── wan
 
 Bridges have no address. The way of a frame is limited by port_rules on the bridge, by the rules of the router,
-by node_rules between router and outside, and by overlay_rules between nodes; their docstrings hold the details and
-the reasons. A network that has no segment has the guests of this node alone.
+by node_rules between router and outside, by overlay_rules between nodes, and by group_rules for ports with security
+groups; their docstrings hold the details and the reasons. A network that has no segment has the guests of this node
+alone.
 
 Every call brings all parts of the one network to the wished state, whatever was missing; what is in place is
 left alone. Nothing is remembered between calls but the ports and segments that the rules are for (see rules): names are
@@ -37,6 +38,7 @@ from agents.node.adapters.network.node_rules import UplinkPolicy
 from agents.node.adapters.network.rule_watcher import RuleWatcher
 from agents.node.adapters.network.rules import Rules
 from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SegmentSpec, tap_name
+from agents.node.adapters.port_filters import NOTHING_FILTERED, PortFilters
 from agents.node.errors import AdapterError
 
 log = logging.getLogger(__name__)
@@ -77,12 +79,13 @@ class LinuxSwitch:
             if others:
                 self._rules.expel(port, others, links)
                 self._ensure_network(port.network, others, links, netlink)
-            else:
+            elif links.has_routers_besides(layout):
                 self._remove_network(layout, links, netlink)
-                if links.has_routers_besides(layout):
-                    self._rules.expel(port, others, links)
-                else:
-                    self._rules.replace([], {}, links)
+                self._rules.expel(port, others, links)
+            else:
+                self._rules.filter(NOTHING_FILTERED, links, netlink)
+                self._remove_network(layout, links, netlink)
+                self._rules.replace([], {}, links)
             self._rules.save()
 
     def ensure_segment(self, network: NetworkSpec, segment: SegmentSpec | None) -> str:
@@ -101,12 +104,19 @@ class LinuxSwitch:
             self._rules.save()
         return overlay.problem(network, segment, underlay) if segment else ""
 
-    def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec]) -> None:
+    def ensure_filters(self, filters: PortFilters) -> str:
+        """Filter the ports by security groups."""
+        with self._alone(), Netlink() as netlink:
+            problem = self._rules.filter(filters, NodeLinks.read(netlink), netlink)
+            self._rules.save()
+            return problem
+
+    def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec], filters: PortFilters) -> None:
         """Restore all networks; also replaces all rules, which an older agent may have made."""
         _check(ports)
         networks = {port.network.id: port.network for port in ports}
         with self._alone(), Netlink() as netlink:
-            self._replace_rules(ports, segments, netlink)
+            self._replace_rules(ports, segments, filters, netlink)
             for network in networks.values():
                 members = [port for port in ports if port.network.id == network.id]
                 self._ensure_network(network, members, NodeLinks.read(netlink), netlink)
@@ -158,11 +168,19 @@ class LinuxSwitch:
             except OSError as exc:
                 raise AdapterError(f"The network differs from its desired state: {exc}", retryable=True) from exc
 
-    def _replace_rules(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec], netlink: Netlink) -> None:
+    def _replace_rules(
+        self,
+        ports: Sequence[PortSpec],
+        segments: Mapping[UUID, SegmentSpec],
+        filters: PortFilters,
+        netlink: Netlink,
+    ) -> None:
         """Write all rules, after removing the devices for which there are none any more."""
         links = NodeLinks.read(netlink)
         wanted = {layout: segments.get(network) for network, layout in _layouts(ports).items()}
         self._rules.note_earlier_loss(links)
+        if problem := self._rules.filter(filters, links, netlink):
+            log.warning("security group problem", extra={"facts": {"problem": problem}})
         for layout in sorted(layouts_present(links, netlink, self._runtime_dir) - wanted.keys()):
             self._remove_network(layout, links, netlink)
         for layout, segment in wanted.items():
@@ -178,7 +196,8 @@ class LinuxSwitch:
         if not bridge.has_router(layout, links):
             server.stop()  # it would go on listening on the devices of a router that is gone
         transit = links.transit(layout, self._outside.transit_pool)
-        bridge.ensure(network, ports, links, netlink, node_end=transit[0])
+        has_ip_hooks = layout.bridge in self._rules.groups.bridges
+        bridge.ensure(network, ports, links, netlink, node_end=transit[0], has_ip_hooks=has_ip_hooks)
         rules = router.ensure(network, self._outside, links, transit=transit)
         self._rules.routers.written(layout, rules)
         if network.subnets:

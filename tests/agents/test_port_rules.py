@@ -1,0 +1,255 @@
+"""Lists of ports and security groups at an agent: which documents it accepts, stores and applies."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address
+from uuid import UUID
+
+import grpc
+import pytest
+
+from agents.node.adapters.port_filters import FilteredPort
+from agents.node.services.security_groups import MAX_DOCUMENT_BYTES, MAX_DOCUMENTS
+from agents.protocol import agent_pb2 as pb
+from andromede_core.permits.network_ports import AllowedAddress, ListedPort
+from andromede_core.permits.security_group import Rule
+from andromede_core.permits.trust_documents import MAX_VERSION
+from tests.agents import specs
+from tests.agents.conftest import AgentUnderTest, refusal
+from tests.permits import SigningKey
+from tests.pki import issue_controlplane
+
+ME, ZONE, NETWORK = str(specs.NODE_ID), specs.ZONE, specs.NETWORK_ID
+OTHER_NODE, OTHER_NETWORK = "01980000-0000-7000-8000-00000000a002", "01980000-0000-7000-8000-00000000b002"
+GROUP, PEER, UNUSED = (f"01980000-0000-7000-8000-00000000d00{number}" for number in (1, 2, 3))
+RULE = "01980000-0000-7000-8000-00000000e001"
+
+
+def listed(request: pb.EnsurePortRequest, *groups: str, is_filtered: bool = True, node: str = ME) -> ListedPort:
+    return ListedPort((node,), request.mac, (IPv4Address(request.ip),), groups=groups if is_filtered else None)
+
+
+def list_of(agent: AgentUnderTest, ports: dict[str, ListedPort], version: int = 1, **changes: object) -> bytes:
+    values = {"zone": ZONE, "network": NETWORK} | changes
+    return agent.authority.network_ports(ports=ports, version=version, **values)  # type: ignore[arg-type]
+
+
+def group(agent: AgentUnderTest, name: str = GROUP, version: int = 1, **changes: object) -> bytes:
+    return agent.authority.security_group(**{"zone": ZONE, "group": name, "version": version, **changes})  # type: ignore[arg-type]
+
+
+def ensure_port(
+    agent: AgentUnderTest, *groups: str, documents: Sequence[bytes] = (), version: int = 1, number: int = 11
+) -> pb.EnsurePortRequest:
+    """Ensure a port that is the only one of its list."""
+    request = specs.port(number)
+    request.ports = list_of(agent, {request.subject.id: listed(request, *groups)}, version)
+    request.security_groups.extend(documents)
+    agent.stub.EnsurePort(request)
+    return request
+
+
+def send(agent: AgentUnderTest, ports: Sequence[bytes] = (), groups: Sequence[bytes] = ()) -> pb.PortRulesState:
+    state: pb.PortRulesState = agent.stub.EnsurePortRules(
+        pb.EnsurePortRulesRequest(ports=ports, security_groups=groups)
+    )
+    return state
+
+
+def versions(documents: Sequence[pb.DocumentVersion]) -> dict[str, int]:
+    return {document.id: document.version for document in documents}
+
+
+def filters(agent: AgentUnderTest) -> dict[str, FilteredPort]:
+    return {str(port.port.id): port for port in agent.fake.filters.ports}
+
+
+def group_versions(agent: AgentUnderTest) -> dict[str, int]:
+    return {name: found.version for name, found in agent.fake.filters.groups.items()}
+
+
+# ---- what is applied
+
+
+def test_port_brings_its_list_and_groups_and_updates_arrive_alone(agent: AgentUnderTest) -> None:
+    port = ensure_port(agent, GROUP, documents=[group(agent)])
+    assert filters(agent)[port.subject.id].groups == (GROUP,)
+    state = send(agent, groups=[group(agent, version=2)])
+    assert (versions(state.security_groups), state.problem) == ({GROUP: 2}, "")
+    assert group_versions(agent) == {GROUP: 2}
+    unfiltered = list_of(agent, {port.subject.id: listed(port, is_filtered=False)}, 2)
+    assert versions(send(agent, ports=[unfiltered]).ports) == {NETWORK: 2}
+    assert not filters(agent)
+
+
+def test_port_of_a_network_without_a_list_is_not_filtered(agent: AgentUnderTest) -> None:
+    agent.stub.EnsurePort(specs.port())
+    assert not filters(agent)
+
+
+def test_peers_of_rules_are_needed_and_other_groups_are_not(agent: AgentUnderTest) -> None:
+    named = group(agent, rules=[Rule(RULE, "in", "ipv4", "tcp", group=PEER)])
+    ensure_port(agent, GROUP, documents=[group(agent, PEER), group(agent, UNUSED), named])
+    assert group_versions(agent) == {GROUP: 1, PEER: 1}
+    state = send(agent, groups=[group(agent, PEER, 2), group(agent, UNUSED, 2)])
+    assert versions(state.security_groups) == {PEER: 2, UNUSED: 0}
+    assert group_versions(agent) == {GROUP: 1, PEER: 2}
+
+
+def test_port_without_its_groups_is_cut_off_until_they_arrive(agent: AgentUnderTest) -> None:
+    port = ensure_port(agent, GROUP, UNUSED, documents=[group(agent)])
+    assert filters(agent)[port.subject.id].groups is None
+    assert port.subject.id in send(agent).problem
+    assert send(agent, groups=[group(agent, UNUSED)]).problem == ""
+    assert filters(agent)[port.subject.id].groups == (GROUP, UNUSED)
+
+
+def test_port_that_a_newer_list_leaves_out_is_cut_off(agent: AgentUnderTest) -> None:
+    port = ensure_port(agent, GROUP, documents=[group(agent)])
+    assert "1 ports are cut off" in send(agent, ports=[list_of(agent, {}, 2)]).problem
+    assert filters(agent)[port.subject.id].groups is None
+    elsewhere = {port.subject.id: listed(port, GROUP, node=OTHER_NODE)}
+    send(agent, ports=[list_of(agent, elsewhere, 3)])
+    assert filters(agent)[port.subject.id].groups is None
+
+
+def test_removed_port_is_not_filtered_any_more(agent: AgentUnderTest) -> None:
+    port = ensure_port(agent, GROUP, documents=[group(agent)])
+    agent.stub.RemovePort(specs.removal(port.subject))
+    assert not filters(agent)
+
+
+def test_port_may_use_the_mac_addresses_of_its_pairs(agent: AgentUnderTest) -> None:
+    request, virtual = specs.port(), "00:00:5e:00:01:07"
+    pair = AllowedAddress(IPv4Address("10.10.0.50"), virtual)  # type: ignore[arg-type]
+    entry = ListedPort((ME,), request.mac, (IPv4Address(request.ip),), (pair,), groups=())
+    request.ports = list_of(agent, {request.subject.id: entry})
+    agent.stub.EnsurePort(request)
+    assert filters(agent)[request.subject.id].macs == (request.mac, virtual)
+
+
+def test_problem_of_the_switch_is_reported(agent: AgentUnderTest) -> None:
+    agent.fake.filter_problem = "The kernel has no br_netfilter."
+    ensure_port(agent, GROUP, documents=[group(agent)])
+    assert send(agent).problem == agent.fake.filter_problem
+
+
+# ---- what is stored
+
+
+def test_older_documents_are_ignored(agent: AgentUnderTest) -> None:
+    port = ensure_port(agent, GROUP, documents=[group(agent, version=7)], version=7)
+    state = send(agent, ports=[list_of(agent, {}, 6)], groups=[group(agent, version=6)])
+    assert (versions(state.ports), versions(state.security_groups)) == ({NETWORK: 7}, {GROUP: 7})
+    assert filters(agent)[port.subject.id].groups == (GROUP,)
+    assert group_versions(agent) == {GROUP: 7}
+
+
+def test_restart_keeps_lists_and_groups(agent: AgentUnderTest) -> None:
+    port = ensure_port(agent, GROUP, documents=[group(agent, version=3)], version=3)
+    agent.restart()
+    assert filters(agent)[port.subject.id].groups == (GROUP,)
+    assert group_versions(agent) == {GROUP: 3}
+
+
+def test_versions_are_remembered_without_ports(agent: AgentUnderTest) -> None:
+    port = ensure_port(agent, GROUP, documents=[group(agent, version=5)], version=5)
+    agent.stub.RemovePort(specs.removal(port.subject))
+    assert versions(send(agent, ports=[list_of(agent, {}, 9)]).ports) == {NETWORK: 5}
+    old = specs.port(12)
+    old.ports = list_of(agent, {old.subject.id: listed(old, GROUP)}, 4)
+    old.security_groups.append(group(agent, version=4))
+    assert refusal(lambda: agent.stub.EnsurePort(old)).code == "agent.port_not_listed"
+    ensure_port(agent, GROUP, documents=[group(agent, version=4)], version=6, number=12)
+    assert group_versions(agent) == {GROUP: 5}
+
+
+def test_documents_that_nothing_needs_are_not_stored(agent: AgentUnderTest) -> None:
+    state = send(agent, ports=[list_of(agent, {}, 5)], groups=[group(agent, version=5)])
+    assert (versions(state.ports), versions(state.security_groups)) == ({NETWORK: 0}, {GROUP: 0})
+
+
+def test_stolen_key_with_the_last_version_does_not_lock_a_document(agent: AgentUnderTest) -> None:
+    thief, authority = SigningKey.ed25519("signer-0"), agent.authority
+    keys = [authority.signer.entry("permit"), authority.officer.entry("facts")]
+    agent.stub.EnsureTrust(pb.EnsureTrustRequest(keyset=authority.keyset(2, [*keys, thief.entry("permit")])))
+    port = ensure_port(agent, GROUP, documents=[group(agent)])
+    entry = {port.subject.id: listed(port, GROUP)}
+    stolen = [list_of(agent, {}, MAX_VERSION, by=thief)], [group(agent, version=MAX_VERSION, by=thief)]
+    assert versions(send(agent, *stolen).ports) == {NETWORK: MAX_VERSION}
+    send(agent, ports=[list_of(agent, entry, MAX_VERSION, by=thief)])
+    agent.stub.EnsureTrust(pb.EnsureTrustRequest(keyset=authority.keyset(3, keys)))
+    state = send(agent, [list_of(agent, entry, 2)], [group(agent, version=2)])
+    assert (versions(state.ports), versions(state.security_groups)) == ({NETWORK: 2}, {GROUP: 2})
+    assert filters(agent)[port.subject.id].groups == (GROUP,)
+
+
+# ---- what is refused
+
+
+def test_port_that_differs_from_its_list_is_refused(agent: AgentUnderTest) -> None:
+    good = listed(specs.port(11), GROUP)
+    bad = {
+        "it is not listed": None,
+        "not listed for this node": listed(specs.port(11), GROUP, node=OTHER_NODE),
+        "its MAC address": ListedPort((ME,), "52:54:00:00:00:99", good.addresses, groups=()),
+        "its addresses": ListedPort((ME,), good.mac, (*good.addresses, IPv6Address("fd00::1")), groups=()),
+    }
+    for number, (problem, entry) in enumerate(bad.items(), start=1):
+        request = specs.port(11)
+        request.ports = list_of(agent, {} if entry is None else {request.subject.id: entry}, number)
+        found = refusal(lambda request=request: agent.stub.EnsurePort(request))  # type: ignore[misc]
+        assert (found.status, found.code) == (grpc.StatusCode.PERMISSION_DENIED, "agent.port_not_listed")
+        assert problem in found.message
+    assert not agent.fake.ports
+
+
+def test_all_addresses_of_the_call_count(agent: AgentUnderTest) -> None:
+    request = specs.port(11)
+    request.addresses.extend([request.ip, "fd00::11"])
+    both = (IPv4Address(request.ip), IPv6Address("fd00::11"))
+    request.ports = list_of(agent, {request.subject.id: ListedPort((ME,), request.mac, both, groups=())})
+    agent.stub.EnsurePort(request)
+    assert UUID(request.subject.id) in agent.fake.ports
+    other = specs.port(12)
+    other.addresses.append("fd00::zz")
+    assert refusal(lambda: agent.stub.EnsurePort(other)).code == "agent.bad_request"
+
+
+def test_list_of_another_network_is_refused_with_a_port(agent: AgentUnderTest) -> None:
+    request = specs.port()
+    request.ports = list_of(agent, {request.subject.id: listed(request)}, network=OTHER_NETWORK)
+    assert refusal(lambda: agent.stub.EnsurePort(request)).code == "agent.bad_request"
+
+
+@pytest.mark.parametrize("kind", ["list", "group"])
+@pytest.mark.parametrize("forgery", ["stranger", "officer", "tampered", "another zone", "another kind", "no document"])
+def test_forged_document_is_refused(agent: AgentUnderTest, kind: str, forgery: str) -> None:
+    port = ensure_port(agent, GROUP, documents=[group(agent)])
+    by = {"stranger": SigningKey.ed25519("stranger"), "officer": agent.authority.officer}.get(forgery)
+    changes: dict[str, object] = {"by": by, "zone": "de-fra-1" if forgery == "another zone" else ZONE}
+    documents = {"list": list_of(agent, {}, 222, **changes), "group": group(agent, version=222, **changes)}
+    forged = documents["group" if (kind == "list") is (forgery == "another kind") else "list"]
+    if forgery == "tampered":
+        forged = forged.replace(b"222", b"333")
+    if forgery == "no document":
+        forged = b"[]"
+    ports, groups = ([forged], []) if kind == "list" else ([], [forged])
+    found = refusal(lambda: send(agent, ports, groups))
+    assert (found.status, found.code) == (grpc.StatusCode.PERMISSION_DENIED, "agent.trust_refused")
+    assert filters(agent)[port.subject.id].groups == (GROUP,)
+    assert group_versions(agent) == {GROUP: 1}
+
+
+@pytest.mark.parametrize("field", ["ports", "security_groups"])
+def test_number_and_size_of_documents_are_limited(agent: AgentUnderTest, field: str) -> None:
+    many = pb.EnsurePortRulesRequest(**{field: [b"x"] * (MAX_DOCUMENTS + 1)})
+    long = pb.EnsurePortRulesRequest(**{field: [b"x" * (MAX_DOCUMENT_BYTES + 1)]})
+    for request in (many, long):
+        found = refusal(lambda request=request: agent.stub.EnsurePortRules(request))  # type: ignore[misc]
+        assert (found.code, field in found.message) == ("agent.bad_request", True)
+
+
+@pytest.mark.parametrize("process", ["web", "watcher", "stream"])
+def test_only_the_worker_sends_port_rules(agent: AgentUnderTest, process: str) -> None:
+    stub = agent.connect(issue_controlplane(agent.ca, agent.ca.folder / process, process=process))
+    assert refusal(lambda: stub.EnsurePortRules(pb.EnsurePortRulesRequest())).code == "agent.unknown_peer"
