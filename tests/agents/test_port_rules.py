@@ -205,6 +205,8 @@ def test_port_that_differs_from_its_list_is_refused(agent: AgentUnderTest) -> No
 
 def test_all_addresses_of_the_call_count(agent: AgentUnderTest) -> None:
     request = specs.port(11)
+    request.network.subnets.add(id=request.network.id, cidr=request.network.cidr, gateway_ip=request.network.gateway_ip)
+    request.network.subnets.add(id=request.network.id, cidr="fd00::/64", gateway_ip="fd00::1")
     request.addresses.extend([request.ip, "fd00::11"])
     both = (IPv4Address(request.ip), IPv6Address("fd00::11"))
     request.ports = list_of(agent, {request.subject.id: ListedPort((ME,), request.mac, both, groups=())})

@@ -18,14 +18,15 @@ import pytest
 
 from agents.lab.shell import wait_until
 from agents.node.adapters.network import namespace_name
-from agents.node.adapters.network.layout import Layout
-from agents.node.adapters.network_specs import PortSpec, bridge_name, tap_name
+from agents.node.adapters.network_specs import PortSpec, bridge_name
 from agents.node.adapters.port_filters import NOTHING_FILTERED, FilteredPort, PortFilters
 from andromede_core.permits.security_group import Rule, SecurityGroup
 from tests.agents.network import frames
 from tests.agents.network.namespace_node import (
     BEYOND_IP,
     HERE,
+    IPV4,
+    IPV6,
     Conversation,
     Guest,
     Node,
@@ -37,7 +38,7 @@ from tests.agents.network.test_group_rules import an_id
 from tests.agents.network.test_overlay import segment
 
 pytestmark = pytest.mark.lab
-NETWORK = a_network(1)
+NETWORK = a_network(1, IPV4, IPV6)
 SERVER, NEAR, FAR, BESIDE = (a_port(NETWORK, number) for number in range(4))
 WEB, OTHER = 8080, 8081
 GROUP, FRIENDS, MORE = an_id(10), an_id(11), an_id(12)
@@ -45,11 +46,13 @@ ALL_OUT = (Rule(an_id(1), "out", "ipv4", "any"), Rule(an_id(2), "out", "ipv6", "
 
 
 def ipv6(port: PortSpec) -> IPv6Address:
-    return IPv6Address("fd00:1::") + int(port.ip) % 256
+    (address,) = port.of_family(6)
+    assert isinstance(address, IPv6Address)
+    return address
 
 
 def a_group(*rules: Rule, group: str = GROUP, members: tuple[PortSpec, ...] = ()) -> SecurityGroup:
-    addresses = tuple(address for port in members for address in (port.ip, ipv6(port)))
+    addresses = tuple(address for port in members for address in port.addresses)
     return SecurityGroup("fr-par-1", group, 1, rules, {str(NETWORK.id): addresses})
 
 
@@ -95,7 +98,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         with joined(nodes):
             server, near = _start(nodes, 1, "server", SERVER), _start(nodes, 1, "near", NEAR, SERVER)
             place = Place(nodes, server, near, _start(nodes, 2, "far", FAR))
-            let_ipv6_through(place)
             with place.serving(WEB, OTHER):
                 yield place
     finally:
@@ -116,17 +118,7 @@ def _start(nodes: list[Node], number: int, name: str, port: PortSpec, *others: P
     assert node.connect(NETWORK, segment(number, 3 - number)) == ""
     guest = Guest(node, name, port).start()
     guest.run(f"ip link set eth0 mtu {NETWORK.mtu}")
-    guest.run(f"ip addr add {port.ip}/24 dev eth0")
-    guest.run(f"ip addr add {ipv6(port)}/64 dev eth0 nodad")
-    guest.run(f"ip route add default via {NETWORK.gateway_ip}")
-    return guest
-
-
-def let_ipv6_through(place: Place) -> None:
-    for node, ports in ((place.nodes[0], (SERVER, NEAR)), (place.nodes[1], (FAR,))):
-        chains = [f"port_{tap_name(port.id)}" for port in ports]
-        for chain in (*chains, f"overlay_{Layout.for_network(NETWORK.id).tail}"):
-            node.run(f"nft insert rule bridge andromede {chain} ether type ip6 accept")
+    return guest.configured()
 
 
 def reached(*guests: Guest, port: PortSpec = SERVER) -> list[set[str]]:
@@ -152,7 +144,7 @@ EVERYTHING = {f"{what}{family}" for what in ("web", "other", "ping") for family 
 # ---- which packets pass
 
 ICMP, ECHO = {"ipv4": "icmp", "ipv6": "icmpv6"}, {"ipv4": 8, "ipv6": 128}
-INSIDERS = {"ipv4": NETWORK.cidr, "ipv6": ip_network("fd00:1::/64")}
+INSIDERS = {"ipv4": IPV4.cidr, "ipv6": IPV6.cidr}
 OUTSIDERS = {"ipv4": ip_network("192.0.2.0/24"), "ipv6": ip_network("2001:db8::/32")}
 PEERS = (a_group(group=FRIENDS, members=(NEAR, FAR)), a_group(group=MORE, members=(SERVER,)))
 
@@ -251,10 +243,10 @@ def test_gateway_is_a_peer_and_the_way_out_is_filtered(place: Place) -> None:
     node = place.nodes[0]
     with node.server(WEB, namespace="outside"):
         place.filter(filtered(SERVER, a_group()))
-        assert not place.server.pings(NETWORK.gateway_ip)
+        assert not place.server.pings(IPV4.gateway_ip)
         assert place.server.call(BEYOND_IP, WEB) == "silent"
         place.filter(filtered(SERVER, a_group(*ALL_OUT)))
-        assert place.server.pings(NETWORK.gateway_ip)
+        assert place.server.pings(IPV4.gateway_ip)
         assert place.server.call(BEYOND_IP, WEB) == "open"
     assert "1 received" not in node.run(
         f"ping -c 1 -W 1 {SERVER.ip}", namespace=namespace_name(NETWORK.id), check=False
@@ -377,7 +369,7 @@ def test_port_without_its_documents_is_cut_off(place: Place) -> None:
         assert conversation.seen_as() == str(NEAR.ip)
         place.filter(closed)
         assert is_silent(place, conversation)
-        assert reached(place.far) == [set()] and not place.server.pings(NETWORK.gateway_ip)
+        assert reached(place.far) == [set()] and not place.server.pings(IPV4.gateway_ip)
         place.server.run("ip neigh flush dev eth0")
         assert not place.server.pings(FAR.ip)
 
@@ -422,13 +414,11 @@ def test_lost_rules_come_back(place: Place, damage: str) -> None:
         assert node.run("nft --stateless list table inet andromede-groups") == before
         assert conversation.seen_as() == str(NEAR.ip)
     assert reached(place.near) == [{"web4"}]
-    let_ipv6_through(place)
 
 
 def test_change_after_a_loss_restores_the_other_rules_too(place: Place) -> None:
     node, rule = place.nodes[0], allowing(ports=(WEB, WEB))
     node.restart_agent([SERVER, NEAR], {NETWORK.id: segment(1, 2)})
-    let_ipv6_through(place)
     place.filter(filtered(SERVER, a_group(rule)))
     assert "were gone" not in node.problems().rules
     node.run("nft flush table inet andromede-groups")
@@ -448,7 +438,6 @@ def test_guard_restores_flushed_rules_by_itself(place: Place) -> None:
     finally:
         node.restart_agent([SERVER, NEAR])
         assert node.connect(NETWORK, segment(1, 2)) == ""
-        let_ipv6_through(place)
 
 
 def test_change_writes_no_rule_that_stays(place: Place) -> None:
@@ -507,7 +496,6 @@ def test_open_connections_between_guests_are_limited(place: Place) -> None:
     finally:
         place.filter(NOTHING_FILTERED)
         node.restart_agent([SERVER, NEAR], {NETWORK.id: segment(1, 2)})
-        let_ipv6_through(place)
 
 
 def test_connections_outlive_a_start_of_the_agent(place: Place) -> None:
@@ -518,7 +506,6 @@ def test_connections_outlive_a_start_of_the_agent(place: Place) -> None:
         node.restart_agent([SERVER, NEAR], {NETWORK.id: segment(1, 2)}, filters)
         assert conversation.seen_as() == str(NEAR.ip)
     assert reached(place.near) == [{"web4"}]
-    let_ipv6_through(place)
 
 
 def test_ports_with_different_groups_cannot_share_a_mac(place: Place) -> None:
