@@ -20,6 +20,7 @@ from tests.agents.network.namespace_node import (
     a_network,
     a_port,
     gateway,
+    ipv4,
 )
 from tests.agents.network.test_isolation import AGENT, ATTACKER, FORGED, HONEST, NOBODY, VICTIM
 
@@ -190,8 +191,8 @@ def stranger(node: Node, victim: Guest) -> Guest:
 
 
 def test_unknown_bridge_port_reaches_no_guest(node: Node, attacker: Guest, victim: Guest, stranger: Guest) -> None:
-    unknown = frames.udp(NOBODY, stranger.port.ip, ports=(1000, 2000))
-    directly = frames.udp(NOBODY, stranger.port.ip, ports=(1000, 2000), to=VICTIM.mac)
+    unknown = frames.udp(NOBODY, ipv4(stranger.port), ports=(1000, 2000))
+    directly = frames.udp(NOBODY, ipv4(stranger.port), ports=(1000, 2000), to=VICTIM.mac)
     with victim.capturing(until=HONEST) as seen:
         stranger.send(unknown, directly)
         attacker.send(HONEST)
@@ -201,7 +202,7 @@ def test_unknown_bridge_port_reaches_no_guest(node: Node, attacker: Guest, victi
 
 
 def test_unknown_bridge_port_receives_no_frames(node: Node, attacker: Guest, victim: Guest, stranger: Guest) -> None:
-    last = frames.udp(NOBODY, stranger.port.ip, ports=(1, 2))
+    last = frames.udp(NOBODY, ipv4(stranger.port), ports=(1, 2))
     with stranger.capturing(until=last) as seen:
         with victim.capturing(until=HONEST):
             attacker.send(HONEST)
@@ -221,7 +222,7 @@ def test_unknown_bridge_port_does_not_reach_the_node(
     ):
         node.run(f"nft {command}")
     with victim.capturing(until=HONEST):
-        stranger.send(frames.udp(NOBODY, stranger.port.ip, ports=(1, 2), to=mac))
+        stranger.send(frames.udp(NOBODY, ipv4(stranger.port), ports=(1, 2), to=mac))
         attacker.send(HONEST)
     assert "packets 0 " in node.run("nft list chain ip probe in")
 

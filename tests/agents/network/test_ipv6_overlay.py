@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from agents.node.adapters.network.ipv6_rules import ROUTER
 from agents.node.adapters.network.layout import Layout
 from tests.agents.network import forged_ipv6 as kinds
 from tests.agents.network import frames
@@ -29,7 +30,7 @@ OF_A_NODE = {
 } | {
     "MAC of the gateway": frames.ethernet(GATEWAY_MAC, frames.BROADCAST, 0x8035, b""),
     "to the gateway": v6.ipv6(kinds.HERS, kinds.OWN, kinds.GATEWAY, protocol=58, body=v6.icmp(128), to=kinds.HIS),
-    "to the router": v6.ipv6(kinds.HERS, kinds.OWN, kinds.ROUTER, protocol=58, body=v6.icmp(128), to=kinds.HIS),
+    "to the router": v6.ipv6(kinds.HERS, kinds.OWN, ROUTER, protocol=58, body=v6.icmp(128), to=kinds.HIS),
     "question for the gateway": v6.ipv6(
         kinds.HERS, kinds.OWN, v6.ALL_NODES, protocol=58, body=v6.solicitation(kinds.GATEWAY), to=frames.BROADCAST
     ),

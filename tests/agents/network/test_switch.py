@@ -37,7 +37,8 @@ def test_dhcp_gives_a_guest_the_values_of_its_port(plug: Plug) -> None:
 
 @pytest.mark.parametrize("hostname", ["ignore", "infinite", "42", "10d", "0a", "db.example.org"])
 def test_hostname_is_never_a_dnsmasq_instruction(plug: Plug, hostname: str) -> None:
-    answer = plug(a_port(a_network(1, replace(IPV4, dns_servers=())), 0, hostname=hostname)).dhcp()
+    network = a_network(1, replace(IPV4, dns_servers=()))
+    answer = plug(a_port(network, 0, hostname=hostname)).dhcp()
     assert (answer["ip"], answer["hostname"], answer["dns"]) == ("10.0.0.10", hostname.split(".")[0], "")
 
 
