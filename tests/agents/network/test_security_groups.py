@@ -132,7 +132,7 @@ def let_ipv6_through(place: Place) -> None:
 
 def reached(*guests: Guest, port: PortSpec = SERVER) -> list[set[str]]:
     """Return what of the port each guest reaches: web4, other4, ping4, web6, other6, ping6."""
-    targets = {}
+    targets: dict[str, str] = {}
     for family, address in ((4, port.ip), (6, ipv6(port))):
         targets |= {f"[{address}]:{WEB}": f"web{family}", f"[{address}]:{OTHER}": f"other{family}"}
         targets[str(address)] = f"ping{family}"
