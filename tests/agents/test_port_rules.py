@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 from uuid import UUID
 
 import grpc
@@ -228,7 +229,7 @@ def test_list_of_another_network_is_refused_with_a_port(agent: AgentUnderTest) -
 def test_forged_document_is_refused(agent: AgentUnderTest, kind: str, forgery: str) -> None:
     port = ensure_port(agent, GROUP, documents=[group(agent)])
     by = {"stranger": SigningKey.ed25519("stranger"), "officer": agent.authority.officer}.get(forgery)
-    changes: dict[str, object] = {"by": by, "zone": "de-fra-1" if forgery == "another zone" else ZONE}
+    changes: dict[str, Any] = {"by": by, "zone": "de-fra-1" if forgery == "another zone" else ZONE}
     documents = {"list": list_of(agent, {}, 222, **changes), "group": group(agent, version=222, **changes)}
     forged = documents["group" if (kind == "list") is (forgery == "another kind") else "list"]
     if forgery == "tampered":

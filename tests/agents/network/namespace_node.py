@@ -350,7 +350,8 @@ class Conversation:
 
     def has_answer(self) -> bool:
         """Return whether an answer to `ask` has arrived."""
-        return bool(select.select([self.process.stdout], [], [], 0)[0])
+        answers: Any = self.process.stdout
+        return bool(select.select([answers], [], [], 0)[0])
 
 
 def _line(process: "subprocess.Popen[str]") -> str:

@@ -27,6 +27,7 @@ from tests.agents.network.namespace_node import (
     HERE,
     IPV4,
     IPV6,
+    NODE_IP,
     Conversation,
     Guest,
     Node,
@@ -123,7 +124,7 @@ def _start(nodes: list[Node], number: int, name: str, port: PortSpec, *others: P
 
 def reached(*guests: Guest, port: PortSpec = SERVER) -> list[set[str]]:
     """Return what of the port each guest reaches: web4, other4, ping4, web6, other6, ping6."""
-    targets = {}
+    targets: dict[str, str] = {}
     for family, address in ((4, port.ip), (6, ipv6(port))):
         targets |= {f"[{address}]:{WEB}": f"web{family}", f"[{address}]:{OTHER}": f"other{family}"}
         targets[str(address)] = f"ping{family}"
@@ -164,6 +165,13 @@ CASES: dict[str, tuple[Callable[[str], list[Rule]], str]] = {
             allowing("in", family, ports=(WEB, WEB), number=101),
         ],
         "web",
+    ),
+    "a range within a range": (
+        lambda family: [
+            allowing("in", family, ports=(8000, 8100)),
+            allowing("in", family, ports=(WEB, WEB), number=101),
+        ],
+        "web other",
     ),
     "the protocol": (lambda family: [allowing("in", family)], "web other"),
     "any protocol": (lambda family: [allowing("in", family, "any")], "web other ping"),
@@ -378,7 +386,7 @@ def test_port_is_filtered_before_its_first_packet(place: Place) -> None:
     """The rules exist before the bridge and the tap do."""
     node, network = place.nodes[0], a_network(3)
     first, second = a_port(network, 0), a_port(network, 1)
-    place.filter(PortFilters((FilteredPort(first, (first.mac,), None),)))
+    place.filter(filtered(first, a_group()))
     node.ensure(first)
     node.ensure(second, first)
     guests = [Guest(node, f"new{number}", port).start() for number, port in enumerate((first, second))]
@@ -466,24 +474,27 @@ def test_bridge_without_filtered_ports_has_no_hooks(place: Place) -> None:
     assert "andromede-groups" not in node.run("nft list ruleset")
 
 
-def test_unknown_device_in_a_filtered_bridge_reaches_neither_guests_nor_the_node(place: Place) -> None:
-    node = place.nodes[0]
+def test_unknown_device_in_a_filtered_bridge_does_not_reach_the_node(place: Place) -> None:
+    """Its packets pass the node's hooks; they are neither taken nor forwarded."""
+    node, bridge = place.nodes[0], bridge_name(NETWORK.id)
     place.filter(filtered(SERVER, a_group(allowing(protocol="any"), *ALL_OUT)))
-    node.run("ip netns add stray")
-    node.run("ip link add stray0 type veth peer name eth0 netns stray")
-    node.run(f"ip link set stray0 master {bridge_name(NETWORK.id)} up")
+    stray = Guest(node, "stray", a_port(NETWORK, 9, mac="52:54:00:00:00:99")).start()
+    mac = node.run(f"cat /sys/class/net/{bridge}/address").strip()
+    node.run("nft add table ip probe")
+    for hook, match in (("input", f"iifname {bridge}"), ("forward", f"iifname {bridge} oifname != {bridge}")):
+        node.run(f"nft add chain ip probe {hook} {{ type filter hook {hook} priority 10 ; }}")
+        node.run(f"nft add rule ip probe {hook} {match} counter")
     try:
-        for line in ("link set eth0 up", "addr add 10.0.0.77/24 dev eth0", "route add default via 10.0.0.1"):
-            node.run(f"ip -n stray {line}")
-        mac = node.run(f"cat /sys/class/net/{bridge_name(NETWORK.id)}/address").strip()
-        node.run(f"ip -n stray neigh add 10.0.0.1 lladdr {mac} dev eth0")
-        node.run(f"ip -n stray neigh add {SERVER.ip} lladdr {SERVER.mac} dev eth0")
-        with node.server(WEB):
-            for address in (SERVER.ip, IPv4Address("198.51.100.1"), IPv4Address(BEYOND_IP)):
-                assert "1 received" not in node.run(f"ping -c 1 -W 1 {address}", namespace="stray", check=False)
+        last = frames.arp(NEAR.mac, NEAR.ip, SERVER.ip)
+        with place.server.capturing(until=last):
+            for target in (NODE_IP, BEYOND_IP):
+                source = stray.port.ip
+                stray.send(frames.udp(stray.port.mac, source, ports=(9, 9), to=mac, target=IPv4Address(target)))
+            place.near.send(last)
+        assert node.run("nft list table ip probe").count("packets 0 ") == 2
     finally:
-        node.run("ip link del stray0")
-        node.run("ip netns del stray")
+        node.run("nft delete table ip probe")
+        stray.stop()
 
 
 def test_open_connections_between_guests_are_limited(place: Place) -> None:
