@@ -63,7 +63,7 @@ def generations(namespaces: Iterable[str]) -> dict[str, int]:
         for name in names:
             try:
                 with (NAMESPACES / name).open() as place:
-                    _enter(place.fileno())
+                    enter_namespace(place.fileno())
             except OSError:
                 continue
             found[name] = generation()
@@ -75,7 +75,7 @@ def generations(namespaces: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def _enter(descriptor: int) -> None:
+def enter_namespace(descriptor: int) -> None:
     """Enter the namespace with this thread alone. Before Python 3.12 os has no setns."""
     if LIBC.setns(descriptor, CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "setns")
