@@ -69,8 +69,6 @@ def _of_agent(agent_code: str, session: GuestSession | None) -> CloudError | Non
     known = OF_AGENTS.get(agent_code)
     if known is None:
         return None
-    if session is None or not session.is_tunnel:
-        return known()
-    if known is ConsolesExhausted:
+    if known is ConsolesExhausted and session is not None and session.is_tunnel:
         return TunnelsExhausted()
-    return known(tcp_port=session.tcp_port) if known in (TunnelRefused, TunnelTimedOut) else known()
+    return known(tcp_port=session.tcp_port if session is not None else 0)
