@@ -121,7 +121,7 @@ class Tunnels:
         with self._places.take(spec.instance_id, of_node=MAX_TUNNELS, of_guest=MAX_OF_GUEST):
             check_running(self._node, spec.instance_id)
             channel = self._connect(self._card(spec), spec)
-            tunnel = Tunnel(channel, spec.instance_id, partial(self._check_guest, spec.instance_id))
+            tunnel = Tunnel(channel, spec.instance_id, partial(self._check_guest, spec))
             try:
                 with self._known(tunnel):
                     yield tunnel
@@ -167,11 +167,12 @@ class Tunnels:
             with self._lock:
                 self._open.discard(tunnel)
 
-    def _check_guest(self, instance_id: UUID) -> None:
-        """Check that the guest runs here; a hypervisor that does not answer says nothing about it."""
+    def _check_guest(self, spec: TunnelSpec) -> None:
+        """Check that the guest runs here and has the card; a hypervisor that does not answer says nothing about it."""
         try:
-            check_running(self._node, instance_id)
+            check_running(self._node, spec.instance_id)
         except GuestNotRunning as exc:
-            raise why_over(self._node, instance_id) or exc from None
+            raise why_over(self._node, spec.instance_id) or exc from None
         except AdapterError:
             return
+        self._card(spec)
