@@ -106,8 +106,8 @@ class GuestSessions:
         node = instance.node
         assert node is not None  # checked when the session was opened
         if of.is_tunnel:
-            terms = {"port_id": of.port_id, "address": of.address, "tcp_port": of.tcp_port}
-            async with guest_client.tunnel(node, instance_id=instance.pk, **terms) as tunnel:
+            address = guest_client.GuestAddress(instance.pk, of.port_id, of.address, of.tcp_port)
+            async with guest_client.tunnel(node, address) as tunnel:
                 both = send_from_guest(session, tunnel, send), write_to_guest(session, tunnel, receive)
                 return await self._carry(session, *both)
         async with guest_client.console(node, instance_id=instance.pk, kind=of.kind) as (console, before):

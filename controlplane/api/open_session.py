@@ -42,7 +42,7 @@ class OpenSession:
 
     def record_begin(self) -> None:
         """Write the audit entry of the session's begin."""
-        facts = {"is_read_only": self.of.is_read_only}
+        facts: dict[str, Any] = {"is_read_only": self.of.is_read_only}
         if self.of.is_tunnel:
             facts = {"guest_address": self.of.address, "tcp_port": self.of.tcp_port}
         self._record("open", facts)

@@ -1,4 +1,4 @@
-"""How a session with a guest ends: a close code of the websocket, and a text."""
+"""Ends of sessions with guests: a close code of the websocket, and a text."""
 
 from dataclasses import dataclass
 

@@ -5,6 +5,7 @@ own certificate.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 from uuid import UUID
 
@@ -54,7 +55,7 @@ class GuestStream:
             message = await self._call.read()
         except grpc.RpcError as exc:
             raise translate_error(exc) from exc
-        return b"" if message is grpc.aio.EOF else message.data
+        return message.data if isinstance(message, pb.ConsoleOutput | pb.TcpOutput) else b""
 
     async def write(self, data: bytes) -> None:
         """Send input; waits while the guest takes none.
@@ -84,6 +85,16 @@ class NodeTunnel(GuestStream):
             await self._call.done_writing()
 
 
+@dataclass(frozen=True, slots=True)
+class GuestAddress:
+    """A TCP port of a guest, at an address of its network card."""
+
+    instance_id: UUID
+    port_id: UUID | None
+    ip: str
+    tcp_port: int
+
+
 @asynccontextmanager
 async def console(node: Node, *, instance_id: UUID, kind: str) -> AsyncIterator[tuple[NodeConsole, bytes]]:
     """Open a console; yields it with the earlier output.
@@ -95,7 +106,7 @@ async def console(node: Node, *, instance_id: UUID, kind: str) -> AsyncIterator[
         instance_id=str(instance_id), kind=f"CONSOLE_KIND_{kind.upper()}", scrollback_bytes=SCROLLBACK_BYTES
     )
     async with _agent(node) as stub:
-        call = stub.OpenConsole()  # type: ignore[call-arg]  # the messages are written one by one
+        call = stub.OpenConsole()
         opened = NodeConsole(call)
         try:
             yield opened, await opened.begin(header)
@@ -104,17 +115,15 @@ async def console(node: Node, *, instance_id: UUID, kind: str) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def tunnel(
-    node: Node, *, instance_id: UUID, port_id: UUID | None, address: str, tcp_port: int
-) -> AsyncIterator[NodeTunnel]:
+async def tunnel(node: Node, to: GuestAddress) -> AsyncIterator[NodeTunnel]:
     """Open a TCP connection to the guest.
 
     Raises:
         NodeUnreachable, NodeFailed, NodeRefused
     """
-    header = pb.TcpHeader(instance_id=str(instance_id), port_id=str(port_id), address=address, tcp_port=tcp_port)
+    header = pb.TcpHeader(instance_id=str(to.instance_id), port_id=str(to.port_id), address=to.ip, tcp_port=to.tcp_port)
     async with _agent(node) as stub:
-        call = stub.OpenTcp()  # type: ignore[call-arg]  # as above
+        call = stub.OpenTcp()
         opened = NodeTunnel(call)
         try:
             await opened.begin(header)

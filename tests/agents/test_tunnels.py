@@ -117,7 +117,7 @@ def test_caller_may_send_after_the_guest_has_ended_its_direction(
     assert guest_end.recv(10) == b""
 
 
-def test_guest_is_told_when_the_caller_hangs_up(
+def test_connection_to_the_guest_ends_when_the_caller_hangs_up(
     stub: AgentStub, header: pb.TcpHeader, guest_end: socket.socket
 ) -> None:
     Caller(stub, header).opened().hang_up()

@@ -266,8 +266,6 @@ def test_overview_explains_why_no_connection_is_possible(
     assert "andromede instance ssh" not in text_of(answer)
 
 
-def test_viewer_is_told_that_a_member_may_connect(
-    cloud: Cloud, signed_in: SignIn, page: str, instance: Instance
-) -> None:
+def test_viewer_reads_that_members_may_connect(cloud: Cloud, signed_in: SignIn, page: str, instance: Instance) -> None:
     viewer = signed_in("viewer")
     assert "Your role in this project" in viewer.get(page).context["connection"].why_not

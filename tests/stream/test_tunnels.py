@@ -68,7 +68,7 @@ def test_each_direction_ends_by_itself(consoles: Process, instance: Instance, gu
         assert end(client)[0] == 1000
 
 
-def test_guest_is_told_when_the_client_hangs_up(
+def test_connection_to_the_guest_ends_when_the_client_hangs_up(
     consoles: Process, instance: Instance, guest_end: socket.socket
 ) -> None:
     with opened(consoles, ticket()) as client:

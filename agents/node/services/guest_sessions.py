@@ -1,4 +1,4 @@
-"""What consoles and tunnels have in common: limits of their number, and whether the guest is there."""
+"""Checks that consoles and tunnels share: limits of their number, and whether the guest runs here."""
 
 import threading
 from collections.abc import Iterator

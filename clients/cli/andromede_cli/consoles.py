@@ -62,7 +62,8 @@ def connected(
     options |= {"additional_headers": {"Accept-Language": language.current()}, "max_size": None}
     options |= {"open_timeout": OPEN_LIMIT_S, "ping_timeout": stall_limit_s, "compression": compression}
     try:
-        return connect(url, **options)
+        opened: ClientConnection = connect(url, **options)
+        return opened
     except (OSError, WebSocketException) as exc:
         raise Unreachable(str(exc)) from exc
 

@@ -30,8 +30,7 @@ def opened(me: Session, name: str, *, tcp_port: int, network: str | None) -> Cli
     """
     from websockets import ConnectionClosed
 
-    where = {} if network is None else {"network": network}
-    ticket = me.client.instances.tunnel_open(name, tcp_port=tcp_port, **where)
+    ticket = me.client.instances.tunnel_open(name, tcp_port=tcp_port, network=network)
     tunnel = connected(me, ticket.url, stall_limit_s=STALL_LIMIT_S, compression=None)  # SSH's bytes are random
     with suppress(ConnectionClosed):
         tunnel.recv()  # empty: it is open

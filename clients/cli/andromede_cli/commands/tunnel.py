@@ -50,8 +50,9 @@ def tunnel(
 def _listen(me: Session, name: str, port: int, network: str | None, place: tuple[str, int]) -> None:
     from andromede_cli import consoles, tunnels
 
-    where = {} if network is None else {"network": network}
-    me.client.instances.tunnel_open(name, tcp_port=port, **where, dry_run=True)  # report errors before listening
+    me.client.instances.tunnel_open(
+        name, tcp_port=port, network=network, dry_run=True
+    )  # report errors before listening
 
     def announce_address(host: str, local_port: int) -> None:
         words = _("TCP port {port} of {name} is at {host}:{local_port}. Ctrl-C ends it.")

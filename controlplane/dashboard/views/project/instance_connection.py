@@ -1,4 +1,4 @@
-"""How to connect to an instance from a user's own computer."""
+"""Commands that connect a user's own computer to an instance."""
 
 import shlex
 from collections.abc import Mapping
