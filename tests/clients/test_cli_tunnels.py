@@ -111,7 +111,7 @@ def test_ssh_connects_through_a_tunnel_without_a_shell_for_the_command(cli: Cli,
     assert (options["HostKeyAlias"], options["User"]) == (f"andromede-{made['id']}", "debian")
     assert options["StrictHostKeyChecking"] == "accept-new"
     assert options["UserKnownHostsFile"] == str(cli.home / "config" / "andromede" / "known_hosts" / "default")
-    proxy = ["sh", "-c", options["ProxyCommand"].replace("%%", "%")]
+    proxy = ["sh", "-c", "exec " + options["ProxyCommand"].replace("%%", "%")]  # as ssh does
     echoed = subprocess.run(
         proxy, input=b"SSH-2.0-x", env=cli.environment(), capture_output=True, timeout=PATIENCE_S, check=True
     )

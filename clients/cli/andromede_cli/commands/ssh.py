@@ -139,7 +139,7 @@ def proxy_command(me: Session, instance: Found, port: int, network: str | None) 
     words += ["instance", "tunnel", instance.id, "--stdio", "--port", str(port)]
     words += ["--network", network] if network else []
     words += ["--project", project] if project else []
-    return "exec " + shlex.join(words).replace("%", "%%")
+    return shlex.join(words).replace("%", "%%")
 
 
 def _ssh_word(text: str) -> str:
