@@ -17,9 +17,9 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
 
-from agents.node.adapters.interfaces import SegmentSpec
 from agents.node.adapters.network import namespaces, overlay_rules
 from agents.node.adapters.network.netlink import Netlink, link_names
+from agents.node.adapters.network_specs import SegmentSpec
 from bench.common import report, spread
 
 NAMESPACE = "bench-node-network"

@@ -132,6 +132,7 @@ class Stack:
         ]
         stream = ["--host", "127.0.0.1", "--port", str(self.stream_port), "--log-level", "warning"]
         stream += ["--no-access-log", "--timeout-graceful-shutdown", "2", "--ws-max-size", str(2**20)]
+        stream += ["--ws-ping-timeout", "300"]
         return {
             "web": [str(BIN / "gunicorn"), *web, "controlplane.config.wsgi"],
             **{name: [str(BIN / "celery"), *workers.arguments(name, self._threads(name))] for name in workers.WORKERS},

@@ -22,10 +22,10 @@ def main() -> int:
 
 def complaints_of(file: Path) -> Iterator[str]:
     text = file.read_text()
+    if text.startswith("# Made from "):  # the API decides its number of calls, and of their members
+        return
     if (lines := text.count("\n")) > FILE_MAX:
         yield f"{file}: {lines} lines; split it by what it does ({FILE_MAX} at most)"
-    if text.startswith("# Made from "):  # the body of a call has as many members as it has
-        return
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or node.lineno) - node.lineno + 1

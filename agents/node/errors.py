@@ -6,6 +6,7 @@ AgentError
 ├── NotFound
 ├── Conflict              StaleGeneration, GenerationReused, VolumeWouldShrink, VolumeInUse, PortInUse,
 │                         ImageInUse, ImageRefused, TrustOlder, GuestNotRunning, NoConsole,
+│                         TcpRefused, TcpTimedOut, TcpReset,
 │                         GuestMigrated, GuestNotArrived, GuestArrived, GuestForeign, NotMigratable, NotQuarantined,
 │                         DetachPending, GuestMigrating (retryable)
 ├── Exhausted             more watchers or viewers than the agent serves, or one that is too slow (retryable)
@@ -153,6 +154,27 @@ class NoConsole(Conflict):
 
     def __init__(self, guest_id: UUID, kind: str) -> None:
         super().__init__(f"Guest {guest_id} was started without a {kind} console. Stop and start it to add one.")
+
+
+class TcpRefused(Conflict):
+    code = "agent.tcp_refused"
+
+    def __init__(self, guest_id: UUID, tcp_port: int) -> None:
+        super().__init__(f"Guest {guest_id} accepts no connection at TCP port {tcp_port}.")
+
+
+class TcpTimedOut(Conflict):
+    code = "agent.tcp_timeout"
+
+    def __init__(self, guest_id: UUID, tcp_port: int) -> None:
+        super().__init__(f"Guest {guest_id} does not answer at TCP port {tcp_port}.")
+
+
+class TcpReset(Conflict):
+    code = "agent.tcp_reset"
+
+    def __init__(self, guest_id: UUID) -> None:
+        super().__init__(f"Guest {guest_id} aborted the connection.")
 
 
 class NotQuarantined(Conflict):

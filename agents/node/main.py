@@ -30,13 +30,14 @@ from agents.node.lease import EXPIRY_LIMIT_S, Lease, LeasePolicy
 from agents.node.rpc.interceptor import AgentInterceptor
 from agents.node.rpc.servicer import Servicer
 from agents.node.services import crash_recovery, incoming, instances, ports
-from agents.node.services.consoles import MAX_CONSOLES, Consoles
+from agents.node.services.consoles import MAX_CONSOLES
 from agents.node.services.events import MAX_WATCHES, Hub
 from agents.node.services.hook import PermitGate
 from agents.node.services.outgoing import OutgoingMigrations
 from agents.node.services.self_fencing import SelfFencing
 from agents.node.services.selftest import SelfTest
 from agents.node.services.stop_receipts import StopReceipts
+from agents.node.services.tunnels import MAX_TUNNELS
 from agents.node.state_store import StateStore
 from agents.node.trust.clock import Clock, kept_elsewhere
 from agents.node.trust.keys import NodeKey, root_verifier
@@ -47,10 +48,11 @@ from telemetry.kernel_clock import is_synchronised
 
 log = logging.getLogger(__name__)
 
-# Threads for calls and image uploads; each watch and each console occupies one more for as long as it lasts. Some are
-# for nothing but calls that are always served (Guard).
+# Threads for calls and image uploads; each watch, console and tunnel occupies one more for as long as it lasts. Some
+# are for nothing but calls that are always served (Guard).
 CALL_THREADS = 64
 SPARE_THREADS = 4
+THREADS = CALL_THREADS + MAX_WATCHES + MAX_CONSOLES + MAX_TUNNELS + SPARE_THREADS
 MAX_MESSAGE_BYTES = 4 * 2**20
 STOP_GRACE_S = 5
 INVENTORY_INTERVAL_S = 300.0
@@ -159,7 +161,7 @@ def _serve(config: Config, credentials: pki.Credentials, node: Node, lock: TextI
     hook = HookServer(config.hook.socket, PermitGate(node.state_store, node.permits.starts)) if config.hook else None
     departures = OutgoingMigrations(node)
     departures.restore()
-    servicer = Servicer(node, hub, Consoles(node), departures)
+    servicer = Servicer(node, hub, departures)
     agent_pb2_grpc.add_AgentServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
     server.start()
     facts = {"node_id": node.identity.node_id, "zone": node.identity.zone, "port": port, "version": VERSION}
@@ -252,7 +254,7 @@ def open_signal_pipe(*signals: signal.Signals) -> int:
 
 def _listen(address: str, credentials: pki.Credentials) -> tuple[grpc.Server, int]:
     server = grpc.server(
-        ThreadPoolExecutor(CALL_THREADS + MAX_WATCHES + MAX_CONSOLES + SPARE_THREADS, thread_name_prefix="rpc"),
+        ThreadPoolExecutor(THREADS, thread_name_prefix="rpc"),
         interceptors=[AgentInterceptor(calls_at_once=CALL_THREADS)],
         options=OPTIONS,
     )

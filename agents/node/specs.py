@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv4Address
 from uuid import UUID
 
 from agents.node.adapters.interfaces import ConsoleKind, Convergence, Firmware, ImageFormat, Power
@@ -150,3 +151,13 @@ class ConsoleSpec:
     instance_id: UUID
     kind: ConsoleKind
     scrollback_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelSpec:
+    """A TCP connection to one port of a guest, at an address of its network card `port_id`."""
+
+    instance_id: UUID
+    port_id: UUID
+    address: IPv4Address
+    tcp_port: int

@@ -790,3 +790,31 @@ class ConsoleOutput(_message.Message):
     DATA_FIELD_NUMBER: _ClassVar[int]
     data: bytes
     def __init__(self, data: _Optional[bytes] = ...) -> None: ...
+
+class TcpHeader(_message.Message):
+    __slots__ = ("instance_id", "port_id", "address", "tcp_port")
+    INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
+    PORT_ID_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    TCP_PORT_FIELD_NUMBER: _ClassVar[int]
+    instance_id: str
+    port_id: str
+    address: str
+    tcp_port: int
+    def __init__(self, instance_id: _Optional[str] = ..., port_id: _Optional[str] = ..., address: _Optional[str] = ..., tcp_port: _Optional[int] = ...) -> None: ...
+
+class TcpInput(_message.Message):
+    __slots__ = ("header", "data")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    header: TcpHeader
+    data: bytes
+    def __init__(self, header: _Optional[_Union[TcpHeader, _Mapping]] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class TcpOutput(_message.Message):
+    __slots__ = ("data", "is_end")
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    IS_END_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    is_end: bool
+    def __init__(self, data: _Optional[bytes] = ..., is_end: _Optional[bool] = ...) -> None: ...

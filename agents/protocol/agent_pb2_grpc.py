@@ -159,6 +159,11 @@ class AgentStub:
                 request_serializer=agents_dot_protocol_dot_agent__pb2.ConsoleInput.SerializeToString,
                 response_deserializer=agents_dot_protocol_dot_agent__pb2.ConsoleOutput.FromString,
                 _registered_method=True)
+        self.OpenTcp = channel.stream_stream(
+                '/andromede.agent.v1.Agent/OpenTcp',
+                request_serializer=agents_dot_protocol_dot_agent__pb2.TcpInput.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_agent__pb2.TcpOutput.FromString,
+                _registered_method=True)
 
 
 class AgentServicer:
@@ -338,6 +343,15 @@ class AgentServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def OpenTcp(self, request_iterator, context):
+        """Bytes both ways between a caller and one TCP port of a guest that runs. The first message in is the header; the first
+        one out is empty, and says that the connection is open. The end of the caller's messages ends the direction to the
+        guest alone; `is_end` ends the other one. The call ends with OK when both have ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AgentServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -465,6 +479,11 @@ def add_AgentServicer_to_server(servicer, server):
                     servicer.OpenConsole,
                     request_deserializer=agents_dot_protocol_dot_agent__pb2.ConsoleInput.FromString,
                     response_serializer=agents_dot_protocol_dot_agent__pb2.ConsoleOutput.SerializeToString,
+            ),
+            'OpenTcp': grpc.stream_stream_rpc_method_handler(
+                    servicer.OpenTcp,
+                    request_deserializer=agents_dot_protocol_dot_agent__pb2.TcpInput.FromString,
+                    response_serializer=agents_dot_protocol_dot_agent__pb2.TcpOutput.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1142,6 +1161,33 @@ class Agent:
             '/andromede.agent.v1.Agent/OpenConsole',
             agents_dot_protocol_dot_agent__pb2.ConsoleInput.SerializeToString,
             agents_dot_protocol_dot_agent__pb2.ConsoleOutput.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenTcp(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/andromede.agent.v1.Agent/OpenTcp',
+            agents_dot_protocol_dot_agent__pb2.TcpInput.SerializeToString,
+            agents_dot_protocol_dot_agent__pb2.TcpOutput.FromString,
             options,
             channel_credentials,
             insecure,

@@ -29,6 +29,7 @@ OTHERS = {
     "image_drift_list": "List compliance drift of image copies",
     "image_upload": "Upload the file of an image",
     "instance_console_open": "Open a console of an instance",
+    "instance_tunnel_open": "Open a tunnel to a TCP port of an instance",
     "instance_console_log": "Read the console log of an instance",
     "instance_metrics": "Show the metrics of an instance",
     "instance_migrate": "Migrate an instance to another node, live or cold",

@@ -1,5 +1,5 @@
-"""The process `stream`: server-sent events for thousands of clients, console sessions (consoles.py), and long polls
-(long_polls.py).
+"""The process `stream`: server-sent events for thousands of clients, consoles and tunnels (guest_sessions.py), and
+long polls (long_polls.py).
 
 It serves GET /v1/events/stream, and calls the view of that route for every chunk: at the beginning, when there are new
 events for the client, and when its credential has changed, which is checked every STREAM_CHECK_S. So a stream has the
@@ -33,7 +33,7 @@ from rest_framework.request import Request
 from controlplane.api import problems
 from controlplane.api.asgi import Receive, Scope, Send, disconnected, send_piece, send_start, send_whole
 from controlplane.api.authentication import TokenAuthentication
-from controlplane.api.consoles import Consoles
+from controlplane.api.guest_sessions import GuestSessions
 from controlplane.api.long_polls import LongPolls, is_long_poll
 from controlplane.api.v1.events.views import EVENT_STREAM, StreamChunk, StreamSubscription, alive, subscription_for
 from controlplane.events import cursors, selectors, wakeups
@@ -52,7 +52,7 @@ POLL_S = 1.0
 RECHECK_S = 1.0  # for Redis
 JITTER = (0.8, 1.0)  # so that streams that begin together are not always checked together
 CONNECTIONS = Gauge(
-    "andromede_stream_connections", "Open connections of event streams, consoles and long polls.", ["kind"]
+    "andromede_stream_connections", "Open connections of event streams, consoles, tunnels and long polls.", ["kind"]
 )
 LAG = Gauge("andromede_stream_lag_seconds", "Seconds since the event streams were last up to date.")
 WAITING = b": waiting\n\n"
@@ -108,13 +108,14 @@ class Streams:
         self.handler = BaseHandler()
         self.handler.load_middleware()
         self.threads = ThreadPoolExecutor(settings.STREAM_THREADS)
-        self.consoles = Consoles(self._in_thread)
+        self.guest_sessions = GuestSessions(self._in_thread)
         self.long_polls = LongPolls(self._in_thread, self._answer)
         self.readers: set[Reader] = set()
         self.notified = 0  # the position up to which all readers were woken
         self.notified_at = time.monotonic()
         CONNECTIONS.labels("events").set_function(lambda: len(self.readers))
-        CONNECTIONS.labels("consoles").set_function(lambda: len(self.consoles.open))
+        CONNECTIONS.labels("consoles").set_function(lambda: self.guest_sessions.count(is_tunnel=False))
+        CONNECTIONS.labels("tunnels").set_function(lambda: self.guest_sessions.count(is_tunnel=True))
         CONNECTIONS.labels("long_polls").set_function(lambda: len(self.long_polls.waiters))
         LAG.set_function(lambda: time.monotonic() - self.notified_at)
 
@@ -124,7 +125,7 @@ class Streams:
         elif scope["type"] == "http":
             await self._serve(scope, receive, send)
         elif scope["type"] == "websocket":
-            await self.consoles.serve(scope, receive, send)
+            await self.guest_sessions.serve(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
 

@@ -210,15 +210,48 @@ class ConsolesExhausted(TooMany):
     detail = "The maximum number of consoles is open. Close one, or try again later."
 
 
+class TunnelAddressMissing(Conflict):
+    code = "compute.tunnel.address_missing"
+    title = "No address"
+    detail = "The instance {name!r} has no address there. Name a network that it has a card in."
+
+
+class TunnelRefused(Conflict):
+    code = "compute.tunnel.refused"
+    title = "Connection refused"
+    detail = "The guest accepts no connection at TCP port {tcp_port}. Start the service there, and check its address."
+
+
+class TunnelTimedOut(Conflict):
+    code = "compute.tunnel.timeout"
+    title = "No response from the guest"
+    detail = (
+        "The guest does not answer at TCP port {tcp_port}. It may still be booting, its network may be down, or its "
+        "firewall drops the connection."
+    )
+
+
+class TunnelReset(Conflict):
+    code = "compute.tunnel.reset"
+    title = "Connection aborted"
+    detail = "The guest aborted the connection."
+
+
+class TunnelsExhausted(TooMany):
+    code = "compute.tunnel.exhausted"
+    title = "Too many tunnels"
+    detail = "The maximum number of tunnels is open. Close one, or try again later."
+
+
 class TicketUnknown(Unauthenticated):
     code = "compute.console.ticket_unknown"
     title = "Invalid ticket"
-    detail = "The console ticket was already used, or is older than {limit_s} seconds. Request a new one."
+    detail = "The ticket was already used, or is older than {limit_s} seconds. Request a new one."
 
 
 class TicketsUnavailable(Unavailable):
     code = "compute.console.tickets_unavailable"
-    detail = "Console tickets cannot be stored now. Try again."
+    detail = "Tickets cannot be stored now. Try again."
 
 
 class DrainNotFound(NotFound):

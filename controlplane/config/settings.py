@@ -371,14 +371,17 @@ LONG_POLLS_MAX = env.integer("LONG_POLLS_MAX", 2000, minimum=1)
 LONG_POLLS_PER_CREDENTIAL = env.integer("LONG_POLLS_PER_CREDENTIAL", 64, minimum=1)
 LONG_POLLS_IN_WEB = env.integer("LONG_POLLS_IN_WEB", 4, minimum=0)
 
-# Console sessions, which the same process serves. `STREAM_URL`: its address, if not the API's own. Pages of other hosts
-# may open sessions only if they are among `CONSOLE_ORIGINS`. A session ends after so many minutes without input or
-# output, and after so many hours in any case.
+# Consoles and tunnels, which the same process serves. `STREAM_URL`: its address, if not the API's own. Pages of other
+# hosts may open consoles only if they are among `CONSOLE_ORIGINS`. A session ends after so many minutes without input
+# or output, and after so many hours in any case.
 STREAM_URL = env.text("STREAM_URL", "").rstrip("/")
 CONSOLE_ORIGINS = env.words("CONSOLE_ORIGINS", "")
 CONSOLES_MAX = env.integer("CONSOLES_MAX", 200, minimum=1)
 CONSOLES_PER_CREDENTIAL = env.integer("CONSOLES_PER_CREDENTIAL", 10, minimum=1)
 CONSOLES_PER_ORGANIZATION = env.integer("CONSOLES_PER_ORGANIZATION", 40, minimum=1)
+TUNNELS_MAX = env.integer("TUNNELS_MAX", 400, minimum=1)
+TUNNELS_PER_CREDENTIAL = env.integer("TUNNELS_PER_CREDENTIAL", 32, minimum=1)
+TUNNELS_PER_ORGANIZATION = env.integer("TUNNELS_PER_ORGANIZATION", 100, minimum=1)
 CONSOLE_IDLE_MINUTES = env.integer("CONSOLE_IDLE_MINUTES", 60, minimum=1)
 CONSOLE_HOURS = env.integer("CONSOLE_HOURS", 12, minimum=1)
 

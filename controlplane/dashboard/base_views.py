@@ -199,6 +199,13 @@ class ProjectPage(Page):
     def project_of_page(self) -> Context:
         return self.project
 
+    @property
+    def project_reference(self) -> str:
+        """Return the project's name for a command; its id if the user has several projects of that name."""
+        names = [project["name"] for project in self.projects]
+        reference: str = self.project["name" if names.count(self.project["name"]) == 1 else "id"]
+        return reference
+
     def get_in_project(self, *path: str, **query: Any) -> Any:
         """Return a document of the API below the project."""
         return self.api.get("projects", self.kwargs["project"], *path, **query)

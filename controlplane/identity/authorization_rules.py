@@ -408,6 +408,7 @@ RESOURCES = {
         },
     ),
     **_of("consoles", {"instance_console_log": (READ, INSIDERS), "instance_console_open": (CREATE, INSIDERS)}),
+    **_of("tunnels", {"instance_tunnel_open": (CREATE, MEMBERS)}),
     **_usual("attachments", "attachment", "list", "get", "create", "delete"),
     **_usual("volumes", "volume", "list", "get", "create", "update", "delete"),
     **_of("volumes", {"volume_grow": (ACT, MEMBERS)}),

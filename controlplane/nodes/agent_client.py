@@ -1,6 +1,6 @@
 """Calls to the agents: one function per RPC, over mutual TLS, on the channels of channels.py.
 
-Only the watcher (watcher/streams.py) and consoles (console_client.py) have channels of their own.
+Only the watcher (watcher/streams.py), consoles and tunnels (guest_client.py) have channels of their own.
 
 Calls that give a node data or work take a CallAuthorization with a permit, which workflows/step_permits.py gets from
 the signer: there is no other way to a node. Errors of gRPC become NodeUnreachable, NodeFailed (another attempt may

@@ -22,7 +22,7 @@ from tests.world import FakeMachine
 
 SERVICE = "andromede.agent.v1.Agent"
 # Whom the agent behind lets call what; the worker everything else.
-CALLERS = {"Watch": "watcher", "RenewLease": "watcher", "OpenConsole": "stream"}
+CALLERS = {"Watch": "watcher", "RenewLease": "watcher", "OpenConsole": "stream", "OpenTcp": "stream"}
 Reduce = Callable[[bytes], bytes]
 
 

@@ -125,7 +125,7 @@ def test_a_peer_that_is_no_control_plane_is_refused(agent: AgentUnderTest) -> No
     [
         ("watcher", ["Describe", "EnsureTrust", "RenewLease", "Watch"]),
         ("web", ["ReadConsole"]),
-        ("stream", ["OpenConsole"]),
+        ("stream", ["OpenConsole", "OpenTcp"]),
         ("worker", ["Describe", "EnsureTrust", "ReadConsole", "RemoveVolume", "EnsureInstance"]),
         ("somebody", []),
     ],
@@ -141,13 +141,14 @@ def test_process_may_make_only_the_calls_of_its_role(agent: AgentUnderTest, proc
         "RenewLease": lambda: caller.RenewLease(pb.RenewLeaseRequest()),
         "ReadConsole": lambda: caller.ReadConsole(pb.ReadConsoleRequest(instance_id=nobody)),
         "OpenConsole": lambda: next(caller.OpenConsole(iter([opening]))),
+        "OpenTcp": lambda: next(caller.OpenTcp(iter([pb.TcpInput()]))),
         "RemoveVolume": lambda: caller.RemoveVolume(pb.RemoveRequest()),
         "EnsureInstance": lambda: caller.EnsureInstance(pb.EnsureInstanceRequest()),
     }
     for name in sorted(calls.keys() - set(may)):
         assert refusal(calls[name]).code == "agent.unknown_peer"
     let_in = {"ReadConsole": "agent.not_found", "OpenConsole": "agent.not_found"}
-    let_in |= dict.fromkeys(("RemoveVolume", "EnsureInstance", "RenewLease"), "agent.bad_request")
+    let_in |= dict.fromkeys(("RemoveVolume", "EnsureInstance", "RenewLease", "OpenTcp"), "agent.bad_request")
     for name in sorted(may):
         if name in let_in:
             assert refusal(calls[name]).code == let_in[name]

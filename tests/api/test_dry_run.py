@@ -29,6 +29,7 @@ WEB = {"flavor": "tiny", "image": "tiny"}
 BODIES: dict[str, Any] = {
     "instance_create": WEB | {"name": "new", "networks": ["lan"]},
     "instance_console_open": {"kind": "vnc"},
+    "instance_tunnel_open": {"tcp_port": 22},
     "instance_resize": {"flavor": "large"},
     "instance_rebuild": {"image": "tiny"},
     "attachment_create": {"volume": "spare"},
@@ -81,6 +82,7 @@ UNREACHED = {
 # state that is not locked, a ticket that is in Redis alone, a duty that a tenant has not.
 EFFECTLESS = {
     "instance_console_open",
+    "instance_tunnel_open",
     "officer_key_create",
     "own_duty_remove",
     "node_bmc_delete",

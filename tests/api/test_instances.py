@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from controlplane.audit.models import RequestRecord
 from controlplane.catalog.models import Flavor, VolumeType
-from controlplane.compute import console_sessions, user_data
+from controlplane.compute import guest_sessions, user_data
 from controlplane.compute.errors import TicketUnknown
 from controlplane.compute.models import Instance
 from controlplane.events import wakeups
@@ -273,10 +273,10 @@ def test_console_ticket_is_issued(api: Caller, instance: Instance) -> None:
         assert answer.headers["Cache-Control"] == "no-store"
         assert (answer.body["kind"], answer.body["is_read_only"]) == (kind, False)
         secret = answer.body["url"].removeprefix("/v1/consoles/")
-        console = console_sessions.redeem_ticket(secret)
+        console = guest_sessions.redeem_ticket(secret)
         assert (str(console.id), console.instance_id, console.kind) == (answer.body["id"], instance.pk, kind)
         with pytest.raises(TicketUnknown):
-            console_sessions.redeem_ticket(secret)
+            guest_sessions.redeem_ticket(secret)
     (record, _) = RequestRecord.objects.filter(verb="instance_console_open")
     assert instance.pk in record.resource_ids
     assert secret not in str(record.__dict__)
@@ -287,17 +287,17 @@ def test_forged_redis_entry_opens_no_console(api: Caller, instance: Instance, fo
     broker = redis.Redis.from_url(wakeups.redis_url())
     if forged == "copied":
         secret = api.post("instances/web/consoles", {"kind": "serial"}).body["url"].removeprefix("/v1/consoles/")
-        forged = broker.get(console_sessions._key(secret))
-    broker.set(console_sessions._key("mine"), forged, ex=30)
+        forged = broker.get(guest_sessions._key(secret))
+    broker.set(guest_sessions._key("mine"), forged, ex=30)
     with pytest.raises(TicketUnknown):
-        console_sessions.redeem_ticket("mine")
+        guest_sessions.redeem_ticket("mine")
 
 
 def test_dry_run_issues_no_ticket(api: Caller, instance: Instance) -> None:
     answer = api.post("instances/web/consoles?dry_run=true", {"kind": "serial"})
     assert answer.status == 200
     with pytest.raises(TicketUnknown):
-        console_sessions.redeem_ticket(answer.body["url"].removeprefix("/v1/consoles/"))
+        guest_sessions.redeem_ticket(answer.body["url"].removeprefix("/v1/consoles/"))
 
 
 def test_console_url_is_that_of_the_stream_process(api: Caller, instance: Instance, settings: Settings) -> None:
@@ -333,7 +333,7 @@ def test_console_ticket_without_redis_is_unavailable(
     api: Caller, instance: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nowhere = redis.Redis.from_url("unix:///nowhere/redis.sock")
-    monkeypatch.setattr(console_sessions, "_client", lambda: nowhere)
+    monkeypatch.setattr(guest_sessions, "_client", lambda: nowhere)
     answer = api.post("instances/web/consoles", {"kind": "serial"})
     assert answer.problem == (503, "compute.console.tickets_unavailable", None)
 

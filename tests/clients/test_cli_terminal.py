@@ -1,6 +1,5 @@
 """The command line on a terminal, with a person before it; and what is kept of them."""
 
-import os
 import re
 import socket
 import stat
@@ -168,51 +167,6 @@ def test_completion_suggests_resource_names(cli: Cli, client: Client) -> None:
     client.networks.delete("back")
     lost = cli(**{**words, "ANDROMEDE_URL": "https://127.0.0.1:9"})
     assert (lost.code, lost.out.strip()) == (0, "")
-
-
-@pytest.fixture
-def fake_ssh(tmp_path: Path) -> tuple[str, Path]:
-    """A PATH whose ssh only writes down how it was called."""
-    folder, log = tmp_path / "bin", tmp_path / "ssh.log"
-    folder.mkdir()
-    program = folder / "ssh"
-    program.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" > '{log}'\n")
-    program.chmod(0o755)
-    return f"{folder}{os.pathsep}{os.environ['PATH']}", log
-
-
-def test_ssh_gets_address_user_and_command_without_a_shell(
-    cli: Cli, client: Client, fake_ssh: tuple[str, Path]
-) -> None:
-    path, log = fake_ssh
-    made = cli.ok("instance", "create", "web", *CREATE, "--label", "ssh-user=debian", "-o", "json").json
-    cli.ok("instance", "ssh", "web", "--", "echo", "$(id); rm -rf /", PATH=path)
-    address = made["addresses"][0]["ip"]
-    options = ["-o", f"HostKeyAlias=andromede-{made['id']}"]
-    direct = ["-o", "ConnectTimeout=5", *options]
-    assert log.read_text().splitlines() == [*direct, "-l", "debian", "--", address, "echo", "$(id); rm -rf /"]
-    cli.ok("instance", "ssh", "web", "-u", "root", "-J", "gate", "-i", "key", PATH=path)
-    assert log.read_text().splitlines() == ["-J", "gate", "-i", "key", *options, "-l", "root", "--", address]
-    log.unlink()
-    for user in ("-oProxyCommand=id", "a b", "x;id"):
-        assert cli("instance", "ssh", "web", f"--user={user}", PATH=path).code == 2
-    assert cli("instance", "ssh", "web", "--network", "other", PATH=path).code == 2
-    assert not log.exists()
-
-
-def test_failed_ssh_explains_a_private_address(cli: Cli, fake_ssh: tuple[str, Path]) -> None:
-    path, log = fake_ssh
-    address = cli.ok("instance", "create", "web", *CREATE, "-o", "json").json["addresses"][0]["ip"]
-    ssh = log.with_name("bin") / "ssh"
-    ssh.write_text("#!/bin/sh\nexit 255\n")
-    failed = cli("instance", "ssh", "web", PATH=path)
-    assert failed.code == 255
-    for expected in (f"{address} is a private address", "andromede instance console web", "--jump"):
-        assert expected in failed.err
-    assert "private address" not in cli("instance", "ssh", "web", "--jump", "gate", PATH=path).err
-    ssh.write_text("#!/bin/sh\nexit 3\n")
-    ended = cli("instance", "ssh", "web", PATH=path)
-    assert (ended.code, ended.err) == (3, "")
 
 
 def test_serial_console_is_interactive(cli: Cli, terminals: list[Terminal]) -> None:

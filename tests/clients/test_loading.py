@@ -46,7 +46,7 @@ def test_each_part_has_its_listed_commands() -> None:
     assert {part: set(load(part)) for part in PARTS} == {part: set(names) for part, names in PARTS.items()}
     folder = Path(andromede_cli.__file__).parent / "commands"
     parts_of_parts = {"drains", "fencing", "metrics", "quarantine", "recoveries"}
-    beside = {"__init__", "console", "console_log", "ssh", *parts_of_parts}
+    beside = {"__init__", "console", "console_log", "ssh", "tunnel", *parts_of_parts}
     assert {path.stem for path in folder.glob("*.py")} - PARTS.keys() == beside
 
 

@@ -1,7 +1,13 @@
 """The main job, with real parts: a request becomes a running guest with its volume; then all it can go through."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+from scripts.control_plane import ROOT
 from scripts.polling import wait_until
 from tests.cloud.conftest import Tenant
 from tests.limits import PATIENCE_S
@@ -26,7 +32,31 @@ def in_guest(tenant: Tenant, name: str, command: str) -> str:
     return tenant.cloud.ssh(instance, tenant.api.get("networks/lan"), tenant.key, command)
 
 
-def test_created_guest_has_its_name_key_address_and_volume(tenant: Tenant) -> None:
+def by_tunnel(tenant: Tenant, name: str, command: str, home: Path) -> str:
+    """Run a command in the guest by the command line of a user, on a machine that does not reach the network."""
+    line = [sys.executable, "-P", "-m", "andromede_cli", "instance", "ssh", name, "-u", "root", "-i", str(tenant.key)]
+    variables = {
+        "ANDROMEDE_URL": tenant.api.url,
+        "ANDROMEDE_TOKEN": tenant.api.token,
+        "ANDROMEDE_PROJECT": str(tenant.api.client.project),
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(home / "config"),
+        "PYTHONPATH": os.pathsep.join(str(ROOT / "clients" / each) for each in ("sdk", "cli")),
+    }
+    done = subprocess.run(
+        [*line, "--", command],
+        env=os.environ | variables,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_created_guest_has_its_name_key_address_and_volume(tenant: Tenant, tmp_path: Path) -> None:
     do(tenant, "POST", "volumes", {"name": "data", "size_gib": 1})
     tenant.api.wait(tenant.create("first", volumes=["data"])["operation"])
     instance, volume = tenant.api.get("instances/first"), tenant.api.get("volumes/data")
@@ -36,6 +66,7 @@ def test_created_guest_has_its_name_key_address_and_volume(tenant: Tenant) -> No
     assert (name, serial) == ("first", volume["id"].replace("-", "")[:20])
     assert f"{instance['addresses'][0]['ip']}/24" in addresses
     assert (instance["state"], volume["state"]) == ("active", "in-use")
+    assert by_tunnel(tenant, "first", "hostname; true", tmp_path).split() == ["first"]
 
     do(tenant, "POST", "volumes/data/actions/grow", {"size_gib": 2})
     assert in_guest(tenant, "first", "cat /sys/block/vdb/size").strip() == str(2 * 2**21)

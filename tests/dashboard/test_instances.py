@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from controlplane.compute.models import Instance
+from controlplane.network.models import Port
 from controlplane.operations.models import Operation
 from controlplane.storage.models import Volume
 from tests.dashboard.conftest import SignIn
@@ -236,3 +237,35 @@ def test_rebuild_needs_the_name_of_the_instance(page: str, member: Client, insta
     assert Operation.objects.filter(kind="instance.rebuild").count() == 1
     busy = text_of(member.get(f"{page}/rebuild"))
     assert "Another operation (instance.rebuild) has locked this resource" in busy
+
+
+# How to connect.
+
+
+def test_overview_has_the_commands_to_connect(member: Client, page: str, instance: Instance) -> None:
+    answer = member.get(page)
+    commands = answer.context["connection"]
+    assert commands.ssh == f"andromede instance ssh {instance.name} --project alpha"
+    html = answer.content.decode()
+    for command in (commands.ssh, commands.tunnel):
+        assert f'data-copy="{command}"' in html
+
+
+@pytest.mark.parametrize(
+    ("field", "words"), [("power_state", "Start the instance"), ("network", "has no network card")]
+)
+def test_overview_explains_why_no_connection_is_possible(
+    member: Client, page: str, instance: Instance, field: str, words: str
+) -> None:
+    if field == "network":
+        Port.objects.all().delete()
+    else:
+        Instance.objects.update(power_state="off", state="stopped")
+    answer = member.get(page)
+    assert words in text_of(answer)
+    assert "andromede instance ssh" not in text_of(answer)
+
+
+def test_viewer_reads_that_members_may_connect(cloud: Cloud, signed_in: SignIn, page: str, instance: Instance) -> None:
+    viewer = signed_in("viewer")
+    assert "Your role in this project" in viewer.get(page).context["connection"].why_not

@@ -16,10 +16,14 @@ import httpx
 import psutil
 import pytest
 from django.db import connection
+from django.test import Client
 from pytest_django import Settings
 
+from controlplane.compute.models import Instance
+from controlplane.operations import wakeups as operations_hints
+from controlplane.operations.models import Operation
 from scripts.forked_commands import ForkedCommands
-from tests.world import Cloud, Tenant, cloud_in, make_tenant
+from tests.world import Broker, Cloud, Tenant, cloud_in, make_tenant, run
 
 LIMIT_S = 60
 PAGE = "https://pages.example"
@@ -157,6 +161,7 @@ def console_process(django_db_setup: None, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("consoles")
     own = {"PKI_DIR": str(folder / "pki"), "CONSOLE_ORIGINS": PAGE}
     own |= {"CONSOLES_PER_CREDENTIAL": "2", "CONSOLES_PER_ORGANIZATION": "3"}
+    own |= {"TUNNELS_PER_CREDENTIAL": "2", "TUNNELS_PER_ORGANIZATION": "3"}
     process = Process(folder, STREAM_CHECK_S="1", **own)
     yield process
     process.kill()
@@ -178,3 +183,18 @@ def consoles(console_process: Process, cloud: Cloud) -> Process:
     if console_process.process is None:
         console_process.start()
     return console_process
+
+
+@pytest.fixture
+def instance(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Instance:
+    """Return web, which runs."""
+    monkeypatch.setattr(operations_hints, "current_app", Broker())
+    answer = Client().post(
+        "/v1/projects/alpha/instances",
+        {"name": "web", "flavor": "tiny", "image": "tiny", "networks": ["lan"]},
+        content_type="application/json",
+        headers={"Authorization": "Bearer alpha"},
+    )
+    operation = run(Operation.objects.get(pk=answer.json()["operation"]["id"]))
+    assert operation.state == "succeeded", operation.error
+    return Instance.objects.get(pk=answer.json()["id"])

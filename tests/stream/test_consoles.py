@@ -3,95 +3,32 @@
 import json
 import signal
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Any
+from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
-import redis
-from django.test import Client
-from websockets import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets import InvalidStatus
 
-from agents.lab.shell import wait_until
 from agents.node.adapters.interfaces import MigrationPhase
 from agents.node.state_store import Migration
-from controlplane.api.consoles import ConsoleSession, Ended
-from controlplane.audit.models import AuditEntry
-from controlplane.compute.console_sessions import Console, Kind
+from controlplane.api.open_session import OpenSession
+from controlplane.api.session_ends import Ended
+from controlplane.compute.guest_sessions import GuestSession, Kind
 from controlplane.compute.models import Instance
-from controlplane.events import wakeups
-from controlplane.identity.models import ApiToken, Membership
-from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.operations import wakeups as operations_hints
-from controlplane.operations.models import Operation
 from controlplane.placement.policies import policy_set
 from tests.api.tokens import make_token
 from tests.stream.conftest import LIMIT_S, PAGE, Process
-from tests.world import Broker, Cloud, run
+from tests.stream.sessions import ask, audit_entries, delete, demote, end, expired, forbid, leave, opened, read, revoke
+from tests.world import Cloud
 
 BOOTED = b"The fake guest has booted.\n"
-
-
-@pytest.fixture
-def instance(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Instance:
-    """web, which runs."""
-    monkeypatch.setattr(operations_hints, "current_app", Broker())
-    answer = ask("alpha", "", {"name": "web", "flavor": "tiny", "image": "tiny", "networks": ["lan"]})
-    operation = run(Operation.objects.get(pk=answer["operation"]["id"]))
-    assert operation.state == "succeeded", operation.error
-    return Instance.objects.get(pk=answer["id"])
-
-
-def ask(token: str, path: str, body: dict[str, Any]) -> Any:
-    answer = Client().post(
-        f"/v1/projects/alpha/instances{path}",
-        body,
-        content_type="application/json",
-        headers={"Authorization": f"Bearer {token}"},
-    )
-    assert answer.status_code == 201, answer.content
-    return answer.json()
 
 
 def ticket(token: str = "alpha", kind: str = "serial") -> str:
     """Return the URL that opens a console."""
     url: str = ask(token, "/web/consoles", {"kind": kind})["url"]
     return url
-
-
-@contextmanager
-def opened(process: Process, url: str, **more: Any) -> Iterator[ClientConnection]:
-    address = f"ws://127.0.0.1:{process.port}{url}"
-    with connect(address, open_timeout=LIMIT_S, close_timeout=1, proxy=None, **more) as socket:
-        yield socket
-
-
-def read(socket: ClientConnection, words: bytes) -> bytes:
-    """Until they are there."""
-    seen = b""
-    while words not in seen:
-        piece = socket.recv(LIMIT_S)
-        assert isinstance(piece, bytes)
-        seen += piece
-    return seen
-
-
-def end(socket: ClientConnection) -> tuple[int, str]:
-    """With which code and sentence it closes."""
-    with pytest.raises(ConnectionClosed) as closed:
-        while True:
-            socket.recv(LIMIT_S)
-    assert closed.value.rcvd is not None
-    return closed.value.rcvd.code, closed.value.rcvd.reason
-
-
-def deeds(count: int) -> list[tuple[str, dict[str, Any]]]:
-    """Once there are so many."""
-    rows = AuditEntry.objects.filter(verb__startswith="console.").order_by("pk")
-    wait_until(lambda: rows.count() == count, what=f"{count} deeds")
-    return [(row.verb, row.facts) for row in rows]
 
 
 def test_console_passes_bytes_both_ways_and_is_audited(consoles: Process, cloud: Cloud, instance: Instance) -> None:
@@ -102,7 +39,7 @@ def test_console_passes_bytes_both_ways_and_is_audited(consoles: Process, cloud:
         read(socket, b"secret\r\nsecret\r\n")
         socket.send("text too\r")
         read(socket, b"text too\r\ntext too\r\n")
-    (opening, first), (closing, last) = deeds(2)
+    (opening, first), (closing, last) = audit_entries("console", 2)
     assert (opening, closing) == ("console.open", "console.close")
     assert (first["kind"], first["address"], first["is_read_only"]) == ("serial", "127.0.0.1", False)
     assert (last["console"], last["code"], last["typed_bytes"]) == (first["console"], 1000, 16)
@@ -147,17 +84,10 @@ def test_ticket_is_valid_once(consoles: Process, instance: Instance) -> None:
         with opened(consoles, url) as again:
             assert end(again) == (
                 4401,
-                "The console ticket was already used, or is older than 30 seconds. Request a new one.",
+                "The ticket was already used, or is older than 30 seconds. Request a new one.",
             )
         socket.send(b"x")
         read(socket, b"x")
-
-
-def expired(url: str) -> str:
-    """Move the ticket past its expiry."""
-    with redis.Redis.from_url(wakeups.redis_url()) as broker:
-        broker.flushall()
-    return url
 
 
 @pytest.mark.parametrize("spoilt", [expired, lambda url: url[:-1] + "!", lambda url: "/v1/consoles/"])
@@ -182,26 +112,6 @@ def test_other_paths_serve_no_websocket(consoles: Process) -> None:
         pass
 
 
-def revoke() -> None:
-    ApiToken.objects.update(revoked_at=clock.now())
-
-
-def demote() -> None:
-    Membership.objects.update(role="viewer")
-
-
-def leave() -> None:
-    Membership.objects.all().delete()
-
-
-def delete() -> None:
-    Instance.objects.update(state="deleted", node=None)
-
-
-def forbid() -> None:
-    Instance.objects.update(power_state="off")
-
-
 @pytest.mark.parametrize(
     ("lose", "code", "words"),
     [
@@ -221,7 +131,7 @@ def test_viewer_who_loses_permission_is_disconnected(
         ended = end(socket)
     assert ended[0] == code
     assert words in ended[1]
-    assert deeds(2)[-1][1]["code"] == code
+    assert audit_entries("console", 2)[-1][1]["code"] == code
 
 
 def test_policy_that_forbids_the_console_ends_it(consoles: Process, cloud: Cloud, instance: Instance) -> None:
@@ -231,13 +141,13 @@ def test_policy_that_forbids_the_console_ends_it(consoles: Process, cloud: Cloud
         assert socket.recv(LIMIT_S) == BOOTED
         policy_set(cloud.tenant.actor, atoms=[elsewhere], project=cloud.tenant.project)
         assert end(socket)[0] == 4422
-    assert deeds(2)[-1][1]["code"] == 4422
+    assert audit_entries("console", 2)[-1][1]["code"] == 4422
 
 
 @pytest.mark.parametrize(("name", "words"), [("last", "idle for too long"), ("began", "maximum duration")])
 def test_console_ends_after_its_time_limits(name: str, words: str) -> None:
-    console = Console(new_id(), Kind.SERIAL, new_id(), new_id(), None, new_id(), False, "")
-    line = ConsoleSession(console, None, None)
+    console = GuestSession(new_id(), Kind.SERIAL, new_id(), new_id(), None, new_id(), False, "")
+    line = OpenSession(console, None, None)
     line.check_time()
     setattr(line, name, getattr(line, name) - 13 * 3600)
     with pytest.raises(Ended) as ended:
@@ -251,7 +161,7 @@ def test_ticket_ends_with_the_token_of_its_owner(consoles: Process, instance: In
     revoke()
     with opened(consoles, url) as socket:
         assert end(socket)[0] == 4401
-    assert deeds(0) == []
+    assert audit_entries("console", 0) == []
 
 
 def test_stopped_guest_ends_the_console(consoles: Process, cloud: Cloud, instance: Instance) -> None:
@@ -303,7 +213,7 @@ def test_stopping_process_ends_the_console(consoles: Process, instance: Instance
         assert socket.recv(LIMIT_S) == BOOTED
         consoles.kill(signal.SIGTERM)
         assert end(socket)[0] == 1012
-    assert [verb for verb, _ in deeds(2)] == ["console.open", "console.close"]
+    assert [verb for verb, _ in audit_entries("console", 2)] == ["console.open", "console.close"]
 
 
 def test_consoles_of_one_user_are_limited(consoles: Process, instance: Instance) -> None:
@@ -331,4 +241,4 @@ def test_oversized_message_ends_the_console(consoles: Process, instance: Instanc
 def test_close_reasons_are_in_the_language_of_the_viewer(consoles: Process, instance: Instance) -> None:
     french = {"Accept-Language": "fr"}
     with opened(consoles, "/v1/consoles/x", additional_headers=french) as socket:
-        assert end(socket)[1] == "Le ticket de console a déjà servi, ou a plus de 30 secondes. Demandez-en un nouveau."
+        assert end(socket)[1] == "Le ticket a déjà servi, ou a plus de 30 secondes. Demandez-en un nouveau."

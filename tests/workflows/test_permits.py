@@ -45,6 +45,7 @@ FREE = {
     "ForgetVolume",
     "ReadConsole",
     "OpenConsole",
+    "OpenTcp",
     "RemoveImage",
     "RemoveVolume",
     "RemovePort",

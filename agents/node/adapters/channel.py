@@ -1,4 +1,4 @@
-"""Two-way byte channel to a guest: a connected socket of its serial console or of its display."""
+"""Two-way byte channel to a guest: a connected socket of its serial console, its display, or one of its TCP ports."""
 
 import select
 import socket
@@ -10,13 +10,17 @@ RECHECK_S = 1.0  # whether it was closed, while the guest takes nothing
 
 
 class Channel:
-    """One thread reads, and releases the channel at the end; any number of threads write; any thread may close it."""
+    """One thread reads, and releases the channel at the end; any number of threads write; any thread may close it.
+
+    `is_reset`: the other side aborted the connection.
+    """
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         self._socket.setblocking(False)
         self._number = connected.fileno()
         self._is_released = False
+        self.is_reset = False
         self._lock = threading.Lock()
 
     def read(self, timeout_s: float | None = None) -> bytes:
@@ -29,7 +33,8 @@ class Channel:
             raise TimeoutError
         try:
             return self._socket.recv(READ_BYTES)
-        except OSError:
+        except OSError as exc:
+            self.is_reset = self.is_reset or isinstance(exc, ConnectionError)
             return b""
 
     def write(self, data: bytes) -> None:
@@ -44,8 +49,14 @@ class Channel:
                     left = left[self._socket.send(left) :]
                 except BlockingIOError:
                     continue
-                except OSError:
+                except OSError as exc:
+                    self.is_reset = self.is_reset or isinstance(exc, ConnectionError)
                     return
+
+    def end_writing(self) -> None:
+        """Tell the other side that nothing more comes; reading goes on."""
+        with self._lock, suppress(OSError):  # the other side may have been faster
+            self._socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         """Close the channel; readers get the end."""

@@ -1,9 +1,14 @@
-"""Networks of a fake node, in memory; no packet is ever sent."""
+"""Networks of a fake node, in memory; no packet is ever sent. Each TCP port of a guest echoes what it gets."""
 
+import socket
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from agents.node.adapters.channel import Channel
 from agents.node.adapters.interfaces import NetworkProblems
 from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SegmentSpec
 from agents.node.adapters.port_filters import PortFilters
@@ -58,6 +63,12 @@ class FakeSwitch:
     def problems(self) -> NetworkProblems:
         return self._node.network_problems
 
+    def connect_tcp(self, port: PortSpec, address: IPv4Address, tcp_port: int, *, timeout_s: float) -> Channel:
+        with self._node.call("connect_tcp"):
+            ours, theirs = socket.socketpair()
+            threading.Thread(target=_echo, args=(theirs,), name="fake-tcp", daemon=True).start()
+            return Channel(ours)
+
     def taps(self) -> Mapping[str, str]:
         return self._node.unmanaged.taps()
 
@@ -73,3 +84,9 @@ class FakeSwitch:
     def remove_tap(self, device: str) -> bool:
         with self._node.call("remove_tap"):
             return self._node.unmanaged.remove_tap(device)
+
+
+def _echo(connection: socket.socket) -> None:
+    with connection, suppress(OSError):  # the caller has hung up
+        while data := connection.recv(65536):
+            connection.sendall(data)

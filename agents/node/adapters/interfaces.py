@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
@@ -68,6 +69,14 @@ class Switch(Protocol):
 
     def problems(self) -> NetworkProblems:
         """Return the problems at once, without waiting."""
+
+    def connect_tcp(self, port: PortSpec, address: IPv4Address, tcp_port: int, *, timeout_s: float) -> Channel:
+        """Connect to a guest at an address of its port here, from the router of its network.
+
+        Raises:
+            ConnectionRefusedError
+            TimeoutError: nothing answers.
+        """
 
     def taps(self) -> Mapping[str, str]:
         """Return the MAC addresses of all devices named as a guest's tap, whoever made them, by device."""

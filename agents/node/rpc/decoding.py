@@ -25,6 +25,7 @@ from agents.node.specs import (
     Restart,
     RestartKind,
     Subject,
+    TunnelSpec,
     UnmanagedKind,
     VolumeSpec,
 )
@@ -52,6 +53,7 @@ MIN_IPV6_MTU = 1280  # RFC 8200
 IPV6_PREFIX = 64
 UNICAST = (IPv6Network("2000::/3"), IPv6Network("fc00::/7"))
 MAX_PLUGGED = 32
+MAX_TCP_PORT = 65535
 MAX_PAUSE_MS = 60_000
 MAX_DEADLINE_S = 7 * 24 * 3600
 MAX_SSH_KEYS = 64
@@ -249,7 +251,25 @@ def console(first: pb.ConsoleInput | None) -> ConsoleSpec:
     )
 
 
-def console_input(messages: Iterator[pb.ConsoleInput]) -> Iterator[bytes]:
+def tunnel(first: pb.TcpInput | None) -> TunnelSpec:
+    if first is None or first.WhichOneof("part") != "header":
+        raise BadRequest("header", "the first message carries the header")
+    header = first.header
+    try:
+        address = IPv4Address(header.address)
+    except AddressValueError:
+        raise BadRequest("header.address", "is not an IPv4 address") from None
+    if not 1 <= header.tcp_port <= MAX_TCP_PORT:
+        raise BadRequest("header.tcp_port", f"is not between 1 and {MAX_TCP_PORT}")
+    return TunnelSpec(
+        instance_id=identifier("header.instance_id", header.instance_id),
+        port_id=identifier("header.port_id", header.port_id),
+        address=address,
+        tcp_port=header.tcp_port,
+    )
+
+
+def guest_input(messages: Iterator[pb.ConsoleInput] | Iterator[pb.TcpInput]) -> Iterator[bytes]:
     """Return the input that follows the header."""
     for message in messages:
         if message.WhichOneof("part") != "data":

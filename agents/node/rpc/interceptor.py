@@ -35,9 +35,9 @@ UNLIMITED = frozenset({"RenewLease", "EnsureTrust"})
 class AgentInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in its stubs only
     """Refuses unknown callers, turns an AgentError into a status with its code, and hides unexpected errors.
 
-    At most `calls_at_once` calls run at once, besides watches and consoles, which have limits of their own. A call that
-    hangs in libvirt or on a disk keeps its thread after its caller has given up; above the limit a call is refused
-    (agent.exhausted), so that threads are left for watches and for renewals of the lease.
+    At most `calls_at_once` calls run at once, besides watches, consoles and tunnels, which have limits of their own. A
+    call that hangs in libvirt or on a disk keeps its thread after its caller has given up; above the limit a call is
+    refused (agent.exhausted), so that threads are left for watches and for renewals of the lease.
     """
 
     def __init__(self, *, calls_at_once: int) -> None:

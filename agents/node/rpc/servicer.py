@@ -11,6 +11,7 @@ from agents.node.errors import BadRequest
 from agents.node.rpc import decoding, encoding
 from agents.node.rpc.console import conversation
 from agents.node.rpc.stream import Stream
+from agents.node.rpc.tunnel import carry
 from agents.node.services import (
     attachments,
     events,
@@ -30,6 +31,7 @@ from agents.node.services.consoles import Consoles
 from agents.node.services.instances import InstanceStatus
 from agents.node.services.inventory import PortStatus
 from agents.node.services.outgoing import OutgoingMigrations
+from agents.node.services.tunnels import Tunnels
 from agents.node.specs import InstanceSpec, Subject
 from agents.node.trust import permit_actions, replay_guard
 from agents.node.trust.permit_actions import PermitAction
@@ -56,18 +58,20 @@ Giving = (
 
 
 class Servicer(agent_pb2_grpc.AgentServicer):
-    def __init__(self, node: Node, hub: events.Hub, consoles: Consoles, departures: OutgoingMigrations) -> None:
+    def __init__(self, node: Node, hub: events.Hub, departures: OutgoingMigrations) -> None:
         self._node = node
         self._permits = node.permits
         self._hub = hub
         self._meter = usage.UsageSampler(node)
-        self._consoles = consoles
+        self._consoles = Consoles(node)
+        self._tunnels = Tunnels(node)
         self._departures = departures
 
     def close(self) -> None:
         """End the lasting calls, and stop following migrations."""
         self._hub.close()
         self._consoles.close()
+        self._tunnels.close()
         self._departures.close()
 
     def Describe(self, request: pb.DescribeRequest, context: grpc.ServicerContext) -> pb.NodeDescription:
@@ -238,7 +242,13 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         spec = decoding.console(next(request_iterator, None))
         with self._consoles.open(spec.instance_id, spec.kind, scrollback_bytes=spec.scrollback_bytes) as viewer:
             if context.add_callback(viewer.close):  # else the caller has hung up already
-                yield from conversation(viewer, decoding.console_input(request_iterator))
+                yield from conversation(viewer, decoding.guest_input(request_iterator))
+
+    def OpenTcp(self, request_iterator: Iterator[pb.TcpInput], context: grpc.ServicerContext) -> Iterator[pb.TcpOutput]:
+        spec = decoding.tunnel(next(request_iterator, None))
+        with self._tunnels.open(spec) as tunnel:
+            if context.add_callback(tunnel.close):  # else the caller has hung up already
+                yield from carry(tunnel, decoding.guest_input(request_iterator))
 
     def _bounded(self, message: pb.Subject) -> Subject:
         """Limit the generation of a call that needs no permit."""

@@ -10,10 +10,10 @@ from typing import Protocol
 from uuid import UUID
 
 from agents.node.adapters.channel import Channel
-from agents.node.adapters.interfaces import ConsoleKind, Power
+from agents.node.adapters.interfaces import ConsoleKind
 from agents.node.context import Node
-from agents.node.errors import AgentError, AgentStopping, Exhausted, GuestMigrating, GuestNotRunning
-from agents.node.services import migration_state
+from agents.node.errors import AgentError, AgentStopping, Exhausted
+from agents.node.services.guest_sessions import Places, check_running, why_over
 
 MAX_CONSOLES = 64  # each keeps a thread of the server busy
 MAX_VIEWERS = 8  # of one guest
@@ -170,7 +170,7 @@ class Consoles:
         self._node = node
         self._lines: dict[UUID, SerialConnection] = {}
         self._viewers: set[Viewer] = set()
-        self._places: list[UUID] = []
+        self._places = Places("consoles")
         self._is_stopping = False
         self._lock = threading.Lock()
 
@@ -183,8 +183,8 @@ class Consoles:
             Exhausted: the console or the node has too many viewers.
             AgentStopping: the agent ends.
         """
-        with self._place(instance_id):
-            self._check_running(instance_id)
+        with self._places.take(instance_id, of_node=MAX_CONSOLES, of_guest=MAX_VIEWERS):
+            check_running(self._node, instance_id)
             if kind is ConsoleKind.VNC:
                 with self._display(instance_id) as display:
                     yield display
@@ -204,26 +204,6 @@ class Consoles:
         for line in lines:
             line.end()
 
-    def _check_running(self, instance_id: UUID) -> None:
-        self._node.state_store.instances.require(instance_id)
-        state = self._node.adapters.hypervisor.state(instance_id)
-        if state is None or state.power not in (Power.RUNNING, Power.PAUSED):
-            raise GuestNotRunning(instance_id)
-
-    @contextmanager
-    def _place(self, instance_id: UUID) -> Iterator[None]:
-        with self._lock:
-            if len(self._places) >= MAX_CONSOLES:
-                raise Exhausted(f"The limit of {MAX_CONSOLES} open consoles on this node is reached.")
-            if self._places.count(instance_id) >= MAX_VIEWERS:
-                raise Exhausted(f"The limit of {MAX_VIEWERS} open consoles of a guest is reached.")
-            self._places.append(instance_id)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._places.remove(instance_id)
-
     @contextmanager
     def _known(self, viewer: Viewer) -> Iterator[None]:
         """Register the viewer, so that `close` reaches it."""
@@ -240,7 +220,7 @@ class Consoles:
     @contextmanager
     def _display(self, instance_id: UUID) -> Iterator[Viewer]:
         channel = self._node.adapters.hypervisor.open_console(instance_id, ConsoleKind.VNC)
-        viewer = DisplayViewer(channel, partial(self._why_over, instance_id))
+        viewer = DisplayViewer(channel, partial(why_over, self._node, instance_id))
         try:
             with self._known(viewer):
                 yield viewer
@@ -275,13 +255,7 @@ class Consoles:
         except BaseException:
             channel.release()
             raise
-        return SerialConnection(channel, before.data, partial(self._why_over, instance_id))
-
-    def _why_over(self, instance_id: UUID) -> AgentError | None:
-        """Return the error for a console that ended without `close`; None if the guest has stopped."""
-        if migration_state.is_moving(self._node, instance_id) or migration_state.has_left(self._node, instance_id):
-            return GuestMigrating(instance_id)
-        return None
+        return SerialConnection(channel, before.data, partial(why_over, self._node, instance_id))
 
 
 def _idle() -> Exhausted:

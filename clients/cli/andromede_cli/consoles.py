@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from gettext import gettext as _
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 from andromede_cli.error_reports import ConsoleEnded, Misuse
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 LEAVE = b"\x1d"  # Ctrl+]
 READ_BYTES = 65536
 OPEN_LIMIT_S = 20
+STALL_LIMIT_S = 60
 QUIET_S = 2.0  # after the end of what is piped in: how long the guest may be silent before that was all
 PLAIN_ENDS = (1000, 1001)
 
@@ -36,6 +37,18 @@ def opened(me: Session, name: str, kind: str) -> ClientConnection:
         Misuse: what was typed would travel in the clear.
         Unreachable
     """
+    return connected(me, me.client.instances.console_open(name, kind=kind).url, stall_limit_s=STALL_LIMIT_S)
+
+
+def connected(
+    me: Session, ticket_url: str, *, stall_limit_s: float, compression: str | None = "deflate"
+) -> ClientConnection:
+    """Connect to the URL of a ticket. The connection is lost when a side reads nothing for `stall_limit_s`.
+
+    Raises:
+        Misuse: what is sent would travel in the clear.
+        Unreachable
+    """
     import ssl
 
     from websockets import WebSocketException
@@ -43,13 +56,14 @@ def opened(me: Session, name: str, kind: str) -> ClientConnection:
 
     from andromede_cli import language
 
-    ticket = me.client.instances.console_open(name, kind=kind)
-    url = address(me.client.url, ticket.url)
+    url = address(me.client.url, ticket_url)
     own = me.profile.ca_file if url.startswith("wss:") else ""
-    context = ssl.create_default_context(cafile=own) if own else None
-    headers = {"Accept-Language": language.current()}
+    options: dict[str, Any] = {"ssl": ssl.create_default_context(cafile=own) if own else None}
+    options |= {"additional_headers": {"Accept-Language": language.current()}, "max_size": None}
+    options |= {"open_timeout": OPEN_LIMIT_S, "ping_timeout": stall_limit_s, "compression": compression}
     try:
-        return connect(url, ssl=context, additional_headers=headers, open_timeout=OPEN_LIMIT_S, max_size=None)
+        opened: ClientConnection = connect(url, **options)
+        return opened
     except (OSError, WebSocketException) as exc:
         raise Unreachable(str(exc)) from exc
 
@@ -59,7 +73,7 @@ def address(base: str, url: str) -> str:
     whole = urlsplit(urljoin(f"{base}/", url))
     scheme = {"http": "ws", "https": "wss"}.get(whole.scheme, whole.scheme)
     if scheme not in ("ws", "wss") or (scheme == "ws" and urlsplit(base).scheme == "https"):
-        raise Misuse(_("The console URL {url} is not encrypted. Use a control plane with https.").format(url=url))
+        raise Misuse(_("The URL {url} is not encrypted. Use a control plane with https.").format(url=url))
     return whole._replace(scheme=scheme).geturl()
 
 
@@ -159,40 +173,54 @@ def _raw() -> Iterator[None]:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
 
-# -- viewers of VNC
+# -- programs that connect to an address here
 
 
 def serve(
-    open_one: Callable[[], ClientConnection], place: tuple[str, int], on_listening: Callable[[str, int], None]
+    open_one: Callable[[], ClientConnection],
+    place: tuple[str, int],
+    on_listening: Callable[[str, int], None],
+    *,
+    carry: Callable[[ClientConnection, socket.socket], None],
 ) -> None:
-    """Give each viewer that connects a console of its own, until Ctrl-C.
+    """Give each program that connects a session of its own, which `carry` serves, until Ctrl-C.
 
-    `on_listening` receives the address to connect to.
+    `on_listening` receives the address to connect to. Raises Misuse: nothing can listen there.
     """
-    with socket.create_server(place) as server:
+    try:
+        server = socket.create_server(place)
+    except OSError as exc:
+        words = _("Cannot listen on {host}:{port}: {reason}")
+        raise Misuse(words.format(host=place[0], port=place[1], reason=exc.strerror or exc)) from exc
+    with server, suppress(KeyboardInterrupt):
         on_listening(*server.getsockname()[:2])
         while True:
-            viewer, _address = server.accept()
-            threading.Thread(target=_join, args=(open_one, viewer), daemon=True).start()
+            client, _address = server.accept()
+            threading.Thread(target=_join, args=(open_one, client, carry), daemon=True).start()
 
 
-def _join(open_one: Callable[[], ClientConnection], viewer: socket.socket) -> None:
+def _join(
+    open_one: Callable[[], ClientConnection],
+    client: socket.socket,
+    carry: Callable[[ClientConnection, socket.socket], None],
+) -> None:
     from andromede_cli.error_reports import lines_of
     from andromede_cli.terminal import print_error
     from andromede_sdk import AndromedeError
 
-    with viewer:
+    with client:
         try:
-            guest = open_one()
-            _carry(guest, viewer)
-            check_end(guest)
+            with open_one() as guest:
+                carry(guest, client)
         except (AndromedeError, Misuse) as exc:
             for line in lines_of(exc):
                 print_error(line, is_first=True)
+        with suppress(OSError):  # the thread that reads from the program ends
+            client.shutdown(socket.SHUT_RDWR)
 
 
-def _carry(guest: ClientConnection, viewer: socket.socket) -> None:
-    """Carry bytes until one end hangs up."""
+def carry_display(guest: ClientConnection, viewer: socket.socket) -> None:
+    """Carry bytes until one end hangs up. Raises ConsoleEnded: that was the control plane."""
     from websockets import ConnectionClosed
 
     def to_guest() -> None:
@@ -208,3 +236,4 @@ def _carry(guest: ClientConnection, viewer: socket.socket) -> None:
             viewer.sendall(data if isinstance(data, bytes) else data.encode())
     with suppress(OSError):
         viewer.shutdown(socket.SHUT_RDWR)
+    check_end(guest)

@@ -96,9 +96,7 @@ class CreatePage(FormPage, ProjectPage):
 
     def snippets(self, body: Mapping[str, Any]) -> CreateSnippets:
         url = self.request.build_absolute_uri("/").rstrip("/")
-        names = [project["name"] for project in self.projects]
-        is_clear = names.count(self.project["name"]) == 1
-        return CreateSnippets(self.kind, url, self.project["name" if is_clear else "id"], body)
+        return CreateSnippets(self.kind, url, self.project_reference, body)
 
     # Preview.
 

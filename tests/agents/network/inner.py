@@ -4,11 +4,15 @@ import os
 import pickle
 import subprocess
 import sys
+from ipaddress import IPv4Address
 from typing import Any
 
 from agents.node.adapters.interfaces import RuleGuard
 from agents.node.adapters.network import LinuxSwitch, UplinkPolicy
+from agents.node.adapters.network_specs import PortSpec
 from agents.node.errors import AgentError
+
+TIMEOUT_S = 4.0  # above the 3 s after which the kernel gives up ARP
 
 # The node's uplink u0 leads to a neighbour, which is also the router to a host beyond.
 OUTSIDE_WORLD = """
@@ -46,6 +50,9 @@ def main() -> None:
             while guards:
                 guards.pop().stop()
             switch = LinuxSwitch(UplinkPolicy(**options))
+        if method == "exchange":
+            _answer((None, _exchange(switch, *arguments)))
+            continue
         if method == "guard":
             guards.append(switch.guard())
             _answer((None, None))
@@ -54,6 +61,20 @@ def main() -> None:
             _answer((None, getattr(switch, method)(*arguments)))
         except AgentError as exc:
             _answer((f"{type(exc).__name__}: {exc}", None))
+
+
+def _exchange(switch: LinuxSwitch, port: PortSpec, address: IPv4Address, tcp_port: int, line: bytes) -> bytes | str:
+    """Connect to a guest, send it a line and return its answer; or the name or text of the error."""
+    try:
+        channel = switch.connect_tcp(port, address, tcp_port, timeout_s=TIMEOUT_S)
+    except (ConnectionRefusedError, TimeoutError) as exc:
+        return type(exc).__name__
+    except AgentError as exc:
+        return exc.message
+    channel.write(line)
+    answer = channel.read(TIMEOUT_S)
+    channel.release()
+    return answer
 
 
 def _answer(value: Any) -> None:

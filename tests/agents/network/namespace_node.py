@@ -141,6 +141,11 @@ class Node:
         problem: str = self._call("ensure_segment", network, segment)
         return problem
 
+    def exchange(self, port: PortSpec, tcp_port: int, line: bytes, *, address: str = "") -> bytes | str:
+        """Send a line to a guest from the router; returns its answer, or the name or text of the error."""
+        answer: bytes | str = self._call("exchange", port, IPv4Address(address or port.ip), tcp_port, line)
+        return answer
+
     def _call(self, method: str, *arguments: Any, options: dict[str, Any] | None = None) -> Any:
         pickle.dump((options, method, arguments), self._process.stdin)  # type: ignore[arg-type]
         self._process.stdin.flush()  # type: ignore[union-attr]

@@ -261,6 +261,12 @@ def test_gateway_is_a_peer_and_the_way_out_is_filtered(place: Place) -> None:
     )
 
 
+def test_tunnel_of_the_node_passes_without_a_rule(place: Place) -> None:
+    place.filter(filtered(SERVER, a_group()))
+    asked = f"{sys.executable} {HERE / 'peers.py'} ask {SERVER.ip} {WEB}"
+    assert place.nodes[0].run(asked, namespace=namespace_name(NETWORK.id)).strip() == "open"
+
+
 def test_dhcp_and_neighbours_work_without_a_rule(place: Place) -> None:
     """DHCP replaces the address; the neighbour must be found by ARP and by neighbour discovery again."""
     place.filter(filtered(NEAR, a_group()))

@@ -93,6 +93,7 @@ def instances(story: SampleCloud) -> None:
     book.show(ada, "instance_console_log", query={"max_bytes": 4096})
     metrics(story)
     book.show(ada, "instance_console_open")
+    book.show(ada, "instance_tunnel_open")
     decision = book.show(ada, "instance_placement").body["id"]
     book.show(ada, "decision_get", decision=decision)
     book.show(ada, "operation_list", query={"resource": made.body["id"]})

@@ -11,7 +11,7 @@ import pytest
 from agents.node import errors as agent
 from agents.node.errors import AgentError
 from agents.node.rpc.interceptor import status_of
-from controlplane.api.consoles import OF_AGENTS, End, end_of
+from controlplane.api.session_ends import OF_AGENTS, End, end_of
 from controlplane.kernel.errors import CloudError
 from controlplane.nodes import agent_client
 from controlplane.nodes.errors import NodeFailed, NodeRefused
@@ -45,6 +45,9 @@ SENT: list[tuple[AgentError, grpc.StatusCode, tuple[type[CloudError], bool]]] = 
     (agent.DetachPending("Not yet."), Code.FAILED_PRECONDITION, BUSY),
     (agent.GuestNotRunning(GUEST), Code.FAILED_PRECONDITION, FOR_GOOD),
     (agent.NoConsole(GUEST, "vnc"), Code.FAILED_PRECONDITION, FOR_GOOD),
+    (agent.TcpRefused(GUEST, 22), Code.FAILED_PRECONDITION, FOR_GOOD),
+    (agent.TcpTimedOut(GUEST, 22), Code.FAILED_PRECONDITION, FOR_GOOD),
+    (agent.TcpReset(GUEST), Code.FAILED_PRECONDITION, FOR_GOOD),
     (agent.NotQuarantined(GUEST), Code.FAILED_PRECONDITION, FOR_GOOD),
     (agent.GuestMigrating(GUEST), Code.FAILED_PRECONDITION, BUSY),
     (agent.GuestMigrated(GUEST), Code.FAILED_PRECONDITION, FOR_GOOD),

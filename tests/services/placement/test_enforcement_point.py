@@ -66,14 +66,14 @@ def test_only_step_permits_and_the_signer_handle_permits() -> None:
 
 
 def test_only_clients_and_the_watcher_open_agent_channels() -> None:
-    known = {"nodes.channels", "nodes.console_client", "watcher.streams"}
+    known = {"nodes.channels", "nodes.guest_client", "watcher.streams"}
     assert callers("secure_channel", "insecure_channel", "AgentStub") == known
 
 
-def test_stream_process_only_opens_consoles() -> None:
-    tree = ast.parse((ROOT / "nodes" / "console_client.py").read_text())
+def test_stream_process_only_opens_consoles_and_tunnels() -> None:
+    tree = ast.parse((ROOT / "nodes" / "guest_client.py").read_text())
     calls = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    assert calls & METHODS == {"OpenConsole"}
+    assert calls & METHODS == {"OpenConsole", "OpenTcp"}
 
 
 def test_watcher_makes_only_unguarded_calls() -> None:

@@ -17,7 +17,7 @@ from controlplane.audit.models import AuditEntry, EvidenceRecord
 from controlplane.catalog.errors import OfficerKeyNotInForce
 from controlplane.catalog.officer_keys import officer_key_revoke
 from controlplane.compute.console_log import console_tail
-from controlplane.compute.console_sessions import Kind, console_open, recheck_access
+from controlplane.compute.guest_sessions import Kind, console_open, recheck_access
 from controlplane.compute.models import Instance
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded

@@ -16,7 +16,8 @@ between two guests of the node must pass both.
 - Each bridge has a zone of the connection tracking table: networks may use the same addresses. The connections that a
   network may have at once are counted, as those to the outside are (node_rules).
 - A port without the documents that it needs is cut off in the family bridge: no frame passes.
-- Router and gateway are peers like others, but for DHCP.
+- Router and gateway are peers like others, but for DHCP, and for TCP connections from the gateway's own address: only
+  the node's tunnels (guest_tcp) open those, by tickets under a policy. What the router forwards keeps its source.
 """
 
 import hashlib
@@ -104,6 +105,7 @@ def _base_chains(counted: str, connections: int) -> dict[str, Chain]:
                 "udp sport 68 udp dport 67 ip daddr 255.255.255.255 accept",
                 "udp sport 68 udp dport 67 iifname . ip daddr @gateways accept",
                 "udp sport 67 udp dport 68 iifname . ip saddr @gateways accept",
+                "meta l4proto tcp iifname . ip saddr @gateways accept",
                 "udp sport 546 udp dport 547 ip6 daddr ff02::1:2 accept",
                 "udp sport 547 udp dport 546 ip6 saddr fe80::/10 accept",
                 DISCOVERY,

@@ -23,12 +23,14 @@ import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from ipaddress import IPv4Address
 from pathlib import Path
 from threading import Lock
 from uuid import UUID
 
+from agents.node.adapters.channel import Channel
 from agents.node.adapters.interfaces import NetworkProblems
-from agents.node.adapters.network import bridge, dhcp, overlay, port_rules, router
+from agents.node.adapters.network import bridge, dhcp, guest_tcp, overlay, port_rules, router
 from agents.node.adapters.network.connections import ConnectionTable
 from agents.node.adapters.network.dhcp import Dhcp
 from agents.node.adapters.network.layout import Layout
@@ -134,6 +136,9 @@ class LinuxSwitch:
         """Write the rules again if they differ from the expected ones. The check is cheap while nothing changes."""
         with self._alone():
             self._rules.keep()
+
+    def connect_tcp(self, port: PortSpec, address: IPv4Address, tcp_port: int, *, timeout_s: float) -> Channel:
+        return guest_tcp.connect(port.network.id, address, tcp_port, timeout_s=timeout_s)
 
     def taps(self) -> Mapping[str, str]:
         with Netlink() as netlink:

@@ -65,10 +65,5 @@ def _screen(me: Session, name: str, place: tuple[str, int]) -> None:
         words = _("The screen of {name} is at {host}:{port}, for a viewer of VNC. Ctrl-C ends it.")
         print_note(words.format(name=name, host=host, port=port))
 
-    try:
-        consoles.serve(partial(consoles.opened, me, name, Kind.VNC.value), place, announce_address)
-    except KeyboardInterrupt:
-        return
-    except OSError as exc:
-        words = _("Cannot listen on {host}:{port}: {reason}")
-        raise Misuse(words.format(host=place[0], port=place[1], reason=exc.strerror or exc)) from exc
+    opening = partial(consoles.opened, me, name, Kind.VNC.value)
+    consoles.serve(opening, place, announce_address, carry=consoles.carry_display)

@@ -24,7 +24,7 @@ from andromede_cli.command import (
     group,
     labels_of,
 )
-from andromede_cli.commands import console, console_log, metrics, ssh
+from andromede_cli.commands import console, console_log, metrics, ssh, tunnel
 from andromede_cli.completion import names
 from andromede_cli.declared_commands import (
     LABEL,
@@ -129,6 +129,7 @@ def register(app: typer.Typer) -> None:
     console.register(instances)
     console_log.register(instances)
     ssh.register(instances)
+    tunnel.register(instances)
     metrics.register_instance(instances)
     app.add_typer(instances, name="instance")
 

@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.instances import InstanceWithOperation as InstanceWithOperation
     from andromede_sdk.models.instances import Migration as Migration
     from andromede_sdk.models.instances import MigrationPlan as MigrationPlan
+    from andromede_sdk.models.instances import Tunnel as Tunnel
     from andromede_sdk.models.invitations import Invitation as Invitation
     from andromede_sdk.models.invitations import InvitationWithToken as InvitationWithToken
     from andromede_sdk.models.jurisdictions import Jurisdiction as Jurisdiction
@@ -351,6 +352,7 @@ PLACES = {
     "Transfers": "andromede_sdk.models.transfers",
     "Trust": "andromede_sdk.models.nodes",
     "Try": "andromede_sdk.models.common",
+    "Tunnel": "andromede_sdk.models.instances",
     "User": "andromede_sdk.models.users",
     "Volume": "andromede_sdk.models.volumes",
     "VolumeType": "andromede_sdk.models.volume_types",

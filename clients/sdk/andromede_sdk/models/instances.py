@@ -177,3 +177,17 @@ class MigrationPlan(Model):
     is_off: bool
     nodes: list[Named]
     reasons: list[Error]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tunnel(Model):
+    """A tunnel ticket.
+
+    `address`: of the guest in its network. `url`: the address of the websocket, valid once and before `expires_at`; a
+    path of this server, or a full URL."""
+
+    id: str
+    address: str
+    tcp_port: int
+    url: str
+    expires_at: datetime

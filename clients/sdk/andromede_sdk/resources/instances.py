@@ -573,3 +573,31 @@ class Instances(Resource):
             models.Decision,
             Ask("GET", "/v1/projects/{project}/instances/{instance}/placement", names={"instance": instance}),
         )
+
+    def tunnel_open(
+        self,
+        instance: str,
+        *,
+        tcp_port: int | None = None,
+        network: str | None = None,
+        dry_run: bool = False,
+        if_match: str | int | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.Tunnel:
+        """POST /v1/projects/{project}/instances/{instance}/tunnels
+
+        A tunnel to one TCP port of the guest. `network`: of the network card to use; the first one by default.
+        `dry_run`: true: only return what would happen; nothing is written.
+        """
+        return self._scope.one(
+            models.Tunnel,
+            Ask(
+                "POST",
+                "/v1/projects/{project}/instances/{instance}/tunnels",
+                names={"instance": instance},
+                query={"dry_run": dry_run or None},
+                body={"tcp_port": tcp_port, "network": network},
+                key=idempotency_key,
+                if_match=if_match,
+            ),
+        )

@@ -12,7 +12,7 @@ from controlplane.api.v1.zones.schemas import ZONES_MAX
 from controlplane.catalog.models import LOCAL
 from controlplane.compute import representations
 from controlplane.compute.actions import STATES
-from controlplane.compute.console_sessions import Kind
+from controlplane.compute.guest_sessions import CONSOLES
 from controlplane.compute.models import INSTANCE, RESTART_POLICIES, Instance
 from controlplane.kernel.fields import (
     Base64,
@@ -29,6 +29,7 @@ from controlplane.kernel.fields import (
     Reference,
     ResourceOut,
     Text,
+    Whole,
     classified,
     references,
 )
@@ -36,13 +37,15 @@ from controlplane.kernel.fields import (
 NETWORKS_MAX = 8
 SSH_KEYS_MAX = 32
 VOLUMES_MAX = 16
+TCP_PORT_MAX = 65535
+SSH_PORT = 22
 POWER_STATES = ("unknown", "running", "off", "paused", "crashed")
 
 
 class ConsoleIn(In):
     example = {"kind": "serial"}
 
-    kind = Choice([kind.value for kind in Kind])
+    kind = Choice([kind.value for kind in CONSOLES])
 
 
 class ConsoleOut(Out):
@@ -51,9 +54,32 @@ class ConsoleOut(Out):
     `url`: the address of the websocket, valid once and before `expires_at`; a path of this server, or a full URL.
     """
 
-    id = serializers.UUIDField(source="console.id")
-    kind = serializers.ChoiceField([kind.value for kind in Kind], source="console.kind")
-    is_read_only = serializers.BooleanField(source="console.is_read_only")
+    id = serializers.UUIDField(source="session.id")
+    kind = serializers.ChoiceField([kind.value for kind in CONSOLES], source="session.kind")
+    is_read_only = serializers.BooleanField(source="session.is_read_only")
+    url = serializers.CharField()
+    expires_at = serializers.DateTimeField()
+
+
+class TunnelIn(In):
+    """A tunnel to one TCP port of the guest. `network`: of the network card to use; the first one by default."""
+
+    example = {"tcp_port": 22}
+
+    tcp_port = Whole(min_value=1, max_value=TCP_PORT_MAX, default=SSH_PORT)
+    network = Reference(required=False)
+
+
+class TunnelOut(Out):
+    """A tunnel ticket.
+
+    `address`: of the guest in its network. `url`: the address of the websocket, valid once and before `expires_at`; a
+    path of this server, or a full URL.
+    """
+
+    id = serializers.UUIDField(source="session.id")
+    address = serializers.IPAddressField(source="session.address", protocol="IPv4")
+    tcp_port = serializers.IntegerField(source="session.tcp_port")
     url = serializers.CharField()
     expires_at = serializers.DateTimeField()
 

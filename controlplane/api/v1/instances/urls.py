@@ -17,5 +17,6 @@ urlpatterns = [
     path(f"{INSTANCE}/actions/rebuild", views.InstanceRebuild.as_view()),
     path(f"{INSTANCE}/console-log", views.InstanceConsole.as_view()),
     path(f"{INSTANCE}/consoles", views.InstanceConsoles.as_view()),
+    path(f"{INSTANCE}/tunnels", views.InstanceTunnels.as_view()),
     path(f"{INSTANCE}/placement", views.InstancePlacement.as_view()),
 ]

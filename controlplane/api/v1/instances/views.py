@@ -23,11 +23,13 @@ from controlplane.api.v1.instances.schemas import (
     InstanceWithActionsOut,
     RebuildIn,
     ResizeIn,
+    TunnelIn,
+    TunnelOut,
 )
 from controlplane.api.v1.operations.schemas import add_operation, with_operation
 from controlplane.api.v1.zones.schemas import PlacementSimulationOut, simulation_document
 from controlplane.catalog.selectors import flavor_get, root_volume_type, usable_image
-from controlplane.compute import actions, console_sessions, representations, selectors, services
+from controlplane.compute import actions, guest_sessions, representations, selectors, services
 from controlplane.compute.console_log import TAIL_MAX_BYTES, console_tail
 from controlplane.compute.models import INSTANCE, Instance
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
@@ -214,17 +216,34 @@ class InstanceConsole(InstanceView):
         return HttpResponse(text.decode(errors="replace"), content_type="text/plain; charset=utf-8")
 
 
-class InstanceConsoles(InstanceView):
-    @route(console_sessions.OPEN, ConsoleOut, body=ConsoleIn, status=201)
+class GuestSessionView(InstanceView):
+    def ticket(self, request: Request, session: guest_sessions.GuestSession) -> guest_sessions.Ticket:
+        """Return a ticket for the session; that of a dry run opens nothing."""
+        ticket = guest_sessions.ticket_for(session)
+        if not is_dry_run(request):
+            guest_sessions.store_ticket(ticket)
+        return ticket
+
+
+class InstanceConsoles(GuestSessionView):
+    @route(guest_sessions.OPEN_CONSOLE, ConsoleOut, body=ConsoleIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
         self.actor.may_look_inside()
-        kind = console_sessions.Kind(body["kind"])
-        ticket = console_sessions.ticket_for(
-            console_sessions.console_open(self.actor, self.project, self.instance(), kind=kind)
+        kind = guest_sessions.Kind(body["kind"])
+        session = guest_sessions.console_open(self.actor, self.project, self.instance(), kind=kind)
+        return _secret(ConsoleOut(self.ticket(request, session)).data)
+
+
+class InstanceTunnels(GuestSessionView):
+    @route(guest_sessions.OPEN_TUNNEL, TunnelOut, body=TunnelIn, status=201)
+    def post(self, request: Request, body: Body) -> Response:
+        self.actor.may_look_inside()
+        named = body.get("network")
+        network = self.named(network_get, named, at="network") if named is not None else None
+        session = guest_sessions.tunnel_open(
+            self.actor, self.project, self.instance(), tcp_port=body["tcp_port"], network=network
         )
-        if not is_dry_run(request):
-            console_sessions.store_ticket(ticket)
-        return Response(ConsoleOut(ticket).data, status=201, headers={"Cache-Control": "no-store"})
+        return _secret(TunnelOut(self.ticket(request, session)).data)
 
 
 class InstancePlacement(InstanceView):
@@ -232,6 +251,11 @@ class InstancePlacement(InstanceView):
     def get(self, request: Request) -> Response:
         decision = latest_decision(self.actor, self.project, self.instance().pk)
         return Response(decision_document(self.actor, decision))
+
+
+def _secret(document: Any) -> Response:
+    """Return the answer that no cache may keep."""
+    return Response(document, status=201, headers={"Cache-Control": "no-store"})
 
 
 def instance_document(instance: Instance, operation: Operation | None = None) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from controlplane.dashboard.api_client import ApiError
 from controlplane.dashboard.base_views import Action, FormPage, ProjectPage, Text
 from controlplane.dashboard.compliance_drift import find_drift, list_drifted
 from controlplane.dashboard.forms import ApiForm
+from controlplane.dashboard.rights import Rights
+from controlplane.dashboard.views.project.instance_connection import connection_to
 from controlplane.dashboard.zone_verdicts import verdicts
 
 FILTERS = ("name", "state", "labels", "zone")
@@ -133,6 +135,10 @@ class InstancePage(ProjectPage):
 class InstanceOverview(InstancePage):
     template = "dashboard/project/instances/detail.html"
     tab = "instance"
+
+    def context(self) -> dict[str, Any]:
+        rights = Rights.of(self.me, self.place())
+        return {"connection": connection_to(self.instance, self.project_reference, rights)}
 
 
 class InstanceNetwork(InstancePage):

@@ -1,0 +1,165 @@
+"""instance tunnel, ssh and ssh-config. The fake guest echoes at each TCP port."""
+
+import os
+import re
+import shlex
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from andromede_sdk import Client
+from tests.clients.cli import Cli, Terminal, on_terminal, signed_in
+from tests.clients.conftest import Live
+from tests.limits import PATIENCE_S
+
+pytestmark = pytest.mark.slow
+
+CREATE = ("--flavor", "tiny", "--image", "tiny", "--network", "lan")
+CTRL_C = "\x03"
+
+
+@pytest.fixture
+def cli(commands: Path, tmp_path: Path, live: Live, client: Client) -> Cli:
+    return signed_in(commands / "andromede", tmp_path, live)
+
+
+@pytest.fixture
+def terminals() -> Iterator[list[Terminal]]:
+    opened: list[Terminal] = []
+    yield opened
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture
+def fake_ssh(tmp_path: Path) -> tuple[str, Path]:
+    """Return a PATH whose ssh only records its arguments, and the record."""
+    folder, log = tmp_path / "bin", tmp_path / "ssh.log"
+    folder.mkdir()
+    program = folder / "ssh"
+    program.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" > '{log}'\n")
+    program.chmod(0o755)
+    return f"{folder}{os.pathsep}{os.environ['PATH']}", log
+
+
+def options_of(log: Path) -> dict[str, str]:
+    words = log.read_text().splitlines()
+    return dict(value.split("=", 1) for option, value in zip(words, words[1:], strict=False) if option == "-o")
+
+
+def test_standard_streams_are_carried_to_their_end(cli: Cli) -> None:
+    cli.ok("instance", "create", "web", *CREATE)
+    text = "all of it\n" * 20_000
+    assert cli.ok("instance", "tunnel", "web", "--stdio", stdin=text).out == text
+
+
+def test_several_connections_share_a_listening_command(cli: Cli, terminals: list[Terminal]) -> None:
+    cli.ok("instance", "create", "web", *CREATE)
+    terminal = on_terminal(cli, "instance", "tunnel", "web", "--port", "80", "--listen", "127.0.0.1:0")
+    terminals.append(terminal)
+    terminal.wait_for("Ctrl-C ends it.")
+    found = re.search(rb"127\.0\.0\.1:(\d+)", terminal.seen)
+    assert found is not None
+    place = ("127.0.0.1", int(found[1]))
+    with socket.create_connection(place, timeout=PATIENCE_S) as first, socket.create_connection(place) as second:
+        second.settimeout(PATIENCE_S)
+        for client, text in ((first, b"first"), (second, b"second")):
+            client.sendall(text)
+            client.shutdown(socket.SHUT_WR)
+            with client.makefile("rb") as answer:
+                assert answer.read() == text
+    terminal.type(CTRL_C)
+    assert terminal.finish() == 0
+
+
+def test_program_that_hangs_up_ends_its_tunnel_alone(cli: Cli, terminals: list[Terminal]) -> None:
+    cli.ok("instance", "create", "web", *CREATE)
+    terminal = on_terminal(cli, "instance", "tunnel", "web", "--listen", "127.0.0.1:0")
+    terminals.append(terminal)
+    terminal.wait_for("Ctrl-C ends it.")
+    found = re.search(rb"127\.0\.0\.1:(\d+)", terminal.seen)
+    assert found is not None
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", int(found[1])), timeout=PATIENCE_S) as client:
+            client.sendall(b"x")
+            assert client.recv(1) == b"x"
+    assert b"error" not in terminal.seen.lower()
+
+
+def test_tunnel_says_why_it_cannot_open(cli: Cli) -> None:
+    cli.ok("instance", "create", "web", *CREATE)
+    assert cli("instance", "tunnel", "web").code == 2
+    assert cli("instance", "tunnel", "web", "--stdio", "--listen", "127.0.0.1:0").code == 2
+    assert cli("instance", "tunnel", "web", "--listen", "0.0.0.0:8080").code == 2
+    assert cli("instance", "tunnel", "web", "--stdio", "--port", "0").code == 2
+    unknown = cli("instance", "tunnel", "web", "--stdio", "--network", "nowhere")
+    assert "There is no network" in unknown.err
+    cli.ok("instance", "power-off", "web")
+    refused = cli("instance", "tunnel", "web", "--listen", "127.0.0.1:0")
+    assert refused.code == 1 and "The guest is not running" in refused.err
+
+
+def test_ssh_connects_through_a_tunnel_without_a_shell_for_the_command(cli: Cli, fake_ssh: tuple[str, Path]) -> None:
+    path, log = fake_ssh
+    made = cli.ok("instance", "create", "web", *CREATE, "--label", "ssh-user=debian", "-o", "json").json
+    cli.ok("instance", "ssh", "web", "--", "echo", "$(id); rm -rf /", PATH=path)
+    options, address = options_of(log), made["addresses"][0]["ip"]
+    assert log.read_text().splitlines()[-4:] == ["--", address, "echo", "$(id); rm -rf /"]
+    assert (options["HostKeyAlias"], options["User"]) == (f"andromede-{made['id']}", "debian")
+    assert options["StrictHostKeyChecking"] == "accept-new"
+    assert options["UserKnownHostsFile"] == str(cli.home / "config" / "andromede" / "known_hosts" / "default")
+    proxy = ["sh", "-c", "exec " + options["ProxyCommand"].replace("%%", "%")]  # as ssh does
+    echoed = subprocess.run(
+        proxy, input=b"SSH-2.0-x", env=cli.environment(), capture_output=True, timeout=PATIENCE_S, check=True
+    )
+    assert echoed.stdout == b"SSH-2.0-x"
+
+
+def test_ssh_goes_by_a_jump_host_if_one_is_named(cli: Cli, fake_ssh: tuple[str, Path]) -> None:
+    path, log = fake_ssh
+    cli.ok("instance", "create", "web", *CREATE)
+    cli.ok("instance", "ssh", "web", "-u", "root", "-J", "gate", "-i", "key", PATH=path)
+    options = options_of(log)
+    assert (options["ProxyJump"], options["User"]) == ("gate", "root")
+    assert "ProxyCommand" not in options
+    log.unlink()
+    for user in ("-oProxyCommand=id", "a b", "x;id"):
+        assert cli("instance", "ssh", "web", f"--user={user}", PATH=path).code == 2
+    assert cli("instance", "ssh", "web", "--network", "other", PATH=path).code == 2
+    assert not log.exists()
+
+
+def test_exit_status_is_that_of_ssh(cli: Cli, fake_ssh: tuple[str, Path]) -> None:
+    path, log = fake_ssh
+    cli.ok("instance", "create", "web", *CREATE)
+    ssh = log.with_name("bin") / "ssh"
+    for status in (3, 255):
+        ssh.write_text(f"#!/bin/sh\nexit {status}\n")
+        ended = cli("instance", "ssh", "web", PATH=path)
+        assert (ended.code, ended.err) == (status, "")
+
+
+def test_configuration_is_understood_by_ssh(cli: Cli, tmp_path: Path) -> None:
+    made = cli.ok("instance", "create", "web", *CREATE, "-o", "json").json
+    printed = cli.ok("instance", "ssh-config", "web", "--user", "debian", "--port", "2222", "-i", "a key").out
+    file = tmp_path / "ssh config"
+    file.write_text(printed)
+    read = subprocess.run(["ssh", "-F", str(file), "-G", "web"], capture_output=True, text=True, check=True).stdout
+    options = dict(line.split(" ", 1) for line in read.splitlines() if " " in line)
+    assert (options["user"], options["hostkeyalias"]) == ("debian", f"andromede-{made['id']}")
+    assert options["identityfile"] == "a key"
+    words = shlex.split(options["proxycommand"])
+    assert words[words.index("instance") :] == [
+        *("instance", "tunnel", made["id"], "--stdio", "--port", "2222"),
+        *("--project", "demo"),
+    ]
+
+
+def test_host_keys_of_profiles_are_apart(cli: Cli) -> None:
+    cli.ok("instance", "create", "web", *CREATE)
+    text = (cli.home / "config" / "andromede").as_posix()
+    printed = cli.ok("instance", "ssh-config", "web").out
+    assert f"UserKnownHostsFile {text}/known_hosts/default" in printed
