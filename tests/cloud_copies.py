@@ -1,11 +1,12 @@
-"""Copies of one cloud: a process makes it in the first test that wants it, and each test gets its rows, files and
-objects again, with a new agent at an address of its own.
+"""Copies of one cloud: a process makes it once in MAX_AGE, and each test gets its rows, files and objects again, with a
+new agent at an address of its own.
 
-The ids and keys are the same in all tests of a process for MAX_AGE. world.cloud_in makes a cloud with ids of its own.
+So ids and keys are the same in many tests of a process. world.cloud_in makes a cloud with ids of its own.
 """
 
 import os
 import pickle
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -136,9 +137,9 @@ def _write_rows(prototype: Prototype, row: Node) -> None:
 def _write_files(folder: Path, prototype: Prototype) -> None:
     for path, (mode, content) in prototype.files.items():
         place = folder / path
-        if mode & 0o040000:
-            place.mkdir(mode & 0o7777, exist_ok=True)
+        if stat.S_ISDIR(mode):
+            place.mkdir(stat.S_IMODE(mode), exist_ok=True)
             continue
-        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode & 0o7777)
+        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, stat.S_IMODE(mode))
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)

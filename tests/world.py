@@ -216,7 +216,10 @@ def running(folder: Path) -> Iterator[World]:
 
 
 def clear_caches() -> None:
-    """Clear what this process remembers by ids, versions or epochs, which another test may have used."""
+    """Clear what this process keeps by ids or epochs, since another test may have used the same.
+
+    The caches of placement keep nothing of a transaction that has written.
+    """
     trusted_facts.clear_cache()
     channels.close()
 
