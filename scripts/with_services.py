@@ -110,6 +110,7 @@ def _environment() -> dict[str, str]:
         "ANDROMEDE_VAR_DIR": str(VAR / "test"),
         "ANDROMEDE_SECRET_KEY": "only-for-tests",
         **dict.fromkeys(UNLIMITED, "0"),
+        "PYTHONDONTWRITEBYTECODE": "",  # else each of some hundred processes compiles the control plane anew
         "DJANGO_SETTINGS_MODULE": "controlplane.config.settings",
     }
 

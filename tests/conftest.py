@@ -43,6 +43,7 @@ TOGETHER = (
     "tests/api/test_openid.py",
     "tests/dashboard/test_sign_in_pages.py",
     "tests/services/placement/test_shipped_classifications.py",
+    "tests/services/test_cloud_copies.py",  # one test after the other
     "tests/stream/",
     "tests/unit/test_commands_of_stacks.py",
     "tests/unit/test_dashboard_french.py",

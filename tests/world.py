@@ -149,14 +149,18 @@ class World:
         pki_dir = self.folder / "pki"
         ca, root = (pki_dir / "ca.crt").read_bytes(), (pki_dir / "root.pub").read_bytes()
         enrol.install(state_dir, certificate=certificate.encode(), ca=ca, root=root)
-        fake = FakeNode(capacity)
-        server = serve(config_of(state_dir), fake.adapters())
-        node.address = f"127.0.0.1:{server.port}"
+        machine = self.serve(node, capacity)
         node.attested_at = clock.now()
         node.save(update_fields=["address", "attested_at"])
         self.charter(node)
-        machine = FakeMachine(node, fake, state_dir, server)
         machine.heartbeat()
+        return machine
+
+    def serve(self, node: Node, capacity: FakeCapacity | None = None) -> FakeMachine:
+        """Start the agent of an enrolled node, whose address is then known, and not saved."""
+        fake, state_dir = FakeNode(capacity), self.folder / node.name
+        machine = FakeMachine(node, fake, state_dir, serve(config_of(state_dir), fake.adapters()))
+        node.address = f"127.0.0.1:{machine.server.port}"
         self.machines.append(machine)
         return machine
 
@@ -194,14 +198,30 @@ def world(folder: Path) -> Iterator[World]:
         pki.issue_process(folder / "pki", process)
     for role in (signing_keys.ROOT, signing_keys.SIGNER, signing_keys.SENTINEL):
         signing_keys.create(folder / "pki", role, name=role)
-    trusted_facts.clear_cache()
+    with running(folder) as made:
+        made.publish_keys()
+        yield made
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[World]:
+    """Serve the world whose keys are in `folder`, without nodes yet."""
+    clear_caches()
     made = World(folder)
     with patch.object(permits, "current_app", Signer()), patch.object(segments, "current_app", Signer()):
-        made.publish_keys()
         try:
             yield made
         finally:
             made.close()
+
+
+def clear_caches() -> None:
+    """Clear what this process keeps by ids or epochs, since another test may have used the same.
+
+    The caches of placement keep nothing of a transaction that has written.
+    """
+    trusted_facts.clear_cache()
+    channels.close()
 
 
 class SilentSigner:

@@ -15,8 +15,9 @@ from controlplane.operations.models import Operation
 from controlplane.storage.models import Volume
 from tests.api.client import Answer, Caller
 from tests.api.tokens import make_token
+from tests.cloud_copies import copied_cloud_in
 from tests.roles import as_role
-from tests.world import Broker, Cloud, cloud_in, make_tenant, run
+from tests.world import Broker, Cloud, make_tenant, run
 
 FRENCH = Path(django_settings.LOCALE_PATHS[0]) / "fr" / "LC_MESSAGES"
 
@@ -34,7 +35,7 @@ def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
     """Return a cloud: one node with a fake adapter, and the project alpha with a network, an image and a flavor."""
     settings.PKI_DIR = tmp_path / "pki"
     settings.IMAGES_DIR = tmp_path / "images"
-    with cloud_in(tmp_path) as made:
+    with copied_cloud_in(tmp_path) as made:
         yield made
 
 

@@ -13,7 +13,8 @@ from controlplane.identity.services import membership_set, user_create
 from controlplane.operations import wakeups
 from controlplane.signin import sessions
 from controlplane.signin.client_info import ClientInfo
-from tests.world import Broker, Cloud, cloud_in
+from tests.cloud_copies import copied_cloud_in
+from tests.world import Broker, Cloud
 
 SignIn = Callable[[str], Client]
 DUTIES = ("operator", "auditor", "support")
@@ -24,7 +25,7 @@ def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
     """Return a cloud: one node with a fake adapter, and the project alpha with a network, an image and a flavor."""
     settings.PKI_DIR = tmp_path / "pki"
     settings.IMAGES_DIR = tmp_path / "images"
-    with cloud_in(tmp_path) as made:
+    with copied_cloud_in(tmp_path) as made:
         yield made
 
 

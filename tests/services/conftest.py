@@ -5,6 +5,7 @@ import pytest
 from pytest_django import Settings
 
 from controlplane.operations import wakeups
+from tests.cloud_copies import copied_cloud_in
 from tests.services.policies import import_all, learn
 from tests.world import Broker, Cloud, cloud_in
 
@@ -14,7 +15,7 @@ def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
     """Return a cloud inside one transaction, so that a test leaves nothing and is fast."""
     settings.PKI_DIR = tmp_path / "pki"
     settings.IMAGES_DIR = tmp_path / "images"
-    with cloud_in(tmp_path) as made:
+    with copied_cloud_in(tmp_path) as made:
         yield made
 
 

@@ -5,14 +5,15 @@ import pytest
 from pytest_django import Settings
 
 from controlplane.operations import wakeups
-from tests.world import Broker, Cloud, cloud_in
+from tests.cloud_copies import copied_cloud_in
+from tests.world import Broker, Cloud
 
 
 @pytest.fixture
 def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
     settings.PKI_DIR = tmp_path / "pki"
     settings.IMAGES_DIR = tmp_path / "images"
-    with cloud_in(tmp_path) as made:
+    with copied_cloud_in(tmp_path) as made:
         yield made
 
 
