@@ -10,6 +10,7 @@ from typing import Any
 from andromede_core.facts.attributes import CLAIMS
 from andromede_core.placement.decision import Document, expand_results
 from andromede_core.placement.texts import NO_REFERENCE, Language, remedy, render
+from andromede_core.policy.document import ATOMS
 from andromede_core.policy.evaluation import REFERENCE, UNKNOWN, UNSUPPORTED
 
 NAMED = 8
@@ -82,10 +83,10 @@ def operator(document: Document, language: str = "en") -> list[str]:
 def claimed(policies: Iterable[Document], language: str = "en") -> list[str]:
     """Return a sentence for the clauses that rest on the operator's declarations, if any. `policies`: as documents."""
     clauses = dict.fromkeys(
-        f"{policy['level']}/{atom['id']} ({atom['attr']})"
+        f"{policy['level']}/{clause['id']} ({clause['attr']})"
         for policy in policies
-        for atom in policy["atoms"]
-        if atom.get("attr") in CLAIMS
+        for clause in policy[ATOMS]
+        if clause.get("attr") in CLAIMS
     )
     return [render("claimed", _language(language), clauses=_listed(clauses))] if clauses else []
 

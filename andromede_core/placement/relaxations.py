@@ -100,7 +100,7 @@ def _policy(fleet: Fleet, zones: Zones, filtered: FilterResult) -> Iterator[Rela
     for zone in zones:
         if zone.zone in may and zone.status is not None and _is_one_clause(zone.failing):
             ref = zone.failing[0].ref
-            facts: dict[str, object] = {"policy": ref.policy, "level": ref.level, "atom": ref.atom}
+            facts: dict[str, object] = {"policy": ref.policy, "level": ref.level, "atom": ref.clause}
             alone.setdefault(ref, (facts, []))[1].append(zone.zone)
     for facts, names in alone.values():
         yield Relaxation("policy", sum(may[name] for name in names), {**facts, "zones": names})

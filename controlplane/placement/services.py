@@ -60,7 +60,7 @@ def preview(request: PlacementRequest) -> PlacementResult:
     """Decide, and store nothing.
 
     Raises:
-        ZoneUnknown, UnknownHost, TooManyAtoms.
+        ZoneUnknown, UnknownHost, TooManyClauses.
         NoAllocation: a resource that it must be near to has no allocation.
     """
     _know_zones(request)

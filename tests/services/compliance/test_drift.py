@@ -78,7 +78,7 @@ def ask(tenant: Tenant, **more: object) -> PlacementRequest:
 def placed(tenant: Tenant) -> Allocation:
     """Return an allocation whose policy requires a certificate that its zone has."""
     certify("fr-idf-1", days=1000)
-    policy_set(tenant.actor, atoms=[HELD], project=tenant.project)
+    policy_set(tenant.actor, clauses=[HELD], project=tenant.project)
     return placement.claim(ask(tenant))
 
 
@@ -205,7 +205,7 @@ def test_released_resource_is_forgotten(placed: Allocation) -> None:
 def test_tightened_policy_flags_resources(placed: Allocation, tenant: Tenant) -> None:
     compliance_drift.reconcile()
     elsewhere = {"id": "there", "attr": "zone.id", "op": "in", "value": ["fr-idf-2"]}
-    policy_set(tenant.actor, atoms=[HELD, elsewhere], project=tenant.project)
+    policy_set(tenant.actor, clauses=[HELD, elsewhere], project=tenant.project)
     compliance_drift.reconcile()
     row = state_of(placed)
     assert (row.state, [clause["atom"] for clause in row.failing]) == ("drifted", ["there"])
@@ -308,7 +308,7 @@ def test_two_approvals_make_a_sweep_due(placed: Allocation, tenant: Tenant, exem
 
 def test_clause_outside_the_exemption_is_drift(placed: Allocation, tenant: Tenant, exemption: Exemption) -> None:
     elsewhere = {"id": "there", "attr": "zone.id", "op": "in", "value": ["fr-idf-2"]}
-    policy_set(tenant.actor, atoms=[HELD, elsewhere], project=tenant.project)
+    policy_set(tenant.actor, clauses=[HELD, elsewhere], project=tenant.project)
     compliance_drift.reconcile()
     assert state_of(placed).state == "drifted"
 
@@ -362,7 +362,7 @@ def test_drift_begins_when_the_suspension_was_stated(placed: Allocation) -> None
 def test_drift_begins_at_the_change_of_the_policy(placed: Allocation, tenant: Tenant) -> None:
     compliance_drift.reconcile()
     elsewhere = {"id": "there", "attr": "zone.id", "op": "in", "value": ["fr-idf-2"]}
-    policy_set(tenant.actor, atoms=[HELD, elsewhere], project=tenant.project)
+    policy_set(tenant.actor, clauses=[HELD, elsewhere], project=tenant.project)
     certify("fr-idf-2", days=20)
     compliance_drift.reconcile()
     assert_drifted_since(placed, PolicyVersion.objects.latest("created_at").created_at)

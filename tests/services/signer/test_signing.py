@@ -352,7 +352,7 @@ def test_exempted_permit_has_the_approvals_and_is_used_once(cloud: Cloud, wait_f
     instance = make_stopped_instance(cloud)
     france(cloud)
     elsewhere = {"id": "loc", "attr": "location.territory", "op": "in", "value": ["DE"], "waivable": True}
-    policy_set(cloud.tenant.actor, atoms=[elsewhere], project=cloud.tenant.project)
+    policy_set(cloud.tenant.actor, clauses=[elsewhere], project=cloud.tenant.project)
     with pytest.raises(PolicyUnsatisfiable) as caught:
         instance_start(cloud.tenant.actor, instance)
     refused = Decision.objects.get(pk=caught.value.facts["placement_decision"])
