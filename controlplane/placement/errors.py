@@ -44,13 +44,13 @@ class NotAdmittedHere(PolicyUnsatisfiable):
 class PolicyInvalid(InvalidRequest):
     code = "placement.policy_invalid"
     title = "Invalid policy"
-    detail = "The policy cannot be saved. {place} (clause {clause}): {reason}."
+    detail = "The policy cannot be saved. {place} (clause {atom}): {reason}."
 
 
 class PolicyEmpty(Unprocessable):
     code = "placement.policy_empty"
     title = "Contradictory policy"
-    detail = "EMPTY_INTERSECTION: no zone can ever satisfy these clauses together: {clauses}."
+    detail = "EMPTY_INTERSECTION: no zone can ever satisfy these clauses together: {atoms}."
 
 
 class PersonNeeded(Forbidden):

@@ -94,7 +94,7 @@ def policy_review(owner: PolicyOwner, clauses: Sequence[object]) -> PolicyReview
     conflict = unsatisfiable((*higher, policy), sets)
     if conflict and not unsatisfiable((*higher, *old), sets):
         clauses = ", ".join(f"{ref.level}/{ref.clause}" for ref in conflict)
-        raise PolicyEmpty(field="atoms", clauses=clauses)
+        raise PolicyEmpty(field="atoms", atoms=clauses)
     had = old[0].clauses if old else ()
     return PolicyReview(
         policy=policy,
@@ -138,7 +138,7 @@ def _parse(level: str, clauses: Sequence[object], world: World, *, at: str = ATO
         return parse(document, sets=world.sets.keys(), scheme_classes=world.scheme_classes.keys())
     except PolicyError as exc:
         place = exc.field.strip("/").replace(ATOMS, at, 1)
-        raise PolicyInvalid(field=place, place=place, clause=exc.clause or "-", reason=exc.reason) from exc
+        raise PolicyInvalid(field=place, place=place, atom=exc.clause or "-", reason=exc.reason) from exc
 
 
 def policies_above(owner: PolicyOwner) -> tuple[Policy, ...]:

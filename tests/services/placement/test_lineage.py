@@ -362,12 +362,12 @@ def test_policy_versions_do_not_accumulate_in_lineage(cloud: Cloud) -> None:
     done(compute.instance_reboot(cloud.tenant.actor, instance))
 
 
-def burdened(resource: Any, project: Project, *, clauses: int = 250) -> None:
+def burdened(resource: Any, project: Project, *, count: int = 250) -> None:
     """Give the resource lineage of this number of clauses."""
-    clauses = [clause for n in range(clauses) for clause in in_zones(HOME, f"z{n}", name=f"a{n}")]
+    clauses = [clause for n in range(count) for clause in in_zones(HOME, f"z{n}", name=f"a{n}")]
     layers = [
         {"id": f"old-{resource.pk}-{n}"[:63], "level": "project", "atoms": clauses[n * 50 : n * 50 + 50]}
-        for n in range(-(-clauses // 50))
+        for n in range(-(-count // 50))
     ]
     document = PolicyDocument.objects.create(digest=f"{resource.pk.hex:0<64}", document=layers)
     Lineage.objects.create(resource_id=resource.pk, source_id=new_id(), policies=document)
@@ -397,7 +397,7 @@ def test_policy_over_the_clause_limit_of_a_resource_is_refused(cloud: Cloud) -> 
 
 def test_resource_over_the_clause_limit_is_drifted(cloud: Cloud) -> None:
     broken, well = made_volume(cloud), made_volume(cloud, name="well")
-    burdened(broken, cloud.tenant.project, clauses=300)
+    burdened(broken, cloud.tenant.project, count=300)
     compliance_drift.reconcile()
     rows = {row.pk: row for row in Compliance.objects.all()}
     assert (rows[broken.pk].state, rows[well.pk].state) == ("drifted", "compliant")

@@ -327,14 +327,14 @@ def test_failure_of_one_request_does_not_block_others(
     cloud: Cloud, waiting: Waiting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = run(ask_instance(cloud, "other")[1])
-    answer = signer._answer
+    read_inputs = signer.read_inputs
 
-    def buggy(row: Permit) -> None:
+    def buggy(row: Permit) -> signer.PermitInputs:
         if row.pk == waiting.row.pk:
             raise ValueError("a bug")
-        answer(row)
+        return read_inputs(row)
 
-    monkeypatch.setattr(signer, "_answer", buggy)
+    monkeypatch.setattr(signer, "read_inputs", buggy)
     assert signer.sign_all() == 2
     assert fresh(waiting.row.pk).state == "requested"
     assert Permit.objects.get(operation_id=other.pk).state == "signed"

@@ -28,7 +28,7 @@ class ClassificationIn(In):
     description = Text(max_length=REASON_MAX, allow_blank=True, default="")
     description_fr = Text(max_length=REASON_MAX, allow_blank=True, default="")
     drift_action = Choice(DRIFT_ACTIONS, default="flag")
-    atoms = clauses_field()
+    atoms = clauses_field(source="clauses")
 
 
 class ClassificationOut(Out):
