@@ -247,7 +247,7 @@ def quota_request_of(organization: Organization) -> str:
 
 def orphan_on(node: Node) -> str:
     """Create the orphan with the name that the example of a discard has."""
-    made = Orphan.objects.create(node=node, kind="file", name="volumes/left-behind.raw", seen_at=clock.now())
+    made = Orphan.objects.create(node=node, kind="file", name="volumes/left-behind.raw", observed_at=clock.now())
     return str(made.pk)
 
 
