@@ -136,8 +136,8 @@ def _is_about_nodes(eliminated: Document) -> bool:
 def _against(document: Document, language: Language) -> dict[str, dict[str, str]]:
     """Return, per reason of clauses, the clauses and the values found in the zones."""
     refused = [zone for zone in document["zones"] if _is_refused_by_clauses(zone, document["request"])]
-    asked = [zone for zone in refused if zone["zone"] in (document["request"]["zones"] or ())]
-    zones = [(zone["zone"], list(map(_clause_text, _failing(zone)))) for zone in asked or refused]
+    requested = [zone for zone in refused if zone["zone"] in (document["request"]["zones"] or ())]
+    zones = [(zone["zone"], list(map(_clause_text, _failing(zone)))) for zone in requested or refused]
     codes = dict.fromkeys(each["code"] for _, failing in zones for each in failing)
     return {
         code: {
@@ -189,14 +189,14 @@ def _remedies(document: Document, language: Language, *, operator: bool) -> list
 
 def _zones_without_nodes(document: Document) -> list[str]:
     """Return the zones without nodes that the request or its policies single out."""
-    asked = document["request"]["zones"]
+    requested = document["request"]["zones"]
     if document["verdict"] == "no_capacity":
         return []
     return [
         zone["zone"]
         for zone in document["zones"]
         if not zone["nodes"]
-        and (zone["zone"] in asked if asked is not None else zone["results"])
+        and (zone["zone"] in requested if requested is not None else zone["results"])
         and all(each["result"] == "T" for each in zone["results"])
     ]
 

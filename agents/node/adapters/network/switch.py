@@ -97,11 +97,11 @@ class LinuxSwitch:
         """Restore all networks; also replaces all rules, which an older agent may have made."""
         _check(ports)
         networks = {port.network.id: port.network for port in ports}
-        wanted = {Layout.for_network(network_id) for network_id in networks}
+        desired = {Layout.for_network(network_id) for network_id in networks}
         with self._alone():
             links = NodeLinks.read()
             rules = self._rules.replace(ports, links)
-            for layout in sorted(layouts_present(links, self._runtime_dir) - wanted):
+            for layout in sorted(layouts_present(links, self._runtime_dir) - desired):
                 self._remove_network(layout, links)
             self._rules.save()
             if not networks:

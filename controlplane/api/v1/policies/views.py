@@ -30,12 +30,12 @@ class PolicyView(APIView):
 
     def changed(self, request: Request, owner: PolicyOwner, body: Body) -> Response:
         policies.may_tighten(self.actor, owner)
-        wanted = PolicyChange(body["atoms"], body["reason"], version_to_replace(request))
+        change = PolicyChange(body["atoms"], body["reason"], version_to_replace(request))
         if is_dry_run(request):
-            review = policies.review_change(self.actor, owner, wanted)
+            review = policies.review_change(self.actor, owner, change)
             outcome = Outcome(review, policies.version_in_force(owner))
         else:
-            outcome = policies.policy_change(self.actor, owner, wanted)
+            outcome = policies.policy_change(self.actor, owner, change)
         document = _set_document(self.actor, owner, outcome)
         return Response(document, status=202 if outcome.proposal else 200, headers=etag(document["version"]))
 
