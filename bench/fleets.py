@@ -142,6 +142,6 @@ def make_tenant() -> Project:
     """Make a tenant whose organization demands residency in the EU, and whose project immunity from other laws."""
     organization = Organization.objects.create(name="bench")
     project = Project.objects.create(organization=organization, name="bench")
-    PolicyVersion.objects.create(level="organization", organization=organization, version=1, atoms=RESIDENCY)
-    PolicyVersion.objects.create(level="project", project=project, version=1, atoms=IMMUNITY)
+    PolicyVersion.objects.create(level="organization", organization=organization, version=1, clauses=RESIDENCY)
+    PolicyVersion.objects.create(level="project", project=project, version=1, clauses=IMMUNITY)
     return project

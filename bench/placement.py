@@ -115,7 +115,7 @@ def deciding(project: Any) -> dict[str, Any]:
         whole, lambda: decide_placement(claim_processes.placement_request(project)), DECISIONS, LIMIT_S
     )
     return {
-        "clauses": sum(len(policy.atoms) for policy in request.policies),
+        "clauses": sum(len(policy.clauses) for policy in request.policies),
         "zones_admitted": len(decision.admitted_zones),
         "decide": latency(alone.samples_s),
         "decide_per_s": claim_processes.per_second([alone]),

@@ -48,7 +48,7 @@ def fill(count: int) -> UUID:
     fleets.build(NODES)
     tenant = make_tenant(TOKEN)
     PolicyVersion.objects.create(
-        level="organization", organization=tenant.project.organization, version=1, atoms=fleets.RESIDENCY
+        level="organization", organization=tenant.project.organization, version=1, clauses=fleets.RESIDENCY
     )
     make_volume_type()
     make_flavor()

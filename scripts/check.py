@@ -32,6 +32,7 @@ CHECKS = {
     "lint": [str(BIN / "ruff"), "check", "--quiet", "--no-cache", "."],
     "lengths": [PYTHON, "-m", "scripts.size_check"],
     "vocabulary": [PYTHON, "-m", "scripts.vocabulary"],
+    "imports": [PYTHON, "-m", "scripts.import_check"],
     "layers": [str(BIN / "lint-imports"), "--no-cache"],
     "clients": [PYTHON, "-m", "scripts.clients", "--check"],
     "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],

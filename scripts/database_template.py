@@ -29,7 +29,7 @@ def copy_cluster_into(var: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         wanted, stamp = schema_digest(), VAR / "stamp"
         if not stamp.exists() or stamp.read_text() != wanted:
-            _make()
+            make_cluster()
             stamp.write_text(wanted)
         subprocess.run(["cp", "--archive", "--reflink=auto", str(VAR / "pg"), str(var / "pg")], check=True)
 
@@ -49,7 +49,8 @@ def schema_digest(apps: Path = ROOT / "controlplane") -> str:
     return digest.hexdigest()
 
 
-def _make() -> None:
+def make_cluster() -> None:
+    """Make the cluster in VAR and migrate it; replaces a former one."""
     services.stop(VAR)
     shutil.rmtree(VAR, ignore_errors=True)
     others = {name: value for name, value in os.environ.items() if not name.startswith("ANDROMEDE_")}

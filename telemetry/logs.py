@@ -18,7 +18,7 @@ PASSED_ON = ("request_id", "operation_id")
 ID_MAX = 64
 
 _about: ContextVar[Mapping[str, str]] = ContextVar("about", default=MappingProxyType({}))
-_always: dict[str, str] = {}
+process_fields: dict[str, str] = {}
 
 
 class Lines(JsonFormatter):
@@ -33,13 +33,13 @@ class Lines(JsonFormatter):
         super().add_fields(fields, record, message_dict)
         facts = fields.pop("facts", {})
         fields["level"] = fields["level"].lower()
-        log_data |= {"time": fields.pop("time"), **fields, **_always, **_about.get()}
+        log_data |= {"time": fields.pop("time"), **fields, **process_fields, **_about.get()}
         log_data |= {name: fact for name, fact in facts.items() if name not in log_data}
 
 
 def set_process_fields(**named: str) -> None:
     """Set fields of every further line of this process."""
-    _always.update(named)
+    process_fields.update(named)
 
 
 class log_context:

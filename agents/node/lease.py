@@ -75,7 +75,7 @@ class Lease:
         self._state_store = state_store
         self._policy = policy
         self._boot_id = boot_id
-        self._clock_ms = clock_ms
+        self.clock_ms = clock_ms
         self._lock = threading.Lock()
         self._until_ms, self._promised_s = self._remembered()
         # The time that the last status named, and when that was; since when it has been longer than the promised one.
@@ -100,7 +100,7 @@ class Lease:
     def status(self) -> LeaseStatus:
         """Return the status for a heartbeat. Its promise is on disk before this returns."""
         with self._lock:
-            now_ms = self._clock_ms()
+            now_ms = self.clock_ms()
             fences_within_s = self._fences_within_s(self._policy.limit_s) if self.is_armed else 0
             self._promise(fences_within_s, now_ms)
             return LeaseStatus(
@@ -122,7 +122,7 @@ class Lease:
         if not 1 <= duration_s <= MAX_DURATION_S:
             raise BadRequest("duration_s", f"must be from 1 to {MAX_DURATION_S}")
         with self._lock:
-            if heard_at_ms > self._clock_ms():
+            if heard_at_ms > self.clock_ms():
                 raise BadRequest("heard_at_ms", "is in the future")
             if self._loosened_at_ms is not None and heard_at_ms >= self._loosened_at_ms:
                 self._promised_s, self._loosened_at_ms = self._reported_s or None, None
@@ -133,7 +133,7 @@ class Lease:
         """Return for how many seconds the guests should have been stopped; None: they may go on."""
         if not self.is_bound or not self._until_ms:
             return None
-        over_ms = self._clock_ms() - self._until_ms - self._limit_s() * 1000
+        over_ms = self.clock_ms() - self._until_ms - self._limit_s() * 1000
         return over_ms / 1000 if over_ms > 0 else None
 
     def check(self) -> None:

@@ -25,10 +25,10 @@ class ResourceLocks:
     @contextmanager
     def hold(self, *resources: tuple[str, UUID | str]) -> Iterator[None]:
         """Hold the locks of all named (kind, id); repeated names count once."""
-        wanted = sorted({(kind, str(key)) for kind, key in resources}, key=lambda r: (ORDER.index(r[0]), r[1]))
+        requested = sorted({(kind, str(key)) for kind, key in resources}, key=lambda r: (ORDER.index(r[0]), r[1]))
         taken: list[tuple[str, str]] = []
         try:
-            for resource in wanted:
+            for resource in requested:
                 self._take(resource)
                 taken.append(resource)
             yield

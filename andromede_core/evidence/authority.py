@@ -111,12 +111,12 @@ class Authority:
         is_of_root = self._is_of_root(signed, "deny")
         if not is_of_root:
             signed.check("deny", verifier(self._signer(signed, place)))
-        new, held = read_deny_list(signed.payload), self._denials[-1][1] if self._denials else NOTHING_DENIED
-        if new.version <= held.version:
+        new, former = read_deny_list(signed.payload), self._denials[-1][1] if self._denials else NOTHING_DENIED
+        if new.version <= former.version:
             raise Untrusted(
-                f"it is version {new.version} of the deny list, and version {held.version} stands before it"
+                f"it is version {new.version} of the deny list, and version {former.version} stands before it"
             )
-        if not is_of_root and not all(getattr(held, name) <= getattr(new, name) for name in DENIED):
+        if not is_of_root and not all(getattr(former, name) <= getattr(new, name) for name in DENIED):
             raise Untrusted("it lacks what was denied before")
         self._denials.append((place, new))
 

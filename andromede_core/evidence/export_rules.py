@@ -544,4 +544,4 @@ def _compare(body: Mapping[str, object], found: Mapping[str, Evaluation]) -> Non
 
 def _clauses(stated: object) -> str:
     clauses = [each for each in stated if isinstance(each, list) and len(each) == 4] if isinstance(stated, list) else []
-    return ", ".join(f"{atom} {code}" for _, atom, _, code in clauses) or "that all clauses hold"
+    return ", ".join(f"{clause} {code}" for _, clause, _, code in clauses) or "that all clauses hold"

@@ -372,7 +372,7 @@ def _check_policies(permit: Permit, policies: object, trust: Trust) -> None:
         found = waive(found, layers, permit.exemption.terms.waived)
     against = [each for each in found.results if each.result != "T"]
     if against:
-        clauses = ", ".join(f"{each.ref.level}/{each.ref.atom} {each.code}" for each in against)
+        clauses = ", ".join(f"{each.ref.level}/{each.ref.clause} {each.code}" for each in against)
         raise PermitRejected("POLICY_REFUSES", f"zone {permit.zone} does not satisfy: {clauses}")
 
 

@@ -61,12 +61,12 @@ def largest(request: ResolvedRequest, fleet: Fleet, assessment: Assessment) -> R
 
 def _copies(request: ResolvedRequest, fleet: Fleet, assessment: Assessment) -> tuple[Scores, Counts]:
     """Return, per node that may take the request, how many copies fit (as a fraction), and its free capacity."""
-    asked = np.array(request.resources, dtype=np.int64)
-    if not asked.any():
+    requested = np.array(request.resources, dtype=np.int64)
+    if not requested.any():
         raise ValueError("A request for nothing fits any number of times.")
     may = _may(request, fleet, assessment)
     free = np.clip(fleet.free[:, may], 0, None)
-    return (free[asked > 0] / asked[asked > 0, np.newaxis]).min(axis=0), free
+    return (free[requested > 0] / requested[requested > 0, np.newaxis]).min(axis=0), free
 
 
 def _may(request: ResolvedRequest, fleet: Fleet, assessment: Assessment) -> Mask:

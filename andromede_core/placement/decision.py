@@ -201,8 +201,8 @@ def expand_results(document: Document) -> dict[str, Any]:
 def _results(document: Document, zone: Document) -> list[dict[str, Any]]:
     outcomes = (document["outcomes"][number] for number in zone["results"])
     return [
-        {"policy": policy, "level": level, "atom": atom, "result": result, "code": code, "detail": detail}
-        for (policy, level, atom), (result, code, detail) in zip(document["clauses"], outcomes, strict=False)
+        {"policy": policy, "level": level, "atom": clause, "result": result, "code": code, "detail": detail}
+        for (policy, level, clause), (result, code, detail) in zip(document["clauses"], outcomes, strict=False)
     ]
 
 
@@ -239,4 +239,4 @@ def _near_miss(miss: NearMiss) -> dict[str, object]:
 
 
 def _ref(ref: ClauseRef) -> dict[str, object]:
-    return {"policy": ref.policy, "level": ref.level, "atom": ref.atom}
+    return {"policy": ref.policy, "level": ref.level, "atom": ref.clause}

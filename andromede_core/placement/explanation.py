@@ -10,6 +10,7 @@ from typing import Any
 from andromede_core.facts.attributes import CLAIMS
 from andromede_core.placement.decision import Document, expand_results
 from andromede_core.placement.texts import NO_REFERENCE, Language, remedy, render
+from andromede_core.policy.document import ATOMS
 from andromede_core.policy.evaluation import REFERENCE, UNKNOWN, UNSUPPORTED
 
 NAMED = 8
@@ -82,10 +83,10 @@ def operator(document: Document, language: str = "en") -> list[str]:
 def claimed(policies: Iterable[Document], language: str = "en") -> list[str]:
     """Return a sentence for the clauses that rest on the operator's declarations, if any. `policies`: as documents."""
     clauses = dict.fromkeys(
-        f"{policy['level']}/{atom['id']} ({atom['attr']})"
+        f"{policy['level']}/{clause['id']} ({clause['attr']})"
         for policy in policies
-        for atom in policy["atoms"]
-        if atom.get("attr") in CLAIMS
+        for clause in policy[ATOMS]
+        if clause.get("attr") in CLAIMS
     )
     return [render("claimed", _language(language), clauses=_listed(clauses))] if clauses else []
 
@@ -135,8 +136,8 @@ def _is_about_nodes(eliminated: Document) -> bool:
 def _against(document: Document, language: Language) -> dict[str, dict[str, str]]:
     """Return, per reason of clauses, the clauses and the values found in the zones."""
     refused = [zone for zone in document["zones"] if _is_refused_by_clauses(zone, document["request"])]
-    asked = [zone for zone in refused if zone["zone"] in (document["request"]["zones"] or ())]
-    zones = [(zone["zone"], list(map(_clause_text, _failing(zone)))) for zone in asked or refused]
+    requested = [zone for zone in refused if zone["zone"] in (document["request"]["zones"] or ())]
+    zones = [(zone["zone"], list(map(_clause_text, _failing(zone)))) for zone in requested or refused]
     codes = dict.fromkeys(each["code"] for _, failing in zones for each in failing)
     return {
         code: {
@@ -188,14 +189,14 @@ def _remedies(document: Document, language: Language, *, operator: bool) -> list
 
 def _zones_without_nodes(document: Document) -> list[str]:
     """Return the zones without nodes that the request or its policies single out."""
-    asked = document["request"]["zones"]
+    requested = document["request"]["zones"]
     if document["verdict"] == "no_capacity":
         return []
     return [
         zone["zone"]
         for zone in document["zones"]
         if not zone["nodes"]
-        and (zone["zone"] in asked if asked is not None else zone["results"])
+        and (zone["zone"] in requested if requested is not None else zone["results"])
         and all(each["result"] == "T" for each in zone["results"])
     ]
 

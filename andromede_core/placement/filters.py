@@ -37,8 +37,8 @@ def facts_are_known(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mas
 
 def node_is_cleared(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
     """Check that the node's charter allows the data; a node without a charter gets no data."""
-    wanted = set(request.classifications)
-    flags = [bool(held) and (ANY in held or wanted.issubset(held)) for held in fleet.dictionary.clearances]
+    requested = set(request.classifications)
+    flags = [bool(held) and (ANY in held or requested.issubset(held)) for held in fleet.dictionary.clearances]
     if all(flags):
         return None
     cleared: Mask = np.array(flags, dtype=np.bool_)[fleet.clearance_index]
@@ -50,8 +50,8 @@ def node_is_attested(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Ma
 
 
 def zone_is_asked_for(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
-    asked = request.zones
-    return None if asked is None else _by_zone(fleet, [zone.zone in asked for zone in zones])
+    requested = request.zones
+    return None if requested is None else _by_zone(fleet, [zone.zone in requested for zone in zones])
 
 
 def node_is_the_host(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
@@ -137,10 +137,10 @@ def _has_room(dimension: str) -> Test:
     row = DIMENSIONS.index(dimension)
 
     def test(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
-        asked = request.resources[row]
-        if asked == 0:  # needs none of it: a node that is overfull there may still take the request
+        requested = request.resources[row]
+        if requested == 0:  # needs none of it: a node that is overfull there may still take the request
             return None
-        room: Mask = fleet.free[row] >= asked
+        room: Mask = fleet.free[row] >= requested
         return room
 
     return test

@@ -16,9 +16,9 @@ TOLERANCE = 0.02
 def spread(request: ResolvedRequest, fleet: Fleet, among: Positions) -> Scores:
     """Return how much of the node would remain free, as the mean over the resources that it has."""
     left, resources = np.zeros(len(among)), np.zeros(len(among))
-    for capacity, free, asked in zip(fleet.capacity, fleet.free, request.resources, strict=True):
+    for capacity, free, requested in zip(fleet.capacity, fleet.free, request.resources, strict=True):
         offered = capacity[among]
-        left += np.maximum(free[among] - asked, 0) / np.maximum(offered, 1)  # a resource of which the node has none
+        left += np.maximum(free[among] - requested, 0) / np.maximum(offered, 1)  # a resource of which the node has none
         resources += offered > 0
     scores: Scores = left / np.maximum(resources, 1)
     return scores

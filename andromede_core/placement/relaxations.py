@@ -55,15 +55,15 @@ def _near_miss(request: ResolvedRequest, fleet: Fleet, zones: Zones, refused: tu
 
 
 def _shortfall(request: ResolvedRequest, fleet: Fleet) -> Counts:
-    asked = np.array(request.resources, dtype=np.int64)[:, np.newaxis]
-    lacking: Counts = np.where(asked > 0, np.clip(asked - fleet.free, 0, None), 0)
+    requested = np.array(request.resources, dtype=np.int64)[:, np.newaxis]
+    lacking: Counts = np.where(requested > 0, np.clip(requested - fleet.free, 0, None), 0)
     return lacking
 
 
 def _relative_shortfall(request: ResolvedRequest, fleet: Fleet) -> Scores:
     """Return the part of the request that is lacking: 0 to 1, more where a node is overfull."""
-    asked = np.maximum(np.array(request.resources), 1)[:, np.newaxis]
-    relative: Scores = _shortfall(request, fleet) / asked
+    requested = np.maximum(np.array(request.resources), 1)[:, np.newaxis]
+    relative: Scores = _shortfall(request, fleet) / requested
     return relative
 
 
@@ -100,7 +100,7 @@ def _policy(fleet: Fleet, zones: Zones, filtered: FilterResult) -> Iterator[Rela
     for zone in zones:
         if zone.zone in may and zone.status is not None and _is_one_clause(zone.failing):
             ref = zone.failing[0].ref
-            facts: dict[str, object] = {"policy": ref.policy, "level": ref.level, "atom": ref.atom}
+            facts: dict[str, object] = {"policy": ref.policy, "level": ref.level, "atom": ref.clause}
             alone.setdefault(ref, (facts, []))[1].append(zone.zone)
     for facts, names in alone.values():
         yield Relaxation("policy", sum(may[name] for name in names), {**facts, "zones": names})
@@ -132,11 +132,11 @@ def _nodes(name: str, fleet: Fleet, filtered: FilterResult) -> Iterator[Relaxati
 
 def _missing_traits(request: ResolvedRequest, fleet: Fleet, filtered: FilterResult) -> Iterator[Relaxation]:
     """Return the fewest traits to drop."""
-    asked = sorted(request.traits.intersection(fleet.dictionary.traits))
-    columns = [fleet.dictionary.traits.index(trait) for trait in asked]
+    requested = sorted(request.traits.intersection(fleet.dictionary.traits))
+    columns = [fleet.dictionary.traits.index(trait) for trait in requested]
     held = fleet.traits[columns][:, filtered.passing(but_for=("traits",))].T
     patterns, counts = np.unique(held, axis=0, return_counts=True)  # thousands of nodes, few kinds of them
-    missing = [request.traits - {asked[index] for index in np.flatnonzero(pattern)} for pattern in patterns]
+    missing = [request.traits - {requested[index] for index in np.flatnonzero(pattern)} for pattern in patterns]
     if missing:
         fewest = min(missing, key=lambda traits: (len(traits), sorted(traits)))
         admitted = sum(count for traits, count in zip(missing, counts.tolist(), strict=True) if traits <= fewest)
@@ -165,9 +165,9 @@ def _less_of(name: str, request: ResolvedRequest, fleet: Fleet, filtered: Filter
 
 
 def _less_of_several(request: ResolvedRequest, fleet: Fleet, filtered: FilterResult) -> Iterator[Relaxation]:
-    asked = np.array(request.resources, dtype=np.int64)[:, np.newaxis]
-    would_fit = np.where(asked > 0, np.minimum(asked, fleet.free), 0)
-    some_of_all = ((would_fit > 0) | (asked == 0)).all(axis=0)
+    requested = np.array(request.resources, dtype=np.int64)[:, np.newaxis]
+    would_fit = np.where(requested > 0, np.minimum(requested, fleet.free), 0)
+    some_of_all = ((would_fit > 0) | (requested == 0)).all(axis=0)
     positions = np.flatnonzero(filtered.passing(but_for=CAPACITY) & some_of_all)
     if len(positions):
         best = positions[_relative_shortfall(request, fleet).sum(axis=0)[positions].argmin()]

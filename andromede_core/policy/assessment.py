@@ -73,7 +73,7 @@ class Assessment:
             ]
             for zone in self.zones.values()
         }
-        refs = [[each.ref.policy, each.ref.level, each.ref.atom] for each in clauses]
+        refs = [[each.ref.policy, each.ref.level, each.ref.clause] for each in clauses]
         return Table(refs, [list(outcome) for outcome in outcomes], results)
 
     def waiving(self, policies: Sequence[Policy], zone: str, waived: Collection[str]) -> "Assessment":

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from andromede_core.documents.messages import Message
 from andromede_core.facts.world import Assertion
 
-MAX_ATOMS_EFFECTIVE = 256
+MAX_CLAUSES_EFFECTIVE = 256
 
 Level = Literal["platform", "organization", "project", "classification", "resource", "lineage"]
 Role = Literal[
@@ -36,13 +36,13 @@ ROLES: tuple[Role, ...] = get_args(Role)
 class PolicyError(ValueError):
     """A policy that does not parse or type-check.
 
-    `atom` is the id of the atom at fault (None when the fault is not in an atom, or its id is the fault),
+    `clause` is the id of the clause at fault (None when the fault is not in a clause, or its id is the fault),
     `field` the JSON pointer of the value at fault inside the policy document.
     """
 
-    def __init__(self, reason: Message, *, field: str, atom: str | None = None) -> None:
-        self.reason, self.field, self.atom = reason, field, atom
-        super().__init__(f"{field or '/'}{f' (atom {atom})' if atom else ''}: {reason}")
+    def __init__(self, reason: Message, *, field: str, clause: str | None = None) -> None:
+        self.reason, self.field, self.clause = reason, field, clause
+        super().__init__(f"{field or '/'}{f' (clause {clause})' if clause else ''}: {reason}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Policy:
 
     id: str
     level: Level
-    atoms: tuple[Clause, ...] = ()
+    clauses: tuple[Clause, ...] = ()
     is_supported: bool = True
 
 
@@ -103,29 +103,31 @@ class Policy:
 class ClauseRef:
     policy: str
     level: Level
-    atom: str
+    clause: str
 
 
 def effective(policies: Sequence[Policy]) -> list[tuple[ClauseRef, Clause]]:
     """Return all clauses with their policies.
 
     Raises:
-        PolicyError: more than MAX_ATOMS_EFFECTIVE together.
+        PolicyError: more than MAX_CLAUSES_EFFECTIVE together.
     """
-    atoms = [(ClauseRef(policy.id, policy.level, atom.id), atom) for policy in policies for atom in policy.atoms]
-    if len(atoms) > MAX_ATOMS_EFFECTIVE:
+    clauses = [
+        (ClauseRef(policy.id, policy.level, clause.id), clause) for policy in policies for clause in policy.clauses
+    ]
+    if len(clauses) > MAX_CLAUSES_EFFECTIVE:
         raise PolicyError(
             Message(
-                "the policies have {value} atoms together; {limit} is the limit",
-                value=len(atoms),
-                limit=MAX_ATOMS_EFFECTIVE,
+                "the policies have {value} clauses together; {limit} is the limit",
+                value=len(clauses),
+                limit=MAX_CLAUSES_EFFECTIVE,
             ),
             field="",
         )
-    return atoms
+    return clauses
 
 
-def names_of_sets(atom: Clause) -> tuple[str, ...]:
+def names_of_sets(clause: Clause) -> tuple[str, ...]:
     """Return the named sets of territories, or the class of schemes, that the clause uses."""
-    values = (atom.value.scheme,) if isinstance(atom.value, Certified) else atom.value
+    values = (clause.value.scheme,) if isinstance(clause.value, Certified) else clause.value
     return tuple(value for value in values if value.startswith("@")) if isinstance(values, tuple) else ()

@@ -24,13 +24,15 @@ from andromede_core.facts.attributes import (
 from andromede_core.facts.world import ASSERTIONS
 from andromede_core.policy.clauses import LEVELS, ROLES, Certified, Clause, Policy, PolicyError, Value
 
-MAX_ATOMS_PER_LAYER = 64
+# The member of signed and stored policies that holds the clauses.
+ATOMS = "atoms"
+MAX_CLAUSES_PER_LAYER = 64
 MAX_VALUES = 256
 MAX_DAYS = 3660
 MAX_VERSION = 2**53 - 1
 MAX_KM = 20_040  # half of the equator: nothing is farther away
 
-ATOM_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+CLAUSE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VERSION = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6}){0,3}")
 
 _OF_COPIES = ("backup", "replica")  # what may lie away from an original
@@ -51,49 +53,54 @@ def parse(
     Raises:
         PolicyError: unknown or missing field, wrong type, attribute, operator or set; repeated id; over a limit.
     """
-    body = _fields(document, required=("id", "level", "atoms"), optional=("version", "unsupported"), at="")
-    level, atoms, unsupported = body["level"], body["atoms"], body.get("unsupported", False)
+    body = _fields(document, required=("id", "level", ATOMS), optional=("version", "unsupported"), at="")
+    level, clauses, unsupported = body["level"], body[ATOMS], body.get("unsupported", False)
     if not isinstance(level, str) or level not in LEVELS:
         raise PolicyError(Message("must be one of {known}", known=", ".join(LEVELS)), field="/level")
-    if not isinstance(atoms, list):
-        raise PolicyError(Message("must be a list"), field="/atoms")
-    if len(atoms) > MAX_ATOMS_PER_LAYER:
+    if not isinstance(clauses, list):
+        raise PolicyError(Message("must be a list"), field=f"/{ATOMS}")
+    if len(clauses) > MAX_CLAUSES_PER_LAYER:
         raise PolicyError(
-            Message("must have at most {limit} atoms", limit=MAX_ATOMS_PER_LAYER),
-            field="/atoms",
+            Message("must have at most {limit} clauses", limit=MAX_CLAUSES_PER_LAYER),
+            field=f"/{ATOMS}",
         )
     if not isinstance(unsupported, bool):
         raise PolicyError(Message("must be true or false"), field="/unsupported")
     if not _is_whole(body.get("version", 1), 1, MAX_VERSION):
         raise PolicyError(Message("must be a whole number from 1 on"), field="/version")
     names = Names(sets, scheme_classes)
-    parsed = tuple(_Reader(atom, at=f"/atoms/{index}", names=names).atom() for index, atom in enumerate(atoms))
+    parsed = tuple(
+        _Reader(clause, at=f"/{ATOMS}/{index}", names=names).clause() for index, clause in enumerate(clauses)
+    )
     _refuse_repeated_ids(parsed)
     return Policy(_id(body["id"], at="/id"), LEVELS[LEVELS.index(level)], parsed, is_supported=not unsupported)
 
 
 def as_document(policy: Policy) -> dict[str, object]:
     """Write a policy. `parse` gives the policy back, and equal policies have equal documents."""
-    atoms = [atom_document(atom) for atom in policy.atoms]
-    document: dict[str, object] = {"id": policy.id, "level": policy.level, "atoms": atoms}
+    clauses = [clause_document(clause) for clause in policy.clauses]
+    document: dict[str, object] = {"id": policy.id, "level": policy.level, ATOMS: clauses}
     return document if policy.is_supported else document | {"unsupported": True}
 
 
-def atom_document(atom: Clause) -> dict[str, object]:
-    if isinstance(atom.value, Certified):
-        demanded: dict[str, object] = {name: getattr(atom.value, name) for name in _OF_CERTIFICATES}
+def clause_document(clause: Clause) -> dict[str, object]:
+    if isinstance(clause.value, Certified):
+        demanded: dict[str, object] = {name: getattr(clause.value, name) for name in _OF_CERTIFICATES}
     else:
-        demanded = {"attr": atom.attr, "value": list(atom.value) if isinstance(atom.value, tuple) else atom.value}
+        demanded = {
+            "attr": clause.attr,
+            "value": list(clause.value) if isinstance(clause.value, tuple) else clause.value,
+        }
     selected: dict[str, object] = {
-        "roles": list(atom.roles),
-        "party_roles": list(atom.party_roles),
-        "only_with_technical_access": atom.only_with_technical_access,
-        "assertion_min": "" if atom.assertion_min == ASSERTIONS[0] else atom.assertion_min,
-        "waivable": atom.is_waivable,
+        "roles": list(clause.roles),
+        "party_roles": list(clause.party_roles),
+        "only_with_technical_access": clause.only_with_technical_access,
+        "assertion_min": "" if clause.assertion_min == ASSERTIONS[0] else clause.assertion_min,
+        "waivable": clause.is_waivable,
     }
     optional = demanded | selected
     members = {name: value for name, value in optional.items() if value or (name == "value" and value is not None)}
-    return {"id": atom.id, "op": atom.op, **members}
+    return {"id": clause.id, "op": clause.op, **members}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +120,9 @@ class _Reader:
             raise PolicyError(Message("must be an object"), field=at)
         self.body: Mapping[str, object] = document
         raw = document.get("id")
-        self.id = raw if isinstance(raw, str) and ATOM_ID.fullmatch(raw) else None
+        self.id = raw if isinstance(raw, str) and CLAUSE_ID.fullmatch(raw) else None
 
-    def atom(self) -> Clause:
+    def clause(self) -> Clause:
         op = self._operator()
         self._check_fields(op)
         _id(self.body["id"], at=f"{self.at}/id")
@@ -147,7 +154,7 @@ class _Reader:
             needed, optional = ("scheme",), (*_OF_ALL, *_OF_CERTIFICATES)
         elif op == "min_distance_km":
             needed, optional = ("value",), _OF_ALL
-        _fields(self.body, required=("id", *needed), optional=optional, at=self.at, atom=self.id)
+        _fields(self.body, required=("id", *needed), optional=optional, at=self.at, clause=self.id)
         if op == "min_distance_km" and "roles" not in self.body:
             self.fail("roles", Message("missing: a distance is that of a copy, {known}", known=either(*_OF_COPIES)))
 
@@ -301,7 +308,7 @@ class _Reader:
         return raw
 
     def fail(self, name: str, reason: Message) -> NoReturn:
-        raise PolicyError(reason, field=f"{self.at}/{name}", atom=self.id)
+        raise PolicyError(reason, field=f"{self.at}/{name}", clause=self.id)
 
 
 # The closed list of operators, and the parser of the value that each compares with.
@@ -320,16 +327,16 @@ VALUES: Mapping[str, Callable[[_Reader, str], Value]] = {
 
 
 def _fields(
-    document: object, *, required: Sequence[str], optional: Sequence[str], at: str, atom: str | None = None
+    document: object, *, required: Sequence[str], optional: Sequence[str], at: str, clause: str | None = None
 ) -> Mapping[str, object]:
     if not isinstance(document, Mapping):
         raise PolicyError(Message("must be an object"), field=at)
     for name in document:
         if name not in required and name not in optional:
-            raise PolicyError(Message("unknown field"), field=f"{at}/{name}", atom=atom)
+            raise PolicyError(Message("unknown field"), field=f"{at}/{name}", clause=clause)
     for name in required:
         if name not in document:
-            raise PolicyError(Message("missing"), field=f"{at}/{name}", atom=atom)
+            raise PolicyError(Message("missing"), field=f"{at}/{name}", clause=clause)
     return document
 
 
@@ -338,18 +345,18 @@ def _is_whole(raw: object, minimum: int, maximum: int) -> bool:
 
 
 def _id(raw: object, *, at: str) -> str:
-    if not isinstance(raw, str) or not ATOM_ID.fullmatch(raw):
+    if not isinstance(raw, str) or not CLAUSE_ID.fullmatch(raw):
         raise PolicyError(
             Message("must be 1 to 64 letters, digits, '.', '_', '-', beginning with a letter or digit"), field=at
         )
     return raw
 
 
-def _refuse_repeated_ids(atoms: Sequence[Clause]) -> None:
+def _refuse_repeated_ids(clauses: Sequence[Clause]) -> None:
     seen: set[str] = set()
-    for index, atom in enumerate(atoms):
-        if atom.id in seen:
+    for index, clause in enumerate(clauses):
+        if clause.id in seen:
             raise PolicyError(
-                Message("another atom of this policy has that id"), field=f"/atoms/{index}/id", atom=atom.id
+                Message("another clause of this policy has that id"), field=f"/{ATOMS}/{index}/id", clause=clause.id
             )
-        seen.add(atom.id)
+        seen.add(clause.id)

@@ -73,7 +73,7 @@ class Copy:
 class Question:
     """One clause evaluated for one zone. `reference` is the zone that a distance is measured from."""
 
-    atom: Clause
+    clause: Clause
     zone: Zone | None
     world: World
     horizon: Horizon
@@ -91,7 +91,7 @@ class Question:
         is_of_type = isinstance(fact.value, list) if attribute in LISTS else ASKABLE[attribute].accepts(fact.value)
         if not is_of_type:
             raise Unknown(attribute)
-        if ASSERTIONS.index(fact.assertion) < ASSERTIONS.index(self.atom.assertion_min):
+        if ASSERTIONS.index(fact.assertion) < ASSERTIONS.index(self.clause.assertion_min):
             raise Unknown(attribute, fact.assertion)
         return fact
 
@@ -126,7 +126,7 @@ def evaluate(
     leaves every clause unknown.
 
     Raises:
-        PolicyError: more than MAX_ATOMS_EFFECTIVE clauses together.
+        PolicyError: more than MAX_CLAUSES_EFFECTIVE clauses together.
     """
     horizon = Horizon(now)
     results = [
@@ -134,30 +134,32 @@ def evaluate(
         for policy in policies
         if not policy.is_supported
     ]
-    for ref, atom in effective(policies):
-        if atom.applies_to(roles) and (copy is not None or atom.op != DISTANCE):
-            answer = _answer(Question(atom, zone, world, horizon, copy.original if copy else None))
+    for ref, clause in effective(policies):
+        if clause.applies_to(roles) and (copy is not None or clause.op != DISTANCE):
+            answer = _answer(Question(clause, zone, world, horizon, copy.original if copy else None))
             results.append(ClauseResult(ref, answer.result, answer.code, answer.detail))
     return Evaluation(tuple(results), horizon.until)
 
 
 def failures(results: Sequence[ClauseResult]) -> list[list[str]]:
     """Return the clauses that do not hold, as evidence has them: policy, clause, result and code."""
-    return [[each.ref.policy, each.ref.atom, each.result, each.code] for each in results if each.result != "T"]
+    return [[each.ref.policy, each.ref.clause, each.result, each.code] for each in results if each.result != "T"]
 
 
 def waive(found: Evaluation, policies: Sequence[Policy], waived: Collection[str]) -> Evaluation:
     """Return the evaluation with an exemption applied.
 
-    A clause among `waived` (policy/atom) that can be waived and does not hold counts as T with the code WAIVED, and has
-    its former result as detail. Of several clauses of one name (the versions of a policy in a lineage) either all can
-    be waived or none.
+    A clause among `waived` (policy/clause) that can be waived and does not hold counts as T with the code WAIVED, and
+    has its former result as detail. Of several clauses of one name (the versions of a policy in a lineage) either all
+    can be waived or none.
     """
-    atoms = effective(policies)
-    may = {ref for ref, atom in atoms if atom.is_waivable} - {ref for ref, atom in atoms if not atom.is_waivable}
+    clauses = effective(policies)
+    may = {ref for ref, clause in clauses if clause.is_waivable} - {
+        ref for ref, clause in clauses if not clause.is_waivable
+    }
     results = []
     for each in found.results:
-        is_named = each.ref in may and f"{each.ref.policy}/{each.ref.atom}" in waived
+        is_named = each.ref in may and f"{each.ref.policy}/{each.ref.clause}" in waived
         is_waived = is_named and each.result != "T" and each.code != UNSUPPORTED
         results.append(ClauseResult(each.ref, "T", "WAIVED", each.code) if is_waived else each)
     return Evaluation(tuple(results), found.valid_until)
@@ -176,18 +178,18 @@ def _asked(question: Question, zone: Zone) -> Answer:
     Raises:
         Unknown: the value that the clause tests.
     """
-    atom = question.atom
-    if atom.op == "holds":
+    clause = question.clause
+    if clause.op == "holds":
         return _certificates(question, zone)
-    if atom.op == DISTANCE:
+    if clause.op == DISTANCE:
         return _distance(question, zone)
-    if atom.is_about_parties:
+    if clause.is_about_parties:
         return _parties(question, zone)
-    return _test(question, zone.id if atom.attr == ZONE_ID else question.fact(zone, atom.attr).value)
+    return _test(question, zone.id if clause.attr == ZONE_ID else question.fact(zone, clause.attr).value)
 
 
 def _test(question: Question, value: object) -> Answer:
-    holds, code = TESTS[question.atom.op]
+    holds, code = TESTS[question.clause.op]
     detail = holds(question, value)
     if detail is not None:
         return Answer("F", code, detail)
@@ -214,22 +216,22 @@ def _disjoint(question: Question, value: object) -> str | None:
 
 
 def _is(question: Question, value: object) -> str | None:
-    if value == question.atom.value:
+    if value == question.clause.value:
         return None
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _le(question: Question, value: object) -> str | None:
-    return None if _rank(question, value) <= _rank(question, question.atom.value) else str(value)
+    return None if _rank(question, value) <= _rank(question, question.clause.value) else str(value)
 
 
 def _ge(question: Question, value: object) -> str | None:
-    return None if _rank(question, value) >= _rank(question, question.atom.value) else str(value)
+    return None if _rank(question, value) >= _rank(question, question.clause.value) else str(value)
 
 
 def _within_days(question: Question, value: object) -> str | None:
     """Tell if the moment is past, and not longer ago than so many days."""
-    moment, days = instant(value), question.atom.value
+    moment, days = instant(value), question.clause.value
     assert moment is not None
     assert isinstance(days, int)
     last = shifted(moment, timedelta(days=days))
@@ -258,7 +260,7 @@ def _listed(question: Question) -> set[str]:
     Raises:
         Unknown: a set has no version that holds now.
     """
-    values = question.atom.value
+    values = question.clause.value
     assert isinstance(values, tuple)
     named = [_members(question.world.sets, value, question.horizon) for value in values if value.startswith("@")]
     return set(values).union(*named)  # the names themselves are harmless: no value begins with @
@@ -277,9 +279,9 @@ def sets_used(policies: Sequence[Policy], world: World, *, now: datetime) -> dic
     The version is the moment from which it holds. A set without a version that holds now is left out.
     """
     found = {}
-    for _, atom in effective(policies):
-        is_class = isinstance(atom.value, Certified)
-        for name in names_of_sets(atom):
+    for _, clause in effective(policies):
+        is_class = isinstance(clause.value, Certified)
+        for name in names_of_sets(clause):
             version = at((world.scheme_classes if is_class else world.sets).get(name, ()), Horizon(now))
             if version is not None:
                 found["scheme_class" if is_class else "set", name] = version.valid_from
@@ -297,14 +299,14 @@ def _joined(values: set[str]) -> str | None:
 
 def _rank(question: Question, value: object) -> int:
     """Return shares in hundredths, levels as they are, words by their place on the scale."""
-    order = ASKABLE[question.atom.attr].order
+    order = ASKABLE[question.clause.attr].order
     if order:
         return order.index(str(value))
     return int(str(value).replace(".", ""))
 
 
 def _certificates(question: Question, zone: Zone) -> Answer:
-    demand = question.atom.value
+    demand = question.clause.value
     certificates = question.fact(zone, CERTIFICATIONS).value
     assert isinstance(demand, Certified) and isinstance(certificates, list)
     schemes = [demand.scheme]
@@ -318,9 +320,9 @@ def _distance(question: Question, zone: Zone) -> Answer:
     if question.reference is None:
         raise Unknown(REFERENCE)
     distance = great_circle_km(_coordinates(question, zone), _coordinates(question, question.reference))
-    assert isinstance(question.atom.value, int)
+    assert isinstance(question.clause.value, int)
     detail = f"{int(distance)} km"
-    return Answer("T", detail=detail) if distance >= question.atom.value else Answer("F", "TOO_CLOSE", detail)
+    return Answer("T", detail=detail) if distance >= question.clause.value else Answer("F", "TOO_CLOSE", detail)
 
 
 def _coordinates(question: Question, zone: Zone) -> tuple[float, float]:
@@ -344,7 +346,7 @@ def _parties(question: Question, zone: Zone) -> Answer:
     assert isinstance(parts, list)
     if not any(part["role"] == "operator" for part in parts):
         raise Unknown(PARTIES)
-    chosen = [part["party"] for part in parts if _is_chosen(question.atom, part)]
+    chosen = [part["party"] for part in parts if _is_chosen(question.clause, part)]
     answers = [_of_party(question, name) for name in dict.fromkeys(chosen)]
     for result in ("F", "U"):
         against = [answer for answer in answers if answer.result == result]
@@ -353,15 +355,15 @@ def _parties(question: Question, zone: Zone) -> Answer:
     return Answer("T")
 
 
-def _is_chosen(atom: Clause, part: Mapping[str, object]) -> bool:
-    has_role = not atom.party_roles or part["role"] in atom.party_roles
-    return has_role and (part["technical_access"] is True or not atom.only_with_technical_access)
+def _is_chosen(clause: Clause, part: Mapping[str, object]) -> bool:
+    has_role = not clause.party_roles or part["role"] in clause.party_roles
+    return has_role and (part["technical_access"] is True or not clause.only_with_technical_access)
 
 
 def _of_party(question: Question, name: str) -> Answer:
     party = question.world.parties.get(name, NOBODY)
     try:
-        answer = _test(question, question.fact(party, question.atom.attr).value)
+        answer = _test(question, question.fact(party, question.clause.attr).value)
     except Unknown as exc:
         answer = Answer("U", UNKNOWN, str(exc))
     return Answer(answer.result, answer.code, f"{name}: {answer.detail}")

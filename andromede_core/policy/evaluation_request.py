@@ -122,7 +122,7 @@ def _layers(value: object, world: World) -> Iterable[Policy]:
         effective(policies)
     except PolicyError as exc:
         inner = re.sub(r"/([0-9]+)(?=/|$)", r"[\1]", exc.field).replace("/", ".")
-        refuse(f"{place}{inner}{f' (atom {exc.atom})' if exc.atom else ''}", exc.reason)
+        refuse(f"{place}{inner}{f' (clause {exc.clause})' if exc.clause else ''}", exc.reason)
     return policies
 
 
@@ -135,8 +135,8 @@ def answer(request: EvaluationRequest) -> dict[str, object]:
         "schema": RESULT_SCHEMA,
         "admissible": [zone for zone, evaluation in found.items() if evaluation.admits],
         "valid_until": as_rfc3339(min(boundaries)) if boundaries else None,
-        "unsatisfiable": [ref.atom for ref in _contradicting(request, sets)],
-        "lint": [{"code": "NO_EFFECT", "atom": ref.atom} for ref in without_effect(request.layers, sets)],
+        "unsatisfiable": [ref.clause for ref in _contradicting(request, sets)],
+        "lint": [{"code": "NO_EFFECT", "atom": ref.clause} for ref in without_effect(request.layers, sets)],
         "zones": {
             zone: {"admit": evaluation.admits, "reasons": [reason(each) for each in evaluation.results]}
             for zone, evaluation in found.items()
@@ -188,5 +188,5 @@ def _is_there(zone: Zone, horizon: Horizon) -> bool:
 
 
 def reason(result: ClauseResult) -> dict[str, object]:
-    document: dict[str, object] = {"atom": result.ref.atom, "result": result.result, "code": result.code}
+    document: dict[str, object] = {"atom": result.ref.clause, "result": result.result, "code": result.code}
     return document | {"detail": result.detail} if result.detail else document

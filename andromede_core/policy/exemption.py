@@ -42,7 +42,7 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The terms of an exemption. `waived`: clauses as policy/atom; `requested_by`, like approvers: a user's id."""
+    """The terms of an exemption. `waived`: clauses as policy/clause; `requested_by`, like approvers: a user's id."""
 
     id: str
     resources: tuple[str, ...]

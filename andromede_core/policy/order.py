@@ -86,8 +86,8 @@ def refines(strict: Sequence[Policy], loose: Sequence[Policy]) -> bool:
         return True
     if not all(policy.is_supported for policy in loose):
         return False
-    atoms = [atom for _, atom in effective(strict)]
-    return all(any(implies(atom, other, NAMES_ALONE) for atom in atoms) for _, other in effective(loose))
+    clauses = [clause for _, clause in effective(strict)]
+    return all(any(implies(clause, other, NAMES_ALONE) for clause in clauses) for _, other in effective(loose))
 
 
 def without_effect(policies: Sequence[Policy], sets: Sets) -> tuple[ClauseRef, ...]:
@@ -99,13 +99,15 @@ def without_effect(policies: Sequence[Policy], sets: Sets) -> tuple[ClauseRef, .
     found: list[ClauseRef] = []
     earlier: list[Clause] = []
     for policy in sorted(policies, key=lambda policy: LEVELS.index(policy.level)):
-        for position, atom in enumerate(policy.atoms):
+        for position, clause in enumerate(policy.clauses):
             same_layer = [
-                other for index, other in enumerate(policy.atoms) if index < position or not implies(atom, other, sets)
+                other
+                for index, other in enumerate(policy.clauses)
+                if index < position or not implies(clause, other, sets)
             ]
-            if any(implies(other, atom, sets) for other in (*earlier, *same_layer)):
-                found.append(ClauseRef(policy.id, policy.level, atom.id))
-        earlier += policy.atoms
+            if any(implies(other, clause, sets) for other in (*earlier, *same_layer)):
+                found.append(ClauseRef(policy.id, policy.level, clause.id))
+        earlier += policy.clauses
     return tuple(found)
 
 
@@ -163,12 +165,12 @@ def _certified_implies(strict: Certified, loose: Value, sets: Sets) -> bool:
     )
 
 
-def rank(atom: Clause) -> int:
+def rank(clause: Clause) -> int:
     """Return the bound of a clause as a number: shares in hundredths, words by their place on the scale."""
-    order = ASKABLE[atom.attr].order if atom.attr else ()
+    order = ASKABLE[clause.attr].order if clause.attr else ()
     if order:
-        return order.index(str(atom.value))
-    return int(str(atom.value).replace(".", ""))
+        return order.index(str(clause.value))
+    return int(str(clause.value).replace(".", ""))
 
 
 def unsatisfiable(policies: Sequence[Policy], sets: Sets, *, roles: Collection[str] = ROLES) -> tuple[ClauseRef, ...]:
@@ -179,51 +181,51 @@ def unsatisfiable(policies: Sequence[Policy], sets: Sets, *, roles: Collection[s
     Of clauses about one attribute the fewest that contradict each other are named.
     """
     unsupported = [ClauseRef(policy.id, policy.level, policy.id) for policy in policies if not policy.is_supported]
-    atoms = effective(policies)
+    clauses = effective(policies)
     guilty: set[int] = set()
     for role in roles:
         by_attribute: dict[str, list[Placed]] = {}
-        for position, (_, atom) in enumerate(atoms):
-            if atom.attr and atom.applies_to((role,)) and _is_certain(atom, sets):
-                by_attribute.setdefault(atom.attr, []).append((position, atom))
+        for position, (_, clause) in enumerate(clauses):
+            if clause.attr and clause.applies_to((role,)) and _is_certain(clause, sets):
+                by_attribute.setdefault(clause.attr, []).append((position, clause))
         for group in by_attribute.values():
             guilty.update(position for position, _ in _contradiction(group, sets))
-    return (*unsupported, *dict.fromkeys(ref for position, (ref, _) in enumerate(atoms) if position in guilty))
+    return (*unsupported, *dict.fromkeys(ref for position, (ref, _) in enumerate(clauses) if position in guilty))
 
 
-def _is_certain(atom: Clause, sets: Sets) -> bool:
+def _is_certain(clause: Clause, sets: Sets) -> bool:
     """Tell if the clause surely has a subject and a known value. Of parties, only the operator surely exists."""
-    chooses_operator = not atom.party_roles or "operator" in atom.party_roles
-    is_asked = not atom.is_about_parties or (chooses_operator and not atom.only_with_technical_access)
-    return is_asked and not _unknown(names_of_sets(atom), sets.territories)
+    chooses_operator = not clause.party_roles or "operator" in clause.party_roles
+    is_asked = not clause.is_about_parties or (chooses_operator and not clause.only_with_technical_access)
+    return is_asked and not _unknown(names_of_sets(clause), sets.territories)
 
 
-def _contradiction(atoms: list[Placed], sets: Sets) -> list[Placed]:
-    if _can_hold([atom for _, atom in atoms], sets):
+def _contradiction(clauses: list[Placed], sets: Sets) -> list[Placed]:
+    if _can_hold([clause for _, clause in clauses], sets):
         return []
-    for one in list(atoms):
-        fewer = [other for other in atoms if other is not one]
-        if not _can_hold([atom for _, atom in fewer], sets):
-            atoms = fewer
-    return atoms
+    for one in list(clauses):
+        fewer = [other for other in clauses if other is not one]
+        if not _can_hold([clause for _, clause in fewer], sets):
+            clauses = fewer
+    return clauses
 
 
-def _can_hold(atoms: Sequence[Clause], sets: Sets) -> bool:
+def _can_hold(clauses: Sequence[Clause], sets: Sets) -> bool:
     """Tell if some value of their one attribute satisfies all."""
     by_op: dict[str, list[Clause]] = {}
-    for atom in atoms:
-        by_op.setdefault(atom.op, []).append(atom)
-    truths = {atom.value for atom in by_op.get("is", ())}
-    lowest = max((rank(atom) for atom in by_op.get("ge", ())), default=0)
-    highest = min((rank(atom) for atom in by_op.get("le", ())), default=lowest)
+    for clause in clauses:
+        by_op.setdefault(clause.op, []).append(clause)
+    truths = {clause.value for clause in by_op.get("is", ())}
+    lowest = max((rank(clause) for clause in by_op.get("ge", ())), default=0)
+    highest = min((rank(clause) for clause in by_op.get("le", ())), default=lowest)
     return len(truths) < 2 and lowest <= highest and _is_some_list(by_op, sets)
 
 
 def _is_some_list(by_op: Mapping[str, list[Clause]], sets: Sets) -> bool:
     """Tell if some list satisfies all: only allowed values, all required ones, no forbidden ones."""
-    within = [_expanded(atom, sets) for op in ("in", "subset") for atom in by_op.get(op, ())]
-    contained = frozenset().union(*(_expanded(atom, sets) for atom in by_op.get("contains", ())))
-    excluded = frozenset().union(*(_expanded(atom, sets) for atom in by_op.get("disjoint", ())))
+    within = [_expanded(clause, sets) for op in ("in", "subset") for clause in by_op.get(op, ())]
+    contained = frozenset().union(*(_expanded(clause, sets) for clause in by_op.get("contains", ())))
+    excluded = frozenset().union(*(_expanded(clause, sets) for clause in by_op.get("disjoint", ())))
     if contained & excluded:
         return False
     if not within:
@@ -234,6 +236,6 @@ def _is_some_list(by_op: Mapping[str, list[Clause]], sets: Sets) -> bool:
     return contained <= common and (bool(common) or not needs_one)
 
 
-def _expanded(atom: Clause, sets: Sets) -> frozenset[str]:
-    assert isinstance(atom.value, tuple)
-    return _expand(atom.value, sets.territories)
+def _expanded(clause: Clause, sets: Sets) -> frozenset[str]:
+    assert isinstance(clause.value, tuple)
+    return _expand(clause.value, sets.territories)

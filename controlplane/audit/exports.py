@@ -83,11 +83,13 @@ def export_request(actor: Actor, organization: Organization, start: datetime, en
     _check_window(start, end)
     with transaction.atomic():
         lock_organization(organization)  # also so that the limit holds
-        asked = EvidenceExport.objects.filter(organization=organization, start=start, end=end, state__in=UNMADE).first()
-        if asked is None:
-            asked = _create(actor, organization, start, end)
+        export = EvidenceExport.objects.filter(
+            organization=organization, start=start, end=end, state__in=UNMADE
+        ).first()
+        if export is None:
+            export = _create(actor, organization, start, end)
         transaction.on_commit(send_wakeup, robust=True)
-    return asked
+    return export
 
 
 def find_ready_export(
@@ -192,10 +194,10 @@ def make_all() -> int:
         settings.EXPORTS_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
         _tidy()
         tried: set[UUID] = set()
-        while (asked := _next(tried)) is not None:
-            tried.add(asked.pk)
+        while (export := _next(tried)) is not None:
+            tried.add(export.pk)
             begun += 1
-            _make(asked)
+            _make(export)
     return begun
 
 

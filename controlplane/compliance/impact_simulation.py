@@ -52,14 +52,14 @@ def without_certificate(world: World, zone_id: str, number: str, *, now: datetim
     """
     zone = world.zones.get(zone_id)
     fact = at(zone.timeline(CERTIFICATIONS), Horizon(now)) if zone else None
-    held = fact.value if fact is not None and isinstance(fact.value, list) else []
-    if not any(certificate["number"] == number for certificate in held):
+    members = fact.value if fact is not None and isinstance(fact.value, list) else []
+    if not any(certificate["number"] == number for certificate in members):
         raise WhatIfInvalid(
             field="certificate",
             reason=Message("zone {zone_id!r} holds no certificate {number!r} then.", zone_id=zone_id, number=number),
         )
     withdrawn = {"status": "withdrawn", "status_since": now.isoformat()}
-    certificates = [each | withdrawn if each["number"] == number else each for each in held]
+    certificates = [each | withdrawn if each["number"] == number else each for each in members]
     return Change("zone", zone_id, CERTIFICATIONS, certificates)
 
 

@@ -16,7 +16,7 @@ from controlplane.kernel.errors import StateConflict
 from controlplane.placement import decisions
 from controlplane.placement.decisions import PlacementRequest
 from controlplane.placement.drift_clauses import STANDING_OPERATION
-from controlplane.placement.errors import TooManyAtoms
+from controlplane.placement.errors import TooManyClauses
 from controlplane.placement.models import Allocation
 
 NOTIFY_WITHIN = timedelta(hours=24)
@@ -93,7 +93,7 @@ def _targets(row: LocationCompliance) -> list[dict[str, object]]:
     )
     try:
         decision = decisions.decide_placement(request).decision
-    except TooManyAtoms:  # too many clauses to evaluate
+    except TooManyClauses:  # too many clauses to evaluate
         return []
     return [{"zone": zone.zone, "nodes": zone.admitted} for zone in decision.zones if zone.admitted]
 

@@ -17,7 +17,7 @@ from django.db.models import Exists, OuterRef, QuerySet, Sum, Value
 
 from andromede_core.documents.parsing import as_rfc3339
 from andromede_core.facts.world import World
-from andromede_core.policy.clauses import MAX_ATOMS_EFFECTIVE, ClauseRef, Policy, Role
+from andromede_core.policy.clauses import MAX_CLAUSES_EFFECTIVE, ClauseRef, Policy, Role
 from andromede_core.policy.evaluation import ClauseResult, Evaluation, waive
 from andromede_core.policy.forecast import Forecast, forecast
 from andromede_core.policy.roles import ROLES_OF
@@ -56,7 +56,7 @@ IMAGE_ROLES: tuple[Role, ...] = ("image",)
 W = TypeVar("W", bound=LocationCompliance)
 # Stands for a clause: a resource whose policies cannot be evaluated counts as not admitted.
 CANNOT_BE_EVALUATED = ClauseResult(
-    ClauseRef("-", "lineage", "-"), "U", "TOO_MANY_ATOMS", f"more than {MAX_ATOMS_EFFECTIVE} clauses hold together"
+    ClauseRef("-", "lineage", "-"), "U", "TOO_MANY_ATOMS", f"more than {MAX_CLAUSES_EFFECTIVE} clauses hold together"
 )
 
 

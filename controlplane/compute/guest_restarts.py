@@ -53,8 +53,8 @@ def failed() -> QuerySet[Instance]:
 
 def _under_way() -> list[UUID | None]:
     """Return the node of each guest that is being restarted."""
-    held = ResourceLock.objects.filter(resource_id=OuterRef("pk"), operation__kind=KIND, operation__reason=REASON)
-    return list(Instance.objects.filter(Exists(held)).values_list("node_id", flat=True))
+    locks = ResourceLock.objects.filter(resource_id=OuterRef("pk"), operation__kind=KIND, operation__reason=REASON)
+    return list(Instance.objects.filter(Exists(locks)).values_list("node_id", flat=True))
 
 
 def _restart(instance: Instance) -> bool:

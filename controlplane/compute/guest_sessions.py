@@ -169,7 +169,7 @@ def store_ticket(ticket: Ticket) -> None:
         name: str(value) if isinstance(value, UUID) else value for name, value in asdict(ticket.session).items()
     }
     try:
-        _client().set(key, signing.dumps(document, salt=key), ex=LIFETIME)
+        _client_of(redis_url()).set(key, signing.dumps(document, salt=key), ex=LIFETIME)
     except redis.RedisError as exc:
         raise TicketsUnavailable() from exc
 
@@ -182,7 +182,7 @@ def redeem_ticket(secret: str) -> GuestSession:
     """
     key = _key(secret)
     try:
-        kept: Any = _client().getdel(key)
+        kept: Any = _client_of(redis_url()).getdel(key)
         document = signing.loads((kept or b"").decode(), salt=key, max_age=LIFETIME)
     except redis.RedisError as exc:
         raise TicketsUnavailable() from exc
@@ -235,6 +235,6 @@ def _key(secret: str) -> str:
 
 
 @cache
-def _client() -> redis.Redis:
+def _client_of(url: str) -> redis.Redis:
     limits = {"socket_timeout": REDIS_LIMIT_S, "socket_connect_timeout": REDIS_LIMIT_S}
-    return redis.Redis.from_url(redis_url(), **limits)
+    return redis.Redis.from_url(url, **limits)

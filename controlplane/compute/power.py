@@ -67,8 +67,8 @@ RESTARTED = Q(power_state="crashed", restart_policy=ON_FAILURE)
 
 def power_stable() -> QuerySet[Instance]:
     """Return instances whose guest kept its power state for SETTLE_AFTER, and that have no operation."""
-    held = ResourceLock.objects.filter(resource_id=OuterRef("pk"))
-    return Instance.objects.filter(~Exists(held), power_state_at__lt=clock.now() - SETTLE_AFTER, is_deleting=False)
+    locks = ResourceLock.objects.filter(resource_id=OuterRef("pk"))
+    return Instance.objects.filter(~Exists(locks), power_state_at__lt=clock.now() - SETTLE_AFTER, is_deleting=False)
 
 
 def reconcile_power() -> int:

@@ -105,8 +105,8 @@ def root_pools(instance: Instance, *, gib: int = 0) -> tuple[PoolRequirement, ..
     """Return the pool requirement of the root disk: its present or future pool. `gib`: the space to take."""
     if instance.root_pool is not None:
         return (PoolRequirement(instance.root_pool.name, gib, instance.root_pool.zone_id),)
-    wanted = instance.root_volume_type.pool if instance.root_volume_type and instance.node_id is None else ""
-    return (PoolRequirement(wanted, gib),) if wanted else ()
+    pool = instance.root_volume_type.pool if instance.root_volume_type and instance.node_id is None else ""
+    return (PoolRequirement(pool, gib),) if pool else ()
 
 
 def constrain_to_volumes(request: PlacementRequest, volumes: Iterable[Volume]) -> PlacementRequest:
@@ -284,13 +284,13 @@ def enqueue_create(actor: Actor, instance: Instance, new: NewAttachments) -> Ope
         "attachments": [str(attachment.pk) for attachment in attachments],
         "shared": [str(each.pk) for each in attachments if each.volume.pool_id is not None],
     }
-    held = [instance.pk, *(volume.pk for volume in new.volumes)]
+    resources = [instance.pk, *(volume.pk for volume in new.volumes)]
     facts = {"name": instance.name, "flavor": instance.flavor}
-    asked = audit_entry(actor, "instance.create", instance.pk, project_id=instance.project_id, **facts)
+    entry = audit_entry(actor, "instance.create", instance.pk, project_id=instance.project_id, **facts)
     operation_request = OperationRequest(
-        "instance.create", instance.project_id, held, args, resource_name=instance.name
+        "instance.create", instance.project_id, resources, args, resource_name=instance.name
     )
-    operation = enqueue(actor, operation_request, extra_rows=asked)
+    operation = enqueue(actor, operation_request, extra_rows=entry)
     for attachment in attachments:
         require_volume_state(attachment.volume, "available")
         taken = VolumeAlreadyAttached(field="volumes", volume=attachment.volume.name)
@@ -482,9 +482,9 @@ def instance_change(
     """Write a change of an instance that is in a state for it: a new generation, its operation and its audit entry."""
     actor.may_write()
     instance_lock(instance)
-    held, name = [instance.pk], instance.name
+    resources, name = [instance.pk], instance.name
     operation_request = OperationRequest(
-        kind, instance.project_id, held, args or {}, resource_name=name, deadline=deadline, reason=reason
+        kind, instance.project_id, resources, args or {}, resource_name=name, deadline=deadline, reason=reason
     )
     operation = enqueue(
         actor, operation_request, extra_rows=audit_entry(actor, kind, instance.pk, project_id=instance.project_id)

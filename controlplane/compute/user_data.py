@@ -25,7 +25,7 @@ WHERE id > %(after)s AND user_data <> '' AND state <> 'deleted'
 AND NOT EXISTS (SELECT FROM operations_operationhold WHERE resource_id = instance.id)
 ORDER BY id LIMIT %(portion)s
 """
-SEALED = """
+ENCRYPT = """
 UPDATE compute_instance SET sealed_user_data = %s, user_data = '' WHERE id = %s AND user_data = %s
 """
 FORGOTTEN = "UPDATE compute_instance SET user_data = '' WHERE state = 'deleted' AND user_data <> ''"
@@ -58,7 +58,7 @@ def seal_plain() -> int:
         count: int = cursor.rowcount
         for ids in retention.id_batches(PLAIN, {}, portion=PORTION):
             for instance_id, value in Instance.objects.filter(pk__in=ids).values_list("pk", "user_data"):
-                sealed = encrypt(bytes(value), purpose=PURPOSE, row_id=instance_id)
-                cursor.execute(SEALED, [sealed, instance_id, bytes(value)])
+                ciphertext = encrypt(bytes(value), purpose=PURPOSE, row_id=instance_id)
+                cursor.execute(ENCRYPT, [ciphertext, instance_id, bytes(value)])
                 count += cursor.rowcount
     return count

@@ -20,7 +20,7 @@ from controlplane.dashboard.forms import ApiForm
 COPIES = ("backup", "replica")
 ROWS, TEXT = "clause", "document"
 FREE = "free"
-Atoms = list[dict[str, Any]]
+Clauses = list[dict[str, Any]]
 YES_NO = (("true", _("yes")), ("false", _("no")))
 HINTS = {
     ONE_OF: _("Separate values with commas, such as FR, DE. Territories also accept a named set: @EU."),
@@ -98,14 +98,14 @@ class ClauseForm(ApiForm):
     def has_errors_besides(self) -> bool:
         return any(field.errors for field in self.besides())
 
-    def atom(self) -> dict[str, Any]:
+    def clause(self) -> dict[str, Any]:
         """Return the clause in the API's form, from valid fields."""
-        atom = {name: value for name, value in self.body().items() if value is not False}
+        clause = {name: value for name, value in self.body().items() if value is not False}
         if self.kind == CERTIFICATE:
-            return {"op": clause_labels.HOLDS, **atom}
+            return {"op": clause_labels.HOLDS, **clause}
         if self.kind != DISTANCE:
-            atom["attr"] = self.subject
-        return atom | {"value": self._typed(atom.get("value"))}
+            clause["attr"] = self.subject
+        return clause | {"value": self._typed(clause.get("value"))}
 
     def _typed(self, value: Any) -> Any:
         if self.kind in (ONE_OF, LISTED):
@@ -145,14 +145,16 @@ def _several(words: Mapping[str, Any], label: Any) -> forms.Field:
 class ClauseRows:
     """The clauses of a policy in the editor. `text`: the complete ones, in the API's JSON."""
 
-    def __init__(self, rows: Iterable[ClauseForm], atoms: Atoms | None = None) -> None:
+    def __init__(self, rows: Iterable[ClauseForm], clauses: Clauses | None = None) -> None:
         self.rows = list(rows)
-        self._atoms = atoms
+        self._clauses = clauses
 
     @classmethod
-    def from_clauses(cls, atoms: Atoms) -> "ClauseRows":
-        rows = (_row(at, clause_labels.subject_of(atom), initial=_initial(atom)) for at, atom in enumerate(atoms))
-        return cls(rows, atoms)
+    def from_clauses(cls, clauses: Clauses) -> "ClauseRows":
+        rows = (
+            _row(at, clause_labels.subject_of(clause), initial=_initial(clause)) for at, clause in enumerate(clauses)
+        )
+        return cls(rows, clauses)
 
     @classmethod
     def from_request(cls, data: QueryDict) -> "ClauseRows":
@@ -166,7 +168,7 @@ class ClauseRows:
         """Return the clause from the raw fields, before validation."""
         written = ((row, {field.name: field.value() for field in row}) for row in self.rows)
         rows = [_row(int(str(row.prefix)[1:]), row.subject, initial=values) for row, values in written]
-        return ClauseRows(rows, self.atoms())
+        return ClauseRows(rows, self.clauses())
 
     def add(self, subject: str) -> None:
         number = max((int(str(row.prefix)[1:]) for row in self.rows), default=-1) + 1
@@ -181,12 +183,12 @@ class ClauseRows:
     def are_valid(self) -> bool:
         return all([row.is_valid() for row in self.rows])
 
-    def atoms(self) -> Atoms:
-        return self._atoms if self._atoms is not None else [row.atom() for row in self.rows if row.is_valid()]
+    def clauses(self) -> Clauses:
+        return self._clauses if self._clauses is not None else [row.clause() for row in self.rows if row.is_valid()]
 
     @property
     def text(self) -> str:
-        return json.dumps(self.atoms(), indent=2, ensure_ascii=False)
+        return json.dumps(self.clauses(), indent=2, ensure_ascii=False)
 
     def show_problem(self, problem: Mapping[str, Any]) -> list[str]:
         """Show the API's errors next to their clauses; return those about none."""
@@ -203,7 +205,7 @@ class ClauseRows:
         return others
 
 
-def parse_clauses(text: str) -> Atoms:
+def parse_clauses(text: str) -> Clauses:
     """Parse clauses from JSON. Raises ValueError with a text for the user."""
     try:
         document = json.loads(text or "[]")
@@ -211,10 +213,10 @@ def parse_clauses(text: str) -> Atoms:
         raise ValueError(
             gettext("Invalid JSON at line {line}, column {column}.").format(line=exc.lineno, column=exc.colno)
         ) from exc
-    atoms = document.get("atoms") if isinstance(document, dict) else document
-    if not isinstance(atoms, list) or not all(isinstance(atom, dict) for atom in atoms):
+    clauses = document.get("atoms") if isinstance(document, dict) else document
+    if not isinstance(clauses, list) or not all(isinstance(clause, dict) for clause in clauses):
         raise ValueError(gettext("Enter a list of clauses, or an object with “atoms”."))
-    return atoms
+    return clauses
 
 
 def _row(
@@ -223,10 +225,10 @@ def _row(
     return ClauseForm(subject, data, prefix=f"c{number}", initial=dict(initial or {}))
 
 
-def _initial(atom: Mapping[str, Any]) -> dict[str, Any]:
-    value = atom.get("value")
+def _initial(clause: Mapping[str, Any]) -> dict[str, Any]:
+    value = clause.get("value")
     if isinstance(value, list):
         value = ", ".join(map(str, value))
     if isinstance(value, bool):
         value = "true" if value else "false"
-    return {**atom, "value": value}
+    return {**clause, "value": value}

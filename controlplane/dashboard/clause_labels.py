@@ -274,11 +274,11 @@ def vocabulary_label(of: str, name: str) -> Text:
     return VOCABULARIES[of].get(name, name)
 
 
-def subject_of(atom: Mapping[str, Any]) -> str:
+def subject_of(clause: Mapping[str, Any]) -> str:
     """Return the key of a clause in SUBJECTS: its attribute, or its operator."""
-    if atom.get("op") == HOLDS:
+    if clause.get("op") == HOLDS:
         return "certifications"
-    return MIN_DISTANCE if atom.get("op") == MIN_DISTANCE else str(atom.get("attr", ""))
+    return MIN_DISTANCE if clause.get("op") == MIN_DISTANCE else str(clause.get("attr", ""))
 
 
 def value_html(value: Any) -> SafeString:
@@ -297,42 +297,42 @@ def value_html(value: Any) -> SafeString:
     return format_html("{}", known) if known else format_html('<code translate="no">{}</code>', value)
 
 
-def clause_html(atom: Mapping[str, Any]) -> SafeString:
+def clause_html(clause: Mapping[str, Any]) -> SafeString:
     """Render a clause as a sentence: its subject and its condition."""
-    op = str(atom.get("op", ""))
-    subject = subject_of(atom)
+    op = str(clause.get("op", ""))
+    subject = subject_of(clause)
     name = gettext("{name}:").format(name=vocabulary_label("attribute", subject))
     what = format_html("<strong>{}</strong>", name)
     if op == HOLDS:
-        return format_html("{} {}{}", what, value_html(atom.get("scheme")), _holds(atom))
-    return format_html("{} {} {}{}", what, OPERATORS.get(op, op), value_html(atom.get("value")), _besides(atom))
+        return format_html("{} {}{}", what, value_html(clause.get("scheme")), _holds(clause))
+    return format_html("{} {} {}{}", what, OPERATORS.get(op, op), value_html(clause.get("value")), _besides(clause))
 
 
-def _holds(atom: Mapping[str, Any]) -> SafeString:
+def _holds(clause: Mapping[str, Any]) -> SafeString:
     conditions = []
-    if atom.get("min_version"):
-        conditions.append(gettext("version {version} or later").format(version=atom["min_version"]))
-    if atom.get("level"):
-        conditions.append(gettext("level {level}").format(level=atom["level"]))
-    if atom.get("scope"):
-        conditions.append(gettext("covering {scope}").format(scope=atom["scope"]))
-    if atom.get("min_remaining_days"):
-        conditions.append(gettext("valid for another {days} days").format(days=atom["min_remaining_days"]))
-    return format_html("{}{}", _joined(conditions), _besides(atom))
+    if clause.get("min_version"):
+        conditions.append(gettext("version {version} or later").format(version=clause["min_version"]))
+    if clause.get("level"):
+        conditions.append(gettext("level {level}").format(level=clause["level"]))
+    if clause.get("scope"):
+        conditions.append(gettext("covering {scope}").format(scope=clause["scope"]))
+    if clause.get("min_remaining_days"):
+        conditions.append(gettext("valid for another {days} days").format(days=clause["min_remaining_days"]))
+    return format_html("{}{}", _joined(conditions), _besides(clause))
 
 
-def _besides(atom: Mapping[str, Any]) -> SafeString:
+def _besides(clause: Mapping[str, Any]) -> SafeString:
     conditions = []
-    if atom.get("roles"):
-        conditions.append(gettext("only for: {roles}").format(roles=_listed("role", atom["roles"])))
-    if atom.get("party_roles"):
-        conditions.append(gettext("only for: {roles}").format(roles=_listed("party_role", atom["party_roles"])))
-    if atom.get("only_with_technical_access"):
+    if clause.get("roles"):
+        conditions.append(gettext("only for: {roles}").format(roles=_listed("role", clause["roles"])))
+    if clause.get("party_roles"):
+        conditions.append(gettext("only for: {roles}").format(roles=_listed("party_role", clause["party_roles"])))
+    if clause.get("only_with_technical_access"):
         conditions.append(gettext("only for parties with technical access to data"))
-    if atom.get("assertion_min"):
-        source = vocabulary_label("assertion", atom["assertion_min"])
+    if clause.get("assertion_min"):
+        source = vocabulary_label("assertion", clause["assertion_min"])
         conditions.append(gettext("minimum assurance: {source}").format(source=source))
-    if atom.get("waivable"):
+    if clause.get("waivable"):
         conditions.append(gettext("two officers can exempt from it for some hours"))
     return _joined(conditions)
 

@@ -123,7 +123,7 @@ def menu(
         groups.append(_with_urls(_shown(ORGANIZATION, me, organization), organization=organization["id"]))
     groups += [_with_urls(group) for group in RULES]
     if me["duty"]:
-        groups += [_with_urls(_for_duty(group, me["duty"])) for group in OPERATORS]
+        groups += [_with_urls(_for_role(group, me["duty"])) for group in OPERATORS]
     groups.append(_with_urls(YOURS))
     return groups
 
@@ -135,8 +135,8 @@ def _shown(group: Group, me: Mapping[str, Any], organization: Mapping[str, Any])
     return replace(group, entries=tuple(entry for entry in group.entries if not entry.roles or entry.roles & roles))
 
 
-def _for_duty(group: Group, duty: str) -> Group:
-    return replace(group, entries=tuple(entry for entry in group.entries if not entry.roles or duty in entry.roles))
+def _for_role(group: Group, role: str) -> Group:
+    return replace(group, entries=tuple(entry for entry in group.entries if not entry.roles or role in entry.roles))
 
 
 def _with_urls(group: Group, **path: str) -> dict[str, Any]:

@@ -81,10 +81,10 @@ class Actor:
         return self.is_operator or self.is_auditor or self.is_support
 
     @property
-    def duties(self) -> frozenset[str]:
+    def platform_roles(self) -> frozenset[str]:
         """Return the platform roles."""
         has = {OPERATOR: self.is_operator, AUDITOR: self.is_auditor, SUPPORT: self.is_support}
-        return frozenset(duty for duty, is_held in has.items() if is_held)
+        return frozenset(role for role, is_held in has.items() if is_held)
 
     @property
     def organization_ids(self) -> frozenset[UUID]:

@@ -37,8 +37,8 @@ def permitted_operations(actor: Actor, operation_ids: Iterable[str]) -> list[str
 
     Operations on the caller's own account (OWN) are not included.
     """
-    held = actor.duties | ({actor.role} if actor.organization_id is not None else set())
-    return sorted(each for each in operation_ids if _is_open_to(TABLE[each], actor, held))
+    roles = actor.platform_roles | ({actor.role} if actor.organization_id is not None else set())
+    return sorted(each for each in operation_ids if _is_open_to(TABLE[each], actor, roles))
 
 
 def _is_open_to(rule: Rule, actor: Actor, held: Roles) -> bool:

@@ -82,15 +82,15 @@ def actor_for_token(token: ApiToken, *, request_id: str = "") -> Actor | None:
         return _of_project(token, request_id)
     assert token.user is not None
     memberships = _capped(token, _memberships(token.user))
-    duty = token.user.duty if token.is_platform else NO_ROLE
-    if not memberships and not duty:
+    platform_role = token.user.platform_role if token.is_platform else NO_ROLE
+    if not memberships and not platform_role:
         return None
-    return replace(_person(token.user, duty, memberships, token.pk, request_id), scope=scope_of(token))
+    return replace(_person(token.user, platform_role, memberships, token.pk, request_id), scope=scope_of(token))
 
 
 def actor_for(user: User, *, credential_id: UUID, request_id: str = "") -> Actor:
     """Return the user with all present roles, for a credential without a project, such as a session."""
-    return _person(user, user.duty, _memberships(user), credential_id, request_id)
+    return _person(user, user.platform_role, _memberships(user), credential_id, request_id)
 
 
 def acting(user_id: UUID, *, organization: Organization | None) -> Actor:
@@ -123,16 +123,18 @@ def scope_of(token: ApiToken) -> Scope:
     return Scope.of(token.verbs, token.kinds, project_ids)
 
 
-def _person(user: User, duty: str, memberships: Mapping[UUID, str], credential_id: UUID, request_id: str) -> Actor:
+def _person(
+    user: User, platform_role: str, memberships: Mapping[UUID, str], credential_id: UUID, request_id: str
+) -> Actor:
     return Actor(
         user_id=user.pk,
         credential_id=credential_id,
         project_id=None,
-        role=duty,
-        is_operator=duty == OPERATOR,
+        role=platform_role,
+        is_operator=platform_role == OPERATOR,
         request_id=request_id,
-        is_auditor=duty == AUDITOR,
-        is_support=duty == SUPPORT,
+        is_auditor=platform_role == AUDITOR,
+        is_support=platform_role == SUPPORT,
         memberships=memberships,
     )
 

@@ -124,7 +124,7 @@ def is_merely_invited(user: User) -> bool:
     signed in.
     """
     accepted = _accepted(user)
-    if user.duty or user.last_sign_in_at is not None or not accepted.filter(has_made_user=True).exists():
+    if user.platform_role or user.last_sign_in_at is not None or not accepted.filter(has_made_user=True).exists():
         return False
     return not Membership.objects.filter(user=user).exclude(organization__in=accepted.values("organization")).exists()
 

@@ -75,7 +75,7 @@ class User(Versioned):
         ]
 
     @property
-    def duty(self) -> str:
+    def platform_role(self) -> str:
         """Return the platform role: operator, support, auditor, or an empty text."""
         return "operator" if self.is_operator else "auditor" if self.is_auditor else "support" * self.is_support
 

@@ -40,7 +40,7 @@ def least(roles: Collection[str]) -> list[str]:
     found = [
         role for role in of_organization if not any(includes(role, other) for other in of_organization if other != role)
     ]
-    return found or [duty for duty in PLATFORM if duty in roles]
+    return found or [role for role in PLATFORM if role in roles]
 
 
 def capped(wanted: str, held: str) -> str:

@@ -164,7 +164,7 @@ def user_create(
         made = User.objects.create(
             email=check_address(email), is_operator=is_operator, is_auditor=is_auditor, is_support=is_support
         )
-    record(actor, "user.create", made.pk, duty=made.duty)
+    record(actor, "user.create", made.pk, duty=made.platform_role)
     return made
 
 
@@ -189,7 +189,7 @@ def membership_set(organization: Organization, *, user: User, role: str, actor: 
     lock_organization(organization)  # also so that two owners do not both step down
     if user.ended_at is not None:
         raise UserIsOver(email=user.email)
-    if role == OFFICER and user.duty:
+    if role == OFFICER and user.platform_role:
         raise DutiesMixed(email=user.email)
     if role != Role.OWNER:
         _need_another_owner(organization, user)

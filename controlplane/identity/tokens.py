@@ -55,7 +55,7 @@ def token_issue(
     Raises:
         TokenLifetimeInvalid, NameTaken, TokensMany
     """
-    new = NewToken(name, role, lifetime, is_platform=project is None and user.duty != "")
+    new = NewToken(name, role, lifetime, is_platform=project is None and user.platform_role != "")
     return _issue(SYSTEM, new, user=user, project=project)
 
 

@@ -31,7 +31,7 @@ def encrypt(value: bytes, *, purpose: str, row_id: UUID) -> bytes:
     return nonce + AESGCM(derived_key(purpose)).encrypt(nonce, value, row_id.bytes)
 
 
-def decrypt(sealed: bytes, *, purpose: str, row_id: UUID) -> bytes:
+def decrypt(ciphertext: bytes, *, purpose: str, row_id: UUID) -> bytes:
     """Return the plaintext; also tries the earlier keys of SECRET_KEY_FALLBACKS.
 
     Raises:
@@ -39,7 +39,9 @@ def decrypt(sealed: bytes, *, purpose: str, row_id: UUID) -> bytes:
     """
     for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
         try:
-            return AESGCM(_derived(secret, purpose)).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], row_id.bytes)
+            return AESGCM(_derived(secret, purpose)).decrypt(
+                ciphertext[:NONCE_BYTES], ciphertext[NONCE_BYTES:], row_id.bytes
+            )
         except InvalidTag:
             continue
     raise DecryptionFailed(f"{purpose} of {row_id}")

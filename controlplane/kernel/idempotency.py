@@ -74,8 +74,8 @@ class Claim:
         nonce = os.urandom(NONCE_BYTES)
         return nonce + AESGCM(self.encryption_key).encrypt(nonce, json.dumps(document).encode(), self.scope)
 
-    def opened(self, sealed: bytes) -> HttpResponse:
-        nonce, text = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+    def opened(self, ciphertext: bytes) -> HttpResponse:
+        nonce, text = ciphertext[:NONCE_BYTES], ciphertext[NONCE_BYTES:]
         document = json.loads(AESGCM(self.encryption_key).decrypt(nonce, text, self.scope))
         headers = document["headers"] | {REPLAYED: "true"}
         return HttpResponse(document["body"], status=document["status"], headers=headers)

@@ -90,20 +90,23 @@ def wait_until(request: Request, condition: Condition, *, limit_s: int) -> bool:
     if deferral is not None:
         deferral.waiting = DeferredPoll(condition, limit_s, getattr(request.user, "credential_id", None))
         return False
-    if not condition.is_met() and _places().acquire(blocking=False):
+    slots = slots_in_web(settings.LONG_POLLS_IN_WEB)
+    if not condition.is_met() and slots.acquire(blocking=False):
         try:
-            _wait_here(condition, limit_s)
+            wait_in_thread(condition, limit_s)
         finally:
-            _places().release()
+            slots.release()
     return True
 
 
 @cache
-def _places() -> threading.Semaphore:
-    return threading.Semaphore(settings.LONG_POLLS_IN_WEB)
+def slots_in_web(count: int) -> threading.Semaphore:
+    """Return the slots of the long polls that wait in this process."""
+    return threading.Semaphore(count)
 
 
-def _wait_here(condition: Condition, limit_s: int) -> None:
+def wait_in_thread(condition: Condition, limit_s: int) -> None:
+    """Return once the condition is met or after `limit_s` seconds."""
     deadline, pause_s = time.monotonic() + limit_s, POLL_FIRST_S
     while time.monotonic() < deadline:
         time.sleep(pause_s)

@@ -22,9 +22,9 @@ def report(node: Node, kind: str, name: str, **facts: object) -> bool:
     """
     now, name = clock.now(), name[:200]
     known = Incident.objects.filter(node=node, kind=kind, name=name, ended_at=None)
-    if known.update(seen_at=now):
+    if known.update(observed_at=now):
         return False
-    incident = Incident.objects.create(node=node, kind=kind, name=name, facts=facts, seen_at=now)
+    incident = Incident.objects.create(node=node, kind=kind, name=name, facts=facts, observed_at=now)
     document = {"incident": kind, "node": str(node.pk), "zone": node.zone_id, "name": name, "facts": facts}
     evidence_log.append("incident", document)
     record(SYSTEM, f"incident.{kind}", node.pk, incident=str(incident.pk), name=name, facts=facts)

@@ -345,7 +345,7 @@ class Incident(BaseModel):
     kind = models.CharField(max_length=32)
     name = models.CharField(max_length=200)
     facts = models.JSONField(default=dict)
-    seen_at = models.DateTimeField()
+    observed_at = models.DateTimeField(db_column="seen_at")
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -530,7 +530,7 @@ class Orphan(BaseModel):
     generation = models.PositiveBigIntegerField(default=1)
     problem = models.CharField(max_length=300, blank=True)
     evidence = models.JSONField(default=dict)
-    seen_at = models.DateTimeField()
+    observed_at = models.DateTimeField(db_column="seen_at")
     quarantined_at = models.DateTimeField(null=True)
     decided_by = models.UUIDField(null=True)
     ended_at = models.DateTimeField(null=True)

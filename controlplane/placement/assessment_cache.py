@@ -157,7 +157,7 @@ def policy_set(subject: PolicySubject, cache_key: CacheKey) -> PolicySet:
     """Return the policies for the subject's locations. Resources of a project with the same record share the result.
 
     Raises:
-        TooManyAtoms
+        TooManyClauses
     """
 
     def read() -> PolicySet:

@@ -35,7 +35,7 @@ class NewClassification:
     description: str = ""
     description_fr: str = ""
     drift_action: str = "flag"
-    atoms: Sequence[object] = field(default=())
+    clauses: Sequence[object] = field(default=())
 
 
 def visible(organization: Organization | None) -> QuerySet[Classification]:
@@ -93,7 +93,7 @@ def classification_create(actor: Actor, organization: Organization, new: NewClas
         classification.save(force_insert=True)
     owner = PolicyOwner(classification=classification)
     head = policies.lock_head(owner)
-    policies.put_in_force(actor, owner, policies.policy_review(owner, new.atoms), head)
+    policies.put_in_force(actor, owner, policies.policy_review(owner, new.clauses), head)
     return classification
 
 
@@ -125,14 +125,14 @@ def classifications_import(actor: Actor, document: object) -> ClassificationsImp
     listed = as_list(body["classifications"], "classifications")
     items = [_read(item, f"classifications[{n}]") for n, item in enumerate(listed)]
     changed, kept = 0, []
-    for classification, atoms in items:
-        is_changed, is_kept = _take(actor, classification, atoms)
+    for classification, clauses in items:
+        is_changed, is_kept = _take(actor, classification, clauses)
         changed += is_changed
         kept += [classification.pk] if is_kept else []
     return ClassificationsImport(known=len(items), changed=changed, kept=tuple(kept))
 
 
-def _take(actor: Actor, wanted: Classification, atoms: Sequence[object]) -> tuple[bool, bool]:
+def _take(actor: Actor, wanted: Classification, clauses: Sequence[object]) -> tuple[bool, bool]:
     """Import one; returns if it was changed, and if a stricter one was kept."""
     owner = PolicyOwner(classification=wanted)
     head = policies.lock_head(owner)
@@ -144,7 +144,7 @@ def _take(actor: Actor, wanted: Classification, atoms: Sequence[object]) -> tupl
     is_changed = known is None or _texts(known) != _texts(wanted)
     if is_changed:
         wanted.save()
-    review = policies.policy_review(owner, atoms)
+    review = policies.policy_review(owner, clauses)
     if review.base_version and review.change not in AT_ONCE:
         is_kept = True
         review = policies.review_in_force(owner)

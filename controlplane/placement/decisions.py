@@ -131,7 +131,7 @@ def is_placeable(request: PlacementRequest) -> bool:
     """Tell if a node admits the request now without an exemption: decide_placement() without node and reasons.
 
     Raises:
-        NoAllocation, UnknownHost, TooManyAtoms.
+        NoAllocation, UnknownHost, TooManyClauses.
     """
     inputs = _read_inputs(request, _resources(request), selectors.nodes_of(request.near))
     return admits(inputs.resolved, inputs.fleet, inputs.assessment)
@@ -151,7 +151,7 @@ def decide_placement(
 
     Raises:
         NoAllocation: a resource that it must be near to has no allocation.
-        UnknownHost, TooManyAtoms.
+        UnknownHost, TooManyClauses.
     """
     near = near if near is not None else selectors.nodes_of(request.near)
     return _decided(request, _read_inputs(request, resources or _resources(request), near), attempt=attempt)
@@ -164,7 +164,7 @@ def redecide_in_place(request: PlacementRequest, node_id: UUID) -> PlacementResu
     unreachable) do not count.
 
     Raises:
-        TooManyAtoms
+        TooManyClauses
     """
     request = replace(request, zones=(), group=None, traits=frozenset(), host=None, excluded=(), pools=())
     return _decided(request, _read_inputs(request, Resources(), frozenset({str(node_id)}), is_there=True))
@@ -347,9 +347,9 @@ def raise_refusal(request: PlacementRequest, taken: PlacementResult, *, here: st
 
 
 def _failing_in(zone_id: str, decision: core.Decision) -> list[str]:
-    """Return the clauses that the zone fails, as level/atom."""
+    """Return the clauses that the zone fails, as level/clause."""
     results = (result for zone in decision.zones if zone.zone == zone_id for result in zone.results)
-    return list(dict.fromkeys(f"{each.ref.level}/{each.ref.atom}" for each in results if each.result != "T"))
+    return list(dict.fromkeys(f"{each.ref.level}/{each.ref.clause}" for each in results if each.result != "T"))
 
 
 def _refusal(

@@ -76,7 +76,7 @@ def declassification_propose(actor: Actor, organization: Organization, new: NewD
         lineage_ids=entries,
         base_version=0,
         change="looser",
-        atoms=[],
+        clauses=[],
         reason=new.reason,
         proposed_by=actor.user_id,
     )

@@ -13,7 +13,7 @@ def failed_clauses(results: Iterable[ClauseResult]) -> list[dict[str, str]]:
         {
             "level": result.ref.level,
             "policy": result.ref.policy,
-            "atom": result.ref.atom,
+            "atom": result.ref.clause,
             "code": result.code,
             "detail": result.detail,
         }

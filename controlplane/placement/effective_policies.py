@@ -12,10 +12,10 @@ from uuid import UUID
 from django.db.models import Q
 
 from andromede_core.documents.canonical import dumps, loads
-from andromede_core.policy.clauses import MAX_ATOMS_EFFECTIVE, Policy
-from andromede_core.policy.document import as_document, parse
+from andromede_core.policy.clauses import MAX_CLAUSES_EFFECTIVE, Policy
+from andromede_core.policy.document import ATOMS, as_document, parse
 from controlplane.identity.models import Organization, Project, ProjectResource
-from controlplane.placement.errors import TooManyAtoms
+from controlplane.placement.errors import TooManyClauses
 from controlplane.placement.models import Allocation, Binding, Classification, Lineage, PolicyVersion
 from controlplane.placement.reduction import merged, reduced
 
@@ -62,7 +62,7 @@ def for_subject(subject: PolicySubject) -> EffectivePolicies:
     """Return the policies of a subject.
 
     Raises:
-        TooManyAtoms
+        TooManyClauses
     """
     return for_subjects([subject])[0]
 
@@ -104,27 +104,27 @@ def for_placed_subjects(
     """Return the policies of all subjects in one read. Those with too many clauses are left out."""
     known = PolicyInputs.read(list(subjects.values()), supposing=supposing)
     demands = {pk: known.for_subject(subject) for pk, subject in subjects.items()}
-    return {pk: demand.policies for pk, demand in demands.items() if _count(demand) <= MAX_ATOMS_EFFECTIVE}
+    return {pk: demand.policies for pk, demand in demands.items() if _count(demand) <= MAX_CLAUSES_EFFECTIVE}
 
 
 def for_subjects(subjects: Sequence[PolicySubject]) -> list[EffectivePolicies]:
     """Return the policies of several subjects.
 
     Raises:
-        TooManyAtoms
+        TooManyClauses
     """
     known = PolicyInputs.read(subjects)
     return [_checked(known.for_subject(subject)) for subject in subjects]
 
 
 def _count(demand: EffectivePolicies) -> int:
-    return sum(len(policy.atoms) for policy in demand.policies)
+    return sum(len(policy.clauses) for policy in demand.policies)
 
 
 def _checked(demand: EffectivePolicies) -> EffectivePolicies:
     count = _count(demand)
-    if count > MAX_ATOMS_EFFECTIVE:
-        raise TooManyAtoms(count=count, limit=MAX_ATOMS_EFFECTIVE)
+    if count > MAX_CLAUSES_EFFECTIVE:
+        raise TooManyClauses(count=count, limit=MAX_CLAUSES_EFFECTIVE)
     return demand
 
 
@@ -134,7 +134,7 @@ def policy_from_version(version: PolicyVersion) -> Policy:
     Readers never see the names of other organizations' layers.
     """
     name = f"{version.classification_id}.{version.version}" if version.classification_id else str(version.pk)
-    return parse_layer({"id": name, "level": version.level, "atoms": version.atoms})
+    return parse_layer({"id": name, "level": version.level, ATOMS: version.clauses})
 
 
 def layer_of(version: PolicyVersion) -> Policy:
@@ -172,7 +172,7 @@ def _of_classification(classification: Classification, in_force: InForce) -> tup
     policy = in_force.get(("classification", classification.pk))
     if classification.is_supported:
         return (policy,) if policy else ()
-    return (Policy(classification.pk, "classification", policy.atoms if policy else (), is_supported=False),)
+    return (Policy(classification.pk, "classification", policy.clauses if policy else (), is_supported=False),)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class PolicyUnsatisfiable(Unprocessable):
 class NotAdmittedHere(PolicyUnsatisfiable):
     """The refusal of an action on a placed resource by its own zone, whatever other zones admit.
 
-    `clauses`: those that its own zone fails, as level/atom.
+    `clauses`: those that its own zone fails, as level/clause.
     """
 
     detail = (
@@ -44,13 +44,13 @@ class NotAdmittedHere(PolicyUnsatisfiable):
 class PolicyInvalid(InvalidRequest):
     code = "placement.policy_invalid"
     title = "Invalid policy"
-    detail = "The policy cannot be saved. {place} (atom {atom}): {reason}."
+    detail = "The policy cannot be saved. {place} (clause {atom}): {reason}."
 
 
 class PolicyEmpty(Unprocessable):
     code = "placement.policy_empty"
     title = "Contradictory policy"
-    detail = "EMPTY_INTERSECTION: no zone can ever satisfy these atoms together: {atoms}."
+    detail = "EMPTY_INTERSECTION: no zone can ever satisfy these clauses together: {atoms}."
 
 
 class PersonNeeded(Forbidden):
@@ -119,7 +119,7 @@ class ClassificationIdTooLong(InvalidRequest):
     detail = "The name of a classification is {prefix!r}, followed by at most {limit} characters."
 
 
-class TooManyAtoms(Unprocessable):
+class TooManyClauses(Unprocessable):
     code = "placement.too_many_atoms"
     title = "Too many clauses"
     detail = "The combined policies would have {count} clauses; the limit is {limit}."

@@ -21,7 +21,7 @@ class Quarter:
 
 @dataclass(frozen=True)
 class ExemptedClause:
-    """A clause (policy/atom) that exemptions waived, and the number of uses."""
+    """A clause (policy/clause) that exemptions waived, and the number of uses."""
 
     clause: str
     approved: int

@@ -18,6 +18,7 @@ from andromede_core.documents.parsing import Malformed
 from andromede_core.permits.trust_documents import DUTIES, Keyring
 from andromede_core.placement.decision import expand_results
 from andromede_core.policy import exemption as core
+from andromede_core.policy.document import ATOMS
 from controlplane.audit.evidence_log import append
 from controlplane.audit.services import record
 from controlplane.catalog import officer_keys, signing_keys
@@ -137,9 +138,11 @@ def _waivable(new: NewExemption) -> list[str]:
     failing = [each for each in zones[new.zone]["results"] if each["result"] != "T"]
     if not failing:
         raise ExemptionNotPossible(field="zone", reason=Message("no clause refuses zone {zone}", zone=new.zone))
-    atoms = {f"{policy['id']}/{atom['id']}": atom for policy in decision.policies.document for atom in policy["atoms"]}
+    clauses = {
+        f"{policy['id']}/{clause['id']}": clause for policy in decision.policies.document for clause in policy[ATOMS]
+    }
     waived = [f"{each['policy']}/{each['atom']}" for each in failing]
-    fixed = [name for name in waived if not atoms.get(name, {}).get("waivable", False)]
+    fixed = [name for name in waived if not clauses.get(name, {}).get("waivable", False)]
     if fixed:
         names = ", ".join(name.split("/")[-1] for name in fixed)
         raise ExemptionNotPossible(

@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 
 from andromede_core.facts.world import World
 from andromede_core.policy.assessment import admitting
-from andromede_core.policy.clauses import MAX_ATOMS_EFFECTIVE, ClauseRef, Policy
+from andromede_core.policy.clauses import MAX_CLAUSES_EFFECTIVE, ClauseRef, Policy
 from andromede_core.policy.evaluation import Evaluation, evaluate
 from andromede_core.policy.order import Sets, unsatisfiable
 from andromede_core.policy.roles import ROLES_OF
@@ -34,7 +34,7 @@ class Contradiction:
     """The owner's policy, and the clauses that no zone can satisfy together."""
 
     owner: PolicyOwner
-    atoms: tuple[ClauseRef, ...]
+    clauses: tuple[ClauseRef, ...]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def contradicted(owner: PolicyOwner, policy: Policy, sets: Sets) -> tuple[Contra
     }
     found = [Contradiction(each, unsatisfiable(_chain(each, in_force), sets)) for each in owners]
     # Contradictions above it are reported with the policies above.
-    return tuple(each for each in found if any(ref.policy == in_force[_key(each.owner)].id for ref in each.atoms))
+    return tuple(each for each in found if any(ref.policy == in_force[_key(each.owner)].id for ref in each.clauses))
 
 
 def _below(owner: PolicyOwner) -> Q:
@@ -107,7 +107,7 @@ def drifting(owner: PolicyOwner, policy: Policy, world: World, *, now: datetime)
     after = effective_policies.for_resources(ids, supposing={_key(owner): policy})
     if overflowing := [pk for pk in ids if pk in before and pk not in after]:
         name, count = str(overflowing[0]), len(overflowing)
-        raise PolicyOverflows(field="atoms", count=count, name=name, limit=MAX_ATOMS_EFFECTIVE)
+        raise PolicyOverflows(field="atoms", count=count, name=name, limit=MAX_CLAUSES_EFFECTIVE)
 
     @cache  # many resources have the same policies in the same zone
     def found(layers: tuple[Policy, ...], zone: str, kind: str) -> Evaluation:

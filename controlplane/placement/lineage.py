@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import Model
 
 from andromede_core.policy.clauses import Policy
-from andromede_core.policy.document import as_document
+from andromede_core.policy.document import ATOMS, as_document
 from controlplane.identity.models import Project
 from controlplane.kernel.multi_insert import insert
 from controlplane.placement import effective_policies
@@ -38,9 +38,9 @@ def record_data(new: NewData, sources: Iterable[DataSource] = (), *, extra_rows:
     binding = Binding(resource_id=new.resource_id, kind=new.kind, project=new.project, classifications=classifications)
     insert(*extra_rows, binding)
     if new.policy is not None:
-        atoms = as_document(new.policy)["atoms"]
+        clauses = as_document(new.policy)[ATOMS]
         PolicyVersion.objects.create(
-            level="resource", resource_id=new.resource_id, version=1, atoms=atoms, user_id=new.user_id
+            level="resource", resource_id=new.resource_id, version=1, clauses=clauses, user_id=new.user_id
         )
     for source in sources:
         add_source(DataSource(new.resource_id, new.project), source, kind=new.kind)

@@ -63,7 +63,7 @@ class PolicyHead(models.Model):
 class PolicyVersion(BaseModel):
     """A version of a policy; of each owner the highest version is in force, older ones are history.
 
-    `atoms` are the clauses of andromede_core.policy.clauses. `level` is its owner's kind: the platform (no owner), an
+    `clauses` are those of andromede_core.policy.clauses. `level` is its owner's kind: the platform (no owner), an
     organization, a project, a classification or a resource. All of them must hold together: one can only add to the
     others.
     `head`: the version of the PolicyHead that it began; older rows have none.
@@ -75,7 +75,7 @@ class PolicyVersion(BaseModel):
     classification = models.ForeignKey(Classification, models.PROTECT, null=True)
     resource_id = models.UUIDField(null=True)
     version = models.PositiveIntegerField()
-    atoms = models.JSONField()
+    clauses = models.JSONField(db_column="atoms")
     head = models.PositiveBigIntegerField(null=True)
     user_id = models.UUIDField(null=True)
 
@@ -135,7 +135,7 @@ class PolicyProposal(BaseModel):
     lineage_ids = ArrayField(models.UUIDField(), default=list)
     base_version = models.PositiveIntegerField()
     change = models.CharField(max_length=16)
-    atoms = models.JSONField()
+    clauses = models.JSONField(db_column="atoms")
     reason = models.CharField(max_length=500, blank=True)
     state = models.CharField(max_length=16, default=PROPOSAL.initial)
     proposed_by = models.UUIDField()

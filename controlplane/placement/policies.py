@@ -13,7 +13,7 @@ from django.db.models import Q
 from andromede_core.facts.attributes import CLAIMS
 from andromede_core.facts.world import World
 from andromede_core.policy.clauses import Clause, ClauseRef, Policy, PolicyError
-from andromede_core.policy.document import as_document, parse
+from andromede_core.policy.document import ATOMS, as_document, parse
 from andromede_core.policy.evaluation import DISTANCE
 from andromede_core.policy.order import Change, Sets, change, unsatisfiable, without_effect
 from andromede_core.policy.roles import ASKED
@@ -62,9 +62,9 @@ class PolicyReview:
 
 @dataclass(frozen=True)
 class PolicyChange:
-    """A change. `version`: the one in force that the atoms replace, 0 for none; None: any."""
+    """A change. `version`: the one in force that the clauses replace, 0 for none; None: any."""
 
-    atoms: Sequence[object]
+    clauses: Sequence[object]
     reason: str = ""
     version: int | None = None
 
@@ -78,67 +78,67 @@ class Outcome:
     proposal: PolicyProposal | None = None
 
 
-def policy_review(owner: PolicyOwner, atoms: Sequence[object]) -> PolicyReview:
-    """Return the effects of these atoms, in place of those in force. Writes nothing.
+def policy_review(owner: PolicyOwner, clauses: Sequence[object]) -> PolicyReview:
+    """Return the effects of these clauses, in place of those in force. Writes nothing.
 
     Raises:
-        PolicyInvalid: an atom does not type-check, or names a set or scheme class that does not exist.
+        PolicyInvalid: a clause does not type-check, or names a set or scheme class that does not exist.
         PolicyEmpty: no zone could satisfy the policy together with the levels above, unless that is so already.
         PolicyOverflows: a resource would have more clauses than can be evaluated.
     """
     world, now = catalog.world(), clock.now()
-    policy, sets = _parse(owner.level, atoms, world), Sets.of(world, now)
+    policy, sets = _parse(owner.level, clauses, world), Sets.of(world, now)
     before = version_in_force(owner)
     higher = policies_above(owner)
     old = (effective_policies.policy_from_version(before),) if before is not None else ()
     conflict = unsatisfiable((*higher, policy), sets)
     if conflict and not unsatisfiable((*higher, *old), sets):
-        clauses = ", ".join(f"{ref.level}/{ref.atom}" for ref in conflict)
+        clauses = ", ".join(f"{ref.level}/{ref.clause}" for ref in conflict)
         raise PolicyEmpty(field="atoms", atoms=clauses)
-    had = old[0].atoms if old else ()
+    had = old[0].clauses if old else ()
     return PolicyReview(
         policy=policy,
         base_version=before.version if before is not None else 0,
         change=change(old, (policy,)),
-        added=tuple(atom for atom in policy.atoms if atom not in had),
-        removed=tuple(atom for atom in had if atom not in policy.atoms),
+        added=tuple(clause for clause in policy.clauses if clause not in had),
+        removed=tuple(clause for clause in had if clause not in policy.clauses),
         lint=tuple(ref for ref in without_effect((*higher, policy), sets) if ref.policy == PROPOSED),
-        not_asked=tuple(atom.id for atom in policy.atoms if not _is_asked(atom)),
-        claimed=tuple(atom.id for atom in policy.atoms if atom.attr in CLAIMS),
+        not_asked=tuple(clause.id for clause in policy.clauses if not _is_asked(clause)),
+        claimed=tuple(clause.id for clause in policy.clauses if clause.attr in CLAIMS),
         newly_refused=impact.newly_refused((*higher, *old), (*higher, policy), world, now=now),
         contradicted=impact.contradicted(owner, policy, sets),
         drifting=impact.drifting(owner, policy, world, now=now),
     )
 
 
-def _is_asked(atom: Clause) -> bool:
+def _is_asked(clause: Clause) -> bool:
     """Tell if some operation gives a place a role that the clause is about."""
-    return atom.op != DISTANCE and atom.applies_to(ASKED)
+    return clause.op != DISTANCE and clause.applies_to(ASKED)
 
 
 def review_in_force(owner: PolicyOwner) -> PolicyReview:
     """Return the review of the policy in force when another property of its owner became stricter."""
     version = version_in_force(owner)
     assert version is not None
-    return policy_review(owner, version.atoms)
+    return policy_review(owner, version.clauses)
 
 
-def own_policy(atoms: Sequence[object], *, at: str) -> Policy | None:
+def own_policy(clauses: Sequence[object], *, at: str) -> Policy | None:
     """Return the clauses of a resource's own policy; None for none. `at`: the request's field that has them.
 
     Raises:
         PolicyInvalid
     """
-    return _parse("resource", atoms, catalog.world(), at=at) if atoms else None
+    return _parse("resource", clauses, catalog.world(), at=at) if clauses else None
 
 
-def _parse(level: str, atoms: Sequence[object], world: World, *, at: str = "atoms") -> Policy:
-    document = {"id": PROPOSED, "level": level, "atoms": atoms}
+def _parse(level: str, clauses: Sequence[object], world: World, *, at: str = ATOMS) -> Policy:
+    document = {"id": PROPOSED, "level": level, ATOMS: clauses}
     try:
         return parse(document, sets=world.sets.keys(), scheme_classes=world.scheme_classes.keys())
     except PolicyError as exc:
-        place = exc.field.strip("/").replace("atoms", at, 1)
-        raise PolicyInvalid(field=place, place=place, atom=exc.atom or "-", reason=exc.reason) from exc
+        place = exc.field.strip("/").replace(ATOMS, at, 1)
+        raise PolicyInvalid(field=place, place=place, atom=exc.clause or "-", reason=exc.reason) from exc
 
 
 def policies_above(owner: PolicyOwner) -> tuple[Policy, ...]:
@@ -151,14 +151,14 @@ def policies_above(owner: PolicyOwner) -> tuple[Policy, ...]:
 def policy_set(
     actor: Actor,
     *,
-    atoms: Sequence[object],
+    clauses: Sequence[object],
     organization: Organization | None = None,
     project: Project | None = None,
     classification: Classification | None = None,
     reason: str = "",
 ) -> Outcome:
     """Apply policy_change() to the version in force, whichever it is."""
-    return policy_change(actor, PolicyOwner(organization, project, classification), PolicyChange(atoms, reason))
+    return policy_change(actor, PolicyOwner(organization, project, classification), PolicyChange(clauses, reason))
 
 
 @transaction.atomic
@@ -183,7 +183,7 @@ def policy_change(actor: Actor, owner: PolicyOwner, wanted: PolicyChange) -> Out
         **owner.columns,
         base_version=review.base_version,
         change=review.change,
-        atoms=as_document(review.policy)["atoms"],
+        clauses=as_document(review.policy)[ATOMS],
         reason=wanted.reason,
         proposed_by=person,
     )
@@ -204,7 +204,7 @@ def need_room(ruler: Organization | None) -> None:
 def review_change(actor: Actor, owner: PolicyOwner, wanted: PolicyChange) -> PolicyReview:
     """Return the effects of the change, if the actor may make it. Raises as policy_change()."""
     may_tighten(actor, owner)
-    review = policy_review(owner, wanted.atoms)
+    review = policy_review(owner, wanted.clauses)
     if wanted.version not in (None, review.base_version):
         raise Outdated(current=review.base_version)
     if review.change not in AT_ONCE:
@@ -273,7 +273,7 @@ def put_in_force(
         level=owner.level,
         **owner.columns,
         version=review.base_version + 1,
-        atoms=as_document(review.policy)["atoms"],
+        clauses=as_document(review.policy)[ATOMS],
         head=head.version + 1,
         user_id=proposal.proposed_by if proposal is not None else actor.user_id,
     )
@@ -340,7 +340,7 @@ def record_proposal_step(actor: Actor, verb: str, proposal: PolicyProposal, **fa
             "verb": verb,
             "proposal": str(proposal.pk),
             "base_version": proposal.base_version,
-            "atoms": proposal.atoms,
+            "atoms": proposal.clauses,
             "reason": proposal.reason,
             "proposed_by": str(proposal.proposed_by),
             "approved_by": str(proposal.approved_by) if proposal.approved_by else None,

@@ -31,10 +31,10 @@ CLOCKS_DIFFER = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class PolicyUndo:
-    """The undo of the last policy change. `atoms`: the former ones; `until`: the last moment."""
+    """The undo of the last policy change. `clauses`: the former ones; `until`: the last moment."""
 
     last: PolicyVersion
-    atoms: Sequence[object]
+    clauses: Sequence[object]
     until: datetime
 
 
@@ -60,7 +60,7 @@ def find_undo(actor: Actor, owner: PolicyOwner, last: PolicyVersion | None) -> P
         raise PolicyNotUndoable(reason=Message("it demands no more than the one before."))
     if _placed_by(owner, last).exists():
         raise PolicyNotUndoable(reason=Message("a placement decision already rests on it."))
-    return PolicyUndo(last, former.atoms if former is not None else [], until)
+    return PolicyUndo(last, former.clauses if former is not None else [], until)
 
 
 def until_when(
@@ -87,7 +87,7 @@ def policy_undo(actor: Actor, owner: PolicyOwner) -> Outcome:
     policies.may_tighten(actor, owner)
     head = policies.lock_head(owner)
     undo = find_undo(actor, owner, policies.version_in_force(owner))
-    review = policies.policy_review(owner, undo.atoms)
+    review = policies.policy_review(owner, undo.clauses)
     return Outcome(review, policies.put_in_force(actor, owner, review, head, undoes=undo.last.version))
 
 

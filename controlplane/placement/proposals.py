@@ -115,7 +115,7 @@ def _apply(proposal_id: UUID) -> bool:
     try:
         _need_current(owner, proposal)
         _need_people(owner, proposal)
-        review = policies.policy_review(owner, proposal.atoms) if proposal.resource_id is None else None
+        review = policies.policy_review(owner, proposal.clauses) if proposal.resource_id is None else None
     except CloudError as exc:
         move(proposal, PROPOSAL, "withdrawn")
         policies.record_proposal_step(SYSTEM, "policy.withdraw", proposal, reason=exc.code)

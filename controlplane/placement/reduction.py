@@ -22,32 +22,32 @@ def merged(layers: Iterable[Policy]) -> dict[str, Policy]:
     found: dict[str, Policy] = {}
     for layer in layers:
         known = found.get(layer.id, layer)
-        missing = [atom for atom in layer.atoms if atom not in known.atoms]
+        missing = [clause for clause in layer.clauses if clause not in known.clauses]
         is_supported = known.is_supported and layer.is_supported
-        found[layer.id] = replace(known, atoms=(*known.atoms, *missing), is_supported=is_supported)
+        found[layer.id] = replace(known, clauses=(*known.clauses, *missing), is_supported=is_supported)
     return found
 
 
 @lru_cache(maxsize=1024)
 def reduced(present: tuple[Policy, ...], inherited: tuple[Policy, ...]) -> tuple[Policy, ...]:
     """Return `inherited` without the clauses that one of `present`, or another of its own that stays, implies."""
-    fixed = _by_subject([atom for policy in present for atom in policy.atoms])
+    fixed = _by_subject([clause for policy in present for clause in policy.clauses])
     kept: list[tuple[int, Clause]] = []
     for number, policy in enumerate(inherited):
-        for atom in policy.atoms:
-            others = (*fixed.get((atom.op, atom.attr), ()), *(other for _, other in kept))
-            if not any(implies(other, atom, NAMES_ALONE) for other in others):
-                kept = [each for each in kept if not implies(atom, each[1], NAMES_ALONE)]
-                kept.append((number, atom))
+        for clause in policy.clauses:
+            others = (*fixed.get((clause.op, clause.attr), ()), *(other for _, other in kept))
+            if not any(implies(other, clause, NAMES_ALONE) for other in others):
+                kept = [each for each in kept if not implies(clause, each[1], NAMES_ALONE)]
+                kept.append((number, clause))
     left = [
-        replace(policy, atoms=tuple(atom for place, atom in kept if place == number))
+        replace(policy, clauses=tuple(clause for place, clause in kept if place == number))
         for number, policy in enumerate(inherited)
     ]
-    return tuple(policy for policy in left if policy.atoms or not policy.is_supported)
+    return tuple(policy for policy in left if policy.clauses or not policy.is_supported)
 
 
-def _by_subject(atoms: Sequence[Clause]) -> dict[tuple[str, str], list[Clause]]:
+def _by_subject(clauses: Sequence[Clause]) -> dict[tuple[str, str], list[Clause]]:
     found: dict[tuple[str, str], list[Clause]] = {}
-    for atom in atoms:
-        found.setdefault((atom.op, atom.attr), []).append(atom)
+    for clause in clauses:
+        found.setdefault((clause.op, clause.attr), []).append(clause)
     return found

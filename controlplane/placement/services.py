@@ -60,7 +60,7 @@ def preview(request: PlacementRequest) -> PlacementResult:
     """Decide, and store nothing.
 
     Raises:
-        ZoneUnknown, UnknownHost, TooManyAtoms.
+        ZoneUnknown, UnknownHost, TooManyClauses.
         NoAllocation: a resource that it must be near to has no allocation.
     """
     _know_zones(request)
@@ -184,9 +184,9 @@ def grow(request: PlacementRequest) -> None:
 def _growth(request: PlacementRequest) -> tuple[dict[str, int], PlacementResult | None]:
     """Return the amounts missing, and the decision that admits them; None when no amount is missing."""
     allocation = _allocation(request.consumer_id)
-    wanted = Resources(request.vcpus, request.memory_mib, request.disk_gib)
+    requested = Resources(request.vcpus, request.memory_mib, request.disk_gib)
     present = Resources(allocation.vcpus, allocation.memory_mib, allocation.disk_gib)
-    more = Resources(*(max(0, new - old) for new, old in zip(wanted, present, strict=True)))
+    more = Resources(*(max(0, new - old) for new, old in zip(requested, present, strict=True)))
     share_gib = max(0, request.share.gib - allocation.pool_gib) if request.share else 0
     missing = {**more._asdict(), "pool_gib": share_gib}
     if not any(missing.values()):

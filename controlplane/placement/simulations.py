@@ -35,7 +35,7 @@ def simulate(what: What) -> PlacementResult:
     """Decide for a simulated request.
 
     Raises:
-        ZoneUnknown, TooManyAtoms.
+        ZoneUnknown, TooManyClauses.
     """
     is_about_disk = what.operation in ("volume.create", "volume.grow")
     return services.preview(

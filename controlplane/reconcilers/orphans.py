@@ -107,7 +107,7 @@ def _record_findings(node: Node | None, rows: QuerySet[Orphan], findings: Iterab
     known = {(row.kind, row.name): row for row in rows.filter(state__in=ORPHAN_LIVE)}
     there = {(each.kind, each.name): each for each in findings}
     seen = [row.pk for key, row in known.items() if key in there]
-    Orphan.objects.filter(pk__in=seen).update(seen_at=now)
+    Orphan.objects.filter(pk__in=seen).update(observed_at=now)
     new = sum(_is_noted(node, each) for key, each in there.items() if key not in known)
     gone = [row for key, row in known.items() if key not in there and not _is_aside(row)]
     return new + sum(_apply(row, _ends_as_gone) for row in gone)
@@ -128,7 +128,7 @@ def _is_noted(node: Node | None, found: Finding) -> bool:
                 resource_id=found.resource_id,
                 size_bytes=found.size_bytes,
                 facts=found.facts,
-                seen_at=clock.now(),
+                observed_at=clock.now(),
             )
             record_change(SYSTEM, row, "find")
     except IntegrityError:

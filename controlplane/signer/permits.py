@@ -76,14 +76,14 @@ def read_inputs(row: Row) -> PermitInputs:
     """
     operation = _operation(row)
     require_in_service(row.node, operation.kind)
-    wanted = permit_scope.for_operation(operation, row.op)
-    _check_row(row, wanted)
-    limits = _limits(wanted, row.node)
-    cache_key = assessment_cache.read_versions(wanted.subject.project.organization_id, row.resource_id)
-    demand = assessment_cache.policy_set(wanted.subject, cache_key)
+    scope = permit_scope.for_operation(operation, row.op)
+    _check_row(row, scope)
+    limits = _limits(scope, row.node)
+    cache_key = assessment_cache.read_versions(scope.subject.project.organization_id, row.resource_id)
+    demand = assessment_cache.policy_set(scope.subject, cache_key)
     trusted = trust_documents.trusted_by(row.node)
     _check_node(row.node, trusted.charter, demand)
-    return PermitInputs(wanted, limits, cache_key.standing, demand, trusted)
+    return PermitInputs(scope, limits, cache_key.standing, demand, trusted)
 
 
 def build_permit(

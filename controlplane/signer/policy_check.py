@@ -44,4 +44,4 @@ def check_policies(policies: tuple[Policy, ...], known: TrustedFacts, action: Ex
 
 
 def _failed_clauses(results: tuple[ClauseResult, ...]) -> str:
-    return ", ".join(f"{each.ref.atom} ({each.code})" for each in results if each.result != "T")
+    return ", ".join(f"{each.ref.clause} ({each.code})" for each in results if each.result != "T")

@@ -87,14 +87,14 @@ class Session(BaseModel):
 class Totp(BaseModel):
     """Time-based codes (RFC 6238).
 
-    `sealed`: the shared secret, encrypted under a key of settings.SECRET_KEY. It counts as a factor once a code has
+    `encrypted_secret`: the shared secret, under a key of settings.SECRET_KEY. It counts as a factor once a code has
     confirmed it. `last_step`: codes of this step and of earlier ones are rejected.
 
     Consecutive `failures` delay the next try, from any address: a code has only a million values.
     """
 
     user = models.OneToOneField(User, models.CASCADE)
-    sealed = models.BinaryField()
+    encrypted_secret = models.BinaryField(db_column="sealed")
     confirmed_at = models.DateTimeField(null=True)
     last_step = models.BigIntegerField(default=-1)
     failures = models.PositiveIntegerField(default=0)

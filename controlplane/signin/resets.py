@@ -24,7 +24,7 @@ from controlplane.signin.sessions import needs_fresh_factors
 
 def is_in_use(user: User) -> bool:
     """Return True if the account has a platform role, a membership, or anything to sign in with."""
-    return bool(user.duty) or is_proved(user) or Membership.objects.filter(user=user).exists()
+    return bool(user.platform_role) or is_proved(user) or Membership.objects.filter(user=user).exists()
 
 
 def is_proved(user: User) -> bool:

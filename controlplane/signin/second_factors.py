@@ -39,7 +39,7 @@ def needs_one(user: User) -> bool:
 
 def is_demanded_of(user: User) -> bool:
     demanding = set(settings.SECOND_FACTOR_DUTIES)
-    return user.duty in demanding or Membership.objects.filter(user=user, role__in=demanding).exists()
+    return user.platform_role in demanding or Membership.objects.filter(user=user, role__in=demanding).exists()
 
 
 def prove(user: User, proof: Proof, *, account: str) -> str:

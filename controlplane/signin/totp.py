@@ -35,7 +35,7 @@ def begin(user: User) -> tuple[str, str]:
     key = secrets.token_bytes(SECRET_BYTES)
     Totp.objects.filter(user=user, confirmed_at=None).delete()
     row_id = new_id()
-    Totp.objects.create(id=row_id, user=user, sealed=encryption.encrypt(key, purpose=PURPOSE, row_id=row_id))
+    Totp.objects.create(id=row_id, user=user, encrypted_secret=encryption.encrypt(key, purpose=PURPOSE, row_id=row_id))
     written = base64.b32encode(key).decode()
     query = {"secret": written, "issuer": ISSUER, "algorithm": "SHA1", "digits": DIGITS, "period": STEP_S}
     return written, f"otpauth://totp/{ISSUER}:{quote(user.email)}?{urlencode(query)}"
@@ -72,7 +72,7 @@ def _step_of(totp: Totp, code: str) -> int | None:
     if not (code.isascii() and code.isdecimal() and len(code) == DIGITS):
         return None
     try:
-        key = encryption.decrypt(bytes(totp.sealed), purpose=PURPOSE, row_id=totp.pk)
+        key = encryption.decrypt(bytes(totp.encrypted_secret), purpose=PURPOSE, row_id=totp.pk)
     except encryption.DecryptionFailed:
         log.error("TOTP secret of user %s cannot be decrypted, it is encrypted under another secret key", totp.user_id)
         return None

@@ -95,7 +95,7 @@ def user_end(actor: Actor, user: User) -> None:
     tokens_revoke(actor, list(ApiToken.objects.filter(Q(user=row) | Q(issuer_id=row.pk), revoked_at=None)))
     for invitation in waiting_invitations().filter(Q(email__iexact=row.email) | Q(invited_by=row)):
         invitation_revoke(actor, invitation)
-    _record(actor, "user.end", row, duty=row.duty)
+    _record(actor, "user.end", row, duty=row.platform_role)
     for place in places:
         membership_end(actor, place)
     write_version(row, ended_at=clock.now(), **NO_DUTY)
@@ -113,10 +113,10 @@ def user_duty_remove(actor: Actor, user: User) -> None:
     if actor.user_id != user.pk:
         actor.may_operate()
     row = _held(user)
-    if not row.duty:
+    if not row.platform_role:
         return
     _need(_why_not_lose(actor, row))
-    _record(actor, "user.duty_remove", row, duty=row.duty)
+    _record(actor, "user.duty_remove", row, duty=row.platform_role)
     tokens_revoke(actor, list(ApiToken.objects.filter(user=row, is_platform=True, revoked_at=None)))
     PasswordReset.objects.filter(requested_by=row, confirmed_at=None).delete()
     write_version(row, **NO_DUTY)

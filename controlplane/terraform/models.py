@@ -34,7 +34,7 @@ class TerraformStateVersion(BaseModel):
     number = models.PositiveIntegerField()
     serial = models.BigIntegerField()
     size_bytes = models.PositiveIntegerField()
-    sealed = models.BinaryField()
+    encrypted_content = models.BinaryField(db_column="sealed")
     user_id = models.UUIDField(null=True)
     credential_id = models.UUIDField(null=True)
 

@@ -73,7 +73,7 @@ def state_read(actor: Actor, state: TerraformState, *, number: int | None = None
     if found is None:
         raise StateVersionNotFound(name=state.name, number=number)
     try:
-        return decrypt(bytes(found.sealed), purpose=PURPOSE, row_id=found.pk)
+        return decrypt(bytes(found.encrypted_content), purpose=PURPOSE, row_id=found.pk)
     except DecryptionFailed as exc:
         raise StateUnreadable(name=state.name) from exc
 
@@ -107,7 +107,7 @@ def state_write(
         user_id=actor.user_id,
         credential_id=actor.credential_id,
     )
-    version.sealed = encrypt(content, purpose=PURPOSE, row_id=version.pk)
+    version.encrypted_content = encrypt(content, purpose=PURPOSE, row_id=version.pk)
     version.save(force_insert=True)
     versions(state).filter(number__lte=number - VERSIONS_KEPT).delete()
     TerraformState.objects.filter(pk=state.pk).update(updated_at=clock.now())

@@ -82,13 +82,14 @@ async def _keep_streams(tasks: asyncio.TaskGroup, sinks: Sinks) -> None:
 async def _known_nodes(*, meanwhile: Nodes) -> Nodes:
     """Return the nodes; `meanwhile` while the database does not answer."""
     try:
-        return await _in_database(_nodes)
+        return await _in_database(nodes_to_watch)
     except DatabaseDown as exc:
         log.error("node list not refreshed: database unavailable: %s", exc)
         return meanwhile
 
 
-def _nodes() -> Nodes:
+def nodes_to_watch() -> Nodes:
+    """Return id and address of each node that is not retired."""
     return set(Node.objects.exclude(admin_state="retired").values_list("pk", "address"))
 
 

@@ -16,7 +16,7 @@ from controlplane.kernel.safe_http import Address
 
 # Look-ups that may hang at once in a process. Beyond that, names count as unresolvable.
 HANGING_MAX = 64
-_free = threading.BoundedSemaphore(HANGING_MAX)
+free_lookups = threading.BoundedSemaphore(HANGING_MAX)
 
 
 async def addresses(url: httpx.URL, *, private_hosts: Collection[str]) -> list[Address]:
@@ -25,7 +25,7 @@ async def addresses(url: httpx.URL, *, private_hosts: Collection[str]) -> list[A
     Raises:
         ValueError, Unresolvable: as safe_http.addresses.
     """
-    free = _free
+    free = free_lookups
     if not free.acquire(blocking=False):
         raise safe_http.Unresolvable(url.host)
     found: Future[list[Address]] = Future()

@@ -35,8 +35,8 @@ def signature(webhook: Webhook, *, message_id: str, at: datetime, body: str) -> 
     return " ".join(Signer(each).sign(msg_id=message_id, timestamp=at, data=body) for each in good)
 
 
-def _opened(webhook: Webhook, sealed: bytes | memoryview) -> str | None:
+def _opened(webhook: Webhook, ciphertext: bytes | memoryview) -> str | None:
     try:
-        return decrypt(bytes(sealed), purpose=PURPOSE, row_id=webhook.pk).decode()
+        return decrypt(bytes(ciphertext), purpose=PURPOSE, row_id=webhook.pk).decode()
     except DecryptionFailed:
         return None

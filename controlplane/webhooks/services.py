@@ -77,10 +77,10 @@ def webhook_create(actor: Actor, project: Project, spec: WebhookSpec) -> tuple[W
     actor.may_write()
     spec.check()
     webhook_id = new_id()
-    secret, sealed = secrets.create(webhook_id)
+    secret, ciphertext = secrets.create(webhook_id)
     with raise_on_violation("webhooks_webhook_name_taken", WebhookNameTaken(field="name", name=spec.name)):
         webhook = Webhook.objects.create(
-            id=webhook_id, project=project, secret=sealed, begins_after=feed.last_position(), **_columns(spec)
+            id=webhook_id, project=project, secret=ciphertext, begins_after=feed.last_position(), **_columns(spec)
         )
     quotas.claim(project.pk, webhook.pk, webhooks=1)
     record(actor, "webhook.create", webhook.pk, project_id=project.pk, name=webhook.name)
@@ -119,13 +119,13 @@ def secret_rotate(actor: Actor, webhook: Webhook, *, overlap_hours: int) -> tupl
     The previous secret also signs for a limited time; an older one no longer does.
     """
     actor.may_write()
-    secret, sealed = secrets.create(webhook.pk)
+    secret, ciphertext = secrets.create(webhook.pk)
     is_kept = overlap_hours > 0
     write_version(
         webhook,
         previous_secret=F("secret") if is_kept else None,
         previous_ends_at=clock.now() + timedelta(hours=overlap_hours) if is_kept else None,
-        secret=sealed,
+        secret=ciphertext,
     )
     record(actor, "webhook.rotate", webhook.pk, project_id=webhook.project_id, name=webhook.name)
     return webhook, secret

@@ -105,11 +105,11 @@ def _authorize(
     """Request the permit. `op`: of the permit, if it is not the operation's kind."""
     agent_client.require_not_abandoned(place.node)
     require_in_service(place.node, operation.kind)
-    wanted = PermitKey(operation, op or operation.kind, place.node.pk, generation)
-    issued = permits.find_valid(wanted)
+    key = PermitKey(operation, op or operation.kind, place.node.pk, generation)
+    issued = permits.find_valid(key)
     if issued is None:
         try:
-            issued = permits.obtain_permit(wanted, decide=partial(_decision, operation, make_request, place))
+            issued = permits.obtain_permit(key, decide=partial(_decision, operation, make_request, place))
         except SignerSilent as exc:
             if clock.now() >= operation.deadline_at:
                 raise

@@ -1,6 +1,7 @@
 """KVM only where a guest was seen to run under it."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,29 +12,34 @@ from agents.node.adapters.accelerator import Accelerator
 from agents.node.errors import AdapterError
 
 
+@dataclass
+class Kvm:
+    """A device that opens, and the result of its probe guests; counts them."""
+
+    folder: Path
+    problem: str
+    probes: int = 0
+
+    def accelerator(self, boot_id: str = "boot-1") -> Accelerator:
+        return Accelerator(self.folder, wanted="auto", boot_id=boot_id, probe_kvm=self.probe)
+
+    def probe(self) -> str:
+        self.probes += 1
+        return self.problem
+
+
 @pytest.fixture
-def broken_kvm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
-    """A device that opens, and a probe guest that dies; answers how often it was tried."""
-    tries: list[str] = []
-
-    def fails() -> str:
-        tries.append("kvm")
-        return "emulation failure"
-
+def broken_kvm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Kvm:
     device = tmp_path / "kvm"
     device.touch()
     monkeypatch.setattr(accelerator, "DEVICE", device)
-    monkeypatch.setattr(accelerator, "_kvm_problem", fails)
-    return tries
+    return Kvm(tmp_path, "emulation failure")
 
 
 @pytest.fixture
-def working_kvm(monkeypatch: pytest.MonkeyPatch, broken_kvm: list[str]) -> None:
-    monkeypatch.setattr(accelerator, "_kvm_problem", lambda: "")
-
-
-def auto(folder: Path, boot_id: str = "boot-1") -> Accelerator:
-    return Accelerator(folder, wanted="auto", boot_id=boot_id)
+def working_kvm(broken_kvm: Kvm) -> Kvm:
+    broken_kvm.problem = ""
+    return broken_kvm
 
 
 def test_the_probe_guest_runs_under_tcg() -> None:
@@ -44,29 +50,29 @@ def test_failed_probe_is_reported() -> None:
     assert accelerator.runs_guests("no-such-accelerator", cpu="max").startswith("The probe guest ended with")
 
 
-def test_unusable_kvm_device_selects_tcg(broken_kvm: list[str], tmp_path: Path) -> None:
-    assert auto(tmp_path).virt_type == "qemu"
+def test_unusable_kvm_device_selects_tcg(broken_kvm: Kvm) -> None:
+    assert broken_kvm.accelerator().virt_type == "qemu"
 
 
-def test_probe_result_holds_until_the_next_boot(broken_kvm: list[str], tmp_path: Path) -> None:
+def test_probe_result_holds_until_the_next_boot(broken_kvm: Kvm, tmp_path: Path) -> None:
     for boot_id in ("boot-1", "boot-1", "boot-2"):
-        auto(tmp_path, boot_id)
-    assert len(broken_kvm) == 2
+        broken_kvm.accelerator(boot_id)
+    assert broken_kvm.probes == 2
     assert "emulation failure" in json.loads((tmp_path / "accelerator.json").read_text())["reason"]
 
 
 def test_missing_kvm_device_selects_tcg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(accelerator, "DEVICE", tmp_path / "missing")
-    assert auto(tmp_path).virt_type == "qemu"
+    assert Accelerator(tmp_path, wanted="auto", boot_id="boot-1").virt_type == "qemu"
 
 
-def test_kvm_that_fails_later_is_disabled_for_the_boot(working_kvm: None, tmp_path: Path) -> None:
-    first = auto(tmp_path)
+def test_kvm_that_fails_later_is_disabled_for_the_boot(working_kvm: Kvm) -> None:
+    first = working_kvm.accelerator()
     assert first.virt_type == "kvm"
     assert first.give_up_kvm("a guest stopped")
     assert not first.give_up_kvm("another one too")
-    assert first.virt_type == auto(tmp_path).virt_type == "qemu"
-    assert auto(tmp_path, "boot-2").virt_type == "kvm"
+    assert first.virt_type == working_kvm.accelerator().virt_type == "qemu"
+    assert working_kvm.accelerator("boot-2").virt_type == "kvm"
 
 
 def test_forced_accelerator_is_kept(tmp_path: Path) -> None:

@@ -352,6 +352,6 @@ def test_node_with_an_expired_lease_refuses_new_work(stopping: AgentUnderTest, m
     renewal = pb.RenewLeaseRequest(boot_id=said.inventory.boot_id, heard_at_ms=said.lease.said_at_ms, duration_s=1)
     stopping.stub.watcher.RenewLease(renewal)
     lease = stopping.server.node.lease
-    monkeypatch.setattr(lease, "_clock_ms", lambda: said.lease.said_at_ms + 62_000)
+    monkeypatch.setattr(lease, "clock_ms", lambda: said.lease.said_at_ms + 62_000)
     refused = refusal(lambda: stopping.stub.EnsureVolume(specs.volume()))
     assert (refused.code, refused.is_retryable) == ("agent.lease_lapsed", True)

@@ -180,15 +180,14 @@ def test_record_exists_during_the_request_and_survives_its_rollback(
     assert outcome_of(the_record()) == ("network_create", "failed", 500, "internal")
 
 
-def test_request_that_cannot_be_recorded_is_refused(
-    unbroken: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*args: object) -> None:
-        raise OperationalError("disk full")
+def test_request_that_cannot_be_recorded_is_refused(unbroken: Caller, cloud: Cloud) -> None:
+    def full(execute: Callable[..., Any], sql: str, *more: Any) -> Any:
+        if RequestRecord._meta.db_table in sql:
+            raise OperationalError("disk full")
+        return execute(sql, *more)
 
-    monkeypatch.setattr(request_records, "_execute", full)
-    assert unbroken.post("networks", {"name": "second", "cidr": "10.0.0.0/24"}).status == 503
-    monkeypatch.undo()
+    with connection.execute_wrapper(full):
+        assert unbroken.post("networks", {"name": "second", "cidr": "10.0.0.0/24"}).status == 503
     assert [each["name"] for each in unbroken.get("networks").body["items"]] == ["lan"]
 
 

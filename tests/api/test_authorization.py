@@ -83,7 +83,7 @@ def person(role: str, organization: Organization) -> User:
 
 
 def wide(user: User, **limits: object) -> str:
-    new = NewToken("wide", "", DAY, is_platform=bool(user.duty), **limits)  # type: ignore[arg-type]
+    new = NewToken("wide", "", DAY, is_platform=bool(user.platform_role), **limits)  # type: ignore[arg-type]
     return own_token_create(actor_for(user, credential_id=new_id()), new)[1]
 
 

@@ -27,7 +27,7 @@ def certified(cloud: Cloud, status: str = "valid") -> None:
 def test_drift_is_listed_with_failing_clauses_and_a_plan(api: Caller, cloud: Cloud, instance: Instance) -> None:
     officer = policies.officer(cloud.tenant.project)
     certified(cloud)
-    policy_set(cloud.tenant.actor, atoms=[HELD], project=cloud.tenant.project)
+    policy_set(cloud.tenant.actor, clauses=[HELD], project=cloud.tenant.project)
     compliance_drift.reconcile()
     assert [row["state"] for row in api.get("/v1/drift").body["items"]] == ["compliant"]
     certified(cloud, "suspended")
@@ -77,7 +77,7 @@ def test_copies_of_private_images_are_listed(api: Caller, stranger: Caller, clou
 
 def test_lost_certificate_simulation_lists_broken_resources(api: Caller, cloud: Cloud, instance: Instance) -> None:
     certified(cloud)
-    policy_set(cloud.tenant.actor, atoms=[HELD], project=cloud.tenant.project)
+    policy_set(cloud.tenant.actor, clauses=[HELD], project=cloud.tenant.project)
     lost = api.post("/v1/policy/simulate", {"lost_certificates": [{"zone": "fr-idf-1", "number": "SNC-1"}]})
     assert [row["resource_id"] for row in lost.body["broken"]] == [str(instance.pk)]
     assert lost.body["broken"][0]["failing"][0]["code"] == "CERT_WITHDRAWN"
@@ -93,7 +93,7 @@ def test_lost_certificate_simulation_lists_broken_resources(api: Caller, cloud: 
 
 def test_exemption_is_requested_and_approved(api: Caller, cloud: Cloud, instance: Instance) -> None:
     certified(cloud, "suspended")
-    policy_set(cloud.tenant.actor, atoms=[HELD], project=cloud.tenant.project)
+    policy_set(cloud.tenant.actor, clauses=[HELD], project=cloud.tenant.project)
     refused = api.post("instances/web/actions/reboot")
     assert refused.problem[:2] == (422, "policy_unsatisfiable")
     body = {"decision": refused.body["placement_decision"], "zone": "fr-idf-1", "reason": "the flood"}

@@ -38,7 +38,7 @@ def suspended(cloud: Cloud) -> Cloud:
     facts.officer()
     cloud.world.publish_keys()
     facts.state_of("zone", "fr-idf-1", {"certifications": [certificate(days=1000, status="suspended")]})
-    policy_set(cloud.tenant.actor, atoms=[HELD], project=cloud.tenant.project)
+    policy_set(cloud.tenant.actor, clauses=[HELD], project=cloud.tenant.project)
     return cloud
 
 

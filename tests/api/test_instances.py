@@ -329,11 +329,8 @@ def test_a_guest_that_does_not_run_has_no_console(api: Caller, instance: Instanc
     assert api.post("instances/waits/consoles", {"kind": "vnc"}).problem == (409, "placement.no_allocation", None)
 
 
-def test_console_ticket_without_redis_is_unavailable(
-    api: Caller, instance: Instance, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    nowhere = redis.Redis.from_url("unix:///nowhere/redis.sock")
-    monkeypatch.setattr(guest_sessions, "_client", lambda: nowhere)
+def test_console_ticket_without_redis_is_unavailable(api: Caller, instance: Instance, settings: Settings) -> None:
+    settings.REDIS_URL = "redis+socket:///nowhere/redis.sock"
     answer = api.post("instances/web/consoles", {"kind": "serial"})
     assert answer.problem == (503, "compute.console.tickets_unavailable", None)
 

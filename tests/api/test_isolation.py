@@ -247,13 +247,18 @@ def quota_request_of(organization: Organization) -> str:
 
 def orphan_on(node: Node) -> str:
     """Create the orphan with the name that the example of a discard has."""
-    made = Orphan.objects.create(node=node, kind="file", name="volumes/left-behind.raw", seen_at=clock.now())
+    made = Orphan.objects.create(node=node, kind="file", name="volumes/left-behind.raw", observed_at=clock.now())
     return str(made.pk)
 
 
 def pool_near(node: Node) -> str:
     made = Pool.objects.create(name="shared", zone=node.zone, uuid=new_id(), path="/srv/shared", capacity_gib=100)
     return str(made.pk)
+
+
+def proposal_of(organization: Organization) -> str:
+    fields = {"base_version": 0, "change": "looser", "clauses": [], "proposed_by": new_id()}
+    return str(PolicyProposal.objects.create(level="organization", organization=organization, **fields).pk)
 
 
 @pytest.fixture
@@ -264,9 +269,6 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     api.post(f"terraform-states/{LEDGER}", {"version": 4, "serial": 1})
     organization = cloud.tenant.project.organization
     secret = Classification.objects.create(id="alpha-org.secret", organization=organization)
-    proposal = PolicyProposal.objects.create(
-        level="organization", organization=organization, base_version=0, change="looser", atoms=[], proposed_by=new_id()
-    )
     plan = RemediationPlan.objects.create(
         project=cloud.tenant.project, items=[], resource_ids=[], notify_by=clock.now(), deadline_at=clock.now()
     )
@@ -299,7 +301,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         "decision": api.get("instances/web/placement").body["id"],
         "organization": str(cloud.tenant.project.organization_id),
         "classification": secret.pk,
-        "proposal": str(proposal.pk),
+        "proposal": proposal_of(organization),
         "zone": "fr-idf-1",
         "party": "acme",
         "officer_key": "ada",

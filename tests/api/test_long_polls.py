@@ -38,18 +38,13 @@ def test_web_process_without_free_slots_answers_at_once(
     api: Caller, cloud: Cloud, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.LONG_POLLS_IN_WEB = 1
-    long_poll._places.cache_clear()
-    monkeypatch.setattr(long_poll, "_wait_here", lambda condition, limit_s: waited.append(limit_s))
+    monkeypatch.setattr(long_poll, "wait_in_thread", lambda condition, limit_s: waited.append(limit_s))
     waited: list[int] = []
     url = f"operations/{api.post('instances', WEB).operation['id']}?wait=60s"
-    try:
-        assert long_poll._places().acquire(blocking=False)
+    with long_poll.slots_in_web(1):
         assert (api.get(url).body["state"], waited) == ("pending", [])
-        long_poll._places().release()
-        assert (api.get(url).body["state"], waited) == ("pending", [60])
-        assert (api.get(url).body["state"], waited) == ("pending", [60, 60]), "the place was given back"
-    finally:
-        long_poll._places.cache_clear()
+    assert (api.get(url).body["state"], waited) == ("pending", [60])
+    assert (api.get(url).body["state"], waited) == ("pending", [60, 60]), "the slot was released"
 
 
 def test_the_first_answer_of_a_long_poll_in_stream_reads_no_condition(api: Caller, cloud: Cloud) -> None:

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 def signed_in(user: User, **limits: Any) -> Caller:
     """With a token that is good wherever the user has a role; what issued it is no token."""
-    new = NewToken(f"t-{new_id()}", "", timedelta(days=2), is_platform=bool(user.duty), **limits)
+    new = NewToken(f"t-{new_id()}", "", timedelta(days=2), is_platform=bool(user.platform_role), **limits)
     return Caller(token=own_token_create(actor_for(user, credential_id=new_id()), new)[1], project="web")
 
 

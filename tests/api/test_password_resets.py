@@ -69,7 +69,7 @@ def in_use(user: User, acme: Organization, what: str) -> None:
     elif what == "duty":
         User.objects.filter(pk=user.pk).update(is_auditor=True)
     elif what == "totp":
-        Totp.objects.create(user=user, sealed=b"", confirmed_at=clock.now())
+        Totp.objects.create(user=user, encrypted_secret=b"", confirmed_at=clock.now())
     else:
         token_issue(user, project=None, name="ci", role="", lifetime=timedelta(days=1))
 

@@ -91,10 +91,10 @@ def test_stricter_policy_holds_at_once(api: Caller, cloud: Cloud) -> None:
 
 def test_clause_on_a_declared_fact_is_marked(api: Caller, cloud: Cloud) -> None:
     state_of("zone", "fr-idf-1", {"encryption.at_rest": False})
-    atom = {"id": "crypt", "attr": "encryption.at_rest", "op": "is", "value": True}
-    tried = api.put("policy?dry_run=true", {"atoms": [atom]})
+    clause = {"id": "crypt", "attr": "encryption.at_rest", "op": "is", "value": True}
+    tried = api.put("policy?dry_run=true", {"atoms": [clause]})
     assert tried.body["lint"] == [{"code": "CLAIMED", "atom": "crypt"}]
-    api.put("policy", {"atoms": [atom]})
+    api.put("policy", {"atoms": [clause]})
     simulation = {"operation": "volume.create", "disk_gib": 1}
     refused = api.post("volumes", {"name": "data", "size_gib": 1, "volume_type": "local"})
     decision = refused.body["placement_decision"]
@@ -111,7 +111,7 @@ def test_clause_on_a_declared_fact_is_marked(api: Caller, cloud: Cloud) -> None:
 
 
 def test_the_levels_above_are_shown_and_cannot_be_contradicted(api: Caller, olga: Caller, cloud: Cloud) -> None:
-    policy_set(SYSTEM, atoms=[HOME | {"id": "floor", "value": ["de-rhein-1", "fr-idf-1", "fr-idf-2"]}])
+    policy_set(SYSTEM, clauses=[HOME | {"id": "floor", "value": ["de-rhein-1", "fr-idf-1", "fr-idf-2"]}])
     assert olga.put(ORGANIZATION, {"atoms": [WIDER]}).status == 200
     inherited = api.get("policy").body["inherited"]
     assert [(layer["level"], layer["atoms"][0]["id"]) for layer in inherited] == [

@@ -54,8 +54,8 @@ def test_simulation_repeats_its_request(api: Caller, cloud: Cloud) -> None:
     assert [layer["level"] for layer in answer["policies"]] == ["classification", "resource"]
     assert answer["valid_until"] is not None
     zones = {zone["zone"]: zone for zone in answer["document"]["zones"]}
-    atoms = {each["atom"] for each in zones["us-va-1"]["results"] if each["result"] != "T"}
-    assert atoms == {"loc", "keyloc", "logs", "meta", "adm", "snc"}
+    clauses = {each["atom"] for each in zones["us-va-1"]["results"] if each["result"] != "T"}
+    assert clauses == {"loc", "keyloc", "logs", "meta", "adm", "snc"}
 
 
 def test_a_tenant_sees_no_nodes_and_an_operator_does(api: Caller, operator: Caller, cloud: Cloud) -> None:
@@ -139,7 +139,7 @@ def test_admissible_zones_are_listed(api: Caller, cloud: Cloud) -> None:
     assert ids(api.get("/v1/zones?admissible_for=classified")) == []
     everywhere = ids(api.get("/v1/zones?admissible_for=alpha"))
     assert "us-va-1" in everywhere
-    policy_set(SYSTEM, atoms=EU, project=cloud.tenant.project)
+    policy_set(SYSTEM, clauses=EU, project=cloud.tenant.project)
     assert "us-va-1" not in ids(api.get("/v1/zones?admissible_for=alpha"))
     assert ids(api.get("/v1/zones?admissible_for=alpha&limit=1")) == ["de-rhein-1"]
     for ref in ("beta", "nothing"):
@@ -155,10 +155,10 @@ def test_capacity_of_a_zone_is_counted(api: Caller, operator: Caller, cloud: Clo
         "fits": 3,
         "largest": {"vcpus": 3, "memory_mib": 8192, "disk_gib": 100},
     }
-    policy_set(SYSTEM, atoms=[HOME], project=cloud.tenant.project)
+    policy_set(SYSTEM, clauses=[HOME], project=cloud.tenant.project)
     assert (api.get(path).body["fits"], api.get(path).body["largest"]) == (0, None)
     assert operator.get(path).body["fits"] == 3
-    policy_set(SYSTEM, atoms=[HOME])
+    policy_set(SYSTEM, clauses=[HOME])
     assert (operator.get(path).body["fits"], operator.get(path).body["largest"]) == (0, None)
     assert api.get("/v1/zones/us-va-1/capacity").problem == (400, "invalid_parameter", "flavor")
     assert api.get("/v1/zones/mars-1/capacity?flavor=tiny").problem[0] == 404

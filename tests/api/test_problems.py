@@ -81,7 +81,7 @@ REASONS: list[tuple[str, str, Any, str]] = [
     ("POST", "networks", {"name": "n", "cidr": "10.0.0.0/30"}, "son préfixe doit être de /"),
     ("POST", "ssh-keys", {"name": "k", "public_key": "ssh-dss A"}, "son type doit être l’un de ssh-ed25519, "),
     ("POST", "instances", {"name": 5, "flavor": "tiny", "image": "tiny"}, "/name : Doit être un texte."),
-    ("PUT", "policy", {"atoms": [{"id": "a", "op": "in"}]}, "atoms/0/attr (atome a) : manque."),
+    ("PUT", "policy", {"atoms": [{"id": "a", "op": "in"}]}, "atoms/0/attr (clause a) : manque."),
     ("PUT", "policy", {"atoms": [{"id": "a", "op": "is", "attr": "ual", "value": 1}]}, "ual n’admet que : ge, le."),
     ("PUT", "policy", {"atoms": [{"id": "a", "op": "le", "attr": "ual", "value": 9}]}, "un nombre entier de 0 à 4."),
 ]

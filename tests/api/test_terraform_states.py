@@ -31,8 +31,8 @@ def test_state_is_written_read_and_encrypted_in_the_database(api: Caller, cloud:
     answer = api.post(PATH, written)
     assert (answer.status, answer.body["number"], answer.body["serial"]) == (200, 1, 1)
     assert api.get(PATH).body == written
-    sealed = bytes(TerraformStateVersion.objects.get().sealed)
-    assert b"hunter2" not in sealed and b"serial" not in sealed
+    ciphertext = bytes(TerraformStateVersion.objects.get().encrypted_content)
+    assert b"hunter2" not in ciphertext and b"serial" not in ciphertext
     assert [each["name"] for each in api.get("terraform-states").body["items"]] == ["prod"]
 
 
@@ -48,7 +48,7 @@ def test_version_cannot_replace_another_one(api: Caller, cloud: Cloud) -> None:
     api.post(PATH, state(1))
     api.post(PATH, state(2))
     first, second = TerraformStateVersion.objects.order_by("number")
-    TerraformStateVersion.objects.filter(pk=second.pk).update(sealed=first.sealed)
+    TerraformStateVersion.objects.filter(pk=second.pk).update(encrypted_content=first.encrypted_content)
     assert api.get(PATH).problem == (500, "terraform.state.unreadable", None)
 
 

@@ -192,7 +192,7 @@ def test_user_gives_up_only_the_own_platform_role(place: Place) -> None:
     as_ines = caller_of(place.ines.user)
     assert place.put_out(place.oscar, "duty", as_ines) == 403
     assert as_ines.delete("/v1/me/duty").status == 204
-    assert User.objects.get(pk=place.ines.user.pk).duty == ""
+    assert User.objects.get(pk=place.ines.user.pk).platform_role == ""
 
 
 @pytest.mark.parametrize("how", ["suspend", "end", "duty"])

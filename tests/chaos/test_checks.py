@@ -190,11 +190,11 @@ def receipt_never_closed(cloud: Cloud) -> None:
 
 
 def incident(cloud: Cloud) -> None:
-    Incident.objects.create(node=cloud.machine.row, kind="unknown-domain", name="x", seen_at=clock.now())
+    Incident.objects.create(node=cloud.machine.row, kind="unknown-domain", name="x", observed_at=clock.now())
 
 
 def orphan(cloud: Cloud) -> None:
-    Orphan.objects.create(node=cloud.machine.row, kind="file", name="volumes/x", seen_at=clock.now())
+    Orphan.objects.create(node=cloud.machine.row, kind="file", name="volumes/x", observed_at=clock.now())
 
 
 def silent_node(cloud: Cloud) -> None:
@@ -254,7 +254,7 @@ def node_in_maintenance(cloud: Cloud) -> None:
 
 def node_that_was_not_dead(cloud: Cloud) -> None:
     now = clock.now()
-    Incident.objects.create(node=cloud.machine.row, kind="fence-broken", name="x", seen_at=now, ended_at=now)
+    Incident.objects.create(node=cloud.machine.row, kind="fence-broken", name="x", observed_at=now, ended_at=now)
 
 
 def recovery_under_way(cloud: Cloud) -> None:

@@ -16,7 +16,7 @@ from controlplane.nodes.models import Inventory, Node, Orphan
 now = clock.now()
 node = Node.objects.create(name="node-q", zone_id="fr-idf-1", address="127.0.0.1:1", certificate_expires_at=now)
 Inventory.objects.create(node=node)
-print(Orphan.objects.create(node=node, kind="file", name="{STRAY}", seen_at=now).pk)
+print(Orphan.objects.create(node=node, kind="file", name="{STRAY}", observed_at=now).pk)
 """
 GONE = """
 from controlplane.nodes.models import Inventory, Node, Orphan

@@ -61,7 +61,7 @@ class Case:
         return str(path)
 
 
-def atoms(*zones: str) -> dict[str, Any]:
+def within_zones(*zones: str) -> dict[str, Any]:
     return {"atoms": [{"id": "home", "attr": "zone.id", "op": "in", "value": zones, "waivable": True}]}
 
 
@@ -83,7 +83,7 @@ def case(tmp_path_factory: pytest.TempPathFactory, live: Live) -> Case:
         owner.ok("invitation", "accept", stdin=invited.out, ANDROMEDE_TOKEN="")
     made = Case(folder, owner, person("olga", "--role", OFFICER), person("otto", "--role", OFFICER), operator)
     owner.ok("volume", "create", "kept", "--size", "1", "--zone", HERE)
-    owner.ok("policy", "set", made.file("policy.json", atoms(THERE)))
+    owner.ok("policy", "set", made.file("policy.json", within_zones(THERE)))
     return made
 
 
@@ -94,7 +94,7 @@ def refused(said: CliResult, code: int, *words: str) -> None:
 
 
 def test_looser_policy_needs_two_officers(case: Case) -> None:
-    wider = case.file("wider.json", atoms(HERE, THERE))
+    wider = case.file("wider.json", within_zones(HERE, THERE))
     would = case.olga.ok("proposal", "create", wider, *REASON, "--dry-run", "-o", "json")
     assert (would.json["change"], would.err) == ("looser", DRY)
     assert case.olga.ok("proposal", "list", "-o", "json").json == []
@@ -129,7 +129,7 @@ def test_author_of_a_policy_undoes_it(case: Case) -> None:
 
 
 def test_data_is_classified_and_declassified_by_two_officers(case: Case) -> None:
-    words = ("classification", "create", "secret", case.file("policy.json", atoms(THERE)))
+    words = ("classification", "create", "secret", case.file("policy.json", within_zones(THERE)))
     titles = ("--title", "Secrets", "--title-fr", "Secrets")
     assert case.olga.ok(*words, *titles, "--dry-run").err == DRY
     refused(case.olga("classification", "show", "bastion.secret"), 3)

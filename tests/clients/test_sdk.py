@@ -101,8 +101,8 @@ def test_errors_are_in_the_callers_language(live: Live) -> None:
 def test_policies_are_replaced_by_version(live: Live) -> None:
     with live.new_client() as client:
         before = client.policy.get()
-        atom = {"id": "fr", "attr": "zone.id", "op": "in", "value": ["fr-idf-1", "fr-idf-2"]}
-        tighter = client.policy.set(atoms=[atom], if_match="*")
+        clause = {"id": "fr", "attr": "zone.id", "op": "in", "value": ["fr-idf-1", "fr-idf-2"]}
+        tighter = client.policy.set(atoms=[clause], if_match="*")
         assert tighter.change == "tighter" and tighter.atoms[0].value == ["fr-idf-1", "fr-idf-2"]
         with pytest.raises(PreconditionFailed):
             client.policy.set(atoms=[], if_match=before.version)

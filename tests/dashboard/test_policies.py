@@ -69,7 +69,7 @@ def test_form_offers_the_attributes_of_the_api() -> None:
 
 
 @pytest.mark.parametrize(
-    "atom",
+    "clause",
     [
         {"id": "a", "op": "in", "attr": "location.territory", "value": ["@EU", "FR"]},
         {"id": "a", "op": "subset", "attr": "admin.access_from", "value": ["FR"], "assertion_min": "third_party"},
@@ -90,10 +90,10 @@ def test_form_offers_the_attributes_of_the_api() -> None:
         },
         {"id": "a", "op": "in", "attr": "a.new.one", "value": {"as": ["it", "is"]}},
     ],
-    ids=lambda atom: atom.get("attr", atom["op"]),
+    ids=lambda clause: clause.get("attr", clause["op"]),
 )
-def test_clause_survives_the_form(atom: dict[str, object]) -> None:
-    (row,) = ClauseRows.from_clauses([atom])
+def test_clause_survives_the_form(clause: dict[str, object]) -> None:
+    (row,) = ClauseRows.from_clauses([clause])
     fields = {f"{row.prefix}-{name}": row[name].value() for name in row.fields}
     again = type(row)(
         row.subject,
@@ -101,10 +101,10 @@ def test_clause_survives_the_form(atom: dict[str, object]) -> None:
         prefix="c0",
     )
     if "new" in row.subject:
-        again = type(row)(row.subject, {**fields, "c0-value": json.dumps(atom["value"])}, prefix="c0")
+        again = type(row)(row.subject, {**fields, "c0-value": json.dumps(clause["value"])}, prefix="c0")
     assert again.is_valid(), again.errors
-    assert again.atom() == atom
-    assert "a" in str(clause_labels.clause_html(atom))
+    assert again.clause() == clause
+    assert "a" in str(clause_labels.clause_html(clause))
 
 
 def test_replaced_clause_does_not_count_in_the_preview() -> None:
@@ -283,6 +283,6 @@ def test_author_of_a_policy_undoes_it_by_a_button(cloud: Cloud, officer: Client,
     answer = officer.post(url[1], {"next": f"{home}/policy"}, follow=True)
     assert "Change undone." in text_of(answer)
     assert "Undo change" not in text_of(answer)
-    assert PolicyVersion.objects.latest("version").atoms == []
+    assert PolicyVersion.objects.latest("version").clauses == []
     again = officer.post(url[1], {"next": f"{home}/policy"}, follow=True)
     assert "cannot be undone by you" in text_of(again)

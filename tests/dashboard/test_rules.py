@@ -66,7 +66,7 @@ def test_lost_certificate_preview_lists_drift(officer: Client, api: Caller, clou
     instance = finish(api.post("instances", WEB))["id"]
     certified("valid")
     assert b"No drift" in officer.get("/zones/fr-idf-1/what-if?number=SNC-1").content
-    policy_set(cloud.tenant.actor, atoms=[HELD], project=cloud.tenant.project)
+    policy_set(cloud.tenant.actor, clauses=[HELD], project=cloud.tenant.project)
     page = officer.get("/zones/fr-idf-1/what-if?number=SNC-1").content.decode()
     assert f"/residency/{instance}" in page and "the certificate is withdrawn" in page and ">alpha</a>" in page
     assert officer.get("/zones/fr-idf-1/what-if?number=none").status_code == 400
@@ -136,7 +136,7 @@ def test_drift_shows_clauses_and_a_plan_to_approve(
 ) -> None:
     instance = finish(api.post("instances", WEB))["id"]
     certified("valid")
-    policy_set(cloud.tenant.actor, atoms=[HELD], project=cloud.tenant.project)
+    policy_set(cloud.tenant.actor, clauses=[HELD], project=cloud.tenant.project)
     compliance_drift.reconcile()
     for url in ("/drift", "/residency"):
         named = f'href="/residency/{instance}" title="{instance}" translate="no">web</a>'
@@ -167,7 +167,7 @@ def test_refused_decision_links_to_an_exemption_request(
 ) -> None:
     officer = signed_in("sovereignty_officer")
     certified("suspended")
-    policy_set(cloud.tenant.actor, atoms=[HELD], project=cloud.tenant.project)
+    policy_set(cloud.tenant.actor, clauses=[HELD], project=cloud.tenant.project)
     decision = api.post("instances", WEB).body["placement_decision"]
     page = member.get(f"{home}/decisions/{decision}").content
     assert b"the certificate is suspended" in page and b"/new-exemption?decision=" in page
@@ -187,7 +187,7 @@ def test_refused_decision_links_to_an_exemption_request(
 
 def test_two_approvers_sign_the_terms_on_the_page(signed_in: SignIn, member: Client, api: Caller, cloud: Cloud) -> None:
     certified("suspended")
-    policy_set(cloud.tenant.actor, atoms=[HELD], project=cloud.tenant.project)
+    policy_set(cloud.tenant.actor, clauses=[HELD], project=cloud.tenant.project)
     decision = api.post("instances", WEB).body["placement_decision"]
     fields = {"decision": decision, "zone": "fr-idf-1", "reason": "the flood", "hours": "4", "max_uses": "1"}
     page = member.post("/new-exemption", fields)["Location"]

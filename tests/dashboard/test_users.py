@@ -41,7 +41,7 @@ def test_user_is_suspended_reinstated_and_ended(operator: Client, otto: User) ->
     assert b"Reinstate" in operator.get(page).content
     assert operator.post(f"{page}/reinstate")["Location"] == page
     assert operator.post(f"{page}/duty")["Location"] == page
-    assert User.objects.get(pk=otto.pk).duty == ""
+    assert User.objects.get(pk=otto.pk).platform_role == ""
     assert b"otto@cloud.example" in operator.get(f"{page}/end").content
     assert operator.post(f"{page}/end")["Location"] == page
     assert User.objects.get(pk=otto.pk).state == "ended"
@@ -52,7 +52,7 @@ def test_last_operator_cannot_give_up_the_role(operator: Client, cloud: Cloud) -
     page = f"{PAGES}/{own.pk}"
     assert "is the last operator" in operator.get(page).content.decode()
     assert "is the last operator" in operator.post(f"{page}/duty").content.decode()
-    assert User.objects.get(pk=own.pk).duty == "operator"
+    assert User.objects.get(pk=own.pk).platform_role == "operator"
 
 
 def test_auditor_gives_up_the_own_role(signed_in: SignIn, otto: User) -> None:
@@ -61,7 +61,7 @@ def test_auditor_gives_up_the_own_role(signed_in: SignIn, otto: User) -> None:
     assert b"Remove platform role" not in auditor.get(f"{PAGES}/{otto.pk}").content
     assert b"Remove platform role" in auditor.get(f"{PAGES}/{own.pk}").content
     assert auditor.post(f"{PAGES}/{own.pk}/duty")["Location"] == "/"
-    assert User.objects.get(pk=own.pk).duty == ""
+    assert User.objects.get(pk=own.pk).platform_role == ""
 
 
 def test_platform_token_is_revoked(operator: Client, otto: User) -> None:

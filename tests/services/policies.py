@@ -64,16 +64,16 @@ def import_all() -> None:
     classifications_import(SYSTEM, shipped())
 
 
-def classify(name: str, atoms: list[Any], project: Project) -> Classification:
+def classify(name: str, clauses: list[Any], project: Project) -> Classification:
     """Make a classification of the project's organization."""
-    new = classifications.NewClassification(name=name, title=name, title_fr=name, atoms=atoms)
+    new = classifications.NewClassification(name=name, title=name, title_fr=name, clauses=clauses)
     return classifications.classification_create(officer(project, f"maker-of-{name}"), project.organization, new)
 
 
-def ruled(project: Project, *atoms: Any, at: str = "project") -> policies.Outcome:
+def ruled(project: Project, *clauses: Any, at: str = "project") -> policies.Outcome:
     """Set a policy of the project, or of its organization."""
     owner = {"project": project} if at == "project" else {"organization": project.organization}
-    return policies.policy_set(SYSTEM, atoms=list(atoms), **owner)  # type: ignore[arg-type]
+    return policies.policy_set(SYSTEM, clauses=list(clauses), **owner)  # type: ignore[arg-type]
 
 
 def learn(cloud: Cloud) -> None:

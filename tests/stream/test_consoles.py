@@ -139,7 +139,7 @@ def test_policy_that_forbids_the_console_ends_it(consoles: Process, cloud: Cloud
     elsewhere = {"id": "con", "attr": "zone.id", "op": "in", "value": ["us-va-1"], "roles": ["console"]}
     with opened(consoles, ticket()) as socket:
         assert socket.recv(LIMIT_S) == BOOTED
-        policy_set(cloud.tenant.actor, atoms=[elsewhere], project=cloud.tenant.project)
+        policy_set(cloud.tenant.actor, clauses=[elsewhere], project=cloud.tenant.project)
         assert end(socket)[0] == 4422
     assert audit_entries("console", 2)[-1][1]["code"] == 4422
 

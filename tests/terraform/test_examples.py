@@ -34,7 +34,7 @@ def test_policy_example_is_applied(in_project: InProject) -> None:
     tf, api = in_project("example")
     tf.write((EXAMPLES / "resources" / "policy.tf").read_text()).apply()
     tf.assert_no_changes()
-    assert {atom["id"] for atom in api.get("policy")["atoms"]} == {"home", "land"}
+    assert {clause["id"] for clause in api.get("policy")["atoms"]} == {"home", "land"}
 
 
 @pytest.mark.slow

@@ -15,8 +15,8 @@ LAND = (
 ADDRESS = "andromede_policy.it"
 
 
-def policy(*atoms: str) -> str:
-    return 'resource "andromede_policy" "it" {\n  atoms = {\n' + "".join(atoms) + "  }\n}\n"
+def policy(*clauses: str) -> str:
+    return 'resource "andromede_policy" "it" {\n  atoms = {\n' + "".join(clauses) + "  }\n}\n"
 
 
 def test_policy_is_created_changed_and_destroyed(in_project: InProject) -> None:
@@ -28,7 +28,7 @@ def test_policy_is_created_changed_and_destroyed(in_project: InProject) -> None:
     assert "updated in-place" in tf.plan()
     tf.apply()
     tf.assert_no_changes()
-    assert [atom["id"] for atom in api.get("policy")["atoms"]] == ["home", "land"]
+    assert [clause["id"] for clause in api.get("policy")["atoms"]] == ["home", "land"]
     tf.forget()
     assert "has a policy already" in tf.write(policy(HOME)).refused()
     tf.write(policy(HOME, LAND))

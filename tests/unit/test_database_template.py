@@ -18,7 +18,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (database_template.VAR / "pg" / "PG_VERSION").write_text(clusters[-1])
 
     monkeypatch.setattr(database_template, "VAR", tmp_path / "prepared")
-    monkeypatch.setattr(database_template, "_make", make)
+    monkeypatch.setattr(database_template, "make_cluster", make)
     return clusters
 
 

@@ -44,7 +44,7 @@ def test_facts_are_added_and_replace_no_field() -> None:
 
 
 def test_the_process_is_in_each_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "_always", {})
+    monkeypatch.setattr(logs, "process_fields", {})
     logs.set_process_fields(process="signer")
     assert line("x")["process"] == "signer"
 

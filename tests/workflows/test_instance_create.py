@@ -112,8 +112,8 @@ def test_unknown_zone_is_refused_by_name(cloud: Cloud) -> None:
 
 def test_a_zone_outside_the_policy_is_refused_as_policy(cloud: Cloud) -> None:
     cloud.world.add_machine("us-va-1")
-    atoms = [{"id": "home", "attr": "zone.id", "op": "in", "value": ["fr-idf-1"]}]
-    policy_set(cloud.tenant.actor, atoms=atoms, project=cloud.tenant.project)
+    clauses = [{"id": "home", "attr": "zone.id", "op": "in", "value": ["fr-idf-1"]}]
+    policy_set(cloud.tenant.actor, clauses=clauses, project=cloud.tenant.project)
     with pytest.raises(PolicyUnsatisfiable):
         ask_instance(cloud, zones=("us-va-1",))
     assert make_instance(cloud).node.zone_id == "fr-idf-1"

@@ -106,8 +106,8 @@ def test_retry_is_checked_against_policy_and_quota(cloud: Cloud) -> None:
     with pytest.raises(QuotaExceeded):
         retry(cloud, failed)
     Quota.objects.all().delete()
-    atoms = [{"id": "away", "attr": "zone.id", "op": "in", "value": ["us-va-1"]}]
-    policy_set(cloud.tenant.actor, atoms=atoms, project=cloud.tenant.project)
+    clauses = [{"id": "away", "attr": "zone.id", "op": "in", "value": ["us-va-1"]}]
+    policy_set(cloud.tenant.actor, clauses=clauses, project=cloud.tenant.project)
     with pytest.raises(PolicyUnsatisfiable):
         retry(cloud, failed)
     assert fresh(failed).retried_by is None

@@ -24,8 +24,8 @@ migration = import_module("controlplane.compute.migrations.0010_sealed_user_data
 def columns(instance: Instance) -> tuple[bytes, bytes | None]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT user_data, sealed_user_data FROM compute_instance WHERE id = %s", [instance.pk])
-        plain, sealed = cursor.fetchone()
-    return bytes(plain), None if sealed is None else bytes(sealed)
+        plain, ciphertext = cursor.fetchone()
+    return bytes(plain), None if ciphertext is None else bytes(ciphertext)
 
 
 def write_plain(*instances: Instance) -> None:
@@ -35,12 +35,12 @@ def write_plain(*instances: Instance) -> None:
 
 def test_user_data_is_encrypted_in_the_database_and_plain_in_the_guest(cloud: Cloud) -> None:
     instance = make_instance(cloud, user_data=SECRET)
-    plain, sealed = columns(instance)
-    assert plain == b"" and sealed is not None and b"hunter2" not in sealed
+    plain, ciphertext = columns(instance)
+    assert plain == b"" and ciphertext is not None and b"hunter2" not in ciphertext
     assert cloud.fake.seeds[instance.pk]["user-data"] == SECRET
     other = make_instance(cloud, "other")
     assert columns(other) == (b"", None)
-    other.encrypted_user_data = sealed
+    other.encrypted_user_data = ciphertext
     with pytest.raises(UserDataUnreadable):
         user_data.read(other)
 
@@ -55,8 +55,8 @@ def test_plain_user_data_of_an_older_release_is_read_and_encrypted(cloud: Cloud)
         assert user_data.seal_plain() == 3
     assert columns(busy) == (SECRET, None) and columns(gone) == (b"", None)
     for each in ours[1:]:
-        plain, sealed = columns(each)
-        assert plain == b"" and sealed is not None and b"hunter2" not in sealed
+        plain, ciphertext = columns(each)
+        assert plain == b"" and ciphertext is not None and b"hunter2" not in ciphertext
     assert all(user_data.read(fresh(each)) == SECRET for each in ours)
     ResourceLock.objects.all().delete()
     assert (user_data.seal_plain(), user_data.seal_plain()) == (1, 0)

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -20,10 +21,19 @@ EMULATED_TIMEOUT_S = 60.0  # half a second on a machine that has nothing else to
 DEVICE = Path("/dev/kvm")
 
 
-class Accelerator:
-    """The accelerator of new guests. `wanted` is "kvm" or "qemu" when the operator has decided, else "auto"."""
+def probe_kvm() -> str:
+    """Run a probe guest under KVM; returns an empty text when it ran to its end, else the problem."""
+    return runs_guests("kvm", cpu="host")
 
-    def __init__(self, state_dir: Path, *, wanted: str, boot_id: str) -> None:
+
+class Accelerator:
+    """The accelerator of new guests. `wanted` is "kvm" or "qemu" when the operator has decided, else "auto".
+
+    `probe_kvm` runs a probe guest under KVM.
+    """
+
+    def __init__(self, state_dir: Path, *, wanted: str, boot_id: str, probe_kvm: Callable[[], str] = probe_kvm) -> None:
+        self._probe_kvm = probe_kvm
         self._cache = state_dir / "accelerator.json"
         self._is_forced = wanted != "auto"
         self._key = ""
@@ -41,7 +51,7 @@ class Accelerator:
     def probe(self) -> str:
         """Run a probe guest now; returns an empty text when it ran to its end, else the problem."""
         if self._verdict == "kvm":
-            return _kvm_problem()
+            return self._probe_kvm()
         return runs_guests("tcg", cpu="max", timeout_s=EMULATED_TIMEOUT_S)
 
     def give_up_kvm(self, reason: str) -> bool:
@@ -70,7 +80,7 @@ class Accelerator:
         if not os.access(DEVICE, os.R_OK | os.W_OK):
             self._verdict, reason = "qemu", f"{DEVICE} is missing or closed to the agent."
         else:
-            problem = _kvm_problem()
+            problem = self._probe_kvm()
             self._verdict, reason = ("qemu", problem) if problem else ("kvm", "A probe guest ran.")
         self._remember(reason)
         return self._verdict
@@ -98,10 +108,6 @@ def runs_guests(accelerator: str, *, cpu: str, timeout_s: float = PROBE_TIMEOUT_
     if done.returncode == probe_rom.EXIT_STATUS:
         return ""
     return f"The probe guest ended with {done.returncode}: {done.stderr[-300:]}"
-
-
-def _kvm_problem() -> str:
-    return runs_guests("kvm", cpu="host")
 
 
 def _qemu_version() -> str:

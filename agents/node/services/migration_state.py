@@ -103,8 +103,8 @@ def check_arrived(node: Node, subject: Subject, *, has_left: bool) -> None:
 
 def _is_here(spec: IncomingSpec, state: GuestState | None) -> bool:
     """Return whether the domain is here as it arrived, confirmed by its source or not."""
-    wanted = ON if spec.instance.power is Power.RUNNING else (Power.PAUSED, Power.OFF)
-    return state is not None and state.power in wanted
+    desired = ON if spec.instance.power is Power.RUNNING else (Power.PAUSED, Power.OFF)
+    return state is not None and state.power in desired
 
 
 def is_handed_over(spec: IncomingSpec, state: GuestState | None) -> bool:

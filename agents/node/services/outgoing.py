@@ -271,9 +271,9 @@ class OutgoingMigrations:
 
     def _stayed(self, instance_id: UUID, move: Migration, reason: str) -> Migration:
         with self._lock:
-            asked = self._to_end.get(instance_id)
-        if asked is not None:
-            return replace(move, phase=MigrationPhase.CANCELLED, reason=asked)
+            outgoing = self._to_end.get(instance_id)
+        if outgoing is not None:
+            return replace(move, phase=MigrationPhase.CANCELLED, reason=outgoing)
         return replace(move, phase=MigrationPhase.FAILED, reason=reason)
 
     def _record(self, instance_id: UUID, ended: Migration) -> None:

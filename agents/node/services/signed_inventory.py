@@ -28,7 +28,7 @@ def document(node: Node) -> bytes:
         HypervisorUnavailable: it is unknown now which guests run.
     """
     files = node.adapters.disks.files()
-    held = node.permits.store.held
+    snapshot = node.permits.store.held
     return node.permits.key.document(
         KIND,
         {
@@ -44,10 +44,10 @@ def document(node: Node) -> bytes:
             "pools": [{"name": pool.name, "uuid": str(pool.uuid)} for pool in _pools(node)],
             "hook": asdict(node.hook_state),
             "trust": {
-                "keyset": held.keyset.version,
-                "charter": held.charter.version if held.charter else 0,
-                "epoch": held.floor.epoch if held.floor else 0,
-                "deny": held.deny.version,
+                "keyset": snapshot.keyset.version,
+                "charter": snapshot.charter.version if snapshot.charter else 0,
+                "epoch": snapshot.floor.epoch if snapshot.floor else 0,
+                "deny": snapshot.deny.version,
             },
             "last_receipt": node.permits.receipts.last_number,
             "refusals": dict(node.permits.admission.refusals.counts),

@@ -84,9 +84,9 @@ class Admission:
 
     def permitted_until(self, action: str, resource_id: str, generation: int) -> datetime | None:
         """Return until when the last permit holds that was used here for this call and resource."""
-        asked = (action, resource_id, generation)
+        call = (action, resource_id, generation)
         rows = self._state_store.execute(
-            "SELECT max(expires_at) FROM permit_use WHERE call = ? AND subject = ? AND generation = ?", *asked
+            "SELECT max(expires_at) FROM permit_use WHERE call = ? AND subject = ? AND generation = ?", *call
         )
         return datetime.fromtimestamp(int(str(rows[0][0])), UTC) if rows[0][0] is not None else None
 
@@ -103,16 +103,16 @@ class Admission:
                 self._remember(BORN, self.clock.now())
 
     def _check(self, envelope: Signed, action: PermitAction, policies: bytes, cosignature: Signed | None) -> Permit:
-        held = self._store.held
+        snapshot = self._store.held
         trust = permits.Trust(
             node=self._node,
-            charter=held.charter,
-            keyset=held.keyset,
-            deny=held.deny,
-            floor=held.floor,
-            world=held.world,
+            charter=snapshot.charter,
+            keyset=snapshot.keyset,
+            deny=snapshot.deny,
+            floor=snapshot.floor,
+            world=snapshot.world,
             now=self.clock.now(),
-            high_water=self._high_water(held.floor),
+            high_water=self._high_water(snapshot.floor),
             is_clock_kept=self.clock.is_kept(),
             verifier=verifier,
         )

@@ -115,28 +115,28 @@ class TrustStore:
 
     def _take_deny_list(self, document: bytes) -> None:
         """Accept a deny list. Only the root may remove entries."""
-        held = self.held
-        new, is_of_root = documents.deny_list(document, self._authority, held.ring)
+        snapshot = self.held
+        new, is_of_root = documents.deny_list(document, self._authority, snapshot.ring)
         is_reset = is_of_root and self._stored_is_of_lost_key(DENY)
-        _check_version(DENY, new.version, held.keyset.deny_version if is_reset else held.deny.version)
+        _check_version(DENY, new.version, snapshot.keyset.deny_version if is_reset else snapshot.deny.version)
         if not is_of_root and not all(getattr(self.held.deny, name) <= getattr(new, name) for name in DENIED):
             raise TrustRefused("The deny list must contain all earlier entries.")
 
     def _take_floor(self, document: bytes, facts: bytes) -> None:
-        held, stored_facts = self.held, self._stored(FACTS)
-        if held.floor is not None and (document, facts) == (self._stored(FLOOR), stored_facts):
+        snapshot, stored_facts = self.held, self._stored(FACTS)
+        if snapshot.floor is not None and (document, facts) == (self._stored(FLOOR), stored_facts):
             return
-        new = documents.floor(document, self._authority, held.ring)
-        last = held.floor or documents.unchecked_floor(self._stored(FLOOR))
+        new = documents.floor(document, self._authority, snapshot.ring)
+        last = snapshot.floor or documents.unchecked_floor(self._stored(FLOOR))
         if last is not None and self._stored_is_of_lost_key(FLOOR):
             last = None
-        if new.epoch < held.keyset.epoch or (last is not None and _age(new) < _age(last)):
+        if new.epoch < snapshot.keyset.epoch or (last is not None and _age(new) < _age(last)):
             raise TrustOlder(FLOOR)
         if facts == stored_facts:
             documents.check_digest(facts, new)
             self._keep({FLOOR: document})
         else:
-            documents.check_facts(facts, new, held.ring)
+            documents.check_facts(facts, new, snapshot.ring)
             self._keep({FLOOR: document, FACTS: facts})
 
     def _stored_is_of_lost_key(self, kind: str) -> bool:

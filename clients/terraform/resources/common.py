@@ -78,9 +78,9 @@ CLASSIFICATIONS = Attribute(
     optional=True,
     replace=True,
 )
-POLICY_ATOMS = Attribute(
+POLICY_CLAUSES = Attribute(
     type=STRING,
-    description="Clauses of its own that its place has to satisfy, as JSON: a list of atoms. "
+    description="Clauses of its own that its place has to satisfy, as a JSON list. "
     "Cannot be read back. A change makes a new one.",
     optional=True,
     replace=True,
@@ -93,7 +93,7 @@ def _json_list_complaint(text: str) -> str | None:
         is_list = isinstance(json.loads(text), list)
     except ValueError:
         is_list = False
-    return None if is_list else "This is no JSON list of atoms: write jsonencode([...])."
+    return None if is_list else "This is no JSON list of clauses: write jsonencode([...])."
 
 
 def zones_of(like: Values, document: Document) -> list[str] | None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 from clients.terraform.cloud import Cloud, Document, project_path, translated_errors
-from clients.terraform.resources.common import POLICY_ATOMS
+from clients.terraform.resources.common import POLICY_CLAUSES
 from clients.terraform.runtime.diagnostics import DiagnosticReport
 from clients.terraform.runtime.provider import DataSource
 from clients.terraform.runtime.schema import BOOL, NUMBER, STRING, Attribute, Nested, Schema, Type, list_of, set_of
@@ -177,7 +177,7 @@ class PlacementSimulation(CloudData):
                 type=STRING,
                 description="Clauses on top of the policies in force, as a JSON list.",
                 optional=True,
-                checks=POLICY_ATOMS.checks,
+                checks=POLICY_CLAUSES.checks,
             ),
             "is_admitted": _found("There would be a place.", BOOL),
             "admitted_zones": _found("The zones that the policies admit and that have room.", list_of(STRING)),

@@ -111,8 +111,8 @@ class InstanceResource(ApiResource):
         body = super().body(work)
         if work.config.get("user_data_wo") is not None:
             body["user_data"] = work.config["user_data_wo"]
-        if atoms := work.planned["policy_atoms"]:
-            body["policy_atoms"] = json.loads(atoms)
+        if clauses := work.planned["policy_atoms"]:
+            body["policy_atoms"] = json.loads(clauses)
         return body
 
     def values(self, document: Document, like: Values) -> Values:

@@ -5,7 +5,7 @@ from clients.terraform.resources.common import (
     CREATED_AT,
     ID,
     LABELS,
-    POLICY_ATOMS,
+    POLICY_CLAUSES,
     PROJECT,
     ZONES,
     name_attribute,
@@ -100,7 +100,7 @@ CHOSEN = {
         checks=(one_of("on-failure", "never"),),
     ),
     "classifications": CLASSIFICATIONS,
-    "policy_atoms": POLICY_ATOMS,
+    "policy_atoms": POLICY_CLAUSES,
     "labels": LABELS,
 }
 COMPUTED = {

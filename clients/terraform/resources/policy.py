@@ -25,7 +25,7 @@ def _optional(text: str, of: object = STRING) -> Attribute:
     return Attribute(type=of, description=text, optional=True)  # type: ignore[arg-type]
 
 
-ATOM = {
+CLAUSE = {
     "op": Attribute(type=STRING, description="The operator, such as `in`, `subset`, `le` or `holds`.", required=True),
     "attr": _optional("The attribute of the zone or its parties."),
     "value": Attribute(
@@ -60,7 +60,7 @@ class PolicyResource(ProjectSetting):
         {
             "project": PROJECT,
             "atoms": Attribute(
-                type=Nested("map", ATOM),
+                type=Nested("map", CLAUSE),
                 description="All clauses, by their ids. What demands less than before needs a second person: the "
                 "change becomes a proposal, and the apply fails until it was approved.",
                 required=True,
@@ -68,8 +68,8 @@ class PolicyResource(ProjectSetting):
             "reason": _optional("Why, for whoever has to approve it. Only read when the policy changes."),
             "version": Attribute(type=NUMBER, description="Counts its changes.", computed=True, volatile=True),
         },
-        "The policy of a project, on top of its organization's. All atoms are replaced at once, and only if the policy "
-        "is still the one that was read.",
+        "The policy of a project, on top of its organization's. All clauses are replaced at once, and only if the "
+        "policy is still the one that was read.",
     )
 
     def plan(self, plan: Plan) -> None:
@@ -117,35 +117,35 @@ class PolicyResource(ProjectSetting):
             work.report.warn("The policy stays in force", f"{text} Proposal {answer['proposal']['id']} waits for it.")
 
     def body(self, values: Values) -> Document:
-        atoms = [
-            {"id": name, **{key: _parsed(key, value) for key, value in atom.items() if value is not None}}
-            for name, atom in values["atoms"].items()
+        clauses = [
+            {"id": name, **{key: _parsed(key, value) for key, value in clause.items() if value is not None}}
+            for name, clause in values["atoms"].items()
         ]
-        return {"atoms": atoms, **({"reason": values["reason"]} if values.get("reason") else {})}
+        return {"atoms": clauses, **({"reason": values["reason"]} if values.get("reason") else {})}
 
     def values(self, document: Document, like: Values) -> Values:
         known = like.get("atoms") if isinstance(like.get("atoms"), dict) else {}
-        atoms = {atom["id"]: dict(_members(atom, (known or {}).get(atom["id"]) or {})) for atom in document["atoms"]}
-        return {"atoms": atoms, "version": document["version"]}
+        clauses = {each["id"]: dict(_members(each, (known or {}).get(each["id"]) or {})) for each in document["atoms"]}
+        return {"atoms": clauses, "version": document["version"]}
 
 
-def _keep_same_values(atoms: Values, were: Values) -> None:
+def _keep_same_values(clauses: Values, were: Values) -> None:
     """Keep the prior values if only the order of lists differs."""
-    for name, atom in atoms.items():
+    for name, clause in clauses.items():
         was = (were.get(name) or {}).get("value")
-        to = atom["value"] if isinstance(atom, dict) else None
+        to = clause["value"] if isinstance(clause, dict) else None
         if was and isinstance(to, str) and _sorted(json.loads(to)) == _sorted(json.loads(was)):
-            atom["value"] = was
+            clause["value"] = was
 
 
 def _parsed(key: str, value: Value) -> Value:
     return json.loads(value) if key == "value" else value
 
 
-def _members(atom: Document, like: Values) -> Iterator[tuple[str, Value]]:
+def _members(clause: Document, like: Values) -> Iterator[tuple[str, Value]]:
     """Return the members in the configuration's form if equivalent: the API omits empty values, and sorts."""
-    for key in ATOM:
-        found, given = atom.get(key), like.get(key)
+    for key in CLAUSE:
+        found, given = clause.get(key), like.get(key)
         if key == "value" and found is not None:
             is_same = given is not None and _sorted(json.loads(given)) == _sorted(found)
             yield key, given if is_same else json.dumps(found, separators=(",", ":"))

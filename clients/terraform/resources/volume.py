@@ -10,7 +10,7 @@ from clients.terraform.resources.common import (
     CREATED_AT,
     ID,
     LABELS,
-    POLICY_ATOMS,
+    POLICY_CLAUSES,
     PROJECT,
     ZONES,
     name_attribute,
@@ -60,7 +60,7 @@ class VolumeResource(ApiResource):
                 computed=True,
             ),
             "classifications": CLASSIFICATIONS,
-            "policy_atoms": POLICY_ATOMS,
+            "policy_atoms": POLICY_CLAUSES,
             "labels": LABELS,
             "zone": Attribute(type=STRING, description="The zone that it is in.", computed=True),
             "created_at": CREATED_AT,
@@ -87,8 +87,8 @@ class VolumeResource(ApiResource):
             )
 
     def body(self, work: Work) -> Document:
-        atoms = work.planned["policy_atoms"]
-        return super().body(work) | ({"policy_atoms": json.loads(atoms)} if atoms else {})
+        clauses = work.planned["policy_atoms"]
+        return super().body(work) | ({"policy_atoms": json.loads(clauses)} if clauses else {})
 
     def values(self, document: Document, like: Values) -> Values:
         found = super().values(document, like)

@@ -15,8 +15,8 @@ register = template.Library()
 
 
 @register.filter
-def clause(atom: dict[str, Any]) -> SafeString:
-    return clause_labels.clause_html(atom)
+def clause(clause: dict[str, Any]) -> SafeString:
+    return clause_labels.clause_html(clause)
 
 
 @register.filter

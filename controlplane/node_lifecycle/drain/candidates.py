@@ -80,8 +80,8 @@ def expects_arrivals(node: Node) -> bool:
 def read_drain_plan(node: Node, *, fallback: str, instances: Iterable[Instance] | None = None) -> Plan:
     """Return the current plan for all guests of the node, or for these alone. Nothing is written."""
     chosen = list(guests_of(node) if instances is None else instances)
-    held = blocking_operations(chosen)
-    guests = [_guest(node, instance, is_held=instance.pk in held) for instance in chosen]
+    blocking = blocking_operations(chosen)
+    guests = [_guest(node, instance, is_held=instance.pk in blocking) for instance in chosen]
     groups = [each.affinity_group_id for each in chosen if each.affinity_group_id is not None]
     situation = PlanInputs(str(node.pk), FLEET.current(), _places(groups), partial(refusal_of, node))
     made = plan(guests, situation, fallback=fallback)
@@ -113,8 +113,8 @@ def start_obstacles(node: Node, instance: Instance) -> tuple[Document, ...]:
 def read_recovery_plan(node: Node, *, instances: Iterable[Instance] | None = None) -> Plan:
     """Return the current plan for the guests of a lost node. Nothing is written."""
     chosen = list(guests_of(node) if instances is None else instances)
-    held = blocking_operations(chosen)
-    guests = [_lost_guest(node, instance, is_held=instance.pk in held) for instance in chosen]
+    blocking = blocking_operations(chosen)
+    guests = [_lost_guest(node, instance, is_held=instance.pk in blocking) for instance in chosen]
     groups = [each.affinity_group_id for each in chosen if each.affinity_group_id is not None]
 
     def blocked(decision: Decision) -> Document:

@@ -98,7 +98,7 @@ def _report_held(held: Collection[Node], worst: Mapping[str, Storm]) -> None:
     known = Incident.objects.filter(kind=RECOVERY_HELD, ended_at=None, node__in=held)
     noted = set(known.values_list("node_id", flat=True))
     if noted:
-        known.update(seen_at=clock.now())
+        known.update(observed_at=clock.now())
     for node in held:
         if node.pk not in noted:
             storm = worst[node.zone_id]

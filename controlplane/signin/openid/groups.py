@@ -89,7 +89,7 @@ def _grant_membership(
         made = membership_set(organization, user=identity.user, role=role)
         GivenMembership.objects.create(identity=identity, membership=made)
         return made
-    if role == OFFICER and identity.user.duty:
+    if role == OFFICER and identity.user.platform_role:
         raise DutiesMixed(email=identity.user.email)
     Membership.objects.filter(pk=before.membership_id).update(role=role, updated_at=clock.now())
     return before.membership

@@ -1,11 +1,11 @@
 """A host whose KVM passes for good and still cannot run guests: they end up running all the same."""
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
-from xml.etree import ElementTree
 
 import pytest
 
@@ -30,12 +30,10 @@ def deceived(agreeing_node: LabNode, monkeypatch: pytest.MonkeyPatch) -> Iterato
         pytest.skip("needs a KVM that exists and does not work")
     folder = agreeing_node.agent_folder / "kvm"
     disks = FileDisks(folder)
-    monkeypatch.setattr(accelerator, "_kvm_problem", lambda: "")
     monkeypatch.setattr(libvirt, "KVM_PROBATION_S", 300.0)  # however busy this machine is
     (folder / "accelerator.json").unlink(missing_ok=True)
-    hypervisor = LibvirtHypervisor(
-        agreeing_node.libvirt_uri, accelerator=Accelerator(folder, wanted="auto", boot_id="boot")
-    )
+    working = Accelerator(folder, wanted="auto", boot_id="boot", probe_kvm=lambda: "")
+    hypervisor = LibvirtHypervisor(agreeing_node.libvirt_uri, accelerator=working)
     assert hypervisor.host().virt_type == "kvm"
     yield hypervisor, disks
     for guest_id in hypervisor.states():
@@ -103,6 +101,17 @@ def runs_under_tcg(hypervisor: LibvirtHypervisor, guest_id: UUID) -> bool:
     return state is not None and (state.power, state.virt_type) == (Power.RUNNING, "qemu")
 
 
+def alter_kvm_domains(monkeypatch: pytest.MonkeyPatch, alter: Callable[[str], str]) -> None:
+    """Alter the definition of each guest that is to run under KVM."""
+    domain = domainxml.domain
+
+    def altered(guest: GuestSpec, *, virt_type: domainxml.VirtType) -> str:
+        text = domain(guest, virt_type=virt_type)
+        return alter(text) if virt_type == "kvm" else text
+
+    monkeypatch.setattr(domainxml, "domain", altered)
+
+
 QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 
 
@@ -110,16 +119,8 @@ def test_a_guest_that_qemu_refuses_to_start_starts_under_tcg(
     deceived: tuple[LibvirtHypervisor, FileDisks], tiny_image: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Under KVM QEMU gets an argument that it ends at: some hosts' KVM makes it end by itself, others' does not."""
-    domain = domainxml.domain
-
-    def refused(guest: GuestSpec, *, virt_type: domainxml.VirtType) -> str:
-        text = domain(guest, virt_type=virt_type)
-        if virt_type == "qemu":
-            return text
-        commands = f'<commandline xmlns="{QEMU_NAMESPACE}"><arg value="-device"/><arg value="none-such"/></commandline>'
-        return text.replace("</domain>", f"{commands}</domain>")
-
-    monkeypatch.setattr(domainxml, "domain", refused)
+    commands = f'<commandline xmlns="{QEMU_NAMESPACE}"><arg value="-device"/><arg value="none-such"/></commandline>'
+    alter_kvm_domains(monkeypatch, lambda text: text.replace("</domain>", f"{commands}</domain>"))
     hypervisor, disks = deceived
     guest_id = start(hypervisor, disks, tiny_image)
     assert runs_under_tcg(hypervisor, guest_id)
@@ -130,8 +131,8 @@ def test_guest_that_kvm_stops_at_once_restarts_under_tcg(
     deceived: tuple[LibvirtHypervisor, FileDisks], tiny_image: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a modest CPU model QEMU starts, and KVM gives up in the guest's boot loader."""
-    modest = ElementTree.fromstring("<cpu mode='custom' check='none'><model>qemu64</model></cpu>")
-    monkeypatch.setattr(domainxml, "_cpu", lambda _virt_type: modest)
+    modest = "<cpu mode='custom' check='none'><model>qemu64</model></cpu>"
+    alter_kvm_domains(monkeypatch, lambda text: re.sub("<cpu [^>]*/>", modest, text, count=1))
     hypervisor, disks = deceived
     guest_id = start(hypervisor, disks, tiny_image)
     wait_until(lambda: runs_under_tcg(hypervisor, guest_id), what="the guest to run under TCG", within_s=PATIENCE_S)

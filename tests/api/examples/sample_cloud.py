@@ -50,7 +50,7 @@ class SampleCloud:
 
 def signed_in(user: User) -> Caller:
     """Return a client with a token that is valid wherever the user has a role."""
-    new = NewToken("console", "", timedelta(days=30), is_platform=bool(user.duty))
+    new = NewToken("console", "", timedelta(days=30), is_platform=bool(user.platform_role))
     caller = Caller(token=own_token_create(actor_for(user, credential_id=new_id()), new)[1])
     caller.http.defaults |= {"REMOTE_ADDR": "198.51.100.7"}
     return caller

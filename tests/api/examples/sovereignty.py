@@ -36,15 +36,15 @@ def policies(story: SampleCloud) -> None:
     book, ada, olga, otto = story.book, story.ada, story.olga, story.otto
     first = {"headers": {"If_Match": '"0"'}}
     zones = HOME | {"value": ["fr-idf-1", "fr-idf-2", "de-rhein-1"]}
-    for who, level, atoms in (
+    for who, level, clauses in (
         (story.oscar, "platform_policy", [zones | {"id": "floor"}]),
         (olga, "organization_policy", [zones]),
         (ada, "policy", [HOME]),
     ):
-        book.show(who, f"{level}_set", {"atoms": atoms}, **first)
+        book.show(who, f"{level}_set", {"atoms": clauses}, **first)
         book.show(ada, f"{level}_get")
         book.show(who, f"{level}_undo")
-        book.do(who, f"{level}_set", {"atoms": atoms}, headers={"If_Match": "*"})
+        book.do(who, f"{level}_set", {"atoms": clauses}, headers={"If_Match": "*"})
     wider = {"project": "web", "atoms": [WIDER], "reason": "A second site on the Rhine."}
     proposal = book.show(olga, "policy_proposal_create", wider).body["id"]
     book.show(ada, "policy_proposal_list", query={"state": "proposed"})

@@ -179,10 +179,10 @@ class SampleEvidence:
 
     # ── the organization ──────────────────────────────────────────────────────────────────────────
 
-    def demand(self, name: str, atoms: Sequence[Mapping[str, object]]) -> None:
+    def demand(self, name: str, clauses: Sequence[Mapping[str, object]]) -> None:
         """Publish a new policy of the organization."""
         self.version += 1
-        policy = as_document(parse_policy({"id": name, "level": "organization", "atoms": list(atoms)}))
+        policy = as_document(parse_policy({"id": name, "level": "organization", "atoms": list(clauses)}))
         self.layers = [each for each in self.layers if each["id"] != name] + [policy]  # type: ignore[index]
         document = {"level": "organization", "id": name, "version": 1, "head": self.version, "policy": policy}
         evidence_log.append("policy_version", document, organization_id=self.organization)

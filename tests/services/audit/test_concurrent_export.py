@@ -43,10 +43,10 @@ def test_decisions_during_changes_of_policies_and_facts_verify(
                 claim(PlacementRequest("instance.create", project, new_id(), "instance", vcpus=0))
 
     def tighten() -> None:
-        atoms = []
+        clauses = []
         for number in range(CHANGES):
-            atoms.append({**TERRITORY, "id": f"loc-{number}"})
-            policy_set(SYSTEM, atoms=atoms, organization=project.organization)
+            clauses.append({**TERRITORY, "id": f"loc-{number}"})
+            policy_set(SYSTEM, clauses=clauses, organization=project.organization)
 
     def correct() -> None:
         for number in range(CHANGES):

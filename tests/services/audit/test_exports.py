@@ -237,7 +237,7 @@ def test_full_disk_is_retried_up_to_a_limit(
     officer: Actor, organization: Organization, window: tuple[datetime, datetime]
 ) -> None:
     asked = ask(officer, organization, window)
-    with patch.object(export_archive, "_pack", side_effect=OSError(errno.ENOSPC, "No space left on device")):
+    with patch.object(export_archive.os, "fsync", side_effect=OSError(errno.ENOSPC, "No space left on device")):
         for _ in range(exports.ATTEMPTS_MAX - 1):
             assert exports.make_all() == 1
             asked.refresh_from_db()

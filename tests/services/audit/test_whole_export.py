@@ -43,7 +43,7 @@ def recorded_cloud(cloud: Cloud) -> Cloud:
     import_sample()
     cloud.world.publish_keys()
     cloud.machine.heartbeat()
-    policy_set(SYSTEM, atoms=EU, organization=cloud.tenant.project.organization)
+    policy_set(SYSTEM, clauses=EU, organization=cloud.tenant.project.organization)
     instance = make_instance(cloud)
     attachment, attaching = attach(cloud, instance, make_volume(cloud))
     done(attaching)

@@ -32,7 +32,7 @@ def image(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Image:
 
 def tighten(cloud: Cloud) -> None:
     elsewhere = [{**in_zones("fr-idf-2")[0], "roles": ["image"]}]
-    policy_set(cloud.tenant.actor, atoms=elsewhere, project=cloud.tenant.project)
+    policy_set(cloud.tenant.actor, clauses=elsewhere, project=cloud.tenant.project)
 
 
 def test_inadmissible_image_copy_is_flagged_and_planned_for(cloud: Cloud, image: Image) -> None:

@@ -96,7 +96,7 @@ IN_ORGANIZATION: dict[str, Callable[[Actor, Organization], object]] = {
     ),
     "service_account": lambda owner, to: service_account_create(owner, to, name="late", grants={}),
     "classification": lambda owner, to: classification_create(
-        SYSTEM, to, NewClassification(name="late", title="Late", title_fr="Tard", atoms=[])
+        SYSTEM, to, NewClassification(name="late", title="Late", title_fr="Tard", clauses=[])
     ),
     "quota_request": lambda owner, to: quota_request_create(
         owner, QuotaOwner(to), dimension="vcpus", limit=10**6, reason="more"

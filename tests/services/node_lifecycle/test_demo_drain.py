@@ -16,7 +16,7 @@ def test_drain_of_the_demo_node_has_a_target(cloud: Cloud) -> None:
     for zone in left:
         cloud.world.add_machine(zone)
     admitted = [{"id": "eu", "attr": "zone.id", "op": "in", "value": demo.ADMITTED}]
-    policies.policy_set(cloud.tenant.actor, project=cloud.tenant.project, atoms=admitted)
+    policies.policy_set(cloud.tenant.actor, project=cloud.tenant.project, clauses=admitted)
     volume = make_volume(cloud, zones=(demo.HOME,))
     web = make_instance(cloud, "web", zones=(demo.HOME,), networks=(cloud.network,), volumes=(volume,))
     assert web.node is not None

@@ -445,8 +445,8 @@ def stopped_by_drain(cloud: Cloud, **more: str) -> tuple[Instance, Drain]:
 def drift(cloud: Cloud) -> None:
     """The project's policy admits nothing on its node any more."""
     make_node("elsewhere", zone="de-rhein-1")
-    atom = {"id": "elsewhere", "attr": "zone.id", "op": "in", "value": ["de-rhein-1"]}
-    policies.policy_set(cloud.tenant.actor, atoms=[atom], project=cloud.tenant.project)
+    clause = {"id": "elsewhere", "attr": "zone.id", "op": "in", "value": ["de-rhein-1"]}
+    policies.policy_set(cloud.tenant.actor, clauses=[clause], project=cloud.tenant.project)
 
 
 @pytest.mark.parametrize("restart_policy", ["on-failure", "never"])

@@ -27,7 +27,7 @@ from controlplane.nodes.services import node_cordon, node_uncordon, record_remov
 from controlplane.placement.errors import NoPlace
 from controlplane.placement.fleet_cache import FLEET
 from controlplane.signer import revoke_retired
-from controlplane.watcher.streams import _nodes as listened_to
+from controlplane.watcher.streams import nodes_to_watch
 from tests.workflows.helpers import done, fresh, make_instance, make_stopped_instance, run_next_attempt
 from tests.world import Cloud
 
@@ -159,7 +159,7 @@ def test_retired_node_leaves_the_fleet_and_keeps_its_history(cloud: Cloud) -> No
     node_retire(SYSTEM, node, reason="sold")
     assert str(node.pk) not in FLEET.current().positions
     assert not NodeRemoval.objects.filter(node=node).exists()
-    assert (node.pk, node.address) not in listened_to()
+    assert (node.pk, node.address) not in nodes_to_watch()
     assert selectors.node_get(SYSTEM, str(node.pk)).admin_state == "retired"
     assert selectors.node_get(SYSTEM, node.name).pk == node.pk
     assert revoke_retired.deny_all() == 1

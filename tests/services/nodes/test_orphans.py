@@ -334,7 +334,7 @@ def test_discard_completes_after_a_worker_died(cloud: Cloud, monkeypatch: pytest
     orphans.reconcile()
     row = discard(Orphan.objects.get())
     with monkeypatch.context() as patch:
-        patch.setattr(orphans, "_is_discarded", lambda *_: die(None))
+        patch.setattr(orphans.evidence_log, "append", lambda *_: die(None))
         with pytest.raises(Killed):
             orphans.reconcile()
     orphans.reconcile()

@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -57,14 +58,15 @@ def test_locked_resource_refuses_a_second_operation() -> None:
 @pytest.mark.django_db
 def test_lock_released_during_the_request_does_not_block(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the others have tried to hold the resource, and before they look who has it."""
-    resource, look = new_id(), services._blocking_operation
-    ask(resource)
+    resource, insert = new_id(), services.insert
+    first = ask(resource)
 
-    def look_late(operation: Operation, taken: int) -> Operation | None:
-        ResourceLock.objects.exclude(operation=operation).delete()
-        return look(operation, taken)
+    def insert_and_release(*rows: Any, **more: Any) -> int:
+        taken = insert(*rows, **more)
+        ResourceLock.objects.filter(operation=first).delete()
+        return taken
 
-    monkeypatch.setattr(services, "_blocking_operation", look_late)
+    monkeypatch.setattr(services, "insert", insert_and_release)
     second = ask(resource)
     assert current_operations([resource]) == {resource: second.pk}
 

@@ -129,7 +129,7 @@ def test_rolled_back_changes_are_not_cached(tenant: Tenant) -> None:
     ask = placement_request(tenant)
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         Zone.objects.filter(pk=HOME).update(status="open")  # so that this transaction has written
-        PolicyVersion.objects.create(level="project", project=tenant.project, version=9, atoms=in_zones(RHINE))
+        PolicyVersion.objects.create(level="project", project=tenant.project, version=9, clauses=in_zones(RHINE))
         assert decisions.decide_placement(ask).decision.admitted_zones == (RHINE,)
         _ = 1 / 0
     assert decisions.decide_placement(ask).decision.admitted_zones == (RHINE, HOME)

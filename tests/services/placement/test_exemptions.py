@@ -56,7 +56,7 @@ def tenant() -> Tenant:
     tenant = make_tenant()
     make_node("one", zone="de-rhein-1")
     facts.state_of("zone", "de-rhein-1", {"location.territory": "DE", "keys.countries": ["FR"]})
-    policy_set(tenant.actor, atoms=[HERE, FIXED], project=tenant.project)
+    policy_set(tenant.actor, clauses=[HERE, FIXED], project=tenant.project)
     return tenant
 
 
@@ -283,7 +283,7 @@ def test_placement_without_an_operation_counts_each_use(root: SigningKey) -> Non
     tenant = make_tenant("beta")
     placed = placement_request(tenant)
     placement.claim(placed)
-    policy_set(tenant.actor, atoms=[HERE, FIXED], project=tenant.project)
+    policy_set(tenant.actor, clauses=[HERE, FIXED], project=tenant.project)
     look = replace(placed, operation="console.read")
     with pytest.raises(PolicyUnsatisfiable) as caught:
         placement.check_current_node(look)
@@ -320,7 +320,7 @@ def refused(cloud: Cloud) -> Cloud:
     facts.officer()
     cloud.world.publish_keys()
     facts.state_of("zone", "fr-idf-1", {"location.territory": "DE"})
-    policy_set(cloud.tenant.actor, atoms=[HERE], project=cloud.tenant.project)
+    policy_set(cloud.tenant.actor, clauses=[HERE], project=cloud.tenant.project)
     return cloud
 
 

@@ -27,7 +27,7 @@ from controlplane.placement.errors import (
     ClassificationNotFound,
     PolicyOverflows,
     PolicyUnsatisfiable,
-    TooManyAtoms,
+    TooManyClauses,
 )
 from controlplane.placement.models import (
     Allocation,
@@ -76,7 +76,7 @@ def test_instance_cannot_attach_a_volume_inadmissible_in_its_zone(known: Cloud) 
     secret = classify("snc", [], known.tenant.project)
     instance, volume = made_instance(known), made_volume(known, classifications=(secret.pk,))
     assert volume.node_id == instance.node_id == machine.row.pk
-    policies.policy_set(officer(known.tenant.project), atoms=[SNC], classification=secret)
+    policies.policy_set(officer(known.tenant.project), clauses=[SNC], classification=secret)
     with pytest.raises(PolicyUnsatisfiable) as caught:
         attach(known, instance, volume)
     assert codes(caught, LAX) == {"CERT_MISSING"}
@@ -89,7 +89,7 @@ def test_volume_cannot_attach_to_an_instance_inadmissible_in_its_zone(cloud: Clo
     """The other side: the guest could write its data there."""
     secret = classify("snc", [], cloud.tenant.project)
     instance, volume = made_instance(cloud, classifications=(secret.pk,)), made_volume(cloud)
-    policies.policy_set(officer(cloud.tenant.project), atoms=in_zones("de-rhein-1"), classification=secret)
+    policies.policy_set(officer(cloud.tenant.project), clauses=in_zones("de-rhein-1"), classification=secret)
     with pytest.raises(PolicyUnsatisfiable):
         attach(cloud, instance, volume)
 
@@ -162,7 +162,9 @@ def test_copy_keeps_the_policy_of_its_source_project(known: Cloud) -> None:
         make(known, lax, zones=(LAX,), image=known.image)
     volume, _ = new_volume(known, lax, name="copy", image=image)
     demand = effective_policies.for_subject(PolicySubject(lax.project, volume.pk))
-    assert [(policy.level, [atom.id for atom in policy.atoms]) for policy in demand.policies] == [("lineage", ["snc"])]
+    assert [(policy.level, [clause.id for clause in policy.clauses]) for policy in demand.policies] == [
+        ("lineage", ["snc"])
+    ]
 
 
 def test_copy_takes_the_classifications_of_its_image(cloud: Cloud) -> None:
@@ -189,13 +191,13 @@ def test_later_looser_policy_does_not_loosen_old_lineage(known: Cloud, settings:
     ruled(project, SNC)
     image = private_image(known, known.tenant)
     old = made_volume(known, image=image)
-    proposal = policies.policy_set(officer(project, "one"), atoms=[], project=project).proposal
+    proposal = policies.policy_set(officer(project, "one"), clauses=[], project=project).proposal
     assert isinstance(proposal, PolicyProposal)
     proposals.proposal_approve(officer(project, "two"), proposal)
     assert proposals.apply_due() == 1
-    assert not any(policy.atoms for policy in effective_policies.for_project(project))
+    assert not any(policy.clauses for policy in effective_policies.for_project(project))
     kept = effective_policies.for_subject(PolicySubject(project, old.pk)).policies
-    assert [atom.id for policy in kept if policy.level == "lineage" for atom in policy.atoms] == ["snc"]
+    assert [clause.id for policy in kept if policy.level == "lineage" for clause in policy.clauses] == ["snc"]
     with pytest.raises(PolicyUnsatisfiable):
         placement.check_placement(
             replace(storage.volume_placement_request(old, zones=(LAX,), near=(), operation="volume.create"))
@@ -356,16 +358,16 @@ def test_policy_versions_do_not_accumulate_in_lineage(cloud: Cloud) -> None:
         lineage.add_source(DataSource.of(instance), DataSource.of(volume), kind="instance")
         lineage.add_source(DataSource.of(volume), DataSource.of(instance), kind="volume")
     layers = effective_policies.for_subject(PolicySubject(project, instance.pk)).policies
-    assert sum(len(layer.atoms) for layer in layers) == 60
+    assert sum(len(layer.clauses) for layer in layers) == 60
     done(compute.instance_reboot(cloud.tenant.actor, instance))
 
 
-def burdened(resource: Any, project: Project, *, clauses: int = 250) -> None:
+def burdened(resource: Any, project: Project, *, count: int = 250) -> None:
     """Give the resource lineage of this number of clauses."""
-    atoms = [clause for n in range(clauses) for clause in in_zones(HOME, f"z{n}", name=f"a{n}")]
+    clauses = [clause for n in range(count) for clause in in_zones(HOME, f"z{n}", name=f"a{n}")]
     layers = [
-        {"id": f"old-{resource.pk}-{n}"[:63], "level": "project", "atoms": atoms[n * 50 : n * 50 + 50]}
-        for n in range(-(-clauses // 50))
+        {"id": f"old-{resource.pk}-{n}"[:63], "level": "project", "atoms": clauses[n * 50 : n * 50 + 50]}
+        for n in range(-(-count // 50))
     ]
     document = PolicyDocument.objects.create(digest=f"{resource.pk.hex:0<64}", document=layers)
     Lineage.objects.create(resource_id=resource.pk, source_id=new_id(), policies=document)
@@ -375,8 +377,8 @@ def test_attachment_over_the_clause_limit_is_refused(cloud: Cloud) -> None:
     instance, volume = made_instance(cloud), made_volume(cloud)
     burdened(volume, cloud.tenant.project)
     own = [clause for n in range(10) for clause in in_zones(HOME, f"own{n}", name=f"o{n}")]
-    PolicyVersion.objects.create(level="resource", resource_id=instance.pk, version=1, atoms=own)
-    with pytest.raises(TooManyAtoms, match="260"):
+    PolicyVersion.objects.create(level="resource", resource_id=instance.pk, version=1, clauses=own)
+    with pytest.raises(TooManyClauses, match="260"):
         attach(cloud, instance, volume)
     assert not Attachment.objects.exists()
     assert not Lineage.objects.filter(resource_id=instance.pk).exists()
@@ -395,7 +397,7 @@ def test_policy_over_the_clause_limit_of_a_resource_is_refused(cloud: Cloud) -> 
 
 def test_resource_over_the_clause_limit_is_drifted(cloud: Cloud) -> None:
     broken, well = made_volume(cloud), made_volume(cloud, name="well")
-    burdened(broken, cloud.tenant.project, clauses=300)
+    burdened(broken, cloud.tenant.project, count=300)
     compliance_drift.reconcile()
     rows = {row.pk: row for row in Compliance.objects.all()}
     assert (rows[broken.pk].state, rows[well.pk].state) == ("drifted", "compliant")

@@ -191,8 +191,8 @@ def test_organization_and_project_policies_both_apply(tenant: Tenant) -> None:
     for zone in ("fr-idf-1", "fr-nord-1", "de-rhein-1", "us-va-1"):
         make_node(f"node-{zone}", zone=zone)
     organization = tenant.project.organization
-    policies.policy_set(SYSTEM, atoms=in_zones("fr-idf-1", "fr-nord-1"), organization=organization)
-    policies.policy_set(tenant.actor, atoms=in_zones("fr-nord-1", "de-rhein-1"), project=tenant.project)
+    policies.policy_set(SYSTEM, clauses=in_zones("fr-idf-1", "fr-nord-1"), organization=organization)
+    policies.policy_set(tenant.actor, clauses=in_zones("fr-nord-1", "de-rhein-1"), project=tenant.project)
     for _ in range(4):
         assert placement.claim(ask(tenant)).node.zone_id == "fr-nord-1"
     for zone in ("fr-idf-1", "de-rhein-1", "us-va-1"):
@@ -205,7 +205,7 @@ def test_organization_and_project_policies_both_apply(tenant: Tenant) -> None:
 def test_full_admitted_zones_are_a_capacity_shortage(tenant: Tenant) -> None:
     make_node("home", zone="fr-idf-1", vcpus_total=1)
     make_node("away", zone="us-va-1", vcpus_total=64)
-    policies.policy_set(tenant.actor, atoms=in_zones("fr-idf-1"), project=tenant.project)
+    policies.policy_set(tenant.actor, clauses=in_zones("fr-idf-1"), project=tenant.project)
     with pytest.raises(InsufficientCapacity):
         placement.claim(ask(tenant, vcpus=2))
 
@@ -214,7 +214,7 @@ def test_new_policy_leaves_running_resources(tenant: Tenant) -> None:
     make_node("away", zone="us-va-1")
     old = placement.claim(ask(tenant))
     make_node("home", zone="fr-idf-1")
-    policies.policy_set(tenant.actor, atoms=in_zones("fr-idf-1"), project=tenant.project)
+    policies.policy_set(tenant.actor, clauses=in_zones("fr-idf-1"), project=tenant.project)
     assert placement.claim(ask(tenant)).node.zone_id == "fr-idf-1"
     assert Allocation.objects.get(pk=old.pk).node.zone_id == "us-va-1"
     with pytest.raises(PolicyUnsatisfiable):
@@ -225,11 +225,11 @@ def test_new_policy_leaves_running_resources(tenant: Tenant) -> None:
 
 def test_impossible_policy_is_refused(tenant: Tenant) -> None:
     organization = tenant.project.organization
-    policies.policy_set(SYSTEM, atoms=in_zones("fr-idf-1"), organization=organization)
+    policies.policy_set(SYSTEM, clauses=in_zones("fr-idf-1"), organization=organization)
     with pytest.raises(PolicyEmpty):
-        policies.policy_set(tenant.actor, atoms=in_zones("us-va-1", name="abroad"), project=tenant.project)
+        policies.policy_set(tenant.actor, clauses=in_zones("us-va-1", name="abroad"), project=tenant.project)
     with pytest.raises(PolicyInvalid):
-        policies.policy_set(tenant.actor, atoms=[{"id": "x", "attr": "no.such", "op": "in"}], project=tenant.project)
+        policies.policy_set(tenant.actor, clauses=[{"id": "x", "attr": "no.such", "op": "in"}], project=tenant.project)
 
 
 def test_grow_claims_only_the_difference_on_its_node(tenant: Tenant) -> None:

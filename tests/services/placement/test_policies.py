@@ -28,7 +28,7 @@ from controlplane.placement.errors import (
     PolicyUnsatisfiable,
     ProposalOvertaken,
     SecondPersonNeeded,
-    TooManyAtoms,
+    TooManyClauses,
 )
 from controlplane.placement.models import (
     Allocation,
@@ -52,10 +52,10 @@ def tenant() -> Tenant:
     return make_tenant()
 
 
-def set_for(tenant: Tenant, atoms: list[Any], actor: Actor | None = None, **more: Any) -> policies.Outcome:
+def set_for(tenant: Tenant, clauses: list[Any], actor: Actor | None = None, **more: Any) -> policies.Outcome:
     """Set the policy of the tenant's organization as one of its officers."""
     by = actor or officer(tenant.project)
-    return policies.policy_set(by, atoms=atoms, organization=tenant.project.organization, **more)
+    return policies.policy_set(by, clauses=clauses, organization=tenant.project.organization, **more)
 
 
 def head_of(tenant: Tenant) -> int:
@@ -66,7 +66,7 @@ def head_of(tenant: Tenant) -> int:
 
 
 @pytest.mark.parametrize(
-    ("atom", "field", "named"),
+    ("clause", "field", "named"),
     [
         ({"id": "x", "attr": "no.such", "op": "in", "value": ["FR"]}, "atoms/0/attr", "x"),
         ({"id": "x", "attr": "location.territory", "op": "le", "value": "FR"}, "atoms/0/op", "x"),
@@ -78,40 +78,40 @@ def head_of(tenant: Tenant) -> int:
         ("eu", "atoms/0", "-"),
     ],
 )
-def test_ill_typed_clause_is_refused_with_its_field(tenant: Tenant, atom: Any, field: str, named: str) -> None:
+def test_ill_typed_clause_is_refused_with_its_field(tenant: Tenant, clause: Any, field: str, named: str) -> None:
     import_all()
     with pytest.raises(PolicyInvalid) as caught:
-        set_for(tenant, [atom])
+        set_for(tenant, [clause])
     assert str(caught.value.field).startswith(field)
     assert named in str(caught.value)
     assert not PolicyVersion.objects.filter(level="organization").exists()
 
 
 def test_contradiction_names_the_clauses_and_levels(tenant: Tenant) -> None:
-    policies.policy_set(SYSTEM, atoms=in_zones("fr-idf-1", name="floor"))
+    policies.policy_set(SYSTEM, clauses=in_zones("fr-idf-1", name="floor"))
     with pytest.raises(PolicyEmpty) as caught:
         set_for(tenant, in_zones("us-va-1", name="abroad"))
     assert caught.value.facts["atoms"] == "platform/floor, organization/abroad"
     assert "EMPTY_INTERSECTION" in str(caught.value)
     with pytest.raises(PolicyEmpty, match="project/a, project/b"):
-        atoms = [*in_zones("fr-idf-1", name="a"), *in_zones("de-rhein-1", name="b")]
-        policies.policy_set(tenant.actor, atoms=atoms, project=make_tenant("beta").project)
+        clauses = [*in_zones("fr-idf-1", name="a"), *in_zones("de-rhein-1", name="b")]
+        policies.policy_set(tenant.actor, clauses=clauses, project=make_tenant("beta").project)
 
 
 def test_redundant_clause_is_reported_and_kept(tenant: Tenant) -> None:
     set_for(tenant, in_zones("fr-idf-1"))
     wider = in_zones("fr-idf-1", "de-rhein-1", name="wider")
-    outcome = policies.policy_set(tenant.actor, atoms=wider, project=tenant.project)
-    assert [ref.atom for ref in outcome.review.lint] == ["wider"]
+    outcome = policies.policy_set(tenant.actor, clauses=wider, project=tenant.project)
+    assert [ref.clause for ref in outcome.review.lint] == ["wider"]
     assert outcome.version is not None
-    assert outcome.version.atoms == [wider[0] | {"value": ["de-rhein-1", "fr-idf-1"]}]
+    assert outcome.version.clauses == [wider[0] | {"value": ["de-rhein-1", "fr-idf-1"]}]
 
 
 def test_review_lists_newly_refused_zones(tenant: Tenant) -> None:
     import_all()
     first = set_for(tenant, EU)
     assert "us-va-1" in first.review.newly_refused
-    second = policies.policy_set(tenant.actor, atoms=[SNC], project=tenant.project)
+    second = policies.policy_set(tenant.actor, clauses=[SNC], project=tenant.project)
     assert "us-va-1" not in second.review.newly_refused
     assert "de-rhein-1" in second.review.newly_refused
 
@@ -121,11 +121,11 @@ def test_clause_about_backups_refuses_no_zone_for_new_resources(tenant: Tenant) 
     far = {"id": "far", "op": "min_distance_km", "value": 100, "roles": ["backup"]}
     assert set_for(tenant, [far]).review.newly_refused == ()
     assert len(admissible_zones(effective_policies.for_project(tenant.project))) > 10
-    second = policies.policy_set(tenant.actor, atoms=[SNC], project=tenant.project)
+    second = policies.policy_set(tenant.actor, clauses=[SNC], project=tenant.project)
     assert "de-rhein-1" in second.review.newly_refused
     assert "fr-idf-1" in admissible_zones(effective_policies.for_project(tenant.project))
     consoles = {"id": "con", "attr": "zone.id", "op": "in", "value": ["us-va-1"], "roles": ["console"]}
-    assert policies.policy_set(SYSTEM, atoms=[consoles]).review.newly_refused == ()
+    assert policies.policy_set(SYSTEM, clauses=[consoles]).review.newly_refused == ()
 
 
 # ---- who may, and what counts at once
@@ -169,7 +169,7 @@ def retry_exemption(tenant: Tenant, kept: Allocation) -> Any:
 def test_platform_policy_applies_to_every_organization(tenant: Tenant) -> None:
     make_node("home", zone="fr-idf-1")
     make_node("away", zone="us-va-1")
-    policies.policy_set(operator(), atoms=in_zones("fr-idf-1"))
+    policies.policy_set(operator(), clauses=in_zones("fr-idf-1"))
     for each in (tenant, make_tenant("beta")):
         assert placement.claim(ask(each)).node.zone_id == "fr-idf-1"
 
@@ -180,7 +180,7 @@ def test_organization_policy_needs_an_officer(tenant: Tenant, role: str) -> None
     with pytest.raises(RoleNeeded):
         set_for(tenant, in_zones("fr-idf-1"), actor)
     with pytest.raises(RoleNeeded):
-        policies.policy_set(actor, atoms=in_zones("fr-idf-1"))
+        policies.policy_set(actor, clauses=in_zones("fr-idf-1"))
 
 
 def test_officer_sets_policies_of_one_organization_only(tenant: Tenant) -> None:
@@ -188,7 +188,7 @@ def test_officer_sets_policies_of_one_organization_only(tenant: Tenant) -> None:
     with pytest.raises(RoleNeeded):
         set_for(tenant, in_zones("fr-idf-1"), stranger)
     with pytest.raises(RoleNeeded):
-        policies.policy_set(stranger, atoms=in_zones("fr-idf-1"), project=tenant.project)
+        policies.policy_set(stranger, clauses=in_zones("fr-idf-1"), project=tenant.project)
 
 
 def test_officer_cannot_change_resources(tenant: Tenant) -> None:
@@ -224,13 +224,13 @@ def wait(hours: float) -> None:
         PolicyProposal.objects.filter(pk=proposal.pk).update(not_before=proposal.not_before - moved)  # type: ignore[operator]
 
 
-def atoms_in_force(tenant: Tenant) -> Any:
+def clauses_in_force(tenant: Tenant) -> Any:
     version = policies.version_in_force(policies.PolicyOwner(organization=tenant.project.organization))
-    return version.atoms if version else None
+    return version.clauses if version else None
 
 
 def test_looser_policy_needs_a_second_officer_and_a_day(tenant: Tenant, loosened: PolicyProposal) -> None:
-    before, head = atoms_in_force(tenant), head_of(tenant)
+    before, head = clauses_in_force(tenant), head_of(tenant)
     assert (loosened.state, loosened.change, loosened.base_version) == ("proposed", "looser", 1)
     wait(48)
     assert policy_proposals.reconcile() == 0
@@ -238,10 +238,10 @@ def test_looser_policy_needs_a_second_officer_and_a_day(tenant: Tenant, loosened
     assert loosened.not_before is not None
     assert loosened.not_before > clock.now() + timedelta(hours=23)
     assert policy_proposals.reconcile() == 0
-    assert (atoms_in_force(tenant), head_of(tenant)) == (before, head)
+    assert (clauses_in_force(tenant), head_of(tenant)) == (before, head)
     wait(24)
     assert policy_proposals.reconcile() == 1
-    assert atoms_in_force(tenant)[0]["value"] == ["de-rhein-1", "fr-idf-1"]
+    assert clauses_in_force(tenant)[0]["value"] == ["de-rhein-1", "fr-idf-1"]
     assert head_of(tenant) == head + 1
     assert policy_proposals.reconcile() == 0
     loosened.refresh_from_db()
@@ -275,20 +275,20 @@ def test_operator_cannot_loosen_an_organization_policy(tenant: Tenant) -> None:
     with pytest.raises(RoleNeeded):
         set_for(tenant, [], operator("otis"))
     with pytest.raises(RoleNeeded):
-        policies.policy_set(SYSTEM, atoms=[], organization=tenant.project.organization)
+        policies.policy_set(SYSTEM, clauses=[], organization=tenant.project.organization)
     assert not PolicyProposal.objects.exists()
 
 
 def test_service_account_cannot_propose(tenant: Tenant) -> None:
-    policies.policy_set(SYSTEM, atoms=in_zones("fr-idf-1"))
+    policies.policy_set(SYSTEM, clauses=in_zones("fr-idf-1"))
     with pytest.raises(PersonNeeded):
-        policies.policy_set(SYSTEM, atoms=[])
+        policies.policy_set(SYSTEM, clauses=[])
 
 
 def test_looser_platform_policy_needs_two_operators(tenant: Tenant) -> None:
     ada, bob = operator("ada"), operator("bob")
-    policies.policy_set(ada, atoms=in_zones("fr-idf-1"))
-    proposal = policies.policy_set(ada, atoms=[]).proposal
+    policies.policy_set(ada, clauses=in_zones("fr-idf-1"))
+    proposal = policies.policy_set(ada, clauses=[]).proposal
     assert proposal is not None
     with pytest.raises(SecondPersonNeeded):
         proposals.proposal_approve(ada, proposal)
@@ -297,7 +297,7 @@ def test_looser_platform_policy_needs_two_operators(tenant: Tenant) -> None:
     proposals.proposal_approve(bob, proposal)
     wait(24)
     assert policy_proposals.reconcile() == 1
-    assert effective_policies.for_project(tenant.project)[0].atoms == ()
+    assert effective_policies.for_project(tenant.project)[0].clauses == ()
 
 
 def test_proposal_is_superseded_by_another_version(tenant: Tenant, loosened: PolicyProposal) -> None:
@@ -309,7 +309,7 @@ def test_proposal_is_superseded_by_another_version(tenant: Tenant, loosened: Pol
     assert policy_proposals.reconcile() == 0
     loosened.refresh_from_db()
     assert loosened.state == "withdrawn"
-    assert [atom["id"] for atom in atoms_in_force(tenant)] == ["home", "more"]
+    assert [clause["id"] for clause in clauses_in_force(tenant)] == ["home", "more"]
     other = set_for(tenant, in_zones("fr-idf-1", "fr-idf-2"), officer(tenant.project, "rosa")).proposal
     assert other is not None
     set_for(tenant, [*stricter, *in_zones("fr-idf-1", name="z")], officer(tenant.project, "sven"))
@@ -403,7 +403,7 @@ def test_history_cannot_be_rewritten(tenant: Tenant) -> None:
     set_for(tenant, in_zones("fr-idf-1"))
     version = PolicyVersion.objects.get(level="organization")
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
-        PolicyVersion.objects.filter(pk=version.pk).update(atoms=[])
+        PolicyVersion.objects.filter(pk=version.pk).update(clauses=[])
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("DELETE FROM placement_policyversion")
 
@@ -424,10 +424,10 @@ def test_the_shipped_classifications_are_imported_once() -> None:
 
 def test_foreign_control_keys_and_restricted_data_are_unwaivable() -> None:
     for item in shipped()["classifications"]:
-        for atom in item["atoms"]:
-            about = str(atom.get("attr", ""))
+        for clause in item["atoms"]:
+            about = str(clause.get("attr", ""))
             is_hard = about.startswith(("party.", "keys.")) or item["id"] == "dr"
-            assert not (is_hard and atom.get("waivable")), (item["id"], atom["id"])
+            assert not (is_hard and clause.get("waivable")), (item["id"], clause["id"])
 
 
 @pytest.mark.parametrize(
@@ -452,12 +452,12 @@ def test_import_keeps_stricter_local_classifications() -> None:
     hds = Classification.objects.get(pk="hds")
     stricter = policies.version_in_force(policies.PolicyOwner(classification=hds))
     assert stricter is not None
-    policies.policy_set(SYSTEM, atoms=[*stricter.atoms, *in_zones("fr-idf-1")], classification=hds)
+    policies.policy_set(SYSTEM, clauses=[*stricter.clauses, *in_zones("fr-idf-1")], classification=hds)
     done = classifications_import(SYSTEM, shipped())
     assert (done.changed, done.kept) == (0, ("hds",))
     now = policies.version_in_force(policies.PolicyOwner(classification=hds))
     assert now is not None
-    assert len(now.atoms) == len(stricter.atoms) + 1
+    assert len(now.clauses) == len(stricter.clauses) + 1
 
 
 def changed(name: str, **fields: Any) -> Any:
@@ -494,7 +494,7 @@ def test_stricter_classification_begins_a_new_version(tenant: Tenant) -> None:
     assert '"is_supported":false' in record
     version = policies.version_in_force(policies.PolicyOwner(classification=Classification.objects.get(pk="hds")))
     assert version is not None
-    assert version.atoms
+    assert version.clauses
     with pytest.raises(DatabaseError, match="STALE_POLICY"), transaction.atomic():
         Allocation.objects.filter(pk=kept.pk).update(vcpus=2)
 
@@ -506,9 +506,9 @@ def test_organization_classification_is_private(tenant: Tenant) -> None:
     assert (mine.pk, theirs.pk) == ("alpha-org.secret", "beta-org.secret")
     assert head_of(tenant) == 2
     with pytest.raises(RoleNeeded):
-        policies.policy_set(officer(other.project, "eve"), atoms=in_zones("fr-idf-1"), classification=mine)
+        policies.policy_set(officer(other.project, "eve"), clauses=in_zones("fr-idf-1"), classification=mine)
     with pytest.raises(RoleNeeded):
-        policies.policy_set(operator(), atoms=[], classification=mine)
+        policies.policy_set(operator(), clauses=[], classification=mine)
 
 
 def test_data_classified_as_classified_is_refused_everywhere(tenant: Tenant) -> None:
@@ -524,10 +524,10 @@ def test_data_classified_as_classified_is_refused_everywhere(tenant: Tenant) -> 
 
 def test_policy_over_the_clause_limit_is_refused(tenant: Tenant) -> None:
     many = [clause for n in range(64) for clause in in_zones("fr-idf-1", name=f"a{n}")]
-    policies.policy_set(SYSTEM, atoms=many)
+    policies.policy_set(SYSTEM, clauses=many)
     set_for(tenant, many)
-    policies.policy_set(tenant.actor, atoms=many, project=tenant.project)
+    policies.policy_set(tenant.actor, clauses=many, project=tenant.project)
     names = [classify(f"c{n}", many, tenant.project).pk for n in range(2)]
     assert len(effective_policies.for_subject(PolicySubject(tenant.project, classifications=(names[0],))).policies) == 4
-    with pytest.raises(TooManyAtoms, match="320"):
+    with pytest.raises(TooManyClauses, match="320"):
         effective_policies.for_subject(PolicySubject(tenant.project, classifications=tuple(names)))

@@ -62,7 +62,7 @@ from tests.world import Cloud, Tenant, make_flavor, make_node, make_tenant, run
 
 
 @pytest.mark.parametrize(
-    ("atoms", "zone", "refused"),
+    ("clauses", "zone", "refused"),
     [
         (EU, "de-rhein-1", None),
         (EU, "us-va-1", {"ATTR_MISMATCH"}),
@@ -76,11 +76,11 @@ from tests.world import Cloud, Tenant, make_flavor, make_node, make_tenant, run
     ],
 )
 def test_instance_is_created_only_in_admitted_zones(
-    known: Cloud, atoms: list[Any], zone: str, refused: set[str] | None
+    known: Cloud, clauses: list[Any], zone: str, refused: set[str] | None
 ) -> None:
     """T01, T02, T03, T12, T05, T06, T07 through the service."""
     make_node(f"n-{zone}", zone=zone)
-    name = classify("mine", atoms, known.tenant.project).pk
+    name = classify("mine", clauses, known.tenant.project).pk
     if refused is None:
         instance, _ = new_instance(known, zones=(zone,), classifications=(name,))
         assert Binding.objects.get(pk=instance.pk).classifications == [name]

@@ -42,8 +42,8 @@ def of(tenant: Tenant) -> PolicyOwner:
     return PolicyOwner(project=tenant.project)
 
 
-def change(actor: Actor, owner: PolicyOwner, atoms: list[Any]) -> PolicyVersion:
-    version = policies.policy_change(actor, owner, policies.PolicyChange(atoms)).version
+def change(actor: Actor, owner: PolicyOwner, clauses: list[Any]) -> PolicyVersion:
+    version = policies.policy_change(actor, owner, policies.PolicyChange(clauses)).version
     assert version is not None
     return version
 
@@ -63,11 +63,11 @@ def placing(tenant: Tenant, **more: Any) -> PlacementRequest:
 @pytest.mark.parametrize("before", [[], HERE])
 def test_undo_restores_the_previous_policy(tenant: Tenant, olga: Actor, before: list[Any]) -> None:
     owner, head = of(tenant), PolicyHead.objects.get(organization=tenant.project.organization).version
-    former = change(olga, owner, before).atoms if before else []
+    former = change(olga, owner, before).clauses if before else []
     slip = change(olga, owner, THERE)
     outcome = policy_undo.policy_undo(olga, owner)
     assert outcome.version is not None
-    assert (outcome.review.change, outcome.version.version, outcome.version.atoms) == (
+    assert (outcome.review.change, outcome.version.version, outcome.version.clauses) == (
         "looser",
         slip.version + 1,
         former,

@@ -100,8 +100,8 @@ def zones_for(name: str) -> set[str]:
 
 
 def test_no_certificate_can_be_waived() -> None:
-    atoms = [(item["id"], atom) for item in shipped()["classifications"] for atom in item["atoms"]]
-    assert [name for name, atom in atoms if atom["op"] == "holds" and atom.get("waivable")] == []
+    clauses = [(item["id"], clause) for item in shipped()["classifications"] for clause in item["atoms"]]
+    assert [name for name, clause in clauses if clause["op"] == "holds" and clause.get("waivable")] == []
 
 
 @pytest.fixture
@@ -110,31 +110,31 @@ def tenant() -> Tenant:
 
 
 @pytest.mark.parametrize(
-    "atom",
+    "clause",
     [
         {"op": "min_distance_km", "value": 100, "roles": ["replica"]},
         {"op": "min_distance_km", "value": 100, "roles": ["backup", "replica"]},
         {"op": "in", "attr": "location.territory", "value": ["DE"], "roles": ["backup", "snapshot"]},
     ],
 )
-def test_clause_about_copies_never_made_is_reported_as_unused(tenant: Tenant, atom: dict[str, object]) -> None:
+def test_clause_about_copies_never_made_is_reported_as_unused(tenant: Tenant, clause: dict[str, object]) -> None:
     make_node("a")
     outcome = policies.policy_set(
-        officer(tenant.project), atoms=[{"id": "far", **atom}], organization=tenant.project.organization
+        officer(tenant.project), clauses=[{"id": "far", **clause}], organization=tenant.project.organization
     )
     assert outcome.review.not_asked == ("far",)
     assert placement.claim(ask(tenant)).node_id
 
 
 def test_clause_about_pool_copies_is_checked(tenant: Tenant) -> None:
-    atom = {"id": "here", "op": "in", "attr": "location.territory", "value": ["FR"], "roles": ["replica"]}
-    outcome = policies.policy_set(officer(tenant.project), atoms=[atom], organization=tenant.project.organization)
+    clause = {"id": "here", "op": "in", "attr": "location.territory", "value": ["FR"], "roles": ["replica"]}
+    outcome = policies.policy_set(officer(tenant.project), clauses=[clause], organization=tenant.project.organization)
     assert outcome.review.not_asked == ()
 
 
 def test_policy_can_require_no_extraterritorial_exposure(tenant: Tenant) -> None:
-    atom = {"id": "laws", "op": "subset", "attr": "party.extraterritorial_exposure", "value": []}
-    ruled(tenant.project, atom, at="organization")
+    clause = {"id": "laws", "op": "subset", "attr": "party.extraterritorial_exposure", "value": []}
+    ruled(tenant.project, clause, at="organization")
     found = admissible_zones(effective_policies.for_organization(tenant.project.organization))
     assert "fr-idf-1" in found
     assert not {"fi-hel-1", "ie-dub-1", "us-va-1"} & set(found), "a statute of one of their parties is stated"

@@ -327,14 +327,14 @@ def test_failure_of_one_request_does_not_block_others(
     cloud: Cloud, waiting: Waiting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = run(ask_instance(cloud, "other")[1])
-    answer = signer._answer
+    read_inputs = signer.read_inputs
 
-    def buggy(row: Permit) -> None:
+    def buggy(row: Permit) -> signer.PermitInputs:
         if row.pk == waiting.row.pk:
             raise ValueError("a bug")
-        answer(row)
+        return read_inputs(row)
 
-    monkeypatch.setattr(signer, "_answer", buggy)
+    monkeypatch.setattr(signer, "read_inputs", buggy)
     assert signer.sign_all() == 2
     assert fresh(waiting.row.pk).state == "requested"
     assert Permit.objects.get(operation_id=other.pk).state == "signed"
@@ -352,7 +352,7 @@ def test_exempted_permit_has_the_approvals_and_is_used_once(cloud: Cloud, wait_f
     instance = make_stopped_instance(cloud)
     france(cloud)
     elsewhere = {"id": "loc", "attr": "location.territory", "op": "in", "value": ["DE"], "waivable": True}
-    policy_set(cloud.tenant.actor, atoms=[elsewhere], project=cloud.tenant.project)
+    policy_set(cloud.tenant.actor, clauses=[elsewhere], project=cloud.tenant.project)
     with pytest.raises(PolicyUnsatisfiable) as caught:
         instance_start(cloud.tenant.actor, instance)
     refused = Decision.objects.get(pk=caught.value.facts["placement_decision"])

@@ -25,7 +25,7 @@ def test_commands_apply_to_the_last_operator_too() -> None:
     assert "otto@cloud.example\toperator\tsuspended\tno-second-factor\tnever\t0" in manage("list_users")
     manage("reinstate_user", EMAIL)
     manage("take_duty", EMAIL)
-    assert (User.objects.get().duty, User.objects.get().state) == ("", "active")
+    assert (User.objects.get().platform_role, User.objects.get().state) == ("", "active")
     manage("end_user", EMAIL)
     assert User.objects.get().state == "ended"
     deed = AuditEntry.objects.get(verb="user.suspend")

@@ -9,6 +9,7 @@ from agents.protocol import agent_pb2 as pb
 from controlplane.kernel import clock
 from controlplane.nodes import agent_client
 from controlplane.nodes.models import Node
+from controlplane.nodes.services import NodeReport
 from controlplane.watcher import batches as module
 from controlplane.watcher import report_handlers
 from controlplane.watcher.batches import BatchWriter, NodeReply
@@ -19,16 +20,16 @@ LONG_AGO = timedelta(minutes=5)
 
 
 @pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> list[pb.Heartbeat]:
-    """Return the heartbeats that were written in full."""
-    found: list[pb.Heartbeat] = []
-    write = report_handlers._heartbeat
+def written(monkeypatch: pytest.MonkeyPatch) -> list[NodeReport]:
+    """Return the reports of the heartbeats that were written in full."""
+    found: list[NodeReport] = []
+    write = report_handlers.record_heartbeat
 
-    def noted(node_id: object, heartbeat: pb.Heartbeat) -> object:
-        found.append(heartbeat)
-        return write(node_id, heartbeat)  # type: ignore[arg-type]
+    def recorded(node: Node, report: NodeReport) -> None:
+        found.append(report)
+        write(node, report)
 
-    monkeypatch.setattr(report_handlers, "_heartbeat", noted)
+    monkeypatch.setattr(report_handlers, "record_heartbeat", recorded)
     return found
 
 
@@ -51,7 +52,7 @@ def hear(batches: BatchWriter, cloud: Cloud, heartbeat: pb.Heartbeat) -> None:
         raise outcome
 
 
-def test_unchanged_heartbeat_updates_only_its_time(cloud: Cloud, written: list[pb.Heartbeat]) -> None:
+def test_unchanged_heartbeat_updates_only_its_time(cloud: Cloud, written: list[NodeReport]) -> None:
     batches, first = BatchWriter(), beat(cloud)
     hear(batches, cloud, first)
     Node.objects.update(last_heartbeat_at=clock.now() - LONG_AGO)
@@ -68,9 +69,7 @@ def test_unchanged_heartbeat_updates_only_its_time(cloud: Cloud, written: list[p
         {"lease": pb.LeaseState(fences_within_s=60)},
     ],
 )
-def test_changed_heartbeat_is_written_in_full(
-    cloud: Cloud, written: list[pb.Heartbeat], said: dict[str, object]
-) -> None:
+def test_changed_heartbeat_is_written_in_full(cloud: Cloud, written: list[NodeReport], said: dict[str, object]) -> None:
     batches = BatchWriter()
     hear(batches, cloud, beat(cloud))
     hear(batches, cloud, beat(cloud, **said))
@@ -78,7 +77,7 @@ def test_changed_heartbeat_is_written_in_full(
 
 
 def test_lease_is_recorded_before_it_is_sent_and_is_no_change(
-    cloud: Cloud, written: list[pb.Heartbeat], settings: Settings
+    cloud: Cloud, written: list[NodeReport], settings: Settings
 ) -> None:
     batches, lasting_ms = BatchWriter(), settings.NODE_LEASE_S * 1000
 
@@ -127,22 +126,22 @@ def test_recorded_lease_is_never_shortened(cloud: Cloud, settings: Settings) -> 
     assert Node.objects.get().leased_until == longer
 
 
-def test_newest_of_each_distinct_waiting_heartbeat_is_written(cloud: Cloud, written: list[pb.Heartbeat]) -> None:
+def test_newest_of_each_distinct_waiting_heartbeat_is_written(cloud: Cloud, written: list[NodeReport]) -> None:
     failed = pb.SelfTest(problem="A disk: It is full.")
     said = [beat(cloud), beat(cloud), beat(cloud, self_test=failed), beat(cloud), beat(cloud)]
     node_id = cloud.machine.row.pk
     BatchWriter().write([(node_id, [pb.NodeEvent(heartbeat=each) for each in said])], ())
-    assert [each.self_test.problem for each in written] == ["", failed.problem, ""]
+    assert [each.self_test_problem for each in written] == ["", failed.problem, ""]
 
 
-def test_network_problem_is_a_change(cloud: Cloud, written: list[pb.Heartbeat]) -> None:
+def test_network_problem_is_a_change(cloud: Cloud, written: list[NodeReport]) -> None:
     batches, problem = BatchWriter(), pb.NetworksState(connections_problem="It is almost full.")
     for networks in (None, problem, problem, None):
         hear(batches, cloud, beat(cloud, networks=networks))
-    assert [each.networks.connections_problem for each in written] == ["", "It is almost full.", ""]
+    assert [each.connections_problem for each in written] == ["", "It is almost full.", ""]
 
 
-def test_every_heartbeat_of_a_fenced_node_is_written(cloud: Cloud, written: list[pb.Heartbeat]) -> None:
+def test_every_heartbeat_of_a_fenced_node_is_written(cloud: Cloud, written: list[NodeReport]) -> None:
     batches, first = BatchWriter(), beat(cloud)
     hear(batches, cloud, first)
     Node.objects.update(admin_state="fenced", fenced_by={"kind": "attestation"})
@@ -152,7 +151,7 @@ def test_every_heartbeat_of_a_fenced_node_is_written(cloud: Cloud, written: list
 
 
 def test_longest_waiting_changes_are_written_first_in_limited_numbers(
-    cloud: Cloud, written: list[pb.Heartbeat], monkeypatch: pytest.MonkeyPatch
+    cloud: Cloud, written: list[NodeReport], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "FULL_HEARTBEATS_MAX", 2)
     batches, spoken = BatchWriter(), beat(cloud)
@@ -171,9 +170,9 @@ def test_guest_event_precedes_full_heartbeats(cloud: Cloud, monkeypatch: pytest.
     said = [(make_node("new").pk, [pb.NodeEvent(heartbeat=beat(cloud))])]
     said.append((cloud.machine.row.pk, [pb.NodeEvent(instance=off)]))
 
-    def looked(node_id: object, heartbeat: pb.Heartbeat) -> None:
+    def look(node: Node, report: NodeReport) -> None:
         known.append(fresh(instance).power_state)
 
-    monkeypatch.setattr(report_handlers, "_heartbeat", looked)
+    monkeypatch.setattr(report_handlers, "record_heartbeat", look)
     BatchWriter().write(said, ())
     assert known == ["off"]

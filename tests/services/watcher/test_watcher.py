@@ -197,14 +197,14 @@ def test_failure_of_a_shared_task_ends_the_watcher(
 
 def test_watcher_survives_a_failed_listing_of_nodes(shared_cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     troubles = [OperationalError("the database is restarting")] * 2
-    nodes = streams._nodes
+    nodes = streams.nodes_to_watch
 
     def troubled() -> object:
         if troubles:
             raise troubles.pop()
         return nodes()
 
-    monkeypatch.setattr(streams, "_nodes", troubled)
+    monkeypatch.setattr(streams, "nodes_to_watch", troubled)
     Node.objects.update(state="enrolled")
 
     async def scenario() -> None:

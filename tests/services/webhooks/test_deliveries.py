@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -24,6 +23,7 @@ from controlplane.webhooks import deliveries, sender
 from controlplane.webhooks.dispatch import dispatch, due_webhooks
 from controlplane.webhooks.errors import WebhookDisabled
 from controlplane.webhooks.models import Delivery, Webhook
+from controlplane.webhooks.sender import Outcome
 from controlplane.webhooks.services import patched, ping, redeliver, rotation_end, secret_rotate, webhook_update
 from tests.services.threads import at_once
 from tests.services.webhooks.conftest import Queue, make_webhook
@@ -323,15 +323,15 @@ def test_delivery_is_repeated_after_a_worker_died(
     webhook, _ = make_webhook(tenant, receiver.url, kinds=KINDS)
     happen(tenant, "one", "two", "three")
     dispatch()
-    note, count = deliveries._record_outcome, iter(range(9))
+    record_attempt, count = deliveries.meters.record_attempt, iter(range(9))
 
-    def die_at_the_second(*args: Any) -> None:
+    def die_at_the_second(outcome: Outcome | None) -> None:
         if next(count) == 1:
             raise Killed
-        note(*args)
+        record_attempt(outcome)
 
     with monkeypatch.context() as patched_once:
-        patched_once.setattr(deliveries, "_record_outcome", die_at_the_second)
+        patched_once.setattr(deliveries.meters, "record_attempt", die_at_the_second)
         with pytest.raises(Killed):
             deliveries.deliver(webhook.pk)
     assert send_all() == 2

@@ -60,7 +60,7 @@ def test_hanging_lookups_are_limited_and_others_fail_at_once(
     dead: NameServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.WEBHOOK_TIMEOUT_S = 1
-    monkeypatch.setattr(resolver, "_free", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(resolver, "free_lookups", threading.BoundedSemaphore(1))
     assert sender.post("https://one.example.org/", **HOOK).error == "timeout"
     assert sender.post("https://two.example.org/", **HOOK).error == "unreachable"
     assert dead.asked.acquire(timeout=0) and not dead.asked.acquire(timeout=0)

@@ -56,8 +56,8 @@ def ask(**fields: Any) -> ResolvedRequest:
     return ResolvedRequest(**{"consumer": "instance", "resources": SMALL} | fields)
 
 
-def only_in(*zones: str, level: Level = "project", atom: str = "loc") -> Policy:
-    return Policy(f"pol-{level}", level, (Clause(atom, "in", tuple(sorted(zones)), "zone.id"),))
+def only_in(*zones: str, level: Level = "project", clause: str = "loc") -> Policy:
+    return Policy(f"pol-{level}", level, (Clause(clause, "in", tuple(sorted(zones)), "zone.id"),))
 
 
 NODE_IDS = [f"n{number:02}" for number in range(12)]
@@ -66,7 +66,7 @@ amounts = st.builds(Resources, st.integers(0, 8), st.integers(0, 8), st.integers
 node_sets = st.frozensets(st.sampled_from(NODE_IDS), max_size=3)
 trait_sets = st.frozensets(st.sampled_from(TRAITS), max_size=2)
 TERRITORIES = ("DE", "FR", "US")
-atoms = st.builds(
+clauses = st.builds(
     lambda number, values: Clause(f"a{number}", "in", tuple(sorted(values)), "zone.id"),
     st.integers(0, 999),
     st.sets(st.sampled_from(ZONE_IDS), min_size=1),
@@ -76,9 +76,9 @@ atoms = st.builds(
     st.sets(st.sampled_from(TERRITORIES), min_size=1),
 )
 policies = st.builds(
-    lambda level, found: Policy(f"pol-{level}", level, tuple({atom.id: atom for atom in found}.values())),
+    lambda level, found: Policy(f"pol-{level}", level, tuple({clause.id: clause for clause in found}.values())),
     st.sampled_from(["platform", "organization", "project", "resource"]),
-    st.lists(atoms, max_size=2),
+    st.lists(clauses, max_size=2),
 )
 groups = st.builds(Group, rule=st.sampled_from(["affinity", "anti-affinity"]), is_hard=st.booleans(), nodes=node_sets)
 requests = st.builds(

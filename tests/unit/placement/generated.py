@@ -83,7 +83,7 @@ def selectors(draw: st.DrawFn, attribute: str) -> dict[str, Any]:
 
 
 @st.composite
-def atoms_about(draw: st.DrawFn, attribute: str, *, op: str | None = None) -> Clause:
+def clauses_about(draw: st.DrawFn, attribute: str, *, op: str | None = None) -> Clause:
     chosen = op or draw(st.sampled_from(sorted(ASKABLE[attribute].operators)))
     return Clause("a", chosen, draw(bounds_of(attribute, chosen)), attribute, **draw(selectors(attribute)))
 
@@ -106,33 +106,33 @@ def distances(draw: st.DrawFn) -> Clause:
     return Clause("a", "min_distance_km", draw(st.integers(1, 3)) * 100, **draw(selectors("")) | copies)
 
 
-def atoms() -> st.SearchStrategy[Clause]:
-    about = st.sampled_from(sorted(UNIVERSE)).flatmap(atoms_about)
+def clauses() -> st.SearchStrategy[Clause]:
+    about = st.sampled_from(sorted(UNIVERSE)).flatmap(clauses_about)
     return st.one_of(about, about, about, certified(), distances())
 
 
-def like(atom: Clause) -> st.SearchStrategy[Clause]:
+def like(clause: Clause) -> st.SearchStrategy[Clause]:
     """Return another clause with the same attribute and operator."""
-    if atom.op == "holds":
+    if clause.op == "holds":
         return certified()
-    if atom.op == "min_distance_km":
+    if clause.op == "min_distance_km":
         return distances()
-    return atoms_about(atom.attr, op=atom.op)
+    return clauses_about(clause.attr, op=clause.op)
 
 
 def numbered(found: Sequence[Clause]) -> tuple[Clause, ...]:
     """Number the clauses with ids."""
-    return tuple(renamed(atom, f"a{number}") for number, atom in enumerate(found))
+    return tuple(renamed(clause, f"a{number}") for number, clause in enumerate(found))
 
 
-def renamed(atom: Clause, name: str) -> Clause:
-    fields = {field: getattr(atom, field) for field in Clause.__dataclass_fields__}
+def renamed(clause: Clause, name: str) -> Clause:
+    fields = {field: getattr(clause, field) for field in Clause.__dataclass_fields__}
     return Clause(**{**fields, "id": name})
 
 
 @st.composite
 def policies(draw: st.DrawFn, *, among: st.SearchStrategy[Clause] | None = None) -> Policy:
-    found = draw(st.lists(among or atoms(), max_size=4))
+    found = draw(st.lists(among or clauses(), max_size=4))
     return Policy(
         draw(st.sampled_from(["pol-1", "pol-2", "pol-3"])),
         draw(st.sampled_from(LEVELS)),

@@ -33,7 +33,7 @@ ZONES = (
     "us-va-1",
 )
 
-Atom = dict[str, Any]
+Clause = dict[str, Any]
 
 
 def catalogue() -> dict[str, Any]:
@@ -64,11 +64,11 @@ def copied(document: dict[str, Any], zone: str, name: str, territory: str) -> No
     document["zones"].append(another)
 
 
-def within(atom_id: str, attribute: str, op: str, area: str = "@EU") -> Atom:
-    return {"id": atom_id, "attr": attribute, "op": op, "value": [area]}
+def within(clause_id: str, attribute: str, op: str, area: str = "@EU") -> Clause:
+    return {"id": clause_id, "attr": attribute, "op": op, "value": [area]}
 
 
-def secnumcloud(*, days: int = 0, scope: str = "iaas", **more: Any) -> Atom:
+def secnumcloud(*, days: int = 0, scope: str = "iaas", **more: Any) -> Clause:
     demand = {"id": "snc", "op": "holds", "scheme": "SecNumCloud", "min_version": "3.2", "scope": scope}
     return demand | ({"min_remaining_days": days} if days else {}) | more
 
@@ -111,8 +111,8 @@ OWNERSHIP = [
 ]
 
 
-def policy(*atoms: Atom, level: str = "organization", name: str = "pol-1") -> Policy:
-    return parse({"id": name, "level": level, "atoms": list(atoms)})
+def policy(*clauses: Clause, level: str = "organization", name: str = "pol-1") -> Policy:
+    return parse({"id": name, "level": level, "atoms": list(clauses)})
 
 
 def ask(
@@ -136,7 +136,7 @@ def ask(
 
 def against(found: Evaluation) -> dict[str, str]:
     """Return the code of each clause that does not hold."""
-    return {each.ref.atom: each.code for each in found.results if each.result != "T"}
+    return {each.ref.clause: each.code for each in found.results if each.result != "T"}
 
 
 def only(found: Evaluation) -> ClauseResult:

@@ -48,7 +48,7 @@ def clause(demand: Clause, name: str = "a") -> Clause:
 
 
 def stricter(strict: Clause, loose: Clause, sets: Sets = SETS) -> bool:
-    return implies(policy(clause(strict)).atoms[0], policy(clause(loose)).atoms[0], sets)
+    return implies(policy(clause(strict)).clauses[0], policy(clause(loose)).clauses[0], sets)
 
 
 # Of each pair the first implies the second, and not the other way round.
@@ -174,7 +174,7 @@ def test_sets_are_compared_as_of_now() -> None:
     [(SHARE_24, 2400), (SHARE_5, 500), (CLASS_2, 2), (BYOK, 3), (HYOK, 4), (KM_100, 100), (DAYS_30, 30)],
 )
 def test_clauses_have_their_rank(demand: Clause, expected: int) -> None:
-    assert rank(policy(clause(demand)).atoms[0]) == expected
+    assert rank(policy(clause(demand)).clauses[0]) == expected
 
 
 # --- changes of whole policies
@@ -265,7 +265,7 @@ def layer(level: Level, *clauses: Clause) -> Policy:
 
 
 def idle(*layers: Policy, sets: Sets = SETS) -> list[str]:
-    return [ref.atom for ref in without_effect(layers, sets)]
+    return [ref.clause for ref in without_effect(layers, sets)]
 
 
 def test_wider_project_clause_has_no_effect() -> None:
@@ -298,7 +298,7 @@ def test_clauses_without_effect_are_found(layers: list[Policy], expected: list[s
 
 def test_clause_without_effect_is_named_with_its_policy() -> None:
     (ref,) = without_effect([layer("organization", IN_FR), layer("project", IN_FR_DE)], SETS)
-    assert (ref.policy, ref.level, ref.atom) == ("project", "project", "p0")
+    assert (ref.policy, ref.level, ref.clause) == ("project", "project", "p0")
 
 
 # --- contradictions
@@ -349,7 +349,7 @@ def test_clause_without_effect_is_named_with_its_policy() -> None:
 )
 def test_contradictory_clauses_are_found(clauses: list[Clause], named: list[int]) -> None:
     found = unsatisfiable([layer("organization", *clauses)], SETS)
-    assert [ref.atom for ref in found] == [f"o{number}" for number in named]
+    assert [ref.clause for ref in found] == [f"o{number}" for number in named]
 
 
 SOON = IN_FR | {"value": ["@SOON"]}
@@ -368,14 +368,14 @@ SOON = IN_FR | {"value": ["@SOON"]}
 )
 def test_clause_with_a_set_not_in_force_is_no_contradiction(clauses: list[Clause], named: list[int]) -> None:
     found = unsatisfiable([layer("organization", *clauses)], SETS)
-    assert [ref.atom for ref in found] == [f"o{number}" for number in named]
+    assert [ref.clause for ref in found] == [f"o{number}" for number in named]
 
 
 def test_only_clauses_of_the_requested_role_contradict() -> None:
     backup = {"roles": ["backup", "key"]}
     layers = [layer("organization", IN_FR | backup, IN_FR | {"value": ["DE"]} | backup)]
-    assert [ref.atom for ref in unsatisfiable(layers, SETS)] == ["o0", "o1"]
-    assert [ref.atom for ref in unsatisfiable(layers, SETS, roles=("compute", "backup"))] == ["o0", "o1"]
+    assert [ref.clause for ref in unsatisfiable(layers, SETS)] == ["o0", "o1"]
+    assert [ref.clause for ref in unsatisfiable(layers, SETS, roles=("compute", "backup"))] == ["o0", "o1"]
     assert unsatisfiable(layers, SETS, roles=("compute",)) == ()
     assert unsatisfiable([*layers, CLASSIFIED], SETS, roles=()) == (
         ClauseRef("classified", "classification", "classified"),
@@ -385,12 +385,12 @@ def test_only_clauses_of_the_requested_role_contradict() -> None:
 def test_contradiction_names_only_its_clause_of_equal_policies() -> None:
     """Such as two versions of a policy in a lineage."""
     twins = [layer("lineage", IN_FR), layer("lineage", IN_FR), layer("lineage", IN_FR_DE, IN_FR | {"value": ["DE"]})]
-    assert [ref.atom for ref in unsatisfiable(twins, SETS)] == ["l0", "l1"]
+    assert [ref.clause for ref in unsatisfiable(twins, SETS)] == ["l0", "l1"]
 
 
 def test_a_contradiction_between_levels_names_both() -> None:
     found = unsatisfiable([layer("organization", IN_FR), layer("project", IN_FR | {"value": ["DE"]})], SETS)
-    assert [(ref.level, ref.atom) for ref in found] == [("organization", "o0"), ("project", "p0")]
+    assert [(ref.level, ref.clause) for ref in found] == [("organization", "o0"), ("project", "p0")]
 
 
 def test_unsupported_policy_is_unsatisfiable() -> None:
@@ -399,6 +399,6 @@ def test_unsupported_policy_is_unsatisfiable() -> None:
 
 
 def test_sample_policies_have_no_contradiction() -> None:
-    for atoms in (EU, HEALTH, STATE, [*EU, *OWNERSHIP]):
-        assert unsatisfiable([policy(*atoms)], SETS) == ()
-        assert without_effect([policy(*atoms)], SETS) == ()
+    for clauses in (EU, HEALTH, STATE, [*EU, *OWNERSHIP]):
+        assert unsatisfiable([policy(*clauses)], SETS) == ()
+        assert without_effect([policy(*clauses)], SETS) == ()

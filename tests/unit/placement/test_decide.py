@@ -159,7 +159,7 @@ def test_equal_nodes_are_shuffled_by_the_seed() -> None:
 
 def test_refusal_names_the_single_failing_clause() -> None:
     nodes = fleet(node("n-us", VIRGINIA), node("n-de", RHINE, is_cordoned=True))
-    policies = (only_in(PARIS, VIRGINIA, level="organization"), only_in(PARIS, RHINE, level="project", atom="home"))
+    policies = (only_in(PARIS, VIRGINIA, level="organization"), only_in(PARIS, RHINE, level="project", clause="home"))
     decision = decided(ask(policies=policies), nodes)
     assert changes(decision) == {
         "policy": {"policy": "pol-project", "level": "project", "atom": "home", "zones": [VIRGINIA]}
@@ -307,7 +307,7 @@ def test_each_reason_of_a_filter_counts_its_own_nodes() -> None:
 
 def test_two_reasons_of_one_filter_are_separate() -> None:
     zones = (territory(PARIS, "FR"), territory(RHINE, "DE"))
-    net = Policy("pol-1", "project", (Clause("loc", "in", ("FR",), "location.territory"), DEMANDS.atoms[0]))
+    net = Policy("pol-1", "project", (Clause("loc", "in", ("FR",), "location.territory"), DEMANDS.clauses[0]))
     decision = decided(ask(policies=(net,)), fleet(node("n1"), node("n2", RHINE), node("n3")), zones)
     assert [(each.filter, each.code, each.nodes) for each in decision.eliminated[:3]] == [
         ("policy", "ATTR_MISMATCH", ("n2",)),

@@ -54,12 +54,12 @@ def found(attribute: str, zone: Zone) -> object:
 def may_take(request: ResolvedRequest, row: NodeRow, zones: Zones) -> bool:
     """The rules once more, per node and without arrays."""
     zone = {zone.id: zone for zone in zones}.get(row.zone)
-    atoms = [atom for policy in request.policies for atom in policy.atoms]
+    clauses = [clause for policy in request.policies for clause in policy.clauses]
     hard = [group for group in request.groups if group.is_hard]
     return (
         zone is not None
         and zone.status == "open"
-        and all(isinstance(atom.value, tuple) and found(atom.attr, zone) in atom.value for atom in atoms)
+        and all(isinstance(clause.value, tuple) and found(clause.attr, zone) in clause.value for clause in clauses)
         and (request.zones is None or row.zone in request.zones)
         and row.is_ready
         and not row.is_cordoned
@@ -220,7 +220,7 @@ def _relaxed(
 def _easier(change: str, facts: dict[str, Any], request: ResolvedRequest) -> dict[str, object]:
     rule = change.replace("_", "-")
     easier: dict[str, Callable[[], dict[str, object]]] = {
-        "policy": lambda: {"policies": _without_atom(request.policies, facts)},
+        "policy": lambda: {"policies": _without_clause(request.policies, facts)},
         "zone_asked": lambda: {"zones": tuple(facts["zones"])},
         "excluded": lambda: {"excluded_nodes": frozenset()},
         "traits": lambda: {"traits": request.traits - set(facts["traits"])},
@@ -233,12 +233,12 @@ def _easier(change: str, facts: dict[str, Any], request: ResolvedRequest) -> dic
     return easier[change]()
 
 
-def _without_atom(layers: tuple[Policy, ...], facts: dict[str, Any]) -> tuple[Policy, ...]:
+def _without_clause(layers: tuple[Policy, ...], facts: dict[str, Any]) -> tuple[Policy, ...]:
     return tuple(
         Policy(
             layer.id,
             layer.level,
-            tuple(atom for atom in layer.atoms if (layer.id, atom.id) != (facts["policy"], facts["atom"])),
+            tuple(clause for clause in layer.clauses if (layer.id, clause.id) != (facts["policy"], facts["atom"])),
         )
         for layer in layers
     )

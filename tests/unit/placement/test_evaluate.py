@@ -39,8 +39,8 @@ def zone(**facts: Any) -> Zone:
     )
 
 
-def judged(atom: dict[str, Any], place: Zone | None, known: World | None = None, now: datetime = NOW) -> ClauseResult:
-    return only(evaluate([policy({"id": "a", **atom})], place, known or World(), now=now, roles=ROLES))
+def judged(clause: dict[str, Any], place: Zone | None, known: World | None = None, now: datetime = NOW) -> ClauseResult:
+    return only(evaluate([policy({"id": "a", **clause})], place, known or World(), now=now, roles=ROLES))
 
 
 def brief(result: ClauseResult) -> tuple[str, str, str]:
@@ -115,7 +115,7 @@ SATISFYING: dict[str, tuple[Any, Any]] = {
 
 @pytest.mark.parametrize("op", sorted(ASKED))
 def test_operator_on_an_unknown_fact_is_unknown(op: str) -> None:
-    atom, attr = ASKED[op], str(ASKED[op]["attr"])
+    clause, attr = ASKED[op], str(ASKED[op]["attr"])
     value, wrong = SATISFYING[op]
     nothing: list[tuple[Timeline, str]] = [
         ((), attr),
@@ -127,17 +127,17 @@ def test_operator_on_an_unknown_fact_is_unknown(op: str) -> None:
         ((Fact(value, EVER, NOW - DAY, review_by=NOW - DAY), Fact(value, NOW + DAY, review_by=NOW + DAY)), attr),
     ]
     for timeline, detail in nothing:
-        assert brief(judged(atom, Zone("z-1", {attr: timeline}))) == ("U", "ATTR_UNKNOWN", detail)
+        assert brief(judged(clause, Zone("z-1", {attr: timeline}))) == ("U", "ATTR_UNKNOWN", detail)
     known = [(Fact(value, NOW),), (Fact(value, EVER, NOW + DAY),), (Fact(value, EVER, review_by=NOW + DAY),)]
-    assert all(judged(atom, Zone("z-1", {attr: timeline})).result == "T" for timeline in known)
+    assert all(judged(clause, Zone("z-1", {attr: timeline})).result == "T" for timeline in known)
 
 
 def test_unknown_zone_makes_every_clause_unknown() -> None:
-    for atom in (
+    for clause in (
         *ASKED.values(),
         {"op": "holds", "scheme": "SNC"},
     ):
-        assert brief(judged(atom, None)) == ("U", "ATTR_UNKNOWN", "")
+        assert brief(judged(clause, None)) == ("U", "ATTR_UNKNOWN", "")
     assert brief(distant(None, None, 1)) == ("U", "ATTR_UNKNOWN", "")
 
 
@@ -178,12 +178,12 @@ def test_clause_is_evaluated_only_for_its_roles() -> None:
         (("compute", "backup"), ["all", "some"]),
     ):
         found = evaluate([layer], zone(), World(), now=NOW, roles=roles)
-        assert [each.ref.atom for each in found.results] == asked
+        assert [each.ref.clause for each in found.results] == asked
 
 
 def test_clauses_without_roles_are_evaluated_for_no_role() -> None:
     layer = policy({"id": "all", **ASKED["in"]}, {"id": "some", **ASKED["is"], "roles": ["backup"]})
-    assert [each.ref.atom for each in evaluate([layer], zone(), World(), now=NOW, roles=()).results] == ["all"]
+    assert [each.ref.clause for each in evaluate([layer], zone(), World(), now=NOW, roles=()).results] == ["all"]
 
 
 def test_every_clause_is_judged_even_after_one_failed_and_names_its_policy() -> None:
@@ -249,14 +249,15 @@ def test_set_of_the_catalogue_changes_at_its_date() -> None:
 @pytest.mark.parametrize(("attr", "op"), [("location.territory", "in"), ("keys.countries", "subset")])
 def test_unknown_named_set_leaves_the_clause_unknown(versions: Timeline, attr: str, op: str) -> None:
     place = zone(location__territory="FR", keys__countries=["FR"])
-    atom = {"attr": attr, "op": op, "value": ["FR", "@EU"]}
-    assert brief(judged(atom, place, union(*versions))) == ("U", "ATTR_UNKNOWN", "@EU")
+    clause = {"attr": attr, "op": op, "value": ["FR", "@EU"]}
+    assert brief(judged(clause, place, union(*versions))) == ("U", "ATTR_UNKNOWN", "@EU")
 
 
 def test_named_sets_and_territories_are_listed_together() -> None:
-    atom = {"attr": "keys.countries", "op": "subset", "value": ["@EU", "CH"]}
-    assert judged(atom, zone(keys__countries=["CH", "FR"]), union(Fact(["FR"], EVER))).result == "T"
-    assert brief(judged(atom, zone(keys__countries=["US"]), union(Fact(["FR"], EVER)))) == ("F", "ATTR_MISMATCH", "US")
+    clause = {"attr": "keys.countries", "op": "subset", "value": ["@EU", "CH"]}
+    assert judged(clause, zone(keys__countries=["CH", "FR"]), union(Fact(["FR"], EVER))).result == "T"
+    american = judged(clause, zone(keys__countries=["US"]), union(Fact(["FR"], EVER)))
+    assert brief(american) == ("F", "ATTR_MISMATCH", "US")
 
 
 def test_a_class_of_schemes_is_no_set_of_territories() -> None:
@@ -367,7 +368,7 @@ def test_unknown_parties_leave_clauses_about_them_unknown(timeline: Timeline) ->
 
 
 def test_assertion_minimum_covers_the_list_and_facts_of_parties() -> None:
-    atom = VETO | {"assertion_min": "third_party"}
+    clause = VETO | {"assertion_min": "third_party"}
     for of_list, of_party, result, detail in (
         ("third_party", "third_party", "T", ""),
         ("self_declared", "third_party", "U", "parties (self_declared)"),
@@ -375,7 +376,7 @@ def test_assertion_minimum_covers_the_list_and_facts_of_parties() -> None:
     ):
         place = zone(parties=(Fact([OPERATOR], EVER, assertion=of_list),))  # type: ignore[arg-type]
         fact = Fact(False, EVER, assertion=of_party)  # type: ignore[arg-type]
-        found = judged(atom, place, World(parties={"op": Subject("op", {"party.non_eu_veto": (fact,)})}))
+        found = judged(clause, place, World(parties={"op": Subject("op", {"party.non_eu_veto": (fact,)})}))
         assert (found.result, found.detail) == (result, detail)
 
 
@@ -393,8 +394,8 @@ def test_shares_are_compared_as_decimals() -> None:
         ("100.00", "99.99", "F"),
     ):
         known = World(parties={"op": Subject("op", {"party.non_eu_max_single_pct": since_ever(value)})})
-        atom = {"attr": "party.non_eu_max_single_pct", "op": "le", "value": bound}
-        assert judged(atom, zone(parties=[OPERATOR]), known).result == result
+        clause = {"attr": "party.non_eu_max_single_pct", "op": "le", "value": bound}
+        assert judged(clause, zone(parties=[OPERATOR]), known).result == result
 
 
 # --- distances
@@ -458,8 +459,8 @@ def test_distance_without_a_location_is_unknown() -> None:
 # --- until when
 
 
-def until(atom: dict[str, Any], place: Zone, known: World | None = None, now: datetime = NOW) -> datetime | None:
-    return evaluate([policy({"id": "a", **atom})], place, known or World(), now=now, roles=ROLES).valid_until
+def until(clause: dict[str, Any], place: Zone, known: World | None = None, now: datetime = NOW) -> datetime | None:
+    return evaluate([policy({"id": "a", **clause})], place, known or World(), now=now, roles=ROLES).valid_until
 
 
 def test_result_is_valid_until_a_fact_changes() -> None:
@@ -591,8 +592,8 @@ def test_unwaivable_version_of_a_lineage_stays() -> None:
 
 
 def test_unsupported_policy_is_never_waived() -> None:
-    atom = {"id": "classified", **ASKED["in"], "waivable": True}
-    body = {"id": "classified", "level": "classification", "atoms": [atom], "unsupported": True}
+    clause = {"id": "classified", **ASKED["in"], "waivable": True}
+    body = {"id": "classified", "level": "classification", "atoms": [clause], "unsupported": True}
     layer: Policy = parse(body)
     found = waive(evaluate([layer], zone(), World(), now=NOW, roles=ROLES), [layer], ["classified/classified"])
     assert [each.code for each in found.results] == ["NOT_SUPPORTED_CLASSIFIED", "WAIVED"]

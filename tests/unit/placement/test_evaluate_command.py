@@ -62,8 +62,8 @@ def request(*layers: Any, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in (body | changes).items() if value is not ...}
 
 
-def layer(*atoms: Any, level: str = "organization", name: str = "pol-1", **more: Any) -> dict[str, Any]:
-    return {"level": level, "id": name, "atoms": list(atoms)} | more
+def layer(*clauses: Any, level: str = "organization", name: str = "pol-1", **more: Any) -> dict[str, Any]:
+    return {"level": level, "id": name, "atoms": list(clauses)} | more
 
 
 def evaluated(body: Any) -> dict[str, Any]:
@@ -468,17 +468,17 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     (request(layer(name="")), "layers[0].id: "),
     (request({"level": "project", "id": "x"}), "layers[0].atoms: missing"),
     (request(layer(*EU), layer(name="pol-2"), layer()), "layers[2].id: another organization layer has the id 'pol-1'"),
-    (request(layer(secnumcloud(scope="IaaS"))), "layers[0].atoms[0].scope (atom snc): must be lower-case"),
+    (request(layer(secnumcloud(scope="IaaS"))), "layers[0].atoms[0].scope (clause snc): must be lower-case"),
     (
         request(layer({"id": "far", "op": "min_distance_km", "value": 1})),
-        "layers[0].atoms[0].roles (atom far): missing",
+        "layers[0].atoms[0].roles (clause far): missing",
     ),
-    (request(layer(EU[0], EU[0])), "layers[0].atoms[1].id (atom loc): "),
-    (request(layer(EU[0] | {"op": "subset"})), "layers[0].atoms[0].op (atom loc): location.territory takes only: in"),
-    (request(layer(EU[0] | {"attr": "x"})), "layers[0].atoms[0].attr (atom loc): unknown attribute 'x'"),
-    (request(layer(EU[0] | {"value": ["@EFTA"]})), "layers[0].atoms[0].value (atom loc): there is no set @EFTA"),
-    (request(layer(secnumcloud() | {"scheme": "@ANY"})), "layers[0].atoms[0].scheme (atom snc): there is no scheme"),
-    (request(layer(EU[0] | {"else": 1})), "layers[0].atoms[0].else (atom loc): unknown field"),
+    (request(layer(EU[0], EU[0])), "layers[0].atoms[1].id (clause loc): "),
+    (request(layer(EU[0] | {"op": "subset"})), "layers[0].atoms[0].op (clause loc): location.territory takes only: in"),
+    (request(layer(EU[0] | {"attr": "x"})), "layers[0].atoms[0].attr (clause loc): unknown attribute 'x'"),
+    (request(layer(EU[0] | {"value": ["@EFTA"]})), "layers[0].atoms[0].value (clause loc): there is no set @EFTA"),
+    (request(layer(secnumcloud() | {"scheme": "@ANY"})), "layers[0].atoms[0].scheme (clause snc): there is no scheme"),
+    (request(layer(EU[0] | {"else": 1})), "layers[0].atoms[0].else (clause loc): unknown field"),
     (request(layer(EU[0] | {"a" * 10_000: 1})), "layers[0].atoms[0].aaaaa"),
     (request(layer(*[EU[0] | {"id": f"a{n}"} for n in range(65)])), "layers[0].atoms: must have at most 64"),
     (

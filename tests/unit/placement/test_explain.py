@@ -217,11 +217,11 @@ REASONS: list[tuple[str, list[Any], str, str, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("zone", "atoms", "english", "french", "for_tenants", "for_operators"), REASONS)
+@pytest.mark.parametrize(("zone", "clauses", "english", "french", "for_tenants", "for_operators"), REASONS)
 def test_refusal_has_the_finding_and_the_remedy(
-    zone: str, atoms: list[Any], english: str, french: str, for_tenants: str, for_operators: str
+    zone: str, clauses: list[Any], english: str, french: str, for_tenants: str, for_operators: str
 ) -> None:
-    document = stored_refusal(zone, policy(*atoms))
+    document = stored_refusal(zone, policy(*clauses))
     for tell, remedy_ in ((tenant, for_tenants), (operator, for_operators)):
         assert english in tell(document)
         assert french in tell(document, "fr")

@@ -1,4 +1,4 @@
-"""Policies as JSON: what type-checks, and errors that name the atom and the place."""
+"""Policies as JSON: what type-checks, and errors that name the clause and the place."""
 
 import json
 from typing import Any
@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from andromede_core.documents.canonical import dumps, loads
 from andromede_core.facts.attributes import ASKABLE
 from andromede_core.facts.territories import TERRITORY_CODES
-from andromede_core.policy.clauses import MAX_ATOMS_EFFECTIVE, Certified, Clause, Policy, PolicyError, effective
-from andromede_core.policy.document import MAX_ATOMS_PER_LAYER, MAX_VALUES, VALUES, as_document, parse
+from andromede_core.policy.clauses import MAX_CLAUSES_EFFECTIVE, Certified, Clause, Policy, PolicyError, effective
+from andromede_core.policy.document import MAX_CLAUSES_PER_LAYER, MAX_VALUES, VALUES, as_document, parse
 from tests.unit.placement.generated import policies
 from tests.unit.placement.sample import EU, HEALTH, OWNERSHIP, STATE, secnumcloud
 
 
-def document(*atoms: Any, **changes: Any) -> dict[str, Any]:
-    return {"id": "pol-1", "level": "project", "atoms": list(atoms) or [clause()]} | changes
+def document(*clauses: Any, **changes: Any) -> dict[str, Any]:
+    return {"id": "pol-1", "level": "project", "atoms": list(clauses) or [clause()]} | changes
 
 
 def clause(**changes: Any) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def test_a_policy_is_read_as_written() -> None:
 
 
 def test_clauses_are_not_waivable_by_default() -> None:
-    assert not any(atom.is_waivable for atom in parse(document(*EU, *OWNERSHIP, secnumcloud())).atoms)
+    assert not any(clause.is_waivable for clause in parse(document(*EU, *OWNERSHIP, secnumcloud())).clauses)
 
 
 def test_order_and_repetition_of_values_do_not_matter() -> None:
@@ -120,7 +120,7 @@ BROKEN: list[tuple[Any, str, str | None]] = [
     (document(clause(id=7, attr=None, extra=1)), "/atoms/0/extra", None),
     (document(without(clause(), "id")), "/atoms/0/id", None),
     (document(clause(), clause(id="x"), clause()), "/atoms/2/id", "loc"),
-    (document(*[clause(id=f"a{n}") for n in range(MAX_ATOMS_PER_LAYER + 1)]), "/atoms", None),
+    (document(*[clause(id=f"a{n}") for n in range(MAX_CLAUSES_PER_LAYER + 1)]), "/atoms", None),
     # fields
     (document(clause(else_="x")), "/atoms/0/else_", "loc"),
     (document(without(clause(), "value")), "/atoms/0/value", "loc"),
@@ -239,19 +239,19 @@ BROKEN: list[tuple[Any, str, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("broken", "field", "atom"), BROKEN)
-def test_malformed_policy_names_the_clause_and_the_path(broken: Any, field: str, atom: str | None) -> None:
+@pytest.mark.parametrize(("broken", "field", "clause"), BROKEN)
+def test_malformed_policy_names_the_clause_and_the_path(broken: Any, field: str, clause: str | None) -> None:
     with pytest.raises(PolicyError) as caught:
         parse(broken)
-    assert (caught.value.field, caught.value.atom) == (field, atom)
+    assert (caught.value.field, caught.value.clause) == (field, clause)
     assert str(caught.value).startswith(field or "/")
-    assert atom is None or f"atom {atom}" in str(caught.value)
+    assert clause is None or f"clause {clause}" in str(caught.value)
 
 
 LIMITS: list[dict[str, Any]] = [
     document(id="a" * 64),
     document(version=2**53 - 1),
-    document(*[clause(id=f"a{n}") for n in range(MAX_ATOMS_PER_LAYER)]),
+    document(*[clause(id=f"a{n}") for n in range(MAX_CLAUSES_PER_LAYER)]),
     document(clause(value=sorted(TERRITORY_CODES))),
     document(clause(attr="location.site_id", value=[f"site-{number:03}" for number in range(MAX_VALUES)])),
     document(clause(attr="location.urban_area", value=["M@etz", "Évry-Courcouronnes"])),
@@ -286,7 +286,7 @@ NAMES = {"sets": {"@EU"}, "scheme_classes": {"@QUALIFIED"}}
 
 
 @pytest.mark.parametrize(
-    ("atom", "field"),
+    ("clause", "field"),
     [
         (clause(value=["@EU"]), None),
         (clause(value=["@EFTA"]), "/atoms/0/value"),
@@ -296,14 +296,14 @@ NAMES = {"sets": {"@EU"}, "scheme_classes": {"@QUALIFIED"}}
         (certified(scheme="SecNumCloud"), None),
     ],
 )
-def test_unknown_set_or_class_is_refused(atom: dict[str, Any], field: str | None) -> None:
+def test_unknown_set_or_class_is_refused(clause: dict[str, Any], field: str | None) -> None:
     if field is None:
-        parse(document(atom), **NAMES)
+        parse(document(clause), **NAMES)
     else:
         with pytest.raises(PolicyError) as caught:
-            parse(document(atom), **NAMES)
+            parse(document(clause), **NAMES)
         assert caught.value.field == field
-    assert parse(document(atom))  # whoever does not know the names cannot refuse one
+    assert parse(document(clause))  # whoever does not know the names cannot refuse one
 
 
 EXAMPLES: dict[str, Any] = {
@@ -335,13 +335,13 @@ def test_the_operators_are_a_closed_list() -> None:
 
 
 def test_number_of_all_clauses_is_limited() -> None:
-    layer = parse(document(*[clause(id=f"a{n}") for n in range(MAX_ATOMS_PER_LAYER)]))
-    layers = [layer] * (MAX_ATOMS_EFFECTIVE // MAX_ATOMS_PER_LAYER)
-    assert len(effective(layers)) == MAX_ATOMS_EFFECTIVE
+    layer = parse(document(*[clause(id=f"a{n}") for n in range(MAX_CLAUSES_PER_LAYER)]))
+    layers = [layer] * (MAX_CLAUSES_EFFECTIVE // MAX_CLAUSES_PER_LAYER)
+    assert len(effective(layers)) == MAX_CLAUSES_EFFECTIVE
     with pytest.raises(PolicyError) as caught:
         effective([*layers, parse(document())])
-    assert str(caught.value) == "/: the policies have 257 atoms together; 256 is the limit"
-    assert (caught.value.field, caught.value.atom) == ("", None)
+    assert str(caught.value) == "/: the policies have 257 clauses together; 256 is the limit"
+    assert (caught.value.field, caught.value.clause) == ("", None)
 
 
 json_values = st.recursive(
@@ -366,10 +366,10 @@ def test_any_json_parses_or_is_a_policy_error(body: object) -> None:
 
 @given(json_values)
 def test_any_json_as_a_value_parses_or_is_a_policy_error(value: object) -> None:
-    for atom in (*EU, *HEALTH, *OWNERSHIP, *STATE, distant()):
+    for clause in (*EU, *HEALTH, *OWNERSHIP, *STATE, distant()):
         for name in ("value", "roles", "scheme", "min_version", "waivable", "party_roles", "assertion_min"):
             try:
-                parse(document({**atom, name: value}))
+                parse(document({**clause, name: value}))
             except PolicyError as error:
                 assert error.field.startswith("/atoms/0")
 
@@ -383,7 +383,7 @@ def test_a_policy_survives_being_written_and_read(policy: Policy) -> None:
     assert as_document(parse(written)) == written
 
 
-# What whoever wrote it is told: the place, the atom and what would be right.
+# What whoever wrote it is told: the place, the clause and what would be right.
 MESSAGES: list[tuple[Any, str]] = [
     ([], "/: must be an object"),
     (document(extra=1), "/extra: unknown field"),
@@ -393,7 +393,7 @@ MESSAGES: list[tuple[Any, str]] = [
         "/level: must be one of platform, organization, project, classification, resource, lineage",
     ),
     (document(atoms={}), "/atoms: must be a list"),
-    (document(*[clause(id=f"a{n}") for n in range(65)]), "/atoms: must have at most 64 atoms"),
+    (document(*[clause(id=f"a{n}") for n in range(65)]), "/atoms: must have at most 64 clauses"),
     (document(unsupported=1), "/unsupported: must be true or false"),
     (document(version=0), "/version: must be a whole number from 1 on"),
     (
@@ -401,112 +401,112 @@ MESSAGES: list[tuple[Any, str]] = [
         "/id: must be 1 to 64 letters, digits, '.', '_', '-', beginning with a letter or digit",
     ),
     (document("x"), "/atoms/0: must be an object"),
-    (document(clause(), clause()), "/atoms/1/id (atom loc): another atom of this policy has that id"),
-    (document(clause(extra=1)), "/atoms/0/extra (atom loc): unknown field"),
-    (document(without(clause(), "value")), "/atoms/0/value (atom loc): missing"),
-    (document(without(clause(), "op")), "/atoms/0/op (atom loc): missing"),
+    (document(clause(), clause()), "/atoms/1/id (clause loc): another clause of this policy has that id"),
+    (document(clause(extra=1)), "/atoms/0/extra (clause loc): unknown field"),
+    (document(without(clause(), "value")), "/atoms/0/value (clause loc): missing"),
+    (document(without(clause(), "op")), "/atoms/0/op (clause loc): missing"),
     (
         document(clause(op="not")),
-        "/atoms/0/op (atom loc): must be one of in, subset, contains, disjoint, is, le, ge, holds, within_days, "
+        "/atoms/0/op (clause loc): must be one of in, subset, contains, disjoint, is, le, ge, holds, within_days, "
         "min_distance_km",
     ),
-    (document(clause(attr="x" * 100)), f"/atoms/0/attr (atom loc): unknown attribute '{'x' * 12}...{'x' * 13}'"),
+    (document(clause(attr="x" * 100)), f"/atoms/0/attr (clause loc): unknown attribute '{'x' * 12}...{'x' * 13}'"),
     (
         document(clause(attr="keys.countries")),
-        "/atoms/0/op (atom loc): keys.countries takes only: contains, disjoint, subset",
+        "/atoms/0/op (clause loc): keys.countries takes only: contains, disjoint, subset",
     ),
-    (document(clause(attr="location.lat")), "/atoms/0/op (atom loc): location.lat takes only: no operator"),
+    (document(clause(attr="location.lat")), "/atoms/0/op (clause loc): location.lat takes only: no operator"),
     (
         document(clause(party_roles=["operator"])),
-        "/atoms/0/party_roles (atom loc): location.territory is not about parties",
+        "/atoms/0/party_roles (clause loc): location.territory is not about parties",
     ),
-    (document(clause(value=[])), "/atoms/0/value (atom loc): must be a list with at least one value"),
-    (document(clause(value=["FR"] * 257)), "/atoms/0/value (atom loc): must have at most 256 values"),
-    (document(clause(value=["fr"])), "/atoms/0/value (atom loc): 'fr' is not what location.territory is made of"),
+    (document(clause(value=[])), "/atoms/0/value (clause loc): must be a list with at least one value"),
+    (document(clause(value=["FR"] * 257)), "/atoms/0/value (clause loc): must have at most 256 values"),
+    (document(clause(value=["fr"])), "/atoms/0/value (clause loc): 'fr' is not what location.territory is made of"),
     (
         document(clause(attr="keys.countries", op="contains", value=["@EU"])),
-        "/atoms/0/value (atom loc): must name territories one by one",
+        "/atoms/0/value (clause loc): must name territories one by one",
     ),
-    (document(clause(attr="encryption.at_rest", op="is")), "/atoms/0/value (atom loc): must be true or false"),
+    (document(clause(attr="encryption.at_rest", op="is")), "/atoms/0/value (clause loc): must be true or false"),
     (
         document(clause(attr="network_class", op="le", value=7)),
-        "/atoms/0/value (atom loc): must be a whole number from 0 to 2",
+        "/atoms/0/value (clause loc): must be a whole number from 0 to 2",
     ),
-    (document(distant(value=0)), "/atoms/0/value (atom far): must be a whole number from 1 to 20040"),
+    (document(distant(value=0)), "/atoms/0/value (clause far): must be a whole number from 1 to 20040"),
     (
         document(clause(attr="disconnect.tested_at", op="within_days", value=0)),
-        "/atoms/0/value (atom loc): must be a whole number from 1 to 3660",
+        "/atoms/0/value (clause loc): must be a whole number from 1 to 3660",
     ),
     (
         document(certified(scheme="")),
-        "/atoms/0/scheme (atom snc): must name a certification scheme, or a class of them by @ and its name",
+        "/atoms/0/scheme (clause snc): must name a certification scheme, or a class of them by @ and its name",
     ),
-    (document(certified(min_version="x")), "/atoms/0/min_version (atom snc): must be a version such as 3.2"),
+    (document(certified(min_version="x")), "/atoms/0/min_version (clause snc): must be a version such as 3.2"),
     (
         document(certified(level="")),
-        "/atoms/0/level (atom snc): must be 1 to 63 letters, digits, spaces and . _ : / + -, beginning and ending with "
-        "a letter or digit",
+        "/atoms/0/level (clause snc): must be 1 to 63 letters, digits, spaces and . _ : / + -, beginning and ending "
+        "with a letter or digit",
     ),
     (
         document(certified(scope="")),
-        "/atoms/0/scope (atom snc): must be lower-case letters, digits and inner hyphens, such as iaas",
+        "/atoms/0/scope (clause snc): must be lower-case letters, digits and inner hyphens, such as iaas",
     ),
     (
         document(certified(scope=7)),
-        "/atoms/0/scope (atom snc): must be lower-case letters, digits and inner hyphens, such as iaas",
+        "/atoms/0/scope (clause snc): must be lower-case letters, digits and inner hyphens, such as iaas",
     ),
     (
         document(certified(scope="i_a")),
-        "/atoms/0/scope (atom snc): must be lower-case letters, digits and inner hyphens, such as iaas",
+        "/atoms/0/scope (clause snc): must be lower-case letters, digits and inner hyphens, such as iaas",
     ),
     (
         document(certified(scope="IaaS")),
-        "/atoms/0/scope (atom snc): must be lower-case letters, digits and inner hyphens, such as iaas; write iaas",
+        "/atoms/0/scope (clause snc): must be lower-case letters, digits and inner hyphens, such as iaas; write iaas",
     ),
     (
         document(clause(value=["UK"])),
-        "/atoms/0/value (atom loc): 'UK' is not what location.territory is made of; the code of UK is GB",
+        "/atoms/0/value (clause loc): 'UK' is not what location.territory is made of; the code of UK is GB",
     ),
     (
         document(clause(attr="keys.countries", op="contains", value=["EL"])),
-        "/atoms/0/value (atom loc): 'EL' is not what keys.countries is made of; the code of EL is GR",
+        "/atoms/0/value (clause loc): 'EL' is not what keys.countries is made of; the code of EL is GR",
     ),
     (
         document(clause(attr="location.site_id", value=["@EU"])),
-        "/atoms/0/value (atom loc): '@EU' is not what location.site_id is made of; '@EU' names a set, and only "
+        "/atoms/0/value (clause loc): '@EU' is not what location.site_id is made of; '@EU' names a set, and only "
         "policies name sets, where they list territories",
     ),
     (
         document(clause(attr="location.site_id", value=["\n"])),
-        "/atoms/0/value (atom loc): '\\n' is not what location.site_id is made of",
+        "/atoms/0/value (clause loc): '\\n' is not what location.site_id is made of",
     ),
     (
         document(clause(attr="party.control_change_notice", op="is", value=False)),
-        "/atoms/0/value (atom loc): must be none",
+        "/atoms/0/value (clause loc): must be none",
     ),
     (
         document(without(distant(), "roles")),
-        "/atoms/0/roles (atom far): missing: a distance is that of a copy, backup or replica",
+        "/atoms/0/roles (clause far): missing: a distance is that of a copy, backup or replica",
     ),
     (
         document(distant(roles=["compute"])),
-        "/atoms/0/roles (atom far): 'compute' is not one of backup, replica",
+        "/atoms/0/roles (clause far): 'compute' is not one of backup, replica",
     ),
     (
         document(certified(min_remaining_days=-1)),
-        "/atoms/0/min_remaining_days (atom snc): must be a whole number from 0 to 3660",
+        "/atoms/0/min_remaining_days (clause snc): must be a whole number from 0 to 3660",
     ),
-    (document(clause(roles=[])), "/atoms/0/roles (atom loc): must be a list with at least one word"),
+    (document(clause(roles=[])), "/atoms/0/roles (clause loc): must be a list with at least one word"),
     (
         document(OWNERSHIP[0] | {"party_roles": ["owner"]}),
-        "/atoms/0/party_roles (atom seat): 'owner' is not one of operator, dc_landlord, remote_support, "
+        "/atoms/0/party_roles (clause seat): 'owner' is not one of operator, dc_landlord, remote_support, "
         "software_licensing, network_carrier, key_custodian, backup_operator",
     ),
     (
         document(clause(assertion_min="x")),
-        "/atoms/0/assertion_min (atom loc): must be one of self_declared, third_party, certificate, measured",
+        "/atoms/0/assertion_min (clause loc): must be one of self_declared, third_party, certificate, measured",
     ),
-    (document(clause(waivable=1)), "/atoms/0/waivable (atom loc): must be true or false"),
+    (document(clause(waivable=1)), "/atoms/0/waivable (clause loc): must be true or false"),
 ]
 
 
@@ -518,15 +518,15 @@ def test_policy_error_has_a_message(broken: Any, message: str) -> None:
 
 
 def test_names_that_do_not_exist_are_named() -> None:
-    for atom, message in (
-        (clause(value=["@EFTA"]), "/atoms/0/value (atom loc): there is no set @EFTA"),
-        (certified(scheme="@ANY"), "/atoms/0/scheme (atom snc): there is no scheme class @ANY"),
+    for broken, message in (
+        (clause(value=["@EFTA"]), "/atoms/0/value (clause loc): there is no set @EFTA"),
+        (certified(scheme="@ANY"), "/atoms/0/scheme (clause snc): there is no scheme class @ANY"),
     ):
         with pytest.raises(PolicyError) as caught:
-            parse(document(atom), **NAMES)
+            parse(document(broken), **NAMES)
         assert str(caught.value) == message
 
 
 def test_error_without_a_field_is_about_the_document() -> None:
     error = PolicyError("it is too much", field="")
-    assert (str(error), error.reason, error.field, error.atom) == ("/: it is too much", "it is too much", "", None)
+    assert (str(error), error.reason, error.field, error.clause) == ("/: it is too much", "it is too much", "", None)

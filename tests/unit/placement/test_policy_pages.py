@@ -30,7 +30,7 @@ def examples(page: Path) -> list[tuple[Any, str]]:
     return [(json.loads(text), " ".join(after.split())) for text, after in BLOCK.findall(page.read_text())]
 
 
-RECIPES = [(atoms, after) for atoms, after in examples(OFFICERS) if after.startswith("Admits")]
+RECIPES = [(clauses, after) for clauses, after in examples(OFFICERS) if after.startswith("Admits")]
 
 
 def test_the_officers_page_has_recipes() -> None:
@@ -38,8 +38,8 @@ def test_the_officers_page_has_recipes() -> None:
     assert len(RECIPES) == len(examples(OFFICERS)) - 1  # and one for a class that the sample catalogue has not
 
 
-@pytest.mark.parametrize(("atoms", "after"), RECIPES)
-def test_example_policy_admits_the_zones_of_the_page(atoms: list[dict[str, Any]], after: str) -> None:
+@pytest.mark.parametrize(("clauses", "after"), RECIPES)
+def test_example_policy_admits_the_zones_of_the_page(clauses: list[dict[str, Any]], after: str) -> None:
     said = after.partition(". ")[0]
     reference = re.search(r"as a backup of `([a-z0-9-]+)`", said)
     admits_nothing = said.startswith("Admits nothing:")
@@ -48,7 +48,7 @@ def test_example_policy_admits_the_zones_of_the_page(atoms: list[dict[str, Any]]
         zone
         for zone in KNOWN.zones
         if ask(
-            policy(*atoms),
+            policy(*clauses),
             zone,
             KNOWN,
             role="backup" if reference else "compute",
@@ -61,27 +61,27 @@ def test_example_policy_admits_the_zones_of_the_page(atoms: list[dict[str, Any]]
 
 def test_reasons_on_the_page_are_those_of_their_zones() -> None:
     qualified, exposed = RECIPES[1][0], RECIPES[4][0]
-    for atoms, zone, code in (
+    for clauses, zone, code in (
         (qualified, "fr-est-1", "CERT_EXPIRING"),
         (qualified, "fr-est-2", "CERT_SUSPENDED"),
         (qualified, "fr-idf-3", "CERT_SCOPE"),
         (exposed, "fi-hel-2", "ATTR_UNKNOWN"),
     ):
-        found = ask(policy(*atoms), zone, KNOWN)
+        found = ask(policy(*clauses), zone, KNOWN)
         assert {each.code for each in found.results if each.result != "T"} == {code}
-    assert {each.ref.atom for each in ask(policy(*exposed), "fr-sud-1", KNOWN).results if each.result == "F"} == {
+    assert {each.ref.clause for each in ask(policy(*exposed), "fr-sud-1", KNOWN).results if each.result == "F"} == {
         "abroad"
     }
 
 
 def test_the_example_that_needs_a_class_parses() -> None:
-    (atoms,) = [atoms for atoms, after in examples(OFFICERS) if not after.startswith("Admits")]
-    assert policy(*atoms).atoms
+    (clauses,) = [clauses for clauses, after in examples(OFFICERS) if not after.startswith("Admits")]
+    assert policy(*clauses).clauses
 
 
 def test_the_example_of_the_reference_parses() -> None:
     ((document, _),) = examples(REFERENCE)
-    assert len(parse_policy(document).atoms) == 5
+    assert len(parse_policy(document).clauses) == 5
 
 
 def test_the_request_of_the_page_has_the_answer_of_the_page() -> None:

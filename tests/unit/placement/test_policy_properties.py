@@ -22,8 +22,8 @@ from tests.unit.placement.generated import (
     UNIVERSE,
     Asked,
     any_world,
-    atoms,
-    atoms_about,
+    clauses,
+    clauses_about,
     like,
     numbered,
     policies,
@@ -63,7 +63,7 @@ def test_the_order_of_policies_and_clauses_changes_nothing(
 ) -> None:
     def stirred(policy: Policy) -> Policy:
         return Policy(
-            policy.id, policy.level, tuple(random.sample(policy.atoms, len(policy.atoms))), policy.is_supported
+            policy.id, policy.level, tuple(random.sample(policy.clauses, len(policy.clauses))), policy.is_supported
         )
 
     one = found(before, world, asked)
@@ -90,14 +90,14 @@ def test_result_holds_until_valid_until(layers: list[Policy], world: World, aske
 def test_result_names_its_clause_and_only_true_is_ok(layers: list[Policy], world: World, asked: Asked) -> None:
     evaluation = found(layers, world, asked)
     unsupported = [ClauseRef(each.id, each.level, each.id) for each in layers if not each.is_supported]
-    applying = [ref for ref, atom in effective(layers) if not atom.roles or asked.role in atom.roles]
+    applying = [ref for ref, clause in effective(layers) if not clause.roles or asked.role in clause.roles]
     assert [each.ref for each in evaluation.results] == unsupported + applying
     assert all((each.result == "T") == (each.code == "OK") for each in evaluation.results)
     assert all((each.result == "U") == (each.code == "ATTR_UNKNOWN") for each in evaluation.results)
     assert evaluation.admits == all(each.result == "T" for each in evaluation.results)
 
 
-pairs = atoms().flatmap(lambda atom: st.tuples(st.just(atom), like(atom)))
+pairs = clauses().flatmap(lambda clause: st.tuples(st.just(clause), like(clause)))
 
 
 @given(pairs, any_world())
@@ -119,14 +119,14 @@ def test_implied_clause_holds_where_the_stricter_one_does(pair: tuple[Clause, Cl
 @st.composite
 def changes(draw: st.DrawFn) -> tuple[list[Policy], list[Policy]]:
     """A policy, and what somebody may put in its place: clauses kept, changed a little, dropped or added."""
-    before = draw(st.lists(about_sets | atoms(), min_size=1, max_size=3))
-    drafts = [draw(st.one_of(st.just(atom), like(atom), st.none())) for atom in before]
-    after = [atom for atom in drafts if atom is not None] + draw(st.lists(about_sets | atoms(), max_size=2))
+    before = draw(st.lists(about_sets | clauses(), min_size=1, max_size=3))
+    drafts = [draw(st.one_of(st.just(clause), like(clause), st.none())) for clause in before]
+    after = [clause for clause in drafts if clause is not None] + draw(st.lists(about_sets | clauses(), max_size=2))
     return [Policy("p", "project", numbered(before))], [Policy("p", "project", numbered(after))]
 
 
 about_sets = st.sampled_from(["location.territory", "admin.access_from"]).flatmap(
-    lambda name: atoms_about(name).map(lambda atom: Clause(atom.id, atom.op, atom.value, atom.attr))
+    lambda name: clauses_about(name).map(lambda clause: Clause(clause.id, clause.op, clause.value, clause.attr))
 )
 unrelated = st.tuples(st.lists(policies(), max_size=2), st.lists(policies(), max_size=2))
 
@@ -190,7 +190,7 @@ def test_clauses_without_effect_can_be_left_out(layers: list[Policy], world: Wor
 
 
 def _without(policy: Policy, refs: set[ClauseRef]) -> Policy:
-    kept = tuple(atom for atom in policy.atoms if ClauseRef(policy.id, policy.level, atom.id) not in refs)
+    kept = tuple(clause for clause in policy.clauses if ClauseRef(policy.id, policy.level, clause.id) not in refs)
     return Policy(policy.id, policy.level, kept, policy.is_supported)
 
 
@@ -199,7 +199,12 @@ def test_contradictory_clauses_never_hold_together(layers: list[Policy], world: 
     """Not in that world nor in another one with the same named sets."""
     named = set(unsatisfiable(layers, Sets.of(world, NOW)))
     guilty = [
-        Policy(each.id, each.level, tuple(atom for atom in each.atoms if _ref(each, atom) in named), each.is_supported)
+        Policy(
+            each.id,
+            each.level,
+            tuple(clause for clause in each.clauses if _ref(each, clause) in named),
+            each.is_supported,
+        )
         for each in layers
     ]
     assert named or all(each.is_supported for each in layers)
@@ -211,8 +216,8 @@ def test_contradictory_clauses_never_hold_together(layers: list[Policy], world: 
             assert not evaluate(guilty, zone, zones, now=NOW, roles=ROLES, copy=Copy(zone)).admits
 
 
-def _ref(policy: Policy, atom: Clause) -> ClauseRef:
-    return ClauseRef(policy.id, policy.level, atom.id)
+def _ref(policy: Policy, clause: Clause) -> ClauseRef:
+    return ClauseRef(policy.id, policy.level, clause.id)
 
 
 ZONE_ATTRIBUTES = sorted(name for name in UNIVERSE if not name.startswith("party.") and name != "disconnect.tested_at")
@@ -244,29 +249,29 @@ SETS_BY_NAME = {"@EU": ["DE", "FR"], "@S": ["FR", "NO", "US"]}
 FIXED = World(sets={name: (Fact(value, MOMENTS[0]),) for name, value in SETS_BY_NAME.items()})
 
 
-def plain(atom: Clause) -> Clause:
+def plain(clause: Clause) -> Clause:
     """Asked of every reason of holding data."""
-    return Clause(atom.id, atom.op, atom.value, atom.attr)
+    return Clause(clause.id, clause.op, clause.value, clause.attr)
 
 
 @given(
     st.sampled_from([name for name in ZONE_ATTRIBUTES if name != "zone.id"]).flatmap(
-        lambda name: st.lists(atoms_about(name), min_size=1, max_size=4)
+        lambda name: st.lists(clauses_about(name), min_size=1, max_size=4)
     )
 )
 def test_clauses_contradict_exactly_when_no_value_satisfies_them(
     found: list[Clause],
 ) -> None:
     assert set(SETS_BY_NAME) == set(SET_NAMES) and set(TERRITORIES) >= {"DE", "FR", "NO", "US"}
-    policy = Policy("p", "project", numbered([plain(atom) for atom in found]))
+    policy = Policy("p", "project", numbered([plain(clause) for clause in found]))
     named = unsatisfiable([policy], Sets.of(FIXED, NOW))
     values = all_values(found[0].attr)
     assert bool(named) == (not any(_satisfies(policy, value) for value in values))
     for left_out in named:  # none of them could be spared
-        fewer = tuple(atom for atom in policy.atoms if _ref(policy, atom) in set(named) - {left_out})
+        fewer = tuple(clause for clause in policy.clauses if _ref(policy, clause) in set(named) - {left_out})
         assert unsatisfiable([Policy("p", "project", fewer)], Sets.of(FIXED, NOW)) == ()
 
 
 def _satisfies(policy: Policy, value: object) -> bool:
-    zone = Zone("z-1", {policy.atoms[0].attr: (Fact(value, MOMENTS[0]),)})
+    zone = Zone("z-1", {policy.clauses[0].attr: (Fact(value, MOMENTS[0]),)})
     return evaluate([policy], zone, FIXED, now=NOW, roles=ROLES).admits

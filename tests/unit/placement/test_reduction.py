@@ -64,4 +64,4 @@ def test_waivable_clause_replaces_no_unwaivable_one() -> None:
 
 def test_unsupported_layer_is_kept() -> None:
     never = Policy("classified", "lineage", (zones("home", "a"),), is_supported=False)
-    assert reduced((Policy("now", "project", (zones("home", "a"),)),), (never,)) == (replace(never, atoms=()),)
+    assert reduced((Policy("now", "project", (zones("home", "a"),)),), (never,)) == (replace(never, clauses=()),)

@@ -15,7 +15,7 @@ from tests.unit.placement.sample import (
     QUALIFIED,
     STATE,
     ZONES,
-    Atom,
+    Clause,
     against,
     ask,
     catalogue,
@@ -36,11 +36,11 @@ def known() -> World:
     return world()
 
 
-def admitted(atoms: list[Atom], known: World, role: str = "compute", reference: str | None = None) -> list[str]:
-    return [zone for zone in known.zones if ask(policy(*atoms), zone, known, role=role, reference=reference).admits]
+def admitted(clauses: list[Clause], known: World, role: str = "compute", reference: str | None = None) -> list[str]:
+    return [zone for zone in known.zones if ask(policy(*clauses), zone, known, role=role, reference=reference).admits]
 
 
-SCENARIOS: list[tuple[str, list[Atom], str, str | None, list[str]]] = [
+SCENARIOS: list[tuple[str, list[Clause], str, str | None, list[str]]] = [
     (
         "residency in the EU",
         EU,
@@ -74,19 +74,19 @@ SCENARIOS: list[tuple[str, list[Atom], str, str | None, list[str]]] = [
 
 
 @pytest.mark.parametrize(
-    ("atoms", "role", "reference", "expected"), [each[1:] for each in SCENARIOS], ids=[each[0] for each in SCENARIOS]
+    ("clauses", "role", "reference", "expected"), [each[1:] for each in SCENARIOS], ids=[each[0] for each in SCENARIOS]
 )
 def test_scenario_admits_its_zones(
-    atoms: list[Atom], role: str, reference: str | None, expected: list[str], known: World
+    clauses: list[Clause], role: str, reference: str | None, expected: list[str], known: World
 ) -> None:
-    assert admitted(atoms, known, role, reference) == expected
+    assert admitted(clauses, known, role, reference) == expected
 
 
 def test_sample_catalogue_has_its_zones(known: World) -> None:
     assert tuple(known.zones) == ZONES
 
 
-REFUSALS: list[tuple[list[Atom], str, dict[str, str]]] = [
+REFUSALS: list[tuple[list[Clause], str, dict[str, str]]] = [
     (EU, "de-rhein-2", {"meta": "ATTR_MISMATCH"}),
     (EU, "fr-sud-2", {"adm": "ATTR_MISMATCH"}),
     (EU, "no-osl-1", dict.fromkeys(["loc", "keyloc", "logs", "meta", "adm"], "ATTR_MISMATCH")),
@@ -115,11 +115,11 @@ REFUSALS: list[tuple[list[Atom], str, dict[str, str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("atoms", "zone", "expected"), REFUSALS)
+@pytest.mark.parametrize(("clauses", "zone", "expected"), REFUSALS)
 def test_a_refusal_lists_every_clause_that_does_not_hold(
-    atoms: list[Atom], zone: str, expected: dict[str, str], known: World
+    clauses: list[Clause], zone: str, expected: dict[str, str], known: World
 ) -> None:
-    assert against(ask(policy(*atoms), zone, known)) == expected
+    assert against(ask(policy(*clauses), zone, known)) == expected
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_backup_of_paris_data_needs_a_distant_zone(zone: str, expected: dict[str
 
 
 @pytest.mark.parametrize(
-    ("atoms", "zone", "expected"),
+    ("clauses", "zone", "expected"),
     [
         (EU, "de-rhein-1", {}),
         (HEALTH, "no-osl-1", {}),
@@ -148,8 +148,8 @@ def test_backup_of_paris_data_needs_a_distant_zone(zone: str, expected: dict[str
         (EU, "fi-hel-2", {}),
     ],
 )
-def test_worked_case_has_its_reasons(atoms: list[Atom], zone: str, expected: dict[str, str], known: World) -> None:
-    assert against(ask(policy(*atoms), zone, known)) == expected
+def test_worked_case_has_its_reasons(clauses: list[Clause], zone: str, expected: dict[str, str], known: World) -> None:
+    assert against(ask(policy(*clauses), zone, known)) == expected
 
 
 @pytest.mark.parametrize(("share", "expected"), [("24.00", {}), ("24.01", {"single": "THRESHOLD_EXCEEDED"})])

@@ -51,17 +51,17 @@ class Dhcp:
         dnsmasq is restarted when an entry went or changed, since it would remember the address as leased. It is stopped
         before the file is written: an agent that dies in between finds no dnsmasq with an outdated memory.
         """
-        wanted = hosts(ports)
+        desired = hosts(ports)
         command = self._command(network)
         present = self.hosts_file.read_text() if self.hosts_file.exists() else ""
         with self._process() as process:
             if process is not None:
-                if process.command == command and _only_grows(present, wanted):
-                    self._write(wanted)
+                if process.command == command and _only_grows(present, desired):
+                    self._write(desired)
                     signal.pidfd_send_signal(process.descriptor, signal.SIGHUP)
                     return
                 process.stop()
-        self._write(wanted)
+        self._write(desired)
         namespaces.inside(self.layout.namespace, lambda: run(command))
 
     def stop(self) -> None:

@@ -174,12 +174,12 @@ def replace(
     classification: Classification = None,
     platform: Platform = False,
 ) -> None:
-    atoms = read_document(file, "atoms")
+    clauses = read_document(file, "atoms")
     read, write = _level(me, organization, classification, platform)
     version: str | int = read().version if if_version is None else if_version
     if isinstance(version, str) and version.isdecimal():
         version = int(version)
-    answer = write(atoms=atoms, reason=reason, if_match=version, dry_run=me.is_dry_run)
+    answer = write(atoms=clauses, reason=reason, if_match=version, dry_run=me.is_dry_run)
     me.show(answer)
     if answer.proposal is not None:
         _announce_second_person(me, answer.proposal.id)

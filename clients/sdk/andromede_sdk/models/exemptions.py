@@ -9,7 +9,7 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ExemptedClause(Model):
-    """An exempted clause. `clause`: policy/atom, which would have refused."""
+    """An exempted clause. `clause`: policy/clause, which would have refused."""
 
     clause: str
     approved: int

@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from controlplane.api.v1.policies.schemas import REASON_MAX, atoms_field
+from controlplane.api.v1.policies.schemas import REASON_MAX, clauses_field
 from controlplane.kernel.error_messages import language
 from controlplane.kernel.fields import Choice, In, Name, NamedOut, Out, Text
 from controlplane.placement.models import DRIFT_ACTIONS, Classification
@@ -28,7 +28,7 @@ class ClassificationIn(In):
     description = Text(max_length=REASON_MAX, allow_blank=True, default="")
     description_fr = Text(max_length=REASON_MAX, allow_blank=True, default="")
     drift_action = Choice(DRIFT_ACTIONS, default="flag")
-    atoms = atoms_field()
+    atoms = clauses_field(source="clauses")
 
 
 class ClassificationOut(Out):

@@ -75,7 +75,7 @@ class ExemptionOut(Out):
 
 
 class ExemptedClauseOut(Out):
-    """An exempted clause. `clause`: policy/atom, which would have refused."""
+    """An exempted clause. `clause`: policy/clause, which would have refused."""
 
     clause = serializers.CharField()
     approved = serializers.IntegerField()

@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from controlplane.api.v1.classifications.schemas import CLASSIFICATIONS_MAX
-from controlplane.api.v1.policies.schemas import atoms_field
+from controlplane.api.v1.policies.schemas import clauses_field
 from controlplane.api.v1.zones.schemas import ZONES_MAX
 from controlplane.catalog.models import LOCAL
 from controlplane.compute import representations
@@ -135,7 +135,7 @@ class InstanceIn(In):
     exemption = Reference(required=False)
     restart_policy = Choice(list(RESTART_POLICIES), default=RESTART_POLICIES[0])
     classifications = references(max_length=CLASSIFICATIONS_MAX, default=list)
-    policy_atoms = atoms_field(default=list)
+    policy_atoms = clauses_field(default=list)
     labels = Labels(default=dict)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class IncidentOut(Out):
     name = serializers.CharField()
     facts = serializers.DictField()
     created_at = serializers.DateTimeField()
-    seen_at = serializers.DateTimeField()
+    seen_at = serializers.DateTimeField(source="observed_at")
     ended_at = serializers.DateTimeField(allow_null=True)
 
 

@@ -43,6 +43,6 @@ class OrphanOut(Out):
     facts = serializers.DictField()
     evidence = serializers.DictField()
     created_at = serializers.DateTimeField()
-    seen_at = serializers.DateTimeField()
+    seen_at = serializers.DateTimeField(source="observed_at")
     quarantined_at = serializers.DateTimeField(allow_null=True)
     ended_at = serializers.DateTimeField(allow_null=True)

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from andromede_core.facts.attributes import PARTY_ROLES
 from andromede_core.facts.world import ASSERTIONS
 from andromede_core.policy.clauses import ROLES, Clause, Policy
-from andromede_core.policy.document import ATOM_ID, MAX_ATOMS_PER_LAYER, MAX_DAYS, VALUES, as_document
+from andromede_core.policy.document import ATOMS, CLAUSE_ID, MAX_CLAUSES_PER_LAYER, MAX_DAYS, VALUES, as_document
 from andromede_core.policy.order import Change
 from controlplane.kernel.fields import ErrorOut, In, NamedOut, Out, Text
 from controlplane.placement.drift_clauses import failed_clauses
@@ -19,13 +19,13 @@ from controlplane.placement.models import PROPOSAL
 REASON_MAX = 500
 CHANGES = get_args(Change)
 
-ATOM = {
+CLAUSE = {
     "type": "object",
     "description": "A clause of the policy language; its members depend on `op`.",
     "required": ["id", "op"],
     "additionalProperties": False,
     "properties": {
-        "id": {"type": "string", "pattern": f"^{ATOM_ID.pattern}$"},
+        "id": {"type": "string", "pattern": f"^{CLAUSE_ID.pattern}$"},
         "op": {"enum": list(VALUES)},
         "attr": {"type": "string"},
         "value": {},
@@ -75,18 +75,18 @@ class LayerOut(Out):
         return instance
 
 
-def atoms_of(atoms: Sequence[Clause]) -> object:
+def clause_documents(clauses: Sequence[Clause]) -> object:
     """Return the clauses in the form of AtomOut."""
-    return as_document(Policy("-", "resource", tuple(atoms)))["atoms"]
+    return as_document(Policy("-", "resource", tuple(clauses)))[ATOMS]
 
 
-@extend_schema_field(ATOM)
-class AtomField(serializers.DictField):
+@extend_schema_field(CLAUSE)
+class ClauseField(serializers.DictField):
     """A clause in the policy language, parsed by core.policy_document."""
 
 
-def atoms_field(**kwargs: Any) -> serializers.ListField:
-    return serializers.ListField(child=AtomField(), max_length=MAX_ATOMS_PER_LAYER, **kwargs)
+def clauses_field(**kwargs: Any) -> serializers.ListField:
+    return serializers.ListField(child=ClauseField(), max_length=MAX_CLAUSES_PER_LAYER, **kwargs)
 
 
 class PolicyIn(In):
@@ -97,7 +97,7 @@ class PolicyIn(In):
 
     example = {"atoms": [{"id": "home", "attr": "zone.id", "op": "in", "value": ["fr-idf-1", "de-rhein-1"]}]}
 
-    atoms = atoms_field()
+    atoms = clauses_field()
     reason = Text(max_length=REASON_MAX, allow_blank=True, default="")
 
 
@@ -148,7 +148,7 @@ class ClauseOut(Out):
 
 class ConflictingAtomOut(Out):
     level = serializers.CharField()
-    atom = serializers.CharField()
+    atom = serializers.CharField(source="clause")
 
 
 class ContradictedOut(Out):
@@ -156,7 +156,7 @@ class ContradictedOut(Out):
 
     level = serializers.CharField(source="owner.level")
     id = serializers.CharField(source="owner.id")
-    atoms = ConflictingAtomOut(many=True)
+    atoms = ConflictingAtomOut(source="clauses", many=True)
 
 
 class DriftedOut(Out):
@@ -191,7 +191,7 @@ class ProposalOut(Out):
     lineage = serializers.ListField(child=serializers.UUIDField(), source="lineage_ids")
     base_version = serializers.IntegerField()
     change = serializers.ChoiceField(CHANGES)
-    atoms = AtomOut(many=True)
+    atoms = AtomOut(source="clauses", many=True)
     reason = serializers.CharField()
     state = serializers.ChoiceField(list(PROPOSAL.moves))
     proposed_by = serializers.UUIDField()

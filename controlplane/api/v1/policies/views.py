@@ -7,7 +7,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from controlplane.api.base_views import ActorView, OrganizationView, ProjectView
-from controlplane.api.v1.policies.schemas import PolicyIn, PolicyOut, PolicySetOut, atoms_of
+from controlplane.api.v1.policies.schemas import PolicyIn, PolicyOut, PolicySetOut, clause_documents
 from controlplane.identity.actor import Actor
 from controlplane.kernel.request_transaction import is_dry_run
 from controlplane.kernel.views import Body, etag, route, version_to_replace
@@ -30,12 +30,12 @@ class PolicyView(APIView):
 
     def changed(self, request: Request, owner: PolicyOwner, body: Body) -> Response:
         policies.may_tighten(self.actor, owner)
-        wanted = PolicyChange(body["atoms"], body["reason"], version_to_replace(request))
+        change = PolicyChange(body["atoms"], body["reason"], version_to_replace(request))
         if is_dry_run(request):
-            review = policies.review_change(self.actor, owner, wanted)
+            review = policies.review_change(self.actor, owner, change)
             outcome = Outcome(review, policies.version_in_force(owner))
         else:
-            outcome = policies.policy_change(self.actor, owner, wanted)
+            outcome = policies.policy_change(self.actor, owner, change)
         document = _set_document(self.actor, owner, outcome)
         return Response(document, status=202 if outcome.proposal else 200, headers=etag(document["version"]))
 
@@ -52,7 +52,7 @@ def _in_force(actor: Actor, owner: PolicyOwner) -> dict[str, Any]:
     return {
         "level": owner.level,
         "version": version.version if version else 0,
-        "atoms": version.atoms if version else [],
+        "atoms": version.clauses if version else [],
         "inherited": effective_policies.policy_documents(policies.policies_above(owner)),
         "created_at": version.created_at if version else None,
         "allowed_actions": [undoing],
@@ -66,12 +66,12 @@ def _set_document(actor: Actor, owner: PolicyOwner, outcome: Outcome) -> dict[st
             **_in_force(actor, owner),
             "change": review.change,
             "lint": [
-                *({"code": "NO_EFFECT", "atom": ref.atom} for ref in review.lint),
-                *({"code": "NOT_ASKED", "atom": atom} for atom in review.not_asked),
-                *({"code": "CLAIMED", "atom": atom} for atom in review.claimed),
+                *({"code": "NO_EFFECT", "atom": ref.clause} for ref in review.lint),
+                *({"code": "NOT_ASKED", "atom": clause} for clause in review.not_asked),
+                *({"code": "CLAIMED", "atom": clause} for clause in review.claimed),
             ],
-            "atoms_added": atoms_of(review.added),
-            "atoms_removed": atoms_of(review.removed),
+            "atoms_added": clause_documents(review.added),
+            "atoms_removed": clause_documents(review.removed),
             "newly_refused_zones": review.newly_refused,
             "contradicted": review.contradicted,
             "drifted": review.drifting,

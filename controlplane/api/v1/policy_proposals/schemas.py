@@ -1,6 +1,6 @@
 """Schemas of policy proposals."""
 
-from controlplane.api.v1.policies.schemas import REASON_MAX, atoms_field
+from controlplane.api.v1.policies.schemas import REASON_MAX, clauses_field
 from controlplane.kernel.fields import In, Reference, Text
 
 EU = {"id": "loc", "attr": "location.territory", "op": "in", "value": ["@EU"]}
@@ -14,5 +14,5 @@ class ProposalIn(In):
     organization = Reference(required=False)
     project = Reference(required=False)
     classification = Reference(required=False)
-    atoms = atoms_field()
+    atoms = clauses_field()
     reason = Text(max_length=REASON_MAX)

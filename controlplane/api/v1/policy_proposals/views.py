@@ -35,10 +35,10 @@ class ProposalList(ActorView):
     def post(self, request: Request, body: Body) -> Response:
         owner = self._owner(body)
         policies.may_propose(self.actor, owner)
-        wanted = PolicyChange(body["atoms"], body["reason"])
-        if policies.review_change(self.actor, owner, wanted).change in AT_ONCE:
+        change = PolicyChange(body["atoms"], body["reason"])
+        if policies.review_change(self.actor, owner, change).change in AT_ONCE:
             raise NothingLoosened(field="atoms")
-        outcome = policies.policy_change(self.actor, owner, wanted)
+        outcome = policies.policy_change(self.actor, owner, change)
         return created(ProposalOut(outcome.proposal).data, request=request)
 
     def _owner(self, body: Body) -> PolicyOwner:

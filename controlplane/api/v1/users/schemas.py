@@ -38,7 +38,7 @@ class AccountOut(Out):
 
     id = serializers.UUIDField()
     email = serializers.CharField()
-    duty = serializers.ChoiceField(["", *PLATFORM])
+    duty = serializers.ChoiceField(["", *PLATFORM], source="platform_role")
     state = serializers.ChoiceField(list(STATES))
     has_second_factor = serializers.BooleanField()
     last_sign_in_at = serializers.DateTimeField(allow_null=True)

@@ -12,12 +12,12 @@ from controlplane.kernel.listing import Listing, chosen, created_after, exactly
 from controlplane.kernel.views import Body, route
 from controlplane.signin import selectors, users
 
-DUTIES = {duty: Q(**{f"is_{duty}": True}) for duty in PLATFORM}
+PLATFORM_ROLES = {role: Q(**{f"is_{role}": True}) for role in PLATFORM}
 USERS = Listing(
     {
         "created_after": created_after(),
         "email": exactly("email__iexact", "The user with this e-mail address."),
-        "duty": chosen(DUTIES | {"none": Q(**{f"is_{duty}": False for duty in PLATFORM})}),
+        "duty": chosen(PLATFORM_ROLES | {"none": Q(**{f"is_{role}": False for role in PLATFORM})}),
         "state": chosen(STATES),
     },
     sorts=("created_at", "-created_at", "email", "-email"),

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from controlplane.api.v1.classifications.schemas import CLASSIFICATIONS_MAX
-from controlplane.api.v1.policies.schemas import atoms_field
+from controlplane.api.v1.policies.schemas import clauses_field
 from controlplane.api.v1.zones.schemas import ZONES_MAX
 from controlplane.catalog.models import LOCAL
 from controlplane.compute import representations
@@ -48,7 +48,7 @@ class VolumeIn(In):
     host = Reference(required=False)
     exemption = Reference(required=False)
     classifications = references(max_length=CLASSIFICATIONS_MAX, default=list)
-    policy_atoms = atoms_field(default=list)
+    policy_atoms = clauses_field(default=list)
     labels = Labels(default=dict)
 
 

@@ -10,7 +10,7 @@ from andromede_core.policy.clauses import ROLES
 from andromede_core.policy.roles import ASKED_WHEN_UNDONE, ROLES_OF
 from controlplane.api.v1.classifications.schemas import CLASSIFICATIONS_MAX
 from controlplane.api.v1.decisions.schemas import explanation_lines, shown
-from controlplane.api.v1.policies.schemas import LayerOut, atoms_field
+from controlplane.api.v1.policies.schemas import LayerOut, clauses_field
 from controlplane.kernel.error_messages import language
 from controlplane.kernel.fields import Choice, In, Out, Reference, Whole, references
 from controlplane.placement import effective_policies
@@ -43,7 +43,7 @@ class PlacementSimulationIn(In):
     disk_gib = Whole(min_value=0, max_value=AMOUNT_MAX, default=0)
     zones = references(max_length=ZONES_MAX, default=list)
     classifications = references(max_length=CLASSIFICATIONS_MAX, default=list)
-    policy_atoms = atoms_field(default=list)
+    policy_atoms = clauses_field(default=list)
 
 
 class PlacementSimulationOut(Out):

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from controlplane.dashboard import clause_labels
 from controlplane.dashboard.api_client import ApiError, ApiRequest, ApiResponse
 from controlplane.dashboard.base_views import Action, Page, Text, is_correctable
-from controlplane.dashboard.clause_forms import TEXT, Atoms, ClauseRows, parse_clauses
+from controlplane.dashboard.clause_forms import TEXT, ClauseRows, Clauses, parse_clauses
 from controlplane.dashboard.compliance_drift import read_resource_names
 
 CREATE = "instance.create"
@@ -182,12 +182,12 @@ class PolicyEditor(PolicyPage):
 
     def put(self, rows: ClauseRows, *, is_trial: bool) -> HttpResponse:
         """Save only previewed clauses over the same version; otherwise show the preview."""
-        atoms = rows.atoms()
-        body = {"atoms": atoms, "reason": self.request.POST.get("reason", "").strip()}
+        clauses = rows.clauses()
+        body = {"atoms": clauses, "reason": self.request.POST.get("reason", "").strip()}
         try:
             if is_trial:
                 return self.render_preview(rows, body)
-            if self.request.POST.get("shown") != self.digest(atoms):
+            if self.request.POST.get("shown") != self.digest(clauses):
                 return self.render_preview(rows, body, gettext("Not saved yet. Preview the changes, then save."))
             if self.lacks_reason(body):
                 return self.render_preview(
@@ -207,7 +207,7 @@ class PolicyEditor(PolicyPage):
 
     def render_preview(self, rows: ClauseRows, body: dict[str, Any], *errors: str) -> HttpResponse:
         """Render the editor with the preview. Raises ApiError."""
-        atoms = body["atoms"]
+        clauses = body["atoms"]
         outcome = self.api.send(
             "PUT", self.whose.path(), ApiRequest(body, {"dry_run": "true"}, version=self.version)
         ).data
@@ -217,13 +217,13 @@ class PolicyEditor(PolicyPage):
             rows,
             errors=errors,
             outcome={**outcome, **lint_by_kind(outcome), "drifted": drifted},
-            verdicts=self.verdicts(atoms),
-            shown=self.digest(atoms),
+            verdicts=self.verdicts(clauses),
+            shown=self.digest(clauses),
         )
 
-    def digest(self, atoms: Atoms) -> str:
+    def digest(self, clauses: Clauses) -> str:
         """Return the digest of the clauses and the version that they replace."""
-        return hashlib.sha256(json.dumps([self.version, atoms], sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([self.version, clauses], sort_keys=True).encode()).hexdigest()
 
     def announce_outcome(self, outcome: Mapping[str, Any]) -> str:
         """Show the outcome as a message; return the URL of its page."""
@@ -241,12 +241,12 @@ class PolicyEditor(PolicyPage):
         """Return the ETag of the policy when editing started."""
         return self.request.POST.get("version") or self.answer.etag
 
-    def verdicts(self, atoms: Atoms) -> list[dict[str, Any]]:
+    def verdicts(self, clauses: Clauses) -> list[dict[str, Any]]:
         """Return for each zone the admission before and after, and the refusing clauses."""
         asked = self.whose.simulation_subject()
         if asked is None:
             return []
-        body = {"operation": CREATE, "policy_atoms": atoms, **asked}
+        body = {"operation": CREATE, "policy_atoms": clauses, **asked}
         zones = self.api.preview("placement", "simulations", body=body)["document"]["zones"]
         return [verdict_of(zone, self.whose.level) for zone in zones]
 

@@ -50,13 +50,13 @@ class Proposal(Page):
     def context(self) -> dict[str, Any]:
         is_open = self.proposal["state"] in ("proposed", "approved")
         now = self.api.get(*path_of(self.proposal)) if is_open and not self.proposal["resource_id"] else None
-        atoms = self.proposal["atoms"]
+        clauses = self.proposal["atoms"]
         return {
             "proposal": self.proposal | {"owner": owner_of(self.proposal)},
             "is_open": is_open,
             "in_force": now,
-            "added": [atom for atom in atoms if now is None or atom not in now["atoms"]],
-            "removed": [atom for atom in now["atoms"] if atom not in atoms] if now else [],
+            "added": [clause for clause in clauses if now is None or clause not in now["atoms"]],
+            "removed": [clause for clause in now["atoms"] if clause not in clauses] if now else [],
             "is_overtaken": now is not None and now["version"] != self.proposal["base_version"],
             "why_not_approve": self.why_not_approve(),
         }

@@ -11,8 +11,8 @@ from controlplane.dashboard.base_views import Action, Context, FormPage, Page, T
 from controlplane.dashboard.forms import ApiForm
 from controlplane.dashboard.views.account.tokens import TokenList, TokenPages, TokenRevoke
 
-DUTIES = (
-    *((duty, labels.ROLES[duty]) for duty in (navigation.OPERATOR, navigation.SUPPORT, navigation.AUDITOR)),
+PLATFORM_ROLES = (
+    *((role, labels.ROLES[role]) for role in (navigation.OPERATOR, navigation.SUPPORT, navigation.AUDITOR)),
     ("none", _("none")),
 )
 STATES = ("active", "suspended", "ended")
@@ -29,7 +29,7 @@ class UserList(Page):
         return {
             "users": page["items"],
             "next_page_token": page["next_page_token"],
-            "duties": DUTIES,
+            "platform_roles": PLATFORM_ROLES,
             "states": [(state, labels.state_badge(state, "user").words) for state in STATES],
             "is_filtered": any(filters.values()),
         }

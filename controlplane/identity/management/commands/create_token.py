@@ -52,7 +52,7 @@ class Command(OperatorCommand):
 def _check_right(user: User, project: Project | None, role: str) -> None:
     """Check that the token has at most the role of its user. Raises CommandError."""
     if project is None:
-        if not user.duty and not Membership.objects.filter(user=user).exists():
+        if not user.platform_role and not Membership.objects.filter(user=user).exists():
             raise CommandError(
                 f"{user.email} has no platform role and no membership. Add a membership with add_member."
             )

@@ -15,23 +15,25 @@ class Command(OperatorCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")
-        duty = parser.add_mutually_exclusive_group()
-        duty.add_argument("--operator", action="store_true", help="operator: operates the platform")
-        duty.add_argument(
+        platform_role = parser.add_mutually_exclusive_group()
+        platform_role.add_argument("--operator", action="store_true", help="operator: operates the platform")
+        platform_role.add_argument(
             "--support", action="store_true", help="support: reads tenants' resources, but not their content"
         )
-        duty.add_argument("--auditor", action="store_true", help="auditor: reads the whole platform and writes nothing")
+        platform_role.add_argument(
+            "--auditor", action="store_true", help="auditor: reads the whole platform and writes nothing"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         email = options["email"]
-        marks = {f"is_{duty}": options[duty] for duty in PLATFORM}
+        marks = {f"is_{role}": options[role] for role in PLATFORM}
         try:
             validate_email(email)
         except ValidationError as exc:
             raise CommandError(f"{email!r} is not an e-mail address.") from exc
         found = User.objects.filter(email=email).first()
         if found and any(getattr(found, mark) != wanted for mark, wanted in marks.items()):
-            raise CommandError(f"{email} exists already, with platform role {found.duty or 'none'}.")
+            raise CommandError(f"{email} exists already, with platform role {found.platform_role or 'none'}.")
         user = found or user_create(email=email, **marks)
         self.print_message(f"The user {email} {'exists already' if found else 'was created'}.")
         self.stdout.write(str(user.pk))

@@ -34,29 +34,29 @@ BAD: list[dict[str, Any]] = [
 ]
 
 
-def is_described(atom: dict[str, Any]) -> bool:
-    atoms = contract()["components"]["schemas"]["VolumeInput"]["properties"]["policy_atoms"]
-    return bool(Draft202012Validator(atoms).is_valid([atom]))
+def is_described(clause: dict[str, Any]) -> bool:
+    clauses = contract()["components"]["schemas"]["VolumeInput"]["properties"]["policy_atoms"]
+    return bool(Draft202012Validator(clauses).is_valid([clause]))
 
 
-def is_read(atom: dict[str, Any]) -> bool:
+def is_read(clause: dict[str, Any]) -> bool:
     try:
-        parse({"id": "x", "level": "resource", "atoms": [atom]})
+        parse({"id": "x", "level": "resource", "atoms": [clause]})
     except PolicyError:
         return False
     return True
 
 
-@pytest.mark.parametrize("atom", GOOD)
-def test_accepted_clause_is_described(atom: dict[str, Any]) -> None:
-    assert (is_read(atom), is_described(atom)) == (True, True)
+@pytest.mark.parametrize("clause", GOOD)
+def test_accepted_clause_is_described(clause: dict[str, Any]) -> None:
+    assert (is_read(clause), is_described(clause)) == (True, True)
 
 
-@pytest.mark.parametrize("atom", BAD)
-def test_undescribed_clause_is_refused(atom: dict[str, Any]) -> None:
-    assert (is_read(atom), is_described(atom)) == (False, False)
+@pytest.mark.parametrize("clause", BAD)
+def test_undescribed_clause_is_refused(clause: dict[str, Any]) -> None:
+    assert (is_read(clause), is_described(clause)) == (False, False)
 
 
 def test_all_operators_are_described() -> None:
-    atom = contract()["components"]["schemas"]["VolumeInput"]["properties"]["policy_atoms"]["items"]
-    assert set(atom["properties"]["op"]["enum"]) == VALUES.keys()
+    clause = contract()["components"]["schemas"]["VolumeInput"]["properties"]["policy_atoms"]["items"]
+    assert set(clause["properties"]["op"]["enum"]) == VALUES.keys()
