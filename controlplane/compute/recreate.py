@@ -14,6 +14,7 @@ from controlplane.compute.services import (
     check_image,
     constrain_to_volumes,
     enqueue_create,
+    filtering,
     instance_lock,
     instance_placement_request,
     lock_affinity_group,
@@ -49,6 +50,7 @@ def instance_recreate(actor: Actor, instance: Instance, new: NewAttachments) -> 
     request = constrain_to_volumes(
         instance_placement_request(instance, operation="instance.create", zones=new.zones), new.volumes
     )
+    request = filtering(request) if new.networks else request
     placement.check_placement(replace(request, host=new.host, sources=_sources(instance, new)))
     with transaction.atomic():
         return _write(actor, instance, new)

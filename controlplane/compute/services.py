@@ -28,7 +28,10 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import edit, ensure_transaction, raise_on_violation, rolled_back
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
-from controlplane.network.models import Network
+from controlplane.network.models import Network, SecurityGroup
+from controlplane.network.port_groups import check_groups, port_groups_insert
+from controlplane.network.port_rules import FILTERS
+from controlplane.network.security_groups import default_group
 from controlplane.network.services import port_create, require_free_address
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation
@@ -58,14 +61,15 @@ class NewInstance:
 
     `zones` empty: any that the policy admits. `volumes` are attached before the first boot; volumes that only one node
     has decide the node. `root_volume_type`: None for a file on the node's own disk. `host`: the only node allowed, for
-    operators. `classifications` (ids) and `policy`, clauses of its own, hold for its data as long as it exists.
-    `exemption`: admits it although a policy refuses it.
+    operators. `security_groups`: of its ports; None: the project's default group. `classifications` (ids) and `policy`,
+    clauses of its own, hold for its data as long as it exists. `exemption`: admits it although a policy refuses it.
     """
 
     name: str
     flavor: Flavor
     image: Image
     networks: tuple[Network, ...] = ()
+    security_groups: tuple[SecurityGroup, ...] | None = None
     ssh_keys: tuple[SshKey, ...] = ()
     volumes: tuple[Volume, ...] = ()
     user_data: bytes = b""
@@ -99,6 +103,11 @@ def instance_placement_request(
         group=GroupRule(group.pk, group.rule, group.is_strict) if group else None,
         traits=frozenset({"firmware:uefi"}) if instance.image.firmware == "uefi" else frozenset(),
     )
+
+
+def filtering(request: PlacementRequest) -> PlacementRequest:
+    """Constrain the request to nodes whose agent filters by security groups."""
+    return replace(request, traits=request.traits | {FILTERS})
 
 
 def root_pools(instance: Instance, *, gib: int = 0) -> tuple[PoolRequirement, ...]:
@@ -185,7 +194,7 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, P
         instance_placement_request(instance, operation="instance.create", zones=new.zones), new.volumes
     )
     return instance, replace(
-        request,
+        filtering(request) if new.networks else request,
         host=new.host,
         classifications=new.classifications,
         own=(new.policy,) if new.policy else (),
@@ -216,6 +225,7 @@ def _check_fit(new: NewInstance) -> None:
     check_image(new.image, new.flavor, field="flavor")
     for volume in new.volumes:
         require_volume_state(volume, "available")
+    check_groups(new.security_groups or ())
 
 
 def check_user_data(value: bytes) -> None:
@@ -255,7 +265,9 @@ def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
     data = NewData(instance.pk, "instance", instance.project, new.classifications, new.policy, actor.user_id)
     with once, raise_on_violation("compute_instance_name_taken", name_taken, is_end=True):
         lineage.record_data(data, _sources(new), extra_rows=[instance])
-    return enqueue_create(actor, instance, NewAttachments(new.networks, new.volumes, new.zones, new.host))
+    return enqueue_create(
+        actor, instance, NewAttachments(new.networks, new.volumes, new.zones, new.host, new.security_groups)
+    )
 
 
 @dataclass(frozen=True)
@@ -266,6 +278,7 @@ class NewAttachments:
     volumes: tuple[Volume, ...]
     zones: tuple[str, ...]
     host: str | None
+    security_groups: tuple[SecurityGroup, ...] | None = None
 
 
 def enqueue_create(actor: Actor, instance: Instance, new: NewAttachments) -> Operation:
@@ -279,6 +292,7 @@ def enqueue_create(actor: Actor, instance: Instance, new: NewAttachments) -> Ope
         "zones": list(new.zones),
         "host": new.host,
         "networks": [str(network.pk) for network in new.networks],
+        "security_groups": None if new.security_groups is None else [str(group.pk) for group in new.security_groups],
         "volumes": [str(volume.pk) for volume in new.volumes],
         "ports": [str(port_id) for port_id, _ in ports],
         "attachments": [str(attachment.pk) for attachment in attachments],
@@ -298,6 +312,9 @@ def enqueue_create(actor: Actor, instance: Instance, new: NewAttachments) -> Ope
             attachment.save(force_insert=True)
     for port_id, network in sorted(ports, key=lambda port: port[1].pk):
         port_create(network, port_id=port_id, instance_id=instance.pk)
+    if ports:
+        groups = (default_group(instance.project),) if new.security_groups is None else new.security_groups
+        port_groups_insert([port_id for port_id, _ in ports], groups)
     size = {"vcpus": instance.vcpus, "memory_mib": instance.memory_mib}
     quotas.claim(instance.project_id, instance.pk, instances=1, **size, addresses=len(ports))
     return operation

@@ -404,6 +404,7 @@ QUOTA_DEFAULTS = {
     "storage_gib": env.integer("QUOTA_STORAGE_GIB", 10_000),
     "networks": env.integer("QUOTA_NETWORKS", 20),
     "addresses": env.integer("QUOTA_ADDRESSES", 100),
+    "security_groups": env.integer("QUOTA_SECURITY_GROUPS", 100),
     "images": env.integer("QUOTA_IMAGES", 50),
     "image_gib": env.integer("QUOTA_IMAGE_GIB", 500),
     "state_mib": env.integer("QUOTA_STATE_MIB", 2048),

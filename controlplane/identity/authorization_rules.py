@@ -421,6 +421,16 @@ RESOURCES = {
         },
     ),
     **_usual("networks", "network", "list", "get", "create", "update", "delete"),
+    **_usual("security-groups", "security_group", "list", "get", "create", "update", "delete"),
+    **_usual("security-groups", "security_group_rule", "list", "get"),
+    **_of(
+        "security-groups",
+        {"security_group_rule_create": (UPDATE, MEMBERS), "security_group_rule_delete": (UPDATE, MEMBERS)},
+    ),
+    **_of(
+        "instances",
+        {"instance_security_groups_get": (READ, METADATA), "instance_security_groups_set": (UPDATE, MEMBERS)},
+    ),
     **_usual("ssh-keys", "ssh_key", "list", "get", "create", "update", "delete"),
     **_usual("affinity-groups", "affinity_group", "list", "get", "create", "update", "delete"),
     **_usual("operations", "operation", "list", "get"),

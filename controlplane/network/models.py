@@ -2,6 +2,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Func, Q
 
+from andromede_core.permits.security_group import DIRECTIONS, FAMILIES, PROTOCOLS
 from andromede_core.permits.segment import VNI_MAX
 from controlplane.catalog.models import Zone
 from controlplane.identity.models import ProjectResource
@@ -40,6 +41,9 @@ class Port(BaseModel):
 
     `mac`: locally administered and unicast (IEEE 802, the second digit), and unique over all ports, since guests know
     their cards by it. Older ports have one that begins with 52:54:00, and is unique in its network alone.
+
+    `is_filtered`: its security groups decide about its traffic, and without any group nothing passes. Ports that are
+    older than security groups are not filtered until they get groups.
     """
 
     network = models.ForeignKey(Network, models.PROTECT, db_index=False)  # the index of addresses begins with it
@@ -47,6 +51,7 @@ class Port(BaseModel):
     mac = models.CharField(max_length=17)
     ip = models.GenericIPAddressField(protocol="IPv4")
     generation = models.PositiveBigIntegerField(default=1)
+    is_filtered = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [
@@ -96,3 +101,105 @@ class SegmentCopy(BaseModel):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["segment", "node"], name="network_segmentcopy_once")]
+
+
+class SecurityGroup(ProjectResource):
+    """Rules of traffic that ports in the group may receive and send. Several groups of a port add up.
+
+    `is_default`: ports get it when their request names no groups; it cannot be deleted. `generation` grows with each
+    change of its rules.
+    """
+
+    description = models.CharField(max_length=200, blank=True)
+    is_default = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "name"], name="network_security_group_name_taken"),
+            models.UniqueConstraint(
+                fields=["project"], condition=Q(is_default=True), name="network_security_group_one_default"
+            ),
+        ]
+
+
+class SecurityGroupRule(BaseModel):
+    """A rule that allows traffic (andromede_core.permits.security_group). It is never changed.
+
+    `first_port`, `last_port`: of tcp or udp; null: all. `icmp_type`, `icmp_code`: null: all. The peer is in `cidrs` or
+    a member of `peer_group`; both null: any peer. `fingerprint`: digest of all fields that decide about traffic.
+    """
+
+    group = models.ForeignKey(SecurityGroup, models.CASCADE, related_name="rules", db_index=False)  # see constraints
+    direction = models.CharField(max_length=3)
+    family = models.CharField(max_length=4)
+    protocol = models.CharField(max_length=6)
+    first_port = models.PositiveIntegerField(null=True)
+    last_port = models.PositiveIntegerField(null=True)
+    icmp_type = models.PositiveSmallIntegerField(null=True)
+    icmp_code = models.PositiveSmallIntegerField(null=True)
+    cidrs = ArrayField(models.CharField(max_length=43), null=True)
+    peer_group = models.ForeignKey(SecurityGroup, models.PROTECT, null=True, related_name="rules_naming_it")
+    is_logged = models.BooleanField(default=False)
+    description = models.CharField(max_length=200, blank=True)
+    fingerprint = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["group", "fingerprint"], name="network_security_group_rule_once"),
+            models.CheckConstraint(
+                condition=Q(direction__in=DIRECTIONS, family__in=list(FAMILIES), protocol__in=PROTOCOLS),
+                name="network_security_group_rule_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(cidrs__isnull=True) | Q(peer_group__isnull=True), name="network_security_group_rule_peer"
+            ),
+        ]
+
+
+class PortSecurityGroup(BaseModel):
+    """A security group of a port."""
+
+    port = models.ForeignKey(Port, models.CASCADE, db_index=False)  # its constraint's index begins with it
+    group = models.ForeignKey(SecurityGroup, models.PROTECT)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["port", "group"], name="network_port_security_group_once")]
+
+
+class PortRulesDocument(BaseModel):
+    """The newest signed list of a network's ports in a zone, or the newest signed security group in a zone.
+
+    `digest`: of what the list or the group says, without the version. `group_generation`: that of the group when its
+    document was compared with it last. `key_id`: the key that signed the document.
+    """
+
+    network = models.ForeignKey(Network, models.CASCADE, null=True, db_index=False)  # see constraints
+    group = models.ForeignKey(SecurityGroup, models.CASCADE, null=True, db_index=False)
+    zone = models.ForeignKey(Zone, models.PROTECT)
+    version = models.PositiveBigIntegerField(default=0)
+    digest = models.CharField(max_length=64, blank=True)
+    group_generation = models.PositiveBigIntegerField(default=0)
+    key_id = models.CharField(max_length=64, blank=True)
+    document = models.BinaryField(default=bytes)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["network", "zone"], name="network_port_rules_document_of_network_once"),
+            models.UniqueConstraint(fields=["group", "zone"], name="network_port_rules_document_of_group_once"),
+            models.CheckConstraint(
+                condition=Q(network__isnull=False, group__isnull=True) | Q(network__isnull=True, group__isnull=False),
+                name="network_port_rules_document_of_one",
+            ),
+        ]
+
+
+class PortRulesCopy(BaseModel):
+    """A node's last report of its version of a document. `problem`: why the node does not apply its rules."""
+
+    document = models.ForeignKey(PortRulesDocument, models.CASCADE, related_name="copies", db_index=False)
+    node = models.ForeignKey(Node, models.CASCADE)
+    version = models.PositiveBigIntegerField()
+    problem = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["document", "node"], name="network_port_rules_copy_once")]

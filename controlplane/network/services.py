@@ -23,6 +23,7 @@ from controlplane.network.errors import (
     SubnetInvalid,
 )
 from controlplane.network.models import Network, Port, Subnet
+from controlplane.network.security_groups import default_group
 from controlplane.quotas import services as quotas
 
 PREFIX_RANGE = (8, 29)
@@ -50,6 +51,7 @@ def network_create(
         gateway_ip=str(subnet[1]),
         dns_servers=dns_servers or settings.DEFAULT_DNS_SERVERS,
     )
+    default_group(project)  # so that its rules can be set before the first instance
     record(actor, "network.create", network.pk, project_id=project.pk, name=name, cidr=str(subnet))
     return network
 
@@ -112,8 +114,10 @@ FROM (
 """
 
 
-def port_create(network: Network, *, port_id: UUID, instance_id: UUID) -> Port:
+def port_create(network: Network, *, port_id: UUID, instance_id: UUID, is_filtered: bool = True) -> Port:
     """Create a port with a free address of the network. Inside the caller's transaction.
+
+    A filtered port needs security groups (port_groups.py); without any nothing passes.
 
     Raises:
         AddressesExhausted: the subnet has no address left.
@@ -121,7 +125,9 @@ def port_create(network: Network, *, port_id: UUID, instance_id: UUID) -> Port:
         StateConflict: another port has the same MAC by chance; with another id it works.
     """
     ip = _free_address(network, _lock_subnet(network))
-    port = Port(id=port_id, network=network, instance_id=instance_id, ip=str(ip), mac=_mac(port_id))
+    port = Port(
+        id=port_id, network=network, instance_id=instance_id, ip=str(ip), mac=_mac(port_id), is_filtered=is_filtered
+    )
     with raise_on_violation("network_port_mac_once", StateConflict(), is_end=True):
         insert(port)
     return port

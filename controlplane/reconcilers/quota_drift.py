@@ -29,6 +29,8 @@ WITH used AS (
     UNION ALL
     SELECT id, project_id, 'networks', 1 FROM network_network
     UNION ALL
+    SELECT id, project_id, 'security_groups', 1 FROM network_securitygroup WHERE NOT is_default
+    UNION ALL
     SELECT id, project_id, 'images', 1 FROM catalog_image
     WHERE project_id IS NOT NULL AND state NOT IN ('deleted', 'error')
     UNION ALL

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from agents.protocol import agent_pb2 as pb
 from controlplane.compute.attachments import attached_volume_request, inherit_classifications
 from controlplane.compute.models import INSTANCE, Attachment, Instance
-from controlplane.compute.services import constrain_to_volumes, instance_placement_request
+from controlplane.compute.services import constrain_to_volumes, filtering, instance_placement_request
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.prepared_queries import Prepared
@@ -75,6 +75,8 @@ def allocate(operation: Operation) -> Effect:
     request = constrain_to_volumes(
         instance_placement_request(instance, operation=operation.kind, zones=tuple(operation.args["zones"])), volumes
     )
+    if operation.args["ports"] and "security_groups" in operation.args:  # the release before filters nothing
+        request = filtering(request)
     allocation = placement.claim(replace(request, host=operation.args.get("host"), operation_id=operation.pk))
     for volume in (each for each in volumes if each.pool is not None):
         with_instance = attached_volume_request(volume, DataSource.of(instance), operation=operation.kind)

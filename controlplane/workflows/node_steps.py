@@ -14,7 +14,7 @@ from controlplane.compute.models import Attachment, Instance, Migration
 from controlplane.kernel import clock
 from controlplane.kernel.prepared_queries import Prepared
 from controlplane.kernel.units import GIB
-from controlplane.network import segments
+from controlplane.network import port_rules, segments
 from controlplane.network.models import Port
 from controlplane.nodes import agent_client, selectors, services
 from controlplane.nodes.agent_client import CallAuthorization, subject
@@ -173,9 +173,14 @@ def _is_here(volume: Volume, node: Node) -> None:
 
 
 def ensure_port(authorization: CallAuthorization, port: Port, *, hostname: str) -> None:
-    """Bind the port to the node, then send the port with the segment of its network."""
-    network = port.network
-    segments.record_binding(port, authorization.node)
+    """Bind the port to the node, then send the port with the segment of its network and its rules.
+
+    Raises:
+        NodeOutdated: the port is filtered, and the node's agent has no security groups.
+    """
+    network, node = port.network, authorization.node
+    segments.record_binding(port, node)
+    documents = port_rules.port_documents(port, node)
     request = pb.EnsurePortRequest(
         subject=subject(port.pk, port.generation),
         network=pb.Network(
@@ -184,14 +189,18 @@ def ensure_port(authorization: CallAuthorization, port: Port, *, hostname: str) 
             gateway_ip=network.subnet.gateway_ip,
             dns_servers=network.subnet.dns_servers,
             mtu=network.mtu,
-            segment=segments.segment_document(port, authorization.node),
+            segment=segments.segment_document(port, node),
         ),
         mac=port.mac,
         ip=port.ip,
         hostname=hostname,
+        ports=documents.ports,
+        security_groups=documents.groups,
     )
     with using_permit(authorization):
         agent_client.ensure_port(authorization, request)
+    if documents.ports:
+        port_rules.request_update()
 
 
 def ensure_instance(

@@ -23,7 +23,7 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.authorization import authorize
 from controlplane.identity.models import Project
 from controlplane.kernel.errors import NotFound
-from controlplane.network.selectors import network_get
+from controlplane.network.selectors import network_get, security_group_get
 from controlplane.operations.errors import NotRetryable
 from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_run_now, record_retry
@@ -101,7 +101,9 @@ def _instance_create(request: RetryRequest) -> Operation:
     instance = request.instance
     usable_image(request.actor, request.project, str(instance.image_id))
     networks, volumes = request.each(network_get, "networks"), request.each(volume_get, "volumes")
-    around = NewAttachments(networks, volumes, tuple(request.argument("zones")), request.argument("host"))
+    named = request.operation.args.get("security_groups")
+    groups = None if named is None else request.each(security_group_get, "security_groups")
+    around = NewAttachments(networks, volumes, tuple(request.argument("zones")), request.argument("host"), groups)
     return instance_recreate(request.actor, instance, around)
 
 

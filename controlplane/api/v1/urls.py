@@ -43,6 +43,7 @@ NOUNS = (
     "projects",
     "quotas",
     "remediation_plans",
+    "security_groups",
     "service",
     "service_accounts",
     "sessions",
