@@ -2,7 +2,7 @@
 
 AgentError
 ├── BadRequest            the message itself is wrong
-├── Forbidden             UnknownPeer, TrustRefused, PermitRefused (its code names the reason)
+├── Forbidden             UnknownPeer, TrustRefused, PortNotListed, PermitRefused (its code names the reason)
 ├── NotFound
 ├── Conflict              StaleGeneration, GenerationReused, VolumeWouldShrink, VolumeInUse, PortInUse,
 │                         ImageInUse, ImageRefused, TrustOlder, GuestNotRunning, NoConsole,
@@ -65,6 +65,15 @@ class TrustRefused(Forbidden):
     """A trust document is not genuine, or not for this node."""
 
     code = "agent.trust_refused"
+
+
+class PortNotListed(Forbidden):
+    """The newest signed list of the network does not have the port on this node, or not with this MAC and addresses."""
+
+    code = "agent.port_not_listed"
+
+    def __init__(self, port_id: UUID, difference: str) -> None:
+        super().__init__(f"Port {port_id} differs from the signed list of its network: {difference}.")
 
 
 class NotFound(AgentError):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-ORDER = ("quarantine", "image", "attachment", "volume", "instance", "port", "network", "console")
+ORDER = ("quarantine", "image", "attachment", "volume", "instance", "port", "network", "port-rules", "console")
 
 
 @dataclass(slots=True)

@@ -119,6 +119,13 @@ class StoredSegment:
     document: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A signed list of ports or security group; it was verified on arrival."""
+
+    document: bytes
+
+
 class UnmanagedKind(StrEnum):
     DOMAIN = "domain"
     FILE = "file"

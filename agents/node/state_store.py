@@ -30,6 +30,7 @@ from agents.node.specs import (
     InstanceSpec,
     OutgoingSpec,
     QuarantineSpec,
+    StoredDocument,
     StoredSegment,
     Subject,
     VolumeSpec,
@@ -141,6 +142,8 @@ class StateStore:
         self.arrivals = Table(self, "arrival", IncomingSpec)
         self.departures = Table(self, "departure", OutgoingSpec)
         self.segments = Table(self, "segment", StoredSegment)
+        self.port_lists = Table(self, "network-ports", StoredDocument)
+        self.security_groups = Table(self, "security-group", StoredDocument)
         self.quarantine = Table(self, "quarantine", QuarantineSpec)
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from agents.node.adapters.interfaces import NetworkProblems, NetworkSpec, PortSpec, SegmentSpec
+from agents.node.adapters.port_filters import PortFilters
 
 if TYPE_CHECKING:
     from agents.node.adapters.fake import FakeNode
@@ -39,8 +40,14 @@ class FakeSwitch:
             self._node.segments[network.id] = segment
             return self._node.underlay_problem
 
-    def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec]) -> None:
+    def ensure_filters(self, filters: PortFilters) -> str:
+        with self._node.call("ensure_filters"):
+            self._node.filters = filters
+            return self._node.filter_problem
+
+    def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec], filters: PortFilters) -> None:
         with self._node.call("restore"):
+            self._node.filters = filters
             self._node.ports = {port.id: port for port in ports}
             self._node.segments = dict(segments)
 

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from agents.node.adapters.channel import Channel
 from agents.node.adapters.pools import PoolFacts
+
+if TYPE_CHECKING:
+    from agents.node.adapters.port_filters import PortFilters
 
 # ---- network
 
@@ -90,7 +93,13 @@ class Switch(Protocol):
         Returns the problem of the underlay, in words for an operator; empty: none.
         """
 
-    def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec]) -> None:
+    def ensure_filters(self, filters: "PortFilters") -> str:
+        """Filter exactly these ports by their security groups; a port may be unknown to `ensure_port` yet.
+
+        Returns the problem, in words for an operator; empty: none. A port that cannot be filtered is cut off.
+        """
+
+    def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec], filters: "PortFilters") -> None:
         """Restore all networks at the agent's start; networks without ports are removed. `segments`: by network."""
 
     def guard(self) -> RuleGuard:

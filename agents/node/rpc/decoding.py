@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, NetmaskValueError, ip_address
 from typing import TypeVar
 from uuid import UUID
 
@@ -139,6 +139,14 @@ def port(message: pb.EnsurePortRequest) -> PortSpec:
         ip=address,
         hostname=_hostname("hostname", message.hostname),
     )
+
+
+def port_addresses(message: pb.EnsurePortRequest) -> frozenset[IPv4Address | IPv6Address]:
+    """Return all addresses of the port; a caller that knows one address alone gives `ip`."""
+    try:
+        return frozenset(ip_address(text) for text in message.addresses or [message.ip])
+    except ValueError:
+        raise BadRequest("addresses", "must be IP addresses") from None
 
 
 def instance(message: pb.EnsureInstanceRequest) -> InstanceSpec:

@@ -17,6 +17,7 @@ from agents.node.services.inventory import Description, Inventory, PortStatus
 from agents.node.services.networks import NetworkStatus
 from agents.node.services.outgoing import OutgoingStatus
 from agents.node.services.quarantine import QuarantineStatus, UnmanagedResource
+from agents.node.services.security_groups import RulesStatus
 from agents.node.services.usage import UsageSample
 from agents.node.services.volumes import VolumeStatus
 from agents.node.specs import UnmanagedKind
@@ -107,6 +108,14 @@ def departure(status: OutgoingStatus) -> pb.DepartureState:
 
 def network(status: NetworkStatus) -> pb.NetworkState:
     return pb.NetworkState(id=str(status.id), version=status.version, problem=status.problem)
+
+
+def port_rules(status: RulesStatus) -> pb.PortRulesState:
+    return pb.PortRulesState(
+        ports=[pb.DocumentVersion(id=key, version=version) for key, version in status.lists.items()],
+        security_groups=[pb.DocumentVersion(id=key, version=version) for key, version in status.groups.items()],
+        problem=status.problem,
+    )
 
 
 def quarantine(status: QuarantineStatus) -> pb.QuarantineState:

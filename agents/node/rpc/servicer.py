@@ -21,6 +21,7 @@ from agents.node.services import (
     networks,
     ports,
     quarantine,
+    security_groups,
     stop_receipts,
     usage,
     volumes,
@@ -129,7 +130,10 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         permit = self._admit(action, request)
         document = request.network.segment
         segment = networks.verify_segment(self._node, document, network_id=port.network.id) if document else None
-        ports.ensure(self._node, subject, port, segment)
+        lists = [request.ports] if request.ports else []
+        rules = security_groups.verify(self._node, lists, request.security_groups)
+        security_groups.check_listed(self._node, port, decoding.port_addresses(request), rules)
+        ports.ensure(self._node, subject, port, segment, rules)
         self._opened(permit, action, network=str(port.network.id))
         return encoding.port(PortStatus(subject.generation, port))
 
@@ -140,6 +144,10 @@ class Servicer(agent_pb2_grpc.AgentServicer):
     def EnsureNetwork(self, request: pb.EnsureNetworkRequest, context: grpc.ServicerContext) -> pb.NetworkState:
         segment = networks.verify_segment(self._node, request.segment)
         return encoding.network(networks.ensure(self._node, segment))
+
+    def EnsurePortRules(self, request: pb.EnsurePortRulesRequest, context: grpc.ServicerContext) -> pb.PortRulesState:
+        rules = security_groups.verify(self._node, request.ports, request.security_groups)
+        return encoding.port_rules(security_groups.ensure(self._node, rules))
 
     def EnsureInstance(self, request: pb.EnsureInstanceRequest, context: grpc.ServicerContext) -> pb.InstanceState:
         subject, spec = decoding.subject(request.subject), decoding.instance(request)

@@ -5,13 +5,23 @@ from uuid import UUID
 from agents.node.adapters.interfaces import PortSpec
 from agents.node.context import Node
 from agents.node.errors import Conflict, PortInUse
-from agents.node.services import networks
+from agents.node.services import networks, security_groups
 from agents.node.services.networks import VerifiedSegment
+from agents.node.services.security_groups import VerifiedRules
 from agents.node.specs import Subject
 
 
-def ensure(node: Node, subject: Subject, port: PortSpec, verified: VerifiedSegment | None = None) -> None:
-    """Create or update the port. `verified`: the segment of its network, if the caller has a new one."""
+def ensure(
+    node: Node,
+    subject: Subject,
+    port: PortSpec,
+    verified: VerifiedSegment | None = None,
+    rules: VerifiedRules | None = None,
+) -> None:
+    """Create or update the port. `verified`, `rules`: documents of its network, if the caller has new ones.
+
+    Its rules are in place before the hypervisor makes its tap.
+    """
     with node.locks.hold(("port", port.id), ("network", port.network.id)):
         with node.state_store.transaction():
             before = node.state_store.ports.accept(subject, port, uses=[("network", port.network.id)])
@@ -19,6 +29,7 @@ def ensure(node: Node, subject: Subject, port: PortSpec, verified: VerifiedSegme
                 raise Conflict(f"Port {port.id} stays on network {before.spec.network.id}.")
         if verified is not None:
             networks.record_segment(node, verified)
+        security_groups.apply(node, rules)
         node.adapters.switch.ensure_port(port, _others(node, port))
         networks.connect(node, port.network)
         node.state_store.ports.confirm(port.id)
@@ -37,6 +48,7 @@ def remove(node: Node, subject: Subject) -> bool:
         port = before.spec
         with node.locks.hold(("network", port.network.id)):
             node.adapters.switch.remove_port(port, _others(node, port))
+            security_groups.apply(node)
             node.state_store.ports.finish_removal(port.id)
         return True
 
@@ -44,7 +56,8 @@ def remove(node: Node, subject: Subject) -> bool:
 def restore(node: Node) -> None:
     """Restore all networks and ports after a start of the agent or of the node."""
     ports = [entry.spec for entry in node.state_store.ports.held() if entry.is_wanted]
-    node.adapters.switch.restore(ports, networks.expected_segments(node))
+    filters = security_groups.expected_filters(node)
+    node.adapters.switch.restore(ports, networks.expected_segments(node), filters)
 
 
 def check_free(node: Node, port_id: UUID, *, but_for: UUID) -> PortSpec:

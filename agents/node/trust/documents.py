@@ -9,7 +9,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from agents.node.errors import TrustRefused
 from agents.node.trust.keys import verifier
@@ -30,6 +30,14 @@ NO_KEYS = Keyset(0, {})
 NOTHING_DENIED = DenyList(0)
 
 T = TypeVar("T")
+
+
+class _OfZone(Protocol):
+    @property
+    def zone(self) -> str: ...
+
+
+Z = TypeVar("Z", bound=_OfZone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +118,20 @@ def deny_list(document: bytes, authority: Authority, ring: KeyRing) -> tuple[Den
 
 
 def segment(document: bytes, authority: Authority, ring: KeyRing) -> Segment:
-    """Verify and parse a segment. A segment does not state when it was signed; an expired key leaves the keyset."""
-    envelope = _read("segment", document)
-    key = ring.checked(segments.KIND, envelope, "permit")
-    found = _parsed("segment", envelope, segments.parse)
+    """Verify and parse a segment; see of_zone."""
+    return of_zone(segments.KIND, document, authority, ring, segments.parse)
+
+
+def of_zone(kind: str, document: bytes, authority: Authority, ring: KeyRing, read: Callable[[object], Z]) -> Z:
+    """Verify and parse a document that a permit key signs for the zone.
+
+    The document does not state when it was signed; an expired key leaves the keyset.
+    """
+    envelope = _read(kind, document)
+    key = ring.checked(kind, envelope, "permit")
+    found = _parsed(kind, envelope, read)
     if found.zone != authority.zone or not key.covers(zone=found.zone, classifications=()):
-        raise TrustRefused(
-            f"The segment is for zone {found.zone}, or its key is not; this node is in {authority.zone}."
-        )
+        raise TrustRefused(f"The {kind} is for zone {found.zone}, or its key is not; this node is in {authority.zone}.")
     return found
 
 

@@ -18,6 +18,9 @@ from agents.node.trust import documents
 from agents.node.trust.documents import NO_KEYS, NOTHING_DENIED, Authority, KeyRing
 from andromede_core.facts import statements
 from andromede_core.facts.world import World
+from andromede_core.permits import network_ports, security_group
+from andromede_core.permits.network_ports import NetworkPorts
+from andromede_core.permits.security_group import SecurityGroup
 from andromede_core.permits.segment import Segment
 from andromede_core.permits.trust_documents import DENIED, Charter, DenyList, Floor, Keyset
 
@@ -89,6 +92,14 @@ class TrustStore:
             TrustRefused: it is not genuine, or not for this zone.
         """
         return documents.segment(document, self._authority, self.held.ring)
+
+    def network_ports(self, document: bytes) -> NetworkPorts:
+        """Verify and parse a list of ports; raises as `segment` does."""
+        return documents.of_zone(network_ports.KIND, document, self._authority, self.held.ring, network_ports.parse)
+
+    def security_group(self, document: bytes) -> SecurityGroup:
+        """Verify and parse a security group; raises as `segment` does."""
+        return documents.of_zone(security_group.KIND, document, self._authority, self.held.ring, security_group.parse)
 
     def is_of_lost_key(self, kind: str, document: bytes) -> bool:
         """Return whether the root has removed the signer's key of a document that was verified on arrival."""

@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from agents.node.adapters.interfaces import NetworkProblems, NetworkSpec, PortSpec, SegmentSpec, bridge_name, tap_name
+from agents.node.adapters.port_filters import NOTHING_FILTERED, PortFilters
 from tests import processes
 
 HERE = Path(__file__).parent
@@ -82,18 +83,27 @@ class Node:
 
     def start_agent(self, **options: Any) -> None:
         """Replace the switch, as a start of the agent does."""
-        self._call("restore", [], {}, options=options)
+        self._call("restore", [], {}, NOTHING_FILTERED, options=options)
 
     def restart_agent(
-        self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec] | None = None, **options: Any
+        self,
+        ports: Sequence[PortSpec],
+        segments: Mapping[UUID, SegmentSpec] | None = None,
+        filters: PortFilters = NOTHING_FILTERED,
+        **options: Any,
     ) -> None:
-        self._call("restore", ports, segments or {}, options=options)
+        self._call("restore", ports, segments or {}, filters, options=options)
 
     def ensure(self, port: PortSpec, *others: PortSpec) -> None:
         self._call("ensure_port", port, others)
 
     def remove(self, port: PortSpec, *others: PortSpec) -> None:
         self._call("remove_port", port, others)
+
+    def filter(self, filters: PortFilters) -> str:
+        """Filter ports by security groups; returns the problem."""
+        problem: str = self._call("ensure_filters", filters)
+        return problem
 
     def guard(self) -> None:
         """Start the switch's guard, until the next start of the agent."""

@@ -1,6 +1,6 @@
 """The bridge of a tenant network, and the two veth pairs to its router, in the node's own namespace."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address
 
 from agents.node.adapters.interfaces import NetworkSpec, PortSpec, tap_name
@@ -26,11 +26,13 @@ def has_router(layout: Layout, links: NodeLinks) -> bool:
     return namespace_is_alive(layout.namespace) and layout.lan_leg in links and layout.wan_leg in links
 
 
-def ensure(network: NetworkSpec, ports: Sequence[PortSpec], links: NodeLinks, *, node_end: IPv4Address) -> None:
+def ensure(
+    network: NetworkSpec, ports: Sequence[PortSpec], links: NodeLinks, *, node_end: IPv4Address, has_ip_hooks: bool
+) -> None:
     """Create every missing part, router namespace included, and bring the node's side up.
 
     A router that lost a part is replaced as a whole. Taps are the hypervisor's; existing taps, which may have been
-    unplugged with a lost bridge, are plugged in again.
+    unplugged with a lost bridge, are plugged in again. `has_ip_hooks`: see set_ip_hooks.
     """
     layout = Layout.for_network(network.id)
     if not has_router(layout, links):
@@ -44,7 +46,7 @@ def ensure(network: NetworkSpec, ports: Sequence[PortSpec], links: NodeLinks, *,
     ip_batch(
         [
             f'link set {layout.bridge} alias "{BRIDGE_ALIAS}"',
-            f"link set {layout.bridge} type bridge {BRIDGE_OPTIONS}",
+            f"link set {layout.bridge} type bridge {BRIDGE_OPTIONS} {_ip_hooks(has_ip_hooks)}",
             f"link set {layout.bridge} mtu {network.mtu} arp off up",
             f"link set {layout.lan_leg} mtu {network.mtu} master {layout.bridge} up",
             f"link set {layout.wan_leg} mtu {network.mtu} up",
@@ -58,6 +60,11 @@ def ensure(network: NetworkSpec, ports: Sequence[PortSpec], links: NodeLinks, *,
         set_kernel_switch(f"net/bridge/bridge-nf-call-{protocol}", "0")
 
 
+def set_ip_hooks(bridges: Iterable[str], *, is_on: bool) -> None:
+    """Let the frames of these bridges pass the node's IP hooks (br_netfilter), for group_rules, or not."""
+    ip_batch(f"link set {name} type bridge {_ip_hooks(is_on)}" for name in sorted(bridges))
+
+
 def unplug(device: str, links: NodeLinks) -> None:
     if device in links:
         ip_batch([f"link set {device} nomaster"])
@@ -67,6 +74,10 @@ def remove(layout: Layout, links: NodeLinks) -> None:
     _remove_router(layout, links)
     if layout.bridge in links:
         delete_link(layout.bridge)
+
+
+def _ip_hooks(is_on: bool) -> str:
+    return f"nf_call_iptables {is_on:d} nf_call_ip6tables {is_on:d}"
 
 
 def _router_parts(layout: Layout) -> list[str]:

@@ -113,15 +113,22 @@ def _addresses(networks: Iterable[IPv4Network]) -> str:
     return f"{{ {', '.join(map(str, collapse_addresses(networks)))} }}"
 
 
-def ruleset(outside: UplinkPolicy, links: NodeLinks, *, bridges: Iterable[str]) -> str:
+def ruleset(outside: UplinkPolicy, links: NodeLinks, *, bridges: Iterable[str], filtered: Iterable[str] = ()) -> str:
     """Return the whole table; applying it again keeps connections. Without an uplink any device leads outside.
 
-    `bridges` of tenant networks: the node accepts no packet from them, whichever device it came from.
+    `bridges` of tenant networks: the node accepts no packet from them, whichever device it came from. `filtered`: those
+    whose frames pass these hooks on their way through the bridge, with the bridge as their device; they pass here
+    unchanged, and group_rules judges them.
     """
     pool, counted = outside.transit_pool, connections_set(outside)
     leads_out = f'oifname "{outside.uplink}"' if outside.uplink else f'oifname != "{WAN_LEG}*"'
     own_ports = ", ".join(map(str, sorted({*outside.own_tcp_ports})))
-    from_bridges = "".join(f'    iifname "{bridge}" counter drop\n' for bridge in sorted(bridges))
+    passing = sorted(filtered)
+    verdicts = {bridge: "accept" if bridge in passing else "counter drop" for bridge in sorted({*bridges, *passing})}
+    from_bridges = "".join(f'    iifname "{bridge}" {verdict}\n' for bridge, verdict in verdicts.items())
+    to_node = "".join(f'    iifname "{bridge}" counter drop\n' for bridge in passing)
+    routed = "".join(f'    iifname "{bridge}" oifname != "{bridge}" counter drop\n' for bridge in passing)
+    bridged = "".join(f'    oifname "{bridge}" return\n' for bridge in passing)
     return f"""\
 {declarations(counted, "type ipv4_addr", size=65535, chains=CHAINS)}\
 flush table {TABLE}
@@ -138,9 +145,11 @@ table {TABLE} {{
     udp dport {VXLAN_PORT} notrack
   }}
   chain input {{
+{to_node}\
     iifname "{WAN_LEG}*" counter drop
   }}
   chain forward {{
+{routed}\
     iifname "{WAN_LEG}*" ct state new add @{counted} {{ ip saddr ct count over {outside.connections} }} counter drop
     iifname "{WAN_LEG}*" ip saddr {pool} {leads_out} accept
     iifname "{WAN_LEG}*" counter drop
@@ -148,6 +157,7 @@ table {TABLE} {{
     oifname "{WAN_LEG}*" counter drop
   }}
   chain postrouting {{
+{bridged}\
     ip saddr {pool} {leads_out} masquerade
   }}
 }}

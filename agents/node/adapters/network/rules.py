@@ -12,7 +12,8 @@ from typing import Any
 from uuid import UUID
 
 from agents.node.adapters.interfaces import PortSpec
-from agents.node.adapters.network import node_rules, overlay, overlay_rules, port_rules
+from agents.node.adapters.network import bridge, node_rules, overlay, overlay_rules, port_rules
+from agents.node.adapters.network.group_filter import GroupFilter
 from agents.node.adapters.network.layout import WAN_LEG, Layout
 from agents.node.adapters.network.nft_changes import generation
 from agents.node.adapters.network.node_links import NodeLinks
@@ -20,6 +21,7 @@ from agents.node.adapters.network.node_rules import UplinkPolicy
 from agents.node.adapters.network.router_rules import RouterRules
 from agents.node.adapters.network.rules_present import rules_present
 from agents.node.adapters.network.tools import nft
+from agents.node.adapters.port_filters import PortFilters
 from agents.node.errors import AdapterError
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,7 @@ class Rules:
         self._seen: int | None = None  # the generation in which the rules were as expected
         self._good: tuple[str, dict[str, list[Any]]] | None = None  # what was written, and its listing by the kernel
         self.routers = RouterRules()
+        self.groups = GroupFilter(outside.connections)
         self._lost_until_s = 0.0
         self._failure = ""
 
@@ -69,6 +72,22 @@ class Rules:
         self._ports.clear()
         return self.admit(ports, links) if ports else ""
 
+    def filter(self, filters: PortFilters, links: NodeLinks) -> str:
+        """Write the rules of security groups. A bridge passes the IP hooks only while it has rules there.
+
+        Returns the problem, for an operator; empty: none.
+        """
+        before = self.groups.bridges
+        problem = self.groups.want(filters)
+        after = self.groups.bridges
+        bridge.set_ip_hooks((before - after) & links.addresses.keys(), is_on=False)
+        if self._ports and before != after:
+            self._node = self._node_rules(links)
+            nft(self._node)
+        self.groups.write()
+        bridge.set_ip_hooks(after & links.addresses.keys(), is_on=True)
+        return problem
+
     def save(self) -> None:
         """Write the rules into the file, completely or not at all. Without ports the file is removed."""
         if not self._ports:
@@ -76,7 +95,7 @@ class Rules:
             return
         self._file.parent.mkdir(parents=True, exist_ok=True)
         draft = self._file.with_suffix(".new")
-        draft.write_text(self._all())
+        draft.write_text(self._all() + self.groups.text())
         draft.chmod(0o600)
         draft.replace(self._file)
 
@@ -90,6 +109,8 @@ class Rules:
         """
         try:
             self._keep_own()
+            if self.groups.keep():
+                self._note_loss()
             if self.routers.keep():
                 self._note_loss()
         except AdapterError as exc:
@@ -125,4 +146,4 @@ class Rules:
 
     def _node_rules(self, links: NodeLinks) -> str:
         bridges = {Layout.for_network(port.network.id).bridge for port in self._ports.values()}
-        return node_rules.ruleset(self._outside, links, bridges=bridges)
+        return node_rules.ruleset(self._outside, links, bridges=bridges, filtered=self.groups.bridges)

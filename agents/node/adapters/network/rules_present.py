@@ -19,11 +19,12 @@ def rules_present(*, namespace: str | None = None) -> dict[str, list[Any]]:
         for kind, value in each.items():
             table = f"{value['family']} {value['name' if kind == 'table' else 'table']}"
             if table in TABLES:
-                found.setdefault(table, []).append({kind: _comparable(value)})
+                found.setdefault(table, []).append({kind: comparable(value)})
     return found
 
 
-def _comparable(value: dict[str, Any]) -> dict[str, Any]:
+def comparable(value: dict[str, Any]) -> dict[str, Any]:
+    """Return an object of a listing without its handle and without the elements that packets add."""
     kept = {key: field for key, field in value.items() if key != "handle"}
     if "elem" in kept:
         is_dynamic = "dynamic" in kept.get("flags", [])

@@ -6,8 +6,9 @@
     outside ── uplink ── forwards, hides ── rtw-… ──────╎── wan
 
 Bridges have no address. The way of a frame is limited by port_rules on the bridge, by the rules of the router,
-by node_rules between router and outside, and by overlay_rules between nodes; their docstrings hold the details and
-the reasons. A network that has no segment has the guests of this node alone.
+by node_rules between router and outside, by overlay_rules between nodes, and by group_rules for ports with security
+groups; their docstrings hold the details and the reasons. A network that has no segment has the guests of this node
+alone.
 
 Every call brings all parts of the one network to the wished state, whatever was missing; what is in place is
 left alone. Nothing is remembered between calls but which ports the rules are for (see rules): names are derived from
@@ -36,6 +37,7 @@ from agents.node.adapters.network.node_rules import UplinkPolicy
 from agents.node.adapters.network.rule_watcher import RuleWatcher
 from agents.node.adapters.network.rules import ALL_GONE, Rules
 from agents.node.adapters.network.tools import delete_link, ip_batch, ip_json, nft
+from agents.node.adapters.port_filters import NOTHING_FILTERED, PortFilters
 from agents.node.errors import AdapterError
 
 log = logging.getLogger(__name__)
@@ -77,9 +79,13 @@ class LinuxSwitch:
             if others:
                 nft(rules)
                 self._ensure_network(port.network, others, links)
-            else:
+            elif links.has_routers_besides(layout):
                 self._remove_network(layout, links)
-                nft(rules if links.has_routers_besides(layout) else ALL_GONE)
+                nft(rules)
+            else:
+                self._rules.filter(NOTHING_FILTERED, links)
+                self._remove_network(layout, links)
+                nft(ALL_GONE)
             self._rules.save()
 
     def ensure_segment(self, network: NetworkSpec, segment: SegmentSpec | None) -> str:
@@ -93,13 +99,22 @@ class LinuxSwitch:
             self._rules.save()
             return problem
 
-    def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec]) -> None:
+    def ensure_filters(self, filters: PortFilters) -> str:
+        """Filter the ports by security groups."""
+        with self._alone():
+            problem = self._rules.filter(filters, NodeLinks.read())
+            self._rules.save()
+            return problem
+
+    def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec], filters: PortFilters) -> None:
         """Restore all networks; also replaces all rules, which an older agent may have made."""
         _check(ports)
         networks = {port.network.id: port.network for port in ports}
         wanted = {Layout.for_network(network_id) for network_id in networks}
         with self._alone():
             links = NodeLinks.read()
+            if problem := self._rules.filter(filters, links):
+                log.warning("security group problem", extra={"facts": {"problem": problem}})
             rules = self._rules.replace(ports, links)
             for layout in sorted(layouts_present(links, self._runtime_dir) - wanted):
                 self._remove_network(layout, links)
@@ -165,7 +180,8 @@ class LinuxSwitch:
         if not bridge.has_router(layout, links):
             server.stop()  # it would go on listening on the devices of a router that is gone
         transit = links.transit(layout, self._outside.transit_pool)
-        bridge.ensure(network, ports, links, node_end=transit[0])
+        has_ip_hooks = layout.bridge in self._rules.groups.bridges
+        bridge.ensure(network, ports, links, node_end=transit[0], has_ip_hooks=has_ip_hooks)
         rules = router.ensure(network, self._outside, links, transit=transit)
         self._rules.routers.written(layout, rules)
         server.ensure(network, ports)

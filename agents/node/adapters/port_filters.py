@@ -1,0 +1,31 @@
+"""Ports of a node whose traffic security groups filter, as the switch takes them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from agents.node.adapters.interfaces import PortSpec
+from andromede_core.permits.security_group import SecurityGroup
+
+
+@dataclass(frozen=True, slots=True)
+class FilteredPort:
+    """A filtered port.
+
+    `groups`: ids of its security groups, all of them in PortFilters.groups; None: the port is cut off, since the node
+    does not have the documents that say what it may send and receive. `macs`: all that it may use.
+    """
+
+    port: PortSpec
+    macs: tuple[str, ...]
+    groups: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class PortFilters:
+    """All filtered ports of the node. `groups`: by id, also those that rules name as peers."""
+
+    ports: tuple[FilteredPort, ...] = ()
+    groups: Mapping[str, SecurityGroup] = field(default_factory=dict)
+
+
+NOTHING_FILTERED = PortFilters()

@@ -1,0 +1,235 @@
+"""Security groups of ports: which ports are filtered, and by which rules.
+
+Signed documents decide: the list of a network's ports names the groups of each, a group has its rules and members. The
+newest of each is stored, also after the last port that needs it has left, so that an older one is never accepted
+again. A port without a document that it needs is cut off. A network without a list has ports that are not filtered.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address
+
+from agents.node.adapters.interfaces import PortSpec
+from agents.node.adapters.port_filters import FilteredPort, PortFilters
+from agents.node.context import Node
+from agents.node.errors import BadRequest, PortNotListed
+from agents.node.specs import StoredDocument
+from agents.node.state_store import Table
+from andromede_core.documents import signed
+from andromede_core.permits import network_ports, security_group
+from andromede_core.permits.network_ports import ListedPort, NetworkPorts
+from andromede_core.permits.security_group import SecurityGroup
+
+MAX_DOCUMENTS = 256  # of a kind in one call
+MAX_DOCUMENT_BYTES = 2**20
+PORTS_NAMED = 5  # in the text of a problem
+Address = IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedRules:
+    """Verified lists and groups for this zone, each with its document."""
+
+    lists: tuple[tuple[NetworkPorts, bytes], ...] = ()
+    groups: tuple[tuple[SecurityGroup, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RulesStatus:
+    """Versions that count here, by network and by group; 0: nothing here needs it, and nothing was kept."""
+
+    lists: Mapping[str, int]
+    groups: Mapping[str, int]
+    problem: str
+
+
+def verify(node: Node, lists: Sequence[bytes], groups: Sequence[bytes]) -> VerifiedRules:
+    """Verify the documents. Number and size are bounded before any signature is checked.
+
+    Raises:
+        BadRequest: there are too many, or one is too long.
+        TrustRefused: one is not genuine, or not for this zone.
+    """
+    for field, documents in (("ports", lists), ("security_groups", groups)):
+        if len(documents) > MAX_DOCUMENTS:
+            raise BadRequest(field, f"at most {MAX_DOCUMENTS} documents in one call")
+        if any(len(document) > MAX_DOCUMENT_BYTES for document in documents):
+            raise BadRequest(field, f"at most {MAX_DOCUMENT_BYTES} bytes in one document")
+    store = node.permits.store
+    return VerifiedRules(
+        tuple((store.network_ports(document), document) for document in lists),
+        tuple((store.security_group(document), document) for document in groups),
+    )
+
+
+def check_listed(node: Node, port: PortSpec, addresses: Iterable[Address], verified: VerifiedRules) -> None:
+    """Check the port against the newest list of its network, if there is one.
+
+    Raises:
+        BadRequest: the given list is of another network.
+        PortNotListed: MAC, addresses or node differ.
+    """
+    network = str(port.network.id)
+    if any(found.network != network for found, _ in verified.lists):
+        raise BadRequest("ports", "is of another network")
+    newest = _newest_list(node, network, verified)
+    if newest is None:
+        return
+    listed = newest.ports.get(str(port.id))
+    if listed is None or str(node.identity.node_id) not in listed.nodes:
+        raise PortNotListed(port.id, "it is not listed for this node")
+    if listed.mac != port.mac:
+        raise PortNotListed(port.id, f"its MAC address there is {listed.mac}")
+    if set(listed.addresses) != set(addresses):
+        raise PortNotListed(port.id, f"its addresses there are {', '.join(map(str, listed.addresses))}")
+
+
+def ensure(node: Node, verified: VerifiedRules) -> RulesStatus:
+    """Store the documents that ports here need, and apply them.
+
+    Raises:
+        AdapterError: the rules cannot be written; what they were goes on.
+    """
+    with node.locks.hold(("port-rules", "node")):
+        _record(node, verified)
+        problem = _apply(node)
+        return RulesStatus(
+            {found.network: _version(_kept_list(node, found.network)) for found, _ in verified.lists},
+            {found.group: _version(_kept_group(node, found.group)) for found, _ in verified.groups},
+            problem,
+        )
+
+
+def apply(node: Node, verified: VerifiedRules | None = None) -> str:
+    """Apply the rules after a change of the node's ports; returns the problem, for an operator."""
+    with node.locks.hold(("port-rules", "node")):
+        _record(node, verified or VerifiedRules())
+        return _apply(node)
+
+
+def expected_filters(node: Node) -> PortFilters:
+    """Return the filters of the ports that are here, by the stored documents."""
+    groups: dict[str, SecurityGroup] = {}
+    filtered = []
+    for port, listed in _listed_ports(node):
+        if listed is None:
+            filtered.append(FilteredPort(port, (port.mac,), None))
+        elif listed.groups is not None:
+            known = {group: _kept_group(node, group) for group in listed.groups}
+            held = {group: document for group, document in known.items() if document is not None}
+            groups |= held
+            macs = dict.fromkeys([port.mac, *(pair.mac for pair in listed.allowed if pair.mac is not None)])
+            filtered.append(FilteredPort(port, tuple(macs), listed.groups if len(held) == len(known) else None))
+    for peer in sorted({rule.group for group in groups.values() for rule in group.rules if rule.group} - groups.keys()):
+        document = _kept_group(node, peer)
+        if document is not None:
+            groups[peer] = document
+    return PortFilters(tuple(filtered), groups)
+
+
+def _apply(node: Node) -> str:
+    filters = expected_filters(node)
+    closed = [str(port.port.id) for port in filters.ports if port.groups is None]
+    problems = [node.adapters.switch.ensure_filters(filters)]
+    if closed:
+        named = ", ".join(closed[:PORTS_NAMED])
+        problems.append(
+            f"{len(closed)} ports are cut off, since this node lacks the signed list or the security groups for them:"
+            f" {named}."
+        )
+    return " ".join(filter(None, problems))
+
+
+def _listed_ports(node: Node) -> Iterator[tuple[PortSpec, ListedPort | None]]:
+    """Yield the ports here whose network has a list, with what it says; None: it does not list them for this node."""
+    me = str(node.identity.node_id)
+    for entry in node.state_store.ports.held():
+        if not entry.is_wanted:
+            continue
+        newest = _kept_list(node, str(entry.spec.network.id))
+        if newest is not None:
+            listed = newest.ports.get(entry.id)
+            yield entry.spec, listed if listed is not None and me in listed.nodes else None
+
+
+# ---- stored documents
+
+
+def _record(node: Node, verified: VerifiedRules) -> None:
+    """Store what is newer and needed: lists of networks here, then their groups, then the peers of those."""
+    here = {str(entry.spec.network.id) for entry in node.state_store.ports.held() if entry.is_wanted}
+    with node.state_store.transaction():
+        for found, document in verified.lists:
+            if found.network in here:
+                _store(node, node.state_store.port_lists, network_ports.KIND, found.network, found, document)
+        used = {group for _, listed in _listed_ports(node) if listed for group in listed.groups or ()}
+        _record_groups(node, verified, used)
+        kept = (_kept_group(node, group) for group in used)
+        peers = {rule.group for group in kept if group is not None for rule in group.rules if rule.group is not None}
+        _record_groups(node, verified, peers - used)
+
+
+def _record_groups(node: Node, verified: VerifiedRules, wanted: set[str]) -> None:
+    for found, document in verified.groups:
+        if found.group in wanted:
+            _store(node, node.state_store.security_groups, security_group.KIND, found.group, found, document)
+
+
+def _store(
+    node: Node,
+    table: Table[StoredDocument],
+    kind: str,
+    key: str,
+    found: NetworkPorts | SecurityGroup,
+    document: bytes,
+) -> None:
+    """Store the document unless the stored one is as new, and signed by a key that the root has not removed."""
+    entry = table.get(key)
+    if entry is not None:
+        is_lost = node.permits.store.is_of_lost_key(kind, entry.spec.document)
+        known = _version(_READERS[kind](entry.spec.document))
+        if not is_lost and known >= found.version:
+            return
+    table.record(key, StoredDocument(document))
+
+
+def _newest_list(node: Node, network: str, verified: VerifiedRules) -> NetworkPorts | None:
+    """Return the list that counts once the given ones are stored."""
+    kept = node.state_store.port_lists.get(network)
+    is_lost = kept is not None and node.permits.store.is_of_lost_key(network_ports.KIND, kept.spec.document)
+    newest = None if kept is None or (is_lost and verified.lists) else _read_list(kept.spec.document)
+    for found, _ in verified.lists:
+        if newest is None or found.version > newest.version:
+            newest = found
+    return newest
+
+
+def _kept_list(node: Node, network: str) -> NetworkPorts | None:
+    entry = node.state_store.port_lists.get(network)
+    return None if entry is None else _read_list(entry.spec.document)
+
+
+def _kept_group(node: Node, group: str) -> SecurityGroup | None:
+    entry = node.state_store.security_groups.get(group)
+    return None if entry is None else _read_group(entry.spec.document)
+
+
+def _version(found: NetworkPorts | SecurityGroup | None) -> int:
+    return 0 if found is None else found.version
+
+
+@lru_cache(maxsize=512)
+def _read_list(document: bytes) -> NetworkPorts:
+    return network_ports.parse(signed.read(document).payload)
+
+
+@lru_cache(maxsize=512)
+def _read_group(document: bytes) -> SecurityGroup:
+    return security_group.parse(signed.read(document).payload)
+
+
+_READERS: Mapping[str, Callable[[bytes], NetworkPorts | SecurityGroup]] = {
+    network_ports.KIND: _read_list,
+    security_group.KIND: _read_group,
+}
