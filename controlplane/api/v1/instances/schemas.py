@@ -152,6 +152,7 @@ class RebuildIn(In):
 
 class AddressOut(Out):
     network = NamedOut()
+    port = NamedOut()
     ip = serializers.IPAddressField()
     mac = serializers.CharField()
 
