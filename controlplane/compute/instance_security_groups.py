@@ -35,4 +35,4 @@ def instance_security_groups_set(actor: Actor, instance: Instance, groups: Seque
 
 def instance_ports(instance: Instance) -> list[Port]:
     """Return the ports of the instance, in the order of its network cards."""
-    return list(Port.objects.filter(instance_id=instance.pk).select_related("network").order_by("pk"))
+    return list(Port.objects.filter(instance_id=instance.pk).select_related("network").order_by("position", "pk"))

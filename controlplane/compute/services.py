@@ -28,11 +28,12 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import edit, ensure_transaction, raise_on_violation, rolled_back
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
+from controlplane.network.addresses import require_free_address
 from controlplane.network.models import Network, SecurityGroup
 from controlplane.network.port_groups import check_groups, port_groups_insert
 from controlplane.network.port_rules import FILTERS
+from controlplane.network.ports import instance_port_create
 from controlplane.network.security_groups import default_group
-from controlplane.network.services import port_create, require_free_address
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation
 from controlplane.operations.selectors import live_of
@@ -310,13 +311,13 @@ def enqueue_create(actor: Actor, instance: Instance, new: NewAttachments) -> Ope
         taken = VolumeAlreadyAttached(field="volumes", volume=attachment.volume.name)
         with raise_on_violation("compute_attachment_volume_taken", taken):
             attachment.save(force_insert=True)
-    for port_id, network in sorted(ports, key=lambda port: port[1].pk):
-        port_create(network, port_id=port_id, instance_id=instance.pk)
+    for position, (port_id, network) in sorted(enumerate(ports), key=lambda each: each[1][1].pk):
+        instance_port_create(network, port_id=port_id, instance_id=instance.pk, position=position)
     if ports:
         groups = (default_group(instance.project),) if new.security_groups is None else new.security_groups
         port_groups_insert([port_id for port_id, _ in ports], groups)
     size = {"vcpus": instance.vcpus, "memory_mib": instance.memory_mib}
-    quotas.claim(instance.project_id, instance.pk, instances=1, **size, addresses=len(ports))
+    quotas.claim(instance.project_id, instance.pk, instances=1, **size, ports=len(ports), addresses=len(ports))
     return operation
 
 

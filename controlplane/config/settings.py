@@ -403,6 +403,7 @@ QUOTA_DEFAULTS = {
     "volumes": env.integer("QUOTA_VOLUMES", 100),
     "storage_gib": env.integer("QUOTA_STORAGE_GIB", 10_000),
     "networks": env.integer("QUOTA_NETWORKS", 20),
+    "ports": env.integer("QUOTA_PORTS", 100),
     "addresses": env.integer("QUOTA_ADDRESSES", 100),
     "security_groups": env.integer("QUOTA_SECURITY_GROUPS", 100),
     "images": env.integer("QUOTA_IMAGES", 50),

@@ -28,6 +28,7 @@ from controlplane.network.models import (
     SecurityGroup,
     SecurityGroupRule,
 )
+from controlplane.network.port_rules_content import port_facts
 from controlplane.network.segments import trusted_keys
 from controlplane.nodes.models import Node
 
@@ -136,6 +137,7 @@ class _Known:
         for binding in PortBinding.objects.filter(port__in=ports).select_related("node"):
             self.nodes[binding.port_id].append(binding.node)
         self.groups = groups_of(port.pk for port in ports)
+        self.facts = port_facts(port.pk for port in ports)
         own = {group.pk for groups in self.groups.values() for group in groups}
         self.named: dict[UUID, set[UUID]] = defaultdict(set)
         peers = SecurityGroupRule.objects.filter(group__in=own, peer_group__isnull=False)
@@ -166,7 +168,7 @@ class _Known:
         documents = [self.documents.get((each, node.zone_id)) for each in needed]
         present = [each for each in documents if each is not None]
         version = max((each.version for each in present), default=0)
-        if len(present) < len(needed) or not self._is_signed(port, node, own, present):
+        if len(present) < len(needed) or not self._is_signed(port, node, present):
             return AppliedRules("pending", version, "signing", node)
         copies = [self.copies.get((each.pk, node.pk)) for each in present]
         if any(copy is not None and copy.problem for copy in copies):
@@ -176,13 +178,13 @@ class _Known:
             return AppliedRules("applied", version, node=node)
         return AppliedRules("pending", version, "node-silent" if node.state == "unreachable" else "sending", node)
 
-    def _is_signed(self, port: Port, node: Node, own: list[UUID], documents: Sequence[PortRulesDocument]) -> bool:
+    def _is_signed(self, port: Port, node: Node, documents: Sequence[PortRulesDocument]) -> bool:
         """Tell if the documents say what the rows say."""
         for document in documents:
             if document.group is not None and document.group_generation != document.group.generation:
                 return False
             if document.network_id is not None and not port_rules.is_listed(
-                self._payload(document), port, node.pk, own
+                self._payload(document), port, node.pk, self.facts[port.pk]
             ):
                 return False
         return True

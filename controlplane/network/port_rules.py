@@ -20,6 +20,7 @@ from kombu.exceptions import OperationalError
 from andromede_core.documents.signed import read
 from controlplane.network import port_rules_content as content
 from controlplane.network.models import Port, PortRulesDocument
+from controlplane.network.port_rules_content import PortFacts
 from controlplane.network.segments import trusted_keys
 from controlplane.nodes.errors import NodeOutdated
 from controlplane.nodes.models import Node
@@ -79,12 +80,12 @@ def request_update() -> None:
     _send(UPDATE_NODES, [])
 
 
-def is_listed(payload: Mapping[str, Any], port: Port, node_id: UUID, groups: list[UUID]) -> bool:
+def is_listed(payload: Mapping[str, Any], port: Port, node_id: UUID, facts: PortFacts) -> bool:
     """Tell if the list says of the port, on this node, what the rows say."""
     found = payload["ports"].get(str(port.pk))
     if found is None or str(node_id) not in found["nodes"]:
         return False
-    listed: bool = content.listed_port(port, found["nodes"], groups).payload() == found
+    listed: bool = content.listed_port(port, found["nodes"], facts).payload() == found
     return listed
 
 
@@ -97,11 +98,11 @@ def _current_documents(port: Port, node: Node) -> PortDocuments | None:
     by_group = {row.group_id: row for row in rows if row.key_id in trusted}
     if {None, *needed} - set(by_group):
         return None
-    own = [group for group, is_own in needed.items() if is_own]
-    if not is_listed(_payload(by_group[None]), port, node.pk, own):
+    facts = content.port_facts([port.pk])[port.pk]
+    if not is_listed(_payload(by_group[None]), port, node.pk, facts):
         return None
-    addresses = {str(address) for address in content.addresses_of(port)}
-    for group in own:
+    addresses = {str(address) for address in facts.addresses}
+    for group in facts.groups:
         if not addresses <= set(_payload(by_group[group])["members"].get(str(port.network_id), ())):
             return None
     return PortDocuments(bytes(by_group[None].document), tuple(bytes(by_group[group].document) for group in needed))

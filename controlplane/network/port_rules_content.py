@@ -3,7 +3,7 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from uuid import UUID
 
@@ -11,9 +11,17 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from andromede_core.documents.canonical import dumps
+from andromede_core.permits import network_ports as core
 from andromede_core.permits.network_ports import ListedPort
 from andromede_core.permits.security_group import Rule
-from controlplane.network.models import Port, PortBinding, PortSecurityGroup, SecurityGroupRule
+from controlplane.network.models import (
+    AllowedAddress,
+    Port,
+    PortAddress,
+    PortBinding,
+    PortSecurityGroup,
+    SecurityGroupRule,
+)
 
 # Addresses of a group's members, by the networks' ids.
 Members = Mapping[str, tuple[IPv4Address | IPv6Address, ...]]
@@ -26,6 +34,15 @@ class DocumentKey:
     zone: str
     network: UUID | None = None
     group: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PortFacts:
+    """What other rows say of a port. `groups`: ids."""
+
+    addresses: list[IPv4Address | IPv6Address] = field(default_factory=list)
+    allowed: list[core.AllowedAddress] = field(default_factory=list)
+    groups: list[UUID] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +97,11 @@ def needed_documents() -> set[DocumentKey]:
         return {DocumentKey(zone, network, group) for zone, network, group in cursor.fetchall()}
 
 
-def groups_for(port_id: UUID) -> dict[UUID, bool]:
-    """Return the groups that a node needs for the port: True for its own, False for those that only rules name."""
+def groups_for(port_id: UUID) -> list[UUID]:
+    """Return the groups that a node needs for the port: its own, and those that their rules name."""
     with connection.cursor() as cursor:
         cursor.execute(GROUPS_FOR, {"port": port_id})
-        return dict(cursor.fetchall())
+        return [group for (group,) in cursor.fetchall()]
 
 
 def digest(content: Mapping[str, object]) -> str:
@@ -109,12 +126,11 @@ UNION SELECT used.zone, NULL, rule.peer_group_id
 FROM used JOIN network_securitygrouprule AS rule ON rule.group_id = used.id WHERE rule.peer_group_id IS NOT NULL
 """
 GROUPS_FOR = """
-SELECT id, bool_or(is_own) FROM (
-    SELECT group_id AS id, true AS is_own FROM network_portsecuritygroup WHERE port_id = %(port)s
-    UNION ALL SELECT rule.peer_group_id, false
-    FROM network_portsecuritygroup AS of_port JOIN network_securitygrouprule AS rule ON rule.group_id = of_port.group_id
-    WHERE of_port.port_id = %(port)s AND rule.peer_group_id IS NOT NULL
-) AS needed GROUP BY id ORDER BY id
+SELECT group_id FROM network_portsecuritygroup WHERE port_id = %(port)s
+UNION SELECT rule.peer_group_id
+FROM network_portsecuritygroup AS of_port JOIN network_securitygrouprule AS rule ON rule.group_id = of_port.group_id
+WHERE of_port.port_id = %(port)s AND rule.peer_group_id IS NOT NULL
+ORDER BY 1
 """
 
 
@@ -123,27 +139,35 @@ def _bound(bindings: QuerySet[PortBinding]) -> list[_Bound]:
     nodes: dict[UUID, list[str]] = defaultdict(list)
     for port_id, node_id in bindings.order_by("node").values_list("port", "node").distinct():
         nodes[port_id].append(str(node_id))
-    groups: dict[UUID, list[UUID]] = defaultdict(list)
-    for port_id, group_id in PortSecurityGroup.objects.filter(port__in=nodes).values_list("port", "group"):
-        groups[port_id].append(group_id)
+    facts = port_facts(nodes)
     return [
-        _Bound(str(port.pk), port.network_id, listed_port(port, nodes[port.pk], groups[port.pk]))
+        _Bound(str(port.pk), port.network_id, listed_port(port, nodes[port.pk], facts[port.pk]))
         for port in Port.objects.filter(pk__in=nodes).order_by("pk")
     ]
 
 
-def listed_port(port: Port, nodes: Iterable[str], groups: Iterable[UUID]) -> ListedPort:
+def port_facts(port_ids: Iterable[UUID]) -> Mapping[UUID, PortFacts]:
+    """Return what the rows of addresses and groups say of the ports."""
+    found = {port_id: PortFacts() for port_id in port_ids}
+    for address in PortAddress.objects.filter(port__in=found).order_by("pk"):
+        found[address.port_id].addresses.append(ip_address(address.ip))
+    for allowed in AllowedAddress.objects.filter(port__in=found).order_by("cidr", "mac"):
+        pair = core.AllowedAddress(ip_network(allowed.cidr), allowed.mac or None)
+        found[allowed.port_id].allowed.append(pair)
+    for port_id, group_id in PortSecurityGroup.objects.filter(port__in=found).values_list("port", "group"):
+        found[port_id].groups.append(group_id)
+    return found
+
+
+def listed_port(port: Port, nodes: Iterable[str], facts: PortFacts) -> ListedPort:
     """Return the port as it is in the signed list."""
     return ListedPort(
         nodes=tuple(nodes),
         mac=port.mac,
-        addresses=addresses_of(port),
-        groups=tuple(sorted(map(str, groups))) if port.is_filtered else None,
+        addresses=tuple(facts.addresses),
+        allowed=tuple(facts.allowed),
+        groups=tuple(sorted(map(str, facts.groups))) if port.is_filtered else None,
     )
-
-
-def addresses_of(port: Port) -> tuple[IPv4Address | IPv6Address, ...]:
-    return (ip_address(port.ip),)
 
 
 def _order(address: IPv4Address | IPv6Address) -> tuple[int, int]:

@@ -14,8 +14,8 @@ from controlplane.compute.services import constrain_to_volumes, filtering, insta
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.prepared_queries import Prepared
-from controlplane.network.models import Port
-from controlplane.network.services import ports_delete
+from controlplane.network.port_specs import port_spec
+from controlplane.network.ports import ports_release
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.placement.effective_policies import DataSource
@@ -65,7 +65,7 @@ def on_failure(operation: Operation, error: dict[str, object]) -> None:
     instance = _instance(operation)
     move(instance, INSTANCE, "error", last_error=error, node=None, root_pool=None, power_state="unknown")
     Attachment.objects.filter(instance=instance).delete()
-    ports_delete(instance.pk)
+    ports_release(instance.pk)
     quotas.release(instance.pk)
 
 
@@ -112,8 +112,7 @@ def remove_root_disk(operation: Operation) -> Effect | None:
 
 def ensure_port(port_id: UUID, operation: Operation) -> None:
     instance = _instance(operation)
-    port = PORTS.get(port_id)
-    node_steps.ensure_port(step_permits.for_instance(operation, instance), port, hostname=instance.name)
+    node_steps.ensure_port(step_permits.for_instance(operation, instance), port_spec(port_id), hostname=instance.name)
 
 
 def remove_port(port_id: UUID, operation: Operation) -> Effect | None:
@@ -159,7 +158,6 @@ INSTANCE_HELD = CachedRow(
         )
     )
 )
-PORTS = Prepared(lambda port: Port.objects.select_related("network__subnet").filter(pk=port))
 
 
 def _instance(operation: Operation) -> Instance:

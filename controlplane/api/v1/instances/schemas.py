@@ -80,8 +80,8 @@ class InstanceIn(In):
     clauses of `classifications` and `policy_atoms` apply to the instance's data as long as it exists. `host`: the only
     allowed node, for operators. `exemption`: allows the creation once, although a policy refuses it. `restart_policy`:
     whether the guest is started again after it crashed or its node restarted. `root_volume_type`: the storage of the
-    root disk; a root disk in a pool lets another node run the instance after its own has failed. `security_groups`: those
-    of all its ports; without it the project's default group.
+    root disk; a root disk in a pool lets another node run the instance after its own has failed. `security_groups`: the
+    groups of all ports that are created with it; without them the project's default group.
     """
 
     default_error_messages = {"user_data_twice": TWICE}
@@ -155,6 +155,7 @@ class RebuildIn(In):
 
 class AddressOut(Out):
     network = NamedOut()
+    port = NamedOut()
     ip = serializers.IPAddressField()
     mac = serializers.CharField()
 

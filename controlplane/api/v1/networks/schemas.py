@@ -1,20 +1,32 @@
 """Schemas of networks."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from controlplane.kernel.fields import In, Labels, LabelsPatch, Name, StaticResourceOut, Text
+from controlplane.kernel.fields import In, Labels, LabelsPatch, Name, NamedOut, StaticResourceOut, Text
+from controlplane.network.models import Network, Subnet
 
 DNS_SERVERS_MAX = 3
 
 
+def dns_servers_field() -> serializers.ListField:
+    return serializers.ListField(
+        child=serializers.IPAddressField(protocol="IPv4"), max_length=DNS_SERVERS_MAX, default=list
+    )
+
+
 class NetworkIn(In):
+    """A network. With `cidr` it gets a subnet `default`; without, it has none until one is created."""
+
     example = {"name": "lan", "cidr": "10.10.0.0/24", "dns_servers": ["9.9.9.9"], "labels": {"env": "prod"}}
 
     name = Name()
-    cidr = Text(max_length=18)
-    dns_servers = serializers.ListField(
-        child=serializers.IPAddressField(protocol="IPv4"), max_length=DNS_SERVERS_MAX, default=list
-    )
+    cidr = Text(max_length=18, default=None)
+    dns_servers = dns_servers_field()
     labels = Labels(default=dict)
 
 
@@ -25,10 +37,46 @@ class NetworkPatch(In):
     labels = LabelsPatch(required=False)
 
 
-class NetworkOut(StaticResourceOut):
-    """A network. It exists at once; a node gets it with its first instance in the network."""
+class SubnetSummaryOut(NamedOut):
+    """A subnet of the network, with its range."""
 
-    cidr = serializers.CharField(source="subnet.cidr")
-    gateway_ip = serializers.IPAddressField(source="subnet.gateway_ip")
-    dns_servers = serializers.ListField(child=serializers.IPAddressField(), source="subnet.dns_servers")
+    cidr = serializers.CharField()
+
+
+class NetworkOut(StaticResourceOut):
+    """A network. It exists at once; a node gets it with its first instance in the network.
+
+    `cidr`, `gateway_ip` and `dns_servers` are those of its first subnet.
+    """
+
+    cidr = serializers.SerializerMethodField()
+    gateway_ip = serializers.SerializerMethodField()
+    dns_servers = serializers.SerializerMethodField()
     mtu = serializers.IntegerField()
+    subnets = serializers.SerializerMethodField()
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_cidr(self, row: Network) -> str | None:
+        first = self._first(row)
+        return first.cidr if first else None
+
+    @extend_schema_field(serializers.IPAddressField(allow_null=True))
+    def get_gateway_ip(self, row: Network) -> str | None:
+        first = self._first(row)
+        return first.gateway_ip if first else None
+
+    @extend_schema_field(serializers.ListField(child=serializers.IPAddressField()))
+    def get_dns_servers(self, row: Network) -> list[str]:
+        first = self._first(row)
+        return first.dns_servers if first else []
+
+    @extend_schema_field(SubnetSummaryOut(many=True))
+    def get_subnets(self, row: Network) -> Any:
+        return SubnetSummaryOut(self._subnets(row), many=True).data
+
+    def _first(self, row: Network) -> Subnet | None:
+        return next(iter(self._subnets(row)), None)
+
+    def _subnets(self, row: Network) -> Sequence[Subnet]:
+        found: Mapping[UUID, Sequence[Subnet]] = self.context["subnets"]
+        return found.get(row.pk, ())

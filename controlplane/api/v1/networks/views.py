@@ -1,5 +1,7 @@
 """Routes of the networks of a project."""
 
+from typing import Any
+
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -23,12 +25,13 @@ NETWORKS = Listing(
 class NetworkList(ProjectView):
     @route("network_list", NetworkOut, listing=NETWORKS)
     def get(self, request: Request) -> Response:
-        return NETWORKS.page(request, selectors.networks(self.actor, self.project)).answer(NetworkOut)
+        page = NETWORKS.page(request, selectors.networks(self.actor, self.project))
+        return page.answer(NetworkOut, context=selectors.network_details(page.rows))
 
     @route("network_create", NetworkOut, body=NetworkIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
         network = services.network_create(self.actor, self.project, **body)
-        return created(NetworkOut(network).data, request=request)
+        return created(network_document(network), request=request)
 
 
 class NetworkDetail(ProjectView):
@@ -40,16 +43,20 @@ class NetworkDetail(ProjectView):
 
     @route("network_get", NetworkOut)
     def get(self, request: Request) -> Response:
-        return Response(NetworkOut(self.network()).data)
+        return Response(network_document(self.network()))
 
     @route("network_update", NetworkOut, body=NetworkPatch)
     def patch(self, request: Request, body: Body) -> Response:
         network = self.network()
         labels = merge_labels(network.labels, body.get("labels", {}))
         network = services.network_update(self.actor, network, name=body.get("name", network.name), labels=labels)
-        return Response(NetworkOut(network).data)
+        return Response(network_document(network))
 
     @route("network_delete", status=204)
     def delete(self, request: Request) -> Response:
         services.network_delete(self.actor, self.network())
         return Response(status=204)
+
+
+def network_document(network: Network) -> Any:
+    return NetworkOut(network, context=selectors.network_details([network])).data
