@@ -18,6 +18,8 @@ from controlplane.kernel import clock
 from controlplane.network import port_rules
 from controlplane.network.models import (
     Port,
+    PortAddress,
+    PortBinding,
     PortRulesCopy,
     PortRulesDocument,
     PortSecurityGroup,
@@ -264,7 +266,7 @@ def test_unchanged_documents_need_no_signer(cloud: Cloud, monkeypatch: pytest.Mo
     monkeypatch.setattr(port_rules, "current_app", Deaf())
     monkeypatch.setattr(port_rules, "PATIENCE_S", 0.01)
     assert port_rules.port_documents(port, cloud.machine.row).ports
-    Port.objects.filter(pk=port.pk).update(ip="10.10.0.77")
+    PortAddress.objects.filter(port=port).update(ip="10.10.0.77")
     with pytest.raises(SignerSilent):
         port_rules.port_documents(fresh(port), cloud.machine.row)
 
@@ -327,19 +329,24 @@ def test_nodes_and_database_agree_after_a_restored_backup(cloud: Cloud, monkeypa
 
 def test_thousand_members_and_one_change_are_one_document(cloud: Cloud, django_assert_max_num_queries: Any) -> None:
     web = make_group(cloud, "web")
-    port = on(cloud, cloud.machine, "one", security_groups=(web,))
+    on(cloud, cloud.machine, "one", security_groups=(web,))
     many = [
         Port(
+            project=cloud.tenant.project,
+            name=f"port-{n}",
             network=cloud.network,
-            instance_id=port.instance_id,
             mac=f"56:00:00:00:{n // 250:02x}:{n % 250:02x}",
-            ip=f"10.11.{n // 250}.{n % 250 + 1}",
             is_filtered=True,
         )
         for n in range(1000)
     ]
     Port.objects.bulk_create(many)
-    bind(many, cloud.machine.row)
+    subnet = cloud.network.subnets.get()
+    PortAddress.objects.bulk_create(
+        PortAddress(port=each, network=cloud.network, subnet=subnet, ip=f"10.11.{n // 250}.{n % 250 + 1}")
+        for n, each in enumerate(many)
+    )
+    PortBinding.objects.bulk_create([PortBinding(port=each, node=cloud.machine.row) for each in many])
     PortSecurityGroup.objects.bulk_create([PortSecurityGroup(port=each, group=web) for each in many])
     signer.sign_all()
     reconciler.reconcile()
@@ -348,12 +355,6 @@ def test_thousand_members_and_one_change_are_one_document(cloud: Cloud, django_a
         assert signer.sign_all() == 1
     assert len(payload(group=web).members[str(cloud.network.pk)]) == 1001
     assert reconciler.reconcile() == 1
-
-
-def bind(ports: list[Port], node: Node) -> None:
-    from controlplane.network.models import PortBinding
-
-    PortBinding.objects.bulk_create([PortBinding(port=each, node=node) for each in ports])
 
 
 class Deaf:
