@@ -334,3 +334,22 @@ INCIDENTS = {
 
 def incident(kind: str) -> str | Promise:
     return INCIDENTS.get(kind, kind.replace("-", " ").replace("_", " "))
+
+
+RULES_STATES = {
+    "applied": _("the node applies all rules"),
+    "unsupported": _("the software of the node is too old and filters nothing"),
+    "pending": _("changed rules are on their way to the node"),
+}
+RULES_REASONS = {
+    "no-node": _("applied when a node has the instance"),
+    "node-silent": _("the node does not answer, and applies the earlier rules"),
+    "node-problem": _("the node has a problem with the rules, and tries again"),
+}
+
+
+def applied_rules(rules: Mapping[str, Any] | None) -> str | Promise:
+    """Return whether a port's node applies its rules, as a text."""
+    if rules is None:
+        return ""
+    return RULES_REASONS.get(rules["reason"]) or RULES_STATES.get(rules["state"], rules["state"])

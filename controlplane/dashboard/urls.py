@@ -43,6 +43,7 @@ from controlplane.dashboard.views.project import (
     operations,
     overview,
     project_settings,
+    security_groups,
     ssh_keys,
     terraform_states,
     volume_create,
@@ -52,6 +53,7 @@ from controlplane.dashboard.views.project import (
 
 PROJECT = "projects/<str:project>"
 INSTANCE = f"{PROJECT}/instances/<str:instance>"
+SECURITY_GROUP = f"{PROJECT}/security-groups/<str:thing>"
 VOLUME = f"{PROJECT}/volumes/<str:volume>"
 IMAGE = f"{PROJECT}/images/<str:image>"
 WEBHOOK = f"{PROJECT}/webhooks/<str:webhook>"
@@ -195,6 +197,18 @@ urlpatterns = [
     path(f"{PROJECT}/networks/<str:thing>", networks.NetworkDetail.as_view(), name="network"),
     path(f"{PROJECT}/networks/<str:thing>/edit", networks.NetworkEdit.as_view(), name="network-edit"),
     path(f"{PROJECT}/networks/<str:thing>/delete", networks.NetworkDelete.as_view(), name="network-delete"),
+    path(f"{PROJECT}/security-groups", security_groups.SecurityGroupList.as_view(), name="security-groups"),
+    path(f"{PROJECT}/security-groups/new", security_groups.SecurityGroupCreate.as_view(), name="security-group-new"),
+    path(SECURITY_GROUP, security_groups.SecurityGroupDetail.as_view(), name="security-group"),
+    path(f"{SECURITY_GROUP}/edit", security_groups.SecurityGroupEdit.as_view(), name="security-group-edit"),
+    path(f"{SECURITY_GROUP}/delete", security_groups.SecurityGroupDelete.as_view(), name="security-group-delete"),
+    path(f"{SECURITY_GROUP}/rules/new", security_groups.RuleCreate.as_view(), name="security-group-rule-new"),
+    path(
+        f"{SECURITY_GROUP}/rules/<str:rule>/delete",
+        security_groups.RuleDelete.as_view(),
+        name="security-group-rule-delete",
+    ),
+    path(f"{INSTANCE}/security-groups", security_groups.InstanceGroups.as_view(), name="instance-security-groups"),
     path(f"{PROJECT}/ssh-keys", ssh_keys.SshKeyList.as_view(), name="ssh-keys"),
     path(f"{PROJECT}/ssh-keys/new", ssh_keys.SshKeyCreate.as_view(), name="ssh-key-new"),
     path(f"{PROJECT}/ssh-keys/<str:thing>", ssh_keys.SshKeyDetail.as_view(), name="ssh-key"),

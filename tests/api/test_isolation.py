@@ -290,6 +290,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         "volume": attachment["volume"]["id"],
         "attachment": attachment["id"],
         "network": str(cloud.network.pk),
+        **security_group_of(api),
         "affinity_group": api.post("affinity-groups", {"name": "apart", "rule": "anti-affinity"}).body["id"],
         "ssh_key": api.post("ssh-keys", {"name": "laptop", "public_key": KEY}).body["id"],
         "image": api.post("images", {"name": "mine", "format": "qcow2"}).body["id"],
@@ -307,6 +308,13 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         "node": "node-1",
         "user": str(cloud.tenant.actor.user_id),
     }
+
+
+def security_group_of(api: Caller) -> dict[str, str]:
+    """A group with a rule."""
+    group = api.post("security-groups", {"name": "web"}).body["id"]
+    rule = api.post(f"security-groups/{group}/rules", {"direction": "in", "protocol": "icmp"}).body["id"]
+    return {"security_group": group, "rule": rule}
 
 
 def ask(caller: Caller, route: Route, names: dict[str, str]) -> tuple[int, str]:

@@ -88,3 +88,28 @@ def test_keys_and_groups_are_renamed(cli: Inside, tmp_path: Path) -> None:
         assert cli.ok(kind, "list", "-o", "name").out == "other\n"
         cli.ok(kind, "delete", "other", "-y")
     assert cli.ok("ssh-key", "list").out.split() == ["NAME", "FINGERPRINT"]
+
+
+def test_security_groups_and_rules(cli: Inside) -> None:
+    cli.ok("network", "create", "lan2", "--cidr", "10.98.0.0/24")
+    cli.ok("security-group", "create", "web", "--description", "Web servers")
+    assert cli.ok("security-group", "show", "web", "-o", "json").json["description"] == "Web servers"
+    cli.ok("security-group", "update", "web", "--label", "env=prod")
+    rule = cli.ok(
+        "security-group", "rule", "add", "web", "--protocol", "tcp", "--port", "8000-8080", "--cidr", "192.0.2.0/24",
+        "-o", "json",
+    ).json  # fmt: skip
+    assert (rule["first_port"], rule["last_port"], rule["cidrs"]) == (8000, 8080, ["192.0.2.0/24"])
+    assert cli.ok("security-group", "rule", "show", "web", rule["id"], "-o", "json").json == rule
+    assert cli.ok("security-group", "rule", "list", "web", "-o", "json").json == [rule]
+    assert "443 or 8000-8080" in cli("security-group", "rule", "add", "web", "--port", "http").err
+    cli.ok("security-group", "rule", "add", "web", "--direction", "out", "--group", "default")
+    made = ("instance", "create", "web", "--flavor", "tiny", "--image", "tiny", "--network", "lan2")
+    cli.ok(*made, "--security-group", "web")
+    (port,) = cli.ok("instance", "security-groups", "web", "-o", "json").json
+    assert [group["name"] for group in port["security_groups"]] == ["web"]
+    (port,) = cli.ok("instance", "set-security-groups", "web", "default", "-o", "json").json
+    assert [group["name"] for group in port["security_groups"]] == ["default"]
+    cli.ok("security-group", "rule", "remove", "web", rule["id"])
+    cli.ok("security-group", "delete", "web", "--yes")
+    assert [group["name"] for group in cli.ok("security-group", "list", "-o", "json").json] == ["default"]

@@ -19,6 +19,7 @@ PARTS = {
     "instances": ("instance",),
     "storage": ("volume",),
     "means": ("image", "network", "ssh-key", "affinity-group", "flavor", "volume-type"),
+    "security_groups": ("security-group",),
     "placement": ("placement",),
     "policies": ("policy", "proposal", "classification"),
     "compliance": ("drift", "plan", "exemption", "evidence"),

@@ -72,6 +72,21 @@ def networks(story: SampleCloud) -> None:
     book.show(ada, "network_delete", network="office")
 
 
+def security_groups(story: SampleCloud) -> None:
+    book, ada = story.book, story.ada
+    book.show(ada, "security_group_create")
+    book.show(ada, "security_group_list")
+    book.show(ada, "security_group_get", security_group="web")
+    book.show(ada, "security_group_update", security_group="web")
+    rule = book.show(ada, "security_group_rule_create", security_group="web").body["id"]
+    book.show(ada, "security_group_rule_list", security_group="web")
+    book.show(ada, "security_group_rule_get", security_group="web", rule=rule)
+    spare = book.do(ada, "security_group_create", {"name": "test"}).body["id"]
+    other = book.do(ada, "security_group_rule_create", {"direction": "out"}, security_group="test").body["id"]
+    book.show(ada, "security_group_rule_delete", security_group="test", rule=other)
+    book.show(ada, "security_group_delete", security_group=spare)
+
+
 def volumes(story: SampleCloud) -> None:
     book, ada = story.book, story.ada
     story.done(book.show(ada, "volume_create"))
@@ -90,6 +105,8 @@ def instances(story: SampleCloud) -> None:
     story.machine.fake.consoles[UUID(made.body["id"])] = CONSOLE
     book.show(ada, "instance_list", query={"labels": "env=prod", "limit": 50})
     book.show(ada, "instance_get")
+    book.show(ada, "instance_security_groups_set")
+    book.show(ada, "instance_security_groups_get")
     book.show(ada, "instance_console_log", query={"max_bytes": 4096})
     metrics(story)
     book.show(ada, "instance_console_open")

@@ -71,12 +71,15 @@ if TYPE_CHECKING:
     from andromede_sdk.models.incidents import IncidentOfNode as IncidentOfNode
     from andromede_sdk.models.instances import Action as Action
     from andromede_sdk.models.instances import Address as Address
+    from andromede_sdk.models.instances import AppliedRules as AppliedRules
     from andromede_sdk.models.instances import Console as Console
     from andromede_sdk.models.instances import Instance as Instance
+    from andromede_sdk.models.instances import InstanceSecurityGroups as InstanceSecurityGroups
     from andromede_sdk.models.instances import InstanceWithActions as InstanceWithActions
     from andromede_sdk.models.instances import InstanceWithOperation as InstanceWithOperation
     from andromede_sdk.models.instances import Migration as Migration
     from andromede_sdk.models.instances import MigrationPlan as MigrationPlan
+    from andromede_sdk.models.instances import PortSecurityGroups as PortSecurityGroups
     from andromede_sdk.models.invitations import Invitation as Invitation
     from andromede_sdk.models.invitations import InvitationWithToken as InvitationWithToken
     from andromede_sdk.models.jurisdictions import Jurisdiction as Jurisdiction
@@ -90,6 +93,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.me import Scope as Scope
     from andromede_sdk.models.members import Member as Member
     from andromede_sdk.models.networks import Network as Network
+    from andromede_sdk.models.networks import SubnetSummary as SubnetSummary
     from andromede_sdk.models.nodes import Amounts as Amounts
     from andromede_sdk.models.nodes import Bmc as Bmc
     from andromede_sdk.models.nodes import DrainGuest as DrainGuest
@@ -146,6 +150,8 @@ if TYPE_CHECKING:
     from andromede_sdk.models.resources import Lineage as Lineage
     from andromede_sdk.models.resources import Residency as Residency
     from andromede_sdk.models.resources import ResidencyProblem as ResidencyProblem
+    from andromede_sdk.models.security_groups import SecurityGroup as SecurityGroup
+    from andromede_sdk.models.security_groups import SecurityGroupRule as SecurityGroupRule
     from andromede_sdk.models.service_accounts import GrantInput as GrantInput
     from andromede_sdk.models.service_accounts import ServiceAccount as ServiceAccount
     from andromede_sdk.models.sessions import Session as Session
@@ -191,6 +197,7 @@ PLACES = {
     "Address": "andromede_sdk.models.instances",
     "AffinityGroup": "andromede_sdk.models.affinity_groups",
     "Amounts": "andromede_sdk.models.nodes",
+    "AppliedRules": "andromede_sdk.models.instances",
     "Atom": "andromede_sdk.models.common",
     "Attachment": "andromede_sdk.models.attachments",
     "AttachmentWithOperation": "andromede_sdk.models.attachments",
@@ -248,6 +255,7 @@ PLACES = {
     "Incident": "andromede_sdk.models.incidents",
     "IncidentOfNode": "andromede_sdk.models.incidents",
     "Instance": "andromede_sdk.models.instances",
+    "InstanceSecurityGroups": "andromede_sdk.models.instances",
     "InstanceWithActions": "andromede_sdk.models.instances",
     "InstanceWithOperation": "andromede_sdk.models.instances",
     "Interval": "andromede_sdk.models.resources",
@@ -303,6 +311,7 @@ PLACES = {
     "PolicySet": "andromede_sdk.models.common",
     "Pool": "andromede_sdk.models.pools",
     "PooledVolume": "andromede_sdk.models.pools",
+    "PortSecurityGroups": "andromede_sdk.models.instances",
     "Problem": "andromede_sdk.models.problems",
     "ProblemError": "andromede_sdk.models.terraform_states",
     "ProblemPage": "andromede_sdk.models.problems",
@@ -331,6 +340,8 @@ PLACES = {
     "ResidencyProblem": "andromede_sdk.models.resources",
     "Resolution": "andromede_sdk.models.operations",
     "Scope": "andromede_sdk.models.me",
+    "SecurityGroup": "andromede_sdk.models.security_groups",
+    "SecurityGroupRule": "andromede_sdk.models.security_groups",
     "Series": "andromede_sdk.models.common",
     "ServiceAccount": "andromede_sdk.models.service_accounts",
     "Services": "andromede_sdk.models.terraform",
@@ -343,6 +354,7 @@ PLACES = {
     "State": "andromede_sdk.models.terraform_states",
     "StateVersion": "andromede_sdk.models.terraform_states",
     "Step": "andromede_sdk.models.common",
+    "SubnetSummary": "andromede_sdk.models.networks",
     "Target": "andromede_sdk.models.remediation_plans",
     "Token": "andromede_sdk.models.tokens",
     "TokenWithSecret": "andromede_sdk.models.common",

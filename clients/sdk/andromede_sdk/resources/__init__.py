@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from andromede_sdk.resources.regions import Regions as Regions
     from andromede_sdk.resources.remediation_plans import RemediationPlans as RemediationPlans
     from andromede_sdk.resources.resources import Resources as Resources
+    from andromede_sdk.resources.security_groups import SecurityGroups as SecurityGroups
     from andromede_sdk.resources.service_accounts import ServiceAccounts as ServiceAccounts
     from andromede_sdk.resources.sessions import Sessions as Sessions
     from andromede_sdk.resources.sets import Sets as Sets
@@ -141,6 +142,7 @@ class Managers:
     regions: Regions
     remediation_plans: RemediationPlans
     resources: Resources
+    security_groups: SecurityGroups
     service_accounts: ServiceAccounts
     sessions: Sessions
     sets: Sets
