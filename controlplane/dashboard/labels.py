@@ -318,6 +318,7 @@ INCIDENTS = {
     "self-test": _("Self-test failed"),
     "connections": _("Connection tracking table almost full"),
     "network-rules": _("Network isolation rules were lost"),
+    "port-rules": _("Security groups are not applied"),
     "fence-broken": _("Fenced node was active"),
     "clock": _("Clock not synchronized"),
     "evacuation-blocked": _("Instance without a valid node for evacuation"),

@@ -43,6 +43,7 @@ NETWORK = ('cidr = "10.9.0.0/24"', 'name = "one"')
 GROUP = ('name = "apart"', 'rule = "anti-affinity"')
 ATTACHED = ("instance = andromede_instance.web.id", "volume = andromede_volume.data.id")
 BESIDE = WEB % "" + DATA % "near_instance = andromede_instance.web.id"
+RULE = ("security_group = andromede_security_group.web.id", 'direction = "in"', 'protocol = "tcp"')
 LIVES = [
     Life(
         "andromede_network.it",
@@ -64,6 +65,24 @@ LIVES = [
         block("affinity_group", *GROUP),
         block("affinity_group", 'name = "away"', GROUP[1], 'labels = { env = "prod" }'),
         block("affinity_group", *GROUP, "is_strict = false"),
+    ),
+    Life(
+        "andromede_security_group.it",
+        "security-groups",
+        block("security_group", 'name = "web"'),
+        block("security_group", 'name = "www"', 'description = "Web servers"', 'labels = { env = "prod" }'),
+    ),
+    Life(
+        "andromede_security_group_rule.it",
+        "",
+        block("security_group_rule", *RULE, "first_port = 80"),
+        "",
+        block(
+            "security_group_rule",
+            *RULE,
+            *("first_port = 8000", "last_port = 8080", "peer_group = andromede_security_group.web.name"),
+        ),
+        'resource "andromede_security_group" "web" {\n  name = "web"\n}\n',
     ),
     Life(
         "andromede_webhook.it",

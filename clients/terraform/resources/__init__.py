@@ -9,6 +9,7 @@ from clients.terraform.resources.instance import InstanceResource
 from clients.terraform.resources.network import NetworkResource
 from clients.terraform.resources.policy import PolicyResource
 from clients.terraform.resources.project import ProjectResource, QuotaResource
+from clients.terraform.resources.security_group import SecurityGroupResource, SecurityGroupRuleResource
 from clients.terraform.resources.service_account import ServiceAccountResource, ServiceAccountTokenResource
 from clients.terraform.resources.ssh_key import SshKeyResource
 from clients.terraform.resources.token import EphemeralToken, TokenResource
@@ -26,6 +27,8 @@ def resources(cloud: Cloud) -> list[Resource]:
         PolicyResource(cloud),
         ProjectResource(cloud),
         QuotaResource(cloud),
+        SecurityGroupResource(cloud),
+        SecurityGroupRuleResource(cloud),
         ServiceAccountResource(cloud),
         ServiceAccountTokenResource(cloud),
         SshKeyResource(cloud),

@@ -22,9 +22,11 @@ class InstanceResource(ApiResource):
     name, kind, noun = "instance", "instances", "instance"
     sent = (
         *("name", "flavor", "image", "networks", "ssh_keys", "volumes", "user_data", "zones", "affinity_group"),
-        *("root_volume_type", "restart_policy", "classifications", "labels"),
+        *("security_groups", "root_volume_type", "restart_policy", "classifications", "labels"),
     )
-    unreadable = ("ssh_keys", "user_data", "user_data_wo_version", "classifications", "policy_atoms")
+    unreadable = (
+        *("security_groups", "ssh_keys", "user_data", "user_data_wo_version", "classifications", "policy_atoms"),
+    )
     timeouts = Timeouts(create=1200, update=1200, delete=1200)
     schema = SCHEMA
 
@@ -44,6 +46,7 @@ class InstanceResource(ApiResource):
         self._keep_same_image(plan)
         for attribute, kind in (
             *(("networks", "networks"), ("ssh_keys", "ssh-keys"), ("volumes", "volumes")),
+            ("security_groups", "security-groups"),
             ("affinity_group", "affinity-groups"),
         ):
             self.keep_same(plan, attribute, project_path(self.parent_of(plan.prior), kind))
@@ -143,11 +146,19 @@ class InstanceResource(ApiResource):
     def change(self, work: Work) -> bool:
         if work.changed("volumes"):
             self._change_volumes(work)
+        if work.changed("security_groups"):
+            self._change_groups(work)
         if work.changed("flavor"):
             self._resize(work)
         if work.changed(*FIRST_BOOT) and work.planned["rebuild_on_image_change"]:
             self._rebuild(work)
-        return work.changed("volumes", "flavor", *FIRST_BOOT)
+        return work.changed("volumes", "security_groups", "flavor", *FIRST_BOOT)
+
+    def _change_groups(self, work: Work) -> None:
+        groups = work.planned["security_groups"]
+        body = {"security_groups": ["default"] if groups is None else groups}
+        self.cloud.api.put(f"{self.path(work.state)}/security-groups", body, version="*", deadline=work.deadline)
+        work.save({"security_groups": groups})
 
     def _resize(self, work: Work) -> None:
         """Shut down, resize, and start again if it was on, also after a failed resize."""

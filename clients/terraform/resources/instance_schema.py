@@ -48,6 +48,12 @@ CHOSEN = {
         optional=True,
         replace=True,
     ),
+    "security_groups": Attribute(
+        type=set_of(STRING),
+        description="The ids or names of the security groups of all its ports; the project's default group when not "
+        "given. Cannot be read back.",
+        optional=True,
+    ),
     "ssh_keys": Attribute(
         type=set_of(STRING),
         description=f"The ids or names of the ssh keys that its first boot installs. Cannot be read back. {ANEW}",

@@ -83,7 +83,8 @@ class SecurityGroupRuleList(SecurityGroupView):
 
     @route("security_group_rule_create", SecurityGroupRuleOut, body=SecurityGroupRuleIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
-        group = self.group()
+        is_default = self.kwargs["security_group"] == security_groups.DEFAULT
+        group = security_groups.default_group(self.project) if is_default else self.group()
         rule = security_group_rules.security_group_rule_create(self.actor, group, self._new(body))
         return created(SecurityGroupRuleOut(rule).data, request=request)
 
