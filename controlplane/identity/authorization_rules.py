@@ -429,7 +429,7 @@ RESOURCES = {
     ),
     **_of(
         "instances",
-        {"instance_security_groups_get": (READ, METADATA), "instance_security_groups_set": (UPDATE, MEMBERS)},
+        {"security_group_of_instance_get": (READ, METADATA), "security_group_of_instance_set": (UPDATE, MEMBERS)},
     ),
     **_usual("ssh-keys", "ssh_key", "list", "get", "create", "update", "delete"),
     **_usual("affinity-groups", "affinity_group", "list", "get", "create", "update", "delete"),

@@ -1,4 +1,4 @@
-"""Security groups of ports, and whether the nodes have applied them."""
+"""Security groups of ports, and the state of their rules at the nodes."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -94,7 +94,7 @@ def port_groups_set(ports: Sequence[Port], groups: Sequence[SecurityGroup]) -> N
 
 @dataclass(frozen=True)
 class AppliedRules:
-    """Whether the nodes of a port apply its rules as they are now.
+    """State of a port's rules at its nodes.
 
     `state`: pending, applied or unsupported (the node's agent is older than security groups, so nothing is filtered).
     `version`: the newest of the documents that decide about the port; 0: none is signed yet. `reason`: why it is
@@ -123,7 +123,7 @@ def groups_of(ports: Iterable[UUID]) -> Mapping[UUID, list[SecurityGroup]]:
 
 
 def applied_rules(ports: Sequence[Port]) -> Mapping[UUID, AppliedRules | None]:
-    """Return for each port whether its rules are applied; None for a port that is not filtered."""
+    """Return the state of each port's rules; None for a port that is not filtered."""
     filtered = [port for port in ports if port.is_filtered]
     known = _Known(filtered)
     return {port.pk: known.of(port) if port.is_filtered else None for port in ports}

@@ -29,7 +29,7 @@ Members = Mapping[str, tuple[IPv4Address | IPv6Address, ...]]
 
 @dataclass(frozen=True, slots=True)
 class DocumentKey:
-    """What a document is about: a network or a group, in a zone."""
+    """Subject of a document: a network or a group, in a zone."""
 
     zone: str
     network: UUID | None = None
@@ -38,7 +38,7 @@ class DocumentKey:
 
 @dataclass(frozen=True, slots=True)
 class PortFacts:
-    """What other rows say of a port. `groups`: ids."""
+    """Addresses and groups of a port, from other rows. `groups`: ids."""
 
     addresses: list[IPv4Address | IPv6Address] = field(default_factory=list)
     allowed: list[core.AllowedAddress] = field(default_factory=list)

@@ -122,8 +122,8 @@ def _row(group: SecurityGroup, new: NewRule) -> SecurityGroupRule:
 
 def fingerprint(fields: Mapping[str, object]) -> str:
     """Return the digest of all that decides about traffic."""
-    said = {name: str(value) if isinstance(value, UUID) else value for name, value in fields.items()}
-    return hashlib.sha256(dumps(said)).hexdigest()
+    plain = {name: str(value) if isinstance(value, UUID) else value for name, value in fields.items()}
+    return hashlib.sha256(dumps(plain)).hexdigest()
 
 
 def security_group_lock(group: SecurityGroup) -> None:

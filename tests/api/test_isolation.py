@@ -290,8 +290,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         "volume": attachment["volume"]["id"],
         "attachment": attachment["id"],
         "network": str(cloud.network.pk),
-        **security_group_of(api),
-        "affinity_group": api.post("affinity-groups", {"name": "apart", "rule": "anti-affinity"}).body["id"],
+        **groups_of(api),
         "ssh_key": api.post("ssh-keys", {"name": "laptop", "public_key": KEY}).body["id"],
         "image": api.post("images", {"name": "mine", "format": "qcow2"}).body["id"],
         "token": str(cloud.tenant.actor.credential_id),
@@ -310,11 +309,12 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     }
 
 
-def security_group_of(api: Caller) -> dict[str, str]:
-    """A group with a rule."""
+def groups_of(api: Caller) -> dict[str, str]:
+    """An affinity group, and a security group with a rule."""
+    affinity = api.post("affinity-groups", {"name": "apart", "rule": "anti-affinity"}).body["id"]
     group = api.post("security-groups", {"name": "web"}).body["id"]
     rule = api.post(f"security-groups/{group}/rules", {"direction": "in", "protocol": "icmp"}).body["id"]
-    return {"security_group": group, "rule": rule}
+    return {"affinity_group": affinity, "security_group": group, "rule": rule}
 
 
 def ask(caller: Caller, route: Route, names: dict[str, str]) -> tuple[int, str]:

@@ -179,7 +179,7 @@ def test_group_in_use_is_not_deleted(api: Caller, cloud: Cloud) -> None:
     assert quota_drift.reconcile() == []
 
 
-def test_limits_are_said(api: Caller, cloud: Cloud) -> None:
+def test_limits_are_errors_that_name_them(api: Caller, cloud: Cloud) -> None:
     group = SecurityGroup.objects.get(name="default")
     SecurityGroupRule.objects.bulk_create(
         SecurityGroupRule(

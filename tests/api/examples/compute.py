@@ -105,8 +105,8 @@ def instances(story: SampleCloud) -> None:
     story.machine.fake.consoles[UUID(made.body["id"])] = CONSOLE
     book.show(ada, "instance_list", query={"labels": "env=prod", "limit": 50})
     book.show(ada, "instance_get")
-    book.show(ada, "instance_security_groups_set")
-    book.show(ada, "instance_security_groups_get")
+    book.show(ada, "security_group_of_instance_set")
+    book.show(ada, "security_group_of_instance_get")
     book.show(ada, "instance_console_log", query={"max_bytes": 4096})
     metrics(story)
     book.show(ada, "instance_console_open")

@@ -154,14 +154,16 @@ def _register_groups(instances: typer.Typer) -> None:
         Column(_("rules"), "rules.state"),
         Column(_("reason"), "rules.reason"),
     ]
-    call_command(instances, "security-groups", help, "instances.security_groups", subject, show=rows(columns, "ports"))
+    call_command(
+        instances, "security-groups", help, "security_groups.of_instance", subject, show=rows(columns, "ports")
+    )
     help = _("Replace the security groups of an instance.")
     named = parameter("security_groups", argument("GROUP...", several=True, completes="security_groups.list"))
     call_command(
         instances,
         "set-security-groups",
         help,
-        "instances.security_groups_set",
+        "security_groups.of_instance_set",
         subject,
         named,
         show=rows(columns, "ports"),

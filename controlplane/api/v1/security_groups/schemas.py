@@ -127,7 +127,7 @@ class InstanceSecurityGroupsIn(In):
 
 
 class AppliedRulesOut(Out):
-    """Whether the port's node applies its rules as they are now.
+    """State of the rules at the port's node.
 
     `state`: pending, applied, or unsupported: the node's agent is of an earlier release and filters nothing. `version`
     grows with each change of what is applied. `reason`: why it is pending. no-node: no node carries the port; signing,

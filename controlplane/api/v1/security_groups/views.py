@@ -118,12 +118,12 @@ class SecurityGroupRuleDetail(SecurityGroupView):
 
 
 class InstanceSecurityGroups(ProjectView):
-    @route("instance_security_groups_get", InstanceSecurityGroupsOut)
+    @route("security_group_of_instance_get", InstanceSecurityGroupsOut)
     def get(self, request: Request) -> Response:
         instance = instance_get(self.actor, self.project, self.kwargs["instance"])
         return Response(_groups_document(instance_ports(instance)))
 
-    @route("instance_security_groups_set", InstanceSecurityGroupsOut, body=InstanceSecurityGroupsIn)
+    @route("security_group_of_instance_set", InstanceSecurityGroupsOut, body=InstanceSecurityGroupsIn)
     def put(self, request: Request, body: Body) -> Response:
         instance = instance_get(self.actor, self.project, self.kwargs["instance"])
         groups = self.all_named(selectors.security_group_get, body["security_groups"], at="security_groups")

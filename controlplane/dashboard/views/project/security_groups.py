@@ -135,15 +135,15 @@ class RuleForm(ApiForm):
         return ports
 
     def body(self) -> Context:
-        said = super().body()
-        ports, cidrs = said.pop("ports", ""), said.pop("cidrs", "")
-        preset: Context = PRESETS[said.pop("preset")][1]
+        given = super().body()
+        ports, cidrs = given.pop("ports", ""), given.pop("cidrs", "")
+        preset: Context = PRESETS[given.pop("preset")][1]
         if ports:
             first, _dash, last = ports.partition("-")
-            said |= {"first_port": int(first), "last_port": int(last or first)}
+            given |= {"first_port": int(first), "last_port": int(last or first)}
         if cidrs:
-            said["cidrs"] = [each.strip() for each in cidrs.split(",") if each.strip()]
-        return said | preset
+            given["cidrs"] = [each.strip() for each in cidrs.split(",") if each.strip()]
+        return given | preset
 
 
 class RuleCreate(FormPage, CrudPage):
@@ -207,7 +207,7 @@ class InstanceGroups(FormPage, InstancePage):
     template = "dashboard/forms/page.html"
     tab = "instance-network"
     form_class = InstanceGroupsForm
-    right = "instance_security_groups_set"
+    right = "security_group_of_instance_set"
     submit = _("Save")
 
     def choices(self) -> Context:
