@@ -60,8 +60,12 @@ GETS = {
     "platform_audit_list": 6,
     "platform_audit_export": 7,
     "platform_audit_deed_list": 3,
-    "network_list": 2,
-    "network_get": 2,
+    "network_list": 3,
+    "network_get": 3,
+    "subnet_list": 3,
+    "subnet_get": 3,
+    "port_list": 3,
+    "port_get": 3,
     "operation_list": 2,
     "operation_get": 2,
     "region_list": 2,
@@ -160,7 +164,9 @@ GETS = {
 WRITES = {
     "instance_create": 24,
     "volume_create": 25,
-    "network_create": 15,
+    "network_create": 16,
+    "port_create": 18,
+    "port_attach": 24,
     "ssh_key_create": 13,
     "affinity_group_create": 13,
     "instance_update": 15,
@@ -172,6 +178,8 @@ BODIES: dict[str, Any] = {
     "instance_create": {"name": "new", "flavor": "tiny", "image": "tiny", "networks": ["lan"]},
     "volume_create": {"name": "new", "size_gib": 1},
     "network_create": {"name": "new", "cidr": "10.40.0.0/24"},
+    "port_create": {"network": "lan", "name": "new"},
+    "port_attach": {"instance": "web"},
     "ssh_key_create": {"name": "new", "public_key": KEY},
     "affinity_group_create": {"name": "new", "rule": "affinity"},
     "instance_update": {"labels": {"env": "test"}},
@@ -180,7 +188,16 @@ BODIES: dict[str, Any] = {
     "instance_delete": None,
 }
 # Lists that have several rows in these tests.
-FULL = {"instance_list", "volume_list", "network_list", "ssh_key_list", "affinity_group_list", "operation_list"}
+FULL = {
+    "instance_list",
+    "volume_list",
+    "network_list",
+    "subnet_list",
+    "port_list",
+    "ssh_key_list",
+    "affinity_group_list",
+    "operation_list",
+}
 
 
 @pytest.fixture
@@ -230,6 +247,8 @@ def test_full_page_takes_as_many_queries_as_one_row(
             "instances": BODIES["instance_create"],
             "volumes": BODIES["volume_create"],
             "networks": BODIES["network_create"] | {"cidr": f"10.5{number}.0.0/24"},
+            "networks/lan/subnets": BODIES["network_create"] | {"cidr": f"10.5{number}.0.0/24"},
+            "ports": {"network": "lan"},
             "ssh-keys": BODIES["ssh_key_create"],
             "affinity-groups": BODIES["affinity_group_create"],
         }.items():
