@@ -34,6 +34,7 @@ BODIES: dict[str, Any] = {
     "attachment_create": {"volume": "spare"},
     "network_create": {"name": "new", "cidr": "10.30.0.0/24"},
     "subnet_create": {"name": "new", "cidr": "10.30.0.0/24"},
+    "subnet_update": {"labels": {"env": "test"}},
     "port_create": {"network": "lan", "name": "new"},
     "port_attach": {"instance": "web"},
     "policy_simulate": {},

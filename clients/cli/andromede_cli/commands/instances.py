@@ -78,6 +78,10 @@ Networks = Annotated[
     list[str] | None,
     typer.Option("--network", help=_("Network; repeatable."), autocompletion=names("networks.list")),
 ]
+Ports = Annotated[
+    list[str] | None,
+    typer.Option("--port", help=_("Free port; repeatable."), autocompletion=names("ports.list")),
+]
 SshKeys = Annotated[
     list[str] | None,
     typer.Option("--ssh-key", help=_("SSH key; repeatable."), autocompletion=names("ssh_keys.list")),
@@ -156,6 +160,7 @@ def create(
     flavor: FlavorOption,
     image: ImageOption,
     network: Networks = None,
+    port: Ports = None,
     ssh_key: SshKeys = None,
     volume: Volumes = None,
     zone: Zones = None,
@@ -172,6 +177,7 @@ def create(
         "flavor": flavor,
         "image": image,
         "networks": network,
+        "ports": port,
         "ssh_keys": ssh_key,
         "volumes": volume,
         "zones": zone,

@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.incidents import IncidentOfNode as IncidentOfNode
     from andromede_sdk.models.instances import Action as Action
     from andromede_sdk.models.instances import Address as Address
+    from andromede_sdk.models.instances import AddressPort as AddressPort
     from andromede_sdk.models.instances import Console as Console
     from andromede_sdk.models.instances import Instance as Instance
     from andromede_sdk.models.instances import InstanceWithActions as InstanceWithActions
@@ -90,6 +91,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.me import Scope as Scope
     from andromede_sdk.models.members import Member as Member
     from andromede_sdk.models.networks import Network as Network
+    from andromede_sdk.models.networks import SubnetSummary as SubnetSummary
     from andromede_sdk.models.nodes import Amounts as Amounts
     from andromede_sdk.models.nodes import Bmc as Bmc
     from andromede_sdk.models.nodes import DrainGuest as DrainGuest
@@ -131,6 +133,14 @@ if TYPE_CHECKING:
     from andromede_sdk.models.pools import MissingNode as MissingNode
     from andromede_sdk.models.pools import Pool as Pool
     from andromede_sdk.models.pools import PooledVolume as PooledVolume
+    from andromede_sdk.models.ports import AddressInput as AddressInput
+    from andromede_sdk.models.ports import AllowedAddress as AllowedAddress
+    from andromede_sdk.models.ports import AllowedAddressInput as AllowedAddressInput
+    from andromede_sdk.models.ports import Port as Port
+    from andromede_sdk.models.ports import PortAction as PortAction
+    from andromede_sdk.models.ports import PortAddress as PortAddress
+    from andromede_sdk.models.ports import PortWithActions as PortWithActions
+    from andromede_sdk.models.ports import PortWithOperation as PortWithOperation
     from andromede_sdk.models.problems import Problem as Problem
     from andromede_sdk.models.problems import ProblemPage as ProblemPage
     from andromede_sdk.models.projects import Project as Project
@@ -152,6 +162,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.sets import NamedSet as NamedSet
     from andromede_sdk.models.sign import Methods as Methods
     from andromede_sdk.models.ssh_keys import SshKey as SshKey
+    from andromede_sdk.models.subnets import Subnet as Subnet
     from andromede_sdk.models.terraform import ProviderPackage as ProviderPackage
     from andromede_sdk.models.terraform import ProviderVersion as ProviderVersion
     from andromede_sdk.models.terraform import ProviderVersions as ProviderVersions
@@ -189,7 +200,11 @@ PLACES = {
     "AccountWithActions": "andromede_sdk.models.users",
     "Action": "andromede_sdk.models.instances",
     "Address": "andromede_sdk.models.instances",
+    "AddressInput": "andromede_sdk.models.ports",
+    "AddressPort": "andromede_sdk.models.instances",
     "AffinityGroup": "andromede_sdk.models.affinity_groups",
+    "AllowedAddress": "andromede_sdk.models.ports",
+    "AllowedAddressInput": "andromede_sdk.models.ports",
     "Amounts": "andromede_sdk.models.nodes",
     "Atom": "andromede_sdk.models.common",
     "Attachment": "andromede_sdk.models.attachments",
@@ -303,6 +318,11 @@ PLACES = {
     "PolicySet": "andromede_sdk.models.common",
     "Pool": "andromede_sdk.models.pools",
     "PooledVolume": "andromede_sdk.models.pools",
+    "Port": "andromede_sdk.models.ports",
+    "PortAction": "andromede_sdk.models.ports",
+    "PortAddress": "andromede_sdk.models.ports",
+    "PortWithActions": "andromede_sdk.models.ports",
+    "PortWithOperation": "andromede_sdk.models.ports",
     "Problem": "andromede_sdk.models.problems",
     "ProblemError": "andromede_sdk.models.terraform_states",
     "ProblemPage": "andromede_sdk.models.problems",
@@ -343,6 +363,8 @@ PLACES = {
     "State": "andromede_sdk.models.terraform_states",
     "StateVersion": "andromede_sdk.models.terraform_states",
     "Step": "andromede_sdk.models.common",
+    "Subnet": "andromede_sdk.models.subnets",
+    "SubnetSummary": "andromede_sdk.models.networks",
     "Target": "andromede_sdk.models.remediation_plans",
     "Token": "andromede_sdk.models.tokens",
     "TokenWithSecret": "andromede_sdk.models.common",

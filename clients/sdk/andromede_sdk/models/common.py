@@ -349,6 +349,7 @@ class QuotaLimitsInput(TypedDict):
     volumes: NotRequired[int]
     storage_gib: NotRequired[int]
     networks: NotRequired[int]
+    ports: NotRequired[int]
     addresses: NotRequired[int]
     images: NotRequired[int]
     image_gib: NotRequired[int]

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Network(Model):
-    """A network. It exists at once; a node gets it with its first instance in the network."""
+    """A network. It exists at once; a node gets it with its first instance in the network.
+
+    `cidr`, `gateway_ip` and `dns_servers` are those of its first subnet."""
 
     id: str
     name: str
@@ -25,7 +27,17 @@ class Network(Model):
     labels: dict[str, str]
     created_at: datetime
     updated_at: datetime
-    cidr: str
-    gateway_ip: str
+    cidr: str | None
+    gateway_ip: str | None
     dns_servers: list[str]
     mtu: int
+    subnets: list[SubnetSummary]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SubnetSummary(Model):
+    """A subnet of the network, with its range."""
+
+    id: str
+    name: str
+    cidr: str

@@ -152,9 +152,15 @@ class RebuildIn(In):
         return _read_user_data(self, attrs)
 
 
+class AddressPortOut(NamedOut):
+    """A port. `is_own`: it was created by itself."""
+
+    is_own = serializers.BooleanField()
+
+
 class AddressOut(Out):
     network = NamedOut()
-    port = NamedOut()
+    port = AddressPortOut()
     ip = serializers.IPAddressField()
     mac = serializers.CharField()
 

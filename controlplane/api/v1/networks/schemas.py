@@ -91,7 +91,7 @@ class SubnetIn(In):
     `first-last` or one address.
     """
 
-    example = {"name": "backend", "cidr": "10.20.0.0/24", "reserved_ranges": ["10.20.0.2-10.20.0.9"]}
+    example = {"name": "backend", "cidr": "10.21.0.0/24", "reserved_ranges": ["10.21.0.2-10.21.0.9"]}
 
     name = Name()
     cidr = Text(max_length=18)
@@ -106,7 +106,7 @@ class SubnetIn(In):
 class SubnetPatch(In):
     """Changes of a subnet. Ports with addresses in the new reserved ranges keep them."""
 
-    example = {"reserved_ranges": ["10.20.0.2-10.20.0.19"], "labels": {"tier": "backend"}}
+    example = {"reserved_ranges": ["10.21.0.2-10.21.0.19"], "labels": {"tier": "backend"}}
 
     name = Name(required=False)
     reserved_ranges = serializers.ListField(

@@ -28,12 +28,16 @@ MAC_LENGTH = 17
 class AddressIn(In):
     """A requested address: this `ip`, or a free one of the `subnet`, or of any subnet."""
 
+    example = {"ip": "10.10.0.40"}
+
     subnet = Reference(required=False)
     ip = serializers.IPAddressField(protocol="IPv4", required=False)
 
 
 class AllowedAddressIn(In):
     """A range that the port may use beside its own addresses, with its own MAC address or with `mac`."""
+
+    example = {"cidr": "10.10.0.100", "mac": "00:00:5e:00:01:01"}
 
     cidr = Text(max_length=43)
     mac = Text(max_length=MAC_LENGTH, allow_null=True, default=None)
