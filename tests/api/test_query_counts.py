@@ -169,7 +169,7 @@ WRITES = {
     "ssh_key_create": 13,
     "affinity_group_create": 13,
     "instance_update": 15,
-    "network_update": 13,
+    "network_update": 14,
     "instance_power_off": 15,
     "instance_delete": 16,
 }

@@ -11,7 +11,7 @@ from controlplane.compute.services import instance_delete, instance_start
 from controlplane.identity.actor import SYSTEM
 from controlplane.network.errors import NetworkInUse, PortAttached
 from controlplane.network.models import Port, PortBinding
-from controlplane.network.ports import port_delete
+from controlplane.network.ports import NewPort, port_create, port_delete
 from controlplane.network.services import network_create, network_delete
 from controlplane.operations.errors import Busy
 from controlplane.operations.models import Operation
@@ -120,7 +120,7 @@ def test_migration_takes_all_ports_along(cloud: Cloud) -> None:
     instance = make_instance(cloud, ports=(port,))
     there = cloud.world.add_machine(cloud.machine.row.zone_id)
     before = cards(cloud, instance)
-    done(instance_migrate(SYSTEM, instance))
+    assert run_on(instance_migrate(SYSTEM, instance)).state == "succeeded"
     assert [nic.mac for nic in there.fake.guests[instance.pk].spec.nics] == before
     assert not cloud.fake.ports
     done(detach(cloud, port))
@@ -161,8 +161,7 @@ def test_impossible_attachments_are_refused(cloud: Cloud) -> None:
 def test_network_with_a_free_port_is_not_deleted(cloud: Cloud) -> None:
     tenant = cloud.tenant
     other = network_create(tenant.actor, tenant.project, name="other", cidr="10.30.0.0/24", dns_servers=[], labels={})
-    cloud.network = other
-    port = make_port(cloud)
+    port = port_create(tenant.actor, NewPort(other, "own"))
     with pytest.raises(NetworkInUse) as caught:
         network_delete(tenant.actor, other)
     assert caught.value.facts == {"count": 1, "ports": "own"}
