@@ -12,6 +12,7 @@ from controlplane.compute.models import INSTANCE, Instance
 from controlplane.compute.services import (
     NewAttachments,
     check_image,
+    check_ports,
     constrain_to_volumes,
     enqueue_create,
     filtering,
@@ -61,6 +62,7 @@ def _check(instance: Instance, new: NewAttachments) -> None:
     check_image(instance.image, instance, field="image")
     for volume in new.volumes:
         require_volume_state(volume, "available")
+    check_ports(new.networks, new.ports)
 
 
 def _write(actor: Actor, instance: Instance, new: NewAttachments) -> Operation:

@@ -31,7 +31,7 @@ SELECT instance.id,
         SELECT json_agg(
             json_build_object(
                 'network', json_build_object('id', network.id, 'name', network.name),
-                'port', json_build_object('id', port.id, 'name', port.name),
+                'port', json_build_object('id', port.id, 'name', port.name, 'is_own', port.is_own),
                 'ip', host(address.ip),
                 'mac', port.mac
             ) ORDER BY port.position, port.id, address.id

@@ -188,6 +188,8 @@ OPERATION_LABELS = {
     "instance.rebuild": _("Rebuild instance"),
     "instance.migrate": _("Migrate instance"),
     "instance.evacuate": _("Evacuate instance"),
+    "port.attach": _("Attach port"),
+    "port.detach": _("Detach port"),
     "volume.create": _("Create volume"),
     "volume.delete": _("Delete volume"),
     "volume.attach": _("Attach volume"),
@@ -203,6 +205,7 @@ OPERATION_LABELS = {
 OPERATION_CLASS_LABELS = {
     "*": _("All operations"),
     "instance.*": _("Instance operations"),
+    "port.*": _("Port operations"),
     "volume.*": _("Volume operations"),
     "image.*": _("Image operations"),
 }

@@ -421,6 +421,9 @@ RESOURCES = {
         },
     ),
     **_usual("networks", "network", "list", "get", "create", "update", "delete"),
+    **_usual("subnets", "subnet", "list", "get", "create", "update", "delete"),
+    **_usual("ports", "port", "list", "get", "create", "update", "delete"),
+    **_of("ports", {"port_attach": (ACT, MEMBERS), "port_detach": (ACT, MEMBERS)}),
     **_usual("security-groups", "security_group", "list", "get", "create", "update", "delete"),
     **_usual("security-groups", "security_group_rule", "list", "get"),
     **_of(

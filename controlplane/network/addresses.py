@@ -78,18 +78,18 @@ def assign(
     Raises:
         SubnetNotFound, AddressNotUsable, AddressTaken, AddressesExhausted: with the position in `addresses`.
     """
-    taken: set[IPv4Address] = set()
-    found = []
+    chosen = [request.ip for request in requests if request.ip is not None]
+    taken, found = set(chosen), list[PortAddress]()
     for request in requests:
         field = f"addresses/{request.number}"
         among = _named(subnets, request.subnet, f"{field}/subnet")
-        if request.ip is not None:
-            subnet, ip = _chosen(network, among, request.ip, f"{field}/ip")
-        else:
+        if request.ip is None:
             subnet, ip = _any_free(network, among, taken)
-        if ip in taken:
-            raise AddressNotUsable(field=f"{field}/ip", ip=str(ip), reason=Message("it is named twice."))
-        taken.add(ip)
+            taken.add(ip)
+        elif any(str(request.ip) == each.ip for each in found):
+            raise AddressNotUsable(field=f"{field}/ip", ip=str(request.ip), reason=Message("it is named twice."))
+        else:
+            subnet, ip = _chosen(network, among, request.ip, f"{field}/ip")
         found.append(PortAddress(port_id=port_id, network=network, subnet=subnet, ip=str(ip)))
     return found
 

@@ -108,17 +108,19 @@ def instance_port_create(network: Network, *, port_id: UUID, instance_id: UUID, 
     return port
 
 
+@dataclass(frozen=True)
+class PortChange:
+    """A change of a port. `addresses`, `allowed`: in place of the former ones; None: they stay."""
+
+    name: str
+    labels: dict[str, str]
+    addresses: Sequence[AddressRequest] | None = None
+    allowed: Sequence[AllowedRequest] | None = None
+
+
 @transaction.atomic
-def port_update(
-    actor: Actor,
-    port: Port,
-    *,
-    name: str,
-    labels: dict[str, str],
-    addresses: Sequence[AddressRequest] | None = None,
-    allowed: Sequence[AllowedRequest] | None = None,
-) -> Port:
-    """Rename or relabel the port, or replace its addresses or allowed addresses (None: they stay).
+def port_update(actor: Actor, port: Port, change: PortChange) -> Port:
+    """Rename or relabel the port, or replace its addresses or allowed addresses.
 
     Addresses that the port has and that are requested again stay. Other addresses can be changed while the port is
     free.
@@ -128,9 +130,10 @@ def port_update(
         errors of port_create.
     """
     actor.may_write()
-    fields: dict[str, object] = {"name": check_name(name), "labels": check_labels(labels)}
-    subnets = lock_subnets(port.network) if addresses is not None or allowed is not None else []
+    name, addresses, allowed = check_name(change.name), change.addresses, change.allowed
+    fields: dict[str, object] = {"name": name, "labels": check_labels(change.labels)}
     port_lock(port)
+    subnets = lock_subnets(port.network) if addresses is not None or allowed is not None else []
     if addresses is not None:
         fields["ip"] = _replace_addresses(port, subnets, addresses)
     if allowed is not None:
@@ -175,6 +178,37 @@ def require_free(port: Port, *, field: str | None = None) -> None:
     """Raise PortAttached if an instance has the port."""
     if port.instance_id is not None:
         raise PortAttached(field=field, name=port.name)
+
+
+def port_release(port: Port) -> None:
+    """Free a port that was made by itself; delete another one with its share of the instance's quota.
+
+    Inside the caller's transaction.
+    """
+    if port.is_own:
+        Port.objects.filter(pk=port.pk).update(instance_id=None, position=0, updated_at=clock.now())
+        return
+    instance_id = port.instance_id
+    assert instance_id is not None, "it came with one"
+    Port.objects.filter(pk=port.pk).delete()
+    rest = Port.objects.filter(instance_id=instance_id, is_own=False)
+    addresses = PortAddress.objects.filter(port__in=rest).count()
+    quotas.claim(port.project_id, instance_id, ports=rest.count(), addresses=addresses)
+
+
+def ports_take(ports: Sequence[Port], instance_id: UUID, *, positions: Sequence[int], generation: int) -> None:
+    """Give free ports to a new instance. Inside the caller's transaction.
+
+    `generation`: of their specs, above all that any node knows of them.
+
+    Raises:
+        PortAttached: an instance has one of them.
+        PortNotFound: one of them has just been deleted.
+    """
+    for number, (port, position) in enumerate(zip(ports, positions, strict=True)):
+        require_free(port, field=f"ports/{number}")
+        fields = {"position": position, "generation": generation, "last_error": None, "updated_at": clock.now()}
+        Port.objects.filter(pk=port.pk).update(instance_id=instance_id, **fields)
 
 
 def ports_release(instance_id: UUID) -> None:

@@ -197,6 +197,8 @@ KINDS: Mapping[str, Callable[[Operation], PermitScope]] = {
     "instance.migrate": _incoming_scope,
     "instance.migrate-out": _outgoing_scope,
     "instance.evacuate": _of_evacuation,
+    "port.attach": _of_instance,
+    "port.detach": _of_instance,
     "volume.create": _of_volume,
     "volume.grow": _of_volume,
     "volume.attach": _of_attachment,

@@ -14,6 +14,7 @@ from controlplane.compute.services import constrain_to_volumes, filtering, insta
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.prepared_queries import Prepared
+from controlplane.network.models import Port
 from controlplane.network.port_specs import port_spec
 from controlplane.network.ports import ports_release
 from controlplane.operations.models import Operation
@@ -116,7 +117,8 @@ def ensure_port(port_id: UUID, operation: Operation) -> None:
 
 
 def remove_port(port_id: UUID, operation: Operation) -> Effect | None:
-    return node_steps.remove(_instance(operation).node, kind="port", resource_id=port_id, generation=1)
+    generation = Port.objects.values_list("generation", flat=True).filter(pk=port_id).first() or 1
+    return node_steps.remove(_instance(operation).node, kind="port", resource_id=port_id, generation=generation)
 
 
 def define(operation: Operation) -> None:

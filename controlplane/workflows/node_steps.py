@@ -223,6 +223,15 @@ def ensure_instance(
         return agent_client.ensure_instance(authorization, request)
 
 
+def ensure_cards(authorization: CallAuthorization, instance: Instance, *, without: UUID | None) -> None:
+    """Send the spec with the present ports. `without`: one to leave out."""
+    request = instance_spec(instance, power=power_of(instance))
+    if without is not None:
+        request.port_ids.remove(str(without))
+    with using_permit(authorization):
+        agent_client.ensure_instance(authorization, request)
+
+
 PORTS = Prepared(lambda instance: Port.objects.filter(instance_id=instance).order_by("position", "pk"))
 
 

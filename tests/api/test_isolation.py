@@ -290,6 +290,8 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         "volume": attachment["volume"]["id"],
         "attachment": attachment["id"],
         "network": str(cloud.network.pk),
+        "subnet": str(cloud.network.subnets.get().pk),
+        "port": api.get("ports").body["items"][0]["id"],
         **groups_of(api),
         "ssh_key": api.post("ssh-keys", {"name": "laptop", "public_key": KEY}).body["id"],
         "image": api.post("images", {"name": "mine", "format": "qcow2"}).body["id"],

@@ -25,13 +25,17 @@ VOLUME_OPS = (
 )
 # What is in a pool already; nothing is made.
 TAKE_OVER_OPS = VOLUME_OPS | {"volume.attach", "instance.evacuate"}
-PORT_OPS = frozenset({"instance.create"}) | COMING_OPS
+# A running guest gets a card, or loses one; the latter may be cancelled.
+CARD_OPS = frozenset({"port.attach", "port.detach"})
+PORT_OPS = frozenset({"instance.create"}) | CARD_OPS | COMING_OPS
 # A detachment may be cancelled.
 ATTACHMENT_OPS = frozenset({"instance.create", "instance.evacuate", "volume.attach", "volume.detach"})
 RUN_OPS = frozenset(
-    {"instance.create", "instance.start", "instance.reboot", "instance.reset", "instance.rebuild"} | COMING_OPS
+    {"instance.create", "instance.start", "instance.reboot", "instance.reset", "instance.rebuild"}
+    | COMING_OPS
+    | CARD_OPS
 )
-DEFINE_OPS = frozenset({"instance.create", "instance.resize", "instance.rebuild"} | COMING_OPS)
+DEFINE_OPS = frozenset({"instance.create", "instance.resize", "instance.rebuild"} | COMING_OPS | CARD_OPS)
 
 
 @dataclass(frozen=True, slots=True)

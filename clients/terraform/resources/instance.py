@@ -21,8 +21,8 @@ OF_FLAVOR = ("vcpus", "memory_mib", "disk_gib")
 class InstanceResource(ApiResource):
     name, kind, noun = "instance", "instances", "instance"
     sent = (
-        *("name", "flavor", "image", "networks", "ssh_keys", "volumes", "user_data", "zones", "affinity_group"),
-        *("security_groups", "root_volume_type", "restart_policy", "classifications", "labels"),
+        *("name", "flavor", "image", "networks", "ports", "ssh_keys", "volumes", "user_data", "zones"),
+        *("affinity_group", "security_groups", "root_volume_type", "restart_policy", "classifications", "labels"),
     )
     unreadable = (
         *("security_groups", "ssh_keys", "user_data", "user_data_wo_version", "classifications", "policy_atoms"),
@@ -45,7 +45,7 @@ class InstanceResource(ApiResource):
             return
         self._keep_same_image(plan)
         for attribute, kind in (
-            *(("networks", "networks"), ("ssh_keys", "ssh-keys"), ("volumes", "volumes")),
+            *(("networks", "networks"), ("ports", "ports"), ("ssh_keys", "ssh-keys"), ("volumes", "volumes")),
             ("security_groups", "security-groups"),
             ("affinity_group", "affinity-groups"),
         ):
@@ -121,7 +121,9 @@ class InstanceResource(ApiResource):
     def values(self, document: Document, like: Values) -> Values:
         found = super().values(document, like)
         del found["classifications"]  # they include inherited ones, which were not requested
-        named = [address["network"] for address in document["addresses"]]
+        cards = {address["port"]["id"]: address for address in document["addresses"]}.values()
+        named = [card["network"] for card in cards if not card["port"]["is_own"]]
+        own = [card["port"] for card in cards if card["port"]["is_own"]]
         networks = refer_all(like.get("networks"), named)
         addresses = [
             {
@@ -137,6 +139,7 @@ class InstanceResource(ApiResource):
             "image_id": document["image"]["id"],
             "zones": zones_of(like, document),
             "networks": networks,
+            "ports": refer_all(like.get("ports"), own) or [],
             "affinity_group": refer(like.get("affinity_group"), document["affinity_group"]),
             "addresses": addresses,
         }
@@ -146,13 +149,15 @@ class InstanceResource(ApiResource):
     def change(self, work: Work) -> bool:
         if work.changed("volumes"):
             self._change_volumes(work)
+        if work.changed("ports"):
+            self._change_ports(work)
         if work.changed("security_groups"):
             self._change_groups(work)
         if work.changed("flavor"):
             self._resize(work)
         if work.changed(*FIRST_BOOT) and work.planned["rebuild_on_image_change"]:
             self._rebuild(work)
-        return work.changed("volumes", "security_groups", "flavor", *FIRST_BOOT)
+        return work.changed("volumes", "ports", "security_groups", "flavor", *FIRST_BOOT)
 
     def _change_groups(self, work: Work) -> None:
         groups = work.planned["security_groups"]
@@ -191,6 +196,20 @@ class InstanceResource(ApiResource):
             self.wait(api.delete(f"{path}/attachments/{has[volume]}", deadline=work.deadline), work)
         for volume in ids.keys() - has.keys():
             self.act(work, "attachments", body={"volume": ids[volume]})
+
+    def _change_ports(self, work: Work) -> None:
+        """Detach the ports that are not named any more, and attach the others in their order."""
+        api, parent = self.cloud.api, self.parent_of(work.state)
+        ports = project_path(parent, "ports")
+        addresses = api.get(self.path(work.state))["addresses"]
+        has = {each["port"]["id"] for each in addresses if each["port"]["is_own"]}
+        wanted = self.cloud.ids(ports, list(work.planned["ports"]))
+        for port in has - set(wanted):
+            self.wait(api.post(f"{ports}/{port}/actions/detach", {}, deadline=work.deadline), work)
+        for port in wanted:
+            if port not in has:
+                body = {"instance": work.state["id"]}
+                self.wait(api.post(f"{ports}/{port}/actions/attach", body, deadline=work.deadline), work)
 
 
 def _in_order(networks: list[str], addresses: list[Document]) -> list[Document]:

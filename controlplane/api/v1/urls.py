@@ -40,6 +40,7 @@ NOUNS = (
     "policy_proposals",
     "policy_simulation",
     "pools",
+    "ports",
     "projects",
     "quotas",
     "remediation_plans",

@@ -69,6 +69,11 @@ def networks(story: SampleCloud) -> None:
     book.show(ada, "network_get", network="lan")
     book.do(ada, "network_create", {"name": "test", "cidr": "10.20.0.0/24"})
     book.show(ada, "network_update", network="test")
+    book.show(ada, "subnet_create", network="office")
+    book.show(ada, "subnet_list", network="office")
+    book.show(ada, "subnet_get", network="office", subnet="backend")
+    book.show(ada, "subnet_update", network="office", subnet="backend")
+    book.show(ada, "subnet_delete", network="office", subnet="backend")
     book.show(ada, "network_delete", network="office")
 
 
@@ -120,6 +125,7 @@ def instances(story: SampleCloud) -> None:
     story.done(book.show(ada, "instance_rebuild"))
     story.done(book.do(ada, "instance_start"))
     attachments(story)
+    ports(story)
 
 
 def metrics(story: SampleCloud) -> None:
@@ -131,6 +137,17 @@ def metrics(story: SampleCloud) -> None:
     asked = {"since": since.isoformat(), "until": until.isoformat(), "resolution": "5m"}
     story.book.show(story.ada, "instance_metrics", query=asked)
     story.book.show(story.oscar, "node_metrics", query=asked)
+
+
+def ports(story: SampleCloud) -> None:
+    book, ada = story.book, story.ada
+    book.show(ada, "port_create")
+    book.show(ada, "port_list", query={"network": "lan"})
+    book.show(ada, "port_get", port="web-backend")
+    book.show(ada, "port_update", port="web-backend")
+    story.done(book.show(ada, "port_attach", port="web-backend"))
+    story.done(book.show(ada, "port_detach", port="web-backend"))
+    book.show(ada, "port_delete", port="web-backend")
 
 
 def attachments(story: SampleCloud) -> None:

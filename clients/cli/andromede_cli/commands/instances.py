@@ -88,6 +88,10 @@ SecurityGroups = Annotated[
         autocompletion=names("security_groups.list"),
     ),
 ]
+Ports = Annotated[
+    list[str] | None,
+    typer.Option("--port", help=_("Free port; repeatable."), autocompletion=names("ports.list")),
+]
 SshKeys = Annotated[
     list[str] | None,
     typer.Option("--ssh-key", help=_("SSH key; repeatable."), autocompletion=names("ssh_keys.list")),
@@ -193,6 +197,7 @@ def create(
     flavor: FlavorOption,
     image: ImageOption,
     network: Networks = None,
+    port: Ports = None,
     ssh_key: SshKeys = None,
     volume: Volumes = None,
     zone: Zones = None,
@@ -210,6 +215,7 @@ def create(
         "flavor": flavor,
         "image": image,
         "networks": network,
+        "ports": port,
         "ssh_keys": ssh_key,
         "volumes": volume,
         "zones": zone,

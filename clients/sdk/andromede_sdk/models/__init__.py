@@ -71,15 +71,13 @@ if TYPE_CHECKING:
     from andromede_sdk.models.incidents import IncidentOfNode as IncidentOfNode
     from andromede_sdk.models.instances import Action as Action
     from andromede_sdk.models.instances import Address as Address
-    from andromede_sdk.models.instances import AppliedRules as AppliedRules
+    from andromede_sdk.models.instances import AddressPort as AddressPort
     from andromede_sdk.models.instances import Console as Console
     from andromede_sdk.models.instances import Instance as Instance
-    from andromede_sdk.models.instances import InstanceSecurityGroups as InstanceSecurityGroups
     from andromede_sdk.models.instances import InstanceWithActions as InstanceWithActions
     from andromede_sdk.models.instances import InstanceWithOperation as InstanceWithOperation
     from andromede_sdk.models.instances import Migration as Migration
     from andromede_sdk.models.instances import MigrationPlan as MigrationPlan
-    from andromede_sdk.models.instances import PortSecurityGroups as PortSecurityGroups
     from andromede_sdk.models.invitations import Invitation as Invitation
     from andromede_sdk.models.invitations import InvitationWithToken as InvitationWithToken
     from andromede_sdk.models.jurisdictions import Jurisdiction as Jurisdiction
@@ -135,6 +133,14 @@ if TYPE_CHECKING:
     from andromede_sdk.models.pools import MissingNode as MissingNode
     from andromede_sdk.models.pools import Pool as Pool
     from andromede_sdk.models.pools import PooledVolume as PooledVolume
+    from andromede_sdk.models.ports import AddressInput as AddressInput
+    from andromede_sdk.models.ports import AllowedAddress as AllowedAddress
+    from andromede_sdk.models.ports import AllowedAddressInput as AllowedAddressInput
+    from andromede_sdk.models.ports import Port as Port
+    from andromede_sdk.models.ports import PortAction as PortAction
+    from andromede_sdk.models.ports import PortAddress as PortAddress
+    from andromede_sdk.models.ports import PortWithActions as PortWithActions
+    from andromede_sdk.models.ports import PortWithOperation as PortWithOperation
     from andromede_sdk.models.problems import Problem as Problem
     from andromede_sdk.models.problems import ProblemPage as ProblemPage
     from andromede_sdk.models.projects import Project as Project
@@ -150,14 +156,13 @@ if TYPE_CHECKING:
     from andromede_sdk.models.resources import Lineage as Lineage
     from andromede_sdk.models.resources import Residency as Residency
     from andromede_sdk.models.resources import ResidencyProblem as ResidencyProblem
-    from andromede_sdk.models.security_groups import SecurityGroup as SecurityGroup
-    from andromede_sdk.models.security_groups import SecurityGroupRule as SecurityGroupRule
     from andromede_sdk.models.service_accounts import GrantInput as GrantInput
     from andromede_sdk.models.service_accounts import ServiceAccount as ServiceAccount
     from andromede_sdk.models.sessions import Session as Session
     from andromede_sdk.models.sets import NamedSet as NamedSet
     from andromede_sdk.models.sign import Methods as Methods
     from andromede_sdk.models.ssh_keys import SshKey as SshKey
+    from andromede_sdk.models.subnets import Subnet as Subnet
     from andromede_sdk.models.terraform import ProviderPackage as ProviderPackage
     from andromede_sdk.models.terraform import ProviderVersion as ProviderVersion
     from andromede_sdk.models.terraform import ProviderVersions as ProviderVersions
@@ -195,9 +200,12 @@ PLACES = {
     "AccountWithActions": "andromede_sdk.models.users",
     "Action": "andromede_sdk.models.instances",
     "Address": "andromede_sdk.models.instances",
+    "AddressInput": "andromede_sdk.models.ports",
+    "AddressPort": "andromede_sdk.models.instances",
     "AffinityGroup": "andromede_sdk.models.affinity_groups",
+    "AllowedAddress": "andromede_sdk.models.ports",
+    "AllowedAddressInput": "andromede_sdk.models.ports",
     "Amounts": "andromede_sdk.models.nodes",
-    "AppliedRules": "andromede_sdk.models.instances",
     "Atom": "andromede_sdk.models.common",
     "Attachment": "andromede_sdk.models.attachments",
     "AttachmentWithOperation": "andromede_sdk.models.attachments",
@@ -255,7 +263,6 @@ PLACES = {
     "Incident": "andromede_sdk.models.incidents",
     "IncidentOfNode": "andromede_sdk.models.incidents",
     "Instance": "andromede_sdk.models.instances",
-    "InstanceSecurityGroups": "andromede_sdk.models.instances",
     "InstanceWithActions": "andromede_sdk.models.instances",
     "InstanceWithOperation": "andromede_sdk.models.instances",
     "Interval": "andromede_sdk.models.resources",
@@ -311,7 +318,11 @@ PLACES = {
     "PolicySet": "andromede_sdk.models.common",
     "Pool": "andromede_sdk.models.pools",
     "PooledVolume": "andromede_sdk.models.pools",
-    "PortSecurityGroups": "andromede_sdk.models.instances",
+    "Port": "andromede_sdk.models.ports",
+    "PortAction": "andromede_sdk.models.ports",
+    "PortAddress": "andromede_sdk.models.ports",
+    "PortWithActions": "andromede_sdk.models.ports",
+    "PortWithOperation": "andromede_sdk.models.ports",
     "Problem": "andromede_sdk.models.problems",
     "ProblemError": "andromede_sdk.models.terraform_states",
     "ProblemPage": "andromede_sdk.models.problems",
@@ -340,8 +351,6 @@ PLACES = {
     "ResidencyProblem": "andromede_sdk.models.resources",
     "Resolution": "andromede_sdk.models.operations",
     "Scope": "andromede_sdk.models.me",
-    "SecurityGroup": "andromede_sdk.models.security_groups",
-    "SecurityGroupRule": "andromede_sdk.models.security_groups",
     "Series": "andromede_sdk.models.common",
     "ServiceAccount": "andromede_sdk.models.service_accounts",
     "Services": "andromede_sdk.models.terraform",
@@ -354,6 +363,7 @@ PLACES = {
     "State": "andromede_sdk.models.terraform_states",
     "StateVersion": "andromede_sdk.models.terraform_states",
     "Step": "andromede_sdk.models.common",
+    "Subnet": "andromede_sdk.models.subnets",
     "SubnetSummary": "andromede_sdk.models.networks",
     "Target": "andromede_sdk.models.remediation_plans",
     "Token": "andromede_sdk.models.tokens",

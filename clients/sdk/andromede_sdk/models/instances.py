@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Action(Model):
     """An action. `problem`: the error that the action would give now."""
 
-    name: str  # start, shutdown, power-off, reboot, reset, resize, rebuild, attach, detach
+    name: str  # start, shutdown, power-off, reboot, reset, resize, rebuild, attach, detach, attach-port, detach-
     is_allowed: bool
     problem: Error | None
 
@@ -25,23 +25,18 @@ class Action(Model):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Address(Model):
     network: Named
-    port: Named
+    port: AddressPort
     ip: str
     mac: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class AppliedRules(Model):
-    """Whether the port's node applies its rules as they are now.
+class AddressPort(Model):
+    """A port. `is_own`: it was created by itself."""
 
-    `state`: pending, applied, or unsupported: the node's agent is of an earlier release and filters nothing. `version`
-    grows with each change of what is applied. `reason`: why it is pending. no-node: no node carries the port; signing,
-    sending: the change is on its way; node-silent: the node does not answer and still applies the earlier rules;
-    node-problem: the node could not apply them, and lets nothing new pass."""
-
-    state: str  # pending, applied, unsupported
-    version: int
-    reason: str  # , no-node, signing, sending, node-silent, node-problem
+    id: str
+    name: str
+    is_own: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -87,13 +82,6 @@ class Instance(Model):
     classifications: list[str]
     addresses: list[Address]
     attachments: list[Attachment]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class InstanceSecurityGroups(Model):
-    """The security groups of an instance, by its ports."""
-
-    ports: list[PortSecurityGroups]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -199,14 +187,3 @@ class MigrationPlan(Model):
     is_off: bool
     nodes: list[Named]
     reasons: list[Error]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PortSecurityGroups(Model):
-    """A port with its security groups. Null: the port is older than security groups, and all its traffic passes."""
-
-    id: str
-    network: Named
-    ip: str
-    security_groups: list[Named] | None
-    rules: AppliedRules | None

@@ -139,7 +139,7 @@ class Instances(Resource):
         flavor: str,
         image: str,
         networks: Sequence[str] | None = None,
-        security_groups: Sequence[str] | None = None,
+        ports: Sequence[str] | None = None,
         ssh_keys: Sequence[str] | None = None,
         volumes: Sequence[str] | None = None,
         root_volume_type: str | None = None,
@@ -165,7 +165,7 @@ class Instances(Resource):
         image: str,
         dry_run: Literal[True],
         networks: Sequence[str] | None = None,
-        security_groups: Sequence[str] | None = None,
+        ports: Sequence[str] | None = None,
         ssh_keys: Sequence[str] | None = None,
         volumes: Sequence[str] | None = None,
         root_volume_type: str | None = None,
@@ -190,7 +190,7 @@ class Instances(Resource):
         image: str,
         dry_run: bool,
         networks: Sequence[str] | None = None,
-        security_groups: Sequence[str] | None = None,
+        ports: Sequence[str] | None = None,
         ssh_keys: Sequence[str] | None = None,
         volumes: Sequence[str] | None = None,
         root_volume_type: str | None = None,
@@ -213,7 +213,7 @@ class Instances(Resource):
         flavor: str,
         image: str,
         networks: Sequence[str] | None = None,
-        security_groups: Sequence[str] | None = None,
+        ports: Sequence[str] | None = None,
         ssh_keys: Sequence[str] | None = None,
         volumes: Sequence[str] | None = None,
         root_volume_type: str | None = None,
@@ -234,12 +234,12 @@ class Instances(Resource):
 
         A new instance.
 
+        Its network cards are on `networks`, with ports of its own, and then `ports`, free ones of the project; 8 in all.
         `user_data` is for the guest's first boot, at most 64 KiB, as text or in base64; no response contains it. The
         clauses of `classifications` and `policy_atoms` apply to the instance's data as long as it exists. `host`: the only
         allowed node, for operators. `exemption`: allows the creation once, although a policy refuses it. `restart_policy`:
         whether the guest is started again after it crashed or its node restarted. `root_volume_type`: the storage of the
-        root disk; a root disk in a pool lets another node run the instance after its own has failed. `security_groups`: the
-        groups of all ports that are created with it; without them the project's default group.
+        root disk; a root disk in a pool lets another node run the instance after its own has failed.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
@@ -255,7 +255,7 @@ class Instances(Resource):
                         "flavor": flavor,
                         "image": image,
                         "networks": networks,
-                        "security_groups": security_groups,
+                        "ports": ports,
                         "ssh_keys": ssh_keys,
                         "volumes": volumes,
                         "root_volume_type": root_volume_type,
@@ -578,32 +578,4 @@ class Instances(Resource):
         return self._scope.one(
             models.Decision,
             Ask("GET", "/v1/projects/{project}/instances/{instance}/placement", names={"instance": instance}),
-        )
-
-    def security_groups(self, instance: str) -> models.InstanceSecurityGroups:
-        """GET /v1/projects/{project}/instances/{instance}/security-groups"""
-        return self._scope.one(
-            models.InstanceSecurityGroups,
-            Ask("GET", "/v1/projects/{project}/instances/{instance}/security-groups", names={"instance": instance}),
-        )
-
-    def security_groups_set(
-        self, instance: str, *, security_groups: Sequence[str], dry_run: bool = False
-    ) -> models.InstanceSecurityGroups:
-        """PUT /v1/projects/{project}/instances/{instance}/security-groups
-
-        The security groups of all ports of an instance, in place of those that they have.
-
-        An empty list: nothing passes.
-        `dry_run`: true: only return what would happen; nothing is written.
-        """
-        return self._scope.one(
-            models.InstanceSecurityGroups,
-            Ask(
-                "PUT",
-                "/v1/projects/{project}/instances/{instance}/security-groups",
-                names={"instance": instance},
-                query={"dry_run": dry_run or None},
-                body={"security_groups": security_groups},
-            ),
         )

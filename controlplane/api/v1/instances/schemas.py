@@ -76,6 +76,7 @@ def _read_user_data(body: In, attrs: dict[str, Any]) -> dict[str, Any]:
 class InstanceIn(In):
     """A new instance.
 
+    Its network cards are on `networks`, with ports of its own, and then `ports`, free ones of the project; 8 in all.
     `user_data` is for the guest's first boot, at most 64 KiB, as text or in base64; no response contains it. The
     clauses of `classifications` and `policy_atoms` apply to the instance's data as long as it exists. `host`: the only
     allowed node, for operators. `exemption`: allows the creation once, although a policy refuses it. `restart_policy`:
@@ -100,6 +101,7 @@ class InstanceIn(In):
     flavor = Reference()
     image = Reference()
     networks = references(max_length=NETWORKS_MAX, default=list)
+    ports = references(max_length=NETWORKS_MAX, default=list)
     security_groups = security_groups_field(required=False)
     ssh_keys = references(max_length=SSH_KEYS_MAX, default=list)
     volumes = references(max_length=VOLUMES_MAX, default=list)
@@ -153,9 +155,15 @@ class RebuildIn(In):
         return _read_user_data(self, attrs)
 
 
+class AddressPortOut(NamedOut):
+    """A port. `is_own`: it was created by itself."""
+
+    is_own = serializers.BooleanField()
+
+
 class AddressOut(Out):
     network = NamedOut()
-    port = NamedOut()
+    port = AddressPortOut()
     ip = serializers.IPAddressField()
     mac = serializers.CharField()
 

@@ -38,7 +38,7 @@ from controlplane.kernel.query_parameters import Parameter, whole
 from controlplane.kernel.request_transaction import is_dry_run, is_preview
 from controlplane.kernel.views import Body, created, is_deleted, route
 from controlplane.network.models import SecurityGroup
-from controlplane.network.selectors import network_get, security_group_get
+from controlplane.network.selectors import network_get, port_get, security_group_get
 from controlplane.operations.models import Operation
 from controlplane.placement import classifications
 from controlplane.placement.policies import own_policy
@@ -107,6 +107,7 @@ class InstanceList(ProjectView):
             flavor=flavor_get(body["flavor"]),
             image=usable_image(self.actor, self.project, body["image"]),
             networks=self.all_named(network_get, body["networks"], at="networks"),
+            ports=self.all_named(port_get, body["ports"], at="ports"),
             security_groups=self._security_groups(body),
             ssh_keys=self.all_named(selectors.ssh_key_get, body["ssh_keys"], at="ssh_keys"),
             volumes=self.all_named(volume_get, body["volumes"], at="volumes"),

@@ -11,6 +11,8 @@ from controlplane.kernel.fields import In, Labels, LabelsPatch, Name, NamedOut, 
 from controlplane.network.models import Network, Subnet
 
 DNS_SERVERS_MAX = 3
+RESERVED_RANGES_MAX = 32
+RANGE_LENGTH = 80
 
 
 def dns_servers_field() -> serializers.ListField:
@@ -80,3 +82,44 @@ class NetworkOut(StaticResourceOut):
     def _subnets(self, row: Network) -> Sequence[Subnet]:
         found: Mapping[UUID, Sequence[Subnet]] = self.context["subnets"]
         return found.get(row.pk, ())
+
+
+class SubnetIn(In):
+    """A subnet.
+
+    `gateway_ip`: its first address unless another one is given. `reserved_ranges`: addresses that no port gets, each
+    `first-last` or one address.
+    """
+
+    example = {"name": "backend", "cidr": "10.21.0.0/24", "reserved_ranges": ["10.21.0.2-10.21.0.9"]}
+
+    name = Name()
+    cidr = Text(max_length=18)
+    gateway_ip = serializers.IPAddressField(protocol="IPv4", default=None)
+    dns_servers = dns_servers_field()
+    reserved_ranges = serializers.ListField(
+        child=Text(max_length=RANGE_LENGTH), max_length=RESERVED_RANGES_MAX, default=list
+    )
+    labels = Labels(default=dict)
+
+
+class SubnetPatch(In):
+    """Changes of a subnet. Ports with addresses in the new reserved ranges keep them."""
+
+    example = {"reserved_ranges": ["10.21.0.2-10.21.0.19"], "labels": {"tier": "backend"}}
+
+    name = Name(required=False)
+    reserved_ranges = serializers.ListField(
+        child=Text(max_length=RANGE_LENGTH), max_length=RESERVED_RANGES_MAX, required=False
+    )
+    labels = LabelsPatch(required=False)
+
+
+class SubnetOut(StaticResourceOut):
+    """A subnet of a network: a range of addresses with a gateway, routed to the network's other subnets."""
+
+    network = NamedOut()
+    cidr = serializers.CharField()
+    gateway_ip = serializers.IPAddressField()
+    dns_servers = serializers.ListField(child=serializers.IPAddressField())
+    reserved_ranges = serializers.ListField(child=serializers.CharField())

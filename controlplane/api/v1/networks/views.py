@@ -1,4 +1,4 @@
-"""Routes of the networks of a project."""
+"""Routes of the networks of a project, and of their subnets."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controlplane.api.base_views import ProjectView
-from controlplane.api.v1.networks.schemas import NetworkIn, NetworkOut, NetworkPatch
+from controlplane.api.v1.networks.schemas import NetworkIn, NetworkOut, NetworkPatch, SubnetIn, SubnetOut, SubnetPatch
 from controlplane.kernel.fields import merge_labels
 from controlplane.kernel.listing import Listing, created_after, exactly, labelled
 from controlplane.kernel.views import Body, created, route
-from controlplane.network import selectors, services
-from controlplane.network.models import Network
+from controlplane.network import selectors, services, subnets
+from controlplane.network.models import Network, Subnet
 
 NETWORKS = Listing(
     {
@@ -19,6 +19,9 @@ NETWORKS = Listing(
         "created_after": created_after(),
         "labels": labelled(),
     }
+)
+SUBNETS = Listing(
+    {"name": exactly("name", "The subnet of this name."), "created_after": created_after(), "labels": labelled()}
 )
 
 
@@ -34,10 +37,12 @@ class NetworkList(ProjectView):
         return created(network_document(network), request=request)
 
 
-class NetworkDetail(ProjectView):
+class NetworkView(ProjectView):
     def network(self) -> Network:
         return selectors.network_get(self.actor, self.project, self.kwargs["network"])
 
+
+class NetworkDetail(NetworkView):
     def versioned(self) -> Network:
         return self.network()
 
@@ -55,6 +60,46 @@ class NetworkDetail(ProjectView):
     @route("network_delete", status=204)
     def delete(self, request: Request) -> Response:
         services.network_delete(self.actor, self.network())
+        return Response(status=204)
+
+
+class SubnetList(NetworkView):
+    @route("subnet_list", SubnetOut, listing=SUBNETS)
+    def get(self, request: Request) -> Response:
+        return SUBNETS.page(request, selectors.subnets(self.actor, self.network())).answer(SubnetOut)
+
+    @route("subnet_create", SubnetOut, body=SubnetIn, status=201)
+    def post(self, request: Request, body: Body) -> Response:
+        subnet = subnets.subnet_create(self.actor, self.network(), subnets.NewSubnet(**body))
+        return created(SubnetOut(subnet).data, request=request)
+
+
+class SubnetDetail(NetworkView):
+    def subnet(self) -> Subnet:
+        return selectors.subnet_get(self.actor, self.network(), self.kwargs["subnet"])
+
+    def versioned(self) -> Subnet:
+        return self.subnet()
+
+    @route("subnet_get", SubnetOut)
+    def get(self, request: Request) -> Response:
+        return Response(SubnetOut(self.subnet()).data)
+
+    @route("subnet_update", SubnetOut, body=SubnetPatch)
+    def patch(self, request: Request, body: Body) -> Response:
+        subnet = self.subnet()
+        subnet = subnets.subnet_update(
+            self.actor,
+            subnet,
+            name=body.get("name", subnet.name),
+            labels=merge_labels(subnet.labels, body.get("labels", {})),
+            reserved_ranges=body.get("reserved_ranges"),
+        )
+        return Response(SubnetOut(subnet).data)
+
+    @route("subnet_delete", status=204)
+    def delete(self, request: Request) -> Response:
+        subnets.subnet_delete(self.actor, self.subnet())
         return Response(status=204)
 
 

@@ -145,7 +145,7 @@ class PortSecurityGroupsOut(Out):
 
     id = serializers.UUIDField()
     network = NamedOut()
-    ip = serializers.IPAddressField()
+    ip = serializers.IPAddressField(allow_null=True)
     security_groups = serializers.SerializerMethodField()
     rules = serializers.SerializerMethodField()
 

@@ -135,26 +135,6 @@ class InstanceOverview(InstancePage):
     tab = "instance"
 
 
-class InstanceNetwork(InstancePage):
-    template = "dashboard/project/instances/network.html"
-    tab = "instance-network"
-
-    def context(self) -> dict[str, Any]:
-        networks = {item["id"]: item for item in self.get_in_project("networks", limit=CHOICES_MAX)["items"]}
-        addresses = [{**each, "is_on": networks.get(each["network"]["id"])} for each in self.instance["addresses"]]
-        ports = self.get_in_project("instances", self.instance["id"], "security-groups")["ports"]
-        return {
-            "addresses": addresses,
-            "ports": [self._port(port) for port in ports],
-            "edit_groups": self.url("instance-security-groups", instance=self.instance["id"]),
-        }
-
-    def _port(self, port: dict[str, Any]) -> dict[str, Any]:
-        groups = port["security_groups"]
-        linked = groups and [group | {"url": self.url("security-group", thing=group["id"])} for group in groups]
-        return port | {"security_groups": linked, "applied": labels.applied_rules(port["rules"])}
-
-
 class InstancePlacement(InstancePage):
     template = "dashboard/project/instances/placement.html"
     tab = "instance-placement"
