@@ -51,7 +51,7 @@ def instance_recreate(actor: Actor, instance: Instance, new: NewAttachments) -> 
     request = constrain_to_volumes(
         instance_placement_request(instance, operation="instance.create", zones=new.zones), new.volumes
     )
-    request = filtering(request) if new.networks else request
+    request = filtering(request) if new.networks or new.ports else request
     placement.check_placement(replace(request, host=new.host, sources=_sources(instance, new)))
     with transaction.atomic():
         return _write(actor, instance, new)

@@ -200,7 +200,7 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, P
         instance_placement_request(instance, operation="instance.create", zones=new.zones), new.volumes
     )
     return instance, replace(
-        filtering(request) if new.networks else request,
+        filtering(request) if new.networks or new.ports else request,
         host=new.host,
         classifications=new.classifications,
         own=(new.policy,) if new.policy else (),

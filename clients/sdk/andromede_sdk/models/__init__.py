@@ -156,6 +156,11 @@ if TYPE_CHECKING:
     from andromede_sdk.models.resources import Lineage as Lineage
     from andromede_sdk.models.resources import Residency as Residency
     from andromede_sdk.models.resources import ResidencyProblem as ResidencyProblem
+    from andromede_sdk.models.security_groups import AppliedRules as AppliedRules
+    from andromede_sdk.models.security_groups import InstanceSecurityGroups as InstanceSecurityGroups
+    from andromede_sdk.models.security_groups import PortSecurityGroups as PortSecurityGroups
+    from andromede_sdk.models.security_groups import SecurityGroup as SecurityGroup
+    from andromede_sdk.models.security_groups import SecurityGroupRule as SecurityGroupRule
     from andromede_sdk.models.service_accounts import GrantInput as GrantInput
     from andromede_sdk.models.service_accounts import ServiceAccount as ServiceAccount
     from andromede_sdk.models.sessions import Session as Session
@@ -206,6 +211,7 @@ PLACES = {
     "AllowedAddress": "andromede_sdk.models.ports",
     "AllowedAddressInput": "andromede_sdk.models.ports",
     "Amounts": "andromede_sdk.models.nodes",
+    "AppliedRules": "andromede_sdk.models.security_groups",
     "Atom": "andromede_sdk.models.common",
     "Attachment": "andromede_sdk.models.attachments",
     "AttachmentWithOperation": "andromede_sdk.models.attachments",
@@ -263,6 +269,7 @@ PLACES = {
     "Incident": "andromede_sdk.models.incidents",
     "IncidentOfNode": "andromede_sdk.models.incidents",
     "Instance": "andromede_sdk.models.instances",
+    "InstanceSecurityGroups": "andromede_sdk.models.security_groups",
     "InstanceWithActions": "andromede_sdk.models.instances",
     "InstanceWithOperation": "andromede_sdk.models.instances",
     "Interval": "andromede_sdk.models.resources",
@@ -321,6 +328,7 @@ PLACES = {
     "Port": "andromede_sdk.models.ports",
     "PortAction": "andromede_sdk.models.ports",
     "PortAddress": "andromede_sdk.models.ports",
+    "PortSecurityGroups": "andromede_sdk.models.security_groups",
     "PortWithActions": "andromede_sdk.models.ports",
     "PortWithOperation": "andromede_sdk.models.ports",
     "Problem": "andromede_sdk.models.problems",
@@ -351,6 +359,8 @@ PLACES = {
     "ResidencyProblem": "andromede_sdk.models.resources",
     "Resolution": "andromede_sdk.models.operations",
     "Scope": "andromede_sdk.models.me",
+    "SecurityGroup": "andromede_sdk.models.security_groups",
+    "SecurityGroupRule": "andromede_sdk.models.security_groups",
     "Series": "andromede_sdk.models.common",
     "ServiceAccount": "andromede_sdk.models.service_accounts",
     "Services": "andromede_sdk.models.terraform",

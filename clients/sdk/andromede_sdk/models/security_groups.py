@@ -12,6 +12,38 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class AppliedRules(Model):
+    """State of the rules at the port's node.
+
+    `state`: pending, applied, or unsupported: the node's agent is of an earlier release and filters nothing. `version`
+    grows with each change of what is applied. `reason`: why it is pending. no-node: no node carries the port; signing,
+    sending: the change is on its way; node-silent: the node does not answer and still applies the earlier rules;
+    node-problem: the node could not apply them, and lets nothing new pass."""
+
+    state: str  # pending, applied, unsupported
+    version: int
+    reason: str  # , no-node, signing, sending, node-silent, node-problem
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class InstanceSecurityGroups(Model):
+    """The security groups of an instance, by its ports."""
+
+    ports: list[PortSecurityGroups]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PortSecurityGroups(Model):
+    """A port with its security groups. Null: the port is older than security groups, and all its traffic passes."""
+
+    id: str
+    network: Named
+    ip: str | None
+    security_groups: list[Named] | None
+    rules: AppliedRules | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class SecurityGroup(Model):
     """A security group: rules of traffic that ports in the group may receive and send.
 

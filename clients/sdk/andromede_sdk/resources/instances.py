@@ -140,6 +140,7 @@ class Instances(Resource):
         image: str,
         networks: Sequence[str] | None = None,
         ports: Sequence[str] | None = None,
+        security_groups: Sequence[str] | None = None,
         ssh_keys: Sequence[str] | None = None,
         volumes: Sequence[str] | None = None,
         root_volume_type: str | None = None,
@@ -166,6 +167,7 @@ class Instances(Resource):
         dry_run: Literal[True],
         networks: Sequence[str] | None = None,
         ports: Sequence[str] | None = None,
+        security_groups: Sequence[str] | None = None,
         ssh_keys: Sequence[str] | None = None,
         volumes: Sequence[str] | None = None,
         root_volume_type: str | None = None,
@@ -191,6 +193,7 @@ class Instances(Resource):
         dry_run: bool,
         networks: Sequence[str] | None = None,
         ports: Sequence[str] | None = None,
+        security_groups: Sequence[str] | None = None,
         ssh_keys: Sequence[str] | None = None,
         volumes: Sequence[str] | None = None,
         root_volume_type: str | None = None,
@@ -214,6 +217,7 @@ class Instances(Resource):
         image: str,
         networks: Sequence[str] | None = None,
         ports: Sequence[str] | None = None,
+        security_groups: Sequence[str] | None = None,
         ssh_keys: Sequence[str] | None = None,
         volumes: Sequence[str] | None = None,
         root_volume_type: str | None = None,
@@ -239,7 +243,8 @@ class Instances(Resource):
         clauses of `classifications` and `policy_atoms` apply to the instance's data as long as it exists. `host`: the only
         allowed node, for operators. `exemption`: allows the creation once, although a policy refuses it. `restart_policy`:
         whether the guest is started again after it crashed or its node restarted. `root_volume_type`: the storage of the
-        root disk; a root disk in a pool lets another node run the instance after its own has failed.
+        root disk; a root disk in a pool lets another node run the instance after its own has failed. `security_groups`: the
+        groups of all ports that are created with it; without them the project's default group.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
@@ -256,6 +261,7 @@ class Instances(Resource):
                         "image": image,
                         "networks": networks,
                         "ports": ports,
+                        "security_groups": security_groups,
                         "ssh_keys": ssh_keys,
                         "volumes": volumes,
                         "root_volume_type": root_volume_type,

@@ -9,6 +9,34 @@ from andromede_sdk.resource import Ask, Labels, Listing, Moment, Resource
 
 
 class SecurityGroups(Resource):
+    def of_instance(self, instance: str) -> models.InstanceSecurityGroups:
+        """GET /v1/projects/{project}/instances/{instance}/security-groups"""
+        return self._scope.one(
+            models.InstanceSecurityGroups,
+            Ask("GET", "/v1/projects/{project}/instances/{instance}/security-groups", names={"instance": instance}),
+        )
+
+    def of_instance_set(
+        self, instance: str, *, security_groups: Sequence[str], dry_run: bool = False
+    ) -> models.InstanceSecurityGroups:
+        """PUT /v1/projects/{project}/instances/{instance}/security-groups
+
+        The security groups of all ports of an instance, in place of those that they have.
+
+        An empty list: nothing passes.
+        `dry_run`: true: only return what would happen; nothing is written.
+        """
+        return self._scope.one(
+            models.InstanceSecurityGroups,
+            Ask(
+                "PUT",
+                "/v1/projects/{project}/instances/{instance}/security-groups",
+                names={"instance": instance},
+                query={"dry_run": dry_run or None},
+                body={"security_groups": security_groups},
+            ),
+        )
+
     def list(
         self,
         *,
