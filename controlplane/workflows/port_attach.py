@@ -36,7 +36,7 @@ def attach_give_up(operation: Operation, error: dict[str, object]) -> None:
 
 
 def detach_steps(operation: Operation) -> Sequence[Step]:
-    return (Step("unplug", unplug, undo=plug_again), Step("remove-port", remove_port, undo=ensure_port_again))
+    return (Step("unplug", unplug, undo=restore_card), Step("remove-port", remove_port, undo=restore_port))
 
 
 def detach_finish(operation: Operation) -> None:
@@ -80,14 +80,14 @@ def pull_out(operation: Operation) -> Effect | None:
     return _turn_back(operation, without=_port_id(operation))
 
 
-def ensure_port_again(operation: Operation) -> None:
+def restore_port(operation: Operation) -> None:
     """Undo the removal of the port: a new generation cancels it."""
     if not _instance(operation).is_deleting:
         _move_on(operation)
         ensure_port(operation)
 
 
-def plug_again(operation: Operation) -> Effect | None:
+def restore_card(operation: Operation) -> Effect | None:
     """Undo a detachment. If the node may not run the guest any more, the port is detached all the same."""
     return _turn_back(operation, without=None)
 

@@ -20,6 +20,7 @@ from controlplane.identity.authorization_terms import OWN
 from controlplane.identity.models import Invitation, Organization, ServiceAccount
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
+from controlplane.network.models import Port
 from controlplane.nodes.models import Node, Orphan, Pool
 from controlplane.operations.models import MaintenanceRule
 from controlplane.placement.models import Classification, Exemption, PolicyProposal
@@ -256,6 +257,16 @@ def pool_near(node: Node) -> str:
     return str(made.pk)
 
 
+def network_of(cloud: Cloud) -> dict[str, str]:
+    """A network with its parts."""
+    network = cloud.network
+    return {
+        "network": str(network.pk),
+        "subnet": str(network.subnets.get().pk),
+        "port": str(Port.objects.filter(network=network)[:1].get().pk),
+    }
+
+
 @pytest.fixture
 def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     """A real thing of alpha's for every name in every path."""
@@ -289,9 +300,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         "instance": str(instance.pk),
         "volume": attachment["volume"]["id"],
         "attachment": attachment["id"],
-        "network": str(cloud.network.pk),
-        "subnet": str(cloud.network.subnets.get().pk),
-        "port": api.get("ports").body["items"][0]["id"],
+        **network_of(cloud),
         **groups_of(api),
         "ssh_key": api.post("ssh-keys", {"name": "laptop", "public_key": KEY}).body["id"],
         "image": api.post("images", {"name": "mine", "format": "qcow2"}).body["id"],

@@ -170,7 +170,7 @@ WRITES = {
     "instance_create": 26,
     "volume_create": 25,
     "network_create": 17,
-    "port_create": 20,
+    "port_create": 21,
     "ssh_key_create": 13,
     "affinity_group_create": 13,
     "instance_update": 15,

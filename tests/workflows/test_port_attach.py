@@ -62,7 +62,7 @@ def test_running_guest_gets_and_loses_a_card(cloud: Cloud) -> None:
     assert quota_drift.reconcile() == []
 
 
-def test_port_can_be_attached_again_and_elsewhere(cloud: Cloud) -> None:
+def test_port_can_be_attached_repeatedly_and_elsewhere(cloud: Cloud) -> None:
     one, other, port = make_instance(cloud), make_instance(cloud, "other"), make_port(cloud)
     for instance in (one, one, other):
         done(attach(cloud, fresh(port), instance))

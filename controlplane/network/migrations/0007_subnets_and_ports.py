@@ -23,6 +23,8 @@ CREATE TRIGGER network_port_complete AFTER INSERT ON network_port
 FOR EACH ROW WHEN (NEW.project_id IS NULL) EXECUTE FUNCTION network_port_complete();
 """
 NOT_COMPLETE = "DROP TRIGGER network_port_complete ON network_port; DROP FUNCTION network_port_complete();"
+SEVERAL = "ALTER TABLE network_subnet DROP CONSTRAINT network_subnet_network_id_key"
+ONE = "ALTER TABLE network_subnet ADD CONSTRAINT network_subnet_network_id_key UNIQUE (network_id)"
 WITH_THEIR_PORT = [
     f'ALTER TABLE "network_{table}" ADD CONSTRAINT "network_{table}_port" FOREIGN KEY (port_id)'
     " REFERENCES network_port (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED"
@@ -75,15 +77,20 @@ class Migration(migrations.Migration):
                 base_field=models.CharField(max_length=79), db_default=[], default=list, size=None
             ),
         ),
-        migrations.AlterField(
-            "subnet",
-            "network",
-            models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="subnets",
-                to="network.network",
-            ),
+        migrations.SeparateDatabaseAndState(
+            database_operations=[migrations.RunSQL(SEVERAL, ONE)],
+            state_operations=[
+                migrations.AlterField(
+                    "subnet",
+                    "network",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="subnets",
+                        to="network.network",
+                    ),
+                ),
+            ],
         ),
         migrations.AddConstraint(
             "subnet", models.UniqueConstraint(fields=("network", "name"), name="network_subnet_name_taken")

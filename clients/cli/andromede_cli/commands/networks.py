@@ -161,7 +161,8 @@ def subnet_update(
 
 def subnet_delete(me: Session, network: Network, subnet: Subnet) -> None:
     me.confirm(_("Delete {names}?").format(names=subnet))
-    one(me, me.client.subnets.delete(network, subnet, dry_run=me.is_dry_run))
+    me.client.subnets.delete(network, subnet, dry_run=me.is_dry_run)
+    one(me, None)
 
 
 def _ports() -> typer.Typer:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Network(Model):
     """A network. It exists at once; a node gets it with its first instance in the network.
 
-    `cidr`, `gateway_ip` and `dns_servers` are those of its first subnet."""
+    `cidr`, `gateway_ip` and `dns_servers` are those of its first subnet; empty: it has none."""
 
     id: str
     name: str
@@ -27,8 +27,8 @@ class Network(Model):
     labels: dict[str, str]
     created_at: datetime
     updated_at: datetime
-    cidr: str | None
-    gateway_ip: str | None
+    cidr: str
+    gateway_ip: str
     dns_servers: list[str]
     mtu: int
     subnets: list[SubnetSummary]

@@ -48,7 +48,7 @@ class SubnetSummaryOut(NamedOut):
 class NetworkOut(StaticResourceOut):
     """A network. It exists at once; a node gets it with its first instance in the network.
 
-    `cidr`, `gateway_ip` and `dns_servers` are those of its first subnet.
+    `cidr`, `gateway_ip` and `dns_servers` are those of its first subnet; empty: it has none.
     """
 
     cidr = serializers.SerializerMethodField()
@@ -57,15 +57,15 @@ class NetworkOut(StaticResourceOut):
     mtu = serializers.IntegerField()
     subnets = serializers.SerializerMethodField()
 
-    @extend_schema_field(serializers.CharField(allow_null=True))
-    def get_cidr(self, row: Network) -> str | None:
+    @extend_schema_field(serializers.CharField())
+    def get_cidr(self, row: Network) -> str:
         first = self._first(row)
-        return first.cidr if first else None
+        return first.cidr if first else ""
 
-    @extend_schema_field(serializers.IPAddressField(allow_null=True))
-    def get_gateway_ip(self, row: Network) -> str | None:
+    @extend_schema_field(serializers.IPAddressField())
+    def get_gateway_ip(self, row: Network) -> str:
         first = self._first(row)
-        return first.gateway_ip if first else None
+        return first.gateway_ip if first else ""
 
     @extend_schema_field(serializers.ListField(child=serializers.IPAddressField()))
     def get_dns_servers(self, row: Network) -> list[str]:

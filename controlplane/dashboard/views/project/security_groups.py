@@ -1,5 +1,6 @@
 """Security groups, their rules, and the groups of an instance."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -150,8 +151,11 @@ class RuleCreate(FormPage, CrudPage):
     noun = SECURITY_GROUP
     template = "dashboard/forms/page.html"
     form_class = RuleForm
-    right = "security_group_rule_create"
     submit = _("Add rule")
+
+    @classmethod
+    def right_at(cls, path: Mapping[str, str]) -> str:
+        return "security_group_rule_create"
 
     def choices(self) -> Context:
         return {"groups": self.get_in_project("security-groups", sort="name", limit=CHOICES_MAX)["items"]}
@@ -169,8 +173,11 @@ class RuleCreate(FormPage, CrudPage):
 class RuleDelete(FormPage, CrudPage):
     noun = SECURITY_GROUP
     template = "dashboard/shared/confirm.html"
-    right = "security_group_rule_delete"
     submit = _("Remove")
+
+    @classmethod
+    def right_at(cls, path: Mapping[str, str]) -> str:
+        return "security_group_rule_delete"
 
     def context(self) -> Context:
         return {
@@ -221,13 +228,10 @@ class InstanceGroups(FormPage, InstancePage):
     def context(self) -> Context:
         title = _("Security groups of {name}").format(name=self.instance["name"])
         lead = _("The groups apply to all network interfaces of the instance.")
-        return {"title": title, "lead": lead, "back": self.back_url()}
-
-    def back_url(self) -> str:
-        return self.url("instance-network", instance=self.instance["id"])
+        return {"title": title, "lead": lead}
 
     def send(self, form: ApiForm) -> str:
         path = ("projects", self.kwargs["project"], "instances", self.instance["id"], "security-groups")
         self.api.put(*path, body=form.body())
         self.notify(_("Changes saved."))
-        return self.back_url()
+        return self.url("instance-network", instance=self.instance["id"])
