@@ -16,7 +16,8 @@ from controlplane.compute.models import Attachment, Instance
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.network.models import Network, Port
+from controlplane.network.models import Network, Port, PortAddress
+from controlplane.network.ports import default_name
 from controlplane.network.services import network_create
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
@@ -94,16 +95,25 @@ def _instance(project: Project, image: Image, node: Node, number: int) -> Instan
     )
 
 
+def _ports(project: Project, network: Network, instances: list[Instance]) -> None:
+    """Make a port with an address for each instance."""
+    subnet = network.subnets.get()
+    ports, addresses = list[Port](), list[PortAddress]()
+    for number, row in enumerate(instances):
+        ip, port_id = IPv4Address(subnet.gateway_ip) + 1 + number, new_id()
+        own = {"id": port_id, "name": default_name(port_id), "mac": "52:54:00:" + ip.packed[1:].hex(":")}
+        ports.append(Port(project=project, network=network, instance_id=row.pk, ip=str(ip), **own))
+        addresses.append(PortAddress(port_id=port_id, network=network, subnet=subnet, ip=str(ip)))
+    Port.objects.bulk_create(ports)
+    PortAddress.objects.bulk_create(addresses)
+
+
 def _surroundings(project: Project, network: Network, instances: list[Instance]) -> None:
     """Make the other rows of each instance."""
     now = clock.now()
     Binding.objects.bulk_create(Binding(resource_id=row.pk, kind="instance", project=project) for row in instances)
-    addresses = [IPv4Address(network.subnet.gateway_ip) + 1 + number for number in range(len(instances))]
-    Port.objects.bulk_create(
-        Port(network=network, instance_id=row.pk, ip=str(ip), mac="52:54:00:" + ip.packed[1:].hex(":"))
-        for row, ip in zip(instances, addresses, strict=True)
-    )
-    uses = {"instances": 1, "vcpus": 1, "memory_mib": 128, "addresses": 1}
+    _ports(project, network, instances)
+    uses = {"instances": 1, "vcpus": 1, "memory_mib": 128, "ports": 1, "addresses": 1}
     QuotaUse.objects.bulk_create(
         QuotaUse(project=project, resource_id=row.pk, dimension=dimension, amount=amount)
         for row in instances

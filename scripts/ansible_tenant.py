@@ -85,6 +85,7 @@ def main() -> int:
 def settle(project: str) -> dict[str, object]:
     api = Api(project)
     network = api.need("POST", "networks", {"name": NETWORK, "cidr": "10.10.0.0/24"})
+    api.need("POST", "security-groups/default/rules", {"direction": "in", "protocol": "tcp", "first_port": SSH})
     api.need("POST", "affinity-groups", {"name": GROUP, "rule": "anti-affinity"})
     found: dict[str, object] = {"network": network["id"]}
     for name in (*STILL, BUSY):

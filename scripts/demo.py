@@ -29,6 +29,7 @@ CLI = ".venv/bin/andromede"
 SETTINGS = {"SECOND_FACTOR_DUTIES": ""}
 PERSON, OPERATOR = "demo@example.org", "operator-demo@example.org"
 KEY, TOKENS = VAR / "ssh-key", VAR / "tokens"
+SSH_PORT = 22
 SSH_LIMIT_S = 120
 
 started = time.monotonic()
@@ -131,12 +132,15 @@ def wait_for_nodes(api: Api) -> None:
 
 
 def create(cloud: Cloud, api: Api) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Create a key, a network, a volume and an instance with them, after deleting those of an earlier demo."""
+    """Create a key, a network that admits ssh, a volume and an instance, after deleting those of an earlier demo."""
     for path in ("instances/web", "volumes/data", "networks/lan", "ssh-keys/demo"):
         api.delete_if_there(path)
     public_key = cloud.make_ssh_key(KEY)
     api.post("ssh-keys", {"name": "demo", "public_key": public_key})
     network = api.post("networks", {"name": "lan", "cidr": "10.10.0.0/24"})
+    rules = api.get("security-groups/default/rules")["items"]
+    if not any(rule["first_port"] == SSH_PORT for rule in rules):
+        api.post("security-groups/default/rules", {"direction": "in", "protocol": "tcp", "first_port": SSH_PORT})
     volume = api.post("volumes", {"name": "data", "size_gib": 2, "zones": [HOME]})
     finish(api, volume["operation"])
     instance = api.post(

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,7 +26,7 @@ from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.models import ApiToken, Membership, Organization, Project, User
 from controlplane.kernel import clock
 from controlplane.metrics.services import record
-from controlplane.network import segments
+from controlplane.network import port_rules, segments
 from controlplane.network.models import Network
 from controlplane.network.services import network_create
 from controlplane.nodes import agent_call_metrics, agent_client, channels, keysets, pki, signing_keys, trust_documents
@@ -39,6 +39,7 @@ from controlplane.operations.models import Operation
 from controlplane.placement import permits
 from controlplane.signer import fact_epochs, sentinel, trusted_facts
 from controlplane.signer import permits as signer
+from controlplane.signer import port_rules as rules_signer
 from controlplane.signer import segments as segment_signer
 from controlplane.watcher import receipts, report_handlers
 from controlplane.watcher.usage import samples_of
@@ -208,7 +209,9 @@ def running(folder: Path) -> Iterator[World]:
     """Serve the world whose keys are in `folder`, without nodes yet."""
     clear_caches()
     made = World(folder)
-    with patch.object(permits, "current_app", Signer()), patch.object(segments, "current_app", Signer()):
+    with ExitStack() as patches:
+        for module in (permits, segments, port_rules):
+            patches.enter_context(patch.object(module, "current_app", Signer()))
         try:
             yield made
         finally:
@@ -240,8 +243,14 @@ class Signer:
 
     def send_task(self, name: str, *, args: list[str], queue: str, retry: bool) -> None:
         assert not retry
-        if (name, queue) == segments.UPDATE_PEERS:
+        if (name, queue) in (segments.UPDATE_PEERS, port_rules.UPDATE_NODES):
             return  # whoever wants that calls the reconciler
+        if (name, queue) == port_rules.SIGN_PORT:
+            rules_signer.sign_port(UUID(args[0]), args[1])
+            return
+        if (name, queue) == port_rules.SIGN_GROUP:
+            rules_signer.sign_group(UUID(args[0]))
+            return
         if (name, queue) == segments.SIGN:
             segment_signer.sign(UUID(args[0]), args[1])
             return
@@ -268,6 +277,7 @@ def make_node(name: str, *, zone: str = "fr-idf-1", **inventory: int) -> Node:
         hook_problem="",
         attested_at=now,
         is_attested=True,
+        traits=[port_rules.FILTERS],
         cleared_for=[ANY],
         chartered_until=now + timedelta(days=1),
     )

@@ -4,8 +4,11 @@ Standard library only. An operation of the control plane that ROLES_OF does not 
 stopping, deleting, erasing and exporting are always allowed. A reboot may have to start a guest that crashed, so it has
 the roles of a start.
 
-A detachment is always allowed, and yet it is in the table: when it is cancelled, the volume is given to the guest
-again, which has the roles of an attachment.
+Ports are attached to an instance and detached by sending the guest again, which may start one that crashed: both have
+the roles of a start.
+
+The detachment of a volume is always allowed, and yet it is in the table: when it is cancelled, the volume is given to
+the guest again, which has the roles of an attachment.
 
 The replicas of a pool are in its zone, which has the role of replicas too. No operation makes copies elsewhere yet: no
 clause about snapshots, backups or the distance of a copy applies.
@@ -42,6 +45,8 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
     "instance.evacuate": _WHOLE,
     "instance.reboot": _WHOLE,
     "instance.reset": _WHOLE,
+    "port.attach": _WHOLE,
+    "port.detach": _WHOLE,
     "volume.create": _DISK,
     "volume.grow": _DISK,
     "volume.attach": _WHOLE,

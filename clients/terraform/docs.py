@@ -24,6 +24,7 @@ IMPORTS = {
     "quota": "PROJECT",
     "service_account": "ID`, `NAME` or `ORGANIZATION/NAME",
     "service_account_token": "ACCOUNT/TOKEN` or `ORGANIZATION/ACCOUNT/TOKEN",
+    "subnet": "NETWORK/SUBNET` or `PROJECT/NETWORK/SUBNET",
     "volume_attachment": "INSTANCE/VOLUME` or `PROJECT/INSTANCE/VOLUME",
 }
 

@@ -35,10 +35,10 @@ ROLE_OF_KIND = {
 SINGLE = ("compute", "storage")
 # Data at rest is always somewhere; a guest may be off.
 LASTING = ("storage",)
-OF_GUESTS = "instance."
+OF_GUESTS = ("instance.", "port.")
 # A node runs no guest under a permit for anything else.
 RUNS = frozenset(
-    f"{OF_GUESTS}{verb}" for verb in ("create", "start", "reboot", "reset", "rebuild", "migrate", "evacuate")
+    f"instance.{verb}" for verb in ("create", "start", "reboot", "reset", "rebuild", "migrate", "evacuate")
 )
 NOT_COMPLIANT = ("drifted", "remediating", "exempted", "evicted")
 

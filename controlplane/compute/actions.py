@@ -20,6 +20,8 @@ STATES: Mapping[str, tuple[str, ...]] = {
     "rebuild": ("active", "stopped"),
     "attach": ("active", "stopped"),
     "detach": ("active", "stopped"),
+    "attach-port": ("active", "stopped"),
+    "detach-port": ("active", "stopped"),
 }
 # These lock the volume and not the instance, so they wait for no operation of the instance but a migration, which
 # locks all of its volumes.

@@ -187,6 +187,27 @@ class AttachmentNotGivenBack(Conflict):
     )
 
 
+class PortNotAttached(Conflict):
+    code = "compute.port.not_attached"
+    title = "Not attached"
+    detail = "No instance has the port {name!r}."
+
+
+class PortNotGivenBack(Conflict):
+    code = "compute.port.not_given_back"
+    title = "Port not reattached"
+    detail = (
+        "The detachment was cancelled, but the port cannot be attached to the instance again: it is detached. The "
+        "port's last_error has the reason."
+    )
+
+
+class TooManyPorts(Unprocessable):
+    code = "compute.port.too_many"
+    title = "Too many ports"
+    detail = "An instance has at most {limit} ports. Detach one first, or request fewer."
+
+
 class AttachmentNotFound(NotFound):
     code = "compute.attachment.not_found"
     detail = "There is no attachment {name!r} here."

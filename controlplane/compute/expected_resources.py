@@ -124,8 +124,10 @@ def allocations_without_owner() -> Iterable[Allocation]:
 
 def ports_without_instance() -> Iterable[Port]:
     """Return ports without an instance and without an operation."""
-    rows = Port.objects.exclude(just_now()).exclude(
-        instance_id__in=Instance.objects.exclude(state="deleted").values("pk")
+    rows = (
+        Port.objects.filter(instance_id__isnull=False)
+        .exclude(just_now())
+        .exclude(instance_id__in=Instance.objects.exclude(state="deleted").values("pk"))
     )
     return rows.exclude(instance_id__in=_worked_on()).select_related("network").order_by("pk")
 

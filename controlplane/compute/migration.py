@@ -24,6 +24,7 @@ from controlplane.compute.services import instance_lock, root_pools
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.network.models import Port
+from controlplane.network.port_rules import FILTERS
 from controlplane.nodes.models import AUTO_CONVERGE, Node
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation, ResourceLock
@@ -169,12 +170,15 @@ def migration_request(migration: Migration) -> PlacementRequest:
 def _migration_traits(migration: Migration) -> frozenset[str]:
     """Return the traits that the destination needs to receive a guest.
 
-    An evacuated guest starts anew, on any CPU. A stopped guest has the CPU trait on its way, too.
+    An evacuated guest starts anew, on any CPU. A stopped guest has the CPU trait on its way, too. Filtered ports need
+    security groups.
     """
+    is_filtered = Port.objects.filter(instance_id=migration.instance_id, is_filtered=True).exists()
+    filters = {FILTERS} if is_filtered else set()
     if migration.kind == EVACUATE:
-        return frozenset()
+        return frozenset(filters)
     cold = {COLD_MIGRATION} if is_off(migration.instance) else set()
-    return frozenset({LIVE_MIGRATION} | cold) | cpu_traits(migration.source)
+    return frozenset({LIVE_MIGRATION} | cold | filters) | cpu_traits(migration.source)
 
 
 def cpu_traits(node: Node) -> frozenset[str]:

@@ -12,8 +12,10 @@ from controlplane.compute.models import INSTANCE, Instance
 from controlplane.compute.services import (
     NewAttachments,
     check_image,
+    check_ports,
     constrain_to_volumes,
     enqueue_create,
+    filtering,
     instance_lock,
     instance_placement_request,
     lock_affinity_group,
@@ -49,6 +51,7 @@ def instance_recreate(actor: Actor, instance: Instance, new: NewAttachments) -> 
     request = constrain_to_volumes(
         instance_placement_request(instance, operation="instance.create", zones=new.zones), new.volumes
     )
+    request = filtering(request) if new.networks or new.ports else request
     placement.check_placement(replace(request, host=new.host, sources=_sources(instance, new)))
     with transaction.atomic():
         return _write(actor, instance, new)
@@ -59,6 +62,7 @@ def _check(instance: Instance, new: NewAttachments) -> None:
     check_image(instance.image, instance, field="image")
     for volume in new.volumes:
         require_volume_state(volume, "available")
+    check_ports(new.networks, new.ports)
 
 
 def _write(actor: Actor, instance: Instance, new: NewAttachments) -> Operation:

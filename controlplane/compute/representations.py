@@ -31,11 +31,14 @@ SELECT instance.id,
         SELECT json_agg(
             json_build_object(
                 'network', json_build_object('id', network.id, 'name', network.name),
-                'ip', host(port.ip),
+                'port', json_build_object('id', port.id, 'name', port.name, 'is_own', port.is_own),
+                'ip', host(address.ip),
                 'mac', port.mac
-            ) ORDER BY port.id
+            ) ORDER BY port.position, port.id, address.id
         )
-        FROM network_port AS port JOIN network_network AS network ON network.id = port.network_id
+        FROM network_port AS port
+            JOIN network_network AS network ON network.id = port.network_id
+            JOIN network_portaddress AS address ON address.port_id = port.id
         WHERE port.instance_id = instance.id
     ),
     (

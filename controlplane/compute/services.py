@@ -1,6 +1,6 @@
 """Instance requests. workflows/instance_*.py carry them out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -18,6 +18,7 @@ from controlplane.compute.errors import (
     AffinityGroupNotFound,
     FlavorTooSmall,
     InstanceNameTaken,
+    TooManyPorts,
     UserDataTooLarge,
     VolumeAlreadyAttached,
 )
@@ -28,8 +29,12 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import edit, ensure_transaction, raise_on_violation, rolled_back
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
-from controlplane.network.models import Network
-from controlplane.network.services import port_create, require_free_address
+from controlplane.network.addresses import require_free_address
+from controlplane.network.models import Network, Port, SecurityGroup
+from controlplane.network.port_groups import check_groups, port_groups_insert
+from controlplane.network.port_rules import FILTERS
+from controlplane.network.ports import instance_port_create, port_lock, ports_take, require_free
+from controlplane.network.security_groups import default_group
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation
 from controlplane.operations.selectors import live_of
@@ -47,6 +52,7 @@ from controlplane.storage.models import Volume
 from controlplane.storage.services import image_sources, pool_requirements, require_volume_state, resized, volume_lock
 
 USER_DATA_MAX_BYTES = 64 * 1024
+PORTS_MAX = 8
 # Generation 1 of an instance defines it with its volumes, generation 2 starts it.
 FIRST_START = 2
 SHUTDOWN_LIMIT = timedelta(seconds=90)
@@ -57,15 +63,18 @@ class NewInstance:
     """An instance to create.
 
     `zones` empty: any that the policy admits. `volumes` are attached before the first boot; volumes that only one node
-    has decide the node. `root_volume_type`: None for a file on the node's own disk. `host`: the only node allowed, for
-    operators. `classifications` (ids) and `policy`, clauses of its own, hold for its data as long as it exists.
-    `exemption`: admits it although a policy refuses it.
+    has decide the node. `ports`: free ones, as the cards after those on `networks`. `root_volume_type`: None for a file
+    on the node's own disk. `host`: the only node allowed, for operators. `security_groups`: of the ports that are made
+    with it; None: the project's default group. `classifications` (ids) and `policy`, clauses of its own, hold for its
+    data as long as it exists. `exemption`: admits it although a policy refuses it.
     """
 
     name: str
     flavor: Flavor
     image: Image
     networks: tuple[Network, ...] = ()
+    ports: tuple[Port, ...] = ()
+    security_groups: tuple[SecurityGroup, ...] | None = None
     ssh_keys: tuple[SshKey, ...] = ()
     volumes: tuple[Volume, ...] = ()
     user_data: bytes = b""
@@ -101,6 +110,11 @@ def instance_placement_request(
     )
 
 
+def filtering(request: PlacementRequest) -> PlacementRequest:
+    """Constrain the request to nodes whose agent filters by security groups."""
+    return replace(request, traits=request.traits | {FILTERS})
+
+
 def root_pools(instance: Instance, *, gib: int = 0) -> tuple[PoolRequirement, ...]:
     """Return the pool requirement of the root disk: its present or future pool. `gib`: the space to take."""
     if instance.root_pool is not None:
@@ -123,7 +137,8 @@ def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[I
     Raises:
         RoleNeeded: `host`, and the actor is no operator.
         InvalidName, FlavorTooSmall, UserDataTooLarge, InstanceNameTaken, QuotaExceeded, VolumeWrongState, Busy,
-        InsufficientCapacity, NoPlace, PolicyUnsatisfiable, UnknownHost, AddressesExhausted, ExemptionForOther,
+        InsufficientCapacity, NoPlace, PolicyUnsatisfiable, UnknownHost, AddressesExhausted, PortAttached, TooManyPorts,
+        PortNotFound, SubnetMissing, ExemptionForOther,
         ExemptionOver, ExemptionUnsigned, ExemptionSpent.
     """
     instance, request = _plan(actor, project, new)
@@ -185,7 +200,7 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, P
         instance_placement_request(instance, operation="instance.create", zones=new.zones), new.volumes
     )
     return instance, replace(
-        request,
+        filtering(request) if new.networks or new.ports else request,
         host=new.host,
         classifications=new.classifications,
         own=(new.policy,) if new.policy else (),
@@ -216,6 +231,16 @@ def _check_fit(new: NewInstance) -> None:
     check_image(new.image, new.flavor, field="flavor")
     for volume in new.volumes:
         require_volume_state(volume, "available")
+    check_groups(new.security_groups or ())
+    check_ports(new.networks, new.ports)
+
+
+def check_ports(networks: Sequence[Network], ports: Sequence[Port]) -> None:
+    """Raise TooManyPorts, or PortAttached unless the ports are free."""
+    if len(networks) + len(ports) > PORTS_MAX:
+        raise TooManyPorts(field="ports", limit=PORTS_MAX)
+    for number, port in enumerate(ports):
+        require_free(port, field=f"ports/{number}")
 
 
 def check_user_data(value: bytes) -> None:
@@ -255,7 +280,8 @@ def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
     data = NewData(instance.pk, "instance", instance.project, new.classifications, new.policy, actor.user_id)
     with once, raise_on_violation("compute_instance_name_taken", name_taken, is_end=True):
         lineage.record_data(data, _sources(new), extra_rows=[instance])
-    return enqueue_create(actor, instance, NewAttachments(new.networks, new.volumes, new.zones, new.host))
+    around = NewAttachments(new.networks, new.ports, new.volumes, new.zones, new.host, new.security_groups)
+    return enqueue_create(actor, instance, around)
 
 
 @dataclass(frozen=True)
@@ -263,28 +289,34 @@ class NewAttachments:
     """The resources of other kinds that an instance is created with: see NewInstance."""
 
     networks: tuple[Network, ...]
+    ports: tuple[Port, ...]
     volumes: tuple[Volume, ...]
     zones: tuple[str, ...]
     host: str | None
+    security_groups: tuple[SecurityGroup, ...] | None = None
 
 
 def enqueue_create(actor: Actor, instance: Instance, new: NewAttachments) -> Operation:
     """Write the operation that creates the instance, with its attachments, ports, quota, audit and events."""
     for volume in sorted(new.volumes, key=lambda volume: volume.pk):
         volume_lock(volume)
-    _raise_generations(instance, new.volumes)
+    for port in sorted(new.ports, key=lambda port: port.pk):
+        port_lock(port)
+    _raise_generations(instance, new)
     ports = [(new_id(), network) for network in new.networks]
     attachments = [Attachment(instance=instance, volume=volume) for volume in new.volumes]
     args = {
         "zones": list(new.zones),
         "host": new.host,
         "networks": [str(network.pk) for network in new.networks],
+        "security_groups": None if new.security_groups is None else [str(group.pk) for group in new.security_groups],
         "volumes": [str(volume.pk) for volume in new.volumes],
-        "ports": [str(port_id) for port_id, _ in ports],
+        "ports": [*(str(port_id) for port_id, _ in ports), *(str(port.pk) for port in new.ports)],
+        "own_ports": [str(port.pk) for port in new.ports],
         "attachments": [str(attachment.pk) for attachment in attachments],
         "shared": [str(each.pk) for each in attachments if each.volume.pool_id is not None],
     }
-    resources = [instance.pk, *(volume.pk for volume in new.volumes)]
+    resources = [instance.pk, *(volume.pk for volume in new.volumes), *(port.pk for port in new.ports)]
     facts = {"name": instance.name, "flavor": instance.flavor}
     entry = audit_entry(actor, "instance.create", instance.pk, project_id=instance.project_id, **facts)
     operation_request = OperationRequest(
@@ -296,23 +328,30 @@ def enqueue_create(actor: Actor, instance: Instance, new: NewAttachments) -> Ope
         taken = VolumeAlreadyAttached(field="volumes", volume=attachment.volume.name)
         with raise_on_violation("compute_attachment_volume_taken", taken):
             attachment.save(force_insert=True)
-    for port_id, network in sorted(ports, key=lambda port: port[1].pk):
-        port_create(network, port_id=port_id, instance_id=instance.pk)
+    first, last = len(ports), len(ports) + len(new.ports)
+    ports_take(new.ports, instance.pk, positions=range(first, last), generation=instance.generation)
+    for position, (port_id, network) in sorted(enumerate(ports), key=lambda each: each[1][1].pk):
+        instance_port_create(network, port_id=port_id, instance_id=instance.pk, position=position)
+    if ports:
+        groups = (default_group(instance.project),) if new.security_groups is None else new.security_groups
+        port_groups_insert([port_id for port_id, _ in ports], groups)
     size = {"vcpus": instance.vcpus, "memory_mib": instance.memory_mib}
-    quotas.claim(instance.project_id, instance.pk, instances=1, **size, addresses=len(ports))
+    quotas.claim(instance.project_id, instance.pk, instances=1, **size, ports=len(ports), addresses=len(ports))
     return operation
 
 
-def _raise_generations(instance: Instance, volumes: Iterable[Volume]) -> None:
-    """Raise the generations of volumes in pools, which another node may open.
+def _raise_generations(instance: Instance, new: NewAttachments) -> None:
+    """Raise the generations of volumes in pools, which another node may open, and of the instance.
 
-    The new generation is above all that any node knows, and the permit is for no lower one.
+    The new generations are above all that any node knows, and the permit is for no lower one. Ports get that of the
+    instance.
     """
-    shared = [volume for volume in volumes if volume.pool_id is not None]
+    shared = [volume for volume in new.volumes if volume.pool_id is not None]
     for volume in shared:
         Volume.objects.filter(pk=volume.pk).update(generation=F("generation") + 1)
         volume.refresh_from_db(fields=["generation"])
-    newest = max((volume.generation for volume in shared), default=0)
+    known = [*(volume.generation for volume in shared), *(port.generation + 1 for port in new.ports)]
+    newest = max(known, default=0)
     if newest > instance.generation:
         Instance.objects.filter(pk=instance.pk).update(generation=newest)
         instance.generation = newest

@@ -99,6 +99,9 @@ class Api:
     def patch(self, *path: str, body: Any) -> Any:
         return self.send("PATCH", path, ApiRequest(body)).data
 
+    def put(self, *path: str, body: Any) -> Any:
+        return self.send("PUT", path, ApiRequest(body)).data
+
     def delete(self, *path: str) -> Any:
         return self.send("DELETE", path, ApiRequest()).data
 

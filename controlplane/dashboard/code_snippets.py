@@ -17,6 +17,7 @@ OPTIONS = {
         "ssh_keys": "--ssh-key",
         "volumes": "--volume",
         "zones": "--zone",
+        "security_groups": "--security-group",
         "affinity_group": "--affinity-group",
         "restart_policy": "--restart-policy",
         "root_volume_type": "--root-type",

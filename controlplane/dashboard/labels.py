@@ -188,6 +188,8 @@ OPERATION_LABELS = {
     "instance.rebuild": _("Rebuild instance"),
     "instance.migrate": _("Migrate instance"),
     "instance.evacuate": _("Evacuate instance"),
+    "port.attach": _("Attach port"),
+    "port.detach": _("Detach port"),
     "volume.create": _("Create volume"),
     "volume.delete": _("Delete volume"),
     "volume.attach": _("Attach volume"),
@@ -203,6 +205,7 @@ OPERATION_LABELS = {
 OPERATION_CLASS_LABELS = {
     "*": _("All operations"),
     "instance.*": _("Instance operations"),
+    "port.*": _("Port operations"),
     "volume.*": _("Volume operations"),
     "image.*": _("Image operations"),
 }
@@ -318,6 +321,7 @@ INCIDENTS = {
     "self-test": _("Self-test failed"),
     "connections": _("Connection tracking table almost full"),
     "network-rules": _("Network isolation rules were lost"),
+    "port-rules": _("Security groups are not applied"),
     "fence-broken": _("Fenced node was active"),
     "clock": _("Clock not synchronized"),
     "evacuation-blocked": _("Instance without a valid node for evacuation"),
@@ -334,3 +338,22 @@ INCIDENTS = {
 
 def incident(kind: str) -> str | Promise:
     return INCIDENTS.get(kind, kind.replace("-", " ").replace("_", " "))
+
+
+RULES_STATES = {
+    "applied": _("the node applies all rules"),
+    "unsupported": _("the software of the node is too old and filters nothing"),
+    "pending": _("changed rules are on their way to the node"),
+}
+RULES_REASONS = {
+    "no-node": _("applied when a node has the instance"),
+    "node-silent": _("the node does not answer, and applies the earlier rules"),
+    "node-problem": _("the node has a problem with the rules, and tries again"),
+}
+
+
+def applied_rules(rules: Mapping[str, Any] | None) -> str | Promise:
+    """Return whether a port's node applies its rules, as a text."""
+    if rules is None:
+        return ""
+    return RULES_REASONS.get(rules["reason"]) or RULES_STATES.get(rules["state"], rules["state"])

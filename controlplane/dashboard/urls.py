@@ -42,7 +42,9 @@ from controlplane.dashboard.views.project import (
     networks,
     operations,
     overview,
+    ports,
     project_settings,
+    security_groups,
     ssh_keys,
     terraform_states,
     volume_create,
@@ -52,6 +54,7 @@ from controlplane.dashboard.views.project import (
 
 PROJECT = "projects/<str:project>"
 INSTANCE = f"{PROJECT}/instances/<str:instance>"
+SECURITY_GROUP = f"{PROJECT}/security-groups/<str:thing>"
 VOLUME = f"{PROJECT}/volumes/<str:volume>"
 IMAGE = f"{PROJECT}/images/<str:image>"
 WEBHOOK = f"{PROJECT}/webhooks/<str:webhook>"
@@ -88,11 +91,12 @@ urlpatterns = [
     path(f"{INSTANCE}/delete", instances.InstanceDelete.as_view(), name="instance-delete"),
     path(f"{INSTANCE}/actions/<str:action>", instances.InstanceAction.as_view(), name="instance-action"),
     path(f"{INSTANCE}/metrics", instance_metrics.InstanceMetrics.as_view(), name="instance-metrics"),
-    path(f"{INSTANCE}/network", instances.InstanceNetwork.as_view(), name="instance-network"),
+    path(f"{INSTANCE}/network", ports.InstanceNetwork.as_view(), name="instance-network"),
     path(f"{INSTANCE}/placement", instances.InstancePlacement.as_view(), name="instance-placement"),
     path(f"{INSTANCE}/settings", instance_settings.InstanceSettings.as_view(), name="instance-settings"),
     path(f"{INSTANCE}/resize", instance_settings.InstanceResize.as_view(), name="instance-resize"),
     path(f"{INSTANCE}/rebuild", instance_settings.InstanceRebuild.as_view(), name="instance-rebuild"),
+    path(f"{INSTANCE}/network/<str:port>/detach", ports.InstancePortDetach.as_view(), name="instance-port-detach"),
     path(f"{INSTANCE}/volumes", instance_volumes.InstanceVolumes.as_view(), name="instance-volumes"),
     path(f"{INSTANCE}/volumes/new", instance_volumes.InstanceNewVolume.as_view(), name="instance-new-volume"),
     path(
@@ -193,8 +197,28 @@ urlpatterns = [
     path(f"{PROJECT}/networks", networks.NetworkList.as_view(), name="networks"),
     path(f"{PROJECT}/networks/new", networks.NetworkCreate.as_view(), name="network-new"),
     path(f"{PROJECT}/networks/<str:thing>", networks.NetworkDetail.as_view(), name="network"),
+    path(f"{PROJECT}/networks/<str:thing>/subnets/new", ports.SubnetCreate.as_view(), name="subnet-new"),
+    path(
+        f"{PROJECT}/networks/<str:thing>/subnets/<str:subnet>/delete",
+        ports.SubnetDelete.as_view(),
+        name="subnet-delete",
+    ),
+    path(f"{PROJECT}/networks/<str:thing>/ports/new", ports.PortCreate.as_view(), name="port-new"),
+    path(f"{PROJECT}/networks/<str:thing>/ports/<str:port>/delete", ports.PortDelete.as_view(), name="port-delete"),
     path(f"{PROJECT}/networks/<str:thing>/edit", networks.NetworkEdit.as_view(), name="network-edit"),
     path(f"{PROJECT}/networks/<str:thing>/delete", networks.NetworkDelete.as_view(), name="network-delete"),
+    path(f"{PROJECT}/security-groups", security_groups.SecurityGroupList.as_view(), name="security-groups"),
+    path(f"{PROJECT}/security-groups/new", security_groups.SecurityGroupCreate.as_view(), name="security-group-new"),
+    path(SECURITY_GROUP, security_groups.SecurityGroupDetail.as_view(), name="security-group"),
+    path(f"{SECURITY_GROUP}/edit", security_groups.SecurityGroupEdit.as_view(), name="security-group-edit"),
+    path(f"{SECURITY_GROUP}/delete", security_groups.SecurityGroupDelete.as_view(), name="security-group-delete"),
+    path(f"{SECURITY_GROUP}/rules/new", security_groups.RuleCreate.as_view(), name="security-group-rule-new"),
+    path(
+        f"{SECURITY_GROUP}/rules/<str:rule>/delete",
+        security_groups.RuleDelete.as_view(),
+        name="security-group-rule-delete",
+    ),
+    path(f"{INSTANCE}/security-groups", security_groups.InstanceGroups.as_view(), name="instance-security-groups"),
     path(f"{PROJECT}/ssh-keys", ssh_keys.SshKeyList.as_view(), name="ssh-keys"),
     path(f"{PROJECT}/ssh-keys/new", ssh_keys.SshKeyCreate.as_view(), name="ssh-key-new"),
     path(f"{PROJECT}/ssh-keys/<str:thing>", ssh_keys.SshKeyDetail.as_view(), name="ssh-key"),

@@ -18,6 +18,7 @@ class Kind:
 
 
 _OPERATION = ("operation",)
+_SECURITY_RULE = ("rule", "direction", "family", "protocol", "ports", "icmp", "cidrs", "peer_group")
 _ORPHAN = ("what", "node", "size_bytes")
 KINDS: Mapping[str, Kind] = {
     "operation.pending": Kind("A change that takes time was accepted.", _OPERATION),
@@ -48,6 +49,18 @@ KINDS: Mapping[str, Kind] = {
     "network.created": Kind("A network was created.", ("cidr",)),
     "network.updated": Kind("The name or the labels of the network changed."),
     "network.deleted": Kind("The network is deleted."),
+    "subnet.created": Kind("A subnet of a network was created.", ("cidr", "network")),
+    "subnet.updated": Kind("The name, the labels or the reserved ranges of the subnet changed.", ("network",)),
+    "subnet.deleted": Kind("The subnet is deleted.", ("cidr", "network")),
+    "port.created": Kind("A port was created.", ("network", "addresses")),
+    "port.updated": Kind("The name, the labels or the addresses of the port changed."),
+    "port.deleted": Kind("The port is deleted."),
+    "security_group.created": Kind("A security group was created."),
+    "security_group.updated": Kind("The name, the description or the labels of the security group changed."),
+    "security_group.deleted": Kind("The security group is deleted."),
+    "security_group.rule-added": Kind("A rule was added to the security group.", _SECURITY_RULE),
+    "security_group.rule-removed": Kind("A rule was removed from the security group.", _SECURITY_RULE),
+    "instance.security-groups": Kind("The ports of the instance got other security groups.", ("groups",)),
     "ssh_key.created": Kind("An SSH key was added.", ("fingerprint",)),
     "ssh_key.updated": Kind("The name or the labels of the SSH key changed."),
     "ssh_key.deleted": Kind("The SSH key is deleted."),
@@ -128,6 +141,18 @@ DEEDS: Mapping[str, str] = {
     "network.create": "network.created",
     "network.update": "network.updated",
     "network.delete": "network.deleted",
+    "subnet.create": "subnet.created",
+    "subnet.update": "subnet.updated",
+    "subnet.delete": "subnet.deleted",
+    "port.create": "port.created",
+    "port.update": "port.updated",
+    "port.delete": "port.deleted",
+    "security_group.create": "security_group.created",
+    "security_group.update": "security_group.updated",
+    "security_group.delete": "security_group.deleted",
+    "security_group.rule-add": "security_group.rule-added",
+    "security_group.rule-remove": "security_group.rule-removed",
+    "instance.security-groups": "instance.security-groups",
     "ssh_key.create": "ssh_key.created",
     "ssh_key.update": "ssh_key.updated",
     "ssh_key.delete": "ssh_key.deleted",

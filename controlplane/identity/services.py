@@ -140,6 +140,8 @@ def _dependents(project: Project) -> Iterator[str]:
         rows = model._default_manager.filter(project=project)
         if _has(model, "state"):
             rows = rows.exclude(state="deleted")
+        if _has(model, "is_default"):
+            rows = rows.exclude(is_default=True)  # made for the project, and nobody can delete it
         yield from (f"{model._meta.verbose_name}/{name}" for name in rows.values_list("name", flat=True))
 
 

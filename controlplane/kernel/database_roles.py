@@ -60,6 +60,8 @@ ROLES: Mapping[str, Rights] = {
             "placement_permit",
             "network_segment",
             "network_segmentcopy",
+            "network_portrulesdocument",
+            "network_portrulescopy",
             "nodes_trustdocument",
             "nodes_receipt",
             "audit_checkpoint",
@@ -67,7 +69,12 @@ ROLES: Mapping[str, Rights] = {
             "audit_witness",
             "metrics_*",
         ),
-        removes=("network_segment", "network_segmentcopy"),  # deleted with their network
+        removes=(  # deleted with their network or group
+            "network_segment",
+            "network_segmentcopy",
+            "network_portrulesdocument",
+            "network_portrulescopy",
+        ),
     ),
     "stream": Rights(
         writes=(
@@ -102,6 +109,7 @@ ROLES: Mapping[str, Rights] = {
             *RECORDS,
             "placement_permit",
             "network_segment",
+            "network_portrulesdocument",
             "nodes_trustdocument",
             "audit_merklenode",
             "audit_checkpoint",
@@ -121,7 +129,7 @@ ROLES: Mapping[str, Rights] = {
             "compliance_*",
             "operations_*",
         ),
-        kept=("nodes_trustdocument", "nodes_bmc", "network_segment"),
+        kept=("nodes_trustdocument", "nodes_bmc", "network_segment", "network_portrulesdocument"),
         hidden=CREDENTIALS,
         calls=PARTITIONS,
     ),

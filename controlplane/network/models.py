@@ -1,12 +1,15 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Func, Q
+from django.db.models import Func, Q, Value
 
+from andromede_core.permits.security_group import DIRECTIONS, FAMILIES, PROTOCOLS
 from andromede_core.permits.segment import VNI_MAX
 from controlplane.catalog.models import Zone
-from controlplane.identity.models import ProjectResource
-from controlplane.kernel.db import BaseModel
+from controlplane.identity.models import Project, ProjectResource
+from controlplane.kernel.db import BaseModel, Versioned
 from controlplane.nodes.models import Node
+
+DEFAULT_SUBNET = "default"
 
 
 class Network(ProjectResource):
@@ -26,30 +29,58 @@ class Network(ProjectResource):
         ]
 
 
-class Subnet(BaseModel):
-    """The range of a network. `dns_servers` empty: guests have no name resolution."""
+class Subnet(Versioned):
+    """A range of a network, without overlap with its others. The one that came with the network is named `default`.
 
-    network = models.OneToOneField(Network, models.CASCADE)
+    `dns_servers` empty: guests have no name resolution. `reserved_ranges`: addresses that no port gets, each
+    `first-last`.
+    """
+
+    network = models.ForeignKey(
+        Network, models.CASCADE, related_name="subnets", db_index=False
+    )  # the index of names begins with it
+    name = models.CharField(max_length=63, default=DEFAULT_SUBNET, db_default=DEFAULT_SUBNET)
+    labels = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
+    generation = models.PositiveBigIntegerField(default=1, db_default=1)
     cidr = models.CharField(max_length=18)
     gateway_ip = models.GenericIPAddressField(protocol="IPv4")
     dns_servers = ArrayField(models.GenericIPAddressField(protocol="IPv4"), default=list)
+    reserved_ranges = ArrayField(models.CharField(max_length=79), default=list, db_default=[])
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["network", "name"], name="network_subnet_name_taken")]
 
 
-class Port(BaseModel):
-    """A network card's port on a network, with an address that stays until the port is deleted.
+class Port(ProjectResource):
+    """A network card's port on a network, with addresses that stay until they are removed or the port is deleted.
+
+    `instance_id` None: it is free. `is_own`: it was made by itself and outlives the instance; another port is deleted
+    with its instance. `position`: the order of the cards of an instance; equal ones are in the order of ids.
 
     `mac`: locally administered and unicast (IEEE 802, the second digit), and unique over all ports, since guests know
     their cards by it. Older ports have one that begins with 52:54:00, and is unique in its network alone.
+
+    `ip`: a copy of the first IPv4 address, for processes of the previous release. A port that these create gets its
+    project, name and address from a trigger (migration 0007).
+
+    `is_filtered`: its security groups decide about its traffic, and without any group nothing passes. Ports that are
+    older than security groups are not filtered until they get groups.
     """
 
+    project = models.ForeignKey(Project, models.PROTECT, db_index=False)  # the index of names begins with it
+    name = models.CharField(max_length=63, db_default="")
+    labels = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
     network = models.ForeignKey(Network, models.PROTECT, db_index=False)  # the index of addresses begins with it
-    instance_id = models.UUIDField()
+    instance_id = models.UUIDField(null=True)
+    is_own = models.BooleanField(default=False, db_default=False)
+    position = models.PositiveSmallIntegerField(default=0, db_default=0)
     mac = models.CharField(max_length=17)
-    ip = models.GenericIPAddressField(protocol="IPv4")
-    generation = models.PositiveBigIntegerField(default=1)
+    ip = models.GenericIPAddressField(protocol="IPv4", null=True)
+    is_filtered = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [
+            models.UniqueConstraint(fields=["project", "name"], name="network_port_name_taken"),
             models.UniqueConstraint(fields=["network", "ip"], name="network_port_ip_taken"),
             models.UniqueConstraint(fields=["network", "mac"], name="network_port_mac_taken"),
             models.UniqueConstraint(fields=["mac"], condition=Q(mac__startswith="56:"), name="network_port_mac_once"),
@@ -58,6 +89,29 @@ class Port(BaseModel):
             ),
         ]
         indexes = [models.Index(fields=["instance_id"])]
+
+
+class PortAddress(BaseModel):
+    """An address of a port. The database deletes it with the port."""
+
+    port = models.ForeignKey(Port, models.DO_NOTHING, related_name="addresses", db_constraint=False)
+    network = models.ForeignKey(Network, models.CASCADE, db_index=False)  # its constraint's index begins with it
+    subnet = models.ForeignKey(Subnet, models.PROTECT)
+    ip = models.GenericIPAddressField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["network", "ip"], name="network_portaddress_taken")]
+
+
+class AllowedAddress(BaseModel):
+    """Addresses that a port may use beside its own, as for VRRP (RFC 9568). The database deletes it with the port.
+
+    `mac`: with that MAC address; empty: with the port's.
+    """
+
+    port = models.ForeignKey(Port, models.DO_NOTHING, related_name="allowed_addresses", db_constraint=False)
+    cidr = models.CharField(max_length=43)
+    mac = models.CharField(max_length=17, blank=True)
 
 
 class PortBinding(BaseModel):
@@ -96,3 +150,109 @@ class SegmentCopy(BaseModel):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["segment", "node"], name="network_segmentcopy_once")]
+
+
+class SecurityGroup(ProjectResource):
+    """Rules of traffic that ports in the group may receive and send. Several groups of a port add up.
+
+    `is_default`: ports get it when their request names no groups; it cannot be deleted. `generation` grows with each
+    change of its rules.
+    """
+
+    description = models.CharField(max_length=200, blank=True)
+    is_default = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "name"], name="network_security_group_name_taken"),
+            models.UniqueConstraint(
+                fields=["project"], condition=Q(is_default=True), name="network_security_group_one_default"
+            ),
+        ]
+
+
+class SecurityGroupRule(BaseModel):
+    """A rule that allows traffic (andromede_core.permits.security_group). It is never changed.
+
+    `first_port`, `last_port`: of tcp or udp; null: all. `icmp_type`, `icmp_code`: null: all. The peer is in `cidrs` or
+    a member of `peer_group`; both null: any peer. `fingerprint`: digest of all fields that decide about traffic.
+    """
+
+    group = models.ForeignKey(SecurityGroup, models.CASCADE, related_name="rules", db_index=False)  # see constraints
+    direction = models.CharField(max_length=3)
+    family = models.CharField(max_length=4)
+    protocol = models.CharField(max_length=6)
+    first_port = models.PositiveIntegerField(null=True)
+    last_port = models.PositiveIntegerField(null=True)
+    icmp_type = models.PositiveSmallIntegerField(null=True)
+    icmp_code = models.PositiveSmallIntegerField(null=True)
+    cidrs = ArrayField(models.CharField(max_length=43), null=True)
+    peer_group = models.ForeignKey(SecurityGroup, models.PROTECT, null=True, related_name="rules_naming_it")
+    is_logged = models.BooleanField(default=False)
+    description = models.CharField(max_length=200, blank=True)
+    fingerprint = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["group", "fingerprint"], name="network_security_group_rule_once"),
+            models.CheckConstraint(
+                condition=Q(direction__in=DIRECTIONS, family__in=list(FAMILIES), protocol__in=PROTOCOLS),
+                name="network_security_group_rule_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(cidrs__isnull=True) | Q(peer_group__isnull=True), name="network_security_group_rule_peer"
+            ),
+        ]
+
+
+class PortSecurityGroup(BaseModel):
+    """A security group of a port. The database deletes it with the port."""
+
+    # The index of its constraint begins with the port.
+    port = models.ForeignKey(Port, models.DO_NOTHING, db_index=False, db_constraint=False)
+    group = models.ForeignKey(SecurityGroup, models.PROTECT)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["port", "group"], name="network_port_security_group_once")]
+
+
+class PortRulesDocument(BaseModel):
+    """The newest signed list of a network's ports in a zone, or the newest signed security group in a zone.
+
+    `digest`: of what the list or the group says, without the version. `group_generation`: that of the group when its
+    document was compared with it last. `key_id`: the key that signed the document. The database deletes the list with
+    its network, and the copies with their document.
+    """
+
+    network = models.ForeignKey(Network, models.DO_NOTHING, null=True, db_index=False, db_constraint=False)
+    group = models.ForeignKey(SecurityGroup, models.CASCADE, null=True, db_index=False)
+    zone = models.ForeignKey(Zone, models.PROTECT)
+    version = models.PositiveBigIntegerField(default=0)
+    digest = models.CharField(max_length=64, blank=True)
+    group_generation = models.PositiveBigIntegerField(default=0)
+    key_id = models.CharField(max_length=64, blank=True)
+    document = models.BinaryField(default=bytes)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["network", "zone"], name="network_port_rules_document_of_network_once"),
+            models.UniqueConstraint(fields=["group", "zone"], name="network_port_rules_document_of_group_once"),
+            models.CheckConstraint(
+                condition=Q(network__isnull=False, group__isnull=True) | Q(network__isnull=True, group__isnull=False),
+                name="network_port_rules_document_of_one",
+            ),
+        ]
+
+
+class PortRulesCopy(BaseModel):
+    """A node's last report of its version of a document. `problem`: why the node does not apply its rules."""
+
+    document = models.ForeignKey(
+        PortRulesDocument, models.CASCADE, related_name="copies", db_index=False, db_constraint=False
+    )
+    node = models.ForeignKey(Node, models.CASCADE)
+    version = models.PositiveBigIntegerField()
+    problem = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["document", "node"], name="network_port_rules_copy_once")]

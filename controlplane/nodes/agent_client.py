@@ -297,6 +297,13 @@ def ensure_network(stub: AgentStub, node: Node, segment: bytes) -> pb.NetworkSta
 
 
 @_rpc()
+def ensure_port_rules(stub: AgentStub, node: Node, request: pb.EnsurePortRulesRequest) -> pb.PortRulesState:
+    """Send the node lists of ports and security groups; it checks the signatures itself."""
+    reply: pb.PortRulesState = stub.EnsurePortRules(request, **_terms())
+    return reply
+
+
+@_rpc()
 def ensure_instance(
     stub: AgentStub, authorization: CallAuthorization, request: pb.EnsureInstanceRequest
 ) -> pb.InstanceState:

@@ -23,6 +23,9 @@ from controlplane.operations.models import LIVE, Operation, ResourceLock
 from controlplane.operations.queues import queue_of
 from telemetry.traces import traceparent
 
+# The subject of an operation is of the kind that its own begins with, except these: an instance gets or loses a port.
+SUBJECTS: Mapping[str, str] = {"port": "instance"}
+
 
 @dataclass(frozen=True)
 class OperationRequest:
@@ -105,6 +108,12 @@ def cause_of(operation: Operation) -> events.Cause:
     return events.Cause(operation.pk, operation.user_id, operation.credential_id, operation.request_id)
 
 
+def subject_kind(kind: str) -> str:
+    """Return the kind of the subject of operations of this kind."""
+    noun = kind.partition(".")[0]
+    return SUBJECTS.get(noun, noun)
+
+
 def operation_event(operation: Operation) -> Event:
     """Return the event of the operation's present state. The resource is the operation's subject."""
     error = operation.error or {}
@@ -114,7 +123,7 @@ def operation_event(operation: Operation) -> Event:
             f"operation.{operation.state}",
             operation.resource_id,
             project_id=operation.project_id,
-            resource_kind=operation.kind.partition(".")[0],
+            resource_kind=subject_kind(operation.kind),
             name=operation.resource_name,
             operation=operation.kind,
             **({"error": {"code": error.get("code"), "detail": error.get("detail")}} if error else {}),

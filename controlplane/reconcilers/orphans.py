@@ -20,6 +20,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError, StateConflict
 from controlplane.network.models import Port, PortBinding
+from controlplane.network.ports import port_release
 from controlplane.nodes import agent_client, incidents
 from controlplane.nodes.errors import NodeRefused, NodeUnreachable
 from controlplane.nodes.models import (
@@ -308,4 +309,7 @@ def _free_address(row: Orphan) -> int:
         return 0
     for binding in PortBinding.objects.filter(port=port).select_related("node"):
         record_removal(binding.node, kind="port", resource_id=port.pk, generation=port.generation)
+    if port.is_own:
+        port_release(port)
+        return 1
     return Port.objects.filter(pk=port.pk).delete()[0]

@@ -18,9 +18,13 @@ WITH used AS (
     ) AS amounts (dimension, amount)
     WHERE state <> 'deleted' AND NOT (state = 'error' AND node_id IS NULL)
     UNION ALL
-    SELECT port.instance_id, network.project_id, 'addresses', count(*)
-    FROM network_port AS port JOIN network_network AS network ON network.id = port.network_id
-    GROUP BY port.instance_id, network.project_id
+    SELECT owner, project_id, amounts.* FROM (
+        SELECT CASE WHEN port.is_own THEN port.id ELSE port.instance_id END AS owner, port.project_id,
+            count(DISTINCT port.id) AS ports, count(address.id) AS addresses
+        FROM network_port AS port LEFT JOIN network_portaddress AS address ON address.port_id = port.id
+        GROUP BY owner, port.project_id
+    ) AS owners, LATERAL (VALUES ('ports', ports), ('addresses', addresses)) AS amounts (dimension, amount)
+    WHERE amount > 0
     UNION ALL
     SELECT id, project_id, amounts.* FROM storage_volume, LATERAL (
         VALUES ('volumes', 1), ('storage_gib', size_gib)
@@ -28,6 +32,8 @@ WITH used AS (
     WHERE state <> 'deleted' AND NOT (state = 'error' AND node_id IS NULL)
     UNION ALL
     SELECT id, project_id, 'networks', 1 FROM network_network
+    UNION ALL
+    SELECT id, project_id, 'security_groups', 1 FROM network_securitygroup WHERE NOT is_default
     UNION ALL
     SELECT id, project_id, 'images', 1 FROM catalog_image
     WHERE project_id IS NOT NULL AND state NOT IN ('deleted', 'error')

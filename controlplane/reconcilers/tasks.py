@@ -5,12 +5,19 @@ from celery import shared_task
 from controlplane.kernel import periodic
 from controlplane.reconcilers import network_peers as peers
 from controlplane.reconcilers import orphans as strays
+from controlplane.reconcilers import port_rules as rules
 
 
 @shared_task(name="controlplane.reconcilers.tasks.network_peers")
 def network_peers() -> None:
     if not periodic.run_now("network_peers"):
         peers.reconcile()
+
+
+@shared_task(name="controlplane.reconcilers.tasks.port_rules")
+def port_rules() -> None:
+    if not periodic.run_now("port_rules"):
+        rules.reconcile()
 
 
 @shared_task(name="controlplane.reconcilers.tasks.orphans")

@@ -14,7 +14,8 @@ from controlplane.compute.migration import migration_of, migration_request
 from controlplane.compute.models import EVACUATE, Attachment, Instance
 from controlplane.compute.rebuild import instance_after_rebuild
 from controlplane.kernel.prepared_queries import Prepared
-from controlplane.network.models import Port
+from controlplane.network.port_specs import OF_INSTANCE as PORTS
+from controlplane.network.port_specs import addresses_of
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
 from controlplane.placement.decisions import PlacementRequest
@@ -70,7 +71,6 @@ INSTANCES = Prepared(
     )
 )
 ATTACHMENTS = Prepared(lambda instance: Attachment.objects.filter(instance=instance).order_by("pk"))
-PORTS = Prepared(lambda instance: Port.objects.filter(instance_id=instance).order_by("pk"))
 
 
 def _of_instance(operation: Operation) -> PermitScope:
@@ -96,7 +96,9 @@ def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[DataSourc
         attachments=_texts(*attachments),
         instances=_texts(instance.pk),
         addresses=tuple(
-            address(str(port.pk), network=str(port.network_id), mac=port.mac, ip=port.ip) for port in ports
+            address(str(port.pk), network=str(port.network_id), mac=port.mac, ip=ip)
+            for port in ports
+            for ip in addresses_of(port)
         ),
     )
     sources = tuple(DataSource(volume, instance.project) for volume in attachments.values())
@@ -195,6 +197,8 @@ KINDS: Mapping[str, Callable[[Operation], PermitScope]] = {
     "instance.migrate": _incoming_scope,
     "instance.migrate-out": _outgoing_scope,
     "instance.evacuate": _of_evacuation,
+    "port.attach": _of_instance,
+    "port.detach": _of_instance,
     "volume.create": _of_volume,
     "volume.grow": _of_volume,
     "volume.attach": _of_attachment,

@@ -10,7 +10,7 @@ from celery import shared_task
 
 from controlplane.audit import exports
 from controlplane.kernel.errors import CloudError
-from controlplane.signer import permits, segments, sentinel
+from controlplane.signer import permits, port_rules, segments, sentinel
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,22 @@ def segment_requested(network_id: str, zone: str) -> None:
         segments.sign(UUID(network_id), zone)
     except CloudError as exc:
         log.error("segment of network %s in %s not signed: %s %s", network_id, zone, exc, exc.facts)
+
+
+@shared_task(name="controlplane.signer.tasks.port_rules_requested")
+def port_rules_requested(port_id: str, zone: str) -> None:
+    try:
+        port_rules.sign_port(UUID(port_id), zone)
+    except CloudError as exc:
+        log.error("rules of port %s in %s not signed: %s %s", port_id, zone, exc, exc.facts)
+
+
+@shared_task(name="controlplane.signer.tasks.security_group_requested")
+def security_group_requested(group_id: str) -> None:
+    try:
+        port_rules.sign_group(UUID(group_id))
+    except CloudError as exc:
+        log.error("security group %s not signed: %s %s", group_id, exc, exc.facts)
 
 
 @shared_task(name="controlplane.signer.tasks.evidence_exports")

@@ -10,12 +10,13 @@ from django.db.models import QuerySet
 from agents.protocol import agent_pb2 as pb
 from controlplane.compute.attachments import attached_volume_request, inherit_classifications
 from controlplane.compute.models import INSTANCE, Attachment, Instance
-from controlplane.compute.services import constrain_to_volumes, instance_placement_request
+from controlplane.compute.services import constrain_to_volumes, filtering, instance_placement_request
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.prepared_queries import Prepared
 from controlplane.network.models import Port
-from controlplane.network.services import ports_delete
+from controlplane.network.port_specs import port_spec
+from controlplane.network.ports import ports_release
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.placement.effective_policies import DataSource
@@ -65,7 +66,7 @@ def on_failure(operation: Operation, error: dict[str, object]) -> None:
     instance = _instance(operation)
     move(instance, INSTANCE, "error", last_error=error, node=None, root_pool=None, power_state="unknown")
     Attachment.objects.filter(instance=instance).delete()
-    ports_delete(instance.pk)
+    ports_release(instance.pk)
     quotas.release(instance.pk)
 
 
@@ -75,6 +76,8 @@ def allocate(operation: Operation) -> Effect:
     request = constrain_to_volumes(
         instance_placement_request(instance, operation=operation.kind, zones=tuple(operation.args["zones"])), volumes
     )
+    if operation.args["ports"] and "security_groups" in operation.args:  # the release before filters nothing
+        request = filtering(request)
     allocation = placement.claim(replace(request, host=operation.args.get("host"), operation_id=operation.pk))
     for volume in (each for each in volumes if each.pool is not None):
         with_instance = attached_volume_request(volume, DataSource.of(instance), operation=operation.kind)
@@ -110,12 +113,12 @@ def remove_root_disk(operation: Operation) -> Effect | None:
 
 def ensure_port(port_id: UUID, operation: Operation) -> None:
     instance = _instance(operation)
-    port = PORTS.get(port_id)
-    node_steps.ensure_port(step_permits.for_instance(operation, instance), port, hostname=instance.name)
+    node_steps.ensure_port(step_permits.for_instance(operation, instance), port_spec(port_id), hostname=instance.name)
 
 
 def remove_port(port_id: UUID, operation: Operation) -> Effect | None:
-    return node_steps.remove(_instance(operation).node, kind="port", resource_id=port_id, generation=1)
+    generation = Port.objects.values_list("generation", flat=True).filter(pk=port_id).first() or 1
+    return node_steps.remove(_instance(operation).node, kind="port", resource_id=port_id, generation=generation)
 
 
 def define(operation: Operation) -> None:
@@ -157,7 +160,6 @@ INSTANCE_HELD = CachedRow(
         )
     )
 )
-PORTS = Prepared(lambda port: Port.objects.select_related("network__subnet").filter(pk=port))
 
 
 def _instance(operation: Operation) -> Instance:

@@ -6,7 +6,7 @@ from controlplane.compute.models import INSTANCE, Attachment, Instance
 from controlplane.compute.user_data import NO_USER_DATA
 from controlplane.kernel.db import move
 from controlplane.network.models import Port
-from controlplane.network.services import ports_delete
+from controlplane.network.ports import ports_release
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.quotas import services as quotas
@@ -32,7 +32,7 @@ def on_success(operation: Operation) -> None:
         if attachment.volume.state == "in-use":
             move(attachment.volume, VOLUME, "available")
     Attachment.objects.filter(instance=instance).delete()
-    ports_delete(instance.pk)
+    ports_release(instance.pk)
     placement.release_allocation(instance.pk)
     quotas.release(instance.pk)
 

@@ -17,6 +17,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.network import segments
 from controlplane.network.models import Port
+from controlplane.network.port_specs import port_spec
 from controlplane.node_lifecycle.recovery.evacuation import (
     PLACEMENT_REFUSALS,
     record_evacuation_blocked,
@@ -141,8 +142,7 @@ def forget_volume(part_id: UUID, operation: Operation) -> Effect | None:
 
 def ensure_port(port_id: UUID, operation: Operation) -> None:
     migration = migration_of(operation)
-    port = Port.objects.select_related("network__subnet").get(pk=port_id)
-    port.generation = migration.generation
+    port = port_spec(port_id, generation=migration.generation)
     node_steps.ensure_port(step_permits.for_arrival(operation, migration), port, hostname=migration.instance.name)
 
 

@@ -26,6 +26,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError
 from controlplane.network.models import Port
+from controlplane.network.port_specs import port_spec
 from controlplane.nodes import agent_client, selectors
 from controlplane.nodes.errors import NodeAbandoned, NodeFailed, NodeRefused, NodeUnreachable
 from controlplane.nodes.models import AUTO_CONVERGE
@@ -145,8 +146,7 @@ def disk_for(migration: Migration, volume: Volume) -> Disk:
 
 def ensure_port(port_id: UUID, operation: Operation) -> None:
     migration = migration_of(operation)
-    port = Port.objects.select_related("network__subnet").get(pk=port_id)
-    port.generation = migration.generation
+    port = port_spec(port_id, generation=migration.generation)
     node_steps.ensure_port(step_permits.for_arrival(operation, migration), port, hostname=migration.instance.name)
 
 

@@ -14,8 +14,9 @@ from controlplane.compute.models import Attachment, Instance, Migration
 from controlplane.kernel import clock
 from controlplane.kernel.prepared_queries import Prepared
 from controlplane.kernel.units import GIB
-from controlplane.network import segments
+from controlplane.network import port_rules, segments
 from controlplane.network.models import Port
+from controlplane.network.port_specs import PortSpec
 from controlplane.nodes import agent_client, selectors, services
 from controlplane.nodes.agent_client import CallAuthorization, subject
 from controlplane.nodes.errors import NodeAbandoned, NodeRefused, NodeUnreachable
@@ -172,26 +173,38 @@ def _is_here(volume: Volume, node: Node) -> None:
     Volume.objects.filter(pk=volume.pk).update(node_id=node.pk, updated_at=clock.now())
 
 
-def ensure_port(authorization: CallAuthorization, port: Port, *, hostname: str) -> None:
-    """Bind the port to the node, then send the port with the segment of its network."""
-    network = port.network
-    segments.record_binding(port, authorization.node)
+def ensure_port(authorization: CallAuthorization, spec: PortSpec, *, hostname: str) -> None:
+    """Bind the port to the node, then send the port with its rules and the subnets and the segment of its network.
+
+    Raises:
+        NodeOutdated: the port is filtered, and the node's agent has no security groups.
+    """
+    port, node = spec.port, authorization.node
+    network, subnets = port.network, [pb.Subnet(**each) for each in spec.subnets]
+    segments.record_binding(port, node)
+    documents = port_rules.port_documents(port, node)
     request = pb.EnsurePortRequest(
         subject=subject(port.pk, port.generation),
         network=pb.Network(
             id=str(network.pk),
-            cidr=network.subnet.cidr,
-            gateway_ip=network.subnet.gateway_ip,
-            dns_servers=network.subnet.dns_servers,
+            cidr=subnets[0].cidr,
+            gateway_ip=subnets[0].gateway_ip,
+            dns_servers=subnets[0].dns_servers,
             mtu=network.mtu,
-            segment=segments.segment_document(port, authorization.node),
+            segment=segments.segment_document(port, node),
+            subnets=subnets,
         ),
         mac=port.mac,
-        ip=port.ip,
+        ip=spec.addresses[0],
         hostname=hostname,
+        addresses=spec.addresses,
+        ports=documents.ports,
+        security_groups=documents.groups,
     )
     with using_permit(authorization):
         agent_client.ensure_port(authorization, request)
+    if documents.ports:
+        port_rules.request_update()
 
 
 def ensure_instance(
@@ -210,7 +223,16 @@ def ensure_instance(
         return agent_client.ensure_instance(authorization, request)
 
 
-PORTS = Prepared(lambda instance: Port.objects.filter(instance_id=instance).order_by("pk"))
+def ensure_cards(authorization: CallAuthorization, instance: Instance, *, without: UUID | None) -> None:
+    """Send the spec with the present ports. `without`: one to leave out."""
+    request = instance_spec(instance, power=power_of(instance))
+    if without is not None:
+        request.port_ids.remove(str(without))
+    with using_permit(authorization):
+        agent_client.ensure_instance(authorization, request)
+
+
+PORTS = Prepared(lambda instance: Port.objects.filter(instance_id=instance).order_by("position", "pk"))
 
 
 def instance_spec(

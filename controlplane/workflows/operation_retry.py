@@ -16,6 +16,7 @@ from controlplane.catalog.services import image_import_retry
 from controlplane.compute import services as compute
 from controlplane.compute.attachments import volume_attach, volume_detach
 from controlplane.compute.models import Attachment, Instance
+from controlplane.compute.port_attachments import port_attach, port_detach
 from controlplane.compute.recreate import instance_recreate
 from controlplane.compute.selectors import instance_get
 from controlplane.compute.services import NewAttachments
@@ -23,7 +24,8 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.authorization import authorize
 from controlplane.identity.models import Project
 from controlplane.kernel.errors import NotFound
-from controlplane.network.selectors import network_get
+from controlplane.network.models import Port
+from controlplane.network.selectors import network_get, port_get, security_group_get
 from controlplane.operations.errors import NotRetryable
 from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_run_now, record_retry
@@ -101,7 +103,11 @@ def _instance_create(request: RetryRequest) -> Operation:
     instance = request.instance
     usable_image(request.actor, request.project, str(instance.image_id))
     networks, volumes = request.each(network_get, "networks"), request.each(volume_get, "volumes")
-    around = NewAttachments(networks, volumes, tuple(request.argument("zones")), request.argument("host"))
+    ports = tuple(port_get(request.actor, request.project, ref) for ref in request.operation.args.get("own_ports", ()))
+    named = request.operation.args.get("security_groups")
+    groups = None if named is None else request.each(security_group_get, "security_groups")
+    zones, host = tuple(request.argument("zones")), request.argument("host")
+    around = NewAttachments(networks, ports, volumes, zones, host, groups)
     return instance_recreate(request.actor, instance, around)
 
 
@@ -140,6 +146,18 @@ def _volume_detach(request: RetryRequest) -> Operation:
     return volume_detach(request.actor, attachment)
 
 
+def _port_attach(request: RetryRequest) -> Operation:
+    return port_attach(request.actor, _port(request), instance=request.instance)
+
+
+def _port_detach(request: RetryRequest) -> Operation:
+    return port_detach(request.actor, _port(request))
+
+
+def _port(request: RetryRequest) -> Port:
+    return port_get(request.actor, request.project, request.argument("port"))
+
+
 def _image_import(request: RetryRequest) -> Operation:
     image = image_get(request.actor, request.project, str(request.operation.resource_id))
     return image_import_retry(request.actor, image, sha256=request.argument("sha256"))
@@ -155,6 +173,8 @@ RETRY_HANDLERS: Mapping[str, RetryHandler] = {
     "instance.resize": RetryHandler("instance_resize", _instance_resize),
     "instance.shutdown": RetryHandler("instance_shutdown", _power(compute.instance_shutdown)),
     "instance.start": RetryHandler("instance_start", _power(compute.instance_start)),
+    "port.attach": RetryHandler("port_attach", _port_attach),
+    "port.detach": RetryHandler("port_detach", _port_detach),
     "volume.attach": RetryHandler("attachment_create", _volume_attach),
     "volume.create": RetryHandler("volume_create", _volume_create),
     "volume.detach": RetryHandler("attachment_delete", _volume_detach),

@@ -122,9 +122,9 @@ def files() -> Findings:
 
 
 def addresses() -> Findings:
-    """Check that each port belongs to an instance that may have it, and each such instance has one."""
+    """Check that each port belongs to an instance that may have it or is free, and each such instance has one."""
     owners = set(Instance.objects.filter(THERE).values_list("pk", flat=True))
-    having = set(Port.objects.values_list("instance_id", flat=True))
+    having = set(Port.objects.exclude(instance_id=None).values_list("instance_id", flat=True))
     found = [f"the port of instance {key} has no owner" for key in having - owners]
     return found + [f"instance {key} has no port" for key in owners - having]
 
@@ -168,8 +168,9 @@ def _wanted() -> dict[Thing, Any]:
     for volume in Volume.objects.filter(THERE):
         assert volume.node_id is not None
         wanted[volume.node_id, "volume", str(volume.pk)] = holders.get(volume.pk, "")
-    for port in Port.objects.filter(instance_id__in=instances):
-        wanted[_node_of(instances[port.instance_id]), "port", str(port.pk)] = ""
+    for key, port_id in Port.objects.filter(instance_id__in=instances).values_list("instance_id", "pk"):
+        assert key is not None
+        wanted[_node_of(instances[key]), "port", str(port_id)] = ""
     for each in attachments.filter(instance__in=instances):
         pair = f"{each.volume_id} in {each.instance_id}"
         wanted[_node_of(instances[each.instance_id]), "attachment", str(each.pk)] = pair

@@ -19,7 +19,9 @@ BODIES: dict[str, Any] = {"resize": {"flavor": "small"}, "rebuild": {"image": "t
 def instance(api: Caller, cloud: Cloud, volume: Volume) -> Instance:
     """With the volume `held`, beside the volume `data`."""
     make_flavor("small", vcpus=2, memory_mib=256, disk_gib=2)
-    made = finish(api.post("instances", WEB))
+    for name in ("free", "plugged"):
+        api.post("ports", {"name": name, "network": "lan"})
+    made = finish(api.post("instances", WEB | {"ports": ["plugged"]}))
     finish(api.post("volumes", {"name": "held", "size_gib": 1, "near_instance": "web"}))
     finish(api.post("instances/web/attachments", {"volume": "held"}))
     return Instance.objects.get(pk=made["id"])
@@ -30,6 +32,10 @@ def tried(api: Caller, action: str) -> Answer:
         return api.post("instances/web/attachments?dry_run=true", {"volume": "data"})
     if action == "detach":
         return api.delete("instances/web/attachments/held?dry_run=true")
+    if action in ("attach-port", "detach-port"):
+        verb = action.removesuffix("-port")
+        body = {"instance": "web"} if verb == "attach" else None
+        return api.post(f"ports/{'free' if body else 'plugged'}/actions/{verb}?dry_run=true", body)
     return api.post(f"instances/web/actions/{action}?dry_run=true", BODIES.get(action))
 
 

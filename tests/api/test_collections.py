@@ -22,15 +22,15 @@ CONVENTIONS = {
     "updated_at",
 }
 # What lives in a project, by the path of its collection.
-RESOURCES = ("instances", "volumes", "images", "networks", "ssh-keys", "affinity-groups")
+RESOURCES = ("instances", "volumes", "images", "networks", "ports", "ssh-keys", "affinity-groups")
 # What can be edited besides, and has no state that anything waits for.
-STATELESS = {"organizations", "projects", "members", "service-accounts", "webhooks"}
+STATELESS = {"organizations", "projects", "members", "service-accounts", "subnets", "webhooks"}
 # Lists that say when their rows were created, and cannot be filtered by it. This list may only shrink.
 NOT_BY_AGE: set[str] = set()
 
 
 # What costs too much for every row of a list. This may only shrink.
-ALONE = {"instances": {"allowed_actions"}}
+ALONE = {"instances": {"allowed_actions"}, "ports": {"allowed_actions"}}
 
 
 def described(route: Route) -> Any:

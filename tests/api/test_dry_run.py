@@ -34,6 +34,10 @@ BODIES: dict[str, Any] = {
     "instance_rebuild": {"image": "tiny"},
     "attachment_create": {"volume": "spare"},
     "network_create": {"name": "new", "cidr": "10.30.0.0/24"},
+    "subnet_create": {"name": "new", "cidr": "10.30.0.0/24"},
+    "subnet_update": {"labels": {"env": "test"}},
+    "port_create": {"network": "lan", "name": "new"},
+    "port_attach": {"instance": "web"},
     "policy_simulate": {},
     "ssh_key_create": {"name": "new", "public_key": KEY},
     "volume_create": {"name": "new", "size_gib": 1},
@@ -103,6 +107,7 @@ def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -
     finish(api.post("instances/idle/actions/power-off"))
     finish(api.post("volumes", {"name": "spare", "size_gib": 1}))
     api.post("networks", {"name": "spare", "cidr": "10.40.0.0/24"})
+    api.post("ports", {"name": "free", "network": "lan"})
     begun = api.post("volumes", {"name": "begun", "size_gib": 1}).operation["id"]
     rule = operator.post("/v1/maintenance", {"kind": "image.import", "action": "pause", "reason": "tests"}).body["id"]
     ended = api.post("volumes", {"name": "ended", "size_gib": 1}).operation["id"]
@@ -119,6 +124,9 @@ def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -
         "instance_start": {"instance": "idle"},
         "officer_key_revoke": {"officer_key": registered.body["id"]},
         "network_delete": {"network": "spare"},
+        "subnet_delete": {"network": "spare", "subnet": "default"},
+        "port_attach": {"port": "free"},
+        "port_delete": {"port": "free"},
         "platform_token_revoke": {"token": str(of_otto.pk)},
         "user_reinstate": {"user": str(suspended.pk)},
         "user_duty_remove": {"user": str(otto.pk)},

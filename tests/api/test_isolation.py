@@ -20,6 +20,7 @@ from controlplane.identity.authorization_terms import OWN
 from controlplane.identity.models import Invitation, Organization, ServiceAccount
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
+from controlplane.network.models import Port
 from controlplane.nodes.models import Node, Orphan, Pool
 from controlplane.operations.models import MaintenanceRule
 from controlplane.placement.models import Classification, Exemption, PolicyProposal
@@ -261,6 +262,16 @@ def proposal_of(organization: Organization) -> str:
     return str(PolicyProposal.objects.create(level="organization", organization=organization, **fields).pk)
 
 
+def network_of(cloud: Cloud) -> dict[str, str]:
+    """A network with its parts."""
+    network = cloud.network
+    return {
+        "network": str(network.pk),
+        "subnet": str(network.subnets.get().pk),
+        "port": str(Port.objects.filter(network=network)[:1].get().pk),
+    }
+
+
 @pytest.fixture
 def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     """A real thing of alpha's for every name in every path."""
@@ -291,8 +302,8 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         "instance": str(instance.pk),
         "volume": attachment["volume"]["id"],
         "attachment": attachment["id"],
-        "network": str(cloud.network.pk),
-        "affinity_group": api.post("affinity-groups", {"name": "apart", "rule": "anti-affinity"}).body["id"],
+        **network_of(cloud),
+        **groups_of(api),
         "ssh_key": api.post("ssh-keys", {"name": "laptop", "public_key": KEY}).body["id"],
         "image": api.post("images", {"name": "mine", "format": "qcow2"}).body["id"],
         "token": str(cloud.tenant.actor.credential_id),
@@ -309,6 +320,14 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         "node": "node-1",
         "user": str(cloud.tenant.actor.user_id),
     }
+
+
+def groups_of(api: Caller) -> dict[str, str]:
+    """An affinity group, and a security group with a rule."""
+    affinity = api.post("affinity-groups", {"name": "apart", "rule": "anti-affinity"}).body["id"]
+    group = api.post("security-groups", {"name": "web"}).body["id"]
+    rule = api.post(f"security-groups/{group}/rules", {"direction": "in", "protocol": "icmp"}).body["id"]
+    return {"affinity_group": affinity, "security_group": group, "rule": rule}
 
 
 def ask(caller: Caller, route: Route, names: dict[str, str]) -> tuple[int, str]:

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from controlplane.network.models import Network
+from controlplane.network.models import Network, Subnet
 from tests.api.client import Caller
 from tests.world import Cloud
 
@@ -23,10 +23,7 @@ def many(cloud: Cloud) -> None:
     Network.objects.all().delete()
     for number, labels in enumerate(LABELS):
         network = Network.objects.create(project=cloud.tenant.project, name=f"n{number}", labels=labels)
-        network.subnet = cloud.network.subnet
-        network.subnet.pk = network.pk
-        network.subnet.network = network
-        network.subnet.save(force_insert=True)
+        Subnet.objects.create(network=network, cidr="10.10.0.0/24", gateway_ip="10.10.0.1")
 
 
 def names(api: Caller, query: str) -> list[str]:

@@ -60,8 +60,17 @@ GETS = {
     "platform_audit_list": 6,
     "platform_audit_export": 7,
     "platform_audit_deed_list": 3,
-    "network_list": 2,
-    "network_get": 2,
+    "network_list": 3,
+    "network_get": 3,
+    "subnet_list": 3,
+    "subnet_get": 3,
+    "port_list": 3,
+    "port_get": 4,
+    "security_group_list": 2,
+    "security_group_get": 2,
+    "security_group_rule_list": 3,
+    "security_group_rule_get": 3,
+    "security_group_of_instance_get": 13,
     "operation_list": 2,
     "operation_get": 2,
     "region_list": 2,
@@ -127,7 +136,7 @@ GETS = {
     "node_drain_get": 2,
     "drain_list": 3,
     "instance_migration_list": 4,
-    "instance_migration_plan": 16,
+    "instance_migration_plan": 17,
     "incident_list": 3,
     "pool_list": 7,
     "pool_get": 7,
@@ -158,13 +167,14 @@ GETS = {
 }
 # With those that begin and end the transaction, and the two of the record of the request.
 WRITES = {
-    "instance_create": 24,
+    "instance_create": 26,
     "volume_create": 25,
-    "network_create": 15,
+    "network_create": 17,
+    "port_create": 21,
     "ssh_key_create": 13,
     "affinity_group_create": 13,
     "instance_update": 15,
-    "network_update": 13,
+    "network_update": 14,
     "instance_power_off": 15,
     "instance_delete": 16,
 }
@@ -172,6 +182,7 @@ BODIES: dict[str, Any] = {
     "instance_create": {"name": "new", "flavor": "tiny", "image": "tiny", "networks": ["lan"]},
     "volume_create": {"name": "new", "size_gib": 1},
     "network_create": {"name": "new", "cidr": "10.40.0.0/24"},
+    "port_create": {"network": "lan", "name": "new"},
     "ssh_key_create": {"name": "new", "public_key": KEY},
     "affinity_group_create": {"name": "new", "rule": "affinity"},
     "instance_update": {"labels": {"env": "test"}},
@@ -180,7 +191,16 @@ BODIES: dict[str, Any] = {
     "instance_delete": None,
 }
 # Lists that have several rows in these tests.
-FULL = {"instance_list", "volume_list", "network_list", "ssh_key_list", "affinity_group_list", "operation_list"}
+FULL = {
+    "instance_list",
+    "volume_list",
+    "network_list",
+    "subnet_list",
+    "port_list",
+    "ssh_key_list",
+    "affinity_group_list",
+    "operation_list",
+}
 
 
 @pytest.fixture
@@ -230,6 +250,8 @@ def test_full_page_takes_as_many_queries_as_one_row(
             "instances": BODIES["instance_create"],
             "volumes": BODIES["volume_create"],
             "networks": BODIES["network_create"] | {"cidr": f"10.5{number}.0.0/24"},
+            "networks/lan/subnets": BODIES["network_create"] | {"cidr": f"10.5{number}.0.0/24"},
+            "ports": {"network": "lan"},
             "ssh-keys": BODIES["ssh_key_create"],
             "affinity-groups": BODIES["affinity_group_create"],
         }.items():

@@ -27,6 +27,8 @@ MADE: dict[str, Any] = {
     "volumes": {"name": "web", "size_gib": 1},
     "images": {"name": "web", "format": "qcow2"},
     "networks": {"name": "web", "cidr": "10.20.0.0/24"},
+    "networks/lan/subnets": {"name": "web", "cidr": "10.20.0.0/24"},
+    "ports": {"name": "web", "network": "lan"},
     "ssh-keys": {"name": "web", "public_key": KEY},
     "affinity-groups": {"name": "web", "rule": "affinity"},
     "webhooks": {"name": "web", "url": "https://hooks.example.org/", "kinds": ["instance.*"]},

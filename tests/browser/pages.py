@@ -50,6 +50,8 @@ THINGS = tuple(
         "networks/new",
         "networks/{lan}",
         "networks/{lan}/delete",
+        "networks/{lan}/subnets/new",
+        "networks/{lan}/ports/new",
         "networks?name=nobody",
         "ssh-keys",
         "ssh-keys/new",

@@ -88,3 +88,53 @@ def test_keys_and_groups_are_renamed(cli: Inside, tmp_path: Path) -> None:
         assert cli.ok(kind, "list", "-o", "name").out == "other\n"
         cli.ok(kind, "delete", "other", "-y")
     assert cli.ok("ssh-key", "list").out.split() == ["NAME", "FINGERPRINT"]
+
+
+def test_security_groups_and_rules(cli: Inside) -> None:
+    cli.ok("network", "create", "lan2", "--cidr", "10.98.0.0/24")
+    cli.ok("security-group", "create", "web", "--description", "Web servers")
+    assert cli.ok("security-group", "show", "web", "-o", "json").json["description"] == "Web servers"
+    cli.ok("security-group", "update", "web", "--label", "env=prod")
+    rule = cli.ok(
+        "security-group", "rule", "add", "web", "--protocol", "tcp", "--port", "8000-8080", "--cidr", "192.0.2.0/24",
+        "-o", "json",
+    ).json  # fmt: skip
+    assert (rule["first_port"], rule["last_port"], rule["cidrs"]) == (8000, 8080, ["192.0.2.0/24"])
+    assert cli.ok("security-group", "rule", "show", "web", rule["id"], "-o", "json").json == rule
+    assert cli.ok("security-group", "rule", "list", "web", "-o", "json").json == [rule]
+    assert "443 or 8000-8080" in cli("security-group", "rule", "add", "web", "--port", "http").err
+    cli.ok("security-group", "rule", "add", "web", "--direction", "out", "--group", "default")
+    made = ("instance", "create", "web", "--flavor", "tiny", "--image", "tiny", "--network", "lan2")
+    cli.ok(*made, "--security-group", "web")
+    (port,) = cli.ok("instance", "security-groups", "web", "-o", "json").json
+    assert [group["name"] for group in port["security_groups"]] == ["web"]
+    (port,) = cli.ok("instance", "set-security-groups", "web", "default", "-o", "json").json
+    assert [group["name"] for group in port["security_groups"]] == ["default"]
+    cli.ok("security-group", "rule", "remove", "web", rule["id"])
+    cli.ok("security-group", "delete", "web", "--yes")
+    assert [group["name"] for group in cli.ok("security-group", "list", "-o", "json").json] == ["default"]
+
+
+def test_subnets_and_ports_are_created_attached_and_deleted(cli: Inside) -> None:
+    cli.ok("network", "create", "back", "--cidr", "10.40.0.0/24")
+    made = cli.ok("subnet", "create", "back", "more", "--cidr", "10.41.0.0/24", "--gateway", "10.41.0.9", "-o", "json")
+    assert made.json["gateway_ip"] == "10.41.0.9"
+    cli.ok("subnet", "update", "back", "more", "--reserved", "10.41.0.1-10.41.0.3", "--label", "env=prod")
+    assert cli.ok("subnet", "show", "back", "more", "-o", "json").json["reserved_ranges"] == ["10.41.0.1-10.41.0.3"]
+    assert cli.ok("subnet", "list", "back", "-o", "name").out == "default\nmore\n"
+    cli.ok("port", "create", "card", "--network", "back", "--address", "10.40.0.7", "--address", "more")
+    allowed = ("--allowed-address", "10.40.0.100=00:00:5e:00:01:01")
+    changed = cli.ok("port", "update", "card", "--name", "nic", *allowed, "-o", "json").json
+    assert [each["ip"] for each in changed["addresses"]] == ["10.40.0.7", "10.41.0.4"]
+    assert changed["allowed_addresses"] == [{"cidr": "10.40.0.100/32", "mac": "00:00:5e:00:01:01"}]
+    cli.ok("instance", "create", "web", "--flavor", "tiny", "--image", "tiny", "--network", "lan")
+    cli.ok("port", "create", "own", "--network", "lan")
+    assert "nothing was changed" in cli.ok("port", "attach", "own", "web", "--dry-run").err
+    assert cli.ok("port", "attach", "own", "web", "-o", "json").json["instance"]["name"] == "web"
+    assert cli.ok("port", "list", "--instance", "web", "--network", "lan", "-o", "name").out.count("\n") == 2
+    assert cli.ok("port", "show", "own", "-o", "json").json["state"] == "attached"
+    assert cli.ok("port", "detach", "own", "-y", "-o", "json").json["state"] == "free"
+    cli.ok("port", "delete", "own", "nic", "-y")
+    assert "nothing was changed" in cli.ok("subnet", "delete", "back", "more", "-y", "--dry-run").err
+    cli.ok("subnet", "delete", "back", "more", "-y")
+    assert cli.ok("port", "list", "--address", "10.41.0.4", "-o", "json").json == []

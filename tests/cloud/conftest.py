@@ -83,6 +83,10 @@ class Tenant:
         )
 
 
+# Tests log in through the router of the network.
+SSH_RULE = {"direction": "in", "protocol": "tcp", "first_port": 22}
+
+
 @pytest.fixture(scope="package")
 def real_cloud() -> Iterator[Cloud]:
     options = ("--inventory-interval-s", str(INVENTORY_INTERVAL_S))
@@ -104,6 +108,7 @@ def real_tenant(real_cloud: Cloud) -> Iterator[Tenant]:
     public = real_cloud.make_ssh_key(key)
     api.post("ssh-keys", {"name": "key", "public_key": public})
     api.post("networks", {"name": "lan", "cidr": "10.20.0.0/24"})
+    api.post("security-groups/default/rules", SSH_RULE)
     tenant = Tenant(real_cloud, api, Api(real_cloud.stack.url, operator), key)
     yield tenant
     tenant.api.close()

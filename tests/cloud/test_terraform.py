@@ -9,7 +9,7 @@ from scripts.api import Api
 from scripts.cloud import BUILT_IMAGES
 from scripts.polling import wait_until
 from scripts.terraform import Installation, Workspace
-from tests.cloud.conftest import ZONES, Tenant
+from tests.cloud.conftest import SSH_RULE, ZONES, Tenant
 from tests.limits import PATIENCE_S
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
@@ -63,6 +63,7 @@ REBOOT = 'action "andromede_instance_reboot" "web" {\n  config {\n    instance =
 def test_example_application_runs_with_real_guests(tenant: Tenant, tmp_path: Path) -> None:
     token, _ = tenant.cloud.make_project("terraform")
     api = Api(tenant.cloud.stack.url, token, project="terraform")
+    api.post("security-groups/default/rules", SSH_RULE)
     tf = workspace(tmp_path, token, tenant)
     main = (EXAMPLES / "application" / "main.tf").read_text()
 

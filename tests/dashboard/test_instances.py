@@ -154,7 +154,28 @@ def test_placement_is_shown_by_zone(page: str, member: Client, cloud: Cloud) -> 
 def test_addresses_are_shown_with_their_network(page: str, member: Client) -> None:
     told = text_of(member.get(f"{page}/network"))
     assert "10.10.0.2" in told
-    assert "10.10.0.0/24" in told
+    assert "lan" in told and "default" in told
+    assert "No free port." in told
+
+
+def test_a_port_is_attached_and_detached(page: str, home: str, member: Client, cloud: Cloud) -> None:
+    at = f"{home}/networks/{cloud.network.pk}"
+    answer = member.post(f"{at}/ports/new", {"name": "card", "addresses": "10.10.0.9\ndefault", "idempotency_key": "1"})
+    assert answer["Location"] == at
+    port = Port.objects.get(name="card")
+    assert "card free 10.10.0.9" in text_of(member.get(at))
+    assert "card, lan, 10.10.0.9" in text_of(member.get(f"{page}/network"))
+    answer = member.post(f"{page}/network", {"port": str(port.pk), "idempotency_key": "2"})
+    assert answer["Location"] == f"{page}/network"
+    finish_all()
+    assert "card attached 10.10.0.9" in text_of(member.get(at))
+    assert text_of(member.get(f"{page}/network")).count("Detach and delete") == 1, "the card that came with it"
+    member.post(f"{page}/network/{port.pk}/detach", {"next": f"{page}/network"})
+    finish_all()
+    assert "card free" in text_of(member.get(at))
+    assert "Delete card" in text_of(member.get(f"{at}/ports/{port.pk}/delete"))
+    member.post(f"{at}/ports/{port.pk}/delete")
+    assert not Port.objects.filter(pk=port.pk).exists()
 
 
 def test_log_is_followed_on_request(page: str, member: Client) -> None:

@@ -242,3 +242,17 @@ def test_list_subscribes_to_live_updates(member: Client, home: str, collection: 
 
 def test_live_part_names_its_resource_kind(member: Client, home: str) -> None:
     assert b'id="things" data-live="network"' in member.get(f"{home}/networks").content
+
+
+def test_subnet_is_created_and_deleted_on_the_page_of_its_network(home: str, member: Client, cloud: Cloud) -> None:
+    at = f"{home}/networks/{cloud.network.pk}"
+    bad = member.post(f"{at}/subnets/new", {"name": "more", "cidr": "10.10.0.0/25"})
+    assert bad.context["form"].errors["cidr"]
+    good = {"name": "more", "cidr": "10.11.0.0/24", "reserved_ranges": "10.11.0.2-10.11.0.9\n10.11.0.20"}
+    assert member.post(f"{at}/subnets/new", good)["Location"] == at
+    told = text_of(member.get(at))
+    assert "more 10.11.0.0/24" in told and "10.11.0.2-10.11.0.9, 10.11.0.20-10.11.0.20" in told
+    subnet = cloud.network.subnets.get(name="more")
+    assert "Delete more" in text_of(member.get(f"{at}/subnets/{subnet.pk}/delete"))
+    assert member.post(f"{at}/subnets/{subnet.pk}/delete")["Location"] == at
+    assert not cloud.network.subnets.filter(name="more").exists()

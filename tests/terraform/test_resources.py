@@ -40,9 +40,11 @@ def block(type_name: str, *lines: str) -> str:
 
 
 NETWORK = ('cidr = "10.9.0.0/24"', 'name = "one"')
+SUBNET = ("network = andromede_network.lan.id", 'cidr = "10.9.0.0/24"')
 GROUP = ('name = "apart"', 'rule = "anti-affinity"')
 ATTACHED = ("instance = andromede_instance.web.id", "volume = andromede_volume.data.id")
 BESIDE = WEB % "" + DATA % "near_instance = andromede_instance.web.id"
+RULE = ("security_group = andromede_security_group.web.id", 'direction = "in"', 'protocol = "tcp"')
 LIVES = [
     Life(
         "andromede_network.it",
@@ -64,6 +66,24 @@ LIVES = [
         block("affinity_group", *GROUP),
         block("affinity_group", 'name = "away"', GROUP[1], 'labels = { env = "prod" }'),
         block("affinity_group", *GROUP, "is_strict = false"),
+    ),
+    Life(
+        "andromede_security_group.it",
+        "security-groups",
+        block("security_group", 'name = "web"'),
+        block("security_group", 'name = "www"', 'description = "Web servers"', 'labels = { env = "prod" }'),
+    ),
+    Life(
+        "andromede_security_group_rule.it",
+        "",
+        block("security_group_rule", *RULE, "first_port = 80"),
+        "",
+        block(
+            "security_group_rule",
+            *RULE,
+            *("first_port = 8000", "last_port = 8080", "peer_group = andromede_security_group.web.name"),
+        ),
+        'resource "andromede_security_group" "web" {\n  name = "web"\n}\n',
     ),
     Life(
         "andromede_webhook.it",
@@ -134,6 +154,22 @@ LIVES = [
         LAN,
     ),
     Life(
+        "andromede_subnet.it",
+        "",
+        block("subnet", *SUBNET, 'name = "one"', 'gateway_ip = "10.9.0.9"'),
+        block("subnet", *SUBNET, 'name = "two"', 'gateway_ip = "10.9.0.9"', 'reserved_ranges = ["10.9.0.2-10.9.0.4"]'),
+        block("subnet", SUBNET[0], 'cidr = "10.8.0.0/24"', 'name = "two"'),
+        LAN,
+    ),
+    Life(
+        "andromede_port.it",
+        "ports",
+        block("port", "network = andromede_network.lan.id", 'name = "one"', 'addresses = ["10.1.0.9", "10.1.0.10"]'),
+        block("port", 'network = "lan"', 'name = "two"', 'addresses = ["10.1.0.9", "10.1.0.10"]'),
+        block("port", "network = andromede_network.lan.id", 'name = "two"', 'addresses = ["10.1.0.11"]'),
+        LAN,
+    ),
+    Life(
         "andromede_volume_attachment.it",
         "",
         block("volume_attachment", *ATTACHED),
@@ -180,6 +216,8 @@ def import_into_nothing(tf: Workspace) -> None:
     blocks = []
     for address, values in known.items():
         names = ("project", "organization", "instance", "service_account", "id")
+        if address.startswith("andromede_subnet"):
+            names = ("project", "network", "id")
         reference = "/".join(values[name] for name in names if values.get(name))
         blocks.append(f'import {{\n  to = {address}\n  id = "{reference}"\n}}\n')
     tf.write("".join(blocks), name="import.tf")

@@ -17,7 +17,8 @@ from controlplane.compute.services import NewInstance, instance_create, instance
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
-from controlplane.network.models import Port
+from controlplane.network.models import Port, PortBinding
+from controlplane.network.ports import NewPort, port_create, port_delete
 from controlplane.nodes.admin_state import mark_fenced
 from controlplane.nodes.models import Inventory, Node, NodeRemoval
 from controlplane.operations.models import Operation, ResourceLock
@@ -87,6 +88,11 @@ def make_volume(cloud: Cloud, name: str = "data", **more: Any) -> Volume:
     return fresh(volume)
 
 
+def make_port(cloud: Cloud, name: str = "own", **more: Any) -> Port:
+    """Make a free port on the cloud's network."""
+    return port_create(cloud.tenant.actor, NewPort(cloud.network, name, **more))
+
+
 def attach(cloud: Cloud, instance: Instance, volume: Volume) -> tuple[Attachment, Operation]:
     return volume_attach(cloud.tenant.actor, instance, volume=volume, is_read_only=False)
 
@@ -154,6 +160,8 @@ def delete_everything(cloud: Cloud) -> None:
         done(instance_delete(cloud.tenant.actor, instance))
     for volume in Volume.objects.exclude(state="deleted"):
         done(delete_volume(cloud, volume))
+    for port in Port.objects.all():
+        port_delete(cloud.tenant.actor, port)
 
 
 def bring_back(cloud: Cloud) -> None:
@@ -176,10 +184,12 @@ def assert_clean_slate(cloud: Cloud, *, volumes: int = 0) -> None:
     assert sum(len(machine.fake.volumes) for machine in cloud.world.machines) == volumes
     assert Allocation.objects.count() == volumes
     assert not Port.objects.exists()
+    assert not PortBinding.objects.exists()
     assert not Attachment.objects.exists()
     assert not ResourceLock.objects.exists()
     assert not NodeRemoval.objects.exists()
-    assert not QuotaUse.objects.filter(dimension__in=["instances", "vcpus", "memory_mib", "addresses"]).exists()
+    of_instances = ["instances", "vcpus", "memory_mib", "ports", "addresses"]
+    assert not QuotaUse.objects.filter(dimension__in=of_instances).exists()
     assert quota_drift.reconcile() == []
     assert QuotaUse.objects.filter(dimension="volumes").count() == volumes
     for inventory in Inventory.objects.all():
@@ -198,7 +208,8 @@ def picture(cloud: Cloud) -> dict[str, object]:
         "instances": _rows(Instance.objects.filter(state__in=live), "state", "vcpus", "memory_mib", "disk_gib", "node"),
         "volumes": _rows(Volume.objects.filter(state__in=live), "state", "size_gib", "node"),
         "attachments": _rows(Attachment.objects, "instance", "volume", "is_plugged"),
-        "ports": _rows(Port.objects, "instance_id", "ip"),
+        "ports": _rows(Port.objects, "instance_id", "ip", "position"),
+        "bindings": _rows(PortBinding.objects, "node", "port"),
         "allocations": _rows(Allocation.objects, "consumer_id", "node", "vcpus", "memory_mib", "disk_gib"),
         "quotas": _rows(QuotaUse.objects, "resource_id", "dimension", "amount"),
         "holds": _rows(ResourceLock.objects, "operation"),
@@ -212,6 +223,7 @@ def _on(fake: FakeNode) -> dict[str, object]:
     return {
         "guests": set(fake.guests),
         "disks": {key: {disk.volume_id for disk in guest.spec.disks} for key, guest in fake.guests.items()},
+        "cards": {key: [nic.mac for nic in guest.spec.nics] for key, guest in fake.guests.items()},
         "volumes": set(fake.volumes),
         "ports": set(fake.ports),
         "shared": {path.name for pool in fake.pools.current() for path in (pool.path / pools.VOLUMES).iterdir()},

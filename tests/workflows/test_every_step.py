@@ -11,8 +11,10 @@ import pytest
 from controlplane.compute import services as compute
 from controlplane.compute.attachments import volume_detach
 from controlplane.compute.migration import instance_migrate
+from controlplane.compute.port_attachments import port_attach, port_detach
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
 from controlplane.identity.actor import SYSTEM
+from controlplane.network.models import Port
 from controlplane.node_lifecycle.recovery.evacuation import instance_evacuate
 from controlplane.operations.models import Operation
 from controlplane.storage.services import volume_grow
@@ -32,9 +34,11 @@ from tests.workflows.helpers import (
     die,
     explode,
     followed_by_another_worker,
+    fresh,
     make_attached,
     make_instance,
     make_lost,
+    make_port,
     make_stopped_instance,
     make_volume,
     picture,
@@ -49,9 +53,10 @@ Ask = Callable[[], Operation]
 
 
 def create(cloud: Cloud) -> Ask:
-    """With a volume of its node, and one in a pool."""
+    """With a volume of its node, one in a pool, and a port that was made by itself."""
     volumes = (make_volume(cloud), make_volume(cloud, "pooled", volume_type=share(cloud)))
-    return lambda: ask_instance(cloud, volumes=volumes)[1]
+    port = make_port(cloud)
+    return lambda: ask_instance(cloud, volumes=volumes, ports=(fresh(port),))[1]
 
 
 def start(cloud: Cloud) -> Ask:
@@ -128,6 +133,27 @@ def detach_volume(cloud: Cloud) -> Ask:
     return lambda: volume_detach(cloud.tenant.actor, attachment)
 
 
+def attach_port(cloud: Cloud) -> Ask:
+    instance, port = make_instance(cloud), make_port(cloud)
+    return lambda: port_attach(cloud.tenant.actor, port, instance=instance)
+
+
+def attach_port_to_stopped(cloud: Cloud) -> Ask:
+    instance, port = make_stopped_instance(cloud), make_port(cloud)
+    return lambda: port_attach(cloud.tenant.actor, port, instance=instance)
+
+
+def detach_port(cloud: Cloud) -> Ask:
+    port = make_port(cloud)
+    make_instance(cloud, ports=(port,))
+    return lambda: port_detach(cloud.tenant.actor, fresh(port))
+
+
+def detach_port_of_instance(cloud: Cloud) -> Ask:
+    port = Port.objects.get(instance_id=make_instance(cloud).pk)
+    return lambda: port_detach(cloud.tenant.actor, port)
+
+
 @dataclass(frozen=True)
 class Case:
     """`prepare` makes what must be there first and answers how to ask for the change."""
@@ -137,7 +163,7 @@ class Case:
     steps: tuple[str, ...]
 
 
-CREATE_STEPS = ("place", "image", "root-disk", "port-0", "bring-0", "define", "volume-0", "volume-1", "start")
+CREATE_STEPS = ("place", "image", "root-disk", "port-0", "port-1", "bring-0", "define", "volume-0", "volume-1", "start")
 MIGRATE_STEPS = ("place", "images", "root-disk", "volume-0", "port-0", "expect", "move", "settle", "clear-source")
 EVACUATE_STEPS = ("place", "root-disk", "volume-0", "port-0", "define", "plug-0", "start")
 CASES = (
@@ -153,6 +179,10 @@ CASES = (
     Case("instance.migrate", migrate, MIGRATE_STEPS),
     Case("instance.evacuate", evacuate, EVACUATE_STEPS),
     Case("instance.delete", delete, ("guest", "volumes", "ports", "root-disk")),
+    Case("port.attach", attach_port, ("port", "plug")),
+    Case("port.attach", attach_port_to_stopped, ("port", "plug")),
+    Case("port.detach", detach_port, ("unplug", "remove-port")),
+    Case("port.detach", detach_port_of_instance, ("unplug", "remove-port")),
     Case("volume.create", create_volume, ("place", "image", "disk")),
     Case("volume.grow", grow_volume, ("place", "grow")),
     Case("volume.grow", grow_attached, ("place", "grow")),

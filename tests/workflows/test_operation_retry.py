@@ -11,6 +11,7 @@ from controlplane.compute import user_data
 from controlplane.compute.attachments import volume_detach
 from controlplane.compute.errors import InstanceWrongState
 from controlplane.compute.models import Attachment, Instance
+from controlplane.compute.port_attachments import port_attach, port_detach
 from controlplane.compute.services import instance_delete, instance_power_off, instance_reboot, instance_resize
 from controlplane.identity.actor import Scope
 from controlplane.identity.errors import ScopeNeeded
@@ -40,6 +41,7 @@ from tests.workflows.helpers import (
     fresh,
     make_attached,
     make_instance,
+    make_port,
     make_stopped_instance,
     make_volume,
     picture,
@@ -134,6 +136,8 @@ ASKED: dict[str, Callable[[Cloud], Operation]] = {
     "instance.power-off": lambda cloud: instance_power_off(cloud.tenant.actor, make_instance(cloud)),
     "instance.reboot": lambda cloud: instance_reboot(cloud.tenant.actor, make_instance(cloud)),
     "instance.resize": resize,
+    "port.attach": lambda cloud: port_attach(cloud.tenant.actor, make_port(cloud), instance=make_instance(cloud)),
+    "port.detach": lambda cloud: port_detach(cloud.tenant.actor, Port.objects.get(instance_id=make_instance(cloud).pk)),
     "volume.attach": lambda cloud: attach(cloud, make_instance(cloud), make_volume(cloud))[1],
     "volume.create": lambda cloud: ask_volume(cloud)[1],
     "volume.detach": lambda cloud: volume_detach(cloud.tenant.actor, make_attached(cloud)),

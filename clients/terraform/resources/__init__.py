@@ -6,9 +6,10 @@ from clients.terraform.resources.actions import InstanceReboot
 from clients.terraform.resources.affinity_group import AffinityGroupResource
 from clients.terraform.resources.image import ImageResource
 from clients.terraform.resources.instance import InstanceResource
-from clients.terraform.resources.network import NetworkResource
+from clients.terraform.resources.network import NetworkResource, PortResource, SubnetResource
 from clients.terraform.resources.policy import PolicyResource
 from clients.terraform.resources.project import ProjectResource, QuotaResource
+from clients.terraform.resources.security_group import SecurityGroupResource, SecurityGroupRuleResource
 from clients.terraform.resources.service_account import ServiceAccountResource, ServiceAccountTokenResource
 from clients.terraform.resources.ssh_key import SshKeyResource
 from clients.terraform.resources.token import EphemeralToken, TokenResource
@@ -24,11 +25,15 @@ def resources(cloud: Cloud) -> list[Resource]:
         InstanceResource(cloud),
         NetworkResource(cloud),
         PolicyResource(cloud),
+        PortResource(cloud),
         ProjectResource(cloud),
         QuotaResource(cloud),
+        SecurityGroupResource(cloud),
+        SecurityGroupRuleResource(cloud),
         ServiceAccountResource(cloud),
         ServiceAccountTokenResource(cloud),
         SshKeyResource(cloud),
+        SubnetResource(cloud),
         TokenResource(cloud),
         VolumeResource(cloud),
         VolumeAttachmentResource(cloud),

@@ -22,6 +22,9 @@ from clients.terraform.runtime.values import UNKNOWN, Value, Values, is_known
 IN_USE_LIMIT_S = 120
 IN_USE = (
     "network.in_use",
+    "network.subnet.in_use",
+    "network.port.attached",
+    "network.security_group.in_use",
     "compute.affinity_group.in_use",
     "identity.project.in_use",
     "storage.volume.in_use",

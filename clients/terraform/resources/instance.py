@@ -21,10 +21,12 @@ OF_FLAVOR = ("vcpus", "memory_mib", "disk_gib")
 class InstanceResource(ApiResource):
     name, kind, noun = "instance", "instances", "instance"
     sent = (
-        *("name", "flavor", "image", "networks", "ssh_keys", "volumes", "user_data", "zones", "affinity_group"),
-        *("root_volume_type", "restart_policy", "classifications", "labels"),
+        *("name", "flavor", "image", "networks", "ports", "ssh_keys", "volumes", "user_data", "zones"),
+        *("affinity_group", "security_groups", "root_volume_type", "restart_policy", "classifications", "labels"),
     )
-    unreadable = ("ssh_keys", "user_data", "user_data_wo_version", "classifications", "policy_atoms")
+    unreadable = (
+        *("security_groups", "ssh_keys", "user_data", "user_data_wo_version", "classifications", "policy_atoms"),
+    )
     timeouts = Timeouts(create=1200, update=1200, delete=1200)
     schema = SCHEMA
 
@@ -43,7 +45,8 @@ class InstanceResource(ApiResource):
             return
         self._keep_same_image(plan)
         for attribute, kind in (
-            *(("networks", "networks"), ("ssh_keys", "ssh-keys"), ("volumes", "volumes")),
+            *(("networks", "networks"), ("ports", "ports"), ("ssh_keys", "ssh-keys"), ("volumes", "volumes")),
+            ("security_groups", "security-groups"),
             ("affinity_group", "affinity-groups"),
         ):
             self.keep_same(plan, attribute, project_path(self.parent_of(plan.prior), kind))
@@ -118,7 +121,9 @@ class InstanceResource(ApiResource):
     def values(self, document: Document, like: Values) -> Values:
         found = super().values(document, like)
         del found["classifications"]  # they include inherited ones, which were not requested
-        named = [address["network"] for address in document["addresses"]]
+        cards = {address["port"]["id"]: address for address in document["addresses"]}.values()
+        named = [card["network"] for card in cards if not card["port"]["is_own"]]
+        own = [card["port"] for card in cards if card["port"]["is_own"]]
         networks = refer_all(like.get("networks"), named)
         addresses = [
             {
@@ -134,6 +139,7 @@ class InstanceResource(ApiResource):
             "image_id": document["image"]["id"],
             "zones": zones_of(like, document),
             "networks": networks,
+            "ports": refer_all(like.get("ports"), own) or [],
             "affinity_group": refer(like.get("affinity_group"), document["affinity_group"]),
             "addresses": addresses,
         }
@@ -143,11 +149,21 @@ class InstanceResource(ApiResource):
     def change(self, work: Work) -> bool:
         if work.changed("volumes"):
             self._change_volumes(work)
+        if work.changed("ports"):
+            self._change_ports(work)
+        if work.changed("security_groups"):
+            self._change_groups(work)
         if work.changed("flavor"):
             self._resize(work)
         if work.changed(*FIRST_BOOT) and work.planned["rebuild_on_image_change"]:
             self._rebuild(work)
-        return work.changed("volumes", "flavor", *FIRST_BOOT)
+        return work.changed("volumes", "ports", "security_groups", "flavor", *FIRST_BOOT)
+
+    def _change_groups(self, work: Work) -> None:
+        groups = work.planned["security_groups"]
+        body = {"security_groups": ["default"] if groups is None else groups}
+        self.cloud.api.put(f"{self.path(work.state)}/security-groups", body, version="*", deadline=work.deadline)
+        work.save({"security_groups": groups})
 
     def _resize(self, work: Work) -> None:
         """Shut down, resize, and start again if it was on, also after a failed resize."""
@@ -180,6 +196,20 @@ class InstanceResource(ApiResource):
             self.wait(api.delete(f"{path}/attachments/{has[volume]}", deadline=work.deadline), work)
         for volume in ids.keys() - has.keys():
             self.act(work, "attachments", body={"volume": ids[volume]})
+
+    def _change_ports(self, work: Work) -> None:
+        """Detach the ports that are not named any more, and attach the others in their order."""
+        api, parent = self.cloud.api, self.parent_of(work.state)
+        ports = project_path(parent, "ports")
+        addresses = api.get(self.path(work.state))["addresses"]
+        has = {each["port"]["id"] for each in addresses if each["port"]["is_own"]}
+        wanted = self.cloud.ids(ports, list(work.planned["ports"]))
+        for port in has - set(wanted):
+            self.wait(api.post(f"{ports}/{port}/actions/detach", {}, deadline=work.deadline), work)
+        for port in wanted:
+            if port not in has:
+                body = {"instance": work.state["id"]}
+                self.wait(api.post(f"{ports}/{port}/actions/attach", body, deadline=work.deadline), work)
 
 
 def _in_order(networks: list[str], addresses: list[Document]) -> list[Document]:

@@ -48,6 +48,19 @@ CHOSEN = {
         optional=True,
         replace=True,
     ),
+    "security_groups": Attribute(
+        type=set_of(STRING),
+        description="The ids or names of the security groups of all its ports; the project's default group when not "
+        "given. Cannot be read back.",
+        optional=True,
+    ),
+    "ports": Attribute(
+        type=list_of(STRING),
+        description="The ids or names of its `andromede_port`s, after the cards on `networks`; they are attached and "
+        "detached as this changes. If it is not given, they are left alone.",
+        optional=True,
+        computed=True,
+    ),
     "ssh_keys": Attribute(
         type=set_of(STRING),
         description=f"The ids or names of the ssh keys that its first boot installs. Cannot be read back. {ANEW}",

@@ -1,10 +1,14 @@
-"""andromede_network: a private range of addresses."""
+"""andromede_network, andromede_subnet and andromede_port."""
 
 import ipaddress
 
+from clients.terraform.cloud import Document, project_path
 from clients.terraform.resources.base import ApiResource
-from clients.terraform.resources.common import CREATED_AT, ID, LABELS, PROJECT, name_attribute
-from clients.terraform.runtime.schema import NUMBER, STRING, Attribute, Schema, list_of
+from clients.terraform.resources.common import CREATED_AT, ID, LABELS, PROJECT, name_attribute, refer
+from clients.terraform.runtime.diagnostics import Failure
+from clients.terraform.runtime.provider import Plan
+from clients.terraform.runtime.schema import NUMBER, STRING, Attribute, IdentityAttribute, Schema, list_of
+from clients.terraform.runtime.values import Value, Values
 
 
 def _range_complaint(text: str) -> str | None:
@@ -43,3 +47,123 @@ class NetworkResource(ApiResource):
         },
         "A private network of a project. Instances are on it by naming it; it can be deleted once no instance is.",
     )
+
+
+class SubnetResource(ApiResource):
+    name, kind, noun = "subnet", "subnets", "subnet"
+    sent = ("name", "cidr", "gateway_ip", "dns_servers", "reserved_ranges", "labels")
+    patched = ("name", "labels", "reserved_ranges")
+    is_listed = False
+    identity = {
+        "id": IdentityAttribute("The id."),
+        "network": IdentityAttribute("The id of the network."),
+        "project": IdentityAttribute("The project; the provider's when not given.", is_required=False),
+    }
+    schema = Schema(
+        {
+            "id": ID,
+            "project": PROJECT,
+            "network": Attribute(
+                type=STRING,
+                description="The id or name of the network. A change makes a new subnet.",
+                required=True,
+                replace=True,
+            ),
+            "name": name_attribute(),
+            "cidr": Attribute(
+                type=STRING,
+                description="The range, such as `10.1.0.0/24`. A change makes a new subnet.",
+                required=True,
+                replace=True,
+                checks=(_range_complaint,),
+            ),
+            "gateway_ip": Attribute(
+                type=STRING,
+                description="The gateway; the first address unless it is given. A change makes a new subnet.",
+                optional=True,
+                computed=True,
+                replace=True,
+            ),
+            "dns_servers": Attribute(
+                type=list_of(STRING),
+                description="Name servers of the guests. A change makes a new subnet.",
+                optional=True,
+                replace=True,
+            ),
+            "reserved_ranges": Attribute(
+                type=list_of(STRING),
+                description="Addresses that no port gets, each `first-last`.",
+                optional=True,
+            ),
+            "labels": LABELS,
+            "created_at": CREATED_AT,
+        },
+        "Another range of a network. It can be deleted once no port has an address of it.",
+    )
+
+    def collection(self, values: Values) -> str:
+        return project_path(self.parent_of(values), "networks", values["network"], "subnets")
+
+    def word(self, name: str, value: Value) -> Value:
+        return [] if name == "reserved_ranges" and value is None else value
+
+    def refine(self, plan: Plan) -> None:
+        if plan.prior is not None:
+            self.keep_same(plan, "network", project_path(self.parent_of(plan.prior), "networks"))
+
+    def values(self, document: Document, like: Values) -> Values:
+        return super().values(document, like) | {"network": refer(like.get("network"), document["network"])}
+
+    def import_by_id(self, text: str) -> Values:
+        """Import `network/subnet`, after the project if it is not the provider's."""
+        *project, network, reference = text.split("/")
+        if len(project) > 1 or not network:
+            raise Failure("This names no subnet", "Write network/subnet or project/network/subnet.")
+        return self._imported({"project": project[0] if project else None, "network": network}, reference)
+
+    def import_by_identity(self, identity: Values) -> Values:
+        return self._imported({"project": identity.get("project"), "network": identity["network"]}, identity["id"])
+
+
+class PortResource(ApiResource):
+    name, kind, noun = "port", "ports", "port"
+    sent = ("name", "network", "addresses", "labels")
+    schema = Schema(
+        {
+            "id": ID,
+            "project": PROJECT,
+            "name": name_attribute(),
+            "network": Attribute(
+                type=STRING,
+                description="The id or name of the network. A change makes a new port.",
+                required=True,
+                replace=True,
+            ),
+            "addresses": Attribute(
+                type=list_of(STRING),
+                description="Its IPv4 addresses; a free one unless they are given. A change makes a new port.",
+                optional=True,
+                computed=True,
+                replace=True,
+            ),
+            "labels": LABELS,
+            "mac": Attribute(type=STRING, description="The hardware address.", computed=True),
+            "created_at": CREATED_AT,
+        },
+        "A network card with addresses that outlive instances; an instance has it by naming it in `ports`. It can be "
+        "deleted once no instance has it.",
+    )
+
+    def word(self, name: str, value: Value) -> Value:
+        return [{"ip": each} for each in value] if name == "addresses" and value else value
+
+    def refine(self, plan: Plan) -> None:
+        if plan.prior is not None:
+            self.keep_same(plan, "network", project_path(self.parent_of(plan.prior), "networks"))
+
+    def values(self, document: Document, like: Values) -> Values:
+        found = super().values(document, like)
+        return found | {
+            "network": refer(like.get("network"), document["network"]),
+            "addresses": [each["ip"] for each in document["addresses"]],
+        }

@@ -69,7 +69,27 @@ def networks(story: SampleCloud) -> None:
     book.show(ada, "network_get", network="lan")
     book.do(ada, "network_create", {"name": "test", "cidr": "10.20.0.0/24"})
     book.show(ada, "network_update", network="test")
+    book.show(ada, "subnet_create", network="office")
+    book.show(ada, "subnet_list", network="office")
+    book.show(ada, "subnet_get", network="office", subnet="backend")
+    book.show(ada, "subnet_update", network="office", subnet="backend")
+    book.show(ada, "subnet_delete", network="office", subnet="backend")
     book.show(ada, "network_delete", network="office")
+
+
+def security_groups(story: SampleCloud) -> None:
+    book, ada = story.book, story.ada
+    book.show(ada, "security_group_create")
+    book.show(ada, "security_group_list")
+    book.show(ada, "security_group_get", security_group="web")
+    book.show(ada, "security_group_update", security_group="web")
+    rule = book.show(ada, "security_group_rule_create", security_group="web").body["id"]
+    book.show(ada, "security_group_rule_list", security_group="web")
+    book.show(ada, "security_group_rule_get", security_group="web", rule=rule)
+    spare = book.do(ada, "security_group_create", {"name": "test"}).body["id"]
+    other = book.do(ada, "security_group_rule_create", {"direction": "out"}, security_group="test").body["id"]
+    book.show(ada, "security_group_rule_delete", security_group="test", rule=other)
+    book.show(ada, "security_group_delete", security_group=spare)
 
 
 def volumes(story: SampleCloud) -> None:
@@ -90,6 +110,8 @@ def instances(story: SampleCloud) -> None:
     story.machine.fake.consoles[UUID(made.body["id"])] = CONSOLE
     book.show(ada, "instance_list", query={"labels": "env=prod", "limit": 50})
     book.show(ada, "instance_get")
+    book.show(ada, "security_group_of_instance_set")
+    book.show(ada, "security_group_of_instance_get")
     book.show(ada, "instance_console_log", query={"max_bytes": 4096})
     metrics(story)
     book.show(ada, "instance_console_open")
@@ -104,6 +126,7 @@ def instances(story: SampleCloud) -> None:
     story.done(book.show(ada, "instance_rebuild"))
     story.done(book.do(ada, "instance_start"))
     attachments(story)
+    ports(story)
 
 
 def metrics(story: SampleCloud) -> None:
@@ -115,6 +138,17 @@ def metrics(story: SampleCloud) -> None:
     asked = {"since": since.isoformat(), "until": until.isoformat(), "resolution": "5m"}
     story.book.show(story.ada, "instance_metrics", query=asked)
     story.book.show(story.oscar, "node_metrics", query=asked)
+
+
+def ports(story: SampleCloud) -> None:
+    book, ada = story.book, story.ada
+    book.show(ada, "port_create")
+    book.show(ada, "port_list", query={"network": "lan"})
+    book.show(ada, "port_get", port="web-backend")
+    book.show(ada, "port_update", port="web-backend")
+    story.done(book.show(ada, "port_attach", port="web-backend"))
+    story.done(book.show(ada, "port_detach", port="web-backend"))
+    book.show(ada, "port_delete", port="web-backend")
 
 
 def attachments(story: SampleCloud) -> None:

@@ -42,6 +42,7 @@ CHAPTERS = (
     compute.images,
     compute.keys_and_groups,
     compute.networks,
+    compute.security_groups,
     compute.volumes,
     compute.instances,
     compute.nodes,

@@ -18,9 +18,11 @@ from controlplane.network.errors import (
     NetworkNotFound,
     SubnetInvalid,
 )
-from controlplane.network.models import Network, Port
+from controlplane.network.models import Network, Port, PortAddress
+from controlplane.network.ports import instance_port_create as port_create
+from controlplane.network.ports import ports_release
 from controlplane.network.selectors import network_get, networks
-from controlplane.network.services import network_create, network_delete, network_update, port_create, ports_delete
+from controlplane.network.services import network_create, network_delete, network_update
 from controlplane.quotas.errors import QuotaExceeded
 from controlplane.quotas.models import Quota, QuotaUse
 from tests.world import Tenant, make_tenant
@@ -43,7 +45,8 @@ def plug(network: Network) -> str:
 
 def test_gateway_has_the_first_address(tenant: Tenant) -> None:
     network = make(tenant)
-    assert (network.subnet.gateway_ip, network.subnet.dns_servers) == ("10.0.0.1", ["9.9.9.9"])
+    subnet = network.subnets.get()
+    assert (subnet.name, subnet.gateway_ip, subnet.dns_servers) == ("default", "10.0.0.1", ["9.9.9.9"])
     assert [plug(network) for _ in range(3)] == ["10.0.0.2", "10.0.0.3", "10.0.0.4"]
 
 
@@ -111,13 +114,28 @@ def test_old_ports_may_have_equal_macs_in_two_networks(tenant: Tenant) -> None:
     assert Port.objects.count() == 2
 
 
+def test_a_port_of_the_previous_release_gets_what_it_does_not_write(tenant: Tenant) -> None:
+    network, instance_id = make(tenant), new_id()
+    for ip in ("10.0.0.9", "10.0.0.10"):
+        Port.objects.create(
+            network=network, instance_id=instance_id, ip=ip, mac=f"52:54:00:00:00:{ip[-2:]}".replace(".", "0")
+        )
+    first, second = Port.objects.order_by("pk")
+    assert (first.project, first.name, first.is_own) == (tenant.project, f"port-{str(first.pk)[-12:]}", False)
+    address = PortAddress.objects.get(port=first)
+    assert (address.ip, address.network, address.subnet) == ("10.0.0.9", network, network.subnets.get())
+    assert QuotaUse.objects.get(resource_id=instance_id, dimension="ports").amount == 2
+    Port.objects.filter(pk=second.pk)._raw_delete(using="default")
+    assert list(PortAddress.objects.all()) == [address], "the database deletes them with their port"
+
+
 def test_ports_of_an_instance_are_deleted_together(tenant: Tenant) -> None:
     network, instance_id = make(tenant), new_id()
     mine = [port_create(network, port_id=new_id(), instance_id=instance_id) for _ in range(2)]
     plug(network)
     assert list(Port.objects.filter(instance_id=instance_id).order_by("id")) == mine
-    ports_delete(instance_id)
-    ports_delete(instance_id)
+    ports_release(instance_id)
+    ports_release(instance_id)
     assert Port.objects.count() == 1
 
 
@@ -165,13 +183,14 @@ def test_another_projects_network_is_not_found(tenant: Tenant) -> None:
     assert not networks(other.actor, other.project).exists()
 
 
-def test_deletion_of_a_network_in_use_names_its_instances(tenant: Tenant) -> None:
+def test_deletion_of_a_network_in_use_names_its_ports(tenant: Tenant) -> None:
     network = make(tenant)
     port = port_create(network, port_id=new_id(), instance_id=new_id())
     with pytest.raises(NetworkInUse) as caught:
         network_delete(tenant.actor, network)
-    assert caught.value.facts == {"count": 1, "instances": str(port.instance_id)}
-    ports_delete(port.instance_id)
+    assert caught.value.facts == {"count": 1, "ports": port.name}
+    assert port.instance_id is not None
+    ports_release(port.instance_id)
     network_delete(tenant.actor, network)
     assert not QuotaUse.objects.exists()
 

@@ -21,7 +21,7 @@ from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.network.models import Port
-from controlplane.network.services import port_create
+from controlplane.network.ports import instance_port_create as port_create
 from controlplane.nodes import orphans as services
 from controlplane.nodes.errors import OrphanNameDiffers, OrphanWrongState
 from controlplane.nodes.models import Incident, Inventory, Node, NodeRemoval, Orphan, Receipt

@@ -12,7 +12,8 @@ from controlplane.identity.models import Project
 from controlplane.kernel.ids import new_id
 from controlplane.network.errors import AddressesExhausted, NetworkInUse, NetworkNotFound
 from controlplane.network.models import Network, Port
-from controlplane.network.services import network_create, network_delete, port_create
+from controlplane.network.ports import instance_port_create as port_create
+from controlplane.network.services import network_create, network_delete
 from controlplane.nodes.models import Inventory
 from controlplane.nodes.services import node_cordon
 from controlplane.placement import services as placement

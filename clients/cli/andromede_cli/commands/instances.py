@@ -23,6 +23,7 @@ from andromede_cli.command import (
     command,
     group,
     labels_of,
+    parameter,
 )
 from andromede_cli.commands import console, console_log, metrics, ssh, tunnel
 from andromede_cli.completion import names
@@ -30,6 +31,7 @@ from andromede_cli.declared_commands import (
     LABEL,
     NEW_NAME,
     action_command,
+    argument,
     call_command,
     delete_command,
     given,
@@ -78,6 +80,18 @@ Networks = Annotated[
     list[str] | None,
     typer.Option("--network", help=_("Network; repeatable."), autocompletion=names("networks.list")),
 ]
+SecurityGroups = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--security-group",
+        help=_("Security group; repeatable. Without it: default."),
+        autocompletion=names("security_groups.list"),
+    ),
+]
+Ports = Annotated[
+    list[str] | None,
+    typer.Option("--port", help=_("Free port; repeatable."), autocompletion=names("ports.list")),
+]
 SshKeys = Annotated[
     list[str] | None,
     typer.Option("--ssh-key", help=_("SSH key; repeatable."), autocompletion=names("ssh_keys.list")),
@@ -125,6 +139,7 @@ def register(app: typer.Typer) -> None:
         action_command(instances, name, help, call, "INSTANCE...")
     command(instances, "resize", _("Change its flavor; it must be stopped."), WAIT, DRY_RUN)(resize)
     command(instances, "rebuild", _("Rebuild its root disk from an image."), WAIT, SURE, DRY_RUN)(rebuild)
+    _register_groups(instances)
     _register_moves(instances)
     console.register(instances)
     console_log.register(instances)
@@ -132,6 +147,32 @@ def register(app: typer.Typer) -> None:
     tunnel.register(instances)
     metrics.register_instance(instances)
     app.add_typer(instances, name="instance")
+
+
+def _register_groups(instances: typer.Typer) -> None:
+    subject = given("instance", "INSTANCE", completes="instances.list")
+    help = _("The security groups of an instance.")
+    columns = [
+        Column(_("network"), "network.name"),
+        Column(_("address"), "ip"),
+        Column(_("groups"), "security_groups.*.name"),
+        Column(_("rules"), "rules.state"),
+        Column(_("reason"), "rules.reason"),
+    ]
+    call_command(
+        instances, "security-groups", help, "security_groups.of_instance", subject, show=rows(columns, "ports")
+    )
+    help = _("Replace the security groups of an instance.")
+    named = parameter("security_groups", argument("GROUP...", several=True, completes="security_groups.list"))
+    call_command(
+        instances,
+        "set-security-groups",
+        help,
+        "security_groups.of_instance_set",
+        subject,
+        named,
+        show=rows(columns, "ports"),
+    )
 
 
 def _register_moves(instances: typer.Typer) -> None:
@@ -157,6 +198,7 @@ def create(
     flavor: FlavorOption,
     image: ImageOption,
     network: Networks = None,
+    port: Ports = None,
     ssh_key: SshKeys = None,
     volume: Volumes = None,
     zone: Zones = None,
@@ -168,11 +210,13 @@ def create(
     exemption: Exemption = None,
     restart_policy: Restart = None,
     root_type: RootType = None,
+    security_group: SecurityGroups = None,
 ) -> None:
     body: dict[str, Any] = {
         "flavor": flavor,
         "image": image,
         "networks": network,
+        "ports": port,
         "ssh_keys": ssh_key,
         "volumes": volume,
         "zones": zone,
@@ -183,6 +227,7 @@ def create(
         "exemption": exemption,
         "restart_policy": restart_policy,
         "root_volume_type": root_type,
+        "security_groups": security_group,
         **_user_data(user_data),
     }
     if me.is_dry_run:

@@ -1,10 +1,10 @@
-"""Resources for instances: images, networks, SSH keys, affinity groups, flavors."""
+"""Resources for instances: images, SSH keys, affinity groups, flavors."""
 
 from __future__ import annotations
 
 from gettext import gettext as _
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -35,7 +35,6 @@ GivenFile = Annotated[
 
 def register(app: typer.Typer) -> None:
     app.add_typer(_images(), name="image")
-    app.add_typer(_networks(), name="network")
     app.add_typer(_ssh_keys(), name="ssh-key")
     app.add_typer(_affinity_groups(), name="affinity-group")
     flavors = group(_("Sizes of instances."))
@@ -115,39 +114,6 @@ def image_upload(me: Session, name: Name, file: GivenFile) -> None:
     with file.open("rb") as data:
         answer = me.client.images.upload(name, data)
     me.finish(answer, lambda: me.client.images.get(answer.id))
-
-
-def _networks() -> typer.Typer:
-    networks = group(_("Networks of the project."))
-    columns = [
-        NAME,
-        Column("CIDR", "cidr"),
-        Column(_("gateway"), "gateway_ip"),
-        Column("DNS", "dns_servers"),
-        LABELS,
-        CREATED,
-        ID,
-    ]
-    list_command(
-        networks, _("The networks of the project."), "networks.list", columns, "name", "labels", "created_after"
-    )
-    show_command(networks, _("A network."), "networks.get", "NETWORK")
-    command(networks, "create", _("Create a network."), DRY_RUN)(network_create)
-    subject = given("network", "NETWORK", completes="networks.list")
-    call_command(networks, "update", _("Change its name or labels."), "networks.update", subject, NEW_NAME, LABEL)
-    delete_command(networks, _("Delete networks."), "networks.delete", "NETWORK...", _("Delete {names}?"))
-    return networks
-
-
-def network_create(
-    me: Session,
-    name: Name,
-    cidr: Annotated[str, typer.Option("--cidr", help=_("Address range (CIDR), such as 10.0.0.0/24."))],
-    dns: Annotated[list[str] | None, typer.Option("--dns", help=_("Name server; repeatable."))] = None,
-    label: LabelsOption = None,
-) -> None:
-    body: dict[str, Any] = {"cidr": cidr, "dns_servers": dns, "labels": labels_of(label)}
-    me.show(me.client.networks.create(name=name, **body, dry_run=me.is_dry_run))
 
 
 def _ssh_keys() -> typer.Typer:

@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.incidents import IncidentOfNode as IncidentOfNode
     from andromede_sdk.models.instances import Action as Action
     from andromede_sdk.models.instances import Address as Address
+    from andromede_sdk.models.instances import AddressPort as AddressPort
     from andromede_sdk.models.instances import Console as Console
     from andromede_sdk.models.instances import Instance as Instance
     from andromede_sdk.models.instances import InstanceWithActions as InstanceWithActions
@@ -91,6 +92,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.me import Scope as Scope
     from andromede_sdk.models.members import Member as Member
     from andromede_sdk.models.networks import Network as Network
+    from andromede_sdk.models.networks import SubnetSummary as SubnetSummary
     from andromede_sdk.models.nodes import Amounts as Amounts
     from andromede_sdk.models.nodes import Bmc as Bmc
     from andromede_sdk.models.nodes import DrainGuest as DrainGuest
@@ -132,6 +134,14 @@ if TYPE_CHECKING:
     from andromede_sdk.models.pools import MissingNode as MissingNode
     from andromede_sdk.models.pools import Pool as Pool
     from andromede_sdk.models.pools import PooledVolume as PooledVolume
+    from andromede_sdk.models.ports import AddressInput as AddressInput
+    from andromede_sdk.models.ports import AllowedAddress as AllowedAddress
+    from andromede_sdk.models.ports import AllowedAddressInput as AllowedAddressInput
+    from andromede_sdk.models.ports import Port as Port
+    from andromede_sdk.models.ports import PortAction as PortAction
+    from andromede_sdk.models.ports import PortAddress as PortAddress
+    from andromede_sdk.models.ports import PortWithActions as PortWithActions
+    from andromede_sdk.models.ports import PortWithOperation as PortWithOperation
     from andromede_sdk.models.problems import Problem as Problem
     from andromede_sdk.models.problems import ProblemPage as ProblemPage
     from andromede_sdk.models.projects import Project as Project
@@ -147,12 +157,18 @@ if TYPE_CHECKING:
     from andromede_sdk.models.resources import Lineage as Lineage
     from andromede_sdk.models.resources import Residency as Residency
     from andromede_sdk.models.resources import ResidencyProblem as ResidencyProblem
+    from andromede_sdk.models.security_groups import AppliedRules as AppliedRules
+    from andromede_sdk.models.security_groups import InstanceSecurityGroups as InstanceSecurityGroups
+    from andromede_sdk.models.security_groups import PortSecurityGroups as PortSecurityGroups
+    from andromede_sdk.models.security_groups import SecurityGroup as SecurityGroup
+    from andromede_sdk.models.security_groups import SecurityGroupRule as SecurityGroupRule
     from andromede_sdk.models.service_accounts import GrantInput as GrantInput
     from andromede_sdk.models.service_accounts import ServiceAccount as ServiceAccount
     from andromede_sdk.models.sessions import Session as Session
     from andromede_sdk.models.sets import NamedSet as NamedSet
     from andromede_sdk.models.sign import Methods as Methods
     from andromede_sdk.models.ssh_keys import SshKey as SshKey
+    from andromede_sdk.models.subnets import Subnet as Subnet
     from andromede_sdk.models.terraform import ProviderPackage as ProviderPackage
     from andromede_sdk.models.terraform import ProviderVersion as ProviderVersion
     from andromede_sdk.models.terraform import ProviderVersions as ProviderVersions
@@ -190,8 +206,13 @@ PLACES = {
     "AccountWithActions": "andromede_sdk.models.users",
     "Action": "andromede_sdk.models.instances",
     "Address": "andromede_sdk.models.instances",
+    "AddressInput": "andromede_sdk.models.ports",
+    "AddressPort": "andromede_sdk.models.instances",
     "AffinityGroup": "andromede_sdk.models.affinity_groups",
+    "AllowedAddress": "andromede_sdk.models.ports",
+    "AllowedAddressInput": "andromede_sdk.models.ports",
     "Amounts": "andromede_sdk.models.nodes",
+    "AppliedRules": "andromede_sdk.models.security_groups",
     "Atom": "andromede_sdk.models.common",
     "Attachment": "andromede_sdk.models.attachments",
     "AttachmentWithOperation": "andromede_sdk.models.attachments",
@@ -249,6 +270,7 @@ PLACES = {
     "Incident": "andromede_sdk.models.incidents",
     "IncidentOfNode": "andromede_sdk.models.incidents",
     "Instance": "andromede_sdk.models.instances",
+    "InstanceSecurityGroups": "andromede_sdk.models.security_groups",
     "InstanceWithActions": "andromede_sdk.models.instances",
     "InstanceWithOperation": "andromede_sdk.models.instances",
     "Interval": "andromede_sdk.models.resources",
@@ -304,6 +326,12 @@ PLACES = {
     "PolicySet": "andromede_sdk.models.common",
     "Pool": "andromede_sdk.models.pools",
     "PooledVolume": "andromede_sdk.models.pools",
+    "Port": "andromede_sdk.models.ports",
+    "PortAction": "andromede_sdk.models.ports",
+    "PortAddress": "andromede_sdk.models.ports",
+    "PortSecurityGroups": "andromede_sdk.models.security_groups",
+    "PortWithActions": "andromede_sdk.models.ports",
+    "PortWithOperation": "andromede_sdk.models.ports",
     "Problem": "andromede_sdk.models.problems",
     "ProblemError": "andromede_sdk.models.terraform_states",
     "ProblemPage": "andromede_sdk.models.problems",
@@ -332,6 +360,8 @@ PLACES = {
     "ResidencyProblem": "andromede_sdk.models.resources",
     "Resolution": "andromede_sdk.models.operations",
     "Scope": "andromede_sdk.models.me",
+    "SecurityGroup": "andromede_sdk.models.security_groups",
+    "SecurityGroupRule": "andromede_sdk.models.security_groups",
     "Series": "andromede_sdk.models.common",
     "ServiceAccount": "andromede_sdk.models.service_accounts",
     "Services": "andromede_sdk.models.terraform",
@@ -344,6 +374,8 @@ PLACES = {
     "State": "andromede_sdk.models.terraform_states",
     "StateVersion": "andromede_sdk.models.terraform_states",
     "Step": "andromede_sdk.models.common",
+    "Subnet": "andromede_sdk.models.subnets",
+    "SubnetSummary": "andromede_sdk.models.networks",
     "Target": "andromede_sdk.models.remediation_plans",
     "Token": "andromede_sdk.models.tokens",
     "TokenWithSecret": "andromede_sdk.models.common",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Action(Model):
     """An action. `problem`: the error that the action would give now."""
 
-    name: str  # start, shutdown, power-off, reboot, reset, resize, rebuild, attach, detach
+    name: str  # start, shutdown, power-off, reboot, reset, resize, rebuild, attach, detach, attach-port, detach-
     is_allowed: bool
     problem: Error | None
 
@@ -25,8 +25,18 @@ class Action(Model):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Address(Model):
     network: Named
+    port: AddressPort
     ip: str
     mac: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AddressPort(Model):
+    """A port. `is_own`: it was created by itself."""
+
+    id: str
+    name: str
+    is_own: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Network(Model):
-    """A network. It exists at once; a node gets it with its first instance in the network."""
+    """A network. It exists at once; a node gets it with its first instance in the network.
+
+    `cidr`, `gateway_ip` and `dns_servers` are those of its first subnet; empty: it has none."""
 
     id: str
     name: str
@@ -29,3 +31,13 @@ class Network(Model):
     gateway_ip: str
     dns_servers: list[str]
     mtu: int
+    subnets: list[SubnetSummary]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SubnetSummary(Model):
+    """A subnet of the network, with its range."""
+
+    id: str
+    name: str
+    cidr: str

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from andromede_sdk.resources.policy import Policy as Policy
     from andromede_sdk.resources.policy_proposals import PolicyProposals as PolicyProposals
     from andromede_sdk.resources.pools import Pools as Pools
+    from andromede_sdk.resources.ports import Ports as Ports
     from andromede_sdk.resources.problems import Problems as Problems
     from andromede_sdk.resources.projects import Projects as Projects
     from andromede_sdk.resources.quota_requests import QuotaRequests as QuotaRequests
@@ -65,11 +66,13 @@ if TYPE_CHECKING:
     from andromede_sdk.resources.regions import Regions as Regions
     from andromede_sdk.resources.remediation_plans import RemediationPlans as RemediationPlans
     from andromede_sdk.resources.resources import Resources as Resources
+    from andromede_sdk.resources.security_groups import SecurityGroups as SecurityGroups
     from andromede_sdk.resources.service_accounts import ServiceAccounts as ServiceAccounts
     from andromede_sdk.resources.sessions import Sessions as Sessions
     from andromede_sdk.resources.sets import Sets as Sets
     from andromede_sdk.resources.sign import Sign as Sign
     from andromede_sdk.resources.ssh_keys import SshKeys as SshKeys
+    from andromede_sdk.resources.subnets import Subnets as Subnets
     from andromede_sdk.resources.terraform import Terraform as Terraform
     from andromede_sdk.resources.terraform_states import TerraformStates as TerraformStates
     from andromede_sdk.resources.tokens import Tokens as Tokens
@@ -133,6 +136,7 @@ class Managers:
     policy: Policy
     policy_proposals: PolicyProposals
     pools: Pools
+    ports: Ports
     problems: Problems
     projects: Projects
     quota_requests: QuotaRequests
@@ -141,11 +145,13 @@ class Managers:
     regions: Regions
     remediation_plans: RemediationPlans
     resources: Resources
+    security_groups: SecurityGroups
     service_accounts: ServiceAccounts
     sessions: Sessions
     sets: Sets
     sign: Sign
     ssh_keys: SshKeys
+    subnets: Subnets
     terraform: Terraform
     terraform_states: TerraformStates
     tokens: Tokens

@@ -139,6 +139,8 @@ class Instances(Resource):
         flavor: str,
         image: str,
         networks: Sequence[str] | None = None,
+        ports: Sequence[str] | None = None,
+        security_groups: Sequence[str] | None = None,
         ssh_keys: Sequence[str] | None = None,
         volumes: Sequence[str] | None = None,
         root_volume_type: str | None = None,
@@ -164,6 +166,8 @@ class Instances(Resource):
         image: str,
         dry_run: Literal[True],
         networks: Sequence[str] | None = None,
+        ports: Sequence[str] | None = None,
+        security_groups: Sequence[str] | None = None,
         ssh_keys: Sequence[str] | None = None,
         volumes: Sequence[str] | None = None,
         root_volume_type: str | None = None,
@@ -188,6 +192,8 @@ class Instances(Resource):
         image: str,
         dry_run: bool,
         networks: Sequence[str] | None = None,
+        ports: Sequence[str] | None = None,
+        security_groups: Sequence[str] | None = None,
         ssh_keys: Sequence[str] | None = None,
         volumes: Sequence[str] | None = None,
         root_volume_type: str | None = None,
@@ -210,6 +216,8 @@ class Instances(Resource):
         flavor: str,
         image: str,
         networks: Sequence[str] | None = None,
+        ports: Sequence[str] | None = None,
+        security_groups: Sequence[str] | None = None,
         ssh_keys: Sequence[str] | None = None,
         volumes: Sequence[str] | None = None,
         root_volume_type: str | None = None,
@@ -230,11 +238,13 @@ class Instances(Resource):
 
         A new instance.
 
+        Its network cards are on `networks`, with ports of its own, and then `ports`, free ones of the project; 8 in all.
         `user_data` is for the guest's first boot, at most 64 KiB, as text or in base64; no response contains it. The
         clauses of `classifications` and `policy_atoms` apply to the instance's data as long as it exists. `host`: the only
         allowed node, for operators. `exemption`: allows the creation once, although a policy refuses it. `restart_policy`:
         whether the guest is started again after it crashed or its node restarted. `root_volume_type`: the storage of the
-        root disk; a root disk in a pool lets another node run the instance after its own has failed.
+        root disk; a root disk in a pool lets another node run the instance after its own has failed. `security_groups`: the
+        groups of all ports that are created with it; without them the project's default group.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
@@ -250,6 +260,8 @@ class Instances(Resource):
                         "flavor": flavor,
                         "image": image,
                         "networks": networks,
+                        "ports": ports,
+                        "security_groups": security_groups,
                         "ssh_keys": ssh_keys,
                         "volumes": volumes,
                         "root_volume_type": root_volume_type,

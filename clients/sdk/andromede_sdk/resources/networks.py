@@ -45,7 +45,7 @@ class Networks(Resource):
         self,
         *,
         name: str,
-        cidr: str,
+        cidr: str | None = None,
         dns_servers: Sequence[str] | None = None,
         labels: Mapping[str, str] | None = None,
         dry_run: bool = False,
@@ -53,6 +53,7 @@ class Networks(Resource):
     ) -> models.Network:
         """POST /v1/projects/{project}/networks
 
+        A network. With `cidr` it gets a subnet `default`; without, it has none until one is created.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(

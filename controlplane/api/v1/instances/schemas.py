@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from controlplane.api.v1.classifications.schemas import CLASSIFICATIONS_MAX
 from controlplane.api.v1.policies.schemas import clauses_field
+from controlplane.api.v1.security_groups.schemas import security_groups_field
 from controlplane.api.v1.zones.schemas import ZONES_MAX
 from controlplane.catalog.models import LOCAL
 from controlplane.compute import representations
@@ -101,11 +102,13 @@ def _read_user_data(body: In, attrs: dict[str, Any]) -> dict[str, Any]:
 class InstanceIn(In):
     """A new instance.
 
+    Its network cards are on `networks`, with ports of its own, and then `ports`, free ones of the project; 8 in all.
     `user_data` is for the guest's first boot, at most 64 KiB, as text or in base64; no response contains it. The
     clauses of `classifications` and `policy_atoms` apply to the instance's data as long as it exists. `host`: the only
     allowed node, for operators. `exemption`: allows the creation once, although a policy refuses it. `restart_policy`:
     whether the guest is started again after it crashed or its node restarted. `root_volume_type`: the storage of the
-    root disk; a root disk in a pool lets another node run the instance after its own has failed.
+    root disk; a root disk in a pool lets another node run the instance after its own has failed. `security_groups`: the
+    groups of all ports that are created with it; without them the project's default group.
     """
 
     default_error_messages = {"user_data_twice": TWICE}
@@ -124,6 +127,8 @@ class InstanceIn(In):
     flavor = Reference()
     image = Reference()
     networks = references(max_length=NETWORKS_MAX, default=list)
+    ports = references(max_length=NETWORKS_MAX, default=list)
+    security_groups = security_groups_field(required=False)
     ssh_keys = references(max_length=SSH_KEYS_MAX, default=list)
     volumes = references(max_length=VOLUMES_MAX, default=list)
     root_volume_type = Reference(default=LOCAL)
@@ -176,8 +181,15 @@ class RebuildIn(In):
         return _read_user_data(self, attrs)
 
 
+class AddressPortOut(NamedOut):
+    """A port. `is_own`: it was created by itself."""
+
+    is_own = serializers.BooleanField()
+
+
 class AddressOut(Out):
     network = NamedOut()
+    port = AddressPortOut()
     ip = serializers.IPAddressField()
     mac = serializers.CharField()
 

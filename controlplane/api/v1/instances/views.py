@@ -39,7 +39,8 @@ from controlplane.kernel.listing import Listing, created_after, exactly, in_stat
 from controlplane.kernel.query_parameters import Parameter, whole
 from controlplane.kernel.request_transaction import is_dry_run, is_preview
 from controlplane.kernel.views import Body, created, is_deleted, route
-from controlplane.network.selectors import network_get
+from controlplane.network.models import SecurityGroup
+from controlplane.network.selectors import network_get, port_get, security_group_get
 from controlplane.operations.models import Operation
 from controlplane.placement import classifications
 from controlplane.placement.policies import own_policy
@@ -108,6 +109,8 @@ class InstanceList(ProjectView):
             flavor=flavor_get(body["flavor"]),
             image=usable_image(self.actor, self.project, body["image"]),
             networks=self.all_named(network_get, body["networks"], at="networks"),
+            ports=self.all_named(port_get, body["ports"], at="ports"),
+            security_groups=self._security_groups(body),
             ssh_keys=self.all_named(selectors.ssh_key_get, body["ssh_keys"], at="ssh_keys"),
             volumes=self.all_named(volume_get, body["volumes"], at="volumes"),
             user_data=body.get("user_data", b""),
@@ -121,6 +124,11 @@ class InstanceList(ProjectView):
             root_volume_type=root_volume_type(body["root_volume_type"]),
             labels=body["labels"],
         )
+
+    def _security_groups(self, body: Body) -> tuple[SecurityGroup, ...] | None:
+        if "security_groups" not in body:
+            return None
+        return self.all_named(security_group_get, body["security_groups"], at="security_groups")
 
 
 class InstanceDetail(InstanceView):

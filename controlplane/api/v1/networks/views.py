@@ -1,15 +1,17 @@
-"""Routes of the networks of a project."""
+"""Routes of the networks of a project, and of their subnets."""
+
+from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controlplane.api.base_views import ProjectView
-from controlplane.api.v1.networks.schemas import NetworkIn, NetworkOut, NetworkPatch
+from controlplane.api.v1.networks.schemas import NetworkIn, NetworkOut, NetworkPatch, SubnetIn, SubnetOut, SubnetPatch
 from controlplane.kernel.fields import merge_labels
 from controlplane.kernel.listing import Listing, created_after, exactly, labelled
 from controlplane.kernel.views import Body, created, route
-from controlplane.network import selectors, services
-from controlplane.network.models import Network
+from controlplane.network import selectors, services, subnets
+from controlplane.network.models import Network, Subnet
 
 NETWORKS = Listing(
     {
@@ -18,38 +20,88 @@ NETWORKS = Listing(
         "labels": labelled(),
     }
 )
+SUBNETS = Listing(
+    {"name": exactly("name", "The subnet of this name."), "created_after": created_after(), "labels": labelled()}
+)
 
 
 class NetworkList(ProjectView):
     @route("network_list", NetworkOut, listing=NETWORKS)
     def get(self, request: Request) -> Response:
-        return NETWORKS.page(request, selectors.networks(self.actor, self.project)).answer(NetworkOut)
+        page = NETWORKS.page(request, selectors.networks(self.actor, self.project))
+        return page.answer(NetworkOut, context=selectors.network_details(page.rows))
 
     @route("network_create", NetworkOut, body=NetworkIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
         network = services.network_create(self.actor, self.project, **body)
-        return created(NetworkOut(network).data, request=request)
+        return created(network_document(network), request=request)
 
 
-class NetworkDetail(ProjectView):
+class NetworkView(ProjectView):
     def network(self) -> Network:
         return selectors.network_get(self.actor, self.project, self.kwargs["network"])
 
+
+class NetworkDetail(NetworkView):
     def versioned(self) -> Network:
         return self.network()
 
     @route("network_get", NetworkOut)
     def get(self, request: Request) -> Response:
-        return Response(NetworkOut(self.network()).data)
+        return Response(network_document(self.network()))
 
     @route("network_update", NetworkOut, body=NetworkPatch)
     def patch(self, request: Request, body: Body) -> Response:
         network = self.network()
         labels = merge_labels(network.labels, body.get("labels", {}))
         network = services.network_update(self.actor, network, name=body.get("name", network.name), labels=labels)
-        return Response(NetworkOut(network).data)
+        return Response(network_document(network))
 
     @route("network_delete", status=204)
     def delete(self, request: Request) -> Response:
         services.network_delete(self.actor, self.network())
         return Response(status=204)
+
+
+class SubnetList(NetworkView):
+    @route("subnet_list", SubnetOut, listing=SUBNETS)
+    def get(self, request: Request) -> Response:
+        return SUBNETS.page(request, selectors.subnets(self.actor, self.network())).answer(SubnetOut)
+
+    @route("subnet_create", SubnetOut, body=SubnetIn, status=201)
+    def post(self, request: Request, body: Body) -> Response:
+        subnet = subnets.subnet_create(self.actor, self.network(), subnets.NewSubnet(**body))
+        return created(SubnetOut(subnet).data, request=request)
+
+
+class SubnetDetail(NetworkView):
+    def subnet(self) -> Subnet:
+        return selectors.subnet_get(self.actor, self.network(), self.kwargs["subnet"])
+
+    def versioned(self) -> Subnet:
+        return self.subnet()
+
+    @route("subnet_get", SubnetOut)
+    def get(self, request: Request) -> Response:
+        return Response(SubnetOut(self.subnet()).data)
+
+    @route("subnet_update", SubnetOut, body=SubnetPatch)
+    def patch(self, request: Request, body: Body) -> Response:
+        subnet = self.subnet()
+        subnet = subnets.subnet_update(
+            self.actor,
+            subnet,
+            name=body.get("name", subnet.name),
+            labels=merge_labels(subnet.labels, body.get("labels", {})),
+            reserved_ranges=body.get("reserved_ranges"),
+        )
+        return Response(SubnetOut(subnet).data)
+
+    @route("subnet_delete", status=204)
+    def delete(self, request: Request) -> Response:
+        subnets.subnet_delete(self.actor, self.subnet())
+        return Response(status=204)
+
+
+def network_document(network: Network) -> Any:
+    return NetworkOut(network, context=selectors.network_details([network])).data

@@ -184,6 +184,7 @@ class InstanceCreate(CreatePage):
             "instances": 1,
             "vcpus": size.get("vcpus", 0),
             "memory_mib": size.get("memory_mib", 0),
+            "ports": len(body.get("networks", ())),
             "addresses": len(body.get("networks", ())),
         }
 

@@ -141,16 +141,6 @@ class InstanceOverview(InstancePage):
         return {"connection": connection_to(self.instance, self.project_reference, rights)}
 
 
-class InstanceNetwork(InstancePage):
-    template = "dashboard/project/instances/network.html"
-    tab = "instance-network"
-
-    def context(self) -> dict[str, Any]:
-        networks = {item["id"]: item for item in self.get_in_project("networks", limit=CHOICES_MAX)["items"]}
-        addresses = [{**each, "is_on": networks.get(each["network"]["id"])} for each in self.instance["addresses"]]
-        return {"addresses": addresses}
-
-
 class InstancePlacement(InstancePage):
     template = "dashboard/project/instances/placement.html"
     tab = "instance-placement"

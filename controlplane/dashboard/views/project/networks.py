@@ -24,10 +24,11 @@ NETWORK = ResourceKind(
             "between zones."
         ),
         "lost": _("The network is permanently deleted, and its CIDR range can be reused."),
-        "kept": _("Only a network without instances can be deleted."),
+        "kept": _("Only a network without ports can be deleted."),
         "icon": "network",
     },
 )
+PARTS_MAX = 200
 
 
 class NetworkForm(NamedForm):
@@ -65,8 +66,23 @@ class NetworkList(CrudList):
 
 
 class NetworkDetail(CrudDetail):
+    """A network with its subnets and its ports."""
+
     noun = NETWORK
     template = "dashboard/project/networks/detail.html"
+    live = "network subnet port operation"
+
+    def context(self) -> Context:
+        network = self.thing["id"]
+        subnets = self.get_in_project("networks", network, "subnets", limit=PARTS_MAX)["items"]
+        ports = self.get_in_project("ports", network=network, sort="name", limit=PARTS_MAX)["items"]
+        at = {"thing": network}
+        return super().context() | {
+            "subnets": [each | {"delete": self.url("subnet-delete", **at, subnet=each["id"])} for each in subnets],
+            "ports": [each | {"delete": self.url("port-delete", **at, port=each["id"])} for each in ports],
+            "subnet_new": self.url("subnet-new", **at),
+            "port_new": self.url("port-new", **at),
+        }
 
 
 class NetworkCreate(CrudCreate):

@@ -26,6 +26,7 @@ DIMENSIONS = {
     "volumes": _("Volumes"),
     "storage_gib": _("Storage"),
     "networks": _("Networks"),
+    "ports": _("Ports"),
     "addresses": _("Addresses"),
     "images": _("Images"),
     "image_gib": _("Image files"),

@@ -1,0 +1,32 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from andromede_sdk.model import Model
+
+if TYPE_CHECKING:
+    from andromede_sdk.models.common import Condition, Error, Named
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Subnet(Model):
+    """A subnet of a network: a range of addresses with a gateway, routed to the network's other subnets."""
+
+    id: str
+    name: str
+    state: str  # ready
+    conditions: list[Condition]
+    current_operation: str | None
+    last_error: Error | None
+    generation: int
+    labels: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+    network: Named
+    cidr: str
+    gateway_ip: str
+    dns_servers: list[str]
+    reserved_ranges: list[str]

@@ -1,0 +1,141 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from andromede_sdk import models
+from andromede_sdk.resource import Ask, Labels, Listing, Moment, Resource
+
+
+class Subnets(Resource):
+    def list(
+        self,
+        network: str,
+        *,
+        name: str | None = None,
+        created_after: Moment | None = None,
+        labels: Labels | None = None,
+        sort: str | None = None,
+        page_size: int | None = None,
+    ) -> Listing[models.Subnet]:
+        """GET /v1/projects/{project}/networks/{network}/subnets
+
+        `name`: The subnet of this name.
+        `created_after`: Created after this time (RFC 3339).
+        `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all terms must match.
+        `sort`: One of created_at, -created_at, name, -name.
+        """
+        return Listing(
+            self._scope,
+            models.Subnet,
+            Ask(
+                "GET",
+                "/v1/projects/{project}/networks/{network}/subnets",
+                names={"network": network},
+                query={
+                    "name": name,
+                    "created_after": created_after,
+                    "labels": labels,
+                    "sort": sort,
+                    "limit": page_size,
+                },
+            ),
+        )
+
+    def create(
+        self,
+        network: str,
+        *,
+        name: str,
+        cidr: str,
+        gateway_ip: str | None = None,
+        dns_servers: Sequence[str] | None = None,
+        reserved_ranges: Sequence[str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+    ) -> models.Subnet:
+        """POST /v1/projects/{project}/networks/{network}/subnets
+
+        A subnet.
+
+        `gateway_ip`: its first address unless another one is given. `reserved_ranges`: addresses that no port gets, each
+        `first-last` or one address.
+        `dry_run`: true: only return what would happen; nothing is written.
+        """
+        return self._scope.one(
+            models.Subnet,
+            Ask(
+                "POST",
+                "/v1/projects/{project}/networks/{network}/subnets",
+                names={"network": network},
+                query={"dry_run": dry_run or None},
+                body={
+                    "name": name,
+                    "cidr": cidr,
+                    "gateway_ip": gateway_ip,
+                    "dns_servers": dns_servers,
+                    "reserved_ranges": reserved_ranges,
+                    "labels": labels,
+                },
+                key=idempotency_key,
+            ),
+        )
+
+    def get(self, network: str, subnet: str) -> models.Subnet:
+        """GET /v1/projects/{project}/networks/{network}/subnets/{subnet}"""
+        return self._scope.one(
+            models.Subnet,
+            Ask(
+                "GET",
+                "/v1/projects/{project}/networks/{network}/subnets/{subnet}",
+                names={"network": network, "subnet": subnet},
+            ),
+        )
+
+    def update(
+        self,
+        network: str,
+        subnet: str,
+        *,
+        name: str | None = None,
+        reserved_ranges: Sequence[str] | None = None,
+        labels: Mapping[str, str | None] | None = None,
+        dry_run: bool = False,
+        if_match: str | int | None = None,
+    ) -> models.Subnet:
+        """PATCH /v1/projects/{project}/networks/{network}/subnets/{subnet}
+
+        Changes of a subnet. Ports with addresses in the new reserved ranges keep them.
+        `dry_run`: true: only return what would happen; nothing is written.
+        """
+        return self._scope.one(
+            models.Subnet,
+            Ask(
+                "PATCH",
+                "/v1/projects/{project}/networks/{network}/subnets/{subnet}",
+                names={"network": network, "subnet": subnet},
+                query={"dry_run": dry_run or None},
+                body={"name": name, "reserved_ranges": reserved_ranges, "labels": labels},
+                if_match=if_match,
+            ),
+        )
+
+    def delete(self, network: str, subnet: str, *, dry_run: bool = False, if_match: str | int | None = None) -> None:
+        """DELETE /v1/projects/{project}/networks/{network}/subnets/{subnet}
+
+        `dry_run`: true: only return what would happen; nothing is written.
+        """
+        return cast(
+            "None",
+            self._scope.document(
+                Ask(
+                    "DELETE",
+                    "/v1/projects/{project}/networks/{network}/subnets/{subnet}",
+                    names={"network": network, "subnet": subnet},
+                    query={"dry_run": dry_run or None},
+                    if_match=if_match,
+                )
+            ),
+        )

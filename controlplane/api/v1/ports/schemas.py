@@ -1,0 +1,140 @@
+"""Schemas of ports."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from controlplane.compute.port_details import ACTIONS
+from controlplane.kernel.fields import (
+    ErrorOut,
+    In,
+    Labels,
+    LabelsPatch,
+    Name,
+    NamedOut,
+    Out,
+    Reference,
+    ResourceOut,
+    Text,
+)
+from controlplane.network.allowed_addresses import ALLOWED_MAX
+from controlplane.network.models import Port
+from controlplane.network.ports import ADDRESSES_MAX
+
+MAC_LENGTH = 17
+
+
+class AddressIn(In):
+    """A requested address: this `ip`, or a free one of the `subnet`, or of any subnet."""
+
+    example = {"ip": "10.10.0.40"}
+
+    subnet = Reference(required=False)
+    ip = serializers.IPAddressField(protocol="IPv4", required=False)
+
+
+class AllowedAddressIn(In):
+    """A range that the port may use beside its own addresses, with its own MAC address or with `mac`."""
+
+    example = {"cidr": "10.10.0.100", "mac": "00:00:5e:00:01:01"}
+
+    cidr = Text(max_length=43)
+    mac = Text(max_length=MAC_LENGTH, allow_null=True, default=None)
+
+
+class PortIn(In):
+    """A port. Without a `name` it gets one of its id; without `addresses`, a free one."""
+
+    example = {"name": "web-backend", "network": "lan", "addresses": [{"ip": "10.10.0.40"}], "labels": {"tier": "web"}}
+
+    network = Reference()
+    name = Name(required=False)
+    addresses = serializers.ListField(child=AddressIn(), required=False, max_length=ADDRESSES_MAX)
+    allowed_addresses = serializers.ListField(child=AllowedAddressIn(), default=list, max_length=ALLOWED_MAX)
+    labels = Labels(default=dict)
+
+
+class PortPatch(In):
+    """Changes of a port.
+
+    `addresses` and `allowed_addresses` replace the former ones. Addresses that the port has, named by their `ip`, stay.
+    They can be changed while the port is free.
+    """
+
+    example = {"allowed_addresses": [{"cidr": "10.10.0.100", "mac": "00:00:5e:00:01:01"}], "labels": {"tier": None}}
+
+    name = Name(required=False)
+    addresses = serializers.ListField(child=AddressIn(), required=False, max_length=ADDRESSES_MAX)
+    allowed_addresses = serializers.ListField(child=AllowedAddressIn(), required=False, max_length=ALLOWED_MAX)
+    labels = LabelsPatch(required=False)
+
+
+class PortAttachIn(In):
+    example = {"instance": "web-1"}
+
+    instance = Reference()
+
+
+class PortAddressOut(Out):
+    subnet = NamedOut()
+    ip = serializers.IPAddressField()
+
+
+class AllowedAddressOut(Out):
+    """A range that the port may use. `mac` null: with its own MAC address."""
+
+    cidr = serializers.CharField()
+    mac = serializers.CharField(allow_null=True)
+
+
+class PortOut(ResourceOut):
+    """A port.
+
+    `instance` null: it is free. `is_own`: it was created by itself and outlives the instance; another port came with
+    its instance, and is deleted with it or when it is detached.
+    """
+
+    # Context: the result of compute.port_details.port_details().
+    state = serializers.SerializerMethodField()
+    network = NamedOut()
+    instance = serializers.SerializerMethodField()
+    is_own = serializers.BooleanField()
+    mac = serializers.CharField()
+    addresses = serializers.SerializerMethodField()
+    allowed_addresses = serializers.SerializerMethodField()
+
+    @extend_schema_field(serializers.ChoiceField(["free", "attached"]))
+    def get_state(self, row: Port) -> str:
+        return "free" if row.instance_id is None else "attached"
+
+    @extend_schema_field(NamedOut(allow_null=True))
+    def get_instance(self, row: Port) -> Any:
+        return self.context["instances"].get(row.pk)
+
+    @extend_schema_field(PortAddressOut(many=True))
+    def get_addresses(self, row: Port) -> Any:
+        return self.context["addresses"].get(row.pk, [])
+
+    @extend_schema_field(AllowedAddressOut(many=True))
+    def get_allowed_addresses(self, row: Port) -> Any:
+        return self.context["allowed_addresses"].get(row.pk, [])
+
+
+class PortActionOut(Out):
+    """An action. `problem`: the error that the action would give now."""
+
+    name = serializers.ChoiceField(ACTIONS)
+    is_allowed = serializers.BooleanField()
+    problem = ErrorOut(allow_null=True)
+
+
+class PortWithActionsOut(PortOut):
+    """A port.
+
+    `instance` null: it is free. `is_own`: it was created by itself and outlives the instance; another port came with
+    its instance, and is deleted with it or when it is detached. `allowed_actions`: the actions possible in its state;
+    the caller also needs permission.
+    """
+
+    allowed_actions = PortActionOut(many=True)

@@ -1,0 +1,210 @@
+"""Subnets and ports: forms on a network's page, and the ports of an instance."""
+
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import labels
+from controlplane.dashboard.base_views import Action, Context, FormPage, Text
+from controlplane.dashboard.forms import NAME_FIELD, TEXT, ApiForm, NamedForm, split_lines
+from controlplane.dashboard.views.crud import CrudPage
+from controlplane.dashboard.views.project.instances import CHOICES_MAX, InstancePage
+from controlplane.dashboard.views.project.networks import NETWORK
+
+
+class SubnetForm(NamedForm):
+    cidr = forms.CharField(
+        label=_("CIDR range"),
+        help_text=_("Such as 10.20.0.0/24. It must not overlap another subnet of the network."),
+        widget=forms.TextInput(attrs=NAME_FIELD),
+    )
+    gateway_ip = forms.CharField(
+        label=_("Gateway"),
+        help_text=_("Leave empty for the first address."),
+        required=False,
+        widget=forms.TextInput(attrs=NAME_FIELD),
+    )
+    reserved_ranges = forms.CharField(
+        label=_("Reserved ranges"),
+        help_text=_("Addresses that no port gets, one range per line, such as 10.20.0.2-10.20.0.9."),
+        required=False,
+        widget=forms.Textarea(attrs=TEXT),
+    )
+    field_order = ("name", "cidr", "gateway_ip", "reserved_ranges", "labels")
+
+    def body(self) -> Context:
+        return super().body() | {"reserved_ranges": split_lines(self.cleaned_data["reserved_ranges"])}
+
+
+class PortForm(NamedForm):
+    addresses = forms.CharField(
+        label=_("Addresses"),
+        help_text=_("One per line: an IPv4 address, or a subnet for a free one of it. Leave empty for a free address."),
+        required=False,
+        widget=forms.Textarea(attrs=TEXT),
+    )
+    field_order = ("name", "addresses", "labels")
+
+    def body(self) -> Context:
+        body = super().body()
+        lines = split_lines(body.pop("addresses", ""))
+        addresses = [{"ip": each} if "." in each else {"subnet": each} for each in lines]
+        return body | ({"addresses": addresses} if addresses else {})
+
+
+class OfNetwork(CrudPage):
+    """A page of a part of a network."""
+
+    noun = NETWORK
+    part = ""
+
+    @classmethod
+    def right_at(cls, path: Any) -> str:
+        return cls.part
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [*super().crumbs(), (self.thing["name"], self.at())]
+
+
+class SubnetCreate(FormPage, OfNetwork):
+    template = "dashboard/forms/page.html"
+    part = "subnet_create"
+    form_class = SubnetForm
+    submit = _("Create")
+
+    def context(self) -> Context:
+        lead = _("A subnet is another address range of the network, with a gateway of its own.")
+        return {"title": _("New subnet"), "lead": lead, "back": self.at()}
+
+    def send(self, form: ApiForm) -> str:
+        made = self.api.post(*self.path(), "subnets", body=form.body(), key=self.key)
+        self.notify(_("{name} created.").format(name=made["name"]))
+        return self.at()
+
+
+class SubnetDelete(FormPage, OfNetwork):
+    template = "dashboard/shared/confirm.html"
+    part = "subnet_delete"
+    submit = _("Delete")
+
+    @cached_property
+    def subnet(self) -> Context:
+        subnet: Context = self.get_in_project("networks", self.kwargs["thing"], "subnets", self.kwargs["subnet"])
+        return subnet
+
+    def context(self) -> Context:
+        return {
+            "title": _("Delete {name}").format(name=self.subnet["name"]),
+            "lost": _("The subnet is permanently deleted, and its CIDR range can be reused."),
+            "kept": _("Only a subnet without addresses in use can be deleted."),
+            "back": self.at(),
+        }
+
+    def send(self, form: ApiForm) -> str:
+        self.api.delete(*self.path(), "subnets", self.subnet["id"])
+        self.notify(_("{name} deleted.").format(name=self.subnet["name"]))
+        return self.at()
+
+
+class PortCreate(FormPage, OfNetwork):
+    template = "dashboard/forms/page.html"
+    part = "port_create"
+    form_class = PortForm
+    submit = _("Create")
+
+    def context(self) -> Context:
+        lead = _("A port is a network card with addresses that outlive instances. Attach it on an instance's page.")
+        return {"title": _("New port"), "lead": lead, "back": self.at()}
+
+    def send(self, form: ApiForm) -> str:
+        body = form.body() | {"network": self.thing["id"]}
+        made = self.api.post("projects", self.kwargs["project"], "ports", body=body, key=self.key)
+        self.notify(_("{name} created.").format(name=made["name"]))
+        return self.at()
+
+
+class PortDelete(FormPage, OfNetwork):
+    template = "dashboard/shared/confirm.html"
+    part = "port_delete"
+    submit = _("Delete")
+
+    @cached_property
+    def port(self) -> Context:
+        port: Context = self.get_in_project("ports", self.kwargs["port"])
+        return port
+
+    def context(self) -> Context:
+        return {
+            "title": _("Delete {name}").format(name=self.port["name"]),
+            "lost": _("The port is permanently deleted, and its addresses are released."),
+            "kept": _("Only a port that is not attached can be deleted."),
+            "back": self.at(),
+        }
+
+    def send(self, form: ApiForm) -> str:
+        self.api.delete("projects", self.kwargs["project"], "ports", self.port["id"])
+        self.notify(_("{name} deleted.").format(name=self.port["name"]))
+        return self.at()
+
+
+class PortAttachForm(ApiForm):
+    port = forms.ChoiceField(label=_("Port"), help_text=_("Ports of the project that are not attached."))
+
+    def __init__(self, *args: Any, ports: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["port"].choices = ports  # type: ignore[attr-defined]
+
+
+class InstanceNetwork(FormPage, InstancePage):
+    """The ports of an instance, with a form that attaches a free one."""
+
+    template = "dashboard/project/instances/network.html"
+    tab = "instance-network"
+    form_class = PortAttachForm
+    right = "port_attach"
+
+    @cached_property
+    def free(self) -> list[Context]:
+        found = self.get_in_project("ports", sort="name", limit=CHOICES_MAX)["items"]
+        return [port for port in found if port["state"] == "free"]
+
+    def choices(self) -> Context:
+        return {"ports": [(port["id"], _described(port)) for port in self.free]}
+
+    def context(self) -> Context:
+        ports = self.get_in_project("ports", instance=self.instance["id"], limit=CHOICES_MAX)["items"]
+        order = [each["port"]["id"] for each in self.instance["addresses"]]
+        ports.sort(key=lambda port: order.index(port["id"]) if port["id"] in order else len(order))
+        why = {"why_no_attach": self.why_no("attach-port"), "why_no_detach": self.why_no("detach-port")}
+        filtered = self.get_in_project("instances", self.instance["id"], "security-groups")["ports"]
+        groups = {
+            "filtered": [self._with_groups(port) for port in filtered],
+            "edit_groups": self.url("instance-security-groups", instance=self.instance["id"]),
+        }
+        return {"ports": ports, "free": self.free, **why, **groups}
+
+    def _with_groups(self, port: Context) -> Context:
+        groups = port["security_groups"]
+        linked = groups and [group | {"url": self.url("security-group", thing=group["id"])} for group in groups]
+        return port | {"security_groups": linked, "applied": labels.applied_rules(port["rules"])}
+
+    def send(self, form: ApiForm) -> str:
+        path = ("projects", self.project["id"], "ports", form.cleaned_data["port"], "actions", "attach")
+        self.api.post(*path, body={"instance": self.instance["id"]}, key=self.key)
+        self.notify(_("Attaching the port."))
+        return self.page_of("instance-network")
+
+
+class InstancePortDetach(Action):
+    done = _("Detaching the port.")
+    right = "port_detach"
+
+    def perform(self) -> None:
+        self.api.post("projects", self.kwargs["project"], "ports", self.kwargs["port"], "actions", "detach")
+
+
+def _described(port: Context) -> str:
+    addresses = ", ".join(each["ip"] for each in port["addresses"])
+    return f"{port['name']}, {port['network']['name']}, {addresses}"

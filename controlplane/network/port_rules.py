@@ -1,0 +1,130 @@
+"""Port rules: the signed lists of a network's ports and of security groups, from which nodes filter traffic.
+
+The signer makes them from bindings, ports, groups and rules (signer/port_rules.py); a node gets the current ones with a
+port, and later ones by the reconciler (reconcilers/port_rules.py). A node trusts only the signature. It lets a filtered
+port neither send nor receive before it has the documents of all the port's groups.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from celery import current_app
+from django.db import transaction
+from django.db.models import Q
+from kombu.exceptions import OperationalError
+
+from andromede_core.documents.signed import read
+from controlplane.network import port_rules_content as content
+from controlplane.network.models import Port, PortRulesDocument
+from controlplane.network.port_rules_content import PortFacts
+from controlplane.network.segments import trusted_keys
+from controlplane.nodes.errors import NodeOutdated
+from controlplane.nodes.models import Node
+from controlplane.placement.errors import SignerSilent
+
+log = logging.getLogger(__name__)
+
+SIGN_PORT = "controlplane.signer.tasks.port_rules_requested", "signer"
+SIGN_GROUP = "controlplane.signer.tasks.security_group_requested", "signer"
+UPDATE_NODES = "controlplane.reconcilers.tasks.port_rules", "periodic"
+# The trait of nodes whose agent filters by security groups.
+FILTERS = "security-groups"
+PATIENCE_S = 2.0
+POLL_S = 0.005
+
+
+@dataclass(frozen=True)
+class PortDocuments:
+    """The current documents of a port: the list of its network, and the groups that a node needs for it."""
+
+    ports: bytes = b""
+    groups: tuple[bytes, ...] = ()
+
+
+def port_documents(port: Port, node: Node) -> PortDocuments:
+    """Return the documents of a bound port for this node; the signer is called when one is missing or older.
+
+    They are empty for a node whose agent has no security groups, and a port that is not filtered.
+
+    Raises:
+        NodeOutdated: the port is filtered, and the node's agent has no security groups.
+        SignerSilent: the signer has not answered.
+    """
+    if FILTERS not in node.traits:
+        if port.is_filtered:
+            raise NodeOutdated(cause="no security groups", status=FILTERS)
+        return PortDocuments()
+    found = _current_documents(port, node)
+    if found is None:
+        _send(SIGN_PORT, [str(port.pk), node.zone_id])
+        found = _await_documents(port, node)
+    return found
+
+
+def request_port_rules(port_id: UUID, zone: str) -> None:
+    """Request, after the commit, new documents of this port: its groups have changed."""
+    transaction.on_commit(lambda: _send(SIGN_PORT, [str(port_id), zone]), robust=True)
+
+
+def request_group(group_id: UUID) -> None:
+    """Request, after the commit, new documents of the group: its rules have changed."""
+    transaction.on_commit(lambda: _send(SIGN_GROUP, [str(group_id)]), robust=True)
+
+
+def request_update() -> None:
+    """Ask the reconciler to send documents to nodes that have older ones; it also runs by itself."""
+    _send(UPDATE_NODES, [])
+
+
+def is_listed(payload: Mapping[str, Any], port: Port, node_id: UUID, facts: PortFacts) -> bool:
+    """Tell if the list says of the port, on this node, what the rows say."""
+    found = payload["ports"].get(str(port.pk))
+    if found is None or str(node_id) not in found["nodes"]:
+        return False
+    listed: bool = content.listed_port(port, found["nodes"], facts).payload() == found
+    return listed
+
+
+def _current_documents(port: Port, node: Node) -> PortDocuments | None:
+    """Return the documents if they have this port on this node; the reconciler sends later changes."""
+    needed = content.groups_for(port.pk)
+    wanted = Q(network=port.network_id) | Q(group__in=list(needed))
+    rows = list(PortRulesDocument.objects.filter(wanted, zone=node.zone_id).exclude(version=0).order_by("group"))
+    trusted = trusted_keys()
+    by_group = {row.group_id: row for row in rows if row.key_id in trusted}
+    if {None, *needed} - set(by_group):
+        return None
+    facts = content.port_facts([port.pk])[port.pk]
+    if not is_listed(_payload(by_group[None]), port, node.pk, facts):
+        return None
+    addresses = {str(address) for address in facts.addresses}
+    for group in facts.groups:
+        if not addresses <= set(_payload(by_group[group])["members"].get(str(port.network_id), ())):
+            return None
+    return PortDocuments(bytes(by_group[None].document), tuple(bytes(by_group[group].document) for group in needed))
+
+
+def _payload(row: PortRulesDocument) -> Mapping[str, Any]:
+    return read(bytes(row.document)).payload
+
+
+def _await_documents(port: Port, node: Node) -> PortDocuments:
+    until = time.monotonic() + PATIENCE_S
+    while (found := _current_documents(port, node)) is None:
+        if time.monotonic() >= until:
+            raise SignerSilent(process="signer")
+        time.sleep(POLL_S)
+    return found
+
+
+def _send(task: tuple[str, str], args: list[str]) -> None:
+    """Send a wake-up, which may be lost: signer and reconciler poll by themselves."""
+    name, queue = task
+    try:
+        current_app.send_task(name, args=args, queue=queue, retry=False)
+    except OperationalError as exc:
+        log.warning("%s: wake-up not sent: %s", name, exc)

@@ -1,0 +1,257 @@
+"""Port writes: ports that are made by themselves, and those that come with an instance.
+
+compute/port_attachments.py attaches ports to instances.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db import transaction
+
+from controlplane.audit.services import record
+from controlplane.identity.actor import Actor
+from controlplane.kernel import clock
+from controlplane.kernel.db import raise_on_violation, write_version
+from controlplane.kernel.errors import StateConflict
+from controlplane.kernel.ids import new_id
+from controlplane.kernel.multi_insert import insert
+from controlplane.kernel.names import check_labels, check_name
+from controlplane.network.addresses import ANY, AddressRequest, assign, lock_subnets
+from controlplane.network.allowed_addresses import AllowedRequest, parse_allowed
+from controlplane.network.errors import AddressesMissing, PortAttached, PortNameTaken, PortNotFound
+from controlplane.network.models import AllowedAddress, Network, Port, PortAddress, SecurityGroup, Subnet
+from controlplane.network.port_groups import check_groups, port_groups_insert
+from controlplane.network.security_groups import default_group
+from controlplane.quotas import services as quotas
+
+ADDRESSES_MAX = 32
+
+
+@dataclass(frozen=True)
+class NewPort:
+    """A port to create. `name` empty: one is made of its id. `addresses`: a free one unless others are requested.
+
+    `security_groups`: None for the project's default group.
+    """
+
+    network: Network
+    name: str = ""
+    addresses: Sequence[AddressRequest] = ANY
+    allowed: Sequence[AllowedRequest] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    security_groups: Sequence[SecurityGroup] | None = None
+
+
+@transaction.atomic
+def port_create(actor: Actor, new: NewPort) -> Port:
+    """Create a free port of the network's project; it keeps its addresses until it is deleted.
+
+    Raises:
+        PortNameTaken, QuotaExceeded, AddressesMissing, AddressTaken, AddressNotUsable, AddressesExhausted,
+        AllowedAddressInvalid, SubnetMissing, SubnetNotFound, NetworkNotFound.
+    """
+    actor.may_write()
+    port_id, network = new_id(), new.network
+    name = check_name(new.name or default_name(port_id))
+    _check_number(new.addresses)
+    check_groups(new.security_groups or ())
+    subnets = lock_subnets(network)
+    allowed = parse_allowed(port_id, new.allowed, subnets)
+    port = Port(
+        id=port_id,
+        project_id=network.project_id,
+        network=network,
+        name=name,
+        labels=check_labels(new.labels),
+        is_own=True,
+        mac=_mac(port_id),
+        is_filtered=True,
+    )
+    addresses = assign(network, subnets, port_id, new.addresses)
+    port.ip = addresses[0].ip
+    with raise_on_violation("network_port_name_taken", PortNameTaken(field="name", name=name)):
+        insert(port, *addresses, *allowed)
+    groups = (default_group(network.project),) if new.security_groups is None else new.security_groups
+    port_groups_insert([port_id], groups)
+    quotas.claim(network.project_id, port_id, ports=1, addresses=len(addresses))
+    facts = {"name": name, "network": str(network.pk), "addresses": [each.ip for each in addresses]}
+    record(actor, "port.create", port_id, project_id=network.project_id, **facts)
+    return port
+
+
+def instance_port_create(network: Network, *, port_id: UUID, instance_id: UUID, position: int = 0) -> Port:
+    """Create a port that belongs to the instance, with a free address. Inside the caller's transaction.
+
+    The caller gives it security groups (port_groups.py); without any nothing passes.
+
+    Raises:
+        AddressesExhausted: no subnet has an address left.
+        SubnetMissing: the network has no subnet.
+        NetworkNotFound: the network has just been deleted.
+        StateConflict: another port has the same MAC by chance; with another id it works.
+    """
+    (address,) = assign(network, lock_subnets(network), port_id, ANY)
+    port = Port(
+        id=port_id,
+        project_id=network.project_id,
+        network=network,
+        name=default_name(port_id),
+        instance_id=instance_id,
+        position=position,
+        mac=_mac(port_id),
+        ip=address.ip,
+        is_filtered=True,
+    )
+    with raise_on_violation("network_port_mac_once", StateConflict(), is_end=True):
+        insert(port, address)
+    return port
+
+
+@dataclass(frozen=True)
+class PortChange:
+    """A change of a port. `addresses`, `allowed`: in place of the former ones; None: they stay."""
+
+    name: str
+    labels: dict[str, str]
+    addresses: Sequence[AddressRequest] | None = None
+    allowed: Sequence[AllowedRequest] | None = None
+
+
+@transaction.atomic
+def port_update(actor: Actor, port: Port, change: PortChange) -> Port:
+    """Rename or relabel the port, or replace its addresses or allowed addresses.
+
+    Addresses that the port has and that are requested again stay. Other addresses can be changed while the port is
+    free.
+
+    Raises:
+        InvalidName, InvalidLabels, PortNameTaken, PortNotFound, PortAttached, QuotaExceeded, and for addresses the
+        errors of port_create.
+    """
+    actor.may_write()
+    name, addresses, allowed = check_name(change.name), change.addresses, change.allowed
+    fields: dict[str, object] = {"name": name, "labels": check_labels(change.labels)}
+    port_lock(port)
+    subnets = lock_subnets(port.network) if addresses is not None or allowed is not None else []
+    if addresses is not None:
+        fields["ip"] = _replace_addresses(port, subnets, addresses)
+    if allowed is not None:
+        AllowedAddress.objects.filter(port=port).delete()
+        AllowedAddress.objects.bulk_create(parse_allowed(port.pk, allowed, subnets))
+    with raise_on_violation("network_port_name_taken", PortNameTaken(field="name", name=name)):
+        write_version(port, **fields)
+    record(actor, "port.update", port.pk, project_id=port.project_id, name=name)
+    return port
+
+
+@transaction.atomic
+def port_delete(actor: Actor, port: Port) -> None:
+    """Delete the port; its addresses are free again.
+
+    Raises:
+        PortAttached: an instance has it.
+        PortNotFound: it is deleted already.
+    """
+    actor.may_write()
+    port_lock(port)
+    require_free(port)
+    quotas.release(port.pk)
+    record(actor, "port.delete", port.pk, project_id=port.project_id, name=port.name)
+    port.delete()
+
+
+def port_lock(port: Port) -> None:
+    """Read again who has the port, and lock its row until the caller's transaction ends.
+
+    Raises:
+        PortNotFound: it has just been deleted.
+    """
+    rows = Port.objects.select_for_update(no_key=True, of=("self",))
+    found = rows.filter(pk=port.pk).values_list("instance_id", "is_own", "generation").first()
+    if found is None:
+        raise PortNotFound(name=port.name)
+    port.instance_id, port.is_own, port.generation = found
+
+
+def require_free(port: Port, *, field: str | None = None) -> None:
+    """Raise PortAttached if an instance has the port."""
+    if port.instance_id is not None:
+        raise PortAttached(field=field, name=port.name)
+
+
+def port_release(port: Port) -> None:
+    """Free a port that was made by itself; delete another one with its share of the instance's quota.
+
+    Inside the caller's transaction.
+    """
+    if port.is_own:
+        Port.objects.filter(pk=port.pk).update(instance_id=None, position=0, updated_at=clock.now())
+        return
+    instance_id = port.instance_id
+    assert instance_id is not None, "it came with one"
+    Port.objects.filter(pk=port.pk).delete()
+    rest = Port.objects.filter(instance_id=instance_id, is_own=False)
+    addresses = PortAddress.objects.filter(port__in=rest).count()
+    quotas.claim(port.project_id, instance_id, ports=rest.count(), addresses=addresses)
+
+
+def ports_take(ports: Sequence[Port], instance_id: UUID, *, positions: Sequence[int], generation: int) -> None:
+    """Give free ports to a new instance. Inside the caller's transaction.
+
+    `generation`: of their specs, above all that any node knows of them.
+
+    Raises:
+        PortAttached: an instance has one of them.
+        PortNotFound: one of them has just been deleted.
+    """
+    for number, (port, position) in enumerate(zip(ports, positions, strict=True)):
+        require_free(port, field=f"ports/{number}")
+        fields = {"position": position, "generation": generation, "last_error": None, "updated_at": clock.now()}
+        Port.objects.filter(pk=port.pk).update(instance_id=instance_id, **fields)
+
+
+def ports_release(instance_id: UUID) -> None:
+    """Free the ports that were made by themselves, and delete the others of the instance. Idempotent.
+
+    Inside the caller's transaction.
+    """
+    rows = Port.objects.filter(instance_id=instance_id)
+    rows.filter(is_own=False).delete()
+    rows.update(instance_id=None, position=0, updated_at=clock.now())
+
+
+def default_name(port_id: UUID) -> str:
+    return f"port-{str(port_id)[-12:]}"
+
+
+def _replace_addresses(port: Port, subnets: Sequence[Subnet], requests: Sequence[AddressRequest]) -> str:
+    """Replace the addresses and return the first one."""
+    _check_number(requests)
+    rows = PortAddress.objects.filter(port=port)
+    present = {each.ip: each for each in rows.order_by("pk")}
+    named = {str(request.ip) for request in requests}
+    new = [request for request in requests if str(request.ip) not in present]
+    kept = [address for ip, address in present.items() if ip in named]
+    if len(kept) == len(present) and not new:
+        return kept[0].ip
+    require_free(port, field="addresses")
+    rows.exclude(pk__in=[each.pk for each in kept]).delete()
+    added = assign(port.network, subnets, port.pk, new)
+    PortAddress.objects.bulk_create(added)
+    quotas.claim(port.project_id, port.pk, ports=1, addresses=len(kept) + len(added))
+    return [*kept, *added][0].ip
+
+
+def _check_number(requests: Sequence[AddressRequest]) -> None:
+    if not 1 <= len(requests) <= ADDRESSES_MAX:
+        raise AddressesMissing(field="addresses", limit=ADDRESSES_MAX)
+
+
+def _mac(port_id: UUID) -> str:
+    """Return a locally administered unicast address with the last 40 bits of the port's id.
+
+    These bits are random (RFC 9562, 5.7). All have the first byte in common, since libvirt replaces it in the address
+    of the host's end.
+    """
+    return "56:" + port_id.bytes[-5:].hex(":")

@@ -1,0 +1,122 @@
+"""Port rules: the signed lists of a network's ports, and the signed security groups, of each zone.
+
+They are built from the rows; a request names only the port or the group.
+"""
+
+import logging
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db import transaction
+
+from andromede_core.permits import network_ports, security_group
+from andromede_core.permits.network_ports import NetworkPorts
+from andromede_core.permits.security_group import SecurityGroup as GroupPayload
+from controlplane.kernel import clock
+from controlplane.kernel.errors import CloudError
+from controlplane.network import port_rules
+from controlplane.network import port_rules_content as content
+from controlplane.network.models import Network, Port, PortRulesDocument, SecurityGroup
+from controlplane.network.port_rules_content import DocumentKey
+from controlplane.network.segments import trusted_keys
+from controlplane.nodes import trust_documents
+from controlplane.nodes.signing_keys import signing_key
+
+log = logging.getLogger(__name__)
+
+
+def sign_port(port_id: UUID, zone: str) -> None:
+    """Sign the changed documents that concern the port in this zone.
+
+    Raises:
+        NoKeyset, KeyMissing, NoUsableKey.
+    """
+    network = Port.objects.filter(pk=port_id).values_list("network_id", flat=True).first()
+    if network is not None:
+        groups = content.groups_for(port_id)
+        keys = [DocumentKey(zone, network=network), *(DocumentKey(zone, group=group) for group in groups)]
+        _signed(keys)
+
+
+def sign_group(group_id: UUID) -> None:
+    """Sign the group in all zones where nodes need it, and the groups that its rules name.
+
+    Raises:
+        NoKeyset, KeyMissing, NoUsableKey.
+    """
+    needed = content.needed_documents()
+    zones = {key.zone for key in needed if key.group == group_id}
+    named = {UUID(rule.group) for rule in content.rules(group_id) if rule.group}
+    known = set(PortRulesDocument.objects.filter(group=group_id).values_list("zone", flat=True))
+    keys = {DocumentKey(zone, group=group_id) for zone in zones | known}
+    _signed([*keys, *(key for key in needed if key.group in named and key.zone in zones)])
+
+
+def sign_all() -> int:
+    """Sign all changed documents; one that no node needs any more stays. Returns how many were signed."""
+    known = PortRulesDocument.objects.values_list("zone", "network", "group")
+    return _signed({*content.needed_documents(), *(DocumentKey(*each) for each in known)}, is_tolerant=True)
+
+
+def _signed(keys: Iterable[DocumentKey], *, is_tolerant: bool = False) -> int:
+    """Sign the documents that differ, and have them sent. `is_tolerant`: a failure is logged, and ends nothing."""
+    signed = 0
+    for key in keys:
+        try:
+            signed += _sign(key)
+        except CloudError as exc:
+            if not is_tolerant:
+                raise
+            log.error("port rules %s not signed: %s %s", key, exc, exc.facts)
+    if signed:
+        port_rules.request_update()
+    return signed
+
+
+@transaction.atomic
+def _sign(key: DocumentKey) -> int:
+    """Sign under a lock: of two concurrent calls the second finds nothing to do."""
+    row = _locked_row(key)
+    if row is None:
+        return 0
+    generation = row.group.generation if row.group is not None else 0
+    # After a restore of the database, nodes may have later versions than the rows; the clock is ahead of them.
+    version = max(row.version + 1, int(clock.now().timestamp()))
+    kind, payload = _payload(key, version)
+    digest = content.digest(payload)
+    if row.digest == digest and row.key_id in trusted_keys():
+        if row.group_generation != generation:
+            PortRulesDocument.objects.filter(pk=row.pk).update(group_generation=generation)
+        return 0
+    signer = signing_key(trust_documents.keyset(), trust_documents.deny_list(), zone=key.zone, classifications=())
+    PortRulesDocument.objects.filter(pk=row.pk).update(
+        version=version,
+        digest=digest,
+        group_generation=generation,
+        key_id=signer.id,
+        document=signer.sign(kind, payload).document(),
+        updated_at=clock.now(),
+    )
+    return 1
+
+
+def _locked_row(key: DocumentKey) -> PortRulesDocument | None:
+    """Return the document's row, locked; None if its network or group is deleted."""
+    if key.network is not None and not Network.objects.filter(pk=key.network).exists():
+        return None
+    if key.group is not None and not SecurityGroup.objects.filter(pk=key.group).exists():
+        return None
+    fields = {"network_id": key.network, "group_id": key.group, "zone_id": key.zone}
+    PortRulesDocument.objects.bulk_create([PortRulesDocument(**fields)], ignore_conflicts=True)
+    locked = PortRulesDocument.objects.select_for_update(of=("self",)).select_related("group").defer("document")
+    return locked.get(**fields)
+
+
+def _payload(key: DocumentKey, version: int) -> tuple[str, dict[str, object]]:
+    """Return the kind of the document and its payload."""
+    if key.network is not None:
+        ports = NetworkPorts(key.zone, str(key.network), version, content.listed_ports(key))
+        return network_ports.KIND, ports.payload()
+    assert key.group is not None
+    group = GroupPayload(key.zone, str(key.group), version, content.rules(key.group), content.members(key))
+    return security_group.KIND, group.payload()
