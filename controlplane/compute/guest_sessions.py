@@ -129,7 +129,7 @@ def tunnel_open(
         ExemptionOver: an exemption allowed the session, and another request had its last use.
     """
     port = port_of_instance(instance.pk, network)
-    if port is None:
+    if port is None or port.ip is None:
         raise TunnelAddressMissing(name=instance.name)
     session = _session(actor, project, instance, kind=Kind.TCP, is_read_only=False)
     return _allowed(replace(session, port_id=port.pk, address=port.ip, tcp_port=tcp_port), instance)
