@@ -1,7 +1,7 @@
 """Lists of ports and security groups at an agent: which documents it accepts, stores and applies."""
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any
 from uuid import UUID
 
@@ -126,6 +126,26 @@ def test_port_may_use_the_mac_addresses_of_its_pairs(agent: AgentUnderTest) -> N
     request.ports = list_of(agent, {request.subject.id: entry})
     agent.stub.EnsurePort(request)
     assert filters(agent)[request.subject.id].macs == (request.mac, virtual)
+
+
+def test_allowed_addresses_of_a_list_count_at_once(agent: AgentUnderTest) -> None:
+    port, other = specs.port(), specs.port(12)
+    port_id = UUID(port.subject.id)
+
+    def with_allowed(version: int, *cidrs: str) -> bytes:
+        pairs = tuple(AllowedAddress(ip_network(cidr)) for cidr in cidrs)
+        mine = ListedPort((ME,), port.mac, (IPv4Address(port.ip),), pairs, groups=())
+        return list_of(agent, {port.subject.id: mine, other.subject.id: listed(other)}, version)
+
+    port.ports = with_allowed(1, "10.10.0.50/32")
+    agent.stub.EnsurePort(port)
+    assert [str(pair.cidr) for pair in agent.fake.ports[port_id].allowed] == ["10.10.0.50/32"]
+    send(agent, ports=[with_allowed(2, "10.10.0.64/28")])
+    assert [str(pair.cidr) for pair in agent.fake.ports[port_id].allowed] == ["10.10.0.64/28"]
+    other.ports = with_allowed(3)
+    agent.stub.EnsurePort(other)
+    send(agent, ports=[with_allowed(4)])
+    assert agent.fake.ports[port_id].allowed == ()
 
 
 def test_problem_of_the_switch_is_reported(agent: AgentUnderTest) -> None:

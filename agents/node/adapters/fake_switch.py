@@ -30,7 +30,8 @@ class FakeSwitch:
 
     def ensure_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
         with self._node.call("ensure_port"):
-            self._node.ports[port.id] = port
+            known = {other.id: other for other in others if other.id in self._node.ports}
+            self._node.ports |= known | {port.id: port}
 
     def remove_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
         with self._node.call("remove_port"):

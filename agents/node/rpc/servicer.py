@@ -151,7 +151,7 @@ class Servicer(agent_pb2_grpc.AgentServicer):
 
     def EnsurePortRules(self, request: pb.EnsurePortRulesRequest, context: grpc.ServicerContext) -> pb.PortRulesState:
         rules = security_groups.verify(self._node, request.ports, request.security_groups)
-        return encoding.port_rules(security_groups.ensure(self._node, rules))
+        return encoding.port_rules(ports.ensure_rules(self._node, rules))
 
     def EnsureInstance(self, request: pb.EnsureInstanceRequest, context: grpc.ServicerContext) -> pb.InstanceState:
         subject, spec = decoding.subject(request.subject), decoding.instance(request)

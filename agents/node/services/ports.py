@@ -1,5 +1,6 @@
 """Ports: the node's part of a tenant network, ready before the guest that uses it starts."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from uuid import UUID
 
@@ -8,8 +9,9 @@ from agents.node.context import Node
 from agents.node.errors import Conflict, PortInUse
 from agents.node.services import networks, security_groups
 from agents.node.services.networks import VerifiedSegment
-from agents.node.services.security_groups import VerifiedRules
+from agents.node.services.security_groups import RulesStatus, VerifiedRules
 from agents.node.specs import Subject
+from andromede_core.permits.network_ports import AllowedAddress
 
 
 def ensure(
@@ -32,6 +34,7 @@ def ensure(
         if verified is not None:
             networks.record_segment(node, verified)
         security_groups.apply(node, rules)
+        port = current(node, port)
         node.adapters.switch.ensure_port(port, _others(node, port))
         networks.connect(node, port.network)
         node.state_store.ports.confirm(port.id)
@@ -66,10 +69,40 @@ def restore(node: Node) -> None:
     node.adapters.switch.restore(ports, networks.expected_segments(node), filters)
 
 
+def ensure_rules(node: Node, verified: VerifiedRules) -> RulesStatus:
+    """Store the documents that ports here need, and apply them."""
+    networks_listed = {found.network for found, _ in verified.lists}
+    before = _allowed(node, networks_listed)
+    status = security_groups.ensure(node, verified)
+    after = _allowed(node, networks_listed)
+    for port in (port for port, allowed in after.items() if before.get(port) != allowed):
+        _ensure_again(node, port)
+    return status
+
+
+def _allowed(node: Node, network_ids: Iterable[str]) -> dict[str, tuple[AllowedAddress, ...]]:
+    """Return what the ports of these networks may use beside their addresses, by the ports' ids."""
+    entries = (entry for each in network_ids for entry in node.state_store.ports.using("network", UUID(each)))
+    return {entry.id: current(node, entry.spec).allowed for entry in entries if entry.is_wanted}
+
+
+def _ensure_again(node: Node, port_id: str) -> None:
+    entry = node.state_store.ports.get(port_id)
+    if entry is None or not entry.is_wanted:
+        return
+    with node.locks.hold(("port", UUID(port_id)), ("network", entry.spec.network.id)):
+        port = current(node, entry.spec)
+        node.adapters.switch.ensure_port(port, _others(node, port))
+
+
 def current(node: Node, port: PortSpec) -> PortSpec:
-    """Return the port with its network as it was sent last, with whichever port that was."""
-    known = node.state_store.networks.get(port.network.id)
-    return port if known is None else replace(port, network=known.spec)
+    """Return the port with its network as it was sent last, with whichever port that was, and with the addresses that
+    its network's list allows beside its own.
+    """
+    known, listed = node.state_store.networks.get(port.network.id), security_groups.listed_port(node, port)
+    if known is not None:
+        port = replace(port, network=known.spec)
+    return port if listed is None else replace(port, allowed=listed.allowed)
 
 
 def check_free(node: Node, port_id: UUID, *, but_for: UUID) -> PortSpec:

@@ -83,6 +83,14 @@ def check_listed(node: Node, port: PortSpec, verified: VerifiedRules) -> None:
         raise PortNotListed(port.id, f"its addresses there are {', '.join(map(str, listed.addresses))}")
 
 
+def listed_port(node: Node, port: PortSpec) -> ListedPort | None:
+    """Return what the stored list of the port's network says of the port; None: there is no list, or it has no such
+    port.
+    """
+    newest = _kept_list(node, str(port.network.id))
+    return None if newest is None else newest.ports.get(str(port.id))
+
+
 def ensure(node: Node, verified: VerifiedRules) -> RulesStatus:
     """Store the documents that ports here need, and apply them.
 
