@@ -1,14 +1,18 @@
 """Ports plugged into instances that run, and out of them; instances that begin with ports made before."""
 
+from datetime import timedelta
+
 import pytest
 
 from agents.node.adapters.interfaces import Power
 from controlplane.compute.errors import InstanceWrongState, PortNotAttached, TooManyPorts
+from controlplane.compute.expected_resources import ports_without_instance
 from controlplane.compute.migration import instance_migrate
 from controlplane.compute.models import Instance
 from controlplane.compute.port_attachments import port_attach, port_detach
 from controlplane.compute.services import instance_delete, instance_start
 from controlplane.identity.actor import SYSTEM
+from controlplane.kernel import clock
 from controlplane.network.errors import NetworkInUse, PortAttached
 from controlplane.network.models import Port, PortBinding
 from controlplane.network.ports import NewPort, port_create, port_delete
@@ -167,3 +171,9 @@ def test_network_with_a_free_port_is_not_deleted(cloud: Cloud) -> None:
     assert caught.value.facts == {"count": 1, "ports": "own"}
     port_delete(tenant.actor, port)
     network_delete(tenant.actor, other)
+
+
+def test_free_port_is_no_orphan(cloud: Cloud) -> None:
+    port = make_port(cloud)
+    Port.objects.filter(pk=port.pk).update(updated_at=clock.now() - timedelta(hours=1))
+    assert list(ports_without_instance()) == []

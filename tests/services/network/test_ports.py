@@ -87,6 +87,10 @@ def test_port_gets_the_requested_addresses(tenant: Tenant, network: Network) -> 
     assert not PortAddress.objects.exists()
 
 
+def test_free_address_is_none_that_is_requested_too(tenant: Tenant, network: Network) -> None:
+    assert addresses_of(make(tenant, network, "any", "10.0.0.2")) == ["10.0.0.3", "10.0.0.2"]
+
+
 def test_port_has_a_name_of_its_id_unless_it_is_given_one(tenant: Tenant, network: Network) -> None:
     port = make(tenant, network, name="")
     assert port.name == f"port-{str(port.pk)[-12:]}"

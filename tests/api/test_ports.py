@@ -1,0 +1,57 @@
+"""Routes of ports and subnets: refusals with their field, filters, and the versions of the resources."""
+
+import pytest
+
+from tests.api.client import Caller
+from tests.api.conftest import finish
+from tests.world import Cloud
+
+WEB = {"name": "web", "flavor": "tiny", "image": "tiny"}
+
+
+def test_port_is_attached_found_and_detached(api: Caller, cloud: Cloud) -> None:
+    finish(api.post("instances", WEB | {"networks": ["lan"]}))
+    made = api.post("ports", {"network": "lan", "name": "card", "addresses": [{"ip": "10.10.0.9"}]})
+    assert (made.status, made.body["state"], made.body["instance"]) == (201, "free", None)
+    answer = api.post("ports/card/actions/attach", {"instance": "web"})
+    assert (answer.status, answer.operation["kind"], answer.body["state"]) == (202, "port.attach", "attached")
+    finish(answer)
+    assert api.get("ports/card").body["instance"]["name"] == "web"
+    for query in ("instance=web", "address=10.10.0.9", "network=lan", f"instance={answer.body['instance']['id']}"):
+        assert "card" in [each["name"] for each in api.get(f"ports?{query}").body["items"]], query
+    assert api.get("ports?instance=nobody").body["items"] == []
+    assert api.get("ports?address=x").problem[:2] == (400, "invalid_parameter")
+    assert [each["ip"] for each in api.get("instances/web").body["addresses"]] == ["10.10.0.2", "10.10.0.9"]
+    assert api.delete("ports/card").problem == (409, "network.port.attached", None)
+    finish(api.post("ports/card/actions/detach"))
+    assert api.post("ports/card/actions/detach").problem == (409, "compute.port.not_attached", None)
+    assert api.delete("ports/card").status == 204
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "problem"),
+    [
+        ("ports", {"network": "lan", "addresses": [{"ip": "10.10.0.1"}]}, (422, "network.address.not_usable")),
+        ("ports", {"network": "lan", "addresses": [{"ip": "9.9.9.9"}]}, (422, "network.address.not_usable")),
+        ("ports", {"network": "lan", "addresses": [{"ip": "10.10.0.2"}]}, (409, "network.address.taken")),
+        ("ports", {"network": "lan", "addresses": []}, (422, "network.address.missing")),
+        ("ports", {"network": "lan", "addresses": [{"subnet": "x"}]}, (422, "network.subnet.not_found")),
+        ("ports", {"network": "wan"}, (422, "network.not_found")),
+        ("networks/lan/subnets", {"name": "a", "cidr": "10.10.0.0/25"}, (422, "network.subnet.overlaps")),
+        ("networks/lan/subnets", {"name": "default", "cidr": "10.11.0.0/25"}, (409, "network.subnet.name_taken")),
+        ("instances", WEB | {"name": "other", "ports": ["plugged"]}, (409, "network.port.attached")),
+        (
+            "instances",
+            WEB | {"name": "other", "ports": ["nothing"]},
+            (422, "network.port.not_found"),
+        ),
+    ],
+)
+def test_impossible_requests_are_refused(
+    api: Caller, cloud: Cloud, path: str, body: dict[str, object], problem: tuple[int, str]
+) -> None:
+    api.post("ports", {"network": "lan", "name": "plugged"})
+    api.post("instances", WEB | {"ports": ["plugged"]})
+    answer = api.post(path, body)
+    assert answer.problem[:2] == problem, answer.text
+    assert answer.problem[2] is not None, "it names the field"
