@@ -39,6 +39,7 @@ BODIES: dict[str, Any] = {
     "port_create": {"network": "lan", "name": "new"},
     "port_attach": {"instance": "web"},
     "policy_simulate": {},
+    "security_group_create": {"name": "new"},
     "ssh_key_create": {"name": "new", "public_key": KEY},
     "volume_create": {"name": "new", "size_gib": 1},
     "volume_grow": {"size_gib": 3},

@@ -69,7 +69,7 @@ LIVES = [
     ),
     Life(
         "andromede_security_group.it",
-        "security-groups",
+        "",  # the default group stays
         block("security_group", 'name = "web"'),
         block("security_group", 'name = "www"', 'description = "Web servers"', 'labels = { env = "prod" }'),
     ),
@@ -215,7 +215,7 @@ def import_into_nothing(tf: Workspace) -> None:
     tf.forget()
     blocks = []
     for address, values in known.items():
-        names = ("project", "organization", "instance", "service_account", "id")
+        names = ("project", "organization", "instance", "service_account", "security_group", "id")
         if address.startswith("andromede_subnet"):
             names = ("project", "network", "id")
         reference = "/".join(values[name] for name in names if values.get(name))

@@ -150,6 +150,21 @@ def test_port_is_pending_until_the_change_is_signed(cloud: Cloud, machines: list
     assert applied(port).state == "applied"
 
 
+def test_change_of_rules_is_signed_after_the_commit(
+    cloud: Cloud, machines: list[FakeMachine], django_capture_on_commit_callbacks: Any
+) -> None:
+    web = make_group(cloud, "web")
+    port = on(cloud, machines[0], "one", security_groups=(web,))
+    instance = Instance.objects.get(pk=port.instance_id)
+    with django_capture_on_commit_callbacks(execute=True):
+        security_group_rule_create(cloud.tenant.actor, web, SSH)
+    assert len(payload(group=web).rules) == 1
+    with django_capture_on_commit_callbacks(execute=True):
+        instance_security_groups_set(cloud.tenant.actor, instance, [])
+    assert payload(network=cloud.network).ports[str(port.pk)].groups == ()
+    assert payload(group=web).members == {}
+
+
 def test_groups_that_rules_name_are_sent_too(cloud: Cloud, machines: list[FakeMachine]) -> None:
     web, data = make_group(cloud, "web"), make_group(cloud, "data")
     security_group_rule_create(
@@ -309,10 +324,12 @@ def test_nodes_and_database_agree_after_a_restored_backup(cloud: Cloud, monkeypa
     later = clock.now() + timedelta(hours=1)
     with monkeypatch.context() as patched:
         patched.setattr(clock, "now", lambda: later)
-        rule = security_group_rule_create(cloud.tenant.actor, web, SSH)
-        signer.sign_all()
+        for port_number in (22, 443):
+            rule = NewRule(direction="in", protocol="tcp", ports=(port_number, port_number))
+            security_group_rule_create(cloud.tenant.actor, web, rule)
+            signer.sign_all()
         reconciler.reconcile()
-    rule.delete()
+    web.rules.all().delete()
     for field in ("version", "digest", "group_generation", "key_id", "document"):
         PortRulesDocument.objects.filter(group=web).update(**{field: getattr(backup, field)})
     SecurityGroup.objects.filter(pk=web.pk).update(generation=backup.group_generation)
@@ -325,6 +342,7 @@ def test_nodes_and_database_agree_after_a_restored_backup(cloud: Cloud, monkeypa
     reconciler.reconcile()
     assert payload(group=web).rules == ()
     assert applied(port).state == "applied"
+    assert PortRulesCopy.objects.get(document__group=web).version == payload(group=web).version
 
 
 def test_thousand_members_and_one_change_are_one_document(cloud: Cloud, django_assert_max_num_queries: Any) -> None:
