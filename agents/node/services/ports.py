@@ -76,7 +76,7 @@ def ensure_rules(node: Node, verified: VerifiedRules) -> RulesStatus:
     status = security_groups.ensure(node, verified)
     after = _allowed(node, networks_listed)
     for port in (port for port, allowed in after.items() if before.get(port) != allowed):
-        _ensure_again(node, port)
+        _update_rules(node, port)
     return status
 
 
@@ -86,7 +86,7 @@ def _allowed(node: Node, network_ids: Iterable[str]) -> dict[str, tuple[AllowedA
     return {entry.id: current(node, entry.spec).allowed for entry in entries if entry.is_wanted}
 
 
-def _ensure_again(node: Node, port_id: str) -> None:
+def _update_rules(node: Node, port_id: str) -> None:
     entry = node.state_store.ports.get(port_id)
     if entry is None or not entry.is_wanted:
         return
