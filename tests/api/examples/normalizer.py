@@ -15,8 +15,11 @@ HEX = r"\b(?:[0-9a-f]{64}|[0-9a-f]{16})\b"
 SECRET = r"\b(andromede_[a-z]{4,}_|andromede_|whsec_)[A-Za-z0-9_+/=-]{16,}"
 ADDRESS = r"https?://(?:127\.0\.0\.1|localhost):\d+"
 BASE64 = re.compile(r"(?=\S*[A-Z])[A-Za-z0-9+/_=-]{22,}")
+PORT_NAME = r"\bport-[0-9a-f]{12}\b"
 MAC = r"\b56(?::[0-9a-f]{2}){5}\b"
-ANY = re.compile("|".join(f"({part})" for part in (MOMENT, UUID, HEX, SECRET, ADDRESS, MAC, r"127\.0\.0\.1(?::\d+)?")))
+ANY = re.compile(
+    "|".join(f"({part})" for part in (MOMENT, UUID, HEX, SECRET, ADDRESS, PORT_NAME, MAC, r"127\.0\.0\.1(?::\d+)?"))
+)
 EMBEDDED = re.compile(r"(?m)(?<=^)\{.*\}$|(?<=^data: )\{.*\}$")  # JSON in texts: documents, lines, events
 # What else is other each time, by its name: what it looks like, and what stands in its place.
 OPAQUE = r"[A-Za-z0-9_=-]{20,}"
@@ -106,6 +109,9 @@ class Normalizer:
             return f"{secret[1]}…"
         if found not in self.known:
             digest = hashlib.sha256(next(seeds).encode()).hexdigest()
+            if found.startswith("port-"):
+                self.known[found] = f"port-{digest[:12]}"
+                return self.known[found]
             if ":" in found:
                 self.known[found] = "56:" + ":".join(digest[at : at + 2] for at in range(0, 10, 2))
                 return self.known[found]
