@@ -91,7 +91,6 @@ def test_keys_and_groups_are_renamed(cli: Inside, tmp_path: Path) -> None:
 
 
 def test_security_groups_and_rules(cli: Inside) -> None:
-    cli.ok("network", "create", "lan2", "--cidr", "10.98.0.0/24")
     cli.ok("security-group", "create", "web", "--description", "Web servers")
     assert cli.ok("security-group", "show", "web", "-o", "json").json["description"] == "Web servers"
     cli.ok("security-group", "update", "web", "--label", "env=prod")
@@ -104,7 +103,7 @@ def test_security_groups_and_rules(cli: Inside) -> None:
     assert cli.ok("security-group", "rule", "list", "web", "-o", "json").json == [rule]
     assert "443 or 8000-8080" in cli("security-group", "rule", "add", "web", "--port", "http").err
     cli.ok("security-group", "rule", "add", "web", "--direction", "out", "--group", "default")
-    made = ("instance", "create", "web", "--flavor", "tiny", "--image", "tiny", "--network", "lan2")
+    made = ("instance", "create", "web", "--flavor", "tiny", "--image", "tiny", "--network", "lan")
     cli.ok(*made, "--security-group", "web")
     (port,) = cli.ok("instance", "security-groups", "web", "-o", "json").json
     assert [group["name"] for group in port["security_groups"]] == ["web"]
@@ -138,3 +137,4 @@ def test_subnets_and_ports_are_created_attached_and_deleted(cli: Inside) -> None
     assert "nothing was changed" in cli.ok("subnet", "delete", "back", "more", "-y", "--dry-run").err
     cli.ok("subnet", "delete", "back", "more", "-y")
     assert cli.ok("port", "list", "--address", "10.41.0.4", "-o", "json").json == []
+    cli.ok("network", "delete", "back", "-y")
