@@ -22,7 +22,7 @@ CONVENTIONS = {
     "updated_at",
 }
 # What lives in a project, by the path of its collection.
-RESOURCES = ("instances", "volumes", "images", "networks", "ports", "ssh-keys", "affinity-groups")
+RESOURCES = ("instances", "volumes", "images", "networks", "ports", "ssh-keys", "affinity-groups", "security-groups")
 # What can be edited besides, and has no state that anything waits for.
 STATELESS = {"organizations", "projects", "members", "service-accounts", "subnets", "webhooks"}
 # Lists that say when their rows were created, and cannot be filtered by it. This list may only shrink.
@@ -64,7 +64,8 @@ def test_every_resource_of_a_project_has_the_common_fields(api: Caller, names: d
 
 
 def test_resources_derive_from_one_class() -> None:
-    kinds = [each for each in OF_PROJECTS if each.path.rpartition("/")[2] in RESOURCES and each.method == "GET"]
+    paths = {f"v1/projects/<str:project>/{kind}" for kind in RESOURCES}
+    kinds = [each for each in OF_PROJECTS if each.path in paths and each.method == "GET"]
     assert len(kinds) == len(RESOURCES)
     assert all(issubclass(described(each).answer, ResourceOut) for each in kinds)
 

@@ -54,7 +54,7 @@ def test_rename_publishes_an_event(api: Caller, kind: str) -> None:
     cursor = now(api)
     assert api.patch(f"{kind}/web", {"name": "site", "labels": {"env": "prod"}}).status == 200
     (event,) = api.get(f"/v1/events?after={cursor}").body["items"]
-    noun = kind.removesuffix("s").replace("-", "_")
+    noun = kind.rpartition("/")[2].removesuffix("s").replace("-", "_")
     assert (event["kind"], event["resource"]["name"]) == (f"{noun}.updated", "site")
 
 

@@ -80,7 +80,7 @@ def test_guest_that_does_not_run_has_no_tunnel(api: Caller, instance: Instance) 
 
 def test_policy_about_consoles_applies_to_tunnels(api: Caller, cloud: Cloud, instance: Instance) -> None:
     elsewhere = {"id": "con", "attr": "zone.id", "op": "in", "value": ["us-va-1"], "roles": ["console"]}
-    policy_set(cloud.tenant.actor, atoms=[elsewhere], project=cloud.tenant.project)
+    policy_set(cloud.tenant.actor, clauses=[elsewhere], project=cloud.tenant.project)
     assert api.post(TUNNELS, {}).problem[:2] == (422, "policy_unsatisfiable")
 
 
