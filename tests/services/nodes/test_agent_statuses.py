@@ -32,6 +32,7 @@ SENT: list[tuple[AgentError, grpc.StatusCode, tuple[type[CloudError], bool]]] = 
     (agent.PermitRefused("EXPIRED", "it is over"), Code.PERMISSION_DENIED, BUSY),
     (agent.PermitRefused("WRONG_NODE", "it is another's"), Code.PERMISSION_DENIED, FOR_GOOD),
     (agent.TrustRefused("No."), Code.PERMISSION_DENIED, FOR_GOOD),
+    (agent.PortNotListed(GUEST, "it is not listed for this node"), Code.PERMISSION_DENIED, FOR_GOOD),
     (agent.NotFound("guest", GUEST), Code.NOT_FOUND, FOR_GOOD),
     (agent.Conflict("It differs."), Code.FAILED_PRECONDITION, FOR_GOOD),
     (agent.StaleGeneration("guest", GUEST, given=1, seen=2), Code.FAILED_PRECONDITION, FOR_GOOD),
