@@ -142,7 +142,7 @@ def test_policy_that_forbids_access_to_the_guest_ends_the_tunnel(
     elsewhere = {"id": "con", "attr": "zone.id", "op": "in", "value": ["us-va-1"], "roles": ["console"]}
     with opened(consoles, ticket()) as client:
         assert client.recv(LIMIT_S) == OPENED
-        policy_set(cloud.tenant.actor, atoms=[elsewhere], project=cloud.tenant.project)
+        policy_set(cloud.tenant.actor, clauses=[elsewhere], project=cloud.tenant.project)
         assert end(client)[0] == 4422
 
 

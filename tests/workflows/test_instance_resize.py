@@ -41,7 +41,7 @@ def test_the_guest_has_the_new_size_at_its_next_start(cloud: Cloud) -> None:
     instance = fresh(instance)
     assert (instance.state, instance.flavor, instance.vcpus, instance.memory_mib) == ("stopped", "big", 4, 512)
     assert place_of(instance) == (4, 512, 3)
-    assert use_of(instance) == {"instances": 1, "addresses": 1, "vcpus": 4, "memory_mib": 512}
+    assert use_of(instance) == {"instances": 1, "addresses": 1, "ports": 1, "vcpus": 4, "memory_mib": 512}
     assert cloud.fake.volumes[instance.root_volume_id] == 3 * 2**30
     done(instance_start(cloud.tenant.actor, instance))
     running = cloud.fake.guests[instance.pk].running
@@ -57,7 +57,7 @@ def test_smaller_flavor_is_accepted_except_for_the_disk(cloud: Cloud) -> None:
     assert caught.value.facts == {"flavor": "tiny", "dimension": "disk_gib", "needed": 3, "given": 1}
     done(ask(cloud, instance, make_flavor("slim", vcpus=1, memory_mib=128, disk_gib=3)))
     assert place_of(instance) == (1, 128, 3)
-    assert use_of(instance) == {"instances": 1, "addresses": 1, "vcpus": 1, "memory_mib": 128}
+    assert use_of(instance) == {"instances": 1, "addresses": 1, "ports": 1, "vcpus": 1, "memory_mib": 128}
 
 
 def test_a_running_instance_is_refused(cloud: Cloud) -> None:
@@ -96,9 +96,9 @@ def test_quota_counts_the_larger_size_until_the_end(cloud: Cloud) -> None:
     with pytest.raises(QuotaExceeded):
         ask(cloud, instance, make_flavor("huge", vcpus=4))
     operation = ask(cloud, instance, make_flavor("big", vcpus=3, memory_mib=64))
-    assert use_of(instance) == {"instances": 1, "addresses": 1, "vcpus": 3, "memory_mib": 128}
+    assert use_of(instance) == {"instances": 1, "addresses": 1, "ports": 1, "vcpus": 3, "memory_mib": 128}
     done(operation)
-    assert use_of(instance) == {"instances": 1, "addresses": 1, "vcpus": 3, "memory_mib": 64}
+    assert use_of(instance) == {"instances": 1, "addresses": 1, "ports": 1, "vcpus": 3, "memory_mib": 64}
 
 
 def test_shrinking_needs_no_capacity_quota_or_open_node(cloud: Cloud) -> None:
