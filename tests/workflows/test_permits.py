@@ -39,6 +39,7 @@ FREE = {
     "Watch",
     "EnsureTrust",
     "EnsureNetwork",
+    "EnsurePortRules",
     "RenewLease",
     "EnsureQuarantine",
     "RemoveQuarantine",

@@ -107,7 +107,9 @@ def test_exception_covers_only_the_operations_that_it_names(loader: MigrationLoa
 def test_only_migrations_after_the_release_are_checked(loader: MigrationLoader) -> None:
     released = last_of(loader)
     assert list(complaints(loader, released)) == []
-    found = list(complaints(loader, released | {"compliance": "0001_initial"}))  # no other app depends on its migrations
+    found = list(
+        complaints(loader, released | {"compliance": "0001_initial"})
+    )  # no other app depends on its migrations
     assert found and all(line.startswith("compliance.") for line in found)
     assert "nodes.0000_nothing: it was released, and is gone" in complaints(loader, {"nodes": "0000_nothing"})
 
