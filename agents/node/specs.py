@@ -114,15 +114,8 @@ class OutgoingSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredSegment:
-    """The signed document by which a network reaches other nodes; it was verified on arrival."""
-
-    document: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class StoredDocument:
-    """A signed list of ports or security group; it was verified on arrival."""
+    """A signed segment, list of ports or security group; it was verified on arrival."""
 
     document: bytes
 

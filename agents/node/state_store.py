@@ -32,7 +32,6 @@ from agents.node.specs import (
     OutgoingSpec,
     QuarantineSpec,
     StoredDocument,
-    StoredSegment,
     Subject,
     VolumeSpec,
 )
@@ -143,7 +142,7 @@ class StateStore:
         self.arrivals = Table(self, "arrival", IncomingSpec)
         self.departures = Table(self, "departure", OutgoingSpec)
         self.networks = Table(self, "network", NetworkSpec)
-        self.segments = Table(self, "segment", StoredSegment)
+        self.segments = Table(self, "segment", StoredDocument)
         self.port_lists = Table(self, "network-ports", StoredDocument)
         self.security_groups = Table(self, "security-group", StoredDocument)
         self.quarantine = Table(self, "quarantine", QuarantineSpec)

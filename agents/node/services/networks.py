@@ -10,7 +10,7 @@ from uuid import UUID
 from agents.node.adapters.network_specs import NetworkSpec, SegmentSpec
 from agents.node.context import Node
 from agents.node.errors import BadRequest
-from agents.node.specs import StoredSegment
+from agents.node.services.zone_documents import record_newer
 from andromede_core.documents import signed
 from andromede_core.permits import segment as segments
 from andromede_core.permits.segment import Segment
@@ -59,12 +59,8 @@ def ensure(node: Node, verified: VerifiedSegment) -> NetworkStatus:
 
 def record_segment(node: Node, verified: VerifiedSegment) -> Segment:
     """Record the segment as the current one. The caller holds the network's lock."""
-    known = _kept(node, verified.segment.network)
-    is_good = known is not None and not node.permits.store.is_of_lost_key(segments.KIND, known.document)
-    if known is not None and is_good and known.segment.version >= verified.segment.version:
-        return known.segment
-    node.state_store.segments.record(verified.segment.network, StoredSegment(verified.document))
-    return verified.segment
+    network, document = verified.segment.network, verified.document
+    return record_newer(node, node.state_store.segments, network, kind=segments.KIND, document=document, read=_read)
 
 
 def connect(node: Node, network: NetworkSpec) -> str:
@@ -72,7 +68,7 @@ def connect(node: Node, network: NetworkSpec) -> str:
     known = _kept(node, str(network.id))
     if known is None:
         return ""
-    return node.adapters.switch.ensure_segment(network, _spec(node, known.segment))
+    return node.adapters.switch.ensure_segment(network, _spec(node, known))
 
 
 def expected_segments(node: Node) -> dict[UUID, SegmentSpec]:
@@ -80,17 +76,19 @@ def expected_segments(node: Node) -> dict[UUID, SegmentSpec]:
     found = {}
     for network_id in {entry.spec.network.id for entry in node.state_store.ports.held() if entry.is_wanted}:
         known = _kept(node, str(network_id))
-        spec = _spec(node, known.segment) if known is not None else None
+        spec = _spec(node, known) if known is not None else None
         if spec is not None:
             found[network_id] = spec
     return found
 
 
-def _kept(node: Node, network: str) -> VerifiedSegment | None:
+def _kept(node: Node, network: str) -> Segment | None:
     entry = node.state_store.segments.get(network)
-    if entry is None:
-        return None
-    return VerifiedSegment(segments.parse(signed.read(entry.spec.document).payload), entry.spec.document)
+    return None if entry is None else _read(entry.spec.document)
+
+
+def _read(document: bytes) -> Segment:
+    return segments.parse(signed.read(document).payload)
 
 
 def _carried(node: Node, network_id: UUID) -> NetworkSpec | None:

@@ -5,7 +5,7 @@ newest of each is stored, also after the last port that needs it has left, so th
 again. A port without a document that it needs is cut off. A network without a list has ports that are not filtered.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,8 +13,7 @@ from agents.node.adapters.network_specs import PortSpec
 from agents.node.adapters.port_filters import FilteredPort, PortFilters
 from agents.node.context import Node
 from agents.node.errors import BadRequest, PortNotListed
-from agents.node.specs import StoredDocument
-from agents.node.state_store import Table
+from agents.node.services.zone_documents import record_newer
 from andromede_core.documents import signed
 from andromede_core.permits import network_ports, security_group
 from andromede_core.permits.network_ports import ListedPort, NetworkPorts
@@ -174,7 +173,8 @@ def _record(node: Node, verified: VerifiedRules) -> None:
     with node.state_store.transaction():
         for found, document in verified.lists:
             if found.network in here:
-                _store(node, node.state_store.port_lists, network_ports.KIND, found.network, found, document)
+                table = node.state_store.port_lists
+                record_newer(node, table, found.network, kind=network_ports.KIND, document=document, read=_read_list)
         used = {group for _, listed in _listed_ports(node) if listed for group in listed.groups or ()}
         _record_groups(node, verified, used)
         kept = (_kept_group(node, group) for group in used)
@@ -185,25 +185,8 @@ def _record(node: Node, verified: VerifiedRules) -> None:
 def _record_groups(node: Node, verified: VerifiedRules, wanted: set[str]) -> None:
     for found, document in verified.groups:
         if found.group in wanted:
-            _store(node, node.state_store.security_groups, security_group.KIND, found.group, found, document)
-
-
-def _store(
-    node: Node,
-    table: Table[StoredDocument],
-    kind: str,
-    key: str,
-    found: NetworkPorts | SecurityGroup,
-    document: bytes,
-) -> None:
-    """Store the document unless the stored one is as new, and signed by a key that the root has not removed."""
-    entry = table.get(key)
-    if entry is not None:
-        is_lost = node.permits.store.is_of_lost_key(kind, entry.spec.document)
-        known = _version(_READERS[kind](entry.spec.document))
-        if not is_lost and known >= found.version:
-            return
-    table.record(key, StoredDocument(document))
+            table = node.state_store.security_groups
+            record_newer(node, table, found.group, kind=security_group.KIND, document=document, read=_read_group)
 
 
 def _newest_list(node: Node, network: str, verified: VerifiedRules) -> NetworkPorts | None:
@@ -239,9 +222,3 @@ def _read_list(document: bytes) -> NetworkPorts:
 @lru_cache(maxsize=512)
 def _read_group(document: bytes) -> SecurityGroup:
     return security_group.parse(signed.read(document).payload)
-
-
-_READERS: Mapping[str, Callable[[bytes], NetworkPorts | SecurityGroup]] = {
-    network_ports.KIND: _read_list,
-    security_group.KIND: _read_group,
-}
