@@ -7,7 +7,7 @@ from uuid import UUID
 from andromede_core.documents.messages import Message
 from andromede_core.documents.parsing import as_text, refuse
 
-MAC = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")
+MAC = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")  # an odd second digit would be a multicast address
 
 
 def as_id(value: object, at: str) -> str:

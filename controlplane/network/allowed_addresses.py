@@ -1,6 +1,5 @@
 """Allowed addresses: those that a port may use beside its own. Pure."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_network
@@ -8,16 +7,8 @@ from uuid import UUID
 
 from andromede_core.documents.messages import Message
 from andromede_core.permits.network_values import MAC
-from controlplane.kernel.errors import Unprocessable
+from controlplane.network.errors import AllowedAddressInvalid
 from controlplane.network.models import AllowedAddress, Subnet
-
-ALLOWED_MAX = 32
-
-
-class AllowedAddressInvalid(Unprocessable):
-    code = "network.port.allowed_address_invalid"
-    title = "Address not allowed"
-    detail = "{value!r} cannot be an allowed address: {reason}"
 
 
 @dataclass(frozen=True)
@@ -61,7 +52,7 @@ def _cidr(text: str, gateways: Sequence[IPv4Address], number: int) -> str:
 
 def _mac(text: str, number: int) -> str:
     value = text.lower()
-    if value and not re.fullmatch(MAC, value):
+    if value and not MAC.fullmatch(value):
         reason = Message("write a unicast MAC address, such as 00:00:5e:00:01:01.")
         raise AllowedAddressInvalid(field=f"allowed_addresses/{number}/mac", value=text[:17], reason=reason)
     return value

@@ -76,6 +76,12 @@ class AddressesExhausted(Conflict):
     detail = "All addresses of {cidr} are in use. Delete instances or use another network."
 
 
+class AllowedAddressInvalid(Unprocessable):
+    code = "network.port.allowed_address_invalid"
+    title = "Address not allowed"
+    detail = "{value!r} cannot be an allowed address: {reason}"
+
+
 class AddressTaken(Conflict):
     code = "network.address.taken"
     title = "Address taken"

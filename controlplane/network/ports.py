@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from andromede_core.permits.network_ports import MAX_ADDRESSES
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
@@ -24,8 +25,6 @@ from controlplane.network.models import AllowedAddress, Network, Port, PortAddre
 from controlplane.network.port_groups import check_groups, port_groups_insert
 from controlplane.network.security_groups import default_group
 from controlplane.quotas import services as quotas
-
-ADDRESSES_MAX = 32
 
 
 @dataclass(frozen=True)
@@ -244,8 +243,8 @@ def _replace_addresses(port: Port, subnets: Sequence[Subnet], requests: Sequence
 
 
 def _check_number(requests: Sequence[AddressRequest]) -> None:
-    if not 1 <= len(requests) <= ADDRESSES_MAX:
-        raise AddressesMissing(field="addresses", limit=ADDRESSES_MAX)
+    if not 1 <= len(requests) <= MAX_ADDRESSES:
+        raise AddressesMissing(field="addresses", limit=MAX_ADDRESSES)
 
 
 def _mac(port_id: UUID) -> str:

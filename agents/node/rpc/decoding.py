@@ -31,12 +31,12 @@ from agents.node.specs import (
 )
 from agents.protocol import agent_pb2 as pb
 from andromede_core.permits.network_ports import MAX_ADDRESSES
+from andromede_core.permits.network_values import MAC
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
-MAC = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")  # an odd second digit would be a multicast address
 HOSTNAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 URI = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[A-Za-z0-9\[\]:./_?=&%-]{1,400}")
 SSH_KEY = re.compile(r"[\x20-\x7e]{1,16384}")

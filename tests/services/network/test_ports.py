@@ -10,12 +10,13 @@ from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel.errors import CloudError
 from controlplane.kernel.ids import new_id
 from controlplane.network.addresses import AddressRequest
-from controlplane.network.allowed_addresses import AllowedAddressInvalid, AllowedRequest
+from controlplane.network.allowed_addresses import AllowedRequest
 from controlplane.network.errors import (
     AddressesExhausted,
     AddressesMissing,
     AddressNotUsable,
     AddressTaken,
+    AllowedAddressInvalid,
     PortAttached,
     PortNameTaken,
     PortNotFound,

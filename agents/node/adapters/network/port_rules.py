@@ -19,7 +19,6 @@ of its tap, so a frame's way is as long with one port as with many, and rules st
 The bridge family here does without `reject` and connection tracking, which not every kernel has for it.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address
 from textwrap import indent
@@ -28,13 +27,13 @@ from agents.node.adapters.network import ipv6_rules
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network_specs import NetworkSpec, PortSpec, ranges, tap_name
 from agents.node.errors import BadRequest
+from andromede_core.permits.network_values import MAC
 
 TABLE = "bridge andromede"
 NO_ADDRESS = IPv4Address(0)
 REST = "counter drop\n"  # of what no rule has accepted
 _DHCP_CLIENT_MAC = "@th,288,48"  # chaddr: bytes 28 to 33 of the message, behind 8 bytes of UDP header
 _ARP = "arp htype 1 arp ptype ip arp hlen 6 arp plen 4"
-_MAC = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")
 
 # Declaring what exists already changes nothing. -300 precedes br_netfilter, should that be on.
 _CHAINS = f"""\
@@ -127,7 +126,7 @@ def check(ports: Iterable[PortSpec]) -> None:
         BadRequest: a MAC address which is none would end up in the text of the rules.
     """
     for port in ports:
-        if not all(map(_MAC.fullmatch, _macs(port))):
+        if not all(map(MAC.fullmatch, _macs(port))):
             raise BadRequest("mac", "is not a unicast address in lower-case hex with colons")
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from andromede_core.permits.network_ports import MAX_ADDRESSES
 from controlplane.compute.port_details import ACTIONS
 from controlplane.kernel.fields import (
     ErrorOut,
@@ -18,9 +19,7 @@ from controlplane.kernel.fields import (
     ResourceOut,
     Text,
 )
-from controlplane.network.allowed_addresses import ALLOWED_MAX
 from controlplane.network.models import Port
-from controlplane.network.ports import ADDRESSES_MAX
 
 MAC_LENGTH = 17
 
@@ -50,8 +49,8 @@ class PortIn(In):
 
     network = Reference()
     name = Name(required=False)
-    addresses = serializers.ListField(child=AddressIn(), required=False, max_length=ADDRESSES_MAX)
-    allowed_addresses = serializers.ListField(child=AllowedAddressIn(), default=list, max_length=ALLOWED_MAX)
+    addresses = serializers.ListField(child=AddressIn(), required=False, max_length=MAX_ADDRESSES)
+    allowed_addresses = serializers.ListField(child=AllowedAddressIn(), default=list, max_length=MAX_ADDRESSES)
     labels = Labels(default=dict)
 
 
@@ -65,8 +64,8 @@ class PortPatch(In):
     example = {"allowed_addresses": [{"cidr": "10.10.0.100", "mac": "00:00:5e:00:01:01"}], "labels": {"tier": None}}
 
     name = Name(required=False)
-    addresses = serializers.ListField(child=AddressIn(), required=False, max_length=ADDRESSES_MAX)
-    allowed_addresses = serializers.ListField(child=AllowedAddressIn(), required=False, max_length=ALLOWED_MAX)
+    addresses = serializers.ListField(child=AddressIn(), required=False, max_length=MAX_ADDRESSES)
+    allowed_addresses = serializers.ListField(child=AllowedAddressIn(), required=False, max_length=MAX_ADDRESSES)
     labels = LabelsPatch(required=False)
 
 
