@@ -14,7 +14,7 @@ from uuid import UUID
 from agents.node.adapters.network import bridge, nft, node_rules, overlay_rules, port_rules
 from agents.node.adapters.network.group_filter import GroupFilter
 from agents.node.adapters.network.layout import WAN_LEG, Layout
-from agents.node.adapters.network.netlink import Netlink
+from agents.node.adapters.network.netlink import Netlink, link_names
 from agents.node.adapters.network.nft_changes import generation
 from agents.node.adapters.network.node_links import NodeLinks
 from agents.node.adapters.network.node_rules import UplinkPolicy
@@ -94,22 +94,22 @@ class Rules:
         if any(name.startswith(WAN_LEG) for name in links.addresses) and not has_node_rules():
             self._note_loss()
 
-    def filter(self, filters: PortFilters, links: NodeLinks, netlink: Netlink) -> str:
+    def filter(self, filters: PortFilters, netlink: Netlink) -> str:
         """Write the rules of security groups. A bridge passes the IP hooks only while it has rules there.
 
         Returns the problem, for an operator; empty: none.
         """
-        before = self.groups.bridges
+        present, before = set(link_names().values()), self.groups.bridges
         self.groups.want(filters)
         after = self.groups.bridges
-        bridge.set_ip_hooks(filter(links.__contains__, before - after), netlink, is_on=False)
+        bridge.set_ip_hooks((before - after) & present, netlink, is_on=False)
         if self._ports and before != after:
-            self._node = self._node_rules(links)
+            self._node = self._node_rules(NodeLinks.read(netlink))
             self._write(self._node)
         if self.groups.keep():
             self._note_loss()
         self.groups.write()
-        bridge.set_ip_hooks(filter(links.__contains__, after), netlink, is_on=True)
+        bridge.set_ip_hooks(after & present, netlink, is_on=True)
         return self.groups.problem
 
     def save(self) -> None:

@@ -85,7 +85,7 @@ class LinuxSwitch:
                 self._remove_network(layout, links, netlink)
                 self._rules.expel(port, others, links)
             else:
-                self._rules.filter(NOTHING_FILTERED, links, netlink)
+                self._rules.filter(NOTHING_FILTERED, netlink)
                 self._remove_network(layout, links, netlink)
                 self._rules.replace([], {}, links)
             self._rules.save()
@@ -109,7 +109,7 @@ class LinuxSwitch:
     def ensure_filters(self, filters: PortFilters) -> str:
         """Filter the ports by security groups."""
         with self._alone(), Netlink() as netlink:
-            problem = self._rules.filter(filters, NodeLinks.read(netlink), netlink)
+            problem = self._rules.filter(filters, netlink)
             self._rules.save()
             return problem
 
@@ -184,7 +184,7 @@ class LinuxSwitch:
         links = NodeLinks.read(netlink)
         wanted = {layout: segments.get(network) for network, layout in _layouts(ports).items()}
         self._rules.note_earlier_loss(links)
-        if problem := self._rules.filter(filters, links, netlink):
+        if problem := self._rules.filter(filters, netlink):
             log.warning("security group problem", extra={"facts": {"problem": problem}})
         for layout in sorted(layouts_present(links, netlink, self._runtime_dir) - wanted.keys()):
             self._remove_network(layout, links, netlink)
