@@ -21,6 +21,7 @@ from controlplane.network.port_rules_content import DocumentKey
 from controlplane.network.segments import trusted_keys
 from controlplane.nodes import trust_documents
 from controlplane.nodes.signing_keys import signing_key
+from controlplane.signer.document_versions import next_version
 
 log = logging.getLogger(__name__)
 
@@ -80,8 +81,7 @@ def _sign(key: DocumentKey) -> int:
     if row is None:
         return 0
     generation = row.group.generation if row.group is not None else 0
-    # After a restore of the database, nodes may have later versions than the rows; the clock is ahead of them.
-    version = max(row.version + 1, int(clock.now().timestamp()))
+    version = next_version(row.version)
     kind, payload = _payload(key, version)
     digest = content.digest(payload)
     if row.digest == digest and row.key_id in trusted_keys():

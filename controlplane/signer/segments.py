@@ -18,6 +18,7 @@ from controlplane.network.models import Network, Segment
 from controlplane.network.segments import SegmentKey
 from controlplane.nodes import trust_documents
 from controlplane.nodes.signing_keys import signing_key
+from controlplane.signer.document_versions import next_version
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +65,7 @@ def _sign(place: SegmentKey) -> int:
     if row.members == members and row.key_id in segments.trusted_keys():
         return 0
     key = signing_key(trust_documents.keyset(), trust_documents.deny_list(), zone=zone.pk, classifications=())
-    # After a restore of the database, nodes may have later versions than the rows; the clock is ahead of them.
-    version = max(row.version + 1, int(clock.now().timestamp()))
+    version = next_version(row.version)
     addresses = {node: IPv4Address(address) for node, address in members.items()}
     segment = core.Segment(zone.pk, str(network.pk), network.vni, version, addresses)
     signed = key.sign(core.KIND, segment.payload())
