@@ -10,14 +10,16 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from andromede_core.documents.messages import Message
 from andromede_core.documents.parsing import as_count, as_list, as_object, as_text, refuse
-from andromede_core.permits.network_values import as_address, as_id, as_mac, as_network
+from andromede_core.permits.network_values import as_address, as_id, as_label, as_mac, as_network
 from andromede_core.permits.trust_documents import MAX_VERSION
 
 KIND = "network-ports"  # of the signed document
 FIELDS = ("zone", "network", "version", "ports")
 PORT_FIELDS = ("nodes", "mac", "addresses")
+OPTIONAL_PORT_FIELDS = ("allowed", "groups", "name", "public", "bandwidth")
 MAX_ADDRESSES = 32
 MAX_GROUPS = 16
+MAX_MBIT = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,35 @@ class AllowedAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class PublicAddress:
+    """A public address of a port. `to`: the port's address that it is translated to; None: it is routed to the port."""
+
+    address: IPv4Address | IPv6Address
+    to: IPv4Address | None = None
+
+    def payload(self) -> dict[str, object]:
+        return {"address": str(self.address), **({"to": str(self.to)} if self.to else {})}
+
+
+@dataclass(frozen=True, slots=True)
+class Bandwidth:
+    """Limits of a port's traffic in Mbit/s; None: no limit. `to_guest`: what its guest receives."""
+
+    to_guest: int | None = None
+    from_guest: int | None = None
+
+    def payload(self) -> dict[str, object]:
+        limits = {"to_guest": self.to_guest, "from_guest": self.from_guest}
+        return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+@dataclass(frozen=True, slots=True)
 class ListedPort:
     """A port in the list.
 
     `nodes`: ids of the nodes that carry it, two during a migration. `groups`: ids of its security groups; None: its
-    traffic is not filtered, as of ports that are older than security groups.
+    traffic is not filtered, as of ports that are older than security groups. `name`: the name that the network's
+    resolver answers with its addresses.
     """
 
     nodes: tuple[str, ...]
@@ -44,6 +70,9 @@ class ListedPort:
     addresses: tuple[IPv4Address | IPv6Address, ...]
     allowed: tuple[AllowedAddress, ...] = ()
     groups: tuple[str, ...] | None = None
+    name: str | None = None
+    public: tuple[PublicAddress, ...] = ()
+    bandwidth: Bandwidth | None = None
 
     def payload(self) -> dict[str, object]:
         found: dict[str, object] = {
@@ -55,6 +84,12 @@ class ListedPort:
             found["allowed"] = [pair.payload() for pair in self.allowed]
         if self.groups is not None:
             found["groups"] = sorted(self.groups)
+        if self.name is not None:
+            found["name"] = self.name
+        if self.public:
+            found["public"] = [address.payload() for address in self.public]
+        if self.bandwidth is not None:
+            found["bandwidth"] = self.bandwidth.payload()
         return found
 
 
@@ -93,15 +128,35 @@ def parse(payload: object) -> NetworkPorts:
 
 
 def _port(value: object, at: str) -> ListedPort:
-    body = as_object(value, at, required=PORT_FIELDS, optional=("allowed", "groups"))
-    groups = body.get("groups")
+    body = as_object(value, at, required=PORT_FIELDS, optional=OPTIONAL_PORT_FIELDS)
+    groups, name, bandwidth = body.get("groups"), body.get("name"), body.get("bandwidth")
     return ListedPort(
         nodes=tuple(as_id(node, f"{at}.nodes") for node in as_list(body["nodes"], f"{at}.nodes")),
         mac=as_mac(body["mac"], f"{at}.mac"),
         addresses=tuple(as_address(each, f"{at}.addresses") for each in _short(body["addresses"], f"{at}.addresses")),
         allowed=tuple(_allowed(pair, f"{at}.allowed") for pair in _short(body.get("allowed", []), f"{at}.allowed")),
         groups=None if groups is None else tuple(as_id(group, f"{at}.groups") for group in as_list(groups, at)),
+        name=None if name is None else as_label(name, f"{at}.name"),
+        public=tuple(_public(each, f"{at}.public") for each in _short(body.get("public", []), f"{at}.public")),
+        bandwidth=None if bandwidth is None else _bandwidth(bandwidth, f"{at}.bandwidth"),
     )
+
+
+def _public(value: object, at: str) -> PublicAddress:
+    body = as_object(value, at, required=("address",), optional=("to",))
+    address, to = as_address(body["address"], at), body.get("to")
+    if to is None:
+        return PublicAddress(address)
+    target = as_address(to, at)
+    if not isinstance(target, IPv4Address) or not isinstance(address, IPv4Address):
+        refuse(at, Message("must translate IPv4 addresses only"))
+    return PublicAddress(address, target)
+
+
+def _bandwidth(value: object, at: str) -> Bandwidth:
+    body = as_object(value, at, optional=("to_guest", "from_guest"))
+    limits = {name: as_count(limit, f"{at}.{name}", minimum=1, maximum=MAX_MBIT) for name, limit in body.items()}
+    return Bandwidth(limits.get("to_guest"), limits.get("from_guest"))
 
 
 def _allowed(value: object, at: str) -> AllowedAddress:

@@ -9,6 +9,8 @@ from andromede_core.documents.parsing import as_text, refuse
 
 MAC = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")  # an odd second digit would be a multicast address
 
+LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
 
 def as_id(value: object, at: str) -> str:
     """Check that the value is a UUID in its canonical form."""
@@ -19,6 +21,14 @@ def as_id(value: object, at: str) -> str:
     except ValueError:
         pass
     refuse(at, Message("must be an id"))
+
+
+def as_label(value: object, at: str) -> str:
+    """Check that the value is a DNS label in lower case (RFC 1035)."""
+    text = as_text(value, at)
+    if not LABEL.fullmatch(text):
+        refuse(at, Message("must be a DNS label in lower case"))
+    return text
 
 
 def as_mac(value: object, at: str) -> str:

@@ -5,7 +5,7 @@ from django.db.models import Func, Q, Value
 from andromede_core.permits.security_group import DIRECTIONS, FAMILIES, PROTOCOLS
 from andromede_core.permits.segment import VNI_MAX
 from controlplane.catalog.models import Zone
-from controlplane.identity.models import Project, ProjectResource
+from controlplane.identity.models import Organization, Project, ProjectResource
 from controlplane.kernel.db import BaseModel, Versioned
 from controlplane.nodes.models import Node
 
@@ -29,11 +29,41 @@ class Network(ProjectResource):
         ]
 
 
+class AddressPool(Versioned):
+    """Public ranges that the announcers of a zone announce; operators make it.
+
+    `organization`: the only one that may use it; None: all. `purpose`: `addresses`, which projects reserve, or
+    `subnets`, from which IPv6 subnets get a /64. `reserved_ranges`: addresses that nobody gets, each `first-last`.
+    `community`: of BGP (RFC 1997), `AS:value`; `local_preference`: of BGP (RFC 4271); empty: none.
+    """
+
+    name = models.CharField(max_length=63, unique=True)
+    labels = models.JSONField(default=dict)
+    zone = models.ForeignKey(Zone, models.PROTECT)
+    organization = models.ForeignKey(Organization, models.PROTECT, null=True)
+    family = models.CharField(max_length=4)  # ipv4, ipv6
+    purpose = models.CharField(max_length=9)
+    cidrs = ArrayField(models.CharField(max_length=43))
+    reserved_ranges = ArrayField(models.CharField(max_length=79), default=list)
+    community = models.CharField(max_length=11, blank=True)
+    local_preference = models.PositiveBigIntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(family__in=list(FAMILIES)), name="network_addresspool_family"),
+            models.CheckConstraint(
+                condition=Q(purpose="addresses") | Q(purpose="subnets", family="ipv6"),
+                name="network_addresspool_purpose",
+            ),
+        ]
+
+
 class Subnet(Versioned):
     """A range of a network, without overlap with its others. The one that came with the network is named `default`.
 
     `dns_servers` empty: guests have no name resolution. `reserved_ranges`: addresses that no port gets, each
-    `first-last`.
+    `first-last`. `ipv6_cidr`: a /64 beside `cidr`, of `ipv6_pool` (public, routed to the pool's zone) or, without a
+    pool, a unique local one (RFC 4193).
     """
 
     network = models.ForeignKey(
@@ -46,9 +76,16 @@ class Subnet(Versioned):
     gateway_ip = models.GenericIPAddressField(protocol="IPv4")
     dns_servers = ArrayField(models.GenericIPAddressField(protocol="IPv4"), default=list)
     reserved_ranges = ArrayField(models.CharField(max_length=79), default=list, db_default=[])
+    ipv6_cidr = models.CharField(max_length=43, blank=True, default="", db_default="")
+    ipv6_pool = models.ForeignKey(AddressPool, models.PROTECT, null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["network", "name"], name="network_subnet_name_taken")]
+        constraints = [
+            models.UniqueConstraint(fields=["network", "name"], name="network_subnet_name_taken"),
+            models.UniqueConstraint(
+                fields=["ipv6_cidr"], condition=Q(ipv6_pool__isnull=False), name="network_subnet_ipv6_taken"
+            ),
+        ]
 
 
 class Port(ProjectResource):
@@ -112,6 +149,30 @@ class AllowedAddress(BaseModel):
     port = models.ForeignKey(Port, models.DO_NOTHING, related_name="allowed_addresses", db_constraint=False)
     cidr = models.CharField(max_length=43)
     mac = models.CharField(max_length=17, blank=True)
+
+
+class PublicAddress(ProjectResource):
+    """An address of a pool that a project has reserved, until it releases it. The database detaches it with the port.
+
+    `port`: the one that it is attached to. `mode`: `nat`, translated one to one to the port's address `fixed_ip`, or
+    `routed`, the guest has it itself; IPv6 is always routed. `ptr`: the name that the operator's reverse zone has for
+    it. `suspended_at`: an operator has it withdrawn since then.
+    """
+
+    pool = models.ForeignKey(AddressPool, models.PROTECT)
+    ip = models.GenericIPAddressField(unique=True)
+    port = models.ForeignKey(Port, models.DO_NOTHING, null=True, related_name="public_addresses", db_constraint=False)
+    mode = models.CharField(max_length=6, default="nat")
+    fixed_ip = models.GenericIPAddressField(protocol="IPv4", null=True)
+    ptr = models.CharField(max_length=253, blank=True)
+    suspended_at = models.DateTimeField(null=True)
+    suspended_reason = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "name"], name="network_publicaddress_name_taken"),
+            models.CheckConstraint(condition=Q(mode__in=["nat", "routed"]), name="network_publicaddress_mode"),
+        ]
 
 
 class PortBinding(BaseModel):
