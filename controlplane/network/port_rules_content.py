@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 
 from andromede_core.documents.canonical import dumps
 from andromede_core.permits import network_ports as core
+from andromede_core.permits import security_group
 from andromede_core.permits.network_ports import ListedPort
 from andromede_core.permits.security_group import Rule
 from controlplane.network.models import (
@@ -102,6 +103,16 @@ def groups_for(port_id: UUID) -> list[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(GROUPS_FOR, {"port": port_id})
         return [group for (group,) in cursor.fetchall()]
+
+
+def payload(key: DocumentKey, version: int) -> tuple[str, dict[str, object]]:
+    """Return the kind of the document and its payload."""
+    if key.network is not None:
+        ports = core.NetworkPorts(key.zone, str(key.network), version, listed_ports(key))
+        return core.KIND, ports.payload()
+    assert key.group is not None
+    group = security_group.SecurityGroup(key.zone, str(key.group), version, rules(key.group), members(key))
+    return security_group.KIND, group.payload()
 
 
 def digest(content: Mapping[str, object]) -> str:

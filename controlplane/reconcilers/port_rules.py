@@ -54,12 +54,12 @@ ORDER BY document.updated_at
 
 def reconcile() -> int:
     """Return how many documents nodes got."""
-    due: dict[UUID, list[UUID]] = defaultdict(list)
-    for node_id, document_id in _due():
-        due[node_id].append(document_id)
-    nodes = Node.objects.in_bulk(due)
+    by_node: dict[UUID, list[UUID]] = defaultdict(list)
+    for node_id, document_id in due():
+        by_node[node_id].append(document_id)
+    nodes = Node.objects.in_bulk(by_node)
     sent = 0
-    for node_id, document_ids in due.items():
+    for node_id, document_ids in by_node.items():
         try:
             sent += _send_documents(nodes[node_id], document_ids)
         except CloudError as exc:
@@ -67,7 +67,8 @@ def reconcile() -> int:
     return sent
 
 
-def _due() -> list[tuple[UUID, UUID]]:
+def due() -> list[tuple[UUID, UUID]]:
+    """Return the ids of nodes, each with that of a document of which it needs a newer version."""
     with connection.cursor() as cursor:
         cursor.execute(DUE, {"filters": FILTERS})
         return list(cursor.fetchall())

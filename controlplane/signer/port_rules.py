@@ -9,9 +9,6 @@ from uuid import UUID
 
 from django.db import transaction
 
-from andromede_core.permits import network_ports, security_group
-from andromede_core.permits.network_ports import NetworkPorts
-from andromede_core.permits.security_group import SecurityGroup as GroupPayload
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
 from controlplane.network import port_rules
@@ -82,7 +79,7 @@ def _sign(key: DocumentKey) -> int:
         return 0
     generation = row.group.generation if row.group is not None else 0
     version = next_version(row.version)
-    kind, payload = _payload(key, version)
+    kind, payload = content.payload(key, version)
     digest = content.digest(payload)
     if row.digest == digest and row.key_id in trusted_keys():
         if row.group_generation != generation:
@@ -110,13 +107,3 @@ def _locked_row(key: DocumentKey) -> PortRulesDocument | None:
     PortRulesDocument.objects.bulk_create([PortRulesDocument(**fields)], ignore_conflicts=True)
     locked = PortRulesDocument.objects.select_for_update(of=("self",)).select_related("group").defer("document")
     return locked.get(**fields)
-
-
-def _payload(key: DocumentKey, version: int) -> tuple[str, dict[str, object]]:
-    """Return the kind of the document and its payload."""
-    if key.network is not None:
-        ports = NetworkPorts(key.zone, str(key.network), version, content.listed_ports(key))
-        return network_ports.KIND, ports.payload()
-    assert key.group is not None
-    group = GroupPayload(key.zone, str(key.group), version, content.rules(key.group), content.members(key))
-    return security_group.KIND, group.payload()

@@ -2,8 +2,10 @@
 
 import random
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
+
+from scripts.chaos import network_acts
+from scripts.chaos.planned import OPERATOR, ActKind, PlannedRequest, Scene, any_id, in_state
 
 ENDED = ("succeeded", "failed", "cancelled")
 # Enough that they meet, few enough that each has its turn.
@@ -16,79 +18,27 @@ FLAVORS = ("tiny", "small")
 KEPT = ("local", "shared")
 
 
-# Who asks.
-OWNER, OPERATOR, ATTESTOR = "owner", "operator", "attestor"
-
-
-class Reader(Protocol):
-    project: str
-
-    def listed(self, path: str, *, by: str = OWNER) -> list[dict[str, Any]]: ...
-
-    def get(self, path: str, *, by: str = OWNER) -> Any:
-        """Return the document; None if it does not exist."""
-
-    def asked(self, path: str, body: dict[str, Any], *, by: str = OWNER) -> dict[str, Any] | None:
-        """Return the answer to a POST that changes nothing; None: it was refused."""
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Resources as the user sees them, and the number of the act, for new names."""
-
-    instances: list[dict[str, Any]]
-    volumes: list[dict[str, Any]]
-    reader: Reader
-    number: int
-
-
-@dataclass(frozen=True)
-class PlannedRequest:
-    """A request. `kind`: of the operation that it begins.
-
-    `resource`: its subject, unless the answer names it; `then`: the state after the operation has succeeded, without
-    later changes.
-    """
-
-    method: str
-    path: str
-    kind: str
-    body: dict[str, Any] | None = None
-    resource: str = ""
-    name: str = ""
-    by: str = OWNER
-    then: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class ActKind:
-    """A kind of act. `weight`: its frequency, compared with the others. `plan`: returns None where no request fits."""
-
-    weight: int
-    plan: Callable[[Scene, random.Random], PlannedRequest | None]
-
-
 def create(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     if len(scene.instances) >= MOST_INSTANCES:
         return delete(scene, dice)
     name = f"i{scene.number}"
     body: dict[str, Any] = {"name": name, "flavor": FLAVORS[0], "image": IMAGE, "networks": ["lan"]}
     body["root_volume_type"] = dice.choice(KEPT)
-    free = _in_state(scene.volumes, "available")
+    free = in_state(scene.volumes, "available")
     if free and dice.random() < 0.3:
         body["volumes"] = [dice.choice(free)["id"]]
     return PlannedRequest("POST", "instances", "instance.create", body, name=name, then={"state": "active"})
 
 
 def delete(scene: Scene, dice: random.Random) -> PlannedRequest | None:
-    if (found := _any(scene.instances, dice)) is None:
+    if (found := any_id(scene.instances, dice)) is None:
         return None
     return PlannedRequest("DELETE", f"instances/{found}", "instance.delete", resource=found, then={"state": "deleted"})
 
 
 def power(action: str, *, of: str, then: str) -> Callable[[Scene, random.Random], PlannedRequest | None]:
     def plan(scene: Scene, dice: random.Random) -> PlannedRequest | None:
-        if (found := _any(_in_state(scene.instances, of), dice)) is None:
+        if (found := any_id(in_state(scene.instances, of), dice)) is None:
             return None
         path = f"instances/{found}/actions/{action}"
         return PlannedRequest("POST", path, f"instance.{action}", {}, resource=found, then={"state": then})
@@ -98,8 +48,8 @@ def power(action: str, *, of: str, then: str) -> Callable[[Scene, random.Random]
 
 def resize(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     """Resize to the larger flavor: a disk cannot shrink."""
-    small = [each for each in _in_state(scene.instances, "stopped") if each["flavor"] == FLAVORS[0]]
-    if (found := _any(small, dice)) is None:
+    small = [each for each in in_state(scene.instances, "stopped") if each["flavor"] == FLAVORS[0]]
+    if (found := any_id(small, dice)) is None:
         return None
     size = {"flavor": FLAVORS[1]}
     return PlannedRequest(
@@ -108,8 +58,8 @@ def resize(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 
 
 def rebuild(scene: Scene, dice: random.Random) -> PlannedRequest | None:
-    settled = _in_state(scene.instances, "active", "stopped")
-    if (found := _any(settled, dice)) is None:
+    settled = in_state(scene.instances, "active", "stopped")
+    if (found := any_id(settled, dice)) is None:
         return None
     return PlannedRequest(
         "POST", f"instances/{found}/actions/rebuild", "instance.rebuild", {"image": IMAGE}, resource=found
@@ -118,12 +68,12 @@ def rebuild(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 
 def attach(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     """Attach to an instance of the same zone; if it is on another node, the request is refused."""
-    volumes = _in_state(scene.volumes, "available")
+    volumes = in_state(scene.volumes, "available")
     if not volumes:
         return None
     volume, zone = dice.choice(sorted((each["id"], each["zone"]) for each in volumes))
-    near = [each for each in _in_state(scene.instances, "active", "stopped") if each["zone"] == zone]
-    if (instance := _any(near, dice)) is None:
+    near = [each for each in in_state(scene.instances, "active", "stopped") if each["zone"] == zone]
+    if (instance := any_id(near, dice)) is None:
         return None
     path = f"instances/{instance}/attachments"
     return PlannedRequest(
@@ -146,20 +96,20 @@ def create_volume(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     if len(scene.volumes) >= MOST_VOLUMES:
         return delete_volume(scene, dice)
     body: dict[str, Any] = {"name": f"v{scene.number}", "size_gib": 1, "volume_type": dice.choice(KEPT)}
-    near = _any(_in_state(scene.instances, "active", "stopped"), dice)
+    near = any_id(in_state(scene.instances, "active", "stopped"), dice)
     if near is not None and body["volume_type"] == KEPT[0] and dice.random() < 0.8:
         body["near_instance"] = near
     return PlannedRequest("POST", "volumes", "volume.create", body, name=body["name"], then={"state": "available"})
 
 
 def delete_volume(scene: Scene, dice: random.Random) -> PlannedRequest | None:
-    if (found := _any(_in_state(scene.volumes, "available", "error"), dice)) is None:
+    if (found := any_id(in_state(scene.volumes, "available", "error"), dice)) is None:
         return None
     return PlannedRequest("DELETE", f"volumes/{found}", "volume.delete", resource=found, then={"state": "deleted"})
 
 
 def grow(scene: Scene, dice: random.Random) -> PlannedRequest | None:
-    volumes = _in_state(scene.volumes, "available", "in-use")
+    volumes = in_state(scene.volumes, "available", "in-use")
     if not volumes:
         return None
     volume = dice.choice(sorted(volumes, key=_id))
@@ -172,7 +122,7 @@ def grow(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 def cancel(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     operations = scene.reader.listed("operations")
     live = [each for each in operations if each["state"] not in ENDED and each["cancellable"]]
-    if (found := _any(live, dice)) is None:
+    if (found := any_id(live, dice)) is None:
         return None
     return PlannedRequest("POST", f"operations/{found}/actions/cancel", "operation.cancel", {})
 
@@ -180,7 +130,7 @@ def cancel(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 def retry(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     operations = scene.reader.listed("operations")
     lost = [each for each in operations if each["state"] in ("failed", "cancelled") and not each["retried_by"]]
-    if (found := _any(lost, dice)) is None:
+    if (found := any_id(lost, dice)) is None:
         return None
     return PlannedRequest("POST", f"operations/{found}/actions/retry", "operation.retry", {})
 
@@ -188,7 +138,7 @@ def retry(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 def cordon(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     """Cordon one node at a time."""
     nodes = scene.reader.listed("/v1/nodes", by=OPERATOR)
-    if any(node["is_cordoned"] for node in nodes) or (found := _any(nodes, dice)) is None:
+    if any(node["is_cordoned"] for node in nodes) or (found := any_id(nodes, dice)) is None:
         return None
     path = f"/v1/nodes/{found}/actions/cordon"
     return PlannedRequest("POST", path, "node.cordon", {"reason": "chaos"}, resource=found, by=OPERATOR)
@@ -196,7 +146,7 @@ def cordon(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 
 def uncordon(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     nodes = scene.reader.listed("/v1/nodes", by=OPERATOR)
-    if (found := _any(_on_duty(nodes, "cordoned"), dice)) is None:
+    if (found := any_id(_on_duty(nodes, "cordoned"), dice)) is None:
         return None
     return PlannedRequest(
         "POST", f"/v1/nodes/{found}/actions/uncordon", "node.uncordon", {}, resource=found, by=OPERATOR
@@ -208,7 +158,7 @@ def migrate(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 
     It may have been stopped or started since the preview, and keeps that state.
     """
-    settled = sorted(_in_state(scene.instances, "active", "stopped"), key=_id)
+    settled = sorted(in_state(scene.instances, "active", "stopped"), key=_id)
     for each in dice.sample(settled, min(len(settled), MOST_PLANS)):
         path = f"/v1/instances/{each['id']}"
         plan = scene.reader.get(f"{path}/migration-plan", by=OPERATOR)
@@ -221,7 +171,7 @@ def migrate(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 def drain(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     """Drain one node at a time by its plan; if the plan has changed since, the request is refused."""
     nodes = scene.reader.listed("/v1/nodes", by=OPERATOR)
-    if any(node["is_cordoned"] for node in nodes) or (found := _any(nodes, dice)) is None:
+    if any(node["is_cordoned"] for node in nodes) or (found := any_id(nodes, dice)) is None:
         return None
     fallback = dice.choice(("leave", "stop"))
     plan = scene.reader.asked(f"/v1/nodes/{found}/actions/plan-drain", {"fallback": fallback}, by=OPERATOR)
@@ -233,7 +183,7 @@ def drain(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 
 def drain_cancel(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     nodes = scene.reader.listed("/v1/nodes", by=OPERATOR)
-    if (found := _any(_on_duty(nodes, "draining"), dice)) is None:
+    if (found := any_id(_on_duty(nodes, "draining"), dice)) is None:
         return None
     path = f"/v1/nodes/{found}/drain/actions/cancel"
     return PlannedRequest("POST", path, "node.drain-cancel", {}, resource=found, by=OPERATOR)
@@ -241,7 +191,7 @@ def drain_cancel(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 
 def return_node(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     nodes = scene.reader.listed("/v1/nodes", by=OPERATOR)
-    if (found := _any(_on_duty(nodes, "maintenance"), dice)) is None:
+    if (found := any_id(_on_duty(nodes, "maintenance"), dice)) is None:
         return None
     return PlannedRequest("POST", f"/v1/nodes/{found}/actions/return", "node.return", {}, resource=found, by=OPERATOR)
 
@@ -269,20 +219,19 @@ ACTS: Mapping[str, ActKind] = {
     "drain": ActKind(3, drain),
     "drain-cancel": ActKind(1, drain_cancel),
     "return": ActKind(3, return_node),
+    "port-create": ActKind(4, network_acts.create_port),
+    "port-delete": ActKind(1, network_acts.delete_port),
+    "port-attach": ActKind(5, network_acts.attach_port),
+    "port-detach": ActKind(3, network_acts.detach_port),
+    "group-create": ActKind(1, network_acts.create_group),
+    "group-rule-add": ActKind(4, network_acts.add_rule),
+    "group-rule-remove": ActKind(2, network_acts.remove_rule),
+    "groups-set": ActKind(3, network_acts.set_groups),
 }
-
-
-def _in_state(resources: Iterable[dict[str, Any]], *states: str) -> list[dict[str, Any]]:
-    return [thing for thing in resources if thing["state"] in states]
 
 
 def _on_duty(nodes: Iterable[dict[str, Any]], duty: str) -> list[dict[str, Any]]:
     return [node for node in nodes if node["duty"] == duty]
-
-
-def _any(resources: Iterable[dict[str, Any]], dice: random.Random) -> str | None:
-    ids = sorted(thing["id"] for thing in resources)
-    return dice.choice(ids) if ids else None
 
 
 def _id(thing: dict[str, Any]) -> str:

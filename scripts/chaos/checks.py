@@ -40,6 +40,7 @@ from controlplane.placement.models import Allocation
 from controlplane.quotas.models import QuotaUse
 from controlplane.reconcilers import capacity_drift, quota_drift
 from controlplane.storage.models import Volume
+from scripts.chaos import network_checks
 
 Findings = list[str]
 GONE = (204, 404)
@@ -453,6 +454,7 @@ CHECKS: Mapping[str, Callable[[], Findings]] = {
     "allocations": allocations,
     "files": files,
     "addresses": addresses,
+    "port rules": network_checks.port_rules,
     "nodes": nodes,
     "sizes": sizes,
     "receipts": receipts,

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from scripts.chaos import acts
+from scripts.chaos import planned
 from scripts.chaos.attestor import Attestor
 from scripts.chaos.supervisor import Supervisor
 from scripts.chaos.users import ApiUnavailable, ChaosClient
@@ -62,7 +62,7 @@ class RecoveryOperator:
     def look(self) -> None:
         for name in set(self.keeper.lost):
             self.cases.setdefault(name, LostNode(time.monotonic()))
-        for node in self.client.listed("/v1/nodes", by=acts.OPERATOR):
+        for node in self.client.listed("/v1/nodes", by=planned.OPERATOR):
             if node["name"] in self.cases:
                 self._deal_with(node, self.cases[node["name"]])
             else:
@@ -92,18 +92,19 @@ class RecoveryOperator:
 
     def _fence(self, node: dict[str, Any]) -> bool:
         if self.attestor.needs_proof:
-            answer = self.client.asked("/v1/sessions/actions/verify", {"totp": self.attestor.code()}, by=acts.ATTESTOR)
+            code = {"totp": self.attestor.code()}
+            answer = self.client.asked("/v1/sessions/actions/verify", code, by=planned.ATTESTOR)
             if answer is None:
                 self.findings.append("the attestor could not prove who they are")
             self.attestor.proved_at = time.monotonic()
         body = {"evidence": "attestation", "reason": REASON}
-        return self._do(node, "fence", body, by=acts.ATTESTOR)
+        return self._do(node, "fence", body, by=planned.ATTESTOR)
 
     def _recover(self, node: dict[str, Any], case: LostNode) -> None:
         """Recover by the shown plan, then wait for it."""
-        recovery = self.client.get(f"/v1/nodes/{node['id']}/drain", by=acts.OPERATOR)
+        recovery = self.client.get(f"/v1/nodes/{node['id']}/drain", by=planned.OPERATOR)
         if recovery is None or recovery["kind"] != "recover" or recovery["created_at"] < node["duty_since"]:
-            plan = self.client.asked(f"/v1/nodes/{node['id']}/actions/plan-recover", {}, by=acts.OPERATOR)
+            plan = self.client.asked(f"/v1/nodes/{node['id']}/actions/plan-recover", {}, by=planned.OPERATOR)
             if plan is not None:
                 self._do(node, "recover", {"plan": plan["digest"], "reason": REASON})
             return
@@ -111,7 +112,7 @@ class RecoveryOperator:
         if dead_s > DEAD_S and (recovery["state"] in ENDED or dead_s > DEAD_S + RECOVERED_WITHIN_S):
             self.done[f"recovery {recovery['state']}"] += self._do(node, "maintain", {"reason": REASON})
 
-    def _do(self, node: dict[str, Any], verb: str, body: dict[str, Any], *, by: str = acts.OPERATOR) -> bool:
+    def _do(self, node: dict[str, Any], verb: str, body: dict[str, Any], *, by: str = planned.OPERATOR) -> bool:
         path, key = f"/v1/nodes/{node['id']}/actions/{verb}", str(uuid.uuid4())
         is_done = self.client.send("POST", path, body=body, key=key, by=by).is_success
         self.done[verb] += is_done

@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.common import print_progress
 from scripts.api import Api
-from scripts.chaos import acts, strikes
+from scripts.chaos import acts, planned, strikes
 from scripts.chaos.follower import Follower
 from scripts.chaos.monkey import Monkey
 from scripts.chaos.recovery_operator import RecoveryOperator
@@ -31,7 +31,7 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
     """Run, and return the figures and the findings."""
     weights = {name: kind.weight for name, kind in acts.ACTS.items()}
     plan = schedule(seed, length, users=USERS, acts=weights, strikes=strikes.possible(world))
-    tokens = {acts.OWNER: world.token, acts.OPERATOR: world.operator, acts.ATTESTOR: world.attestor.secret}
+    tokens = {planned.OWNER: world.token, planned.OPERATOR: world.operator, planned.ATTESTOR: world.attestor.secret}
     with closing(ChaosClient(world.stack.url, tokens, PROJECT)) as client:
         keeper = Supervisor(world)
         users, monkey, rounds = Users(client), Monkey(world, keeper), RecoveryOperator(world.attestor, keeper, client)
@@ -90,13 +90,13 @@ def _blow(users: Users, monkey: Monkey, plan: Any, length: Length) -> None:
 
 def _end_drains(client: ChaosClient) -> None:
     """End all drains: cancel those in progress, and return all nodes to service."""
-    for node in client.listed("/v1/nodes", by=acts.OPERATOR):
+    for node in client.listed("/v1/nodes", by=planned.OPERATOR):
         path = f"/v1/nodes/{node['id']}"
         if node["duty"] == "draining":
-            client.asked(f"{path}/drain/actions/cancel", {}, by=acts.OPERATOR)
+            client.asked(f"{path}/drain/actions/cancel", {}, by=planned.OPERATOR)
         if node["duty"] != "in-service":
             verb = "return" if node["duty"] == "maintenance" else "uncordon"
-            client.asked(f"{path}/actions/{verb}", {}, by=acts.OPERATOR)
+            client.asked(f"{path}/actions/{verb}", {}, by=planned.OPERATOR)
 
 
 def _statuses(users: Users) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def _delete_everything(world: World, users: Users) -> None:
     """Delete everything as a tenant does; deletions are recorded like other requests."""
     print_progress("deleting everything")
     with closing(Api(world.stack.url, world.token, project=PROJECT)) as api:
-        for kind in ("instances", "volumes"):
+        for kind in ("instances", "volumes", "ports"):
             begun = [answer["operation"] for answer in map(api.delete, _paths(api, kind)) if answer]
             for operation in begun:
                 users.note(operation, api.wait(operation)["state"])

@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from scripts.chaos import acts
+from scripts.chaos import acts, planned
 from scripts.chaos.schedule import Act
 
 # The longest that the API may be away: the longest strike, and what it takes to start on a busy machine.
@@ -71,19 +71,19 @@ class ChaosClient:
     def close(self) -> None:
         self.http.close()
 
-    def get(self, path: str, *, by: str = acts.OWNER, **query: str) -> Any:
+    def get(self, path: str, *, by: str = planned.OWNER, **query: str) -> Any:
         answer = self.send("GET", path, query=query, by=by)
         return answer.json() if answer.is_success else None
 
-    def listed(self, path: str, *, by: str = acts.OWNER) -> list[dict[str, Any]]:
+    def listed(self, path: str, *, by: str = planned.OWNER) -> list[dict[str, Any]]:
         answer = self.send("GET", path, query={"limit": "200"}, by=by)
         return list(answer.json()["items"]) if answer.is_success else []
 
-    def asked(self, path: str, body: dict[str, Any], *, by: str = acts.OWNER) -> dict[str, Any] | None:
+    def asked(self, path: str, body: dict[str, Any], *, by: str = planned.OWNER) -> dict[str, Any] | None:
         answer = self.send("POST", path, body=body, by=by)
         return dict(answer.json()) if answer.is_success else None
 
-    def wish(self, wish: acts.PlannedRequest, key: str) -> httpx.Response:
+    def wish(self, wish: planned.PlannedRequest, key: str) -> httpx.Response:
         return self.send(wish.method, wish.path, body=wish.body, key=key, by=wish.by)
 
     def send(
@@ -94,7 +94,7 @@ class ChaosClient:
         body: dict[str, Any] | None = None,
         key: str = "",
         query: Any = None,
-        by: str = acts.OWNER,
+        by: str = planned.OWNER,
     ) -> httpx.Response:
         """Return the first final answer.
 
@@ -140,16 +140,16 @@ class Users:
     lock: threading.Lock = field(default_factory=threading.Lock)
     is_over: threading.Event = field(default_factory=threading.Event)
 
-    def work(self, planned: Sequence[Act], begun_at: float) -> None:
+    def work(self, agenda: Sequence[Act], begun_at: float) -> None:
         mine: dict[int, list[Act]] = {}
-        for act in planned:
+        for act in agenda:
             mine.setdefault(act.user, []).append(act)
         with ThreadPoolExecutor(max(len(mine), 1), thread_name_prefix="user") as pool:
             for done in [pool.submit(self._work, own, begun_at) for own in mine.values()]:
                 done.result()
 
-    def _work(self, planned: Sequence[Act], begun_at: float) -> None:
-        for act in planned:
+    def _work(self, agenda: Sequence[Act], begun_at: float) -> None:
+        for act in agenda:
             if self.is_over.wait(max(0.0, begun_at + act.at_s - time.monotonic())):
                 return
             try:
@@ -160,7 +160,7 @@ class Users:
     def do(self, act: Act) -> None:
         """Send the request of the act, or create a resource where there is none to change."""
         dice = random.Random(act.dice)
-        scene = acts.Scene(self.client.listed("instances"), self.client.listed("volumes"), self.client, act.number)
+        scene = planned.Scene(self.client.listed("instances"), self.client.listed("volumes"), self.client, act.number)
         wish = acts.ACTS[act.name].plan(scene, dice) or acts.create(scene, dice)
         if wish is None:
             return
@@ -174,7 +174,7 @@ class Users:
         if key and answer.is_success and dice.random() < DOUBTS:
             self._retry(wish, key, outcome)
 
-    def _retry(self, wish: acts.PlannedRequest, key: str, outcome: RequestOutcome) -> None:
+    def _retry(self, wish: planned.PlannedRequest, key: str, outcome: RequestOutcome) -> None:
         second_answer = self.client.wish(wish, key)
         other = (second_answer.status_code, _operation(second_answer))
         if other != (outcome.status, outcome.operation):
@@ -204,7 +204,7 @@ class Users:
         return [asdict(outcome) for outcome in self.outcomes]
 
 
-def _request_outcome(act: Act, wish: acts.PlannedRequest, answer: httpx.Response, *, key: str) -> RequestOutcome:
+def _request_outcome(act: Act, wish: planned.PlannedRequest, answer: httpx.Response, *, key: str) -> RequestOutcome:
     outcome = RequestOutcome(act.number, wish.kind, answer.status_code, key=key, name=wish.name, resource=wish.resource)
     outcome.wish = dict(wish.then)
     document = answer.json() if answer.content else {}

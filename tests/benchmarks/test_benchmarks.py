@@ -27,6 +27,7 @@ SMALL = {
     "lighthouse": "--runs 1",
     "metrics": "--guests 20",
     "migrate": "--moves 1 --failures 1",
+    "network": "--rounds 1 --members 20 --seconds 1 --networks 2 --nodes 10",
     "node_network": "--networks 3 --peers 2 --links 3 --rounds 1",
     "operations": "--workers 1 --operations 3 --rounds 1 --nodes 20 --seconds 5 --guests 4 --queued 20",
     "overload": "--rounds 1 --seconds 0.5",
@@ -36,7 +37,7 @@ SMALL = {
     "terraform": "--volumes 2",
     "usage": "--guests 1",
 }
-REAL = {"boot", "drain", "evacuate", "footprint", "migrate", "node_network", "usage"}  # they need libvirt, and root
+REAL = {"boot", "drain", "evacuate", "footprint", "migrate", "network", "node_network", "usage"}  # they need libvirt, and root
 # They say where the control plane of this run is, and a benchmark has its own.
 OF_THE_RUN = ("ANDROMEDE_", "DJANGO_")
 
