@@ -15,7 +15,7 @@ from controlplane.events.services import assign_positions
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.network.models import Port
+from controlplane.network.models import Port, PortAddress, PortRulesCopy
 from controlplane.node_lifecycle.drain.drains import node_maintain
 from controlplane.node_lifecycle.fencing.fencing import record_fence_evidence
 from controlplane.node_lifecycle.recovery import reconciler as executor
@@ -37,7 +37,8 @@ from controlplane.nodes.models import (
 from controlplane.operations.models import Operation, ResourceLock
 from controlplane.placement.models import Allocation
 from controlplane.quotas.models import QuotaUse
-from controlplane.reconcilers import node_removals
+from controlplane.reconcilers import node_removals, port_rules
+from controlplane.signer.port_rules import sign_all
 from controlplane.storage.models import Volume
 from controlplane.storage.services import NewVolume, volume_create
 from scripts.chaos import checks
@@ -80,6 +81,8 @@ def recovered(cloud: Cloud) -> Cloud:
 def account(cloud: Cloud) -> None:
     for machine in cloud.world.machines:
         machine.account()
+    sign_all()
+    port_rules.reconcile()
     assign_positions()
 
 
@@ -115,6 +118,14 @@ def volume_without_row(cloud: Cloud) -> None:
 
 def volume_too_small(cloud: Cloud) -> None:
     cloud.fake.volumes[Volume.objects.get().pk] = 1
+
+
+def port_rules_signed_too_early(cloud: Cloud) -> None:
+    PortAddress.objects.update(ip="10.0.0.99")
+
+
+def port_rules_sent_to_nobody(cloud: Cloud) -> None:
+    PortRulesCopy.objects.update(version=1)
 
 
 def port_without_owner(cloud: Cloud) -> None:
@@ -288,6 +299,8 @@ DAMAGES: list[tuple[Damage, str]] = [
     (volume_too_small, "sizes"),
     (port_without_owner, "addresses"),
     (lost_port, "addresses"),
+    (port_rules_signed_too_early, "port rules"),
+    (port_rules_sent_to_nobody, "port rules"),
     (lost_allocation, "allocations"),
     (volume_without_row, "allocations"),
     (other_size, "allocations"),
