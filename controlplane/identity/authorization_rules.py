@@ -454,7 +454,7 @@ RESOURCES = {
         "instances",
         {"security_group_of_instance_get": (READ, METADATA), "security_group_of_instance_set": (UPDATE, MEMBERS)},
     ),
-    **_of("address-pools", {"usable_address_pool_list": (READ, METADATA)}),
+    **_of("address-pools", {"address_pool_usable_list": (READ, METADATA)}),
     **_usual("public-addresses", "public_address", "list", "get", "create", "update", "delete"),
     **_of(
         "public-addresses",

@@ -95,9 +95,9 @@ def _overlaps_any(cidr: Cidr, others: Iterable[Cidr]) -> bool:
 
 
 def usable_ranges(pool: AddressPool) -> Iterator[Range]:
-    """Yield the ranges of addresses that projects may get, in ascending order."""
+    """Yield the ranges of addresses that projects may get, in the order of the pool's ranges."""
     reserved = sorted((int(first), int(last)) for first, last in map(as_range, pool.reserved_ranges))
-    for cidr in sorted(map(ip_network, pool.cidrs), key=lambda each: int(each[0])):
+    for cidr in map(ip_network, pool.cidrs):
         start, end = int(cidr[0]), int(cidr[-1])
         of = type(cidr[0])
         for first, last in reserved:

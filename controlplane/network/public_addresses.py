@@ -256,7 +256,7 @@ def check_ptr(name: str) -> str:
 
 
 def _free(pool: AddressPool) -> str:
-    """Return the lowest free address of the pool; one of a recent holder only if there is no other.
+    """Return the lowest free address of the first range that has one; one of a recent holder if there is no other.
 
     Raises:
         AddressPoolEmpty.

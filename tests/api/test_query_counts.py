@@ -73,7 +73,7 @@ GETS = {
     "security_group_of_instance_get": 15,
     "address_pool_list": 4,
     "address_pool_get": 4,
-    "usable_address_pool_list": 3,
+    "address_pool_usable_list": 3,
     "public_address_list": 2,
     "public_address_get": 2,
     "public_address_use_list": 2,

@@ -157,7 +157,7 @@ def public_addresses(story: SampleCloud) -> None:
     book.show(oscar, "address_pool_create")
     book.show(oscar, "address_pool_list", query={"zone": "fr-idf-1"})
     book.show(oscar, "address_pool_update", address_pool="public-fr")
-    book.show(ada, "usable_address_pool_list")
+    book.show(ada, "address_pool_usable_list")
     book.show(ada, "public_address_create")
     book.do(ada, "port_create", {"name": "web-public", "network": "lan", "addresses": [{"ip": "10.10.0.50"}]})
     story.done(book.do(ada, "port_attach", {"instance": "web-1"}, port="web-public"))

@@ -85,7 +85,7 @@ class AddressPoolDetail(ActorView):
 
 
 class UsableAddressPoolList(ProjectView):
-    @route("usable_address_pool_list", UsableAddressPoolOut, listing=USABLE_POOLS)
+    @route("address_pool_usable_list", UsableAddressPoolOut, listing=USABLE_POOLS)
     def get(self, request: Request) -> Response:
         page = USABLE_POOLS.page(request, usable_address_pools(self.actor, self.project))
         return page.answer(UsableAddressPoolOut, context=_context(page.rows))

@@ -66,7 +66,7 @@ class PublicAddressAttachIn(In):
     move = Flag(default=False)
 
 
-class SuspendIn(In):
+class PublicAddressSuspendIn(In):
     example = {"reason": "Reported as a source of spam; ticket 4711."}
 
     reason = Text(max_length=REASON_MAX)

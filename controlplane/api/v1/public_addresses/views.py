@@ -17,9 +17,9 @@ from controlplane.api.v1.public_addresses.schemas import (
     PublicAddressIn,
     PublicAddressOut,
     PublicAddressPatch,
+    PublicAddressSuspendIn,
     PublicAddressUseOut,
     PublicAddressWithActionsOut,
-    SuspendIn,
 )
 from controlplane.compute.models import Instance
 from controlplane.compute.public_address_attachments import (
@@ -172,7 +172,7 @@ class PlatformPublicAddressView(ActorView):
 
 
 class PublicAddressSuspend(PlatformPublicAddressView):
-    @route("public_address_suspend", HeldPublicAddressOut, body=SuspendIn)
+    @route("public_address_suspend", HeldPublicAddressOut, body=PublicAddressSuspendIn)
     def post(self, request: Request, body: Body) -> Response:
         return _held(services.public_address_suspend(self.actor, self.address(), **body))
 
