@@ -49,6 +49,8 @@ NOT_OF_PORTS = "DROP TRIGGER network_port_public_use ON network_port; DROP FUNCT
 class Migration(migrations.Migration):
     """History of public addresses: which port and instance had which one when."""
 
+    borne_because = {"ADD_UNIQUE": "the table is new in this release, so it is empty or small"}
+
     dependencies = [
         ("identity", "0006_users_end"),
         ("network", "0010_public_addresses"),
