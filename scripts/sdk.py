@@ -134,6 +134,8 @@ def _answer(media_type: str, content: Schema) -> str:
 def singular(plural: str) -> str:
     if plural.endswith("ies"):
         return f"{plural[:-3]}y"
+    if plural.endswith("sses"):
+        return plural.removesuffix("es")
     return plural if plural.endswith(("ss", "us")) else plural.removesuffix("s")
 
 

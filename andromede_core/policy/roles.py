@@ -13,6 +13,8 @@ the guest again, which has the roles of an attachment.
 The replicas of a pool are in its zone, which has the role of replicas too. No operation makes copies elsewhere yet: no
 clause about snapshots, backups or the distance of a copy applies.
 
+A public address brings the edge of the network to the zone, and no data.
+
 A live migration takes all data of the guest to its destination, which has the roles of a creation there. Its source
 gets nothing: it only gets a permit to send, so data can always move away. An evacuation of a fenced node has the same
 roles at any destination: no rule is weaker because of a failure.
@@ -51,6 +53,7 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
     "volume.grow": _DISK,
     "volume.attach": _WHOLE,
     "volume.detach": _WHOLE,
+    "public-address.attach": ("netedge",),
     "console.read": ("console", "admin"),
 }
 ASKED: frozenset[Role] = frozenset(role for roles in ROLES_OF.values() for role in roles)

@@ -18,6 +18,7 @@ from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.network.models import Port
 from controlplane.network.ports import port_lock, require_free
+from controlplane.network.public_addresses import attached_to, require_zone
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation
 from controlplane.operations.services import OperationRequest, enqueue
@@ -32,6 +33,7 @@ def port_attach(actor: Actor, port: Port, *, instance: Instance) -> Operation:
     Raises:
         PortAttached: an instance has it.
         TooManyPorts, InstanceWrongState, NoAllocation, PolicyUnsatisfiable, Busy, PortNotFound.
+        PublicAddressElsewhere: a public address of the port is routed to another zone.
     """
     actor.may_write()
     require_free(port)
@@ -46,6 +48,9 @@ def port_attach(actor: Actor, port: Port, *, instance: Instance) -> Operation:
 def _attach(actor: Actor, port: Port, instance: Instance) -> Operation:
     operation = _enqueue(actor, ATTACH, port, instance)
     require_free(port)
+    if instance.node is not None:
+        for address in attached_to([port]):
+            require_zone(address, instance.node.zone_id)
     cards = Port.objects.filter(instance_id=instance.pk)
     if cards.count() >= PORTS_MAX:
         raise TooManyPorts(limit=PORTS_MAX)

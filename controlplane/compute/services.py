@@ -34,6 +34,7 @@ from controlplane.network.models import Network, Port, SecurityGroup
 from controlplane.network.port_groups import check_groups, port_groups_insert
 from controlplane.network.port_rules import FILTERS
 from controlplane.network.ports import instance_port_create, port_lock, ports_take, require_free
+from controlplane.network.public_addresses import attached_to, require_zone
 from controlplane.network.security_groups import default_group
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation
@@ -140,7 +141,9 @@ def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[I
         InsufficientCapacity, NoPlace, PolicyUnsatisfiable, UnknownHost, AddressesExhausted, PortAttached, TooManyPorts,
         PortNotFound, SubnetMissing, ExemptionForOther,
         ExemptionOver, ExemptionUnsigned, ExemptionSpent.
+        PublicAddressElsewhere: a public address of a port is routed to another zone.
     """
+    new = constrain_to_public_addresses(new)
     instance, request = _plan(actor, project, new)
     placement.check_placement(request)
     with ensure_transaction():
@@ -153,6 +156,7 @@ def instance_dry_run(actor: Actor, project: Project, new: NewInstance, *, is_pre
     The preview reads and locks nothing: quotas and operations on the volumes are not checked. Raises as
     instance_create, except refusals of placement.
     """
+    new = constrain_to_public_addresses(new)
     instance, request = _plan(actor, project, new)
     taken = placement.preview(request)
     if taken.decision.is_admitted and is_preview:
@@ -161,6 +165,21 @@ def instance_dry_run(actor: Actor, project: Project, new: NewInstance, *, is_pre
         with rolled_back():
             _write(actor, instance, new)
     return taken
+
+
+def constrain_to_public_addresses(new: NewInstance) -> NewInstance:
+    """Constrain the instance to the zone to which public addresses of its ports are routed.
+
+    Raises:
+        PublicAddressElsewhere.
+    """
+    zones = new.zones
+    for address in attached_to(new.ports):
+        zone = address.pool.zone_id
+        if zones and zone not in zones:
+            require_zone(address, zones[0], field="ports")
+        zones = (zone,)
+    return replace(new, zones=zones)
 
 
 def _check_preview(instance: Instance, new: NewInstance) -> None:

@@ -352,6 +352,25 @@ RULES_REASONS = {
 }
 
 
+PUBLIC_ADDRESS_STATES = {
+    "detached": _("not attached"),
+    "pending": _("on its way to the node"),
+    "applied": _("in use"),
+    "suspended": _("suspended by an operator"),
+}
+PUBLIC_ADDRESS_REASONS = {
+    "no-node": _("in use when a node has the instance"),
+    "node-silent": _("the node does not answer"),
+    "node-problem": _("the node has a problem with its rules, and tries again"),
+    "node-outdated": _("the software of the node is too old for public addresses"),
+}
+
+
+def public_address(address: Mapping[str, Any]) -> str | Promise:
+    """Return the state of a public address, and why it is pending, as a text."""
+    return PUBLIC_ADDRESS_REASONS.get(address["reason"]) or PUBLIC_ADDRESS_STATES[address["state"]]
+
+
 def applied_rules(rules: Mapping[str, Any] | None) -> str | Promise:
     """Return whether a port's node applies its rules, as a text."""
     if rules is None:

@@ -36,6 +36,7 @@ PROJECT: tuple[Group, ...] = (
             Entry("instances", _("Instances"), "server"),
             Entry("volumes", _("Volumes"), "hard-drive"),
             Entry("networks", _("Networks"), "network"),
+            Entry("public-addresses", _("Public addresses"), "earth"),
             Entry("security-groups", _("Security groups"), "shield"),
             Entry("images", _("Images"), "disc"),
             Entry("ssh-keys", _("SSH keys"), "key-round"),

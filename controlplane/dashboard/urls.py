@@ -44,6 +44,7 @@ from controlplane.dashboard.views.project import (
     overview,
     ports,
     project_settings,
+    public_addresses,
     security_groups,
     ssh_keys,
     terraform_states,
@@ -54,6 +55,7 @@ from controlplane.dashboard.views.project import (
 
 PROJECT = "projects/<str:project>"
 INSTANCE = f"{PROJECT}/instances/<str:instance>"
+PUBLIC_ADDRESS = f"{PROJECT}/public-addresses/<str:thing>"
 SECURITY_GROUP = f"{PROJECT}/security-groups/<str:thing>"
 VOLUME = f"{PROJECT}/volumes/<str:volume>"
 IMAGE = f"{PROJECT}/images/<str:image>"
@@ -207,6 +209,18 @@ urlpatterns = [
     path(f"{PROJECT}/networks/<str:thing>/ports/<str:port>/delete", ports.PortDelete.as_view(), name="port-delete"),
     path(f"{PROJECT}/networks/<str:thing>/edit", networks.NetworkEdit.as_view(), name="network-edit"),
     path(f"{PROJECT}/networks/<str:thing>/delete", networks.NetworkDelete.as_view(), name="network-delete"),
+    path(f"{PROJECT}/public-addresses", public_addresses.PublicAddressList.as_view(), name="public-addresses"),
+    path(f"{PROJECT}/public-addresses/new", public_addresses.PublicAddressCreate.as_view(), name="public-address-new"),
+    path(PUBLIC_ADDRESS, public_addresses.PublicAddressDetail.as_view(), name="public-address"),
+    path(f"{PUBLIC_ADDRESS}/edit", public_addresses.PublicAddressEdit.as_view(), name="public-address-edit"),
+    path(f"{PUBLIC_ADDRESS}/delete", public_addresses.PublicAddressDelete.as_view(), name="public-address-delete"),
+    path(f"{PUBLIC_ADDRESS}/attach", public_addresses.PublicAddressAttach.as_view(), name="public-address-attach"),
+    path(f"{PUBLIC_ADDRESS}/detach", public_addresses.PublicAddressDetach.as_view(), name="public-address-detach"),
+    path(
+        f"{INSTANCE}/public-addresses/attach",
+        public_addresses.InstancePublicAddress.as_view(),
+        name="instance-public-address",
+    ),
     path(f"{PROJECT}/security-groups", security_groups.SecurityGroupList.as_view(), name="security-groups"),
     path(f"{PROJECT}/security-groups/new", security_groups.SecurityGroupCreate.as_view(), name="security-group-new"),
     path(SECURITY_GROUP, security_groups.SecurityGroupDetail.as_view(), name="security-group"),

@@ -139,6 +139,25 @@ PLATFORMS = {
         },
     ),
     **_of(
+        "address-pools",
+        {
+            "address_pool_list": (READ, NODES),
+            "address_pool_get": (READ, NODES),
+            "address_pool_create": (OPERATE, OPERATORS),
+            "address_pool_update": (OPERATE, OPERATORS),
+            "address_pool_delete": (OPERATE, OPERATORS),
+        },
+    ),
+    **_of(
+        "public-addresses",
+        {
+            "platform_public_address_list": (READ, NODES),
+            "platform_public_address_use_list": (READ, NODES),
+            "public_address_suspend": (OPERATE, OPERATORS),
+            "public_address_resume": (OPERATE, OPERATORS),
+        },
+    ),
+    **_of(
         "orphans",
         {
             "orphan_list": (READ, NODES),
@@ -434,6 +453,16 @@ RESOURCES = {
     **_of(
         "instances",
         {"security_group_of_instance_get": (READ, METADATA), "security_group_of_instance_set": (UPDATE, MEMBERS)},
+    ),
+    **_of("address-pools", {"address_pool_usable_list": (READ, METADATA)}),
+    **_usual("public-addresses", "public_address", "list", "get", "create", "update", "delete"),
+    **_of(
+        "public-addresses",
+        {
+            "public_address_attach": (ACT, MEMBERS),
+            "public_address_detach": (ACT, MEMBERS),
+            "public_address_use_list": (READ, METADATA),
+        },
     ),
     **_usual("ssh-keys", "ssh_key", "list", "get", "create", "update", "delete"),
     **_usual("affinity-groups", "affinity_group", "list", "get", "create", "update", "delete"),

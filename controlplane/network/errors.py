@@ -181,3 +181,125 @@ class SecurityGroupsUnsupported(Conflict):
         "The node of the instance has an agent of an earlier release, which filters nothing. Ask an operator to "
         "upgrade it, or have the instance migrated."
     )
+
+
+class AddressPoolNotFound(NotFound):
+    code = "network.address_pool.not_found"
+    detail = "There is no pool of public addresses {name!r} here."
+
+
+class AddressPoolNameTaken(Conflict):
+    code = "network.address_pool.name_taken"
+    title = "Name taken"
+    detail = "There is already a pool of public addresses named {name!r}."
+
+
+class AddressPoolInvalid(InvalidRequest):
+    code = "network.address_pool.invalid"
+    detail = "{value!r} is not valid for a pool of public addresses: {reason}"
+
+
+class AddressPoolOverlaps(Unprocessable):
+    code = "network.address_pool.overlaps"
+    title = "Overlapping range"
+    detail = "{cidr} overlaps {other} of the pool {name!r}. Choose a range outside it."
+
+
+class AddressPoolInUse(Conflict):
+    code = "network.address_pool.in_use"
+    title = "In use"
+    detail = "{count} addresses or subnets of the pool are in use: {used}. Their projects must release them first."
+
+
+class AddressPoolEmpty(Conflict):
+    code = "network.address_pool.empty"
+    title = "No address left"
+    detail = "The pool {name!r} has no free address. Release one, or choose another pool."
+
+
+class AddressPoolForSubnets(Conflict):
+    code = "network.address_pool.for_subnets"
+    title = "Pool for subnets"
+    detail = "The pool {name!r} gives ranges to subnets, and no single addresses. Choose another pool."
+
+
+class PublicAddressNotFound(NotFound):
+    code = "network.public_address.not_found"
+    detail = "There is no public address {name!r} here."
+
+
+class PublicAddressNameTaken(Conflict):
+    code = "network.public_address.name_taken"
+    title = "Name taken"
+    detail = "The project already has a public address named {name!r}."
+
+
+class PublicAddressTaken(Conflict):
+    code = "network.public_address.taken"
+    title = "Address taken"
+    detail = "{ip} is reserved already. Choose another address, or leave it out to get a free one."
+
+
+class PublicAddressOutsidePool(Unprocessable):
+    code = "network.public_address.outside_pool"
+    title = "Address not in the pool"
+    detail = "The pool {pool!r} does not give {ip} to projects. Leave the address out to get a free one."
+
+
+class ReverseNameInvalid(InvalidRequest):
+    code = "network.public_address.ptr_invalid"
+    detail = "{value!r} is no host name. Write one such as www.example.org."
+
+
+class PublicAddressAttached(Conflict):
+    code = "network.public_address.attached"
+    title = "Attached"
+    detail = "The address {ip} is attached to the port {port!r}. Detach it first, or attach it with `move`."
+
+
+class PublicAddressNotAttached(Conflict):
+    code = "network.public_address.not_attached"
+    title = "Not attached"
+    detail = "The address {ip} is not attached to a port."
+
+
+class PublicAddressSuspended(Conflict):
+    code = "network.public_address.suspended"
+    title = "Suspended"
+    detail = "An operator has suspended the address {ip}: {reason}. Ask the operator to resume it."
+
+
+class PublicAddressElsewhere(Conflict):
+    code = "network.public_address.elsewhere"
+    title = "Another zone"
+    detail = "The address {ip} is routed to the zone {zone}, and the instance is in {other}. Choose a pool of its zone."
+
+
+class PublicAddressTranslated(Conflict):
+    code = "network.public_address.translated"
+    title = "Address in use"
+    detail = "The public address {ip} is translated to {fixed_ip}, so the port must keep it. Detach {ip} first."
+
+
+class FixedIpTaken(Conflict):
+    code = "network.public_address.fixed_ip_taken"
+    title = "Already translated"
+    detail = "{fixed_ip} of the port already has the public address {ip}. Choose another address of the port."
+
+
+class FixedIpUnknown(Unprocessable):
+    code = "network.public_address.fixed_ip_unknown"
+    title = "Not an address of the port"
+    detail = "The port {port!r} has no IPv4 address {fixed_ip}. Choose one of: {addresses}."
+
+
+class AddressModeImpossible(Unprocessable):
+    code = "network.public_address.mode_impossible"
+    title = "Mode not possible"
+    detail = "{reason}"
+
+
+class PublicAddressesTooMany(Unprocessable):
+    code = "network.port.public_addresses_exhausted"
+    title = "Too many public addresses"
+    detail = "A port has at most {limit} public addresses. Use another port."

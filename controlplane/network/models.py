@@ -172,6 +172,29 @@ class PublicAddress(ProjectResource):
         constraints = [
             models.UniqueConstraint(fields=["project", "name"], name="network_publicaddress_name_taken"),
             models.CheckConstraint(condition=Q(mode__in=["nat", "routed"]), name="network_publicaddress_mode"),
+            models.UniqueConstraint(fields=["port", "fixed_ip"], name="network_publicaddress_translated_once"),
+        ]
+
+
+class PublicAddressUse(BaseModel):
+    """A period in which a port had a public address. Triggers write it (migration 0011), so no change is missed.
+
+    It stays when the address is released. `address_id`: the reservation. `instance_id` None: the port was free.
+    `ended_at` None: it lasts.
+    """
+
+    project = models.ForeignKey(Project, models.PROTECT)
+    address_id = models.UUIDField()
+    ip = models.GenericIPAddressField()
+    port_id = models.UUIDField()
+    instance_id = models.UUIDField(null=True)
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["ip", "ended_at"], name="network_publicaddressuse_ip"),
+            models.Index(fields=["port_id"], condition=Q(ended_at__isnull=True), name="network_publicaddressuse_open"),
         ]
 
 

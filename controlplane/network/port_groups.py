@@ -124,9 +124,14 @@ def groups_of(ports: Iterable[UUID]) -> Mapping[UUID, list[SecurityGroup]]:
 
 def applied_rules(ports: Sequence[Port]) -> Mapping[UUID, AppliedRules | None]:
     """Return the state of each port's rules; None for a port that is not filtered."""
-    filtered = [port for port in ports if port.is_filtered]
-    known = _Known(filtered)
-    return {port.pk: known.of(port) if port.is_filtered else None for port in ports}
+    known = applied_documents([port for port in ports if port.is_filtered])
+    return {port.pk: known.get(port.pk) for port in ports}
+
+
+def applied_documents(ports: Sequence[Port]) -> Mapping[UUID, AppliedRules]:
+    """Return whether each port's node has all signed documents of the port as they are now."""
+    known = _Known(ports)
+    return {port.pk: known.of(port) for port in ports}
 
 
 class _Known:

@@ -23,6 +23,7 @@ from controlplane.network.models import (
     PortSecurityGroup,
     SecurityGroupRule,
 )
+from controlplane.network.public_listing import public_addresses_of
 
 # Addresses of a group's members, by the networks' ids.
 Members = Mapping[str, tuple[IPv4Address | IPv6Address, ...]]
@@ -39,11 +40,12 @@ class DocumentKey:
 
 @dataclass(frozen=True, slots=True)
 class PortFacts:
-    """Addresses and groups of a port, from other rows. `groups`: ids."""
+    """Addresses, groups and public addresses of a port, from other rows. `groups`: ids."""
 
     addresses: list[IPv4Address | IPv6Address] = field(default_factory=list)
     allowed: list[core.AllowedAddress] = field(default_factory=list)
     groups: list[UUID] = field(default_factory=list)
+    public: list[core.PublicAddress] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,8 @@ def port_facts(port_ids: Iterable[UUID]) -> Mapping[UUID, PortFacts]:
         found[allowed.port_id].allowed.append(pair)
     for port_id, group_id in PortSecurityGroup.objects.filter(port__in=found).values_list("port", "group"):
         found[port_id].groups.append(group_id)
+    for port_id, public in public_addresses_of(found).items():
+        found[port_id].public.extend(public)
     return found
 
 
@@ -178,6 +182,7 @@ def listed_port(port: Port, nodes: Iterable[str], facts: PortFacts) -> ListedPor
         addresses=tuple(facts.addresses),
         allowed=tuple(facts.allowed),
         groups=tuple(sorted(map(str, facts.groups))) if port.is_filtered else None,
+        public=tuple(facts.public),
     )
 
 

@@ -23,6 +23,7 @@ from controlplane.network.allowed_addresses import AllowedRequest, parse_allowed
 from controlplane.network.errors import AddressesMissing, PortAttached, PortNameTaken, PortNotFound
 from controlplane.network.models import AllowedAddress, Network, Port, PortAddress, SecurityGroup, Subnet
 from controlplane.network.port_groups import check_groups, port_groups_insert
+from controlplane.network.public_addresses import require_untranslated
 from controlplane.network.security_groups import default_group
 from controlplane.quotas import services as quotas
 
@@ -235,6 +236,7 @@ def _replace_addresses(port: Port, subnets: Sequence[Subnet], requests: Sequence
     if len(kept) == len(present) and not new:
         return kept[0].ip
     require_free(port, field="addresses")
+    require_untranslated(port, present.keys() - named)
     rows.exclude(pk__in=[each.pk for each in kept]).delete()
     added = assign(port.network, subnets, port.pk, new)
     PortAddress.objects.bulk_create(added)

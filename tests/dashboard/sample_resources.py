@@ -8,6 +8,8 @@ from django.test import Client
 from controlplane.compliance.models import Compliance
 from controlplane.compute.models import Instance
 from controlplane.kernel import clock
+from controlplane.network.models import AddressPool
+from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
 from controlplane.storage.models import Volume
 from tests.world import run
@@ -28,6 +30,13 @@ def make_instance(browser: Client, home: str, **changed: Any) -> Instance:
     assert answer.status_code == 302, text_of(answer)
     finish_all()
     return Instance.objects.get(name=changed.get("name", "web"))
+
+
+def make_address_pool() -> AddressPool:
+    zone = Node.objects.order_by("name")[:1].get().zone
+    return AddressPool.objects.create(
+        name="public", zone=zone, family="ipv4", purpose="addresses", cidrs=["203.0.113.0/24"]
+    )
 
 
 def make_volume(browser: Client, home: str, **changed: Any) -> Volume:

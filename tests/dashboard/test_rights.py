@@ -16,11 +16,12 @@ from controlplane.dashboard import cookies
 from controlplane.dashboard.base_views import Action, FormPage, PublicPage
 from controlplane.dashboard.urls import urlpatterns
 from controlplane.identity.models import ApiToken, Invitation, ServiceAccount
+from controlplane.network.models import PublicAddress
 from controlplane.operations.models import Operation
 from controlplane.quotas.models import QuotaRequest
 from controlplane.webhooks.models import Webhook
 from tests.dashboard.conftest import SignIn
-from tests.dashboard.sample_resources import make_instance, make_volume
+from tests.dashboard.sample_resources import make_address_pool, make_instance, make_volume
 from tests.world import Cloud
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
@@ -104,6 +105,7 @@ def named(cloud: Cloud, owner: Client, home: str) -> dict[str, str]:
     here = f"/organizations/{organization}"
     instance, volume = make_instance(owner, home), make_volume(owner, home)
     owner.post(f"{home}/ssh-keys/new", {"name": "laptop", "public_key": KEY})
+    owner.post(f"{home}/public-addresses/new", {"name": "www", "pool": str(make_address_pool().pk)})
     owner.post(f"{home}/affinity-groups/new", {"name": "apart", "rule": "anti-affinity"})
     owner.post(f"{home}/images/new", {"name": "mine", "format": "qcow2", "firmware": "uefi"})
     owner.post(f"{home}/webhooks/new", {"name": "ops", "url": "https://hooks.example/x", "is_enabled": "on"})
@@ -126,6 +128,7 @@ def named(cloud: Cloud, owner: Client, home: str) -> dict[str, str]:
         "instance": str(instance.pk),
         "volume": str(volume.pk),
         "network": str(cloud.network.pk),
+        "public-address": str(PublicAddress.objects.get().pk),
         "ssh-key": str(SshKey.objects.get().pk),
         "affinity-group": str(AffinityGroup.objects.get().pk),
         "image": str(Image.objects.get(name="mine").pk),

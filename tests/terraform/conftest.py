@@ -64,7 +64,17 @@ def whole(stack: tuple[Cloud, Api]) -> Iterator[Cloud]:
 def api(stack: tuple[Cloud, Api]) -> Iterator[Api]:
     """Return the API of the project `test`, which is empty again when the test is over."""
     yield stack[1]
-    for kind in ("instances", "volumes", "networks", "affinity-groups", "ssh-keys", "images", "webhooks"):
+    for kind in (
+        "instances",
+        "volumes",
+        "ports",
+        "public-addresses",
+        "networks",
+        "affinity-groups",
+        "ssh-keys",
+        "images",
+        "webhooks",
+    ):
         for item in stack[1].get(kind, limit="200")["items"]:
             if not item.get("is_public"):
                 stack[1].delete_if_there(f"{kind}/{item['id']}")

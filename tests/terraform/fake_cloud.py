@@ -14,6 +14,7 @@ VAR = ROOT / "var" / "test-terraform"
 ZONES = {"fa": "fr-idf-1", "fb": "fr-idf-2"}
 PORT = 8180
 IMAGES = ("tiny", "other", "debian-13")
+POOL = {"name": "public", "zone": "fr-idf-1", "family": "ipv4", "cidrs": ["203.0.113.0/24"]}
 SETTINGS = {"QUOTA_VOLUMES": "500", "OPERATION_LEASE_S": "5"}
 
 
@@ -30,6 +31,7 @@ def fake_cloud() -> Iterator[tuple[Cloud, Api]]:
         token, operator = cloud.make_project("test")
         nodes = Api(cloud.stack.url, operator)
         wait_until(lambda: all(node["state"] == "ready" for node in nodes.get("/v1/nodes")["items"]))
+        nodes.post("/v1/address-pools", POOL)
         nodes.close()
         api = Api(cloud.stack.url, token, project="test")
         yield cloud, api

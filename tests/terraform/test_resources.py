@@ -44,6 +44,7 @@ SUBNET = ("network = andromede_network.lan.id", 'cidr = "10.9.0.0/24"')
 GROUP = ('name = "apart"', 'rule = "anti-affinity"')
 ATTACHED = ("instance = andromede_instance.web.id", "volume = andromede_volume.data.id")
 BESIDE = WEB % "" + DATA % "near_instance = andromede_instance.web.id"
+PUBLIC = 'resource "andromede_public_ip" "%s" {\n  name = "%s"\n  pool = "public"\n}\n'
 RULE = ("security_group = andromede_security_group.web.id", 'direction = "in"', 'protocol = "tcp"')
 LIVES = [
     Life(
@@ -170,6 +171,26 @@ LIVES = [
         LAN,
     ),
     Life(
+        "andromede_public_ip.it",
+        "public-addresses",
+        block("public_ip", 'name = "www"', 'pool = "public"', 'labels = { env = "test" }'),
+        block("public_ip", 'name = "web"', 'pool = "public"', 'ptr = "www.example.org"'),
+        block("public_ip", 'name = "web"', 'pool = "public"', 'ip = "203.0.113.200"'),
+    ),
+    Life(
+        "andromede_public_ip_association.it",
+        "public-addresses",
+        block("public_ip_association", "public_ip = andromede_public_ip.a.id", "port = andromede_port.card.id"),
+        "",
+        block(
+            "public_ip_association",
+            *("public_ip = andromede_public_ip.b.name", "port = andromede_port.card.name", 'mode = "routed"'),
+        ),
+        LAN
+        + 'resource "andromede_port" "card" {\n  name = "card"\n  network = andromede_network.lan.id\n}\n'
+        + "".join(PUBLIC % (name, name) for name in ("a", "b")),
+    ),
+    Life(
         "andromede_volume_attachment.it",
         "",
         block("volume_attachment", *ATTACHED),
@@ -202,6 +223,24 @@ def test_resource_is_created_updated_replaced_imported_and_destroyed(wide: Works
     import_into_nothing(tf)
     tf.destroy()
     assert life.kind == "" or api.get(life.kind)["items"] == []
+
+
+def test_public_address_is_attached_to_an_instance_and_back_after_its_replacement(tf: Workspace, api: Api) -> None:
+    web = LAN + WEB % '  networks = [andromede_network.lan.id]\n  zones    = ["fr-idf-1"]'
+    association = block(
+        "public_ip_association", "public_ip = andromede_public_ip.www.id", "instance = andromede_instance.web.id"
+    )
+    tf.write(web + PUBLIC % ("www", "www") + association).apply()
+    tf.assert_no_changes()
+    first = tf.state()["andromede_public_ip_association.it"]
+    assert api.get("public-addresses/www")["instance"]["name"] == "web"
+    tf.write(web.replace('"tiny"\n  networks', '"other"\n  networks') + PUBLIC % ("www", "www") + association).apply()
+    assert tf.state()["andromede_public_ip_association.it"]["ip"] == first["ip"]
+    assert api.get("public-addresses/www")["instance"]["id"] == tf.state()["andromede_instance.web"]["id"]
+    api.post("public-addresses/www/actions/detach")
+    assert "1 to add" in tf.plan()
+    tf.destroy()
+    assert api.get("public-addresses")["items"] == []
 
 
 def id_of(values: dict[str, Any]) -> Any:

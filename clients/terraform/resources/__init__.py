@@ -9,6 +9,7 @@ from clients.terraform.resources.instance import InstanceResource
 from clients.terraform.resources.network import NetworkResource, PortResource, SubnetResource
 from clients.terraform.resources.policy import PolicyResource
 from clients.terraform.resources.project import ProjectResource, QuotaResource
+from clients.terraform.resources.public_ip import PublicIpAssociationResource, PublicIpResource
 from clients.terraform.resources.security_group import SecurityGroupResource, SecurityGroupRuleResource
 from clients.terraform.resources.service_account import ServiceAccountResource, ServiceAccountTokenResource
 from clients.terraform.resources.ssh_key import SshKeyResource
@@ -27,6 +28,8 @@ def resources(cloud: Cloud) -> list[Resource]:
         PolicyResource(cloud),
         PortResource(cloud),
         ProjectResource(cloud),
+        PublicIpResource(cloud),
+        PublicIpAssociationResource(cloud),
         QuotaResource(cloud),
         SecurityGroupResource(cloud),
         SecurityGroupRuleResource(cloud),

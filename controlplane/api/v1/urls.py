@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 NOUNS = (
+    "address_pools",
     "affinity_groups",
     "audit",
     "classifications",
@@ -42,6 +43,7 @@ NOUNS = (
     "pools",
     "ports",
     "projects",
+    "public_addresses",
     "quotas",
     "remediation_plans",
     "security_groups",

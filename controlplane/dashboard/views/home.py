@@ -24,6 +24,7 @@ SOUGHT = (
     ("instances", "instance", gettext_lazy("Instance"), "server"),
     ("volumes", "volume", gettext_lazy("Volume"), "hard-drive"),
     ("networks", "network", gettext_lazy("Network"), "network"),
+    ("public-addresses", "public-address", gettext_lazy("Public address"), "earth"),
     ("security-groups", "security-group", gettext_lazy("Security group"), "shield"),
     ("images", "image", gettext_lazy("Image"), "disc"),
     ("ssh-keys", "ssh-key", gettext_lazy("SSH key"), "key-round"),

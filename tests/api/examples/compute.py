@@ -127,6 +127,7 @@ def instances(story: SampleCloud) -> None:
     story.done(book.do(ada, "instance_start"))
     attachments(story)
     ports(story)
+    public_addresses(story)
 
 
 def metrics(story: SampleCloud) -> None:
@@ -149,6 +150,32 @@ def ports(story: SampleCloud) -> None:
     story.done(book.show(ada, "port_attach", port="web-backend"))
     story.done(book.show(ada, "port_detach", port="web-backend"))
     book.show(ada, "port_delete", port="web-backend")
+
+
+def public_addresses(story: SampleCloud) -> None:
+    book, ada, oscar = story.book, story.ada, story.oscar
+    book.show(oscar, "address_pool_create")
+    book.show(oscar, "address_pool_list", query={"zone": "fr-idf-1"})
+    book.show(oscar, "address_pool_update", address_pool="public-fr")
+    book.show(ada, "address_pool_usable_list")
+    book.show(ada, "public_address_create")
+    book.do(ada, "port_create", {"name": "web-public", "network": "lan", "addresses": [{"ip": "10.10.0.50"}]})
+    story.done(book.do(ada, "port_attach", {"instance": "web-1"}, port="web-public"))
+    book.show(ada, "public_address_attach", public_address="www")
+    book.show(ada, "public_address_list", query={"instance": "web-1"})
+    book.show(ada, "public_address_get", public_address="www")
+    book.show(oscar, "address_pool_get", address_pool="public-fr")
+    book.show(oscar, "platform_public_address_list", query={"pool": "public-fr"})
+    book.show(oscar, "public_address_suspend", public_address="203.0.113.10")
+    book.show(oscar, "public_address_resume", public_address="203.0.113.10")
+    book.show(ada, "public_address_detach", public_address="www")
+    book.show(ada, "public_address_use_list", query={"ip": "203.0.113.10"})
+    book.show(oscar, "platform_public_address_use_list", query={"ip": "203.0.113.10"})
+    book.show(ada, "public_address_update", public_address="www")
+    book.show(ada, "public_address_delete", public_address="www")
+    book.show(oscar, "address_pool_delete", address_pool="public-fr")
+    story.done(book.do(ada, "port_detach", port="web-public"))
+    book.do(ada, "port_delete", port="web-public")
 
 
 def attachments(story: SampleCloud) -> None:

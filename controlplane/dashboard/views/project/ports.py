@@ -12,6 +12,7 @@ from controlplane.dashboard.forms import NAME_FIELD, TEXT, ApiForm, NamedForm, s
 from controlplane.dashboard.views.crud import CrudPage
 from controlplane.dashboard.views.project.instances import CHOICES_MAX, InstancePage
 from controlplane.dashboard.views.project.networks import NETWORK
+from controlplane.dashboard.views.project.public_addresses import public_addresses_of
 
 
 class SubnetForm(NamedForm):
@@ -183,7 +184,7 @@ class InstanceNetwork(FormPage, InstancePage):
             "filtered": [self._with_groups(port) for port in filtered],
             "edit_groups": self.url("instance-security-groups", instance=self.instance["id"]),
         }
-        return {"ports": ports, "free": self.free, **why, **groups}
+        return {"ports": ports, "free": self.free, **why, **groups, **public_addresses_of(self)}
 
     def _with_groups(self, port: Context) -> Context:
         groups = port["security_groups"]

@@ -1,0 +1,5 @@
+resource "andromede_public_ip" "www" {
+  name = "www"
+  pool = "public-fr"
+  ptr  = "www.example.org"
+}

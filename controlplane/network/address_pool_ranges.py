@@ -1,0 +1,124 @@
+"""Ranges of address pools: parsing, sizes, and the addresses that projects may get. Pure."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from andromede_core.documents.messages import Message
+from controlplane.network.errors import AddressPoolInvalid
+from controlplane.network.models import AddressPool
+
+Cidr = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
+# First and last address.
+Range = tuple[Address, Address]
+
+VERSIONS = {"ipv4": 4, "ipv6": 6}
+SHORTEST = {4: 8, 6: 20}
+SUBNET_PREFIX = 64  # of the ranges that subnets get
+RANGES_MAX = 64
+# Larger numbers are not exact in JSON parsers that read numbers as doubles (RFC 8259, 6).
+COUNT_MAX = 2**53 - 1
+NOT_UNICAST = [ip_network(cidr) for cidr in ("0.0.0.0/8", "240.0.0.0/4", "::/96", "::ffff:0:0/96", "fec0::/10")]
+
+
+def parse_cidrs(family: str, purpose: str, values: Sequence[str]) -> list[Cidr]:
+    """Parse the ranges of a pool.
+
+    Raises:
+        AddressPoolInvalid: with the position in `cidrs`.
+    """
+    found = list[Cidr]()
+    for number, value in enumerate(values):
+        cidr = _cidr(family, purpose, value, f"cidrs/{number}")
+        other = next((each for each in found if overlap(each, cidr)), None)
+        if other is not None:
+            reason = Message("it overlaps {other} of the same pool.", other=str(other))
+            raise AddressPoolInvalid(field=f"cidrs/{number}", value=value, reason=reason)
+        found.append(cidr)
+    if not found:
+        raise AddressPoolInvalid(field="cidrs", value="[]", reason=Message("name at least one range."))
+    return found
+
+
+def _cidr(family: str, purpose: str, value: str, field: str) -> Cidr:
+    version = VERSIONS[family]
+    try:
+        found = ip_network(value)
+    except ValueError as exc:
+        reason = Message("write a range with its first address, such as 192.0.2.0/24 or 2001:db8:1::/48.")
+        raise AddressPoolInvalid(field=field, value=value[:43], reason=reason) from exc
+    longest = SUBNET_PREFIX if purpose == "subnets" else found.max_prefixlen
+    if found.version != version:
+        reason = Message("it is not of the family {family}.", family=family)
+    elif not SHORTEST[version] <= found.prefixlen <= longest:
+        reason = Message("its prefix must be /{shortest} to /{longest}.", shortest=SHORTEST[version], longest=longest)
+    elif found.is_loopback or found.is_multicast or found.is_link_local or _overlaps_any(found, NOT_UNICAST):
+        reason = Message("it has addresses that are no unicast addresses of hosts.")
+    else:
+        return found
+    raise AddressPoolInvalid(field=field, value=value, reason=reason)
+
+
+def parse_reserved(cidrs: Sequence[Cidr], values: Sequence[str]) -> list[str]:
+    """Return the reserved ranges as `first-last`; a single address is a range too.
+
+    Raises:
+        AddressPoolInvalid: with the position in `reserved_ranges`.
+    """
+    return [_reserved(cidrs, value, f"reserved_ranges/{number}") for number, value in enumerate(values)]
+
+
+def _reserved(cidrs: Sequence[Cidr], value: str, field: str) -> str:
+    try:
+        first, last = as_range(value)
+    except ValueError as exc:
+        reason = Message("write first-last, such as 192.0.2.0-192.0.2.9.")
+        raise AddressPoolInvalid(field=field, value=value[:79], reason=reason) from exc
+    if not any(first in cidr and last in cidr for cidr in cidrs) or int(first) > int(last):
+        raise AddressPoolInvalid(field=field, value=value, reason=Message("it is not within a range of the pool."))
+    return f"{first}-{last}"
+
+
+def as_range(text: str) -> Range:
+    """Parse `first-last`, or one address. Raises ValueError."""
+    first, _, last = text.partition("-")
+    return ip_address(first.strip()), ip_address((last or first).strip())
+
+
+def overlap(one: Cidr, other: Cidr) -> bool:
+    """Tell if the ranges share an address; those of two families do not."""
+    return one.version == other.version and one.overlaps(other)
+
+
+def _overlaps_any(cidr: Cidr, others: Iterable[Cidr]) -> bool:
+    return any(overlap(cidr, other) for other in others)
+
+
+def usable_ranges(pool: AddressPool) -> Iterator[Range]:
+    """Yield the ranges of addresses that projects may get, in the order of the pool's ranges."""
+    reserved = sorted((int(first), int(last)) for first, last in map(as_range, pool.reserved_ranges))
+    for cidr in map(ip_network, pool.cidrs):
+        start, end = int(cidr[0]), int(cidr[-1])
+        of = type(cidr[0])
+        for first, last in reserved:
+            if last < start or first > end:
+                continue
+            if start < first:
+                yield of(start), of(first - 1)
+            start = max(start, last + 1)
+        if start <= end:
+            yield of(start), of(end)
+
+
+def is_usable(pool: AddressPool, ip: Address) -> bool:
+    """Tell if projects may get this address of the pool."""
+    return any(first <= ip <= last for first, last in usable_ranges(pool) if first.version == ip.version)  # type: ignore[operator]
+
+
+def pool_size(pool: AddressPool) -> int:
+    """Return the number of addresses, or of /64 ranges for subnets, that projects may get; COUNT_MAX at most."""
+    if pool.purpose == "subnets":
+        found = sum(1 << (SUBNET_PREFIX - ip_network(cidr).prefixlen) for cidr in pool.cidrs)
+    else:
+        found = sum(int(last) - int(first) + 1 for first, last in usable_ranges(pool))
+    return min(found, COUNT_MAX)

@@ -1,0 +1,37 @@
+"""Public addresses of ports as they are in the signed list of a network's ports."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address, ip_address
+from uuid import UUID
+
+from django.db.models import Exists, F, OuterRef
+
+from andromede_core.permits.network_ports import MAX_ADDRESSES
+from andromede_core.permits.network_ports import PublicAddress as Listed
+from controlplane.network.models import PortAddress, PortBinding, PublicAddress
+
+
+def public_addresses_of(port_ids: Iterable[UUID]) -> Mapping[UUID, list[Listed]]:
+    """Return the public addresses of ports, those of IPv4 first: reserved ones that are attached and not suspended,
+    and addresses of subnets with a public range.
+
+    Only a port that a node of the pool's zone carries has any. A list with more than MAX_ADDRESSES would be refused.
+    """
+    ids = list(port_ids)
+    found: dict[UUID, list[Listed]] = defaultdict(list)
+    attached = PublicAddress.objects.filter(port__in=ids, suspended_at=None)
+    in_zone = PortBinding.objects.filter(port=OuterRef("port"), node__zone=OuterRef("pool__zone"))
+    for row in attached.filter(Exists(in_zone)):
+        assert row.port_id is not None, "filtered by it"
+        to = IPv4Address(row.fixed_ip) if row.mode == "nat" and row.fixed_ip is not None else None
+        found[row.port_id].append(Listed(ip_address(row.ip), to))
+    own = PortAddress.objects.filter(port__in=ids, port__portbinding__node__zone=F("subnet__ipv6_pool__zone"))
+    for port_id, ip in own.values_list("port", "ip").distinct():
+        if ip_address(ip).version == 6:
+            found[port_id].append(Listed(ip_address(ip)))
+    return {port: sorted(addresses, key=_order)[:MAX_ADDRESSES] for port, addresses in found.items()}
+
+
+def _order(listed: Listed) -> tuple[int, int]:
+    return listed.address.version, int(listed.address)

@@ -1,0 +1,56 @@
+"""Public addresses on the pages of a project and of an instance."""
+
+from django.test import Client
+
+from controlplane.network.models import Port, PublicAddress
+from tests.dashboard.conftest import SignIn
+from tests.dashboard.sample_resources import make_address_pool, make_instance
+from tests.world import Cloud
+
+
+def test_address_is_reserved_attached_detached_and_released(home: str, member: Client, cloud: Cloud) -> None:
+    pool, here = make_address_pool(), f"{home}/public-addresses"
+    assert b"No public addresses yet" in member.get(here).content
+    assert b"public, fr-idf-1, ipv4" in member.get(f"{here}/new").content
+    refused = member.post(f"{here}/new", {"name": "www", "pool": str(pool.pk), "ip": "198.51.100.1", "labels": ""})
+    assert b'id="id_ip_error"' in refused.content
+    made = member.post(f"{here}/new", {"name": "www", "pool": str(pool.pk), "ptr": "www.example.org", "labels": ""})
+    assert made.status_code == 302, made.content
+    page = made["Location"]
+    content = member.get(page).content
+    assert b"203.0.113.0" in content and b"www.example.org" in content and b"not attached" in content
+    assert b"203.0.113.0" in member.get(here).content
+    member.post(f"{page}/edit", {"name": "web", "ptr": "", "labels": ""})
+    assert PublicAddress.objects.get().ptr == ""
+    member.post(f"{home}/networks/{cloud.network.pk}/ports/new", {"name": "card", "addresses": "", "labels": ""})
+    port = Port.objects.get(name="card")
+    assert b"card, 10.10.0." in member.get(f"{page}/attach").content
+    assert member.post(f"{page}/attach", {"port": str(port.pk), "mode": ""})["Location"] == page
+    content = member.get(page).content
+    assert b"in use when a node has the instance" in content and b"translated to" in content
+    assert b"Detach it first" in content, "it says why it cannot be released"
+    member.post(f"{page}/detach", {"next": page})
+    assert PublicAddress.objects.get().port is None
+    assert member.post(f"{page}/delete")["Location"] == here
+    assert not PublicAddress.objects.exists()
+
+
+def test_network_page_of_an_instance_has_its_public_addresses(home: str, member: Client, cloud: Cloud) -> None:
+    instance = make_instance(member, home)
+    pool, page = make_address_pool(), f"{home}/instances/{instance.pk}/network"
+    assert b"No public address" in member.get(page).content
+    member.post(f"{home}/public-addresses/new", {"name": "www", "pool": str(pool.pk), "labels": ""})
+    port = Port.objects.get(instance_id=instance.pk)
+    form = f"{home}/instances/{instance.pk}/public-addresses/attach"
+    address = PublicAddress.objects.get()
+    assert b"www, 203.0.113.0" in member.get(form).content
+    sent = {"address": str(address.pk), "port": str(port.pk), "mode": ""}
+    assert member.post(form, sent)["Location"] == page
+    assert b"203.0.113.0" in member.get(page).content
+
+
+def test_viewer_sees_addresses_and_cannot_change_them(home: str, signed_in: SignIn, cloud: Cloud) -> None:
+    viewer = signed_in("viewer")
+    assert viewer.get(f"{home}/public-addresses").status_code == 200
+    viewer.post(f"{home}/public-addresses/new", {"name": "www", "pool": str(make_address_pool().pk)})
+    assert not PublicAddress.objects.exists()
