@@ -16,8 +16,10 @@ from controlplane.compute.models import Instance
 from controlplane.compute.services import PORTS_MAX, instance_lock, instance_placement_request
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
+from controlplane.network.errors import PortRoutedElsewhere
 from controlplane.network.models import Port
 from controlplane.network.ports import port_lock, require_free
+from controlplane.network.routed_zones import zones_of_ports
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation
 from controlplane.operations.services import OperationRequest, enqueue
@@ -31,6 +33,7 @@ def port_attach(actor: Actor, port: Port, *, instance: Instance) -> Operation:
 
     Raises:
         PortAttached: an instance has it.
+        PortRoutedElsewhere: its IPv6 addresses are routed to another zone than the instance's.
         TooManyPorts, InstanceWrongState, NoAllocation, PolicyUnsatisfiable, Busy, PortNotFound.
     """
     actor.may_write()
@@ -46,6 +49,7 @@ def port_attach(actor: Actor, port: Port, *, instance: Instance) -> Operation:
 def _attach(actor: Actor, port: Port, instance: Instance) -> Operation:
     operation = _enqueue(actor, ATTACH, port, instance)
     require_free(port)
+    _require_zone(port, instance)
     cards = Port.objects.filter(instance_id=instance.pk)
     if cards.count() >= PORTS_MAX:
         raise TooManyPorts(limit=PORTS_MAX)
@@ -57,6 +61,16 @@ def _attach(actor: Actor, port: Port, instance: Instance) -> Operation:
         updated_at=clock.now(),
     )
     return operation
+
+
+def _require_zone(port: Port, instance: Instance) -> None:
+    """Raise PortRoutedElsewhere unless the port's IPv6 addresses are routed to the instance's zone."""
+    zones = zones_of_ports([port])
+    if not zones:
+        return
+    here = Instance.objects.values_list("node__zone", flat=True).get(pk=instance.pk)
+    if elsewhere := zones - {here}:
+        raise PortRoutedElsewhere(name=port.name, zone=", ".join(sorted(elsewhere)), other=here)
 
 
 @transaction.atomic

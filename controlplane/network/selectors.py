@@ -5,20 +5,21 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel.db import by_id, by_ref
 from controlplane.kernel.prepared_queries import PreparedByRef
 from controlplane.network.errors import (
+    AddressPoolNotFound,
     NetworkNotFound,
     PortNotFound,
     SecurityGroupNotFound,
     SecurityGroupRuleNotFound,
     SubnetNotFound,
 )
-from controlplane.network.models import Network, Port, SecurityGroup, SecurityGroupRule, Subnet
+from controlplane.network.models import AddressPool, Network, Port, SecurityGroup, SecurityGroupRule, Subnet
 
 
 def _networks(project: Any) -> QuerySet[Network]:
@@ -50,13 +51,15 @@ def port_of_instance(instance_id: UUID, network: Network | None) -> Port | None:
 def network_details(rows: Sequence[Network]) -> dict[str, Any]:
     """Return the subnets by network, the oldest first."""
     found: dict[UUID, list[Subnet]] = defaultdict(list)
-    for subnet in Subnet.objects.filter(network__in=[row.pk for row in rows]).order_by("pk"):
+    for subnet in (
+        Subnet.objects.filter(network__in=[row.pk for row in rows]).select_related("ipv6_pool").order_by("pk")
+    ):
         found[subnet.network_id].append(subnet)
     return {"subnets": found}
 
 
 def subnets(actor: Actor, network: Network) -> QuerySet[Subnet]:
-    return Subnet.objects.filter(network=network).select_related("network")
+    return Subnet.objects.filter(network=network).select_related("network", "ipv6_pool")
 
 
 def subnet_get(actor: Actor, network: Network, ref: str) -> Subnet:
@@ -64,6 +67,15 @@ def subnet_get(actor: Actor, network: Network, ref: str) -> Subnet:
     found = by_ref(subnets(actor, network), ref)
     if found is None:
         raise SubnetNotFound(name=ref)
+    return found
+
+
+def usable_pool_get(actor: Actor, project: Project, ref: str) -> AddressPool:
+    """Return a pool that the project's organization may use. Raises AddressPoolNotFound."""
+    usable = Q(organization=None) | Q(organization=project.organization_id)
+    found = by_ref(AddressPool.objects.filter(usable), ref)
+    if found is None:
+        raise AddressPoolNotFound(name=ref)
     return found
 
 
