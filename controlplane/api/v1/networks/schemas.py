@@ -72,8 +72,8 @@ class NetworkIn(In):
 
     name = Name()
     cidr = Text(max_length=18, default=None)
-    ipv6_cidr = Text(max_length=IPV6_CIDR_LENGTH, allow_null=True, default=None)
-    ipv6_pool = Reference(allow_null=True, default=None)
+    ipv6_cidr = Text(max_length=IPV6_CIDR_LENGTH, default=None)
+    ipv6_pool = Reference(default=None)
     dns_servers = dns_servers_field()
     labels = Labels(default=dict)
 
@@ -155,8 +155,8 @@ class SubnetIn(In):
 
     name = Name()
     cidr = Text(max_length=18)
-    ipv6_cidr = Text(max_length=IPV6_CIDR_LENGTH, allow_null=True, default=None)
-    ipv6_pool = Reference(allow_null=True, default=None)
+    ipv6_cidr = Text(max_length=IPV6_CIDR_LENGTH, default=None)
+    ipv6_pool = Reference(default=None)
     gateway_ip = serializers.IPAddressField(protocol="IPv4", default=None)
     dns_servers = dns_servers_field()
     reserved_ranges = serializers.ListField(
@@ -168,9 +168,9 @@ class SubnetIn(In):
 class SubnetPatch(In):
     """Changes of a subnet. Ports with addresses in the new reserved ranges keep them.
 
-    `ipv6_cidr` or `ipv6_pool` gives it IPv6; null for one of them removes it. Both need that no port has an address of
-    the former IPv6 range. Ports get IPv6 addresses when they are created, or by a change of `addresses` while they are
-    free.
+    `ipv6_cidr` or `ipv6_pool` gives it another IPv6 range, and an empty `ipv6_cidr` removes the range: refused while a
+    port has an address of the former one. Ports that exist already get IPv6 addresses by a change of their `addresses`
+    while they are free.
     """
 
     example = {"reserved_ranges": ["10.21.0.2-10.21.0.19"], "labels": {"tier": "backend"}}
@@ -179,8 +179,8 @@ class SubnetPatch(In):
     reserved_ranges = serializers.ListField(
         child=Text(max_length=RANGE_LENGTH), max_length=RESERVED_RANGES_MAX, required=False
     )
-    ipv6_cidr = Text(max_length=IPV6_CIDR_LENGTH, allow_null=True, required=False)
-    ipv6_pool = Reference(allow_null=True, required=False)
+    ipv6_cidr = Text(max_length=IPV6_CIDR_LENGTH, allow_blank=True, required=False)
+    ipv6_pool = Reference(required=False)
     labels = LabelsPatch(required=False)
 
 

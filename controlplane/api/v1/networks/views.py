@@ -35,7 +35,7 @@ class Ipv6View(ProjectView):
         if cidr is not None and ref is not None:
             raise InvalidRequest(field="ipv6_pool", reason=Message("Give a range or a pool, not both."))
         pool = None if ref is None else self.named(selectors.usable_pool_get, ref, at="ipv6_pool")
-        return Ipv6Choice(cidr, pool)
+        return Ipv6Choice(cidr or None, pool)
 
 
 class NetworkList(Ipv6View):
@@ -46,7 +46,8 @@ class NetworkList(Ipv6View):
 
     @route("network_create", NetworkOut, body=NetworkIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
-        network = services.network_create(self.actor, self.project, **body, ipv6=self.chosen_ipv6(body))
+        ipv6 = self.chosen_ipv6(body)
+        network = services.network_create(self.actor, self.project, **body, ipv6=ipv6)
         return created(network_document(network), request=request)
 
 
