@@ -49,16 +49,18 @@ def network_create(  # noqa: PLR0913 - the fields of the request, by name
     with raise_on_violation("network_network_name_taken", NetworkNameTaken(field="name", name=name)):
         network = Network.objects.create(project=project, name=name, labels=check_labels(labels))
     quotas.claim(project.pk, network.pk, networks=1)
+    facts = {"name": name, "cidr": cidr}
     if found is not None:
-        Subnet.objects.create(
+        subnet = Subnet.objects.create(
             network=network,
             cidr=str(found),
             gateway_ip=str(parse_gateway(found, None)),
             dns_servers=dns_servers or settings.DEFAULT_DNS_SERVERS,
             **choose_ipv6(ipv6, ()),
         )
+        facts |= {"ipv6_cidr": subnet.ipv6_cidr} if subnet.ipv6_cidr else {}
     default_group(project)  # so that its rules can be set before the first instance
-    record(actor, "network.create", network.pk, project_id=project.pk, name=name, cidr=cidr)
+    record(actor, "network.create", network.pk, project_id=project.pk, **facts)
     return network
 
 

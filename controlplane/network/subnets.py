@@ -111,7 +111,8 @@ def subnet_update(
     with raise_on_violation("network_subnet_name_taken", SubnetNameTaken(field="name", name=name)):
         write_version(subnet, **fields)
     network = subnet.network
-    record(actor, "subnet.update", subnet.pk, project_id=network.project_id, network=str(network.pk), name=name)
+    facts = {"network": str(network.pk), "name": name, "ipv6_cidr": subnet.ipv6_cidr or None}
+    record(actor, "subnet.update", subnet.pk, project_id=network.project_id, **facts)
     return subnet
 
 

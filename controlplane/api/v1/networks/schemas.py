@@ -32,7 +32,7 @@ def dns_servers_field() -> serializers.ListField:
     return serializers.ListField(child=IpAddress(), max_length=DNS_SERVERS_MAX, default=list)
 
 
-class Ipv6GatewayOut(Out):
+class Ipv6RangeOut(Out):
     """Fields of a subnet's IPv6 range: null without one.
 
     `ipv6_gateway`: the link-local address that router advertisements announce. `ipv6_pool`: the pool of the range; null
@@ -96,7 +96,7 @@ class SubnetSummaryOut(NamedOut):
         return row.ipv6_cidr or None
 
 
-class NetworkOut(Ipv6GatewayOut, StaticResourceOut):
+class NetworkOut(StaticResourceOut, Ipv6RangeOut):
     """A network. It exists at once; a node gets it with its first instance in the network.
 
     `cidr`, `gateway_ip`, `dns_servers` and the fields of IPv6 are those of its first subnet; empty or null: none.
@@ -184,7 +184,7 @@ class SubnetPatch(In):
     labels = LabelsPatch(required=False)
 
 
-class SubnetOut(Ipv6GatewayOut, StaticResourceOut):
+class SubnetOut(StaticResourceOut, Ipv6RangeOut):
     """A subnet of a network: a range of addresses with a gateway, routed to the network's other subnets.
 
     `ipv6_cidr`: a /64 beside it. `ipv6_gateway`: the link-local address that router advertisements announce.
