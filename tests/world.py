@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -27,7 +27,7 @@ from controlplane.identity.models import ApiToken, Membership, Organization, Pro
 from controlplane.kernel import clock
 from controlplane.metrics.services import record
 from controlplane.network import port_rules, segments
-from controlplane.network.models import Network
+from controlplane.network.models import AddressPool, Network
 from controlplane.network.services import network_create
 from controlplane.nodes import agent_call_metrics, agent_client, channels, keysets, pki, signing_keys, trust_documents
 from controlplane.nodes.management import signing
@@ -261,6 +261,26 @@ class Signer:
 def make_zone(name: str) -> Zone:
     region, _ = Region.objects.get_or_create(pk="region-1", defaults={"name": "Region 1"})
     return Zone.objects.get_or_create(pk=name, defaults={"region": region})[0]
+
+
+def make_address_pool(
+    *cidrs: str,
+    name: str = "public",
+    zone: str = "fr-idf-1",
+    purpose: str = "subnets",
+    organization: Organization | None = None,
+    reserved: Sequence[str] = (),
+) -> AddressPool:
+    """Make a pool of IPv6 ranges that are routed to the zone."""
+    return AddressPool.objects.create(
+        name=name,
+        zone=make_zone(zone),
+        organization=organization,
+        family="ipv6",
+        purpose=purpose,
+        cidrs=list(cidrs),
+        reserved_ranges=list(reserved),
+    )
 
 
 def make_node(name: str, *, zone: str = "fr-idf-1", **inventory: int) -> Node:

@@ -73,7 +73,7 @@ class Relaxation:
 
     `change` is the filter to relax, or "size" for a smaller request; `facts` has the extent:
 
-    policy: policy, level, atom, zones · zone_asked, zone_open: zones · traits: traits · size: vcpus,
+    policy: policy, level, atom, zones · zone_asked, zone_open, routed: zones · traits: traits · size: vcpus,
     memory_mib, disk_gib · cleared, attested, ready, cordon, excluded: nodes (the first few) · host, pool,
     pool_room, near, affinity, anti_affinity: nothing.
     """
@@ -211,6 +211,7 @@ def _request(request: ResolvedRequest) -> dict[str, object]:
         "consumer": request.consumer,
         "resources": request.resources._asdict(),
         "zones": None if request.zones is None else list(request.zones),
+        "routed_to": sorted(request.routed_to),
         "traits": sorted(request.traits),
         "groups": [
             {"rule": group.rule, "is_hard": group.is_hard, "nodes": sorted(group.nodes)} for group in request.groups

@@ -18,6 +18,7 @@ BY_CLAUSES = ("policy", "facts")  # the filters whose reasons clauses give
 TENANT_CHANGES = (
     "policy",
     "zone_asked",
+    "routed",
     "host",
     "traits",
     "pool",

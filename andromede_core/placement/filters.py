@@ -54,6 +54,12 @@ def zone_is_asked_for(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> M
     return None if requested is None else _by_zone(fleet, [zone.zone in requested for zone in zones])
 
 
+def addresses_are_routed_there(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
+    if not request.routed_to:
+        return None
+    return _by_zone(fleet, [request.routed_to == {zone.zone} for zone in zones])
+
+
 def node_is_the_host(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
     return None if request.host is None else fleet.mask_of({request.host})
 
@@ -177,6 +183,7 @@ FILTERS = (
     Filter("cleared", "NODE_NOT_CLEARED", node_is_cleared),
     Filter("attested", "NODE_UNATTESTED", node_is_attested),
     Filter("zone_asked", "ZONE_NOT_ASKED", zone_is_asked_for),
+    Filter("routed", "ADDRESS_ELSEWHERE", addresses_are_routed_there),
     Filter("host", "NOT_THE_HOST", node_is_the_host),
     Filter("zone_open", "ZONE_CLOSED", zone_is_open),
     Filter("ready", "NODE_NOT_READY", node_is_ready),

@@ -78,6 +78,7 @@ def relaxations(request: ResolvedRequest, fleet: Fleet, zones: Zones, filtered: 
         *_nodes("cleared", fleet, filtered),
         *_nodes("attested", fleet, filtered),
         *_zones("zone_asked", fleet, filtered),
+        *_zones("routed", fleet, filtered),
         *_rule("host", filtered),
         *_zones("zone_open", fleet, filtered),
         *_nodes("ready", fleet, filtered),

@@ -114,6 +114,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Not among the requested zones: {zones}.",
         "Hors des zones demandées : {zones}.",
     ),
+    "ADDRESS_ELSEWHERE": (
+        "IPv6 addresses of its ports are routed to another zone than: {zones}.",
+        "Des adresses IPv6 de ses ports sont routées vers une autre zone que : {zones}.",
+    ),
     "ZONE_CLOSED": (
         "Closed to new placements at the moment: {zones}.",
         "Pas de nouveau placement en ce moment dans {zones}.",
@@ -181,6 +185,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "change.zone_asked": (
         "Request one of these zones instead: {zones}.",
         "Demandez plutôt l'une de ces zones : {zones}.",
+    ),
+    "change.routed": (
+        "Without IPv6 addresses of a pool it can be placed in: {zones}. Use ports with IPv4 addresses only, or a "
+        "subnet whose IPv6 range is from no pool.",
+        "Sans adresse IPv6 d'un pool, le placement est possible dans : {zones}. Utilisez des ports à adresses IPv4 "
+        "seulement, ou un sous-réseau dont la plage IPv6 ne vient pas d'un pool.",
     ),
     "change.host": (
         "Do not request a particular node: another node is possible.",

@@ -16,9 +16,11 @@ from controlplane.compute.models import Instance
 from controlplane.compute.services import PORTS_MAX, instance_lock, instance_placement_request
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
+from controlplane.network.errors import PortRoutedElsewhere
 from controlplane.network.models import Port
 from controlplane.network.ports import port_lock, require_free
 from controlplane.network.public_addresses import attached_to, require_zone
+from controlplane.network.routed_zones import zones_of_ports
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation
 from controlplane.operations.services import OperationRequest, enqueue
@@ -32,6 +34,7 @@ def port_attach(actor: Actor, port: Port, *, instance: Instance) -> Operation:
 
     Raises:
         PortAttached: an instance has it.
+        PortRoutedElsewhere: its IPv6 addresses are routed to another zone than the instance's.
         TooManyPorts, InstanceWrongState, NoAllocation, PolicyUnsatisfiable, Busy, PortNotFound.
         PublicAddressElsewhere: a public address of the port is routed to another zone.
     """
@@ -51,6 +54,7 @@ def _attach(actor: Actor, port: Port, instance: Instance) -> Operation:
     if instance.node is not None:
         for address in attached_to([port]):
             require_zone(address, instance.node.zone_id)
+    _require_zone(port, instance)
     cards = Port.objects.filter(instance_id=instance.pk)
     if cards.count() >= PORTS_MAX:
         raise TooManyPorts(limit=PORTS_MAX)
@@ -62,6 +66,16 @@ def _attach(actor: Actor, port: Port, instance: Instance) -> Operation:
         updated_at=clock.now(),
     )
     return operation
+
+
+def _require_zone(port: Port, instance: Instance) -> None:
+    """Raise PortRoutedElsewhere unless the port's IPv6 addresses are routed to the instance's zone."""
+    zones = zones_of_ports([port])
+    if not zones:
+        return
+    here = Instance.objects.values_list("node__zone", flat=True).get(pk=instance.pk)
+    if elsewhere := zones - {here}:
+        raise PortRoutedElsewhere(name=port.name, zone=", ".join(sorted(elsewhere)), other=here)
 
 
 @transaction.atomic

@@ -19,6 +19,7 @@ from controlplane.compute.services import (
     instance_lock,
     instance_placement_request,
     lock_affinity_group,
+    routed_to,
 )
 from controlplane.identity.actor import Actor
 from controlplane.kernel.db import move
@@ -52,6 +53,7 @@ def instance_recreate(actor: Actor, instance: Instance, new: NewAttachments) -> 
         instance_placement_request(instance, operation="instance.create", zones=new.zones), new.volumes
     )
     request = filtering(request) if new.networks or new.ports else request
+    request = replace(request, routed_to=routed_to(new.networks, new.ports))
     placement.check_placement(replace(request, host=new.host, sources=_sources(instance, new)))
     with transaction.atomic():
         return _write(actor, instance, new)

@@ -35,6 +35,7 @@ from controlplane.network.port_groups import check_groups, port_groups_insert
 from controlplane.network.port_rules import FILTERS
 from controlplane.network.ports import instance_port_create, port_lock, ports_take, require_free
 from controlplane.network.public_addresses import attached_to, require_zone
+from controlplane.network.routed_zones import zones_of_networks, zones_of_ports
 from controlplane.network.security_groups import default_group
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation
@@ -114,6 +115,12 @@ def instance_placement_request(
 def filtering(request: PlacementRequest) -> PlacementRequest:
     """Constrain the request to nodes whose agent filters by security groups."""
     return replace(request, traits=request.traits | {FILTERS})
+
+
+def routed_to(networks: Sequence[Network], ports: Sequence[Port]) -> frozenset[str]:
+    """Return the zones to which the IPv6 addresses of an instance's ports will be routed; see routed_zones.py."""
+    of_networks = zones_of_networks(networks) if networks else frozenset()
+    return of_networks | (zones_of_ports(ports) if ports else frozenset())
 
 
 def root_pools(instance: Instance, *, gib: int = 0) -> tuple[PoolRequirement, ...]:
@@ -220,6 +227,7 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, P
     )
     return instance, replace(
         filtering(request) if new.networks or new.ports else request,
+        routed_to=routed_to(new.networks, new.ports),
         host=new.host,
         classifications=new.classifications,
         own=(new.policy,) if new.policy else (),

@@ -30,6 +30,7 @@ REASON_TEXTS = {
     "CERT_EXPIRING": gettext_lazy("the certificate expires too soon"),
     "NOT_SUPPORTED_CLASSIFIED": gettext_lazy("classified information is not admitted here"),
     "ZONE_NOT_ASKED": gettext_lazy("not among the requested zones"),
+    "ADDRESS_ELSEWHERE": gettext_lazy("IPv6 addresses of its ports are routed to another zone"),
     "ZONE_CLOSED": gettext_lazy("accepts no new resources at the moment"),
     "NODE_NOT_READY": gettext_lazy("its nodes are unreachable"),
     "NODE_CORDONED": gettext_lazy("its nodes are closed for maintenance"),

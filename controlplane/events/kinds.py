@@ -46,11 +46,13 @@ KINDS: Mapping[str, Kind] = {
     "image.error": Kind("The file of the image was refused or could not be downloaded."),
     "image.updated": Kind("The name or the labels of the image changed."),
     "image.deleted": Kind("The image is deleted."),
-    "network.created": Kind("A network was created.", ("cidr",)),
+    "network.created": Kind("A network was created.", ("cidr", "ipv6_cidr")),
     "network.updated": Kind("The name or the labels of the network changed."),
     "network.deleted": Kind("The network is deleted."),
-    "subnet.created": Kind("A subnet of a network was created.", ("cidr", "network")),
-    "subnet.updated": Kind("The name, the labels or the reserved ranges of the subnet changed.", ("network",)),
+    "subnet.created": Kind("A subnet of a network was created.", ("cidr", "ipv6_cidr", "network")),
+    "subnet.updated": Kind(
+        "The name, the labels, the reserved ranges or the IPv6 range of the subnet changed.", ("ipv6_cidr", "network")
+    ),
     "subnet.deleted": Kind("The subnet is deleted.", ("cidr", "network")),
     "port.created": Kind("A port was created.", ("network", "addresses")),
     "port.updated": Kind("The name, the labels or the addresses of the port changed."),

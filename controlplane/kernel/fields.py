@@ -103,6 +103,15 @@ class Reference(Text):
         super().__init__(**({"max_length": REFERENCE_MAX} | kwargs))
 
 
+class IpAddress(serializers.IPAddressField):
+    """An IPv4 or IPv6 address without a scope; `fe80::1%eth0` has one (RFC 4007)."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if isinstance(data, str) and "%" in data:
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class Whole(serializers.IntegerField):
     """A whole number from `min_value` to `max_value`; rejects strings, booleans and fractions."""
 

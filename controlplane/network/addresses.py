@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import ip_address
+from typing import Literal
 from uuid import UUID
 
 from andromede_core.documents.messages import Message
@@ -12,12 +13,14 @@ from controlplane.network.errors import (
     AddressesExhausted,
     AddressNotUsable,
     AddressTaken,
+    Ipv4AddressMissing,
+    Ipv6Missing,
     NetworkNotFound,
     SubnetMissing,
     SubnetNotFound,
 )
 from controlplane.network.models import Network, PortAddress, Subnet
-from controlplane.network.ranges import Range, is_reserved, usable_ranges
+from controlplane.network.ranges import Address, Range, cidrs_of, ipv6_gateway, is_reserved, usable_ranges
 
 # The address after the highest in use, which an index finds however many there are; after the end of the range, the
 # lowest free one. The addresses in use are sorted first, since the planner underestimates the ports of a network.
@@ -37,16 +40,21 @@ FROM (
 """
 
 
+Family = Literal["ipv4", "ipv6"]
+
+
 @dataclass(frozen=True)
 class AddressRequest:
     """A requested address: `ip` None for a free one; `subnet`, name or id, None for any of the network.
 
-    `number`: its position in the request, for errors.
+    `family`: of the free one; None: a free IPv4 address, and a free IPv6 address where the subnet has IPv6. `number`:
+    its position in the request, for errors.
     """
 
     subnet: str | None = None
-    ip: IPv4Address | None = None
+    ip: Address | None = None
     number: int = 0
+    family: Family | None = None
 
 
 ANY = (AddressRequest(),)
@@ -67,7 +75,7 @@ def lock_subnets(network: Network) -> list[Subnet]:
 
 def require_free_address(network: Network) -> None:
     """Check for a free address. Raises AddressesExhausted. It locks nothing, so the address may be taken next."""
-    _any_free(network, _required(network, SUBNETS.rows(network.pk)), set())
+    _any_free(network, _required(network, SUBNETS.rows(network.pk)), set(), version=4)
 
 
 def assign(
@@ -76,22 +84,51 @@ def assign(
     """Return the addresses, not written, in the order of the requests. `subnets`: all of the network, locked.
 
     Raises:
-        SubnetNotFound, AddressNotUsable, AddressTaken, AddressesExhausted: with the position in `addresses`.
+        SubnetNotFound, AddressNotUsable, AddressTaken, AddressesExhausted, Ipv6Missing: with the position in
+        `addresses`.
     """
-    chosen = [request.ip for request in requests if request.ip is not None]
-    taken, found = set(chosen), list[PortAddress]()
+    taken = {request.ip for request in requests if request.ip is not None}
+    found = list[PortAddress]()
     for request in requests:
         field = f"addresses/{request.number}"
         among = _named(subnets, request.subnet, f"{field}/subnet")
         if request.ip is None:
-            subnet, ip = _any_free(network, among, taken)
-            taken.add(ip)
+            pairs = _free_of_family(network, among, taken, request)
+            taken.update(ip for _, ip in pairs)
         elif any(str(request.ip) == each.ip for each in found):
             raise AddressNotUsable(field=f"{field}/ip", ip=str(request.ip), reason=Message("it is named twice."))
         else:
-            subnet, ip = _chosen(network, among, request.ip, f"{field}/ip")
-        found.append(PortAddress(port_id=port_id, network=network, subnet=subnet, ip=str(ip)))
+            pairs = [_chosen(network, among, request.ip, f"{field}/ip")]
+        found += [PortAddress(port_id=port_id, network=network, subnet=subnet, ip=str(ip)) for subnet, ip in pairs]
     return found
+
+
+def first_ipv4(addresses: Sequence[PortAddress]) -> str:
+    """Return the first IPv4 address. Raises Ipv4AddressMissing."""
+    found = next((each.ip for each in addresses if is_ipv4(each.ip)), None)
+    if found is None:
+        raise Ipv4AddressMissing(field="addresses")
+    return found
+
+
+def is_ipv4(ip: str) -> bool:
+    return "." in ip
+
+
+def _free_of_family(
+    network: Network, subnets: Sequence[Subnet], taken: set[Address], request: AddressRequest
+) -> list[tuple[Subnet, Address]]:
+    """Return a free address of the requested family, or one of each family that the subnet has."""
+    if request.family == "ipv6":
+        with_ipv6 = [each for each in subnets if each.ipv6_cidr]
+        if not with_ipv6:
+            names = ", ".join(each.name for each in subnets)
+            raise Ipv6Missing(field=f"addresses/{request.number}/family", subnets=names)
+        return [_any_free(network, with_ipv6, taken, version=6)]
+    subnet, ip = _any_free(network, subnets, taken, version=4)
+    if request.family == "ipv4" or not subnet.ipv6_cidr:
+        return [(subnet, ip)]
+    return [(subnet, ip), _any_free(network, [subnet], taken, version=6)]
 
 
 def _required(network: Network, subnets: list[Subnet]) -> list[Subnet]:
@@ -111,14 +148,14 @@ def _named(subnets: Sequence[Subnet], ref: str | None, field: str) -> Sequence[S
     return found
 
 
-def _chosen(network: Network, subnets: Sequence[Subnet], ip: IPv4Address, field: str) -> tuple[Subnet, IPv4Address]:
+def _chosen(network: Network, subnets: Sequence[Subnet], ip: Address, field: str) -> tuple[Subnet, Address]:
     """Return the subnet of the address. Raises AddressNotUsable, AddressTaken."""
-    subnet = next((each for each in subnets if ip in IPv4Network(each.cidr)), None)
+    subnet = next((each for each in subnets if any(ip in cidr for cidr in cidrs_of(each))), None)
     if subnet is None:
-        ranges = ", ".join(each.cidr for each in subnets)
+        ranges = ", ".join(str(cidr) for each in subnets for cidr in cidrs_of(each))
         reason = Message("it is outside {ranges}. Choose one within.", ranges=ranges)
         raise AddressNotUsable(field=field, ip=str(ip), reason=reason)
-    if ip == IPv4Address(subnet.gateway_ip):
+    if ip in _gateways(subnet):
         reason = Message("it is the gateway of the subnet {subnet}.", subnet=subnet.name)
         raise AddressNotUsable(field=field, ip=str(ip), reason=reason)
     if is_reserved(subnet, ip):
@@ -131,17 +168,24 @@ def _chosen(network: Network, subnets: Sequence[Subnet], ip: IPv4Address, field:
     return subnet, ip
 
 
-def _any_free(network: Network, subnets: Sequence[Subnet], taken: set[IPv4Address]) -> tuple[Subnet, IPv4Address]:
+def _gateways(subnet: Subnet) -> set[Address]:
+    of_ipv6: set[Address] = {ipv6_gateway(subnet.ipv6_cidr)} if subnet.ipv6_cidr else set()
+    return {ip_address(subnet.gateway_ip), *of_ipv6}
+
+
+def _any_free(
+    network: Network, subnets: Sequence[Subnet], taken: set[Address], *, version: int
+) -> tuple[Subnet, Address]:
     """Return a free address of the first subnet that has one. Raises AddressesExhausted."""
     for subnet in subnets:
-        for usable in usable_ranges(subnet):
+        for usable in usable_ranges(subnet, version):
             ip = _free(network, usable, taken)
             if ip is not None:
                 return subnet, ip
-    raise AddressesExhausted(cidr=", ".join(each.cidr for each in subnets))
+    raise AddressesExhausted(cidr=", ".join(each.cidr if version == 4 else each.ipv6_cidr for each in subnets))
 
 
-def _free(network: Network, usable: Range, taken: set[IPv4Address]) -> IPv4Address | None:
+def _free(network: Network, usable: Range, taken: set[Address]) -> Address | None:
     """Return a free address of the range. `taken`: addresses of the same request, which are not written yet."""
     first, last = usable
     while first <= last:
@@ -150,7 +194,7 @@ def _free(network: Network, usable: Range, taken: set[IPv4Address]) -> IPv4Addre
             (address,) = cursor.fetchone()
         if address is None:
             return None
-        ip = IPv4Address(str(address).split("/")[0])
+        ip = ip_address(str(address).split("/")[0])
         if ip not in taken:
             return ip
         first = ip + 1

@@ -9,6 +9,7 @@ from andromede_core.documents.messages import Message
 from andromede_core.permits.network_values import MAC
 from controlplane.network.errors import AllowedAddressInvalid
 from controlplane.network.models import AllowedAddress, Subnet
+from controlplane.network.ranges import Address, ipv6_gateway
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,15 @@ def parse_allowed(port_id: UUID, requests: Sequence[AllowedRequest], subnets: Se
     Raises:
         AllowedAddressInvalid: with the position in `allowed_addresses`.
     """
-    gateways = [IPv4Address(each.gateway_ip) for each in subnets]
+    gateways: list[Address] = [IPv4Address(each.gateway_ip) for each in subnets]
+    gateways += [ipv6_gateway(each.ipv6_cidr) for each in subnets if each.ipv6_cidr]
     return [
         AllowedAddress(port_id=port_id, cidr=_cidr(request.cidr, gateways, number), mac=_mac(request.mac, number))
         for number, request in enumerate(requests)
     ]
 
 
-def _cidr(text: str, gateways: Sequence[IPv4Address], number: int) -> str:
+def _cidr(text: str, gateways: Sequence[Address], number: int) -> str:
     field = f"allowed_addresses/{number}/cidr"
     try:
         found = ip_network(text)

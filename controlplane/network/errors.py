@@ -40,6 +40,23 @@ class SubnetOverlaps(Unprocessable):
     detail = "{cidr} overlaps the subnet {name!r}, {other}. Choose a range outside it."
 
 
+class AddressPoolNotFound(NotFound):
+    code = "network.address_pool.not_found"
+    detail = "There is no address pool {name!r} that the organization may use."
+
+
+class AddressPoolHasNoSubnets(Unprocessable):
+    code = "network.address_pool.has_no_subnets"
+    title = "Not for subnets"
+    detail = "The pool {name!r} gives single addresses, no ranges of subnets. Name a pool with the purpose `subnets`."
+
+
+class AddressPoolOutOfSubnets(Conflict):
+    code = "network.address_pool.out_of_subnets"
+    title = "No range left"
+    detail = "No /64 of the pool {name!r} is left. Name another pool, or ask an operator to extend it."
+
+
 class SubnetInUse(Conflict):
     code = "network.subnet.in_use"
     title = "In use"
@@ -98,6 +115,27 @@ class AddressesMissing(Unprocessable):
     code = "network.address.missing"
     title = "No address"
     detail = "A port has 1 to {limit} addresses. Add another one, or delete the port."
+
+
+class Ipv4AddressMissing(Unprocessable):
+    code = "network.address.ipv4_missing"
+    title = "No IPv4 address"
+    detail = "A port has at least one IPv4 address. Add one to `addresses`."
+
+
+class Ipv6Missing(Unprocessable):
+    code = "network.subnet.ipv6_missing"
+    title = "No IPv6"
+    detail = "The subnet {subnets} has no IPv6 range. Give it one first, or name another subnet."
+
+
+class PortRoutedElsewhere(Unprocessable):
+    code = "network.port.routed_elsewhere"
+    title = "Routed to another zone"
+    detail = (
+        "The IPv6 addresses of the port {name!r} are routed to {zone}, and the instance is in {other}. Take them away "
+        "from the port, or attach it to an instance in {zone}."
+    )
 
 
 class PortNotFound(NotFound):

@@ -74,7 +74,7 @@ class Subnet(Versioned):
     generation = models.PositiveBigIntegerField(default=1, db_default=1)
     cidr = models.CharField(max_length=18)
     gateway_ip = models.GenericIPAddressField(protocol="IPv4")
-    dns_servers = ArrayField(models.GenericIPAddressField(protocol="IPv4"), default=list)
+    dns_servers = ArrayField(models.GenericIPAddressField(), default=list)
     reserved_ranges = ArrayField(models.CharField(max_length=79), default=list, db_default=[])
     ipv6_cidr = models.CharField(max_length=43, blank=True, default="", db_default="")
     ipv6_pool = models.ForeignKey(AddressPool, models.PROTECT, null=True)

@@ -10,7 +10,9 @@ from django.db.models import CharField, F, Func, OuterRef, QuerySet
 from django.db.models.functions import JSONObject
 
 from controlplane.kernel.prepared_queries import Prepared
+from controlplane.network.addresses import is_ipv4
 from controlplane.network.models import Port, PortAddress, Subnet
+from controlplane.network.ranges import ipv6_gateway
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,31 @@ class PortSpec:
     port: Port
     subnets: Sequence[Mapping[str, Any]]
     addresses: Sequence[str]
+
+    @property
+    def ip(self) -> str:
+        """Return the first IPv4 address, which each port has."""
+        return next(each for each in self.addresses if is_ipv4(each))
+
+    def subnets_in(self, zone_id: str) -> list[dict[str, Any]]:
+        """Return the ranges for a node of the zone, those of IPv4 first. A range of a pool is in the pool's zone only.
+
+        Each is a message Subnet of the agent protocol.
+        """
+        routed = [each for each in self.subnets if each["ipv6_cidr"] and each["ipv6_zone"] in (None, zone_id)]
+        return [
+            *({name: each[name] for name in SENT} for each in self.subnets),
+            *(_ipv6_range(each) for each in routed),
+        ]
+
+
+SENT = ("id", "cidr", "gateway_ip", "dns_servers")
+
+
+def _ipv6_range(subnet: Mapping[str, Any]) -> dict[str, Any]:
+    cidr = subnet["ipv6_cidr"]
+    gateway = str(ipv6_gateway(cidr))
+    return {"id": subnet["id"], "cidr": cidr, "gateway_ip": gateway, "dns_servers": subnet["dns_servers"]}
 
 
 def with_addresses(rows: QuerySet[Port]) -> QuerySet[Port]:
@@ -38,7 +65,12 @@ def _with_subnets(port: Any) -> QuerySet[Port]:
     subnets = Subnet.objects.filter(network=OuterRef("network")).order_by("pk")
     documents = subnets.values(
         document=JSONObject(
-            id="id", cidr="cidr", gateway_ip=Func(F("gateway_ip"), function="host"), dns_servers="dns_servers"
+            id="id",
+            cidr="cidr",
+            gateway_ip=Func(F("gateway_ip"), function="host"),
+            dns_servers="dns_servers",
+            ipv6_cidr="ipv6_cidr",
+            ipv6_zone="ipv6_pool__zone",
         )
     )
     rows = with_addresses(Port.objects.filter(pk=port).select_related("network"))

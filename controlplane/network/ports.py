@@ -3,7 +3,7 @@
 compute/port_attachments.py attaches ports to instances.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from controlplane.kernel.errors import StateConflict
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.multi_insert import insert
 from controlplane.kernel.names import check_labels, check_name
-from controlplane.network.addresses import ANY, AddressRequest, assign, lock_subnets
+from controlplane.network.addresses import ANY, AddressRequest, assign, first_ipv4, is_ipv4, lock_subnets
 from controlplane.network.allowed_addresses import AllowedRequest, parse_allowed
 from controlplane.network.errors import AddressesMissing, PortAttached, PortNameTaken, PortNotFound
 from controlplane.network.models import AllowedAddress, Network, Port, PortAddress, SecurityGroup, Subnet
@@ -48,13 +48,13 @@ def port_create(actor: Actor, new: NewPort) -> Port:
     """Create a free port of the network's project; it keeps its addresses until it is deleted.
 
     Raises:
-        PortNameTaken, QuotaExceeded, AddressesMissing, AddressTaken, AddressNotUsable, AddressesExhausted,
-        AllowedAddressInvalid, SubnetMissing, SubnetNotFound, NetworkNotFound.
+        PortNameTaken, QuotaExceeded, AddressesMissing, Ipv4AddressMissing, AddressTaken, AddressNotUsable,
+        AddressesExhausted, Ipv6Missing, AllowedAddressInvalid, SubnetMissing, SubnetNotFound, NetworkNotFound.
     """
     actor.may_write()
     port_id, network = new_id(), new.network
     name = check_name(new.name or default_name(port_id))
-    _check_number(new.addresses)
+    _check_number(len(new.addresses))
     check_groups(new.security_groups or ())
     subnets = lock_subnets(network)
     allowed = parse_allowed(port_id, new.allowed, subnets)
@@ -69,19 +69,22 @@ def port_create(actor: Actor, new: NewPort) -> Port:
         is_filtered=True,
     )
     addresses = assign(network, subnets, port_id, new.addresses)
-    port.ip = addresses[0].ip
+    _check_number(len(addresses))
+    port.ip = first_ipv4(addresses)
     with raise_on_violation("network_port_name_taken", PortNameTaken(field="name", name=name)):
         insert(port, *addresses, *allowed)
     groups = (default_group(network.project),) if new.security_groups is None else new.security_groups
     port_groups_insert([port_id], groups)
-    quotas.claim(network.project_id, port_id, ports=1, addresses=len(addresses))
+    quotas.claim(network.project_id, port_id, ports=1, addresses=_counted(addresses))
     facts = {"name": name, "network": str(network.pk), "addresses": [each.ip for each in addresses]}
     record(actor, "port.create", port_id, project_id=network.project_id, **facts)
     return port
 
 
 def instance_port_create(network: Network, *, port_id: UUID, instance_id: UUID, position: int = 0) -> Port:
-    """Create a port that belongs to the instance, with a free address. Inside the caller's transaction.
+    """Create a port that belongs to the instance, with a free address of each family that the subnet has.
+
+    Inside the caller's transaction.
 
     The caller gives it security groups (port_groups.py); without any nothing passes.
 
@@ -91,7 +94,7 @@ def instance_port_create(network: Network, *, port_id: UUID, instance_id: UUID, 
         NetworkNotFound: the network has just been deleted.
         StateConflict: another port has the same MAC by chance; with another id it works.
     """
-    (address,) = assign(network, lock_subnets(network), port_id, ANY)
+    addresses = assign(network, lock_subnets(network), port_id, ANY)
     port = Port(
         id=port_id,
         project_id=network.project_id,
@@ -100,11 +103,11 @@ def instance_port_create(network: Network, *, port_id: UUID, instance_id: UUID, 
         instance_id=instance_id,
         position=position,
         mac=_mac(port_id),
-        ip=address.ip,
+        ip=first_ipv4(addresses),
         is_filtered=True,
     )
     with raise_on_violation("network_port_mac_once", StateConflict(), is_end=True):
-        insert(port, address)
+        insert(port, *addresses)
     return port
 
 
@@ -192,7 +195,7 @@ def port_release(port: Port) -> None:
     assert instance_id is not None, "it came with one"
     Port.objects.filter(pk=port.pk).delete()
     rest = Port.objects.filter(instance_id=instance_id, is_own=False)
-    addresses = PortAddress.objects.filter(port__in=rest).count()
+    addresses = _counted(PortAddress.objects.filter(port__in=rest))
     quotas.claim(port.project_id, instance_id, ports=rest.count(), addresses=addresses)
 
 
@@ -226,26 +229,33 @@ def default_name(port_id: UUID) -> str:
 
 
 def _replace_addresses(port: Port, subnets: Sequence[Subnet], requests: Sequence[AddressRequest]) -> str:
-    """Replace the addresses and return the first one."""
-    _check_number(requests)
+    """Replace the addresses and return the first of IPv4."""
+    _check_number(len(requests))
     rows = PortAddress.objects.filter(port=port)
     present = {each.ip: each for each in rows.order_by("pk")}
     named = {str(request.ip) for request in requests}
     new = [request for request in requests if str(request.ip) not in present]
     kept = [address for ip, address in present.items() if ip in named]
     if len(kept) == len(present) and not new:
-        return kept[0].ip
+        return first_ipv4(kept)
     require_free(port, field="addresses")
     require_untranslated(port, present.keys() - named)
     rows.exclude(pk__in=[each.pk for each in kept]).delete()
     added = assign(port.network, subnets, port.pk, new)
     PortAddress.objects.bulk_create(added)
-    quotas.claim(port.project_id, port.pk, ports=1, addresses=len(kept) + len(added))
-    return [*kept, *added][0].ip
+    present_now = [*kept, *added]
+    _check_number(len(present_now))
+    quotas.claim(port.project_id, port.pk, ports=1, addresses=_counted(present_now))
+    return first_ipv4(present_now)
 
 
-def _check_number(requests: Sequence[AddressRequest]) -> None:
-    if not 1 <= len(requests) <= MAX_ADDRESSES:
+def _counted(addresses: Iterable[PortAddress]) -> int:
+    """Return how many of the addresses count in the quota: those of IPv4, which are scarce."""
+    return sum(is_ipv4(each.ip) for each in addresses)
+
+
+def _check_number(count: int) -> None:
+    if not 1 <= count <= MAX_ADDRESSES:
         raise AddressesMissing(field="addresses", limit=MAX_ADDRESSES)
 
 

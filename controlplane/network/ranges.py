@@ -1,16 +1,24 @@
 """Address ranges of subnets: parsing, and the addresses that ports may have. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
 
 from andromede_core.documents.messages import Message
 from controlplane.network.errors import GatewayInvalid, ReservedRangeInvalid, SubnetInvalid
 from controlplane.network.models import Subnet
 
+Address = IPv4Address | IPv6Address
+Cidr = IPv4Network | IPv6Network
 PREFIX_RANGE = (8, 29)
 PRIVATE = [IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16")]
-# First and last address.
-Range = tuple[IPv4Address, IPv4Address]
+IPV6_PREFIX = 64
+UNIQUE_LOCAL = IPv6Network("fd00::/8")  # RFC 4193, 3.1: assigned locally
+# Interface identifiers at the end of a /64 that are of anycast addresses (RFC 2526), as are the first two here: that of
+# all routers (RFC 4291, 2.6.1) and the gateway.
+ANYCAST_AT_END = 128
+# First and last address, of one family.
+Range = tuple[Any, Any]
 
 
 def parse_cidr(cidr: str) -> IPv4Network:
@@ -32,6 +40,21 @@ def parse_cidr(cidr: str) -> IPv4Network:
     return subnet
 
 
+def parse_ipv6_cidr(cidr: str) -> IPv6Network:
+    """Parse a chosen IPv6 range. Raises SubnetInvalid unless it is a unique local /64 with its first address."""
+    reason = Message("write a unique local /64 with its first address, such as fd12:3456:789a:1::/64")
+    try:
+        found = IPv6Network(cidr)
+    except ValueError as exc:
+        raise SubnetInvalid(field="ipv6_cidr", cidr=cidr[:43], reason=reason) from exc
+    if "%" in cidr or found.prefixlen != IPV6_PREFIX:
+        raise SubnetInvalid(field="ipv6_cidr", cidr=cidr[:43], reason=reason)
+    if not found.subnet_of(UNIQUE_LOCAL):
+        other = Message("it is not within fd00::/8; for a public range name a pool in ipv6_pool")
+        raise SubnetInvalid(field="ipv6_cidr", cidr=cidr, reason=other)
+    return found
+
+
 def parse_gateway(cidr: IPv4Network, gateway_ip: str | None) -> IPv4Address:
     """Return the gateway; None: the first address. Raises GatewayInvalid outside the range."""
     if gateway_ip is None:
@@ -43,37 +66,51 @@ def parse_gateway(cidr: IPv4Network, gateway_ip: str | None) -> IPv4Address:
     return found
 
 
-def parse_reserved(cidr: IPv4Network, values: Sequence[str]) -> list[str]:
-    """Return the reserved ranges as `first-last`; a single address is a range too.
+def parse_reserved(cidrs: Sequence[Cidr], values: Sequence[str]) -> list[str]:
+    """Return the reserved ranges as `first-last`; a single address is a range too. `cidrs`: the subnet's.
 
     Raises:
         ReservedRangeInvalid: with the position in the list.
     """
-    return [_reserved(cidr, value, f"reserved_ranges/{number}") for number, value in enumerate(values)]
+    return [_reserved(cidrs, value, f"reserved_ranges/{number}") for number, value in enumerate(values)]
 
 
-def _reserved(cidr: IPv4Network, value: str, field: str) -> str:
+def _reserved(cidrs: Sequence[Cidr], value: str, field: str) -> str:
     try:
         first, last = as_range(value)
     except ValueError:
-        first, last = cidr[-1], cidr[0]
-    if not cidr[0] <= first <= last <= cidr[-1]:
-        facts = {"value": value[:40], "cidr": str(cidr), "first": str(cidr[2]), "last": str(cidr[4])}
-        raise ReservedRangeInvalid(field=field, **facts)
+        first, last = None, None
+    if not any(first in cidr and last in cidr for cidr in cidrs if first is not None) or last < first:
+        facts = {"cidr": ", ".join(map(str, cidrs)), "first": str(cidrs[0][2]), "last": str(cidrs[0][4])}
+        raise ReservedRangeInvalid(field=field, value=value[:40], **facts)
     return f"{first}-{last}"
 
 
 def as_range(text: str) -> Range:
     """Parse `first-last`, or one address. Raises ValueError."""
     first, _, last = text.partition("-")
-    return IPv4Address(first.strip()), IPv4Address((last or first).strip())
+    if "%" in text:
+        raise ValueError("an address with a scope")
+    return ip_address(first.strip()), ip_address((last or first).strip())
 
 
-def usable_ranges(subnet: Subnet) -> Iterator[Range]:
-    """Yield the ranges of addresses that ports may have, in ascending order."""
-    cidr = IPv4Network(subnet.cidr)
-    first, last = cidr[1], cidr[-2]
-    for start, end in sorted(_kept(subnet)):
+def cidrs_of(subnet: Subnet) -> list[Cidr]:
+    """Return the ranges of the subnet: the IPv4 range, and the IPv6 range if it has one."""
+    return [ip_network(cidr) for cidr in (subnet.cidr, subnet.ipv6_cidr) if cidr]
+
+
+def ipv6_gateway(ipv6_cidr: str) -> IPv6Address:
+    """Return the router's address in the range, beside its link-local one."""
+    return IPv6Network(ipv6_cidr)[1]
+
+
+def usable_ranges(subnet: Subnet, version: int = 4) -> Iterator[Range]:
+    """Yield the ranges of addresses of IP version 4 or 6 that ports may have, in ascending order."""
+    found = next((cidr for cidr in cidrs_of(subnet) if cidr.version == version), None)
+    if found is None:
+        return
+    first, last = _ends(found)
+    for start, end in sorted(_kept(subnet, version)):
         if first < start:
             yield first, min(start - 1, last)
         first = max(first, end + 1)
@@ -81,17 +118,25 @@ def usable_ranges(subnet: Subnet) -> Iterator[Range]:
         yield first, last
 
 
-def is_reserved(subnet: Subnet, ip: IPv4Address) -> bool:
+def _ends(cidr: Cidr) -> Range:
+    return (cidr[1], cidr[-2]) if cidr.version == 4 else (cidr[2], cidr[-1 - ANYCAST_AT_END])
+
+
+def is_reserved(subnet: Subnet, ip: Address) -> bool:
     """Tell if the subnet keeps this address of its range from ports."""
-    return not any(first <= ip <= last for first, last in usable_ranges(subnet))
+    return not any(first <= ip <= last for first, last in usable_ranges(subnet, ip.version))
 
 
-def overlapping(cidr: IPv4Network, others: Iterable[Subnet]) -> Subnet | None:
-    """Return the first subnet that shares an address with the range."""
-    return next((each for each in others if cidr.overlaps(IPv4Network(each.cidr))), None)
+def overlapping(cidr: Cidr, others: Iterable[Subnet]) -> tuple[Subnet, Cidr] | None:
+    """Return the first subnet that shares an address with the range, and its range."""
+    pairs = ((each, other) for each in others for other in cidrs_of(each))
+    return next(
+        ((each, other) for each, other in pairs if other.version == cidr.version and cidr.overlaps(other)), None
+    )
 
 
-def _kept(subnet: Subnet) -> Iterator[Range]:
+def _kept(subnet: Subnet, version: int) -> Iterator[Range]:
     gateway = IPv4Address(subnet.gateway_ip)
-    yield gateway, gateway
-    yield from map(as_range, subnet.reserved_ranges)
+    if version == gateway.version:
+        yield gateway, gateway
+    yield from (each for each in map(as_range, subnet.reserved_ranges) if each[0].version == version)

@@ -62,13 +62,15 @@ def port_of_instance(instance_id: UUID, network: Network | None) -> Port | None:
 def network_details(rows: Sequence[Network]) -> dict[str, Any]:
     """Return the subnets by network, the oldest first."""
     found: dict[UUID, list[Subnet]] = defaultdict(list)
-    for subnet in Subnet.objects.filter(network__in=[row.pk for row in rows]).order_by("pk"):
+    for subnet in (
+        Subnet.objects.filter(network__in=[row.pk for row in rows]).select_related("ipv6_pool").order_by("pk")
+    ):
         found[subnet.network_id].append(subnet)
     return {"subnets": found}
 
 
 def subnets(actor: Actor, network: Network) -> QuerySet[Subnet]:
-    return Subnet.objects.filter(network=network).select_related("network")
+    return Subnet.objects.filter(network=network).select_related("network", "ipv6_pool")
 
 
 def subnet_get(actor: Actor, network: Network, ref: str) -> Subnet:
@@ -76,6 +78,15 @@ def subnet_get(actor: Actor, network: Network, ref: str) -> Subnet:
     found = by_ref(subnets(actor, network), ref)
     if found is None:
         raise SubnetNotFound(name=ref)
+    return found
+
+
+def usable_pool_get(actor: Actor, project: Project, ref: str) -> AddressPool:
+    """Return a pool that the project's organization may use. Raises AddressPoolNotFound."""
+    usable = Q(organization=None) | Q(organization=project.organization_id)
+    found = by_ref(AddressPool.objects.filter(usable), ref)
+    if found is None:
+        raise AddressPoolNotFound(name=ref)
     return found
 
 

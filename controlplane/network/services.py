@@ -14,6 +14,7 @@ from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.network.addresses import SUBNETS_LOCKED
 from controlplane.network.errors import NetworkInUse, NetworkNameTaken, NetworkNotFound
+from controlplane.network.ipv6_subnets import NO_IPV6, Ipv6Choice, choose_ipv6
 from controlplane.network.models import Network, Port, Subnet
 from controlplane.network.ranges import parse_cidr, parse_gateway
 from controlplane.network.security_groups import default_group
@@ -23,7 +24,7 @@ NAMED_MAX = 5
 
 
 @transaction.atomic
-def network_create(
+def network_create(  # noqa: PLR0913 - the fields of the request, by name
     actor: Actor,
     project: Project,
     *,
@@ -31,29 +32,35 @@ def network_create(
     cidr: str | None,
     dns_servers: list[str],
     labels: dict[str, str],
+    ipv6: Ipv6Choice = NO_IPV6,
 ) -> Network:
     """Create a network, with a subnet `default` unless `cidr` is None; its gateway is the first address.
 
     Raises:
-        SubnetInvalid, NetworkNameTaken, QuotaExceeded.
+        SubnetInvalid, NetworkNameTaken, QuotaExceeded, AddressPoolHasNoSubnets, AddressPoolOutOfSubnets.
     """
     actor.may_write()
     if cidr is None and dns_servers:
         raise InvalidRequest(field="cidr", reason=Message("DNS servers need the range of a subnet."))
+    if cidr is None and ipv6 != NO_IPV6:
+        raise InvalidRequest(field="cidr", reason=Message("IPv6 needs the IPv4 range of a subnet too."))
     found = parse_cidr(cidr) if cidr is not None else None
     check_name(name)
     with raise_on_violation("network_network_name_taken", NetworkNameTaken(field="name", name=name)):
         network = Network.objects.create(project=project, name=name, labels=check_labels(labels))
     quotas.claim(project.pk, network.pk, networks=1)
+    facts = {"name": name, "cidr": cidr}
     if found is not None:
-        Subnet.objects.create(
+        subnet = Subnet.objects.create(
             network=network,
             cidr=str(found),
             gateway_ip=str(parse_gateway(found, None)),
             dns_servers=dns_servers or settings.DEFAULT_DNS_SERVERS,
+            **choose_ipv6(ipv6, ()),
         )
+        facts |= {"ipv6_cidr": subnet.ipv6_cidr} if subnet.ipv6_cidr else {}
     default_group(project)  # so that its rules can be set before the first instance
-    record(actor, "network.create", network.pk, project_id=project.pk, name=name, cidr=cidr)
+    record(actor, "network.create", network.pk, project_id=project.pk, **facts)
     return network
 
 

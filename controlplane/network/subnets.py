@@ -1,10 +1,11 @@
 """Subnet writes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
@@ -18,8 +19,17 @@ from controlplane.network.errors import (
     SubnetOverlaps,
     TooManySubnets,
 )
+from controlplane.network.ipv6_subnets import NO_IPV6, Ipv6Choice, choose_ipv6
 from controlplane.network.models import Network, PortAddress, Subnet
-from controlplane.network.ranges import overlapping, parse_cidr, parse_gateway, parse_reserved
+from controlplane.network.ranges import (
+    as_range,
+    cidrs_of,
+    overlapping,
+    parse_cidr,
+    parse_gateway,
+    parse_ipv6_cidr,
+    parse_reserved,
+)
 from controlplane.network.services import NAMED_MAX, named, network_lock
 
 SUBNETS_MAX = 16
@@ -27,7 +37,7 @@ SUBNETS_MAX = 16
 
 @dataclass(frozen=True)
 class NewSubnet:
-    """A subnet to create. `gateway_ip` None: the first address."""
+    """A subnet to create. `gateway_ip` None: the first address. `ipv6`: a range beside `cidr`."""
 
     name: str
     cidr: str
@@ -35,6 +45,7 @@ class NewSubnet:
     dns_servers: list[str] = field(default_factory=list)
     reserved_ranges: list[str] = field(default_factory=list)
     labels: dict[str, str] = field(default_factory=dict)
+    ipv6: Ipv6Choice = NO_IPV6
 
 
 @transaction.atomic
@@ -42,52 +53,109 @@ def subnet_create(actor: Actor, network: Network, new: NewSubnet) -> Subnet:
     """Create a subnet of the network.
 
     Raises:
-        SubnetInvalid, GatewayInvalid, ReservedRangeInvalid, SubnetOverlaps, SubnetNameTaken, TooManySubnets.
+        SubnetInvalid, GatewayInvalid, ReservedRangeInvalid, SubnetOverlaps, SubnetNameTaken, TooManySubnets,
+        AddressPoolHasNoSubnets, AddressPoolOutOfSubnets.
         NetworkNotFound: the network has just been deleted.
     """
     actor.may_write()
     name, found = check_name(new.name), parse_cidr(new.cidr)
-    gateway, reserved = parse_gateway(found, new.gateway_ip), parse_reserved(found, new.reserved_ranges)
+    gateway = parse_gateway(found, new.gateway_ip)
     network_lock(network)
     others = list(network.subnets.order_by("pk"))
-    other = overlapping(found, others)
-    if other is not None:
-        raise SubnetOverlaps(field="cidr", cidr=str(found), name=other.name, other=other.cidr)
+    if other := overlapping(found, others):
+        raise SubnetOverlaps(field="cidr", cidr=str(found), name=other[0].name, other=str(other[1]))
     if len(others) >= SUBNETS_MAX:
         raise TooManySubnets(limit=SUBNETS_MAX)
     with raise_on_violation("network_subnet_name_taken", SubnetNameTaken(field="name", name=name)):
-        subnet = Subnet.objects.create(
+        subnet = Subnet(
             network=network,
             name=name,
             labels=check_labels(new.labels),
             cidr=str(found),
             gateway_ip=str(gateway),
             dns_servers=new.dns_servers or settings.DEFAULT_DNS_SERVERS,
-            reserved_ranges=reserved,
+            **choose_ipv6(new.ipv6, others),
         )
-    facts = {"network": str(network.pk), "name": name, "cidr": str(found)}
+        subnet.reserved_ranges = parse_reserved(cidrs_of(subnet), new.reserved_ranges)
+        subnet.save(force_insert=True)
+    facts = {"network": str(network.pk), "name": name, "cidr": str(found), "ipv6_cidr": subnet.ipv6_cidr or None}
     record(actor, "subnet.create", subnet.pk, project_id=network.project_id, **facts)
     return subnet
 
 
 @transaction.atomic
 def subnet_update(
-    actor: Actor, subnet: Subnet, *, name: str, labels: dict[str, str], reserved_ranges: list[str] | None
+    actor: Actor,
+    subnet: Subnet,
+    *,
+    name: str,
+    labels: dict[str, str],
+    reserved_ranges: list[str] | None,
+    ipv6: Ipv6Choice | None = None,
 ) -> Subnet:
-    """Rename or relabel the subnet, or replace its reserved ranges (None: they stay). Ports in them keep their address.
+    """Rename or relabel the subnet, or replace its reserved ranges or its IPv6 range (None: they stay).
+
+    Ports in new reserved ranges keep their address. Reserved ranges of IPv6 go with the range.
 
     Raises:
-        InvalidName, InvalidLabels, ReservedRangeInvalid, SubnetNameTaken.
+        InvalidName, InvalidLabels, ReservedRangeInvalid, SubnetNameTaken, SubnetNotFound.
+        SubnetInUse: ports have addresses of the former IPv6 range.
+        SubnetInvalid, SubnetOverlaps, AddressPoolHasNoSubnets, AddressPoolOutOfSubnets.
     """
     actor.may_write()
     fields: dict[str, object] = {"name": check_name(name), "labels": check_labels(labels)}
+    if ipv6 is not None:
+        fields |= _change_ipv6(subnet, ipv6)
     if reserved_ranges is not None:
-        fields["reserved_ranges"] = parse_reserved(IPv4Network(subnet.cidr), reserved_ranges)
+        fields["reserved_ranges"] = parse_reserved(cidrs_of(subnet), reserved_ranges)
     with raise_on_violation("network_subnet_name_taken", SubnetNameTaken(field="name", name=name)):
         write_version(subnet, **fields)
     network = subnet.network
-    record(actor, "subnet.update", subnet.pk, project_id=network.project_id, network=str(network.pk), name=name)
+    facts = {"network": str(network.pk), "name": name, "ipv6_cidr": subnet.ipv6_cidr or None}
+    record(actor, "subnet.update", subnet.pk, project_id=network.project_id, **facts)
     return subnet
+
+
+def _change_ipv6(subnet: Subnet, choice: Ipv6Choice) -> dict[str, object]:
+    """Give the subnet the chosen range, and return the changed fields. Adding an address to a port waits for it."""
+    subnets = _locked(subnet)
+    (subnet.ipv6_cidr, subnet.ipv6_pool_id) = next(
+        (each.ipv6_cidr, each.ipv6_pool_id) for each in subnets if each.pk == subnet.pk
+    )
+    if _has_chosen(subnet, choice):
+        return {}
+    others = [each for each in subnets if each.pk != subnet.pk]
+    fields = choose_ipv6(choice, others)
+    if subnet.ipv6_cidr:
+        _require_unused(PortAddress.objects.filter(subnet=subnet, ip__contains=":"), field="ipv6_cidr")
+        fields["reserved_ranges"] = [each for each in subnet.reserved_ranges if as_range(each)[0].version == 4]
+    for name, value in fields.items():
+        setattr(subnet, name, value)
+    return fields
+
+
+def _has_chosen(subnet: Subnet, choice: Ipv6Choice) -> bool:
+    """Tell if the subnet has such a range already, so that a repeated request changes nothing."""
+    if choice.pool is not None:
+        return subnet.ipv6_pool_id == choice.pool.pk
+    chosen = "" if choice.cidr is None else str(parse_ipv6_cidr(choice.cidr))
+    return subnet.ipv6_pool_id is None and subnet.ipv6_cidr == chosen
+
+
+def _locked(subnet: Subnet) -> Sequence[Subnet]:
+    """Lock the network and its subnets, and return these. Raises SubnetNotFound, NetworkNotFound."""
+    network_lock(subnet.network)
+    subnets = SUBNETS_LOCKED.rows(subnet.network_id)
+    if subnet.pk not in {each.pk for each in subnets}:
+        raise SubnetNotFound(name=subnet.name)
+    return subnets
+
+
+def _require_unused(used: QuerySet[PortAddress], *, field: str | None = None) -> None:
+    """Raise SubnetInUse if there are such addresses of ports."""
+    if count := used.count():
+        ports = used.order_by("pk").values_list("port__name", flat=True)[:NAMED_MAX]
+        raise SubnetInUse(field=field, count=count, ports=named(ports, count))
 
 
 @transaction.atomic
@@ -100,13 +168,8 @@ def subnet_delete(actor: Actor, subnet: Subnet) -> None:
     """
     actor.may_write()
     network = subnet.network
-    network_lock(network)
-    if subnet.pk not in {each.pk for each in SUBNETS_LOCKED.rows(network.pk)}:
-        raise SubnetNotFound(name=subnet.name)
-    used = PortAddress.objects.filter(subnet=subnet)
-    if count := used.count():
-        ports = used.order_by("pk").values_list("port__name", flat=True)[:NAMED_MAX]
-        raise SubnetInUse(count=count, ports=named(ports, count))
+    _locked(subnet)
+    _require_unused(PortAddress.objects.filter(subnet=subnet))
     facts = {"network": str(network.pk), "name": subnet.name, "cidr": subnet.cidr}
     record(actor, "subnet.delete", subnet.pk, project_id=network.project_id, **facts)
     subnet.delete()

@@ -51,7 +51,8 @@ class GroupRule:
 class PlacementRequest:
     """A placement request.
 
-    `near`: consumers whose node it must share. `zones` empty: any. `host`: the name or id of the only node allowed; one
+    `near`: consumers whose node it must share. `zones` empty: any. `routed_to`: zones to which addresses of the
+    consumer are routed; it can be in no other. `host`: the name or id of the only node allowed; one
     more condition, which skips no other. `excluded`: ids of nodes that are not allowed, since the consumer migrates
     within its `zones`. `pools`: space taken from a pool is not taken from the node's own disk; at most one of them
     gives space. `move`: the id that holds the allocation while the consumer migrates there.
@@ -70,6 +71,7 @@ class PlacementRequest:
     memory_mib: int = 0
     disk_gib: int = 0
     zones: tuple[str, ...] = ()
+    routed_to: frozenset[str] = frozenset()
     near: tuple[UUID, ...] = ()
     group: GroupRule | None = None
     traits: frozenset[str] = frozenset()
@@ -167,6 +169,7 @@ def redecide_in_place(request: PlacementRequest, node_id: UUID) -> PlacementResu
         TooManyClauses
     """
     request = replace(request, zones=(), group=None, traits=frozenset(), host=None, excluded=(), pools=())
+    request = replace(request, routed_to=frozenset())
     return _decided(request, _read_inputs(request, Resources(), frozenset({str(node_id)}), is_there=True))
 
 
@@ -185,6 +188,7 @@ def _read_inputs(
         consumer=request.kind,  # type: ignore[arg-type]
         resources=resources,
         zones=request.zones or None,
+        routed_to=request.routed_to,
         traits=request.traits,
         groups=_groups(request),
         near=near,
@@ -375,6 +379,8 @@ def _zones_in_question(request: PlacementRequest, decision: core.Decision) -> se
     zones = {zone.zone for zone in decision.zones}
     if request.zones:
         zones &= set(request.zones)
+    if request.routed_to:
+        zones &= request.routed_to
     nodes = decision.request.near if decision.request.host is None else {decision.request.host}
     if nodes:
         zones &= set(Node.objects.filter(pk__in=nodes).values_list("zone_id", flat=True))

@@ -20,7 +20,8 @@ WITH used AS (
     UNION ALL
     SELECT owner, project_id, amounts.* FROM (
         SELECT CASE WHEN port.is_own THEN port.id ELSE port.instance_id END AS owner, port.project_id,
-            count(DISTINCT port.id) AS ports, count(address.id) AS addresses
+            count(DISTINCT port.id) AS ports,
+            count(address.id) FILTER (WHERE family(address.ip) = 4) AS addresses
         FROM network_port AS port LEFT JOIN network_portaddress AS address ON address.port_id = port.id
         GROUP BY owner, port.project_id
     ) AS owners, LATERAL (VALUES ('ports', ports), ('addresses', addresses)) AS amounts (dimension, amount)

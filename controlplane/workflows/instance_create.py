@@ -17,6 +17,7 @@ from controlplane.kernel.prepared_queries import Prepared
 from controlplane.network.models import Port
 from controlplane.network.port_specs import port_spec
 from controlplane.network.ports import ports_release
+from controlplane.network.routed_zones import zones_of_instance
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.placement.effective_policies import DataSource
@@ -77,7 +78,7 @@ def allocate(operation: Operation) -> Effect:
         instance_placement_request(instance, operation=operation.kind, zones=tuple(operation.args["zones"])), volumes
     )
     if operation.args["ports"] and "security_groups" in operation.args:  # the release before filters nothing
-        request = filtering(request)
+        request = filtering(replace(request, routed_to=zones_of_instance(instance.pk)))
     allocation = placement.claim(replace(request, host=operation.args.get("host"), operation_id=operation.pk))
     for volume in (each for each in volumes if each.pool is not None):
         with_instance = attached_volume_request(volume, DataSource.of(instance), operation=operation.kind)

@@ -180,7 +180,7 @@ def ensure_port(authorization: CallAuthorization, spec: PortSpec, *, hostname: s
         NodeOutdated: the port is filtered, and the node's agent has no security groups.
     """
     port, node = spec.port, authorization.node
-    network, subnets = port.network, [pb.Subnet(**each) for each in spec.subnets]
+    network, subnets = port.network, [pb.Subnet(**each) for each in spec.subnets_in(node.zone_id)]
     segments.record_binding(port, node)
     documents = port_rules.port_documents(port, node)
     request = pb.EnsurePortRequest(
@@ -195,7 +195,7 @@ def ensure_port(authorization: CallAuthorization, spec: PortSpec, *, hostname: s
             subnets=subnets,
         ),
         mac=port.mac,
-        ip=spec.addresses[0],
+        ip=spec.ip,
         hostname=hostname,
         addresses=spec.addresses,
         ports=documents.ports,

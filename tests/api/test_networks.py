@@ -1,5 +1,5 @@
 from tests.api.client import Caller
-from tests.world import Cloud
+from tests.world import Cloud, make_address_pool
 
 
 def test_network_is_created_updated_and_deleted(api: Caller, cloud: Cloud) -> None:
@@ -26,3 +26,27 @@ def test_network_in_use_is_not_deleted(api: Caller, cloud: Cloud) -> None:
 def test_taken_name_is_refused(api: Caller, cloud: Cloud) -> None:
     answer = api.post("networks", {"name": "lan", "cidr": "10.0.0.0/24"})
     assert answer.problem == (409, "network.name_taken", "/name")
+
+
+def test_ipv6_of_a_subnet_is_given_changed_and_removed(api: Caller, cloud: Cloud) -> None:
+    make_address_pool("2001:db8::/48")
+    asked = {"name": "dual", "cidr": "10.20.0.0/24", "ipv6_cidr": "fd00:20::/64", "dns_servers": ["2620:fe::9"]}
+    network = api.post("networks", asked).body
+    expected = {"ipv6_cidr": "fd00:20::/64", "ipv6_gateway": "fe80::1", "ipv6_pool": None}
+    assert {name: network[name] for name in expected} == expected
+    assert (network["dns_servers"], network["subnets"][0]["ipv6_cidr"]) == (["2620:fe::9"], "fd00:20::/64")
+    path = "networks/dual/subnets/default"
+    changed = api.patch(path, {"ipv6_pool": "public"}).body
+    assert (changed["ipv6_cidr"], changed["ipv6_pool"]["name"]) == ("2001:db8::/64", "public")
+    port = api.post("ports", {"network": "dual", "name": "card"}).body
+    assert [each["ip"] for each in port["addresses"]] == ["10.20.0.2", "2001:db8::2"]
+    assert api.patch(path, {"ipv6_cidr": ""}).problem == (409, "network.subnet.in_use", "/ipv6_cidr")
+    fewer = api.patch("ports/card", {"addresses": [{"ip": "10.20.0.2"}]}).body
+    assert [each["ip"] for each in fewer["addresses"]] == ["10.20.0.2"]
+    removed = api.patch(path, {"ipv6_cidr": ""}).body
+    assert [removed[name] for name in expected] == [None, None, None]
+    assert api.get("networks/lan").body["ipv6_gateway"] is None
+    more = {"addresses": [{"ip": "10.20.0.2"}, {"family": "ipv6", "subnet": "default"}]}
+    assert api.patch("ports/card", more).problem == (422, "network.subnet.ipv6_missing", "/addresses/1/family")
+    api.patch(path, {"ipv6_cidr": "fd00:30::/64"})
+    assert [each["ip"] for each in api.patch("ports/card", more).body["addresses"]] == ["10.20.0.2", "fd00:30::2"]

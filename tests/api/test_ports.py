@@ -6,6 +6,7 @@ from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.world import Cloud
 
+SUBNET = {"name": "more", "cidr": "10.30.0.0/24"}
 WEB = {"name": "web", "flavor": "tiny", "image": "tiny"}
 
 
@@ -37,6 +38,15 @@ def test_port_is_attached_found_and_detached(api: Caller, cloud: Cloud) -> None:
         ("ports", {"network": "lan", "addresses": []}, (422, "network.address.missing")),
         ("ports", {"network": "lan", "addresses": [{"subnet": "x"}]}, (422, "network.subnet.not_found")),
         ("ports", {"network": "wan"}, (422, "network.not_found")),
+        ("ports", {"network": "lan", "addresses": [{"family": "ipv6"}]}, (422, "network.subnet.ipv6_missing")),
+        ("ports", {"network": "dual", "addresses": [{"family": "ipv6"}]}, (422, "network.address.ipv4_missing")),
+        ("ports", {"network": "dual", "addresses": [{"ip": "fd00::1"}, {}]}, (422, "network.address.not_usable")),
+        ("ports", {"network": "dual", "addresses": [{"ip": "fd00::5%eth0"}, {}]}, (400, "invalid_request")),
+        ("networks/dual/subnets", SUBNET | {"ipv6_cidr": "fd00::/64"}, (422, "network.subnet.overlaps")),
+        ("networks/lan/subnets", SUBNET | {"ipv6_cidr": "2001:db8::/64"}, (400, "network.subnet.invalid")),
+        ("networks/lan/subnets", SUBNET | {"ipv6_pool": "none"}, (422, "network.address_pool.not_found")),
+        ("networks/lan/subnets", SUBNET | {"ipv6_pool": "a", "ipv6_cidr": "fd00::/64"}, (400, "invalid_request")),
+        ("networks", {"name": "six", "ipv6_cidr": "fd00::/64"}, (400, "invalid_request")),
         ("networks/lan/subnets", {"name": "a", "cidr": "10.10.0.0/25"}, (422, "network.subnet.overlaps")),
         ("networks/lan/subnets", {"name": "default", "cidr": "10.11.0.0/25"}, (409, "network.subnet.name_taken")),
         ("instances", WEB | {"name": "other", "ports": ["plugged"]}, (409, "network.port.attached")),
@@ -50,6 +60,7 @@ def test_port_is_attached_found_and_detached(api: Caller, cloud: Cloud) -> None:
 def test_impossible_requests_are_refused(
     api: Caller, cloud: Cloud, path: str, body: dict[str, object], problem: tuple[int, str]
 ) -> None:
+    api.post("networks", {"name": "dual", "cidr": "10.12.0.0/24", "ipv6_cidr": "fd00::/64"})
     api.post("ports", {"network": "lan", "name": "plugged"})
     api.post("instances", WEB | {"ports": ["plugged"]})
     answer = api.post(path, body)

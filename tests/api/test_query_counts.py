@@ -175,7 +175,7 @@ GETS = {
 }
 # With those that begin and end the transaction, and the two of the record of the request.
 WRITES = {
-    "instance_create": 26,
+    "instance_create": 27,
     "volume_create": 25,
     "network_create": 17,
     "port_create": 21,

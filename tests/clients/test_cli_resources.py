@@ -150,6 +150,19 @@ def test_public_addresses_are_reserved_attached_and_released(cli: Inside, operat
     operator.ok("address-pool", "delete", "public", "--yes")
 
 
+def test_ipv6_is_given_to_networks_subnets_and_ports(cli: Inside) -> None:
+    made = cli.ok("network", "create", "six", "--cidr", "10.40.0.0/24", "--ipv6-cidr", "fd00:40::/64", "-o", "json")
+    assert made.json["ipv6_cidr"] == "fd00:40::/64"
+    cli.ok("subnet", "create", "six", "more", "--cidr", "10.41.0.0/24", "--ipv6-cidr", "fd00:41::/64")
+    assert "network.address_pool.not_found" in cli("subnet", "update", "six", "more", "--ipv6-pool", "none").err
+    chosen = ("--address", "more/ipv4", "--address", "ipv6", "--address", "fd00:41::9")
+    port = cli.ok("port", "create", "card", "--network", "six", *chosen, "-o", "json").json
+    assert [each["ip"] for each in port["addresses"]] == ["10.41.0.2", "fd00:40::2", "fd00:41::9"]
+    cli.ok("port", "delete", "card", "-y")
+    assert cli.ok("subnet", "update", "six", "more", "--no-ipv6", "-o", "json").json["ipv6_cidr"] is None
+    cli.ok("network", "delete", "six", "-y")
+
+
 def test_subnets_and_ports_are_created_attached_and_deleted(cli: Inside) -> None:
     cli.ok("network", "create", "back", "--cidr", "10.40.0.0/24")
     made = cli.ok("subnet", "create", "back", "more", "--cidr", "10.41.0.0/24", "--gateway", "10.41.0.9", "-o", "json")

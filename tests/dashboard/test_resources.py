@@ -10,7 +10,8 @@ from pytest_django import Settings
 from controlplane.catalog.models import Image
 from controlplane.dashboard import cookies
 from controlplane.identity.models import ApiToken, Organization
-from controlplane.network.models import Network
+from controlplane.network.models import Network, Port, PortAddress
+from controlplane.network.ports import port_delete
 from controlplane.webhooks.models import Webhook
 from tests.dashboard.conftest import SignIn
 from tests.dashboard.sample_resources import text_of
@@ -249,10 +250,17 @@ def test_subnet_is_created_and_deleted_on_the_page_of_its_network(home: str, mem
     bad = member.post(f"{at}/subnets/new", {"name": "more", "cidr": "10.10.0.0/25"})
     assert bad.context["form"].errors["cidr"]
     good = {"name": "more", "cidr": "10.11.0.0/24", "reserved_ranges": "10.11.0.2-10.11.0.9\n10.11.0.20"}
+    good |= {"ipv6_cidr": "fd00:11::/64"}
     assert member.post(f"{at}/subnets/new", good)["Location"] == at
     told = text_of(member.get(at))
-    assert "more 10.11.0.0/24" in told and "10.11.0.2-10.11.0.9, 10.11.0.20-10.11.0.20" in told
+    assert (
+        "more 10.11.0.0/24" in told and "fd00:11::/64" in told and "10.11.0.2-10.11.0.9, 10.11.0.20-10.11.0.20" in told
+    )
     subnet = cloud.network.subnets.get(name="more")
+    assert member.post(f"{at}/ports/new", {"name": "card", "addresses": "more\nfd00:11::9\nipv4"})["Location"] == at
+    addresses = PortAddress.objects.filter(port__name="card").order_by("pk").values_list("ip", flat=True)
+    assert list(addresses) == ["10.11.0.10", "fd00:11::2", "fd00:11::9", "10.10.0.2"]
+    port_delete(cloud.tenant.actor, Port.objects.get(name="card"))
     assert "Delete more" in text_of(member.get(f"{at}/subnets/{subnet.pk}/delete"))
     assert member.post(f"{at}/subnets/{subnet.pk}/delete")["Location"] == at
     assert not cloud.network.subnets.filter(name="more").exists()

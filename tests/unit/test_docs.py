@@ -97,7 +97,7 @@ def test_the_settings_are_listed() -> None:
 def test_the_kinds_of_events_are_listed() -> None:
     table = (REFERENCE / "events.md").read_text().partition("## Kinds")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `([a-z_-]+\.[a-z_-]+)` \| (.+) \| (.*)\|$", table, re.MULTILINE)
-    listed = {kind: (meaning, tuple(re.findall(r"`([a-z_]+)`", data))) for kind, meaning, data in rows}
+    listed = {kind: (meaning, tuple(re.findall(r"`([a-z0-9_]+)`", data))) for kind, meaning, data in rows}
     assert listed == {kind: (known.meaning, known.data) for kind, known in KINDS.items()}
 
 

@@ -6,9 +6,9 @@ from clients.terraform.cloud import Document, project_path
 from clients.terraform.resources.base import ApiResource
 from clients.terraform.resources.common import CREATED_AT, ID, LABELS, PROJECT, name_attribute, refer
 from clients.terraform.runtime.diagnostics import Failure
-from clients.terraform.runtime.provider import Plan
+from clients.terraform.runtime.provider import Plan, Work
 from clients.terraform.runtime.schema import NUMBER, STRING, Attribute, IdentityAttribute, Schema, list_of
-from clients.terraform.runtime.values import Value, Values
+from clients.terraform.runtime.values import UNKNOWN, Value, Values
 
 
 def _range_complaint(text: str) -> str | None:
@@ -19,9 +19,55 @@ def _range_complaint(text: str) -> str | None:
     return None
 
 
+def _ipv6_complaint(text: str) -> str | None:
+    try:
+        ipaddress.IPv6Network(text)
+    except ValueError as error:
+        return f"This is no range of IPv6 addresses: {error}."
+    return None
+
+
+def _ipv6_attributes(of: str, *, is_replaced: bool) -> dict[str, Attribute]:
+    ending = " A change makes a new network." if is_replaced else ""
+    return {
+        "ipv6_cidr": Attribute(
+            type=STRING,
+            description=f"The IPv6 range of {of}: a /64 within fd00::/8, or the one that `ipv6_pool` gave.{ending}",
+            optional=True,
+            computed=True,
+            replace=is_replaced,
+            checks=(_ipv6_complaint,),
+        ),
+        "ipv6_pool": Attribute(
+            type=STRING,
+            description=f"The name of a pool that gives {of} a public /64, routed to the zone of the pool.{ending}",
+            optional=True,
+            replace=is_replaced,
+        ),
+    }
+
+
+def _plan_ipv6(plan: Plan) -> None:
+    """Plan the range that the API will show: a removed one is null, and that of another pool is unknown."""
+    pool, prior = plan.config["ipv6_pool"], plan.prior or {}
+    if plan.config["ipv6_cidr"] is not None:
+        return
+    if pool is None:
+        plan.planned["ipv6_cidr"] = None
+        if prior.get("ipv6_cidr") is not None and plan.schema.attributes["ipv6_cidr"].replace:
+            plan.replace.append(("ipv6_cidr",))
+    elif pool != prior.get("ipv6_pool"):
+        plan.planned["ipv6_cidr"] = UNKNOWN
+
+
+def _pool_name(document: Document, like: Values) -> str | None:
+    named = document["ipv6_pool"]
+    return None if named is None else refer(like.get("ipv6_pool") or named["name"], named)
+
+
 class NetworkResource(ApiResource):
     name, kind, noun = "network", "networks", "network"
-    sent = ("name", "cidr", "dns_servers", "labels")
+    sent = ("name", "cidr", "ipv6_cidr", "ipv6_pool", "dns_servers", "labels")
     schema = Schema(
         {
             "id": ID,
@@ -34,6 +80,7 @@ class NetworkResource(ApiResource):
                 replace=True,
                 checks=(_range_complaint,),
             ),
+            **_ipv6_attributes("its first subnet", is_replaced=True),
             "dns_servers": Attribute(
                 type=list_of(STRING),
                 description="Name servers of the guests. A change makes a new network.",
@@ -48,10 +95,16 @@ class NetworkResource(ApiResource):
         "A private network of a project. Instances are on it by naming it; it can be deleted once no instance is.",
     )
 
+    def refine(self, plan: Plan) -> None:
+        _plan_ipv6(plan)
+
+    def values(self, document: Document, like: Values) -> Values:
+        return super().values(document, like) | {"ipv6_pool": _pool_name(document, like)}
+
 
 class SubnetResource(ApiResource):
     name, kind, noun = "subnet", "subnets", "subnet"
-    sent = ("name", "cidr", "gateway_ip", "dns_servers", "reserved_ranges", "labels")
+    sent = ("name", "cidr", "ipv6_cidr", "ipv6_pool", "gateway_ip", "dns_servers", "reserved_ranges", "labels")
     patched = ("name", "labels", "reserved_ranges")
     is_listed = False
     identity = {
@@ -77,6 +130,7 @@ class SubnetResource(ApiResource):
                 replace=True,
                 checks=(_range_complaint,),
             ),
+            **_ipv6_attributes("the subnet", is_replaced=False),
             "gateway_ip": Attribute(
                 type=STRING,
                 description="The gateway; the first address unless it is given. A change makes a new subnet.",
@@ -107,12 +161,24 @@ class SubnetResource(ApiResource):
     def word(self, name: str, value: Value) -> Value:
         return [] if name == "reserved_ranges" and value is None else value
 
+    def change(self, work: Work) -> bool:
+        if not work.changed("ipv6_cidr", "ipv6_pool"):
+            return False
+        pool = work.planned["ipv6_pool"]
+        body = {"ipv6_cidr": work.planned["ipv6_cidr"] or ""} if pool is None else {"ipv6_pool": pool}
+        self.cloud.api.patch(self.path(work.state), body, deadline=work.deadline)
+        return True
+
     def refine(self, plan: Plan) -> None:
+        _plan_ipv6(plan)
         if plan.prior is not None:
             self.keep_same(plan, "network", project_path(self.parent_of(plan.prior), "networks"))
 
     def values(self, document: Document, like: Values) -> Values:
-        return super().values(document, like) | {"network": refer(like.get("network"), document["network"])}
+        return super().values(document, like) | {
+            "network": refer(like.get("network"), document["network"]),
+            "ipv6_pool": _pool_name(document, like),
+        }
 
     def import_by_id(self, text: str) -> Values:
         """Import `network/subnet`, after the project if it is not the provider's."""
@@ -141,7 +207,7 @@ class PortResource(ApiResource):
             ),
             "addresses": Attribute(
                 type=list_of(STRING),
-                description="Its IPv4 addresses; a free one unless they are given. A change makes a new port.",
+                description="Its addresses; free ones of a subnet unless they are given. A change makes a new port.",
                 optional=True,
                 computed=True,
                 replace=True,

@@ -52,6 +52,8 @@ REFUSALS: list[tuple[str, NodeRow, ResolvedRequest]] = [
     ("ATTR_MISMATCH", node("n1"), ask(policies=(only_in(RHINE),))),
     ("ATTR_UNKNOWN", node("n1", "xx-new-1"), ask()),
     ("ZONE_NOT_ASKED", node("n1"), ask(zones=(RHINE,))),
+    ("ADDRESS_ELSEWHERE", node("n1"), ask(routed_to=frozenset({RHINE}))),
+    ("ADDRESS_ELSEWHERE", node("n1"), ask(routed_to=frozenset({PARIS, RHINE}))),
     ("NODE_NOT_READY", node("n1", is_ready=False), ask()),
     ("NODE_CORDONED", node("n1", is_cordoned=True), ask()),
     ("NODE_NOT_CLEARED", node("n1", cleared=()), ask()),

@@ -222,6 +222,7 @@ def _easier(change: str, facts: dict[str, Any], request: ResolvedRequest) -> dic
     easier: dict[str, Callable[[], dict[str, object]]] = {
         "policy": lambda: {"policies": _without_clause(request.policies, facts)},
         "zone_asked": lambda: {"zones": tuple(facts["zones"])},
+        "routed": lambda: {"routed_to": frozenset()},
         "excluded": lambda: {"excluded_nodes": frozenset()},
         "traits": lambda: {"traits": request.traits - set(facts["traits"])},
         "host": lambda: {"host": None},

@@ -36,10 +36,18 @@ from andromede_cli.error_reports import Misuse
 from andromede_cli.output import Column
 from andromede_cli.session import Session
 
+FAMILIES = ("ipv4", "ipv6")
 NAME, ID = Column(_("name"), "name"), Column("id", "id", is_wide=True)
 CREATED = Column(_("created"), "created_at", is_wide=True)
 LABELS = Column(_("labels"), "labels", is_wide=True)
-SUBNET_COLUMNS = [NAME, Column("CIDR", "cidr"), Column(_("gateway"), "gateway_ip"), Column("DNS", "dns_servers")]
+IPV6_COLUMNS = [Column("IPv6", "ipv6_cidr"), Column(_("IPv6 pool"), "ipv6_pool", is_wide=True)]
+SUBNET_COLUMNS = [
+    NAME,
+    Column("CIDR", "cidr"),
+    Column(_("gateway"), "gateway_ip"),
+    *IPV6_COLUMNS,
+    Column("DNS", "dns_servers"),
+]
 PORT_COLUMNS = [
     NAME,
     Column(_("state"), "state"),
@@ -56,6 +64,12 @@ Subnet = Annotated[str, typer.Argument(metavar="SUBNET", show_default=False)]
 Port = Annotated[str, typer.Argument(metavar="PORT", show_default=False, autocompletion=names("ports.list"))]
 Cidr = Annotated[str, typer.Option("--cidr", help=_("Address range (CIDR), such as 10.0.0.0/24."))]
 Dns = Annotated[list[str] | None, typer.Option("--dns", help=_("Name server; repeatable."))]
+Ipv6Cidr = Annotated[
+    str | None, typer.Option("--ipv6-cidr", help=_("IPv6 range: a /64 within fd00::/8, such as fd12:3456:789a:1::/64."))
+]
+Ipv6Pool = Annotated[
+    str | None, typer.Option("--ipv6-pool", help=_("Pool that gives the subnet a public /64, routed to its zone."))
+]
 Reserved = Annotated[
     list[str] | None,
     typer.Option("--reserved", help=_("Addresses that no port gets, as 10.0.0.2-10.0.0.9; repeatable.")),
@@ -65,7 +79,13 @@ OnNetwork = Annotated[
 ]
 Addresses = Annotated[
     list[str] | None,
-    typer.Option("--address", help=_("Address, or subnet for a free one of it; repeatable. Default: a free one.")),
+    typer.Option(
+        "--address",
+        help=_(
+            "Address, or subnet for free ones of it; ipv4, ipv6, SUBNET/ipv4 or SUBNET/ipv6 for one of that family; "
+            "repeatable. Default: a free one of each family of the subnet."
+        ),
+    ),
 ]
 Allowed = Annotated[
     list[str] | None,
@@ -88,6 +108,7 @@ def _networks() -> typer.Typer:
         NAME,
         Column("CIDR", "cidr"),
         Column(_("gateway"), "gateway_ip"),
+        *IPV6_COLUMNS,
         Column("DNS", "dns_servers"),
         LABELS,
         CREATED,
@@ -107,11 +128,19 @@ def _networks() -> typer.Typer:
 def network_create(
     me: Session,
     name: Name,
-    cidr: Annotated[str, typer.Option("--cidr", help=_("Address range (CIDR), such as 10.0.0.0/24."))],
-    dns: Annotated[list[str] | None, typer.Option("--dns", help=_("Name server; repeatable."))] = None,
+    cidr: Cidr,
+    ipv6_cidr: Ipv6Cidr = None,
+    ipv6_pool: Ipv6Pool = None,
+    dns: Dns = None,
     label: LabelsOption = None,
 ) -> None:
-    body: dict[str, Any] = {"cidr": cidr, "dns_servers": dns, "labels": labels_of(label)}
+    body: dict[str, Any] = {
+        "cidr": cidr,
+        "ipv6_cidr": ipv6_cidr,
+        "ipv6_pool": ipv6_pool,
+        "dns_servers": dns,
+        "labels": labels_of(label),
+    }
     me.show(me.client.networks.create(name=name, **body, dry_run=me.is_dry_run))
 
 
@@ -122,7 +151,7 @@ def _subnets() -> typer.Typer:
     call_command(subnets, "list", _("The subnets of a network."), "subnets.list", network, show=rows(columns))
     call_command(subnets, "show", _("A subnet."), "subnets.get", network, subnet)
     command(subnets, "create", _("Create a subnet of a network."), DRY_RUN)(subnet_create)
-    command(subnets, "update", _("Change its name, labels or reserved ranges."), DRY_RUN)(subnet_update)
+    command(subnets, "update", _("Change its name, labels, reserved ranges or IPv6."), DRY_RUN)(subnet_update)
     command(subnets, "delete", _("Delete a subnet without addresses in use."), SURE, DRY_RUN)(subnet_delete)
     return subnets
 
@@ -133,6 +162,8 @@ def subnet_create(
     name: Name,
     cidr: Cidr,
     gateway: Annotated[str | None, typer.Option("--gateway", help=_("Gateway; default: its first address."))] = None,
+    ipv6_cidr: Ipv6Cidr = None,
+    ipv6_pool: Ipv6Pool = None,
     dns: Dns = None,
     reserved: Reserved = None,
     label: LabelsOption = None,
@@ -140,6 +171,8 @@ def subnet_create(
     body: dict[str, Any] = {
         "cidr": cidr,
         "gateway_ip": gateway,
+        "ipv6_cidr": ipv6_cidr,
+        "ipv6_pool": ipv6_pool,
         "dns_servers": dns,
         "reserved_ranges": reserved,
         "labels": labels_of(label),
@@ -153,9 +186,18 @@ def subnet_update(
     subnet: Subnet,
     name: Annotated[str | None, typer.Option("--name", help=_("The new name."))] = None,
     reserved: Reserved = None,
+    ipv6_cidr: Ipv6Cidr = None,
+    ipv6_pool: Ipv6Pool = None,
+    no_ipv6: Annotated[bool, typer.Option("--no-ipv6", help=_("Take its IPv6 range away."))] = False,
     label: LabelsOption = None,
 ) -> None:
-    body: dict[str, Any] = {"name": name, "reserved_ranges": reserved, "labels": labels_of(label, is_patch=True)}
+    body: dict[str, Any] = {
+        "name": name,
+        "reserved_ranges": reserved,
+        "ipv6_cidr": "" if no_ipv6 else ipv6_cidr,
+        "ipv6_pool": ipv6_pool,
+        "labels": labels_of(label, is_patch=True),
+    }
     me.show(me.client.subnets.update(network, subnet, **body, dry_run=me.is_dry_run))
 
 
@@ -235,10 +277,17 @@ def port_detach(me: Session, port: Port) -> None:
 
 
 def _addresses(texts: list[str] | None) -> list[dict[str, str]] | None:
-    """Parse addresses: an IPv4 address has dots, which no name of a subnet has."""
-    if not texts:
-        return None
-    return [{"ip": each} if "." in each else {"subnet": each} for each in texts]
+    return [_address(each) for each in texts] if texts else None
+
+
+def _address(text: str) -> dict[str, str]:
+    """Parse an address, a subnet, a family, or SUBNET/FAMILY: no name of a subnet has a dot, a colon or a slash."""
+    if "." in text or ":" in text:
+        return {"ip": text}
+    subnet, _slash, family = text.rpartition("/")
+    if family in FAMILIES:
+        return {"family": family, **({"subnet": subnet} if subnet else {})}
+    return {"subnet": text}
 
 
 def _allowed(texts: list[str] | None) -> list[dict[str, str | None]] | None:

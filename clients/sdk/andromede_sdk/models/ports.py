@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
 
 class AddressInput(TypedDict):
-    """A requested address: this `ip`, or a free one of the `subnet`, or of any subnet."""
+    """A requested address: this `ip`, or a free one of the `subnet`, or of any subnet.
+
+    `family` of the free one; without it, a free IPv4 address, and an IPv6 address too where the subnet has IPv6."""
 
     subnet: NotRequired[str]
     ip: NotRequired[str]
+    family: NotRequired[str]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Subnet(Model):
-    """A subnet of a network: a range of addresses with a gateway, routed to the network's other subnets."""
+    """A subnet of a network: a range of addresses with a gateway, routed to the network's other subnets.
+
+    `ipv6_cidr`: a /64 beside it. `ipv6_gateway`: the link-local address that router advertisements announce.
+    `ipv6_pool`: the pool of the /64; null for a unique local one."""
 
     id: str
     name: str
@@ -25,6 +28,9 @@ class Subnet(Model):
     labels: dict[str, str]
     created_at: datetime
     updated_at: datetime
+    ipv6_cidr: str | None
+    ipv6_gateway: str | None
+    ipv6_pool: Named | None
     network: Named
     cidr: str
     gateway_ip: str

@@ -46,6 +46,8 @@ class Networks(Resource):
         *,
         name: str,
         cidr: str | None = None,
+        ipv6_cidr: str | None = None,
+        ipv6_pool: str | None = None,
         dns_servers: Sequence[str] | None = None,
         labels: Mapping[str, str] | None = None,
         dry_run: bool = False,
@@ -54,6 +56,8 @@ class Networks(Resource):
         """POST /v1/projects/{project}/networks
 
         A network. With `cidr` it gets a subnet `default`; without, it has none until one is created.
+
+        `ipv6_cidr`, `ipv6_pool`: the IPv6 range of this subnet, as for a subnet.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
@@ -62,7 +66,14 @@ class Networks(Resource):
                 "POST",
                 "/v1/projects/{project}/networks",
                 query={"dry_run": dry_run or None},
-                body={"name": name, "cidr": cidr, "dns_servers": dns_servers, "labels": labels},
+                body={
+                    "name": name,
+                    "cidr": cidr,
+                    "ipv6_cidr": ipv6_cidr,
+                    "ipv6_pool": ipv6_pool,
+                    "dns_servers": dns_servers,
+                    "labels": labels,
+                },
                 key=idempotency_key,
             ),
         )

@@ -63,7 +63,9 @@ class Ports(Resource):
     ) -> models.Port:
         """POST /v1/projects/{project}/ports
 
-        A port. Without a `name` it gets one of its id; without `addresses`, a free one.
+        A port. Without a `name` it gets one of its id; without `addresses`, a free one of each family of the subnet.
+
+        One address at least is of IPv4.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(

@@ -49,6 +49,8 @@ class Subnets(Resource):
         *,
         name: str,
         cidr: str,
+        ipv6_cidr: str | None = None,
+        ipv6_pool: str | None = None,
         gateway_ip: str | None = None,
         dns_servers: Sequence[str] | None = None,
         reserved_ranges: Sequence[str] | None = None,
@@ -61,7 +63,8 @@ class Subnets(Resource):
         A subnet.
 
         `gateway_ip`: its first address unless another one is given. `reserved_ranges`: addresses that no port gets, each
-        `first-last` or one address.
+        `first-last` or one address, of either family. IPv6 by `ipv6_cidr`, a unique local /64 within fd00::/8 (RFC 4193),
+        or by `ipv6_pool`: the lowest free /64 of this pool, routed to the pool's zone.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
@@ -74,6 +77,8 @@ class Subnets(Resource):
                 body={
                     "name": name,
                     "cidr": cidr,
+                    "ipv6_cidr": ipv6_cidr,
+                    "ipv6_pool": ipv6_pool,
                     "gateway_ip": gateway_ip,
                     "dns_servers": dns_servers,
                     "reserved_ranges": reserved_ranges,
@@ -101,6 +106,8 @@ class Subnets(Resource):
         *,
         name: str | None = None,
         reserved_ranges: Sequence[str] | None = None,
+        ipv6_cidr: str | None = None,
+        ipv6_pool: str | None = None,
         labels: Mapping[str, str | None] | None = None,
         dry_run: bool = False,
         if_match: str | int | None = None,
@@ -108,6 +115,10 @@ class Subnets(Resource):
         """PATCH /v1/projects/{project}/networks/{network}/subnets/{subnet}
 
         Changes of a subnet. Ports with addresses in the new reserved ranges keep them.
+
+        `ipv6_cidr` or `ipv6_pool` gives it another IPv6 range, and an empty `ipv6_cidr` removes the range: refused while a
+        port has an address of the former one. Ports that exist already get IPv6 addresses by a change of their `addresses`
+        while they are free.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
@@ -117,7 +128,13 @@ class Subnets(Resource):
                 "/v1/projects/{project}/networks/{network}/subnets/{subnet}",
                 names={"network": network, "subnet": subnet},
                 query={"dry_run": dry_run or None},
-                body={"name": name, "reserved_ranges": reserved_ranges, "labels": labels},
+                body={
+                    "name": name,
+                    "reserved_ranges": reserved_ranges,
+                    "ipv6_cidr": ipv6_cidr,
+                    "ipv6_pool": ipv6_pool,
+                    "labels": labels,
+                },
                 if_match=if_match,
             ),
         )

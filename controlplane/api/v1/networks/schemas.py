@@ -7,27 +7,73 @@ from uuid import UUID
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from controlplane.kernel.fields import In, Labels, LabelsPatch, Name, NamedOut, StaticResourceOut, Text
+from controlplane.kernel.fields import (
+    In,
+    IpAddress,
+    Labels,
+    LabelsPatch,
+    Name,
+    NamedOut,
+    Out,
+    Reference,
+    StaticResourceOut,
+    Text,
+)
 from controlplane.network.models import Network, Subnet
 
 DNS_SERVERS_MAX = 3
 RESERVED_RANGES_MAX = 32
 RANGE_LENGTH = 80
+IPV6_CIDR_LENGTH = 43
+ROUTER = "fe80::1"  # of each network with IPv6, on each node (agents/node/adapters/network/ipv6_rules.py)
 
 
 def dns_servers_field() -> serializers.ListField:
-    return serializers.ListField(
-        child=serializers.IPAddressField(protocol="IPv4"), max_length=DNS_SERVERS_MAX, default=list
-    )
+    return serializers.ListField(child=IpAddress(), max_length=DNS_SERVERS_MAX, default=list)
+
+
+class Ipv6RangeOut(Out):
+    """Fields of a subnet's IPv6 range: null without one.
+
+    `ipv6_gateway`: the link-local address that router advertisements announce. `ipv6_pool`: the pool of the range; null
+    for a unique local one.
+    """
+
+    ipv6_cidr = serializers.SerializerMethodField()
+    ipv6_gateway = serializers.SerializerMethodField()
+    ipv6_pool = serializers.SerializerMethodField()
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_ipv6_cidr(self, row: Any) -> str | None:
+        subnet = self.subnet_of(row)
+        return (subnet.ipv6_cidr or None) if subnet else None
+
+    @extend_schema_field(serializers.IPAddressField(allow_null=True))
+    def get_ipv6_gateway(self, row: Any) -> str | None:
+        return ROUTER if self.get_ipv6_cidr(row) else None
+
+    @extend_schema_field(NamedOut(allow_null=True))
+    def get_ipv6_pool(self, row: Any) -> Any:
+        subnet = self.subnet_of(row)
+        return NamedOut(subnet.ipv6_pool).data if subnet and subnet.ipv6_pool else None
+
+    def subnet_of(self, row: Any) -> Subnet | None:
+        found: Subnet = row
+        return found
 
 
 class NetworkIn(In):
-    """A network. With `cidr` it gets a subnet `default`; without, it has none until one is created."""
+    """A network. With `cidr` it gets a subnet `default`; without, it has none until one is created.
+
+    `ipv6_cidr`, `ipv6_pool`: the IPv6 range of this subnet, as for a subnet.
+    """
 
     example = {"name": "lan", "cidr": "10.10.0.0/24", "dns_servers": ["9.9.9.9"], "labels": {"env": "prod"}}
 
     name = Name()
     cidr = Text(max_length=18, default=None)
+    ipv6_cidr = Text(max_length=IPV6_CIDR_LENGTH, default=None)
+    ipv6_pool = Reference(default=None)
     dns_servers = dns_servers_field()
     labels = Labels(default=dict)
 
@@ -40,15 +86,20 @@ class NetworkPatch(In):
 
 
 class SubnetSummaryOut(NamedOut):
-    """A subnet of the network, with its range."""
+    """A subnet of the network, with its ranges. `ipv6_cidr` null: it has no IPv6."""
 
     cidr = serializers.CharField()
+    ipv6_cidr = serializers.SerializerMethodField()
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_ipv6_cidr(self, row: Subnet) -> str | None:
+        return row.ipv6_cidr or None
 
 
-class NetworkOut(StaticResourceOut):
+class NetworkOut(StaticResourceOut, Ipv6RangeOut):
     """A network. It exists at once; a node gets it with its first instance in the network.
 
-    `cidr`, `gateway_ip` and `dns_servers` are those of its first subnet; empty: it has none.
+    `cidr`, `gateway_ip`, `dns_servers` and the fields of IPv6 are those of its first subnet; empty or null: none.
     """
 
     cidr = serializers.SerializerMethodField()
@@ -76,6 +127,9 @@ class NetworkOut(StaticResourceOut):
     def get_subnets(self, row: Network) -> Any:
         return SubnetSummaryOut(self._subnets(row), many=True).data
 
+    def subnet_of(self, row: Network) -> Subnet | None:
+        return self._first(row)
+
     def _first(self, row: Network) -> Subnet | None:
         return next(iter(self._subnets(row)), None)
 
@@ -88,13 +142,21 @@ class SubnetIn(In):
     """A subnet.
 
     `gateway_ip`: its first address unless another one is given. `reserved_ranges`: addresses that no port gets, each
-    `first-last` or one address.
+    `first-last` or one address, of either family. IPv6 by `ipv6_cidr`, a unique local /64 within fd00::/8 (RFC 4193),
+    or by `ipv6_pool`: the lowest free /64 of this pool, routed to the pool's zone.
     """
 
-    example = {"name": "backend", "cidr": "10.21.0.0/24", "reserved_ranges": ["10.21.0.2-10.21.0.9"]}
+    example = {
+        "name": "backend",
+        "cidr": "10.21.0.0/24",
+        "ipv6_cidr": "fd4a:21:7c05:1::/64",
+        "reserved_ranges": ["10.21.0.2-10.21.0.9"],
+    }
 
     name = Name()
     cidr = Text(max_length=18)
+    ipv6_cidr = Text(max_length=IPV6_CIDR_LENGTH, default=None)
+    ipv6_pool = Reference(default=None)
     gateway_ip = serializers.IPAddressField(protocol="IPv4", default=None)
     dns_servers = dns_servers_field()
     reserved_ranges = serializers.ListField(
@@ -104,7 +166,12 @@ class SubnetIn(In):
 
 
 class SubnetPatch(In):
-    """Changes of a subnet. Ports with addresses in the new reserved ranges keep them."""
+    """Changes of a subnet. Ports with addresses in the new reserved ranges keep them.
+
+    `ipv6_cidr` or `ipv6_pool` gives it another IPv6 range, and an empty `ipv6_cidr` removes the range: refused while a
+    port has an address of the former one. Ports that exist already get IPv6 addresses by a change of their `addresses`
+    while they are free.
+    """
 
     example = {"reserved_ranges": ["10.21.0.2-10.21.0.19"], "labels": {"tier": "backend"}}
 
@@ -112,11 +179,17 @@ class SubnetPatch(In):
     reserved_ranges = serializers.ListField(
         child=Text(max_length=RANGE_LENGTH), max_length=RESERVED_RANGES_MAX, required=False
     )
+    ipv6_cidr = Text(max_length=IPV6_CIDR_LENGTH, allow_blank=True, required=False)
+    ipv6_pool = Reference(required=False)
     labels = LabelsPatch(required=False)
 
 
-class SubnetOut(StaticResourceOut):
-    """A subnet of a network: a range of addresses with a gateway, routed to the network's other subnets."""
+class SubnetOut(StaticResourceOut, Ipv6RangeOut):
+    """A subnet of a network: a range of addresses with a gateway, routed to the network's other subnets.
+
+    `ipv6_cidr`: a /64 beside it. `ipv6_gateway`: the link-local address that router advertisements announce.
+    `ipv6_pool`: the pool of the /64; null for a unique local one.
+    """
 
     network = NamedOut()
     cidr = serializers.CharField()

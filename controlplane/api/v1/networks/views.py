@@ -5,12 +5,15 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from andromede_core.documents.messages import Message
 from controlplane.api.base_views import ProjectView
 from controlplane.api.v1.networks.schemas import NetworkIn, NetworkOut, NetworkPatch, SubnetIn, SubnetOut, SubnetPatch
+from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.fields import merge_labels
 from controlplane.kernel.listing import Listing, created_after, exactly, labelled
 from controlplane.kernel.views import Body, created, route
 from controlplane.network import selectors, services, subnets
+from controlplane.network.ipv6_subnets import Ipv6Choice
 from controlplane.network.models import Network, Subnet
 
 NETWORKS = Listing(
@@ -25,7 +28,17 @@ SUBNETS = Listing(
 )
 
 
-class NetworkList(ProjectView):
+class Ipv6View(ProjectView):
+    def chosen_ipv6(self, body: Body) -> Ipv6Choice:
+        """Take the IPv6 range out of the body."""
+        cidr, ref = body.pop("ipv6_cidr", None), body.pop("ipv6_pool", None)
+        if cidr is not None and ref is not None:
+            raise InvalidRequest(field="ipv6_pool", reason=Message("Give a range or a pool, not both."))
+        pool = None if ref is None else self.named(selectors.usable_pool_get, ref, at="ipv6_pool")
+        return Ipv6Choice(cidr or None, pool)
+
+
+class NetworkList(Ipv6View):
     @route("network_list", NetworkOut, listing=NETWORKS)
     def get(self, request: Request) -> Response:
         page = NETWORKS.page(request, selectors.networks(self.actor, self.project))
@@ -33,11 +46,12 @@ class NetworkList(ProjectView):
 
     @route("network_create", NetworkOut, body=NetworkIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
-        network = services.network_create(self.actor, self.project, **body)
+        ipv6 = self.chosen_ipv6(body)
+        network = services.network_create(self.actor, self.project, **body, ipv6=ipv6)
         return created(network_document(network), request=request)
 
 
-class NetworkView(ProjectView):
+class NetworkView(Ipv6View):
     def network(self) -> Network:
         return selectors.network_get(self.actor, self.project, self.kwargs["network"])
 
@@ -70,7 +84,8 @@ class SubnetList(NetworkView):
 
     @route("subnet_create", SubnetOut, body=SubnetIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
-        subnet = subnets.subnet_create(self.actor, self.network(), subnets.NewSubnet(**body))
+        ipv6 = self.chosen_ipv6(body)
+        subnet = subnets.subnet_create(self.actor, self.network(), subnets.NewSubnet(**body, ipv6=ipv6))
         return created(SubnetOut(subnet).data, request=request)
 
 
@@ -88,12 +103,14 @@ class SubnetDetail(NetworkView):
     @route("subnet_update", SubnetOut, body=SubnetPatch)
     def patch(self, request: Request, body: Body) -> Response:
         subnet = self.subnet()
+        ipv6 = self.chosen_ipv6(body) if {"ipv6_cidr", "ipv6_pool"} & body.keys() else None
         subnet = subnets.subnet_update(
             self.actor,
             subnet,
             name=body.get("name", subnet.name),
             labels=merge_labels(subnet.labels, body.get("labels", {})),
             reserved_ranges=body.get("reserved_ranges"),
+            ipv6=ipv6,
         )
         return Response(SubnetOut(subnet).data)
 

@@ -1,6 +1,6 @@
 """Schemas of ports."""
 
-from typing import Any
+from typing import Any, get_args
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -8,8 +8,10 @@ from rest_framework import serializers
 from andromede_core.permits.network_ports import MAX_ADDRESSES
 from controlplane.compute.port_details import ACTIONS
 from controlplane.kernel.fields import (
+    Choice,
     ErrorOut,
     In,
+    IpAddress,
     Labels,
     LabelsPatch,
     Name,
@@ -19,18 +21,24 @@ from controlplane.kernel.fields import (
     ResourceOut,
     Text,
 )
+from controlplane.network.addresses import Family
 from controlplane.network.models import Port
 
 MAC_LENGTH = 17
+FAMILIES = get_args(Family)
 
 
 class AddressIn(In):
-    """A requested address: this `ip`, or a free one of the `subnet`, or of any subnet."""
+    """A requested address: this `ip`, or a free one of the `subnet`, or of any subnet.
+
+    `family` of the free one; without it, a free IPv4 address, and an IPv6 address too where the subnet has IPv6.
+    """
 
     example = {"ip": "10.10.0.40"}
 
     subnet = Reference(required=False)
-    ip = serializers.IPAddressField(protocol="IPv4", required=False)
+    ip = IpAddress(required=False)
+    family = Choice(FAMILIES, required=False)
 
 
 class AllowedAddressIn(In):
@@ -43,7 +51,10 @@ class AllowedAddressIn(In):
 
 
 class PortIn(In):
-    """A port. Without a `name` it gets one of its id; without `addresses`, a free one."""
+    """A port. Without a `name` it gets one of its id; without `addresses`, a free one of each family of the subnet.
+
+    One address at least is of IPv4.
+    """
 
     example = {"name": "web-backend", "network": "lan", "addresses": [{"ip": "10.10.0.40"}], "labels": {"tier": "web"}}
 

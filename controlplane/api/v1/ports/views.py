@@ -1,7 +1,7 @@
 """Routes of the ports of a project."""
 
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Address, ip_address
+from ipaddress import ip_address
 from typing import Any
 
 from django.db.models import Q
@@ -148,7 +148,7 @@ def _changed(port: Port, operation: Operation) -> Response:
 
 def _addresses(items: Sequence[Mapping[str, Any]]) -> list[AddressRequest]:
     return [
-        AddressRequest(each.get("subnet"), IPv4Address(each["ip"]) if "ip" in each else None, number)
+        AddressRequest(each.get("subnet"), ip_address(each["ip"]) if "ip" in each else None, number, each.get("family"))
         for number, each in enumerate(items)
     ]
 

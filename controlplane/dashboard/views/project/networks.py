@@ -31,26 +31,47 @@ NETWORK = ResourceKind(
 PARTS_MAX = 200
 
 
+def ipv6_cidr_field() -> forms.CharField:
+    return forms.CharField(
+        label=_("IPv6 range"),
+        help_text=_("A /64 within fd00::/8, such as fd12:3456:789a:1::/64. Leave empty for no IPv6."),
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+
+def ipv6_pool_field() -> forms.CharField:
+    return forms.CharField(
+        label=_("IPv6 pool"),
+        help_text=_(
+            "In place of a range: the name of a pool that gives a public /64. Instances with an address of it are "
+            "placed in the zone of the pool."
+        ),
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+
 class NetworkForm(NamedForm):
     cidr = forms.CharField(
         label=_("CIDR range"),
         help_text=_("Such as 10.10.0.0/24. The range cannot be changed later. The first address is the gateway."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
+    ipv6_cidr = ipv6_cidr_field()
+    ipv6_pool = ipv6_pool_field()
     dns_servers = forms.CharField(
         label=_("DNS servers"),
-        help_text=_("IPv4 addresses, separated by commas. Leave empty for no DNS in the instances."),
+        help_text=_("IP addresses, separated by commas. Leave empty for no DNS in the instances."),
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
-    field_order = ("name", "cidr", "dns_servers", "labels")
+    field_order = ("name", "cidr", "ipv6_cidr", "ipv6_pool", "dns_servers", "labels")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if settings.DEFAULT_DNS_SERVERS:
-            help_text = gettext(
-                "IPv4 addresses, separated by commas. Leave empty for those of the platform: {servers}."
-            )
+            help_text = gettext("IP addresses, separated by commas. Leave empty for those of the platform: {servers}.")
             self.fields["dns_servers"].help_text = help_text.format(servers=", ".join(settings.DEFAULT_DNS_SERVERS))
 
     def body(self) -> Context:

@@ -13,6 +13,7 @@ from controlplane.dashboard.views.crud import CrudPage
 from controlplane.dashboard.views.project.instances import CHOICES_MAX, InstancePage
 from controlplane.dashboard.views.project.networks import NETWORK
 from controlplane.dashboard.views.project.public_addresses import public_addresses_of
+from controlplane.dashboard.views.project.networks import NETWORK, ipv6_cidr_field, ipv6_pool_field
 
 
 class SubnetForm(NamedForm):
@@ -27,13 +28,15 @@ class SubnetForm(NamedForm):
         required=False,
         widget=forms.TextInput(attrs=NAME_FIELD),
     )
+    ipv6_cidr = ipv6_cidr_field()
+    ipv6_pool = ipv6_pool_field()
     reserved_ranges = forms.CharField(
         label=_("Reserved ranges"),
         help_text=_("Addresses that no port gets, one range per line, such as 10.20.0.2-10.20.0.9."),
         required=False,
         widget=forms.Textarea(attrs=TEXT),
     )
-    field_order = ("name", "cidr", "gateway_ip", "reserved_ranges", "labels")
+    field_order = ("name", "cidr", "gateway_ip", "ipv6_cidr", "ipv6_pool", "reserved_ranges", "labels")
 
     def body(self) -> Context:
         return super().body() | {"reserved_ranges": split_lines(self.cleaned_data["reserved_ranges"])}
@@ -42,7 +45,10 @@ class SubnetForm(NamedForm):
 class PortForm(NamedForm):
     addresses = forms.CharField(
         label=_("Addresses"),
-        help_text=_("One per line: an IPv4 address, or a subnet for a free one of it. Leave empty for a free address."),
+        help_text=_(
+            "One per line: an address, a subnet for free ones of it, or ipv4 or ipv6 for a free one of that family. "
+            "Leave empty for free addresses."
+        ),
         required=False,
         widget=forms.Textarea(attrs=TEXT),
     )
@@ -51,8 +57,14 @@ class PortForm(NamedForm):
     def body(self) -> Context:
         body = super().body()
         lines = split_lines(body.pop("addresses", ""))
-        addresses = [{"ip": each} if "." in each else {"subnet": each} for each in lines]
-        return body | ({"addresses": addresses} if addresses else {})
+        return body | ({"addresses": [_requested(each) for each in lines]} if lines else {})
+
+
+def _requested(text: str) -> Context:
+    """Parse a line: no name of a subnet has a dot or a colon."""
+    if "." in text or ":" in text:
+        return {"ip": text}
+    return {"family": text} if text in ("ipv4", "ipv6") else {"subnet": text}
 
 
 class OfNetwork(CrudPage):
