@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from ipaddress import IPv4Network
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Protocol, TextIO
 from uuid import UUID
@@ -387,7 +387,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         ("--allow", "network open to tenants in spite of --deny, such as a resolver in a private network"),
     ):
         more = f"{meaning}; may be repeated"
-        parser.add_argument(name, type=IPv4Network, action="append", default=[], metavar="CIDR", help=more)
+        parser.add_argument(name, type=ip_network, action="append", default=[], metavar="CIDR", help=more)
     parser.add_argument(
         "--connections",
         type=_positive,

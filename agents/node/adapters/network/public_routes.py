@@ -1,0 +1,90 @@
+"""Routes of public addresses in the node's own network namespace.
+
+Packets that public_rules have marked go to the router of their network by the table LOCAL. To others, and while the
+rules are missing, the address is a black hole (table MOVED): they neither reach a guest unjudged nor go back to the
+outside in a circle. An address that has left with its port is routed to the other node for a while: those outside who
+do not know yet that it has moved send to this one.
+"""
+
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address, IPv6Interface, ip_network
+from pathlib import Path
+
+from agents.node.adapters.network.kernel_switches import set_switch
+from agents.node.adapters.network.layout import Layout
+from agents.node.adapters.network.netlink import Netlink, Route
+from agents.node.adapters.network.node_links import NodeLinks
+from agents.node.adapters.network.node_rules import MARK
+from agents.node.adapters.network.router_public import NODE_END, ROUTER_END
+from agents.node.adapters.network_specs import Address
+from agents.node.adapters.public_addresses import LocalAddress, PublicAddresses
+from agents.node.errors import AdapterError
+
+LOCAL, MOVED = 1001, 1000  # tables
+RULES = ((99, LOCAL, MARK), (100, MOVED, 0))  # priority, table, mark
+IPV6_CONF = Path("/proc/sys/net/ipv6/conf")
+NODE_LEG = IPv6Interface((NODE_END, 64))
+
+
+def ensure(public: PublicAddresses, links: NodeLinks, netlink: Netlink) -> str:
+    """Make the routes exactly these; returns the problem, for an operator."""
+    if public.has_ipv6:
+        forward_ipv6()
+    problems = []
+    for version in (4, 6):
+        ways = {route for each in public.of_family(version) if (route := _way_in(each, links)) is not None}
+        netlink.set_routes(ways, version=version, table=LOCAL)
+        closed = {Route(ip_network(each.address)) for each in public.of_family(version) if not each.is_arriving}
+        moved = set(_ways_on(public.moved, version, links))
+        try:
+            netlink.set_routes(closed | moved, version=version, table=MOVED)
+        except AdapterError as exc:
+            netlink.set_routes(closed, version=version, table=MOVED)
+            problems.append(f"Packets to public addresses that have left are not sent on. {exc.message}")
+        for priority, table, mark in RULES:
+            change = netlink.ensure_routing_rule if public else netlink.remove_routing_rule
+            change(priority, table, version=version, mark=mark)
+    return " ".join(problems)
+
+
+def prepare_leg(layout: Layout, *, has_ipv6: bool, netlink: Netlink) -> None:
+    """Prepare the node's end of the cable to a router with public addresses.
+
+    Sources are looked up with the mark, so that they are not taken for forged ones (rp_filter).
+    """
+    leg = layout.wan_leg
+    set_switch(f"net/ipv4/conf/{leg}/src_valid_mark", 1)
+    if has_ipv6:
+        for switch, value in (("addr_gen_mode", 1), ("accept_ra", 0), ("accept_dad", 0), ("disable_ipv6", 0)):
+            set_switch(f"net/ipv6/conf/{leg}/{switch}", value)
+        netlink.ensure_address(leg, NODE_LEG)
+
+
+def forward_ipv6() -> None:
+    """Let the node forward IPv6. Devices that follow router advertisements go on doing so (accept_ra 2)."""
+    if (IPV6_CONF / "all/forwarding").read_text().strip() == "1":
+        return
+    for switch in IPV6_CONF.glob("*/accept_ra"):
+        if switch.read_text().strip() == "1":
+            set_switch(str(switch.relative_to("/proc/sys")), 2)
+    set_switch("net/ipv6/conf/all/forwarding", 1)
+
+
+def _way_in(local: LocalAddress, links: NodeLinks) -> Route | None:
+    """Return the route to the router; None while there is none."""
+    leg = Layout.for_network(local.port.network.id).wan_leg
+    if leg not in links:
+        return None
+    to = ip_network(local.address)
+    if to.version == 6:
+        return Route(to, leg, ROUTER_END)
+    return next((Route(to, leg, address.network[1]) for address in links.addresses[leg]), None)
+
+
+def _ways_on(moved: Mapping[Address, IPv4Address], version: int, links: NodeLinks) -> Iterator[Route]:
+    """Yield the routes to other nodes: by the device in whose network their underlay addresses are."""
+    for to, node in moved.items():
+        for name, addresses in links.addresses.items():
+            if to.version == version == 4 and any(node in address.network for address in addresses):
+                yield Route(ip_network(to), name, node)
+                break
