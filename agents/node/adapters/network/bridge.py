@@ -30,13 +30,11 @@ def ensure(
     *,
     node_end: IPv4Address,
     has_ip_hooks: bool,
-    has_ipv6_way_out: bool = False,
 ) -> None:
     """Create every missing part, router namespace included, and bring the node's side up.
 
     A router that lost a part is replaced as a whole. Taps are the hypervisor's; existing taps, which may have been
     unplugged with a lost bridge, are plugged in again. `has_ip_hooks`: see set_ip_hooks.
-    `has_ipv6_way_out`: see public_routes.
     """
     layout = Layout.for_network(network.id)
     if not has_router(layout, links):
@@ -44,7 +42,7 @@ def ensure(
         _create_router(layout, netlink)
     if layout.bridge not in links:
         netlink.add_link(layout.bridge, "bridge")
-    for name in (layout.bridge, layout.lan_leg, *([] if has_ipv6_way_out else [layout.wan_leg])):
+    for name in (layout.bridge, layout.lan_leg):
         set_switch(f"net/ipv6/conf/{name}/disable_ipv6", 1)
     netlink.change_link(layout.bridge, ifalias=BRIDGE_ALIAS)
     netlink.change_link(layout.bridge, kind="bridge", **BRIDGE_OPTIONS, **_ip_hooks(has_ip_hooks))
@@ -90,6 +88,7 @@ def _create_router(layout: Layout, netlink: Netlink) -> None:
         lan = {"ifname": LAN, "address": layout.gateway_mac, **place}
         netlink.add_link(layout.lan_leg, "veth", peer=lan)
         netlink.add_link(layout.wan_leg, "veth", peer={"ifname": WAN, **place})
+    set_switch(f"net/ipv6/conf/{layout.wan_leg}/disable_ipv6", 1)  # until public_routes has a use for it
 
 
 def _remove_router(layout: Layout, links: NodeLinks, netlink: Netlink) -> None:

@@ -28,6 +28,9 @@ NODE_LEG = IPv6Interface((NODE_END, 64))
 
 def ensure(public: PublicAddresses, links: NodeLinks, netlink: Netlink) -> str:
     """Make the routes exactly these; returns the problem, for an operator."""
+    if public:
+        for family in ("ipv4", "ipv6"):  # errors that the node sends about a packet with the mark have it too
+            set_switch(f"net/{family}/fwmark_reflect", 1)
     if public.has_ipv6:
         forward_ipv6()
     problems = []
@@ -48,13 +51,15 @@ def ensure(public: PublicAddresses, links: NodeLinks, netlink: Netlink) -> str:
 
 
 def prepare_leg(layout: Layout, *, has_ipv6: bool, netlink: Netlink) -> None:
-    """Prepare the node's end of the cable to a router with public addresses.
+    """Prepare the node's end of the cable to a router.
 
-    Sources are looked up with the mark, so that they are not taken for forged ones (rp_filter).
+    Sources are looked up with the mark, so that public ones are not taken for forged (rp_filter).
     """
     leg = layout.wan_leg
     set_switch(f"net/ipv4/conf/{leg}/src_valid_mark", 1)
-    if has_ipv6:
+    if not has_ipv6:
+        set_switch(f"net/ipv6/conf/{leg}/disable_ipv6", 1)
+    else:
         for switch, value in (("addr_gen_mode", 1), ("accept_ra", 0), ("accept_dad", 0), ("disable_ipv6", 0)):
             set_switch(f"net/ipv6/conf/{leg}/{switch}", value)
         netlink.ensure_address(leg, NODE_LEG)

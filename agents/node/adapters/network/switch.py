@@ -240,7 +240,6 @@ class LinuxSwitch:
         transit = links.transit(layout, self._outside.transit_pool)
         has_ip_hooks = layout.bridge in self._rules.groups.bridges
         public = self._rules.public.of_network(network.id)
-        has_ipv6_way_out = router_public.has_ipv6(network, public)
         bridge.ensure(
             network,
             ports,
@@ -248,10 +247,8 @@ class LinuxSwitch:
             netlink,
             node_end=transit[0],
             has_ip_hooks=has_ip_hooks,
-            has_ipv6_way_out=has_ipv6_way_out,
         )
-        if public:
-            public_routes.prepare_leg(layout, has_ipv6=has_ipv6_way_out, netlink=netlink)
+        public_routes.prepare_leg(layout, has_ipv6=router_public.has_ipv6(network, public), netlink=netlink)
         rules = router.ensure(network, self._outside, links, transit=transit, public=public)
         self._rules.routers.written(layout, rules)
         if network.subnets:
