@@ -109,6 +109,7 @@ class PublicAddressKeeper:
         self._node = node
         self._poll_interval_s = poll_interval_s
         self._changed: queue.SimpleQueue[UUID | None] = queue.SimpleQueue()
+        self._is_any_migrating = False
         self._is_stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="public-addresses", daemon=True)
         self._thread.start()
@@ -134,7 +135,9 @@ class PublicAddressKeeper:
 
     def _check(self, *, is_event: bool) -> None:
         try:
-            if self._node.departures.is_any or (is_event and _is_any_migrating(self._node)):
+            if is_event or self._is_any_migrating:
+                self._is_any_migrating = _is_any_migrating(self._node)
+            if self._node.departures.is_any or self._is_any_migrating:
                 apply(self._node)
         except AgentError as exc:
             log.warning("public addresses not applied", extra={"facts": {"problem": exc.message}})
