@@ -20,7 +20,7 @@ from tests.pki import Issued, TestCA
 
 ME, OTHER, NETWORK, OTHER_NETWORK = str(specs.NODE_ID), str(OTHER_ID), specs.NETWORK_ID, specs.new_id()
 PUBLIC, ROUTED, PUBLIC6 = IPv4Address("203.0.113.64"), IPv4Address("203.0.113.65"), IPv6Address("2001:db8::1")
-UNDERLAY = {specs.NODE_ID: "10.0.7.1", OTHER: "10.0.7.2"}
+UNDERLAY: dict[UUID | str, str] = {specs.NODE_ID: "10.0.7.1", OTHER: "10.0.7.2"}
 
 
 def listed(request: pb.EnsurePortRequest, *public: PublicAddress, nodes: tuple[str, ...] = (ME,)) -> ListedPort:

@@ -17,7 +17,7 @@ import pytest
 
 from agents.node.adapters.network import namespace_name
 from agents.node.adapters.network.rules import LOST
-from agents.node.adapters.network_specs import Address, PortSpec
+from agents.node.adapters.network_specs import Address, PortSpec, SegmentSpec
 from agents.node.adapters.port_filters import NOTHING_FILTERED
 from agents.node.adapters.public_addresses import LocalAddress, PublicAddresses
 from andromede_core.permits.network_ports import AllowedAddress
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.lab
 NETWORK, OTHER_NETWORK = a_network(1, IPV4, IPV6), a_network(2, IPV4, IPV6)
 WEB, DATABASE = a_port(NETWORK, 0), a_port(NETWORK, 1)
 STRANGER = a_port(OTHER_NETWORK, 0)
-MOVED = a_port(a_network(4), 0)
+MOVED = a_port(a_network(4, IPV4, IPV6), 0)
 HTTP, SSH, AGENT = 8080, 8022, 7443
 PUBLIC, ROUTED, OTHER, THIRD = (IPv4Address("203.0.113.64") + number for number in range(4))
 PUBLIC6, OTHER6 = IPv6Address("2001:db8:64::64"), IPv6Address("2001:db8:64::65")
@@ -358,6 +358,8 @@ def test_new_address_is_elements_alone_on_the_node(place: Place) -> None:
     place.publish(translated(WEB), translated(STRANGER, OTHER))
     assert handles() == before
     assert place.outside.call(OTHER, HTTP) == "open"
+    place.node.keep_rules()
+    assert place.node.problems().rules == ""
 
 
 def test_nothing_is_left_of_an_address(place: Place) -> None:
@@ -394,12 +396,16 @@ def test_former_node_sends_packets_on(place: Place, node: Node) -> None:
     """The answers come back through the former node here, which is the other's way out."""
     with joined([place.node, node]):
         node.ensure(MOVED)
+        for number, each, port in ((1, place.node, WEB), (2, node, MOVED)):
+            assert each.connect(port.network, SegmentSpec(number, underlay_address(number), ())) == ""
         node.run(f"ip route replace default via {underlay_address(1)} dev under")
+        node.run("ip -6 route replace default via fe80::5efe:192.0.2.1 dev under")
         guest = Guest(node, "moved", MOVED).start().configured()
-        assert node.publish(PublicAddresses((translated(MOVED, OTHER),))) == ""
-        place.publish(moved={OTHER: underlay_address(2)})
-        assert place.outside.pings(OTHER)
-        with node.server(HTTP, namespace=guest.name), place.outside.conversation(OTHER, HTTP) as conversation:
-            assert conversation.seen_as() == BEYOND_IP
-        place.publish()
-        assert not place.outside.pings(OTHER)
+        guest.run(f"ip addr add {OTHER6}/128 dev eth0 nodad")
+        node.ensure(with_address(MOVED, OTHER6))
+        assert node.publish(PublicAddresses((translated(MOVED, OTHER), routed(MOVED, OTHER6)))) == ""
+        with serving(node, HTTP, guest.name):
+            place.publish(moved=dict.fromkeys((OTHER, OTHER6), underlay_address(2)))
+            assert reached(place.outside, OTHER, OTHER6, port=HTTP) == {OTHER, OTHER6}
+            place.publish()
+            assert reached(place.outside, OTHER, OTHER6, port=HTTP) == set()

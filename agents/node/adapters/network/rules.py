@@ -7,6 +7,7 @@ file, which a firewall's service loads in the same step in which it flushes ever
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -121,6 +122,10 @@ class Rules:
     def networks(self) -> dict[Layout, NetworkSpec]:
         """Return the networks of the ports."""
         return {Layout.for_network(port.network.id): port.network for port in self._ports.values()}
+
+    def underlay(self) -> set[IPv4Address]:
+        """Return the node's own addresses in its segments."""
+        return {segment.local for segment in self._segments.values()}
 
     def publish(self, public: PublicAddresses, links: NodeLinks) -> None:
         """Write the rules of public addresses. What leaves the addresses' table is refused at once."""

@@ -137,7 +137,7 @@ class LinuxSwitch:
                     gone = router_public.gone(old, new)
                     rules = router.publish(network, self._outside, links, new, gone=gone)
                     self._rules.routers.written(layout, rules)
-            problem = public_routes.ensure(public, links, netlink)
+            problem = public_routes.ensure(public, links, netlink, underlay=self._rules.underlay())
             self._rules.save()
         return " ".join(filter(None, (problem, unused)))
 
