@@ -254,9 +254,11 @@ def test_guest_sends_from_no_address_of_another(place: Place) -> None:
             place.web.run(f"ping -c 1 -W 1 -I {address} {BEYOND6 if address.version == 6 else BEYOND_IP}", check=False)
             place.web.run(f"ip addr del {address} dev lo")
         router = namespace_name(NETWORK.id)
+        place.node.run("nft flush ruleset", namespace=router)
         place.node.run(f"ip -n {router} addr add {OTHER}/32 dev lo")
         place.node.run(f"ping -c 1 -W 1 -I {OTHER} {BEYOND_IP}", namespace=router, check=False)
         place.node.run(f"ip -n {router} addr del {OTHER}/32 dev lo")
+        place.node.keep_rules()
         assert place.web.pings(BEYOND_IP) and place.web.pings(BEYOND6)
     assert {address for address, count in counts.items() if count} == {PUBLIC, PUBLIC6}
 
@@ -267,9 +269,11 @@ def test_destinations_that_tenants_may_not_reach_are_refused_to_public_sources(p
     place.node.run("ip -n outside addr add fd99::1/128 dev lo nodad")
     place.node.run("ip -n outside addr add 10.99.0.1/32 dev lo")
     place.node.run("ip -6 route replace fd99::/64 via 2001:db8:1::2")
-    refused = (NODE_IP, NEIGHBOUR_IP, "10.99.0.1", "100.64.0.0", "2001:db8:1::1", "2001:db8:1::2", "fd99::1", "fe80::1")
+    refused = (NODE_IP, NEIGHBOUR_IP, "10.99.0.1", "100.64.0.0", "2001:db8:1::1", "2001:db8:1::2", "fe80::1")
     with serving(place.node, AGENT), serving(place.node, AGENT, "outside"):
         assert reached(place.web, *refused, BEYOND_IP, BEYOND6, port=AGENT) == {BEYOND_IP, BEYOND6}
+    for target, answers in (("fd99::1", "0 received"), (BEYOND6, "1 received")):
+        assert answers in place.web.run(f"ping -c 1 -W 1 -I {PUBLIC6} {target}", check=False)
 
 
 def test_nothing_else_leaves_by_ipv6(place: Place) -> None:
