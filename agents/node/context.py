@@ -5,6 +5,7 @@ from pathlib import Path
 from uuid import UUID
 
 from agents.node.adapters.interfaces import Adapters
+from agents.node.departures import Departures
 from agents.node.guest_users import GuestUsers
 from agents.node.hook.state import HookState, InstalledHook
 from agents.node.lease import Lease
@@ -49,6 +50,7 @@ class Node:
     self_test: Verdict = field(default_factory=lambda: Verdict(has_passed=True))
     guest_users: GuestUsers = field(default_factory=GuestUsers)
     locks: ResourceLocks = field(default_factory=ResourceLocks)
+    departures: Departures = field(default_factory=Departures)
 
     @property
     def hook_state(self) -> HookState:

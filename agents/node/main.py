@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from ipaddress import IPv4Network
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Protocol, TextIO
 from uuid import UUID
@@ -34,6 +34,7 @@ from agents.node.services.consoles import MAX_CONSOLES
 from agents.node.services.events import MAX_WATCHES, Hub
 from agents.node.services.hook import PermitGate
 from agents.node.services.outgoing import OutgoingMigrations
+from agents.node.services.public_addresses import PublicAddressKeeper
 from agents.node.services.self_fencing import SelfFencing
 from agents.node.services.selftest import SelfTest
 from agents.node.services.stop_receipts import StopReceipts
@@ -167,12 +168,15 @@ def _serve(config: Config, credentials: pki.Credentials, node: Node, lock: TextI
     facts = {"node_id": node.identity.node_id, "zone": node.identity.zone, "port": port, "version": VERSION}
     log.info("serving", extra={"facts": facts})
     self_test, stop_receipts = SelfTest(node, config.state_dir / "self-test.json"), StopReceipts(node)
+    public_addresses = PublicAddressKeeper(node)
     self_test.start()
     adapters.hypervisor.subscribe(stop_receipts.schedule_check)
+    adapters.hypervisor.subscribe(public_addresses.schedule_check)
     background: list[BackgroundTask] = [
         adapters.switch.guard(),
         self_test,
         stop_receipts,
+        public_addresses,
         SelfFencing(node),
         *([hook] if hook else []),
     ]
@@ -387,7 +391,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         ("--allow", "network open to tenants in spite of --deny, such as a resolver in a private network"),
     ):
         more = f"{meaning}; may be repeated"
-        parser.add_argument(name, type=IPv4Network, action="append", default=[], metavar="CIDR", help=more)
+        parser.add_argument(name, type=ip_network, action="append", default=[], metavar="CIDR", help=more)
     parser.add_argument(
         "--connections",
         type=_positive,

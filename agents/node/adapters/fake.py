@@ -42,6 +42,7 @@ from agents.node.adapters.interfaces import (
 from agents.node.adapters.network_specs import PortSpec, SegmentSpec
 from agents.node.adapters.pools import PoolFacts, Pools
 from agents.node.adapters.port_filters import NOTHING_FILTERED
+from agents.node.adapters.public_addresses import NOTHING_PUBLIC
 from agents.node.errors import AdapterError, DetachPending, GuestForeign, NoConsole
 
 RUNS = (Power.RUNNING, Power.PAUSED)
@@ -109,7 +110,7 @@ class FakeNode:
         self.segments: dict[UUID, SegmentSpec] = {}
         self.underlay_problem, self.more_traits = "", ("confinement:none",)
         self.network_problems = NetworkProblems()
-        self.filters, self.filter_problem = NOTHING_FILTERED, ""
+        self.filters, self.filter_problem, self.public = NOTHING_FILTERED, "", NOTHING_PUBLIC
         self.images: dict[str, int] = {}
         self.consoles: dict[UUID, bytes] = {}
         self.seeds: dict[UUID, Mapping[str, bytes]] = {}

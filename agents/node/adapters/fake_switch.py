@@ -12,6 +12,7 @@ from agents.node.adapters.channel import Channel
 from agents.node.adapters.interfaces import NetworkProblems
 from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SegmentSpec
 from agents.node.adapters.port_filters import PortFilters
+from agents.node.adapters.public_addresses import NOTHING_PUBLIC, PublicAddresses
 
 if TYPE_CHECKING:
     from agents.node.adapters.fake import FakeNode
@@ -52,9 +53,21 @@ class FakeSwitch:
             self._node.filters = filters
             return self._node.filter_problem
 
-    def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec], filters: PortFilters) -> None:
+    def ensure_public(self, public: PublicAddresses) -> str:
+        with self._node.call("ensure_public"):
+            self._node.public = public
+            return ""
+
+    def restore(
+        self,
+        ports: Sequence[PortSpec],
+        segments: Mapping[UUID, SegmentSpec],
+        filters: PortFilters,
+        public: PublicAddresses = NOTHING_PUBLIC,
+    ) -> None:
         with self._node.call("restore"):
             self._node.filters = filters
+            self._node.public = public
             self._node.ports = {port.id: port for port in ports}
             self._node.segments = dict(segments)
 

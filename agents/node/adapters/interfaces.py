@@ -19,6 +19,7 @@ from agents.node.adapters.pools import PoolFacts
 
 if TYPE_CHECKING:
     from agents.node.adapters.port_filters import PortFilters
+    from agents.node.adapters.public_addresses import PublicAddresses
 
 # ---- network
 
@@ -59,7 +60,19 @@ class Switch(Protocol):
         Returns the problem, in words for an operator; empty: none. A port that cannot be filtered is cut off.
         """
 
-    def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec], filters: "PortFilters") -> None:
+    def ensure_public(self, public: "PublicAddresses") -> str:
+        """Give the ports here exactly these public addresses; a port may be unknown to `ensure_port` yet.
+
+        Returns the problem, in words for an operator; empty: none.
+        """
+
+    def restore(
+        self,
+        ports: Sequence[PortSpec],
+        segments: Mapping[UUID, SegmentSpec],
+        filters: "PortFilters",
+        public: "PublicAddresses",
+    ) -> None:
         """Restore all networks at the agent's start; networks without ports are removed. `segments`: by network."""
 
     def guard(self) -> RuleGuard:

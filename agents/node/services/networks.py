@@ -65,7 +65,7 @@ def record_segment(node: Node, verified: VerifiedSegment) -> Segment:
 
 def connect(node: Node, network: NetworkSpec) -> str:
     """Apply the current segment in the switch; returns the problem of the underlay, or an empty text."""
-    known = _kept(node, str(network.id))
+    known = kept_segment(node, str(network.id))
     if known is None:
         return ""
     return node.adapters.switch.ensure_segment(network, _spec(node, known))
@@ -75,14 +75,15 @@ def expected_segments(node: Node) -> dict[UUID, SegmentSpec]:
     """Return the segments by network, of the networks that have ports here."""
     found = {}
     for network_id in {entry.spec.network.id for entry in node.state_store.ports.held() if entry.is_wanted}:
-        known = _kept(node, str(network_id))
+        known = kept_segment(node, str(network_id))
         spec = _spec(node, known) if known is not None else None
         if spec is not None:
             found[network_id] = spec
     return found
 
 
-def _kept(node: Node, network: str) -> Segment | None:
+def kept_segment(node: Node, network: str) -> Segment | None:
+    """Return the newest segment of the network that was stored here."""
     entry = node.state_store.segments.get(network)
     return None if entry is None else _read(entry.spec.document)
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from ipaddress import ip_network
 from uuid import UUID
 
 from agents.node.adapters.network_specs import PortSpec
 from agents.node.context import Node
 from agents.node.errors import Conflict, PortInUse
-from agents.node.services import networks, security_groups
+from agents.node.services import networks, public_addresses, security_groups
 from agents.node.services.networks import VerifiedSegment
 from agents.node.services.security_groups import RulesStatus, VerifiedRules
 from agents.node.specs import Subject
@@ -37,6 +38,7 @@ def ensure(
         port = current(node, port)
         node.adapters.switch.ensure_port(port, _others(node, port))
         networks.connect(node, port.network)
+        public_addresses.apply(node)
         node.state_store.ports.confirm(port.id)
 
 
@@ -55,6 +57,7 @@ def remove(node: Node, subject: Subject) -> bool:
             others = _others(node, port)
             node.adapters.switch.remove_port(port, others)
             security_groups.apply(node)
+            public_addresses.apply(node)
             with node.state_store.transaction():
                 node.state_store.ports.finish_removal(port.id)
                 if not others:
@@ -66,7 +69,8 @@ def restore(node: Node) -> None:
     """Restore all networks and ports after a start of the agent or of the node."""
     ports = [current(node, entry.spec) for entry in node.state_store.ports.held() if entry.is_wanted]
     filters = security_groups.expected_filters(node)
-    node.adapters.switch.restore(ports, networks.expected_segments(node), filters)
+    public = public_addresses.expected(node)
+    node.adapters.switch.restore(ports, networks.expected_segments(node), filters, public)
 
 
 def ensure_rules(node: Node, verified: VerifiedRules) -> RulesStatus:
@@ -74,10 +78,11 @@ def ensure_rules(node: Node, verified: VerifiedRules) -> RulesStatus:
     networks_listed = {found.network for found, _ in verified.lists}
     before = _allowed(node, networks_listed)
     status = security_groups.ensure(node, verified)
+    problem = public_addresses.apply(node)
     after = _allowed(node, networks_listed)
     for port in (port for port, allowed in after.items() if before.get(port) != allowed):
         _update_rules(node, port)
-    return status
+    return replace(status, problem=" ".join(filter(None, (status.problem, problem))))
 
 
 def _allowed(node: Node, network_ids: Iterable[str]) -> dict[str, tuple[AllowedAddress, ...]]:
@@ -97,12 +102,16 @@ def _update_rules(node: Node, port_id: str) -> None:
 
 def current(node: Node, port: PortSpec) -> PortSpec:
     """Return the port with its network as it was sent last, with whichever port that was, and with the addresses that
-    its network's list allows beside its own.
+    its network's list allows beside its own: allowed ones, and public ones that the guest has itself.
     """
     known, listed = node.state_store.networks.get(port.network.id), security_groups.listed_port(node, port)
     if known is not None:
         port = replace(port, network=known.spec)
-    return port if listed is None else replace(port, allowed=listed.allowed)
+    if listed is None:
+        return port
+    is_mine = str(node.identity.node_id) in listed.nodes
+    routed = [each.address for each in listed.public if each.to is None] if is_mine else []
+    return replace(port, allowed=(*listed.allowed, *(AllowedAddress(ip_network(address)) for address in routed)))
 
 
 def check_free(node: Node, port_id: UUID, *, but_for: UUID) -> PortSpec:

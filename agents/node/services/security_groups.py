@@ -86,7 +86,7 @@ def listed_port(node: Node, port: PortSpec) -> ListedPort | None:
     """Return what the stored list of the port's network says of the port; None: there is no list, or it has no such
     port.
     """
-    newest = _kept_list(node, str(port.network.id))
+    newest = kept_list(node, str(port.network.id))
     return None if newest is None else newest.ports.get(str(port.id))
 
 
@@ -100,7 +100,7 @@ def ensure(node: Node, verified: VerifiedRules) -> RulesStatus:
         _record(node, verified)
         problem = _apply(node)
         return RulesStatus(
-            {found.network: _version(_kept_list(node, found.network)) for found, _ in verified.lists},
+            {found.network: _version(kept_list(node, found.network)) for found, _ in verified.lists},
             {found.group: _version(_kept_group(node, found.group)) for found, _ in verified.groups},
             problem,
         )
@@ -121,7 +121,7 @@ def expected_filters(node: Node) -> PortFilters:
         known.update({name: _kept_group(node, name) for name in names if name not in known})
 
     filtered = []
-    for port, listed in _listed_ports(node):
+    for port, listed in listed_ports(node):
         if listed is None:
             filtered.append(FilteredPort(port, (port.mac,), None))
         elif listed.groups is not None:
@@ -148,7 +148,7 @@ def _apply(node: Node) -> str:
     return " ".join(filter(None, problems))
 
 
-def _listed_ports(node: Node) -> Iterator[tuple[PortSpec, ListedPort | None]]:
+def listed_ports(node: Node) -> Iterator[tuple[PortSpec, ListedPort | None]]:
     """Yield the ports here whose network has a list, with what it says; None: it does not list them for this node."""
     me = str(node.identity.node_id)
     lists: dict[str, NetworkPorts | None] = {}
@@ -157,7 +157,7 @@ def _listed_ports(node: Node) -> Iterator[tuple[PortSpec, ListedPort | None]]:
             continue
         network = str(entry.spec.network.id)
         if network not in lists:
-            lists[network] = _kept_list(node, network)
+            lists[network] = kept_list(node, network)
         newest = lists[network]
         if newest is not None:
             listed = newest.ports.get(entry.id)
@@ -175,7 +175,7 @@ def _record(node: Node, verified: VerifiedRules) -> None:
             if found.network in here:
                 table = node.state_store.port_lists
                 record_newer(node, table, found.network, kind=network_ports.KIND, document=document, read=_read_list)
-        used = {group for _, listed in _listed_ports(node) if listed for group in listed.groups or ()}
+        used = {group for _, listed in listed_ports(node) if listed for group in listed.groups or ()}
         _record_groups(node, verified, used)
         kept = (_kept_group(node, group) for group in used)
         peers = {rule.group for group in kept if group is not None for rule in group.rules if rule.group is not None}
@@ -200,7 +200,8 @@ def _newest_list(node: Node, network: str, verified: VerifiedRules) -> NetworkPo
     return newest
 
 
-def _kept_list(node: Node, network: str) -> NetworkPorts | None:
+def kept_list(node: Node, network: str) -> NetworkPorts | None:
+    """Return the newest list of the network's ports that was stored here."""
     entry = node.state_store.port_lists.get(network)
     return None if entry is None else _read_list(entry.spec.document)
 

@@ -19,6 +19,7 @@ from uuid import UUID
 from agents.node.adapters.interfaces import NetworkProblems
 from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SegmentSpec, SubnetSpec, bridge_name, tap_name
 from agents.node.adapters.port_filters import NOTHING_FILTERED, PortFilters
+from agents.node.adapters.public_addresses import NOTHING_PUBLIC, PublicAddresses
 from tests import processes
 
 HERE = Path(__file__).parent
@@ -109,9 +110,10 @@ class Node:
         ports: Sequence[PortSpec],
         segments: Mapping[UUID, SegmentSpec] | None = None,
         filters: PortFilters = NOTHING_FILTERED,
+        public: PublicAddresses = NOTHING_PUBLIC,
         **options: Any,
     ) -> None:
-        self._call("restore", ports, segments or {}, filters, options=options)
+        self._call("restore", ports, segments or {}, filters, public, options=options)
 
     def ensure(self, port: PortSpec, *others: PortSpec) -> None:
         self._call("ensure_port", port, others)
@@ -122,6 +124,11 @@ class Node:
     def filter(self, filters: PortFilters) -> str:
         """Filter ports by security groups; returns the problem."""
         problem: str = self._call("ensure_filters", filters)
+        return problem
+
+    def publish(self, public: PublicAddresses) -> str:
+        """Give ports public addresses; returns the problem."""
+        problem: str = self._call("ensure_public", public)
         return problem
 
     def guard(self) -> None:

@@ -42,7 +42,7 @@ def ensure(
         _create_router(layout, netlink)
     if layout.bridge not in links:
         netlink.add_link(layout.bridge, "bridge")
-    for name in (layout.bridge, layout.lan_leg, layout.wan_leg):
+    for name in (layout.bridge, layout.lan_leg):
         set_switch(f"net/ipv6/conf/{name}/disable_ipv6", 1)
     netlink.change_link(layout.bridge, ifalias=BRIDGE_ALIAS)
     netlink.change_link(layout.bridge, kind="bridge", **BRIDGE_OPTIONS, **_ip_hooks(has_ip_hooks))
@@ -88,6 +88,7 @@ def _create_router(layout: Layout, netlink: Netlink) -> None:
         lan = {"ifname": LAN, "address": layout.gateway_mac, **place}
         netlink.add_link(layout.lan_leg, "veth", peer=lan)
         netlink.add_link(layout.wan_leg, "veth", peer={"ifname": WAN, **place})
+    set_switch(f"net/ipv6/conf/{layout.wan_leg}/disable_ipv6", 1)  # until public_routes has a use for it
 
 
 def _remove_router(layout: Layout, links: NodeLinks, netlink: Netlink) -> None:

@@ -10,8 +10,9 @@ transport: then each message shows its type in its first fragment, and that one 
 fragments is refused (RFC 6980), and so is IPsec's AH, behind which nftables does not look.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv6Address
+from textwrap import indent
 
 from agents.node.adapters.network_specs import NetworkSpec, PortSpec, ranges
 
@@ -83,27 +84,33 @@ icmpv6 type {{ 135, 136 }} icmpv6 taddr {{ {routers} }} counter drop
 """
 
 
-def of_router(network: NetworkSpec, lan: str) -> str:
-    """Return the table of the network's router, which forwards between the network's subnets alone.
+def of_router(network: NetworkSpec, lan: str, public: Mapping[str, str]) -> str:
+    """Return the table of the network's router, which forwards between the network's subnets.
 
-    It is empty without IPv6, which is off at the router's devices then.
+    It is empty without IPv6, which is off at the router's devices then. `public`: more rules by chain, for public
+    addresses, without which nothing leaves the network.
     """
     own = ", ".join(str(subnet.cidr) for subnet in network.of_family(6))
     if not own:
         return ""
+    more = {chain: indent(rules, "    ") for chain, rules in public.items()}
+    outward = f"  chain outward {{\n{more['outward']}  }}\n" if "outward" in more else ""
     return f"""\
 table {ROUTER_TABLE} {{
 }}
 delete table {ROUTER_TABLE}
 table {ROUTER_TABLE} {{
+{outward}\
   chain input {{
     type filter hook input priority filter; policy drop;
     iifname "{lan}" icmpv6 type {{ echo-request, nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert }} accept
     iifname "{lan}" udp sport 546 udp dport 547 accept
+{more.get("input", "")}\
   }}
   chain forward {{
     type filter hook forward priority filter; policy drop;
     iifname "{lan}" oifname "{lan}" ip6 saddr {{ {own} }} ip6 daddr {{ {own} }} accept
+{more.get("forward", "")}\
   }}
 }}
 """

@@ -7,10 +7,20 @@ the names, and attributes are read of single links.
 import errno
 import os
 import socket
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, ip_interface
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    ip_address,
+    ip_interface,
+    ip_network,
+)
 from typing import Any, Self
 
 from pyroute2 import IPRoute
@@ -18,6 +28,11 @@ from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.rtnl.ifaddrmsg import IFA_F_NODAD
 
 from agents.node.errors import AdapterError
+
+MAIN_TABLE = 254
+PROTOCOL = 99  # of routes that the agent makes, other than those that come with addresses
+BLACKHOLE = 6  # RTN_BLACKHOLE
+FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +46,15 @@ class Link:
     vni: int | None
     local: IPv4Address | None
     port: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route of this agent's. Without a device it is a black hole: packets are dropped."""
+
+    to: IPv4Network | IPv6Network
+    device: str = ""
+    gateway: IPv4Address | IPv6Address | None = None
 
 
 def link_names() -> dict[int, str]:
@@ -88,9 +112,21 @@ class Netlink:
                 for found in self._ip.get_addr(family=socket.AF_INET)
             ]
 
-    def ensure_address(self, name: str, address: IPv4Interface) -> None:
+    def ipv6_addresses(self) -> list[tuple[int, IPv6Interface]]:
+        """Return all IPv6 addresses but link-local ones, with the index of their link."""
+        with _asking("list addresses"):
+            found = [
+                (each["index"], IPv6Interface((each.get("address"), each["prefixlen"])))
+                for each in self._ip.get_addr(family=socket.AF_INET6)
+            ]
+        return [(index, address) for index, address in found if not address.is_link_local]
+
+    def ensure_address(self, name: str, address: IPv4Interface | IPv6Interface) -> None:
+        """Add the address. An IPv6 address is used at once, without a search for duplicates."""
+        flags = {"flags": IFA_F_NODAD} if address.version == 6 else {}
+        length = address.network.prefixlen
         with _asking(f"add {address} to {name}"):
-            self._ip.addr("replace", index=_index(name), address=str(address.ip), prefixlen=address.network.prefixlen)
+            self._ip.addr("replace", index=_index(name), address=str(address.ip), prefixlen=length, **flags)
 
     def set_addresses(self, name: str, addresses: Collection[IPv4Interface | IPv6Interface]) -> None:
         """Give the link exactly these addresses. An IPv6 address is used at once, without a search for duplicates."""
@@ -109,9 +145,40 @@ class Netlink:
                 length = address.network.prefixlen
                 self._ip.addr("replace", index=index, address=str(address.ip), prefixlen=length, **flags)
 
-    def ensure_default_route(self, gateway: IPv4Address, name: str) -> None:
+    def ensure_default_route(self, gateway: IPv4Address | IPv6Address, name: str) -> None:
         with _asking(f"route by {gateway}"):
-            self._ip.route("replace", dst="default", gateway=str(gateway), oif=_index(name))
+            family = FAMILIES[gateway.version]
+            self._ip.route("replace", family=family, dst="default", gateway=str(gateway), oif=_index(name))
+
+    def set_routes(self, routes: Collection[Route], *, version: int, table: int = MAIN_TABLE) -> None:
+        """Give the table exactly these routes of IP version 4 or 6, besides those of other programs."""
+        present = self.routes(version=version, table=table)
+        for gone in present - set(routes):
+            with _asking(f"remove the route to {gone.to}", unless=errno.ESRCH):
+                self._ip.route("del", **_route(gone, table))
+        for route in set(routes) - present:
+            with _asking(f"add a route to {route.to}"):
+                self._ip.route("replace", **_route(route, table))
+
+    def routes(self, *, version: int, table: int = MAIN_TABLE) -> set[Route]:
+        """Return the agent's routes of the table. Those by a link that is just going are left out."""
+        names, present = link_names(), set()
+        with _asking("list routes", unless=errno.ENOENT):  # no table
+            present = {
+                _parse_route(found, names)
+                for found in self._ip.get_routes(family=FAMILIES[version], table=table, proto=PROTOCOL)
+                if found["type"] == BLACKHOLE or found.get("oif") in names
+            }
+        return present
+
+    def ensure_routing_rule(self, priority: int, table: int, *, version: int, mark: int = 0) -> None:
+        """Look routes up in the table at this priority; `mark`: of packets with these bits of the mark alone."""
+        with _asking(f"add a routing rule for table {table}", unless=errno.EEXIST):
+            self._ip.rule("add", **_rule(priority, table, version, mark))
+
+    def remove_routing_rule(self, priority: int, table: int, *, version: int, mark: int = 0) -> None:
+        with _asking(f"remove the routing rule for table {table}", unless=errno.ENOENT):
+            self._ip.rule("del", **_rule(priority, table, version, mark))
 
     # ---- forwarding entries of a VXLAN device
 
@@ -130,6 +197,28 @@ class Netlink:
         """Remove the entry; an entry that the device learned may have expired."""
         with _asking(f"remove an entry of {name}", unless=errno.ENOENT):
             self._ip.fdb("del", ifindex=_index(name), lladdr=mac, dst=str(node))
+
+
+def _route(route: Route, table: int) -> dict[str, object]:
+    way: dict[str, object] = {"type": "blackhole"}
+    if route.device:
+        gateway = {"gateway": str(route.gateway)} if route.gateway is not None else {"scope": "link"}
+        way = {"oif": _index(route.device), **gateway}
+    family = FAMILIES[route.to.version]
+    return {"family": family, "dst": str(route.to), "table": table, "proto": PROTOCOL, **way}
+
+
+def _parse_route(found: Any, names: Mapping[int, str]) -> Route:
+    to = ip_network(f"{found.get('dst')}/{found['dst_len']}")
+    if found["type"] == BLACKHOLE:
+        return Route(to)
+    gateway = found.get("gateway")
+    return Route(to, names[found.get("oif")], gateway and ip_address(gateway))
+
+
+def _rule(priority: int, table: int, version: int, mark: int) -> dict[str, object]:
+    marked = {"fwmark": mark, "fwmask": mark} if mark else {}
+    return {"family": FAMILIES[version], "priority": priority, "table": table, **marked}
 
 
 def _parse(name: str, found: Any) -> Link:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface
 from pathlib import Path
 
 from agents.node.adapters.network.layout import LAN_LEG, NAMESPACE, OVERLAY, WAN_LEG, Layout
@@ -15,9 +15,10 @@ BRIDGE_ALIAS = "andromede network"
 
 @dataclass(frozen=True, slots=True)
 class NodeLinks:
-    """Names of the links with their IPv4 addresses."""
+    """Names of the links with their IPv4 addresses. `ipv6`: the node's own addresses but link-local ones."""
 
     addresses: Mapping[str, tuple[IPv4Interface, ...]]
+    ipv6: tuple[IPv6Interface, ...] = ()
 
     @classmethod
     def read(cls, netlink: Netlink) -> "NodeLinks":
@@ -26,7 +27,8 @@ class NodeLinks:
         for index, address in netlink.addresses():
             if index in names:  # else the link is newer than the names
                 found[names[index]].append(address)
-        return cls({name: tuple(addresses) for name, addresses in found.items()})
+        ipv6 = tuple(address for _, address in netlink.ipv6_addresses())
+        return cls({name: tuple(addresses) for name, addresses in found.items()}, ipv6)
 
     def __contains__(self, name: str) -> bool:
         return name in self.addresses

@@ -21,7 +21,7 @@ room in the table: firewalls of the operator see these packets as `untracked`.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, collapse_addresses
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from textwrap import indent
 
 from agents.node.adapters.network.layout import WAN_LEG
@@ -58,6 +58,10 @@ PRIVATE = tuple(
 TRANSIT_POOL = IPv4Network("100.64.0.0/16")
 SSH_PORT = 22
 CONNECTIONS = 8192
+# The bit of packets' marks that public_rules set, and the agent alone may set on this node.
+MARK = 0x08000000
+IS_MARKED = f"meta mark & {MARK:#010x} == {MARK:#010x}"
+IS_NOT_MARKED = f"meta mark & {MARK:#010x} == 0"
 # An established TCP connection that has been silent for so long is forgotten; the kernel's default is five days.
 ESTABLISHED_S = 3600
 ESTABLISHED_SWITCH = "net/netfilter/nf_conntrack_tcp_timeout_established"
@@ -75,8 +79,8 @@ class UplinkPolicy:
     """
 
     uplink: str = ""
-    denied: tuple[IPv4Network, ...] = ()
-    allowed: tuple[IPv4Network, ...] = ()
+    denied: tuple[IPv4Network | IPv6Network, ...] = ()
+    allowed: tuple[IPv4Network | IPv6Network, ...] = ()
     transit_pool: IPv4Network = TRANSIT_POOL
     connections: int = CONNECTIONS
     own_tcp_ports: tuple[int, ...] = (SSH_PORT,)
@@ -99,8 +103,9 @@ def refusals(device: str, outside: UplinkPolicy, links: NodeLinks) -> str:
     """
     came = f'iifname "{device}"'
     never = _addresses([LINK_LOCAL, outside.transit_pool, *links.own()])
-    denied = _addresses([*PRIVATE, *links.connected(), *outside.denied])
-    excepted = f"{came} ip daddr {_addresses(outside.allowed)} accept\n" if outside.allowed else ""
+    denied = _addresses([*PRIVATE, *links.connected(), *_of_ipv4(outside.denied)])
+    allowed = _of_ipv4(outside.allowed)
+    excepted = f"{came} ip daddr {_addresses(allowed)} accept\n" if allowed else ""
     return f"""\
 {came} ip daddr {never} counter drop
 {came} udp dport {VXLAN_PORT} counter drop
@@ -113,12 +118,23 @@ def _addresses(networks: Iterable[IPv4Network]) -> str:
     return f"{{ {', '.join(map(str, collapse_addresses(networks)))} }}"
 
 
-def ruleset(outside: UplinkPolicy, links: NodeLinks, *, bridges: Iterable[str], filtered: Iterable[str] = ()) -> str:
+def _of_ipv4(networks: Iterable[IPv4Network | IPv6Network]) -> list[IPv4Network]:
+    return [network for network in networks if isinstance(network, IPv4Network)]
+
+
+def ruleset(
+    outside: UplinkPolicy,
+    links: NodeLinks,
+    *,
+    bridges: Iterable[str],
+    filtered: Iterable[str] = (),
+    has_public: bool = False,
+) -> str:
     """Return the whole table; applying it again keeps connections. Without an uplink any device leads outside.
 
     `bridges` of tenant networks: the node accepts no packet from them, whichever device it came from. `filtered`: those
     whose frames pass these hooks on their way through the bridge, with the bridge as their device; they pass here
-    unchanged, and group_rules judges them.
+    unchanged, and group_rules judges them. `has_public`: packets that public_rules have marked pass.
     """
     pool, counted = outside.transit_pool, connections_set(outside)
     leads_out = f'oifname "{outside.uplink}"' if outside.uplink else f'oifname != "{WAN_LEG}*"'
@@ -129,12 +145,14 @@ def ruleset(outside: UplinkPolicy, links: NodeLinks, *, bridges: Iterable[str], 
     to_node = "".join(f'    iifname "{bridge}" counter drop\n' for bridge in passing)
     routed = "".join(f'    iifname "{bridge}" oifname != "{bridge}" counter drop\n' for bridge in passing)
     bridged = "".join(f'    oifname "{bridge}" return\n' for bridge in passing)
+    public = _of_public_addresses(pool, leads_out) if has_public else {}
     return f"""\
 {declarations(counted, "type ipv4_addr", size=65535, chains=CHAINS)}\
 flush table {TABLE}
 table {TABLE} {{
   chain prerouting {{
 {from_bridges}\
+{public.get("prerouting", "")}\
     iifname "{WAN_LEG}*" fib daddr type != unicast counter drop
 {indent(refusals(f"{WAN_LEG}*", outside, links), "    ")}\
     iifname != "{WAN_LEG}*" fib daddr type local tcp dport {{ {own_ports} }} notrack
@@ -151,6 +169,7 @@ table {TABLE} {{
   chain forward {{
 {routed}\
     iifname "{WAN_LEG}*" ct state new add @{counted} {{ ip saddr ct count over {outside.connections} }} counter drop
+{public.get("forward", "")}\
     iifname "{WAN_LEG}*" ip saddr {pool} {leads_out} accept
     iifname "{WAN_LEG}*" counter drop
     oifname "{WAN_LEG}*" ct state established,related accept
@@ -158,10 +177,27 @@ table {TABLE} {{
   }}
   chain postrouting {{
 {bridged}\
+{public.get("postrouting", "")}\
     ip saddr {pool} {leads_out} masquerade
   }}
 }}
 """
+
+
+def _of_public_addresses(pool: IPv4Network, leads_out: str) -> dict[str, str]:
+    """Return the rules by chain for packets that public_rules have judged.
+
+    A guest without a public address reaches those of guests on the same node from an address of the node: so the reply
+    comes back here, and the other guest sees no address of another router.
+    """
+    came, goes = f'iifname "{WAN_LEG}*"', f'oifname "{WAN_LEG}*"'
+    return {
+        "prerouting": f"    {came} {IS_MARKED} accept\n",
+        "forward": f"    {came} {goes} ip daddr {pool} ct state != {{ established, related }} counter drop\n"
+        f"    {came} {leads_out} {IS_MARKED} accept\n"
+        f"    {goes} {IS_MARKED} accept\n",
+        "postrouting": f"    ip saddr {pool} {goes} {IS_MARKED} masquerade\n",
+    }
 
 
 def declarations(counted: str, key: str, *, size: int, chains: Mapping[str, str]) -> str:

@@ -4,14 +4,15 @@ Its device `lan` is plugged into the network's bridge, its device `wan` leads to
 the tenant's addresses behind its transit address, and the node hides that one behind its own: so two tenants may use
 the same addresses on one node.
 
-It forwards between the subnets of its network. IPv6 is on at `lan` alone, and only where a subnet has it: nothing of it
-leaves the network.
+It forwards between the subnets of its network. IPv6 is on at `lan` only where a subnet has it, and at `wan` only where
+a port has a public address of IPv6: nothing else of it leaves the network. See router_public for public addresses.
 """
 
-from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, ip_interface
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, ip_interface
 from textwrap import indent
 
-from agents.node.adapters.network import ipv6_rules, namespaces, nft
+from agents.node.adapters.network import ipv6_rules, namespaces, nft, public_rules, router_public
 from agents.node.adapters.network.kernel_switches import set_switch
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.netlink import Netlink
@@ -26,6 +27,7 @@ from agents.node.adapters.network.node_rules import (
     refusals,
 )
 from agents.node.adapters.network_specs import NetworkSpec
+from agents.node.adapters.public_addresses import LocalAddress
 
 LAN, WAN = "lan", "wan"
 CHAINS = {
@@ -40,7 +42,6 @@ SWITCHES = {
     "net/ipv4/ip_forward": 1,
     "net/ipv6/conf/default/disable_ipv6": 1,
     "net/ipv6/conf/lo/disable_ipv6": 1,
-    f"net/ipv6/conf/{WAN}/disable_ipv6": 1,
     ESTABLISHED_SWITCH: ESTABLISHED_S,
 }
 NO_IPV6 = {f"net/ipv6/conf/{LAN}/disable_ipv6": 1}
@@ -55,15 +56,46 @@ IPV6 = {
 }
 
 
-def ensure(network: NetworkSpec, outside: UplinkPolicy, links: NodeLinks, *, transit: IPv4Network) -> str:
+def ensure(
+    network: NetworkSpec,
+    outside: UplinkPolicy,
+    links: NodeLinks,
+    *,
+    transit: IPv4Network,
+    public: Sequence[LocalAddress] = (),
+) -> str:
     """Configure the router, whose namespace has both devices; returns its rules."""
-    rules = ruleset(network, outside, links)
+    rules = ruleset(network, outside, links, public)
     namespace = Layout.for_network(network.id).namespace
-    namespaces.inside(namespace, lambda: _configure(network, rules, transit))
+    namespaces.inside(namespace, lambda: _configure(network, rules, transit, public))
     return rules
 
 
-def _configure(network: NetworkSpec, rules: str, transit: IPv4Network) -> None:
+def publish(
+    network: NetworkSpec,
+    outside: UplinkPolicy,
+    links: NodeLinks,
+    public: Sequence[LocalAddress],
+    *,
+    gone: Iterable[IPv4Address],
+) -> str:
+    """Make the router's public addresses exactly these; returns its rules.
+
+    `gone`: those that it had before, whose connections end.
+    """
+    rules = ruleset(network, outside, links, public)
+
+    def change() -> None:
+        nft.apply(rules)
+        _lead_out(network, public)
+        for address in gone:
+            router_public.end_connections(address)
+
+    namespaces.inside(Layout.for_network(network.id).namespace, change)
+    return rules
+
+
+def _configure(network: NetworkSpec, rules: str, transit: IPv4Network, public: Sequence[LocalAddress]) -> None:
     """Configure the router in whose namespace the calling thread is. The rules come first: no packet passes before."""
     nft.apply(rules)
     for switch, value in {**SWITCHES, **(IPV6 if network.of_family(6) else NO_IPV6)}.items():
@@ -75,6 +107,19 @@ def _configure(network: NetworkSpec, rules: str, transit: IPv4Network) -> None:
         netlink.set_addresses(LAN, _gateways(network))
         netlink.ensure_address(WAN, IPv4Interface((transit[1], 31)))
         netlink.ensure_default_route(transit[0], WAN)
+    _lead_out(network, public)
+
+
+def _lead_out(network: NetworkSpec, public: Sequence[LocalAddress]) -> None:
+    """Make switches and routes of public addresses, in the namespace of the calling thread."""
+    has_ipv6 = router_public.has_ipv6(network, public)
+    switches = {**(router_public.IPV6 if has_ipv6 else router_public.NO_IPV6)}
+    for switch, value in (switches | (router_public.SWITCHES if public else {})).items():
+        set_switch(switch, value)
+    with Netlink() as netlink:
+        if has_ipv6:
+            router_public.ensure_ipv6_way_out(netlink)
+        router_public.ensure_routes(network, public, netlink)
 
 
 def _gateways(network: NetworkSpec) -> list[IPv4Interface | IPv6Interface]:
@@ -83,7 +128,7 @@ def _gateways(network: NetworkSpec) -> list[IPv4Interface | IPv6Interface]:
     return [*own, ip_interface(f"{ipv6_rules.ROUTER}/64")] if network.of_family(6) else own
 
 
-def ruleset(network: NetworkSpec, outside: UplinkPolicy, links: NodeLinks) -> str:
+def ruleset(network: NetworkSpec, outside: UplinkPolicy, links: NodeLinks, public: Sequence[LocalAddress] = ()) -> str:
     """Return the tables; applying them again keeps connections.
 
     The router's own connection tracking has no more entries than its network's share: a connection above it is dropped
@@ -96,14 +141,20 @@ def ruleset(network: NetworkSpec, outside: UplinkPolicy, links: NodeLinks) -> st
     untracked = f"    {between} notrack\n" if len(subnets) > 1 else ""
     not_refused = f'    {between} oifname "{LAN}" accept\n' if len(subnets) > 1 else ""
     leaves = f'    iifname "{LAN}" oifname "{WAN}" ip saddr {own} accept\n' if subnets else ""
+    more = _public_rules(outside, own if subnets else "") if public else {}
+    dstnat = f"  chain dstnat {{\n{more['dstnat']}  }}\n" if more else ""
     return f"""\
 {declarations(counted, "typeof iifname", size=16, chains=CHAINS)}\
+{router_public.declarations(public) if public else ""}\
 flush table {TABLE}
 table {TABLE} {{
+{dstnat}\
   chain raw {{
 {untracked}\
+{more.get("raw", "")}\
   }}
   chain prerouting {{
+{more.get("prerouting", "")}\
     iifname "{LAN}" ct state new add @{counted} {{ iifname ct count over {outside.connections} }} counter drop
   }}
   chain input {{
@@ -114,15 +165,30 @@ table {TABLE} {{
   }}
   chain destinations {{
 {not_refused}\
+{more.get("destinations", "")}\
 {indent(refusals(LAN, outside, links), "    ")}\
   }}
   chain forward {{
 {not_refused}\
 {leaves}\
+{more.get("forward", "")}\
     iifname "{WAN}" oifname "{LAN}" ct state established,related accept
   }}
   chain postrouting {{
+{more.get("postrouting", "")}\
     oifname "{WAN}" masquerade
   }}
 }}
-{ipv6_rules.of_router(network, LAN)}"""
+{ipv6_rules.of_router(network, LAN, _public_ipv6_rules(network, outside, links, public))}"""
+
+
+def _public_rules(outside: UplinkPolicy, own: str) -> dict[str, str]:
+    return {chain: indent(rules, "    ") for chain, rules in router_public.rules(outside, own).items()}
+
+
+def _public_ipv6_rules(
+    network: NetworkSpec, outside: UplinkPolicy, links: NodeLinks, public: Sequence[LocalAddress]
+) -> Mapping[str, str]:
+    if not router_public.has_ipv6(network, public):
+        return {}
+    return router_public.ipv6_rules(network, public, public_rules.refusals6(outside, links))

@@ -7,12 +7,14 @@ file, which a firewall's service loads in the same step in which it flushes ever
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from agents.node.adapters.network import bridge, nft, node_rules, overlay_rules, port_rules
+from agents.node.adapters.network import bridge, nft, node_rules, overlay_rules, port_rules, public_rules
 from agents.node.adapters.network.group_filter import GroupFilter
+from agents.node.adapters.network.kept_tables import KeptTables
 from agents.node.adapters.network.layout import WAN_LEG, Layout
 from agents.node.adapters.network.netlink import Netlink, link_names
 from agents.node.adapters.network.nft_changes import generation
@@ -20,8 +22,9 @@ from agents.node.adapters.network.node_links import NodeLinks
 from agents.node.adapters.network.node_rules import UplinkPolicy
 from agents.node.adapters.network.router_rules import RouterRules
 from agents.node.adapters.network.rules_present import has_node_rules, rules_present
-from agents.node.adapters.network_specs import PortSpec, SegmentSpec
+from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SegmentSpec
 from agents.node.adapters.port_filters import PortFilters
+from agents.node.adapters.public_addresses import NOTHING_PUBLIC, PublicAddresses
 from agents.node.errors import AdapterError
 
 log = logging.getLogger(__name__)
@@ -48,6 +51,8 @@ class Rules:
         self._good: tuple[str, dict[str, list[Any]]] | None = None  # what was written, and its listing by the kernel
         self.routers = RouterRules()
         self.groups = GroupFilter(outside.connections)
+        self.public = NOTHING_PUBLIC
+        self._public_tables = KeptTables(public_rules.TABLE)
         self._lost_until_s = 0.0
         self._failure = ""
 
@@ -104,13 +109,38 @@ class Rules:
         after = self.groups.bridges
         bridge.set_ip_hooks((before - after) & present, netlink, is_on=False)
         if self._ports and before != after:
-            self._node = self._node_rules(NodeLinks.read(netlink))
+            links = NodeLinks.read(netlink)
+            self._node = self._node_rules(links)
             self._write(self._node)
+            self._write_public(links)
         if self.groups.keep():
             self._note_loss()
         self.groups.write()
         bridge.set_ip_hooks(after & present, netlink, is_on=True)
         return self.groups.problem
+
+    def networks(self) -> dict[Layout, NetworkSpec]:
+        """Return the networks of the ports."""
+        return {Layout.for_network(port.network.id): port.network for port in self._ports.values()}
+
+    def underlay(self) -> set[IPv4Address]:
+        """Return the node's own addresses in its segments."""
+        return {segment.local for segment in self._segments.values()}
+
+    def publish(self, public: PublicAddresses, links: NodeLinks) -> None:
+        """Write the rules of public addresses. What leaves the addresses' table is refused at once."""
+        had_any, self.public = bool(self.public), public
+        if self._ports and had_any != bool(public):
+            self._node = self._node_rules(links)
+            self._write(self._node)
+        self._write_public(links)
+
+    def _write_public(self, links: NodeLinks) -> None:
+        if self._public_tables.keep():
+            self._note_loss()
+        filtered = self.groups.bridges
+        self._public_tables.want(public_rules.tables(self.public, self._outside, links, filtered=filtered))
+        self._public_tables.write()
 
     def save(self) -> None:
         """Write the rules into the file, completely or not at all. Without ports the file is removed."""
@@ -119,7 +149,7 @@ class Rules:
             return
         self._file.parent.mkdir(parents=True, exist_ok=True)
         draft = self._file.with_suffix(".new")
-        draft.write_text(self._all() + self.groups.text())
+        draft.write_text(self._all() + self.groups.text() + self._public_tables.text())
         draft.chmod(0o600)
         draft.replace(self._file)
 
@@ -133,10 +163,9 @@ class Rules:
         """
         try:
             self._keep_own()
-            if self.groups.keep():
-                self._note_loss()
-            if self.routers.keep():
-                self._note_loss()
+            for kept in (self.groups, self.routers, self._public_tables):  # the public ones come last: see there
+                if kept.keep():
+                    self._note_loss()
         except AdapterError as exc:
             self._failure = f"Rules of tenants' networks cannot be written: {exc.message}"
             raise
@@ -178,4 +207,6 @@ class Rules:
 
     def _node_rules(self, links: NodeLinks) -> str:
         bridges = {Layout.for_network(port.network.id).bridge for port in self._ports.values()}
-        return node_rules.ruleset(self._outside, links, bridges=bridges, filtered=self.groups.bridges)
+        return node_rules.ruleset(
+            self._outside, links, bridges=bridges, filtered=self.groups.bridges, has_public=bool(self.public)
+        )

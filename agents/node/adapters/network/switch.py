@@ -5,10 +5,10 @@
     nodes ── vxl-… ┘                                    ╎    │ forwards, hides the tenant's addresses
     outside ── uplink ── forwards, hides ── rtw-… ──────╎── wan
 
-Bridges have no address. The way of a frame is limited by port_rules on the bridge, by the rules of the router,
-by node_rules between router and outside, by overlay_rules between nodes, and by group_rules for ports with security
-groups; their docstrings hold the details and the reasons. A network that has no segment has the guests of this node
-alone.
+Bridges have no address. The way of a frame is limited by port_rules on the bridge, by the rules of the router, by
+node_rules between router and outside, by public_rules for public addresses, by overlay_rules between nodes, and by
+group_rules for ports with security groups; their docstrings hold the details and the reasons. A network that has no
+segment has the guests of this node alone.
 
 Every call brings all parts of the one network to the wished state, whatever was missing; what is in place is
 left alone. Nothing is remembered between calls but the ports and segments that the rules are for (see rules): names are
@@ -23,6 +23,7 @@ import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 from threading import Lock
@@ -30,7 +31,16 @@ from uuid import UUID
 
 from agents.node.adapters.channel import Channel
 from agents.node.adapters.interfaces import NetworkProblems
-from agents.node.adapters.network import bridge, dhcp, guest_tcp, overlay, port_rules, router
+from agents.node.adapters.network import (
+    bridge,
+    dhcp,
+    guest_tcp,
+    overlay,
+    port_rules,
+    public_routes,
+    router,
+    router_public,
+)
 from agents.node.adapters.network.connections import ConnectionTable
 from agents.node.adapters.network.dhcp import Dhcp
 from agents.node.adapters.network.layout import Layout
@@ -41,6 +51,7 @@ from agents.node.adapters.network.rule_watcher import RuleWatcher
 from agents.node.adapters.network.rules import Rules
 from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SegmentSpec, tap_name
 from agents.node.adapters.port_filters import NOTHING_FILTERED, PortFilters
+from agents.node.adapters.public_addresses import NOTHING_PUBLIC, LocalAddress, PublicAddresses
 from agents.node.errors import AdapterError
 
 log = logging.getLogger(__name__)
@@ -113,15 +124,41 @@ class LinuxSwitch:
             self._rules.save()
             return problem
 
-    def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec], filters: PortFilters) -> None:
+    def ensure_public(self, public: PublicAddresses) -> str:
+        """Give the ports exactly these public addresses. What is taken away is refused first."""
+        unused, public = _without_ipv6(public.local), _usable(public)
+        with self._alone(), Netlink() as netlink:
+            links, before = NodeLinks.read(netlink), self._rules.public
+            self._rules.publish(public, links)
+            for layout, network in self._rules.networks().items():
+                old, new = before.of_network(network.id), public.of_network(network.id)
+                if old != new and bridge.has_router(layout, links):
+                    public_routes.prepare_leg(layout, has_ipv6=router_public.has_ipv6(network, new), netlink=netlink)
+                    gone = router_public.gone(old, new)
+                    rules = router.publish(network, self._outside, links, new, gone=gone)
+                    self._rules.routers.written(layout, rules)
+            problem = public_routes.ensure(public, links, netlink, underlay=self._rules.underlay())
+            self._rules.save()
+        return " ".join(filter(None, (problem, unused)))
+
+    def restore(
+        self,
+        ports: Sequence[PortSpec],
+        segments: Mapping[UUID, SegmentSpec],
+        filters: PortFilters,
+        public: PublicAddresses = NOTHING_PUBLIC,
+    ) -> None:
         """Restore all networks; also replaces all rules, which an older agent may have made."""
         _check(ports)
         networks = {port.network.id: port.network for port in ports}
         with self._alone(), Netlink() as netlink:
             self._replace_rules(ports, segments, filters, netlink)
+            self._rules.publish(_usable(public), NodeLinks.read(netlink))
             for network in networks.values():
                 members = [port for port in ports if port.network.id == network.id]
                 self._ensure_network(network, members, NodeLinks.read(netlink), netlink)
+        if problem := self.ensure_public(public):
+            log.warning("public address problem", extra={"facts": {"problem": problem}})
         for network in networks.values():
             if problem := self.ensure_segment(network, segments.get(network.id)):
                 log.warning("underlay problem", extra={"facts": {"network": str(network.id), "problem": problem}})
@@ -202,8 +239,17 @@ class LinuxSwitch:
             server.stop()  # it would go on listening on the devices of a router that is gone
         transit = links.transit(layout, self._outside.transit_pool)
         has_ip_hooks = layout.bridge in self._rules.groups.bridges
-        bridge.ensure(network, ports, links, netlink, node_end=transit[0], has_ip_hooks=has_ip_hooks)
-        rules = router.ensure(network, self._outside, links, transit=transit)
+        public = self._rules.public.of_network(network.id)
+        bridge.ensure(
+            network,
+            ports,
+            links,
+            netlink,
+            node_end=transit[0],
+            has_ip_hooks=has_ip_hooks,
+        )
+        public_routes.prepare_leg(layout, has_ipv6=router_public.has_ipv6(network, public), netlink=netlink)
+        rules = router.ensure(network, self._outside, links, transit=transit, public=public)
         self._rules.routers.written(layout, rules)
         if network.subnets:
             server.ensure(network, ports)
@@ -221,6 +267,22 @@ class LinuxSwitch:
 def _check(ports: Sequence[PortSpec]) -> None:
     port_rules.check(ports)
     dhcp.check(ports)
+
+
+def _usable(public: PublicAddresses) -> PublicAddresses:
+    return replace(public, local=tuple(each for each in public.local if _is_usable(each)))
+
+
+def _is_usable(local: LocalAddress) -> bool:
+    return local.address.version == 4 or bool(local.port.network.of_family(6))
+
+
+def _without_ipv6(local: Sequence[LocalAddress]) -> str:
+    """Return the problem of IPv6 addresses in networks without IPv6; empty: there are none."""
+    unused = [str(each.address) for each in local if not _is_usable(each)]
+    if not unused:
+        return ""
+    return f"Public addresses of IPv6 are not used, since their networks have no IPv6 subnet: {', '.join(unused[:5])}."
 
 
 def _layouts(ports: Sequence[PortSpec]) -> dict[UUID, Layout]:

@@ -1,0 +1,124 @@
+"""Routes of public addresses in the node's own network namespace.
+
+Packets that public_rules have marked go to the router of their network by the table LOCAL. To others, and while the
+rules are missing, the address is a black hole (table MOVED): they neither reach a guest unjudged nor go back to the
+outside in a circle. An address that has left with its port is routed to the other node for a while: those outside who
+do not know yet that it has moved send to this one.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_network
+from pathlib import Path
+
+from agents.node.adapters.network.kernel_switches import set_switch
+from agents.node.adapters.network.layout import Layout
+from agents.node.adapters.network.netlink import Netlink, Route
+from agents.node.adapters.network.node_links import NodeLinks
+from agents.node.adapters.network.node_rules import MARK
+from agents.node.adapters.network.router_public import NODE_END, ROUTER_END
+from agents.node.adapters.network_specs import Address
+from agents.node.adapters.public_addresses import LocalAddress, PublicAddresses
+from agents.node.errors import AdapterError
+
+LOCAL, MOVED = 1001, 1000  # tables
+RULES = ((99, LOCAL, MARK), (100, MOVED, 0))  # priority, table, mark
+IPV6_CONF = Path("/proc/sys/net/ipv6/conf")
+NODE_LEG = IPv6Interface((NODE_END, 64))
+
+
+def ensure(public: PublicAddresses, links: NodeLinks, netlink: Netlink, *, underlay: Collection[IPv4Address]) -> str:
+    """Make the routes exactly these; returns the problem, for an operator. `underlay`: addresses of this node."""
+    if public:
+        for family in ("ipv4", "ipv6"):  # errors that the node sends about a packet with the mark have it too
+            set_switch(f"net/{family}/fwmark_reflect", 1)
+    problems = []
+    if public.has_ipv6:
+        forward_ipv6()
+        problems.append(_be_reached(underlay, links, netlink))
+    for version in (4, 6):
+        ways = {route for each in public.of_family(version) if (route := _way_in(each, links)) is not None}
+        netlink.set_routes(ways, version=version, table=LOCAL)
+        closed = {Route(ip_network(each.address)) for each in public.of_family(version) if not each.is_arriving}
+        moved = {to: node for to, node in public.moved.items() if to.version == version}
+        problems.append(_send_on(moved, closed, version, links, netlink))
+        for priority, table, mark in RULES:
+            change = netlink.ensure_routing_rule if public else netlink.remove_routing_rule
+            change(priority, table, version=version, mark=mark)
+    return " ".join(filter(None, problems))
+
+
+def prepare_leg(layout: Layout, *, has_ipv6: bool, netlink: Netlink) -> None:
+    """Prepare the node's end of the cable to a router.
+
+    Sources are looked up with the mark, so that public ones are not taken for forged (rp_filter).
+    """
+    leg = layout.wan_leg
+    set_switch(f"net/ipv4/conf/{leg}/src_valid_mark", 1)
+    if not has_ipv6:
+        set_switch(f"net/ipv6/conf/{leg}/disable_ipv6", 1)
+    else:
+        for switch, value in (("addr_gen_mode", 1), ("accept_ra", 0), ("accept_dad", 0), ("disable_ipv6", 0)):
+            set_switch(f"net/ipv6/conf/{leg}/{switch}", value)
+        netlink.ensure_address(leg, NODE_LEG)
+
+
+def forward_ipv6() -> None:
+    """Let the node forward IPv6. Devices that follow router advertisements go on doing so (accept_ra 2)."""
+    if (IPV6_CONF / "all/forwarding").read_text().strip() == "1":
+        return
+    for switch in IPV6_CONF.glob("*/accept_ra"):
+        if switch.read_text().strip() == "1":
+            set_switch(str(switch.relative_to("/proc/sys")), 2)
+    set_switch("net/ipv6/conf/all/forwarding", 1)
+
+
+def _way_in(local: LocalAddress, links: NodeLinks) -> Route | None:
+    """Return the route to the router; None while there is none."""
+    leg = Layout.for_network(local.port.network.id).wan_leg
+    if leg not in links:
+        return None
+    to = ip_network(local.address)
+    if to.version == 6:
+        return Route(to, leg, ROUTER_END)
+    return next((Route(to, leg, address.network[1]) for address in links.addresses[leg]), None)
+
+
+def _send_on(
+    moved: Mapping[Address, IPv4Address], closed: set[Route], version: int, links: NodeLinks, netlink: Netlink
+) -> str:
+    """Make the routes of the table MOVED; returns the problem. Those to this node hold without those to others."""
+    try:
+        netlink.set_routes(closed | set(_ways_on(moved, links)), version=version, table=MOVED)
+    except AdapterError as exc:
+        netlink.set_routes(closed, version=version, table=MOVED)
+        return f"Packets to public addresses that have left are not sent on. {exc.message}"
+    return ""
+
+
+def _ways_on(moved: Mapping[Address, IPv4Address], links: NodeLinks) -> Iterator[Route]:
+    """Yield the routes to other nodes: by the device in whose network their underlay addresses are."""
+    for to, node in moved.items():
+        device = _device(links, lambda address, node=node: node in address.network)
+        if device:
+            yield Route(ip_network(to), device, node if to.version == 4 else on_underlay(node))
+
+
+def _be_reached(underlay: Collection[IPv4Address], links: NodeLinks, netlink: Netlink) -> str:
+    """Take the addresses at which other nodes send IPv6 packets on; returns the problem."""
+    for own in sorted(underlay):
+        device = _device(links, lambda address, own=own: address.ip == own)
+        try:
+            if device:
+                netlink.ensure_address(device, IPv6Interface((on_underlay(own), 64)))
+        except AdapterError as exc:
+            return f"Other nodes cannot send IPv6 packets on to this one. {exc.message}"
+    return ""
+
+
+def on_underlay(node: IPv4Address) -> IPv6Address:
+    """Return the link-local address of a node on the underlay (an interface identifier of RFC 5214, 6.1)."""
+    return IPv6Address(int(IPv6Address("fe80::5efe:0:0")) | int(node))
+
+
+def _device(links: NodeLinks, has: Callable[[IPv4Interface], bool]) -> str:
+    return next((name for name, addresses in links.addresses.items() if any(map(has, addresses))), "")

@@ -1,0 +1,150 @@
+"""Public addresses of ports: which this node answers for.
+
+The newest lists of ports decide. While a port has two nodes, because its guest is migrating, the guest's state decides:
+the node answers on which it runs. A node that a guest has left sends packets on to the other one for SENT_ON_S seconds,
+as long as the lists that it has name that node for the address.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from enum import Enum
+from ipaddress import IPv4Address
+from uuid import UUID
+
+from agents.node.adapters.interfaces import Power
+from agents.node.adapters.network_specs import Address, PortSpec
+from agents.node.adapters.public_addresses import LocalAddress, PublicAddresses
+from agents.node.context import Node
+from agents.node.departures import Home
+from agents.node.errors import AgentError
+from agents.node.services import networks, security_groups
+from andromede_core.permits.network_ports import ListedPort
+
+log = logging.getLogger(__name__)
+
+POLL_INTERVAL_S = 5.0
+
+
+class Place(Enum):
+    HERE = "here"
+    ARRIVING = "arriving"
+    LEFT = "left"
+
+
+def apply(node: Node) -> str:
+    """Apply the public addresses after a change of lists, ports or guests; returns the problem, for an operator.
+
+    Raises:
+        AdapterError: they cannot be applied as a whole.
+    """
+    with node.locks.hold(("port-rules", "node")):
+        return node.adapters.switch.ensure_public(expected(node))
+
+
+def expected(node: Node) -> PublicAddresses:
+    """Return the addresses by the stored lists. Of two lists that have an address, the newer one counts."""
+    versions: dict[Address, int] = {}
+    local: dict[Address, LocalAddress] = {}
+    for version, found in _local(node):
+        if version > versions.get(found.address, 0):
+            versions[found.address], local[found.address] = version, found
+    homes = {each.address: Home(str(each.port.network.id), str(each.port.id)) for each in local.values()}
+    left = node.departures.note(homes)
+    moved = {address: to for address, home in left.items() if (to := _new_place(node, address, home)) is not None}
+    return PublicAddresses(tuple(local[address] for address in sorted(local, key=str)), moved)
+
+
+def _local(node: Node) -> Iterator[tuple[int, LocalAddress]]:
+    """Yield the addresses of ports here, each with the version of its list."""
+    for port, listed in security_groups.listed_ports(node):
+        if listed is None or not listed.public:
+            continue
+        place = _place(node, port, listed)
+        if place is Place.LEFT:
+            continue
+        newest = security_groups.kept_list(node, str(port.network.id))
+        known = node.state_store.networks.get(port.network.id)
+        port = port if known is None else replace(port, network=known.spec)
+        for each in listed.public:
+            if each.to is None or each.to in port.addresses:
+                found = LocalAddress(each.address, port, each.to, is_arriving=place is Place.ARRIVING)
+                yield 0 if newest is None else newest.version, found
+
+
+def _place(node: Node, port: PortSpec, listed: ListedPort) -> Place:
+    """Return where the guest of a port here is. Only while the port has two nodes it may be on the other one."""
+    if len(listed.nodes) < 2:
+        return Place.HERE
+    for user in node.state_store.users_of("port", port.id, "instance"):
+        return Place.LEFT if _power(node, user) in (None, Power.OFF, Power.CRASHED) else Place.HERE
+    for user in node.state_store.users_of("port", port.id, "arrival"):
+        return Place.HERE if _power(node, user) is Power.RUNNING else Place.ARRIVING
+    has_been_here = any(node.departures.has_been_here(each.address) for each in listed.public)
+    return Place.LEFT if has_been_here else Place.ARRIVING
+
+
+def _power(node: Node, instance_id: UUID) -> Power | None:
+    state = node.adapters.hypervisor.state(instance_id)
+    return None if state is None else state.power
+
+
+def _new_place(node: Node, address: Address, home: Home) -> IPv4Address | None:
+    """Return the underlay address of the other node that has the address now; None: no such node is known here."""
+    newest = security_groups.kept_list(node, home.network)
+    listed = None if newest is None else newest.ports.get(home.port)
+    segment = networks.kept_segment(node, home.network)
+    if listed is None or segment is None or address not in {each.address for each in listed.public}:
+        return None
+    me = str(node.identity.node_id)
+    return next((segment.members[other] for other in listed.nodes if other != me and other in segment.members), None)
+
+
+class PublicAddressKeeper:
+    """Applies the public addresses when a guest of a port with two nodes starts or stops, and when sending on ends."""
+
+    def __init__(self, node: Node, *, poll_interval_s: float = POLL_INTERVAL_S) -> None:
+        self._node = node
+        self._poll_interval_s = poll_interval_s
+        self._changed: queue.SimpleQueue[UUID | None] = queue.SimpleQueue()
+        self._is_any_migrating = False
+        self._is_stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="public-addresses", daemon=True)
+        self._thread.start()
+
+    def schedule_check(self, guest_id: UUID) -> None:
+        """Schedule a check and return at once, as the hypervisor's listeners must."""
+        self._changed.put(guest_id)
+
+    def stop(self) -> None:
+        self._is_stopped.set()
+        self._changed.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._is_stopped.is_set():
+            is_event = True
+            try:
+                self._changed.get(timeout=self._poll_interval_s)
+            except queue.Empty:
+                is_event = False
+            if not self._is_stopped.is_set():
+                self._check(is_event=is_event)
+
+    def _check(self, *, is_event: bool) -> None:
+        try:
+            if is_event or self._is_any_migrating:
+                self._is_any_migrating = _is_any_migrating(self._node)
+            if self._node.departures.is_any or self._is_any_migrating:
+                apply(self._node)
+        except AgentError as exc:
+            log.warning("public addresses not applied", extra={"facts": {"problem": exc.message}})
+        except Exception:
+            log.exception("public address check failed")  # this thread must live as long as the agent
+
+
+def _is_any_migrating(node: Node) -> bool:
+    listed_ports = (listed for _, listed in security_groups.listed_ports(node) if listed is not None)
+    return any(listed.public and len(listed.nodes) > 1 for listed in listed_ports)

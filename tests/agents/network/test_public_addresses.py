@@ -1,0 +1,415 @@
+"""Public addresses of guests: on real namespaces, with root.
+
+The namespace `outside` is the router that knows the node as the way to the public addresses, and a host behind it.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
+
+import pytest
+
+from agents.node.adapters.network import namespace_name
+from agents.node.adapters.network.rules import LOST
+from agents.node.adapters.network_specs import Address, PortSpec, SegmentSpec
+from agents.node.adapters.port_filters import NOTHING_FILTERED
+from agents.node.adapters.public_addresses import LocalAddress, PublicAddresses
+from andromede_core.permits.network_ports import AllowedAddress
+from tests.agents.network.namespace_node import (
+    BEYOND_IP,
+    HERE,
+    IPV4,
+    IPV6,
+    NEIGHBOUR_IP,
+    NODE_IP,
+    Conversation,
+    Guest,
+    Node,
+    a_network,
+    a_port,
+    joined,
+    underlay_address,
+)
+from tests.agents.network.test_security_groups import ALL_OUT, a_group, allowing, filtered
+
+pytestmark = pytest.mark.lab
+NETWORK, OTHER_NETWORK = a_network(1, IPV4, IPV6), a_network(2, IPV4, IPV6)
+WEB, DATABASE = a_port(NETWORK, 0), a_port(NETWORK, 1)
+STRANGER = a_port(OTHER_NETWORK, 0)
+MOVED = a_port(a_network(4, IPV4, IPV6), 0)
+HTTP, SSH, AGENT = 8080, 8022, 7443
+PUBLIC, ROUTED, OTHER, THIRD = (IPv4Address("203.0.113.64") + number for number in range(4))
+PUBLIC6, OTHER6 = IPv6Address("2001:db8:64::64"), IPv6Address("2001:db8:64::65")
+BEYOND6 = "2001:db8:9::9"
+OUTSIDE = f"""
+ip addr add 2001:db8:1::1/64 dev u0 nodad
+ip -6 route add default via 2001:db8:1::2
+ip -n outside addr add 2001:db8:1::2/64 dev u0 nodad
+ip -n outside addr add {BEYOND6}/128 dev lo nodad
+ip -n outside route add 203.0.113.64/26 via {NODE_IP} src {BEYOND_IP}
+ip -n outside route add 2001:db8:64::/64 via 2001:db8:1::1 src {BEYOND6}
+ip -n outside route add fd00::/8 via 2001:db8:1::1 src {BEYOND6}
+"""
+
+
+def reached(guest: Guest, *hosts: object, port: int) -> set[object]:
+    """Return the hosts that answer on the TCP port."""
+    targets = {f"[{host}]:{port}": host for host in hosts}
+    return {
+        targets[each] for each in guest.run(f"{sys.executable} {HERE / 'peers.py'} probe {' '.join(targets)}").split()
+    }
+
+
+@contextmanager
+def serving(node: Node, port: int, namespace: str = "") -> Iterator[None]:
+    with node.server(port, namespace=namespace), node.server(port, namespace=namespace, host="::"):
+        yield
+
+
+def is_over(conversation: Conversation) -> bool:
+    """Return whether there is no answer, or the end of the connection."""
+    return not conversation.has_answer() or conversation.answer() == ""
+
+
+def with_address(port: PortSpec, *addresses: Address) -> PortSpec:
+    """Return the port as it is when its guest has these addresses itself."""
+    return replace(port, allowed=tuple(AllowedAddress(ip_network(address)) for address in addresses))
+
+
+def translated(port: PortSpec, address: Address = PUBLIC, **fields: Any) -> LocalAddress:
+    return LocalAddress(address, port, port.ip, **fields)
+
+
+def routed(port: PortSpec, address: Address) -> LocalAddress:
+    return LocalAddress(address, port)
+
+
+@dataclass
+class Place:
+    """A node with guests of two networks, and the outside."""
+
+    node: Node
+    web: Guest
+    database: Guest
+    stranger: Guest
+    outside: Guest
+
+    def publish(self, *local: LocalAddress, moved: dict[Address, IPv4Address] | None = None) -> None:
+        assert self.node.publish(PublicAddresses(local, moved or {})) == ""
+
+    def give(self, *addresses: Address) -> None:
+        """Let the guest `web` use the addresses itself."""
+        for address in addresses:
+            nodad = " nodad" if address.version == 6 else ""
+            self.web.run(f"ip addr replace {address}/{address.max_prefixlen} dev eth0{nodad}")
+        self.node.ensure(with_address(WEB, *addresses), DATABASE)
+
+    @contextmanager
+    def counting(self, *sources: Address) -> Iterator[dict[Address, int]]:
+        """Count the packets that arrive outside, by their source."""
+        counts: dict[Address, int] = {}
+        run = partial(self.node.run, namespace="outside")
+        run("nft add table inet probe")
+        run("nft add chain inet probe in { type filter hook prerouting priority -400 ; }")
+        for source in sources:
+            run(f"nft add rule inet probe in {'ip6' if source.version == 6 else 'ip'} saddr {source} counter")
+        yield counts
+        found = re.findall(r"saddr (\S+) counter packets (\d+)", run("nft list table inet probe"))
+        counts |= {ip_address(source): int(count) for source, count in found}
+        run("nft delete table inet probe")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    if os.geteuid() != 0:
+        pytest.skip("namespaces need root")
+    node = Node(tmp_path_factory.mktemp("node"))
+    try:
+        for line in OUTSIDE.strip().splitlines():
+            node.run(line)
+        node.ensure(WEB)
+        node.ensure(DATABASE, WEB)
+        node.ensure(STRANGER)
+        names = {"web": WEB, "database": DATABASE, "stranger": STRANGER}
+        guests = {name: Guest(node, name, port).start().configured() for name, port in names.items()}
+        for guest in guests.values():
+            guest.run("ip -6 route replace default via fe80::1 dev eth0")
+        with ExitStack() as stack:
+            for name in ("web", "outside", "stranger"):
+                for port in (HTTP, SSH):
+                    stack.enter_context(serving(node, port, name))
+            yield Place(node, **guests, outside=Guest(node, "outside", WEB))
+    finally:
+        node.close()
+
+
+@pytest.fixture
+def place(built: Place) -> Iterator[Place]:
+    yield built
+    for address in (ROUTED, PUBLIC6):
+        built.web.run(f"ip addr del {address}/{address.max_prefixlen} dev eth0", check=False)
+    assert built.node.filter(NOTHING_FILTERED) == ""
+    built.node.restart_agent([WEB, DATABASE, STRANGER])
+
+
+# ---- what passes
+
+
+def test_guest_is_reached_by_its_public_address_and_has_it_as_its_source(place: Place) -> None:
+    place.publish(translated(WEB))
+    with place.outside.conversation(PUBLIC, HTTP) as inbound, place.web.conversation(BEYOND_IP, HTTP) as outbound:
+        assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND_IP, str(PUBLIC))
+    assert place.outside.pings(PUBLIC)
+    with place.database.conversation(BEYOND_IP, HTTP) as without:
+        assert without.seen_as() == NODE_IP
+
+
+def test_routed_address_is_the_guest_s_own(place: Place) -> None:
+    place.give(ROUTED)
+    place.publish(routed(WEB, ROUTED))
+    with place.outside.conversation(ROUTED, HTTP) as inbound, place.web.conversation(BEYOND_IP, HTTP) as outbound:
+        assert inbound.seen_as() == BEYOND_IP
+        assert outbound.seen_as() == NODE_IP  # its own address in the network is translated as before
+    assert "1 received" in place.web.run(f"ping -c 1 -W 1 -I {ROUTED} {BEYOND_IP}", check=False)
+
+
+def test_ipv6_address_is_routed(place: Place) -> None:
+    place.give(PUBLIC6)
+    place.publish(routed(WEB, PUBLIC6))
+    with place.outside.conversation(PUBLIC6, SSH) as inbound, place.web.conversation(BEYOND6, SSH) as outbound:
+        assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND6, str(PUBLIC6))
+
+
+def test_ipv6_address_of_a_subnet_is_routed(place: Place) -> None:
+    (own,) = WEB.of_family(6)
+    place.publish(routed(WEB, own))
+    assert place.outside.call(own, SSH) == "open"
+    assert place.database.call(own, SSH) == "open"
+
+
+def test_large_packets_are_reported_to_the_guest_as_too_big(place: Place) -> None:
+    """The report quotes the packet that was sent, with the translated address."""
+    place.publish(translated(WEB))
+    place.node.run("ip link set u0 mtu 1300")
+    try:
+        place.web.run(f"ping -c 1 -W 1 -M do -s 1400 {BEYOND_IP}", check=False)
+        assert "mtu 1300" in place.web.run(f"ip route get {BEYOND_IP}")
+    finally:
+        place.node.run("ip link set u0 mtu 1500")
+        place.web.run("ip route flush cache")
+
+
+def test_guests_reach_public_addresses_of_the_same_node(place: Place) -> None:
+    place.publish(translated(WEB))
+    with place.database.conversation(PUBLIC, HTTP) as same, place.stranger.conversation(PUBLIC, HTTP) as other:
+        assert {same.seen_as().rpartition(".")[0], other.seen_as().rpartition(".")[0]} == {"100.64.0"}
+        assert "10.0.0.1" not in (same.seen_as(), other.seen_as())
+    place.publish(translated(WEB), translated(DATABASE, OTHER), translated(STRANGER, THIRD))
+    with place.database.conversation(PUBLIC, HTTP) as same, place.stranger.conversation(PUBLIC, HTTP) as other:
+        assert (same.seen_as(), other.seen_as()) == (str(OTHER), str(THIRD))
+    assert place.web.call(PUBLIC, HTTP) == "open"
+
+
+def test_guests_reach_routed_addresses_of_the_same_node(place: Place) -> None:
+    place.give(ROUTED, PUBLIC6)
+    place.publish(routed(WEB, ROUTED), routed(WEB, PUBLIC6), routed(STRANGER, OTHER6))
+    place.stranger.run(f"ip addr replace {OTHER6}/128 dev eth0 nodad")
+    place.node.ensure(with_address(STRANGER, OTHER6))
+    for guest in (place.database, place.stranger):
+        assert guest.call(ROUTED, HTTP) == "open"
+    assert place.database.call(PUBLIC6, SSH) == "open"
+    with place.stranger.conversation(PUBLIC6, SSH) as other:
+        assert other.seen_as() == str(OTHER6)
+
+
+def test_security_groups_apply_to_public_addresses(place: Place) -> None:
+    place.give(ROUTED, PUBLIC6)
+    place.publish(translated(WEB), routed(WEB, ROUTED), routed(WEB, PUBLIC6))
+    only = [allowing("in", family, ports=(HTTP, HTTP)) for family in ("ipv4", "ipv6")]
+    assert place.node.filter(filtered(WEB, a_group(*only))) == ""
+    assert reached(place.outside, PUBLIC, ROUTED, PUBLIC6, port=HTTP) == {PUBLIC, ROUTED, PUBLIC6}
+    assert reached(place.outside, PUBLIC, ROUTED, PUBLIC6, port=SSH) == set()
+    from_outside = [allowing(ports=(HTTP, HTTP), cidrs=(ip_network(f"{BEYOND_IP}/32"),))]
+    assert place.node.filter(filtered(WEB, a_group(*from_outside))) == ""
+    assert place.outside.call(PUBLIC, HTTP) == "open"
+    assert place.database.call(PUBLIC, HTTP) == "silent"
+
+
+# ---- what does not pass
+
+
+def test_guest_sends_from_no_address_of_another(place: Place) -> None:
+    """Neither by its own card nor, if its router were taken over, from there."""
+    place.publish(translated(WEB), translated(STRANGER, OTHER), routed(WEB, PUBLIC6), routed(STRANGER, OTHER6))
+    place.give(PUBLIC6)
+    with place.counting(PUBLIC, PUBLIC6, OTHER, OTHER6, THIRD) as counts:
+        for address in (OTHER, THIRD, OTHER6):
+            place.web.run(f"ip addr add {address} dev lo")
+            place.web.run(f"ping -c 1 -W 1 -I {address} {BEYOND6 if address.version == 6 else BEYOND_IP}", check=False)
+            place.web.run(f"ip addr del {address} dev lo")
+        router = namespace_name(NETWORK.id)
+        place.node.run("nft flush ruleset", namespace=router)
+        place.node.run(f"ip -n {router} addr add {OTHER}/32 dev lo")
+        place.node.run(f"ping -c 1 -W 1 -I {OTHER} {BEYOND_IP}", namespace=router, check=False)
+        place.node.run(f"ip -n {router} addr del {OTHER}/32 dev lo")
+        place.node.keep_rules()
+        assert place.web.pings(BEYOND_IP) and place.web.pings(BEYOND6)
+    assert {address for address, count in counts.items() if count} == {PUBLIC, PUBLIC6}
+
+
+def test_destinations_that_tenants_may_not_reach_are_refused_to_public_sources(place: Place) -> None:
+    place.give(PUBLIC6)
+    place.publish(translated(WEB), routed(WEB, PUBLIC6))
+    place.node.run("ip -n outside addr add fd99::1/128 dev lo nodad")
+    place.node.run("ip -n outside addr add 10.99.0.1/32 dev lo")
+    place.node.run("ip -6 route replace fd99::/64 via 2001:db8:1::2")
+    refused = (NODE_IP, NEIGHBOUR_IP, "10.99.0.1", "100.64.0.0", "2001:db8:1::1", "2001:db8:1::2", "fe80::1")
+    with serving(place.node, AGENT), serving(place.node, AGENT, "outside"):
+        assert reached(place.web, *refused, BEYOND_IP, BEYOND6, port=AGENT) == {BEYOND_IP, BEYOND6}
+    for target, answers in (("fd99::1", "0 received"), (BEYOND6, "1 received")):
+        assert answers in place.web.run(f"ping -c 1 -W 1 -I {PUBLIC6} {target}", check=False)
+
+
+def test_nothing_else_leaves_by_ipv6(place: Place) -> None:
+    place.give(PUBLIC6)
+    place.publish(routed(WEB, PUBLIC6))
+    (own,) = WEB.of_family(6)
+    with place.counting(PUBLIC6, own) as counts:
+        assert not place.database.pings(BEYOND6)
+        place.web.run(f"ping -c 1 -W 1 -I {own} {BEYOND6}", check=False)
+        assert place.web.pings(BEYOND6)
+    assert counts[own] == 0
+
+
+def test_address_that_is_taken_away_ends_its_connections(place: Place) -> None:
+    place.give(PUBLIC6)
+    place.publish(translated(WEB), routed(WEB, PUBLIC6), translated(DATABASE, OTHER))
+    with (
+        place.outside.conversation(PUBLIC, HTTP) as inbound,
+        place.web.conversation(BEYOND_IP, HTTP) as outbound,
+        place.outside.conversation(PUBLIC6, SSH) as inbound6,
+        place.database.conversation(BEYOND_IP, HTTP) as kept,
+    ):
+        ended = (inbound, outbound, inbound6)
+        assert all(each.seen_as() for each in (*ended, kept))
+        place.publish(translated(DATABASE, OTHER))
+        for conversation in ended:
+            conversation.ask()
+        assert kept.seen_as() == str(OTHER)
+        assert reached(place.outside, PUBLIC, PUBLIC6, port=HTTP) == set()
+        assert all(map(is_over, ended))
+        entries = place.node.run("cat /proc/net/nf_conntrack", namespace=namespace_name(NETWORK.id))
+        assert f"mark={int(OTHER)} " in entries
+        assert f"mark={int(PUBLIC)} " not in entries
+    with place.web.conversation(BEYOND_IP, HTTP) as new:
+        assert new.seen_as() == NODE_IP
+
+
+def test_nothing_passes_to_a_public_address_without_rules(place: Place) -> None:
+    place.give(PUBLIC6)
+    place.publish(translated(WEB), routed(WEB, PUBLIC6))
+    assert place.node.filter(filtered(WEB, a_group(allowing(ports=(HTTP, HTTP)), *ALL_OUT))) == ""
+    place.node.keep_rules()
+    listing = "nft --stateless list table inet andromede-public"
+    before = place.node.run(listing)
+    with place.outside.conversation(PUBLIC, HTTP) as conversation:
+        assert conversation.seen_as() == BEYOND_IP
+        place.node.run("nft flush ruleset")
+        conversation.ask()
+        assert reached(place.outside, PUBLIC, PUBLIC6, port=HTTP) == set()
+        assert not conversation.has_answer()
+        place.node.keep_rules()
+        assert place.node.problems().rules == LOST
+        assert conversation.answer() == BEYOND_IP  # TCP sends it again
+    assert place.node.run(listing) == before
+    assert reached(place.outside, PUBLIC, PUBLIC6, port=SSH) == set()
+
+
+# ---- changes
+
+
+def test_next_start_of_the_agent_keeps_connections(place: Place) -> None:
+    public = PublicAddresses((translated(WEB),))
+    place.publish(*public.local)
+    with place.outside.conversation(PUBLIC, HTTP) as inbound, place.web.conversation(BEYOND_IP, HTTP) as outbound:
+        assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND_IP, str(PUBLIC))
+        place.node.restart_agent([WEB, DATABASE, STRANGER], public=public)
+        assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND_IP, str(PUBLIC))
+
+
+def test_connections_of_both_directions_outlive_the_loss_of_their_entries(place: Place) -> None:
+    """As on the new node after a move, which knows no connections."""
+    place.publish(translated(WEB))
+    with place.outside.conversation(PUBLIC, HTTP) as inbound, place.web.conversation(BEYOND_IP, HTTP) as outbound:
+        assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND_IP, str(PUBLIC))
+        place.node.run("conntrack -F", namespace=namespace_name(NETWORK.id))
+        assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND_IP, str(PUBLIC))
+
+
+def test_new_address_is_elements_alone_on_the_node(place: Place) -> None:
+    def handles() -> list[str]:
+        listing = place.node.run("nft -a --stateless list table inet andromede-public")
+        return [line for line in listing.splitlines() if "# handle" in line]
+
+    place.publish(translated(WEB))
+    before = handles()
+    place.publish(translated(WEB), translated(STRANGER, OTHER))
+    assert handles() == before
+    assert place.outside.call(OTHER, HTTP) == "open"
+    place.node.keep_rules()
+    assert place.node.problems().rules == ""
+
+
+def test_nothing_is_left_of_an_address(place: Place) -> None:
+    place.give(PUBLIC6)
+    place.publish(translated(WEB), routed(WEB, PUBLIC6), moved={OTHER: IPv4Address(NEIGHBOUR_IP)})
+    place.publish()
+    assert "andromede-public" not in place.node.run("nft list ruleset")
+    routes = [place.node.run(f"ip -{family} route show table all proto 99") for family in (4, 6)]
+    assert routes == ["", ""]
+    assert not any(f"{table}" in place.node.run(f"ip -{f} rule") for table in (1000, 1001) for f in (4, 6))
+
+
+def test_ipv6_address_in_a_network_without_ipv6_is_a_problem(node: Node) -> None:
+    port = a_port(a_network(3), 0)
+    node.ensure(port)
+    assert "have no IPv6 subnet: 2001:db8:64::64" in node.publish(PublicAddresses((routed(port, PUBLIC6),)))
+
+
+# ---- moves
+
+
+def test_arriving_guest_is_reached_from_outside_and_by_guests_of_this_node_through_the_outside(place: Place) -> None:
+    place.publish(translated(WEB, is_arriving=True))
+    assert place.outside.call(PUBLIC, HTTP) == "open"
+    place.node.run(f"ip -n outside addr add {PUBLIC}/32 dev lo")  # the node on which the guest still is
+    try:
+        with place.database.conversation(PUBLIC, HTTP) as conversation:
+            assert conversation.seen_as() == NODE_IP
+    finally:
+        place.node.run(f"ip -n outside addr del {PUBLIC}/32 dev lo")
+
+
+def test_former_node_sends_packets_on(place: Place, node: Node) -> None:
+    """The answers come back through the former node here, which is the other's way out."""
+    with joined([place.node, node]):
+        node.ensure(MOVED)
+        for number, each, port in ((1, place.node, WEB), (2, node, MOVED)):
+            assert each.connect(port.network, SegmentSpec(number, underlay_address(number), ())) == ""
+        node.run(f"ip route replace default via {underlay_address(1)} dev under")
+        node.run("ip -6 route replace default via fe80::5efe:192.0.2.1 dev under")
+        guest = Guest(node, "moved", MOVED).start().configured()
+        guest.run(f"ip addr add {OTHER6}/128 dev eth0 nodad")
+        node.ensure(with_address(MOVED, OTHER6))
+        assert node.publish(PublicAddresses((translated(MOVED, OTHER), routed(MOVED, OTHER6)))) == ""
+        with serving(node, HTTP, guest.name):
+            place.publish(moved=dict.fromkeys((OTHER, OTHER6), underlay_address(2)))
+            assert reached(place.outside, OTHER, OTHER6, port=HTTP) == {OTHER, OTHER6}
+            place.publish()
+            assert reached(place.outside, OTHER, OTHER6, port=HTTP) == set()
