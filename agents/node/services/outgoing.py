@@ -222,7 +222,10 @@ class OutgoingMigrations:
             if spec.is_off:
                 self._bring_up(instance_id, move)
             sent = self._node.adapters.migrations.send(
-                instance_id, route, MigrationOptions(spec.max_pause_ms, spec.convergence)
+                instance_id,
+                route,
+                MigrationOptions(spec.max_pause_ms, spec.convergence),
+                record=lambda: self._node.state_store.record_handover(instance_id),
             )
         except AgentStopping:
             return None
@@ -257,7 +260,7 @@ class OutgoingMigrations:
             try:
                 if self._node.adapters.migrations.progress(instance_id) is None:
                     state = hypervisor.state(instance_id)
-                    if state is None:
+                    if state is None or self._node.state_store.is_handed_over(instance_id):
                         return replace(move, phase=MigrationPhase.COMPLETED)
                     if is_off:
                         hypervisor.power_off(instance_id)
