@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,16 @@ from tests.agents.test_migration_tunnel import TunnelPair, tunnel
 
 __all__ = ["tunnel"]
 WAIT = "import sys; print(flush=True); sys.stdin.read()"
+
+
+class AskedEvent(threading.Event):
+    """Counts how often it was waited for."""
+
+    times = 0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.times += 1
+        return super().wait(timeout)
 
 
 @dataclass
@@ -81,8 +92,11 @@ def test_guest_is_resumed_when_its_process_has_ended_and_that_is_recorded(depart
 
 
 def test_guest_whose_process_dies_before_the_destination_has_all_is_not_handed_over(departure: Departure) -> None:
+    departure.proxy.is_whole = asked = AskedEvent()
     handover = departure.hand_over()
     departure.kill()
+    before = asked.times
+    wait_until(lambda: asked.times > before + 1, what="the end of the process to be of no account")
     assert not handover.give_up()
     assert (departure.woken, departure.recorded) == ([], [])
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from agents.lab.shell import wait_until
 from agents.node.adapters.network_specs import PortSpec, bridge_name, tap_name
 from agents.node.adapters.port_filters import NOTHING_FILTERED, FilteredPort, PortFilters
 from andromede_core.permits.security_group import Rule
@@ -90,6 +91,7 @@ def test_connection_on_which_a_guest_only_receives_outlives_its_move(crossing: C
         crossing.nodes[1].add_connections(block, MOVER)
         crossing.move()
         server.push("after")
+        wait_until(download.has_answer, what="what was sent after the move")
         assert download.answer() == "after"
 
 
