@@ -125,9 +125,11 @@ class Handover:
             block = self._read_connections()
             if block:
                 self._proxy.send_connections(block)
-        except AdapterError as exc:  # the guest goes on without them
+        except AdapterError as exc:
             facts = {"id": self._guest_id, "problem": exc.message}
             log.warning("connections of the guest not sent", extra={"facts": facts})
+        except Exception:  # the guest must go on, without them
+            log.exception("connections of the guest not sent", extra={"facts": {"id": self._guest_id}})
 
     def _is_to_wake(self) -> bool:
         """Wait until the guest is gone here; False if it stays."""

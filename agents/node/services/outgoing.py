@@ -232,7 +232,7 @@ class OutgoingMigrations:
         except HypervisorUnavailable:
             return self._determine_outcome(instance_id, move, INTERRUPTED)
         except AdapterError as exc:
-            if spec.is_off:
+            if spec.is_off or self._node.state_store.is_handed_over(instance_id):
                 return self._determine_outcome(instance_id, move, exc.message)
             return self._stayed(instance_id, move, exc.message)
         total, moved = sent.progress.total_bytes, sent.progress.moved_bytes

@@ -100,7 +100,7 @@ def entries(*lines: str, port: PortSpec = MOVER) -> bytes:
 
 
 def test_only_entries_of_the_guest_itself_are_taken(crossing: Crossing) -> None:
-    """What a compromised node could send with a guest."""
+    """A compromised node could send others with a guest."""
     crossing.announce()
     node = crossing.nodes[1]
     forged = (
@@ -125,7 +125,7 @@ def test_only_entries_of_the_guest_itself_are_taken(crossing: Crossing) -> None:
 
 
 def test_entries_of_an_earlier_stay_are_forgotten(crossing: Crossing) -> None:
-    """But not those with other ports of the node, on which frames have gone on."""
+    """Entries with other ports of the node are kept: their packets have passed it all the time."""
     node = crossing.nodes[0]
     crossing.filter(0, MOVER, LEFT, rules=(*ALL_OUT, allowing()))
     node.run(f"conntrack -I -s 10.9.9.9 -d {MOVER.ip} -p udp --sport 1 --dport 2 -t 300")  # no zone: not this network

@@ -17,6 +17,8 @@ from agents.node.errors import AdapterError
 
 log = logging.getLogger(__name__)
 
+CONNECTIONS_WITHIN_S = 3.0  # the guest is paused meanwhile
+
 
 class TunnelProxy:
     """Proxy for one guest, to one node. `certificate_sha256`: the certificate that this node must show.
@@ -74,11 +76,15 @@ class TunnelProxy:
         Raises:
             AdapterError: it is unknown whether the destination has them.
         """
-        if self._handover is None:
+        handover = self._handover
+        if handover is None:
             raise AdapterError("The destination takes no connections.", retryable=False)
         try:
-            peer_auth.send_block(self._handover, block)
+            handover.settimeout(CONNECTIONS_WITHIN_S)
+            peer_auth.send_block(handover, block)
         except OSError as exc:
+            self._handover = None  # an answer that comes late is not one to `wake`
+            handover.close()
             raise self._unanswered(exc) from exc
 
     def wake(self) -> None:
@@ -87,10 +93,12 @@ class TunnelProxy:
         Raises:
             AdapterError: it is unknown whether the guest was woken.
         """
+        handover = self._handover
         try:
-            if self._handover is not None:
-                peer_auth.send_message(self._handover, {"is_gone": True})
-                peer_auth.receive_acceptance(self._handover)
+            if handover is not None:
+                handover.settimeout(peer_auth.TIMEOUT_S)
+                peer_auth.send_message(handover, {"is_gone": True})
+                peer_auth.receive_acceptance(handover)
                 return
         except (OSError, AdapterError) as exc:
             log.warning("handover interrupted", extra={"facts": {"id": self._guest_id, "problem": str(exc)}})

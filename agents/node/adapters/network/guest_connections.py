@@ -30,7 +30,7 @@ from agents.node.process import run
 log = logging.getLogger(__name__)
 
 MAX_ENTRIES = 2**15  # of a guest
-WITHIN_S = 5.0
+WITHIN_S = 2.0  # a guest is paused meanwhile
 PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
 
 
