@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from agents.node.errors import AdapterError
 
-ALLOWED = frozenset({"dnsmasq", "genisoimage", "nft", "qemu-img", "qemu-system-x86_64"})
+ALLOWED = frozenset({"conntrack", "dnsmasq", "genisoimage", "nft", "qemu-img", "qemu-system-x86_64"})
 CLEAN_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 
 

@@ -138,4 +138,8 @@ MIGRATIONS = (
         )
     ) WHERE kind = 'port' AND wish IS NOT NULL;
     """,
+    """
+    -- Whether the guest was handed over before the hypervisor said so.
+    ALTER TABLE departure ADD COLUMN is_handed_over INTEGER NOT NULL DEFAULT 0;
+    """,
 )

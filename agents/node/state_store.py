@@ -257,6 +257,16 @@ class StateStore:
                 *values,
             )
 
+    def record_handover(self, instance_id: UUID) -> None:
+        """Record that the guest was handed over in its present migration."""
+        with self.transaction():
+            self.execute("UPDATE departure SET is_handed_over = 1 WHERE id = ?", str(instance_id))
+
+    def is_handed_over(self, instance_id: UUID) -> bool:
+        """Return whether the guest was handed over in its last migration, before the hypervisor said so."""
+        rows = self.execute("SELECT is_handed_over FROM departure WHERE id = ?", str(instance_id))
+        return bool(rows and rows[0][0])
+
     def _end_transaction(self, verb: str) -> None:
         self._depth -= 1
         if self._depth == 0:

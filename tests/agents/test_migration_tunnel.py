@@ -15,8 +15,15 @@ import pytest
 from cryptography import x509
 
 from agents.lab.shell import wait_until
-from agents.node.adapters.migration_tunnel import peer_auth, pending_connections
-from agents.node.adapters.migration_tunnel.libvirt_calls import OPEN, PREPARE, REMOTE, MigrationOnly
+from agents.node.adapters.migration_tunnel import listener, peer_auth, pending_connections
+from agents.node.adapters.migration_tunnel.libvirt_calls import (
+    FINISH,
+    OPEN,
+    PREPARE,
+    REMOTE,
+    FinishWatch,
+    MigrationOnly,
+)
 from agents.node.adapters.migration_tunnel.listener import LIBVIRT, Address, TunnelListener
 from agents.node.adapters.migration_tunnel.peer_auth import PeerRejected
 from agents.node.adapters.migration_tunnel.proxy import TunnelProxy
@@ -36,11 +43,14 @@ class EchoTarget:
     expected: set[tuple[UUID, str]] = field(default_factory=set)
     woken: list[UUID] = field(default_factory=list)
     got: bytearray = field(default_factory=bytearray)
+    connections: list[bytes] = field(default_factory=list)
 
     def expects(self, guest_id: UUID, fingerprint: str) -> bool:
         return (guest_id, fingerprint) in self.expected
 
     def connect(self, guest_id: UUID, channel: str) -> socket.socket:
+        if channel == "handover":
+            raise PeerRejected("Nothing is called 'handover' here.")
         if channel == "nowhere":
             raise ConnectionRefusedError("nobody is there")
         ours, theirs = socket.socketpair()
@@ -49,6 +59,11 @@ class EchoTarget:
 
     def wake(self, guest_id: UUID) -> None:
         self.woken.append(guest_id)
+
+    def add_connections(self, guest_id: UUID, block: bytes) -> None:
+        if self.connections:
+            raise PeerRejected("It has had some.")
+        self.connections.append(block)
 
     def _echo(self, theirs: socket.socket) -> None:
         """Echo until the peer hangs up; read to the end, and answer no more."""
@@ -97,9 +112,9 @@ def tunnel(ca: TestCA, tmp_path: Path) -> Iterator[TunnelPair]:
     guest_id = uuid4()
     target = EchoTarget({(guest_id, node.fingerprint)})
     clock = Clock()
-    listener = TunnelListener(Address("127.0.0.1", 0), other, target, now=lambda: clock.now)
-    yield TunnelPair(node, other, unexpected, target, listener, guest_id, clock)
-    listener.stop()
+    door = TunnelListener(Address("127.0.0.1", 0), other, target, now=lambda: clock.now)
+    yield TunnelPair(node, other, unexpected, target, door, guest_id, clock)
+    door.stop()
 
 
 # ---- who is let in
@@ -109,6 +124,39 @@ def test_expected_guest_is_admitted_and_may_be_resumed(tunnel: TunnelPair) -> No
     tunnel.proxy().knock()
     assert tunnel.target.woken == []
     tunnel.proxy().wake()
+    assert tunnel.target.woken == [tunnel.guest_id]
+
+
+def test_connections_arrive_before_the_guest_is_resumed(tunnel: TunnelPair) -> None:
+    proxy = tunnel.proxy()
+    proxy.open_handover()
+    assert proxy.takes_connections
+    proxy.send_connections(b"some")
+    with pytest.raises(PeerRejected, match="It has had some"):
+        proxy.send_connections(b"more")
+    assert (tunnel.target.connections, tunnel.target.woken) == ([b"some"], [])
+    proxy.wake()
+    assert tunnel.target.woken == [tunnel.guest_id]
+    proxy.close()
+
+
+def test_lost_handover_still_resumes_the_guest(tunnel: TunnelPair) -> None:
+    proxy = tunnel.proxy()
+    proxy.open_handover()
+    tunnel.listener.throw_out(tunnel.guest_id)
+    with pytest.raises(AdapterError):
+        proxy.send_connections(b"some")
+    proxy.wake()
+    assert tunnel.target.woken == [tunnel.guest_id]
+    proxy.close()
+
+
+def test_agent_of_an_earlier_release_takes_no_connections(tunnel: TunnelPair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "HANDOVER", "of a later release")
+    proxy = tunnel.proxy()
+    proxy.open_handover()
+    assert not proxy.takes_connections
+    proxy.wake()
     assert tunnel.target.woken == [tunnel.guest_id]
 
 
@@ -322,8 +370,34 @@ def test_tunnel_to_a_missing_socket_ends(tunnel: TunnelPair, tmp_path: Path) -> 
 # ---- libvirt's calls
 
 
-def packet(procedure: int, *, program: int = REMOTE, body: bytes = b"") -> bytes:
-    return struct.pack(">IIIIIII", 28 + len(body), program, 1, procedure, 0, 7, 0) + body
+def packet(procedure: int, *, program: int = REMOTE, body: bytes = b"", kind: int = 0, status: int = 0) -> bytes:
+    return struct.pack(">IIIIIII", 28 + len(body), program, 1, procedure, kind, 7, status) + body
+
+
+@pytest.mark.parametrize("portion", [1, 7, 28, 1000])
+def test_answer_that_ends_a_migration_is_seen_in_any_portions(portion: int) -> None:
+    fake_answer = packet(FINISH, kind=1)
+    before = [
+        packet(PREPARE, kind=1, body=b"x" * 999),
+        packet(FINISH, kind=1, status=1, body=b"an error"),
+        packet(FINISH, kind=0),
+        packet(FINISH, kind=1, program=0x6B656570),
+        packet(OPEN, kind=1, body=fake_answer * 3),
+    ]
+    is_whole, passed = threading.Event(), bytearray()
+    watch = FinishWatch(is_whole)
+
+    def see(data: bytes) -> None:
+        nonlocal passed
+        for start in range(0, len(data), portion):
+            passed += watch.passes(data[start : start + portion])
+
+    see(b"".join(before))
+    assert not is_whole.is_set()
+    answer = packet(FINISH, kind=1, body=b"a domain")
+    see(answer)
+    assert is_whole.is_set()
+    assert bytes(passed) == b"".join(before) + answer
 
 
 def test_migration_calls_pass_unchanged_in_any_portions() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from agents.lab.shell import wait_until
 from agents.node.adapters.interfaces import Convergence, Power
-from agents.node.errors import AdapterError
+from agents.node.errors import AdapterError, AgentStopping, HypervisorUnavailable
 from agents.node.services import outgoing
 from agents.node.trust.clock import utc_now
 from agents.protocol import agent_pb2 as pb
@@ -204,6 +204,27 @@ def test_migration_that_fails_at_the_end_keeps_the_guest_at_its_source(pair: Pai
     assert pair.end_of(pair.begin()).phase == pb.MOVE_PHASE_FAILED
     wait_until(lambda: pair.power(pair.destination) is None, what="the half guest to go")
     assert pair.is_where_it_was()
+
+
+@pytest.mark.parametrize("dies", ["hypervisor", "agent"])
+def test_guest_that_was_handed_over_has_left_whatever_the_hypervisor_knows(pair: Pair, dies: str) -> None:
+    """The hypervisor is killed after the guest's process has ended, and before it has forgotten the guest."""
+    fake = pair.source.fake
+    guest = fake.guests[pair.guest_id]
+
+    def remember(guest_id: UUID) -> None:
+        fake.guests[guest_id] = guest
+        raise AgentStopping() if dies == "agent" else HypervisorUnavailable("It was killed.")
+
+    fake.tunnel.after_the_end = remember
+    request = pair.begin()
+    if dies == "agent":
+        wait_until(lambda: pair.guest_id not in fake.tunnel.journeys, what="the end of the move")
+        pair.source.restart()
+    assert pair.end_of(request).phase == pb.MOVE_PHASE_COMPLETED
+    assert pair.power(pair.destination) is Power.RUNNING
+    assert conflict(lambda: pair.source.stub.EnsureInstance(pair.wish)).code == "agent.guest_moved"
+    assert pair.source.stub.RemoveInstance(specs.removal(pair.wish.subject)).was_present
 
 
 def test_cancelled_migration_keeps_the_guest_at_its_source(pair: Pair) -> None:

@@ -77,13 +77,14 @@ class FakeTunnel:
     """Migrations of one fake node.
 
     `move_s`: the duration of each; `hang`: none ends before it is cancelled. `before_the_end` is called when all is
-    copied, by tests of a failure at that point.
+    copied, and `after_the_end` when the guest was handed over, by tests of a failure at that point.
     """
 
     def __init__(self, node: Movable) -> None:
         self.move_s = 0.0
         self.hang = False
         self.before_the_end: Callable[[UUID], None] = lambda guest_id: None
+        self.after_the_end: Callable[[UUID], None] = lambda guest_id: None
         self.expected: dict[UUID, Expected] = {}
         self.journeys: dict[UUID, FakeTransfer] = {}
         self._node = node
@@ -219,7 +220,9 @@ class FakeMigrations:
         with self._call("refuse"):
             self._tunnel.expected.pop(guest_id, None)
 
-    def send(self, guest_id: UUID, route: MigrationTarget, manner: MigrationOptions) -> MigrationResult:
+    def send(
+        self, guest_id: UUID, route: MigrationTarget, manner: MigrationOptions, *, record: Callable[[], None]
+    ) -> MigrationResult:
         with self._call("send"):
             journey = self._tunnel.begin(guest_id, route.uri, manner)
         while not journey.is_over.wait(LOOK_S):
@@ -227,6 +230,8 @@ class FakeMigrations:
                 raise AgentStopping()
         if journey.error is not None:
             raise journey.error
+        record()
+        self._tunnel.after_the_end(guest_id)
         return MigrationResult(journey.progress, pause_ms=1)
 
     def cancel(self, guest_id: UUID) -> None:

@@ -523,10 +523,14 @@ class Migrations(Protocol):
     def refuse(self, guest_id: UUID) -> None:
         """Stop expecting the guest. Data that has arrived stays with the hypervisor."""
 
-    def send(self, guest_id: UUID, route: MigrationTarget, manner: MigrationOptions) -> MigrationResult:
+    def send(
+        self, guest_id: UUID, route: MigrationTarget, manner: MigrationOptions, *, record: Callable[[], None]
+    ) -> MigrationResult:
         """Move the guest; returns when it runs or is paused at its destination and is gone here.
 
-        A guest that is paused here since `bring_up` stays paused wherever it ends.
+        A guest that is paused here since `bring_up` stays paused wherever it ends. `record` stores that the guest was
+        handed over: it is called when the destination has all of it, its process here has ended, and the hypervisor has
+        not said so yet. From then on the guest may run there, whatever this hypervisor knows of it.
 
         Raises:
             MigrationCancelled: by `cancel`; the guest goes on here.

@@ -38,7 +38,7 @@ class LibvirtConnection:
     """A connection. `prepare` is called with each new connection before any use, `on_connect` right after."""
 
     def __init__(self, uri: str, *, prepare: Callable[[Any], None], on_connect: Callable[[Any], None]) -> None:
-        self._uri = uri
+        self.uri = uri
         self._prepare = prepare
         self._on_connect = on_connect
         self._connection: Any = None
@@ -92,10 +92,10 @@ class LibvirtConnection:
         if self._stopping.is_set():
             return False
         try:
-            connection = libvirt.open(self._uri)
+            connection = libvirt.open(self.uri)
             connection.registerCloseCallback(lambda *_: self._lost.set(), None)
             if connection.setKeepAlive(KEEPALIVE_INTERVAL_S, KEEPALIVE_MISSES) == -1:
-                log.info("libvirt keepalive is not supported", extra={"facts": {"uri": self._uri}})
+                log.info("libvirt keepalive is not supported", extra={"facts": {"uri": self.uri}})
             self._problem = "it has just started and is taking over its guests"
             self._prepare(connection)
         except libvirt.libvirtError as exc:
@@ -103,7 +103,7 @@ class LibvirtConnection:
             return False
         self._connection = connection
         self._first.set()
-        log.info("libvirt connected", extra={"facts": {"uri": self._uri}})
+        log.info("libvirt connected", extra={"facts": {"uri": self.uri}})
         try:
             self._on_connect(connection)
         except libvirt.libvirtError as exc:

@@ -4,9 +4,9 @@ The source's libvirt does the whole migration ("peer to peer"): it calls the des
 memory and disks to QEMU. All three use sockets on their own node, which the two agents join by TLS (see
 migration_tunnel): libvirt listens on no network, and no data of a guest is on the wire in clear.
 
-The guest arrives paused, and its source wakes it with the confirmation that it is gone there. libvirt alone would start
-it while its source, which waits for the answer, may still decide to go on. A guest that is to be off is shut down at
-that confirmation.
+The guest arrives paused, and its source wakes it with the confirmation that it is gone there: libvirt_handover. libvirt
+alone would start it while its source, which waits for the answer, may still decide to go on. A guest that is to be off
+is shut down at that confirmation.
 """
 
 import hashlib
@@ -16,11 +16,11 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 from xml.etree import ElementTree
@@ -37,6 +37,7 @@ from agents.node.adapters.interfaces import (
     Power,
 )
 from agents.node.adapters.libvirt import LibvirtHypervisor, find
+from agents.node.adapters.libvirt_handover import GuestProcess, Handover
 from agents.node.adapters.migration_tunnel.listener import LIBVIRT, Address, TunnelListener
 from agents.node.adapters.migration_tunnel.peer_auth import NodeCredentials, PeerRejected
 from agents.node.adapters.migration_tunnel.proxy import TunnelProxy
@@ -67,25 +68,50 @@ KEEPALIVE_INTERVAL_S, KEEPALIVE_MISSES = 5, 3
 STATS_WITHIN_S = 2.0
 
 
-@dataclass(frozen=True, slots=True)
+class TravellingConnections(Protocol):
+    """Entries of the node's connection tracking table that travel with a guest, whose ports are named by their taps.
+
+    Each method raises AdapterError.
+    """
+
+    def read(self, taps: Sequence[str]) -> bytes:
+        """Return the entries; empty: there are none."""
+
+    def add(self, taps: Sequence[str], block: bytes) -> None:
+        """Add those of the entries of another node that may be the guest's."""
+
+    def forget(self, taps: Sequence[str]) -> None:
+        """Remove the entries of an earlier stay of the guest."""
+
+
+@dataclass(slots=True)
 class _Expected:
     token: str
     fingerprint: str
     is_off: bool
+    taps: Sequence[str]
+    has_connections: bool = False
 
 
 @dataclass
 class _Watch:
     """Events of one migration from libvirt."""
 
+    handover: Handover
     stood_still_at: float = 0.0
-    went_on_at: float = 0.0
     stats: Mapping[str, Any] = field(default_factory=dict)
     has_stats: threading.Event = field(default_factory=threading.Event)
 
     def on_lifecycle(self, _connection: Any, _domain: Any, event: int, detail: int, _opaque: object) -> None:
         if (event, detail) == (libvirt.VIR_DOMAIN_EVENT_SUSPENDED, libvirt.VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED):
             self.stood_still_at = time.monotonic()
+            self.handover.paused()
+        if event == libvirt.VIR_DOMAIN_EVENT_RESUMED:
+            self.handover.resumed()
+
+    @property
+    def pause_ms(self) -> int:
+        return round((self.handover.woken_at - self.stood_still_at) * 1000) if self.stood_still_at else 0
 
     def on_completed(self, _connection: Any, _domain: Any, stats: Mapping[str, Any], _opaque: object) -> None:
         self.stats = stats
@@ -97,25 +123,26 @@ class LibvirtMigrations:
 
     def __init__(
         self,
-        uri: str,
-        *,
         hypervisor: LibvirtHypervisor,
+        *,
         folder: Path,
         node: NodeCredentials,
         listen_at: Address | None,
         pools: Pools,
+        connections: TravellingConnections,
     ) -> None:
         """Create the migrations. Disks in `pools` are not sent, since the destination has them too.
 
         Raises:
             OSError: the address of the listener cannot be listened on.
         """
-        self._uri = uri
+        self._uri = hypervisor.connection.uri
         self._hypervisor = hypervisor
         self._sockets = MigrationSockets(folder)
         self._node = node
         self._address = listen_at
         self._pools = pools
+        self._connections = connections
         self._expected: dict[UUID, _Expected] = {}
         self._passages: dict[UUID, TunnelProxy] = {}
         self._lock = threading.Lock()
@@ -133,9 +160,20 @@ class LibvirtMigrations:
         token = self._token(guest.id, certificate_sha256)
         folder = self._sockets.make(guest.id, token)
         folder.chmod(0o733)  # QEMU makes sockets in it, as an unprivileged user; other users do not know the name
+        taps = [nic.device for nic in guest.nics]
         with self._lock:
-            self._expected[guest.id] = _Expected(token, certificate_sha256, is_off)
+            is_new = guest.id not in self._expected
+            self._expected[guest.id] = _Expected(token, certificate_sha256, is_off, taps)
+        if is_new:
+            self._forget_connections(guest.id, taps)
         return f"{SCHEME}://{self._address}/{token}"
+
+    def _forget_connections(self, guest_id: UUID, taps: Sequence[str]) -> None:
+        try:
+            self._connections.forget(taps)
+        except AdapterError as exc:  # some connections of the guest may end then
+            facts = {"id": guest_id, "problem": exc.message}
+            log.warning("earlier connections of the guest not removed", extra={"facts": facts})
 
     def refuse(self, guest_id: UUID) -> None:
         with self._lock:
@@ -175,6 +213,14 @@ class LibvirtMigrations:
         else:
             self._hypervisor.start(guest_id)
 
+    def add_connections(self, guest_id: UUID, block: bytes) -> None:
+        with self._lock:
+            expected = self._expected.get(guest_id)
+            if expected is None or expected.has_connections:
+                raise PeerRejected(f"No connections of guest {guest_id} are expected here.")
+            expected.has_connections = True
+        self._connections.add(expected.taps, block)
+
     def keep_variables(self, guest_id: UUID, variables: bytes) -> None:
         with self._lock:
             expected = self._expected.get(guest_id)
@@ -186,7 +232,9 @@ class LibvirtMigrations:
 
     # ---- guests that go
 
-    def send(self, guest_id: UUID, route: MigrationTarget, manner: MigrationOptions) -> MigrationResult:
+    def send(
+        self, guest_id: UUID, route: MigrationTarget, manner: MigrationOptions, *, record: Callable[[], None]
+    ) -> MigrationResult:
         to, token = _parsed(route.uri)
         proxy = TunnelProxy(guest_id, self._node, to, certificate_sha256=route.certificate_sha256)
         with self._kept(guest_id, proxy, token):
@@ -194,9 +242,9 @@ class LibvirtMigrations:
             self._send_variables(guest_id, proxy)
             folder = self._sockets.make(guest_id, token)
             proxy.open(folder, CHANNELS)
-            watch = self._migrate(guest_id, proxy, folder, manner)
-        pause_s = watch.went_on_at - watch.stood_still_at if watch.stood_still_at else 0
-        return MigrationResult(_progress(watch.stats), round(pause_s * 1000))
+            proxy.open_handover()
+            watch = self._migrate(guest_id, proxy, folder, manner, record)
+        return MigrationResult(_progress(watch.stats), watch.pause_ms)
 
     def cancel(self, guest_id: UUID) -> None:
         with self._hypervisor.connection.use() as connection:
@@ -242,31 +290,45 @@ class LibvirtMigrations:
             proxy.close()
             self._sockets.remove(guest_id, token)
 
-    def _migrate(self, guest_id: UUID, proxy: TunnelProxy, folder: Path, manner: MigrationOptions) -> _Watch:
+    def _migrate(
+        self, guest_id: UUID, proxy: TunnelProxy, folder: Path, manner: MigrationOptions, record: Callable[[], None]
+    ) -> _Watch:
         """Run the migration in libvirt.
 
         Raises:
             MigrationCancelled, AgentStopping
             AdapterError: the guest goes on here, or stands still as before.
         """
-        watch = _Watch()
         with self._own_connection() as connection:
             domain = connection.lookupByUUID(guest_id.bytes)
             ran = domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING
-            with _watched(connection, domain, watch):
-                try:
+            taps = _taps(domain) if ran and proxy.takes_connections else []
+            watch = _Watch(
+                Handover(
+                    guest_id,
+                    proxy,
+                    GuestProcess.find(guest_id) if ran else None,
+                    read_connections=lambda: self._connections.read(taps),
+                    record=record,
+                )
+            )
+            try:
+                with _watched(connection, domain, watch):
                     if manner.max_pause_ms:
                         domain.migrateSetMaxDowntime(manner.max_pause_ms, 0)
                     uri, parameters, flags = _way(folder, self._sent(domain))
                     domain.migrateToURI3(uri, parameters, flags | CONVERGING[manner.convergence])
-                except libvirt.libvirtError as exc:
+                    watch.handover.confirm()
+                    watch.has_stats.wait(STATS_WITHIN_S)
+            except libvirt.libvirtError as exc:
+                if not watch.handover.give_up():
                     is_there = connection.isAlive()
                     if is_there and ran:
                         self._go_on(domain)
                     raise self._failure(exc, is_there=is_there) from exc
-                _wake(proxy, guest_id)
-                watch.went_on_at = time.monotonic()
-                watch.has_stats.wait(STATS_WITHIN_S)
+            except BaseException:
+                watch.handover.give_up()
+                raise
         return watch
 
     def _send_variables(self, guest_id: UUID, proxy: TunnelProxy) -> None:
@@ -326,11 +388,9 @@ class LibvirtMigrations:
         return AdapterError(f"libvirt: {error}", retryable=True)
 
 
-def _wake(proxy: TunnelProxy, guest_id: UUID) -> None:
-    try:
-        proxy.wake()
-    except AdapterError as exc:  # the guest has arrived, and its adoption wakes it
-        log.warning("guest resume failed", extra={"facts": {"id": guest_id, "problem": exc.message}})
+def _taps(domain: Any) -> list[str]:
+    targets = ElementTree.fromstring(domain.XMLDesc()).findall("devices/interface/target")
+    return [target.get("dev", "") for target in targets]
 
 
 @contextmanager

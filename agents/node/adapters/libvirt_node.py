@@ -44,19 +44,19 @@ def real_adapters(state_dir: Path, options: Options, *, boot_id: str) -> Adapter
     disks = FileDisks(state_dir, pools=options.pools, owner=str(pki.identity(own.credentials.certificate).node_id))
     accelerator = Accelerator(state_dir, wanted=options.virt_type, boot_id=boot_id)
     open_access(needs_kvm=accelerator.virt_type == "kvm")
-    restarts = Restarts()
+    restarts, switch = Restarts(), LinuxSwitch(options.outside)
     hypervisor = LibvirtHypervisor(options.libvirt_uri, accelerator=accelerator, restarts=restarts)
     return Adapters(
         hypervisor=hypervisor,
         disks=disks,
-        switch=LinuxSwitch(options.outside),
+        switch=switch,
         migrations=LibvirtMigrations(
-            options.libvirt_uri,
-            hypervisor=hypervisor,
+            hypervisor,
             folder=state_dir / "moves",
             node=own,
             listen_at=Address.parse(options.arrivals) if options.arrivals else None,
             pools=options.pools,
+            connections=switch.guest_connections,
         ),
         restarts=restarts,
     )

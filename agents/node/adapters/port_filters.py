@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
 
 from agents.node.adapters.network_specs import PortSpec
 from andromede_core.permits.security_group import SecurityGroup
@@ -12,12 +13,14 @@ class FilteredPort:
     """A filtered port.
 
     `groups`: ids of its security groups, all of them in PortFilters.groups; None: the port is cut off, since the node
-    does not have the documents that say what it may send and receive. `macs`: all that it may use.
+    does not have the documents that say what it may send and receive. `macs`: all that it may use. `routed`: public
+    addresses that are routed to it.
     """
 
     port: PortSpec
     macs: tuple[str, ...]
     groups: tuple[str, ...] | None
+    routed: tuple[IPv4Address | IPv6Address, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,14 +222,17 @@ class OutgoingMigrations:
             if spec.is_off:
                 self._bring_up(instance_id, move)
             sent = self._node.adapters.migrations.send(
-                instance_id, route, MigrationOptions(spec.max_pause_ms, spec.convergence)
+                instance_id,
+                route,
+                MigrationOptions(spec.max_pause_ms, spec.convergence),
+                record=lambda: self._node.state_store.record_handover(instance_id),
             )
         except AgentStopping:
             return None
         except HypervisorUnavailable:
             return self._determine_outcome(instance_id, move, INTERRUPTED)
         except AdapterError as exc:
-            if spec.is_off:
+            if spec.is_off or self._node.state_store.is_handed_over(instance_id):
                 return self._determine_outcome(instance_id, move, exc.message)
             return self._stayed(instance_id, move, exc.message)
         total, moved = sent.progress.total_bytes, sent.progress.moved_bytes
@@ -257,7 +260,7 @@ class OutgoingMigrations:
             try:
                 if self._node.adapters.migrations.progress(instance_id) is None:
                     state = hypervisor.state(instance_id)
-                    if state is None:
+                    if state is None or self._node.state_store.is_handed_over(instance_id):
                         return replace(move, phase=MigrationPhase.COMPLETED)
                     if is_off:
                         hypervisor.power_off(instance_id)

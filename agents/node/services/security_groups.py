@@ -128,7 +128,8 @@ def expected_filters(node: Node) -> PortFilters:
             learn(listed.groups)
             macs = dict.fromkeys([port.mac, *(pair.mac for pair in listed.allowed if pair.mac is not None)])
             is_whole = all(known[group] is not None for group in listed.groups)
-            filtered.append(FilteredPort(port, tuple(macs), listed.groups if is_whole else None))
+            routed = tuple(public.address for public in listed.public if public.to is None)
+            filtered.append(FilteredPort(port, tuple(macs), listed.groups if is_whole else None, routed))
     used = [group for group in known.values() if group is not None]
     learn({rule.group for group in used for rule in group.rules if rule.group is not None})
     groups = {name: group for name, group in known.items() if group is not None}

@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 from ipaddress import IPv4Address
+from operator import attrgetter
 from typing import Any
 
 from agents.node.adapters.interfaces import RuleGuard
@@ -58,7 +59,7 @@ def main() -> None:
             _answer((None, None))
             continue
         try:
-            _answer((None, getattr(switch, method)(*arguments)))
+            _answer((None, attrgetter(method)(switch)(*arguments)))
         except AgentError as exc:
             _answer((f"{type(exc).__name__}: {exc}", None))
 

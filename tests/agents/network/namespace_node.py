@@ -148,6 +148,17 @@ class Node:
         problem: str = self._call("ensure_segment", network, segment)
         return problem
 
+    def connections(self, *ports: PortSpec) -> bytes:
+        """Return the entries of the ports' connections, as they travel."""
+        block: bytes = self._call("guest_connections.read", [tap_name(port.id) for port in ports])
+        return block
+
+    def add_connections(self, block: bytes, *ports: PortSpec) -> None:
+        self._call("guest_connections.add", [tap_name(port.id) for port in ports], block)
+
+    def forget_connections(self, *ports: PortSpec) -> None:
+        self._call("guest_connections.forget", [tap_name(port.id) for port in ports])
+
     def exchange(self, port: PortSpec, tcp_port: int, line: bytes, *, address: str = "") -> bytes | str:
         """Send a line to a guest from the router; returns its answer, or the name or text of the error."""
         answer: bytes | str = self._call("exchange", port, IPv4Address(address or port.ip), tcp_port, line)
@@ -325,6 +336,21 @@ class Guest:
             yield Conversation(process)
 
     @contextmanager
+    def pushing(self, port: int) -> Iterator["Push"]:
+        """Listen for one connection, over which `Push.push` sends."""
+        host = str(self.port.ip)
+        with self.node.running("peers.py", "push", str(port), host, namespace=self.name) as process:
+            assert _line(process) == "ready"
+            yield Push(process)
+
+    @contextmanager
+    def receiving(self, host: object, port: int) -> Iterator["Conversation"]:
+        """Open a connection on which this guest only receives: `answer` returns the next line."""
+        with self.node.running("peers.py", "receive", str(host), str(port), namespace=self.name) as process:
+            assert _line(process) == "open"
+            yield Conversation(process)
+
+    @contextmanager
     def holding(self, host: object, port: int, *, at_most: int) -> Iterator[int]:
         """Open connections until one is not answered, and keep them. Yields the number of open ones."""
         command = ("peers.py", "hold", str(host), str(port), str(at_most))
@@ -342,6 +368,16 @@ class Guest:
             assert _line(process) == "ready"
             yield seen
             seen += process.stdout.read().split()  # type: ignore[union-attr]
+
+
+@dataclass(frozen=True)
+class Push:
+    """A server that sends its only client each line."""
+
+    process: "subprocess.Popen[str]"
+
+    def push(self, line: str) -> None:
+        print(line, file=self.process.stdin, flush=True)
 
 
 @dataclass(frozen=True)

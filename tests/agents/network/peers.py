@@ -3,6 +3,8 @@
 peers.py serve PORT [HOST]   prints "ready"; answers every line with the address that it comes from
 peers.py ask HOST PORT    prints "open", "refused", "unreachable" or "silent"; then sends each line of its
                           stdin, and prints the answer
+peers.py push PORT HOST   prints "ready"; sends each line of its stdin to the one client that connects
+peers.py receive HOST PORT   prints "open", and then each line that arrives; sends nothing
 peers.py probe [HOST]:PORT|HOST ...   tries all at once, by TCP or by a ping; prints those that answer
 peers.py hold HOST PORT COUNT   opens connections one after the other, up to COUNT or to the first that nobody answers;
                           prints how many are open, and keeps them until stdin ends
@@ -48,6 +50,24 @@ def ask(host: str, port: str) -> None:
                 print(conversation.readline().strip(), flush=True)
 
 
+def push(port: str, host: str) -> None:
+    with socket.create_server((host, int(port))) as server:
+        print("ready", flush=True)
+        connection, _ = server.accept()
+        with connection:
+            for line in sys.stdin:
+                connection.sendall(line.encode())
+
+
+def receive(host: str, port: str) -> None:
+    with socket.create_connection((host, int(port)), timeout=TIMEOUT_S) as connection:
+        print("open", flush=True)
+        connection.settimeout(None)
+        with connection.makefile("r") as lines:
+            for line in lines:
+                print(line.strip(), flush=True)
+
+
 def probe(*targets: str) -> None:
     with ThreadPoolExecutor(len(targets)) as pool:
         print(*(target for target, answers in zip(targets, pool.map(_answers, targets), strict=True) if answers))
@@ -79,5 +99,7 @@ def _answer_lines(connection: socket.socket, address: str) -> None:
 
 
 if __name__ == "__main__":
-    programs: dict[str, Callable[..., None]] = {"serve": serve, "ask": ask, "probe": probe, "hold": hold}
+    programs: dict[str, Callable[..., None]] = {
+        each.__name__: each for each in (serve, ask, push, receive, probe, hold)
+    }
     programs[sys.argv[1]](*sys.argv[2:])

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from pathlib import Path
 from uuid import UUID
 
@@ -20,8 +21,10 @@ import pytest
 
 from agents.lab import Lab, LabNode
 from agents.lab.shell import wait_until
+from agents.node.adapters.network import namespace_name
 from agents.node.guest_users import GuestUsers
 from agents.protocol import agent_pb2 as pb
+from andromede_core.permits.network_ports import ListedPort
 from tests.agents import specs
 from tests.agents.conftest import refusal
 from tests.agents.on_libvirt.lab import LabAgent
@@ -35,6 +38,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 COUNT = "(i=0; while :; do i=$((i+1)); echo $i >>/count; sync; sleep 0.05; done) >/dev/null 2>&1 &"
 GAPS = "awk '$1 != NR { print \"gap at \" NR; exit }' /count; tail -n 1 /count"
+GROUP = "01980000-0000-7000-8000-00000000e001"
 CRAWL, FLY = "1", "10000"  # MiB a second
 
 
@@ -136,6 +140,37 @@ def test_guest_moves_and_returns_with_all_its_data(traveller: Traveller) -> None
         check_disk(trip)
         traveller.trip = trip.arrived()
         assert traveller.trip.domains() == {traveller.trip.source.node.name: "running"}
+
+
+def test_connections_of_a_filtered_guest_move_with_it(traveller: Traveller, tmp_path: Path) -> None:
+    trip = traveller.trip
+    authority = trip.source.authority
+    nodes = (str(trip.source.node_id), str(trip.destination.node_id))
+    port = ListedPort(nodes, trip.port.mac, (ip_address(trip.port.ip),), groups=(GROUP,))
+    ports = authority.network_ports(specs.ZONE, specs.NETWORK_ID, {trip.port.subject.id: port})
+    rules = pb.EnsurePortRulesRequest(ports=[ports], security_groups=[authority.security_group(specs.ZONE, GROUP)])
+    request = trip.departure(trip.make_ready())
+    for agent in (trip.source, trip.destination):
+        assert agent.stub.EnsurePortRules(rules).problem == ""
+    router = ["ip", "netns", "exec", namespace_name(UUID(specs.NETWORK_ID))]
+    talk = ["socat", "-u", f"TCP:{trip.port.ip}:22,sourceport=40123", f"CREATE:{tmp_path / 'heard'}"]
+    client = trip.source.node.spawn([*router, *talk], log=tmp_path / "log")
+    try:
+        wait_until(lambda: "ESTABLISHED" in tracked(trip.source), what="the connection")
+        assert not tracked(trip.destination)
+        ended = trip.end_of(request)
+        assert ended.phase == pb.MOVE_PHASE_COMPLETED, ended.reason
+        assert "ESTABLISHED" in tracked(trip.destination)
+    finally:
+        client.stop()
+    traveller.check(trip.destination)
+    traveller.trip = trip.arrived()
+
+
+def tracked(agent: LabAgent) -> str:
+    """Return the node's entry of the connection."""
+    shown = agent.node.exec(["conntrack", "-L", "-o", "save"]).stdout
+    return next((line for line in shown.splitlines() if "--sport 40123 " in line), "")
 
 
 def check_disk(trip: Trip) -> None:

@@ -5,6 +5,7 @@ status), each of four bytes, in network order; the length counts itself.
 """
 
 import struct
+import threading
 
 from agents.node.adapters.migration_tunnel.peer_auth import PeerRejected
 
@@ -15,6 +16,45 @@ REMOTE, KEEPALIVE = 0x20008086, 0x6B656570
 OPEN, CLOSE, SUPPORTS_FEATURE, AUTH_LIST = 1, 2, 60, 66
 PREPARE, FINISH, REGISTER_CLOSE, UNREGISTER_CLOSE = 303, 306, 360, 361
 ALLOWED = frozenset({OPEN, CLOSE, SUPPORTS_FEATURE, AUTH_LIST, PREPARE, FINISH, REGISTER_CLOSE, UNREGISTER_CLOSE})
+
+
+REPLY, OK = 1, 0
+
+
+class FinishWatch:
+    """Watches one connection, in the direction of the libvirt that calls: when the other one has the whole guest.
+
+    `is_whole` is set by the answer without an error to the call FINISH, which ends a migration at its destination.
+    """
+
+    def __init__(self, is_whole: threading.Event) -> None:
+        self._is_whole = is_whole
+        self._header = bytearray()
+        self._left = 0  # of the present packet
+
+    def passes(self, data: bytes) -> bytes:
+        """Return the bytes as they are."""
+        rest = memoryview(data)
+        while rest:
+            if self._left:
+                taken = min(self._left, len(rest))
+                self._left -= taken
+                rest = rest[taken:]
+                continue
+            wanted = HEADER.size - len(self._header)
+            self._header += rest[:wanted]
+            rest = rest[wanted:]
+            if len(self._header) == HEADER.size:
+                self._see(*HEADER.unpack(self._header))
+                self._header.clear()
+        return data
+
+    def _see(
+        self, length: int, program: int, _version: int, procedure: int, kind: int, _serial: int, status: int
+    ) -> None:
+        self._left = max(length - HEADER.size, 0)
+        if (program, procedure, kind, status) == (REMOTE, FINISH, REPLY, OK):
+            self._is_whole.set()
 
 
 class MigrationOnly:

@@ -24,6 +24,8 @@ from agents.node.errors import AdapterError
 log = logging.getLogger(__name__)
 
 KNOCK, WAKE, VARIABLES, LIBVIRT = "knock", "wake", "variables", "libvirt"
+# Opened before the guest is paused, and used while it is: an agent of before knows WAKE alone.
+HANDOVER = "handover"
 
 
 class IncomingGuests(Protocol):
@@ -39,6 +41,13 @@ class IncomingGuests(Protocol):
 
     def wake(self, guest_id: UUID) -> None:
         """Wake the guest: it has arrived completely, and its source has let go of it."""
+
+    def add_connections(self, guest_id: UUID, block: bytes) -> None:
+        """Add the guest's open connections to this node's connection tracking table.
+
+        Raises:
+            AdapterError: it has had some already, or they cannot be added.
+        """
 
     def keep_variables(self, guest_id: UUID, variables: bytes) -> None:
         """Store the firmware variables of a guest that arrives off.
@@ -192,6 +201,8 @@ class _TunnelHandler(socketserver.BaseRequestHandler):
             return lambda tls: None
         if channel == VARIABLES:
             return partial(self._keep_variables, guest_id)
+        if channel == HANDOVER:
+            return partial(self._take_over, guest_id)
         local = self.server.inside.connect(guest_id, channel)
         passes = MigrationOnly().passes if channel == LIBVIRT else None
 
@@ -200,6 +211,22 @@ class _TunnelHandler(socketserver.BaseRequestHandler):
                 relay(tls, local, passes=passes)
 
         return lead
+
+    def _take_over(self, guest_id: UUID, tls: ssl.SSLSocket) -> None:
+        """Take the connections of a guest that is paused, and then wake it."""
+        tls.settimeout(None)  # the migration takes its time
+        is_over = False
+        while not is_over:
+            message = peer_auth.receive_message(tls)
+            is_over, reason = "size_bytes" not in message, ""
+            try:
+                if not is_over:
+                    self.server.inside.add_connections(guest_id, peer_auth.receive_rest(tls, message))
+                elif message.get("is_gone") is True:
+                    self.server.inside.wake(guest_id)
+            except AdapterError as exc:
+                reason = exc.message
+            peer_auth.send_message(tls, {"reason": reason})
 
     def _keep_variables(self, guest_id: UUID, tls: ssl.SSLSocket) -> None:
         self.server.inside.keep_variables(guest_id, peer_auth.receive_block(tls))

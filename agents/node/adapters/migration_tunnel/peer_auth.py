@@ -155,7 +155,18 @@ def send_block(connection: ssl.SSLSocket, block: bytes) -> None:
     """
     send_message(connection, {"size_bytes": len(block)})
     connection.sendall(block)
-    receive_message(connection)
+    receive_acceptance(connection)
+
+
+def receive_acceptance(connection: ssl.SSLSocket) -> None:
+    """Receive the answer to a request.
+
+    Raises:
+        PeerRejected: it is a refusal, or the other end has hung up.
+    """
+    reason = receive_message(connection).get("reason")
+    if reason != "":
+        raise PeerRejected(f"The destination refuses: {reason}")
 
 
 def receive_block(connection: ssl.SSLSocket) -> bytes:
@@ -164,7 +175,16 @@ def receive_block(connection: ssl.SSLSocket) -> bytes:
     Raises:
         PeerRejected: the other end has hung up, or sends too much.
     """
-    size_bytes = receive_message(connection).get("size_bytes")
+    return receive_rest(connection, receive_message(connection))
+
+
+def receive_rest(connection: ssl.SSLSocket, head: Mapping[str, Any]) -> bytes:
+    """Receive a block whose first message was received.
+
+    Raises:
+        PeerRejected: the other end has hung up, or sends too much.
+    """
+    size_bytes = head.get("size_bytes")
     if not isinstance(size_bytes, int) or not 0 < size_bytes <= MAX_BLOCK_BYTES:
         raise PeerRejected(f"A block has between 1 and {MAX_BLOCK_BYTES} bytes.")
     block = bytearray()

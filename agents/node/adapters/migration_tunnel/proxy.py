@@ -9,16 +9,22 @@ from pathlib import Path
 from uuid import UUID
 
 from agents.node.adapters.migration_tunnel import peer_auth
-from agents.node.adapters.migration_tunnel.listener import KNOCK, VARIABLES, WAKE, Address
+from agents.node.adapters.migration_tunnel.libvirt_calls import FinishWatch
+from agents.node.adapters.migration_tunnel.listener import HANDOVER, KNOCK, LIBVIRT, VARIABLES, WAKE, Address
 from agents.node.adapters.migration_tunnel.peer_auth import PeerRejected
 from agents.node.adapters.migration_tunnel.relay import find_out_when_gone, relay, shut_down
 from agents.node.errors import AdapterError
 
 log = logging.getLogger(__name__)
 
+CONNECTIONS_WITHIN_S = 3.0  # the guest is paused meanwhile
+
 
 class TunnelProxy:
-    """Proxy for one guest, to one node. `certificate_sha256`: the certificate that this node must show."""
+    """Proxy for one guest, to one node. `certificate_sha256`: the certificate that this node must show.
+
+    `is_whole` is set when the other node's libvirt has said that it has the whole guest.
+    """
 
     def __init__(
         self, guest_id: UUID, node: peer_auth.NodeCredentials, to: Address, *, certificate_sha256: str
@@ -30,6 +36,8 @@ class TunnelProxy:
         self._context = node.client_context()
         self._sockets: set[socket.socket] = set()
         self._folder: Path | None = None
+        self._handover: ssl.SSLSocket | None = None
+        self.is_whole = threading.Event()
         self._is_closed = False
         self._lock = threading.Lock()
 
@@ -41,12 +49,59 @@ class TunnelProxy:
         """
         self._ask(KNOCK)
 
+    def open_handover(self) -> None:
+        """Open the connection of `send_connections` and `wake`, which then take no time of the guest's pause for it.
+
+        An agent of an earlier release refuses: there is none then.
+
+        Raises:
+            AdapterError: the other node does not answer.
+        """
+        try:
+            self._handover = self._connect(HANDOVER)
+        except PeerRejected as exc:
+            log.info("handover of connections refused", extra={"facts": {"id": self._guest_id, "problem": exc.message}})
+        except OSError as exc:
+            raise self._unanswered(exc) from exc
+        else:
+            self._keep(self._handover)
+
+    @property
+    def takes_connections(self) -> bool:
+        return self._handover is not None
+
+    def send_connections(self, block: bytes) -> None:
+        """Send the guest's entries of the connection tracking table.
+
+        Raises:
+            AdapterError: it is unknown whether the destination has them.
+        """
+        handover = self._handover
+        if handover is None:
+            raise AdapterError("The destination takes no connections.", retryable=False)
+        try:
+            handover.settimeout(CONNECTIONS_WITHIN_S)
+            peer_auth.send_block(handover, block)
+        except OSError as exc:
+            self._handover = None  # an answer that comes late is not one to `wake`
+            handover.close()
+            raise self._unanswered(exc) from exc
+
     def wake(self) -> None:
         """Confirm to the destination that the guest is gone here.
 
         Raises:
             AdapterError: it is unknown whether the guest was woken.
         """
+        handover = self._handover
+        try:
+            if handover is not None:
+                handover.settimeout(peer_auth.TIMEOUT_S)
+                peer_auth.send_message(handover, {"is_gone": True})
+                peer_auth.receive_acceptance(handover)
+                return
+        except (OSError, AdapterError) as exc:
+            log.warning("handover interrupted", extra={"facts": {"id": self._guest_id, "problem": str(exc)}})
         self._ask(WAKE)
 
     def send_variables(self, variables: bytes) -> None:
@@ -59,7 +114,7 @@ class TunnelProxy:
             with self._connect(VARIABLES) as tls:
                 peer_auth.send_block(tls, variables)
         except OSError as exc:
-            raise AdapterError(f"The destination does not answer at {self._to}: {exc}", retryable=True) from exc
+            raise self._unanswered(exc) from exc
 
     def open(self, folder: Path, channels: tuple[str, ...]) -> None:
         """Make `folder`/CHANNEL lead to the other node.
@@ -85,8 +140,11 @@ class TunnelProxy:
         with self._lock:
             self._is_closed = True
             sockets = list(self._sockets)
+            handover, self._handover = self._handover, None
         for each in sockets:
             shut_down(each)
+        if handover is not None:
+            handover.close()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -95,7 +153,10 @@ class TunnelProxy:
             with self._connect(channel):
                 pass
         except OSError as exc:
-            raise AdapterError(f"The destination does not answer at {self._to}: {exc}", retryable=True) from exc
+            raise self._unanswered(exc) from exc
+
+    def _unanswered(self, exc: OSError) -> AdapterError:
+        return AdapterError(f"The destination does not answer at {self._to}: {exc}", retryable=True)
 
     def _serve(self, listener: socket.socket, channel: str) -> None:
         with listener:
@@ -112,7 +173,7 @@ class TunnelProxy:
             with local, self._connect(channel) as tls:
                 self._keep(local)
                 self._keep(tls)
-                relay(tls, local)
+                relay(tls, local, passes=FinishWatch(self.is_whole).passes if channel == LIBVIRT else None)
         except (OSError, AdapterError) as exc:
             facts = {"id": self._guest_id, "channel": channel, "problem": str(exc)}
             log.info("outgoing connection closed", extra={"facts": facts})
@@ -131,9 +192,7 @@ class TunnelProxy:
             peer_auth.verify_certificate(tls, self._wanted)
             nonce = str(peer_auth.receive_message(tls).get("nonce"))
             peer_auth.send_message(tls, self._node.claim(nonce, self._guest_id, channel, to=self._wanted))
-            reason = peer_auth.receive_message(tls).get("reason")
-            if reason != "":
-                raise PeerRejected(f"The destination refuses: {reason}")
+            peer_auth.receive_acceptance(tls)
         except BaseException:
             tls.close()
             raise

@@ -1,9 +1,13 @@
 """Which rules of security groups must hold on the node, and the problem with them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from agents.node.adapters.network import group_rules
+from agents.node.adapters.network.guest_connections import TrackedPort
 from agents.node.adapters.network.kept_tables import KeptTables
+from agents.node.adapters.network.layout import Layout
+from agents.node.adapters.network_specs import tap_name
 from agents.node.adapters.port_filters import NOTHING_FILTERED, FilteredPort, PortFilters
 
 BRIDGE_HOOKS = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")  # exists if br_netfilter is there
@@ -19,11 +23,12 @@ class GroupFilter:
     """The rules of security groups. Not thread-safe: the caller holds a lock.
 
     `connections`: the most that are open at once in a network with filtered ports. `problem`: for an operator; empty:
-    none.
+    none. `tracked`: the filtered ports by tap, for threads that hold no lock.
     """
 
     def __init__(self, connections: int, *, hooks: Path = BRIDGE_HOOKS) -> None:
         self.problem = ""
+        self.tracked: Mapping[str, TrackedPort] = {}
         self._connections = connections
         self._hooks = hooks
         self._filters = NOTHING_FILTERED
@@ -40,6 +45,7 @@ class GroupFilter:
         can_filter = self._hooks.exists()
         self._filters = filters if can_filter else _closed(filters)
         self._zones = _zones(self.bridges, self._zones)
+        self.tracked = _tracked(self._filters, self._zones)
         self._tables.want(group_rules.tables(self._filters, zones=self._zones, connections=self._connections))
         shared = sorted(group_rules.shared_macs(self._filters))
         self.problem = SHARED.format(", ".join(shared[:5])) if shared else ""
@@ -58,6 +64,16 @@ class GroupFilter:
 
 def _closed(filters: PortFilters) -> PortFilters:
     return PortFilters(tuple(FilteredPort(port.port, port.macs, None) for port in filters.ports))
+
+
+def _tracked(filters: PortFilters, zones: Mapping[str, int]) -> dict[str, TrackedPort]:
+    found = {}
+    for each in filters.ports:
+        if each.groups is not None:
+            addresses = (*each.port.own(4), *each.port.own(6), *each.routed)
+            zone = zones[Layout.for_network(each.port.network.id).bridge]
+            found[tap_name(each.port.id)] = TrackedPort(zone, addresses)
+    return found
 
 
 def _zones(bridges: set[str], known: dict[str, int]) -> dict[str, int]:

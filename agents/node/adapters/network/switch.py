@@ -43,6 +43,7 @@ from agents.node.adapters.network import (
 )
 from agents.node.adapters.network.connections import ConnectionTable
 from agents.node.adapters.network.dhcp import Dhcp
+from agents.node.adapters.network.guest_connections import GuestConnections
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.netlink import Netlink, link_names
 from agents.node.adapters.network.node_links import NodeLinks, layouts_present
@@ -62,7 +63,10 @@ _TAP = re.compile(r"tap[0-9a-f]{11}")
 
 
 class LinuxSwitch:
-    """The switch. `runtime_dir` may vanish with a reboot, and is readable for dnsmasq's user."""
+    """The switch. `runtime_dir` may vanish with a reboot, and is readable for dnsmasq's user.
+
+    `guest_connections`: the connections of guests that migrate; their use waits for no other call.
+    """
 
     def __init__(self, outside: UplinkPolicy | None = None, *, runtime_dir: Path = RUNTIME_DIR) -> None:
         self._outside = outside or UplinkPolicy()
@@ -71,6 +75,7 @@ class LinuxSwitch:
         self._runtime_dir = runtime_dir
         self._rules = Rules(self._outside, runtime_dir / "rules.nft")
         self._connections = ConnectionTable()
+        self.guest_connections = GuestConnections(lambda: self._rules.groups.tracked)
         self._lock = Lock()  # transit addresses and the tables of rules belong to all networks
 
     def ensure_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:

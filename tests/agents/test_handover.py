@@ -1,0 +1,137 @@
+"""The handover of a guest: who resumes it at its destination, and when. QEMU is another process here."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from agents.lab.shell import wait_until
+from agents.node.adapters.interfaces import guest_name
+from agents.node.adapters.libvirt_handover import GuestProcess, Handover
+from agents.node.adapters.migration_tunnel.proxy import TunnelProxy
+from tests import processes
+from tests.agents.test_migration_tunnel import TunnelPair, tunnel
+
+__all__ = ["tunnel"]
+WAIT = "import sys; print(flush=True); sys.stdin.read()"
+
+
+class AskedEvent(threading.Event):
+    """Counts how often it was waited for."""
+
+    times = 0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.times += 1
+        return super().wait(timeout)
+
+
+@dataclass
+class Departure:
+    """A guest that is paused at the end of its migration."""
+
+    tunnel: TunnelPair
+    proxy: TunnelProxy
+    folder: Path
+    qemu: "subprocess.Popen[str]"
+    recorded: list[list[UUID]] = field(default_factory=list)  # who was awake when the handover was recorded
+    is_disk_full: bool = False
+    failures: int = 0
+
+    @property
+    def woken(self) -> list[UUID]:
+        return self.tunnel.target.woken
+
+    def hand_over(self, connections: bytes = b"") -> Handover:
+        process = GuestProcess.find(self.tunnel.guest_id, folder=self.folder)
+        assert process is not None
+        handover = Handover(
+            self.tunnel.guest_id, self.proxy, process, read_connections=lambda: connections, record=self._record
+        )
+        handover.paused()
+        return handover
+
+    def _record(self) -> None:
+        if self.is_disk_full:
+            self.failures += 1
+            raise OSError("the disk is full")
+        self.recorded.append(list(self.woken))
+
+    def kill(self) -> None:
+        self.qemu.kill()
+        self.qemu.wait()
+
+
+@pytest.fixture
+def departure(tunnel: TunnelPair, tmp_path: Path) -> Iterator[Departure]:
+    name = guest_name(tunnel.guest_id)
+    command = [sys.executable, "-c", WAIT, f"guest={name},debug-threads=on"]
+    with processes.running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as qemu:
+        (tmp_path / f"{name}.pid").write_text(f"{qemu.pid}\n")
+        proxy = tunnel.proxy()
+        proxy.open_handover()
+        yield Departure(tunnel, proxy, tmp_path, qemu)
+        proxy.close()
+
+
+def test_guest_is_resumed_when_its_process_has_ended_and_that_is_recorded(departure: Departure) -> None:
+    handover = departure.hand_over(b"some")
+    wait_until(lambda: departure.tunnel.target.connections == [b"some"], what="the connections")
+    departure.proxy.is_whole.set()
+    assert not departure.woken
+    departure.kill()
+    wait_until(lambda: departure.woken == [departure.tunnel.guest_id], what="the guest to be resumed")
+    assert departure.recorded == [[]], "before it was resumed"
+    assert handover.give_up(), "whatever libvirt says of it"
+    assert handover.woken_at > 0
+
+
+def test_guest_whose_process_dies_before_the_destination_has_all_is_not_handed_over(departure: Departure) -> None:
+    departure.proxy.is_whole = asked = AskedEvent()
+    handover = departure.hand_over()
+    departure.kill()
+    before = asked.times
+    wait_until(lambda: asked.times > before + 1, what="the end of the process to be of no account")
+    assert not handover.give_up()
+    assert (departure.woken, departure.recorded) == ([], [])
+
+
+def test_guest_that_goes_on_at_its_source_is_not_handed_over(departure: Departure) -> None:
+    handover = departure.hand_over()
+    handover.resumed()
+    departure.proxy.is_whole.set()
+    departure.kill()
+    assert not handover.give_up()
+    assert (departure.woken, departure.recorded) == ([], [])
+
+
+def test_guest_is_resumed_on_the_word_of_libvirt(departure: Departure) -> None:
+    handover = departure.hand_over(b"some")
+    handover.confirm()
+    assert departure.woken == [departure.tunnel.guest_id]
+    assert departure.tunnel.target.connections == [b"some"]
+    assert not departure.recorded
+
+
+def test_handover_that_cannot_be_recorded_waits_for_libvirt(departure: Departure) -> None:
+    departure.is_disk_full = True
+    handover = departure.hand_over()
+    departure.proxy.is_whole.set()
+    departure.kill()
+    wait_until(lambda: departure.failures == 1, what="the attempt to record it")
+    assert not departure.woken
+    handover.confirm()
+    assert departure.woken == [departure.tunnel.guest_id]
+
+
+def test_process_is_only_that_of_the_guest(departure: Departure) -> None:
+    stranger = uuid4()
+    assert GuestProcess.find(stranger, folder=departure.folder) is None
+    for text in (f"{departure.qemu.pid}\n", "none", "99999999"):  # the pid of another process by now
+        (departure.folder / f"{guest_name(stranger)}.pid").write_text(text)
+        assert GuestProcess.find(stranger, folder=departure.folder) is None
