@@ -110,9 +110,26 @@ def instance_placement_request(
     )
 
 
-def filtering(request: PlacementRequest) -> PlacementRequest:
-    """Constrain the request to nodes whose agent filters by security groups."""
-    return replace(request, traits=request.traits | {FILTERS})
+def prefer_filtering(request: PlacementRequest, *, is_required: bool) -> PlacementRequest:
+    """Let nodes come first whose agent filters by security groups; others filter no port.
+
+    `is_required`: the request names groups or filtered ports, so the others do not come into question.
+    """
+    if is_required:
+        return replace(request, traits=request.traits | {FILTERS})
+    return replace(request, preferred_traits=frozenset({FILTERS}))
+
+
+def with_ports(
+    request: PlacementRequest,
+    networks: Sequence[Network],
+    ports: Sequence[Port],
+    groups: Sequence[SecurityGroup] | None,
+) -> PlacementRequest:
+    """Add what the ports of a new instance need of its node. See NewInstance."""
+    if not networks and not ports:
+        return request
+    return prefer_filtering(request, is_required=bool(ports) or groups is not None)
 
 
 def root_pools(instance: Instance, *, gib: int = 0) -> tuple[PoolRequirement, ...]:
@@ -200,7 +217,7 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, P
         instance_placement_request(instance, operation="instance.create", zones=new.zones), new.volumes
     )
     return instance, replace(
-        filtering(request) if new.networks or new.ports else request,
+        with_ports(request, new.networks, new.ports, new.security_groups),
         host=new.host,
         classifications=new.classifications,
         own=(new.policy,) if new.policy else (),

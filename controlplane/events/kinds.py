@@ -61,6 +61,9 @@ KINDS: Mapping[str, Kind] = {
     "security_group.rule-added": Kind("A rule was added to the security group.", _SECURITY_RULE),
     "security_group.rule-removed": Kind("A rule was removed from the security group.", _SECURITY_RULE),
     "instance.security-groups": Kind("The ports of the instance got other security groups.", ("groups",)),
+    "instance.unfiltered": Kind(
+        "The new instance is on a node whose agent is of an earlier release: no security group filters its ports."
+    ),
     "ssh_key.created": Kind("An SSH key was added.", ("fingerprint",)),
     "ssh_key.updated": Kind("The name or the labels of the SSH key changed."),
     "ssh_key.deleted": Kind("The SSH key is deleted."),

@@ -92,6 +92,16 @@ def port_groups_set(ports: Sequence[Port], groups: Sequence[SecurityGroup]) -> N
         port_rules.request_group(group)
 
 
+def ports_unfilter(instance_id: UUID) -> int:
+    """Take the groups from the ports that came with the instance: all their traffic passes. Returns how many had some.
+
+    Inside the caller's transaction.
+    """
+    rows = Port.objects.filter(instance_id=instance_id, is_own=False, is_filtered=True)
+    PortSecurityGroup.objects.filter(port__in=rows).delete()
+    return rows.update(is_filtered=False, updated_at=clock.now())
+
+
 @dataclass(frozen=True)
 class AppliedRules:
     """State of a port's rules at its nodes.

@@ -141,7 +141,10 @@ class AppliedRulesOut(Out):
 
 
 class PortSecurityGroupsOut(Out):
-    """A port with its security groups. Null: the port is older than security groups, and all its traffic passes."""
+    """A port with its security groups.
+
+    Null: the port, or the agent of its node when it was created, is older than security groups; all its traffic passes.
+    """
 
     id = serializers.UUIDField()
     network = NamedOut()
