@@ -143,11 +143,17 @@ TERM = re.compile(r"\s*+([^\s=!,()]++)\s*+(?:(!=|=)\s*+([^\s=!,()]*+)|in\s*+\(([
 
 def labelled(lookup: str = "labels") -> Filter:
     return Filter(
-        lambda text: _selector(text, lookup), "A selector: `env=prod,tier!=web,app in (a,b)`; all terms must match."
+        lambda text: label_selector(text, lookup),
+        "A selector: `env=prod,tier!=web,app in (a,b)`; all terms must match.",
     )
 
 
-def _selector(text: str, lookup: str) -> Q:
+def label_selector(text: str, lookup: str) -> Q:
+    """Return the condition of a selector of labels; `lookup`: their field. An empty one selects all.
+
+    Raises:
+        ValueError: with a Message.
+    """
     if len(text) > SELECTOR_MAX_LETTERS:
         raise ValueError(Message("it has more than {limit} letters.", limit=SELECTOR_MAX_LETTERS))
     condition, position, terms = Q(), 0, 0

@@ -47,6 +47,7 @@ PORT_COLUMNS = [
     Column(_("addresses"), "addresses.*.ip"),
     Column(_("instance"), "instance"),
     Column("MAC", "mac", is_wide=True),
+    Column(_("groups"), "security_groups.*.name", is_wide=True),
     LABELS,
     CREATED,
     ID,
@@ -72,6 +73,12 @@ Allowed = Annotated[
     typer.Option(
         "--allowed-address",
         help=_("Range that it may use besides, as 10.0.0.9 or 10.0.0.9=00:00:5e:00:01:01; repeatable."),
+    ),
+]
+Groups = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--security-group", help=_("Security group; repeatable."), autocompletion=names("security_groups.list")
     ),
 ]
 
@@ -176,7 +183,7 @@ def _ports() -> typer.Typer:
     call_command(ports, "list", _("The ports of the project."), "ports.list", *wanted, show=rows(PORT_COLUMNS))
     show_command(ports, _("A port."), "ports.get", "PORT")
     command(ports, "create", _("Create a port, which keeps its addresses."), DRY_RUN)(port_create)
-    command(ports, "update", _("Change its name, labels or addresses."), DRY_RUN)(port_update)
+    command(ports, "update", _("Change its name, labels, addresses or security groups."), DRY_RUN)(port_update)
     command(ports, "attach", _("Attach a port to an instance, running or stopped."), WAIT, DRY_RUN)(port_attach)
     command(ports, "detach", _("Detach a port from its instance."), WAIT, SURE, DRY_RUN)(port_detach)
     delete_command(ports, _("Delete free ports."), "ports.delete", "PORT...", _("Delete {names}?"))
@@ -189,12 +196,14 @@ def port_create(
     network: OnNetwork,
     address: Addresses = None,
     allowed_address: Allowed = None,
+    security_group: Groups = None,
     label: LabelsOption = None,
 ) -> None:
     body: dict[str, Any] = {
         "network": network,
         "addresses": _addresses(address),
         "allowed_addresses": _allowed(allowed_address),
+        "security_groups": security_group or None,
         "labels": labels_of(label),
     }
     me.show(me.client.ports.create(name=name, **body, dry_run=me.is_dry_run))
@@ -206,12 +215,14 @@ def port_update(
     name: Annotated[str | None, typer.Option("--name", help=_("The new name."))] = None,
     address: Addresses = None,
     allowed_address: Allowed = None,
+    security_group: Groups = None,
     label: LabelsOption = None,
 ) -> None:
     body: dict[str, Any] = {
         "name": name,
         "addresses": _addresses(address),
         "allowed_addresses": _allowed(allowed_address),
+        "security_groups": security_group or None,
         "labels": labels_of(label, is_patch=True),
     }
     me.show(me.client.ports.update(port, **body, dry_run=me.is_dry_run))
