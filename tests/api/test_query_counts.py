@@ -71,6 +71,8 @@ GETS = {
     "security_group_rule_list": 3,
     "security_group_rule_get": 3,
     "security_group_of_instance_get": 13,
+    "address_set_list": 2,
+    "address_set_get": 2,
     "operation_list": 2,
     "operation_get": 2,
     "region_list": 2,

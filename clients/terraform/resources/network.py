@@ -171,8 +171,8 @@ class PortResource(ApiResource):
             ),
             "bandwidth": Attribute(
                 type=map_of(NUMBER),
-                description="Limits in Mbit/s: `to_guest_mbit` of what the guest receives, `from_guest_mbit` of what it "
-                "sends. What exceeds them is dropped.",
+                description="Limits in Mbit/s: `to_guest_mbit` of what the guest receives, `from_guest_mbit` of what "
+                "it sends. What exceeds them is dropped.",
                 optional=True,
             ),
             "labels": LABELS,
