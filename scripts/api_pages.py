@@ -215,9 +215,9 @@ def _is_about(code: str, noun: str) -> bool:
 
     An app may have the name of its noun: the rest of the code decides then.
     """
-    if "_" not in noun and code.count(".") > 1:
-        return noun in code.split(".")[1:]
-    return re.search(rf"(^|_){noun}(_|$)", code.replace(".", "_")) is not None
+    is_within = "_" not in noun and code.count(".") > 1
+    text = code.partition(".")[2] if is_within else code
+    return re.search(rf"(^|_){noun}(_|$)", text.replace(".", "_")) is not None
 
 
 def _text(part: Document) -> str:

@@ -7,7 +7,7 @@ from andromede_core.permits.segment import VNI_MAX
 from controlplane.catalog.models import Zone
 from controlplane.identity.models import Organization, Project, ProjectResource
 from controlplane.kernel.db import BaseModel, Versioned
-from controlplane.kernel.listing import SELECTOR_MAX_LETTERS
+from controlplane.kernel.label_selectors import SELECTOR_MAX_LETTERS
 from controlplane.nodes.models import Node
 
 DEFAULT_SUBNET = "default"

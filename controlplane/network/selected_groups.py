@@ -13,7 +13,7 @@ from django.db.models import JSONField, QuerySet
 from django.db.models.expressions import RawSQL
 
 from andromede_core.documents.messages import Message
-from controlplane.kernel.listing import label_selector
+from controlplane.kernel.label_selectors import label_selector
 from controlplane.network import port_rules
 from controlplane.network.errors import SelectorInvalid, SelectorsExhausted
 from controlplane.network.group_rows import insert_pairs

@@ -101,6 +101,7 @@ def test_address_sets(cli: Inside) -> None:
     assert rule["address_set"]["name"] == "offices"
     assert "default" in cli("address-set", "delete", "offices", "--yes").err
     cli.ok("security-group", "rule", "remove", "default", rule["id"])
+    assert cli.ok("address-set", "list", "-o", "name").out == "offices\n"
     cli.ok("address-set", "delete", "offices", "--yes")
 
 

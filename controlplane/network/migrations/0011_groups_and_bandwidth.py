@@ -8,6 +8,9 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    """Selectors of security groups, address sets, and bandwidth limits of ports."""
+
+    borne_because = {"ADD_UNIQUE": "there is one row for each port and group, and the previous release writes no second"}
 
     dependencies = [
         ('identity', '0006_users_end'),

@@ -22,7 +22,7 @@ from controlplane.kernel.fields import (
     Whole,
     references,
 )
-from controlplane.kernel.listing import SELECTOR_MAX_LETTERS
+from controlplane.kernel.label_selectors import SELECTOR_MAX_LETTERS
 from controlplane.network.models import Port
 from controlplane.network.port_groups import REASONS, RULES_STATES, AppliedRules
 from controlplane.network.security_group_rules import CIDRS_MAX, PORT_MAX, TYPE_MAX
