@@ -92,6 +92,11 @@ def claimed(policies: Iterable[Document], language: str = "en") -> list[str]:
     return [render("claimed", _language(language), clauses=_listed(clauses))] if clauses else []
 
 
+def missed(traits: Iterable[str], language: str = "en") -> list[str]:
+    """Return a sentence for each preferred trait that no node has which can take the request."""
+    return [render(f"missed.{trait}", _language(language)) for trait in sorted(traits)]
+
+
 def _language(tag: str) -> Language:
     return "fr" if tag.lower().partition("-")[0] == "fr" else "en"
 

@@ -106,6 +106,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Declared by the operator of each zone, not enforced by the platform: {clauses}.",
         "Déclaré par l'opérateur de chaque zone, non imposé par la plateforme : {clauses}.",
     ),
+    "missed.security-groups": (
+        "The nodes that can take it now have agents of an earlier release: no security group would filter its ports. "
+        "A request that names security groups is refused instead.",
+        "Les nœuds qui peuvent l'accueillir maintenant ont des agents d'une version antérieure : aucun groupe de "
+        "sécurité ne filtrerait ses ports. Une demande qui nomme des groupes de sécurité est refusée à la place.",
+    ),
     "NOT_SUPPORTED_CLASSIFIED": (
         "This platform cannot store classified information ({clauses}): {found}.",
         "Cette plateforme ne peut pas héberger d'informations classifiées ({clauses}) : {found}.",

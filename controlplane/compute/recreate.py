@@ -15,11 +15,11 @@ from controlplane.compute.services import (
     check_ports,
     constrain_to_volumes,
     enqueue_create,
-    filtering,
     instance_lock,
     instance_placement_request,
     lock_affinity_group,
     routed_to,
+    with_ports,
 )
 from controlplane.identity.actor import Actor
 from controlplane.kernel.db import move
@@ -52,8 +52,8 @@ def instance_recreate(actor: Actor, instance: Instance, new: NewAttachments) -> 
     request = constrain_to_volumes(
         instance_placement_request(instance, operation="instance.create", zones=new.zones), new.volumes
     )
-    request = filtering(request) if new.networks or new.ports else request
     request = replace(request, routed_to=routed_to(new.networks, new.ports))
+    request = with_ports(request, new.networks, new.ports, new.security_groups)
     placement.check_placement(replace(request, host=new.host, sources=_sources(instance, new)))
     with transaction.atomic():
         return _write(actor, instance, new)

@@ -37,6 +37,7 @@ from controlplane.network.ports import instance_port_create, port_lock, ports_ta
 from controlplane.network.public_addresses import attached_to, require_zone
 from controlplane.network.routed_zones import zones_of_networks, zones_of_ports
 from controlplane.network.security_groups import default_group
+from controlplane.network.selected_groups import instance_labels_changed, selected_groups_refresh
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation
 from controlplane.operations.selectors import live_of
@@ -112,9 +113,26 @@ def instance_placement_request(
     )
 
 
-def filtering(request: PlacementRequest) -> PlacementRequest:
-    """Constrain the request to nodes whose agent filters by security groups."""
-    return replace(request, traits=request.traits | {FILTERS})
+def prefer_filtering(request: PlacementRequest, *, is_required: bool) -> PlacementRequest:
+    """Let nodes come first whose agent filters by security groups; others filter no port.
+
+    `is_required`: the request names groups or filtered ports, so the others do not come into question.
+    """
+    if is_required:
+        return replace(request, traits=request.traits | {FILTERS})
+    return replace(request, preferred_traits=frozenset({FILTERS}))
+
+
+def with_ports(
+    request: PlacementRequest,
+    networks: Sequence[Network],
+    ports: Sequence[Port],
+    groups: Sequence[SecurityGroup] | None,
+) -> PlacementRequest:
+    """Add what the ports of a new instance need of its node. See NewInstance."""
+    if not networks and not ports:
+        return request
+    return prefer_filtering(request, is_required=bool(ports) or groups is not None)
 
 
 def routed_to(networks: Sequence[Network], ports: Sequence[Port]) -> frozenset[str]:
@@ -226,7 +244,7 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, P
         instance_placement_request(instance, operation="instance.create", zones=new.zones), new.volumes
     )
     return instance, replace(
-        filtering(request) if new.networks or new.ports else request,
+        with_ports(request, new.networks, new.ports, new.security_groups),
         routed_to=routed_to(new.networks, new.ports),
         host=new.host,
         classifications=new.classifications,
@@ -355,16 +373,24 @@ def enqueue_create(actor: Actor, instance: Instance, new: NewAttachments) -> Ope
         taken = VolumeAlreadyAttached(field="volumes", volume=attachment.volume.name)
         with raise_on_violation("compute_attachment_volume_taken", taken):
             attachment.save(force_insert=True)
-    first, last = len(ports), len(ports) + len(new.ports)
+    _connect(instance, new, ports)
+    size = {"vcpus": instance.vcpus, "memory_mib": instance.memory_mib}
+    quotas.claim(instance.project_id, instance.pk, instances=1, **size, ports=len(ports), addresses=len(ports))
+    return operation
+
+
+def _connect(instance: Instance, new: NewAttachments, ports: Sequence[tuple[UUID, Network]]) -> None:
+    """Give the instance its free ports, after new ones with these ids on these networks; all in their groups."""
+    own = [port.pk for port in new.ports]
+    first, last = len(ports), len(ports) + len(own)
     ports_take(new.ports, instance.pk, positions=range(first, last), generation=instance.generation)
     for position, (port_id, network) in sorted(enumerate(ports), key=lambda each: each[1][1].pk):
         instance_port_create(network, port_id=port_id, instance_id=instance.pk, position=position)
     if ports:
         groups = (default_group(instance.project),) if new.security_groups is None else new.security_groups
         port_groups_insert([port_id for port_id, _ in ports], groups)
-    size = {"vcpus": instance.vcpus, "memory_mib": instance.memory_mib}
-    quotas.claim(instance.project_id, instance.pk, instances=1, **size, ports=len(ports), addresses=len(ports))
-    return operation
+    if ports or own:
+        selected_groups_refresh(instance.project_id, ports=[*(port_id for port_id, _ in ports), *own])
 
 
 def _raise_generations(instance: Instance, new: NewAttachments) -> None:
@@ -398,8 +424,11 @@ def instance_update(
     instance_lock(instance)
     if name != instance.name:
         operations.require_unlocked(instance.pk)
+    has_other_labels = labels != instance.labels
     with raise_on_violation("compute_instance_name_taken", InstanceNameTaken(field="name", name=name)):
         edit(instance, name=name, labels=labels, restart_policy=restart_policy)
+    if has_other_labels:
+        instance_labels_changed(instance.project_id, instance.pk)
     facts = {"name": name, "restart_policy": restart_policy}
     record(actor, "instance.update", instance.pk, project_id=instance.project_id, **facts)
     return instance

@@ -464,6 +464,7 @@ RESOURCES = {
             "public_address_use_list": (READ, METADATA),
         },
     ),
+    **_usual("address-sets", "address_set", "list", "get", "create", "update", "delete"),
     **_usual("ssh-keys", "ssh_key", "list", "get", "create", "update", "delete"),
     **_usual("affinity-groups", "affinity_group", "list", "get", "create", "update", "delete"),
     **_usual("operations", "operation", "list", "get"),

@@ -1,4 +1,4 @@
-"""Networks, subnets, ports, security groups and public addresses that an actor may see."""
+"""Networks, subnets, ports, security groups, address sets and public addresses that an actor may see."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from controlplane.kernel.db import by_id, by_ref
 from controlplane.kernel.prepared_queries import PreparedByRef
 from controlplane.network.errors import (
     AddressPoolNotFound,
+    AddressSetNotFound,
     NetworkNotFound,
     PortNotFound,
     PublicAddressNotFound,
@@ -23,6 +24,7 @@ from controlplane.network.errors import (
 )
 from controlplane.network.models import (
     AddressPool,
+    AddressSet,
     Network,
     Port,
     PublicAddress,
@@ -114,7 +116,7 @@ def security_group_get(actor: Actor, project: Project, ref: str) -> SecurityGrou
 
 
 def security_group_rules(actor: Actor, group: SecurityGroup) -> QuerySet[SecurityGroupRule]:
-    return group.rules.select_related("peer_group", "group")
+    return group.rules.select_related("peer_group", "address_set", "group")
 
 
 def security_group_rule_get(actor: Actor, group: SecurityGroup, ref: str) -> SecurityGroupRule:
@@ -200,3 +202,18 @@ def parse_ip(text: str) -> str | None:
         return str(ip_address(text))
     except ValueError:
         return None
+
+
+def _address_sets(project: Any) -> QuerySet[AddressSet]:
+    return AddressSet.objects.filter(project=project)
+
+
+ADDRESS_SET = PreparedByRef(_address_sets, AddressSetNotFound)
+
+
+def address_sets(actor: Actor, project: Project) -> QuerySet[AddressSet]:
+    return _address_sets(project)
+
+
+def address_set_get(actor: Actor, project: Project, ref: str) -> AddressSet:
+    return ADDRESS_SET.get(ref, project.pk)

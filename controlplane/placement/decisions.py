@@ -54,8 +54,9 @@ class PlacementRequest:
     `near`: consumers whose node it must share. `zones` empty: any. `routed_to`: zones to which addresses of the
     consumer are routed; it can be in no other. `host`: the name or id of the only node allowed; one
     more condition, which skips no other. `excluded`: ids of nodes that are not allowed, since the consumer migrates
-    within its `zones`. `pools`: space taken from a pool is not taken from the node's own disk; at most one of them
-    gives space. `move`: the id that holds the allocation while the consumer migrates there.
+    within its `zones`. `preferred_traits`: of the node, where one with them can take the request. `pools`: space taken
+    from a pool is not taken from the node's own disk; at most one of them gives space. `move`: the id that holds the
+    allocation while the consumer migrates there.
 
     The recorded classifications and policies of the consumer's data always apply; `classifications`, clauses of its
     `own` and `sources` (whose data it is about to hold) come on top. `roles`: others than those of the operation, for
@@ -75,6 +76,7 @@ class PlacementRequest:
     near: tuple[UUID, ...] = ()
     group: GroupRule | None = None
     traits: frozenset[str] = frozenset()
+    preferred_traits: frozenset[str] = frozenset()
     host: str | None = None
     excluded: tuple[UUID, ...] = ()
     move: UUID | None = None
@@ -101,6 +103,7 @@ class PlacementResult:
     """A decision, its inputs, and its moment.
 
     `fits`: how many more of the same fit without an exemption, by zone; empty where no capacity was requested.
+    `missed_traits`: preferred traits that no node has which can take the request.
     """
 
     decision: core.Decision
@@ -109,6 +112,7 @@ class PlacementResult:
     at: datetime
     fits: Callable[[], Mapping[str, int]]
     exemption: Exemption | None = None
+    missed_traits: frozenset[str] = frozenset()
 
     @property
     def valid_until(self) -> datetime | None:
@@ -156,7 +160,14 @@ def decide_placement(
         UnknownHost, TooManyClauses.
     """
     near = near if near is not None else selectors.nodes_of(request.near)
-    return _decided(request, _read_inputs(request, resources or _resources(request), near), attempt=attempt)
+    resources = resources or _resources(request)
+    if request.preferred_traits:
+        wish = replace(request, traits=request.traits | request.preferred_traits)
+        taken = _decided(wish, _read_inputs(wish, resources, near), attempt=attempt)
+        if taken.decision.is_admitted:
+            return taken
+    taken = _decided(request, _read_inputs(request, resources, near), attempt=attempt)
+    return replace(taken, missed_traits=request.preferred_traits)
 
 
 def redecide_in_place(request: PlacementRequest, node_id: UUID) -> PlacementResult:

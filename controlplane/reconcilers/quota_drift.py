@@ -38,6 +38,8 @@ WITH used AS (
     UNION ALL
     SELECT id, project_id, 'public_addresses', 1 FROM network_publicaddress
     UNION ALL
+    SELECT id, project_id, 'address_sets', 1 FROM network_addressset
+    UNION ALL
     SELECT id, project_id, 'images', 1 FROM catalog_image
     WHERE project_id IS NOT NULL AND state NOT IN ('deleted', 'error')
     UNION ALL

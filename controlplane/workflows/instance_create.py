@@ -10,11 +10,14 @@ from django.db.models import QuerySet
 from agents.protocol import agent_pb2 as pb
 from controlplane.compute.attachments import attached_volume_request, inherit_classifications
 from controlplane.compute.models import INSTANCE, Attachment, Instance
-from controlplane.compute.services import constrain_to_volumes, filtering, instance_placement_request
+from controlplane.compute.services import constrain_to_volumes, instance_placement_request, prefer_filtering
+from controlplane.events.services import publish_event
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.prepared_queries import Prepared
 from controlplane.network.models import Port
+from controlplane.network.port_groups import ports_unfilter
+from controlplane.network.port_rules import FILTERS
 from controlplane.network.port_specs import port_spec
 from controlplane.network.ports import ports_release
 from controlplane.network.routed_zones import zones_of_instance
@@ -78,13 +81,18 @@ def allocate(operation: Operation) -> Effect:
         instance_placement_request(instance, operation=operation.kind, zones=tuple(operation.args["zones"])), volumes
     )
     if operation.args["ports"] and "security_groups" in operation.args:  # the release before filters nothing
-        request = filtering(replace(request, routed_to=zones_of_instance(instance.pk)))
+        request = replace(request, routed_to=zones_of_instance(instance.pk))
+        is_required = bool(operation.args["own_ports"]) or operation.args["security_groups"] is not None
+        request = prefer_filtering(request, is_required=is_required)
     allocation = placement.claim(replace(request, host=operation.args.get("host"), operation_id=operation.pk))
     for volume in (each for each in volumes if each.pool is not None):
         with_instance = attached_volume_request(volume, DataSource.of(instance), operation=operation.kind)
         placement.move_allocation(replace(with_instance, operation_id=operation.pk), allocation.node_id)
     step_permits.request_permit_ahead(operation, allocation, generation=instance.generation)
-    return lambda: _set_node(instance, allocation.node_id, allocation.pool_id)
+    return node_steps.combine_effects(
+        lambda: _set_node(instance, allocation.node_id, allocation.pool_id),
+        lambda: _filter_nothing(instance) if FILTERS not in allocation.node.traits else None,
+    )
 
 
 def release_allocation(operation: Operation) -> Effect:
@@ -173,6 +181,13 @@ def _volumes(instance: Instance) -> QuerySet[Volume]:
 
 def _set_node(instance: Instance, node_id: UUID | None, pool_id: UUID | None) -> None:
     Instance.objects.filter(pk=instance.pk).update(node_id=node_id, root_pool_id=pool_id)
+
+
+def _filter_nothing(instance: Instance) -> None:
+    """Make the ports that come with the instance unfiltered: its node has an agent of an earlier release."""
+    if ports_unfilter(instance.pk):
+        facts = {"name": instance.name}
+        publish_event(None, "instance.unfiltered", instance.pk, project_id=instance.project_id, **facts)
 
 
 WORKFLOW = Workflow("instance.create", steps, on_success, on_failure)

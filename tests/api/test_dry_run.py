@@ -43,6 +43,7 @@ BODIES: dict[str, Any] = {
     "address_pool_create": {"name": "new", "zone": "fr-idf-1", "family": "ipv4", "cidrs": ["198.51.100.0/24"]},
     "public_address_create": {"name": "new", "pool": "public"},
     "public_address_attach": {"port": "free"},
+    "address_set_create": {"name": "new", "cidrs": ["192.0.2.0/24"]},
     "ssh_key_create": {"name": "new", "public_key": KEY},
     "volume_create": {"name": "new", "size_gib": 1},
     "volume_grow": {"size_gib": 3},

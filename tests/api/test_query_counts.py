@@ -79,6 +79,8 @@ GETS = {
     "public_address_use_list": 2,
     "platform_public_address_list": 3,
     "platform_public_address_use_list": 3,
+    "address_set_list": 2,
+    "address_set_get": 2,
     "operation_list": 2,
     "operation_get": 2,
     "region_list": 2,
@@ -175,13 +177,13 @@ GETS = {
 }
 # With those that begin and end the transaction, and the two of the record of the request.
 WRITES = {
-    "instance_create": 27,
+    "instance_create": 29,
     "volume_create": 25,
     "network_create": 17,
-    "port_create": 21,
+    "port_create": 23,
     "ssh_key_create": 13,
     "affinity_group_create": 13,
-    "instance_update": 15,
+    "instance_update": 18,
     "network_update": 14,
     "instance_power_off": 15,
     "instance_delete": 16,

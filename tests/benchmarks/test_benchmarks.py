@@ -37,7 +37,16 @@ SMALL = {
     "terraform": "--volumes 2",
     "usage": "--guests 1",
 }
-REAL = {"boot", "drain", "evacuate", "footprint", "migrate", "network", "node_network", "usage"}  # they need libvirt, and root
+REAL = {
+    "boot",
+    "drain",
+    "evacuate",
+    "footprint",
+    "migrate",
+    "network",
+    "node_network",
+    "usage",
+}  # they need libvirt, and root
 # They say where the control plane of this run is, and a benchmark has its own.
 OF_THE_RUN = ("ANDROMEDE_", "DJANGO_")
 

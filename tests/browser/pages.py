@@ -55,6 +55,8 @@ THINGS = tuple(
         "networks?name=nobody",
         "public-addresses",
         "public-addresses/new",
+        "address-sets",
+        "address-sets/new",
         "ssh-keys",
         "ssh-keys/new",
         "ssh-keys/{laptop}",

@@ -9,12 +9,15 @@ import pytest
 
 from andromede_core.documents.signed import read
 from andromede_core.permits import network_ports, security_group
+from controlplane.api.v1.zones.schemas import simulation_document
 from controlplane.compute.instance_security_groups import instance_security_groups_set
 from controlplane.compute.migration import instance_migrate
 from controlplane.compute.models import Instance
-from controlplane.compute.services import instance_delete
+from controlplane.compute.services import NewInstance, instance_delete, instance_dry_run
+from controlplane.events.models import Event
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
+from controlplane.kernel.errors import CloudError
 from controlplane.network import port_rules
 from controlplane.network.models import (
     Port,
@@ -37,7 +40,7 @@ from controlplane.nodes.models import Node
 from controlplane.placement.errors import SignerSilent
 from controlplane.reconcilers import port_rules as reconciler
 from controlplane.signer import port_rules as signer
-from tests.workflows.helpers import ask_instance, done, fresh, make_instance
+from tests.workflows.helpers import ask_instance, done, fresh, make_instance, make_port
 from tests.world import Cloud, FakeMachine, follow, run, run_next_attempt
 
 SSH = NewRule(direction="in", protocol="tcp", ports=(22, 22))
@@ -238,18 +241,75 @@ def old_agent(machine: FakeMachine) -> None:
     machine.row.refresh_from_db()
 
 
-def test_new_port_waits_for_a_node_that_filters(cloud: Cloud) -> None:
-    _, operation = ask_instance(cloud)
+NOWHERE = ("placement.no_place", "placement.insufficient_capacity")
+
+
+def unfiltered_events() -> list[UUID]:
+    return list(Event.objects.filter(kind="instance.unfiltered").values_list("resource_id", flat=True))
+
+
+@pytest.mark.parametrize("is_before_request", [True, False])
+def test_upgrade_refuses_no_instance(cloud: Cloud, is_before_request: bool) -> None:
+    """Ports are unfiltered, as before, where all agents are of the release before; an event says so."""
+    if is_before_request:
+        old_agent(cloud.machine)
+    instance, operation = ask_instance(cloud)
+    old_agent(cloud.machine)
+    done(operation)
+    port = Port.objects.get(instance_id=instance.pk)
+    assert not port.is_filtered
+    assert not PortSecurityGroup.objects.filter(port=port).exists()
+    assert applied_rules([port]) == {port.pk: None}
+    assert port.pk in cloud.fake.ports
+    assert unfiltered_events() == [instance.pk]
+
+
+def test_new_instance_prefers_a_node_that_filters(cloud: Cloud, machines: list[FakeMachine]) -> None:
+    old_agent(machines[0])
+    old_agent(machines[2])
+    for name in ("one", "two", "three"):
+        instance = make_instance(cloud, name)
+        assert instance.node == machines[1].row
+        assert Port.objects.get(instance_id=instance.pk).is_filtered
+    Node.objects.filter(pk=machines[1].row.pk).update(admin_state="cordoned")
+    last = make_instance(cloud, "last")
+    assert not Port.objects.get(instance_id=last.pk).is_filtered
+    assert unfiltered_events() == [last.pk]
+
+
+def test_named_groups_need_a_node_that_filters(cloud: Cloud) -> None:
+    old_agent(cloud.machine)
+    for more in ({"security_groups": (make_group(cloud, "web"),)}, {"ports": (make_port(cloud),)}):
+        with pytest.raises(CloudError) as refused:
+            ask_instance(cloud, **more)
+        assert refused.value.code in NOWHERE
+        assert "security-groups" in str(refused.value.as_document())
+
+
+def test_dry_run_says_that_nothing_would_filter(cloud: Cloud) -> None:
+    new = NewInstance(name="web", flavor=cloud.flavor, image=cloud.image, networks=(cloud.network,))
+    actor, project = cloud.tenant.actor, cloud.tenant.project
+    assert not instance_dry_run(actor, project, new).missed_traits
+    old_agent(cloud.machine)
+    taken = instance_dry_run(actor, project, new)
+    assert taken.decision.is_admitted
+    document = simulation_document(taken, "instance.create", sees_all=False)
+    assert any("no security group would filter its ports" in line for line in document["explanation"])
+
+
+def test_named_groups_do_not_follow_to_a_node_that_filters_nothing(cloud: Cloud) -> None:
+    """The node lost the trait between the request and the placement."""
+    _, operation = ask_instance(cloud, security_groups=(make_group(cloud, "web"),))
     old_agent(cloud.machine)
     failed = follow(operation)
     assert failed.state == "failed"
-    assert failed.error["code"] in ("placement.no_place", "placement.insufficient_capacity"), failed.error
+    assert failed.error["code"] in NOWHERE, failed.error
     assert not cloud.fake.ports
 
 
 def test_port_is_not_sent_to_a_node_that_filters_nothing(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """The node lost the trait after the decision."""
-    monkeypatch.setattr("controlplane.workflows.instance_create.filtering", lambda request: request)
+    monkeypatch.setattr("controlplane.workflows.instance_create.ports_unfilter", lambda instance: 0)
     _, operation = ask_instance(cloud)
     old_agent(cloud.machine)
     failed = follow(operation)
@@ -263,7 +323,7 @@ def test_filtered_guest_does_not_move_to_a_node_that_filters_nothing(cloud: Clou
     old_agent(machines[1])
     with pytest.raises(Exception) as refused:
         instance_migrate(SYSTEM, Instance.objects.get(pk=port.instance_id))
-    assert refused.value.code in ("placement.no_place", "placement.insufficient_capacity")  # type: ignore[attr-defined]
+    assert refused.value.code in NOWHERE  # type: ignore[attr-defined]
 
 
 def test_port_waits_for_an_unresponsive_signer(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

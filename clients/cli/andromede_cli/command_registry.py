@@ -21,6 +21,7 @@ PARTS = {
     "networks": ("network", "subnet", "port"),
     "security_groups": ("security-group",),
     "public_addresses": ("public-address", "address-pool"),
+    "address_sets": ("address-set",),
     "means": ("image", "ssh-key", "affinity-group", "flavor", "volume-type"),
     "placement": ("placement",),
     "policies": ("policy", "proposal", "classification"),

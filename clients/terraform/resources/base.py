@@ -26,6 +26,7 @@ IN_USE = (
     "network.port.attached",
     "network.security_group.in_use",
     "network.public_address.attached",
+    "network.address_set.in_use",
     "compute.affinity_group.in_use",
     "identity.project.in_use",
     "storage.volume.in_use",

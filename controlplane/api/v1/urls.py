@@ -4,6 +4,7 @@ from django.urls import include, path
 
 NOUNS = (
     "address_pools",
+    "address_sets",
     "affinity_groups",
     "audit",
     "classifications",

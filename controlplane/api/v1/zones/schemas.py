@@ -79,6 +79,7 @@ def simulation_document(taken: PlacementResult, operation: str, *, sees_all: boo
             "is_admitted": decision.is_admitted,
             "explanation": [
                 *explanation_lines(document, sees_all=sees_all),
+                *explanation.missed(taken.missed_traits if decision.is_admitted else (), language()),
                 *explanation.claimed(policies, language()),
             ],
             "admitted_zones": admitted,

@@ -30,6 +30,7 @@ DIMENSIONS = {
     "addresses": _("Addresses"),
     "security_groups": _("Security groups"),
     "public_addresses": _("Public addresses"),
+    "address_sets": _("Address sets"),
     "images": _("Images"),
     "image_gib": _("Image files"),
     "state_mib": _("Terraform states"),
