@@ -84,6 +84,13 @@ def parse_community(value: object, at: str) -> tuple[int, int]:
     return parts
 
 
+def is_routable(address: Address) -> bool:
+    """Tell if routers forward packets to this address."""
+    is_mapped = isinstance(address, IPv6Address) and address.ipv4_mapped is not None
+    is_special = address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified
+    return not (is_special or is_mapped)
+
+
 def _route(text: str, value: object, at: str) -> tuple[Address, Route]:
     address = _routable(text, at)
     if str(address) != text:  # otherwise one address could have two routes
@@ -102,7 +109,6 @@ def _route(text: str, value: object, at: str) -> tuple[Address, Route]:
 
 def _routable(value: object, at: str) -> Address:
     address = as_address(value, at)
-    is_mapped = isinstance(address, IPv6Address) and address.ipv4_mapped is not None
-    if address.is_loopback or address.is_link_local or is_mapped:
+    if not is_routable(address):
         refuse(at, Message("must be an address that routers forward"))
     return address

@@ -4,6 +4,7 @@ from django.urls import include, path
 
 NOUNS = (
     "affinity_groups",
+    "announcers",
     "audit",
     "classifications",
     "decisions",
