@@ -43,9 +43,9 @@ def ensure_announcements(announcer: Announcer, request: pb.EnsureAnnouncementsRe
                 return _report(stub.GetStatus(pb.GetStatusRequest(), timeout=TIMEOUT_S))
             return _report(stub.EnsureAnnouncements(request, timeout=TIMEOUT_S))
     except grpc.RpcError as exc:
-        trailers: Mapping[str, str | bytes] = dict(exc.trailing_metadata() or ())  # type: ignore[attr-defined]
+        trailers: Mapping[str, str | bytes] = dict(exc.trailing_metadata() or ())  # type: ignore[arg-type]  # pairs they are
         code = trailers.get("andromede-code")
-        log.warning("announcer %s: %s %s", announcer.name, code, exc.details())  # type: ignore[attr-defined]
+        log.warning("announcer %s: %s %s", announcer.name, code, exc.details())
         raise CallFailed("refused" if code else "silent") from exc
 
 

@@ -286,8 +286,7 @@ def node_underlay_set(actor: Actor, node: Node, *, address: str | None, ipv6_add
     actor.may_operate()
     node.underlay_ip, node.ipv6_address = address, ipv6_address
     node.save(update_fields=["underlay_ip", "ipv6_address"])
-    more = {"ipv6_address": ipv6_address} if ipv6_address else {}
-    record(actor, "node.underlay", node.pk, address=node.underlay, **more)
+    record(actor, "node.underlay", node.pk, address=node.underlay, ipv6_address=ipv6_address)
 
 
 def record_removal(node: Node, *, kind: str, resource_id: UUID, generation: int, pool: str = "") -> None:

@@ -338,6 +338,7 @@ def _arrive(migration: Migration) -> None:
         Volume.objects.filter(pk=part.volume_id).update(node_id=there, updated_at=now)
     seen = {"power_state": "off" if is_off(instance) else "running", "power_state_at": now, "power_reason": ""}
     Instance.objects.filter(pk=instance.pk).update(node_id=there, updated_at=now, **seen)
+    assert migration.destination is not None
     request_announcements(migration.destination.zone_id)
     raise_generations(migration)
     move(migration, MIGRATION, "arrived", arrived_at=now)

@@ -13,7 +13,7 @@ def test_operator_adds_and_removes_an_announcer(cloud: Cloud, operator: Caller) 
     made = operator.post("/v1/announcers", NEW)
     assert made.status == 201
     assert {name: made.body[name] for name in NEW} == NEW
-    assert (made.body["problem"], made.body["certificate_expires_at"]) == (None, None)
+    assert (made.body["problem"], made.body["certificate_expires_at"]) == ("", None)
     assert operator.get("/v1/announcers/announcer-1").body == made.body
     assert [each["id"] for each in operator.get("/v1/announcers").body["items"]] == [made.body["id"]]
     assert operator.delete("/v1/announcers/announcer-1").status == 204

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from agents.announcer.server import Config, Server, serve
-from agents.node import enrol
+from agents.node import enrol, pki
 from andromede_core.documents.signed import read
 from andromede_core.permits import announcements as core
 from andromede_core.permits.announcements import Announcements, Route
@@ -284,3 +285,30 @@ def test_deleted_announcer_takes_its_incidents_along(cloud: Cloud, machine: Mach
     reconciler.reconcile()
     announcer_delete(SYSTEM, machine.reported())
     assert not AnnouncerIncident.objects.exists()
+
+
+def test_command_creates_and_certifies(cloud: Cloud, tmp_path: Path) -> None:
+    request, out = tmp_path / "announcer.csr", tmp_path / "announcer.crt"
+    request.write_text(enrol.request(tmp_path / "state", "announcer-7"))
+    of = ["announcer-7", "--csr", str(request), "--out", str(out)]
+    with pytest.raises(CommandError, match="no announcer 'announcer-7'"):
+        call_command("certify_announcer", *of)
+    call_command("certify_announcer", *of, "--zone", ZONE, "--address", "10.0.7.11:7445")
+    row = Announcer.objects.get(name="announcer-7")
+    first, identity = row.certificate_sha256, pki.identity(out.read_bytes(), kind=pki.ANNOUNCER)
+    assert (identity.node_id, identity.zone) == (row.pk, ZONE)
+    call_command("certify_announcer", *of)  # a renewal
+    assert fresh(row).certificate_sha256 != first
+    with pytest.raises(ValueError, match="names no node"):
+        pki.identity(out.read_bytes())
+
+
+def test_ipv6_address_of_a_node_is_set_beside_its_underlay(cloud: Cloud) -> None:
+    name = cloud.machine.row.name
+    call_command("set_underlay", name, "10.0.7.1", "--ipv6", "2001:db8:1::1")
+    row = fresh(cloud.machine.row)
+    assert (row.underlay_ip, row.ipv6_address) == ("10.0.7.1", "2001:db8:1::1")
+    call_command("set_underlay", name, "10.0.7.1")
+    assert fresh(row).ipv6_address is None
+    with pytest.raises(CommandError, match="not an IPv6 address"):
+        call_command("set_underlay", name, "10.0.7.1", "--ipv6", "10.0.7.1")

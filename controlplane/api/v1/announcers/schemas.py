@@ -29,8 +29,8 @@ class AnnouncerOut(Out):
     """An announcer, with its last report.
 
     `document_version`: of the zone's newest document; `version`: of the announcer's; `applied_version`: of the one that
-    BIRD announces. `route_count`: of BIRD. `sessions`: with routers. `problem`: why it does not announce the newest
-    document; null: it does. Without a certificate it is not called.
+    BIRD announces. `route_count`: of BIRD. `sessions`: with routers. `problem`: a kind of its incidents; empty: it
+    announces the newest document. Without a certificate it is not called.
     """
 
     id = serializers.UUIDField()
@@ -46,7 +46,7 @@ class AnnouncerOut(Out):
     document_route_count = serializers.SerializerMethodField()
     route_count = serializers.IntegerField()
     sessions = serializers.SerializerMethodField()
-    problem = serializers.SerializerMethodField()
+    problem = serializers.CharField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
@@ -61,10 +61,6 @@ class AnnouncerOut(Out):
     @extend_schema_field(AnnouncerSessionsOut)
     def get_sessions(self, announcer: Announcer) -> Any:
         return {"total": announcer.session_count, "established": announcer.established_session_count}
-
-    @extend_schema_field(serializers.ChoiceField(PROBLEMS, allow_null=True))
-    def get_problem(self, announcer: Announcer) -> Any:
-        return announcer.problem or None
 
     def _document(self, announcer: Announcer) -> AnnouncementsDocument | None:
         found: AnnouncementsDocument | None = self.context["documents"].get(announcer.zone_id)
