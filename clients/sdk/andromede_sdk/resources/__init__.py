@@ -10,6 +10,7 @@ from andromede_sdk.lazy_imports import loader
 if TYPE_CHECKING:
     from andromede_sdk.resource import Scope
     from andromede_sdk.resources.affinity_groups import AffinityGroups as AffinityGroups
+    from andromede_sdk.resources.announcers import Announcers as Announcers
     from andromede_sdk.resources.attachments import Attachments as Attachments
     from andromede_sdk.resources.audit import Audit as Audit
     from andromede_sdk.resources.catalogue import Catalogue as Catalogue
@@ -89,6 +90,7 @@ class Managers:
     """All managers, for one control plane and project."""
 
     affinity_groups: AffinityGroups
+    announcers: Announcers
     attachments: Attachments
     audit: Audit
     catalogue: Catalogue
