@@ -71,10 +71,10 @@ class Announcing:
                 self._bird.configure()
                 state = self._bird.state()
         except BirdSilent as exc:
-            log.error("BIRD does not answer", extra={"facts": {"problem": exc.message}})
+            log.error("BIRD does not answer", extra={"facts": {"problem": str(exc)}})
             return Status(version, NOT_RUNNING, SILENT)
-        except BirdRefused as exc:
-            log.error("BIRD keeps its former configuration", extra={"facts": {"problem": exc.message}})
+        except BirdRefused:
+            log.error("BIRD does not accept its configuration; bird -p names the line")
             return Status(version, state, REFUSED)
         return Status(version, state, DIFFERS if _differs(state, wanted) else "")
 

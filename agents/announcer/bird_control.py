@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agents.announcer.bird_config import PROTOCOLS
-from agents.node.errors import AdapterError
 
 TIMEOUT_S = 10.0
 LINE = re.compile(r"([0-9]{4})([ -])(.*)")
@@ -20,27 +19,17 @@ ERRORS = 8000  # and above
 COUNT = re.compile(r"([0-9]+) of [0-9]+ routes")
 
 
-class BirdSilent(AdapterError):
+class BirdSilent(Exception):
     """BIRD does not run, or does not answer."""
 
-    code = "announcer.bird_silent"
 
-    def __init__(self, cause: str) -> None:
-        super().__init__(f"BIRD does not answer: {cause}", retryable=True)
-
-
-class BirdRefused(AdapterError):
+class BirdRefused(Exception):
     """BIRD does not accept its configuration, so it goes on with the one before."""
-
-    code = "announcer.bird_refused"
-
-    def __init__(self) -> None:
-        super().__init__("BIRD does not accept its configuration; `bird -p` names the line.", retryable=True)
 
 
 @dataclass(frozen=True, slots=True)
 class BirdState:
-    """What BIRD reports. `version`: of the routes that it has; None: of two documents. `routes`: how many these are."""
+    """State that BIRD reports. `version`: of the routes that it has; None: of two documents. `routes`: their number."""
 
     version: int | None
     routes: int

@@ -303,7 +303,7 @@ def test_command_creates_and_certifies(cloud: Cloud, tmp_path: Path) -> None:
         pki.identity(out.read_bytes())
 
 
-def test_ipv6_address_of_a_node_is_set_beside_its_underlay(cloud: Cloud) -> None:
+def test_ipv6_address_of_a_node_is_set_with_its_underlay(cloud: Cloud) -> None:
     name = cloud.machine.row.name
     call_command("set_underlay", name, "10.0.7.1", "--ipv6", "2001:db8:1::1")
     row = fresh(cloud.machine.row)

@@ -1,4 +1,4 @@
-"""Whom an announcer believes, and what it keeps."""
+"""The documents and callers that an announcer accepts, and what it keeps."""
 
 from ipaddress import ip_address
 
