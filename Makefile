@@ -89,8 +89,9 @@ docs: setup  ## Write the documents that are made from the code: the API route b
 clients: setup  ## Write the parts of the clients that are made from the OpenAPI document
 	@$(VENV)/python -m scripts.clients
 
-protocol: setup  ## Make the stubs of agents/protocol/agent.proto, and of Terraform's plugin protocol
-	@$(VENV)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. agents/protocol/agent.proto
+protocol: setup  ## Make the stubs of agents/protocol, and of Terraform's plugin protocol
+	@$(VENV)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. agents/protocol/agent.proto \
+		agents/protocol/announcer.proto
 	@$(VENV)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. \
 		clients/terraform/runtime/protocol/tfplugin6.proto
 

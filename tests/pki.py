@@ -66,10 +66,17 @@ def make_ca(folder: Path) -> TestCA:
 
 def issue_node(ca: TestCA, state_dir: Path, *, node_id: UUID, zone: str, root: bytes) -> Issued:
     """Enrol a node: write `state_dir`/pki/{node.key,node.crt,ca.crt,root.pub}. `root`: the root's public key (PEM)."""
-    names: list[x509.GeneralName] = [
-        x509.UniformResourceIdentifier(f"andromede://zone/{zone}/node/{node_id}"),
-        x509.DNSName(node_dns_name(node_id)),
-    ]
+    return _enrol(ca, state_dir, f"andromede://zone/{zone}/node/{node_id}", node_dns_name(node_id), root)
+
+
+def issue_announcer(ca: TestCA, state_dir: Path, *, announcer_id: UUID, zone: str, root: bytes) -> Issued:
+    """Enrol an announcer, as issue_node does a node."""
+    uri = f"andromede://zone/{zone}/announcer/{announcer_id}"
+    return _enrol(ca, state_dir, uri, announcer_dns_name(announcer_id), root)
+
+
+def _enrol(ca: TestCA, state_dir: Path, uri: str, dns_name: str, root: bytes) -> Issued:
+    names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(uri), x509.DNSName(dns_name)]
     issued = issue(ca, names, ExtendedKeyUsageOID.SERVER_AUTH)
     pki = state_dir / "pki"
     pki.mkdir(parents=True, exist_ok=True)
@@ -113,6 +120,10 @@ def sign(
 
 def node_dns_name(node_id: UUID) -> str:
     return f"{node_id}.nodes.andromede.internal"
+
+
+def announcer_dns_name(announcer_id: UUID) -> str:
+    return f"{announcer_id}.announcers.andromede.internal"
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:

@@ -26,7 +26,7 @@ from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.models import ApiToken, Membership, Organization, Project, User
 from controlplane.kernel import clock
 from controlplane.metrics.services import record
-from controlplane.network import port_rules, segments
+from controlplane.network import announced_prefixes, port_rules, segments
 from controlplane.network.models import AddressPool, Network
 from controlplane.network.services import network_create
 from controlplane.nodes import agent_call_metrics, agent_client, channels, keysets, pki, signing_keys, trust_documents
@@ -37,6 +37,7 @@ from controlplane.nodes.trust_documents import CharterRequest
 from controlplane.operations import leases, wakeups
 from controlplane.operations.models import Operation
 from controlplane.placement import permits
+from controlplane.signer import announcements as announcements_signer
 from controlplane.signer import fact_epochs, sentinel, trusted_facts
 from controlplane.signer import permits as signer
 from controlplane.signer import port_rules as rules_signer
@@ -210,7 +211,7 @@ def running(folder: Path) -> Iterator[World]:
     clear_caches()
     made = World(folder)
     with ExitStack() as patches:
-        for module in (permits, segments, port_rules):
+        for module in (permits, segments, port_rules, announced_prefixes, announcements_signer):
             patches.enter_context(patch.object(module, "current_app", Signer()))
         try:
             yield made
@@ -243,13 +244,16 @@ class Signer:
 
     def send_task(self, name: str, *, args: list[str], queue: str, retry: bool) -> None:
         assert not retry
-        if (name, queue) in (segments.UPDATE_PEERS, port_rules.UPDATE_NODES):
+        if (name, queue) in (segments.UPDATE_PEERS, port_rules.UPDATE_NODES, announcements_signer.SEND):
             return  # whoever wants that calls the reconciler
         if (name, queue) == port_rules.SIGN_PORT:
             rules_signer.sign_port(UUID(args[0]), args[1])
             return
         if (name, queue) == port_rules.SIGN_GROUP:
             rules_signer.sign_group(UUID(args[0]))
+            return
+        if (name, queue) == announced_prefixes.SIGN:
+            announcements_signer.sign(args[0])
             return
         if (name, queue) == segments.SIGN:
             segment_signer.sign(UUID(args[0]), args[1])

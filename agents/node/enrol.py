@@ -27,8 +27,8 @@ def request(state_dir: Path, name: str) -> str:
     return signed.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def install(state_dir: Path, *, certificate: bytes, ca: bytes, root: bytes) -> None:
-    """Store the certificate, the CA's, and the public key of the offline root.
+def install(state_dir: Path, *, certificate: bytes, ca: bytes, root: bytes, kind: str = pki.NODE) -> None:
+    """Store the certificate, the CA's, and the public key of the offline root. `kind`: what the certificate names.
 
     Raises:
         ValueError: they do not fit each other or the node's key, or the root's is of no kind that is known here.
@@ -41,7 +41,7 @@ def install(state_dir: Path, *, certificate: bytes, ca: bytes, root: bytes) -> N
         raise ValueError("The certificate was not issued by this CA.") from exc
     if issued.public_key() != _key(folder / "node.key").public_key():
         raise ValueError("The certificate is for another key than this node's.")
-    pki.identity(certificate)
+    pki.identity(certificate, kind=kind)
     root_verifier(root)
     (folder / "root.pub").write_bytes(root)
     (folder / "ca.crt").write_bytes(ca)
@@ -73,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     installing.add_argument("--certificate", type=Path, required=True)
     installing.add_argument("--ca", type=Path, required=True)
     installing.add_argument("--root-key", type=Path, required=True, help="path of the offline root's public key, PEM")
+    installing.add_argument("--kind", default=pki.NODE, choices=(pki.NODE, pki.ANNOUNCER))
     for verb in (asking, installing):
         verb.add_argument("--state-dir", type=Path, required=True)
     options = parser.parse_args(arguments)
@@ -85,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             certificate=options.certificate.read_bytes(),
             ca=options.ca.read_bytes(),
             root=options.root_key.read_bytes(),
+            kind=options.kind,
         )
     except ValueError as exc:
         raise SystemExit(f"enrol: {exc}") from exc

@@ -6,8 +6,8 @@ import sys
 from telemetry.logs import Lines, set_process_fields
 
 
-def configure(level: str) -> None:
+def configure(level: str, *, process: str = "agent") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    set_process_fields(process="agent")
+    set_process_fields(process=process)

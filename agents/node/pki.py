@@ -1,4 +1,4 @@
-"""The node's key and certificates on disk, and the identity in its certificate."""
+"""The key and certificates of a node or an announcer on disk, and the identity in its certificate."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +8,8 @@ from uuid import UUID
 from cryptography import x509
 
 from agents.node.context import Identity
+
+NODE, ANNOUNCER = "node", "announcer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +36,16 @@ def load(state_dir: Path) -> Credentials:
     )
 
 
-def identity(certificate: bytes) -> Identity:
-    """Return the identity from the URI andromede://zone/<zone>/node/<node-id>;
+def identity(certificate: bytes, *, kind: str = NODE) -> Identity:
+    """Return the identity from the URI andromede://zone/<zone>/<kind>/<id>.
 
-    ValueError when the certificate names no node.
+    Raises:
+        ValueError: the certificate names nothing of this kind.
     """
     names = x509.load_pem_x509_certificate(certificate).extensions.get_extension_for_class(x509.SubjectAlternativeName)
     for uri in names.value.get_values_for_type(x509.UniformResourceIdentifier):
         parts = urlsplit(uri)
         path = parts.path.split("/")
-        if (parts.scheme, parts.netloc) == ("andromede", "zone") and len(path) == 4 and path[2] == "node":
+        if (parts.scheme, parts.netloc) == ("andromede", "zone") and len(path) == 4 and path[2] == kind:
             return Identity(node_id=UUID(path[3]), zone=unquote(path[1]))
-    raise ValueError("The certificate does not name a node: it is not one that enrolment has made.")
+    raise ValueError(f"The certificate names no {kind}: it is not one that enrolment has made.")

@@ -40,6 +40,7 @@ INSTALLED_APPS = [
     "controlplane.nodes",
     "controlplane.placement",
     "controlplane.network",
+    "controlplane.announcers",
     "controlplane.storage",
     "controlplane.compute",
     "controlplane.compliance",

@@ -17,6 +17,7 @@ from controlplane.dashboard.views.compliance import (
 )
 from controlplane.dashboard.views.organization import members, organizations, quotas, service_accounts
 from controlplane.dashboard.views.platform import (
+    announcers,
     drains,
     fencing,
     fleet,
@@ -384,6 +385,7 @@ urlpatterns += [  # compliance
     path("platform/quarantine/<str:orphan>", quarantine.Orphan.as_view(), name="orphan"),
     path("platform/quarantine/<str:orphan>/discard", quarantine.OrphanDiscard.as_view(), name="orphan-discard"),
     path("platform/quarantine/<str:orphan>/release", quarantine.OrphanRelease.as_view(), name="orphan-release"),
+    path("platform/announcers", announcers.Announcers.as_view(), name="announcers"),
     path("platform/pools", pools.Pools.as_view(), name="pools"),
     path("platform/pools/<str:pool>", pools.Pool.as_view(), name="pool"),
     path("platform/operations", fleet.Operations.as_view(), name="all-operations"),

@@ -113,6 +113,9 @@ KINDS: Mapping[str, Kind] = {
         "A test delivery was requested. Sent to that webhook alone, whatever kinds it subscribes to."
     ),
     "node.enrolled": Kind("For operators: a node was enrolled.", ("zone",)),
+    "announcer.created": Kind("For operators: an announcer of public addresses was added.", ("zone",)),
+    "announcer.certified": Kind("For operators: an announcer got a certificate.", ("zone",)),
+    "announcer.deleted": Kind("For operators: an announcer was deleted.", ("zone",)),
     "node.ready": Kind("For operators: the node sends heartbeats again.", ("zone",)),
     "node.unreachable": Kind("For operators: the node sends no heartbeats.", ("zone",)),
     "node.cordoned": Kind("For operators: the node is cordoned; nothing new is placed on it.", ("reason",)),
@@ -146,7 +149,7 @@ KINDS: Mapping[str, Kind] = {
         "For operators: the orphaned resource was deleted on an operator's decision.", (*_ORPHAN, "reason")
     ),
     "orphan.gone": Kind("For operators: the orphaned resource no longer exists or is no longer orphaned.", _ORPHAN),
-    "incident.reported": Kind("For operators: a node reports an incident.", ("incident", "facts")),
+    "incident.reported": Kind("For operators: a node or an announcer reports an incident.", ("incident", "facts")),
 }
 PING = "webhook.pinged"
 
@@ -210,6 +213,9 @@ DEEDS: Mapping[str, str] = {
     "maintenance.create": "maintenance.begun",
     "maintenance.end": "maintenance.ended",
     "node.enrol": "node.enrolled",
+    "announcer.create": "announcer.created",
+    "announcer.certify": "announcer.certified",
+    "announcer.delete": "announcer.deleted",
     "node.cordon": "node.cordoned",
     "node.uncordon": "node.uncordoned",
     "node.drain": "node.draining",

@@ -128,6 +128,16 @@ PLATFORMS = {
             "node_retire": (OPERATE, OPERATORS),
         },
     ),
+    **_of(
+        "announcers",
+        {
+            "announcer_list": (READ, NODES),
+            "announcer_get": (READ, NODES),
+            "announcer_incident_list": (READ, NODES),
+            "announcer_create": (OPERATE, OPERATORS),
+            "announcer_delete": (OPERATE, OPERATORS),
+        },
+    ),
     **_of("incidents", {"incident_list": (READ, NODES)}),
     **_of(
         "pools",

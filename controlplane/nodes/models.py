@@ -52,7 +52,7 @@ class Node(BaseModel):
 
     `admin_state_reason`, `admin_state_since`: why and since when it has that admin state. `is_cordoned`: it takes no
     new guests. `underlay_ip`: where other nodes send it the frames of tenants' networks, if that is not the host of its
-    address.
+    address. `ipv6_address`: where routers send it the packets of public IPv6 addresses.
 
     `public_key` (base64 of its SubjectPublicKeyInfo) is of its certificate: with it the node signs receipts and
     inventories; `inventoried_at` is the time of the last valid inventory. Its last reported trust documents:
@@ -70,6 +70,7 @@ class Node(BaseModel):
     zone = models.ForeignKey(Zone, models.PROTECT)
     address = models.CharField(max_length=255)
     underlay_ip = models.GenericIPAddressField(protocol="IPv4", null=True)
+    ipv6_address = models.GenericIPAddressField(protocol="IPv6", null=True)
     state = models.CharField(max_length=16, default=NODE.initial)
     admin_state = models.CharField(max_length=16, default=ADMIN_STATE.initial, db_column="duty")
     admin_state_reason = models.CharField(max_length=200, blank=True, db_column="duty_reason")

@@ -278,12 +278,15 @@ def node_uncordon(actor: Actor, node: Node) -> None:
 
 
 @transaction.atomic
-def node_underlay_set(actor: Actor, node: Node, *, address: str | None) -> None:
-    """Set the address for the frames of tenants' networks; None: the host of its agent's address."""
+def node_underlay_set(actor: Actor, node: Node, *, address: str | None, ipv6_address: str | None = None) -> None:
+    """Set the address for the frames of tenants' networks; None: the host of its agent's address.
+
+    `ipv6_address`: where routers send the packets of public IPv6 addresses; None: nowhere.
+    """
     actor.may_operate()
-    node.underlay_ip = address
-    node.save(update_fields=["underlay_ip"])
-    record(actor, "node.underlay", node.pk, address=node.underlay)
+    node.underlay_ip, node.ipv6_address = address, ipv6_address
+    node.save(update_fields=["underlay_ip", "ipv6_address"])
+    record(actor, "node.underlay", node.pk, address=node.underlay, ipv6_address=ipv6_address)
 
 
 def record_removal(node: Node, *, kind: str, resource_id: UUID, generation: int, pool: str = "") -> None:

@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from controlplane.kernel import periodic
+from controlplane.reconcilers import announcements as announcers
 from controlplane.reconcilers import network_peers as peers
 from controlplane.reconcilers import orphans as strays
 from controlplane.reconcilers import port_rules as rules
@@ -18,6 +19,12 @@ def network_peers() -> None:
 def port_rules() -> None:
     if not periodic.run_now("port_rules"):
         rules.reconcile()
+
+
+@shared_task(name="controlplane.reconcilers.tasks.announcements")
+def announcements() -> None:
+    if not periodic.run_now("announcements"):
+        announcers.reconcile()
 
 
 @shared_task(name="controlplane.reconcilers.tasks.orphans")

@@ -10,7 +10,7 @@ from celery import shared_task
 
 from controlplane.audit import exports
 from controlplane.kernel.errors import CloudError
-from controlplane.signer import permits, port_rules, segments, sentinel
+from controlplane.signer import announcements, permits, port_rules, segments, sentinel
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,14 @@ def security_group_requested(group_id: str) -> None:
         port_rules.sign_group(UUID(group_id))
     except CloudError as exc:
         log.error("security group %s not signed: %s %s", group_id, exc, exc.facts)
+
+
+@shared_task(name="controlplane.signer.tasks.announcements_requested")
+def announcements_requested(zone: str) -> None:
+    try:
+        announcements.sign(zone)
+    except CloudError as exc:
+        log.error("announcements of %s not signed: %s %s", zone, exc, exc.facts)
 
 
 @shared_task(name="controlplane.signer.tasks.evidence_exports")

@@ -13,6 +13,7 @@ from django.db.models import Count, Min, Q, Sum
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from controlplane.announcers.models import AnnouncerIncident
 from controlplane.audit.models import Checkpoint, EvidenceRecord
 from controlplane.kernel import clock
 from controlplane.nodes.display_state import DISPLAY_STATES, UNREACHABLE_AS_EXPECTED, display_state
@@ -235,6 +236,9 @@ def _incidents() -> Families:
     family = GaugeMetricFamily("andromede_incidents_open", "Open incidents, by kind.", labels=["kind"])
     for kind, count in Incident.objects.filter(ended_at=None).order_by().values_list("kind").annotate(Count("pk")):
         family.add_metric([kind], count)
+    announcers = AnnouncerIncident.objects.filter(ended_at=None).order_by().values_list("kind")
+    for kind, count in announcers.annotate(Count("pk")):
+        family.add_metric([f"announcer-{kind}"], count)
     yield family
 
 

@@ -25,6 +25,7 @@ from controlplane.compute.models import MIGRATION, Attachment, Instance, Migrate
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError
+from controlplane.network.announced_prefixes import request_announcements
 from controlplane.network.models import Port
 from controlplane.network.port_specs import port_spec
 from controlplane.nodes import agent_client, selectors
@@ -337,6 +338,8 @@ def _arrive(migration: Migration) -> None:
         Volume.objects.filter(pk=part.volume_id).update(node_id=there, updated_at=now)
     seen = {"power_state": "off" if is_off(instance) else "running", "power_state_at": now, "power_reason": ""}
     Instance.objects.filter(pk=instance.pk).update(node_id=there, updated_at=now, **seen)
+    assert migration.destination is not None
+    request_announcements(migration.destination.zone_id)
     raise_generations(migration)
     move(migration, MIGRATION, "arrived", arrived_at=now)
 

@@ -32,6 +32,7 @@ BODIES: dict[str, Any] = {
     "instance_tunnel_open": {"tcp_port": 22},
     "instance_resize": {"flavor": "large"},
     "instance_rebuild": {"image": "tiny"},
+    "announcer_create": {"name": "new", "zone": "fr-idf-1", "address": "10.0.7.12:7445"},
     "attachment_create": {"volume": "spare"},
     "network_create": {"name": "new", "cidr": "10.30.0.0/24"},
     "subnet_create": {"name": "new", "cidr": "10.30.0.0/24"},

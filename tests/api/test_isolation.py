@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from django.urls import URLPattern, URLResolver
 
+from controlplane.announcers.models import Announcer
 from controlplane.audit.models import EvidenceExport, EvidenceRecord
+from controlplane.catalog.models import Zone
 from controlplane.compliance.models import RemediationPlan
 from controlplane.compute.models import Instance
 from controlplane.config.urls import api_patterns
@@ -257,6 +259,10 @@ def pool_near(node: Node) -> str:
     return str(made.pk)
 
 
+def announcer_of(zone: Zone) -> str:
+    return str(Announcer.objects.create(name="announcer-9", zone=zone, address="10.0.7.19:7445").pk)
+
+
 def proposal_of(organization: Organization) -> str:
     fields = {"base_version": 0, "change": "looser", "clauses": [], "proposed_by": new_id()}
     return str(PolicyProposal.objects.create(level="organization", organization=organization, **fields).pk)
@@ -289,6 +295,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     return NAMES | {
         "orphan": orphan_on(Node.objects.get()),
         "pool": pool_near(Node.objects.get()),
+        "announcer": announcer_of(Node.objects.get().zone),
         **people_of(organization),
         "member": str(cloud.tenant.actor.user_id),
         **webhook_of(api),
@@ -366,6 +373,7 @@ def test_route_lists_of_the_table_are_complete() -> None:
         "organizations",
         "audit",
         "incidents",
+        "announcers",
         "pools",
         "operations",
         "maintenance",

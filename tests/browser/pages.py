@@ -130,6 +130,7 @@ OPERATION = (
     "/platform/quarantine/{finding}",
     "/platform/quarantine/{finding}/discard",
     "/platform/quarantine/{finding}/release",
+    "/platform/announcers",
     "/platform/pools",
     "/platform/pools?name=nothing",
     "/platform/pools/{shared}",

@@ -126,6 +126,12 @@ def test_operators_see_and_cordon_nodes(operator: Cli, cli: Cli) -> None:
     assert operator.ok("node", "cordon", "node-a", "--reason", "a test", "-o", "json").json["is_cordoned"] is True
     assert operator.ok("node", "uncordon", "node-a", "-o", "json").json["is_cordoned"] is False
     operator.ok("node", "incidents", "node-a")
+    where = ["--zone", "de-rhein-1", "--address", "10.0.7.11:7445"]
+    operator.ok("announcer", "create", "announcer-1", *where)
+    assert operator.ok("announcer", "list", "-o", "name").out.split() == ["announcer-1"]
+    assert operator.ok("announcer", "show", "announcer-1", "-o", "json").json["address"] == "10.0.7.11:7445"
+    operator.ok("announcer", "incidents", "announcer-1")
+    operator.ok("announcer", "delete", "announcer-1", "--yes")
     operator.ok("incident", "list", "--state", "open")
     operator.ok("node", "instances", "node-a")
     pool = operator.ok("pool", "list", "-o", "json").json[0]

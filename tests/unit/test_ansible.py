@@ -21,7 +21,9 @@ from tests.limits import PATIENCE_S
 
 PLAYBOOK = ROOT / "ansible"
 ROLES = {path.name for path in (PLAYBOOK / "roles").iterdir()}
-SHARED = {"clock", "release", "database", "redis", "authority", "legacy_cleanup", "nginx", "systemd_unit", "node"}
+SHARED = {"clock", "release", "database", "redis", "authority", "legacy_cleanup", "nginx", "systemd_unit", "node"} | {
+    "announcer"
+}
 BACKUP_UNITS = ("andromede-backup.service", "andromede-backup.timer", "andromede-backup-send.service")
 
 
@@ -46,13 +48,14 @@ def test_roles_and_processes_agree() -> None:
 
 
 def test_the_control_plane_has_every_role_but_the_nodes() -> None:
-    assert set(roles_of(0)) == ROLES - {"systemd_unit", "node"}
+    assert set(roles_of(0)) == ROLES - {"systemd_unit", "node", "announcer"}
     assert roles_of(1) == ["clock", "release", "sentinel"]
     assert roles_of(2) == ["clock", "release", "node"]
+    assert roles_of(3) == ["clock", "release", "announcer"]
 
 
 def test_nodes_get_no_sources_of_the_control_plane() -> None:
-    (release,) = (each for each in play_roles(2) if each["role"] == "release")
+    (release, _) = (each for play in (2, 3) for each in play_roles(play) if each["role"] == "release")
     assert "controlplane" in release["release_excluded"]
     assert all((ROOT / folder).is_dir() for folder in release["release_excluded"])
     assert not {"agents", "andromede_core", "telemetry", "scripts"} & {*release["release_excluded"]}
@@ -104,6 +107,10 @@ def written(folder: Path) -> Path:
     }
     name = "andromede-node.service"
     write(folder / name, PLAYBOOK / f"roles/node/templates/{name}.j2", common | defaults("node") | of_node)
+    of_announcer = {"announcer_address": "10.0.7.11:7445"}
+    name = "andromede-announcer.service"
+    template = PLAYBOOK / f"roles/announcer/templates/{name}.j2"
+    write(folder / name, template, common | defaults("announcer") | of_announcer)
     return folder
 
 
@@ -133,7 +140,7 @@ def write(file: Path, template: Path, given: dict[str, Any]) -> None:
 
 def test_systemd_finds_nothing_wrong_with_a_unit(units: Path) -> None:
     files = sorted(units.glob("andromede-*"))
-    assert len(files) == len(ROLES - SHARED) + len(["web.socket", *BACKUP_UNITS, "node.service"])
+    assert len(files) == len(ROLES - SHARED) + len(["web.socket", *BACKUP_UNITS, "node.service", "announcer.service"])
     ran = analyze("verify", "--man=no", "--recursive-errors=no", *map(str, files))
     assert (ran.returncode, ran.stderr) == (0, "")
 

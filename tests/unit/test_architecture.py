@@ -34,7 +34,8 @@ def test_modules_of_the_process_table_exist() -> None:
         re.findall(r"(?:python:)?((?:controlplane|agents)(?:\.\w+)+)", section("Processes").partition("\nBesides")[0])
     )
     assert modules
-    assert all((ROOT / f"{each.replace('.', '/')}.py").is_file() or each == "controlplane.config" for each in modules)
+    places = [ROOT / each.replace(".", "/") for each in modules if each != "controlplane.config"]
+    assert all(each.with_suffix(".py").is_file() or (each / "__main__.py").is_file() for each in places)
 
 
 def test_an_agent_runs_without_the_sources_of_the_control_plane(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from agents.node.context import Node
 from agents.node.specs import StoredDocument
 from agents.node.state_store import Table
+from agents.node.trust.store import TrustStore
 
 
 class Versioned(Protocol):
@@ -28,6 +29,19 @@ def record_newer(
     document: bytes,
     read: Callable[[bytes], V],
 ) -> V:
+    """Store the verified document of a node's network or group; see keep_newer."""
+    return keep_newer(node.permits.store, table, key, kind=kind, document=document, read=read)
+
+
+def keep_newer(
+    trust: TrustStore,
+    table: Table[StoredDocument],
+    key: str,
+    *,
+    kind: str,
+    document: bytes,
+    read: Callable[[bytes], V],
+) -> V:
     """Store the verified document unless the stored one is as new, and signed by a key that the root has not removed.
 
     Returns the one that counts. `read`: parses a document of this kind that was verified on arrival.
@@ -35,7 +49,7 @@ def record_newer(
     entry, found = table.get(key), read(document)
     if entry is not None:
         stored = entry.spec.document
-        is_lost, known = node.permits.store.is_of_lost_key(kind, stored), read(stored)
+        is_lost, known = trust.is_of_lost_key(kind, stored), read(stored)
         if not is_lost and known.version >= found.version:
             return known
     table.record(key, StoredDocument(document))

@@ -18,7 +18,8 @@ from agents.node.trust import documents
 from agents.node.trust.documents import NO_KEYS, NOTHING_DENIED, Authority, KeyRing
 from andromede_core.facts import statements
 from andromede_core.facts.world import World
-from andromede_core.permits import network_ports, security_group
+from andromede_core.permits import announcements, network_ports, security_group
+from andromede_core.permits.announcements import Announcements
 from andromede_core.permits.network_ports import NetworkPorts
 from andromede_core.permits.security_group import SecurityGroup
 from andromede_core.permits.segment import Segment
@@ -100,6 +101,10 @@ class TrustStore:
     def security_group(self, document: bytes) -> SecurityGroup:
         """Verify and parse a security group; raises as `segment` does."""
         return documents.of_zone(security_group.KIND, document, self._authority, self.held.ring, security_group.parse)
+
+    def announcements(self, document: bytes) -> Announcements:
+        """Verify and parse announcements; raises as `segment` does."""
+        return documents.of_zone(announcements.KIND, document, self._authority, self.held.ring, announcements.parse)
 
     def is_of_lost_key(self, kind: str, document: bytes) -> bool:
         """Return whether the root has removed the signer's key of a document that was verified on arrival."""

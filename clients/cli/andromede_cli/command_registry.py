@@ -30,6 +30,7 @@ PARTS = {
     "events": ("event",),
     "webhooks": ("webhook",),
     "audit": ("audit",),
+    "announcers": ("announcer",),
     "sites": ("region", "zone", "node", "pool", "incident"),
     "catalogue": ("fact", "party", "set", "transparency", "officer-key"),
     "terraform_states": ("terraform-state",),

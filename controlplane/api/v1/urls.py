@@ -6,6 +6,7 @@ NOUNS = (
     "address_pools",
     "address_sets",
     "affinity_groups",
+    "announcers",
     "audit",
     "classifications",
     "decisions",

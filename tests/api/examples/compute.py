@@ -6,6 +6,8 @@ from uuid import UUID
 
 from django.test import override_settings
 
+from controlplane.announcers.models import Announcer
+from controlplane.announcers.services import AnnouncerReport, record_report
 from controlplane.compute.migration import LIVE_MIGRATION
 from controlplane.compute.models import Instance
 from controlplane.kernel import clock
@@ -231,6 +233,7 @@ def nodes(story: SampleCloud) -> None:
     book.show(oscar, "pool_volume_list", pool=str(pool.pk))
     Instance.objects.update(root_pool=None)
     Volume.objects.update(pool=None)
+    announcers(story)
     orphan(story)
     book.show(oscar, "node_instance_list")
     found = book.show(oscar, "platform_operation_list", query={"state": "succeeded", "limit": "2"}).body["items"]
@@ -239,6 +242,17 @@ def nodes(story: SampleCloud) -> None:
     fence(story)
     stuck(story)
     maintenance(story)
+
+
+def announcers(story: SampleCloud) -> None:
+    book, oscar = story.book, story.oscar
+    announcer = book.show(oscar, "announcer_create").body["id"]
+    row = Announcer.objects.get(pk=announcer)
+    record_report(row, AnnouncerReport(version=1, applied_version=1, session_count=2), None)
+    book.show(oscar, "announcer_list", query={"zone": "fr-idf-1"})
+    book.show(oscar, "announcer_get", announcer=announcer)
+    book.show(oscar, "announcer_incident_list", announcer=announcer)
+    book.show(oscar, "announcer_delete", announcer=announcer)
 
 
 def orphan(story: SampleCloud) -> None:

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from andromede_sdk.models.address_pools import AddressPool as AddressPool
     from andromede_sdk.models.address_pools import UsableAddressPool as UsableAddressPool
     from andromede_sdk.models.affinity_groups import AffinityGroup as AffinityGroup
+    from andromede_sdk.models.announcers import Announcer as Announcer
+    from andromede_sdk.models.announcers import AnnouncerIncident as AnnouncerIncident
+    from andromede_sdk.models.announcers import AnnouncerSessions as AnnouncerSessions
     from andromede_sdk.models.attachments import Attachment as Attachment
     from andromede_sdk.models.attachments import AttachmentWithOperation as AttachmentWithOperation
     from andromede_sdk.models.catalogue import Catalogue as Catalogue
@@ -220,6 +223,9 @@ PLACES = {
     "AllowedAddress": "andromede_sdk.models.ports",
     "AllowedAddressInput": "andromede_sdk.models.ports",
     "Amounts": "andromede_sdk.models.nodes",
+    "Announcer": "andromede_sdk.models.announcers",
+    "AnnouncerIncident": "andromede_sdk.models.announcers",
+    "AnnouncerSessions": "andromede_sdk.models.announcers",
     "AppliedRules": "andromede_sdk.models.security_groups",
     "Atom": "andromede_sdk.models.common",
     "Attachment": "andromede_sdk.models.attachments",

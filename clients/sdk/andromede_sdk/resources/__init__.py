@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from andromede_sdk.resource import Scope
     from andromede_sdk.resources.address_pools import AddressPools as AddressPools
     from andromede_sdk.resources.affinity_groups import AffinityGroups as AffinityGroups
+    from andromede_sdk.resources.announcers import Announcers as Announcers
     from andromede_sdk.resources.attachments import Attachments as Attachments
     from andromede_sdk.resources.audit import Audit as Audit
     from andromede_sdk.resources.catalogue import Catalogue as Catalogue
@@ -93,6 +94,7 @@ class Managers:
 
     address_pools: AddressPools
     affinity_groups: AffinityGroups
+    announcers: Announcers
     attachments: Attachments
     audit: Audit
     catalogue: Catalogue

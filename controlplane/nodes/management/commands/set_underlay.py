@@ -1,4 +1,4 @@
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -10,16 +10,24 @@ from controlplane.nodes.services import node_underlay_set
 
 
 class Command(OperatorCommand):
-    help = "Set the underlay address of a node, to which other nodes send tenants' frames."
+    help = (
+        "Set the addresses of a node to which other nodes send tenants' frames, and routers public addresses' packets."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("node", help="name or id of the node")
         parser.add_argument("address", nargs="?", help="IPv4 address; default: the host of the agent's address")
 
+        parser.add_argument(
+            "--ipv6", metavar="ADDRESS", help="IPv6 address for packets of public IPv6 addresses; default: none"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         node = node_get(SYSTEM, options["node"])
-        node_underlay_set(SYSTEM, node, address=_address(options["address"]))
+        node_underlay_set(SYSTEM, node, address=_address(options["address"]), ipv6_address=_ipv6(options["ipv6"]))
         self.stdout.write(f"Other nodes reach {node.name} at {node.underlay or 'no address'}.")
+        if node.ipv6_address:
+            self.stdout.write(f"Routers reach its public IPv6 addresses at {node.ipv6_address}.")
 
 
 def _address(text: str | None) -> str | None:
@@ -27,3 +35,10 @@ def _address(text: str | None) -> str | None:
         return str(IPv4Address(text)) if text else None
     except AddressValueError as exc:
         raise CommandError(f"{text!r} is not an IPv4 address.") from exc
+
+
+def _ipv6(text: str | None) -> str | None:
+    try:
+        return str(IPv6Address(text)) if text else None
+    except AddressValueError as exc:
+        raise CommandError(f"{text!r} is not an IPv6 address.") from exc

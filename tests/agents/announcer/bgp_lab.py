@@ -1,0 +1,155 @@
+"""Two announcers' BIRDs and a router, in network namespaces of their own on one link."""
+
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from agents.announcer.bird_control import Bird, BirdSilent
+from tests import processes
+from tests.limits import PATIENCE_S
+
+ROLE = Path(__file__).parents[3] / "ansible/roles/announcer/templates"
+ROUTER, AS, ROUTER_AS = "10.77.0.1", 65001, 65000
+ROUTER_CONFIG = """
+router id 10.77.0.1;
+protocol device {}
+protocol kernel { ipv4 { export all; }; }
+protocol kernel { ipv6 { export all; }; }
+"""
+NEIGHBOUR = """
+protocol bgp %(name)s {
+  local 10.77.0.1 as 65000;
+  neighbor %(address)s as 65001;
+  connect delay time 1; connect retry time 1; error wait time 1, 1;
+  allow bgp_local_pref on;
+  ipv4 { import all; export none; };
+  ipv6 { import all; export none; };
+}
+"""
+
+
+def wait_until(is_so: Callable[[], bool], what: str) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while not is_so():
+        assert time.monotonic() < until, f"{what}: not within {PATIENCE_S} s"
+        time.sleep(0.02)
+
+
+def announcer_config(address: str, routes: Path) -> str:
+    """Return BIRD's configuration as the Ansible role writes it."""
+    jinja = Environment(loader=FileSystemLoader(ROLE), undefined=StrictUndefined, trim_blocks=True)
+    peer = {
+        "name": "router",
+        "local": address,
+        "address": ROUTER,
+        "as": ROUTER_AS,
+        "families": [4, 6],
+        "takes_local_preference": True,
+    }
+    text: str = jinja.get_template("bird.conf.j2").render(
+        announcer_router_id=address, announcer_routes=routes, announcer_as=AS, announcer_peers=[peer]
+    )
+    return text
+
+
+class BgpLab:
+    """The router and its link; it ends with the block of `running`."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.folder = folder
+        self._stack = stack
+        self._router = self._namespace()
+        self._run(self._router, "ip", "link", "add", "cable", "type", "bridge")
+        for address in (f"{ROUTER}/24", "fd77::1/64"):
+            self._run(self._router, "ip", "addr", "add", address, "dev", "cable", "nodad")
+        self._run(self._router, "ip", "link", "set", "cable", "up")
+        self._announcers: dict[str, int] = {}
+
+    @classmethod
+    @contextmanager
+    def running(cls, folder: Path) -> Iterator["BgpLab"]:
+        with ExitStack() as stack:
+            yield cls(folder, stack)
+
+    def plug(self, address: str) -> None:
+        """Make the namespace of an announcer."""
+        netns = self._announcers[address] = self._namespace()
+        far = f"to{len(self._announcers)}"
+        ends = ["ip", "link", "add", far, "type", "veth", "peer", "name", "cable", "netns", str(netns)]
+        self._run(self._router, *ends)
+        self._run(self._router, "ip", "link", "set", far, "master", "cable", "up")
+        number = address.rpartition(".")[2]
+        for each in (f"{address}/24", f"fd77::{number}/64"):
+            self._run(netns, "ip", "addr", "add", each, "dev", "cable", "nodad")
+        self._run(netns, "ip", "link", "set", "cable", "up")
+
+    def start_router(self) -> None:
+        neighbours = [
+            NEIGHBOUR % {"name": f"announcer{number}", "address": address}
+            for number, address in enumerate(self._announcers, 1)
+        ]
+        config = self.folder / "router.conf"
+        config.write_text(ROUTER_CONFIG + "".join(neighbours))
+        self._stack.enter_context(self._bird(self._router, config, self.folder / "router.ctl"))
+
+    @contextmanager
+    def bird(self, address: str, folder: Path) -> Iterator["subprocess.Popen[str]"]:
+        """Run the BIRD of an announcer, with its files in the folder."""
+        config = folder / "bird.conf"
+        config.write_text(announcer_config(address, folder / "routes.conf"))
+        with self._bird(self._announcers[address], config, folder / "bird.ctl") as process:
+            yield process
+
+    def learned(self, address: str) -> dict[str, tuple[str, str, str]]:
+        """Return next hop, community and local preference of the address by the announcer's name, on the router."""
+        lines = Bird(self.folder / "router.ctl")._ask(f"show route all for {address}")
+        found: dict[str, tuple[str, str, str]] = {}
+        name = ""
+        for _, text in lines:
+            if match := re.search(r"\[(announcer\d+) ", text):
+                name = match[1]
+                found[name] = ("", "", "")
+            attribute, _, value = text.strip().partition(": ")
+            place = {"BGP.next_hop": 0, "BGP.community": 1, "BGP.local_pref": 2}.get(attribute)
+            if name and place is not None:
+                values = list(found[name])
+                values[place] = value.split()[0]
+                found[name] = (values[0], values[1], values[2])
+        return found
+
+    def forwards(self, address: str) -> str:
+        """Return the next hop in the router's kernel; empty: none."""
+        family = "-6" if ":" in address else "-4"
+        text = self._run(self._router, "ip", family, "route", "show", address)
+        found = re.search(r" via (\S+)", text)
+        return found[1] if found else ""
+
+    def _namespace(self) -> int:
+        command = ["unshare", "--net", "sh", "-c", "ip link set lo up && echo ready && exec sleep infinity"]
+        process = self._stack.enter_context(processes.running(command, stdout=subprocess.PIPE))
+        processes.line_with("ready", process.stdout)
+        return process.pid
+
+    def _run(self, netns: int, *command: str) -> str:
+        entering = ["nsenter", f"--net=/proc/{netns}/ns/net", *command]
+        return subprocess.run(entering, check=True, text=True, capture_output=True).stdout
+
+    @contextmanager
+    def _bird(self, netns: int, config: Path, control: Path) -> Iterator["subprocess.Popen[str]"]:
+        command = ["nsenter", f"--net=/proc/{netns}/ns/net", "bird", "-f", "-c", config, "-s", control]
+        with processes.running([*command, "-P", control.with_suffix(".pid")]) as process:
+            wait_until(lambda: answers(control), "BIRD's answer")
+            yield process
+
+
+def answers(control: Path) -> bool:
+    try:
+        Bird(control).state()
+    except BirdSilent:
+        return False
+    return True
