@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Protocol, TextIO
 from uuid import UUID
@@ -310,6 +310,7 @@ def _libvirt(config: Config, options: argparse.Namespace) -> Adapters:
         allowed=tuple(options.allow),
         connections=options.connections,
         own_tcp_ports=tuple(port for port in own if port),
+        resolvers=tuple(options.resolver),
     )
     pools = Pools(dict(options.pool))
     chosen = Options(options.libvirt_uri, options.virt_type, outside, options.arrivals, pools)
@@ -389,6 +390,15 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         more = f"{meaning}; may be repeated"
         parser.add_argument(name, type=IPv4Network, action="append", default=[], metavar="CIDR", help=more)
     parser.add_argument(
+        "--resolver",
+        type=_resolver,
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="DNS server to which the resolvers of tenants' networks forward questions, not on this node; may be"
+        " repeated; default: they answer for their own instances alone",
+    )
+    parser.add_argument(
         "--connections",
         type=_positive,
         default=8192,
@@ -400,6 +410,13 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         default=22,
         help="SSH port of this node; exempt from connection tracking, so that a full table does not block it",
     )
+
+
+def _resolver(text: str) -> IPv4Address:
+    address = IPv4Address(text)
+    if address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an address that a router can reach")
+    return address
 
 
 def _positive(text: str) -> int:

@@ -32,7 +32,7 @@ from controlplane.kernel.names import check_labels, check_name
 from controlplane.network.addresses import require_free_address
 from controlplane.network.models import Network, Port, SecurityGroup
 from controlplane.network.port_groups import check_groups, port_groups_insert
-from controlplane.network.port_rules import FILTERS
+from controlplane.network.port_rules import FILTERS, request_names
 from controlplane.network.ports import instance_port_create, port_lock, ports_take, require_free
 from controlplane.network.security_groups import default_group
 from controlplane.operations import services as operations
@@ -361,7 +361,8 @@ def _raise_generations(instance: Instance, new: NewAttachments) -> None:
 def instance_update(
     actor: Actor, instance: Instance, *, name: str, labels: dict[str, str], restart_policy: str
 ) -> Instance:
-    """Rename, relabel, or change the restart policy; the guest's host name follows at its next start.
+    """Rename, relabel, or change the restart policy; the guest's host name follows at its next start, and the name that
+    its networks resolve at once.
 
     Raises:
         InvalidName, InvalidLabels, InstanceNameTaken.
@@ -369,10 +370,13 @@ def instance_update(
     """
     actor.may_write()
     instance_lock(instance)
-    if name != instance.name:
+    is_renamed = name != instance.name
+    if is_renamed:
         operations.require_unlocked(instance.pk)
     with raise_on_violation("compute_instance_name_taken", InstanceNameTaken(field="name", name=name)):
         edit(instance, name=name, labels=labels, restart_policy=restart_policy)
+    if is_renamed:
+        request_names(instance.pk)
     facts = {"name": name, "restart_policy": restart_policy}
     record(actor, "instance.update", instance.pk, project_id=instance.project_id, **facts)
     return instance

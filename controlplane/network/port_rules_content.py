@@ -22,6 +22,7 @@ from controlplane.network.models import (
     PortSecurityGroup,
     SecurityGroupRule,
 )
+from controlplane.network.port_names import port_names
 
 # Addresses of a group's members, by the networks' ids.
 Members = Mapping[str, tuple[IPv4Address | IPv6Address, ...]]
@@ -38,11 +39,12 @@ class DocumentKey:
 
 @dataclass(frozen=True, slots=True)
 class PortFacts:
-    """Addresses and groups of a port, from other rows. `groups`: ids."""
+    """Addresses, groups and name of a port, from other rows. `groups`: ids. `name`: as in the signed list."""
 
     addresses: list[IPv4Address | IPv6Address] = field(default_factory=list)
     allowed: list[core.AllowedAddress] = field(default_factory=list)
     groups: list[UUID] = field(default_factory=list)
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +149,10 @@ def _bound(bindings: QuerySet[PortBinding]) -> list[_Bound]:
 
 
 def port_facts(port_ids: Iterable[UUID]) -> Mapping[UUID, PortFacts]:
-    """Return what the rows of addresses and groups say of the ports."""
-    found = {port_id: PortFacts() for port_id in port_ids}
+    """Return what the rows of addresses, groups and instances say of the ports."""
+    ids = list(port_ids)
+    names = port_names(ids)
+    found = {port_id: PortFacts(name=names.get(port_id)) for port_id in ids}
     for address in PortAddress.objects.filter(port__in=found).order_by("pk"):
         found[address.port_id].addresses.append(ip_address(address.ip))
     for allowed in AllowedAddress.objects.filter(port__in=found).order_by("cidr", "mac"):
@@ -167,6 +171,7 @@ def listed_port(port: Port, nodes: Iterable[str], facts: PortFacts) -> ListedPor
         addresses=tuple(facts.addresses),
         allowed=tuple(facts.allowed),
         groups=tuple(sorted(map(str, facts.groups))) if port.is_filtered else None,
+        name=facts.name,
     )
 
 

@@ -70,7 +70,7 @@ GETS = {
     "security_group_get": 2,
     "security_group_rule_list": 3,
     "security_group_rule_get": 3,
-    "security_group_of_instance_get": 13,
+    "security_group_of_instance_get": 14,
     "operation_list": 2,
     "operation_get": 2,
     "region_list": 2,

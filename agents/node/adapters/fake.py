@@ -39,7 +39,7 @@ from agents.node.adapters.interfaces import (
     NicUsage,
     Power,
 )
-from agents.node.adapters.network_specs import PortSpec, SegmentSpec
+from agents.node.adapters.network_specs import HostName, PortSpec, SegmentSpec
 from agents.node.adapters.pools import PoolFacts, Pools
 from agents.node.adapters.port_filters import NOTHING_FILTERED
 from agents.node.errors import AdapterError, DetachPending, GuestForeign, NoConsole
@@ -107,6 +107,7 @@ class FakeNode:
         self.volumes: dict[UUID, int] = {}
         self.ports: dict[UUID, PortSpec] = {}
         self.segments: dict[UUID, SegmentSpec] = {}
+        self.names: dict[UUID, tuple[HostName, ...]] = {}
         self.underlay_problem, self.more_traits = "", ("confinement:none",)
         self.network_problems = NetworkProblems()
         self.filters, self.filter_problem = NOTHING_FILTERED, ""

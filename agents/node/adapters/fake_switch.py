@@ -10,7 +10,7 @@ from uuid import UUID
 
 from agents.node.adapters.channel import Channel
 from agents.node.adapters.interfaces import NetworkProblems
-from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SegmentSpec
+from agents.node.adapters.network_specs import HostName, NetworkSpec, PortSpec, SegmentSpec
 from agents.node.adapters.port_filters import PortFilters
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class FakeSwitch:
             self._node.ports.pop(port.id, None)
             if not others:
                 self._node.segments.pop(port.network.id, None)
+                self._node.names.pop(port.network.id, None)
 
     def ensure_segment(self, network: NetworkSpec, segment: SegmentSpec | None) -> str:
         with self._node.call("ensure_segment"):
@@ -51,6 +52,10 @@ class FakeSwitch:
         with self._node.call("ensure_filters"):
             self._node.filters = filters
             return self._node.filter_problem
+
+    def ensure_names(self, network: NetworkSpec, names: Sequence[HostName]) -> None:
+        with self._node.call("ensure_names"):
+            self._node.names[network.id] = tuple(names)
 
     def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec], filters: PortFilters) -> None:
         with self._node.call("restore"):

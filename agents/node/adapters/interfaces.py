@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from agents.node.adapters.channel import Channel
-from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SegmentSpec
+from agents.node.adapters.network_specs import HostName, NetworkSpec, PortSpec, SegmentSpec
 from agents.node.adapters.pools import PoolFacts
 
 if TYPE_CHECKING:
@@ -58,6 +58,9 @@ class Switch(Protocol):
 
         Returns the problem, in words for an operator; empty: none. A port that cannot be filtered is cut off.
         """
+
+    def ensure_names(self, network: NetworkSpec, names: Sequence[HostName]) -> None:
+        """Answer for exactly these names in a network that has ports here, and for their addresses."""
 
     def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec], filters: "PortFilters") -> None:
         """Restore all networks at the agent's start; networks without ports are removed. `segments`: by network."""

@@ -7,7 +7,7 @@ from uuid import UUID
 from agents.node.adapters.network_specs import PortSpec
 from agents.node.context import Node
 from agents.node.errors import Conflict, PortInUse
-from agents.node.services import networks, security_groups
+from agents.node.services import names, networks, security_groups
 from agents.node.services.networks import VerifiedSegment
 from agents.node.services.security_groups import RulesStatus, VerifiedRules
 from agents.node.specs import Subject
@@ -37,6 +37,7 @@ def ensure(
         port = current(node, port)
         node.adapters.switch.ensure_port(port, _others(node, port))
         networks.connect(node, port.network)
+        names.ensure(node, port.network)
         node.state_store.ports.confirm(port.id)
 
 
@@ -67,6 +68,8 @@ def restore(node: Node) -> None:
     ports = [current(node, entry.spec) for entry in node.state_store.ports.held() if entry.is_wanted]
     filters = security_groups.expected_filters(node)
     node.adapters.switch.restore(ports, networks.expected_segments(node), filters)
+    for network in {port.network.id: port.network for port in ports}.values():
+        names.ensure(node, network)
 
 
 def ensure_rules(node: Node, verified: VerifiedRules) -> RulesStatus:
@@ -77,7 +80,16 @@ def ensure_rules(node: Node, verified: VerifiedRules) -> RulesStatus:
     after = _allowed(node, networks_listed)
     for port in (port for port, allowed in after.items() if before.get(port) != allowed):
         _update_rules(node, port)
+    for network in networks_listed:
+        _update_names(node, UUID(network))
     return status
+
+
+def _update_names(node: Node, network_id: UUID) -> None:
+    with node.locks.hold(("network", network_id)):
+        known = node.state_store.networks.get(network_id)
+        if known is not None:
+            names.ensure(node, known.spec)
 
 
 def _allowed(node: Node, network_ids: Iterable[str]) -> dict[str, tuple[AllowedAddress, ...]]:

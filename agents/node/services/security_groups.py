@@ -86,7 +86,7 @@ def listed_port(node: Node, port: PortSpec) -> ListedPort | None:
     """Return what the stored list of the port's network says of the port; None: there is no list, or it has no such
     port.
     """
-    newest = _kept_list(node, str(port.network.id))
+    newest = kept_list(node, str(port.network.id))
     return None if newest is None else newest.ports.get(str(port.id))
 
 
@@ -100,7 +100,7 @@ def ensure(node: Node, verified: VerifiedRules) -> RulesStatus:
         _record(node, verified)
         problem = _apply(node)
         return RulesStatus(
-            {found.network: _version(_kept_list(node, found.network)) for found, _ in verified.lists},
+            {found.network: _version(kept_list(node, found.network)) for found, _ in verified.lists},
             {found.group: _version(_kept_group(node, found.group)) for found, _ in verified.groups},
             problem,
         )
@@ -157,7 +157,7 @@ def _listed_ports(node: Node) -> Iterator[tuple[PortSpec, ListedPort | None]]:
             continue
         network = str(entry.spec.network.id)
         if network not in lists:
-            lists[network] = _kept_list(node, network)
+            lists[network] = kept_list(node, network)
         newest = lists[network]
         if newest is not None:
             listed = newest.ports.get(entry.id)
@@ -200,7 +200,8 @@ def _newest_list(node: Node, network: str, verified: VerifiedRules) -> NetworkPo
     return newest
 
 
-def _kept_list(node: Node, network: str) -> NetworkPorts | None:
+def kept_list(node: Node, network: str) -> NetworkPorts | None:
+    """Return the stored list of the network's ports; None: there is none."""
     entry = node.state_store.port_lists.get(network)
     return None if entry is None else _read_list(entry.spec.document)
 

@@ -17,7 +17,15 @@ from typing import Any
 from uuid import UUID
 
 from agents.node.adapters.interfaces import NetworkProblems
-from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SegmentSpec, SubnetSpec, bridge_name, tap_name
+from agents.node.adapters.network_specs import (
+    HostName,
+    NetworkSpec,
+    PortSpec,
+    SegmentSpec,
+    SubnetSpec,
+    bridge_name,
+    tap_name,
+)
 from agents.node.adapters.port_filters import NOTHING_FILTERED, PortFilters
 from tests import processes
 
@@ -30,7 +38,7 @@ DHCP_SCRIPT = """#!/bin/sh
 ip addr add "$ip/$mask" dev "$interface"
 ip link set "$interface" mtu "$mtu"
 ip route add default via "$router"
-for name in ip mask router dns mtu hostname; do eval "echo $name=\\$$name"; done
+for name in ip mask router dns domain mtu hostname; do eval "echo $name=\\$$name"; done
 """
 
 
@@ -123,6 +131,10 @@ class Node:
         """Filter ports by security groups; returns the problem."""
         problem: str = self._call("ensure_filters", filters)
         return problem
+
+    def names(self, network: NetworkSpec, names: Sequence[HostName]) -> None:
+        """Have the network's resolver answer for these names."""
+        self._call("ensure_names", network, names)
 
     def guard(self) -> None:
         """Start the switch's guard, until the next start of the agent."""

@@ -1,7 +1,7 @@
 """The pure parts: texts for nft and dnsmasq, names, addresses. `golden/` holds the texts to be reviewed."""
 
 from dataclasses import replace
-from ipaddress import IPv4Interface, IPv4Network, ip_network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_network
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -81,6 +81,7 @@ def links(**addresses: str) -> NodeLinks:
                     allowed=(IPv4Network("10.9.9.9"),),
                     transit_pool=POOL,
                     own_tcp_ports=(7443, 22),
+                    resolvers=(IPv4Address("10.0.0.53"), IPv4Address("10.0.0.54")),
                 ),
                 links(),
                 bridges=[],

@@ -13,6 +13,7 @@ fragments is refused (RFC 6980), and so is IPsec's AH, behind which nftables doe
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv6Address
 
+from agents.node.adapters.network import service_rules
 from agents.node.adapters.network_specs import NetworkSpec, PortSpec, ranges
 
 ROUTER = IPv6Address("fe80::1")  # of every network on every node, beside its gateways
@@ -100,6 +101,7 @@ table {ROUTER_TABLE} {{
     type filter hook input priority filter; policy drop;
     iifname "{lan}" icmpv6 type {{ echo-request, nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert }} accept
     iifname "{lan}" udp sport 546 udp dport 547 accept
+    {service_rules.accepted(lan)}\
   }}
   chain forward {{
     type filter hook forward priority filter; policy drop;

@@ -21,9 +21,10 @@ room in the table: firewalls of the operator see these packets as `untracked`.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, collapse_addresses
+from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 from textwrap import indent
 
+from agents.node.adapters.network import service_rules
 from agents.node.adapters.network.layout import WAN_LEG
 from agents.node.adapters.network.node_links import NodeLinks
 from agents.node.adapters.network.overlay_rules import VXLAN_PORT
@@ -71,7 +72,8 @@ class UplinkPolicy:
     `uplink`: the device towards the outside; empty: the one of the node's routes. `denied`: destinations that tenants
     may not reach, besides PRIVATE and the networks that the node is plugged into. `allowed`: exceptions from all these.
     `transit_pool` must be free on this node. `connections`: the maximum of open connections of a network.
-    `own_tcp_ports`: ports of the node itself, its agent and ssh.
+    `own_tcp_ports`: ports of the node itself, its agent and ssh. `resolvers`: where the networks' resolvers forward
+    questions; these may be in a refused network.
     """
 
     uplink: str = ""
@@ -80,6 +82,7 @@ class UplinkPolicy:
     transit_pool: IPv4Network = TRANSIT_POOL
     connections: int = CONNECTIONS
     own_tcp_ports: tuple[int, ...] = (SSH_PORT,)
+    resolvers: tuple[IPv4Address, ...] = ()
 
 
 def connections_set(outside: UplinkPolicy) -> str:
@@ -91,22 +94,33 @@ def connections_set(outside: UplinkPolicy) -> str:
     return f"connections_{outside.connections}"
 
 
-def refusals(device: str, outside: UplinkPolicy, links: NodeLinks) -> str:
+def refusals(device: str, outside: UplinkPolicy, links: NodeLinks, *, passing: str = "") -> str:
     """Return the rules that refuse destinations to packets of tenants that arrive by `device`.
 
     The router of each network has them too, in a namespace of its own: they still hold after a flush of the node's
-    rules.
+    rules. `passing`: a match of what is not refused, unless it is for the node or link-local.
     """
     came = f'iifname "{device}"'
     never = _addresses([LINK_LOCAL, outside.transit_pool, *links.own()])
     denied = _addresses([*PRIVATE, *links.connected(), *outside.denied])
-    excepted = f"{came} ip daddr {_addresses(outside.allowed)} accept\n" if outside.allowed else ""
+    excepted = f"{came} {passing} accept\n" if passing else ""
+    excepted += f"{came} ip daddr {_addresses(outside.allowed)} accept\n" if outside.allowed else ""
     return f"""\
 {came} ip daddr {never} counter drop
 {came} udp dport {VXLAN_PORT} counter drop
 {excepted}\
 {came} ip daddr {denied} counter drop
 """
+
+
+def _asked(outside: UplinkPolicy) -> str:
+    """Return the match of questions to the operator's resolvers.
+
+    A guest's own packets to a refused network end in its router; what comes from there is of the router itself.
+    """
+    return (
+        f"ip daddr {_addresses(map(IPv4Network, outside.resolvers))} {service_rules.ASKS}" if outside.resolvers else ""
+    )
 
 
 def _addresses(networks: Iterable[IPv4Network]) -> str:
@@ -128,6 +142,9 @@ def ruleset(outside: UplinkPolicy, links: NodeLinks, *, bridges: Iterable[str], 
     from_bridges = "".join(f'    iifname "{bridge}" {verdict}\n' for bridge, verdict in verdicts.items())
     to_node = "".join(f'    iifname "{bridge}" counter drop\n' for bridge in passing)
     routed = "".join(f'    iifname "{bridge}" oifname != "{bridge}" counter drop\n' for bridge in passing)
+    asked = _asked(outside)
+    forwarded = f'    iifname "{WAN_LEG}*" ip saddr {pool} {asked} accept\n' if asked else ""
+    hidden = f"    ip saddr {pool} {asked} masquerade\n" if asked else ""
     bridged = "".join(f'    oifname "{bridge}" return\n' for bridge in passing)
     return f"""\
 {declarations(counted, "type ipv4_addr", size=65535, chains=CHAINS)}\
@@ -136,7 +153,7 @@ table {TABLE} {{
   chain prerouting {{
 {from_bridges}\
     iifname "{WAN_LEG}*" fib daddr type != unicast counter drop
-{indent(refusals(f"{WAN_LEG}*", outside, links), "    ")}\
+{indent(refusals(f"{WAN_LEG}*", outside, links, passing=asked), "    ")}\
     iifname != "{WAN_LEG}*" fib daddr type local tcp dport {{ {own_ports} }} notrack
     iifname != "{WAN_LEG}*" fib daddr type local udp dport {VXLAN_PORT} notrack
   }}
@@ -151,6 +168,7 @@ table {TABLE} {{
   chain forward {{
 {routed}\
     iifname "{WAN_LEG}*" ct state new add @{counted} {{ ip saddr ct count over {outside.connections} }} counter drop
+{forwarded}\
     iifname "{WAN_LEG}*" ip saddr {pool} {leads_out} accept
     iifname "{WAN_LEG}*" counter drop
     oifname "{WAN_LEG}*" ct state established,related accept
@@ -158,6 +176,7 @@ table {TABLE} {{
   }}
   chain postrouting {{
 {bridged}\
+{hidden}\
     ip saddr {pool} {leads_out} masquerade
   }}
 }}

@@ -11,7 +11,7 @@ leaves the network.
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, ip_interface
 from textwrap import indent
 
-from agents.node.adapters.network import ipv6_rules, namespaces, nft
+from agents.node.adapters.network import ipv6_rules, namespaces, nft, service_rules
 from agents.node.adapters.network.kernel_switches import set_switch
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.netlink import Netlink
@@ -93,7 +93,7 @@ def ruleset(network: NetworkSpec, outside: UplinkPolicy, links: NodeLinks) -> st
     counted, subnets = connections_set(outside), network.of_family(4)
     own = f"{{ {', '.join(str(subnet.cidr) for subnet in subnets)} }}"
     between = f'iifname "{LAN}" ip saddr {own} ip daddr {own}'
-    untracked = f"    {between} notrack\n" if len(subnets) > 1 else ""
+    untracked = f"    fib daddr type local accept\n    {between} notrack\n" if len(subnets) > 1 else ""
     not_refused = f'    {between} oifname "{LAN}" accept\n' if len(subnets) > 1 else ""
     leaves = f'    iifname "{LAN}" oifname "{WAN}" ip saddr {own} accept\n' if subnets else ""
     return f"""\
@@ -111,6 +111,7 @@ table {TABLE} {{
     ct state established,related accept
     iifname "{LAN}" icmp type echo-request accept
     iifname "{LAN}" udp sport 68 udp dport 67 accept
+    {service_rules.accepted(LAN)}\
   }}
   chain destinations {{
 {not_refused}\
@@ -125,4 +126,4 @@ table {TABLE} {{
     oifname "{WAN}" masquerade
   }}
 }}
-{ipv6_rules.of_router(network, LAN)}"""
+{ipv6_rules.of_router(network, LAN)}{service_rules.ruleset(LAN)}"""

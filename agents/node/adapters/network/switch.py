@@ -1,7 +1,7 @@
 """The node's tenant networks: an implementation of `Switch` with Linux bridges and router namespaces.
 
     guest ── tap ─┐                    node's namespace ╎ router's namespace
-    guest ── tap ─┼─ bridge ── rtl-… ───────────────────╎── lan (gateway, DHCP)
+    guest ── tap ─┼─ bridge ── rtl-… ───────────────────╎── lan (gateway, DHCP, names)
     nodes ── vxl-… ┘                                    ╎    │ forwards, hides the tenant's addresses
     outside ── uplink ── forwards, hides ── rtw-… ──────╎── wan
 
@@ -30,16 +30,17 @@ from uuid import UUID
 
 from agents.node.adapters.channel import Channel
 from agents.node.adapters.interfaces import NetworkProblems
-from agents.node.adapters.network import bridge, dhcp, guest_tcp, overlay, port_rules, router
+from agents.node.adapters.network import bridge, dhcp, guest_tcp, namespaces, overlay, port_rules, router
 from agents.node.adapters.network.connections import ConnectionTable
 from agents.node.adapters.network.dhcp import Dhcp
 from agents.node.adapters.network.layout import Layout
+from agents.node.adapters.network.names import Names
 from agents.node.adapters.network.netlink import Netlink, link_names
 from agents.node.adapters.network.node_links import NodeLinks, layouts_present
 from agents.node.adapters.network.node_rules import UplinkPolicy
 from agents.node.adapters.network.rule_watcher import RuleWatcher
 from agents.node.adapters.network.rules import Rules
-from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SegmentSpec, tap_name
+from agents.node.adapters.network_specs import HostName, NetworkSpec, PortSpec, SegmentSpec, tap_name
 from agents.node.adapters.port_filters import NOTHING_FILTERED, PortFilters
 from agents.node.errors import AdapterError
 
@@ -112,6 +113,13 @@ class LinuxSwitch:
             problem = self._rules.filter(filters, netlink)
             self._rules.save()
             return problem
+
+    def ensure_names(self, network: NetworkSpec, names: Sequence[HostName]) -> None:
+        """Have the resolver of a network that is here answer for exactly these names."""
+        with self._alone():
+            layout = Layout.for_network(network.id)
+            if network.subnets and namespaces.is_alive(layout.namespace):
+                self._names(layout).ensure(network, names)
 
     def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec], filters: PortFilters) -> None:
         """Restore all networks; also replaces all rules, which an older agent may have made."""
@@ -197,9 +205,10 @@ class LinuxSwitch:
         self, network: NetworkSpec, ports: Sequence[PortSpec], links: NodeLinks, netlink: Netlink
     ) -> None:
         layout = Layout.for_network(network.id)
-        server = Dhcp(layout, self._runtime_dir)
+        server, names = Dhcp(layout, self._runtime_dir), self._names(layout)
         if not bridge.has_router(layout, links):
-            server.stop()  # it would go on listening on the devices of a router that is gone
+            server.stop()  # they would go on listening on the devices of a router that is gone
+            names.stop()
         transit = links.transit(layout, self._outside.transit_pool)
         has_ip_hooks = layout.bridge in self._rules.groups.bridges
         bridge.ensure(network, ports, links, netlink, node_end=transit[0], has_ip_hooks=has_ip_hooks)
@@ -207,12 +216,18 @@ class LinuxSwitch:
         self._rules.routers.written(layout, rules)
         if network.subnets:
             server.ensure(network, ports)
+            names.ensure(network)
         else:
             server.remove()
+            names.remove()
+
+    def _names(self, layout: Layout) -> Names:
+        return Names(layout, self._runtime_dir, self._outside.resolvers)
 
     def _remove_network(self, layout: Layout, links: NodeLinks, netlink: Netlink) -> None:
         self._rules.routers.forget(layout)
         Dhcp(layout, self._runtime_dir).remove()
+        self._names(layout).remove()
         overlay.remove_other(layout, None, netlink)
         self._rules.connect(layout, None)
         bridge.remove(layout, links, netlink)

@@ -39,7 +39,7 @@ class NetworkForm(NamedForm):
     )
     dns_servers = forms.CharField(
         label=_("DNS servers"),
-        help_text=_("IPv4 addresses, separated by commas. Leave empty for no DNS in the instances."),
+        help_text=_("IPv4 addresses, separated by commas. Leave empty for the resolver at the gateway."),
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
