@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from uuid import UUID
 
-from agents.node.adapters.network_specs import PortSpec
+from agents.node.adapters.network_specs import DOMAIN, PortSpec
 from agents.node.specs import GuestData
 
 DEFAULT_ROUTES = {4: "default", 6: "::/0"}  # of IP version 4 the shorter name, as ever
@@ -46,13 +46,14 @@ def _card(port: PortSpec, number: int, *, has_default_route: bool) -> dict[str, 
     network = port.network
     addresses = [*port.of_family(4), *port.of_family(6)]
     found = [(address, subnet) for address in addresses if (subnet := network.subnet_of(address)) is not None]
-    servers = dict.fromkeys(str(server) for _, subnet in found for server in subnet.dns_servers)
+    servers = dict.fromkeys(str(server) for _, subnet in found for server in subnet.name_servers)
+    search = [DOMAIN] if any(subnet.is_resolved for _, subnet in found) else []
     card: dict[str, object] = {
         "match": {"macaddress": port.mac},
         "set-name": f"eth{number}",
         "mtu": network.mtu,
         "addresses": [f"{address}/{subnet.cidr.prefixlen}" for address, subnet in found],
-        "nameservers": {"addresses": list(servers)},
+        "nameservers": {"addresses": list(servers), **({"search": search} if search else {})},
     }
     gateways: dict[int, str] = {}
     for address, subnet in found:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from ipaddress import ip_network
+from ipaddress import IPv4Address, ip_network
 from pathlib import Path
 from typing import Protocol, TextIO
 from uuid import UUID
@@ -29,7 +29,7 @@ from agents.node.hook.state import InstalledHook
 from agents.node.lease import EXPIRY_LIMIT_S, Lease, LeasePolicy
 from agents.node.rpc.interceptor import AgentInterceptor
 from agents.node.rpc.servicer import Servicer
-from agents.node.services import crash_recovery, incoming, instances, ports
+from agents.node.services import crash_recovery, incoming, instances, metadata, ports
 from agents.node.services.consoles import MAX_CONSOLES
 from agents.node.services.events import MAX_WATCHES, Hub
 from agents.node.services.hook import PermitGate
@@ -124,6 +124,7 @@ class Server:
         stopped.wait()
         for work in self._background:
             work.stop()
+        self.node.adapters.metadata.close()
         self.node.adapters.hypervisor.close()
         self.node.state_store.close()
         self._lock.close()
@@ -158,6 +159,7 @@ def _serve(config: Config, credentials: pki.Credentials, node: Node, lock: TextI
     ports.restore(node)
     crash_recovery.write_missing_receipts(node)
     incoming.restore(node)
+    metadata.restore(node)
     server, port = _listen(config.listen, credentials)
     hook = HookServer(config.hook.socket, PermitGate(node.state_store, node.permits.starts)) if config.hook else None
     departures = OutgoingMigrations(node)
@@ -314,6 +316,7 @@ def _libvirt(config: Config, options: argparse.Namespace) -> Adapters:
         allowed=tuple(options.allow),
         connections=options.connections,
         own_tcp_ports=tuple(port for port in own if port),
+        resolvers=tuple(options.resolver),
     )
     pools = Pools(dict(options.pool))
     chosen = Options(options.libvirt_uri, options.virt_type, outside, options.arrivals, pools)
@@ -393,6 +396,15 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         more = f"{meaning}; may be repeated"
         parser.add_argument(name, type=ip_network, action="append", default=[], metavar="CIDR", help=more)
     parser.add_argument(
+        "--resolver",
+        type=_resolver,
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="DNS server to which the resolvers of tenants' networks forward questions, not on this node; may be"
+        " repeated; default: they answer for their own instances alone",
+    )
+    parser.add_argument(
         "--connections",
         type=_positive,
         default=8192,
@@ -404,6 +416,13 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         default=22,
         help="SSH port of this node; exempt from connection tracking, so that a full table does not block it",
     )
+
+
+def _resolver(text: str) -> IPv4Address:
+    address = IPv4Address(text)
+    if address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an address that a router can reach")
+    return address
 
 
 def _positive(text: str) -> int:

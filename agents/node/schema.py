@@ -141,5 +141,18 @@ MIGRATIONS = (
     """
     -- Whether the guest was handed over before the hypervisor said so.
     ALTER TABLE departure ADD COLUMN is_handed_over INTEGER NOT NULL DEFAULT 0;
+    -- Who in a guest may read its metadata.
+    UPDATE resource SET wish = json_set(wish, '$.guest_data', json_object(
+        'hostname', json_extract(wish, '$.guest_data.hostname'),
+        'metadata', 'token',
+        'ssh_public_keys', json(json_extract(wish, '$.guest_data.ssh_public_keys')),
+        'user_data', json_extract(wish, '$.guest_data.user_data')
+    )) WHERE kind = 'instance' AND wish IS NOT NULL;
+    UPDATE resource SET wish = json_set(wish, '$.instance.guest_data', json_object(
+        'hostname', json_extract(wish, '$.instance.guest_data.hostname'),
+        'metadata', 'token',
+        'ssh_public_keys', json(json_extract(wish, '$.instance.guest_data.ssh_public_keys')),
+        'user_data', json_extract(wish, '$.instance.guest_data.user_data')
+    )) WHERE kind = 'arrival' AND wish IS NOT NULL;
     """,
 )

@@ -22,7 +22,7 @@ from controlplane.compute.errors import (
     UserDataTooLarge,
     VolumeAlreadyAttached,
 )
-from controlplane.compute.models import RESTART_POLICIES, AffinityGroup, Attachment, Instance, SshKey
+from controlplane.compute.models import METADATA_ACCESS, RESTART_POLICIES, AffinityGroup, Attachment, Instance, SshKey
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
@@ -32,7 +32,7 @@ from controlplane.kernel.names import check_labels, check_name
 from controlplane.network.addresses import require_free_address
 from controlplane.network.models import Network, Port, SecurityGroup
 from controlplane.network.port_groups import check_groups, port_groups_insert
-from controlplane.network.port_rules import FILTERS
+from controlplane.network.port_rules import FILTERS, request_names
 from controlplane.network.ports import instance_port_create, port_lock, ports_take, require_free
 from controlplane.network.public_addresses import attached_to, require_zone
 from controlplane.network.routed_zones import zones_of_networks, zones_of_ports
@@ -88,6 +88,7 @@ class NewInstance:
     policy: Policy | None = None
     exemption: Exemption | None = None
     restart_policy: str = RESTART_POLICIES[0]
+    metadata: str = METADATA_ACCESS[0]
     root_volume_type: VolumeType | None = None
     labels: dict[str, str] = field(default_factory=dict)
 
@@ -238,6 +239,7 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, P
         ssh_public_keys=[key.public_key for key in new.ssh_keys],
         affinity_group=new.affinity_group,
         restart_policy=new.restart_policy,
+        metadata=new.metadata,
     )
     user_data.write(instance, new.user_data)
     request = constrain_to_volumes(
@@ -414,7 +416,8 @@ def _raise_generations(instance: Instance, new: NewAttachments) -> None:
 def instance_update(
     actor: Actor, instance: Instance, *, name: str, labels: dict[str, str], restart_policy: str
 ) -> Instance:
-    """Rename, relabel, or change the restart policy; the guest's host name follows at its next start.
+    """Rename, relabel, or change the restart policy; the guest's host name follows at its next start, and the name that
+    its networks resolve at once.
 
     Raises:
         InvalidName, InvalidLabels, InstanceNameTaken.
@@ -422,13 +425,16 @@ def instance_update(
     """
     actor.may_write()
     instance_lock(instance)
-    if name != instance.name:
+    is_renamed = name != instance.name
+    if is_renamed:
         operations.require_unlocked(instance.pk)
     has_other_labels = labels != instance.labels
     with raise_on_violation("compute_instance_name_taken", InstanceNameTaken(field="name", name=name)):
         edit(instance, name=name, labels=labels, restart_policy=restart_policy)
     if has_other_labels:
         instance_labels_changed(instance.project_id, instance.pk)
+    if is_renamed:
+        request_names(instance.pk)
     facts = {"name": name, "restart_policy": restart_policy}
     record(actor, "instance.update", instance.pk, project_id=instance.project_id, **facts)
     return instance

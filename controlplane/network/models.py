@@ -62,7 +62,7 @@ class AddressPool(Versioned):
 class Subnet(Versioned):
     """A range of a network, without overlap with its others. The one that came with the network is named `default`.
 
-    `dns_servers` empty: guests have no name resolution. `reserved_ranges`: addresses that no port gets, each
+    `dns_servers` empty: guests ask the resolver at the gateway. `reserved_ranges`: addresses that no port gets, each
     `first-last`. `ipv6_cidr`: a /64 beside `cidr`, of `ipv6_pool` (public, routed to the pool's zone) or, without a
     pool, a unique local one (RFC 4193).
     """

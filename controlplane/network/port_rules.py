@@ -19,7 +19,7 @@ from kombu.exceptions import OperationalError
 
 from andromede_core.documents.signed import read
 from controlplane.network import port_rules_content as content
-from controlplane.network.models import Port, PortRulesDocument
+from controlplane.network.models import Port, PortBinding, PortRulesDocument
 from controlplane.network.port_rules_content import PortFacts
 from controlplane.network.segments import trusted_keys
 from controlplane.nodes.errors import NodeOutdated
@@ -68,6 +68,13 @@ def port_documents(port: Port, node: Node) -> PortDocuments:
 def request_port_rules(port_id: UUID, zone: str) -> None:
     """Request, after the commit, new documents of this port: its groups have changed."""
     transaction.on_commit(lambda: _send(SIGN_PORT, [str(port_id), zone]), robust=True)
+
+
+def request_names(instance_id: UUID) -> None:
+    """Request, after the commit, new documents of the instance's ports: its name has changed."""
+    bindings = PortBinding.objects.filter(port__instance_id=instance_id)
+    for port_id, zone in bindings.values_list("port", "node__zone").distinct():
+        request_port_rules(port_id, zone)
 
 
 def request_group(group_id: UUID) -> None:

@@ -23,6 +23,7 @@ from controlplane.network.models import (
     PortSecurityGroup,
     SecurityGroupRule,
 )
+from controlplane.network.port_names import port_names
 from controlplane.network.public_listing import public_addresses_of
 
 # Addresses of a group's members, by the networks' ids.
@@ -40,12 +41,16 @@ class DocumentKey:
 
 @dataclass(frozen=True, slots=True)
 class PortFacts:
-    """Addresses, groups and public addresses of a port, from other rows. `groups`: ids."""
+    """Addresses, groups, public addresses and name of a port, from other rows.
+
+    `groups`: ids. `name`: as in the signed list.
+    """
 
     addresses: list[IPv4Address | IPv6Address] = field(default_factory=list)
     allowed: list[core.AllowedAddress] = field(default_factory=list)
     groups: list[UUID] = field(default_factory=list)
     public: list[core.PublicAddress] = field(default_factory=list)
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +178,10 @@ def _bound(bindings: QuerySet[PortBinding]) -> list[_Bound]:
 
 
 def port_facts(port_ids: Iterable[UUID]) -> Mapping[UUID, PortFacts]:
-    """Return what the rows of addresses and groups say of the ports."""
-    found = {port_id: PortFacts() for port_id in port_ids}
+    """Return what the rows of addresses, groups and instances say of the ports."""
+    ids = list(port_ids)
+    names = port_names(ids)
+    found = {port_id: PortFacts(name=names.get(port_id)) for port_id in ids}
     for address in PortAddress.objects.filter(port__in=found).order_by("pk"):
         found[address.port_id].addresses.append(ip_address(address.ip))
     for allowed in AllowedAddress.objects.filter(port__in=found).order_by("cidr", "mac"):
@@ -197,6 +204,7 @@ def listed_port(port: Port, nodes: Iterable[str], facts: PortFacts) -> ListedPor
         groups=tuple(sorted(map(str, facts.groups))) if port.is_filtered else None,
         public=tuple(facts.public),
         bandwidth=_bandwidth(port),
+        name=facts.name,
     )
 
 

@@ -1,6 +1,7 @@
 """Lists of ports and security groups at an agent: which documents it accepts, stores and applies."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,7 @@ from uuid import UUID
 import grpc
 import pytest
 
+from agents.node.adapters.network_specs import HostName
 from agents.node.adapters.port_filters import FilteredPort
 from agents.node.services.security_groups import MAX_DOCUMENT_BYTES, MAX_DOCUMENTS
 from agents.protocol import agent_pb2 as pb
@@ -80,6 +82,23 @@ def test_port_brings_its_list_and_groups_and_updates_arrive_alone(agent: AgentUn
     unfiltered = list_of(agent, {port.subject.id: listed(port, is_filtered=False)}, 2)
     assert versions(send(agent, ports=[unfiltered]).ports) == {NETWORK: 2}
     assert not filters(agent)
+
+
+def test_names_of_a_list_count_at_once_also_those_of_other_nodes(agent: AgentUnderTest) -> None:
+    request = specs.port()
+    here = replace(listed(request), name="web")
+    there = ListedPort((OTHER_NODE,), "52:54:00:00:00:99", (IPv4Address("10.10.0.99"),), name="db")
+    unnamed = ListedPort((OTHER_NODE,), "52:54:00:00:00:98", (IPv4Address("10.10.0.98"),))
+    request.ports = list_of(agent, {request.subject.id: here, PEER: there, UNUSED: unnamed})
+    agent.stub.EnsurePort(request)
+    db = HostName("db", (IPv4Address("10.10.0.99"),))
+    assert agent.fake.names == {UUID(NETWORK): (db, HostName("web", here.addresses))}
+    send(agent, ports=[list_of(agent, {request.subject.id: replace(here, name="front"), PEER: there}, 2)])
+    assert agent.fake.names == {UUID(NETWORK): (db, HostName("front", here.addresses))}
+    agent.restart()
+    assert agent.fake.names == {UUID(NETWORK): (db, HostName("front", here.addresses))}
+    agent.stub.RemovePort(specs.removal(request.subject))
+    assert not agent.fake.names
 
 
 def test_port_of_a_network_without_a_list_is_not_filtered(agent: AgentUnderTest) -> None:

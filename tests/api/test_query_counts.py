@@ -70,7 +70,7 @@ GETS = {
     "security_group_get": 2,
     "security_group_rule_list": 3,
     "security_group_rule_get": 3,
-    "security_group_of_instance_get": 15,
+    "security_group_of_instance_get": 16,
     "address_pool_list": 4,
     "address_pool_get": 4,
     "address_pool_usable_list": 3,

@@ -89,9 +89,9 @@ def test_network_page_says_that_it_ends_at_its_zone(home: str, cloud: Cloud, mem
 
 
 def test_network_without_name_servers_has_a_warning(home: str, member: Client) -> None:
-    assert "Leave empty for no DNS in the instances." in text_of(member.get(f"{home}/networks/new"))
+    assert "Leave empty for the resolver at the gateway." in text_of(member.get(f"{home}/networks/new"))
     page = member.post(f"{home}/networks/new", {"name": "mute", "cidr": "10.1.0.0/24"})["Location"]
-    assert "none: instances have no DNS" in text_of(member.get(page))
+    assert "the gateway" in text_of(member.get(page))
 
 
 def test_default_name_servers_are_shown_when_configured(home: str, member: Client, settings: Settings) -> None:

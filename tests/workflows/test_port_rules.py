@@ -13,7 +13,8 @@ from controlplane.api.v1.zones.schemas import simulation_document
 from controlplane.compute.instance_security_groups import instance_security_groups_set
 from controlplane.compute.migration import instance_migrate
 from controlplane.compute.models import Instance
-from controlplane.compute.services import NewInstance, instance_delete, instance_dry_run
+from controlplane.compute.port_attachments import port_detach
+from controlplane.compute.services import NewInstance, instance_delete, instance_dry_run, instance_update
 from controlplane.events.models import Event
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
@@ -96,6 +97,30 @@ def test_list_names_each_port_with_its_nodes_and_groups(cloud: Cloud, machines: 
     }
     assert listed[str(two.pk)].nodes == (str(machines[1].row.pk),)
     assert (listed[str(one.pk)].mac, listed[str(one.pk)].addresses) == (one.mac, (ip_address(one.ip),))
+
+
+def test_list_has_the_name_of_an_instance_at_its_first_port(cloud: Cloud) -> None:
+    later, first = (make_port(cloud, name) for name in ("b", "a"))
+    make_instance(cloud, "web", networks=(), ports=(first, later))
+    listed = payload(network=cloud.network).ports
+    assert {port: each.name for port, each in listed.items()} == {str(first.pk): "web", str(later.pk): None}
+    done(port_detach(cloud.tenant.actor, fresh(first)))
+    signer.sign_all()
+    listed = payload(network=cloud.network).ports
+    assert {port: each.name for port, each in listed.items()} == {str(later.pk): "web"}
+
+
+def test_rename_reaches_the_nodes_at_once(
+    cloud: Cloud, machines: list[FakeMachine], django_capture_on_commit_callbacks: Any
+) -> None:
+    port = on(cloud, machines[0], "web")
+    instance = Instance.objects.get(pk=port.instance_id)
+    with django_capture_on_commit_callbacks(execute=True):
+        kept = {"labels": {}, "restart_policy": instance.restart_policy}
+        instance_update(cloud.tenant.actor, instance, name="front", **kept)
+    assert payload(network=cloud.network, zone=machines[0].row.zone_id).ports[str(port.pk)].name == "front"
+    reconciler.reconcile()
+    assert applied(port).state == "applied"
 
 
 def test_group_lists_its_rules_and_its_members_of_each_network(cloud: Cloud, machines: list[FakeMachine]) -> None:

@@ -10,9 +10,10 @@ from uuid import UUID
 
 from agents.node.adapters.channel import Channel
 from agents.node.adapters.interfaces import NetworkProblems
-from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SegmentSpec
+from agents.node.adapters.network_specs import HostName, NetworkSpec, PortSpec, SegmentSpec
 from agents.node.adapters.port_filters import PortFilters
 from agents.node.adapters.public_addresses import NOTHING_PUBLIC, PublicAddresses
+from agents.node.metadata.channel import Guest as GuestMetadata
 
 if TYPE_CHECKING:
     from agents.node.adapters.fake import FakeNode
@@ -39,6 +40,7 @@ class FakeSwitch:
             self._node.ports.pop(port.id, None)
             if not others:
                 self._node.segments.pop(port.network.id, None)
+                self._node.names.pop(port.network.id, None)
 
     def ensure_segment(self, network: NetworkSpec, segment: SegmentSpec | None) -> str:
         with self._node.call("ensure_segment"):
@@ -57,6 +59,10 @@ class FakeSwitch:
         with self._node.call("ensure_public"):
             self._node.public = public
             return ""
+
+    def ensure_names(self, network: NetworkSpec, names: Sequence[HostName]) -> None:
+        with self._node.call("ensure_names"):
+            self._node.names[network.id] = tuple(names)
 
     def restore(
         self,
@@ -98,6 +104,22 @@ class FakeSwitch:
     def remove_tap(self, device: str) -> bool:
         with self._node.call("remove_tap"):
             return self._node.unmanaged.remove_tap(device)
+
+
+class FakeMetadata:
+    """Metadata of a fake node's guests, in memory."""
+
+    def __init__(self, node: "FakeNode") -> None:
+        self._node = node
+
+    def publish(self, guest: GuestMetadata) -> None:
+        self._node.metadata[guest.id] = guest
+
+    def withdraw(self, guest_id: str) -> None:
+        self._node.metadata.pop(guest_id, None)
+
+    def close(self) -> None:
+        self._node.metadata.clear()
 
 
 def _echo(connection: socket.socket) -> None:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from agents.node.adapters.channel import Channel
-from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SegmentSpec
+from agents.node.adapters.network_specs import HostName, NetworkSpec, PortSpec, SegmentSpec
 from agents.node.adapters.pools import PoolFacts
+from agents.node.metadata.channel import Guest as GuestMetadata
 
 if TYPE_CHECKING:
     from agents.node.adapters.port_filters import PortFilters
@@ -66,6 +67,9 @@ class Switch(Protocol):
         Returns the problem, in words for an operator; empty: none.
         """
 
+    def ensure_names(self, network: NetworkSpec, names: Sequence[HostName]) -> None:
+        """Answer for exactly these names in a network that has ports here, and for their addresses."""
+
     def restore(
         self,
         ports: Sequence[PortSpec],
@@ -100,6 +104,17 @@ class Switch(Protocol):
     def open_tap(self, device: str) -> bool: ...
 
     def remove_tap(self, device: str) -> bool: ...
+
+
+class Metadata(Protocol):
+    """Metadata that guests may read about themselves, from inside."""
+
+    def publish(self, guest: GuestMetadata) -> None:
+        """Let the guest read this, instead of what it could before."""
+
+    def withdraw(self, guest_id: str) -> None: ...
+
+    def close(self) -> None: ...
 
 
 # ---- disks
@@ -579,4 +594,5 @@ class Adapters:
     disks: Disks
     switch: Switch
     migrations: Migrations
+    metadata: Metadata
     restarts: Restarts = field(default_factory=Restarts)

@@ -10,6 +10,7 @@ from andromede_core.permits.network_ports import AllowedAddress, Bandwidth
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+DOMAIN = "internal"  # of the names that a network's resolver answers; ICANN keeps it for private use (2024)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,16 @@ class SubnetSpec:
     cidr: Network
     gateway_ip: Address
     dns_servers: tuple[Address, ...] = ()
+
+    @property
+    def is_resolved(self) -> bool:
+        """Return whether its guests ask the network's resolver, at the gateway: it has no name servers of its own."""
+        return not self.dns_servers
+
+    @property
+    def name_servers(self) -> tuple[Address, ...]:
+        """Return the name servers that its guests are given."""
+        return self.dns_servers or (self.gateway_ip,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,14 @@ class PortSpec:
         """Return the addresses of that family, and the ranges that the guest may use beside them."""
         allowed = [pair.cidr for pair in self.allowed if pair.cidr.version == version]
         return [*self.of_family(version), *allowed]
+
+
+@dataclass(frozen=True, slots=True)
+class HostName:
+    """A name that a network's resolver answers, and its addresses. `name`: one label, without the domain."""
+
+    name: str
+    addresses: tuple[Address, ...]
 
 
 @dataclass(frozen=True, slots=True)

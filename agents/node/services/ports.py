@@ -8,7 +8,7 @@ from uuid import UUID
 from agents.node.adapters.network_specs import PortSpec
 from agents.node.context import Node
 from agents.node.errors import Conflict, PortInUse
-from agents.node.services import networks, public_addresses, security_groups
+from agents.node.services import names, networks, public_addresses, security_groups
 from agents.node.services.networks import VerifiedSegment
 from agents.node.services.security_groups import RulesStatus, VerifiedRules
 from agents.node.specs import Subject
@@ -39,6 +39,7 @@ def ensure(
         node.adapters.switch.ensure_port(port, _others(node, port))
         networks.connect(node, port.network)
         public_addresses.apply(node)
+        names.ensure(node, port.network)
         node.state_store.ports.confirm(port.id)
 
 
@@ -71,6 +72,8 @@ def restore(node: Node) -> None:
     filters = security_groups.expected_filters(node)
     public = public_addresses.expected(node)
     node.adapters.switch.restore(ports, networks.expected_segments(node), filters, public)
+    for network in {port.network.id: port.network for port in ports}.values():
+        names.ensure(node, network)
 
 
 def ensure_rules(node: Node, verified: VerifiedRules) -> RulesStatus:
@@ -82,7 +85,16 @@ def ensure_rules(node: Node, verified: VerifiedRules) -> RulesStatus:
     after = _listed(node, networks_listed)
     for port in (port for port, listed in after.items() if before.get(port) != listed):
         _update_rules(node, port)
+    for network in networks_listed:
+        _update_names(node, UUID(network))
     return replace(status, problem=" ".join(filter(None, (status.problem, problem))))
+
+
+def _update_names(node: Node, network_id: UUID) -> None:
+    with node.locks.hold(("network", network_id)):
+        known = node.state_store.networks.get(network_id)
+        if known is not None:
+            names.ensure(node, known.spec)
 
 
 def _listed(node: Node, network_ids: Iterable[str]) -> dict[str, tuple[object, ...]]:

@@ -202,7 +202,7 @@ def _newest_list(node: Node, network: str, verified: VerifiedRules) -> NetworkPo
 
 
 def kept_list(node: Node, network: str) -> NetworkPorts | None:
-    """Return the newest list of the network's ports that was stored here."""
+    """Return the newest list of the network's ports that was stored here; None: there is none."""
     entry = node.state_store.port_lists.get(network)
     return None if entry is None else _read_list(entry.spec.document)
 

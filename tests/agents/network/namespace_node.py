@@ -17,9 +17,18 @@ from typing import Any
 from uuid import UUID
 
 from agents.node.adapters.interfaces import NetworkProblems
-from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SegmentSpec, SubnetSpec, bridge_name, tap_name
+from agents.node.adapters.network_specs import (
+    HostName,
+    NetworkSpec,
+    PortSpec,
+    SegmentSpec,
+    SubnetSpec,
+    bridge_name,
+    tap_name,
+)
 from agents.node.adapters.port_filters import NOTHING_FILTERED, PortFilters
 from agents.node.adapters.public_addresses import NOTHING_PUBLIC, PublicAddresses
+from agents.node.metadata.channel import Guest as GuestMetadata
 from tests import processes
 
 HERE = Path(__file__).parent
@@ -31,7 +40,7 @@ DHCP_SCRIPT = """#!/bin/sh
 ip addr add "$ip/$mask" dev "$interface"
 ip link set "$interface" mtu "$mtu"
 ip route add default via "$router"
-for name in ip mask router dns mtu hostname; do eval "echo $name=\\$$name"; done
+for name in ip mask router dns domain mtu hostname; do eval "echo $name=\\$$name"; done
 """
 
 
@@ -126,10 +135,21 @@ class Node:
         problem: str = self._call("ensure_filters", filters)
         return problem
 
-    def publish(self, public: PublicAddresses) -> str:
+    def publish_addresses(self, public: PublicAddresses) -> str:
         """Give ports public addresses; returns the problem."""
         problem: str = self._call("ensure_public", public)
         return problem
+
+    def names(self, network: NetworkSpec, names: Sequence[HostName]) -> None:
+        """Have the network's resolver answer for these names."""
+        self._call("ensure_names", network, names)
+
+    def serve_metadata(self) -> None:
+        """Replace the switch by one with a metadata service."""
+        self._call("serve_metadata")
+
+    def publish_metadata(self, guest: GuestMetadata) -> None:
+        self._call("publish", guest)
 
     def guard(self) -> None:
         """Start the switch's guard, until the next start of the agent."""

@@ -101,7 +101,7 @@ class Place:
     outside: Guest
 
     def publish(self, *local: LocalAddress, moved: dict[Address, IPv4Address] | None = None) -> None:
-        assert self.node.publish(PublicAddresses(local, moved or {})) == ""
+        assert self.node.publish_addresses(PublicAddresses(local, moved or {})) == ""
 
     def give(self, *addresses: Address) -> None:
         """Let the guest `web` use the addresses itself."""
@@ -379,7 +379,7 @@ def test_nothing_is_left_of_an_address(place: Place) -> None:
 def test_ipv6_address_in_a_network_without_ipv6_is_a_problem(node: Node) -> None:
     port = a_port(a_network(3), 0)
     node.ensure(port)
-    assert "have no IPv6 subnet: 2001:db8:64::64" in node.publish(PublicAddresses((routed(port, PUBLIC6),)))
+    assert "have no IPv6 subnet: 2001:db8:64::64" in node.publish_addresses(PublicAddresses((routed(port, PUBLIC6),)))
 
 
 # ---- moves
@@ -407,7 +407,7 @@ def test_former_node_sends_packets_on(place: Place, node: Node) -> None:
         guest = Guest(node, "moved", MOVED).start().configured()
         guest.run(f"ip addr add {OTHER6}/128 dev eth0 nodad")
         node.ensure(with_address(MOVED, OTHER6))
-        assert node.publish(PublicAddresses((translated(MOVED, OTHER), routed(MOVED, OTHER6)))) == ""
+        assert node.publish_addresses(PublicAddresses((translated(MOVED, OTHER), routed(MOVED, OTHER6)))) == ""
         with serving(node, HTTP, guest.name):
             place.publish(moved=dict.fromkeys((OTHER, OTHER6), underlay_address(2)))
             assert reached(place.outside, OTHER, OTHER6, port=HTTP) == {OTHER, OTHER6}

@@ -74,7 +74,7 @@ def test_damaged_network_is_removed_completely(node: Node, damaged: Guest) -> No
 
 
 def assert_intact(node: Node) -> None:
-    assert len(node.dnsmasq_pids()) == 1
+    assert len(node.dnsmasq_pids()) == 2
     rules = node.run("nft list ruleset")
     assert all(f'"{tap_name(port.id)}" : goto' in rules for port in (PORT, OTHER))
 
@@ -107,7 +107,7 @@ def test_the_next_start_removes_networks_without_ports(node: Node, plug: Plug) -
     kept, gone = plug(PORT), plug(a_port(a_network(2), 0))
     node.restart_agent([kept.port])
     assert bridge_name(gone.port.network.id) not in node.links()
-    assert len(node.dnsmasq_pids()) == 1
+    assert len(node.dnsmasq_pids()) == 2
     assert tap_name(gone.port.id) not in node.run("nft list ruleset")
     assert_served(kept)
     kept.stop()

@@ -1,7 +1,7 @@
 """The pure parts: texts for nft and dnsmasq, names, addresses. `golden/` holds the texts to be reviewed."""
 
 from dataclasses import replace
-from ipaddress import IPv4Interface, IPv4Network, ip_network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_network
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -57,7 +57,7 @@ def links(**addresses: str) -> NodeLinks:
         ("port_admitted.nft", port_rules.admit([a_port(a_network(1), 0)])),
         ("port_limited.nft", port_rules.admit([a_port(a_network(1), 0, bandwidth=Bandwidth(500, 100))])),
         ("port_of_both_families.nft", port_rules.admit([ALLOWED])),
-        ("router_of_both_families.nft", router.ruleset(forged_ipv6.NETWORK, UplinkPolicy(), links())),
+        ("router_of_both_families.nft", router.ruleset(forged_ipv6.NETWORK, [ALLOWED], UplinkPolicy(), links())),
         ("port_expelled.nft", port_rules.expel(a_port(a_network(1), 0))),
         ("network_forgotten.nft", port_rules.forget_network(Layout.for_network(a_network(1).id))),
         ("overlay.nft", overlay_rules.ruleset(SEGMENTS)),
@@ -68,7 +68,7 @@ def links(**addresses: str) -> NodeLinks:
         ("overlay_added.nft", overlay_rules.change(None, SEGMENTS[0])),
         ("overlay_removed.nft", overlay_rules.change(SEGMENTS[0], None)),
         ("overlay_gone.nft", overlay_rules.ruleset([])),
-        ("router.nft", router.ruleset(a_network(1), UplinkPolicy(), links(eth0="192.0.2.1/24"))),
+        ("router.nft", router.ruleset(a_network(1), [], UplinkPolicy(), links(eth0="192.0.2.1/24"))),
         (
             "node.nft",
             node_rules.ruleset(UplinkPolicy(transit_pool=POOL), links(eth0="10.200.0.11/24"), bridges=["br1"]),
@@ -82,6 +82,7 @@ def links(**addresses: str) -> NodeLinks:
                     allowed=(IPv4Network("10.9.9.9"),),
                     transit_pool=POOL,
                     own_tcp_ports=(7443, 22),
+                    resolvers=(IPv4Address("10.0.0.53"), IPv4Address("10.0.0.54")),
                 ),
                 links(),
                 bridges=[],

@@ -30,6 +30,7 @@ def test_dhcp_gives_a_guest_the_values_of_its_port(plug: Plug) -> None:
         "mask": "24",
         "router": "10.0.0.1",
         "dns": "9.9.9.9 149.112.112.112",
+        "domain": "",
         "mtu": "1450",
         "hostname": "guest-5",
     }
@@ -39,7 +40,7 @@ def test_dhcp_gives_a_guest_the_values_of_its_port(plug: Plug) -> None:
 def test_hostname_is_never_a_dnsmasq_instruction(plug: Plug, hostname: str) -> None:
     network = a_network(1, replace(IPV4, dns_servers=()))
     answer = plug(a_port(network, 0, hostname=hostname)).dhcp()
-    assert (answer["ip"], answer["hostname"], answer["dns"]) == ("10.0.0.10", hostname.split(".")[0], "")
+    assert (answer["ip"], answer["hostname"], answer["dns"]) == ("10.0.0.10", hostname.split(".")[0], "10.0.0.1")
 
 
 def test_guests_of_a_network_reach_the_gateway_and_one_another(plug: Plug) -> None:

@@ -1,32 +1,24 @@
 """DHCP and router advertisements on a tenant network: one dnsmasq in the router's namespace, for the known cards only.
 
-dnsmasq outlives the agent and is found again by its pid file and its command line, which states its whole configuration
-but the hosts. It stores no leases on disk: the hosts file has the address of each port for as long as the port exists,
-and a restarted dnsmasq confirms the guests' renewals. It answers no DNS queries; guests are given the network's own DNS
-servers.
+It stores no leases on disk: the hosts file has the address of each port for as long as the port exists, and a restarted
+dnsmasq confirms the guests' renewals. It answers no DNS queries (see names).
 """
 
-import os
 import re
-import select
-import signal
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from agents.node.adapters.network import namespaces
+from agents.node.adapters.network import dnsmasq
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.router import LAN
-from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SubnetSpec
-from agents.node.errors import AdapterError, BadRequest
-from agents.node.process import run
+from agents.node.adapters.network_specs import DOMAIN, NetworkSpec, PortSpec, SubnetSpec
+from agents.node.errors import BadRequest
 
 LEASE = "1h"
 ADVERTISED_EVERY_S, ROUTER_LIFETIME_S = 60, 1800
 NO_ADDRESS = IPv4Address(0)
-STOP_TIMEOUT_S = 5
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
@@ -54,20 +46,18 @@ class Dhcp:
         desired = hosts(ports)
         command = self._command(network)
         present = self.hosts_file.read_text() if self.hosts_file.exists() else ""
-        with self._process() as process:
+        with dnsmasq.running(self.pid_file) as process:
             if process is not None:
                 if process.command == command and _only_grows(present, desired):
-                    self._write(desired)
-                    signal.pidfd_send_signal(process.descriptor, signal.SIGHUP)
+                    dnsmasq.write(self.hosts_file, desired)
+                    process.reread()
                     return
                 process.stop()
-        self._write(desired)
-        namespaces.inside(self.layout.namespace, lambda: run(command))
+        dnsmasq.write(self.hosts_file, desired)
+        dnsmasq.start(self.layout.namespace, command)
 
     def stop(self) -> None:
-        with self._process() as process:
-            if process is not None:
-                process.stop()
+        dnsmasq.stop(self.pid_file)
 
     def remove(self) -> None:
         self.stop()
@@ -76,9 +66,7 @@ class Dhcp:
 
     def _command(self, network: NetworkSpec) -> list[str]:
         return [
-            "dnsmasq",
-            "--conf-file=/dev/null",
-            "--user=dnsmasq",
+            *dnsmasq.BASICS,
             f"--pid-file={self.pid_file}",
             "--port=0",
             f"--interface={LAN}",
@@ -93,55 +81,17 @@ class Dhcp:
             *_ipv6_options(network),
         ]
 
-    def _write(self, text: str) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.folder.chmod(0o755)  # whatever the agent's umask is
-        draft = self.hosts_file.with_suffix(".new")
-        draft.write_text(text)
-        draft.chmod(0o644)
-        draft.replace(self.hosts_file)
-
-    @contextmanager
-    def _process(self) -> Iterator["_Process | None"]:
-        """Return this network's dnsmasq.
-
-        Its pid may be another program's by now: so the command line is checked after opening the descriptor, which from
-        then on stands for this process and no other.
-        """
-        try:
-            pid = int(self.pid_file.read_text())
-            descriptor = os.pidfd_open(pid)
-        except (OSError, ValueError, OverflowError):
-            yield None
-            return
-        try:
-            process = _Process(descriptor, _command_line(pid))
-            yield process if f"--pid-file={self.pid_file}" in process.command else None
-        finally:
-            os.close(descriptor)
-
-
-@dataclass(frozen=True, slots=True)
-class _Process:
-    descriptor: int
-    command: list[str]
-
-    def stop(self) -> None:
-        """Stop dnsmasq at once: it has no data that could be damaged."""
-        with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self.descriptor, signal.SIGKILL)
-        if not select.select([self.descriptor], [], [], STOP_TIMEOUT_S)[0]:
-            raise AdapterError(f"dnsmasq did not stop: {self.command}", retryable=True)
-
 
 def _ipv4_options(number: int, subnet: SubnetSpec) -> list[str]:
     """Return the options of one subnet; each has a tag, since the options are the subnet's own."""
     tag = f"subnet{number}"
-    servers = "".join(f",{server}" for server in subnet.dns_servers if server.version == 4)
+    servers = "".join(f",{server}" for server in subnet.name_servers if server.version == 4)
+    search = [f"--dhcp-option=tag:{tag},option:domain-name,{DOMAIN}"] if subnet.is_resolved else []
     return [
         f"--dhcp-range=set:{tag},{subnet.cidr.network_address},static,{subnet.cidr.netmask},{LEASE}",
         f"--dhcp-option=tag:{tag},option:router,{subnet.gateway_ip}",
         f"--dhcp-option=tag:{tag},option:dns-server{servers}",
+        *search,
     ]
 
 
@@ -150,7 +100,8 @@ def _ipv6_options(network: NetworkSpec) -> list[str]:
     subnets = network.of_family(6)
     if not subnets:
         return []
-    servers = dict.fromkeys(f"[{server}]" for each in subnets for server in each.dns_servers if server.version == 6)
+    servers = dict.fromkeys(f"[{server}]" for each in subnets for server in each.name_servers if server.version == 6)
+    search = [f"--dhcp-option=option6:domain-search,{DOMAIN}"] if any(each.is_resolved for each in subnets) else []
     return [
         "--enable-ra",
         "--quiet-dhcp6",
@@ -158,14 +109,8 @@ def _ipv6_options(network: NetworkSpec) -> list[str]:
         f"--ra-param={LAN},mtu:{network.mtu},{ADVERTISED_EVERY_S},{ROUTER_LIFETIME_S}",
         *(f"--dhcp-range={subnet.cidr.network_address},static,{subnet.cidr.prefixlen},{LEASE}" for subnet in subnets),
         *([f"--dhcp-option=option6:dns-server,{','.join(servers)}"] if servers else []),
+        *search,
     ]
-
-
-def _command_line(pid: int) -> list[str]:
-    """Return the command line; empty when the process has ended."""
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")[:-1]
-    return []
 
 
 def _only_grows(present: str, wanted: str) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv6Address
 from textwrap import indent
 
+from agents.node.adapters.network import service_rules
 from agents.node.adapters.network_specs import NetworkSpec, PortSpec, ranges
 
 ROUTER = IPv6Address("fe80::1")  # of every network on every node, beside its gateways
@@ -106,6 +107,7 @@ table {ROUTER_TABLE} {{
     iifname "{lan}" icmpv6 type {{ echo-request, nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert }} accept
     iifname "{lan}" udp sport 546 udp dport 547 accept
 {more.get("input", "")}\
+{service_rules.accepted(lan, 6)}\
   }}
   chain forward {{
     type filter hook forward priority filter; policy drop;

@@ -21,9 +21,10 @@ room in the table: firewalls of the operator see these packets as `untracked`.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, collapse_addresses
 from textwrap import indent
 
+from agents.node.adapters.network import service_rules
 from agents.node.adapters.network.layout import WAN_LEG
 from agents.node.adapters.network.node_links import NodeLinks
 from agents.node.adapters.network.overlay_rules import VXLAN_PORT
@@ -75,7 +76,8 @@ class UplinkPolicy:
     `uplink`: the device towards the outside; empty: the one of the node's routes. `denied`: destinations that tenants
     may not reach, besides PRIVATE and the networks that the node is plugged into. `allowed`: exceptions from all these.
     `transit_pool` must be free on this node. `connections`: the maximum of open connections of a network.
-    `own_tcp_ports`: ports of the node itself, its agent and ssh.
+    `own_tcp_ports`: ports of the node itself, its agent and ssh. `resolvers`: where the networks' resolvers forward
+    questions; these may be in a refused network.
     """
 
     uplink: str = ""
@@ -84,6 +86,7 @@ class UplinkPolicy:
     transit_pool: IPv4Network = TRANSIT_POOL
     connections: int = CONNECTIONS
     own_tcp_ports: tuple[int, ...] = (SSH_PORT,)
+    resolvers: tuple[IPv4Address, ...] = ()
 
 
 def connections_set(outside: UplinkPolicy) -> str:
@@ -95,23 +98,36 @@ def connections_set(outside: UplinkPolicy) -> str:
     return f"connections_{outside.connections}"
 
 
-def refusals(device: str, outside: UplinkPolicy, links: NodeLinks) -> str:
+def refusals(device: str, outside: UplinkPolicy, links: NodeLinks, *, passing: str = "") -> str:
     """Return the rules that refuse destinations to packets of tenants that arrive by `device`.
 
     The router of each network has them too, in a namespace of its own: they still hold after a flush of the node's
-    rules.
+    rules. `passing`: a match of what is not refused, unless it is for the node or link-local.
     """
     came = f'iifname "{device}"'
     never = _addresses([LINK_LOCAL, outside.transit_pool, *links.own()])
     denied = _addresses([*PRIVATE, *links.connected(), *_of_ipv4(outside.denied)])
     allowed = _of_ipv4(outside.allowed)
-    excepted = f"{came} ip daddr {_addresses(allowed)} accept\n" if allowed else ""
+    excepted = f"{came} {passing} accept\n" if passing else ""
+    excepted += f"{came} ip daddr {_addresses(allowed)} accept\n" if allowed else ""
     return f"""\
 {came} ip daddr {never} counter drop
 {came} udp dport {VXLAN_PORT} counter drop
 {excepted}\
 {came} ip daddr {denied} counter drop
 """
+
+
+def _resolver_rules(outside: UplinkPolicy) -> tuple[str, str, str]:
+    """Return the match of questions to the operator's resolvers, and their rules on forwarding and on NAT.
+
+    A guest's own packets to a refused network end in its router; what comes from there is of the router itself.
+    """
+    if not outside.resolvers:
+        return "", "", ""
+    asked = f"ip daddr {_addresses(map(IPv4Network, outside.resolvers))} {service_rules.ASKS}"
+    ours = f"ip saddr {outside.transit_pool} {asked}"
+    return asked, f'    iifname "{WAN_LEG}*" {ours} accept\n', f"    {ours} masquerade\n"
 
 
 def _addresses(networks: Iterable[IPv4Network]) -> str:
@@ -144,8 +160,9 @@ def ruleset(
     from_bridges = "".join(f'    iifname "{bridge}" {verdict}\n' for bridge, verdict in verdicts.items())
     to_node = "".join(f'    iifname "{bridge}" counter drop\n' for bridge in passing)
     routed = "".join(f'    iifname "{bridge}" oifname != "{bridge}" counter drop\n' for bridge in passing)
-    bridged = "".join(f'    oifname "{bridge}" return\n' for bridge in passing)
     public = _of_public_addresses(pool, leads_out) if has_public else {}
+    asked, forwarded, hidden = _resolver_rules(outside)
+    bridged = "".join(f'    oifname "{bridge}" return\n' for bridge in passing) + hidden
     return f"""\
 {declarations(counted, "type ipv4_addr", size=65535, chains=CHAINS)}\
 flush table {TABLE}
@@ -154,7 +171,7 @@ table {TABLE} {{
 {from_bridges}\
 {public.get("prerouting", "")}\
     iifname "{WAN_LEG}*" fib daddr type != unicast counter drop
-{indent(refusals(f"{WAN_LEG}*", outside, links), "    ")}\
+{indent(refusals(f"{WAN_LEG}*", outside, links, passing=asked), "    ")}\
     iifname != "{WAN_LEG}*" fib daddr type local tcp dport {{ {own_ports} }} notrack
     iifname != "{WAN_LEG}*" fib daddr type local udp dport {VXLAN_PORT} notrack
   }}
@@ -170,7 +187,7 @@ table {TABLE} {{
 {routed}\
     iifname "{WAN_LEG}*" ct state new add @{counted} {{ ip saddr ct count over {outside.connections} }} counter drop
 {public.get("forward", "")}\
-    iifname "{WAN_LEG}*" ip saddr {pool} {leads_out} accept
+{forwarded}    iifname "{WAN_LEG}*" ip saddr {pool} {leads_out} accept
     iifname "{WAN_LEG}*" counter drop
     oifname "{WAN_LEG}*" ct state established,related accept
     oifname "{WAN_LEG}*" counter drop

@@ -12,7 +12,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, ip_interface
 from textwrap import indent
 
-from agents.node.adapters.network import ipv6_rules, namespaces, nft, public_rules, router_public
+from agents.node.adapters.network import (
+    ipv6_rules,
+    metadata,
+    namespaces,
+    nft,
+    public_rules,
+    router_public,
+    service_rules,
+)
 from agents.node.adapters.network.kernel_switches import set_switch
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.netlink import Netlink
@@ -26,7 +34,7 @@ from agents.node.adapters.network.node_rules import (
     declarations,
     refusals,
 )
-from agents.node.adapters.network_specs import NetworkSpec
+from agents.node.adapters.network_specs import NetworkSpec, PortSpec
 from agents.node.adapters.public_addresses import LocalAddress
 
 LAN, WAN = "lan", "wan"
@@ -58,6 +66,7 @@ IPV6 = {
 
 def ensure(
     network: NetworkSpec,
+    ports: Sequence[PortSpec],
     outside: UplinkPolicy,
     links: NodeLinks,
     *,
@@ -65,7 +74,7 @@ def ensure(
     public: Sequence[LocalAddress] = (),
 ) -> str:
     """Configure the router, whose namespace has both devices; returns its rules."""
-    rules = ruleset(network, outside, links, public)
+    rules = ruleset(network, ports, outside, links, public)
     namespace = Layout.for_network(network.id).namespace
     namespaces.inside(namespace, lambda: _configure(network, rules, transit, public))
     return rules
@@ -73,6 +82,7 @@ def ensure(
 
 def publish(
     network: NetworkSpec,
+    ports: Sequence[PortSpec],
     outside: UplinkPolicy,
     links: NodeLinks,
     public: Sequence[LocalAddress],
@@ -83,7 +93,7 @@ def publish(
 
     `gone`: those that it had before, whose connections end.
     """
-    rules = ruleset(network, outside, links, public)
+    rules = ruleset(network, ports, outside, links, public)
 
     def change() -> None:
         nft.apply(rules)
@@ -125,10 +135,22 @@ def _lead_out(network: NetworkSpec, public: Sequence[LocalAddress]) -> None:
 def _gateways(network: NetworkSpec) -> list[IPv4Interface | IPv6Interface]:
     """Return the router's addresses in the network."""
     own = [ip_interface(f"{subnet.gateway_ip}/{subnet.cidr.prefixlen}") for subnet in network.subnets]
-    return [*own, ip_interface(f"{ipv6_rules.ROUTER}/64")] if network.of_family(6) else own
+    if network.of_family(4):
+        own.append(ip_interface(metadata.ADDRESS))
+    return (
+        [*own, ip_interface(f"{ipv6_rules.ROUTER}/64"), ip_interface(metadata.ADDRESS6)]
+        if network.of_family(6)
+        else own
+    )
 
 
-def ruleset(network: NetworkSpec, outside: UplinkPolicy, links: NodeLinks, public: Sequence[LocalAddress] = ()) -> str:
+def ruleset(
+    network: NetworkSpec,
+    ports: Sequence[PortSpec],
+    outside: UplinkPolicy,
+    links: NodeLinks,
+    public: Sequence[LocalAddress] = (),
+) -> str:
     """Return the tables; applying them again keeps connections.
 
     The router's own connection tracking has no more entries than its network's share: a connection above it is dropped
@@ -138,7 +160,7 @@ def ruleset(network: NetworkSpec, outside: UplinkPolicy, links: NodeLinks, publi
     counted, subnets = connections_set(outside), network.of_family(4)
     own = f"{{ {', '.join(str(subnet.cidr) for subnet in subnets)} }}"
     between = f'iifname "{LAN}" ip saddr {own} ip daddr {own}'
-    untracked = f"    {between} notrack\n" if len(subnets) > 1 else ""
+    untracked = f"    fib daddr type local accept\n    {between} notrack\n" if len(subnets) > 1 else ""
     not_refused = f'    {between} oifname "{LAN}" accept\n' if len(subnets) > 1 else ""
     leaves = f'    iifname "{LAN}" oifname "{WAN}" ip saddr {own} accept\n' if subnets else ""
     more = _public_rules(outside, own if subnets else "") if public else {}
@@ -162,6 +184,7 @@ table {TABLE} {{
     ct state established,related accept
     iifname "{LAN}" icmp type echo-request accept
     iifname "{LAN}" udp sport 68 udp dport 67 accept
+{service_rules.accepted(LAN, 4)}\
   }}
   chain destinations {{
 {not_refused}\
@@ -179,7 +202,8 @@ table {TABLE} {{
     oifname "{WAN}" masquerade
   }}
 }}
-{ipv6_rules.of_router(network, LAN, _public_ipv6_rules(network, outside, links, public))}"""
+{ipv6_rules.of_router(network, LAN, _public_ipv6_rules(network, outside, links, public))}\
+{service_rules.ruleset(LAN, ports)}"""
 
 
 def _public_rules(outside: UplinkPolicy, own: str) -> dict[str, str]:

@@ -125,6 +125,9 @@ class Rules:
         """Return the networks of the ports."""
         return {Layout.for_network(port.network.id): port.network for port in self._ports.values()}
 
+    def ports_of(self, network_id: UUID) -> list[PortSpec]:
+        return [port for port in self._ports.values() if port.network.id == network_id]
+
     def underlay(self) -> set[IPv4Address]:
         """Return the node's own addresses in its segments."""
         return {segment.local for segment in self._segments.values()}

@@ -3,9 +3,11 @@
 import json
 from typing import Any
 
-from agents.node.adapters.network import ipv6_rules, nft, node_rules, overlay_rules, port_rules
+from agents.node.adapters.network import ipv6_rules, nft, node_rules, overlay_rules, port_rules, service_rules
 
-TABLES = frozenset({node_rules.TABLE, port_rules.TABLE, overlay_rules.TABLE, ipv6_rules.ROUTER_TABLE})
+TABLES = frozenset(
+    {node_rules.TABLE, port_rules.TABLE, overlay_rules.TABLE, ipv6_rules.ROUTER_TABLE, service_rules.TABLE}
+)
 
 
 def rules_present(*, namespace: str | None = None) -> dict[str, list[Any]]:

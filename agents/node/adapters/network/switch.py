@@ -1,7 +1,7 @@
 """The node's tenant networks: an implementation of `Switch` with Linux bridges and router namespaces.
 
     guest ── tap ─┐                    node's namespace ╎ router's namespace
-    guest ── tap ─┼─ bridge ── rtl-… ───────────────────╎── lan (gateway, DHCP)
+    guest ── tap ─┼─ bridge ── rtl-… ───────────────────╎── lan (gateway, DHCP, names)
     nodes ── vxl-… ┘                                    ╎    │ forwards, hides the tenant's addresses
     outside ── uplink ── forwards, hides ── rtw-… ──────╎── wan
 
@@ -35,6 +35,7 @@ from agents.node.adapters.network import (
     bridge,
     dhcp,
     guest_tcp,
+    namespaces,
     overlay,
     port_rules,
     public_routes,
@@ -45,12 +46,14 @@ from agents.node.adapters.network.connections import ConnectionTable
 from agents.node.adapters.network.dhcp import Dhcp
 from agents.node.adapters.network.guest_connections import GuestConnections
 from agents.node.adapters.network.layout import Layout
+from agents.node.adapters.network.metadata import MetadataService
+from agents.node.adapters.network.names import Names
 from agents.node.adapters.network.netlink import Netlink, link_names
 from agents.node.adapters.network.node_links import NodeLinks, layouts_present
 from agents.node.adapters.network.node_rules import UplinkPolicy
 from agents.node.adapters.network.rule_watcher import RuleWatcher
 from agents.node.adapters.network.rules import Rules
-from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SegmentSpec, tap_name
+from agents.node.adapters.network_specs import HostName, NetworkSpec, PortSpec, SegmentSpec, tap_name
 from agents.node.adapters.port_filters import NOTHING_FILTERED, PortFilters
 from agents.node.adapters.public_addresses import NOTHING_PUBLIC, LocalAddress, PublicAddresses
 from agents.node.errors import AdapterError
@@ -68,11 +71,18 @@ class LinuxSwitch:
     `guest_connections`: the connections of guests that migrate; their use waits for no other call.
     """
 
-    def __init__(self, outside: UplinkPolicy | None = None, *, runtime_dir: Path = RUNTIME_DIR) -> None:
+    def __init__(
+        self,
+        outside: UplinkPolicy | None = None,
+        *,
+        runtime_dir: Path = RUNTIME_DIR,
+        metadata: MetadataService | None = None,
+    ) -> None:
         self._outside = outside or UplinkPolicy()
         if self._outside.uplink and not _DEVICE.fullmatch(self._outside.uplink):
             raise ValueError(f"{self._outside.uplink!r} is no name of a network device.")
         self._runtime_dir = runtime_dir
+        self._metadata = metadata
         self._rules = Rules(self._outside, runtime_dir / "rules.nft")
         self._connections = ConnectionTable()
         self.guest_connections = GuestConnections(lambda: self._rules.groups.tracked)
@@ -140,11 +150,19 @@ class LinuxSwitch:
                 if old != new and bridge.has_router(layout, links):
                     public_routes.prepare_leg(layout, has_ipv6=router_public.has_ipv6(network, new), netlink=netlink)
                     gone = router_public.gone(old, new)
-                    rules = router.publish(network, self._outside, links, new, gone=gone)
+                    ports = self._rules.ports_of(network.id)
+                    rules = router.publish(network, ports, self._outside, links, new, gone=gone)
                     self._rules.routers.written(layout, rules)
             problem = public_routes.ensure(public, links, netlink, underlay=self._rules.underlay())
             self._rules.save()
         return " ".join(filter(None, (problem, unused)))
+
+    def ensure_names(self, network: NetworkSpec, names: Sequence[HostName]) -> None:
+        """Have the resolver of a network that is here answer for exactly these names."""
+        with self._alone():
+            layout = Layout.for_network(network.id)
+            if network.subnets and namespaces.is_alive(layout.namespace):
+                self._names(layout).ensure(network, names)
 
     def restore(
         self,
@@ -239,9 +257,12 @@ class LinuxSwitch:
         self, network: NetworkSpec, ports: Sequence[PortSpec], links: NodeLinks, netlink: Netlink
     ) -> None:
         layout = Layout.for_network(network.id)
-        server = Dhcp(layout, self._runtime_dir)
+        server, names = Dhcp(layout, self._runtime_dir), self._names(layout)
         if not bridge.has_router(layout, links):
-            server.stop()  # it would go on listening on the devices of a router that is gone
+            server.stop()  # they would go on listening on the devices of a router that is gone
+            names.stop()
+            if self._metadata is not None:
+                self._metadata.unlisten(layout)
         transit = links.transit(layout, self._outside.transit_pool)
         has_ip_hooks = layout.bridge in self._rules.groups.bridges
         public = self._rules.public.of_network(network.id)
@@ -254,16 +275,26 @@ class LinuxSwitch:
             has_ip_hooks=has_ip_hooks,
         )
         public_routes.prepare_leg(layout, has_ipv6=router_public.has_ipv6(network, public), netlink=netlink)
-        rules = router.ensure(network, self._outside, links, transit=transit, public=public)
+        rules = router.ensure(network, ports, self._outside, links, transit=transit, public=public)
         self._rules.routers.written(layout, rules)
         if network.subnets:
             server.ensure(network, ports)
+            names.ensure(network)
+            if self._metadata is not None:
+                self._metadata.listen(layout)
         else:
             server.remove()
+            names.remove()
+
+    def _names(self, layout: Layout) -> Names:
+        return Names(layout, self._runtime_dir, self._outside.resolvers)
 
     def _remove_network(self, layout: Layout, links: NodeLinks, netlink: Netlink) -> None:
         self._rules.routers.forget(layout)
+        if self._metadata is not None:
+            self._metadata.unlisten(layout)
         Dhcp(layout, self._runtime_dir).remove()
+        self._names(layout).remove()
         overlay.remove_other(layout, None, netlink)
         self._rules.connect(layout, None)
         bridge.remove(layout, links, netlink)

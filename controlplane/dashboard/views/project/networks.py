@@ -62,7 +62,7 @@ class NetworkForm(NamedForm):
     ipv6_pool = ipv6_pool_field()
     dns_servers = forms.CharField(
         label=_("DNS servers"),
-        help_text=_("IP addresses, separated by commas. Leave empty for no DNS in the instances."),
+        help_text=_("IP addresses, separated by commas. Leave empty for the resolver at the gateway."),
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
