@@ -165,6 +165,8 @@ def test_guest_is_reached_by_its_public_address_and_has_it_as_its_source(place: 
     place.publish(translated(WEB))
     with place.outside.conversation(PUBLIC, HTTP) as inbound, place.web.conversation(BEYOND_IP, HTTP) as outbound:
         assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND_IP, str(PUBLIC))
+        tracked = place.node.run("cat /proc/net/nf_conntrack").splitlines()
+        assert not [entry for entry in tracked if str(PUBLIC) in entry and BEYOND_IP in entry]
     assert place.outside.pings(PUBLIC)
     with place.database.conversation(BEYOND_IP, HTTP) as without:
         assert without.seen_as() == NODE_IP
@@ -344,7 +346,7 @@ def test_next_start_of_the_agent_keeps_connections(place: Place) -> None:
 
 
 def test_connections_of_both_directions_outlive_the_loss_of_their_entries(place: Place) -> None:
-    """As on the new node after a move, which knows no connections."""
+    """A new node knows no connections after a move."""
     place.publish(translated(WEB))
     with place.outside.conversation(PUBLIC, HTTP) as inbound, place.web.conversation(BEYOND_IP, HTTP) as outbound:
         assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND_IP, str(PUBLIC))

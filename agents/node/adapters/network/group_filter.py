@@ -1,4 +1,4 @@
-"""Which rules of security groups must hold on the node, and the problem with them."""
+"""The rules of security groups that must hold on the node, and the problem with them."""
 
 from collections.abc import Mapping
 from pathlib import Path

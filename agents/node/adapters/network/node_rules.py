@@ -19,7 +19,7 @@ share is dropped. What the node itself must always answer (its agent, ssh, VXLAN
 room in the table: firewalls of the operator see these packets as `untracked`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, collapse_addresses
 from textwrap import indent
@@ -155,20 +155,15 @@ def ruleset(
     pool, counted = outside.transit_pool, connections_set(outside)
     leads_out = f'oifname "{outside.uplink}"' if outside.uplink else f'oifname != "{WAN_LEG}*"'
     own_ports = ", ".join(map(str, sorted({*outside.own_tcp_ports})))
-    passing = sorted(filtered)
-    verdicts = {bridge: "accept" if bridge in passing else "counter drop" for bridge in sorted({*bridges, *passing})}
-    from_bridges = "".join(f'    iifname "{bridge}" {verdict}\n' for bridge, verdict in verdicts.items())
-    to_node = "".join(f'    iifname "{bridge}" counter drop\n' for bridge in passing)
-    routed = "".join(f'    iifname "{bridge}" oifname != "{bridge}" counter drop\n' for bridge in passing)
+    bridged = _of_bridges(bridges, sorted(filtered))
     public = _of_public_addresses(pool, leads_out) if has_public else {}
     asked, forwarded, hidden = _resolver_rules(outside)
-    bridged = "".join(f'    oifname "{bridge}" return\n' for bridge in passing) + hidden
     return f"""\
 {declarations(counted, "type ipv4_addr", size=65535, chains=CHAINS)}\
 flush table {TABLE}
 table {TABLE} {{
   chain prerouting {{
-{from_bridges}\
+{bridged["prerouting"]}\
 {public.get("prerouting", "")}\
     iifname "{WAN_LEG}*" fib daddr type != unicast counter drop
 {indent(refusals(f"{WAN_LEG}*", outside, links, passing=asked), "    ")}\
@@ -180,11 +175,11 @@ table {TABLE} {{
     udp dport {VXLAN_PORT} notrack
   }}
   chain input {{
-{to_node}\
+{bridged["input"]}\
     iifname "{WAN_LEG}*" counter drop
   }}
   chain forward {{
-{routed}\
+{bridged["forward"]}\
     iifname "{WAN_LEG}*" ct state new add @{counted} {{ ip saddr ct count over {outside.connections} }} counter drop
 {public.get("forward", "")}\
 {forwarded}    iifname "{WAN_LEG}*" ip saddr {pool} {leads_out} accept
@@ -193,12 +188,23 @@ table {TABLE} {{
     oifname "{WAN_LEG}*" counter drop
   }}
   chain postrouting {{
-{bridged}\
+{bridged["postrouting"]}{hidden}\
 {public.get("postrouting", "")}\
     ip saddr {pool} {leads_out} masquerade
   }}
 }}
 """
+
+
+def _of_bridges(bridges: Iterable[str], passing: Sequence[str]) -> dict[str, str]:
+    """Return the rules by chain for frames of bridges; those of `passing` pass these hooks."""
+    verdicts = {bridge: "accept" if bridge in passing else "counter drop" for bridge in sorted({*bridges, *passing})}
+    return {
+        "prerouting": "".join(f'    iifname "{bridge}" {verdict}\n' for bridge, verdict in verdicts.items()),
+        "input": "".join(f'    iifname "{bridge}" counter drop\n' for bridge in passing),
+        "forward": "".join(f'    iifname "{bridge}" oifname != "{bridge}" counter drop\n' for bridge in passing),
+        "postrouting": "".join(f'    oifname "{bridge}" return\n' for bridge in passing),
+    }
 
 
 def _of_public_addresses(pool: IPv4Network, leads_out: str) -> dict[str, str]:

@@ -6,8 +6,8 @@ outside in a circle. An address that has left with its port is routed to the oth
 do not know yet that it has moved send to this one.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_network
+from collections.abc import Collection, Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Interface, ip_network
 from pathlib import Path
 
 from agents.node.adapters.network.kernel_switches import set_switch
@@ -98,7 +98,7 @@ def _send_on(
 def _ways_on(moved: Mapping[Address, IPv4Address], links: NodeLinks) -> Iterator[Route]:
     """Yield the routes to other nodes: by the device in whose network their underlay addresses are."""
     for to, node in moved.items():
-        device = _device(links, lambda address, node=node: node in address.network)
+        device = _device(links, IPv4Network(node))
         if device:
             yield Route(ip_network(to), device, node if to.version == 4 else on_underlay(node))
 
@@ -106,7 +106,7 @@ def _ways_on(moved: Mapping[Address, IPv4Address], links: NodeLinks) -> Iterator
 def _be_reached(underlay: Collection[IPv4Address], links: NodeLinks, netlink: Netlink) -> str:
     """Take the addresses at which other nodes send IPv6 packets on; returns the problem."""
     for own in sorted(underlay):
-        device = _device(links, lambda address, own=own: address.ip == own)
+        device = _device(links, IPv4Network(own), has_it=True)
         try:
             if device:
                 netlink.ensure_address(device, IPv6Interface((on_underlay(own), 64)))
@@ -120,5 +120,10 @@ def on_underlay(node: IPv4Address) -> IPv6Address:
     return IPv6Address(int(IPv6Address("fe80::5efe:0:0")) | int(node))
 
 
-def _device(links: NodeLinks, has: Callable[[IPv4Interface], bool]) -> str:
-    return next((name for name, addresses in links.addresses.items() if any(map(has, addresses))), "")
+def _device(links: NodeLinks, of: IPv4Network, *, has_it: bool = False) -> str:
+    """Return the device in whose network the address is, or (`has_it`) that has it itself; empty: there is none."""
+    for name, addresses in links.addresses.items():
+        for address in addresses:
+            if of == IPv4Network(address.ip) if has_it else of.subnet_of(address.network):
+                return name
+    return ""

@@ -51,7 +51,7 @@ def tables(
             f"owners{version}": Elements(f"typeof iifname . {ip} saddr;", dict.fromkeys(owners, "")),
             f"moved{version}": _addresses(ip, moved),
         }
-    return (Table(TABLE, sets, _chains(outside, links)),)
+    return (Table(TABLE, sets, _verdicts(outside, links) | _base_chains(outside)),)
 
 
 def refusals6(outside: UplinkPolicy, links: NodeLinks) -> tuple[str, ...]:
@@ -69,9 +69,9 @@ def refusals6(outside: UplinkPolicy, links: NodeLinks) -> tuple[str, ...]:
     )
 
 
-def _chains(outside: UplinkPolicy, links: NodeLinks) -> dict[str, Chain]:
+def _verdicts(outside: UplinkPolicy, links: NodeLinks) -> dict[str, Chain]:
+    """Return the chains that judge packets."""
     pool = outside.transit_pool
-    astray = [f'meta nfproto ipv6 {_FROM} oifname != "{outside.uplink}" oifname != "{WAN_LEG}*" counter drop']
     return {
         "judged": Chain((f"{SET_MARK} notrack accept",)),
         "within": Chain(
@@ -102,6 +102,12 @@ def _chains(outside: UplinkPolicy, links: NodeLinks) -> dict[str, Chain]:
                 "meta nfproto ipv6 counter drop",
             )
         ),
+    }
+
+
+def _base_chains(outside: UplinkPolicy) -> dict[str, Chain]:
+    astray = [f'meta nfproto ipv6 {_FROM} oifname != "{outside.uplink}" oifname != "{WAN_LEG}*" counter drop']
+    return {
         "prerouting": Chain(
             (
                 "iifname @bridges accept",

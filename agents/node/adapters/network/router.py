@@ -164,13 +164,12 @@ def ruleset(
     not_refused = f'    {between} oifname "{LAN}" accept\n' if len(subnets) > 1 else ""
     leaves = f'    iifname "{LAN}" oifname "{WAN}" ip saddr {own} accept\n' if subnets else ""
     more = _public_rules(outside, own if subnets else "") if public else {}
-    dstnat = f"  chain dstnat {{\n{more['dstnat']}  }}\n" if more else ""
     return f"""\
 {declarations(counted, "typeof iifname", size=16, chains=CHAINS)}\
 {router_public.declarations(public) if public else ""}\
 flush table {TABLE}
 table {TABLE} {{
-{dstnat}\
+{more.get("dstnat", "")}\
   chain raw {{
 {untracked}\
 {more.get("raw", "")}\
@@ -207,7 +206,8 @@ table {TABLE} {{
 
 
 def _public_rules(outside: UplinkPolicy, own: str) -> dict[str, str]:
-    return {chain: indent(rules, "    ") for chain, rules in router_public.rules(outside, own).items()}
+    rules = {chain: indent(text, "    ") for chain, text in router_public.rules(outside, own).items()}
+    return rules | {"dstnat": f"  chain dstnat {{\n{rules['dstnat']}  }}\n"}
 
 
 def _public_ipv6_rules(
