@@ -11,7 +11,7 @@ import pytest
 from agents.node.adapters.port_filters import FilteredPort
 from agents.node.services.security_groups import MAX_DOCUMENT_BYTES, MAX_DOCUMENTS
 from agents.protocol import agent_pb2 as pb
-from andromede_core.permits.network_ports import AllowedAddress, ListedPort
+from andromede_core.permits.network_ports import AllowedAddress, Bandwidth, ListedPort
 from andromede_core.permits.security_group import Rule
 from andromede_core.permits.trust_documents import MAX_VERSION
 from tests.agents import specs
@@ -146,6 +146,25 @@ def test_allowed_addresses_of_a_list_count_at_once(agent: AgentUnderTest) -> Non
     agent.stub.EnsurePort(other)
     send(agent, ports=[with_allowed(4)])
     assert agent.fake.ports[port_id].allowed == ()
+
+
+def test_bandwidth_of_a_list_counts_at_once_and_after_a_restart(agent: AgentUnderTest) -> None:
+    port = specs.port()
+    port_id = UUID(port.subject.id)
+
+    def with_limits(version: int, limits: Bandwidth | None) -> bytes:
+        mine = ListedPort((ME,), port.mac, (IPv4Address(port.ip),), groups=(), bandwidth=limits)
+        return list_of(agent, {port.subject.id: mine}, version)
+
+    port.ports = with_limits(1, Bandwidth(500, 100))
+    agent.stub.EnsurePort(port)
+    assert agent.fake.ports[port_id].bandwidth == Bandwidth(500, 100)
+    send(agent, ports=[with_limits(2, Bandwidth(to_guest=200))])
+    assert agent.fake.ports[port_id].bandwidth == Bandwidth(200, None)
+    agent.restart()
+    assert agent.fake.ports[port_id].bandwidth == Bandwidth(200, None)
+    send(agent, ports=[with_limits(3, None)])
+    assert agent.fake.ports[port_id].bandwidth is None
 
 
 def test_problem_of_the_switch_is_reported(agent: AgentUnderTest) -> None:

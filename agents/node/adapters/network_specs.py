@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collap
 from typing import Any
 from uuid import UUID
 
-from andromede_core.permits.network_ports import AllowedAddress
+from andromede_core.permits.network_ports import AllowedAddress, Bandwidth
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -39,7 +39,10 @@ class NetworkSpec:
 
 @dataclass(frozen=True, slots=True)
 class PortSpec:
-    """A port. `addresses` of both families, each of a subnet; `allowed`: what its guest may use beside them."""
+    """A port. `addresses` of both families, each of a subnet; `allowed`: what its guest may use beside them.
+
+    `bandwidth`: the limits of its traffic.
+    """
 
     id: UUID
     network: NetworkSpec
@@ -47,6 +50,7 @@ class PortSpec:
     addresses: tuple[Address, ...]
     hostname: str
     allowed: tuple[AllowedAddress, ...] = ()
+    bandwidth: Bandwidth | None = None
 
     @property
     def ip(self) -> IPv4Address | None:

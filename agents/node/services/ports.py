@@ -11,7 +11,6 @@ from agents.node.services import networks, security_groups
 from agents.node.services.networks import VerifiedSegment
 from agents.node.services.security_groups import RulesStatus, VerifiedRules
 from agents.node.specs import Subject
-from andromede_core.permits.network_ports import AllowedAddress
 
 
 def ensure(
@@ -72,18 +71,19 @@ def restore(node: Node) -> None:
 def ensure_rules(node: Node, verified: VerifiedRules) -> RulesStatus:
     """Store the documents that ports here need, and apply them."""
     networks_listed = {found.network for found, _ in verified.lists}
-    before = _allowed(node, networks_listed)
+    before = _listed(node, networks_listed)
     status = security_groups.ensure(node, verified)
-    after = _allowed(node, networks_listed)
-    for port in (port for port, allowed in after.items() if before.get(port) != allowed):
+    after = _listed(node, networks_listed)
+    for port in (port for port, listed in after.items() if before.get(port) != listed):
         _update_rules(node, port)
     return status
 
 
-def _allowed(node: Node, network_ids: Iterable[str]) -> dict[str, tuple[AllowedAddress, ...]]:
-    """Return what the ports of these networks may use beside their addresses, by the ports' ids."""
+def _listed(node: Node, network_ids: Iterable[str]) -> dict[str, tuple[object, ...]]:
+    """Return what the lists of these networks say of their ports beside addresses and groups, by the ports' ids."""
     entries = (entry for each in network_ids for entry in node.state_store.ports.using("network", UUID(each)))
-    return {entry.id: current(node, entry.spec).allowed for entry in entries if entry.is_wanted}
+    specs = {entry.id: current(node, entry.spec) for entry in entries if entry.is_wanted}
+    return {port: (spec.allowed, spec.bandwidth) for port, spec in specs.items()}
 
 
 def _update_rules(node: Node, port_id: str) -> None:
@@ -97,12 +97,12 @@ def _update_rules(node: Node, port_id: str) -> None:
 
 def current(node: Node, port: PortSpec) -> PortSpec:
     """Return the port with its network as it was sent last, with whichever port that was, and with the addresses that
-    its network's list allows beside its own.
+    its network's list allows beside its own, and its limits.
     """
     known, listed = node.state_store.networks.get(port.network.id), security_groups.listed_port(node, port)
     if known is not None:
         port = replace(port, network=known.spec)
-    return port if listed is None else replace(port, allowed=listed.allowed)
+    return port if listed is None else replace(port, allowed=listed.allowed, bandwidth=listed.bandwidth)
 
 
 def check_free(node: Node, port_id: UUID, *, but_for: UUID) -> PortSpec:

@@ -23,7 +23,7 @@ from agents.node.adapters.network.node_links import NodeLinks
 from agents.node.adapters.network_specs import SegmentSpec, bridge_name
 from agents.node.adapters.port_filters import NOTHING_FILTERED
 from agents.node.errors import AdapterError, BadRequest
-from andromede_core.permits.network_ports import AllowedAddress
+from andromede_core.permits.network_ports import AllowedAddress, Bandwidth
 from tests.agents.network import forged_ipv6
 from tests.agents.network.namespace_node import a_network, a_port
 
@@ -55,6 +55,7 @@ def links(**addresses: str) -> NodeLinks:
     ("name", "text"),
     [
         ("port_admitted.nft", port_rules.admit([a_port(a_network(1), 0)])),
+        ("port_limited.nft", port_rules.admit([a_port(a_network(1), 0, bandwidth=Bandwidth(500, 100))])),
         ("port_of_both_families.nft", port_rules.admit([ALLOWED])),
         ("router_of_both_families.nft", router.ruleset(forged_ipv6.NETWORK, UplinkPolicy(), links())),
         ("port_expelled.nft", port_rules.expel(a_port(a_network(1), 0))),

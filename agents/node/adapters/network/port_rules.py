@@ -9,6 +9,7 @@ of its tap, so a frame's way is as long with one port as with many, and rules st
 - A guest may query a DHCP server in its own name, and may not act as one.
 - IPv6 passes on networks that have a subnet of it, within the limits of ipv6_rules.
 - Besides that only RARP passes (QEMU's announcement after a migration). VLAN tags are dropped.
+- A port with limits of its bandwidth: bandwidth_rules.
 - Between a device that no rule knows and one of a tenant network no frame passes, in either direction. Bridges of
   others are left alone: there no device is known.
 - `input` and `output`: the node's own IP stack takes no part in tenants' networks, not even by ARP.
@@ -23,7 +24,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address
 from textwrap import indent
 
-from agents.node.adapters.network import ipv6_rules
+from agents.node.adapters.network import bandwidth_rules, ipv6_rules
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network_specs import NetworkSpec, PortSpec, ranges, tap_name
 from agents.node.errors import BadRequest
@@ -40,6 +41,7 @@ _CHAINS = f"""\
 table {TABLE} {{
   map taps {{ type ifname : verdict; }}
   map overlays {{ type ifname : verdict; }}
+  map limits {{ type ifname : verdict; }}
   set members {{ type ifname; }}
   chain prerouting {{
     type filter hook prerouting priority -300; policy accept;
@@ -72,6 +74,7 @@ table {TABLE} {{
   chain forward {{
     iifname @members oifname != @members counter drop
     iifname != @members oifname @members counter drop
+    oifname vmap @limits
     oifname vmap @overlays
   }}
   chain output {{
@@ -91,6 +94,11 @@ def admit(ports: Sequence[PortSpec]) -> str:
     return _CHAINS + "".join(map(_port, ports)) + "".join(map(_network, networks.values()))
 
 
+def unlimit(ports: Iterable[PortSpec]) -> str:
+    """Return the rules, after those of `admit`, that remove limits of what these ports receive."""
+    return "".join(bandwidth_rules.removal(TABLE, tap_name(port.id)) for port in ports)
+
+
 def expel(port: PortSpec) -> str:
     """Return the rules, after those of `admit`, that remove the port's. Adding first makes deleting succeed."""
     tap, chain = tap_name(port.id), _chain(port)
@@ -102,7 +110,7 @@ delete element {TABLE} taps {{ "{tap}" }}
 delete element {TABLE} members {{ "{tap}" }}
 flush chain {TABLE} {chain}
 delete chain {TABLE} {chain}
-"""
+{unlimit([port])}"""
 
 
 def forget_network(layout: Layout) -> str:
@@ -169,6 +177,7 @@ def _port(port: PortSpec) -> str:
     own_or_none = _one_of(ranges([NO_ADDRESS, *port.own(4)]))
     sent = f"ip saddr {_one_of(own)} accept\n" if own else ""
     rules = f"""\
+{bandwidth_rules.from_guest(port)}\
 ether saddr != {macs} counter drop
 ether type != {_ethertypes(port.network)} counter drop
 {_not_the_gateway(port)}\
@@ -189,7 +198,7 @@ table {TABLE} {{
   map taps {{ type ifname : verdict; elements = {{ "{tap}" : goto {chain} }}; }}
   set members {{ type ifname; elements = {{ "{tap}", "{leg}" }}; }}
 }}
-"""
+{bandwidth_rules.to_guest(TABLE, port)}"""
 
 
 def _not_the_gateway(port: PortSpec) -> str:

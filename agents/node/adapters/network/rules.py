@@ -53,9 +53,11 @@ class Rules:
 
     def admit(self, ports: Sequence[PortSpec], links: NodeLinks) -> None:
         """Write the rules of these ports, besides the present ones."""
+        limited = {key for key, port in self._ports.items() if port.bandwidth and port.bandwidth.to_guest}
+        free = [port for port in ports if port.id in limited and not (port.bandwidth and port.bandwidth.to_guest)]
         self._ports |= {port.id: port for port in ports}
         self._node = self._node_rules(links)
-        self._write(self._node + port_rules.admit(ports))
+        self._write(self._node + port_rules.admit(ports) + port_rules.unlimit(free))
 
     def expel(self, port: PortSpec, others: Sequence[PortSpec], links: NodeLinks) -> None:
         """Remove the rules of the port; the others of its network stay, which may be none."""

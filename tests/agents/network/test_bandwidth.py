@@ -1,0 +1,105 @@
+"""Limits of a port's bandwidth, on the real namespaces of a node, with root: counted, never timed."""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from agents.node.adapters.network.port_rules import TABLE
+from agents.node.adapters.network_specs import tap_name
+from andromede_core.permits.network_ports import Bandwidth
+from tests.agents.network.namespace_node import Guest, Node, a_network, a_port, ipv4
+from tests.limits import PATIENCE_S
+
+pytestmark = pytest.mark.lab
+NETWORK = a_network(1)
+LIMITED, OTHER = a_port(NETWORK, 0), a_port(NETWORK, 1)
+PACKETS, SIZE_BYTES = 2000, 1400  # 2.8 MB: at 1 Mbit/s they would take 22 s
+MBIT = Bandwidth(to_guest=1, from_guest=1)
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    if os.geteuid() != 0:
+        pytest.skip("namespaces need root")
+    node = Node(tmp_path_factory.mktemp("node"))
+    node.start_agent()
+    node.ensure(LIMITED)
+    node.ensure(OTHER, LIMITED)
+    try:
+        yield node
+    finally:
+        node.close()
+
+
+@pytest.fixture(scope="module")
+def guests(node: Node) -> tuple[Guest, Guest]:
+    limited, other = Guest(node, "limited", LIMITED).start(), Guest(node, "other", OTHER).start()
+    return limited.configured(), other.configured()
+
+
+def received(node: Node, sender: Guest, receiver: Guest) -> int:
+    """Send the packets at once; returns how many bytes of them arrived."""
+    sender.run(f"ping -c 1 -W 5 {ipv4(receiver.port)}", check=False)  # so that both know their MAC addresses
+    before = _bytes(receiver)
+    program = (
+        "import socket; s = socket.socket(type=socket.SOCK_DGRAM); "
+        f"[s.sendto(bytes({SIZE_BYTES}), ('{ipv4(receiver.port)}', 9)) for _ in range({PACKETS})]"
+    )
+    argv = node.argv(["python3", "-c", program], sender.name)
+    subprocess.run(argv, check=True, timeout=PATIENCE_S)
+    return _bytes(receiver) - before
+
+
+def _bytes(guest: Guest) -> int:
+    return int(guest.run("cat /sys/class/net/eth0/statistics/rx_bytes"))
+
+
+def dropped(node: Node, chain: str) -> int:
+    """Return how many packets the limit in this chain has dropped."""
+    found = re.search(r"limit rate over .* counter packets (\d+)", node.run(f"nft list chain {TABLE} {chain}"))
+    return int(found[1]) if found else 0
+
+
+def rules(node: Node) -> list[str]:
+    """Return the lines of all rules, sorted: chains that are made again are in another order."""
+    return sorted(node.run("nft --stateless list ruleset").splitlines())
+
+
+def limits(node: Node) -> list[str]:
+    return [line for line in rules(node) if "limit rate over" in line]
+
+
+def test_what_exceeds_a_limit_is_dropped_in_each_direction(node: Node, guests: tuple[Guest, Guest]) -> None:
+    limited, other = guests
+    sent = PACKETS * SIZE_BYTES
+    assert received(node, other, limited) >= sent * 0.95  # no limit yet
+    node.ensure(replace(LIMITED, bandwidth=MBIT), OTHER)
+    for sender, receiver, chain in (
+        (other, limited, f"to_{tap_name(LIMITED.id)}"),
+        (limited, other, f"port_{tap_name(LIMITED.id)}"),
+    ):
+        arrived = received(node, sender, receiver)
+        assert sent * 0.02 < arrived < sent * 0.7, (chain, arrived)
+        assert dropped(node, chain) > PACKETS * 0.3, chain
+    assert limited.pings(ipv4(OTHER)) or limited.pings(ipv4(OTHER)), "the connection goes on below the limit"
+
+
+def test_limits_return_after_a_flush_and_end_with_their_removal(node: Node, guests: tuple[Guest, Guest]) -> None:
+    limited, other = guests
+    node.ensure(replace(LIMITED, bandwidth=MBIT), OTHER)
+    assert len(limits(node)) == 2
+    before = rules(node)
+    node.run("nft flush ruleset")
+    node.keep_rules()
+    assert rules(node) == before
+    node.ensure(LIMITED, OTHER)
+    assert not limits(node)
+    assert received(node, other, limited) >= PACKETS * SIZE_BYTES * 0.95
+    node.ensure(replace(LIMITED, bandwidth=MBIT), OTHER)
+    node.remove(replace(LIMITED, bandwidth=MBIT), OTHER)
+    assert not limits(node)
+    assert not any(f"to_{tap_name(LIMITED.id)}" in line for line in rules(node))
