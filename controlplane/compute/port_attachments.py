@@ -18,6 +18,7 @@ from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.network.models import Port
 from controlplane.network.ports import port_lock, require_free
+from controlplane.network.selected_groups import selected_groups_refresh
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation
 from controlplane.operations.services import OperationRequest, enqueue
@@ -56,6 +57,7 @@ def _attach(actor: Actor, port: Port, instance: Instance) -> Operation:
         last_error=None,
         updated_at=clock.now(),
     )
+    selected_groups_refresh(port.project_id, ports=[port.pk])
     return operation
 
 

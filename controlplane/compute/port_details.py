@@ -35,13 +35,23 @@ SELECT port.id,
     (
         SELECT json_agg(json_build_object('cidr', allowed.cidr, 'mac', nullif(allowed.mac, '')) ORDER BY allowed.id)
         FROM network_allowedaddress AS allowed WHERE allowed.port_id = port.id
+    ),
+    (
+        SELECT json_agg(
+            json_build_object('id', of_group.id, 'name', of_group.name, 'is_selected', pair.is_selected)
+            ORDER BY of_group.name
+        )
+        FROM (
+            SELECT group_id, bool_and(is_selected) AS is_selected
+            FROM network_portsecuritygroup WHERE port_id = port.id GROUP BY group_id
+        ) AS pair JOIN network_securitygroup AS of_group ON of_group.id = pair.group_id
     )
 FROM network_port AS port WHERE port.id = ANY(%s::uuid[])
 """
 
 
 def port_details(rows: Sequence[Port], *, begun: Operation | None = None) -> dict[str, Any]:
-    """Return current operations, instances, addresses and allowed addresses, by port.
+    """Return current operations, instances, addresses, allowed addresses and security groups, by port.
 
     `begun`: the operation that the request has just begun on the only one of them.
     """
@@ -52,8 +62,9 @@ def port_details(rows: Sequence[Port], *, begun: Operation | None = None) -> dic
     return {
         "current_operations": operations if begun is None else {rows[0].pk: begun.pk},
         "instances": {port_id: instance for port_id, _, instance, *_ in found},
-        "addresses": {port_id: addresses or [] for port_id, *_, addresses, _ in found},
-        "allowed_addresses": {port_id: allowed or [] for port_id, *_, allowed in found},
+        "addresses": {port_id: addresses or [] for port_id, *_, addresses, _, _ in found},
+        "allowed_addresses": {port_id: allowed or [] for port_id, *_, allowed, _ in found},
+        "security_groups": {port_id: groups or [] for port_id, *_, groups in found},
     }
 
 

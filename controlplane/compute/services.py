@@ -35,6 +35,7 @@ from controlplane.network.port_groups import check_groups, port_groups_insert
 from controlplane.network.port_rules import FILTERS
 from controlplane.network.ports import instance_port_create, port_lock, ports_take, require_free
 from controlplane.network.security_groups import default_group
+from controlplane.network.selected_groups import instance_labels_changed, selected_groups_refresh
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation
 from controlplane.operations.selectors import live_of
@@ -345,16 +346,24 @@ def enqueue_create(actor: Actor, instance: Instance, new: NewAttachments) -> Ope
         taken = VolumeAlreadyAttached(field="volumes", volume=attachment.volume.name)
         with raise_on_violation("compute_attachment_volume_taken", taken):
             attachment.save(force_insert=True)
-    first, last = len(ports), len(ports) + len(new.ports)
+    _connect(instance, new, ports)
+    size = {"vcpus": instance.vcpus, "memory_mib": instance.memory_mib}
+    quotas.claim(instance.project_id, instance.pk, instances=1, **size, ports=len(ports), addresses=len(ports))
+    return operation
+
+
+def _connect(instance: Instance, new: NewAttachments, ports: Sequence[tuple[UUID, Network]]) -> None:
+    """Give the instance its free ports, after new ones with these ids on these networks; all in their groups."""
+    own = [port.pk for port in new.ports]
+    first, last = len(ports), len(ports) + len(own)
     ports_take(new.ports, instance.pk, positions=range(first, last), generation=instance.generation)
     for position, (port_id, network) in sorted(enumerate(ports), key=lambda each: each[1][1].pk):
         instance_port_create(network, port_id=port_id, instance_id=instance.pk, position=position)
     if ports:
         groups = (default_group(instance.project),) if new.security_groups is None else new.security_groups
         port_groups_insert([port_id for port_id, _ in ports], groups)
-    size = {"vcpus": instance.vcpus, "memory_mib": instance.memory_mib}
-    quotas.claim(instance.project_id, instance.pk, instances=1, **size, ports=len(ports), addresses=len(ports))
-    return operation
+    if ports or own:
+        selected_groups_refresh(instance.project_id, ports=[*(port_id for port_id, _ in ports), *own])
 
 
 def _raise_generations(instance: Instance, new: NewAttachments) -> None:
@@ -388,8 +397,11 @@ def instance_update(
     instance_lock(instance)
     if name != instance.name:
         operations.require_unlocked(instance.pk)
+    has_other_labels = labels != instance.labels
     with raise_on_violation("compute_instance_name_taken", InstanceNameTaken(field="name", name=name)):
         edit(instance, name=name, labels=labels, restart_policy=restart_policy)
+    if has_other_labels:
+        instance_labels_changed(instance.project_id, instance.pk)
     facts = {"name": name, "restart_policy": restart_policy}
     record(actor, "instance.update", instance.pk, project_id=instance.project_id, **facts)
     return instance

@@ -409,6 +409,7 @@ QUOTA_DEFAULTS = {
     "ports": env.integer("QUOTA_PORTS", 100),
     "addresses": env.integer("QUOTA_ADDRESSES", 100),
     "security_groups": env.integer("QUOTA_SECURITY_GROUPS", 100),
+    "address_sets": env.integer("QUOTA_ADDRESS_SETS", 100),
     "images": env.integer("QUOTA_IMAGES", 50),
     "image_gib": env.integer("QUOTA_IMAGE_GIB", 500),
     "state_mib": env.integer("QUOTA_STATE_MIB", 2048),

@@ -30,6 +30,7 @@ from controlplane.dashboard.views.platform import (
     users,
 )
 from controlplane.dashboard.views.project import (
+    address_sets,
     affinity_groups,
     images,
     instance_bulk,
@@ -217,6 +218,15 @@ urlpatterns = [
         f"{SECURITY_GROUP}/rules/<str:rule>/delete",
         security_groups.RuleDelete.as_view(),
         name="security-group-rule-delete",
+    ),
+    path(f"{PROJECT}/address-sets", address_sets.AddressSetList.as_view(), name="address-sets"),
+    path(f"{PROJECT}/address-sets/new", address_sets.AddressSetCreate.as_view(), name="address-set-new"),
+    path(f"{PROJECT}/address-sets/<str:thing>", address_sets.AddressSetDetail.as_view(), name="address-set"),
+    path(f"{PROJECT}/address-sets/<str:thing>/edit", address_sets.AddressSetEdit.as_view(), name="address-set-edit"),
+    path(
+        f"{PROJECT}/address-sets/<str:thing>/delete",
+        address_sets.AddressSetDelete.as_view(),
+        name="address-set-delete",
     ),
     path(f"{INSTANCE}/security-groups", security_groups.InstanceGroups.as_view(), name="instance-security-groups"),
     path(f"{PROJECT}/ssh-keys", ssh_keys.SshKeyList.as_view(), name="ssh-keys"),

@@ -18,7 +18,7 @@ class Kind:
 
 
 _OPERATION = ("operation",)
-_SECURITY_RULE = ("rule", "direction", "family", "protocol", "ports", "icmp", "cidrs", "peer_group")
+_SECURITY_RULE = ("rule", "direction", "family", "protocol", "ports", "icmp", "cidrs", "peer_group", "address_set")
 _ORPHAN = ("what", "node", "size_bytes")
 KINDS: Mapping[str, Kind] = {
     "operation.pending": Kind("A change that takes time was accepted.", _OPERATION),
@@ -53,13 +53,21 @@ KINDS: Mapping[str, Kind] = {
     "subnet.updated": Kind("The name, the labels or the reserved ranges of the subnet changed.", ("network",)),
     "subnet.deleted": Kind("The subnet is deleted.", ("cidr", "network")),
     "port.created": Kind("A port was created.", ("network", "addresses")),
-    "port.updated": Kind("The name, the labels or the addresses of the port changed."),
+    "port.updated": Kind(
+        "The name, the labels, the addresses, the security groups or the bandwidth of the port changed.",
+        ("groups", "to_guest_mbit", "from_guest_mbit"),
+    ),
     "port.deleted": Kind("The port is deleted."),
-    "security_group.created": Kind("A security group was created."),
-    "security_group.updated": Kind("The name, the description or the labels of the security group changed."),
+    "security_group.created": Kind("A security group was created.", ("selector",)),
+    "security_group.updated": Kind(
+        "The name, the description, the labels or the selector of the security group changed.", ("selector",)
+    ),
     "security_group.deleted": Kind("The security group is deleted."),
     "security_group.rule-added": Kind("A rule was added to the security group.", _SECURITY_RULE),
     "security_group.rule-removed": Kind("A rule was removed from the security group.", _SECURITY_RULE),
+    "address_set.created": Kind("An address set was created."),
+    "address_set.updated": Kind("The name, the description, the labels or the ranges of the address set changed."),
+    "address_set.deleted": Kind("The address set is deleted."),
     "instance.security-groups": Kind("The ports of the instance got other security groups.", ("groups",)),
     "instance.unfiltered": Kind(
         "The new instance is on a node whose agent is of an earlier release: no security group filters its ports."
@@ -153,6 +161,9 @@ DEEDS: Mapping[str, str] = {
     "security_group.create": "security_group.created",
     "security_group.update": "security_group.updated",
     "security_group.delete": "security_group.deleted",
+    "address_set.create": "address_set.created",
+    "address_set.update": "address_set.updated",
+    "address_set.delete": "address_set.deleted",
     "security_group.rule-add": "security_group.rule-added",
     "security_group.rule-remove": "security_group.rule-removed",
     "instance.security-groups": "instance.security-groups",

@@ -435,6 +435,7 @@ RESOURCES = {
         "instances",
         {"security_group_of_instance_get": (READ, METADATA), "security_group_of_instance_set": (UPDATE, MEMBERS)},
     ),
+    **_usual("address-sets", "address_set", "list", "get", "create", "update", "delete"),
     **_usual("ssh-keys", "ssh_key", "list", "get", "create", "update", "delete"),
     **_usual("affinity-groups", "affinity_group", "list", "get", "create", "update", "delete"),
     **_usual("operations", "operation", "list", "get"),

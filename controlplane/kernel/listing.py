@@ -23,7 +23,8 @@ from rest_framework.response import Response
 from andromede_core.documents.messages import Message, message_of
 from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.fields import Out
-from controlplane.kernel.names import LABEL_KEY, LABEL_VALUE, as_uuid
+from controlplane.kernel.label_selectors import label_selector
+from controlplane.kernel.names import as_uuid
 from controlplane.kernel.prepared_queries import Collection
 from controlplane.kernel.query_parameters import (
     CONTROL,
@@ -44,8 +45,6 @@ LIMIT_MAX = 200
 LIMIT_PARAMETER = Parameter(
     f"Maximum number of items, 1 to {LIMIT_MAX}; {LIMIT_DEFAULT} by default.", whole(1, LIMIT_MAX)
 )
-SELECTOR_MAX = 32  # terms
-SELECTOR_MAX_LETTERS = 1000
 RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
@@ -137,35 +136,11 @@ def _id(text: str) -> UUID:
     return value
 
 
-# Possessive quantifiers, so that the pattern does not backtrack over blanks before an invalid character.
-TERM = re.compile(r"\s*+([^\s=!,()]++)\s*+(?:(!=|=)\s*+([^\s=!,()]*+)|in\s*+\(([^()]*+)\))\s*+(?:,|$)")
-
-
 def labelled(lookup: str = "labels") -> Filter:
     return Filter(
-        lambda text: _selector(text, lookup), "A selector: `env=prod,tier!=web,app in (a,b)`; all terms must match."
+        lambda text: label_selector(text, lookup),
+        "A selector: `env=prod,tier!=web,app in (a,b)`; all terms must match.",
     )
-
-
-def _selector(text: str, lookup: str) -> Q:
-    if len(text) > SELECTOR_MAX_LETTERS:
-        raise ValueError(Message("it has more than {limit} letters.", limit=SELECTOR_MAX_LETTERS))
-    condition, position, terms = Q(), 0, 0
-    while position < len(text):
-        term = TERM.match(text, position)
-        if term is None or terms == SELECTOR_MAX:
-            raise ValueError(Message("it must look like env=prod,tier!=web,app in (a,b)."))
-        condition &= _term(lookup, *term.groups())
-        position, terms = term.end(), terms + 1
-    return condition
-
-
-def _term(lookup: str, key: str, sign: str | None, value: str | None, many: str | None) -> Q:
-    values = [part.strip() for part in many.split(",")] if many is not None else [value or ""]
-    if not LABEL_KEY.fullmatch(key) or not all(LABEL_VALUE.fullmatch(each) for each in values):
-        raise ValueError(Message("keys and values have up to 63 letters, digits and - _ . /"))
-    has_one = Q(*(Q(**{f"{lookup}__contains": {key: each}}) for each in values), _connector=Q.OR)
-    return ~has_one if sign == "!=" else has_one
 
 
 @dataclass(frozen=True)

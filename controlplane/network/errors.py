@@ -181,3 +181,47 @@ class SecurityGroupsUnsupported(Conflict):
         "The node of the instance has an agent of an earlier release, which filters nothing. Ask an operator to "
         "upgrade it, or have the instance migrated."
     )
+
+
+class SelectorInvalid(InvalidRequest):
+    code = "network.security_group.selector_invalid"
+    detail = "The selector is not valid: {reason}"
+
+
+class SelectorsExhausted(Unprocessable):
+    code = "network.security_group.selectors_exhausted"
+    title = "Too many selectors"
+    detail = (
+        "A project has at most {limit} security groups with a selector. Remove one, or name the group at the ports."
+    )
+
+
+class AddressSetNotFound(NotFound):
+    code = "network.address_set.not_found"
+    detail = "There is no address set {name!r} here."
+
+
+class AddressSetNameTaken(Conflict):
+    code = "network.address_set.name_taken"
+    title = "Name taken"
+    detail = "The project already has an address set named {name!r}."
+
+
+class AddressSetInvalid(InvalidRequest):
+    code = "network.address_set.invalid"
+    detail = "The address set is not valid: {reason}"
+
+
+class AddressSetInUse(Conflict):
+    code = "network.address_set.in_use"
+    title = "In use"
+    detail = "Rules of the security groups {groups} name the address set. Remove these rules first."
+
+
+class BandwidthUnsupported(Conflict):
+    code = "network.port.bandwidth_unsupported"
+    title = "No limits there"
+    detail = (
+        "The node of the port has an agent of an earlier release, which does not limit bandwidth. Ask an operator to "
+        "upgrade it, or have the instance migrated."
+    )

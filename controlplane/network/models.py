@@ -7,6 +7,7 @@ from andromede_core.permits.segment import VNI_MAX
 from controlplane.catalog.models import Zone
 from controlplane.identity.models import Organization, Project, ProjectResource
 from controlplane.kernel.db import BaseModel, Versioned
+from controlplane.kernel.label_selectors import SELECTOR_MAX_LETTERS
 from controlplane.nodes.models import Node
 
 DEFAULT_SUBNET = "default"
@@ -102,6 +103,8 @@ class Port(ProjectResource):
 
     `is_filtered`: its security groups decide about its traffic, and without any group nothing passes. Ports that are
     older than security groups are not filtered until they get groups.
+
+    `to_guest_mbit`, `from_guest_mbit`: limits of what its guest receives and sends; None: no limit.
     """
 
     project = models.ForeignKey(Project, models.PROTECT, db_index=False)  # the index of names begins with it
@@ -114,6 +117,8 @@ class Port(ProjectResource):
     mac = models.CharField(max_length=17)
     ip = models.GenericIPAddressField(protocol="IPv4", null=True)
     is_filtered = models.BooleanField(default=False, db_default=False)
+    to_guest_mbit = models.PositiveIntegerField(null=True)
+    from_guest_mbit = models.PositiveIntegerField(null=True)
 
     class Meta:
         constraints = [
@@ -217,11 +222,13 @@ class SecurityGroup(ProjectResource):
     """Rules of traffic that ports in the group may receive and send. Several groups of a port add up.
 
     `is_default`: ports get it when their request names no groups; it cannot be deleted. `generation` grows with each
-    change of its rules.
+    change of its rules. `selector`: of labels, as in lists; the filtered ports that it selects are in the group too
+    (selected_groups.py). Empty: none.
     """
 
     description = models.CharField(max_length=200, blank=True)
     is_default = models.BooleanField(default=False)
+    selector = models.CharField(max_length=SELECTOR_MAX_LETTERS, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [
@@ -232,11 +239,22 @@ class SecurityGroup(ProjectResource):
         ]
 
 
+class AddressSet(ProjectResource):
+    """Named ranges of addresses, of one or both families, that rules of security groups name as their peer."""
+
+    description = models.CharField(max_length=200, blank=True)
+    cidrs = ArrayField(models.CharField(max_length=43), default=list)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "name"], name="network_address_set_name_taken")]
+
+
 class SecurityGroupRule(BaseModel):
     """A rule that allows traffic (andromede_core.permits.security_group). It is never changed.
 
-    `first_port`, `last_port`: of tcp or udp; null: all. `icmp_type`, `icmp_code`: null: all. The peer is in `cidrs` or
-    a member of `peer_group`; both null: any peer. `fingerprint`: digest of all fields that decide about traffic.
+    `first_port`, `last_port`: of tcp or udp; null: all. `icmp_type`, `icmp_code`: null: all. The peer is in `cidrs`, a
+    member of `peer_group`, or in the ranges of `address_set` that are of the rule's family; all null: any peer.
+    `fingerprint`: digest of all fields that decide about traffic.
     """
 
     group = models.ForeignKey(SecurityGroup, models.CASCADE, related_name="rules", db_index=False)  # see constraints
@@ -249,6 +267,7 @@ class SecurityGroupRule(BaseModel):
     icmp_code = models.PositiveSmallIntegerField(null=True)
     cidrs = ArrayField(models.CharField(max_length=43), null=True)
     peer_group = models.ForeignKey(SecurityGroup, models.PROTECT, null=True, related_name="rules_naming_it")
+    address_set = models.ForeignKey(AddressSet, models.PROTECT, null=True, related_name="rules")
     is_logged = models.BooleanField(default=False)
     description = models.CharField(max_length=200, blank=True)
     fingerprint = models.CharField(max_length=64)
@@ -267,14 +286,20 @@ class SecurityGroupRule(BaseModel):
 
 
 class PortSecurityGroup(BaseModel):
-    """A security group of a port. The database deletes it with the port."""
+    """A security group of a port. The database deletes it with the port.
+
+    `is_selected`: the group's selector selects the port; a port may be in the group for both reasons.
+    """
 
     # The index of its constraint begins with the port.
     port = models.ForeignKey(Port, models.DO_NOTHING, db_index=False, db_constraint=False)
     group = models.ForeignKey(SecurityGroup, models.PROTECT)
+    is_selected = models.BooleanField(default=False, db_default=False)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["port", "group"], name="network_port_security_group_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["port", "group", "is_selected"], name="network_port_security_group_reason")
+        ]
 
 
 class PortRulesDocument(BaseModel):

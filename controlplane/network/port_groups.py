@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.contrib.postgres.aggregates import BoolAnd
 from django.db.models import Q
 
 from andromede_core.documents.signed import read
 from andromede_core.permits.network_ports import MAX_GROUPS
 from controlplane.kernel import clock
-from controlplane.kernel.ids import new_id
-from controlplane.kernel.prepared_queries import preparing_cursor
 from controlplane.network import port_rules
 from controlplane.network.errors import (
     SecurityGroupNotFound,
     SecurityGroupsTooMany,
     SecurityGroupsUnsupported,
 )
+from controlplane.network.group_rows import insert_pairs
 from controlplane.network.models import (
     Port,
     PortBinding,
@@ -30,17 +30,8 @@ from controlplane.network.models import (
 )
 from controlplane.network.port_rules_content import port_facts
 from controlplane.network.segments import trusted_keys
+from controlplane.network.selected_groups import selected_groups_refresh
 from controlplane.nodes.models import Node
-
-# The lock keeps the groups from deletion until the transaction ends; concurrent insertions do not wait for each other.
-INSERT = """
-INSERT INTO network_portsecuritygroup (id, created_at, updated_at, port_id, group_id)
-SELECT pair.id, %(now)s, %(now)s, pair.port, present.id
-FROM unnest(%(ids)s::uuid[], %(ports)s::uuid[], %(groups)s::uuid[]) AS pair (id, port, of_group)
-    JOIN (
-        SELECT id FROM network_securitygroup WHERE id = ANY(%(groups)s::uuid[]) FOR KEY SHARE
-    ) AS present ON present.id = pair.of_group
-"""
 
 
 def check_groups(groups: Collection[SecurityGroup]) -> None:
@@ -55,20 +46,16 @@ def port_groups_insert(ports: Sequence[UUID], groups: Sequence[SecurityGroup]) -
     Raises:
         SecurityGroupNotFound: a group has just been deleted.
     """
-    pairs = [(new_id(), port, group.pk) for port in ports for group in groups]
-    if not pairs:
-        return
-    ids, of_ports, of_groups = (list(column) for column in zip(*pairs, strict=True))
-    with preparing_cursor() as cursor:
-        cursor.execute(INSERT, {"now": clock.now(), "ids": ids, "ports": of_ports, "groups": of_groups})
-        if cursor.rowcount != len(pairs):
-            raise SecurityGroupNotFound(field="security_groups", name=", ".join(group.name for group in groups))
+    pairs = [(port, group.pk) for port in ports for group in groups]
+    if insert_pairs(pairs) != len(pairs):
+        raise SecurityGroupNotFound(field="security_groups", name=", ".join(group.name for group in groups))
 
 
 def port_groups_set(ports: Sequence[Port], groups: Sequence[SecurityGroup]) -> None:
     """Give the ports these groups in place of those that they have; without any nothing passes.
 
-    Inside the caller's transaction. The nodes apply it within moments.
+    Groups that have the ports by their selector stay. Inside the caller's transaction. The nodes apply it within
+    moments.
 
     Raises:
         SecurityGroupsTooMany, SecurityGroupNotFound
@@ -76,15 +63,17 @@ def port_groups_set(ports: Sequence[Port], groups: Sequence[SecurityGroup]) -> N
     """
     check_groups(groups)
     ids = [port.pk for port in ports]
-    list(Port.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
+    locked = list(Port.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk"))
     nodes = Node.objects.filter(portbinding__port__in=ids).distinct()
     if any(port_rules.FILTERS not in node.traits for node in nodes):
         raise SecurityGroupsUnsupported()
-    former = PortSecurityGroup.objects.filter(port__in=ids)
+    former = PortSecurityGroup.objects.filter(port__in=ids, is_selected=False)
     left = set(former.values_list("group", flat=True)) - {group.pk for group in groups}
     former.delete()
     port_groups_insert(ids, groups)
     Port.objects.filter(pk__in=ids).update(is_filtered=True, updated_at=clock.now())
+    for project_id in {port.project_id for port in locked if not port.is_filtered}:
+        selected_groups_refresh(project_id, ports=ids)
     for port in ports:
         for zone in {node.zone_id for node in nodes}:
             port_rules.request_port_rules(port.pk, zone)
@@ -123,12 +112,21 @@ RULES_STATES = ("pending", "applied", "unsupported")
 REASONS = ("", "no-node", "signing", "sending", "node-silent", "node-problem")
 
 
-def groups_of(ports: Iterable[UUID]) -> Mapping[UUID, list[SecurityGroup]]:
+@dataclass(frozen=True)
+class GroupOfPort:
+    """A group that a port is in. `is_selected`: by the selector of the group alone."""
+
+    id: UUID
+    name: str
+    is_selected: bool
+
+
+def groups_of(ports: Iterable[UUID]) -> Mapping[UUID, list[GroupOfPort]]:
     """Return the groups of each port, in the order of their names."""
-    found: dict[UUID, list[SecurityGroup]] = defaultdict(list)
-    rows = PortSecurityGroup.objects.filter(port__in=list(ports)).select_related("group").order_by("group__name")
-    for row in rows:
-        found[row.port_id].append(row.group)
+    found: dict[UUID, list[GroupOfPort]] = defaultdict(list)
+    rows = PortSecurityGroup.objects.filter(port__in=list(ports)).values_list("port", "group", "group__name")
+    for port, *group in rows.annotate(is_alone=BoolAnd("is_selected")).order_by("group__name"):
+        found[port].append(GroupOfPort(*group))
     return found
 
 
@@ -148,7 +146,7 @@ class _Known:
             self.nodes[binding.port_id].append(binding.node)
         self.groups = groups_of(port.pk for port in ports)
         self.facts = port_facts(port.pk for port in ports)
-        own = {group.pk for groups in self.groups.values() for group in groups}
+        own = {group.id for groups in self.groups.values() for group in groups}
         self.named: dict[UUID, set[UUID]] = defaultdict(set)
         peers = SecurityGroupRule.objects.filter(group__in=own, peer_group__isnull=False)
         for group, peer in peers.values_list("group", "peer_group").distinct():
@@ -173,7 +171,7 @@ class _Known:
     def _on(self, port: Port, node: Node) -> AppliedRules:
         if port_rules.FILTERS not in node.traits:
             return AppliedRules("unsupported", node=node)
-        own = [group.pk for group in self.groups[port.pk]]
+        own = [group.id for group in self.groups[port.pk]]
         needed = {port.network_id, *own, *(peer for group in own for peer in self.named[group])}
         documents = [self.documents.get((each, node.zone_id)) for each in needed]
         present = [each for each in documents if each is not None]

@@ -4,7 +4,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from uuid import UUID
 
 from django.db import connection
@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from andromede_core.documents.canonical import dumps
 from andromede_core.permits import network_ports as core
 from andromede_core.permits.network_ports import ListedPort
-from andromede_core.permits.security_group import Rule
+from andromede_core.permits.security_group import FAMILIES, Rule
 from controlplane.network.models import (
     AllowedAddress,
     Port,
@@ -70,11 +70,24 @@ def members(key: DocumentKey) -> Members:
 
 
 def rules(group_id: UUID) -> tuple[Rule, ...]:
-    """Return the rules of the group, in the order of their ids."""
-    return tuple(as_rule(row) for row in SecurityGroupRule.objects.filter(group_id=group_id).order_by("pk"))
+    """Return the rules of the group, in the order of their ids.
+
+    Address sets are written as their ranges; a rule whose set has none of its family allows nothing, and is left out.
+    """
+    rows = SecurityGroupRule.objects.filter(group_id=group_id).select_related("address_set").order_by("pk")
+    ranges = ((row, _ranges(row)) for row in rows)
+    return tuple(_as_rule(row, cidrs) for row, cidrs in ranges if cidrs is None or cidrs)
 
 
-def as_rule(row: SecurityGroupRule) -> Rule:
+def _ranges(row: SecurityGroupRule) -> tuple[IPv4Network | IPv6Network, ...] | None:
+    """Return the ranges of the rule's peer; None: they do not decide."""
+    texts = row.cidrs if row.address_set is None else row.address_set.cidrs
+    if texts is None:
+        return None
+    return tuple(cidr for cidr in map(ip_network, texts) if cidr.version == FAMILIES[row.family])
+
+
+def _as_rule(row: SecurityGroupRule, cidrs: tuple[IPv4Network | IPv6Network, ...] | None) -> Rule:
     """Return the rule as it is in the signed document."""
     ports = None if row.first_port is None or row.last_port is None else (row.first_port, row.last_port)
     return Rule(
@@ -84,7 +97,7 @@ def as_rule(row: SecurityGroupRule) -> Rule:
         protocol=row.protocol,
         ports=ports,
         icmp=None if row.icmp_type is None else (row.icmp_type, row.icmp_code),
-        cidrs=None if row.cidrs is None else tuple(ip_network(cidr) for cidr in row.cidrs),
+        cidrs=cidrs,
         group=None if row.peer_group_id is None else str(row.peer_group_id),
         is_logged=row.is_logged,
     )
@@ -154,7 +167,7 @@ def port_facts(port_ids: Iterable[UUID]) -> Mapping[UUID, PortFacts]:
     for allowed in AllowedAddress.objects.filter(port__in=found).order_by("cidr", "mac"):
         pair = core.AllowedAddress(ip_network(allowed.cidr), allowed.mac or None)
         found[allowed.port_id].allowed.append(pair)
-    for port_id, group_id in PortSecurityGroup.objects.filter(port__in=found).values_list("port", "group"):
+    for port_id, group_id in PortSecurityGroup.objects.filter(port__in=found).values_list("port", "group").distinct():
         found[port_id].groups.append(group_id)
     return found
 
@@ -167,7 +180,13 @@ def listed_port(port: Port, nodes: Iterable[str], facts: PortFacts) -> ListedPor
         addresses=tuple(facts.addresses),
         allowed=tuple(facts.allowed),
         groups=tuple(sorted(map(str, facts.groups))) if port.is_filtered else None,
+        bandwidth=_bandwidth(port),
     )
+
+
+def _bandwidth(port: Port) -> core.Bandwidth | None:
+    limits = core.Bandwidth(port.to_guest_mbit, port.from_guest_mbit)
+    return None if limits == core.Bandwidth() else limits
 
 
 def _order(address: IPv4Address | IPv6Address) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from andromede_core.permits.network_ports import MAX_ADDRESSES
+from andromede_core.permits.network_ports import MAX_ADDRESSES, Bandwidth
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
@@ -20,10 +20,19 @@ from controlplane.kernel.multi_insert import insert
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.network.addresses import ANY, AddressRequest, assign, lock_subnets
 from controlplane.network.allowed_addresses import AllowedRequest, parse_allowed
-from controlplane.network.errors import AddressesMissing, PortAttached, PortNameTaken, PortNotFound
+from controlplane.network.errors import (
+    AddressesMissing,
+    BandwidthUnsupported,
+    PortAttached,
+    PortNameTaken,
+    PortNotFound,
+)
 from controlplane.network.models import AllowedAddress, Network, Port, PortAddress, SecurityGroup, Subnet
-from controlplane.network.port_groups import check_groups, port_groups_insert
+from controlplane.network.port_groups import check_groups, port_groups_insert, port_groups_set
+from controlplane.network.port_rules import FILTERS, request_port_rules
 from controlplane.network.security_groups import default_group
+from controlplane.network.selected_groups import selected_groups_refresh
+from controlplane.nodes.models import Node
 from controlplane.quotas import services as quotas
 
 
@@ -31,7 +40,7 @@ from controlplane.quotas import services as quotas
 class NewPort:
     """A port to create. `name` empty: one is made of its id. `addresses`: a free one unless others are requested.
 
-    `security_groups`: None for the project's default group.
+    `security_groups`: None for the project's default group. `bandwidth`: limits in Mbit/s.
     """
 
     network: Network
@@ -40,6 +49,7 @@ class NewPort:
     allowed: Sequence[AllowedRequest] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     security_groups: Sequence[SecurityGroup] | None = None
+    bandwidth: Bandwidth = Bandwidth()
 
 
 @transaction.atomic
@@ -48,7 +58,8 @@ def port_create(actor: Actor, new: NewPort) -> Port:
 
     Raises:
         PortNameTaken, QuotaExceeded, AddressesMissing, AddressTaken, AddressNotUsable, AddressesExhausted,
-        AllowedAddressInvalid, SubnetMissing, SubnetNotFound, NetworkNotFound.
+        AllowedAddressInvalid, SubnetMissing, SubnetNotFound, NetworkNotFound, SecurityGroupsTooMany,
+        SecurityGroupNotFound.
     """
     actor.may_write()
     port_id, network = new_id(), new.network
@@ -66,6 +77,8 @@ def port_create(actor: Actor, new: NewPort) -> Port:
         is_own=True,
         mac=_mac(port_id),
         is_filtered=True,
+        to_guest_mbit=new.bandwidth.to_guest,
+        from_guest_mbit=new.bandwidth.from_guest,
     )
     addresses = assign(network, subnets, port_id, new.addresses)
     port.ip = addresses[0].ip
@@ -73,6 +86,7 @@ def port_create(actor: Actor, new: NewPort) -> Port:
         insert(port, *addresses, *allowed)
     groups = (default_group(network.project),) if new.security_groups is None else new.security_groups
     port_groups_insert([port_id], groups)
+    selected_groups_refresh(network.project_id, ports=[port_id])
     quotas.claim(network.project_id, port_id, ports=1, addresses=len(addresses))
     facts = {"name": name, "network": str(network.pk), "addresses": [each.ip for each in addresses]}
     record(actor, "port.create", port_id, project_id=network.project_id, **facts)
@@ -109,17 +123,22 @@ def instance_port_create(network: Network, *, port_id: UUID, instance_id: UUID, 
 
 @dataclass(frozen=True)
 class PortChange:
-    """A change of a port. `addresses`, `allowed`: in place of the former ones; None: they stay."""
+    """A change of a port.
+
+    `addresses`, `allowed`, `security_groups`, `bandwidth`: in place of the former ones; None: they stay.
+    """
 
     name: str
     labels: dict[str, str]
     addresses: Sequence[AddressRequest] | None = None
     allowed: Sequence[AllowedRequest] | None = None
+    security_groups: Sequence[SecurityGroup] | None = None
+    bandwidth: Bandwidth | None = None
 
 
 @transaction.atomic
 def port_update(actor: Actor, port: Port, change: PortChange) -> Port:
-    """Rename or relabel the port, or replace its addresses or allowed addresses.
+    """Rename or relabel the port, or replace its addresses, allowed addresses, security groups or bandwidth.
 
     Addresses that the port has and that are requested again stay. Other addresses can be changed while the port is
     free.
@@ -127,6 +146,7 @@ def port_update(actor: Actor, port: Port, change: PortChange) -> Port:
     Raises:
         InvalidName, InvalidLabels, PortNameTaken, PortNotFound, PortAttached, QuotaExceeded, and for addresses the
         errors of port_create.
+        SecurityGroupsTooMany, SecurityGroupNotFound, SecurityGroupsUnsupported, BandwidthUnsupported.
     """
     actor.may_write()
     name, addresses, allowed = check_name(change.name), change.addresses, change.allowed
@@ -138,9 +158,20 @@ def port_update(actor: Actor, port: Port, change: PortChange) -> Port:
     if allowed is not None:
         AllowedAddress.objects.filter(port=port).delete()
         AllowedAddress.objects.bulk_create(parse_allowed(port.pk, allowed, subnets))
+    facts: dict[str, object] = {}
+    if change.security_groups is not None:
+        port_groups_set([port], change.security_groups)
+        port.is_filtered = True
+        facts["groups"] = sorted(group.name for group in change.security_groups)
+    if change.bandwidth is not None and change.bandwidth != Bandwidth(port.to_guest_mbit, port.from_guest_mbit):
+        fields |= _limited(port, change.bandwidth)
+        facts |= {"to_guest_mbit": change.bandwidth.to_guest, "from_guest_mbit": change.bandwidth.from_guest}
+    has_other_labels = fields["labels"] != port.labels
     with raise_on_violation("network_port_name_taken", PortNameTaken(field="name", name=name)):
         write_version(port, **fields)
-    record(actor, "port.update", port.pk, project_id=port.project_id, name=name)
+    if has_other_labels:
+        selected_groups_refresh(port.project_id, ports=[port.pk])
+    record(actor, "port.update", port.pk, project_id=port.project_id, name=name, **facts)
     return port
 
 
@@ -158,6 +189,20 @@ def port_delete(actor: Actor, port: Port) -> None:
     quotas.release(port.pk)
     record(actor, "port.delete", port.pk, project_id=port.project_id, name=port.name)
     port.delete()
+
+
+def _limited(port: Port, bandwidth: Bandwidth) -> dict[str, object]:
+    """Return the fields of these limits, and request new documents for the nodes of the port.
+
+    Raises:
+        BandwidthUnsupported: the agent of a node does not limit.
+    """
+    nodes = list(Node.objects.filter(portbinding__port=port).distinct())
+    if any(FILTERS not in node.traits for node in nodes):
+        raise BandwidthUnsupported(field="bandwidth")
+    for zone in {node.zone_id for node in nodes}:
+        request_port_rules(port.pk, zone)
+    return {"to_guest_mbit": bandwidth.to_guest, "from_guest_mbit": bandwidth.from_guest}
 
 
 def port_lock(port: Port) -> None:
@@ -186,6 +231,7 @@ def port_release(port: Port) -> None:
     """
     if port.is_own:
         Port.objects.filter(pk=port.pk).update(instance_id=None, position=0, updated_at=clock.now())
+        selected_groups_refresh(port.project_id, ports=[port.pk])
         return
     instance_id = port.instance_id
     assert instance_id is not None, "it came with one"
@@ -217,7 +263,10 @@ def ports_release(instance_id: UUID) -> None:
     """
     rows = Port.objects.filter(instance_id=instance_id)
     rows.filter(is_own=False).delete()
-    rows.update(instance_id=None, position=0, updated_at=clock.now())
+    own = dict(rows.values_list("pk", "project"))
+    if own:
+        rows.update(instance_id=None, position=0, updated_at=clock.now())
+        selected_groups_refresh(next(iter(own.values())), ports=list(own))
 
 
 def default_name(port_id: UUID) -> str:

@@ -18,12 +18,13 @@ from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
 from controlplane.network import port_rules
 from controlplane.network.errors import (
+    AddressSetNotFound,
     SecurityGroupNotFound,
     SecurityGroupRuleExists,
     SecurityGroupRuleInvalid,
     SecurityGroupRulesExhausted,
 )
-from controlplane.network.models import SecurityGroup, SecurityGroupRule
+from controlplane.network.models import AddressSet, SecurityGroup, SecurityGroupRule
 
 CIDRS_MAX = 100  # of a rule
 PORT_MAX = 65535
@@ -34,7 +35,8 @@ TYPE_MAX = 255
 class NewRule:
     """A rule to add, as a user writes it.
 
-    `ports`: the first and the last one; None: all. `icmp`: type and code. `cidrs` empty and no `peer`: any peer.
+    `ports`: the first and the last one; None: all. `icmp`: type and code. `cidrs` empty, no `peer` and no
+    `address_set`: any peer.
     `has_own_group_as_peer`: the peer is the group that gets the rule.
     """
 
@@ -45,6 +47,7 @@ class NewRule:
     icmp: tuple[int, int | None] | None = None
     cidrs: tuple[str, ...] = ()
     peer: SecurityGroup | None = None
+    address_set: AddressSet | None = None
     is_logged: bool = False
     description: str = ""
     has_own_group_as_peer: bool = False
@@ -65,6 +68,8 @@ def check_rule(new: NewRule) -> None:
         raise _invalid("icmp_type", Message("ICMP types belong to the protocols icmp and icmpv6"))
     if new.cidrs and new.peer is not None:
         raise _invalid("peer_group", Message("name either cidrs or a peer_group"))
+    if new.address_set is not None and (new.cidrs or new.peer is not None):
+        raise _invalid("address_set", Message("name it alone, without cidrs or a peer_group"))
 
 
 def code_without_type() -> CloudError:
@@ -116,6 +121,8 @@ def _row(group: SecurityGroup, new: NewRule) -> SecurityGroupRule:
         "cidrs": list(parse_cidrs(new.cidrs, family=new.family)) or None,
         "peer_group_id": group.pk if new.has_own_group_as_peer else new.peer.pk if new.peer else None,
     }
+    if new.address_set is not None:  # fingerprints of other rules stay as they are
+        fields["address_set_id"] = new.address_set.pk
     more = {"is_logged": new.is_logged, "description": new.description, "fingerprint": fingerprint(fields)}
     return SecurityGroupRule(group=group, **fields, **more)
 
@@ -124,6 +131,11 @@ def fingerprint(fields: Mapping[str, object]) -> str:
     """Return the digest of all that decides about traffic."""
     plain = {name: str(value) if isinstance(value, UUID) else value for name, value in fields.items()}
     return hashlib.sha256(dumps(plain)).hexdigest()
+
+
+def _is_locked(of: AddressSet) -> bool:
+    """Lock the set against deletion until the transaction ends; False: it has just been deleted."""
+    return AddressSet.objects.select_for_update(no_key=True).filter(pk=of.pk).first() is not None
 
 
 def security_group_lock(group: SecurityGroup) -> None:
@@ -144,11 +156,14 @@ def security_group_rule_create(actor: Actor, group: SecurityGroup, new: NewRule)
     """Add a rule; the nodes apply it within moments.
 
     Raises:
-        SecurityGroupRuleInvalid, SecurityGroupRuleExists, SecurityGroupRulesExhausted, SecurityGroupNotFound.
+        SecurityGroupRuleInvalid, SecurityGroupRuleExists, SecurityGroupRulesExhausted, SecurityGroupNotFound,
+        AddressSetNotFound.
     """
     actor.may_write()
     check_rule(new)
     row = _row(group, new)
+    if new.address_set is not None and not _is_locked(new.address_set):
+        raise AddressSetNotFound(field="address_set", name=new.address_set.name)
     for each in sorted({group, *([new.peer] if new.peer else [])}, key=lambda each: each.pk):
         security_group_lock(each)
     known = dict(group.rules.values_list("fingerprint", "pk"))
@@ -184,5 +199,6 @@ def _record(actor: Actor, verb: str, rule: SecurityGroupRule) -> None:
         "icmp": None if rule.icmp_type is None else [rule.icmp_type, rule.icmp_code],
         "cidrs": rule.cidrs,
         "peer_group": None if rule.peer_group_id is None else str(rule.peer_group_id),
+        "address_set": None if rule.address_set_id is None else str(rule.address_set_id),
     }
     record(actor, verb, group.pk, project_id=group.project_id, **facts)

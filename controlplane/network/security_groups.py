@@ -17,6 +17,12 @@ from controlplane.network.errors import (
 )
 from controlplane.network.models import Port, SecurityGroup, SecurityGroupRule
 from controlplane.network.security_group_rules import NewRule, insert_rules, security_group_lock
+from controlplane.network.selected_groups import (
+    check_selector,
+    check_selectors_number,
+    selected_groups_end,
+    selected_groups_refresh,
+)
 from controlplane.quotas import services as quotas
 
 DEFAULT = "default"
@@ -31,40 +37,61 @@ DEFAULT_RULES = tuple(
 
 @transaction.atomic
 def security_group_create(
-    actor: Actor, project: Project, *, name: str, description: str = "", labels: Mapping[str, str] | None = None
+    actor: Actor,
+    project: Project,
+    *,
+    name: str,
+    description: str = "",
+    selector: str = "",
+    labels: Mapping[str, str] | None = None,
 ) -> SecurityGroup:
     """Create a group without rules: a port with no other group neither sends nor receives.
 
+    `selector`: the filtered ports that it selects are in the group, present and future ones.
+
     Raises:
-        SecurityGroupNameTaken, InvalidName, InvalidLabels, ProjectNotFound, QuotaExceeded.
+        SecurityGroupNameTaken, InvalidName, InvalidLabels, ProjectNotFound, QuotaExceeded, SelectorInvalid,
+        SelectorsExhausted.
     """
     actor.may_write()
     default_group(project)  # so that nobody takes its name
     fields = {"name": check_name(name), "description": description, "labels": check_labels(dict(labels or {}))}
+    fields["selector"] = check_selector(selector)
+    if fields["selector"]:
+        check_selectors_number(project.pk)
     with raise_on_violation("network_security_group_name_taken", SecurityGroupNameTaken(field="name", name=name)):
         group = SecurityGroup.objects.create(project=project, **fields)
+    if group.selector:
+        selected_groups_refresh(project.pk, group=group)
     quotas.claim(project.pk, group.pk, security_groups=1)
-    record(actor, "security_group.create", group.pk, project_id=project.pk, name=name)
+    record(actor, "security_group.create", group.pk, project_id=project.pk, name=name, selector=group.selector)
     return group
 
 
 @transaction.atomic
 def security_group_update(
-    actor: Actor, group: SecurityGroup, *, name: str, description: str, labels: dict[str, str]
+    actor: Actor, group: SecurityGroup, *, name: str, description: str, selector: str, labels: dict[str, str]
 ) -> SecurityGroup:
-    """Raises SecurityGroupIsDefault, SecurityGroupNameTaken, InvalidName, InvalidLabels."""
+    """Raises SecurityGroupIsDefault, SecurityGroupNameTaken, InvalidName, InvalidLabels, SelectorInvalid,
+    SelectorsExhausted.
+    """
     actor.may_write()
     if group.is_default and name != group.name:
         raise SecurityGroupIsDefault(field="name")
+    was, selector = group.selector, check_selector(selector)
+    if selector and not was:
+        check_selectors_number(group.project_id)
     with raise_on_violation("network_security_group_name_taken", SecurityGroupNameTaken(field="name", name=name)):
-        edit(group, name=name, labels=labels, description=description)
-    record(actor, "security_group.update", group.pk, project_id=group.project_id, name=name)
+        edit(group, name=name, labels=labels, description=description, selector=selector)
+    if selector != was:
+        selected_groups_refresh(group.project_id, group=group)
+    record(actor, "security_group.update", group.pk, project_id=group.project_id, name=name, selector=selector)
     return group
 
 
 @transaction.atomic
 def security_group_delete(actor: Actor, group: SecurityGroup) -> None:
-    """Delete a group that no port has and no rule of another group names.
+    """Delete a group that no port has but by its selector, and no rule of another group names.
 
     Raises:
         SecurityGroupIsDefault, SecurityGroupInUse, SecurityGroupNotFound.
@@ -73,13 +100,14 @@ def security_group_delete(actor: Actor, group: SecurityGroup) -> None:
     if group.is_default:
         raise SecurityGroupIsDefault()
     security_group_lock(group)
-    ports = Port.objects.filter(portsecuritygroup__group=group)
+    ports = Port.objects.filter(portsecuritygroup__group=group, portsecuritygroup__is_selected=False)
     naming = SecurityGroupRule.objects.filter(peer_group=group).exclude(group=group)
     count = ports.count()
     if count or naming.exists():
         groups = sorted(set(naming.values_list("group__name", flat=True)))
         instances = [str(instance) for instance in ports.values_list("instance_id", flat=True).distinct()[:SHOWN_MAX]]
         raise SecurityGroupInUse(count=count, instances=_some(instances), groups=_some(groups))
+    selected_groups_end(group)
     group.rules.all().delete()
     quotas.release(group.pk)
     record(actor, "security_group.delete", group.pk, project_id=group.project_id, name=group.name)

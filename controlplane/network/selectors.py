@@ -1,4 +1,4 @@
-"""Networks, subnets, ports and security groups that an actor may see."""
+"""Networks, subnets, ports, security groups and address sets that an actor may see."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -12,13 +12,14 @@ from controlplane.identity.models import Project
 from controlplane.kernel.db import by_id, by_ref
 from controlplane.kernel.prepared_queries import PreparedByRef
 from controlplane.network.errors import (
+    AddressSetNotFound,
     NetworkNotFound,
     PortNotFound,
     SecurityGroupNotFound,
     SecurityGroupRuleNotFound,
     SubnetNotFound,
 )
-from controlplane.network.models import Network, Port, SecurityGroup, SecurityGroupRule, Subnet
+from controlplane.network.models import AddressSet, Network, Port, SecurityGroup, SecurityGroupRule, Subnet
 
 
 def _networks(project: Any) -> QuerySet[Network]:
@@ -91,7 +92,7 @@ def security_group_get(actor: Actor, project: Project, ref: str) -> SecurityGrou
 
 
 def security_group_rules(actor: Actor, group: SecurityGroup) -> QuerySet[SecurityGroupRule]:
-    return group.rules.select_related("peer_group", "group")
+    return group.rules.select_related("peer_group", "address_set", "group")
 
 
 def security_group_rule_get(actor: Actor, group: SecurityGroup, ref: str) -> SecurityGroupRule:
@@ -100,3 +101,18 @@ def security_group_rule_get(actor: Actor, group: SecurityGroup, ref: str) -> Sec
     if rule is None:
         raise SecurityGroupRuleNotFound(name=ref)
     return rule
+
+
+def _address_sets(project: Any) -> QuerySet[AddressSet]:
+    return AddressSet.objects.filter(project=project)
+
+
+ADDRESS_SET = PreparedByRef(_address_sets, AddressSetNotFound)
+
+
+def address_sets(actor: Actor, project: Project) -> QuerySet[AddressSet]:
+    return _address_sets(project)
+
+
+def address_set_get(actor: Actor, project: Project, ref: str) -> AddressSet:
+    return ADDRESS_SET.get(ref, project.pk)

@@ -35,6 +35,8 @@ WITH used AS (
     UNION ALL
     SELECT id, project_id, 'security_groups', 1 FROM network_securitygroup WHERE NOT is_default
     UNION ALL
+    SELECT id, project_id, 'address_sets', 1 FROM network_addressset
+    UNION ALL
     SELECT id, project_id, 'images', 1 FROM catalog_image
     WHERE project_id IS NOT NULL AND state NOT IN ('deleted', 'error')
     UNION ALL

@@ -40,6 +40,7 @@ BODIES: dict[str, Any] = {
     "port_attach": {"instance": "web"},
     "policy_simulate": {},
     "security_group_create": {"name": "new"},
+    "address_set_create": {"name": "new", "cidrs": ["192.0.2.0/24"]},
     "ssh_key_create": {"name": "new", "public_key": KEY},
     "volume_create": {"name": "new", "size_gib": 1},
     "volume_grow": {"size_gib": 3},

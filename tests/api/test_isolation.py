@@ -323,11 +323,12 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
 
 
 def groups_of(api: Caller) -> dict[str, str]:
-    """An affinity group, and a security group with a rule."""
+    """An affinity group, a security group with a rule, and an address set."""
     affinity = api.post("affinity-groups", {"name": "apart", "rule": "anti-affinity"}).body["id"]
     group = api.post("security-groups", {"name": "web"}).body["id"]
     rule = api.post(f"security-groups/{group}/rules", {"direction": "in", "protocol": "icmp"}).body["id"]
-    return {"affinity_group": affinity, "security_group": group, "rule": rule}
+    ranges = api.post("address-sets", {"name": "offices", "cidrs": ["192.0.2.0/24"]}).body["id"]
+    return {"affinity_group": affinity, "security_group": group, "rule": rule, "address_set": ranges}
 
 
 def ask(caller: Caller, route: Route, names: dict[str, str]) -> tuple[int, str]:

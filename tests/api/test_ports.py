@@ -1,7 +1,13 @@
 """Routes of ports and subnets: refusals with their field, filters, and the versions of the resources."""
 
+from typing import Any
+
 import pytest
 
+from andromede_core.permits.network_ports import Bandwidth
+from controlplane.nodes.models import Node
+from controlplane.reconcilers import port_rules as reconciler
+from controlplane.signer import port_rules as signer
 from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.world import Cloud
@@ -55,3 +61,57 @@ def test_impossible_requests_are_refused(
     answer = api.post(path, body)
     assert answer.problem[:2] == problem, answer.text
     assert answer.problem[2] is not None, "it names the field"
+
+
+def names(port: dict[str, Any]) -> list[str]:
+    return [group["name"] for group in port["security_groups"]]
+
+
+def test_groups_of_a_port_are_chosen_and_changed(api: Caller, cloud: Cloud) -> None:
+    for name in ("one", "two"):
+        api.post("security-groups", {"name": name})
+    assert names(api.post("ports", {"network": "lan", "name": "plain"}).body) == ["default"]
+    made = api.post("ports", {"network": "lan", "name": "card", "security_groups": ["two", "one"]})
+    assert names(made.body) == ["one", "two"], made.text
+    changed = api.patch("ports/card", {"security_groups": ["two"]})
+    assert names(changed.body) == ["two"], changed.text
+    assert names(api.patch("ports/card", {"name": "card2"}).body) == ["two"]
+    assert names(api.patch("ports/card2", {"security_groups": []}).body) == []
+    refused = api.patch("ports/card2", {"security_groups": ["nothing"]})
+    assert refused.problem == (422, "network.security_group.not_found", "/security_groups/0"), refused.text
+    assert api.delete("security-groups/two").status == 204
+
+
+def test_bandwidth_of_a_port_is_limited_and_signed(api: Caller, cloud: Cloud) -> None:
+    none = {"to_guest_mbit": None, "from_guest_mbit": None}
+    assert api.post("ports", {"network": "lan", "name": "plain"}).body["bandwidth"] == none
+    made = api.post("ports", {"network": "lan", "name": "card", "bandwidth": {"to_guest_mbit": 500}})
+    assert made.body["bandwidth"] == none | {"to_guest_mbit": 500}, made.text
+    finish(api.post("instances", WEB | {"ports": ["card"]}))
+    (spec,) = cloud.fake.ports.values()
+    assert spec.bandwidth == Bandwidth(500, None)
+    changed = api.patch("ports/card", {"bandwidth": {"from_guest_mbit": 100}})
+    assert changed.body["bandwidth"] == {"to_guest_mbit": 500, "from_guest_mbit": 100}, changed.text
+    signer.sign_all()
+    reconciler.reconcile()
+    (spec,) = cloud.fake.ports.values()
+    assert spec.bandwidth == Bandwidth(500, 100)
+    api.patch("ports/card", {"bandwidth": none})
+    signer.sign_all()
+    reconciler.reconcile()
+    (spec,) = cloud.fake.ports.values()
+    assert spec.bandwidth is None
+
+
+@pytest.mark.parametrize("value", [0, -1, 1_000_001, "many"])
+def test_impossible_bandwidth_is_refused(api: Caller, cloud: Cloud, value: object) -> None:
+    refused = api.post("ports", {"network": "lan", "bandwidth": {"to_guest_mbit": value}})
+    assert refused.problem == (400, "invalid_request", "/bandwidth/to_guest_mbit"), refused.text
+
+
+def test_node_of_the_release_before_limits_nothing(api: Caller, cloud: Cloud) -> None:
+    finish(api.post("instances", WEB | {"networks": ["lan"]}))
+    (port,) = api.get("ports?instance=web").body["items"]
+    Node.objects.update(traits=[])
+    refused = api.patch(f"ports/{port['id']}", {"bandwidth": {"to_guest_mbit": 5}})
+    assert refused.problem == (409, "network.port.bandwidth_unsupported", "/bandwidth"), refused.text

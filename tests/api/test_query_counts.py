@@ -71,6 +71,8 @@ GETS = {
     "security_group_rule_list": 3,
     "security_group_rule_get": 3,
     "security_group_of_instance_get": 13,
+    "address_set_list": 2,
+    "address_set_get": 2,
     "operation_list": 2,
     "operation_get": 2,
     "region_list": 2,
@@ -167,13 +169,13 @@ GETS = {
 }
 # With those that begin and end the transaction, and the two of the record of the request.
 WRITES = {
-    "instance_create": 26,
+    "instance_create": 28,
     "volume_create": 25,
     "network_create": 17,
-    "port_create": 21,
+    "port_create": 23,
     "ssh_key_create": 13,
     "affinity_group_create": 13,
-    "instance_update": 15,
+    "instance_update": 18,
     "network_update": 14,
     "instance_power_off": 15,
     "instance_delete": 16,

@@ -95,6 +95,7 @@ def test_rule_is_shown_as_it_was_given(api: Caller, cloud: Cloud) -> None:
         "icmp_code": None,
         "cidrs": [],
         "peer_group": {"id": web["id"], "name": "web"},
+        "address_set": None,
         "is_logged": False,
         "description": "SQL",
         "created_at": "",

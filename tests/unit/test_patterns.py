@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import controlplane
-from controlplane.kernel.listing import TERM, labelled
+from controlplane.kernel.label_selectors import TERM
+from controlplane.kernel.listing import labelled
 
 PACKAGES = ("api", "kernel", "events", "metrics", "terraform", "placement")
 

@@ -250,7 +250,7 @@ def unfiltered_events() -> list[UUID]:
 
 @pytest.mark.parametrize("is_before_request", [True, False])
 def test_upgrade_refuses_no_instance(cloud: Cloud, is_before_request: bool) -> None:
-    """Where all agents are of the release before, ports are made as there, and it is said."""
+    """Ports are unfiltered, as before, where all agents are of the release before; an event says so."""
     if is_before_request:
         old_agent(cloud.machine)
     instance, operation = ask_instance(cloud)

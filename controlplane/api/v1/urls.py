@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 NOUNS = (
+    "address_sets",
     "affinity_groups",
     "audit",
     "classifications",

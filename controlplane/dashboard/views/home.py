@@ -25,6 +25,7 @@ SOUGHT = (
     ("volumes", "volume", gettext_lazy("Volume"), "hard-drive"),
     ("networks", "network", gettext_lazy("Network"), "network"),
     ("security-groups", "security-group", gettext_lazy("Security group"), "shield"),
+    ("address-sets", "address-set", gettext_lazy("Address set"), "list-checks"),
     ("images", "image", gettext_lazy("Image"), "disc"),
     ("ssh-keys", "ssh-key", gettext_lazy("SSH key"), "key-round"),
     ("affinity-groups", "affinity-group", gettext_lazy("Affinity group"), "boxes"),

@@ -92,6 +92,16 @@ def security_groups(story: SampleCloud) -> None:
     book.show(ada, "security_group_delete", security_group=spare)
 
 
+def address_sets(story: SampleCloud) -> None:
+    book, ada = story.book, story.ada
+    book.show(ada, "address_set_create")
+    book.show(ada, "address_set_list")
+    book.show(ada, "address_set_get", address_set="offices")
+    book.show(ada, "address_set_update", address_set="offices")
+    spare = book.do(ada, "address_set_create", {"name": "test", "cidrs": []}).body["id"]
+    book.show(ada, "address_set_delete", address_set=spare)
+
+
 def volumes(story: SampleCloud) -> None:
     book, ada = story.book, story.ada
     story.done(book.show(ada, "volume_create"))

@@ -43,6 +43,7 @@ CHAPTERS = (
     compute.keys_and_groups,
     compute.networks,
     compute.security_groups,
+    compute.address_sets,
     compute.volumes,
     compute.instances,
     compute.nodes,

@@ -5,7 +5,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from andromede_core.permits.network_ports import MAX_ADDRESSES
+from andromede_core.permits.network_ports import MAX_ADDRESSES, MAX_MBIT
+from controlplane.api.v1.security_groups.schemas import PortGroupOut, security_groups_field
 from controlplane.compute.port_details import ACTIONS
 from controlplane.kernel.fields import (
     ErrorOut,
@@ -18,6 +19,7 @@ from controlplane.kernel.fields import (
     Reference,
     ResourceOut,
     Text,
+    Whole,
 )
 from controlplane.network.models import Port
 
@@ -42,8 +44,32 @@ class AllowedAddressIn(In):
     mac = Text(max_length=MAC_LENGTH, allow_null=True, default=None)
 
 
+def _mbit() -> Whole:
+    return Whole(min_value=1, max_value=MAX_MBIT, allow_null=True, required=False)
+
+
+class BandwidthIn(In):
+    """Limits in Mbit/s of what the guest receives and sends; null: no limit. What exceeds them is dropped."""
+
+    example = {"to_guest_mbit": 500, "from_guest_mbit": 100}
+
+    to_guest_mbit = _mbit()
+    from_guest_mbit = _mbit()
+
+
+class BandwidthOut(Out):
+    """Limits in Mbit/s of what the guest receives and sends; null: no limit."""
+
+    to_guest_mbit = serializers.IntegerField(allow_null=True)
+    from_guest_mbit = serializers.IntegerField(allow_null=True)
+
+
 class PortIn(In):
-    """A port. Without a `name` it gets one of its id; without `addresses`, a free one."""
+    """A port.
+
+    Without a `name` it gets one of its id; without `addresses`, a free one; without `security_groups`, the project's
+    default group.
+    """
 
     example = {"name": "web-backend", "network": "lan", "addresses": [{"ip": "10.10.0.40"}], "labels": {"tier": "web"}}
 
@@ -51,6 +77,8 @@ class PortIn(In):
     name = Name(required=False)
     addresses = serializers.ListField(child=AddressIn(), required=False, max_length=MAX_ADDRESSES)
     allowed_addresses = serializers.ListField(child=AllowedAddressIn(), default=list, max_length=MAX_ADDRESSES)
+    security_groups = security_groups_field(required=False)
+    bandwidth = BandwidthIn(required=False)
     labels = Labels(default=dict)
 
 
@@ -58,7 +86,8 @@ class PortPatch(In):
     """Changes of a port.
 
     `addresses` and `allowed_addresses` replace the former ones. Addresses that the port has, named by their `ip`, stay.
-    They can be changed while the port is free.
+    They can be changed while the port is free. `security_groups` replace the former ones at any time; without any
+    nothing passes. Of `bandwidth` only the given limits change.
     """
 
     example = {"allowed_addresses": [{"cidr": "10.10.0.100", "mac": "00:00:5e:00:01:01"}], "labels": {"tier": None}}
@@ -66,6 +95,8 @@ class PortPatch(In):
     name = Name(required=False)
     addresses = serializers.ListField(child=AddressIn(), required=False, max_length=MAX_ADDRESSES)
     allowed_addresses = serializers.ListField(child=AllowedAddressIn(), required=False, max_length=MAX_ADDRESSES)
+    security_groups = security_groups_field(required=False)
+    bandwidth = BandwidthIn(required=False)
     labels = LabelsPatch(required=False)
 
 
@@ -91,7 +122,7 @@ class PortOut(ResourceOut):
     """A port.
 
     `instance` null: it is free. `is_own`: it was created by itself and outlives the instance; another port came with
-    its instance, and is deleted with it or when it is detached.
+    its instance, and is deleted with it or when it is detached. `security_groups` null: nothing filters its traffic.
     """
 
     # Context: the result of compute.port_details.port_details().
@@ -102,6 +133,8 @@ class PortOut(ResourceOut):
     mac = serializers.CharField()
     addresses = serializers.SerializerMethodField()
     allowed_addresses = serializers.SerializerMethodField()
+    security_groups = serializers.SerializerMethodField()
+    bandwidth = BandwidthOut(source="*")
 
     @extend_schema_field(serializers.ChoiceField(["free", "attached"]))
     def get_state(self, row: Port) -> str:
@@ -119,6 +152,10 @@ class PortOut(ResourceOut):
     def get_allowed_addresses(self, row: Port) -> Any:
         return self.context["allowed_addresses"].get(row.pk, [])
 
+    @extend_schema_field(PortGroupOut(many=True, allow_null=True))
+    def get_security_groups(self, row: Port) -> Any:
+        return self.context["security_groups"].get(row.pk, []) if row.is_filtered else None
+
 
 class PortActionOut(Out):
     """An action. `problem`: the error that the action would give now."""
@@ -132,7 +169,8 @@ class PortWithActionsOut(PortOut):
     """A port.
 
     `instance` null: it is free. `is_own`: it was created by itself and outlives the instance; another port came with
-    its instance, and is deleted with it or when it is detached. `allowed_actions`: the actions possible in its state;
+    its instance, and is deleted with it or when it is detached. `security_groups` null: nothing filters its traffic.
+    `allowed_actions`: the actions possible in its state;
     the caller also needs permission.
     """
 

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from andromede_core.documents.messages import Message
+from andromede_core.permits.network_ports import Bandwidth
 from controlplane.api.base_views import ProjectView
 from controlplane.api.v1.operations.schemas import add_operation, with_operation
 from controlplane.api.v1.ports.schemas import (
@@ -30,8 +31,8 @@ from controlplane.kernel.views import Body, created, route
 from controlplane.network import ports as services
 from controlplane.network.addresses import ANY, AddressRequest
 from controlplane.network.allowed_addresses import AllowedRequest
-from controlplane.network.models import Port
-from controlplane.network.selectors import network_get, port_get, ports
+from controlplane.network.models import Port, SecurityGroup
+from controlplane.network.selectors import network_get, port_get, ports, security_group_get
 from controlplane.operations.models import Operation
 
 
@@ -66,7 +67,15 @@ PORTS = Listing(
 PortWithOperation = with_operation(PortOut)
 
 
-class PortList(ProjectView):
+class PortsView(ProjectView):
+    def security_groups(self, body: Body) -> tuple[SecurityGroup, ...] | None:
+        """Return the groups that the body names; None: it names none."""
+        if "security_groups" not in body:
+            return None
+        return self.all_named(security_group_get, body["security_groups"], at="security_groups")
+
+
+class PortList(PortsView):
     @route("port_list", PortOut, listing=PORTS)
     def get(self, request: Request) -> Response:
         page = PORTS.page(request, ports(self.actor, self.project))
@@ -80,11 +89,13 @@ class PortList(ProjectView):
             addresses=_addresses(body["addresses"]) if "addresses" in body else ANY,
             allowed=_allowed(body["allowed_addresses"]),
             labels=body["labels"],
+            security_groups=self.security_groups(body),
+            bandwidth=_bandwidth(body.get("bandwidth", {}), Bandwidth()),
         )
         return created(port_document(services.port_create(self.actor, new)), request=request)
 
 
-class PortView(ProjectView):
+class PortView(PortsView):
     def port(self) -> Port:
         return port_get(self.actor, self.project, self.kwargs["port"])
 
@@ -111,6 +122,8 @@ class PortDetail(PortView):
                 labels=merge_labels(port.labels, body.get("labels", {})),
                 addresses=_addresses(body["addresses"]) if "addresses" in body else None,
                 allowed=_allowed(body["allowed_addresses"]) if "allowed_addresses" in body else None,
+                security_groups=self.security_groups(body),
+                bandwidth=_bandwidth(body.get("bandwidth", {}), Bandwidth(port.to_guest_mbit, port.from_guest_mbit)),
             ),
         )
         return Response(port_document(port))
@@ -155,3 +168,9 @@ def _addresses(items: Sequence[Mapping[str, Any]]) -> list[AddressRequest]:
 
 def _allowed(items: Sequence[Mapping[str, Any]]) -> list[AllowedRequest]:
     return [AllowedRequest(each["cidr"], each["mac"] or "") for each in items]
+
+
+def _bandwidth(given: Mapping[str, int | None], former: Bandwidth) -> Bandwidth:
+    """Return the limits: those that are given, and the others as before."""
+    to_guest = given.get("to_guest_mbit", former.to_guest)
+    return Bandwidth(to_guest, given.get("from_guest_mbit", former.from_guest))

@@ -22,6 +22,7 @@ from controlplane.kernel.fields import (
     Whole,
     references,
 )
+from controlplane.kernel.label_selectors import SELECTOR_MAX_LETTERS
 from controlplane.network.models import Port
 from controlplane.network.port_groups import REASONS, RULES_STATES, AppliedRules
 from controlplane.network.security_group_rules import CIDRS_MAX, PORT_MAX, TYPE_MAX
@@ -36,10 +37,17 @@ def security_groups_field(**kwargs: Any) -> serializers.ListField:
 
 
 class SecurityGroupIn(In):
+    """A security group.
+
+    `selector`: a selector of labels, as `env=prod,app in (a,b)`. The ports that it selects are in the group, from their
+    creation on. The labels of a port are those of its instance and its own, which count where both have a key.
+    """
+
     example = {"name": "web", "description": "Web servers", "labels": {"env": "prod"}}
 
     name = Name()
     description = Text(max_length=DESCRIPTION_MAX, allow_blank=True, default="")
+    selector = Text(max_length=SELECTOR_MAX_LETTERS, allow_blank=True, default="")
     labels = Labels(default=dict)
 
 
@@ -48,16 +56,19 @@ class SecurityGroupPatch(In):
 
     name = Name(required=False)
     description = Text(max_length=DESCRIPTION_MAX, allow_blank=True, required=False)
+    selector = Text(max_length=SELECTOR_MAX_LETTERS, allow_blank=True, required=False)
     labels = LabelsPatch(required=False)
 
 
 class SecurityGroupOut(StaticResourceOut):
     """A security group: rules of traffic that ports in the group may receive and send.
 
-    `is_default`: new ports get it when their request names no groups; it cannot be renamed or deleted.
+    `is_default`: new ports get it when their request names no groups; it cannot be renamed or deleted. `selector`: the
+    ports that it selects are in the group too; empty: none.
     """
 
     description = serializers.CharField()
+    selector = serializers.CharField()
     is_default = serializers.BooleanField()
 
 
@@ -66,8 +77,9 @@ class SecurityGroupRuleIn(In):
 
     `direction`: in or out, seen from the port. `protocol`: any, tcp, udp, icmp or icmpv6. `first_port` and `last_port`:
     of tcp and udp; without them all, and without `last_port` one. `icmp_type` and `icmp_code`: without them all. The
-    peer is in one of the ranges `cidrs`, or in the group `peer_group` and the same network; without both, any.
-    `is_logged`: the node logs the first packet of each connection, at a limited rate.
+    peer is in one of the ranges `cidrs`, in the group `peer_group` and the same network, or in the ranges of
+    `address_set` that are of the `family`; without these, any. `is_logged`: the node logs the first packet of each
+    connection, at a limited rate.
     """
 
     example = {"direction": "in", "protocol": "tcp", "first_port": 443, "description": "HTTPS"}
@@ -81,6 +93,7 @@ class SecurityGroupRuleIn(In):
     icmp_code = Whole(min_value=0, max_value=TYPE_MAX, required=False)
     cidrs = serializers.ListField(child=Text(max_length=CIDR_MAX), max_length=CIDRS_MAX, default=list)
     peer_group = Reference(required=False)
+    address_set = Reference(required=False)
     is_logged = Flag(default=False)
     description = Text(max_length=DESCRIPTION_MAX, allow_blank=True, default="")
 
@@ -106,6 +119,7 @@ class SecurityGroupRuleOut(Out):
     icmp_code = serializers.IntegerField(allow_null=True)
     cidrs = serializers.SerializerMethodField()
     peer_group = NamedOut(allow_null=True)
+    address_set = NamedOut(allow_null=True)
     is_logged = serializers.BooleanField()
     description = serializers.CharField()
     created_at = serializers.DateTimeField()
@@ -113,6 +127,12 @@ class SecurityGroupRuleOut(Out):
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_cidrs(self, rule: Any) -> list[str]:
         return rule.cidrs or []
+
+
+class PortGroupOut(NamedOut):
+    """A security group of a port. `is_selected`: the group's selector alone selects the port."""
+
+    is_selected = serializers.BooleanField()
 
 
 class InstanceSecurityGroupsIn(In):
@@ -152,11 +172,11 @@ class PortSecurityGroupsOut(Out):
     security_groups = serializers.SerializerMethodField()
     rules = serializers.SerializerMethodField()
 
-    @extend_schema_field(NamedOut(many=True, allow_null=True))
+    @extend_schema_field(PortGroupOut(many=True, allow_null=True))
     def get_security_groups(self, port: Port) -> Any:
         if not port.is_filtered:
             return None
-        return NamedOut(self.context["groups"].get(port.pk, []), many=True).data
+        return PortGroupOut(self.context["groups"].get(port.pk, []), many=True).data
 
     @extend_schema_field(AppliedRulesOut(allow_null=True))
     def get_rules(self, port: Port) -> Any:

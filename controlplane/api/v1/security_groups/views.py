@@ -64,7 +64,7 @@ class SecurityGroupDetail(SecurityGroupView):
     @route("security_group_update", SecurityGroupOut, body=SecurityGroupPatch)
     def patch(self, request: Request, body: Body) -> Response:
         group = self.group()
-        kept = {"name": group.name, "description": group.description}
+        kept = {"name": group.name, "description": group.description, "selector": group.selector}
         labels = merge_labels(group.labels, body.get("labels", {}))
         group = security_groups.security_group_update(self.actor, group, **{**kept, **body, "labels": labels})
         return Response(SecurityGroupOut(group).data)
@@ -89,7 +89,7 @@ class SecurityGroupRuleList(SecurityGroupView):
         return created(SecurityGroupRuleOut(rule).data, request=request)
 
     def _new(self, body: Body) -> NewRule:
-        peer = body.get("peer_group")
+        peer, address_set = body.get("peer_group"), body.get("address_set")
         return NewRule(
             direction=body["direction"],
             family=body["family"],
@@ -98,6 +98,7 @@ class SecurityGroupRuleList(SecurityGroupView):
             icmp=_icmp(body),
             cidrs=tuple(body["cidrs"]),
             peer=self.named(selectors.security_group_get, peer, at="peer_group") if peer else None,
+            address_set=self.named(selectors.address_set_get, address_set, at="address_set") if address_set else None,
             is_logged=body["is_logged"],
             description=body["description"],
         )

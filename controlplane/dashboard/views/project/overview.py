@@ -28,6 +28,8 @@ DIMENSIONS = {
     "networks": _("Networks"),
     "ports": _("Ports"),
     "addresses": _("Addresses"),
+    "security_groups": _("Security groups"),
+    "address_sets": _("Address sets"),
     "images": _("Images"),
     "image_gib": _("Image files"),
     "state_mib": _("Terraform states"),

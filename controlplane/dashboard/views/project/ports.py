@@ -45,13 +45,24 @@ class PortForm(NamedForm):
         required=False,
         widget=forms.Textarea(attrs=TEXT),
     )
-    field_order = ("name", "addresses", "labels")
+    security_groups = forms.MultipleChoiceField(
+        label=_("Security groups"),
+        help_text=_("Leave empty for the default group."),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    field_order = ("name", "addresses", "security_groups", "labels")
+
+    def __init__(self, *args: Any, groups: list[Context], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        names = [(group["id"], group["name"]) for group in groups]
+        self.fields["security_groups"].choices = names  # type: ignore[attr-defined]
 
     def body(self) -> Context:
         body = super().body()
-        lines = split_lines(body.pop("addresses", ""))
+        lines, groups = split_lines(body.pop("addresses", "")), body.pop("security_groups", [])
         addresses = [{"ip": each} if "." in each else {"subnet": each} for each in lines]
-        return body | ({"addresses": addresses} if addresses else {})
+        return body | ({"addresses": addresses} if addresses else {}) | ({"security_groups": groups} if groups else {})
 
 
 class OfNetwork(CrudPage):
@@ -117,6 +128,9 @@ class PortCreate(FormPage, OfNetwork):
     def context(self) -> Context:
         lead = _("A port is a network card with addresses that outlive instances. Attach it on an instance's page.")
         return {"title": _("New port"), "lead": lead, "back": self.at()}
+
+    def choices(self) -> Context:
+        return {"groups": self.get_in_project("security-groups", sort="name", limit=CHOICES_MAX)["items"]}
 
     def send(self, form: ApiForm) -> str:
         body = form.body() | {"network": self.thing["id"]}

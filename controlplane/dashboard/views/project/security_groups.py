@@ -53,10 +53,19 @@ CHOICES_MAX = 200
 
 class SecurityGroupForm(NamedForm):
     description = forms.CharField(label=_("Description"), required=False, max_length=200)
-    field_order = ("name", "description", "labels")
+    selector = forms.CharField(
+        label=_("Selector"),
+        help_text=_(
+            "Ports of instances with these labels are in the group, such as env=prod,tier in (web,api). Leave empty to "
+            "select no ports."
+        ),
+        required=False,
+        max_length=1000,
+    )
+    field_order = ("name", "description", "selector", "labels")
 
     def body(self) -> Context:
-        return super().body() | {"description": self.cleaned_data["description"]}
+        return super().body() | {name: self.cleaned_data[name] for name in ("description", "selector")}
 
 
 class SecurityGroupList(CrudList):
@@ -97,7 +106,7 @@ class SecurityGroupEdit(CrudEdit):
     form_class = SecurityGroupForm
 
     def initial(self) -> Context:
-        return initial_values(self.thing) | {"description": self.thing["description"]}
+        return initial_values(self.thing) | {name: self.thing[name] for name in ("description", "selector")}
 
 
 class SecurityGroupDelete(CrudDelete):
@@ -122,12 +131,18 @@ class RuleForm(ApiForm):
         help_text=_("Instead of address ranges: instances of this group in the same network."),
         required=False,
     )
+    address_set = forms.ChoiceField(
+        label=_("Address set"),
+        help_text=_("Instead of address ranges or a group: the ranges of this set."),
+        required=False,
+    )
     description = forms.CharField(label=_("Description"), required=False, max_length=200)
 
-    def __init__(self, *args: Any, groups: list[Context], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, groups: list[Context], address_sets: list[Context], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        names = [(group["id"], group["name"]) for group in groups]
-        self.fields["peer_group"].choices = [("", "–"), *names]  # type: ignore[attr-defined]
+        for field, items in (("peer_group", groups), ("address_set", address_sets)):
+            names = [(item["id"], item["name"]) for item in items]
+            self.fields[field].choices = [("", "–"), *names]  # type: ignore[attr-defined]
 
     def clean_ports(self) -> str:
         ports: str = self.cleaned_data["ports"].replace(" ", "")
@@ -158,7 +173,10 @@ class RuleCreate(FormPage, CrudPage):
         return "security_group_rule_create"
 
     def choices(self) -> Context:
-        return {"groups": self.get_in_project("security-groups", sort="name", limit=CHOICES_MAX)["items"]}
+        wanted = {"groups": "security-groups", "address_sets": "address-sets"}
+        return {
+            name: self.get_in_project(kind, sort="name", limit=CHOICES_MAX)["items"] for name, kind in wanted.items()
+        }
 
     def context(self) -> Context:
         lead = _("The rule applies within moments to all instances of the group. Replies are always allowed.")
@@ -222,7 +240,8 @@ class InstanceGroups(FormPage, InstancePage):
 
     def initial(self) -> Context:
         ports = self.get_in_project("instances", self.instance["id"], "security-groups")["ports"]
-        chosen = {group["id"] for port in ports for group in port["security_groups"] or []}
+        groups = [group for port in ports for group in port["security_groups"] or []]
+        chosen = {group["id"] for group in groups if not group["is_selected"]}
         return {"security_groups": sorted(chosen)}
 
     def context(self) -> Context:
