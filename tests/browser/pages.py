@@ -53,6 +53,8 @@ THINGS = tuple(
         "networks/{lan}/subnets/new",
         "networks/{lan}/ports/new",
         "networks?name=nobody",
+        "address-sets",
+        "address-sets/new",
         "ssh-keys",
         "ssh-keys/new",
         "ssh-keys/{laptop}",

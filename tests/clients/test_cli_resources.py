@@ -90,6 +90,45 @@ def test_keys_and_groups_are_renamed(cli: Inside, tmp_path: Path) -> None:
     assert cli.ok("ssh-key", "list").out.split() == ["NAME", "FINGERPRINT"]
 
 
+def test_address_sets(cli: Inside) -> None:
+    cli.ok("address-set", "create", "offices", "--cidr", "192.0.2.0/24", "--description", "Offices")
+    changed = cli.ok(
+        "address-set", "update", "offices", "--cidr", "192.0.2.0/25", "--cidr", "2001:db8::/32", "-o", "json"
+    )
+    assert changed.json["cidrs"] == ["192.0.2.0/25", "2001:db8::/32"]
+    assert cli.ok("address-set", "show", "offices", "-o", "json").json["description"] == "Offices"
+    rule = cli.ok("security-group", "rule", "add", "default", "--address-set", "offices", "-o", "json").json
+    assert rule["address_set"]["name"] == "offices"
+    assert "default" in cli("address-set", "delete", "offices", "--yes").err
+    cli.ok("security-group", "rule", "remove", "default", rule["id"])
+    assert cli.ok("address-set", "list", "-o", "name").out == "offices\n"
+    cli.ok("address-set", "delete", "offices", "--yes")
+
+
+def test_ports_have_groups_and_limits(cli: Inside) -> None:
+    cli.ok("security-group", "create", "web")
+    made = ("port", "create", "card", "--network", "lan", "--security-group", "web", "--to-guest-mbit", "500")
+    port = cli.ok(*made, "-o", "json").json
+    assert [group["name"] for group in port["security_groups"]] == ["web"]
+    assert port["bandwidth"] == {"to_guest_mbit": 500, "from_guest_mbit": None}
+    changed = (
+        "port",
+        "update",
+        "card",
+        "--security-group",
+        "default",
+        "--to-guest-mbit",
+        "0",
+        "--from-guest-mbit",
+        "9",
+    )
+    port = cli.ok(*changed, "-o", "json").json
+    assert [group["name"] for group in port["security_groups"]] == ["default"]
+    assert port["bandwidth"] == {"to_guest_mbit": None, "from_guest_mbit": 9}
+    cli.ok("port", "delete", "card", "--yes")
+    cli.ok("security-group", "delete", "web", "--yes")
+
+
 def test_security_groups_and_rules(cli: Inside) -> None:
     cli.ok("security-group", "create", "web", "--description", "Web servers")
     assert cli.ok("security-group", "show", "web", "-o", "json").json["description"] == "Web servers"
@@ -109,6 +148,10 @@ def test_security_groups_and_rules(cli: Inside) -> None:
     assert [group["name"] for group in port["security_groups"]] == ["web"]
     (port,) = cli.ok("instance", "set-security-groups", "web", "default", "-o", "json").json
     assert [group["name"] for group in port["security_groups"]] == ["default"]
+    cli.ok("security-group", "update", "web", "--selector", "env=prod")
+    cli.ok("instance", "update", "web", "--label", "env=prod")
+    (port,) = cli.ok("instance", "security-groups", "web", "-o", "json").json
+    assert {group["name"]: group["is_selected"] for group in port["security_groups"]} == {"default": False, "web": True}
     cli.ok("security-group", "rule", "remove", "web", rule["id"])
     cli.ok("security-group", "delete", "web", "--yes")
     assert [group["name"] for group in cli.ok("security-group", "list", "-o", "json").json] == ["default"]

@@ -165,9 +165,22 @@ LIVES = [
         "andromede_port.it",
         "ports",
         block("port", "network = andromede_network.lan.id", 'name = "one"', 'addresses = ["10.1.0.9", "10.1.0.10"]'),
-        block("port", 'network = "lan"', 'name = "two"', 'addresses = ["10.1.0.9", "10.1.0.10"]'),
+        block(
+            "port",
+            *('network = "lan"', 'name = "two"', 'addresses = ["10.1.0.9", "10.1.0.10"]', "security_groups = []"),
+            'allowed_addresses = ["10.1.0.100", "10.1.0.101=00:00:5e:00:01:01"]',
+            "bandwidth = { to_guest_mbit = 100 }",
+        ),
         block("port", "network = andromede_network.lan.id", 'name = "two"', 'addresses = ["10.1.0.11"]'),
         LAN,
+    ),
+    Life(
+        "andromede_address_set.it",
+        "address-sets",
+        block("address_set", 'name = "one"', 'cidrs = ["192.0.2.0/24", "2001:DB8::/32"]'),
+        block("address_set", 'name = "two"', 'cidrs = ["198.51.100.7"]', 'description = "Offices"'),
+        "",
+        "",
     ),
     Life(
         "andromede_volume_attachment.it",

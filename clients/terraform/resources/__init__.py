@@ -3,6 +3,7 @@
 from clients.terraform.cloud import Cloud
 from clients.terraform.resources import data_sources
 from clients.terraform.resources.actions import InstanceReboot
+from clients.terraform.resources.address_set import AddressSetResource
 from clients.terraform.resources.affinity_group import AffinityGroupResource
 from clients.terraform.resources.image import ImageResource
 from clients.terraform.resources.instance import InstanceResource
@@ -20,6 +21,7 @@ from clients.terraform.runtime.provider import Action, DataSource, EphemeralReso
 
 def resources(cloud: Cloud) -> list[Resource]:
     return [
+        AddressSetResource(cloud),
         AffinityGroupResource(cloud),
         ImageResource(cloud),
         InstanceResource(cloud),

@@ -25,6 +25,7 @@ IN_USE = (
     "network.subnet.in_use",
     "network.port.attached",
     "network.security_group.in_use",
+    "network.address_set.in_use",
     "compute.affinity_group.in_use",
     "identity.project.in_use",
     "storage.volume.in_use",

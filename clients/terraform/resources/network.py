@@ -4,11 +4,20 @@ import ipaddress
 
 from clients.terraform.cloud import Document, project_path
 from clients.terraform.resources.base import ApiResource
-from clients.terraform.resources.common import CREATED_AT, ID, LABELS, PROJECT, name_attribute, refer
+from clients.terraform.resources.common import CREATED_AT, ID, LABELS, PROJECT, name_attribute, refer, refer_all
 from clients.terraform.runtime.diagnostics import Failure
 from clients.terraform.runtime.provider import Plan
-from clients.terraform.runtime.schema import NUMBER, STRING, Attribute, IdentityAttribute, Schema, list_of
-from clients.terraform.runtime.values import Value, Values
+from clients.terraform.runtime.schema import (
+    NUMBER,
+    STRING,
+    Attribute,
+    IdentityAttribute,
+    Schema,
+    list_of,
+    map_of,
+    set_of,
+)
+from clients.terraform.runtime.values import Value, Values, is_known
 
 
 def _range_complaint(text: str) -> str | None:
@@ -127,7 +136,8 @@ class SubnetResource(ApiResource):
 
 class PortResource(ApiResource):
     name, kind, noun = "port", "ports", "port"
-    sent = ("name", "network", "addresses", "labels")
+    sent = ("name", "network", "addresses", "allowed_addresses", "security_groups", "bandwidth", "labels")
+    patched = ("name", "allowed_addresses", "security_groups", "bandwidth", "labels")
     schema = Schema(
         {
             "id": ID,
@@ -146,6 +156,25 @@ class PortResource(ApiResource):
                 computed=True,
                 replace=True,
             ),
+            "allowed_addresses": Attribute(
+                type=list_of(STRING),
+                description="Ranges that it may use beside its addresses, such as `10.1.0.100` for VRRP; with another "
+                "hardware address as `10.1.0.100=00:00:5e:00:01:01`.",
+                optional=True,
+            ),
+            "security_groups": Attribute(
+                type=set_of(STRING),
+                description="The ids or names of its security groups; the project's default group unless they are "
+                "given. Groups that have it by their selector are not among them.",
+                optional=True,
+                computed=True,
+            ),
+            "bandwidth": Attribute(
+                type=map_of(NUMBER),
+                description="Limits in Mbit/s: `to_guest_mbit` of what the guest receives, `from_guest_mbit` of what "
+                "it sends. What exceeds them is dropped.",
+                optional=True,
+            ),
             "labels": LABELS,
             "mac": Attribute(type=STRING, description="The hardware address.", computed=True),
             "created_at": CREATED_AT,
@@ -155,15 +184,49 @@ class PortResource(ApiResource):
     )
 
     def word(self, name: str, value: Value) -> Value:
+        if name == "allowed_addresses":
+            return [_allowed(each) for each in value or []]
+        if name == "bandwidth":
+            return dict.fromkeys(LIMITS) | dict(value or {})
         return [{"ip": each} for each in value] if name == "addresses" and value else value
 
     def refine(self, plan: Plan) -> None:
         if plan.prior is not None:
             self.keep_same(plan, "network", project_path(self.parent_of(plan.prior), "networks"))
+            self.keep_same(plan, "security_groups", project_path(self.parent_of(plan.prior), "security-groups"))
 
     def values(self, document: Document, like: Values) -> Values:
         found = super().values(document, like)
+        chosen = [group for group in document["security_groups"] or [] if not group["is_selected"]]
+        given, allowed = like.get("allowed_addresses"), document["allowed_addresses"]
+        limits = {name: limit for name, limit in document["bandwidth"].items() if limit is not None}
+        is_same = is_known(given) and [_stored(each) for each in given or []] == allowed
         return found | {
             "network": refer(like.get("network"), document["network"]),
             "addresses": [each["ip"] for each in document["addresses"]],
+            "allowed_addresses": given if is_same else [_written(each) for each in allowed],
+            "security_groups": refer_all(like.get("security_groups"), chosen) or [],
+            "bandwidth": limits or None,
         }
+
+
+LIMITS = ("to_guest_mbit", "from_guest_mbit")
+
+
+def _allowed(text: str) -> Document:
+    cidr, _equals, mac = text.partition("=")
+    return {"cidr": cidr, "mac": mac or None}
+
+
+def _stored(text: str) -> Document:
+    """Return an allowed address in the form that the API stores."""
+    pair = _allowed(text)
+    try:
+        cidr = str(ipaddress.ip_network(pair["cidr"]))
+    except ValueError:
+        cidr = pair["cidr"]
+    return {"cidr": cidr, "mac": pair["mac"] and pair["mac"].lower()}
+
+
+def _written(pair: Document) -> str:
+    return pair["cidr"] if pair["mac"] is None else f"{pair['cidr']}={pair['mac']}"

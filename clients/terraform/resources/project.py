@@ -78,8 +78,8 @@ class QuotaResource(ProjectSetting):
             "limits": Attribute(
                 type=map_of(NUMBER),
                 description="Limits by what they limit: `instances`, `vcpus`, `memory_mib`, `volumes`, `storage_gib`, "
-                "`networks`, `ports`, `addresses`, `security_groups`, `images`, `image_gib`, `state_mib`, `webhooks`. "
-                "What is not named has the default. None can be above the organization's own.",
+                "`networks`, `ports`, `addresses`, `security_groups`, `address_sets`, `images`, `image_gib`, "
+                "`state_mib`, `webhooks`. What is not named has the default. None can be above the organization's own.",
                 required=True,
                 checks=(lambda limits: None if limits else "Name at least one limit.",),
             ),

@@ -13,14 +13,20 @@ ANEW = "A change makes a new rule."
 
 class SecurityGroupResource(ApiResource):
     name, kind, noun = "security_group", "security-groups", "security group"
-    sent = ("name", "description", "labels")
-    patched = ("name", "description", "labels")
+    sent = ("name", "description", "selector", "labels")
+    patched = ("name", "description", "selector", "labels")
     schema = Schema(
         {
             "id": ID,
             "project": PROJECT,
             "name": name_attribute(),
             "description": Attribute(type=STRING, description="What it is for.", default=""),
+            "selector": Attribute(
+                type=STRING,
+                description="A selector of labels, such as `env=prod,tier!=web,app in (a,b)`. The ports that it "
+                "selects, by the labels of their instance and their own, are in the group too.",
+                default="",
+            ),
             "labels": LABELS,
             "created_at": CREATED_AT,
         },
@@ -29,7 +35,8 @@ class SecurityGroupResource(ApiResource):
     )
 
     def values(self, document: Document, like: Values) -> Values:
-        return super().values(document, like) | {"description": document["description"]}
+        own = {name: document[name] for name in ("description", "selector")}
+        return super().values(document, like) | own
 
 
 def _number(text: str) -> Attribute:
@@ -40,7 +47,7 @@ class SecurityGroupRuleResource(ApiResource):
     name, kind, noun = "security_group_rule", "security-groups", "security group rule"
     sent = (
         *("direction", "family", "protocol", "first_port", "last_port", "icmp_type", "icmp_code", "cidrs"),
-        *("peer_group", "is_logged", "description"),
+        *("peer_group", "address_set", "is_logged", "description"),
     )
     patched = ()
     is_listed = False
@@ -91,14 +98,21 @@ class SecurityGroupRuleResource(ApiResource):
             "icmp_code": _number("The code of `icmp_type`; all when not given."),
             "cidrs": Attribute(
                 type=set_of(STRING),
-                description=f"The ranges of the other side; any address when neither these nor `peer_group` are given. "
-                f"{ANEW}",
+                description=f"The ranges of the other side; any address when neither these nor a group or set are "
+                f"given. {ANEW}",
                 optional=True,
                 replace=True,
             ),
             "peer_group": Attribute(
                 type=STRING,
                 description=f"The id or name of the group that the other side is in. {ANEW}",
+                optional=True,
+                replace=True,
+            ),
+            "address_set": Attribute(
+                type=STRING,
+                description=f"The id or name of the address set that the other side is in: of its ranges those of the "
+                f"rule's family. {ANEW}",
                 optional=True,
                 replace=True,
             ),
@@ -119,10 +133,13 @@ class SecurityGroupRuleResource(ApiResource):
             groups = project_path(self.parent_of(plan.prior), "security-groups")
             self.keep_same(plan, "security_group", groups)
             self.keep_same(plan, "peer_group", groups)
+            self.keep_same(plan, "address_set", project_path(self.parent_of(plan.prior), "address-sets"))
 
     def values(self, document: Document, like: Values) -> Values:
         peer = refer(like.get("peer_group"), document["peer_group"])
-        found = super().values(document, like) | {"peer_group": peer, "description": document["description"]}
+        of_set = refer(like.get("address_set"), document["address_set"])
+        own = {"peer_group": peer, "address_set": of_set, "description": document["description"]}
+        found = super().values(document, like) | own
         given = like.get("cidrs")
         return found | ({"cidrs": given} if is_known(given) and given and _is_same(given, document["cidrs"]) else {})
 

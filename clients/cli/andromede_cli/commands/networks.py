@@ -47,6 +47,7 @@ PORT_COLUMNS = [
     Column(_("addresses"), "addresses.*.ip"),
     Column(_("instance"), "instance"),
     Column("MAC", "mac", is_wide=True),
+    Column(_("groups"), "security_groups.*.name", is_wide=True),
     LABELS,
     CREATED,
     ID,
@@ -73,6 +74,18 @@ Allowed = Annotated[
         "--allowed-address",
         help=_("Range that it may use besides, as 10.0.0.9 or 10.0.0.9=00:00:5e:00:01:01; repeatable."),
     ),
+]
+Groups = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--security-group", help=_("Security group; repeatable."), autocompletion=names("security_groups.list")
+    ),
+]
+ToGuest = Annotated[
+    int | None, typer.Option("--to-guest-mbit", help=_("Limit in Mbit/s of what its guest receives; 0: none."), min=0)
+]
+FromGuest = Annotated[
+    int | None, typer.Option("--from-guest-mbit", help=_("Limit in Mbit/s of what its guest sends; 0: none."), min=0)
 ]
 
 
@@ -176,7 +189,9 @@ def _ports() -> typer.Typer:
     call_command(ports, "list", _("The ports of the project."), "ports.list", *wanted, show=rows(PORT_COLUMNS))
     show_command(ports, _("A port."), "ports.get", "PORT")
     command(ports, "create", _("Create a port, which keeps its addresses."), DRY_RUN)(port_create)
-    command(ports, "update", _("Change its name, labels or addresses."), DRY_RUN)(port_update)
+    command(ports, "update", _("Change its name, labels, addresses, security groups or bandwidth."), DRY_RUN)(
+        port_update
+    )
     command(ports, "attach", _("Attach a port to an instance, running or stopped."), WAIT, DRY_RUN)(port_attach)
     command(ports, "detach", _("Detach a port from its instance."), WAIT, SURE, DRY_RUN)(port_detach)
     delete_command(ports, _("Delete free ports."), "ports.delete", "PORT...", _("Delete {names}?"))
@@ -189,12 +204,17 @@ def port_create(
     network: OnNetwork,
     address: Addresses = None,
     allowed_address: Allowed = None,
+    security_group: Groups = None,
+    to_guest_mbit: ToGuest = None,
+    from_guest_mbit: FromGuest = None,
     label: LabelsOption = None,
 ) -> None:
     body: dict[str, Any] = {
         "network": network,
         "addresses": _addresses(address),
         "allowed_addresses": _allowed(allowed_address),
+        "security_groups": security_group or None,
+        "bandwidth": _bandwidth(to_guest_mbit, from_guest_mbit),
         "labels": labels_of(label),
     }
     me.show(me.client.ports.create(name=name, **body, dry_run=me.is_dry_run))
@@ -206,12 +226,17 @@ def port_update(
     name: Annotated[str | None, typer.Option("--name", help=_("The new name."))] = None,
     address: Addresses = None,
     allowed_address: Allowed = None,
+    security_group: Groups = None,
+    to_guest_mbit: ToGuest = None,
+    from_guest_mbit: FromGuest = None,
     label: LabelsOption = None,
 ) -> None:
     body: dict[str, Any] = {
         "name": name,
         "addresses": _addresses(address),
         "allowed_addresses": _allowed(allowed_address),
+        "security_groups": security_group or None,
+        "bandwidth": _bandwidth(to_guest_mbit, from_guest_mbit),
         "labels": labels_of(label, is_patch=True),
     }
     me.show(me.client.ports.update(port, **body, dry_run=me.is_dry_run))
@@ -239,6 +264,12 @@ def _addresses(texts: list[str] | None) -> list[dict[str, str]] | None:
     if not texts:
         return None
     return [{"ip": each} if "." in each else {"subnet": each} for each in texts]
+
+
+def _bandwidth(to_guest: int | None, from_guest: int | None) -> dict[str, int | None] | None:
+    """Return the limits that are given; 0 stands for none."""
+    given = {"to_guest_mbit": to_guest, "from_guest_mbit": from_guest}
+    return {name: limit or None for name, limit in given.items() if limit is not None} or None
 
 
 def _allowed(texts: list[str] | None) -> list[dict[str, str | None]] | None:

@@ -28,6 +28,7 @@ COLUMNS = [
     Column(_("name"), "name"),
     Column(_("default"), "is_default"),
     Column(_("description"), "description"),
+    Column(_("selector"), "selector", is_wide=True),
     Column(_("labels"), "labels", is_wide=True),
     Column(_("created"), "created_at", is_wide=True),
     Column("id", "id", is_wide=True),
@@ -42,6 +43,7 @@ RULES = [
     Column(_("ICMP type"), "icmp_type", is_wide=True),
     Column(_("ranges"), "cidrs"),
     Column(_("group"), "peer_group.name"),
+    Column(_("address set"), "address_set.name"),
     Column(_("logged"), "is_logged", is_wide=True),
     Column(_("description"), "description"),
 ]
@@ -54,6 +56,12 @@ Peer = Annotated[
     str | None,
     typer.Option("--group", help=_("The peer is in this security group."), autocompletion=names(GROUPS)),
 ]
+PeerSet = Annotated[
+    str | None,
+    typer.Option(
+        "--address-set", help=_("The peer is in this address set."), autocompletion=names("address_sets.list")
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -63,8 +71,9 @@ def register(app: typer.Typer) -> None:
     command(groups, "create", _("Create a security group, without rules."), DRY_RUN)(security_group_create)
     subject = given("security_group", "GROUP", completes=GROUPS)
     described = option("description", "--description", _("The new description."), default=None)
-    help = _("Change its name, description or labels.")
-    call_command(groups, "update", help, "security_groups.update", subject, NEW_NAME, described, LABEL)
+    selecting = option("selector", "--selector", _("The new selector of ports, by labels; empty: none."), default=None)
+    help = _("Change its name, description, selector or labels.")
+    call_command(groups, "update", help, "security_groups.update", subject, NEW_NAME, described, selecting, LABEL)
     delete_command(groups, _("Delete security groups."), "security_groups.delete", "GROUP...", _("Delete {names}?"))
     rules = group(_("Rules of a security group."))
     help = _("The rules of a security group.")
@@ -82,11 +91,13 @@ def security_group_create(
     me: Session,
     name: Name,
     description: Annotated[str | None, typer.Option(help=_("What it is for."))] = None,
+    selector: Annotated[
+        str | None, typer.Option(help=_("Ports with these labels are in it: 'env=prod,tier!=web,app in (a,b)'."))
+    ] = None,
     label: LabelsOption = None,
 ) -> None:
-    made = me.client.security_groups.create(
-        name=name, description=description, labels=labels_of(label), dry_run=me.is_dry_run
-    )
+    body: dict[str, Any] = {"description": description, "selector": selector, "labels": labels_of(label)}
+    made = me.client.security_groups.create(name=name, **body, dry_run=me.is_dry_run)
     me.show(made)
 
 
@@ -98,6 +109,7 @@ def rule_add(
     port: Ports = None,
     cidr: Cidrs = None,
     peer: Peer = None,
+    address_set: PeerSet = None,
     family: Annotated[str | None, typer.Option(help=_("ipv4 or ipv6."))] = None,
     icmp_type: Annotated[int | None, typer.Option(help=_("ICMP type. Without it: all."))] = None,
     icmp_code: Annotated[int | None, typer.Option(help=_("ICMP code. Without it: all."))] = None,
@@ -112,6 +124,7 @@ def rule_add(
         "icmp_code": icmp_code,
         "cidrs": cidr,
         "peer_group": peer,
+        "address_set": address_set,
         "is_logged": log or None,
         "description": description,
         **_ports(port),

@@ -1,0 +1,45 @@
+"""andromede_address_set."""
+
+import ipaddress
+
+from clients.terraform.cloud import Document
+from clients.terraform.resources.base import ApiResource
+from clients.terraform.resources.common import CREATED_AT, ID, LABELS, PROJECT, name_attribute
+from clients.terraform.runtime.schema import STRING, Attribute, Schema, set_of
+from clients.terraform.runtime.values import Values, is_known
+
+
+class AddressSetResource(ApiResource):
+    name, kind, noun = "address_set", "address-sets", "address set"
+    sent = ("name", "cidrs", "description", "labels")
+    patched = ("name", "cidrs", "description", "labels")
+    schema = Schema(
+        {
+            "id": ID,
+            "project": PROJECT,
+            "name": name_attribute(),
+            "cidrs": Attribute(
+                type=set_of(STRING), description="The ranges, of one or both families; at most 100.", required=True
+            ),
+            "description": Attribute(type=STRING, description="What it is for.", default=""),
+            "labels": LABELS,
+            "created_at": CREATED_AT,
+        },
+        "Named ranges that rules of security groups name as the other side. It can be deleted once no rule does.",
+    )
+
+    def values(self, document: Document, like: Values) -> Values:
+        found, given = super().values(document, like), like.get("cidrs")
+        is_same = is_known(given) and {_stored(each) for each in given or []} == set(document["cidrs"])
+        return found | {
+            "description": document["description"],
+            "cidrs": given if is_same else document["cidrs"],
+        }
+
+
+def _stored(text: str) -> str:
+    """Return a range in the form that the API stores."""
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        return text
