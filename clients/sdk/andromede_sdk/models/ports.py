@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 from andromede_sdk.model import Model
 
 if TYPE_CHECKING:
-    from andromede_sdk.models.common import Condition, Error, Named
+    from andromede_sdk.models.common import Condition, Error, Named, PortGroup
     from andromede_sdk.models.operations import Operation
 
 
@@ -35,11 +35,26 @@ class AllowedAddressInput(TypedDict):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Bandwidth(Model):
+    """Limits in Mbit/s of what the guest receives and sends; null: no limit."""
+
+    to_guest_mbit: int | None
+    from_guest_mbit: int | None
+
+
+class BandwidthInput(TypedDict):
+    """Limits in Mbit/s of what the guest receives and sends; null: no limit. What exceeds them is dropped."""
+
+    to_guest_mbit: NotRequired[int | None]
+    from_guest_mbit: NotRequired[int | None]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Port(Model):
     """A port.
 
     `instance` null: it is free. `is_own`: it was created by itself and outlives the instance; another port came with
-    its instance, and is deleted with it or when it is detached."""
+    its instance, and is deleted with it or when it is detached. `security_groups` null: nothing filters its traffic."""
 
     id: str
     name: str
@@ -57,6 +72,8 @@ class Port(Model):
     mac: str
     addresses: list[PortAddress]
     allowed_addresses: list[AllowedAddress]
+    security_groups: list[PortGroup] | None
+    bandwidth: Bandwidth
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,7 +96,8 @@ class PortWithActions(Model):
     """A port.
 
     `instance` null: it is free. `is_own`: it was created by itself and outlives the instance; another port came with
-    its instance, and is deleted with it or when it is detached. `allowed_actions`: the actions possible in its state;
+    its instance, and is deleted with it or when it is detached. `security_groups` null: nothing filters its traffic.
+    `allowed_actions`: the actions possible in its state;
     the caller also needs permission."""
 
     id: str
@@ -98,6 +116,8 @@ class PortWithActions(Model):
     mac: str
     addresses: list[PortAddress]
     allowed_addresses: list[AllowedAddress]
+    security_groups: list[PortGroup] | None
+    bandwidth: Bandwidth
     allowed_actions: list[PortAction]
 
 
@@ -106,7 +126,7 @@ class PortWithOperation(Model):
     """A port.
 
     `instance` null: it is free. `is_own`: it was created by itself and outlives the instance; another port came with
-    its instance, and is deleted with it or when it is detached."""
+    its instance, and is deleted with it or when it is detached. `security_groups` null: nothing filters its traffic."""
 
     id: str
     name: str
@@ -124,4 +144,6 @@ class PortWithOperation(Model):
     mac: str
     addresses: list[PortAddress]
     allowed_addresses: list[AllowedAddress]
+    security_groups: list[PortGroup] | None
+    bandwidth: Bandwidth
     operation: Operation

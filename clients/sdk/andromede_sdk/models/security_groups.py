@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from andromede_sdk.model import Model
 
 if TYPE_CHECKING:
-    from andromede_sdk.models.common import Condition, Error, Named
+    from andromede_sdk.models.common import Condition, Error, Named, PortGroup
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,12 +34,14 @@ class InstanceSecurityGroups(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PortSecurityGroups(Model):
-    """A port with its security groups. Null: the port is older than security groups, and all its traffic passes."""
+    """A port with its security groups.
+
+    Null: the port, or the agent of its node when it was created, is older than security groups; all its traffic passes."""
 
     id: str
     network: Named
     ip: str | None
-    security_groups: list[Named] | None
+    security_groups: list[PortGroup] | None
     rules: AppliedRules | None
 
 
@@ -47,7 +49,8 @@ class PortSecurityGroups(Model):
 class SecurityGroup(Model):
     """A security group: rules of traffic that ports in the group may receive and send.
 
-    `is_default`: new ports get it when their request names no groups; it cannot be renamed or deleted."""
+    `is_default`: new ports get it when their request names no groups; it cannot be renamed or deleted. `selector`: the
+    ports that it selects are in the group too; empty: none."""
 
     id: str
     name: str
@@ -60,6 +63,7 @@ class SecurityGroup(Model):
     created_at: datetime
     updated_at: datetime
     description: str
+    selector: str
     is_default: bool
 
 
@@ -77,6 +81,7 @@ class SecurityGroupRule(Model):
     icmp_code: int | None
     cidrs: list[str]
     peer_group: Named | None
+    address_set: Named | None
     is_logged: bool
     description: str
     created_at: datetime

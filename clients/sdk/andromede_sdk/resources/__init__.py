@@ -9,6 +9,7 @@ from andromede_sdk.lazy_imports import loader
 
 if TYPE_CHECKING:
     from andromede_sdk.resource import Scope
+    from andromede_sdk.resources.address_sets import AddressSets as AddressSets
     from andromede_sdk.resources.affinity_groups import AffinityGroups as AffinityGroups
     from andromede_sdk.resources.attachments import Attachments as Attachments
     from andromede_sdk.resources.audit import Audit as Audit
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
 class Managers:
     """All managers, for one control plane and project."""
 
+    address_sets: AddressSets
     affinity_groups: AffinityGroups
     attachments: Attachments
     audit: Audit

@@ -74,12 +74,17 @@ class SecurityGroups(Resource):
         *,
         name: str,
         description: str | None = None,
+        selector: str | None = None,
         labels: Mapping[str, str] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> models.SecurityGroup:
         """POST /v1/projects/{project}/security-groups
 
+        A security group.
+
+        `selector`: a selector of labels, as `env=prod,app in (a,b)`. The ports that it selects are in the group, from their
+        creation on. The labels of a port are those of its instance and its own, which count where both have a key.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
@@ -88,7 +93,7 @@ class SecurityGroups(Resource):
                 "POST",
                 "/v1/projects/{project}/security-groups",
                 query={"dry_run": dry_run or None},
-                body={"name": name, "description": description, "labels": labels},
+                body={"name": name, "description": description, "selector": selector, "labels": labels},
                 key=idempotency_key,
             ),
         )
@@ -110,6 +115,7 @@ class SecurityGroups(Resource):
         *,
         name: str | None = None,
         description: str | None = None,
+        selector: str | None = None,
         labels: Mapping[str, str | None] | None = None,
         dry_run: bool = False,
         if_match: str | int | None = None,
@@ -125,7 +131,7 @@ class SecurityGroups(Resource):
                 "/v1/projects/{project}/security-groups/{security_group}",
                 names={"security_group": security_group},
                 query={"dry_run": dry_run or None},
-                body={"name": name, "description": description, "labels": labels},
+                body={"name": name, "description": description, "selector": selector, "labels": labels},
                 if_match=if_match,
             ),
         )
@@ -185,6 +191,7 @@ class SecurityGroups(Resource):
         icmp_code: int | None = None,
         cidrs: Sequence[str] | None = None,
         peer_group: str | None = None,
+        address_set: str | None = None,
         is_logged: bool | None = None,
         description: str | None = None,
         dry_run: bool = False,
@@ -196,8 +203,9 @@ class SecurityGroups(Resource):
 
         `direction`: in or out, seen from the port. `protocol`: any, tcp, udp, icmp or icmpv6. `first_port` and `last_port`:
         of tcp and udp; without them all, and without `last_port` one. `icmp_type` and `icmp_code`: without them all. The
-        peer is in one of the ranges `cidrs`, or in the group `peer_group` and the same network; without both, any.
-        `is_logged`: the node logs the first packet of each connection, at a limited rate.
+        peer is in one of the ranges `cidrs`, in the group `peer_group` and the same network, or in the ranges of
+        `address_set` that are of the `family`; without these, any. `is_logged`: the node logs the first packet of each
+        connection, at a limited rate.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
@@ -217,6 +225,7 @@ class SecurityGroups(Resource):
                     "icmp_code": icmp_code,
                     "cidrs": cidrs,
                     "peer_group": peer_group,
+                    "address_set": address_set,
                     "is_logged": is_logged,
                     "description": description,
                 },
