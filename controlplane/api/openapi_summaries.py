@@ -83,6 +83,8 @@ OTHERS = {
     "platform_operation_get": "Show an operation of any project, or of the platform",
     "platform_operation_list": "List the operations of all projects",
     "policy_simulate": "Simulate the impact of changed facts",
+    "network_topology": "Get the topology of a network",
+    "reachability_check": "Check whether traffic reaches another end",
     "policy_undo": "Undo the last change of a project's policy",
     "organization_policy_undo": "Undo the last change of an organization's policy",
     "platform_policy_undo": "Undo the last change of the platform's policy",

@@ -181,3 +181,15 @@ class SecurityGroupsUnsupported(Conflict):
         "The node of the instance has an agent of an earlier release, which filters nothing. Ask an operator to "
         "upgrade it, or have the instance migrated."
     )
+
+
+class ReachabilityEndInvalid(Unprocessable):
+    code = "network.reachability.end_invalid"
+    title = "Not an end of a question"
+    detail = "Reachability cannot be answered for this end: {reason}"
+
+
+class TopologyTooLarge(Unprocessable):
+    code = "network.topology_too_large"
+    title = "Too many ports"
+    detail = "The network has {count} ports, and its topology shows at most {limit}. List its ports instead."

@@ -39,6 +39,7 @@ BODIES: dict[str, Any] = {
     "port_create": {"network": "lan", "name": "new"},
     "port_attach": {"instance": "web"},
     "policy_simulate": {},
+    "reachability_check": {"source": {"outside": True}, "target": {"instance": "web"}},
     "security_group_create": {"name": "new"},
     "ssh_key_create": {"name": "new", "public_key": KEY},
     "volume_create": {"name": "new", "size_gib": 1},
@@ -94,6 +95,7 @@ EFFECTLESS = {
     "node_drain_plan",
     "placement_simulate",
     "policy_simulate",
+    "reachability_check",
     "terraform_state_unlock",
 }
 # What is kept of a refusal of placement.

@@ -43,6 +43,7 @@ NOUNS = (
     "ports",
     "projects",
     "quotas",
+    "reachability",
     "remediation_plans",
     "security_groups",
     "service",

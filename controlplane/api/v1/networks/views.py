@@ -7,6 +7,8 @@ from rest_framework.response import Response
 
 from controlplane.api.base_views import ProjectView
 from controlplane.api.v1.networks.schemas import NetworkIn, NetworkOut, NetworkPatch, SubnetIn, SubnetOut, SubnetPatch
+from controlplane.api.v1.networks.topology_schemas import TopologyOut
+from controlplane.compute.topology import network_topology
 from controlplane.kernel.fields import merge_labels
 from controlplane.kernel.listing import Listing, created_after, exactly, labelled
 from controlplane.kernel.views import Body, created, route
@@ -61,6 +63,15 @@ class NetworkDetail(NetworkView):
     def delete(self, request: Request) -> Response:
         services.network_delete(self.actor, self.network())
         return Response(status=204)
+
+
+class NetworkTopology(NetworkView):
+    """Return a network with its subnets and ports, and what is at the ports: for a picture of the network."""
+
+    @route("network_topology", TopologyOut, error_statuses=(422,))
+    def get(self, request: Request) -> Response:
+        found = network_topology(self.network())
+        return Response(TopologyOut(found, context={"topology": found}).data)
 
 
 class SubnetList(NetworkView):
