@@ -37,6 +37,7 @@ PROJECT: tuple[Group, ...] = (
             Entry("volumes", _("Volumes"), "hard-drive"),
             Entry("networks", _("Networks"), "network"),
             Entry("security-groups", _("Security groups"), "shield"),
+            Entry("reachability", _("Reachability"), "activity"),
             Entry("images", _("Images"), "disc"),
             Entry("ssh-keys", _("SSH keys"), "key-round"),
             Entry("affinity-groups", _("Affinity groups"), "boxes"),

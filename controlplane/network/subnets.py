@@ -72,9 +72,17 @@ def subnet_create(actor: Actor, network: Network, new: NewSubnet) -> Subnet:
 
 @transaction.atomic
 def subnet_update(
-    actor: Actor, subnet: Subnet, *, name: str, labels: dict[str, str], reserved_ranges: list[str] | None
+    actor: Actor,
+    subnet: Subnet,
+    *,
+    name: str,
+    labels: dict[str, str],
+    reserved_ranges: list[str] | None,
+    dns_servers: list[str] | None = None,
 ) -> Subnet:
-    """Rename or relabel the subnet, or replace its reserved ranges (None: they stay). Ports in them keep their address.
+    """Rename or relabel the subnet, or replace its reserved ranges or DNS servers (None: they stay).
+
+    Ports in reserved ranges keep their address. A guest gets other DNS servers when its port is sent to a node again.
 
     Raises:
         InvalidName, InvalidLabels, ReservedRangeInvalid, SubnetNameTaken.
@@ -83,6 +91,8 @@ def subnet_update(
     fields: dict[str, object] = {"name": check_name(name), "labels": check_labels(labels)}
     if reserved_ranges is not None:
         fields["reserved_ranges"] = parse_reserved(IPv4Network(subnet.cidr), reserved_ranges)
+    if dns_servers is not None:
+        fields["dns_servers"] = dns_servers or settings.DEFAULT_DNS_SERVERS
     with raise_on_violation("network_subnet_name_taken", SubnetNameTaken(field="name", name=name)):
         write_version(subnet, **fields)
     network = subnet.network

@@ -20,6 +20,7 @@ PARTS = {
     "storage": ("volume",),
     "networks": ("network", "subnet", "port"),
     "security_groups": ("security-group",),
+    "reachability": ("reachability",),
     "means": ("image", "ssh-key", "affinity-group", "flavor", "volume-type"),
     "placement": ("placement",),
     "policies": ("policy", "proposal", "classification"),

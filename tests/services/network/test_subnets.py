@@ -1,6 +1,7 @@
 """Subnets of a network."""
 
 import pytest
+from django.conf import settings
 
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
@@ -143,6 +144,14 @@ def test_change_of_a_subnet_is_a_new_version(tenant: Tenant, network: Network) -
     assert (changed.name, changed.labels, changed.generation) == ("front", {"a": "b"}, 2)
     assert changed.reserved_ranges == ["10.0.0.2-10.0.0.2", "10.0.0.4-10.0.0.6"]
     assert [plug(network) for _ in range(2)] == ["10.0.0.3", "10.0.0.7"]
+
+
+def test_dns_servers_are_replaced_and_stay_without_a_change(tenant: Tenant, network: Network) -> None:
+    subnet = network.subnets.get()
+    same = {"name": "default", "labels": {}, "reserved_ranges": None}
+    assert subnet_update(tenant.actor, subnet, **same, dns_servers=["9.9.9.9"]).dns_servers == ["9.9.9.9"]  # type: ignore[arg-type]
+    assert subnet_update(tenant.actor, subnet, **same).dns_servers == ["9.9.9.9"]  # type: ignore[arg-type]
+    assert subnet_update(tenant.actor, subnet, **same, dns_servers=[]).dns_servers == settings.DEFAULT_DNS_SERVERS  # type: ignore[arg-type]
 
 
 def test_viewers_change_no_subnet(tenant: Tenant, network: Network) -> None:

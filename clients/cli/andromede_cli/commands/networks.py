@@ -75,6 +75,17 @@ Allowed = Annotated[
     ),
 ]
 
+TOPOLOGY = [
+    Column(_("port"), "name"),
+    Column(_("addresses"), "addresses"),
+    Column(_("instance"), "instance.name"),
+    Column(_("state"), "instance.state"),
+    Column(_("zone"), "instance.zone"),
+    Column(_("security groups"), "security_groups"),
+    Column(_("public addresses"), "public_addresses"),
+    ID,
+]
+
 
 def register(app: typer.Typer) -> None:
     app.add_typer(_networks(), name="network")
@@ -100,6 +111,8 @@ def _networks() -> typer.Typer:
     command(networks, "create", _("Create a network."), DRY_RUN)(network_create)
     subject = given("network", "NETWORK", completes="networks.list")
     call_command(networks, "update", _("Change its name or labels."), "networks.update", subject, NEW_NAME, LABEL)
+    help = _("The ports of a network, with their instances, security groups and public addresses.")
+    call_command(networks, "topology", help, "networks.topology", subject, show=rows(TOPOLOGY, "ports"))
     delete_command(networks, _("Delete networks."), "networks.delete", "NETWORK...", _("Delete {names}?"))
     return networks
 
@@ -122,7 +135,7 @@ def _subnets() -> typer.Typer:
     call_command(subnets, "list", _("The subnets of a network."), "subnets.list", network, show=rows(columns))
     call_command(subnets, "show", _("A subnet."), "subnets.get", network, subnet)
     command(subnets, "create", _("Create a subnet of a network."), DRY_RUN)(subnet_create)
-    command(subnets, "update", _("Change its name, labels or reserved ranges."), DRY_RUN)(subnet_update)
+    command(subnets, "update", _("Change its name, labels, DNS servers or reserved ranges."), DRY_RUN)(subnet_update)
     command(subnets, "delete", _("Delete a subnet without addresses in use."), SURE, DRY_RUN)(subnet_delete)
     return subnets
 
@@ -152,10 +165,16 @@ def subnet_update(
     network: Network,
     subnet: Subnet,
     name: Annotated[str | None, typer.Option("--name", help=_("The new name."))] = None,
+    dns: Dns = None,
     reserved: Reserved = None,
     label: LabelsOption = None,
 ) -> None:
-    body: dict[str, Any] = {"name": name, "reserved_ranges": reserved, "labels": labels_of(label, is_patch=True)}
+    body: dict[str, Any] = {
+        "name": name,
+        "dns_servers": dns,
+        "reserved_ranges": reserved,
+        "labels": labels_of(label, is_patch=True),
+    }
     me.show(me.client.subnets.update(network, subnet, **body, dry_run=me.is_dry_run))
 
 

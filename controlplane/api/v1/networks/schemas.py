@@ -15,9 +15,11 @@ RESERVED_RANGES_MAX = 32
 RANGE_LENGTH = 80
 
 
-def dns_servers_field() -> serializers.ListField:
+def dns_servers_field(**kwargs: Any) -> serializers.ListField:
     return serializers.ListField(
-        child=serializers.IPAddressField(protocol="IPv4"), max_length=DNS_SERVERS_MAX, default=list
+        child=serializers.IPAddressField(protocol="IPv4"),
+        max_length=DNS_SERVERS_MAX,
+        **(kwargs or {"default": list}),
     )
 
 
@@ -104,11 +106,16 @@ class SubnetIn(In):
 
 
 class SubnetPatch(In):
-    """Changes of a subnet. Ports with addresses in the new reserved ranges keep them."""
+    """Changes of a subnet. Ports with addresses in the new reserved ranges keep them.
+
+    A guest gets other `dns_servers` when its port is sent to a node again, as by a migration. An empty list: those of
+    the platform.
+    """
 
     example = {"reserved_ranges": ["10.21.0.2-10.21.0.19"], "labels": {"tier": "backend"}}
 
     name = Name(required=False)
+    dns_servers = dns_servers_field(required=False)
     reserved_ranges = serializers.ListField(
         child=Text(max_length=RANGE_LENGTH), max_length=RESERVED_RANGES_MAX, required=False
     )

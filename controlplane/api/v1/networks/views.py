@@ -105,6 +105,7 @@ class SubnetDetail(NetworkView):
             name=body.get("name", subnet.name),
             labels=merge_labels(subnet.labels, body.get("labels", {})),
             reserved_ranges=body.get("reserved_ranges"),
+            dns_servers=body.get("dns_servers"),
         )
         return Response(SubnetOut(subnet).data)
 
