@@ -324,6 +324,6 @@ def test_topology_shows_instances_free_ports_and_a_table(home: str, member: Clie
     member.post(f"{at}/ports/new", {"name": "spare", "addresses": "10.10.0.40"})
     answer = member.get(f"{at}/topology")
     told = text_of(answer)
-    assert told.count("10.10.0.40") == 2 and told.count("spare") == 2
+    assert told.count("10.10.0.40") == 2 and told.count("spare") >= 2
     assert b'class="free"' in answer.content and "Security groups" in told
     assert f"{at}/topology" in member.get(at).content.decode()

@@ -263,7 +263,7 @@ def test_several_groups_of_a_port_add_up(place: Place) -> None:
     assert reached(place.far) == [{"web4", "other4"}]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_answer_says_what_packets_do(place: Place, seed: int) -> None:
     """Random groups at all three ports: "is it reachable?" answers for each pair as nftables judges its packets."""
     chance = random.Random(seed)
