@@ -305,6 +305,6 @@ def _public(target: End, at: Address | None, version: int) -> Step:
     facts = {"port": target.name, "family": f"IPv{version}"}
     text = Message("From outside, the port {port} is reached by a public {family} address only, and has none.", **facts)
     remedy = Message(
-        "Attach a public address to the port {port}; or open a tunnel with `andromede instance tunnel`.", **facts
+        "Attach a public address to the port {port}; or open a tunnel by andromede instance tunnel.", **facts
     )
     return Step("public-address", REFUSED, text, target.id, remedy=remedy)

@@ -40,14 +40,14 @@ STEPS: dict[str, Text] = {
 
 
 class ReachabilityForm(ApiForm):
-    source = forms.ChoiceField(label=_("From"), initial=OUTSIDE)
+    source = forms.ChoiceField(label=_("Traffic from"), initial=OUTSIDE)
     source_address = forms.CharField(
         label=_("Address"),
         help_text=_("If the traffic comes from an address."),
         required=False,
         widget=forms.TextInput(attrs=NAME_FIELD),
     )
-    target = forms.ChoiceField(label=_("To"))
+    target = forms.ChoiceField(label=_("Traffic to"))
     target_address = forms.CharField(
         label=_("Address"),
         help_text=_("If the traffic goes to an address."),
