@@ -45,7 +45,7 @@ def _steps(question: Question, version: int) -> Iterator[Step]:
         yield from _from_address(question, version)
     elif target.port is None:
         yield from _to_address(question, source.port, version)
-    elif target.is_public or _is_routed_to(target, beside=source.port):
+    elif target.is_public or _is_routed_to(target, other=source.port):
         yield from _to_public(question, source.port, target.port, version)
     elif source.port.network.id == target.port.network.id:
         yield from _within(question, source.port, target.port, version)
@@ -55,12 +55,12 @@ def _steps(question: Question, version: int) -> Iterator[Step]:
         yield from _presence(target.port)
 
 
-def _is_routed_to(target: Peer, *, beside: End) -> bool:
+def _is_routed_to(target: Peer, *, other: End) -> bool:
     """Tell if the target's own address is a public one, and it is in another network."""
     port = target.port
     return (
         port is not None
-        and port.network.id != beside.network.id
+        and port.network.id != other.network.id
         and any(each.address == target.address for each in port.public)
     )
 

@@ -1,4 +1,4 @@
-"""What the security groups of a port say of traffic. The rules mean what nodes make of them."""
+"""Verdicts of a port's security groups about traffic. The rules mean what nodes make of them."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

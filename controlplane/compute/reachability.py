@@ -97,8 +97,8 @@ def reachability(
 def _choose(project: Project, source: Named, target: Named) -> tuple[_Chosen, _Chosen]:
     """Return the ports of both ends: in a common network if there are such."""
     named = {each.at: _ports_of(each) for each in (source, target)}
-    first = _candidates(project, source, beside=named[target.at], own=named[source.at])
-    second = _candidates(project, target, beside=named[source.at], own=named[target.at])
+    first = _candidates(project, source, others=named[target.at], own=named[source.at])
+    second = _candidates(project, target, others=named[source.at], own=named[target.at])
     pairs = [(one, other) for one in first for other in second if _network_of(one) == _network_of(other) is not None]
     return pairs[0] if pairs else (first[0], second[0])
 
@@ -120,12 +120,12 @@ def _ports_of(named: Named) -> list[Port]:
     return ports
 
 
-def _candidates(project: Project, named: Named, *, beside: Sequence[Port], own: Sequence[Port]) -> list[_Chosen]:
+def _candidates(project: Project, named: Named, *, others: Sequence[Port], own: Sequence[Port]) -> list[_Chosen]:
     if own:
         return [_Chosen(port) for port in own]
     if named.address is None:
         return [_Chosen()]
-    return _with_address(project, named, [port.network_id for port in beside])
+    return _with_address(project, named, [port.network_id for port in others])
 
 
 def _with_address(project: Project, named: Named, networks: Sequence[UUID]) -> list[_Chosen]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gettext import gettext as _
 from ipaddress import ip_address
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from andromede_cli.completion import names
 from andromede_cli.error_reports import Exit
 from andromede_cli.output import Column, Format
 from andromede_cli.session import Session
+
+if TYPE_CHECKING:
+    from andromede_sdk.models import ReachabilityEndInput
 
 OUTSIDE, PORT = "outside", "port:"
 STEPS = [Column(_("outcome"), "outcome"), Column(_("step"), "kind"), Column(_("reason"), "text")]
@@ -55,7 +58,7 @@ def reachability(
         raise typer.Exit(Exit.REFUSED)
 
 
-def _end(text: str) -> dict[str, Any]:
+def _end(text: str) -> ReachabilityEndInput:
     """Return the end as the API names it."""
     if text == OUTSIDE:
         return {"outside": True}
