@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from andromede_sdk.resources.projects import Projects as Projects
     from andromede_sdk.resources.quota_requests import QuotaRequests as QuotaRequests
     from andromede_sdk.resources.quotas import Quotas as Quotas
+    from andromede_sdk.resources.reachability import Reachability as Reachability
     from andromede_sdk.resources.recovery import Recovery as Recovery
     from andromede_sdk.resources.regions import Regions as Regions
     from andromede_sdk.resources.remediation_plans import RemediationPlans as RemediationPlans
@@ -141,6 +142,7 @@ class Managers:
     projects: Projects
     quota_requests: QuotaRequests
     quotas: Quotas
+    reachability: Reachability
     recovery: Recovery
     regions: Regions
     remediation_plans: RemediationPlans

@@ -100,6 +100,7 @@ class Subnets(Resource):
         subnet: str,
         *,
         name: str | None = None,
+        dns_servers: Sequence[str] | None = None,
         reserved_ranges: Sequence[str] | None = None,
         labels: Mapping[str, str | None] | None = None,
         dry_run: bool = False,
@@ -108,6 +109,9 @@ class Subnets(Resource):
         """PATCH /v1/projects/{project}/networks/{network}/subnets/{subnet}
 
         Changes of a subnet. Ports with addresses in the new reserved ranges keep them.
+
+        A guest gets other `dns_servers` when its port is sent to a node again, as by a migration. An empty list: those of
+        the platform.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
@@ -117,7 +121,7 @@ class Subnets(Resource):
                 "/v1/projects/{project}/networks/{network}/subnets/{subnet}",
                 names={"network": network, "subnet": subnet},
                 query={"dry_run": dry_run or None},
-                body={"name": name, "reserved_ranges": reserved_ranges, "labels": labels},
+                body={"name": name, "dns_servers": dns_servers, "reserved_ranges": reserved_ranges, "labels": labels},
                 if_match=if_match,
             ),
         )
