@@ -41,7 +41,17 @@ PEOPLE = {
     "officer": "sovereignty_officer",
 }
 OPERATOR, AUDITOR = "operator@example.org", "auditor@example.org"
-NAMED = ("instances", "volumes", "networks", "ssh-keys", "affinity-groups", "images", "webhooks")
+NAMED = (
+    "instances",
+    "volumes",
+    "networks",
+    "ssh-keys",
+    "affinity-groups",
+    "images",
+    "webhooks",
+    "ports",
+    "security-groups",
+)
 ACCOUNTS = f"/v1/organizations/{PROJECT}/service-accounts"
 FRENCH = {"atoms": [{"id": "france", "attr": "location.territory", "op": "in", "value": ["FR"]}]}
 LOOSER = {
@@ -83,13 +93,14 @@ class World:
         with closing(self.api()) as api:
             resources = [thing for kind in (*NAMED, ACCOUNTS) for thing in api.get(kind)["items"]]
             operations = api.get("operations")["items"]
+            of_networks = {"lan-default": api.get("networks/lan/subnets")["items"][0]["id"]}
         with closing(Api(self.url, self.operator)) as platform:
             of_platform = {
                 "finding": platform.get(FOUND)["items"][0]["id"],
                 "shared": platform.get("/v1/pools")["items"][0]["id"],
             }
         of_kinds = {each["kind"].replace(".", "-"): each["id"] for each in operations}
-        return {thing["name"]: thing["id"] for thing in resources} | of_kinds | of_platform
+        return {thing["name"]: thing["id"] for thing in resources} | of_kinds | of_platform | of_networks
 
     def address(self, page: str) -> str:
         """Return the address of a page.
@@ -167,6 +178,7 @@ def _furnish(api: Api) -> None:
     api.put("policy", LOOSER)  # a proposal
     api.post("networks", {"name": "lan", "cidr": "10.10.0.0/20"})
     api.post("networks", {"name": "backend", "cidr": "10.20.0.0/24"})
+    api.post("ports", {"name": "carte-libre", "network": "lan"})
     api.post("ssh-keys", {"name": "laptop", "public_key": SSH_KEY})
     api.post("affinity-groups", {"name": "replicas", "rule": "anti-affinity", "is_strict": False})
     waiting = [api.post("volumes", {"name": "archive", "size_gib": 20})]

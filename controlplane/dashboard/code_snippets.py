@@ -14,6 +14,7 @@ OPTIONS = {
         "flavor": "--flavor",
         "image": "--image",
         "networks": "--network",
+        "ports": "--port",
         "ssh_keys": "--ssh-key",
         "volumes": "--volume",
         "zones": "--zone",

@@ -39,6 +39,7 @@ PROJECT: tuple[Group, ...] = (
             Entry("public-addresses", _("Public addresses"), "earth"),
             Entry("security-groups", _("Security groups"), "shield"),
             Entry("address-sets", _("Address sets"), "list-checks"),
+            Entry("reachability", _("Reachability"), "activity"),
             Entry("images", _("Images"), "disc"),
             Entry("ssh-keys", _("SSH keys"), "key-round"),
             Entry("affinity-groups", _("Affinity groups"), "boxes"),

@@ -451,6 +451,8 @@ RESOURCES = {
         },
     ),
     **_usual("networks", "network", "list", "get", "create", "update", "delete"),
+    **_of("networks", {"network_topology": (READ, METADATA)}),
+    **_of("reachability", {"reachability_check": (READ, METADATA)}),
     **_usual("subnets", "subnet", "list", "get", "create", "update", "delete"),
     **_usual("ports", "port", "list", "get", "create", "update", "delete"),
     **_of("ports", {"port_attach": (ACT, MEMBERS), "port_detach": (ACT, MEMBERS)}),

@@ -65,12 +65,13 @@ def error_from_document(document: Mapping[str, object]) -> CloudError:
 
 def _spoken(facts: Mapping[str, object]) -> dict[str, object]:
     suffix = f"_{language()}"
-    words = {name: _translated(fact) if isinstance(fact, Message) else fact for name, fact in facts.items()}
+    words = {name: translated(fact) if isinstance(fact, Message) else fact for name, fact in facts.items()}
     rendered = {name.removesuffix(suffix): facts[name] for name in facts if name.endswith(suffix)}
     return words | rendered
 
 
-def _translated(reason: Message) -> str:
+def translated(reason: Message) -> str:
+    """Return the message in the active language."""
     return gettext(reason.template).format(**_spoken(reason.facts))
 
 

@@ -380,3 +380,15 @@ class BandwidthUnsupported(Conflict):
         "The node of the port has an agent of an earlier release, which does not limit bandwidth. Ask an operator to "
         "upgrade it, or have the instance migrated."
     )
+
+
+class ReachabilityEndInvalid(Unprocessable):
+    code = "network.reachability.end_invalid"
+    title = "Not an end of a question"
+    detail = "Reachability cannot be answered for this end: {reason}"
+
+
+class TopologyTooLarge(Unprocessable):
+    code = "network.topology_too_large"
+    title = "Too many ports"
+    detail = "The network has {count} ports, and its topology shows at most {limit}. List its ports instead."

@@ -78,11 +78,15 @@ def members(key: DocumentKey) -> Members:
 
 
 def rules(group_id: UUID) -> tuple[Rule, ...]:
-    """Return the rules of the group, in the order of their ids.
+    """Return the rules of the group, in the order of their ids."""
+    return as_rules(SecurityGroupRule.objects.filter(group_id=group_id).select_related("address_set").order_by("pk"))
+
+
+def as_rules(rows: Iterable[SecurityGroupRule]) -> tuple[Rule, ...]:
+    """Return the rules as they are in the signed document.
 
     Address sets are written as their ranges; a rule whose set has none of its family allows nothing, and is left out.
     """
-    rows = SecurityGroupRule.objects.filter(group_id=group_id).select_related("address_set").order_by("pk")
     ranges = ((row, _ranges(row)) for row in rows)
     return tuple(_as_rule(row, cidrs) for row, cidrs in ranges if cidrs is None or cidrs)
 
@@ -96,7 +100,6 @@ def _ranges(row: SecurityGroupRule) -> tuple[IPv4Network | IPv6Network, ...] | N
 
 
 def _as_rule(row: SecurityGroupRule, cidrs: tuple[IPv4Network | IPv6Network, ...] | None) -> Rule:
-    """Return the rule as it is in the signed document."""
     ports = None if row.first_port is None or row.last_port is None else (row.first_port, row.last_port)
     return Rule(
         id=str(row.pk),

@@ -36,6 +36,17 @@ SUBNETS_MAX = 16
 
 
 @dataclass(frozen=True)
+class SubnetChange:
+    """The subnet's new name and labels, and its new reserved ranges, DNS servers and IPv6 range; None: they stay."""
+
+    name: str
+    labels: dict[str, str]
+    reserved_ranges: list[str] | None = None
+    dns_servers: list[str] | None = None
+    ipv6: Ipv6Choice | None = None
+
+
+@dataclass(frozen=True)
 class NewSubnet:
     """A subnet to create. `gateway_ip` None: the first address. `ipv6`: a range beside `cidr`."""
 
@@ -84,18 +95,11 @@ def subnet_create(actor: Actor, network: Network, new: NewSubnet) -> Subnet:
 
 
 @transaction.atomic
-def subnet_update(
-    actor: Actor,
-    subnet: Subnet,
-    *,
-    name: str,
-    labels: dict[str, str],
-    reserved_ranges: list[str] | None,
-    ipv6: Ipv6Choice | None = None,
-) -> Subnet:
-    """Rename or relabel the subnet, or replace its reserved ranges or its IPv6 range (None: they stay).
+def subnet_update(actor: Actor, subnet: Subnet, change: SubnetChange) -> Subnet:
+    """Change the subnet.
 
-    Ports in new reserved ranges keep their address. Reserved ranges of IPv6 go with the range.
+    Ports in new reserved ranges keep their address. Reserved ranges of IPv6 go with the range. A guest gets other DNS
+    servers when its port is sent to a node again.
 
     Raises:
         InvalidName, InvalidLabels, ReservedRangeInvalid, SubnetNameTaken, SubnetNotFound.
@@ -103,15 +107,17 @@ def subnet_update(
         SubnetInvalid, SubnetOverlaps, AddressPoolHasNoSubnets, AddressPoolOutOfSubnets.
     """
     actor.may_write()
-    fields: dict[str, object] = {"name": check_name(name), "labels": check_labels(labels)}
-    if ipv6 is not None:
-        fields |= _change_ipv6(subnet, ipv6)
-    if reserved_ranges is not None:
-        fields["reserved_ranges"] = parse_reserved(cidrs_of(subnet), reserved_ranges)
-    with raise_on_violation("network_subnet_name_taken", SubnetNameTaken(field="name", name=name)):
+    fields: dict[str, object] = {"name": check_name(change.name), "labels": check_labels(change.labels)}
+    if change.ipv6 is not None:
+        fields |= _change_ipv6(subnet, change.ipv6)
+    if change.reserved_ranges is not None:
+        fields["reserved_ranges"] = parse_reserved(cidrs_of(subnet), change.reserved_ranges)
+    if change.dns_servers is not None:
+        fields["dns_servers"] = change.dns_servers or settings.DEFAULT_DNS_SERVERS
+    with raise_on_violation("network_subnet_name_taken", SubnetNameTaken(field="name", name=change.name)):
         write_version(subnet, **fields)
     network = subnet.network
-    facts = {"network": str(network.pk), "name": name, "ipv6_cidr": subnet.ipv6_cidr or None}
+    facts = {"network": str(network.pk), "name": change.name, "ipv6_cidr": subnet.ipv6_cidr or None}
     record(actor, "subnet.update", subnet.pk, project_id=network.project_id, **facts)
     return subnet
 

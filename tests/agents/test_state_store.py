@@ -52,7 +52,7 @@ def test_user_data_of_any_bytes_is_remembered() -> None:
     assert codec.dumps(codec.loads(InstanceSpec, text)) == text
 
 
-def test_guests_of_the_release_before_get_metadata_and_their_spec_is_accepted_again(tmp_path: Path) -> None:
+def test_guests_of_the_release_before_get_metadata_and_keep_their_spec(tmp_path: Path) -> None:
     request = specs.instance(specs.volume())
     request.guest_data.MergeFrom(pb.GuestData(ssh_public_keys=['ssh-rsa AA "a\\b"'], user_data=bytes(range(256))))
     instance = decoding.instance(request)

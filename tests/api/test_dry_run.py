@@ -40,6 +40,7 @@ BODIES: dict[str, Any] = {
     "port_create": {"network": "lan", "name": "new"},
     "port_attach": {"instance": "web"},
     "policy_simulate": {},
+    "reachability_check": {"source": {"outside": True}, "target": {"instance": "web"}},
     "security_group_create": {"name": "new"},
     "address_pool_create": {"name": "new", "zone": "fr-idf-1", "family": "ipv4", "cidrs": ["198.51.100.0/24"]},
     "public_address_create": {"name": "new", "pool": "public"},
@@ -99,6 +100,7 @@ EFFECTLESS = {
     "node_drain_plan",
     "placement_simulate",
     "policy_simulate",
+    "reachability_check",
     "terraform_state_unlock",
 }
 # What is kept of a refusal of placement.

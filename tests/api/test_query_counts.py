@@ -62,6 +62,7 @@ GETS = {
     "platform_audit_deed_list": 3,
     "network_list": 3,
     "network_get": 3,
+    "network_topology": 8,
     "subnet_list": 3,
     "subnet_get": 3,
     "port_list": 3,

@@ -206,10 +206,30 @@ def test_ipv6_is_given_to_networks_subnets_and_ports(cli: Inside) -> None:
     cli.ok("network", "delete", "six", "-y")
 
 
+def test_reachability_and_topology(cli: Inside) -> None:
+    cli.ok("security-group", "rule", "add", "default", "--protocol", "tcp", "--port", "443")
+    made = ("instance", "create", "--flavor", "tiny", "--image", "tiny", "--network", "lan")
+    for name in ("web", "db"):
+        cli.ok(*made, name)
+    asked = ("reachability", "--from", "web", "--to", "db", "--port", "443")
+    answer = cli(*asked, "-o", "json")
+    assert answer.code == (0 if answer.json["verdict"] == "allowed" else 1)
+    assert {"egress", "ingress"} <= {step["kind"] for step in answer.json["steps"]}
+    refused = cli("reachability", "--from", "outside", "--to", "web", "--protocol", "icmp")
+    assert refused.code == 1 and refused.out.startswith("refused\n") and "Attach a public address" in refused.out
+    assert cli("reachability", "--from", "web", "--to", "192.168.9.9", "-o", "name").out == "refused\n"
+    assert cli("reachability", "--from", "web", "--to", "port:none").code != 0
+    ports = cli.ok("network", "topology", "lan", "-o", "json").json
+    assert {port["instance"]["name"] for port in ports} == {"web", "db"}
+
+
 def test_subnets_and_ports_are_created_attached_and_deleted(cli: Inside) -> None:
     cli.ok("network", "create", "back", "--cidr", "10.40.0.0/24")
     made = cli.ok("subnet", "create", "back", "more", "--cidr", "10.41.0.0/24", "--gateway", "10.41.0.9", "-o", "json")
     assert made.json["gateway_ip"] == "10.41.0.9"
+    assert cli.ok("subnet", "update", "back", "more", "--dns", "9.9.9.9", "-o", "json").json["dns_servers"] == [
+        "9.9.9.9"
+    ]
     cli.ok("subnet", "update", "back", "more", "--reserved", "10.41.0.1-10.41.0.3", "--label", "env=prod")
     assert cli.ok("subnet", "show", "back", "more", "-o", "json").json["reserved_ranges"] == ["10.41.0.1-10.41.0.3"]
     assert cli.ok("subnet", "list", "back", "-o", "name").out == "default\nmore\n"

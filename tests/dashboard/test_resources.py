@@ -14,7 +14,7 @@ from controlplane.network.models import Network, Port, PortAddress
 from controlplane.network.ports import port_delete
 from controlplane.webhooks.models import Webhook
 from tests.dashboard.conftest import SignIn
-from tests.dashboard.sample_resources import text_of
+from tests.dashboard.sample_resources import make_instance, text_of
 from tests.services.catalog.disks import qcow2
 from tests.world import Cloud
 
@@ -264,3 +264,74 @@ def test_subnet_is_created_and_deleted_on_the_page_of_its_network(home: str, mem
     assert "Delete more" in text_of(member.get(f"{at}/subnets/{subnet.pk}/delete"))
     assert member.post(f"{at}/subnets/{subnet.pk}/delete")["Location"] == at
     assert not cloud.network.subnets.filter(name="more").exists()
+
+
+def test_subnet_and_port_are_edited_on_forms_of_their_network(home: str, member: Client, cloud: Cloud) -> None:
+    at = f"{home}/networks/{cloud.network.pk}"
+    subnet = cloud.network.subnets.get()
+    edited = {"name": "front", "dns_servers": "9.9.9.9\n149.112.112.112", "reserved_ranges": "10.10.0.200"}
+    assert member.post(f"{at}/subnets/{subnet.pk}/edit", edited)["Location"] == at
+    subnet.refresh_from_db()
+    assert (subnet.name, subnet.dns_servers) == ("front", ["9.9.9.9", "149.112.112.112"])
+    assert subnet.reserved_ranges == ["10.10.0.200-10.10.0.200"]
+    bad = member.post(f"{at}/subnets/{subnet.pk}/edit", edited | {"dns_servers": "resolver"})
+    assert bad.context["form"].errors["dns_servers"]
+    member.post(f"{at}/ports/new", {"name": "spare", "addresses": "10.10.0.40"})
+    port = Port.objects.get(name="spare")
+    page = f"{at}/ports/{port.pk}/edit"
+    assert member.get(page).context["form"]["addresses"].value() == "10.10.0.40"
+    virtual = "10.10.0.100 00:00:5e:00:01:01\n10.10.0.101"
+    assert (
+        member.post(page, {"name": "card", "addresses": "10.10.0.41", "allowed_addresses": virtual})["Location"] == at
+    )
+    port.refresh_from_db()
+    assert (port.name, [each.ip for each in port.addresses.all()]) == ("card", ["10.10.0.41"])
+    assert {(each.cidr, each.mac) for each in port.allowed_addresses.all()} == {
+        ("10.10.0.100/32", "00:00:5e:00:01:01"),
+        ("10.10.0.101/32", ""),
+    }
+    assert (
+        member.get(page).context["form"]["allowed_addresses"].value().splitlines()[0]
+        == "10.10.0.100/32 00:00:5e:00:01:01"
+    )
+
+
+def test_instance_gets_the_chosen_port_and_groups(home: str, member: Client, cloud: Cloud) -> None:
+    at = f"{home}/networks/{cloud.network.pk}"
+    member.post(f"{at}/ports/new", {"name": "spare", "addresses": "10.10.0.40"})
+    member.post(f"{home}/security-groups/new", {"name": "web"})
+    port = Port.objects.get(name="spare")
+    instance = make_instance(member, home, networks=[], ports=[str(port.pk)])
+    assert list(Port.objects.filter(instance_id=instance.pk)) == [port]
+    other = make_instance(member, home, name="two", security_groups=["web"])
+    assert Port.objects.get(instance_id=other.pk).portsecuritygroup_set.get().group.name == "web"
+    # An attached port keeps its addresses: its form has no field for them.
+    assert "addresses" not in member.get(f"{at}/ports/{port.pk}/edit").context["form"].fields
+
+
+def test_reachability_page_answers_and_says_what_to_do(home: str, member: Client, cloud: Cloud) -> None:
+    instance = make_instance(member, home)
+    assert f"target=instance:{instance.pk}" in member.get(f"{home}/instances/{instance.pk}/network").content.decode()
+    page = f"{home}/reachability"
+    assert member.get(f"{page}?target=instance:{instance.pk}").context["form"]["target"].value() == (
+        f"instance:{instance.pk}"
+    )
+    asked = f"{page}?source=outside&target=instance:{instance.pk}&protocol=tcp&port=443"
+    told = text_of(member.get(asked))
+    assert "not reachable" in told and "Attach a public address" in told and "Public address" in told
+    missing = member.get(f"{page}?source=outside&target=instance:{instance.pk}&protocol=tcp")
+    assert missing.context["form"].errors["port"]
+    wrong = member.get(f"{page}?source=outside&target=address&target_address=web&protocol=any")
+    assert wrong.context["form"].errors["target"] and wrong.context["answer"] is None
+
+
+def test_topology_shows_instances_free_ports_and_a_table(home: str, member: Client, cloud: Cloud) -> None:
+    at = f"{home}/networks/{cloud.network.pk}"
+    assert "No ports." in text_of(member.get(f"{at}/topology"))
+    make_instance(member, home)
+    member.post(f"{at}/ports/new", {"name": "spare", "addresses": "10.10.0.40"})
+    answer = member.get(f"{at}/topology")
+    told = text_of(answer)
+    assert told.count("10.10.0.40") == 2 and told.count("spare") >= 2
+    assert b'class="free"' in answer.content and "Security groups" in told
+    assert f"{at}/topology" in member.get(at).content.decode()

@@ -22,6 +22,7 @@ PARTS = {
     "security_groups": ("security-group",),
     "public_addresses": ("public-address", "address-pool"),
     "address_sets": ("address-set",),
+    "reachability": ("reachability",),
     "means": ("image", "ssh-key", "affinity-group", "flavor", "volume-type"),
     "placement": ("placement",),
     "policies": ("policy", "proposal", "classification"),

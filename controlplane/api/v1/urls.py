@@ -47,6 +47,7 @@ NOUNS = (
     "projects",
     "public_addresses",
     "quotas",
+    "reachability",
     "remediation_plans",
     "security_groups",
     "service",

@@ -5,12 +5,13 @@ anti-spoofing rules by hand, as long as networks have no IPv6 subnets.
 """
 
 import os
+import random
 import re
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any
 
@@ -21,7 +22,9 @@ from agents.node.adapters.network import namespace_name
 from agents.node.adapters.network_specs import PortSpec, bridge_name
 from agents.node.adapters.port_filters import NOTHING_FILTERED, FilteredPort, PortFilters
 from andromede_core.permits.security_group import Rule, SecurityGroup
+from andromede_core.reachability.question import Traffic
 from tests.agents.network import frames
+from tests.agents.network.answers import reachable, reaches_address
 from tests.agents.network.namespace_node import (
     BEYOND_IP,
     HERE,
@@ -76,9 +79,20 @@ class Place:
     server: Guest
     near: Guest
     far: Guest
+    filters: dict[int, PortFilters] = field(default_factory=dict)
 
     def filter(self, filters: PortFilters, number: int = 1) -> None:
         assert self.nodes[number - 1].filter(filters) == ""
+        self.filters[number] = filters
+
+    def expected(self, *guests: Guest, port: PortSpec = SERVER) -> list[set[str]]:
+        """Return what of the port each guest reaches by the answer that users get (andromede_core.reachability)."""
+        filters = self.filters.values()
+        return [reachable(filters, guest.port, port, web=WEB, other=OTHER) for guest in guests]
+
+    @property
+    def guests(self) -> tuple[Guest, ...]:
+        return self.server, self.near, self.far
 
     @contextmanager
     def serving(self, *ports: int) -> Iterator[None]:
@@ -109,8 +123,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 @pytest.fixture
 def place(built: Place) -> Iterator[Place]:
     yield built
-    for node in built.nodes:
-        assert node.filter(NOTHING_FILTERED) == ""
+    for number in range(len(built.nodes)):
+        built.filter(NOTHING_FILTERED, number + 1)
 
 
 def _start(nodes: list[Node], number: int, name: str, port: PortSpec, *others: PortSpec) -> Guest:
@@ -198,6 +212,7 @@ def test_port_receives_what_its_groups_allow(place: Place, name: str) -> None:
     place.filter(filtered(SERVER, a_group(*rules("ipv4"), *rules("ipv6")), peers=PEERS))
     expected = {f"{what}{family}" for what in allowed.split() for family in (4, 6)}
     assert reached(place.near, place.far) == [expected, expected]
+    assert place.expected(place.near, place.far) == [expected, expected]
 
 
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
@@ -213,6 +228,7 @@ def test_port_sends_what_its_groups_allow(place: Place) -> None:
     place.filter(filtered(NEAR, group))
     place.filter(filtered(FAR, group), number=2)
     assert reached(place.near, place.far) == [{"web4", "web6"}, {"web4", "web6"}]
+    assert place.expected(place.near, place.far) == [{"web4", "web6"}, {"web4", "web6"}]
 
 
 def test_replies_pass_without_a_rule(place: Place) -> None:
@@ -247,15 +263,57 @@ def test_several_groups_of_a_port_add_up(place: Place) -> None:
     assert reached(place.far) == [{"web4", "other4"}]
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_answer_says_what_packets_do(place: Place, seed: int) -> None:
+    """Random groups at all three ports: "is it reachable?" answers for each pair as nftables judges its packets."""
+    chance = random.Random(seed)
+    groups = {name: a_group(*_random_rules(chance), group=name) for name in (GROUP, FRIENDS, MORE)}
+    names = {guest.port.id: tuple(each for each in groups if chance.random() < 0.6) for guest in place.guests}
+    members = {name: tuple(guest.port for guest in place.guests if name in names[guest.port.id]) for name in groups}
+    known = {name: a_group(*group.rules, group=name, members=members[name]) for name, group in groups.items()}
+    for number, here in ((1, (SERVER, NEAR)), (2, (FAR,))):
+        ports = tuple(FilteredPort(port, (port.mac,), names[port.id]) for port in here)
+        place.filter(PortFilters(ports, known), number)
+    assert reached(place.near, place.far) == place.expected(place.near, place.far)
+    for port in (NEAR, FAR):  # only the server listens: the others answer pings
+        (seen,), (said,) = reached(place.server, port=port), place.expected(place.server, port=port)
+        assert seen == {each for each in said if each.startswith("ping")}
+
+
+def _random_rules(chance: random.Random) -> list[Rule]:
+    def one(number: int) -> Rule:
+        family = chance.choice(["ipv4", "ipv6"])
+        protocol = chance.choice(["any", "tcp", "udp", ICMP[family]])
+        more: dict[str, Any] = {}
+        if protocol == "tcp":
+            more["ports"] = chance.choice([None, (WEB, WEB), (OTHER, 9000), (1, WEB)])
+        if protocol == ICMP[family]:
+            more["icmp"] = chance.choice([None, (ECHO[family], None), (ECHO[family], 0), (3, None)])
+        peer = chance.choice(["any", "any", "cidrs", "group"])
+        if peer == "cidrs":
+            more["cidrs"] = (chance.choice([INSIDERS[family], OUTSIDERS[family]]),)
+        if peer == "group":
+            more["group"] = chance.choice([GROUP, FRIENDS, MORE])
+        return allowing(chance.choice(["in", "out"]), family, protocol, number, **more)
+
+    return [one(100 + number) for number in range(chance.randrange(6, 14))]
+
+
 def test_gateway_is_a_peer_and_the_way_out_is_filtered(place: Place) -> None:
     node = place.nodes[0]
     with node.server(WEB, namespace="outside"):
+        ways = ((str(IPV4.gateway_ip), Traffic("icmp")), (BEYOND_IP, Traffic("tcp", WEB)))
         place.filter(filtered(SERVER, a_group()))
         assert not place.server.pings(IPV4.gateway_ip)
         assert place.server.call(BEYOND_IP, WEB) == "silent"
+        assert [reaches_address(place.filters.values(), SERVER, *way) for way in ways] == [False, False]
         place.filter(filtered(SERVER, a_group(*ALL_OUT)))
         assert place.server.pings(IPV4.gateway_ip)
         assert place.server.call(BEYOND_IP, WEB) == "open"
+        assert [reaches_address(place.filters.values(), SERVER, *way) for way in ways] == [True, True]
+        # The gateway refuses connections, and the answer too.
+        assert place.server.call(IPV4.gateway_ip, WEB) == "silent"
+        assert not reaches_address(place.filters.values(), SERVER, str(IPV4.gateway_ip), Traffic("tcp", WEB))
     assert "1 received" not in node.run(
         f"ping -c 1 -W 1 {SERVER.ip}", namespace=namespace_name(NETWORK.id), check=False
     )

@@ -124,6 +124,8 @@ def instances(story: SampleCloud) -> None:
     book.show(ada, "instance_get")
     book.show(ada, "security_group_of_instance_set")
     book.show(ada, "security_group_of_instance_get")
+    book.show(ada, "network_topology", network="lan")
+    book.show(ada, "reachability_check")
     book.show(ada, "instance_console_log", query={"max_bytes": 4096})
     metrics(story)
     book.show(ada, "instance_console_open")

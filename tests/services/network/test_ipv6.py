@@ -29,7 +29,7 @@ from controlplane.network.models import AddressPool, Network, Port, PortAddress,
 from controlplane.network.ports import NewPort, PortChange, instance_port_create, port_create, port_delete, port_update
 from controlplane.network.selectors import usable_pool_get
 from controlplane.network.services import network_create
-from controlplane.network.subnets import NewSubnet, subnet_create, subnet_delete, subnet_update
+from controlplane.network.subnets import NewSubnet, SubnetChange, subnet_create, subnet_delete, subnet_update
 from controlplane.quotas.models import QuotaUse
 from controlplane.reconcilers import quota_drift
 from tests.world import Tenant, make_address_pool, make_tenant
@@ -60,7 +60,9 @@ def network_of(tenant: Tenant, name: str, ipv6: Ipv6Choice) -> Network:
 
 def change(tenant: Tenant, network: Network, ipv6: Ipv6Choice, reserved: list[str] | None = None) -> Subnet:
     subnet = network.subnets.select_related("network").get(name="default")
-    return subnet_update(tenant.actor, subnet, name="default", labels={}, reserved_ranges=reserved, ipv6=ipv6)
+    return subnet_update(
+        tenant.actor, subnet, SubnetChange(name="default", labels={}, reserved_ranges=reserved, ipv6=ipv6)
+    )
 
 
 def ask(*addresses: str) -> list[AddressRequest]:

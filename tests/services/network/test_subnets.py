@@ -1,6 +1,7 @@
 """Subnets of a network."""
 
 import pytest
+from django.conf import settings
 
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
@@ -23,7 +24,7 @@ from controlplane.network.models import Network, PortAddress, Subnet
 from controlplane.network.ports import instance_port_create, ports_release
 from controlplane.network.selectors import subnet_get
 from controlplane.network.services import network_create, network_delete
-from controlplane.network.subnets import NewSubnet, subnet_create, subnet_delete, subnet_update
+from controlplane.network.subnets import NewSubnet, SubnetChange, subnet_create, subnet_delete, subnet_update
 from tests.world import Tenant, make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -84,7 +85,7 @@ def test_range_and_name_are_checked(tenant: Tenant, network: Network) -> None:
         make(tenant, network, name="default")
     other = make(tenant, network)
     with pytest.raises(SubnetNameTaken):
-        subnet_update(tenant.actor, other, name="default", labels={}, reserved_ranges=None)
+        subnet_update(tenant.actor, other, SubnetChange(name="default", labels={}, reserved_ranges=None))
 
 
 def test_number_of_subnets_is_limited(tenant: Tenant, network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,11 +139,24 @@ def test_subnet_in_use_is_not_deleted(tenant: Tenant, network: Network) -> None:
 def test_change_of_a_subnet_is_a_new_version(tenant: Tenant, network: Network) -> None:
     subnet = network.subnets.get()
     changed = subnet_update(
-        tenant.actor, subnet, name="front", labels={"a": "b"}, reserved_ranges=["10.0.0.2", "10.0.0.4-10.0.0.6"]
+        tenant.actor,
+        subnet,
+        SubnetChange(name="front", labels={"a": "b"}, reserved_ranges=["10.0.0.2", "10.0.0.4-10.0.0.6"]),
     )
     assert (changed.name, changed.labels, changed.generation) == ("front", {"a": "b"}, 2)
     assert changed.reserved_ranges == ["10.0.0.2-10.0.0.2", "10.0.0.4-10.0.0.6"]
     assert [plug(network) for _ in range(2)] == ["10.0.0.3", "10.0.0.7"]
+
+
+def test_dns_servers_are_replaced_and_stay_without_a_change(tenant: Tenant, network: Network) -> None:
+    subnet = network.subnets.get()
+    same = {"name": "default", "labels": {}, "reserved_ranges": None}
+    assert subnet_update(tenant.actor, subnet, SubnetChange(**same, dns_servers=["9.9.9.9"])).dns_servers == ["9.9.9.9"]  # type: ignore[arg-type]
+    assert subnet_update(tenant.actor, subnet, SubnetChange(**same)).dns_servers == ["9.9.9.9"]  # type: ignore[arg-type]
+    assert (
+        subnet_update(tenant.actor, subnet, SubnetChange(**same, dns_servers=[])).dns_servers
+        == settings.DEFAULT_DNS_SERVERS
+    )  # type: ignore[arg-type]
 
 
 def test_viewers_change_no_subnet(tenant: Tenant, network: Network) -> None:

@@ -28,6 +28,7 @@ from agents.node.adapters.network import service_rules
 from agents.node.adapters.network.layout import WAN_LEG
 from agents.node.adapters.network.node_links import NodeLinks
 from agents.node.adapters.network.overlay_rules import VXLAN_PORT
+from andromede_core.reachability.destinations import PRIVATE
 
 TABLE = "ip andromede"
 CHAINS = {
@@ -38,24 +39,6 @@ CHAINS = {
     "postrouting": "type nat hook postrouting priority srcnat; policy accept;",
 }
 LINK_LOCAL = IPv4Network("169.254.0.0/16")
-# What is not the internet, of the registry of special addresses (RFC 6890). The networks that are for examples only
-# (RFC 5737) are left out: laboratories use them as their internet.
-PRIVATE = tuple(
-    map(
-        IPv4Network,
-        (
-            "0.0.0.0/8",  # this network (RFC 1122)
-            "10.0.0.0/8",  # private (RFC 1918)
-            "100.64.0.0/10",  # between providers and their customers (RFC 6598)
-            "127.0.0.0/8",  # loopback (RFC 1122)
-            "172.16.0.0/12",  # private (RFC 1918)
-            "192.0.0.0/24",  # protocol assignments (RFC 6890)
-            "192.168.0.0/16",  # private (RFC 1918)
-            "198.18.0.0/15",  # benchmarks (RFC 2544)
-            "240.0.0.0/4",  # reserved (RFC 1112)
-        ),
-    )
-)
 TRANSIT_POOL = IPv4Network("100.64.0.0/16")
 SSH_PORT = 22
 CONNECTIONS = 8192

@@ -108,6 +108,17 @@ FromGuest = Annotated[
     int | None, typer.Option("--from-guest-mbit", help=_("Limit in Mbit/s of what its guest sends; 0: none."), min=0)
 ]
 
+TOPOLOGY = [
+    Column(_("port"), "name"),
+    Column(_("addresses"), "addresses"),
+    Column(_("instance"), "instance.name"),
+    Column(_("state"), "instance.state"),
+    Column(_("zone"), "instance.zone"),
+    Column(_("security groups"), "security_groups"),
+    Column(_("public addresses"), "public_addresses"),
+    ID,
+]
+
 
 def register(app: typer.Typer) -> None:
     app.add_typer(_networks(), name="network")
@@ -134,6 +145,8 @@ def _networks() -> typer.Typer:
     command(networks, "create", _("Create a network."), DRY_RUN)(network_create)
     subject = given("network", "NETWORK", completes="networks.list")
     call_command(networks, "update", _("Change its name or labels."), "networks.update", subject, NEW_NAME, LABEL)
+    help = _("The ports of a network, with their instances, security groups and public addresses.")
+    call_command(networks, "topology", help, "networks.topology", subject, show=rows(TOPOLOGY, "ports"))
     delete_command(networks, _("Delete networks."), "networks.delete", "NETWORK...", _("Delete {names}?"))
     return networks
 
@@ -164,7 +177,9 @@ def _subnets() -> typer.Typer:
     call_command(subnets, "list", _("The subnets of a network."), "subnets.list", network, show=rows(columns))
     call_command(subnets, "show", _("A subnet."), "subnets.get", network, subnet)
     command(subnets, "create", _("Create a subnet of a network."), DRY_RUN)(subnet_create)
-    command(subnets, "update", _("Change its name, labels, reserved ranges or IPv6."), DRY_RUN)(subnet_update)
+    command(subnets, "update", _("Change its name, labels, DNS servers, reserved ranges or IPv6."), DRY_RUN)(
+        subnet_update
+    )
     command(subnets, "delete", _("Delete a subnet without addresses in use."), SURE, DRY_RUN)(subnet_delete)
     return subnets
 
@@ -198,6 +213,7 @@ def subnet_update(
     network: Network,
     subnet: Subnet,
     name: Annotated[str | None, typer.Option("--name", help=_("The new name."))] = None,
+    dns: Dns = None,
     reserved: Reserved = None,
     ipv6_cidr: Ipv6Cidr = None,
     ipv6_pool: Ipv6Pool = None,
@@ -206,6 +222,7 @@ def subnet_update(
 ) -> None:
     body: dict[str, Any] = {
         "name": name,
+        "dns_servers": dns,
         "reserved_ranges": reserved,
         "ipv6_cidr": "" if no_ipv6 else ipv6_cidr,
         "ipv6_pool": ipv6_pool,

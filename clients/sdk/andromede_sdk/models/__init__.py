@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.common import PlatformOperation as PlatformOperation
     from andromede_sdk.models.common import PolicyAction as PolicyAction
     from andromede_sdk.models.common import PolicySet as PolicySet
+    from andromede_sdk.models.common import PortAddress as PortAddress
     from andromede_sdk.models.common import Proposal as Proposal
     from andromede_sdk.models.common import QuotaLimitsInput as QuotaLimitsInput
     from andromede_sdk.models.common import RecoveryCodes as RecoveryCodes
@@ -99,6 +100,11 @@ if TYPE_CHECKING:
     from andromede_sdk.models.members import Member as Member
     from andromede_sdk.models.networks import Network as Network
     from andromede_sdk.models.networks import SubnetSummary as SubnetSummary
+    from andromede_sdk.models.networks import Topology as Topology
+    from andromede_sdk.models.networks import TopologyInstance as TopologyInstance
+    from andromede_sdk.models.networks import TopologyPort as TopologyPort
+    from andromede_sdk.models.networks import TopologyPublicAddress as TopologyPublicAddress
+    from andromede_sdk.models.networks import TopologySubnet as TopologySubnet
     from andromede_sdk.models.nodes import Amounts as Amounts
     from andromede_sdk.models.nodes import Bmc as Bmc
     from andromede_sdk.models.nodes import DrainGuest as DrainGuest
@@ -145,7 +151,6 @@ if TYPE_CHECKING:
     from andromede_sdk.models.ports import AllowedAddressInput as AllowedAddressInput
     from andromede_sdk.models.ports import Port as Port
     from andromede_sdk.models.ports import PortAction as PortAction
-    from andromede_sdk.models.ports import PortAddress as PortAddress
     from andromede_sdk.models.ports import PortWithActions as PortWithActions
     from andromede_sdk.models.ports import PortWithOperation as PortWithOperation
     from andromede_sdk.models.problems import Problem as Problem
@@ -158,6 +163,10 @@ if TYPE_CHECKING:
     from andromede_sdk.models.public_addresses import PublicAddressWithActions as PublicAddressWithActions
     from andromede_sdk.models.quota_requests import QuotaRequest as QuotaRequest
     from andromede_sdk.models.quotas import Quotas as Quotas
+    from andromede_sdk.models.reachability import Reachability as Reachability
+    from andromede_sdk.models.reachability import ReachabilityEnd as ReachabilityEnd
+    from andromede_sdk.models.reachability import ReachabilityEndInput as ReachabilityEndInput
+    from andromede_sdk.models.reachability import ReachabilityStep as ReachabilityStep
     from andromede_sdk.models.regions import Region as Region
     from andromede_sdk.models.remediation_plans import Owner as Owner
     from andromede_sdk.models.remediation_plans import Plan as Plan
@@ -343,7 +352,7 @@ PLACES = {
     "PooledVolume": "andromede_sdk.models.pools",
     "Port": "andromede_sdk.models.ports",
     "PortAction": "andromede_sdk.models.ports",
-    "PortAddress": "andromede_sdk.models.ports",
+    "PortAddress": "andromede_sdk.models.common",
     "PortSecurityGroups": "andromede_sdk.models.security_groups",
     "PortWithActions": "andromede_sdk.models.ports",
     "PortWithOperation": "andromede_sdk.models.ports",
@@ -369,6 +378,10 @@ PLACES = {
     "QuotaRequest": "andromede_sdk.models.quota_requests",
     "Quotas": "andromede_sdk.models.quotas",
     "Reach": "andromede_sdk.models.jurisdictions",
+    "Reachability": "andromede_sdk.models.reachability",
+    "ReachabilityEnd": "andromede_sdk.models.reachability",
+    "ReachabilityEndInput": "andromede_sdk.models.reachability",
+    "ReachabilityStep": "andromede_sdk.models.reachability",
     "Record": "andromede_sdk.models.evidence",
     "RecoveryCodes": "andromede_sdk.models.common",
     "RecoveryPlan": "andromede_sdk.models.nodes",
@@ -398,6 +411,11 @@ PLACES = {
     "Target": "andromede_sdk.models.remediation_plans",
     "Token": "andromede_sdk.models.tokens",
     "TokenWithSecret": "andromede_sdk.models.common",
+    "Topology": "andromede_sdk.models.networks",
+    "TopologyInstance": "andromede_sdk.models.networks",
+    "TopologyPort": "andromede_sdk.models.networks",
+    "TopologyPublicAddress": "andromede_sdk.models.networks",
+    "TopologySubnet": "andromede_sdk.models.networks",
     "Totp": "andromede_sdk.models.totp",
     "Transfer": "andromede_sdk.models.transfers",
     "Transfers": "andromede_sdk.models.transfers",

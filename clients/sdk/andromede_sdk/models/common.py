@@ -343,6 +343,12 @@ class PolicySet(Model):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class PortAddress(Model):
+    subnet: Named
+    ip: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Proposal(Model):
     """A proposal.
 

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from andromede_sdk.resources.public_addresses import PublicAddresses as PublicAddresses
     from andromede_sdk.resources.quota_requests import QuotaRequests as QuotaRequests
     from andromede_sdk.resources.quotas import Quotas as Quotas
+    from andromede_sdk.resources.reachability import Reachability as Reachability
     from andromede_sdk.resources.recovery import Recovery as Recovery
     from andromede_sdk.resources.regions import Regions as Regions
     from andromede_sdk.resources.remediation_plans import RemediationPlans as RemediationPlans
@@ -149,6 +150,7 @@ class Managers:
     public_addresses: PublicAddresses
     quota_requests: QuotaRequests
     quotas: Quotas
+    reachability: Reachability
     recovery: Recovery
     regions: Regions
     remediation_plans: RemediationPlans

@@ -126,3 +126,10 @@ class Networks(Resource):
                 )
             ),
         )
+
+    def topology(self, network: str) -> models.Topology:
+        """GET /v1/projects/{project}/networks/{network}/topology"""
+        return self._scope.one(
+            models.Topology,
+            Ask("GET", "/v1/projects/{project}/networks/{network}/topology", names={"network": network}),
+        )

@@ -28,8 +28,8 @@ IPV6_CIDR_LENGTH = 43
 ROUTER = "fe80::1"  # of each network with IPv6, on each node (agents/node/adapters/network/ipv6_rules.py)
 
 
-def dns_servers_field() -> serializers.ListField:
-    return serializers.ListField(child=IpAddress(), max_length=DNS_SERVERS_MAX, default=list)
+def dns_servers_field(**kwargs: Any) -> serializers.ListField:
+    return serializers.ListField(child=IpAddress(), max_length=DNS_SERVERS_MAX, **(kwargs or {"default": list}))
 
 
 class Ipv6RangeOut(Out):
@@ -171,11 +171,15 @@ class SubnetPatch(In):
     `ipv6_cidr` or `ipv6_pool` gives it another IPv6 range, and an empty `ipv6_cidr` removes the range: refused while a
     port has an address of the former one. Ports that exist already get IPv6 addresses by a change of their `addresses`
     while they are free.
+
+    A guest gets other `dns_servers` when its port is sent to a node again, as by a migration. An empty list: as at
+    the creation without any.
     """
 
     example = {"reserved_ranges": ["10.21.0.2-10.21.0.19"], "labels": {"tier": "backend"}}
 
     name = Name(required=False)
+    dns_servers = dns_servers_field(required=False)
     reserved_ranges = serializers.ListField(
         child=Text(max_length=RANGE_LENGTH), max_length=RESERVED_RANGES_MAX, required=False
     )

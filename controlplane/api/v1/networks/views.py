@@ -8,6 +8,8 @@ from rest_framework.response import Response
 from andromede_core.documents.messages import Message
 from controlplane.api.base_views import ProjectView
 from controlplane.api.v1.networks.schemas import NetworkIn, NetworkOut, NetworkPatch, SubnetIn, SubnetOut, SubnetPatch
+from controlplane.api.v1.networks.topology_schemas import TopologyOut
+from controlplane.compute.topology import network_topology
 from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.fields import merge_labels
 from controlplane.kernel.listing import Listing, created_after, exactly, labelled
@@ -77,6 +79,15 @@ class NetworkDetail(NetworkView):
         return Response(status=204)
 
 
+class NetworkTopology(NetworkView):
+    """Return a network with its subnets and ports, and what is at the ports: for a picture of the network."""
+
+    @route("network_topology", TopologyOut, error_statuses=(422,))
+    def get(self, request: Request) -> Response:
+        found = network_topology(self.network())
+        return Response(TopologyOut(found, context={"topology": found}).data)
+
+
 class SubnetList(NetworkView):
     @route("subnet_list", SubnetOut, listing=SUBNETS)
     def get(self, request: Request) -> Response:
@@ -107,10 +118,13 @@ class SubnetDetail(NetworkView):
         subnet = subnets.subnet_update(
             self.actor,
             subnet,
-            name=body.get("name", subnet.name),
-            labels=merge_labels(subnet.labels, body.get("labels", {})),
-            reserved_ranges=body.get("reserved_ranges"),
-            ipv6=ipv6,
+            subnets.SubnetChange(
+                name=body.get("name", subnet.name),
+                labels=merge_labels(subnet.labels, body.get("labels", {})),
+                reserved_ranges=body.get("reserved_ranges"),
+                ipv6=ipv6,
+                dns_servers=body.get("dns_servers"),
+            ),
         )
         return Response(SubnetOut(subnet).data)
 

@@ -25,6 +25,12 @@ class InstanceForm(DraftForm):
     image = forms.ChoiceField(label=_("Image"), help_text=_("Content of the root disk."))
     flavor = forms.ChoiceField(label=_("Size"), widget=Cards)
     networks = multiple_choice(_("Networks"))
+    ports = multiple_choice(
+        _("Ports"), _("Free ports, whose addresses the instance gets beside those of its networks.")
+    )
+    security_groups = multiple_choice(
+        _("Security groups"), _("None selected: the default group. For the ports that are created with the instance.")
+    )
     ssh_keys = multiple_choice(_("SSH keys"), _("Holders of these keys can sign in to the instance."))
     volumes = multiple_choice(_("Volumes"), _("Attached before the first boot. The instance is placed on their node."))
     root_volume_type = forms.ChoiceField(
@@ -80,6 +86,7 @@ class InstanceForm(DraftForm):
         """Return groups of optional fields: title, fields, and whether they are open because of values or errors."""
         groups = (
             (_("Disks"), ("root_volume_type", "volumes")),
+            (_("Network"), ("ports", "security_groups")),
             (_("Placement"), ("zones", "affinity_group")),
             (_("Data classification"), ("classifications",)),
             (_("Labels and first boot"), ("labels", "user_data", "metadata")),
@@ -135,6 +142,10 @@ class InstanceCreate(CreatePage):
         networks: list[dict[str, Any]] = self.get_in_project("networks", sort="created_at", limit=CHOICES_MAX)["items"]
         return networks
 
+    def free_ports(self) -> list[dict[str, Any]]:
+        ports = self.get_in_project("ports", sort="name", limit=CHOICES_MAX)["items"]
+        return [port for port in ports if port["state"] == "free"]
+
     def root_types(self) -> list[tuple[str, str]]:
         """Return the root volume types; the default is sent as none."""
         types = self.api.get("volume-types", limit=CHOICES_MAX)["items"]
@@ -143,11 +154,14 @@ class InstanceCreate(CreatePage):
     def choices(self) -> dict[str, Any]:
         volumes = self.get_in_project("volumes", state="available", sort="name", limit=CHOICES_MAX)["items"]
         groups = self.get_in_project("affinity-groups", sort="name", limit=CHOICES_MAX)["items"]
+        security_groups = self.get_in_project("security-groups", sort="name", limit=CHOICES_MAX)["items"]
         return {
             "offers": {
                 "image": by_name(self.images),
                 "flavor": [(flavor["id"], sized(flavor)) for flavor in self.flavors],
                 "networks": by_name(self.networks),
+                "ports": [(port["id"], described_port(port)) for port in self.free_ports()],
+                "security_groups": by_name(security_groups),
                 "ssh_keys": by_name(self.keys),
                 "volumes": [
                     (value, f"{name}, {gib(volume['size_gib'])}, {volume['zone'] or ''}")
@@ -193,6 +207,11 @@ class InstanceCreate(CreatePage):
             "ports": len(body.get("networks", ())),
             "addresses": len(body.get("networks", ())),
         }
+
+
+def described_port(port: Mapping[str, Any]) -> str:
+    addresses = ", ".join(each["ip"] for each in port["addresses"])
+    return f"{port['name']}, {port['network']['name']}, {addresses}"
 
 
 def sized(flavor: Mapping[str, Any]) -> Any:

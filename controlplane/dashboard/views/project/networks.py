@@ -99,11 +99,17 @@ class NetworkDetail(CrudDetail):
         ports = self.get_in_project("ports", network=network, sort="name", limit=PARTS_MAX)["items"]
         at = {"thing": network}
         return super().context() | {
-            "subnets": [each | {"delete": self.url("subnet-delete", **at, subnet=each["id"])} for each in subnets],
-            "ports": [each | {"delete": self.url("port-delete", **at, port=each["id"])} for each in ports],
+            "subnets": [each | self._urls("subnet", each) for each in subnets],
+            "ports": [each | self._urls("port", each) for each in ports],
+            "topology": self.at("-topology"),
             "subnet_new": self.url("subnet-new", **at),
             "port_new": self.url("port-new", **at),
         }
+
+    def _urls(self, part: str, thing: Context) -> Context:
+        """Return the URLs of the forms of a subnet or a port."""
+        path = {"thing": self.thing["id"], part: thing["id"]}
+        return {verb: self.url(f"{part}-{verb}", **path) for verb in ("edit", "delete")}
 
 
 class NetworkCreate(CrudCreate):

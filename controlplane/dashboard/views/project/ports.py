@@ -8,11 +8,34 @@ from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard import labels
 from controlplane.dashboard.base_views import Action, Context, FormPage, Text
-from controlplane.dashboard.forms import NAME_FIELD, TEXT, ApiForm, NamedForm, split_lines
+from controlplane.dashboard.forms import NAME_FIELD, TEXT, ApiForm, NamedForm, initial_values, split_lines
 from controlplane.dashboard.views.crud import CrudPage
+from controlplane.dashboard.views.project.instance_create import described_port
 from controlplane.dashboard.views.project.instances import CHOICES_MAX, InstancePage
 from controlplane.dashboard.views.project.networks import NETWORK, ipv6_cidr_field, ipv6_pool_field
 from controlplane.dashboard.views.project.public_addresses import public_addresses_of
+
+
+def _dns_servers() -> forms.CharField:
+    return forms.CharField(
+        label=_("DNS servers"),
+        help_text=_("IPv4 addresses, one per line. Leave empty for those of the platform."),
+        required=False,
+        widget=forms.Textarea(attrs=TEXT),
+    )
+
+
+def _reserved_ranges() -> forms.CharField:
+    return forms.CharField(
+        label=_("Reserved ranges"),
+        help_text=_("Addresses that no port gets, one range per line, such as 10.20.0.2-10.20.0.9."),
+        required=False,
+        widget=forms.Textarea(attrs=TEXT),
+    )
+
+
+def _lists(given: Context) -> Context:
+    return {name: split_lines(given[name]) for name in ("dns_servers", "reserved_ranges")}
 
 
 class SubnetForm(NamedForm):
@@ -29,16 +52,21 @@ class SubnetForm(NamedForm):
     )
     ipv6_cidr = ipv6_cidr_field()
     ipv6_pool = ipv6_pool_field()
-    reserved_ranges = forms.CharField(
-        label=_("Reserved ranges"),
-        help_text=_("Addresses that no port gets, one range per line, such as 10.20.0.2-10.20.0.9."),
-        required=False,
-        widget=forms.Textarea(attrs=TEXT),
-    )
-    field_order = ("name", "cidr", "gateway_ip", "ipv6_cidr", "ipv6_pool", "reserved_ranges", "labels")
+    dns_servers = _dns_servers()
+    reserved_ranges = _reserved_ranges()
+    field_order = ("name", "cidr", "gateway_ip", "ipv6_cidr", "ipv6_pool", "dns_servers", "reserved_ranges", "labels")
 
     def body(self) -> Context:
-        return super().body() | {"reserved_ranges": split_lines(self.cleaned_data["reserved_ranges"])}
+        return super().body() | _lists(self.cleaned_data)
+
+
+class SubnetEditForm(NamedForm):
+    dns_servers = _dns_servers()
+    reserved_ranges = _reserved_ranges()
+    field_order = ("name", "dns_servers", "reserved_ranges", "labels")
+
+    def body(self) -> Context:
+        return super().body() | _lists(self.cleaned_data)
 
 
 class PortForm(NamedForm):
@@ -66,8 +94,7 @@ class PortForm(NamedForm):
 
     def body(self) -> Context:
         body = super().body()
-        lines, groups = split_lines(body.pop("addresses", "")), body.pop("security_groups", [])
-        addresses = [_requested(each) for each in lines]
+        addresses, groups = _addresses(body.pop("addresses", "")), body.pop("security_groups", [])
         return body | ({"addresses": addresses} if addresses else {}) | ({"security_groups": groups} if groups else {})
 
 
@@ -76,6 +103,45 @@ def _requested(text: str) -> Context:
     if "." in text or ":" in text:
         return {"ip": text}
     return {"family": text} if text in ("ipv4", "ipv6") else {"subnet": text}
+
+
+class PortEditForm(NamedForm):
+    """`addresses` is only there while the port is free."""
+
+    addresses = forms.CharField(
+        label=_("Addresses"),
+        help_text=_("One per line: an IPv4 address, or a subnet for a free one of it."),
+        widget=forms.Textarea(attrs=TEXT),
+    )
+    allowed_addresses = forms.CharField(
+        label=_("Allowed addresses"),
+        help_text=_(
+            "Ranges that the port may use beside its own, one per line; a MAC address after it if it is not the "
+            "port's, such as 10.20.0.100 00:00:5e:00:01:01."
+        ),
+        required=False,
+        widget=forms.Textarea(attrs=TEXT),
+    )
+    field_order = ("name", "addresses", "allowed_addresses", "labels")
+
+    def __init__(self, *args: Any, is_free: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not is_free:
+            del self.fields["addresses"]
+
+    def body(self) -> Context:
+        body = super().body()
+        pairs = (line.split(maxsplit=1) for line in split_lines(body.pop("allowed_addresses", "")))
+        body["allowed_addresses"] = [{"cidr": pair[0], "mac": pair[1] if pair[1:] else None} for pair in pairs]
+        body.pop("addresses", None)
+        if "addresses" in self.changed_data:
+            body["addresses"] = _addresses(self.cleaned_data["addresses"])
+        return body
+
+
+def _addresses(text: str) -> list[Context]:
+    """Return the requested addresses: one per line, an address or a subnet."""
+    return [{"ip": each} if "." in each else {"subnet": each} for each in split_lines(text)]
 
 
 class OfNetwork(CrudPage):
@@ -108,15 +174,38 @@ class SubnetCreate(FormPage, OfNetwork):
         return self.at()
 
 
-class SubnetDelete(FormPage, OfNetwork):
-    template = "dashboard/shared/confirm.html"
-    part = "subnet_delete"
-    submit = _("Delete")
+class OfSubnet(OfNetwork):
+    """A page of a subnet."""
 
     @cached_property
     def subnet(self) -> Context:
         subnet: Context = self.get_in_project("networks", self.kwargs["thing"], "subnets", self.kwargs["subnet"])
         return subnet
+
+
+class SubnetEdit(FormPage, OfSubnet):
+    template = "dashboard/forms/page.html"
+    part = "subnet_update"
+    form_class = SubnetEditForm
+    submit = _("Save")
+
+    def initial(self) -> Context:
+        lists = {name: "\n".join(self.subnet[name]) for name in ("dns_servers", "reserved_ranges")}
+        return initial_values(self.subnet) | lists
+
+    def context(self) -> Context:
+        lead = _("Instances get other DNS servers when they migrate or when their port is attached again.")
+        return {"title": _("Edit {name}").format(name=self.subnet["name"]), "lead": lead, "back": self.at()}
+
+    def send(self, form: ApiForm) -> str:
+        self.save(self.subnet, form, *self.path(), "subnets", self.subnet["id"])
+        return self.at()
+
+
+class SubnetDelete(FormPage, OfSubnet):
+    template = "dashboard/shared/confirm.html"
+    part = "subnet_delete"
+    submit = _("Delete")
 
     def context(self) -> Context:
         return {
@@ -152,15 +241,43 @@ class PortCreate(FormPage, OfNetwork):
         return self.at()
 
 
-class PortDelete(FormPage, OfNetwork):
-    template = "dashboard/shared/confirm.html"
-    part = "port_delete"
-    submit = _("Delete")
+class OfPort(OfNetwork):
+    """A page of a port."""
 
     @cached_property
     def port(self) -> Context:
         port: Context = self.get_in_project("ports", self.kwargs["port"])
         return port
+
+
+class PortEdit(FormPage, OfPort):
+    template = "dashboard/forms/page.html"
+    part = "port_update"
+    form_class = PortEditForm
+    submit = _("Save")
+
+    def choices(self) -> Context:
+        return {"is_free": self.port["state"] == "free"}
+
+    def initial(self) -> Context:
+        allowed = [f"{each['cidr']} {each['mac'] or ''}".strip() for each in self.port["allowed_addresses"]]
+        lists = {"addresses": [each["ip"] for each in self.port["addresses"]], "allowed_addresses": allowed}
+        return initial_values(self.port) | {name: "\n".join(lines) for name, lines in lists.items()}
+
+    def context(self) -> Context:
+        title = _("Edit {name}").format(name=self.port["name"])
+        lead = _("The addresses of a port can be changed while it is not attached.")
+        return {"title": title, "lead": lead, "back": self.at()}
+
+    def send(self, form: ApiForm) -> str:
+        self.save(self.port, form, "projects", self.kwargs["project"], "ports", self.port["id"])
+        return self.at()
+
+
+class PortDelete(FormPage, OfPort):
+    template = "dashboard/shared/confirm.html"
+    part = "port_delete"
+    submit = _("Delete")
 
     def context(self) -> Context:
         return {
@@ -198,7 +315,7 @@ class InstanceNetwork(FormPage, InstancePage):
         return [port for port in found if port["state"] == "free"]
 
     def choices(self) -> Context:
-        return {"ports": [(port["id"], _described(port)) for port in self.free]}
+        return {"ports": [(port["id"], described_port(port)) for port in self.free]}
 
     def context(self) -> Context:
         ports = self.get_in_project("ports", instance=self.instance["id"], limit=CHOICES_MAX)["items"]
@@ -210,7 +327,9 @@ class InstanceNetwork(FormPage, InstancePage):
             "filtered": [self._with_groups(port) for port in filtered],
             "edit_groups": self.url("instance-security-groups", instance=self.instance["id"]),
         }
-        return {"ports": ports, "free": self.free, **why, **groups, **public_addresses_of(self)}
+        reachability = f"{self.url('reachability')}?target=instance:{self.instance['id']}"
+        more = {**why, **groups, **public_addresses_of(self)}
+        return {"ports": ports, "free": self.free, "reachability": reachability, **more}
 
     def _with_groups(self, port: Context) -> Context:
         groups = port["security_groups"]
@@ -230,8 +349,3 @@ class InstancePortDetach(Action):
 
     def perform(self) -> None:
         self.api.post("projects", self.kwargs["project"], "ports", self.kwargs["port"], "actions", "detach")
-
-
-def _described(port: Context) -> str:
-    addresses = ", ".join(each["ip"] for each in port["addresses"])
-    return f"{port['name']}, {port['network']['name']}, {addresses}"

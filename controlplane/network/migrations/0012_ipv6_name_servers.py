@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     """Name servers of subnets may have IPv6 addresses. The column stays as it is."""
 
     dependencies = [
-        ('network', '0010_public_addresses'),
+        ('network', '0011_public_address_uses'),
     ]
 
     operations = [

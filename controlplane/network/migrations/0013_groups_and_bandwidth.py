@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('identity', '0006_users_end'),
-        ('network', '0010_public_addresses'),
+        ('network', '0012_ipv6_name_servers'),
     ]
 
     operations = [
