@@ -29,7 +29,7 @@ from agents.node.hook.state import InstalledHook
 from agents.node.lease import EXPIRY_LIMIT_S, Lease, LeasePolicy
 from agents.node.rpc.interceptor import AgentInterceptor
 from agents.node.rpc.servicer import Servicer
-from agents.node.services import crash_recovery, incoming, instances, ports
+from agents.node.services import crash_recovery, incoming, instances, metadata, ports
 from agents.node.services.consoles import MAX_CONSOLES
 from agents.node.services.events import MAX_WATCHES, Hub
 from agents.node.services.hook import PermitGate
@@ -123,6 +123,7 @@ class Server:
         stopped.wait()
         for work in self._background:
             work.stop()
+        self.node.adapters.metadata.close()
         self.node.adapters.hypervisor.close()
         self.node.state_store.close()
         self._lock.close()
@@ -157,6 +158,7 @@ def _serve(config: Config, credentials: pki.Credentials, node: Node, lock: TextI
     ports.restore(node)
     crash_recovery.write_missing_receipts(node)
     incoming.restore(node)
+    metadata.restore(node)
     server, port = _listen(config.listen, credentials)
     hook = HookServer(config.hook.socket, PermitGate(node.state_store, node.permits.starts)) if config.hook else None
     departures = OutgoingMigrations(node)

@@ -1,13 +1,18 @@
 """Runs other programs, as the only place of the agent: named ones, with a list of arguments, never a shell."""
 
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from agents.node.errors import AdapterError
 
 ALLOWED = frozenset({"dnsmasq", "genisoimage", "nft", "qemu-img", "qemu-system-x86_64"})
 CLEAN_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
+
+
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +75,14 @@ def run(
     if check and completed.returncode != 0:
         raise AdapterError(f"{name} failed ({completed.returncode}): {completed.stderr[-500:]}", retryable=True)
     return completed
+
+
+def start_module(name: str, descriptor: int) -> "subprocess.Popen[bytes]":
+    """Start a module of the agent's package as a process of its own, which gets this descriptor, and its number."""
+    return subprocess.Popen(
+        [sys.executable, "-m", name, str(descriptor)],
+        stdin=subprocess.DEVNULL,
+        pass_fds=[descriptor],
+        env=CLEAN_ENVIRONMENT,
+        cwd=ROOT,
+    )

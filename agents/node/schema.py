@@ -138,4 +138,19 @@ MIGRATIONS = (
         )
     ) WHERE kind = 'port' AND wish IS NOT NULL;
     """,
+    """
+    -- Who in a guest may read its metadata.
+    UPDATE resource SET wish = json_set(wish, '$.guest_data', json_object(
+        'hostname', json_extract(wish, '$.guest_data.hostname'),
+        'metadata', 'token',
+        'ssh_public_keys', json(json_extract(wish, '$.guest_data.ssh_public_keys')),
+        'user_data', json_extract(wish, '$.guest_data.user_data')
+    )) WHERE kind = 'instance' AND wish IS NOT NULL;
+    UPDATE resource SET wish = json_set(wish, '$.instance.guest_data', json_object(
+        'hostname', json_extract(wish, '$.instance.guest_data.hostname'),
+        'metadata', 'token',
+        'ssh_public_keys', json(json_extract(wish, '$.instance.guest_data.ssh_public_keys')),
+        'user_data', json_extract(wish, '$.instance.guest_data.user_data')
+    )) WHERE kind = 'arrival' AND wish IS NOT NULL;
+    """,
 )

@@ -31,11 +31,20 @@ class VolumeSpec:
     is_taken_over: bool = False  # the file is there already
 
 
+class MetadataAccess(StrEnum):
+    """Access of a guest's programs to its metadata. TOKEN: for programs that get a token first."""
+
+    TOKEN = "token"
+    OPEN = "open"
+    OFF = "off"
+
+
 @dataclass(frozen=True, slots=True)
 class GuestData:
     hostname: str
     ssh_public_keys: tuple[str, ...]
     user_data: bytes
+    metadata: MetadataAccess = MetadataAccess.TOKEN
 
 
 class RestartKind(StrEnum):

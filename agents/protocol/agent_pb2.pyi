@@ -34,6 +34,13 @@ class RestartKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RESTART_KIND_REBOOT: _ClassVar[RestartKind]
     RESTART_KIND_RESET: _ClassVar[RestartKind]
 
+class MetadataAccess(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    METADATA_ACCESS_UNSPECIFIED: _ClassVar[MetadataAccess]
+    METADATA_ACCESS_TOKEN: _ClassVar[MetadataAccess]
+    METADATA_ACCESS_OPEN: _ClassVar[MetadataAccess]
+    METADATA_ACCESS_OFF: _ClassVar[MetadataAccess]
+
 class Convergence(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     CONVERGENCE_UNSPECIFIED: _ClassVar[Convergence]
@@ -76,6 +83,10 @@ FIRMWARE_UEFI: Firmware
 RESTART_KIND_UNSPECIFIED: RestartKind
 RESTART_KIND_REBOOT: RestartKind
 RESTART_KIND_RESET: RestartKind
+METADATA_ACCESS_UNSPECIFIED: MetadataAccess
+METADATA_ACCESS_TOKEN: MetadataAccess
+METADATA_ACCESS_OPEN: MetadataAccess
+METADATA_ACCESS_OFF: MetadataAccess
 CONVERGENCE_UNSPECIFIED: Convergence
 CONVERGENCE_AUTO_CONVERGE: Convergence
 CONVERGENCE_NONE: Convergence
@@ -304,14 +315,16 @@ class Restart(_message.Message):
     def __init__(self, count: _Optional[int] = ..., kind: _Optional[_Union[RestartKind, str]] = ...) -> None: ...
 
 class GuestData(_message.Message):
-    __slots__ = ("hostname", "ssh_public_keys", "user_data")
+    __slots__ = ("hostname", "ssh_public_keys", "user_data", "metadata")
     HOSTNAME_FIELD_NUMBER: _ClassVar[int]
     SSH_PUBLIC_KEYS_FIELD_NUMBER: _ClassVar[int]
     USER_DATA_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
     hostname: str
     ssh_public_keys: _containers.RepeatedScalarFieldContainer[str]
     user_data: bytes
-    def __init__(self, hostname: _Optional[str] = ..., ssh_public_keys: _Optional[_Iterable[str]] = ..., user_data: _Optional[bytes] = ...) -> None: ...
+    metadata: MetadataAccess
+    def __init__(self, hostname: _Optional[str] = ..., ssh_public_keys: _Optional[_Iterable[str]] = ..., user_data: _Optional[bytes] = ..., metadata: _Optional[_Union[MetadataAccess, str]] = ...) -> None: ...
 
 class EnsureInstanceRequest(_message.Message):
     __slots__ = ("subject", "permit", "vcpus", "memory_mib", "firmware", "root_volume_id", "port_ids", "guest_data", "power", "restart", "project_id", "has_left_source")

@@ -23,6 +23,7 @@ INSTANCE = machine(
 
 ON_FAILURE, NEVER = "on-failure", "never"
 RESTART_POLICIES = (ON_FAILURE, NEVER)
+METADATA_ACCESS = ("token", "open", "off")
 
 
 class SshKey(ProjectResource):
@@ -72,6 +73,8 @@ class Instance(ProjectResource):
     `encrypted_user_data` is decrypted by compute/user_data.py alone; `user_data` has the plain text of the previous
     release, until it is encrypted.
 
+    `metadata`: who in the guest may read its metadata: programs that get a token first, all of them, or none.
+
     `restart_policy`: if a failed guest is started again (compute/guest_restarts.py). `restarts`: how often in a row,
     last at `restarted_at`.
     """
@@ -94,6 +97,7 @@ class Instance(ProjectResource):
     encrypted_user_data = models.BinaryField(null=True, db_column="sealed_user_data")
     affinity_group = models.ForeignKey(AffinityGroup, models.PROTECT, null=True)
     restart_count = models.PositiveBigIntegerField(default=0)
+    metadata = models.CharField(max_length=8, default=METADATA_ACCESS[0], db_default=METADATA_ACCESS[0])
     restart_policy = models.CharField(max_length=16, default=RESTART_POLICIES[0], db_default=RESTART_POLICIES[0])
     restarts = models.PositiveSmallIntegerField(default=0, db_default=0)
     restarted_at = models.DateTimeField(null=True)
@@ -105,6 +109,7 @@ class Instance(ProjectResource):
                 fields=["project", "name"], condition=~Q(state="deleted"), name="compute_instance_name_taken"
             ),
             models.CheckConstraint(condition=Q(state__in=INSTANCE.moves), name="compute_instance_state"),
+            models.CheckConstraint(condition=Q(metadata__in=METADATA_ACCESS), name="compute_instance_metadata"),
             models.CheckConstraint(
                 condition=Q(restart_policy__in=RESTART_POLICIES), name="compute_instance_restart_policy"
             ),

@@ -22,7 +22,7 @@ from controlplane.compute.errors import (
     UserDataTooLarge,
     VolumeAlreadyAttached,
 )
-from controlplane.compute.models import RESTART_POLICIES, AffinityGroup, Attachment, Instance, SshKey
+from controlplane.compute.models import METADATA_ACCESS, RESTART_POLICIES, AffinityGroup, Attachment, Instance, SshKey
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
@@ -85,6 +85,7 @@ class NewInstance:
     policy: Policy | None = None
     exemption: Exemption | None = None
     restart_policy: str = RESTART_POLICIES[0]
+    metadata: str = METADATA_ACCESS[0]
     root_volume_type: VolumeType | None = None
     labels: dict[str, str] = field(default_factory=dict)
 
@@ -194,6 +195,7 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, P
         ssh_public_keys=[key.public_key for key in new.ssh_keys],
         affinity_group=new.affinity_group,
         restart_policy=new.restart_policy,
+        metadata=new.metadata,
     )
     user_data.write(instance, new.user_data)
     request = constrain_to_volumes(

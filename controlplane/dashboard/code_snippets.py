@@ -20,6 +20,7 @@ OPTIONS = {
         "security_groups": "--security-group",
         "affinity_group": "--affinity-group",
         "restart_policy": "--restart-policy",
+        "metadata": "--metadata",
         "root_volume_type": "--root-type",
         "classifications": "--classification",
         "labels": "--label",

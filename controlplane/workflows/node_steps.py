@@ -255,6 +255,7 @@ def instance_spec(
             hostname=instance.name,
             ssh_public_keys=instance.ssh_public_keys,
             user_data=user_data.read(instance),
+            metadata=f"METADATA_ACCESS_{instance.metadata.upper()}",
         ),
         power=power,
         restart=pb.Restart(count=instance.restart_count, kind=restart),

@@ -36,7 +36,13 @@ def qemu_img(*arguments: str | Path) -> None:
 def node(tmp_path: Path) -> Iterator[Node]:
     """Files for real, guests in memory."""
     fake, state_dir = FakeNode(), tmp_path / "state"
-    adapters = Adapters(FakeHypervisor(fake), FileDisks(state_dir), FakeSwitch(fake), fake.adapters().migrations)
+    adapters = Adapters(
+        FakeHypervisor(fake),
+        FileDisks(state_dir),
+        FakeSwitch(fake),
+        fake.adapters().migrations,
+        fake.adapters().metadata,
+    )
     with closing(StateStore(state_dir / "ledger.sqlite")) as ledger:
         key = NodeKey(str(specs.NODE_ID), ec.generate_private_key(ec.SECP256R1()))
         permits = Permits.open(ledger, key=key, zone=specs.ZONE, root=lambda message, signature: False, clock=Clock())

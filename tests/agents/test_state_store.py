@@ -14,7 +14,8 @@ from agents.node.adapters.interfaces import GuestDisk
 from agents.node.errors import GenerationReused, NotFound, StaleGeneration
 from agents.node.locks import ResourceLocks
 from agents.node.rpc import decoding
-from agents.node.specs import InstanceSpec, Subject, VolumeSpec
+from agents.node.schema import MIGRATIONS
+from agents.node.specs import IncomingSpec, InstanceSpec, Peer, Subject, VolumeSpec
 from agents.node.state_store import GuestProgress, Phase, StateStore
 from agents.protocol import agent_pb2 as pb
 from tests.agents import specs
@@ -49,6 +50,25 @@ def test_user_data_of_any_bytes_is_remembered() -> None:
     text = codec.dumps(wish)
     assert codec.loads(InstanceSpec, text) == wish
     assert codec.dumps(codec.loads(InstanceSpec, text)) == text
+
+
+def test_guests_of_the_release_before_get_metadata_and_keep_their_spec(tmp_path: Path) -> None:
+    request = specs.instance(specs.volume())
+    request.guest_data.MergeFrom(pb.GuestData(ssh_public_keys=['ssh-rsa AA "a\\b"'], user_data=bytes(range(256))))
+    instance = decoding.instance(request)
+    arrival = IncomingSpec(instance, Peer(ID, "00"), ())
+    path, kinds = tmp_path / "ledger.sqlite", {"instance": "$.guest_data", "arrival": "$.instance.guest_data"}
+    with closing(StateStore(path)) as ledger:
+        ledger.instances.accept(Subject(ID, 1), instance, uses=[])
+        ledger.arrivals.accept(Subject(ID, 1), arrival, uses=[])
+    with closing(sqlite3.connect(path, isolation_level=None)) as older:
+        for kind, at in kinds.items():
+            older.execute(f"UPDATE resource SET wish = json_remove(wish, '{at}.metadata') WHERE kind = ?", [kind])
+        older.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 1}")
+    with closing(StateStore(path)) as ledger:
+        ledger.instances.accept(Subject(ID, 1), instance, uses=[])
+        ledger.arrivals.accept(Subject(ID, 1), arrival, uses=[])
+        assert ledger.instances.require(ID).spec == instance
 
 
 @pytest.mark.parametrize("image", [None, Path("/images/x")])

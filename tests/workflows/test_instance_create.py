@@ -153,6 +153,15 @@ def test_bad_input_is_refused_and_leaves_nothing(cloud: Cloud, more: dict[str, A
     assert_clean_slate(cloud)
 
 
+@pytest.mark.parametrize(("access", "needs_token"), [("token", [True]), ("open", [False]), ("off", [])])
+def test_metadata_of_an_instance_are_read_as_requested(cloud: Cloud, access: str, needs_token: list[bool]) -> None:
+    instance = make_instance(cloud, metadata=access)
+    port = Port.objects.get(instance_id=instance.pk)
+    found = cloud.fake.metadata.values()
+    assert [guest.needs_token for guest in found] == needs_token
+    assert all(list(guest.addresses.values()) == [[port.ip]] for guest in found)
+
+
 def test_user_data_of_just_the_limit_reaches_the_guest(cloud: Cloud) -> None:
     data = bytes(range(256)) * 256
     instance = make_instance(cloud, user_data=data)

@@ -18,7 +18,7 @@ from agents.node.adapters.fake_consoles import FakeConsoles
 from agents.node.adapters.fake_definitions import Definitions
 from agents.node.adapters.fake_hang import Hang
 from agents.node.adapters.fake_migrations import FakeMigrations, FakeTunnel
-from agents.node.adapters.fake_switch import FakeSwitch
+from agents.node.adapters.fake_switch import FakeMetadata, FakeSwitch
 from agents.node.adapters.fake_unmanaged import FakeUnmanaged
 from agents.node.adapters.interfaces import (
     Adapters,
@@ -43,6 +43,7 @@ from agents.node.adapters.network_specs import HostName, PortSpec, SegmentSpec
 from agents.node.adapters.pools import PoolFacts, Pools
 from agents.node.adapters.port_filters import NOTHING_FILTERED
 from agents.node.errors import AdapterError, DetachPending, GuestForeign, NoConsole
+from agents.node.metadata.channel import Guest as GuestMetadata
 
 RUNS = (Power.RUNNING, Power.PAUSED)
 
@@ -107,6 +108,7 @@ class FakeNode:
         self.volumes: dict[UUID, int] = {}
         self.ports: dict[UUID, PortSpec] = {}
         self.segments: dict[UUID, SegmentSpec] = {}
+        self.metadata: dict[str, GuestMetadata] = {}
         self.names: dict[UUID, tuple[HostName, ...]] = {}
         self.underlay_problem, self.more_traits = "", ("confinement:none",)
         self.network_problems = NetworkProblems()
@@ -127,7 +129,8 @@ class FakeNode:
         self.tunnel = FakeTunnel(self)
 
     def adapters(self) -> Adapters:
-        return Adapters(FakeHypervisor(self), FakeDisks(self), FakeSwitch(self), FakeMigrations(self.tunnel, self.call))
+        migrations = FakeMigrations(self.tunnel, self.call)
+        return Adapters(FakeHypervisor(self), FakeDisks(self), FakeSwitch(self), migrations, FakeMetadata(self))
 
     def fail_next(self, call: str, error: Exception) -> None:
         """Make the next adapter call of that name fail; several failures for one name queue up."""

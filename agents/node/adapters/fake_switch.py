@@ -12,6 +12,7 @@ from agents.node.adapters.channel import Channel
 from agents.node.adapters.interfaces import NetworkProblems
 from agents.node.adapters.network_specs import HostName, NetworkSpec, PortSpec, SegmentSpec
 from agents.node.adapters.port_filters import PortFilters
+from agents.node.metadata.channel import Guest as GuestMetadata
 
 if TYPE_CHECKING:
     from agents.node.adapters.fake import FakeNode
@@ -90,6 +91,22 @@ class FakeSwitch:
     def remove_tap(self, device: str) -> bool:
         with self._node.call("remove_tap"):
             return self._node.unmanaged.remove_tap(device)
+
+
+class FakeMetadata:
+    """Metadata of a fake node's guests, in memory."""
+
+    def __init__(self, node: "FakeNode") -> None:
+        self._node = node
+
+    def publish(self, guest: GuestMetadata) -> None:
+        self._node.metadata[guest.id] = guest
+
+    def withdraw(self, guest_id: str) -> None:
+        self._node.metadata.pop(guest_id, None)
+
+    def close(self) -> None:
+        self._node.metadata.clear()
 
 
 def _echo(connection: socket.socket) -> None:

@@ -16,6 +16,7 @@ from uuid import UUID
 from agents.node.adapters.channel import Channel
 from agents.node.adapters.network_specs import HostName, NetworkSpec, PortSpec, SegmentSpec
 from agents.node.adapters.pools import PoolFacts
+from agents.node.metadata.channel import Guest as GuestMetadata
 
 if TYPE_CHECKING:
     from agents.node.adapters.port_filters import PortFilters
@@ -90,6 +91,17 @@ class Switch(Protocol):
     def open_tap(self, device: str) -> bool: ...
 
     def remove_tap(self, device: str) -> bool: ...
+
+
+class Metadata(Protocol):
+    """Metadata that guests may read about themselves, from inside."""
+
+    def publish(self, guest: GuestMetadata) -> None:
+        """Let the guest read this, instead of what it could before."""
+
+    def withdraw(self, guest_id: str) -> None: ...
+
+    def close(self) -> None: ...
 
 
 # ---- disks
@@ -565,4 +577,5 @@ class Adapters:
     disks: Disks
     switch: Switch
     migrations: Migrations
+    metadata: Metadata
     restarts: Restarts = field(default_factory=Restarts)

@@ -12,6 +12,7 @@ from agents.node.adapters.libvirt_migrations import LibvirtMigrations
 from agents.node.adapters.migration_tunnel.listener import Address
 from agents.node.adapters.migration_tunnel.peer_auth import NodeCredentials
 from agents.node.adapters.network import LinuxSwitch, UplinkPolicy
+from agents.node.adapters.network.metadata import MetadataService
 from agents.node.adapters.pools import Pools
 from agents.node.adapters.qemu_img import FileDisks
 
@@ -44,12 +45,12 @@ def real_adapters(state_dir: Path, options: Options, *, boot_id: str) -> Adapter
     disks = FileDisks(state_dir, pools=options.pools, owner=str(pki.identity(own.credentials.certificate).node_id))
     accelerator = Accelerator(state_dir, wanted=options.virt_type, boot_id=boot_id)
     open_access(needs_kvm=accelerator.virt_type == "kvm")
-    restarts = Restarts()
+    restarts, metadata = Restarts(), MetadataService()
     hypervisor = LibvirtHypervisor(options.libvirt_uri, accelerator=accelerator, restarts=restarts)
     return Adapters(
         hypervisor=hypervisor,
         disks=disks,
-        switch=LinuxSwitch(options.outside),
+        switch=LinuxSwitch(options.outside, metadata=metadata),
         migrations=LibvirtMigrations(
             options.libvirt_uri,
             hypervisor=hypervisor,
@@ -58,5 +59,6 @@ def real_adapters(state_dir: Path, options: Options, *, boot_id: str) -> Adapter
             listen_at=Address.parse(options.arrivals) if options.arrivals else None,
             pools=options.pools,
         ),
+        metadata=metadata,
         restarts=restarts,
     )

@@ -19,6 +19,7 @@ from agents.node.specs import (
     IncomingAttachment,
     IncomingSpec,
     InstanceSpec,
+    MetadataAccess,
     OutgoingSpec,
     Peer,
     QuarantineSpec,
@@ -79,6 +80,12 @@ CONVERGENCES = {
     pb.CONVERGENCE_NONE: Convergence.NONE,
 }
 POWERS = {pb.POWER_RUNNING: Power.RUNNING, pb.POWER_SHUTDOWN: Power.SHUTDOWN, pb.POWER_OFF: Power.OFF}
+METADATA_ACCESS = {
+    pb.METADATA_ACCESS_UNSPECIFIED: MetadataAccess.TOKEN,
+    pb.METADATA_ACCESS_TOKEN: MetadataAccess.TOKEN,
+    pb.METADATA_ACCESS_OPEN: MetadataAccess.OPEN,
+    pb.METADATA_ACCESS_OFF: MetadataAccess.OFF,
+}
 RESTARTS = {
     pb.RESTART_KIND_UNSPECIFIED: RestartKind.REBOOT,
     pb.RESTART_KIND_REBOOT: RestartKind.REBOOT,
@@ -348,6 +355,7 @@ def _guest_data(message: pb.GuestData) -> GuestData:
             for key in message.ssh_public_keys
         ),
         user_data=message.user_data,
+        metadata=_choice("guest_data.metadata", message.metadata, METADATA_ACCESS),
     )
 
 

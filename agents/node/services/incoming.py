@@ -10,7 +10,7 @@ from uuid import UUID
 from agents.node.adapters.interfaces import GuestSpec, Power
 from agents.node.context import Node
 from agents.node.errors import Conflict, GuestArrived, NotMigratable
-from agents.node.services import instances, migration_state, ports, volumes
+from agents.node.services import instances, metadata, migration_state, ports, volumes
 from agents.node.specs import IncomingSpec, Subject
 
 
@@ -46,6 +46,7 @@ def ensure(node: Node, subject: Subject, spec: IncomingSpec, *, permitted_until:
         guest = instances.guest_spec(
             node, subject.id, spec.instance, migration_state.incoming_attachments(spec, subject.id)
         )
+        metadata.publish(node, subject.id, spec.instance)
         uri = _expect(node, guest, spec, permitted_until)
         node.state_store.arrivals.confirm(subject.id)
     return IncomingStatus(subject.id, subject.generation, uri, node.adapters.hypervisor.host().cpu_model)
@@ -74,6 +75,7 @@ def remove(node: Node, subject: Subject) -> bool:
         if before is None or not before.is_held:
             return False
         _turn_away(node, subject.id)
+        metadata.withdraw(node, subject.id)
         with node.state_store.transaction():
             node.state_store.forget_user(subject.id)
             node.state_store.arrivals.finish_removal(subject.id)

@@ -17,7 +17,7 @@ from agents.node.adapters.interfaces import (
 )
 from agents.node.adapters.network_specs import bridge_name, tap_name
 from agents.node.context import Node
-from agents.node.services import migration_state, network_cards, ports, volumes
+from agents.node.services import metadata, migration_state, network_cards, ports, volumes
 from agents.node.specs import AttachmentSpec, InstanceSpec, RestartKind, Subject
 from agents.node.state_store import Entry, GuestProgress
 from agents.node.trust.start_authorizations import KVM_AFTERMATH, NONE
@@ -62,6 +62,7 @@ def ensure(
             for port_id in spec.port_ids:
                 ports.check_free(node, port_id, but_for=subject.id)
             migration_state.adopt(node, subject.id)
+        metadata.publish(node, subject.id, spec)
         defined = define(node, subject.id)
         _give_power(node, defined, spec, permitted_until)
         if network_cards.unplug(node, subject.id, spec, leaving):
@@ -84,6 +85,7 @@ def remove(node: Node, subject: Subject) -> bool:
             node.state_store.forget_user(subject.id)
             node.state_store.instances.finish_removal(subject.id)
             migration_state.forget(node, subject)
+        metadata.withdraw(node, subject.id)
         return was_defined or (before is not None and before.is_held)
 
 

@@ -22,7 +22,15 @@ class InstanceResource(ApiResource):
     name, kind, noun = "instance", "instances", "instance"
     sent = (
         *("name", "flavor", "image", "networks", "ports", "ssh_keys", "volumes", "user_data", "zones"),
-        *("affinity_group", "security_groups", "root_volume_type", "restart_policy", "classifications", "labels"),
+        *(
+            "affinity_group",
+            "security_groups",
+            "root_volume_type",
+            "restart_policy",
+            "metadata",
+            "classifications",
+            "labels",
+        ),
     )
     unreadable = (
         *("security_groups", "ssh_keys", "user_data", "user_data_wo_version", "classifications", "policy_atoms"),

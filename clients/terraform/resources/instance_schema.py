@@ -112,6 +112,14 @@ CHOSEN = {
         default="on-failure",
         checks=(one_of("on-failure", "never"),),
     ),
+    "metadata": Attribute(
+        type=STRING,
+        description="Who in the guest may read its metadata: programs that get a `token` first, all (`open`), or none"
+        " (`off`). A change makes a new instance.",
+        default="token",
+        checks=(one_of("token", "open", "off"),),
+        replace=True,
+    ),
     "classifications": CLASSIFICATIONS,
     "policy_atoms": POLICY_CLAUSES,
     "labels": LABELS,

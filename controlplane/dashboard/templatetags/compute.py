@@ -16,6 +16,11 @@ register = template.Library()
 
 
 @register.filter
+def metadata_label(access: str) -> str:
+    return str(labels.METADATA_ACCESS.get(access, access))
+
+
+@register.filter
 def restart_policy_label(policy: str) -> str:
     return str(labels.RESTART_POLICIES.get(policy, policy))
 

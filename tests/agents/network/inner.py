@@ -4,11 +4,13 @@ import os
 import pickle
 import subprocess
 import sys
+from functools import cache
 from ipaddress import IPv4Address
 from typing import Any
 
 from agents.node.adapters.interfaces import RuleGuard
 from agents.node.adapters.network import LinuxSwitch, UplinkPolicy
+from agents.node.adapters.network.metadata import MetadataService
 from agents.node.adapters.network_specs import PortSpec
 from agents.node.errors import AgentError
 
@@ -53,14 +55,21 @@ def main() -> None:
         if method == "exchange":
             _answer((None, _exchange(switch, *arguments)))
             continue
+        if method == "serve_metadata":
+            switch, method = LinuxSwitch(metadata=metadata()), "problems"
         if method == "guard":
             guards.append(switch.guard())
             _answer((None, None))
             continue
         try:
-            _answer((None, getattr(switch, method)(*arguments)))
+            _answer((None, getattr(metadata() if method == "publish" else switch, method)(*arguments)))
         except AgentError as exc:
             _answer((f"{type(exc).__name__}: {exc}", None))
+
+
+@cache
+def metadata() -> MetadataService:
+    return MetadataService()
 
 
 def _exchange(switch: LinuxSwitch, port: PortSpec, address: IPv4Address, tcp_port: int, line: bytes) -> bytes | str:

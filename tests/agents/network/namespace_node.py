@@ -27,6 +27,7 @@ from agents.node.adapters.network_specs import (
     tap_name,
 )
 from agents.node.adapters.port_filters import NOTHING_FILTERED, PortFilters
+from agents.node.metadata.channel import Guest as GuestMetadata
 from tests import processes
 
 HERE = Path(__file__).parent
@@ -135,6 +136,13 @@ class Node:
     def names(self, network: NetworkSpec, names: Sequence[HostName]) -> None:
         """Have the network's resolver answer for these names."""
         self._call("ensure_names", network, names)
+
+    def serve_metadata(self) -> None:
+        """Replace the switch by one with a metadata service."""
+        self._call("serve_metadata")
+
+    def publish(self, guest: GuestMetadata) -> None:
+        self._call("publish", guest)
 
     def guard(self) -> None:
         """Start the switch's guard, until the next start of the agent."""

@@ -165,10 +165,11 @@ def test_subnets_come_and_go(node: Node, plug: Plug) -> None:
     with node.server(WEB, namespace="outside"), guest.configured().conversation(BEYOND_IP, WEB) as conversation:
         assert conversation.seen_as()
         node.ensure(ATTACKER)
-        assert {"10.0.0.1/24", "10.0.1.1/24", "fd00:1::1/64", "fd00:2::1/64", "fe80::1/64"} == gateways(node)
+        of_both = {"10.0.0.1/24", "10.0.1.1/24", "fd00:1::1/64", "fd00:2::1/64", "fe80::1/64"}
+        assert gateways(node) == {*of_both, "169.254.169.254/32", "fd00:ec2::254/128"}
         reaches(guest, "fe80::1%eth0")
         node.ensure(guest.port)
-        assert gateways(node) == {"10.0.0.1/24"}
+        assert gateways(node) == {"10.0.0.1/24", "169.254.169.254/32"}
         assert not guest.pings("fe80::1%eth0")
         assert conversation.seen_as()
 

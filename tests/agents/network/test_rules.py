@@ -56,7 +56,7 @@ def links(**addresses: str) -> NodeLinks:
     [
         ("port_admitted.nft", port_rules.admit([a_port(a_network(1), 0)])),
         ("port_of_both_families.nft", port_rules.admit([ALLOWED])),
-        ("router_of_both_families.nft", router.ruleset(forged_ipv6.NETWORK, UplinkPolicy(), links())),
+        ("router_of_both_families.nft", router.ruleset(forged_ipv6.NETWORK, [ALLOWED], UplinkPolicy(), links())),
         ("port_expelled.nft", port_rules.expel(a_port(a_network(1), 0))),
         ("network_forgotten.nft", port_rules.forget_network(Layout.for_network(a_network(1).id))),
         ("overlay.nft", overlay_rules.ruleset(SEGMENTS)),
@@ -67,7 +67,7 @@ def links(**addresses: str) -> NodeLinks:
         ("overlay_added.nft", overlay_rules.change(None, SEGMENTS[0])),
         ("overlay_removed.nft", overlay_rules.change(SEGMENTS[0], None)),
         ("overlay_gone.nft", overlay_rules.ruleset([])),
-        ("router.nft", router.ruleset(a_network(1), UplinkPolicy(), links(eth0="192.0.2.1/24"))),
+        ("router.nft", router.ruleset(a_network(1), [], UplinkPolicy(), links(eth0="192.0.2.1/24"))),
         (
             "node.nft",
             node_rules.ruleset(UplinkPolicy(transit_pool=POOL), links(eth0="10.200.0.11/24"), bridges=["br1"]),

@@ -47,7 +47,9 @@ def adapters(request: pytest.FixtureRequest) -> Iterator[Adapters]:
     accelerator = Accelerator(folder, wanted="qemu", boot_id="")
     hypervisor = LibvirtHypervisor(node.libvirt_uri, accelerator=accelerator)
     fake = FakeNode()
-    yield Adapters(hypervisor, FileDisks(folder), FakeSwitch(fake), fake.adapters().migrations)
+    yield Adapters(
+        hypervisor, FileDisks(folder), FakeSwitch(fake), fake.adapters().migrations, fake.adapters().metadata
+    )
     hypervisor.close()
 
 

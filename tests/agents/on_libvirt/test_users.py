@@ -33,7 +33,9 @@ def rigs(agreeing_node: LabNode) -> Iterator[list[Rig]]:
         agreeing_node.libvirt_uri, accelerator=Accelerator(folder, wanted="qemu", boot_id="")
     )
     fake = FakeNode()
-    adapters = Adapters(hypervisor, FileDisks(folder), FakeSwitch(fake), fake.adapters().migrations)
+    adapters = Adapters(
+        hypervisor, FileDisks(folder), FakeSwitch(fake), fake.adapters().migrations, fake.adapters().metadata
+    )
     with adapters.disks.receive_image(IMAGE) as incoming:
         incoming.write(b"\0" * MIB)
         incoming.keep()

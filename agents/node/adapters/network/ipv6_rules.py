@@ -101,7 +101,7 @@ table {ROUTER_TABLE} {{
     type filter hook input priority filter; policy drop;
     iifname "{lan}" icmpv6 type {{ echo-request, nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert }} accept
     iifname "{lan}" udp sport 546 udp dport 547 accept
-    {service_rules.accepted(lan)}\
+{service_rules.accepted(lan, 6)}\
   }}
   chain forward {{
     type filter hook forward priority filter; policy drop;

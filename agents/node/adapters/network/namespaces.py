@@ -30,12 +30,21 @@ def create(name: str) -> None:
     """
 
     def create_here() -> None:
-        if LIBC.unshare(CLONE_NEWNET) != 0:  # before Python 3.12 os has no unshare
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code))
+        leave()
         netns.attach(str(NAMESPACES / name), "thread-self", libc=LIBC)
 
     in_own_thread(create_here)
+
+
+def leave() -> None:
+    """Leave for a new namespace without a name, with this thread alone, which must be one of `in_own_thread`.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    if LIBC.unshare(CLONE_NEWNET) != 0:  # before Python 3.12 os has no unshare
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
 
 
 def remove(name: str) -> None:

@@ -113,14 +113,16 @@ def refusals(device: str, outside: UplinkPolicy, links: NodeLinks, *, passing: s
 """
 
 
-def _asked(outside: UplinkPolicy) -> str:
-    """Return the match of questions to the operator's resolvers.
+def _resolver_rules(outside: UplinkPolicy) -> tuple[str, str, str]:
+    """Return the match of questions to the operator's resolvers, and their rules on forwarding and on NAT.
 
     A guest's own packets to a refused network end in its router; what comes from there is of the router itself.
     """
-    return (
-        f"ip daddr {_addresses(map(IPv4Network, outside.resolvers))} {service_rules.ASKS}" if outside.resolvers else ""
-    )
+    if not outside.resolvers:
+        return "", "", ""
+    asked = f"ip daddr {_addresses(map(IPv4Network, outside.resolvers))} {service_rules.ASKS}"
+    ours = f"ip saddr {outside.transit_pool} {asked}"
+    return asked, f'    iifname "{WAN_LEG}*" {ours} accept\n', f"    {ours} masquerade\n"
 
 
 def _addresses(networks: Iterable[IPv4Network]) -> str:
@@ -142,10 +144,8 @@ def ruleset(outside: UplinkPolicy, links: NodeLinks, *, bridges: Iterable[str], 
     from_bridges = "".join(f'    iifname "{bridge}" {verdict}\n' for bridge, verdict in verdicts.items())
     to_node = "".join(f'    iifname "{bridge}" counter drop\n' for bridge in passing)
     routed = "".join(f'    iifname "{bridge}" oifname != "{bridge}" counter drop\n' for bridge in passing)
-    asked = _asked(outside)
-    forwarded = f'    iifname "{WAN_LEG}*" ip saddr {pool} {asked} accept\n' if asked else ""
-    hidden = f"    ip saddr {pool} {asked} masquerade\n" if asked else ""
-    bridged = "".join(f'    oifname "{bridge}" return\n' for bridge in passing)
+    asked, forwarded, hidden = _resolver_rules(outside)
+    bridged = "".join(f'    oifname "{bridge}" return\n' for bridge in passing) + hidden
     return f"""\
 {declarations(counted, "type ipv4_addr", size=65535, chains=CHAINS)}\
 flush table {TABLE}
@@ -168,15 +168,13 @@ table {TABLE} {{
   chain forward {{
 {routed}\
     iifname "{WAN_LEG}*" ct state new add @{counted} {{ ip saddr ct count over {outside.connections} }} counter drop
-{forwarded}\
-    iifname "{WAN_LEG}*" ip saddr {pool} {leads_out} accept
+{forwarded}    iifname "{WAN_LEG}*" ip saddr {pool} {leads_out} accept
     iifname "{WAN_LEG}*" counter drop
     oifname "{WAN_LEG}*" ct state established,related accept
     oifname "{WAN_LEG}*" counter drop
   }}
   chain postrouting {{
 {bridged}\
-{hidden}\
     ip saddr {pool} {leads_out} masquerade
   }}
 }}

@@ -8,10 +8,11 @@ It forwards between the subnets of its network. IPv6 is on at `lan` alone, and o
 leaves the network.
 """
 
+from collections.abc import Sequence
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, ip_interface
 from textwrap import indent
 
-from agents.node.adapters.network import ipv6_rules, namespaces, nft, service_rules
+from agents.node.adapters.network import ipv6_rules, metadata, namespaces, nft, service_rules
 from agents.node.adapters.network.kernel_switches import set_switch
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.netlink import Netlink
@@ -25,7 +26,7 @@ from agents.node.adapters.network.node_rules import (
     declarations,
     refusals,
 )
-from agents.node.adapters.network_specs import NetworkSpec
+from agents.node.adapters.network_specs import NetworkSpec, PortSpec
 
 LAN, WAN = "lan", "wan"
 CHAINS = {
@@ -55,9 +56,11 @@ IPV6 = {
 }
 
 
-def ensure(network: NetworkSpec, outside: UplinkPolicy, links: NodeLinks, *, transit: IPv4Network) -> str:
+def ensure(
+    network: NetworkSpec, ports: Sequence[PortSpec], outside: UplinkPolicy, links: NodeLinks, *, transit: IPv4Network
+) -> str:
     """Configure the router, whose namespace has both devices; returns its rules."""
-    rules = ruleset(network, outside, links)
+    rules = ruleset(network, ports, outside, links)
     namespace = Layout.for_network(network.id).namespace
     namespaces.inside(namespace, lambda: _configure(network, rules, transit))
     return rules
@@ -80,10 +83,16 @@ def _configure(network: NetworkSpec, rules: str, transit: IPv4Network) -> None:
 def _gateways(network: NetworkSpec) -> list[IPv4Interface | IPv6Interface]:
     """Return the router's addresses in the network."""
     own = [ip_interface(f"{subnet.gateway_ip}/{subnet.cidr.prefixlen}") for subnet in network.subnets]
-    return [*own, ip_interface(f"{ipv6_rules.ROUTER}/64")] if network.of_family(6) else own
+    if network.of_family(4):
+        own.append(ip_interface(metadata.ADDRESS))
+    return (
+        [*own, ip_interface(f"{ipv6_rules.ROUTER}/64"), ip_interface(metadata.ADDRESS6)]
+        if network.of_family(6)
+        else own
+    )
 
 
-def ruleset(network: NetworkSpec, outside: UplinkPolicy, links: NodeLinks) -> str:
+def ruleset(network: NetworkSpec, ports: Sequence[PortSpec], outside: UplinkPolicy, links: NodeLinks) -> str:
     """Return the tables; applying them again keeps connections.
 
     The router's own connection tracking has no more entries than its network's share: a connection above it is dropped
@@ -111,7 +120,7 @@ table {TABLE} {{
     ct state established,related accept
     iifname "{LAN}" icmp type echo-request accept
     iifname "{LAN}" udp sport 68 udp dport 67 accept
-    {service_rules.accepted(LAN)}\
+{service_rules.accepted(LAN, 4)}\
   }}
   chain destinations {{
 {not_refused}\
@@ -126,4 +135,4 @@ table {TABLE} {{
     oifname "{WAN}" masquerade
   }}
 }}
-{ipv6_rules.of_router(network, LAN)}{service_rules.ruleset(LAN)}"""
+{ipv6_rules.of_router(network, LAN)}{service_rules.ruleset(LAN, ports)}"""

@@ -34,6 +34,7 @@ from agents.node.adapters.network import bridge, dhcp, guest_tcp, namespaces, ov
 from agents.node.adapters.network.connections import ConnectionTable
 from agents.node.adapters.network.dhcp import Dhcp
 from agents.node.adapters.network.layout import Layout
+from agents.node.adapters.network.metadata import MetadataService
 from agents.node.adapters.network.names import Names
 from agents.node.adapters.network.netlink import Netlink, link_names
 from agents.node.adapters.network.node_links import NodeLinks, layouts_present
@@ -54,11 +55,18 @@ _TAP = re.compile(r"tap[0-9a-f]{11}")
 class LinuxSwitch:
     """The switch. `runtime_dir` may vanish with a reboot, and is readable for dnsmasq's user."""
 
-    def __init__(self, outside: UplinkPolicy | None = None, *, runtime_dir: Path = RUNTIME_DIR) -> None:
+    def __init__(
+        self,
+        outside: UplinkPolicy | None = None,
+        *,
+        runtime_dir: Path = RUNTIME_DIR,
+        metadata: MetadataService | None = None,
+    ) -> None:
         self._outside = outside or UplinkPolicy()
         if self._outside.uplink and not _DEVICE.fullmatch(self._outside.uplink):
             raise ValueError(f"{self._outside.uplink!r} is no name of a network device.")
         self._runtime_dir = runtime_dir
+        self._metadata = metadata
         self._rules = Rules(self._outside, runtime_dir / "rules.nft")
         self._connections = ConnectionTable()
         self._lock = Lock()  # transit addresses and the tables of rules belong to all networks
@@ -209,14 +217,18 @@ class LinuxSwitch:
         if not bridge.has_router(layout, links):
             server.stop()  # they would go on listening on the devices of a router that is gone
             names.stop()
+            if self._metadata is not None:
+                self._metadata.unlisten(layout)
         transit = links.transit(layout, self._outside.transit_pool)
         has_ip_hooks = layout.bridge in self._rules.groups.bridges
         bridge.ensure(network, ports, links, netlink, node_end=transit[0], has_ip_hooks=has_ip_hooks)
-        rules = router.ensure(network, self._outside, links, transit=transit)
+        rules = router.ensure(network, ports, self._outside, links, transit=transit)
         self._rules.routers.written(layout, rules)
         if network.subnets:
             server.ensure(network, ports)
             names.ensure(network)
+            if self._metadata is not None:
+                self._metadata.listen(layout)
         else:
             server.remove()
             names.remove()
@@ -226,6 +238,8 @@ class LinuxSwitch:
 
     def _remove_network(self, layout: Layout, links: NodeLinks, netlink: Netlink) -> None:
         self._rules.routers.forget(layout)
+        if self._metadata is not None:
+            self._metadata.unlisten(layout)
         Dhcp(layout, self._runtime_dir).remove()
         self._names(layout).remove()
         overlay.remove_other(layout, None, netlink)

@@ -114,6 +114,9 @@ RootType = Annotated[
 ]
 RESTART_HELP = _("Restart policy of the guest: on-failure or never.")
 Restart = Annotated[str | None, typer.Option("--restart-policy", help=RESTART_HELP)]
+Metadata = Annotated[
+    str | None, typer.Option("--metadata", help=_("Who in the guest may read its metadata: token, open or off."))
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -209,6 +212,7 @@ def create(
     host: Host = None,
     exemption: Exemption = None,
     restart_policy: Restart = None,
+    metadata: Metadata = None,
     root_type: RootType = None,
     security_group: SecurityGroups = None,
 ) -> None:
@@ -226,6 +230,7 @@ def create(
         "host": host,
         "exemption": exemption,
         "restart_policy": restart_policy,
+        "metadata": metadata,
         "root_volume_type": root_type,
         "security_groups": security_group,
         **_user_data(user_data),

@@ -14,7 +14,7 @@ from controlplane.catalog.models import LOCAL
 from controlplane.compute import representations
 from controlplane.compute.actions import STATES
 from controlplane.compute.guest_sessions import CONSOLES
-from controlplane.compute.models import INSTANCE, RESTART_POLICIES, Instance
+from controlplane.compute.models import INSTANCE, METADATA_ACCESS, RESTART_POLICIES, Instance
 from controlplane.kernel.fields import (
     Base64,
     Choice,
@@ -108,7 +108,8 @@ class InstanceIn(In):
     allowed node, for operators. `exemption`: allows the creation once, although a policy refuses it. `restart_policy`:
     whether the guest is started again after it crashed or its node restarted. `root_volume_type`: the storage of the
     root disk; a root disk in a pool lets another node run the instance after its own has failed. `security_groups`: the
-    groups of all ports that are created with it; without them the project's default group.
+    groups of all ports that are created with it; without them the project's default group. `metadata`: which programs
+    in the guest may read its metadata at 169.254.169.254: those that get a token first, all (`open`), or none (`off`).
     """
 
     default_error_messages = {"user_data_twice": TWICE}
@@ -139,6 +140,7 @@ class InstanceIn(In):
     host = Reference(required=False)
     exemption = Reference(required=False)
     restart_policy = Choice(list(RESTART_POLICIES), default=RESTART_POLICIES[0])
+    metadata = Choice(list(METADATA_ACCESS), default=METADATA_ACCESS[0])
     classifications = references(max_length=CLASSIFICATIONS_MAX, default=list)
     policy_atoms = clauses_field(default=list)
     labels = Labels(default=dict)
@@ -233,6 +235,7 @@ class InstanceOut(ResourceOut):
     root_volume_type = serializers.CharField(source="root_type")
     affinity_group = NamedOut(allow_null=True)
     restart_policy = serializers.ChoiceField(RESTART_POLICIES)
+    metadata = serializers.ChoiceField(METADATA_ACCESS)
     classifications = classified()
     addresses = serializers.SerializerMethodField()
     attachments = serializers.SerializerMethodField()

@@ -121,6 +121,7 @@ class InstanceList(ProjectView):
             policy=own_policy(body["policy_atoms"], at="policy_atoms"),
             exemption=self.named(exemption_of, exempt, at="exemption") if exempt else None,
             restart_policy=body["restart_policy"],
+            metadata=body["metadata"],
             root_volume_type=root_volume_type(body["root_volume_type"]),
             labels=body["labels"],
         )

@@ -40,6 +40,12 @@ class InstanceForm(DraftForm):
         required=False,
         choices=[("", labels.RESTART_POLICIES["on-failure"]), ("never", labels.RESTART_POLICIES["never"])],
     )
+    metadata = forms.ChoiceField(
+        label=_("Metadata"),
+        help_text=labels.WHO_READS_METADATA,
+        required=False,
+        choices=[("", labels.METADATA_ACCESS["token"]), *list(labels.METADATA_ACCESS.items())[1:]],
+    )
     classifications = multiple_choice(
         _("Classifications"),
         _("The policies of these classifications apply to the data of this instance for its lifetime."),
@@ -76,7 +82,7 @@ class InstanceForm(DraftForm):
             (_("Disks"), ("root_volume_type", "volumes")),
             (_("Placement"), ("zones", "affinity_group")),
             (_("Data classification"), ("classifications",)),
-            (_("Labels and first boot"), ("labels", "user_data")),
+            (_("Labels and first boot"), ("labels", "user_data", "metadata")),
             (_("On failure"), ("restart_policy",)),
         )
         return [
