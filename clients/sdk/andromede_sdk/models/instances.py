@@ -79,6 +79,7 @@ class Instance(Model):
     root_volume_type: str
     affinity_group: Named | None
     restart_policy: str  # on-failure, never
+    metadata: str  # token, open, off
     classifications: list[str]
     addresses: list[Address]
     attachments: list[Attachment]
@@ -112,6 +113,7 @@ class InstanceWithActions(Model):
     root_volume_type: str
     affinity_group: Named | None
     restart_policy: str  # on-failure, never
+    metadata: str  # token, open, off
     classifications: list[str]
     addresses: list[Address]
     attachments: list[Attachment]
@@ -145,6 +147,7 @@ class InstanceWithOperation(Model):
     root_volume_type: str
     affinity_group: Named | None
     restart_policy: str  # on-failure, never
+    metadata: str  # token, open, off
     classifications: list[str]
     addresses: list[Address]
     attachments: list[Attachment]

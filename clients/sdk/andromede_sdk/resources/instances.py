@@ -151,6 +151,7 @@ class Instances(Resource):
         host: str | None = None,
         exemption: str | None = None,
         restart_policy: str | None = None,
+        metadata: str | None = None,
         classifications: Sequence[str] | None = None,
         policy_atoms: Sequence[Mapping[str, Any]] | None = None,
         labels: Mapping[str, str] | None = None,
@@ -178,6 +179,7 @@ class Instances(Resource):
         host: str | None = None,
         exemption: str | None = None,
         restart_policy: str | None = None,
+        metadata: str | None = None,
         classifications: Sequence[str] | None = None,
         policy_atoms: Sequence[Mapping[str, Any]] | None = None,
         labels: Mapping[str, str] | None = None,
@@ -204,6 +206,7 @@ class Instances(Resource):
         host: str | None = None,
         exemption: str | None = None,
         restart_policy: str | None = None,
+        metadata: str | None = None,
         classifications: Sequence[str] | None = None,
         policy_atoms: Sequence[Mapping[str, Any]] | None = None,
         labels: Mapping[str, str] | None = None,
@@ -228,6 +231,7 @@ class Instances(Resource):
         host: str | None = None,
         exemption: str | None = None,
         restart_policy: str | None = None,
+        metadata: str | None = None,
         classifications: Sequence[str] | None = None,
         policy_atoms: Sequence[Mapping[str, Any]] | None = None,
         labels: Mapping[str, str] | None = None,
@@ -244,7 +248,8 @@ class Instances(Resource):
         allowed node, for operators. `exemption`: allows the creation once, although a policy refuses it. `restart_policy`:
         whether the guest is started again after it crashed or its node restarted. `root_volume_type`: the storage of the
         root disk; a root disk in a pool lets another node run the instance after its own has failed. `security_groups`: the
-        groups of all ports that are created with it; without them the project's default group.
+        groups of all ports that are created with it; without them the project's default group. `metadata`: which programs
+        in the guest may read its metadata at 169.254.169.254: those that get a token first, all (`open`), or none (`off`).
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
@@ -272,6 +277,7 @@ class Instances(Resource):
                         "host": host,
                         "exemption": exemption,
                         "restart_policy": restart_policy,
+                        "metadata": metadata,
                         "classifications": classifications,
                         "policy_atoms": policy_atoms,
                         "labels": labels,
