@@ -31,7 +31,7 @@ OUTSIDE = UplinkPolicy(
 LINKS = NodeLinks(links(eth0="10.200.0.11/24").addresses, (IPv6Interface("2001:db8:1::1/64"),))
 TEXTS = {
     "public_addresses.nft": rule_table.whole(public_rules.tables(PUBLIC, OUTSIDE, LINKS, filtered=["br1"])),
-    "node_with_public_addresses.nft": node_rules.ruleset(OUTSIDE, LINKS, bridges=["br1"], has_public=True),
+    "node_with_public_addresses.nft": node_rules.ruleset(OUTSIDE, LINKS, bridges=["br1"], public=True),
     "router_with_public_addresses.nft": router.ruleset(NETWORK, OUTSIDE, LINKS, LOCAL),
 }
 
@@ -43,7 +43,7 @@ def test_generated_texts_equal_the_golden_files(name: str) -> None:
 
 def test_node_without_public_addresses_has_no_rules_for_them() -> None:
     assert public_rules.tables(PublicAddresses(), OUTSIDE, LINKS, filtered=["br1"]) == ()
-    assert f"{public_rules.MARK:#010x}" not in node_rules.ruleset(OUTSIDE, LINKS, bridges=["br1"])
+    assert f"{public_rules.MARK:#010x}" not in node_rules.ruleset(OUTSIDE, LINKS, bridges=["br1"], public=False)
 
 
 def test_new_address_is_elements_alone() -> None:

@@ -71,7 +71,9 @@ def links(**addresses: str) -> NodeLinks:
         ("router.nft", router.ruleset(a_network(1), [], UplinkPolicy(), links(eth0="192.0.2.1/24"))),
         (
             "node.nft",
-            node_rules.ruleset(UplinkPolicy(transit_pool=POOL), links(eth0="10.200.0.11/24"), bridges=["br1"]),
+            node_rules.ruleset(
+                UplinkPolicy(transit_pool=POOL), links(eth0="10.200.0.11/24"), bridges=["br1"], public=False
+            ),
         ),
         (
             "node_with_uplink.nft",
@@ -86,6 +88,7 @@ def links(**addresses: str) -> NodeLinks:
                 ),
                 links(),
                 bridges=[],
+                public=False,
             ),
         ),
     ],

@@ -122,32 +122,26 @@ def _of_ipv4(networks: Iterable[IPv4Network | IPv6Network]) -> list[IPv4Network]
 
 
 def ruleset(
-    outside: UplinkPolicy,
-    links: NodeLinks,
-    *,
-    bridges: Iterable[str],
-    filtered: Iterable[str] = (),
-    has_public: bool = False,
+    outside: UplinkPolicy, links: NodeLinks, *, bridges: Iterable[str], public: bool, filtered: Iterable[str] = ()
 ) -> str:
     """Return the whole table; applying it again keeps connections. Without an uplink any device leads outside.
 
     `bridges` of tenant networks: the node accepts no packet from them, whichever device it came from. `filtered`: those
     whose frames pass these hooks on their way through the bridge, with the bridge as their device; they pass here
-    unchanged, and group_rules judges them. `has_public`: packets that public_rules have marked pass.
+    unchanged, and group_rules judges them. `public`: packets that public_rules have marked pass.
     """
     pool, counted = outside.transit_pool, connections_set(outside)
     leads_out = f'oifname "{outside.uplink}"' if outside.uplink else f'oifname != "{WAN_LEG}*"'
     own_ports = ", ".join(map(str, sorted({*outside.own_tcp_ports})))
     bridged = _of_bridges(bridges, sorted(filtered))
-    public = _of_public_addresses(pool, leads_out) if has_public else {}
+    marked = _of_public_addresses(pool, leads_out) if public else {}
     asked, forwarded, hidden = _resolver_rules(outside)
     return f"""\
 {declarations(counted, "type ipv4_addr", size=65535, chains=CHAINS)}\
 flush table {TABLE}
 table {TABLE} {{
   chain prerouting {{
-{bridged["prerouting"]}\
-{public.get("prerouting", "")}\
+{bridged["prerouting"]}{marked.get("prerouting", "")}\
     iifname "{WAN_LEG}*" fib daddr type != unicast counter drop
 {indent(refusals(f"{WAN_LEG}*", outside, links, passing=asked), "    ")}\
     iifname != "{WAN_LEG}*" fib daddr type local tcp dport {{ {own_ports} }} notrack
@@ -164,15 +158,14 @@ table {TABLE} {{
   chain forward {{
 {bridged["forward"]}\
     iifname "{WAN_LEG}*" ct state new add @{counted} {{ ip saddr ct count over {outside.connections} }} counter drop
-{public.get("forward", "")}\
+{marked.get("forward", "")}\
 {forwarded}    iifname "{WAN_LEG}*" ip saddr {pool} {leads_out} accept
     iifname "{WAN_LEG}*" counter drop
     oifname "{WAN_LEG}*" ct state established,related accept
     oifname "{WAN_LEG}*" counter drop
   }}
   chain postrouting {{
-{bridged["postrouting"]}{hidden}\
-{public.get("postrouting", "")}\
+{bridged["postrouting"]}{hidden}{marked.get("postrouting", "")}\
     ip saddr {pool} {leads_out} masquerade
   }}
 }}

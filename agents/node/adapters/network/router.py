@@ -171,8 +171,7 @@ flush table {TABLE}
 table {TABLE} {{
 {more.get("dstnat", "")}\
   chain raw {{
-{untracked}\
-{more.get("raw", "")}\
+{untracked}{more.get("raw", "")}\
   }}
   chain prerouting {{
 {more.get("prerouting", "")}\

@@ -213,5 +213,5 @@ class Rules:
     def _node_rules(self, links: NodeLinks) -> str:
         bridges = {Layout.for_network(port.network.id).bridge for port in self._ports.values()}
         return node_rules.ruleset(
-            self._outside, links, bridges=bridges, filtered=self.groups.bridges, has_public=bool(self.public)
+            self._outside, links, bridges=bridges, filtered=self.groups.bridges, public=bool(self.public)
         )
