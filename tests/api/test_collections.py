@@ -22,7 +22,10 @@ CONVENTIONS = {
     "updated_at",
 }
 # What lives in a project, by the path of its collection.
-RESOURCES = ("instances", "volumes", "images", "networks", "ports", "ssh-keys", "affinity-groups", "security-groups")
+RESOURCES = (
+    *("instances", "volumes", "images", "networks", "ports", "ssh-keys", "affinity-groups", "security-groups"),
+    "address-sets",
+)
 # What can be edited besides, and has no state that anything waits for.
 STATELESS = {"organizations", "projects", "members", "service-accounts", "subnets", "webhooks"}
 # Lists that say when their rows were created, and cannot be filtered by it. This list may only shrink.
