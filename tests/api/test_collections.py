@@ -25,6 +25,7 @@ CONVENTIONS = {
 RESOURCES = (
     *("instances", "volumes", "images", "networks", "ports", "ssh-keys", "affinity-groups", "security-groups"),
     "public-addresses",
+    "address-sets",
 )
 # What can be edited besides, and has no state that anything waits for.
 STATELESS = {"address-pools", "organizations", "projects", "members", "service-accounts", "subnets", "webhooks"}
