@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from andromede_sdk.lazy_imports import loader
 
 if TYPE_CHECKING:
+    from andromede_sdk.models.address_pools import AddressPool as AddressPool
+    from andromede_sdk.models.address_pools import UsableAddressPool as UsableAddressPool
     from andromede_sdk.models.affinity_groups import AffinityGroup as AffinityGroup
     from andromede_sdk.models.attachments import Attachment as Attachment
     from andromede_sdk.models.attachments import AttachmentWithOperation as AttachmentWithOperation
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.common import Error as Error
     from andromede_sdk.models.common import Grant as Grant
     from andromede_sdk.models.common import Guest as Guest
+    from andromede_sdk.models.common import HeldPublicAddress as HeldPublicAddress
     from andromede_sdk.models.common import Layer as Layer
     from andromede_sdk.models.common import Lint as Lint
     from andromede_sdk.models.common import Metrics as Metrics
@@ -146,6 +149,10 @@ if TYPE_CHECKING:
     from andromede_sdk.models.problems import ProblemPage as ProblemPage
     from andromede_sdk.models.projects import Project as Project
     from andromede_sdk.models.projects import ProjectWithPermissions as ProjectWithPermissions
+    from andromede_sdk.models.public_address_uses import PublicAddressUse as PublicAddressUse
+    from andromede_sdk.models.public_addresses import PublicAddress as PublicAddress
+    from andromede_sdk.models.public_addresses import PublicAddressAction as PublicAddressAction
+    from andromede_sdk.models.public_addresses import PublicAddressWithActions as PublicAddressWithActions
     from andromede_sdk.models.quota_requests import QuotaRequest as QuotaRequest
     from andromede_sdk.models.quotas import Quotas as Quotas
     from andromede_sdk.models.regions import Region as Region
@@ -207,6 +214,7 @@ PLACES = {
     "Action": "andromede_sdk.models.instances",
     "Address": "andromede_sdk.models.instances",
     "AddressInput": "andromede_sdk.models.ports",
+    "AddressPool": "andromede_sdk.models.address_pools",
     "AddressPort": "andromede_sdk.models.instances",
     "AffinityGroup": "andromede_sdk.models.affinity_groups",
     "AllowedAddress": "andromede_sdk.models.ports",
@@ -264,6 +272,7 @@ PLACES = {
     "GrantInput": "andromede_sdk.models.service_accounts",
     "Guest": "andromede_sdk.models.common",
     "Health": "andromede_sdk.models.health",
+    "HeldPublicAddress": "andromede_sdk.models.common",
     "Identity": "andromede_sdk.models.identities",
     "Image": "andromede_sdk.models.images",
     "ImageWithOperation": "andromede_sdk.models.images",
@@ -345,6 +354,10 @@ PLACES = {
     "ProviderVersion": "andromede_sdk.models.terraform",
     "ProviderVersions": "andromede_sdk.models.terraform",
     "Providers": "andromede_sdk.models.openid_providers",
+    "PublicAddress": "andromede_sdk.models.public_addresses",
+    "PublicAddressAction": "andromede_sdk.models.public_addresses",
+    "PublicAddressUse": "andromede_sdk.models.public_address_uses",
+    "PublicAddressWithActions": "andromede_sdk.models.public_addresses",
     "PublicKey": "andromede_sdk.models.terraform",
     "QuotaLimitsInput": "andromede_sdk.models.common",
     "QuotaRequest": "andromede_sdk.models.quota_requests",
@@ -385,6 +398,7 @@ PLACES = {
     "Trust": "andromede_sdk.models.nodes",
     "Try": "andromede_sdk.models.common",
     "Tunnel": "andromede_sdk.models.instances",
+    "UsableAddressPool": "andromede_sdk.models.address_pools",
     "User": "andromede_sdk.models.users",
     "Volume": "andromede_sdk.models.volumes",
     "VolumeType": "andromede_sdk.models.volume_types",

@@ -176,6 +176,36 @@ class Guest(Model):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class HeldPublicAddress(Model):
+    """A public address of any project, for operators."""
+
+    id: str
+    name: str
+    state: str  # detached, pending, applied, suspended
+    conditions: list[Condition]
+    current_operation: str | None
+    last_error: Error | None
+    generation: int
+    labels: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+    reason: str  # , no-node, signing, sending, node-silent, node-problem, node-outdated
+    ip: str
+    family: str  # ipv4, ipv6
+    pool: Named
+    zone: str
+    mode: str  # nat, routed
+    port: Named | None
+    instance: Named | None
+    fixed_ip: str | None
+    ptr: str
+    suspended_at: datetime | None
+    suspended_reason: str
+    project: Named
+    organization: Named
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Layer(Model):
     """The clauses of one policy, among those that apply together."""
 
@@ -352,6 +382,7 @@ class QuotaLimitsInput(TypedDict):
     ports: NotRequired[int]
     addresses: NotRequired[int]
     security_groups: NotRequired[int]
+    public_addresses: NotRequired[int]
     images: NotRequired[int]
     image_gib: NotRequired[int]
     state_mib: NotRequired[int]

@@ -9,6 +9,7 @@ from andromede_sdk.lazy_imports import loader
 
 if TYPE_CHECKING:
     from andromede_sdk.resource import Scope
+    from andromede_sdk.resources.address_pools import AddressPools as AddressPools
     from andromede_sdk.resources.affinity_groups import AffinityGroups as AffinityGroups
     from andromede_sdk.resources.attachments import Attachments as Attachments
     from andromede_sdk.resources.audit import Audit as Audit
@@ -60,6 +61,8 @@ if TYPE_CHECKING:
     from andromede_sdk.resources.ports import Ports as Ports
     from andromede_sdk.resources.problems import Problems as Problems
     from andromede_sdk.resources.projects import Projects as Projects
+    from andromede_sdk.resources.public_address_uses import PublicAddressUses as PublicAddressUses
+    from andromede_sdk.resources.public_addresses import PublicAddresses as PublicAddresses
     from andromede_sdk.resources.quota_requests import QuotaRequests as QuotaRequests
     from andromede_sdk.resources.quotas import Quotas as Quotas
     from andromede_sdk.resources.recovery import Recovery as Recovery
@@ -88,6 +91,7 @@ if TYPE_CHECKING:
 class Managers:
     """All managers, for one control plane and project."""
 
+    address_pools: AddressPools
     affinity_groups: AffinityGroups
     attachments: Attachments
     audit: Audit
@@ -139,6 +143,8 @@ class Managers:
     ports: Ports
     problems: Problems
     projects: Projects
+    public_address_uses: PublicAddressUses
+    public_addresses: PublicAddresses
     quota_requests: QuotaRequests
     quotas: Quotas
     recovery: Recovery

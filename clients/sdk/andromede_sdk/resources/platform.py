@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO, cast
 
 from andromede_sdk import models
-from andromede_sdk.resource import Ask, Listing, Moment, Resource
+from andromede_sdk.resource import Ask, Labels, Listing, Moment, Resource
 
 
 class Platform(Resource):
@@ -269,5 +269,90 @@ class Platform(Resource):
             "None",
             self._scope.document(
                 Ask("DELETE", "/v1/platform/tokens/{token}", names={"token": token}, query={"dry_run": dry_run or None})
+            ),
+        )
+
+    def public_address_use_list(
+        self,
+        *,
+        ip: str | None = None,
+        instance: str | None = None,
+        at: Moment | None = None,
+        created_after: Moment | None = None,
+        project: str | None = None,
+        sort: str | None = None,
+        page_size: int | None = None,
+    ) -> Listing[models.PublicAddressUse]:
+        """GET /v1/public-address-uses
+
+        `ip`: This address.
+        `instance`: The addresses of this instance, by id.
+        `at`: In use at this time (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
+        `project`: The uses of this project, by id.
+        `sort`: One of -created_at, created_at.
+        """
+        return Listing(
+            self._scope,
+            models.PublicAddressUse,
+            Ask(
+                "GET",
+                "/v1/public-address-uses",
+                query={
+                    "ip": ip,
+                    "instance": instance,
+                    "at": at,
+                    "created_after": created_after,
+                    "project": project,
+                    "sort": sort,
+                    "limit": page_size,
+                },
+            ),
+        )
+
+    def public_address_list(
+        self,
+        *,
+        name: str | None = None,
+        ip: str | None = None,
+        pool: str | None = None,
+        port: str | None = None,
+        instance: str | None = None,
+        created_after: Moment | None = None,
+        labels: Labels | None = None,
+        project: str | None = None,
+        sort: str | None = None,
+        page_size: int | None = None,
+    ) -> Listing[models.HeldPublicAddress]:
+        """GET /v1/public-addresses
+
+        `name`: The address of this name.
+        `ip`: This address.
+        `pool`: The addresses of this pool, by id or name.
+        `port`: The addresses of this port, by id or name.
+        `instance`: The addresses of this instance's ports, by id or name.
+        `created_after`: Created after this time (RFC 3339).
+        `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all terms must match.
+        `project`: The addresses of this project, by id.
+        `sort`: One of created_at, -created_at, name, -name.
+        """
+        return Listing(
+            self._scope,
+            models.HeldPublicAddress,
+            Ask(
+                "GET",
+                "/v1/public-addresses",
+                query={
+                    "name": name,
+                    "ip": ip,
+                    "pool": pool,
+                    "port": port,
+                    "instance": instance,
+                    "created_after": created_after,
+                    "labels": labels,
+                    "project": project,
+                    "sort": sort,
+                    "limit": page_size,
+                },
             ),
         )
