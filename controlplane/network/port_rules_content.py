@@ -58,7 +58,6 @@ class _Bound:
     """A port that nodes of the zone carry."""
 
     id: str
-    network: UUID
     listed: ListedPort
 
 
@@ -70,10 +69,10 @@ def listed_ports(key: DocumentKey) -> dict[str, ListedPort]:
 
 def members(key: DocumentKey) -> Members:
     """Return the members of the group in the zone by the bindings."""
-    bindings = PortBinding.objects.filter(node__zone=key.zone, port__portsecuritygroup__group=key.group)
+    rows = PortAddress.objects.filter(port__portbinding__node__zone=key.zone, port__portsecuritygroup__group=key.group)
     found: dict[str, list[IPv4Address | IPv6Address]] = defaultdict(list)
-    for port in _bound(bindings):
-        found[str(port.network)].extend(port.listed.addresses)
+    for network_id, ip in rows.values_list("port__network", "ip").distinct():
+        found[str(network_id)].append(ip_address(ip))
     return {network: tuple(sorted(addresses, key=_order)) for network, addresses in found.items()}
 
 
@@ -175,7 +174,7 @@ def _bound(bindings: QuerySet[PortBinding]) -> list[_Bound]:
         nodes[port_id].append(str(node_id))
     facts = port_facts(nodes)
     return [
-        _Bound(str(port.pk), port.network_id, listed_port(port, nodes[port.pk], facts[port.pk]))
+        _Bound(str(port.pk), listed_port(port, nodes[port.pk], facts[port.pk]))
         for port in Port.objects.filter(pk__in=nodes).order_by("pk")
     ]
 

@@ -365,6 +365,7 @@ def test_route_lists_of_the_table_are_complete() -> None:
     assert len(ALL) > 60
     assert set(OPEN | SHARED) <= {route.key for route in ALL}
     assert {route.path.split("/")[1] for route in OF_OPERATORS} == {
+        *("address-pools", "public-addresses", "public-address-uses"),
         "nodes",
         "facts",
         "officer-keys",
