@@ -17,6 +17,11 @@ DETACH_WITH_PORT = (
 class Migration(migrations.Migration):
     """Pools of public addresses, public addresses, and IPv6 ranges of subnets."""
 
+    borne_because = {
+        "ADD_UNIQUE": "it is of IPv6 ranges from pools, and the previous release writes none",
+        "CREATE_INDEX": "the table of subnets is small, so the index takes milliseconds",
+    }
+
     dependencies = [
         ('catalog', '0007_image_gib'),
         ('identity', '0006_users_end'),
