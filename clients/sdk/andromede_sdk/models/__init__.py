@@ -9,6 +9,7 @@ from andromede_sdk.lazy_imports import loader
 if TYPE_CHECKING:
     from andromede_sdk.models.address_pools import AddressPool as AddressPool
     from andromede_sdk.models.address_pools import UsableAddressPool as UsableAddressPool
+    from andromede_sdk.models.address_sets import AddressSet as AddressSet
     from andromede_sdk.models.affinity_groups import AffinityGroup as AffinityGroup
     from andromede_sdk.models.announcers import Announcer as Announcer
     from andromede_sdk.models.announcers import AnnouncerIncident as AnnouncerIncident
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.common import PolicyAction as PolicyAction
     from andromede_sdk.models.common import PolicySet as PolicySet
     from andromede_sdk.models.common import PortAddress as PortAddress
+    from andromede_sdk.models.common import PortGroup as PortGroup
     from andromede_sdk.models.common import Proposal as Proposal
     from andromede_sdk.models.common import QuotaLimitsInput as QuotaLimitsInput
     from andromede_sdk.models.common import RecoveryCodes as RecoveryCodes
@@ -149,6 +151,8 @@ if TYPE_CHECKING:
     from andromede_sdk.models.ports import AddressInput as AddressInput
     from andromede_sdk.models.ports import AllowedAddress as AllowedAddress
     from andromede_sdk.models.ports import AllowedAddressInput as AllowedAddressInput
+    from andromede_sdk.models.ports import Bandwidth as Bandwidth
+    from andromede_sdk.models.ports import BandwidthInput as BandwidthInput
     from andromede_sdk.models.ports import Port as Port
     from andromede_sdk.models.ports import PortAction as PortAction
     from andromede_sdk.models.ports import PortWithActions as PortWithActions
@@ -228,6 +232,7 @@ PLACES = {
     "AddressInput": "andromede_sdk.models.ports",
     "AddressPool": "andromede_sdk.models.address_pools",
     "AddressPort": "andromede_sdk.models.instances",
+    "AddressSet": "andromede_sdk.models.address_sets",
     "AffinityGroup": "andromede_sdk.models.affinity_groups",
     "AllowedAddress": "andromede_sdk.models.ports",
     "AllowedAddressInput": "andromede_sdk.models.ports",
@@ -240,6 +245,8 @@ PLACES = {
     "Attachment": "andromede_sdk.models.attachments",
     "AttachmentWithOperation": "andromede_sdk.models.attachments",
     "Attempt": "andromede_sdk.models.webhooks",
+    "Bandwidth": "andromede_sdk.models.ports",
+    "BandwidthInput": "andromede_sdk.models.ports",
     "Begun": "andromede_sdk.models.openid",
     "Bmc": "andromede_sdk.models.nodes",
     "Broken": "andromede_sdk.models.policy",
@@ -353,6 +360,7 @@ PLACES = {
     "Port": "andromede_sdk.models.ports",
     "PortAction": "andromede_sdk.models.ports",
     "PortAddress": "andromede_sdk.models.common",
+    "PortGroup": "andromede_sdk.models.common",
     "PortSecurityGroups": "andromede_sdk.models.security_groups",
     "PortWithActions": "andromede_sdk.models.ports",
     "PortWithOperation": "andromede_sdk.models.ports",

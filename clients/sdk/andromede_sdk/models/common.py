@@ -349,6 +349,15 @@ class PortAddress(Model):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class PortGroup(Model):
+    """A security group of a port. `is_selected`: the group's selector alone selects the port."""
+
+    id: str
+    name: str
+    is_selected: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Proposal(Model):
     """A proposal.
 
@@ -389,6 +398,7 @@ class QuotaLimitsInput(TypedDict):
     addresses: NotRequired[int]
     security_groups: NotRequired[int]
     public_addresses: NotRequired[int]
+    address_sets: NotRequired[int]
     images: NotRequired[int]
     image_gib: NotRequired[int]
     state_mib: NotRequired[int]

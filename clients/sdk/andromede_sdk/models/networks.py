@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from andromede_sdk.model import Model
 
 if TYPE_CHECKING:
-    from andromede_sdk.models.common import Condition, Error, Named
+    from andromede_sdk.models.common import Condition, Error, Named, PortAddress
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,3 +45,53 @@ class SubnetSummary(Model):
     name: str
     cidr: str
     ipv6_cidr: str | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Topology(Model):
+    """A network with its subnets and all its ports, in the order of their names."""
+
+    network: Named
+    subnets: list[TopologySubnet]
+    ports: list[TopologyPort]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TopologyInstance(Model):
+    """An instance. `zone` null: no node has it yet."""
+
+    id: str
+    name: str
+    state: str
+    zone: str | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TopologyPort(Model):
+    """A port. `security_groups` null: it is older than security groups, and all its traffic passes."""
+
+    id: str
+    name: str
+    addresses: list[PortAddress]
+    instance: TopologyInstance | None
+    public_addresses: list[TopologyPublicAddress]
+    security_groups: list[Named] | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TopologyPublicAddress(Model):
+    """A public address of a port. `is_suspended`: an operator has withdrawn it."""
+
+    ip: str
+    is_suspended: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TopologySubnet(Model):
+    """A subnet. `ipv6_cidr` empty: it has IPv4 alone."""
+
+    id: str
+    name: str
+    cidr: str
+    gateway_ip: str
+    ipv6_cidr: str

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 from andromede_sdk.model import Model
 
 if TYPE_CHECKING:
-    from andromede_sdk.models.common import Condition, Error, Named, PortGroup
+    from andromede_sdk.models.common import Condition, Error, Named, PortAddress, PortGroup
     from andromede_sdk.models.operations import Operation
 
 
@@ -86,12 +86,6 @@ class PortAction(Model):
     name: str  # attach, detach, delete
     is_allowed: bool
     problem: Error | None
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PortAddress(Model):
-    subnet: Named
-    ip: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

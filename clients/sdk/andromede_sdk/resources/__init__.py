@@ -10,6 +10,7 @@ from andromede_sdk.lazy_imports import loader
 if TYPE_CHECKING:
     from andromede_sdk.resource import Scope
     from andromede_sdk.resources.address_pools import AddressPools as AddressPools
+    from andromede_sdk.resources.address_sets import AddressSets as AddressSets
     from andromede_sdk.resources.affinity_groups import AffinityGroups as AffinityGroups
     from andromede_sdk.resources.announcers import Announcers as Announcers
     from andromede_sdk.resources.attachments import Attachments as Attachments
@@ -94,6 +95,7 @@ class Managers:
     """All managers, for one control plane and project."""
 
     address_pools: AddressPools
+    address_sets: AddressSets
     affinity_groups: AffinityGroups
     announcers: Announcers
     attachments: Attachments

@@ -57,15 +57,18 @@ class Ports(Resource):
         name: str | None = None,
         addresses: Sequence[models.AddressInput] | None = None,
         allowed_addresses: Sequence[models.AllowedAddressInput] | None = None,
+        security_groups: Sequence[str] | None = None,
+        bandwidth: models.BandwidthInput | None = None,
         labels: Mapping[str, str] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> models.Port:
         """POST /v1/projects/{project}/ports
 
-        A port. Without a `name` it gets one of its id; without `addresses`, a free one of each family of the subnet.
+        A port.
 
-        One address at least is of IPv4.
+        Without a `name` it gets one of its id; without `addresses`, a free one of each family of the subnet; without
+        `security_groups`, the project's default group. One address at least is of IPv4.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
@@ -79,6 +82,8 @@ class Ports(Resource):
                     "name": name,
                     "addresses": addresses,
                     "allowed_addresses": allowed_addresses,
+                    "security_groups": security_groups,
+                    "bandwidth": bandwidth,
                     "labels": labels,
                 },
                 key=idempotency_key,
@@ -98,6 +103,8 @@ class Ports(Resource):
         name: str | None = None,
         addresses: Sequence[models.AddressInput] | None = None,
         allowed_addresses: Sequence[models.AllowedAddressInput] | None = None,
+        security_groups: Sequence[str] | None = None,
+        bandwidth: models.BandwidthInput | None = None,
         labels: Mapping[str, str | None] | None = None,
         dry_run: bool = False,
         if_match: str | int | None = None,
@@ -107,7 +114,8 @@ class Ports(Resource):
         Changes of a port.
 
         `addresses` and `allowed_addresses` replace the former ones. Addresses that the port has, named by their `ip`, stay.
-        They can be changed while the port is free.
+        They can be changed while the port is free. `security_groups` replace the former ones at any time; without any
+        nothing passes. Of `bandwidth` only the given limits change.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
@@ -117,7 +125,14 @@ class Ports(Resource):
                 "/v1/projects/{project}/ports/{port}",
                 names={"port": port},
                 query={"dry_run": dry_run or None},
-                body={"name": name, "addresses": addresses, "allowed_addresses": allowed_addresses, "labels": labels},
+                body={
+                    "name": name,
+                    "addresses": addresses,
+                    "allowed_addresses": allowed_addresses,
+                    "security_groups": security_groups,
+                    "bandwidth": bandwidth,
+                    "labels": labels,
+                },
                 if_match=if_match,
             ),
         )

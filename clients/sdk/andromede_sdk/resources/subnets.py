@@ -105,6 +105,7 @@ class Subnets(Resource):
         subnet: str,
         *,
         name: str | None = None,
+        dns_servers: Sequence[str] | None = None,
         reserved_ranges: Sequence[str] | None = None,
         ipv6_cidr: str | None = None,
         ipv6_pool: str | None = None,
@@ -119,6 +120,9 @@ class Subnets(Resource):
         `ipv6_cidr` or `ipv6_pool` gives it another IPv6 range, and an empty `ipv6_cidr` removes the range: refused while a
         port has an address of the former one. Ports that exist already get IPv6 addresses by a change of their `addresses`
         while they are free.
+
+        A guest gets other `dns_servers` when its port is sent to a node again, as by a migration. An empty list: as at
+        the creation without any.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
@@ -130,6 +134,7 @@ class Subnets(Resource):
                 query={"dry_run": dry_run or None},
                 body={
                     "name": name,
+                    "dns_servers": dns_servers,
                     "reserved_ranges": reserved_ranges,
                     "ipv6_cidr": ipv6_cidr,
                     "ipv6_pool": ipv6_pool,
