@@ -9,6 +9,7 @@ from django.db import transaction
 
 from controlplane.compute.actions import require_state_in
 from controlplane.compute.models import INSTANCE, Instance
+from controlplane.compute.port_placement import with_ports
 from controlplane.compute.services import (
     NewAttachments,
     check_image,
@@ -18,8 +19,6 @@ from controlplane.compute.services import (
     instance_lock,
     instance_placement_request,
     lock_affinity_group,
-    routed_to,
-    with_ports,
 )
 from controlplane.identity.actor import Actor
 from controlplane.kernel.db import move
@@ -52,7 +51,6 @@ def instance_recreate(actor: Actor, instance: Instance, new: NewAttachments) -> 
     request = constrain_to_volumes(
         instance_placement_request(instance, operation="instance.create", zones=new.zones), new.volumes
     )
-    request = replace(request, routed_to=routed_to(new.networks, new.ports))
     request = with_ports(request, new.networks, new.ports, new.security_groups)
     placement.check_placement(replace(request, host=new.host, sources=_sources(instance, new)))
     with transaction.atomic():

@@ -23,6 +23,7 @@ from controlplane.compute.errors import (
     VolumeAlreadyAttached,
 )
 from controlplane.compute.models import METADATA_ACCESS, RESTART_POLICIES, AffinityGroup, Attachment, Instance, SshKey
+from controlplane.compute.port_placement import with_ports
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
@@ -32,10 +33,9 @@ from controlplane.kernel.names import check_labels, check_name
 from controlplane.network.addresses import require_free_address
 from controlplane.network.models import Network, Port, SecurityGroup
 from controlplane.network.port_groups import check_groups, port_groups_insert
-from controlplane.network.port_rules import FILTERS, request_names
+from controlplane.network.port_rules import request_names
 from controlplane.network.ports import instance_port_create, port_lock, ports_take, require_free
 from controlplane.network.public_addresses import attached_to, require_zone
-from controlplane.network.routed_zones import zones_of_networks, zones_of_ports
 from controlplane.network.security_groups import default_group
 from controlplane.network.selected_groups import instance_labels_changed, selected_groups_refresh
 from controlplane.operations import services as operations
@@ -112,34 +112,6 @@ def instance_placement_request(
         group=GroupRule(group.pk, group.rule, group.is_strict) if group else None,
         traits=frozenset({"firmware:uefi"}) if instance.image.firmware == "uefi" else frozenset(),
     )
-
-
-def prefer_filtering(request: PlacementRequest, *, is_required: bool) -> PlacementRequest:
-    """Let nodes come first whose agent filters by security groups; others filter no port.
-
-    `is_required`: the request names groups or filtered ports, so the others do not come into question.
-    """
-    if is_required:
-        return replace(request, traits=request.traits | {FILTERS})
-    return replace(request, preferred_traits=frozenset({FILTERS}))
-
-
-def with_ports(
-    request: PlacementRequest,
-    networks: Sequence[Network],
-    ports: Sequence[Port],
-    groups: Sequence[SecurityGroup] | None,
-) -> PlacementRequest:
-    """Add what the ports of a new instance need of its node. See NewInstance."""
-    if not networks and not ports:
-        return request
-    return prefer_filtering(request, is_required=bool(ports) or groups is not None)
-
-
-def routed_to(networks: Sequence[Network], ports: Sequence[Port]) -> frozenset[str]:
-    """Return the zones to which the IPv6 addresses of an instance's ports will be routed; see routed_zones.py."""
-    of_networks = zones_of_networks(networks) if networks else frozenset()
-    return of_networks | (zones_of_ports(ports) if ports else frozenset())
 
 
 def root_pools(instance: Instance, *, gib: int = 0) -> tuple[PoolRequirement, ...]:
@@ -247,7 +219,6 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, P
     )
     return instance, replace(
         with_ports(request, new.networks, new.ports, new.security_groups),
-        routed_to=routed_to(new.networks, new.ports),
         host=new.host,
         classifications=new.classifications,
         own=(new.policy,) if new.policy else (),

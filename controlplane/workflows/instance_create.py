@@ -10,7 +10,8 @@ from django.db.models import QuerySet
 from agents.protocol import agent_pb2 as pb
 from controlplane.compute.attachments import attached_volume_request, inherit_classifications
 from controlplane.compute.models import INSTANCE, Attachment, Instance
-from controlplane.compute.services import constrain_to_volumes, instance_placement_request, prefer_filtering
+from controlplane.compute.port_placement import prefer_filtering
+from controlplane.compute.services import constrain_to_volumes, instance_placement_request
 from controlplane.events.services import publish_event
 from controlplane.kernel import clock
 from controlplane.kernel.db import move

@@ -153,15 +153,12 @@ def ruleset(
 ) -> str:
     """Return the tables; applying them again keeps connections.
 
-    The router's own connection tracking has no more entries than its network's share: a connection above it is dropped
-    before an entry is made. Destinations that tenants may not reach are refused here, too: see node_rules. Packets
-    between the subnets are not tracked: their answers may come through the router of another node.
+    A connection above the network's share is dropped before it has an entry in the router's connection tracking.
+    Destinations that tenants may not reach are refused here, too: see node_rules.
     """
     counted, subnets = connections_set(outside), network.of_family(4)
     own = f"{{ {', '.join(str(subnet.cidr) for subnet in subnets)} }}"
-    between = f'iifname "{LAN}" ip saddr {own} ip daddr {own}'
-    untracked = f"    fib daddr type local accept\n    {between} notrack\n" if len(subnets) > 1 else ""
-    not_refused = f'    {between} oifname "{LAN}" accept\n' if len(subnets) > 1 else ""
+    untracked, between = _between_subnets(own) if len(subnets) > 1 else ("", "")
     leaves = f'    iifname "{LAN}" oifname "{WAN}" ip saddr {own} accept\n' if subnets else ""
     more = _public_rules(outside, own if subnets else "") if public else {}
     return f"""\
@@ -169,8 +166,7 @@ def ruleset(
 {router_public.declarations(public) if public else ""}\
 flush table {TABLE}
 table {TABLE} {{
-{more.get("dstnat", "")}\
-  chain raw {{
+{more.get("dstnat", "")}  chain raw {{
 {untracked}{more.get("raw", "")}\
   }}
   chain prerouting {{
@@ -185,23 +181,28 @@ table {TABLE} {{
 {service_rules.accepted(LAN, 4)}\
   }}
   chain destinations {{
-{not_refused}\
-{more.get("destinations", "")}\
+{between}{more.get("destinations", "")}\
 {indent(refusals(LAN, outside, links), "    ")}\
   }}
   chain forward {{
-{not_refused}\
-{leaves}\
-{more.get("forward", "")}\
+{between}{leaves}{more.get("forward", "")}\
     iifname "{WAN}" oifname "{LAN}" ct state established,related accept
   }}
   chain postrouting {{
-{more.get("postrouting", "")}\
-    oifname "{WAN}" masquerade
+{more.get("postrouting", "")}    oifname "{WAN}" masquerade
   }}
 }}
 {ipv6_rules.of_router(network, LAN, _public_ipv6_rules(network, outside, links, public))}\
 {service_rules.ruleset(LAN, ports)}"""
+
+
+def _between_subnets(own: str) -> tuple[str, str]:
+    """Return the rules that leave packets between these ranges untracked, and those that let them pass.
+
+    Their answers may come through the router of another node.
+    """
+    between = f'iifname "{LAN}" ip saddr {own} ip daddr {own}'
+    return f"    fib daddr type local accept\n    {between} notrack\n", f'    {between} oifname "{LAN}" accept\n'
 
 
 def _public_rules(outside: UplinkPolicy, own: str) -> dict[str, str]:

@@ -1,0 +1,33 @@
+"""What the ports of an instance need of its node, in placement requests."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from controlplane.network.models import Network, Port, SecurityGroup
+from controlplane.network.port_rules import FILTERS
+from controlplane.network.routed_zones import zones_of_networks, zones_of_ports
+from controlplane.placement.decisions import PlacementRequest
+
+
+def with_ports(
+    request: PlacementRequest,
+    networks: Sequence[Network],
+    ports: Sequence[Port],
+    groups: Sequence[SecurityGroup] | None,
+) -> PlacementRequest:
+    """Add what the ports of a new instance need of its node. See NewInstance."""
+    if not networks and not ports:
+        return request
+    zones = zones_of_networks(networks) if networks else frozenset()
+    zones |= zones_of_ports(ports) if ports else frozenset()
+    return prefer_filtering(replace(request, routed_to=zones), is_required=bool(ports) or groups is not None)
+
+
+def prefer_filtering(request: PlacementRequest, *, is_required: bool) -> PlacementRequest:
+    """Let nodes come first whose agent filters by security groups; others filter no port.
+
+    `is_required`: the request names groups or filtered ports, so the others do not come into question.
+    """
+    if is_required:
+        return replace(request, traits=request.traits | {FILTERS})
+    return replace(request, preferred_traits=frozenset({FILTERS}))
