@@ -1,4 +1,4 @@
-"""What the ports of an instance need of its node, in placement requests."""
+"""Placement requests of instances with ports: traits and zones that the ports need."""
 
 from collections.abc import Sequence
 from dataclasses import replace

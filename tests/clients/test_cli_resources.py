@@ -191,6 +191,8 @@ def test_public_addresses_are_reserved_attached_and_released(cli: Inside, operat
     assert len(cli.ok("public-address", "history", "--address", "203.0.113.1", "-o", "json").json) == 2
     assert len(operator.ok("public-address", "history", "--platform", "-o", "json").json) == 2
     operator.ok("address-pool", "delete", "public", "--yes")
+    cli.ok("port", "delete", "card", "--yes")
+    cli.ok("instance", "delete", "web", "--yes")
 
 
 def test_ipv6_is_given_to_networks_subnets_and_ports(cli: Inside) -> None:
@@ -221,6 +223,8 @@ def test_reachability_and_topology(cli: Inside) -> None:
     assert cli("reachability", "--from", "web", "--to", "port:none").code != 0
     ports = cli.ok("network", "topology", "lan", "-o", "json").json
     assert {port["instance"]["name"] for port in ports} == {"web", "db"}
+    for name in ("web", "db"):
+        cli.ok("instance", "delete", name, "--yes")
 
 
 def test_subnets_and_ports_are_created_attached_and_deleted(cli: Inside) -> None:
