@@ -1,5 +1,5 @@
 resource "andromede_public_ip" "www" {
   name = "www"
-  pool = "public-fr"
+  pool = "public"
   ptr  = "www.example.org"
 }

@@ -1,13 +1,19 @@
+resource "andromede_network" "shop" {
+  name = "shop"
+  cidr = "10.0.0.0/24"
+}
+
 resource "andromede_public_ip" "shop" {
   name = "shop"
-  pool = "public-fr"
+  pool = "public"
 }
 
 resource "andromede_instance" "shop" {
   name     = "shop"
   flavor   = "small"
   image    = "debian-13"
-  networks = [andromede_network.lan.id]
+  zones    = ["fr-idf-1"] # of the pool
+  networks = [andromede_network.shop.id]
 }
 
 resource "andromede_public_ip_association" "shop" {

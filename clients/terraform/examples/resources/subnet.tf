@@ -1,3 +1,8 @@
+resource "andromede_network" "lan" {
+  name = "lan"
+  cidr = "10.0.0.0/24"
+}
+
 resource "andromede_subnet" "backend" {
   network         = andromede_network.lan.id
   name            = "backend"
