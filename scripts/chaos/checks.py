@@ -427,14 +427,14 @@ def _made_twice(outcomes: Sequence[Mapping[str, Any]]) -> Findings:
 
 
 def emptiness() -> Findings:
-    """Check that only images are left after everything was deleted."""
+    """Check that only images, the network and security groups are left after everything was deleted."""
     kinds: Mapping[str, Callable[[], int]] = {
         "instances": Instance.objects.exclude(state="deleted").count,
         "volumes": Volume.objects.exclude(state="deleted").count,
         "allocations": Allocation.objects.count,
         "ports": Port.objects.count,
         "attachments": Attachment.objects.count,
-        "quotas": QuotaUse.objects.exclude(dimension__in=("networks", "images")).count,
+        "quotas": QuotaUse.objects.exclude(dimension__in=("networks", "images", "security_groups")).count,
     }
     found = [f"{count} {name} are left" for name, of in kinds.items() if (count := of())]
     for node in Node.objects.filter(state="ready"):

@@ -32,7 +32,7 @@ LINKS = NodeLinks(links(eth0="10.200.0.11/24").addresses, (IPv6Interface("2001:d
 TEXTS = {
     "public_addresses.nft": rule_table.whole(public_rules.tables(PUBLIC, OUTSIDE, LINKS, filtered=["br1"])),
     "node_with_public_addresses.nft": node_rules.ruleset(OUTSIDE, LINKS, bridges=["br1"], public=True),
-    "router_with_public_addresses.nft": router.ruleset(NETWORK, OUTSIDE, LINKS, LOCAL),
+    "router_with_public_addresses.nft": router.ruleset(NETWORK, (), OUTSIDE, LINKS, LOCAL),
 }
 
 

@@ -134,11 +134,11 @@ class LabAgent:
     def wait_for_power(self, instance_id: str, power: "pb.Power", *, within_s: float = PATIENCE_S) -> None:
         wait_until(lambda: self.state(instance_id).power == power, what=f"power {power}", within_s=within_s)
 
-    def ssh(self, key: Path, address: str, command: str) -> str:
+    def ssh(self, key: Path, address: str, command: str, *, network: str = specs.NETWORK_ID) -> str:
         """Run ssh from the router of the tenant's network."""
         options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
         options += ["-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-i", str(key)]
-        router = ["ip", "netns", "exec", namespace_name(UUID(specs.NETWORK_ID))]
+        router = ["ip", "netns", "exec", namespace_name(UUID(network))]
         return self.node.exec([*router, "ssh", *options, f"root@{address}", command]).stdout
 
     def _connect(self) -> PermittedStub:
