@@ -141,6 +141,20 @@ MIGRATIONS = (
     """
     -- Whether the guest was handed over before the hypervisor said so.
     ALTER TABLE departure ADD COLUMN is_handed_over INTEGER NOT NULL DEFAULT 0;
+    """,
+    """
+    -- A port may have limits of its bandwidth.
+    UPDATE resource SET wish = json_object(
+        'addresses', json_extract(wish, '$.addresses'),
+        'allowed', json_extract(wish, '$.allowed'),
+        'bandwidth', NULL,
+        'hostname', json_extract(wish, '$.hostname'),
+        'id', json_extract(wish, '$.id'),
+        'mac', json_extract(wish, '$.mac'),
+        'network', json_extract(wish, '$.network')
+    ) WHERE kind = 'port' AND wish IS NOT NULL AND json_type(wish, '$.bandwidth') IS NULL;
+    """,
+    """
     -- Who in a guest may read its metadata.
     UPDATE resource SET wish = json_set(wish, '$.guest_data', json_object(
         'hostname', json_extract(wish, '$.guest_data.hostname'),

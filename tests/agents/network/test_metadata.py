@@ -58,7 +58,7 @@ def test_a_port_with_allowed_ranges_reads_nothing_of_a_neighbour(node: Node, plu
     node.publish_metadata(metadata_of(FIRST, "first"))
     node.publish_metadata(metadata_of(SECOND, "second"))
     for address in SECOND.addresses:
-        hostile.run(f"ip addr add {address}/{32 if address.version == 4 else 128} dev eth0")
+        hostile.run(f"ip addr add {address}/{address.max_prefixlen} dev eth0 {'nodad' * (address.version == 6)}")
     assert read(hostile, within_s=PATIENCE_S) == "id-of-first"
     assert [read(hostile, source=SECOND.ip), read(hostile, server=ADDRESS6, source=SECOND.addresses[-1])] == [
         "silent",
