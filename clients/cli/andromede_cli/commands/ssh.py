@@ -63,7 +63,7 @@ def register(instances: typer.Typer) -> None:
 
 @dataclass(frozen=True)
 class Way:
-    """How ssh reaches the guest. `options`: of ssh; `is_public`: without the control plane."""
+    """Way of ssh to the guest. `options`: of ssh; `is_public`: without the control plane."""
 
     address: str
     options: dict[str, str]
