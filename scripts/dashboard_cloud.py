@@ -63,6 +63,7 @@ DRAINED, WHY_DRAINED = "virginia-a", "de la mémoire s'y ajoute"
 STRAY = "volumes/essai-oublie.raw"  # on each node
 POOLED = "paris-a"
 FOUND = "/v1/orphans?node=paris-a"
+ADDRESS_POOL = {"name": "public-fr", "zone": "fr-idf-1", "family": "ipv4", "cidrs": ["203.0.113.0/24"]}
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
 
 
@@ -98,6 +99,7 @@ class World:
             of_platform = {
                 "finding": platform.get(FOUND)["items"][0]["id"],
                 "shared": platform.get("/v1/pools")["items"][0]["id"],
+                ADDRESS_POOL["name"]: platform.get("/v1/address-pools")["items"][0]["id"],
             }
         of_kinds = {each["kind"].replace(".", "-"): each["id"] for each in operations}
         return {thing["name"]: thing["id"] for thing in resources} | of_kinds | of_platform | of_networks
@@ -164,6 +166,7 @@ def _furnished(cloud: Cloud) -> World:
         nodes.post(f"/v1/nodes/{DRAINED}/actions/drain", {"plan": plan, "reason": WHY_DRAINED})
         wait_until(lambda: nodes.get(f"/v1/nodes/{DRAINED}")["duty"] == "maintenance")
         wait_until(lambda: nodes.get(FOUND)["items"] != [], limit_s=90)
+        nodes.post("/v1/address-pools", ADDRESS_POOL)
     with closing(world.api()) as api:
         _furnish(api)
         api.post(ACCOUNTS, {"name": "ci", "grants": [{"project": PROJECT, "role": "member"}]})
@@ -179,6 +182,7 @@ def _furnish(api: Api) -> None:
     api.post("networks", {"name": "lan", "cidr": "10.10.0.0/20"})
     api.post("networks", {"name": "backend", "cidr": "10.20.0.0/24"})
     api.post("ports", {"name": "carte-libre", "network": "lan"})
+    api.post("public-addresses", {"name": "www", "pool": "public-fr", "ip": "203.0.113.17"})
     api.post("ssh-keys", {"name": "laptop", "public_key": SSH_KEY})
     api.post("affinity-groups", {"name": "replicas", "rule": "anti-affinity", "is_strict": False})
     waiting = [api.post("volumes", {"name": "archive", "size_gib": 20})]

@@ -364,6 +364,8 @@ RULES_REASONS = {
 }
 
 
+FAMILIES = {"ipv4": "IPv4", "ipv6": "IPv6"}
+POOL_PURPOSES = {"addresses": _("public addresses"), "subnets": _("IPv6 subnets")}
 PUBLIC_ADDRESS_STATES = {
     "detached": _("not attached"),
     "pending": _("on its way to the node"),

@@ -103,6 +103,7 @@ OPERATORS: tuple[Group, ...] = (
             Entry("fleet", _("Fleet"), "server"),
             Entry("pools", _("Storage pools"), "database"),
             Entry("announcers", _("Announcers"), "network"),
+            Entry("address-pools", _("Address pools"), "earth"),
             Entry("all-operations", _("Operations"), "activity"),
             Entry("incidents", _("Incidents"), "triangle-alert"),
             Entry("quarantine", _("Quarantine"), "shield-alert"),

@@ -17,6 +17,7 @@ from controlplane.dashboard.views.compliance import (
 )
 from controlplane.dashboard.views.organization import members, organizations, quotas, service_accounts
 from controlplane.dashboard.views.platform import (
+    address_pools,
     announcers,
     drains,
     fencing,
@@ -391,6 +392,25 @@ urlpatterns += [  # compliance
     path("platform/quarantine/<str:orphan>", quarantine.Orphan.as_view(), name="orphan"),
     path("platform/quarantine/<str:orphan>/discard", quarantine.OrphanDiscard.as_view(), name="orphan-discard"),
     path("platform/quarantine/<str:orphan>/release", quarantine.OrphanRelease.as_view(), name="orphan-release"),
+    path("platform/address-pools", address_pools.AddressPools.as_view(), name="address-pools"),
+    path("platform/address-pools/new", address_pools.AddressPoolCreate.as_view(), name="address-pool-new"),
+    path("platform/address-pools/<str:pool>", address_pools.AddressPool.as_view(), name="address-pool"),
+    path("platform/address-pools/<str:pool>/edit", address_pools.AddressPoolEdit.as_view(), name="address-pool-edit"),
+    path(
+        "platform/address-pools/<str:pool>/delete",
+        address_pools.AddressPoolDelete.as_view(),
+        name="address-pool-delete",
+    ),
+    path(
+        "platform/address-pools/<str:pool>/addresses/<str:address>/suspend",
+        address_pools.AddressSuspend.as_view(),
+        name="address-suspend",
+    ),
+    path(
+        "platform/address-pools/<str:pool>/addresses/<str:address>/resume",
+        address_pools.AddressResume.as_view(),
+        name="address-resume",
+    ),
     path("platform/announcers", announcers.Announcers.as_view(), name="announcers"),
     path("platform/pools", pools.Pools.as_view(), name="pools"),
     path("platform/pools/<str:pool>", pools.Pool.as_view(), name="pool"),

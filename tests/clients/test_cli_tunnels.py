@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from andromede_sdk import Client
+from scripts.polling import wait_until
 from tests.clients.cli import Cli, Terminal, on_terminal, signed_in
 from tests.clients.conftest import Live
 from tests.limits import PATIENCE_S
@@ -163,3 +164,47 @@ def test_host_keys_of_profiles_are_apart(cli: Cli) -> None:
     text = (cli.home / "config" / "andromede").as_posix()
     printed = cli.ok("instance", "ssh-config", "web").out
     assert f"UserKnownHostsFile {text}/known_hosts/default" in printed
+
+
+@pytest.fixture
+def operator(commands: Path, tmp_path: Path, live: Live) -> Cli:
+    return signed_in(commands / "andromede", tmp_path, live, token=live.operator)
+
+
+@pytest.fixture
+def address(cli: Cli, operator: Cli) -> Iterator[str]:
+    """Return the name of a public address, which no port has."""
+    operator.ok("address-pool", "create", "outside", "--zone", "fr-idf-1", "--cidr", "198.51.100.0/28")
+    cli.ok("public-address", "create", "--pool", "outside", "--name", "www", "--address", "198.51.100.7")
+    yield "www"
+    cli("public-address", "detach", "www", "--yes")
+    cli.ok("public-address", "delete", "www", "--yes")
+    operator.ok("address-pool", "delete", "outside", "--yes")
+
+
+def test_ssh_goes_by_the_public_address_that_is_applied(cli: Cli, fake_ssh: tuple[str, Path], address: str) -> None:
+    path, log = fake_ssh
+    made = cli.ok("instance", "create", "web", *CREATE, "--zone", "fr-idf-1", "-o", "json").json
+    assert cli.ok("instance", "show", "web", "-o", "json").json["public_addresses"] == []
+    cli.ok("instance", "ssh", "web", PATH=path)
+    assert "ProxyCommand" in options_of(log)
+    refused = cli("instance", "ssh", "web", "--public", PATH=path)
+    assert refused.code == 2 and "andromede public-address list --instance web" in refused.err
+    cli.ok("public-address", "attach", address, "--instance", "web")
+    seen = ("public-address", "show", address, "-o", "json")
+    wait_until(lambda: cli.ok(*seen).json["state"] == "applied", limit_s=PATIENCE_S)
+    (shown,) = cli.ok("instance", "show", "web", "-o", "json").json["public_addresses"]
+    assert (shown["name"], shown["ip"], shown["state"]) == ("www", "198.51.100.7", "applied")
+    for words in ((), ("--public",), ("--network", "lan")):
+        cli.ok("instance", "ssh", "web", "--port", "2222", *words, "--", "id", PATH=path)
+        options = options_of(log)
+        assert log.read_text().splitlines()[-3:] == ["--", "198.51.100.7", "id"]
+        assert (options["Port"], options["StrictHostKeyChecking"]) == ("2222", "ask")
+        assert options["HostKeyAlias"] == f"andromede-{made['id']}" and "ProxyCommand" not in options
+    cli.ok("instance", "ssh", "web", "--relay", PATH=path)
+    assert "ProxyCommand" in options_of(log) and options_of(log)["StrictHostKeyChecking"] == "accept-new"
+    assert cli("instance", "ssh", "web", "--relay", "--public", PATH=path).code == 2
+    assert "HostName 198.51.100.7\n" in cli.ok("instance", "ssh-config", "web").out
+    assert "ProxyCommand" in cli.ok("instance", "ssh-config", "web", "--relay").out
+    (log.with_name("bin") / "ssh").write_text("#!/bin/sh\nexit 255\n")
+    assert "--relay" in cli("instance", "ssh", "web", PATH=path).err

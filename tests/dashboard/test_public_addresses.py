@@ -3,8 +3,10 @@
 from django.test import Client
 
 from controlplane.network.models import Port, PublicAddress
+from controlplane.reconcilers import port_rules as reconciler
+from controlplane.signer import port_rules as signer
 from tests.dashboard.conftest import SignIn
-from tests.dashboard.sample_resources import make_address_pool, make_instance
+from tests.dashboard.sample_resources import make_address_pool, make_instance, text_of
 from tests.world import Cloud
 
 
@@ -47,6 +49,27 @@ def test_network_page_of_an_instance_has_its_public_addresses(home: str, member:
     sent = {"address": str(address.pk), "port": str(port.pk), "mode": ""}
     assert member.post(form, sent)["Location"] == page
     assert b"203.0.113.0" in member.get(page).content
+
+
+def test_overview_has_the_command_by_the_public_address(
+    home: str, member: Client, signed_in: SignIn, cloud: Cloud
+) -> None:
+    instance = make_instance(member, home)
+    page = f"{home}/instances/{instance.pk}"
+    assert "--public" not in text_of(member.get(page)) and "--relay" not in text_of(member.get(page))
+    member.post(f"{home}/public-addresses/new", {"name": "www", "pool": str(make_address_pool().pk), "labels": ""})
+    port, address = Port.objects.get(instance_id=instance.pk), PublicAddress.objects.get()
+    attach = f"{home}/public-addresses/{address.pk}/attach"
+    member.post(attach, {"port": str(port.pk), "mode": ""})
+    shown = text_of(member.get(page))
+    assert "203.0.113.0" in shown and "--public" not in shown, "the node does not have the address yet"
+    signer.sign_all()
+    reconciler.reconcile()
+    told = text_of(member.get(page))
+    assert f"andromede instance ssh {instance.name} --project alpha --public" in told
+    assert f"andromede instance ssh {instance.name} --project alpha --relay" in told
+    seen = text_of(signed_in("viewer").get(page))
+    assert "--public" in seen and "--relay" not in seen and "Your role in this project" in seen
 
 
 def test_viewer_sees_addresses_and_cannot_change_them(home: str, signed_in: SignIn, cloud: Cloud) -> None:

@@ -10,7 +10,7 @@ from pytest_django import Settings
 from controlplane.catalog.models import Image
 from controlplane.dashboard import cookies
 from controlplane.identity.models import ApiToken, Organization
-from controlplane.network.models import Network, Port, PortAddress
+from controlplane.network.models import Network, Port, PortAddress, SecurityGroup
 from controlplane.network.ports import port_delete
 from controlplane.webhooks.models import Webhook
 from tests.dashboard.conftest import SignIn
@@ -294,6 +294,25 @@ def test_subnet_and_port_are_edited_on_forms_of_their_network(home: str, member:
         member.get(page).context["form"]["allowed_addresses"].value().splitlines()[0]
         == "10.10.0.100/32 00:00:5e:00:01:01"
     )
+
+
+def test_groups_and_bandwidth_of_a_port_are_edited(home: str, member: Client, cloud: Cloud) -> None:
+    at = f"{home}/networks/{cloud.network.pk}"
+    member.post(f"{home}/security-groups/new", {"name": "web"})
+    member.post(f"{at}/ports/new", {"name": "spare", "addresses": "10.10.0.40"})
+    port, web = Port.objects.get(name="spare"), SecurityGroup.objects.get(name="web")
+    page = f"{at}/ports/{port.pk}/edit"
+    default = str(port.portsecuritygroup_set.get().group_id)
+    assert member.get(page).context["form"]["security_groups"].value() == [default]
+    same = {"name": "spare", "addresses": "10.10.0.40", "security_groups": [default]}
+    assert member.post(page, same | {"to_guest_mbit": "500"})["Location"] == at
+    port.refresh_from_db()
+    assert (port.to_guest_mbit, port.from_guest_mbit) == (500, None)
+    assert member.get(page).context["form"]["to_guest_mbit"].value() == 500
+    assert member.post(page, same | {"security_groups": [str(web.pk)]})["Location"] == at
+    port.refresh_from_db()
+    assert port.to_guest_mbit is None and port.portsecuritygroup_set.get().group == web
+    assert member.post(page, same | {"to_guest_mbit": "0"}).context["form"].errors["to_guest_mbit"]
 
 
 def test_instance_gets_the_chosen_port_and_groups(home: str, member: Client, cloud: Cloud) -> None:

@@ -102,6 +102,16 @@ def pool_absence_text(why: str) -> str:
 
 
 @register.filter
+def pool_purpose(purpose: str) -> str:
+    return str(labels.POOL_PURPOSES.get(purpose, purpose))
+
+
+@register.filter
+def address_family(family: str) -> str:
+    return labels.FAMILIES.get(family, family)
+
+
+@register.filter
 def orphan(kind: str) -> str:
     return str(labels.ORPHANS.get(kind, kind))
 

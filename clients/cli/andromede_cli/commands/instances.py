@@ -26,6 +26,7 @@ from andromede_cli.command import (
     parameter,
 )
 from andromede_cli.commands import console, console_log, metrics, ssh, tunnel
+from andromede_cli.commands.public_addresses import public_addresses_of
 from andromede_cli.completion import names
 from andromede_cli.declared_commands import (
     LABEL,
@@ -39,11 +40,12 @@ from andromede_cli.declared_commands import (
     option,
     rows,
     show_answer,
-    show_command,
 )
 from andromede_cli.output import Column
 from andromede_cli.session import Session
+from andromede_sdk import models
 
+SHOWN_OF_ADDRESS = ("name", "ip", "state", "reason", "mode")
 MIGRATIONS = [
     Column(_("state"), "state"),
     Column(_("from"), "source.name"),
@@ -123,9 +125,9 @@ def register(app: typer.Typer) -> None:
     instances = group(_("Instances: virtual machines."))
     filters = ("name", "state", "zone", "labels", "created_after")
     list_command(instances, _("The instances of the project."), "instances.list", COLUMNS, *filters)
-    show_command(instances, _("An instance."), "instances.get", "INSTANCE")
-    command(instances, "create", _("Create an instance and start it."), WAIT, DRY_RUN)(create)
     subject = given("instance", "INSTANCE", completes="instances.list")
+    call_command(instances, "show", _("An instance."), "instances.get", subject, show=show_instance)
+    command(instances, "create", _("Create an instance and start it."), WAIT, DRY_RUN)(create)
     restart = option("restart_policy", "--restart-policy", RESTART_HELP, default=None)
     changes = (NEW_NAME, LABEL, restart)
     help = _("Change its name, labels or restart policy.")
@@ -193,6 +195,12 @@ def _register_moves(instances: typer.Typer) -> None:
     call_command(instances, "cancel-migrate", help, "instances.migrate_cancel", moved)
     help = _("List its migrations, by instance id; for operators and auditors.")
     call_command(instances, "migrations", help, "instances.migration_list", moved, show=rows(MIGRATIONS))
+
+
+def show_instance(me: Session, instance: models.InstanceWithActions) -> None:
+    """Show an instance with its public addresses, which are resources of their own."""
+    found = [{name: each.raw[name] for name in SHOWN_OF_ADDRESS} for each in public_addresses_of(me, instance.id)]
+    me.show({**instance.raw, "public_addresses": found})
 
 
 def create(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gettext import gettext as _
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +25,10 @@ from andromede_cli.declared_commands import (
 from andromede_cli.error_reports import Misuse
 from andromede_cli.output import Column
 from andromede_cli.session import Session
+from andromede_sdk import Forbidden
+
+if TYPE_CHECKING:
+    from andromede_sdk.models import PublicAddress
 
 POOLS = {PROJECT: "address_pools.usable_list", "platform": "address_pools.list"}
 POOL_COLUMNS = [
@@ -156,6 +160,14 @@ def public_address_detach(me: Session, address: Address) -> None:
     found = me.client.public_addresses.get(address)
     me.confirm(_("Detach {name}?").format(name=f"{found.name} ({found.ip})"))
     me.show(me.client.public_addresses.detach(found.id, dry_run=me.is_dry_run))
+
+
+def public_addresses_of(me: Session, instance: str) -> list[PublicAddress]:
+    """List the public addresses of an instance, by its id; none if the token does not allow to see them."""
+    try:
+        return list(me.client.public_addresses.list(instance=instance))
+    except Forbidden:  # a token limited to instances
+        return []
 
 
 def _first_port(me: Session, instance: str) -> str:

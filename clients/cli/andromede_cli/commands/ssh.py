@@ -1,4 +1,4 @@
-"""A shell in a guest, by the ssh of this machine, through a tunnel of the control plane.
+"""A shell in a guest, by the ssh of this machine: to the public address of the instance, or through a tunnel.
 
 User and addresses come from the API, where others write them: they are checked before ssh sees them, and no shell of
 this machine sees them.
@@ -11,8 +11,9 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from gettext import gettext as _
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
@@ -20,15 +21,18 @@ from uuid import UUID
 import typer
 
 from andromede_cli.command import Instance, command
+from andromede_cli.commands.public_addresses import public_addresses_of
 from andromede_cli.commands.tunnel import SSH_PORT, Network, Port
 from andromede_cli.error_reports import Misuse
 from andromede_cli.profiles import load, path
 from andromede_cli.session import Session
+from andromede_cli.terminal import print_note
 
 if TYPE_CHECKING:
     from andromede_sdk.models import InstanceWithActions as Found
 
 CONNECT_LIMIT_S = 30  # with the tunnel's own opening
+NOT_CONNECTED = 255  # the exit status of ssh for its own errors
 # What a shell adds to the number of the signal that ended a program.
 SIGNALLED = 128
 USER_LABEL = "ssh-user"
@@ -42,6 +46,10 @@ Jump = Annotated[
     str | None,
     typer.Option("--jump", "-J", help=_("Connect to the address from this host instead of through a tunnel.")),
 ]
+Relay = Annotated[
+    bool, typer.Option("--relay", help=_("Use a tunnel of the control plane, also if there is a public address."))
+]
+Public = Annotated[bool, typer.Option("--public", help=_("Use a public address; refuse if there is none."))]
 Identity = Annotated[str | None, typer.Option("--identity", "-i", help=_("The file of the private key."))]
 Command = Annotated[list[str] | None, typer.Argument(metavar="[-- COMMAND...]", help=_("Command to run in the guest."))]
 
@@ -53,6 +61,15 @@ def register(instances: typer.Typer) -> None:
     )
 
 
+@dataclass(frozen=True)
+class Way:
+    """Way of ssh to the guest. `options`: of ssh; `is_public`: without the control plane."""
+
+    address: str
+    options: dict[str, str]
+    is_public: bool = False
+
+
 def ssh(
     me: Session,
     name: Instance,
@@ -61,21 +78,27 @@ def ssh(
     port: Port = SSH_PORT,
     network: Network = None,
     jump: Jump = None,
+    relay: Relay = False,
+    public: Public = False,
     identity: Identity = None,
 ) -> None:
+    if sum((relay, public, bool(jump))) > 1:
+        raise Misuse(_("Pass only one of --relay, --public and --jump."))
     found = me.client.instances.get(name)
     program = shutil.which("ssh")
     if program is None:
         raise Misuse(_("ssh was not found. Install an OpenSSH client."))
-    address = address_of(found, network)
     if jump:
-        way = {"ProxyJump": jump, "Port": str(port)}
+        way = Way(address_of(found, network), {"ProxyJump": jump, "Port": str(port)})
     else:
-        way = {"ProxyCommand": proxy_command(me, found, port, network), "ConnectTimeout": str(CONNECT_LIMIT_S)}
-    options = way | host_key_options(me, found) | _user_option(user or _user_by_label(me, found))
+        way = _way_to(me, found, port, network, relay=relay, public=public)
+    options = way.options | host_key_options(me, found, way) | _user_option(user or _user_by_label(me, found))
     words = [word for option, value in options.items() for word in ("-o", f"{option}={value}")]
     words += ["-i", identity] if identity else []
-    status = subprocess.call([program, *words, "--", address, *(line or [])])
+    status = subprocess.call([program, *words, "--", way.address, *(line or [])])
+    if status == NOT_CONNECTED and way.is_public:
+        text = _("ssh used the public address {address}. With --relay it goes through the control plane.")
+        print_note(text.format(address=way.address))
     raise typer.Exit(status if status >= 0 else SIGNALLED - status)
 
 
@@ -85,17 +108,47 @@ def ssh_config(
     user: User = None,
     port: Port = SSH_PORT,
     network: Network = None,
+    relay: Relay = False,
+    public: Public = False,
     identity: Identity = None,
 ) -> None:
+    if relay and public:
+        raise Misuse(_("Pass only one of --relay and --public."))
     found = me.client.instances.get(name)
-    address_of(found, network)
     if not HOST.fullmatch(found.name):
         raise Misuse(_("{name} cannot be the name of a host. Rename the instance.").format(name=found.name))
-    options = {"ProxyCommand": proxy_command(me, found, port, network), "ConnectTimeout": str(CONNECT_LIMIT_S)}
-    options |= host_key_options(me, found) | _user_option(user or _user_by_label(me, found))
+    way = _way_to(me, found, port, network, relay=relay, public=public)
+    options = {"HostName": way.address} if way.is_public else {}
+    options |= way.options | host_key_options(me, found, way) | _user_option(user or _user_by_label(me, found))
     options |= {"IdentityFile": f'"{identity}"'} if identity else {}
     lines = [f"Host {found.name}", *(f"    {option} {value}" for option, value in options.items())]
     print("\n".join(lines))  # noqa: T201 - the result
+
+
+def _way_to(me: Session, instance: Found, port: int, network: str | None, *, relay: bool, public: bool) -> Way:
+    """Return the way by a public address, or else by a tunnel. Raises Misuse: there is no address."""
+    address = address_of(instance, network)
+    limit = {"ConnectTimeout": str(CONNECT_LIMIT_S)}
+    if not relay and (outside := _public_address_of(me, instance, network)) is not None:
+        return Way(outside, {"Port": str(port), **limit}, is_public=True)
+    if public:
+        text = _("{name} has no public address that is applied: {command}")
+        command = shlex.join(["andromede", "public-address", "list", "--instance", instance.name])
+        raise Misuse(text.format(name=instance.name, command=command))
+    return Way(address, {"ProxyCommand": proxy_command(me, instance, port, network), **limit})
+
+
+def _public_address_of(me: Session, instance: Found, network: str | None) -> str | None:
+    """Return a public address that the node applies, of that network's port; the translated ones first, since a routed
+    one depends on the guest."""
+    ports = {each.port.id for each in instance.addresses if network in (None, each.network.name, each.network.id)}
+    usable = [
+        each
+        for each in public_addresses_of(me, instance.id)
+        if each.state == "applied" and each.port is not None and each.port.id in ports
+    ]
+    usable.sort(key=lambda each: (each.mode != "nat", each.family))
+    return str(_parsed(usable[0].ip, instance)) if usable else None
 
 
 def address_of(instance: Found, network: str | None) -> str:
@@ -103,24 +156,29 @@ def address_of(instance: Found, network: str | None) -> str:
     addresses = [each.ip for each in instance.addresses if network in (None, each.network.name, each.network.id)]
     if not addresses:
         raise Misuse(_("{name} has no address in that network.").format(name=instance.name))
+    return str(_parsed(addresses[0], instance))
+
+
+def _parsed(address: str, instance: Found) -> IPv4Address | IPv6Address:
     try:
-        return str(ip_address(addresses[0]))
+        return ip_address(address)
     except ValueError as exc:
         raise Misuse(_("The address of {name} is not valid.").format(name=instance.name)) from exc
 
 
-def host_key_options(me: Session, instance: Found) -> dict[str, str]:
+def host_key_options(me: Session, instance: Found, way: Way) -> dict[str, str]:
     """Return the options by which ssh remembers the host key under the instance's id, in a file of the profile.
 
-    Other instances have the same address, later or in another network. The first key is accepted: the tunnel leads to
-    this instance and to no other.
+    Other instances have the same address, later or in another network. The first key is accepted of a tunnel, which
+    leads to this instance and to no other; at a public address ssh asks.
     """
     try:
         alias = f"andromede-{UUID(instance.id)}"
     except ValueError as exc:
         raise Misuse(_("The id of {name} is not valid.").format(name=instance.name)) from exc
     known = known_hosts_file(me.root.profile_name(load()))
-    return {"HostKeyAlias": alias, "UserKnownHostsFile": _ssh_word(str(known)), "StrictHostKeyChecking": "accept-new"}
+    first_key = "ask" if way.is_public else "accept-new"
+    return {"HostKeyAlias": alias, "UserKnownHostsFile": _ssh_word(str(known)), "StrictHostKeyChecking": first_key}
 
 
 def known_hosts_file(profile: str) -> Path:

@@ -1,7 +1,7 @@
 """Commands that connect a user's own computer to an instance."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,20 +15,26 @@ RUNS = ("running", "paused")
 
 @dataclass(frozen=True)
 class Connection:
-    """`why_not`: why the instance cannot be reached now; empty if it can."""
+    """Commands. `why_not`: why no tunnel can be opened now; empty if one can. `public`: by the public address, empty
+    without one that is in use."""
 
     why_not: str
+    public: str
     ssh: str
     ssh_config: str
     tunnel: str
 
 
-def connection_to(instance: Mapping[str, Any], project: str, rights: Rights) -> Connection:
+def connection_to(
+    instance: Mapping[str, Any], public_addresses: Sequence[Mapping[str, Any]], project: str, rights: Rights
+) -> Connection:
     """Return the commands, and why they would fail now."""
     target = shlex.join([instance["name"], "--project", project])
+    is_public = any(each["state"] == "applied" for each in public_addresses) and instance["power_state"] in RUNS
     return Connection(
         why_not=_why_not(instance, rights),
-        ssh=f"andromede instance ssh {target}",
+        public=f"andromede instance ssh {target} --public" if is_public else "",
+        ssh=f"andromede instance ssh {target}" + (" --relay" if is_public else ""),
         ssh_config=f"andromede instance ssh-config {target} >> ~/.ssh/config",
         tunnel=f"andromede instance tunnel {target} --port 80 --listen 127.0.0.1:8080",
     )

@@ -135,10 +135,15 @@ class InstancePage(ProjectPage):
 class InstanceOverview(InstancePage):
     template = "dashboard/project/instances/detail.html"
     tab = "instance"
+    live = f"{InstancePage.live} public_address"
 
     def context(self) -> dict[str, Any]:
         rights = Rights.of(self.me, self.place())
-        return {"connection": connection_to(self.instance, self.project_reference, rights)}
+        found = self.get_in_project("public-addresses", instance=self.instance["id"], sort="name", limit=CHOICES_MAX)
+        return {
+            "connection": connection_to(self.instance, found["items"], self.project_reference, rights),
+            "public_addresses": [each | {"standing": labels.public_address(each)} for each in found["items"]],
+        }
 
 
 class InstancePlacement(InstancePage):

@@ -8,12 +8,22 @@ from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard import labels
 from controlplane.dashboard.base_views import Action, Context, FormPage, Text
-from controlplane.dashboard.forms import NAME_FIELD, TEXT, ApiForm, NamedForm, initial_values, split_lines
+from controlplane.dashboard.forms import (
+    NAME_FIELD,
+    TEXT,
+    ApiForm,
+    NamedForm,
+    id_choices,
+    initial_values,
+    split_lines,
+)
 from controlplane.dashboard.views.crud import CrudPage
 from controlplane.dashboard.views.project.instance_create import described_port
 from controlplane.dashboard.views.project.instances import CHOICES_MAX, InstancePage
 from controlplane.dashboard.views.project.networks import NETWORK, ipv6_cidr_field, ipv6_pool_field
 from controlplane.dashboard.views.project.public_addresses import public_addresses_of
+
+LIMITS = ("to_guest_mbit", "from_guest_mbit")
 
 
 def _dns_servers() -> forms.CharField:
@@ -98,11 +108,9 @@ class PortForm(NamedForm):
         return body | ({"addresses": addresses} if addresses else {}) | ({"security_groups": groups} if groups else {})
 
 
-def _requested(text: str) -> Context:
-    """Parse a line: no name of a subnet has a dot or a colon."""
-    if "." in text or ":" in text:
-        return {"ip": text}
-    return {"family": text} if text in ("ipv4", "ipv6") else {"subnet": text}
+def _limit(label: Any) -> forms.IntegerField:
+    help_text = _("What exceeds the limit is dropped. Leave empty for no limit.")
+    return forms.IntegerField(label=label, help_text=help_text, required=False, min_value=1)
 
 
 class PortEditForm(NamedForm):
@@ -110,8 +118,16 @@ class PortEditForm(NamedForm):
 
     addresses = forms.CharField(
         label=_("Addresses"),
-        help_text=_("One per line: an IPv4 address, or a subnet for a free one of it."),
+        help_text=_(
+            "One per line: an address, a subnet for free ones of it, or ipv4 or ipv6 for a free one of that family."
+        ),
         widget=forms.Textarea(attrs=TEXT),
+    )
+    security_groups = forms.MultipleChoiceField(
+        label=_("Security groups"),
+        help_text=_("The rules of all selected groups add up. Without any group, all traffic is blocked."),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
     )
     allowed_addresses = forms.CharField(
         label=_("Allowed addresses"),
@@ -122,10 +138,16 @@ class PortEditForm(NamedForm):
         required=False,
         widget=forms.Textarea(attrs=TEXT),
     )
-    field_order = ("name", "addresses", "allowed_addresses", "labels")
+    to_guest_mbit = _limit(_("Bandwidth to the guest (Mbit/s)"))
+    from_guest_mbit = _limit(_("Bandwidth from the guest (Mbit/s)"))
+    field_order = (
+        *("name", "addresses", "security_groups", "allowed_addresses"),
+        *("to_guest_mbit", "from_guest_mbit", "labels"),
+    )
 
-    def __init__(self, *args: Any, is_free: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, is_free: bool, groups: list[Context], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["security_groups"].choices = id_choices(groups)  # type: ignore[attr-defined]
         if not is_free:
             del self.fields["addresses"]
 
@@ -133,15 +155,26 @@ class PortEditForm(NamedForm):
         body = super().body()
         pairs = (line.split(maxsplit=1) for line in split_lines(body.pop("allowed_addresses", "")))
         body["allowed_addresses"] = [{"cidr": pair[0], "mac": pair[1] if pair[1:] else None} for pair in pairs]
-        body.pop("addresses", None)
+        body["bandwidth"] = {name: self.cleaned_data[name] for name in LIMITS}
+        for name in (*LIMITS, "addresses", "security_groups"):
+            body.pop(name, None)
         if "addresses" in self.changed_data:
             body["addresses"] = _addresses(self.cleaned_data["addresses"])
+        if "security_groups" in self.changed_data:
+            body["security_groups"] = self.cleaned_data["security_groups"]
         return body
 
 
 def _addresses(text: str) -> list[Context]:
-    """Return the requested addresses: one per line, an address or a subnet."""
-    return [{"ip": each} if "." in each else {"subnet": each} for each in split_lines(text)]
+    """Return the requested addresses, one per line."""
+    return [_requested(line) for line in split_lines(text)]
+
+
+def _requested(text: str) -> Context:
+    """Parse a line: no name of a subnet has a dot or a colon."""
+    if "." in text or ":" in text:
+        return {"ip": text}
+    return {"family": text} if text in ("ipv4", "ipv6") else {"subnet": text}
 
 
 class OfNetwork(CrudPage):
@@ -257,12 +290,16 @@ class PortEdit(FormPage, OfPort):
     submit = _("Save")
 
     def choices(self) -> Context:
-        return {"is_free": self.port["state"] == "free"}
+        groups = self.get_in_project("security-groups", sort="name", limit=CHOICES_MAX)["items"]
+        return {"is_free": self.port["state"] == "free", "groups": groups}
 
     def initial(self) -> Context:
         allowed = [f"{each['cidr']} {each['mac'] or ''}".strip() for each in self.port["allowed_addresses"]]
         lists = {"addresses": [each["ip"] for each in self.port["addresses"]], "allowed_addresses": allowed}
-        return initial_values(self.port) | {name: "\n".join(lines) for name, lines in lists.items()}
+        chosen = [each["id"] for each in self.port["security_groups"] or [] if not each["is_selected"]]
+        texts = {name: "\n".join(lines) for name, lines in lists.items()}
+        limits: Context = self.port["bandwidth"]
+        return initial_values(self.port) | texts | limits | {"security_groups": chosen}
 
     def context(self) -> Context:
         title = _("Edit {name}").format(name=self.port["name"])
