@@ -135,7 +135,7 @@ class Cloud:
     ) -> str:
         """Run a command in the guest and return its output.
 
-        The connection goes by the network's router on the guest's node: there are no public addresses yet. `at`: the
+        The connection goes by the network's router on the guest's node, so the guest needs no public address. `at`: the
         node, where the zone has several.
         """
         name = at or next(name for name, zone in self.zones.items() if zone == instance["zone"])

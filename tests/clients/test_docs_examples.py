@@ -65,6 +65,7 @@ def run(page: str, folder: Path, commands: Path, live: Live) -> str:
         env=environment,
         capture_output=True,
         text=True,
+        timeout=2 * PATIENCE_S,
         check=False,
     )
     reached = lines[int(result.stdout.rpartition(">>> ")[2].split()[0])]
@@ -78,6 +79,15 @@ def test_cli_guide_runs(commands: Path, folder: Path, live: Live, client: Client
         assert expected in said
     assert "-o HostKeyAlias=andromede-" in said
     assert client.instances.list().first() is None
+
+
+def test_tutorial_of_a_private_database_runs(commands: Path, folder: Path, live: Live, client: Client) -> None:
+    (folder / "operator-token").write_text(live.operator)
+    said = run("../tutorial/private-database.md", folder, commands, live)
+    assert said.count("exit status 1") == 3
+    assert "198.51.100.1" in said and "nslookup db.internal" in said
+    assert client.instances.list().first() is None
+    assert "shop" not in [network.name for network in client.networks.list()]
 
 
 @pytest.fixture(scope="module")

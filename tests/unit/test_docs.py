@@ -24,8 +24,8 @@ TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
 SETTING = re.compile(r'env\.(?:text|secret|integer|boolean|words|networks|path|addresses|choice)\("([A-Z_]+)"')
 # An absolute path: not a part of a longer word, a relative path or a URL.
 ABSOLUTE = re.compile(r"(?<![\w./:}>$*…\]-])/([a-z]+)(?=/)")
-# Where every Debian has what these documents speak of; v1 is the API.
-PUBLIC_ROOTS = {"dev", "etc", "opt", "proc", "run", "sys", "usr", "v1", "var"}
+# Where every Debian has what these documents speak of; v1 is the API, latest and nocloud are the metadata service.
+PUBLIC_ROOTS = {"dev", "etc", "latest", "nocloud", "opt", "proc", "run", "sys", "usr", "v1", "var"}
 
 
 def pages() -> list[Path]:
