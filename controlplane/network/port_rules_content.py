@@ -2,13 +2,12 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import QuerySet
 
 from andromede_core.documents.canonical import dumps
 from andromede_core.permits import network_ports as core
@@ -53,32 +52,70 @@ class PortFacts:
     name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Bound:
-    """A port that nodes of the zone carry."""
-
-    id: str
-    listed: ListedPort
-
-
-def listed_ports(key: DocumentKey) -> dict[str, ListedPort]:
-    """Return the ports of the network that nodes of the zone carry, by their ids."""
-    bindings = PortBinding.objects.filter(node__zone=key.zone, port__network=key.network)
-    return {port.id: port.listed for port in _bound(bindings)}
-
-
-def members(key: DocumentKey) -> Members:
-    """Return the members of the group in the zone by the bindings."""
-    rows = PortAddress.objects.filter(port__portbinding__node__zone=key.zone, port__portsecuritygroup__group=key.group)
-    found: dict[str, list[IPv4Address | IPv6Address]] = defaultdict(list)
-    for network_id, ip in rows.values_list("port__network", "ip").distinct():
-        found[str(network_id)].append(ip_address(ip))
-    return {network: tuple(sorted(addresses, key=_order)) for network, addresses in found.items()}
+def payloads(versions: Mapping[DocumentKey, int]) -> dict[DocumentKey, tuple[str, dict[str, object]]]:
+    """Return the kind and the payload of each document, with these versions; the number of queries is fixed."""
+    lists = {(key.zone, key.network): key for key in versions if key.network is not None}
+    groups = {(key.zone, key.group): key for key in versions if key.group is not None}
+    found: dict[DocumentKey, tuple[str, dict[str, object]]] = {}
+    for (zone, network), ports in _listed_ports(lists).items():
+        key = lists[zone, network]
+        found[key] = core.KIND, core.NetworkPorts(zone, str(network), versions[key], ports).payload()
+    rules_of, members = rules({group for _, group in groups}), _members(groups)
+    for (zone, group), key in groups.items():
+        document = security_group.SecurityGroup(zone, str(group), versions[key], rules_of[group], members[zone, group])
+        found[key] = security_group.KIND, document.payload()
+    return found
 
 
-def rules(group_id: UUID) -> tuple[Rule, ...]:
-    """Return the rules of the group, in the order of their ids."""
-    return as_rules(SecurityGroupRule.objects.filter(group_id=group_id).select_related("address_set").order_by("pk"))
+def payload(key: DocumentKey, version: int) -> tuple[str, dict[str, object]]:
+    """Return the kind of the document and its payload."""
+    return payloads({key: version})[key]
+
+
+def _listed_ports(lists: Collection[tuple[str, UUID]]) -> Mapping[tuple[str, UUID], dict[str, ListedPort]]:
+    """Return the ports that nodes of the zone carry, by their ids, of each zone and network."""
+    found: dict[tuple[str, UUID], dict[str, ListedPort]] = {place: {} for place in lists}
+    nodes: dict[tuple[str, UUID], list[str]] = defaultdict(list)
+    if not found:
+        return found
+    zones, networks = zip(*found, strict=True)
+    bindings = PortBinding.objects.filter(node__zone__in=set(zones), port__network__in=set(networks)).order_by("node")
+    for zone, port_id, node_id in bindings.values_list("node__zone", "port", "node").distinct():
+        nodes[zone, port_id].append(str(node_id))
+    ports = Port.objects.in_bulk({port_id for _, port_id in nodes})
+    facts = port_facts(ports)
+    for (zone, port_id), carriers in sorted(nodes.items()):
+        # A port that was deleted between the two queries is in no list.
+        port = ports.get(port_id)
+        if port is not None and (zone, port.network_id) in found:
+            found[zone, port.network_id][str(port_id)] = listed_port(port, carriers, facts[port_id])
+    return found
+
+
+def _members(groups: Collection[tuple[str, UUID]]) -> Mapping[tuple[str, UUID], Members]:
+    """Return the members by the bindings, of each zone and group."""
+    found: dict[tuple[str, UUID], dict[str, list[IPv4Address | IPv6Address]]] = {
+        place: defaultdict(list) for place in groups
+    }
+    if not found:
+        return {}
+    zones, group_ids = zip(*found, strict=True)
+    rows = PortAddress.objects.filter(
+        port__portbinding__node__zone__in=set(zones), port__portsecuritygroup__group__in=set(group_ids)
+    )
+    fields = "port__portbinding__node__zone", "port__portsecuritygroup__group", "port__network", "ip"
+    for zone, group, network_id, ip in rows.values_list(*fields).distinct():
+        if (zone, group) in found:
+            found[zone, group][str(network_id)].append(ip_address(ip))
+    return {place: {net: tuple(sorted(ips, key=_order)) for net, ips in of.items()} for place, of in found.items()}
+
+
+def rules(group_ids: Collection[UUID]) -> Mapping[UUID, tuple[Rule, ...]]:
+    """Return the rules of each group, in the order of their ids."""
+    rows: dict[UUID, list[SecurityGroupRule]] = {group_id: [] for group_id in group_ids}
+    for row in SecurityGroupRule.objects.filter(group__in=rows).select_related("address_set").order_by("pk"):
+        rows[row.group_id].append(row)
+    return {group_id: as_rules(found) for group_id, found in rows.items()}
 
 
 def as_rules(rows: Iterable[SecurityGroupRule]) -> tuple[Rule, ...]:
@@ -127,16 +164,6 @@ def groups_for(port_id: UUID) -> list[UUID]:
         return [group for (group,) in cursor.fetchall()]
 
 
-def payload(key: DocumentKey, version: int) -> tuple[str, dict[str, object]]:
-    """Return the kind of the document and its payload."""
-    if key.network is not None:
-        ports = core.NetworkPorts(key.zone, str(key.network), version, listed_ports(key))
-        return core.KIND, ports.payload()
-    assert key.group is not None
-    group = security_group.SecurityGroup(key.zone, str(key.group), version, rules(key.group), members(key))
-    return security_group.KIND, group.payload()
-
-
 def digest(content: Mapping[str, object]) -> str:
     """Return the digest of a payload without its version."""
     return hashlib.sha256(dumps({name: value for name, value in content.items() if name != "version"})).hexdigest()
@@ -165,18 +192,6 @@ FROM network_portsecuritygroup AS of_port JOIN network_securitygrouprule AS rule
 WHERE of_port.port_id = %(port)s AND rule.peer_group_id IS NOT NULL
 ORDER BY 1
 """
-
-
-def _bound(bindings: QuerySet[PortBinding]) -> list[_Bound]:
-    """Return the ports of the bindings, which are of one zone, in the order of their ids."""
-    nodes: dict[UUID, list[str]] = defaultdict(list)
-    for port_id, node_id in bindings.order_by("node").values_list("port", "node").distinct():
-        nodes[port_id].append(str(node_id))
-    facts = port_facts(nodes)
-    return [
-        _Bound(str(port.pk), listed_port(port, nodes[port.pk], facts[port.pk]))
-        for port in Port.objects.filter(pk__in=nodes).order_by("pk")
-    ]
 
 
 def port_facts(port_ids: Iterable[UUID]) -> Mapping[UUID, PortFacts]:

@@ -4,10 +4,11 @@ They are built from the rows; a request names only the port or the group.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
@@ -21,6 +22,9 @@ from controlplane.nodes.signing_keys import signing_key
 from controlplane.signer.document_versions import next_version
 
 log = logging.getLogger(__name__)
+
+# How many documents are compared at a time: so many are in memory.
+PART_NETWORKS, PART_GROUPS = 200, 500
 
 
 def sign_port(port_id: UUID, zone: str) -> None:
@@ -44,16 +48,53 @@ def sign_group(group_id: UUID) -> None:
     """
     needed = content.needed_documents()
     zones = {key.zone for key in needed if key.group == group_id}
-    named = {UUID(rule.group) for rule in content.rules(group_id) if rule.group}
+    named = {UUID(rule.group) for rule in content.rules([group_id])[group_id] if rule.group}
     known = set(PortRulesDocument.objects.filter(group=group_id).values_list("zone", flat=True))
     keys = {DocumentKey(zone, group=group_id) for zone in zones | known}
     _signed([*keys, *(key for key in needed if key.group in named and key.zone in zones)])
 
 
 def sign_all() -> int:
-    """Sign all changed documents; one that no node needs any more stays. Returns how many were signed."""
+    """Sign all changed documents; one that no node needs any more stays. Returns how many were signed.
+
+    Raises:
+        NoKeyset.
+    """
+    return _signed(changed_documents(trusted_keys()), is_tolerant=True)
+
+
+def changed_documents(trusted: Collection[str]) -> Iterator[DocumentKey]:
+    """Find the documents that differ from the rows or are signed by no trusted key; a few queries compare many."""
     known = PortRulesDocument.objects.values_list("zone", "network", "group")
-    return _signed({*content.needed_documents(), *(DocumentKey(*each) for each in known)}, is_tolerant=True)
+    keys = content.needed_documents() | {DocumentKey(*each) for each in known}
+    lists = sorted((key for key in keys if key.network is not None), key=str)
+    groups = sorted((key for key in keys if key.group is not None), key=str)
+    for part in (*_parts(lists, PART_NETWORKS), *_parts(groups, PART_GROUPS)):
+        yield from _changed(part, trusted)
+
+
+def _parts(keys: Sequence[DocumentKey], length: int) -> Iterator[Sequence[DocumentKey]]:
+    return (keys[start : start + length] for start in range(0, len(keys), length))
+
+
+def _changed(keys: Sequence[DocumentKey], trusted: Collection[str]) -> list[DocumentKey]:
+    """Return the keys whose rows `_sign` would change. It compares again under the lock."""
+    # The rows first, as under the lock: a generation that is read is never later than the content.
+    rows = _rows(keys)
+    found = content.payloads(dict.fromkeys(keys, 0))
+    return [key for key in keys if not _is_current(rows.get(key), content.digest(found[key][1]), trusted)]
+
+
+def _rows(keys: Sequence[DocumentKey]) -> dict[DocumentKey, PortRulesDocument]:
+    of_keys = Q(network__in={key.network for key in keys}) | Q(group__in={key.group for key in keys})
+    rows = PortRulesDocument.objects.filter(of_keys).select_related("group").defer("document")
+    return {DocumentKey(row.zone_id, row.network_id, row.group_id): row for row in rows}
+
+
+def _is_current(row: PortRulesDocument | None, digest: str, trusted: Collection[str]) -> bool:
+    if row is None or row.digest != digest or row.key_id not in trusted:
+        return False
+    return row.group is None or row.group_generation == row.group.generation
 
 
 def _signed(keys: Iterable[DocumentKey], *, is_tolerant: bool = False) -> int:
