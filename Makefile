@@ -77,7 +77,7 @@ openapi: setup  ## Write docs/reference/openapi.json
 publish-migrations: setup  ## Note that the migrations of now are in a release: scripts/released_migrations.json
 	@$(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.migration_compatibility --publish
 
-publish-protocol: setup  ## Note that the agent protocol of now is in a release: scripts/released_protocol.json
+publish-protocol: setup  ## Note that the protocols of now are in a release: scripts/released_…protocol.json
 	@$(VENV)/python -m scripts.protocol_compatibility --publish
 
 publish-openapi: setup  ## Keep docs/reference/openapi.json as a published version: VERSION=1.1

@@ -1,17 +1,19 @@
-"""Check that control planes and agents of the last release understand the current agent protocol.
+"""Check that control planes, agents and announcers of the last release understand the current protocols.
 
-Every part of scripts/released_protocol.json must exist, under its number, with its type. `--publish` writes that file
-anew, with every release. docs/how-to/change-the-agent-protocol.md explains changes of the protocol.
+Every part of the files scripts/released_….json must exist, under its number, with its type. `--publish` writes these
+files anew, with every release. docs/how-to/change-the-agent-protocol.md explains changes of the protocols.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from google.protobuf import json_format
+from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
     EnumDescriptorProto,
@@ -20,33 +22,55 @@ from google.protobuf.descriptor_pb2 import (
     ServiceDescriptorProto,
 )
 
-from agents.protocol import agent_pb2
+from agents.protocol import agent_pb2, announcer_pb2
 
-RELEASED = Path(__file__).with_name("released_protocol.json")
+HERE = Path(__file__).parent
 # Of a field, besides its name: what the other side reads its bytes by, or knows it by.
 FIELD = ("type", "type_name", "label", "proto3_optional")
 METHOD = ("input_type", "output_type", "client_streaming", "server_streaming")
 
 
+@dataclass(frozen=True)
+class Protocol:
+    """A protocol between two programs. `released`: the copy of the last release."""
+
+    source: str
+    descriptor: FileDescriptor
+    released: Path
+
+
+AGENT = Protocol("agents/protocol/agent.proto", agent_pb2.DESCRIPTOR, HERE / "released_protocol.json")
+ANNOUNCER = Protocol(
+    "agents/protocol/announcer.proto", announcer_pb2.DESCRIPTOR, HERE / "released_announcer_protocol.json"
+)
+PROTOCOLS = (AGENT, ANNOUNCER)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--publish", action="store_true", help="record the current protocol as released")
+    parser.add_argument("--publish", action="store_true", help="record the current protocols as released")
     if parser.parse_args().publish:
-        RELEASED.write_text(json.dumps(json_format.MessageToDict(present()), indent=1) + "\n")
+        for protocol in PROTOCOLS:
+            protocol.released.write_text(json.dumps(json_format.MessageToDict(present(protocol)), indent=1) + "\n")
         return 0
-    found = list(broken(released(), present()))
+    found = all_broken(PROTOCOLS)
     for line in found:
-        print(f"agents/protocol/agent.proto: {line}")
+        print(line)
     return 1 if found else 0
 
 
-def released() -> FileDescriptorProto:
-    return json_format.ParseDict(json.loads(RELEASED.read_text()), FileDescriptorProto())
+def all_broken(protocols: Iterable[Protocol]) -> list[str]:
+    """Return what programs of the last release miss or misread, a line each with its source."""
+    return [f"{each.source}: {line}" for each in protocols for line in broken(released(each), present(each))]
 
 
-def present() -> FileDescriptorProto:
+def released(protocol: Protocol = AGENT) -> FileDescriptorProto:
+    return json_format.ParseDict(json.loads(protocol.released.read_text()), FileDescriptorProto())
+
+
+def present(protocol: Protocol = AGENT) -> FileDescriptorProto:
     file = FileDescriptorProto()
-    agent_pb2.DESCRIPTOR.CopyToProto(file)
+    protocol.descriptor.CopyToProto(file)
     return file
 
 

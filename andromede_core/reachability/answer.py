@@ -8,7 +8,14 @@ from collections.abc import Iterator
 
 from andromede_core.documents.messages import Message
 from andromede_core.reachability import question as asked
-from andromede_core.reachability.destinations import VXLAN_PORT, never_reached, refused_by_default
+from andromede_core.reachability.destinations import (
+    DNS_PORT,
+    METADATA,
+    METADATA_PORT,
+    VXLAN_PORT,
+    never_reached,
+    refused_by_default,
+)
 from andromede_core.reachability.group_rules import judged
 from andromede_core.reachability.question import Address, End, Peer, Public, Question
 from andromede_core.reachability.steps import ALLOWED, REFUSED, UNKNOWN, Answer, Step, verdict_of
@@ -195,6 +202,9 @@ def _to_public(question: Question, source: End, target: End, version: int) -> It
 
 def _to_address(question: Question, source: End, version: int) -> Iterator[Step]:
     at = question.target.address
+    if at in METADATA:
+        yield from _to_metadata(question, source, at, version)
+        return
     if at is not None and (found := source.network.range_of(at)) is not None:
         if at == found.gateway:
             yield from _to_gateway(question, source, at, version)
@@ -208,16 +218,35 @@ def _to_address(question: Question, source: End, version: int) -> Iterator[Step]
 
 
 def _to_gateway(question: Question, source: End, at: Address, version: int) -> Iterator[Step]:
-    is_dhcp = (question.traffic.protocol, question.traffic.port) == ("udp", DHCP_PORT) and version == 4
-    if not is_dhcp:
+    """Say what the gateway answers. Security groups do not stop DHCP and DNS."""
+    protocol, port = question.traffic.protocol, question.traffic.port
+    is_dhcp = (protocol, port) == ("udp", DHCP_PORT) and version == 4
+    is_service = is_dhcp or (protocol in ("udp", "tcp") and port == DNS_PORT)
+    if not is_service:
         yield judged(question, source, "out", at, version)
     facts = {"gateway": at, "network": source.network.name}
-    if is_dhcp or question.traffic.protocol == "icmp":
+    if is_service or protocol == "icmp":
         text = Message("The gateway {gateway} of the network {network} answers it.", **facts)
         yield Step("gateway", ALLOWED, text)
         return
-    text = Message("The gateway {gateway} of the network {network} answers ping and DHCP only.", **facts)
+    text = Message("The gateway {gateway} of the network {network} answers ping, DHCP and DNS only.", **facts)
     yield Step("gateway", REFUSED, text, remedy=Message("Ask about an instance or an address behind the gateway."))
+
+
+def _to_metadata(question: Question, source: End, at: Address, version: int) -> Iterator[Step]:
+    """Say what the gateway answers at the metadata's address. Security groups do not stop the metadata."""
+    protocol, port = question.traffic.protocol, question.traffic.port
+    is_service = (protocol, port) == ("tcp", METADATA_PORT)
+    if not is_service:
+        yield judged(question, source, "out", at, version)
+    if is_service or protocol == "icmp":
+        text = Message("The gateway of the network {network} answers it: the metadata.", network=source.network.name)
+        yield Step("gateway", ALLOWED, text)
+        return
+    text = Message(
+        "At {address} the gateway answers ping and TCP port {port} (metadata) only.", address=at, port=METADATA_PORT
+    )
+    yield Step("gateway", REFUSED, text, remedy=Message("Ask about TCP port {port}.", port=METADATA_PORT))
 
 
 def _nobody(port: End, at: Address) -> Step:

@@ -1,10 +1,14 @@
 """Destinations outside that nodes refuse to tenants, unless their operator configures them otherwise."""
 
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from andromede_core.reachability.question import Address
 
 VXLAN_PORT = 4789
+DNS_PORT = 53
+# Of the metadata service, which the router of a network has itself.
+METADATA = (IPv4Address("169.254.169.254"), IPv6Address("fd00:ec2::254"))
+METADATA_PORT = 80
 # No operator allows these: link-local addresses and the transit addresses of routers; of IPv6, all that is no unicast
 # address of the internet (RFC 4291, RFC 4193).
 NEVER = (

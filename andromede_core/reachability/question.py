@@ -23,7 +23,7 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A subnet, in one family. `gateway` None: it is a link-local address."""
+    """A subnet, in one family. `gateway`: the router's own address in it."""
 
     name: str
     cidr: IPv4Network | IPv6Network

@@ -31,7 +31,7 @@ from controlplane.network.errors import (
 from controlplane.network.models import Port, PortAddress, PublicAddress
 from controlplane.network.port_groups import AppliedRules, applied_documents
 from controlplane.network.ports import port_lock
-from controlplane.network.public_addresses import public_address_lock, request_listing, require_zone
+from controlplane.network.public_addresses import public_address_lock, request_publication, require_zone
 from controlplane.placement import services as placement
 from controlplane.placement.decisions import store_decision
 from controlplane.placement.errors import NoAllocation
@@ -107,9 +107,8 @@ def _attach(
         **evidence,
     }
     record(actor, "public_address.attach", address.pk, project_id=address.project_id, **facts)
-    request_listing(port)
-    if former is not None and former.pk != port.pk:
-        request_listing(former)
+    losers = [former] if former is not None and former.pk != port.pk else []
+    request_publication(address, port, *losers)
     return address
 
 

@@ -31,6 +31,7 @@ from controlplane.network.models import (
     Subnet,
 )
 from controlplane.network.port_groups import applied_rules
+from controlplane.network.ranges import ipv6_gateway
 from controlplane.nodes.models import Node
 
 RUNS = ("running", "paused", "unknown")  # unknown: not reported yet
@@ -173,7 +174,8 @@ def _nets(network_ids: Iterable[UUID]) -> Mapping[UUID, Net]:
         names[subnet.network_id] = subnet.network.name
         ranges[subnet.network_id].append(Range(subnet.name, ip_network(subnet.cidr), ip_address(subnet.gateway_ip)))
         if subnet.ipv6_cidr:
-            ranges[subnet.network_id].append(Range(subnet.name, ip_network(subnet.ipv6_cidr)))
+            gateway = ipv6_gateway(subnet.ipv6_cidr)
+            ranges[subnet.network_id].append(Range(subnet.name, ip_network(subnet.ipv6_cidr), gateway))
     return {network: Net(str(network), names[network], tuple(found)) for network, found in ranges.items()}
 
 

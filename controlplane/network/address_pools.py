@@ -1,6 +1,5 @@
 """Pools of public addresses: writes of operators, and the use of pools."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
@@ -11,6 +10,8 @@ from django.db import connection, transaction
 from django.db.models import Count
 
 from andromede_core.documents.messages import Message
+from andromede_core.documents.parsing import Malformed
+from andromede_core.permits.announcements import parse_community
 from controlplane.audit.services import record_of_organization
 from controlplane.catalog.models import Zone
 from controlplane.identity.actor import Actor
@@ -29,8 +30,6 @@ from controlplane.network.models import AddressPool, PublicAddress, Subnet
 from controlplane.network.services import NAMED_MAX, named
 
 PURPOSES = ("addresses", "subnets")
-COMMUNITY = re.compile(r"([0-9]{1,5}):([0-9]{1,5})")  # RFC 1997
-COMMUNITY_PART_MAX = 2**16 - 1
 LOCAL_PREFERENCE_MAX = 2**32 - 1  # RFC 4271
 
 
@@ -159,10 +158,14 @@ def pool_uses(pools: Sequence[AddressPool]) -> Mapping[UUID, PoolUse]:
 
 
 def _check_community(community: str) -> None:
-    found = COMMUNITY.fullmatch(community)
-    if community and (found is None or any(int(part) > COMMUNITY_PART_MAX for part in found.groups())):
+    """Raise AddressPoolInvalid unless announcements can have this community of BGP; empty: none."""
+    if not community:
+        return
+    try:
+        parse_community(community, "community")
+    except Malformed as exc:
         reason = Message("write AS:value, two numbers up to 65535, such as 64500:100.")
-        raise AddressPoolInvalid(field="community", value=community[:20], reason=reason)
+        raise AddressPoolInvalid(field="community", value=community[:20], reason=reason) from exc
 
 
 def _refuse_overlap(cidrs: Sequence[Cidr], others: Iterable[AddressPool]) -> None:

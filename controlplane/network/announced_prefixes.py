@@ -10,9 +10,11 @@ from ipaddress import ip_address
 
 from celery import current_app
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from kombu.exceptions import OperationalError
 
 from andromede_core.permits.announcements import Address, Route, is_routable, parse_community
+from controlplane.network.models import Port, PortAddress, PublicAddress
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,14 @@ def announced_routes(zone: str) -> dict[Address, Route]:
 def request_announcements(zone: str) -> None:
     """Request, after the commit, new announcements of the zone. The signer also looks by itself."""
     transaction.on_commit(lambda: _send(zone), robust=True)
+
+
+def request_announcements_of(ports: QuerySet[Port]) -> None:
+    """Request, after the commit, new announcements of the zones to which addresses of these ports are routed."""
+    public = PublicAddress.objects.filter(port__in=ports).order_by().values_list("pool__zone", flat=True)
+    own = PortAddress.objects.filter(port__in=ports, subnet__ipv6_pool__isnull=False).order_by()
+    for zone in public.union(own.values_list("subnet__ipv6_pool__zone", flat=True)):
+        request_announcements(zone)
 
 
 def _address(text: str | None) -> Address | None:

@@ -20,6 +20,7 @@ from controlplane.kernel.multi_insert import insert
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.network.addresses import ANY, AddressRequest, assign, first_ipv4, is_ipv4, lock_subnets
 from controlplane.network.allowed_addresses import AllowedRequest, parse_allowed
+from controlplane.network.announced_prefixes import request_announcements_of
 from controlplane.network.errors import (
     AddressesMissing,
     BandwidthUnsupported,
@@ -233,6 +234,7 @@ def port_release(port: Port) -> None:
 
     Inside the caller's transaction.
     """
+    request_announcements_of(Port.objects.filter(pk=port.pk))
     if port.is_own:
         Port.objects.filter(pk=port.pk).update(instance_id=None, position=0, updated_at=clock.now())
         selected_groups_refresh(port.project_id, ports=[port.pk])
@@ -266,6 +268,7 @@ def ports_release(instance_id: UUID) -> None:
     Inside the caller's transaction.
     """
     rows = Port.objects.filter(instance_id=instance_id)
+    request_announcements_of(rows)
     rows.filter(is_own=False).delete()
     own = dict(rows.values_list("pk", "project"))
     if own:

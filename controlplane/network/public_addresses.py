@@ -1,7 +1,7 @@
 """Public addresses: reservation, edits, release, detachment, and suspension by operators.
 
-compute/public_address_attachments.py attaches them. A change is written at once; the signer then signs the network's
-list of ports anew, from which the nodes take it.
+compute/public_address_attachments.py attaches them. A change is written at once; the signer then signs anew the
+network's list of ports, from which the nodes take it, and the zone's announcements, from which the routers learn it.
 """
 
 import re
@@ -23,6 +23,7 @@ from controlplane.kernel.prepared_queries import preparing_cursor
 from controlplane.network import port_rules
 from controlplane.network.address_pool_ranges import Address, Range, is_usable, usable_ranges
 from controlplane.network.address_pools import address_pool_lock
+from controlplane.network.announced_prefixes import request_announcements
 from controlplane.network.errors import (
     AddressPoolEmpty,
     AddressPoolForSubnets,
@@ -135,6 +136,7 @@ def public_address_delete(actor: Actor, address: PublicAddress) -> None:
     quotas.release(address.pk)
     facts = {"name": address.name, "ip": address.ip}
     record(actor, "public_address.delete", address.pk, project_id=address.project_id, **facts)
+    request_announcements(address.pool.zone_id)
     address.delete()
 
 
@@ -151,7 +153,7 @@ def public_address_detach(actor: Actor, address: PublicAddress) -> PublicAddress
     write_version(address, port=None, fixed_ip=None)
     facts = {"name": address.name, "ip": address.ip, "port": str(port.pk), "instance": _text(port.instance_id)}
     record(actor, "public_address.detach", address.pk, project_id=address.project_id, **facts)
-    request_listing(port)
+    request_publication(address, port)
     return address
 
 
@@ -168,7 +170,7 @@ def public_address_suspend(actor: Actor, address: PublicAddress, *, reason: str)
     facts = {"name": address.name, "ip": address.ip, "reason": reason}
     record(actor, "public_address.suspend", address.pk, project_id=address.project_id, **facts)
     if address.port is not None:
-        request_listing(address.port)
+        request_publication(address, address.port)
     return address
 
 
@@ -185,7 +187,7 @@ def public_address_resume(actor: Actor, address: PublicAddress) -> PublicAddress
     facts = {"name": address.name, "ip": address.ip}
     record(actor, "public_address.resume", address.pk, project_id=address.project_id, **facts)
     if address.port is not None:
-        request_listing(address.port)
+        request_publication(address, address.port)
     return address
 
 
@@ -241,8 +243,15 @@ def require_untranslated(port: Port, left: Iterable[str]) -> None:
         raise PublicAddressTranslated(field="addresses", ip=found.ip, fixed_ip=found.fixed_ip)
 
 
-def request_listing(port: Port) -> None:
-    """Request, after the commit, that the port is listed with its present public addresses where nodes carry it."""
+def request_publication(address: PublicAddress, *ports: Port) -> None:
+    """Request, after the commit, that nodes and routers learn of the address's change at these ports."""
+    request_announcements(address.pool.zone_id)
+    for port in ports:
+        _request_listing(port)
+
+
+def _request_listing(port: Port) -> None:
+    """Request that the port is listed with its present public addresses where nodes carry it."""
     for zone in set(Node.objects.filter(portbinding__port=port).values_list("zone", flat=True)):
         port_rules.request_port_rules(port.pk, zone)
 

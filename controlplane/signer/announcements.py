@@ -10,6 +10,7 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from andromede_core.documents.canonical import digest
+from andromede_core.documents.parsing import Malformed
 from andromede_core.permits import announcements as core
 from andromede_core.permits.announcements import Announcements
 from controlplane.announcers.models import AnnouncementsDocument, Announcer
@@ -33,6 +34,7 @@ def sign(zone: str) -> int:
 
     Raises:
         NoKeyset, KeyMissing, NoUsableKey.
+        Malformed: a pool's community is none.
     """
     signed = _sign(zone)
     if signed:
@@ -41,7 +43,10 @@ def sign(zone: str) -> int:
 
 
 def sign_all() -> int:
-    """Sign the changed announcements of the zones that have a pool or an announcer. Returns how many were signed."""
+    """Sign the changed announcements of the zones that have a pool or an announcer. Returns how many were signed.
+
+    A zone that cannot be signed is logged and keeps its last document; the others are signed.
+    """
     zones = {
         *AddressPool.objects.order_by().values_list("zone", flat=True).distinct(),
         *Announcer.objects.order_by().values_list("zone", flat=True).distinct(),
@@ -52,6 +57,8 @@ def sign_all() -> int:
             signed += sign(zone)
         except CloudError as exc:
             log.error("announcements of %s not signed: %s %s", zone, exc, exc.facts)
+        except Malformed as exc:
+            log.error("announcements of %s not signed: %s", zone, exc)
     return signed
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from celery import shared_task
 
+from andromede_core.documents.parsing import Malformed
 from controlplane.audit import exports
 from controlplane.kernel.errors import CloudError
 from controlplane.signer import announcements, permits, port_rules, segments, sentinel
@@ -55,6 +56,8 @@ def announcements_requested(zone: str) -> None:
         announcements.sign(zone)
     except CloudError as exc:
         log.error("announcements of %s not signed: %s %s", zone, exc, exc.facts)
+    except Malformed as exc:
+        log.error("announcements of %s not signed: %s", zone, exc)
 
 
 @shared_task(name="controlplane.signer.tasks.evidence_exports")

@@ -227,6 +227,10 @@ ACTS: Mapping[str, ActKind] = {
     "group-rule-add": ActKind(4, network_acts.add_rule),
     "group-rule-remove": ActKind(2, network_acts.remove_rule),
     "groups-set": ActKind(3, network_acts.set_groups),
+    "address-reserve": ActKind(3, network_acts.reserve_address),
+    "address-attach": ActKind(5, network_acts.attach_address),
+    "address-detach": ActKind(2, network_acts.detach_address),
+    "address-release": ActKind(1, network_acts.release_address),
 }
 
 

@@ -20,7 +20,7 @@ from controlplane.compute.models import MOVING, Attachment, Instance, Migration,
 from controlplane.events.models import Event
 from controlplane.kernel.errors import CloudError
 from controlplane.kernel.units import GIB
-from controlplane.network.models import Port
+from controlplane.network.models import Port, PublicAddress
 from controlplane.node_lifecycle.fencing.violations import FENCE_BROKEN
 from controlplane.nodes import agent_client
 from controlplane.nodes.models import (
@@ -433,6 +433,7 @@ def emptiness() -> Findings:
         "volumes": Volume.objects.exclude(state="deleted").count,
         "allocations": Allocation.objects.count,
         "ports": Port.objects.count,
+        "public addresses": PublicAddress.objects.count,
         "attachments": Attachment.objects.count,
         "quotas": QuotaUse.objects.exclude(dimension__in=("networks", "images", "security_groups")).count,
     }
@@ -455,6 +456,7 @@ CHECKS: Mapping[str, Callable[[], Findings]] = {
     "files": files,
     "addresses": addresses,
     "port rules": network_checks.port_rules,
+    "announcements": network_checks.announcements,
     "nodes": nodes,
     "sizes": sizes,
     "receipts": receipts,

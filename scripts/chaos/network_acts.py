@@ -1,11 +1,11 @@
-"""Acts of users on networks: ports that are attached and detached, security groups and their rules."""
+"""Acts of users on networks: ports that are attached and detached, security groups with rules, public addresses."""
 
 import random
 from typing import Any
 
 from scripts.chaos.planned import PlannedRequest, Scene, any_id, in_state
 
-MOST_PORTS, MOST_RULES, MOST_GROUPS = 12, 12, 4
+MOST_PORTS, MOST_RULES, MOST_GROUPS, MOST_ADDRESSES = 12, 12, 4, 8
 NETWORK = "lan"
 
 
@@ -72,8 +72,49 @@ def set_groups(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     return PlannedRequest("PUT", f"instances/{instance}/security-groups", "security_group.set", body)
 
 
+def reserve_address(scene: Scene, dice: random.Random) -> PlannedRequest | None:
+    if len(_addresses(scene)) >= MOST_ADDRESSES:
+        return release_address(scene, dice)
+    if (pool := any_id(scene.reader.listed("address-pools"), dice)) is None:
+        return None
+    body = {"name": f"a{scene.number}", "pool": pool}
+    return PlannedRequest("POST", "public-addresses", "public_address.create", body)
+
+
+def attach_address(scene: Scene, dice: random.Random) -> PlannedRequest | None:
+    """Attach an address to a port of an instance in its zone; another port that has it loses it."""
+    addresses = _addresses(scene)
+    if (found := any_id(addresses, dice)) is None:
+        return None
+    zone = next(address["zone"] for address in addresses if address["id"] == found)
+    near = {instance["id"] for instance in scene.instances if instance["zone"] == zone}
+    ports = [port for port in scene.reader.listed("ports") if port["instance"] and port["instance"]["id"] in near]
+    if (port := any_id(ports, dice)) is None:
+        return None
+    body = {"port": port, "move": True}
+    path = f"public-addresses/{found}/actions/attach"
+    return PlannedRequest("POST", path, "public_address.attach", body, resource=found)
+
+
+def detach_address(scene: Scene, dice: random.Random) -> PlannedRequest | None:
+    if (found := any_id([address for address in _addresses(scene) if address["port"]], dice)) is None:
+        return None
+    path = f"public-addresses/{found}/actions/detach"
+    return PlannedRequest("POST", path, "public_address.detach", {}, resource=found)
+
+
+def release_address(scene: Scene, dice: random.Random) -> PlannedRequest | None:
+    if (found := any_id([address for address in _addresses(scene) if not address["port"]], dice)) is None:
+        return None
+    return PlannedRequest("DELETE", f"public-addresses/{found}", "public_address.delete")
+
+
 def _free(scene: Scene) -> list[dict[str, Any]]:
     return [port for port in scene.reader.listed("ports") if port["is_own"] and not port["instance"]]
+
+
+def _addresses(scene: Scene) -> list[dict[str, Any]]:
+    return scene.reader.listed("public-addresses")
 
 
 def _groups(scene: Scene) -> list[dict[str, Any]]:

@@ -114,7 +114,13 @@ def _furnished(cloud: Cloud) -> World:
         disk = cloud.stack.var / "disk.qcow2"
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(disk), "16M"], check=True)
         cloud.stack.manage("import_image", "tiny", str(disk), "--format", "qcow2")
+        for number, name in enumerate(FAKE_ZONES, start=1):  # agents on loopback: no router could reach them
+            cloud.stack.manage("set_underlay", name, f"10.99.0.{number}")
     wait_until(world.nodes_are_ready)
+    with closing(Api(cloud.stack.url, world.operator)) as api:
+        for number, zone in enumerate(sorted(set((FAKE_ZONES if cloud.is_fake else REAL_ZONES).values()))):
+            cidrs = [f"203.0.113.{16 * number}/28"]
+            api.post("/v1/address-pools", {"name": f"public-{zone}", "zone": zone, "family": "ipv4", "cidrs": cidrs})
     with closing(Api(cloud.stack.url, world.token, project=PROJECT)) as api:
         api.post("networks", {"name": "lan", "cidr": "10.30.0.0/22"})
     return world

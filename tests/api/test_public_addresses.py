@@ -129,6 +129,7 @@ def test_pool_says_how_much_of_it_is_in_use(api: Caller, operator: Caller, cloud
         ({"reserved_ranges": ["some"]}, (400, "network.address_pool.invalid", "/reserved_ranges/0")),
         ({"community": "70000:1"}, (400, "network.address_pool.invalid", "/community")),
         ({"community": "public"}, (400, "network.address_pool.invalid", "/community")),
+        ({"community": "00001:1"}, (400, "network.address_pool.invalid", "/community")),
         ({"zone": "nowhere"}, (422, "catalog.zone.not_found", "/zone")),
         ({"organization": "nobody"}, (422, "identity.organization.not_found", "/organization")),
         ({"name": "Public"}, (400, "invalid_name", "/name")),
@@ -138,6 +139,16 @@ def test_impossible_pool_is_refused_with_its_field(
     operator: Caller, cloud: Cloud, change: dict[str, Any], problem: tuple[int, str, str]
 ) -> None:
     assert operator.post(POOLS, V4 | change).problem == problem
+
+
+@pytest.mark.parametrize("community", ["64500:65536", "00100:1", "64500", "64500:1 "])
+def test_community_of_a_pool_is_one_that_announcements_can_have(
+    operator: Caller, pool: dict[str, Any], community: str
+) -> None:
+    expected = (400, "network.address_pool.invalid", "/community")
+    assert operator.patch(f"{POOLS}/public", {"community": community}).problem == expected
+    assert operator.patch(f"{POOLS}/public", {"community": "65535:65535"}).status == 200
+    assert operator.patch(f"{POOLS}/public", {"community": ""}).status == 200
 
 
 def test_pools_do_not_overlap(operator: Caller, pool: dict[str, Any]) -> None:

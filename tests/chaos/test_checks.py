@@ -7,15 +7,18 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
+from controlplane.announcers.models import AnnouncementsDocument
 from controlplane.compute.errors import EvacuationBlocked
 from controlplane.compute.migration import instance_migrate
 from controlplane.compute.models import Attachment, Instance, Migration
+from controlplane.compute.public_address_attachments import AttachRequest, public_address_attach
 from controlplane.events.models import Event
 from controlplane.events.services import assign_positions
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.network.models import Port, PortAddress, PortRulesCopy
+from controlplane.network.models import AddressPool, Port, PortAddress, PortRulesCopy, PublicAddress
+from controlplane.network.public_addresses import NewAddress, public_address_create
 from controlplane.node_lifecycle.drain.drains import node_maintain
 from controlplane.node_lifecycle.fencing.fencing import record_fence_evidence
 from controlplane.node_lifecycle.recovery import reconciler as executor
@@ -38,6 +41,7 @@ from controlplane.operations.models import Operation, ResourceLock
 from controlplane.placement.models import Allocation
 from controlplane.quotas.models import QuotaUse
 from controlplane.reconcilers import node_removals, port_rules
+from controlplane.signer import announcements
 from controlplane.signer.port_rules import sign_all
 from controlplane.storage.models import Volume
 from controlplane.storage.services import NewVolume, volume_create
@@ -51,9 +55,12 @@ Damage = Callable[[Cloud], object]
 
 @pytest.fixture
 def settled(cloud: Cloud) -> Cloud:
-    """A running instance with a volume, all accounts made up."""
+    """A running instance with a volume and a public address, all accounts made up."""
     instance, volume = make_instance(cloud), make_volume(cloud)
     done(attach(cloud, instance, volume)[1])
+    Node.objects.update(underlay_ip="10.99.0.1")
+    address = reserve_address(cloud, "www")
+    public_address_attach(cloud.tenant.actor, address, AttachRequest(Port.objects.get(instance_id=instance.pk)))
     account(cloud)
     return cloud
 
@@ -78,10 +85,17 @@ def recovered(cloud: Cloud) -> Cloud:
     return cloud
 
 
+def reserve_address(cloud: Cloud, name: str) -> PublicAddress:
+    of_pool = {"zone": cloud.machine.row.zone, "family": "ipv4", "purpose": "addresses", "cidrs": ["203.0.113.0/28"]}
+    pool, _ = AddressPool.objects.get_or_create(name="public", defaults=of_pool)
+    return public_address_create(cloud.tenant.actor, cloud.tenant.project, NewAddress(pool, name))
+
+
 def account(cloud: Cloud) -> None:
     for machine in cloud.world.machines:
         machine.account()
     sign_all()
+    announcements.sign_all()
     port_rules.reconcile()
     assign_positions()
 
@@ -126,6 +140,27 @@ def port_rules_signed_too_early(cloud: Cloud) -> None:
 
 def port_rules_sent_to_nobody(cloud: Cloud) -> None:
     PortRulesCopy.objects.update(version=1)
+
+
+def announced_address_without_row(cloud: Cloud) -> None:
+    PublicAddress.objects.update(ip="203.0.113.9")
+
+
+def suspended_address_still_announced(cloud: Cloud) -> None:
+    PublicAddress.objects.update(suspended_at=clock.now())
+
+
+def address_attached_and_not_announced(cloud: Cloud) -> None:
+    address = reserve_address(cloud, "late")
+    PublicAddress.objects.filter(pk=address.pk).update(port=Port.objects.get())
+
+
+def address_announced_behind_another_node(cloud: Cloud) -> None:
+    Node.objects.update(underlay_ip="10.99.0.2")
+
+
+def lost_announcements(cloud: Cloud) -> None:
+    AnnouncementsDocument.objects.all().delete()
 
 
 def port_without_owner(cloud: Cloud) -> None:
@@ -301,6 +336,12 @@ DAMAGES: list[tuple[Damage, str]] = [
     (lost_port, "addresses"),
     (port_rules_signed_too_early, "port rules"),
     (port_rules_sent_to_nobody, "port rules"),
+    (announced_address_without_row, "announcements"),
+    (suspended_address_still_announced, "announcements"),
+    (address_attached_and_not_announced, "announcements"),
+    (address_announced_behind_another_node, "announcements"),
+    (lost_announcements, "announcements"),
+    (lost_port, "announcements"),
     (lost_allocation, "allocations"),
     (volume_without_row, "allocations"),
     (other_size, "allocations"),
@@ -446,4 +487,4 @@ def test_migration_to_a_wrong_node_is_found(settled: Cloud) -> None:
 
 def test_leftovers_after_deletion_of_everything_are_found(settled: Cloud) -> None:
     kinds = {line.split()[1] for line in checks.emptiness()}
-    assert {"instances", "volumes", "allocations", "ports", "attachments", "quotas"} <= kinds
+    assert {"instances", "volumes", "allocations", "ports", "public", "attachments", "quotas"} <= kinds

@@ -1,15 +1,42 @@
-"""Breaking and compatible changes of the agent protocol for the last release, rule by rule."""
+"""Breaking and compatible changes of the protocols for the last release, rule by rule."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from google.protobuf import json_format
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
 
-from scripts.protocol_compatibility import broken, present, released
+from scripts.protocol_compatibility import ANNOUNCER, PROTOCOLS, Protocol, all_broken, broken, present, released
 
 
-def test_protocol_is_compatible_with_the_last_release() -> None:
-    assert list(broken(released(), present())) == []
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda each: each.released.stem)
+def test_protocol_is_compatible_with_the_last_release(protocol: Protocol) -> None:
+    assert list(broken(released(protocol), present(protocol))) == []
+
+
+def test_check_reports_a_breaking_change_of_each_protocol(tmp_path: Path) -> None:
+    changed = []
+    for each in PROTOCOLS:
+        released_then = present(each)
+        released_then.service[0].method.add(name="Lost")
+        path = tmp_path / each.released.name
+        path.write_text(json_format.MessageToJson(released_then))
+        changed.append(replace(each, released=path))
+    assert all_broken(changed) == [
+        f"agents/protocol/{name}.proto: the call Lost is gone" for name in ("agent", "announcer")
+    ]
+
+
+def test_protocol_of_the_announcer_may_grow() -> None:
+    new = present(ANNOUNCER)
+    message(new, "AnnouncerState").field.add(name="more", number=90, type=FieldDescriptorProto.TYPE_BOOL)
+    assert list(broken(present(ANNOUNCER), new)) == []
+    del message(new, "AnnouncerState").field[0]
+    assert list(broken(present(ANNOUNCER), new)) == [
+        "the field 1 of AnnouncerState, version, is gone, and its number is not reserved"
+    ]
 
 
 def message(file: FileDescriptorProto, name: str = "Subject") -> DescriptorProto:

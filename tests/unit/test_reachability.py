@@ -77,6 +77,38 @@ def test_public_address_is_reached_from_another_network_and_its_own() -> None:
     assert stopping(ask(Peer(near), Peer(nat, ip_address("203.0.113.7")), *rules, office)) == ["ingress"]
 
 
+SIX = replace(LAN, ranges=(LAN.ranges[0], replace(LAN.ranges[1], gateway=ip_address("2001:db8:1::1"))))
+WITH_GATEWAYS = replace(SERVER, network=SIX)
+PING = Traffic("icmp")
+
+
+@pytest.mark.parametrize(
+    ("address", "traffic", "rules", "verdict", "kinds"),
+    [
+        ("10.0.0.1", Traffic("udp", 53), (), "allowed", []),
+        ("10.0.0.1", Traffic("tcp", 53), (), "allowed", []),
+        ("2001:db8:1::1", Traffic("udp", 53), (), "allowed", []),
+        ("10.0.0.1", Traffic("udp", 67), (), "allowed", []),
+        ("2001:db8:1::1", Traffic("udp", 67), ALL, "refused", ["gateway"]),
+        ("10.0.0.1", PING, (), "refused", ["egress"]),
+        ("10.0.0.1", PING, ALL, "allowed", []),
+        ("10.0.0.1", Traffic("tcp", 80), ALL, "refused", ["gateway"]),
+        ("169.254.169.254", Traffic("tcp", 80), (), "allowed", []),
+        ("fd00:ec2::254", Traffic("tcp", 80), (), "allowed", []),
+        ("169.254.169.254", PING, (), "refused", ["egress"]),
+        ("169.254.169.254", PING, ALL, "allowed", []),
+        ("169.254.169.254", Traffic("tcp", 443), ALL, "refused", ["gateway"]),
+        ("169.254.169.253", Traffic("tcp", 80), ALL, "refused", ["destination"]),
+    ],
+)
+def test_gateway_serves_names_and_metadata_whatever_the_rules(
+    address: str, traffic: Traffic, rules: tuple[Rule, ...], verdict: str, kinds: list[str]
+) -> None:
+    answer = ask(Peer(WITH_GATEWAYS), Peer(None, ip_address(address)), *rules, traffic=traffic)
+    assert (answer.verdict, stopping(answer)) == (verdict, kinds)
+    assert bool(answer.next_steps) == bool(kinds)
+
+
 def test_family_without_an_address_is_refused() -> None:
     answer = ask(Peer(end("four", "10.0.0.3")), Peer(end("six", "2001:db8:1::6")), *ALL)
     assert (answer.verdict, stopping(answer)) == ("refused", ["network"])

@@ -1,7 +1,7 @@
 """Announcements of public addresses: which are announced behind which node, and what announcers report of them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from ipaddress import ip_address
@@ -14,6 +14,7 @@ from pytest_django import Settings
 
 from agents.announcer.server import Config, Server, serve
 from agents.node import enrol, pki
+from andromede_core.documents.parsing import Malformed
 from andromede_core.documents.signed import read
 from andromede_core.permits import announcements as core
 from andromede_core.permits.announcements import Announcements, Route
@@ -23,15 +24,26 @@ from controlplane.audit.models import AuditEntry
 from controlplane.catalog.models import Zone
 from controlplane.compute.migration import instance_migrate
 from controlplane.compute.models import Instance
+from controlplane.compute.public_address_attachments import AttachRequest, public_address_attach
+from controlplane.compute.services import instance_delete
 from controlplane.identity.actor import SYSTEM
 from controlplane.network.announced_prefixes import announced_routes
 from controlplane.network.models import AddressPool, Port, PortAddress, PortBinding, PublicAddress, Subnet
+from controlplane.network.ports import port_release
+from controlplane.network.public_addresses import (
+    public_address_delete,
+    public_address_detach,
+    public_address_resume,
+    public_address_suspend,
+)
 from controlplane.nodes.models import Node
+from controlplane.nodes.services import node_cordon
 from controlplane.reconcilers import announcements as reconciler
 from controlplane.signer import announcements as signer
+from controlplane.signer.tasks import announcements_requested
 from tests import processes
 from tests.agents.announcer.bgp_lab import answers, wait_until
-from tests.workflows.helpers import fresh, make_instance
+from tests.workflows.helpers import done, fresh, make_instance
 from tests.world import Cloud, follow, make_zone
 
 ZONE = "fr-idf-1"
@@ -133,7 +145,109 @@ def test_migration_moves_the_address(
     assert document().version > begun.version
 
 
+# ---- requests of changes
+
+Change = Callable[[PublicAddress, Port, Port], object]
+# By name: what makes the address ready, unsigned, and what must have it signed.
+CHANGES: dict[str, tuple[Change, Change, str | None]] = {
+    "attach": (
+        lambda address, port, other: public_address_detach(SYSTEM, address),
+        lambda address, port, other: public_address_attach(SYSTEM, address, AttachRequest(port)),
+        "10.0.7.1",
+    ),
+    "move": (
+        lambda address, port, other: None,
+        lambda address, port, other: public_address_attach(SYSTEM, address, AttachRequest(other, is_move=True)),
+        "10.0.7.2",
+    ),
+    "detach": (
+        lambda address, port, other: None,
+        lambda address, port, other: public_address_detach(SYSTEM, address),
+        None,
+    ),
+    "suspend": (
+        lambda address, port, other: None,
+        lambda address, port, other: public_address_suspend(SYSTEM, address, reason="abuse"),
+        None,
+    ),
+    "resume": (
+        lambda address, port, other: public_address_suspend(SYSTEM, address, reason="abuse"),
+        lambda address, port, other: public_address_resume(SYSTEM, address),
+        "10.0.7.1",
+    ),
+    "release": (
+        lambda address, port, other: public_address_detach(SYSTEM, address),
+        lambda address, port, other: public_address_delete(SYSTEM, address),
+        None,
+    ),
+    "delete its instance": (
+        lambda address, port, other: None,
+        lambda address, port, other: done(instance_delete(SYSTEM, Instance.objects.get(pk=port.instance_id))),
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_change_is_signed_after_the_commit(
+    cloud: Cloud, port: Port, address: PublicAddress, name: str, django_capture_on_commit_callbacks: Any
+) -> None:
+    node_cordon(SYSTEM, cloud.machine.row, reason="full")
+    other = cloud.world.add_machine(ZONE).row
+    moved_to = Port.objects.get(instance_id=make_instance(cloud, "two").pk)
+    Node.objects.filter(pk=other.pk).update(underlay_ip="10.0.7.2")
+    before, change, next_hop = CHANGES[name]
+    signer.sign_all()
+    before(address, port, moved_to)
+    if name in ("attach", "resume"):
+        signer.sign_all()
+    with django_capture_on_commit_callbacks(execute=True):
+        change(address, port, moved_to)
+    assert {str(ip): str(route.next_hop) for ip, route in document().routes.items()} == (
+        {PUBLIC: next_hop} if next_hop else {}
+    )
+
+
+def test_freed_port_of_a_public_range_is_withdrawn_at_once(
+    cloud: Cloud, port: Port, django_capture_on_commit_callbacks: Any
+) -> None:
+    pool = pool_of(cloud, family="ipv6", purpose="subnets")
+    subnet = Subnet.objects.get(pk=port.addresses.get().subnet_id)
+    Subnet.objects.filter(pk=subnet.pk).update(ipv6_cidr="2001:db8:0:7::/64", ipv6_pool=pool)
+    PortAddress.objects.create(port=port, network_id=port.network_id, subnet=subnet, ip="2001:db8:0:7::7")
+    Node.objects.update(ipv6_address="2001:db8:1::1")
+    signer.sign_all()
+    assert len(document().routes) == 1
+    with django_capture_on_commit_callbacks(execute=True):
+        port_release(port)
+    assert document().routes == {}
+
+
 # ---- the signed document
+
+
+@pytest.mark.usefixtures("address")
+def test_zone_that_cannot_be_signed_does_not_stop_the_others(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
+    bad = AddressPool.objects.create(
+        name="bad",
+        zone=make_zone("aa-first-1"),
+        family="ipv4",
+        purpose="addresses",
+        cidrs=["198.51.100.0/24"],
+        community="70000:1",
+    )
+    AddressPool.objects.filter(zone=ZONE).update(community="65001:100")
+    row = PublicAddress.objects.get()
+    Node.objects.update(zone="aa-first-1")
+    PublicAddress.objects.create(project=row.project, name="bad", pool=bad, ip="198.51.100.1", port=row.port)
+    with pytest.raises(Malformed, match="community"):
+        announced_routes("aa-first-1")
+    assert signer.sign_all() == 1
+    assert document().zone == ZONE
+    assert "announcements of aa-first-1 not signed: community" in caplog.text
+    caplog.clear()
+    announcements_requested("aa-first-1")
+    assert "announcements of aa-first-1 not signed: community" in caplog.text
 
 
 def test_only_a_change_is_signed(cloud: Cloud, address: PublicAddress) -> None:

@@ -8,11 +8,17 @@ from ipaddress import ip_network
 import pytest
 
 from agents.node.adapters.network.metadata import ADDRESS, ADDRESS6
-from agents.node.adapters.network_specs import PortSpec, bridge_name
+from agents.node.adapters.network_specs import HostName, PortSpec, bridge_name
+from agents.node.adapters.port_filters import NOTHING_FILTERED, FilteredPort, PortFilters
 from agents.node.metadata.channel import Guest as GuestMetadata
 from andromede_core.permits.network_ports import AllowedAddress
+from andromede_core.permits.security_group import SecurityGroup
+from andromede_core.reachability.question import Traffic
 from tests.agents.network import forged_ipv6
+from tests.agents.network.answers import reaches_address
 from tests.agents.network.namespace_node import HERE, Guest, Node, a_network, a_port
+from tests.agents.network.test_group_rules import an_id
+from tests.agents.network.test_names import ask
 from tests.limits import PATIENCE_S
 
 pytestmark = pytest.mark.lab
@@ -20,6 +26,7 @@ Plug = Callable[..., Guest]
 NETWORK = forged_ipv6.NETWORK
 FIRST, SECOND = a_port(NETWORK, 0), a_port(NETWORK, 1)
 ID = "/latest/meta-data/instance-id"
+GROUP = an_id(10)
 
 
 def metadata_of(port: PortSpec, name: str, **fields: bool) -> GuestMetadata:
@@ -83,6 +90,44 @@ def test_answers_go_one_hop(node: Node, plug: Plug) -> None:
     guest.run("nft add chain ip nat out { type nat hook postrouting priority srcnat ; }")
     guest.run("nft add rule ip nat out oifname eth0 masquerade")
     assert read(Guest(node, "container", FIRST)) == "silent"
+
+
+def test_names_and_metadata_pass_without_a_rule_and_nothing_else(node: Node, plug: Plug) -> None:
+    """A frame for them with the MAC address of another guest does not reach that guest."""
+    guest, other = plug(FIRST).configured(), plug(SECOND, FIRST).configured()
+    node.publish_metadata(metadata_of(FIRST, "first"))
+    node.names(NETWORK, [HostName("other", SECOND.of_family(4))])
+    filters = PortFilters(
+        (FilteredPort(FIRST, (FIRST.mac,), (GROUP,)),), {GROUP: SecurityGroup("fr-par-1", GROUP, 1, (), {})}
+    )
+    assert node.filter(filters) == ""
+    gateways = [subnet.gateway_ip for subnet in NETWORK.subnets]
+    assert read(guest, within_s=PATIENCE_S) == read(guest, server=ADDRESS6) == "id-of-first"
+    assert [ask(guest, "A:other", server=str(each)) for each in gateways] == [[str(SECOND.ip)]] * len(gateways)
+    ways = {
+        (gateways[0], Traffic("tcp", 53)): "open",
+        (gateways[0], Traffic("tcp", 80)): "silent",
+        (ADDRESS, Traffic("tcp", 80)): "open",
+        (ADDRESS6, Traffic("tcp", 80)): "open",
+        (ADDRESS, Traffic("tcp", 53)): "silent",
+        (SECOND.ip, Traffic("tcp", 53)): "silent",
+        (SECOND.ip, Traffic("tcp", 80)): "silent",
+    }
+    assert {way: guest.call(way[0], way[1].port or 0) for way in ways} == ways
+    said = {way: reaches_address([filters], FIRST, str(way[0]), way[1]) for way in ways if way[0] != SECOND.ip}
+    assert said == {way: seen == "open" for way, seen in ways.items() if way[0] != SECOND.ip}
+    assert not any(guest.pings(each) for each in (*gateways[:1], ADDRESS, SECOND.ip))
+
+    other.run("nft add table inet t")
+    other.run("nft add chain inet t seen { type filter hook prerouting priority -300 ; }")
+    other.run("nft add rule inet t seen meta l4proto { tcp, udp } th dport { 53, 80 } counter")
+    guest.run(f"ip neigh replace {gateways[0]} lladdr {SECOND.mac} dev eth0")
+    assert ask(guest, "A:other", server=str(gateways[0])) == ["silent"]
+    assert guest.call(ADDRESS, 80) == "silent"
+    assert "packets 0 " in other.run("nft list table inet t")
+    node.filter(NOTHING_FILTERED)
+    assert ask(guest, "A:other", server=str(gateways[0])) == ["silent"]
+    assert "packets 0 " not in other.run("nft list table inet t")
 
 
 def test_killed_service_comes_back_with_what_it_knew(node: Node, plug: Plug) -> None:

@@ -18,6 +18,8 @@ between two guests of the node must pass both.
 - A port without the documents that it needs is cut off in the family bridge: no frame passes.
 - Router and gateway are peers like others, but for DHCP, and for TCP connections from the gateway's own address: only
   the node's tunnels (guest_tcp) open those, by tickets under a policy. What the router forwards keeps its source.
+- A port may ask the resolver and the metadata service of its router whatever its groups say. The frame must have the
+  router's MAC address, so that no other guest gets the packet.
 """
 
 import hashlib
@@ -26,6 +28,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collap
 
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.rule_table import Chain, Elements, Table
+from agents.node.adapters.network.service_rules import ASKS, METADATA
 from agents.node.adapters.network_specs import tap_name
 from agents.node.adapters.port_filters import FilteredPort, PortFilters
 from andromede_core.permits.security_group import FAMILIES, Rule, SecurityGroup
@@ -82,6 +85,9 @@ def _inet(filters: PortFilters, judged: Sequence[FilteredPort], zones: Mapping[s
             "typeof iifname : ct zone;", {_quoted(name): str(zones[name]) for name in carriers.values()}, is_map=True
         ),
         "gateways": Elements("typeof iifname . ip saddr;", _keys(_gateways(judged))),
+        "routers": Elements("typeof iifname . ether daddr;", _keys(map(_router, judged))),
+        "resolvers4": Elements("typeof iifname . ether daddr . ip daddr;", _keys(_resolvers(judged, 4))),
+        "resolvers6": Elements("typeof iifname . ether daddr . ip6 daddr;", _keys(_resolvers(judged, 6))),
         counted: Elements("typeof iifname; size 65535; flags dynamic;"),
         **_ports(judged),
     }
@@ -115,11 +121,18 @@ def _base_chains(counted: str, connections: int) -> dict[str, Chain]:
             ("ct zone set iifname map @zones",), "type filter hook prerouting priority raw - 1; policy accept;"
         ),
         "leaving": Chain(
-            (*begin, limit, "iifname . ether saddr vmap @from"),
+            (*begin, limit, "jump services", "iifname . ether saddr vmap @from"),
             "type filter hook forward priority filter - 1; policy accept;",
         ),
         "arriving": Chain(
             (*begin, "oifname . ether daddr vmap @to"), "type filter hook forward priority filter; policy accept;"
+        ),
+        "services": Chain(
+            (
+                f"{ASKS} iifname . ether daddr . ip daddr @resolvers4 accept",
+                f"{ASKS} iifname . ether daddr . ip6 daddr @resolvers6 accept",
+                *(f"{each} iifname . ether daddr @routers accept" for each in METADATA.values()),
+            )
         ),
         "shared": Chain(("counter drop",)),
     }
@@ -161,6 +174,16 @@ def _gateways(judged: Iterable[FilteredPort]) -> Iterator[str]:
     for port in judged:
         for subnet in port.port.network.of_family(4):
             yield f"{_quoted(_bridge_of(port))} . {subnet.gateway_ip}"
+
+
+def _resolvers(judged: Iterable[FilteredPort], version: int) -> Iterator[str]:
+    for port in judged:
+        for subnet in port.port.network.of_family(version):
+            yield f"{_router(port)} . {subnet.gateway_ip}"
+
+
+def _router(port: FilteredPort) -> str:
+    return f"{_quoted(_bridge_of(port))} . {Layout.for_network(port.port.network.id).gateway_mac}"
 
 
 def _members(group: SecurityGroup | None, group_id: str, carriers: Mapping[str, str]) -> dict[str, Elements]:
