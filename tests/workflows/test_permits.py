@@ -171,7 +171,7 @@ def test_every_call_is_guarded_or_transfers_nothing() -> None:
 def test_every_operation_with_data_roles_has_a_case() -> None:
     on_nodes = {kind for kind in WORKFLOWS if not kind.startswith(("image.", "node."))}
     assert {case.kind for case in CASES} == on_nodes
-    assert set(ROLES_OF) - {"console.read"} <= on_nodes | set(PART_OF)
+    assert set(ROLES_OF) - {"console.read", "public-address.attach"} <= on_nodes | set(PART_OF)
 
 
 def test_evaluate_command_has_every_operation() -> None:

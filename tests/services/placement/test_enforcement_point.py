@@ -60,13 +60,14 @@ def test_only_placement_makes_call_authorizations() -> None:
 
 def test_only_step_permits_and_the_signer_handle_permits() -> None:
     assert callers("obtain_permit") == {"workflows.step_permits"}
-    assert callers("signing_key") == {"signer.permits", "signer.fact_epochs", "signer.segments", "signer.port_rules"}
+    of_documents = {"signer.fact_epochs", "signer.segments", "signer.port_rules", "signer.announcements"}
+    assert callers("signing_key") == {"signer.permits", *of_documents}
     assert callers("cosigning_key") == {"signer.sentinel"}
     assert callers("denying_key") == {"nodes.management.commands.permit_deny", "signer.revoke_retired"}
 
 
 def test_only_clients_and_the_watcher_open_agent_channels() -> None:
-    known = {"nodes.channels", "nodes.guest_client", "watcher.streams"}
+    known = {"nodes.channels", "nodes.guest_client", "watcher.streams", "announcers.announcer_client"}
     assert callers("secure_channel", "insecure_channel", "AgentStub") == known
 
 
