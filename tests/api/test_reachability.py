@@ -116,10 +116,17 @@ def test_addresses_of_the_network_are_its_ports_its_gateway_or_nobodys(api: Call
 def test_way_out_ends_at_special_addresses(api: Caller, tiers: dict[str, str]) -> None:
     assert verdict(api, of("web"), OUTSIDE, protocol="tcp", port=443) == ("allowed", [])
     assert verdict(api, of("web"), {"address": "9.9.9.9"}, protocol="udp", port=53) == ("allowed", [])
-    for address in ("169.254.169.254", "192.168.7.7"):
+    for address in ("169.254.7.7", "192.168.7.7"):
         assert verdict(api, of("web"), {"address": address}) == ("refused", ["destination"])
     assert verdict(api, of("web"), {"address": "9.9.9.9"}, protocol="udp", port=4789) == ("refused", ["destination"])
     assert verdict(api, of("db"), OUTSIDE) == ("refused", ["egress"])
+
+
+def test_names_and_metadata_are_reached_without_a_rule(api: Caller, tiers: dict[str, str]) -> None:
+    gateway, metadata = {"address": api.get("networks/lan").body["gateway_ip"]}, {"address": "169.254.169.254"}
+    assert verdict(api, of("db"), gateway, protocol="udp", port=53) == ("allowed", [])
+    assert verdict(api, of("db"), metadata, protocol="tcp", port=80) == ("allowed", [])
+    assert verdict(api, of("db"), metadata, protocol="tcp", port=443) == ("refused", ["egress", "gateway"])
 
 
 def test_way_in_needs_a_public_address_and_a_rule(api: Caller, cloud: Cloud, tiers: dict[str, str]) -> None:
