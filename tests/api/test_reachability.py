@@ -135,6 +135,7 @@ def test_way_in_needs_a_public_address_and_a_rule(api: Caller, cloud: Cloud, tie
     applied()
     assert verdict(api, OUTSIDE, of("web"), protocol="tcp", port=443) == ("refused", ["public-address"])
     public = attach(cloud, tiers["web"], "203.0.113.7")
+    applied()
     assert verdict(api, OUTSIDE, of("web"), protocol="tcp", port=443) == ("allowed", [])
     assert verdict(api, OUTSIDE, {"address": "203.0.113.7"}, protocol="tcp", port=443) == ("allowed", [])
     assert verdict(api, OUTSIDE, of("web"), protocol="tcp", port=22) == ("unknown", ["ingress"])
