@@ -143,6 +143,7 @@ def test_way_in_needs_a_public_address_and_a_rule(api: Caller, cloud: Cloud, tie
     assert verdict(api, office, of("web"), protocol="tcp", port=22) == ("allowed", [])
     public.suspended_at = clock.now()
     public.save()
+    applied()
     assert verdict(api, OUTSIDE, of("web"), protocol="tcp", port=443) == ("refused", ["public-address"])
 
 
