@@ -26,9 +26,13 @@ PORT = 8018
 ZONE, NODE = "fr-idf-1", "bench-a"
 NETWORK = "lan"
 UDP_PORT = 7000
+WWW = "public-addresses/www/actions"
 QUIET_S = 0.3  # without a packet, nothing passes
 PROBE = Path(__file__).with_name("packet_probe.py")
 RULE = {"direction": "in", "family": "ipv4", "protocol": "udp", "first_port": UDP_PORT, "last_port": UDP_PORT}
+# A host beyond a router of the node, which is the sender of packets to the public address.
+OUTSIDE, ROUTER, HOST = "198.51.100.1/30", "198.51.100.2", "203.0.113.9"
+POOL = {"name": "public", "zone": ZONE, "family": "ipv4", "cidrs": ["192.0.2.0/28"]}
 # Ports of no instance, which the node carries: members of a group without a guest.
 MEMBERS = """
 from uuid import UUID
@@ -60,7 +64,8 @@ def measure(rounds: int, members: int) -> dict[str, Any]:
         token, operator = cloud.make_project("bench")
         with closing(Api(stack.url, token, project="bench")) as api, closing(Api(stack.url, operator)) as platform:
             wait_until(lambda: is_ready(platform, NODE), limit_s=120)
-            return _measure(cloud, api, rounds, members)
+            found = _measure(cloud, api, rounds, members)
+            return found | {"public_address": _public_address(cloud, api, platform, rounds)}
     finally:
         cloud.down()
 
@@ -75,7 +80,8 @@ def _measure(cloud: Cloud, api: Api, rounds: int, members: int) -> dict[str, Any
     client = _stopped(api, "client", "clients")
     _plug(node, "server", server, network)
     _plug(node, "client", client, network)
-    with _receiving(node, "server") as received, _sending(node, "client", server["addresses"][0]["ip"]):
+    ip = server["addresses"][0]["ip"]
+    with _receiving(node, "server") as received, _sending(node, "client", ip):
         found = {"rule": _rule(api, received, rounds, {**RULE})}
         found["rule_naming_a_group"] = _rule(api, received, rounds, {**RULE, "peer_group": "clients"})
         if members:
@@ -107,6 +113,39 @@ def _member(api: Api, received: "Packets", rounds: int) -> dict[str, Any]:
         left.append(received.last_after(lambda: _put_groups(api, "client", "others")))
         joined.append(received.first_after(lambda: _put_groups(api, "client", "clients")))
     return {"joined_to_first_packet": spread(joined), "left_to_last_packet": spread(left)}
+
+
+def _public_address(cloud: Cloud, api: Api, platform: Api, rounds: int) -> dict[str, Any]:
+    """Attach a public address to the server and detach it, and return the times for packets from outside."""
+    node = cloud.node(NODE)
+    platform.post("/v1/address-pools", POOL)
+    address = api.post("public-addresses", {"pool": "public", "name": "www"})["ip"]
+    api.post("security-groups/servers/rules", {**RULE, "cidrs": [f"{HOST}/32"]})
+    (card,) = api.get("instances/server")["addresses"]
+    _make_outside(node)
+    attached, detached = [], []
+    with _receiving(node, "server") as received, _sending(node, "outside", address):
+        for _ in range(rounds):
+            body = {"port": card["port"]["id"]}
+            attached.append(received.first_after(lambda body=body: api.post(f"{WWW}/attach", body)))  # type: ignore[misc]
+            detached.append(received.last_after(lambda: api.post(f"{WWW}/detach")))
+    return {"attached_to_first_packet": spread(attached), "detached_to_last_packet": spread(detached)}
+
+
+def _make_outside(node: LabNode) -> None:
+    for command in (
+        "ip netns add outside",
+        "ip link add out0 type veth peer name eth0 netns outside",
+        f"ip addr add {OUTSIDE} dev out0",
+        "ip link set out0 up",
+        f"ip route add {HOST} via {ROUTER}",
+        "ip -n outside link set lo up",
+        f"ip -n outside addr add {HOST}/32 dev lo",
+        f"ip -n outside addr add {ROUTER}/30 dev eth0",
+        "ip -n outside link set eth0 up",
+        f"ip -n outside route add default via {OUTSIDE.split('/')[0]} src {HOST}",
+    ):
+        node.exec(command.split())
 
 
 def _put_groups(api: Api, instance: str, *groups: str) -> None:
