@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from agents.lab.shell import wait_until
 from agents.node.adapters.network import namespace_name
 from agents.node.adapters.network.rules import LOST
 from agents.node.adapters.network_specs import Address, PortSpec, SegmentSpec
@@ -125,6 +126,15 @@ class Place:
         run("nft delete table inet probe")
 
 
+def wait_for_addresses(node: Node, namespace: str, device: str) -> None:
+    """Wait until the link-local address may be used: without it neighbours neither ask nor answer."""
+
+    def is_settled() -> bool:
+        return "tentative" not in node.run(f"ip -6 addr show dev {device}", namespace=namespace)
+
+    wait_until(is_settled, what=f"the addresses of {device}")
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     if os.geteuid() != 0:
@@ -140,6 +150,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         guests = {name: Guest(node, name, port).start().configured() for name, port in names.items()}
         for guest in guests.values():
             guest.run("ip -6 route replace default via fe80::1 dev eth0")
+        for namespace, device in [("", "u0"), ("outside", "u0"), *((name, "eth0") for name in guests)]:
+            wait_for_addresses(node, namespace, device)
         with ExitStack() as stack:
             for name in ("web", "outside", "stranger"):
                 for port in (HTTP, SSH):

@@ -125,7 +125,7 @@ def test_roles_of_the_reference_equal_the_code() -> None:
         operation: tuple(re.findall(r"`([a-z]+)`", row[1]))
         for row in table
         if row not in roles
-        for operation in re.findall(r"`([a-z._]+)`", row[0])
+        for operation in re.findall(r"`([a-z._-]+)`", row[0])
     }
     assert operations == {operation: asked for operation, asked in ROLES_OF.items() if asked}
 
@@ -134,7 +134,7 @@ def test_the_operations_of_the_command_are_all_listed() -> None:
     section = COMMAND.read_text().partition("### Operations\n")[2].partition("\n## ")[0]
     free, asked, _ = section.strip().split("\n\n")
     assert tuple(re.findall(r"`([a-z_.-]+)`", free)) == TAKING_NOTHING
-    assert tuple(re.findall(r"`([a-z_.]+)`", asked)) == ("role", *OPERATIONS)
+    assert tuple(re.findall(r"`([a-z_.-]+)`", asked)) == ("role", *OPERATIONS)
 
 
 def test_reasons_and_remedies_of_the_reference_equal_the_code() -> None:
