@@ -424,6 +424,8 @@ def test_former_node_sends_packets_on(place: Place, node: Node) -> None:
         assert node.publish_addresses(PublicAddresses((translated(MOVED, OTHER), routed(MOVED, OTHER6)))) == ""
         with serving(node, HTTP, guest.name):
             place.publish(moved=dict.fromkeys((OTHER, OTHER6), underlay_address(2)))
+            for each, namespace, device in ((node, guest.name, "eth0"), (node, "", "under"), (place.node, "", "under")):
+                wait_for_addresses(each, namespace, device)
             assert reached(place.outside, OTHER, OTHER6, port=HTTP) == {OTHER, OTHER6}
             place.publish()
             assert reached(place.outside, OTHER, OTHER6, port=HTTP) == set()
