@@ -5,18 +5,14 @@ is announced while it is attached to the port of an instance that a node carries
 the node is fenced, nor behind a node without an address of its family.
 """
 
-import logging
 from ipaddress import ip_address
 
-from celery import current_app
 from django.db import connection, transaction
 from django.db.models import QuerySet
-from kombu.exceptions import OperationalError
 
 from andromede_core.permits.announcements import Address, Route, is_routable, parse_community
+from controlplane.kernel.wakeups import send_wakeup
 from controlplane.network.models import Port, PortAddress, PublicAddress
-
-log = logging.getLogger(__name__)
 
 SIGN = "controlplane.signer.tasks.announcements_requested", "signer"
 # The second part: ports' addresses in ranges of a pool, which are public by themselves. The node is that of the
@@ -60,7 +56,7 @@ def announced_routes(zone: str) -> dict[Address, Route]:
 
 def request_announcements(zone: str) -> None:
     """Request, after the commit, new announcements of the zone. The signer also looks by itself."""
-    transaction.on_commit(lambda: _send(zone), robust=True)
+    transaction.on_commit(lambda: send_wakeup(SIGN, [zone]), robust=True)
 
 
 def request_announcements_of(ports: QuerySet[Port]) -> None:
@@ -77,11 +73,3 @@ def _address(text: str | None) -> Address | None:
     except ValueError:
         return None
     return address if is_routable(address) else None
-
-
-def _send(zone: str) -> None:
-    name, queue = SIGN
-    try:
-        current_app.send_task(name, args=[zone], queue=queue, retry=False)
-    except OperationalError as exc:
-        log.warning("%s: wake-up not sent: %s", name, exc)

@@ -5,19 +5,17 @@ port, and later ones by the reconciler (reconcilers/port_rules.py). A node trust
 port neither send nor receive before it has the documents of all the port's groups.
 """
 
-import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from celery import current_app
 from django.db import transaction
 from django.db.models import Q
-from kombu.exceptions import OperationalError
 
 from andromede_core.documents.signed import read
+from controlplane.kernel.wakeups import send_wakeup
 from controlplane.network import port_rules_content as content
 from controlplane.network.models import Port, PortBinding, PortRulesDocument
 from controlplane.network.port_rules_content import PortFacts
@@ -25,8 +23,6 @@ from controlplane.network.segments import trusted_keys
 from controlplane.nodes.errors import NodeOutdated
 from controlplane.nodes.models import Node
 from controlplane.placement.errors import SignerSilent
-
-log = logging.getLogger(__name__)
 
 SIGN_PORT = "controlplane.signer.tasks.port_rules_requested", "signer"
 SIGN_GROUP = "controlplane.signer.tasks.security_group_requested", "signer"
@@ -60,14 +56,14 @@ def port_documents(port: Port, node: Node) -> PortDocuments:
         return PortDocuments()
     found = _current_documents(port, node)
     if found is None:
-        _send(SIGN_PORT, [str(port.pk), node.zone_id])
+        send_wakeup(SIGN_PORT, [str(port.pk), node.zone_id])
         found = _await_documents(port, node)
     return found
 
 
 def request_port_rules(port_id: UUID, zone: str) -> None:
     """Request, after the commit, new documents of this port: its groups have changed."""
-    transaction.on_commit(lambda: _send(SIGN_PORT, [str(port_id), zone]), robust=True)
+    transaction.on_commit(lambda: send_wakeup(SIGN_PORT, [str(port_id), zone]), robust=True)
 
 
 def request_names(instance_id: UUID) -> None:
@@ -79,12 +75,12 @@ def request_names(instance_id: UUID) -> None:
 
 def request_group(group_id: UUID) -> None:
     """Request, after the commit, new documents of the group: its rules have changed."""
-    transaction.on_commit(lambda: _send(SIGN_GROUP, [str(group_id)]), robust=True)
+    transaction.on_commit(lambda: send_wakeup(SIGN_GROUP, [str(group_id)]), robust=True)
 
 
 def request_update() -> None:
     """Ask the reconciler to send documents to nodes that have older ones; it also runs by itself."""
-    _send(UPDATE_NODES, [])
+    send_wakeup(UPDATE_NODES)
 
 
 def is_listed(payload: Mapping[str, Any], port: Port, node_id: UUID, facts: PortFacts) -> bool:
@@ -126,12 +122,3 @@ def _await_documents(port: Port, node: Node) -> PortDocuments:
             raise SignerSilent(process="signer")
         time.sleep(POLL_S)
     return found
-
-
-def _send(task: tuple[str, str], args: list[str]) -> None:
-    """Send a wake-up, which may be lost: signer and reconciler poll by themselves."""
-    name, queue = task
-    try:
-        current_app.send_task(name, args=args, queue=queue, retry=False)
-    except OperationalError as exc:
-        log.warning("%s: wake-up not sent: %s", name, exc)

@@ -5,25 +5,21 @@ document of the bindings, and each node that carries the network gets it (reconc
 only the signature, since the document decides where a tenant's frames go.
 """
 
-import logging
 import time
 from collections import defaultdict
 from collections.abc import Mapping
 from uuid import UUID
 
-from celery import current_app
 from django.db.models import QuerySet
-from kombu.exceptions import OperationalError
 
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.multi_insert import insertion
 from controlplane.kernel.prepared_queries import Prepared, preparing_cursor
+from controlplane.kernel.wakeups import send_wakeup
 from controlplane.network.models import Port, PortBinding, Segment
 from controlplane.nodes import trust_documents
 from controlplane.nodes.models import Node
 from controlplane.placement.errors import SignerSilent
-
-log = logging.getLogger(__name__)
 
 SIGN = "controlplane.signer.tasks.segment_requested", "signer"
 UPDATE_PEERS = "controlplane.reconcilers.tasks.network_peers", "periodic"
@@ -62,9 +58,9 @@ def segment_document(port: Port, node: Node) -> bytes:
     place = (port.network_id, node.zone_id)
     found = _current_segment(node, place)
     if found is None:
-        _send(SIGN, [str(place[0]), place[1]])
+        send_wakeup(SIGN, [str(place[0]), place[1]])
         found = _await_segment(node, place)
-        _send(UPDATE_PEERS, [])
+        send_wakeup(UPDATE_PEERS)
     return bytes(found.document)
 
 
@@ -115,12 +111,3 @@ def _await_segment(node: Node, place: SegmentKey) -> Segment:
             raise SignerSilent(process="signer")
         time.sleep(POLL_S)
     return found
-
-
-def _send(task: tuple[str, str], args: list[str]) -> None:
-    """Send a wake-up, which may be lost: signer and reconciler poll by themselves."""
-    name, queue = task
-    try:
-        current_app.send_task(name, args=args, queue=queue, retry=False)
-    except OperationalError as exc:
-        log.warning("%s: wake-up not sent: %s", name, exc)

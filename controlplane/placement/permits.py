@@ -4,7 +4,6 @@ A worker requests a permit when an operation needs one, and again when the permi
 the message to the signer is a wake-up, which may be lost (the signer polls the rows) and grants nothing.
 """
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,9 +12,7 @@ from functools import lru_cache
 from typing import Any, NoReturn
 from uuid import UUID
 
-from celery import current_app
 from django.db.models import Expression, Q, QuerySet
-from kombu.exceptions import OperationalError
 
 from andromede_core.documents import signed
 from andromede_core.documents.canonical import dumps
@@ -23,13 +20,12 @@ from andromede_core.permits import permit as core
 from controlplane.kernel import clock, error_messages
 from controlplane.kernel.multi_insert import insert
 from controlplane.kernel.prepared_queries import Prepared, preparing_cursor
+from controlplane.kernel.wakeups import send_wakeup
 from controlplane.operations import lease_guard
 from controlplane.operations.models import Operation
 from controlplane.placement.errors import SignerSilent
 from controlplane.placement.models import OPEN, Decision, Permit, PolicyDocument
 from controlplane.placement.selectors import DecisionVersions
-
-log = logging.getLogger(__name__)
 
 SIGN = "controlplane.signer.tasks.sign_requested", "signer"
 COSIGN = "controlplane.signer.tasks.cosign_signed", "sentinel"
@@ -130,9 +126,9 @@ def request_permit(wanted: PermitKey, *, decide: Callable[[], UUID]) -> Permit:
         project_id, decision_id = operation.project_id, decide()
         permit = Permit(**_named(wanted), project_id=project_id, decision_id=decision_id)
         insert(permit)
-        send_wakeup(permit.pk)
+        wake_up_next(permit.pk)
     elif permit.state in OPEN and permit.created_at < now - WAKE_UP_INTERVAL:
-        send_wakeup(permit.pk, state=permit.state)
+        wake_up_next(permit.pk, state=permit.state)
     return permit
 
 
@@ -148,13 +144,9 @@ def is_current(decision: Decision, standing: DecisionVersions) -> bool:
     return decision.is_admitted and rests_on == standing and not is_lapsed
 
 
-def send_wakeup(permit_id: UUID, *, state: str = "requested") -> None:
+def wake_up_next(permit_id: UUID, *, state: str = "requested") -> None:
     """Wake up the process that answers next. Never fails: the row is written already."""
-    name, queue = COSIGN if state == "cosigning" else SIGN
-    try:
-        current_app.send_task(name, args=[str(permit_id)], queue=queue, retry=False)
-    except OperationalError as exc:
-        log.warning("permit %s: wake-up not sent: %s", permit_id, exc)
+    send_wakeup(COSIGN if state == "cosigning" else SIGN, [str(permit_id)])
 
 
 NAMED = ("operation_id", "op", "resource_id", "generation", "node_id")

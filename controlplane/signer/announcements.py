@@ -5,9 +5,7 @@ They are built from the rows; a request names only the zone.
 
 import logging
 
-from celery import current_app
 from django.db import transaction
-from kombu.exceptions import OperationalError
 
 from andromede_core.documents.canonical import digest
 from andromede_core.documents.parsing import Malformed
@@ -17,6 +15,7 @@ from controlplane.announcers.models import AnnouncementsDocument, Announcer
 from controlplane.catalog.models import Zone
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
+from controlplane.kernel.wakeups import send_wakeup
 from controlplane.network.announced_prefixes import announced_routes
 from controlplane.network.models import AddressPool
 from controlplane.network.segments import trusted_keys
@@ -38,7 +37,7 @@ def sign(zone: str) -> int:
     """
     signed = _sign(zone)
     if signed:
-        _request_sending()
+        send_wakeup(SEND)
     return signed
 
 
@@ -85,11 +84,3 @@ def _sign(zone: str) -> int:
         updated_at=clock.now(),
     )
     return 1
-
-
-def _request_sending() -> None:
-    name, queue = SEND
-    try:
-        current_app.send_task(name, args=[], queue=queue, retry=False)
-    except OperationalError as exc:
-        log.warning("%s: wake-up not sent: %s", name, exc)

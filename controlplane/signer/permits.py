@@ -130,7 +130,7 @@ def _answer(row: Row) -> None:
     fact_epochs.ensure_floor(known, signed_epoch=trusted.epoch)
     _keep(row, reading, permit, key, decision)
     if row.state == "cosigning":
-        permits.send_wakeup(row.pk, state=row.state)
+        permits.wake_up_next(row.pk, state=row.state)
 
 
 OPERATIONS = Prepared(

@@ -17,7 +17,7 @@ from andromede_core.documents.canonical import dumps
 from andromede_core.permits import permit as core
 from andromede_core.policy.roles import ASKED_WHEN_UNDONE, OPERATIONS, PART_OF, ROLES_OF, TAKING_NOTHING
 from controlplane.compute.attachments import volume_detach
-from controlplane.kernel import clock
+from controlplane.kernel import clock, wakeups
 from controlplane.nodes import channels
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
@@ -28,7 +28,7 @@ from controlplane.signer import permits as signer
 from controlplane.workflows.registry import WORKFLOWS
 from tests.workflows.helpers import altered, ask_volume, make_attached, then
 from tests.workflows.test_every_step import CASES, Case
-from tests.world import Cloud, SilentSigner, follow, run, run_next_attempt
+from tests.world import Cloud, Signer, follow, run, run_next_attempt
 
 METHODS = pb.DESCRIPTOR.services_by_name["Agent"].methods
 # What may be called without a permit: it gives the node nothing, or (EnsureTrust, EnsureNetwork) checks signatures of
@@ -272,7 +272,7 @@ def test_node_that_refuses_a_permit_gets_trust_documents_and_a_new_permit(
 
 
 def test_lost_wakeups_only_delay_the_permit(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(permits, "current_app", SilentSigner())
+    monkeypatch.setattr(wakeups, "current_app", Signer(permits.SIGN, permits.COSIGN))
     monkeypatch.setattr(permits, "PATIENCE_S", 0)
     operation = next(case for case in CASES if case.kind == "volume.create").prepare(cloud)()
     for _ in range(2):

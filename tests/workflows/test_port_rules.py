@@ -17,7 +17,7 @@ from controlplane.compute.port_attachments import port_detach
 from controlplane.compute.services import NewInstance, instance_delete, instance_dry_run, instance_update
 from controlplane.events.models import Event
 from controlplane.identity.actor import SYSTEM
-from controlplane.kernel import clock
+from controlplane.kernel import clock, wakeups
 from controlplane.kernel.errors import CloudError
 from controlplane.network import port_rules
 from controlplane.network.models import (
@@ -42,9 +42,10 @@ from controlplane.placement.errors import SignerSilent
 from controlplane.reconcilers import port_rules as reconciler
 from controlplane.signer import port_rules as signer
 from tests.workflows.helpers import ask_instance, done, fresh, make_instance, make_port
-from tests.world import Cloud, FakeMachine, follow, run, run_next_attempt
+from tests.world import Cloud, FakeMachine, Signer, follow, run, run_next_attempt
 
 SSH = NewRule(direction="in", protocol="tcp", ports=(22, 22))
+UNREAD = (port_rules.SIGN_PORT, port_rules.SIGN_GROUP, port_rules.UPDATE_NODES)
 
 
 @pytest.fixture
@@ -355,7 +356,7 @@ def test_port_waits_for_an_unresponsive_signer(cloud: Cloud, monkeypatch: pytest
     _, operation = ask_instance(cloud)
     with monkeypatch.context() as patched:
         patched.setattr(port_rules, "PATIENCE_S", 0.01)
-        patched.setattr(port_rules, "current_app", Deaf())
+        patched.setattr(wakeups, "current_app", Signer(*UNREAD))
         assert run(operation).state == "running"
         assert not cloud.fake.ports
     assert run_next_attempt(operation).state == "succeeded"
@@ -363,7 +364,7 @@ def test_port_waits_for_an_unresponsive_signer(cloud: Cloud, monkeypatch: pytest
 
 def test_unchanged_documents_need_no_signer(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     port = on(cloud, cloud.machine, "one")
-    monkeypatch.setattr(port_rules, "current_app", Deaf())
+    monkeypatch.setattr(wakeups, "current_app", Signer(*UNREAD))
     monkeypatch.setattr(port_rules, "PATIENCE_S", 0.01)
     assert port_rules.port_documents(port, cloud.machine.row).ports
     PortAddress.objects.filter(port=port).update(ip="10.10.0.77")
@@ -458,11 +459,3 @@ def test_thousand_members_and_one_change_are_one_document(cloud: Cloud, django_a
         assert signer.sign_all() == 1
     assert len(payload(group=web).members[str(cloud.network.pk)]) == 1001
     assert reconciler.reconcile() == 1
-
-
-class Deaf:
-    """Stands for queues that nobody reads."""
-
-    def send_task(self, name: str, *, args: list[str], queue: str, retry: bool) -> None:
-        assert (name, queue) in (port_rules.SIGN_PORT, port_rules.SIGN_GROUP, port_rules.UPDATE_NODES)
-        assert not retry

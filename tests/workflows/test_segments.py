@@ -11,7 +11,7 @@ from django.db import connection
 from agents.node.errors import AdapterError
 from controlplane.compute.models import Instance
 from controlplane.compute.services import instance_delete
-from controlplane.kernel import clock
+from controlplane.kernel import clock, wakeups
 from controlplane.network import segments
 from controlplane.network.models import Network, Port, PortBinding, Segment, SegmentCopy
 from controlplane.network.services import network_create, network_delete
@@ -21,7 +21,7 @@ from controlplane.placement.errors import SignerSilent
 from controlplane.reconcilers import network_peers, node_removals
 from controlplane.signer import segments as signer
 from tests.workflows.helpers import ask_instance, done, make_instance
-from tests.world import Cloud, FakeMachine, make_tenant, run, run_next_attempt
+from tests.world import Cloud, FakeMachine, Signer, make_tenant, run, run_next_attempt
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_port_waits_for_an_unresponsive_signer(
     _, operation = ask_instance(cloud)
     with monkeypatch.context() as patched:
         patched.setattr(segments, "PATIENCE_S", 0.01)
-        patched.setattr(segments, "current_app", Deaf())
+        patched.setattr(wakeups, "current_app", Signer(segments.SIGN, segments.UPDATE_PEERS))
         assert run(operation).state == "running"
     assert run_next_attempt(operation).state == "succeeded"
 
@@ -181,7 +181,7 @@ def test_member_of_the_segment_does_not_wait_for_the_signer(
 ) -> None:
     port = on(cloud, machines[0], "one")
     segments.record_binding(port, machines[1].row)
-    monkeypatch.setattr(segments, "current_app", Deaf())
+    monkeypatch.setattr(wakeups, "current_app", Signer(segments.SIGN, segments.UPDATE_PEERS))
     monkeypatch.setattr(segments, "PATIENCE_S", 0.01)
     assert segments.segment_document(port, machines[0].row)
     with pytest.raises(SignerSilent):
@@ -277,11 +277,3 @@ def test_nodes_and_database_agree_after_a_restored_backup(
         assert signer.sign_all() == 1
     network_peers.reconcile()
     assert peers(machines[0], cloud.network) == set()
-
-
-class Deaf:
-    """Stands for queues that nobody reads."""
-
-    def send_task(self, name: str, *, args: list[str], queue: str, retry: bool) -> None:
-        assert (name, queue) in (segments.SIGN, segments.UPDATE_PEERS)
-        assert not retry

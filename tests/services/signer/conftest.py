@@ -8,12 +8,13 @@ import pytest
 
 from andromede_core.documents import signed
 from andromede_core.permits import permit as core
+from controlplane.kernel import wakeups
 from controlplane.operations.models import Operation
 from controlplane.placement import permits
 from controlplane.placement.models import Binding, Permit
 from controlplane.signer import permits as signer
 from tests.workflows.helpers import ask_instance
-from tests.world import Cloud, SilentSigner, run
+from tests.world import Cloud, Signer, run
 
 STATE = "etat-sensible"
 
@@ -61,7 +62,7 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def wait_for(cloud: Cloud, silent: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[Operation], Waiting]:
     def wait(operation: Operation) -> Waiting:
-        monkeypatch.setattr(permits, "current_app", SilentSigner())
+        monkeypatch.setattr(wakeups, "current_app", Signer(permits.SIGN, permits.COSIGN))
         assert run(operation).state == "running"
         return Waiting(cloud, operation, Permit.objects.get(operation_id=operation.pk))
 
