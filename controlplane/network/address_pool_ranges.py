@@ -1,20 +1,15 @@
 """Ranges of address pools: parsing, sizes, and the addresses that projects may get. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_network
 
 from andromede_core.documents.messages import Message
+from andromede_core.permits.security_group import FAMILIES
 from controlplane.network.errors import AddressPoolInvalid
 from controlplane.network.models import AddressPool
+from controlplane.network.ranges import IPV6_PREFIX, Address, Cidr, Range, as_range, overlap
 
-Cidr = IPv4Network | IPv6Network
-Address = IPv4Address | IPv6Address
-# First and last address.
-Range = tuple[Address, Address]
-
-VERSIONS = {"ipv4": 4, "ipv6": 6}
 SHORTEST = {4: 8, 6: 20}
-SUBNET_PREFIX = 64  # of the ranges that subnets get
 RANGES_MAX = 64
 # Larger numbers are not exact in JSON parsers that read numbers as doubles (RFC 8259, 6).
 COUNT_MAX = 2**53 - 1
@@ -41,13 +36,13 @@ def parse_cidrs(family: str, purpose: str, values: Sequence[str]) -> list[Cidr]:
 
 
 def _cidr(family: str, purpose: str, value: str, field: str) -> Cidr:
-    version = VERSIONS[family]
+    version = FAMILIES[family]
     try:
         found = ip_network(value)
     except ValueError as exc:
         reason = Message("write a range with its first address, such as 192.0.2.0/24 or 2001:db8:1::/48.")
         raise AddressPoolInvalid(field=field, value=value[:43], reason=reason) from exc
-    longest = SUBNET_PREFIX if purpose == "subnets" else found.max_prefixlen
+    longest = IPV6_PREFIX if purpose == "subnets" else found.max_prefixlen
     if found.version != version:
         reason = Message("it is not of the family {family}.", family=family)
     elif not SHORTEST[version] <= found.prefixlen <= longest:
@@ -79,17 +74,6 @@ def _reserved(cidrs: Sequence[Cidr], value: str, field: str) -> str:
     return f"{first}-{last}"
 
 
-def as_range(text: str) -> Range:
-    """Parse `first-last`, or one address. Raises ValueError."""
-    first, _, last = text.partition("-")
-    return ip_address(first.strip()), ip_address((last or first).strip())
-
-
-def overlap(one: Cidr, other: Cidr) -> bool:
-    """Tell if the ranges share an address; those of two families do not."""
-    return one.version == other.version and one.overlaps(other)
-
-
 def _overlaps_any(cidr: Cidr, others: Iterable[Cidr]) -> bool:
     return any(overlap(cidr, other) for other in others)
 
@@ -112,13 +96,13 @@ def usable_ranges(pool: AddressPool) -> Iterator[Range]:
 
 def is_usable(pool: AddressPool, ip: Address) -> bool:
     """Tell if projects may get this address of the pool."""
-    return any(first <= ip <= last for first, last in usable_ranges(pool) if first.version == ip.version)  # type: ignore[operator]
+    return any(first <= ip <= last for first, last in usable_ranges(pool) if first.version == ip.version)
 
 
 def pool_size(pool: AddressPool) -> int:
     """Return the number of addresses, or of /64 ranges for subnets, that projects may get; COUNT_MAX at most."""
     if pool.purpose == "subnets":
-        found = sum(1 << (SUBNET_PREFIX - ip_network(cidr).prefixlen) for cidr in pool.cidrs)
+        found = sum(1 << (IPV6_PREFIX - ip_network(cidr).prefixlen) for cidr in pool.cidrs)
     else:
         found = sum(int(last) - int(first) + 1 for first, last in usable_ranges(pool))
     return min(found, COUNT_MAX)

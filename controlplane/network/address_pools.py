@@ -18,7 +18,7 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.models import Organization
 from controlplane.kernel.db import raise_on_violation, write_version
 from controlplane.kernel.names import check_labels, check_name
-from controlplane.network.address_pool_ranges import Cidr, overlap, parse_cidrs, parse_reserved, pool_size
+from controlplane.network.address_pool_ranges import parse_cidrs, parse_reserved, pool_size
 from controlplane.network.errors import (
     AddressPoolInUse,
     AddressPoolInvalid,
@@ -27,6 +27,7 @@ from controlplane.network.errors import (
     AddressPoolOverlaps,
 )
 from controlplane.network.models import AddressPool, PublicAddress, Subnet
+from controlplane.network.ranges import Cidr, overlap
 from controlplane.network.services import NAMED_MAX, named
 
 PURPOSES = ("addresses", "subnets")

@@ -21,7 +21,7 @@ from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.kernel.prepared_queries import preparing_cursor
 from controlplane.network import port_rules
-from controlplane.network.address_pool_ranges import Address, Range, is_usable, usable_ranges
+from controlplane.network.address_pool_ranges import is_usable, usable_ranges
 from controlplane.network.address_pools import address_pool_lock
 from controlplane.network.announced_prefixes import request_announcements
 from controlplane.network.errors import (
@@ -39,6 +39,7 @@ from controlplane.network.errors import (
     ReverseNameInvalid,
 )
 from controlplane.network.models import AddressPool, Port, PublicAddress
+from controlplane.network.ranges import Address, Range
 from controlplane.nodes.models import Node
 from controlplane.quotas import services as quotas
 

@@ -130,9 +130,12 @@ def is_reserved(subnet: Subnet, ip: Address) -> bool:
 def overlapping(cidr: Cidr, others: Iterable[Subnet]) -> tuple[Subnet, Cidr] | None:
     """Return the first subnet that shares an address with the range, and its range."""
     pairs = ((each, other) for each in others for other in cidrs_of(each))
-    return next(
-        ((each, other) for each, other in pairs if other.version == cidr.version and cidr.overlaps(other)), None
-    )
+    return next(((each, other) for each, other in pairs if overlap(cidr, other)), None)
+
+
+def overlap(one: Cidr, other: Cidr) -> bool:
+    """Tell if the ranges share an address; those of two families do not."""
+    return one.version == other.version and one.overlaps(other)
 
 
 def _kept(subnet: Subnet, version: int) -> Iterator[Range]:

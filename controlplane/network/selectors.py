@@ -83,15 +83,6 @@ def subnet_get(actor: Actor, network: Network, ref: str) -> Subnet:
     return found
 
 
-def usable_pool_get(actor: Actor, project: Project, ref: str) -> AddressPool:
-    """Return a pool that the project's organization may use. Raises AddressPoolNotFound."""
-    usable = Q(organization=None) | Q(organization=project.organization_id)
-    found = by_ref(AddressPool.objects.filter(usable), ref)
-    if found is None:
-        raise AddressPoolNotFound(name=ref)
-    return found
-
-
 def ports(actor: Actor, project: Project) -> QuerySet[Port]:
     return _ports(project)
 

@@ -67,7 +67,7 @@ class Search(Page):
         return self.page({"found": found, "searched": SEARCHED_MAX if left_out else None})
 
     def found(self, wanted: str) -> Iterator[dict[str, Any]]:
-        """Nothing more is asked for once the reader has enough."""
+        """Yield what is found, and ask for no more once the reader has enough."""
         for place in chain(self.pages(), self.search_results()):
             if not wanted or wanted in place["text"]:
                 yield place

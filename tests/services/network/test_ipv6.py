@@ -27,7 +27,7 @@ from controlplane.network.errors import (
 from controlplane.network.ipv6_subnets import NO_IPV6, Ipv6Choice
 from controlplane.network.models import AddressPool, Network, Port, PortAddress, Subnet
 from controlplane.network.ports import NewPort, PortChange, instance_port_create, port_create, port_delete, port_update
-from controlplane.network.selectors import usable_pool_get
+from controlplane.network.selectors import usable_address_pool_get
 from controlplane.network.services import network_create
 from controlplane.network.subnets import NewSubnet, SubnetChange, subnet_create, subnet_delete, subnet_update
 from controlplane.quotas.models import QuotaUse
@@ -240,6 +240,6 @@ def test_pool_of_single_addresses_or_of_another_organization_is_refused(tenant: 
     other = make_tenant("beta")
     theirs = make_address_pool("2001:db8:9::/48", name="theirs", organization=other.project.organization)
     with pytest.raises(AddressPoolNotFound):
-        usable_pool_get(tenant.actor, tenant.project, "theirs")
-    assert usable_pool_get(other.actor, other.project, "theirs") == theirs
+        usable_address_pool_get(tenant.actor, tenant.project, "theirs")
+    assert usable_address_pool_get(other.actor, other.project, "theirs") == theirs
     assert AddressPool.objects.count() == 2

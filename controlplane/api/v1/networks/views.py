@@ -36,7 +36,7 @@ class Ipv6View(ProjectView):
         cidr, ref = body.pop("ipv6_cidr", None), body.pop("ipv6_pool", None)
         if cidr is not None and ref is not None:
             raise InvalidRequest(field="ipv6_pool", reason=Message("Give a range or a pool, not both."))
-        pool = None if ref is None else self.named(selectors.usable_pool_get, ref, at="ipv6_pool")
+        pool = None if ref is None else self.named(selectors.usable_address_pool_get, ref, at="ipv6_pool")
         return Ipv6Choice(cidr or None, pool)
 
 
