@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agents.announcer.server import Config, serve
 from agents.node import logs
-from agents.node.main import open_signal_pipe
+from agents.node.serving import open_signal_pipe
 
 log = logging.getLogger(__name__)
 

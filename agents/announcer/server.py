@@ -1,8 +1,6 @@
 """The announcer's server: mutual TLS, as a node's agent has it; the control plane calls it."""
 
-import fcntl
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -12,7 +10,7 @@ import grpc
 from agents.announcer.announcing import Announcing, Status
 from agents.announcer.bird_control import Bird
 from agents.node import VERSION, pki
-from agents.node.rpc.interceptor import AgentInterceptor
+from agents.node.serving import listen, lock_alone
 from agents.node.specs import StoredDocument
 from agents.node.state_store import StateStore, Table
 from agents.node.trust.documents import Authority
@@ -98,7 +96,7 @@ def serve(config: Config) -> Server:
     """
     credentials = pki.load(config.state_dir)
     identity = pki.identity(credentials.certificate, kind=pki.ANNOUNCER)
-    lock = _only_announcer(config.state_dir)
+    lock = lock_alone(config.state_dir, "announcer")
     state_store = StateStore(config.state_dir / "ledger.sqlite")
     authority = Authority(str(identity.node_id), identity.zone, root_verifier(credentials.root))
     trust = TrustStore(state_store, authority)
@@ -110,31 +108,9 @@ def serve(config: Config) -> Server:
         routes_file=config.routes_file,
     )
     announcing.status()
-    server, port = _listen(config.listen, credentials)
+    server, port = listen(config.listen, credentials, threads=THREADS, calls_at_once=CALLS_AT_ONCE, options=OPTIONS)
     servicer = Servicer(announcing, trust)
     announcer_pb2_grpc.add_AnnouncerServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
     server.start()
     log.info("serving", extra={"facts": {"zone": identity.zone, "port": port, "version": VERSION}})
     return Server(server, state_store, lock, port=port)
-
-
-def _listen(address: str, credentials: pki.Credentials) -> tuple[grpc.Server, int]:
-    server = grpc.server(
-        ThreadPoolExecutor(THREADS, thread_name_prefix="rpc"),
-        interceptors=[AgentInterceptor(calls_at_once=CALLS_AT_ONCE)],
-        options=OPTIONS,
-    )
-    tls = grpc.ssl_server_credentials(
-        [(credentials.key, credentials.certificate)], root_certificates=credentials.ca, require_client_auth=True
-    )
-    return server, server.add_secure_port(address, tls)
-
-
-def _only_announcer(state_dir: Path) -> TextIO:
-    lock = (state_dir / "announcer.lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as exc:
-        lock.close()
-        raise RuntimeError(f"Another announcer uses {state_dir}.") from exc
-    return lock

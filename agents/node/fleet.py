@@ -20,7 +20,8 @@ from agents.node import logs
 from agents.node.adapters.fake import FakeNode
 from agents.node.adapters.interfaces import Power
 from agents.node.lease import LeasePolicy
-from agents.node.main import Config, Server, open_signal_pipe, serve
+from agents.node.main import Config, Server, serve
+from agents.node.serving import open_signal_pipe
 from agents.node.trust.clock import Clock, kept_elsewhere
 
 log = logging.getLogger(__name__)

@@ -1,12 +1,10 @@
 """Start the agent: python -m agents.node.main --state-dir DIR --listen ADDRESS:PORT."""
 
 import argparse
-import fcntl
 import logging
 import os
 import signal
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import IPv4Address, ip_network
@@ -27,7 +25,6 @@ from agents.node.hook import script
 from agents.node.hook.server import HookServer
 from agents.node.hook.state import InstalledHook
 from agents.node.lease import EXPIRY_LIMIT_S, Lease, LeasePolicy
-from agents.node.rpc.interceptor import AgentInterceptor
 from agents.node.rpc.servicer import Servicer
 from agents.node.services import crash_recovery, incoming, instances, metadata, ports
 from agents.node.services.consoles import MAX_CONSOLES
@@ -39,6 +36,7 @@ from agents.node.services.self_fencing import SelfFencing
 from agents.node.services.selftest import SelfTest
 from agents.node.services.stop_receipts import StopReceipts
 from agents.node.services.tunnels import MAX_TUNNELS
+from agents.node.serving import listen, lock_alone, open_signal_pipe
 from agents.node.state_store import StateStore
 from agents.node.trust.clock import Clock, kept_elsewhere
 from agents.node.trust.keys import NodeKey, root_verifier
@@ -138,7 +136,7 @@ def serve(config: Config, adapters: Adapters) -> Server:
         ValueError, OSError: the node has not been enrolled.
     """
     credentials = pki.load(config.state_dir)
-    lock = _only_agent(config.state_dir)
+    lock = lock_alone(config.state_dir, "agent")
     node = _node(config, credentials, adapters)
     try:
         return _serve(config, credentials, node, lock)
@@ -160,7 +158,7 @@ def _serve(config: Config, credentials: pki.Credentials, node: Node, lock: TextI
     crash_recovery.write_missing_receipts(node)
     incoming.restore(node)
     metadata.restore(node)
-    server, port = _listen(config.listen, credentials)
+    server, port = listen(config.listen, credentials, threads=THREADS, calls_at_once=CALL_THREADS, options=OPTIONS)
     hook = HookServer(config.hook.socket, PermitGate(node.state_store, node.permits.starts)) if config.hook else None
     departures = OutgoingMigrations(node)
     departures.restore()
@@ -243,47 +241,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.read(reads, 1)
     log.info("stopping")
     server.stop()
-
-
-def open_signal_pipe(*signals: signal.Signals) -> int:
-    """Return a file that receives one byte, the signal's number, for each signal.
-
-    An Event misses a signal just before the wait.
-    """
-    reads, writes = os.pipe()
-    os.set_blocking(writes, False)
-    signal.set_wakeup_fd(writes)
-    for number in signals:
-        signal.signal(number, lambda *_: None)
-    return reads
-
-
-def _listen(address: str, credentials: pki.Credentials) -> tuple[grpc.Server, int]:
-    server = grpc.server(
-        ThreadPoolExecutor(THREADS, thread_name_prefix="rpc"),
-        interceptors=[AgentInterceptor(calls_at_once=CALL_THREADS)],
-        options=OPTIONS,
-    )
-    tls = grpc.ssl_server_credentials(
-        [(credentials.key, credentials.certificate)],
-        root_certificates=credentials.ca,
-        require_client_auth=True,
-    )
-    return server, server.add_secure_port(address, tls)
-
-
-def _only_agent(state_dir: Path) -> TextIO:
-    """Lock the state folder: two agents on one state store would each assume to be alone.
-
-    The lock ends with the process.
-    """
-    lock = (state_dir / "agent.lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as exc:
-        lock.close()
-        raise RuntimeError(f"Another agent uses {state_dir}.") from exc
-    return lock
 
 
 def _hook(state_dir: Path, options: argparse.Namespace) -> InstalledHook:
