@@ -85,6 +85,7 @@ class LinuxSwitch:
         self._metadata = metadata
         self._rules = Rules(self._outside, runtime_dir / "rules.nft")
         self._connections = ConnectionTable()
+        self._has_nothing_public = False  # neither rules nor routes of public addresses, also of an earlier agent
         self.guest_connections = GuestConnections(lambda: self._rules.groups.tracked)
         self._lock = Lock()  # transit addresses and the tables of rules belong to all networks
 
@@ -141,7 +142,12 @@ class LinuxSwitch:
 
     def ensure_public(self, public: PublicAddresses) -> str:
         """Give the ports exactly these public addresses. What is taken away is refused first."""
-        unused, public = _without_ipv6(public.local), _usable(public)
+        unused, usable = _without_ipv6(public.local), _usable(public)
+        problem = "" if self._has_nothing_public and not usable else self._publish(usable)
+        return " ".join(filter(None, (problem, unused)))
+
+    def _publish(self, public: PublicAddresses) -> str:
+        self._has_nothing_public = False  # until all of it has succeeded
         with self._alone(), Netlink() as netlink:
             links, before = NodeLinks.read(netlink), self._rules.public
             self._rules.publish(public, links)
@@ -155,7 +161,8 @@ class LinuxSwitch:
                     self._rules.routers.written(layout, rules)
             problem = public_routes.ensure(public, links, netlink, underlay=self._rules.underlay())
             self._rules.save()
-        return " ".join(filter(None, (problem, unused)))
+            self._has_nothing_public = not public and not problem
+        return problem
 
     def ensure_names(self, network: NetworkSpec, names: Sequence[HostName]) -> None:
         """Have the resolver of a network that is here answer for exactly these names."""
@@ -180,7 +187,7 @@ class LinuxSwitch:
             for network in networks.values():
                 members = [port for port in ports if port.network.id == network.id]
                 self._ensure_network(network, members, NodeLinks.read(netlink), netlink)
-        if problem := self.ensure_public(public):
+        if problem := " ".join(filter(None, (self._publish(_usable(public)), _without_ipv6(public.local)))):
             log.warning("public address problem", extra={"facts": {"problem": problem}})
         for network in networks.values():
             if problem := self.ensure_segment(network, segments.get(network.id)):
