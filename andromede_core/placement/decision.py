@@ -212,6 +212,7 @@ def _request(request: ResolvedRequest) -> dict[str, object]:
         "resources": request.resources._asdict(),
         "zones": None if request.zones is None else list(request.zones),
         "routed_to": sorted(request.routed_to),
+        "mtu_zones": None if request.mtu_zones is None else sorted(request.mtu_zones),
         "traits": sorted(request.traits),
         "groups": [
             {"rule": group.rule, "is_hard": group.is_hard, "nodes": sorted(group.nodes)} for group in request.groups

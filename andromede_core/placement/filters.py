@@ -60,6 +60,11 @@ def addresses_are_routed_there(request: ResolvedRequest, fleet: Fleet, zones: Zo
     return _by_zone(fleet, [request.routed_to == {zone.zone} for zone in zones])
 
 
+def packets_are_carried(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
+    carrying = request.mtu_zones
+    return None if carrying is None else _by_zone(fleet, [zone.zone in carrying for zone in zones])
+
+
 def node_is_the_host(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
     return None if request.host is None else fleet.mask_of({request.host})
 
@@ -184,6 +189,7 @@ FILTERS = (
     Filter("attested", "NODE_UNATTESTED", node_is_attested),
     Filter("zone_asked", "ZONE_NOT_ASKED", zone_is_asked_for),
     Filter("routed", "ADDRESS_ELSEWHERE", addresses_are_routed_there),
+    Filter("mtu", "MTU_TOO_LARGE", packets_are_carried),
     Filter("host", "NOT_THE_HOST", node_is_the_host),
     Filter("zone_open", "ZONE_CLOSED", zone_is_open),
     Filter("ready", "NODE_NOT_READY", node_is_ready),

@@ -50,7 +50,8 @@ class ResolvedRequest:
     """A placement request with policies and pools resolved.
 
     `zones`: any of these (None: any at all). `routed_to`: the node's zone must be each of these, because addresses of
-    the guest are routed there. `near`: the node must be each of these, because a guest and the data it
+    the guest are routed there. `mtu_zones`: zones whose underlay carries the packets of the guest's networks (None:
+    all). `near`: the node must be each of these, because a guest and the data it
     uses share a node; two different ones admit nothing. Amounts are what is added to the node's load, so growing a
     resource in place requests the difference and is `near` its own node. `host`: the only node allowed, by the caller's
     choice. `roles`: the reasons for holding data that the operation gives the place; clauses about others do not apply.
@@ -63,6 +64,7 @@ class ResolvedRequest:
     resources: Resources
     zones: tuple[str, ...] | None = None
     routed_to: frozenset[str] = frozenset()
+    mtu_zones: frozenset[str] | None = None
     traits: frozenset[str] = frozenset()
     groups: tuple[Group, ...] = ()
     near: frozenset[str] = frozenset()

@@ -124,6 +124,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "IPv6 addresses of its ports are routed to another zone than: {zones}.",
         "Des adresses IPv6 de ses ports sont routées vers une autre zone que : {zones}.",
     ),
+    "MTU_TOO_LARGE": (
+        "The underlay carries no packets as large as the MTU of its networks in: {zones}.",
+        "Le réseau sous-jacent ne transporte pas de paquets de la taille du MTU de ses réseaux dans : {zones}.",
+    ),
     "ZONE_CLOSED": (
         "Closed to new placements at the moment: {zones}.",
         "Pas de nouveau placement en ce moment dans {zones}.",

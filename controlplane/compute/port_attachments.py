@@ -18,6 +18,7 @@ from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.network.errors import PortRoutedElsewhere
 from controlplane.network.models import Port
+from controlplane.network.mtu import require_mtu_in_zone
 from controlplane.network.ports import port_lock, require_free
 from controlplane.network.public_addresses import attached_to, require_zone
 from controlplane.network.routed_zones import zones_of_ports
@@ -36,6 +37,7 @@ def port_attach(actor: Actor, port: Port, *, instance: Instance) -> Operation:
     Raises:
         PortAttached: an instance has it.
         PortRoutedElsewhere: its IPv6 addresses are routed to another zone than the instance's.
+        MtuTooLarge: the instance's zone does not carry the packets of its network.
         TooManyPorts, InstanceWrongState, NoAllocation, PolicyUnsatisfiable, Busy, PortNotFound.
         PublicAddressElsewhere: a public address of the port is routed to another zone.
     """
@@ -53,6 +55,7 @@ def _attach(actor: Actor, port: Port, instance: Instance) -> Operation:
     operation = _enqueue(actor, ATTACH, port, instance)
     require_free(port)
     if instance.node is not None:
+        require_mtu_in_zone(port, instance.node.zone_id)
         for address in attached_to([port]):
             require_zone(address, instance.node.zone_id)
     _require_zone(port, instance)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from controlplane.network.models import Network, Port, SecurityGroup
+from controlplane.network.mtu import mtu_zones_of_ports
 from controlplane.network.port_rules import FILTERS
 from controlplane.network.routed_zones import zones_of_networks, zones_of_ports
 from controlplane.placement.decisions import PlacementRequest
@@ -20,7 +21,8 @@ def with_ports(
         return request
     zones = zones_of_networks(networks) if networks else frozenset()
     zones |= zones_of_ports(ports) if ports else frozenset()
-    return prefer_filtering(replace(request, routed_to=zones), is_required=bool(ports) or groups is not None)
+    request = replace(request, routed_to=zones, mtu_zones=mtu_zones_of_ports(networks, ports))
+    return prefer_filtering(request, is_required=bool(ports) or groups is not None)
 
 
 def prefer_filtering(request: PlacementRequest, *, is_required: bool) -> PlacementRequest:

@@ -31,6 +31,7 @@ REASON_TEXTS = {
     "NOT_SUPPORTED_CLASSIFIED": gettext_lazy("classified information is not admitted here"),
     "ZONE_NOT_ASKED": gettext_lazy("not among the requested zones"),
     "ADDRESS_ELSEWHERE": gettext_lazy("IPv6 addresses of its ports are routed to another zone"),
+    "MTU_TOO_LARGE": gettext_lazy("the underlay carries no packets as large as the MTU of its networks"),
     "ZONE_CLOSED": gettext_lazy("accepts no new resources at the moment"),
     "NODE_NOT_READY": gettext_lazy("its nodes are unreachable"),
     "NODE_CORDONED": gettext_lazy("its nodes are closed for maintenance"),

@@ -18,6 +18,24 @@ class NetworkInUse(Conflict):
     detail = "The network still has {count} ports: {ports}. Delete those, or their instances, first."
 
 
+class MtuNotCarried(Unprocessable):
+    code = "network.mtu_not_carried"
+    title = "MTU too large"
+    detail = (
+        "Packets of {mtu} bytes are carried in no zone: the largest MTU is {largest}. Choose a smaller one, or ask an "
+        "operator to enlarge the MTU of the underlay."
+    )
+
+
+class MtuTooLarge(Unprocessable):
+    code = "network.port.mtu_too_large"
+    title = "MTU too large"
+    detail = (
+        "The network of the port {name!r} has an MTU of {mtu}, and the instance is in {zone}, which carries packets of "
+        "{largest} bytes at most. Attach the port to an instance in another zone."
+    )
+
+
 class SubnetInvalid(InvalidRequest):
     code = "network.subnet.invalid"
     detail = "{cidr!r} is not a valid address range: {reason}"

@@ -8,7 +8,7 @@ from controlplane.catalog.models import Zone
 from controlplane.identity.models import Organization, Project, ProjectResource
 from controlplane.kernel.db import BaseModel, Versioned
 from controlplane.kernel.label_selectors import SELECTOR_MAX_LETTERS
-from controlplane.nodes.models import Node
+from controlplane.nodes.models import DEFAULT_MTU, Node
 
 DEFAULT_SUBNET = "default"
 
@@ -16,10 +16,11 @@ DEFAULT_SUBNET = "default"
 class Network(ProjectResource):
     """A project's own layer-2 segment in each zone where it is used: no frame goes from zone to zone.
 
-    `vni`: its number between nodes (24 bits), which the database assigns.
+    `mtu`: the largest packet of a guest, in bytes. `vni`: its number between nodes (24 bits), which the database
+    assigns.
     """
 
-    mtu = models.PositiveSmallIntegerField(default=1500)
+    mtu = models.PositiveSmallIntegerField(default=DEFAULT_MTU)
     vni = models.PositiveIntegerField(db_default=Func(function="network_next_vni"), editable=False)
 
     class Meta:

@@ -16,8 +16,10 @@ from controlplane.network.addresses import SUBNETS_LOCKED
 from controlplane.network.errors import NetworkInUse, NetworkNameTaken, NetworkNotFound
 from controlplane.network.ipv6_subnets import NO_IPV6, Ipv6Choice, choose_ipv6
 from controlplane.network.models import Network, Port, Subnet
+from controlplane.network.mtu import require_mtu
 from controlplane.network.ranges import parse_cidr, parse_gateway
 from controlplane.network.security_groups import default_group
+from controlplane.nodes.models import DEFAULT_MTU
 from controlplane.quotas import services as quotas
 
 NAMED_MAX = 5
@@ -33,11 +35,12 @@ def network_create(  # noqa: PLR0913 - the fields of the request, by name
     dns_servers: list[str],
     labels: dict[str, str],
     ipv6: Ipv6Choice = NO_IPV6,
+    mtu: int = DEFAULT_MTU,
 ) -> Network:
     """Create a network, with a subnet `default` unless `cidr` is None; its gateway is the first address.
 
     Raises:
-        SubnetInvalid, NetworkNameTaken, QuotaExceeded, AddressPoolHasNoSubnets, AddressPoolOutOfSubnets.
+        MtuNotCarried, SubnetInvalid, NetworkNameTaken, QuotaExceeded, AddressPoolHasNoSubnets, AddressPoolOutOfSubnets.
     """
     actor.may_write()
     if cidr is None and dns_servers:
@@ -46,10 +49,11 @@ def network_create(  # noqa: PLR0913 - the fields of the request, by name
         raise InvalidRequest(field="cidr", reason=Message("IPv6 needs the IPv4 range of a subnet too."))
     found = parse_cidr(cidr) if cidr is not None else None
     check_name(name)
+    require_mtu(mtu)
     with raise_on_violation("network_network_name_taken", NetworkNameTaken(field="name", name=name)):
-        network = Network.objects.create(project=project, name=name, labels=check_labels(labels))
+        network = Network.objects.create(project=project, name=name, labels=check_labels(labels), mtu=mtu)
     quotas.claim(project.pk, network.pk, networks=1)
-    facts = {"name": name, "cidr": cidr}
+    facts = {"name": name, "cidr": cidr, "mtu": mtu}
     if found is not None:
         subnet = Subnet.objects.create(
             network=network,

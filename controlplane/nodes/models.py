@@ -27,6 +27,8 @@ ADMIN_STATE = machine(
     field="admin_state",
 )
 IN_SERVICE = "in-service"
+DEFAULT_MTU = 1500  # bytes
+LARGEST_MTU = 8950  # bytes: 9000 on the wire, less the headers of VXLAN
 
 
 class Node(BaseModel):
@@ -52,7 +54,8 @@ class Node(BaseModel):
 
     `admin_state_reason`, `admin_state_since`: why and since when it has that admin state. `is_cordoned`: it takes no
     new guests. `underlay_ip`: where other nodes send it the frames of tenants' networks, if that is not the host of its
-    address. `ipv6_address`: where routers send it the packets of public IPv6 addresses.
+    address. `ipv6_address`: where routers send it the packets of public IPv6 addresses. `max_mtu`: the largest packet
+    of a guest, in bytes, that the underlay carries between this node and the others of its zone.
 
     `public_key` (base64 of its SubjectPublicKeyInfo) is of its certificate: with it the node signs receipts and
     inventories; `inventoried_at` is the time of the last valid inventory. Its last reported trust documents:
@@ -71,6 +74,7 @@ class Node(BaseModel):
     address = models.CharField(max_length=255)
     underlay_ip = models.GenericIPAddressField(protocol="IPv4", null=True)
     ipv6_address = models.GenericIPAddressField(protocol="IPv6", null=True)
+    max_mtu = models.PositiveSmallIntegerField(default=DEFAULT_MTU, db_default=DEFAULT_MTU)
     state = models.CharField(max_length=16, default=NODE.initial)
     admin_state = models.CharField(max_length=16, default=ADMIN_STATE.initial, db_column="duty")
     admin_state_reason = models.CharField(max_length=200, blank=True, db_column="duty_reason")

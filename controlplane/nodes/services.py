@@ -24,7 +24,7 @@ from controlplane.kernel.prepared_queries import preparing_cursor
 from controlplane.nodes import incidents, pki, pools
 from controlplane.nodes.admin_state import admin_state_change, require_admin_state
 from controlplane.nodes.errors import NodeNameTaken
-from controlplane.nodes.models import IN_SERVICE, Inventory, Node, NodeRemoval, oldest_attestation
+from controlplane.nodes.models import DEFAULT_MTU, IN_SERVICE, Inventory, Node, NodeRemoval, oldest_attestation
 from controlplane.nodes.pools import ReportedPool
 
 HOOK, SELF_TEST = "hook", "self-test"
@@ -278,15 +278,18 @@ def node_uncordon(actor: Actor, node: Node) -> None:
 
 
 @transaction.atomic
-def node_underlay_set(actor: Actor, node: Node, *, address: str | None, ipv6_address: str | None = None) -> None:
+def node_underlay_set(
+    actor: Actor, node: Node, *, address: str | None, ipv6_address: str | None = None, max_mtu: int = DEFAULT_MTU
+) -> None:
     """Set the address for the frames of tenants' networks; None: the host of its agent's address.
 
-    `ipv6_address`: where routers send the packets of public IPv6 addresses; None: nowhere.
+    `ipv6_address`: where routers send the packets of public IPv6 addresses; None: nowhere. `max_mtu`: the largest
+    packet of a guest that the underlay carries, in bytes.
     """
     actor.may_operate()
-    node.underlay_ip, node.ipv6_address = address, ipv6_address
-    node.save(update_fields=["underlay_ip", "ipv6_address"])
-    record(actor, "node.underlay", node.pk, address=node.underlay, ipv6_address=ipv6_address)
+    node.underlay_ip, node.ipv6_address, node.max_mtu = address, ipv6_address, max_mtu
+    node.save(update_fields=["underlay_ip", "ipv6_address", "max_mtu"])
+    record(actor, "node.underlay", node.pk, address=node.underlay, ipv6_address=ipv6_address, max_mtu=max_mtu)
 
 
 def record_removal(node: Node, *, kind: str, resource_id: UUID, generation: int, pool: str = "") -> None:

@@ -52,7 +52,8 @@ class PlacementRequest:
     """A placement request.
 
     `near`: consumers whose node it must share. `zones` empty: any. `routed_to`: zones to which addresses of the
-    consumer are routed; it can be in no other. `host`: the name or id of the only node allowed; one
+    consumer are routed; it can be in no other. `mtu_zones`: zones whose underlay carries the packets of its networks;
+    None: all. `host`: the name or id of the only node allowed; one
     more condition, which skips no other. `excluded`: ids of nodes that are not allowed, since the consumer migrates
     within its `zones`. `preferred_traits`: of the node, where one with them can take the request. `pools`: space taken
     from a pool is not taken from the node's own disk; at most one of them gives space. `move`: the id that holds the
@@ -73,6 +74,7 @@ class PlacementRequest:
     disk_gib: int = 0
     zones: tuple[str, ...] = ()
     routed_to: frozenset[str] = frozenset()
+    mtu_zones: frozenset[str] | None = None
     near: tuple[UUID, ...] = ()
     group: GroupRule | None = None
     traits: frozenset[str] = frozenset()
@@ -180,7 +182,7 @@ def redecide_in_place(request: PlacementRequest, node_id: UUID) -> PlacementResu
         TooManyClauses
     """
     request = replace(request, zones=(), group=None, traits=frozenset(), host=None, excluded=(), pools=())
-    request = replace(request, routed_to=frozenset())
+    request = replace(request, routed_to=frozenset(), mtu_zones=None)
     return _decided(request, _read_inputs(request, Resources(), frozenset({str(node_id)}), is_there=True))
 
 
@@ -200,6 +202,7 @@ def _read_inputs(
         resources=resources,
         zones=request.zones or None,
         routed_to=request.routed_to,
+        mtu_zones=request.mtu_zones,
         traits=request.traits,
         groups=_groups(request),
         near=near,

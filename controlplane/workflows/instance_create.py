@@ -17,6 +17,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.prepared_queries import Prepared
 from controlplane.network.models import Port
+from controlplane.network.mtu import mtu_zones_of_instance
 from controlplane.network.port_groups import ports_unfilter
 from controlplane.network.port_rules import FILTERS
 from controlplane.network.port_specs import port_spec
@@ -82,7 +83,8 @@ def allocate(operation: Operation) -> Effect:
         instance_placement_request(instance, operation=operation.kind, zones=tuple(operation.args["zones"])), volumes
     )
     if operation.args["ports"] and "security_groups" in operation.args:  # the release before filters nothing
-        request = replace(request, routed_to=zones_of_instance(instance.pk))
+        zones, mtu_zones = zones_of_instance(instance.pk), mtu_zones_of_instance(instance.pk)
+        request = replace(request, routed_to=zones, mtu_zones=mtu_zones)
         is_required = bool(operation.args["own_ports"]) or operation.args["security_groups"] is not None
         request = prefer_filtering(request, is_required=is_required)
     allocation = placement.claim(replace(request, host=operation.args.get("host"), operation_id=operation.pk))

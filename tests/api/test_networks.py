@@ -1,3 +1,4 @@
+from controlplane.nodes.models import Node
 from tests.api.client import Caller
 from tests.world import Cloud, make_address_pool
 
@@ -50,3 +51,15 @@ def test_ipv6_of_a_subnet_is_given_changed_and_removed(api: Caller, cloud: Cloud
     assert api.patch("ports/card", more).problem == (422, "network.subnet.ipv6_missing", "/addresses/1/family")
     api.patch(path, {"ipv6_cidr": "fd00:30::/64"})
     assert [each["ip"] for each in api.patch("ports/card", more).body["addresses"]] == ["10.20.0.2", "fd00:30::2"]
+
+
+def test_mtu_is_chosen_at_the_creation(api: Caller, cloud: Cloud) -> None:
+    asked = {"name": "small", "cidr": "10.21.0.0/24", "mtu": 1400}
+    assert api.post("networks", asked).body["mtu"] == 1400
+    assert api.get("networks/lan").body["mtu"] == 1500
+    too_large = asked | {"name": "jumbo", "mtu": 8950}
+    assert api.post("networks", too_large).problem == (422, "network.mtu_not_carried", "/mtu")
+    for impossible in (1279, 8951, "large"):
+        assert api.post("networks", too_large | {"mtu": impossible}).problem == (400, "invalid_request", "/mtu")
+    Node.objects.update(max_mtu=8950)
+    assert api.post("networks", too_large).body["mtu"] == 8950

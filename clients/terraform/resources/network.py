@@ -76,7 +76,7 @@ def _pool_name(document: Document, like: Values) -> str | None:
 
 class NetworkResource(ApiResource):
     name, kind, noun = "network", "networks", "network"
-    sent = ("name", "cidr", "ipv6_cidr", "ipv6_pool", "dns_servers", "labels")
+    sent = ("name", "cidr", "ipv6_cidr", "ipv6_pool", "dns_servers", "mtu", "labels")
     schema = Schema(
         {
             "id": ID,
@@ -98,7 +98,13 @@ class NetworkResource(ApiResource):
             ),
             "labels": LABELS,
             "gateway_ip": Attribute(type=STRING, description="The address of the gateway.", computed=True),
-            "mtu": Attribute(type=NUMBER, description="The largest packet, in bytes.", computed=True),
+            "mtu": Attribute(
+                type=NUMBER,
+                description="The largest packet of the guests, in bytes; default 1500. A change makes a new network.",
+                optional=True,
+                computed=True,
+                replace=True,
+            ),
             "created_at": CREATED_AT,
         },
         "A private network of a project. Instances are on it by naming it; it can be deleted once no instance is.",

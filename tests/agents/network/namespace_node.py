@@ -265,9 +265,9 @@ def joined(nodes: Sequence[Node]) -> Iterator[None]:
         _ip(switch.pid, "link add br0 up type bridge forward_delay 0 mcast_snooping 0")
         for number, node in enumerate(nodes, start=1):
             peer = f"type veth peer name under netns {node._first_pid}"
-            _ip(switch.pid, f"link add port{number} mtu 1600 master br0 up {peer}")
+            _ip(switch.pid, f"link add port{number} mtu 9000 master br0 up {peer}")
             node.run(f"ip addr add {underlay_address(number)}/24 dev under")
-            node.run("ip link set under mtu 1600 up")
+            node.run("ip link set under mtu 9000 up")
         yield
 
 

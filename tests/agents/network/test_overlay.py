@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -99,6 +100,18 @@ def test_guests_on_two_nodes_reach_one_another_under_their_own_addresses(attacke
 
 def test_packets_up_to_the_network_mtu_pass(attacker: Guest, victim: Guest) -> None:
     assert "1 received" in attacker.run(f"ping -c 1 -W 1 -M do -s 1422 {victim.port.ip}", check=False)
+
+
+def test_jumbo_frames_pass_between_nodes(start: Start, nodes: list[Node]) -> None:
+    jumbo = replace(a_network(9), mtu=8950)
+    near, far = (start(number, a_port(jumbo, number)) for number in (1, 2))
+    for guest in (near, far):
+        guest.run("ip link set eth0 mtu 8950")
+    assert near.dhcp()["mtu"] == "8950"
+    assert "1 received" in near.run(f"ping -c 1 -W 1 -M do -s 8922 {far.port.ip}", check=False)
+    nodes[0].run("ip link set under mtu 1600")
+    problem = nodes[0].connect(jumbo, segment(1, 2))
+    assert "under of the underlay has an MTU of 1600, and needs 9000" in problem
 
 
 def test_small_underlay_mtu_is_reported_and_packets_still_pass(

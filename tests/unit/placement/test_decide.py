@@ -54,6 +54,7 @@ REFUSALS: list[tuple[str, NodeRow, ResolvedRequest]] = [
     ("ZONE_NOT_ASKED", node("n1"), ask(zones=(RHINE,))),
     ("ADDRESS_ELSEWHERE", node("n1"), ask(routed_to=frozenset({RHINE}))),
     ("ADDRESS_ELSEWHERE", node("n1"), ask(routed_to=frozenset({PARIS, RHINE}))),
+    ("MTU_TOO_LARGE", node("n1"), ask(mtu_zones=frozenset({RHINE}))),
     ("NODE_NOT_READY", node("n1", is_ready=False), ask()),
     ("NODE_CORDONED", node("n1", is_cordoned=True), ask()),
     ("NODE_NOT_CLEARED", node("n1", cleared=()), ask()),

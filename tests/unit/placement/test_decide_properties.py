@@ -223,6 +223,7 @@ def _easier(change: str, facts: dict[str, Any], request: ResolvedRequest) -> dic
         "policy": lambda: {"policies": _without_clause(request.policies, facts)},
         "zone_asked": lambda: {"zones": tuple(facts["zones"])},
         "routed": lambda: {"routed_to": frozenset()},
+        "mtu": lambda: {"mtu_zones": None},
         "excluded": lambda: {"excluded_nodes": frozenset()},
         "traits": lambda: {"traits": request.traits - set(facts["traits"])},
         "host": lambda: {"host": None},

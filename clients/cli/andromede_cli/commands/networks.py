@@ -134,6 +134,7 @@ def _networks() -> typer.Typer:
         Column(_("gateway"), "gateway_ip"),
         *IPV6_COLUMNS,
         Column("DNS", "dns_servers"),
+        Column("MTU", "mtu", is_wide=True),
         LABELS,
         CREATED,
         ID,
@@ -158,6 +159,7 @@ def network_create(
     ipv6_cidr: Ipv6Cidr = None,
     ipv6_pool: Ipv6Pool = None,
     dns: Dns = None,
+    mtu: Annotated[int | None, typer.Option("--mtu", help=_("The largest packet, in bytes; default: 1500."))] = None,
     label: LabelsOption = None,
 ) -> None:
     body: dict[str, Any] = {
@@ -165,6 +167,7 @@ def network_create(
         "ipv6_cidr": ipv6_cidr,
         "ipv6_pool": ipv6_pool,
         "dns_servers": dns,
+        "mtu": mtu,
         "labels": labels_of(label),
     }
     me.show(me.client.networks.create(name=name, **body, dry_run=me.is_dry_run))

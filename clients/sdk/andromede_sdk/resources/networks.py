@@ -49,6 +49,7 @@ class Networks(Resource):
         ipv6_cidr: str | None = None,
         ipv6_pool: str | None = None,
         dns_servers: Sequence[str] | None = None,
+        mtu: int | None = None,
         labels: Mapping[str, str] | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
@@ -57,7 +58,8 @@ class Networks(Resource):
 
         A network. With `cidr` it gets a subnet `default`; without, it has none until one is created.
 
-        `ipv6_cidr`, `ipv6_pool`: the IPv6 range of this subnet, as for a subnet.
+        `ipv6_cidr`, `ipv6_pool`: the IPv6 range of this subnet, as for a subnet. `mtu`: the largest packet of the guests,
+        in bytes; above 1500, instances are placed in zones whose nodes all carry it.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
@@ -72,6 +74,7 @@ class Networks(Resource):
                     "ipv6_cidr": ipv6_cidr,
                     "ipv6_pool": ipv6_pool,
                     "dns_servers": dns_servers,
+                    "mtu": mtu,
                     "labels": labels,
                 },
                 key=idempotency_key,

@@ -20,11 +20,13 @@ from controlplane.kernel.fields import (
     Text,
 )
 from controlplane.network.models import Network, Subnet
+from controlplane.nodes.models import DEFAULT_MTU, LARGEST_MTU
 
 DNS_SERVERS_MAX = 3
 RESERVED_RANGES_MAX = 32
 RANGE_LENGTH = 80
 IPV6_CIDR_LENGTH = 43
+MTU_MIN = 1280  # RFC 8200
 ROUTER = "fe80::1"  # of each network with IPv6, on each node (agents/node/adapters/network/ipv6_rules.py)
 
 
@@ -65,7 +67,8 @@ class Ipv6RangeOut(Out):
 class NetworkIn(In):
     """A network. With `cidr` it gets a subnet `default`; without, it has none until one is created.
 
-    `ipv6_cidr`, `ipv6_pool`: the IPv6 range of this subnet, as for a subnet.
+    `ipv6_cidr`, `ipv6_pool`: the IPv6 range of this subnet, as for a subnet. `mtu`: the largest packet of the guests,
+    in bytes; above 1500, instances are placed in zones whose nodes all carry it.
     """
 
     example = {"name": "lan", "cidr": "10.10.0.0/24", "dns_servers": ["9.9.9.9"], "labels": {"env": "prod"}}
@@ -75,6 +78,7 @@ class NetworkIn(In):
     ipv6_cidr = Text(max_length=IPV6_CIDR_LENGTH, default=None)
     ipv6_pool = Reference(default=None)
     dns_servers = dns_servers_field()
+    mtu = serializers.IntegerField(min_value=MTU_MIN, max_value=LARGEST_MTU, default=DEFAULT_MTU)
     labels = Labels(default=dict)
 
 

@@ -66,7 +66,16 @@ class NetworkForm(NamedForm):
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
-    field_order = ("name", "cidr", "ipv6_cidr", "ipv6_pool", "dns_servers", "labels")
+    mtu = forms.IntegerField(
+        label=_("MTU"),
+        help_text=_(
+            "The largest packet of the instances, in bytes: 1280 to 8950. Above 1500, they are placed in zones whose "
+            "underlay carries it. The MTU cannot be changed later."
+        ),
+        initial=1500,
+        required=False,
+    )
+    field_order = ("name", "cidr", "ipv6_cidr", "ipv6_pool", "dns_servers", "mtu", "labels")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
