@@ -145,7 +145,7 @@ def _observe(drain: Drain, guest: DrainGuest, scene: DrainSnapshot) -> bool:
         return set_guest_state(guest, "gone")
     holder = scene.held.get(instance.pk)
     if holder is not None:
-        return observe_held(guest, holder, ours=MOVE)
+        return observe_held(guest, holder, our_reason=MOVE)
     if instance.pk not in scene.placed:
         return set_guest_state(guest, "moved")
     if not is_running(instance):
