@@ -108,7 +108,7 @@ class Comparison:
             [set(way) for way in each.get("security", document.get("security")) or [{}]]
             for each, document in ((self.old, self.schemas.old), (self.new, self.schemas.new))
         )
-        if not all(any(way <= known for way in new) for known in old):
+        if not all(any(way <= old_way for way in new) for old_way in old):
             yield "its security is another"
 
     def _parameters(self) -> Iterator[str]:

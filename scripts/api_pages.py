@@ -160,8 +160,8 @@ class Reference:
         base = name.partition("With")[0]
         if base == name or base not in self.schemas:
             return name, []
-        known = self.schemas[base]["properties"]
-        return base, [each for each in self.schemas[name]["properties"] if each not in known]
+        base_properties = self.schemas[base]["properties"]
+        return base, [each for each in self.schemas[name]["properties"] if each not in base_properties]
 
     def _answered(self, operations: list[Document]) -> list[str]:
         names = set()

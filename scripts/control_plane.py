@@ -238,9 +238,9 @@ class Stack:
     def process(self, name: str) -> psutil.Process | None:
         """Return the process started under this name, if it still runs; a reused pid is not it."""
         try:
-            known = json.loads(self._pid_file(name).read_text())
-            process = psutil.Process(known["pid"])
-            same = abs(process.create_time() - known["started"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
+            recorded = json.loads(self._pid_file(name).read_text())
+            process = psutil.Process(recorded["pid"])
+            same = abs(process.create_time() - recorded["started"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
         except (FileNotFoundError, psutil.NoSuchProcess):
             return None
         return process if same else None

@@ -225,11 +225,11 @@ def _process(name: str, command: list[str], log: str, user: str | None, has_secr
     with Path("/dev/null").open("rb") as nothing, Path(log).open("ab") as file:
         _take((nothing, file, file))
     run_workers.begin_anew(name)
-    known = program_of(command)
-    assert known is not None, command
+    command_program = program_of(command)
+    assert command_program is not None, command
     options = connections.settings["default"]["OPTIONS"]
     options["options"] += limits_of(command)
-    program, arguments = known
+    program, arguments = command_program
     return program(arguments)
 
 

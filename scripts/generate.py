@@ -47,8 +47,8 @@ def main() -> int:
 def strange(made: Documents) -> list[Path]:
     """Return pages in the folders of these documents that are not generated any more."""
     folders = {(REFERENCE / name).parent for name in made} - {REFERENCE}
-    known = {REFERENCE / name for name in made}
-    return sorted(path for folder in folders for path in folder.glob("*.md") if path not in known)
+    expected = {REFERENCE / name for name in made}
+    return sorted(path for folder in folders for path in folder.glob("*.md") if path not in expected)
 
 
 def openapi() -> Documents:

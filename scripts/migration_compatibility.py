@@ -88,9 +88,9 @@ def complaints(loader: MigrationLoader, released: Mapping[str, str]) -> Iterator
     """Return the complaints about all later migrations, a line each."""
     gone = [key for key in released.items() if key not in loader.graph.nodes]
     yield from (f"{app}.{name}: it was released, and is gone" for app, name in gone)
-    known = {each for key in released.items() if key not in gone for each in loader.graph.forwards_plan(key)}
+    planned = {each for key in released.items() if key not in gone for each in loader.graph.forwards_plan(key)}
     for key in sorted(loader.graph.nodes):
-        if key not in known and _is_ours(loader, key):
+        if key not in planned and _is_ours(loader, key):
             yield from complaints_of(loader, loader.graph.nodes[key])
 
 

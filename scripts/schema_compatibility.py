@@ -95,12 +95,12 @@ class Schemas:
         yield from self._members("answered", old, new)
 
     def _members(self, way: str, old: Schema, new: Schema) -> Iterator[str]:
-        known = new.get("properties", {})
+        new_members = new.get("properties", {})
         for name, member in old.get("properties", {}).items():
-            if name not in known:
+            if name not in new_members:
                 yield f": {name!r} is gone"
             else:
-                yield from (f": {name!r}{each}" for each in self._compared(way, member, known[name]))
+                yield from (f": {name!r}{each}" for each in self._compared(way, member, new_members[name]))
         for keyword, place in (("items", " (each item)"), ("additionalProperties", " (each other member)")):
             was, is_ = old.get(keyword), new.get(keyword)
             if isinstance(was, dict) and isinstance(is_, dict):

@@ -241,8 +241,8 @@ def words(route: Route) -> str:
     lines = [f"{route.http_method} {route.path}"]
     if route.body is not None and route.body.get("description"):
         lines.append(str(route.body["description"]))
-    known = [each for each in route.query if each["name"] not in PAGING and each.get("description")]
-    lines += [f"`{attribute(each['name'])}`: {each['description']}" for each in known]
+    described = [each for each in route.query if each["name"] not in PAGING and each.get("description")]
+    lines += [f"`{attribute(each['name'])}`: {each['description']}" for each in described]
     return lines[0] if len(lines) == 1 else "\n\n".join([lines[0], "\n".join(lines[1:])]) + "\n"
 
 

@@ -24,15 +24,15 @@ def models() -> dict[str, str]:
 def homes(schemas: Mapping[str, Schema]) -> dict[str, str]:
     """Map each model to its module: that of the manager it is named after, else of the only one whose calls use it."""
     reached: dict[str, set[str]] = {}
-    known = managers()
-    for manager, routes in known.items():
+    resource_managers = managers()
+    for manager, routes in resource_managers.items():
         for name in closure({name for route in routes for name in references(route.operation)}, schemas):
             reached.setdefault(name, set()).add(manager)
     nested = nested_inputs(schemas)
     found = {}
     for name in sorted(each for each in schemas if each in nested or is_answer(each, schemas[each])):
         words = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-        own = [each for each in (f"{words}s", words) if each in known]
+        own = [each for each in (f"{words}s", words) if each in resource_managers]
         only = reached.get(name, set())
         found[name] = own[0] if own else min(only) if len(only) == 1 else COMMON
     return found

@@ -60,8 +60,8 @@ class log_context:
 
 def outgoing_metadata() -> tuple[tuple[str, str], ...]:
     """Return the fields to pass on to the called process."""
-    known = _about.get()
-    return tuple((_key(name), known[name]) for name in PASSED_ON if name in known)
+    context = _about.get()
+    return tuple((_key(name), context[name]) for name in PASSED_ON if name in context)
 
 
 def received(metadata: Mapping[str, Any]) -> dict[str, str]:

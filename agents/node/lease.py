@@ -180,17 +180,19 @@ class Lease:
     def _remembered(self) -> tuple[int, int | None]:
         """Return the end of the lease and the promise, as stored. Older agents stored only that a promise existed."""
         rows = self._state_store.execute("SELECT value FROM memory WHERE name = ?", MEMORY)
-        kept = json.loads(str(rows[0][0])) if rows else {}
-        if kept.get("boot_id") != self._boot_id:
+        stored_lease = json.loads(str(rows[0][0])) if rows else {}
+        if stored_lease.get("boot_id") != self._boot_id:
             return 0, None  # no guest has outlived that
         own_s = self._fences_within_s(self._policy.limit_s)
-        return int(kept["until_ms"]), int(kept.get("fences_within_s", own_s)) if kept["is_promised"] else None
+        return int(stored_lease["until_ms"]), int(stored_lease.get("fences_within_s", own_s)) if stored_lease[
+            "is_promised"
+        ] else None
 
     def _remember(self) -> None:
-        kept = {
+        stored_lease = {
             "boot_id": self._boot_id,
             "until_ms": self._until_ms,
             "is_promised": self._promised_s is not None,
             "fences_within_s": self._promised_s,
         }
-        self._state_store.execute("INSERT OR REPLACE INTO memory VALUES (?, ?)", MEMORY, json.dumps(kept))
+        self._state_store.execute("INSERT OR REPLACE INTO memory VALUES (?, ?)", MEMORY, json.dumps(stored_lease))

@@ -222,9 +222,9 @@ class StateStore:
             AdapterError: other guests have all the candidates.
         """
         with self.transaction():
-            known = self.execute("SELECT uid FROM guest_user WHERE id = ?", str(instance_id))
-            if known:
-                return int(str(known[0][0]))
+            row = self.execute("SELECT uid FROM guest_user WHERE id = ?", str(instance_id))
+            if row:
+                return int(str(row[0][0]))
             for uid in candidates:
                 if not self.execute("SELECT 1 FROM guest_user WHERE uid = ?", uid):
                     self.execute("INSERT INTO guest_user VALUES (?, ?)", str(instance_id), uid)

@@ -54,15 +54,15 @@ class FactHistory:
 
     def _end(self, fact: str, epoch: Epoch) -> None:
         """End a superseded statement. Several statements of one moment may supersede the same one."""
-        held = self._facts.get(fact)
-        if held is None or held.until not in (None, epoch):
+        current = self._facts.get(fact)
+        if current is None or current.until not in (None, epoch):
             refuse("fact", Message("{fact} was not in force", fact=fact))
-        held.until = epoch
+        current.until = epoch
 
     def of(self, epoch: Epoch) -> World:
         """Return the facts of an epoch. Epochs also begin when keys or charters change; facts carry over into them."""
         if epoch not in self._made:
-            statements = [held.statement for held in self._facts.values() if held.holds_in(epoch)]
+            statements = [fact.statement for fact in self._facts.values() if fact.holds_in(epoch)]
             zones = {each.subject_id for each in statements if each.subject_kind == "zone"}
             # The status of a zone is no fact and changes no clause. One world is cached: epochs come in runs.
             self._made = {epoch: world(statements, {zone: "open" for zone in sorted(zones)})}

@@ -117,9 +117,9 @@ class _Verification:
             if problem:
                 self.findings.fault(f"audit:{number}", problem)
         whole = sum(len(places) == self.batches[record].count for record, places in seen.items())
-        held = sum(map(len, seen.values()))
+        count = sum(map(len, seen.values()))
         add_fact = self.findings.facts.append
-        add_fact(f"audit: {held} requests as the log has them, {young} too young to be in it")
+        add_fact(f"audit: {count} requests as the log has them, {young} too young to be in it")
         add_fact(f"audit: all requests of {whole} of the {len(self.batches)} batches of this export of evidence")
 
     def _audit_problem(

@@ -146,10 +146,14 @@ def parse(document: object) -> Catalogue:
     regions = [_region(value, at) for value, at in _entries(body, "regions")]
     zones = [_zone(value, at) for value, at in _entries(body, "zones")]
     names = {statement.id: name for statement, name in parties}
-    known = {"region": {each.id for each in regions}, "party": set(names), "zone": {entry.id for _, entry in zones}}
+    ids_by_kind = {
+        "region": {each.id for each in regions},
+        "party": set(names),
+        "zone": {entry.id for _, entry in zones},
+    }
     of_entries = [*sets, *classes, *(each for each, _ in parties), *(each for several, _ in zones for each in several)]
-    further = _further(body.get("statements", []), of_entries, known)
-    _check_references(zones, known)
+    further = _further(body.get("statements", []), of_entries, ids_by_kind)
+    _check_references(zones, ids_by_kind)
     return Catalogue(
         regions=tuple(regions),
         party_names=names,
@@ -175,18 +179,18 @@ def _entries(body: Mapping[str, object], key: str) -> list[tuple[dict[str, objec
 
 
 def _check_references(
-    zones: Iterable[tuple[Sequence[Statement], ZoneEntry]], known: Mapping[str, Collection[str]]
+    zones: Iterable[tuple[Sequence[Statement], ZoneEntry]], ids_by_kind: Mapping[str, Collection[str]]
 ) -> None:
     for n, (statements, zone) in enumerate(zones):
-        if zone.region not in known["region"]:
+        if zone.region not in ids_by_kind["region"]:
             refuse(f"zones[{n}].region", Message("there is no region {region!r} in the file", region=zone.region))
         for statement in statements:
-            _check_parties(statement.values, f"zones[{n}].parties", known)
+            _check_parties(statement.values, f"zones[{n}].parties", ids_by_kind)
 
 
-def _check_parties(values: Mapping[str, object], at: str, known: Mapping[str, Collection[str]]) -> None:
+def _check_parties(values: Mapping[str, object], at: str, ids_by_kind: Mapping[str, Collection[str]]) -> None:
     for party in parties_of(values.get(PARTIES)):
-        if party not in known["party"]:
+        if party not in ids_by_kind["party"]:
             refuse(at, Message("there is no party {party!r} in the file", party=party))
 
 
@@ -231,13 +235,15 @@ def _statement(kind: str, name: str, body: Mapping[str, object], at: str, values
     review_by = as_instant(body["review_by"], f"{at}.review_by") if body.get("review_by") is not None else None
     assertion = as_choice(body.get("assertion", ASSERTIONS[0]), f"{at}.assertion", among=ASSERTIONS)
     evidence = as_digest(body.get("evidence_sha256", ""), f"{at}.evidence_sha256")
-    known: Assertion = ASSERTIONS[ASSERTIONS.index(assertion)]
-    return Statement(kind, name, valid_from, valid_to, values, review_by, known, evidence)
+    literal: Assertion = ASSERTIONS[ASSERTIONS.index(assertion)]
+    return Statement(kind, name, valid_from, valid_to, values, review_by, literal, evidence)
 
 
-def _further(value: object, others: Sequence[Statement], known: Mapping[str, Collection[str]]) -> Sequence[Statement]:
+def _further(
+    value: object, others: Sequence[Statement], ids_by_kind: Mapping[str, Collection[str]]
+) -> Sequence[Statement]:
     """Parse single statements, which entries cannot express: another period for one attribute, or other subjects."""
-    found = list(_single(value, known))
+    found = list(_single(value, ids_by_kind))
     placed = [(other, "") for other in others] + [(each, f"statements[{n}]") for n, each in enumerate(found)]
     about: dict[tuple[str, str, str], list[tuple[Statement, str]]] = defaultdict(list)
     for each, at in placed:
@@ -248,7 +254,7 @@ def _further(value: object, others: Sequence[Statement], known: Mapping[str, Col
     return found
 
 
-def _single(value: object, known: Mapping[str, Collection[str]]) -> Iterator[Statement]:
+def _single(value: object, ids_by_kind: Mapping[str, Collection[str]]) -> Iterator[Statement]:
     for n, item in enumerate(as_list(value, "statements")):
         at = f"statements[{n}]"
         body = as_object(
@@ -258,13 +264,13 @@ def _single(value: object, known: Mapping[str, Collection[str]]) -> Iterator[Sta
             optional=ABOUT_THE_STATEMENT,
         )
         kind, subject = as_subject(body, at)
-        if kind in known and subject not in known[kind]:
+        if kind in ids_by_kind and subject not in ids_by_kind[kind]:
             refuse(
                 f"{at}.subject_id", Message("there is no {kind} {subject!r} in the file", kind=kind, subject=subject)
             )
         attribute = as_text(body["attribute"], f"{at}.attribute", limit=64)
         values = {attribute: value_of(kind, attribute, body["value"], at)}
-        _check_parties(values, f"{at}.value", known)
+        _check_parties(values, f"{at}.value", ids_by_kind)
         yield _statement(kind, subject, body, at, values)
 
 

@@ -94,8 +94,8 @@ def _zone_reports(zones: Zones, assessment: Assessment, counts: Counts) -> tuple
     none = [0] * counts.shape[1]
     empty = (zone for zone in assessment.zones.values() if zone.zone not in rows)
     reports = [_zone_report(zone, rows.get(zone.zone, none)) for zone in (*zones, *empty)]
-    known = [report for report in reports if report.nodes or report.status is not None]
-    return tuple(sorted(known, key=lambda report: report.zone))
+    reported = [report for report in reports if report.nodes or report.status is not None]
+    return tuple(sorted(reported, key=lambda report: report.zone))
 
 
 def _zone_report(zone: ZoneVerdict, row: list[int]) -> ZoneReport:

@@ -38,7 +38,10 @@ def facts_are_known(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mas
 def node_is_cleared(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
     """Check that the node's charter allows the data; a node without a charter gets no data."""
     requested = set(request.classifications)
-    flags = [bool(held) and (ANY in held or requested.issubset(held)) for held in fleet.dictionary.clearances]
+    flags = [
+        bool(clearances) and (ANY in clearances or requested.issubset(clearances))
+        for clearances in fleet.dictionary.clearances
+    ]
     if all(flags):
         return None
     cleared: Mask = np.array(flags, dtype=np.bool_)[fleet.clearance_index]
@@ -101,11 +104,11 @@ def node_has_pools(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask
 
 
 def _holders(share: ResolvedPoolRequirement, fleet: Fleet, zones: Zones) -> tuple[Mask, Mask]:
-    names, known = fleet.dictionary.traits, dict(share.free_gib)
+    names, free_gib = fleet.dictionary.traits, dict(share.free_gib)
     has_it: Mask = (
         fleet.traits[names.index(share.trait)] if share.trait in names else np.zeros(len(fleet), dtype=np.bool_)
     )
-    counts = _by_zone(fleet, [zone.zone in known for zone in zones])
+    counts = _by_zone(fleet, [zone.zone in free_gib for zone in zones])
     return has_it, counts if counts is not None else has_it
 
 

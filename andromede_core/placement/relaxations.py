@@ -135,8 +135,8 @@ def _missing_traits(request: ResolvedRequest, fleet: Fleet, filtered: FilterResu
     """Return the fewest traits to drop."""
     requested = sorted(request.traits.intersection(fleet.dictionary.traits))
     columns = [fleet.dictionary.traits.index(trait) for trait in requested]
-    held = fleet.traits[columns][:, filtered.passing(but_for=("traits",))].T
-    patterns, counts = np.unique(held, axis=0, return_counts=True)  # thousands of nodes, few kinds of them
+    node_traits = fleet.traits[columns][:, filtered.passing(but_for=("traits",))].T
+    patterns, counts = np.unique(node_traits, axis=0, return_counts=True)  # thousands of nodes, few kinds of them
     missing = [request.traits - {requested[index] for index in np.flatnonzero(pattern)} for pattern in patterns]
     if missing:
         fewest = min(missing, key=lambda traits: (len(traits), sorted(traits)))

@@ -112,8 +112,10 @@ def translated_errors(attributes: Mapping[str, Attribute]) -> Iterator[None]:
 def diagnostics_of(document: Mapping[str, Any], attributes: Mapping[str, Attribute]) -> list[Diagnostic]:
     title, detail = document.get("title", "The API refused"), document.get("detail", "")
     small_print = _small_print(document)
-    known = [(_path(error.get("pointer", ""), attributes), error["detail"]) for error in document.get("errors") or []]
-    located = [Diagnostic(title, f"{text}{small_print}", path) for path, text in known if path]
+    with_path = [
+        (_path(error.get("pointer", ""), attributes), error["detail"]) for error in document.get("errors") or []
+    ]
+    located = [Diagnostic(title, f"{text}{small_print}", path) for path, text in with_path if path]
     return located or [Diagnostic(title, f"{detail}{small_print}")]
 
 

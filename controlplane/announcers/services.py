@@ -103,8 +103,8 @@ def record_report(announcer: Announcer, report: AnnouncerReport, document: Annou
 @transaction.atomic
 def record_failure(announcer: Announcer, problem: str) -> None:
     """Record that a call to the announcer failed. It is `silent` after SILENT_AFTER without an answer."""
-    seen = announcer.last_seen_at or announcer.created_at
-    if problem == "silent" and clock.now() - seen < SILENT_AFTER:
+    last_seen_at = announcer.last_seen_at or announcer.created_at
+    if problem == "silent" and clock.now() - last_seen_at < SILENT_AFTER:
         return
     Announcer.objects.filter(pk=announcer.pk).update(problem=problem, updated_at=clock.now())
     _reconcile_incident(announcer, problem)
@@ -118,9 +118,9 @@ def _problem(report: AnnouncerReport, document: AnnouncementsDocument | None) ->
 
 def _reconcile_incident(announcer: Announcer, problem: str) -> None:
     """Keep an incident while the announcer has this problem, and end the others."""
-    now, known = clock.now(), AnnouncerIncident.objects.filter(announcer=announcer, ended_at=None)
-    known.exclude(kind=problem).update(ended_at=now)
-    if not problem or known.filter(kind=problem).update(observed_at=now):
+    now, open_incidents = clock.now(), AnnouncerIncident.objects.filter(announcer=announcer, ended_at=None)
+    open_incidents.exclude(kind=problem).update(ended_at=now)
+    if not problem or open_incidents.filter(kind=problem).update(observed_at=now):
         return
     incident = AnnouncerIncident.objects.create(announcer=announcer, kind=problem, observed_at=now)
     facts = {"zone": announcer.zone_id}

@@ -37,8 +37,8 @@ class TokenAuthentication(BaseAuthentication):
             raise Unauthenticated()
         if secret.startswith(signin.SESSION):
             return _of_session(request, secret)
-        asked = request._request
-        actor = actor_of(secret, request_id=request_id_of(asked), address=client_address(asked))
+        django_request = request._request
+        actor = actor_of(secret, request_id=request_id_of(django_request), address=client_address(django_request))
         if actor is None:
             raise Unauthenticated()
         return actor, None

@@ -31,9 +31,9 @@ class ActorView(View):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        asked = cast(Route, self.route_of(request))
+        requested_route = cast(Route, self.route_of(request))
         self.find_scope()
-        self.actor = authorize(self.actor, asked.operation_id)
+        self.actor = authorize(self.actor, requested_route.operation_id)
 
     def find_scope(self) -> None:
         """Find the project or organization in the path; to an actor without a role there it does not exist."""
@@ -54,9 +54,9 @@ class PublicView(View):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        asked = cast(Route, self.route_of(request))
-        if rule_of(asked.operation_id).roles != PUBLIC:
-            raise NobodyMay(operation=asked.operation_id)
+        requested_route = cast(Route, self.route_of(request))
+        if rule_of(requested_route.operation_id).roles != PUBLIC:
+            raise NobodyMay(operation=requested_route.operation_id)
 
 
 class ScopeView(ActorView):

@@ -43,13 +43,13 @@ def _links(document: Mapping[str, Any], source: str, noun: str, named: str) -> I
     """Return the operations whose path needs an id of `noun` and the variables of the source's path, and nothing
     else.
     """
-    known = {name: f"$request.path.{name}" for name in uritemplate.variables(source)}
+    variables = {name: f"$request.path.{name}" for name in uritemplate.variables(source)}
     for path, operations in document["paths"].items():
         within, _, own = path.rpartition(f"/{noun}/{{")
         name = own.partition("}")[0]
         needed = list(uritemplate.variables(path))
-        if within and set(needed) <= {*known, name}:
-            parameters = {each: named if each == name else known[each] for each in needed}
+        if within and set(needed) <= {*variables, name}:
+            parameters = {each: named if each == name else variables[each] for each in needed}
             for method in METHODS:
                 if method in operations:
                     target = operations[method]["operationId"]

@@ -126,10 +126,10 @@ def _of_address(request: HttpRequest) -> Bucket:
 
 def _network(address: str) -> str:
     try:
-        known = ip_address(address)
+        ip = ip_address(address)
     except ValueError:
         return "unknown"
-    return address if known.version == 4 else str(ip_network((known, PREFIX_V6), strict=False))
+    return address if ip.version == 4 else str(ip_network((ip, PREFIX_V6), strict=False))
 
 
 def _refused(bucket_state: BucketState, request: HttpRequest) -> HttpResponse:

@@ -135,8 +135,8 @@ def refused_requester(request: HttpRequest, response: HttpResponse, end: End) ->
     if end.status == 401:
         return _whose_token(request)
     context = getattr(response, "renderer_context", None) or {}
-    asked = context.get("request")
-    actor = cast("Actor | None", asked.user) if asked is not None else None
+    refused_request = context.get("request")
+    actor = cast("Actor | None", refused_request.user) if refused_request is not None else None
     return requester_of(context.get("view"), actor) if actor is not None else None
 
 

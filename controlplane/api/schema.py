@@ -281,9 +281,9 @@ class Schema(AutoSchema):
 
     def get_auth(self) -> list[Any]:
         """Return the security schemes; public routes also accept a credential."""
-        known: list[Any] = super().get_auth()
+        schemes: list[Any] = super().get_auth()
         is_public = rule_of(self.route.operation_id).roles == PUBLIC
-        return [*known, {}] if known and is_public else known
+        return [*schemes, {}] if schemes and is_public else schemes
 
     def _get_serializer_field_meta(self, field: Any, direction: Any) -> Any:
         """Return the schema of a field; a field of any JSON is nullable without a mark."""

@@ -66,9 +66,9 @@ def end_of(error: CloudError, session: GuestSession | None = None) -> End:
 
 
 def _of_agent(agent_code: str, session: GuestSession | None) -> CloudError | None:
-    known = OF_AGENTS.get(agent_code)
-    if known is None:
+    session_end = OF_AGENTS.get(agent_code)
+    if session_end is None:
         return None
-    if known is ConsolesExhausted and session is not None and session.is_tunnel:
+    if session_end is ConsolesExhausted and session is not None and session.is_tunnel:
         return TunnelsExhausted()
-    return known(tcp_port=session.tcp_port if session is not None else 0)
+    return session_end(tcp_port=session.tcp_port if session is not None else 0)

@@ -253,8 +253,8 @@ def is_still_valid(subscription: StreamSubscription, scope: Scope) -> bool:
     """
     request = Request(ASGIRequest(dict(scope), io.BytesIO()))
     try:
-        known = TokenAuthentication().authenticate(request)
-        return known is not None and _is_unchanged(subscription, *known)
+        authenticated = TokenAuthentication().authenticate(request)
+        return authenticated is not None and _is_unchanged(subscription, *authenticated)
     except (CloudError, Error):
         return False
 

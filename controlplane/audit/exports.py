@@ -111,41 +111,41 @@ def export_get(actor: Actor, ref: str) -> EvidenceExport:
     Raises:
         ExportNotFound
     """
-    seen = Q() if actor.sees_all else Q(organization__in=actor.organization_ids)
-    found = by_id(EvidenceExport.objects.select_related("organization").filter(seen), ref)
+    visible = Q() if actor.sees_all else Q(organization__in=actor.organization_ids)
+    found = by_id(EvidenceExport.objects.select_related("organization").filter(visible), ref)
     if found is None:
         raise ExportNotFound(name=ref)
     return found
 
 
-def export_file(actor: Actor, asked: EvidenceExport) -> BinaryIO:
+def export_file(actor: Actor, export: EvidenceExport) -> BinaryIO:
     """Return the open file, for the caller to close. The download is audited.
 
     Raises:
         RoleNeeded, ExportNotReady
     """
-    may_export(actor, asked.organization)
-    if asked.state != "ready":
-        raise ExportNotReady(state=asked.state)
-    _record(actor, "evidence_export.read", asked)
+    may_export(actor, export.organization)
+    if export.state != "ready":
+        raise ExportNotReady(state=export.state)
+    _record(actor, "evidence_export.read", export)
     try:
-        return path_of(asked).open("rb")
+        return path_of(export).open("rb")
     except FileNotFoundError as exc:
         log.error(
             "export %s is ready but its file cannot be read, check that web and signer share EXPORTS_DIR: %s",
-            asked.pk,
+            export.pk,
             exc,
         )
         raise ExportNotReady(state="waiting") from exc
 
 
-def window_of(asked: EvidenceExport) -> ExportWindow:
-    return ExportWindow(asked.organization, asked.start, asked.end)
+def window_of(export: EvidenceExport) -> ExportWindow:
+    return ExportWindow(export.organization, export.start, export.end)
 
 
-def path_of(asked: EvidenceExport) -> Path:
+def path_of(export: EvidenceExport) -> Path:
     folder: Path = settings.EXPORTS_DIR
-    return folder / f"{asked.pk}.tar"
+    return folder / f"{export.pk}.tar"
 
 
 def send_wakeup() -> None:
@@ -173,9 +173,9 @@ def _create(actor: Actor, organization: Organization, start: datetime, end: date
     return made
 
 
-def _record(actor: Actor, verb: str, asked: EvidenceExport) -> None:
-    organization_id = asked.organization_id
-    services.record_of_organization(actor, verb, asked.pk, organization_id, organization=str(organization_id))
+def _record(actor: Actor, verb: str, export: EvidenceExport) -> None:
+    organization_id = export.organization_id
+    services.record_of_organization(actor, verb, export.pk, organization_id, organization=str(organization_id))
 
 
 # ── creation, in the process with the log's key ─────────────────────────────────────────────────
@@ -218,22 +218,22 @@ def _next(tried: set[UUID]) -> EvidenceExport | None:
     return waiting.order_by("created_at").first()
 
 
-def _make(asked: EvidenceExport) -> None:
-    move(asked, EXPORT, "running", attempts=asked.attempts + 1)
+def _make(export: EvidenceExport) -> None:
+    move(export, EXPORT, "running", attempts=export.attempts + 1)
     try:
-        made = _written(asked)
+        made = _written(export)
     except CloudError as exc:
-        log.warning("export %s of organization %s failed: %s", asked.pk, asked.organization.name, exc)
-        _record_failure(asked, exc, is_final=not exc.retryable)
+        log.warning("export %s of organization %s failed: %s", export.pk, export.organization.name, exc)
+        _record_failure(export, exc, is_final=not exc.retryable)
     else:
-        move(asked, EXPORT, "ready", expires_at=clock.now() + KEPT, **made)
+        move(export, EXPORT, "ready", expires_at=clock.now() + KEPT, **made)
 
 
-def _written(asked: EvidenceExport) -> dict[str, object]:
+def _written(export: EvidenceExport) -> dict[str, object]:
     """Write one export. Raises CloudError."""
-    path = path_of(asked)
+    path = path_of(export)
     try:
-        export_archive.write_export(window_of(asked), path)
+        export_archive.write_export(window_of(export), path)
         path.chmod(0o640)  # web is in the folder's group
     except OSError as exc:
         if exc.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -243,12 +243,12 @@ def _written(asked: EvidenceExport) -> dict[str, object]:
         return {"size_bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
-def _record_failure(asked: EvidenceExport, error: CloudError, *, is_final: bool) -> None:
+def _record_failure(export: EvidenceExport, error: CloudError, *, is_final: bool) -> None:
     """Record a failure, final or until the next try."""
-    if is_final or asked.attempts >= ATTEMPTS_MAX:
-        move(asked, EXPORT, "failed", error=error.as_document(), expires_at=clock.now() + KEPT)
+    if is_final or export.attempts >= ATTEMPTS_MAX:
+        move(export, EXPORT, "failed", error=error.as_document(), expires_at=clock.now() + KEPT)
     else:
-        move(asked, EXPORT, "waiting")
+        move(export, EXPORT, "waiting")
 
 
 def _tidy() -> None:

@@ -32,12 +32,12 @@ def residency_of(
     root disks.
     """
     own = _documents(resource_id=resource_id, kind__in=OF_RESIDENCY)
-    asked = {_id_of(document, "jti") for document in own if document["kind"] == Kind.PERMIT}
+    permit_ids = {_id_of(document, "jti") for document in own if document["kind"] == Kind.PERMIT}
     disks = [as_uuid(disk) for disk in residency.disks_of(own, str(resource_id))]
-    of_others = Q(resource_id__in=[disk for disk in disks if disk]) | Q(subject_id__in=asked)
+    of_others = Q(resource_id__in=[disk for disk in disks if disk]) | Q(subject_id__in=permit_ids)
     receipts = _documents(of_others, ~Q(resource_id=resource_id), kind=Kind.RECEIPT)
     answered = {_id_of(document, "jti") for document in (*own, *receipts) if document["kind"] == Kind.RECEIPT}
-    permits = _documents(subject_id__in=answered - asked, kind=Kind.PERMIT)
+    permits = _documents(subject_id__in=answered - permit_ids, kind=Kind.PERMIT)
     named = {_id_of(document, "decision") for document in (*own, *permits) if document["kind"] == Kind.PERMIT}
     decisions = _documents(subject_id__in=named, kind=Kind.DECISION)
     records = [*own, *permits, *receipts, *decisions]

@@ -83,8 +83,8 @@ def witness_request(witness: Witness, *, old: int | None = None) -> WitnessReque
         CheckpointNotFound: there is no checkpoint yet, or none as large as `old`.
     """
     if old is None:
-        seen = Cosignature.objects.filter(witness=witness).aggregate(size=Max("checkpoint__tree_size"))
-        old = seen["size"] or 0
+        cosigned = Cosignature.objects.filter(witness=witness).aggregate(size=Max("checkpoint__tree_size"))
+        old = cosigned["size"] or 0
     return request_since(old)
 
 
@@ -123,7 +123,7 @@ def cosign_accept(checkpoint_size: int, line: str) -> Cosignature:
         signed_at = datetime.fromtimestamp(timestamp, UTC)
     except (ValueError, OverflowError, OSError) as exc:
         raise CosignatureInvalid(field="line", reason=message_of(exc)) from exc
-    kept, _ = Cosignature.objects.get_or_create(
+    cosignature, _ = Cosignature.objects.get_or_create(
         checkpoint=checkpoint, witness=witness, defaults={"line": str(signature), "signed_at": signed_at}
     )
-    return kept
+    return cosignature

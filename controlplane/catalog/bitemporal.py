@@ -60,11 +60,11 @@ def with_remainders(new: Sequence[Statement], current: Iterable[Statement]) -> l
     """Return `new`, and the statements that keep the rest of those that it supersedes: their values for the uncovered
     time, by the author of `new`.
     """
-    known = by_subject(current)
+    current_by_subject = by_subject(current)
     rest = []
     for about, statements in by_subject(new).items():
         periods = [period(statement) for statement in statements]
-        for older in known.get(about, ()):
+        for older in current_by_subject.get(about, ()):
             if any(overlap(period(older), each) for each in periods):
                 rest += [
                     replace(older, valid_from=begins, valid_to=_end(ends), author=statements[0].author)

@@ -148,17 +148,17 @@ class Comparison:
     unchanged: int = 0
 
     def add(
-        self, about: Subject, wanted: Sequence[ImportedStatement], known: Sequence[Fact], *, since: datetime
+        self, about: Subject, wanted: Sequence[ImportedStatement], current: Sequence[Fact], *, since: datetime
     ) -> None:
         """Add an attribute. `since`: from when on the file has all statements about the attribute."""
-        self.known += known
+        self.known += current
         for each in wanted:
-            if not self.signing.restate and any(self._is_same(each, fact) for fact in known):
+            if not self.signing.restate and any(self._is_same(each, fact) for fact in current):
                 self.unchanged += 1
             else:
                 self.new.append(each.statement)
         for gap in uncovered((since, FOR_EVER), [period(each.statement) for each in wanted]):
-            if any(self._is_unsaid(fact, gap) for fact in known):
+            if any(self._is_unsaid(fact, gap) for fact in current):
                 self.new.append(self.statement(about, None, gap))
 
     def _is_same(self, wanted: ImportedStatement, fact: Fact) -> bool:
@@ -210,13 +210,13 @@ def _compared(catalogue: Catalogue, signing: Signing) -> Comparison:
     for about, each in _imported_statements(catalogue, comparison):
         wanted[about].append(each)
     entries = _entries(catalogue)
-    known: dict[Subject, list[Fact]] = defaultdict(list)
+    current_facts: dict[Subject, list[Fact]] = defaultdict(list)
     for fact in Fact.objects.filter(facts_in_force()).order_by("valid_from"):
-        known[subject(statement_of(fact))].append(fact)
-    left_out = {about for about in known if about[:2] in entries} - wanted.keys()
+        current_facts[subject(statement_of(fact))].append(fact)
+    left_out = {about for about in current_facts if about[:2] in entries} - wanted.keys()
     for about in sorted(wanted.keys() | left_out):
         starts = [each.statement.valid_from for each in wanted[about]] or [entries[about[:2]]]
-        comparison.add(about, wanted[about], known[about], since=min(starts))
+        comparison.add(about, wanted[about], current_facts[about], since=min(starts))
     return comparison
 
 

@@ -129,9 +129,9 @@ def lock_statements() -> None:
 def _need_agreement(changes: "Changes", current: Mapping[Subject, Collection[Fact]]) -> None:
     now = clock.now()
     for entry, _ in changes.new:
-        known = [selectors.statement_of(fact) for fact in current.get(subject(entry.statement), ())]
+        current_statements = [selectors.statement_of(fact) for fact in current.get(subject(entry.statement), ())]
         signers = [each.key_id for each in (entry.signed, *entry.agreed)]
-        set_changes.require_agreement(entry.statement, known, signers, now=now, field=entry.at)
+        set_changes.require_agreement(entry.statement, current_statements, signers, now=now, field=entry.at)
 
 
 class Changes:
@@ -145,10 +145,10 @@ class Changes:
     def ended(self) -> dict[UUID, Fact]:
         return {fact.pk: fact for _, facts in self.new for fact in facts}
 
-    def add(self, group: Sequence[Entry], known: Collection[Fact]) -> None:
+    def add(self, group: Sequence[Entry], current_facts: Collection[Fact]) -> None:
         """Add all statements about one attribute of one subject."""
         _refuse_overlap(group)
-        current = [(fact, selectors.statement_of(fact)) for fact in known]
+        current = [(fact, selectors.statement_of(fact)) for fact in current_facts]
         new = [entry for entry in group if not any(_is_same(entry, fact, statement) for fact, statement in current)]
         self.unchanged += len(group) - len(new)
         for _, statement in current:
@@ -202,13 +202,13 @@ def _checked(documents: Sequence[Signed], *, now: datetime) -> list[Entry]:
         raise FactMalformed(
             field="facts", place="facts", reason=Message("has more than {limit} statements", limit=FACTS_MAX)
         )
-    known = {key.key_id: key for key in OfficerKey.objects.filter(key_id__in={each.key_id for each in documents})}
-    verifiers = {key_id: signing_keys.verifier(key.public_key) for key_id, key in known.items()}
+    keys = {key.key_id: key for key in OfficerKey.objects.filter(key_id__in={each.key_id for each in documents})}
+    verifiers = {key_id: signing_keys.verifier(key.public_key) for key_id, key in keys.items()}
     entries: list[Entry] = []
     places: dict[bytes, int] = {}
     for n, document in enumerate(documents):
         at = f"facts/{n}"
-        key = known.get(document.key_id)
+        key = keys.get(document.key_id)
         if key is None:
             raise OfficerKeyNotFound(field=f"{at}/kid", name=document.key_id[:64])
         officer_keys.require_in_force(key, now=now, field=f"{at}/kid")
@@ -293,18 +293,18 @@ def _check_assertion(entry: Entry) -> None:
 
 def _check_subjects(entries: Sequence[Entry]) -> None:
     """Check that the subjects exist. Nodes and pools are not known here: facts about them may precede them."""
-    known = {
+    existing = {
         "zone": set(Zone.objects.values_list("pk", flat=True)),
         "party": set(Party.objects.values_list("pk", flat=True)),
         "region": set(Region.objects.values_list("pk", flat=True)),
     }
     for entry in entries:
         kind, name = entry.statement.subject_kind, entry.statement.subject_id
-        if kind in known and name not in known[kind]:
+        if kind in existing and name not in existing[kind]:
             raise FactSubjectNotFound(field=f"{entry.at}/p/subject_id", kind=kind, name=name)
         if entry.statement.attribute == PARTIES:
             for party in parties_of(entry.statement.value):
-                if party not in known["party"]:
+                if party not in existing["party"]:
                     raise FactSubjectNotFound(field=f"{entry.at}/p/value", kind="party", name=party)
 
 

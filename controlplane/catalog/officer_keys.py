@@ -55,9 +55,9 @@ def officer_key_register(actor: Actor, new: NewOfficerKey) -> OfficerKey:
     """
     actor.may_operate()
     key = _checked(new)
-    known = OfficerKey.objects.filter(key_id=key.key_id).first()
-    if known is not None and _identity(known) == _identity(key):
-        return known
+    existing = OfficerKey.objects.filter(key_id=key.key_id).first()
+    if existing is not None and _identity(existing) == _identity(key):
+        return existing
     with (
         raise_on_violation("catalog_officer_key_once", OfficerKeyTaken(field="key_id", name=key.key_id)),
         raise_on_violation(

@@ -165,8 +165,8 @@ def world(*, known_at: datetime | None = None) -> World:
     Zones have their present status.
     """
     facts = Fact.objects.filter(facts_in_force(known_at))
-    known: dict[str, ZoneStatus] = {status: status for status in STATUSES}
-    statuses = {zone: known[status] for zone, status in Zone.objects.order_by("pk").values_list("pk", "status")}
+    status_names: dict[str, ZoneStatus] = {status: status for status in STATUSES}
+    statuses = {zone: status_names[status] for zone, status in Zone.objects.order_by("pk").values_list("pk", "status")}
     return statements.world((statement_of(fact) for fact in facts), statuses)
 
 

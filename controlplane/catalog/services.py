@@ -164,9 +164,9 @@ def image_import_file(
     image = _new_image(project, new)
     _may_change(actor, image)
     with path.open("rb") as file:
-        known = (hashlib.file_digest(file, "sha256").hexdigest(), new.format, "available")
+        content = (hashlib.file_digest(file, "sha256").hexdigest(), new.format, "available")
     namesake = Image.objects.filter(project=project, name=new.name).exclude(state="deleted").first()
-    if namesake is not None and (namesake.sha256, namesake.format, namesake.state) == known:
+    if namesake is not None and (namesake.sha256, namesake.format, namesake.state) == content:
         return namesake
     if namesake is not None and not replace:
         raise ImageNameTaken(field="name", name=new.name)
@@ -229,8 +229,8 @@ def _delete(actor: Actor, image: Image) -> None:
 
 def images_collect() -> int:
     """Remove files that no image and no operation needs. Returns the number of removed files."""
-    kept = Image.objects.filter(~Q(state__in=["deleted", "error"]) | Q(updated_at__gt=clock.now() - LINGERS))
-    digests = set(kept.exclude(sha256="").values_list("sha256", flat=True))
+    in_use = Image.objects.filter(~Q(state__in=["deleted", "error"]) | Q(updated_at__gt=clock.now() - LINGERS))
+    digests = set(in_use.exclude(sha256="").values_list("sha256", flat=True))
     incoming = Operation.objects.filter(kind__in=["image.import", "image.verify"], state__in=LIVE)
     return image_store.collect_garbage(keep=digests | set(incoming.values_list("args__file", flat=True)))
 

@@ -49,15 +49,15 @@ def _jurisdiction(zone: str, values: Values, reaches: list[dict[str, object]]) -
 
 def _reach(part: Values, names: Mapping[str, str], of_parties: Mapping[str, Values]) -> dict[str, object]:
     party = str(part["party"])
-    known = of_parties.get(party, {})
+    reach = of_parties.get(party, {})
     return {
         "party": party,
         "name": names.get(party, party),
         "role": part["role"],
         "has_technical_access": part["technical_access"],
-        "statutory_seat": known.get("party.statutory_seat"),
-        "ultimate_parent_country": known.get("party.ultimate_parent_country"),
-        "statutes": known.get("party.extraterritorial_exposure"),
+        "statutory_seat": reach.get("party.statutory_seat"),
+        "ultimate_parent_country": reach.get("party.ultimate_parent_country"),
+        "statutes": reach.get("party.extraterritorial_exposure"),
     }
 
 

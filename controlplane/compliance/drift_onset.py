@@ -54,11 +54,11 @@ class DriftOnset:
         began = None
         for start, end in pairwise([first, *self._changed_after(first), self._now]):
             world = self._world_at(start)
-            seen = forecast(policies, world.zones.get(zone), world, now=start, roles=roles)
-            if seen.fails_at is None or seen.fails_at > end:
+            outlook = forecast(policies, world.zones.get(zone), world, now=start, roles=roles)
+            if outlook.fails_at is None or outlook.fails_at > end:
                 began = None
             elif began is None:
-                began = seen.fails_at
+                began = outlook.fails_at
         return began or self._now
 
     def _changed_after(self, first: datetime) -> list[datetime]:
@@ -80,8 +80,8 @@ class DriftOnset:
         """Return when the first of these clauses came into force, if all are newer than `after`."""
         layers = {(each.ref.level, each.ref.policy) for each in failing}
         moments = [_in_force_since(level, policy) for level, policy in layers]
-        known = [moment for moment in moments if moment is not None and moment > after]
-        return min(known) if known and len(known) == len(moments) else None
+        later = [moment for moment in moments if moment is not None and moment > after]
+        return min(later) if later and len(later) == len(moments) else None
 
 
 def _in_force_since(level: str, policy: str) -> datetime | None:

@@ -123,8 +123,8 @@ def affected_resources(
         evaluation = evaluate(layers, after.zones.get(zone), after, now=then, roles=roles)
         return None if evaluation.admits else (evaluation, _open(layers, after, then, roles))
 
-    known = [row for row in allocations if row.consumer_id in policies]
-    found = ((row, breaks(policies[row.consumer_id], row.node.zone_id, row.kind)) for row in known)
+    with_policies = [row for row in allocations if row.consumer_id in policies]
+    found = ((row, breaks(policies[row.consumer_id], row.node.zone_id, row.kind)) for row in with_policies)
     return [AffectedResource(row, *broken) for row, broken in found if broken is not None]
 
 

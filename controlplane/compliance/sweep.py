@@ -151,17 +151,17 @@ def _in_parts(rows: QuerySet[Any], *, key: str, resource_id: str, kind: str | Va
 
 def _look_at(model: type[W], part: Sequence[DataLocation], judge: "_Judge", found: SweepChanges) -> None:
     judge.learn(part)
-    known = model._default_manager.in_bulk([place.key for place in part])
+    rows_by_key = model._default_manager.in_bulk([place.key for place in part])
     rows = [model(pk=place.key, **_judged(place, judge)) for place in part]
     for place, row in zip(part, rows, strict=True):
-        before = known.get(row.pk)
+        before = rows_by_key.get(row.pk)
         if before is not None:
             _go_on_from(row, before)
             if _has_drifted(row, before):
                 row.since = row.fails_at = judge.drifted_since(place, before)
     _write(model, rows)
     for row in rows:
-        _publish_changes(row, known.get(row.pk), found)
+        _publish_changes(row, rows_by_key.get(row.pk), found)
 
 
 class _Judge:
@@ -192,10 +192,10 @@ class _Judge:
         key = (policies, place.zone, place.roles)
         if key not in self.seen:
             zone = self.world.zones.get(place.zone)
-            seen = forecast(policies, zone, self.world, now=self.now, roles=place.roles)
-            self.seen[key] = seen
-            if seen.fails_at is not None:
-                self.boundaries.append(seen.fails_at)
+            outlook = forecast(policies, zone, self.world, now=self.now, roles=place.roles)
+            self.seen[key] = outlook
+            if outlook.fails_at is not None:
+                self.boundaries.append(outlook.fails_at)
         return self.seen[key]
 
     def drifted_since(self, place: DataLocation, before: LocationCompliance) -> datetime:
@@ -243,20 +243,20 @@ def _actions(resource_ids: list[UUID]) -> dict[UUID, str]:
 def _judged(place: DataLocation, judge: _Judge) -> dict[str, Any]:
     """Return the fields of the row."""
     now = judge.now
-    seen = judge.forecast(place)
-    until = judge.exempted_until(place, seen.failing) if seen.state == "drifted" else None
+    outlook = judge.forecast(place)
+    until = judge.exempted_until(place, outlook.failing) if outlook.state == "drifted" else None
     return {
         "resource_id": place.resource_id,
         "kind": place.kind,
         "project": place.project,
         "node_id": place.node_id,
         "zone": place.zone,
-        "state": "exempted" if until else seen.state,
+        "state": "exempted" if until else outlook.state,
         "since": now,
         "noticed_at": now,
-        "fails_at": until or seen.fails_at,
-        "failing": failed_clauses(seen.failing),
-        "warned_days": seen.warning(now),
+        "fails_at": until or outlook.fails_at,
+        "failing": failed_clauses(outlook.failing),
+        "warned_days": outlook.warning(now),
         "action": judge.actions.get(place.resource_id, "flag"),
         "checked_at": now,
     }

@@ -26,10 +26,10 @@ def affinity_group_create(
     actor.may_write()
     lock_project(project)
     count_limits.require_below_limit("affinity_groups", AffinityGroup.objects.filter(project=project))
-    kept = check_labels(dict(labels or {}))
+    checked_labels = check_labels(dict(labels or {}))
     with raise_on_violation("compute_affinity_group_name_taken", AffinityGroupNameTaken(field="name", name=name)):
         group = AffinityGroup.objects.create(
-            project=project, name=check_name(name), labels=kept, rule=rule, is_strict=is_strict
+            project=project, name=check_name(name), labels=checked_labels, rule=rule, is_strict=is_strict
         )
     record(actor, "affinity_group.create", group.pk, project_id=project.pk, name=name, rule=rule)
     return group

@@ -143,9 +143,11 @@ def volume_detach(actor: Actor, attachment: Attachment) -> Operation:
     instance_lock(instance)
     require_instance_state(instance, "detach")
     args = {"attachment": str(attachment.pk), "instance": str(instance.pk)}
-    held = [attachment.volume_id, attachment.pk]
+    locked_ids = [attachment.volume_id, attachment.pk]
     name = attachment.volume.name
-    operation = enqueue(actor, OperationRequest("volume.detach", instance.project_id, held, args, resource_name=name))
+    operation = enqueue(
+        actor, OperationRequest("volume.detach", instance.project_id, locked_ids, args, resource_name=name)
+    )
     if Attachment.objects.filter(pk=attachment.pk).update(generation=F("generation") + 1) != 1:
         raise AttachmentNotFound(name=str(attachment.pk))
     record(

@@ -117,8 +117,8 @@ def allocations_without_owner() -> Iterable[Allocation]:
         _worked_on(),
     )
     rows = Allocation.objects.exclude(just_now())
-    for known in owners:
-        rows = rows.exclude(consumer_id__in=known)
+    for owner_ids in owners:
+        rows = rows.exclude(consumer_id__in=owner_ids)
     return rows.select_related("node", "project").order_by("pk")
 
 

@@ -182,8 +182,8 @@ def redeem_ticket(secret: str) -> GuestSession:
     """
     key = _key(secret)
     try:
-        kept: Any = _client_of(redis_url()).getdel(key)
-        document = signing.loads((kept or b"").decode(), salt=key, max_age=LIFETIME)
+        stored_ticket: Any = _client_of(redis_url()).getdel(key)
+        document = signing.loads((stored_ticket or b"").decode(), salt=key, max_age=LIFETIME)
     except redis.RedisError as exc:
         raise TicketsUnavailable() from exc
     except (signing.BadSignature, UnicodeDecodeError) as exc:

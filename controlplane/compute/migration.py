@@ -267,8 +267,8 @@ def next_generation(instance: Instance, attachments: list[Attachment]) -> int:
     """Return a generation above all that any node knows of the instance and its volumes."""
     ports = Port.objects.filter(instance_id=instance.pk).aggregate(newest=Max("generation"))["newest"]
     instance.refresh_from_db(fields=["generation"])
-    known = [each.generation for each in attachments] + [each.volume.generation for each in attachments]
-    return max(instance.generation, ports or 0, *known) + 1
+    generations = [each.generation for each in attachments] + [each.volume.generation for each in attachments]
+    return max(instance.generation, ports or 0, *generations) + 1
 
 
 def migrations(actor: Actor, instance: Instance) -> QuerySet[Migration]:

@@ -42,12 +42,12 @@ WHERE instance.id = seen.id AND instance.node_id = seen.node_id AND instance.pow
 """
 
 
-def record_power_observations(seen: Sequence[PowerObservation]) -> None:
+def record_power_observations(reports: Sequence[PowerObservation]) -> None:
     """Record the reports of nodes, in each node's order.
 
     Reports about guests on other nodes are ignored, as are reports from before a call that has just changed the guest.
     """
-    last = {(each.instance_id, each.node_id): each for each in seen}
+    last = {(each.instance_id, each.node_id): each for each in reports}
     if not last:
         return
     pairs, observations = zip(*sorted(last.items()), strict=True)
@@ -86,9 +86,9 @@ def reconcile_power() -> int:
 @transaction.atomic
 def _set_observed_state(drifted: QuerySet[Instance], state: str) -> int:
     """Skip locked rows: an operation that holds one sets its state itself."""
-    seen = drifted.select_for_update(of=("self",), skip_locked=True).values_list("pk", "project_id", "name")
+    observed = drifted.select_for_update(of=("self",), skip_locked=True).values_list("pk", "project_id", "name")
     count = 0
-    for pk, project_id, name in list(seen):
+    for pk, project_id, name in list(observed):
         if drifted.filter(pk=pk).update(state=state, updated_at=clock.now()):
             publish_event(None, f"instance.{state}", pk, project_id=project_id, name=name)
             count += 1

@@ -106,18 +106,18 @@ def volume_conditions(volume: Volume) -> list[dict[str, Any]]:
 def _running(instance: Instance) -> dict[str, Any]:
     """Return the running condition: unknown while the node is unreachable, whatever was observed before."""
     is_known = instance.power_state != "unknown" and not _is_silent(instance.node)
-    seen = instance.power_state if is_known else None
-    return {**_running_message(seen, get_language()), "changed_at": instance.power_state_at}
+    power_state = instance.power_state if is_known else None
+    return {**_running_message(power_state, get_language()), "changed_at": instance.power_state_at}
 
 
 @cache
-def _running_message(seen: str | None, language: str | None) -> Mapping[str, str]:
+def _running_message(power_state: str | None, language: str | None) -> Mapping[str, str]:
     """Return the message without the moment, so that instances share it, in the active language."""
-    if seen is None:
+    if power_state is None:
         message = _("Whether the guest runs is not known.")
         return {"type": "running", "status": "unknown", "reason": "not_seen", "message": message}
-    status = "true" if seen == "running" else "false"
-    return {"type": "running", "status": status, "reason": seen, "message": str(GUEST_IS[seen])}
+    status = "true" if power_state == "running" else "false"
+    return {"type": "running", "status": status, "reason": power_state, "message": str(GUEST_IS[power_state])}
 
 
 def _common(row: Instance | Volume, node: Node | None) -> list[dict[str, Any]]:

@@ -376,8 +376,8 @@ def _raise_generations(instance: Instance, new: NewAttachments) -> None:
     for volume in shared:
         Volume.objects.filter(pk=volume.pk).update(generation=F("generation") + 1)
         volume.refresh_from_db(fields=["generation"])
-    known = [*(volume.generation for volume in shared), *(port.generation + 1 for port in new.ports)]
-    newest = max(known, default=0)
+    generations = [*(volume.generation for volume in shared), *(port.generation + 1 for port in new.ports)]
+    newest = max(generations, default=0)
     if newest > instance.generation:
         Instance.objects.filter(pk=instance.pk).update(generation=newest)
         instance.generation = newest

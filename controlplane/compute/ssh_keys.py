@@ -40,11 +40,11 @@ def ssh_key_create(
     actor.may_write()
     lock_project(project)
     count_limits.require_below_limit("ssh_keys", SshKey.objects.filter(project=project))
-    kept = check_labels(dict(labels or {}))
+    checked_labels = check_labels(dict(labels or {}))
     key, fingerprint = parse_ssh_key(public_key)
     with raise_on_violation("compute_ssh_key_name_taken", SshKeyNameTaken(field="name", name=name)):
         row = SshKey.objects.create(
-            project=project, name=check_name(name), labels=kept, public_key=key, fingerprint=fingerprint
+            project=project, name=check_name(name), labels=checked_labels, public_key=key, fingerprint=fingerprint
         )
     record(actor, "ssh_key.create", row.pk, project_id=project.pk, name=name, fingerprint=fingerprint)
     return row

@@ -58,10 +58,10 @@ def boolean(name: str, default: bool) -> bool:
     return value == "true"
 
 
-def choice(name: str, default: str, known: Sequence[str]) -> str:
+def choice(name: str, default: str, choices: Sequence[str]) -> str:
     value = text(name, default)
-    if value not in known:
-        raise ImproperlyConfigured(f"{PREFIX}{name} must be one of {', '.join(known)}, not {value!r}.")
+    if value not in choices:
+        raise ImproperlyConfigured(f"{PREFIX}{name} must be one of {', '.join(choices)}, not {value!r}.")
     return value
 
 

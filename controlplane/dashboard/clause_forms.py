@@ -37,10 +37,10 @@ class ClauseForm(ApiForm):
     def __init__(self, subject: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.subject = subject
-        known = clause_labels.SUBJECTS.get(subject)
-        self.kind = known.kind if known else FREE
-        self.words = known.words if known else subject
-        self.fields |= self._test(known.scale if known else ()) | self._besides()
+        label = clause_labels.SUBJECTS.get(subject)
+        self.kind = label.kind if label else FREE
+        self.words = label.words if label else subject
+        self.fields |= self._test(label.scale if label else ()) | self._besides()
 
     def _test(self, scale: Sequence[str]) -> dict[str, forms.Field]:
         if self.kind == CERTIFICATE:

@@ -293,8 +293,8 @@ def value_html(value: Any) -> SafeString:
         return format_html_join(", ", "{}", ((value_html(each),) for each in value))
     if MOMENT.fullmatch(str(value)):
         return format_html("{}", date_format(datetime.fromisoformat(value), "DATE_FORMAT"))
-    known = VALUES.get(str(value))
-    return format_html("{}", known) if known else format_html('<code translate="no">{}</code>', value)
+    label = VALUES.get(str(value))
+    return format_html("{}", label) if label else format_html('<code translate="no">{}</code>', value)
 
 
 def clause_html(clause: Mapping[str, Any]) -> SafeString:

@@ -183,8 +183,8 @@ STATE_BADGES = {
 
 def state_badge(state: str, of: str = "") -> StateBadge:
     """Return the badge of a state; an unknown state is shown unchanged."""
-    known = STATE_BADGES.get(f"{of}.{state}") or STATE_BADGES.get(state)
-    return known or _idle(state.replace("-", " ").replace("_", " "))
+    badge = STATE_BADGES.get(f"{of}.{state}") or STATE_BADGES.get(state)
+    return badge or _idle(state.replace("-", " ").replace("_", " "))
 
 
 # Labels of operations by kind.

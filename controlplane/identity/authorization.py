@@ -41,11 +41,11 @@ def permitted_operations(actor: Actor, operation_ids: Iterable[str]) -> list[str
     return sorted(each for each in operation_ids if _is_open_to(TABLE[each], actor, roles))
 
 
-def _is_open_to(rule: Rule, actor: Actor, held: Roles) -> bool:
+def _is_open_to(rule: Rule, actor: Actor, roles: Roles) -> bool:
     if rule.roles == SIGNED_IN:
         return True
     is_in_scope = actor.scope.has(rule.kind, rule.verb) and not (rule.is_of_organization and _is_for_projects(actor))
-    return is_in_scope and not rule.roles.isdisjoint(held)
+    return is_in_scope and not rule.roles.isdisjoint(roles)
 
 
 def _with_roles(actor: Actor, roles: Roles) -> Actor:

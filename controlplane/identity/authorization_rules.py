@@ -65,14 +65,14 @@ def _of(kind: str, rows: Mapping[str, tuple[str, Roles]], *, is_of_organization:
 
 def _usual(kind: str, noun: str, *verbs: str) -> dict[str, Rule]:
     """Return the usual rules: members create, everyone in the project reads."""
-    known = {
+    rules = {
         "list": (READ, METADATA),
         "get": (READ, METADATA),
         "create": (CREATE, MEMBERS),
         "update": (UPDATE, MEMBERS),
         "delete": (DELETE, MEMBERS),
     }
-    return _of(kind, {f"{noun}_{verb}": known[verb] for verb in verbs})
+    return _of(kind, {f"{noun}_{verb}": rules[verb] for verb in verbs})
 
 
 PLATFORMS = {

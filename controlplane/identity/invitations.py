@@ -101,16 +101,16 @@ def _taken(secret: str) -> Invitation:
 
 
 def _invited(actor: Actor | None, invitation: Invitation) -> User:
-    known = User.objects.filter(email__iexact=invitation.email).first()
+    user = User.objects.filter(email__iexact=invitation.email).first()
     if actor is None:
-        if known is not None:
+        if user is not None:
             raise InvitationForAnother()
         count_limits.require_below_limit("newcomers", _never_seen(invitation.organization))
         Invitation.objects.filter(pk=invitation.pk).update(has_made_user=True)
         return user_create(email=invitation.email)
-    if known is None or known.pk != actor.user_id:
+    if user is None or user.pk != actor.user_id:
         raise InvitationForAnother()
-    return known
+    return user
 
 
 def _never_seen(organization: Organization) -> QuerySet[Invitation]:

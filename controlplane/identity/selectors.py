@@ -74,8 +74,8 @@ def project_in(organization: Organization, ref: str) -> Project:
 
 def organizations(actor: Actor) -> QuerySet[Organization]:
     """Return the organizations in which the actor has a role; all for an actor with a platform role."""
-    known = Organization.objects.filter(deleted_at=None)
-    return known if actor.sees_all else known.filter(pk__in=actor.organization_ids)
+    rows = Organization.objects.filter(deleted_at=None)
+    return rows if actor.sees_all else rows.filter(pk__in=actor.organization_ids)
 
 
 def organization_get(actor: Actor, ref: str) -> Organization:

@@ -231,8 +231,10 @@ def member_remove(actor: Actor, member: Membership) -> None:
     _need_another_owner(member.organization, member.user)
     membership_end(actor, member)
     now = clock.now()
-    theirs = ApiToken.objects.filter(user=member.user_id, project__organization=member.organization_id, revoked_at=None)
-    theirs.update(revoked_at=now, updated_at=now)
+    member_tokens = ApiToken.objects.filter(
+        user=member.user_id, project__organization=member.organization_id, revoked_at=None
+    )
+    member_tokens.update(revoked_at=now, updated_at=now)
 
 
 def membership_end(actor: Actor, member: Membership) -> None:

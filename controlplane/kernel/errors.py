@@ -35,9 +35,9 @@ class CloudError(Exception):
 
     def __init_subclass__(cls) -> None:
         if "code" in cls.__dict__:
-            known = REGISTRY.setdefault(cls.code, cls)
-            if known.__qualname__ != cls.__qualname__:
-                raise TypeError(f"Two errors have the code {cls.code!r}: {known.__name__} and {cls.__name__}.")
+            registered = REGISTRY.setdefault(cls.code, cls)
+            if registered.__qualname__ != cls.__qualname__:
+                raise TypeError(f"Two errors have the code {cls.code!r}: {registered.__name__} and {cls.__name__}.")
 
     def __init__(self, *, field: str | None = None, **facts: object) -> None:
         self.field = field

@@ -106,15 +106,15 @@ def claim(request: Request, content: bytes | None) -> Claim | None:
     body = request.data if content is None else hashlib.sha256(content).hexdigest()
     mine = Claim(scope, _digest(names, ["request", dict(request.query_params.lists()), body]), seal)
     _lock(scope)
-    known = IdempotencyRecord.objects.filter(scope=scope).first()
-    if known is None:
+    earlier = IdempotencyRecord.objects.filter(scope=scope).first()
+    if earlier is None:
         return mine
-    if known.created_at < clock.now() - KEPT:
-        known.delete()
+    if earlier.created_at < clock.now() - KEPT:
+        earlier.delete()
         return mine
-    if bytes(known.request) != mine.request:
+    if bytes(earlier.request) != mine.request:
         raise IdempotencyKeyReused()
-    return Claim(scope, mine.request, seal, mine.opened(bytes(known.answer)))
+    return Claim(scope, mine.request, seal, mine.opened(bytes(earlier.answer)))
 
 
 def purge() -> int:

@@ -254,9 +254,9 @@ _loops: list[Loop] = []
 
 def start(queues: Collection[str], jobs: Iterable[Job]) -> list[Loop]:
     """Start the jobs of these queues in this process."""
-    known = tuple(jobs)
+    all_jobs = tuple(jobs)
     for queue in queues:
-        if mine := [job for job in known if job.queue == queue]:
+        if mine := [job for job in all_jobs if job.queue == queue]:
             _loops.append(Loop(queue, mine))
             _loops[-1].start()
     return _loops

@@ -83,10 +83,10 @@ def _converter(field: Any) -> Callable[[Any, Any], Any]:
 
 def _inner(serializer: Any, kind: Any) -> Any:
     """Return the nested serializer, shared by all rows of this serializer: it keeps no data of them."""
-    known = serializer.__dict__.setdefault("inner", {})
-    if kind not in known:
-        known[kind] = kind(context=serializer.context)
-    return known[kind]
+    cache = serializer.__dict__.setdefault("inner", {})
+    if kind not in cache:
+        cache[kind] = kind(context=serializer.context)
+    return cache[kind]
 
 
 def _all_of(child: Any, rows: Any) -> list[Any]:

@@ -206,11 +206,11 @@ def _refuse_control_characters(request: Request, path: Mapping[str, str]) -> Non
             raise invalid(name[:80], Message("it has a control character."))
 
 
-def _refuse_unknown(request: Request, known: Parameters) -> None:
+def _refuse_unknown(request: Request, declared: Parameters) -> None:
     """Reject unknown parameters, and repeated ones, which would be ambiguous."""
     for name, texts in request.query_params.lists():
-        if name not in known:
-            raise UnknownParameter(field=f"?{name[:80]}", name=name[:80], known=", ".join(known) or "-")
+        if name not in declared:
+            raise UnknownParameter(field=f"?{name[:80]}", name=name[:80], known=", ".join(declared) or "-")
         if len(texts) > 1:
             raise invalid(name, Message("it is there more than once."))
 

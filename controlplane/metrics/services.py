@@ -89,9 +89,9 @@ def record(samples: Sequence[Sample]) -> int:
 
 def roll_up() -> None:
     """Fill each coarser table from the finer one, up to a moment ago. Idempotent, and safe to run concurrently."""
-    known = tables.tiers()
+    tiers = tables.tiers()
     limit = clock.now() - GRACE
-    for finer, tier in zip(known, known[1:], strict=False):
+    for finer, tier in zip(tiers, tiers[1:], strict=False):
         while _roll_up(finer, tier, limit):
             pass
         limit = done_until(tier) or limit

@@ -21,8 +21,8 @@ def report(node: Node, kind: str, name: str, **facts: object) -> bool:
     `facts` are JSON values.
     """
     now, name = clock.now(), name[:200]
-    known = Incident.objects.filter(node=node, kind=kind, name=name, ended_at=None)
-    if known.update(observed_at=now):
+    open_incidents = Incident.objects.filter(node=node, kind=kind, name=name, ended_at=None)
+    if open_incidents.update(observed_at=now):
         return False
     incident = Incident.objects.create(node=node, kind=kind, name=name, facts=facts, observed_at=now)
     document = {"incident": kind, "node": str(node.pk), "zone": node.zone_id, "name": name, "facts": facts}
@@ -34,14 +34,14 @@ def report(node: Node, kind: str, name: str, **facts: object) -> bool:
 
 def reconcile(node: Node, found: Mapping[str, Collection[str]]) -> set[str]:
     """Open and end incidents of these kinds to match those observed now. Returns the kinds with a new incident."""
-    seen, new = set(), set()
+    reported, new = set(), set()
     for kind, names in found.items():
         for name in sorted(names):
-            seen.add((kind, name[:200]))
+            reported.add((kind, name[:200]))
             if report(node, kind, name):
                 new.add(kind)
-    known = Incident.objects.filter(node=node, ended_at=None)
-    over = [row.pk for row in known if row.kind in found and (row.kind, row.name) not in seen]
+    open_incidents = Incident.objects.filter(node=node, ended_at=None)
+    over = [row.pk for row in open_incidents if row.kind in found and (row.kind, row.name) not in reported]
     if over:
         Incident.objects.filter(pk__in=over, ended_at=None).update(ended_at=clock.now())
     return new

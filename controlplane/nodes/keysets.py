@@ -52,7 +52,7 @@ def process_keys(
 
     They are those of the previous keyset that are not over, and the new ones among `public_keys` (id → key).
     """
-    kept = {key.id: key for key in before.values() if key.use == use and key.not_after > now}
+    unexpired = {key.id: key for key in before.values() if key.use == use and key.not_after > now}
     added = {
         kid: Key(
             id=kid,
@@ -70,7 +70,7 @@ def process_keys(
     ends = {(key.zones, key.classifications): key.not_before + OVERLAP for key in added.values()}
     ending = {
         key.id: replace(key, not_after=min(key.not_after, ends.get((key.zones, key.classifications), key.not_after)))
-        for key in kept.values()
+        for key in unexpired.values()
     }
     return ending | added
 
@@ -85,8 +85,8 @@ def officer_keys(before: Mapping[str, Key], approvers: Mapping[str, Approver], *
     signing = set(Fact.objects.filter(superseded_at=None).values_list("key_id", flat=True).distinct())
     found = {}
     for row in OfficerKey.objects.order_by("key_id"):
-        known = before.get(row.key_id)
-        approver = approvers.get(row.key_id) or (known.approver if known else None)
+        former = before.get(row.key_id)
+        approver = approvers.get(row.key_id) or (former.approver if former else None)
         not_after = min(row.not_after, row.revoked_at or row.not_after)
         if (not_after > now or row.key_id in signing) and not_after > row.not_before:
             found[row.key_id] = Key(

@@ -47,7 +47,12 @@ def orphan_get(actor: Actor, ref: str) -> Orphan:
 def released_names(node: Node) -> set[str]:
     """Return the names of released orphans on the node, as its inventory may call them."""
     rows = Orphan.objects.filter(node=node, state="released").values_list("name", "resource_id")
-    return {text for name, known in rows for text in (name, name.partition("/")[2], str(known or "")) if text}
+    return {
+        text
+        for name, resource_name in rows
+        for text in (name, name.partition("/")[2], str(resource_name or ""))
+        if text
+    }
 
 
 @transaction.atomic

@@ -35,10 +35,10 @@ def record_pools(node: Node, reported: Sequence[ReportedPool]) -> list[str]:
     """
     if not reported:
         return []
-    known = {
+    recorded = {
         pool.name: pool for pool in Pool.objects.filter(zone=node.zone_id, name__in=[each.name for each in reported])
     }
-    pools = [(each, known.get(each.name) or _found(node, each)) for each in reported]
+    pools = [(each, recorded.get(each.name) or _found(node, each)) for each in reported]
     same = [pool for each, pool in pools if pool is not None and (pool.uuid, pool.path) == (each.uuid, each.path)]
     shrunk = [pool.name for each, pool in pools if pool in same and not _keep_size(pool, each.size_gib)]
     _settle(node, MISMATCH, [each for each, pool in pools if pool not in same])

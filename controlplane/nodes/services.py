@@ -125,8 +125,8 @@ def record_heartbeat(node: Node, report: NodeReport) -> None:
     reasons_to_cordon = {HOOK: report.hook_problem, SELF_TEST: report.self_test_problem}
     _reconcile_problems(node, reasons_to_cordon, {CONNECTIONS: report.connections_problem, RULES: report.rules_problem})
     totals = (report.cores, report.memory_mib, report.disk_gib)
-    known = Inventory.objects.get(pk=node.pk)
-    if totals != (known.vcpus_total, known.memory_mib_total, known.disk_gib_total):
+    inventory = Inventory.objects.get(pk=node.pk)
+    if totals != (inventory.vcpus_total, inventory.memory_mib_total, inventory.disk_gib_total):
         _resize(node, *totals)
 
 

@@ -154,13 +154,13 @@ def keyset_publish(actor: Actor, root: SigningKey, keys: Iterable[Key]) -> Keyse
 
 
 @transaction.atomic
-def charter_sign(actor: Actor, root: SigningKey, node: Node, seen: CharterRequest) -> Charter:
+def charter_sign(actor: Actor, root: SigningKey, node: Node, charter_request: CharterRequest) -> Charter:
     """Sign the node's charter; the zone is that of its certificate. It begins a facts epoch.
 
     Raises:
         WitnessesNeeded: not two different people.
     """
-    witnesses = sorted(set(seen.witnesses))
+    witnesses = sorted(set(charter_request.witnesses))
     if len(witnesses) != WITNESSES:
         raise WitnessesNeeded(field="witness")
     last, now = newest(CHARTER, str(node.pk)), clock.now().replace(microsecond=0)
@@ -168,10 +168,10 @@ def charter_sign(actor: Actor, root: SigningKey, node: Node, seen: CharterReques
         version=(last.version if last else 0) + 1,
         node=str(node.pk),
         zone=node.zone_id,
-        classifications=frozenset(seen.classifications),
-        serial=seen.serial,
+        classifications=frozenset(charter_request.classifications),
+        serial=charter_request.serial,
         valid_from=now,
-        valid_to=now + seen.valid_for,
+        valid_to=now + charter_request.valid_for,
         witnesses=tuple(witnesses),
     )
     _store(CHARTER, charter.node, charter.version, root.sign(CHARTER, charter.payload()))
@@ -230,8 +230,8 @@ def pending_update(node: Node) -> pb.EnsureTrustRequest | None:
     found = versions(node)
     wanted = [
         kind
-        for kind, known in ((KEYSET, node.keyset_version), (CHARTER, node.charter_version))
-        if found.get(kind, NONE).number > known
+        for kind, node_version in ((KEYSET, node.keyset_version), (CHARTER, node.charter_version))
+        if found.get(kind, NONE).number > node_version
     ]
     if found.get(DENY, NONE).number not in (0, node.deny_version):  # it may have a later one that a thief has signed
         wanted.append(DENY)

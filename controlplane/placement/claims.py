@@ -61,9 +61,9 @@ def insert_claim(request: PlacementRequest, taken: PlacementResult, node_id: UUI
         pool_id=pool_id,
         pool_gib=request.share.gib if request.share else 0,
     )
-    held, lease = lease_guard.lease_condition()
+    lease_holds, lease = lease_guard.lease_condition()
     parameters: list[Any] = [node_id, *lease, taken.demand.digest, taken.demand.text]
-    statement = CLAIM.format(held, *(_insertion(row, parameters) for row in (decision, evidence, allocation)))
+    statement = CLAIM.format(lease_holds, *(_insertion(row, parameters) for row in (decision, evidence, allocation)))
     # A single statement is a transaction by itself; inside another transaction its failure must not abort that.
     is_guarded = connection.in_atomic_block or taken.exemption is not None
     with transaction.atomic() if is_guarded else nullcontext(), connection.cursor() as cursor:

@@ -124,24 +124,24 @@ def classifications_import(actor: Actor, document: object) -> ClassificationsImp
     as_choice(body["schema"], "schema", among=(SCHEMA,))
     listed = as_list(body["classifications"], "classifications")
     items = [_read(item, f"classifications[{n}]") for n, item in enumerate(listed)]
-    changed, kept = 0, []
+    changed, unchanged = 0, []
     for classification, clauses in items:
         is_changed, is_kept = _take(actor, classification, clauses)
         changed += is_changed
-        kept += [classification.pk] if is_kept else []
-    return ClassificationsImport(known=len(items), changed=changed, kept=tuple(kept))
+        unchanged += [classification.pk] if is_kept else []
+    return ClassificationsImport(known=len(items), changed=changed, kept=tuple(unchanged))
 
 
 def _take(actor: Actor, wanted: Classification, clauses: Sequence[object]) -> tuple[bool, bool]:
     """Import one; returns if it was changed, and if a stricter one was kept."""
     owner = PolicyOwner(classification=wanted)
     head = policies.lock_head(owner)
-    known = Classification.objects.filter(pk=wanted.pk).first()
+    current = Classification.objects.filter(pk=wanted.pk).first()
     is_stricter = is_kept = False
-    if known is not None:
-        is_kept = _keep_stricter(wanted, known)
-        is_stricter = (wanted.drift_action, wanted.is_supported) != (known.drift_action, known.is_supported)
-    is_changed = known is None or _texts(known) != _texts(wanted)
+    if current is not None:
+        is_kept = _keep_stricter(wanted, current)
+        is_stricter = (wanted.drift_action, wanted.is_supported) != (current.drift_action, current.is_supported)
+    is_changed = current is None or _texts(current) != _texts(wanted)
     if is_changed:
         wanted.save()
     review = policies.policy_review(owner, clauses)
@@ -154,16 +154,16 @@ def _take(actor: Actor, wanted: Classification, clauses: Sequence[object]) -> tu
     return is_changed, is_kept
 
 
-def _keep_stricter(wanted: Classification, known: Classification) -> bool:
+def _keep_stricter(wanted: Classification, current: Classification) -> bool:
     """Keep `wanted` at least as strict as the stored one; returns if that changed it.
 
     A classification never gets looser: its name is on data already, whose owners rely on it. A looser one needs another
     name.
     """
-    is_milder = DRIFT_ACTIONS.index(wanted.drift_action) < DRIFT_ACTIONS.index(known.drift_action)
-    is_opened = wanted.is_supported and not known.is_supported
+    is_milder = DRIFT_ACTIONS.index(wanted.drift_action) < DRIFT_ACTIONS.index(current.drift_action)
+    is_opened = wanted.is_supported and not current.is_supported
     if is_milder:
-        wanted.drift_action = known.drift_action
+        wanted.drift_action = current.drift_action
     if is_opened:
         wanted.is_supported = False
     return is_milder or is_opened

@@ -164,8 +164,8 @@ def decide_placement(
     near = near if near is not None else selectors.nodes_of(request.near)
     resources = resources or _resources(request)
     if request.preferred_traits:
-        wish = replace(request, traits=request.traits | request.preferred_traits)
-        taken = _decided(wish, _read_inputs(wish, resources, near), attempt=attempt)
+        preferring = replace(request, traits=request.traits | request.preferred_traits)
+        taken = _decided(preferring, _read_inputs(preferring, resources, near), attempt=attempt)
         if taken.decision.is_admitted:
             return taken
     taken = _decided(request, _read_inputs(request, resources, near), attempt=attempt)

@@ -63,8 +63,8 @@ def declassification_propose(actor: Actor, organization: Organization, new: NewD
     names, entries = sorted({*new.classifications}), sorted({*new.lineage_ids})
     if not names and not entries:
         raise NothingToDeclassify(field="classifications", names=NOTHING)
-    known = {str(pk) for pk in lineage_of(binding).values_list("pk", flat=True)}
-    missing = [*({*names} - {*binding.classifications}), *({*map(str, entries)} - known)]
+    lineage = {str(pk) for pk in lineage_of(binding).values_list("pk", flat=True)}
+    missing = [*({*names} - {*binding.classifications}), *({*map(str, entries)} - lineage)]
     if missing:
         raise NothingToDeclassify(field="classifications", names=", ".join(sorted(missing)))
     policies.need_room(organization)

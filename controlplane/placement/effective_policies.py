@@ -102,8 +102,8 @@ def for_placed_subjects(
     subjects: Mapping[UUID, PolicySubject], *, supposing: InForce | None = None
 ) -> dict[UUID, tuple[Policy, ...]]:
     """Return the policies of all subjects in one read. Those with too many clauses are left out."""
-    known = PolicyInputs.read(list(subjects.values()), supposing=supposing)
-    demands = {pk: known.for_subject(subject) for pk, subject in subjects.items()}
+    inputs = PolicyInputs.read(list(subjects.values()), supposing=supposing)
+    demands = {pk: inputs.for_subject(subject) for pk, subject in subjects.items()}
     return {pk: demand.policies for pk, demand in demands.items() if _count(demand) <= MAX_CLAUSES_EFFECTIVE}
 
 
@@ -113,8 +113,8 @@ def for_subjects(subjects: Sequence[PolicySubject]) -> list[EffectivePolicies]:
     Raises:
         TooManyClauses
     """
-    known = PolicyInputs.read(subjects)
-    return [_checked(known.for_subject(subject)) for subject in subjects]
+    inputs = PolicyInputs.read(subjects)
+    return [_checked(inputs.for_subject(subject)) for subject in subjects]
 
 
 def _count(demand: EffectivePolicies) -> int:

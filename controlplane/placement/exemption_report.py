@@ -61,10 +61,10 @@ def _quarter(year: int, number: int) -> Quarter:
     return Quarter(f"{year}-Q{number}", begins_at, ends_at)
 
 
-def report(seen: QuerySet[Exemption], quarter: Quarter) -> Report:
+def report(exemptions: QuerySet[Exemption], quarter: Quarter) -> Report:
     """Compute the report of the exemptions in `seen`."""
     begins_at, ends_at = quarter.begins_at, quarter.ends_at
-    approved = list(seen.filter(not_before__lt=ends_at, expires_at__gt=begins_at, approvals__1__isnull=False))
+    approved = list(exemptions.filter(not_before__lt=ends_at, expires_at__gt=begins_at, approvals__1__isnull=False))
     of_approved = ExemptionUse.objects.filter(exemption__in=[exemption.pk for exemption in approved])
     in_quarter = of_approved.filter(created_at__gte=begins_at, created_at__lt=ends_at)
     uses = Counter(in_quarter.values_list("exemption_id", flat=True))
@@ -75,7 +75,7 @@ def report(seen: QuerySet[Exemption], quarter: Quarter) -> Report:
     lasted = (min(each.expires_at, ends_at) - max(each.not_before, begins_at) for each in approved)
     return Report(
         quarter=quarter,
-        asked=seen.filter(created_at__gte=begins_at, created_at__lt=ends_at).count(),
+        asked=exemptions.filter(created_at__gte=begins_at, created_at__lt=ends_at).count(),
         approved=len(approved),
         duration_s=int(sum(lasted, timedelta()).total_seconds()),
         used=len(uses),

@@ -173,8 +173,8 @@ def exemption_approve(actor: Actor, exemption: Exemption, *, duty: str, key_id: 
         raise ExemptionSamePerson()
     approval = core.Approval(str(actor.user_id), duty, key_id, signature)
     _check_signature(exemption, approval)
-    kept = {"approver": approval.approver, "duty": duty, "key_id": key_id}
-    exemption.approvals = [*exemption.approvals, kept | {"signature": base64.b64encode(signature).decode()}]
+    approved_by = {"approver": approval.approver, "duty": duty, "key_id": key_id}
+    exemption.approvals = [*exemption.approvals, approved_by | {"signature": base64.b64encode(signature).decode()}]
     exemption.save(update_fields=["approvals"])
     _record_change(actor, exemption, "exemption.approve")
     return exemption

@@ -113,9 +113,11 @@ def drifting(owner: PolicyOwner, policy: Policy, world: World, *, now: datetime)
     def found(layers: tuple[Policy, ...], zone: str, kind: str) -> Evaluation:
         return evaluate(layers, world.zones.get(zone), world, now=now, roles=ROLES_OF[STANDING_OPERATION[kind]])
 
-    def places(known: dict[UUID, tuple[Policy, ...]]) -> list[tuple[Allocation, Evaluation]]:
+    def places(policies: dict[UUID, tuple[Policy, ...]]) -> list[tuple[Allocation, Evaluation]]:
         return [
-            (row, found(known[row.consumer_id], row.node.zone_id, row.kind)) for row in rows if row.consumer_id in known
+            (row, found(policies[row.consumer_id], row.node.zone_id, row.kind))
+            for row in rows
+            if row.consumer_id in policies
         ]
 
     admitted = {row.pk for row, evaluation in places(before) if evaluation.admits}

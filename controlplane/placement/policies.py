@@ -197,8 +197,8 @@ def need_room(ruler: Organization | None) -> None:
     None: operators have no limit.
     """
     if ruler is not None:
-        theirs = Q(organization=ruler) | Q(project__organization=ruler) | Q(classification__organization=ruler)
-        count_limits.require_below_limit("proposals", PolicyProposal.objects.filter(theirs, state="proposed"))
+        governed = Q(organization=ruler) | Q(project__organization=ruler) | Q(classification__organization=ruler)
+        count_limits.require_below_limit("proposals", PolicyProposal.objects.filter(governed, state="proposed"))
 
 
 def review_change(actor: Actor, owner: PolicyOwner, wanted: PolicyChange) -> PolicyReview:

@@ -21,10 +21,10 @@ def merged(layers: Iterable[Policy]) -> dict[str, Policy]:
     """
     found: dict[str, Policy] = {}
     for layer in layers:
-        known = found.get(layer.id, layer)
-        missing = [clause for clause in layer.clauses if clause not in known.clauses]
-        is_supported = known.is_supported and layer.is_supported
-        found[layer.id] = replace(known, clauses=(*known.clauses, *missing), is_supported=is_supported)
+        layer_so_far = found.get(layer.id, layer)
+        missing = [clause for clause in layer.clauses if clause not in layer_so_far.clauses]
+        is_supported = layer_so_far.is_supported and layer.is_supported
+        found[layer.id] = replace(layer_so_far, clauses=(*layer_so_far.clauses, *missing), is_supported=is_supported)
     return found
 
 
@@ -32,15 +32,15 @@ def merged(layers: Iterable[Policy]) -> dict[str, Policy]:
 def reduced(present: tuple[Policy, ...], inherited: tuple[Policy, ...]) -> tuple[Policy, ...]:
     """Return `inherited` without the clauses that one of `present`, or another of its own that stays, implies."""
     fixed = _by_subject([clause for policy in present for clause in policy.clauses])
-    kept: list[tuple[int, Clause]] = []
+    unrepeated: list[tuple[int, Clause]] = []
     for number, policy in enumerate(inherited):
         for clause in policy.clauses:
-            others = (*fixed.get((clause.op, clause.attr), ()), *(other for _, other in kept))
+            others = (*fixed.get((clause.op, clause.attr), ()), *(other for _, other in unrepeated))
             if not any(implies(other, clause, NAMES_ALONE) for other in others):
-                kept = [each for each in kept if not implies(clause, each[1], NAMES_ALONE)]
-                kept.append((number, clause))
+                unrepeated = [each for each in unrepeated if not implies(clause, each[1], NAMES_ALONE)]
+                unrepeated.append((number, clause))
     left = [
-        replace(policy, clauses=tuple(clause for place, clause in kept if place == number))
+        replace(policy, clauses=tuple(clause for place, clause in unrepeated if place == number))
         for number, policy in enumerate(inherited)
     ]
     return tuple(policy for policy in left if policy.clauses or not policy.is_supported)

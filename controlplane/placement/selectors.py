@@ -136,8 +136,8 @@ def latest_decision(actor: Actor, project: Project, consumer_id: UUID) -> Decisi
 def unknown_zones(zone_ids: Sequence[str]) -> list[str]:
     if not zone_ids:
         return []
-    known = set(Zone.objects.filter(pk__in=zone_ids).values_list("pk", flat=True))
-    return [zone_id for zone_id in zone_ids if zone_id not in known]
+    existing = set(Zone.objects.filter(pk__in=zone_ids).values_list("pk", flat=True))
+    return [zone_id for zone_id in zone_ids if zone_id not in existing]
 
 
 def decision_seen(actor: Actor, ref: str) -> Decision:

@@ -83,11 +83,11 @@ PARTS_MAX = 100
 def _check(project_id: UUID, organization_id: UUID, resource_id: UUID, amounts: Mapping[str, int]) -> None:
     """Check the limits against the sum of the usage of others and of the resource itself."""
     limits = {"project": quota_owners.project_defaults(), "organization": quota_owners.organization_defaults()}
-    asked = {"project": project_id, "organization": organization_id, "resource": resource_id}
+    scopes = {"project": project_id, "organization": organization_id, "resource": resource_id}
     used: dict[str, dict[str, int]] = {"project": {}, "organization": {}, "own": {}}
     parts = 0
     with preparing_cursor() as cursor:
-        cursor.execute(LIMITS_AND_USE, asked | {"dimensions": list(amounts)})
+        cursor.execute(LIMITS_AND_USE, scopes | {"dimensions": list(amounts)})
         for level, dimension, limit, amount in cursor.fetchall():
             if limit is not None:
                 limits[level][dimension] = limit
@@ -101,7 +101,7 @@ def _check(project_id: UUID, organization_id: UUID, resource_id: UUID, amounts: 
                 if requested > own and others + requested > limit:
                     raise QuotaExceeded(level=level, dimension=dimension, used=others, requested=requested, limit=limit)
         if parts > PARTS_MAX:
-            cursor.execute(PUT_TOGETHER, asked | {"dimensions": list(amounts)})
+            cursor.execute(PUT_TOGETHER, scopes | {"dimensions": list(amounts)})
 
 
 def release(resource_id: UUID) -> None:

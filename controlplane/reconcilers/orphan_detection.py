@@ -37,13 +37,13 @@ class Finding:
 def find_on_node(node: Node, description: pb.NodeDescription) -> list[Finding]:
     """Return each orphan once. `description`: the node's description of a moment ago."""
     there = {(each.kind, each.name): each for each in _all_of(description)}
-    known = {kind: rows(node, ids) for kind, rows in EXPECTED_IDS.items() if (ids := _ids(there.values(), kind))}
+    expected = {kind: rows(node, ids) for kind, rows in EXPECTED_IDS.items() if (ids := _ids(there.values(), kind))}
     shas = {sha256 for each in there.values() if (sha256 := _sha256(each)) is not None}
     images = expected_resources.images(node, shas) if shas else set()
     return [
         each
         for each in there.values()
-        if not (each.resource_id is not None and each.resource_id in known.get(each.kind, ()))
+        if not (each.resource_id is not None and each.resource_id in expected.get(each.kind, ()))
         and _sha256(each) not in images
     ]
 

@@ -105,12 +105,12 @@ def _reconcile_rows() -> int:
 def _record_findings(node: Node | None, rows: QuerySet[Orphan], findings: Iterable[Finding]) -> int:
     """Record new orphans and those that disappeared; for quarantined ones, ask the node."""
     now = clock.now()
-    known = {(row.kind, row.name): row for row in rows.filter(state__in=ORPHAN_LIVE)}
+    recorded = {(row.kind, row.name): row for row in rows.filter(state__in=ORPHAN_LIVE)}
     there = {(each.kind, each.name): each for each in findings}
-    seen = [row.pk for key, row in known.items() if key in there]
-    Orphan.objects.filter(pk__in=seen).update(observed_at=now)
-    new = sum(_is_noted(node, each) for key, each in there.items() if key not in known)
-    gone = [row for key, row in known.items() if key not in there and not _is_aside(row)]
+    found_again = [row.pk for key, row in recorded.items() if key in there]
+    Orphan.objects.filter(pk__in=found_again).update(observed_at=now)
+    new = sum(_is_noted(node, each) for key, each in there.items() if key not in recorded)
+    gone = [row for key, row in recorded.items() if key not in there and not _is_aside(row)]
     return new + sum(_apply(row, _ends_as_gone) for row in gone)
 
 
@@ -178,9 +178,9 @@ def _quarantine_due(node: Node, rows: Iterable[Orphan]) -> int:
         for row in rows
         if row.state == "found" and not row.requested_action and row.kind in HELD and row.created_at < since
     ]
-    ours = [row for row in due if row.resource_id is not None]
-    if len(ours) > settings.QUARANTINE_AT_MOST:
-        incidents.report(node, MANY, node.name, count=len(ours))
+    of_resources = [row for row in due if row.resource_id is not None]
+    if len(of_resources) > settings.QUARANTINE_AT_MOST:
+        incidents.report(node, MANY, node.name, count=len(of_resources))
         due = [row for row in due if row.resource_id is None]
     else:
         incidents.reconcile(node, {MANY: ()})

@@ -32,19 +32,19 @@ def sign_missing_floors() -> int:
     return len(missing)
 
 
-def ensure_floor(known: trusted_facts.TrustedFacts, *, signed_epoch: int) -> None:
+def ensure_floor(facts: trusted_facts.TrustedFacts, *, signed_epoch: int) -> None:
     """Sign the floor that nodes check a permit by, before the permit. `signed_epoch`: of the newest floor so far."""
-    if signed_epoch < known.epoch:
-        _sign(known)
+    if signed_epoch < facts.epoch:
+        _sign(facts)
 
 
 @transaction.atomic
-def _sign(known: trusted_facts.TrustedFacts) -> None:
-    key = signing_key(trust_documents.keyset(), trust_documents.deny_list(), zone=known.zone, classifications=())
-    floor = Floor(known.zone, known.epoch, known.sha256, issued_at=clock.now())
-    trust_documents.floor_sign(key, floor, known.document)
-    if known.unverified:
+def _sign(facts: trusted_facts.TrustedFacts) -> None:
+    key = signing_key(trust_documents.keyset(), trust_documents.deny_list(), zone=facts.zone, classifications=())
+    floor = Floor(facts.zone, facts.epoch, facts.sha256, issued_at=clock.now())
+    trust_documents.floor_sign(key, floor, facts.document)
+    if facts.unverified:
         evidence_log.append(
             "incident",
-            {"incident": "facts-not-signed", "zone": known.zone, "epoch": known.epoch, "facts": list(known.unverified)},
+            {"incident": "facts-not-signed", "zone": facts.zone, "epoch": facts.epoch, "facts": list(facts.unverified)},
         )

@@ -87,7 +87,7 @@ def read_inputs(row: Row) -> PermitInputs:
 
 
 def build_permit(
-    row: Row, reading: PermitInputs, decision: Decision, known: TrustedFacts, *, key_ends: datetime
+    row: Row, reading: PermitInputs, decision: Decision, facts: TrustedFacts, *, key_ends: datetime
 ) -> Permit:
     """Build the permit from the inputs.
 
@@ -96,19 +96,19 @@ def build_permit(
     """
     project, demand, now = reading.wanted.subject.project, reading.demand, clock.now()
     action = ExemptedAction(row.resource_id, row.op, demand.classifications, row.operation_id)
-    judged = check_policies(demand.policies, known, action)
+    judged = check_policies(demand.policies, facts, action)
     return Permit(
         jti=str(row.pk),
         op=row.op,
         resource=str(row.resource_id),
         gen=row.generation,
         aud=str(row.node_id),
-        zone=known.zone,
+        zone=facts.zone,
         roles=ROLES_OF[row.op],
         organization=str(project.organization_id),
         project=str(project.pk),
         policy_digest=demand.digest,
-        epoch=known.epoch,
+        epoch=facts.epoch,
         classifications=demand.classifications,
         decision=str(decision.pk),
         nbf=now,
@@ -124,10 +124,10 @@ def _answer(row: Row) -> None:
     reading, zone = read_inputs(row), row.node.zone_id
     trusted, demand = reading.trusted, reading.demand
     decision = _decision(row, reading)
-    known = trusted_facts.load(zone, decision.facts_epoch)
+    facts = trusted_facts.load(zone, decision.facts_epoch)
     key = signing_key(trusted.keyset, trusted.denied, zone=zone, classifications=demand.classifications)
-    permit = build_permit(row, reading, decision, known, key_ends=trusted.keyset.keys[key.id].not_after)
-    fact_epochs.ensure_floor(known, signed_epoch=trusted.epoch)
+    permit = build_permit(row, reading, decision, facts, key_ends=trusted.keyset.keys[key.id].not_after)
+    fact_epochs.ensure_floor(facts, signed_epoch=trusted.epoch)
     _keep(row, reading, permit, key, decision)
     if row.state == "cosigning":
         permits.wake_up_next(row.pk, state=row.state)

@@ -22,7 +22,7 @@ class PolicyCheck:
     exemption: Exemption | None = None
 
 
-def check_policies(policies: tuple[Policy, ...], known: TrustedFacts, action: ExemptedAction) -> PolicyCheck:
+def check_policies(policies: tuple[Policy, ...], facts: TrustedFacts, action: ExemptedAction) -> PolicyCheck:
     """Check the policies for an operation on a resource, in the zone that is `known`.
 
     An operation that gives the place nothing has no clauses.
@@ -33,14 +33,14 @@ def check_policies(policies: tuple[Policy, ...], known: TrustedFacts, action: Ex
     if not ROLES_OF[action.op]:
         return PolicyCheck(None)
     now = clock.now()
-    found = evaluate(policies, known.zone_facts, known.world, now=now, roles=ROLES_OF[action.op])
+    found = evaluate(policies, facts.zone_facts, facts.world, now=now, roles=ROLES_OF[action.op])
     if found.admits:
         return PolicyCheck(found.valid_until)
     for exemption in exemptions.in_force(action, now):
-        if exemption.zone == known.zone and waive(found, policies, exemption.waived).admits:
+        if exemption.zone == facts.zone and waive(found, policies, exemption.waived).admits:
             ends = (found.valid_until, exemption.expires_at)
             return PolicyCheck(min(moment for moment in ends if moment is not None), exemption)
-    raise FactsNotVouchedFor(zone=known.zone, clauses=_failed_clauses(found.results))
+    raise FactsNotVouchedFor(zone=facts.zone, clauses=_failed_clauses(found.results))
 
 
 def _failed_clauses(results: tuple[ClauseResult, ...]) -> str:

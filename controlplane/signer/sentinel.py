@@ -51,15 +51,15 @@ def _answer(row: Row) -> None:
     signed_permit = _signed_permit(envelope, reading.trusted)
     if row.decision is None or str(row.decision.pk) != signed_permit.decision or not row.decision.is_admitted:
         raise PermitDisputed(reason=Message("it does not follow from the decision that it names."))
-    known = trusted_facts.load(signed_permit.zone, signed_permit.epoch)
+    facts = trusted_facts.load(signed_permit.zone, signed_permit.epoch)
     if (
-        known.epoch != signed_permit.epoch
+        facts.epoch != signed_permit.epoch
         or not permits.is_current(row.decision, reading.standing)
         or clock.now() >= signed_permit.exp
     ):
         move(row, PERMIT, "void")
         return
-    own = build_permit(row, reading, row.decision, known, key_ends=signed_permit.exp)
+    own = build_permit(row, reading, row.decision, facts, key_ends=signed_permit.exp)
     _compare(signed_permit, own)
     wanted = sentinel_signature.sentinel_classifications(
         reading.trusted.keyset, zone=signed_permit.zone, classifications=signed_permit.classifications

@@ -62,9 +62,9 @@ def load(zone: str, epoch: int) -> TrustedFacts:
         NoKeyset
     """
     while True:
-        known = _known.get(zone)
-        if known is not None and known.epoch == epoch:
-            return known
+        cached = _known.get(zone)
+        if cached is not None and cached.epoch == epoch:
+            return cached
         found = _read(zone, epoch)
         if (now := epochs.current()) == epoch:
             _known[zone] = found

@@ -75,7 +75,7 @@ def challenge_to_register(user: User) -> Challenge:
     Raises:
         PasskeysOff
     """
-    known = Passkey.objects.filter(user=user).values_list("credential_id", flat=True)
+    registered = Passkey.objects.filter(user=user).values_list("credential_id", flat=True)
     options = webauthn.generate_registration_options(
         rp_id=_domain(),
         rp_name=PRODUCT,
@@ -84,7 +84,7 @@ def challenge_to_register(user: User) -> Challenge:
         authenticator_selection=AuthenticatorSelectionCriteria(
             resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
         ),
-        exclude_credentials=[PublicKeyCredentialDescriptor(id=bytes(each)) for each in known],
+        exclude_credentials=[PublicKeyCredentialDescriptor(id=bytes(each)) for each in registered],
     )
     return _begun(REGISTER, options, user=user)
 

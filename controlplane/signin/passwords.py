@@ -45,15 +45,15 @@ def put(user: User, password: str) -> None:
 
 def is_right(user: User | None, password: str) -> bool:
     """Verify a password, in the same time without a user or password. A hash with older parameters is replaced."""
-    kept = Password.objects.filter(user=user).first() if user is not None else None
-    if kept is None:
+    stored = Password.objects.filter(user=user).first() if user is not None else None
+    if stored is None:
         check_password(_normal(password), _nobodys())
         return False
 
     def rehash(password: str) -> None:
-        Password.objects.filter(pk=kept.pk, encoded=kept.encoded).update(encoded=make_password(password))
+        Password.objects.filter(pk=stored.pk, encoded=stored.encoded).update(encoded=make_password(password))
 
-    return check_password(_normal(password), kept.encoded, setter=rehash)
+    return check_password(_normal(password), stored.encoded, setter=rehash)
 
 
 def _normal(password: str) -> str:

@@ -133,8 +133,8 @@ def resets(actor: Actor) -> QuerySet[PasswordReset]:
     if actor.is_operator:
         return live
     owned = [place for place, role in actor.memberships.items() if role == Role.OWNER]
-    theirs = Membership.objects.filter(organization__in=owned).values("user")
-    return live.filter(Q(user=actor.user_id) | Q(user__in=theirs))
+    members = Membership.objects.filter(organization__in=owned).values("user")
+    return live.filter(Q(user=actor.user_id) | Q(user__in=members))
 
 
 def reset_get(actor: Actor, ref: str) -> PasswordReset:

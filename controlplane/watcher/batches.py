@@ -66,11 +66,11 @@ class BatchWriter:
         self._look_for_news()
         whole = self._whole(batch, alive)
         outcomes: dict[UUID, Outcome] = {}
-        seen: dict[UUID, list[PowerObservation]] = {}
+        observations: dict[UUID, list[PowerObservation]] = {}
         for node_id, events in batch:
             if node_id not in whole:
-                outcomes[node_id] = _outcome(partial(self._write_quickly, node_id, events, seen))
-        outcomes |= _record_power(seen)
+                outcomes[node_id] = _outcome(partial(self._write_quickly, node_id, events, observations))
+        outcomes |= _record_power(observations)
         for node_id, events in batch:
             if node_id in whole:
                 outcomes[node_id] = _outcome(partial(self._write, node_id, events))
@@ -104,11 +104,11 @@ class BatchWriter:
         return is_fresh and all(beat.hook.is_active and _text(beat) == text for beat in beats)
 
     def _write_quickly(
-        self, node_id: UUID, events: Sequence[pb.NodeEvent], seen: dict[UUID, list[PowerObservation]]
+        self, node_id: UUID, events: Sequence[pb.NodeEvent], observations: dict[UUID, list[PowerObservation]]
     ) -> NodeReply:
         """Write all but heartbeats; the guests' states are collected to be written with those of other nodes."""
         self._write_all(node_id, [each for each in events if each.WhichOneof("event") not in ("heartbeat", "instance")])
-        seen[node_id] = list(_seen(node_id, events))
+        observations[node_id] = list(_seen(node_id, events))
         return NodeReply(renewal=_renewal(events))
 
     def _write(self, node_id: UUID, events: Sequence[pb.NodeEvent]) -> NodeReply:
@@ -178,17 +178,17 @@ def _seen(node_id: UUID, events: Sequence[pb.NodeEvent]) -> Iterator[PowerObserv
         yield from report_handlers.power_observations(node_id, states)
 
 
-def _record_power(seen: Mapping[UUID, Sequence[PowerObservation]]) -> dict[UUID, Outcome]:
+def _record_power(observations: Mapping[UUID, Sequence[PowerObservation]]) -> dict[UUID, Outcome]:
     """Record the states of all nodes together; each alone if that fails, as by an invalid value.
 
     Returns the failures.
     """
     try:
-        record_power_observations([each for some in seen.values() for each in some])
+        record_power_observations([each for some in observations.values() for each in some])
         return {}
     except DatabaseError:
         failures: dict[UUID, Outcome] = {}
-        for node_id, some in seen.items():
+        for node_id, some in observations.items():
             try:
                 record_power_observations(some)
             except DatabaseError as exc:

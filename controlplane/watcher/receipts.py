@@ -91,13 +91,13 @@ def record_receipt(node: Node, receipt: pb.Receipt) -> None:
     payload = document.payload if document else {}
     jti = as_uuid(str(payload.get("jti", "")))
     last = last_number(node.pk)
-    kept, is_new = Receipt.objects.get_or_create(
+    row, is_new = Receipt.objects.get_or_create(
         node=node,
         number=receipt.number,
         defaults={"jti": jti, "document": receipt.document, "is_genuine": document is not None},
     )
     if not is_new:
-        if bytes(kept.document) != receipt.document:
+        if bytes(row.document) != receipt.document:
             incidents.report(node, REPLACED, str(receipt.number))
         return
     if receipt.number != last + 1:

@@ -109,12 +109,12 @@ def _attached(node: Node, plugged: Collection[str], inventory: Mapping[str, obje
     reported = {str(each.get("id")): each for each in _objects(inventory.get("attachments"))}
     removals = NodeRemoval.objects.filter(node=node, kind="attachment").values_list("resource_id", flat=True)
     leaving = [reported[str(each)] for each in removals if str(each) in reported]
-    known = {f"{instance} {volume}" for instance, volume in pairs}
-    known |= {f"{each.get('instance')} {each.get('volume')}" for each in leaving}
+    expected = {f"{instance} {volume}" for instance, volume in pairs}
+    expected |= {f"{each.get('instance')} {each.get('volume')}" for each in leaving}
     volumes = {found for each in plugged if (found := as_uuid(each.partition(" ")[2])) is not None}
     just_now = Volume.objects.filter(expected_resources.just_now(), pk__in=volumes).values_list("pk", flat=True)
     moving = {str(each) for each in just_now}
-    return known | {each for each in plugged if each.partition(" ")[2] in moving}
+    return expected | {each for each in plugged if each.partition(" ")[2] in moving}
 
 
 def _expected(node: Node, names: Collection[str], rows: Callable[[Node, Collection[UUID]], set[UUID]]) -> set[str]:

@@ -21,8 +21,8 @@ class StreamRegistry:
         self.connected: set[UUID] = set()
         self.looked_at = time.monotonic()
 
-    def set_known(self, known: int) -> None:
-        self.known, self.looked_at = known, time.monotonic()
+    def set_known(self, count: int) -> None:
+        self.known, self.looked_at = count, time.monotonic()
 
     def mark_alive(self, node_id: UUID, kind: str) -> None:
         MESSAGES.labels(kind).inc()

@@ -69,11 +69,11 @@ async def _keep_streams(tasks: asyncio.TaskGroup, sinks: Sinks) -> None:
     """Keep one stream to each node, as tasks of this group."""
     streams: dict[tuple[UUID, str], asyncio.Task[None]] = {}
     while True:
-        known = await _known_nodes(meanwhile=set(streams))
-        sinks.registry.set_known(len(known))
-        for node in known - streams.keys():
+        nodes = await _known_nodes(meanwhile=set(streams))
+        sinks.registry.set_known(len(nodes))
+        for node in nodes - streams.keys():
             streams[node] = tasks.create_task(_watch(*node, sinks))
-        for node in streams.keys() - known:
+        for node in streams.keys() - nodes:
             streams.pop(node).cancel()
             sinks.registry.discard_node(node[0])
         await asyncio.sleep(LOOK_FOR_NODES_S)

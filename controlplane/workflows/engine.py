@@ -199,16 +199,16 @@ def _record(operation: Operation, step: Step, effect: Effect | None, *, started_
 
 def _replaced(steps: list[Entry], entry: Entry) -> list[Entry]:
     """Replace the step's entry by its last outcome, and keep its earlier errors."""
-    before = next((known["tries"] for known in steps if known["name"] == entry["name"] and "tries" in known), None)
-    kept: Entry = {"tries": before} if before else {}
-    return [known for known in steps if known["name"] != entry["name"]] + [kept | entry]
+    before = next((former["tries"] for former in steps if former["name"] == entry["name"] and "tries" in former), None)
+    tries_before: Entry = {"tries": before} if before else {}
+    return [former for former in steps if former["name"] != entry["name"]] + [tries_before | entry]
 
 
 def _record_step(
     operation: Operation, name: str, state: str, message: str, *, progress: int | None = None
 ) -> list[Entry]:
-    known: Entry = next((step for step in operation.steps if step["name"] == name), {})
-    tries = _with_try(cast(list[Entry], known.get("tries", [])), state, message)
+    recorded: Entry = next((step for step in operation.steps if step["name"] == name), {})
+    tries = _with_try(cast(list[Entry], recorded.get("tries", [])), state, message)
     entry: Entry = {
         "name": name,
         "state": state,

@@ -80,8 +80,8 @@ def on_success(operation: Operation) -> None:
         placement.complete_move(part.volume_id, move=part.pk)
         Volume.objects.filter(pk=part.volume_id).update(node_id=migration.destination_id, updated_at=now)
     is_on = operation.args["starts"]
-    seen = {"power_state": "running" if is_on else "off", "power_state_at": now, "power_reason": ""}
-    fields = {"last_error": None, "restarts": 0, "node_id": migration.destination_id, **seen}
+    observed = {"power_state": "running" if is_on else "off", "power_state_at": now, "power_reason": ""}
+    fields = {"last_error": None, "restarts": 0, "node_id": migration.destination_id, **observed}
     if is_on or instance.state == "stopped":
         Instance.objects.filter(pk=instance.pk).update(updated_at=now, **fields)
     else:

@@ -336,8 +336,8 @@ def _arrive(migration: Migration) -> None:
     for part in parts_of(migration):
         placement.complete_move(part.volume_id, move=part.pk)
         Volume.objects.filter(pk=part.volume_id).update(node_id=there, updated_at=now)
-    seen = {"power_state": "off" if is_off(instance) else "running", "power_state_at": now, "power_reason": ""}
-    Instance.objects.filter(pk=instance.pk).update(node_id=there, updated_at=now, **seen)
+    observed = {"power_state": "off" if is_off(instance) else "running", "power_state_at": now, "power_reason": ""}
+    Instance.objects.filter(pk=instance.pk).update(node_id=there, updated_at=now, **observed)
     assert migration.destination is not None
     request_announcements(migration.destination.zone_id)
     raise_generations(migration)

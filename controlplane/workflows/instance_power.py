@@ -63,11 +63,11 @@ def _instance(operation: Operation) -> Instance:
 def becomes(state: str, power_state: str) -> Callable[[Operation], None]:
     def on_success(operation: Operation) -> None:
         instance = Instance.objects.get(pk=operation.resource_id)
-        seen = {"last_error": None, "power_state": power_state, "power_state_at": clock.now()}
+        observed = {"last_error": None, "power_state": power_state, "power_state_at": clock.now()}
         if instance.state == state:
-            Instance.objects.filter(pk=instance.pk).update(**seen)
+            Instance.objects.filter(pk=instance.pk).update(**observed)
         else:
-            move(instance, INSTANCE, state, **seen)
+            move(instance, INSTANCE, state, **observed)
 
     return on_success
 

@@ -37,9 +37,9 @@ def steps(operation: Operation) -> Sequence[Step]:
 def on_success(operation: Operation) -> None:
     rebuild = Rebuild.objects.get(instance_id=operation.resource_id)
     power_state = "running" if operation.args["is_to_run"] else "off"
-    seen = {"last_error": None, "power_state": power_state, "power_state_at": clock.now()}
+    observed = {"last_error": None, "power_state": power_state, "power_state_at": clock.now()}
     became = {name: getattr(rebuild, name) for name in REBUILT_FIELDS}
-    Instance.objects.filter(pk=operation.resource_id).update(updated_at=clock.now(), **became, **seen)
+    Instance.objects.filter(pk=operation.resource_id).update(updated_at=clock.now(), **became, **observed)
     rebuild.delete()
 
 

@@ -74,10 +74,10 @@ class CachedRow(Generic[M]):
 
     def of(self, operation: Operation) -> M:
         """Return the operation's row. Raises ObjectDoesNotExist."""
-        known = operation.__dict__.get(HELD)
-        if known is None:
-            known = operation.__dict__[HELD] = self._rows.get(operation.resource_id)
-        return cast(M, known)
+        cached = operation.__dict__.get(HELD)
+        if cached is None:
+            cached = operation.__dict__[HELD] = self._rows.get(operation.resource_id)
+        return cast(M, cached)
 
 
 def clear_cached_row(operation: Operation) -> None:

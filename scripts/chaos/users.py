@@ -83,8 +83,10 @@ class ChaosClient:
         answer = self.send("POST", path, body=body, by=by)
         return dict(answer.json()) if answer.is_success else None
 
-    def wish(self, wish: planned.PlannedRequest, key: str) -> httpx.Response:
-        return self.send(wish.method, wish.path, body=wish.body, key=key, by=wish.by)
+    def send_planned(self, planned_request: planned.PlannedRequest, key: str) -> httpx.Response:
+        return self.send(
+            planned_request.method, planned_request.path, body=planned_request.body, key=key, by=planned_request.by
+        )
 
     def send(
         self,
@@ -161,25 +163,26 @@ class Users:
         """Send the request of the act, or create a resource where there is none to change."""
         dice = random.Random(act.dice)
         scene = planned.Scene(self.client.listed("instances"), self.client.listed("volumes"), self.client, act.number)
-        wish = acts.ACTS[act.name].plan(scene, dice) or acts.create(scene, dice)
-        if wish is None:
+        planned_request = acts.ACTS[act.name].plan(scene, dice) or acts.create(scene, dice)
+        if planned_request is None:
             return
-        key = str(uuid.UUID(int=dice.getrandbits(128), version=4)) if wish.method == "POST" else ""
+        key = str(uuid.UUID(int=dice.getrandbits(128), version=4)) if planned_request.method == "POST" else ""
         begun = time.monotonic()
-        answer = self.client.wish(wish, key)
-        outcome = _request_outcome(act, wish, answer, key=key)
+        answer = self.client.send_planned(planned_request, key)
+        outcome = _request_outcome(act, planned_request, answer, key=key)
         outcome.seconds = round(time.monotonic() - begun, 2)
         with self.lock:
             self.outcomes.append(outcome)
         if key and answer.is_success and dice.random() < DOUBTS:
-            self._retry(wish, key, outcome)
+            self._retry(planned_request, key, outcome)
 
-    def _retry(self, wish: planned.PlannedRequest, key: str, outcome: RequestOutcome) -> None:
-        second_answer = self.client.wish(wish, key)
+    def _retry(self, planned_request: planned.PlannedRequest, key: str, outcome: RequestOutcome) -> None:
+        second_answer = self.client.send_planned(planned_request, key)
         other = (second_answer.status_code, _operation(second_answer))
         if other != (outcome.status, outcome.operation):
             self.client.findings.append(
-                f"{wish.method} {wish.path} with key {key}: {other} instead of {(outcome.status, outcome.operation)}"
+                f"{planned_request.method} {planned_request.path} with key {key}: {other} "
+                f"instead of {(outcome.status, outcome.operation)}"
             )
 
     def wait(self, limit_s: float) -> None:
@@ -204,13 +207,22 @@ class Users:
         return [asdict(outcome) for outcome in self.outcomes]
 
 
-def _request_outcome(act: Act, wish: planned.PlannedRequest, answer: httpx.Response, *, key: str) -> RequestOutcome:
-    outcome = RequestOutcome(act.number, wish.kind, answer.status_code, key=key, name=wish.name, resource=wish.resource)
-    outcome.wish = dict(wish.then)
+def _request_outcome(
+    act: Act, planned_request: planned.PlannedRequest, answer: httpx.Response, *, key: str
+) -> RequestOutcome:
+    outcome = RequestOutcome(
+        act.number,
+        planned_request.kind,
+        answer.status_code,
+        key=key,
+        name=planned_request.name,
+        resource=planned_request.resource,
+    )
+    outcome.wish = dict(planned_request.then)
     document = answer.json() if answer.content else {}
     if answer.is_success:
         outcome.operation = _operation(answer)
-        outcome.resource = wish.resource or str(document.get("id", ""))
+        outcome.resource = planned_request.resource or str(document.get("id", ""))
     else:
         outcome.code = str(document.get("code", ""))
     return outcome

@@ -247,15 +247,15 @@ class FakeHypervisor:
 
     def define(self, guest: GuestSpec) -> None:
         with self._node.call("define"):
-            known = self._node.guests.get(guest.id)
-            if known is None:
-                known = self._node.guests[guest.id] = FakeGuest(guest, next(self._node.numbers))
-            known.spec = guest
+            defined = self._node.guests.get(guest.id)
+            if defined is None:
+                defined = self._node.guests[guest.id] = FakeGuest(guest, next(self._node.numbers))
+            defined.spec = guest
             self._node.definitions.keep(guest)
 
     def check_domain(self, guest: GuestSpec) -> None:
-        known = self._node.guests.get(guest.id)
-        if known is not None and known.running not in (None, guest):
+        defined = self._node.guests.get(guest.id)
+        if defined is not None and defined.running not in (None, guest):
             raise GuestForeign(guest.id, "the fake hypervisor runs another one")
 
     def undefine(self, guest_id: UUID) -> bool:
@@ -357,13 +357,13 @@ class FakeHypervisor:
     def plug_disk(self, guest_id: UUID, disk: GuestDisk) -> None:
         with self._node.call("plug_disk"):
             guest, running = self._running(guest_id)
-            if disk.volume_id not in {known.volume_id for known in running.disks}:
+            if disk.volume_id not in {plugged.volume_id for plugged in running.disks}:
                 guest.running = replace(running, disks=(*running.disks, disk))
 
     def unplug_disk(self, guest_id: UUID, disk: GuestDisk) -> bool:
         with self._node.call("unplug_disk"):
             guest, running = self._running(guest_id)
-            left = tuple(known for known in running.disks if known.volume_id != disk.volume_id)
+            left = tuple(plugged for plugged in running.disks if plugged.volume_id != disk.volume_id)
             if left == running.disks:
                 return False
             if self._node.ignore_detach:

@@ -378,10 +378,10 @@ class LibvirtHypervisor:
         """Return the domain's type, cached, since heartbeats would otherwise fetch every guest's XML every few
         seconds.
         """
-        known = self._virt_types.get(guest_id)
-        if known is None:
-            known = self._virt_types[guest_id] = domainxml.virt_type_of(domain.XMLDesc())
-        return known
+        cached = self._virt_types.get(guest_id)
+        if cached is None:
+            cached = self._virt_types[guest_id] = domainxml.virt_type_of(domain.XMLDesc())
+        return cached
 
     def _await_unplug(self, is_gone: Callable[[], bool], *, what: str) -> None:
         """Wait until the guest releases the device. Its XML is the truth; the event only shortens the wait."""

@@ -172,13 +172,13 @@ def description(found: Description) -> pb.NodeDescription:
     )
 
 
-def trust(held: TrustSnapshot, *, is_clock_kept: bool) -> pb.TrustState:
-    floor = held.floor
+def trust(snapshot: TrustSnapshot, *, is_clock_kept: bool) -> pb.TrustState:
+    floor = snapshot.floor
     return pb.TrustState(
-        keyset_version=held.keyset.version,
-        charter_version=held.charter.version if held.charter else 0,
+        keyset_version=snapshot.keyset.version,
+        charter_version=snapshot.charter.version if snapshot.charter else 0,
         epoch=floor.epoch if floor else 0,
-        deny_version=held.deny.version,
+        deny_version=snapshot.deny.version,
         is_clock_kept=is_clock_kept,
         # Rounded up, so that it is never before what was signed.
         floor_issued_at_unix_ms=math.ceil(floor.issued_at.timestamp() * 1000) if floor else 0,

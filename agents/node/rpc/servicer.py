@@ -88,9 +88,9 @@ class Servicer(agent_pb2_grpc.AgentServicer):
             yield from stream.events(watch)
 
     def EnsureTrust(self, request: pb.EnsureTrustRequest, context: grpc.ServicerContext) -> pb.TrustState:
-        held = self._permits.store.ensure({field.name: value for field, value in request.ListFields()})
+        snapshot = self._permits.store.ensure({field.name: value for field, value in request.ListFields()})
         self._permits.admission.learned()
-        return encoding.trust(held, is_clock_kept=self._permits.clock.is_kept())
+        return encoding.trust(snapshot, is_clock_kept=self._permits.clock.is_kept())
 
     def RenewLease(self, request: pb.RenewLeaseRequest, context: grpc.ServicerContext) -> pb.LeaseState:
         lease = self._node.lease

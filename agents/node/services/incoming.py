@@ -64,11 +64,11 @@ def remove(node: Node, subject: Subject) -> bool:
         if instance is not None and instance.is_wanted and instance.generation >= subject.generation:
             raise GuestArrived(subject.id)
         with node.state_store.transaction():
-            known = node.state_store.arrivals.get(subject.id)
+            arrival = node.state_store.arrivals.get(subject.id)
             if (
-                known is not None
-                and known.is_held
-                and migration_state.is_handed_over(known.spec, hypervisor.state(subject.id))
+                arrival is not None
+                and arrival.is_held
+                and migration_state.is_handed_over(arrival.spec, hypervisor.state(subject.id))
             ):
                 raise GuestArrived(subject.id)
             before = node.state_store.arrivals.begin_removal(subject)

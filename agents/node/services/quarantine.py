@@ -53,9 +53,11 @@ def unmanaged_resources(node: Node) -> list[UnmanagedResource]:
 
 def unknown_domains(node: Node) -> list[str]:
     """Return unknown domains, including those with a guest's name that the agent never received or was to remove."""
-    known = {entry.id for shelf in (node.state_store.instances, node.state_store.arrivals) for entry in shelf.held()}
-    ours = [guest_name(guest_id) for guest_id in node.adapters.hypervisor.states() if str(guest_id) not in known]
-    return sorted([*ours, *node.adapters.hypervisor.unknown_domains()])
+    held_ids = {entry.id for shelf in (node.state_store.instances, node.state_store.arrivals) for entry in shelf.held()}
+    unknown_guests = [
+        guest_name(guest_id) for guest_id in node.adapters.hypervisor.states() if str(guest_id) not in held_ids
+    ]
+    return sorted([*unknown_guests, *node.adapters.hypervisor.unknown_domains()])
 
 
 def lost_domains(node: Node) -> list[UUID]:
@@ -81,18 +83,18 @@ def _domains(node: Node) -> Iterator[UnmanagedResource]:
 
 def _files(node: Node) -> Iterator[UnmanagedResource]:
     state_store = node.state_store
-    known = {_volume(entry.id) for entry in state_store.volumes.held()} | {
+    held_names = {_volume(entry.id) for entry in state_store.volumes.held()} | {
         f"images/{e.id}" for e in state_store.images.held()
     }
     for name in node.adapters.disks.files():
-        if name not in known:
+        if name not in held_names:
             yield UnmanagedResource(UnmanagedKind.FILE, name, node.adapters.disks.file_size_bytes(name) or 0)
 
 
 def _taps(node: Node) -> Iterator[UnmanagedResource]:
-    known = {tap_name(entry.spec.id) for entry in node.state_store.ports.held()}
+    held_names = {tap_name(entry.spec.id) for entry in node.state_store.ports.held()}
     for device, mac in sorted(node.adapters.switch.taps().items()):
-        if device not in known:
+        if device not in held_names:
             yield UnmanagedResource(UnmanagedKind.PORT, device, mac=mac)
 
 
@@ -272,11 +274,11 @@ def _forget_volume(node: Node, name: str) -> None:
 
 
 def _destroy_port(node: Node, device: str) -> bool:
-    known = _port_id(node, device)
-    if known is None:
+    port_id = _port_id(node, device)
+    if port_id is None:
         return node.adapters.switch.remove_tap(device)
-    was_present = ports.remove(node, known)
-    node.permits.receipts.closed("port", known.id)
+    was_present = ports.remove(node, port_id)
+    node.permits.receipts.closed("port", port_id.id)
     return was_present
 
 

@@ -192,9 +192,11 @@ def _record_groups(node: Node, verified: VerifiedRules, wanted: set[str]) -> Non
 
 def _newest_list(node: Node, network: str, verified: VerifiedRules) -> NetworkPorts | None:
     """Return the list that counts once the given ones are stored."""
-    kept = node.state_store.port_lists.get(network)
-    is_lost = kept is not None and node.permits.store.is_of_lost_key(network_ports.KIND, kept.spec.document)
-    newest = None if kept is None or (is_lost and verified.lists) else _read_list(kept.spec.document)
+    stored_list = node.state_store.port_lists.get(network)
+    is_lost = stored_list is not None and node.permits.store.is_of_lost_key(
+        network_ports.KIND, stored_list.spec.document
+    )
+    newest = None if stored_list is None or (is_lost and verified.lists) else _read_list(stored_list.spec.document)
     for found, _ in verified.lists:
         if newest is None or found.version > newest.version:
             newest = found

@@ -49,8 +49,8 @@ def keep_newer(
     entry, found = table.get(key), read(document)
     if entry is not None:
         stored = entry.spec.document
-        is_lost, known = trust.is_of_lost_key(kind, stored), read(stored)
-        if not is_lost and known.version >= found.version:
-            return known
+        is_lost, stored_document = trust.is_of_lost_key(kind, stored), read(stored)
+        if not is_lost and stored_document.version >= found.version:
+            return stored_document
     table.record(key, StoredDocument(document))
     return found

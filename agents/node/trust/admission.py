@@ -139,8 +139,8 @@ class Admission:
 
     def _high_water(self, floor: Floor | None) -> datetime:
         """Return the latest time that the node has known, by its own clock and by the documents it accepted."""
-        seen = self._memory(HIGH_WATER) or BEGINNING
-        return max(seen, floor.issued_at) if floor is not None else seen
+        high_water = self._memory(HIGH_WATER) or BEGINNING
+        return max(high_water, floor.issued_at) if floor is not None else high_water
 
     def _memory(self, name: str) -> datetime | None:
         rows = self._state_store.execute("SELECT value FROM memory WHERE name = ?", name)

@@ -169,10 +169,10 @@ class Receipts:
             if number > self._memory("acknowledged"):
                 self._remember("acknowledged", number)
 
-    def _renumber(self, kept: int) -> None:
+    def _renumber(self, kept_count: int) -> None:
         waiting = self._state_store.execute("SELECT event, document FROM receipt ORDER BY number")
         self._state_store.execute("DELETE FROM receipt")
-        self._remember("last_receipt", kept)
+        self._remember("last_receipt", kept_count)
         for event, document in waiting:
             self._write(str(event), dict(signed.read(_bytes(document)).payload))
 

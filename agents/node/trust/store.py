@@ -182,8 +182,8 @@ class TrustStore:
         signature to check.
         """
         if self._facts != (facts, ring):
-            known = documents.trusted_facts(facts, ring)
-            self._last_world = statements.world(known, {self._authority.zone: "open"})
+            facts_document = documents.trusted_facts(facts, ring)
+            self._last_world = statements.world(facts_document, {self._authority.zone: "open"})
             self._facts = (facts, ring)
         return self._last_world
 
@@ -203,11 +203,11 @@ def _age(floor: Floor) -> tuple[int, datetime]:
     return floor.epoch, floor.issued_at
 
 
-def _check_version(kind: str, new: int, held: int) -> None:
-    if new < held:
+def _check_version(kind: str, new: int, held_version: int) -> None:
+    if new < held_version:
         raise TrustOlder(kind)
-    if new == held:
-        raise TrustRefused(f"This node trusts another {kind} of version {held}.")
+    if new == held_version:
+        raise TrustRefused(f"This node trusts another {kind} of version {held_version}.")
 
 
 def _bytes(value: object) -> bytes:

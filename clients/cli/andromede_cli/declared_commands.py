@@ -195,8 +195,8 @@ def call_command(
 ) -> None:
     """Declare a command of one call. `question` may contain names of parameters; it is asked before the call."""
     levels = {PROJECT: call} if isinstance(call, str) else call
-    known = {parameter for each in levels.values() for parameter in takes(each)}
-    is_list = "page_size" in known
+    accepted = {parameter for each in levels.values() for parameter in takes(each)}
+    is_list = "page_size" in accepted
 
     def run(me: Session, **words: Any) -> None:
         limit = words.pop("limit", None) if is_list else None
@@ -210,7 +210,7 @@ def call_command(
         answer = made(page_size=min(limit or 200, 200)) if is_list else made()
         show(me, itertools.islice(answer, limit) if isinstance(answer, Listing) else answer)
 
-    more = [each for each in _follows(levels, known) if each.name not in {parameter.name for parameter in own}]
+    more = [each for each in _follows(levels, accepted) if each.name not in {parameter.name for parameter in own}]
     _check(name, levels, [*own, *more])
     register(app, name, help, run, [*own, *more, *(EXTRA[SURE] if question else [])], {})
 
@@ -232,16 +232,16 @@ def _check(name: str, levels: Levels, parameters: Sequence[Parameter]) -> None:
         raise TypeError(f"{name}: no call takes {', '.join(sorted(strange))}")
 
 
-def _follows(levels: Levels, known: set[str]) -> list[Parameter]:
+def _follows(levels: Levels, accepted: set[str]) -> list[Parameter]:
     """Return the options that follow from the calls' parameters."""
-    found = [parameter("to", FileArgument)] if "to" in known else []
+    found = [parameter("to", FileArgument)] if "to" in accepted else []
     named = [level for level in levels if level != PROJECT]
-    if "organization" in known and "organization" not in named:
+    if "organization" in accepted and "organization" not in named:
         named.insert(0, "organization")
     found += [parameter(each, LEVELS[each], False if each in ("platform", "own") else None) for each in named]
-    if "page_size" in known:
-        found += [*(filters("sort") if "sort" in known else []), parameter("limit", LimitOption, None)]
-    return [*found, *(EXTRA[DRY_RUN] if "dry_run" in known else [])]
+    if "page_size" in accepted:
+        found += [*(filters("sort") if "sort" in accepted else []), parameter("limit", LimitOption, None)]
+    return [*found, *(EXTRA[DRY_RUN] if "dry_run" in accepted else [])]
 
 
 def _ready(me: Session, levels: Levels, words: dict[str, Any]) -> Callable[..., Any]:
@@ -296,7 +296,7 @@ def delete_command(app: typer.Typer, help: str, call: str | Levels, metavar: str
     """Declare a command that deletes one or more resources, one after the other. `question` has {names}."""
     levels = {PROJECT: call} if isinstance(call, str) else call
     first = levels[PROJECT]
-    subject, known = _subject(first), {parameter for each in levels.values() for parameter in takes(each)}
+    subject, accepted = _subject(first), {parameter for each in levels.values() for parameter in takes(each)}
     verb = first.rpartition("_")[2].rpartition(".")[2]
 
     def run(me: Session, *, names: list[str], **words: Any) -> None:
@@ -314,7 +314,7 @@ def delete_command(app: typer.Typer, help: str, call: str | Levels, metavar: str
             )
 
     own = [parameter("names", argument(metavar, several=True, completes=_listing_for(first)))]
-    own += [each for each in _follows(levels, known) if each.name != subject]
+    own += [each for each in _follows(levels, accepted) if each.name != subject]
     register(app, verb, help, run, [*own, *(each for word in (SURE, *has) for each in EXTRA[word])], {})
 
 

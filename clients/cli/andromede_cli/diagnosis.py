@@ -50,9 +50,9 @@ def examine(client: Client, now: datetime) -> list[Finding]:
 
 
 def nodes(client: Client, now: datetime) -> Findings:
-    known = list(client.nodes.list())
-    ready = [node for node in known if node.state == "ready"]
-    for node in known:
+    all_nodes = list(client.nodes.list())
+    ready = [node for node in all_nodes if node.state == "ready"]
+    for node in all_nodes:
         if node.state == "ready":
             yield from _of_ready(node)
             yield from _outdated_findings(node, ready)

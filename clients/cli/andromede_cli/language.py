@@ -17,8 +17,8 @@ OPTION = "--language"
 
 def choose(arguments: Sequence[str]) -> None:
     """Set the language; Typer takes its own texts from the same catalogue."""
-    if (asked := _asked(arguments)) in KNOWN:
-        os.environ["LANGUAGE"] = asked
+    if (chosen := _asked(arguments)) in KNOWN:
+        os.environ["LANGUAGE"] = chosen
     gettext.bindtextdomain(DOMAIN, FOLDER)
     gettext.textdomain(DOMAIN)
 

@@ -120,8 +120,8 @@ def table(titles: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> None:
 
 def name_of(document: Mapping[str, Any]) -> str:
     """Return the name that the API accepts for the resource."""
-    known = (found(document, path) for path in NAMES)
-    return next(filter(None, known), "")
+    candidates = (found(document, path) for path in NAMES)
+    return next(filter(None, candidates), "")
 
 
 def found(document: Any, path: str) -> str:

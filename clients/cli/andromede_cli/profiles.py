@@ -42,8 +42,8 @@ class Profiles:
     def get(self, name: str) -> Profile:
         """Return the profile. Raises Misuse."""
         if name not in self.known:
-            known = ", ".join(sorted(self.known)) or "-"
-            raise Misuse(_("There is no profile {name!r}. Known profiles: {known}.").format(name=name, known=known))
+            names = ", ".join(sorted(self.known)) or "-"
+            raise Misuse(_("There is no profile {name!r}. Known profiles: {known}.").format(name=name, known=names))
         return self.known[name]
 
 
@@ -72,8 +72,8 @@ def _read(text: str, file: Path) -> Profiles:
 
     try:
         document = yaml.safe_load(text) or {}
-        known = {str(name): Profile(**_texts(members)) for name, members in document.get("profiles", {}).items()}
-        return Profiles(str(document.get("current", DEFAULT)), known)
+        profiles = {str(name): Profile(**_texts(members)) for name, members in document.get("profiles", {}).items()}
+        return Profiles(str(document.get("current", DEFAULT)), profiles)
     except (AttributeError, TypeError, yaml.YAMLError) as exc:
         raise Misuse(_("{file} cannot be read: {reason}").format(file=file, reason=exc)) from exc
 

@@ -48,11 +48,11 @@ class Root:
         profiles = load()
         name = self.profile_name(profiles)
         is_asked = bool(self.profile or os.environ.get("ANDROMEDE_PROFILE"))
-        kept = profiles.get(name) if is_asked or name in profiles.known else Profile()
+        profile = profiles.get(name) if is_asked or name in profiles.known else Profile()
         url = self.url or os.environ.get("ANDROMEDE_URL")
-        if url and kept.url and url.rstrip("/") != kept.url.rstrip("/"):
-            kept = Profile()
-        return kept.overlaid(
+        if url and profile.url and url.rstrip("/") != profile.url.rstrip("/"):
+            profile = Profile()
+        return profile.overlaid(
             url=url,
             token=os.environ.get("ANDROMEDE_TOKEN"),
             project=self.project or os.environ.get("ANDROMEDE_PROJECT"),
@@ -155,8 +155,8 @@ class Session:
         Raises:
             Misuse: it is not clear which.
         """
-        if known := name or os.environ.get("ANDROMEDE_ORGANIZATION"):
-            return known
+        if chosen := name or os.environ.get("ANDROMEDE_ORGANIZATION"):
+            return chosen
         if self.profile.project:
             with suppress(NotFound):  # it may be the one that is to be made
                 return self.client.projects.get(self.profile.project).organization.id

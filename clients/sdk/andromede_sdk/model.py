@@ -60,16 +60,16 @@ def _readers(model: type[Model]) -> Mapping[str, tuple[str, Reader]]:
 def _make_readers(model: type[Model]) -> Mapping[str, tuple[str, Reader]]:
     """Build the converters on first use: annotations may name classes of other modules."""
     words = {word for hint in model.__annotations__.values() for word in re.findall(r"\w+", hint)}
-    known = {word: getattr(models, word) for word in words & models.PLACES.keys()}
-    hints = typing.get_type_hints(model, None, {"CallScope": Any, **known})
+    classes = {word: getattr(models, word) for word in words & models.PLACES.keys()}
+    hints = typing.get_type_hints(model, None, {"CallScope": Any, **classes})
     members = [each.name for each in dataclasses.fields(model) if each.name not in ("raw", "_scope")]
     return {name: (name.rstrip("_"), _reader(hints[name])) for name in members}
 
 
 def _reader(hint: Any) -> Reader:
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        known = _reader(next(each for each in typing.get_args(hint) if each is not type(None)))
-        return lambda value, scope: None if value is None else known(value, scope)
+        inner = _reader(next(each for each in typing.get_args(hint) if each is not type(None)))
+        return lambda value, scope: None if value is None else inner(value, scope)
     if typing.get_origin(hint) is list:
         read = _reader(typing.get_args(hint)[0])
         return lambda value, scope: [read(each, scope) for each in value or []]

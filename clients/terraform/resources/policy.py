@@ -124,8 +124,10 @@ class PolicyResource(ProjectSetting):
         return {"atoms": clauses, **({"reason": values["reason"]} if values.get("reason") else {})}
 
     def values(self, document: Document, like: Values) -> Values:
-        known = like.get("atoms") if isinstance(like.get("atoms"), dict) else {}
-        clauses = {each["id"]: dict(_members(each, (known or {}).get(each["id"]) or {})) for each in document["atoms"]}
+        prior_clauses = like.get("atoms") if isinstance(like.get("atoms"), dict) else {}
+        clauses = {
+            each["id"]: dict(_members(each, (prior_clauses or {}).get(each["id"]) or {})) for each in document["atoms"]
+        }
         return {"atoms": clauses, "version": document["version"]}
 
 

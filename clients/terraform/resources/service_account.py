@@ -74,12 +74,12 @@ class ServiceAccountResource(ApiResource):
         return bool(work.planned["is_disabled"])
 
     def values(self, document: Document, like: Values) -> Values:
-        known = like.get("grants") if isinstance(like.get("grants"), list) else []
-        named = {grant["project"] for grant in known or [] if isinstance(grant["project"], str)}
+        prior_grants = like.get("grants") if isinstance(like.get("grants"), list) else []
+        named = {grant["project"] for grant in prior_grants or [] if isinstance(grant["project"], str)}
         grants = [{"project": _called(grant["project"], named), "role": grant["role"]} for grant in document["grants"]]
         return super().values(document, like) | {
             "organization": organization_of(like, document),
-            "grants": grants if grants or known == like.get("grants") else None,
+            "grants": grants if grants or prior_grants == like.get("grants") else None,
         }
 
 

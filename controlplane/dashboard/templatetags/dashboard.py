@@ -33,9 +33,9 @@ def icon(name: str) -> SafeString:
 def state(word: str, of: str = "", whose: str = "") -> SafeString:
     """Render a state with label, icon and colour. `of`: the resource type, for ambiguous states; `whose`: its name,
     so that screen readers announce changes."""
-    seen = labels.state_badge(word, of)
+    badge = labels.state_badge(word, of)
     spoken = format_html(' data-announce="{}"', whose) if whose else ""
-    return format_html('<span class="state {}"{}>{}{}</span>', seen.tone, spoken, icon(seen.icon), seen.words)
+    return format_html('<span class="state {}"{}>{}{}</span>', badge.tone, spoken, icon(badge.icon), badge.words)
 
 
 @register.filter

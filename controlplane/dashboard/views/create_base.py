@@ -122,8 +122,8 @@ class CreatePage(FormPage, ProjectPage):
         size = self.size(body)
         if size is None:
             return None
-        asked = {name: body[name] for name in ("zones", "classifications") if name in body}
-        question = {"project": self.project["id"], "operation": f"{self.kind}.create", **size, **asked}
+        restrictions = {name: body[name] for name in ("zones", "classifications") if name in body}
+        question = {"project": self.project["id"], "operation": f"{self.kind}.create", **size, **restrictions}
         try:
             return self.api.preview("placement", "simulations", body=question)
         except ApiError:

@@ -90,12 +90,14 @@ def _observe(drain: Drain, guest: DrainGuest, scene: DrainSnapshot, touched: Col
 
 def _touched(guests: Collection[DrainGuest]) -> set[UUID]:
     """Return the ids of the instances that users started or stopped after the drain's shutdown."""
-    ours = {each.pk: each.created_at for each in Operation.objects.filter(pk__in=[row.operation_id for row in guests])}
+    drain_operations = {
+        each.pk: each.created_at for each in Operation.objects.filter(pk__in=[row.operation_id for row in guests])
+    }
     changes = Operation.objects.filter(resource_id__in=[row.instance_id for row in guests], kind__in=POWER)
     last = dict(changes.values_list("resource_id").annotate(Max("created_at")))
 
     def is_touched(guest: DrainGuest) -> bool:
-        stopped_at = ours.get(guest.operation_id) if guest.operation_id is not None else None
+        stopped_at = drain_operations.get(guest.operation_id) if guest.operation_id is not None else None
         return stopped_at is None or (guest.instance_id in last and last[guest.instance_id] > stopped_at)
 
     return {guest.instance_id for guest in guests if is_touched(guest)}

@@ -126,12 +126,12 @@ def cancel_superseded(drain: Drain) -> None:
 
 def _note_arrivals(drain: Drain) -> int:
     """Add rows for guests that got an allocation just before the drain, or were migrating to the lost node."""
-    known = set(drain.guests.values_list("instance_id", flat=True))
-    new = guests_of(drain.node).exclude(pk__in=known)
+    listed = set(drain.guests.values_list("instance_id", flat=True))
+    new = guests_of(drain.node).exclude(pk__in=listed)
     if not new:
         return 0
     entries = replan(drain, new).entries
-    rows = [guest_of(drain, entry, order) for order, entry in enumerate(entries, len(known) + 1)]
+    rows = [guest_of(drain, entry, order) for order, entry in enumerate(entries, len(listed) + 1)]
     return len(DrainGuest.objects.bulk_create(rows, ignore_conflicts=True))
 
 
@@ -145,7 +145,7 @@ def _observe(drain: Drain, guest: DrainGuest, scene: DrainSnapshot) -> bool:
         return set_guest_state(guest, "gone")
     holder = scene.held.get(instance.pk)
     if holder is not None:
-        return observe_held(guest, holder, ours=MOVE)
+        return observe_held(guest, holder, our_reason=MOVE)
     if instance.pk not in scene.placed:
         return set_guest_state(guest, "moved")
     if not is_running(instance):
@@ -183,14 +183,14 @@ def _instances() -> QuerySet[Instance]:
     return Instance.objects.select_related("project", "image", "affinity_group", "node")
 
 
-def observe_held(guest: DrainGuest, operation: Operation, *, ours: str) -> bool:
+def observe_held(guest: DrainGuest, operation: Operation, *, our_reason: str) -> bool:
     """Observe a guest with an operation.
 
     The operation is ours, of that kind, perhaps begun and not recorded; or another one, whose end is awaited.
     """
     if guest.state != "waiting":
         return False
-    if operation.kind == ours:
+    if operation.kind == our_reason:
         move(guest, DRAIN_GUEST, "moving", operation_id=operation.pk)
         return True
     record_wait_reason(guest, Busy(kind=operation.kind, blocking_operation=str(operation.pk)))

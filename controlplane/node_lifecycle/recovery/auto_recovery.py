@@ -56,10 +56,10 @@ def reconcile() -> int:
         return 0
     due = list(_due().select_related("zone").order_by("last_heartbeat_at"))
     worst = storms() if due else {}
-    held = {node for node in due if worst[node.zone_id].is_over_limit}
-    _report_held(held, worst)
-    _end_held(held)
-    fenced = sum(_fence(node) for node in due if node not in held)
+    held_nodes = {node for node in due if worst[node.zone_id].is_over_limit}
+    _report_held(held_nodes, worst)
+    _end_held(held_nodes)
+    fenced = sum(_fence(node) for node in due if node not in held_nodes)
     return fenced + sum(_recover(node) for node in _fenced())
 
 
@@ -77,9 +77,9 @@ def storms() -> dict[str, Storm]:
     recently = Q(admin_state="fenced", admin_state_since__gt=clock.now() - STORM)
     is_counted = Q(admin_state__in=MISSED) | recently
     is_silent = Q(state="unreachable") | Q(admin_state="fenced")
-    known = Node.objects.exclude(state="enrolled").order_by().values_list("zone_id")
+    nodes = Node.objects.exclude(state="enrolled").order_by().values_list("zone_id")
     silent = Count("pk", filter=is_counted & is_silent)
-    counts = known.annotate(count=Count("pk", filter=is_counted), silent=silent)
+    counts = nodes.annotate(count=Count("pk", filter=is_counted), silent=silent)
     zones = {zone_id: numbers for zone_id, *numbers in counts}
     everywhere = _storm(*map(sum, zip(*zones.values(), strict=True)))
     return {zone_id: max(_storm(*zone), everywhere, key=_excess) for zone_id, zone in zones.items()}
@@ -93,20 +93,20 @@ def _excess(storm: Storm) -> int:
     return storm.silent - storm.limit
 
 
-def _report_held(held: Collection[Node], worst: Mapping[str, Storm]) -> None:
+def _report_held(held_nodes: Collection[Node], worst: Mapping[str, Storm]) -> None:
     """Report the storm once, as an incident of each node that is left alone."""
-    known = Incident.objects.filter(kind=RECOVERY_HELD, ended_at=None, node__in=held)
-    noted = set(known.values_list("node_id", flat=True))
+    open_incidents = Incident.objects.filter(kind=RECOVERY_HELD, ended_at=None, node__in=held_nodes)
+    noted = set(open_incidents.values_list("node_id", flat=True))
     if noted:
-        known.update(observed_at=clock.now())
-    for node in held:
+        open_incidents.update(observed_at=clock.now())
+    for node in held_nodes:
         if node.pk not in noted:
             storm = worst[node.zone_id]
             incidents.report(node, RECOVERY_HELD, node.name, silent=storm.silent, limit=storm.limit)
 
 
-def _end_held(held: Collection[Node]) -> None:
-    rows = Incident.objects.filter(kind=RECOVERY_HELD, ended_at=None).exclude(node__in=held)
+def _end_held(held_nodes: Collection[Node]) -> None:
+    rows = Incident.objects.filter(kind=RECOVERY_HELD, ended_at=None).exclude(node__in=held_nodes)
     for incident in rows.select_related("node"):
         incidents.end(incident.node, RECOVERY_HELD)
 

@@ -91,7 +91,7 @@ def _observe(recovery: Drain, guest: DrainGuest, scene: DrainSnapshot) -> bool:
         return set_guest_state(guest, "gone")
     holder = scene.held.get(instance.pk)
     if holder is not None:
-        return observe_held(guest, holder, ours=EVACUATION)
+        return observe_held(guest, holder, our_reason=EVACUATION)
     if instance.pk not in scene.placed:
         return set_guest_state(guest, "moved" if instance.node_id is not None else "gone")
     if guest.state == "moving":

@@ -53,8 +53,8 @@ def _check_audience(provider: Provider, claims: Mapping[str, Any]) -> None:
 
 def _key_set(keys: Mapping[str, Any]) -> KeySet:
     """Return the keys for signatures; keys of unknown types are ignored."""
-    known = [key for key in keys["keys"] if key.get("kty") in ("RSA", "EC", "OKP") and key.get("use", "sig") == "sig"]
-    return KeySet.import_key_set({"keys": known})
+    usable = [key for key in keys["keys"] if key.get("kty") in ("RSA", "EC", "OKP") and key.get("use", "sig") == "sig"]
+    return KeySet.import_key_set({"keys": usable})
 
 
 def _problem(exc: Exception) -> str:

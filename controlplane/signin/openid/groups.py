@@ -31,8 +31,8 @@ def roles_by_organization(provider: str, grants: Sequence[GroupMapping]) -> dict
         place = places[grant.organization]
         if place is None:
             continue
-        held = roles.get(place, grant.role)
-        if not includes(grant.role, held):
+        role_so_far = roles.get(place, grant.role)
+        if not includes(grant.role, role_so_far):
             raise OpenIdRefused(
                 reason=Message(
                     "its groups give you two duties in {organization} that one person cannot have.",
@@ -49,8 +49,8 @@ def _place(provider: str, ref: str) -> UUID | None:
     """
     if (as_id := as_uuid(ref)) is not None:
         return as_id
-    known = NamedOrganization.objects.filter(provider=provider, name=ref)
-    if (found := known.first()) is not None:
+    rows = NamedOrganization.objects.filter(provider=provider, name=ref)
+    if (found := rows.first()) is not None:
         return found.organization_id
     named = Organization.objects.filter(name=ref, deleted_at=None).first()
     if named is None:

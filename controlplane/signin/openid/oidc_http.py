@@ -83,11 +83,11 @@ def discover(provider: Provider) -> Endpoints:
     Raises:
         ProviderUnavailable: the provider does not answer, or has another issuer.
     """
-    until, known = discovered.get(provider.issuer, (0.0, None))
+    until, configuration = discovered.get(provider.issuer, (0.0, None))
     if time.monotonic() < until:
-        if known is None:
+        if configuration is None:
             raise ProviderUnavailable(name=provider.name)
-        return known
+        return configuration
     try:
         found = _discover(provider)
     except ProviderUnavailable:

@@ -215,9 +215,9 @@ def _newcomer(provider: Provider, found_claims: Mapping[str, Any], *, has_roles:
         validate_email(email)
     except ValidationError as exc:
         raise OpenIdRefused(reason=Message("it has not verified your address.")) from exc
-    known = User.objects.filter(email__iexact=email).first()
-    if known is not None:
-        return _invited(provider, known, str(found_claims["sub"]))
+    existing = User.objects.filter(email__iexact=email).first()
+    if existing is not None:
+        return _invited(provider, existing, str(found_claims["sub"]))
     try:
         user = user_create(email=email)
     except NameTaken as exc:

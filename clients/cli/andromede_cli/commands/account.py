@@ -57,8 +57,8 @@ def login(
 ) -> None:
     profiles = load()
     name = me.root.profile_name(profiles)
-    kept = profiles.known.get(name, Profile())
-    wanted = kept.overlaid(url=url or me.root.url, ca_file=ca_file, project=me.project or me.root.project)
+    profile = profiles.known.get(name, Profile())
+    wanted = profile.overlaid(url=url or me.root.url, ca_file=ca_file, project=me.project or me.root.project)
     if not wanted.url:
         raise Misuse(_("No control plane selected. Sign in with: andromede login https://…"))
     if sum(map(bool, (token, email, openid))) > 1:
@@ -91,12 +91,12 @@ def _with_project(profile: Profile) -> Profile:
 def logout(me: Session) -> None:
     profiles = load()
     name = me.root.profile_name(profiles)
-    kept = profiles.get(name)
-    is_session = kept.token.startswith(SESSION)
+    profile = profiles.get(name)
+    is_session = profile.token.startswith(SESSION)
     if is_session:
-        with open_client(kept) as client, suppress(Unauthenticated):  # it has ended by itself
+        with open_client(profile) as client, suppress(Unauthenticated):  # it has ended by itself
             client.sessions.end("current")
-    profiles.known[name] = Profile(kept.url, project=kept.project, ca_file=kept.ca_file)
+    profiles.known[name] = Profile(profile.url, project=profile.project, ca_file=profile.ca_file)
     save(profiles)
     if is_session:
         text = _("The session of the profile {name} has ended.")
@@ -129,9 +129,9 @@ def profile_list(me: Session) -> None:
 
 def profile_show(me: Session) -> None:
     profile = me.profile
-    known = {"url": profile.url, "project": profile.project, "ca_file": profile.ca_file}
+    shown = {"url": profile.url, "project": profile.project, "ca_file": profile.ca_file}
     name = me.root.profile_name(load())
-    me.show({"name": name, **known, "has_token": bool(profile.token), "file": str(path())})
+    me.show({"name": name, **shown, "has_token": bool(profile.token), "file": str(path())})
 
 
 def profile_use(me: Session, name: Name) -> None:

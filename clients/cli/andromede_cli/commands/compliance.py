@@ -169,15 +169,15 @@ def exemption_request(
     hours: Annotated[int | None, typer.Option(help=_("Duration in hours; default 4, maximum 72."))] = None,
     max_uses: Annotated[int | None, typer.Option(help=_("Maximum number of uses; default 1."))] = None,
 ) -> None:
-    asked = me.client.exemptions.request(
+    exemption = me.client.exemptions.request(
         decision=decision, zone=zone, reason=reason, hours=hours, max_uses=max_uses, dry_run=me.is_dry_run
     )
-    _exemption(me, asked)
+    _exemption(me, exemption)
     if not me.is_dry_run:
         waiting = _(
             "Two people of different duties sign it, neither of them you: andromede exemption terms {id} --duty DUTY"
         )
-        print_note(waiting.format(id=asked.id))
+        print_note(waiting.format(id=exemption.id))
 
 
 def exemption_terms(me: Session, exemption: ExemptionId, duty: Duty) -> None:

@@ -50,13 +50,13 @@ def event_list(
     resource: ResourceOption = None,
     limit: LimitOption = None,
 ) -> None:
-    asked = {"project": me.profile.project or None, "kind": kind, "resource": resource}
-    me.list(islice(_all(me, after, asked), limit), EVENTS)
+    query = {"project": me.profile.project or None, "kind": kind, "resource": resource}
+    me.list(islice(_all(me, after, query), limit), EVENTS)
 
 
-def _all(me: Session, after: str | None, asked: dict[str, Any]) -> Iterator[Model]:
+def _all(me: Session, after: str | None, query: dict[str, Any]) -> Iterator[Model]:
     while True:
-        page = me.client.events.list(after=after, **asked)
+        page = me.client.events.list(after=after, **query)
         yield from page.items
         after = page.cursor
         if not page.has_more:

@@ -56,8 +56,8 @@ def _show(
     me: Session, call: Callable[[Any], models.Metrics], since: str, until: str | None, resolution: str | None
 ) -> None:
     now = datetime.now(UTC)
-    asked = {"since": _moment(since, now), "until": _moment(until, now) if until else None, "resolution": resolution}
-    found = call(asked)
+    query = {"since": _moment(since, now), "until": _moment(until, now) if until else None, "resolution": resolution}
+    found = call(query)
     if me.form in (Format.JSON, Format.YAML):
         output.structured(found.raw, form=me.form)
     elif me.form is Format.NAME:
@@ -87,10 +87,10 @@ def _moment(text: str, now: datetime) -> datetime:
 
 def _row(series: models.Series) -> list[str]:
     values = [value for _moment, value in series.points]
-    known = [value for value in values if value is not None]
-    if not known:
+    present = [value for value in values if value is not None]
+    if not present:
         return [series.name, "-", "-", "-", ""]
-    figures = [known[-1], sum(known) / len(known), max(known)]
+    figures = [present[-1], sum(present) / len(present), max(present)]
     return [series.name, *(worded(figure, series.unit) for figure in figures), picture(values)]
 
 
@@ -123,5 +123,5 @@ def _parts(values: Sequence[float | None]) -> Iterable[Sequence[float | None]]:
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+    present = [value for value in values if value is not None]
+    return sum(present) / len(present) if present else None

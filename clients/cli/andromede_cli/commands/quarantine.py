@@ -36,18 +36,18 @@ Why = Annotated[str, typer.Option("--reason", help=_("Reason; recorded in the ev
 
 
 def register(nodes: typer.Typer) -> None:
-    held = group(_("Orphaned resources on nodes or in the database."))
+    orphans = group(_("Orphaned resources on nodes or in the database."))
     help = _("List orphans; nothing is deleted before you discard it.")
     of_node = option("node", "--node", _("Filter by node name."), default=None)
     more = (*filters("state", "kind", "zone"), of_node, OPEN)
-    call_command(held, "list", help, "orphans.list", *more, show=rows(ORPHANS))
-    show_command(held, _("Show an orphan, its observations and obstacles."), "orphans.get", "FINDING")
+    call_command(orphans, "list", help, "orphans.list", *more, show=rows(ORPHANS))
+    show_command(orphans, _("Show an orphan, its observations and obstacles."), "orphans.get", "FINDING")
     help = _("Delete an orphan permanently. Its name is typed again; deleted when its node is reachable.")
-    command(held, "discard", help, DRY_RUN)(discard)
+    command(orphans, "discard", help, DRY_RUN)(discard)
     reason = option("reason", "--reason", _("Reason, for other operators."))
     help = _("Release an orphan from quarantine. It is kept, without further warnings.")
-    call_command(held, "release", help, "orphans.release", given("orphan", "FINDING"), reason)
-    nodes.add_typer(held, name="quarantine")
+    call_command(orphans, "release", help, "orphans.release", given("orphan", "FINDING"), reason)
+    nodes.add_typer(orphans, name="quarantine")
 
 
 def discard(me: Session, orphan: Finding, reason: Why, name: Typed = None) -> None:

@@ -176,9 +176,13 @@ def host_key_options(me: Session, instance: Found, way: Way) -> dict[str, str]:
         alias = f"andromede-{UUID(instance.id)}"
     except ValueError as exc:
         raise Misuse(_("The id of {name} is not valid.").format(name=instance.name)) from exc
-    known = known_hosts_file(me.root.profile_name(load()))
+    known_hosts = known_hosts_file(me.root.profile_name(load()))
     first_key = "ask" if way.is_public else "accept-new"
-    return {"HostKeyAlias": alias, "UserKnownHostsFile": _ssh_word(str(known)), "StrictHostKeyChecking": first_key}
+    return {
+        "HostKeyAlias": alias,
+        "UserKnownHostsFile": _ssh_word(str(known_hosts)),
+        "StrictHostKeyChecking": first_key,
+    }
 
 
 def known_hosts_file(profile: str) -> Path:

@@ -43,9 +43,9 @@ class AddressSetDetail(ProjectView):
     @route("address_set_update", AddressSetOut, body=AddressSetPatch)
     def patch(self, request: Request, body: Body) -> Response:
         found = self.address_set()
-        kept = {"name": found.name, "description": found.description, "cidrs": found.cidrs}
+        present = {"name": found.name, "description": found.description, "cidrs": found.cidrs}
         labels = merge_labels(found.labels, body.get("labels", {}))
-        found = services.address_set_update(self.actor, found, **{**kept, **body, "labels": labels})
+        found = services.address_set_update(self.actor, found, **{**present, **body, "labels": labels})
         return Response(AddressSetOut(found).data)
 
     @route("address_set_delete", status=204)

@@ -47,8 +47,8 @@ class Residency(ActorView):
     @route("resource_residency", ResidencyOut, query=PERIOD)
     def get(self, request: Request) -> Response:
         resource_id = as_uuid(self.kwargs["resource"])
-        seen = self.records()
-        if resource_id is None or not seen.filter(resource_id=resource_id).exists():
+        records = self.records()
+        if resource_id is None or not records.filter(resource_id=resource_id).exists():
             raise RecordNotFound(name=self.kwargs["resource"])
         start, end, role = _moment(request, "from"), _moment(request, "to"), request.query_params.get("role")
         if role is not None and role not in ROLES:

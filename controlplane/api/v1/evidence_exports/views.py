@@ -53,14 +53,14 @@ class ExportFile(ExportDetail):
 
     @route("evidence_export_file", media_type=TAR, is_sensitive=True, error_statuses=(409,))
     def get(self, request: Request) -> FileResponse:
-        asked = self.asked()
+        export = self.asked()
         turn = concurrency.acquire_slot("evidence-export", self.actor.owner_id, expires_after_s=EXPORT_LASTS_S)
         try:
-            file = exports.export_file(self.actor, asked)
+            file = exports.export_file(self.actor, export)
         except BaseException:
             turn.release()
             raise
-        answer = FileResponse(file, as_attachment=True, filename=exports.window_of(asked).file_name, content_type=TAR)
+        answer = FileResponse(file, as_attachment=True, filename=exports.window_of(export).file_name, content_type=TAR)
         turn.release_after_response(answer)
         return answer
 

@@ -133,8 +133,8 @@ class WithFacts(Out):
         return [name for name, fact in self.context["facts"][row.pk].items() if fact.is_due(self.context["now"])]
 
     def get_claimed(self, row: Any) -> list[str]:
-        known = [name for name, fact in self.present(row).items() if fact.value is not None]
-        return [name for name in known if delivered_by(name) == "operator"]
+        stated = [name for name, fact in self.present(row).items() if fact.value is not None]
+        return [name for name in stated if delivered_by(name) == "operator"]
 
     def present(self, row: Any) -> Mapping[str, Fact]:
         found: Mapping[str, Fact] = self.context["facts"][row.pk]

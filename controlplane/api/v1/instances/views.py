@@ -144,8 +144,8 @@ class InstanceDetail(InstanceView):
     def patch(self, request: Request, body: Body) -> Response:
         instance = self.instance()
         labels = merge_labels(instance.labels, body.get("labels", {}))
-        kept = {"name": instance.name, "restart_policy": instance.restart_policy}
-        services.instance_update(self.actor, instance, **{**kept, **body, "labels": labels})
+        present = {"name": instance.name, "restart_policy": instance.restart_policy}
+        services.instance_update(self.actor, instance, **{**present, **body, "labels": labels})
         return Response(instance_document(instance))
 
     @route("instance_delete", InstanceWithOperation, status=202, empty_statuses=(204,))

@@ -50,8 +50,8 @@ class MaintenanceList(ActorView):
 
     def _new(self, body: Body) -> maintenance.NewRule:
         if body["kind"] not in PATTERNS:
-            known = Message("Known values: {known}.", known=", ".join(sorted(PATTERNS)))
-            raise InvalidRequest(field="kind", reason=known)
+            hint = Message("Known values: {known}.", known=", ".join(sorted(PATTERNS)))
+            raise InvalidRequest(field="kind", reason=hint)
         node = (
             resolve_reference(lambda ref: node_get(self.actor, ref), body["node"], at="node") if body["node"] else None
         )

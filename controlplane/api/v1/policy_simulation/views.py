@@ -28,15 +28,15 @@ class Simulate(ActorView):
         after = impact_simulation.with_changes(
             before, [*lost, *(Change(**change) for change in body["changes"])], now=then
         )
-        seen = list(projects(self.actor))
+        visible_projects = list(projects(self.actor))
         answer = {
-            "broken": impact_simulation.affected_resources(seen, before, after, now=now, then=then),
+            "broken": impact_simulation.affected_resources(visible_projects, before, after, now=now, then=then),
             "lost_zones": [
                 {
                     "project": project.pk,
                     "zones": impact_simulation.lost_zones(project, before, after, now=now, then=then),
                 }
-                for project in seen
+                for project in visible_projects
             ],
         }
         return Response(SimulationOut(answer).data)

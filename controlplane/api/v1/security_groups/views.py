@@ -64,9 +64,9 @@ class SecurityGroupDetail(SecurityGroupView):
     @route("security_group_update", SecurityGroupOut, body=SecurityGroupPatch)
     def patch(self, request: Request, body: Body) -> Response:
         group = self.group()
-        kept = {"name": group.name, "description": group.description, "selector": group.selector}
+        present = {"name": group.name, "description": group.description, "selector": group.selector}
         labels = merge_labels(group.labels, body.get("labels", {}))
-        group = security_groups.security_group_update(self.actor, group, **{**kept, **body, "labels": labels})
+        group = security_groups.security_group_update(self.actor, group, **{**present, **body, "labels": labels})
         return Response(SecurityGroupOut(group).data)
 
     @route("security_group_delete", status=204)

@@ -33,13 +33,13 @@ class Command(OperatorCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         officer = officer_of(options["key"], options["key_id"], options["author"] or "")
         text = sys.stdin.buffer.read() if options["file"] == "-" else read_bytes(options["file"])
-        known = read_bytes(options["known"]) if options["known"] else b"[]"
+        known_facts = read_bytes(options["known"]) if options["known"] else b"[]"
         try:
             if options["agree"]:
                 self._print(signing.agree_all(signing.read_signed(signing.parse_file(text)), officer))
                 return
             new = signing.read_unsigned(signing.parse_file(text), author=officer.name, now=clock.now())
-            body = signing.sign_all(new, signing.parse_statements(signing.parse_file(known)), officer)
+            body = signing.sign_all(new, signing.parse_statements(signing.parse_file(known_facts)), officer)
         except Malformed as exc:
             raise CommandError(str(exc)) from exc
         self._print(body)

@@ -147,38 +147,38 @@ def set_binding_cookie(
     response: HttpResponse, provider: str, binding: str, *, what: str = "sessions", after: str = ""
 ) -> None:
     """Set the binding cookie; `what` happens on return."""
-    known = urlencode({"provider": provider, "binding": binding, "what": what, "next": after})
+    cookie = urlencode({"provider": provider, "binding": binding, "what": what, "next": after})
     response.set_cookie(
-        BINDING, known, max_age=BINDING_S, httponly=True, samesite="Lax", secure=settings.ARE_COOKIES_SECURE
+        BINDING, cookie, max_age=BINDING_S, httponly=True, samesite="Lax", secure=settings.ARE_COOKIES_SECURE
     )
 
 
 class SignedIn(PublicPage):
     def get(self, request: HttpRequest, **path: str) -> HttpResponse:
-        known = dict(parse_qsl(request.COOKIES.get(BINDING, "")))
-        if "binding" not in known or "state" not in request.GET:
+        cookie = dict(parse_qsl(request.COOKIES.get(BINDING, "")))
+        if "binding" not in cookie or "state" not in request.GET:
             return redirect_with_error(
                 request, str(_("This sign-in was started in another browser or has expired. Start again."))
             )
         body: dict[str, Any] = {name: request.GET[name] for name in ("state", "code", "iss") if name in request.GET}
-        body["binding"] = known["binding"]
+        body["binding"] = cookie["binding"]
         try:
-            response = self.completed(known, body)
+            response = self.completed(cookie, body)
         except ApiError as exc:
-            is_link = known.get("what") == "identities"
+            is_link = cookie.get("what") == "identities"
             response = redirect_with_error(
                 request, str(exc.problem.get("detail", exc.code)), "account-sign-in" if is_link else "sign-in"
             )
         response.delete_cookie(BINDING, samesite="Lax")
         return response
 
-    def completed(self, known: dict[str, str], body: dict[str, Any]) -> HttpResponse:
-        if known.get("what") == "identities":
-            self.api.post("openid-providers", known["provider"], "identities", body=body)
+    def completed(self, cookie: dict[str, str], body: dict[str, Any]) -> HttpResponse:
+        if cookie.get("what") == "identities":
+            self.api.post("openid-providers", cookie["provider"], "identities", body=body)
             messages.success(self.request, str(_("Identity linked. You can sign in with it.")))
             return redirect("account-sign-in")
-        session = self.api.post("openid-providers", known["provider"], "sessions", body=body)
-        return signed_in_response(session, safe_redirect_url(self.request, known.get("next", "")))
+        session = self.api.post("openid-providers", cookie["provider"], "sessions", body=body)
+        return signed_in_response(session, safe_redirect_url(self.request, cookie.get("next", "")))
 
 
 def redirect_with_error(request: HttpRequest, text: str, where: str = "sign-in") -> HttpResponse:

@@ -85,8 +85,8 @@ class TokenPages(Page):
 
     def at(self, page: str) -> str:
         """Return the URL of the list ("") or of another of its pages."""
-        known = {name: value for name, value in self.kwargs.items() if name != "token"}
-        return reverse(f"{self.noun}{page}", kwargs=known)
+        path = {name: value for name, value in self.kwargs.items() if name != "token"}
+        return reverse(f"{self.noun}{page}", kwargs=path)
 
 
 class TokenList(TokenPages):

@@ -143,10 +143,10 @@ class Growth(FormPage):
         new = read_checkpoint(str(self.api.get("evidence", "checkpoint")))
         if old["origin"] != new["origin"] or old["size"] > new["size"]:
             return {"new": new, "has_grown": False}
-        asked = parse_request(str(self.api.get("evidence", "witness-request", old=old["size"])))
-        new = read_checkpoint(str(asked.note))
+        witness_request = parse_request(str(self.api.get("evidence", "witness-request", old=old["size"])))
+        new = read_checkpoint(str(witness_request.note))
         roots = {"old_root": decode(old["root"]), "new_root": decode(new["root"])}
-        return {"new": new, "has_grown": is_consistent(old["size"], new["size"], proof=asked.proof, **roots)}
+        return {"new": new, "has_grown": is_consistent(old["size"], new["size"], proof=witness_request.proof, **roots)}
 
 
 class ExportForm(ApiForm):

@@ -102,8 +102,8 @@ class Residency(ResourcePage):
     live = "drift operation"
 
     def context(self) -> dict[str, Any]:
-        asked = {name: self.query(name) for name in ("from", "to", "role")}
-        found = self.api.get("resources", self.kwargs["resource"], "residency", **asked)
+        query = {name: self.query(name) for name in ("from", "to", "role")}
+        found = self.api.get("resources", self.kwargs["resource"], "residency", **query)
         return {
             "resource": self.kwargs["resource"],
             "name": self.thing.get("name", ""),
@@ -195,8 +195,8 @@ class PlanApprove(Action):
 
 def _about(document: str | None) -> dict[str, Any]:
     """Return a record's own fields; empty after erasure."""
-    known = json.loads(document) if document else {}
-    return known if isinstance(known, dict) else {}
+    evidence = json.loads(document) if document else {}
+    return evidence if isinstance(evidence, dict) else {}
 
 
 def _bar(interval: dict[str, Any]) -> Span:

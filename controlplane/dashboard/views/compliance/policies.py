@@ -243,10 +243,10 @@ class PolicyEditor(PolicyPage):
 
     def verdicts(self, clauses: Clauses) -> list[dict[str, Any]]:
         """Return for each zone the admission before and after, and the refusing clauses."""
-        asked = self.whose.simulation_subject()
-        if asked is None:
+        subject = self.whose.simulation_subject()
+        if subject is None:
             return []
-        body = {"operation": CREATE, "policy_atoms": clauses, **asked}
+        body = {"operation": CREATE, "policy_atoms": clauses, **subject}
         zones = self.api.preview("placement", "simulations", body=body)["document"]["zones"]
         return [verdict_of(zone, self.whose.level) for zone in zones]
 
@@ -399,8 +399,8 @@ class ClassificationPolicy(PolicyOwnerView):
         return bool(proposal["classification"] == self.classification["id"])
 
     def simulation_subject(self) -> dict[str, Any] | None:
-        asked = super().simulation_subject()
-        return asked and {**asked, "classifications": [self.classification["id"]]}
+        subject = super().simulation_subject()
+        return subject and {**subject, "classifications": [self.classification["id"]]}
 
     def crumbs(self) -> list[tuple[Text, str]]:
         return [(_("Classifications"), reverse("classifications"))]

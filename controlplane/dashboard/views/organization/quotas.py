@@ -179,9 +179,12 @@ class QuotaDecide(FormPage, OrganizationPage):
     right = "quota_request_{decision}"
 
     def context(self) -> Context:
-        asked = in_words(self.get_in_organization("quota-requests", self.kwargs["request_id"]))
+        quota_request = in_words(self.get_in_organization("quota-requests", self.kwargs["request_id"]))
         lead = _("{name} requests {limit} ({dimension}): {reason}").format(
-            name=self.organization["name"], limit=asked["limit"], dimension=asked["words"], reason=asked["reason"]
+            name=self.organization["name"],
+            limit=quota_request["limit"],
+            dimension=quota_request["words"],
+            reason=quota_request["reason"],
         )
         words = DECISIONS.get(self.kwargs["decision"], self.kwargs["decision"])
         return {"title": words, "submit": words, "lead": lead, "back": self.url("quota")}

@@ -149,8 +149,10 @@ class RightsPage(ServiceAccountPage):
 
     def replace(self, project: str, *new: Context) -> None:
         """Replace the grant in the project, or without one the grant for all projects."""
-        kept = [_grant(each["role"], (each["project"] or {}).get("id", "")) for each in self.answer.data["grants"]]
-        grants = [*(each for each in kept if each.get("project", "") != project), *new]
+        kept_grants = [
+            _grant(each["role"], (each["project"] or {}).get("id", "")) for each in self.answer.data["grants"]
+        ]
+        grants = [*(each for each in kept_grants if each.get("project", "") != project), *new]
         self.api.send("PATCH", self.account_path(), ApiRequest({"grants": grants}, version=self.answer.etag))
 
     def here(self) -> str:

@@ -40,8 +40,8 @@ class DrainNew(FormPage, NodePage):
     submit = _("Drain node")
 
     def fallback(self) -> str:
-        asked = self.request.POST.get("fallback") or self.query("fallback")
-        return asked if asked in FALLBACKS else FALLBACKS[0]
+        chosen = self.request.POST.get("fallback") or self.query("fallback")
+        return chosen if chosen in FALLBACKS else FALLBACKS[0]
 
     def context(self) -> Context:
         frame: Context = {

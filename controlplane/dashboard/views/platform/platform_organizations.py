@@ -77,13 +77,13 @@ class PlatformOrganization(Page):
 
     def context(self) -> dict[str, Any]:
         path = ("organizations", self.organization["id"])
-        asked = self.api.get(*path, "quota-requests", limit=MANY)["items"]
+        quota_requests = self.api.get(*path, "quota-requests", limit=MANY)["items"]
         limits = self.api.get(*path, "limits")["items"]
         return {
             "organization": self.organization,
             "their_projects": self.api.get("projects", organization=self.organization["name"], limit=MANY)["items"],
             "limits": [in_words(each) for each in limits],
-            "requests": [in_words(each) for each in asked],
+            "requests": [in_words(each) for each in quota_requests],
             "may_operate": self.me["duty"] == navigation.OPERATOR,
         }
 

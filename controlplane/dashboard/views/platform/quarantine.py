@@ -29,10 +29,10 @@ class Quarantine(Page):
 
     def context(self) -> Context:
         filters = {name: self.query(name) for name in ("state", "kind", "zone", "node")}
-        asked = {**filters, "state": "" if filters["state"] == ANY else filters["state"]}
+        query = {**filters, "state": "" if filters["state"] == ANY else filters["state"]}
         if not filters["state"]:
-            asked["open"] = "true"
-        page = self.api.get("orphans", **asked, page_token=self.query("page_token"))
+            query["open"] = "true"
+        page = self.api.get("orphans", **query, page_token=self.query("page_token"))
         return {
             "orphans": page["items"],
             "next_page_token": page["next_page_token"],

@@ -34,9 +34,9 @@ class ConsoleTicket(ProjectPage):
     right = "instance_console_open"
 
     def post(self, request: HttpRequest, **path: str) -> HttpResponse:
-        asked = {"kind": VNC if request.POST.get("kind") == VNC else SERIAL}
+        body = {"kind": VNC if request.POST.get("kind") == VNC else SERIAL}
         consoles = ("projects", self.kwargs["project"], "instances", self.kwargs["instance"], "consoles")
         try:
-            return JsonResponse(self.api.post(*consoles, body=asked), status=201)
+            return JsonResponse(self.api.post(*consoles, body=body), status=201)
         except ApiError as exc:
             return self.error_json(exc)

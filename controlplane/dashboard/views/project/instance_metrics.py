@@ -39,7 +39,7 @@ class InstanceMetrics(InstancePage):
     tab = "instance-metrics"
 
     def context(self) -> dict[str, Any]:
-        hours = next((known for known, _words in RANGES if str(known) == self.query("hours")), HOUR)
+        hours = next((length for length, _words in RANGES if str(length) == self.query("hours")), HOUR)
         since = clock.now() - timedelta(hours=hours)
         found = self.get_in_project("instances", self.instance["id"], "metrics", since=since.isoformat())
         series = [each | spoken(each["name"], each["unit"]) for each in found["series"]]
@@ -52,10 +52,10 @@ def spoken(name: str, unit: str) -> dict[str, str]:
 
 def charts(series: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return each chart with its series, and the same values as table rows: time, then one value per series."""
-    known = {each["name"]: each for each in series}
+    by_name = {each["name"]: each for each in series}
     drawn = []
     for words, names in CHARTS:
-        shown = [known[name] for name in names if name in known]
+        shown = [by_name[name] for name in names if name in by_name]
         if shown:
             points = zip(*(each["points"] for each in shown), strict=True)
             rows = [(at[0][0], [value for _at, value in at]) for at in points]

@@ -32,13 +32,13 @@ class Command(OperatorCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         root = signing_keys.load(Path(options["root_key"]), signing_keys.ROOT)
         node = node_get(SYSTEM, options["node"])
-        seen = trust_documents.CharterRequest(
+        charter_request = trust_documents.CharterRequest(
             classifications=options["classifications"],
             serial=options["serial"],
             valid_for=timedelta(days=options["valid_days"]),
             witnesses=options["witness"],
         )
-        charter = trust_documents.charter_sign(SYSTEM, root, node, seen)
+        charter = trust_documents.charter_sign(SYSTEM, root, node, charter_request)
         self.print_message(
             f"{node.name} has charter {charter.version}: {charter.zone}, {', '.join(sorted(charter.classifications))}."
         )
