@@ -5,7 +5,8 @@ the tenant's addresses behind its transit address, and the node hides that one b
 the same addresses on one node.
 
 It forwards between the subnets of its network. IPv6 is on at `lan` only where a subnet has it, and at `wan` only where
-a port has a public address of IPv6: nothing else of it leaves the network. See router_public for public addresses.
+a port has a public address of IPv6: nothing else of it leaves the network. See router_public for public addresses of
+ports, and router_egress for the one of a network.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +19,7 @@ from agents.node.adapters.network import (
     namespaces,
     nft,
     public_rules,
+    router_egress,
     router_public,
     service_rules,
 )
@@ -35,7 +37,7 @@ from agents.node.adapters.network.node_rules import (
     refusals,
 )
 from agents.node.adapters.network_specs import NetworkSpec, PortSpec
-from agents.node.adapters.public_addresses import LocalAddress
+from agents.node.adapters.public_addresses import Egress, LocalAddress
 
 LAN, WAN = "lan", "wan"
 CHAINS = {
@@ -72,11 +74,12 @@ def ensure(
     *,
     transit: IPv4Network,
     public: Sequence[LocalAddress] = (),
+    egress: Egress | None = None,
 ) -> str:
     """Configure the router, whose namespace has both devices; returns its rules."""
-    rules = ruleset(network, ports, outside, links, public)
+    rules = ruleset(network, ports, outside, links, public, egress)
     namespace = Layout.for_network(network.id).namespace
-    namespaces.inside(namespace, lambda: _configure(network, rules, transit, public))
+    namespaces.inside(namespace, lambda: _configure(network, rules, transit, public, egress))
     return rules
 
 
@@ -86,6 +89,7 @@ def publish(
     outside: UplinkPolicy,
     links: NodeLinks,
     public: Sequence[LocalAddress],
+    egress: Egress | None,
     *,
     gone: Iterable[IPv4Address],
 ) -> str:
@@ -93,11 +97,11 @@ def publish(
 
     `gone`: those that it had before, whose connections end.
     """
-    rules = ruleset(network, ports, outside, links, public)
+    rules = ruleset(network, ports, outside, links, public, egress)
 
     def change() -> None:
         nft.apply(rules)
-        _lead_out(network, public)
+        _lead_out(network, public, egress)
         for address in gone:
             router_public.end_connections(address)
 
@@ -105,7 +109,9 @@ def publish(
     return rules
 
 
-def _configure(network: NetworkSpec, rules: str, transit: IPv4Network, public: Sequence[LocalAddress]) -> None:
+def _configure(
+    network: NetworkSpec, rules: str, transit: IPv4Network, public: Sequence[LocalAddress], egress: Egress | None
+) -> None:
     """Configure the router in whose namespace the calling thread is. The rules come first: no packet passes before."""
     nft.apply(rules)
     for switch, value in {**SWITCHES, **(IPV6 if network.of_family(6) else NO_IPV6)}.items():
@@ -117,19 +123,20 @@ def _configure(network: NetworkSpec, rules: str, transit: IPv4Network, public: S
         netlink.set_addresses(LAN, _gateways(network))
         netlink.ensure_address(WAN, IPv4Interface((transit[1], 31)))
         netlink.ensure_default_route(transit[0], WAN)
-    _lead_out(network, public)
+    _lead_out(network, public, egress)
 
 
-def _lead_out(network: NetworkSpec, public: Sequence[LocalAddress]) -> None:
+def _lead_out(network: NetworkSpec, public: Sequence[LocalAddress], egress: Egress | None) -> None:
     """Make switches and routes of public addresses, in the namespace of the calling thread."""
     has_ipv6 = router_public.has_ipv6(network, public)
     switches = {**(router_public.IPV6 if has_ipv6 else router_public.NO_IPV6)}
-    for switch, value in (switches | (router_public.SWITCHES if public else {})).items():
+    for switch, value in (switches | (router_public.SWITCHES if public or egress else {})).items():
         set_switch(switch, value)
     with Netlink() as netlink:
         if has_ipv6:
             router_public.ensure_ipv6_way_out(netlink)
         router_public.ensure_routes(network, public, netlink)
+        router_egress.ensure_way(network, egress, netlink)
 
 
 def _gateways(network: NetworkSpec) -> list[IPv4Interface | IPv6Interface]:
@@ -150,6 +157,7 @@ def ruleset(
     outside: UplinkPolicy,
     links: NodeLinks,
     public: Sequence[LocalAddress] = (),
+    egress: Egress | None = None,
 ) -> str:
     """Return the tables; applying them again keeps connections.
 
@@ -159,11 +167,13 @@ def ruleset(
     counted, subnets = connections_set(outside), network.of_family(4)
     own = f"{{ {', '.join(str(subnet.cidr) for subnet in subnets)} }}"
     untracked, between = _between_subnets(own) if len(subnets) > 1 else ("", "")
-    leaves = f'    iifname "{LAN}" oifname "{WAN}" ip saddr {own} accept\n' if subnets else ""
-    more = _public_rules(outside, own if subnets else "") if public else {}
+    leaves = f'    iifname "{LAN}" oifname "{WAN}" ip saddr {own} accept\n' if subnets and egress is None else ""
+    more = _public_rules(outside, own if subnets else "") if public or egress else {}
+    if subnets and egress is not None:
+        more = _with(more, router_egress.rules(egress, outside, links, own))
     return f"""\
 {declarations(counted, "typeof iifname", size=16, chains=CHAINS)}\
-{router_public.declarations(public) if public else ""}\
+{router_public.declarations(public) if public or egress else ""}\
 flush table {TABLE}
 table {TABLE} {{
 {more.get("dstnat", "")}  chain raw {{
@@ -208,6 +218,11 @@ def _between_subnets(own: str) -> tuple[str, str]:
 def _public_rules(outside: UplinkPolicy, own: str) -> dict[str, str]:
     rules = {chain: indent(text, "    ") for chain, text in router_public.rules(outside, own).items()}
     return rules | {"dstnat": f"  chain dstnat {{\n{rules['dstnat']}  }}\n"}
+
+
+def _with(rules: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
+    """Return the rules by chain, with these behind them."""
+    return {**rules, **{chain: rules.get(chain, "") + indent(text, "    ") for chain, text in more.items()}}
 
 
 def _public_ipv6_rules(
