@@ -299,7 +299,7 @@ class PublicAddressIsEgress(Conflict):
 
 
 class NetworkHasEgress(Conflict):
-    code = "network.network.egress_taken"
+    code = "network.egress_taken"
     title = "Egress address present"
     detail = "The network {network!r} has the egress address {ip} in the zone {zone}. Detach {ip} first."
 

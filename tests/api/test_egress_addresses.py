@@ -8,7 +8,7 @@ import pytest
 from andromede_core.documents.signed import read
 from andromede_core.permits import network_ports
 from controlplane.network.announced_prefixes import announced_routes
-from controlplane.network.models import EgressAddress, Network, Port, PortRulesDocument, PublicAddress, PublicAddressUse
+from controlplane.network.models import EgressAddress, PortRulesDocument, PublicAddress, PublicAddressUse
 from controlplane.nodes.models import Node
 from controlplane.placement.models import Decision
 from controlplane.placement.policies import policy_set
@@ -30,6 +30,10 @@ def pool(operator: Caller, cloud: Cloud) -> dict[str, Any]:
 
 def attach(api: Caller, address: str = "www", network: str = "lan", **more: Any) -> Answer:
     return api.post(f"public-addresses/{address}/actions/attach", {"network": network, **more})
+
+
+def code(answer: Answer) -> str:
+    return answer.problem[1]
 
 
 def listed() -> object:
@@ -63,7 +67,7 @@ def test_network_gets_an_egress_address(api: Caller, pool: dict[str, Any], cloud
     make_instance(api)
     assert egress_gateways.reconcile() == 1
     settle()
-    assert listed() == {"address": IP, "gateway": str(cloud.machine.node.pk)}
+    assert listed() == {"address": IP, "gateway": str(Node.objects.get().pk)}
     assert api.get("public-addresses/www").body["state"] == "applied"
     (local,) = cloud.fake.public.egress
     assert (str(local.address), local.is_gateway) == (IP, True)
@@ -79,7 +83,7 @@ def test_detached_address_is_listed_no_more(api: Caller, pool: dict[str, Any], c
     settle()
     assert (listed(), cloud.fake.public.egress) == (None, ())
     assert api.get(LAN).body["egress_addresses"] == []
-    assert api.post("public-addresses/www/actions/detach").problem == "network.public_address.not_attached"
+    assert code(api.post("public-addresses/www/actions/detach")) == "network.public_address.not_attached"
     assert uses(api) == [(False, True, False)]
 
 
@@ -88,15 +92,15 @@ def test_one_address_of_a_zone_and_one_holder(api: Caller, pool: dict[str, Any],
     reserve(api), reserve(api, "other")
     api.post("networks", {"name": "second", "cidr": "10.20.0.0/24"})
     assert attach(api).status == attach(api).status == 200
-    assert attach(api, "other").problem == "network.network.egress_taken"
-    assert attach(api, "www", "second").problem == "network.public_address.egress"
-    assert api.delete("public-addresses/www").problem == "network.public_address.egress"
+    assert code(attach(api, "other")) == "network.egress_taken"
+    assert code(attach(api, "www", "second")) == "network.public_address.egress"
+    assert code(api.delete("public-addresses/www")) == "network.public_address.egress"
     to_port = {"port": port.name}
-    assert api.post("public-addresses/www/actions/attach", to_port).problem == "network.public_address.egress"
+    assert code(api.post("public-addresses/www/actions/attach", to_port)) == "network.public_address.egress"
     assert attach(api, "www", "second", move=True).body["network"]["name"] == "second"
     moved = api.post("public-addresses/www/actions/attach", to_port | {"move": True})
     assert (moved.body["port"]["name"], moved.body["network"]) == (port.name, None)
-    assert attach(api).problem == "network.public_address.attached"
+    assert code(attach(api)) == "network.public_address.attached"
     assert attach(api, move=True).body["port"] is None
     assert uses(api) == [(False, True, False), (False, True, False), (True, False, False), (False, True, True)]
 
@@ -108,20 +112,20 @@ def test_one_address_of_a_zone_and_one_holder(api: Caller, pool: dict[str, Any],
         ({"network": "lan", "port": "web"}, "invalid_request"),
         ({"network": "lan", "mode": "nat"}, "invalid_request"),
         ({"network": "lan", "fixed_ip": "10.10.0.2"}, "invalid_request"),
-        ({"network": "missing"}, "network.network.not_found"),
+        ({"network": "missing"}, "network.not_found"),
     ],
 )
 def test_impossible_attachment_is_refused(
     api: Caller, pool: dict[str, Any], body: dict[str, Any], problem: str
 ) -> None:
     reserve(api)
-    assert api.post("public-addresses/www/actions/attach", body).problem == problem
+    assert code(api.post("public-addresses/www/actions/attach", body)) == problem
 
 
 def test_ipv6_address_is_refused(api: Caller, operator: Caller, cloud: Cloud) -> None:
     assert operator.post(POOLS, V6).status == 201
     reserve(api, pool="public6")
-    assert attach(api).problem == "network.public_address.mode_impossible"
+    assert code(attach(api)) == "network.public_address.mode_impossible"
 
 
 def test_address_ends_with_its_network(api: Caller, pool: dict[str, Any], cloud: Cloud) -> None:
@@ -148,7 +152,13 @@ def test_policies_are_asked_about_each_instance(api: Caller, pool: dict[str, Any
     reserve(api)
     assert attach(api).status == 200
     decisions = Decision.objects.filter(operation="public-address.attach")
-    assert decisions.count() == 2 and {row.decision for row in decisions} == {"admitted"}
+    assert [(row.roles, row.is_admitted) for row in decisions] == [(["netedge"], True)] * 2
+    api.post("public-addresses/www/actions/detach")
+    facts.state_of("zone", "fr-idf-1", {"netedge.ip_countries": ["US"]})
+    clause = {"id": "edge", "attr": "netedge.ip_countries", "op": "subset", "value": ["FR"], "roles": ["netedge"]}
+    policy_set(cloud.tenant.actor, clauses=[clause], project=cloud.tenant.project)
+    assert attach(api).status in (409, 422)
+    assert not EgressAddress.objects.exists()
 
 
 def test_suspended_address_lets_nothing_leave(
@@ -167,13 +177,13 @@ def test_suspended_address_lets_nothing_leave(
     assert local.gateway_mac is None
     assert operator.post(f"/v1/public-addresses/{IP}/actions/resume").status == 200
     settle()
-    assert listed() == {"address": IP, "gateway": str(cloud.machine.node.pk)}
+    assert listed() == {"address": IP, "gateway": str(Node.objects.get().pk)}
 
 
 def test_reachability_names_the_source_address(api: Caller, pool: dict[str, Any], cloud: Cloud) -> None:
     make_instance(api)
     reserve(api)
-    question = {"from": {"instance": "web"}, "to": {"address": "198.51.100.7"}, "protocol": "tcp", "port": 443}
+    question = {"source": {"instance": "web"}, "target": {"address": "198.51.100.7"}, "protocol": "tcp", "port": 443}
 
     def translation() -> Any:
         steps = api.post("reachability", question).body["steps"]
@@ -183,7 +193,7 @@ def test_reachability_names_the_source_address(api: Caller, pool: dict[str, Any]
     attach(api)
     assert f"egress address {IP} of the network lan" in translation()["text"]
     EgressAddress.objects.update(gateway=None)
-    assert translation()["result"] == "refused"
+    assert translation()["outcome"] == "refused"
 
 
 def test_dry_run_writes_nothing(api: Caller, pool: dict[str, Any], cloud: Cloud) -> None:
@@ -199,9 +209,9 @@ def test_dry_run_writes_nothing(api: Caller, pool: dict[str, Any], cloud: Cloud)
 @pytest.fixture
 def nodes(api: Caller, pool: dict[str, Any], cloud: Cloud) -> list[Node]:
     """Two nodes with a guest each, the first of which is the gateway of the network."""
-    first = cloud.machine.node
+    first = Node.objects.get()
     port = make_instance(api)
-    second = cloud.world.add_machine("fr-idf-1").node
+    second = cloud.world.add_machine("fr-idf-1").row
     Node.objects.filter(pk=first.pk).update(admin_state="cordoned")
     other = make_instance(api, "second")
     Node.objects.filter(pk=first.pk).update(admin_state="in-service")
