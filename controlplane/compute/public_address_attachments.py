@@ -1,4 +1,6 @@
-"""Attaching public addresses to ports (to networks: egress_attachments.py), and their representations and allowed actions.
+"""Attaching public addresses to ports, and their representations and allowed actions.
+
+egress_attachments.py attaches them to networks.
 
 Placement is asked whether the edge of the network may be in the instance's zone, and each admission is evidence. The
 port of no instance is asked about when an instance gets it, since that asks for all roles.
@@ -47,7 +49,8 @@ ATTACH = "public-address.attach"
 ACTIONS = ("attach", "detach", "delete")
 MODES = ("nat", "routed")
 STATES = ("detached", "pending", "applied", "suspended")
-# As those of port rules (network/port_groups.py); no-node: no node can be the gateway of the network; node-outdated: the agent is of an earlier release.
+# As those of port rules (network/port_groups.py); no-node: also that no node can be the gateway of the network;
+# node-outdated: the agent is of an earlier release.
 REASONS = ("", "no-node", "signing", "sending", "node-silent", "node-problem", "node-outdated")
 
 

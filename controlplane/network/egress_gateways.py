@@ -73,9 +73,7 @@ def _candidates(ids: Sequence[UUID]) -> Mapping[UUID, list[Candidate]]:
     if not ids:
         return found
     with connection.cursor() as cursor:
-        cursor.execute(
-            CANDIDATES, {"ids": list(ids), "duties": [*WORKING, LEAVING], "filters": port_rules.FILTERS}
-        )
+        cursor.execute(CANDIDATES, {"ids": list(ids), "duties": [*WORKING, LEAVING], "filters": port_rules.FILTERS})
         for egress_id, node_id, duty, ports in cursor.fetchall():
             found[egress_id].append(Candidate(node_id, duty in WORKING, ports))
     return found

@@ -252,7 +252,7 @@ def test_gateway_moves_when_its_node_cannot_be_it(api: Caller, nodes: list[Node]
     Node.objects.filter(pk=nodes[1].pk).update(state="ready")
     egress_gateways.reconcile()
     assert gateway() == nodes[1].name
-    kinds = [each["kind"] for each in api.get("events").body["items"]]
+    kinds = [each["kind"] for each in api.get("/v1/events").body["items"]]
     assert "public_address.gateway-changed" in kinds
 
 

@@ -118,7 +118,12 @@ class PublicIpAssociationResource(ApiResource):
     def refine(self, plan: Plan) -> None:
         if plan.prior is not None:
             project = self.parent_of(plan.prior)
-            for name, kind in (("public_ip", ADDRESSES), ("port", "ports"), ("instance", "instances"), ("network", "networks")):
+            for name, kind in (
+                ("public_ip", ADDRESSES),
+                ("port", "ports"),
+                ("instance", "instances"),
+                ("network", "networks"),
+            ):
                 self.keep_same(plan, name, project_path(project, kind))
 
     def create(self, work: Work) -> None:

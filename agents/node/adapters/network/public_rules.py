@@ -1,8 +1,8 @@
 """Rules of public addresses in the node's own network namespace, as a table of nftables. Pure.
 
-A packet to a public address of a port or network here, or from one, gets a bit of its mark (MARK) if it may pass. The node routes
-packets with the mark alone to routers (public_routes), and node_rules let them pass. So nothing passes without this
-table, which is written last after a loss: the rules of security groups are back by then.
+A packet to a public address of a port or network here, or from one, gets a bit of its mark (MARK) if it may pass. The
+node routes packets with the mark alone to routers (public_routes), and node_rules let them pass. So nothing passes
+without this table, which is written last after a loss: the rules of security groups are back by then.
 
 - A source must be a public address of the network whose router sends it (`owners`).
 - The destinations that tenants may not reach are refused to public sources too, in both families, also in replies.

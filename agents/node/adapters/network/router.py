@@ -37,7 +37,7 @@ from agents.node.adapters.network.node_rules import (
     refusals,
 )
 from agents.node.adapters.network_specs import NetworkSpec, PortSpec
-from agents.node.adapters.public_addresses import Egress, LocalAddress
+from agents.node.adapters.public_addresses import NOTHING_PUBLIC, Egress, LocalAddress, PublicAddresses
 
 LAN, WAN = "lan", "wan"
 CHAINS = {
@@ -73,13 +73,12 @@ def ensure(
     links: NodeLinks,
     *,
     transit: IPv4Network,
-    public: Sequence[LocalAddress] = (),
-    egress: Egress | None = None,
+    public: PublicAddresses = NOTHING_PUBLIC,
 ) -> str:
     """Configure the router, whose namespace has both devices; returns its rules."""
-    rules = ruleset(network, ports, outside, links, public, egress)
+    rules = _rules_with(network, ports, outside, links, public)
     namespace = Layout.for_network(network.id).namespace
-    namespaces.inside(namespace, lambda: _configure(network, rules, transit, public, egress))
+    namespaces.inside(namespace, lambda: _configure(network, rules, transit, public))
     return rules
 
 
@@ -88,8 +87,7 @@ def publish(
     ports: Sequence[PortSpec],
     outside: UplinkPolicy,
     links: NodeLinks,
-    public: Sequence[LocalAddress],
-    egress: Egress | None,
+    public: PublicAddresses,
     *,
     gone: Iterable[IPv4Address],
 ) -> str:
@@ -97,11 +95,11 @@ def publish(
 
     `gone`: those that it had before, whose connections end.
     """
-    rules = ruleset(network, ports, outside, links, public, egress)
+    rules = _rules_with(network, ports, outside, links, public)
 
     def change() -> None:
         nft.apply(rules)
-        _lead_out(network, public, egress)
+        _lead_out(network, public)
         for address in gone:
             router_public.end_connections(address)
 
@@ -109,9 +107,13 @@ def publish(
     return rules
 
 
-def _configure(
-    network: NetworkSpec, rules: str, transit: IPv4Network, public: Sequence[LocalAddress], egress: Egress | None
-) -> None:
+def _rules_with(
+    network: NetworkSpec, ports: Sequence[PortSpec], outside: UplinkPolicy, links: NodeLinks, public: PublicAddresses
+) -> str:
+    return ruleset(network, ports, outside, links, public.of_network(network.id), public.egress_of(network.id))
+
+
+def _configure(network: NetworkSpec, rules: str, transit: IPv4Network, public: PublicAddresses) -> None:
     """Configure the router in whose namespace the calling thread is. The rules come first: no packet passes before."""
     nft.apply(rules)
     for switch, value in {**SWITCHES, **(IPV6 if network.of_family(6) else NO_IPV6)}.items():
@@ -123,19 +125,20 @@ def _configure(
         netlink.set_addresses(LAN, _gateways(network))
         netlink.ensure_address(WAN, IPv4Interface((transit[1], 31)))
         netlink.ensure_default_route(transit[0], WAN)
-    _lead_out(network, public, egress)
+    _lead_out(network, public)
 
 
-def _lead_out(network: NetworkSpec, public: Sequence[LocalAddress], egress: Egress | None) -> None:
+def _lead_out(network: NetworkSpec, public: PublicAddresses) -> None:
     """Make switches and routes of public addresses, in the namespace of the calling thread."""
-    has_ipv6 = router_public.has_ipv6(network, public)
+    local, egress = public.of_network(network.id), public.egress_of(network.id)
+    has_ipv6 = router_public.has_ipv6(network, local)
     switches = {**(router_public.IPV6 if has_ipv6 else router_public.NO_IPV6)}
-    for switch, value in (switches | (router_public.SWITCHES if public or egress else {})).items():
+    for switch, value in (switches | (router_public.SWITCHES if local or egress else {})).items():
         set_switch(switch, value)
     with Netlink() as netlink:
         if has_ipv6:
             router_public.ensure_ipv6_way_out(netlink)
-        router_public.ensure_routes(network, public, netlink)
+        router_public.ensure_routes(network, local, netlink)
         router_egress.ensure_way(network, egress, netlink)
 
 

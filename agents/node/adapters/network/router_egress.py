@@ -12,6 +12,8 @@ that, with a MAC address of its own, since the gateway's addresses are on every 
   of a node. The rules come before the way, and a router that has lost both leads to the node, which lets only known
   sources pass.
 - What the routers of other nodes send is not tracked there, since replies do not pass them.
+- Only the first packet of a connection gets the mark by which it passes: an older one keeps the address that it has, and
+  is dropped.
 - A guest may send to the gateway node's device itself: the destinations that tenants may not reach are refused there
   too, and the connections of all other nodes are limited as those of a node are.
 """
@@ -58,7 +60,7 @@ def _of_gateway(egress: Egress, outside: UplinkPolicy, links: NodeLinks, leaves:
     limit = f"@{connections_set(outside)} {{ iifname ct count over {outside.connections} }}"
     return {
         "prerouting": f'iifname "{DEVICE}" ct state new add {limit} counter drop\n'
-        f"{inside} {leaves} ct state new ct mark set {int(egress.address):#010x}\n"
+        f"{inside} {leaves} ct status & confirmed == 0 ct mark set {int(egress.address):#010x}\n"
         f'iifname "wan" {mine} meta mark set {MARK}\n',
         "destinations": f'iifname "{DEVICE}" ip daddr @public accept\n{refusals(DEVICE, outside, links)}',
         "forward": _LOCAL + f'{inside} oifname "wan" {mine} accept\n'

@@ -172,7 +172,7 @@ class LinuxSwitch:
         public_routes.prepare_leg(layout, has_ipv6=router_public.has_ipv6(network, new), netlink=netlink)
         gone = [*router_public.gone(old, new), *router_egress.gone(left, egress)]
         ports = self._rules.ports_of(network.id)
-        rules = router.publish(network, ports, self._outside, links, new, egress, gone=gone)
+        rules = router.publish(network, ports, self._outside, links, after, gone=gone)
         self._rules.routers.written(layout, rules)
 
     def ensure_names(self, network: NetworkSpec, names: Sequence[HostName]) -> None:
@@ -283,7 +283,7 @@ class LinuxSwitch:
                 self._metadata.unlisten(layout)
         transit = links.transit(layout, self._outside.transit_pool)
         has_ip_hooks = layout.bridge in self._rules.groups.bridges
-        public, egress = self._rules.public.of_network(network.id), self._rules.public.egress_of(network.id)
+        public = self._rules.public
         bridge.ensure(
             network,
             ports,
@@ -292,8 +292,9 @@ class LinuxSwitch:
             node_end=transit[0],
             has_ip_hooks=has_ip_hooks,
         )
-        public_routes.prepare_leg(layout, has_ipv6=router_public.has_ipv6(network, public), netlink=netlink)
-        rules = router.ensure(network, ports, self._outside, links, transit=transit, public=public, egress=egress)
+        has_ipv6 = router_public.has_ipv6(network, public.of_network(network.id))
+        public_routes.prepare_leg(layout, has_ipv6=has_ipv6, netlink=netlink)
+        rules = router.ensure(network, ports, self._outside, links, transit=transit, public=public)
         self._rules.routers.written(layout, rules)
         if network.subnets:
             server.ensure(network, ports)

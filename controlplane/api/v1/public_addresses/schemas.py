@@ -55,9 +55,10 @@ class PublicAddressAttachIn(In):
     """A port or a network that gets the address.
 
     `network`: the address becomes the source of what leaves the network in the address's zone from ports without a
-    public IPv4 address of their own. It goes without the other fields but `move`. `mode`: `nat`, by which the address is translated one to one to `fixed_ip`, or `routed`, by which the guest has it
-    itself; IPv6 is always routed. `fixed_ip`: without it, the first IPv4 address of the port. `move`: another port
-    or a network may have the address, and loses it.
+    public IPv4 address of their own. It goes without the other fields but `move`. `mode`: `nat`, by which the address
+    is translated one to one to `fixed_ip`, or `routed`, by which the guest has it itself; IPv6 is always routed.
+    `fixed_ip`: without it, the first IPv4 address of the port. `move`: another port or a network may have the address,
+    and loses it.
     """
 
     example = {"port": "web-public"}
@@ -81,8 +82,8 @@ class PublicAddressOut(StaticResourceOut):
     `port`, `network`: which has it; of a network it is the egress address. `state`: detached; pending: the port's node,
     or a node of the network, does not have the change yet; applied; suspended: an operator has withdrawn the address,
     see `suspended_reason`. `reason`: why it is pending. no-node: no node carries the port, or can be the gateway of the
-    network; signing, sending: the change is on its way; node-silent: the node does not answer; node-problem: the node could not
-    apply it; node-outdated: the node's agent is of an earlier release, and applies no public addresses.
+    network; signing, sending: the change is on its way; node-silent: the node does not answer; node-problem: the node
+    could not apply it; node-outdated: the node's agent is of an earlier release, and applies no public addresses.
     """
 
     # Context: the result of compute.public_address_attachments.public_address_details().
