@@ -12,7 +12,7 @@ that, with a MAC address of its own, since the gateway's addresses are on every 
   of a node. The rules come before the way, and a router that has lost both leads to the node, which lets only known
   sources pass.
 - What the routers of other nodes send is not tracked there, since replies do not pass them.
-- Only the first packet of a connection gets the mark by which it passes: an older one keeps the address that it has, and
+- Only the first packet of a connection gets the mark by which it passes: an older one keeps the address that it has and
   is dropped.
 - A guest may send to the gateway node's device itself: the destinations that tenants may not reach are refused there
   too, and the connections of all other nodes are limited as those of a node are.
