@@ -138,7 +138,7 @@ def test_address_ends_with_its_network(api: Caller, pool: dict[str, Any], cloud:
 
 
 def test_previous_release_attaches_the_address_to_a_port(api: Caller, pool: dict[str, Any], cloud: Cloud) -> None:
-    """It does not know that a network has the address."""
+    """The previous release does not know that a network has the address."""
     port = make_instance(api)
     reserve(api)
     attach(api)

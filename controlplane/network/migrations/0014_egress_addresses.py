@@ -5,15 +5,15 @@ import controlplane.kernel.clock
 import controlplane.kernel.ids
 
 # The previous release deletes addresses, networks and nodes without these rows.
-ENDS = """
-ALTER TABLE network_egressaddress
-    ADD CONSTRAINT network_egressaddress_address FOREIGN KEY (address_id)
-        REFERENCES network_publicaddress (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
-    ADD CONSTRAINT network_egressaddress_network FOREIGN KEY (network_id)
-        REFERENCES network_network (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
-    ADD CONSTRAINT network_egressaddress_gateway FOREIGN KEY (gateway_id)
-        REFERENCES nodes_node (id) ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED;
-"""
+ENDS = [
+    f'ALTER TABLE "network_egressaddress" ADD CONSTRAINT "network_egressaddress_{field}" FOREIGN KEY ({field}_id)'
+    f" REFERENCES {table} (id) ON DELETE {action} DEFERRABLE INITIALLY DEFERRED"
+    for field, table, action in (
+        ("address", "network_publicaddress", "CASCADE"),
+        ("network", "network_network", "CASCADE"),
+        ("gateway", "nodes_node", "SET NULL"),
+    )
+]
 # The previous release attaches an egress address to a port, since it takes the address for a detached one.
 OF_PORTS = """
 CREATE FUNCTION network_egressaddress_end() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -286,7 +286,7 @@ def test_refused_destinations_stay_refused_by_the_gateway_node(place: Place) -> 
 
 @pytest.mark.nightly
 def test_node_that_is_not_in_the_segment_leaves_by_no_gateway_node(place: Place) -> None:
-    """It knows the number of the segment and all addresses."""
+    """The node knows the number of the segment and all addresses."""
     place.publish()
     to_gateway = {"ports": (4000, 4000), "to": MACS[1], "target": IPv4Address(BEYOND_IP)}
     datagram = frames.vxlan(VNI, frames.udp(FAR.mac, ipv4(FAR), **to_gateway)).hex()  # type: ignore[arg-type]

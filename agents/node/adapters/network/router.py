@@ -171,17 +171,14 @@ def ruleset(
     own = f"{{ {', '.join(str(subnet.cidr) for subnet in subnets)} }}"
     untracked, between = _between_subnets(own) if len(subnets) > 1 else ("", "")
     leaves = f'    iifname "{LAN}" oifname "{WAN}" ip saddr {own} accept\n' if subnets and egress is None else ""
-    more = _public_rules(outside, own if subnets else "") if public or egress else {}
-    if subnets and egress is not None:
-        more = _with(more, router_egress.rules(egress, outside, links, own))
+    more = _public_rules(outside, links, own if subnets else "", egress) if public or egress else {}
     return f"""\
 {declarations(counted, "typeof iifname", size=16, chains=CHAINS)}\
-{router_public.declarations(public) if public or egress else ""}\
+{router_public.declarations(public) if more else ""}\
 flush table {TABLE}
 table {TABLE} {{
 {more.get("dstnat", "")}  chain raw {{
-{untracked}{more.get("raw", "")}\
-  }}
+{untracked}{more.get("raw", "")}  }}
   chain prerouting {{
 {more.get("prerouting", "")}\
     iifname "{LAN}" ct state new add @{counted} {{ iifname ct count over {outside.connections} }} counter drop
@@ -218,14 +215,12 @@ def _between_subnets(own: str) -> tuple[str, str]:
     return f"    fib daddr type local accept\n    {between} notrack\n", f'    {between} oifname "{LAN}" accept\n'
 
 
-def _public_rules(outside: UplinkPolicy, own: str) -> dict[str, str]:
-    rules = {chain: indent(text, "    ") for chain, text in router_public.rules(outside, own).items()}
+def _public_rules(outside: UplinkPolicy, links: NodeLinks, own: str, egress: Egress | None) -> dict[str, str]:
+    """Return the rules by chain of public addresses of ports, and behind them those of the egress address."""
+    of_ports = router_public.rules(outside, own)
+    of_network = router_egress.rules(egress, outside, links, own) if egress is not None and own else {}
+    rules = {chain: indent(text + of_network.get(chain, ""), "    ") for chain, text in of_ports.items()}
     return rules | {"dstnat": f"  chain dstnat {{\n{rules['dstnat']}  }}\n"}
-
-
-def _with(rules: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
-    """Return the rules by chain, with these behind them."""
-    return {**rules, **{chain: rules.get(chain, "") + indent(text, "    ") for chain, text in more.items()}}
 
 
 def _public_ipv6_rules(
