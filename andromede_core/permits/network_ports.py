@@ -1,7 +1,8 @@
-"""Ports of a network in a zone: the node, MAC, addresses and security groups of each. Standard library only.
+"""Ports of a network in a zone: the node, MAC, addresses and security groups of each; and the network's egress address.
+Standard library only.
 
 A permit key of the zone signs the list. A node takes frames of a port, and of a port on another node, only with what
-the newest list says of that port.
+the newest list says of that port, and translates what leaves the network to no other address.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from andromede_core.permits.trust_documents import MAX_VERSION
 
 KIND = "network-ports"  # of the signed document
 FIELDS = ("zone", "network", "version", "ports")
+OPTIONAL_FIELDS = ("egress",)
 PORT_FIELDS = ("nodes", "mac", "addresses")
 OPTIONAL_PORT_FIELDS = ("allowed", "groups", "name", "public", "bandwidth")
 MAX_ADDRESSES = 32
@@ -94,13 +96,32 @@ class ListedPort:
 
 
 @dataclass(frozen=True, slots=True)
+class EgressAddress:
+    """The source address of what leaves the network from ports without a public address of their own.
+
+    `gateway`: the id of the node that translates, one that carries a port of the network; None: there is none now, and
+    nothing leaves.
+    """
+
+    address: IPv4Address
+    gateway: str | None = None
+
+    def payload(self) -> dict[str, object]:
+        return {"address": str(self.address), **({"gateway": self.gateway} if self.gateway else {})}
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkPorts:
-    """The payload of the list. `network`: its id. Only growing versions of the same network and zone count."""
+    """The payload of the list. `network`: its id. Only growing versions of the same network and zone count.
+
+    `egress` None: what leaves the network has the address of its node.
+    """
 
     zone: str
     network: str
     version: int
     ports: Mapping[str, ListedPort] = field(default_factory=dict)
+    egress: EgressAddress | None = None
 
     def payload(self) -> dict[str, object]:
         return {
@@ -108,6 +129,7 @@ class NetworkPorts:
             "network": self.network,
             "version": self.version,
             "ports": {port: self.ports[port].payload() for port in sorted(self.ports)},
+            **({"egress": self.egress.payload()} if self.egress is not None else {}),
         }
 
 
@@ -117,14 +139,24 @@ def parse(payload: object) -> NetworkPorts:
     Raises:
         Malformed: with the field.
     """
-    body = as_object(payload, "network-ports", required=FIELDS)
+    body = as_object(payload, "network-ports", required=FIELDS, optional=OPTIONAL_FIELDS)
     ports = as_object(body["ports"], "network-ports.ports", optional=None)
     return NetworkPorts(
         zone=as_text(body["zone"], "network-ports.zone"),
         network=as_id(body["network"], "network-ports.network"),
         version=as_count(body["version"], "network-ports.version", minimum=1, maximum=MAX_VERSION),
         ports={as_id(port, "network-ports.ports"): _port(value, f"ports.{port}") for port, value in ports.items()},
+        egress=_egress(body["egress"]) if "egress" in body else None,
     )
+
+
+def _egress(value: object) -> EgressAddress:
+    at = "network-ports.egress"
+    body = as_object(value, at, required=("address",), optional=("gateway",))
+    address, gateway = as_address(body["address"], f"{at}.address"), body.get("gateway")
+    if not isinstance(address, IPv4Address):
+        refuse(f"{at}.address", Message("must be an IPv4 address"))
+    return EgressAddress(address, None if gateway is None else as_id(gateway, f"{at}.gateway"))
 
 
 def _port(value: object, at: str) -> ListedPort:

@@ -17,7 +17,7 @@ from andromede_core.reachability.destinations import (
     refused_by_default,
 )
 from andromede_core.reachability.group_rules import judged
-from andromede_core.reachability.question import Address, End, Peer, Public, Question
+from andromede_core.reachability.question import Address, Egress, End, Peer, Public, Question
 from andromede_core.reachability.steps import ALLOWED, REFUSED, UNKNOWN, Answer, Step, verdict_of
 
 DHCP_PORT = 67
@@ -281,11 +281,25 @@ def _translation(source: End, version: int) -> tuple[Step, Address | None]:
     if working is not None:
         text = Message("Packets leave with the public address {address}.", address=working.address)
         return Step("translation", ALLOWED, text, source.id), working.address
+    if version == 4 and source.egress is not None:
+        return _egress(source, source.egress)
     if version == 4:
         text = Message("The node replaces the address of the port {port} by its own.", port=source.name)
         return Step("translation", ALLOWED, text, source.id), None
     text = Message("IPv6 leaves a network from public addresses only, and the port {port} has none.", port=source.name)
     remedy = Message("Give the port {port} a public IPv6 address.", port=source.name)
+    return Step("translation", REFUSED, text, source.id, remedy=remedy), None
+
+
+def _egress(source: End, egress: Egress) -> tuple[Step, Address | None]:
+    facts = {"address": egress.address, "network": source.network.name}
+    if egress.is_usable:
+        text = Message("Packets leave with the egress address {address} of the network {network}.", **facts)
+        return Step("translation", ALLOWED, text, source.id), egress.address
+    text = Message(
+        "The egress address {address} of the network {network} is suspended, or no node can be its gateway.", **facts
+    )
+    remedy = Message("Detach {address} from the network, or wait until it is in use again.", address=egress.address)
     return Step("translation", REFUSED, text, source.id, remedy=remedy), None
 
 

@@ -52,6 +52,14 @@ class Public:
 
 
 @dataclass(frozen=True, slots=True)
+class Egress:
+    """The egress address of a port's network in its zone. `is_usable`: a node translates to it now."""
+
+    address: Address
+    is_usable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """A port. `instance`: its instance's name; empty: none.
 
@@ -70,6 +78,7 @@ class End:
     public: tuple[Public, ...] = ()
     obstacle: str = ""
     rules: str = APPLIED
+    egress: Egress | None = None
 
     def of_family(self, version: int) -> tuple[Address, ...]:
         return tuple(address for address in self.addresses if address.version == version)

@@ -1,5 +1,7 @@
 """Attaching public addresses to ports, and their representations and allowed actions.
 
+egress_attachments.py attaches them to networks.
+
 Placement is asked whether the edge of the network may be in the instance's zone, and each admission is evidence. The
 port of no instance is asked about when an instance gets it, since that asks for all roles.
 """
@@ -19,11 +21,11 @@ from controlplane.compute.services import instance_placement_request
 from controlplane.identity.actor import Actor
 from controlplane.kernel.db import write_version
 from controlplane.kernel.errors import CloudError
+from controlplane.network.applied_egress import applied_egress
 from controlplane.network.errors import (
     AddressModeImpossible,
     FixedIpTaken,
     FixedIpUnknown,
-    PublicAddressAttached,
     PublicAddressesTooMany,
     PublicAddressNotAttached,
     PublicAddressSuspended,
@@ -31,7 +33,14 @@ from controlplane.network.errors import (
 from controlplane.network.models import Port, PortAddress, PublicAddress
 from controlplane.network.port_groups import AppliedRules, applied_documents
 from controlplane.network.ports import port_lock
-from controlplane.network.public_addresses import public_address_lock, request_publication, require_zone
+from controlplane.network.public_addresses import (
+    attached_problem,
+    egress_of,
+    end_egress,
+    public_address_lock,
+    request_publication,
+    require_zone,
+)
 from controlplane.placement import services as placement
 from controlplane.placement.decisions import store_decision
 from controlplane.placement.errors import NoAllocation
@@ -40,7 +49,8 @@ ATTACH = "public-address.attach"
 ACTIONS = ("attach", "detach", "delete")
 MODES = ("nat", "routed")
 STATES = ("detached", "pending", "applied", "suspended")
-# As those of port rules (network/port_groups.py); node-outdated: the agent is of an earlier release.
+# As those of port rules (network/port_groups.py); no-node: also that no node can be the gateway of the network;
+# node-outdated: the agent is of an earlier release.
 REASONS = ("", "no-node", "signing", "sending", "node-silent", "node-problem", "node-outdated")
 
 
@@ -61,7 +71,7 @@ def public_address_attach(actor: Actor, address: PublicAddress, request: AttachR
     """Attach the address to the port, where it stays until it is detached or the port is deleted.
 
     Raises:
-        PublicAddressAttached: another port has it, and this is no move.
+        PublicAddressAttached, PublicAddressIsEgress: another port or a network has it, and this is no move.
         PublicAddressElsewhere, AddressModeImpossible, FixedIpUnknown, FixedIpTaken, PublicAddressesTooMany.
         NoAllocation, NodeOutOfService, PolicyUnsatisfiable, NoPlace, ExemptionOver: of placement.
         PortNotFound, PublicAddressNotFound.
@@ -91,10 +101,12 @@ def _attach(
         raise NoAllocation()
     public_address_lock(address)
     _require_movable(address, request)
-    former = address.port
+    former, egress = address.port, egress_of(address)
     mode = _mode(address, request.mode)
     fixed_ip = _fixed_ip(address, request) if mode == "nat" else None
     _check_number(address, port)
+    if egress is not None:
+        end_egress(address, egress)
     write_version(address, port=port, mode=mode, fixed_ip=fixed_ip)
     facts = {
         "name": address.name,
@@ -104,6 +116,7 @@ def _attach(
         "mode": mode,
         "fixed_ip": fixed_ip,
         **({"moved_from": str(former.pk)} if former is not None and former.pk != port.pk else {}),
+        **({"moved_from": str(egress.network_id)} if egress is not None else {}),
         **evidence,
     }
     record(actor, "public_address.attach", address.pk, project_id=address.project_id, **facts)
@@ -113,8 +126,10 @@ def _attach(
 
 
 def _require_movable(address: PublicAddress, request: AttachRequest) -> None:
-    if address.port is not None and address.port.pk != request.port.pk and not request.is_move:
-        raise PublicAddressAttached(ip=address.ip, port=address.port.name)
+    is_here = address.port is not None and address.port.pk == request.port.pk
+    problem = attached_problem(address)
+    if problem is not None and not is_here and not request.is_move:
+        raise problem
 
 
 def _mode(address: PublicAddress, mode: str | None) -> str:
@@ -148,20 +163,24 @@ def _check_number(address: PublicAddress, port: Port) -> None:
 
 
 def public_address_details(rows: Sequence[PublicAddress]) -> dict[str, Any]:
-    """Return the instances by their ids, and the states of the ports' documents by the ports' ids."""
+    """Return the instances by their ids, and the states of the documents by the ids of ports and egress addresses."""
     ports = {row.port.pk: row.port for row in rows if row.port is not None}
     ids = {port.instance_id for port in ports.values() if port.instance_id is not None}
     instances = {each.pk: each for each in Instance.objects.only("name").filter(pk__in=ids)} if ids else {}
-    return {"instances": instances, "documents": applied_documents(list(ports.values())) if ports else {}}
+    egress = [found for row in rows if (found := egress_of(row)) is not None]
+    documents = {**(applied_documents(list(ports.values())) if ports else {}), **applied_egress(egress)}
+    return {"instances": instances, "documents": documents}
 
 
 def state_of(row: PublicAddress, documents: Mapping[UUID, AppliedRules]) -> tuple[str, str]:
     """Return the state of the address, and why it is pending; see STATES and REASONS."""
     if row.suspended_at is not None:
         return "suspended", ""
-    if row.port_id is None:
+    egress = egress_of(row)
+    holder = row.port_id if egress is None else egress.pk
+    if holder is None:
         return "detached", ""
-    found = documents.get(row.port_id, AppliedRules("pending", reason="no-node"))
+    found = documents.get(holder, AppliedRules("pending", reason="no-node"))
     if found.state == "unsupported":
         return "pending", "node-outdated"
     return found.state, found.reason
@@ -169,11 +188,11 @@ def state_of(row: PublicAddress, documents: Mapping[UUID, AppliedRules]) -> tupl
 
 def allowed(row: PublicAddress) -> list[dict[str, Any]]:
     """Return each action with the error that it would give now."""
-    attached = None if row.port is None else PublicAddressAttached(ip=row.ip, port=row.port.name)
+    attached = attached_problem(row)
     suspended = None if row.suspended_at is None else PublicAddressSuspended(ip=row.ip, reason=row.suspended_reason)
     problems: Mapping[str, CloudError | None] = {
         "attach": attached,
-        "detach": PublicAddressNotAttached(ip=row.ip) if row.port is None else None,
+        "detach": PublicAddressNotAttached(ip=row.ip) if attached is None else None,
         "delete": suspended or attached,
     }
     return [

@@ -13,7 +13,7 @@ from andromede_core.documents.messages import Message
 from andromede_core.permits.security_group import SecurityGroup as GroupDocument
 from andromede_core.reachability import question as core
 from andromede_core.reachability.answer import answered
-from andromede_core.reachability.question import Address, End, Net, Peer, Public, Question, Range, Traffic
+from andromede_core.reachability.question import Address, Egress, End, Net, Peer, Public, Question, Range, Traffic
 from andromede_core.reachability.steps import Answer
 from controlplane.compute.instance_security_groups import instance_ports
 from controlplane.compute.models import Instance
@@ -22,6 +22,7 @@ from controlplane.network import port_rules_content as content
 from controlplane.network.errors import ReachabilityEndInvalid
 from controlplane.network.models import (
     AllowedAddress,
+    EgressAddress,
     Port,
     PortAddress,
     PortBinding,
@@ -31,6 +32,7 @@ from controlplane.network.models import (
     Subnet,
 )
 from controlplane.network.port_groups import applied_rules
+from controlplane.network.public_listing import as_listed
 from controlplane.network.ranges import ipv6_gateway
 from controlplane.nodes.models import Node
 
@@ -194,6 +196,7 @@ class _Known:
         self._rules = applied_rules(ports)
         self._nets = _nets(port.network_id for port in ports)
         self._public = _public_addresses(ids)
+        self._egress = _egress_addresses(port.network_id for port in ports)
         self._ports = ports
         own = {group for facts in self._facts.values() for group in facts.groups}
         self._group_rules = list(
@@ -233,6 +236,7 @@ class _Known:
             groups=tuple(sorted(map(str, facts.groups))) if port.is_filtered else None,
             public=tuple(self._public[port.pk]),
             obstacle=_obstacle(instance, node),
+            egress=self._egress.get((port.network_id, "" if node is None else node.zone_id)),
             rules=core.APPLIED if rules is None or node is None else rules.reason or rules.state,
         )
 
@@ -254,6 +258,13 @@ def _obstacle(instance: Instance | None, node: Node | None) -> str:
     if instance.state != "active" or instance.power_state not in RUNS:
         return core.NOT_RUNNING
     return core.NODE_SILENT if node is not None and node.state == "unreachable" else ""
+
+
+def _egress_addresses(network_ids: Iterable[UUID]) -> Mapping[tuple[UUID, str], Egress]:
+    """Return the egress addresses by network and zone."""
+    rows = EgressAddress.objects.filter(network__in=set(network_ids)).select_related("address")
+    listed = {(row.network_id, row.zone_id): as_listed(row) for row in rows}
+    return {place: Egress(each.address, each.gateway is not None) for place, each in listed.items()}
 
 
 def _public_addresses(port_ids: Sequence[UUID]) -> Mapping[UUID, list[Public]]:

@@ -9,7 +9,7 @@ from uuid import UUID
 from controlplane.compute.models import Instance
 from controlplane.compute.port_details import port_details
 from controlplane.network.errors import TopologyTooLarge
-from controlplane.network.models import Network, Port, PublicAddress, Subnet
+from controlplane.network.models import EgressAddress, Network, Port, PublicAddress, Subnet
 from controlplane.network.port_groups import GroupOfPort, groups_of
 
 PORTS_MAX = 500
@@ -26,6 +26,7 @@ class Topology:
     instances: Mapping[UUID, Instance]
     groups: Mapping[UUID, list[GroupOfPort]]
     public: Mapping[UUID, list[PublicAddress]]
+    egress: Sequence[EgressAddress]
 
 
 def network_topology(network: Network) -> Topology:
@@ -50,4 +51,5 @@ def network_topology(network: Network) -> Topology:
         {each.pk: each for each in instances},
         groups_of(ids),
         public,
+        list(EgressAddress.objects.filter(network=network).select_related("address").order_by("zone")),
     )

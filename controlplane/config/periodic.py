@@ -16,6 +16,7 @@ JOBS = (
     Job("network_peers", "controlplane.reconcilers.network_peers.reconcile", 5, 600),
     Job("port_rules", "controlplane.reconcilers.port_rules.reconcile", 5, 600),
     Job("announcements", "controlplane.reconcilers.announcements.reconcile", 5, 60),
+    Job("egress_gateways", "controlplane.reconcilers.egress_gateways.reconcile", 2, 60),
     Job("guest_power", "controlplane.reconcilers.guest_power.reconcile", 5, 60),
     Job("guest_restart", "controlplane.reconcilers.guest_restart.reconcile", 5, 60),
     Job("drift", "controlplane.reconcilers.compliance_drift.reconcile", 10, 600),

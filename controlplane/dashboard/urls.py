@@ -224,6 +224,11 @@ urlpatterns = [
     path(f"{PUBLIC_ADDRESS}/edit", public_addresses.PublicAddressEdit.as_view(), name="public-address-edit"),
     path(f"{PUBLIC_ADDRESS}/delete", public_addresses.PublicAddressDelete.as_view(), name="public-address-delete"),
     path(f"{PUBLIC_ADDRESS}/attach", public_addresses.PublicAddressAttach.as_view(), name="public-address-attach"),
+    path(
+        f"{PUBLIC_ADDRESS}/attach-network",
+        public_addresses.PublicAddressAttachNetwork.as_view(),
+        name="public-address-attach-network",
+    ),
     path(f"{PUBLIC_ADDRESS}/detach", public_addresses.PublicAddressDetach.as_view(), name="public-address-detach"),
     path(
         f"{INSTANCE}/public-addresses/attach",

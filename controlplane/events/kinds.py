@@ -75,10 +75,16 @@ KINDS: Mapping[str, Kind] = {
     "public_address.updated": Kind("The name, the labels or the reverse name of the public address changed.", ("ptr",)),
     "public_address.deleted": Kind("The public address was released.", ("ip",)),
     "public_address.attached": Kind(
-        "The public address was attached to a port, or moved to another one.",
-        ("ip", "port", "instance", "mode", "fixed_ip", "moved_from"),
+        "The public address was attached to a port or a network, or moved to another one.",
+        ("ip", "port", "instance", "network", "mode", "fixed_ip", "moved_from"),
     ),
-    "public_address.detached": Kind("The public address was detached from its port.", ("ip", "port", "instance")),
+    "public_address.detached": Kind(
+        "The public address was detached from its port or network.", ("ip", "port", "instance", "network")
+    ),
+    "public_address.gateway-changed": Kind(
+        "Another node translates what leaves the network; open connections by the egress address end.",
+        ("ip", "network"),
+    ),
     "public_address.suspended": Kind("An operator withdrew the public address.", ("ip", "reason")),
     "public_address.resumed": Kind("The public address is in use again after a suspension.", ("ip",)),
     "instance.unfiltered": Kind(
@@ -187,6 +193,7 @@ DEEDS: Mapping[str, str] = {
     "public_address.delete": "public_address.deleted",
     "public_address.attach": "public_address.attached",
     "public_address.detach": "public_address.detached",
+    "public_address.gateway": "public_address.gateway-changed",
     "public_address.suspend": "public_address.suspended",
     "public_address.resume": "public_address.resumed",
     "ssh_key.create": "ssh_key.created",

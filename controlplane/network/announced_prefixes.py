@@ -1,8 +1,8 @@
 """The public addresses of a zone that routers learn, and the nodes behind which they are.
 
 A node's own addresses are its next hops: for IPv4 its underlay address, for IPv6 its `ipv6_address`. A public address
-is announced while it is attached to the port of an instance that a node carries; not while it is suspended, nor when
-the node is fenced, nor behind a node without an address of its family.
+is announced while it is attached to the port of an instance that a node carries, or to a network that has a gateway
+node; not while it is suspended, nor when the node is fenced, nor behind a node without an address of its family.
 """
 
 from ipaddress import ip_address
@@ -26,6 +26,14 @@ WITH public AS (
     FROM network_subnet AS subnet JOIN network_portaddress AS address ON address.subnet_id = subnet.id
     WHERE subnet.ipv6_pool_id IS NOT NULL AND family(address.ip) = 6
 )
+SELECT host(public.ip), pool.community, pool.local_preference, host(node.underlay_ip), node.address,
+    host(node.ipv6_address)
+FROM network_egressaddress AS egress
+    JOIN network_publicaddress AS public ON public.id = egress.address_id AND public.suspended_at IS NULL
+    JOIN network_addresspool AS pool ON pool.id = public.pool_id AND pool.zone_id = %(zone)s
+    JOIN nodes_node AS node ON node.id = egress.gateway_id AND node.zone_id = pool.zone_id
+        AND node.duty NOT IN ('fenced', 'retired')
+UNION ALL
 SELECT host(public.ip), pool.community, pool.local_preference, host(node.underlay_ip), node.address,
     host(node.ipv6_address)
 FROM public

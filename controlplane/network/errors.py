@@ -308,10 +308,24 @@ class PublicAddressAttached(Conflict):
     detail = "The address {ip} is attached to the port {port!r}. Detach it first, or attach it with `move`."
 
 
+class PublicAddressIsEgress(Conflict):
+    code = "network.public_address.egress"
+    title = "Attached"
+    detail = (
+        "The address {ip} is the egress address of the network {network!r}. Detach it first, or attach it with `move`."
+    )
+
+
+class NetworkHasEgress(Conflict):
+    code = "network.egress_taken"
+    title = "Egress address present"
+    detail = "The network {network!r} has the egress address {ip} in the zone {zone}. Detach {ip} first."
+
+
 class PublicAddressNotAttached(Conflict):
     code = "network.public_address.not_attached"
     title = "Not attached"
-    detail = "The address {ip} is not attached to a port."
+    detail = "The address {ip} is attached neither to a port nor to a network."
 
 
 class PublicAddressSuspended(Conflict):

@@ -182,17 +182,37 @@ class PublicAddress(ProjectResource):
         ]
 
 
-class PublicAddressUse(BaseModel):
-    """A period in which a port had a public address. Triggers write it (migration 0011), so no change is missed.
+class EgressAddress(BaseModel):
+    """A public address that is the source of what leaves a network in the address's zone. See egress_gateways.py.
 
-    It stays when the address is released. `address_id`: the reservation. `instance_id` None: the port was free.
-    `ended_at` None: it lasts.
+    The database deletes it with the address and with the network, and when the address gets a port. `gateway`: the node
+    that translates; None: no node can.
+    """
+
+    address = models.OneToOneField(PublicAddress, models.DO_NOTHING, related_name="egress", db_constraint=False)
+    network = models.ForeignKey(
+        Network, models.DO_NOTHING, related_name="egress_addresses", db_index=False, db_constraint=False
+    )
+    zone = models.ForeignKey(Zone, models.PROTECT)
+    gateway = models.ForeignKey(Node, models.DO_NOTHING, null=True, db_constraint=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["network", "zone"], name="network_egress_taken")]
+
+
+class PublicAddressUse(BaseModel):
+    """A period in which a port or a network had a public address. Triggers write it (migrations 0011 and 0014), so no
+    change is missed.
+
+    It stays when the address is released. `address_id`: the reservation. `port_id` None: a network had it, as its
+    egress address. `instance_id` None: the port was free. `ended_at` None: it lasts.
     """
 
     project = models.ForeignKey(Project, models.PROTECT)
     address_id = models.UUIDField()
     ip = models.GenericIPAddressField()
-    port_id = models.UUIDField()
+    port_id = models.UUIDField(null=True)
+    network_id = models.UUIDField(null=True)
     instance_id = models.UUIDField(null=True)
     began_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)

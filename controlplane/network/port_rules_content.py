@@ -23,7 +23,7 @@ from controlplane.network.models import (
     SecurityGroupRule,
 )
 from controlplane.network.port_names import port_names
-from controlplane.network.public_listing import public_addresses_of
+from controlplane.network.public_listing import listed_egress, public_addresses_of
 
 # Addresses of a group's members, by the networks' ids.
 Members = Mapping[str, tuple[IPv4Address | IPv6Address, ...]]
@@ -57,9 +57,11 @@ def payloads(versions: Mapping[DocumentKey, int]) -> dict[DocumentKey, tuple[str
     lists = {(key.zone, key.network): key for key in versions if key.network is not None}
     groups = {(key.zone, key.group): key for key in versions if key.group is not None}
     found: dict[DocumentKey, tuple[str, dict[str, object]]] = {}
+    egress = listed_egress(list(lists))
     for (zone, network), ports in _listed_ports(lists).items():
         key = lists[zone, network]
-        found[key] = core.KIND, core.NetworkPorts(zone, str(network), versions[key], ports).payload()
+        listed = core.NetworkPorts(zone, str(network), versions[key], ports, egress.get((zone, network)))
+        found[key] = core.KIND, listed.payload()
     rules_of, members = rules({group for _, group in groups}), _members(groups)
     for (zone, group), key in groups.items():
         document = security_group.SecurityGroup(zone, str(group), versions[key], rules_of[group], members[zone, group])

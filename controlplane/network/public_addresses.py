@@ -24,11 +24,13 @@ from controlplane.network import port_rules
 from controlplane.network.address_pool_ranges import is_usable, usable_ranges
 from controlplane.network.address_pools import address_pool_lock
 from controlplane.network.announced_prefixes import request_announcements
+from controlplane.network.egress_gateways import request_egress
 from controlplane.network.errors import (
     AddressPoolEmpty,
     AddressPoolForSubnets,
     PublicAddressAttached,
     PublicAddressElsewhere,
+    PublicAddressIsEgress,
     PublicAddressNameTaken,
     PublicAddressNotAttached,
     PublicAddressNotFound,
@@ -38,7 +40,7 @@ from controlplane.network.errors import (
     PublicAddressTranslated,
     ReverseNameInvalid,
 )
-from controlplane.network.models import AddressPool, Port, PublicAddress
+from controlplane.network.models import AddressPool, EgressAddress, Port, PublicAddress
 from controlplane.network.ranges import Address, Range
 from controlplane.nodes.models import Node
 from controlplane.quotas import services as quotas
@@ -143,18 +145,25 @@ def public_address_delete(actor: Actor, address: PublicAddress) -> None:
 
 @transaction.atomic
 def public_address_detach(actor: Actor, address: PublicAddress) -> PublicAddress:
-    """Take the address from its port; it stays reserved.
+    """Take the address from its port or network; it stays reserved.
 
     Raises:
         PublicAddressNotAttached, PublicAddressNotFound.
     """
     actor.may_write()
     public_address_lock(address)
-    port = require_attached(address)
-    write_version(address, port=None, fixed_ip=None)
-    facts = {"name": address.name, "ip": address.ip, "port": str(port.pk), "instance": _text(port.instance_id)}
+    egress = egress_of(address)
+    facts: dict[str, object]
+    if egress is not None:
+        facts = {"name": address.name, "ip": address.ip, "network": str(egress.network_id)}
+        end_egress(address, egress)
+        write_version(address)
+    else:
+        port = require_attached(address)
+        write_version(address, port=None, fixed_ip=None)
+        facts = {"name": address.name, "ip": address.ip, "port": str(port.pk), "instance": _text(port.instance_id)}
+        request_publication(address, port)
     record(actor, "public_address.detach", address.pk, project_id=address.project_id, **facts)
-    request_publication(address, port)
     return address
 
 
@@ -170,8 +179,7 @@ def public_address_suspend(actor: Actor, address: PublicAddress, *, reason: str)
     write_version(address, suspended_at=address.suspended_at or clock.now(), suspended_reason=reason)
     facts = {"name": address.name, "ip": address.ip, "reason": reason}
     record(actor, "public_address.suspend", address.pk, project_id=address.project_id, **facts)
-    if address.port is not None:
-        request_publication(address, address.port)
+    _request_holder(address)
     return address
 
 
@@ -187,8 +195,7 @@ def public_address_resume(actor: Actor, address: PublicAddress) -> PublicAddress
     write_version(address, suspended_at=None, suspended_reason="")
     facts = {"name": address.name, "ip": address.ip}
     record(actor, "public_address.resume", address.pk, project_id=address.project_id, **facts)
-    if address.port is not None:
-        request_publication(address, address.port)
+    _request_holder(address)
     return address
 
 
@@ -198,11 +205,13 @@ def public_address_lock(address: PublicAddress) -> None:
     Raises:
         PublicAddressNotFound: it has just been released.
     """
-    rows = PublicAddress.objects.select_for_update(no_key=True, of=("self",)).select_related("port")
+    rows = PublicAddress.objects.select_for_update(no_key=True, of=("self",))
+    rows = rows.select_related("port", "egress__network")
     found = rows.filter(pk=address.pk).first()
     if found is None:
         raise PublicAddressNotFound(name=address.name)
     address.port, address.fixed_ip, address.mode = found.port, found.fixed_ip, found.mode
+    address.egress = egress_of(found)
     address.suspended_at, address.suspended_reason = found.suspended_at, found.suspended_reason
 
 
@@ -214,9 +223,30 @@ def require_attached(address: PublicAddress) -> Port:
 
 
 def require_detached(address: PublicAddress) -> None:
-    """Raise PublicAddressAttached if a port has the address."""
+    """Raise PublicAddressAttached, PublicAddressIsEgress if a port or a network has the address."""
+    problem = attached_problem(address)
+    if problem is not None:
+        raise problem
+
+
+def attached_problem(address: PublicAddress) -> PublicAddressAttached | PublicAddressIsEgress | None:
+    """Return the problem that a port or a network has the address; None: it is detached."""
     if address.port is not None:
-        raise PublicAddressAttached(ip=address.ip, port=address.port.name)
+        return PublicAddressAttached(ip=address.ip, port=address.port.name)
+    egress = egress_of(address)
+    return None if egress is None else PublicAddressIsEgress(ip=address.ip, network=egress.network.name)
+
+
+def egress_of(address: PublicAddress) -> EgressAddress | None:
+    """Return the network that has the address as its egress address; None: none has."""
+    return getattr(address, "egress", None)
+
+
+def end_egress(address: PublicAddress, egress: EgressAddress) -> None:
+    """Take the address from its network, inside the caller's transaction."""
+    EgressAddress.objects.filter(pk=egress.pk).delete()
+    request_egress(egress.network_id, egress.zone_id)
+    address.egress = None
 
 
 def require_not_suspended(address: PublicAddress) -> None:
@@ -249,6 +279,14 @@ def request_publication(address: PublicAddress, *ports: Port) -> None:
     request_announcements(address.pool.zone_id)
     for port in ports:
         _request_listing(port)
+
+
+def _request_holder(address: PublicAddress) -> None:
+    egress = egress_of(address)
+    if address.port is not None:
+        request_publication(address, address.port)
+    elif egress is not None:
+        request_egress(egress.network_id, egress.zone_id)
 
 
 def _request_listing(port: Port) -> None:

@@ -1,15 +1,16 @@
-"""Public addresses of ports as they are in the signed list of a network's ports."""
+"""Public addresses of ports and networks as they are in the signed list of a network's ports."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Address, ip_address
 from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef
 
 from andromede_core.permits.network_ports import MAX_ADDRESSES
+from andromede_core.permits.network_ports import EgressAddress as ListedEgress
 from andromede_core.permits.network_ports import PublicAddress as Listed
-from controlplane.network.models import PortAddress, PortBinding, PublicAddress
+from controlplane.network.models import EgressAddress, PortAddress, PortBinding, PublicAddress
 
 
 def public_addresses_of(port_ids: Iterable[UUID]) -> Mapping[UUID, list[Listed]]:
@@ -31,6 +32,22 @@ def public_addresses_of(port_ids: Iterable[UUID]) -> Mapping[UUID, list[Listed]]
         if ip_address(ip).version == 6:
             found[port_id].append(Listed(ip_address(ip)))
     return {port: sorted(addresses, key=_order)[:MAX_ADDRESSES] for port, addresses in found.items()}
+
+
+def listed_egress(places: Sequence[tuple[str, UUID]]) -> Mapping[tuple[str, UUID], ListedEgress]:
+    """Return the egress addresses of these zones and networks, as they are in the signed lists.
+
+    A suspended address is listed without a gateway: nothing leaves the network there, least of all as something else.
+    """
+    networks = [network for _, network in places]
+    rows = EgressAddress.objects.filter(network__in=networks).select_related("address") if networks else ()
+    return {(row.zone_id, row.network_id): as_listed(row) for row in rows if (row.zone_id, row.network_id) in places}
+
+
+def as_listed(row: EgressAddress) -> ListedEgress:
+    """Return the egress address as it is in the signed list."""
+    is_used = row.gateway_id is not None and row.address.suspended_at is None
+    return ListedEgress(IPv4Address(row.address.ip), str(row.gateway_id) if is_used else None)
 
 
 def _order(listed: Listed) -> tuple[int, int]:

@@ -25,6 +25,7 @@ from controlplane.network.errors import (
 from controlplane.network.models import (
     AddressPool,
     AddressSet,
+    EgressAddress,
     Network,
     Port,
     PublicAddress,
@@ -62,13 +63,17 @@ def port_of_instance(instance_id: UUID, network: Network | None) -> Port | None:
 
 
 def network_details(rows: Sequence[Network]) -> dict[str, Any]:
-    """Return the subnets by network, the oldest first."""
+    """Return the subnets by network, the oldest first, and the egress addresses by network."""
     found: dict[UUID, list[Subnet]] = defaultdict(list)
     for subnet in (
         Subnet.objects.filter(network__in=[row.pk for row in rows]).select_related("ipv6_pool").order_by("pk")
     ):
         found[subnet.network_id].append(subnet)
-    return {"subnets": found}
+    egress: dict[UUID, list[EgressAddress]] = defaultdict(list)
+    of_these = EgressAddress.objects.filter(network__in=[row.pk for row in rows]).select_related("address")
+    for each in of_these.order_by("zone"):
+        egress[each.network_id].append(each)
+    return {"subnets": found, "egress": egress}
 
 
 def subnets(actor: Actor, network: Network) -> QuerySet[Subnet]:
@@ -146,7 +151,7 @@ def usable_address_pool_get(actor: Actor, project: Project, ref: str) -> Address
 
 
 def _public_addresses(project: Any) -> QuerySet[PublicAddress]:
-    return PublicAddress.objects.filter(project=project).select_related("pool", "port")
+    return PublicAddress.objects.filter(project=project).select_related("pool", "port", "egress__network")
 
 
 PUBLIC_ADDRESS = PreparedByRef(_public_addresses, PublicAddressNotFound)
@@ -169,7 +174,7 @@ def public_address_get(actor: Actor, project: Project, ref: str) -> PublicAddres
 
 def all_public_addresses(actor: Actor) -> QuerySet[PublicAddress]:
     """Return the addresses of all projects, for operators."""
-    return PublicAddress.objects.select_related("pool", "port", "project", "project__organization")
+    return PublicAddress.objects.select_related("pool", "port", "egress__network", "project", "project__organization")
 
 
 def any_public_address_get(actor: Actor, ref: str) -> PublicAddress:

@@ -13,9 +13,10 @@ from controlplane.kernel.db import raise_on_violation, write_version
 from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.network.addresses import SUBNETS_LOCKED
+from controlplane.network.announced_prefixes import request_announcements
 from controlplane.network.errors import NetworkInUse, NetworkNameTaken, NetworkNotFound
 from controlplane.network.ipv6_subnets import NO_IPV6, Ipv6Choice, choose_ipv6
-from controlplane.network.models import Network, Port, Subnet
+from controlplane.network.models import EgressAddress, Network, Port, Subnet
 from controlplane.network.mtu import require_mtu
 from controlplane.network.ranges import parse_cidr, parse_gateway
 from controlplane.network.security_groups import default_group
@@ -79,6 +80,8 @@ def network_delete(actor: Actor, network: Network) -> None:
         raise NetworkInUse(count=count, ports=named(ports.values_list("name", flat=True)[:NAMED_MAX], count))
     quotas.release(network.pk)
     record(actor, "network.delete", network.pk, project_id=network.project_id, name=network.name)
+    for zone in EgressAddress.objects.filter(network=network).values_list("zone", flat=True):
+        request_announcements(zone)
     network.delete()
 
 

@@ -12,7 +12,15 @@ from agents.lab.shell import wait_until
 from agents.node.adapters.network_specs import Address
 from agents.node.departures import SENT_ON_S, Departures, Home
 from agents.protocol import agent_pb2 as pb
-from andromede_core.permits.network_ports import AllowedAddress, ListedPort, PublicAddress
+from andromede_core.documents.parsing import Malformed
+from andromede_core.permits import network_ports
+from andromede_core.permits.network_ports import (
+    AllowedAddress,
+    EgressAddress,
+    ListedPort,
+    NetworkPorts,
+    PublicAddress,
+)
 from tests.agents import specs
 from tests.agents.conftest import AgentUnderTest
 from tests.agents.pairs import OTHER_ID, Pair, make_pair, second_agent
@@ -32,9 +40,14 @@ def translated(request: pb.EnsurePortRequest, address: IPv4Address = PUBLIC) -> 
 
 
 def send(
-    agent: AgentUnderTest, version: int, ports: dict[str, ListedPort], network: str = NETWORK
+    agent: AgentUnderTest,
+    version: int,
+    ports: dict[str, ListedPort],
+    network: str = NETWORK,
+    egress: EgressAddress | None = None,
 ) -> pb.PortRulesState:
-    document = agent.authority.network_ports(zone=specs.ZONE, network=network, version=version, ports=ports)
+    fields: dict[str, Any] = {"version": version, "ports": ports, "egress": egress}
+    document = agent.authority.network_ports(zone=specs.ZONE, network=network, **fields)
     state: pb.PortRulesState = agent.stub.EnsurePortRules(pb.EnsurePortRulesRequest(ports=[document]))
     return state
 
@@ -102,6 +115,54 @@ def test_newer_one_of_two_lists_with_an_address_counts(agent: AgentUnderTest) ->
     assert local(agent) == {PUBLIC: (other.subject.id, False)}
     send(agent, 7, {port.subject.id: listed(port, translated(port))})
     assert local(agent) == {PUBLIC: (port.subject.id, False)}
+
+
+# ---- egress addresses
+
+
+def egress(agent: AgentUnderTest) -> list[tuple[Address, bool, bool]]:
+    """Return address, whether this node is the gateway, and whether there is one."""
+    return [(each.address, each.is_gateway, each.gateway_mac is not None) for each in agent.fake.public.egress]
+
+
+def test_newest_list_decides_about_the_egress_address(agent: AgentUnderTest) -> None:
+    port = ensure_port(agent)
+    ports = {port.subject.id: listed(port)}
+    for version, gateway, known in (
+        (1, ME, (PUBLIC, True, True)),
+        (2, OTHER, (PUBLIC, False, True)),
+        (3, None, (PUBLIC, False, False)),
+    ):
+        send(agent, version, ports, egress=EgressAddress(PUBLIC, gateway))
+        assert egress(agent) == [known]
+    send(agent, 2, ports, egress=EgressAddress(PUBLIC, ME))
+    assert egress(agent) == [(PUBLIC, False, False)]
+    agent.restart()
+    assert egress(agent) == [(PUBLIC, False, False)]
+    send(agent, 4, ports)
+    assert not agent.fake.public
+    send(agent, 5, ports, egress=EgressAddress(PUBLIC, ME))
+    agent.stub.RemovePort(specs.removal(port.subject))
+    assert not agent.fake.public
+
+
+def test_egress_address_that_a_newer_list_gives_to_a_port_is_no_more_the_network_s(agent: AgentUnderTest) -> None:
+    port, other = ensure_port(agent), specs.port(12)
+    other.network.id = OTHER_NETWORK
+    agent.stub.EnsurePort(other)
+    send(agent, 5, {port.subject.id: listed(port)}, egress=EgressAddress(PUBLIC, ME))
+    send(agent, 6, {other.subject.id: listed(other, translated(other))}, OTHER_NETWORK)
+    assert local(agent) == {PUBLIC: (other.subject.id, False)}
+    assert egress(agent) == [(PUBLIC, False, False)]
+    send(agent, 7, {port.subject.id: listed(port)}, egress=EgressAddress(PUBLIC, ME))
+    assert local(agent) == {} and egress(agent) == [(PUBLIC, True, True)]
+
+
+@pytest.mark.parametrize("value", [{"address": "2001:db8::1"}, {"address": "203.0.113.64", "gateway": "node-1"}, {}])
+def test_malformed_egress_address_is_refused(value: dict[str, str]) -> None:
+    payload = NetworkPorts(specs.ZONE, NETWORK, 1).payload() | {"egress": value}
+    with pytest.raises(Malformed):
+        network_ports.parse(payload)
 
 
 # ---- while a guest migrates

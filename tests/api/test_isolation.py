@@ -461,6 +461,14 @@ def test_foreign_resource_cannot_be_referenced(stranger: Caller, names: dict[str
     assert (answer.status, answer.problem[2]) == (422, "/near_instance")
 
 
+def test_foreign_network_gets_no_egress_address(stranger: Caller, names: dict[str, str]) -> None:
+    mine = dataclasses.replace(stranger, project="beta")
+    assert mine.post("public-addresses", {"name": "out", "pool": "public"}).status == 201
+    for holder in ("network", "port"):
+        answer = mine.post("public-addresses/out/actions/attach", {holder: names[holder]})
+        assert (answer.status, answer.problem[2]) == (422, f"/{holder}")
+
+
 def test_a_viewer_reads_and_writes_nothing(viewer: Caller, names: dict[str, str]) -> None:
     for route in OF_PROJECTS:
         is_open = "viewer" in TABLE[route.operation_id].roles

@@ -174,7 +174,7 @@ def test_public_addresses_are_reserved_attached_and_released(cli: Inside, operat
     assert (made["ip"], made["state"]) == ("203.0.113.1", "detached")
     cli.ok("public-address", "update", "www", "--ptr", "www.example.org", "--label", "env=prod")
     cli.ok("instance", "create", "web", "--flavor", "tiny", "--image", "tiny", "--network", "lan", "--zone", "fr-idf-1")
-    assert "--instance or --port" in cli("public-address", "attach", "www").err
+    assert "--instance, --port and --network" in cli("public-address", "attach", "www").err
     attached = cli.ok("public-address", "attach", "www", "--instance", "web", "-o", "json").json
     assert (attached["instance"]["name"], attached["mode"]) == ("web", "nat")
     cli.ok("port", "create", "card", "--network", "lan")
@@ -193,6 +193,20 @@ def test_public_addresses_are_reserved_attached_and_released(cli: Inside, operat
     operator.ok("address-pool", "delete", "public", "--yes")
     cli.ok("port", "delete", "card", "--yes")
     cli.ok("instance", "delete", "web", "--yes")
+
+
+def test_network_gets_an_egress_address(cli: Inside, operator: Inside) -> None:
+    operator.ok("address-pool", "create", "public", "--zone", "fr-idf-1", "--cidr", "203.0.113.9/32")
+    cli.ok("public-address", "create", "--pool", "public", "--name", "www")
+    attached = cli.ok("public-address", "attach", "www", "--network", "lan", "-o", "json").json
+    assert (attached["network"]["name"], attached["port"]) == ("lan", None)
+    assert cli.ok("public-address", "list", "--network", "lan", "-o", "name").out == "www\n"
+    assert cli.ok("network", "show", "lan", "-o", "json").json["egress_addresses"][0]["ip"] == "203.0.113.9"
+    cli.ok("public-address", "detach", "www", "--yes")
+    (use,) = cli.ok("public-address", "history", "--address", "203.0.113.9", "-o", "json").json
+    assert use["port"] is None and use["until"]
+    cli.ok("public-address", "delete", "www", "--yes")
+    operator.ok("address-pool", "delete", "public", "--yes")
 
 
 def test_ipv6_is_given_to_networks_subnets_and_ports(cli: Inside) -> None:

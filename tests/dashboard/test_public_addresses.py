@@ -2,7 +2,7 @@
 
 from django.test import Client
 
-from controlplane.network.models import Port, PublicAddress
+from controlplane.network.models import EgressAddress, Port, PublicAddress
 from controlplane.reconcilers import port_rules as reconciler
 from controlplane.signer import port_rules as signer
 from tests.dashboard.conftest import SignIn
@@ -77,3 +77,19 @@ def test_viewer_sees_addresses_and_cannot_change_them(home: str, signed_in: Sign
     assert viewer.get(f"{home}/public-addresses").status_code == 200
     viewer.post(f"{home}/public-addresses/new", {"name": "www", "pool": str(make_address_pool().pk)})
     assert not PublicAddress.objects.exists()
+
+
+def test_address_of_a_network_is_attached_and_detached(home: str, member: Client, cloud: Cloud) -> None:
+    pool = str(make_address_pool().pk)
+    page = member.post(f"{home}/public-addresses/new", {"name": "out", "pool": pool, "labels": ""})["Location"]
+    network = f"{home}/networks/{cloud.network.pk}"
+    assert "leave with the address of their node" in text_of(member.get(network))
+    assert b"lan" in member.get(f"{page}/attach-network").content
+    sent = {"network": str(cloud.network.pk)}
+    assert member.post(f"{page}/attach-network", sent)["Location"] == page
+    assert EgressAddress.objects.get().network == cloud.network
+    for shown in (page, network, f"{network}/topology", f"{home}/public-addresses"):
+        assert b"203.0.113.0" in member.get(shown).content
+    assert b"lan" in member.get(page).content
+    member.post(f"{page}/detach", {"next": page})
+    assert not EgressAddress.objects.exists()

@@ -1,14 +1,17 @@
-"""Public addresses of ports: which this node answers for.
+"""Public addresses of ports and networks: which this node answers for.
 
 The newest lists of ports decide. While a port has two nodes, because its guest is migrating, the guest's state decides:
 the node answers on which it runs. A node that a guest has left sends packets on to the other one for SENT_ON_S seconds,
 as long as the lists that it has name that node for the address.
+
+The egress address of a network is on its gateway node alone, which the list names. The routers of all nodes know it, so
+that none lets anything leave with the address of the node.
 """
 
 import logging
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from enum import Enum
 from ipaddress import IPv4Address
@@ -16,7 +19,7 @@ from uuid import UUID
 
 from agents.node.adapters.interfaces import Power
 from agents.node.adapters.network_specs import Address, PortSpec
-from agents.node.adapters.public_addresses import LocalAddress, PublicAddresses
+from agents.node.adapters.public_addresses import Egress, LocalAddress, PublicAddresses
 from agents.node.context import Node
 from agents.node.departures import Home
 from agents.node.errors import AgentError
@@ -48,13 +51,44 @@ def expected(node: Node) -> PublicAddresses:
     """Return the addresses by the stored lists. Of two lists that have an address, the newer one counts."""
     versions: dict[Address, int] = {}
     local: dict[Address, LocalAddress] = {}
+    egress = _egress(node)
+    for version, each in egress:
+        if each.is_gateway:
+            versions[each.address] = max(version, versions.get(each.address, 0))
     for version, found in _local(node):
         if version > versions.get(found.address, 0):
             versions[found.address], local[found.address] = version, found
     homes = {each.address: Home(str(each.port.network.id), str(each.port.id)) for each in local.values()}
     left = node.departures.note(homes)
     moved = {address: to for address, home in left.items() if (to := _new_place(node, address, home)) is not None}
-    return PublicAddresses(tuple(local[address] for address in sorted(local, key=str)), moved)
+    held = tuple(local[address] for address in sorted(local, key=str))
+    return PublicAddresses(held, moved, tuple(_current(each, version, versions) for version, each in egress))
+
+
+def _egress(node: Node) -> list[tuple[int, Egress]]:
+    """Return the egress addresses of the networks here, each with the version of its list."""
+    me = str(node.identity.node_id)
+    here = {str(entry.spec.network.id) for entry in node.state_store.ports.held() if entry.is_wanted}
+    found = []
+    for network in sorted(here):
+        newest = security_groups.kept_list(node, network)
+        if newest is not None and newest.egress is not None:
+            gateway = newest.egress.gateway
+            gateway_mac = None if gateway is None else _segment_mac(gateway)
+            found.append((newest.version, Egress(newest.egress.address, UUID(network), _segment_mac(me), gateway_mac)))
+    return found
+
+
+def _segment_mac(node_id: str) -> str:
+    """Return the MAC address of the node's routers on segments; the tail of its id (UUIDv7) is random."""
+    digits = UUID(node_id).hex[-10:]
+    return ":".join(["06", *(digits[i : i + 2] for i in range(0, 10, 2))])
+
+
+def _current(egress: Egress, version: int, versions: Mapping[Address, int]) -> Egress:
+    """Return the egress address; without a gateway if a newer list has given the address to another port or network."""
+    is_lost = egress.is_gateway and version < versions[egress.address]
+    return replace(egress, gateway_mac=None) if is_lost else egress
 
 
 def _local(node: Node) -> Iterator[tuple[int, LocalAddress]]:

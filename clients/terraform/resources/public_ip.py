@@ -87,6 +87,13 @@ class PublicIpAssociationResource(ApiResource):
                 optional=True,
                 replace=True,
             ),
+            "network": Attribute(
+                type=STRING,
+                description="The id or name of the network, in place of a port: the address is the source of what "
+                f"leaves the network in its zone. {ANEW}",
+                optional=True,
+                replace=True,
+            ),
             "mode": Attribute(
                 type=STRING,
                 description="`nat`: translated to an address of the port; `routed`: the guest has it itself. When not "
@@ -105,13 +112,18 @@ class PublicIpAssociationResource(ApiResource):
             ),
             "ip": Attribute(type=STRING, description="The public address.", computed=True),
         },
-        "A public address at a port or an instance of its zone.",
+        "A public address at a port or an instance of its zone, or the egress address of a network there.",
     )
 
     def refine(self, plan: Plan) -> None:
         if plan.prior is not None:
             project = self.parent_of(plan.prior)
-            for name, kind in (("public_ip", ADDRESSES), ("port", "ports"), ("instance", "instances")):
+            for name, kind in (
+                ("public_ip", ADDRESSES),
+                ("port", "ports"),
+                ("instance", "instances"),
+                ("network", "networks"),
+            ):
                 self.keep_same(plan, name, project_path(project, kind))
 
     def create(self, work: Work) -> None:
@@ -119,22 +131,28 @@ class PublicIpAssociationResource(ApiResource):
             planned = work.planned
             project = self.parent_of(planned)
             wanted = {name: planned[name] for name in ("mode", "fixed_ip") if _is_given(planned[name])}
-            body = wanted | {"port": self._port(project, planned)}
+            body = wanted | self._holder(project, planned)
             path = project_path(project, ADDRESSES, planned["public_ip"], "actions", "attach")
             answer = self.cloud.api.post(path, body, deadline=work.deadline)
             known = {name: value for name, value in planned.items() if value is not UNKNOWN}
             work.save({**known, "project": project, **self.values(answer, planned)})
 
-    def _port(self, project: str, planned: Values) -> str:
-        port, instance = planned["port"], planned["instance"]
-        if _is_given(port) == _is_given(instance):
-            raise Failure("One of port and instance is needed", "Name the port or the instance that gets the address.")
+    def _holder(self, project: str, planned: Values) -> dict[str, str]:
+        """Return what gets the address: a port or a network."""
+        port, instance, network = (planned[name] for name in ("port", "instance", "network"))
+        if sum(map(_is_given, (port, instance, network))) != 1:
+            raise Failure(
+                "One of port, instance and network is needed",
+                "Name the port, the instance or the network that gets the address.",
+            )
+        if _is_given(network):
+            return {"network": str(network)}
         if _is_given(port):
-            return str(port)
+            return {"port": str(port)}
         addresses = self.cloud.api.get(project_path(project, "instances", instance))["addresses"]
         if not addresses:
             raise Failure("The instance has no port", f"The instance {instance} is on no network.")
-        return str(addresses[0]["port"]["id"])
+        return {"port": str(addresses[0]["port"]["id"])}
 
     def values(self, document: Document, like: Values) -> Values:
         given = like.get("public_ip")
@@ -142,20 +160,22 @@ class PublicIpAssociationResource(ApiResource):
         return super().values(document, like) | {
             "public_ip": given if is_same else document["id"],
             "port": refer(like.get("port"), document["port"]),
+            "network": refer(like.get("network"), document["network"]),
             "instance": like.get("instance"),
             "fixed_ip": document["fixed_ip"],
         }
 
     def find(self, state: Values, deadline: float) -> Document | None:
-        """Return the address if it is at the same port still."""
+        """Return the address if it is at the same port or network still."""
         document = super().find(state, deadline)
-        port = document and document["port"]
-        return document if port and state["port"] in (port["id"], port["name"]) else None
+        kind = "network" if state["network"] else "port"
+        holder = document and document[kind]
+        return document if holder and state[kind] in (holder["id"], holder["name"]) else None
 
     def sought(self, where: Values, reference: str) -> Document:
         document = super().sought(where, reference)
-        if document["port"] is None:
-            raise Failure("The address is not attached", f"The public address {reference} is at no port.")
+        if document["port"] is None and document["network"] is None:
+            raise Failure("The address is not attached", f"No port and no network has the address {reference}.")
         return document
 
     def _delete(self, work: Work) -> None:

@@ -32,7 +32,9 @@ from agents.node.errors import AdapterError
 MAIN_TABLE = 254
 PROTOCOL = 99  # of routes that the agent makes, other than those that come with addresses
 BLACKHOLE = 6  # RTN_BLACKHOLE
+PERMANENT = 0x80  # NUD_PERMANENT
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+ANY = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # of a default route, which has no destination
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,10 @@ class Netlink:
         with _asking(f"add {name}"):
             self._ip.link("add", ifname=name, kind=kind, **options)
 
+    def add_macvlan(self, name: str, *, on: str, mac: str) -> None:
+        """Add a device with a MAC address of its own on the link `on`."""
+        self.add_link(name, "macvlan", link=_index(on), address=mac, macvlan_mode="private")
+
     def change_link(self, name: str, **changes: object) -> None:
         with _asking(f"change {name}"):
             self._ip.link("set", ifname=name, **changes)
@@ -144,6 +150,11 @@ class Netlink:
             with _asking(f"add {address} to {name}"):
                 length = address.network.prefixlen
                 self._ip.addr("replace", index=index, address=str(address.ip), prefixlen=length, **flags)
+
+    def ensure_neighbour(self, name: str, address: IPv4Address, mac: str) -> None:
+        """Set the neighbour's MAC address, for good: the kernel does not ask for it."""
+        with _asking(f"add the neighbour {address} of {name}"):
+            self._ip.neigh("replace", ifindex=_index(name), dst=str(address), lladdr=mac, state=PERMANENT)
 
     def ensure_default_route(self, gateway: IPv4Address | IPv6Address, name: str) -> None:
         with _asking(f"route by {gateway}"):
@@ -209,7 +220,7 @@ def _route(route: Route, table: int) -> dict[str, object]:
 
 
 def _parse_route(found: Any, names: Mapping[int, str]) -> Route:
-    to = ip_network(f"{found.get('dst')}/{found['dst_len']}")
+    to = ip_network(f"{found.get('dst') or ANY[found['family']]}/{found['dst_len']}")
     if found["type"] == BLACKHOLE:
         return Route(to)
     gateway = found.get("gateway")

@@ -17,7 +17,7 @@ from agents.node.adapters.network.node_links import NodeLinks
 from agents.node.adapters.network.node_rules import MARK
 from agents.node.adapters.network.router_public import NODE_END, ROUTER_END
 from agents.node.adapters.network_specs import Address
-from agents.node.adapters.public_addresses import LocalAddress, PublicAddresses
+from agents.node.adapters.public_addresses import Holding, PublicAddresses
 from agents.node.errors import AdapterError
 
 LOCAL, MOVED = 1001, 1000  # tables
@@ -36,9 +36,10 @@ def ensure(public: PublicAddresses, links: NodeLinks, netlink: Netlink, *, under
         forward_ipv6()
         problems.append(_be_reached(underlay, links, netlink))
     for version in (4, 6):
-        ways = {route for each in public.of_family(version) if (route := _way_in(each, links)) is not None}
+        held = public.held(version)
+        ways = {route for each in held if (route := _way_in(each, links)) is not None}
         netlink.set_routes(ways, version=version, table=LOCAL)
-        closed = {Route(ip_network(each.address)) for each in public.of_family(version) if not each.is_arriving}
+        closed = {Route(ip_network(each.address)) for each in held if not each.is_arriving}
         moved = {to: node for to, node in public.moved.items() if to.version == version}
         problems.append(_send_on(moved, closed, version, links, netlink))
         for priority, table, mark in RULES:
@@ -72,12 +73,12 @@ def forward_ipv6() -> None:
     set_switch("net/ipv6/conf/all/forwarding", 1)
 
 
-def _way_in(local: LocalAddress, links: NodeLinks) -> Route | None:
+def _way_in(held: Holding, links: NodeLinks) -> Route | None:
     """Return the route to the router; None while there is none."""
-    leg = Layout.for_network(local.port.network.id).wan_leg
+    leg = Layout.for_network(held.network_id).wan_leg
     if leg not in links:
         return None
-    to = ip_network(local.address)
+    to = ip_network(held.address)
     if to.version == 6:
         return Route(to, leg, ROUTER_END)
     return next((Route(to, leg, address.network[1]) for address in links.addresses[leg]), None)

@@ -1,8 +1,8 @@
 """Rules of public addresses in the node's own network namespace, as a table of nftables. Pure.
 
-A packet to a public address of a port here, or from one, gets a bit of its mark (MARK) if it may pass. The node routes
-packets with the mark alone to routers (public_routes), and node_rules let them pass. So nothing passes without this
-table, which is written last after a loss: the rules of security groups are back by then.
+A packet to a public address of a port or network here, or from one, gets a bit of its mark (MARK) if it may pass. The
+node routes packets with the mark alone to routers (public_routes), and node_rules let them pass. So nothing passes
+without this table, which is written last after a loss: the rules of security groups are back by then.
 
 - A source must be a public address of the network whose router sends it (`owners`).
 - The destinations that tenants may not reach are refused to public sources too, in both families, also in replies.
@@ -42,12 +42,12 @@ def tables(
         return ()
     sets = {"bridges": Elements("type ifname;", {f'"{bridge}"': "" for bridge in filtered})}
     for version, ip in _IP.items():
-        local = public.of_family(version)
+        held = public.held(version)
         moved = (address for address in public.moved if address.version == version)
-        owners = (f'"{Layout.for_network(each.port.network.id).wan_leg}" . {each.address}' for each in local)
+        owners = (f'"{Layout.for_network(each.network_id).wan_leg}" . {each.address}' for each in held)
         sets |= {
-            f"public{version}": _addresses(ip, (each.address for each in local)),
-            f"here{version}": _addresses(ip, (each.address for each in local if not each.is_arriving)),
+            f"public{version}": _addresses(ip, (each.address for each in held)),
+            f"here{version}": _addresses(ip, (each.address for each in held if not each.is_arriving)),
             f"owners{version}": Elements(f"typeof iifname . {ip} saddr;", dict.fromkeys(owners, "")),
             f"moved{version}": _addresses(ip, moved),
         }

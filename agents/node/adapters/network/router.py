@@ -5,7 +5,8 @@ the tenant's addresses behind its transit address, and the node hides that one b
 the same addresses on one node.
 
 It forwards between the subnets of its network. IPv6 is on at `lan` only where a subnet has it, and at `wan` only where
-a port has a public address of IPv6: nothing else of it leaves the network. See router_public for public addresses.
+a port has a public address of IPv6: nothing else of it leaves the network. See router_public for public addresses of
+ports, and router_egress for the one of a network.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +19,7 @@ from agents.node.adapters.network import (
     namespaces,
     nft,
     public_rules,
+    router_egress,
     router_public,
     service_rules,
 )
@@ -35,7 +37,7 @@ from agents.node.adapters.network.node_rules import (
     refusals,
 )
 from agents.node.adapters.network_specs import NetworkSpec, PortSpec
-from agents.node.adapters.public_addresses import LocalAddress
+from agents.node.adapters.public_addresses import NOTHING_PUBLIC, Egress, LocalAddress, PublicAddresses
 
 LAN, WAN = "lan", "wan"
 CHAINS = {
@@ -71,10 +73,10 @@ def ensure(
     links: NodeLinks,
     *,
     transit: IPv4Network,
-    public: Sequence[LocalAddress] = (),
+    public: PublicAddresses = NOTHING_PUBLIC,
 ) -> str:
     """Configure the router, whose namespace has both devices; returns its rules."""
-    rules = ruleset(network, ports, outside, links, public)
+    rules = _rules_with(network, ports, outside, links, public)
     namespace = Layout.for_network(network.id).namespace
     namespaces.inside(namespace, lambda: _configure(network, rules, transit, public))
     return rules
@@ -85,7 +87,7 @@ def publish(
     ports: Sequence[PortSpec],
     outside: UplinkPolicy,
     links: NodeLinks,
-    public: Sequence[LocalAddress],
+    public: PublicAddresses,
     *,
     gone: Iterable[IPv4Address],
 ) -> str:
@@ -93,7 +95,7 @@ def publish(
 
     `gone`: those that it had before, whose connections end.
     """
-    rules = ruleset(network, ports, outside, links, public)
+    rules = _rules_with(network, ports, outside, links, public)
 
     def change() -> None:
         nft.apply(rules)
@@ -105,7 +107,13 @@ def publish(
     return rules
 
 
-def _configure(network: NetworkSpec, rules: str, transit: IPv4Network, public: Sequence[LocalAddress]) -> None:
+def _rules_with(
+    network: NetworkSpec, ports: Sequence[PortSpec], outside: UplinkPolicy, links: NodeLinks, public: PublicAddresses
+) -> str:
+    return ruleset(network, ports, outside, links, public.of_network(network.id), public.egress_of(network.id))
+
+
+def _configure(network: NetworkSpec, rules: str, transit: IPv4Network, public: PublicAddresses) -> None:
     """Configure the router in whose namespace the calling thread is. The rules come first: no packet passes before."""
     nft.apply(rules)
     for switch, value in {**SWITCHES, **(IPV6 if network.of_family(6) else NO_IPV6)}.items():
@@ -120,16 +128,18 @@ def _configure(network: NetworkSpec, rules: str, transit: IPv4Network, public: S
     _lead_out(network, public)
 
 
-def _lead_out(network: NetworkSpec, public: Sequence[LocalAddress]) -> None:
+def _lead_out(network: NetworkSpec, public: PublicAddresses) -> None:
     """Make switches and routes of public addresses, in the namespace of the calling thread."""
-    has_ipv6 = router_public.has_ipv6(network, public)
+    local, egress = public.of_network(network.id), public.egress_of(network.id)
+    has_ipv6 = router_public.has_ipv6(network, local)
     switches = {**(router_public.IPV6 if has_ipv6 else router_public.NO_IPV6)}
-    for switch, value in (switches | (router_public.SWITCHES if public else {})).items():
+    for switch, value in (switches | (router_public.SWITCHES if local or egress else {})).items():
         set_switch(switch, value)
     with Netlink() as netlink:
         if has_ipv6:
             router_public.ensure_ipv6_way_out(netlink)
-        router_public.ensure_routes(network, public, netlink)
+        router_public.ensure_routes(network, local, netlink)
+        router_egress.ensure_way(network, egress, netlink)
 
 
 def _gateways(network: NetworkSpec) -> list[IPv4Interface | IPv6Interface]:
@@ -150,6 +160,7 @@ def ruleset(
     outside: UplinkPolicy,
     links: NodeLinks,
     public: Sequence[LocalAddress] = (),
+    egress: Egress | None = None,
 ) -> str:
     """Return the tables; applying them again keeps connections.
 
@@ -159,16 +170,15 @@ def ruleset(
     counted, subnets = connections_set(outside), network.of_family(4)
     own = f"{{ {', '.join(str(subnet.cidr) for subnet in subnets)} }}"
     untracked, between = _between_subnets(own) if len(subnets) > 1 else ("", "")
-    leaves = f'    iifname "{LAN}" oifname "{WAN}" ip saddr {own} accept\n' if subnets else ""
-    more = _public_rules(outside, own if subnets else "") if public else {}
+    leaves = f'    iifname "{LAN}" oifname "{WAN}" ip saddr {own} accept\n' if subnets and egress is None else ""
+    more = _public_rules(outside, links, own if subnets else "", egress) if public or egress else {}
     return f"""\
 {declarations(counted, "typeof iifname", size=16, chains=CHAINS)}\
-{router_public.declarations(public) if public else ""}\
+{router_public.declarations(public) if more else ""}\
 flush table {TABLE}
 table {TABLE} {{
 {more.get("dstnat", "")}  chain raw {{
-{untracked}{more.get("raw", "")}\
-  }}
+{untracked}{more.get("raw", "")}  }}
   chain prerouting {{
 {more.get("prerouting", "")}\
     iifname "{LAN}" ct state new add @{counted} {{ iifname ct count over {outside.connections} }} counter drop
@@ -205,8 +215,11 @@ def _between_subnets(own: str) -> tuple[str, str]:
     return f"    fib daddr type local accept\n    {between} notrack\n", f'    {between} oifname "{LAN}" accept\n'
 
 
-def _public_rules(outside: UplinkPolicy, own: str) -> dict[str, str]:
-    rules = {chain: indent(text, "    ") for chain, text in router_public.rules(outside, own).items()}
+def _public_rules(outside: UplinkPolicy, links: NodeLinks, own: str, egress: Egress | None) -> dict[str, str]:
+    """Return the rules by chain of public addresses of ports, and behind them those of the egress address."""
+    of_ports = router_public.rules(outside, own)
+    of_network = router_egress.rules(egress, outside, links, own) if egress is not None and own else {}
+    rules = {chain: indent(text + of_network.get(chain, ""), "    ") for chain, text in of_ports.items()}
     return rules | {"dstnat": f"  chain dstnat {{\n{rules['dstnat']}  }}\n"}
 
 

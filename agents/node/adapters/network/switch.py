@@ -40,6 +40,7 @@ from agents.node.adapters.network import (
     port_rules,
     public_routes,
     router,
+    router_egress,
     router_public,
 )
 from agents.node.adapters.network.connections import ConnectionTable
@@ -152,17 +153,27 @@ class LinuxSwitch:
             links, before = NodeLinks.read(netlink), self._rules.public
             self._rules.publish(public, links)
             for layout, network in self._rules.networks().items():
-                old, new = before.of_network(network.id), public.of_network(network.id)
-                if old != new and bridge.has_router(layout, links):
-                    public_routes.prepare_leg(layout, has_ipv6=router_public.has_ipv6(network, new), netlink=netlink)
-                    gone = router_public.gone(old, new)
-                    ports = self._rules.ports_of(network.id)
-                    rules = router.publish(network, ports, self._outside, links, new, gone=gone)
-                    self._rules.routers.written(layout, rules)
+                if bridge.has_router(layout, links):
+                    self._publish_network(network, before, links, netlink)
             problem = public_routes.ensure(public, links, netlink, underlay=self._rules.underlay())
             self._rules.save()
             self._has_nothing_public = not public and not problem
         return problem
+
+    def _publish_network(
+        self, network: NetworkSpec, before: PublicAddresses, links: NodeLinks, netlink: Netlink
+    ) -> None:
+        """Give the network's router its public addresses, if they differ from those of `before`."""
+        layout, after = Layout.for_network(network.id), self._rules.public
+        old, new = before.of_network(network.id), after.of_network(network.id)
+        left, egress = before.egress_of(network.id), after.egress_of(network.id)
+        if (old, left) == (new, egress):
+            return
+        public_routes.prepare_leg(layout, has_ipv6=router_public.has_ipv6(network, new), netlink=netlink)
+        gone = [*router_public.gone(old, new), *router_egress.gone(left, egress)]
+        ports = self._rules.ports_of(network.id)
+        rules = router.publish(network, ports, self._outside, links, after, gone=gone)
+        self._rules.routers.written(layout, rules)
 
     def ensure_names(self, network: NetworkSpec, names: Sequence[HostName]) -> None:
         """Have the resolver of a network that is here answer for exactly these names."""
@@ -272,7 +283,7 @@ class LinuxSwitch:
                 self._metadata.unlisten(layout)
         transit = links.transit(layout, self._outside.transit_pool)
         has_ip_hooks = layout.bridge in self._rules.groups.bridges
-        public = self._rules.public.of_network(network.id)
+        public = self._rules.public
         bridge.ensure(
             network,
             ports,
@@ -281,7 +292,8 @@ class LinuxSwitch:
             node_end=transit[0],
             has_ip_hooks=has_ip_hooks,
         )
-        public_routes.prepare_leg(layout, has_ipv6=router_public.has_ipv6(network, public), netlink=netlink)
+        has_ipv6 = router_public.has_ipv6(network, public.of_network(network.id))
+        public_routes.prepare_leg(layout, has_ipv6=has_ipv6, netlink=netlink)
         rules = router.ensure(network, ports, self._outside, links, transit=transit, public=public)
         self._rules.routers.written(layout, rules)
         if network.subnets:

@@ -46,6 +46,7 @@ ADDRESS_COLUMNS = [
     Column(_("state"), "state"),
     Column(_("instance"), "instance.name"),
     Column(_("port"), "port.name"),
+    Column(_("network"), "network.name"),
     Column(_("mode"), "mode", is_wide=True),
     Column(_("translated to"), "fixed_ip"),
     Column(_("zone"), "zone", is_wide=True),
@@ -61,6 +62,7 @@ USE_COLUMNS = [
     Column(_("until"), "until"),
     Column(_("project"), "project.name"),
     Column(_("instance"), "instance"),
+    Column(_("network"), "network"),
     Column(_("port"), "port", is_wide=True),
 ]
 Address = Annotated[
@@ -87,6 +89,7 @@ def _addresses() -> typer.Typer:
     wanted = (
         option("pool", "--pool", _("Filter by pool."), default=None),
         option("instance", "--instance", _("Filter by instance."), default=None),
+        option("network", "--network", _("Filter by network."), default=None),
         option("ip", "--address", _("Filter by address."), default=None),
         *filters("name", "labels", "created_after"),
     )
@@ -98,7 +101,7 @@ def _addresses() -> typer.Typer:
     ptr = option("ptr", "--ptr", _("Name in the reverse zone, such as www.example.org."), default=None)
     help = _("Change its name, labels or reverse name.")
     call_command(addresses, "update", help, "public_addresses.update", subject, NEW_NAME, ptr, LABEL)
-    help = _("Attach a public address to an instance or a port.")
+    help = _("Attach a public address to an instance, a port or a network.")
     command(addresses, "attach", help, DRY_RUN)(public_address_attach)
     command(addresses, "detach", _("Detach a public address; it stays reserved."), SURE, DRY_RUN)(public_address_detach)
     help, question = _("Release public addresses to their pools."), _("Release {names}?")
@@ -109,7 +112,7 @@ def _addresses() -> typer.Typer:
         option("at", "--at", _("In use at this moment (RFC 3339)."), default=None),
         *filters("created_after"),
     )
-    help = _("Which instance had which public address when.")
+    help = _("Which instance or network had which public address when.")
     call_command(addresses, "history", help, USES, *wanted, show=rows(USE_COLUMNS))
     reason = option("reason", "--reason", _("The project sees it."))
     help = _("Withdraw a public address of any project; for operators.")
@@ -143,16 +146,24 @@ def public_address_attach(
         ),
     ] = None,
     port: Annotated[str | None, typer.Option("--port", help=_("Port."), autocompletion=names("ports.list"))] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            "--network",
+            help=_("Network; the address is the source of what leaves it."),
+            autocompletion=names("networks.list"),
+        ),
+    ] = None,
     mode: Annotated[str | None, typer.Option("--mode", help=_("nat or routed; default: nat, of IPv6 routed."))] = None,
     fixed_ip: Annotated[
         str | None, typer.Option("--to", help=_("Address of the port to translate to; default: its first one."))
     ] = None,
-    move: Annotated[bool, typer.Option("--move", help=_("Take the address from the port that has it."))] = False,
+    move: Annotated[bool, typer.Option("--move", help=_("Take the address from what has it."))] = False,
 ) -> None:
-    if (instance is None) == (port is None):
-        raise Misuse(_("Pass --instance or --port."))
-    body: dict[str, Any] = {"mode": mode, "fixed_ip": fixed_ip, "move": move or None}
-    to = port if port is not None else _first_port(me, str(instance))
+    if sum(holder is not None for holder in (instance, port, network)) != 1:
+        raise Misuse(_("Pass one of --instance, --port and --network."))
+    body: dict[str, Any] = {"network": network, "mode": mode, "fixed_ip": fixed_ip, "move": move or None}
+    to = port if instance is None else _first_port(me, instance)
     me.show(me.client.public_addresses.attach(address, port=to, **body, dry_run=me.is_dry_run))
 
 

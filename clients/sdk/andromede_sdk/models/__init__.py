@@ -100,6 +100,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.me import Membership as Membership
     from andromede_sdk.models.me import Scope as Scope
     from andromede_sdk.models.members import Member as Member
+    from andromede_sdk.models.networks import EgressAddress as EgressAddress
     from andromede_sdk.models.networks import Network as Network
     from andromede_sdk.models.networks import SubnetSummary as SubnetSummary
     from andromede_sdk.models.networks import Topology as Topology
@@ -272,6 +273,7 @@ PLACES = {
     "DrainPlan": "andromede_sdk.models.nodes",
     "DrainSummary": "andromede_sdk.models.drains",
     "Drifted": "andromede_sdk.models.common",
+    "EgressAddress": "andromede_sdk.models.networks",
     "Entry": "andromede_sdk.models.evidence",
     "Error": "andromede_sdk.models.common",
     "Event": "andromede_sdk.models.events",

@@ -196,6 +196,7 @@ class HeldPublicAddress(Model):
     zone: str
     mode: str  # nat, routed
     port: Named | None
+    network: Named | None
     instance: Named | None
     fixed_ip: str | None
     ptr: str

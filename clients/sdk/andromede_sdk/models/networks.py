@@ -12,8 +12,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class EgressAddress(Model):
+    """A public address that is the source of what leaves the network in this zone, from ports that have none."""
+
+    id: str
+    name: str
+    ip: str
+    zone: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Network(Model):
     """A network. It exists at once; a node gets it with its first instance in the network.
+
+    `egress_addresses`: one for a zone at most. Where the network has none, what leaves has the address of its node.
 
     `cidr`, `gateway_ip`, `dns_servers` and the fields of IPv6 are those of its first subnet; empty or null: none."""
 
@@ -35,6 +47,7 @@ class Network(Model):
     dns_servers: list[str]
     mtu: int
     subnets: list[SubnetSummary]
+    egress_addresses: list[EgressAddress]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,11 +62,12 @@ class SubnetSummary(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Topology(Model):
-    """A network with its subnets and all its ports, in the order of their names."""
+    """A network with its subnets, its egress addresses, and all its ports in the order of their names."""
 
     network: Named
     subnets: list[TopologySubnet]
     ports: list[TopologyPort]
+    egress_addresses: list[EgressAddress]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -13,13 +13,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PublicAddressUse(Model):
-    """A period in which a port had a public address. `until` null: it lasts. `instance` null: the port was free."""
+    """A period in which a port or a network had a public address. `until` null: it lasts.
+
+    `network`: which had it as its egress address; null: a port had it. `port` null: a network had it. `instance` null:
+    the port was free."""
 
     id: str
     ip: str
     public_address: str
     project: Named
-    port: str
+    port: str | None
+    network: str | None
     instance: str | None
     since: datetime
     until: datetime | None

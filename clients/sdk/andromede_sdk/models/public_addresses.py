@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 class PublicAddress(Model):
     """A public address of the project, until it is released.
 
-    `state`: detached; pending: the port's node does not have the change yet; applied; suspended: an operator has
-    withdrawn the address, see `suspended_reason`. `reason`: why it is pending. no-node: no node carries the port;
-    signing, sending: the change is on its way; node-silent: the node does not answer; node-problem: the node could not
-    apply it; node-outdated: the node's agent is of an earlier release, and applies no public addresses."""
+    `port`, `network`: which has it; of a network it is the egress address. `state`: detached; pending: the port's node,
+    or a node of the network, does not have the change yet; applied; suspended: an operator has withdrawn the address,
+    see `suspended_reason`. `reason`: why it is pending. no-node: no node carries the port, or can be the gateway of the
+    network; signing, sending: the change is on its way; node-silent: the node does not answer; node-problem: the node
+    could not apply it; node-outdated: the node's agent is of an earlier release, and applies no public addresses."""
 
     id: str
     name: str
@@ -37,6 +38,7 @@ class PublicAddress(Model):
     zone: str
     mode: str  # nat, routed
     port: Named | None
+    network: Named | None
     instance: Named | None
     fixed_ip: str | None
     ptr: str
@@ -57,8 +59,8 @@ class PublicAddressAction(Model):
 class PublicAddressWithActions(Model):
     """A public address of the project, until it is released.
 
-    `state`: detached; pending: the port's node does not have the change yet; applied; suspended: an operator has
-    withdrawn the address, see `suspended_reason`. `reason`: why it is pending. `allowed_actions`: the actions possible
+    `state`: detached; pending: a node does not have the change yet; applied; suspended: an operator has withdrawn the
+    address, see `suspended_reason`. `reason`: why it is pending. `allowed_actions`: the actions possible
     in its state; the caller also needs permission."""
 
     id: str
@@ -78,6 +80,7 @@ class PublicAddressWithActions(Model):
     zone: str
     mode: str  # nat, routed
     port: Named | None
+    network: Named | None
     instance: Named | None
     fixed_ip: str | None
     ptr: str

@@ -317,6 +317,7 @@ class Platform(Resource):
         ip: str | None = None,
         pool: str | None = None,
         port: str | None = None,
+        network: str | None = None,
         instance: str | None = None,
         created_after: Moment | None = None,
         labels: Labels | None = None,
@@ -330,6 +331,7 @@ class Platform(Resource):
         `ip`: This address.
         `pool`: The addresses of this pool, by id or name.
         `port`: The addresses of this port, by id or name.
+        `network`: The egress addresses of this network, by id or name.
         `instance`: The addresses of this instance's ports, by id or name.
         `created_after`: Created after this time (RFC 3339).
         `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all terms must match.
@@ -347,6 +349,7 @@ class Platform(Resource):
                     "ip": ip,
                     "pool": pool,
                     "port": port,
+                    "network": network,
                     "instance": instance,
                     "created_after": created_after,
                     "labels": labels,

@@ -16,6 +16,7 @@ class PublicAddresses(Resource):
         ip: str | None = None,
         pool: str | None = None,
         port: str | None = None,
+        network: str | None = None,
         instance: str | None = None,
         created_after: Moment | None = None,
         labels: Labels | None = None,
@@ -28,6 +29,7 @@ class PublicAddresses(Resource):
         `ip`: This address.
         `pool`: The addresses of this pool, by id or name.
         `port`: The addresses of this port, by id or name.
+        `network`: The egress addresses of this network, by id or name.
         `instance`: The addresses of this instance's ports, by id or name.
         `created_after`: Created after this time (RFC 3339).
         `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all terms must match.
@@ -44,6 +46,7 @@ class PublicAddresses(Resource):
                     "ip": ip,
                     "pool": pool,
                     "port": port,
+                    "network": network,
                     "instance": instance,
                     "created_after": created_after,
                     "labels": labels,
@@ -141,7 +144,8 @@ class PublicAddresses(Resource):
         self,
         public_address: str,
         *,
-        port: str,
+        port: str | None = None,
+        network: str | None = None,
         mode: str | None = None,
         fixed_ip: str | None = None,
         move: bool | None = None,
@@ -151,11 +155,13 @@ class PublicAddresses(Resource):
     ) -> models.PublicAddress:
         """POST /v1/projects/{project}/public-addresses/{public_address}/actions/attach
 
-        A port that gets the address.
+        A port or a network that gets the address.
 
-        `mode`: `nat`, by which the address is translated one to one to `fixed_ip`, or `routed`, by which the guest has it
-        itself; IPv6 is always routed. `fixed_ip`: without it, the first IPv4 address of the port. `move`: another port may
-        have the address, and loses it.
+        `network`: the address becomes the source of what leaves the network in the address's zone from ports without a
+        public IPv4 address of their own. It goes without the other fields but `move`. `mode`: `nat`, by which the address
+        is translated one to one to `fixed_ip`, or `routed`, by which the guest has it itself; IPv6 is always routed.
+        `fixed_ip`: without it, the first IPv4 address of the port. `move`: another port or a network may have the address,
+        and loses it.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
@@ -165,7 +171,7 @@ class PublicAddresses(Resource):
                 "/v1/projects/{project}/public-addresses/{public_address}/actions/attach",
                 names={"public_address": public_address},
                 query={"dry_run": dry_run or None},
-                body={"port": port, "mode": mode, "fixed_ip": fixed_ip, "move": move},
+                body={"port": port, "network": network, "mode": mode, "fixed_ip": fixed_ip, "move": move},
                 key=idempotency_key,
                 if_match=if_match,
             ),

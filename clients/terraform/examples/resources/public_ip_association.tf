@@ -20,3 +20,14 @@ resource "andromede_public_ip_association" "shop" {
   public_ip = andromede_public_ip.shop.id
   instance  = andromede_instance.shop.id
 }
+
+# The source of what leaves the network from instances without a public address of their own.
+resource "andromede_public_ip" "egress" {
+  name = "egress"
+  pool = "public"
+}
+
+resource "andromede_public_ip_association" "egress" {
+  public_ip = andromede_public_ip.egress.id
+  network   = andromede_network.shop.id
+}

@@ -100,8 +100,19 @@ class SubnetSummaryOut(NamedOut):
         return row.ipv6_cidr or None
 
 
+class EgressAddressOut(Out):
+    """A public address that is the source of what leaves the network in this zone, from ports that have none."""
+
+    id = serializers.UUIDField(source="address_id")
+    name = serializers.CharField(source="address.name")
+    ip = serializers.IPAddressField(source="address.ip")
+    zone = serializers.CharField(source="zone_id")
+
+
 class NetworkOut(StaticResourceOut, Ipv6RangeOut):
     """A network. It exists at once; a node gets it with its first instance in the network.
+
+    `egress_addresses`: one for a zone at most. Where the network has none, what leaves has the address of its node.
 
     `cidr`, `gateway_ip`, `dns_servers` and the fields of IPv6 are those of its first subnet; empty or null: none.
     """
@@ -111,6 +122,11 @@ class NetworkOut(StaticResourceOut, Ipv6RangeOut):
     dns_servers = serializers.SerializerMethodField()
     mtu = serializers.IntegerField()
     subnets = serializers.SerializerMethodField()
+    egress_addresses = serializers.SerializerMethodField()
+
+    @extend_schema_field(EgressAddressOut(many=True))
+    def get_egress_addresses(self, row: Network) -> Any:
+        return EgressAddressOut(self.context["egress"].get(row.pk, ()), many=True).data
 
     @extend_schema_field(serializers.CharField())
     def get_cidr(self, row: Network) -> str:

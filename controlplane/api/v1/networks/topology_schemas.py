@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from controlplane.api.v1.networks.schemas import EgressAddressOut
 from controlplane.api.v1.ports.schemas import PortAddressOut
 from controlplane.compute.topology import Topology
 from controlplane.kernel.fields import NamedOut, Out
@@ -68,8 +69,9 @@ class TopologyPortOut(NamedOut):
 
 
 class TopologyOut(Out):
-    """A network with its subnets and all its ports, in the order of their names."""
+    """A network with its subnets, its egress addresses, and all its ports in the order of their names."""
 
     network = NamedOut()
     subnets = TopologySubnetOut(many=True)
     ports = TopologyPortOut(many=True)
+    egress_addresses = EgressAddressOut(source="egress", many=True)

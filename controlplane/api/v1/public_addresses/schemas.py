@@ -22,6 +22,7 @@ from controlplane.kernel.fields import (
     Text,
 )
 from controlplane.network.models import PublicAddress
+from controlplane.network.public_addresses import egress_of
 
 PTR_MAX = 254
 REASON_MAX = 200
@@ -51,16 +52,19 @@ class PublicAddressPatch(In):
 
 
 class PublicAddressAttachIn(In):
-    """A port that gets the address.
+    """A port or a network that gets the address.
 
-    `mode`: `nat`, by which the address is translated one to one to `fixed_ip`, or `routed`, by which the guest has it
-    itself; IPv6 is always routed. `fixed_ip`: without it, the first IPv4 address of the port. `move`: another port may
-    have the address, and loses it.
+    `network`: the address becomes the source of what leaves the network in the address's zone from ports without a
+    public IPv4 address of their own. It goes without the other fields but `move`. `mode`: `nat`, by which the address
+    is translated one to one to `fixed_ip`, or `routed`, by which the guest has it itself; IPv6 is always routed.
+    `fixed_ip`: without it, the first IPv4 address of the port. `move`: another port or a network may have the address,
+    and loses it.
     """
 
     example = {"port": "web-public"}
 
-    port = Reference()
+    port = Reference(required=False)
+    network = Reference(required=False)
     mode = Choice(list(MODES), required=False)
     fixed_ip = serializers.IPAddressField(protocol="IPv4", required=False)
     move = Flag(default=False)
@@ -75,10 +79,11 @@ class PublicAddressSuspendIn(In):
 class PublicAddressOut(StaticResourceOut):
     """A public address of the project, until it is released.
 
-    `state`: detached; pending: the port's node does not have the change yet; applied; suspended: an operator has
-    withdrawn the address, see `suspended_reason`. `reason`: why it is pending. no-node: no node carries the port;
-    signing, sending: the change is on its way; node-silent: the node does not answer; node-problem: the node could not
-    apply it; node-outdated: the node's agent is of an earlier release, and applies no public addresses.
+    `port`, `network`: which has it; of a network it is the egress address. `state`: detached; pending: the port's node,
+    or a node of the network, does not have the change yet; applied; suspended: an operator has withdrawn the address,
+    see `suspended_reason`. `reason`: why it is pending. no-node: no node carries the port, or can be the gateway of the
+    network; signing, sending: the change is on its way; node-silent: the node does not answer; node-problem: the node
+    could not apply it; node-outdated: the node's agent is of an earlier release, and applies no public addresses.
     """
 
     # Context: the result of compute.public_address_attachments.public_address_details().
@@ -90,6 +95,7 @@ class PublicAddressOut(StaticResourceOut):
     zone = serializers.CharField(source="pool.zone_id")
     mode = serializers.ChoiceField(MODES)
     port = NamedOut(allow_null=True)
+    network = serializers.SerializerMethodField()
     instance = serializers.SerializerMethodField()
     fixed_ip = serializers.IPAddressField(allow_null=True)
     ptr = serializers.CharField()
@@ -109,6 +115,11 @@ class PublicAddressOut(StaticResourceOut):
         return "ipv6" if ":" in row.ip else "ipv4"
 
     @extend_schema_field(NamedOut(allow_null=True))
+    def get_network(self, row: PublicAddress) -> Any:
+        found = egress_of(row)
+        return None if found is None else NamedOut(found.network).data
+
+    @extend_schema_field(NamedOut(allow_null=True))
     def get_instance(self, row: PublicAddress) -> Any:
         found = None if row.port is None else self.context["instances"].get(row.port.instance_id)
         return None if found is None else NamedOut(found).data
@@ -125,8 +136,8 @@ class PublicAddressActionOut(Out):
 class PublicAddressWithActionsOut(PublicAddressOut):
     """A public address of the project, until it is released.
 
-    `state`: detached; pending: the port's node does not have the change yet; applied; suspended: an operator has
-    withdrawn the address, see `suspended_reason`. `reason`: why it is pending. `allowed_actions`: the actions possible
+    `state`: detached; pending: a node does not have the change yet; applied; suspended: an operator has withdrawn the
+    address, see `suspended_reason`. `reason`: why it is pending. `allowed_actions`: the actions possible
     in its state; the caller also needs permission.
     """
 
@@ -141,13 +152,18 @@ class HeldPublicAddressOut(PublicAddressOut):
 
 
 class PublicAddressUseOut(Out):
-    """A period in which a port had a public address. `until` null: it lasts. `instance` null: the port was free."""
+    """A period in which a port or a network had a public address. `until` null: it lasts.
+
+    `network`: which had it as its egress address; null: a port had it. `port` null: a network had it. `instance` null:
+    the port was free.
+    """
 
     id = serializers.UUIDField()
     ip = serializers.IPAddressField()
     public_address = serializers.UUIDField(source="address_id")
     project = NamedOut()
-    port = serializers.UUIDField(source="port_id")
+    port = serializers.UUIDField(source="port_id", allow_null=True)
+    network = serializers.UUIDField(source="network_id", allow_null=True)
     instance = serializers.UUIDField(source="instance_id", allow_null=True)
     since = serializers.DateTimeField(source="began_at")
     until = serializers.DateTimeField(source="ended_at", allow_null=True)

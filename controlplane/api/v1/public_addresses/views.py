@@ -21,6 +21,7 @@ from controlplane.api.v1.public_addresses.schemas import (
     PublicAddressUseOut,
     PublicAddressWithActionsOut,
 )
+from controlplane.compute.egress_attachments import egress_attach
 from controlplane.compute.models import Instance
 from controlplane.compute.public_address_attachments import (
     AttachRequest,
@@ -28,6 +29,7 @@ from controlplane.compute.public_address_attachments import (
     public_address_attach,
     public_address_details,
 )
+from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.fields import merge_labels
 from controlplane.kernel.listing import Filter, Listing, at_moment, created_after, exactly, has_id, labelled
 from controlplane.kernel.names import as_uuid
@@ -59,6 +61,7 @@ FILTERS: Mapping[str, Filter] = {
     "ip": Filter(_with_ip, "This address."),
     "pool": Filter(_named("pool"), "The addresses of this pool, by id or name."),
     "port": Filter(_named("port"), "The addresses of this port, by id or name."),
+    "network": Filter(_named("egress__network"), "The egress addresses of this network, by id or name."),
     "instance": Filter(_of_instance, "The addresses of this instance's ports, by id or name."),
     "created_after": created_after(),
     "labels": labelled(),
@@ -133,6 +136,10 @@ class PublicAddressAttach(PublicAddressView):
     @route("public_address_attach", PublicAddressOut, body=PublicAddressAttachIn)
     def post(self, request: Request, body: Body) -> Response:
         address = self.address()
+        if ("port" in body) == ("network" in body):
+            raise InvalidRequest(field="port", reason=Message("Give a port or a network, and not both."))
+        if "network" in body:
+            return Response(_document(self._attach_to_network(address, body)))
         asked = AttachRequest(
             port=self.named(selectors.port_get, body["port"], at="port"),
             fixed_ip=body.get("fixed_ip"),
@@ -140,6 +147,13 @@ class PublicAddressAttach(PublicAddressView):
             is_move=body["move"],
         )
         return Response(_document(public_address_attach(self.actor, address, asked)))
+
+    def _attach_to_network(self, address: PublicAddress, body: Body) -> PublicAddress:
+        for field in ("mode", "fixed_ip"):
+            if field in body:
+                raise InvalidRequest(field=field, reason=Message("It is of an attachment to a port. Leave it out."))
+        network = self.named(selectors.network_get, body["network"], at="network")
+        return egress_attach(self.actor, address, network, is_move=body["move"])
 
 
 class PublicAddressDetach(PublicAddressView):
@@ -149,7 +163,7 @@ class PublicAddressDetach(PublicAddressView):
 
 
 class PublicAddressUses(ProjectView):
-    """List which port and instance had which public address when."""
+    """List which port, instance or network had which public address when."""
 
     @route("public_address_use_list", PublicAddressUseOut, listing=USES)
     def get(self, request: Request) -> Response:
@@ -184,7 +198,7 @@ class PublicAddressResume(PlatformPublicAddressView):
 
 
 class PlatformPublicAddressUses(ActorView):
-    """List which project, port and instance had which public address when."""
+    """List which project, port, instance or network had which public address when."""
 
     @route("platform_public_address_use_list", PublicAddressUseOut, listing=ALL_USES)
     def get(self, request: Request) -> Response:

@@ -90,6 +90,7 @@ class PublicAddressDetail(CrudDetail):
         return super().context() | {
             "thing": _shown(self.thing),
             "attach": self.at("-attach"),
+            "attach_network": self.at("-attach-network") if self.thing["family"] == "ipv4" else "",
             "why_no_delete": why["detail"] if why else "",
         }
 
@@ -158,6 +159,41 @@ class PublicAddressAttach(FormPage, CrudPage):
         return self.at()
 
 
+class NetworkAttachForm(ApiForm):
+    network = forms.ChoiceField(label=_("Network"))
+
+    def __init__(self, *args: Any, networks: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["network"].choices = networks  # type: ignore[attr-defined]
+
+
+class PublicAddressAttachNetwork(FormPage, CrudPage):
+    """A form that makes the address the egress address of a network, or moves it there."""
+
+    noun = PUBLIC_ADDRESS
+    template = "dashboard/forms/page.html"
+    form_class = NetworkAttachForm
+    verb = "attach"
+    submit = _("Attach")
+
+    def choices(self) -> Context:
+        networks = self.get_in_project("networks", sort="name", limit=CHOICES_MAX)["items"]
+        return {"networks": [(each["id"], each["name"]) for each in networks]}
+
+    def context(self) -> Context:
+        lead = _(
+            "The address becomes the source of what leaves the network in the zone {zone}, from instances without a "
+            "public address. Their open connections to the outside end."
+        ).format(zone=self.thing["zone"])
+        title = _("Attach {name} to a network").format(name=self.thing["name"])
+        return {"title": title, "lead": lead, "back": self.at()}
+
+    def send(self, form: ApiForm) -> str:
+        self.api.post(*self.path(), "actions", "attach", body=form.body() | {"move": True}, key=self.key)
+        self.notify(_("{name} attached.").format(name=self.thing["name"]))
+        return self.at()
+
+
 class PublicAddressDetach(Action):
     done = _("Address detached. It stays reserved.")
     right = "public_address_detach"
@@ -188,7 +224,7 @@ class InstancePublicAddress(FormPage, InstancePage):
         found = self.get_in_project("public-addresses", sort="name", limit=CHOICES_MAX)["items"]
         return {
             "ports": [(port["id"], described_port(port)) for port in ports],
-            "addresses": [(each["id"], f"{each['name']}, {each['ip']}") for each in found if each["port"] is None],
+            "addresses": [(each["id"], f"{each['name']}, {each['ip']}") for each in found if not _is_attached(each)],
         }
 
     def context(self) -> Context:
@@ -212,6 +248,10 @@ def public_addresses_of(page: InstancePage) -> Context:
         "public_addresses": [_shown(each) for each in found],
         "attach_public": page.url("instance-public-address", instance=instance),
     }
+
+
+def _is_attached(address: Mapping[str, Any]) -> bool:
+    return address["port"] is not None or address["network"] is not None
 
 
 def described_port(port: Mapping[str, Any]) -> str:

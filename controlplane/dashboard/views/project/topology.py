@@ -29,6 +29,7 @@ class NetworkTopology(CrudPage):
             "thing": self.thing,
             "ports": ports,
             "public": [(each, port) for port in ports for each in port["public_addresses"]],
+            "egress": found["egress_addresses"],
             "subnets": [subnet | {"ports": list(_ports_of(subnet, ports))} for subnet in found["subnets"]],
         }
 

@@ -1,0 +1,107 @@
+"""Attaching public addresses to networks: one is the source of what leaves the network in its zone.
+
+Placement is asked, for each instance on the network in this zone, whether the edge of the network may be there. An
+instance that comes to the network later is asked about all roles.
+"""
+
+from django.db import transaction
+
+from andromede_core.documents.messages import Message
+from controlplane.audit.services import record
+from controlplane.compute.models import Instance
+from controlplane.compute.public_address_attachments import ATTACH
+from controlplane.compute.services import instance_placement_request
+from controlplane.identity.actor import Actor
+from controlplane.kernel.db import raise_on_violation, write_version
+from controlplane.network.egress_gateways import egress_gateways_refresh, request_egress
+from controlplane.network.errors import AddressModeImpossible, NetworkHasEgress
+from controlplane.network.models import EgressAddress, Network, Port, PublicAddress
+from controlplane.network.public_addresses import (
+    attached_problem,
+    egress_of,
+    end_egress,
+    public_address_lock,
+    request_publication,
+)
+from controlplane.network.services import network_lock
+from controlplane.nodes.admin_state import OUT_OF_SERVICE
+from controlplane.placement import services as placement
+from controlplane.placement.decisions import PlacementRequest, PlacementResult, store_decision
+
+Asked = list[tuple[PlacementRequest, PlacementResult]]
+
+
+def egress_attach(actor: Actor, address: PublicAddress, network: Network, *, is_move: bool = False) -> PublicAddress:
+    """Attach the address to the network, where it stays until it is detached or the network is deleted.
+
+    Raises:
+        AddressModeImpossible: it is of IPv6.
+        PublicAddressAttached, PublicAddressIsEgress: something else has it, and this is no move.
+        NetworkHasEgress: the network has another one in this zone.
+        PolicyUnsatisfiable, NoPlace, ExemptionOver: of placement.
+        NetworkNotFound, PublicAddressNotFound.
+    """
+    actor.may_write()
+    if ":" in address.ip:
+        reason = Message("IPv6 addresses are routed to ports, and no node translates to them. Choose an IPv4 address.")
+        raise AddressModeImpossible(field="network", reason=reason)
+    _require_movable(address, network, is_move=is_move)
+    asked = _asked(network, address.pool.zone_id)
+    with transaction.atomic():
+        decisions = [store_decision(request, taken) for request, taken in asked]
+        return _attach(actor, address, network, is_move=is_move, decisions=[str(each.pk) for each in decisions])
+
+
+def _asked(network: Network, zone: str) -> Asked:
+    """Return the decisions about the instances on the network in this zone, but on nodes that are out of service."""
+    ids = Port.objects.filter(network=network, instance_id__isnull=False).values("instance_id")
+    here = Instance.objects.filter(pk__in=ids, node__zone=zone).exclude(state="deleted")
+    working = here.exclude(node__admin_state__in=OUT_OF_SERVICE).order_by("pk")
+    requests = [instance_placement_request(each, operation=ATTACH) for each in working]
+    return [(request, placement.check_current_node(request)) for request in requests]
+
+
+def _attach(
+    actor: Actor, address: PublicAddress, network: Network, *, is_move: bool, decisions: list[str]
+) -> PublicAddress:
+    """Attach the address inside the caller's transaction."""
+    network_lock(network)
+    public_address_lock(address)
+    _require_movable(address, network, is_move=is_move)
+    former, egress = address.port, egress_of(address)
+    if egress is not None and egress.network_id == network.pk:
+        return address
+    if egress is not None:
+        end_egress(address, egress)
+    write_version(address, port=None, fixed_ip=None, mode="nat")
+    zone = address.pool.zone_id
+    with raise_on_violation("network_egress_taken", _taken(network, zone)):
+        row = EgressAddress.objects.create(address=address, network=network, zone_id=zone)
+    moved_from = former.pk if former is not None else egress.network_id if egress is not None else None
+    facts = {
+        "name": address.name,
+        "ip": address.ip,
+        "network": str(network.pk),
+        **({"moved_from": str(moved_from)} if moved_from is not None else {}),
+        **({"decisions": decisions} if decisions else {}),
+    }
+    record(actor, "public_address.attach", address.pk, project_id=address.project_id, **facts)
+    egress_gateways_refresh([row])
+    row.refresh_from_db(fields=["gateway"])
+    request_egress(network.pk, zone)
+    request_publication(address, *([former] if former is not None else []))
+    return address
+
+
+def _require_movable(address: PublicAddress, network: Network, *, is_move: bool) -> None:
+    egress = egress_of(address)
+    is_here = egress is not None and egress.network_id == network.pk
+    problem = attached_problem(address)
+    if problem is not None and not is_here and not is_move:
+        raise problem
+
+
+def _taken(network: Network, zone: str) -> NetworkHasEgress:
+    present = EgressAddress.objects.filter(network=network, zone=zone).select_related("address").first()
+    ip = "-" if present is None else present.address.ip
+    return NetworkHasEgress(field="network", network=network.name, ip=ip, zone=zone)

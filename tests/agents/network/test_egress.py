@@ -1,0 +1,299 @@
+"""The egress address of a network: on the real namespaces of three nodes, with root.
+
+Each node has an outside of its own, so the outside in which a packet arrives shows the node by which it left.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+import pytest
+
+from agents.node.adapters.network import namespace_name
+from agents.node.adapters.network_specs import SegmentSpec, bridge_name, tap_name
+from agents.node.adapters.port_filters import NOTHING_FILTERED
+from agents.node.adapters.public_addresses import Egress, LocalAddress, PublicAddresses
+from tests.agents.network import frames
+from tests.agents.network.namespace_node import (
+    BEYOND_IP,
+    HERE,
+    NEIGHBOUR_IP,
+    NODE_IP,
+    Guest,
+    Node,
+    a_network,
+    a_port,
+    ipv4,
+    joined,
+    underlay_address,
+)
+from tests.agents.network.test_security_groups import ALL_OUT, a_group, filtered
+
+pytestmark = pytest.mark.lab
+NETWORK = a_network(1)
+NEAR, FAR = a_port(NETWORK, 0), a_port(NETWORK, 1)
+ROUTER = namespace_name(NETWORK.id)
+HTTP = 8080
+EGRESS, PUBLIC = IPv4Address("203.0.113.64"), IPv4Address("203.0.113.65")
+VNI = 0x1234
+ANNOUNCEMENT = frames.arp(FAR.mac, ipv4(FAR), ipv4(FAR))
+MACS = {number: f"06:00:00:00:00:0{number}" for number in (1, 2, 3)}
+
+
+def egress(me: int, *, by: int | None = 1) -> Egress:
+    """Return the egress address as the node with this number has it. `by`: the number of the gateway node."""
+    return Egress(EGRESS, NETWORK.id, MACS[me], MACS.get(by or 0))
+
+
+@dataclass
+class Place:
+    """Three nodes of which the first is the gateway; a guest on it, and one on the second."""
+
+    nodes: list[Node]
+    near: Guest
+    far: Guest
+
+    def publish(self, *, by: int | None = 1, far: tuple[LocalAddress, ...] = ()) -> None:
+        """Give all nodes the network's egress address by this gateway node, and these addresses to the second."""
+        for number, node in enumerate(self.nodes, start=1):
+            local = far if number == 2 else ()
+            assert node.publish_addresses(PublicAddresses(local, egress=(egress(number, by=by),))) == ""
+
+    def move_far(self, source: int, destination: int) -> None:
+        """Move the card of the guest to another node; these are indexes. Its neighbours see an announcement."""
+        tap = tap_name(FAR.id)
+        self.nodes[source].lend(tap, self.nodes[destination])
+        self.nodes[destination].run(f"ip link set {tap} master {bridge_name(NETWORK.id)} up")
+        self.far.send(ANNOUNCEMENT)
+
+    def withdraw(self) -> None:
+        for node in self.nodes:
+            assert node.publish_addresses(PublicAddresses()) == ""
+
+
+def segment(number: int, *peers: int) -> SegmentSpec:
+    """Return the segment as the node with this number has it; all nodes are its peers unless some are given."""
+    return SegmentSpec(VNI, underlay_address(number), tuple(map(underlay_address, peers or {1, 2, 3} - {number})))
+
+
+def connect(node: Node, number: int, *peers: int) -> None:
+    assert node.connect(NETWORK, segment(number, *peers)) == ""
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    if os.geteuid() != 0:
+        pytest.skip("namespaces need root")
+    nodes = [Node(tmp_path_factory.mktemp("node")) for _ in range(3)]
+    try:
+        with joined(nodes):
+            for number, (node, port) in enumerate(zip(nodes, (NEAR, FAR, FAR), strict=True), start=1):
+                node.run(f"ip -n outside route add 203.0.113.64/26 via {NODE_IP} src {BEYOND_IP}")
+                node.ensure(port)
+                connect(node, number)
+            near, far = Guest(nodes[0], "near", NEAR), Guest(nodes[1], "far", FAR)
+            for guest in (near, far):
+                guest.start().configure()
+            with (
+                nodes[0].server(HTTP, namespace="outside"),
+                nodes[1].server(HTTP, namespace="outside"),
+                nodes[2].server(HTTP, namespace="outside"),
+                nodes[0].server(HTTP, namespace="near"),
+            ):
+                yield Place(nodes, near, far)
+    finally:
+        for node in nodes:
+            node.close()
+
+
+@pytest.fixture
+def place(built: Place) -> Iterator[Place]:
+    yield built
+    for node in built.nodes:
+        assert node.filter(NOTHING_FILTERED) == ""
+    built.withdraw()
+
+
+@contextmanager
+def counting(*nodes: Node) -> Iterator[dict[str, int]]:
+    """Count the packets that arrive in the outsides of these nodes, by source."""
+    for node in nodes:
+        node.run("nft add table inet probe", namespace="outside")
+        node.run("nft add set inet probe seen { type ipv4_addr ; flags dynamic ; counter ; }", namespace="outside")
+        node.run("nft add chain inet probe in { type filter hook prerouting priority -400 ; }", namespace="outside")
+        node.run("nft add rule inet probe in iifname u0 add @seen { ip saddr }", namespace="outside")
+    counts: dict[str, int] = {}
+    yield counts
+    for node in nodes:
+        listing = node.run("nft list set inet probe seen", namespace="outside")
+        for source, count in re.findall(r"(\S+) counter packets (\d+)", listing):
+            counts[source] = counts.get(source, 0) + int(count)
+        node.run("nft delete table inet probe", namespace="outside")
+
+
+# ---- what passes
+
+
+def test_guests_on_all_nodes_leave_by_the_gateway_node_with_the_address(place: Place) -> None:
+    place.publish()
+    with counting(place.nodes[1]) as elsewhere:
+        with place.near.conversation(BEYOND_IP, HTTP) as near, place.far.conversation(BEYOND_IP, HTTP) as far:
+            assert (near.seen_as(), far.seen_as()) == (str(EGRESS), str(EGRESS))
+        assert place.far.pings(BEYOND_IP)
+        assert place.far.pings(NEAR.ip)
+    assert elsewhere == {}
+
+
+@pytest.mark.nightly
+def test_public_address_of_a_port_counts_before_that_of_the_network(place: Place) -> None:
+    place.publish(far=(LocalAddress(PUBLIC, FAR, FAR.ip),))
+    with place.far.conversation(BEYOND_IP, HTTP) as far, place.near.conversation(BEYOND_IP, HTTP) as near:
+        assert (far.seen_as(), near.seen_as()) == (str(PUBLIC), str(EGRESS))
+
+
+@pytest.mark.nightly
+def test_security_groups_know_connections_by_the_gateway_node(place: Place) -> None:
+    place.publish()
+    for node, port in zip(place.nodes[:2], (NEAR, FAR), strict=True):
+        assert node.filter(filtered(port, a_group(*ALL_OUT))) == ""
+    with place.near.conversation(BEYOND_IP, HTTP) as near, place.far.conversation(BEYOND_IP, HTTP) as far:
+        assert (near.seen_as(), far.seen_as()) == (str(EGRESS), str(EGRESS))
+    assert place.nodes[1].filter(filtered(FAR, a_group())) == ""
+    assert place.far.call(BEYOND_IP, HTTP) == "silent"
+
+
+@pytest.mark.nightly
+def test_guest_that_moves_keeps_its_connections(place: Place) -> None:
+    place.publish()
+    with place.far.conversation(BEYOND_IP, HTTP) as talk:
+        assert talk.seen_as() == str(EGRESS)
+        place.move_far(1, 2)
+        try:
+            assert talk.seen_as() == str(EGRESS)
+        finally:
+            place.move_far(2, 1)
+        assert talk.seen_as() == str(EGRESS)
+
+
+@pytest.mark.nightly
+def test_next_start_of_agents_keeps_connections(place: Place) -> None:
+    place.publish()
+    with place.near.conversation(BEYOND_IP, HTTP) as near, place.far.conversation(BEYOND_IP, HTTP) as far:
+        assert (near.seen_as(), far.seen_as()) == (str(EGRESS), str(EGRESS))
+        for number, port in ((1, NEAR), (2, FAR)):
+            public = PublicAddresses(egress=(egress(number),))
+            place.nodes[number - 1].restart_agent([port], {NETWORK.id: segment(number)}, public=public)
+        assert (near.seen_as(), far.seen_as()) == (str(EGRESS), str(EGRESS))
+
+
+@pytest.mark.nightly
+def test_another_gateway_node_takes_over(place: Place) -> None:
+    place.publish()
+    assert place.far.call(BEYOND_IP, HTTP) == "open"
+    place.publish(by=2)
+    with counting(place.nodes[0]) as former, place.near.conversation(BEYOND_IP, HTTP) as near:
+        assert near.seen_as() == str(EGRESS)
+    assert former == {}
+
+
+# ---- what does not pass
+
+
+@pytest.mark.nightly
+def test_nothing_leaves_without_a_gateway_node(place: Place) -> None:
+    """Neither what begins nor connections that had the address of the node."""
+    with place.far.conversation(BEYOND_IP, HTTP) as before:
+        assert before.seen_as() == NODE_IP
+        place.publish(by=None)
+        with counting(*place.nodes) as counts:
+            before.ask()
+            assert place.far.call(BEYOND_IP, HTTP) == "silent"
+            assert not before.has_answer()
+        assert counts == {}
+        place.withdraw()
+        assert before.answer() == NODE_IP  # TCP sends it again
+
+
+@pytest.mark.nightly
+def test_connections_by_the_address_of_the_gateway_node_end(place: Place) -> None:
+    with place.near.conversation(BEYOND_IP, HTTP) as before:
+        assert before.seen_as() == NODE_IP
+        place.publish()
+        with counting(place.nodes[0]) as counts:
+            before.ask()
+            assert before.answer() == ""
+    assert NODE_IP not in counts
+
+
+@pytest.mark.nightly
+def test_withdrawn_address_is_used_no_more(place: Place) -> None:
+    place.publish()
+    with place.far.conversation(BEYOND_IP, HTTP) as ended:
+        assert ended.seen_as() == str(EGRESS)
+        place.withdraw()
+        with counting(*place.nodes) as counts, place.far.conversation(BEYOND_IP, HTTP) as talk:
+            ended.ask()
+            assert talk.seen_as() == NODE_IP
+        assert str(EGRESS) not in counts
+    for node in place.nodes:
+        assert "egress" not in node.links(namespace=ROUTER)
+        assert "1002" not in node.run("ip rule", namespace=ROUTER)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("where", ["", ROUTER])
+def test_lost_rules_let_nothing_leave_with_another_source(place: Place, number: int, where: str) -> None:
+    place.publish()
+    node = place.nodes[number - 1]
+    with place.far.conversation(BEYOND_IP, HTTP) as talk, counting(*place.nodes) as counts:
+        assert talk.seen_as() == str(EGRESS)
+        node.run("nft flush ruleset", namespace=where)
+        talk.ask()
+        place.far.run(f"ping -c 1 -W 1 {BEYOND_IP}", check=False)
+        node.keep_rules()
+        assert talk.answer() == str(EGRESS)  # TCP sends it again
+    assert set(counts) == {str(EGRESS)}
+
+
+def test_nobody_outside_opens_a_connection_by_the_address(place: Place) -> None:
+    place.publish()
+    outside = Guest(place.nodes[0], "outside", NEAR)
+    assert outside.call(EGRESS, HTTP) == "silent"
+    assert place.near.call(BEYOND_IP, HTTP) == "open"
+
+
+@pytest.mark.nightly
+def test_refused_destinations_stay_refused_by_the_gateway_node(place: Place) -> None:
+    """Also to a guest that sends to the gateway node itself, past the rules of its own router."""
+    place.publish()
+    place.far.run("ip addr add 169.254.64.0/31 dev eth0")
+    place.far.run(f"ip neigh replace 169.254.64.1 lladdr {MACS[1]} dev eth0")
+    place.far.run("ip route replace default via 169.254.64.1 src 10.0.0.11")
+    try:
+        assert place.far.call(BEYOND_IP, HTTP) == "open"
+        with place.nodes[0].server(HTTP):
+            for refused in (NODE_IP, NEIGHBOUR_IP, str(underlay_address(1)), "100.64.0.0"):
+                assert place.far.call(refused, HTTP) == "silent"
+    finally:
+        place.far.run("ip addr del 169.254.64.0/31 dev eth0")
+        place.far.configure()
+
+
+@pytest.mark.nightly
+def test_node_that_is_not_in_the_segment_leaves_by_no_gateway_node(place: Place) -> None:
+    """The node knows the number of the segment and all addresses."""
+    place.publish()
+    to_gateway = {"ports": (4000, 4000), "to": MACS[1], "target": IPv4Address(BEYOND_IP)}
+    datagram = frames.vxlan(VNI, frames.udp(FAR.mac, ipv4(FAR), **to_gateway)).hex()  # type: ignore[arg-type]
+    send = f"{sys.executable} {HERE / 'frames.py'} datagram {underlay_address(1)} 4789 {datagram}"
+    for peers, packets in (((2,), 1), ((2, 3), 2)):
+        connect(place.nodes[0], 1, *peers)
+        with counting(place.nodes[0]) as counts:
+            place.nodes[2].run(send)
+            assert place.near.pings(BEYOND_IP)
+        assert counts == {str(EGRESS): packets}
