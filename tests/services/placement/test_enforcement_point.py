@@ -32,7 +32,13 @@ def test_guarded_client_functions_take_a_call_authorization() -> None:
         name for name, function in client_functions().items() if CallAuthorization in get_type_hints(function).values()
     }
     ensures = {name for name in client_functions() if name.startswith("ensure_")}
-    assert takes_grant == ensures - {"ensure_trust", "ensure_network", "ensure_port_rules", "ensure_quarantine"}
+    assert takes_grant == ensures - {
+        "ensure_trust",
+        "ensure_network",
+        "ensure_port_rules",
+        "ensure_metadata",
+        "ensure_quarantine",
+    }
     assert len(takes_grant) == len(guarded_methods())
 
 
