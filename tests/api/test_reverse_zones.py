@@ -5,6 +5,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from controlplane.network.models import AddressPool, PublicAddress
 from tests.api.client import Caller
@@ -100,6 +102,16 @@ def test_serial_grows_with_each_change_of_a_name_and_the_etag_tells(
     serials.append(serial(zone_of(operator)))
     assert serials == sorted(set(serials)), serials
     assert pointers(zone_of(operator)) == {}
+
+
+def test_zone_takes_as_many_queries_for_many_names(api: Caller, operator: Caller, pool: dict[str, Any]) -> None:
+    counts = []
+    for number in range(3):
+        reserve(api, f"www-{number}", "www.example.org")
+        with CaptureQueriesContext(connection) as queries:
+            zone_of(operator)
+        counts.append(len(queries))
+    assert len(set(counts)) == 1 and counts[0] <= 4, counts
 
 
 def test_serial_is_ahead_of_name_servers_after_a_restore(api: Caller, operator: Caller, pool: dict[str, Any]) -> None:

@@ -15,7 +15,8 @@ from andromede_sdk.identity import IdentityRefused, verify_identity
 from controlplane.nodes.jose import sign_jwt
 from controlplane.nodes.signing_keys import SigningKey
 from controlplane.signer.instance_metadata import TYP
-from tests.clients.cli import Inside
+from tests.clients.cli import Inside, inside
+from tests.clients.conftest import Live
 
 NOW_S = 1_800_000_000
 ISSUER = "https://cloud.example.org"
@@ -70,6 +71,11 @@ def test_genuine_document_is_verified(key: SigningKey, now_s: int) -> None:
 def test_other_documents_are_refused(text: str) -> None:
     with pytest.raises(IdentityRefused):
         verify_identity(text, published(*KEYS), issuer=ISSUER, now_s=NOW_S)
+
+
+@pytest.fixture
+def cli(tmp_path: Path, live: Live) -> Inside:
+    return inside(tmp_path, live, live.token, ANDROMEDE_PROJECT="demo")
 
 
 def test_command_verifies_with_a_file_of_keys(cli: Inside, tmp_path: Path) -> None:

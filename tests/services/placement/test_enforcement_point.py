@@ -66,7 +66,13 @@ def test_only_placement_makes_call_authorizations() -> None:
 
 def test_only_step_permits_and_the_signer_handle_permits() -> None:
     assert callers("obtain_permit") == {"workflows.step_permits"}
-    of_documents = {"signer.fact_epochs", "signer.segments", "signer.port_rules", "signer.announcements"}
+    of_documents = {
+        "signer.fact_epochs",
+        "signer.segments",
+        "signer.port_rules",
+        "signer.announcements",
+        "signer.instance_metadata",
+    }
     assert callers("signing_key") == {"signer.permits", *of_documents}
     assert callers("cosigning_key") == {"signer.sentinel"}
     assert callers("denying_key") == {"nodes.management.commands.permit_deny", "signer.revoke_retired"}
