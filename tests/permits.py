@@ -27,7 +27,8 @@ from agents.protocol.agent_pb2_grpc import AgentStub
 from andromede_core.documents import signed
 from andromede_core.documents.canonical import digest, dumps
 from andromede_core.facts.statements import Statement
-from andromede_core.permits import network_ports, security_group, trust_documents
+from andromede_core.permits import instance_metadata, network_ports, security_group, trust_documents
+from andromede_core.permits.instance_metadata import InstanceMetadata
 from andromede_core.permits.network_ports import EgressAddress, ListedPort, NetworkPorts
 from andromede_core.permits.permit import LIFETIME, Contents, Limits, Peer, Permit, address
 from andromede_core.permits.security_group import Rule, SecurityGroup
@@ -220,6 +221,20 @@ class Authority:
         addresses = {network: tuple(map(ip_address, each)) for network, each in (members or {}).items()}
         payload = SecurityGroup(zone, group, version, tuple(rules), addresses).payload()
         return (by or self.signer).document(security_group.KIND, payload)
+
+    def instance_metadata(
+        self,
+        zone: str,
+        node: str,
+        instance: str,
+        labels: Mapping[str, str],
+        *,
+        identity: str = "e30.e30.AA",
+        version: int = 1,
+        by: SigningKey | None = None,
+    ) -> bytes:
+        payload = InstanceMetadata(zone, node, instance, version, identity, labels).payload()
+        return (by or self.signer).document(instance_metadata.KIND, payload)
 
     def trust(self, node_id: UUID | str, zone: str) -> pb.EnsureTrustRequest:
         """Return all trust documents of a new node."""

@@ -22,6 +22,7 @@ from agents.node.trust.store import TrustSnapshot
 from agents.protocol import agent_pb2 as pb
 from andromede_core.permits.trust_documents import ANY
 from controlplane.catalog.models import Flavor, Image, Region, VolumeType, Zone
+from controlplane.compute import instance_metadata
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.models import ApiToken, Membership, Organization, Project, User
 from controlplane.kernel import clock
@@ -41,6 +42,7 @@ from controlplane.operations.models import Operation
 from controlplane.placement import permits
 from controlplane.signer import announcements as announcements_signer
 from controlplane.signer import fact_epochs, sentinel, trusted_facts
+from controlplane.signer import instance_metadata as metadata_signer
 from controlplane.signer import permits as signer
 from controlplane.signer import port_rules as rules_signer
 from controlplane.signer import segments as segment_signer
@@ -242,8 +244,16 @@ class Signer:
         assert not retry
         if (name, queue) in self._unread:
             return
-        if (name, queue) in (segments.UPDATE_PEERS, port_rules.UPDATE_NODES, announcements_signer.SEND):
+        if (name, queue) in (
+            segments.UPDATE_PEERS,
+            port_rules.UPDATE_NODES,
+            announcements_signer.SEND,
+            instance_metadata.UPDATE_NODES,
+        ):
             return  # whoever wants that calls the reconciler
+        if (name, queue) == instance_metadata.SIGN:
+            metadata_signer.sign_all()
+            return
         if (name, queue) == port_rules.SIGN_PORT:
             rules_signer.sign_port(UUID(args[0]), args[1])
             return

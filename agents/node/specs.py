@@ -124,7 +124,7 @@ class OutgoingSpec:
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
-    """A signed segment, list of ports or security group; it was verified on arrival."""
+    """A signed segment, list of ports, security group or metadata of an instance; it was verified on arrival."""
 
     document: bytes
 

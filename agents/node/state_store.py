@@ -145,6 +145,7 @@ class StateStore:
         self.segments = Table(self, "segment", StoredDocument)
         self.port_lists = Table(self, "network-ports", StoredDocument)
         self.security_groups = Table(self, "security-group", StoredDocument)
+        self.metadata = Table(self, "instance-metadata", StoredDocument)
         self.quarantine = Table(self, "quarantine", QuarantineSpec)
 
     def close(self) -> None:

@@ -99,6 +99,11 @@ class AgentStub:
                 request_serializer=agents_dot_protocol_dot_agent__pb2.EnsurePortRulesRequest.SerializeToString,
                 response_deserializer=agents_dot_protocol_dot_agent__pb2.PortRulesState.FromString,
                 _registered_method=True)
+        self.EnsureMetadata = channel.unary_unary(
+                '/andromede.agent.v1.Agent/EnsureMetadata',
+                request_serializer=agents_dot_protocol_dot_agent__pb2.EnsureMetadataRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_agent__pb2.MetadataState.FromString,
+                _registered_method=True)
         self.EnsureInstance = channel.unary_unary(
                 '/andromede.agent.v1.Agent/EnsureInstance',
                 request_serializer=agents_dot_protocol_dot_agent__pb2.EnsureInstanceRequest.SerializeToString,
@@ -254,6 +259,14 @@ class AgentServicer:
     def EnsurePortRules(self, request, context):
         """The ports of a network that is here, with their security groups. The lists and groups carry the signature that counts; an
         older one than the node has changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EnsureMetadata(self, request, context):
+        """What guests here may read of themselves and changes while they run. The documents carry the signature that counts; an older
+        one than the node has, or of a guest that is not here, changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -419,6 +432,11 @@ def add_AgentServicer_to_server(servicer, server):
                     servicer.EnsurePortRules,
                     request_deserializer=agents_dot_protocol_dot_agent__pb2.EnsurePortRulesRequest.FromString,
                     response_serializer=agents_dot_protocol_dot_agent__pb2.PortRulesState.SerializeToString,
+            ),
+            'EnsureMetadata': grpc.unary_unary_rpc_method_handler(
+                    servicer.EnsureMetadata,
+                    request_deserializer=agents_dot_protocol_dot_agent__pb2.EnsureMetadataRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_agent__pb2.MetadataState.SerializeToString,
             ),
             'EnsureInstance': grpc.unary_unary_rpc_method_handler(
                     servicer.EnsureInstance,
@@ -837,6 +855,33 @@ class Agent:
             '/andromede.agent.v1.Agent/EnsurePortRules',
             agents_dot_protocol_dot_agent__pb2.EnsurePortRulesRequest.SerializeToString,
             agents_dot_protocol_dot_agent__pb2.PortRulesState.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnsureMetadata(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.agent.v1.Agent/EnsureMetadata',
+            agents_dot_protocol_dot_agent__pb2.EnsureMetadataRequest.SerializeToString,
+            agents_dot_protocol_dot_agent__pb2.MetadataState.FromString,
             options,
             channel_credentials,
             insecure,

@@ -111,6 +111,8 @@ OTHERS = {
     "sign_in_methods_get": "Show the user's sign-in methods",
     "terraform_provider_file_get": "Download a file of a Terraform provider",
     "terraform_provider_package_get": "Show where a package of a Terraform provider is",
+    "jwks_get": "List the public keys of identity documents",
+    "address_pool_reverse_zone_get": "Show a reverse zone of an address pool",
     "terraform_services": "Show the services for Terraform",
     "totp_confirm": "Confirm time-based codes (TOTP)",
     "totp_enrol": "Enrol for time-based codes (TOTP)",

@@ -17,6 +17,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
+from andromede_core.documents.labels import LABEL_KEY, LABELS_MAX
 from controlplane.api import examples, links, problems, responses
 from controlplane.api.base_views import ActorView, OrganizationView, ProjectView
 from controlplane.api.declared_errors import declared_errors
@@ -25,7 +26,6 @@ from controlplane.identity.authorization_rules import rule_of
 from controlplane.identity.authorization_terms import PUBLIC
 from controlplane.kernel import idempotency
 from controlplane.kernel.fields import In, Labels, Out, ResourceOut, StaticResourceOut, Text
-from controlplane.kernel.names import LABEL_KEY, LABELS_MAX
 from controlplane.kernel.query_parameters import CONTROL_CLASS, ID
 from controlplane.kernel.views import Route, View
 

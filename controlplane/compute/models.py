@@ -134,6 +134,23 @@ class Instance(ProjectResource):
         return self.root_volume_type_id or LOCAL
 
 
+class MetadataDocument(BaseModel):
+    """The newest signed metadata of an instance, for its node: its labels, and its identity document.
+
+    `key_id`: the key that signed them. `renew_at`: when the identity document is signed anew. `sent_version`: the
+    version that the node has, by its last report.
+    """
+
+    instance = models.OneToOneField(Instance, models.CASCADE, related_name="metadata_document")
+    node = models.ForeignKey(Node, models.CASCADE)
+    version = models.PositiveBigIntegerField()
+    labels = models.JSONField()
+    key_id = models.CharField(max_length=64, blank=True)
+    document = models.BinaryField()
+    renew_at = models.DateTimeField()
+    sent_version = models.PositiveBigIntegerField(default=0)
+
+
 class Rebuild(BaseModel):
     """The fields of an instance after its rebuild succeeds. The row exists while the rebuild is under way.
 

@@ -22,6 +22,7 @@ from controlplane.compute.errors import (
     UserDataTooLarge,
     VolumeAlreadyAttached,
 )
+from controlplane.compute.instance_metadata import request_metadata
 from controlplane.compute.models import METADATA_ACCESS, RESTART_POLICIES, AffinityGroup, Attachment, Instance, SshKey
 from controlplane.compute.port_placement import with_ports
 from controlplane.identity.actor import Actor
@@ -404,6 +405,7 @@ def instance_update(
         edit(instance, name=name, labels=labels, restart_policy=restart_policy)
     if has_other_labels:
         instance_labels_changed(instance.project_id, instance.pk)
+        request_metadata()
     if is_renamed:
         request_names(instance.pk)
     facts = {"name": name, "restart_policy": restart_policy}

@@ -256,6 +256,10 @@ PKI_DIR = env.path("PKI_DIR", VAR_DIR / "pki")
 # Name of the evidence log in its log checkpoints. Witnesses identify the log by this name: it never changes.
 LOG_ORIGIN = env.text("LOG_ORIGIN", "andromede.local/log")
 
+# Issuer in the identity documents of instances: the address of the API, where third parties find the public keys at
+# /.well-known/jwks.json.
+IDENTITY_ISSUER = env.text("IDENTITY_ISSUER", "https://andromede.local").rstrip("/")
+
 # Folder of evidence exports, which are deleted after a day: the signer writes them, web serves them.
 EXPORTS_DIR = env.path("EXPORTS_DIR", VAR_DIR / "exports")
 # Retention of the contents of evidence records; at least 180 days. Their existence stays on record for ever.

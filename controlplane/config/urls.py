@@ -5,11 +5,13 @@ dashboard's.
 from django.urls import include, path
 
 from controlplane.api import rule_coverage
+from controlplane.api.v1.instance_identity.views import JsonWebKeySet
 from controlplane.api.v1.terraform_registry.views import Services
 
 api_patterns = [
     path("v1/", include("controlplane.api.v1.urls")),
     path(".well-known/terraform.json", Services.as_view()),
+    path(".well-known/jwks.json", JsonWebKeySet.as_view()),
 ]
 rule_coverage.check(api_patterns)
 

@@ -153,6 +153,7 @@ PLATFORMS = {
         {
             "address_pool_list": (READ, NODES),
             "address_pool_get": (READ, NODES),
+            "address_pool_reverse_zone_get": (READ, NODES),
             "address_pool_create": (OPERATE, OPERATORS),
             "address_pool_update": (OPERATE, OPERATORS),
             "address_pool_delete": (OPERATE, OPERATORS),
@@ -406,6 +407,7 @@ TERRAFORM = {
             "terraform_state_delete": (DELETE, MEMBERS),
         },
     ),
+    **_of("jwks", {"jwks_get": (READ, PUBLIC)}),
     **_of(
         "terraform-providers",
         {

@@ -14,6 +14,8 @@ PREFIX = "andromede_"
 FORMER = ("axes_*",)
 # Credentials: processes that sign no user in do not read them either.
 CREDENTIALS = ("signin_*", "identity_apitoken", *FORMER)
+# They have the identity documents of instances, which prove to third parties who shows them.
+METADATA = "compute_metadatadocument"
 # Every audited action writes these: audit entry, request record and event.
 RECORDS = ("audit_auditrecord", "audit_evidencerecord", "events_event", "events_head")
 PARTITIONS = (
@@ -62,6 +64,7 @@ ROLES: Mapping[str, Rights] = {
             "network_segmentcopy",
             "network_portrulesdocument",
             "network_portrulescopy",
+            METADATA,
             "announcers_announcementsdocument",
             "nodes_trustdocument",
             "nodes_receipt",
@@ -76,6 +79,7 @@ ROLES: Mapping[str, Rights] = {
             "network_portrulesdocument",
             "network_portrulescopy",
         ),
+        hidden=(METADATA,),
     ),
     "stream": Rights(
         writes=(
@@ -83,7 +87,8 @@ ROLES: Mapping[str, Rights] = {
             "audit_requestrecord",
             "identity_apitoken",
             "signin_session",
-        )
+        ),
+        hidden=(METADATA,),
     ),
     "worker": Rights(
         writes=("*",),
@@ -111,6 +116,7 @@ ROLES: Mapping[str, Rights] = {
             "placement_permit",
             "network_segment",
             "network_portrulesdocument",
+            METADATA,
             "announcers_announcementsdocument",
             "nodes_trustdocument",
             "audit_merklenode",
@@ -119,7 +125,7 @@ ROLES: Mapping[str, Rights] = {
         ),
         hidden=CREDENTIALS,
     ),
-    "sentinel": Rights(writes=(*RECORDS, "placement_permit"), hidden=CREDENTIALS),
+    "sentinel": Rights(writes=(*RECORDS, "placement_permit"), hidden=(*CREDENTIALS, METADATA)),
     "watcher": Rights(
         writes=(
             *RECORDS,
@@ -131,11 +137,11 @@ ROLES: Mapping[str, Rights] = {
             "compliance_*",
             "operations_*",
         ),
-        kept=("nodes_trustdocument", "nodes_bmc", "network_segment", "network_portrulesdocument"),
-        hidden=CREDENTIALS,
+        kept=("nodes_trustdocument", "nodes_bmc", "network_segment", "network_portrulesdocument", METADATA),
+        hidden=(*CREDENTIALS, METADATA),
         calls=PARTITIONS,
     ),
-    "webhooks": Rights(writes=(*RECORDS, "webhooks_*"), hidden=CREDENTIALS),
+    "webhooks": Rights(writes=(*RECORDS, "webhooks_*"), hidden=(*CREDENTIALS, METADATA)),
     # Operators' commands; only root starts them.
     "manage": Rights(writes=("*",)),
 }

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Model
+from django.utils.http import parse_etags
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -59,3 +60,14 @@ def require_version(request: Request, row: Model | None) -> None:
 def is_conditional(request: Request) -> bool:
     """Return True for a request for one version. If-Match with an asterisk accepts any existing version."""
     return request.headers.get(HEADER, "*").strip() not in ("", "*")
+
+
+def etag_of_content(content: bytes) -> str:
+    """Return the ETag of a response that is its whole content."""
+    return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+
+
+def is_held(request: Request, etag: str) -> bool:
+    """Tell if the client has the version already, by If-None-Match (RFC 9110, 13.1.2)."""
+    held = parse_etags(request.headers.get("If-None-Match", ""))
+    return held == ["*"] or etag in [name.removeprefix("W/") for name in held]

@@ -13,9 +13,10 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.fields import SkipField, empty
 
+from andromede_core.documents.labels import LABEL_VALUE
 from controlplane.kernel import representation_serializer
 from controlplane.kernel.error_messages import describe_document
-from controlplane.kernel.names import LABEL_VALUE, NAME, NAME_MAX
+from controlplane.kernel.names import NAME, NAME_MAX
 from controlplane.kernel.query_parameters import CONTROL, MANY_LINES, ONE_LINE
 
 UNKNOWN_MAX = 20  # at most so many unknown members of a body are named

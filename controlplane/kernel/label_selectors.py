@@ -4,8 +4,8 @@ import re
 
 from django.db.models import Q
 
+from andromede_core.documents.labels import LABEL_KEY, LABEL_VALUE
 from andromede_core.documents.messages import Message
-from controlplane.kernel.names import LABEL_KEY, LABEL_VALUE
 
 SELECTOR_MAX = 32  # terms
 SELECTOR_MAX_LETTERS = 1000

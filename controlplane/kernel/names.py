@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from uuid import UUID
 
+from andromede_core.documents.labels import LABEL_KEY, LABEL_VALUE, LABELS_MAX
 from andromede_core.documents.messages import Message
 from controlplane.kernel.errors import InvalidRequest
 
@@ -12,9 +13,6 @@ NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 NAME_RULE = Message(
     "1 to 63 lower-case letters, digits and hyphens, beginning with a letter and not ending with a hyphen"
 )
-LABEL_KEY = re.compile(r"[a-z0-9A-Z]([-a-zA-Z0-9_./]{0,61}[a-zA-Z0-9])?")
-LABEL_VALUE = re.compile(r"([a-zA-Z0-9]([-a-zA-Z0-9_./]{0,61}[a-zA-Z0-9])?)?")
-LABELS_MAX = 64
 
 
 class InvalidName(InvalidRequest):

@@ -36,7 +36,8 @@ class AddressPool(Versioned):
 
     `organization`: the only one that may use it; None: all. `purpose`: `addresses`, which projects reserve, or
     `subnets`, from which IPv6 subnets get a /64. `reserved_ranges`: addresses that nobody gets, each `first-last`.
-    `community`: of BGP (RFC 1997), `AS:value`; `local_preference`: of BGP (RFC 4271); empty: none.
+    `community`: of BGP (RFC 1997), `AS:value`; `local_preference`: of BGP (RFC 4271); empty: none. `reverse_serial`: of
+    its reverse zones.
     """
 
     name = models.CharField(max_length=63, unique=True)
@@ -49,6 +50,7 @@ class AddressPool(Versioned):
     reserved_ranges = ArrayField(models.CharField(max_length=79), default=list)
     community = models.CharField(max_length=11, blank=True)
     local_preference = models.PositiveBigIntegerField(null=True)
+    reverse_serial = models.PositiveBigIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [

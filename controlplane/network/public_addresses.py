@@ -4,7 +4,6 @@ compute/public_address_attachments.py attaches them. A change is written at once
 network's list of ports, from which the nodes take it, and the zone's announcements, from which the routers learn it.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -42,13 +41,13 @@ from controlplane.network.errors import (
 )
 from controlplane.network.models import AddressPool, EgressAddress, Port, PublicAddress
 from controlplane.network.ranges import Address, Range
+from controlplane.network.reverse_zones import HOST_NAME, record_reverse_change
 from controlplane.nodes.models import Node
 from controlplane.quotas import services as quotas
 
 # An address that was in use is not given to another project so soon, if another one is free: peers and caches of names
 # still expect the former holder there.
 REST = timedelta(minutes=30)
-HOST_NAME = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 # The lowest address of the range that is neither reserved nor, since a moment, was in use.
 FREE = """
 SELECT host(min(ip) + 1) FROM (
@@ -100,6 +99,8 @@ def public_address_create(actor: Actor, project: Project, new: NewAddress) -> Pu
             mode="nat" if pool.family == "ipv4" else "routed",
             ptr=check_ptr(new.ptr),
         )
+    if address.ptr:
+        record_reverse_change(pool)
     quotas.claim(project.pk, address.pk, public_addresses=1)
     facts = {"name": name, "ip": ip, "pool": pool.name}
     record(actor, "public_address.create", address.pk, project_id=project.pk, **facts)
@@ -113,12 +114,16 @@ def public_address_update(
     """Rename or relabel the address, or change the name in its reverse zone.
 
     Raises:
-        InvalidName, InvalidLabels, ReverseNameInvalid, PublicAddressNameTaken.
+        InvalidName, InvalidLabels, ReverseNameInvalid, PublicAddressNameTaken, PublicAddressNotFound.
     """
     actor.may_write()
+    public_address_lock(address)
     fields = {"name": check_name(name), "labels": check_labels(labels), "ptr": check_ptr(ptr)}
+    has_other_ptr = fields["ptr"] != address.ptr
     with raise_on_violation("network_publicaddress_name_taken", PublicAddressNameTaken(field="name", name=name)):
         write_version(address, **fields)
+    if has_other_ptr:
+        record_reverse_change(address.pool)
     facts = {"name": name, "ptr": address.ptr}
     record(actor, "public_address.update", address.pk, project_id=address.project_id, **facts)
     return address
@@ -140,6 +145,8 @@ def public_address_delete(actor: Actor, address: PublicAddress) -> None:
     facts = {"name": address.name, "ip": address.ip}
     record(actor, "public_address.delete", address.pk, project_id=address.project_id, **facts)
     request_announcements(address.pool.zone_id)
+    if address.ptr:
+        record_reverse_change(address.pool)
     address.delete()
 
 
@@ -213,6 +220,7 @@ def public_address_lock(address: PublicAddress) -> None:
     address.port, address.fixed_ip, address.mode = found.port, found.fixed_ip, found.mode
     address.egress = egress_of(found)
     address.suspended_at, address.suspended_reason = found.suspended_at, found.suspended_reason
+    address.ptr = found.ptr
 
 
 def require_attached(address: PublicAddress) -> Port:

@@ -9,7 +9,7 @@ has lost its operation lease (operations/lease_guard.py), nor inside a transacti
 """
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -300,6 +300,13 @@ def ensure_network(stub: AgentStub, node: Node, segment: bytes) -> pb.NetworkSta
 def ensure_port_rules(stub: AgentStub, node: Node, request: pb.EnsurePortRulesRequest) -> pb.PortRulesState:
     """Send the node lists of ports and security groups; it checks the signatures itself."""
     reply: pb.PortRulesState = stub.EnsurePortRules(request, **_terms())
+    return reply
+
+
+@_rpc()
+def ensure_metadata(stub: AgentStub, node: Node, documents: Sequence[bytes]) -> pb.MetadataState:
+    """Send the node signed metadata of instances; it checks the signatures itself."""
+    reply: pb.MetadataState = stub.EnsureMetadata(pb.EnsureMetadataRequest(documents=documents), **_terms())
     return reply
 
 

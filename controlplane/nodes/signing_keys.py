@@ -42,7 +42,10 @@ class SigningKey:
         return key_id(self.role, self.public_key)
 
     def sign(self, kind: str, payload: dict[str, object]) -> Signed:
-        return sign(kind, payload, key_id=self.id, key=signing_keys.signer(self.private))
+        return sign(kind, payload, key_id=self.id, key=self.sign_bytes)
+
+    def sign_bytes(self, message: bytes) -> bytes:
+        return signing_keys.signer(self.private)(message)
 
 
 def key_id(role: str, public_key: str) -> str:

@@ -4,6 +4,7 @@ from celery import shared_task
 
 from controlplane.kernel import periodic
 from controlplane.reconcilers import announcements as announcers
+from controlplane.reconcilers import instance_metadata as metadata
 from controlplane.reconcilers import network_peers as peers
 from controlplane.reconcilers import orphans as strays
 from controlplane.reconcilers import port_rules as rules
@@ -19,6 +20,12 @@ def network_peers() -> None:
 def port_rules() -> None:
     if not periodic.run_now("port_rules"):
         rules.reconcile()
+
+
+@shared_task(name="controlplane.reconcilers.tasks.instance_metadata")
+def instance_metadata() -> None:
+    if not periodic.run_now("instance_metadata"):
+        metadata.reconcile()
 
 
 @shared_task(name="controlplane.reconcilers.tasks.announcements")

@@ -11,7 +11,7 @@ from celery import shared_task
 from andromede_core.documents.parsing import Malformed
 from controlplane.audit import exports
 from controlplane.kernel.errors import CloudError
-from controlplane.signer import announcements, permits, port_rules, segments, sentinel
+from controlplane.signer import announcements, instance_metadata, permits, port_rules, segments, sentinel
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,11 @@ def security_group_requested(group_id: str) -> None:
         port_rules.sign_group(UUID(group_id))
     except CloudError as exc:
         log.error("security group %s not signed: %s %s", group_id, exc, exc.facts)
+
+
+@shared_task(name="controlplane.signer.tasks.instance_metadata_requested")
+def instance_metadata_requested() -> None:
+    instance_metadata.sign_all()
 
 
 @shared_task(name="controlplane.signer.tasks.announcements_requested")

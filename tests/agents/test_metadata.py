@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -9,11 +10,14 @@ import pytest
 from agents.node.metadata.answers import MAX_TTL_S, TOKEN_HEADER, TOKEN_PATH, TTL_HEADER, Request, Tokens, answer
 from agents.node.metadata.channel import Guest
 from agents.node.metadata.server import parse
+from agents.node.services.metadata import LABELS, MAX_DOCUMENT_BYTES, MAX_DOCUMENTS
 from agents.protocol import agent_pb2 as pb
 from tests.agents import specs
-from tests.agents.conftest import AgentUnderTest
+from tests.agents.conftest import AgentUnderTest, refusal
+from tests.permits import SigningKey
 
 ID = "/latest/meta-data/instance-id"
+IDENTITY = "/latest/dynamic/instance-identity/jwt"
 GUEST = Guest("one", {"br1": ["10.0.0.10"]}, {ID: "one", "/latest": "meta-data/"})
 OPEN = Guest("one", {}, GUEST.pages, needs_token=False)
 TOKENS, NOW_S = Tokens(b"secret"), 1000.0
@@ -129,6 +133,74 @@ def test_user_data_are_passed_on_byte_for_byte(agent: AgentUnderTest) -> None:
     pages = agent_pages(agent, pb.GuestData(hostname="web", user_data=binary))
     assert pages["/latest/user-data"].encode("latin-1") == binary
     assert "/latest/meta-data/public-keys" not in pages
+
+
+def send(agent: AgentUnderTest, *documents: bytes) -> dict[str, int]:
+    state = agent.stub.EnsureMetadata(pb.EnsureMetadataRequest(documents=documents))
+    return {each.id: each.version for each in state.documents}
+
+
+def document(agent: AgentUnderTest, instance: str, labels: Mapping[str, str], version: int = 1, **more: Any) -> bytes:
+    where = {"zone": specs.ZONE, "node": str(specs.NODE_ID)} | more
+    return agent.authority.instance_metadata(instance=instance, labels=labels, version=version, **where)
+
+
+def test_labels_and_identity_document_follow_their_signed_documents(agent: AgentUnderTest) -> None:
+    me = ensured(agent).subject.id
+    assert IDENTITY not in agent.fake.metadata[me].pages and LABELS not in agent.fake.metadata[me].pages
+    assert send(agent, document(agent, me, {"env": "prod", "example.org/team": "", "2024-01-01": "x"})) == {me: 1}
+    guest = agent.fake.metadata[me]
+    assert guest.pages[LABELS] == "2024-01-01\nenv\nexample.org/team"
+    assert (guest.pages[f"{LABELS}/env"], guest.pages[f"{LABELS}/example.org/team"]) == ("prod", "")
+    assert guest.pages[IDENTITY] == "e30.e30.AA" and guest.pages["/latest/dynamic/instance-identity"] == "jwt"
+    request = Request("GET", f"{LABELS}/2024-01-01", {TOKEN_HEADER: token()})
+    read = answer(request, guest, "br1 10.0.0.10", TOKENS, now_s=NOW_S)
+    assert read.body == b"x", "a date is a label here, and no version of the pages"
+    send(agent, document(agent, me, {"env": "test"}, version=3, identity="e30.e30.BB"))
+    pages = agent.fake.metadata[me].pages
+    assert (pages[LABELS], pages[f"{LABELS}/env"], pages[IDENTITY]) == ("env", "test", "e30.e30.BB")
+    assert f"{LABELS}/example.org/team" not in pages
+    assert send(agent, document(agent, me, {"env": "old"}, version=2)) == {me: 3}, "an older one changes nothing"
+    assert agent.fake.metadata[me].pages == pages
+    agent.restart()
+    assert agent.fake.metadata[me].pages == pages
+
+
+def test_metadata_are_kept_of_guests_here_alone(agent: AgentUnderTest) -> None:
+    instance = ensured(agent)
+    me, other = instance.subject.id, str(UUID(int=7))
+    assert send(agent, document(agent, other, {})) == {other: 0}
+    assert send(agent, document(agent, me, {"a": "b"}, version=9)) == {me: 9}
+    agent.stub.RemoveInstance(specs.removal(instance.subject))
+    assert send(agent, document(agent, me, {}, version=10)) == {me: 0}
+    assert not agent.fake.metadata
+
+
+def test_guest_without_metadata_gets_none(agent: AgentUnderTest) -> None:
+    me = ensured(agent, pb.GuestData(hostname="web", metadata=pb.METADATA_ACCESS_OFF)).subject.id
+    assert send(agent, document(agent, me, {"a": "b"})) == {me: 0}
+    assert not agent.fake.metadata
+
+
+def test_metadata_that_are_not_genuine_or_not_for_this_node_are_refused(agent: AgentUnderTest) -> None:
+    me = ensured(agent).subject.id
+    before = agent.fake.metadata[me]
+    bad = [
+        document(agent, me, {"a": "b"}, by=SigningKey.ed25519(agent.authority.signer.id)),
+        document(agent, me, {"a": "b"}, zone="de-fra-1"),
+        document(agent, me, {"a": "b"}, node=str(UUID(int=7))),
+        document(agent, me, {"a\nb": "c"}),
+        document(agent, me, {"a": "b\r\n"}),
+        document(agent, me, {f"k{number}": "v" for number in range(65)}),
+        document(agent, me, {}, identity="no jwt"),
+        document(agent, "../../etc", {}),
+        agent.authority.network_ports(specs.ZONE, specs.NETWORK_ID, {}),
+    ]
+    for each in bad:
+        assert refusal(lambda each=each: send(agent, each)).code == "agent.trust_refused"  # type: ignore[misc]
+    for request in ([b"x"] * (MAX_DOCUMENTS + 1), [b"x" * (MAX_DOCUMENT_BYTES + 1)]):
+        assert refusal(lambda request=request: send(agent, *request)).code == "agent.bad_request"  # type: ignore[misc]
+    assert agent.fake.metadata[me] == before
 
 
 def agent_pages(agent: AgentUnderTest, guest_data: pb.GuestData) -> Mapping[str, str]:

@@ -11,6 +11,8 @@ from django.urls import Resolver404
 
 from tests.api import contract
 
+STORABLE = ("/v1/openapi.json", "/.well-known/jwks.json")
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -87,9 +89,7 @@ class Caller:
 
 
 def _check(method: str, path: str, response: HttpResponse) -> None:
-    stored = (
-        "public, max-age=300" if path.startswith("/v1/openapi.json") and response.status_code == 200 else "no-store"
-    )
+    stored = "public, max-age=300" if path.startswith(STORABLE) and response.status_code == 200 else "no-store"
     assert response["Cache-Control"] == stored, f"{method} {path}"
     try:
         contract.check(method, path, response)

@@ -74,6 +74,7 @@ GETS = {
     "security_group_of_instance_get": 16,
     "address_pool_list": 4,
     "address_pool_get": 4,
+    "address_pool_reverse_zone_get": 2,  # refused without name servers; tests/api/test_reverse_zones.py has the zone's
     "address_pool_usable_list": 3,
     "public_address_list": 2,
     "public_address_get": 2,
@@ -178,6 +179,7 @@ GETS = {
     "event_list": 6,
     "event_stream": 6,
     "terraform_services": 1,
+    "jwks_get": 1,
 }
 # With those that begin and end the transaction, and the two of the record of the request.
 WRITES = {

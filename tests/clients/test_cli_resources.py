@@ -162,6 +162,19 @@ def test_security_groups_and_rules(cli: Inside) -> None:
     assert [group["name"] for group in cli.ok("security-group", "list", "-o", "json").json] == ["default"]
 
 
+def test_reverse_zone_is_printed_as_it_is(cli: Inside, operator: Inside) -> None:
+    operator.ok("address-pool", "create", "public", "--zone", "fr-idf-1", "--cidr", "203.0.113.0/28")
+    cli.ok("public-address", "create", "--pool", "public", "--name", "www", "--ptr", "www.example.org")
+    zone = operator.ok("address-pool", "reverse-zone", "public", "--name-servers", "ns1.example.net").out
+    assert zone.startswith("$ORIGIN 0/28.113.0.203.in-addr.arpa.\n") and "\n0 IN PTR www.example.org.\n" in zone
+    assert (
+        "reverse_zones"
+        in operator("address-pool", "reverse-zone", "public", "--name-servers", "a", "--origin", "b").err
+    )
+    cli.ok("public-address", "delete", "www", "--yes")
+    operator.ok("address-pool", "delete", "public", "--yes")
+
+
 def test_public_addresses_are_reserved_attached_and_released(cli: Inside, operator: Inside) -> None:
     pool = ("address-pool", "create", "public", "--zone", "fr-idf-1", "--cidr", "203.0.113.0/28")
     made = operator.ok(*pool, "--reserved", "203.0.113.0", "--community", "64500:1", "-o", "json").json

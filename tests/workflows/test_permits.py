@@ -40,6 +40,7 @@ FREE = {
     "EnsureTrust",
     "EnsureNetwork",
     "EnsurePortRules",
+    "EnsureMetadata",
     "RenewLease",
     "EnsureQuarantine",
     "RemoveQuarantine",

@@ -18,7 +18,7 @@ TTL_HEADER = "x-aws-ec2-metadata-token-ttl-seconds"
 TOKEN_HEADER = "x-aws-ec2-metadata-token"
 FORWARDED = ("x-forwarded-for", "forwarded", "via")
 MAX_TTL_S = 21_600
-_VERSION = re.compile(r"/\d{4}-\d{2}-\d{2}(?=/|\Z)")
+_VERSION = re.compile(r"\A/\d{4}-\d{2}-\d{2}(?=/|\Z)")
 _TTL = re.compile(r"[0-9]{1,5}")
 _TOKEN = re.compile(r"([0-9]{1,20})-([0-9a-f]{64})")
 

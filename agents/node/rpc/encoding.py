@@ -119,6 +119,10 @@ def port_rules(status: RulesStatus) -> pb.PortRulesState:
     )
 
 
+def metadata(versions: Mapping[str, int]) -> pb.MetadataState:
+    return pb.MetadataState(documents=[pb.DocumentVersion(id=key, version=each) for key, each in versions.items()])
+
+
 def quarantine(status: QuarantineStatus) -> pb.QuarantineState:
     return pb.QuarantineState(
         subject=pb.Subject(id=str(status.id), generation=status.generation),

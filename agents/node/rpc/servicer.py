@@ -19,6 +19,7 @@ from agents.node.services import (
     incoming,
     instances,
     inventory,
+    metadata,
     networks,
     ports,
     quarantine,
@@ -152,6 +153,10 @@ class Servicer(agent_pb2_grpc.AgentServicer):
     def EnsurePortRules(self, request: pb.EnsurePortRulesRequest, context: grpc.ServicerContext) -> pb.PortRulesState:
         rules = security_groups.verify(self._node, request.ports, request.security_groups)
         return encoding.port_rules(ports.ensure_rules(self._node, rules))
+
+    def EnsureMetadata(self, request: pb.EnsureMetadataRequest, context: grpc.ServicerContext) -> pb.MetadataState:
+        verified = metadata.verify(self._node, request.documents)
+        return encoding.metadata(metadata.ensure(self._node, verified))
 
     def EnsureInstance(self, request: pb.EnsureInstanceRequest, context: grpc.ServicerContext) -> pb.InstanceState:
         subject, spec = decoding.subject(request.subject), decoding.instance(request)

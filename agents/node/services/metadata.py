@@ -1,6 +1,7 @@
 """Metadata of guests: what a guest may read about itself from its node's metadata service.
 
-All of it came with the guest and its ports. The pages are those of EC2's instance metadata that describe what there is
+Most of it came with the guest and its ports; labels and the identity document are signed documents of their own, which
+the control plane renews. The pages are those of EC2's instance metadata that describe what there is
 here, and the files of the seed disc for cloud-init's NoCloud source over HTTP.
 """
 
@@ -10,10 +11,17 @@ from uuid import UUID
 from agents.node import cloud_init
 from agents.node.adapters.network_specs import DOMAIN, PortSpec, bridge_name
 from agents.node.context import Node
+from agents.node.errors import BadRequest
 from agents.node.metadata.channel import Guest
 from agents.node.services import ports
+from agents.node.services.zone_documents import record_newer
 from agents.node.specs import InstanceSpec, MetadataAccess
+from andromede_core.documents import signed
+from andromede_core.permits.instance_metadata import KIND, InstanceMetadata, parse
 
+MAX_DOCUMENTS = 256  # in one call
+MAX_DOCUMENT_BYTES = 32 * 1024
+LABELS = "/latest/meta-data/tags/instance"  # as in EC2
 Tree = Mapping[str, "str | Tree"]
 
 
@@ -27,11 +35,15 @@ def publish(node: Node, instance_id: UUID, spec: InstanceSpec) -> None:
     for card in cards:
         addresses.setdefault(bridge_name(card.network.id), []).extend(map(str, card.addresses))
     needs_token = spec.guest_data.metadata is MetadataAccess.TOKEN
-    pages = dict(_pages("", tree(node.identity.zone, instance_id, spec, cards)))
+    more = _kept(node, str(instance_id))
+    pages = dict(_pages("", tree(node.identity.zone, instance_id, spec, cards, more)))
+    if more is not None:
+        pages |= {f"{LABELS}/{key}": value for key, value in more.labels.items()}
     node.adapters.metadata.publish(Guest(str(instance_id), addresses, pages, needs_token))
 
 
 def withdraw(node: Node, instance_id: UUID) -> None:
+    node.state_store.metadata.forget(instance_id)
     node.adapters.metadata.withdraw(str(instance_id))
 
 
@@ -45,8 +57,51 @@ def restore(node: Node) -> None:
             publish(node, UUID(entry.id), entry.spec)
 
 
-def tree(zone: str, instance_id: UUID, spec: InstanceSpec, cards: Sequence[PortSpec]) -> Tree:
-    """Return the pages of a guest with these network cards, as folders and files."""
+def verify(node: Node, documents: Sequence[bytes]) -> Sequence[tuple[InstanceMetadata, bytes]]:
+    """Verify the documents. Number and size are bounded before any signature is checked.
+
+    Raises:
+        BadRequest: there are too many, or one is too long.
+        TrustRefused: one is not genuine, or not for this node.
+    """
+    if len(documents) > MAX_DOCUMENTS:
+        raise BadRequest("documents", f"at most {MAX_DOCUMENTS} documents in one call")
+    if any(len(document) > MAX_DOCUMENT_BYTES for document in documents):
+        raise BadRequest("documents", f"at most {MAX_DOCUMENT_BYTES} bytes in one document")
+    return [(node.permits.store.instance_metadata(document), document) for document in documents]
+
+
+def ensure(node: Node, verified: Sequence[tuple[InstanceMetadata, bytes]]) -> Mapping[str, int]:
+    """Let the guests here read what is newer; returns the versions that count, 0 for a guest that is not here."""
+    return {found.instance: _ensure(node, found, document) for found, document in verified}
+
+
+def _ensure(node: Node, found: InstanceMetadata, document: bytes) -> int:
+    instance_id = UUID(found.instance)
+    with node.locks.hold(("instance", instance_id)):
+        entry = node.state_store.instances.get(instance_id)
+        if entry is None or not entry.is_wanted or entry.spec.guest_data.metadata is MetadataAccess.OFF:
+            return 0
+        table = node.state_store.metadata
+        newest = record_newer(node, table, found.instance, kind=KIND, document=document, read=_read)
+        if newest == found:
+            publish(node, instance_id, entry.spec)
+        return newest.version
+
+
+def _kept(node: Node, instance_id: str) -> InstanceMetadata | None:
+    entry = node.state_store.metadata.get(instance_id)
+    return None if entry is None else _read(entry.spec.document)
+
+
+def _read(document: bytes) -> InstanceMetadata:
+    return parse(signed.read(document).payload)
+
+
+def tree(
+    zone: str, instance_id: UUID, spec: InstanceSpec, cards: Sequence[PortSpec], more: InstanceMetadata | None = None
+) -> Tree:
+    """Return the pages of a guest with these network cards, as folders and files. `more`: what changes as it runs."""
     guest_data = spec.guest_data
     name = guest_data.hostname
     seed = {path: text.decode("latin-1") for path, text in cloud_init.files(instance_id, guest_data, cards).items()}
@@ -60,7 +115,10 @@ def tree(zone: str, instance_id: UUID, spec: InstanceSpec, cards: Sequence[PortS
                 "project-id": str(spec.project_id),
                 **_keys(guest_data.ssh_public_keys),
                 **_cards(cards),
+                # The pages of labels are not in the tree: a key may have slashes.
+                **({"tags": {"instance": "\n".join(sorted(more.labels))}} if more is not None else {}),
             },
+            **({"dynamic": {"instance-identity": {"jwt": more.identity}}} if more is not None else {}),
             **({"user-data": guest_data.user_data.decode("latin-1")} if guest_data.user_data else {}),
         },
         "nocloud": {**seed, "vendor-data": ""},

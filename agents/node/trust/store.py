@@ -18,8 +18,9 @@ from agents.node.trust import documents
 from agents.node.trust.documents import NO_KEYS, NOTHING_DENIED, Authority, KeyRing
 from andromede_core.facts import statements
 from andromede_core.facts.world import World
-from andromede_core.permits import announcements, network_ports, security_group
+from andromede_core.permits import announcements, instance_metadata, network_ports, security_group
 from andromede_core.permits.announcements import Announcements
+from andromede_core.permits.instance_metadata import InstanceMetadata
 from andromede_core.permits.network_ports import NetworkPorts
 from andromede_core.permits.security_group import SecurityGroup
 from andromede_core.permits.segment import Segment
@@ -101,6 +102,14 @@ class TrustStore:
     def security_group(self, document: bytes) -> SecurityGroup:
         """Verify and parse a security group; raises as `segment` does."""
         return documents.of_zone(security_group.KIND, document, self._authority, self.held.ring, security_group.parse)
+
+    def instance_metadata(self, document: bytes) -> InstanceMetadata:
+        """Verify and parse metadata of an instance on this node; raises as `segment` does."""
+        kind, parse = instance_metadata.KIND, instance_metadata.parse
+        found = documents.of_zone(kind, document, self._authority, self.held.ring, parse)
+        if found.node != self._authority.node:
+            raise TrustRefused(f"The {kind} is for node {found.node}; this one is {self._authority.node}.")
+        return found
 
     def announcements(self, document: bytes) -> Announcements:
         """Verify and parse announcements; raises as `segment` does."""

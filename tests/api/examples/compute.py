@@ -179,6 +179,8 @@ def public_addresses(story: SampleCloud) -> None:
     book.show(ada, "public_address_list", query={"instance": "web-1"})
     book.show(ada, "public_address_get", public_address="www")
     book.show(oscar, "address_pool_get", address_pool="public-fr")
+    zone = {"origin": "113.0.203.in-addr.arpa", "name_servers": "ns1.example.net,ns2.example.net"}
+    book.show(oscar, "address_pool_reverse_zone_get", address_pool="public-fr", query=zone)
     book.show(oscar, "platform_public_address_list", query={"pool": "public-fr"})
     book.show(oscar, "public_address_suspend", public_address="203.0.113.10")
     book.show(oscar, "public_address_resume", public_address="203.0.113.10")

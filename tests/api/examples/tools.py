@@ -57,6 +57,7 @@ def terraform_provider(story: SampleCloud, release: Path, keyring: dict[str, str
     book, nobody = story.book, story.nobody
     publish(release, keyring)
     book.show(nobody, "terraform_services")
+    book.show(nobody, "jwks_get")
     versions = book.show(nobody, "terraform_provider_version_list", **PROVIDER).body["versions"]
     version = {**PROVIDER, "version": versions[0]["version"]}
     book.show(nobody, "terraform_provider_package_get", **version, os="linux", arch="amd64")

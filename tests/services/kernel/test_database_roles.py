@@ -43,6 +43,7 @@ def test_no_role_changes_the_schema_or_truncates_a_table(role: str, statement: s
     [
         ("web", "placement_permit"),
         ("web", "network_segment"),
+        ("web", "compute_metadatadocument"),
         ("web", "nodes_trustdocument"),
         ("web", "nodes_receipt"),
         ("web", "audit_checkpoint"),
@@ -74,6 +75,13 @@ def test_role_cannot_write_tables_of_other_processes(role: str, table: str) -> N
 )
 def test_role_without_sign_in_cannot_read_credentials(role: str, table: str) -> None:
     assert f"permission denied for table {table}" in refusal(role, f"SELECT * FROM {table}")
+
+
+@pytest.mark.parametrize("role", ["web", "stream", "sentinel", "watcher", "webhooks"])
+def test_identity_documents_are_read_by_those_who_sign_and_send_them(role: str) -> None:
+    statement = "SELECT * FROM compute_metadatadocument"
+    assert "permission denied for table compute_metadatadocument" in refusal(role, statement)
+    assert refusal("signer", statement) == refusal("worker", statement) == ""
 
 
 @pytest.mark.parametrize("role", ["signer", "sentinel", "watcher", "webhooks"])

@@ -32,7 +32,13 @@ def test_guarded_client_functions_take_a_call_authorization() -> None:
         name for name, function in client_functions().items() if CallAuthorization in get_type_hints(function).values()
     }
     ensures = {name for name in client_functions() if name.startswith("ensure_")}
-    assert takes_grant == ensures - {"ensure_trust", "ensure_network", "ensure_port_rules", "ensure_quarantine"}
+    assert takes_grant == ensures - {
+        "ensure_trust",
+        "ensure_network",
+        "ensure_port_rules",
+        "ensure_metadata",
+        "ensure_quarantine",
+    }
     assert len(takes_grant) == len(guarded_methods())
 
 
@@ -60,7 +66,13 @@ def test_only_placement_makes_call_authorizations() -> None:
 
 def test_only_step_permits_and_the_signer_handle_permits() -> None:
     assert callers("obtain_permit") == {"workflows.step_permits"}
-    of_documents = {"signer.fact_epochs", "signer.segments", "signer.port_rules", "signer.announcements"}
+    of_documents = {
+        "signer.fact_epochs",
+        "signer.segments",
+        "signer.port_rules",
+        "signer.announcements",
+        "signer.instance_metadata",
+    }
     assert callers("signing_key") == {"signer.permits", *of_documents}
     assert callers("cosigning_key") == {"signer.sentinel"}
     assert callers("denying_key") == {"nodes.management.commands.permit_deny", "signer.revoke_retired"}

@@ -25,7 +25,7 @@ from andromede_cli.command import (
     labels_of,
     parameter,
 )
-from andromede_cli.commands import console, console_log, metrics, ssh, tunnel
+from andromede_cli.commands import console, console_log, instance_identity, metrics, ssh, tunnel
 from andromede_cli.commands.public_addresses import public_addresses_of
 from andromede_cli.completion import names
 from andromede_cli.declared_commands import (
@@ -148,6 +148,7 @@ def register(app: typer.Typer) -> None:
     _register_moves(instances)
     console.register(instances)
     console_log.register(instances)
+    instance_identity.register(instances)
     ssh.register(instances)
     tunnel.register(instances)
     metrics.register_instance(instances)

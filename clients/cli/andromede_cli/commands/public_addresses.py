@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from gettext import gettext as _
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -195,9 +196,18 @@ def _pools() -> typer.Typer:
     show_command(pools, _("A pool, for operators."), "address_pools.get", "POOL")
     command(pools, "create", _("Create a pool; for operators."), DRY_RUN)(address_pool_create)
     command(pools, "update", _("Change a pool; for operators."), DRY_RUN)(address_pool_update)
+    pool = given("address_pool", "POOL", completes="address_pools.list")
+    servers = option("name_servers", "--name-servers", _("Names of its name servers, with commas, the primary first."))
+    origin = option("origin", "--origin", _("Name of the zone; default: the only one of the pool."), default=None)
+    help = _("Print a reverse zone of a pool, as a zone file; for operators.")
+    call_command(pools, "reverse-zone", help, "address_pools.reverse_zone", pool, servers, origin, show=_as_it_is)
     help = _("Delete pools of which nothing is in use; for operators.")
     delete_command(pools, help, "address_pools.delete", "POOL...", _("Delete {names}?"))
     return pools
+
+
+def _as_it_is(me: Session, text: str) -> None:
+    sys.stdout.write(text)
 
 
 def address_pool_create(

@@ -92,6 +92,8 @@ if TYPE_CHECKING:
     from andromede_sdk.models.invitations import InvitationWithToken as InvitationWithToken
     from andromede_sdk.models.jurisdictions import Jurisdiction as Jurisdiction
     from andromede_sdk.models.jurisdictions import Reach as Reach
+    from andromede_sdk.models.jwks import JsonWebKey as JsonWebKey
+    from andromede_sdk.models.jwks import JsonWebKeySet as JsonWebKeySet
     from andromede_sdk.models.limits import Limit as Limit
     from andromede_sdk.models.limits import Limits as Limits
     from andromede_sdk.models.maintenance import Maintenance as Maintenance
@@ -310,6 +312,8 @@ PLACES = {
     "Inventory": "andromede_sdk.models.nodes",
     "Invitation": "andromede_sdk.models.invitations",
     "InvitationWithToken": "andromede_sdk.models.invitations",
+    "JsonWebKey": "andromede_sdk.models.jwks",
+    "JsonWebKeySet": "andromede_sdk.models.jwks",
     "Jurisdiction": "andromede_sdk.models.jurisdictions",
     "Layer": "andromede_sdk.models.common",
     "Limit": "andromede_sdk.models.limits",

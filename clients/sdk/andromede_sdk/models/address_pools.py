@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class AddressPool(Model):
     """A pool of public addresses.
 
-    `size`, `used`, `free`: numbers of addresses, or of /64 ranges where `purpose` is `subnets`; at most 2^53 - 1."""
+    `size`, `used`, `free`: numbers of addresses, or of /64 ranges where `purpose` is `subnets`; at most 2^53 - 1.
+    `reverse_zones`: names of the DNS zones of its ranges."""
 
     id: str
     name: str
@@ -30,6 +31,7 @@ class AddressPool(Model):
     size: int
     used: int
     free: int
+    reverse_zones: list[str]
     generation: int
     labels: dict[str, str]
     created_at: datetime

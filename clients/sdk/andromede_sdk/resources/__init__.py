@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from andromede_sdk.resources.instances import Instances as Instances
     from andromede_sdk.resources.invitations import Invitations as Invitations
     from andromede_sdk.resources.jurisdictions import Jurisdictions as Jurisdictions
+    from andromede_sdk.resources.jwks import Jwks as Jwks
     from andromede_sdk.resources.limits import Limits as Limits
     from andromede_sdk.resources.maintenance import Maintenance as Maintenance
     from andromede_sdk.resources.me import Me as Me
@@ -119,6 +120,7 @@ class Managers:
     instances: Instances
     invitations: Invitations
     jurisdictions: Jurisdictions
+    jwks: Jwks
     limits: Limits
     maintenance: Maintenance
     me: Me

@@ -158,6 +158,21 @@ class AddressPools(Resource):
             ),
         )
 
+    def reverse_zone(self, address_pool: str, *, name_servers: str, origin: str | None = None) -> str:
+        """GET /v1/address-pools/{address_pool}/reverse-zone
+
+        `origin`: The zone, one of the pool's `reverse_zones`; may be left out if the pool has one only.
+        `name_servers`: Names of the zone's name servers, separated by commas, the primary first.
+        """
+        return self._scope.text(
+            Ask(
+                "GET",
+                "/v1/address-pools/{address_pool}/reverse-zone",
+                names={"address_pool": address_pool},
+                query={"origin": origin, "name_servers": name_servers},
+            )
+        )
+
     def usable_list(
         self,
         *,

@@ -11,6 +11,7 @@ from controlplane.kernel.fields import Choice, In, Labels, LabelsPatch, Name, Na
 from controlplane.network.address_pool_ranges import RANGES_MAX
 from controlplane.network.address_pools import LOCAL_PREFERENCE_MAX, PURPOSES
 from controlplane.network.models import AddressPool
+from controlplane.network.reverse_zones import reverse_zones
 
 CIDR_MAX = 43  # characters
 RANGE_MAX = 79
@@ -71,6 +72,7 @@ class AddressPoolOut(Out):
     """A pool of public addresses.
 
     `size`, `used`, `free`: numbers of addresses, or of /64 ranges where `purpose` is `subnets`; at most 2^53 - 1.
+    `reverse_zones`: names of the DNS zones of its ranges.
     """
 
     # Context: `uses`, the result of network.address_pools.pool_uses().
@@ -87,6 +89,7 @@ class AddressPoolOut(Out):
     size = serializers.SerializerMethodField()
     used = serializers.SerializerMethodField()
     free = serializers.SerializerMethodField()
+    reverse_zones = serializers.SerializerMethodField()
     generation = serializers.IntegerField()
     labels = serializers.DictField(child=serializers.CharField())
     created_at = serializers.DateTimeField()
@@ -100,6 +103,9 @@ class AddressPoolOut(Out):
 
     def get_free(self, pool: AddressPool) -> int:
         return int(self.context["uses"][pool.pk].free)
+
+    def get_reverse_zones(self, pool: AddressPool) -> list[str]:
+        return [zone.origin for zone in reverse_zones(pool)]
 
 
 class UsableAddressPoolOut(Out):

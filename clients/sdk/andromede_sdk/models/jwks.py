@@ -1,0 +1,24 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from andromede_sdk.model import Model
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class JsonWebKey(Model):
+    """A public key (RFC 7517). `y`: of a key of the type EC only."""
+
+    kty: str  # OKP, EC
+    crv: str  # Ed25519, P-256
+    x: str
+    y: str | None
+    kid: str
+    use: str  # sig
+    alg: str  # EdDSA, ES256
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class JsonWebKeySet(Model):
+    keys: list[JsonWebKey]

@@ -1,0 +1,64 @@
+"""Signed metadata of instances are sent to the nodes that have an older version."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db.models import F
+
+from controlplane.compute.instance_metadata import METADATA
+from controlplane.compute.models import MetadataDocument
+from controlplane.kernel.errors import CloudError
+from controlplane.nodes import agent_client
+from controlplane.nodes.models import Node
+
+log = logging.getLogger(__name__)
+
+CALL_DOCUMENTS = 64  # of 32 KiB at most: gRPC accepts 4 MiB
+
+
+def reconcile() -> int:
+    """Return how many documents nodes got."""
+    by_node: dict[UUID, list[UUID]] = defaultdict(list)
+    for node_id, document_id in due():
+        by_node[node_id].append(document_id)
+    nodes = Node.objects.in_bulk(by_node)
+    sent = 0
+    for node_id, document_ids in by_node.items():
+        try:
+            for start in range(0, len(document_ids), CALL_DOCUMENTS):
+                sent += _send(nodes[node_id], document_ids[start : start + CALL_DOCUMENTS])
+        except CloudError as exc:
+            log.warning("node %s: metadata not sent, retried later: %s %s", nodes[node_id].name, exc, exc.facts)
+    return sent
+
+
+def due() -> list[tuple[UUID, UUID]]:
+    """Return the ids of nodes, each with that of a document that it lacks. A guest that does not run needs none."""
+    rows = MetadataDocument.objects.filter(
+        sent_version__lt=F("version"),
+        instance__state="active",
+        instance__node=F("node"),
+        node__traits__contains=[METADATA],
+    )
+    return list(rows.exclude(node__state="unreachable").order_by("updated_at").values_list("node", "pk"))
+
+
+def _send(node: Node, document_ids: Sequence[UUID]) -> int:
+    documents = list(MetadataDocument.objects.filter(pk__in=document_ids))
+    state = agent_client.ensure_metadata(node, [bytes(each.document) for each in documents])
+    versions = {each.id: each.version for each in state.documents}
+    taken, ahead = [], []
+    for document in documents:
+        version = versions.get(str(document.instance_id), 0)
+        if version > document.version:
+            # The database was restored from a backup, so the node has a later version; it accepts one signed anew.
+            ahead.append(document.pk)
+        elif version:
+            document.sent_version = version
+            taken.append(document)
+    if ahead:
+        MetadataDocument.objects.filter(pk__in=ahead).update(key_id="")
+    MetadataDocument.objects.bulk_update(taken, ["sent_version"])
+    return len(taken)
