@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from scripts.polling import wait_until
@@ -62,6 +62,7 @@ class Streams:
     uploaded: int = 0
     sent: str = ""
     idle: list[socket.socket] = field(default_factory=list)
+    streams: list[socket.socket] = field(default_factory=list)
     is_over: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
@@ -77,7 +78,7 @@ class Streams:
             self.in_web("touch /tmp/stop")
             for thread in threads:
                 thread.join(PATIENCE_S)
-                assert not thread.is_alive()
+                assert not thread.is_alive(), "the guest did not end its stream"
             for number, connection in enumerate(self.idle):
                 connection.sendall(b"still here %d" % number)
                 assert connection.recv(64) == b"still here %d" % number
@@ -131,18 +132,30 @@ class Streams:
         ipv6 = self.own["ipv6"]
         self.idle = [stack.enter_context(self.edge.connect(*to)) for to in ((self.public, IDLE), (ipv6, IDLE6))]
         upload = stack.enter_context(self.edge.connect(self.public, UPLOAD))
+        self.streams = [upload]
         threads = [threading.Thread(target=self._upload, args=(upload,), daemon=True)]
         for address, port in ((self.public, DOWNLOAD), (ipv6, DOWNLOAD6)):
             connection = stack.enter_context(self.edge.connect(address, port))
+            self.streams.append(connection)
             self.downloads[port] = Received()
             arguments = (connection, self.downloads[port])
             threads.append(threading.Thread(target=download, args=arguments, daemon=True))
+        stack.callback(self._end, threads)
         for thread in threads:
             thread.start()
         command = self.edge.from_outside("ping", "-i", "0.02", self.public)
         ping = stack.enter_context(processes.running(command, stdout=-1))
         threading.Thread(target=self._ping, args=(ping.stdout,), daemon=True).start()
         return threads
+
+    def _end(self, threads: list[threading.Thread]) -> None:
+        """End the threads, also after a failure, before their connections are closed."""
+        self.is_over.set()
+        for connection in self.streams:
+            with suppress(OSError):  # the guest has ended it
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join(PATIENCE_S)
 
     def _watch_inside(self) -> None:
         """Let the neighbour note the silence of the same guest, within their network."""
