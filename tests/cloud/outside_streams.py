@@ -1,14 +1,15 @@
-"""Connections from outside to the guest `web`, and their neighbour's view: what passes, and the longest silence."""
+"""Connections from outside to the guest `web`, and what its neighbour `db` sees: what passes, the longest silence."""
 
 import hashlib
 import os
-import re
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import IO
 
 from scripts.polling import wait_until
 from tests import processes
@@ -119,13 +120,14 @@ class Streams:
     def _listen(self) -> None:
         served = "\n".join(SERVE.format(port=port) for port in (DOWNLOAD, DOWNLOAD6, INSIDE))
         echoes = "\n".join(f"nc -l -p {port} -e cat >/dev/null 2>&1 </dev/null &" for port in (IDLE, IDLE6))
+        """Start the six servers in the guest, each for one connection."""
         self.in_web(f"{TICK}\n{served}\n{echoes}\nnc -l -p {UPLOAD} </dev/null >/tmp/{UPLOAD} 2>/dev/null &")
         ports = "|".join(f"{port:04X}" for port in range(UPLOAD, IDLE6 + 1))
-        listening = (
-            f"grep -cE ':({ports}) .* 0A ' /proc/net/tcp /proc/net/tcp6 | cut -d: -f2 | awk '{{n+=$1}} END {{print n}}'"
-        )
+        listening = f"cat /proc/net/tcp /proc/net/tcp6 | grep -cE ':({ports}) .* 0A '"
         wait_until(
-            lambda: self.in_web(listening) == "6", limit_s=PATIENCE_S, or_else=lambda: self.in_web("netstat -ltn")
+            lambda: self.in_web(f"{listening} || true") == "6",
+            limit_s=PATIENCE_S,
+            or_else=lambda: self.in_web("netstat -ltn"),
         )
 
     def _connect(self, stack: ExitStack) -> list[threading.Thread]:
@@ -144,7 +146,8 @@ class Streams:
         for thread in threads:
             thread.start()
         command = self.edge.from_outside("ping", "-i", "0.02", self.public)
-        ping = stack.enter_context(processes.running(command, stdout=-1))
+        ping = stack.enter_context(processes.running(command, stdout=subprocess.PIPE))
+        assert ping.stdout is not None
         threading.Thread(target=self._ping, args=(ping.stdout,), daemon=True).start()
         return threads
 
@@ -174,9 +177,9 @@ class Streams:
         self.sent = digest.hexdigest()
         connection.shutdown(socket.SHUT_WR)
 
-    def _ping(self, lines: Iterator[bytes]) -> None:
+    def _ping(self, lines: IO[str]) -> None:
         for line in lines:
-            if re.search(r"icmp_seq=", str(line)):
+            if "icmp_seq=" in line:
                 self.pings.note(b"\n")
 
 
