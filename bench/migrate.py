@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
+from statistics import median
 
 from agents.lab import Lab
 from agents.lab.images import build
@@ -68,9 +69,15 @@ class Moves:
     def summary(self) -> dict[str, object]:
         found: dict[str, object] = {"moves": len(self.ours)}
         for what in ("seconds", "pause_s", "gap_s"):
-            ours, raw = (spread([getattr(move, what) for move in moves]) for moves in (self.ours, self.raw))
-            ratio = round(ours["p50_ms"] / raw["p50_ms"], 2)
-            found[what.removesuffix("_s")] = {"andromede": ours, "floor": raw, "ratio": ratio}
+            samples = [[getattr(move, what) for move in moves] for moves in (self.ours, self.raw)]
+            ours, raw = map(spread, samples)
+            found[what.removesuffix("_s")] = {
+                "andromede": ours,
+                "floor": raw,
+                "ratio": round(ours["p50_ms"] / raw["p50_ms"], 2),
+                # Each migration and the floor's next one had the same load.
+                "ratio_in_turns": round(median(mine / floor for mine, floor in zip(*samples, strict=True)), 2),
+            }
         return found | {"neighbour": {"andromede": seen(self.ours), "floor": seen(self.raw)}}
 
 

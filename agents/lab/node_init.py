@@ -67,6 +67,18 @@ def hide_shared_directories(folder: Path) -> None:
     mount("--bind", str(folder / OWN_STATE), STATE_DIRECTORY)
 
 
+def name_node(name: str) -> None:
+    """Write the node's name into its /etc/hosts, as Debian's installer does.
+
+    libvirt looks its own name up several times in a migration, once while the guest is paused: a name server that does
+    not answer would delay each by seconds.
+    """
+    socket.sethostname(name)
+    own = Path("/run/hosts")
+    own.write_text(f"{Path('/etc/hosts').read_text()}127.0.1.1 {name}\n")
+    mount("--bind", str(own), "/etc/hosts")
+
+
 def begin_a_boot() -> None:
     """Give the node a new boot id: the machine's own stays the same over all power cuts of the node."""
     own = Path("/run/boot_id")
@@ -76,10 +88,10 @@ def begin_a_boot() -> None:
 
 def main() -> None:
     name, folder, *hierarchies = sys.argv[1:]
-    socket.sethostname(name)
     leave_network_namespaces_of_others()
     mount_sysfs(hierarchies)
     hide_shared_directories(Path(folder))
+    name_node(name)
     begin_a_boot()
     print("ready", flush=True)
     nowhere = os.open(os.devnull, os.O_RDWR)

@@ -2,7 +2,9 @@
 where there is no KVM, so there is one for all that is to be seen of it."""
 
 import json
+import re
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -22,14 +24,21 @@ BOOT_LIMIT_S = 900
 LOGIN = "trixie login:"
 
 
+@pytest.fixture(scope="module")
+def dual(real_tenant: Tenant) -> str:
+    """Return the name of a network with both families."""
+    body = {"name": "dual", "cidr": "10.22.0.0/24", "ipv6_cidr": "fd22:1:2:3::/64"}
+    return str(real_tenant.api.post("networks", body)["name"])
+
+
 @pytest.mark.parametrize("boots_again", [False, pytest.param(True, marks=pytest.mark.nightly)])
-def test_debian_guest_follows_its_cloud_init_and_reboots(tenant: Tenant, boots_again: bool) -> None:
+def test_debian_guest_follows_its_cloud_init_and_reboots(tenant: Tenant, dual: str, boots_again: bool) -> None:
     """A boot takes over a minute of a processor: the gate has one."""
     tenant.cloud.add_image("debian-13")
-    made = tenant.create("trixie", flavor="small", image="debian-13", user_data=USER_DATA)
+    made = tenant.create("trixie", flavor="small", image="debian-13", networks=[dual], user_data=USER_DATA)
     assert tenant.api.wait(made["operation"])["state"] == "succeeded"
     wait_for_logins(tenant, 1)
-    instance, network = tenant.api.get("instances/trixie"), tenant.api.get("networks/lan")
+    instance, network = tenant.api.get("instances/trixie"), tenant.api.get(f"networks/{dual}")
 
     def in_guest(command: str) -> str:
         return tenant.cloud.ssh(instance, network, tenant.key, command, user="debian").strip()
@@ -37,7 +46,7 @@ def test_debian_guest_follows_its_cloud_init_and_reboots(tenant: Tenant, boots_a
     assert in_guest("cloud-init status --wait") == "status: done"
     assert in_guest("hostname") == "trixie"
     assert in_guest("cat /etc/andromede-test") == "written by cloud-init"
-    assert f"{instance['addresses'][0]['ip']}/24" in in_guest("ip -4 addr show")
+    assert_addressed(instance, in_guest)
     assert in_guest("systemctl --failed --no-legend --plain") == ""
     root_gib = int(in_guest("df -P -m / | awk 'NR == 2 { print $2 }'")) / 1024
     assert root_gib > 0.85 * instance["disk_gib"], "root fills the disk"
@@ -49,6 +58,14 @@ def test_debian_guest_follows_its_cloud_init_and_reboots(tenant: Tenant, boots_a
         reboot(tenant, in_guest)
     stopped = tenant.api.wait(tenant.api.post("instances/trixie/actions/shutdown")["operation"])
     assert stopped["state"] == "succeeded"
+
+
+def assert_addressed(instance: dict[str, Any], in_guest: Callable[[str], str]) -> None:
+    """Check the addresses of both families, and the router that advertisements have announced."""
+    ipv4, ipv6 = (each["ip"] for each in instance["addresses"])
+    assert f"{ipv4}/24" in in_guest("ip -4 addr show")
+    assert f"{ipv6}/64" in in_guest("ip -6 addr show scope global")
+    assert re.search("^default .*via fe80::1 dev eth0 proto ra", in_guest("ip -6 route show"), re.MULTILINE)
 
 
 def reboot(tenant: Tenant, in_guest: Callable[[str], str]) -> None:

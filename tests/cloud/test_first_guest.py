@@ -32,9 +32,13 @@ def in_guest(tenant: Tenant, name: str, command: str) -> str:
     return tenant.cloud.ssh(instance, tenant.api.get("networks/lan"), tenant.key, command)
 
 
-def by_tunnel(tenant: Tenant, name: str, command: str, home: Path) -> str:
-    """Run a command in the guest by the command line of a user, on a machine that does not reach the network."""
-    line = [sys.executable, "-P", "-m", "andromede_cli", "instance", "ssh", name, "-u", "root", "-i", str(tenant.key)]
+def by_tunnel(tenant: Tenant, name: str, command: str, home: Path, *options: str) -> str:
+    """Run a command in the guest by the command line of a user, on a machine that does not reach the network.
+
+    `options`: of `instance ssh`.
+    """
+    line = [sys.executable, "-P", "-m", "andromede_cli", "instance", "ssh", name, *options]
+    line += ["-u", "root", "-i", str(tenant.key)]
     variables = {
         "ANDROMEDE_URL": tenant.api.url,
         "ANDROMEDE_TOKEN": tenant.api.token,

@@ -37,6 +37,8 @@ network:
         - {to: "::/0", via: fd00::1}
       nameservers:
         addresses: [10.0.0.2]
+        search:
+        - a.example
 """
 
 OBEYED = """52:54:00:00:00:0a mtu 1450
@@ -45,6 +47,7 @@ OBEYED = """52:54:00:00:00:0a mtu 1450
 52:54:00:00:00:0a route default 10.0.0.1
 52:54:00:00:00:0a route default fd00::1
 52:54:00:00:00:0a dns 10.0.0.2
+52:54:00:00:00:0a search a.example
 """
 
 

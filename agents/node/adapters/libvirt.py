@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 from xml.etree import ElementTree
@@ -172,19 +173,19 @@ class LibvirtHypervisor:
     def state(self, guest_id: UUID) -> GuestState | None:
         with self.connection.use() as connection:
             domain = find(connection, guest_id)
-            if domain is None:
-                return None
-            state, reason = domain.state()
-            return guest_state(state, reason, virt_type=self._virt_type(domain, guest_id))
+            return None if domain is None else unless_gone(lambda: self._state(domain, guest_id, *domain.state()))
 
     def states(self) -> Mapping[UUID, GuestState]:
         found: dict[UUID, GuestState] = {}
         with self.connection.use() as connection:
             for domain, stats in connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE):
                 guest_id = _guest_id(domain)
-                if guest_id is not None:
-                    virt_type = self._virt_type(domain, guest_id)
-                    found[guest_id] = guest_state(stats["state.state"], stats["state.reason"], virt_type=virt_type)
+                if guest_id is None:
+                    continue
+                said = (stats["state.state"], stats["state.reason"])
+                state = unless_gone(partial(self._state, domain, guest_id, *said))
+                if state is not None:
+                    found[guest_id] = state
         return found
 
     def usage(self) -> Mapping[UUID, GuestUsage]:
@@ -374,6 +375,9 @@ class LibvirtHypervisor:
         state = self.state(guest.id)
         return state is not None and state.virt_type == "kvm" and self._defined.get(guest.id) == guest
 
+    def _state(self, domain: Any, guest_id: UUID, state: int, reason: int) -> GuestState:
+        return guest_state(state, reason, virt_type=self._virt_type(domain, guest_id))
+
     def _virt_type(self, domain: Any, guest_id: UUID) -> str:
         """Return the domain's type, cached, since heartbeats would otherwise fetch every guest's XML every few
         seconds.
@@ -394,17 +398,17 @@ class LibvirtHypervisor:
 
 
 def find(connection: Any, guest_id: UUID) -> Any:
-    try:
-        return connection.lookupByUUID(guest_id.bytes)
-    except libvirt.libvirtError as exc:
-        if exc.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
-            return None
-        raise
+    return unless_gone(lambda: connection.lookupByUUID(guest_id.bytes))
 
 
 def _named(connection: Any, name: str) -> Any:
+    return unless_gone(lambda: connection.lookupByName(name))
+
+
+def unless_gone(ask: Callable[[], Any]) -> Any:
+    """Return the answer about a domain; None: libvirt does not know it, as one that leaves by a migration meanwhile."""
     try:
-        return connection.lookupByName(name)
+        return ask()
     except libvirt.libvirtError as exc:
         if exc.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
             return None

@@ -40,6 +40,11 @@ def wait_until(is_so: Callable[[], bool], what: str) -> None:
         time.sleep(0.02)
 
 
+def entering_namespace(netns: int) -> list[str]:
+    """Return the words before a command line that run it in the network namespace of a process."""
+    return ["nsenter", f"--net=/proc/{netns}/ns/net"]
+
+
 def announcer_config(address: str, routes: Path) -> str:
     """Return BIRD's configuration as the Ansible role writes it."""
     jinja = Environment(loader=FileSystemLoader(ROLE), undefined=StrictUndefined, trim_blocks=True)
@@ -63,12 +68,12 @@ class BgpLab:
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.folder = folder
         self._stack = stack
-        self._router = self._namespace()
-        self._run(self._router, "ip", "link", "add", "cable", "type", "bridge")
+        self.router = self.namespace()
+        self.run(self.router, "ip", "link", "add", "cable", "type", "bridge")
         for address in (f"{ROUTER}/24", "fd77::1/64"):
-            self._run(self._router, "ip", "addr", "add", address, "dev", "cable", "nodad")
-        self._run(self._router, "ip", "link", "set", "cable", "up")
-        self._announcers: dict[str, int] = {}
+            self.run(self.router, "ip", "addr", "add", address, "dev", "cable", "nodad")
+        self.run(self.router, "ip", "link", "set", "cable", "up")
+        self.announcers: dict[str, int] = {}
 
     @classmethod
     @contextmanager
@@ -78,31 +83,31 @@ class BgpLab:
 
     def plug(self, address: str) -> None:
         """Make the namespace of an announcer."""
-        netns = self._announcers[address] = self._namespace()
-        far = f"to{len(self._announcers)}"
+        netns = self.announcers[address] = self.namespace()
+        far = f"to{len(self.announcers)}"
         ends = ["ip", "link", "add", far, "type", "veth", "peer", "name", "cable", "netns", str(netns)]
-        self._run(self._router, *ends)
-        self._run(self._router, "ip", "link", "set", far, "master", "cable", "up")
+        self.run(self.router, *ends)
+        self.run(self.router, "ip", "link", "set", far, "master", "cable", "up")
         number = address.rpartition(".")[2]
         for each in (f"{address}/24", f"fd77::{number}/64"):
-            self._run(netns, "ip", "addr", "add", each, "dev", "cable", "nodad")
-        self._run(netns, "ip", "link", "set", "cable", "up")
+            self.run(netns, "ip", "addr", "add", each, "dev", "cable", "nodad")
+        self.run(netns, "ip", "link", "set", "cable", "up")
 
     def start_router(self) -> None:
         neighbours = [
             NEIGHBOUR % {"name": f"announcer{number}", "address": address}
-            for number, address in enumerate(self._announcers, 1)
+            for number, address in enumerate(self.announcers, 1)
         ]
         config = self.folder / "router.conf"
         config.write_text(ROUTER_CONFIG + "".join(neighbours))
-        self._stack.enter_context(self._bird(self._router, config, self.folder / "router.ctl"))
+        self._stack.enter_context(self._bird(self.router, config, self.folder / "router.ctl"))
 
     @contextmanager
     def bird(self, address: str, folder: Path) -> Iterator["subprocess.Popen[str]"]:
         """Run the BIRD of an announcer, with its files in the folder."""
         config = folder / "bird.conf"
         config.write_text(announcer_config(address, folder / "routes.conf"))
-        with self._bird(self._announcers[address], config, folder / "bird.ctl") as process:
+        with self._bird(self.announcers[address], config, folder / "bird.ctl") as process:
             yield process
 
     def learned(self, address: str) -> dict[str, tuple[str, str, str]]:
@@ -125,23 +130,25 @@ class BgpLab:
     def forwards(self, address: str) -> str:
         """Return the next hop in the router's kernel; empty: none."""
         family = "-6" if ":" in address else "-4"
-        text = self._run(self._router, "ip", family, "route", "show", address)
+        text = self.run(self.router, "ip", family, "route", "show", address)
         found = re.search(r" via (\S+)", text)
         return found[1] if found else ""
 
-    def _namespace(self) -> int:
+    def namespace(self) -> int:
+        """Make a network namespace for as long as the lab; returns a process in it."""
         command = ["unshare", "--net", "sh", "-c", "ip link set lo up && echo ready && exec sleep infinity"]
         process = self._stack.enter_context(processes.running(command, stdout=subprocess.PIPE))
         processes.line_with("ready", process.stdout)
         return process.pid
 
-    def _run(self, netns: int, *command: str) -> str:
-        entering = ["nsenter", f"--net=/proc/{netns}/ns/net", *command]
-        return subprocess.run(entering, check=True, text=True, capture_output=True).stdout
+    def run(self, netns: int, *command: str) -> str:
+        """Run a command in a namespace and return its output."""
+        line = [*entering_namespace(netns), *command]
+        return subprocess.run(line, check=True, text=True, capture_output=True).stdout
 
     @contextmanager
     def _bird(self, netns: int, config: Path, control: Path) -> Iterator["subprocess.Popen[str]"]:
-        command = ["nsenter", f"--net=/proc/{netns}/ns/net", "bird", "-f", "-c", config, "-s", control]
+        command = [*entering_namespace(netns), "bird", "-f", "-c", config, "-s", control]
         with processes.running([*command, "-P", control.with_suffix(".pid")]) as process:
             wait_until(lambda: answers(control), "BIRD's answer")
             yield process

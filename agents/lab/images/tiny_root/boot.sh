@@ -102,6 +102,7 @@ configure() { # device verb argument argument
         *) ip route add "$3" via "$4" dev "$1" ;;
         esac ;;
     dns) echo "nameserver $3" >>/etc/resolv.conf ;;
+    search) echo "search $3" >>/etc/resolv.conf ;;
     dhcp) ask_dhcp "$1" ;;
     esac
 }

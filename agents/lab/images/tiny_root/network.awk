@@ -30,6 +30,7 @@ END {
         for (r = 0; (base "/routes/" r "/via") in value; r++) route(r)
         if (get("/gateway4") != "") print mac, "route", "default", get("/gateway4")
         each("/nameservers/addresses", "dns")
+        each("/nameservers/search", "search")
         if (get("/dhcp4") == "true") print mac, "dhcp"
     }
 }

@@ -10,6 +10,7 @@ bound)
     ip address add "$ip/$mask" dev "$interface"
     for gateway in $router; do ip route add default via "$gateway" dev "$interface"; done
     for server in $dns; do echo "nameserver $server" >>/etc/resolv.conf; done
+    [ -z "$domain" ] || echo "search $domain" >>/etc/resolv.conf
     echo "TINY: network $ip/$mask" >/dev/console
     ;;
 esac
