@@ -381,10 +381,10 @@ class Guest:
         self.run(f"{sys.executable} {HERE / 'frames.py'} send eth0 {' '.join(frame.hex() for frame in frames)}")
 
     @contextmanager
-    def capturing(self, *, until: bytes) -> Iterator[list[str]]:
+    def capturing(self, *, until: bytes, device: str = "eth0") -> Iterator[list[str]]:
         """Fill the list with the frames that arrive, as hex, once the block has caused the last one."""
         seen: list[str] = []
-        with self.node.running("frames.py", "capture", "eth0", until.hex(), namespace=self.name) as process:
+        with self.node.running("frames.py", "capture", device, until.hex(), namespace=self.name) as process:
             assert _line(process) == "ready"
             yield seen
             seen += process.stdout.read().split()  # type: ignore[union-attr]

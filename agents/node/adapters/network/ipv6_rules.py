@@ -7,7 +7,8 @@ server, nor for another's address in neighbour discovery.
 The type of a message may hide behind extension headers, and behind fragments. The kernel follows the chain of extension
 headers that it knows; what it cannot follow does not pass. In a fragment the first header must be the one of the
 transport: then each message shows its type in its first fragment, and that one is judged. Neighbour discovery in
-fragments is refused (RFC 6980), and so is IPsec's AH, behind which nftables does not look.
+fragments is refused (RFC 6980), and so is IPsec's AH, behind which nftables does not look. A message or datagram whose
+first bytes are not in the packet is refused too.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,9 +36,10 @@ icmpv6 type {{ {_OF_ROUTERS} }} counter drop
 exthdr frag exists icmpv6 type {{ {_DISCOVERY} }} counter drop
 udp sport 547 counter drop
 udp dport 546 counter drop
-meta l4proto != {{ icmpv6, {_NOT_FOLLOWED} }} return
+meta l4proto != {{ icmpv6, udp, {_NOT_FOLLOWED} }} return
 icmpv6 type 0-254 return
-meta l4proto icmpv6 frag frag-off != 0 return
+udp length 8-65535 return
+meta l4proto {{ icmpv6, udp }} frag frag-off != 0 return
 counter drop
 """
 
@@ -75,7 +77,7 @@ def between_nodes(network: NetworkSpec) -> str:
     """Return the rules for what passes between nodes, in either direction: nothing from, for or about the gateway."""
     routers = ", ".join(gateways(network))
     return f"""\
-ether type != ip6 accept
+ether type != ip6 counter drop
 jump {CHECKED}
 udp dport 547 counter drop
 icmpv6 type nd-router-solicit counter drop
