@@ -62,7 +62,7 @@ HONEST = {
     "IPv4 datagram": _from(OWN4, body=v4.udp(5353, 5353)),
     "IPv4 datagram of the second address": _from(OWN4_SECOND, body=v4.udp(5353, 5353)),
     "IPv4 datagram with options": _from(OWN4, options=b"\x94\4\0\0"),
-    "first IPv4 fragment": _from(OWN4, fragment=v4.MORE),
+    "first IPv4 fragment": _from(OWN4, fragment=v4.MORE, body=v4.udp(1000, 2000, bytes(16))),
     "last IPv4 fragment": _from(OWN4, fragment=3, body=bytes(range(24))),
     "IPv4 in IPv4": _from(OWN4, protocol=v4.IP_IN_IP, body=v4.packet(OWN4, OTHER4, body=_TEXT)),
     "TCP segment": _tcp(OWN4, v4.SYN),

@@ -67,7 +67,7 @@ HONEST = {
     "datagram of the second address": _udp(OWN_SECOND, v6.udp(5353, 5353)),
     "datagram of link-local": _udp(OWN_LINK, v6.udp(5353, 5353)),
     "datagram behind options": _udp(OWN, v6.udp(5353, 5353), v6.options()),
-    "first fragment": _udp(OWN, v6.udp(5353, 5353), v6.fragment()),
+    "first fragment": _udp(OWN, v6.udp(5353, 5353, bytes(8)), v6.fragment()),
     "last fragment": _udp(OWN, bytes(16), v6.fragment(offset=16, more=False)),
     "fragment of an echo": _frame(OWN, v6.icmp(128), v6.fragment()),
     "echo": _frame(OWN, v6.icmp(128)),

@@ -2,7 +2,6 @@
 
 frames.py send DEVICE HEX...        one frame after the other
 frames.py datagram HOST PORT HEX    one UDP datagram, by the usual way
-frames.py packets - HEX...          one IP packet after the other, with the source that each one has
 frames.py capture DEVICE LAST_HEX   prints "ready", then each frame that arrives, as hex, up to the one with LAST_HEX
 frames.py deliveries - LAST_HEX     the same for IP packets that the host itself accepts
 """
@@ -11,7 +10,7 @@ import select
 import socket
 import struct
 import sys
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 IPV4, ARP, RARP, IPV6 = 0x0800, 0x0806, 0x8035, 0x86DD
@@ -67,9 +66,16 @@ def tagged(frame: bytes, vlan: int, protocol: int = 0x8100) -> bytes:
 
 def _ipv4(source: IPv4Address, destination: IPv4Address, body: bytes) -> bytes:
     head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 0, 0, 64, 17, 0) + source.packed + destination.packed
-    total = sum(struct.unpack("!10H", head))
-    checksum = ~((total >> 16) + (total & 0xFFFF)) & 0xFFFF
-    return head[:10] + struct.pack("!H", checksum) + head[12:] + body
+    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + body
+
+
+def checksum(data: bytes) -> int:
+    """Return the checksum of the internet protocols."""
+    padded = data + b"\0" * (len(data) % 2)
+    total = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
+    while total >> 16:
+        total = (total >> 16) + (total & 0xFFFF)
+    return ~total & 0xFFFF
 
 
 def _mac(text: str) -> bytes:
@@ -99,8 +105,6 @@ def main(verb: str, device: str, *frames: str) -> None:
     if verb == "datagram":
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(bytes.fromhex(frames[1]), (device, int(frames[0])))
-    if verb == "packets":
-        _send_packets(list(map(bytes.fromhex, frames)))
     if verb == "deliveries":
         _print_deliveries(frames[0])
     if verb not in ("send", "capture"):
@@ -112,18 +116,6 @@ def main(verb: str, device: str, *frames: str) -> None:
                 link.send(bytes.fromhex(frame))
         else:
             _print_frames(link, frames[0])
-
-
-def _send_packets(packets: list[bytes]) -> None:
-    with (
-        socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sender,
-        socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW) as sender6,
-    ):
-        for packet in packets:
-            if packet[0] >> 4 == 6:
-                sender6.sendto(packet, (str(IPv6Address(packet[24:40])), 0))
-            else:
-                sender.sendto(packet, (str(IPv4Address(packet[16:20])), 0))
 
 
 def _print_frames(link: socket.socket, last: str) -> None:

@@ -29,21 +29,16 @@ def packet(
 
     `words` of the header and `length` of the packet, if they are to differ from the true ones.
     """
+    if protocol == TCP:
+        pseudo = source.packed + target.packed + struct.pack("!HH", TCP, len(body))
+        body = body[:16] + struct.pack("!H", frames.checksum(pseudo + body)) + body[18:]
     options = options.ljust(-(-len(options) // 4) * 4, b"\0")
     header = 20 + len(options)
     first = version << 4 | (header // 4 if words is None else words)
     total = header + len(body) if length is None else length
     head = struct.pack("!BBHHHBBH", first, 0, total, 7, fragment, ttl, protocol, 0)
     head += source.packed + target.packed + options
-    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + body
-
-
-def checksum(data: bytes) -> int:
-    padded = data + b"\0" * (len(data) % 2)
-    total = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
-    while total >> 16:
-        total = (total >> 16) + (total & 0xFFFF)
-    return ~total & 0xFFFF
+    return head[:10] + struct.pack("!H", frames.checksum(head)) + head[12:] + body
 
 
 def udp(source: int, destination: int, text: bytes = b"some text of a datagram") -> bytes:
@@ -51,13 +46,13 @@ def udp(source: int, destination: int, text: bytes = b"some text of a datagram")
 
 
 def tcp(source: int, destination: int, flags: int, text: bytes = b"") -> bytes:
-    """Return a segment without a checksum."""
+    """Return a segment, into which `packet` writes its checksum."""
     return struct.pack("!HHIIBBHHH", source, destination, 1, 1, 5 << 4, flags, 1024, 0, 0) + text
 
 
 def icmp(kind: int, code: int = 0, content: bytes = b"some text of a message") -> bytes:
     head = struct.pack("!BBHI", kind, code, 0, 0)
-    return head[:2] + struct.pack("!H", checksum(head + content)) + head[4:] + content
+    return head[:2] + struct.pack("!H", frames.checksum(head + content)) + head[4:] + content
 
 
 def route(kind: int, *hops: IPv4Address) -> bytes:

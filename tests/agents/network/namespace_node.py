@@ -377,14 +377,23 @@ class Guest:
         with self.node.running(*command, namespace=self.name) as process:
             yield int(_line(process))
 
-    def send(self, *frames: bytes) -> None:
-        self.run(f"{sys.executable} {HERE / 'frames.py'} send eth0 {' '.join(frame.hex() for frame in frames)}")
+    def send(self, *frames: bytes, device: str = "eth0") -> None:
+        self.run(f"{sys.executable} {HERE / 'frames.py'} send {device} {' '.join(frame.hex() for frame in frames)}")
 
     @contextmanager
     def capturing(self, *, until: bytes, device: str = "eth0") -> Iterator[list[str]]:
         """Fill the list with the frames that arrive, as hex, once the block has caused the last one."""
         seen: list[str] = []
         with self.node.running("frames.py", "capture", device, until.hex(), namespace=self.name) as process:
+            assert _line(process) == "ready"
+            yield seen
+            seen += process.stdout.read().split()  # type: ignore[union-attr]
+
+    @contextmanager
+    def receiving_packets(self, *, until: bytes) -> Iterator[list[str]]:
+        """Fill the list with the packets, as hex, that this host accepts, once the block has caused the last one."""
+        seen: list[str] = []
+        with self.node.running("frames.py", "deliveries", "-", until.hex(), namespace=self.name) as process:
             assert _line(process) == "ready"
             yield seen
             seen += process.stdout.read().split()  # type: ignore[union-attr]

@@ -4,22 +4,34 @@ Absence is shown as in test_isolation: by an honest frame that arrives after wha
 addressed to the neighbour's card alone, which is the only way to a port with security groups.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from ipaddress import ip_network
+from itertools import product
 
 import pytest
 
 from agents.node.adapters.network import namespace_name
+from agents.node.adapters.network_specs import PortSpec
+from agents.node.adapters.port_filters import FilteredPort, PortFilters
+from agents.node.adapters.public_addresses import LocalAddress, PublicAddresses
+from andromede_core.permits.network_ports import AllowedAddress
+from andromede_core.permits.security_group import Rule, SecurityGroup
 from tests.agents.network import frames
-from tests.agents.network.forged_kinds import ATTACKER, HIS, NETWORK, STRAY4, VICTIM
+from tests.agents.network.forged_kinds import (
+    ATTACKER, HIS, NETWORK, STRAY4, VICTIM, ROUTED, PUBLIC6, PUBLIC, OWN4, OTHER_PUBLIC, OTHER4, OTHER_PUBLIC6
+)
 from tests.agents.network.forged_table import HONEST, HONEST_FOR_ROUTER, OF_GUESTS
 from tests.agents.network.namespace_node import Guest, Node
+from tests.agents.network.test_group_rules import an_id
 
 pytestmark = pytest.mark.lab
 Plug = Callable[..., Guest]
 ROUTER = namespace_name(NETWORK.id)
 # Those with another's MAC address come last: without rules, the bridge believes them.
 FORGED = {kind.name: kind.frame for kind in sorted(OF_GUESTS, key=lambda kind: frames.source_mac(kind.frame) != ATTACKER.mac)}
+# Groups judge whole packets, whose fragments are made anew.
+PUT_TOGETHER = {"first fragment", "last fragment", "fragment of an echo"}
 # Bridges themselves take no frame whose sender is a group, or zero.
 DROPPED_BY_BRIDGES = {
     "source MAC of IPv4 multicast",
@@ -65,9 +77,46 @@ def test_without_rules_the_frames_arrive(node: Node, attacker: Guest, victim: Gu
     assert set(missing(attacker, victim, FORGED)) == DROPPED_BY_BRIDGES
 
 
-def test_no_kind_gets_through(node: Node, attacker: Guest, victim: Guest) -> None:
+PAIRS = (AllowedAddress(ip_network("10.0.0.128/26"), "00:00:5e:00:01:07"), AllowedAddress(ip_network("fd00:1::4000/114")))
+ROUTED_ONES = tuple(AllowedAddress(ip_network(address)) for address in (ROUTED, PUBLIC6))
+GROUP = an_id(10)
+ANYTHING = SecurityGroup("fr-par-1", GROUP, 1, tuple(
+    Rule(an_id(number), direction, family, "any")
+    for number, (direction, family) in enumerate(product(("in", "out"), ("ipv4", "ipv6")), start=1)
+), {})
+
+
+def grouped(*ports: PortSpec) -> PortFilters:
+    """Return the ports with a group that allows everything."""
+    return PortFilters(tuple(FilteredPort(port, (port.mac,), (GROUP,)) for port in ports), {GROUP: ANYTHING})
+
+
+def alone(node: Node) -> None:
+    """Leave the port without any of these."""
+
+
+def with_pairs(node: Node) -> None:
+    node.ensure(replace(ATTACKER, allowed=PAIRS), VICTIM)
+
+
+def with_groups(node: Node) -> None:
+    assert node.filter(grouped(ATTACKER, VICTIM)) == ""
+
+
+def with_public_addresses(node: Node) -> None:
+    port = replace(ATTACKER, allowed=ROUTED_ONES)
+    node.ensure(port, VICTIM)
+    mine = (LocalAddress(PUBLIC, port, OWN4), LocalAddress(ROUTED, port), LocalAddress(PUBLIC6, port))
+    his = (LocalAddress(OTHER_PUBLIC, VICTIM, OTHER4), LocalAddress(OTHER_PUBLIC6, VICTIM))
+    assert node.publish_addresses(PublicAddresses((*mine, *his), {})) == ""
+
+
+@pytest.mark.parametrize("prepare", [alone, with_pairs, with_groups, with_public_addresses])
+def test_no_kind_gets_through(node: Node, attacker: Guest, victim: Guest, prepare: Callable[[Node], None]) -> None:
+    prepare(node)
     for _ in range(2):
         assert sorted(passed(attacker, victim, FORGED)) == []
-        assert missing(attacker, victim, HONEST | HONEST_FOR_ROUTER) == []
+        kept = set(missing(attacker, victim, HONEST | HONEST_FOR_ROUTER))
+        assert kept == (PUT_TOGETHER if prepare is with_groups else set())
         node.run("nft flush ruleset")
         node.keep_rules()
