@@ -18,15 +18,19 @@ from agents.node.adapters.public_addresses import LocalAddress, PublicAddresses
 from andromede_core.permits.network_ports import AllowedAddress
 from andromede_core.permits.security_group import Rule, SecurityGroup
 from tests.agents.network import frames
+from tests.agents.network import ipv4_frames as v4
 from tests.agents.network.forged_kinds import (
     ATTACKER, HIS, NETWORK, STRAY4, VICTIM, ROUTED, PUBLIC6, PUBLIC, OWN4, OTHER_PUBLIC, OTHER4, OTHER_PUBLIC6
 )
+from tests.agents.network.forged_beyond import text_in
+from tests.agents.network.forged_nodes import HONEST_OUTER, INNER, MEMBER, OUTER, STAY, VICTIM_NODE
 from tests.agents.network.forged_table import HONEST, HONEST_FOR_ROUTER, OF_GUESTS
 from tests.agents.network.namespace_node import Guest, Node
 from tests.agents.network.test_group_rules import an_id
+from tests.agents.network.test_overlay import VNI, nodes, segment, start  # noqa: F401
 
 pytestmark = pytest.mark.lab
-Plug = Callable[..., Guest]
+Plug = Start = Callable[..., Guest]
 ROUTER = namespace_name(NETWORK.id)
 # Those with another's MAC address come last: without rules, the bridge believes them.
 FORGED = {kind.name: kind.frame for kind in sorted(OF_GUESTS, key=lambda kind: frames.source_mac(kind.frame) != ATTACKER.mac)}
@@ -120,3 +124,44 @@ def test_no_kind_gets_through(node: Node, attacker: Guest, victim: Guest, prepar
         assert kept == (PUT_TOGETHER if prepare is with_groups else set())
         node.run("nft flush ruleset")
         node.keep_rules()
+
+
+# ---- between nodes
+
+
+@pytest.fixture
+def pair(start: Start) -> tuple[Guest, Guest]:  # noqa: F811
+    """An attacker and a victim on two nodes."""
+    return start(1, ATTACKER), start(2, VICTIM)
+
+
+def test_no_kind_gets_to_another_node(pair: tuple[Guest, Guest]) -> None:
+    attacker, victim = pair
+    for _ in range(2):
+        assert sorted(passed(attacker, victim, FORGED)) == []
+        assert missing(attacker, victim, HONEST | HONEST_FOR_ROUTER) == []
+        for node in (attacker.node, victim.node):
+            node.run("nft flush ruleset")
+            node.keep_rules()
+
+
+def test_no_kind_comes_from_a_hostile_node(nodes: list[Node], pair: tuple[Guest, Guest]) -> None:  # noqa: F811
+    """The third node carries the network too, and sends what no rule of a port has judged."""
+    attacker, victim = pair
+    stranger, router = Guest(nodes[2], "", ATTACKER), Guest(victim.node, ROUTER, VICTIM)
+    victim.node.connect(NETWORK, segment(2, 1, 3))
+    stranger.run(f"ip link add evil type vxlan id {VNI} local {MEMBER} dstport 4789 remote {VICTIM_NODE}")
+    stranger.run("ip link set evil up")
+    macs = [each.run("cat /sys/class/net/under/address").strip() for each in (stranger, Guest(victim.node, "", VICTIM))]
+    outer = {kind.name: kind.frame for kind in OUTER.kinds()} | HONEST_OUTER
+    inner = {kind.name: kind.frame for kind in INNER} | HONEST
+    for _ in range(2):
+        with victim.capturing(until=END) as at_victim, router.capturing(until=END, device="lan") as at_router:
+            stranger.send(*(v4.framed(*macs[:1], packet, macs[1]) for packet in outer.values()), device="under")
+            stranger.send(*(each for frame in inner.values() for each in variants(frame)), END, device="evil")
+        seen = [bytes.fromhex(frame) for frame in (*at_victim, *at_router)]
+        contents = set(map(frames.content, seen))
+        assert {name for name, frame in inner.items() if frames.content(frame) in contents} == set(HONEST) - {*STAY}
+        assert {name for name in outer if any(text_in(name) in frame for frame in seen)} == set(HONEST_OUTER)
+        victim.node.run("nft flush ruleset")
+        victim.node.keep_rules()

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv6Address
 from textwrap import indent
 
-from agents.node.adapters.network import service_rules
+from agents.node.adapters.network import metadata, service_rules
 from agents.node.adapters.network_specs import NetworkSpec, PortSpec, ranges
 
 ROUTER = IPv6Address("fe80::1")  # of every network on every node, beside its gateways
@@ -52,7 +52,8 @@ def link_local(mac: str) -> IPv6Address:
 
 
 def gateways(network: NetworkSpec) -> list[str]:
-    return [str(ROUTER), *(str(subnet.gateway_ip) for subnet in network.of_family(6))]
+    """Return the router's addresses, the one of metadata among them."""
+    return [str(ROUTER), str(metadata.ADDRESS6), *(str(subnet.gateway_ip) for subnet in network.of_family(6))]
 
 
 def of_port(port: PortSpec, macs: Sequence[str]) -> str:

@@ -16,8 +16,8 @@ of its tap, so a frame's way is as long with one port as with many, and rules st
 - Between a device that no rule knows and one of a tenant network no frame passes, in either direction. Bridges of
   others are left alone: there no device is known.
 - `input` and `output`: the node's own IP stack takes no part in tenants' networks, not even by ARP.
-- Each node has the gateway of a network, with the same addresses. Frames from, for or about the gateway, and DHCP,
-  therefore neither leaves the node by the overlay nor comes in by it. Guests' frames were judged where they began;
+- Each node has the gateway of a network and the metadata service, with the same addresses. Frames from, for or about
+  these, and DHCP, therefore neither leaves the node by the overlay nor comes in by it. Guests' frames were judged where they began;
   of other kinds than guests may send, none passes.
 
 The bridge family here does without `reject` and connection tracking, which not every kernel has for it.
@@ -27,7 +27,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address
 from textwrap import indent
 
-from agents.node.adapters.network import bandwidth_rules, ipv6_rules
+from agents.node.adapters.network import bandwidth_rules, ipv6_rules, metadata
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network_specs import NetworkSpec, PortSpec, ranges, tap_name
 from agents.node.errors import BadRequest
@@ -149,7 +149,7 @@ def _network(network: NetworkSpec) -> str:
     """Return the rules of the network, the same in both directions: a frame that must not leave must not come in."""
     layout = Layout.for_network(network.id)
     chain, has_ipv6 = _between_nodes(layout), bool(network.of_family(6))
-    gateways = _one_of(subnet.gateway_ip for subnet in network.of_family(4))
+    gateways = _gateways(network)
     about = f"arp saddr ip != {gateways} arp daddr ip != {gateways} " if gateways else ""
     of_gateway = f"ip saddr {gateways} counter drop\nip daddr {gateways} counter drop\n" if gateways else ""
     rules = f"""\
@@ -159,6 +159,7 @@ ether daddr {layout.gateway_mac} counter drop
 {_ARP} {about}accept
 ether type arp counter drop
 udp dport {{ 67, 68 }} counter drop
+udp sport 67 counter drop
 {of_gateway}\
 {_ANNOUNCEMENT} accept
 {_READABLE} accept
@@ -215,10 +216,16 @@ table {TABLE} {{
 
 def _not_the_gateway(port: PortSpec) -> str:
     """Return the rules that a port needs whose allowed ranges may contain a gateway."""
-    gateways = _one_of(subnet.gateway_ip for subnet in port.network.of_family(4))
+    gateways = _gateways(port.network)
     if not port.allowed or not gateways:
         return ""
     return f"arp saddr ip {gateways} counter drop\nip saddr {gateways} counter drop\n"
+
+
+def _gateways(network: NetworkSpec) -> str:
+    """Return an expression of the router's IPv4 addresses, the one of metadata among them; empty: it has none."""
+    own = [subnet.gateway_ip for subnet in network.of_family(4)]
+    return _one_of([*own, metadata.ADDRESS] if own else [])
 
 
 def _macs(port: PortSpec) -> list[str]:
