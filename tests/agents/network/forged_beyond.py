@@ -70,11 +70,15 @@ def _tcp_to(target: IPv4Address | str, port: int) -> Build:
     )
 
 
-def _to6(
-    target: IPv6Address | str, port: int = PORT, *headers: tuple[int, bytes], source: IPv6Address = OWN
-) -> Build:
+def _to6(target: IPv6Address | str, port: int = PORT, *headers: tuple[int, bytes], source: IPv6Address = OWN) -> Build:
     return lambda text: v6.ipv6(
-        HERS, source, IPv6Address(target), protocol=v6.UDP, body=v6.udp(4000, port, text), headers=headers, to=GATEWAY_MAC
+        HERS,
+        source,
+        IPv6Address(target),
+        protocol=v6.UDP,
+        body=v6.udp(4000, port, text),
+        headers=headers,
+        to=GATEWAY_MAC,
     )
 
 
@@ -142,7 +146,13 @@ OF_GUESTS = (
         ),
     ),
     Group(
-        *("IPv6", "routing", "guest", "reach the node, or networks that tenants may not reach", "packet to the outside"),
+        *(
+            "IPv6",
+            "routing",
+            "guest",
+            "reach the node, or networks that tenants may not reach",
+            "packet to the outside",
+        ),
         built(
             {
                 "packet to the node by IPv6": _to6(NODE6, 7443),
@@ -245,7 +255,9 @@ OF_OUTSIDE = (
                     BEYOND, NODE, protocol=v4.GRE, body=b"\0\0\x08\0" + v4.packet(OTHER4, OWN4, body=v4.udp(1, 2, text))
                 ),
                 "from outside in VXLAN": lambda text: v4.packet(
-                    BEYOND, NODE, body=v4.udp(4000, 4789, frames.vxlan(1, frames.udp(HIS, OTHER4, ports=(1, 2), text=text)))
+                    BEYOND,
+                    NODE,
+                    body=v4.udp(4000, 4789, frames.vxlan(1, frames.udp(HIS, OTHER4, ports=(1, 2), text=text))),
                 ),
             }
         ),

@@ -70,7 +70,13 @@ GROUPS = (
         },
     ),
     Group(
-        *("any", "Ethernet", "guest", "reach another VLAN, or hide a frame from the rules behind tags", "IPv4 datagram"),
+        *(
+            "any",
+            "Ethernet",
+            "guest",
+            "reach another VLAN, or hide a frame from the rules behind tags",
+            "IPv4 datagram",
+        ),
         {
             "VLAN tag": frames.tagged(_HONEST, 7),
             "VLAN tag of priority alone": frames.tagged(_HONEST, 0xE000),
@@ -197,7 +203,13 @@ GROUPS = (
         },
     ),
     Group(
-        *("IPv4", "RARP", "guest", "give a neighbour an address, or announce another's card", "announcement after a migration"),
+        *(
+            "IPv4",
+            "RARP",
+            "guest",
+            "give a neighbour an address, or announce another's card",
+            "announcement after a migration",
+        ),
         {
             "RARP reply": v4.arp(HERS, _ME, _HIM, operation=4, ethertype=frames.RARP),
             "RARP reply to a neighbour alone": v4.arp(
@@ -215,7 +227,9 @@ GROUPS = (
             "RARP as ARP reply of the gateway": v4.arp(
                 HERS, (HERS, GATEWAY4), _HIM, operation=2, ethertype=frames.RARP
             ),
-            "RARP of another hardware": v4.arp(HERS, *[(HERS, NO_ADDRESS)] * 2, operation=3, hardware=6, ethertype=frames.RARP),
+            "RARP of another hardware": v4.arp(
+                HERS, *[(HERS, NO_ADDRESS)] * 2, operation=3, hardware=6, ethertype=frames.RARP
+            ),
             "RARP with other content": _ethertype(frames.RARP, payload=b"content of its choice"),
         },
     ),

@@ -33,7 +33,9 @@ _PORTS = (40000, 8080)
 _QUOTED = v4.packet(OTHER4, BEYOND, protocol=v4.TCP, body=v4.tcp(*_PORTS, v4.ACK))[:28]
 
 
-def _from(source: IPv4Address | str, *, target: IPv4Address = OTHER4, to: str = frames.BROADCAST, **fields: Any) -> bytes:
+def _from(
+    source: IPv4Address | str, *, target: IPv4Address = OTHER4, to: str = frames.BROADCAST, **fields: Any
+) -> bytes:
     """Return a frame with a packet, by default a datagram."""
     values: dict[str, Any] = {"body": _TEXT} | fields
     return v4.framed(HERS, v4.packet(IPv4Address(source), target, **values), to)
@@ -43,7 +45,9 @@ def _tcp(source: IPv4Address, flags: int, target: IPv4Address = OTHER4) -> bytes
     return _from(source, target=target, protocol=v4.TCP, body=v4.tcp(8080, 40000, flags))
 
 
-def _icmp(source: IPv4Address, kind: int, code: int = 0, content: bytes = _QUOTED, target: IPv4Address = OTHER4) -> bytes:
+def _icmp(
+    source: IPv4Address, kind: int, code: int = 0, content: bytes = _QUOTED, target: IPv4Address = OTHER4
+) -> bytes:
     return _from(source, target=target, protocol=v4.ICMP, body=v4.icmp(kind, code, content))
 
 
@@ -67,7 +71,9 @@ HONEST = {
     "IPv4 in IPv4": _from(OWN4, protocol=v4.IP_IN_IP, body=v4.packet(OWN4, OTHER4, body=_TEXT)),
     "TCP segment": _tcp(OWN4, v4.SYN),
     "echo of IPv4": _icmp(OWN4, 8),
-    "IGMP report": _from(OWN4, target=IPv4Address("224.0.0.22"), protocol=v4.IGMP, body=b"\x22\0\xdd\xff" + bytes(20), ttl=1),
+    "IGMP report": _from(
+        OWN4, target=IPv4Address("224.0.0.22"), protocol=v4.IGMP, body=b"\x22\0\xdd\xff" + bytes(20), ttl=1
+    ),
     "DHCP client": _dhcp(NO_ADDRESS),
     "DHCP renewal": _dhcp(OWN4, GATEWAY4),
 }
@@ -266,7 +272,9 @@ GROUPS = (
                 v4.packet(OTHER4_SECOND, GATEWAY4_SECOND, body=v4.udp(4000, 53))
             ),
             "DNS query of the gateway": _to_gateway(v4.packet(GATEWAY4, GATEWAY4, body=v4.udp(4000, 53))),
-            "DNS query from loopback": _to_gateway(v4.packet(IPv4Address("127.0.0.1"), GATEWAY4, body=v4.udp(4000, 53))),
+            "DNS query from loopback": _to_gateway(
+                v4.packet(IPv4Address("127.0.0.1"), GATEWAY4, body=v4.udp(4000, 53))
+            ),
             "DNS answer of the gateway": _from(GATEWAY4, body=v4.udp(53, 4000), to=HIS),
             "answer of the metadata service": v4.framed(
                 HERS, v4.packet(METADATA, OTHER4, protocol=v4.TCP, body=v4.tcp(80, 4000, v4.ACK)), HIS

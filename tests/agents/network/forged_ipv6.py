@@ -191,12 +191,20 @@ GROUPS = (
             "end of a multicast router": _frame(OWN_LINK, v6.icmp(153)),
             "query of multicast listeners": _frame(OWN_LINK, v6.icmp(130, bytes(20))),
             "query of multicast listeners, version 2": _frame(OWN_LINK, v6.icmp(130, bytes(24))),
-            "query of multicast listeners behind hop-by-hop": _frame(OWN_LINK, v6.icmp(130, bytes(20)), v6.hop_by_hop()),
+            "query of multicast listeners behind hop-by-hop": _frame(
+                OWN_LINK, v6.icmp(130, bytes(20)), v6.hop_by_hop()
+            ),
             "query of multicast listeners by the router": _frame(ROUTER, v6.icmp(130, bytes(20)), v6.hop_by_hop()),
         },
     ),
     Group(
-        *("IPv6", "router discovery", "guest", "act as router behind headers or in fragments", "datagram behind options"),
+        *(
+            "IPv6",
+            "router discovery",
+            "guest",
+            "act as router behind headers or in fragments",
+            "datagram behind options",
+        ),
         {
             "router advertisement behind hop-by-hop": _frame(OWN_LINK, _RA, v6.hop_by_hop()),
             "router advertisement behind options": _frame(OWN_LINK, _RA, v6.options()),
@@ -301,7 +309,13 @@ GROUPS = (
         },
     ),
     Group(
-        *("IPv6", "services", "guest", "use the router's services as another, or answer in their name", "DNS query by IPv6"),
+        *(
+            "IPv6",
+            "services",
+            "guest",
+            "use the router's services as another, or answer in their name",
+            "DNS query by IPv6",
+        ),
         {
             "DNS query of a neighbour by IPv6": _to_gateway(OTHER, GATEWAY, v6.udp(4000, 53)),
             "DNS query of a neighbour's link-local address": _to_gateway(OTHER_LINK, GATEWAY, v6.udp(4000, 53)),

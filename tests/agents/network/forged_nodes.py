@@ -6,13 +6,20 @@ server or a router, or in a form that no guest may use, nothing of it gets to an
 
 import struct
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
+from agents.node.adapters.network.ipv6_rules import ROUTER
 from tests.agents.network import forged_ethernet, forged_ipv4, forged_ipv6, frames
 from tests.agents.network import ipv4_frames as v4
+from tests.agents.network import ipv6_frames as v6
 from tests.agents.network.forged_beyond import text_in
-from tests.agents.network.forged_kinds import STRAY4, Group, Kind
+from tests.agents.network.forged_kinds import GATEWAY, GATEWAY4, HERS, HIS, OWN, OWN4, STRAY4, Group, Kind
+
+
+def _icmp6(target: IPv6Address, body: bytes) -> bytes:
+    return v6.ipv6(HERS, OWN, target, protocol=v6.ICMP, body=body, to=HIS)
+
 
 _AIMS = (
     "reach another VLAN, or hide a frame from the rules behind tags",
@@ -45,13 +52,34 @@ _NAMES = (
     *("RARP as ARP reply of the gateway", "RARP of another hardware", "RARP with other content"),
 )
 # Of the kinds with these aims, what is in the name of a guest.
-_OF_GUESTS = ("ARP of an unknown operation, of a neighbour", "ARP of operation 0, of a neighbour", "inverse ARP of a neighbour")
+_OF_GUESTS = (
+    "ARP of an unknown operation, of a neighbour",
+    "ARP of operation 0, of a neighbour",
+    "inverse ARP of a neighbour",
+)
 INNER: tuple[Kind, ...] = tuple(
     replace(kind, name=f"from a node: {kind.name}", sender="node")
     for group in (*forged_ethernet.GROUPS, *forged_ipv4.GROUPS, *forged_ipv6.GROUPS)
     for kind in group.kinds()
     if (kind.aim in _AIMS or kind.name in _NAMES) and kind.name not in _OF_GUESTS
 )
+# What honest guests send to their own router.
+_TO_ROUTERS = Group(
+    *("any", "gateway", "node", "use another node's router, or divert what its guests send to it", "datagram"),
+    {
+        "from a node: question for the gateway by ARP": frames.arp(HERS, OWN4, GATEWAY4),
+        "from a node: packet to the gateway": v4.framed(HERS, v4.packet(OWN4, GATEWAY4, body=v4.udp(5, 6)), HIS),
+        "from a node: packet to the metadata service": forged_ipv4.HONEST_FOR_ROUTER["metadata request"],
+        "from a node: DHCP": forged_ipv4.HONEST["DHCP client"],
+        "from a node: DHCPv6": forged_ipv6.HONEST["DHCPv6 client"],
+        "from a node: router solicitation": forged_ipv6.HONEST["router solicitation"],
+        "from a node: packet to the gateway by IPv6": _icmp6(GATEWAY, v6.icmp(128)),
+        "from a node: packet to the router": _icmp6(ROUTER, v6.icmp(128)),
+        "from a node: question for the gateway": _icmp6(v6.ALL_NODES, v6.solicitation(GATEWAY)),
+        "from a node: question for the router": _icmp6(v6.ALL_NODES, v6.solicitation(ROUTER)),
+    },
+)
+INNER += tuple(_TO_ROUTERS.kinds())
 # What a node keeps for its own router.
 STAY = ("DHCP client", "DHCP renewal", *forged_ipv6.STAY)
 

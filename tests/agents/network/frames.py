@@ -27,11 +27,10 @@ def ethernet(source: str, destination: str, ethertype: int, payload: bytes) -> b
     return _mac(destination) + _mac(source) + struct.pack("!H", ethertype) + payload.ljust(46, b"\0")
 
 
-def arp(mac: str, ip: IPv4Address, target: IPv4Address, *, sender_mac: str = "", hardware: int = 1) -> bytes:
-    """Return a broadcast ARP request from the Ethernet address `mac`."""
-    head = struct.pack("!HHBBH", hardware, IPV4, 6, 4, 1)
-    question = head + _mac(sender_mac or mac) + ip.packed + bytes(6) + target.packed
-    return ethernet(mac, BROADCAST, ARP, question)
+def arp(mac: str, ip: IPv4Address, target: IPv4Address) -> bytes:
+    """Return a broadcast ARP request."""
+    head = struct.pack("!HHBBH", 1, IPV4, 6, 4, 1)
+    return ethernet(mac, BROADCAST, ARP, head + _mac(mac) + ip.packed + bytes(6) + target.packed)
 
 
 def udp(
@@ -46,18 +45,6 @@ def udp(
     """Return a datagram, by default a broadcast."""
     datagram = struct.pack("!HHHH", *ports, 8 + len(text), 0) + text
     return ethernet(mac, to, IPV4, _ipv4(ip, target, datagram))
-
-
-def dhcp(mac: str, ip: IPv4Address, *, client: str) -> bytes:
-    """Return a DHCP request of `client`, with the fields that firewalls check."""
-    request = struct.pack("!BBBB", 1, 1, 6, 0) + bytes(24) + _mac(client)
-    return udp(mac, ip, ports=(68, 67), text=request.ljust(300, b"\0"))
-
-
-def router_advertisement(mac: str) -> bytes:
-    body = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0)
-    head = struct.pack("!IHBB", 6 << 28, len(body), 58, 255)
-    return ethernet(mac, "33:33:00:00:00:01", IPV6, head + bytes(16) + b"\xff\x02" + bytes(13) + b"\1" + body)
 
 
 def tagged(frame: bytes, vlan: int, protocol: int = 0x8100) -> bytes:

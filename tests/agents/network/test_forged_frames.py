@@ -19,10 +19,21 @@ from andromede_core.permits.network_ports import AllowedAddress
 from andromede_core.permits.security_group import Rule, SecurityGroup
 from tests.agents.network import frames
 from tests.agents.network import ipv4_frames as v4
-from tests.agents.network.forged_kinds import (
-    ATTACKER, HIS, NETWORK, STRAY4, VICTIM, ROUTED, PUBLIC6, PUBLIC, OWN4, OTHER_PUBLIC, OTHER4, OTHER_PUBLIC6
-)
 from tests.agents.network.forged_beyond import text_in
+from tests.agents.network.forged_kinds import (
+    ATTACKER,
+    HIS,
+    NETWORK,
+    OTHER4,
+    OTHER_PUBLIC,
+    OTHER_PUBLIC6,
+    OWN4,
+    PUBLIC,
+    PUBLIC6,
+    ROUTED,
+    STRAY4,
+    VICTIM,
+)
 from tests.agents.network.forged_nodes import HONEST_OUTER, INNER, MEMBER, OUTER, STAY, VICTIM_NODE
 from tests.agents.network.forged_table import HONEST, HONEST_FOR_ROUTER, OF_GUESTS
 from tests.agents.network.namespace_node import Guest, Node
@@ -33,7 +44,9 @@ pytestmark = pytest.mark.lab
 Plug = Start = Callable[..., Guest]
 ROUTER = namespace_name(NETWORK.id)
 # Those with another's MAC address come last: without rules, the bridge believes them.
-FORGED = {kind.name: kind.frame for kind in sorted(OF_GUESTS, key=lambda kind: frames.source_mac(kind.frame) != ATTACKER.mac)}
+FORGED = {
+    kind.name: kind.frame for kind in sorted(OF_GUESTS, key=lambda kind: frames.source_mac(kind.frame) != ATTACKER.mac)
+}
 # Groups judge whole packets, whose fragments are made anew.
 PUT_TOGETHER = {"first fragment", "last fragment", "fragment of an echo"}
 # Bridges themselves take no frame whose sender is a group, or zero.
@@ -81,13 +94,22 @@ def test_without_rules_the_frames_arrive(node: Node, attacker: Guest, victim: Gu
     assert set(missing(attacker, victim, FORGED)) == DROPPED_BY_BRIDGES
 
 
-PAIRS = (AllowedAddress(ip_network("10.0.0.128/26"), "00:00:5e:00:01:07"), AllowedAddress(ip_network("fd00:1::4000/114")))
+PAIRS = (
+    AllowedAddress(ip_network("10.0.0.128/26"), "00:00:5e:00:01:07"),
+    AllowedAddress(ip_network("fd00:1::4000/114")),
+)
 ROUTED_ONES = tuple(AllowedAddress(ip_network(address)) for address in (ROUTED, PUBLIC6))
 GROUP = an_id(10)
-ANYTHING = SecurityGroup("fr-par-1", GROUP, 1, tuple(
-    Rule(an_id(number), direction, family, "any")
-    for number, (direction, family) in enumerate(product(("in", "out"), ("ipv4", "ipv6")), start=1)
-), {})
+ANYTHING = SecurityGroup(
+    "fr-par-1",
+    GROUP,
+    1,
+    tuple(
+        Rule(an_id(number), direction, family, "any")
+        for number, (direction, family) in enumerate(product(("in", "out"), ("ipv4", "ipv6")), start=1)
+    ),
+    {},
+)
 
 
 def grouped(*ports: PortSpec) -> PortFilters:

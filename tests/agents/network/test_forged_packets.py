@@ -48,15 +48,15 @@ class Place:
 
     def arrive(self, packets: Iterable[bytes]) -> None:
         """Send IP packets from outside to the node."""
-        mac, here = (
-            self.node.run("cat /sys/class/net/u0/address", namespace=each).strip() for each in ("", "outside")
-        )
+        mac, here = (self.node.run("cat /sys/class/net/u0/address", namespace=each).strip() for each in ("", "outside"))
         kinds = {4: frames.IPV4, 6: frames.IPV6}
         self.outside.send(
             *(frames.ethernet(here, mac, kinds[packet[0] >> 4], packet) for packet in packets), device="u0"
         )
 
-    def passed(self, names: Iterable[str], *, leaving: Iterable[bytes] = (), arriving: Iterable[bytes] = ()) -> set[str]:
+    def passed(
+        self, names: Iterable[str], *, leaving: Iterable[bytes] = (), arriving: Iterable[bytes] = ()
+    ) -> set[str]:
         """Return the names of the packets that leave the guest's network, or that arrive there.
 
         What arrives for the node itself is the node's own affair.
@@ -98,15 +98,16 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             node.run(line)
         node.ensure(ATTACKER)
         node.ensure(VICTIM, ATTACKER)
-        attacker, victim = (Guest(node, f"guest{port.hostname[-1]}", port).start().configured() for port in (ATTACKER, VICTIM))
+        attacker, victim = (
+            Guest(node, f"guest{port.hostname[-1]}", port).start().configured() for port in (ATTACKER, VICTIM)
+        )
         attacker.run(f"ip addr add {PUBLIC6}/128 dev eth0 nodad")
         with_public_addresses(node)
         for name, device in [("", "u0"), ("outside", "u0"), (attacker.name, "eth0"), (victim.name, "eth0")]:
             wait_for_addresses(node, name, device)
         others = (Guest(node, name, ATTACKER) for name in (namespace_name(NETWORK.id), "", "outside"))
         found = Place(node, attacker, victim, *others)
-        for address in (PUBLIC, PUBLIC6):
-            wait_until(lambda: found.outside.pings(address), what=f"an answer of {address}")
+        wait_until(lambda: found.outside.pings(PUBLIC) and found.outside.pings(PUBLIC6), what="answers of the guest")
         yield found
     finally:
         node.close()
