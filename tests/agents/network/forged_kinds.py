@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 
 from agents.node.adapters.network.ipv6_rules import link_local
 from agents.node.adapters.network.layout import Layout
 from tests.agents.network.namespace_node import IPV4, IPV6, SECOND_IPV4, SECOND_IPV6, a_network, a_port, ipv4
 
+SECOND_RANGE = IPv6Network("fd00:2::/64")
 NETWORK = a_network(6, IPV4, SECOND_IPV4, IPV6, SECOND_IPV6)
 ATTACKER, VICTIM = a_port(NETWORK, 0), a_port(NETWORK, 1)
 HERS, HIS, NOBODY = ATTACKER.mac, VICTIM.mac, "52:54:00:ff:ff:ff"

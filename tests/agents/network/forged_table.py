@@ -35,21 +35,24 @@ INTRODUCTION = """\
 Each kind of a forged frame or packet that the tests try, for auditors. None gets through. The table is
 `tests/agents/network/forged_table.py`; a test compares this page with it (`tests/agents/network/test_forged_table.py`).
 
-- **A guest** tries all kinds of its first table from a port with nothing else, one with allowed address pairs, one with a security group
-  that allows everything, one with public addresses, and against a neighbour on another node. Its second table is tried with public addresses.
-  **A node** is one that carries the network. **A host outside** sends to public addresses.
+- **A guest** tries all kinds of its first table from a port with nothing else, from one with allowed address pairs, one
+  with a security group that allows everything, and one with public addresses, and against a neighbour on another node.
+  Its second table is tried from a port with public addresses. **A node** is one that carries the network. **A host
+  outside** sends to public addresses.
 - Each is tried twice: before and after a flush of the rules (`nft flush ruleset`) that the agent has restored.
-- **Each kind has an honest frame beside it**, which passes in the same runs. Without the rules, all frames of a guest's first table arrive,
-  but for five that the kernel's bridge itself refuses: so the test sees what gets through.
-- What a guest sends as it is and with its own addresses is no forgery, and passes: options of IP, tunnels, unusual protocols.
-- What a hostile node sends in the name of guests cannot be told from what these send, and passes to the network's other nodes. So does
-  what a host on the underlay sends with the address of such a node: the underlay must be [isolated](../how-to/prepare-the-underlay.md#isolate-the-underlay).
+- **Each kind has an honest frame beside it**, which passes in the same runs. Without the rules, all frames of a guest's
+  first table arrive, but for five that the kernel's bridge itself refuses: so the test sees what gets through.
+- What a guest sends with its own addresses is no forgery, and passes: options of IP, tunnels, unusual protocols.
+- What a hostile node sends in the name of guests cannot be told from what these send, and passes to the network's other
+  nodes. So does what a host on the underlay sends with the address of such a node: the underlay must be
+  [isolated](../how-to/prepare-the-underlay.md#isolate-the-underlay).
 """
 
 
 def page() -> str:
     """Return the page about these kinds."""
-    return "\n".join([INTRODUCTION, *_counts(), *chain.from_iterable(_table(title) for title in TABLE)])
+    lines = [INTRODUCTION, *_counts(), *chain.from_iterable(_table(title) for title in TABLE)]
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def _counts() -> Iterator[str]:

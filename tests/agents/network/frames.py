@@ -1,6 +1,7 @@
 """Ethernet frames as bytes, and a program that sends or captures them in the namespace it is started in.
 
 frames.py send DEVICE HEX...        one frame after the other
+frames.py flood DEVICE COUNT HEX... the frames in turn, so many in all
 frames.py datagram HOST PORT HEX    one UDP datagram, by the usual way
 frames.py capture DEVICE LAST_HEX   prints "ready", then each frame that arrives, as hex, up to the one with LAST_HEX
 frames.py deliveries - LAST_HEX     the same for IP packets that the host itself accepts
@@ -11,6 +12,7 @@ import socket
 import struct
 import sys
 from ipaddress import IPv4Address
+from itertools import cycle, islice
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 IPV4, ARP, RARP, IPV6 = 0x0800, 0x0806, 0x8035, 0x86DD
@@ -94,13 +96,17 @@ def main(verb: str, device: str, *frames: str) -> None:
             sender.sendto(bytes.fromhex(frames[1]), (device, int(frames[0])))
     if verb == "deliveries":
         _print_deliveries(frames[0])
-    if verb not in ("send", "capture"):
+    if verb not in ("send", "flood", "capture"):
         return
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003)) as link:
         link.bind((device, 0))
         if verb == "send":
             for frame in frames:
                 link.send(bytes.fromhex(frame))
+        elif verb == "flood":
+            turns = cycle(map(bytes.fromhex, frames[1:]))
+            for frame in islice(turns, int(frames[0])):
+                link.send(frame)
         else:
             _print_frames(link, frames[0])
 

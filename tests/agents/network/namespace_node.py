@@ -380,6 +380,11 @@ class Guest:
     def send(self, *frames: bytes, device: str = "eth0") -> None:
         self.run(f"{sys.executable} {HERE / 'frames.py'} send {device} {' '.join(frame.hex() for frame in frames)}")
 
+    def flood(self, count: int, *frames: bytes) -> None:
+        """Send the frames in turn, `count` in all."""
+        texts = " ".join(frame.hex() for frame in frames)
+        self.run(f"{sys.executable} {HERE / 'frames.py'} flood eth0 {count} {texts}")
+
     @contextmanager
     def capturing(self, *, until: bytes, device: str = "eth0") -> Iterator[list[str]]:
         """Fill the list with the frames that arrive, as hex, once the block has caused the last one."""

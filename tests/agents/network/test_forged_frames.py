@@ -1,7 +1,7 @@
 """The table of forged frames against a hostile guest's neighbours and routers: on real namespaces, with root.
 
-Absence is shown as in test_isolation: by an honest frame that arrives after what must not. Each frame goes as it is, and
-addressed to the neighbour's card alone, which is the only way to a port with security groups.
+Absence is shown as in test_isolation: by an honest frame that arrives after what must not. Each frame goes as it is,
+and addressed to the neighbour's card alone, which is the only way to a port with security groups.
 """
 
 from collections.abc import Callable, Iterator, Mapping

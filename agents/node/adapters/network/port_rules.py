@@ -17,8 +17,8 @@ of its tap, so a frame's way is as long with one port as with many, and rules st
   others are left alone: there no device is known.
 - `input` and `output`: the node's own IP stack takes no part in tenants' networks, not even by ARP.
 - Each node has the gateway of a network and the metadata service, with the same addresses. Frames from, for or about
-  these, and DHCP, therefore neither leaves the node by the overlay nor comes in by it. Guests' frames were judged where they began;
-  of other kinds than guests may send, none passes.
+  these, and DHCP, therefore neither leave the node by the overlay nor come in by it. Guests' frames were judged where
+  they began; of other kinds than guests may send, none passes.
 
 The bridge family here does without `reject` and connection tracking, which not every kernel has for it.
 """
