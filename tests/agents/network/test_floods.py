@@ -4,7 +4,9 @@ Floods of connections: test_connections; of the metadata service: test_metadata;
 """
 
 from collections.abc import Callable
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address
+from itertools import product
 
 import pytest
 
@@ -21,7 +23,7 @@ from tests.agents.network.forged_kinds import (
     SECOND_RANGE,
     VICTIM,
 )
-from tests.agents.network.namespace_node import BEYOND_IP, Guest, Node, a_network, a_port
+from tests.agents.network.namespace_node import BEYOND_IP, NODE_IP, Guest, Node, a_network, a_port
 
 pytestmark = pytest.mark.lab
 Plug = Callable[..., Guest]
@@ -56,17 +58,16 @@ FLOODS = {
 }
 
 
-@pytest.mark.parametrize("kind", FLOODS)
-def test_neighbours_are_served_as_before(node: Node, plug: Plug, kind: str) -> None:
+def test_neighbours_are_served_as_before(node: Node, plug: Plug) -> None:
+    """One of the same network, and one of another network with the same addresses."""
     attacker, victim = plug(ATTACKER).configured(), plug(VICTIM, ATTACKER).configured()
-    other = plug(a_port(a_network(2, *NETWORK.subnets), 0)).configured()
+    guests = victim, plug(a_port(a_network(2, *NETWORK.subnets), 0)).configured()
     with node.server(WEB, namespace="outside"), victim.conversation(BEYOND_IP, WEB) as conversation:
-        assert conversation.seen_as()
-        attacker.flood(MANY, *FLOODS[kind])
-        assert conversation.seen_as()
-        for guest in (victim, other):
-            guest.run("ip neigh flush dev eth0")
-            for gateway in (subnet.gateway_ip for subnet in NETWORK.subnets):
-                wait_until(lambda: guest.pings(gateway), what=f"an answer of {gateway}")  # noqa: B023
-            assert guest.dhcp()["ip"] == str(guest.port.ip)
-            assert guest.dhcp6() in guest.port.addresses
+        for flood in FLOODS.values():
+            attacker.flood(MANY, *flood)
+            assert conversation.seen_as() == NODE_IP
+            for guest, subnet in product(guests, NETWORK.subnets):
+                guest.run("ip neigh flush dev eth0")
+                wait_until(partial(guest.pings, subnet.gateway_ip), what=f"an answer of {subnet.gateway_ip}")
+    for guest in guests:
+        assert guest.dhcp()["ip"] == str(guest.port.ip)

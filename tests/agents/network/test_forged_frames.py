@@ -41,7 +41,8 @@ from tests.agents.network.test_group_rules import an_id
 from tests.agents.network.test_overlay import VNI, nodes, segment, start  # noqa: F401
 
 pytestmark = pytest.mark.lab
-Plug = Start = Callable[..., Guest]
+Plug = Callable[..., Guest]
+Start = Callable[..., Guest]
 ROUTER = namespace_name(NETWORK.id)
 # Those with another's MAC address come last: without rules, the bridge believes them.
 FORGED = {
@@ -57,7 +58,7 @@ DROPPED_BY_BRIDGES = {
     "source MAC of zeros",
     "IPv6 with the MAC of a group",
 }
-END = frames.arp(ATTACKER.mac, ATTACKER.ip, STRAY4)
+END = frames.arp(ATTACKER.mac, OWN4, STRAY4)
 
 
 def variants(frame: bytes) -> Iterator[bytes]:
@@ -174,12 +175,12 @@ def test_no_kind_comes_from_a_hostile_node(nodes: list[Node], pair: tuple[Guest,
     victim.node.connect(NETWORK, segment(2, 1, 3))
     stranger.run(f"ip link add evil type vxlan id {VNI} local {MEMBER} dstport 4789 remote {VICTIM_NODE}")
     stranger.run("ip link set evil up")
-    macs = [each.run("cat /sys/class/net/under/address").strip() for each in (stranger, Guest(victim.node, "", VICTIM))]
+    mine, his = (each.run("cat /sys/class/net/under/address").strip() for each in (nodes[2], victim.node))
     outer = {kind.name: kind.frame for kind in OUTER.kinds()} | HONEST_OUTER
     inner = {kind.name: kind.frame for kind in INNER} | HONEST
     for _ in range(2):
         with victim.capturing(until=END) as at_victim, router.capturing(until=END, device="lan") as at_router:
-            stranger.send(*(v4.framed(*macs[:1], packet, macs[1]) for packet in outer.values()), device="under")
+            stranger.send(*(v4.framed(mine, packet, his) for packet in outer.values()), device="under")
             stranger.send(*(each for frame in inner.values() for each in variants(frame)), END, device="evil")
         seen = [bytes.fromhex(frame) for frame in (*at_victim, *at_router)]
         contents = set(map(frames.content, seen))
