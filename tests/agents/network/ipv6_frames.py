@@ -4,13 +4,14 @@ import struct
 from collections.abc import Sequence
 from ipaddress import IPv6Address
 
-from tests.agents.network.frames import IPV6, ethernet
+from tests.agents.network.frames import IPV6, checksum, ethernet
 
 ALL_NODES, ALL_ROUTERS = IPv6Address("ff02::1"), IPv6Address("ff02::2")
 DHCP_SERVERS = IPv6Address("ff02::1:2")
 NOWHERE = IPv6Address("::")
 HOP_BY_HOP, ROUTING, FRAGMENT, AH, ICMP, OPTIONS, UDP = 0, 43, 44, 51, 58, 60, 17
 SOURCE_MAC, TARGET_MAC = 1, 2
+CHECKSUMS = {ICMP: 2, 6: 16}  # by protocol, the place that `ipv6` fills; UDP needs none in these tests
 
 
 def ipv6(
@@ -28,6 +29,9 @@ def ipv6(
 
     `length` of the payload, if it is to differ from the true one.
     """
+    if place := CHECKSUMS.get(protocol):
+        pseudo = source.packed + destination.packed + struct.pack("!II", len(body), protocol)
+        body = body[:place] + struct.pack("!H", checksum(pseudo + body)) + body[place + 2 :]
     protocols = [*(number for number, _ in headers), protocol]
     chain = b"".join(bytes([after]) + content for after, (_, content) in zip(protocols[1:], headers, strict=True))
     payload = chain + body
@@ -65,7 +69,7 @@ def unknown(number: int) -> tuple[int, bytes]:
 
 
 def icmp(kind: int, content: bytes = bytes(4)) -> bytes:
-    """Return a message without a checksum."""
+    """Return a message, into which `ipv6` writes its checksum."""
     return struct.pack("!BBH", kind, 0, 0) + content
 
 

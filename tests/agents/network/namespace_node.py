@@ -377,14 +377,28 @@ class Guest:
         with self.node.running(*command, namespace=self.name) as process:
             yield int(_line(process))
 
-    def send(self, *frames: bytes) -> None:
-        self.run(f"{sys.executable} {HERE / 'frames.py'} send eth0 {' '.join(frame.hex() for frame in frames)}")
+    def send(self, *frames: bytes, device: str = "eth0") -> None:
+        self.run(f"{sys.executable} {HERE / 'frames.py'} send {device} {' '.join(frame.hex() for frame in frames)}")
+
+    def flood(self, count: int, *frames: bytes) -> None:
+        """Send the frames in turn, `count` in all."""
+        texts = " ".join(frame.hex() for frame in frames)
+        self.run(f"{sys.executable} {HERE / 'frames.py'} flood eth0 {count} {texts}")
 
     @contextmanager
-    def capturing(self, *, until: bytes) -> Iterator[list[str]]:
+    def capturing(self, *, until: bytes, device: str = "eth0") -> Iterator[list[str]]:
         """Fill the list with the frames that arrive, as hex, once the block has caused the last one."""
         seen: list[str] = []
-        with self.node.running("frames.py", "capture", "eth0", until.hex(), namespace=self.name) as process:
+        with self.node.running("frames.py", "capture", device, until.hex(), namespace=self.name) as process:
+            assert _line(process) == "ready"
+            yield seen
+            seen += process.stdout.read().split()  # type: ignore[union-attr]
+
+    @contextmanager
+    def receiving_packets(self, *, until: bytes) -> Iterator[list[str]]:
+        """Fill the list with the packets, as hex, that this host accepts, once the block has caused the last one."""
+        seen: list[str] = []
+        with self.node.running("frames.py", "deliveries", "-", until.hex(), namespace=self.name) as process:
             assert _line(process) == "ready"
             yield seen
             seen += process.stdout.read().split()  # type: ignore[union-attr]

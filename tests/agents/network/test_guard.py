@@ -22,9 +22,15 @@ from tests.agents.network.namespace_node import (
     gateway,
     ipv4,
 )
-from tests.agents.network.test_isolation import AGENT, ATTACKER, FORGED, HONEST, NOBODY, VICTIM
+from tests.agents.network.test_isolation import AGENT, ATTACKER, HONEST, VICTIM
 
 pytestmark = pytest.mark.lab
+NOBODY = "52:54:00:ff:ff:ff"
+FORGED = {
+    "source MAC": frames.udp(NOBODY, ipv4(ATTACKER), ports=(1000, 2000)),
+    "source address": frames.udp(ATTACKER.mac, ipv4(VICTIM), ports=(1000, 2000)),
+    "ARP": frames.arp(ATTACKER.mac, ipv4(VICTIM), ipv4(VICTIM)),
+}
 Plug = Callable[..., Guest]
 BRIDGE = bridge_name(ATTACKER.network.id)
 ROUTER = namespace_name(ATTACKER.network.id)

@@ -14,7 +14,7 @@ from agents.node.metadata.channel import Guest as GuestMetadata
 from andromede_core.permits.network_ports import AllowedAddress
 from andromede_core.permits.security_group import SecurityGroup
 from andromede_core.reachability.question import Traffic
-from tests.agents.network import forged_ipv6
+from tests.agents.network import forged_kinds
 from tests.agents.network.answers import reaches_address
 from tests.agents.network.namespace_node import HERE, Guest, Node, a_network, a_port
 from tests.agents.network.test_group_rules import an_id
@@ -23,7 +23,7 @@ from tests.limits import PATIENCE_S
 
 pytestmark = pytest.mark.lab
 Plug = Callable[..., Guest]
-NETWORK = forged_ipv6.NETWORK
+NETWORK = forged_kinds.NETWORK
 FIRST, SECOND = a_port(NETWORK, 0), a_port(NETWORK, 1)
 ID = "/latest/meta-data/instance-id"
 GROUP = an_id(10)

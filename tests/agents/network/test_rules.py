@@ -24,7 +24,7 @@ from agents.node.adapters.network_specs import SegmentSpec, bridge_name
 from agents.node.adapters.port_filters import NOTHING_FILTERED
 from agents.node.errors import AdapterError, BadRequest
 from andromede_core.permits.network_ports import AllowedAddress, Bandwidth
-from tests.agents.network import forged_ipv6
+from tests.agents.network import forged_kinds
 from tests.agents.network.namespace_node import a_network, a_port
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -39,7 +39,7 @@ SEGMENTS = [
 
 
 ALLOWED = replace(
-    forged_ipv6.ATTACKER,
+    forged_kinds.ATTACKER,
     allowed=(
         AllowedAddress(ip_network("10.0.0.0/28"), "00:00:5e:00:01:07"),
         AllowedAddress(ip_network("fd00:1::/112")),
@@ -57,7 +57,7 @@ def links(**addresses: str) -> NodeLinks:
         ("port_admitted.nft", port_rules.admit([a_port(a_network(1), 0)])),
         ("port_limited.nft", port_rules.admit([a_port(a_network(1), 0, bandwidth=Bandwidth(500, 100))])),
         ("port_of_both_families.nft", port_rules.admit([ALLOWED])),
-        ("router_of_both_families.nft", router.ruleset(forged_ipv6.NETWORK, [ALLOWED], UplinkPolicy(), links())),
+        ("router_of_both_families.nft", router.ruleset(forged_kinds.NETWORK, [ALLOWED], UplinkPolicy(), links())),
         ("port_expelled.nft", port_rules.expel(a_port(a_network(1), 0))),
         ("network_forgotten.nft", port_rules.forget_network(Layout.for_network(a_network(1).id))),
         ("overlay.nft", overlay_rules.ruleset(SEGMENTS)),
@@ -106,7 +106,7 @@ def test_hosts_are_in_the_order_of_their_addresses() -> None:
 
 
 def test_hosts_have_the_addresses_that_dhcp_can_give() -> None:
-    both = forged_ipv6.ATTACKER
+    both = forged_kinds.ATTACKER
     ports = [both, replace(both, addresses=both.of_family(6)[:1]), replace(both, addresses=())]
     assert dhcp.hosts(ports) == (
         f"{both.mac},[fd00:1::a],guest-0.\n{both.mac},10.0.0.10,[fd00:1::a],[fd00:2::a],guest-0.\n"

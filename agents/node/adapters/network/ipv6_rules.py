@@ -7,14 +7,15 @@ server, nor for another's address in neighbour discovery.
 The type of a message may hide behind extension headers, and behind fragments. The kernel follows the chain of extension
 headers that it knows; what it cannot follow does not pass. In a fragment the first header must be the one of the
 transport: then each message shows its type in its first fragment, and that one is judged. Neighbour discovery in
-fragments is refused (RFC 6980), and so is IPsec's AH, behind which nftables does not look.
+fragments is refused (RFC 6980), and so is IPsec's AH, behind which nftables does not look. A message or datagram whose
+first bytes are not in the packet is refused too.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv6Address
 from textwrap import indent
 
-from agents.node.adapters.network import service_rules
+from agents.node.adapters.network import metadata, service_rules
 from agents.node.adapters.network_specs import NetworkSpec, PortSpec, ranges
 
 ROUTER = IPv6Address("fe80::1")  # of every network on every node, beside its gateways
@@ -35,9 +36,10 @@ icmpv6 type {{ {_OF_ROUTERS} }} counter drop
 exthdr frag exists icmpv6 type {{ {_DISCOVERY} }} counter drop
 udp sport 547 counter drop
 udp dport 546 counter drop
-meta l4proto != {{ icmpv6, {_NOT_FOLLOWED} }} return
+meta l4proto != {{ icmpv6, udp, {_NOT_FOLLOWED} }} return
 icmpv6 type 0-254 return
-meta l4proto icmpv6 frag frag-off != 0 return
+udp length 8-65535 return
+meta l4proto {{ icmpv6, udp }} frag frag-off != 0 return
 counter drop
 """
 
@@ -50,7 +52,8 @@ def link_local(mac: str) -> IPv6Address:
 
 
 def gateways(network: NetworkSpec) -> list[str]:
-    return [str(ROUTER), *(str(subnet.gateway_ip) for subnet in network.of_family(6))]
+    """Return the router's addresses, the one of metadata among them."""
+    return [str(ROUTER), str(metadata.ADDRESS6), *(str(subnet.gateway_ip) for subnet in network.of_family(6))]
 
 
 def of_port(port: PortSpec, macs: Sequence[str]) -> str:
@@ -75,7 +78,7 @@ def between_nodes(network: NetworkSpec) -> str:
     """Return the rules for what passes between nodes, in either direction: nothing from, for or about the gateway."""
     routers = ", ".join(gateways(network))
     return f"""\
-ether type != ip6 accept
+ether type != ip6 counter drop
 jump {CHECKED}
 udp dport 547 counter drop
 icmpv6 type nd-router-solicit counter drop

@@ -5,17 +5,20 @@ of its tap, so a frame's way is as long with one port as with many, and rules st
 
 - Source MAC, source address and the sender of ARP must be the port's own, or one that it is allowed beside. The check
   sits in `prerouting`, before the bridge learns: a forged frame cannot even divert the traffic of the card it pretends
-  to be. The gateway's addresses are never a port's own.
+  to be. The gateway's addresses are never a port's own. An ARP probe, which has no sender, asks for an own address: by
+  one for a neighbour's, a guest could keep that neighbour from taking it (RFC 5227).
 - A guest may query a DHCP server in its own name, and may not act as one.
 - IPv6 passes on networks that have a subnet of it, within the limits of ipv6_rules.
-- Besides that only RARP passes (QEMU's announcement after a migration). VLAN tags are dropped.
+- Besides that only the announcement passes that QEMU makes of a card after a migration (RARP). VLAN tags are dropped.
+- IPv4 passes only where nftables has found its transport: some DHCP clients read frames themselves, and take packets
+  whose header or length is wrong.
 - A port with limits of its bandwidth: bandwidth_rules.
 - Between a device that no rule knows and one of a tenant network no frame passes, in either direction. Bridges of
   others are left alone: there no device is known.
 - `input` and `output`: the node's own IP stack takes no part in tenants' networks, not even by ARP.
-- Each node has the gateway of a network, with the same addresses. Frames from, for or about the gateway, and DHCP,
-  therefore neither leaves the node by the overlay nor comes in by it. Guests' frames were judged where they began;
-  of other kinds than guests may send, none passes.
+- Each node has the gateway of a network and the metadata service, with the same addresses. Frames from, for or about
+  these, and DHCP, therefore neither leave the node by the overlay nor come in by it. Guests' frames were judged where
+  they began; of other kinds than guests may send, none passes.
 
 The bridge family here does without `reject` and connection tracking, which not every kernel has for it.
 """
@@ -24,7 +27,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address
 from textwrap import indent
 
-from agents.node.adapters.network import bandwidth_rules, ipv6_rules
+from agents.node.adapters.network import bandwidth_rules, ipv6_rules, metadata
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network_specs import NetworkSpec, PortSpec, ranges, tap_name
 from agents.node.errors import BadRequest
@@ -35,6 +38,10 @@ NO_ADDRESS = IPv4Address(0)
 REST = "counter drop\n"  # of what no rule has accepted
 _DHCP_CLIENT_MAC = "@th,288,48"  # chaddr: bytes 28 to 33 of the message, behind 8 bytes of UDP header
 _ARP = "arp htype 1 arp ptype ip arp hlen 6 arp plen 4"
+# A question of RARP (RFC 903) with MAC addresses and without IP addresses; _SENDER and _TARGET are its MAC addresses.
+_ANNOUNCEMENT = "ether type 0x8035 @nh,0,64 0x0001080006040003 @nh,112,32 0 @nh,192,32 0"
+_SENDER, _TARGET = "@nh,64,48", "@nh,144,48"
+_READABLE = "ether type ip meta l4proto 0-254"  # 255 is reserved
 
 # Declaring what exists already changes nothing. -300 precedes br_netfilter, should that be on.
 _CHAINS = f"""\
@@ -142,7 +149,7 @@ def _network(network: NetworkSpec) -> str:
     """Return the rules of the network, the same in both directions: a frame that must not leave must not come in."""
     layout = Layout.for_network(network.id)
     chain, has_ipv6 = _between_nodes(layout), bool(network.of_family(6))
-    gateways = _one_of(subnet.gateway_ip for subnet in network.of_family(4))
+    gateways = _gateways(network)
     about = f"arp saddr ip != {gateways} arp daddr ip != {gateways} " if gateways else ""
     of_gateway = f"ip saddr {gateways} counter drop\nip daddr {gateways} counter drop\n" if gateways else ""
     rules = f"""\
@@ -152,7 +159,11 @@ ether daddr {layout.gateway_mac} counter drop
 {_ARP} {about}accept
 ether type arp counter drop
 udp dport {{ 67, 68 }} counter drop
-{of_gateway}{ipv6_rules.between_nodes(network) if has_ipv6 else ""}"""
+udp sport 67 counter drop
+{of_gateway}\
+{_ANNOUNCEMENT} accept
+{_READABLE} accept
+{ipv6_rules.between_nodes(network) if has_ipv6 else REST}"""
     return f"""\
 add chain {TABLE} {chain}
 flush chain {TABLE} {chain}
@@ -173,16 +184,18 @@ def _between_nodes(layout: Layout) -> str:
 def _port(port: PortSpec) -> str:
     tap, chain, leg = tap_name(port.id), _chain(port), Layout.for_network(port.network.id).lan_leg
     macs = _one_of(_macs(port))
-    own = ranges(port.own(4))
+    own, numbers = _one_of(ranges(port.own(4))), _one_of(f"0x{mac.replace(':', '')}" for mac in _macs(port))
     own_or_none = _one_of(ranges([NO_ADDRESS, *port.own(4)]))
-    sent = f"ip saddr {_one_of(own)} accept\n" if own else ""
+    arp = f"{_ARP} arp saddr ether {macs} arp saddr ip"
+    asked = f"{arp} {own} accept\n{arp} {NO_ADDRESS} arp daddr ip {own} accept\n" if own else ""
+    sent = f"ip saddr {own} {_READABLE} accept\n" if own else ""
     rules = f"""\
 {bandwidth_rules.from_guest(port)}\
 ether saddr != {macs} counter drop
 ether type != {_ethertypes(port.network)} counter drop
 {_not_the_gateway(port)}\
-{_ARP} arp saddr ether {macs} arp saddr ip {own_or_none} accept
-ether type 0x8035 accept
+{asked}\
+{_ANNOUNCEMENT} {_SENDER} {numbers} {_TARGET} {numbers} accept
 ip saddr {own_or_none} udp sport 68 udp dport 67 {_DHCP_CLIENT_MAC} 0x{port.mac.replace(":", "")} accept
 udp dport 67 counter drop
 udp sport 67 counter drop
@@ -203,10 +216,16 @@ table {TABLE} {{
 
 def _not_the_gateway(port: PortSpec) -> str:
     """Return the rules that a port needs whose allowed ranges may contain a gateway."""
-    gateways = _one_of(subnet.gateway_ip for subnet in port.network.of_family(4))
+    gateways = _gateways(port.network)
     if not port.allowed or not gateways:
         return ""
     return f"arp saddr ip {gateways} counter drop\nip saddr {gateways} counter drop\n"
+
+
+def _gateways(network: NetworkSpec) -> str:
+    """Return an expression of the router's IPv4 addresses, the one of metadata among them; empty: it has none."""
+    own = [subnet.gateway_ip for subnet in network.of_family(4)]
+    return _one_of([*own, metadata.ADDRESS] if own else [])
 
 
 def _macs(port: PortSpec) -> list[str]:

@@ -4,7 +4,8 @@ A packet to a public address of a port or network here, or from one, gets a bit 
 node routes packets with the mark alone to routers (public_routes), and node_rules let them pass. So nothing passes
 without this table, which is written last after a loss: the rules of security groups are back by then.
 
-- A source must be a public address of the network whose router sends it (`owners`).
+- A source must be a public address of the network whose router sends it (`owners`). From outside no source comes in
+  that is a public address here, nor one of the node or of its cables; the router refuses those of its own network.
 - The destinations that tenants may not reach are refused to public sources too, in both families, also in replies.
 - Packets are not tracked: a flood from outside fills no table of the node. Those from a guest without a public address
   to one on the same node are, since the source becomes an address of the node, by which the reply finds its way.
@@ -15,7 +16,7 @@ Router and node each have these limits, as for other traffic: see router_public.
 """
 
 from collections.abc import Collection, Iterable
-from ipaddress import IPv6Network
+from ipaddress import IPv4Network, IPv6Network
 
 from agents.node.adapters.network.layout import WAN_LEG, Layout
 from agents.node.adapters.network.node_links import NodeLinks
@@ -31,6 +32,7 @@ _CLEAR_MARK = f"meta mark set meta mark & {0xFFFFFFFF ^ MARK:#010x}"
 _FROM, _TO = f'iifname "{WAN_LEG}*"', f'oifname "{WAN_LEG}*"'
 _IP = {4: "ip", 6: "ip6"}
 GLOBAL_IPV6 = IPv6Network("2000::/3")  # the addresses that are given out on the internet (RFC 4291, 2.4)
+RESERVED, MAPPED = IPv4Network("240.0.0.0/4"), IPv6Network("::ffff:0:0/96")  # nobody's sources
 TRANSLATED_IPV6 = IPv6Network("2002::/16")  # of IPv4 addresses (RFC 3056), private ones too
 
 
@@ -51,7 +53,7 @@ def tables(
             f"owners{version}": Elements(f"typeof iifname . {ip} saddr;", dict.fromkeys(owners, "")),
             f"moved{version}": _addresses(ip, moved),
         }
-    return (Table(TABLE, sets, _verdicts(outside, links) | _base_chains(outside)),)
+    return (Table(TABLE, sets, _verdicts(outside, links) | _base_chains(outside, links)),)
 
 
 def refusals6(outside: UplinkPolicy, links: NodeLinks) -> tuple[str, ...]:
@@ -105,7 +107,8 @@ def _verdicts(outside: UplinkPolicy, links: NodeLinks) -> dict[str, Chain]:
     }
 
 
-def _base_chains(outside: UplinkPolicy) -> dict[str, Chain]:
+def _base_chains(outside: UplinkPolicy, links: NodeLinks) -> dict[str, Chain]:
+    own = [address.ip for address in links.ipv6]
     astray = [f'meta nfproto ipv6 {_FROM} oifname != "{outside.uplink}" oifname != "{WAN_LEG}*" counter drop']
     return {
         "prerouting": Chain(
@@ -115,6 +118,8 @@ def _base_chains(outside: UplinkPolicy) -> dict[str, Chain]:
                 f"{_FROM} goto leaving",
                 "ip saddr @here4 counter drop",
                 "ip6 saddr @here6 counter drop",
+                f"ip saddr {{ {outside.transit_pool}, {RESERVED} }} ip daddr @public4 counter drop",
+                f"ip6 saddr {{ {', '.join(ranges([MAPPED, *own]))} }} ip6 daddr @public6 counter drop",
                 "ip daddr @public4 goto judged",
                 "ip6 daddr @public6 goto judged",
                 "ip daddr @moved4 notrack",

@@ -21,6 +21,7 @@ import struct
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Interface, ip_address, ip_network
 
+from agents.node.adapters.network import metadata
 from agents.node.adapters.network.ipv6_rules import link_local
 from agents.node.adapters.network.netlink import Netlink, Route
 from agents.node.adapters.network.node_rules import TABLE, UplinkPolicy, connections_set
@@ -90,7 +91,8 @@ def rules(outside: UplinkPolicy, own: str) -> dict[str, str]:
     within = 'iifname "lan" oifname "lan" ip daddr @routed'
     return {
         "raw": 'iifname "lan" ip daddr @routed notrack\n',
-        "prerouting": f'iifname "wan" ct state new add @{counted} {{ iifname ct count over {outside.connections} }}'
+        "prerouting": (f'iifname "wan" ip saddr {own} counter drop\n' if own else "")
+        + f'iifname "wan" ct state new add @{counted} {{ iifname ct count over {outside.connections} }}'
         " counter drop\n",
         "dstnat": 'iifname "wan" ip daddr @public ct mark set ip daddr map @marks dnat to ip daddr map @public_in\n',
         "destinations": f'iifname "lan" ip daddr {pool} ct direction reply ct state established accept\n'
@@ -112,7 +114,8 @@ def ipv6_rules(network: NetworkSpec, public: Sequence[LocalAddress], refused: Se
     everything = ", ".join(sorted({str(each.address) for each in _outside_subnets(network, public)} | {own}))
     return {
         "input": 'iifname "wan" ip6 saddr fe80::/10 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept\n',
-        "forward": f'iifname "lan" oifname "lan" ip6 saddr {{ {everything} }} ip6 daddr {{ {everything} }} accept\n'
+        "forward": f'iifname "wan" ip6 saddr {{ {own}, {metadata.ADDRESS6} }} counter drop\n'
+        f'iifname "lan" oifname "lan" ip6 saddr {{ {everything} }} ip6 daddr {{ {everything} }} accept\n'
         f'iifname "lan" oifname "wan" ip6 saddr {{ {mine} }} jump outward\n'
         f'iifname "wan" oifname "lan" ip6 daddr {{ {mine} }} accept\n',
         "outward": "".join(f"{rule}\n" for rule in (*refused, "accept")),
