@@ -22,7 +22,7 @@ try:
 finally:
     print(os.path.exists(sys.argv[-1] + "-ended"))
 """
-# As pytest and a process of xdist, which learns from a closed pipe that pytest has ended, and then ends in its own time.
+# As pytest and a process of xdist, which learns from a closed pipe that pytest has ended, and ends later.
 COMMAND = """
 import os, signal, sys, time
 ours, its = os.pipe()
