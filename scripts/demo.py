@@ -2,6 +2,8 @@
 
 import json
 import secrets
+import shlex
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -71,7 +73,10 @@ def show(cloud: Cloud) -> None:
     print_boot(api, instance)
     prove(cloud, instance, network, volume, at=node_of(cloud, operator, instance))
     show_refusal(api)
-    print_farewell(cloud, token, password(cloud))
+    call, hint = command_line(cloud, token)
+    if call:
+        prove_log_in(call)
+    print_farewell(cloud, token, password(cloud), call=call, hint=hint)
 
 
 def tokens(cloud: Cloud) -> tuple[str, str]:
@@ -151,6 +156,7 @@ def create(cloud: Cloud, api: Api) -> tuple[dict[str, Any], dict[str, Any], dict
             "image": "tiny",
             "networks": ["lan"],
             "ssh_keys": ["demo"],
+            "labels": {"ssh-user": "root"},
             "volumes": ["data"],
             "zones": [HOME],
         },
@@ -211,29 +217,44 @@ def show_refusal(api: Api) -> None:
         raise SystemExit("Placement did not reject the request.")
 
 
-def command_line(cloud: Cloud, token: str) -> str:
-    """Return the hint on the command line for the final message."""
+def command_line(cloud: Cloud, token: str) -> tuple[str, str]:
+    """Return how to call the command line, "" if it got no profile, and the hint on it for the final message."""
     try:
         call = keep_profile(cloud.stack.url, token)
     except Misuse as wrong:
-        return f"no profile was written: {wrong}"
+        return "", f"no profile was written: {wrong}"
     if not call:
-        return f"no profile was written: {profiles.path()} has another one named {PROFILE}"
-    return f"{call} instance list, with the profile {PROFILE} in {profiles.path()}"
+        return "", f"no profile was written: {profiles.path()} has another one named {PROFILE}"
+    return call, f"{call} instance list, with the profile {PROFILE} in {profiles.path()}"
 
 
-def print_farewell(cloud: Cloud, token: str, password: str) -> None:
+def log_in(call: str) -> str:
+    """Return the command that opens a shell in the guest, with the key of the demo."""
+    return f"{call} instance ssh web --identity {KEY.relative_to(ROOT)}"
+
+
+def prove_log_in(call: str) -> None:
+    """Run a command in the guest as the user can, who gets the printed command line."""
+    command = shlex.split(f"{log_in(call)} -- hostname")
+    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"{shlex.join(command)} failed:\n{done.stderr}")
+    print_progress(f"{shlex.join(command)}: {done.stdout.strip()}")
+
+
+def print_farewell(cloud: Cloud, token: str, password: str, *, call: str, hint: str) -> None:
     print_progress("done")
     lab = f"{Path(sys.executable).relative_to(ROOT)} -m agents.lab"
+    shell = f"\n  {log_in(call)}" if call else ""
     print(f"""
 Dashboard  {cloud.stack.url}
 Sign in    {PERSON} as a tenant, {OPERATOR} as an operator
 Password   {password}
 API        {cloud.stack.url}/v1
 Token      {token}
-Commands   {command_line(cloud, token)}
+Commands   {hint}
 
-Go on with
+Go on with{shell}
   export TOKEN={token}
   curl -s -H "Authorization: Bearer $TOKEN" {cloud.stack.url}/v1/projects/demo/instances
   curl -s -H "Authorization: Bearer $TOKEN" {cloud.stack.url}/v1/projects/demo/instances/web/console-log

@@ -17,6 +17,7 @@ from pathlib import Path
 from agents.lab import Lab
 from scripts import database_template, services
 from scripts.control_plane import ROOT, Stack
+from scripts.polling import wait_until
 
 VAR = ROOT / "var"
 TEST_CLOUDS = [VAR / name for name in ("test-cloud", "test-chaos", "test-clients", "test-terraform")]
@@ -46,11 +47,12 @@ def main(command: list[str]) -> int:
             print("Another run uses var/test: wait for its end or use another clone.", file=sys.stderr)
             return 1
         for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background jobs are born deaf to SIGINT
-            signal.signal(number, _interrupted)
+            signal.signal(number, signal.default_int_handler)
         try:
+            _clean_up()  # after a run that was killed
             _start(VAR / "test")
             with _temporary_folder() as temporary:
-                return _run(command, temporary)
+                return run(command, temporary)
         except KeyboardInterrupt:
             return 130
         finally:
@@ -61,7 +63,6 @@ def main(command: list[str]) -> int:
 
 def _start(var: Path) -> None:
     """Start both services, with an empty database and with the template of each test process."""
-    services.stop(var)
     shutil.rmtree(var / "pg", ignore_errors=True)
     database_template.copy_cluster_into(var)
     services.start(var, is_durable=False)
@@ -85,23 +86,35 @@ def _temporary_folder() -> Iterator[Path | None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(command: list[str], temporary: Path | None) -> int:
+def run(command: list[str], temporary: Path | None) -> int:
     """Run the command and return its exit status.
 
-    An interruption is passed on, so that the command can end properly.
+    An interruption is passed on, and so is the death of this process, so that the command can end properly.
     """
     environment = _environment() | ({"TMPDIR": str(temporary)} if temporary else {})
-    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    ending_with_us = ["setpriv", "--pdeathsig", "INT", "--", *command]
+    process = subprocess.Popen(ending_with_us, env=environment, start_new_session=True)
     try:
         return process.wait()
     except KeyboardInterrupt:
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(END_LIMIT_S)
-        except subprocess.TimeoutExpired:
+            # Processes of xdist end some seconds after pytest: what they start until then is cleaned up too.
+            wait_until(lambda: _has_ended(process), limit_s=END_LIMIT_S)
+        except TimeoutError:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         raise
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Return whether the process has ended, and all of its group."""
+    process.poll()
+    try:
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def _environment() -> dict[str, str]:
@@ -128,10 +141,6 @@ def _clean_up() -> None:
 def _remove_lab(folder: Path) -> None:
     if os.geteuid() == 0 and Lab(folder).traces():
         Lab(folder).down()
-
-
-def _interrupted(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ SELECT EXISTS (SELECT FROM {FactsEpoch._meta.db_table} WHERE id = 1),
     EXISTS (SELECT FROM {Sweep._meta.db_table} WHERE id = 1)
 """
 NEVER_EMPTIED = "audit_never_emptied"
-_epochs = count(1, 10_000)  # far apart: tests begin new ones
+_epochs = count(10_000, 10_000)  # far from that of the migrations and from each other: tests begin new ones
 
 gc.set_threshold(10_000, 10, 10)  # as the web process has it
 

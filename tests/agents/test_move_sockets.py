@@ -1,10 +1,13 @@
 """Sockets of QEMU for a migration, and those that AppArmor's rule lets a guest reach."""
 
 import socket
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import UUID
 
+import pytest
 import yaml
 
 from agents.node.adapters.migration_tunnel.sockets import MigrationSockets
@@ -23,13 +26,20 @@ def rule_of(guest_id: UUID, state: Path) -> str:
     return str(path.replace("@{profile_name}", f"libvirt-{guest_id}").replace("{memory,disks}", "memory"))
 
 
-def test_apparmor_rule_covers_only_the_sockets_of_its_guest(tmp_path: Path) -> None:
-    folder = MigrationSockets(tmp_path / "moves").make(ONE, TOKEN)
+@pytest.fixture
+def state() -> Iterator[Path]:
+    """Return a folder with a path that is short enough for sockets in it, as the agent's."""
+    with TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def test_apparmor_rule_covers_only_the_sockets_of_its_guest(state: Path) -> None:
+    folder = MigrationSockets(state / "moves").make(ONE, TOKEN)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(folder / "memory"))
     path = str((folder / "memory").resolve(strict=True))
-    assert fnmatchcase(path, rule_of(ONE, tmp_path))
-    assert not fnmatchcase(path, rule_of(OTHER, tmp_path))
+    assert fnmatchcase(path, rule_of(ONE, state))
+    assert not fnmatchcase(path, rule_of(OTHER, state))
 
 
 def test_folder_is_removed_with_its_migration_only(tmp_path: Path) -> None:

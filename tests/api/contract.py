@@ -2,14 +2,13 @@
 
 import json
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
+from urllib.parse import quote
 
 from django.http import HttpResponse
 from django.urls import resolve
-from jsonschema import Draft202012Validator, FormatChecker
-from referencing import Registry, Resource
-from referencing.jsonschema import DRAFT202012
+from jsonschema_rs import Draft202012Validator, Registry
 
 from controlplane.api.schema import document
 
@@ -29,9 +28,8 @@ def contract() -> Any:
 
 
 @cache
-def _registry() -> Registry[Any]:
-    closed = json.loads(_written(), object_hook=_closed)
-    return Registry().with_resource(ROOT, Resource(contents=closed, specification=DRAFT202012))
+def _registry() -> Registry:
+    return Registry([(ROOT, json.loads(_written(), object_hook=_closed))])
 
 
 def _closed(schema: dict[str, Any]) -> dict[str, Any]:
@@ -43,13 +41,14 @@ def _closed(schema: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def _validator(place: str) -> Draft202012Validator:
-    return Draft202012Validator({"$ref": f"{ROOT}#{place}"}, registry=_registry(), format_checker=FormatChecker())
+    return Draft202012Validator({"$ref": f"{ROOT}#{quote(place)}"}, registry=_registry(), validate_formats=True)
 
 
 def _escaped(part: str) -> str:
     return part.replace("~", "~0").replace("/", "~1")
 
 
+@lru_cache(maxsize=4096)
 def template_of(path: str) -> str:
     """Return the path as the document writes it."""
     return "/" + re.sub(r"<str:(\w+)>", r"{\1}", resolve(path.split("?")[0]).route)

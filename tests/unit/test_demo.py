@@ -1,5 +1,6 @@
 """Profile of the demo for the command line, and its nodes."""
 
+import shlex
 import stat
 import subprocess
 from collections import Counter
@@ -9,6 +10,8 @@ import pytest
 
 from andromede_cli import profiles
 from scripts import demo
+from scripts.cloud import Cloud
+from scripts.control_plane import Stack
 
 ROOT = Path(__file__).parents[2]
 URL, TOKEN = "http://127.0.0.1:8000", "andromede_t-demo"
@@ -30,6 +33,21 @@ def test_printed_command_is_installed_and_runs_from_any_folder(tmp_path: Path) -
     done = subprocess.run([ROOT / demo.CLI, "--help"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Usage: andromede")
+
+
+def test_printed_log_in_is_understood_and_has_the_key_of_the_guest() -> None:
+    command = shlex.split(demo.log_in(f"{demo.CLI} --profile demo"))
+    assert ROOT / command[-1] == demo.KEY
+    done = subprocess.run([*command, "--help"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "instance ssh" in done.stdout
+
+
+def test_key_of_the_guest_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    cloud, key = Cloud(Stack(tmp_path), {}), tmp_path / "key"
+    public = cloud.make_ssh_key(key)
+    assert (cloud.make_ssh_key(key), public.split()[0]) == (public, "ssh-ed25519")
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
 def test_the_first_profile_is_the_current_one_and_goes_with_the_demo() -> None:
