@@ -15,6 +15,7 @@ from controlplane.config import run_workers
 from controlplane.config.workers import WORKERS
 from controlplane.kernel.database_roles import PREFIX
 from controlplane.kernel.database_roles import ROLES as ROLES_OF_DATABASE
+from controlplane.nodes.management.commands import init_pki
 from scripts.ansible_lab import EXPOSURE_MAX, EXPOSURE_MAX_OF_OTHERS
 from scripts.control_plane import BIN, ROOT, TRUSTS, WITHOUT_SECRET_KEY, Stack
 from tests.limits import PATIENCE_S
@@ -294,6 +295,22 @@ def test_installation_needs_a_backup_recipient() -> None:
     first = yaml.safe_load((PLAYBOOK / "roles/database/tasks/main.yml").read_text())[0]
     assert first["ansible.builtin.assert"]["that"] == "database_backup_recipients | length > 0"
     assert defaults("database")["database_backup_recipients"] == []
+
+
+def test_certificates_of_all_processes_are_renewed() -> None:
+    assert defaults("authority")["authority_certified"] == [*init_pki.PROCESSES]
+    assert defaults("release")["release_renewal_days"] > 60, "alerts fire 60 days before the end"
+
+
+def test_commands_that_sign_with_the_authority_run_as_root() -> None:
+    """The requests that they read are in a folder of root's."""
+    script = (PLAYBOOK / "roles/authority/templates/andromede-manage.j2").read_text()
+    (names,) = re.findall(r"^  (init_pki [^)]*)\)", script, re.MULTILINE)
+    as_root = set(re.findall(r"[a-z_]+", names))
+    commands = [*(ROOT / "controlplane").glob("*/management/commands/*.py")]
+    signing = {file.stem for file in commands if "signing.add_ca_key(" in file.read_text()}
+    assert {"init_pki", "certify_node", "certify_announcer"} <= signing <= as_root
+    assert as_root - {"witness_"} <= {file.stem for file in commands}
 
 
 def test_key_of_the_authority_is_never_written_to_a_machine() -> None:
