@@ -321,5 +321,17 @@ def test_key_of_the_authority_is_never_written_to_a_machine() -> None:
             assert "ca.key" not in copied, file
 
 
+def test_key_of_the_authority_is_never_in_a_journal() -> None:
+    """Modules of Ansible write their arguments, standard input too, into the journal of their machine."""
+    found = []
+    for file in PLAYBOOK.glob("roles/*/tasks/*.yml"):
+        for task in yaml.safe_load(file.read_text()):
+            for each in task.get("block", [task]):
+                if "ca.key" in str(each.get("ansible.builtin.command", "")):
+                    found.append(each)
+    assert found, "there is one that signs"
+    assert all("ca.key" in each["ansible.builtin.command"]["stdin"] and each.get("no_log") for each in found)
+
+
 def analyze(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["systemd-analyze", *words], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
