@@ -97,7 +97,7 @@ WELL = {
     "keys": READABLE | {name: [] for name in OTHER_USERS},
     "keys_there": READABLE_THERE | {name: [] for name in OTHER_USERS},
     "keys_of_announcer": READABLE_OF_ANNOUNCER | {"bird": []} | {name: [] for name in OTHER_USERS},
-    "told": [],
+    "logged": [],
     "announcer": {"unit": "active", "problem": "", "sessions": "1"},
     "cosigned": {"waits": True, "operations": ["succeeded", "succeeded"], "signed": True},
     "renewed": {"certificates": {name: True for name in RENEWED}, "alert": False},
@@ -175,7 +175,7 @@ def looked_at(*, has_tenant: bool) -> dict[str, object]:
         settle()
     found |= {"cosigned": cosigned(), "sent": sent(CONTROL, NODE), "restore": restored(CONTROL)}
     found |= {"answers": answers(CONTROL), "keys": readers(CONTROL, READABLE)}
-    found["told"] = [each.name for each in MACHINES if has_been_told(each)]
+    found["logged"] = [each.name for each in MACHINES if has_logged_key(each)]
     there, of_announcer = readers(NODE, READABLE_THERE), readers(ANNOUNCER, [*READABLE_OF_ANNOUNCER, "bird"])
     return found | {"keys_there": there, "keys_of_announcer": of_announcer}
 
@@ -392,7 +392,7 @@ def cosigned() -> dict[str, object]:
     return {"waits": True, "signed": rows(CONTROL, signed) == ["t"], **outcome}
 
 
-def has_been_told(machine: Machine) -> bool:
+def has_logged_key(machine: Machine) -> bool:
     """Return True if the authority's key is in the journal: modules of Ansible write their arguments there."""
     secret = (VAR / "authority" / "ca.key").read_text().splitlines()[1]
     return secret in machine.run("journalctl --no-pager --all --output cat").stdout

@@ -51,7 +51,7 @@ class Machine:
             raise SystemExit(f"{self.name}: {command}: {ran.returncode}: {ran.stdout}{ran.stderr}")
         return ran
 
-    def keep_journal(self) -> None:
+    def keep_log(self) -> None:
         """Write its journal into NAME.journal, which outlives the machine."""
         ran = self.run("journalctl --no-pager --no-hostname --output short-precise", is_checked=False)
         (VAR / f"{self.name}.journal").write_text(ran.stdout + ran.stderr)
@@ -109,7 +109,7 @@ def booted(machine: Machine) -> Iterator[None]:
         wait_until(lambda: machine.run("true", is_checked=False).returncode == 0, limit_s=BOOT_LIMIT_S)
         yield
     finally:
-        machine.keep_journal()
+        machine.keep_log()
         process.terminate()
         process.wait(timeout=STOP_LIMIT_S)
 

@@ -321,7 +321,7 @@ def test_key_of_the_authority_is_never_written_to_a_machine() -> None:
             assert "ca.key" not in copied, file
 
 
-def test_key_of_the_authority_is_never_in_a_journal() -> None:
+def test_key_of_the_authority_is_never_logged() -> None:
     """Modules of Ansible write their arguments, standard input too, into the journal of their machine."""
     found = []
     for file in PLAYBOOK.glob("roles/*/tasks/*.yml"):
