@@ -65,7 +65,7 @@ bench: setup  ## Measure: NAME=api, audit, boot, cli, create, dashboard, drain, 
 release: setup  ## One file to install servers from, without a network there: var/release. KEY=FILE signs it
 	@$(VENV)/python -m scripts.release $(if $(KEY),--key $(KEY))
 
-ansible: setup  ## The playbook against a Debian tree of its own, twice, ARGS="--from REVISION" as an upgrade; needs root and Debian's mirror; prints JSON
+ansible: setup  ## The playbook against three Debian trees, twice, ARGS="--from REVISION" as an upgrade; needs root and Debian's mirror; prints JSON
 	@$(VENV)/python -m scripts.ansible_lab $(ARGS)
 
 examples: setup  ## Write docs/reference/examples: what a small cloud answers on every route

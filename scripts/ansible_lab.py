@@ -1,7 +1,8 @@
-"""`make ansible`: the playbook against two machines, each a Debian tree with systemd as its first process, in its own
-namespaces: what it would do, once from nothing, and once more, which may change nothing; then a look at what is there.
-`ARGS="--from REVISION"` installs that revision first, by its own playbook; then what would be done is asked, and done,
-and undone and done again, each time while a tenant (scripts/ansible_tenant.py) asks and has guests.
+"""`make ansible`: the playbook against three machines, each a Debian tree with systemd as its first process, in its own
+namespaces: what it would do, once from nothing, once more, which may change nothing, and once that renews certificates;
+then a look at what is there. `ARGS="--from REVISION"` installs that revision first, by its own playbook; then what
+would be done is asked, and done, and undone and done again, each time while a tenant (scripts/ansible_tenant.py) asks
+and has guests.
 
 The tree has Debian's packages from the beginning, so that the play itself needs no network. Needs root.
 """
@@ -15,10 +16,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -31,30 +32,48 @@ from agents.node.adapters.interfaces import GUEST_PREFIX
 from agents.node.adapters.network.layout import namespace_name
 from bench.common import print_progress, report
 from scripts import ansible_tenant, release
+from scripts.ansible_machines import (
+    ANNOUNCER,
+    CONTROL,
+    KEY,
+    MACHINES,
+    NODE,
+    NODES,
+    POOL,
+    TREE,
+    VAR,
+    Machine,
+    booted,
+    inside,
+    wire,
+)
 from scripts.cloud import BUILT_IMAGES, IMAGE_MEMORY_MIB
 from scripts.control_plane import BIN, ROOT
 from scripts.polling import wait_until
 
 PLAYBOOK, ALERTS = ROOT / "ansible", ROOT / "observability" / "alerts.yaml"
-VAR = ROOT / "var" / "ansible"
-TREE, KEY = VAR / "tree.tar", VAR / "key"
-# Storage that both machines have mounted; as group_vars of inventories/lab has it.
-POOL, POOL_PATH = VAR / "pool", "/srv/pool"
 SUITE = "trixie"
 BARE = ("systemd", "systemd-sysv", "dbus", "python3", "python3-apt", "openssh-server", "sudo", "util-linux", "curl")
 REQUESTS = 150
+# A router that takes whatever the announcer says, as docs/how-to/connect-the-cloud-to-your-routers.md has it.
+ROUTER = f"""router id {NODE.address};
+protocol device {{}}
+protocol bgp announcer {{
+  local {NODE.address} as 65000; neighbor {ANNOUNCER.address} as 65001;
+  ipv4 {{ import all; export none; }};
+}}
+"""
 # Of the tenant: its project, its guest image, and where on the machine of the control plane it is.
 PROJECT, IMAGE, TENANT = "older", "tiny", "/srv/tenant.py"
 # Who takes backups on the other machine, and where they come to; as group_vars of inventories/lab has it.
 KEEPER, KEPT = "keeper", "/var/backups/andromede"
-KNOWN_HOSTS = VAR / "known_hosts"
 STAMP, KNOWN_HOSTS_FILE = "/var/lib/andromede-backup/last", "/etc/andromede/backup-known-hosts"
 ORGANIZATIONS = "SELECT name FROM identity_organization"
 # As the role `release` has it.
 RELEASES = "/opt/andromede"
-BOOT_LIMIT_S, PLAY_LIMIT_S = 90, 3600
+PLAY_LIMIT_S = 3600
 # Where keys are, and which of them each user of ours may read; nobody else may read any.
-KEY_FOLDERS = ("/etc/andromede", "/var/lib/andromede", "/run/credentials", "/var/backups")
+KEY_FOLDERS = ("/etc/andromede", "/var/lib/andromede*", "/run/credentials", "/var/backups")
 READABLE = {
     "andromede-web": ["secret-key", "secret-key-fallbacks", "web.key"],
     "andromede-stream": ["secret-key", "secret-key-fallbacks", "stream.key"],
@@ -64,8 +83,11 @@ READABLE = {
     "andromede-watcher": ["watcher.key"],
     "andromede-webhooks": ["secret-key", "secret-key-fallbacks"],
 }
+# Certificates that the processes report; `database` are PostgreSQL's and the sentinel's.
+RENEWED = ("database", "stream", "watcher", "web", "worker")
 # On the machine that the sentinel has.
 READABLE_THERE = {"andromede-sentinel": ["database.key", "sentinel_sentinel.key"]}
+READABLE_OF_ANNOUNCER = {"andromede-announcer": ["node.key"]}
 OTHER_USERS = ("andromede-manage", "andromede", "postgres", "redis", "www-data", "nobody")
 WELL = {
     "restart": {"answered": REQUESTS},
@@ -74,41 +96,23 @@ WELL = {
     "restore": {"kept": True, "lost": False},
     "keys": READABLE | {name: [] for name in OTHER_USERS},
     "keys_there": READABLE_THERE | {name: [] for name in OTHER_USERS},
+    "keys_of_announcer": READABLE_OF_ANNOUNCER | {"bird": []} | {name: [] for name in OTHER_USERS},
+    "logged": [],
+    "announcer": {"unit": "active", "problem": "", "sessions": "1"},
+    "cosigned": {"waits": True, "operations": ["succeeded", "succeeded"], "signed": True},
+    "renewed": {"certificates": {name: True for name in RENEWED}, "alert": False},
     "answers": {"healthz": "ok", "nodes": {"lab": "ready", "lab-2": "ready"}, "pools": ["shared"], "unready": []},
 }
+# Where processes answer for their health, on each machine.
+OBSERVED: Mapping[Machine, str] = {CONTROL: "$(seq 9100 9103) $(seq 9105 9109)", NODE: "9100 9104"}
+ROOT_KEY = "/etc/andromede/pki/root.key"
+# What a release has that the playbook of now can go back to: one unit for all workers.
+BACK_NEEDS = "controlplane/config/run_workers.py"
+# So many days make every certificate one that ends soon.
+RENEWS_ALL = "release_renewal_days=400"
 # What systemd-analyze calls the exposure of a unit, from 0 to 10. The agent makes networks and guests, as root.
 EXPOSURE_MAX = {"andromede-node.service": 6.8}
 EXPOSURE_MAX_OF_OTHERS = 2.0
-
-
-@dataclass(frozen=True)
-class Machine:
-    """A machine of the lab. `number`: the last part of its address."""
-
-    name: str
-    number: int
-
-    @property
-    def address(self) -> str:
-        return f"10.201.0.{self.number}"
-
-    @property
-    def namespace(self) -> str:
-        return f"andromede-{self.name}"
-
-    @property
-    def folder(self) -> Path:
-        return VAR / self.name
-
-    def run(self, command: str, *, is_checked: bool = True) -> subprocess.CompletedProcess[str]:
-        options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "ConnectTimeout=5"]
-        ssh = [*inside(self), "ssh", "-i", str(KEY), *(word for option in options for word in ("-o", option))]
-        return subprocess.run([*ssh, f"root@{self.address}", command], capture_output=True, text=True, check=is_checked)
-
-
-# As inventories/lab has them: the first is control plane and node.
-CONTROL, NODE = Machine("lab", 1), Machine("lab-2", 2)
-MACHINES = (CONTROL, NODE)
 
 
 def main() -> int:
@@ -118,29 +122,33 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):  # what has been started ends also then
         signal.signal(number, signal.default_int_handler)
     VAR.mkdir(parents=True, exist_ok=True)
+    for left in VAR.glob("play-*.log"):
+        left.unlink()
     grow_tree()
     make_shared()
+    shutil.rmtree(VAR / "authority", ignore_errors=True)
     old, bundle = older and released(older), release.make()
     with ExitStack() as lab:
         lab.enter_context(wire())
         for each in MACHINES:
             lab.enter_context(booted(each))
         NODE.run(f"useradd --create-home --shell /bin/sh {KEEPER} && install --directory --owner {KEEPER} {KEPT}")
+        NODE.run(f"echo {shlex.quote(ROUTER)} >/etc/bird/bird.conf && systemctl reload bird")
+        settled: dict[str, str] = {}
         if old:
             play(old, folder=old.parents[2] / "ansible")
             settled = settle()
         tried = play(bundle, "--check")
         upgrade = upgraded(old, bundle, settled) if old else {}
         first, second = upgrade["to"]["play"] if old else play(bundle), play(bundle)
-        checked = play(bundle, "--check")
+        renewing = play(bundle, "--extra-vars", RENEWS_ALL)
+        plays = {"tried": tried, "first": first, "again": second, "renewing": renewing}
+        plays["checked"] = play(bundle, "--check")
         exposures = {each.name: units(each) for each in MACHINES}
-        found: dict[str, object] = {"restart": while_restarting(CONTROL), "sent": sent(CONTROL, NODE)}
-        found |= {"restore": restored(CONTROL), "answers": answers(CONTROL)}
-        found |= {"keys": readers(CONTROL, READABLE), "keys_there": readers(NODE, READABLE_THERE)}
-    plays = {"tried": tried, "first": first, "again": second, "checked": checked}
+        found = {"renewed": renewed()} | looked_at(has_tenant=bool(settled))
     report({"plays": plays, "upgrade": upgrade, "exposures": exposures, **found})
-    is_well = second["changed"] == checked["changed"] == 0 and found == WELL
-    is_well = is_well and not any(map(too_exposed, exposures.values()))
+    is_well = found == WELL and not any(map(too_exposed, exposures.values()))
+    is_well = is_well and plays["again"]["changed"] == plays["checked"]["changed"] == 0
     return 0 if is_well and all(map(is_smooth, upgrade.values())) else 1
 
 
@@ -160,6 +168,18 @@ def grow_tree() -> None:
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(KEY)], check=True)
 
 
+def looked_at(*, has_tenant: bool) -> dict[str, object]:
+    """Return what the installed platform does, as WELL has it."""
+    found: dict[str, object] = {"announcer": announced(), "restart": while_restarting(CONTROL)}
+    if not has_tenant:
+        settle()
+    found |= {"cosigned": cosigned(), "sent": sent(CONTROL, NODE), "restore": restored(CONTROL)}
+    found |= {"answers": answers(CONTROL), "keys": readers(CONTROL, READABLE)}
+    found["logged"] = [each.name for each in MACHINES if has_logged_key(each)]
+    there, of_announcer = readers(NODE, READABLE_THERE), readers(ANNOUNCER, [*READABLE_OF_ANNOUNCER, "bird"])
+    return found | {"keys_there": there, "keys_of_announcer": of_announcer}
+
+
 def make_shared() -> None:
     shutil.rmtree(POOL, ignore_errors=True)
     POOL.mkdir()
@@ -176,6 +196,9 @@ def released(revision: str) -> Path:
     print_progress(f"building the release of {revision}")
     subprocess.run(["git", "worktree", "remove", "--force", str(tree)], cwd=ROOT, capture_output=True, check=False)
     subprocess.run(["git", "worktree", "add", "--quiet", "--detach", str(tree), revision], cwd=ROOT, check=True)
+    # Its inventory finds there what this one does: the authority, and the keys of the machines.
+    (tree / "var").mkdir(exist_ok=True)
+    (tree / "var" / "ansible").symlink_to(VAR)
     made = subprocess.run(["make", "--silent", "release"], cwd=tree, stdout=subprocess.PIPE, text=True, check=True)
     return Path(made.stdout.split()[-1])
 
@@ -189,81 +212,25 @@ def packages() -> set[str]:
     return {name for one in names for name in ([one] if isinstance(one, str) else one)}
 
 
-@contextmanager
-def wire() -> Iterator[None]:
-    """Make a network of the machines alone, until the block ends."""
-    for each in MACHINES:
-        subprocess.run(["ip", "netns", "add", each.namespace], check=True)
-    peer = ["peer", "name", "eth0", "netns", NODE.namespace]
-    command = ["ip", "-n", CONTROL.namespace, "link", "add", "eth0", "type", "veth", *peer]
-    subprocess.run(command, check=True)
-    for each in MACHINES:
-        ip = ["ip", "-n", each.namespace]
-        subprocess.run([*ip, "address", "add", f"{each.address}/24", "dev", "eth0"], check=True)
-        for device in ("lo", "eth0"):
-            subprocess.run([*ip, "link", "set", device, "up"], check=True)
-    try:
-        yield
-    finally:
-        for each in MACHINES:
-            subprocess.run(["ip", "netns", "del", each.namespace], check=True)
-
-
-@contextmanager
-def booted(machine: Machine) -> Iterator[None]:
-    """Boot a machine from the tree; it runs until the block ends."""
-    shutil.rmtree(machine.folder, ignore_errors=True)
-    machine.folder.mkdir()
-    subprocess.run(["tar", "--extract", "--file", str(TREE), "--directory", str(machine.folder)], check=True)
-    ssh = machine.folder / "root" / ".ssh"
-    ssh.mkdir(mode=0o700, exist_ok=True)
-    shutil.copy(KEY.with_suffix(".pub"), ssh / "authorized_keys")
-    give_host_key(machine)
-    # A cgroup tree of the second version, which has no controllers where the machine's own is of the first.
-    lab = f"/sys/fs/cgroup/{machine.name}"
-    script = f"umount -R -l /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && mkdir -p {lab}"
-    script += f' && echo $$ >{lab}/cgroup.procs && exec "$@"'
-    nspawn = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot", "--console=pipe"]
-    nspawn += [f"--machine={machine.name}", "--link-journal=no", "--capability=all", "--system-call-filter=@known"]
-    nspawn += [f"--bind={POOL}:{POOL_PATH}"]
-    nspawn += [f"--network-namespace-path=/run/netns/{machine.namespace}", f"--directory={machine.folder}"]
-    nspawn += [f"--bind={device}" for device in ("/dev/kvm", "/dev/net/tun") if Path(device).exists()]
-    command = ["unshare", "--mount", "--propagation", "private", "bash", "-ec", script, "bash", *nspawn]
-    environment = {**os.environ, "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "1"}
-    with (VAR / f"{machine.name}.log").open("wb") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
-    try:
-        wait_until(lambda: machine.run("true", is_checked=False).returncode == 0, limit_s=BOOT_LIMIT_S)
-        yield
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
-
-
-def give_host_key(machine: Machine) -> None:
-    """Give the machine an SSH host key of its own: that of the tree is on every machine. Backups go by it."""
-    for left in (machine.folder / "etc" / "ssh").glob("ssh_host_*"):
-        left.unlink()
-    key = machine.folder / "etc" / "ssh" / "ssh_host_ed25519_key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
-    if machine == NODE:
-        KNOWN_HOSTS.write_text(f"{machine.address} {key.with_suffix('.pub').read_text()}")
-
-
-def inside(machine: Machine) -> Sequence[str]:
-    return ("ip", "netns", "exec", machine.namespace)
-
-
 def upgraded(old: Path, new: Path, settled: dict[str, str]) -> dict[str, Any]:
-    """Upgrade from the installed old release to the new one, back, and again, after an interrupted run."""
-    found = {word: played_over(bundle, settled) for word, bundle in (("to", new), ("back", old))}
+    """Upgrade from the installed old release to the new one, back if it can go back, and again, after an interrupted
+    run.
+    """
+    found = {"to": played_over(new, settled)}
+    if has_file(old, BACK_NEEDS):
+        found["back"] = played_over(old, settled)
     cut_off(new)
     return {**found, "again": played_over(new, settled)}
 
 
+def has_file(bundle: Path, name: str) -> bool:
+    with tarfile.open(bundle) as archive:
+        return any(member.name.partition("/")[2] == name for member in archive)
+
+
 def cut_off(bundle: Path) -> None:
     """Leave the machines as a run does that ends before it has notified the processes."""
-    for each in MACHINES:
+    for each in machines_of(bundle):
         folder = f"{RELEASES}/andromede-{release.version_of(bundle)}"
         each.run(f"ln --symbolic --force --no-dereference {folder} {RELEASES}/current")
 
@@ -276,7 +243,7 @@ def settle() -> dict[str, str]:
     BUILT_IMAGES.mkdir(parents=True, exist_ok=True)
     build(IMAGE, image)
     shutil.copy(image, CONTROL.folder / on_machine[1:])
-    for each in MACHINES:
+    for each in NODES:
         shutil.copy(ansible_tenant.__file__, each.folder / TENANT[1:])
     with_memory = f"--min-memory-mib {IMAGE_MEMORY_MIB[IMAGE]}"
     for command in (
@@ -295,21 +262,27 @@ def settle() -> dict[str, str]:
 def played_over(bundle: Path, settled: dict[str, str]) -> dict[str, Any]:
     """Run the playbook while the tenant sends requests and its guests are reached; returns the results."""
     network = namespace_name(UUID(settled["network"]))
-    before = {each: guests(each, settled) for each in MACHINES}
+    before = {each: guests(each, settled) for each in NODES}
     asking = begun(CONTROL, f"python3 {TENANT} ask {PROJECT}", "/run/asked")
     reaching = [
         (each, begun(each, f"ip netns exec {network} python3 {TENANT} reach {settled[guest]}", f"/run/{guest}"))
-        for each in MACHINES
+        for each in NODES
         for guest in before[each]
     ]
     ran = play(bundle)
     found = ended(CONTROL, asking)
     reached = [ended(each, pid) for each, pid in reaching]
-    ran_on = {each.name: bool(before[each]) and guests(each, settled) == before[each] for each in MACHINES}
-    runs_it = {each.name: releases(each) == {f"andromede-{release.version_of(bundle)}"} for each in MACHINES}
+    ran_on = {each.name: bool(before[each]) and guests(each, settled) == before[each] for each in NODES}
+    version = f"andromede-{release.version_of(bundle)}"
+    runs_it = {each.name: releases(each) == {version} for each in machines_of(bundle)}
     result = {"play": ran, "asked": found, "reached": reached, "ran_on": ran_on, "runs_it": runs_it}
     print_progress(json.dumps(result))
     return result
+
+
+def machines_of(bundle: Path) -> tuple[Machine, ...]:
+    """Return the machines that the release is for: earlier ones have no announcer."""
+    return MACHINES if has_file(bundle, "agents/announcer/__main__.py") else NODES
 
 
 def releases(machine: Machine) -> set[str]:
@@ -334,8 +307,14 @@ def begun(machine: Machine, command: str, out: str) -> tuple[str, str]:
 
 def ended(machine: Machine, process: tuple[str, str]) -> dict[str, Any]:
     """Stop the command and read its output."""
+    machine.run(f"kill {process[0]}")
+    return waited_for(machine, process)
+
+
+def waited_for(machine: Machine, process: tuple[str, str]) -> dict[str, Any]:
+    """Wait until the command ends, and read its output."""
     pid, out = process
-    output = machine.run(f"kill {pid}; while kill -0 {pid} 2>/dev/null; do sleep 0.2; done; cat {out}").stdout
+    output = machine.run(f"while kill -0 {pid} 2>/dev/null; do sleep 0.2; done; cat {out}").stdout
     try:
         found: dict[str, Any] = json.loads(output)
     except ValueError:
@@ -354,26 +333,90 @@ def is_smooth(found: dict[str, Any]) -> bool:
 
 
 def play(bundle: Path, *options: str, folder: Path = PLAYBOOK) -> dict[str, float]:
-    """The whole playbook; how many tasks were ok and how many changed something, on all machines, and the seconds."""
-    print_progress(" ".join(["ansible-playbook site.yml", *options]))
+    """The whole playbook; how many tasks were ok and how many changed something, on all machines, and the seconds.
+
+    Raises:
+        SystemExit: it failed, or took longer than PLAY_LIMIT_S; the log of each play is kept.
+    """
+    log = VAR / f"play-{len([*VAR.glob('play-*.log')]) + 1}.log"
+    print_progress(f"{log.name}: {release.version_of(bundle)} {' '.join(options)}")
     begun = time.monotonic()
+    machines = machines_of(bundle)
     command = [*inside(CONTROL), str(BIN / "ansible-playbook"), "--inventory", "inventories/lab", "site.yml", *options]
     command += ["--private-key", str(KEY), "--extra-vars", f"andromede_version={release.version_of(bundle)}"]
+    command += ["--limit", ",".join(each.name for each in machines)]
     environment = {**os.environ, "ANSIBLE_HOST_KEY_CHECKING": "false", "ANSIBLE_NOCOLOR": "1"}
-    log = VAR / "play.log"
-    with log.open("w") as out:
-        ran = subprocess.run(
-            command, cwd=folder, env=environment, stdout=out, stderr=out, timeout=PLAY_LIMIT_S, check=False
-        )
+    try:
+        with log.open("w") as out:
+            ran = subprocess.run(
+                command, cwd=folder, env=environment, stdout=out, stderr=out, timeout=PLAY_LIMIT_S, check=False
+            )
+    except subprocess.TimeoutExpired:
+        raise SystemExit(f"The play took longer than {PLAY_LIMIT_S} s; {log} ends with:\n{end_of(log)}") from None
     recap = re.findall(r"^lab\S* .*ok=(\d+) +changed=(\d+)", log.read_text(), re.MULTILINE)
-    if ran.returncode != 0 or len(recap) != len(MACHINES):
-        raise SystemExit(f"The play failed; see {log}.")
+    if ran.returncode != 0 or len(recap) != len(machines):
+        raise SystemExit(f"The play failed; {log} ends with:\n{end_of(log)}")
     ok, changed = (sum(int(each[place]) for each in recap) for place in (0, 1))
     return {"ok": ok, "changed": changed, "seconds": round(time.monotonic() - begun)}
 
 
+def end_of(log: Path) -> str:
+    return "\n".join(log.read_text().splitlines()[-40:])
+
+
+def announced() -> dict[str, str]:
+    """Return the state of the announcer's unit, and what the control plane has heard from it."""
+    query = (
+        "SELECT problem || '|' || established_session_count FROM announcers_announcer WHERE last_seen_at IS NOT NULL"
+    )
+    wait_until(lambda: rows(CONTROL, query) == ["|1"], or_else=lambda: str(rows(CONTROL, query)))
+    unit = ANNOUNCER.run("systemctl is-active andromede-announcer bird").stdout.split()
+    (problem, sessions) = rows(CONTROL, query)[0].split("|")
+    return {"unit": " ".join(sorted({*unit})), "problem": problem, "sessions": sessions}
+
+
+def cosigned() -> dict[str, object]:
+    """Demand the sentinel's signature for all data, and turn a guest off and on while the sentinel is away at first.
+
+    `waits`: a permit had the signer's signature alone meanwhile. `signed`: it has the sentinel's in the end.
+    """
+    CONTROL.run(f"andromede-manage keyset_publish --root-key {ROOT_KEY} --cosigned '*'")
+    NODE.run("systemctl stop andromede-sentinel.service")
+    turning = begun(CONTROL, f"python3 {TENANT} turn {PROJECT}", "/run/turned")
+    waiting = "SELECT id FROM placement_permit WHERE state = 'cosigning'"
+    wait_until(lambda: bool(rows(CONTROL, waiting)), or_else=lambda: CONTROL.run("cat /run/turned").stdout)
+    permit = rows(CONTROL, waiting)[0]
+    NODE.run("systemctl start andromede-sentinel.service")
+    outcome = waited_for(CONTROL, turning)
+    signed = f"SELECT cosignature IS NOT NULL FROM placement_permit WHERE id = '{permit}' AND state = 'signed'"
+    return {"waits": True, "signed": rows(CONTROL, signed) == ["t"], **outcome}
+
+
+def has_logged_key(machine: Machine) -> bool:
+    """Return True if the authority's key is in the journal: modules of Ansible write their arguments there."""
+    secret = (VAR / "authority" / "ca.key").read_text().splitlines()[1]
+    return secret in machine.run("journalctl --no-pager --all --output cat").stdout
+
+
+def renewed() -> dict[str, object]:
+    """Return which processes have a certificate of the last hour, and whether the alert on certificates fires."""
+    wait_until(lambda: not _unready_everywhere(), or_else=lambda: str(_unready_everywhere()))
+    metric = "andromede_certificate_remaining_seconds"
+    (days,) = re.findall(rf"{metric} < (\d+) \* 86400", ALERTS.read_text())
+    output = "".join(
+        run.run(f"for port in {ports}; do curl --silent http://127.0.0.1:$port/metrics; done").stdout
+        for run, ports in OBSERVED.items()
+    )
+    found = re.findall(rf'^{metric}{{certificate="(\S+)"}} (\S+)$', output, re.MULTILINE)
+    print_progress(str(found))
+    lasts = {name: True for name, _ in found if name != "ca"}
+    for name in lasts:  # several processes report some
+        lasts[name] = all(float(left) > 396.9 * 86400 for each, left in found if each == name)
+    return {"certificates": lasts, "alert": any(float(left) < int(days) * 86400 for _, left in found)}
+
+
 def units(run: Machine) -> dict[str, float]:
-    """Return the exposure of each service. Raises CalledProcessError when systemd finds a fault in one."""
+    """Return the exposure of each service. Raises SystemExit when systemd finds a fault in one."""
     run.run("systemd-analyze verify /etc/systemd/system/andromede-*")
     table = json.loads(run.run("systemd-analyze security --json=short").stdout)
     return {row["unit"]: float(row["exposure"]) for row in table if row["unit"].startswith("andromede-")}
@@ -493,9 +536,12 @@ def answers(run: Machine) -> dict[str, object]:
     """
     wait_until(lambda: set(_nodes(run).values()) == {"ready"})
     health = run.run("curl --silent --show-error --insecure https://localhost/v1/healthz").stdout
-    unready = [*_unready(run, "$(seq 9100 9103) $(seq 9105 9109)"), *_unready(NODE, "9100 9104")]
-    found = {"nodes": _nodes(run), "pools": rows(run, "SELECT name FROM nodes_pool"), "unready": unready}
+    found = {"nodes": _nodes(run), "pools": rows(run, "SELECT name FROM nodes_pool"), "unready": _unready_everywhere()}
     return {"healthz": json.loads(health)["status"], **found}
+
+
+def _unready_everywhere() -> list[str]:
+    return [port for run, ports in OBSERVED.items() for port in _unready(run, ports)]
 
 
 def _unready(run: Machine, ports: str) -> list[str]:

@@ -2,7 +2,8 @@
 
 `settle PROJECT` has two guests on two nodes, and one that is busy; prints the two. `ask PROJECT` asks until it is told
 to end (SIGTERM), and turns the busy one off and on: what was answered, what was not, and how its operations ended.
-`reach ADDRESS` opens connections to a guest, also until then. All print JSON.
+`turn PROJECT` turns the busy one off and on, and says how the two operations ended. `reach ADDRESS` opens connections
+to a guest until it is told to end. All print JSON.
 """
 
 import argparse
@@ -74,10 +75,10 @@ class Api:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["settle", "ask", "reach"])
+    parser.add_argument("what", choices=["settle", "ask", "turn", "reach"])
     parser.add_argument("whom")
     given = parser.parse_args()
-    does = {"settle": settle, "ask": ask, "reach": reach}[given.what]
+    does = {"settle": settle, "ask": ask, "turn": turn, "reach": reach}[given.what]
     json.dump(does(given.whom), sys.stdout)
     return 0
 
@@ -85,7 +86,10 @@ def main() -> int:
 def settle(project: str) -> dict[str, object]:
     api = Api(project)
     network = api.need("POST", "networks", {"name": NETWORK, "cidr": "10.10.0.0/24"})
-    api.need("POST", "security-groups/default/rules", {"direction": "in", "protocol": "tcp", "first_port": SSH})
+    rule = {"direction": "in", "protocol": "tcp", "first_port": SSH}
+    status, document = api.ask("POST", "security-groups/default/rules", rule)
+    if status >= 300 and status != http.HTTPStatus.NOT_FOUND:  # an earlier release, which filters no ports
+        raise SystemExit(f"rule of the security group: {status} {document}")
     api.need("POST", "affinity-groups", {"name": GROUP, "rule": "anti-affinity"})
     found: dict[str, object] = {"network": network["id"]}
     for name in (*STILL, BUSY):
@@ -131,6 +135,16 @@ def ask(project: str) -> dict[str, object]:
         ended[api.finish(under_way)] += 1
     slowest_ms = round(slowest_s * 1000)
     return {"answered": answered, "refused": refused, "slowest_ms": slowest_ms, "operations": dict(ended)}
+
+
+def turn(project: str) -> dict[str, object]:
+    api = Api(project)
+    actions = ("power-off", "start") if api.need("GET", f"instances/{BUSY}")["state"] == "active" else ("start",)
+    return {
+        "operations": [
+            api.finish(api.need("POST", f"instances/{BUSY}/actions/{action}")["operation"]["id"]) for action in actions
+        ]
+    }
 
 
 def reach(address: str) -> dict[str, object]:

@@ -119,6 +119,7 @@ KINDS: Mapping[str, Kind] = {
         "A test delivery was requested. Sent to that webhook alone, whatever kinds it subscribes to."
     ),
     "node.enrolled": Kind("For operators: a node was enrolled.", ("zone",)),
+    "node.certified": Kind("For operators: a node's certificate was renewed.", ("zone",)),
     "announcer.created": Kind("For operators: an announcer of public addresses was added.", ("zone",)),
     "announcer.certified": Kind("For operators: an announcer got a certificate.", ("zone",)),
     "announcer.deleted": Kind("For operators: an announcer was deleted.", ("zone",)),
@@ -220,6 +221,7 @@ DEEDS: Mapping[str, str] = {
     "maintenance.create": "maintenance.begun",
     "maintenance.end": "maintenance.ended",
     "node.enrol": "node.enrolled",
+    "node.certify": "node.certified",
     "announcer.create": "announcer.created",
     "announcer.certify": "announcer.certified",
     "announcer.delete": "announcer.deleted",

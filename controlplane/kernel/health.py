@@ -7,10 +7,11 @@ from django.conf import settings
 from django.db import Error, connection, connections
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
-from prometheus_client import CollectorRegistry
+from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from controlplane.kernel import redis
+from controlplane.kernel.certificate_metrics import CertificateMetrics
 from telemetry import logs, traces
 from telemetry.http_endpoint import Need, NotReady, ProcessHealth, serve_health
 
@@ -54,6 +55,7 @@ def start(process: str, *names: str, **own: Need) -> None:
     _begin(process)
     if listen := _address(process):
         needs = {name: NEEDS[name] for name in names} | own
+        REGISTRY.register(CertificateMetrics())
         serve_health(listen, ProcessHealth(needs, after=connections.close_all))
 
 
@@ -63,6 +65,7 @@ def start_shared(process: str, *names: str) -> None:
     if listen := _address(process):
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        registry.register(CertificateMetrics())
         look = ProcessHealth({name: NEEDS[name] for name in names}, registry, after=connections.close_all)
         serve_health(listen, look, is_shared=True)
 

@@ -63,21 +63,32 @@ def create_authority(folder: Path) -> None:
     (folder / "ca.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
 
 
-def issue_process(folder: Path, process: str, *, ca_key: bytes | None = None) -> None:
-    """Write <process>.key (0600) and <process>.crt, a client certificate of the control plane, unless they exist.
+def issue_process(
+    folder: Path, process: str, *, ca_key: bytes | None = None, renew_before: timedelta = timedelta(0)
+) -> bool:
+    """Write <process>.key (0600), unless it exists, and <process>.crt, a client certificate of the control plane.
 
-    `ca_key`: the authority's, PEM, where it is not in the folder.
+    A certificate that is valid for longer than `renew_before` is kept. Returns whether one was written. `ca_key`: the
+    authority's, PEM, where it is not in the folder.
 
     Raises:
         KeyMissing: the key does not exist, or is not the authority's.
     """
-    if (folder / f"{process}.crt").exists():
-        return
-    key = ec.generate_private_key(ec.SECP256R1())
+    path, key_path = folder / f"{process}.crt", folder / f"{process}.key"
+    if path.exists():
+        ends_at = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+        if ends_at > clock.now() + renew_before:
+            return False
+    authority = _authority(folder, ca_key)
+    if not key_path.exists():
+        key_files.write(key_path, ec.generate_private_key(ec.SECP256R1()))
     names = [x509.UniformResourceIdentifier(f"andromede://controlplane/{process}")]
-    certificate = _sign(_authority(folder, ca_key), key.public_key(), process, names, ExtendedKeyUsageOID.CLIENT_AUTH)
-    key_files.write(folder / f"{process}.key", key)
-    (folder / f"{process}.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
+    key = _p256(key_path)
+    certificate = _sign(authority, key.public_key(), process, names, ExtendedKeyUsageOID.CLIENT_AUTH)
+    draft = path.with_suffix(".crt.part")
+    draft.write_bytes(certificate.public_bytes(Encoding.PEM))
+    draft.replace(path)
+    return True
 
 
 def sign_node(
@@ -136,6 +147,20 @@ def sign_sentinel(folder: Path, *, request_pem: bytes, ca_key: bytes | None = No
     return _sign(_authority(folder, ca_key), key, "sentinel", names, ExtendedKeyUsageOID.CLIENT_AUTH)
 
 
+def _p256(path: Path) -> ec.EllipticCurvePrivateKey:
+    try:
+        key = load_pem_private_key(path.read_bytes(), password=None)
+    except (ValueError, TypeError) as exc:
+        raise KeyMissing(reason=_unreadable(path, str(exc))) from exc
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise KeyMissing(reason=_unreadable(path, type(key).__name__))
+    return key
+
+
+def _unreadable(path: Path | str, error: str) -> Message:
+    return Message("{path} cannot be read: {error}", path=str(path), error=error)
+
+
 def as_pem(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(Encoding.PEM).decode()
 
@@ -178,8 +203,7 @@ def _authority(folder: Path, ca_key: bytes | None) -> _Authority:
         certificate = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
         key = load_pem_private_key(ca_key or (folder / "ca.key").read_bytes(), password=None)
     except OSError as exc:
-        reason = Message("{path} cannot be read: {error}", path=exc.filename, error=exc.strerror)
-        raise KeyMissing(reason=reason) from exc
+        raise KeyMissing(reason=_unreadable(exc.filename, exc.strerror or "")) from exc
     except (ValueError, TypeError) as exc:
         raise KeyMissing(reason=Message("the authority's key is not an unencrypted private key in PEM")) from exc
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Greatest
 
+from andromede_core.documents.messages import Message
 from controlplane.audit import evidence_log
 from controlplane.audit.services import record
 from controlplane.catalog.models import Zone
@@ -23,7 +24,7 @@ from controlplane.kernel.names import check_name
 from controlplane.kernel.prepared_queries import preparing_cursor
 from controlplane.nodes import incidents, pki, pools
 from controlplane.nodes.admin_state import admin_state_change, require_admin_state
-from controlplane.nodes.errors import NodeNameTaken
+from controlplane.nodes.errors import CertificateRequestInvalid, NodeNameTaken
 from controlplane.nodes.models import DEFAULT_MTU, IN_SERVICE, Inventory, Node, NodeRemoval, oldest_attestation
 from controlplane.nodes.pools import ReportedPool
 
@@ -98,6 +99,29 @@ def node_enrol(
         "node", {"event": "enrolled", "node": str(node.pk), "zone": zone.pk, "public_key": node.public_key}
     )
     return node, pki.as_pem(certificate)
+
+
+@transaction.atomic
+def node_certify(actor: Actor, node: Node, *, request_pem: bytes, ca_key: bytes | None = None) -> str:
+    """Sign a request for the node's key again, before its certificate ends. Returns the certificate (PEM).
+
+    `ca_key`: as in node_enrol.
+
+    Raises:
+        CertificateRequestInvalid: also when the request is for another key, which signs none of the node's receipts.
+        KeyMissing.
+    """
+    actor.may_operate()
+    certificate = pki.sign_node(
+        settings.PKI_DIR, request_pem=request_pem, node_id=node.pk, zone=node.zone_id, ca_key=ca_key
+    )
+    if pki.public_key_of(certificate) != node.public_key:
+        raise CertificateRequestInvalid(field="csr", reason=Message("its key is not the node's"))
+    node.certificate_sha256 = certificate.fingerprint(hashes.SHA256()).hex()
+    node.certificate_expires_at = certificate.not_valid_after_utc
+    node.save(update_fields=["certificate_sha256", "certificate_expires_at"])
+    record(actor, "node.certify", node.pk, name=node.name, zone=node.zone_id)
+    return pki.as_pem(certificate)
 
 
 def record_heartbeat(node: Node, report: NodeReport) -> None:

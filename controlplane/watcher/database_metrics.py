@@ -13,7 +13,7 @@ from django.db.models import Count, Min, Q, Sum
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from controlplane.announcers.models import AnnouncerIncident
+from controlplane.announcers.models import Announcer, AnnouncerIncident
 from controlplane.audit.models import Checkpoint, EvidenceRecord
 from controlplane.kernel import clock
 from controlplane.nodes.display_state import DISPLAY_STATES, UNREACHABLE_AS_EXPECTED, display_state
@@ -53,6 +53,7 @@ class DatabaseMetrics(Collector):
             for part in (
                 _operations,
                 _nodes,
+                _announcers,
                 _lives,
                 _drains,
                 _capacity,
@@ -157,6 +158,17 @@ def _nodes() -> Families:
         if zone["charter"] is not None:
             charter.add_metric([name], -_age(zone["charter"]))
     yield from (cordoned, unattested, heartbeat, certificate, charter, lost, lease)
+
+
+def _announcers() -> Families:
+    certificate = _of_zones(
+        "andromede_announcers_certificate_remaining_seconds",
+        "Seconds until the first announcer certificate ends, by zone.",
+    )
+    zones = Announcer.objects.exclude(certificate_expires_at=None).order_by().values_list("zone_id")
+    for zone, ends_at in zones.annotate(Min("certificate_expires_at")):
+        certificate.add_metric([zone], -_age(ends_at))
+    yield certificate
 
 
 def _lives() -> Families:

@@ -15,6 +15,7 @@ from controlplane.config import run_workers
 from controlplane.config.workers import WORKERS
 from controlplane.kernel.database_roles import PREFIX
 from controlplane.kernel.database_roles import ROLES as ROLES_OF_DATABASE
+from controlplane.nodes.management.commands import init_pki
 from scripts.ansible_lab import EXPOSURE_MAX, EXPOSURE_MAX_OF_OTHERS
 from scripts.control_plane import BIN, ROOT, TRUSTS, WITHOUT_SECRET_KEY, Stack
 from tests.limits import PATIENCE_S
@@ -296,12 +297,40 @@ def test_installation_needs_a_backup_recipient() -> None:
     assert defaults("database")["database_backup_recipients"] == []
 
 
+def test_certificates_of_all_processes_are_renewed() -> None:
+    assert defaults("authority")["authority_certified"] == [*init_pki.PROCESSES]
+    assert defaults("release")["release_renewal_days"] > 60, "alerts fire 60 days before the end"
+
+
+def test_commands_that_sign_with_the_authority_run_as_root() -> None:
+    """The requests that they read are in a folder of root's."""
+    script = (PLAYBOOK / "roles/authority/templates/andromede-manage.j2").read_text()
+    (names,) = re.findall(r"^  (init_pki [^)]*)\)", script, re.MULTILINE)
+    as_root = set(re.findall(r"[a-z_]+", names))
+    commands = [*(ROOT / "controlplane").glob("*/management/commands/*.py")]
+    signing = {file.stem for file in commands if "signing.add_ca_key(" in file.read_text()}
+    assert {"init_pki", "certify_node", "certify_announcer"} <= signing <= as_root
+    assert as_root - {"witness_"} <= {file.stem for file in commands}
+
+
 def test_key_of_the_authority_is_never_written_to_a_machine() -> None:
     """The key passes on stdin; a file of an earlier release is deleted."""
     for file in PLAYBOOK.glob("roles/*/tasks/*.yml"):
         for task in yaml.safe_load(file.read_text()):
             copied = str(task.get("ansible.builtin.copy", "")) + str(task.get("ansible.builtin.template", ""))
             assert "ca.key" not in copied, file
+
+
+def test_key_of_the_authority_is_never_logged() -> None:
+    """Modules of Ansible write their arguments, standard input too, into the journal of their machine."""
+    found = []
+    for file in PLAYBOOK.glob("roles/*/tasks/*.yml"):
+        for task in yaml.safe_load(file.read_text()):
+            for each in task.get("block", [task]):
+                if "ca.key" in str(each.get("ansible.builtin.command", "")):
+                    found.append(each)
+    assert found, "there is one that signs"
+    assert all("ca.key" in each["ansible.builtin.command"]["stdin"] and each.get("no_log") for each in found)
 
 
 def analyze(*words: str) -> subprocess.CompletedProcess[str]:

@@ -114,7 +114,7 @@ def _outdated_findings(node: models.Node, ready: Iterable[models.Node]) -> Findi
 
 def _ends(node: models.Node, now: datetime) -> Findings:
     left = node.certificate_expires_at - now
-    to_do = _('Enrol it again, as "Enrol a node" says.')
+    to_do = _('Renew it, as "Enrol a node" says.')
     if left <= timedelta(0):
         yield Finding(PROBLEM, _node(node.name), _("has a certificate that has ended"), to_do)
     elif left < ENDS_SOON:

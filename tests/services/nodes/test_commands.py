@@ -2,20 +2,25 @@
 
 import io
 import os
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from agents.node import enrol
+from agents.node import pki as agent_pki
+from controlplane.audit.models import AuditEntry
 from controlplane.catalog.models import Region, Zone
-from controlplane.kernel import key_files
+from controlplane.kernel import clock, key_files
 from controlplane.nodes import signing_keys
 from controlplane.nodes.errors import KeyMissing
+from controlplane.nodes.management.commands.init_pki import PROCESSES
 from controlplane.nodes.models import Inventory, Node
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +52,92 @@ def test_second_init_pki_keeps_existing_keys(pki: Path) -> None:
     certified = {f"{name}.{kind}" for name in ("ca", "worker", "watcher", "web", "stream") for kind in ("crt", "key")}
     assert before.keys() == certified | {"root.key", "root.pub", "signer.key", "signer.pub", "log.key"}
     assert {path.stat().st_mode & 0o777 for path in pki.glob("*.key")} == {0o600}
+
+
+def ends_at(path: Path) -> datetime:
+    return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+
+
+def test_init_pki_renews_process_certificates_that_end_soon(pki: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With their keys, and for the same processes; the authority and the other keys stay as they are."""
+    before = {path.name: path.read_bytes() for path in pki.iterdir()}
+    later = clock.now() + timedelta(days=280)
+    monkeypatch.setattr(clock, "now", lambda: later)
+
+    call_command("init_pki", "--renew-days", "100")
+    assert {path.name: path.read_bytes() for path in pki.iterdir()} == before
+
+    call_command("init_pki", "--renew-days", "120")
+    after = {path.name: path.read_bytes() for path in pki.iterdir()}
+    assert after.keys() == before.keys()
+    assert {name for name in after if after[name] != before[name]} == {f"{process}.crt" for process in PROCESSES}
+    for process in PROCESSES:
+        made = x509.load_pem_x509_certificate(after[f"{process}.crt"])
+        old = x509.load_pem_x509_certificate(before[f"{process}.crt"])
+        assert (made.public_key(), made.subject) == (old.public_key(), old.subject)
+        assert ends_at(pki / f"{process}.crt") > later + timedelta(days=396)
+
+
+def test_init_pki_renews_ended_certificates_by_default(pki: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = clock.now() + timedelta(days=398)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    call_command("init_pki")
+    assert ends_at(pki / "web.crt") > later
+
+
+def test_node_certificate_is_renewed_for_the_same_key(
+    pki: Path, request_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enrol_node(request_file)
+    before = Node.objects.get()
+    later = clock.now() + timedelta(days=300)
+    monkeypatch.setattr(clock, "now", lambda: later)
+
+    out = tmp_path / "node.crt"
+    call_command("certify_node", "n1", "--csr", str(request_file), "--out", str(out))
+
+    enrol.install(tmp_path / "node", certificate=out.read_bytes(), ca=(pki / "ca.crt").read_bytes(), root=root_of(pki))
+    after, made = Node.objects.get(), x509.load_pem_x509_certificate(out.read_bytes())
+    assert agent_pki.identity(out.read_bytes()).node_id == before.pk
+    assert (after.pk, after.public_key) == (before.pk, before.public_key)
+    assert after.certificate_expires_at == made.not_valid_after_utc > before.certificate_expires_at
+    assert after.certificate_sha256 == made.fingerprint(hashes.SHA256()).hex() != before.certificate_sha256
+    assert AuditEntry.objects.filter(verb="node.certify", resource_id=before.pk).count() == 1
+
+
+def root_of(pki: Path) -> bytes:
+    return (pki / "root.pub").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "state", "sentence"),
+    [
+        ("n2", "node", "in-service", "no node 'n2'"),
+        ("n1", "other", "in-service", "its key is not the node's"),
+        ("n1", "node", "retired", "is retired"),
+    ],
+)
+def test_renewal_for_another_node_or_key_is_refused(
+    pki: Path, request_file: Path, tmp_path: Path, name: str, key: str, state: str, sentence: str
+) -> None:
+    enrol_node(request_file)
+    Node.objects.update(admin_state=state)
+    before = Node.objects.get().certificate_sha256
+    request_file.write_text(enrol.request(tmp_path / key, "n1"))
+    with pytest.raises(CommandError, match=sentence):
+        call_command("certify_node", name, "--csr", str(request_file))
+    assert Node.objects.get().certificate_sha256 == before
+
+
+def test_node_keeps_its_certificate_when_the_new_one_cannot_be_written(
+    pki: Path, request_file: Path, tmp_path: Path
+) -> None:
+    enrol_node(request_file)
+    before = Node.objects.get().certificate_sha256
+    out = tmp_path / "no" / "folder"
+    with pytest.raises(CommandError, match="Nothing was renewed"):
+        call_command("certify_node", "n1", "--csr", str(request_file), "--out", str(out))
+    assert Node.objects.get().certificate_sha256 == before
 
 
 def test_printed_certificate_is_installable_on_the_node(

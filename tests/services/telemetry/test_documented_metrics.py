@@ -14,6 +14,7 @@ from agents.node.lease import LeasePolicy
 from agents.node.node_metrics import NodeCollector
 from controlplane.api import request_metrics, stream
 from controlplane.kernel import celery_metrics, periodic
+from controlplane.kernel.certificate_metrics import CertificateMetrics
 from controlplane.nodes import incidents
 from controlplane.nodes.models import Node
 from controlplane.watcher.database_metrics import DatabaseMetrics
@@ -36,6 +37,7 @@ def families(cloud: Cloud) -> set[str]:
     incidents.report(Node.objects.get(), "domain-unknown", "somebody's")
     registry = CollectorRegistry()
     registry.register(DatabaseMetrics())
+    registry.register(CertificateMetrics())
     registry.register(NodeCollector(cloud.machine.server.node))
     return {
         family.name + ("_total" if family.type == "counter" else "")

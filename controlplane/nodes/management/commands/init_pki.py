@@ -1,3 +1,4 @@
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ PROCESSES = ("worker", "watcher", "web", "stream")
 class Command(OperatorCommand):
     help = (
         "Create the certificate authority, the certificates of the control plane's processes, the keys of the permit "
-        "signer and of the evidence log, and a root key. Existing files are kept."
+        "signer and of the evidence log, and a root key. Existing files are kept, except certificates that end within "
+        "--renew-days."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -27,7 +29,12 @@ class Command(OperatorCommand):
         parser.add_argument(
             "--sentinel", action="store_true", help="create a sentinel key too; a sentinel on its own machine is safer"
         )
-
+        parser.add_argument(
+            "--renew-days",
+            type=int,
+            default=0,
+            help="renew the certificates of processes that end within so many days (default: those that have ended)",
+        )
         authority = parser.add_mutually_exclusive_group()
         authority.add_argument(
             "--authority-only",
@@ -47,7 +54,7 @@ class Command(OperatorCommand):
             )
             return
         for process in PROCESSES:
-            pki.issue_process(folder, process, ca_key=ca_key)
+            pki.issue_process(folder, process, ca_key=ca_key, renew_before=timedelta(days=options["renew_days"]))
         signing_keys.create(folder, signing_keys.SIGNER, name=signing_keys.SIGNER)
         if options["sentinel"]:
             signing_keys.create(folder, signing_keys.SENTINEL, name=signing_keys.SENTINEL)
