@@ -28,7 +28,7 @@ from andromede_core.documents import signed
 from andromede_core.documents.canonical import digest, dumps
 from andromede_core.facts.statements import Statement
 from andromede_core.permits import network_ports, security_group, trust_documents
-from andromede_core.permits.network_ports import ListedPort, NetworkPorts
+from andromede_core.permits.network_ports import ListedPort, ListedSubnet, NetworkPorts
 from andromede_core.permits.permit import LIFETIME, Contents, Limits, Peer, Permit, address
 from andromede_core.permits.security_group import Rule, SecurityGroup
 from andromede_core.permits.segment import Segment
@@ -201,9 +201,10 @@ class Authority:
         ports: Mapping[str, ListedPort],
         *,
         version: int = 1,
+        subnets: tuple[ListedSubnet, ...] | None = None,
         by: SigningKey | None = None,
     ) -> bytes:
-        payload = NetworkPorts(zone, network, version, ports).payload()
+        payload = NetworkPorts(zone, network, version, ports, subnets).payload()
         return (by or self.signer).document(network_ports.KIND, payload)
 
     def security_group(
