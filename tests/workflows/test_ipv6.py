@@ -85,7 +85,7 @@ def test_change_of_a_subnet_reaches_the_node_and_its_guests(
         ipv6 = Ipv6Choice("fd00:7::/64")
         change = SubnetChange(subnet.name, {}, dns_servers=["10.0.0.53"], ipv6=ipv6)
         subnet_update(cloud.tenant.actor, subnet, change)
-    assert reconciler.reconcile() == 1
+    reconciler.reconcile()
     found = cloud.fake.ports[port.pk].network.subnets
     assert [(str(each.cidr), list(map(str, each.dns_servers))) for each in found] == [
         (subnet.cidr, ["10.0.0.53"]),

@@ -124,8 +124,10 @@ def test_guest_gets_ipv6_and_other_name_servers_while_it_runs(node: Node, plug: 
     ipv6 = next(each for each in ATTACKER.of_family(6) if network.subnet_of(each))
     after = replace(before, network=network, addresses=(*before.addresses, ipv6))
     node.ensure(after)
-    guest.port = after
+    guest = replace(guest, port=after)
     assert guest.dhcp()["dns"] == "9.9.9.10"
+    for is_off in (1, 0):  # the link-local address went with the former lease
+        guest.run(f"sysctl -q -w net.ipv6.conf.eth0.disable_ipv6={is_off}")
     wait_until(lambda: "via fe80::1" in guest.run("ip -6 route show default"), what="a router advertisement")
     assert guest.dhcp6() == ipv6
     guest.configure()

@@ -155,7 +155,7 @@ def test_free_port_gets_ipv6_by_a_change_and_an_attached_one_keeps_its_addresses
     changed = port_update(tenant.actor, port, both)
     assert (changed.ip, addresses_of(port)) == ("10.0.0.2", ["10.0.0.2", "fd00:10::2"])
     with pytest.raises(AddressesInUse):
-        port_update(tenant.actor, attached, PortChange(attached.name, {}, addresses=ask("10.0.0.3", "any/ipv6")))
+        port_update(tenant.actor, attached, PortChange(attached.name, {}, addresses=ask("10.0.0.9", "any/ipv6")))
     port_update(tenant.actor, port, PortChange(port.name, {}, addresses=ask("10.0.0.2")))
     assert addresses_of(port) == ["10.0.0.2"]
 
