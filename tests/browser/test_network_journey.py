@@ -1,5 +1,7 @@
 """A new tenant, by keyboard: a network, an open port, an instance, and a public address on it, until it is gone."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -20,7 +22,7 @@ def submit(page: Page, words: str) -> None:
 
 
 def tick(page: Page, name: str, words: str) -> None:
-    box = page.locator(f"[name={name}]").and_(page.get_by_label(words, exact=True))
+    box = page.locator(f"[name={name}]").and_(page.get_by_label(re.compile(rf"^\s*{words}\b")))
     reach(page, box)
     page.keyboard.press("Space")
     expect(box).to_be_checked()
@@ -46,18 +48,18 @@ def make_network_and_group(page: Page) -> None:
     submit(page, "Create")
     follow(page, page.get_by_role("link", name="Add rule", exact=True))
     choose(page, page.locator("[name=preset]"), "SSH")
-    submit(page, "Add")
+    submit(page, "Add rule")
     expect(page.locator("main")).to_contain_text("22")
 
 
 def make_instance(page: Page) -> None:
     section(page, "SSH keys")
-    create(page, "Add SSH key", name="laptop", public_key=SSH_KEY)
+    create(page, "New SSH key", name="laptop", public_key=SSH_KEY)
     submit(page, "Create")
     section(page, "Instances")
     follow(page, page.get_by_role("link", name="Create instance", exact=True).first)
     write(page, page.locator("#id_name"), "web")
-    tick(page, "networks", "shop")
+    expect(page.get_by_label("shop", exact=True)).to_be_checked()  # the only network
     for fold, name, words in (("Network", "security_groups", "web"), ("Placement", "zones", POOL_ZONE)):
         press(page, page.locator("summary", has_text=fold).first)
         tick(page, name, words)
