@@ -59,7 +59,7 @@ def test_application_example_is_applied_and_destroyed(in_project: InProject) -> 
 
 @pytest.mark.slow
 @pytest.mark.nightly
-def test_network_example_is_applied_changed_destroyed_and_applied_again(tf: Workspace, api: Api) -> None:
+def test_network_example_is_applied_changed_destroyed_and_recreated(tf: Workspace, api: Api) -> None:
     text = SHOP.read_text()
     tf.write(text).apply()
     tf.assert_no_changes()
