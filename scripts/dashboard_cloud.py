@@ -50,6 +50,7 @@ NAMED = (
     "images",
     "webhooks",
     "ports",
+    "public-addresses",
     "security-groups",
 )
 ACCOUNTS = f"/v1/organizations/{PROJECT}/service-accounts"

@@ -29,7 +29,7 @@ from andromede_core.documents.canonical import digest, dumps
 from andromede_core.facts.statements import Statement
 from andromede_core.permits import instance_metadata, network_ports, security_group, trust_documents
 from andromede_core.permits.instance_metadata import InstanceMetadata
-from andromede_core.permits.network_ports import EgressAddress, ListedPort, NetworkPorts
+from andromede_core.permits.network_ports import EgressAddress, ListedPort, ListedSubnet, NetworkPorts
 from andromede_core.permits.permit import LIFETIME, Contents, Limits, Peer, Permit, address
 from andromede_core.permits.security_group import Rule, SecurityGroup
 from andromede_core.permits.segment import Segment
@@ -203,9 +203,10 @@ class Authority:
         *,
         version: int = 1,
         egress: EgressAddress | None = None,
+        subnets: tuple[ListedSubnet, ...] | None = None,
         by: SigningKey | None = None,
     ) -> bytes:
-        payload = NetworkPorts(zone, network, version, ports, egress).payload()
+        payload = NetworkPorts(zone, network, version, ports, egress, subnets).payload()
         return (by or self.signer).document(network_ports.KIND, payload)
 
     def security_group(

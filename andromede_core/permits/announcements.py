@@ -18,7 +18,7 @@ KIND = "announcements"  # of the signed document
 FIELDS = ("zone", "version", "routes")
 MAX_ROUTES = 50_000
 COMMUNITY_PART_MAX = 2**16 - 1
-LOCAL_PREFERENCE_MAX = 2**32 - 1
+LOCAL_PREFERENCE_MAX = 2**32 - 1  # RFC 4271
 COMMUNITY = re.compile(r"(0|[1-9][0-9]{0,4}):(0|[1-9][0-9]{0,4})")
 
 Address = IPv4Address | IPv6Address

@@ -1,4 +1,5 @@
-"""Ports of a network in a zone: the node, MAC, addresses and security groups of each; and the network's egress address.
+"""Ports of a network in a zone: the node, MAC, addresses and security groups of each; subnets and egress address.
+
 Standard library only.
 
 A permit key of the zone signs the list. A node takes frames of a port, and of a port on another node, only with what
@@ -8,18 +9,22 @@ the newest list says of that port, and translates what leaves the network to no 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from itertools import combinations
 
 from andromede_core.documents.messages import Message
 from andromede_core.documents.parsing import as_count, as_list, as_object, as_text, refuse
-from andromede_core.permits.network_values import as_address, as_id, as_label, as_mac, as_network
+from andromede_core.permits.network_values import IPV6_PREFIX, as_address, as_id, as_label, as_mac, as_network
 from andromede_core.permits.trust_documents import MAX_VERSION
 
 KIND = "network-ports"  # of the signed document
 FIELDS = ("zone", "network", "version", "ports")
-OPTIONAL_FIELDS = ("egress",)
+OPTIONAL_FIELDS = ("egress", "subnets")
+SUBNET_FIELDS = ("cidr", "gateway_ip", "dns_servers")
 PORT_FIELDS = ("nodes", "mac", "addresses")
 OPTIONAL_PORT_FIELDS = ("allowed", "groups", "name", "public", "bandwidth")
 MAX_ADDRESSES = 32
+MAX_SUBNETS = 32  # 16 of the API, each with a range of both families
+MAX_DNS_SERVERS = 16
 MAX_GROUPS = 16
 MAX_MBIT = 1_000_000
 
@@ -111,10 +116,27 @@ class EgressAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedSubnet:
+    """A range of the network in this zone, of either family. `dns_servers` empty: guests ask the gateway."""
+
+    cidr: IPv4Network | IPv6Network
+    gateway_ip: IPv4Address | IPv6Address
+    dns_servers: tuple[IPv4Address | IPv6Address, ...] = ()
+
+    def payload(self) -> dict[str, object]:
+        return {
+            "cidr": str(self.cidr),
+            "gateway_ip": str(self.gateway_ip),
+            "dns_servers": [str(server) for server in self.dns_servers],
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkPorts:
     """The payload of the list. `network`: its id. Only growing versions of the same network and zone count.
 
-    `egress` None: what leaves the network has the address of its node.
+    `egress` None: what leaves the network has the address of its node. `subnets` None: as the node was told with a
+    port, since a node of the network has an agent that does not read them.
     """
 
     zone: str
@@ -122,15 +144,19 @@ class NetworkPorts:
     version: int
     ports: Mapping[str, ListedPort] = field(default_factory=dict)
     egress: EgressAddress | None = None
+    subnets: tuple[ListedSubnet, ...] | None = None
 
     def payload(self) -> dict[str, object]:
-        return {
+        found: dict[str, object] = {
             "zone": self.zone,
             "network": self.network,
             "version": self.version,
             "ports": {port: self.ports[port].payload() for port in sorted(self.ports)},
             **({"egress": self.egress.payload()} if self.egress is not None else {}),
         }
+        if self.subnets is not None:
+            found["subnets"] = [subnet.payload() for subnet in self.subnets]
+        return found
 
 
 def parse(payload: object) -> NetworkPorts:
@@ -147,6 +173,7 @@ def parse(payload: object) -> NetworkPorts:
         version=as_count(body["version"], "network-ports.version", minimum=1, maximum=MAX_VERSION),
         ports={as_id(port, "network-ports.ports"): _port(value, f"ports.{port}") for port, value in ports.items()},
         egress=_egress(body["egress"]) if "egress" in body else None,
+        subnets=_subnets(body["subnets"], "network-ports.subnets") if "subnets" in body else None,
     )
 
 
@@ -157,6 +184,25 @@ def _egress(value: object) -> EgressAddress:
     if not isinstance(address, IPv4Address):
         refuse(f"{at}.address", Message("must be an IPv4 address"))
     return EgressAddress(address, None if gateway is None else as_id(gateway, f"{at}.gateway"))
+
+
+def _subnets(value: object, at: str) -> tuple[ListedSubnet, ...]:
+    found = tuple(_subnet(each, at) for each in _short(value, at, MAX_SUBNETS))
+    for one, other in combinations(found, 2):
+        if one.cidr.version == other.cidr.version and one.cidr.overlaps(other.cidr):
+            refuse(at, Message("must not overlap: {one} and {other}", one=str(one.cidr), other=str(other.cidr)))
+    return found
+
+
+def _subnet(value: object, at: str) -> ListedSubnet:
+    body = as_object(value, at, required=SUBNET_FIELDS)
+    cidr, gateway_ip = as_network(body["cidr"], f"{at}.cidr"), as_address(body["gateway_ip"], f"{at}.gateway_ip")
+    if gateway_ip not in cidr:
+        refuse(f"{at}.gateway_ip", Message("must be in {cidr}", cidr=str(cidr)))
+    if cidr.version == 6 and cidr.prefixlen != IPV6_PREFIX:
+        refuse(f"{at}.cidr", Message("must be a /64 in IPv6"))
+    servers = _short(body["dns_servers"], f"{at}.dns_servers", MAX_DNS_SERVERS)
+    return ListedSubnet(cidr, gateway_ip, tuple(as_address(server, f"{at}.dns_servers") for server in servers))
 
 
 def _port(value: object, at: str) -> ListedPort:
@@ -197,8 +243,8 @@ def _allowed(value: object, at: str) -> AllowedAddress:
     return AllowedAddress(as_network(body["cidr"], at), None if mac is None else as_mac(mac, at))
 
 
-def _short(value: object, at: str) -> list[object]:
+def _short(value: object, at: str, limit: int = MAX_ADDRESSES) -> list[object]:
     found = as_list(value, at)
-    if len(found) > MAX_ADDRESSES:
-        refuse(at, Message("must have at most {limit} entries", limit=MAX_ADDRESSES))
+    if len(found) > limit:
+        refuse(at, Message("must have at most {limit} entries", limit=limit))
     return found

@@ -16,12 +16,11 @@ from controlplane.compute.models import Instance
 from controlplane.compute.services import PORTS_MAX, instance_lock, instance_placement_request
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
-from controlplane.network.errors import PortRoutedElsewhere
 from controlplane.network.models import Port
 from controlplane.network.mtu import require_mtu_in_zone
-from controlplane.network.ports import port_lock, require_free
-from controlplane.network.public_addresses import attached_to, require_zone
-from controlplane.network.routed_zones import zones_of_ports
+from controlplane.network.port_addresses import new_requests
+from controlplane.network.ports import PortChange, port_lock, port_update, require_free
+from controlplane.network.routed_zones import require_zone, routed_addresses
 from controlplane.network.selected_groups import selected_groups_refresh
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation
@@ -36,10 +35,9 @@ def port_attach(actor: Actor, port: Port, *, instance: Instance) -> Operation:
 
     Raises:
         PortAttached: an instance has it.
-        PortRoutedElsewhere: its IPv6 addresses are routed to another zone than the instance's.
+        RoutedElsewhere: its addresses are routed to another zone than the instance's.
         MtuTooLarge: the instance's zone does not carry the packets of its network.
         TooManyPorts, InstanceWrongState, NoAllocation, PolicyUnsatisfiable, Busy, PortNotFound.
-        PublicAddressElsewhere: a public address of the port is routed to another zone.
     """
     actor.may_write()
     require_free(port)
@@ -56,9 +54,7 @@ def _attach(actor: Actor, port: Port, instance: Instance) -> Operation:
     require_free(port)
     if instance.node is not None:
         require_mtu_in_zone(port, instance.node.zone_id)
-        for address in attached_to([port]):
-            require_zone(address, instance.node.zone_id)
-    _require_zone(port, instance)
+        require_zone(routed_addresses([port]), instance.node.zone_id)
     cards = Port.objects.filter(instance_id=instance.pk)
     if cards.count() >= PORTS_MAX:
         raise TooManyPorts(limit=PORTS_MAX)
@@ -73,14 +69,23 @@ def _attach(actor: Actor, port: Port, instance: Instance) -> Operation:
     return operation
 
 
-def _require_zone(port: Port, instance: Instance) -> None:
-    """Raise PortRoutedElsewhere unless the port's IPv6 addresses are routed to the instance's zone."""
-    zones = zones_of_ports([port])
-    if not zones:
-        return
-    here = Instance.objects.values_list("node__zone", flat=True).get(pk=instance.pk)
-    if elsewhere := zones - {here}:
-        raise PortRoutedElsewhere(name=port.name, zone=", ".join(sorted(elsewhere)), other=here)
+def port_change(actor: Actor, port: Port, change: PortChange) -> Port:
+    """Change the port. Placement is asked as for an attachment where an attached port gets more addresses.
+
+    Raises:
+        NoAllocation, NodeOutOfService, PolicyUnsatisfiable, NoPlace, and those of port_update.
+    """
+    actor.may_write()
+    if port.instance_id is None or change.addresses is None or not new_requests(port, change.addresses):
+        return port_update(actor, port, change)
+    instance = Instance.objects.select_related("node").get(pk=port.instance_id)
+    if instance.node is None:
+        return port_update(actor, port, change)
+    asked = instance_placement_request(instance, operation=ATTACH)
+    taken = placement.check_current_node(asked)
+    with transaction.atomic():
+        placement.keep_exempted(asked, taken)
+        return port_update(actor, port, change)
 
 
 @transaction.atomic

@@ -39,8 +39,8 @@ from controlplane.network.public_addresses import (
     end_egress,
     public_address_lock,
     request_publication,
-    require_zone,
 )
+from controlplane.network.routed_zones import require_zone
 from controlplane.placement import services as placement
 from controlplane.placement.decisions import store_decision
 from controlplane.placement.errors import NoAllocation
@@ -72,7 +72,7 @@ def public_address_attach(actor: Actor, address: PublicAddress, request: AttachR
 
     Raises:
         PublicAddressAttached, PublicAddressIsEgress: another port or a network has it, and this is no move.
-        PublicAddressElsewhere, AddressModeImpossible, FixedIpUnknown, FixedIpTaken, PublicAddressesTooMany.
+        RoutedElsewhere, AddressModeImpossible, FixedIpUnknown, FixedIpTaken, PublicAddressesTooMany.
         NoAllocation, NodeOutOfService, PolicyUnsatisfiable, NoPlace, ExemptionOver: of placement.
         PortNotFound, PublicAddressNotFound.
     """
@@ -83,7 +83,7 @@ def public_address_attach(actor: Actor, address: PublicAddress, request: AttachR
         return _attach(actor, address, request, {})
     instance = Instance.objects.select_related("node").get(pk=port.instance_id)
     if instance.node is not None:
-        require_zone(address, instance.node.zone_id)
+        require_zone({address.ip: address.pool.zone_id}, instance.node.zone_id)
     asked = instance_placement_request(instance, operation=ATTACH)
     taken = placement.check_current_node(asked)
     with transaction.atomic():

@@ -36,7 +36,8 @@ from controlplane.network.models import Network, Port, SecurityGroup
 from controlplane.network.port_groups import check_groups, port_groups_insert
 from controlplane.network.port_rules import request_names
 from controlplane.network.ports import instance_port_create, port_lock, ports_take, require_free
-from controlplane.network.public_addresses import attached_to, require_zone
+from controlplane.network.public_addresses import attached_to
+from controlplane.network.routed_zones import require_zone
 from controlplane.network.security_groups import default_group
 from controlplane.network.selected_groups import instance_labels_changed, selected_groups_refresh
 from controlplane.operations import services as operations
@@ -140,7 +141,7 @@ def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[I
         InsufficientCapacity, NoPlace, PolicyUnsatisfiable, UnknownHost, AddressesExhausted, PortAttached, TooManyPorts,
         PortNotFound, SubnetMissing, ExemptionForOther,
         ExemptionOver, ExemptionUnsigned, ExemptionSpent.
-        PublicAddressElsewhere: a public address of a port is routed to another zone.
+        RoutedElsewhere: a public address of a port is routed to another zone.
     """
     new = constrain_to_public_addresses(new)
     instance, request = _plan(actor, project, new)
@@ -170,13 +171,13 @@ def constrain_to_public_addresses(new: NewInstance) -> NewInstance:
     """Constrain the instance to the zone to which public addresses of its ports are routed.
 
     Raises:
-        PublicAddressElsewhere.
+        RoutedElsewhere.
     """
     zones = new.zones
     for address in attached_to(new.ports):
         zone = address.pool.zone_id
         if zones and zone not in zones:
-            require_zone(address, zones[0], field="ports")
+            require_zone({address.ip: zone}, zones[0], field="ports")
         zones = (zone,)
     return replace(new, zones=zones)
 

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_network
 
 from andromede_core.documents.messages import Message
+from andromede_core.permits.network_values import IPV6_PREFIX
 from andromede_core.permits.security_group import FAMILIES
 from controlplane.network.errors import AddressPoolInvalid
-from controlplane.network.models import AddressPool
-from controlplane.network.ranges import IPV6_PREFIX, Address, Cidr, Range, as_range, overlap
+from controlplane.network.models import FOR_SUBNETS, AddressPool
+from controlplane.network.ranges import Address, Cidr, Range, as_range, overlap
 
 SHORTEST = {4: 8, 6: 20}
 RANGES_MAX = 64
@@ -42,7 +43,7 @@ def _cidr(family: str, purpose: str, value: str, field: str) -> Cidr:
     except ValueError as exc:
         reason = Message("write a range with its first address, such as 192.0.2.0/24 or 2001:db8:1::/48.")
         raise AddressPoolInvalid(field=field, value=value[:43], reason=reason) from exc
-    longest = IPV6_PREFIX if purpose == "subnets" else found.max_prefixlen
+    longest = IPV6_PREFIX if purpose == FOR_SUBNETS else found.max_prefixlen
     if found.version != version:
         reason = Message("it is not of the family {family}.", family=family)
     elif not SHORTEST[version] <= found.prefixlen <= longest:
@@ -101,7 +102,7 @@ def is_usable(pool: AddressPool, ip: Address) -> bool:
 
 def pool_size(pool: AddressPool) -> int:
     """Return the number of addresses, or of /64 ranges for subnets, that projects may get; COUNT_MAX at most."""
-    if pool.purpose == "subnets":
+    if pool.purpose == FOR_SUBNETS:
         found = sum(1 << (IPV6_PREFIX - ip_network(cidr).prefixlen) for cidr in pool.cidrs)
     else:
         found = sum(int(last) - int(first) + 1 for first, last in usable_ranges(pool))

@@ -26,12 +26,9 @@ from controlplane.network.errors import (
     AddressPoolNotFound,
     AddressPoolOverlaps,
 )
-from controlplane.network.models import AddressPool, PublicAddress, Subnet
+from controlplane.network.models import FOR_ADDRESSES, FOR_SUBNETS, AddressPool, PublicAddress, Subnet
 from controlplane.network.ranges import Cidr, overlap
 from controlplane.network.services import NAMED_MAX, named
-
-PURPOSES = ("addresses", "subnets")
-LOCAL_PREFERENCE_MAX = 2**32 - 1  # RFC 4271
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class NewPool:
     zone: Zone
     family: str
     cidrs: Sequence[str]
-    purpose: str = "addresses"
+    purpose: str = FOR_ADDRESSES
     organization: Organization | None = None
     reserved_ranges: Sequence[str] = ()
     community: str = ""
@@ -59,7 +56,7 @@ def address_pool_create(actor: Actor, new: NewPool) -> AddressPool:
     """
     actor.may_operate()
     name = check_name(new.name)
-    if new.purpose == "subnets" and new.family != "ipv6":
+    if new.purpose == FOR_SUBNETS and new.family != "ipv6":
         reason = Message("subnets get ranges of IPv6 only.")
         raise AddressPoolInvalid(field="purpose", value=new.purpose, reason=reason)
     cidrs = parse_cidrs(new.family, new.purpose, new.cidrs)
@@ -183,7 +180,7 @@ def _refuse_overlap(cidrs: Sequence[Cidr], others: Iterable[AddressPool]) -> Non
 
 def _used(pool: AddressPool) -> list[str]:
     """Return the addresses, or the ranges of subnets, that are in use."""
-    if pool.purpose == "subnets":
+    if pool.purpose == FOR_SUBNETS:
         return list(Subnet.objects.filter(ipv6_pool=pool).order_by("pk").values_list("ipv6_cidr", flat=True))
     return list(PublicAddress.objects.filter(pool=pool).order_by("ip").values_list("ip", flat=True))
 

@@ -142,12 +142,12 @@ class Ipv6Missing(Unprocessable):
     detail = "The subnet {subnets} has no IPv6 range. Give it one first, or name another subnet."
 
 
-class PortRoutedElsewhere(Unprocessable):
-    code = "network.port.routed_elsewhere"
+class RoutedElsewhere(Unprocessable):
+    code = "network.routed_elsewhere"
     title = "Routed to another zone"
     detail = (
-        "The IPv6 addresses of the port {name!r} are routed to {zone}, and the instance is in {other}. Take them away "
-        "from the port, or attach it to an instance in {zone}."
+        "The addresses {addresses} are routed to {zone}, and the instance is in {other}. Choose addresses of its zone, "
+        "or an instance in {zone}."
     )
 
 
@@ -334,12 +334,6 @@ class PublicAddressSuspended(Conflict):
     detail = "An operator has suspended the address {ip}: {reason}. Ask the operator to resume it."
 
 
-class PublicAddressElsewhere(Conflict):
-    code = "network.public_address.elsewhere"
-    title = "Another zone"
-    detail = "The address {ip} is routed to the zone {zone}, and the instance is in {other}. Choose a pool of its zone."
-
-
 class PublicAddressTranslated(Conflict):
     code = "network.public_address.translated"
     title = "Address in use"
@@ -411,6 +405,24 @@ class BandwidthUnsupported(Conflict):
     detail = (
         "The node of the port has an agent of an earlier release, which does not limit bandwidth. Ask an operator to "
         "upgrade it, or have the instance migrated."
+    )
+
+
+class AddressesInUse(Conflict):
+    code = "network.port.addresses_in_use"
+    title = "Attached"
+    detail = (
+        "The port {name!r} is attached to an instance, which may use {addresses}. Name these addresses again beside "
+        "the new ones, or detach the port first."
+    )
+
+
+class AddressesUnsupported(Conflict):
+    code = "network.port.addresses_unsupported"
+    title = "No new addresses there"
+    detail = (
+        "A node of the network has an agent of an earlier release, which gives no new addresses to attached ports. "
+        "Detach the port first, or ask an operator to upgrade the node."
     )
 
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Network
 
+from andromede_core.permits.network_values import IPV6_PREFIX
 from controlplane.network.errors import AddressPoolHasNoSubnets, AddressPoolOutOfSubnets, SubnetOverlaps
-from controlplane.network.models import AddressPool, Subnet
-from controlplane.network.ranges import IPV6_PREFIX, as_range, overlapping, parse_ipv6_cidr
+from controlplane.network.models import FOR_SUBNETS, AddressPool, Subnet
+from controlplane.network.ranges import as_range, overlapping, parse_ipv6_cidr
 
 BITS = 128 - IPV6_PREFIX  # of an interface identifier
-POOL_PURPOSE = "subnets"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def choose_ipv6(choice: Ipv6Choice, others: Sequence[Subnet]) -> dict[str, objec
 
 def _free_subnet(pool: AddressPool) -> IPv6Network:
     """Return the lowest /64 of the pool that no subnet has, and lock the pool until the transaction ends."""
-    if pool.purpose != POOL_PURPOSE:
+    if pool.purpose != FOR_SUBNETS:
         raise AddressPoolHasNoSubnets(field="ipv6_pool", name=pool.name)
     AddressPool.objects.select_for_update(no_key=True).get(pk=pool.pk)
     taken = Subnet.objects.filter(ipv6_pool=pool).values_list("ipv6_cidr", flat=True)

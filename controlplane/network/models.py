@@ -11,6 +11,7 @@ from controlplane.kernel.label_selectors import SELECTOR_MAX_LETTERS
 from controlplane.nodes.models import DEFAULT_MTU, Node
 
 DEFAULT_SUBNET = "default"
+PURPOSES = FOR_ADDRESSES, FOR_SUBNETS = ("addresses", "subnets")  # of address pools
 
 
 class Network(ProjectResource):
@@ -56,7 +57,7 @@ class AddressPool(Versioned):
         constraints = [
             models.CheckConstraint(condition=Q(family__in=list(FAMILIES)), name="network_addresspool_family"),
             models.CheckConstraint(
-                condition=Q(purpose="addresses") | Q(purpose="subnets", family="ipv6"),
+                condition=Q(purpose=FOR_ADDRESSES) | Q(purpose=FOR_SUBNETS, family="ipv6"),
                 name="network_addresspool_purpose",
             ),
         ]

@@ -66,6 +66,13 @@ def request_port_rules(port_id: UUID, zone: str) -> None:
     transaction.on_commit(lambda: send_wakeup(SIGN_PORT, [str(port_id), zone]), robust=True)
 
 
+def request_network(network_id: UUID) -> None:
+    """Request, after the commit, new lists of the network's ports: its subnets have changed."""
+    bindings = PortBinding.objects.filter(port__network=network_id).order_by("node__zone", "port")
+    for port_id, zone in bindings.distinct("node__zone").values_list("port", "node__zone"):
+        request_port_rules(port_id, zone)
+
+
 def request_names(instance_id: UUID) -> None:
     """Request, after the commit, new documents of the instance's ports: its name has changed."""
     bindings = PortBinding.objects.filter(port__instance_id=instance_id)

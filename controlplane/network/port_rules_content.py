@@ -2,9 +2,10 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -12,7 +13,7 @@ from django.db import connection
 from andromede_core.documents.canonical import dumps
 from andromede_core.permits import network_ports as core
 from andromede_core.permits import security_group
-from andromede_core.permits.network_ports import ListedPort
+from andromede_core.permits.network_ports import ListedPort, ListedSubnet
 from andromede_core.permits.security_group import FAMILIES, Rule
 from controlplane.network.models import (
     AllowedAddress,
@@ -22,9 +23,13 @@ from controlplane.network.models import (
     PortSecurityGroup,
     SecurityGroupRule,
 )
+from controlplane.network.needed_groups import CARRIED, needed_groups
 from controlplane.network.port_names import port_names
+from controlplane.network.port_specs import ranges_in, subnets_of
 from controlplane.network.public_listing import listed_egress, public_addresses_of
 
+# The trait of nodes whose agent takes subnets, and new addresses of attached ports, from the list.
+LISTED_SUBNETS = "listed-subnets"
 # Addresses of a group's members, by the networks' ids.
 Members = Mapping[str, tuple[IPv4Address | IPv6Address, ...]]
 
@@ -58,9 +63,9 @@ def payloads(versions: Mapping[DocumentKey, int]) -> dict[DocumentKey, tuple[str
     groups = {(key.zone, key.group): key for key in versions if key.group is not None}
     found: dict[DocumentKey, tuple[str, dict[str, object]]] = {}
     egress = listed_egress(list(lists))
-    for (zone, network), ports in _listed_ports(lists).items():
+    for (zone, network), (ports, subnets) in _listed_networks(lists).items():
         key = lists[zone, network]
-        listed = core.NetworkPorts(zone, str(network), versions[key], ports, egress.get((zone, network)))
+        listed = core.NetworkPorts(zone, str(network), versions[key], ports, egress.get((zone, network)), subnets)
         found[key] = core.KIND, listed.payload()
     rules_of, members = rules({group for _, group in groups}), _members(groups)
     for (zone, group), key in groups.items():
@@ -74,16 +79,48 @@ def payload(key: DocumentKey, version: int) -> tuple[str, dict[str, object]]:
     return payloads({key: version})[key]
 
 
-def _listed_ports(lists: Collection[tuple[str, UUID]]) -> Mapping[tuple[str, UUID], dict[str, ListedPort]]:
-    """Return the ports that nodes of the zone carry, by their ids, of each zone and network."""
-    found: dict[tuple[str, UUID], dict[str, ListedPort]] = {place: {} for place in lists}
+def _listed_networks(
+    lists: Collection[tuple[str, UUID]],
+) -> Mapping[tuple[str, UUID], tuple[dict[str, ListedPort], tuple[ListedSubnet, ...] | None]]:
+    """Return the ports that nodes of the zone carry, by their ids, and the subnets, of each zone and network.
+
+    The subnets are None where a node does not read them.
+    """
+    if not lists:
+        return {}
     nodes: dict[tuple[str, UUID], list[str]] = defaultdict(list)
-    if not found:
-        return found
-    zones, networks = zip(*found, strict=True)
+    outdated: set[tuple[str, UUID]] = set()
+    zones, networks = zip(*lists, strict=True)
     bindings = PortBinding.objects.filter(node__zone__in=set(zones), port__network__in=set(networks)).order_by("node")
-    for zone, port_id, node_id in bindings.values_list("node__zone", "port", "node").distinct():
+    facts = "node__zone", "port__network", "port", "node", "node__traits"
+    for zone, network_id, port_id, node_id, traits in bindings.values_list(*facts).distinct():
         nodes[zone, port_id].append(str(node_id))
+        if LISTED_SUBNETS not in traits:
+            outdated.add((zone, network_id))
+    ports, subnets = _listed_ports(lists, nodes), subnets_of(networks)
+    return {
+        (zone, network): (
+            ports[zone, network],
+            None if (zone, network) in outdated else _listed_subnets(subnets[network], zone),
+        )
+        for zone, network in lists
+    }
+
+
+def _listed_subnets(subnets: Sequence[Mapping[str, Any]], zone: str) -> tuple[ListedSubnet, ...]:
+    return tuple(
+        ListedSubnet(
+            ip_network(each["cidr"]), ip_address(each["gateway_ip"]), tuple(map(ip_address, each["dns_servers"]))
+        )
+        for each in ranges_in(subnets, zone)
+    )
+
+
+def _listed_ports(
+    lists: Collection[tuple[str, UUID]], nodes: Mapping[tuple[str, UUID], list[str]]
+) -> dict[tuple[str, UUID], dict[str, ListedPort]]:
+    """Return the ports of each zone and network by their ids. `nodes`: that carry them, by zone and port."""
+    found: dict[tuple[str, UUID], dict[str, ListedPort]] = {place: {} for place in lists}
     ports = Port.objects.in_bulk({port_id for _, port_id in nodes})
     facts = port_facts(ports)
     for (zone, port_id), carriers in sorted(nodes.items()):
@@ -171,28 +208,13 @@ def digest(content: Mapping[str, object]) -> str:
     return hashlib.sha256(dumps({name: value for name, value in content.items() if name != "version"})).hexdigest()
 
 
-# The groups of each zone's ports, and those that rules of these groups name.
-NEEDED = """
-WITH carried AS (
-    SELECT DISTINCT node.zone_id AS zone, port.id AS port, port.network_id AS network
-    FROM network_portbinding AS binding
-        JOIN network_port AS port ON port.id = binding.port_id
-        JOIN nodes_node AS node ON node.id = binding.node_id
-), used AS (
-    SELECT DISTINCT carried.zone, of_port.group_id AS id
-    FROM carried JOIN network_portsecuritygroup AS of_port ON of_port.port_id = carried.port
-)
-SELECT DISTINCT zone, network, NULL::uuid FROM carried
-UNION SELECT zone, NULL, id FROM used
-UNION SELECT used.zone, NULL, rule.peer_group_id
-FROM used JOIN network_securitygrouprule AS rule ON rule.group_id = used.id WHERE rule.peer_group_id IS NOT NULL
+NEEDED = f"""
+WITH {CARRIED}, {needed_groups("zone")}
+SELECT DISTINCT zone, network, NULL::uuid FROM carried UNION SELECT zone, NULL, id FROM needed_group
 """
-GROUPS_FOR = """
-SELECT group_id FROM network_portsecuritygroup WHERE port_id = %(port)s
-UNION SELECT rule.peer_group_id
-FROM network_portsecuritygroup AS of_port JOIN network_securitygrouprule AS rule ON rule.group_id = of_port.group_id
-WHERE of_port.port_id = %(port)s AND rule.peer_group_id IS NOT NULL
-ORDER BY 1
+GROUPS_FOR = f"""
+WITH carried AS (SELECT %(port)s::uuid AS port), {needed_groups("port")}
+SELECT id FROM needed_group ORDER BY id
 """
 
 

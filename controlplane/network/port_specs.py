@@ -1,6 +1,6 @@
 """Ports as nodes get them: with the subnets of their network and all of their addresses, in one query."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
@@ -33,14 +33,16 @@ class PortSpec:
 
         Each is a message Subnet of the agent protocol.
         """
-        routed = [each for each in self.subnets if each["ipv6_cidr"] and each["ipv6_zone"] in (None, zone_id)]
-        return [
-            *({name: each[name] for name in SENT} for each in self.subnets),
-            *(_ipv6_range(each) for each in routed),
-        ]
+        return ranges_in(self.subnets, zone_id)
 
 
 SENT = ("id", "cidr", "gateway_ip", "dns_servers")
+
+
+def ranges_in(subnets: Sequence[Mapping[str, Any]], zone_id: str) -> list[dict[str, Any]]:
+    """Return the ranges of these subnets in the zone, those of IPv4 first."""
+    routed = [each for each in subnets if each["ipv6_cidr"] and each["ipv6_zone"] in (None, zone_id)]
+    return [*({name: each[name] for name in SENT} for each in subnets), *(_ipv6_range(each) for each in routed)]
 
 
 def _ipv6_range(subnet: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,18 +63,27 @@ def addresses_of(port: Port) -> Sequence[str]:
     return cast(Sequence[str], vars(port)["address_texts"])
 
 
+DOCUMENT = JSONObject(
+    id="id",
+    cidr="cidr",
+    gateway_ip=Func(F("gateway_ip"), function="host"),
+    dns_servers="dns_servers",
+    ipv6_cidr="ipv6_cidr",
+    ipv6_zone="ipv6_pool__zone",
+)
+
+
+def subnets_of(network_ids: Iterable[UUID]) -> dict[UUID, list[Mapping[str, Any]]]:
+    """Return the subnets of each network, the oldest first."""
+    found: dict[UUID, list[Mapping[str, Any]]] = {network_id: [] for network_id in network_ids}
+    rows = Subnet.objects.filter(network__in=found).order_by("pk")
+    for network_id, document in rows.values_list("network", DOCUMENT):
+        found[network_id].append(document)
+    return found
+
+
 def _with_subnets(port: Any) -> QuerySet[Port]:
-    subnets = Subnet.objects.filter(network=OuterRef("network")).order_by("pk")
-    documents = subnets.values(
-        document=JSONObject(
-            id="id",
-            cidr="cidr",
-            gateway_ip=Func(F("gateway_ip"), function="host"),
-            dns_servers="dns_servers",
-            ipv6_cidr="ipv6_cidr",
-            ipv6_zone="ipv6_pool__zone",
-        )
-    )
+    documents = Subnet.objects.filter(network=OuterRef("network")).order_by("pk").values(document=DOCUMENT)
     rows = with_addresses(Port.objects.filter(pk=port).select_related("network"))
     return rows.annotate(subnet_documents=ArraySubquery(documents))
 

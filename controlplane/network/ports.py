@@ -3,13 +3,13 @@
 compute/port_attachments.py attaches ports to instances.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db import transaction
 
-from andromede_core.permits.network_ports import MAX_ADDRESSES, Bandwidth
+from andromede_core.permits.network_ports import Bandwidth
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
@@ -18,20 +18,19 @@ from controlplane.kernel.errors import StateConflict
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.multi_insert import insert
 from controlplane.kernel.names import check_labels, check_name
-from controlplane.network.addresses import ANY, AddressRequest, assign, first_ipv4, is_ipv4, lock_subnets
+from controlplane.network.addresses import ANY, AddressRequest, assign, first_ipv4, lock_subnets
 from controlplane.network.allowed_addresses import AllowedRequest, parse_allowed
 from controlplane.network.announced_prefixes import request_announcements_of
 from controlplane.network.errors import (
-    AddressesMissing,
     BandwidthUnsupported,
     PortAttached,
     PortNameTaken,
     PortNotFound,
 )
-from controlplane.network.models import AllowedAddress, Network, Port, PortAddress, SecurityGroup, Subnet
+from controlplane.network.models import AllowedAddress, Network, Port, SecurityGroup
+from controlplane.network.port_addresses import addresses_replace, check_number, claim_addresses, counted
 from controlplane.network.port_groups import check_groups, port_groups_insert, port_groups_set
 from controlplane.network.port_rules import FILTERS, request_port_rules
-from controlplane.network.public_addresses import require_untranslated
 from controlplane.network.security_groups import default_group
 from controlplane.network.selected_groups import selected_groups_refresh
 from controlplane.nodes.models import Node
@@ -66,7 +65,7 @@ def port_create(actor: Actor, new: NewPort) -> Port:
     actor.may_write()
     port_id, network = new_id(), new.network
     name = check_name(new.name or default_name(port_id))
-    _check_number(len(new.addresses))
+    check_number(len(new.addresses))
     check_groups(new.security_groups or ())
     subnets = lock_subnets(network)
     allowed = parse_allowed(port_id, new.allowed, subnets)
@@ -83,14 +82,14 @@ def port_create(actor: Actor, new: NewPort) -> Port:
         from_guest_mbit=new.bandwidth.from_guest,
     )
     addresses = assign(network, subnets, port_id, new.addresses)
-    _check_number(len(addresses))
+    check_number(len(addresses))
     port.ip = first_ipv4(addresses)
     with raise_on_violation("network_port_name_taken", PortNameTaken(field="name", name=name)):
         insert(port, *addresses, *allowed)
     groups = (default_group(network.project),) if new.security_groups is None else new.security_groups
     port_groups_insert([port_id], groups)
     selected_groups_refresh(network.project_id, ports=[port_id])
-    quotas.claim(network.project_id, port_id, ports=1, addresses=_counted(addresses))
+    quotas.claim(network.project_id, port_id, ports=1, addresses=counted(addresses))
     facts = {"name": name, "network": str(network.pk), "addresses": [each.ip for each in addresses]}
     record(actor, "port.create", port_id, project_id=network.project_id, **facts)
     return port
@@ -145,12 +144,11 @@ class PortChange:
 def port_update(actor: Actor, port: Port, change: PortChange) -> Port:
     """Rename or relabel the port, or replace its addresses, allowed addresses, security groups or bandwidth.
 
-    Addresses that the port has and that are requested again stay. Other addresses can be changed while the port is
-    free.
+    Addresses that the port has and that are requested again stay; an attached port keeps all of them.
 
     Raises:
-        InvalidName, InvalidLabels, PortNameTaken, PortNotFound, PortAttached, QuotaExceeded, and for addresses the
-        errors of port_create.
+        InvalidName, InvalidLabels, PortNameTaken, PortNotFound, and for addresses the errors of port_create and of
+        addresses_replace.
         SecurityGroupsTooMany, SecurityGroupNotFound, SecurityGroupsUnsupported, BandwidthUnsupported.
     """
     actor.may_write()
@@ -159,7 +157,7 @@ def port_update(actor: Actor, port: Port, change: PortChange) -> Port:
     port_lock(port)
     subnets = lock_subnets(port.network) if addresses is not None or allowed is not None else []
     if addresses is not None:
-        fields["ip"] = _replace_addresses(port, subnets, addresses)
+        fields["ip"] = addresses_replace(port, subnets, addresses)
     if allowed is not None:
         AllowedAddress.objects.filter(port=port).delete()
         AllowedAddress.objects.bulk_create(parse_allowed(port.pk, allowed, subnets))
@@ -239,12 +237,9 @@ def port_release(port: Port) -> None:
         Port.objects.filter(pk=port.pk).update(instance_id=None, position=0, updated_at=clock.now())
         selected_groups_refresh(port.project_id, ports=[port.pk])
         return
-    instance_id = port.instance_id
-    assert instance_id is not None, "it came with one"
+    assert port.instance_id is not None, "it came with one"
     Port.objects.filter(pk=port.pk).delete()
-    rest = Port.objects.filter(instance_id=instance_id, is_own=False)
-    addresses = _counted(PortAddress.objects.filter(port__in=rest))
-    quotas.claim(port.project_id, instance_id, ports=rest.count(), addresses=addresses)
+    claim_addresses(port)
 
 
 def ports_take(ports: Sequence[Port], instance_id: UUID, *, positions: Sequence[int], generation: int) -> None:
@@ -278,37 +273,6 @@ def ports_release(instance_id: UUID) -> None:
 
 def default_name(port_id: UUID) -> str:
     return f"port-{str(port_id)[-12:]}"
-
-
-def _replace_addresses(port: Port, subnets: Sequence[Subnet], requests: Sequence[AddressRequest]) -> str:
-    """Replace the addresses and return the first of IPv4."""
-    _check_number(len(requests))
-    rows = PortAddress.objects.filter(port=port)
-    present = {each.ip: each for each in rows.order_by("pk")}
-    named = {str(request.ip) for request in requests}
-    new = [request for request in requests if str(request.ip) not in present]
-    kept = [address for ip, address in present.items() if ip in named]
-    if len(kept) == len(present) and not new:
-        return first_ipv4(kept)
-    require_free(port, field="addresses")
-    require_untranslated(port, present.keys() - named)
-    rows.exclude(pk__in=[each.pk for each in kept]).delete()
-    added = assign(port.network, subnets, port.pk, new)
-    PortAddress.objects.bulk_create(added)
-    present_now = [*kept, *added]
-    _check_number(len(present_now))
-    quotas.claim(port.project_id, port.pk, ports=1, addresses=_counted(present_now))
-    return first_ipv4(present_now)
-
-
-def _counted(addresses: Iterable[PortAddress]) -> int:
-    """Return how many of the addresses count in the quota: those of IPv4, which are scarce."""
-    return sum(is_ipv4(each.ip) for each in addresses)
-
-
-def _check_number(count: int) -> None:
-    if not 1 <= count <= MAX_ADDRESSES:
-        raise AddressesMissing(field="addresses", limit=MAX_ADDRESSES)
 
 
 def _mac(port_id: UUID) -> str:

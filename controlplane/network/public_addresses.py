@@ -28,7 +28,6 @@ from controlplane.network.errors import (
     AddressPoolEmpty,
     AddressPoolForSubnets,
     PublicAddressAttached,
-    PublicAddressElsewhere,
     PublicAddressIsEgress,
     PublicAddressNameTaken,
     PublicAddressNotAttached,
@@ -39,7 +38,7 @@ from controlplane.network.errors import (
     PublicAddressTranslated,
     ReverseNameInvalid,
 )
-from controlplane.network.models import AddressPool, EgressAddress, Port, PublicAddress
+from controlplane.network.models import FOR_ADDRESSES, AddressPool, EgressAddress, Port, PublicAddress
 from controlplane.network.ranges import Address, Range
 from controlplane.network.reverse_zones import HOST_NAME, record_reverse_change
 from controlplane.nodes.models import Node
@@ -84,7 +83,7 @@ def public_address_create(actor: Actor, project: Project, new: NewAddress) -> Pu
     actor.may_write()
     address_id, pool = new_id(), new.pool
     name = check_name(new.name or f"address-{str(address_id)[-12:]}")
-    if pool.purpose != "addresses":
+    if pool.purpose != FOR_ADDRESSES:
         raise AddressPoolForSubnets(field="pool", name=pool.name)
     address_pool_lock(pool)
     ip = _free(pool) if new.ip is None else _chosen(pool, new.ip)
@@ -261,12 +260,6 @@ def require_not_suspended(address: PublicAddress) -> None:
     """Raise PublicAddressSuspended."""
     if address.suspended_at is not None:
         raise PublicAddressSuspended(ip=address.ip, reason=address.suspended_reason)
-
-
-def require_zone(address: PublicAddress, zone: str, *, field: str | None = None) -> None:
-    """Raise PublicAddressElsewhere unless the address is routed to this zone."""
-    if address.pool.zone_id != zone:
-        raise PublicAddressElsewhere(field=field, ip=address.ip, zone=address.pool.zone_id, other=zone)
 
 
 def attached_to(ports: Iterable[Port]) -> list[PublicAddress]:

@@ -5,6 +5,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Any
 
 from andromede_core.documents.messages import Message
+from andromede_core.permits.network_values import IPV6_PREFIX
 from controlplane.network.errors import GatewayInvalid, ReservedRangeInvalid, SubnetInvalid
 from controlplane.network.models import Subnet
 
@@ -12,7 +13,6 @@ Address = IPv4Address | IPv6Address
 Cidr = IPv4Network | IPv6Network
 PREFIX_RANGE = (8, 29)
 PRIVATE = [IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16")]
-IPV6_PREFIX = 64
 UNIQUE_LOCAL = IPv6Network("fd00::/8")  # RFC 4193, 3.1: assigned locally
 # Interface identifiers at the end of a /64 that are of anycast addresses (RFC 2526), as are the first two here: that of
 # all routers (RFC 4291, 2.6.1) and the gateway.

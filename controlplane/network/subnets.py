@@ -21,6 +21,7 @@ from controlplane.network.errors import (
 )
 from controlplane.network.ipv6_subnets import NO_IPV6, Ipv6Choice, choose_ipv6
 from controlplane.network.models import Network, PortAddress, Subnet
+from controlplane.network.port_rules import request_network
 from controlplane.network.ranges import (
     as_range,
     cidrs_of,
@@ -33,6 +34,7 @@ from controlplane.network.ranges import (
 from controlplane.network.services import NAMED_MAX, named, network_lock
 
 SUBNETS_MAX = 16
+LISTED = {"dns_servers", "ipv6_cidr"}  # nodes have these fields
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ def subnet_create(actor: Actor, network: Network, new: NewSubnet) -> Subnet:
         )
         subnet.reserved_ranges = parse_reserved(cidrs_of(subnet), new.reserved_ranges)
         subnet.save(force_insert=True)
+    request_network(network.pk)
     facts = {"network": str(network.pk), "name": name, "cidr": str(found), "ipv6_cidr": subnet.ipv6_cidr or None}
     record(actor, "subnet.create", subnet.pk, project_id=network.project_id, **facts)
     return subnet
@@ -98,8 +101,8 @@ def subnet_create(actor: Actor, network: Network, new: NewSubnet) -> Subnet:
 def subnet_update(actor: Actor, subnet: Subnet, change: SubnetChange) -> Subnet:
     """Change the subnet.
 
-    Ports in new reserved ranges keep their address. Reserved ranges of IPv6 go with the range. A guest gets other DNS
-    servers when its port is sent to a node again.
+    Ports in new reserved ranges keep their address. Reserved ranges of IPv6 go with the range. Nodes learn of other
+    ranges and DNS servers by the signed list of the network's ports, and guests when they renew their lease.
 
     Raises:
         InvalidName, InvalidLabels, ReservedRangeInvalid, SubnetNameTaken, SubnetNotFound.
@@ -117,6 +120,8 @@ def subnet_update(actor: Actor, subnet: Subnet, change: SubnetChange) -> Subnet:
     with raise_on_violation("network_subnet_name_taken", SubnetNameTaken(field="name", name=change.name)):
         write_version(subnet, **fields)
     network = subnet.network
+    if fields.keys() & LISTED:
+        request_network(network.pk)
     facts = {"network": str(network.pk), "name": change.name, "ipv6_cidr": subnet.ipv6_cidr or None}
     record(actor, "subnet.update", subnet.pk, project_id=network.project_id, **facts)
     return subnet
@@ -179,3 +184,4 @@ def subnet_delete(actor: Actor, subnet: Subnet) -> None:
     facts = {"network": str(network.pk), "name": subnet.name, "cidr": subnet.cidr}
     record(actor, "subnet.delete", subnet.pk, project_id=network.project_id, **facts)
     subnet.delete()
+    request_network(network.pk)

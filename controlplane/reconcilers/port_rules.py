@@ -12,6 +12,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
 from controlplane.kernel.ids import new_id
 from controlplane.network.models import PortRulesCopy, PortRulesDocument
+from controlplane.network.needed_groups import CARRIED, needed_groups
 from controlplane.network.port_rules import FILTERS
 from controlplane.nodes import agent_client, incidents
 from controlplane.nodes.models import Node
@@ -23,29 +24,19 @@ PORT_RULES = "port-rules"
 CALL_DOCUMENTS, CALL_BYTES = 64, 2 * 1024 * 1024
 # The nodes that need a document: a list, the nodes that carry a port of the network; a group, those that carry a port
 # in it, or in a group whose rules name it.
-DUE = """
-WITH carried AS (
-    SELECT DISTINCT binding.node_id AS node, node.zone_id AS zone, port.id AS port, port.network_id AS network
-    FROM network_portbinding AS binding
-        JOIN network_port AS port ON port.id = binding.port_id
-        JOIN nodes_node AS node ON node.id = binding.node_id
-            AND node.state <> 'unreachable' AND node.traits @> ARRAY[%(filters)s]::varchar[]
-), used AS (
-    SELECT DISTINCT carried.node, carried.zone, of_port.group_id AS id
-    FROM carried JOIN network_portsecuritygroup AS of_port ON of_port.port_id = carried.port
-), needed AS (
-    SELECT DISTINCT carried.node, document.id
+DUE = f"""
+WITH {CARRIED}, {needed_groups("node, zone")}, needed AS (
+    SELECT carried.node, document.id
     FROM carried JOIN network_portrulesdocument AS document
         ON document.network_id = carried.network AND document.zone_id = carried.zone
-    UNION SELECT used.node, document.id
-    FROM used JOIN network_portrulesdocument AS document ON document.group_id = used.id AND document.zone_id = used.zone
-    UNION SELECT used.node, document.id
-    FROM used JOIN network_securitygrouprule AS rule ON rule.group_id = used.id
-        JOIN network_portrulesdocument AS document
-            ON document.group_id = rule.peer_group_id AND document.zone_id = used.zone
+    UNION SELECT needed_group.node, document.id
+    FROM needed_group JOIN network_portrulesdocument AS document
+        ON document.group_id = needed_group.id AND document.zone_id = needed_group.zone
 )
 SELECT needed.node, needed.id
 FROM needed JOIN network_portrulesdocument AS document ON document.id = needed.id AND document.version > 0
+    JOIN nodes_node AS node ON node.id = needed.node
+        AND node.state <> 'unreachable' AND node.traits @> ARRAY[%(filters)s]::varchar[]
     LEFT JOIN network_portrulescopy AS copy ON copy.document_id = needed.id AND copy.node_id = needed.node
 WHERE copy.version IS NULL OR copy.version < document.version OR copy.problem <> ''
 ORDER BY document.updated_at

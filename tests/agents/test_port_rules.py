@@ -13,7 +13,9 @@ from agents.node.adapters.network_specs import HostName
 from agents.node.adapters.port_filters import FilteredPort
 from agents.node.services.security_groups import MAX_DOCUMENT_BYTES, MAX_DOCUMENTS
 from agents.protocol import agent_pb2 as pb
-from andromede_core.permits.network_ports import AllowedAddress, Bandwidth, ListedPort
+from andromede_core.documents.parsing import Malformed
+from andromede_core.permits import network_ports
+from andromede_core.permits.network_ports import AllowedAddress, Bandwidth, ListedPort, ListedSubnet
 from andromede_core.permits.security_group import Rule
 from andromede_core.permits.trust_documents import MAX_VERSION
 from tests.agents import specs
@@ -184,6 +186,53 @@ def test_bandwidth_of_a_list_counts_at_once_and_after_a_restart(agent: AgentUnde
     assert agent.fake.ports[port_id].bandwidth == Bandwidth(200, None)
     send(agent, ports=[with_limits(3, None)])
     assert agent.fake.ports[port_id].bandwidth is None
+
+
+def test_subnets_and_addresses_of_a_list_count_at_once_and_after_a_restart(agent: AgentUnderTest) -> None:
+    port = specs.port()
+    port_id, network = UUID(port.subject.id), ip_network("10.10.0.0/24")
+    both = (IPv4Address(port.ip), IPv6Address("fd00:10::2"))
+    ipv4 = ListedSubnet(network, IPv4Address("10.10.0.1"), (IPv4Address("10.10.0.53"),))
+    ipv6 = ListedSubnet(ip_network("fd00:10::/64"), IPv6Address("fd00:10::1"))
+
+    def with_subnets(version: int, addresses: tuple[Any, ...], *subnets: ListedSubnet) -> bytes:
+        mine = ListedPort((ME,), port.mac, addresses, groups=())
+        return list_of(agent, {port.subject.id: mine}, version, subnets=subnets or None)
+
+    port.ports = with_subnets(1, both[:1])
+    agent.stub.EnsurePort(port)
+    before = agent.fake.ports[port_id]
+    send(agent, ports=[with_subnets(2, both)])
+    assert agent.fake.ports[port_id] == before, "the address waits for its subnet"
+    send(agent, ports=[with_subnets(3, both, ipv4, ipv6)])
+    for restart in (lambda: None, agent.restart):
+        restart()
+        found = agent.fake.ports[port_id]
+        assert found.addresses == both
+        assert [(each.cidr, each.gateway_ip, each.dns_servers) for each in found.network.subnets] == [
+            (each.cidr, each.gateway_ip, each.dns_servers) for each in (ipv4, ipv6)
+        ]
+    assert filters(agent)[port.subject.id].port.addresses == both
+    send(agent, ports=[with_subnets(4, both)])
+    assert agent.fake.ports[port_id].addresses == both, "a list without subnets leaves those of before"
+
+
+@pytest.mark.parametrize(
+    ("subnet", "problem"),
+    [
+        ({"gateway_ip": "10.9.0.1"}, "must be in 10.10.0.0/24"),
+        ({"cidr": "fd00::/48", "gateway_ip": "fd00::1"}, "must be a /64"),
+        ({"dns_servers": ["10.0.0.1"] * 17}, "must have at most 16 entries"),
+        ({"more": 1}, "unknown key"),
+    ],
+)
+def test_impossible_subnet_of_a_list_is_refused(subnet: dict[str, Any], problem: str) -> None:
+    whole = {"cidr": "10.10.0.0/24", "gateway_ip": "10.10.0.1", "dns_servers": [], **subnet}
+    body = {"zone": ZONE, "network": specs.port().network.id, "version": 1, "ports": {}}
+    with pytest.raises(Malformed, match=problem):
+        network_ports.parse(body | {"subnets": [whole]})
+    with pytest.raises(Malformed):
+        network_ports.parse(body | {"subnets": [whole, whole]})
 
 
 def test_problem_of_the_switch_is_reported(agent: AgentUnderTest) -> None:

@@ -400,14 +400,14 @@ def test_address_is_refused_in_another_zone(api: Caller, operator: Caller, cloud
     port = make_instance(api)
     reserve(api)
     refused = attach(api, "www", port)
-    assert refused.problem[:2] == (409, "network.public_address.elsewhere")
+    assert refused.problem[:2] == (422, "network.routed_elsewhere")
     assert "de-fra-1" in refused.body["detail"] and "fr-idf-1" in refused.body["detail"]
     free = Port.objects.get(pk=api.post("ports", {"network": "lan", "name": "free"}).body["id"])
     assert attach(api, "www", free).status == 200
     refused = api.post("ports/free/actions/attach", {"instance": "web"})
-    assert refused.problem[:2] == (409, "network.public_address.elsewhere")
+    assert refused.problem[:2] == (422, "network.routed_elsewhere")
     refused = api.post("instances", WEB | {"name": "new", "ports": ["free"], "zones": ["fr-idf-1"]})
-    assert refused.problem == (409, "network.public_address.elsewhere", "/ports")
+    assert refused.problem == (422, "network.routed_elsewhere", "/ports")
     nowhere = api.post("instances", WEB | {"name": "new", "ports": ["free"]})
     assert nowhere.status in (409, 422), "no node is in the address's zone"
 

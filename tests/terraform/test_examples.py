@@ -5,19 +5,24 @@ from pathlib import Path
 import pytest
 
 from clients.terraform.docs import EXAMPLES, PAGES, documents
+from scripts.api import Api
 from scripts.terraform import Workspace
 from tests.nightly import thinned
 from tests.terraform.conftest import InProject
 from tests.terraform.fake_cloud import make_image
 
 SINGLE = sorted([*EXAMPLES.glob("*/*.tf")])
-APPLICATION = EXAMPLES / "application" / "main.tf"
+APPLICATION, SHOP = (EXAMPLES / name / "main.tf" for name in ("application", "shop"))
+ALONE = (APPLICATION, SHOP, EXAMPLES / "resources" / "policy.tf")
+
+
+RULE = "andromede_security_group_rule.http"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "example",
-    thinned([path for path in SINGLE if path not in (APPLICATION, EXAMPLES / "resources" / "policy.tf")], keep_every=3),
+    thinned([path for path in SINGLE if path not in ALONE], keep_every=3),
     ids=lambda path: str(path.relative_to(EXAMPLES)),
 )
 def test_an_example_is_applied_and_changes_nothing_afterwards(wide: Workspace, example: Path, tmp_path: Path) -> None:
@@ -46,6 +51,39 @@ def test_application_example_is_applied_and_destroyed(in_project: InProject) -> 
     assert [volume["instance"]["name"] for volume in api.get("volumes", sort="name")["items"]] == ["web-0", "web-1"]
     assert "The policy stays in force" in tf.destroy()
     for kind in ("instances", "volumes", "networks", "affinity-groups", "ssh-keys"):
+        assert api.get(kind)["items"] == []
+    tf.apply()
+    tf.assert_no_changes()
+    tf.destroy()
+
+
+@pytest.mark.slow
+@pytest.mark.nightly
+def test_network_example_is_applied_changed_destroyed_and_recreated(tf: Workspace, api: Api) -> None:
+    text = SHOP.read_text()
+    tf.write(text).apply()
+    tf.assert_no_changes()
+    before, www = tf.state(), api.get("public-addresses/www")
+    assert (www["ip"], www["instance"]["name"]) == (tf.outputs()["address"], "shop-web")
+    port = 'addresses       = ["10.30.0.10"]'
+    assert port in text
+    for old, new in (
+        (port, 'addresses       = ["10.30.0.10", "fd4a:30::10"]'),
+        ('cidr        = "10.30.0.0/24"', 'cidr        = "10.30.0.0/24"\n  ipv6_cidr   = "fd4a:30::/64"'),
+        ("first_port     = 80", "first_port     = 443"),
+    ):
+        text = text.replace(old, new)
+    tf.variables["TF_VAR_dns_servers"] = '["9.9.9.9"]'
+    printed = tf.write(text).apply()
+    assert "1 added, 3 changed, 1 destroyed" in printed, "all but the rule is changed in place"
+    tf.assert_no_changes()
+    assert {name: each["id"] for name, each in tf.state().items() if "id" in each and name != RULE} == {
+        name: each["id"] for name, each in before.items() if "id" in each and name != RULE
+    }
+    for name in ("default", "backend"):
+        assert api.get(f"networks/shop/subnets/{name}")["dns_servers"] == ["9.9.9.9"]
+    tf.destroy()
+    for kind in ("instances", "ports", "public-addresses", "networks"):
         assert api.get(kind)["items"] == []
     tf.apply()
     tf.assert_no_changes()

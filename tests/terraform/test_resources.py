@@ -52,7 +52,7 @@ LIVES = [
         "andromede_network.it",
         "networks",
         block("network", *NETWORK, IPV6, 'dns_servers = ["10.9.0.3"]', 'labels = { env = "test", tier = "web" }'),
-        block("network", NETWORK[0], IPV6, 'name = "two"', 'dns_servers = ["10.9.0.3"]', 'labels = { env = "prod" }'),
+        block("network", NETWORK[0], 'name = "two"', 'dns_servers = ["10.9.0.4"]', 'labels = { env = "prod" }'),
         block("network", 'cidr = "10.8.0.0/24"', 'name = "two"'),
     ),
     Life(
@@ -165,6 +165,7 @@ LIVES = [
             IPV6,
             'name = "two"',
             'gateway_ip = "10.9.0.9"',
+            'dns_servers = ["10.9.0.3"]',
             'reserved_ranges = ["10.9.0.2-10.9.0.4"]',
         ),
         block("subnet", SUBNET[0], 'cidr = "10.8.0.0/24"', 'name = "two"'),
@@ -176,7 +177,8 @@ LIVES = [
         block("port", "network = andromede_network.lan.id", 'name = "one"', 'addresses = ["10.1.0.9", "10.1.0.10"]'),
         block(
             "port",
-            *('network = "lan"', 'name = "two"', 'addresses = ["10.1.0.9", "10.1.0.10"]', "security_groups = []"),
+            *('network = "lan"', 'name = "two"', 'addresses = ["10.1.0.9", "10.1.0.10", "10.1.0.12"]'),
+            "security_groups = []",
             'allowed_addresses = ["10.1.0.100", "10.1.0.101=00:00:5e:00:01:01"]',
             "bandwidth = { to_guest_mbit = 100 }",
         ),

@@ -31,8 +31,8 @@ from agents.node.specs import (
     VolumeSpec,
 )
 from agents.protocol import agent_pb2 as pb
-from andromede_core.permits.network_ports import MAX_ADDRESSES
-from andromede_core.permits.network_values import MAC
+from andromede_core.permits.network_ports import MAX_ADDRESSES, MAX_SUBNETS
+from andromede_core.permits.network_values import IPV6_PREFIX, MAC
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -49,9 +49,7 @@ MAX_SIZE_BYTES = 64 * 2**40
 MAX_VCPUS = 512
 MAX_MEMORY_MIB = 16 * 2**20
 MAX_PORTS = 8
-MAX_SUBNETS = 32
 MIN_IPV6_MTU = 1280  # RFC 8200
-IPV6_PREFIX = 64
 UNICAST = (IPv6Network("2000::/3"), IPv6Network("fc00::/7"))
 MAX_PLUGGED = 32
 MAX_TCP_PORT = 65535

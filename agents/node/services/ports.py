@@ -1,6 +1,6 @@
 """Ports: the node's part of a tenant network, ready before the guest that uses it starts."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_network
 from uuid import UUID
@@ -78,51 +78,44 @@ def restore(node: Node) -> None:
 
 def ensure_rules(node: Node, verified: VerifiedRules) -> RulesStatus:
     """Store the documents that ports here need, and apply them."""
-    networks_listed = {found.network for found, _ in verified.lists}
-    before = _listed(node, networks_listed)
+    network_ids = {UUID(found.network) for found, _ in verified.lists}
+    before = {network_id: _present(node, network_id) for network_id in network_ids}
     status = security_groups.ensure(node, verified)
     problem = public_addresses.apply(node)
-    after = _listed(node, networks_listed)
-    for port in (port for port, listed in after.items() if before.get(port) != listed):
-        _update_rules(node, port)
-    for network in networks_listed:
-        _update_names(node, UUID(network))
+    for network_id in network_ids:
+        _update_network(node, network_id, before[network_id])
     return replace(status, problem=" ".join(filter(None, (status.problem, problem))))
 
 
-def _update_names(node: Node, network_id: UUID) -> None:
+def _update_network(node: Node, network_id: UUID, before: Sequence[PortSpec]) -> None:
+    """Apply what a newer list says of the network's ports and subnets. `before`: the ports as they were applied."""
     with node.locks.hold(("network", network_id)):
+        present = _present(node, network_id)
+        if present and present != before:
+            node.adapters.switch.ensure_port(present[0], present[1:])
         known = node.state_store.networks.get(network_id)
         if known is not None:
             names.ensure(node, known.spec)
 
 
-def _listed(node: Node, network_ids: Iterable[str]) -> dict[str, tuple[object, ...]]:
-    """Return what the lists of these networks say of their ports beside addresses and groups, by the ports' ids."""
-    entries = (entry for each in network_ids for entry in node.state_store.ports.using("network", UUID(each)))
-    specs = {entry.id: current(node, entry.spec) for entry in entries if entry.is_wanted}
-    return {port: (spec.allowed, spec.bandwidth) for port, spec in specs.items()}
-
-
-def _update_rules(node: Node, port_id: str) -> None:
-    entry = node.state_store.ports.get(port_id)
-    if entry is None or not entry.is_wanted:
-        return
-    with node.locks.hold(("port", UUID(port_id)), ("network", entry.spec.network.id)):
-        port = current(node, entry.spec)
-        node.adapters.switch.ensure_port(port, _others(node, port))
+def _present(node: Node, network_id: UUID) -> list[PortSpec]:
+    """Return the ports of the network that are here and stay."""
+    entries = node.state_store.ports.using("network", network_id)
+    return [current(node, entry.spec) for entry in entries if entry.is_wanted]
 
 
 def current(node: Node, port: PortSpec) -> PortSpec:
-    """Return the port with its network as it was sent last, with whichever port that was, and with the addresses that
-    its network's list allows beside its own: allowed ones, and public ones that the guest has itself; and its limits.
+    """Return the port with its network as it was sent or listed last, with whichever port that was.
+
+    Its network's list says which addresses it has, and which it may use beside these: allowed ones, and public ones
+    that the guest has itself; and its limits.
     """
     known, listed = node.state_store.networks.get(port.network.id), security_groups.listed_port(node, port)
-    if known is not None:
-        port = replace(port, network=known.spec)
+    network = port.network if known is None else known.spec
+    is_mine = listed is not None and str(node.identity.node_id) in listed.nodes
+    port = security_groups.as_listed(port, network, listed if is_mine else None)
     if listed is None:
         return port
-    is_mine = str(node.identity.node_id) in listed.nodes
     routed = [each.address for each in listed.public if each.to is None] if is_mine else []
     allowed = (*listed.allowed, *(AllowedAddress(ip_network(address)) for address in routed))
     return replace(port, allowed=allowed, bandwidth=listed.bandwidth)

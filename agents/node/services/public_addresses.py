@@ -100,8 +100,6 @@ def _local(node: Node) -> Iterator[tuple[int, LocalAddress]]:
         if place is Place.LEFT:
             continue
         newest = security_groups.kept_list(node, str(port.network.id))
-        known = node.state_store.networks.get(port.network.id)
-        port = port if known is None else replace(port, network=known.spec)
         for each in listed.public:
             if each.to is None or each.to in port.addresses:
                 found = LocalAddress(each.address, port, each.to, is_arriving=place is Place.ARRIVING)

@@ -6,10 +6,10 @@ again. A port without a document that it needs is cut off. A network without a l
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from agents.node.adapters.network_specs import PortSpec
+from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SubnetSpec
 from agents.node.adapters.port_filters import FilteredPort, PortFilters
 from agents.node.context import Node
 from agents.node.errors import BadRequest, PortNotListed
@@ -153,16 +153,30 @@ def listed_ports(node: Node) -> Iterator[tuple[PortSpec, ListedPort | None]]:
     """Yield the ports here whose network has a list, with what it says; None: it does not list them for this node."""
     me = str(node.identity.node_id)
     lists: dict[str, NetworkPorts | None] = {}
+    networks: dict[str, NetworkSpec] = {}
     for entry in node.state_store.ports.held():
         if not entry.is_wanted:
             continue
         network = str(entry.spec.network.id)
         if network not in lists:
-            lists[network] = kept_list(node, network)
+            lists[network], known = kept_list(node, network), node.state_store.networks.get(network)
+            networks[network] = entry.spec.network if known is None else known.spec
         newest = lists[network]
         if newest is not None:
             listed = newest.ports.get(entry.id)
-            yield entry.spec, listed if listed is not None and me in listed.nodes else None
+            is_mine = listed is not None and me in listed.nodes
+            yield as_listed(entry.spec, networks[network], listed if is_mine else None), listed if is_mine else None
+
+
+def as_listed(port: PortSpec, network: NetworkSpec, listed: ListedPort | None) -> PortSpec:
+    """Return the port on its network of now, with the addresses of the list. `listed`: as for this node.
+
+    An address outside the network's subnets waits for these.
+    """
+    if listed is None:
+        return replace(port, network=network)
+    known = (each for each in listed.addresses if each in port.addresses or network.subnet_of(each) is not None)
+    return replace(port, network=network, addresses=tuple(known))
 
 
 # ---- stored documents
@@ -174,13 +188,22 @@ def _record(node: Node, verified: VerifiedRules) -> None:
     with node.state_store.transaction():
         for found, document in verified.lists:
             if found.network in here:
-                table = node.state_store.port_lists
-                record_newer(node, table, found.network, kind=network_ports.KIND, document=document, read=_read_list)
+                _record_list(node, found, document)
         used = {group for _, listed in listed_ports(node) if listed for group in listed.groups or ()}
         _record_groups(node, verified, used)
         kept = (_kept_group(node, group) for group in used)
         peers = {rule.group for group in kept if group is not None for rule in group.rules if rule.group is not None}
         _record_groups(node, verified, peers - used)
+
+
+def _record_list(node: Node, found: NetworkPorts, document: bytes) -> None:
+    """Store the list if it is newer, and its subnets as those of the network."""
+    table, before = node.state_store.port_lists, kept_list(node, found.network)
+    newest = record_newer(node, table, found.network, kind=network_ports.KIND, document=document, read=_read_list)
+    known = node.state_store.networks.get(found.network)
+    if newest != before and newest.subnets is not None and known is not None:
+        subnets = tuple(SubnetSpec(each.cidr, each.gateway_ip, each.dns_servers) for each in newest.subnets)
+        node.state_store.networks.record(found.network, replace(known.spec, subnets=subnets))
 
 
 def _record_groups(node: Node, verified: VerifiedRules, wanted: set[str]) -> None:

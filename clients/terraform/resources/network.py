@@ -36,24 +36,38 @@ def _ipv6_complaint(text: str) -> str | None:
     return None
 
 
-def _ipv6_attributes(of: str, *, is_replaced: bool) -> dict[str, Attribute]:
-    ending = " A change makes a new network." if is_replaced else ""
+def _changeable(of: str) -> dict[str, Attribute]:
+    """Return the attributes of a subnet that change in place."""
     return {
         "ipv6_cidr": Attribute(
             type=STRING,
-            description=f"The IPv6 range of {of}: a /64 within fd00::/8, or the one that `ipv6_pool` gave.{ending}",
+            description=f"The IPv6 range of {of}: a /64 within fd00::/8, or the one that `ipv6_pool` gave.",
             optional=True,
             computed=True,
-            replace=is_replaced,
             checks=(_ipv6_complaint,),
         ),
         "ipv6_pool": Attribute(
             type=STRING,
-            description=f"The name of a pool that gives {of} a public /64, routed to the zone of the pool.{ending}",
+            description=f"The name of a pool that gives {of} a public /64, routed to the zone of the pool.",
             optional=True,
-            replace=is_replaced,
+        ),
+        "dns_servers": Attribute(
+            type=list_of(STRING),
+            description="Name servers of the guests, which learn of a change when they renew their lease.",
+            optional=True,
         ),
     }
+
+
+def _change(work: Work) -> Document:
+    """Return the change of a subnet; empty: none of these attributes changes."""
+    body: Document = {}
+    if work.changed("ipv6_cidr", "ipv6_pool"):
+        pool = work.planned["ipv6_pool"]
+        body = {"ipv6_cidr": work.planned["ipv6_cidr"] or ""} if pool is None else {"ipv6_pool": pool}
+    if work.changed("dns_servers"):
+        body["dns_servers"] = work.planned["dns_servers"] or []
+    return body
 
 
 def _plan_ipv6(plan: Plan) -> None:
@@ -63,8 +77,6 @@ def _plan_ipv6(plan: Plan) -> None:
         return
     if pool is None:
         plan.planned["ipv6_cidr"] = None
-        if prior.get("ipv6_cidr") is not None and plan.schema.attributes["ipv6_cidr"].replace:
-            plan.replace.append(("ipv6_cidr",))
     elif pool != prior.get("ipv6_pool"):
         plan.planned["ipv6_cidr"] = UNKNOWN
 
@@ -89,13 +101,7 @@ class NetworkResource(ApiResource):
                 replace=True,
                 checks=(_range_complaint,),
             ),
-            **_ipv6_attributes("its first subnet", is_replaced=True),
-            "dns_servers": Attribute(
-                type=list_of(STRING),
-                description="Name servers of the guests. A change makes a new network.",
-                optional=True,
-                replace=True,
-            ),
+            **_changeable("its first subnet"),
             "labels": LABELS,
             "gateway_ip": Attribute(type=STRING, description="The address of the gateway.", computed=True),
             "mtu": Attribute(
@@ -112,6 +118,13 @@ class NetworkResource(ApiResource):
 
     def refine(self, plan: Plan) -> None:
         _plan_ipv6(plan)
+
+    def change(self, work: Work) -> bool:
+        """Change the first subnet."""
+        if body := _change(work):
+            subnet = self.cloud.api.get(self.path(work.state), deadline=work.deadline)["subnets"][0]
+            self.cloud.api.patch(self.path(work.state, "subnets", subnet["id"]), body, deadline=work.deadline)
+        return bool(body)
 
     def values(self, document: Document, like: Values) -> Values:
         return super().values(document, like) | {"ipv6_pool": _pool_name(document, like)}
@@ -145,18 +158,12 @@ class SubnetResource(ApiResource):
                 replace=True,
                 checks=(_range_complaint,),
             ),
-            **_ipv6_attributes("the subnet", is_replaced=False),
+            **_changeable("the subnet"),
             "gateway_ip": Attribute(
                 type=STRING,
                 description="The gateway; the first address unless it is given. A change makes a new subnet.",
                 optional=True,
                 computed=True,
-                replace=True,
-            ),
-            "dns_servers": Attribute(
-                type=list_of(STRING),
-                description="Name servers of the guests. A change makes a new subnet.",
-                optional=True,
                 replace=True,
             ),
             "reserved_ranges": Attribute(
@@ -177,12 +184,9 @@ class SubnetResource(ApiResource):
         return [] if name == "reserved_ranges" and value is None else value
 
     def change(self, work: Work) -> bool:
-        if not work.changed("ipv6_cidr", "ipv6_pool"):
-            return False
-        pool = work.planned["ipv6_pool"]
-        body = {"ipv6_cidr": work.planned["ipv6_cidr"] or ""} if pool is None else {"ipv6_pool": pool}
-        self.cloud.api.patch(self.path(work.state), body, deadline=work.deadline)
-        return True
+        if body := _change(work):
+            self.cloud.api.patch(self.path(work.state), body, deadline=work.deadline)
+        return bool(body)
 
     def refine(self, plan: Plan) -> None:
         _plan_ipv6(plan)
@@ -209,7 +213,7 @@ class SubnetResource(ApiResource):
 class PortResource(ApiResource):
     name, kind, noun = "port", "ports", "port"
     sent = ("name", "network", "addresses", "allowed_addresses", "security_groups", "bandwidth", "labels")
-    patched = ("name", "allowed_addresses", "security_groups", "bandwidth", "labels")
+    patched = ("name", "addresses", "allowed_addresses", "security_groups", "bandwidth", "labels")
     schema = Schema(
         {
             "id": ID,
@@ -223,7 +227,8 @@ class PortResource(ApiResource):
             ),
             "addresses": Attribute(
                 type=list_of(STRING),
-                description="Its addresses; free ones of a subnet unless they are given. A change makes a new port.",
+                description="Its addresses; free ones of a subnet unless they are given. More at the end are added to "
+                "the port; another change makes a new one.",
                 optional=True,
                 computed=True,
                 replace=True,
@@ -266,6 +271,9 @@ class PortResource(ApiResource):
         if plan.prior is not None:
             self.keep_same(plan, "network", project_path(self.parent_of(plan.prior), "networks"))
             self.keep_same(plan, "security_groups", project_path(self.parent_of(plan.prior), "security-groups"))
+            before, after = plan.prior["addresses"], plan.planned["addresses"]
+            if plan.replaces("addresses") and is_known(after) and after[: len(before)] == before:
+                plan.update_in_place("addresses")
 
     def values(self, document: Document, like: Values) -> Values:
         found = super().values(document, like)

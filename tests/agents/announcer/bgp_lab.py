@@ -2,8 +2,7 @@
 
 import re
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -11,33 +10,20 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from agents.announcer.bird_control import Bird, BirdSilent
 from tests import processes
-from tests.limits import PATIENCE_S
+from tests.agents.announcer.frr import Frr
+from tests.agents.announcer.how_to import router_configuration
+from tests.agents.announcer.waiting import wait_until
 
 ROLE = Path(__file__).parents[3] / "ansible/roles/announcer/templates"
-ROUTER, AS, ROUTER_AS = "10.77.0.1", 65001, 65000
+ROUTER, AS, ROUTER_AS = "10.0.7.1", 65001, 65000
 ROUTER_CONFIG = """
-router id 10.77.0.1;
+router id 10.0.7.1;
 protocol device {}
 protocol kernel { ipv4 { export all; }; }
 protocol kernel { ipv6 { export all; }; }
 """
-NEIGHBOUR = """
-protocol bgp %(name)s {
-  local 10.77.0.1 as 65000;
-  neighbor %(address)s as 65001;
-  connect delay time 1; connect retry time 1; error wait time 1, 1;
-  allow bgp_local_pref on;
-  ipv4 { import all; export none; };
-  ipv6 { import all; export none; };
-}
-"""
-
-
-def wait_until(is_so: Callable[[], bool], what: str) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < until, f"{what}: not within {PATIENCE_S} s"
-        time.sleep(0.02)
+# What the tests add to the how-to's configuration of a session.
+SOON = "{\n  connect delay time 1; connect retry time 1; error wait time 1, 1;\n  allow bgp_local_pref on;\n"
 
 
 def entering_namespace(netns: int) -> list[str]:
@@ -94,8 +80,10 @@ class BgpLab:
         self.run(netns, "ip", "link", "set", "cable", "up")
 
     def start_router(self) -> None:
+        first, session = "10.0.7.11", router_configuration("BIRD").replace("{\n", SOON, 1)
+        assert first in session and "announcer1" in session
         neighbours = [
-            NEIGHBOUR % {"name": f"announcer{number}", "address": address}
+            session.replace("announcer1", f"announcer{number}").replace(first, address)
             for number, address in enumerate(self.announcers, 1)
         ]
         config = self.folder / "router.conf"
@@ -109,6 +97,10 @@ class BgpLab:
         config.write_text(announcer_config(address, folder / "routes.conf"))
         with self._bird(self.announcers[address], config, folder / "bird.ctl") as process:
             yield process
+
+    def start_frr(self) -> Frr:
+        """Start FRR in place of BIRD as the router."""
+        return self._stack.enter_context(Frr.running(self.router))
 
     def learned(self, address: str) -> dict[str, tuple[str, str, str]]:
         """Return next hop, community and local preference of the address by the announcer's name, on the router."""

@@ -10,28 +10,37 @@ import pytest
 
 from agents.announcer.bird_control import Bird
 from andromede_core.permits.announcements import Route
-from tests.agents.announcer.bgp_lab import BgpLab, wait_until
+from tests.agents.announcer.bgp_lab import BgpLab
 from tests.agents.announcer.running import Announcer
+from tests.agents.announcer.waiting import wait_until
 from tests.permits import Authority
 from tests.pki import make_ca
 
-ADDRESSES = "10.77.0.11", "10.77.0.12"
+ADDRESSES = "10.0.7.11", "10.0.7.12"
 PUBLIC, PUBLIC_IPV6 = "203.0.113.7", "2001:db8:0:7::7"
-NODE1 = Route(ip_address("10.77.0.101"), (65001, 100), 200)
-NODE2 = Route(ip_address("10.77.0.102"), (65001, 100), 200)
+FOREIGN, FOREIGN_IPV6 = "198.51.100.7", "2001:db8:0:8::7"  # the how-to's routers do not accept them
+NODE1 = Route(ip_address("10.0.7.101"), (65001, 100), 200)
+NODE2 = Route(ip_address("10.0.7.102"), (65001, 100), 200)
 NODE1_IPV6 = Route(ip_address("fd77::101"))
-LEARNED1, LEARNED2 = ("10.77.0.101", "(65001,100)", "200"), ("10.77.0.102", "(65001,100)", "200")
+LEARNED1, LEARNED2 = ("10.0.7.101", "(65001,100)", "200"), ("10.0.7.102", "(65001,100)", "200")
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[BgpLab]:
+def wired(tmp_path: Path) -> Iterator[BgpLab]:
+    """The lab without a router."""
     if os.geteuid() != 0:
         pytest.skip("namespaces need root")
     with BgpLab.running(tmp_path) as lab:
         for address in ADDRESSES:
             lab.plug(address)
-        lab.start_router()
         yield lab
+
+
+@pytest.fixture
+def lab(wired: BgpLab) -> BgpLab:
+    """The lab with BIRD as the router."""
+    wired.start_router()
+    return wired
 
 
 @pytest.fixture
@@ -61,20 +70,53 @@ def test_router_learns_where_an_address_is(lab: BgpLab, announcers: list[Announc
             state = announcer.announce(routes)
             assert (state.version, state.applied_version, state.routes, state.problem) == (1, 1, 2, "")
         learn(lab, PUBLIC, announcer1=LEARNED1, announcer2=LEARNED1)
-        wait_until(lambda: lab.forwards(PUBLIC) == "10.77.0.101", "the route in the kernel")
+        wait_until(lambda: lab.forwards(PUBLIC) == "10.0.7.101", "the route in the kernel")
         wait_until(lambda: lab.forwards(PUBLIC_IPV6) == "fd77::101", "the IPv6 route in the kernel")
         assert [each.status().established_sessions for each in announcers] == [1, 1]
 
         for announcer in announcers:  # the guest moves
             announcer.announce({PUBLIC: NODE2, PUBLIC_IPV6: NODE1_IPV6}, version=2)
         learn(lab, PUBLIC, announcer1=LEARNED2, announcer2=LEARNED2)
-        wait_until(lambda: lab.forwards(PUBLIC) == "10.77.0.102", "the new route in the kernel")
+        wait_until(lambda: lab.forwards(PUBLIC) == "10.0.7.102", "the new route in the kernel")
 
         for announcer in announcers:  # the address is suspended
             announcer.announce({PUBLIC_IPV6: NODE1_IPV6}, version=3)
         learn(lab, PUBLIC)
         wait_until(lambda: lab.forwards(PUBLIC) == "", "no route in the kernel")
         assert lab.forwards(PUBLIC_IPV6) == "fd77::101"
+
+
+def test_router_takes_no_address_outside_the_pools(lab: BgpLab, announcers: list[Announcer]) -> None:
+    with all_running(lab, announcers):
+        for announcer in announcers:
+            announcer.announce({FOREIGN: NODE1, FOREIGN_IPV6: NODE1_IPV6, PUBLIC: NODE1})
+        learn(lab, PUBLIC, announcer1=LEARNED1, announcer2=LEARNED1)
+        for address in (FOREIGN, FOREIGN_IPV6):
+            learn(lab, address)
+
+
+@pytest.mark.nightly
+def test_frr_with_the_configuration_of_the_how_to(wired: BgpLab, announcers: list[Announcer]) -> None:
+    frr = wired.start_frr()
+    with all_running(wired, announcers):
+        routes = {PUBLIC: NODE1, PUBLIC_IPV6: NODE1_IPV6, FOREIGN: NODE1, FOREIGN_IPV6: NODE1_IPV6}
+        for announcer in announcers:
+            announcer.announce(routes)
+        wait_until(lambda: set(frr.sessions().values()) == {"Established"}, "both sessions")
+        for address, learned in ((PUBLIC, ("10.0.7.101", "65001:100")), (PUBLIC_IPV6, ("fd77::101", ""))):
+            expected = dict.fromkeys(ADDRESSES, learned)
+            wait_until(lambda: frr.learned(address) == expected, f"{address} as {expected}")  # noqa: B023 - at once
+            wait_until(lambda: wired.forwards(address) == learned[0], f"{address} in the kernel")  # noqa: B023
+        assert frr.learned(FOREIGN) == frr.learned(FOREIGN_IPV6) == {}
+        assert frr.advertised() == set()
+
+        for announcer in announcers:  # the guest moves
+            announcer.announce({PUBLIC: NODE2, PUBLIC_IPV6: NODE1_IPV6}, version=2)
+        wait_until(lambda: wired.forwards(PUBLIC) == "10.0.7.102", "the new route in the kernel")
+        for announcer in announcers:  # the address is suspended
+            announcer.announce({PUBLIC_IPV6: NODE1_IPV6}, version=3)
+        wait_until(lambda: frr.learned(PUBLIC) == {} and wired.forwards(PUBLIC) == "", "no route")
+        assert wired.forwards(PUBLIC_IPV6) == "fd77::101"
 
 
 def test_what_a_killed_bird_missed_is_not_announced(lab: BgpLab, announcers: list[Announcer]) -> None:

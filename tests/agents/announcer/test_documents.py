@@ -14,16 +14,16 @@ from tests.agents.specs import ZONE
 from tests.permits import Authority, SigningKey
 from tests.pki import issue_controlplane, issue_node
 
-NODE, OTHER = Route(ip_address("10.77.0.101"), (65001, 100), 200), Route(ip_address("10.77.0.102"))
+NODE, OTHER = Route(ip_address("10.0.7.101"), (65001, 100), 200), Route(ip_address("10.0.7.102"))
 ADDRESS = "203.0.113.7"
 
 
 def test_newest_document_is_kept_and_written_for_bird(announcer: Announcer) -> None:
     state = announcer.announce({ADDRESS: NODE})
     assert (state.version, state.applied_version, state.problem) == (1, 0, "bird-silent")
-    assert "route 203.0.113.7/32 blackhole { bgp_next_hop = 10.77.0.101;" in announcer.routes.read_text()
+    assert "route 203.0.113.7/32 blackhole { bgp_next_hop = 10.0.7.101;" in announcer.routes.read_text()
     announcer.announce({ADDRESS: OTHER}, version=3)
-    assert "10.77.0.102" in announcer.routes.read_text()
+    assert "10.0.7.102" in announcer.routes.read_text()
 
 
 def test_older_document_changes_nothing(announcer: Announcer) -> None:

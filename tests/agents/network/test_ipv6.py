@@ -6,7 +6,7 @@ Absence is shown as in test_isolation: by an honest frame that arrives after wha
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 import pytest
 
@@ -104,6 +104,25 @@ def test_guest_gets_addresses_of_both_families_and_the_router(node: Node, attack
     attacker.configure()
     for subnet in NETWORK.subnets:
         reaches(attacker, subnet.gateway_ip)
+
+
+def test_guest_gets_ipv6_and_other_name_servers_while_it_runs(node: Node, plug: Plug) -> None:
+    before = replace(ATTACKER, network=a_network(6, IPV4), addresses=ATTACKER.addresses[:1])
+    guest = plug(before)
+    assert guest.dhcp()["dns"] == "9.9.9.9 149.112.112.112"
+    ipv4 = replace(before.network.subnets[0], dns_servers=(ip_address("9.9.9.10"),))
+    network = replace(before.network, subnets=(ipv4, NETWORK.of_family(6)[0]))
+    ipv6 = next(each for each in ATTACKER.of_family(6) if network.subnet_of(each))
+    after = replace(before, network=network, addresses=(*before.addresses, ipv6))
+    node.ensure(after)
+    guest = replace(guest, port=after)
+    assert guest.dhcp()["dns"] == "9.9.9.10"
+    for is_off in (1, 0):  # the link-local address went with the former lease
+        guest.run(f"sysctl -q -w net.ipv6.conf.eth0.disable_ipv6={is_off}")
+    wait_until(lambda: "via fe80::1" in guest.run("ip -6 route show default"), what="a router advertisement")
+    assert guest.dhcp6() == ipv6
+    guest.configure()
+    reaches(guest, network.subnets[1].gateway_ip)
 
 
 def test_router_forwards_between_the_subnets_of_its_network_alone(node: Node, plug: Plug) -> None:

@@ -9,6 +9,7 @@ from controlplane.kernel.ids import new_id
 from controlplane.network.addresses import AddressRequest, Family
 from controlplane.network.allowed_addresses import AllowedRequest
 from controlplane.network.errors import (
+    AddressesInUse,
     AddressesMissing,
     AddressNotUsable,
     AddressPoolHasNoSubnets,
@@ -18,7 +19,6 @@ from controlplane.network.errors import (
     AllowedAddressInvalid,
     Ipv4AddressMissing,
     Ipv6Missing,
-    PortAttached,
     ReservedRangeInvalid,
     SubnetInUse,
     SubnetInvalid,
@@ -144,7 +144,7 @@ def test_last_address_is_followed_by_the_lowest_free_one(tenant: Tenant, network
     assert addresses_of(make(tenant, network, "any/ipv4", "any/ipv6", name="other"))[1] == "fd00:10::2"
 
 
-def test_free_port_gets_ipv6_by_a_change_and_an_attached_one_does_not(tenant: Tenant) -> None:
+def test_free_port_gets_ipv6_by_a_change_and_an_attached_one_keeps_its_addresses(tenant: Tenant) -> None:
     lan = network_of(tenant, "later", NO_IPV6)
     port = make(tenant, lan)
     attached = instance_port_create(lan, port_id=new_id(), instance_id=new_id())
@@ -154,8 +154,8 @@ def test_free_port_gets_ipv6_by_a_change_and_an_attached_one_does_not(tenant: Te
     both = PortChange(port.name, {}, addresses=ask("10.0.0.2", "any/ipv6"))
     changed = port_update(tenant.actor, port, both)
     assert (changed.ip, addresses_of(port)) == ("10.0.0.2", ["10.0.0.2", "fd00:10::2"])
-    with pytest.raises(PortAttached):
-        port_update(tenant.actor, attached, PortChange(attached.name, {}, addresses=ask("10.0.0.3", "any/ipv6")))
+    with pytest.raises(AddressesInUse):
+        port_update(tenant.actor, attached, PortChange(attached.name, {}, addresses=ask("10.0.0.9", "any/ipv6")))
     port_update(tenant.actor, port, PortChange(port.name, {}, addresses=ask("10.0.0.2")))
     assert addresses_of(port) == ["10.0.0.2"]
 

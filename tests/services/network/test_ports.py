@@ -13,6 +13,7 @@ from controlplane.network.addresses import AddressRequest
 from controlplane.network.allowed_addresses import AllowedRequest
 from controlplane.network.errors import (
     AddressesExhausted,
+    AddressesInUse,
     AddressesMissing,
     AddressNotUsable,
     AddressTaken,
@@ -175,8 +176,8 @@ def test_attached_port_keeps_its_addresses_and_is_not_deleted(tenant: Tenant, ne
     Port.objects.filter(pk=port.pk).update(instance_id=instance_id)
     same = port_update(tenant.actor, port, PortChange("own", {}, addresses=asked("10.0.0.9")))
     assert addresses_of(same) == ["10.0.0.9"]
-    with pytest.raises(PortAttached):
-        port_update(tenant.actor, port, PortChange("own", {}, addresses=asked("10.0.0.9", "any")))
+    with pytest.raises(AddressesInUse):
+        port_update(tenant.actor, port, PortChange("own", {}, addresses=asked("10.0.0.10", "any")))
     with pytest.raises(PortAttached):
         port_delete(tenant.actor, port)
     ports_release(instance_id)

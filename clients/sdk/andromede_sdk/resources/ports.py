@@ -114,8 +114,9 @@ class Ports(Resource):
         Changes of a port.
 
         `addresses` and `allowed_addresses` replace the former ones. Addresses that the port has, named by their `ip`, stay.
-        They can be changed while the port is free. `security_groups` replace the former ones at any time; without any
-        nothing passes. Of `bandwidth` only the given limits change.
+        An attached port keeps all that it has, and may get more: its guest asks for an IPv6 address by DHCPv6, and is given
+        all addresses by its metadata. `security_groups` replace the former ones at any time; without any nothing passes. Of
+        `bandwidth` only the given limits change.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(

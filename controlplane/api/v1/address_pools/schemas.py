@@ -5,12 +5,12 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from andromede_core.permits.announcements import LOCAL_PREFERENCE_MAX
 from andromede_core.permits.security_group import FAMILIES
 from controlplane.compute.public_address_attachments import MODES
 from controlplane.kernel.fields import Choice, In, Labels, LabelsPatch, Name, NamedOut, Out, Reference, Text, Whole
 from controlplane.network.address_pool_ranges import RANGES_MAX
-from controlplane.network.address_pools import LOCAL_PREFERENCE_MAX, PURPOSES
-from controlplane.network.models import AddressPool
+from controlplane.network.models import FOR_ADDRESSES, PURPOSES, AddressPool
 from controlplane.network.reverse_zones import reverse_zones
 
 CIDR_MAX = 43  # characters
@@ -46,7 +46,7 @@ class AddressPoolIn(In):
     name = Name()
     zone = Reference()
     family = Choice(list(FAMILIES))
-    purpose = Choice(list(PURPOSES), default="addresses")
+    purpose = Choice(list(PURPOSES), default=FOR_ADDRESSES)
     organization = Reference(allow_null=True, default=None)
     cidrs = _cidrs()
     reserved_ranges = _reserved_ranges(default=list)
@@ -121,7 +121,7 @@ class UsableAddressPoolOut(Out):
 
     @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(MODES)))
     def get_modes(self, pool: AddressPool) -> list[str]:
-        if pool.purpose != "addresses":
+        if pool.purpose != FOR_ADDRESSES:
             return []
         return list(MODES) if pool.family == "ipv4" else ["routed"]
 

@@ -23,7 +23,7 @@ from controlplane.kernel.listing import Listing, among, created_after, exactly, 
 from controlplane.kernel.query_parameters import Parameter
 from controlplane.kernel.views import Body, created, resolve_reference, route
 from controlplane.network import address_pools as services
-from controlplane.network.models import AddressPool
+from controlplane.network.models import PURPOSES, AddressPool
 from controlplane.network.reverse_zones import HOST_NAME, NAME_SERVERS_MAX, ReverseZone, reverse_zones, zone_file
 from controlplane.network.selectors import address_pool_get, address_pools, usable_address_pools
 
@@ -31,7 +31,7 @@ FILTERS = {
     "name": exactly("name", "The pool of this name."),
     "zone": exactly("zone_id", "The pools of this zone."),
     "family": among("family", ("ipv4", "ipv6")),
-    "purpose": among("purpose", services.PURPOSES),
+    "purpose": among("purpose", PURPOSES),
     "created_after": created_after(),
     "labels": labelled(),
 }

@@ -189,10 +189,9 @@ class SubnetPatch(In):
     """Changes of a subnet. Ports with addresses in the new reserved ranges keep them.
 
     `ipv6_cidr` or `ipv6_pool` gives it another IPv6 range, and an empty `ipv6_cidr` removes the range: refused while a
-    port has an address of the former one. Ports that exist already get IPv6 addresses by a change of their `addresses`
-    while they are free.
+    port has an address of the former one. Ports that exist already get IPv6 addresses by a change of their `addresses`.
 
-    A guest gets other `dns_servers` when its port is sent to a node again, as by a migration. An empty list: as at
+    Nodes have other `dns_servers` at once, and a guest learns of them when it renews its lease. An empty list: as at
     the creation without any.
     """
 

@@ -114,7 +114,7 @@ class PortDetail(PortView):
     @route("port_update", PortOut, body=PortPatch)
     def patch(self, request: Request, body: Body) -> Response:
         port = self.port()
-        port = services.port_update(
+        port = port_attachments.port_change(
             self.actor,
             port,
             services.PortChange(

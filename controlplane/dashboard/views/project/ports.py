@@ -114,8 +114,6 @@ def _limit(label: Any) -> forms.IntegerField:
 
 
 class PortEditForm(NamedForm):
-    """`addresses` is only there while the port is free."""
-
     addresses = forms.CharField(
         label=_("Addresses"),
         help_text=_(
@@ -145,11 +143,9 @@ class PortEditForm(NamedForm):
         *("to_guest_mbit", "from_guest_mbit", "labels"),
     )
 
-    def __init__(self, *args: Any, is_free: bool, groups: list[Context], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, groups: list[Context], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["security_groups"].choices = id_choices(groups)  # type: ignore[attr-defined]
-        if not is_free:
-            del self.fields["addresses"]
 
     def body(self) -> Context:
         body = super().body()
@@ -227,7 +223,7 @@ class SubnetEdit(FormPage, OfSubnet):
         return initial_values(self.subnet) | lists
 
     def context(self) -> Context:
-        lead = _("Instances get other DNS servers when they migrate or when their port is attached again.")
+        lead = _("Instances learn of other DNS servers when they renew their lease.")
         return {"title": _("Edit {name}").format(name=self.subnet["name"]), "lead": lead, "back": self.at()}
 
     def send(self, form: ApiForm) -> str:
@@ -291,7 +287,7 @@ class PortEdit(FormPage, OfPort):
 
     def choices(self) -> Context:
         groups = self.get_in_project("security-groups", sort="name", limit=CHOICES_MAX)["items"]
-        return {"is_free": self.port["state"] == "free", "groups": groups}
+        return {"groups": groups}
 
     def initial(self) -> Context:
         allowed = [f"{each['cidr']} {each['mac'] or ''}".strip() for each in self.port["allowed_addresses"]]
@@ -303,7 +299,7 @@ class PortEdit(FormPage, OfPort):
 
     def context(self) -> Context:
         title = _("Edit {name}").format(name=self.port["name"])
-        lead = _("The addresses of a port can be changed while it is not attached.")
+        lead = _("While the port is attached, it keeps its addresses and can get more.")
         return {"title": title, "lead": lead, "back": self.at()}
 
     def send(self, form: ApiForm) -> str:
