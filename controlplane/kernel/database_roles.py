@@ -21,6 +21,9 @@ PARTITIONS = (
     "metrics_drop_partition(text)",
 )
 
+# Written by triggers with the rights of the schema's owner.
+HISTORY = ("network_publicaddressuse",)
+
 
 @dataclass(frozen=True)
 class Rights:
@@ -69,6 +72,7 @@ ROLES: Mapping[str, Rights] = {
             "audit_merklenode",
             "audit_witness",
             "metrics_*",
+            *HISTORY,
         ),
         removes=(  # deleted with their network or group
             "network_segment",
@@ -101,6 +105,7 @@ ROLES: Mapping[str, Rights] = {
             "signin_totp",
             "signin_passkey",
             "signin_recoverycode",
+            *HISTORY,
         ),
         hidden=("signin_password", "signin_totp", "signin_passkey", "signin_recoverycode"),
         calls=PARTITIONS,
@@ -131,11 +136,11 @@ ROLES: Mapping[str, Rights] = {
             "compliance_*",
             "operations_*",
         ),
-        kept=("nodes_trustdocument", "nodes_bmc", "network_segment", "network_portrulesdocument"),
+        kept=("nodes_trustdocument", "nodes_bmc", "network_segment", "network_portrulesdocument", *HISTORY),
         hidden=CREDENTIALS,
         calls=PARTITIONS,
     ),
     "webhooks": Rights(writes=(*RECORDS, "webhooks_*"), hidden=CREDENTIALS),
     # Operators' commands; only root starts them.
-    "manage": Rights(writes=("*",)),
+    "manage": Rights(writes=("*",), kept=HISTORY),
 }
