@@ -105,6 +105,16 @@ def publish(
     return rules
 
 
+def keep_routes(network: NetworkSpec, public: Sequence[LocalAddress]) -> bool:
+    """Restore the routes of public addresses in the router; returns whether they were others."""
+
+    def keep() -> bool:
+        with Netlink() as netlink:
+            return router_public.ensure_routes(network, public, netlink)
+
+    return namespaces.inside(Layout.for_network(network.id).namespace, keep)
+
+
 def _configure(network: NetworkSpec, rules: str, transit: IPv4Network, public: Sequence[LocalAddress]) -> None:
     """Configure the router in whose namespace the calling thread is. The rules come first: no packet passes before."""
     nft.apply(rules)

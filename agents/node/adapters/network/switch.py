@@ -52,7 +52,7 @@ from agents.node.adapters.network.netlink import Netlink, link_names
 from agents.node.adapters.network.node_links import NodeLinks, layouts_present
 from agents.node.adapters.network.node_rules import UplinkPolicy
 from agents.node.adapters.network.rule_watcher import RuleWatcher
-from agents.node.adapters.network.rules import Rules
+from agents.node.adapters.network.rules import LOST_ROUTES, Rules
 from agents.node.adapters.network_specs import HostName, NetworkSpec, PortSpec, SegmentSpec, tap_name
 from agents.node.adapters.port_filters import NOTHING_FILTERED, PortFilters
 from agents.node.adapters.public_addresses import NOTHING_PUBLIC, LocalAddress, PublicAddresses
@@ -159,10 +159,10 @@ class LinuxSwitch:
                     ports = self._rules.ports_of(network.id)
                     rules = router.publish(network, ports, self._outside, links, new, gone=gone)
                     self._rules.routers.written(layout, rules)
-            problem = public_routes.ensure(public, links, netlink, underlay=self._rules.underlay())
+            outcome = public_routes.ensure(public, links, netlink, underlay=self._rules.underlay())
             self._rules.save()
-            self._has_nothing_public = not public and not problem
-        return problem
+            self._has_nothing_public = not public and not outcome.problem
+        return outcome.problem
 
     def ensure_names(self, network: NetworkSpec, names: Sequence[HostName]) -> None:
         """Have the resolver of a network that is here answer for exactly these names."""
@@ -197,12 +197,27 @@ class LinuxSwitch:
         return NetworkProblems(rules=self._rules.problem(), connections=self._connections.problem())
 
     def guard(self) -> RuleWatcher:
-        return RuleWatcher(self.keep_rules)
+        return RuleWatcher(self.keep_rules, self.keep_routes)
 
     def keep_rules(self) -> None:
         """Write the rules again if they differ from the expected ones. The check is cheap while nothing changes."""
         with self._alone():
             self._rules.keep()
+
+    def keep_routes(self) -> None:
+        """Set routes and routing rules of public addresses again if they differ from the expected ones."""
+        with self._alone(), Netlink() as netlink:
+            public, links = self._rules.public, NodeLinks.read(netlink)
+            if not public:
+                return
+            outcome = public_routes.ensure(public, links, netlink, underlay=self._rules.underlay())
+            lost = [outcome.has_changed]
+            for layout, network in self._rules.networks().items():
+                mine = public.of_network(network.id)
+                if mine and namespaces.is_alive(layout.namespace):
+                    lost.append(router.keep_routes(network, mine))
+            if any(lost):
+                self._rules.note_loss(LOST_ROUTES)
 
     def connect_tcp(self, port: PortSpec, address: IPv4Address, tcp_port: int, *, timeout_s: float) -> Channel:
         return guest_tcp.connect(port.network.id, address, tcp_port, timeout_s=timeout_s)
