@@ -296,12 +296,6 @@ class PublicAddressNotAttached(Conflict):
     detail = "The address {ip} is not attached to a port."
 
 
-class PublicAddressSuspended(Conflict):
-    code = "network.public_address.suspended"
-    title = "Suspended"
-    detail = "An operator has suspended the address {ip}: {reason}. Ask the operator to resume it."
-
-
 class PublicAddressElsewhere(Conflict):
     code = "network.public_address.elsewhere"
     title = "Another zone"
