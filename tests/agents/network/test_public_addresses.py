@@ -454,3 +454,21 @@ def test_former_node_sends_packets_on(place: Place, node: Node) -> None:
             assert reached(place.outside, OTHER, OTHER6, port=HTTP) == {OTHER, OTHER6}
             place.publish()
             assert reached(place.outside, OTHER, OTHER6, port=HTTP) == set()
+
+
+def test_strict_check_of_sources_is_a_problem_where_the_underlay_has_its_own_device(place: Place) -> None:
+    node = place.node
+    with joined([node]):
+        assert node.connect(NETWORK, SegmentSpec(1, underlay_address(1), ())) == ""
+        place.publish(translated(WEB))
+        assert node.problems().rules == ""
+        for device in ("under", "u0"):
+            node.run(f"sysctl -qw net.ipv4.conf.{device}.rp_filter=1")
+            node.keep_routes()
+            assert f"rp_filter of {device} is 1 (strict)" in node.problems().rules
+            node.run(f"sysctl -qw net.ipv4.conf.{device}.rp_filter=2")
+        node.keep_routes()
+        assert node.problems().rules == ""
+        node.run("sysctl -qw net.ipv4.conf.under.rp_filter=1")
+        place.publish()
+        assert node.problems().rules == "", "it matters to public addresses alone"

@@ -23,7 +23,8 @@ from agents.node.errors import AdapterError
 
 LOCAL, MOVED = 1001, 1000  # tables
 RULES = ((99, LOCAL, MARK), (100, MOVED, 0))  # priority, table, mark
-IPV6_CONF = Path("/proc/sys/net/ipv6/conf")
+IPV4_CONF, IPV6_CONF = Path("/proc/sys/net/ipv4/conf"), Path("/proc/sys/net/ipv6/conf")
+DEFAULT_ROUTES = Path("/proc/thread-self/net/route")
 NODE_LEG = IPv6Interface((NODE_END, 64))
 
 
@@ -127,6 +128,35 @@ def _be_reached(underlay: Collection[IPv4Address], links: NodeLinks, netlink: Ne
         except AdapterError as exc:
             return f"Other nodes cannot send IPv6 packets on to this one. {exc.message}"
     return ""
+
+
+def reverse_path_problem(underlay: Collection[IPv4Address], links: NodeLinks) -> str:
+    """Return the problem of the kernel's check of sources, for an operator; empty: none.
+
+    Packets to public addresses come in at the underlay, and answers leave by the default route. Where these are two
+    devices, a strict check (RFC 3704, rp_filter 1) drops such packets at either. `underlay`: addresses of this node.
+    """
+    ours = {_device(links, IPv4Network(own), has_it=True) for own in underlay} - {""}
+    defaults = _default_devices()
+    strict = sorted(device for device in ours | defaults if _is_strict(device))
+    if not strict or ours <= defaults:
+        return ""
+    return (
+        f"rp_filter of {', '.join(strict)} is 1 (strict), so packets to public addresses that come in by the underlay are"
+        " dropped, those from a guest's former node too. Set it to 2 (loose)."
+    )
+
+
+def _default_devices() -> set[str]:
+    """Return the devices of the default routes: in the file's columns, those to 0.0.0.0."""
+    rows = (line.split() for line in DEFAULT_ROUTES.read_text().splitlines()[1:])
+    return {row[0] for row in rows if row[1] == "00000000"}
+
+
+def _is_strict(device: str) -> bool:
+    """Return whether the greater value, that of the device or that of all devices, is 1."""
+    files = (IPV4_CONF / name / "rp_filter" for name in ("all", device))
+    return max(int(file.read_text()) for file in files if file.exists()) == 1
 
 
 def on_underlay(node: IPv4Address) -> IPv6Address:

@@ -87,6 +87,7 @@ class LinuxSwitch:
         self._connections = ConnectionTable()
         self._has_nothing_public = False  # neither rules nor routes of public addresses, also of an earlier agent
         self.guest_connections = GuestConnections(lambda: self._rules.groups.tracked)
+        self._reverse_path = ""  # the problem
         self._lock = Lock()  # transit addresses and the tables of rules belong to all networks
 
     def ensure_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
@@ -160,9 +161,14 @@ class LinuxSwitch:
                     rules = router.publish(network, ports, self._outside, links, new, gone=gone)
                     self._rules.routers.written(layout, rules)
             outcome = public_routes.ensure(public, links, netlink, underlay=self._rules.underlay())
+            self._check_reverse_path(links)
             self._rules.save()
             self._has_nothing_public = not public and not outcome.problem
         return outcome.problem
+
+    def _check_reverse_path(self, links: NodeLinks) -> None:
+        underlay = self._rules.underlay() if self._rules.public else ()
+        self._reverse_path = public_routes.reverse_path_problem(underlay, links)
 
     def ensure_names(self, network: NetworkSpec, names: Sequence[HostName]) -> None:
         """Have the resolver of a network that is here answer for exactly these names."""
@@ -194,7 +200,8 @@ class LinuxSwitch:
                 log.warning("underlay problem", extra={"facts": {"network": str(network.id), "problem": problem}})
 
     def problems(self) -> NetworkProblems:
-        return NetworkProblems(rules=self._rules.problem(), connections=self._connections.problem())
+        rules = " ".join(filter(None, (self._rules.problem(), self._reverse_path)))
+        return NetworkProblems(rules=rules, connections=self._connections.problem())
 
     def guard(self) -> RuleWatcher:
         return RuleWatcher(self.keep_rules, self.keep_routes)
@@ -210,6 +217,7 @@ class LinuxSwitch:
             public, links = self._rules.public, NodeLinks.read(netlink)
             if not public:
                 return
+            self._check_reverse_path(links)
             outcome = public_routes.ensure(public, links, netlink, underlay=self._rules.underlay())
             lost = [outcome.has_changed]
             for layout, network in self._rules.networks().items():
