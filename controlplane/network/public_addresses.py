@@ -201,9 +201,7 @@ def public_address_resume(actor: Actor, address: PublicAddress) -> PublicAddress
     return address
 
 
-def public_address_lock(
-    address: PublicAddress, *, rows: Manager[PublicAddress] = PublicAddress.objects
-) -> None:
+def public_address_lock(address: PublicAddress, *, rows: Manager[PublicAddress] = PublicAddress.objects) -> None:
     """Read again where the address is, and lock its row until the transaction ends. A port is locked before.
 
     Raises:

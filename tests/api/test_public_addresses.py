@@ -11,7 +11,6 @@ from django.test import override_settings
 from andromede_core.documents.signed import read
 from andromede_core.permits import network_ports
 from controlplane.identity.actor import SYSTEM
-from controlplane.identity.errors import ProjectInUse
 from controlplane.identity.services import project_delete
 from controlplane.kernel import clock
 from controlplane.network.models import (
@@ -512,31 +511,6 @@ def test_operator_suspends_an_address(api: Caller, operator: Caller, pool: dict[
     settle()
     assert listed(port) == [{"address": "203.0.113.0", "to": port.ip}]
     assert operator.post("/v1/public-addresses/203.0.113.1/actions/resume").status == 404
-
-
-def test_suspended_address_that_is_released_is_given_to_nobody_until_it_is_resumed(
-    api: Caller, operator: Caller, pool: dict[str, Any], cloud: Cloud
-) -> None:
-    address = reserve(api)
-    of_platform = f"/v1/public-addresses/{address['ip']}/actions"
-    operator.post(f"{of_platform}/suspend", {"reason": "spam"})
-    assert api.delete("public-addresses/www").status == 204
-    assert api.get("public-addresses").body["items"] == []
-    assert [api.get(f"public-addresses/{each}").status for each in ("www", address["ip"], address["id"])] == [404] * 3
-    assert api.post("public-addresses", {"pool": "public", "ip": address["ip"]}).problem[1].endswith(".taken")
-    assert reserve(api)["ip"] == "203.0.113.1", "the name is free, and the address is not"
-    (item,) = operator.get(f"/v1/public-addresses?ip={address['ip']}").body["items"]
-    assert (item["suspended_reason"], item["project"]["name"]) == ("spam", "alpha")
-    assert item["released_at"] is not None
-    assert operator.get(f"{POOLS}/public").body["used"] == 2
-    assert operator.post(f"{of_platform}/suspend", {"reason": "again"}).status == 404
-    assert api.delete("public-addresses/www").status == 204
-    assert quota_drift.reconcile() == []
-    with pytest.raises(ProjectInUse, match="1 resources: network/lan"):
-        project_delete(SYSTEM, cloud.tenant.project)
-    assert operator.post(f"{of_platform}/resume").body["state"] == "detached"
-    assert operator.get("/v1/public-addresses").body["items"] == []
-    assert operator.post(f"{of_platform}/resume").status == 404
 
 
 def test_actions_that_are_allowed(api: Caller, pool: dict[str, Any], cloud: Cloud) -> None:

@@ -181,7 +181,7 @@ def test_losses_are_of_the_agents_routes_and_of_rules(
         for version in (4, 6):
             assert netlink.ensure_routing_rule(100, 1000, version=version)
             assert not netlink.ensure_routing_rule(100, 1000, version=version)
-        subprocess.run("ip route add blackhole 192.0.2.9".split(), check=True)
+        subprocess.run(["ip", "route", "add", "blackhole", "192.0.2.9"], check=True)
         with RouteLosses() as losses:
             subprocess.run(command.split(), check=True)
             assert (losses in select.select([losses], [], [], 0)[0]) == is_loss
