@@ -198,7 +198,8 @@ class PublicAddress(ProjectResource):
 class PublicAddressUse(BaseModel):
     """A period in which a port had a public address. Triggers write it (migration 0011), so no change is missed.
 
-    No process may write it otherwise (migration 0014). It stays when the address is released. `address_id`: the reservation. `instance_id` None: the port was free.
+    No process may write it otherwise (migration 0014). It stays when the address is released. `address_id`: the
+    reservation. `instance_id` None: the port was free.
     `ended_at` None: it lasts.
     """
 

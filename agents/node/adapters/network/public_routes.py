@@ -142,8 +142,8 @@ def reverse_path_problem(underlay: Collection[IPv4Address], links: NodeLinks) ->
     if not strict or ours <= defaults:
         return ""
     return (
-        f"rp_filter of {', '.join(strict)} is 1 (strict), so packets to public addresses that come in by the underlay are"
-        " dropped, those from a guest's former node too. Set it to 2 (loose)."
+        f"rp_filter of {', '.join(strict)} is 1 (strict), so packets to public addresses that come in by the underlay"
+        " are dropped, those from a guest's former node too. Set it to 2 (loose)."
     )
 
 

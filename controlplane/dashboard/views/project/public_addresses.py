@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard import labels
@@ -22,6 +21,7 @@ from controlplane.dashboard.views.crud import (
     ResourceKind,
 )
 from controlplane.dashboard.views.project.instances import InstancePage
+from controlplane.kernel import clock
 
 PUBLIC_ADDRESS = ResourceKind(
     "public-addresses",
@@ -100,7 +100,7 @@ class PublicAddressDetail(CrudDetail):
 
     def residency(self) -> Context:
         """Return where the address was lately, or why that is not shown."""
-        since = (timezone.now() - RESIDENCY_SHOWN).isoformat()
+        since = (clock.now() - RESIDENCY_SHOWN).isoformat()
         try:
             found = self.api.get("resources", self.thing["id"], "residency", **{"from": since})
         except ApiError as exc:
