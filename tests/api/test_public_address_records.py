@@ -1,4 +1,4 @@
-"""What stays on record of public addresses: where they were, and suspensions that outlive a release."""
+"""Records of public addresses: where they were, and suspensions that outlive a release."""
 
 from typing import Any
 

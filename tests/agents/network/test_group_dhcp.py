@@ -1,4 +1,4 @@
-"""What filtered guests may send in the form of DHCP: on real namespaces, with root."""
+"""DHCP of filtered guests, and frames in its form: on real namespaces, with root."""
 
 from collections.abc import Callable
 

@@ -38,12 +38,13 @@ class RuleWatcher:
     def _run(self) -> None:
         routes_at = 0.0
         with Changes() as changes, RouteLosses() as losses:
+            watched: list[Changes | RouteLosses | int] = [changes, losses, self._wake_pipe]
             while True:
                 _try(self._check_rules)
                 if time.monotonic() >= routes_at:
                     _try(self._check_routes)
                     routes_at = time.monotonic() + ROUTES_INTERVAL_S
-                ready, _, _ = select.select([changes, losses, self._wake_pipe], [], [], INTERVAL_S)
+                ready, _, _ = select.select(watched, [], [], INTERVAL_S)
                 if self._wake_pipe in ready:
                     return
                 changes.forget()
