@@ -97,7 +97,8 @@ class Drift:
 class Interval:
     """A half-open interval; `end` None: it still lasts.
 
-    Ids are empty if not applicable. `disk`: the root disk or volume of an interval with the role storage.
+    Ids are empty if not applicable. `disk`: the root disk or volume of an interval with the role storage. `instance`:
+    the one that had a public address.
     """
 
     role: str
@@ -112,6 +113,7 @@ class Interval:
     close_receipt: str
     state: State
     is_compliant: bool
+    instance: str = ""
 
     def holds_at(self, moment: datetime) -> bool:
         return self.start <= moment and (self.end is None or moment < self.end)

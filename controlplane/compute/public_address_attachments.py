@@ -28,7 +28,6 @@ from controlplane.network.errors import (
     FixedIpUnknown,
     PublicAddressesTooMany,
     PublicAddressNotAttached,
-    PublicAddressSuspended,
 )
 from controlplane.network.models import Port, PortAddress, PublicAddress
 from controlplane.network.port_groups import AppliedRules, applied_documents
@@ -189,11 +188,10 @@ def state_of(row: PublicAddress, documents: Mapping[UUID, AppliedRules]) -> tupl
 def allowed(row: PublicAddress) -> list[dict[str, Any]]:
     """Return each action with the error that it would give now."""
     attached = attached_problem(row)
-    suspended = None if row.suspended_at is None else PublicAddressSuspended(ip=row.ip, reason=row.suspended_reason)
     problems: Mapping[str, CloudError | None] = {
         "attach": attached,
         "detach": PublicAddressNotAttached(ip=row.ip) if attached is None else None,
-        "delete": suspended or attached,
+        "delete": attached,
     }
     return [
         {"name": name, "is_allowed": problem is None, "problem": None if problem is None else problem.as_document()}

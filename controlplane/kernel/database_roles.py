@@ -23,6 +23,9 @@ PARTITIONS = (
     "metrics_drop_partition(text)",
 )
 
+# Written by triggers with the rights of the schema's owner.
+HISTORY = ("network_publicaddressuse",)
+
 
 @dataclass(frozen=True)
 class Rights:
@@ -72,6 +75,7 @@ ROLES: Mapping[str, Rights] = {
             "audit_merklenode",
             "audit_witness",
             "metrics_*",
+            *HISTORY,
         ),
         removes=(  # deleted with their network or group
             "network_segment",
@@ -106,6 +110,7 @@ ROLES: Mapping[str, Rights] = {
             "signin_totp",
             "signin_passkey",
             "signin_recoverycode",
+            *HISTORY,
         ),
         hidden=("signin_password", "signin_totp", "signin_passkey", "signin_recoverycode"),
         calls=PARTITIONS,
@@ -137,11 +142,11 @@ ROLES: Mapping[str, Rights] = {
             "compliance_*",
             "operations_*",
         ),
-        kept=("nodes_trustdocument", "nodes_bmc", "network_segment", "network_portrulesdocument", METADATA),
+        kept=("nodes_trustdocument", "nodes_bmc", "network_segment", "network_portrulesdocument", *HISTORY, METADATA),
         hidden=(*CREDENTIALS, METADATA),
         calls=PARTITIONS,
     ),
     "webhooks": Rights(writes=(*RECORDS, "webhooks_*"), hidden=(*CREDENTIALS, METADATA)),
     # Operators' commands; only root starts them.
-    "manage": Rights(writes=("*",)),
+    "manage": Rights(writes=("*",), kept=HISTORY),
 }

@@ -149,7 +149,7 @@ class PoolUse:
 def pool_uses(pools: Sequence[AddressPool]) -> Mapping[UUID, PoolUse]:
     """Return how much of each pool is in use."""
     ids = [pool.pk for pool in pools]
-    addresses = PublicAddress.objects.filter(pool__in=ids).order_by().values_list("pool").annotate(Count("pk"))
+    addresses = PublicAddress.everything.filter(pool__in=ids).order_by().values_list("pool").annotate(Count("pk"))
     subnets = Subnet.objects.filter(ipv6_pool__in=ids).order_by().values_list("ipv6_pool").annotate(Count("pk"))
     used = dict(addresses.union(subnets, all=True))
     return {pool.pk: PoolUse(pool_size(pool), used.get(pool.pk, 0)) for pool in pools}
@@ -182,7 +182,7 @@ def _used(pool: AddressPool) -> list[str]:
     """Return the addresses, or the ranges of subnets, that are in use."""
     if pool.purpose == FOR_SUBNETS:
         return list(Subnet.objects.filter(ipv6_pool=pool).order_by("pk").values_list("ipv6_cidr", flat=True))
-    return list(PublicAddress.objects.filter(pool=pool).order_by("ip").values_list("ip", flat=True))
+    return list(PublicAddress.everything.filter(pool=pool).order_by("ip").values_list("ip", flat=True))
 
 
 def _keep_used(pool: AddressPool, cidrs: Sequence[Cidr]) -> None:

@@ -328,12 +328,6 @@ class PublicAddressNotAttached(Conflict):
     detail = "The address {ip} is attached neither to a port nor to a network."
 
 
-class PublicAddressSuspended(Conflict):
-    code = "network.public_address.suspended"
-    title = "Suspended"
-    detail = "An operator has suspended the address {ip}: {reason}. Ask the operator to resume it."
-
-
 class PublicAddressTranslated(Conflict):
     code = "network.public_address.translated"
     title = "Address in use"

@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Func, Q, Value
@@ -160,12 +162,20 @@ class AllowedAddress(BaseModel):
     mac = models.CharField(max_length=17, blank=True)
 
 
+class ReservedAddresses(models.Manager["PublicAddress"]):
+    """Public addresses that projects have: without those that were released while they were suspended."""
+
+    def get_queryset(self) -> models.QuerySet["PublicAddress"]:
+        return super().get_queryset().filter(released_at=None)
+
+
 class PublicAddress(ProjectResource):
     """An address of a pool that a project has reserved, until it releases it. The database detaches it with the port.
 
     `port`: the one that it is attached to. `mode`: `nat`, translated one to one to the port's address `fixed_ip`, or
     `routed`, the guest has it itself; IPv6 is always routed. `ptr`: the name that the operator's reverse zone has for
-    it. `suspended_at`: an operator has it withdrawn since then.
+    it. `suspended_at`: an operator has it withdrawn since then. `released_at`: the project released it while it was
+    suspended, and nobody gets it until the suspension ends; only `everything` has such rows.
     """
 
     pool = models.ForeignKey(AddressPool, models.PROTECT)
@@ -176,6 +186,10 @@ class PublicAddress(ProjectResource):
     ptr = models.CharField(max_length=253, blank=True)
     suspended_at = models.DateTimeField(null=True)
     suspended_reason = models.CharField(max_length=200, blank=True)
+    released_at = models.DateTimeField(null=True)
+
+    objects = ReservedAddresses()
+    everything: ClassVar[models.Manager["PublicAddress"]] = models.Manager()
 
     class Meta:
         constraints = [
@@ -204,11 +218,12 @@ class EgressAddress(BaseModel):
 
 
 class PublicAddressUse(BaseModel):
-    """A period in which a port or a network had a public address. Triggers write it (migrations 0011 and 0014), so no
+    """A period in which a port or a network had a public address. Triggers write it (migrations 0011 and 0016), so no
     change is missed.
 
-    It stays when the address is released. `address_id`: the reservation. `port_id` None: a network had it, as its
-    egress address. `instance_id` None: the port was free. `ended_at` None: it lasts.
+    No process may write it otherwise (migration 0014). It stays when the address is released. `address_id`: the
+    reservation. `port_id` None: a network had it, as its egress address. `instance_id` None: the port was free.
+    `ended_at` None: it lasts.
     """
 
     project = models.ForeignKey(Project, models.PROTECT)

@@ -10,6 +10,7 @@ from datetime import timedelta
 from ipaddress import ip_address
 
 from django.db import transaction
+from django.db.models import Manager
 
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
@@ -33,7 +34,6 @@ from controlplane.network.errors import (
     PublicAddressNotAttached,
     PublicAddressNotFound,
     PublicAddressOutsidePool,
-    PublicAddressSuspended,
     PublicAddressTaken,
     PublicAddressTranslated,
     ReverseNameInvalid,
@@ -132,13 +132,14 @@ def public_address_update(
 def public_address_delete(actor: Actor, address: PublicAddress) -> None:
     """Release the address to its pool. Who had it when stays on record.
 
+    A suspended one leaves the project, and its pool keeps it back until an operator resumes it: neither may a release
+    end the suspension, nor may the next project get an address with a bad reputation.
+
     Raises:
         PublicAddressAttached, PublicAddressNotFound.
-        PublicAddressSuspended: an operator has suspended it, and its release would end that.
     """
     actor.may_write()
     public_address_lock(address)
-    require_not_suspended(address)
     require_detached(address)
     quotas.release(address.pk)
     facts = {"name": address.name, "ip": address.ip}
@@ -146,7 +147,11 @@ def public_address_delete(actor: Actor, address: PublicAddress) -> None:
     request_announcements(address.pool.zone_id)
     if address.ptr:
         record_reverse_change(address.pool)
-    address.delete()
+    if address.suspended_at is None:
+        address.delete()
+    else:
+        name = f"released-{str(address.pk)[-12:]}"  # the project may use the former one again
+        write_version(address, released_at=clock.now(), name=name, labels={}, ptr="")
 
 
 @transaction.atomic
@@ -191,35 +196,38 @@ def public_address_suspend(actor: Actor, address: PublicAddress, *, reason: str)
 
 @transaction.atomic
 def public_address_resume(actor: Actor, address: PublicAddress) -> PublicAddress:
-    """End a suspension, as an operator. Idempotent.
+    """End a suspension, as an operator; an address that was released goes back to its pool. Idempotent.
 
     Raises:
         RoleNeeded, PublicAddressNotFound.
     """
     actor.may_operate()
-    public_address_lock(address)
-    write_version(address, suspended_at=None, suspended_reason="")
+    public_address_lock(address, rows=PublicAddress.everything)
+    if address.released_at is None:
+        write_version(address, suspended_at=None, suspended_reason="")
+    else:
+        PublicAddress.everything.filter(pk=address.pk).delete()
+        address.suspended_at, address.suspended_reason = None, ""
     facts = {"name": address.name, "ip": address.ip}
     record(actor, "public_address.resume", address.pk, project_id=address.project_id, **facts)
     _request_holder(address)
     return address
 
 
-def public_address_lock(address: PublicAddress) -> None:
+def public_address_lock(address: PublicAddress, *, rows: Manager[PublicAddress] = PublicAddress.objects) -> None:
     """Read again where the address is, and lock its row until the transaction ends. A port is locked before.
 
     Raises:
         PublicAddressNotFound: it has just been released.
     """
-    rows = PublicAddress.objects.select_for_update(no_key=True, of=("self",))
-    rows = rows.select_related("port", "egress__network")
-    found = rows.filter(pk=address.pk).first()
+    locked = rows.select_for_update(no_key=True, of=("self",)).select_related("port", "egress__network")
+    found = locked.filter(pk=address.pk).first()
     if found is None:
         raise PublicAddressNotFound(name=address.name)
     address.port, address.fixed_ip, address.mode = found.port, found.fixed_ip, found.mode
     address.egress = egress_of(found)
     address.suspended_at, address.suspended_reason = found.suspended_at, found.suspended_reason
-    address.ptr = found.ptr
+    address.ptr, address.released_at = found.ptr, found.released_at
 
 
 def require_attached(address: PublicAddress) -> Port:
@@ -254,12 +262,6 @@ def end_egress(address: PublicAddress, egress: EgressAddress) -> None:
     EgressAddress.objects.filter(pk=egress.pk).delete()
     request_egress(egress.network_id, egress.zone_id)
     address.egress = None
-
-
-def require_not_suspended(address: PublicAddress) -> None:
-    """Raise PublicAddressSuspended."""
-    if address.suspended_at is not None:
-        raise PublicAddressSuspended(ip=address.ip, reason=address.suspended_reason)
 
 
 def attached_to(ports: Iterable[Port]) -> list[PublicAddress]:
@@ -330,7 +332,7 @@ def _chosen(pool: AddressPool, ip: Address) -> str:
     """Return the requested address. Raises PublicAddressOutsidePool, PublicAddressTaken."""
     if not is_usable(pool, ip):
         raise PublicAddressOutsidePool(field="ip", pool=pool.name, ip=str(ip))
-    if PublicAddress.objects.filter(ip=str(ip)).exists():
+    if PublicAddress.everything.filter(ip=str(ip)).exists():
         raise PublicAddressTaken(field="ip", ip=str(ip))
     return str(ip_address(ip))
 

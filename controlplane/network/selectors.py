@@ -173,8 +173,9 @@ def public_address_get(actor: Actor, project: Project, ref: str) -> PublicAddres
 
 
 def all_public_addresses(actor: Actor) -> QuerySet[PublicAddress]:
-    """Return the addresses of all projects, for operators."""
-    return PublicAddress.objects.select_related("pool", "port", "egress__network", "project", "project__organization")
+    """Return the addresses of all projects, for operators, and those that pools keep back after a suspension."""
+    rows = PublicAddress.everything
+    return rows.select_related("pool", "port", "egress__network", "project", "project__organization")
 
 
 def any_public_address_get(actor: Actor, ref: str) -> PublicAddress:

@@ -36,7 +36,7 @@ WITH used AS (
     UNION ALL
     SELECT id, project_id, 'security_groups', 1 FROM network_securitygroup WHERE NOT is_default
     UNION ALL
-    SELECT id, project_id, 'public_addresses', 1 FROM network_publicaddress
+    SELECT id, project_id, 'public_addresses', 1 FROM network_publicaddress WHERE released_at IS NULL
     UNION ALL
     SELECT id, project_id, 'address_sets', 1 FROM network_addressset
     UNION ALL

@@ -49,6 +49,12 @@ def udp(
     return ethernet(mac, to, IPV4, _ipv4(ip, target, datagram))
 
 
+def dhcp(mac: str, ip: IPv4Address, *, client: str, to: str = BROADCAST, target: IPv4Address = EVERYBODY) -> bytes:
+    """Return a DHCP request of `client`, with the fields that firewalls check."""
+    request = struct.pack("!BBBB", 1, 1, 6, 0) + bytes(24) + _mac(client)
+    return udp(mac, ip, ports=(68, 67), text=request.ljust(300, b"\0"), to=to, target=target)
+
+
 def tagged(frame: bytes, vlan: int, protocol: int = 0x8100) -> bytes:
     return frame[:12] + struct.pack("!HH", protocol, vlan) + frame[12:]
 

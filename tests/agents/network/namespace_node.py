@@ -159,6 +159,10 @@ class Node:
         """Repair the rules, as the guard does after each change."""
         self._call("keep_rules")
 
+    def keep_routes(self) -> None:
+        """Repair the routes of public addresses, as the guard does after a loss and at intervals."""
+        self._call("keep_routes")
+
     def problems(self) -> NetworkProblems:
         found: NetworkProblems = self._call("problems")
         return found

@@ -2,19 +2,21 @@
 
 import json
 import os
+import select
 import subprocess
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, ip_network
 from pathlib import Path
 
 import pytest
 
 from agents.node.adapters.network import LinuxSwitch, namespaces, nft
-from agents.node.adapters.network.netlink import Netlink, link_names
+from agents.node.adapters.network.netlink import PROTOCOL, Netlink, Route, link_names
+from agents.node.adapters.network.route_losses import RouteLosses
 from agents.node.errors import AdapterError
 
 pytestmark = pytest.mark.lab
-NAME = "netlink-test"
+NAME = f"netlink-test-{os.getpid()}"  # tests of other processes have theirs
 PEERS = [IPv4Address("192.0.2.2"), IPv4Address("192.0.2.3")]
 EVERYBODY = "00:00:00:00:00:00"
 TAP = "tap0123456789a"
@@ -156,3 +158,34 @@ def test_file_without_its_namespace_is_removed(namespace: str) -> None:
         namespaces.remove(file.name)
         assert not file.exists()
     assert namespaces.is_alive(namespace)
+
+
+@pytest.mark.parametrize(
+    ("command", "is_loss"),
+    [
+        (f"ip route del blackhole 192.0.2.1 table 1000 proto {PROTOCOL}", True),
+        (f"ip -6 route del blackhole 2001:db8::1 table 1000 proto {PROTOCOL}", True),
+        ("ip rule del priority 100", True),
+        ("ip -6 rule del priority 100", True),
+        ("ip route del blackhole 192.0.2.9", False),
+        ("ip route add blackhole 192.0.2.10", False),
+        ("ip rule add priority 101 table 1000", False),
+    ],
+)
+def test_losses_are_of_the_agents_routes_and_of_rules(
+    there: Callable[[Act], None], command: str, is_loss: bool
+) -> None:
+    def act(netlink: Netlink) -> None:
+        netlink.set_routes({Route(ip_network("192.0.2.1/32"))}, version=4, table=1000)
+        netlink.set_routes({Route(ip_network("2001:db8::1/128"))}, version=6, table=1000)
+        for version in (4, 6):
+            assert netlink.ensure_routing_rule(100, 1000, version=version)
+            assert not netlink.ensure_routing_rule(100, 1000, version=version)
+        subprocess.run(["ip", "route", "add", "blackhole", "192.0.2.9"], check=True)
+        with RouteLosses() as losses:
+            subprocess.run(command.split(), check=True)
+            assert (losses in select.select([losses], [], [], 0)[0]) == is_loss
+            losses.forget()
+            assert losses not in select.select([losses], [], [], 0)[0]
+
+    there(act)

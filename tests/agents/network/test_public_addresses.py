@@ -17,7 +17,7 @@ import pytest
 
 from agents.lab.shell import wait_until
 from agents.node.adapters.network import namespace_name
-from agents.node.adapters.network.rules import LOST
+from agents.node.adapters.network.rules import LOST, LOST_ROUTES
 from agents.node.adapters.network_specs import Address, PortSpec, SegmentSpec
 from agents.node.adapters.port_filters import NOTHING_FILTERED
 from agents.node.adapters.public_addresses import LocalAddress, PublicAddresses
@@ -347,6 +347,31 @@ def test_nothing_passes_to_a_public_address_without_rules(place: Place) -> None:
     assert reached(place.outside, PUBLIC, PUBLIC6, port=SSH) == set()
 
 
+def test_guard_restores_lost_routes_by_itself(place: Place) -> None:
+    place.give(ROUTED, PUBLIC6)
+    place.publish(translated(WEB), routed(WEB, ROUTED), routed(WEB, PUBLIC6))
+    before = routing(place.node)
+    place.node.guard()
+    for command in (
+        "ip rule del priority 99",
+        "ip -6 rule del priority 100",
+        "ip route flush table 1001",
+        "ip -6 route flush table 1000",
+        f"ip -n {namespace_name(NETWORK.id)} route flush proto 99",
+    ):
+        place.node.run(command)
+        wait_until(lambda: routing(place.node) == before, what=f"what is gone by {command}")
+    assert place.node.problems().rules == LOST_ROUTES
+    assert reached(place.outside, PUBLIC, ROUTED, PUBLIC6, port=HTTP) == {PUBLIC, ROUTED, PUBLIC6}
+
+
+def routing(node: Node) -> list[str]:
+    """Return the routing rules and the agent's routes of the node and of a router."""
+    routes = [f"-{family} route show table all proto 99" for family in (4, 6)]
+    of_router = [f"-n {namespace_name(NETWORK.id)} {each}" for each in routes]
+    return [node.run(f"ip {each}") for each in (*routes, *of_router, "rule", "-6 rule")]
+
+
 # ---- changes
 
 
@@ -431,3 +456,21 @@ def test_former_node_sends_packets_on(place: Place, node: Node) -> None:
             assert reached(place.outside, OTHER, OTHER6, port=HTTP) == {OTHER, OTHER6}
             place.publish()
             assert reached(place.outside, OTHER, OTHER6, port=HTTP) == set()
+
+
+def test_strict_check_of_sources_is_a_problem_where_the_underlay_has_its_own_device(place: Place) -> None:
+    node = place.node
+    with joined([node]):
+        assert node.connect(NETWORK, SegmentSpec(1, underlay_address(1), ())) == ""
+        place.publish(translated(WEB))
+        assert node.problems().rules == ""
+        for device in ("under", "u0"):
+            node.run(f"sysctl -qw net.ipv4.conf.{device}.rp_filter=1")
+            node.keep_routes()
+            assert f"rp_filter of {device} is 1 (strict)" in node.problems().rules
+            node.run(f"sysctl -qw net.ipv4.conf.{device}.rp_filter=2")
+        node.keep_routes()
+        assert node.problems().rules == ""
+        node.run("sysctl -qw net.ipv4.conf.under.rp_filter=1")
+        place.publish()
+        assert node.problems().rules == "", "it matters to public addresses alone"

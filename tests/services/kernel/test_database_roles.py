@@ -69,6 +69,22 @@ def test_role_cannot_write_tables_of_other_processes(role: str, table: str) -> N
         assert f"permission denied for table {table}" in refusal(role, statement)
 
 
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("verb", ["INSERT INTO {} DEFAULT VALUES", "UPDATE {} SET ended_at = NULL", "DELETE FROM {}"])
+def test_no_role_writes_the_history_of_public_addresses(role: str, verb: str) -> None:
+    assert "permission denied for table" in refusal(role, verb.format("network_publicaddressuse"))
+
+
+@pytest.mark.parametrize("function", ["network_publicaddress_use", "network_port_public_use"])
+def test_no_role_writes_history_by_a_trigger_of_its_own(function: str) -> None:
+    """The table would be one of its own, with rows of its choice."""
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE forged (id uuid, port_id uuid)")
+        cursor.execute("ALTER TABLE forged OWNER TO andromede_web")
+    trigger = f"CREATE TRIGGER forge BEFORE UPDATE ON forged FOR EACH ROW EXECUTE FUNCTION {function}()"
+    assert f"permission denied for function {function}" in refusal("web", trigger)
+
+
 @pytest.mark.parametrize("role", ["signer", "sentinel", "watcher", "webhooks"])
 @pytest.mark.parametrize(
     "table", ["signin_password", "signin_totp", "signin_session", "signin_failurecount", "identity_apitoken"]

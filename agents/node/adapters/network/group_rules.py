@@ -18,8 +18,9 @@ between two guests of the node must pass both.
 - A port without the documents that it needs is cut off in the family bridge: no frame passes.
 - Router and gateway are peers like others, but for DHCP, and for TCP connections from the gateway's own address: only
   the node's tunnels (guest_tcp) open those, by tickets under a policy. What the router forwards keeps its source.
-- A port may ask the resolver and the metadata service of its router whatever its groups say. The frame must have the
-  router's MAC address, so that no other guest gets the packet.
+- A port may ask the resolver and the metadata service of its router whatever its groups say, and get an address by
+  DHCP. Each such frame is a broadcast, which reaches no filtered port, or has the router's MAC address: with IP
+  addresses alone, two guests could send each other such packets.
 """
 
 import hashlib
@@ -84,10 +85,9 @@ def _inet(filters: PortFilters, judged: Sequence[FilteredPort], zones: Mapping[s
         "zones": Elements(
             "typeof iifname : ct zone;", {_quoted(name): str(zones[name]) for name in carriers.values()}, is_map=True
         ),
-        "gateways": Elements("typeof iifname . ip saddr;", _keys(_gateways(judged))),
         "routers": Elements("typeof iifname . ether daddr;", _keys(map(_router, judged))),
-        "resolvers4": Elements("typeof iifname . ether daddr . ip daddr;", _keys(_resolvers(judged, 4))),
-        "resolvers6": Elements("typeof iifname . ether daddr . ip6 daddr;", _keys(_resolvers(judged, 6))),
+        "gateways4": Elements("typeof iifname . ether daddr . ip daddr;", _keys(_gateways(judged, 4))),
+        "gateways6": Elements("typeof iifname . ether daddr . ip6 daddr;", _keys(_gateways(judged, 6))),
         counted: Elements("typeof iifname; size 65535; flags dynamic;"),
         **_ports(judged),
     }
@@ -108,12 +108,12 @@ def _base_chains(counted: str, connections: int) -> dict[str, Chain]:
     return {
         "always": Chain(
             (
-                "udp sport 68 udp dport 67 ip daddr 255.255.255.255 accept",
-                "udp sport 68 udp dport 67 iifname . ip daddr @gateways accept",
-                "udp sport 67 udp dport 68 iifname . ip saddr @gateways accept",
-                "meta l4proto tcp iifname . ip saddr @gateways accept",
-                "udp sport 546 udp dport 547 ip6 daddr ff02::1:2 accept",
-                "udp sport 547 udp dport 546 ip6 saddr fe80::/10 accept",
+                "udp sport 68 udp dport 67 ether daddr ff:ff:ff:ff:ff:ff ip daddr 255.255.255.255 accept",
+                "udp sport 68 udp dport 67 iifname . ether daddr . ip daddr @gateways4 accept",
+                "udp sport 67 udp dport 68 iifname . ether saddr . ip saddr @gateways4 accept",
+                "meta l4proto tcp iifname . ether saddr . ip saddr @gateways4 accept",
+                "udp sport 546 udp dport 547 ether daddr 33:33:00:01:00:02 ip6 daddr ff02::1:2 accept",
+                "udp sport 547 udp dport 546 iifname . ether saddr @routers ip6 saddr fe80::/10 accept",
                 DISCOVERY,
             )
         ),
@@ -129,8 +129,8 @@ def _base_chains(counted: str, connections: int) -> dict[str, Chain]:
         ),
         "services": Chain(
             (
-                f"{ASKS} iifname . ether daddr . ip daddr @resolvers4 accept",
-                f"{ASKS} iifname . ether daddr . ip6 daddr @resolvers6 accept",
+                f"{ASKS} iifname . ether daddr . ip daddr @gateways4 accept",
+                f"{ASKS} iifname . ether daddr . ip6 daddr @gateways6 accept",
                 *(f"{each} iifname . ether daddr @routers accept" for each in METADATA.values()),
             )
         ),
@@ -170,13 +170,7 @@ def _port_chains(judged: Sequence[FilteredPort]) -> dict[str, Chain]:
     }
 
 
-def _gateways(judged: Iterable[FilteredPort]) -> Iterator[str]:
-    for port in judged:
-        for subnet in port.port.network.of_family(4):
-            yield f"{_quoted(_bridge_of(port))} . {subnet.gateway_ip}"
-
-
-def _resolvers(judged: Iterable[FilteredPort], version: int) -> Iterator[str]:
+def _gateways(judged: Iterable[FilteredPort], version: int) -> Iterator[str]:
     for port in judged:
         for subnet in port.port.network.of_family(version):
             yield f"{_router(port)} . {subnet.gateway_ip}"

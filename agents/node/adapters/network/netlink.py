@@ -161,8 +161,11 @@ class Netlink:
             family = FAMILIES[gateway.version]
             self._ip.route("replace", family=family, dst="default", gateway=str(gateway), oif=_index(name))
 
-    def set_routes(self, routes: Collection[Route], *, version: int, table: int = MAIN_TABLE) -> None:
-        """Give the table exactly these routes of IP version 4 or 6, besides those of other programs."""
+    def set_routes(self, routes: Collection[Route], *, version: int, table: int = MAIN_TABLE) -> bool:
+        """Give the table exactly these routes of IP version 4 or 6, besides those of other programs.
+
+        Returns whether it had others.
+        """
         present = self.routes(version=version, table=table)
         for gone in present - set(routes):
             with _asking(f"remove the route to {gone.to}", unless=errno.ESRCH):
@@ -170,6 +173,7 @@ class Netlink:
         for route in set(routes) - present:
             with _asking(f"add a route to {route.to}"):
                 self._ip.route("replace", **_route(route, table))
+        return present != set(routes)
 
     def routes(self, *, version: int, table: int = MAIN_TABLE) -> set[Route]:
         """Return the agent's routes of the table. Those by a link that is just going are left out."""
@@ -182,14 +186,23 @@ class Netlink:
             }
         return present
 
-    def ensure_routing_rule(self, priority: int, table: int, *, version: int, mark: int = 0) -> None:
-        """Look routes up in the table at this priority; `mark`: of packets with these bits of the mark alone."""
-        with _asking(f"add a routing rule for table {table}", unless=errno.EEXIST):
-            self._ip.rule("add", **_rule(priority, table, version, mark))
+    def ensure_routing_rule(self, priority: int, table: int, *, version: int, mark: int = 0) -> bool:
+        """Look routes up in the table at this priority; `mark`: of packets with these bits of the mark alone.
 
-    def remove_routing_rule(self, priority: int, table: int, *, version: int, mark: int = 0) -> None:
-        with _asking(f"remove the routing rule for table {table}", unless=errno.ENOENT):
-            self._ip.rule("del", **_rule(priority, table, version, mark))
+        Returns whether there was no such rule.
+        """
+        return self._change_rule("add", _rule(priority, table, version, mark), unless=errno.EEXIST)
+
+    def remove_routing_rule(self, priority: int, table: int, *, version: int, mark: int = 0) -> bool:
+        """Remove the rule; returns whether there was one."""
+        return self._change_rule("del", _rule(priority, table, version, mark), unless=errno.ENOENT)
+
+    def _change_rule(self, verb: str, rule: Mapping[str, object], *, unless: int) -> bool:
+        is_done = False
+        with _asking(f"{verb} the routing rule for table {rule['table']}", unless=unless):
+            self._ip.rule(verb, **rule)
+            is_done = True
+        return is_done
 
     # ---- forwarding entries of a VXLAN device
 

@@ -6,7 +6,6 @@ namespaces at the other end of a veth pair to processes with CAP_NET_BROADCAST.
 """
 
 import errno
-import select
 import socket
 import struct
 from collections.abc import Iterable
@@ -80,25 +79,27 @@ class Changes:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
-    def wait(self, timeout_s: float, *, or_for: int) -> bool:
-        """Wait for a change, for the descriptor `or_for`, or for the timeout; returns whether `or_for` is readable."""
-        ready, _, _ = select.select([self._socket.fileno(), or_for], [], [], timeout_s)
-        self._forget()
-        return or_for in ready
+    def fileno(self) -> int:
+        """Return the descriptor that is readable after a change."""
+        return self._socket.fileno()
 
-    def _forget(self) -> None:
-        """Discard the received messages.
+    def forget(self) -> None:
+        discard(self._socket)
 
-        Changes that did not fit into the buffer make no difference: all mean the same.
-        """
-        while True:
-            try:
-                self._socket.recv(MESSAGE_BYTES)
-            except BlockingIOError:
-                return
-            except OSError as exc:
-                if exc.errno != errno.ENOBUFS:
-                    raise
+
+def discard(messages: socket.socket) -> None:
+    """Discard the received messages.
+
+    Those that did not fit into the buffer make no difference: all mean the same.
+    """
+    while True:
+        try:
+            messages.recv(MESSAGE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as exc:
+            if exc.errno != errno.ENOBUFS:
+                raise
 
 
 def _socket() -> socket.socket:

@@ -7,6 +7,7 @@ do not know yet that it has moved send to this one.
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Interface, ip_network
 from pathlib import Path
 
@@ -22,30 +23,43 @@ from agents.node.errors import AdapterError
 
 LOCAL, MOVED = 1001, 1000  # tables
 RULES = ((99, LOCAL, MARK), (100, MOVED, 0))  # priority, table, mark
-IPV6_CONF = Path("/proc/sys/net/ipv6/conf")
+IPV4_CONF, IPV6_CONF = Path("/proc/sys/net/ipv4/conf"), Path("/proc/sys/net/ipv6/conf")
+DEFAULT_ROUTES = Path("/proc/thread-self/net/route")
 NODE_LEG = IPv6Interface((NODE_END, 64))
 
 
-def ensure(public: PublicAddresses, links: NodeLinks, netlink: Netlink, *, underlay: Collection[IPv4Address]) -> str:
-    """Make the routes exactly these; returns the problem, for an operator. `underlay`: addresses of this node."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`problem`: for an operator; empty: none. `has_changed`: routes or routing rules were missing, or too many."""
+
+    problem: str
+    has_changed: bool
+
+
+def ensure(
+    public: PublicAddresses, links: NodeLinks, netlink: Netlink, *, underlay: Collection[IPv4Address]
+) -> Outcome:
+    """Make the routes and routing rules exactly these. `underlay`: addresses of this node."""
     if public:
         for family in ("ipv4", "ipv6"):  # errors that the node sends about a packet with the mark have it too
             set_switch(f"net/{family}/fwmark_reflect", 1)
-    problems = []
+    problems, changed = [], []
     if public.has_ipv6:
         forward_ipv6()
         problems.append(_be_reached(underlay, links, netlink))
     for version in (4, 6):
         held = public.held(version)
         ways = {route for each in held if (route := _way_in(each, links)) is not None}
-        netlink.set_routes(ways, version=version, table=LOCAL)
+        changed.append(netlink.set_routes(ways, version=version, table=LOCAL))
         closed = {Route(ip_network(each.address)) for each in held if not each.is_arriving}
         moved = {to: node for to, node in public.moved.items() if to.version == version}
-        problems.append(_send_on(moved, closed, version, links, netlink))
+        sent_on = _send_on(moved, closed, version, links, netlink)
+        problems.append(sent_on.problem)
+        changed.append(sent_on.has_changed)
         for priority, table, mark in RULES:
             change = netlink.ensure_routing_rule if public else netlink.remove_routing_rule
-            change(priority, table, version=version, mark=mark)
-    return " ".join(filter(None, problems))
+            changed.append(change(priority, table, version=version, mark=mark))
+    return Outcome(" ".join(filter(None, problems)), any(changed))
 
 
 def prepare_leg(layout: Layout, *, has_ipv6: bool, netlink: Netlink) -> None:
@@ -86,14 +100,15 @@ def _way_in(held: Holding, links: NodeLinks) -> Route | None:
 
 def _send_on(
     moved: Mapping[Address, IPv4Address], closed: set[Route], version: int, links: NodeLinks, netlink: Netlink
-) -> str:
-    """Make the routes of the table MOVED; returns the problem. Those to this node hold without those to others."""
+) -> Outcome:
+    """Make the routes of the table MOVED. Those to this node hold without those to others."""
     try:
-        netlink.set_routes(closed | set(_ways_on(moved, links)), version=version, table=MOVED)
+        has_changed = netlink.set_routes(closed | set(_ways_on(moved, links)), version=version, table=MOVED)
     except AdapterError as exc:
         netlink.set_routes(closed, version=version, table=MOVED)
-        return f"Packets to public addresses that have left are not sent on. {exc.message}"
-    return ""
+        problem = f"Packets to public addresses that have left are not sent on. {exc.message}"
+        return Outcome(problem, has_changed=False)  # else each attempt would count as a loss
+    return Outcome("", has_changed)
 
 
 def _ways_on(moved: Mapping[Address, IPv4Address], links: NodeLinks) -> Iterator[Route]:
@@ -114,6 +129,35 @@ def _be_reached(underlay: Collection[IPv4Address], links: NodeLinks, netlink: Ne
         except AdapterError as exc:
             return f"Other nodes cannot send IPv6 packets on to this one. {exc.message}"
     return ""
+
+
+def reverse_path_problem(underlay: Collection[IPv4Address], links: NodeLinks) -> str:
+    """Return the problem of the kernel's check of sources, for an operator; empty: none.
+
+    Packets to public addresses come in at the underlay, and answers leave by the default route. Where these are two
+    devices, a strict check (RFC 3704, rp_filter 1) drops such packets at either. `underlay`: addresses of this node.
+    """
+    ours = {_device(links, IPv4Network(own), has_it=True) for own in underlay} - {""}
+    defaults = _default_devices()
+    strict = sorted(device for device in ours | defaults if _is_strict(device))
+    if not strict or ours <= defaults:
+        return ""
+    return (
+        f"rp_filter of {', '.join(strict)} is 1 (strict), so packets to public addresses that come in by the underlay"
+        " are dropped, those from a guest's former node too. Set it to 2 (loose)."
+    )
+
+
+def _default_devices() -> set[str]:
+    """Return the devices of the default routes: in the file's columns, those to 0.0.0.0."""
+    rows = (line.split() for line in DEFAULT_ROUTES.read_text().splitlines()[1:])
+    return {row[0] for row in rows if row[1] == "00000000"}
+
+
+def _is_strict(device: str) -> bool:
+    """Return whether the greater value, that of the device or that of all devices, is 1."""
+    files = (IPV4_CONF / name / "rp_filter" for name in ("all", device))
+    return max(int(file.read_text()) for file in files if file.exists()) == 1
 
 
 def on_underlay(node: IPv4Address) -> IPv6Address:

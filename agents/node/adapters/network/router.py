@@ -113,6 +113,16 @@ def _rules_with(
     return ruleset(network, ports, outside, links, public.of_network(network.id), public.egress_of(network.id))
 
 
+def keep_routes(network: NetworkSpec, public: Sequence[LocalAddress]) -> bool:
+    """Restore the routes of public addresses in the router; returns whether they were others."""
+
+    def keep() -> bool:
+        with Netlink() as netlink:
+            return router_public.ensure_routes(network, public, netlink)
+
+    return namespaces.inside(Layout.for_network(network.id).namespace, keep)
+
+
 def _configure(network: NetworkSpec, rules: str, transit: IPv4Network, public: PublicAddresses) -> None:
     """Configure the router in whose namespace the calling thread is. The rules come first: no packet passes before."""
     nft.apply(rules)

@@ -127,8 +127,11 @@ def _outside_subnets(network: NetworkSpec, public: Sequence[LocalAddress]) -> li
     return [each for each in public if each.address.version == 6 and network.subnet_of(each.address) is None]
 
 
-def ensure_routes(network: NetworkSpec, public: Sequence[LocalAddress], netlink: Netlink) -> None:
-    """Lead routed addresses to their ports, in the router whose namespace the calling thread is in."""
+def ensure_routes(network: NetworkSpec, public: Sequence[LocalAddress], netlink: Netlink) -> bool:
+    """Lead routed addresses to their ports, in the router whose namespace the calling thread is in.
+
+    Returns whether its routes were others.
+    """
     wanted: dict[int, set[Route]] = {4: set(), 6: set()}
     for each in public:
         if each.to is None and each.address.version == 4:
@@ -136,8 +139,7 @@ def ensure_routes(network: NetworkSpec, public: Sequence[LocalAddress], netlink:
     if network.of_family(6):
         for each in _outside_subnets(network, public):
             wanted[6].add(Route(ip_network(each.address), device="lan", gateway=link_local(each.port.mac)))
-    for version, routes in wanted.items():
-        netlink.set_routes(routes, version=version)
+    return any([netlink.set_routes(routes, version=version) for version, routes in wanted.items()])
 
 
 def ensure_ipv6_way_out(netlink: Netlink) -> None:

@@ -1,26 +1,30 @@
-"""Watches the rules: other programs may flush them, as a restart of a firewall's service does."""
+"""Watches rules and routes: other programs may flush them, as a restart of a firewall's service does."""
 
 import logging
 import os
+import select
+import time
 from collections.abc import Callable
 from threading import Thread
 
 from agents.node.adapters.network.nft_changes import Changes
+from agents.node.adapters.network.route_losses import RouteLosses
 
 log = logging.getLogger(__name__)
 
 # Beside after each change: should a message of the kernel be lost, or writing have failed.
 INTERVAL_S = 5.0
+ROUTES_INTERVAL_S = 30.0  # reading all routes costs more than reading the generation of the rules
 
 
 class RuleWatcher:
-    """Calls `check` in a thread until it is stopped.
+    """Calls `check_rules` and `check_routes` in a thread until it is stopped.
 
-    The calls come after each change of the rules of the node or of a router, and every INTERVAL_S.
+    The calls come after each change of the rules of the node or of a router, or each loss of routes, and at intervals.
     """
 
-    def __init__(self, check: Callable[[], None]) -> None:
-        self._check = check
+    def __init__(self, check_rules: Callable[[], None], check_routes: Callable[[], None]) -> None:
+        self._check_rules, self._check_routes = check_rules, check_routes
         self._wake_pipe, self._stop_pipe = os.pipe()
         self._thread = Thread(target=self._run, name="rules", daemon=True)
         self._thread.start()
@@ -32,11 +36,25 @@ class RuleWatcher:
         os.close(self._stop_pipe)
 
     def _run(self) -> None:
-        with Changes() as changes:
+        routes_at = 0.0
+        with Changes() as changes, RouteLosses() as losses:
+            watched: list[Changes | RouteLosses | int] = [changes, losses, self._wake_pipe]
             while True:
-                try:
-                    self._check()
-                except Exception:
-                    log.exception("packet filter check failed")  # this thread must go on
-                if changes.wait(INTERVAL_S, or_for=self._wake_pipe):
+                _try(self._check_rules)
+                if time.monotonic() >= routes_at:
+                    _try(self._check_routes)
+                    routes_at = time.monotonic() + ROUTES_INTERVAL_S
+                ready, _, _ = select.select(watched, [], [], INTERVAL_S)
+                if self._wake_pipe in ready:
                     return
+                changes.forget()
+                losses.forget()
+                if losses in ready:
+                    routes_at = 0.0
+
+
+def _try(check: Callable[[], None]) -> None:
+    try:
+        check()
+    except Exception:
+        log.exception("check of rules and routes failed")  # the thread must go on

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 ALL_GONE = node_rules.REMOVAL + port_rules.REMOVAL + overlay_rules.REMOVAL
 # A loss is repaired before the next heartbeat, so heartbeats report it for some time afterwards.
 LOSS_REPORT_S = 300.0
+LOST_ROUTES = "Routes of public addresses were gone or changed, and were set again."
 LOST = "Rules of tenants' networks were gone or changed, and were written again (nftables)."
 
 
@@ -53,7 +54,7 @@ class Rules:
         self.groups = GroupFilter(outside.connections)
         self.public = NOTHING_PUBLIC
         self._public_tables = KeptTables(public_rules.TABLE)
-        self._lost_until_s = 0.0
+        self._lost, self._lost_until_s = "", 0.0
         self._failure = ""
 
     def admit(self, ports: Sequence[PortSpec], links: NodeLinks) -> None:
@@ -99,7 +100,7 @@ class Rules:
     def note_earlier_loss(self, links: NodeLinks) -> None:
         """Report routers without rules: they were lost while no agent ran, since a reboot removes both."""
         if any(name.startswith(WAN_LEG) for name in links.addresses) and not has_node_rules():
-            self._note_loss()
+            self.note_loss()
 
     def filter(self, filters: PortFilters, netlink: Netlink) -> str:
         """Write the rules of security groups. A bridge passes the IP hooks only while it has rules there.
@@ -116,7 +117,7 @@ class Rules:
             self._write(self._node)
             self._write_public(links)
         if self.groups.keep():
-            self._note_loss()
+            self.note_loss()
         self.groups.write()
         bridge.set_ip_hooks(after & present, netlink, is_on=True)
         return self.groups.problem
@@ -142,7 +143,7 @@ class Rules:
 
     def _write_public(self, links: NodeLinks) -> None:
         if self._public_tables.keep():
-            self._note_loss()
+            self.note_loss()
         filtered = self.groups.bridges
         self._public_tables.want(public_rules.tables(self.public, self._outside, links, filtered=filtered))
         self._public_tables.write()
@@ -170,7 +171,7 @@ class Rules:
             self._keep_own()
             for kept in (self.groups, self.routers, self._public_tables):  # the public ones come last: see there
                 if kept.keep():
-                    self._note_loss()
+                    self.note_loss()
         except AdapterError as exc:
             self._failure = f"Rules of tenants' networks cannot be written: {exc.message}"
             raise
@@ -187,7 +188,7 @@ class Rules:
             after = rules_present()
             self._good = (text, after) if generation() == now else None
             if after != before:
-                self._note_loss()
+                self.note_loss()
         self._seen = now
 
     def _write(self, text: str, *, is_whole: bool = False) -> None:
@@ -200,11 +201,12 @@ class Rules:
 
     def problem(self) -> str:
         """Return the problem, for an operator; empty: none, and none lately."""
-        return self._failure or self.groups.problem or (LOST if time.monotonic() < self._lost_until_s else "")
+        return self._failure or self.groups.problem or (self._lost if time.monotonic() < self._lost_until_s else "")
 
-    def _note_loss(self) -> None:
-        self._lost_until_s = time.monotonic() + LOSS_REPORT_S
-        log.error("packet filter rules lost", extra={"facts": {"problem": LOST}})
+    def note_loss(self, problem: str = LOST) -> None:
+        """Report the loss for LOSS_REPORT_S."""
+        self._lost, self._lost_until_s = problem, time.monotonic() + LOSS_REPORT_S
+        log.error("packet filter rules or routes lost", extra={"facts": {"problem": problem}})
 
     def _all(self) -> str:
         between_nodes = overlay_rules.ruleset(self._segments.values())

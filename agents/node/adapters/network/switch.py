@@ -53,7 +53,7 @@ from agents.node.adapters.network.netlink import Netlink, link_names
 from agents.node.adapters.network.node_links import NodeLinks, layouts_present
 from agents.node.adapters.network.node_rules import UplinkPolicy
 from agents.node.adapters.network.rule_watcher import RuleWatcher
-from agents.node.adapters.network.rules import Rules
+from agents.node.adapters.network.rules import LOST_ROUTES, Rules
 from agents.node.adapters.network_specs import HostName, NetworkSpec, PortSpec, SegmentSpec, tap_name
 from agents.node.adapters.port_filters import NOTHING_FILTERED, PortFilters
 from agents.node.adapters.public_addresses import NOTHING_PUBLIC, LocalAddress, PublicAddresses
@@ -88,6 +88,7 @@ class LinuxSwitch:
         self._connections = ConnectionTable()
         self._has_nothing_public = False  # neither rules nor routes of public addresses, also of an earlier agent
         self.guest_connections = GuestConnections(lambda: self._rules.groups.tracked)
+        self._reverse_path = ""  # the problem
         self._lock = Lock()  # transit addresses and the tables of rules belong to all networks
 
     def ensure_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
@@ -155,10 +156,15 @@ class LinuxSwitch:
             for layout, network in self._rules.networks().items():
                 if bridge.has_router(layout, links):
                     self._publish_network(network, before, links, netlink)
-            problem = public_routes.ensure(public, links, netlink, underlay=self._rules.underlay())
+            outcome = public_routes.ensure(public, links, netlink, underlay=self._rules.underlay())
+            self._check_reverse_path(links)
             self._rules.save()
-            self._has_nothing_public = not public and not problem
-        return problem
+            self._has_nothing_public = not public and not outcome.problem
+        return outcome.problem
+
+    def _check_reverse_path(self, links: NodeLinks) -> None:
+        underlay = self._rules.underlay() if self._rules.public else ()
+        self._reverse_path = public_routes.reverse_path_problem(underlay, links)
 
     def _publish_network(
         self, network: NetworkSpec, before: PublicAddresses, links: NodeLinks, netlink: Netlink
@@ -205,15 +211,32 @@ class LinuxSwitch:
                 log.warning("underlay problem", extra={"facts": {"network": str(network.id), "problem": problem}})
 
     def problems(self) -> NetworkProblems:
-        return NetworkProblems(rules=self._rules.problem(), connections=self._connections.problem())
+        rules = " ".join(filter(None, (self._rules.problem(), self._reverse_path)))
+        return NetworkProblems(rules=rules, connections=self._connections.problem())
 
     def guard(self) -> RuleWatcher:
-        return RuleWatcher(self.keep_rules)
+        return RuleWatcher(self.keep_rules, self.keep_routes)
 
     def keep_rules(self) -> None:
         """Write the rules again if they differ from the expected ones. The check is cheap while nothing changes."""
         with self._alone():
             self._rules.keep()
+
+    def keep_routes(self) -> None:
+        """Set routes and routing rules of public addresses again if they differ from the expected ones."""
+        with self._alone(), Netlink() as netlink:
+            public, links = self._rules.public, NodeLinks.read(netlink)
+            if not public:
+                return
+            self._check_reverse_path(links)
+            outcome = public_routes.ensure(public, links, netlink, underlay=self._rules.underlay())
+            lost = [outcome.has_changed]
+            for layout, network in self._rules.networks().items():
+                mine = public.of_network(network.id)
+                if mine and namespaces.is_alive(layout.namespace):
+                    lost.append(router.keep_routes(network, mine))
+            if any(lost):
+                self._rules.note_loss(LOST_ROUTES)
 
     def connect_tcp(self, port: PortSpec, address: IPv4Address, tcp_port: int, *, timeout_s: float) -> Channel:
         return guest_tcp.connect(port.network.id, address, tcp_port, timeout_s=timeout_s)

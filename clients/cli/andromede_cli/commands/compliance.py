@@ -59,6 +59,7 @@ RECORDS = [
 INTERVALS = [
     Column(_("role"), "role"),
     Column(_("disk"), "disk", is_wide=True),
+    Column(_("instance"), "instance", is_wide=True),
     Column(_("zone"), "zone"),
     Column(_("node"), "node"),
     Column(_("from"), "start"),

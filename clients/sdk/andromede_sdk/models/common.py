@@ -177,7 +177,9 @@ class Guest(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class HeldPublicAddress(Model):
-    """A public address of any project, for operators."""
+    """A public address of any project, for operators.
+
+    `released_at`: the project released it while it was suspended; its pool keeps it back until it is resumed."""
 
     id: str
     name: str
@@ -204,6 +206,7 @@ class HeldPublicAddress(Model):
     suspended_reason: str
     project: Named
     organization: Named
+    released_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

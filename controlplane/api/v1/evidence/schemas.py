@@ -12,12 +12,14 @@ class IntervalOut(Out):
     """An interval of residency.
 
     `role` compute: memory and processors of a running instance; storage: a disk, from its creation to its erasure,
-    whether its instance runs or not. `disk`: the root disk or volume. `state` proven: receipts of the node prove it;
+    whether its instance runs or not; netedge: a public address, while an instance had it and ran. `disk`: the root disk
+    or volume. `instance`: the one with the public address. `state` proven: receipts of the node prove it;
     claimed: a permit allows it and no receipt confirms it. `end` null: it still lasts. Empty ids: not applicable.
     """
 
     role = serializers.CharField()
     disk = serializers.CharField(allow_blank=True)
+    instance = serializers.CharField(allow_blank=True)
     zone = serializers.CharField()
     node = serializers.CharField(allow_blank=True)
     start = serializers.DateTimeField()

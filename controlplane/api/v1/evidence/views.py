@@ -21,6 +21,7 @@ from controlplane.kernel.listing import Listing, among, created_after, has_id, i
 from controlplane.kernel.names import as_uuid
 from controlplane.kernel.query_parameters import MOMENT, Parameter, one_of, whole
 from controlplane.kernel.views import Body, route
+from controlplane.network.public_address_residency import public_address_residency
 
 RECORDS = Listing(
     {
@@ -47,15 +48,19 @@ class Residency(ActorView):
     @route("resource_residency", ResidencyOut, query=PERIOD)
     def get(self, request: Request) -> Response:
         resource_id = as_uuid(self.kwargs["resource"])
-        records = self.records()
-        if resource_id is None or not records.filter(resource_id=resource_id).exists():
+        if resource_id is None:
             raise RecordNotFound(name=self.kwargs["resource"])
         start, end, role = _moment(request, "from"), _moment(request, "to"), request.query_params.get("role")
         if role is not None and role not in ROLES:
             raise invalid("role", Message("it must be one of {known}.", known=", ".join(ROLES)))
         if start is not None and end is not None and start >= end:
             raise invalid("to", Message("it must be after from."))
-        return Response(ResidencyOut(selectors.residency_of(resource_id, start=start, end=end, role=role)).data)
+        found = public_address_residency(self.actor, resource_id, start=start, end=end, role=role)
+        if found is None:
+            if not self.records().filter(resource_id=resource_id).exists():
+                raise RecordNotFound(name=self.kwargs["resource"])
+            found = selectors.residency_of(resource_id, start=start, end=end, role=role)
+        return Response(ResidencyOut(found).data)
 
     def records(self) -> QuerySet[EvidenceRecord]:
         """Return the records of the projects that the actor sees."""

@@ -145,10 +145,14 @@ class PublicAddressWithActionsOut(PublicAddressOut):
 
 
 class HeldPublicAddressOut(PublicAddressOut):
-    """A public address of any project, for operators."""
+    """A public address of any project, for operators.
+
+    `released_at`: the project released it while it was suspended; its pool keeps it back until it is resumed.
+    """
 
     project = NamedOut()
     organization = NamedOut(source="project.organization")
+    released_at = serializers.DateTimeField(allow_null=True)
 
 
 class PublicAddressUseOut(Out):

@@ -1,12 +1,14 @@
 """Public addresses of a project, and those of an instance."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard import labels
+from controlplane.dashboard.api_client import ApiError
 from controlplane.dashboard.base_views import Action, Context, FormPage
 from controlplane.dashboard.forms import NAME_FIELD, ApiForm, NamedForm, initial_values
 from controlplane.dashboard.views.crud import (
@@ -19,6 +21,7 @@ from controlplane.dashboard.views.crud import (
     ResourceKind,
 )
 from controlplane.dashboard.views.project.instances import InstancePage
+from controlplane.kernel import clock
 
 PUBLIC_ADDRESS = ResourceKind(
     "public-addresses",
@@ -38,6 +41,7 @@ PUBLIC_ADDRESS = ResourceKind(
     },
 )
 CHOICES_MAX = 200
+RESIDENCY_SHOWN = timedelta(days=30)
 PTR = forms.CharField(
     label=_("Reverse name"),
     help_text=_("Host name in the reverse zone of the operator, such as www.example.org."),
@@ -92,7 +96,19 @@ class PublicAddressDetail(CrudDetail):
             "attach": self.at("-attach"),
             "attach_network": self.at("-attach-network") if self.thing["family"] == "ipv4" else "",
             "why_no_delete": why["detail"] if why else "",
+            **self.residency(),
         }
+
+    def residency(self) -> Context:
+        """Return where the address was lately, or why that is not shown."""
+        since = (clock.now() - RESIDENCY_SHOWN).isoformat()
+        try:
+            found = self.api.get("resources", self.thing["id"], "residency", **{"from": since})
+        except ApiError as exc:
+            if exc.status not in (400, 404):  # too many places in this time, or no instance has ever had it
+                raise
+            return {"intervals": [], "residency_problem": exc.problem["detail"] if exc.status == 400 else ""}
+        return {"intervals": found["intervals"][::-1], "residency_problem": ""}
 
 
 class PublicAddressCreate(CrudCreate):

@@ -5,7 +5,7 @@ class Migration(migrations.Migration):
     """Serial of the reverse zones of address pools."""
 
     dependencies = [
-        ('network', '0014_egress_addresses'),
+        ('network', '0016_egress_addresses'),
     ]
 
     operations = [

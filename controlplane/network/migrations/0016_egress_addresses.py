@@ -24,8 +24,10 @@ END $$;
 CREATE TRIGGER network_egressaddress_end AFTER UPDATE OF port_id ON network_publicaddress
 FOR EACH ROW WHEN (NEW.port_id IS NOT NULL) EXECUTE FUNCTION network_egressaddress_end();
 """
+# As the schema's owner (see 0014): no process may write the history.
 OF_NETWORKS = """
-CREATE FUNCTION network_egressaddress_use() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION network_egressaddress_use() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE moment timestamptz := clock_timestamp();
 BEGIN
     IF TG_OP <> 'INSERT' THEN
@@ -42,11 +44,13 @@ BEGIN
 END $$;
 CREATE TRIGGER network_egressaddress_use AFTER INSERT OR DELETE OR UPDATE OF network_id ON network_egressaddress
 FOR EACH ROW EXECUTE FUNCTION network_egressaddress_use();
+REVOKE EXECUTE ON FUNCTION network_egressaddress_use() FROM PUBLIC;
 """
 NOT_OF_PORTS = """
 DROP TRIGGER network_egressaddress_end ON network_publicaddress; DROP FUNCTION network_egressaddress_end();
 """
-NOT_OF_NETWORKS = """
+NOT_# As the schema's owner (see 0014): no process may write the history.
+OF_NETWORKS = """
 DROP TRIGGER network_egressaddress_use ON network_egressaddress; DROP FUNCTION network_egressaddress_use();
 """
 
@@ -56,7 +60,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("catalog", "0007_image_gib"),
-        ("network", "0013_groups_and_bandwidth"),
+        ("network", "0015_released_addresses"),
         ("nodes", "0018_ipv6_address"),
     ]
 

@@ -1,0 +1,79 @@
+"""Records of public addresses: where they were, and suspensions that outlive a release."""
+
+from typing import Any
+
+import pytest
+
+from controlplane.identity.actor import SYSTEM
+from controlplane.identity.errors import ProjectInUse
+from controlplane.identity.services import project_delete
+from controlplane.network import public_address_residency
+from controlplane.reconcilers import quota_drift
+from tests.api.client import Caller
+from tests.api.conftest import finish
+from tests.api.test_public_addresses import POOLS, attach, make_instance, make_pool, reserve
+from tests.services.audit.receipts import record_receipts
+from tests.world import Cloud
+
+
+@pytest.fixture
+def pool(operator: Caller, cloud: Cloud) -> dict[str, Any]:
+    return make_pool(operator)
+
+
+def test_residency_of_an_address_is_where_its_instances_ran(
+    api: Caller, operator: Caller, stranger: Caller, pool: dict[str, Any], cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def intervals(query: str = "", caller: Caller = api) -> Any:
+        return caller.get(f"/v1/resources/{address}/residency{query}").body["intervals"]
+
+    first, second = make_instance(api), make_instance(api, "two")
+    address = reserve(api)["id"]
+    assert api.get(f"/v1/resources/{address}/residency").status == 404, "nobody has had it"
+    attach(api, "www", first)
+    attach(api, "www", second, move=True)
+    record_receipts(cloud.machine)
+    before, now = intervals()
+    assert [each["instance"] for each in (before, now)] == [str(first.instance_id), str(second.instance_id)]
+    assert {(each["role"], each["node"], each["state"]) for each in (before, now)} == {
+        ("netedge", str(cloud.machine.row.pk), "proven")
+    }
+    assert (before["end"], now["end"]) == (now["start"], None)
+    finish(api.post("instances/two/actions/power-off"))
+    record_receipts(cloud.machine)
+    assert intervals()[1]["end"] is not None, "it still has the address, and does not run"
+    assert intervals("?role=compute") == []
+    assert intervals(f"?to={before['start']}") == []
+    (part,) = intervals(f"?to={before['end']}")
+    assert (part["start"], part["end"]) == (before["start"], before["end"])
+    api.post("public-addresses/www/actions/detach")
+    assert api.delete("public-addresses/www").status == 204
+    assert len(intervals(caller=operator)) == 2, "it is kept after the release"
+    assert stranger.get(f"/v1/resources/{address}/residency").status == 404
+    monkeypatch.setattr(public_address_residency, "MAX_USES", 1)
+    assert api.get(f"/v1/resources/{address}/residency").problem[::2] == (400, "from")
+
+
+def test_suspended_address_that_is_released_is_given_to_nobody_until_it_is_resumed(
+    api: Caller, operator: Caller, pool: dict[str, Any], cloud: Cloud
+) -> None:
+    address = reserve(api)
+    of_platform = f"/v1/public-addresses/{address['ip']}/actions"
+    operator.post(f"{of_platform}/suspend", {"reason": "spam"})
+    assert api.delete("public-addresses/www").status == 204
+    assert api.get("public-addresses").body["items"] == []
+    assert [api.get(f"public-addresses/{each}").status for each in ("www", address["ip"], address["id"])] == [404] * 3
+    assert api.post("public-addresses", {"pool": "public", "ip": address["ip"]}).problem[1].endswith(".taken")
+    assert reserve(api)["ip"] == "203.0.113.1", "the name is free, and the address is not"
+    (item,) = operator.get(f"/v1/public-addresses?ip={address['ip']}").body["items"]
+    assert (item["suspended_reason"], item["project"]["name"]) == ("spam", "alpha")
+    assert item["released_at"] is not None
+    assert operator.get(f"{POOLS}/public").body["used"] == 2
+    assert operator.post(f"{of_platform}/suspend", {"reason": "again"}).status == 404
+    assert api.delete("public-addresses/www").status == 204
+    assert quota_drift.reconcile() == []
+    with pytest.raises(ProjectInUse, match="1 resources: network/lan"):
+        project_delete(SYSTEM, cloud.tenant.project)
+    assert operator.post(f"{of_platform}/resume").body["state"] == "detached"
+    assert operator.get("/v1/public-addresses").body["items"] == []
+    assert operator.post(f"{of_platform}/resume").status == 404
