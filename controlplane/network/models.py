@@ -238,6 +238,7 @@ class PublicAddressUse(BaseModel):
     class Meta:
         indexes = [
             models.Index(fields=["ip", "ended_at"], name="network_publicaddressuse_ip"),
+            models.Index(fields=["address_id"], name="network_publicaddressuse_of"),
             models.Index(fields=["port_id"], condition=Q(ended_at__isnull=True), name="network_publicaddressuse_open"),
         ]
 

@@ -13,6 +13,7 @@ from django.db.models import Q
 
 from andromede_core.documents.messages import Message
 from controlplane.audit import selectors as audit
+from controlplane.audit.errors import RecordNotFound
 from controlplane.audit.residency import History, Interval
 from controlplane.identity.actor import Actor
 from controlplane.identity.selectors import projects
@@ -25,17 +26,18 @@ MAX_USES = 50  # each reads the evidence about its instance
 
 def public_address_residency(
     actor: Actor, address_id: UUID, *, start: datetime | None, end: datetime | None, role: str | None
-) -> History | None:
-    """Return where the address was within [start, end), also after its release; None: the actor sees no such address.
+) -> History:
+    """Return where the address was within [start, end), also after its release.
 
     An interval is proven if receipts prove that the instance was there.
 
     Raises:
+        RecordNotFound: the actor sees no such address, or it was never attached.
         InvalidParameter: in this period it was at more than MAX_USES instances.
     """
     seen = PublicAddressUse.objects.filter(address_id=address_id, project_id__in=projects(actor).values("pk"))
     if not seen.exists():
-        return None
+        raise RecordNotFound(name=str(address_id))
     if role not in (None, ROLE):
         return History((), ())
     within = Q() if start is None else Q(ended_at=None) | Q(ended_at__gt=start)

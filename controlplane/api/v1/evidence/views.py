@@ -55,11 +55,10 @@ class Residency(ActorView):
             raise invalid("role", Message("it must be one of {known}.", known=", ".join(ROLES)))
         if start is not None and end is not None and start >= end:
             raise invalid("to", Message("it must be after from."))
-        found = public_address_residency(self.actor, resource_id, start=start, end=end, role=role)
-        if found is None:
-            if not self.records().filter(resource_id=resource_id).exists():
-                raise RecordNotFound(name=self.kwargs["resource"])
+        if self.records().filter(resource_id=resource_id).exists():
             found = selectors.residency_of(resource_id, start=start, end=end, role=role)
+        else:  # no evidence is about a public address itself
+            found = public_address_residency(self.actor, resource_id, start=start, end=end, role=role)
         return Response(ResidencyOut(found).data)
 
     def records(self) -> QuerySet[EvidenceRecord]:
