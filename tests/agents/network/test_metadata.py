@@ -159,7 +159,10 @@ def test_one_guest_holds_eight_connections_and_others_are_answered(node: Node, p
 
 
 def test_service_has_no_rights_and_no_network(node: Node, plug: Plug) -> None:
-    plug(FIRST)
+    """A process that answers has given its rights up; before that it reads nothing."""
+    guest = plug(FIRST).configured()
+    node.publish_metadata(metadata_of(FIRST, "first"))
+    assert read(guest, within_s=PATIENCE_S) == "id-of-first"
     pid = node.run("pgrep -f agents.node.metadata").split()[0]
     status = dict(line.split(":", 1) for line in node.run(f"cat /proc/{pid}/status").splitlines())
     assert (status["Uid"].split(), status["CapEff"].strip(), status["Groups"].strip()) == (
