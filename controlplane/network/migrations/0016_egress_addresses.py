@@ -49,8 +49,7 @@ REVOKE EXECUTE ON FUNCTION network_egressaddress_use() FROM PUBLIC;
 NOT_OF_PORTS = """
 DROP TRIGGER network_egressaddress_end ON network_publicaddress; DROP FUNCTION network_egressaddress_end();
 """
-NOT_# As the schema's owner (see 0014): no process may write the history.
-OF_NETWORKS = """
+NOT_OF_NETWORKS = """
 DROP TRIGGER network_egressaddress_use ON network_egressaddress; DROP FUNCTION network_egressaddress_use();
 """
 
