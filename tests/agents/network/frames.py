@@ -67,7 +67,7 @@ def _ipv4(source: IPv4Address, destination: IPv4Address, body: bytes) -> bytes:
 def checksum(data: bytes) -> int:
     """Return the checksum of the internet protocols."""
     padded = data + b"\0" * (len(data) % 2)
-    total = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
+    total: int = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
     while total >> 16:
         total = (total >> 16) + (total & 0xFFFF)
     return ~total & 0xFFFF
@@ -110,9 +110,8 @@ def main(verb: str, device: str, *frames: str) -> None:
             for frame in frames:
                 link.send(bytes.fromhex(frame))
         elif verb == "flood":
-            turns = cycle(map(bytes.fromhex, frames[1:]))
-            for frame in islice(turns, int(frames[0])):
-                link.send(frame)
+            for turn in islice(cycle(map(bytes.fromhex, frames[1:])), int(frames[0])):
+                link.send(turn)
         else:
             _print_frames(link, frames[0])
 

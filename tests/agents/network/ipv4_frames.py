@@ -2,6 +2,7 @@
 
 import struct
 from ipaddress import IPv4Address
+from typing import Any
 
 from tests.agents.network import frames
 
@@ -67,7 +68,7 @@ def dhcp(
     client: str,
     operation: int = 1,
     ports: tuple[int, int] = (68, 67),
-    **fields: int,
+    **fields: Any,
 ) -> bytes:
     """Return a packet with the fields of DHCP that firewalls check."""
     message = struct.pack("!BBBB", operation, 1, 6, 0) + bytes(24) + bytes.fromhex(client.replace(":", ""))

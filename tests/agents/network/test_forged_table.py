@@ -15,7 +15,7 @@ def test_each_kind_is_there_once() -> None:
     assert [kind.name for kind in KINDS if (kind.sender, kind.frame) in twice] == []
 
 
-def test_each_kind_has_an_honest_frame_beside_it() -> None:
+def test_each_kind_has_an_honest_frame_like_it() -> None:
     assert {kind.control for kind in KINDS} <= set(CONTROLS)
     assert [kind.name for kind in KINDS if kind.frame == CONTROLS[kind.control]] == []
 
