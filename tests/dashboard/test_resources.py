@@ -324,8 +324,9 @@ def test_instance_gets_the_chosen_port_and_groups(home: str, member: Client, clo
     assert list(Port.objects.filter(instance_id=instance.pk)) == [port]
     other = make_instance(member, home, name="two", security_groups=["web"])
     assert Port.objects.get(instance_id=other.pk).portsecuritygroup_set.get().group.name == "web"
-    # An attached port keeps its addresses: its form has no field for them.
-    assert "addresses" not in member.get(f"{at}/ports/{port.pk}/edit").context["form"].fields
+    given = {"name": "spare", "security_groups": [group.pk for group in SecurityGroup.objects.filter(is_default=True)]}
+    lost = member.post(f"{at}/ports/{port.pk}/edit", given | {"addresses": "10.10.0.41"})
+    assert "10.10.0.40" in str(lost.context["form"].errors["addresses"]), "an attached port keeps its addresses"
 
 
 def test_reachability_page_answers_and_says_what_to_do(home: str, member: Client, cloud: Cloud) -> None:
