@@ -407,7 +407,6 @@ TERRAFORM = {
             "terraform_state_delete": (DELETE, MEMBERS),
         },
     ),
-    **_of("jwks", {"jwks_get": (READ, PUBLIC)}),
     **_of(
         "terraform-providers",
         {
@@ -429,6 +428,7 @@ RESOURCES = {
         },
     ),
     **_of("instances", {"instance_metrics": (READ, METADATA)}),
+    **_of("jwks", {"jwks_get": (READ, PUBLIC)}),
     **_of(
         "instances",
         {
@@ -595,7 +595,6 @@ KINDS = tuple(sorted({rule.kind for rule in TABLE.values() if rule.roles not in 
 
 def rule_of(operation_id: str) -> Rule:
     """Return the rule of an operation. Raises NobodyMay."""
-    rule = TABLE.get(operation_id)
-    if rule is None:
+    if (rule := TABLE.get(operation_id)) is None:
         raise NobodyMay(operation=operation_id)
     return rule

@@ -81,7 +81,7 @@ def cli(tmp_path: Path, live: Live) -> Inside:
 def test_command_verifies_with_a_file_of_keys(cli: Inside, tmp_path: Path) -> None:
     keys, good, bad = tmp_path / "keys.json", tmp_path / "good.jwt", tmp_path / "bad.jwt"
     keys.write_text(json.dumps(published(*KEYS)))
-    good.write_text(document(exp=2**33) + "\n")
+    good.write_text(document(iat=1, nbf=1, exp=2**33) + "\n")
     bad.write_text(document(exp=1))
     assert json.loads(cli.ok("instance", "identity-keys").out)["keys"]
     verified = cli.ok("instance", "identity-verify", str(good), "--keys", str(keys), "--issuer", ISSUER, "-o", "json")
