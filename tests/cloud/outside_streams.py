@@ -33,7 +33,7 @@ MORE = 50  # lines or blocks that show that a connection goes on
 
 @dataclass
 class Received:
-    """What a connection has brought so far."""
+    """Digest, number of lines and longest silence of a connection so far."""
 
     digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
     lines: int = 0

@@ -188,16 +188,16 @@ def test_ssh_from_outside_by_both_families(place: Place) -> None:
 
 def test_guest_gets_its_ipv6_address_and_router_without_the_seed(place: Place) -> None:
     """DHCPv6 gives the address, router advertisements the way out."""
-    said = place.in_web(BY_DHCPV6)
-    lease = re.search(r"^lease (\S+)", said, re.MULTILINE)
-    assert lease is not None, said
+    answer = place.in_web(BY_DHCPV6)
+    lease = re.search(r"^lease (\S+)", answer, re.MULTILINE)
+    assert lease is not None, answer
     ipv6 = str(ip_address(lease[1]))
     assert ipv6 == place.addresses("web")["ipv6"]
     assert "default via fe80::1 dev eth0" in place.in_web("ip -6 route show")  # the seed's went with the link
     assert place.edge.ssh(ipv6, place.tenant.key, "hostname") == "web"
 
 
-def test_tiers_are_open_as_their_groups_say(place: Place) -> None:
+def test_tiers_are_open_as_their_groups_allow(place: Place) -> None:
     place.in_web(f"nc -ll -p {ECHO} -e cat >/dev/null 2>&1 </dev/null &")
     place.in_db(f"nc -ll -p {DATABASE} -e cat >/dev/null 2>&1 </dev/null & echo listening")
     database = place.addresses("db")

@@ -182,8 +182,8 @@ class LibvirtHypervisor:
                 guest_id = _guest_id(domain)
                 if guest_id is None:
                     continue
-                said = (stats["state.state"], stats["state.reason"])
-                state = unless_gone(partial(self._state, domain, guest_id, *said))
+                known = (stats["state.state"], stats["state.reason"])
+                state = unless_gone(partial(self._state, domain, guest_id, *known))
                 if state is not None:
                     found[guest_id] = state
         return found
