@@ -54,11 +54,11 @@ class DriftOnset:
         began = None
         for start, end in pairwise([first, *self._changed_after(first), self._now]):
             world = self._world_at(start)
-            outlook = forecast(policies, world.zones.get(zone), world, now=start, roles=roles)
-            if outlook.fails_at is None or outlook.fails_at > end:
+            prediction = forecast(policies, world.zones.get(zone), world, now=start, roles=roles)
+            if prediction.fails_at is None or prediction.fails_at > end:
                 began = None
             elif began is None:
-                began = outlook.fails_at
+                began = prediction.fails_at
         return began or self._now
 
     def _changed_after(self, first: datetime) -> list[datetime]:

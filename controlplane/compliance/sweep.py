@@ -192,10 +192,10 @@ class _Judge:
         key = (policies, place.zone, place.roles)
         if key not in self.seen:
             zone = self.world.zones.get(place.zone)
-            outlook = forecast(policies, zone, self.world, now=self.now, roles=place.roles)
-            self.seen[key] = outlook
-            if outlook.fails_at is not None:
-                self.boundaries.append(outlook.fails_at)
+            prediction = forecast(policies, zone, self.world, now=self.now, roles=place.roles)
+            self.seen[key] = prediction
+            if prediction.fails_at is not None:
+                self.boundaries.append(prediction.fails_at)
         return self.seen[key]
 
     def drifted_since(self, place: DataLocation, before: LocationCompliance) -> datetime:
@@ -243,20 +243,20 @@ def _actions(resource_ids: list[UUID]) -> dict[UUID, str]:
 def _judged(place: DataLocation, judge: _Judge) -> dict[str, Any]:
     """Return the fields of the row."""
     now = judge.now
-    outlook = judge.forecast(place)
-    until = judge.exempted_until(place, outlook.failing) if outlook.state == "drifted" else None
+    prediction = judge.forecast(place)
+    until = judge.exempted_until(place, prediction.failing) if prediction.state == "drifted" else None
     return {
         "resource_id": place.resource_id,
         "kind": place.kind,
         "project": place.project,
         "node_id": place.node_id,
         "zone": place.zone,
-        "state": "exempted" if until else outlook.state,
+        "state": "exempted" if until else prediction.state,
         "since": now,
         "noticed_at": now,
-        "fails_at": until or outlook.fails_at,
-        "failing": failed_clauses(outlook.failing),
-        "warned_days": outlook.warning(now),
+        "fails_at": until or prediction.fails_at,
+        "failing": failed_clauses(prediction.failing),
+        "warned_days": prediction.warning(now),
         "action": judge.actions.get(place.resource_id, "flag"),
         "checked_at": now,
     }

@@ -107,8 +107,8 @@ def _record_findings(node: Node | None, rows: QuerySet[Orphan], findings: Iterab
     now = clock.now()
     recorded = {(row.kind, row.name): row for row in rows.filter(state__in=ORPHAN_LIVE)}
     there = {(each.kind, each.name): each for each in findings}
-    found_again = [row.pk for key, row in recorded.items() if key in there]
-    Orphan.objects.filter(pk__in=found_again).update(observed_at=now)
+    confirmed = [row.pk for key, row in recorded.items() if key in there]
+    Orphan.objects.filter(pk__in=confirmed).update(observed_at=now)
     new = sum(_is_noted(node, each) for key, each in there.items() if key not in recorded)
     gone = [row for key, row in recorded.items() if key not in there and not _is_aside(row)]
     return new + sum(_apply(row, _ends_as_gone) for row in gone)
