@@ -206,14 +206,6 @@ LIVES = [
         + "".join(PUBLIC % (name, name) for name in ("a", "b")),
     ),
     Life(
-        "andromede_public_ip_association.it",
-        "public-addresses",
-        block("public_ip_association", "public_ip = andromede_public_ip.a.id", "network = andromede_network.lan.id"),
-        "",
-        block("public_ip_association", "public_ip = andromede_public_ip.b.id", "network = andromede_network.lan.name"),
-        LAN + "".join(PUBLIC % (name, name) for name in ("a", "b")),
-    ),
-    Life(
         "andromede_address_set.it",
         "address-sets",
         block("address_set", 'name = "one"', 'cidrs = ["192.0.2.0/24", "2001:DB8::/32"]'),
@@ -228,6 +220,14 @@ LIVES = [
         "",
         block("volume_attachment", *ATTACHED, "is_read_only = true"),
         BESIDE,
+    ),
+    Life(
+        "andromede_public_ip_association.it",
+        "public-addresses",
+        block("public_ip_association", "public_ip = andromede_public_ip.a.id", "network = andromede_network.lan.id"),
+        "",
+        block("public_ip_association", "public_ip = andromede_public_ip.b.id", "network = andromede_network.lan.name"),
+        LAN + "".join(PUBLIC % (name, name) for name in ("a", "b")),
     ),
 ]
 
