@@ -44,6 +44,7 @@ OPEN = {
     ("GET", f"{PROVIDER}/versions"),
     ("GET", f"{PROVIDER}/<str:version>/download/<str:os>/<str:arch>"),
     ("GET", f"{PROVIDER}/<str:version>/files/<str:file>"),
+    ("GET", ".well-known/jwks.json"),  # public keys, for third parties without an account
     # Whoever signs in has no credential yet.
     ("POST", "v1/sessions"),
     ("POST", "v1/password/actions/set"),
