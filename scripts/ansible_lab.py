@@ -402,7 +402,7 @@ def renewed() -> dict[str, object]:
     """Return which processes have a certificate of the last hour, and whether the alert on certificates fires."""
     wait_until(lambda: not _unready_everywhere(), or_else=lambda: str(_unready_everywhere()))
     metric = "andromede_certificate_remaining_seconds"
-    (days,) = re.findall(rf"{metric} < (\d+) \* 86400", ALERTS.read_text())
+    (days,) = re.findall(rf"{metric}\) < (\d+) \* 86400", ALERTS.read_text())
     output = "".join(
         run.run(f"for port in {ports}; do curl --silent http://127.0.0.1:$port/metrics; done").stdout
         for run, ports in OBSERVED.items()
@@ -417,7 +417,7 @@ def renewed() -> dict[str, object]:
 
 def units(run: Machine) -> dict[str, float]:
     """Return the exposure of each service. Raises SystemExit when systemd finds a fault in one."""
-    run.run("systemd-analyze verify /etc/systemd/system/andromede-*")
+    run.run("systemd-analyze verify $(find /etc/systemd/system -maxdepth 1 -type f -name 'andromede-*')")
     table = json.loads(run.run("systemd-analyze security --json=short").stdout)
     return {row["unit"]: float(row["exposure"]) for row in table if row["unit"].startswith("andromede-")}
 
@@ -462,9 +462,10 @@ def _contents(run: Machine, file: str) -> str:
     """List a backup on a machine that gets the private key for this moment."""
     key = run.folder / "root" / "backup.key"
     shutil.copy(KEY, key)
-    read = f"age --decrypt --identity /root/backup.key {file} | /usr/lib/postgresql/17/bin/pg_restore --list"
-    output = run.run(f"set -o pipefail; {read}").stdout
+    run.run(f"age --decrypt --identity /root/backup.key --output /root/backup.dump {file}")
     key.unlink()
+    output = run.run("/usr/lib/postgresql/17/bin/pg_restore --list /root/backup.dump").stdout
+    (run.folder / "root" / "backup.dump").unlink()
     return output
 
 

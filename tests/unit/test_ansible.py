@@ -246,6 +246,13 @@ def test_earlier_worker_units_stop_before_the_new_one_starts() -> None:
     assert "ansible.builtin.include_role" in process
 
 
+def test_no_unit_of_postgresql_user_removes_its_shared_memory(units: Path) -> None:
+    """RemoveIPC= removes that of all processes of the user: PostgreSQL then refuses each connection."""
+    of_postgres = {file for file in units.glob("*.service") if "User=postgres" in file.read_text().splitlines()}
+    assert {file.name for file in of_postgres} == {"andromede-backup.service", "andromede-backup-send.service"}
+    assert not [file.name for file in of_postgres if values_of(file.read_text(), "RemoveIPC=(.*)")]
+
+
 def test_dump_is_stored_encrypted_only(units: Path) -> None:
     """`make ansible` restores one."""
     unit = (units / "andromede-backup.service").read_text()
