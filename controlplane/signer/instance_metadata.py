@@ -147,7 +147,10 @@ def _document(due: Due, key: SigningKey, keyset: Keyset, now: datetime) -> Metad
 
 
 def _claims(due: Due, now: datetime, ends: datetime) -> dict[str, object]:
-    """Return what the identity document states; ids alone, since names change and are given anew."""
+    """Return what the identity document states: ids alone, since names change and are given anew.
+
+    The node is left out: two tenants that compare their documents would learn that they share one.
+    """
     return {
         "iss": settings.IDENTITY_ISSUER,
         "sub": str(due.instance),
@@ -157,5 +160,4 @@ def _claims(due: Due, now: datetime, ends: datetime) -> dict[str, object]:
         "organization": str(due.organization),
         "project": str(due.project),
         "zone": due.zone,
-        "node": str(due.node),
     }

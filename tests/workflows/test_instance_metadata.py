@@ -69,7 +69,6 @@ def test_guest_reads_its_labels_and_who_it_is(cloud: Cloud) -> None:
         "organization": str(cloud.tenant.project.organization_id),
         "project": str(cloud.tenant.project.pk),
         "zone": "fr-idf-1",
-        "node": str(cloud.machine.row.pk),
     }
     assert abs(at - clock.now().timestamp()) < 3600
 
@@ -114,7 +113,7 @@ def test_document_of_another_node_is_made_after_a_migration(cloud: Cloud) -> Non
     assert follow(instance_migrate(SYSTEM, fresh(instance))).state == "succeeded"
     assert IDENTITY not in pages(other, instance)
     assert settle() == (1, 1)
-    assert verified(pages(other, instance)[IDENTITY]).claims["node"] == str(other.row.pk)
+    assert verified(pages(other, instance)[IDENTITY]).claims["sub"] == str(instance.pk)
 
 
 def test_nodes_of_an_older_agent_get_none(cloud: Cloud) -> None:
