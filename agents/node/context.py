@@ -51,6 +51,8 @@ class Node:
     guest_users: GuestUsers = field(default_factory=GuestUsers)
     locks: ResourceLocks = field(default_factory=ResourceLocks)
     departures: Departures = field(default_factory=Departures)
+    unapplied: set[UUID] = field(default_factory=set)
+    """Networks of which a stored list is not applied: it is being applied, or that has failed."""
 
     @property
     def hook_state(self) -> HookState:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from controlplane.network.egress_gateways import egress_traits
 from controlplane.network.models import Network, Port, SecurityGroup
 from controlplane.network.mtu import mtu_zones_of_ports
 from controlplane.network.port_rules import FILTERS
@@ -21,7 +22,13 @@ def with_ports(
         return request
     zones = zones_of_networks(networks) if networks else frozenset()
     zones |= zones_of_ports(ports) if ports else frozenset()
-    request = replace(request, routed_to=zones, mtu_zones=mtu_zones_of_ports(networks, ports))
+    traits = egress_traits([*(network.pk for network in networks), *(port.network_id for port in ports)])
+    request = replace(
+        request,
+        routed_to=zones,
+        mtu_zones=mtu_zones_of_ports(networks, ports),
+        traits=request.traits | traits,
+    )
     return prefer_filtering(request, is_required=bool(ports) or groups is not None)
 
 

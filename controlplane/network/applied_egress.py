@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from andromede_core.documents.signed import read
-from controlplane.network import port_rules
 from controlplane.network.models import EgressAddress, PortBinding, PortRulesCopy, PortRulesDocument
 from controlplane.network.port_groups import AppliedRules
+from controlplane.network.port_rules_content import LISTED_SUBNETS
 from controlplane.network.public_listing import as_listed
 from controlplane.network.segments import trusted_keys
 from controlplane.nodes.models import Node
@@ -39,7 +39,7 @@ def _state(
     document: PortRulesDocument | None,
     copies: Mapping[tuple[UUID, UUID], PortRulesCopy],
 ) -> AppliedRules:
-    if any(port_rules.FILTERS not in node.traits for node in nodes):
+    if any(LISTED_SUBNETS not in node.traits for node in nodes):
         return AppliedRules("unsupported")
     if not nodes or row.gateway_id is None:
         return AppliedRules("pending", reason="no-node")

@@ -5,7 +5,7 @@ port of the network, since these have its segment. It stays while it can: connec
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from controlplane.kernel import clock
 from controlplane.network import port_rules
 from controlplane.network.announced_prefixes import request_announcements
 from controlplane.network.models import EgressAddress, PortBinding
+from controlplane.network.port_rules_content import LISTED_SUBNETS
 from controlplane.nodes.models import Node
 
 # A gateway on a node that is being drained moves as soon as another node can be it.
@@ -27,7 +28,7 @@ FROM network_egressaddress AS egress
     JOIN network_port AS port ON port.network_id = egress.network_id
     JOIN network_portbinding AS binding ON binding.port_id = port.id
     JOIN nodes_node AS node ON node.id = binding.node_id AND node.zone_id = egress.zone_id
-        AND node.state = 'ready' AND node.duty = ANY(%(duties)s) AND node.traits @> ARRAY[%(filters)s]::varchar[]
+        AND node.state = 'ready' AND node.duty = ANY(%(duties)s) AND node.traits @> ARRAY[%(trait)s]::varchar[]
 WHERE egress.id = ANY(%(ids)s)
 GROUP BY egress.id, node.id, node.duty
 """
@@ -59,6 +60,15 @@ def egress_gateways_refresh(rows: Sequence[EgressAddress]) -> int:
     return sum(_move(row, choose_gateway(row.gateway_id, candidates.get(row.pk, ()))) for row in found)
 
 
+def egress_traits(network_ids: Iterable[UUID]) -> frozenset[str]:
+    """Return the traits that a node needs for ports of these networks.
+
+    With a port on a node of an earlier release, no list of the network could have its egress address.
+    """
+    has_any = EgressAddress.objects.filter(network__in=network_ids).exists()
+    return frozenset({LISTED_SUBNETS} if has_any else ())
+
+
 def request_egress(network_id: UUID, zone: str) -> None:
     """Request, after the commit, that nodes and routers learn of the network's egress address in this zone."""
     request_announcements(zone)
@@ -73,7 +83,7 @@ def _candidates(ids: Sequence[UUID]) -> Mapping[UUID, list[Candidate]]:
     if not ids:
         return found
     with connection.cursor() as cursor:
-        cursor.execute(CANDIDATES, {"ids": list(ids), "duties": [*WORKING, LEAVING], "filters": port_rules.FILTERS})
+        cursor.execute(CANDIDATES, {"ids": list(ids), "duties": [*WORKING, LEAVING], "trait": LISTED_SUBNETS})
         for egress_id, node_id, duty, ports in cursor.fetchall():
             found[egress_id].append(Candidate(node_id, duty in WORKING, ports))
     return found

@@ -28,7 +28,8 @@ from controlplane.network.port_names import port_names
 from controlplane.network.port_specs import ranges_in, subnets_of
 from controlplane.network.public_listing import listed_egress, public_addresses_of
 
-# The trait of nodes whose agent takes subnets, and new addresses of attached ports, from the list.
+# The trait of nodes whose agent takes subnets, new addresses of attached ports and egress addresses from the list; an
+# agent without it refuses a list that has any.
 LISTED_SUBNETS = "listed-subnets"
 # Addresses of a group's members, by the networks' ids.
 Members = Mapping[str, tuple[IPv4Address | IPv6Address, ...]]
@@ -65,7 +66,8 @@ def payloads(versions: Mapping[DocumentKey, int]) -> dict[DocumentKey, tuple[str
     egress = listed_egress(list(lists))
     for (zone, network), (ports, subnets) in _listed_networks(lists).items():
         key = lists[zone, network]
-        listed = core.NetworkPorts(zone, str(network), versions[key], ports, egress.get((zone, network)), subnets)
+        address = None if subnets is None else egress.get((zone, network))
+        listed = core.NetworkPorts(zone, str(network), versions[key], ports, address, subnets)
         found[key] = core.KIND, listed.payload()
     rules_of, members = rules({group for _, group in groups}), _members(groups)
     for (zone, group), key in groups.items():

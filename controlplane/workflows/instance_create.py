@@ -16,6 +16,7 @@ from controlplane.events.services import publish_event
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.prepared_queries import Prepared
+from controlplane.network.egress_gateways import egress_traits
 from controlplane.network.models import Port
 from controlplane.network.mtu import mtu_zones_of_instance
 from controlplane.network.port_groups import ports_unfilter
@@ -84,7 +85,9 @@ def allocate(operation: Operation) -> Effect:
     )
     if operation.args["ports"] and "security_groups" in operation.args:  # the release before filters nothing
         zones, mtu_zones = zones_of_instance(instance.pk), mtu_zones_of_instance(instance.pk)
-        request = replace(request, routed_to=zones, mtu_zones=mtu_zones)
+        networks = Port.objects.filter(instance_id=instance.pk).values_list("network_id", flat=True)
+        traits = request.traits | egress_traits(networks)
+        request = replace(request, routed_to=zones, mtu_zones=mtu_zones, traits=traits)
         is_required = bool(operation.args["own_ports"]) or operation.args["security_groups"] is not None
         request = prefer_filtering(request, is_required=is_required)
     allocation = placement.claim(replace(request, host=operation.args.get("host"), operation_id=operation.pk))

@@ -11,6 +11,7 @@ import pytest
 
 from agents.node.adapters.network_specs import HostName
 from agents.node.adapters.port_filters import FilteredPort
+from agents.node.errors import AdapterError
 from agents.node.services.security_groups import MAX_DOCUMENT_BYTES, MAX_DOCUMENTS
 from agents.protocol import agent_pb2 as pb
 from andromede_core.documents.parsing import Malformed
@@ -215,6 +216,37 @@ def test_subnets_and_addresses_of_a_list_count_at_once_and_after_a_restart(agent
     assert filters(agent)[port.subject.id].port.addresses == both
     send(agent, ports=[with_subnets(4, both)])
     assert agent.fake.ports[port_id].addresses == both, "a list without subnets leaves those of before"
+
+
+def with_dns(agent: AgentUnderTest, port: pb.EnsurePortRequest, version: int, server: str) -> bytes:
+    """Return a list that has the port, and its subnet with this DNS server."""
+    subnet = ListedSubnet(ip_network("10.10.0.0/24"), IPv4Address("10.10.0.1"), (IPv4Address(server),))
+    return list_of(agent, {port.subject.id: listed(port)}, version, subnets=(subnet,))
+
+
+def dns_of(agent: AgentUnderTest, port: pb.EnsurePortRequest) -> list[str]:
+    (subnet,) = agent.fake.ports[UUID(port.subject.id)].network.subnets
+    return list(map(str, subnet.dns_servers))
+
+
+def test_port_of_an_older_call_does_not_replace_listed_subnets(agent: AgentUnderTest) -> None:
+    port = specs.port()
+    port.ports = with_dns(agent, port, 1, "10.10.0.53")
+    agent.stub.EnsurePort(port)
+    send(agent, ports=[with_dns(agent, port, 2, "10.10.0.54")])
+    agent.stub.EnsurePort(port)
+    assert dns_of(agent, port) == ["10.10.0.54"]
+
+
+@pytest.mark.parametrize("where", ["ensure_filters", "ensure_public", "ensure_port"])
+def test_list_that_was_not_applied_is_applied_by_the_next_call(agent: AgentUnderTest, where: str) -> None:
+    port = specs.port()
+    port.ports = with_dns(agent, port, 1, "10.10.0.53")
+    agent.stub.EnsurePort(port)
+    agent.fake.fail_next(where, AdapterError("Not now.", retryable=True))
+    assert refusal(lambda: send(agent, ports=[with_dns(agent, port, 2, "10.10.0.54")])).is_retryable
+    send(agent, ports=[with_dns(agent, port, 3, "10.10.0.54")])
+    assert dns_of(agent, port) == ["10.10.0.54"]
 
 
 @pytest.mark.parametrize(

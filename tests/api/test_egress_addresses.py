@@ -16,7 +16,7 @@ from controlplane.reconcilers import egress_gateways
 from tests import facts
 from tests.api.client import Answer, Caller
 from tests.api.conftest import finish
-from tests.api.test_public_addresses import POOLS, V6, make_instance, make_pool, reserve, settle
+from tests.api.test_public_addresses import POOLS, V6, WEB, make_instance, make_pool, reserve, settle
 from tests.world import Cloud
 
 LAN = "networks/lan"
@@ -71,6 +71,17 @@ def test_network_gets_an_egress_address(api: Caller, pool: dict[str, Any], cloud
     assert api.get("public-addresses/www").body["state"] == "applied"
     (local,) = cloud.fake.public.egress
     assert (str(local.address), local.is_gateway) == (IP, True)
+
+
+def test_node_of_an_earlier_release_gets_no_egress_address(api: Caller, pool: dict[str, Any], cloud: Cloud) -> None:
+    """Its agent would refuse the list, and no list of other networks in the same call would reach it."""
+    make_instance(api)
+    Node.objects.update(traits=["security-groups"])
+    reserve(api)
+    assert (attach(api).body["reason"], gateway()) == ("node-outdated", None)
+    settle()
+    assert (listed(), cloud.fake.public.egress) == (None, ())
+    assert code(api.post("instances", WEB | {"name": "second"})) == "placement.no_place"
 
 
 def test_detached_address_is_listed_no_more(api: Caller, pool: dict[str, Any], cloud: Cloud) -> None:

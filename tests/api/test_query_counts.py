@@ -148,7 +148,7 @@ GETS = {
     "node_drain_get": 2,
     "drain_list": 3,
     "instance_migration_list": 4,
-    "instance_migration_plan": 17,
+    "instance_migration_plan": 18,
     "incident_list": 3,
     "announcer_list": 4,
     "announcer_get": 4,
@@ -183,7 +183,7 @@ GETS = {
 }
 # With those that begin and end the transaction, and the two of the record of the request.
 WRITES = {
-    "instance_create": 29,
+    "instance_create": 30,
     "volume_create": 25,
     "network_create": 18,
     "port_create": 23,

@@ -31,7 +31,8 @@ def ensure(
             before = node.state_store.ports.accept(subject, port, uses=[("network", port.network.id)])
             if before is not None and before.is_held and before.spec.network.id != port.network.id:
                 raise Conflict(f"Port {port.id} stays on network {before.spec.network.id}.")
-            node.state_store.networks.record(str(port.network.id), port.network)
+            network = security_groups.with_listed_subnets(node, port.network)
+            node.state_store.networks.record(str(port.network.id), network)
         if verified is not None:
             networks.record_segment(node, verified)
         security_groups.apply(node, rules)
@@ -79,16 +80,22 @@ def restore(node: Node) -> None:
 def ensure_rules(node: Node, verified: VerifiedRules) -> RulesStatus:
     """Store the documents that ports here need, and apply them."""
     network_ids = {UUID(found.network) for found, _ in verified.lists}
-    before = {network_id: _present(node, network_id) for network_id in network_ids}
+    unapplied = network_ids & node.unapplied
+    before = {network_id: _present(node, network_id) for network_id in network_ids - unapplied}
+    node.unapplied.update(network_ids)
     status = security_groups.ensure(node, verified)
     problem = public_addresses.apply(node)
     for network_id in network_ids:
-        _update_network(node, network_id, before[network_id])
+        _update_network(node, network_id, before.get(network_id))
+        node.unapplied.discard(network_id)
     return replace(status, problem=" ".join(filter(None, (status.problem, problem))))
 
 
-def _update_network(node: Node, network_id: UUID, before: Sequence[PortSpec]) -> None:
-    """Apply what a newer list says of the network's ports and subnets. `before`: the ports as they were applied."""
+def _update_network(node: Node, network_id: UUID, before: Sequence[PortSpec] | None) -> None:
+    """Apply what a newer list says of the network's ports and subnets.
+
+    `before`: the ports as they were applied; None: that is not known, since an earlier attempt failed.
+    """
     with node.locks.hold(("network", network_id)):
         present = _present(node, network_id)
         if present and present != before:

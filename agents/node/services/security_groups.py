@@ -198,12 +198,20 @@ def _record(node: Node, verified: VerifiedRules) -> None:
 
 def _record_list(node: Node, found: NetworkPorts, document: bytes) -> None:
     """Store the list if it is newer, and its subnets as those of the network."""
-    table, before = node.state_store.port_lists, kept_list(node, found.network)
-    newest = record_newer(node, table, found.network, kind=network_ports.KIND, document=document, read=_read_list)
+    table = node.state_store.port_lists
+    record_newer(node, table, found.network, kind=network_ports.KIND, document=document, read=_read_list)
     known = node.state_store.networks.get(found.network)
-    if newest != before and newest.subnets is not None and known is not None:
-        subnets = tuple(SubnetSpec(each.cidr, each.gateway_ip, each.dns_servers) for each in newest.subnets)
-        node.state_store.networks.record(found.network, replace(known.spec, subnets=subnets))
+    if known is not None and (network := with_listed_subnets(node, known.spec)) != known.spec:
+        node.state_store.networks.record(found.network, network)
+
+
+def with_listed_subnets(node: Node, network: NetworkSpec) -> NetworkSpec:
+    """Return the network with the subnets of its stored list, if that has any: a call may have been made before it."""
+    newest = kept_list(node, str(network.id))
+    if newest is None or newest.subnets is None:
+        return network
+    subnets = (SubnetSpec(each.cidr, each.gateway_ip, each.dns_servers) for each in newest.subnets)
+    return replace(network, subnets=tuple(subnets))
 
 
 def _record_groups(node: Node, verified: VerifiedRules, wanted: set[str]) -> None:

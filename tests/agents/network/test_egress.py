@@ -14,6 +14,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from agents.node.adapters.network import namespace_name
+from agents.node.adapters.network.rules import LOST_ROUTES
 from agents.node.adapters.network_specs import SegmentSpec, bridge_name, tap_name
 from agents.node.adapters.port_filters import NOTHING_FILTERED
 from agents.node.adapters.public_addresses import Egress, LocalAddress, PublicAddresses
@@ -258,6 +259,39 @@ def test_lost_rules_let_nothing_leave_with_another_source(place: Place, number: 
         node.keep_rules()
         assert talk.answer() == str(EGRESS)  # TCP sends it again
     assert set(counts) == {str(EGRESS)}
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("loss", ["ip rule del priority 98", "ip route flush table 1002", "ip link del egress"])
+def test_lost_way_to_the_gateway_node_is_restored(place: Place, number: int, loss: str) -> None:
+    place.publish()
+    node = place.nodes[number - 1]
+    node.run(loss, namespace=ROUTER)
+    with counting(*place.nodes) as counts:
+        place.far.run(f"ping -c 1 -W 1 {BEYOND_IP}", check=False)
+        node.keep_routes()
+        assert place.far.pings(BEYOND_IP)
+    assert set(counts) == {str(EGRESS)}
+    assert node.problems().rules == LOST_ROUTES
+
+
+def test_failed_publication_is_made_up_for_and_keeps_no_other_router_from_its_address(place: Place) -> None:
+    """A device that lets no other one beside it is in the way of the first router's."""
+    node, other = place.nodes[0], a_network(2)
+    public = PublicAddresses(egress=(egress(1), Egress(PUBLIC, other.id, MACS[1], MACS[1])))
+    node.ensure(a_port(other, 0))
+    node.run("ip link add obstacle link lan type macvlan mode passthru", namespace=ROUTER)
+    try:
+        with pytest.raises(AssertionError, match="add egress"):
+            node.publish_addresses(public)
+        assert f"snat to {PUBLIC}" in node.run("nft list table ip andromede", namespace=namespace_name(other.id))
+    finally:
+        node.run("ip link del obstacle", namespace=ROUTER)
+        node.remove(a_port(other, 0))
+    place.publish()
+    with place.near.conversation(BEYOND_IP, HTTP) as near:
+        assert near.seen_as() == str(EGRESS)
 
 
 def test_nobody_outside_opens_a_connection_by_the_address(place: Place) -> None:

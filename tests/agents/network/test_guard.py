@@ -1,6 +1,8 @@
 """Rules that somebody else removes, and devices that no rule knows: on real namespaces, with root."""
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +17,7 @@ from tests.agents.network import frames
 from tests.agents.network.namespace_node import (
     HERE,
     NODE_IP,
+    ROOT,
     Guest,
     Node,
     a_network,
@@ -242,3 +245,36 @@ def test_network_without_writable_rules_is_not_created(node: Node) -> None:
         node.restart_agent([ATTACKER])
     assert node.traces()["links"] == set()
     assert not any(name.startswith("andromede") for name in node.traces()["namespaces"])
+
+
+LOSING = """
+import subprocess, threading
+from agents.node.adapters.network import rule_watcher
+
+def lose():
+    for verb in ("add", "del"):
+        subprocess.run(["ip", "rule", verb, "priority", "7", "lookup", "7"], check=True)
+
+def check_rules():
+    calls.append("rules")
+    lose()
+    if calls.count("rules") == 5:
+        enough.set()
+
+calls, enough = [], threading.Event()
+rule_watcher.ROUTES_PAUSE_S = 3600.0
+watcher = rule_watcher.RuleWatcher(check_rules, lambda: calls.append("routes"))
+enough.wait()
+watcher.stop()
+print(calls.count("routes"))
+"""
+
+
+def test_losses_without_end_let_the_watcher_rest() -> None:
+    """Else another program that changes routing rules all the time would have it read all routes all the time."""
+    if os.geteuid() != 0:
+        pytest.skip("namespaces need root")
+    command = ["unshare", "--net", sys.executable, "-c", LOSING]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "1"

@@ -113,12 +113,13 @@ def _rules_with(
     return ruleset(network, ports, outside, links, public.of_network(network.id), public.egress_of(network.id))
 
 
-def keep_routes(network: NetworkSpec, public: Sequence[LocalAddress]) -> bool:
+def keep_routes(network: NetworkSpec, public: PublicAddresses) -> bool:
     """Restore the routes of public addresses in the router; returns whether they were others."""
 
     def keep() -> bool:
         with Netlink() as netlink:
-            return router_public.ensure_routes(network, public, netlink)
+            had_others = router_public.ensure_routes(network, public.of_network(network.id), netlink)
+            return router_egress.ensure_way(network, public.egress_of(network.id), netlink) or had_others
 
     return namespaces.inside(Layout.for_network(network.id).namespace, keep)
 

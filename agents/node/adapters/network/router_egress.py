@@ -76,21 +76,24 @@ def gone(old: Egress | None, new: Egress | None) -> list[IPv4Address]:
     return [UNMARKED, *([old.address] if old is not None and old.is_gateway else [])]
 
 
-def ensure_way(network: NetworkSpec, egress: Egress | None, netlink: Netlink) -> None:
-    """Make the way of what leaves, in the router whose namespace the calling thread is in. Its rules are in force."""
+def ensure_way(network: NetworkSpec, egress: Egress | None, netlink: Netlink) -> bool:
+    """Make the way of what leaves, in the router whose namespace the calling thread is in. Its rules are in force.
+
+    Returns whether its routes or the routing rule were others.
+    """
     if egress is None or egress.gateway_mac is None:
-        netlink.remove_routing_rule(PRIORITY, TABLE, version=4, mark=MARK)
-        netlink.set_routes((), version=4, table=TABLE)
+        had_rule = netlink.remove_routing_rule(PRIORITY, TABLE, version=4, mark=MARK)
+        had_routes = netlink.set_routes((), version=4, table=TABLE)
         netlink.remove_link(DEVICE)
-        return
+        return had_rule or had_routes
     _ensure_device(network, egress, netlink)
     if egress.is_gateway:
         routes = {Route(subnet.cidr, DEVICE) for subnet in network.of_family(4)}
     else:
         netlink.ensure_neighbour(DEVICE, GATEWAY_END.ip, egress.gateway_mac)
         routes = {Route(EVERYWHERE, DEVICE, GATEWAY_END.ip)}
-    netlink.set_routes(routes, version=4, table=TABLE)
-    netlink.ensure_routing_rule(PRIORITY, TABLE, version=4, mark=MARK)
+    had_others = netlink.set_routes(routes, version=4, table=TABLE)
+    return netlink.ensure_routing_rule(PRIORITY, TABLE, version=4, mark=MARK) or had_others
 
 
 def _ensure_device(network: NetworkSpec, egress: Egress, netlink: Netlink) -> None:

@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 # Beside after each change: should a message of the kernel be lost, or writing have failed.
 INTERVAL_S = 5.0
 ROUTES_INTERVAL_S = 30.0  # reading all routes costs more than reading the generation of the rules
+ROUTES_PAUSE_S = 1.0  # after losses, at least: a check may lose routes itself, and other programs change routing rules
 
 
 class RuleWatcher:
@@ -36,21 +37,23 @@ class RuleWatcher:
         os.close(self._stop_pipe)
 
     def _run(self) -> None:
-        routes_at = 0.0
+        routes_at = checked_at = 0.0
         with Changes() as changes, RouteLosses() as losses:
             watched: list[Changes | RouteLosses | int] = [changes, losses, self._wake_pipe]
             while True:
                 _try(self._check_rules)
                 if time.monotonic() >= routes_at:
                     _try(self._check_routes)
-                    routes_at = time.monotonic() + ROUTES_INTERVAL_S
-                ready, _, _ = select.select(watched, [], [], INTERVAL_S)
+                    checked_at = time.monotonic()
+                    routes_at = checked_at + ROUTES_INTERVAL_S
+                pause_s = max(0.0, routes_at - time.monotonic())
+                ready, _, _ = select.select(watched, [], [], min(INTERVAL_S, pause_s))
                 if self._wake_pipe in ready:
                     return
                 changes.forget()
                 losses.forget()
                 if losses in ready:
-                    routes_at = 0.0
+                    routes_at = min(routes_at, checked_at + ROUTES_PAUSE_S)
 
 
 def _try(check: Callable[[], None]) -> None:

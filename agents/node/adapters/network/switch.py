@@ -56,7 +56,7 @@ from agents.node.adapters.network.rule_watcher import RuleWatcher
 from agents.node.adapters.network.rules import LOST_ROUTES, Rules
 from agents.node.adapters.network_specs import HostName, NetworkSpec, PortSpec, SegmentSpec, tap_name
 from agents.node.adapters.port_filters import NOTHING_FILTERED, PortFilters
-from agents.node.adapters.public_addresses import NOTHING_PUBLIC, LocalAddress, PublicAddresses
+from agents.node.adapters.public_addresses import NOTHING_PUBLIC, Egress, LocalAddress, PublicAddresses
 from agents.node.errors import AdapterError
 
 log = logging.getLogger(__name__)
@@ -87,6 +87,7 @@ class LinuxSwitch:
         self._rules = Rules(self._outside, runtime_dir / "rules.nft")
         self._connections = ConnectionTable()
         self._has_nothing_public = False  # neither rules nor routes of public addresses, also of an earlier agent
+        self._published: dict[Layout, tuple[tuple[LocalAddress, ...], Egress | None]] = {}  # what the routers have
         self.guest_connections = GuestConnections(lambda: self._rules.groups.tracked)
         self._reverse_path = ""  # the problem
         self._lock = Lock()  # transit addresses and the tables of rules belong to all networks
@@ -151,14 +152,14 @@ class LinuxSwitch:
     def _publish(self, public: PublicAddresses) -> str:
         self._has_nothing_public = False  # until all of it has succeeded
         with self._alone(), Netlink() as netlink:
-            links, before = NodeLinks.read(netlink), self._rules.public
+            links = NodeLinks.read(netlink)
             self._rules.publish(public, links)
-            for layout, network in self._rules.networks().items():
-                if bridge.has_router(layout, links):
-                    self._publish_network(network, before, links, netlink)
+            failures = list(self._publish_networks(links, netlink))
             outcome = public_routes.ensure(public, links, netlink, underlay=self._rules.underlay())
             self._check_reverse_path(links)
             self._rules.save()
+            if failures:
+                raise failures[0]
             self._has_nothing_public = not public and not outcome.problem
         return outcome.problem
 
@@ -166,20 +167,28 @@ class LinuxSwitch:
         underlay = self._rules.underlay() if self._rules.public else ()
         self._reverse_path = public_routes.reverse_path_problem(underlay, links)
 
-    def _publish_network(
-        self, network: NetworkSpec, before: PublicAddresses, links: NodeLinks, netlink: Netlink
-    ) -> None:
-        """Give the network's router its public addresses, if they differ from those of `before`."""
-        layout, after = Layout.for_network(network.id), self._rules.public
-        old, new = before.of_network(network.id), after.of_network(network.id)
-        left, egress = before.egress_of(network.id), after.egress_of(network.id)
+    def _publish_networks(self, links: NodeLinks, netlink: Netlink) -> Iterator[Exception]:
+        """Give each router its public addresses. One that fails keeps no other one from them."""
+        for layout, network in self._rules.networks().items():
+            if bridge.has_router(layout, links):
+                try:
+                    self._publish_network(network, links, netlink)
+                except (AdapterError, OSError) as exc:
+                    yield exc
+
+    def _publish_network(self, network: NetworkSpec, links: NodeLinks, netlink: Netlink) -> None:
+        """Give the network's router its public addresses, if it has others."""
+        layout, public = Layout.for_network(network.id), self._rules.public
+        new, egress = public.of_network(network.id), public.egress_of(network.id)
+        old, left = self._published.get(layout, ((), None))
         if (old, left) == (new, egress):
             return
         public_routes.prepare_leg(layout, has_ipv6=router_public.has_ipv6(network, new), netlink=netlink)
         gone = [*router_public.gone(old, new), *router_egress.gone(left, egress)]
         ports = self._rules.ports_of(network.id)
-        rules = router.publish(network, ports, self._outside, links, after, gone=gone)
+        rules = router.publish(network, ports, self._outside, links, public, gone=gone)
         self._rules.routers.written(layout, rules)
+        self._published[layout] = new, egress
 
     def ensure_names(self, network: NetworkSpec, names: Sequence[HostName]) -> None:
         """Have the resolver of a network that is here answer for exactly these names."""
@@ -232,9 +241,9 @@ class LinuxSwitch:
             outcome = public_routes.ensure(public, links, netlink, underlay=self._rules.underlay())
             lost = [outcome.has_changed]
             for layout, network in self._rules.networks().items():
-                mine = public.of_network(network.id)
-                if mine and namespaces.is_alive(layout.namespace):
-                    lost.append(router.keep_routes(network, mine))
+                has_any = public.of_network(network.id) or public.egress_of(network.id)
+                if has_any and namespaces.is_alive(layout.namespace):
+                    lost.append(router.keep_routes(network, public))
             if any(lost):
                 self._rules.note_loss(LOST_ROUTES)
 
@@ -319,6 +328,8 @@ class LinuxSwitch:
         public_routes.prepare_leg(layout, has_ipv6=has_ipv6, netlink=netlink)
         rules = router.ensure(network, ports, self._outside, links, transit=transit, public=public)
         self._rules.routers.written(layout, rules)
+        # Where a publication has failed, the next one still has the former addresses' connections to end.
+        self._published.setdefault(layout, (public.of_network(network.id), public.egress_of(network.id)))
         if network.subnets:
             server.ensure(network, ports)
             names.ensure(network)
@@ -333,6 +344,7 @@ class LinuxSwitch:
 
     def _remove_network(self, layout: Layout, links: NodeLinks, netlink: Netlink) -> None:
         self._rules.routers.forget(layout)
+        self._published.pop(layout, None)
         if self._metadata is not None:
             self._metadata.unlisten(layout)
         Dhcp(layout, self._runtime_dir).remove()
