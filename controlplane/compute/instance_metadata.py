@@ -22,7 +22,7 @@ def request_metadata() -> None:
     transaction.on_commit(lambda: send_wakeup(SIGN), robust=True)
 
 
-def send_metadata_again(instance_id: UUID) -> None:
+def resend_metadata(instance_id: UUID) -> None:
     """Have the instance's document sent to its node again, which forgets it when it removes the guest."""
     MetadataDocument.objects.filter(instance=instance_id).update(sent_version=0)
 

@@ -106,7 +106,7 @@ def test_serial_grows_with_each_change_of_a_name_and_the_etag_tells(
 
 
 def test_pool_is_locked_before_a_name_is_written(api: Caller, pool: dict[str, Any]) -> None:
-    """Who reserves an address locks the pool and then writes its name: in another order two requests deadlock."""
+    """A reservation locks the pool and then writes the name: in another order two requests deadlock."""
     reserve(api, "www", "www.example.org")
     with CaptureQueriesContext(connection) as queries:
         assert api.patch("public-addresses/www", {"name": "web", "ptr": "web.example.org"}).status == 200

@@ -117,7 +117,7 @@ def test_document_of_another_node_is_made_after_a_migration(cloud: Cloud) -> Non
     assert verified(pages(other, instance)[IDENTITY]).claims["node"] == str(other.row.pk)
 
 
-def test_document_is_sent_again_to_a_node_to_which_the_instance_comes_back(cloud: Cloud) -> None:
+def test_document_is_resent_to_a_node_that_an_instance_comes_back_to(cloud: Cloud) -> None:
     """The node forgot it with the guest. The signer has not run meanwhile, so the document is the same."""
     other = cloud.world.add_machine("fr-idf-1")
     Node.objects.filter(pk=other.row.pk).update(admin_state="cordoned")
