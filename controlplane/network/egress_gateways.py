@@ -20,6 +20,7 @@ from controlplane.network.models import EgressAddress, PortBinding
 from controlplane.network.port_rules_content import LISTED_SUBNETS
 from controlplane.nodes.models import Node
 
+GATEWAY = "public_address.gateway"  # the verb of the audit entries, from which the residency of the address is known
 # A gateway on a node that is being drained moves as soon as another node can be it.
 WORKING, LEAVING = ("in-service", "cordoned"), "draining"
 CANDIDATES = """
@@ -99,9 +100,10 @@ def _move(row: EgressAddress, to: UUID | None) -> bool:
         "name": row.address.name,
         "ip": row.address.ip,
         "network": str(row.network_id),
+        "zone": row.zone_id,
         "from_node": None if former is None else str(former.pk),
         "node": None if node is None else str(node.pk),
     }
-    record(SYSTEM, "public_address.gateway", row.address_id, project_id=row.address.project_id, **facts)
+    record(SYSTEM, GATEWAY, row.address_id, project_id=row.address.project_id, **facts)
     request_egress(row.network_id, row.zone_id)
     return True

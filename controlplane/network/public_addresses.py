@@ -118,11 +118,10 @@ def public_address_update(
     actor.may_write()
     public_address_lock(address)
     fields = {"name": check_name(name), "labels": check_labels(labels), "ptr": check_ptr(ptr)}
-    has_other_ptr = fields["ptr"] != address.ptr
+    if fields["ptr"] != address.ptr:
+        record_reverse_change(address.pool)  # before the name is written: who reserves locks the pool before the name
     with raise_on_violation("network_publicaddress_name_taken", PublicAddressNameTaken(field="name", name=name)):
         write_version(address, **fields)
-    if has_other_ptr:
-        record_reverse_change(address.pool)
     facts = {"name": name, "ptr": address.ptr}
     record(actor, "public_address.update", address.pk, project_id=address.project_id, **facts)
     return address

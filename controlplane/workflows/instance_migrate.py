@@ -20,6 +20,7 @@ from agents.protocol import agent_pb2 as pb
 from andromede_core.documents.messages import Message
 from controlplane.catalog.models import Image
 from controlplane.compute.errors import MigrationFailed, MigrationSourceLost
+from controlplane.compute.instance_metadata import resend_metadata
 from controlplane.compute.migration import is_off, migrated_volume_request, migration_of, migration_request
 from controlplane.compute.models import MIGRATION, Attachment, Instance, MigratedVolume, Migration
 from controlplane.kernel import clock
@@ -338,6 +339,7 @@ def _arrive(migration: Migration) -> None:
         Volume.objects.filter(pk=part.volume_id).update(node_id=there, updated_at=now)
     observed = {"power_state": "off" if is_off(instance) else "running", "power_state_at": now, "power_reason": ""}
     Instance.objects.filter(pk=instance.pk).update(node_id=there, updated_at=now, **observed)
+    resend_metadata(instance.pk)
     assert migration.destination is not None
     request_announcements(migration.destination.zone_id)
     raise_generations(migration)

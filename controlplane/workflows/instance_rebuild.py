@@ -9,6 +9,7 @@ from functools import partial
 
 from agents.protocol import agent_pb2 as pb
 from controlplane.compute.attachments import inherit_classifications
+from controlplane.compute.instance_metadata import resend_metadata
 from controlplane.compute.models import INSTANCE, Attachment, Instance, Rebuild
 from controlplane.compute.rebuild import REBUILT_FIELDS, instance_after_rebuild
 from controlplane.kernel import clock
@@ -137,6 +138,7 @@ def _first_generation(operation: Operation) -> int:
 
 def _stay_off(instance: Instance) -> None:
     """Set the instance to stopped. On an abandoned node the guest's state is unknown."""
+    resend_metadata(instance.pk)
     if instance.state == "active":
         power_state = "unknown" if agent_client.is_abandoned(instance.node) else "off"
         move(instance, INSTANCE, "stopped", power_state=power_state, power_state_at=clock.now())

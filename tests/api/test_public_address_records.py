@@ -8,7 +8,8 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import ProjectInUse
 from controlplane.identity.services import project_delete
 from controlplane.network import public_address_residency
-from controlplane.reconcilers import quota_drift
+from controlplane.nodes.models import Node
+from controlplane.reconcilers import egress_gateways, quota_drift
 from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.api.test_public_addresses import POOLS, attach, make_instance, make_pool, reserve
@@ -52,6 +53,33 @@ def test_residency_of_an_address_is_where_its_instances_ran(
     assert stranger.get(f"/v1/resources/{address}/residency").status == 404
     monkeypatch.setattr(public_address_residency, "MAX_USES", 1)
     assert api.get(f"/v1/resources/{address}/residency").problem[::2] == (400, "from")
+
+
+def test_residency_of_an_egress_address_is_where_its_gateways_were(
+    api: Caller, stranger: Caller, pool: dict[str, Any], cloud: Cloud
+) -> None:
+    def intervals(query: str = "") -> Any:
+        return api.get(f"/v1/resources/{address}/residency{query}").body["intervals"]
+
+    make_instance(api)
+    node, address = cloud.machine.row, reserve(api)["id"]
+    api.post("public-addresses/www/actions/attach", {"network": "lan"})
+    (now,) = intervals()
+    assert (now["role"], now["zone"], now["node"], now["state"]) == ("netedge", "fr-idf-1", str(node.pk), "claimed")
+    assert (now["end"], now["instance"]) == (None, "")
+    for state in ("unreachable", "ready"):
+        Node.objects.filter(pk=node.pk).update(state=state)
+        assert egress_gateways.reconcile() == 1
+    before, after = intervals("?role=netedge")
+    assert (before["start"], before["end"] < after["start"], after["end"]) == (now["start"], True, None)
+    assert intervals(f"?from={before['end']}&to={after['start']}") == [], "no node was the gateway"
+    (part,) = intervals(f"?from={after['start']}")
+    assert part == after
+    api.post("public-addresses/www/actions/detach")
+    api.post("public-addresses/www/actions/attach", {"network": "lan"})
+    first, second, third = intervals()
+    assert second["end"] < third["start"] and third["end"] is None
+    assert stranger.get(f"/v1/resources/{address}/residency").status == 404
 
 
 def test_suspended_address_that_is_released_is_given_to_nobody_until_it_is_resumed(

@@ -1,5 +1,6 @@
 """Reverse zones of address pools: what name servers load, its serial, and what a hostile name cannot do."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -102,6 +103,15 @@ def test_serial_grows_with_each_change_of_a_name_and_the_etag_tells(
     serials.append(serial(zone_of(operator)))
     assert serials == sorted(set(serials)), serials
     assert pointers(zone_of(operator)) == {}
+
+
+def test_pool_is_locked_before_a_name_is_written(api: Caller, pool: dict[str, Any]) -> None:
+    """A reservation locks the pool and then writes the name: in another order two requests deadlock."""
+    reserve(api, "www", "www.example.org")
+    with CaptureQueriesContext(connection) as queries:
+        assert api.patch("public-addresses/www", {"name": "web", "ptr": "web.example.org"}).status == 200
+    written = [found[1] for each in queries if (found := re.match(r'UPDATE "(network_\w+)"', each["sql"] or ""))]
+    assert written == ["network_addresspool", "network_publicaddress"]
 
 
 def test_zone_takes_as_many_queries_for_many_names(api: Caller, operator: Caller, pool: dict[str, Any]) -> None:

@@ -46,6 +46,18 @@ def test_pool_is_created_changed_and_deleted(operator: Client, cloud: Cloud) -> 
     assert not AddressPool.objects.exists()
 
 
+def test_page_of_a_pool_names_the_network_of_an_egress_address(
+    operator: Client, member: Client, home: str, cloud: Cloud
+) -> None:
+    pool = make_address_pool()
+    page = member.post(f"{home}/public-addresses/new", {"name": "out", "pool": str(pool.pk), "labels": ""})["Location"]
+    member.post(f"{page}/attach-network", {"network": str(cloud.network.pk)})
+    assert (
+        f'data-label="Attached to" translate="no">{cloud.network.name}<'
+        in operator.get(f"{URL}/{pool.pk}").content.decode()
+    )
+
+
 def test_address_of_a_pool_is_suspended_and_resumed(operator: Client, member: Client, home: str) -> None:
     pool = make_address_pool()
     member.post(f"{home}/public-addresses/new", {"name": "www", "pool": str(pool.pk), "labels": ""})

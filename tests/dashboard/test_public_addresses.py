@@ -33,6 +33,7 @@ def test_address_is_reserved_attached_detached_and_released(home: str, member: C
     assert b"Detach it first" in content, "it says why it cannot be released"
     member.post(f"{page}/detach", {"next": page})
     assert PublicAddress.objects.get().port is None
+    assert "a suspended one only when an operator resumes it" in text_of(member.get(f"{page}/delete"))
     assert member.post(f"{page}/delete")["Location"] == here
     assert not PublicAddress.objects.exists()
 

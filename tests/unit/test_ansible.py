@@ -289,6 +289,14 @@ def test_remote_sentinel_has_only_its_keys_and_uses_tls(tmp_path: Path) -> None:
     ]
 
 
+def test_identity_documents_are_issued_by_the_address_of_the_api(tmp_path: Path) -> None:
+    """A default would be the issuer of every cloud, and none could be told from another by it."""
+    settings = tmp_path / "andromede.env"
+    given = {"authority_var": "/v", "andromede_host": "cloud.example.org", "andromede_settings": {}}
+    write(settings, PLAYBOOK / "roles/authority/templates/andromede.env.j2", given)
+    assert values_of(settings.read_text(), "ANDROMEDE_IDENTITY_ISSUER=(.*)") == ["https://cloud.example.org"]
+
+
 def test_postgresql_admits_a_remote_sentinel_by_certificate_only() -> None:
     tasks = yaml.safe_load((PLAYBOOK / "roles/sentinel/tasks/database.yml").read_text())
     lines = [task["ansible.builtin.lineinfile"] for task in tasks if "ansible.builtin.lineinfile" in task]

@@ -116,6 +116,21 @@ def test_document_of_another_node_is_made_after_a_migration(cloud: Cloud) -> Non
     assert verified(pages(other, instance)[IDENTITY]).claims["sub"] == str(instance.pk)
 
 
+def test_document_is_resent_to_a_node_that_an_instance_comes_back_to(cloud: Cloud) -> None:
+    """The node forgot it with the guest. The signer has not run meanwhile, so the document is the same."""
+    other = cloud.world.add_machine("fr-idf-1")
+    Node.objects.filter(pk=other.row.pk).update(admin_state="cordoned")
+    instance = make_instance(cloud)
+    settle()
+    Node.objects.filter(pk=other.row.pk).update(admin_state="in-service")
+    for there in (other, cloud.machine):
+        assert follow(instance_migrate(SYSTEM, fresh(instance))).state == "succeeded"
+        assert fresh(instance).node_id == there.row.pk
+    assert IDENTITY not in pages(cloud.machine, instance)
+    assert settle() == (0, 1)
+    assert IDENTITY in pages(cloud.machine, instance)
+
+
 def test_nodes_of_an_older_agent_get_none(cloud: Cloud) -> None:
     make_instance(cloud)
     Node.objects.update(traits=[trait for trait in fresh(cloud.machine.row).traits if trait != "instance-metadata"])

@@ -25,7 +25,8 @@ from controlplane.operations.services import operation_cancel
 from controlplane.placement.errors import PolicyUnsatisfiable
 from controlplane.placement.models import Allocation, Permit
 from controlplane.quotas.models import QuotaUse
-from controlplane.reconcilers import node_removals
+from controlplane.reconcilers import instance_metadata, node_removals
+from controlplane.signer.instance_metadata import sign_all
 from controlplane.workflows.registry import WORKFLOWS
 from tests.services.policies import in_zones, ruled
 from tests.workflows.helpers import (
@@ -231,6 +232,7 @@ def test_old_guest_no_longer_admitted_is_stopped_after_a_failure(
 ) -> None:
     """Its disk is there; a start makes the guest anew, and is asked whether it may."""
     instance = make_instance(cloud)
+    assert (sign_all(), instance_metadata.reconcile()) == (1, 1)
 
     def fail(operation: Operation) -> None:
         refuse(cloud)
@@ -247,6 +249,7 @@ def test_old_guest_no_longer_admitted_is_stopped_after_a_failure(
     else:
         done(instance_start(cloud.tenant.actor, instance))
         assert root_of(cloud, instance) == instance.root_volume_id
+        assert instance_metadata.reconcile() == 1, "the node forgot the document with the guest"
     delete_everything(cloud)
     assert_clean_slate(cloud)
 

@@ -35,7 +35,9 @@ PUBLIC_ADDRESS = ResourceKind(
             "A public address is reachable from outside the cloud. The project keeps it until it is released, also "
             "when the instance that it is attached to is deleted."
         ),
-        "lost": _("The address is released, and another project may get it."),
+        "lost": _(
+            "The address is released, and another project may get it; a suspended one only when an operator resumes it."
+        ),
         "kept": _("Only an address that is not attached can be released."),
         "icon": "earth",
     },
@@ -105,7 +107,7 @@ class PublicAddressDetail(CrudDetail):
         try:
             found = self.api.get("resources", self.thing["id"], "residency", **{"from": since})
         except ApiError as exc:
-            if exc.status not in (400, 404):  # too many places in this time, or no instance has ever had it
+            if exc.status not in (400, 404):  # too many uses in this time, or nothing has ever had it
                 raise
             return {"intervals": [], "residency_problem": exc.problem["detail"] if exc.status == 400 else ""}
         return {"intervals": found["intervals"][::-1], "residency_problem": ""}
