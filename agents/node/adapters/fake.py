@@ -584,7 +584,15 @@ def _usage(spec: GuestSpec, number: int, readings: int) -> GuestUsage:
         for disk in spec.disks
     )
     nics = tuple(
-        NicUsage(nic.device, 1500 * percent * readings, 500 * percent * readings, percent * readings, readings)
+        NicUsage(
+            nic.device,
+            in_bytes=1500 * percent * readings,
+            out_bytes=500 * percent * readings,
+            in_packets=percent * readings,
+            out_packets=readings,
+            in_dropped=2 * readings,
+            out_dropped=0,
+        )
         for nic in spec.nics
     )
     return GuestUsage(

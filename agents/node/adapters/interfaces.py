@@ -336,13 +336,18 @@ class DiskUsage:
 
 @dataclass(frozen=True, slots=True)
 class NicUsage:
-    """Counters of a network card, seen from the guest: "in" is received traffic."""
+    """Counters of a network card, seen from the guest: "in" is received traffic.
+
+    Dropped are packets that the guest did not take in time, and those of its own that the kernel could not take.
+    """
 
     device: str
     in_bytes: int
     out_bytes: int
     in_packets: int
     out_packets: int
+    in_dropped: int
+    out_dropped: int
 
 
 @dataclass(frozen=True, slots=True)
