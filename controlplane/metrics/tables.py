@@ -47,8 +47,9 @@ LOCK_TIMEOUT = "SET LOCAL lock_timeout = '2s'"
 
 @dataclass(frozen=True)
 class Kind:
-    """What is measured. `key`: the column of its id; `prefix`: the beginning of its tables' names; `sums`: the columns
-    of its sums.
+    """A subject of metrics.
+
+    `key`: the column of its id; `prefix`: the beginning of its tables' names; `sums`: the columns of its sums.
     """
 
     key: str

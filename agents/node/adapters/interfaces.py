@@ -336,10 +336,7 @@ class DiskUsage:
 
 @dataclass(frozen=True, slots=True)
 class NicUsage:
-    """Counters of a network card, seen from the guest: "in" is received traffic.
-
-    Dropped are packets that the guest did not take in time, and those of its own that the kernel could not take.
-    """
+    """Counters of a network card, seen from the guest: "in" is received traffic. The node's kernel counts the drops."""
 
     device: str
     in_bytes: int

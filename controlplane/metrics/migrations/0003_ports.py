@@ -51,7 +51,7 @@ def replaced(function: str, tables: str) -> str:
 
 class Migration(migrations.Migration):
     dependencies = [("metrics", "0002_partitions_of_the_owner")]
-
+    borne_because = {"CREATE_INDEX": "the same statement makes the tables, so they are empty and in no use"}
     operations = [
         migrations.RunSQL(FORWARD, BACKWARD),
         migrations.RunSQL(replaced(OWNER.MAKE, ALL_TABLES), replaced(OWNER.MAKE, OWNER.TABLES)),
