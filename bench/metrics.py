@@ -9,6 +9,7 @@ The table has a day of 1000 guests on 20 nodes; `ARGS="--guests 100"` takes fewe
 import argparse
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,7 @@ def fill(since: datetime, until: datetime) -> None:
 
 def inserted(guests: Sequence[tuple[UUID, UUID]], until: datetime) -> dict[str, Any]:
     """Insert by the product's code and by COPY in turns, under the same conditions."""
-    from controlplane.metrics.services import KEPT, record
+    from controlplane.metrics.services import record
 
     execute("CREATE TABLE floor (LIKE metrics_sample)")
     began = until - INSERTED
@@ -126,7 +127,7 @@ def inserted(guests: Sequence[tuple[UUID, UUID]], until: datetime) -> dict[str, 
         for first in range(0, len(samples), BATCH):
             record(samples[first : first + BATCH])
         between = time.perf_counter()
-        copy(KEPT, samples)
+        copy(samples)
         taken["record"] += between - started
         taken["copy"] += time.perf_counter() - between
     rows = len(guests) * (INSERTED // TURN)
@@ -141,11 +142,11 @@ def inserted(guests: Sequence[tuple[UUID, UUID]], until: datetime) -> dict[str, 
     }
 
 
-def copy(columns: str, samples: Sequence[Any]) -> None:
+def copy(samples: Sequence[Any]) -> None:
     from django.db import connection
 
-    names = columns.split(", ")
-    with connection.cursor() as cursor, cursor.copy(f"COPY floor ({columns}) FROM STDIN") as rows:
+    names = [each.name for each in fields(samples[0]) if each.name != "node_id"]
+    with connection.cursor() as cursor, cursor.copy(f"COPY floor ({', '.join(names)}) FROM STDIN") as rows:
         for sample in samples:
             rows.write_row([getattr(sample, name) for name in names])
 
@@ -183,13 +184,14 @@ def rolled_up(count: int, until: datetime) -> dict[str, Any]:
 def read(guests: Sequence[UUID], since: datetime, until: datetime, table: str) -> dict[str, Any]:
     """Read as the API does, without the JSON, and the rows alone."""
     from controlplane.metrics import selectors
+    from controlplane.metrics.tables import GUESTS
     from controlplane.metrics.windows import window_of
 
     window = window_of({"since": since.isoformat(), "until": until.isoformat()}, until)
     floor = f"SELECT * FROM {table} WHERE instance_id = ANY(%s) AND at >= %s AND at < %s"
 
     def answer() -> None:
-        selectors._series(selectors._rows(guests, window), window, {})
+        selectors._series(selectors._rows(GUESTS, guests, window), window, {})
 
     product, bare = timed(answer), timed(lambda: execute(floor, [list(guests), since, until]))
     rows = len(execute(floor, [list(guests), since, until]))

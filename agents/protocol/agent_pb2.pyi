@@ -779,18 +779,22 @@ class DiskUsage(_message.Message):
     def __init__(self, volume_id: _Optional[str] = ..., read_bytes: _Optional[int] = ..., written_bytes: _Optional[int] = ..., reads: _Optional[int] = ..., writes: _Optional[int] = ...) -> None: ...
 
 class PortUsage(_message.Message):
-    __slots__ = ("port_id", "in_bytes", "out_bytes", "in_packets", "out_packets")
+    __slots__ = ("port_id", "in_bytes", "out_bytes", "in_packets", "out_packets", "in_dropped", "out_dropped")
     PORT_ID_FIELD_NUMBER: _ClassVar[int]
     IN_BYTES_FIELD_NUMBER: _ClassVar[int]
     OUT_BYTES_FIELD_NUMBER: _ClassVar[int]
     IN_PACKETS_FIELD_NUMBER: _ClassVar[int]
     OUT_PACKETS_FIELD_NUMBER: _ClassVar[int]
+    IN_DROPPED_FIELD_NUMBER: _ClassVar[int]
+    OUT_DROPPED_FIELD_NUMBER: _ClassVar[int]
     port_id: str
     in_bytes: int
     out_bytes: int
     in_packets: int
     out_packets: int
-    def __init__(self, port_id: _Optional[str] = ..., in_bytes: _Optional[int] = ..., out_bytes: _Optional[int] = ..., in_packets: _Optional[int] = ..., out_packets: _Optional[int] = ...) -> None: ...
+    in_dropped: int
+    out_dropped: int
+    def __init__(self, port_id: _Optional[str] = ..., in_bytes: _Optional[int] = ..., out_bytes: _Optional[int] = ..., in_packets: _Optional[int] = ..., out_packets: _Optional[int] = ..., in_dropped: _Optional[int] = ..., out_dropped: _Optional[int] = ...) -> None: ...
 
 class ConsoleHeader(_message.Message):
     __slots__ = ("instance_id", "kind", "scrollback_bytes")

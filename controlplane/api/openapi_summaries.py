@@ -89,6 +89,7 @@ OTHERS = {
     "address_pool_usable_list": "List the pools of public addresses that a project may use",
     "platform_public_address_list": "List the public addresses of all projects",
     "platform_public_address_use_list": "List which project had which public address when",
+    "port_metrics": "Show the metrics of a port",
     "public_address_create": "Reserve a public address",
     "public_address_delete": "Release a public address",
     "public_address_list": "List public addresses",

@@ -457,7 +457,7 @@ RESOURCES = {
     **_of("reachability", {"reachability_check": (READ, METADATA)}),
     **_usual("subnets", "subnet", "list", "get", "create", "update", "delete"),
     **_usual("ports", "port", "list", "get", "create", "update", "delete"),
-    **_of("ports", {"port_attach": (ACT, MEMBERS), "port_detach": (ACT, MEMBERS)}),
+    **_of("ports", {"port_attach": (ACT, MEMBERS), "port_detach": (ACT, MEMBERS), "port_metrics": (READ, METADATA)}),
     **_usual("security-groups", "security_group", "list", "get", "create", "update", "delete"),
     **_usual("security-groups", "security_group_rule", "list", "get"),
     **_of(

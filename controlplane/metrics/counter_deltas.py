@@ -1,41 +1,76 @@
-"""SQL statements that turn samples into sums (tables.SUMS), and sums into coarser sums."""
+"""SQL statements that turn samples into sums (Kind.sums), and sums into coarser sums."""
 
-from controlplane.metrics.tables import COUNTERS, SUMS, Tier
+from collections.abc import Sequence
+
+from controlplane.metrics.tables import COUNTERS, GUESTS, PORT_COUNTERS, PORT_DROPS, PORTS, Kind, Tier
 
 # Between samples that are further apart than so many intervals the usage is unknown.
 LONGEST_GAP = 3
 
 # Two samples are compared if they are neighbours, close in time, of a guest with the same devices, and no counter was
 # reset in between. The difference counts for the time of the second sample.
-COMPARED = f"""
-SELECT instance_id, at,
+COMPARED = """
+SELECT {key}, at,
     CASE WHEN is_comparable THEN elapsed_ms ELSE 0 END AS covered_ms,
+    {columns}
+FROM (
+    SELECT *,
+        (extract(epoch FROM at - last_at) * 1000)::bigint AS elapsed_ms,
+        at - last_at <= %(gap)s AND {condition} AS is_comparable
+    FROM (
+        SELECT *, {last}
+        FROM {table}
+        WHERE {whose} at >= %({since})s - %(gap)s AND at < %({until})s
+        WINDOW earlier AS (PARTITION BY {key} ORDER BY at)
+    ) AS paired
+) AS compared
+WHERE at >= %({since})s
+"""
+
+
+def _growth(names: Sequence[str]) -> str:
+    return ", ".join(f"CASE WHEN is_comparable THEN {name} - last_{name} ELSE 0 END AS {name}" for name in names)
+
+
+def _grows(names: Sequence[str]) -> str:
+    return " AND ".join(f"{name} >= last_{name}" for name in names)
+
+
+def _last(names: Sequence[str]) -> str:
+    return ", ".join(f"lag({name}) OVER earlier AS last_{name}" for name in names)
+
+
+OF_GUESTS = {
+    "columns": f"""
     CASE WHEN is_comparable THEN elapsed_ms * vcpus ELSE 0 END AS vcpu_ms,
     1 AS samples,
     memory_resident_mib,
     (memory_used_mib IS NOT NULL)::integer AS memory_used_samples,
     coalesce(memory_used_mib, 0) AS memory_used_mib,
-    {", ".join(f"CASE WHEN is_comparable THEN {name} - last_{name} ELSE 0 END AS {name}" for name in COUNTERS)}
-FROM (
-    SELECT *,
-        (extract(epoch FROM at - last_at) * 1000)::bigint AS elapsed_ms,
-        at - last_at <= %(gap)s AND devices = last_devices
-            AND {" AND ".join(f"{name} >= last_{name}" for name in COUNTERS)} AS is_comparable
-    FROM (
-        SELECT *,
-            {", ".join(f"lag({name}) OVER earlier AS last_{name}" for name in ("at", "devices", *COUNTERS))}
-        FROM metrics_sample
-        WHERE {{whose}} at >= %({{since}})s - %(gap)s AND at < %({{until}})s
-        WINDOW earlier AS (PARTITION BY instance_id ORDER BY at)
-    ) AS paired
-) AS compared
-WHERE at >= %({{since}})s
+    {_growth(COUNTERS)}""",
+    "condition": f"devices = last_devices AND {_grows(COUNTERS)}",
+    "last": _last(("at", "devices", *COUNTERS)),
+}
+# Drops that one of the samples does not have are neither a reset nor known.
+ARE_DROPS_KNOWN = " AND ".join(f"{name} - last_{name} IS NOT NULL" for name in PORT_DROPS)
+OF_PORTS = {
+    "columns": f"""
+    CASE WHEN is_comparable AND {ARE_DROPS_KNOWN} THEN elapsed_ms ELSE 0 END AS dropped_covered_ms,
+    {_growth(PORT_COUNTERS)},
+    {
+        ", ".join(
+            f"CASE WHEN is_comparable AND {ARE_DROPS_KNOWN} THEN {name} - last_{name} ELSE 0 END AS {name}"
+            for name in PORT_DROPS
+        )
+    }""",
+    "condition": f"{_grows(PORT_COUNTERS)} AND ({_grows(PORT_DROPS)}) IS NOT FALSE",
+    "last": _last(("at", *PORT_COUNTERS, *PORT_DROPS)),
+}
+PARTS = {GUESTS: OF_GUESTS, PORTS: OF_PORTS}
+STORED = """
+SELECT {key}, at, {columns} FROM {table}
+WHERE {whose} at >= %({since})s AND at < %({until})s
 """
-STORED = f"""
-SELECT instance_id, at, {", ".join(SUMS)} FROM {{table}}
-WHERE {{whose}} at >= %({{since}})s AND at < %({{until}})s
-"""
-TOTALS = ", ".join(f"sum({name}) AS {name}" for name in SUMS)
 BUCKET = "date_bin(%(step)s, at, '1970-01-01 00:00:00+00') AS bucket"
 
 
@@ -43,10 +78,13 @@ def tier_sums(tier: Tier, *, whose: str = "", since: str = "since", until: str =
     """Return the sums of a tier from `since` to `until`, which are names of parameters; `whose` is an SQL condition
     followed by AND.
     """
-    text = COMPARED if tier.table == "metrics_sample" else STORED
-    return text.format(table=tier.table, whose=whose, since=since, until=until)
+    names = {"key": tier.kind.key, "table": tier.table, "whose": whose, "since": since, "until": until}
+    if tier.content == "sample":
+        return COMPARED.format(**names, **PARTS[tier.kind])
+    return STORED.format(**names, columns=", ".join(tier.kind.sums))
 
 
-def summed(source: str) -> str:
-    """Return the sums for each guest and step."""
-    return f"SELECT instance_id, {BUCKET}, {TOTALS} FROM ({source}) AS source GROUP BY instance_id, bucket"
+def summed(kind: Kind, source: str) -> str:
+    """Return the sums for each guest or port and step."""
+    totals = ", ".join(f"sum({name}) AS {name}" for name in kind.sums)
+    return f"SELECT {kind.key}, {BUCKET}, {totals} FROM ({source}) AS source GROUP BY {kind.key}, bucket"

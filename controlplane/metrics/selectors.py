@@ -1,4 +1,4 @@
-"""Usage of guests as series of rates: each step of a window has one value, or None if it is unknown."""
+"""Usage of guests and ports as series of rates: each step of a window has one value, or None if it is unknown."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +12,15 @@ from controlplane.compute.models import Instance
 from controlplane.identity.actor import Actor
 from controlplane.metrics import counter_deltas, tables
 from controlplane.metrics.models import Rollup
-from controlplane.metrics.tables import COUNTERS, Tier
+from controlplane.metrics.tables import COUNTERS, GUESTS, PORT_COUNTERS, PORT_DROPS, PORTS, Kind, Tier
 from controlplane.metrics.windows import Window
+from controlplane.network.models import Port
 from controlplane.nodes.models import Node
 
 Value = float | None
+Rows = Mapping[datetime, Mapping[str, Value]]
 RATES = COUNTERS[1:]
-UNITS = {"bytes": "bytes/s", "requests": "requests/s", "packets": "packets/s"}
+UNITS = {"bytes": "bytes/s", "requests": "requests/s", "packets": "packets/s", "dropped": "packets/s"}
 # Rates over the known time, and means over the samples with a value.
 OF_GUEST = f"""
 SELECT bucket,
@@ -34,6 +36,15 @@ TOGETHER = f"""
 SELECT bucket, {", ".join(f"sum({name})::double precision" for name in SHOWN)}
 FROM ({OF_GUEST}) AS guests GROUP BY bucket
 """
+PORT_RATES = (*PORT_COUNTERS, *PORT_DROPS)
+OF_PORT = f"""
+SELECT bucket,
+    {", ".join(f"({name} * 1000.0 / nullif(covered_ms, 0))::double precision" for name in PORT_COUNTERS)},
+    {", ".join(f"({name} * 1000.0 / nullif(dropped_covered_ms, 0))::double precision" for name in PORT_DROPS)}
+FROM ({{summed}}) AS summed
+"""
+# The statement of each kind, and the columns of its result.
+QUERIES = {GUESTS: (TOGETHER, SHOWN), PORTS: (OF_PORT, PORT_RATES)}
 
 
 @dataclass(frozen=True)
@@ -45,27 +56,34 @@ class Series:
 
 def instance_series(actor: Actor, instance: Instance, window: Window) -> list[Series]:
     """Return the series of an instance that `actor` sees. CPU time is a share of the capacity of its vCPUs."""
-    rows = _rows([instance.pk], window)
+    rows = _rows(GUESTS, [instance.pk], window)
     return _series(rows, window, {moment: row["vcpus"] for moment, row in rows.items()})
 
 
 def node_series(actor: Actor, node: Node, window: Window) -> list[Series]:
     """Return the series of all guests of a node together. CPU time is a share of the capacity of the node's cores."""
     guests = Instance.objects.filter(node=node).values_list("pk", flat=True)
-    rows = _rows(list(guests), window)
+    rows = _rows(GUESTS, list(guests), window)
     return _series(rows, window, dict.fromkeys(rows, float(node.inventory.vcpus_total)))
 
 
-def _series(
-    rows: Mapping[datetime, Mapping[str, Value]], window: Window, cores: Mapping[datetime, Value]
-) -> list[Series]:
-    def points(name: str) -> list[tuple[datetime, Value]]:
-        return [(moment, _short(rows[moment][name]) if moment in rows else None) for moment in window.moments]
+def port_series(actor: Actor, port: Port, window: Window) -> list[Series]:
+    """Return the series of a port that `actor` sees."""
+    return _rates(_rows(PORTS, [port.pk], window), window, PORT_RATES)
 
+
+def _series(rows: Rows, window: Window, cores: Mapping[datetime, Value]) -> list[Series]:
     used = [(moment, _ratio(rows.get(moment, {}).get("cpus"), cores.get(moment))) for moment in window.moments]
-    memory = [Series(name, "MiB", points(name)) for name in ("memory_used_mib", "memory_resident_mib")]
-    rates = [Series(f"{name}_per_s", UNITS[name.rpartition("_")[2]], points(name)) for name in RATES]
-    return [Series("cpu_used_ratio", "ratio", used), *memory, *rates]
+    memory = [Series(name, "MiB", _points(rows, window, name)) for name in ("memory_used_mib", "memory_resident_mib")]
+    return [Series("cpu_used_ratio", "ratio", used), *memory, *_rates(rows, window, RATES)]
+
+
+def _rates(rows: Rows, window: Window, names: Sequence[str]) -> list[Series]:
+    return [Series(f"{name}_per_s", UNITS[name.rpartition("_")[2]], _points(rows, window, name)) for name in names]
+
+
+def _points(rows: Rows, window: Window, name: str) -> list[tuple[datetime, Value]]:
+    return [(moment, _short(rows[moment][name]) if moment in rows else None) for moment in window.moments]
 
 
 def _ratio(used: Value, available: Value) -> Value:
@@ -77,31 +95,32 @@ def _short(value: Value) -> Value:
     return None if value is None else round(value, 4)
 
 
-def _rows(instance_ids: Sequence[UUID], window: Window) -> dict[datetime, dict[str, Value]]:
+def _rows(kind: Kind, ids: Sequence[UUID], window: Window) -> dict[datetime, dict[str, Value]]:
     pieces: list[str] = []
     values: dict[str, Any] = {}
-    for number, (tier, since, until) in enumerate(_pieces(window)):
+    for number, (tier, since, until) in enumerate(_pieces(kind, window)):
         pieces.append(
             counter_deltas.tier_sums(
-                tier, whose="instance_id = ANY(%(ids)s) AND", since=f"since_{number}", until=f"until_{number}"
+                tier, whose=f"{kind.key} = ANY(%(ids)s) AND", since=f"since_{number}", until=f"until_{number}"
             )
         )
         values |= {f"since_{number}": since, f"until_{number}": until}
-    summed = counter_deltas.summed(" UNION ALL ".join(pieces))
-    values |= {"ids": list(instance_ids), "step": window.step, "gap": counter_deltas.LONGEST_GAP * tables.sampling()}
+    summed = counter_deltas.summed(kind, " UNION ALL ".join(pieces))
+    values |= {"ids": list(ids), "step": window.step, "gap": counter_deltas.LONGEST_GAP * tables.sampling()}
+    query, columns = QUERIES[kind]
     with connection.cursor() as cursor:
-        cursor.execute(TOGETHER.format(summed=summed), values)
-        return {moment: dict(zip(SHOWN, row, strict=True)) for moment, *row in cursor.fetchall()}
+        cursor.execute(query.format(summed=summed), values)
+        return {moment: dict(zip(columns, row, strict=True)) for moment, *row in cursor.fetchall()}
 
 
-def _pieces(window: Window) -> Iterator[tuple[Tier, datetime, datetime]]:
+def _pieces(kind: Kind, window: Window) -> Iterator[tuple[Tier, datetime, datetime]]:
     """Return the table for each part of the window: the coarsest suitable one as far as it is filled, and finer ones
     for the rest.
     """
     done = dict(Rollup.objects.values_list("table", "done_until"))
     since = window.since
-    for tier in reversed(window.tiers):
-        is_finest = tier is window.tiers[0]
+    for each in reversed(window.tiers):
+        tier, is_finest = each.of(kind), each is window.tiers[0]
         until = window.until if is_finest else min(window.until, done.get(tier.table, since))
         if until > since:
             yield tier, since, until

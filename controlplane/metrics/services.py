@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from controlplane.kernel import clock
 from controlplane.metrics import counter_deltas, tables
 from controlplane.metrics.models import Rollup
-from controlplane.metrics.tables import SUMS, Tier
+from controlplane.metrics.tables import GUESTS, PORTS, Kind, Tier
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ CLOCK_SKEW = timedelta(minutes=5)
 DELETED_LATELY = timedelta(days=2)
 # Number of steps per statement after a backlog.
 STEPS_AT_ONCE = 60
-TYPES = {"at": "timestamptz", "vcpus": "smallint"} | dict.fromkeys(("instance_id", "node_id"), "uuid")
+TYPES = {"at": "timestamptz", "vcpus": "smallint"} | dict.fromkeys(("instance_id", "port_id", "node_id"), "uuid")
 TYPES |= dict.fromkeys(("devices", "memory_resident_mib", "memory_used_mib"), "integer")
 
 
@@ -52,22 +52,50 @@ class Sample:
     network_out_packets: int
 
 
-COLUMNS = tuple(each.name for each in fields(Sample))
-KEPT = ", ".join(name for name in COLUMNS if name != "node_id")
-# A node reports for the instances that are on it, and for no other.
-INSERT = f"""
-INSERT INTO metrics_sample ({KEPT})
-SELECT {KEPT} FROM unnest({", ".join(f"%s::{TYPES.get(name, 'bigint')}[]" for name in COLUMNS)})
-    AS new({", ".join(COLUMNS)})
-WHERE EXISTS (SELECT FROM compute_instance WHERE id = new.instance_id AND compute_instance.node_id = new.node_id)
+@dataclass(frozen=True, slots=True)
+class PortSample:
+    """A node's sample of a port, with a time of the node's clock; `…_dropped` None: its agent does not report them."""
+
+    node_id: UUID
+    port_id: UUID
+    at: datetime
+    network_in_bytes: int
+    network_out_bytes: int
+    network_in_packets: int
+    network_out_packets: int
+    network_in_dropped: int | None
+    network_out_dropped: int | None
+
+
+INSERT = """
+INSERT INTO {table} ({kept})
+SELECT {kept} FROM unnest({arrays}) AS new({columns})
+WHERE EXISTS ({there})
 ON CONFLICT DO NOTHING
 """
-DELETE = """
+# A node reports for the instances that are on it, and their ports, and for no other.
+GUEST_THERE = "SELECT FROM compute_instance WHERE id = new.instance_id AND compute_instance.node_id = new.node_id"
+PORT_THERE = """
+SELECT FROM network_port JOIN compute_instance ON compute_instance.id = network_port.instance_id
+WHERE network_port.id = new.port_id AND compute_instance.node_id = new.node_id
+"""
+DELETE_GUESTS = """
 DELETE FROM {table} USING compute_instance
 WHERE compute_instance.id = instance_id AND compute_instance.state = 'deleted' AND compute_instance.updated_at > %s
 """
+# A deleted port has no row. The key begins with the port's id, so that one step in the index finds the next one.
+DELETE_PORTS = """
+WITH RECURSIVE known AS (
+    (SELECT port_id AS id FROM {table} ORDER BY port_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT port_id FROM {table} WHERE port_id > known.id ORDER BY port_id LIMIT 1)
+    FROM known WHERE known.id IS NOT NULL
+)
+DELETE FROM {table} USING known
+WHERE port_id = known.id AND NOT EXISTS (SELECT FROM network_port WHERE network_port.id = known.id)
+"""
 SUM_UP = """
-INSERT INTO {table} (instance_id, at, {columns}) {summed} ON CONFLICT DO NOTHING
+INSERT INTO {table} ({key}, at, {columns}) {summed} ON CONFLICT DO NOTHING
 """
 
 
@@ -76,20 +104,45 @@ def record(samples: Sequence[Sample]) -> int:
 
     Returns the number of new samples.
     """
-    now, tier = clock.now(), tables.tiers()[0]
+    return _record(tables.tiers(GUESTS)[0], samples, _columns(Sample), GUEST_THERE)
+
+
+def record_ports(samples: Sequence[PortSample]) -> int:
+    """Store samples of ports, as `record` does those of guests."""
+    return _record(tables.tiers(PORTS)[0], samples, _columns(PortSample), PORT_THERE)
+
+
+def _columns(sample: type[Sample | PortSample]) -> list[str]:
+    return [each.name for each in fields(sample)]
+
+
+def _record(tier: Tier, samples: Sequence[Sample | PortSample], columns: Sequence[str], there: str) -> int:
+    now = clock.now()
     timely = [each for each in samples if now - tier.keep < each.at < now + CLOCK_SKEW]
     if not timely:
         return 0
     tables.ensure_partitions(tier, (each.at for each in timely))
+    statement = INSERT.format(
+        table=tier.table,
+        kept=", ".join(name for name in columns if name != "node_id"),
+        arrays=", ".join(f"%s::{TYPES.get(name, 'bigint')}[]" for name in columns),
+        columns=", ".join(columns),
+        there=there,
+    )
     with connection.cursor() as cursor:
-        cursor.execute(INSERT, [[getattr(each, name) for each in timely] for name in COLUMNS])
+        cursor.execute(statement, [[getattr(each, name) for each in timely] for name in columns])
         count: int = cursor.rowcount
     return count
 
 
 def roll_up() -> None:
     """Fill each coarser table from the finer one, up to a moment ago. Idempotent, and safe to run concurrently."""
-    tiers = tables.tiers()
+    for kind in tables.KINDS:
+        _roll_up_kind(kind)
+
+
+def _roll_up_kind(kind: Kind) -> None:
+    tiers = tables.tiers(kind)
     limit = clock.now() - GRACE
     for finer, tier in zip(tiers, tiers[1:], strict=False):
         while _roll_up(finer, tier, limit):
@@ -114,8 +167,8 @@ def _roll_up(finer: Tier, tier: Tier, limit: datetime) -> bool:
     if until <= since:
         return False
     tables.ensure_partitions(tier, (since, until - tier.step))
-    summed = counter_deltas.summed(counter_deltas.tier_sums(finer))
-    statement = SUM_UP.format(table=tier.table, columns=", ".join(SUMS), summed=summed)
+    summed = counter_deltas.summed(tier.kind, counter_deltas.tier_sums(finer))
+    statement = SUM_UP.format(table=tier.table, key=tier.kind.key, columns=", ".join(tier.kind.sums), summed=summed)
     gap = counter_deltas.LONGEST_GAP * tables.sampling()
     values: dict[str, Any] = {"since": since, "until": until, "step": tier.step, "gap": gap}
     with connection.cursor() as cursor:
@@ -130,11 +183,14 @@ def delete_expired() -> int:
 
 
 def forget_deleted() -> int:
-    """Delete all data of instances that were deleted recently. Returns the number of rows."""
+    """Delete all data of ports that were deleted, and of instances that were recently. Returns the number of rows."""
     count = 0
-    for tier in tables.tiers():
+    for tier in tables.all_tiers():
         with connection.cursor() as cursor:
-            cursor.execute(DELETE.format(table=tier.table), [clock.now() - DELETED_LATELY])
+            if tier.kind == PORTS:
+                cursor.execute(DELETE_PORTS.format(table=tier.table))
+            else:
+                cursor.execute(DELETE_GUESTS.format(table=tier.table), [clock.now() - DELETED_LATELY])
             count += cursor.rowcount
     return count
 
@@ -142,7 +198,7 @@ def forget_deleted() -> int:
 def forget_old() -> int:
     """Drop the partitions whose retention has ended. Returns their number."""
     count = 0
-    for tier in tables.tiers():
+    for tier in tables.all_tiers():
         before = clock.now() - tier.keep
         for name, start in tables.partitions(tier):
             if start + tier.span <= before:

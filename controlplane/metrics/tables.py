@@ -1,11 +1,11 @@
-"""Tables of metrics: samples, and three of ever coarser sums.
+"""Tables of metrics, of guests and of ports: samples, and three of ever coarser sums.
 
 Each is partitioned by time, so that expired data is dropped with its partition, like a file, and leaves nothing to
 clean up.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
@@ -34,6 +34,11 @@ SUMS = (
     "memory_used_mib",
     *COUNTERS,
 )
+# Counters that each node reports of a port, and those that agents of earlier releases do not report.
+PORT_COUNTERS = ("network_in_bytes", "network_out_bytes", "network_in_packets", "network_out_packets")
+PORT_DROPS = ("network_in_dropped", "network_out_dropped")
+# `dropped_covered_ms`: the time with two comparable samples that both have the drops.
+PORT_SUMS = ("covered_ms", "dropped_covered_ms", *PORT_COUNTERS, *PORT_DROPS)
 # Advisory lock for creating and dropping partitions (any number would do); the holder gives up when a long query blocks
 # it: other queries would queue behind it.
 LOCK = 7_240_156_331
@@ -41,30 +46,60 @@ LOCK_TIMEOUT = "SET LOCAL lock_timeout = '2s'"
 
 
 @dataclass(frozen=True)
-class Tier:
-    """A table with a row for each guest and `step`; its partitions span `span`, and are kept for `keep`."""
+class Kind:
+    """A subject of metrics.
 
-    table: str
+    `key`: the column of its id; `prefix`: the beginning of its tables' names; `sums`: the columns of its sums.
+    """
+
+    key: str
+    prefix: str
+    sums: Sequence[str]
+
+
+GUESTS = Kind("instance_id", "metrics", SUMS)
+PORTS = Kind("port_id", "metrics_port", PORT_SUMS)
+KINDS = (GUESTS, PORTS)
+
+
+@dataclass(frozen=True)
+class Tier:
+    """A table with a row for each guest or port and `step`; its partitions span `span`, and are kept for `keep`."""
+
+    kind: Kind
+    content: str
     step: timedelta
     span: timedelta
     keep: timedelta
+
+    @property
+    def table(self) -> str:
+        return f"{self.kind.prefix}_{self.content}"
+
+    def of(self, kind: Kind) -> "Tier":
+        """Return the tier of the same step of another kind."""
+        return replace(self, kind=kind)
 
     def floor(self, moment: datetime) -> datetime:
         return floor(moment, self.step)
 
 
-def tiers() -> tuple[Tier, ...]:
-    """Return the tiers, finest first."""
+def tiers(kind: Kind = GUESTS) -> tuple[Tier, ...]:
+    """Return the tiers, finest first. Those of all kinds have the same steps and retention."""
     return (
-        Tier("metrics_sample", sampling(), timedelta(hours=1), timedelta(hours=settings.METRICS_SAMPLE_HOURS)),
-        _sums("metrics_minute", minutes=1, span_days=1, keep_days=settings.METRICS_MINUTE_DAYS),
-        _sums("metrics_five_minutes", minutes=5, span_days=1, keep_days=settings.METRICS_FIVE_MINUTES_DAYS),
-        _sums("metrics_hour", minutes=60, span_days=30, keep_days=settings.METRICS_HOUR_DAYS),
+        Tier(kind, "sample", sampling(), timedelta(hours=1), timedelta(hours=settings.METRICS_SAMPLE_HOURS)),
+        _sums(kind, "minute", minutes=1, span_days=1, keep_days=settings.METRICS_MINUTE_DAYS),
+        _sums(kind, "five_minutes", minutes=5, span_days=1, keep_days=settings.METRICS_FIVE_MINUTES_DAYS),
+        _sums(kind, "hour", minutes=60, span_days=30, keep_days=settings.METRICS_HOUR_DAYS),
     )
 
 
-def _sums(table: str, *, minutes: int, span_days: int, keep_days: int) -> Tier:
-    return Tier(table, timedelta(minutes=minutes), timedelta(days=span_days), timedelta(days=keep_days))
+def all_tiers() -> tuple[Tier, ...]:
+    return tuple(tier for kind in KINDS for tier in tiers(kind))
+
+
+def _sums(kind: Kind, content: str, *, minutes: int, span_days: int, keep_days: int) -> Tier:
+    return Tier(kind, content, timedelta(minutes=minutes), timedelta(days=span_days), timedelta(days=keep_days))
 
 
 def sampling() -> timedelta:

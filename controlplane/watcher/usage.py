@@ -19,7 +19,7 @@ from django.db import close_old_connections, connection
 
 from agents.protocol import agent_pb2 as pb
 from controlplane.kernel.names import as_uuid
-from controlplane.metrics.services import Sample, record
+from controlplane.metrics.services import PortSample, Sample, record, record_ports
 from controlplane.watcher.stream_registry import DROPPED
 
 log = logging.getLogger(__name__)
@@ -92,6 +92,7 @@ class UsageBuffer:
 def _keep(batch: list[tuple[UUID, pb.Usage]]) -> None:
     close_old_connections()
     record([sample for node_id, usage in batch for sample in samples_of(node_id, usage)])
+    record_ports([sample for node_id, usage in batch for sample in port_samples_of(node_id, usage)])
 
 
 def _hang_up() -> None:
@@ -100,11 +101,25 @@ def _hang_up() -> None:
 
 
 def samples_of(node_id: UUID, usage: pb.Usage) -> Iterator[Sample]:
-    at = datetime.fromtimestamp(min(max(usage.at_unix_ms, 0), MAX_UNIX_MS) / 1000, UTC)
+    """Return a sample of each guest."""
+    at = _moment(usage)
     for guest in usage.guests:
         instance_id = as_uuid(guest.id)
         if instance_id is not None:
             yield _sample(node_id, instance_id, at, guest)
+
+
+def port_samples_of(node_id: UUID, usage: pb.Usage) -> Iterator[PortSample]:
+    """Return a sample of each port of the guests."""
+    at = _moment(usage)
+    for port in (port for guest in usage.guests for port in guest.ports):
+        port_id = as_uuid(port.port_id)
+        if port_id is not None:
+            yield _port_sample(node_id, port_id, at, port)
+
+
+def _moment(usage: pb.Usage) -> datetime:
+    return datetime.fromtimestamp(min(max(usage.at_unix_ms, 0), MAX_UNIX_MS) / 1000, UTC)
 
 
 def _sample(node_id: UUID, instance_id: UUID, at: datetime, guest: pb.GuestUsage) -> Sample:
@@ -127,6 +142,20 @@ def _sample(node_id: UUID, instance_id: UUID, at: datetime, guest: pb.GuestUsage
         network_out_bytes=_sum(port.out_bytes for port in ports),
         network_in_packets=_sum(port.in_packets for port in ports),
         network_out_packets=_sum(port.out_packets for port in ports),
+    )
+
+
+def _port_sample(node_id: UUID, port_id: UUID, at: datetime, port: pb.PortUsage) -> PortSample:
+    return PortSample(
+        node_id=node_id,
+        port_id=port_id,
+        at=at,
+        network_in_bytes=min(port.in_bytes, MAX_COUNTER),
+        network_out_bytes=min(port.out_bytes, MAX_COUNTER),
+        network_in_packets=min(port.in_packets, MAX_COUNTER),
+        network_out_packets=min(port.out_packets, MAX_COUNTER),
+        network_in_dropped=min(port.in_dropped, MAX_COUNTER) if port.HasField("in_dropped") else None,
+        network_out_dropped=min(port.out_dropped, MAX_COUNTER) if port.HasField("out_dropped") else None,
     )
 
 

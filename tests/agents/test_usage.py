@@ -43,6 +43,8 @@ def test_watcher_that_requests_usage_receives_that_of_each_guest(agent: AgentUnd
     assert now.cpu_ns > was.cpu_ns
     assert now.disks[0].read_bytes > was.disks[0].read_bytes
     assert now.ports[0].in_bytes > was.ports[0].in_bytes
+    assert now.ports[0].in_dropped > was.ports[0].in_dropped
+    assert (now.ports[0].HasField("out_dropped"), now.ports[0].out_dropped) == (True, 0)
     assert second.at_unix_ms > first.at_unix_ms
 
 

@@ -29,6 +29,10 @@ NAMES = {
     "network_in_packets_per_s": "packets/s",
     "network_out_packets_per_s": "packets/s",
 }
+PORT_NAMES = {name: unit for name, unit in NAMES.items() if name.startswith("network_")} | {
+    "network_in_dropped_per_s": "packets/s",
+    "network_out_dropped_per_s": "packets/s",
+}
 
 
 def some_minutes(cloud: Cloud, minutes: int = 5) -> datetime:
@@ -126,6 +130,36 @@ def test_readers_of_an_instance_read_its_metrics(
     assert [each.get(path).status for each in (api, viewer, operator, stranger)] == [200, 200, 200, 404]
     assert Caller(token=None).get(path).status == 401
     assert api.get("instances/db/metrics").problem == (404, "compute.instance.not_found", None)
+
+
+def test_port_has_metrics_of_its_own(
+    api: Caller, viewer: Caller, stranger: Caller, operator: Caller, instance: Instance, cloud: Cloud
+) -> None:
+    since = some_minutes(cloud)
+    (port,) = api.get("ports?instance=web").body["items"]
+    path = f"/v1/projects/alpha/ports/{port['name']}/metrics"
+    body = api.get(f"{path}?since={since:%Y-%m-%dT%H:%M:%SZ}").body
+    assert {each["name"]: each["unit"] for each in body["series"]} == PORT_NAMES
+    assert body["resolution_s"] == 10
+    assert series(body, "network_in_dropped_per_s")[:31] == [None] + [0.2] * 30
+    assert [each.get(path).status for each in (api, viewer, operator, stranger)] == [200, 200, 200, 404]
+    assert Caller(token=None).get(path).status == 401
+    assert api.get("ports/db/metrics").problem == (404, "network.port.not_found", None)
+    assert api.get(f"{path}?resolution=15s").body["errors"][0]["parameter"] == "resolution"
+
+
+def test_metrics_of_a_port_outlive_its_attachment_and_end_with_it(
+    api: Caller, instance: Instance, cloud: Cloud
+) -> None:
+    port = api.post("ports", {"network": "lan", "name": "own"}).body
+    finish(api.post("ports/own/actions/attach", {"instance": "web"}))
+    since = some_minutes(cloud)
+    finish(api.post("ports/own/actions/detach"))
+    path = f"ports/own/metrics?since={since:%Y-%m-%dT%H:%M:%SZ}"
+    assert any(series(api.get(path).body, "network_in_bytes_per_s"))
+    assert api.call("DELETE", "ports/own").status == 204
+    assert api.get(f"ports/{port['id']}/metrics").status == 404
+    assert services.forget_deleted() > 0
 
 
 def test_metrics_of_a_deleted_instance_are_not_found(api: Caller, instance: Instance, cloud: Cloud) -> None:

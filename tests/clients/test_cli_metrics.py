@@ -11,6 +11,15 @@ from tests.clients.cli import Inside, inside
 from tests.clients.conftest import Live
 from tests.limits import PATIENCE_S
 
+PORT_SERIES = [
+    "network_in_bytes_per_s",
+    "network_out_bytes_per_s",
+    "network_in_packets_per_s",
+    "network_out_packets_per_s",
+    "network_in_dropped_per_s",
+    "network_out_dropped_per_s",
+]
+
 
 @pytest.mark.parametrize(
     ("values", "bars"),
@@ -67,6 +76,10 @@ def test_metrics_of_an_instance_and_its_node_are_shown(cli: Inside, live: Live, 
     assert lines[0].split()[:4] == ["SERIES", "LAST", "MEAN", "HIGHEST"]
     assert [line.split()[0] for line in lines[1:]] == cli.ok(*asked, "-o", "name").out.split()
     assert lines[1].startswith("cpu_used_ratio ") and "█" in lines[1]
+    port = cli.ok("port", "list", "--instance", "web", "-o", "name").out.strip()
+    of_port = ("port", "metrics", port, "--since", "10m")
+    wait_until(lambda: rates(*of_port) != [], limit_s=PATIENCE_S)
+    assert [line.split()[0] for line in cli.ok(*of_port).out.splitlines()[1:]] == PORT_SERIES
     refused = cli(*asked[:3], "--since", "lately")
     assert (refused.code, "Write 6h" in refused.err) == (2, True)
     assert "resolution" in cli(*asked, "--resolution", "1500ms").err

@@ -129,6 +129,7 @@ def test_metrics_guide_runs(
 ) -> None:
     made = client.instances.create(name="web", flavor="tiny", image="tiny")
     made.operation.wait(timeout_s=60)
+    client.ports.create(name="web-lan", network="lan")
     wait_until(lambda: rates(client, "web") != [], limit_s=PATIENCE_S)
     monkeypatch.setenv("ANDROMEDE_TOKEN", live.token)
     login = [commands / "andromede", "login", live.url, "--token"]
@@ -137,6 +138,7 @@ def test_metrics_guide_runs(
     )
     said = run("read-metrics.md", folder, commands, live)
     assert said.count("cpu_used_ratio ") == 3
+    assert said.count("network_in_dropped_per_s ") == 1
     assert json.loads((folder / "web.json").read_text())["series"][0]["name"] == "cpu_used_ratio"
     (block,) = PYTHON.findall((GUIDES / "read-metrics.md").read_text())
     names: dict[str, Any] = {}

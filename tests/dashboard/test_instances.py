@@ -27,6 +27,25 @@ def page(instance: Instance, home: str) -> str:
     return f"{home}/instances/{instance.pk}"
 
 
+# Metrics.
+
+
+def test_metrics_can_be_limited_to_a_port(instance: Instance, member: Client, page: str, cloud: Cloud) -> None:
+    port = Port.objects.get(instance_id=instance.pk)
+    whole, html = shown_charts(member, f"{page}/metrics")
+    assert "Processor" in whole and "Network: dropped packets" not in whole
+    assert f'href="?hours=1&amp;port={port.pk}"' in html
+    of_port, html = shown_charts(member, f"{page}/metrics?port={port.pk}&hours=6")
+    assert of_port == ["Network", "Network: packets", "Network: dropped packets"]
+    assert f'href="?hours=24&amp;port={port.pk}"' in html, "another period of the same port"
+    assert shown_charts(member, f"{page}/metrics?port={instance.pk}")[0] == whole, "not a port of this instance"
+
+
+def shown_charts(member: Client, url: str) -> tuple[list[str], str]:
+    answer = member.get(url)
+    return [str(chart["words"]) for chart in answer.context["charts"]], answer.content.decode()
+
+
 # The list.
 
 

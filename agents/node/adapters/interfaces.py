@@ -336,13 +336,15 @@ class DiskUsage:
 
 @dataclass(frozen=True, slots=True)
 class NicUsage:
-    """Counters of a network card, seen from the guest: "in" is received traffic."""
+    """Counters of a network card, seen from the guest: "in" is received traffic. The node's kernel counts the drops."""
 
     device: str
     in_bytes: int
     out_bytes: int
     in_packets: int
     out_packets: int
+    in_dropped: int
+    out_dropped: int
 
 
 @dataclass(frozen=True, slots=True)

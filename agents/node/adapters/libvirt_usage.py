@@ -74,6 +74,8 @@ def _nics(stats: Stats) -> Iterator[NicUsage]:
             out_bytes=stats[f"{nic}.tx.bytes"],
             in_packets=stats[f"{nic}.rx.pkts"],
             out_packets=stats[f"{nic}.tx.pkts"],
+            in_dropped=stats[f"{nic}.rx.drop"],
+            out_dropped=stats[f"{nic}.tx.drop"],
         )
 
 

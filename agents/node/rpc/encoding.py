@@ -230,6 +230,8 @@ def _guest_usage(guest_id: UUID, used: GuestUsage, port_ids: Mapping[str, UUID])
                 out_bytes=nic.out_bytes,
                 in_packets=nic.in_packets,
                 out_packets=nic.out_packets,
+                in_dropped=nic.in_dropped,
+                out_dropped=nic.out_dropped,
             )
             for nic in used.nics
             if nic.device in port_ids

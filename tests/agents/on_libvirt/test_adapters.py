@@ -3,6 +3,7 @@
 import hashlib
 import os
 import queue
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from uuid import UUID
@@ -20,6 +21,7 @@ from agents.node.adapters.interfaces import (
     Disks,
     Firmware,
     GuestDisk,
+    GuestNic,
     GuestSpec,
     GuestUsage,
     Hypervisor,
@@ -31,6 +33,7 @@ from agents.node.adapters.qemu_img import FileDisks
 from agents.node.errors import AdapterError, DetachPending, GuestForeign
 from agents.node.guest_users import GuestUsers
 from tests.agents import specs
+from tests.agents.network import frames
 from tests.agents.specs import MIB
 from tests.limits import PATIENCE_S
 
@@ -273,6 +276,33 @@ def test_usage_counts_from_the_start_and_only_while_the_guest_runs(rig: Rig) -> 
     wait_until(lambda: usage_of(rig).cpu_ns > first.cpu_ns, what="counters that grow")
     hypervisor.power_off(rig.guest.id)
     assert rig.guest.id not in hypervisor.usage()
+
+
+@pytest.fixture
+def bridge(agreeing_node: LabNode) -> Iterator[str]:
+    agreeing_node.exec(["ip", "link", "add", "unread", "up", "type", "bridge"])
+    yield "unread"
+    agreeing_node.exec(["ip", "link", "del", "unread"])
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("adapters", ["real"], indirect=True)
+def test_packets_that_a_guest_does_not_take_count_as_dropped(rig: Rig, bridge: str, agreeing_node: LabNode) -> None:
+    """The firmware of a guest without a system takes none."""
+    nic = GuestNic("unread0", bridge, "56:00:00:00:00:01", 1500)
+    rig.guest = replace(rig.guest, nics=(nic,))
+    rig.adapters.hypervisor.define(rig.guest)
+    rig.adapters.hypervisor.start(rig.guest.id)
+    (first,) = usage_of(rig).nics
+    assert first.device == nic.device
+    frame = frames.ethernet("56:00:00:00:00:02", nic.mac, 0x0800, b"x" * 64)
+
+    def has_dropped() -> bool:
+        agreeing_node.exec([sys.executable, frames.__file__, "flood", bridge, "3000", frame.hex()])
+        (now,) = usage_of(rig).nics
+        return now.in_dropped > first.in_dropped and now.out_dropped == first.out_dropped
+
+    wait_until(has_dropped, what="packets that the guest did not take")
 
 
 def usage_of(rig: Rig) -> GuestUsage:

@@ -152,6 +152,8 @@ def metrics(story: SampleCloud) -> None:
         story.machine.use(since + number * timedelta(seconds=10))
     asked = {"since": since.isoformat(), "until": until.isoformat(), "resolution": "5m"}
     story.book.show(story.ada, "instance_metrics", query=asked)
+    port = story.book.do(story.ada, "port_list", query={"instance": "web-1"}).body["items"][0]
+    story.book.show(story.ada, "port_metrics", port=port["id"], query=asked)
     story.book.show(story.oscar, "node_metrics", query=asked)
 
 

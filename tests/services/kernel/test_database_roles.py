@@ -113,6 +113,7 @@ def test_metrics_roles_create_and_drop_partitions_through_functions() -> None:
     make = "SELECT metrics_make_partition('{}', '2026-01-01', '2026-01-02')"
     for role in ("watcher", "worker"):
         assert refusal(role, make.format("metrics_minute")) == ""
+        assert refusal(role, make.format("metrics_port_minute")) == ""
         assert "must be owner" in refusal(role, "DROP TABLE metrics_minute")
         assert refusal(role, "SELECT metrics_drop_partition('metrics_minute_2026010100')") == ""
     assert "permission denied for function" in refusal("web", make.format("metrics_minute"))

@@ -19,7 +19,7 @@ TABLES = [tier.table for tier in tables.tiers()]
 
 def rows(table: str) -> list[tuple[UUID, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT * FROM {table} ORDER BY at, instance_id")
+        cursor.execute(f"SELECT * FROM {table} ORDER BY at, 1")
         return cursor.fetchall()
 
 

@@ -22,6 +22,7 @@ from controlplane.compute.models import Instance
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.metrics import tables
+from controlplane.network.models import Port
 from controlplane.node_lifecycle.recovery import auto_recovery
 from controlplane.nodes.models import Incident, Node, Receipt, TrustDocument
 from controlplane.reconcilers import node_liveness
@@ -354,6 +355,18 @@ def test_extreme_usage_values_fit_the_columns(shared_cloud: Cloud, measuring: No
     for at_unix_ms in (-(2**63), 0):
         (other,) = usage.samples_of(shared_cloud.machine.row.pk, pb.Usage(at_unix_ms=at_unix_ms, guests=[guest]))
         assert record_now(other) == 0
+
+
+def test_extreme_usage_values_of_ports_fit_the_columns(shared_cloud: Cloud) -> None:
+    most = 2**64 - 1
+    port = Port.objects.get(instance_id=make_instance(shared_cloud).pk)
+    counters = {"in_bytes": most, "out_bytes": most, "in_packets": most, "out_packets": most, "in_dropped": most}
+    ports = [pb.PortUsage(port_id=str(port.pk), **counters), pb.PortUsage(port_id="../../etc")]
+    told = pb.Usage(at_unix_ms=round(clock.now().timestamp() * 1000), guests=[pb.GuestUsage(ports=ports)] * 2)
+    sample, again = usage.port_samples_of(shared_cloud.machine.row.pk, told)
+    assert sample.network_in_bytes == sample.network_in_dropped == 2**53
+    assert sample.network_out_dropped is None, "not reported"
+    assert usage.record_ports([sample, again]) == 1
 
 
 def record_now(sample: usage.Sample) -> int:

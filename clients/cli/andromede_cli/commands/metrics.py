@@ -1,4 +1,4 @@
-"""Usage of instances and nodes: a line with a sparkline for each series."""
+"""Usage of instances, ports and nodes: a line with a sparkline for each series."""
 
 from __future__ import annotations
 
@@ -32,10 +32,18 @@ Node = Annotated[
     str,
     typer.Argument(metavar="NODE", help=_("By name or id."), show_default=False, autocompletion=names("nodes.list")),
 ]
+Port = Annotated[
+    str,
+    typer.Argument(metavar="PORT", help=_("By name or id."), show_default=False, autocompletion=names("ports.list")),
+]
 
 
 def register_instance(instances: typer.Typer) -> None:
     command(instances, "metrics", _("Show the usage of an instance over time."))(of_instance)
+
+
+def register_port(ports: typer.Typer) -> None:
+    command(ports, "metrics", _("Show the traffic of a port over time."))(of_port)
 
 
 def register_node(nodes: typer.Typer) -> None:
@@ -46,6 +54,10 @@ def of_instance(
     me: Session, name: Instance, since: Since = "1h", until: Until = None, resolution: Resolution = None
 ) -> None:
     _show(me, lambda asked: me.client.instances.metrics(name, **asked), since, until, resolution)
+
+
+def of_port(me: Session, name: Port, since: Since = "1h", until: Until = None, resolution: Resolution = None) -> None:
+    _show(me, lambda asked: me.client.ports.metrics(name, **asked), since, until, resolution)
 
 
 def of_node(me: Session, name: Node, since: Since = "1h", until: Until = None, resolution: Resolution = None) -> None:

@@ -18,6 +18,7 @@ from andromede_cli.command import (
     group,
     labels_of,
 )
+from andromede_cli.commands import metrics
 from andromede_cli.completion import names
 from andromede_cli.declared_commands import (
     LABEL,
@@ -256,6 +257,7 @@ def _ports() -> typer.Typer:
     )
     command(ports, "attach", _("Attach a port to an instance, running or stopped."), WAIT, DRY_RUN)(port_attach)
     command(ports, "detach", _("Detach a port from its instance."), WAIT, SURE, DRY_RUN)(port_detach)
+    metrics.register_port(ports)
     delete_command(ports, _("Delete free ports."), "ports.delete", "PORT...", _("Delete {names}?"))
     return ports
 

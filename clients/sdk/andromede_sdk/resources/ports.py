@@ -200,3 +200,22 @@ class Ports(Resource):
                 if_match=if_match,
             ),
         )
+
+    def metrics(
+        self, port: str, *, since: Moment | None = None, until: Moment | None = None, resolution: str | None = None
+    ) -> models.Metrics:
+        """GET /v1/projects/{project}/ports/{port}/metrics
+
+        `since`: The first moment (RFC 3339); an hour before `until` when not given.
+        `until`: Up to this moment; now when not given, and never later.
+        `resolution`: How much time a point stands for, such as 30s, 5m or 1h; there are 1000 points at most, and up to 400 when it is not given.
+        """
+        return self._scope.one(
+            models.Metrics,
+            Ask(
+                "GET",
+                "/v1/projects/{project}/ports/{port}/metrics",
+                names={"port": port},
+                query={"since": since, "until": until, "resolution": resolution},
+            ),
+        )

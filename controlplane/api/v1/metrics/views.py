@@ -1,4 +1,4 @@
-"""Routes of metrics: of instances for tenants, of nodes for operators."""
+"""Routes of metrics: of instances and ports for tenants, of nodes for operators."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from rest_framework.response import Response
 from controlplane.api.base_views import OperatorView
 from controlplane.api.v1.instances.views import InstanceView
 from controlplane.api.v1.metrics.schemas import MetricsOut
+from controlplane.api.v1.ports.views import PortView
 from controlplane.kernel import clock
 from controlplane.kernel.views import route
 from controlplane.metrics import selectors
@@ -21,6 +22,14 @@ class InstanceMetrics(InstanceView):
     def get(self, request: Request) -> Response:
         instance, window = self.instance(), window_of(request.query_params, clock.now())
         return Response(document(window, selectors.instance_series(self.actor, instance, window)))
+
+
+class PortMetrics(PortView):
+    @route("port_metrics", MetricsOut, query=PARAMETERS)
+    def get(self, request: Request) -> Response:
+        """Return what the port's guest received and sent; of a port that is not attached, what there was before."""
+        port, window = self.port(), window_of(request.query_params, clock.now())
+        return Response(document(window, selectors.port_series(self.actor, port, window)))
 
 
 class NodeMetrics(OperatorView):

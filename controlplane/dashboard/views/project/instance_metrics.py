@@ -1,4 +1,4 @@
-"""Instance metrics as charts and tables."""
+"""Metrics of an instance, or of one of its ports, as charts and tables."""
 
 from datetime import timedelta
 from typing import Any
@@ -17,6 +17,8 @@ CHARTS = (
     (_("Disks: bytes"), ("disk_read_bytes_per_s", "disk_write_bytes_per_s")),
     (_("Disks: requests"), ("disk_read_requests_per_s", "disk_write_requests_per_s")),
     (_("Network"), ("network_in_bytes_per_s", "network_out_bytes_per_s")),
+    (_("Network: packets"), ("network_in_packets_per_s", "network_out_packets_per_s")),
+    (_("Network: dropped packets"), ("network_in_dropped_per_s", "network_out_dropped_per_s")),
 )
 NAMES = {
     "cpu_used_ratio": _("used"),
@@ -28,9 +30,19 @@ NAMES = {
     "disk_write_requests_per_s": _("written"),
     "network_in_bytes_per_s": _("received"),
     "network_out_bytes_per_s": _("sent"),
+    "network_in_packets_per_s": _("received"),
+    "network_out_packets_per_s": _("sent"),
+    "network_in_dropped_per_s": _("to the guest"),
+    "network_out_dropped_per_s": _("from the guest"),
 }
 # Labels of units.
-UNITS = {"ratio": _("ratio"), "MiB": _("MiB"), "bytes/s": _("B/s"), "requests/s": _("requests/s")}
+UNITS = {
+    "ratio": _("ratio"),
+    "MiB": _("MiB"),
+    "bytes/s": _("B/s"),
+    "requests/s": _("requests/s"),
+    "packets/s": _("packets/s"),
+}
 TABLE_ROWS = 30
 
 
@@ -41,9 +53,13 @@ class InstanceMetrics(InstancePage):
     def context(self) -> dict[str, Any]:
         hours = next((length for length, _words in RANGES if str(length) == self.query("hours")), HOUR)
         since = clock.now() - timedelta(hours=hours)
-        found = self.get_in_project("instances", self.instance["id"], "metrics", since=since.isoformat())
+        ports = {each["port"]["id"]: each["port"]["name"] for each in self.instance["addresses"]}
+        port = self.query("port") if self.query("port") in ports else ""
+        path = ("ports", port) if port else ("instances", self.instance["id"])
+        found = self.get_in_project(*path, "metrics", since=since.isoformat())
         series = [each | spoken(each["name"], each["unit"]) for each in found["series"]]
-        return {"metrics": found | {"series": series}, "charts": charts(series), "ranges": RANGES, "hours": hours}
+        shown = {"metrics": found | {"series": series}, "charts": charts(series)}
+        return {**shown, "ranges": RANGES, "hours": hours, "ports": ports, "port": port}
 
 
 def spoken(name: str, unit: str) -> dict[str, str]:
