@@ -9,6 +9,8 @@ from andromede_core.documents.parsing import as_text, refuse
 
 MAC = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")  # an odd second digit would be a multicast address
 
+SEGMENT_MAC = "06"  # first byte of the MAC addresses of routers between nodes; no port has one
+
 IPV6_PREFIX = 64  # of a subnet
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, ip_network
 from uuid import UUID
 
 from andromede_core.documents.messages import Message
-from andromede_core.permits.network_values import MAC
+from andromede_core.permits.network_values import MAC, SEGMENT_MAC
 from controlplane.network.errors import AllowedAddressInvalid
 from controlplane.network.models import AllowedAddress, Subnet
 from controlplane.network.ranges import Address, ipv6_gateway
@@ -57,4 +57,7 @@ def _mac(text: str, number: int) -> str:
     if value and not MAC.fullmatch(value):
         reason = Message("write a unicast MAC address, such as 00:00:5e:00:01:01.")
         raise AllowedAddressInvalid(field=f"allowed_addresses/{number}/mac", value=text[:17], reason=reason)
+    if value.startswith(f"{SEGMENT_MAC}:"):
+        reason = Message("MAC addresses that begin with {first} are those of routers.", first=SEGMENT_MAC)
+        raise AllowedAddressInvalid(field=f"allowed_addresses/{number}/mac", value=value, reason=reason)
     return value

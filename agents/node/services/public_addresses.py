@@ -25,6 +25,7 @@ from agents.node.departures import Home
 from agents.node.errors import AgentError
 from agents.node.services import networks, security_groups
 from andromede_core.permits.network_ports import ListedPort
+from andromede_core.permits.network_values import SEGMENT_MAC
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ def _egress(node: Node) -> list[tuple[int, Egress]]:
 def _segment_mac(node_id: str) -> str:
     """Return the MAC address of the node's routers on segments; the tail of its id (UUIDv7) is random."""
     digits = UUID(node_id).hex[-10:]
-    return ":".join(["06", *(digits[i : i + 2] for i in range(0, 10, 2))])
+    return ":".join([SEGMENT_MAC, *(digits[i : i + 2] for i in range(0, 10, 2))])
 
 
 def _current(egress: Egress, version: int, versions: Mapping[Address, int]) -> Egress:

@@ -170,3 +170,10 @@ def test_there_are_as_many_routers_as_transit_addresses() -> None:
 def test_connected_networks_exclude_the_routers() -> None:
     present = links(eth0="192.0.2.1/24", rtw_123456789ab="100.64.0.0/31")
     assert present.connected() == [IPv4Network("192.0.2.0/24")]
+
+
+@pytest.mark.parametrize("mac", ["06:00:00:00:00:01", LAYOUT.gateway_mac])
+def test_port_has_the_mac_of_no_router(mac: str) -> None:
+    port = a_port(replace(a_network(1), id=ID), 1)
+    pair = AllowedAddress(ip_network("10.0.0.99/32"), mac)
+    assert f"ether saddr != {port.mac} counter drop" in port_rules.admit([replace(port, allowed=(pair,))])

@@ -218,6 +218,7 @@ def test_allowed_addresses_are_replaced(tenant: Tenant, network: Network) -> Non
         ("0.0.0.0/0", "", "cidr"),
         ("10.0.0.12", "01:00:5e:00:01:01", "mac"),
         ("10.0.0.12", "x", "mac"),
+        ("10.0.0.12", "06:00:00:00:00:01", "mac"),
     ],
 )
 def test_impossible_allowed_address_is_refused(

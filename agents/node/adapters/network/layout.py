@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from agents.node.adapters.network_specs import bridge_name
+from andromede_core.permits.network_values import SEGMENT_MAC
 
 # Legs of routers that stand in the node's namespace, and what leads to other nodes. Rules match these prefixes.
 LAN_LEG = "rtl-"
@@ -58,6 +59,10 @@ class Layout:
     @property
     def overlay(self) -> str:
         return f"{OVERLAY}{self.tail}"
+
+    def is_of_router(self, mac: str) -> bool:
+        """Tell if a router of the network has this MAC: as the gateway, or between nodes (SEGMENT_MAC)."""
+        return mac == self.gateway_mac or mac.startswith(f"{SEGMENT_MAC}:")
 
     @property
     def gateway_mac(self) -> str:

@@ -229,7 +229,10 @@ def _gateways(network: NetworkSpec) -> str:
 
 
 def _macs(port: PortSpec) -> list[str]:
-    return list(dict.fromkeys([port.mac, *(pair.mac for pair in port.allowed if pair.mac is not None)]))
+    """Return the MAC addresses of the guest, no router's: with one, it could draw others' traffic to itself."""
+    layout = Layout.for_network(port.network.id)
+    allowed = (pair.mac for pair in port.allowed if pair.mac is not None and not layout.is_of_router(pair.mac))
+    return list(dict.fromkeys([port.mac, *allowed]))
 
 
 def _ethertypes(network: NetworkSpec) -> str:
