@@ -44,7 +44,7 @@ def public_jwks() -> dict[str, Any]:
 def _jwk(key: Key) -> dict[str, Any]:
     kind = OKPKey if key.algorithm == "Ed25519" else ECKey
     public = kind.import_key(base64.b64decode(key.public_key)).as_dict(private=False)
-    return {**public, "kid": key.id, "use": "sig", "alg": ALGORITHMS[key.algorithm]}
+    return {**public, "kid": key.id, "use": "sig", "alg": ALGORITHMS[key.algorithm], "zones": sorted(key.zones)}
 
 
 def _json(value: Mapping[str, object]) -> bytes:

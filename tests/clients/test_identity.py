@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,12 @@ KEYS = [
 ]
 
 
-def published(*keys: SigningKey) -> dict[str, Any]:
+def published(*keys: SigningKey, zones: Sequence[str] = ("*",)) -> dict[str, Any]:
     found = []
     for key in keys:
         kind = OKPKey if isinstance(key.private, Ed25519PrivateKey) else ECKey
-        found.append({**kind.import_key(base64.b64decode(key.public_key)).as_dict(private=False), "kid": key.id})
+        public = kind.import_key(base64.b64decode(key.public_key)).as_dict(private=False)
+        found.append({**public, "kid": key.id, "zones": list(zones)})
     return {"keys": found}
 
 
@@ -71,6 +72,13 @@ def test_genuine_document_is_verified(key: SigningKey, now_s: int) -> None:
 def test_other_documents_are_refused(text: str) -> None:
     with pytest.raises(IdentityRefused):
         verify_identity(text, published(*KEYS), issuer=ISSUER, now_s=NOW_S)
+
+
+def test_key_of_other_zones_signs_for_none_but_these() -> None:
+    assert verify_identity(document(), published(*KEYS, zones=("fr-idf-1",)), now_s=NOW_S)["zone"] == "fr-idf-1"
+    for zones in (("de-fra-1",), ()):
+        with pytest.raises(IdentityRefused, match="does not sign for the zone"):
+            verify_identity(document(), published(*KEYS, zones=zones), now_s=NOW_S)
 
 
 @pytest.fixture

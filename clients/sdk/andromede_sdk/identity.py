@@ -25,7 +25,8 @@ def verify_identity(
     `issuer`: refuse documents of another cloud. `leeway_s`: how far the clocks may differ.
 
     Raises:
-        IdentityRefused: no key signed it, it is not of this kind or issuer, it has expired, or is not valid yet.
+        IdentityRefused: no key of its zone signed it, it is not of this kind or issuer, it has expired, or is not valid
+            yet.
         ImportError: joserfc is not installed.
     """
     from joserfc import jwt
@@ -36,6 +37,7 @@ def verify_identity(
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="EdDSA is deprecated")  # RFC 9864 gives it another name
             token = jwt.decode(document.strip(), KeySet.import_key_set(dict(keys)), algorithms=ALGORITHMS)  # type: ignore[arg-type]
+        _check_zone(keys, token.header.get("kid"), token.claims.get("zone"))
         if token.header.get("typ") != TYP:
             raise IdentityRefused(f"The document is of the type {token.header.get('typ')}, not {TYP}.")
         wanted: dict[str, Any] = {"sub": {"essential": True}, "exp": {"essential": True}, "nbf": {"essential": True}}
@@ -46,3 +48,10 @@ def verify_identity(
     except (JoseError, ValueError, KeyError, TypeError) as exc:
         raise IdentityRefused(f"The document is not genuine, or not valid now: {exc}.") from exc
     return dict(token.claims)
+
+
+def _check_zone(keys: Mapping[str, Any], kid: object, zone: object) -> None:
+    """Raise IdentityRefused unless the key may sign for the zone: one that was stolen states no other zones."""
+    zones = next((key.get("zones", ()) for key in keys["keys"] if key.get("kid") == kid), ())
+    if zone not in zones and "*" not in zones:
+        raise IdentityRefused(f"The key {kid} does not sign for the zone {zone}.")

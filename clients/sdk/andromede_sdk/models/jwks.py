@@ -8,7 +8,7 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class JsonWebKey(Model):
-    """A public key (RFC 7517). `y`: of a key of the type EC only."""
+    """A public key (RFC 7517). `y`: of a key of the type EC only. `zones`: those of its instances; `*`: all."""
 
     kty: str  # OKP, EC
     crv: str  # Ed25519, P-256
@@ -17,6 +17,7 @@ class JsonWebKey(Model):
     kid: str
     use: str  # sig
     alg: str  # EdDSA, ES256
+    zones: list[str]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

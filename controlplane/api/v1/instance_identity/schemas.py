@@ -7,7 +7,7 @@ from controlplane.nodes.jose import ALGORITHMS
 
 
 class JsonWebKeyOut(Out):
-    """A public key (RFC 7517). `y`: of a key of the type EC only."""
+    """A public key (RFC 7517). `y`: of a key of the type EC only. `zones`: those of its instances; `*`: all."""
 
     kty = serializers.ChoiceField(["OKP", "EC"])
     crv = serializers.ChoiceField(["Ed25519", "P-256"])
@@ -16,6 +16,7 @@ class JsonWebKeyOut(Out):
     kid = serializers.CharField()
     use = serializers.ChoiceField(["sig"])
     alg = serializers.ChoiceField(list(ALGORITHMS.values()))
+    zones = serializers.ListField(child=serializers.CharField())
 
 
 class JsonWebKeySetOut(Out):
