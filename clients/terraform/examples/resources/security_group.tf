@@ -1,3 +1,8 @@
+resource "andromede_network" "lan" {
+  name = "lan"
+  cidr = "10.20.0.0/24"
+}
+
 resource "andromede_security_group" "web" {
   name        = "web"
   description = "Web servers"
@@ -8,6 +13,6 @@ resource "andromede_instance" "web" {
   name            = "web"
   flavor          = "small"
   image           = "debian-13"
-  networks        = ["lan"]
+  networks        = [andromede_network.lan.id]
   security_groups = [andromede_security_group.web.name]
 }
