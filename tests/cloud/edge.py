@@ -6,6 +6,7 @@ route, and the router learns by BGP alone behind which node each public address 
 
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -21,9 +22,9 @@ from tests import processes
 from tests.agents.announcer.bgp_lab import BgpLab, entering_namespace
 from tests.limits import PATIENCE_S
 
-ANNOUNCERS = {"announcer-1": "10.77.0.11", "announcer-2": "10.77.0.12"}
+ANNOUNCERS = {"announcer-1": "10.0.7.11", "announcer-2": "10.0.7.12"}
 ANNOUNCER_PORT = 7445
-MACHINE = "10.77.0.254/24"  # from which the control plane calls the announcers
+MACHINE = "10.0.7.254/24"  # from which the control plane calls the announcers
 ROUTER_HOST = 2  # on the underlay
 ROUTER_IPV6 = "fd77::1"
 OUTSIDE, OUTSIDE_ROUTER = ("198.51.100.9/24", "2001:db8:9::9/64"), ("198.51.100.1/24", "2001:db8:9::1/64")
@@ -71,7 +72,10 @@ class Edge:
         return self.run(*ssh_to(address, key), command).strip()
 
     def connect(self, address: str, port: int, *, attempts: int = 6) -> socket.socket:
-        """Return a TCP connection from outside. `attempts`: to connect; raises TimeoutError after them."""
+        """Return a TCP connection from outside; waits for a server that does not listen yet.
+
+        `attempts`: to connect; raises TimeoutError after them.
+        """
 
         def act() -> socket.socket:
             with Path(f"/proc/{self.outside}/ns/net").open() as file:
@@ -86,7 +90,14 @@ class Edge:
                 raise
             return found
 
-        return _in_own_thread(act)
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return _in_own_thread(act)
+            except ConnectionRefusedError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
 
     def next_hop(self, address: str) -> str:
         """Return the next hop of the address in the router's kernel; empty: none."""
