@@ -5,14 +5,13 @@ message each way, whatever the number of rules. The kernel also sends each chang
 namespaces at the other end of a veth pair to processes with CAP_NET_BROADCAST.
 """
 
-import errno
 import socket
 import struct
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Self
 
 from agents.node.adapters.network import namespaces
+from agents.node.adapters.network.subscription import MESSAGE_BYTES, Subscription
 from agents.node.errors import AdapterError
 
 NETLINK_NETFILTER = 12
@@ -20,12 +19,10 @@ SUBSYSTEM = 10  # NFNL_SUBSYS_NFTABLES
 NEW_GENERATION, GET_GENERATION = SUBSYSTEM << 8 | 15, SUBSYSTEM << 8 | 16
 GENERATION_ID = 1  # NFTA_GEN_ID, 32 bits in network order
 CHANGES = 1 << 6  # bit of the multicast group 7, NFNLGRP_NFTABLES
-SOL_NETLINK, LISTEN_ALL_NSID = 270, 8
 REQUEST = 1  # NLM_F_REQUEST
 _HEAD = struct.Struct("=IHHII4x")  # netlink: length, type, flags, number, sender; then 4 bytes of netfilter
 _ATTRIBUTE = struct.Struct("=HH")
 ANSWER_TIMEOUT_S = 30.0
-MESSAGE_BYTES = 65536
 
 
 def generation() -> int:
@@ -64,42 +61,11 @@ def generations(names: Iterable[str]) -> dict[str, int]:
     return found
 
 
-class Changes:
+class Changes(Subscription):
     """A subscription to changes of rules, from its creation on."""
 
     def __init__(self) -> None:
-        self._socket = _socket()
-        self._socket.setsockopt(SOL_NETLINK, LISTEN_ALL_NSID, 1)
-        self._socket.bind((0, CHANGES))
-        self._socket.setblocking(False)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._socket.close()
-
-    def fileno(self) -> int:
-        """Return the descriptor that is readable after a change."""
-        return self._socket.fileno()
-
-    def forget(self) -> None:
-        discard(self._socket)
-
-
-def discard(messages: socket.socket) -> None:
-    """Discard the received messages.
-
-    Those that did not fit into the buffer make no difference: all mean the same.
-    """
-    while True:
-        try:
-            messages.recv(MESSAGE_BYTES)
-        except BlockingIOError:
-            return
-        except OSError as exc:
-            if exc.errno != errno.ENOBUFS:
-                raise
+        super().__init__(_socket(), groups=CHANGES)
 
 
 def _socket() -> socket.socket:

@@ -9,10 +9,9 @@ import ctypes
 import socket
 import struct
 import sys
-from typing import Self
 
 from agents.node.adapters.network.netlink import PROTOCOL
-from agents.node.adapters.network.nft_changes import LISTEN_ALL_NSID, SOL_NETLINK, discard
+from agents.node.adapters.network.subscription import Subscription
 
 NETLINK_ROUTE = 0
 # Bits of the multicast groups RTNLGRP_IPV4_ROUTE, IPV4_RULE, IPV6_ROUTE and IPV6_RULE.
@@ -34,27 +33,12 @@ FILTER = (
 )
 
 
-class RouteLosses:
+class RouteLosses(Subscription):
     """A subscription to losses, from its creation on."""
 
     def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_ROUTE)
+        messages = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_ROUTE)
         code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *each) for each in FILTER))
         program = struct.pack("@HP", len(FILTER), ctypes.addressof(code))
-        self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
-        self._socket.setsockopt(SOL_NETLINK, LISTEN_ALL_NSID, 1)
-        self._socket.bind((0, GROUPS))
-        self._socket.setblocking(False)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._socket.close()
-
-    def fileno(self) -> int:
-        """Return the descriptor that is readable after a loss."""
-        return self._socket.fileno()
-
-    def forget(self) -> None:
-        discard(self._socket)
+        messages.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+        super().__init__(messages, groups=GROUPS)

@@ -9,6 +9,7 @@ from threading import Thread
 
 from agents.node.adapters.network.nft_changes import Changes
 from agents.node.adapters.network.route_losses import RouteLosses
+from agents.node.adapters.network.subscription import Subscription
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class RuleWatcher:
     def _run(self) -> None:
         routes_at = checked_at = 0.0
         with Changes() as changes, RouteLosses() as losses:
-            watched: list[Changes | RouteLosses | int] = [changes, losses, self._wake_pipe]
+            watched: list[Subscription | int] = [changes, losses, self._wake_pipe]
             while True:
                 _try(self._check_rules)
                 if time.monotonic() >= routes_at:
