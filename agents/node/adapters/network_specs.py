@@ -111,3 +111,9 @@ def tap_name(port_id: UUID) -> str:
 
 def bridge_name(network_id: UUID) -> str:
     return f"br{network_id.hex[-11:]}"
+
+
+def router_mac(first: str, tail: str) -> str:
+    """Return a MAC address of a router: the first byte, then the last ten hexadecimal digits of an id or its tail."""
+    digits = tail[-10:]
+    return ":".join([first, *(digits[i : i + 2] for i in range(0, 10, 2))])

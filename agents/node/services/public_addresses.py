@@ -18,7 +18,7 @@ from ipaddress import IPv4Address
 from uuid import UUID
 
 from agents.node.adapters.interfaces import Power
-from agents.node.adapters.network_specs import Address, PortSpec
+from agents.node.adapters.network_specs import Address, PortSpec, router_mac
 from agents.node.adapters.public_addresses import Egress, LocalAddress, PublicAddresses
 from agents.node.context import Node
 from agents.node.departures import Home
@@ -82,8 +82,7 @@ def _egress(node: Node) -> list[tuple[int, Egress]]:
 
 def _segment_mac(node_id: str) -> str:
     """Return the MAC address of the node's routers on segments; the tail of its id (UUIDv7) is random."""
-    digits = UUID(node_id).hex[-10:]
-    return ":".join([SEGMENT_MAC, *(digits[i : i + 2] for i in range(0, 10, 2))])
+    return router_mac(SEGMENT_MAC, UUID(node_id).hex)
 
 
 def _current(egress: Egress, version: int, versions: Mapping[Address, int]) -> Egress:

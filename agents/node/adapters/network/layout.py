@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from uuid import UUID
 
-from agents.node.adapters.network_specs import bridge_name
+from agents.node.adapters.network_specs import bridge_name, router_mac
 from andromede_core.permits.network_values import SEGMENT_MAC
 
 # Legs of routers that stand in the node's namespace, and what leads to other nodes. Rules match these prefixes.
@@ -67,5 +67,4 @@ class Layout:
     @property
     def gateway_mac(self) -> str:
         """Return the gateway's MAC, the same on every node and after repairs, so guests' ARP entries stay valid."""
-        digits = self.tail[-10:]
-        return ":".join(["02", *(digits[i : i + 2] for i in range(0, 10, 2))])
+        return router_mac("02", self.tail)
