@@ -86,10 +86,11 @@ def _attach(
         **({"decisions": decisions} if decisions else {}),
     }
     record(actor, "public_address.attach", address.pk, project_id=address.project_id, **facts)
-    egress_gateways_refresh([row])
+    if not egress_gateways_refresh([row]):  # else that is requested already
+        request_egress(network.pk, zone)
     row.refresh_from_db(fields=["gateway"])
-    request_egress(network.pk, zone)
-    request_publication(address, *([former] if former is not None else []))
+    if former is not None:
+        request_publication(address, former)
     return address
 
 

@@ -18,7 +18,6 @@ from controlplane.network import port_rules
 from controlplane.network.announced_prefixes import request_announcements
 from controlplane.network.models import EgressAddress, PortBinding
 from controlplane.network.port_rules_content import LISTED_SUBNETS
-from controlplane.nodes.models import Node
 
 GATEWAY = "public_address.gateway"  # the verb of the audit entries, from which the residency of the address is known
 # A gateway on a node that is being drained moves as soon as another node can be it.
@@ -55,7 +54,7 @@ def choose_gateway(current: UUID | None, candidates: Sequence[Candidate]) -> UUI
 @transaction.atomic
 def egress_gateways_refresh(rows: Sequence[EgressAddress]) -> int:
     """Choose the gateways of these anew; returns how many changed. Nodes and routers learn of it after the commit."""
-    locked = EgressAddress.objects.select_for_update(no_key=True, of=("self",)).select_related("address", "gateway")
+    locked = EgressAddress.objects.select_for_update(no_key=True, of=("self",)).select_related("address")
     found = list(locked.filter(pk__in=[row.pk for row in rows]).order_by("pk"))
     candidates = _candidates([row.pk for row in found])
     return sum(_move(row, choose_gateway(row.gateway_id, candidates.get(row.pk, ()))) for row in found)
@@ -93,16 +92,14 @@ def _candidates(ids: Sequence[UUID]) -> Mapping[UUID, list[Candidate]]:
 def _move(row: EgressAddress, to: UUID | None) -> bool:
     if to == row.gateway_id:
         return False
-    former = row.gateway
     EgressAddress.objects.filter(pk=row.pk).update(gateway=to, updated_at=clock.now())
-    node = Node.objects.get(pk=to) if to is not None else None
     facts = {
         "name": row.address.name,
         "ip": row.address.ip,
         "network": str(row.network_id),
         "zone": row.zone_id,
-        "from_node": None if former is None else str(former.pk),
-        "node": None if node is None else str(node.pk),
+        "from_node": None if row.gateway_id is None else str(row.gateway_id),
+        "node": None if to is None else str(to),
     }
     record(SYSTEM, GATEWAY, row.address_id, project_id=row.address.project_id, **facts)
     request_egress(row.network_id, row.zone_id)

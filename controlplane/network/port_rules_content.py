@@ -63,7 +63,7 @@ def payloads(versions: Mapping[DocumentKey, int]) -> dict[DocumentKey, tuple[str
     lists = {(key.zone, key.network): key for key in versions if key.network is not None}
     groups = {(key.zone, key.group): key for key in versions if key.group is not None}
     found: dict[DocumentKey, tuple[str, dict[str, object]]] = {}
-    egress = listed_egress(list(lists))
+    egress = listed_egress(lists)
     for (zone, network), (ports, subnets) in _listed_networks(lists).items():
         key = lists[zone, network]
         address = None if subnets is None else egress.get((zone, network))

@@ -1,7 +1,7 @@
 """Public addresses of ports and networks as they are in the signed list of a network's ports."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from ipaddress import IPv4Address, ip_address
 from uuid import UUID
 
@@ -34,10 +34,11 @@ def public_addresses_of(port_ids: Iterable[UUID]) -> Mapping[UUID, list[Listed]]
     return {port: sorted(addresses, key=_order)[:MAX_ADDRESSES] for port, addresses in found.items()}
 
 
-def listed_egress(places: Sequence[tuple[str, UUID]]) -> Mapping[tuple[str, UUID], ListedEgress]:
+def listed_egress(places: Collection[tuple[str, UUID]]) -> Mapping[tuple[str, UUID], ListedEgress]:
     """Return the egress addresses of these zones and networks, as they are in the signed lists.
 
     A suspended address is listed without a gateway: nothing leaves the network there, least of all as something else.
+    `places`: a set, or a mapping by them.
     """
     networks = [network for _, network in places]
     rows = EgressAddress.objects.filter(network__in=networks).select_related("address") if networks else ()

@@ -13,7 +13,7 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 
 from controlplane.kernel import clock
-from controlplane.network.models import AddressPool, PublicAddress
+from controlplane.network.models import FOR_ADDRESSES, AddressPool, PublicAddress
 from controlplane.network.ranges import Cidr
 
 HOST_NAME = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -39,7 +39,7 @@ class ReverseZone:
 
 def reverse_zones(pool: AddressPool) -> Iterator[ReverseZone]:
     """Yield the pool's zones in the order of its ranges; a pool for subnets has none."""
-    if pool.purpose != "addresses":
+    if pool.purpose != FOR_ADDRESSES:
         return
     for cidr in map(ip_network, pool.cidrs):
         if isinstance(cidr, IPv4Network) and cidr.prefixlen > 24:

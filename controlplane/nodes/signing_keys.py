@@ -173,8 +173,8 @@ def _newest(role: str, keyset: Keyset, denied: DenyList, is_usable: Callable[[Ke
     """Return the newest usable key of a role's files that the keyset has."""
     paths = sorted(folder_of(settings.PKI_DIR, role).glob(f"{role}*.key"))
     files = {key.id: key for key in (_file(path, role) for path in paths)}
-    usable_keys = [key for key in keyset.keys.values() if key.id in files and key.id not in denied.kids]
-    usable = [key for key in usable_keys if is_usable(key)]
+    present = [key for key in keyset.keys.values() if key.id in files and key.id not in denied.kids]
+    usable = [key for key in present if is_usable(key)]
     return files[max(usable, key=lambda key: (key.not_before, key.id)).id] if usable else None
 
 
