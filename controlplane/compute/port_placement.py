@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from uuid import UUID
 
 from controlplane.network.egress_gateways import egress_traits
 from controlplane.network.models import Network, Port, SecurityGroup
-from controlplane.network.mtu import mtu_zones_of_ports
+from controlplane.network.mtu import mtu_zones_of_instance, mtu_zones_of_ports
 from controlplane.network.port_rules import FILTERS
-from controlplane.network.routed_zones import zones_of_networks, zones_of_ports
+from controlplane.network.routed_zones import zones_of_instance, zones_of_networks, zones_of_ports
 from controlplane.placement.decisions import PlacementRequest
 
 
@@ -23,20 +24,26 @@ def with_ports(
     zones = zones_of_networks(networks) if networks else frozenset()
     zones |= zones_of_ports(ports) if ports else frozenset()
     traits = egress_traits([*(network.pk for network in networks), *(port.network_id for port in ports)])
-    request = replace(
-        request,
-        routed_to=zones,
-        mtu_zones=mtu_zones_of_ports(networks, ports),
-        traits=request.traits | traits,
-    )
-    return prefer_filtering(request, is_required=bool(ports) or groups is not None)
+    request = replace(request, routed_to=zones, mtu_zones=mtu_zones_of_ports(networks, ports))
+    return _with_traits(request, traits, is_filtering_required=bool(ports) or groups is not None)
 
 
-def prefer_filtering(request: PlacementRequest, *, is_required: bool) -> PlacementRequest:
+def with_ports_of(request: PlacementRequest, instance_id: UUID, *, is_filtering_required: bool) -> PlacementRequest:
+    """Add what the ports that the instance has need of its node.
+
+    `is_filtering_required`: the request names groups or filtered ports.
+    """
+    zones, mtu_zones = zones_of_instance(instance_id), mtu_zones_of_instance(instance_id)
+    traits = egress_traits(Port.objects.filter(instance_id=instance_id).values_list("network_id", flat=True))
+    request = replace(request, routed_to=zones, mtu_zones=mtu_zones)
+    return _with_traits(request, traits, is_filtering_required=is_filtering_required)
+
+
+def _with_traits(request: PlacementRequest, traits: frozenset[str], *, is_filtering_required: bool) -> PlacementRequest:
     """Let nodes come first whose agent filters by security groups; others filter no port.
 
-    `is_required`: the request names groups or filtered ports, so the others do not come into question.
+    `traits`: that the node needs too. `is_filtering_required`: the others do not come into question.
     """
-    if is_required:
-        return replace(request, traits=request.traits | {FILTERS})
-    return replace(request, preferred_traits=frozenset({FILTERS}))
+    if is_filtering_required:
+        return replace(request, traits=request.traits | traits | {FILTERS})
+    return replace(request, traits=request.traits | traits, preferred_traits=frozenset({FILTERS}))

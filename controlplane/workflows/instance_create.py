@@ -10,20 +10,17 @@ from django.db.models import QuerySet
 from agents.protocol import agent_pb2 as pb
 from controlplane.compute.attachments import attached_volume_request, inherit_classifications
 from controlplane.compute.models import INSTANCE, Attachment, Instance
-from controlplane.compute.port_placement import prefer_filtering
+from controlplane.compute.port_placement import with_ports_of
 from controlplane.compute.services import constrain_to_volumes, instance_placement_request
 from controlplane.events.services import publish_event
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.prepared_queries import Prepared
-from controlplane.network.egress_gateways import egress_traits
 from controlplane.network.models import Port
-from controlplane.network.mtu import mtu_zones_of_instance
 from controlplane.network.port_groups import ports_unfilter
 from controlplane.network.port_rules import FILTERS
 from controlplane.network.port_specs import port_spec
 from controlplane.network.ports import ports_release
-from controlplane.network.routed_zones import zones_of_instance
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.placement.effective_policies import DataSource
@@ -84,12 +81,8 @@ def allocate(operation: Operation) -> Effect:
         instance_placement_request(instance, operation=operation.kind, zones=tuple(operation.args["zones"])), volumes
     )
     if operation.args["ports"] and "security_groups" in operation.args:  # the release before filters nothing
-        zones, mtu_zones = zones_of_instance(instance.pk), mtu_zones_of_instance(instance.pk)
-        networks = Port.objects.filter(instance_id=instance.pk).values_list("network_id", flat=True)
-        traits = request.traits | egress_traits(networks)
-        request = replace(request, routed_to=zones, mtu_zones=mtu_zones, traits=traits)
         is_required = bool(operation.args["own_ports"]) or operation.args["security_groups"] is not None
-        request = prefer_filtering(request, is_required=is_required)
+        request = with_ports_of(request, instance.pk, is_filtering_required=is_required)
     allocation = placement.claim(replace(request, host=operation.args.get("host"), operation_id=operation.pk))
     for volume in (each for each in volumes if each.pool is not None):
         with_instance = attached_volume_request(volume, DataSource.of(instance), operation=operation.kind)
