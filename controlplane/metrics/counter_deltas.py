@@ -28,8 +28,8 @@ WHERE at >= %({since})s
 """
 
 
-def _growth(names: Sequence[str]) -> str:
-    return ", ".join(f"CASE WHEN is_comparable THEN {name} - last_{name} ELSE 0 END AS {name}" for name in names)
+def _growth(names: Sequence[str], *, when: str = "is_comparable") -> str:
+    return ", ".join(f"CASE WHEN {when} THEN {name} - last_{name} ELSE 0 END AS {name}" for name in names)
 
 
 def _grows(names: Sequence[str]) -> str:
@@ -52,17 +52,12 @@ OF_GUESTS = {
     "last": _last(("at", "devices", *COUNTERS)),
 }
 # Drops that one of the samples does not have are neither a reset nor known.
-ARE_DROPS_KNOWN = " AND ".join(f"{name} - last_{name} IS NOT NULL" for name in PORT_DROPS)
+ARE_DROPS_KNOWN = " AND ".join(("is_comparable", *(f"{name} - last_{name} IS NOT NULL" for name in PORT_DROPS)))
 OF_PORTS = {
     "columns": f"""
-    CASE WHEN is_comparable AND {ARE_DROPS_KNOWN} THEN elapsed_ms ELSE 0 END AS dropped_covered_ms,
+    CASE WHEN {ARE_DROPS_KNOWN} THEN elapsed_ms ELSE 0 END AS dropped_covered_ms,
     {_growth(PORT_COUNTERS)},
-    {
-        ", ".join(
-            f"CASE WHEN is_comparable AND {ARE_DROPS_KNOWN} THEN {name} - last_{name} ELSE 0 END AS {name}"
-            for name in PORT_DROPS
-        )
-    }""",
+    {_growth(PORT_DROPS, when=ARE_DROPS_KNOWN)}""",
     "condition": f"{_grows(PORT_COUNTERS)} AND ({_grows(PORT_DROPS)}) IS NOT FALSE",
     "last": _last(("at", *PORT_COUNTERS, *PORT_DROPS)),
 }

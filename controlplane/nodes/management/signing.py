@@ -3,16 +3,17 @@
 import argparse
 import sys
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
 from andromede_core.permits.trust_documents import ANY, Approver, Key, Keyset
 from controlplane.identity.actor import Actor
-from controlplane.identity.management.base import read_bytes
+from controlplane.identity.management.base import OperatorCommand, read_bytes
 from controlplane.kernel import clock
 from controlplane.nodes import keysets, signing_keys, trust_documents
 from controlplane.nodes.errors import NoKeyset, ZoneWithoutKey
@@ -44,6 +45,21 @@ def ca_key(options: Mapping[str, Any]) -> bytes | None:
     if path is None:
         return None
     return sys.stdin.buffer.read() if path == "-" else read_bytes(path)
+
+
+def write_certificate(command: OperatorCommand, path: Path | None, certificate: str, *, otherwise: str) -> None:
+    """Write the certificate (PEM); None: to standard output. Inside the transaction that records it.
+
+    Raises:
+        CommandError: the file cannot be written. `otherwise`: what has not happened then.
+    """
+    if path is None:
+        command.stdout.write(certificate)
+        return
+    try:
+        path.write_text(certificate)
+    except OSError as exc:
+        raise CommandError(f"Cannot write {path}: {exc.strerror}. {otherwise}") from exc
 
 
 def add_scope(parser: CommandParser) -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 from django.db import transaction
 
 from controlplane.announcers.errors import AnnouncerNotFound
@@ -33,13 +33,7 @@ class Command(OperatorCommand):
         request = read_bytes(options["csr"])
         certificate = announcer_certify(SYSTEM, announcer, request_pem=request, ca_key=signing.ca_key(options))
         self.print_message(f"{announcer.name} needs this certificate and {Path(settings.PKI_DIR) / 'ca.crt'}.")
-        if options["out"] is None:
-            self.stdout.write(certificate)
-            return
-        try:
-            options["out"].write_text(certificate)
-        except OSError as exc:
-            raise CommandError(f"Cannot write {options['out']}: {exc.strerror}. No certificate was issued.") from exc
+        signing.write_certificate(self, options["out"], certificate, otherwise="No certificate was issued.")
 
 
 def _announcer(ref: str, zone: str | None, address: str | None) -> Announcer:

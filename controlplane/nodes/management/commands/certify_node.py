@@ -29,10 +29,4 @@ class Command(OperatorCommand):
         request = read_bytes(options["csr"])
         certificate = node_certify(SYSTEM, node, request_pem=request, ca_key=signing.ca_key(options))
         self.print_message(f"{node.name} needs this certificate. Install it, and restart the agent.")
-        if options["out"] is None:
-            self.stdout.write(certificate)
-            return
-        try:
-            options["out"].write_text(certificate)
-        except OSError as exc:
-            raise CommandError(f"Cannot write {options['out']}: {exc.strerror}. Nothing was renewed.") from exc
+        signing.write_certificate(self, options["out"], certificate, otherwise="Nothing was renewed.")

@@ -41,19 +41,9 @@ class Command(OperatorCommand):
         )
         offers.apply(node, options)
         self.print_message(f"{node.name} is node {node.pk} of {zone.pk}. It needs this certificate and {_authority()}.")
-        if options["out"] is None:
-            self.stdout.write(certificate)
-        else:
-            _write(options["out"], certificate)
+        signing.write_certificate(self, options["out"], certificate, otherwise="The node was not enrolled.")
 
 
 def _authority() -> Path:
     folder: Path = settings.PKI_DIR
     return folder / "ca.crt"
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text)
-    except OSError as exc:
-        raise CommandError(f"Cannot write {path}: {exc.strerror}. The node was not enrolled.") from exc
