@@ -154,14 +154,24 @@ class AttachForm(ApiForm):
         self.fields["port"].choices = ports  # type: ignore[attr-defined]
 
 
-class PublicAddressAttach(FormPage, CrudPage):
-    """A form that attaches the address to any port of the project, or moves it there."""
+class AttachPage(FormPage, CrudPage):
+    """A form that attaches the address, or moves it."""
 
     noun = PUBLIC_ADDRESS
     template = "dashboard/forms/page.html"
-    form_class = AttachForm
     verb = "attach"
     submit = _("Attach")
+
+    def send(self, form: ApiForm) -> str:
+        self.api.post(*self.path(), "actions", "attach", body=form.body() | {"move": True}, key=self.key)
+        self.notify(_("{name} attached.").format(name=self.thing["name"]))
+        return self.at()
+
+
+class PublicAddressAttach(AttachPage):
+    """A form that attaches the address to any port of the project, or moves it there."""
+
+    form_class = AttachForm
 
     def choices(self) -> Context:
         ports = self.get_in_project("ports", sort="name", limit=CHOICES_MAX)["items"]
@@ -170,11 +180,6 @@ class PublicAddressAttach(FormPage, CrudPage):
     def context(self) -> Context:
         lead = _("Existing connections by the address end if it is attached to another port.")
         return {"title": _("Attach {name}").format(name=self.thing["name"]), "lead": lead, "back": self.at()}
-
-    def send(self, form: ApiForm) -> str:
-        self.api.post(*self.path(), "actions", "attach", body=form.body() | {"move": True}, key=self.key)
-        self.notify(_("{name} attached.").format(name=self.thing["name"]))
-        return self.at()
 
 
 class NetworkAttachForm(ApiForm):
@@ -185,14 +190,10 @@ class NetworkAttachForm(ApiForm):
         self.fields["network"].choices = networks  # type: ignore[attr-defined]
 
 
-class PublicAddressAttachNetwork(FormPage, CrudPage):
+class PublicAddressAttachNetwork(AttachPage):
     """A form that makes the address the egress address of a network, or moves it there."""
 
-    noun = PUBLIC_ADDRESS
-    template = "dashboard/forms/page.html"
     form_class = NetworkAttachForm
-    verb = "attach"
-    submit = _("Attach")
 
     def choices(self) -> Context:
         networks = self.get_in_project("networks", sort="name", limit=CHOICES_MAX)["items"]
@@ -205,11 +206,6 @@ class PublicAddressAttachNetwork(FormPage, CrudPage):
         ).format(zone=self.thing["zone"])
         title = _("Attach {name} to a network").format(name=self.thing["name"])
         return {"title": title, "lead": lead, "back": self.at()}
-
-    def send(self, form: ApiForm) -> str:
-        self.api.post(*self.path(), "actions", "attach", body=form.body() | {"move": True}, key=self.key)
-        self.notify(_("{name} attached.").format(name=self.thing["name"]))
-        return self.at()
 
 
 class PublicAddressDetach(Action):
