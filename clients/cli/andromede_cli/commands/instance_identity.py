@@ -37,8 +37,8 @@ def identity_verify(me: Session, document: Document, keys: Keys = None, issuer: 
     from andromede_sdk.identity import verify_identity
 
     try:
-        known = _published(me) if keys is None else json.loads(keys.read_text())
-        me.show(verify_identity(document.read(), known, issuer=issuer))
+        public = _published(me) if keys is None else json.loads(keys.read_text())
+        me.show(verify_identity(document.read(), public, issuer=issuer))
     except ImportError as exc:
         raise Misuse(_("This needs the package joserfc: pip install andromede-cli[identity]")) from exc
 
