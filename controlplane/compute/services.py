@@ -70,7 +70,7 @@ class NewInstance:
     `zones` empty: any that the policy admits. `volumes` are attached before the first boot; volumes that only one node
     has decide the node. `ports`: free ones, as the cards after those on `networks`. `root_volume_type`: None for a file
     on the node's own disk. `host`: the only node allowed, for operators. `security_groups`: of the ports that are made
-    with it; None: the project's default group. `classifications` (ids) and `policy`, clauses of its own, hold for its
+    with it; None: the project's default group. `is_started`: False for one that is created stopped. `classifications` (ids) and `policy`, clauses of its own, hold for its
     data as long as it exists. `exemption`: admits it although a policy refuses it.
     """
 
@@ -92,6 +92,7 @@ class NewInstance:
     restart_policy: str = RESTART_POLICIES[0]
     metadata: str = METADATA_ACCESS[0]
     root_volume_type: VolumeType | None = None
+    is_started: bool = True
     labels: dict[str, str] = field(default_factory=dict)
 
 
@@ -300,7 +301,9 @@ def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
     data = NewData(instance.pk, "instance", instance.project, new.classifications, new.policy, actor.user_id)
     with once, raise_on_violation("compute_instance_name_taken", name_taken, is_end=True):
         lineage.record_data(data, _sources(new), extra_rows=[instance])
-    around = NewAttachments(new.networks, new.ports, new.volumes, new.zones, new.host, new.security_groups)
+    around = NewAttachments(
+        new.networks, new.ports, new.volumes, new.zones, new.host, new.security_groups, new.is_started
+    )
     return enqueue_create(actor, instance, around)
 
 
@@ -314,6 +317,7 @@ class NewAttachments:
     zones: tuple[str, ...]
     host: str | None
     security_groups: tuple[SecurityGroup, ...] | None = None
+    is_started: bool = True
 
 
 def enqueue_create(actor: Actor, instance: Instance, new: NewAttachments) -> Operation:
@@ -335,6 +339,7 @@ def enqueue_create(actor: Actor, instance: Instance, new: NewAttachments) -> Ope
         "own_ports": [str(port.pk) for port in new.ports],
         "attachments": [str(attachment.pk) for attachment in attachments],
         "shared": [str(each.pk) for each in attachments if each.volume.pool_id is not None],
+        "is_started": new.is_started,
     }
     resources = [instance.pk, *(volume.pk for volume in new.volumes), *(port.pk for port in new.ports)]
     facts = {"name": instance.name, "flavor": instance.flavor}

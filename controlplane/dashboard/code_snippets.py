@@ -77,6 +77,8 @@ class CreateSnippets:
                     options.append(f"{option} {shlex.quote(str(each))}")
         if self.body.get("user_data"):
             options.append(f"--user-data {USER_DATA_FILE}")
+        if self.body.get("start") is False:
+            options.append("--no-start")
         return options
 
     def hcl(self) -> str:
@@ -85,6 +87,8 @@ class CreateSnippets:
         values = {"project": self.project, **self.body}
         if "user_data" in values:
             values |= {"user_data_wo": values.pop("user_data"), "user_data_wo_version": 1}
+        if "start" in values:
+            values["is_running"] = values.pop("start")
         width = max(map(len, values))
         inside = "\n".join(f"  {name:<{width}} = {_hcl(value)}" for name, value in values.items())
         return f'resource "andromede_{self.kind}" "{address}" {{\n{inside}\n}}'
@@ -96,6 +100,8 @@ def _hcl(value: Any) -> str:
         return f"{{ {pairs} }}"
     if isinstance(value, list):
         return f"[{', '.join(map(_hcl, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
     return str(value) if isinstance(value, int) else f'"{"".join(map(_escaped, _literal(value)))}"'
 
 

@@ -1,4 +1,4 @@
-"""Create an instance: allocation, image, root disk, ports, volumes, and a running guest."""
+"""Create an instance: allocation, image, root disk, ports, volumes, and a guest that runs or is off."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -47,18 +47,25 @@ def steps(operation: Operation) -> Sequence[Step]:
                 for n, each in enumerate(operation.args.get("shared", ()))
             )
         ),
-        *((Step("define", define, undo=remove_instance),) if attachments else ()),
+        *((Step("define", define, undo=remove_instance),) if attachments or not is_started(operation) else ()),
         *(
             Step(f"volume-{n}", partial(plug, attachment), undo=partial(unplug, attachment))
             for n, attachment in enumerate(attachments)
         ),
-        Step("start", start, undo=remove_instance),
+        *((Step("start", start, undo=remove_instance),) if is_started(operation) else ()),
     )
+
+
+def is_started(operation: Operation) -> bool:
+    """Return whether the instance is started after its creation. The release before starts each instance."""
+    is_to_start: bool = operation.args.get("is_started", True)
+    return is_to_start
 
 
 def on_success(operation: Operation) -> None:
     instance = _instance(operation)
-    move(instance, INSTANCE, "active", last_error=None, power_state="running", power_state_at=clock.now())
+    state, power = ("active", "running") if is_started(operation) else ("stopped", "off")
+    move(instance, INSTANCE, state, last_error=None, power_state=power, power_state_at=clock.now())
     if not operation.args["attachments"]:
         return
     for attachment in Attachment.objects.filter(instance=instance).select_related("volume"):
@@ -132,7 +139,8 @@ def remove_port(port_id: UUID, operation: Operation) -> Effect | None:
 def define(operation: Operation) -> None:
     instance = _instance(operation)
     authorization = step_permits.for_instance(operation, instance)
-    node_steps.ensure_instance(authorization, instance, power=pb.POWER_OFF, generation=instance.generation - 1)
+    generation = instance.generation - 1 if is_started(operation) else instance.generation
+    node_steps.ensure_instance(authorization, instance, power=pb.POWER_OFF, generation=generation)
 
 
 def open_shared_volume(attachment_id: UUID, operation: Operation) -> Effect | None:

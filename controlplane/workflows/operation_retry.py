@@ -107,7 +107,8 @@ def _instance_create(request: RetryRequest) -> Operation:
     named = request.operation.args.get("security_groups")
     groups = None if named is None else request.each(security_group_get, "security_groups")
     zones, host = tuple(request.argument("zones")), request.argument("host")
-    around = NewAttachments(networks, ports, volumes, zones, host, groups)
+    is_started = request.operation.args.get("is_started", True)  # the release before starts each instance
+    around = NewAttachments(networks, ports, volumes, zones, host, groups, is_started)
     return instance_recreate(request.actor, instance, around)
 
 

@@ -28,6 +28,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "classifications": ["hds"],
         "labels": {"env": "prod; rm -rf /", "note": "it's"},
         "user_data": NASTY,
+        "start": False,
     },
     "volume": {
         "name": "1-data",
@@ -53,7 +54,7 @@ def parsed(words: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     context = command.make_context(words[0], words[1:])
     while True:
-        found |= {name: value for name, value in context.params.items() if value not in (None, (), [], False)}
+        found |= {name: value for name, value in context.params.items() if value not in (None, (), [])}
         if not hasattr(command, "resolve_command"):
             return found
         rest = [*context._protected_args, *context.args]
@@ -115,4 +116,5 @@ def test_hcl_escapes_special_characters() -> None:
     text = making("instance").hcl()
     assert r'''"it's \"so\" $HOME `id` $${x} %%{y} \\ \n\té"''' in text
     assert "user_data_wo_version" in text
+    assert "is_running           = false\n" in text
     assert "  user_data " not in text

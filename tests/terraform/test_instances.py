@@ -35,6 +35,16 @@ def test_flavor_change_needs_permission_to_stop(tf: Workspace, api: Api) -> None
     tf.destroy()
 
 
+def test_stopped_instance_is_created_and_started_in_place(tf: Workspace, api: Api) -> None:
+    tf.write(WEB % "is_running = false").apply()
+    assert api.get("instances/web")["state"] == "stopped"
+    tf.assert_no_changes()
+    tf.write(WEB % "").assert_no_changes()
+    tf.write(WEB % "is_running = true").apply()
+    assert api.get("instances/web")["state"] == "active"
+    tf.destroy()
+
+
 @pytest.mark.nightly
 def test_a_flavor_that_is_refused_leaves_the_instance_running(tf: Workspace, api: Api) -> None:
     bigger = WEB.replace('"tiny"', '"small"', 1)

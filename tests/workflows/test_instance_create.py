@@ -8,6 +8,7 @@ from agents.node.adapters.interfaces import Power
 from agents.node.errors import AdapterError
 from controlplane.compute.errors import FlavorTooSmall, InstanceNameTaken, UserDataTooLarge
 from controlplane.compute.models import Attachment, Instance
+from controlplane.compute.services import instance_start
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel.names import InvalidLabels, InvalidName
 from controlplane.network.errors import AddressesExhausted
@@ -53,6 +54,17 @@ def test_volumes_are_plugged_before_the_first_boot(cloud: Cloud) -> None:
     assert fresh(volume).state == "in-use"
     assert (attachment.instance, attachment.is_plugged) == (instance, True)
     assert cloud.fake.guests[instance.pk].starts == 1
+
+
+def test_instance_created_stopped_boots_at_its_first_start(cloud: Cloud) -> None:
+    volume = make_volume(cloud)
+    instance = make_instance(cloud, volumes=(volume,), is_started=False)
+    guest = cloud.fake.guests[instance.pk]
+    assert (instance.state, instance.power_state, guest.power, guest.starts) == ("stopped", "off", Power.OFF, 0)
+    assert cloud.fake.volumes[instance.root_volume_id] == 2**30
+    assert (fresh(volume).state, Attachment.objects.get(volume=volume).is_plugged) == ("in-use", True)
+    assert run(instance_start(cloud.tenant.actor, instance)).state == "succeeded"
+    assert (fresh(instance).state, guest.power, guest.starts) == ("active", Power.RUNNING, 1)
 
 
 def test_unexpected_error_in_a_step_is_undone_and_hides_its_details(cloud: Cloud) -> None:

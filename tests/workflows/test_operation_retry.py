@@ -126,6 +126,14 @@ def test_retried_operation_is_not_retried_twice(cloud: Cloud) -> None:
         retry(cloud, failed)
 
 
+def test_retried_creation_stays_stopped(cloud: Cloud) -> None:
+    instance, operation = ask_instance(cloud, is_started=False)
+    operation_cancel(cloud.tenant.actor, operation)
+    assert run(operation).state == "cancelled"
+    done(retry(cloud, operation))
+    assert (fresh(instance).state, cloud.fake.guests[instance.pk].starts) == ("stopped", 0)
+
+
 def resize(cloud: Cloud) -> Operation:
     instance = make_stopped_instance(cloud)
     return instance_resize(cloud.tenant.actor, instance, flavor=make_flavor("large", vcpus=2))

@@ -124,6 +124,8 @@ class InstanceResource(ApiResource):
             body["user_data"] = work.config["user_data_wo"]
         if clauses := work.planned["policy_atoms"]:
             body["policy_atoms"] = json.loads(clauses)
+        if work.planned["is_running"] is False:
+            body["start"] = False
         return body
 
     def values(self, document: Document, like: Values) -> Values:
@@ -150,6 +152,7 @@ class InstanceResource(ApiResource):
             "ports": refer_all(like.get("ports"), own) or [],
             "affinity_group": refer(like.get("affinity_group"), document["affinity_group"]),
             "addresses": addresses,
+            "is_running": document["state"] == "active",
         }
         attached = [each["volume"] for each in document["attachments"]]
         return found | {"volumes": refer_all(like.get("volumes"), attached) or []}
@@ -165,7 +168,13 @@ class InstanceResource(ApiResource):
             self._resize(work)
         if work.changed(*FIRST_BOOT) and work.planned["rebuild_on_image_change"]:
             self._rebuild(work)
-        return work.changed("volumes", "ports", "security_groups", "flavor", *FIRST_BOOT)
+        if work.changed("is_running"):
+            self._change_power(work)
+        return work.changed("volumes", "ports", "security_groups", "flavor", "is_running", *FIRST_BOOT)
+
+    def _change_power(self, work: Work) -> None:
+        self.act(work, "actions", "start" if work.planned["is_running"] else "shutdown")
+        work.save({"is_running": work.planned["is_running"]})
 
     def _change_groups(self, work: Work) -> None:
         groups = work.planned["security_groups"]

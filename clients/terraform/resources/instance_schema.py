@@ -112,6 +112,13 @@ CHOSEN = {
         default="on-failure",
         checks=(one_of("on-failure", "never"),),
     ),
+    "is_running": Attribute(
+        type=BOOL,
+        description="It runs: false makes it stopped, and a change shuts it down or starts it. If it is not given, a new "
+        "one is started, and later starts and stops are left alone.",
+        optional=True,
+        computed=True,
+    ),
     "metadata": Attribute(
         type=STRING,
         description="Who in the guest may read its metadata: programs that get a `token` first, all (`open`), or none"

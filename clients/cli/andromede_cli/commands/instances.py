@@ -120,6 +120,8 @@ Metadata = Annotated[
     str | None, typer.Option("--metadata", help=_("Who in the guest may read its metadata: token, open or off."))
 ]
 
+Start = Annotated[bool, typer.Option("--start/--no-start", help=_("Start it, or create it stopped."))]
+
 
 def register(app: typer.Typer) -> None:
     instances = group(_("Instances: virtual machines."))
@@ -224,6 +226,7 @@ def create(
     metadata: Metadata = None,
     root_type: RootType = None,
     security_group: SecurityGroups = None,
+    start: Start = True,
 ) -> None:
     body: dict[str, Any] = {
         "flavor": flavor,
@@ -242,6 +245,7 @@ def create(
         "metadata": metadata,
         "root_volume_type": root_type,
         "security_groups": security_group,
+        "start": None if start else False,
         **_user_data(user_data),
     }
     if me.is_dry_run:

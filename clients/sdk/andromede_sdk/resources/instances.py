@@ -152,6 +152,7 @@ class Instances(Resource):
         exemption: str | None = None,
         restart_policy: str | None = None,
         metadata: str | None = None,
+        start: bool | None = None,
         classifications: Sequence[str] | None = None,
         policy_atoms: Sequence[Mapping[str, Any]] | None = None,
         labels: Mapping[str, str] | None = None,
@@ -180,6 +181,7 @@ class Instances(Resource):
         exemption: str | None = None,
         restart_policy: str | None = None,
         metadata: str | None = None,
+        start: bool | None = None,
         classifications: Sequence[str] | None = None,
         policy_atoms: Sequence[Mapping[str, Any]] | None = None,
         labels: Mapping[str, str] | None = None,
@@ -207,6 +209,7 @@ class Instances(Resource):
         exemption: str | None = None,
         restart_policy: str | None = None,
         metadata: str | None = None,
+        start: bool | None = None,
         classifications: Sequence[str] | None = None,
         policy_atoms: Sequence[Mapping[str, Any]] | None = None,
         labels: Mapping[str, str] | None = None,
@@ -232,6 +235,7 @@ class Instances(Resource):
         exemption: str | None = None,
         restart_policy: str | None = None,
         metadata: str | None = None,
+        start: bool | None = None,
         classifications: Sequence[str] | None = None,
         policy_atoms: Sequence[Mapping[str, Any]] | None = None,
         labels: Mapping[str, str] | None = None,
@@ -250,6 +254,8 @@ class Instances(Resource):
         root disk; a root disk in a pool lets another node run the instance after its own has failed. `security_groups`: the
         groups of all ports that are created with it; without them the project's default group. `metadata`: which programs
         in the guest may read its metadata at 169.254.169.254: those that get a token first, all (`open`), or none (`off`).
+        `start` false: the instance is created stopped, with its disk, addresses and volumes; its first boot follows at its
+        first start.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
@@ -278,6 +284,7 @@ class Instances(Resource):
                         "exemption": exemption,
                         "restart_policy": restart_policy,
                         "metadata": metadata,
+                        "start": start,
                         "classifications": classifications,
                         "policy_atoms": policy_atoms,
                         "labels": labels,

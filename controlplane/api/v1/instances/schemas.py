@@ -110,6 +110,8 @@ class InstanceIn(In):
     root disk; a root disk in a pool lets another node run the instance after its own has failed. `security_groups`: the
     groups of all ports that are created with it; without them the project's default group. `metadata`: which programs
     in the guest may read its metadata at 169.254.169.254: those that get a token first, all (`open`), or none (`off`).
+    `start` false: the instance is created stopped, with its disk, addresses and volumes; its first boot follows at its
+    first start.
     """
 
     default_error_messages = {"user_data_twice": TWICE}
@@ -141,6 +143,7 @@ class InstanceIn(In):
     exemption = Reference(required=False)
     restart_policy = Choice(list(RESTART_POLICIES), default=RESTART_POLICIES[0])
     metadata = Choice(list(METADATA_ACCESS), default=METADATA_ACCESS[0])
+    start = Flag(default=True)
     classifications = references(max_length=CLASSIFICATIONS_MAX, default=list)
     policy_atoms = clauses_field(default=list)
     labels = Labels(default=dict)

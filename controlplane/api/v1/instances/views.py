@@ -122,6 +122,7 @@ class InstanceList(ProjectView):
             exemption=self.named(exemption_of, exempt, at="exemption") if exempt else None,
             restart_policy=body["restart_policy"],
             metadata=body["metadata"],
+            is_started=body["start"],
             root_volume_type=root_volume_type(body["root_volume_type"]),
             labels=body["labels"],
         )

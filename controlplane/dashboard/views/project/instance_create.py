@@ -18,6 +18,7 @@ from controlplane.dashboard.widgets import Cards, multiple_choice
 
 LOCAL = "local"
 NOWHERE = ("", _("none"))
+STOPPED = "stopped"
 
 
 class InstanceForm(DraftForm):
@@ -40,6 +41,12 @@ class InstanceForm(DraftForm):
     )
     zones = multiple_choice(_("Zones"), _("None selected: any zone that the policies admit."))
     affinity_group = forms.ChoiceField(label=_("Affinity group"), required=False)
+    start = forms.ChoiceField(
+        label=_("First start"),
+        help_text=_("A stopped instance has its disk, addresses and volumes, and counts in the quota."),
+        required=False,
+        choices=[("", _("After its creation")), (STOPPED, _("Later: create it stopped"))],
+    )
     restart_policy = forms.ChoiceField(
         label=_("On failure"),
         help_text=labels.WHEN_IT_FAILS,
@@ -75,6 +82,8 @@ class InstanceForm(DraftForm):
         body = super().body()
         if "user_data" in body:
             body["user_data"] = body["user_data"].replace("\r\n", "\n")
+        if "start" in body:
+            body["start"] = body["start"] != STOPPED
         return body
 
     @property
@@ -90,7 +99,7 @@ class InstanceForm(DraftForm):
             (_("Placement"), ("zones", "affinity_group")),
             (_("Data classification"), ("classifications",)),
             (_("Labels and first boot"), ("labels", "user_data", "metadata")),
-            (_("On failure"), ("restart_policy",)),
+            (_("Start and failure"), ("start", "restart_policy")),
         )
         return [
             (title, [self[name] for name in names], any(self[name].errors or self[name].value() for name in names))
