@@ -196,7 +196,7 @@ class StateStore:
             "SELECT generation, phase IN ('making', 'present') FROM resource WHERE kind <> 'image' AND id = ?",
             resource_id,
         )
-        return max(((int(str(generation)), bool(wanted)) for generation, wanted in rows), default=None)
+        return max(((int(str(generation)), bool(is_wanted)) for generation, is_wanted in rows), default=None)
 
     def guest_progress(self, instance_id: UUID) -> GuestProgress:
         rows = self.execute("SELECT restart_count, has_started, stop_reason FROM guest WHERE id = ?", str(instance_id))

@@ -427,12 +427,12 @@ def _way(folder: Path, sent: list[str]) -> tuple[str, dict[str, object], int]:
 
 
 def _parsed(uri: str) -> tuple[Address, str]:
-    place = urlsplit(uri)
-    token = place.path.removeprefix("/")
+    parts = urlsplit(uri)
+    token = parts.path.removeprefix("/")
     try:
-        if place.scheme != SCHEME or not TOKEN.fullmatch(token):
+        if parts.scheme != SCHEME or not TOKEN.fullmatch(token):
             raise ValueError
-        return Address.parse(place.netloc), token
+        return Address.parse(parts.netloc), token
     except ValueError:
         raise AdapterError(f"No node is found at {uri!r}.", retryable=False) from None
 
