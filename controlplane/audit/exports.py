@@ -112,10 +112,10 @@ def export_get(actor: Actor, ref: str) -> EvidenceExport:
         ExportNotFound
     """
     visible = Q() if actor.sees_all else Q(organization__in=actor.organization_ids)
-    found = by_id(EvidenceExport.objects.select_related("organization").filter(visible), ref)
-    if found is None:
+    export = by_id(EvidenceExport.objects.select_related("organization").filter(visible), ref)
+    if export is None:
         raise ExportNotFound(name=ref)
-    return found
+    return export
 
 
 def export_file(actor: Actor, export: EvidenceExport) -> BinaryIO:
@@ -168,9 +168,9 @@ def _check_window(start: datetime, end: datetime) -> None:
 def _create(actor: Actor, organization: Organization, start: datetime, end: datetime) -> EvidenceExport:
     if EvidenceExport.objects.filter(organization=organization).exclude(state="failed").count() >= EXPORTS_MAX:
         raise ExportsMany(limit=EXPORTS_MAX)
-    made = EvidenceExport.objects.create(organization=organization, start=start, end=end)
-    _record(actor, "evidence_export.create", made)
-    return made
+    export = EvidenceExport.objects.create(organization=organization, start=start, end=end)
+    _record(actor, "evidence_export.create", export)
+    return export
 
 
 def _record(actor: Actor, verb: str, export: EvidenceExport) -> None:
@@ -221,12 +221,12 @@ def _next(tried: set[UUID]) -> EvidenceExport | None:
 def _make(export: EvidenceExport) -> None:
     move(export, EXPORT, "running", attempts=export.attempts + 1)
     try:
-        made = _written(export)
+        file_facts = _written(export)
     except CloudError as exc:
         log.warning("export %s of organization %s failed: %s", export.pk, export.organization.name, exc)
         _record_failure(export, exc, is_final=not exc.retryable)
     else:
-        move(export, EXPORT, "ready", expires_at=clock.now() + KEPT, **made)
+        move(export, EXPORT, "ready", expires_at=clock.now() + KEPT, **file_facts)
 
 
 def _written(export: EvidenceExport) -> dict[str, object]:

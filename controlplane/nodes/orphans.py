@@ -38,10 +38,10 @@ def orphan_get(actor: Actor, ref: str) -> Orphan:
     Raises:
         RoleNeeded, OrphanNotFound.
     """
-    found = by_id(orphans(actor), ref)
-    if found is None:
+    orphan = by_id(orphans(actor), ref)
+    if orphan is None:
         raise OrphanNotFound(name=ref)
-    return found
+    return orphan
 
 
 def released_names(node: Node) -> set[str]:

@@ -148,12 +148,12 @@ def commit_step(operation: Operation, **fields: object) -> None:
     )
     with preparing_cursor() as cursor:
         cursor.execute(statement, [*values, *mine.values()])
-        found = cursor.fetchone()
-    if found is None:
+        row = cursor.fetchone()
+    if row is None:
         raise LeaseLost()
     for name, value in fields.items():
         setattr(operation, name, value)
-    (operation.cancel_requested_at,) = found
+    (operation.cancel_requested_at,) = row
 
 
 COLUMNS = {field.name: field for field in Operation._meta.concrete_fields}
