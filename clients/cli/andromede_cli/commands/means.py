@@ -90,7 +90,7 @@ def image_create(
     classification: Annotated[list[str] | None, typer.Option(help=_("Classification of its data, permanent."))] = None,
     label: LabelsOption = None,
 ) -> None:
-    made = me.client.images.create(
+    image = me.client.images.create(
         name=name,
         format=format,
         source_url=url,
@@ -101,13 +101,13 @@ def image_create(
         dry_run=me.is_dry_run,
     )
     if me.is_dry_run:
-        me.show(made)
+        me.show(image)
     elif file is not None:
-        image_upload(me, made.id, file)
+        image_upload(me, image.id, file)
     elif url is not None:
-        me.finish(made, lambda: me.client.images.get(made.id))
+        me.finish(image, lambda: me.client.images.get(image.id))
     else:
-        me.show(me.client.images.get(made.id))
+        me.show(me.client.images.get(image.id))
 
 
 def image_upload(me: Session, name: Name, file: GivenFile) -> None:
