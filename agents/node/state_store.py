@@ -21,7 +21,8 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from agents.node import codec
-from agents.node.adapters.interfaces import ImageFormat, MigrationPhase
+from agents.node.adapters.interfaces import ImageFormat
+from agents.node.adapters.migrations import MigrationPhase
 from agents.node.adapters.network_specs import NetworkSpec, PortSpec
 from agents.node.errors import AdapterError, GenerationReused, NotFound, StaleGeneration
 from agents.node.schema import MIGRATIONS

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from andromede_core.documents.messages import either
 from controlplane.identity.actor import Actor
-from controlplane.identity.authorization_rules import TABLE, Rule, rule_of
+from controlplane.identity.authorization_rule import Rule
+from controlplane.identity.authorization_rules import TABLE, rule_of
 from controlplane.identity.authorization_terms import OWN, PUBLIC, SIGNED_IN, Roles
 from controlplane.identity.errors import RoleNeeded, ScopeNeeded
 from controlplane.identity.roles import NO_ROLE, least

@@ -20,7 +20,8 @@ from controlplane.api.v1.service.views import Health
 from controlplane.config import urls
 from controlplane.identity import authorization_rules
 from controlplane.identity.actor import SYSTEM
-from controlplane.identity.authorization_rules import TABLE, Rule
+from controlplane.identity.authorization_rule import Rule
+from controlplane.identity.authorization_rules import TABLE
 from controlplane.identity.authorization_terms import OWN, PUBLIC, SIGNED_IN
 from controlplane.identity.credentials import actor_for
 from controlplane.identity.models import ApiToken, Organization, Project, Role, ServiceAccount, User

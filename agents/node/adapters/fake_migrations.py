@@ -15,13 +15,8 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from agents.node.adapters.interfaces import (
-    GuestSpec,
-    MigrationOptions,
-    MigrationProgress,
-    MigrationResult,
-    MigrationTarget,
-)
+from agents.node.adapters.interfaces import GuestSpec
+from agents.node.adapters.migrations import MigrationOptions, MigrationProgress, MigrationResult, MigrationTarget
 from agents.node.errors import AdapterError, AgentStopping, MigrationCancelled
 
 log = logging.getLogger(__name__)

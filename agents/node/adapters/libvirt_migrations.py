@@ -27,21 +27,20 @@ from xml.etree import ElementTree
 
 import libvirt
 
-from agents.node.adapters.interfaces import (
-    Convergence,
-    GuestSpec,
-    MigrationOptions,
-    MigrationProgress,
-    MigrationResult,
-    MigrationTarget,
-    Power,
-)
+from agents.node.adapters.interfaces import GuestSpec, Power
 from agents.node.adapters.libvirt import LibvirtHypervisor, find
 from agents.node.adapters.libvirt_handover import GuestProcess, Handover
 from agents.node.adapters.migration_tunnel.listener import LIBVIRT, Address, TunnelListener
 from agents.node.adapters.migration_tunnel.peer_auth import NodeCredentials, PeerRejected
 from agents.node.adapters.migration_tunnel.proxy import TunnelProxy
 from agents.node.adapters.migration_tunnel.sockets import MigrationSockets
+from agents.node.adapters.migrations import (
+    Convergence,
+    MigrationOptions,
+    MigrationProgress,
+    MigrationResult,
+    MigrationTarget,
+)
 from agents.node.adapters.pools import Pools
 from agents.node.domainxml import firmware_variables
 from agents.node.errors import AdapterError, AgentStopping, HypervisorUnavailable, MigrationCancelled

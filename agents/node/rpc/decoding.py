@@ -7,7 +7,8 @@ from itertools import combinations
 from typing import TypeVar
 from uuid import UUID
 
-from agents.node.adapters.interfaces import ConsoleKind, Convergence, Firmware, ImageFormat, Power
+from agents.node.adapters.interfaces import ConsoleKind, Firmware, ImageFormat, Power
+from agents.node.adapters.migrations import Convergence
 from agents.node.adapters.network_specs import Address, Network, NetworkSpec, PortSpec, SubnetSpec
 from agents.node.adapters.pools import NAME as POOL
 from agents.node.errors import BadRequest

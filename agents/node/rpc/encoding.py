@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from agents.node import VERSION
-from agents.node.adapters.interfaces import ConsolePart, GuestUsage, MigrationPhase, NetworkProblems, Power
+from agents.node.adapters.interfaces import ConsolePart, GuestUsage, NetworkProblems, Power
+from agents.node.adapters.migrations import MigrationPhase
 from agents.node.adapters.network_specs import tap_name
 from agents.node.context import Verdict
 from agents.node.hook.state import HookState
