@@ -32,7 +32,7 @@ from controlplane.placement.models import PERMIT, Allocation, Decision, Exemptio
 from controlplane.placement.models import Permit as Row
 from controlplane.placement.selectors import DecisionVersions
 from controlplane.placement.services import renew_decision
-from controlplane.signer import fact_epochs, permit_queue, permit_scope, trusted_facts
+from controlplane.signer import floors, permit_queue, permit_scope, trusted_facts
 from controlplane.signer.errors import NodeNotCleared, PermitOutdated
 from controlplane.signer.permit_scope import PermitScope
 from controlplane.signer.policy_check import check_policies
@@ -127,7 +127,7 @@ def _answer(row: Row) -> None:
     facts = trusted_facts.load(zone, decision.facts_epoch)
     key = signing_key(trusted.keyset, trusted.denied, zone=zone, classifications=demand.classifications)
     permit = build_permit(row, reading, decision, facts, key_ends=trusted.keyset.keys[key.id].not_after)
-    fact_epochs.ensure_floor(facts, signed_epoch=trusted.epoch)
+    floors.ensure_floor(facts, signed_epoch=trusted.epoch)
     _keep(row, reading, permit, key, decision)
     if row.state == "cosigning":
         permits.wake_up_next(row.pk, state=row.state)
