@@ -17,11 +17,9 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
 
-from celery import current_app
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q
-from kombu.exceptions import OperationalError
 
 from andromede_core.documents.messages import Message, either
 from controlplane.audit import export_archive, services
@@ -44,11 +42,11 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import by_id, move
 from controlplane.kernel.errors import CloudError
 from controlplane.kernel.names import as_uuid
+from controlplane.kernel.wakeups import send_wakeup
 
 log = logging.getLogger(__name__)
 
-MAKE = "controlplane.signer.tasks.evidence_exports"
-QUEUE = "signer"
+MAKE = ("controlplane.signer.tasks.evidence_exports", "signer")
 KEPT = timedelta(days=1)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 ATTEMPTS_MAX = 5
@@ -88,7 +86,7 @@ def export_request(actor: Actor, organization: Organization, start: datetime, en
         ).first()
         if export is None:
             export = _create(actor, organization, start, end)
-        transaction.on_commit(send_wakeup, robust=True)
+        transaction.on_commit(lambda: send_wakeup(MAKE), robust=True)
     return export
 
 
@@ -146,14 +144,6 @@ def window_of(export: EvidenceExport) -> ExportWindow:
 def path_of(export: EvidenceExport) -> Path:
     folder: Path = settings.EXPORTS_DIR
     return folder / f"{export.pk}.tar"
-
-
-def send_wakeup() -> None:
-    """Send a wake-up to the signer. Never fails: the row is written already."""
-    try:
-        current_app.send_task(MAKE, queue=QUEUE, retry=False)
-    except OperationalError as exc:
-        log.warning("evidence exports: wake-up not sent: %s", exc)
 
 
 def _check_window(start: datetime, end: datetime) -> None:
