@@ -72,12 +72,12 @@ def main() -> None:
     with bench_database(stack):
         sides = {"ours": start_ours(stack, arguments.rows), "floor": start_baseline(stack, arguments.rows)}
         bounds = Bounds(arguments.seconds, REQUESTS)
-        found: dict[str, Any] = {"rows": arguments.rows, "rounds": arguments.rounds}
+        figures: dict[str, Any] = {"rows": arguments.rows, "rounds": arguments.rounds}
         for route in arguments.only:
-            found[route] = {
+            figures[route] = {
                 str(each): measure(stack, sides, route, each, bounds, arguments.rounds) for each in arguments.clients
             }
-        report(found)
+        report(figures)
 
 
 def start_ours(stack: Stack, rows: int) -> Side:
@@ -106,13 +106,13 @@ def start_baseline(stack: Stack, rows: int) -> Side:
         "shell", "--command", "from django.db import connection as c; c.cursor().execute('CREATE DATABASE floor')"
     )
     fill = [sys.executable, "-m", "bench.baseline", str(rows)]
-    made = subprocess.run(fill, cwd=ROOT, env=stack.environment(), stdout=subprocess.PIPE, text=True, check=True)
+    filled = subprocess.run(fill, cwd=ROOT, env=stack.environment(), stdout=subprocess.PIPE, text=True, check=True)
     *options, _ = stack.commands()["web"]
     options[options.index("--bind") + 1] = f"127.0.0.1:{FLOOR_PORT}"
     config = options.index("--config")
     del options[config : config + 2]
     stack.spawn("floor", [*options, "bench.baseline"])
-    machine = Call("GET", f"/machines/{made.stdout.strip()}", 200)
+    machine = Call("GET", f"/machines/{filled.stdout.strip()}", 200)
     calls = {
         "post": Call("POST", "/machines", 201, body=lambda number: sample_project.body(f"new-{number}")),
         "get": machine,
@@ -153,8 +153,8 @@ def measure(
 
 def take(stack: Stack, side: Side, route: str, clients: int, bounds: Bounds) -> Turn:
     web, postgresql = processes.family_cpu_s(side.process), processes.postgresql_cpu_s(stack)
-    made = run(side.port, side.calls[route], clients, bounds, side.numbers)
-    return Turn(made, processes.family_cpu_s(side.process) - web, processes.postgresql_cpu_s(stack) - postgresql)
+    load_run = run(side.port, side.calls[route], clients, bounds, side.numbers)
+    return Turn(load_run, processes.family_cpu_s(side.process) - web, processes.postgresql_cpu_s(stack) - postgresql)
 
 
 def described(turns: Sequence[Turn]) -> dict[str, float]:

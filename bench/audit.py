@@ -46,11 +46,11 @@ def measure(rounds: int) -> dict[str, Any]:
             if number >= 0:
                 taken[name].append(time.perf_counter() - started)
     assert RequestRecord.objects.filter(outcome="succeeded").count() == 2 * (rounds + 50)
-    found: dict[str, Any] = {name: spread(times) for name, times in taken.items()}
+    figures: dict[str, Any] = {name: spread(times) for name, times in taken.items()}
     for name in ("recorded", "waited_for"):
         added = sorted(a - b for a, b in zip(taken[name], taken["floor"], strict=True))
-        found[name]["added_p50_ms"] = round(1000 * added[len(added) // 2], 2)
-    return found
+        figures[name]["added_p50_ms"] = round(1000 * added[len(added) // 2], 2)
+    return figures
 
 
 def caller(*, has_request_audit: bool) -> Callable[[int], None]:

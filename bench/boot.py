@@ -72,12 +72,12 @@ def compare(ours: list[tuple[float, float]], floor: list[tuple[float, float]]) -
 
 def measure(api: Api, node: LabNode, name: str) -> tuple[tuple[float, float], tuple[float, float]]:
     begun = time.time()
-    made = api.post("instances", instance_body(name))
-    log = node.agent_folder / "instances" / made["id"] / "console.log"
+    instance = api.post("instances", instance_body(name))
+    log = node.agent_folder / "instances" / instance["id"] / "console.log"
     first_line = seconds_until_longer(log, 0, begun)
-    ended = api.wait(made["operation"])
+    ended = api.wait(instance["operation"])
     started = next(step for step in ended["steps"] if step["name"] == "start")["finished_at"]
-    floor = measure_baseline(node, made["id"], log)
+    floor = measure_baseline(node, instance["id"], log)
     api.wait(api.delete(f"instances/{name}")["operation"])
     return (moment(started) - begun, first_line), floor
 

@@ -135,8 +135,8 @@ def run_baseline(project_id: UUID, count: int, limit_s: float) -> Run:
     evidence = EvidenceRecord.objects.filter(kind="decision").first()
     assert like is not None and evidence is not None
     parameters = connection.get_connection_params()
-    wanted = ("host", "port", "user", "password", "dbname")
-    with psycopg.connect(**{name: parameters[name] for name in wanted if name in parameters}) as raw:
+    names = ("host", "port", "user", "password", "dbname")
+    with psycopg.connect(**{name: parameters[name] for name in names if name in parameters}) as raw:
         nodes = [row[0] for row in raw.execute(FLOOR_NODES, [like[1]]).fetchall()]
         raw.commit()
 

@@ -56,8 +56,8 @@ def measure(variables: Mapping[str, str], rounds: int) -> dict[str, Any]:
     spent: dict[str, list[float]] = {name: [] for name in (*FLOORS, *CALLS)}
     for number in range(rounds + 1):
         print_progress(f"round {number} of {rounds}")
-        for name, line in (FLOORS | CALLS).items():
-            seconds = processors_s(line, variables)
+        for name, command in (FLOORS | CALLS).items():
+            seconds = processors_s(command, variables)
             if number:
                 spent[name].append(seconds)
     floor = statistics.median(spent["libraries"])
@@ -65,10 +65,10 @@ def measure(variables: Mapping[str, str], rounds: int) -> dict[str, Any]:
     return {"cpu": {name: spread(samples) for name, samples in spent.items()}, "ratio_to_libraries": ratios}
 
 
-def processors_s(line: Sequence[str], variables: Mapping[str, str]) -> float:
+def processors_s(command: Sequence[str], variables: Mapping[str, str]) -> float:
     """Return the user and system seconds of a process that must succeed."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(line, env=dict(variables), check=True, capture_output=True)
+    subprocess.run(command, env=dict(variables), check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

@@ -56,13 +56,13 @@ def burst(cloud: Cloud, api: Api, clients: int, instances: int) -> dict[str, Any
     before = processes.read(cloud)
     begun = time.time()
     with ThreadPoolExecutor(clients) as pool:
-        made = list(
+        operations = list(
             pool.map(
                 lambda n: api.post("instances", instance_body(f"burst-{clients}-{n}"))["operation"], range(instances)
             )
         )
     posted = time.time()
-    ended = [api.wait(operation) for operation in made]
+    ended = [api.wait(operation) for operation in operations]
     last = max(moment(operation["finished_at"]) for operation in ended)
     after = processes.read(cloud)
     if any(operation["state"] != "succeeded" for operation in ended):

@@ -128,9 +128,9 @@ class Crew:
 
         def look() -> bool:
             for name in self.ids.keys() - self.answered.keys():
-                if found := KEPT.search(console(node, self.ids[name])):
+                if match := KEPT.search(console(node, self.ids[name])):
                     self.answered[name] = time.time() - killed_at
-                    self.kept[name] = int(found[1])
+                    self.kept[name] = int(match[1])
             return len(self.answered) == len(self.ids)
 
         wait_until(look, limit_s=LEASE_S + BOOT_S, rarest_s=LOOK_S, or_else=self._missing)
@@ -147,17 +147,17 @@ class Crew:
     def look_over_network(self) -> None:
         """Check over the network that each guest runs on the other node, with the printed number on its disk."""
         for name, count in self.kept.items():
-            found = int(self.guests.run(name, "tail -n 1 /count", at=OTHER))
-            if found != count:
-                raise SystemExit(f"{name} reported counter {count} as stored, but its disk has {found}.")
+            stored = int(self.guests.run(name, "tail -n 1 /count", at=OTHER))
+            if stored != count:
+                raise SystemExit(f"{name} reported counter {count} as stored, but its disk has {stored}.")
 
     def assert_once(self) -> None:
         """Check that each guest runs once, by the nodes' receipts and by what runs now."""
         for name, id_ in self.ids.items():
-            found = self.guests.api.get(f"/v1/resources/{id_}/residency", role="compute")
-            places = [interval["node"] for interval in found["intervals"]]
-            if found["problems"] or len(places) != 2 or len(set(places)) != 2:
-                raise SystemExit(f"{name} did not run on one node and then on the other: {json.dumps(found)}")
+            residency = self.guests.api.get(f"/v1/resources/{id_}/residency", role="compute")
+            places = [interval["node"] for interval in residency["intervals"]]
+            if residency["problems"] or len(places) != 2 or len(set(places)) != 2:
+                raise SystemExit(f"{name} did not run on one node and then on the other: {json.dumps(residency)}")
         cloud = self.guests.cloud
         running = [len(cloud.node(node).guest_pids()) for node in (NODE, OTHER)]
         if running != [0, len(self.ids)]:
@@ -187,7 +187,7 @@ def measured(crew: Crew, platform: Api, killed_at: float) -> dict[str, object]:
     """Return the seconds from the kill."""
     fenced = platform.get(f"/v1/nodes/{NODE}/fencing")["evidence"]
     events = platform.get("/v1/events", resource=platform.get(f"/v1/nodes/{NODE}")["id"], kind="node.*", limit="200")
-    found = {event["kind"]: moment(event["created_at"]) - killed_at for event in events["items"]}
+    seconds_by_kind = {event["kind"]: moment(event["created_at"]) - killed_at for event in events["items"]}
     moves = [platform.get(f"/v1/instances/{id_}/migrations")["items"] for id_ in crew.ids.values()]
     if any([move["state"] for move in each] != ["done"] for each in moves):
         raise SystemExit(f"Not each guest was evacuated once: {json.dumps(moves)}")
@@ -199,9 +199,9 @@ def measured(crew: Crew, platform: Api, killed_at: float) -> dict[str, object]:
         "lease_s": LEASE_S,
         "aim_s": LEASE_S + AIM_S,
         "evidence": fenced["kind"],
-        "unreachable_s": round(found["node.unreachable"], 1),
+        "unreachable_s": round(seconds_by_kind["node.unreachable"], 1),
         "fenced_s": round(fenced_after, 1),
-        "recovery_begun_s": round(found["node.recovering"], 1),
+        "recovery_begun_s": round(seconds_by_kind["node.recovering"], 1),
         "first_evacuation_begun_s": round(min(begun), 1),
         "last_evacuation_begun_s": round(max(begun), 1),
         "last_active_s": round(max(active), 1),

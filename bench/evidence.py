@@ -47,14 +47,14 @@ def measure(instances: int, folder: Path) -> dict[str, Any]:
     places, place_s = timed(evidence_log.sequence)
     print_progress("exporting")
     _, export_s = timed(lambda: export(organization, folder / "month.tar"))
-    found = verified(folder / "month.tar")
-    if found["status"] != 0 or any(found["checked"].get(kind, 0) < instances for kind in KINDS):
-        raise SystemExit(f"The export has faults: {found}")
+    verdict = verified(folder / "month.tar")
+    if verdict["status"] != 0 or any(verdict["checked"].get(kind, 0) < instances for kind in KINDS):
+        raise SystemExit(f"The export has faults: {verdict}")
     return {
         "record": recorded,
         "sequence": rate(places, place_s),
         "export": {**rate(places, export_s), "mib": round((folder / "month.tar").stat().st_size / 2**20, 1)},
-        "verify": {**found, **compare_with_baseline(found["seconds"], folder / "month.tar")},
+        "verify": {**verdict, **compare_with_baseline(verdict["seconds"], folder / "month.tar")},
         "false_decision": injected(story, organization, folder / "false.tar"),
     }
 
@@ -136,10 +136,10 @@ def hash_all(lines: list[Any], head: Any) -> None:
     from andromede_core.evidence import merkle
     from andromede_core.evidence.records import content_hash
 
-    for line in lines:
-        assert content_hash(line.salt, line.document) == line.entry.content
-        place = {"index": line.index, "size": head.size, "root": head.root}
-        assert merkle.is_included(line.entry.leaf, proof=line.proof, **place)
+    for exported in lines:
+        assert content_hash(exported.salt, exported.document) == exported.entry.content
+        position = {"index": exported.index, "size": head.size, "root": head.root}
+        assert merkle.is_included(exported.entry.leaf, proof=exported.proof, **position)
 
 
 def signature_checks(lines: list[Any]) -> Callable[[], None]:
@@ -150,7 +150,8 @@ def signature_checks(lines: list[Any]) -> Callable[[], None]:
     from andromede_core.permits.trust_documents import read_keyset
 
     bodies = [
-        (envelope.kind, envelope.body) for envelope in (export_format.read_envelope(line.document) for line in lines)
+        (envelope.kind, envelope.body)
+        for envelope in (export_format.read_envelope(exported.document) for exported in lines)
     ]
     keys: dict[str, Any] = {}
     for kind, body in bodies:
@@ -183,10 +184,10 @@ def injected(story: Any, organization: Any, path: Path) -> dict[str, Any]:
     for _ in range(10):
         story.create()
     export(organization, path)
-    found = verified(path)
-    if found["status"] != 1 or len(found["faults"]) != 1 or str(false.pk) not in found["faults"][0]:
-        raise SystemExit(f"The verifier did not report the false decision {false.pk}: {found['faults']}")
-    return {"record": str(false.pk), "fault": found["faults"][0], "seconds": found["seconds"]}
+    verdict = verified(path)
+    if verdict["status"] != 1 or len(verdict["faults"]) != 1 or str(false.pk) not in verdict["faults"][0]:
+        raise SystemExit(f"The verifier did not report the false decision {false.pk}: {verdict['faults']}")
+    return {"record": str(false.pk), "fault": verdict["faults"][0], "seconds": verdict["seconds"]}
 
 
 if __name__ == "__main__":

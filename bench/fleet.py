@@ -47,10 +47,10 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         stack.start()
         began = time.monotonic()
         wait_until(lambda: ready(stack) == options.nodes, limit_s=READY_LIMIT_S, or_else=lambda: f"{ready(stack)}")
-        found = {"nodes": options.nodes, "all_ready_after_s": round(time.monotonic() - began, 1)}
+        figures = {"nodes": options.nodes, "all_ready_after_s": round(time.monotonic() - began, 1)}
         print_progress(f"{options.nodes} nodes send heartbeats")
-        found |= watched(cloud, names, options.seconds)
-        return found | events(cloud, names, min(options.guests, options.nodes))
+        figures |= watched(cloud, names, options.seconds)
+        return figures | events(cloud, names, min(options.guests, options.nodes))
     finally:
         cloud.down()
 
@@ -91,9 +91,9 @@ def watched(cloud: Cloud, names: list[str], seconds: int) -> dict[str, Any]:
 
 
 def cpu_s(cloud: Cloud, names: list[str]) -> dict[str, float]:
-    found = {name: reading.cpu_s for name, reading in processes.read(cloud).items() if name in MEASURED}
+    used = {name: reading.cpu_s for name, reading in processes.read(cloud).items() if name in MEASURED}
     running = [process for name in names if (process := cloud.stack.process(name))]
-    return found | {"all nodes": sum(processes.family_cpu_s(process) for process in running)}
+    return used | {"all nodes": sum(processes.family_cpu_s(process) for process in running)}
 
 
 def events(cloud: Cloud, names: list[str], guests: int) -> dict[str, Any]:

@@ -96,14 +96,14 @@ def run(port: int, call: Call, clients: int, bounds: Bounds, numbers: Iterator[i
     child.start()
     sender.close()
     try:
-        found: Run = receiver.recv()
+        result: Run = receiver.recv()
     except EOFError as exc:
         raise SystemExit("The load generator has ended; its output is above.") from exc
     finally:
         child.join()
-    for _ in range(len(found.samples_s) + clients):
+    for _ in range(len(result.samples_s) + clients):
         next(numbers)
-    return found
+    return result
 
 
 def _run(sender: "multiprocessing.connection.Connection[Run, Run]", *arguments: object) -> None:
@@ -111,7 +111,7 @@ def _run(sender: "multiprocessing.connection.Connection[Run, Run]", *arguments: 
 
 
 def _load(port: int, call: Call, clients: int, bounds: Bounds, first: int) -> Run:
-    found, number = Run(), first
+    result, number = Run(), first
     selector = selectors.DefaultSelector()
     begun, cpu = time.perf_counter(), time.process_time()
     ends = begun + bounds.seconds
@@ -130,17 +130,17 @@ def _load(port: int, call: Call, clients: int, bounds: Bounds, first: int) -> Ru
             if not client.receive():
                 continue
             now = time.perf_counter()
-            found.samples_s.append(now - client.begun)
+            result.samples_s.append(now - client.begun)
             _check(call, client.answer)
-            if now < ends and len(found.samples_s) + waiting <= bounds.requests:
+            if now < ends and len(result.samples_s) + waiting <= bounds.requests:
                 client.send(call.request(number))
                 number += 1
             else:
                 waiting -= 1
                 selector.unregister(client.socket)
                 client.socket.close()
-    found.seconds, found.cpu_s = time.perf_counter() - begun, time.process_time() - cpu
-    return found
+    result.seconds, result.cpu_s = time.perf_counter() - begun, time.process_time() - cpu
+    return result
 
 
 def _check(call: Call, answer: bytes) -> None:

@@ -42,11 +42,11 @@ def measure(count: int, folder: Path) -> dict[str, Any]:
     until = tables.floor(now(), timedelta(minutes=1))
     print_progress(f"{count} guests: inserting a day of samples ...")
     fill(until - DAY, until - INSERTED)
-    found = {"insert": inserted(guests, until)}
+    figures = {"insert": inserted(guests, until)}
     print_progress("rolling up the day ...")
-    found["roll_up"] = rolled_up(count, until)
+    figures["roll_up"] = rolled_up(count, until)
     execute("ANALYZE")
-    found["read"] = {
+    figures["read"] = {
         "hour_of_a_guest": read(guests[0][1:], until - timedelta(hours=1), until, "metrics_sample"),
         "day_of_a_guest": read(guests[0][1:], until - DAY + timedelta(hours=1), until, "metrics_five_minutes"),
         "hour_of_a_node": read(
@@ -56,8 +56,8 @@ def measure(count: int, folder: Path) -> dict[str, Any]:
             "metrics_sample",
         ),
     }
-    found["bytes_per_row"] = {tier.table: bytes_per_row(tier.table) for tier in tables.tiers()}
-    return found
+    figures["bytes_per_row"] = {tier.table: bytes_per_row(tier.table) for tier in tables.tiers()}
+    return figures
 
 
 def make_guests(count: int, folder: Path) -> list[tuple[UUID, UUID]]:

@@ -67,18 +67,18 @@ class Moves:
     raw: list[Move] = field(default_factory=list)
 
     def summary(self) -> dict[str, object]:
-        found: dict[str, object] = {"moves": len(self.ours)}
+        figures: dict[str, object] = {"moves": len(self.ours)}
         for what in ("seconds", "pause_s", "gap_s"):
             samples = [[getattr(move, what) for move in moves] for moves in (self.ours, self.raw)]
             ours, raw = map(spread, samples)
-            found[what.removesuffix("_s")] = {
+            figures[what.removesuffix("_s")] = {
                 "andromede": ours,
                 "floor": raw,
                 "ratio": round(ours["p50_ms"] / raw["p50_ms"], 2),
                 # Each migration and the floor's next one had the same load.
                 "ratio_in_turns": round(median(mine / floor for mine, floor in zip(*samples, strict=True)), 2),
             }
-        return found | {"neighbour": {"andromede": seen(self.ours), "floor": seen(self.raw)}}
+        return figures | {"neighbour": {"andromede": seen(self.ours), "floor": seen(self.raw)}}
 
 
 def seen(moves: list[Move]) -> dict[str, int]:

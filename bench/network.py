@@ -28,11 +28,11 @@ def main() -> None:
         "node": lambda: network_traffic.node_footprint(arguments.networks, 10, arguments.rounds),
         "documents": lambda: network_documents.measure(arguments.nodes, arguments.networks, arguments.rounds),
     }
-    found = {}
+    figures = {}
     for name in arguments.only or PARTS:
         print_progress(name)
-        found[name] = parts[name]()
-    report(found)
+        figures[name] = parts[name]()
+    report(figures)
 
 
 if __name__ == "__main__":

@@ -64,8 +64,8 @@ def measure(rounds: int, members: int) -> dict[str, Any]:
         token, operator = cloud.make_project("bench")
         with closing(Api(stack.url, token, project="bench")) as api, closing(Api(stack.url, operator)) as platform:
             wait_until(lambda: is_ready(platform, NODE), limit_s=120)
-            found = _measure(cloud, api, rounds, members)
-            return found | {"public_address": _public_address(cloud, api, platform, rounds)}
+            figures = _measure(cloud, api, rounds, members)
+            return figures | {"public_address": _public_address(cloud, api, platform, rounds)}
     finally:
         cloud.down()
 
@@ -82,14 +82,16 @@ def _measure(cloud: Cloud, api: Api, rounds: int, members: int) -> dict[str, Any
     _plug(node, "client", client, network)
     ip = server["addresses"][0]["ip"]
     with _receiving(node, "server") as received, _sending(node, "client", ip):
-        found = {"rule": _rule(api, received, rounds, {**RULE})}
-        found["rule_naming_a_group"] = _rule(api, received, rounds, {**RULE, "peer_group": "clients"})
+        figures = {"rule": _rule(api, received, rounds, {**RULE})}
+        figures["rule_naming_a_group"] = _rule(api, received, rounds, {**RULE, "peer_group": "clients"})
         if members:
             _add_members(cloud, "clients", members)
             wait_until(lambda: _is_applied(api, "client"), limit_s=120)
-            found[f"rule_naming_a_group_of_{members}"] = _rule(api, received, rounds, {**RULE, "peer_group": "clients"})
-            found[f"member_of_a_group_of_{members}"] = _member(api, received, rounds)
-    return found
+            figures[f"rule_naming_a_group_of_{members}"] = _rule(
+                api, received, rounds, {**RULE, "peer_group": "clients"}
+            )
+            figures[f"member_of_a_group_of_{members}"] = _member(api, received, rounds)
+    return figures
 
 
 def _rule(api: Api, received: "Packets", rounds: int, body: dict[str, Any]) -> dict[str, Any]:

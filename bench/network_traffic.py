@@ -73,28 +73,30 @@ def measure(rounds: int, seconds: float) -> dict[str, Any]:
         ways = _ways(nodes, guests)
         for way in {(way.server_node, way.server_namespace): way for way in ways.values()}.values():
             stack.enter_context(way.served())
-        found: dict[str, list[dict[str, float]]] = {name: [] for name in (*ways, "same_node_groups", "across_groups")}
+        measured: dict[str, list[dict[str, float]]] = {
+            name: [] for name in (*ways, "same_node_groups", "across_groups")
+        }
         for _ in range(rounds):
             for name, way in ways.items():
-                found[name].append(way.measure(seconds))
+                measured[name].append(way.measure(seconds))
             for node in nodes:
                 assert node.filter(_filters()) == ""
             for name in ("same_node", "across"):
-                found[f"{name}_groups"].append(ways[name].measure(seconds))
+                measured[f"{name}_groups"].append(ways[name].measure(seconds))
             for node in nodes:
                 assert node.filter(PortFilters((), {})) == ""
-    return _summary(found)
+    return _summary(measured)
 
 
-def _summary(found: Mapping[str, list[dict[str, float]]]) -> dict[str, Any]:
+def _summary(measured: Mapping[str, list[dict[str, float]]]) -> dict[str, Any]:
     floors = {"same_node": "bare_bridge", "across": "bare_vxlan"}
     summary: dict[str, Any] = {}
-    for name, samples in found.items():
+    for name, samples in measured.items():
         values = {key: round(median(sample[key] for sample in samples), 2) for key in samples[0]}
         floor = floors.get(name.removesuffix("_groups"))
         if floor is not None:
             for key in samples[0]:
-                ratios = [sample[key] / other[key] for sample, other in zip(samples, found[floor], strict=True)]
+                ratios = [sample[key] / other[key] for sample, other in zip(samples, measured[floor], strict=True)]
                 values[f"{key}_to_floor"] = round(median(ratios), 2)
         summary[name] = values
     return summary

@@ -124,8 +124,8 @@ def whole_table(known: list[SegmentSpec], rounds: int) -> dict[str, Any]:
     head = {"table": {"family": FAMILY, "name": TABLE}}
     commands = [{"add": head}, {"delete": head}, *({"add": each} for each in objects)]
     as_json = json.dumps({"nftables": commands})
-    found = _in_turns(rounds, {"text": [text], "json": [as_json]})
-    return {**found, "text_bytes": len(text), "json_bytes": len(as_json)}
+    figures = _in_turns(rounds, {"text": [text], "json": [as_json]})
+    return {**figures, "text_bytes": len(text), "json_bytes": len(as_json)}
 
 
 def _in_turns(rounds: int, texts: dict[str, list[str]]) -> dict[str, Any]:

@@ -66,8 +66,8 @@ def at_half(cloud: Cloud, memory: dict[str, dict[str, float]], amount: int) -> C
 
 
 def mib(cloud: Cloud) -> dict[str, float]:
-    found = processes.read(cloud)
-    return {name: round(found[name].pss_mib, 1) for name in MEASURED}
+    readings = processes.read(cloud)
+    return {name: round(readings[name].pss_mib, 1) for name in MEASURED}
 
 
 def redis_length(cloud: Cloud) -> int:

@@ -52,8 +52,8 @@ class OperationLoad:
             body=lambda number: json.dumps(body(f"{kind}-{number}")).encode(),
         )
         ((begun,),) = query(self._stack, "SELECT clock_timestamp()")
-        found = run(self._stack.port, call, min(clients, amount), Bounds(3600, amount), self._numbers)
-        return AcceptedOperations(begun, found.samples_s)
+        accepted = run(self._stack.port, call, min(clients, amount), Bounds(3600, amount), self._numbers)
+        return AcceptedOperations(begun, accepted.samples_s)
 
 
 def query(stack: Stack, statement: str, *values: object) -> list[tuple[Any, ...]]:
@@ -87,10 +87,10 @@ def wait_for_operations(
     done, progress_at = 0, time.monotonic()
     with connected(stack) as connection:
         while True:
-            found = {state: (number, last) for state, number, last in connection.execute(COUNTED, [since])}
-            if bad := {state: found[state][0] for state in ENDS if state in found and state not in ends}:
+            ended = {state: (number, last) for state, number, last in connection.execute(COUNTED, [since])}
+            if bad := {state: ended[state][0] for state in ENDS if state in ended and state not in ends}:
                 raise SystemExit(f"Operations failed: {bad}.")
-            over = [found[state] for state in ends if state in found]
+            over = [ended[state] for state in ends if state in ended]
             number = sum(each for each, _ in over)
             seen(number)
             if number >= amount:

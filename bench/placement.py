@@ -39,12 +39,12 @@ def measure(sizes: list[int], postmaster: psutil.Process) -> dict[int, Any]:
 
     fleets.state_facts()
     project = fleets.make_tenant()
-    found: dict[int, Any] = {}
+    figures: dict[int, Any] = {}
     for nodes in sizes:
         print_progress(f"{nodes} nodes")
         fleets.build(nodes)
-        found[nodes] = measure_fleet(project, postmaster)
-    return found
+        figures[nodes] = measure_fleet(project, postmaster)
+    return figures
 
 
 def measure_fleet(project: Any, postmaster: psutil.Process) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def fill(count: int) -> UUID:
     image = make_image(ROOT / "var" / "bench-api" / "images")
     _network(tenant, "lan", "10.0.0.0/16")
     nodes = list(Node.objects.filter(state="ready"))
-    found: list[Instance] = []
+    instances: list[Instance] = []
     for first in range(0, count, IN_A_NETWORK):
         number = first // IN_A_NETWORK + 1
         rows = [
@@ -65,10 +65,10 @@ def fill(count: int) -> UUID:
         ]
         Instance.objects.bulk_create(rows)
         _surroundings(tenant.project, _network(tenant, f"lan-{number}", f"10.{number}.0.0/24"), rows)
-        found += rows
+        instances += rows
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
-    return found[count // 2 // WITH_VOLUME * WITH_VOLUME].pk
+    return instances[count // 2 // WITH_VOLUME * WITH_VOLUME].pk
 
 
 def _network(tenant: Tenant, name: str, cidr: str) -> Network:

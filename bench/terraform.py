@@ -43,9 +43,9 @@ def by_plain_calls(api: Api, volumes: int) -> dict[str, Any]:
     with ThreadPoolExecutor(PARALLEL) as pool:
 
         def create(number: int) -> str:
-            made = api.post("volumes", {"name": f"plain-{number}", "size_gib": 1})
-            api.wait(made["operation"])
-            return str(made["id"])
+            answer = api.post("volumes", {"name": f"plain-{number}", "size_gib": 1})
+            api.wait(answer["operation"])
+            return str(answer["id"])
 
         ids, created = timed(lambda: list(pool.map(create, range(volumes))))
         _, read = timed(lambda: list(pool.map(lambda volume: api.get(f"volumes/{volume}"), ids)))

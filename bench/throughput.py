@@ -26,21 +26,21 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         asker = OperationLoad(cloud, api, project="bench")
         for kind in TRANSACTIONS:
             burst(cloud, asker, kind, WARM_UP)
-        found = by_workers(cloud, asker, options)
+        figures = by_workers(cloud, asker, options)
         print_progress("burst as in bench.create")
-        return found | {"as_create_burst_4": create.burst(cloud, api, 4, options.operations)}
+        return figures | {"as_create_burst_4": create.burst(cloud, api, 4, options.operations)}
 
 
 def by_workers(cloud: Cloud, asker: OperationLoad, options: argparse.Namespace) -> dict[str, Any]:
     """Measure by number of workers; one runs again afterwards."""
     prepare_baseline(cloud.stack)
-    workers, found = Workers(cloud), {}
+    workers, figures = Workers(cloud), {}
     for count in options.workers:
         workers.be(count)
         burst(cloud, asker, "volumes", count)
-        found[f"workers_{count}"] = {kind: rounds(cloud, workers, asker, kind, options) for kind in TRANSACTIONS}
+        figures[f"workers_{count}"] = {kind: rounds(cloud, workers, asker, kind, options) for kind in TRANSACTIONS}
     workers.be(1)
-    return found
+    return figures
 
 
 def rounds(

@@ -56,23 +56,23 @@ def measure(node: LabNode, counts: list[int]) -> dict[str, object]:
     node.agent_folder.mkdir(exist_ok=True)
     gate = HookServer(node.agent_folder / "hook.sock", Agreement())
     folder = node.agent_folder / "bench"
-    hypervisor = LibvirtHypervisor(node.libvirt_uri, accelerator=Accelerator(folder, wanted="qemu", boot_id=""))
-    found: dict[str, object] = {}
-    made = 0
+    hypervisor = LibvirtHypervisor(node.libvirt_uri, accelerator=Accelerator(folder, requested="qemu", boot_id=""))
+    figures: dict[str, object] = {}
+    number = 0
     try:
         for count in counts:
-            while made < count:
+            while number < count:
                 start(hypervisor, folder)
-                made += 1
-            print_progress(f"{made} guests")
-            assert len(hypervisor.usage()) == made
+                number += 1
+            print_progress(f"{number} guests")
+            assert len(hypervisor.usage()) == number
             usage, states = timed(hypervisor.usage), timed(hypervisor.states)
             ratio = round(sorted(usage)[ROUNDS // 2] / sorted(states)[ROUNDS // 2], 1)
-            found[f"{made} guests"] = {"usage": spread(usage), "states": spread(states), "times_the_states": ratio}
+            figures[f"{number} guests"] = {"usage": spread(usage), "states": spread(states), "times_the_states": ratio}
     finally:
         hypervisor.close()
         gate.stop()
-    return found
+    return figures
 
 
 def start(hypervisor: LibvirtHypervisor, folder: Path) -> None:

@@ -37,9 +37,9 @@ class Workers:
 
     def cpu_s(self) -> dict[str, float]:
         """Return the CPU seconds by process, the workers as one."""
-        found = {name: reading.cpu_s for name, reading in processes.read(self._cloud).items()}
+        seconds = {name: reading.cpu_s for name, reading in processes.read(self._cloud).items()}
         more = [process for name in self.names[1:] if (process := self._cloud.stack.process(name))]
-        return found | {"worker": found["worker"] + sum(processes.family_cpu_s(process) for process in more)}
+        return seconds | {"worker": seconds["worker"] + sum(processes.family_cpu_s(process) for process in more)}
 
     def _end(self, name: str) -> None:
         process = self._cloud.stack.process(name)

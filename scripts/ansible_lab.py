@@ -145,9 +145,9 @@ def main() -> int:
         plays = {"tried": tried, "first": first, "again": second, "renewing": renewing}
         plays["checked"] = play(bundle, "--check")
         exposures = {each.name: units(each) for each in MACHINES}
-        found = {"renewed": renewed()} | looked_at(has_tenant=bool(settled))
-    report({"plays": plays, "upgrade": upgrade, "exposures": exposures, **found})
-    is_well = found == WELL and not any(map(too_exposed, exposures.values()))
+        outcome = {"renewed": renewed()} | looked_at(has_tenant=bool(settled))
+    report({"plays": plays, "upgrade": upgrade, "exposures": exposures, **outcome})
+    is_well = outcome == WELL and not any(map(too_exposed, exposures.values()))
     is_well = is_well and plays["again"]["changed"] == plays["checked"]["changed"] == 0
     return 0 if is_well and all(map(is_smooth, upgrade.values())) else 1
 
@@ -170,14 +170,14 @@ def grow_tree() -> None:
 
 def looked_at(*, has_tenant: bool) -> dict[str, object]:
     """Return what the installed platform does, as WELL has it."""
-    found: dict[str, object] = {"announcer": announced(), "restart": while_restarting(CONTROL)}
+    outcome: dict[str, object] = {"announcer": announced(), "restart": while_restarting(CONTROL)}
     if not has_tenant:
         settle()
-    found |= {"cosigned": cosigned(), "sent": sent(CONTROL, NODE), "restore": restored(CONTROL)}
-    found |= {"answers": answers(CONTROL), "keys": readers(CONTROL, READABLE)}
-    found["logged"] = [each.name for each in MACHINES if has_logged_key(each)]
+    outcome |= {"cosigned": cosigned(), "sent": sent(CONTROL, NODE), "restore": restored(CONTROL)}
+    outcome |= {"answers": answers(CONTROL), "keys": readers(CONTROL, READABLE)}
+    outcome["logged"] = [each.name for each in MACHINES if has_logged_key(each)]
     there, of_announcer = readers(NODE, READABLE_THERE), readers(ANNOUNCER, [*READABLE_OF_ANNOUNCER, "bird"])
-    return found | {"keys_there": there, "keys_of_announcer": of_announcer}
+    return outcome | {"keys_there": there, "keys_of_announcer": of_announcer}
 
 
 def make_shared() -> None:
@@ -199,8 +199,8 @@ def released(revision: str) -> Path:
     # Its inventory finds there what this one does: the authority, and the keys of the machines.
     (tree / "var").mkdir(exist_ok=True)
     (tree / "var" / "ansible").symlink_to(VAR)
-    made = subprocess.run(["make", "--silent", "release"], cwd=tree, stdout=subprocess.PIPE, text=True, check=True)
-    return Path(made.stdout.split()[-1])
+    built = subprocess.run(["make", "--silent", "release"], cwd=tree, stdout=subprocess.PIPE, text=True, check=True)
+    return Path(built.stdout.split()[-1])
 
 
 def packages() -> set[str]:
@@ -216,11 +216,11 @@ def upgraded(old: Path, new: Path, settled: dict[str, str]) -> dict[str, Any]:
     """Upgrade from the installed old release to the new one, back if it can go back, and again, after an interrupted
     run.
     """
-    found = {"to": played_over(new, settled)}
+    plays = {"to": played_over(new, settled)}
     if has_file(old, BACK_NEEDS):
-        found["back"] = played_over(old, settled)
+        plays["back"] = played_over(old, settled)
     cut_off(new)
-    return {**found, "again": played_over(new, settled)}
+    return {**plays, "again": played_over(new, settled)}
 
 
 def has_file(bundle: Path, name: str) -> bool:
@@ -270,12 +270,12 @@ def played_over(bundle: Path, settled: dict[str, str]) -> dict[str, Any]:
         for guest in before[each]
     ]
     ran = play(bundle)
-    found = ended(CONTROL, asking)
+    asked = ended(CONTROL, asking)
     reached = [ended(each, pid) for each, pid in reaching]
     ran_on = {each.name: bool(before[each]) and guests(each, settled) == before[each] for each in NODES}
     version = f"andromede-{release.version_of(bundle)}"
     runs_it = {each.name: releases(each) == {version} for each in machines_of(bundle)}
-    result = {"play": ran, "asked": found, "reached": reached, "ran_on": ran_on, "runs_it": runs_it}
+    result = {"play": ran, "asked": asked, "reached": reached, "ran_on": ran_on, "runs_it": runs_it}
     print_progress(json.dumps(result))
     return result
 
@@ -296,8 +296,8 @@ def releases(machine: Machine) -> set[str]:
 def guests(machine: Machine, settled: dict[str, str]) -> dict[str, str]:
     """Return the processes of the tenant's guests on the machine, by their ids."""
     listed = machine.run(f"cd /run/libvirt/qemu && grep -H . {GUEST_PREFIX}*.pid", is_checked=False).stdout.split()
-    found = dict(line.removeprefix(GUEST_PREFIX).split(".pid:") for line in listed)
-    return {guest: pid for guest, pid in found.items() if guest in settled}
+    pids = dict(line.removeprefix(GUEST_PREFIX).split(".pid:") for line in listed)
+    return {guest: pid for guest, pid in pids.items() if guest in settled}
 
 
 def begun(machine: Machine, command: str, out: str) -> tuple[str, str]:
@@ -316,20 +316,20 @@ def waited_for(machine: Machine, process: tuple[str, str]) -> dict[str, Any]:
     pid, out = process
     output = machine.run(f"while kill -0 {pid} 2>/dev/null; do sleep 0.2; done; cat {out}").stdout
     try:
-        found: dict[str, Any] = json.loads(output)
+        outcome: dict[str, Any] = json.loads(output)
     except ValueError:
         raise SystemExit(f"A process on {machine.name} failed: {output}") from None
-    return found
+    return outcome
 
 
-def is_smooth(found: dict[str, Any]) -> bool:
+def is_smooth(outcome: dict[str, Any]) -> bool:
     """Return whether no request was refused, no operation lost, no guest disturbed, and all processes are of the
     release.
     """
-    asked, reached = found["asked"], found["reached"]
+    asked, reached = outcome["asked"], outcome["reached"]
     is_answered = not asked["refused"] and set(asked["operations"]) == {"succeeded"}
     is_reached = reached and not any(each["missed"] for each in reached)
-    return bool(is_answered and is_reached and all(found["ran_on"].values()) and all(found["runs_it"].values()))
+    return bool(is_answered and is_reached and all(outcome["ran_on"].values()) and all(outcome["runs_it"].values()))
 
 
 def play(bundle: Path, *options: str, folder: Path = PLAYBOOK) -> dict[str, float]:
@@ -356,7 +356,7 @@ def play(bundle: Path, *options: str, folder: Path = PLAYBOOK) -> dict[str, floa
     recap = re.findall(r"^lab\S* .*ok=(\d+) +changed=(\d+)", log.read_text(), re.MULTILINE)
     if ran.returncode != 0 or len(recap) != len(machines):
         raise SystemExit(f"The play failed; {log} ends with:\n{end_of(log)}")
-    ok, changed = (sum(int(each[place]) for each in recap) for place in (0, 1))
+    ok, changed = (sum(int(each[column]) for each in recap) for column in (0, 1))
     return {"ok": ok, "changed": changed, "seconds": round(time.monotonic() - begun)}
 
 
@@ -407,12 +407,12 @@ def renewed() -> dict[str, object]:
         run.run(f"for port in {ports}; do curl --silent http://127.0.0.1:$port/metrics; done").stdout
         for run, ports in OBSERVED.items()
     )
-    found = re.findall(rf'^{metric}{{certificate="(\S+)"}} (\S+)$', output, re.MULTILINE)
-    print_progress(str(found))
-    lasts = {name: True for name, _ in found if name != "ca"}
+    readings = re.findall(rf'^{metric}{{certificate="(\S+)"}} (\S+)$', output, re.MULTILINE)
+    print_progress(str(readings))
+    lasts = {name: True for name, _ in readings if name != "ca"}
     for name in lasts:  # several processes report some
-        lasts[name] = all(float(left) > 396.9 * 86400 for each, left in found if each == name)
-    return {"certificates": lasts, "alert": any(float(left) < int(days) * 86400 for _, left in found)}
+        lasts[name] = all(float(left) > 396.9 * 86400 for each, left in readings if each == name)
+    return {"certificates": lasts, "alert": any(float(left) < int(days) * 86400 for _, left in readings)}
 
 
 def units(run: Machine) -> dict[str, float]:
@@ -422,8 +422,8 @@ def units(run: Machine) -> dict[str, float]:
     return {row["unit"]: float(row["exposure"]) for row in table if row["unit"].startswith("andromede-")}
 
 
-def too_exposed(found: dict[str, float]) -> list[str]:
-    return [name for name, exposure in found.items() if exposure > EXPOSURE_MAX.get(name, EXPOSURE_MAX_OF_OTHERS)]
+def too_exposed(exposures: dict[str, float]) -> list[str]:
+    return [name for name, exposure in exposures.items() if exposure > EXPOSURE_MAX.get(name, EXPOSURE_MAX_OF_OTHERS)]
 
 
 def while_restarting(run: Machine) -> dict[str, int]:
@@ -449,13 +449,13 @@ def sent(run: Machine, keeper: Machine) -> dict[str, bool]:
         f"rsync --rsh 'ssh -i /etc/andromede/backup-ssh -o BatchMode=yes -o UserKnownHostsFile={KNOWN_HOSTS_FILE}'"
     )
     back = run.run(f"{by_hand} --archive {KEEPER}@{keeper.address}:./ /tmp/back", is_checked=False)
-    found = {
+    outcome = {
         "arrived": bool(here) and here == there,
         "encrypted": keeper.run(f"head --lines 1 {file}").stdout.startswith("age-encryption.org/v1"),
         "listed": " TABLE DATA public identity_organization " in _contents(keeper, file),
         "taken_back": back.returncode == 0 or run.run("ls /tmp/back", is_checked=False).stdout != "",
     }
-    return found | _sent_to_a_stranger(run, keeper)
+    return outcome | _sent_to_a_stranger(run, keeper)
 
 
 def _contents(run: Machine, file: str) -> str:
@@ -537,8 +537,12 @@ def answers(run: Machine) -> dict[str, object]:
     """
     wait_until(lambda: set(_nodes(run).values()) == {"ready"})
     health = run.run("curl --silent --show-error --insecure https://localhost/v1/healthz").stdout
-    found = {"nodes": _nodes(run), "pools": rows(run, "SELECT name FROM nodes_pool"), "unready": _unready_everywhere()}
-    return {"healthz": json.loads(health)["status"], **found}
+    outcome = {
+        "nodes": _nodes(run),
+        "pools": rows(run, "SELECT name FROM nodes_pool"),
+        "unready": _unready_everywhere(),
+    }
+    return {"healthz": json.loads(health)["status"], **outcome}
 
 
 def _unready_everywhere() -> list[str]:

@@ -48,14 +48,16 @@ class Api:
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
         """Send a request. Raises OSError or HTTPException when there was no answer, or one that is no HTTP."""
-        line = http.client.HTTPSConnection("localhost", timeout=ANSWER_LIMIT_S, context=self.trust)
+        connection = http.client.HTTPSConnection("localhost", timeout=ANSWER_LIMIT_S, context=self.trust)
         try:
-            line.request(method, self.root + path, None if method == "GET" else json.dumps(body or {}), self.headers)
-            answer = line.getresponse()
+            connection.request(
+                method, self.root + path, None if method == "GET" else json.dumps(body or {}), self.headers
+            )
+            answer = connection.getresponse()
             text = answer.read()
             return answer.status, json.loads(text) if answer.status < 300 else text.decode()
         finally:
-            line.close()
+            connection.close()
 
     def need(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         status, document = self.ask(method, path, body)
@@ -91,15 +93,15 @@ def settle(project: str) -> dict[str, object]:
     if status >= 300 and status != http.HTTPStatus.NOT_FOUND:  # an earlier release, which filters no ports
         raise SystemExit(f"rule of the security group: {status} {document}")
     api.need("POST", "affinity-groups", {"name": GROUP, "rule": "anti-affinity"})
-    found: dict[str, object] = {"network": network["id"]}
+    created: dict[str, object] = {"network": network["id"]}
     for name in (*STILL, BUSY):
         body = {"name": name, "flavor": "tiny", "image": "tiny", "networks": [NETWORK]}
-        made = api.need("POST", "instances", body | ({} if name == BUSY else {"affinity_group": GROUP}))
-        if (state := api.finish(made["operation"]["id"])) != "succeeded":
+        instance = api.need("POST", "instances", body | ({} if name == BUSY else {"affinity_group": GROUP}))
+        if (state := api.finish(instance["operation"]["id"])) != "succeeded":
             raise SystemExit(f"{name}: creation {state}: {api.need('GET', f'instances/{name}')['last_error']}")
         if name != BUSY:
-            found[made["id"]] = api.need("GET", f"instances/{name}")["addresses"][0]["ip"]
-    return found
+            created[instance["id"]] = api.need("GET", f"instances/{name}")["addresses"][0]["ip"]
+    return created
 
 
 def ask(project: str) -> dict[str, object]:

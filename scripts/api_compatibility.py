@@ -32,9 +32,9 @@ def main() -> int:
     version = parser.parse_args().publish
     now = json.loads((REFERENCE / "openapi.json").read_text())
     published = {file.stem: json.loads(file.read_text()) for file in sorted(PUBLISHED.glob("*.json"))}
-    found = complaints(published, now, at=datetime.now(UTC))
-    if found:
-        print("\n".join([*found, ADVICE]))
+    breaking = complaints(published, now, at=datetime.now(UTC))
+    if breaking:
+        print("\n".join([*breaking, ADVICE]))
         return 1
     return publish(now, version) if version else 0
 
@@ -65,11 +65,11 @@ def complaints(published: dict[str, Document], now: Document, *, at: datetime) -
 
 def breaks(old: Document, new: Document, *, over: set[Key] | None = None) -> Iterator[str]:
     """Return the changes that break a client of the old document. `over`: routes that may be gone."""
-    found = dict(_operations(new))
+    operations = dict(_operations(new))
     for key, operation in _operations(old):
         name = f"{operation['operationId']} ({key[0].upper()} {key[1]})"
-        if key in found:
-            comparison = Comparison(Schemas(old, new), operation, found[key])
+        if key in operations:
+            comparison = Comparison(Schemas(old, new), operation, operations[key])
             yield from (f"{name}: {complaint}" for complaint in comparison.complaints())
         elif key not in (over or ()):
             yield f"{name}: the route is gone"
@@ -119,12 +119,12 @@ class Comparison:
             if parameter.get("required") and not old.get(key, {}).get("required"):
                 yield f"the {key[0]} parameter {key[1]!r} is required now"
         for key, parameter in old.items():
-            place = f"the {key[0]} parameter {key[1]!r}"
+            described = f"the {key[0]} parameter {key[1]!r}"
             if key not in new:
-                yield f"{place} is gone"
+                yield f"{described} is gone"
             else:
                 was, is_ = parameter.get("schema", {}), new[key].get("schema", {})
-                yield from (f"{place}{each}" for each in self.schemas.taken(was, is_))
+                yield from (f"{described}{each}" for each in self.schemas.taken(was, is_))
 
     def _body(self) -> Iterator[str]:
         old, new = self.schemas.before(self.old.get("requestBody")), self.schemas.after(self.new.get("requestBody"))

@@ -42,8 +42,8 @@ class Reference:
                     self.tags[item[method]["tags"][0]].append({**item[method], "method": method.upper(), "path": path})
 
     def pages(self) -> dict[str, str]:
-        made = {f"api/{tag}.md": self._page(tag) for tag in sorted(self.tags)}
-        return {"api/index.md": self._index(), **made}
+        pages = {f"api/{tag}.md": self._page(tag) for tag in sorted(self.tags)}
+        return {"api/index.md": self._index(), **pages}
 
     def _index(self) -> str:
         lines = ["# The API, route by route", "", GENERATED, ""]
@@ -82,15 +82,17 @@ class Reference:
         yield from self._example(operation)
 
     def _parameters(self, operation: Document) -> Iterator[str]:
-        found = [resolved(each, self.document) for each in operation.get("parameters", [])]
-        rows = [each for each in found if each["in"] == "path" or each["name"] not in COMMON or each.get("required")]
+        parameters = [resolved(each, self.document) for each in operation.get("parameters", [])]
+        rows = [
+            each for each in parameters if each["in"] == "path" or each["name"] not in COMMON or each.get("required")
+        ]
         if rows:
             yield "\n**Parameters**\n\n| | in | type | |\n|---|---|---|---|"
             for each in rows:
                 name = f"**`{each['name']}`**" if each.get("required") else f"`{each['name']}`"
                 kind = type_of(each["schema"], self.document)
                 yield f"| {name} | {each['in']} | {kind} | {short(each.get('description', ''))} |"
-        common = [each["name"] for each in found if each not in rows]
+        common = [each["name"] for each in parameters if each not in rows]
         if common:
             links = ", ".join(f"[`{name}`](../api.md#{COMMON[name]})" for name in common)
             yield f"\n{'Besides: ' if rows else 'Parameters: '}{links}.\n"
@@ -137,8 +139,8 @@ class Reference:
     def _response_text(self, operation: Document, status: str, response: Document) -> str:
         is_trial = status == "200" and operation["method"] != "GET" and len(_successes(operation)) > 1
         trial = "with `dry_run`: " if is_trial else ""
-        found = [self._named(media_type, each) for media_type, each in response.get("content", {}).items()]
-        return trial + (", or ".join(found) if found else "nothing")
+        contents = [self._named(media_type, each) for media_type, each in response.get("content", {}).items()]
+        return trial + (", or ".join(contents) if contents else "nothing")
 
     def _named(self, media_type: str, content: Document) -> str:
         """Return the object of the answer, and the place of its description."""
@@ -176,10 +178,10 @@ class Reference:
         named = {noun for each in operations for noun in re.findall(r"\{(\w+)\}", each["path"])}
         nouns = {noun for noun in named - {"project", "organization"} if self._missing({"path": f"{{{noun}}}"})}
         nouns |= {tag.replace("-", "_"), re.sub("s$", "", tag.replace("-", "_"))}
-        found = [code for code in self.errors if any(_is_about(code, noun) for noun in nouns)]
-        if found:
+        codes = [code for code in self.errors if any(_is_about(code, noun) for noun in nouns)]
+        if codes:
             yield "\n## Errors\n\nBesides [those of every route](../errors.md).\n\n| code | HTTP | |\n|---|---|---|"
-            for code in found:
+            for code in codes:
                 problem = self.errors[code]
                 yield f"| [`{code}`](../errors/{code}.md) | {problem['status']} | {short(problem['detail'])} |"
 

@@ -42,8 +42,8 @@ def _alternatives(schema: Schema, document: Any) -> tuple[list[Schema], bool]:
     several = schema.get("oneOf") or schema.get("anyOf") or schema.get("allOf") or [schema]
     kinds = [resolved(each, document) for each in several]
     types = [(each, kind) for each in kinds for kind in _types(each)]
-    found = [each | {"type": kind} for each, kind in types if kind != "null"]
-    return found, len(found) < len(types)
+    alternatives = [each | {"type": kind} for each, kind in types if kind != "null"]
+    return alternatives, len(alternatives) < len(types)
 
 
 def _types(schema: Schema) -> list[str | None]:

@@ -24,10 +24,10 @@ def main() -> int:
     arguments = parser.parse_args()
     old = []
     for make in (code, pages):  # the pages are made from the code
-        wanted = make()
-        old += [name for name, text in wanted.items() if text != content(name)]
+        contents = make()
+        old += [name for name, text in contents.items() if text != content(name)]
         if not arguments.check:
-            put(wanted)
+            put(contents)
     if arguments.check and old:
         print(f"Out of date: {', '.join(old)}. Run `make clients` and review the difference.")
         return 1
@@ -54,14 +54,14 @@ def code() -> Mapping[str, str | None]:
     """Return the generated files; None for a file that is not generated any more."""
     there = {str(path.relative_to(ROOT)): None for each in MADE for path in (ROOT / PACKAGE / each).glob("*.py")}
     packages = {"models": sdk_models.models(), "resources": sdk.resources()}
-    made = formatted(
+    generated = formatted(
         {
             f"{PACKAGE}/{package}/{module}.py": text
             for package, modules in packages.items()
             for module, text in modules.items()
         }
     )
-    return {**there, **made}
+    return {**there, **generated}
 
 
 def pages() -> Mapping[str, str | None]:
@@ -76,8 +76,8 @@ def formatted(code: Mapping[str, str]) -> dict[str, str]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         for command in (["check", "--no-cache", "--select", "F401,I", "--fix"], ["format", "--no-cache"]):
-            line = [RUFF, *command, "--quiet", "--config", str(ROOT / "pyproject.toml"), folder]
-            subprocess.run(line, check=True)
+            call = [RUFF, *command, "--quiet", "--config", str(ROOT / "pyproject.toml"), folder]
+            subprocess.run(call, check=True)
         return {name: Path(folder, name).read_text() for name in code}
 
 

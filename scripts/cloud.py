@@ -141,9 +141,9 @@ class Cloud:
         name = at or next(name for name, zone in self.zones.items() if zone == instance["zone"])
         address = instance["addresses"][0]["ip"]
         options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "ConnectTimeout=60"]
-        line = ["ip", "netns", "exec", namespace_name(UUID(network["id"])), "ssh", "-i", str(key)]
-        line += [word for option in options for word in ("-o", option)]
-        return self.node(name).exec([*line, f"{user}@{address}", command], timeout_s=120).stdout
+        words = ["ip", "netns", "exec", namespace_name(UUID(network["id"])), "ssh", "-i", str(key)]
+        words += [word for option in options for word in ("-o", option)]
+        return self.node(name).exec([*words, f"{user}@{address}", command], timeout_s=120).stdout
 
     def add_image(self, name: str) -> None:
         """Build one of the project's own guest images, unless it was built before, and make it public."""

@@ -194,13 +194,13 @@ def _furnish(api: Api) -> None:
     api.post("webhooks", {"name": "alertes", "url": "https://alertes.example.org/", **quiet})
     api.post("webhooks/alertes/actions/rotate-secret", {"overlap_hours": 24})
     labels = {"env": "prod", "team": "imagerie-medicale"}
-    made = [
+    operations = [
         api.post("instances", {**_instance("web-1"), "volumes": ["data-1"], "labels": labels}),
         api.post("instances", {**_instance("web-2"), "affinity_group": "replicas", "labels": labels}),
         api.post("instances", {**_instance("base-de-donnees-principale-des-dossiers-patients"), "flavor": "small"}),
         api.post("instances", _instance("batch")),
     ]
-    for created in made:
+    for created in operations:
         api.wait(created["operation"])
     api.wait(api.post("instances/batch/actions/power-off")["operation"])
     # What is no image, so that an operation has failed.

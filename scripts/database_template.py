@@ -27,10 +27,10 @@ def copy_cluster_into(var: Path) -> None:
     VAR.parent.mkdir(exist_ok=True)
     with VAR.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        wanted, stamp = schema_digest(), VAR / "stamp"
-        if not stamp.exists() or stamp.read_text() != wanted:
+        digest, stamp = schema_digest(), VAR / "stamp"
+        if not stamp.exists() or stamp.read_text() != digest:
             make_cluster()
-            stamp.write_text(wanted)
+            stamp.write_text(digest)
         subprocess.run(["cp", "--archive", "--reflink=auto", str(VAR / "pg"), str(var / "pg")], check=True)
 
 

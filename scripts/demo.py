@@ -97,13 +97,13 @@ def keep_profile(url: str, token: str) -> str:
     Raises:
         Misuse: the file of profiles cannot be read.
     """
-    made, kept = profiles.Profile(url=url, token=token, project="demo"), profiles.load()
+    profile, kept = profiles.Profile(url=url, token=token, project="demo"), profiles.load()
     if not kept.known:
         kept.current = PROFILE
     if PROFILE not in kept.known:
-        kept.known[PROFILE] = made
+        kept.known[PROFILE] = profile
         profiles.save(kept)
-    if kept.known[PROFILE] != made:
+    if kept.known[PROFILE] != profile:
         return ""
     return CLI if kept.current == PROFILE else f"{CLI} --profile {PROFILE}"
 

@@ -166,7 +166,7 @@ def main(number: int) -> int:
 
 def _answer(number: int, copies: Copies) -> Callable[[], int] | None:
     """Answer until the other side closes the socket. In a copy: return its task, without the socket."""
-    with socket.socket(fileno=number) as line, line.makefile("rwb") as lines:
+    with socket.socket(fileno=number) as connection, connection.makefile("rwb") as lines:
         for request in lines:
             kind, *rest = json.loads(request)
             answer: Answer = _command(*rest) if kind == "command" else _begin(copies, *rest)

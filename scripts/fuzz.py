@@ -39,9 +39,9 @@ REPORT_LIMIT_S = 60
 def main() -> int:
     arguments = _arguments()
     with fuzz_world() as world:
-        found = fuzz(world, arguments)
-    print(json.dumps(found, indent=2))
-    return 0 if found["is_complete"] and not found["findings"] else 1
+        verdict = fuzz(world, arguments)
+    print(json.dumps(verdict, indent=2))
+    return 0 if verdict["is_complete"] and not verdict["findings"] else 1
 
 
 def fuzz(world: World, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -132,8 +132,8 @@ class Run:
 
     @property
     def findings(self) -> list[dict[str, Any]]:
-        found = (*self.report.get("failures", ()), *self.report.get("errors", ()))
-        return [{"caller": self.caller, **each} for each in found]
+        faults = (*self.report.get("failures", ()), *self.report.get("errors", ()))
+        return [{"caller": self.caller, **each} for each in faults]
 
     def execute(self) -> None:
         self.folder.mkdir()

@@ -29,7 +29,7 @@ CREATED = (201, 202)
 places = json.loads(os.environ.get(PLACES, "{}"))
 ruled = json.loads(os.environ.get(RULED, "{}"))
 doomed = json.loads(os.environ.get(DOOMED, "{}"))
-made: set[str] = set()  # ids of what this caller has created
+created_ids: set[str] = set()  # ids of what this caller has created
 named: Counter[str] = Counter()
 requests: Counter[tuple[str, str, str]] = Counter()
 findings: Counter[tuple[str, str, str]] = Counter()
@@ -91,7 +91,7 @@ def _part(case: Any, name: str, value: Any) -> Any:
         return value
     is_subject = path.endswith((f"{{{name}}}", f"{{{name}}}/sessions"))
     if is_subject and (method == "DELETE" or name == "member"):
-        return value if value in made else doomed.get(name, NOBODY)
+        return value if value in created_ids else doomed.get(name, NOBODY)
     if method in ("PUT", "POST") and RULES.search(path):
         return ruled.get(name, places.get(name, value))
     return value if _is_chained(case, value) else places.get(name, value)
@@ -106,7 +106,7 @@ def _is_chained(case: Any, value: Any) -> bool:
 def after_call(context: Any, case: Any, response: Any) -> None:
     requests[_kind(case, response)] += 1
     if case.method.upper() == "POST" and response.status_code in CREATED:
-        made.add(str(response.json().get("id")))
+        created_ids.add(str(response.json().get("id")))
 
 
 @schemathesis.hook

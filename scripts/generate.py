@@ -26,12 +26,12 @@ def main() -> int:
     django.setup()
     old = []
     for name in arguments.documents:
-        made = DOCUMENTS[name]()
-        for path in strange(made):
+        documents = DOCUMENTS[name]()
+        for path in strange(documents):
             old.append(str(path.relative_to(REFERENCE)))
             if not arguments.check:
                 path.unlink()
-        for file_name, text in made.items():
+        for file_name, text in documents.items():
             path = REFERENCE / file_name
             if not path.exists() or path.read_text() != text:
                 old.append(file_name)
@@ -44,10 +44,10 @@ def main() -> int:
     return 0
 
 
-def strange(made: Documents) -> list[Path]:
+def strange(documents: Documents) -> list[Path]:
     """Return pages in the folders of these documents that are not generated any more."""
-    folders = {(REFERENCE / name).parent for name in made} - {REFERENCE}
-    expected = {REFERENCE / name for name in made}
+    folders = {(REFERENCE / name).parent for name in documents} - {REFERENCE}
+    expected = {REFERENCE / name for name in documents}
     return sorted(path for folder in folders for path in folder.glob("*.md") if path not in expected)
 
 
@@ -102,13 +102,13 @@ def errors() -> Documents:
         "| code | HTTP | again? | meaning |",
         "|---|---|---|---|",
     ]
-    made = {}
+    pages = {}
     for code in problem_pages.codes():
         problem = problem_pages.page(code)
         retryable = "yes" if problem["retryable"] else "no"
         lines.append(f"| [`{code}`](errors/{code}.md) | {problem['status']} | {retryable} | {problem['detail']} |")
-        made[f"errors/{code}.md"] = problem_pages.text(code)
-    return {"errors.md": "\n".join([*lines, ""]), **made}
+        pages[f"errors/{code}.md"] = problem_pages.text(code)
+    return {"errors.md": "\n".join([*lines, ""]), **pages}
 
 
 def authorization() -> Documents:

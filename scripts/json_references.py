@@ -6,8 +6,8 @@ from typing import Any
 def resolved(node: Any, document: Any) -> Any:
     """Return the referenced schema, with the members beside the reference."""
     while isinstance(node, dict) and "$ref" in node:
-        found = document
+        target = document
         for part in node["$ref"].removeprefix("#/").split("/"):
-            found = found[part.replace("~1", "/").replace("~0", "~")]
-        node = {**found, **{name: each for name, each in node.items() if name != "$ref"}}
+            target = target[part.replace("~1", "/").replace("~0", "~")]
+        node = {**target, **{name: each for name, each in node.items() if name != "$ref"}}
     return node

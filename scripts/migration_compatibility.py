@@ -43,9 +43,9 @@ Key = tuple[str, str]
 
 def _reads_whole_table(statements: Sequence[str], **_: object) -> bool:
     """Return whether the statement adds a constraint to an existing table, which checks all rows under a lock."""
-    made = {match[1] for sql in statements if (match := re.match(r"CREATE TABLE (\S+)", sql))}
+    created = {match[1] for sql in statements if (match := re.match(r"CREATE TABLE (\S+)", sql))}
     added = (WHOLE_TABLE.match(sql) for sql in statements if "NOT VALID" not in sql)
-    return any(match is not None and match[1] not in made for match in added)
+    return any(match is not None and match[1] not in created for match in added)
 
 
 class Analyser(PostgresqlAnalyser):
@@ -66,17 +66,17 @@ def main() -> int:
     if parser.parse_args().publish:
         RELEASED.write_text(json.dumps(last_of(loader), indent=2) + "\n")
         return 0
-    found = list(complaints(loader, json.loads(RELEASED.read_text())))
-    if found:
+    refused = list(complaints(loader, json.loads(RELEASED.read_text())))
+    if refused:
         print(
             "\n".join(
                 [
-                    *found,
+                    *refused,
                     "Processes of the previous release keep running. See docs/how-to/change-the-schema.md.",
                 ]
             )
         )
-    return 1 if found else 0
+    return 1 if refused else 0
 
 
 def last_of(loader: MigrationLoader) -> dict[str, str]:
@@ -97,11 +97,11 @@ def complaints(loader: MigrationLoader, released: Mapping[str, str]) -> Iterator
 def complaints_of(loader: MigrationLoader, migration: Migration) -> Iterator[str]:
     """Return the faults of one migration, by code, and unneeded excuses."""
     excused: Mapping[str, str] = getattr(migration, BORNE, {})
-    found = _found(loader, migration)
-    for code, message in sorted(found.items()):
+    codes = _found(loader, migration)
+    for code, message in sorted(codes.items()):
         if code not in excused:
             yield f"{migration}: {code}: {message}. Instead: {INSTEAD[code]}."
-    for code in sorted(set(excused) - set(found)):
+    for code in sorted(set(excused) - set(codes)):
         yield f"{migration}: {code}: {BORNE} excuses what it does not do."
 
 

@@ -53,10 +53,10 @@ def main() -> int:
         for protocol in PROTOCOLS:
             protocol.released.write_text(json.dumps(json_format.MessageToDict(present(protocol)), indent=1) + "\n")
         return 0
-    found = all_broken(PROTOCOLS)
-    for line in found:
+    breaks = all_broken(PROTOCOLS)
+    for line in breaks:
         print(line)
-    return 1 if found else 0
+    return 1 if breaks else 0
 
 
 def all_broken(protocols: Iterable[Protocol]) -> list[str]:
@@ -91,20 +91,20 @@ def broken(old: FileDescriptorProto, new: FileDescriptorProto) -> Iterator[str]:
 def _messages(old: Any, new: Any, within: str = "") -> Iterator[str]:
     there = _named(new)
     for message in old:
-        place = f"{within}{message.name}"
+        path = f"{within}{message.name}"
         if message.name not in there:
-            yield f"the message {place} is gone"
+            yield f"the message {path} is gone"
             continue
         present = there[message.name]
-        yield from _fields(place, message, present)
-        yield from _messages(message.nested_type, present.nested_type, f"{place}.")
-        yield from _enums(message.enum_type, present.enum_type, f"{place}.")
+        yield from _fields(path, message, present)
+        yield from _messages(message.nested_type, present.nested_type, f"{path}.")
+        yield from _enums(message.enum_type, present.enum_type, f"{path}.")
 
 
-def _fields(place: str, old: DescriptorProto, new: DescriptorProto) -> Iterator[str]:
+def _fields(message: str, old: DescriptorProto, new: DescriptorProto) -> Iterator[str]:
     there = {field.number: field for field in new.field}
     for field in old.field:
-        what = f"the field {field.number} of {place}, {field.name},"
+        what = f"the field {field.number} of {message}, {field.name},"
         if field.number in there:
             yield from (f"{what} {each}" for each in _changes(field, old, there[field.number], new))
         elif not any(span.start <= field.number < span.end for span in new.reserved_range):

@@ -29,13 +29,13 @@ class Outcome:
         self.is_broken = self.is_broken or report.failed
 
     def pytest_sessionfinish(self) -> None:
-        found = {
+        outcome = {
             "passed": len(self.passed - self.failed.keys()),
             "failed": self.failed,
             "is_broken": self.is_broken,
             "count": self.count,
         }
-        self.file.write_text(json.dumps(found))
+        self.file.write_text(json.dumps(outcome))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

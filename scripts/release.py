@@ -92,8 +92,8 @@ def pinned() -> str:
     options = [word for extra in EXTRAS for word in ("--extra", extra)]
     command = [str(BIN / "uv"), "pip", "compile", "--quiet", "--generate-hashes", "--no-header", *options]
     command += ["--python-version", PYTHON, "--constraint", "requirements.txt", "--no-emit-package", OF_DEBIAN]
-    made = subprocess.run([*command, "pyproject.toml"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    return made.stdout
+    compiled = subprocess.run([*command, "pyproject.toml"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return compiled.stdout
 
 
 def download(requirements: Path, wheels: Path) -> None:

@@ -64,13 +64,13 @@ def run(arguments: Sequence[str]) -> Run:
         own = ["--outcome", str(file), f"--basetemp={folder}/p"]
         command = [sys.executable, "-m", "pytest", "-p", "scripts.pytest_outcome", *own, *arguments]
         status = subprocess.run(command, check=False).returncode
-        found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+        outcome: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     return Run(
         status,
-        found.get("passed", 0),
-        found.get("failed", {}),
-        found.get("is_broken", True),
-        found.get("count", 1),
+        outcome.get("passed", 0),
+        outcome.get("failed", {}),
+        outcome.get("is_broken", True),
+        outcome.get("count", 1),
     )
 
 

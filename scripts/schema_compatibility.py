@@ -55,9 +55,9 @@ class Schemas:
         compare = self._taken if way == "taken" else self._answered
         for each in olds if way == "taken" else new_ones:
             pairs = [(each, other) for other in new_ones] if way == "taken" else [(other, each) for other in olds]
-            found = [list(compare(*pair)) for pair in pairs]
-            if all(found):
-                yield from min(found, key=len)
+            complaints = [list(compare(*pair)) for pair in pairs]
+            if all(complaints):
+                yield from min(complaints, key=len)
 
     def _alternatives(self, schema: Schema, document: Any) -> list[Schema]:
         """Return the alternatives without references and allOf (oneOf, anyOf, several types)."""
@@ -101,10 +101,10 @@ class Schemas:
                 yield f": {name!r} is gone"
             else:
                 yield from (f": {name!r}{each}" for each in self._compared(way, member, new_members[name]))
-        for keyword, place in (("items", " (each item)"), ("additionalProperties", " (each other member)")):
+        for keyword, suffix in (("items", " (each item)"), ("additionalProperties", " (each other member)")):
             was, is_ = old.get(keyword), new.get(keyword)
             if isinstance(was, dict) and isinstance(is_, dict):
-                yield from (f"{place}{each}" for each in self._compared(way, was, is_))
+                yield from (f"{suffix}{each}" for each in self._compared(way, was, is_))
 
 
 def _both(one: Schema, other: Schema) -> Schema:
@@ -140,8 +140,8 @@ def _words_lost(old: Schema, new: Schema) -> Iterator[str]:
 
 
 def _words(schema: Schema) -> list[Any] | None:
-    found = schema.get("enum", [schema["const"]] if "const" in schema else None)
-    return list(found) if found is not None else None
+    words = schema.get("enum", [schema["const"]] if "const" in schema else None)
+    return list(words) if words is not None else None
 
 
 def _narrowed(old: Schema, new: Schema) -> Iterator[str]:

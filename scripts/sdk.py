@@ -25,8 +25,8 @@ Schema = Mapping[str, Any]
 
 
 def document() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(OPENAPI.read_text())
-    return found
+    openapi: dict[str, Any] = json.loads(OPENAPI.read_text())
+    return openapi
 
 
 @dataclass(frozen=True)
@@ -117,12 +117,12 @@ class Route:
     @property
     def answers(self) -> dict[int, str | None]:
         """Map each status to a model, None for an empty answer; other media types as themselves."""
-        found: dict[int, str | None] = {}
+        kinds: dict[int, str | None] = {}
         for status, response in self.operation["responses"].items():
             if status.startswith("2"):
                 content = response.get("content", {})
-                found[int(status)] = next((_answer(kind, each) for kind, each in content.items()), None)
-        return found
+                kinds[int(status)] = next((_answer(kind, each) for kind, each in content.items()), None)
+        return kinds
 
 
 def _answer(media_type: str, content: Schema) -> str:
@@ -142,20 +142,20 @@ def singular(plural: str) -> str:
 def routes() -> list[Route]:
     whole = document()
     schemas = whole["components"]["schemas"]
-    found = [
+    all_routes = [
         Route(method.upper(), path, operation, schemas)
         for path, methods in whole["paths"].items()
         for method, operation in methods.items()
         if method in METHODS
     ]
-    return [each for each in found if each.id not in LEFT_OUT and each.is_possible]
+    return [each for each in all_routes if each.id not in LEFT_OUT and each.is_possible]
 
 
 def managers() -> dict[str, list[Route]]:
-    found: dict[str, list[Route]] = {}
+    by_manager: dict[str, list[Route]] = {}
     for each in routes():
-        found.setdefault(each.manager, []).append(each)
-    return dict(sorted(found.items()))
+        by_manager.setdefault(each.manager, []).append(each)
+    return dict(sorted(by_manager.items()))
 
 
 def class_name(manager: str) -> str:
@@ -164,12 +164,15 @@ def class_name(manager: str) -> str:
 
 def resources() -> dict[str, str]:
     """Return the modules of the package `resources`, by name: one for each manager, and the index."""
-    found = managers()
-    return {"__init__": finder(found), **{manager: module(manager, routes) for manager, routes in found.items()}}
+    by_manager = managers()
+    return {
+        "__init__": finder(by_manager),
+        **{manager: module(manager, routes) for manager, routes in by_manager.items()},
+    }
 
 
-def finder(found: Iterable[str]) -> str:
-    kinds = {manager: class_name(manager) for manager in found}
+def finder(names: Iterable[str]) -> str:
+    kinds = {manager: class_name(manager) for manager in names}
     lines = [HEADER, '"""The managers: a module for each, which is loaded when it is first used."""', ""]
     lines += ["from __future__ import annotations", "", "from typing import TYPE_CHECKING", ""]
     lines += ["from andromede_sdk.lazy_imports import loader", "", "if TYPE_CHECKING:"]

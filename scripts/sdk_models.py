@@ -29,13 +29,13 @@ def homes(schemas: Mapping[str, Schema]) -> dict[str, str]:
         for name in closure({name for route in routes for name in references(route.operation)}, schemas):
             reached.setdefault(name, set()).add(manager)
     nested = nested_inputs(schemas)
-    found = {}
+    home_by_name = {}
     for name in sorted(each for each in schemas if each in nested or is_answer(each, schemas[each])):
         words = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
         own = [each for each in (f"{words}s", words) if each in resource_managers]
         only = reached.get(name, set())
-        found[name] = own[0] if own else min(only) if len(only) == 1 else COMMON
-    return found
+        home_by_name[name] = own[0] if own else min(only) if len(only) == 1 else COMMON
+    return home_by_name
 
 
 def is_answer(name: str, schema: Schema) -> bool:
@@ -45,7 +45,10 @@ def is_answer(name: str, schema: Schema) -> bool:
 def nested_inputs(schemas: Mapping[str, Schema]) -> set[str]:
     """Return the inputs that are nested in others."""
     return {
-        found for name, schema in schemas.items() if name.endswith(("Input", "Patch")) for found in references(schema)
+        reference
+        for name, schema in schemas.items()
+        if name.endswith(("Input", "Patch"))
+        for reference in references(schema)
     }
 
 
@@ -54,11 +57,11 @@ def references(schema: Schema) -> set[str]:
 
 
 def closure(names: set[str], schemas: Mapping[str, Schema]) -> set[str]:
-    found: set[str] = set()
+    closed: set[str] = set()
     while names:
-        found |= names
-        names = {inner for name in names for inner in references(schemas[name])} - found
-    return found
+        closed |= names
+        names = {inner for name in names for inner in references(schemas[name])} - closed
+    return closed
 
 
 def finder(places: Mapping[str, str]) -> str:
@@ -82,11 +85,11 @@ def finder(places: Mapping[str, str]) -> str:
 def module(home: str, places: Mapping[str, str], schemas: Mapping[str, Schema]) -> str:
     """Return a module. Names of other modules are imported for type checkers alone; `Model.read` finds them by name."""
     bodies: list[str] = []
-    for name in (name for name, place in places.items() if place == home):
+    for name in (name for name, module_name in places.items() if module_name == home):
         bodies += input_lines(name, schemas[name]) if name.endswith("Input") else model_lines(name, schemas[name])
     hints = [line.partition("#")[0] for line in bodies if re.match(r"    \w+: ", line)]
     used = {word for line in hints for word in WORD.findall(line)}
-    others = {name: place for name, place in places.items() if name in used and place != home}
+    others = {name: module_name for name, module_name in places.items() if name in used and module_name != home}
     lines = [HEADER, "from __future__ import annotations", "", "from dataclasses import dataclass, field"]
     lines += ["from datetime import datetime", "from typing import TYPE_CHECKING, Any, NotRequired, TypedDict", ""]
     lines += [
@@ -96,7 +99,7 @@ def module(home: str, places: Mapping[str, str], schemas: Mapping[str, Schema]) 
     ]
     if others:
         lines += ["if TYPE_CHECKING:"]
-        lines += [f"    from andromede_sdk.models.{place} import {name}" for name, place in others.items()]
+        lines += [f"    from andromede_sdk.models.{module_name} import {name}" for name, module_name in others.items()]
     return "\n".join([*lines, *bodies]) + "\n"
 
 

@@ -168,10 +168,10 @@ def _as_database_user(var: Path, command: list[str], *, check: bool = True) -> i
 
 def binary(name: str) -> str:
     """Return the program's path: Debian has a folder for each version; the newest is used."""
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
-    if not found:
+    paths = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
+    if not paths:
         raise SystemExit("PostgreSQL is not installed: run `make setup` as root.")
-    return str(found[-1])
+    return str(paths[-1])
 
 
 def _is_running(pid: int, name: bytes) -> bool:

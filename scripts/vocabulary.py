@@ -86,18 +86,18 @@ def _bound_name(node: ast.AST) -> str:
             return ""
 
 
-def _of_name(place: str, name: str, retired: dict[str, str]) -> Iterator[str]:
+def _of_name(where: str, name: str, retired: dict[str, str]) -> Iterator[str]:
     parts = {part.lower() for part in PART.findall(name)} if name not in PUBLIC else set()
     for part in sorted(parts & retired.keys()):
-        yield f"{place} {name}: {part!r} is retired; use: {retired[part]} (docs/reference/glossary.md)"
+        yield f"{where} {name}: {part!r} is retired; use: {retired[part]} (docs/reference/glossary.md)"
 
 
 def _of_docstring(
-    place: str, node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    where: str, node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 ) -> Iterator[str]:
     word = (ast.get_docstring(node) or "").partition(" ")[0].strip(".,:;").lower()
     if FIRST_WORDS.fullmatch(word):
-        yield f"{place}: the docstring begins with {word!r}; begin with a verb or the subject (CONTRIBUTING.md)"
+        yield f"{where}: the docstring begins with {word!r}; begin with a verb or the subject (CONTRIBUTING.md)"
 
 
 if __name__ == "__main__":

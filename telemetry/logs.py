@@ -66,8 +66,8 @@ def outgoing_metadata() -> tuple[tuple[str, str], ...]:
 
 def received(metadata: Mapping[str, Any]) -> dict[str, str]:
     """Return the fields from the calling process; values that are too long for ids are dropped."""
-    found = {name: str(metadata.get(_key(name), "")) for name in PASSED_ON}
-    return {name: value for name, value in found.items() if len(value) <= ID_MAX}
+    values = {name: str(metadata.get(_key(name), "")) for name in PASSED_ON}
+    return {name: value for name, value in values.items() if len(value) <= ID_MAX}
 
 
 def _key(name: str) -> str:

@@ -59,17 +59,17 @@ _prototype: Prototype | None = None
 def copied_cloud_in(folder: Path) -> Iterator[world.Cloud]:
     """Make a cloud like world.cloud_in; a copy, where the test's transaction has written nothing yet."""
     if not _is_untouched():
-        with world.cloud_in(folder) as made:
-            yield made
+        with world.cloud_in(folder) as created:
+            yield created
         return
     prototype = _prototype_of(folder)
     _write_files(folder, prototype)
-    with world.running(folder) as made:
+    with world.running(folder) as created:
         row, *others = pickle.loads(prototype.objects)
-        machine = made.serve(row)
+        machine = created.serve(row)
         _write_rows(prototype, row)
         tenant, image, flavor, volume_type, network = others
-        yield world.Cloud(made, machine, tenant, image, flavor, volume_type, network)
+        yield world.Cloud(created, machine, tenant, image, flavor, volume_type, network)
 
 
 def _is_untouched() -> bool:
@@ -92,8 +92,8 @@ def _prototype_of(folder: Path) -> Prototype:
 def _make(folder: Path, epoch: int) -> Prototype:
     """Make a cloud, and undo it."""
     point, made_at = transaction.savepoint(), clock.now()
-    with world.cloud_in(folder) as made:
-        parts = made.machine.row, made.tenant, made.image, made.flavor, made.volume_type, made.network
+    with world.cloud_in(folder) as created:
+        parts = created.machine.row, created.tenant, created.image, created.flavor, created.volume_type, created.network
     rows = _rows()
     transaction.savepoint_rollback(point)
     files = {

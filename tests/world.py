@@ -32,7 +32,16 @@ from controlplane.metrics.services import record, record_ports
 from controlplane.network import announced_prefixes, port_rules, segments
 from controlplane.network.models import AddressPool, Network
 from controlplane.network.services import network_create
-from controlplane.nodes import agent_call_metrics, agent_client, channels, keysets, pki, signing_keys, trust_documents
+from controlplane.nodes import (
+    agent_call_metrics,
+    agent_client,
+    channels,
+    keysets,
+    orphans,
+    pki,
+    signing_keys,
+    trust_documents,
+)
 from controlplane.nodes.management import signing
 from controlplane.nodes.models import Inventory, Node
 from controlplane.nodes.services import mark_unreachable, node_enrol
@@ -41,13 +50,14 @@ from controlplane.operations import leases, wakeups
 from controlplane.operations.models import Operation
 from controlplane.placement import permits
 from controlplane.signer import announcements as announcements_signer
-from controlplane.signer import fact_epochs, sentinel, trusted_facts
+from controlplane.signer import floors, sentinel, trusted_facts
 from controlplane.signer import instance_metadata as metadata_signer
 from controlplane.signer import permits as signer
 from controlplane.signer import port_rules as rules_signer
 from controlplane.signer import segments as segment_signer
 from controlplane.watcher import receipts, report_handlers
 from controlplane.watcher.usage import port_samples_of, samples_of
+from controlplane.webhooks import wakeups as webhook_wakeups
 from controlplane.workflows import engine
 from controlplane.workflows.registry import WORKFLOWS
 from controlplane.workflows.workflow_types import Workflow
@@ -186,7 +196,7 @@ class World:
         """
         seen = CharterRequest(classifications or ("*",), "TEST-0001", timedelta(days=365), ("alice", "bruno"))
         trust_documents.charter_sign(SYSTEM, self.root, node, seen)
-        fact_epochs.sign_missing_floors()
+        floors.sign_missing_floors()
 
     def publish_keys(self, **options: Any) -> None:
         """Publish a keyset with the keys of signers and officers, as manage.py keyset_publish does."""
@@ -206,22 +216,22 @@ def world(folder: Path) -> Iterator[World]:
         pki.issue_process(folder / "pki", process)
     for role in (signing_keys.ROOT, signing_keys.SIGNER, signing_keys.SENTINEL):
         signing_keys.create(folder / "pki", role, name=role)
-    with running(folder) as made:
-        made.publish_keys()
-        yield made
+    with running(folder) as created:
+        created.publish_keys()
+        yield created
 
 
 @contextmanager
 def running(folder: Path) -> Iterator[World]:
     """Serve the world whose keys are in `folder`, without nodes yet."""
     clear_caches()
-    made = World(folder)
+    created = World(folder)
     with ExitStack() as patches:
         patches.enter_context(patch.object(kernel_wakeups, "current_app", Signer()))
         try:
-            yield made
+            yield created
         finally:
-            made.close()
+            created.close()
 
 
 def clear_caches() -> None:
@@ -242,8 +252,8 @@ class Signer:
     def __init__(self, *unread: Task) -> None:
         self._unread = unread
 
-    def send_task(self, name: str, *, args: list[str], queue: str, retry: bool) -> None:
-        assert not retry
+    def send_task(self, name: str, *, args: list[str], queue: str, retry: bool, **options: float | None) -> None:
+        assert not retry and options.keys() == {"countdown", "expires"}
         if (name, queue) in self._unread:
             return
         if (name, queue) in (
@@ -251,8 +261,10 @@ class Signer:
             port_rules.UPDATE_NODES,
             announcements_signer.SEND,
             instance_metadata.UPDATE_NODES,
+            orphans.RECONCILE,
+            webhook_wakeups.DELIVER,
         ):
-            return  # whoever wants that calls the reconciler
+            return  # whoever wants that calls the reconciler, or delivers
         if (name, queue) == instance_metadata.SIGN:
             metadata_signer.sign_all()
             return
@@ -402,14 +414,14 @@ def agent_calls() -> float:
 
 
 class Broker:
-    """Replaces Celery's: stores the wake-ups that were sent, as (operation id, delay in seconds)."""
+    """Stores the wake-ups that were sent, as (operation id, delay in seconds)."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[UUID, float]] = []
 
-    def send_task(self, name: str, *, args: list[str], queue: str, countdown: float | None, retry: bool) -> None:
-        assert (name, retry, queue) == (wakeups.RUN, False, args[1])
-        self.sent.append((UUID(args[0]), countdown or 0))
+    def send_wakeup(self, task: Task, args: list[str], *, delay_s: float) -> None:
+        assert task == (wakeups.RUN, args[1])
+        self.sent.append((UUID(args[0]), delay_s))
 
 
 @dataclass(frozen=True)
@@ -432,14 +444,14 @@ class Cloud:
 @contextmanager
 def cloud_in(folder: Path) -> Iterator[Cloud]:
     """Make a cloud. settings.PKI_DIR and IMAGES_DIR must point into `folder`."""
-    with world(folder) as made:
-        machine = made.add_machine("fr-idf-1")
+    with world(folder) as created:
+        machine = created.add_machine("fr-idf-1")
         tenant = make_tenant()
         network = network_create(
             tenant.actor, tenant.project, name="lan", cidr="10.10.0.0/24", dns_servers=[], labels={}
         )
         yield Cloud(
-            world=made,
+            world=created,
             machine=machine,
             tenant=tenant,
             image=make_image(folder / "images"),

@@ -62,9 +62,9 @@ class Announcing:
 
     def _apply(self) -> Status:
         entry = self._documents.get(self._zone)
-        wanted = _read(entry.spec.document) if entry is not None else None
-        version = wanted.version if wanted is not None else 0
-        is_changed = self._write(render(wanted))
+        announcements = _read(entry.spec.document) if entry is not None else None
+        version = announcements.version if announcements is not None else 0
+        is_changed = self._write(render(announcements))
         try:
             state = self._bird.state()
             if is_changed or state.version != version:
@@ -76,7 +76,7 @@ class Announcing:
         except BirdRefused:
             log.error("BIRD does not accept its configuration; bird -p names the line")
             return Status(version, state, REFUSED)
-        return Status(version, state, DIFFERS if _differs(state, wanted) else "")
+        return Status(version, state, DIFFERS if _differs(state, announcements) else "")
 
     def _write(self, text: str) -> bool:
         """Write the file of routes unless it has this text; BIRD reads it whole, or the one before."""
@@ -92,8 +92,8 @@ class Announcing:
         return True
 
 
-def _differs(state: BirdState, wanted: Announcements | None) -> bool:
-    expected = (wanted.version, len(wanted.routes)) if wanted is not None else (0, 0)
+def _differs(state: BirdState, announcements: Announcements | None) -> bool:
+    expected = (announcements.version, len(announcements.routes)) if announcements is not None else (0, 0)
     return (state.version, state.routes) != expected
 
 

@@ -76,14 +76,14 @@ class Bird:
 
     def _routes(self, protocol: str) -> int:
         counts = (COUNT.match(text) for code, text in self._ask(f"show route count protocol {protocol}"))
-        return sum(int(found[1]) for found in counts if found is not None)
+        return sum(int(match[1]) for match in counts if match is not None)
 
     def _ask(self, command: str) -> list[tuple[int, str]]:
         try:
-            with socket.socket(socket.AF_UNIX) as line:
-                line.settimeout(TIMEOUT_S)
-                line.connect(str(self.control))
-                with line.makefile("rw", encoding="utf-8", errors="replace") as file:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(TIMEOUT_S)
+                connection.connect(str(self.control))
+                with connection.makefile("rw", encoding="utf-8", errors="replace") as file:
                     list(_reply(iter(file.readline, "")))  # the greeting
                     file.write(f"{command}\n")
                     file.flush()
@@ -96,9 +96,9 @@ def _reply(lines: Iterator[str]) -> Iterator[tuple[int, str]]:
     """Return the lines of one reply with their codes. Raises BirdSilent: it is cut off."""
     code = 0
     for line in lines:
-        found = LINE.fullmatch(line.rstrip("\n"))
-        code = int(found[1]) if found is not None else code
-        yield code, found[3] if found is not None else line.strip()
-        if found is not None and found[2] == " ":
+        match = LINE.fullmatch(line.rstrip("\n"))
+        code = int(match[1]) if match is not None else code
+        yield code, match[3] if match is not None else line.strip()
+        if match is not None and match[2] == " ":
             return
     raise BirdSilent("the connection ended within a reply")

@@ -91,15 +91,15 @@ class Lab:
         """Start the switch and these nodes; other nodes stay as they are."""
         if os.geteuid() != 0:
             raise LabError("The lab makes namespaces and mounts: run it as root.")
-        wanted = list(names)
+        node_names = list(names)
         with self._locked():
-            plan = self._planned(wanted)
+            plan = self._planned(node_names)
             plan.save(self.folder)
             pki.ensure_authority(self.folder / "pki")
             self.pool_folder.mkdir(parents=True, exist_ok=True)
             pools.make(self.pool_folder)
             self._cabling(plan).plug_machine()
-            nodes = [self.node(name) for name in wanted]
+            nodes = [self.node(name) for name in node_names]
             for node in nodes:
                 node.start()
         return nodes
@@ -126,7 +126,7 @@ class Lab:
         """List the remains of the lab outside its folder; empty after `down`."""
         return self._cgroups.existing() + network.existing(self.id)
 
-    def _planned(self, wanted: list[str]) -> Plan:
+    def _planned(self, node_names: list[str]) -> Plan:
         plan = Plan.load(self.folder) or Plan(
             subnet=str(self._wanted_subnet or network.free_subnet(self.id)),
             hosts={},
@@ -134,7 +134,7 @@ class Lab:
             is_guarded=self._wants_guard,
         )
         hosts = dict(plan.hosts)
-        for name in wanted:
+        for name in node_names:
             if not NODE_NAME.fullmatch(name) or name in RESERVED_NAMES:
                 raise LabError(f"{name!r} is no name for a node.", node=name)
             hosts.setdefault(name, network.FIRST_NODE_HOST + len(hosts))

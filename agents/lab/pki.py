@@ -56,12 +56,12 @@ def issue(folder: Path, *, name: str, address: str, authority: Path) -> None:
         .sign(issuer_key, hashes.SHA256())
     )
     for directory, (ca_name, pairs) in LAYOUT.items():
-        place = folder / directory
-        place.mkdir(parents=True, exist_ok=True)
-        (place / ca_name).write_bytes((authority / "ca.pem").read_bytes())
+        subfolder = folder / directory
+        subfolder.mkdir(parents=True, exist_ok=True)
+        (subfolder / ca_name).write_bytes((authority / "ca.pem").read_bytes())
         for certificate_name, key_name in pairs:
-            (place / certificate_name).write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-            _write_key(place / key_name, key)
+            (subfolder / certificate_name).write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+            _write_key(subfolder / key_name, key)
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:

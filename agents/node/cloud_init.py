@@ -45,18 +45,18 @@ def network_config(ports: Sequence[PortSpec]) -> dict[str, object]:
 def _card(port: PortSpec, number: int, *, has_default_route: bool) -> dict[str, object]:
     network = port.network
     addresses = [*port.of_family(4), *port.of_family(6)]
-    found = [(address, subnet) for address in addresses if (subnet := network.subnet_of(address)) is not None]
-    servers = dict.fromkeys(str(server) for _, subnet in found for server in subnet.name_servers)
-    search = [DOMAIN] if any(subnet.is_resolved for _, subnet in found) else []
+    pairs = [(address, subnet) for address in addresses if (subnet := network.subnet_of(address)) is not None]
+    servers = dict.fromkeys(str(server) for _, subnet in pairs for server in subnet.name_servers)
+    search = [DOMAIN] if any(subnet.is_resolved for _, subnet in pairs) else []
     card: dict[str, object] = {
         "match": {"macaddress": port.mac},
         "set-name": f"eth{number}",
         "mtu": network.mtu,
-        "addresses": [f"{address}/{subnet.cidr.prefixlen}" for address, subnet in found],
+        "addresses": [f"{address}/{subnet.cidr.prefixlen}" for address, subnet in pairs],
         "nameservers": {"addresses": list(servers), **({"search": search} if search else {})},
     }
     gateways: dict[int, str] = {}
-    for address, subnet in found:
+    for address, subnet in pairs:
         gateways.setdefault(address.version, str(subnet.gateway_ip))
     if has_default_route and gateways:
         card["routes"] = [{"to": DEFAULT_ROUTES[version], "via": gateway} for version, gateway in gateways.items()]

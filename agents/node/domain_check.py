@@ -59,9 +59,9 @@ def guest_id(root: ET.Element) -> UUID:
     Raises:
         ForeignDomain: it has no UUID.
     """
-    found = [element.text or "" for element in root.iterfind("uuid")] if root.tag == "domain" else []
+    texts = [element.text or "" for element in root.iterfind("uuid")] if root.tag == "domain" else []
     try:
-        (text,) = found
+        (text,) = texts
         return UUID(text.strip())
     except ValueError as exc:
         raise ForeignDomain("the guest's XML has no UUID") from exc

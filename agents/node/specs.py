@@ -5,7 +5,8 @@ from enum import StrEnum
 from ipaddress import IPv4Address
 from uuid import UUID
 
-from agents.node.adapters.interfaces import ConsoleKind, Convergence, Firmware, ImageFormat, Power
+from agents.node.adapters.interfaces import ConsoleKind, Firmware, ImageFormat, Power
+from agents.node.adapters.migrations import Convergence
 
 
 @dataclass(frozen=True, slots=True)

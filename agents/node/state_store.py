@@ -21,7 +21,8 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from agents.node import codec
-from agents.node.adapters.interfaces import ImageFormat, MigrationPhase
+from agents.node.adapters.interfaces import ImageFormat
+from agents.node.adapters.migrations import MigrationPhase
 from agents.node.adapters.network_specs import NetworkSpec, PortSpec
 from agents.node.errors import AdapterError, GenerationReused, NotFound, StaleGeneration
 from agents.node.schema import MIGRATIONS
@@ -196,7 +197,7 @@ class StateStore:
             "SELECT generation, phase IN ('making', 'present') FROM resource WHERE kind <> 'image' AND id = ?",
             resource_id,
         )
-        return max(((int(str(generation)), bool(wanted)) for generation, wanted in rows), default=None)
+        return max(((int(str(generation)), bool(is_wanted)) for generation, is_wanted in rows), default=None)
 
     def guest_progress(self, instance_id: UUID) -> GuestProgress:
         rows = self.execute("SELECT restart_count, has_started, stop_reason FROM guest WHERE id = ?", str(instance_id))

@@ -26,8 +26,8 @@ UNREADABLE = Message("it cannot be read")
 
 def message_of(error: Exception) -> Message:
     """Return the message of our own ValueError; UNREADABLE for one of a library, whose text stays internal."""
-    found = error.args[0] if error.args else None
-    return found if isinstance(found, Message) else UNREADABLE
+    argument = error.args[0] if error.args else None
+    return argument if isinstance(argument, Message) else UNREADABLE
 
 
 def either(*words: str) -> str:

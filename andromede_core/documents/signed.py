@@ -82,9 +82,9 @@ def from_envelope(body: object) -> Signed:
     if not isinstance(payload, dict) or not isinstance(key_id, str) or not isinstance(signature, str):
         raise ValueError("p is an object, kid and sig are texts")
     try:
-        found = Signed(payload, key_id, base64.b64decode(signature, validate=True))
+        signed = Signed(payload, key_id, base64.b64decode(signature, validate=True))
     except binascii.Error as exc:
         raise ValueError("sig is not base64") from exc
-    if base64.b64encode(found.signature).decode() != signature:
+    if base64.b64encode(signed.signature).decode() != signature:
         raise ValueError("sig is not in its canonical form")  # bits that are not used, or no padding: another text
-    return found
+    return signed

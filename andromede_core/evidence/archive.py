@@ -74,9 +74,9 @@ class Archive:
     def _opening(self) -> bytes:
         """Read FORMAT and the manifest."""
         first = header(FORMAT_NAME, len(FORMAT_TEXT)) + FORMAT_TEXT + padding(len(FORMAT_TEXT))
-        found = self._bytes(0, len(first))
+        head = self._bytes(0, len(first))
         # An export with a changed byte there is still an export, and its fault is reported.
-        if len(found) < len(first) or sum(a != b for a, b in zip(first, found, strict=True)) > len(first) // 16:
+        if len(head) < len(first) or sum(a != b for a, b in zip(first, head, strict=True)) > len(first) // 16:
             raise NotAnExport("this is no export of evidence that I know")
         self._expect(FORMAT_NAME, 0, first)
         begin = len(first) + BLOCK

@@ -42,7 +42,7 @@ class Authority:
     _keysets: list[tuple[LogPosition, Keyset]] = field(default_factory=list)
     _denials: list[tuple[LogPosition, DenyList]] = field(default_factory=list)
 
-    def record(self, body: Mapping[str, object], place: LogPosition) -> Floor | None:
+    def record(self, body: Mapping[str, object], position: LogPosition) -> Floor | None:
         """Apply a trust record; records come in the order of the log. Returns the floor, if the record is one.
 
         Raises:
@@ -52,12 +52,12 @@ class Authority:
             case "root":
                 self._take_root(as_text(body.get("public_key"), "public_key", limit=1000))
             case "keyset":
-                self._take_keyset(read_keyset(self.by_root(body, "keyset")), place)
+                self._take_keyset(read_keyset(self.by_root(body, "keyset")), position)
             case "deny":
-                self._take_denial(signed_of(body), place)
+                self._take_denial(signed_of(body), position)
             case _:
                 signed = signed_of(body)
-                signed.check("floor", verifier(self._signer(signed, place)))
+                signed.check("floor", verifier(self._signer(signed, position)))
                 return read_floor(signed.payload)
         return None
 
@@ -72,22 +72,22 @@ class Authority:
         """Return a key of any keyset: facts may be stated before the keyset with the officer's key is published."""
         return _in_use(self.keys, key_id, use, at)
 
-    def keyset(self, place: LogPosition) -> Keyset:
+    def keyset(self, position: LogPosition) -> Keyset:
         """Return the keysets that were valid there.
 
         Signers read the keyset without a lock: one that has just been replaced still counts.
         """
         keys: dict[str, Key] = {}
         for since, keyset in reversed(self._keysets):
-            if since.index < place.index:
+            if since.index < position.index:
                 keys = {**keyset.keys, **keys}
-                if since.was_known(to=place):
+                if since.was_known(to=position):
                     break
         return Keyset(1, keys)
 
-    def denied(self, place: LogPosition) -> frozenset[str]:
+    def denied(self, position: LogPosition) -> frozenset[str]:
         """Return the keys that were known to be denied there."""
-        lists = (found.kids for since, found in reversed(self._denials) if since.was_known(to=place))
+        lists = (deny_list.kids for since, deny_list in reversed(self._denials) if since.was_known(to=position))
         return next(lists, frozenset())
 
     def _take_root(self, public_key: str) -> None:
@@ -99,18 +99,18 @@ class Authority:
             self._root = public_key
             self.roots.append(verifier_of(public_key))
 
-    def _take_keyset(self, keyset: Keyset, place: LogPosition) -> None:
+    def _take_keyset(self, keyset: Keyset, position: LogPosition) -> None:
         newest = self._keysets[-1][1].version if self._keysets else 0
         if keyset.version <= newest:
             raise Untrusted(f"it is version {keyset.version} of the keyset, and version {newest} stands before it")
-        self._keysets.append((place, keyset))
+        self._keysets.append((position, keyset))
         self.keys |= keyset.keys
 
-    def _take_denial(self, signed: Signed, place: LogPosition) -> None:
+    def _take_denial(self, signed: Signed, position: LogPosition) -> None:
         """Apply a deny list as agents do: signed by the root, which may also remove entries, or a permit key."""
         is_of_root = self._is_of_root(signed, "deny")
         if not is_of_root:
-            signed.check("deny", verifier(self._signer(signed, place)))
+            signed.check("deny", verifier(self._signer(signed, position)))
         new, former = read_deny_list(signed.payload), self._denials[-1][1] if self._denials else NOTHING_DENIED
         if new.version <= former.version:
             raise Untrusted(
@@ -118,15 +118,15 @@ class Authority:
             )
         if not is_of_root and not all(getattr(former, name) <= getattr(new, name) for name in DENIED):
             raise Untrusted("it lacks what was denied before")
-        self._denials.append((place, new))
+        self._denials.append((position, new))
 
     def _is_of_root(self, signed: Signed, kind: str) -> bool:
         return any(verify(message(kind, signed.payload), signed.signature) for verify in self.roots)
 
-    def _signer(self, signed: Signed, place: LogPosition) -> Key:
-        if signed.key_id in self.denied(place):
+    def _signer(self, signed: Signed, position: LogPosition) -> Key:
+        if signed.key_id in self.denied(position):
             raise Untrusted(f"{signed.key_id} was denied before")
-        return _in_use(self.keyset(place).keys, signed.key_id, "permit", place.at)
+        return _in_use(self.keyset(position).keys, signed.key_id, "permit", position.at)
 
 
 def _in_use(keys: Mapping[str, Key], key_id: str, use: str, at: datetime) -> Key:

@@ -101,8 +101,8 @@ def verify_cosignature(text: str, signature: Signature, key: Key, verify: Verify
 
 def cosignatures(note: Note, keys: Sequence[Key]) -> list[tuple[Key, Signature]]:
     """Return the signatures of the note that name one of these witnesses."""
-    found = ((key, note.by(key)) for key in keys)
-    return [(key, signature) for key, signature in found if signature is not None]
+    pairs = ((key, note.by(key)) for key in keys)
+    return [(key, signature) for key, signature in pairs if signature is not None]
 
 
 def _cosigned(text: str, timestamp: int) -> bytes:

@@ -147,7 +147,7 @@ def read_line(raw: bytes) -> ExportedRecord:
     body = as_object(loads(raw), "record", required=("index", "entry", "salt", "document", "proof"))
     entry = as_object(body["entry"], "entry", required=("content", "prev", "seq", "stream"))
     salt, document = body["salt"], body["document"]
-    line = ExportedRecord(
+    record = ExportedRecord(
         index=as_count(body["index"], "index", minimum=0, maximum=MAX),
         entry=Entry(
             stream=as_text(entry["stream"], "entry.stream"),
@@ -161,9 +161,9 @@ def read_line(raw: bytes) -> ExportedRecord:
         document=document.encode() if isinstance(document, str) else None,
         proof=tuple(decode(as_text(each, "proof")) for each in as_list(body["proof"], "proof")),
     )
-    if line.as_bytes() != raw:
+    if record.as_bytes() != raw:
         refuse("record", Message("is not in its one form"))
-    return line
+    return record
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,11 +258,11 @@ class Judge:
             if head > (reached := self._reached(stream)):
                 raise Unsound(f"it rests on the policies of {stream}, whose version {reached + 1} is not here")
 
-    def _check_fresh(self, decided: Decided, place: LogPosition) -> None:
-        if decided.epoch < (epoch := self.epochs.known(place)):
+    def _check_fresh(self, decided: Decided, position: LogPosition) -> None:
+        if decided.epoch < (epoch := self.epochs.known(position)):
             raise Unsound(f"it rests on the facts of epoch {decided.epoch}, and epoch {epoch} had begun")
         for stream, head in decided.heads.items():
-            if stream in self.heads and head < (newest := self.heads[stream].known(place)):
+            if stream in self.heads and head < (newest := self.heads[stream].known(position)):
                 raise Unsound(f"it rests on version {head} of the policies of {stream}, and {newest} was in force")
 
     def _reached(self, stream: str) -> int:
@@ -302,7 +302,7 @@ class Judge:
         now, reference = as_instant(body.get("at"), "at"), body.get("reference_zone")
         near = None if reference is None else _zone(as_text(reference, "reference_zone"), world)
         zones = as_object(body.get("zones"), "zones", optional=None)
-        found = {
+        evaluations = {
             name: evaluate(
                 policies.layers,
                 _zone(name, world),
@@ -314,11 +314,16 @@ class Judge:
             for name in zones
         }
         if body.get("exemption") is None:
-            return found
-        return self._exempted(body, found, policies, place=source.moment(now))
+            return evaluations
+        return self._exempted(body, evaluations, policies, position=source.moment(now))
 
     def _exempted(
-        self, body: Mapping[str, object], found: dict[str, Evaluation], policies: Policies, *, place: LogPosition
+        self,
+        body: Mapping[str, object],
+        evaluations: dict[str, Evaluation],
+        policies: Policies,
+        *,
+        position: LogPosition,
     ) -> dict[str, Evaluation]:
         """Apply the exemption that the decision names, which two people have signed, to the verdict of its zone."""
         exemption = exemptions.parse(body["exemption"], "exemption")
@@ -331,14 +336,14 @@ class Judge:
             self.organization,
             names,
         )
-        keyring = Keyring(self.authority.keyset(place), self.authority.denied(place), verifier)
+        keyring = Keyring(self.authority.keyset(position), self.authority.denied(position), verifier)
         try:
-            exemptions.check(exemption, occasion, now=place.at, keyring=keyring)
+            exemptions.check(exemption, occasion, now=position.at, keyring=keyring)
         except exemptions.NotApproved as exc:
             raise Unsound(f"its exemption does not count: {exc}") from exc
-        if zone not in found:
+        if zone not in evaluations:
             raise Unsound("its exemption is for a zone that it says nothing of")
-        return {**found, zone: waive(found[zone], policies.layers, exemption.terms.waived)}
+        return {**evaluations, zone: waive(evaluations[zone], policies.layers, exemption.terms.waived)}
 
     # ── permits and receipts ──────────────────────────────────────────────────────────────────────
 
@@ -379,8 +384,8 @@ class Judge:
         if signed is None:
             raise Unsound("it is under no permit that was recorded")
         permit = permits.parse(signed.payload)
-        place = source.moment(permit.nbf)
-        keyring = Keyring(self.authority.keyset(place), self.authority.denied(place), verifier)
+        position = source.moment(permit.nbf)
+        keyring = Keyring(self.authority.keyset(position), self.authority.denied(position), verifier)
         demand = SentinelDemand(permit.zone, self._needs_sentinel(permit, source), permit.nbf)
         try:
             cosignatures.check(signed, cosignature, demand, keyring)
@@ -412,8 +417,8 @@ class Judge:
         owners = source.envelope.owners
         if not permit.project == decided.project == owners["project"] or permit.organization != self.organization:
             raise Unsound("it is for another project or organization than its decision")
-        wanted = set(ROLES_OF.get(permit.op, permit.roles)) | set(permit.roles)
-        if permit.op not in ROLES_OF or wanted - decided.roles or set(ROLES_OF[permit.op]) - set(permit.roles):
+        roles = set(ROLES_OF.get(permit.op, permit.roles)) | set(permit.roles)
+        if permit.op not in ROLES_OF or roles - decided.roles or set(ROLES_OF[permit.op]) - set(permit.roles):
             raise Unsound(f"its decision, or it, does not ask for the roles of {permit.op}")
         lost = decided.classifications - set(permit.classifications)
         if lost and permit.op in ALONE and permit.op == decided.operation:
@@ -425,14 +430,14 @@ class Judge:
         oldest = replace(decided, epoch=min(decided.epoch, permit.epoch))
         self._check_fresh(oldest, source.moment(permit.nbf))
 
-    def _trust_of(self, permit: permits.Permit, place: LogPosition) -> permits.Trust:
+    def _trust_of(self, permit: permits.Permit, position: LogPosition) -> permits.Trust:
         moment = permit.nbf
         charters = [each for each in self.charters.get(permit.aud, ()) if each.valid_from <= moment < each.valid_to]
         return permits.Trust(
             node=permit.aud,
             charter=max(charters, key=lambda charter: charter.version, default=None),
-            keyset=_without_sentinels(self.authority.keyset(place)),
-            deny=DenyList(0, kids=self.authority.denied(place)),
+            keyset=_without_sentinels(self.authority.keyset(position)),
+            deny=DenyList(0, kids=self.authority.denied(position)),
             floor=Floor(permit.zone, permit.epoch, "", moment),
             world=self.fact_history.of(permit.epoch),
             now=moment,
@@ -481,8 +486,8 @@ class Judge:
         listed = {name for kind in permits.CONTENTS for name in getattr(permit.contents, kind)}
         if as_text(body.get("resource"), "resource") not in {permit.resource, *listed}:
             raise Unsound("its permit does not name the resource")
-        if permit.jti not in self.cosigned and (wanted := self._needs_sentinel(permit, source)):
-            raise Unsound(f"its permit lacks the signature of a sentinel for {', '.join(sorted(wanted))}")
+        if permit.jti not in self.cosigned and (classifications := self._needs_sentinel(permit, source)):
+            raise Unsound(f"its permit lacks the signature of a sentinel for {', '.join(sorted(classifications))}")
         if at < permit.nbf - CLOCKS_APART:
             raise Unsound("it is older than its permit")
         if at > permit.exp + (COPYING if body.get("kind") in COPIED else WORK):
@@ -523,19 +528,23 @@ def _zone(name: str, world: World) -> Zone:
     return world.zones.get(name) or Zone(name)
 
 
-def _compare(body: Mapping[str, object], found: Mapping[str, Evaluation]) -> None:
+def _compare(body: Mapping[str, object], evaluations: Mapping[str, Evaluation]) -> None:
     """Compare the recorded value with the computed one."""
     stated = as_object(body.get("zones"), "zones", optional=None)
-    for name, evaluation in found.items():
+    for name, evaluation in evaluations.items():
         outcome = failures(evaluation.results)
         if outcome != stated[name]:
             raise Unsound(f"zone {name}: it says {_clauses(stated[name])}, and {_clauses(outcome)} comes out")
-    boundaries = [each.valid_until for each in found.values() if each.valid_until is not None]
+    boundaries = [each.valid_until for each in evaluations.values() if each.valid_until is not None]
     until = as_rfc3339(min(boundaries)) if boundaries else None
     if body.get("valid_until") != until:
         raise Unsound(f"it says that it is valid until {body.get('valid_until')}, and {until} comes out")
     admitted = as_list(body.get("admitted_zones"), "admitted_zones")
-    against = [zone for zone in admitted if not isinstance(zone, str) or zone not in found or not found[zone].admits]
+    against = [
+        zone
+        for zone in admitted
+        if not isinstance(zone, str) or zone not in evaluations or not evaluations[zone].admits
+    ]
     if against:
         raise Unsound(f"it admits {', '.join(map(str, against))}, which the policies refuse")
     if as_bool(body.get("admit"), "admit") != bool(admitted):

@@ -39,15 +39,15 @@ def hash_children(left: bytes, right: bytes) -> bytes:
 
 def complete_subtrees(span: Range) -> list[Subtree]:
     """Return the fewest complete subtrees that make up `span`, from left to right."""
-    found = []
+    subtrees = []
     start = span.start
     while start < span.end:
         level = (span.end - start).bit_length() - 1
         if start:
             level = min(level, (start & -start).bit_length() - 1)
-        found.append(Subtree(level, start >> level))
+        subtrees.append(Subtree(level, start >> level))
         start += 1 << level
-    return found
+    return subtrees
 
 
 def root(size: int, lookup: Lookup) -> bytes:

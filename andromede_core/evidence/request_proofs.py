@@ -115,10 +115,14 @@ def read_line(raw: bytes) -> ExportedRequest:
     )
 
 
-def is_covered(line: ExportedRequest, covered: Covered, batch: Batch) -> bool:
-    """Check that the batch has this request, unchanged, at the place that the line names."""
+def is_covered(request: ExportedRequest, covered: Covered, batch: Batch) -> bool:
+    """Check that the batch has this request, unchanged, at the position that its line names."""
     return covered.count == batch.count and merkle.is_included(
-        leaf(line.salt, line.document), index=covered.index, size=batch.count, proof=covered.proof, root=batch.root
+        leaf(request.salt, request.document),
+        index=covered.index,
+        size=batch.count,
+        proof=covered.proof,
+        root=batch.root,
     )
 
 

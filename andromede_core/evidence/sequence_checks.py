@@ -31,8 +31,8 @@ class VersionHistory:
     _seen: list[tuple[LogPosition, int]] = field(default_factory=list)
     _is_sorted: bool = True
 
-    def record(self, place: LogPosition, number: int) -> None:
-        self._seen.append((place, number))
+    def record(self, position: LogPosition, number: int) -> None:
+        self._seen.append((position, number))
         self._is_sorted = False
 
     def known(self, to: LogPosition) -> int:
@@ -40,14 +40,14 @@ class VersionHistory:
         if not self._is_sorted:
             self._sort()
         for position in range(bisect_left(self._seen, to.index, key=lambda seen: seen[0].index) - 1, -1, -1):
-            place, number = self._seen[position]
-            if place.was_known(to=to):
+            since, number = self._seen[position]
+            if since.was_known(to=to):
                 return number
         return 0
 
     def _sort(self) -> None:
         newest, grown = 0, []
-        for place, number in sorted(self._seen):
+        for position, number in sorted(self._seen):
             newest = max(newest, number)
-            grown.append((place, newest))
+            grown.append((position, newest))
         self._seen, self._is_sorted = grown, True

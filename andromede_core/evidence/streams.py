@@ -56,17 +56,17 @@ class Streams:
         expected = max(span.first - 1, 1)
         before: ExportedRecord | None = None
         for read in reads:
-            line = read.line
-            if line.entry.stream != stream:
-                self.fault(read.place, f"it is of the stream {line.entry.stream}")
+            record = read.line
+            if record.entry.stream != stream:
+                self.fault(read.place, f"it is of the stream {record.entry.stream}")
                 continue
-            if line.entry.seq != expected:
-                self.fault(read.place, f"record {expected} of the stream should stand here, not {line.entry.seq}")
-            elif before is not None and (line.entry.prev != before.entry.leaf or line.index <= before.index):
+            if record.entry.seq != expected:
+                self.fault(read.place, f"record {expected} of the stream should stand here, not {record.entry.seq}")
+            elif before is not None and (record.entry.prev != before.entry.leaf or record.index <= before.index):
                 self.fault(read.place, "it does not follow the record before it")
-            elif line.entry.seq == 1 and line.entry.prev:
+            elif record.entry.seq == 1 and record.entry.prev:
                 self.fault(read.place, "it is the first of its stream, and names one before it")
-            before, expected = line, line.entry.seq + 1
+            before, expected = record, record.entry.seq + 1
         if expected != min(span.last + 1, span.total) + 1:
             self.fault(name, f"records from number {expected} on are missing, or there are too many")
 
@@ -141,5 +141,5 @@ def _joined(runs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _is_within(number: int, runs: Sequence[tuple[int, int]]) -> bool:
-    place = bisect_right(runs, number, key=lambda run: run[0])
-    return place > 0 and number <= runs[place - 1][1]
+    index = bisect_right(runs, number, key=lambda run: run[0])
+    return index > 0 and number <= runs[index - 1][1]

@@ -49,8 +49,8 @@ class Findings:
     facts: list[str] = field(default_factory=list)  # lines of the summary
     erased: int = 0
 
-    def fault(self, place: str, problem: str) -> None:
-        self.faults.append(f"{place}: {problem}")
+    def fault(self, where: str, problem: str) -> None:
+        self.faults.append(f"{where}: {problem}")
 
 
 def verify(archive: Archive, pins: Pins, audit: Iterable[bytes] | None = None) -> Findings:
@@ -106,12 +106,12 @@ class _Verification:
         young = 0
         for number, raw in enumerate(lines, start=1):
             try:
-                line = request_proofs.read_line(raw)
-                covered = line.covered
+                request = request_proofs.read_line(raw)
+                covered = request.covered
                 if covered is None:
                     young += 1
                     continue
-                problem = self._audit_problem(line, covered, seen)
+                problem = self._audit_problem(request, covered, seen)
             except (ValueError, RecursionError) as exc:
                 problem = f"the line is damaged: {exc}"
             if problem:
@@ -123,12 +123,12 @@ class _Verification:
         add_fact(f"audit: all requests of {whole} of the {len(self.batches)} batches of this export of evidence")
 
     def _audit_problem(
-        self, line: request_proofs.ExportedRequest, covered: request_proofs.Covered, seen: dict[str, set[int]]
+        self, request: request_proofs.ExportedRequest, covered: request_proofs.Covered, seen: dict[str, set[int]]
     ) -> str:
         batch = self.batches.get(covered.record)
         if batch is None:
             return f"the record {covered.record}, which covers it, is not in this export of evidence"
-        if not request_proofs.is_covered(line, covered, batch):
+        if not request_proofs.is_covered(request, covered, batch):
             return "the request is not in the log, or was changed"
         places = seen.setdefault(covered.record, set())
         if covered.index in places:
@@ -159,7 +159,7 @@ class _Verification:
     def _check_checkpoints(self, log: Key) -> TreeHead | None:
         """Return the newest checkpoint. Each must be signed by the log and extend the one before."""
         head: TreeHead | None = None
-        for place, raw in self._lines(export_format.CHECKPOINTS):
+        for where, raw in self._lines(export_format.CHECKPOINTS):
             try:
                 text, proof = export_format.read_checkpoint_line(raw)
                 note = parse_note(text)
@@ -172,7 +172,7 @@ class _Verification:
                     signed = (fresh.size, datetime.fromtimestamp(moment, UTC))
                     self.witnessed.setdefault(key.name, []).append(signed)
             except (ValueError, OverflowError, OSError) as exc:
-                self.findings.fault(place, f"the checkpoint is invalid: {exc}")
+                self.findings.fault(where, f"the checkpoint is invalid: {exc}")
                 continue
             head = fresh
         if head is None or head.size != self.manifest.size:
@@ -195,32 +195,32 @@ class _Verification:
             yield f"{name}:{number}", raw
 
     def _read(self, name: str, head: TreeHead | None) -> list[Read]:
-        found = []
-        for place, raw in self._lines(name):
+        reads = []
+        for where, raw in self._lines(name):
             try:
-                line = export_format.read_line(raw)
-                envelope = None if line.document is None else export_format.read_envelope(line.document)
+                record = export_format.read_line(raw)
+                envelope = None if record.document is None else export_format.read_envelope(record.document)
             except (ValueError, RecursionError) as exc:
-                self.findings.fault(place, f"the record is damaged: {exc}")
+                self.findings.fault(where, f"the record is damaged: {exc}")
                 continue
-            read = Read(place if envelope is None else f"{place} {envelope.kind} {envelope.id}", line, envelope)
+            read = Read(where if envelope is None else f"{where} {envelope.kind} {envelope.id}", record, envelope)
             self._check_record(read, head)
-            found.append(read)
-        return found
+            reads.append(read)
+        return reads
 
     def _check_record(self, read: Read, head: TreeHead | None) -> None:
-        line, envelope = read.line, read.envelope
-        if line.document is not None and line.salt is not None and envelope is not None:
-            if len(line.salt) != SALT_BYTES or content_hash(line.salt, line.document) != line.entry.content:
+        record, envelope = read.line, read.envelope
+        if record.document is not None and record.salt is not None and envelope is not None:
+            if len(record.salt) != SALT_BYTES or content_hash(record.salt, record.document) != record.entry.content:
                 self.findings.fault(read.place, "its content was changed: it has another hash in the log")
-            if stream_of(envelope.kind, envelope.owners["organization"]) != line.entry.stream:
+            if stream_of(envelope.kind, envelope.owners["organization"]) != record.entry.stream:
                 self.findings.fault(read.place, "it is in a stream other than its own")
-        elif line.document is None and line.salt is None:
+        elif record.document is None and record.salt is None:
             self.findings.erased += 1
         else:
             self.findings.fault(read.place, "it has a document without a salt, or a salt without a document")
         if head is not None and not is_included(
-            line.entry.leaf, index=line.index, size=head.size, proof=line.proof, root=head.root
+            record.entry.leaf, index=record.index, size=head.size, proof=record.proof, root=head.root
         ):
             self.findings.fault(read.place, "it is not in the log at the place that it names")
 

@@ -104,17 +104,17 @@ class Catalogue:
 
     def world(self) -> World:
         """Return the facts of the file, to evaluate policies against; zones in the order of the file."""
-        found: dict[str, dict[str, dict[str, list[Fact]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+        facts: dict[str, dict[str, dict[str, list[Fact]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
         for statement in self.statements:
             for attribute, fact in statement.facts().items():
-                found[statement.kind][statement.id][attribute].append(fact)
+                facts[statement.kind][statement.id][attribute].append(fact)
         return World(
             zones={
-                zone.id: Zone(zone.id, _parse_statements(found["zone"][zone.id]), zone.status) for zone in self.zones
+                zone.id: Zone(zone.id, _parse_statements(facts["zone"][zone.id]), zone.status) for zone in self.zones
             },
-            parties={party: Subject(party, _parse_statements(found["party"][party])) for party in self.party_names},
-            sets=_members(found["set"]),
-            scheme_classes=_members(found["scheme_class"]),
+            parties={party: Subject(party, _parse_statements(facts["party"][party])) for party in self.party_names},
+            sets=_members(facts["set"]),
+            scheme_classes=_members(facts["scheme_class"]),
         )
 
 
@@ -122,8 +122,8 @@ def _parse_statements(facts: Mapping[str, list[Fact]]) -> dict[str, Timeline]:
     return {name: tuple(sorted(timeline, key=lambda fact: fact.valid_from)) for name, timeline in facts.items()}
 
 
-def _members(found: Mapping[str, Mapping[str, list[Fact]]]) -> dict[str, Timeline]:
-    return {name: _parse_statements(facts)[SET_MEMBERS] for name, facts in found.items()}
+def _members(by_name: Mapping[str, Mapping[str, list[Fact]]]) -> dict[str, Timeline]:
+    return {name: _parse_statements(facts)[SET_MEMBERS] for name, facts in by_name.items()}
 
 
 def parse(document: object) -> Catalogue:
@@ -225,9 +225,9 @@ def _refuse_overlaps(placed: Sequence[tuple[Statement, str]]) -> None:
     The error names the place of the later one; an entry without periods, which may come first, has none.
     """
     ordered = sorted(placed, key=lambda each: each[0].valid_from)
-    for (earlier, place), (later, at) in pairwise(ordered):
+    for (earlier, earlier_at), (later, at) in pairwise(ordered):
         if earlier.valid_to is None or earlier.valid_to > later.valid_from:
-            refuse(at or place, Message("two versions hold at the same time"))
+            refuse(at or earlier_at, Message("two versions hold at the same time"))
 
 
 def _statement(kind: str, name: str, body: Mapping[str, object], at: str, values: dict[str, object]) -> Statement:
@@ -243,15 +243,15 @@ def _further(
     value: object, others: Sequence[Statement], ids_by_kind: Mapping[str, Collection[str]]
 ) -> Sequence[Statement]:
     """Parse single statements, which entries cannot express: another period for one attribute, or other subjects."""
-    found = list(_single(value, ids_by_kind))
-    placed = [(other, "") for other in others] + [(each, f"statements[{n}]") for n, each in enumerate(found)]
+    further = list(_single(value, ids_by_kind))
+    placed = [(other, "") for other in others] + [(each, f"statements[{n}]") for n, each in enumerate(further)]
     about: dict[tuple[str, str, str], list[tuple[Statement, str]]] = defaultdict(list)
     for each, at in placed:
         for attribute in each.values:
             about[each.kind, each.id, attribute].append((each, at))
     for several in about.values():
         _refuse_overlaps(several)
-    return found
+    return further
 
 
 def _single(value: object, ids_by_kind: Mapping[str, Collection[str]]) -> Iterator[Statement]:

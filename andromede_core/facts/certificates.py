@@ -31,9 +31,9 @@ def best_certificate(
     best = ("CERT_MISSING", demand.scheme)
     for certificate in certificates:
         if certificate["scheme"] in schemes:
-            found = _judge(demand, certificate, horizon)
-            if PROGRESS.index(found) > PROGRESS.index(best[0]):
-                best = (found, _words(certificate, found))
+            progress = _judge(demand, certificate, horizon)
+            if PROGRESS.index(progress) > PROGRESS.index(best[0]):
+                best = (progress, _words(certificate, progress))
     return best
 
 

@@ -99,10 +99,12 @@ def world(statements: Iterable[Statement], statuses: Mapping[str, ZoneStatus]) -
 
     Statements of one attribute must not overlap in time. `statuses`: of all zones, in their order.
     """
-    found: dict[str, dict[str, dict[str, list[Fact]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    facts_by_subject: dict[str, dict[str, dict[str, list[Fact]]]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(list))
+    )
     for each in statements:
-        found[each.subject_kind][each.subject_id][each.attribute].append(each.fact())
-    ordered = {kind: {name: _ordered(facts) for name, facts in of.items()} for kind, of in found.items()}
+        facts_by_subject[each.subject_kind][each.subject_id][each.attribute].append(each.fact())
+    ordered = {kind: {name: _ordered(facts) for name, facts in of.items()} for kind, of in facts_by_subject.items()}
     return World(
         zones={zone: Zone(zone, ordered.get("zone", {}).get(zone, {}), status) for zone, status in statuses.items()},
         parties={name: Subject(name, facts) for name, facts in ordered.get("party", {}).items()},

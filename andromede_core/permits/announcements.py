@@ -78,8 +78,8 @@ def parse(payload: object) -> Announcements:
 
 def parse_community(value: object, at: str) -> tuple[int, int]:
     """Parse a community of BGP, `AS:value`, each from 0 to 65535."""
-    found = COMMUNITY.fullmatch(as_text(value, at))
-    if found is None or max(parts := (int(found[1]), int(found[2]))) > COMMUNITY_PART_MAX:
+    match = COMMUNITY.fullmatch(as_text(value, at))
+    if match is None or max(parts := (int(match[1]), int(match[2]))) > COMMUNITY_PART_MAX:
         refuse(at, Message("must be AS:value, each from 0 to 65535"))
     return parts
 

@@ -69,9 +69,9 @@ def _labels(value: object) -> dict[str, str]:
     body = as_object(value, at, optional=None)
     if len(body) > LABELS_MAX:
         refuse(at, Message("must have at most {limit} entries", limit=LABELS_MAX))
-    found = {}
+    labels = {}
     for key, text in body.items():
         if not LABEL_KEY.fullmatch(key) or not isinstance(text, str) or not LABEL_VALUE.fullmatch(text):
             refuse(at, Message("must have keys and values of up to 63 letters, digits and - _ . /"))
-        found[key] = text
-    return found
+        labels[key] = text
+    return labels

@@ -82,22 +82,22 @@ class ListedPort:
     bandwidth: Bandwidth | None = None
 
     def payload(self) -> dict[str, object]:
-        found: dict[str, object] = {
+        document: dict[str, object] = {
             "nodes": sorted(self.nodes),
             "mac": self.mac,
             "addresses": [str(address) for address in self.addresses],
         }
         if self.allowed:
-            found["allowed"] = [pair.payload() for pair in self.allowed]
+            document["allowed"] = [pair.payload() for pair in self.allowed]
         if self.groups is not None:
-            found["groups"] = sorted(self.groups)
+            document["groups"] = sorted(self.groups)
         if self.name is not None:
-            found["name"] = self.name
+            document["name"] = self.name
         if self.public:
-            found["public"] = [address.payload() for address in self.public]
+            document["public"] = [address.payload() for address in self.public]
         if self.bandwidth is not None:
-            found["bandwidth"] = self.bandwidth.payload()
-        return found
+            document["bandwidth"] = self.bandwidth.payload()
+        return document
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ class NetworkPorts:
     subnets: tuple[ListedSubnet, ...] | None = None
 
     def payload(self) -> dict[str, object]:
-        found: dict[str, object] = {
+        document: dict[str, object] = {
             "zone": self.zone,
             "network": self.network,
             "version": self.version,
@@ -155,8 +155,8 @@ class NetworkPorts:
             **({"egress": self.egress.payload()} if self.egress is not None else {}),
         }
         if self.subnets is not None:
-            found["subnets"] = [subnet.payload() for subnet in self.subnets]
-        return found
+            document["subnets"] = [subnet.payload() for subnet in self.subnets]
+        return document
 
 
 def parse(payload: object) -> NetworkPorts:
@@ -187,11 +187,11 @@ def _egress(value: object) -> EgressAddress:
 
 
 def _subnets(value: object, at: str) -> tuple[ListedSubnet, ...]:
-    found = tuple(_subnet(each, at) for each in _short(value, at, MAX_SUBNETS))
-    for one, other in combinations(found, 2):
+    subnets = tuple(_subnet(each, at) for each in _short(value, at, MAX_SUBNETS))
+    for one, other in combinations(subnets, 2):
         if one.cidr.version == other.cidr.version and one.cidr.overlaps(other.cidr):
             refuse(at, Message("must not overlap: {one} and {other}", one=str(one.cidr), other=str(other.cidr)))
-    return found
+    return subnets
 
 
 def _subnet(value: object, at: str) -> ListedSubnet:
@@ -244,7 +244,7 @@ def _allowed(value: object, at: str) -> AllowedAddress:
 
 
 def _short(value: object, at: str, limit: int = MAX_ADDRESSES) -> list[object]:
-    found = as_list(value, at)
-    if len(found) > limit:
+    items = as_list(value, at)
+    if len(items) > limit:
         refuse(at, Message("must have at most {limit} entries", limit=limit))
-    return found
+    return items

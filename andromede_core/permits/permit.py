@@ -285,11 +285,11 @@ def _check_key_scope(key: Key, permit: Permit) -> None:
 
 
 def _check_cosignature(permit: Permit, signed: Signed, cosignature: Signed | None, trust: Trust) -> None:
-    wanted = sentinel_classifications(trust.keyset, zone=permit.zone, classifications=permit.classifications)
-    if not wanted:
+    classifications = sentinel_classifications(trust.keyset, zone=permit.zone, classifications=permit.classifications)
+    if not classifications:
         return
     try:
-        cosignatures.check(signed, cosignature, SentinelDemand(permit.zone, wanted, permit.nbf), trust.keyring)
+        cosignatures.check(signed, cosignature, SentinelDemand(permit.zone, classifications, permit.nbf), trust.keyring)
     except SentinelSignatureError as exc:
         raise PermitRejected("NOT_COSIGNED", str(exc)) from exc
 
@@ -365,12 +365,12 @@ def _check_policies(permit: Permit, policies: object, trust: Trust) -> None:
         roles = {*permit.roles, *ROLES_OF.get(permit.op, ROLES)}
         if not roles:
             return
-        found = evaluate(layers, trust.world.zones.get(permit.zone), trust.world, now=trust.now, roles=roles)
+        evaluation = evaluate(layers, trust.world.zones.get(permit.zone), trust.world, now=trust.now, roles=roles)
     except (PolicyError, Malformed) as exc:
         raise PermitRejected("MALFORMED", str(exc)) from exc
     if permit.exemption is not None:
-        found = waive(found, layers, permit.exemption.terms.waived)
-    against = [each for each in found.results if each.result != "T"]
+        evaluation = waive(evaluation, layers, permit.exemption.terms.waived)
+    against = [each for each in evaluation.results if each.result != "T"]
     if against:
         clauses = ", ".join(f"{each.ref.level}/{each.ref.clause} {each.code}" for each in against)
         raise PermitRejected("POLICY_REFUSES", f"zone {permit.zone} does not satisfy: {clauses}")

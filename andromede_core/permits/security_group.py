@@ -45,23 +45,23 @@ class Rule:
     is_logged: bool = False
 
     def payload(self) -> dict[str, object]:
-        found: dict[str, object] = {
+        document: dict[str, object] = {
             "id": self.id,
             "direction": self.direction,
             "family": self.family,
             "protocol": self.protocol,
         }
         if self.ports is not None:
-            found["ports"] = list(self.ports)
+            document["ports"] = list(self.ports)
         if self.icmp is not None:
-            found["icmp"] = [each for each in self.icmp if each is not None]
+            document["icmp"] = [each for each in self.icmp if each is not None]
         if self.cidrs is not None:
-            found["cidrs"] = [str(cidr) for cidr in self.cidrs]
+            document["cidrs"] = [str(cidr) for cidr in self.cidrs]
         if self.group is not None:
-            found["group"] = self.group
+            document["group"] = self.group
         if self.is_logged:
-            found["is_logged"] = True
-        return found
+            document["is_logged"] = True
+        return document
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,16 +43,16 @@ def sentinel_classifications(keyset: Keyset, *, zone: str, classifications: Coll
 
 @dataclass(frozen=True, slots=True)
 class SentinelDemand:
-    """The demand for a sentinel signature: for data of these classifications (`wanted`), in a zone, since a moment."""
+    """The demand for a sentinel signature: for data of `classifications`, in a zone, since a moment."""
 
     zone: str
-    wanted: Collection[str]
+    classifications: Collection[str]
     at: datetime
 
     def is_met_by(self, key: Key) -> bool:
         """Tell if a signature by this key meets the demand."""
         is_in_use = key.not_before <= self.at < key.not_after
-        return key.use == "sentinel" and is_in_use and key.covers(zone=self.zone, classifications=self.wanted)
+        return key.use == "sentinel" and is_in_use and key.covers(zone=self.zone, classifications=self.classifications)
 
 
 def check(permit: Signed, cosignature: Signed | None, demand: SentinelDemand, keyring: Keyring) -> None:
@@ -61,7 +61,7 @@ def check(permit: Signed, cosignature: Signed | None, demand: SentinelDemand, ke
     Raises:
         SentinelSignatureError: the signature does not meet the demand, or is for another permit.
     """
-    names = ", ".join(sorted(demand.wanted))
+    names = ", ".join(sorted(demand.classifications))
     if cosignature is None:
         raise SentinelSignatureError(f"data of these classifications needs a sentinel's signature: {names}")
     key = keyring.keyset.keys.get(cosignature.key_id)

@@ -83,8 +83,8 @@ class Key:
         }
 
 
-def _admits(allowed: frozenset[str], wanted: Collection[str]) -> bool:
-    return ANY in allowed or all(name in allowed for name in wanted)
+def _admits(allowed: frozenset[str], names: Collection[str]) -> bool:
+    return ANY in allowed or all(name in allowed for name in names)
 
 
 @dataclass(frozen=True, slots=True)

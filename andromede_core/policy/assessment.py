@@ -81,8 +81,8 @@ class Assessment:
         if (before := self.zones.get(zone)) is None:
             return self
         results = waive(Evaluation(before.results, before.valid_until), policies, waived).results
-        found = {each.result for each in results}
-        after = replace(before, results=results, is_refused="F" in found, is_doubted="U" in found)
+        outcomes = {each.result for each in results}
+        after = replace(before, results=results, is_refused="F" in outcomes, is_doubted="U" in outcomes)
         return replace(self, zones={**self.zones, zone: after})
 
     def verdict(self, zone: str) -> ZoneVerdict:
@@ -102,10 +102,10 @@ def assess(
         PolicyError: the policies have too many clauses together.
     """
     zones = sorted(world.zones.values(), key=lambda zone: zone.id)
-    found = ((zone, evaluate(policies, zone, world, now=now, roles=roles)) for zone in zones)
+    evaluations = ((zone, evaluate(policies, zone, world, now=now, roles=roles)) for zone in zones)
     return Assessment(
         at=now,
-        zones={zone.id: _verdict(zone, evaluation) for zone, evaluation in found},
+        zones={zone.id: _verdict(zone, evaluation) for zone, evaluation in evaluations},
         conflict=unsatisfiable(policies, Sets.of(world, now), roles=roles),
         sets=sets_used(policies, world, now=now),
     )
@@ -118,12 +118,12 @@ def admitting(policies: Sequence[Policy], world: World, *, now: datetime, roles:
 
 
 def _verdict(zone: Zone, evaluation: Evaluation) -> ZoneVerdict:
-    found = {each.result for each in evaluation.results}
+    outcomes = {each.result for each in evaluation.results}
     return ZoneVerdict(
         zone=zone.id,
         status=zone.status,
         results=evaluation.results,
-        is_refused="F" in found,
-        is_doubted="U" in found,
+        is_refused="F" in outcomes,
+        is_doubted="U" in outcomes,
         valid_until=evaluation.valid_until,
     )

@@ -213,10 +213,10 @@ class _Reader:
     def plain_members(self, attr: str) -> Value:
         """Parse like `members`, or a single member; a set cannot be contained as a whole, since its members change."""
         raw = self.body["value"]
-        found = self.members(attr, [raw] if isinstance(raw, str) else raw)
-        if any(value.startswith("@") for value in found):
+        members = self.members(attr, [raw] if isinstance(raw, str) else raw)
+        if any(value.startswith("@") for value in members):
             self.fail("value", Message("must name territories one by one"))
-        return found
+        return members
 
     def exact(self, attr: str) -> Value:
         """Parse true or false, or the one word by which the attribute states absence."""

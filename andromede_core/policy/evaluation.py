@@ -146,7 +146,7 @@ def failures(results: Sequence[ClauseResult]) -> list[list[str]]:
     return [[each.ref.policy, each.ref.clause, each.result, each.code] for each in results if each.result != "T"]
 
 
-def waive(found: Evaluation, policies: Sequence[Policy], waived: Collection[str]) -> Evaluation:
+def waive(evaluation: Evaluation, policies: Sequence[Policy], waived: Collection[str]) -> Evaluation:
     """Return the evaluation with an exemption applied.
 
     A clause among `waived` (policy/clause) that can be waived and does not hold counts as T with the code WAIVED, and
@@ -158,11 +158,11 @@ def waive(found: Evaluation, policies: Sequence[Policy], waived: Collection[str]
         ref for ref, clause in clauses if not clause.is_waivable
     }
     results = []
-    for each in found.results:
+    for each in evaluation.results:
         is_named = each.ref in may and f"{each.ref.policy}/{each.ref.clause}" in waived
         is_waived = is_named and each.result != "T" and each.code != UNSUPPORTED
         results.append(ClauseResult(each.ref, "T", "WAIVED", each.code) if is_waived else each)
-    return Evaluation(tuple(results), found.valid_until)
+    return Evaluation(tuple(results), evaluation.valid_until)
 
 
 def _answer(question: Question) -> Answer:
@@ -278,14 +278,14 @@ def sets_used(policies: Sequence[Policy], world: World, *, now: datetime) -> dic
 
     The version is the moment from which it holds. A set without a version that holds now is left out.
     """
-    found = {}
+    used = {}
     for _, clause in effective(policies):
         is_class = isinstance(clause.value, Certified)
         for name in names_of_sets(clause):
             version = at((world.scheme_classes if is_class else world.sets).get(name, ()), Horizon(now))
             if version is not None:
-                found["scheme_class" if is_class else "set", name] = version.valid_from
-    return dict(sorted(found.items()))
+                used["scheme_class" if is_class else "set", name] = version.valid_from
+    return dict(sorted(used.items()))
 
 
 def _strings(value: object) -> list[str]:

@@ -108,38 +108,38 @@ def _reference(zone_id: object, world: World) -> Zone | None:
 
 def _layers(value: object, world: World) -> Iterable[Policy]:
     policies: list[Policy] = []
-    place = "layers"
+    where = "layers"
     try:
         for index, layer in enumerate(as_list(value, "layers")):
-            place = f"layers[{index}]"
+            where = f"layers[{index}]"
             policy = parse_policy(layer, sets=world.sets, scheme_classes=world.scheme_classes)
             if any((policy.level, policy.id) == (other.level, other.id) for other in policies):
                 refuse(
-                    f"{place}.id", Message("another {level} layer has the id {id!r}", level=policy.level, id=policy.id)
+                    f"{where}.id", Message("another {level} layer has the id {id!r}", level=policy.level, id=policy.id)
                 )
             policies.append(policy)
-        place = "layers"
+        where = "layers"
         effective(policies)
     except PolicyError as exc:
         inner = re.sub(r"/([0-9]+)(?=/|$)", r"[\1]", exc.field).replace("/", ".")
-        refuse(f"{place}{inner}{f' (clause {exc.clause})' if exc.clause else ''}", exc.reason)
+        refuse(f"{where}{inner}{f' (clause {exc.clause})' if exc.clause else ''}", exc.reason)
     return policies
 
 
 def answer(request: EvaluationRequest) -> dict[str, object]:
     """Return the decoded JSON document that the command prints."""
-    found = {zone.id: _of_zone(zone, request) for zone in request.world.zones.values()}
+    evaluations = {zone.id: _of_zone(zone, request) for zone in request.world.zones.values()}
     sets = Sets.of(request.world, request.now)
-    boundaries = [each.valid_until for each in found.values() if each.valid_until is not None]
+    boundaries = [each.valid_until for each in evaluations.values() if each.valid_until is not None]
     return {
         "schema": RESULT_SCHEMA,
-        "admissible": [zone for zone, evaluation in found.items() if evaluation.admits],
+        "admissible": [zone for zone, evaluation in evaluations.items() if evaluation.admits],
         "valid_until": as_rfc3339(min(boundaries)) if boundaries else None,
         "unsatisfiable": [ref.clause for ref in _contradicting(request, sets)],
         "lint": [{"code": "NO_EFFECT", "atom": ref.clause} for ref in without_effect(request.layers, sets)],
         "zones": {
             zone: {"admit": evaluation.admits, "reasons": [reason(each) for each in evaluation.results]}
-            for zone, evaluation in found.items()
+            for zone, evaluation in evaluations.items()
         },
     }
 
@@ -154,7 +154,7 @@ def _contradicting(request: EvaluationRequest, sets: Sets) -> tuple[ClauseRef, .
 def _of_zone(zone: Zone, request: EvaluationRequest) -> Evaluation:
     if request.operation in TAKING_NOTHING:
         return Evaluation((), None)
-    found = evaluate(
+    evaluation = evaluate(
         request.layers,
         zone,
         request.world,
@@ -163,8 +163,8 @@ def _of_zone(zone: Zone, request: EvaluationRequest) -> Evaluation:
         copy=Copy(request.reference),
     )
     horizon = Horizon(request.now)
-    horizon.add_boundary(found.valid_until)
-    return Evaluation((*found.results, *_closed(zone, horizon)), horizon.until)
+    horizon.add_boundary(evaluation.valid_until)
+    return Evaluation((*evaluation.results, *_closed(zone, horizon)), horizon.until)
 
 
 def _closed(zone: Zone, horizon: Horizon) -> tuple[ClauseResult, ...]:

@@ -43,11 +43,11 @@ def forecast(
     """Evaluate at each boundary from now on until one fails, or none is left within the longest warning."""
     moment, last = now, now + timedelta(days=max(WARNING_DAYS))
     for _ in range(MOMENTS_AT_MOST):
-        found = evaluate(policies, zone, world, now=moment, roles=roles)
-        if not found.admits:
-            failing = tuple(result for result in found.results if result.result != "T")
+        evaluation = evaluate(policies, zone, world, now=moment, roles=roles)
+        if not evaluation.admits:
+            failing = tuple(result for result in evaluation.results if result.result != "T")
             return Forecast("drifted" if moment == now else "at-risk", moment, failing)
-        if found.valid_until is None or found.valid_until > last:
+        if evaluation.valid_until is None or evaluation.valid_until > last:
             break
-        moment = found.valid_until
+        moment = evaluation.valid_until
     return Forecast("compliant", None, ())

@@ -51,10 +51,10 @@ NAMES_ALONE = Sets({}, {})
 
 
 def _known(histories: Mapping[str, Timeline], now: datetime) -> dict[str, frozenset[str]]:
-    found = {name: at(timeline, Horizon(now)) for name, timeline in histories.items()}
+    facts = {name: at(timeline, Horizon(now)) for name, timeline in histories.items()}
     return {
         name: frozenset(item for item in fact.value if isinstance(item, str))
-        for name, fact in found.items()
+        for name, fact in facts.items()
         if fact is not None and isinstance(fact.value, list)
     }
 
@@ -96,7 +96,7 @@ def without_effect(policies: Sequence[Policy], sets: Sets) -> tuple[ClauseRef, .
     The other clause is of the same policy, of a higher level or of an earlier policy of its level. Of equal clauses the
     first has the effect.
     """
-    found: list[ClauseRef] = []
+    redundant: list[ClauseRef] = []
     earlier: list[Clause] = []
     for policy in sorted(policies, key=lambda policy: LEVELS.index(policy.level)):
         for position, clause in enumerate(policy.clauses):
@@ -106,9 +106,9 @@ def without_effect(policies: Sequence[Policy], sets: Sets) -> tuple[ClauseRef, .
                 if index < position or not implies(clause, other, sets)
             ]
             if any(implies(other, clause, sets) for other in (*earlier, *same_layer)):
-                found.append(ClauseRef(policy.id, policy.level, clause.id))
+                redundant.append(ClauseRef(policy.id, policy.level, clause.id))
         earlier += policy.clauses
-    return tuple(found)
+    return tuple(redundant)
 
 
 def implies(strict: Clause, loose: Clause, sets: Sets) -> bool:

@@ -205,8 +205,8 @@ def _to_address(question: Question, source: End, version: int) -> Iterator[Step]
     if at in METADATA:
         yield from _to_metadata(question, source, at, version)
         return
-    if at is not None and (found := source.network.range_of(at)) is not None:
-        if at == found.gateway:
+    if at is not None and (subnet_range := source.network.range_of(at)) is not None:
+        if at == subnet_range.gateway:
             yield from _to_gateway(question, source, at, version)
             return
         yield judged(question, source, "out", at, version)
@@ -310,9 +310,9 @@ def _from_address(question: Question, version: int) -> Iterator[Step]:
     target, sent_from = question.target.port, question.source.address
     if target is None:
         return
-    found = None if sent_from is None or question.target.is_public else target.network.range_of(sent_from)
-    if found is not None and sent_from is not None:
-        yield from _from_inside(question, target, sent_from, found.gateway, version)
+    subnet_range = None if sent_from is None or question.target.is_public else target.network.range_of(sent_from)
+    if subnet_range is not None and sent_from is not None:
+        yield from _from_inside(question, target, sent_from, subnet_range.gateway, version)
         return
     yield _public(target, question.target.address, version)
     yield judged(question, target, "in", sent_from, version)

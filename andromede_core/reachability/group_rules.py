@@ -49,20 +49,20 @@ def judged(question: Question, port: End, direction: str, peer: Address | None, 
 
 
 def _by_rules(question: Question, port: End, direction: str, peer: Address | None, version: int) -> Step:
-    found = _best(question, port, direction, peer, version)
-    if found is None:
+    match = _best(question, port, direction, peer, version)
+    if match is None:
         return _refusal(question, port, direction, peer, version)
-    facts = {"group": question.names.get(found.group, found.group), "port": port.name}
-    if not found.is_partial:
+    facts = {"group": question.names.get(match.group, match.group), "port": port.name}
+    if not match.is_partial:
         text = (
             Message("A rule of the security group {group} lets the port {port} send it.", **facts)
             if direction == "out"
             else Message("A rule of the security group {group} lets the port {port} receive it.", **facts)
         )
-        return Step(KINDS[direction], ALLOWED, text, port.id, found.group, found.rule.id)
+        return Step(KINDS[direction], ALLOWED, text, port.id, match.group, match.rule.id)
     text = Message("A rule of the security group {group} allows it for some addresses outside only.", **facts)
     remedy = Message("Ask again with the address in place of outside.")
-    return Step(KINDS[direction], UNKNOWN, text, port.id, found.group, found.rule.id, remedy)
+    return Step(KINDS[direction], UNKNOWN, text, port.id, match.group, match.rule.id, remedy)
 
 
 def _refusal(question: Question, port: End, direction: str, peer: Address | None, version: int) -> Step:
@@ -129,11 +129,11 @@ def _best(question: Question, port: End, direction: str, peer: Address | None, v
         if rule.direction == direction and rule.family == FAMILY[version] and covers(rule, question.traffic, version):
             fits = _fits(rule, peer, port.network.id, question.groups)
             if fits is not None:
-                found = _Found(group, rule, is_partial=not fits)
+                match = _Found(group, rule, is_partial=not fits)
                 if fits:
-                    return found
-                partial.append(found)
-    cidrs: list[Any] = [cidr for found in partial for cidr in found.rule.cidrs or ()]
+                    return match
+                partial.append(match)
+    cidrs: list[Any] = [cidr for match in partial for cidr in match.rule.cidrs or ()]
     if EVERYWHERE[version] in collapse_addresses(cidrs):
         return _Found(partial[0].group, partial[0].rule, is_partial=False)
     return next(iter(partial), None)

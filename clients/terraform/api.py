@@ -73,10 +73,10 @@ class Api:
             return self._organization
 
     def _only(self, collection: str, way: str) -> str:
-        found = self.get(collection, limit="2")["items"]
-        if len(found) != 1:
+        items = self.get(collection, limit="2")["items"]
+        if len(items) != 1:
             raise OperationUnsuccessful({"title": f"Which of the {collection}?", "detail": f"Say it with {way}."})
-        return str(found[0]["name"])
+        return str(items[0]["name"])
 
     def get(self, path: str, *, deadline: float | None = None, **query: str) -> Document:
         return self.read(path, deadline=deadline, **query).document

@@ -70,12 +70,12 @@ class Cloud:
 
     def _id(self, path: str) -> str | None:
         try:
-            found: str = self.api.get(path)["id"]
+            resource_id: str = self.api.get(path)["id"]
         except ApiError as problem:
             if is_gone(problem):
                 return None
             raise
-        return found
+        return resource_id
 
 
 def project_path(project: str, *parts: str) -> str:

@@ -46,9 +46,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     is_check = parser.parse_args().check
-    made = dict(documents())
-    strange = {str(path.relative_to(PAGES)) for path in PAGES.rglob("*.md")} - made.keys()
-    old = [path for path, text in made.items() if not (PAGES / path).exists() or (PAGES / path).read_text() != text]
+    texts = dict(documents())
+    strange = {str(path.relative_to(PAGES)) for path in PAGES.rglob("*.md")} - texts.keys()
+    old = [path for path, text in texts.items() if not (PAGES / path).exists() or (PAGES / path).read_text() != text]
     if is_check:
         if old or strange:
             sys.stderr.write(f"Not as the code says: {', '.join([*old, *strange])}. Run `make terraform-docs`.\n")
@@ -57,7 +57,7 @@ def main() -> int:
         (PAGES / path).unlink()
     for path in old:
         (PAGES / path).parent.mkdir(parents=True, exist_ok=True)
-        (PAGES / path).write_text(made[path])
+        (PAGES / path).write_text(texts[path])
     return 0
 
 
@@ -75,20 +75,20 @@ def pages(provider: AndromedeProvider) -> Iterator[Page]:
 
 def documents() -> Iterator[tuple[str, str]]:
     provider = AndromedeProvider()
-    found = list(pages(provider))
-    yield "index.md", _index(provider, found)
-    for page in found:
+    all_pages = list(pages(provider))
+    yield "index.md", _index(provider, all_pages)
+    for page in all_pages:
         yield page.path, _document(page)
 
 
-def _index(provider: AndromedeProvider, found: list[Page]) -> str:
+def _index(provider: AndromedeProvider, all_pages: list[Page]) -> str:
     lines = ["# The Terraform provider", "", GENERATED, ""]
     lines += ["[How to use it](../../how-to/use-terraform.md) comes first; this is the reference.", ""]
     lines += _example(EXAMPLES / "provider.tf")
     lines += ["## Configuration", "", *_table(provider.schema.attributes), ""]
-    for folder in dict.fromkeys(page.folder for page in found):
+    for folder in dict.fromkeys(page.folder for page in all_pages):
         lines += [f"## {folder.replace('-', ' ').capitalize()}", ""]
-        lines += [f"- [{page.title}]({page.path})" for page in found if page.folder == folder]
+        lines += [f"- [{page.title}]({page.path})" for page in all_pages if page.folder == folder]
         lines += [""]
     return "\n".join(lines)
 
@@ -97,9 +97,9 @@ def _document(page: Page) -> str:
     lines = [f"# {page.title}", "", GENERATED, "", page.schema.description, ""]
     lines += _example(EXAMPLES / page.folder / f"{page.name}.tf")
     chosen = {name: each for name, each in page.schema.attributes.items() if not _is_result(each)}
-    found = {name: each for name, each in page.schema.attributes.items() if _is_result(each)}
+    results = {name: each for name, each in page.schema.attributes.items() if _is_result(each)}
     lines += ["## What you say", "", *_table(chosen), ""] if chosen else []
-    lines += ["## What you learn", "", *_table(found), ""] if found else []
+    lines += ["## What you learn", "", *_table(results), ""] if results else []
     if page.resource is not None:
         lines += _import(page.resource)
     return "\n".join(lines)

@@ -24,10 +24,10 @@ def announcer_get(actor: Actor, ref: str) -> Announcer:
     Raises:
         RoleNeeded, AnnouncerNotFound.
     """
-    found = by_ref(announcers(actor), ref)
-    if found is None:
+    announcer = by_ref(announcers(actor), ref)
+    if announcer is None:
         raise AnnouncerNotFound(name=ref)
-    return found
+    return announcer
 
 
 def incidents(announcer: Announcer) -> QuerySet[AnnouncerIncident]:

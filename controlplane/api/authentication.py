@@ -63,11 +63,11 @@ def _password(value: str) -> str:
 
 
 def _of_session(request: Request, secret: str) -> tuple[Actor, Session]:
-    found = signed_in(secret, request_id=request_id_of(request._request))
-    if found is None:
+    sign_in = signed_in(secret, request_id=request_id_of(request._request))
+    if sign_in is None:
         raise Unauthenticated()
-    found.session.is_finished = found.is_finished
-    return found.actor, found.session
+    sign_in.session.is_finished = sign_in.is_finished
+    return sign_in.actor, sign_in.session
 
 
 class SecondFactor(BasePermission):

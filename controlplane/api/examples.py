@@ -8,10 +8,10 @@ from django.conf import settings
 
 def recorded() -> dict[str, Any]:
     """Return the recorded examples by operation_id: request and response."""
-    found: dict[str, Any] = {}
+    examples: dict[str, Any] = {}
     for file in sorted((settings.BASE_DIR / "docs" / "reference" / "examples").glob("*.json")):
-        found |= json.loads(file.read_text())
-    return found
+        examples |= json.loads(file.read_text())
+    return examples
 
 
 def add(document: dict[str, Any]) -> None:

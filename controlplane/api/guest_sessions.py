@@ -167,8 +167,8 @@ def _actor(of: GuestSession) -> Actor:
     assert isinstance(of.credential_id, UUID)
     actor = refresh_actor(of.credential_id, request_id=of.request_id)
     if actor is None:
-        found = refresh_signed_in(of.credential_id, request_id=of.request_id)
-        actor = found.actor if found is not None and found.is_finished else None
+        sign_in = refresh_signed_in(of.credential_id, request_id=of.request_id)
+        actor = sign_in.actor if sign_in is not None and sign_in.is_finished else None
     if actor is None:
         raise Unauthenticated()
     return actor

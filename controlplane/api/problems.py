@@ -148,14 +148,14 @@ def _error_location(error: CloudError) -> list[dict[str, str]]:
     if error.field is None:
         return []
     is_parameter = error.field.startswith("?")
-    place = {"parameter": error.field[1:]} if is_parameter else {"pointer": f"/{error.field}"}
-    return [place | {"code": error.code, "detail": str(describe(type(error), error.facts)["detail"])}]
+    location = {"parameter": error.field[1:]} if is_parameter else {"pointer": f"/{error.field}"}
+    return [location | {"code": error.code, "detail": str(describe(type(error), error.facts)["detail"])}]
 
 
 def _invalid(exc: exceptions.ValidationError) -> tuple[CloudError, list[dict[str, str]]]:
-    found = _flat(exc.detail, "")
-    errors = list(islice(found, ERRORS_MAX))
-    first, others = errors[0], len(errors) - 1 + sum(1 for _ in found)
+    all_errors = _flat(exc.detail, "")
+    errors = list(islice(all_errors, ERRORS_MAX))
+    first, others = errors[0], len(errors) - 1 + sum(1 for _ in all_errors)
     more = f" (+{others})" if others else ""
     return InvalidRequest(
         reason=Message("{place}: {problem}{more}", place=first["pointer"] or "/", problem=first["detail"], more=more)

@@ -162,8 +162,8 @@ def end_of(response: HttpResponse, touched: set[UUID], request: HttpRequest) -> 
         return End(response.status_code, resource_ids=frozenset(_named(request)))
     operation = document.get("operation")
     begun = as_uuid(str(operation.get("id"))) if isinstance(operation, Mapping) else None
-    made = as_uuid(str(document.get("id")))
-    ids = {*touched, *_named(request), *([made] if made is not None else [])}
+    created_id = as_uuid(str(document.get("id")))
+    ids = {*touched, *_named(request), *([created_id] if created_id is not None else [])}
     return End(response.status_code, "", begun, frozenset(ids))
 
 
@@ -175,6 +175,6 @@ def _named(request: HttpRequest) -> Iterator[UUID]:
     """Return the ids in the path, except project and organization, which have columns of their own."""
     match = request.resolver_match
     for part, text in (match.kwargs if match is not None else {}).items():
-        found = as_uuid(text) if part not in ("project", "organization") else None
-        if found is not None:
-            yield found
+        resource_id = as_uuid(text) if part not in ("project", "organization") else None
+        if resource_id is not None:
+            yield resource_id

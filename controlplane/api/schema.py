@@ -261,12 +261,12 @@ class Schema(AutoSchema):
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         """Return the responses with their headers, and all errors."""
-        made = super()._get_response_bodies(direction)
+        bodies = super()._get_response_bodies(direction)
         self.resolve_serializer(ProblemOut, direction)
-        for status, each in made.items():
+        for status, each in bodies.items():
             each["headers"] = responses.headers(self.route, int(status), self.method, has_version=self._has_versions())
         refused = declared_errors(self.route, self.view, self.method, self.path)
-        return made | {str(status): responses.reference(status) for status in refused if str(status) not in made}
+        return bodies | {str(status): responses.reference(status) for status in refused if str(status) not in bodies}
 
     def get_serializer_name(self, serializer: Any, direction: Any) -> str:
         name = type(serializer).__name__

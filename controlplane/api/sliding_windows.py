@@ -131,14 +131,14 @@ class Own:
 
     def count(self, buckets: Sequence[Bucket], moment: Moment, *, is_taken: bool) -> tuple[bool, list[int]]:
         with self._lock:
-            found = [self._found(each, moment.minute) for each in buckets]
+            counted = [self._found(each, moment.minute) for each in buckets]
             has_all = all(
                 current + math.floor(previous * moment.share) < bucket.limit
-                for bucket, (current, previous) in zip(buckets, found, strict=True)
+                for bucket, (current, previous) in zip(buckets, counted, strict=True)
             )
             taken = int(has_all and is_taken)
             counts: list[int] = []
-            for bucket, (current, previous) in zip(buckets, found, strict=True):
+            for bucket, (current, previous) in zip(buckets, counted, strict=True):
                 self._counts[bucket.name, bucket.owner] = moment.minute, current + taken, previous
                 self._counts.move_to_end((bucket.name, bucket.owner))
                 counts += [current + taken, previous]

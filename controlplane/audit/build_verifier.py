@@ -60,16 +60,16 @@ def source() -> str:
 
 def modules() -> list[str]:
     """Return all modules of the verifier, each after those that it imports."""
-    found: list[str] = []
+    module_names: list[str] = []
 
     def visit(name: str) -> None:
-        if name not in found:
+        if name not in module_names:
             for imported in _imports(name):
                 visit(imported)
-            found.append(name)
+            module_names.append(name)
 
     visit(MAIN)
-    return found
+    return module_names
 
 
 def _imports(name: str) -> Iterator[str]:

@@ -151,8 +151,8 @@ class _Content:
     def _own_span(self) -> Span:
         rows = self._stream(self._own_stream)
         total = rows.aggregate(last=Max("stream_seq"))["last"] or 0
-        wanted = rows.filter(created_at__gte=self.window.start, created_at__lt=self.window.end)
-        ends = wanted.aggregate(first=Min("stream_seq"), last=Max("stream_seq"))
+        own_rows = rows.filter(created_at__gte=self.window.start, created_at__lt=self.window.end)
+        ends = own_rows.aggregate(first=Min("stream_seq"), last=Max("stream_seq"))
         if ends["first"] is not None:
             return Span(ends["first"], ends["last"], total)
         before = rows.filter(created_at__lt=self.window.start).aggregate(last=Max("stream_seq"))["last"] or 0
@@ -168,9 +168,9 @@ class _Content:
         Those signed with an earlier key of the log are left out: the newest covers their contents.
         """
         cosigned = Q(cosignature__isnull=False, created_at__gte=self.window.start)
-        wanted = Checkpoint.objects.filter(cosigned | Q(pk=self.newest.pk), tree_size__lte=self.newest.tree_size)
+        checkpoints = Checkpoint.objects.filter(cosigned | Q(pk=self.newest.pk), tree_size__lte=self.newest.tree_size)
         key, before = log_key.load().public, 0
-        for checkpoint in wanted.distinct().order_by("tree_size"):
+        for checkpoint in checkpoints.distinct().order_by("tree_size"):
             note = selectors.checkpoint_note(checkpoint)
             if note.by(key) is not None:
                 proof = proofs.consistency(before, checkpoint.tree_size)

@@ -17,11 +17,9 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
 
-from celery import current_app
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q
-from kombu.exceptions import OperationalError
 
 from andromede_core.documents.messages import Message, either
 from controlplane.audit import export_archive, services
@@ -44,11 +42,11 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import by_id, move
 from controlplane.kernel.errors import CloudError
 from controlplane.kernel.names import as_uuid
+from controlplane.kernel.wakeups import send_wakeup
 
 log = logging.getLogger(__name__)
 
-MAKE = "controlplane.signer.tasks.evidence_exports"
-QUEUE = "signer"
+MAKE = ("controlplane.signer.tasks.evidence_exports", "signer")
 KEPT = timedelta(days=1)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 ATTEMPTS_MAX = 5
@@ -88,7 +86,7 @@ def export_request(actor: Actor, organization: Organization, start: datetime, en
         ).first()
         if export is None:
             export = _create(actor, organization, start, end)
-        transaction.on_commit(send_wakeup, robust=True)
+        transaction.on_commit(lambda: send_wakeup(MAKE), robust=True)
     return export
 
 
@@ -112,10 +110,10 @@ def export_get(actor: Actor, ref: str) -> EvidenceExport:
         ExportNotFound
     """
     visible = Q() if actor.sees_all else Q(organization__in=actor.organization_ids)
-    found = by_id(EvidenceExport.objects.select_related("organization").filter(visible), ref)
-    if found is None:
+    export = by_id(EvidenceExport.objects.select_related("organization").filter(visible), ref)
+    if export is None:
         raise ExportNotFound(name=ref)
-    return found
+    return export
 
 
 def export_file(actor: Actor, export: EvidenceExport) -> BinaryIO:
@@ -148,14 +146,6 @@ def path_of(export: EvidenceExport) -> Path:
     return folder / f"{export.pk}.tar"
 
 
-def send_wakeup() -> None:
-    """Send a wake-up to the signer. Never fails: the row is written already."""
-    try:
-        current_app.send_task(MAKE, queue=QUEUE, retry=False)
-    except OperationalError as exc:
-        log.warning("evidence exports: wake-up not sent: %s", exc)
-
-
 def _check_window(start: datetime, end: datetime) -> None:
     if start >= end:
         raise ExportWindowInvalid(field="to", reason=Message("it ends before it begins"))
@@ -168,9 +158,9 @@ def _check_window(start: datetime, end: datetime) -> None:
 def _create(actor: Actor, organization: Organization, start: datetime, end: datetime) -> EvidenceExport:
     if EvidenceExport.objects.filter(organization=organization).exclude(state="failed").count() >= EXPORTS_MAX:
         raise ExportsMany(limit=EXPORTS_MAX)
-    made = EvidenceExport.objects.create(organization=organization, start=start, end=end)
-    _record(actor, "evidence_export.create", made)
-    return made
+    export = EvidenceExport.objects.create(organization=organization, start=start, end=end)
+    _record(actor, "evidence_export.create", export)
+    return export
 
 
 def _record(actor: Actor, verb: str, export: EvidenceExport) -> None:
@@ -221,12 +211,12 @@ def _next(tried: set[UUID]) -> EvidenceExport | None:
 def _make(export: EvidenceExport) -> None:
     move(export, EXPORT, "running", attempts=export.attempts + 1)
     try:
-        made = _written(export)
+        file_facts = _written(export)
     except CloudError as exc:
         log.warning("export %s of organization %s failed: %s", export.pk, export.organization.name, exc)
         _record_failure(export, exc, is_final=not exc.retryable)
     else:
-        move(export, EXPORT, "ready", expires_at=clock.now() + KEPT, **made)
+        move(export, EXPORT, "ready", expires_at=clock.now() + KEPT, **file_facts)
 
 
 def _written(export: EvidenceExport) -> dict[str, object]:

@@ -29,9 +29,9 @@ def root(size: int) -> bytes:
 
 def peaks(size: int) -> list[bytes]:
     """Return the hashes of the complete subtrees that the tree of `size` consists of, largest first."""
-    wanted = merkle.complete_subtrees(Range(0, size))
-    found = nodes(wanted)
-    return [found[subtree] for subtree in wanted]
+    subtrees = merkle.complete_subtrees(Range(0, size))
+    hashes = nodes(subtrees)
+    return [hashes[subtree] for subtree in subtrees]
 
 
 def inclusion(record: EvidenceRecord, at: Checkpoint) -> list[bytes]:
@@ -60,14 +60,14 @@ def consistency(old: int, new: int) -> list[bytes]:
     return _prove([merkle.consistency_path(old, new)])[0]
 
 
-def nodes(wanted: Iterable[Subtree]) -> dict[Subtree, bytes]:
-    unique = sorted(set(wanted))
+def nodes(subtrees: Iterable[Subtree]) -> dict[Subtree, bytes]:
+    unique = sorted(set(subtrees))
     with connection.cursor() as cursor:
         cursor.execute(NODES, [[each.level for each in unique], [each.position for each in unique]])
         return {Subtree(level, position): bytes(value) for level, position, value in cursor.fetchall()}
 
 
 def _prove(paths: Sequence[Sequence[Range]]) -> list[list[bytes]]:
-    wanted = (subtree for path in paths for span in path for subtree in merkle.complete_subtrees(span))
-    found = nodes(wanted)
-    return [merkle.prove(path, found.__getitem__) for path in paths]
+    subtrees = (subtree for path in paths for span in path for subtree in merkle.complete_subtrees(span))
+    hashes = nodes(subtrees)
+    return [merkle.prove(path, hashes.__getitem__) for path in paths]

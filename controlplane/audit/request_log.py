@@ -137,11 +137,11 @@ def exported(rows: Rows, write: Callable[[Sequence[ExportedRequest]], bytes]) ->
 
 def _exported(rows: Rows, write: Callable[[Sequence[ExportedRequest]], bytes]) -> Iterator[bytes]:
     after, left = Q(), EXPORT_MAX
-    while left and (found := list(rows.filter(after)[: min(CHUNK, left)])):
-        yield write(request_log_batches.exported_requests(found))
-        last = found[-1]
+    while left and (records := list(rows.filter(after)[: min(CHUNK, left)])):
+        yield write(request_log_batches.exported_requests(records))
+        last = records[-1]
         after = Q(completed_at__gt=last.completed_at) | Q(completed_at=last.completed_at, pk__gt=last.pk)
-        left -= len(found)
+        left -= len(records)
 
 
 def as_json_lines(lines: Sequence[ExportedRequest]) -> bytes:

@@ -161,14 +161,14 @@ def history(
     proven = _proven(evidence)
     places = [*proven, *_claimed(evidence, resource, proven)]
     whole = [part for place in places for part in _cut_at_drifts(place, evidence.drifts)]
-    wanted = sorted((each for each in whole if role in (None, each.role)), key=_order)
-    clipped = (_clip(each, start, end) for each in wanted)
+    of_role = sorted((each for each in whole if role in (None, each.role)), key=_order)
+    clipped = (_clip(each, start, end) for each in of_role)
     moves = {permit.jti for permit in evidence.permits.values() if permit.is_move}
-    single = {(each.role, each.disk) for each in wanted if each.role in SINGLE}
+    single = {(each.role, each.disk) for each in of_role if each.role in SINGLE}
     problems = [
         problem
         for role_of, disk in sorted(single)
-        for problem in _of_one([each for each in wanted if (each.role, each.disk) == (role_of, disk)], role_of, moves)
+        for problem in _of_one([each for each in of_role if (each.role, each.disk) == (role_of, disk)], role_of, moves)
     ]
     relevant = tuple(each for each in problems if not _is_outside(each, start, end))
     return History(tuple(each for each in clipped if each is not None), relevant)
@@ -300,15 +300,15 @@ def _proven(evidence: Evidence) -> list[Interval]:
     still_open: dict[tuple[str, str, str, bool], Interval] = {}
     ended = []
     for receipt in evidence.receipts:
-        place = (receipt.role, receipt.disk, receipt.node, receipt.kind == ARRIVAL)
+        location = (receipt.role, receipt.disk, receipt.node, receipt.kind == ARRIVAL)
         if receipt.is_opening:
             permit = evidence.permits.get(receipt.jti)
             if receipt.role in SINGLE and permit is not None and permit.is_evacuation:
-                left = [each for each in still_open if each[:2] == place[:2] and each[2] != receipt.node]
+                left = [each for each in still_open if each[:2] == location[:2] and each[2] != receipt.node]
                 ended += [replace(still_open.pop(each), end=receipt.at) for each in left]
-            still_open.setdefault(place, _opened(receipt, evidence))
-        elif place in still_open:
-            ended.append(replace(still_open.pop(place), end=receipt.at, close_receipt=receipt.record))
+            still_open.setdefault(location, _opened(receipt, evidence))
+        elif location in still_open:
+            ended.append(replace(still_open.pop(location), end=receipt.at, close_receipt=receipt.record))
     return [*ended, *still_open.values()]
 
 

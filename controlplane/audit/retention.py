@@ -85,8 +85,8 @@ def _resources(before: datetime) -> list[UUID]:
 
 def _is_somewhere(resource: UUID) -> bool:
     """Return True if the resource has a location by its receipts: opened, and not closed."""
-    found = selectors.residency_of(resource).intervals
-    return any(interval.state == "proven" and interval.end is None for interval in found)
+    intervals = selectors.residency_of(resource).intervals
+    return any(interval.state == "proven" and interval.end is None for interval in intervals)
 
 
 @transaction.atomic
@@ -116,10 +116,10 @@ def _organization(stream: str) -> UUID | None:
 
 def _ranges(numbers: Iterable[int]) -> list[list[int]]:
     """Return [first, last] of each run."""
-    found: list[list[int]] = []
+    ranges: list[list[int]] = []
     for number in sorted(numbers):
-        if found and found[-1][1] == number - 1:
-            found[-1][1] = number
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1][1] = number
         else:
-            found.append([number, number])
-    return found
+            ranges.append([number, number])
+    return ranges

@@ -44,9 +44,9 @@ def residency_of(
     return residency.history(records, str(resource_id), start=start, end=end, role=role)
 
 
-def _documents(*conditions: Q, **wanted: object) -> list[dict[str, object]]:
+def _documents(*conditions: Q, **filters: object) -> list[dict[str, object]]:
     """Return the documents of the records that are not erased."""
-    texts = EvidenceRecord.objects.filter(*conditions, **wanted).order_by("pk").values_list("document", flat=True)
+    texts = EvidenceRecord.objects.filter(*conditions, **filters).order_by("pk").values_list("document", flat=True)
     return [json.loads(text) for text in texts if text is not None]
 
 

@@ -78,9 +78,9 @@ def record_in_scopes(
     **facts: object,
 ) -> None:
     """Record an action once in each project and organization that it concerns; without any, once for the platform."""
-    places = [*map(AuditScope, project_ids), *(AuditScope(organization_id=each) for each in organization_ids)]
-    for place in places or [AuditScope()]:
-        insert(*_rows(actor, verb, resource_id, place, facts))
+    scopes = [*map(AuditScope, project_ids), *(AuditScope(organization_id=each) for each in organization_ids)]
+    for scope in scopes or [AuditScope()]:
+        insert(*_rows(actor, verb, resource_id, scope, facts))
 
 
 def record_of_user(actor: Actor, verb: str, user_id: UUID, *, resource_id: UUID | None = None, **facts: object) -> None:
@@ -94,20 +94,20 @@ def record_of_user(actor: Actor, verb: str, user_id: UUID, *, resource_id: UUID 
     record_in_scopes(actor, verb, resource_id or user_id, project_ids=(), organization_ids=organization_ids, **facts)
 
 
-def _rows(actor: Actor, verb: str, resource_id: UUID, place: AuditScope, facts: Mapping[str, object]) -> list[Model]:
-    events = audit_entry_events(actor, verb, resource_id, project_id=place.project_id, facts=facts)
-    return [_record(actor, verb, resource_id, place, facts), *events]
+def _rows(actor: Actor, verb: str, resource_id: UUID, scope: AuditScope, facts: Mapping[str, object]) -> list[Model]:
+    events = audit_entry_events(actor, verb, resource_id, project_id=scope.project_id, facts=facts)
+    return [_record(actor, verb, resource_id, scope, facts), *events]
 
 
-def _record(actor: Actor, verb: str, resource_id: UUID, place: AuditScope, facts: Mapping[str, object]) -> AuditEntry:
+def _record(actor: Actor, verb: str, resource_id: UUID, scope: AuditScope, facts: Mapping[str, object]) -> AuditEntry:
     record_resource(resource_id)
     is_anonymous = actor.user_id is None and actor.credential_id is None
     invoker = _invoker.get() if is_anonymous else None
     return AuditEntry(
         verb=verb,
         resource_id=resource_id,
-        project_id=place.project_id,
-        organization_id=place.organization_id if place.project_id is None else None,
+        project_id=scope.project_id,
+        organization_id=scope.organization_id if scope.project_id is None else None,
         user_id=actor.user_id if invoker is None else invoker.user_id,
         credential_id=actor.credential_id,
         request_id=actor.request_id,

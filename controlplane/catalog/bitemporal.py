@@ -25,10 +25,10 @@ def subject(statement: Statement) -> Subject:
 
 
 def by_subject(statements: Iterable[Statement]) -> Mapping[Subject, list[Statement]]:
-    found: dict[Subject, list[Statement]] = defaultdict(list)
+    grouped: dict[Subject, list[Statement]] = defaultdict(list)
     for statement in statements:
-        found[subject(statement)].append(statement)
-    return found
+        grouped[subject(statement)].append(statement)
+    return grouped
 
 
 def overlap(one: Period, other: Period) -> bool:

@@ -148,22 +148,22 @@ class Comparison:
     unchanged: int = 0
 
     def add(
-        self, about: Subject, wanted: Sequence[ImportedStatement], current: Sequence[Fact], *, since: datetime
+        self, about: Subject, imported: Sequence[ImportedStatement], current: Sequence[Fact], *, since: datetime
     ) -> None:
         """Add an attribute. `since`: from when on the file has all statements about the attribute."""
         self.known += current
-        for each in wanted:
+        for each in imported:
             if not self.signing.restate and any(self._is_same(each, fact) for fact in current):
                 self.unchanged += 1
             else:
                 self.new.append(each.statement)
-        for gap in uncovered((since, FOR_EVER), [period(each.statement) for each in wanted]):
+        for gap in uncovered((since, FOR_EVER), [period(each.statement) for each in imported]):
             if any(self._is_unsaid(fact, gap) for fact in current):
                 self.new.append(self.statement(about, None, gap))
 
-    def _is_same(self, wanted: ImportedStatement, fact: Fact) -> bool:
+    def _is_same(self, imported: ImportedStatement, fact: Fact) -> bool:
         """Return True if the statement adds nothing: a later beginning of the same value is no change."""
-        statement = wanted.statement
+        statement = imported.statement
         is_same = (fact.value, fact.valid_to, fact.assertion, fact.evidence_sha256) == (
             statement.value,
             statement.valid_to,
@@ -172,7 +172,7 @@ class Comparison:
         )
         is_fresh = (
             fact.review_by == statement.review_by
-            if wanted.is_review_given
+            if imported.is_review_given
             else fact.review_by > self.now + RENEWED_BEFORE or period(statement)[1] <= self.now
         )
         return is_same and is_fresh and fact.valid_from <= statement.valid_from and fact.key_id not in self.revoked
@@ -206,17 +206,17 @@ def _compared(catalogue: Catalogue, signing: Signing) -> Comparison:
     now = clock.now()
     revoked = set(OfficerKey.objects.exclude(revoked_at=None).values_list("key_id", flat=True))
     comparison = Comparison(signing, signing.attested_at or catalogue.stated_at or now, now, revoked)
-    wanted: dict[Subject, list[ImportedStatement]] = defaultdict(list)
+    imported: dict[Subject, list[ImportedStatement]] = defaultdict(list)
     for about, each in _imported_statements(catalogue, comparison):
-        wanted[about].append(each)
+        imported[about].append(each)
     entries = _entries(catalogue)
     current_facts: dict[Subject, list[Fact]] = defaultdict(list)
     for fact in Fact.objects.filter(facts_in_force()).order_by("valid_from"):
         current_facts[subject(statement_of(fact))].append(fact)
-    left_out = {about for about in current_facts if about[:2] in entries} - wanted.keys()
-    for about in sorted(wanted.keys() | left_out):
-        starts = [each.statement.valid_from for each in wanted[about]] or [entries[about[:2]]]
-        comparison.add(about, wanted[about], current_facts[about], since=min(starts))
+    left_out = {about for about in current_facts if about[:2] in entries} - imported.keys()
+    for about in sorted(imported.keys() | left_out):
+        starts = [each.statement.valid_from for each in imported[about]] or [entries[about[:2]]]
+        comparison.add(about, imported[about], current_facts[about], since=min(starts))
     return comparison
 
 

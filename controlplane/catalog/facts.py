@@ -184,17 +184,17 @@ def _spoken(when: Period) -> dict[str, object]:
 
 
 def _grouped(entries: Iterable[Entry]) -> Mapping[Subject, list[Entry]]:
-    found: dict[Subject, list[Entry]] = defaultdict(list)
+    grouped: dict[Subject, list[Entry]] = defaultdict(list)
     for entry in entries:
-        found[subject(entry.statement)].append(entry)
-    return found
+        grouped[subject(entry.statement)].append(entry)
+    return grouped
 
 
 def _facts_in_force(subject_ids: Collection[str]) -> Mapping[Subject, list[Fact]]:
-    found: dict[Subject, list[Fact]] = defaultdict(list)
+    facts_by_subject: dict[Subject, list[Fact]] = defaultdict(list)
     for fact in Fact.objects.filter(superseded_at=None, subject_id__in=subject_ids):
-        found[fact.subject_kind, fact.subject_id, fact.attribute].append(fact)
-    return found
+        facts_by_subject[fact.subject_kind, fact.subject_id, fact.attribute].append(fact)
+    return facts_by_subject
 
 
 def _checked(documents: Sequence[Signed], *, now: datetime) -> list[Entry]:
@@ -205,7 +205,7 @@ def _checked(documents: Sequence[Signed], *, now: datetime) -> list[Entry]:
     keys = {key.key_id: key for key in OfficerKey.objects.filter(key_id__in={each.key_id for each in documents})}
     verifiers = {key_id: signing_keys.verifier(key.public_key) for key_id, key in keys.items()}
     entries: list[Entry] = []
-    places: dict[bytes, int] = {}
+    indexes: dict[bytes, int] = {}
     for n, document in enumerate(documents):
         at = f"facts/{n}"
         key = keys.get(document.key_id)
@@ -214,9 +214,9 @@ def _checked(documents: Sequence[Signed], *, now: datetime) -> list[Entry]:
         officer_keys.require_in_force(key, now=now, field=f"{at}/kid")
         statement = _read(document, at)
         _check_signature(document, statement, key, verifiers[key.key_id], at)
-        place = places.setdefault(dumps(document.payload), len(entries))
-        if place < len(entries) and entries[place].signed.key_id != document.key_id:
-            entries[place] = replace(entries[place], agreed=(*entries[place].agreed, document))
+        index = indexes.setdefault(dumps(document.payload), len(entries))
+        if index < len(entries) and entries[index].signed.key_id != document.key_id:
+            entries[index] = replace(entries[index], agreed=(*entries[index].agreed, document))
             continue
         _check_author(statement, key, at)
         _check_dates(statement, at, now=now)

@@ -104,11 +104,13 @@ def inspect(path: Path, declared_format: str) -> Inspection:
 
 
 def _check_signature(head: bytes, tail: bytes, declared_format: str) -> None:
-    found = next((name for at, mark, name in SIGNATURES if head[at : at + len(mark)] == mark), None)
-    found = found or next((name for mark, name in TRAILING_SIGNATURES if tail.startswith(mark)), None)
-    if found == declared_format or (found is None and declared_format == "raw"):
+    detected_format = next((name for at, mark, name in SIGNATURES if head[at : at + len(mark)] == mark), None)
+    detected_format = detected_format or next(
+        (name for mark, name in TRAILING_SIGNATURES if tail.startswith(mark)), None
+    )
+    if detected_format == declared_format or (detected_format is None and declared_format == "raw"):
         return
-    if found is None:
+    if detected_format is None:
         raise ImageRefused(
             reason=Message(
                 "it was declared as {declared_format}, but does not begin like one.", declared_format=declared_format
@@ -118,7 +120,7 @@ def _check_signature(head: bytes, tail: bytes, declared_format: str) -> None:
         reason=Message(
             "it was declared as {declared_format}, but lies about its format: it is {found}.",
             declared_format=declared_format,
-            found=found,
+            found=detected_format,
         )
     )
 

@@ -85,8 +85,8 @@ def party_get(ref: str) -> Party:
 
 def facts(actor: Actor) -> QuerySet[Fact]:
     """Return all facts ever stated. Tenants do not see facts about single nodes."""
-    found = Fact.objects.all()
-    return found if actor.sees_all else found.exclude(subject_kind="node")
+    rows = Fact.objects.all()
+    return rows if actor.sees_all else rows.exclude(subject_kind="node")
 
 
 def facts_in_force(known_at: datetime | None = None) -> Q:
@@ -109,19 +109,19 @@ def facts_of(
 
     An attribute without facts is missing; one that is declared as unknown has the value None.
     """
-    found = Fact.objects.filter(
+    rows = Fact.objects.filter(
         facts_in_force(known_at), valid_at(at), subject_kind=kind, subject_id__in=subject_ids
     ).order_by("attribute")
     facts: dict[str, dict[str, Fact]] = {subject_id: {} for subject_id in subject_ids}
-    for fact in found:
+    for fact in rows:
         facts[fact.subject_id][fact.attribute] = fact
     return facts
 
 
 def named_sets(*, at: datetime) -> QuerySet[Fact]:
     """Return the valid version of every named set and scheme class, annotated with its `name`."""
-    found = Fact.objects.filter(facts_in_force(), valid_at(at), subject_kind__in=NAMED_SETS)
-    return found.annotate(name=F("subject_id"))
+    rows = Fact.objects.filter(facts_in_force(), valid_at(at), subject_kind__in=NAMED_SETS)
+    return rows.annotate(name=F("subject_id"))
 
 
 def officer_keys() -> QuerySet[OfficerKey]:
@@ -172,8 +172,8 @@ def world(*, known_at: datetime | None = None) -> World:
 
 def signed_facts() -> list[Signed]:
     """Return all present facts as signed: by subject, attribute and time."""
-    found = Fact.objects.filter(facts_in_force())
-    return [signed_of(fact) for fact in found.order_by("subject_kind", "subject_id", "attribute", "valid_from")]
+    rows = Fact.objects.filter(facts_in_force())
+    return [signed_of(fact) for fact in rows.order_by("subject_kind", "subject_id", "attribute", "valid_from")]
 
 
 def statement_of(fact: Fact) -> Statement:

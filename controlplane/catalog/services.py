@@ -181,13 +181,13 @@ def _take_file(image: Image, path: Path) -> None:
     with path.open("rb") as file:
         received = image_store.receive(iter(lambda: file.read(CHUNK_BYTES), b""), name, sha256=image.sha256)
     try:
-        found = inspect(image_store.incoming_path(name), image.format)
+        inspection = inspect(image_store.incoming_path(name), image.format)
         if not image_store.publish(name, received.sha256):
             raise ImageFileMissing()
     finally:
         image_store.discard(name)
     image.sha256, image.size_bytes = received.sha256, received.size_bytes
-    image.virtual_size_bytes = found.virtual_size_bytes
+    image.virtual_size_bytes = inspection.virtual_size_bytes
     image.state = "available"
 
 

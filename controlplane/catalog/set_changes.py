@@ -67,5 +67,5 @@ def _accounts(key_ids: Sequence[str]) -> set[UUID]:
     """Return the accounts of the keys: two keys of one person count once; a key without a known account does not
     count.
     """
-    found = OfficerKey.objects.filter(key_id__in=key_ids).values_list("user_id", flat=True)
-    return {account for account in found if account is not None}
+    account_ids = OfficerKey.objects.filter(key_id__in=key_ids).values_list("user_id", flat=True)
+    return {account for account in account_ids if account is not None}

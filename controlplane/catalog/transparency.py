@@ -68,24 +68,24 @@ def transfers(zones: Iterable[Zone], *, now: datetime) -> list[dict[str, object]
 
 def _transfers(zone: str, values: Values) -> dict[str, object]:
     territory = values.get("location.territory")
-    found, unknown = [], [] if territory else ["location.territory"]
+    abroad, unknown = [], [] if territory else ["location.territory"]
     for locus, attribute in LOCI.items():
         countries = values.get(attribute)
         if countries is None:
             unknown.append(attribute)
             continue
-        abroad = sorted(set(countries if isinstance(countries, list) else [countries]) - {territory})
-        if abroad:
-            found.append({"locus": locus, "attribute": attribute, "countries": abroad})
-    return {"zone": zone, "territory": territory, "transfers": found, "unknown": unknown}
+        foreign = sorted(set(countries if isinstance(countries, list) else [countries]) - {territory})
+        if foreign:
+            abroad.append({"locus": locus, "attribute": attribute, "countries": foreign})
+    return {"zone": zone, "territory": territory, "transfers": abroad, "unknown": unknown}
 
 
 def _present(kind: str, ids: list[str], *, now: datetime) -> dict[str, Values]:
     """Return id → attribute → value of the valid facts whose review is not due."""
-    found = selectors.facts_of(kind, ids, at=now)
+    facts_by_subject = selectors.facts_of(kind, ids, at=now)
     return {
         name: {attribute: fact.value for attribute, fact in facts.items() if not fact.is_due(now)}
-        for name, facts in found.items()
+        for name, facts in facts_by_subject.items()
     }
 
 

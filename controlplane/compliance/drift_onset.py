@@ -86,13 +86,13 @@ class DriftOnset:
 
 def _in_force_since(level: str, policy: str) -> datetime | None:
     """Return the start of a policy. `policy`: the id of a version, or a classification's name and number."""
-    found = PolicyVersion.objects.filter(level=level)
+    versions = PolicyVersion.objects.filter(level=level)
     version_id: UUID | None = as_uuid(policy)
     name, _, number = policy.rpartition(".")
     if version_id is not None:
-        found = found.filter(pk=version_id)
+        versions = versions.filter(pk=version_id)
     elif number.isdecimal():
-        found = found.filter(classification=name, version=int(number))
+        versions = versions.filter(classification=name, version=int(number))
     else:
         return None
-    return found.values_list("created_at", flat=True).first()
+    return versions.values_list("created_at", flat=True).first()

@@ -124,8 +124,8 @@ def affected_resources(
         return None if evaluation.admits else (evaluation, _open(layers, after, then, roles))
 
     with_policies = [row for row in allocations if row.consumer_id in policies]
-    found = ((row, breaks(policies[row.consumer_id], row.node.zone_id, row.kind)) for row in with_policies)
-    return [AffectedResource(row, *broken) for row, broken in found if broken is not None]
+    judged = ((row, breaks(policies[row.consumer_id], row.node.zone_id, row.kind)) for row in with_policies)
+    return [AffectedResource(row, *broken) for row, broken in judged if broken is not None]
 
 
 def _open(policies: Sequence[Policy], world: World, now: datetime, roles: Sequence[str]) -> tuple[str, ...]:

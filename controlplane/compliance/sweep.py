@@ -105,9 +105,9 @@ def sweep_if_due() -> SweepChanges | None:
         is_same = mark == Mark(last.facts_epoch, last.policies_mark, last.placed_mark, last.exempted_mark)
         if is_same and last.due_at is not None and now < last.due_at:
             return None
-        found, due_at = _sweep(now)
+        changes, due_at = _sweep(now)
         Sweep.objects.filter(pk=1).update(due_at=due_at, **vars(mark))
-    return found
+    return changes
 
 
 def _mark() -> Mark:
@@ -124,12 +124,12 @@ def _mark() -> Mark:
 
 
 def _sweep(now: datetime) -> tuple[SweepChanges, datetime]:
-    judge, found = _Judge(catalog.world(), now), SweepChanges(changed=delete_watched(_without_a_place()))
+    judge, changes = _Judge(catalog.world(), now), SweepChanges(changed=delete_watched(_without_a_place()))
     for part in _in_parts(current_allocations(), key="consumer_id", resource_id="consumer_id", kind="kind"):
-        _look_at(Compliance, part, judge, found)
+        _look_at(Compliance, part, judge, changes)
     for part in _in_parts(ImageCopy.objects.all(), key="pk", resource_id="resource_id", kind=Value("image")):
-        _look_at(ImageCopy, part, judge, found)
-    return found, min([now + AT_LATEST, *(moment for moment in judge.boundaries if moment > now)])
+        _look_at(ImageCopy, part, judge, changes)
+    return changes, min([now + AT_LATEST, *(moment for moment in judge.boundaries if moment > now)])
 
 
 def _without_a_place() -> list[LocationCompliance]:
@@ -139,8 +139,8 @@ def _without_a_place() -> list[LocationCompliance]:
 
 def _in_parts(rows: QuerySet[Any], *, key: str, resource_id: str, kind: str | Value) -> Iterator[list[DataLocation]]:
     """Yield the locations of these rows in batches."""
-    found = rows.order_by("pk").values_list(key, resource_id, kind, "project_id", "node_id", "node__zone_id")
-    left = found.iterator(chunk_size=BATCH)
+    locations = rows.order_by("pk").values_list(key, resource_id, kind, "project_id", "node_id", "node__zone_id")
+    left = locations.iterator(chunk_size=BATCH)
     while part := list(islice(left, BATCH)):
         projects = Project.objects.in_bulk({project for *_, project, _, _ in part})
         yield [
@@ -149,19 +149,19 @@ def _in_parts(rows: QuerySet[Any], *, key: str, resource_id: str, kind: str | Va
         ]
 
 
-def _look_at(model: type[W], part: Sequence[DataLocation], judge: "_Judge", found: SweepChanges) -> None:
+def _look_at(model: type[W], part: Sequence[DataLocation], judge: "_Judge", changes: SweepChanges) -> None:
     judge.learn(part)
-    rows_by_key = model._default_manager.in_bulk([place.key for place in part])
-    rows = [model(pk=place.key, **_judged(place, judge)) for place in part]
-    for place, row in zip(part, rows, strict=True):
+    rows_by_key = model._default_manager.in_bulk([location.key for location in part])
+    rows = [model(pk=location.key, **_judged(location, judge)) for location in part]
+    for location, row in zip(part, rows, strict=True):
         before = rows_by_key.get(row.pk)
         if before is not None:
             _go_on_from(row, before)
             if _has_drifted(row, before):
-                row.since = row.fails_at = judge.drifted_since(place, before)
+                row.since = row.fails_at = judge.drifted_since(location, before)
     _write(model, rows)
     for row in rows:
-        _publish_changes(row, rows_by_key.get(row.pk), found)
+        _publish_changes(row, rows_by_key.get(row.pk), changes)
 
 
 class _Judge:
@@ -179,51 +179,53 @@ class _Judge:
             for resource_id in exemption.resource_ids:
                 self.agreed.setdefault((resource_id, exemption.zone), []).append(exemption)
 
-    def learn(self, places: Sequence[DataLocation]) -> None:
+    def learn(self, locations: Sequence[DataLocation]) -> None:
         """Load the policies of these resources, in place of the former ones."""
-        subjects = {place.resource_id: PolicySubject(place.project, place.resource_id) for place in places}
+        subjects = {
+            location.resource_id: PolicySubject(location.project, location.resource_id) for location in locations
+        }
         self.policies = effective_policies.for_placed_subjects(subjects)
         self.actions = _actions(list(subjects))
 
-    def forecast(self, place: DataLocation) -> Forecast:
-        policies = self.policies.get(place.resource_id)
+    def forecast(self, location: DataLocation) -> Forecast:
+        policies = self.policies.get(location.resource_id)
         if policies is None:
             return Forecast("drifted", self.now, (CANNOT_BE_EVALUATED,))
-        key = (policies, place.zone, place.roles)
+        key = (policies, location.zone, location.roles)
         if key not in self.seen:
-            zone = self.world.zones.get(place.zone)
-            prediction = forecast(policies, zone, self.world, now=self.now, roles=place.roles)
+            zone = self.world.zones.get(location.zone)
+            prediction = forecast(policies, zone, self.world, now=self.now, roles=location.roles)
             self.seen[key] = prediction
             if prediction.fails_at is not None:
                 self.boundaries.append(prediction.fails_at)
         return self.seen[key]
 
-    def drifted_since(self, place: DataLocation, before: LocationCompliance) -> datetime:
+    def drifted_since(self, location: DataLocation, before: LocationCompliance) -> datetime:
         """Return since when the location has drifted.
 
         A forecast failure began at its time; any other one began when a fact or a policy changed after the last sweep.
         """
-        failing = self.forecast(place).failing
+        failing = self.forecast(location).failing
         if _was_foreseen(failing, before, self.now):
             assert before.fails_at is not None
             return before.fails_at
-        policies = self.policies.get(place.resource_id)
+        policies = self.policies.get(location.resource_id)
         if policies is None:
             return self.now
-        return self.drift_onset.find(policies, place.zone, place.roles, failing, after=before.checked_at)
+        return self.drift_onset.find(policies, location.zone, location.roles, failing, after=before.checked_at)
 
-    def exempted_until(self, place: DataLocation, failing: Sequence[ClauseResult]) -> datetime | None:
+    def exempted_until(self, location: DataLocation, failing: Sequence[ClauseResult]) -> datetime | None:
         """Return the end of the last exemption that waives all failing clauses, for any operation and after any number
         of uses; None: there is none.
         """
-        found, resource_id = Evaluation(tuple(failing), None), place.resource_id
+        evaluation, resource_id = Evaluation(tuple(failing), None), location.resource_id
         policies = self.policies.get(resource_id, ())
-        agreed = self.agreed.get((resource_id, place.zone), [])
+        agreed = self.agreed.get((resource_id, location.zone), [])
         names = classifications_of([resource_id]).get(resource_id, []) if agreed else []
         ends = [
             exemption.expires_at
             for exemption in agreed
-            if waive(found, policies, exemption.waived).admits
+            if waive(evaluation, policies, exemption.waived).admits
             and exemptions.is_valid_for(exemption, resource_id, classifications=names, now=self.now)
         ]
         self.boundaries += ends
@@ -240,24 +242,24 @@ def _actions(resource_ids: list[UUID]) -> dict[UUID, str]:
     }
 
 
-def _judged(place: DataLocation, judge: _Judge) -> dict[str, Any]:
+def _judged(location: DataLocation, judge: _Judge) -> dict[str, Any]:
     """Return the fields of the row."""
     now = judge.now
-    prediction = judge.forecast(place)
-    until = judge.exempted_until(place, prediction.failing) if prediction.state == "drifted" else None
+    prediction = judge.forecast(location)
+    until = judge.exempted_until(location, prediction.failing) if prediction.state == "drifted" else None
     return {
-        "resource_id": place.resource_id,
-        "kind": place.kind,
-        "project": place.project,
-        "node_id": place.node_id,
-        "zone": place.zone,
+        "resource_id": location.resource_id,
+        "kind": location.kind,
+        "project": location.project,
+        "node_id": location.node_id,
+        "zone": location.zone,
         "state": "exempted" if until else prediction.state,
         "since": now,
         "noticed_at": now,
         "fails_at": until or prediction.fails_at,
         "failing": failed_clauses(prediction.failing),
         "warned_days": prediction.warning(now),
-        "action": judge.actions.get(place.resource_id, "flag"),
+        "action": judge.actions.get(location.resource_id, "flag"),
         "checked_at": now,
     }
 
@@ -304,14 +306,14 @@ def _write(model: type[W], rows: Sequence[W]) -> None:
     model._default_manager.bulk_create(rows, update_conflicts=True, unique_fields=[key], update_fields=fields)
 
 
-def _publish_changes(row: LocationCompliance, before: LocationCompliance | None, found: SweepChanges) -> None:
+def _publish_changes(row: LocationCompliance, before: LocationCompliance | None, changes: SweepChanges) -> None:
     """Report a change of state, or a new warning."""
     was = before.state if before is not None else "compliant"
     if was != row.state:
-        found.changed.append(row)
+        changes.changed.append(row)
         record_drift(SYSTEM, row, was)
     elif row.warned_days is not None and (before is None or row.warned_days != before.warned_days):
-        found.warned.append(row)
+        changes.warned.append(row)
         record_drift(SYSTEM, row, was)
 
 

@@ -62,8 +62,8 @@ def allowed(instance: Instance, held_by: UUID | str | None) -> list[dict[str, An
     return actions
 
 
-def _wrong_state(instance: Instance, wanted: tuple[str, ...]) -> InstanceWrongState | None:
-    if instance.state in wanted and not instance.is_deleting:
+def _wrong_state(instance: Instance, states: tuple[str, ...]) -> InstanceWrongState | None:
+    if instance.state in states and not instance.is_deleting:
         return None
     state = Message("being deleted") if instance.is_deleting else instance.state
-    return InstanceWrongState(state=state, wanted=either(*wanted))
+    return InstanceWrongState(state=state, wanted=either(*states))

@@ -79,14 +79,14 @@ def images(node: Node, names: Collection[str]) -> set[str]:
     """
     permits = Permit.objects.filter(node=node, state="signed")
     here = Q(node=node) | Q(pk__in=permits.values("resource_id"))
-    found: set[str] = set()
+    expected: set[str] = set()
     coming = Q(migratedvolume__migration__destination=node, migratedvolume__migration__state__in=MOVING)
     for rows in (Instance.objects.filter(here), Volume.objects.filter(here | coming)):
-        found |= set(rows.filter(image__sha256__in=names).values_list("image__sha256", flat=True))
-    if rest := set(names) - found:
+        expected |= set(rows.filter(image__sha256__in=names).values_list("image__sha256", flat=True))
+    if rest := set(names) - expected:
         put_here = Q(project=None) & Exists(permits) | Q(project_id__in=permits.values("project_id"))
-        found |= set(Image.objects.filter(put_here, sha256__in=rest).values_list("sha256", flat=True))
-    return found
+        expected |= set(Image.objects.filter(put_here, sha256__in=rest).values_list("sha256", flat=True))
+    return expected
 
 
 def held(ids: Ids) -> set[UUID]:
@@ -137,7 +137,12 @@ def ports_without_instance() -> Iterable[Port]:
 
 def _placed(node: Node, ids: Ids) -> set[UUID]:
     places = Allocation.objects.filter(Q(consumer_id__in=ids) | Q(moving_id__in=ids), node=node)
-    here = {found for pair in places.values_list("consumer_id", "moving_id") for found in pair if found is not None}
+    here = {
+        resource_id
+        for pair in places.values_list("consumer_id", "moving_id")
+        for resource_id in pair
+        if resource_id is not None
+    }
     return here | _to_be_removed(node, ids)
 
 

@@ -62,17 +62,17 @@ def is_off(instance: Instance) -> bool:
 
 def migration_obstacles(instance: Instance) -> list[Message]:
     """Return the reasons against a migration that are known without placement; empty if there are none."""
-    found = [reason for reason in (_state_obstacle(instance), _node_obstacle(instance)) if reason is not None]
+    obstacles = [reason for reason in (_state_obstacle(instance), _node_obstacle(instance)) if reason is not None]
     local = Attachment.objects.filter(instance=instance, is_read_only=True, volume__pool=None)
     still = local.select_related("volume").first()
     if still is not None:
-        found.append(
+        obstacles.append(
             Message("its volume {volume} is attached read-only and cannot be migrated.", volume=still.volume.name)
         )
     hold = ResourceLock.objects.filter(resource_id__in=affected_ids(instance)).select_related("operation").first()
     if hold is not None:
-        found.append(Message("another operation ({kind}) works on it.", kind=hold.operation.kind))
-    return found
+        obstacles.append(Message("another operation ({kind}) works on it.", kind=hold.operation.kind))
+    return obstacles
 
 
 def _state_obstacle(instance: Instance) -> Message | None:

@@ -38,8 +38,8 @@ def migration_plan(actor: Actor, instance: Instance) -> MigrationPlan:
     rows = Instance.objects.select_related("project", "image", "node", "affinity_group")
     instance = rows.get(pk=instance.pk)
     if obstacles := migration_obstacles(instance):
-        found = tuple(InstanceNotMovable(reason=obstacle).as_document() for obstacle in obstacles)
-        return MigrationPlan(instance, reasons=found)
+        reasons = tuple(InstanceNotMovable(reason=obstacle).as_document() for obstacle in obstacles)
+        return MigrationPlan(instance, reasons=reasons)
     assert instance.node is not None, "a guest that is on no node has an obstacle"
     try:
         taken = decisions.decide_placement(

@@ -57,14 +57,14 @@ def port_details(rows: Sequence[Port], *, begun: Operation | None = None) -> dic
     """
     with preparing_cursor() as cursor:
         cursor.execute(PORT_DETAILS_SQL, [[row.pk for row in rows]])
-        found = cursor.fetchall()
-    operations = {port_id: operation_id for port_id, operation_id, *_ in found if operation_id is not None}
+        records = cursor.fetchall()
+    operations = {port_id: operation_id for port_id, operation_id, *_ in records if operation_id is not None}
     return {
         "current_operations": operations if begun is None else {rows[0].pk: begun.pk},
-        "instances": {port_id: instance for port_id, _, instance, *_ in found},
-        "addresses": {port_id: addresses or [] for port_id, *_, addresses, _, _ in found},
-        "allowed_addresses": {port_id: allowed or [] for port_id, *_, allowed, _ in found},
-        "security_groups": {port_id: groups or [] for port_id, *_, groups in found},
+        "instances": {port_id: instance for port_id, _, instance, *_ in records},
+        "addresses": {port_id: addresses or [] for port_id, *_, addresses, _, _ in records},
+        "allowed_addresses": {port_id: allowed or [] for port_id, *_, allowed, _ in records},
+        "security_groups": {port_id: groups or [] for port_id, *_, groups in records},
     }
 
 
@@ -72,12 +72,12 @@ def allowed(port: Port, held_by: UUID | str | None) -> list[dict[str, Any]]:
     """Return each action with the error that it would give now. `held_by`: the operation that works on the port."""
     operation = None if held_by is None else Operation.objects.only("kind").filter(pk=held_by).first()
     busy = None if operation is None else Busy(kind=operation.kind, blocking_operation=str(operation.pk))
-    found = []
+    actions = []
     for name, refusal in zip(ACTIONS, _refusals(port), strict=True):
         problem = busy or refusal
         document = None if problem is None else problem.as_document()
-        found.append({"name": name, "is_allowed": problem is None, "problem": document})
-    return found
+        actions.append({"name": name, "is_allowed": problem is None, "problem": document})
+    return actions
 
 
 def _refusals(port: Port) -> tuple[CloudError | None, CloudError | None, CloudError | None]:

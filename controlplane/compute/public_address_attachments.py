@@ -144,14 +144,14 @@ def _fixed_ip(address: PublicAddress, request: AttachRequest) -> str:
     port = request.port
     rows = PortAddress.objects.filter(port=port).order_by("pk").values_list("ip", flat=True)
     usable = [ip for ip in rows if ":" not in ip]
-    wanted = request.fixed_ip or (usable[0] if usable else "")
-    if wanted not in usable:
-        facts = {"port": port.name, "fixed_ip": wanted or "-", "addresses": ", ".join(usable) or "-"}
+    fixed_ip = request.fixed_ip or (usable[0] if usable else "")
+    if fixed_ip not in usable:
+        facts = {"port": port.name, "fixed_ip": fixed_ip or "-", "addresses": ", ".join(usable) or "-"}
         raise FixedIpUnknown(field="fixed_ip", **facts)
-    holder = PublicAddress.objects.filter(port=port, fixed_ip=wanted).exclude(pk=address.pk).first()
+    holder = PublicAddress.objects.filter(port=port, fixed_ip=fixed_ip).exclude(pk=address.pk).first()
     if holder is not None:
-        raise FixedIpTaken(field="fixed_ip", fixed_ip=wanted, ip=holder.ip)
-    return wanted
+        raise FixedIpTaken(field="fixed_ip", fixed_ip=fixed_ip, ip=holder.ip)
+    return fixed_ip
 
 
 def _check_number(address: PublicAddress, port: Port) -> None:
@@ -166,7 +166,7 @@ def public_address_details(rows: Sequence[PublicAddress]) -> dict[str, Any]:
     ports = {row.port.pk: row.port for row in rows if row.port is not None}
     ids = {port.instance_id for port in ports.values() if port.instance_id is not None}
     instances = {each.pk: each for each in Instance.objects.only("name").filter(pk__in=ids)} if ids else {}
-    egress = [found for row in rows if (found := egress_of(row)) is not None]
+    egress = [egress_address for row in rows if (egress_address := egress_of(row)) is not None]
     documents = {**(applied_documents(list(ports.values())) if ports else {}), **applied_egress(egress)}
     return {"instances": instances, "documents": documents}
 
@@ -179,10 +179,10 @@ def state_of(row: PublicAddress, documents: Mapping[UUID, AppliedRules]) -> tupl
     holder = row.port_id if egress is None else egress.pk
     if holder is None:
         return "detached", ""
-    found = documents.get(holder, AppliedRules("pending", reason="no-node"))
-    if found.state == "unsupported":
+    rules = documents.get(holder, AppliedRules("pending", reason="no-node"))
+    if rules.state == "unsupported":
         return "pending", "node-outdated"
-    return found.state, found.reason
+    return rules.state, rules.reason
 
 
 def allowed(row: PublicAddress) -> list[dict[str, Any]]:

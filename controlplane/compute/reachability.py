@@ -141,15 +141,15 @@ def _with_address(project: Project, named: Named, networks: Sequence[UUID]) -> l
     ports = Port.objects.filter(project=project).select_related("network").order_by("pk")
     if public is not None and public.port_id is not None:
         return [_Chosen(port, address) for port in ports.filter(pk=public.port_id)]
-    found = list(ports.filter(addresses__ip=str(address)))
-    near = [port for port in found if port.network_id in networks]
-    if near or len(found) == 1:
-        return [_Chosen(port, address) for port in near or found]
-    if found and not networks:
+    matches = list(ports.filter(addresses__ip=str(address)))
+    near = [port for port in matches if port.network_id in networks]
+    if near or len(matches) == 1:
+        return [_Chosen(port, address) for port in near or matches]
+    if matches and not networks:
         reason = Message("ports of several networks have the address {address}. Name the port.", address=address)
         raise ReachabilityEndInvalid(field=named.at, reason=reason)
-    if found and not _is_within(address, networks):
-        return [_Chosen(found[0], address)]
+    if matches and not _is_within(address, networks):
+        return [_Chosen(matches[0], address)]
     return [_Chosen(port, address, is_shared=True) for port in _allowed(address, networks)] or [_Chosen(None, address)]
 
 
@@ -178,7 +178,9 @@ def _nets(network_ids: Iterable[UUID]) -> Mapping[UUID, Net]:
         if subnet.ipv6_cidr:
             gateway = ipv6_gateway(subnet.ipv6_cidr)
             ranges[subnet.network_id].append(Range(subnet.name, ip_network(subnet.ipv6_cidr), gateway))
-    return {network: Net(str(network), names[network], tuple(found)) for network, found in ranges.items()}
+    return {
+        network: Net(str(network), names[network], tuple(network_ranges)) for network, network_ranges in ranges.items()
+    }
 
 
 class _Known:
@@ -213,15 +215,15 @@ class _Known:
 
     def documents(self) -> Mapping[str, GroupDocument]:
         """Return the groups as their documents would be, with these ports alone as members."""
-        found = {}
+        documents = {}
         for group in self.names:
             members: dict[str, list[IPv4Address | IPv6Address]] = defaultdict(list)
             for port in self._ports:
                 if group in map(str, self._facts[port.pk].groups):
                     members[str(port.network_id)].extend(self._facts[port.pk].addresses)
             rules = content.as_rules(rule for rule in self._group_rules if str(rule.group_id) == group)
-            found[group] = GroupDocument("", group, 1, rules, {key: tuple(each) for key, each in members.items()})
-        return found
+            documents[group] = GroupDocument("", group, 1, rules, {key: tuple(each) for key, each in members.items()})
+        return documents
 
     def _end(self, port: Port) -> End:
         facts, instance, node = self._facts[port.pk], self._instance(port), self._node(port)
@@ -264,17 +266,17 @@ def _egress_addresses(network_ids: Iterable[UUID]) -> Mapping[tuple[UUID, str], 
     """Return the egress addresses by network and zone."""
     rows = EgressAddress.objects.filter(network__in=set(network_ids)).select_related("address")
     listed = {(row.network_id, row.zone_id): as_listed(row) for row in rows}
-    return {place: Egress(each.address, each.gateway is not None) for place, each in listed.items()}
+    return {key: Egress(each.address, each.gateway is not None) for key, each in listed.items()}
 
 
 def _public_addresses(port_ids: Sequence[UUID]) -> Mapping[UUID, list[Public]]:
     """Return the public addresses of the ports: attached ones, and those in the /64 of a pool."""
-    found: dict[UUID, list[Public]] = defaultdict(list)
+    addresses: dict[UUID, list[Public]] = defaultdict(list)
     for row in PublicAddress.objects.filter(port__in=port_ids).order_by("pk"):
         to = ip_address(row.fixed_ip) if row.mode == "nat" and row.fixed_ip else None
-        found[row.port_id].append(Public(ip_address(row.ip), to, row.suspended_at is not None))  # type: ignore[index]
+        addresses[row.port_id].append(Public(ip_address(row.ip), to, row.suspended_at is not None))  # type: ignore[index]
     routed = PortAddress.objects.filter(port__in=port_ids, subnet__ipv6_pool__isnull=False).select_related("subnet")
     for address in routed.order_by("pk"):
         if ip_address(address.ip) in ip_network(address.subnet.ipv6_cidr):
-            found[address.port_id].append(Public(ip_address(address.ip)))
-    return found
+            addresses[address.port_id].append(Public(ip_address(address.ip)))
+    return addresses

@@ -69,13 +69,13 @@ def instance_details(rows: Sequence[Instance], *, begun: Operation | None = None
     """
     with preparing_cursor() as cursor:
         cursor.execute(INSTANCE_DETAILS_SQL, [[row.pk for row in rows]])
-        found = cursor.fetchall()
-    operations = {instance_id: operation_id for instance_id, operation_id, *_ in found}
+        records = cursor.fetchall()
+    operations = {instance_id: operation_id for instance_id, operation_id, *_ in records}
     return {
         "current_operations": operations if begun is None else {rows[0].pk: begun.pk},
-        "classifications": {instance_id: names or [] for instance_id, _, names, *_ in found},
-        "addresses": {instance_id: addresses or [] for instance_id, *_, addresses, _ in found},
-        "attachments": {instance_id: attachments or [] for instance_id, *_, attachments in found},
+        "classifications": {instance_id: names or [] for instance_id, _, names, *_ in records},
+        "addresses": {instance_id: addresses or [] for instance_id, *_, addresses, _ in records},
+        "attachments": {instance_id: attachments or [] for instance_id, *_, attachments in records},
     }
 
 

@@ -32,10 +32,10 @@ M = TypeVar("M", bound=Model)
 
 
 def _by_ref(rows: QuerySet[M], ref: str, error: type[NotFound]) -> M:
-    found = by_ref(rows, ref)
-    if found is None:
+    row = by_ref(rows, ref)
+    if row is None:
         raise error(name=ref)
-    return found
+    return row
 
 
 def _instances(project: Any) -> QuerySet[Instance]:
@@ -89,16 +89,16 @@ def volumes_in(pool: Pool) -> QuerySet[Volume]:
 
 def pool_usage(pools: Sequence[Pool]) -> dict[UUID, PoolUsage]:
     """Return the usage by pool id; a pool without any is left out."""
-    found: dict[UUID, PoolUsage] = defaultdict(PoolUsage)
+    usage: dict[UUID, PoolUsage] = defaultdict(PoolUsage)
     roots = Instance.objects.filter(root_pool__in=pools).exclude(state="deleted")
     for pool, node, count in roots.values_list("root_pool", "node").annotate(Count("pk")):
-        found[pool].instances += count
-        found[pool].nodes |= {node} - {None}
+        usage[pool].instances += count
+        usage[pool].nodes |= {node} - {None}
     volumes = Volume.objects.filter(pool__in=pools).exclude(state="deleted")
     for pool, node, state, count in volumes.values_list("pool", "node", "state").annotate(Count("pk")):
-        found[pool].volumes += count
-        found[pool].nodes |= {node} if state == "in-use" else set()
-    return found
+        usage[pool].volumes += count
+        usage[pool].nodes |= {node} if state == "in-use" else set()
+    return usage
 
 
 def names_of(resources: Sequence[UUID]) -> dict[UUID, str]:
@@ -121,10 +121,10 @@ def instance_anywhere(actor: Actor, ref: str) -> Instance:
     """
     if not actor.sees_all:
         raise RoleNeeded(role="operator")
-    found = by_id(Instance.objects.exclude(state="deleted").defer(*USER_DATA), ref)
-    if found is None:
+    instance = by_id(Instance.objects.exclude(state="deleted").defer(*USER_DATA), ref)
+    if instance is None:
         raise InstanceNotFound(name=ref)
-    return found
+    return instance
 
 
 def ssh_keys(actor: Actor, project: Project) -> QuerySet[SshKey]:
@@ -151,10 +151,10 @@ def attachment_get(actor: Actor, instance: Instance, ref: str) -> Attachment:
     """Return the attachment by its own id, or by the id or name of its volume."""
     as_id = as_uuid(ref)
     match = Q(pk=as_id) | Q(volume_id=as_id) if as_id else Q(volume__name=ref)
-    found = attachments(actor, instance).filter(match).first()
-    if found is None:
+    attachment = attachments(actor, instance).filter(match).first()
+    if attachment is None:
         raise AttachmentNotFound(name=ref)
-    return found
+    return attachment
 
 
 def was_detached(instance: Instance, ref: str) -> bool:

@@ -69,15 +69,15 @@ def addresses(name: str) -> dict[str, str]:
     """Parse ADDRESS:PORT, or several as NAME=ADDRESS:PORT separated by commas; returns them by name, which is empty for
     the first.
     """
-    found = {}
+    listeners = {}
     for word in words(name, ""):
         own, _, listen = word.rpartition("=")
         try:
             parse_address(listen)
         except ValueError as exc:
             raise ImproperlyConfigured(f"{PREFIX}{name}: {exc}.") from exc
-        found[own] = listen
-    return found
+        listeners[own] = listen
+    return listeners
 
 
 def words(name: str, default: str) -> list[str]:

@@ -37,7 +37,7 @@ JOBS = (
     Job("metrics_retention", "controlplane.metrics.services.delete_expired", HOUR_S, 600),
     Job("sessions", "controlplane.signin.sessions.purge", HOUR_S, 600),
     Job("permits", "controlplane.signer.permits.sign_all", 2, 60, queue="signer"),
-    Job("floors", "controlplane.signer.fact_epochs.sign_missing_floors", 2, 60, queue="signer"),
+    Job("floors", "controlplane.signer.floors.sign_missing_floors", 2, 60, queue="signer"),
     Job("segments", "controlplane.signer.segments.sign_all", 10, 60, queue="signer"),
     Job("port_rules_documents", "controlplane.signer.port_rules.sign_all", 10, 60, queue="signer"),
     Job("instance_metadata_documents", "controlplane.signer.instance_metadata.sign_all", 5, 60, queue="signer"),

@@ -155,8 +155,8 @@ class Page(PublicPage):
         sees_nodes = bool(self.me["duty"])
         asked_at, rules = notices.get(sees_nodes, (0.0, []))
         if time.monotonic() - asked_at > NOTICES_KEPT_S:
-            found = self.api.get("maintenance", state="active")["items"]
-            rules = [each for each in found if each["action"] != "accept"]
+            active = self.api.get("maintenance", state="active")["items"]
+            rules = [each for each in active if each["action"] != "accept"]
             notices[sees_nodes] = time.monotonic(), rules
         return rules
 

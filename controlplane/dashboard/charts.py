@@ -29,12 +29,12 @@ def moment(value: str | None) -> datetime | None:
 
 def bars(spans: Iterable[Span]) -> dict[str, Any] | None:
     """Return bar positions on a line of WIDTH from the first start to the last end or now; None without spans."""
-    found = list(spans)
-    if not found:
+    all_spans = list(spans)
+    if not all_spans:
         return None
     now = clock.now()
-    first = min(span.start for span in found)
-    last = max([span.end or now for span in found] + [now])
+    first = min(span.start for span in all_spans)
+    last = max([span.end or now for span in all_spans] + [now])
     whole = max(last - first, timedelta(seconds=1))
 
     def at(point: datetime) -> int:
@@ -43,7 +43,7 @@ def bars(spans: Iterable[Span]) -> dict[str, Any] | None:
     rows = [
         {"name": span.name, "is_code": span.is_code, "tone": span.tone, "x": min(at(span.start), WIDTH - LEAST),
          "width": max(at(span.end or last) - at(span.start), LEAST)}
-        for span in found
+        for span in all_spans
     ]  # fmt: skip
     return {
         "rows": rows,

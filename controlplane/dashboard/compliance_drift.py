@@ -14,8 +14,8 @@ NOT_ADMISSIBLE = ("drifted", "remediating")
 def list_drifted(api: Api, project: str, *, most: int | None = None, **filters: str) -> list[dict[str, Any]]:
     """Return at most `most` drifted resources of a project; none without the right to list them. Sends two requests,
     and one more for each MANY resources."""
-    found = (each for state in NOT_ADMISSIBLE for each in _list_drift(api, project=project, state=state, **filters))
-    return list(islice(found, most))
+    drifts = (each for state in NOT_ADMISSIBLE for each in _list_drift(api, project=project, state=state, **filters))
+    return list(islice(drifts, most))
 
 
 def find_drift(api: Api, resource: str) -> dict[str, Any] | None:

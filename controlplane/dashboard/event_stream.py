@@ -33,7 +33,7 @@ def as_api_request(scope: Scope) -> Scope:
 
 def _secret_in(header: bytes) -> str:
     try:
-        found = SimpleCookie(header.decode("latin-1")).get(cookies.SESSION)
+        cookie = SimpleCookie(header.decode("latin-1")).get(cookies.SESSION)
     except CookieError:
         return ""
-    return found.value if found is not None else ""
+    return cookie.value if cookie is not None else ""

@@ -64,9 +64,9 @@ def changed_fields(thing: Mapping[str, Any], body: Mapping[str, Any]) -> dict[st
     """Return the changed part of a NamedForm's body: the API keeps fields that are absent and removes labels that are
     null."""
     differs = {name: value for name, value in body.items() if name != "labels" and value != thing[name]}
-    present, wanted = thing["labels"], body["labels"]
-    gone = dict.fromkeys(present.keys() - wanted.keys())
-    labels = gone | {key: text for key, text in wanted.items() if present.get(key) != text}
+    present, requested = thing["labels"], body["labels"]
+    gone = dict.fromkeys(present.keys() - requested.keys())
+    labels = gone | {key: text for key, text in requested.items() if present.get(key) != text}
     return differs | ({"labels": labels} if labels else {})
 
 

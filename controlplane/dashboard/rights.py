@@ -29,14 +29,14 @@ class Rights:
     is_of_project: bool = True
 
     @classmethod
-    def of(cls, me: Mapping[str, Any], place: Mapping[str, Any] | None) -> "Rights":
+    def of(cls, me: Mapping[str, Any], owner: Mapping[str, Any] | None) -> "Rights":
         """Return the rights of `me` in a project or an organization."""
-        if place is None:
+        if owner is None:
             return cls()
-        organization = place.get("organization") or place
+        organization = owner.get("organization") or owner
         roles = {each["organization"]["id"]: each["role"] for each in me["memberships"]}
         role = roles.get(organization["id"], me["duty"])
-        return cls(frozenset(place["permissions"]), role, is_of_project="organization" in place)
+        return cls(frozenset(owner["permissions"]), role, is_of_project="organization" in owner)
 
     def denial_reason(self, operation: str) -> str:
         """Return why the user may not perform the operation; empty if allowed."""

@@ -69,7 +69,7 @@ class Verdict:
 
 def verdicts(document: Document, fits: Mapping[str, int] | None = None) -> list[Verdict]:
     """Return the verdict on every zone of a decision, admitted zones first."""
-    found = [
+    judged = [
         Verdict(
             zone=zone["zone"],
             is_admitted=is_admitted(zone),
@@ -79,7 +79,7 @@ def verdicts(document: Document, fits: Mapping[str, int] | None = None) -> list[
         )
         for zone in document.get("zones", [])
     ]
-    return sorted(found, key=lambda verdict: (not verdict.is_admitted, verdict.zone))
+    return sorted(judged, key=lambda verdict: (not verdict.is_admitted, verdict.zone))
 
 
 def is_admitted(zone: Document) -> bool:

@@ -108,10 +108,10 @@ def read(actor: Actor, event_filter: EventFilter, *, after: int, limit: int) -> 
     """
     last = head().position
     rows = visible(actor).filter(event_filter.condition, position__gt=after, position__lte=last).order_by("position")
-    found = list(rows[: limit + 1])
-    if len(found) <= limit:
-        return EventPage(found, last, has_more=False)
-    return EventPage(found[:limit], found[limit - 1].position or last, has_more=True)
+    events = list(rows[: limit + 1])
+    if len(events) <= limit:
+        return EventPage(events, last, has_more=False)
+    return EventPage(events[:limit], events[limit - 1].position or last, has_more=True)
 
 
 def owners_with_events(after: int) -> tuple[int, frozenset[UUID | None]]:

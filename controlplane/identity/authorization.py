@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from andromede_core.documents.messages import either
 from controlplane.identity.actor import Actor
-from controlplane.identity.authorization_rules import TABLE, Rule, rule_of
+from controlplane.identity.authorization_rule import Rule
+from controlplane.identity.authorization_rules import TABLE, rule_of
 from controlplane.identity.authorization_terms import OWN, PUBLIC, SIGNED_IN, Roles
 from controlplane.identity.errors import RoleNeeded, ScopeNeeded
 from controlplane.identity.roles import NO_ROLE, least
@@ -60,8 +61,8 @@ def _with_roles(actor: Actor, roles: Roles) -> Actor:
         is_operator=actor.is_operator and "operator" in roles,
         is_auditor=actor.is_auditor and "auditor" in roles,
         is_support=actor.is_support and "support" in roles,
-        memberships={place: role for place, role in actor.memberships.items() if role in roles},
-        grants={place: role for place, role in actor.grants.items() if role in roles},
+        memberships={organization_id: role for organization_id, role in actor.memberships.items() if role in roles},
+        grants={project_id: role for project_id, role in actor.grants.items() if role in roles},
     )
     if not (let_in.sees_all or let_in.memberships or let_in.grants):
         raise RoleNeeded(role=either(*least(roles)))

@@ -8,87 +8,42 @@ owner.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from controlplane.identity.authorization_rule import Rule, rules_of, usual_rules
+from controlplane.identity.authorization_rules_of_accounts import IDENTITY, QUOTAS, SIGN_IN
+from controlplane.identity.authorization_rules_of_policies import SOVEREIGNTY
 from controlplane.identity.authorization_terms import (
     ACT,
-    ADMINS,
     CREATE,
     DELETE,
-    EXPORTERS,
     INSIDERS,
     MEMBERS,
     METADATA,
     NODES,
-    OFFICERS,
     OPERATE,
     OPERATORS,
-    OWN,
-    OWNERS,
-    POLICY,
-    PROPOSERS,
     PUBLIC,
     READ,
-    RULE,
-    RULERS,
     SIGNED_IN,
-    STATEMENT,
-    SUPERVISORS,
     UPDATE,
     WATCHERS,
-    Roles,
 )
 from controlplane.identity.errors import NobodyMay
 
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A rule.
-
-    `is_of_organization`: it requires a credential for the whole organization, not one for some of its projects.
-    """
-
-    kind: str
-    verb: str
-    roles: Roles
-    is_of_organization: bool = False
-
-    @property
-    def scope(self) -> str:
-        return f"{self.kind}:{self.verb}"
-
-
-def _of(kind: str, rows: Mapping[str, tuple[str, Roles]], *, is_of_organization: bool = False) -> dict[str, Rule]:
-    """Return the rules of one kind, by operation_id."""
-    return {name: Rule(kind, verb, roles, is_of_organization) for name, (verb, roles) in rows.items()}
-
-
-def _usual(kind: str, noun: str, *verbs: str) -> dict[str, Rule]:
-    """Return the usual rules: members create, everyone in the project reads."""
-    rules = {
-        "list": (READ, METADATA),
-        "get": (READ, METADATA),
-        "create": (CREATE, MEMBERS),
-        "update": (UPDATE, MEMBERS),
-        "delete": (DELETE, MEMBERS),
-    }
-    return _of(kind, {f"{noun}_{verb}": rules[verb] for verb in verbs})
-
-
 PLATFORMS = {
-    **_of("health", {"health_get": (READ, PUBLIC)}),
-    **_of("openapi", {"openapi_get": (READ, PUBLIC)}),
-    **_of("problems", {"problem_get": (READ, PUBLIC)}),
-    **_of("me", {"me_get": (READ, SIGNED_IN)}),
-    **_of("regions", {"region_list": (READ, SIGNED_IN)}),
-    **_of("zones", {"zone_list": (READ, SIGNED_IN), "zone_get": (READ, SIGNED_IN)}),
-    **_of("capacity", {"zone_capacity_get": (READ, SIGNED_IN)}),
-    **_of("flavors", {"flavor_list": (READ, SIGNED_IN)}),
-    **_of("volume-types", {"volume_type_list": (READ, SIGNED_IN)}),
-    **_of("parties", {"party_list": (READ, SIGNED_IN), "party_get": (READ, SIGNED_IN)}),
-    **_of("sets", {"set_list": (READ, SIGNED_IN)}),
-    **_of("facts", {"fact_list": (READ, SIGNED_IN), "fact_state": (OPERATE, OPERATORS)}),
-    **_of(
+    **rules_of("health", {"health_get": (READ, PUBLIC)}),
+    **rules_of("openapi", {"openapi_get": (READ, PUBLIC)}),
+    **rules_of("problems", {"problem_get": (READ, PUBLIC)}),
+    **rules_of("me", {"me_get": (READ, SIGNED_IN)}),
+    **rules_of("regions", {"region_list": (READ, SIGNED_IN)}),
+    **rules_of("zones", {"zone_list": (READ, SIGNED_IN), "zone_get": (READ, SIGNED_IN)}),
+    **rules_of("capacity", {"zone_capacity_get": (READ, SIGNED_IN)}),
+    **rules_of("flavors", {"flavor_list": (READ, SIGNED_IN)}),
+    **rules_of("volume-types", {"volume_type_list": (READ, SIGNED_IN)}),
+    **rules_of("parties", {"party_list": (READ, SIGNED_IN), "party_get": (READ, SIGNED_IN)}),
+    **rules_of("sets", {"set_list": (READ, SIGNED_IN)}),
+    **rules_of("facts", {"fact_list": (READ, SIGNED_IN), "fact_state": (OPERATE, OPERATORS)}),
+    **rules_of(
         "officer-keys",
         {
             "officer_key_list": (READ, SIGNED_IN),
@@ -96,9 +51,9 @@ PLATFORMS = {
             "officer_key_revoke": (OPERATE, OPERATORS),
         },
     ),
-    **_of("catalogue", {"catalogue_get": (READ, SIGNED_IN)}),
-    **_of("transparency", {"jurisdiction_list": (READ, SIGNED_IN), "transfer_list": (READ, SIGNED_IN)}),
-    **_of(
+    **rules_of("catalogue", {"catalogue_get": (READ, SIGNED_IN)}),
+    **rules_of("transparency", {"jurisdiction_list": (READ, SIGNED_IN), "transfer_list": (READ, SIGNED_IN)}),
+    **rules_of(
         "nodes",
         {
             "node_list": (READ, NODES),
@@ -128,7 +83,7 @@ PLATFORMS = {
             "node_retire": (OPERATE, OPERATORS),
         },
     ),
-    **_of(
+    **rules_of(
         "announcers",
         {
             "announcer_list": (READ, NODES),
@@ -138,8 +93,8 @@ PLATFORMS = {
             "announcer_delete": (OPERATE, OPERATORS),
         },
     ),
-    **_of("incidents", {"incident_list": (READ, NODES)}),
-    **_of(
+    **rules_of("incidents", {"incident_list": (READ, NODES)}),
+    **rules_of(
         "pools",
         {
             "pool_list": (READ, NODES),
@@ -148,7 +103,7 @@ PLATFORMS = {
             "pool_volume_list": (READ, NODES),
         },
     ),
-    **_of(
+    **rules_of(
         "address-pools",
         {
             "address_pool_list": (READ, NODES),
@@ -159,7 +114,7 @@ PLATFORMS = {
             "address_pool_delete": (OPERATE, OPERATORS),
         },
     ),
-    **_of(
+    **rules_of(
         "public-addresses",
         {
             "platform_public_address_list": (READ, NODES),
@@ -168,7 +123,7 @@ PLATFORMS = {
             "public_address_resume": (OPERATE, OPERATORS),
         },
     ),
-    **_of(
+    **rules_of(
         "orphans",
         {
             "orphan_list": (READ, NODES),
@@ -179,179 +134,7 @@ PLATFORMS = {
     ),
 }
 
-IDENTITY = {
-    **_of(
-        "organizations",
-        {
-            "organization_list": (READ, STATEMENT),
-            "organization_get": (READ, STATEMENT),
-            "organization_create": (OPERATE, OPERATORS),
-            "organization_delete": (OPERATE, OPERATORS),
-        },
-    ),
-    **_of("organizations", {"organization_update": (UPDATE, ADMINS)}, is_of_organization=True),
-    **_of(
-        "projects",
-        {
-            "project_list": (READ, STATEMENT),
-            "project_get": (READ, STATEMENT),
-            "project_update": (UPDATE, ADMINS),
-            "project_delete": (DELETE, ADMINS),
-        },
-    ),
-    **_of("projects", {"project_create": (CREATE, ADMINS)}, is_of_organization=True),
-    **_of(
-        "members",
-        {
-            "member_list": (READ, METADATA),
-            "member_get": (READ, METADATA),
-            "member_update": (UPDATE, ADMINS),
-            "member_remove": (DELETE, ADMINS | OWN),
-        },
-        is_of_organization=True,
-    ),
-    **_of(
-        "invitations",
-        {
-            "invitation_list": (READ, ADMINS),
-            "invitation_create": (CREATE, ADMINS),
-            "invitation_revoke": (DELETE, ADMINS),
-        },
-        is_of_organization=True,
-    ),
-    **_of("invitations", {"invitation_accept": (ACT, PUBLIC)}, is_of_organization=True),
-    **_of(
-        "service-accounts",
-        {
-            "service_account_list": (READ, METADATA),
-            "service_account_get": (READ, METADATA),
-            "service_account_create": (CREATE, ADMINS),
-            "service_account_update": (UPDATE, ADMINS),
-            "service_account_delete": (DELETE, ADMINS),
-        },
-        is_of_organization=True,
-    ),
-    **_of(
-        "tokens",
-        {
-            "service_account_token_list": (READ, ADMINS),
-            "service_account_token_create": (CREATE, ADMINS),
-            "organization_token_list": (READ, ADMINS),
-            "organization_token_revoke": (DELETE, ADMINS),
-        },
-        is_of_organization=True,
-    ),
-    **_of(
-        "tokens",
-        {
-            "own_token_list": (READ, OWN),
-            "own_token_create": (CREATE, OWN),
-            "own_token_revoke": (DELETE, OWN),
-            "platform_token_list": (READ, SUPERVISORS),
-            "platform_token_revoke": (OPERATE, OPERATORS),
-            "token_list": (READ, METADATA),
-            "token_create": (CREATE, MEMBERS),
-            "token_revoke": (DELETE, MEMBERS),
-        },
-    ),
-}
-
-SIGN_IN = {
-    **_of(
-        "sessions",
-        {
-            "session_create": (CREATE, PUBLIC),
-            "passkey_session_create": (CREATE, PUBLIC),
-            "passkey_sign_in_challenge": (CREATE, PUBLIC),
-            "openid_session_create": (CREATE, PUBLIC),
-            "openid_sign_in_begin": (CREATE, PUBLIC),
-            "openid_provider_list": (READ, PUBLIC),
-            "session_list": (READ, OWN),
-            "session_get": (READ, OWN),
-            "session_verify": (ACT, OWN),
-            "session_end": (DELETE, OWN),
-            "session_end_others": (DELETE, OWN),
-            "user_sessions_end": (OPERATE, OPERATORS),
-        },
-    ),
-    **_of(
-        "users",
-        {
-            "user_list": (READ, SUPERVISORS),
-            "user_get": (READ, SUPERVISORS),
-            "user_suspend": (OPERATE, OPERATORS),
-            "user_reinstate": (OPERATE, OPERATORS),
-            "user_end": (OPERATE, OPERATORS),
-            "user_duty_remove": (OPERATE, OPERATORS),
-            "own_duty_remove": (DELETE, OWN),
-        },
-    ),
-    **_of(
-        "passwords",
-        {
-            "password_set": (UPDATE, PUBLIC),
-            "password_change": (UPDATE, OWN),
-            "password_link_create": (OPERATE, OPERATORS),
-            "password_reset_create": (OPERATE, OPERATORS),
-            "password_reset_list": (READ, OWN),
-            "password_reset_get": (READ, OWN),
-            "password_reset_withdraw": (DELETE, OWN),
-            "password_reset_confirm": (ACT, OWNERS | OPERATORS),
-        },
-    ),
-    **_of(
-        "factors",
-        {
-            "sign_in_methods_get": (READ, OWN),
-            "totp_enrol": (CREATE, OWN),
-            "totp_confirm": (UPDATE, OWN),
-            "totp_remove": (DELETE, OWN),
-            "recovery_codes_replace": (UPDATE, OWN),
-            "passkey_list": (READ, OWN),
-            "passkey_challenge": (CREATE, OWN),
-            "passkey_register": (CREATE, OWN),
-            "passkey_remove": (DELETE, OWN),
-        },
-    ),
-    **_of(
-        "identities",
-        {
-            "identity_list": (READ, OWN),
-            "openid_link_begin": (CREATE, OWN),
-            "identity_link": (CREATE, OWN),
-            "identity_unlink": (DELETE, OWN),
-        },
-    ),
-}
-
-QUOTAS = {
-    **_of(
-        "limits",
-        {"limits_get": (READ, STATEMENT), "organization_limits_get": (READ, STATEMENT)},
-    ),
-    **_of(
-        "quotas",
-        {
-            "quotas_get": (READ, STATEMENT),
-            "quotas_set": (UPDATE, ADMINS | OPERATORS),
-            "organization_quotas_get": (READ, STATEMENT),
-            "organization_quotas_set": (OPERATE, OPERATORS),
-        },
-    ),
-    **_of(
-        "quota-requests",
-        {
-            "quota_request_list": (READ, STATEMENT),
-            "quota_request_get": (READ, STATEMENT),
-            "quota_request_create": (CREATE, ADMINS),
-            "quota_request_withdraw": (UPDATE, ADMINS),
-            "quota_request_approve": (OPERATE, OPERATORS),
-            "quota_request_refuse": (OPERATE, OPERATORS),
-        },
-    ),
-}
-
-MAINTENANCE = _of(
+MAINTENANCE = rules_of(
     "maintenance",
     {
         "maintenance_list": (READ, SIGNED_IN),
@@ -363,8 +146,8 @@ MAINTENANCE = _of(
 
 # Audit entries and request records.
 TRACES = {
-    **_of("events", {"event_list": (READ, METADATA), "event_stream": (READ, METADATA)}),
-    **_of(
+    **rules_of("events", {"event_list": (READ, METADATA), "event_stream": (READ, METADATA)}),
+    **rules_of(
         "audit",
         {
             "audit_list": (READ, METADATA),
@@ -378,8 +161,8 @@ TRACES = {
             "platform_audit_deed_list": (READ, NODES),
         },
     ),
-    **_usual("webhooks", "webhook", "list", "get", "create", "update", "delete"),
-    **_of(
+    **usual_rules("webhooks", "webhook", "list", "get", "create", "update", "delete"),
+    **rules_of(
         "webhooks",
         {
             "webhook_rotate_secret": (ACT, MEMBERS),
@@ -394,7 +177,7 @@ TRACES = {
 
 # States contain secrets of the described resources: only roles that write may read them.
 TERRAFORM = {
-    **_of(
+    **rules_of(
         "terraform-states",
         {
             "terraform_state_list": (READ, METADATA),
@@ -407,7 +190,7 @@ TERRAFORM = {
             "terraform_state_delete": (DELETE, MEMBERS),
         },
     ),
-    **_of(
+    **rules_of(
         "terraform-providers",
         {
             "terraform_services": (READ, PUBLIC),
@@ -419,17 +202,17 @@ TERRAFORM = {
 }
 
 RESOURCES = {
-    **_usual("instances", "instance", "list", "get", "create", "update", "delete"),
-    **_of(
+    **usual_rules("instances", "instance", "list", "get", "create", "update", "delete"),
+    **rules_of(
         "instances",
         {
             f"instance_{verb}": (ACT, MEMBERS)
             for verb in ("start", "shutdown", "power_off", "reboot", "reset", "resize", "rebuild")
         },
     ),
-    **_of("instances", {"instance_metrics": (READ, METADATA)}),
-    **_of("jwks", {"jwks_get": (READ, PUBLIC)}),
-    **_of(
+    **rules_of("instances", {"instance_metrics": (READ, METADATA)}),
+    **rules_of("jwks", {"jwks_get": (READ, PUBLIC)}),
+    **rules_of(
         "instances",
         {
             "instance_migrate": (OPERATE, OPERATORS),
@@ -438,13 +221,13 @@ RESOURCES = {
             "instance_migration_plan": (READ, NODES),
         },
     ),
-    **_of("consoles", {"instance_console_log": (READ, INSIDERS), "instance_console_open": (CREATE, INSIDERS)}),
-    **_of("tunnels", {"instance_tunnel_open": (CREATE, MEMBERS)}),
-    **_usual("attachments", "attachment", "list", "get", "create", "delete"),
-    **_usual("volumes", "volume", "list", "get", "create", "update", "delete"),
-    **_of("volumes", {"volume_grow": (ACT, MEMBERS)}),
-    **_usual("images", "image", "list", "get", "create"),
-    **_of(
+    **rules_of("consoles", {"instance_console_log": (READ, INSIDERS), "instance_console_open": (CREATE, INSIDERS)}),
+    **rules_of("tunnels", {"instance_tunnel_open": (CREATE, MEMBERS)}),
+    **usual_rules("attachments", "attachment", "list", "get", "create", "delete"),
+    **usual_rules("volumes", "volume", "list", "get", "create", "update", "delete"),
+    **rules_of("volumes", {"volume_grow": (ACT, MEMBERS)}),
+    **usual_rules("images", "image", "list", "get", "create"),
+    **rules_of(
         "images",
         {
             "image_update": (UPDATE, MEMBERS | OPERATORS),
@@ -452,25 +235,32 @@ RESOURCES = {
             "image_upload": (ACT, MEMBERS | OPERATORS),
         },
     ),
-    **_usual("networks", "network", "list", "get", "create", "update", "delete"),
-    **_of("networks", {"network_topology": (READ, METADATA)}),
-    **_of("reachability", {"reachability_check": (READ, METADATA)}),
-    **_usual("subnets", "subnet", "list", "get", "create", "update", "delete"),
-    **_usual("ports", "port", "list", "get", "create", "update", "delete"),
-    **_of("ports", {"port_attach": (ACT, MEMBERS), "port_detach": (ACT, MEMBERS), "port_metrics": (READ, METADATA)}),
-    **_usual("security-groups", "security_group", "list", "get", "create", "update", "delete"),
-    **_usual("security-groups", "security_group_rule", "list", "get"),
-    **_of(
+    **usual_rules("networks", "network", "list", "get", "create", "update", "delete"),
+    **rules_of("networks", {"network_topology": (READ, METADATA)}),
+    **rules_of("reachability", {"reachability_check": (READ, METADATA)}),
+    **usual_rules("subnets", "subnet", "list", "get", "create", "update", "delete"),
+    **usual_rules("ports", "port", "list", "get", "create", "update", "delete"),
+    **rules_of(
+        "ports",
+        {
+            "port_attach": (ACT, MEMBERS),
+            "port_detach": (ACT, MEMBERS),
+            "port_metrics": (READ, METADATA),
+        },
+    ),
+    **usual_rules("security-groups", "security_group", "list", "get", "create", "update", "delete"),
+    **usual_rules("security-groups", "security_group_rule", "list", "get"),
+    **rules_of(
         "security-groups",
         {"security_group_rule_create": (UPDATE, MEMBERS), "security_group_rule_delete": (UPDATE, MEMBERS)},
     ),
-    **_of(
+    **rules_of(
         "instances",
         {"security_group_of_instance_get": (READ, METADATA), "security_group_of_instance_set": (UPDATE, MEMBERS)},
     ),
-    **_of("address-pools", {"address_pool_usable_list": (READ, METADATA)}),
-    **_usual("public-addresses", "public_address", "list", "get", "create", "update", "delete"),
-    **_of(
+    **rules_of("address-pools", {"address_pool_usable_list": (READ, METADATA)}),
+    **usual_rules("public-addresses", "public_address", "list", "get", "create", "update", "delete"),
+    **rules_of(
         "public-addresses",
         {
             "public_address_attach": (ACT, MEMBERS),
@@ -478,11 +268,11 @@ RESOURCES = {
             "public_address_use_list": (READ, METADATA),
         },
     ),
-    **_usual("address-sets", "address_set", "list", "get", "create", "update", "delete"),
-    **_usual("ssh-keys", "ssh_key", "list", "get", "create", "update", "delete"),
-    **_usual("affinity-groups", "affinity_group", "list", "get", "create", "update", "delete"),
-    **_usual("operations", "operation", "list", "get"),
-    **_of(
+    **usual_rules("address-sets", "address_set", "list", "get", "create", "update", "delete"),
+    **usual_rules("ssh-keys", "ssh_key", "list", "get", "create", "update", "delete"),
+    **usual_rules("affinity-groups", "affinity_group", "list", "get", "create", "update", "delete"),
+    **usual_rules("operations", "operation", "list", "get"),
+    **rules_of(
         "operations",
         {
             "operation_cancel": (ACT, MEMBERS),
@@ -490,91 +280,6 @@ RESOURCES = {
             "operation_resolve": (OPERATE, OPERATORS),
             "platform_operation_list": (READ, NODES),
             "platform_operation_get": (READ, NODES),
-        },
-    ),
-}
-
-SOVEREIGNTY = {
-    **_of(
-        "placement",
-        {
-            "instance_placement": (READ, METADATA),
-            "decision_get": (READ, METADATA),
-            "placement_simulate": (READ, METADATA),
-        },
-    ),
-    **_of(
-        "policies",
-        {
-            "policy_get": (READ, METADATA),
-            "policy_set": (RULE, POLICY),
-            "policy_undo": (RULE, POLICY),
-            "policy_simulate": (READ, METADATA),
-            "organization_policy_get": (READ, METADATA),
-            "organization_policy_set": (RULE, RULERS),
-            "organization_policy_undo": (RULE, RULERS),
-            "classification_policy_get": (READ, METADATA),
-            "classification_policy_set": (RULE, RULERS),
-            "classification_policy_undo": (RULE, RULERS),
-            "platform_policy_get": (READ, SIGNED_IN),
-            "platform_policy_set": (RULE, OPERATORS),
-            "platform_policy_undo": (RULE, OPERATORS),
-        },
-    ),
-    **_of(
-        "policy-proposals",
-        {
-            "policy_proposal_list": (READ, METADATA),
-            "policy_proposal_get": (READ, METADATA),
-            "policy_proposal_create": (RULE, PROPOSERS),
-            "policy_proposal_approve": (RULE, RULERS),
-            "policy_proposal_withdraw": (RULE, PROPOSERS),
-            "declassification_propose": (RULE, OFFICERS),
-        },
-    ),
-    **_of(
-        "classifications",
-        {
-            "classification_list": (READ, METADATA),
-            "classification_get": (READ, METADATA),
-            "organization_classification_list": (READ, METADATA),
-            "organization_classification_create": (RULE, RULERS),
-            "resource_lineage_list": (READ, METADATA),
-        },
-    ),
-    **_of("drift", {"drift_list": (READ, METADATA), "image_drift_list": (READ, METADATA)}),
-    **_of(
-        "remediation-plans",
-        {"remediation_plan_list": (READ, METADATA), "remediation_plan_approve": (ACT, MEMBERS)},
-    ),
-    **_of(
-        "exemptions",
-        {
-            "exemption_list": (READ, METADATA),
-            "exemption_get": (READ, METADATA),
-            "exemption_report": (READ, METADATA),
-            "exemption_request": (CREATE, MEMBERS),
-            "exemption_approve": (RULE, RULERS),
-        },
-    ),
-    **_of(
-        "evidence",
-        {
-            "resource_residency": (READ, METADATA),
-            "evidence_list": (READ, METADATA),
-            "evidence_proof": (READ, METADATA),
-            "evidence_checkpoint": (READ, SIGNED_IN),
-            "evidence_witness_request": (READ, SIGNED_IN),
-            "evidence_cosign": (ACT, SIGNED_IN),
-        },
-    ),
-    **_of(
-        "evidence-exports",
-        {
-            "evidence_export": (READ, EXPORTERS),
-            "evidence_export_create": (CREATE, EXPORTERS),
-            "evidence_export_get": (READ, METADATA),
-            "evidence_export_file": (READ, EXPORTERS),
         },
     ),
 }

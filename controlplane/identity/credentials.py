@@ -186,8 +186,8 @@ def _memberships(user: User) -> dict[UUID, str]:
 
 
 def _capped(token: ApiToken, roles: Mapping[UUID, str]) -> dict[UUID, str]:
-    left = {place: capped(token.role, role) for place, role in roles.items()}
-    return {place: role for place, role in left.items() if role}
+    left = {project_id: capped(token.role, role) for project_id, role in roles.items()}
+    return {project_id: role for project_id, role in left.items() if role}
 
 
 def _need_live(token: ApiToken, now: datetime) -> None:

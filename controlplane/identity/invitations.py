@@ -41,7 +41,7 @@ def invitation_create(
         invitation_revoke(actor, earlier)
     count_limits.require_below_limit("invitations", invitations(organization))
     secret = f"andromede_invitation_{secrets.token_urlsafe(32)}"
-    made = Invitation.objects.create(
+    invitation = Invitation.objects.create(
         organization=organization,
         email=email,
         role=role,
@@ -49,8 +49,8 @@ def invitation_create(
         sha256=_digest(secret),
         expires_at=clock.now() + timedelta(days=lifetime_days),
     )
-    _record(actor, "invitation.create", made, email=email, role=role)
-    return made, secret
+    _record(actor, "invitation.create", invitation, email=email, role=role)
+    return invitation, secret
 
 
 @transaction.atomic
@@ -151,8 +151,8 @@ def _accepted(user: User) -> QuerySet[Invitation]:
 
 
 def _record(actor: Actor, verb: str, invitation: Invitation, **facts: str) -> None:
-    place = invitation.organization_id
-    record_of_organization(actor, verb, invitation.pk, place, organization=str(place), **facts)
+    organization_id = invitation.organization_id
+    record_of_organization(actor, verb, invitation.pk, organization_id, organization=str(organization_id), **facts)
 
 
 def _digest(secret: str) -> bytes:

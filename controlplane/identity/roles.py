@@ -23,9 +23,9 @@ INCLUDES: Mapping[str, frozenset[str]] = {
 }
 
 
-def includes(held: str, wanted: str) -> bool:
-    """Return True if an actor with the role `held` may issue or revoke a credential with the role `wanted`."""
-    return wanted in INCLUDES.get(held, ())
+def includes(held: str, role: str) -> bool:
+    """Return True if an actor with the role `held` may issue or revoke a credential with `role`."""
+    return role in INCLUDES.get(held, ())
 
 
 # Order in which an error names the roles.
@@ -37,18 +37,18 @@ def least(roles: Collection[str]) -> list[str]:
     roles.
     """
     of_organization = [role.value for role in LEAST_FIRST if role in roles]
-    found = [
+    sufficient = [
         role for role in of_organization if not any(includes(role, other) for other in of_organization if other != role)
     ]
-    return found or [role for role in PLATFORM if role in roles]
+    return sufficient or [role for role in PLATFORM if role in roles]
 
 
-def capped(wanted: str, held: str) -> str:
-    """Return the effective role of a credential with the role `wanted` (empty: its owner's) while its owner has the
+def capped(role: str, held: str) -> str:
+    """Return the effective role of a credential with `role` (empty: its owner's) while its owner has the
     role `held`; NO_ROLE: none.
     """
-    if not wanted or includes(wanted, held):
+    if not role or includes(role, held):
         return held
-    if includes(held, wanted):
-        return wanted
-    return Role.VIEWER if includes(held, Role.VIEWER) and includes(wanted, Role.VIEWER) else NO_ROLE
+    if includes(held, role):
+        return role
+    return Role.VIEWER if includes(held, Role.VIEWER) and includes(role, Role.VIEWER) else NO_ROLE

@@ -56,20 +56,20 @@ def project_get(actor: Actor, ref: str) -> Project:
     own = actor.project
     if own is not None and own.pk == actor.project_id and (own.pk == as_id if as_id else own.name == ref):
         return own
-    found = list(projects(actor).filter(Q(pk=as_id) if as_id else Q(name=ref))[:2])
-    if not found:
+    matches = list(projects(actor).filter(Q(pk=as_id) if as_id else Q(name=ref))[:2])
+    if not matches:
         raise ProjectNotFound(name=ref)
-    if len(found) > 1:
+    if len(matches) > 1:
         raise ProjectAmbiguous(name=ref)
-    return found[0]
+    return matches[0]
 
 
 def project_in(organization: Organization, ref: str) -> Project:
     """Return the organization's project, by id or name."""
-    found = by_ref(Project.objects.filter(organization=organization, deleted_at=None), ref)
-    if found is None:
+    project = by_ref(Project.objects.filter(organization=organization, deleted_at=None), ref)
+    if project is None:
         raise ProjectNotFound(name=ref)
-    return found
+    return project
 
 
 def organizations(actor: Actor) -> QuerySet[Organization]:
@@ -79,10 +79,10 @@ def organizations(actor: Actor) -> QuerySet[Organization]:
 
 
 def organization_get(actor: Actor, ref: str) -> Organization:
-    found = by_ref(organizations(actor), ref)
-    if found is None:
+    organization = by_ref(organizations(actor), ref)
+    if organization is None:
         raise OrganizationNotFound(name=ref)
-    return found
+    return organization
 
 
 def members(organization: Organization) -> QuerySet[Membership]:
@@ -91,10 +91,10 @@ def members(organization: Organization) -> QuerySet[Membership]:
 
 def member_get(organization: Organization, ref: str) -> Membership:
     """Return a member by the user's id or address."""
-    found = by_id(members(organization), ref) or by_user(members(organization), ref)
-    if found is None:
+    membership = by_id(members(organization), ref) or by_user(members(organization), ref)
+    if membership is None:
         raise MemberNotFound(name=ref)
-    return found
+    return membership
 
 
 def by_user(rows: QuerySet[Membership], ref: str) -> Membership | None:
@@ -115,10 +115,10 @@ def waiting_invitations() -> QuerySet[Invitation]:
 
 def invitation_get(organization: Organization, ref: str) -> Invitation:
     """Return an invitation, also one that is not pending, so that revoking is idempotent."""
-    found = by_id(Invitation.objects.filter(organization=organization), ref)
-    if found is None:
+    invitation = by_id(Invitation.objects.filter(organization=organization), ref)
+    if invitation is None:
         raise InvitationNotFound(name=ref)
-    return found
+    return invitation
 
 
 def service_accounts(organization: Organization) -> QuerySet[ServiceAccount]:
@@ -127,10 +127,10 @@ def service_accounts(organization: Organization) -> QuerySet[ServiceAccount]:
 
 
 def service_account_get(organization: Organization, ref: str) -> ServiceAccount:
-    found = by_ref(service_accounts(organization), ref)
-    if found is None:
+    account = by_ref(service_accounts(organization), ref)
+    if account is None:
         raise ServiceAccountNotFound(name=ref)
-    return found
+    return account
 
 
 def own_tokens(actor: Actor) -> QuerySet[ApiToken]:
@@ -201,7 +201,7 @@ def _live() -> QuerySet[ApiToken]:
 
 
 def _token(rows: QuerySet[ApiToken], ref: str) -> ApiToken:
-    found = by_id(rows, ref)
-    if found is None:
+    token = by_id(rows, ref)
+    if token is None:
         raise TokenNotFound(name=ref)
-    return found
+    return token

@@ -30,10 +30,10 @@ def service_account_create(actor: Actor, organization: Organization, *, name: st
     lock_organization(organization)
     count_limits.require_below_limit("service_accounts", ServiceAccount.objects.filter(organization=organization))
     with raise_on_violation("identity_service_account_name_taken", _taken(name)):
-        made = ServiceAccount.objects.create(organization=organization, name=check_name(name))
-    _grant(actor, made, grants)
-    _record(actor, "service_account.create", made, grants)
-    return service_account_get(organization, str(made.pk))
+        account = ServiceAccount.objects.create(organization=organization, name=check_name(name))
+    _grant(actor, account, grants)
+    _record(actor, "service_account.create", account, grants)
+    return service_account_get(organization, str(account.pk))
 
 
 @transaction.atomic
@@ -91,6 +91,6 @@ def _taken(name: str) -> NameTaken:
 
 def _record(actor: Actor, verb: str, account: ServiceAccount, grants: Grants, *, is_disabled: bool = False) -> None:
     roles = {str(project.pk) if project is not None else "organization": role for project, role in grants.items()}
-    place = account.organization_id
-    facts = {"organization": str(place), "name": account.name, "grants": roles, "is_disabled": is_disabled}
-    record_of_organization(actor, verb, account.pk, place, **facts)
+    organization_id = account.organization_id
+    facts = {"organization": str(organization_id), "name": account.name, "grants": roles, "is_disabled": is_disabled}
+    record_of_organization(actor, verb, account.pk, organization_id, **facts)

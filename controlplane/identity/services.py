@@ -40,11 +40,11 @@ def organization_create(
 ) -> Organization:
     """Create an organization; `owner` is its first member."""
     with _organization_named(name):
-        made = Organization.objects.create(name=check_name(name), labels=check_labels(labels or {}))
-    _record(actor, "organization.create", made, name=name)
+        organization = Organization.objects.create(name=check_name(name), labels=check_labels(labels or {}))
+    _record(actor, "organization.create", organization, name=name)
     if owner is not None:
-        membership_set(made, user=owner, role=Role.OWNER, actor=actor)
-    return made
+        membership_set(organization, user=owner, role=Role.OWNER, actor=actor)
+    return organization
 
 
 @transaction.atomic
@@ -89,11 +89,11 @@ def project_create(
     lock_organization(organization)
     count_limits.require_below_limit("projects", Project.objects.filter(organization=organization, deleted_at=None))
     with _project_named(name):
-        made = Project.objects.create(
+        project = Project.objects.create(
             organization=organization, name=check_name(name), labels=check_labels(labels or {})
         )
-    record(actor, "project.create", made.pk, project_id=made.pk, name=name)
-    return made
+    record(actor, "project.create", project.pk, project_id=project.pk, name=name)
+    return project
 
 
 @transaction.atomic
@@ -163,11 +163,11 @@ def user_create(
         AddressInvalid, NameTaken
     """
     with raise_on_violation("identity_user_email_taken", NameTaken(field="email", kind=Message("user"), name=email)):
-        made = User.objects.create(
+        user = User.objects.create(
             email=check_address(email), is_operator=is_operator, is_auditor=is_auditor, is_support=is_support
         )
-    record(actor, "user.create", made.pk, duty=made.platform_role)
-    return made
+    record(actor, "user.create", user.pk, duty=user.platform_role)
+    return user
 
 
 def check_address(email: str) -> str:

@@ -222,9 +222,9 @@ def _need_no_more(actor: Actor, new: NewToken) -> None:
         "kinds": (mine.kinds, theirs.kinds),
         "projects": (mine.project_ids, theirs.project_ids),
     }
-    for field, (own, wanted) in limits.items():
-        if own is not None and (wanted is None or not wanted <= own):
-            lacking = sorted(str(each) for each in wanted - own) if wanted is not None else [field]
+    for field, (own, requested) in limits.items():
+        if own is not None and (requested is None or not requested <= own):
+            lacking = sorted(str(each) for each in requested - own) if requested is not None else [field]
             raise MoreThanOwn(field=field, what=", ".join(lacking))
 
 
@@ -244,8 +244,8 @@ def _record(actor: Actor, verb: str, token: ApiToken, **facts: object) -> None:
     organization of its user.
     """
     if token.service_account is not None:
-        place, account = token.service_account.organization_id, str(token.service_account_id)
-        record_of_organization(actor, verb, token.pk, place, service_account=account, **facts)
+        organization_id, account = token.service_account.organization_id, str(token.service_account_id)
+        record_of_organization(actor, verb, token.pk, organization_id, service_account=account, **facts)
     elif token.project_id is not None:
         record(actor, verb, token.pk, project_id=token.project_id, user=str(token.user_id), **facts)
     elif token.user_id is not None:

@@ -185,16 +185,16 @@ class Listing:
         if sort not in self.sorts:
             raise invalid("sort", Message("it must be one of {known}.", known=", ".join(self.sorts)))
         if isinstance(rows, Collection) and not query.keys() & {"page_token", *self.filters}:
-            found = rows.first(_keys(sort), limit + 1)
+            items = rows.first(_keys(sort), limit + 1)
         else:
             narrowed = self._narrowed(query, rows)
             if "page_token" in query:
                 narrowed = narrowed.filter(_after(narrowed.model, sort, query["page_token"]))
-            found = list(narrowed.order_by(*_keys(sort))[: limit + 1])
-        if len(found) <= limit:
-            return Page(found, None, total, None)
-        token = _token(sort, found[limit - 1])
-        return Page(found[:limit], token, total, _next_link(request, token))
+            items = list(narrowed.order_by(*_keys(sort))[: limit + 1])
+        if len(items) <= limit:
+            return Page(items, None, total, None)
+        token = _token(sort, items[limit - 1])
+        return Page(items[:limit], token, total, _next_link(request, token))
 
     def _narrowed(self, query: QueryDict, rows: QuerySet[M] | Collection[M]) -> QuerySet[M]:
         return (rows.all() if isinstance(rows, Collection) else rows).filter(self.condition(query))

@@ -65,8 +65,8 @@ class Job:
     @cached_property
     def work(self) -> Callable[[], object]:
         """Return the function; imported on first use, only by the processes that run it."""
-        found: Callable[[], object] = import_string(self.path)
-        return found
+        function: Callable[[], object] = import_string(self.path)
+        return function
 
     @property
     def is_reconciler(self) -> bool:
@@ -82,7 +82,7 @@ def run(job: Job) -> bool:
             if not is_alone:
                 outcome = "held"
                 return False
-            found = job.work()
+            result = job.work()
         outcome = "succeeded"
     except CloudError as exc:
         log.error("periodic job %s failed: %s %s", job.name, exc, exc.facts)
@@ -95,14 +95,14 @@ def run(job: Job) -> bool:
     SECONDS.labels(job.name).observe(time.monotonic() - began)
     SUCCEEDED.labels(job.name).set_to_current_time()
     if job.is_reconciler:
-        FOUND.labels(job.name).inc(_amount(found))
+        FOUND.labels(job.name).inc(_amount(result))
     return True
 
 
-def _amount(found: object) -> int:
-    if isinstance(found, int):
-        return found
-    return len(found) if isinstance(found, Sized) else 0
+def _amount(result: object) -> int:
+    if isinstance(result, int):
+        return result
+    return len(result) if isinstance(result, Sized) else 0
 
 
 @contextmanager

@@ -73,15 +73,15 @@ class Prepared(Generic[M]):
             return [statement.row(each) for each in cursor.fetchall()]
 
     def first(self, *values: Any) -> M | None:
-        found = self.rows(*values)
-        return found[0] if found else None
+        rows = self.rows(*values)
+        return rows[0] if rows else None
 
     def get(self, *values: Any) -> M:
         """Return the one row. Raises ObjectDoesNotExist."""
-        found = self.first(*values)
-        if found is None:
+        row = self.first(*values)
+        if row is None:
             raise ObjectDoesNotExist()
-        return found
+        return row
 
 
 class PreparedByRef(Generic[M]):
@@ -97,10 +97,10 @@ class PreparedByRef(Generic[M]):
 
     def get(self, ref: str, *values: Any) -> M:
         as_id = as_uuid(ref)
-        found = self._by_id.first(as_id, *values) if as_id else self._by_name.first(ref, *values)
-        if found is None:
+        row = self._by_id.first(as_id, *values) if as_id else self._by_name.first(ref, *values)
+        if row is None:
             raise self._error(name=ref)
-        return found
+        return row
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class _Statement:
         return cls(rows.query.get_compiler(connection=connection))
 
     def filled(self, values: Sequence[Any]) -> list[Any]:
-        return [values[place] for place in self._places]
+        return [values[index] for index in self._places]
 
 
 def _with_constants(sql: str, parameters: Sequence[Any]) -> tuple[str, list[int]]:
@@ -163,11 +163,11 @@ def _reader(compiler: Any) -> Callable[[Sequence[Any]], Any]:
             for position, (functions, expression) in converters:
                 for function in functions:
                     row[position] = function(row[position], expression, connection)
-        made = model.from_db(alias, names, row[fields[0] : fields[-1] + 1])
+        instance = model.from_db(alias, names, row[fields[0] : fields[-1] + 1])
         for populator in populators:
-            populator.populate(row, made)
+            populator.populate(row, instance)
         for name, position in annotations:
-            setattr(made, name, row[position])
-        return made
+            setattr(instance, name, row[position])
+        return instance
 
     return read

@@ -31,11 +31,11 @@ def id_batches(statement: str, values: Mapping[str, Any], *, portion: int | None
     while True:
         with connection.cursor() as cursor:
             cursor.execute(statement, {**values, "after": after, "portion": portion or PORTION})
-            found = [row[0] for row in cursor.fetchall()]
-        if not found:
+            ids = [row[0] for row in cursor.fetchall()]
+        if not ids:
             return
-        yield found
-        after = found[-1]
+        yield ids
+        after = ids[-1]
 
 
 def delete(table: str, ids: list[UUID]) -> int:

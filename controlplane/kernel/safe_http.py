@@ -64,10 +64,10 @@ def addresses(url: httpx.URL, *, private_hosts: Collection[str]) -> list[Address
         raise Unresolvable(url.host) from exc
     except UnicodeError as exc:
         raise ValueError(Message("the name of the server is not a valid one.")) from exc
-    found = [ipaddress.ip_address(str(answer[4][0]).partition("%")[0]) for answer in answers]
-    if url.host not in private_hosts and not all(map(is_public, found)):
+    resolved = [ipaddress.ip_address(str(answer[4][0]).partition("%")[0]) for answer in answers]
+    if url.host not in private_hosts and not all(map(is_public, resolved)):
         raise ValueError(Message("{host} is not on the public internet.", host=url.host))
-    return found
+    return resolved
 
 
 def pinned(url: httpx.URL, address: Address, headers: Mapping[str, str]) -> Pinned:

@@ -15,10 +15,14 @@ log = logging.getLogger(__name__)
 Task = tuple[str, str]
 
 
-def send_wakeup(task: Task, args: Sequence[str] = ()) -> None:
-    """Send a wake-up. Never fails: an unreachable broker must not affect what is already written."""
+def send_wakeup(task: Task, args: Sequence[str] = (), *, delay_s: float = 0, expires_s: int | None = None) -> None:
+    """Send a wake-up. Never fails: an unreachable broker must not affect what is already written.
+
+    `delay_s`: how long its receiver waits. `expires_s`: after how long it is dropped unread; None: never.
+    """
     name, queue = task
+    countdown = delay_s or None
     try:
-        current_app.send_task(name, args=list(args), queue=queue, retry=False)
+        current_app.send_task(name, args=list(args), queue=queue, countdown=countdown, expires=expires_s, retry=False)
     except OperationalError as exc:
         log.warning("%s %s: wake-up not sent: %s", name, ", ".join(args), exc)

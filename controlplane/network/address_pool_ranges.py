@@ -23,35 +23,35 @@ def parse_cidrs(family: str, purpose: str, values: Sequence[str]) -> list[Cidr]:
     Raises:
         AddressPoolInvalid: with the position in `cidrs`.
     """
-    found = list[Cidr]()
+    cidrs = list[Cidr]()
     for number, value in enumerate(values):
         cidr = _cidr(family, purpose, value, f"cidrs/{number}")
-        other = next((each for each in found if overlap(each, cidr)), None)
+        other = next((each for each in cidrs if overlap(each, cidr)), None)
         if other is not None:
             reason = Message("it overlaps {other} of the same pool.", other=str(other))
             raise AddressPoolInvalid(field=f"cidrs/{number}", value=value, reason=reason)
-        found.append(cidr)
-    if not found:
+        cidrs.append(cidr)
+    if not cidrs:
         raise AddressPoolInvalid(field="cidrs", value="[]", reason=Message("name at least one range."))
-    return found
+    return cidrs
 
 
 def _cidr(family: str, purpose: str, value: str, field: str) -> Cidr:
     version = FAMILIES[family]
     try:
-        found = ip_network(value)
+        parsed = ip_network(value)
     except ValueError as exc:
         reason = Message("write a range with its first address, such as 192.0.2.0/24 or 2001:db8:1::/48.")
         raise AddressPoolInvalid(field=field, value=value[:43], reason=reason) from exc
-    longest = IPV6_PREFIX if purpose == FOR_SUBNETS else found.max_prefixlen
-    if found.version != version:
+    longest = IPV6_PREFIX if purpose == FOR_SUBNETS else parsed.max_prefixlen
+    if parsed.version != version:
         reason = Message("it is not of the family {family}.", family=family)
-    elif not SHORTEST[version] <= found.prefixlen <= longest:
+    elif not SHORTEST[version] <= parsed.prefixlen <= longest:
         reason = Message("its prefix must be /{shortest} to /{longest}.", shortest=SHORTEST[version], longest=longest)
-    elif found.is_loopback or found.is_multicast or found.is_link_local or _overlaps_any(found, NOT_UNICAST):
+    elif parsed.is_loopback or parsed.is_multicast or parsed.is_link_local or _overlaps_any(parsed, NOT_UNICAST):
         reason = Message("it has addresses that are no unicast addresses of hosts.")
     else:
-        return found
+        return parsed
     raise AddressPoolInvalid(field=field, value=value, reason=reason)
 
 
@@ -103,7 +103,7 @@ def is_usable(pool: AddressPool, ip: Address) -> bool:
 def pool_size(pool: AddressPool) -> int:
     """Return the number of addresses, or of /64 ranges for subnets, that projects may get; COUNT_MAX at most."""
     if pool.purpose == FOR_SUBNETS:
-        found = sum(1 << (IPV6_PREFIX - ip_network(cidr).prefixlen) for cidr in pool.cidrs)
+        size = sum(1 << (IPV6_PREFIX - ip_network(cidr).prefixlen) for cidr in pool.cidrs)
     else:
-        found = sum(int(last) - int(first) + 1 for first, last in usable_ranges(pool))
-    return min(found, COUNT_MAX)
+        size = sum(int(last) - int(first) + 1 for first, last in usable_ranges(pool))
+    return min(size, COUNT_MAX)

@@ -35,10 +35,10 @@ def address_set_create(
     fields = {"name": check_name(name), "description": description, "labels": check_labels(dict(labels or {}))}
     ranges = parse_ranges(cidrs)
     with raise_on_violation("network_address_set_name_taken", AddressSetNameTaken(field="name", name=name)):
-        made = AddressSet.objects.create(project=project, cidrs=ranges, **fields)
-    quotas.claim(project.pk, made.pk, address_sets=1)
-    record(actor, "address_set.create", made.pk, project_id=project.pk, name=name, cidrs=ranges)
-    return made
+        address_set = AddressSet.objects.create(project=project, cidrs=ranges, **fields)
+    quotas.claim(project.pk, address_set.pk, address_sets=1)
+    record(actor, "address_set.create", address_set.pk, project_id=project.pk, name=name, cidrs=ranges)
+    return address_set
 
 
 @transaction.atomic
@@ -92,13 +92,13 @@ def parse_ranges(cidrs: Sequence[str]) -> list[str]:
     Raises:
         AddressSetInvalid: a text is no range, or is not written with its first address.
     """
-    found = set()
+    ranges = set()
     for number, cidr in enumerate(cidrs):
         try:
-            found.add(ip_network(cidr))
+            ranges.add(ip_network(cidr))
         except ValueError as exc:
             reason = Message("write {cidr!r} as a range with its first address, such as 192.0.2.0/24", cidr=cidr[:50])
             raise AddressSetInvalid(field=f"cidrs/{number}", reason=reason) from exc
     return [
-        str(each) for each in sorted(found, key=lambda each: (each.version, int(each.network_address), each.prefixlen))
+        str(each) for each in sorted(ranges, key=lambda each: (each.version, int(each.network_address), each.prefixlen))
     ]

@@ -88,27 +88,27 @@ def assign(
         `addresses`.
     """
     taken = {request.ip for request in requests if request.ip is not None}
-    found = list[PortAddress]()
+    assigned = list[PortAddress]()
     for request in requests:
         field = f"addresses/{request.number}"
         among = _named(subnets, request.subnet, f"{field}/subnet")
         if request.ip is None:
             pairs = _free_of_family(network, among, taken, request)
             taken.update(ip for _, ip in pairs)
-        elif any(str(request.ip) == each.ip for each in found):
+        elif any(str(request.ip) == each.ip for each in assigned):
             raise AddressNotUsable(field=f"{field}/ip", ip=str(request.ip), reason=Message("it is named twice."))
         else:
             pairs = [_chosen(network, among, request.ip, f"{field}/ip")]
-        found += [PortAddress(port_id=port_id, network=network, subnet=subnet, ip=str(ip)) for subnet, ip in pairs]
-    return found
+        assigned += [PortAddress(port_id=port_id, network=network, subnet=subnet, ip=str(ip)) for subnet, ip in pairs]
+    return assigned
 
 
 def first_ipv4(addresses: Sequence[PortAddress]) -> str:
     """Return the first IPv4 address. Raises Ipv4AddressMissing."""
-    found = next((each.ip for each in addresses if is_ipv4(each.ip)), None)
-    if found is None:
+    ip = next((each.ip for each in addresses if is_ipv4(each.ip)), None)
+    if ip is None:
         raise Ipv4AddressMissing(field="addresses")
-    return found
+    return ip
 
 
 def is_ipv4(ip: str) -> bool:
@@ -142,10 +142,10 @@ def _required(network: Network, subnets: list[Subnet]) -> list[Subnet]:
 def _named(subnets: Sequence[Subnet], ref: str | None, field: str) -> Sequence[Subnet]:
     if ref is None:
         return subnets
-    found = [each for each in subnets if ref == each.name or as_uuid(ref) == each.pk]
-    if not found:
+    matches = [each for each in subnets if ref == each.name or as_uuid(ref) == each.pk]
+    if not matches:
         raise SubnetNotFound(field=field, name=ref)
-    return found
+    return matches
 
 
 def _chosen(network: Network, subnets: Sequence[Subnet], ip: Address, field: str) -> tuple[Subnet, Address]:

@@ -37,19 +37,19 @@ def parse_allowed(port_id: UUID, requests: Sequence[AllowedRequest], subnets: Se
 def _cidr(text: str, gateways: Sequence[Address], number: int) -> str:
     field = f"allowed_addresses/{number}/cidr"
     try:
-        found = ip_network(text)
+        cidr = ip_network(text)
     except ValueError as exc:
         reason = Message("write an address or a range with its first address, such as 10.0.0.9 or 10.0.0.8/30.")
         raise AllowedAddressInvalid(field=field, value=text[:43], reason=reason) from exc
-    if found.is_multicast or found.is_loopback or found.is_link_local:
+    if cidr.is_multicast or cidr.is_loopback or cidr.is_link_local:
         raise AllowedAddressInvalid(
             field=field, value=text, reason=Message("it is not a unicast address of a network.")
         )
     for gateway in gateways:
-        if gateway in found:
+        if gateway in cidr:
             reason = Message("it includes the gateway {gateway_ip}.", gateway_ip=str(gateway))
             raise AllowedAddressInvalid(field=field, value=text, reason=reason)
-    return str(found)
+    return str(cidr)
 
 
 def _mac(text: str, number: int) -> str:

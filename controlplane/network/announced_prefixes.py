@@ -51,15 +51,15 @@ def announced_routes(zone: str) -> dict[Address, Route]:
     with connection.cursor() as cursor:
         cursor.execute(ANNOUNCED, {"zone": zone})
         rows = cursor.fetchall()
-    found: dict[Address, Route] = {}
+    routes: dict[Address, Route] = {}
     for ip, community, preference, underlay, node_address, ipv6 in rows:
         address = ip_address(ip)
         host = underlay or node_address.rpartition(":")[0]
         next_hop = _address(ipv6 if address.version == 6 else host)
         if next_hop is not None and next_hop.version == address.version:
             parts = parse_community(community, "community") if community else None
-            found[address] = Route(next_hop, parts, preference)
-    return found
+            routes[address] = Route(next_hop, parts, preference)
+    return routes
 
 
 def request_announcements(zone: str) -> None:

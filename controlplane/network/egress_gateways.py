@@ -55,9 +55,9 @@ def choose_gateway(current: UUID | None, candidates: Sequence[Candidate]) -> UUI
 def egress_gateways_refresh(rows: Sequence[EgressAddress]) -> int:
     """Choose the gateways of these anew; returns how many changed. Nodes and routers learn of it after the commit."""
     locked = EgressAddress.objects.select_for_update(no_key=True, of=("self",)).select_related("address")
-    found = list(locked.filter(pk__in=[row.pk for row in rows]).order_by("pk"))
-    candidates = _candidates([row.pk for row in found])
-    return sum(_move(row, choose_gateway(row.gateway_id, candidates.get(row.pk, ()))) for row in found)
+    current = list(locked.filter(pk__in=[row.pk for row in rows]).order_by("pk"))
+    candidates = _candidates([row.pk for row in current])
+    return sum(_move(row, choose_gateway(row.gateway_id, candidates.get(row.pk, ()))) for row in current)
 
 
 def egress_traits(network_ids: Iterable[UUID]) -> frozenset[str]:
@@ -79,14 +79,14 @@ def request_egress(network_id: UUID, zone: str) -> None:
 
 
 def _candidates(ids: Sequence[UUID]) -> Mapping[UUID, list[Candidate]]:
-    found: dict[UUID, list[Candidate]] = defaultdict(list)
+    candidates: dict[UUID, list[Candidate]] = defaultdict(list)
     if not ids:
-        return found
+        return candidates
     with connection.cursor() as cursor:
         cursor.execute(CANDIDATES, {"ids": list(ids), "duties": [*WORKING, LEAVING], "trait": LISTED_SUBNETS})
         for egress_id, node_id, duty, ports in cursor.fetchall():
-            found[egress_id].append(Candidate(node_id, duty in WORKING, ports))
-    return found
+            candidates[egress_id].append(Candidate(node_id, duty in WORKING, ports))
+    return candidates
 
 
 def _move(row: EgressAddress, to: UUID | None) -> bool:

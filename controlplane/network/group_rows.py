@@ -19,7 +19,7 @@ FROM unnest(%(ids)s::uuid[], %(ports)s::uuid[], %(groups)s::uuid[]) AS pair (id,
 
 
 def insert_pairs(pairs: Sequence[tuple[UUID, UUID]], *, is_selected: bool = False) -> int:
-    """Put each port into its group; a group that has just been deleted is left out. Returns how many rows were made.
+    """Put each port into its group; a group that has just been deleted is left out. Returns how many were inserted.
 
     `is_selected`: by the selector of the group. Inside the caller's transaction.
     """
@@ -29,5 +29,5 @@ def insert_pairs(pairs: Sequence[tuple[UUID, UUID]], *, is_selected: bool = Fals
     values = {"ids": [new_id() for _ in pairs], "ports": ports, "groups": groups, "is_selected": is_selected}
     with preparing_cursor() as cursor:
         cursor.execute(INSERT, {"now": clock.now(), **values})
-        made: int = cursor.rowcount
-    return made
+        inserted: int = cursor.rowcount
+    return inserted

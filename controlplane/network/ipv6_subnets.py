@@ -32,14 +32,14 @@ def choose_ipv6(choice: Ipv6Choice, others: Sequence[Subnet]) -> dict[str, objec
         AddressPoolHasNoSubnets, AddressPoolOutOfSubnets.
     """
     if choice.pool is not None:
-        found, field = _free_subnet(choice.pool), "ipv6_pool"
+        cidr, field = _free_subnet(choice.pool), "ipv6_pool"
     elif choice.cidr is not None:
-        found, field = parse_ipv6_cidr(choice.cidr), "ipv6_cidr"
+        cidr, field = parse_ipv6_cidr(choice.cidr), "ipv6_cidr"
     else:
         return {"ipv6_cidr": "", "ipv6_pool": None}
-    if other := overlapping(found, others):
-        raise SubnetOverlaps(field=field, cidr=str(found), name=other[0].name, other=str(other[1]))
-    return {"ipv6_cidr": str(found), "ipv6_pool": choice.pool}
+    if other := overlapping(cidr, others):
+        raise SubnetOverlaps(field=field, cidr=str(cidr), name=other[0].name, other=str(other[1]))
+    return {"ipv6_cidr": str(cidr), "ipv6_pool": choice.pool}
 
 
 def _free_subnet(pool: AddressPool) -> IPv6Network:

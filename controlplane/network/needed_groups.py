@@ -10,14 +10,14 @@ carried AS (
 )"""
 
 
-def needed_groups(place: str) -> str:
-    """Return the table `needed_group` of the ports in `carried`. `place`: columns of `carried` that it has too."""
+def needed_groups(location: str) -> str:
+    """Return the table `needed_group` of the ports in `carried`. `location`: columns of `carried` that it has too."""
     return f"""
 used AS (
-    SELECT DISTINCT {place}, of_port.group_id AS id
+    SELECT DISTINCT {location}, of_port.group_id AS id
     FROM carried JOIN network_portsecuritygroup AS of_port ON of_port.port_id = carried.port
 ), needed_group AS (
-    SELECT {place}, id FROM used
-    UNION SELECT {place}, rule.peer_group_id
+    SELECT {location}, id FROM used
+    UNION SELECT {location}, rule.peer_group_id
     FROM used JOIN network_securitygrouprule AS rule ON rule.group_id = used.id WHERE rule.peer_group_id IS NOT NULL
 )"""

@@ -123,11 +123,11 @@ class GroupOfPort:
 
 def groups_of(ports: Iterable[UUID]) -> Mapping[UUID, list[GroupOfPort]]:
     """Return the groups of each port, in the order of their names."""
-    found: dict[UUID, list[GroupOfPort]] = defaultdict(list)
+    groups: dict[UUID, list[GroupOfPort]] = defaultdict(list)
     rows = PortSecurityGroup.objects.filter(port__in=list(ports)).values_list("port", "group", "group__name")
     for port, *group in rows.annotate(is_alone=BoolAnd("is_selected")).order_by("group__name"):
-        found[port].append(GroupOfPort(*group))
-    return found
+        groups[port].append(GroupOfPort(*group))
+    return groups
 
 
 def applied_rules(ports: Sequence[Port]) -> Mapping[UUID, AppliedRules | None]:
@@ -169,9 +169,11 @@ class _Known:
 
     def of(self, port: Port) -> AppliedRules:
         """Return the worst of the port's nodes: two carry it while its guest migrates."""
-        found = [self._on(port, node) for node in self.nodes[port.pk]]
+        per_node = [self._on(port, node) for node in self.nodes[port.pk]]
         order = ("unsupported", "pending", "applied")
-        return min(found, key=lambda each: order.index(each.state), default=AppliedRules("pending", reason="no-node"))
+        return min(
+            per_node, key=lambda each: order.index(each.state), default=AppliedRules("pending", reason="no-node")
+        )
 
     def _on(self, port: Port, node: Node) -> AppliedRules:
         if port_rules.FILTERS not in node.traits:

@@ -54,11 +54,11 @@ def port_documents(port: Port, node: Node) -> PortDocuments:
         if port.is_filtered:
             raise NodeOutdated(cause="no security groups", status=FILTERS)
         return PortDocuments()
-    found = _current_documents(port, node)
-    if found is None:
+    documents = _current_documents(port, node)
+    if documents is None:
         send_wakeup(SIGN_PORT, [str(port.pk), node.zone_id])
-        found = _await_documents(port, node)
-    return found
+        documents = _await_documents(port, node)
+    return documents
 
 
 def request_port_rules(port_id: UUID, zone: str) -> None:
@@ -92,18 +92,18 @@ def request_update() -> None:
 
 def is_listed(payload: Mapping[str, Any], port: Port, node_id: UUID, facts: PortFacts) -> bool:
     """Tell if the list says of the port, on this node, what the rows say."""
-    found = payload["ports"].get(str(port.pk))
-    if found is None or str(node_id) not in found["nodes"]:
+    entry = payload["ports"].get(str(port.pk))
+    if entry is None or str(node_id) not in entry["nodes"]:
         return False
-    listed: bool = content.listed_port(port, found["nodes"], facts).payload() == found
+    listed: bool = content.listed_port(port, entry["nodes"], facts).payload() == entry
     return listed
 
 
 def _current_documents(port: Port, node: Node) -> PortDocuments | None:
     """Return the documents if they have this port on this node; the reconciler sends later changes."""
     needed = content.groups_for(port.pk)
-    wanted = Q(network=port.network_id) | Q(group__in=list(needed))
-    rows = list(PortRulesDocument.objects.filter(wanted, zone=node.zone_id).exclude(version=0).order_by("group"))
+    condition = Q(network=port.network_id) | Q(group__in=list(needed))
+    rows = list(PortRulesDocument.objects.filter(condition, zone=node.zone_id).exclude(version=0).order_by("group"))
     trusted = trusted_keys()
     by_group = {row.group_id: row for row in rows if row.key_id in trusted}
     if {None, *needed} - set(by_group):
@@ -124,8 +124,8 @@ def _payload(row: PortRulesDocument) -> Mapping[str, Any]:
 
 def _await_documents(port: Port, node: Node) -> PortDocuments:
     until = time.monotonic() + PATIENCE_S
-    while (found := _current_documents(port, node)) is None:
+    while (documents := _current_documents(port, node)) is None:
         if time.monotonic() >= until:
             raise SignerSilent(process="signer")
         time.sleep(POLL_S)
-    return found
+    return documents

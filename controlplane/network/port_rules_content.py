@@ -62,18 +62,18 @@ def payloads(versions: Mapping[DocumentKey, int]) -> dict[DocumentKey, tuple[str
     """Return the kind and the payload of each document, with these versions; the number of queries is fixed."""
     lists = {(key.zone, key.network): key for key in versions if key.network is not None}
     groups = {(key.zone, key.group): key for key in versions if key.group is not None}
-    found: dict[DocumentKey, tuple[str, dict[str, object]]] = {}
+    payload_by_key: dict[DocumentKey, tuple[str, dict[str, object]]] = {}
     egress = listed_egress(lists)
     for (zone, network), (ports, subnets) in _listed_networks(lists).items():
         key = lists[zone, network]
         address = None if subnets is None else egress.get((zone, network))
         listed = core.NetworkPorts(zone, str(network), versions[key], ports, address, subnets)
-        found[key] = core.KIND, listed.payload()
+        payload_by_key[key] = core.KIND, listed.payload()
     rules_of, members = rules({group for _, group in groups}), _members(groups)
     for (zone, group), key in groups.items():
         document = security_group.SecurityGroup(zone, str(group), versions[key], rules_of[group], members[zone, group])
-        found[key] = security_group.KIND, document.payload()
-    return found
+        payload_by_key[key] = security_group.KIND, document.payload()
+    return payload_by_key
 
 
 def payload(key: DocumentKey, version: int) -> tuple[str, dict[str, object]]:
@@ -122,33 +122,33 @@ def _listed_ports(
     lists: Collection[tuple[str, UUID]], nodes: Mapping[tuple[str, UUID], list[str]]
 ) -> dict[tuple[str, UUID], dict[str, ListedPort]]:
     """Return the ports of each zone and network by their ids. `nodes`: that carry them, by zone and port."""
-    found: dict[tuple[str, UUID], dict[str, ListedPort]] = {place: {} for place in lists}
+    listed: dict[tuple[str, UUID], dict[str, ListedPort]] = {key: {} for key in lists}
     ports = Port.objects.in_bulk({port_id for _, port_id in nodes})
     facts = port_facts(ports)
     for (zone, port_id), carriers in sorted(nodes.items()):
         # A port that was deleted between the two queries is in no list.
         port = ports.get(port_id)
-        if port is not None and (zone, port.network_id) in found:
-            found[zone, port.network_id][str(port_id)] = listed_port(port, carriers, facts[port_id])
-    return found
+        if port is not None and (zone, port.network_id) in listed:
+            listed[zone, port.network_id][str(port_id)] = listed_port(port, carriers, facts[port_id])
+    return listed
 
 
 def _members(groups: Collection[tuple[str, UUID]]) -> Mapping[tuple[str, UUID], Members]:
     """Return the members by the bindings, of each zone and group."""
-    found: dict[tuple[str, UUID], dict[str, list[IPv4Address | IPv6Address]]] = {
-        place: defaultdict(list) for place in groups
+    members: dict[tuple[str, UUID], dict[str, list[IPv4Address | IPv6Address]]] = {
+        key: defaultdict(list) for key in groups
     }
-    if not found:
+    if not members:
         return {}
-    zones, group_ids = zip(*found, strict=True)
+    zones, group_ids = zip(*members, strict=True)
     rows = PortAddress.objects.filter(
         port__portbinding__node__zone__in=set(zones), port__portsecuritygroup__group__in=set(group_ids)
     )
     fields = "port__portbinding__node__zone", "port__portsecuritygroup__group", "port__network", "ip"
     for zone, group, network_id, ip in rows.values_list(*fields).distinct():
-        if (zone, group) in found:
-            found[zone, group][str(network_id)].append(ip_address(ip))
-    return {place: {net: tuple(sorted(ips, key=_order)) for net, ips in of.items()} for place, of in found.items()}
+        if (zone, group) in members:
+            members[zone, group][str(network_id)].append(ip_address(ip))
+    return {key: {net: tuple(sorted(ips, key=_order)) for net, ips in of.items()} for key, of in members.items()}
 
 
 def rules(group_ids: Collection[UUID]) -> Mapping[UUID, tuple[Rule, ...]]:
@@ -156,7 +156,7 @@ def rules(group_ids: Collection[UUID]) -> Mapping[UUID, tuple[Rule, ...]]:
     rows: dict[UUID, list[SecurityGroupRule]] = {group_id: [] for group_id in group_ids}
     for row in SecurityGroupRule.objects.filter(group__in=rows).select_related("address_set").order_by("pk"):
         rows[row.group_id].append(row)
-    return {group_id: as_rules(found) for group_id, found in rows.items()}
+    return {group_id: as_rules(rule_rows) for group_id, rule_rows in rows.items()}
 
 
 def as_rules(rows: Iterable[SecurityGroupRule]) -> tuple[Rule, ...]:
@@ -224,17 +224,17 @@ def port_facts(port_ids: Iterable[UUID]) -> Mapping[UUID, PortFacts]:
     """Return what the rows of addresses, groups and instances say of the ports."""
     ids = list(port_ids)
     names = port_names(ids)
-    found = {port_id: PortFacts(name=names.get(port_id)) for port_id in ids}
-    for address in PortAddress.objects.filter(port__in=found).order_by("pk"):
-        found[address.port_id].addresses.append(ip_address(address.ip))
-    for allowed in AllowedAddress.objects.filter(port__in=found).order_by("cidr", "mac"):
+    facts = {port_id: PortFacts(name=names.get(port_id)) for port_id in ids}
+    for address in PortAddress.objects.filter(port__in=facts).order_by("pk"):
+        facts[address.port_id].addresses.append(ip_address(address.ip))
+    for allowed in AllowedAddress.objects.filter(port__in=facts).order_by("cidr", "mac"):
         pair = core.AllowedAddress(ip_network(allowed.cidr), allowed.mac or None)
-        found[allowed.port_id].allowed.append(pair)
-    for port_id, group_id in PortSecurityGroup.objects.filter(port__in=found).values_list("port", "group").distinct():
-        found[port_id].groups.append(group_id)
-    for port_id, public in public_addresses_of(found).items():
-        found[port_id].public.extend(public)
-    return found
+        facts[allowed.port_id].allowed.append(pair)
+    for port_id, group_id in PortSecurityGroup.objects.filter(port__in=facts).values_list("port", "group").distinct():
+        facts[port_id].groups.append(group_id)
+    for port_id, public in public_addresses_of(facts).items():
+        facts[port_id].public.extend(public)
+    return facts
 
 
 def listed_port(port: Port, nodes: Iterable[str], facts: PortFacts) -> ListedPort:

@@ -75,11 +75,11 @@ DOCUMENT = JSONObject(
 
 def subnets_of(network_ids: Iterable[UUID]) -> dict[UUID, list[Mapping[str, Any]]]:
     """Return the subnets of each network, the oldest first."""
-    found: dict[UUID, list[Mapping[str, Any]]] = {network_id: [] for network_id in network_ids}
-    rows = Subnet.objects.filter(network__in=found).order_by("pk")
+    subnets: dict[UUID, list[Mapping[str, Any]]] = {network_id: [] for network_id in network_ids}
+    rows = Subnet.objects.filter(network__in=subnets).order_by("pk")
     for network_id, document in rows.values_list("network", DOCUMENT):
-        found[network_id].append(document)
-    return found
+        subnets[network_id].append(document)
+    return subnets
 
 
 def _with_subnets(port: Any) -> QuerySet[Port]:

@@ -215,10 +215,10 @@ def port_lock(port: Port) -> None:
         PortNotFound: it has just been deleted.
     """
     rows = Port.objects.select_for_update(no_key=True, of=("self",))
-    found = rows.filter(pk=port.pk).values_list("instance_id", "is_own", "generation").first()
-    if found is None:
+    current = rows.filter(pk=port.pk).values_list("instance_id", "is_own", "generation").first()
+    if current is None:
         raise PortNotFound(name=port.name)
-    port.instance_id, port.is_own, port.generation = found
+    port.instance_id, port.is_own, port.generation = current
 
 
 def require_free(port: Port, *, field: str | None = None) -> None:

@@ -220,13 +220,13 @@ def public_address_lock(address: PublicAddress, *, rows: Manager[PublicAddress] 
         PublicAddressNotFound: it has just been released.
     """
     locked = rows.select_for_update(no_key=True, of=("self",)).select_related("port", "egress__network")
-    found = locked.filter(pk=address.pk).first()
-    if found is None:
+    current = locked.filter(pk=address.pk).first()
+    if current is None:
         raise PublicAddressNotFound(name=address.name)
-    address.port, address.fixed_ip, address.mode = found.port, found.fixed_ip, found.mode
-    address.egress = egress_of(found)
-    address.suspended_at, address.suspended_reason = found.suspended_at, found.suspended_reason
-    address.ptr, address.released_at = found.ptr, found.released_at
+    address.port, address.fixed_ip, address.mode = current.port, current.fixed_ip, current.mode
+    address.egress = egress_of(current)
+    address.suspended_at, address.suspended_reason = current.suspended_at, current.suspended_reason
+    address.ptr, address.released_at = current.ptr, current.released_at
 
 
 def require_attached(address: PublicAddress) -> Port:
@@ -271,9 +271,9 @@ def attached_to(ports: Iterable[Port]) -> list[PublicAddress]:
 
 def require_untranslated(port: Port, left: Iterable[str]) -> None:
     """Raise PublicAddressTranslated if a public address is translated to one of these addresses of the port."""
-    found = PublicAddress.objects.filter(port=port, fixed_ip__in=list(left)).first()
-    if found is not None:
-        raise PublicAddressTranslated(field="addresses", ip=found.ip, fixed_ip=found.fixed_ip)
+    address = PublicAddress.objects.filter(port=port, fixed_ip__in=list(left)).first()
+    if address is not None:
+        raise PublicAddressTranslated(field="addresses", ip=address.ip, fixed_ip=address.fixed_ip)
 
 
 def request_publication(address: PublicAddress, *ports: Port) -> None:
@@ -299,10 +299,10 @@ def _request_listing(port: Port) -> None:
 
 def check_ptr(name: str) -> str:
     """Return the name of a host in lower case and without a final dot. Raises ReverseNameInvalid."""
-    found = name.lower().removesuffix(".")
-    if name and not HOST_NAME.fullmatch(found):
+    host_name = name.lower().removesuffix(".")
+    if name and not HOST_NAME.fullmatch(host_name):
         raise ReverseNameInvalid(field="ptr", value=name[:80])
-    return found
+    return host_name
 
 
 def _free(pool: AddressPool) -> str:
@@ -313,9 +313,9 @@ def _free(pool: AddressPool) -> str:
     """
     for since in (clock.now() - REST, clock.now()):
         for usable in usable_ranges(pool):
-            found = _lowest(usable, {"since": since})
-            if found is not None:
-                return found
+            ip = _lowest(usable, {"since": since})
+            if ip is not None:
+                return ip
     raise AddressPoolEmpty(field="pool", name=pool.name)
 
 
@@ -323,8 +323,8 @@ def _lowest(usable: Range, values: Mapping[str, object]) -> str | None:
     first, last = usable
     with preparing_cursor() as cursor:
         cursor.execute(FREE, {**values, "first": str(first), "last": str(last)})
-        found: str | None = cursor.fetchone()[0]
-    return found
+        ip: str | None = cursor.fetchone()[0]
+    return ip
 
 
 def _chosen(pool: AddressPool, ip: Address) -> str:

@@ -20,18 +20,18 @@ def public_addresses_of(port_ids: Iterable[UUID]) -> Mapping[UUID, list[Listed]]
     Only a port that a node of the pool's zone carries has any. A list with more than MAX_ADDRESSES would be refused.
     """
     ids = list(port_ids)
-    found: dict[UUID, list[Listed]] = defaultdict(list)
+    listed: dict[UUID, list[Listed]] = defaultdict(list)
     attached = PublicAddress.objects.filter(port__in=ids, suspended_at=None)
     in_zone = PortBinding.objects.filter(port=OuterRef("port"), node__zone=OuterRef("pool__zone"))
     for row in attached.filter(Exists(in_zone)):
         assert row.port_id is not None, "filtered by it"
         to = IPv4Address(row.fixed_ip) if row.mode == "nat" and row.fixed_ip is not None else None
-        found[row.port_id].append(Listed(ip_address(row.ip), to))
+        listed[row.port_id].append(Listed(ip_address(row.ip), to))
     own = PortAddress.objects.filter(port__in=ids, port__portbinding__node__zone=F("subnet__ipv6_pool__zone"))
     for port_id, ip in own.values_list("port", "ip").distinct():
         if ip_address(ip).version == 6:
-            found[port_id].append(Listed(ip_address(ip)))
-    return {port: sorted(addresses, key=_order)[:MAX_ADDRESSES] for port, addresses in found.items()}
+            listed[port_id].append(Listed(ip_address(ip)))
+    return {port: sorted(addresses, key=_order)[:MAX_ADDRESSES] for port, addresses in listed.items()}
 
 
 def listed_egress(places: Collection[tuple[str, UUID]]) -> Mapping[tuple[str, UUID], ListedEgress]:

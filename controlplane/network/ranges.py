@@ -44,26 +44,26 @@ def parse_ipv6_cidr(cidr: str) -> IPv6Network:
     """Parse a chosen IPv6 range. Raises SubnetInvalid unless it is a unique local /64 with its first address."""
     reason = Message("write a unique local /64 with its first address, such as fd12:3456:789a:1::/64")
     try:
-        found = IPv6Network(cidr)
+        network = IPv6Network(cidr)
     except ValueError as exc:
         raise SubnetInvalid(field="ipv6_cidr", cidr=cidr[:43], reason=reason) from exc
-    if "%" in cidr or found.prefixlen != IPV6_PREFIX:
+    if "%" in cidr or network.prefixlen != IPV6_PREFIX:
         raise SubnetInvalid(field="ipv6_cidr", cidr=cidr[:43], reason=reason)
-    if not found.subnet_of(UNIQUE_LOCAL):
+    if not network.subnet_of(UNIQUE_LOCAL):
         other = Message("it is not within fd00::/8; for a public range name a pool in ipv6_pool")
         raise SubnetInvalid(field="ipv6_cidr", cidr=cidr, reason=other)
-    return found
+    return network
 
 
 def parse_gateway(cidr: IPv4Network, gateway_ip: str | None) -> IPv4Address:
     """Return the gateway; None: the first address. Raises GatewayInvalid outside the range."""
     if gateway_ip is None:
         return cidr[1]
-    found = IPv4Address(gateway_ip)
-    if not cidr[1] <= found <= cidr[-2]:
+    gateway = IPv4Address(gateway_ip)
+    if not cidr[1] <= gateway <= cidr[-2]:
         facts = {"gateway_ip": gateway_ip, "cidr": str(cidr), "first": str(cidr[1]), "last": str(cidr[-2])}
         raise GatewayInvalid(field="gateway_ip", **facts)
-    return found
+    return gateway
 
 
 def parse_reserved(cidrs: Sequence[Cidr], values: Sequence[str]) -> list[str]:
@@ -106,10 +106,10 @@ def ipv6_gateway(ipv6_cidr: str) -> IPv6Address:
 
 def usable_ranges(subnet: Subnet, version: int = 4) -> Iterator[Range]:
     """Yield the ranges of addresses of IP version 4 or 6 that ports may have, in ascending order."""
-    found = next((cidr for cidr in cidrs_of(subnet) if cidr.version == version), None)
-    if found is None:
+    subnet_cidr = next((cidr for cidr in cidrs_of(subnet) if cidr.version == version), None)
+    if subnet_cidr is None:
         return
-    first, last = _ends(found)
+    first, last = _ends(subnet_cidr)
     for start, end in sorted(_kept(subnet, version)):
         if first < start:
             yield first, min(start - 1, last)

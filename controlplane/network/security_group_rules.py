@@ -86,7 +86,7 @@ def parse_cidrs(cidrs: Sequence[str], *, family: str) -> tuple[str, ...]:
     Raises:
         SecurityGroupRuleInvalid: a range is not one of this family, or is not written with its first address.
     """
-    found = set()
+    networks = set()
     for number, cidr in enumerate(cidrs):
         try:
             network = ip_network(cidr)
@@ -96,9 +96,9 @@ def parse_cidrs(cidrs: Sequence[str], *, family: str) -> tuple[str, ...]:
         if network.version != FAMILIES[family]:
             reason = Message("{cidr} is not of the family {family}", cidr=cidr, family=family)
             raise _invalid(f"cidrs/{number}", reason)
-        found.add(network)
+        networks.add(network)
     return tuple(
-        str(network) for network in sorted(found, key=lambda each: (int(each.network_address), each.prefixlen))
+        str(network) for network in sorted(networks, key=lambda each: (int(each.network_address), each.prefixlen))
     )
 
 

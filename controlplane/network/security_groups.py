@@ -126,11 +126,11 @@ def default_group(project: Project) -> SecurityGroup:
 
 
 def _make_default_group(project: Project) -> SecurityGroup:
-    made = SecurityGroup(project=project, name=DEFAULT, is_default=True)
-    SecurityGroup.objects.bulk_create([made], ignore_conflicts=True)
+    created = SecurityGroup(project=project, name=DEFAULT, is_default=True)
+    SecurityGroup.objects.bulk_create([created], ignore_conflicts=True)
     # A concurrent transaction that made it has committed, since the insertion waits for it.
     group = SecurityGroup.objects.get(project=project, is_default=True)
-    if group.pk == made.pk:
+    if group.pk == created.pk:
         insert_rules(group, DEFAULT_RULES)
     return group
 

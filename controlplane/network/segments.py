@@ -55,19 +55,19 @@ def segment_document(port: Port, node: Node) -> bytes:
     """
     if node.underlay is None:
         return b""
-    place = (port.network_id, node.zone_id)
-    found = _current_segment(node, place)
-    if found is None:
-        send_wakeup(SIGN, [str(place[0]), place[1]])
-        found = _await_segment(node, place)
+    key = (port.network_id, node.zone_id)
+    segment = _current_segment(node, key)
+    if segment is None:
+        send_wakeup(SIGN, [str(key[0]), key[1]])
+        segment = _await_segment(node, key)
         send_wakeup(UPDATE_PEERS)
-    return bytes(found.document)
+    return bytes(segment.document)
 
 
-def members(place: SegmentKey) -> Members:
+def members(key: SegmentKey) -> Members:
     """Return the members of the segment by the bindings."""
-    network_id, zone = place
-    return _members(PortBinding.objects.filter(port__network=network_id, node__zone=zone)).get(place, {})
+    network_id, zone = key
+    return _members(PortBinding.objects.filter(port__network=network_id, node__zone=zone)).get(key, {})
 
 
 def all_members() -> Mapping[SegmentKey, Members]:
@@ -82,32 +82,32 @@ def trusted_keys() -> set[str]:
 
 
 def _members(bindings: QuerySet[PortBinding]) -> Mapping[SegmentKey, Members]:
-    found: dict[SegmentKey, dict[str, str]] = defaultdict(dict)
+    underlays: dict[SegmentKey, dict[str, str]] = defaultdict(dict)
     pairs = bindings.order_by().values_list("port__network", "node").distinct()
     pairs_known = list(pairs)
     nodes = {node.pk: node for node in Node.objects.filter(pk__in={node_id for _, node_id in pairs_known})}
     for network_id, node_id in pairs_known:
         node = nodes[node_id]
         if node.underlay is not None:
-            found[network_id, node.zone_id][str(node_id)] = node.underlay
-    return found
+            underlays[network_id, node.zone_id][str(node_id)] = node.underlay
+    return underlays
 
 
 SEGMENTS = Prepared(lambda network, zone: Segment.objects.filter(network_id=network, zone_id=zone))
 
 
-def _current_segment(node: Node, place: SegmentKey) -> Segment | None:
+def _current_segment(node: Node, key: SegmentKey) -> Segment | None:
     """Return the segment with this node; the reconciler sends later changes to this node too."""
-    segment = SEGMENTS.first(*place)
+    segment = SEGMENTS.first(*key)
     if segment is None or segment.members.get(str(node.pk)) != node.underlay:
         return None
     return segment if segment.key_id in trusted_keys() else None
 
 
-def _await_segment(node: Node, place: SegmentKey) -> Segment:
+def _await_segment(node: Node, key: SegmentKey) -> Segment:
     until = time.monotonic() + PATIENCE_S
-    while (found := _current_segment(node, place)) is None:
+    while (segment := _current_segment(node, key)) is None:
         if time.monotonic() >= until:
             raise SignerSilent(process="signer")
         time.sleep(POLL_S)
-    return found
+    return segment

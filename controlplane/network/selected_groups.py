@@ -90,10 +90,10 @@ def _with_selector(project_id: UUID) -> QuerySet[SecurityGroup]:
 def _refresh(group: SecurityGroup, among: Collection[UUID] | None) -> set[UUID]:
     """Write the members by selector of one group. Returns the ports that joined or left."""
     present = PortSecurityGroup.objects.filter(group=group, is_selected=True)
-    wanted = _selected(group)
+    selected = _selected(group)
     if among is not None:
-        present, wanted = present.filter(port__in=among), wanted.filter(pk__in=among)
-    before, after = set(present.values_list("port", flat=True)), set(wanted.values_list("pk", flat=True))
+        present, selected = present.filter(port__in=among), selected.filter(pk__in=among)
+    before, after = set(present.values_list("port", flat=True)), set(selected.values_list("pk", flat=True))
     present.filter(port__in=before - after).delete()
     insert_pairs([(port, group.pk) for port in sorted(after - before)], is_selected=True)
     return before ^ after

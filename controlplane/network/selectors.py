@@ -64,16 +64,16 @@ def port_of_instance(instance_id: UUID, network: Network | None) -> Port | None:
 
 def network_details(rows: Sequence[Network]) -> dict[str, Any]:
     """Return the subnets by network, the oldest first, and the egress addresses by network."""
-    found: dict[UUID, list[Subnet]] = defaultdict(list)
+    subnets_by_network: dict[UUID, list[Subnet]] = defaultdict(list)
     for subnet in (
         Subnet.objects.filter(network__in=[row.pk for row in rows]).select_related("ipv6_pool").order_by("pk")
     ):
-        found[subnet.network_id].append(subnet)
+        subnets_by_network[subnet.network_id].append(subnet)
     egress: dict[UUID, list[EgressAddress]] = defaultdict(list)
     of_these = EgressAddress.objects.filter(network__in=[row.pk for row in rows]).select_related("address")
     for each in of_these.order_by("zone"):
         egress[each.network_id].append(each)
-    return {"subnets": found, "egress": egress}
+    return {"subnets": subnets_by_network, "egress": egress}
 
 
 def subnets(actor: Actor, network: Network) -> QuerySet[Subnet]:
@@ -82,10 +82,10 @@ def subnets(actor: Actor, network: Network) -> QuerySet[Subnet]:
 
 def subnet_get(actor: Actor, network: Network, ref: str) -> Subnet:
     """Return the subnet of the network by name or id. Raises SubnetNotFound."""
-    found = by_ref(subnets(actor, network), ref)
-    if found is None:
+    subnet = by_ref(subnets(actor, network), ref)
+    if subnet is None:
         raise SubnetNotFound(name=ref)
-    return found
+    return subnet
 
 
 def ports(actor: Actor, project: Project) -> QuerySet[Port]:
@@ -130,10 +130,10 @@ def address_pools() -> QuerySet[AddressPool]:
 
 def address_pool_get(actor: Actor, ref: str) -> AddressPool:
     """Raises AddressPoolNotFound."""
-    found = by_ref(address_pools(), ref)
-    if found is None:
+    pool = by_ref(address_pools(), ref)
+    if pool is None:
         raise AddressPoolNotFound(name=ref)
-    return found
+    return pool
 
 
 def usable_address_pools(actor: Actor, project: Project) -> QuerySet[AddressPool]:
@@ -144,10 +144,10 @@ def usable_address_pools(actor: Actor, project: Project) -> QuerySet[AddressPool
 
 def usable_address_pool_get(actor: Actor, project: Project, ref: str) -> AddressPool:
     """Raises AddressPoolNotFound, also for a pool of another organization."""
-    found = by_ref(usable_address_pools(actor, project), ref)
-    if found is None:
+    pool = by_ref(usable_address_pools(actor, project), ref)
+    if pool is None:
         raise AddressPoolNotFound(name=ref)
-    return found
+    return pool
 
 
 def _public_addresses(project: Any) -> QuerySet[PublicAddress]:
@@ -166,10 +166,10 @@ def public_address_get(actor: Actor, project: Project, ref: str) -> PublicAddres
     ip = parse_ip(ref)
     if ip is None:
         return PUBLIC_ADDRESS.get(ref, project.pk)
-    found = _public_addresses(project).filter(ip=ip).first()
-    if found is None:
+    address = _public_addresses(project).filter(ip=ip).first()
+    if address is None:
         raise PublicAddressNotFound(name=ref)
-    return found
+    return address
 
 
 def all_public_addresses(actor: Actor) -> QuerySet[PublicAddress]:
@@ -181,10 +181,10 @@ def all_public_addresses(actor: Actor) -> QuerySet[PublicAddress]:
 def any_public_address_get(actor: Actor, ref: str) -> PublicAddress:
     """Return the address of any project by its id or itself. Raises PublicAddressNotFound."""
     rows, ip = all_public_addresses(actor), parse_ip(ref)
-    found = by_id(rows, ref) if ip is None else rows.filter(ip=ip).first()
-    if found is None:
+    address = by_id(rows, ref) if ip is None else rows.filter(ip=ip).first()
+    if address is None:
         raise PublicAddressNotFound(name=ref)
-    return found
+    return address
 
 
 def public_address_uses(actor: Actor, project: Project | None) -> QuerySet[PublicAddressUse]:

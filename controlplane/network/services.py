@@ -48,18 +48,18 @@ def network_create(  # noqa: PLR0913 - the fields of the request, by name
         raise InvalidRequest(field="cidr", reason=Message("DNS servers need the range of a subnet."))
     if cidr is None and ipv6 != NO_IPV6:
         raise InvalidRequest(field="cidr", reason=Message("IPv6 needs the IPv4 range of a subnet too."))
-    found = parse_cidr(cidr) if cidr is not None else None
+    subnet_cidr = parse_cidr(cidr) if cidr is not None else None
     check_name(name)
     require_mtu(mtu)
     with raise_on_violation("network_network_name_taken", NetworkNameTaken(field="name", name=name)):
         network = Network.objects.create(project=project, name=name, labels=check_labels(labels), mtu=mtu)
     quotas.claim(project.pk, network.pk, networks=1)
     facts = {"name": name, "cidr": cidr, "mtu": mtu}
-    if found is not None:
+    if subnet_cidr is not None:
         subnet = Subnet.objects.create(
             network=network,
-            cidr=str(found),
-            gateway_ip=str(parse_gateway(found, None)),
+            cidr=str(subnet_cidr),
+            gateway_ip=str(parse_gateway(subnet_cidr, None)),
             dns_servers=dns_servers or settings.DEFAULT_DNS_SERVERS,
             **choose_ipv6(ipv6, ()),
         )

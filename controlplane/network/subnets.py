@@ -71,12 +71,12 @@ def subnet_create(actor: Actor, network: Network, new: NewSubnet) -> Subnet:
         NetworkNotFound: the network has just been deleted.
     """
     actor.may_write()
-    name, found = check_name(new.name), parse_cidr(new.cidr)
-    gateway = parse_gateway(found, new.gateway_ip)
+    name, cidr = check_name(new.name), parse_cidr(new.cidr)
+    gateway = parse_gateway(cidr, new.gateway_ip)
     network_lock(network)
     others = list(network.subnets.order_by("pk"))
-    if other := overlapping(found, others):
-        raise SubnetOverlaps(field="cidr", cidr=str(found), name=other[0].name, other=str(other[1]))
+    if other := overlapping(cidr, others):
+        raise SubnetOverlaps(field="cidr", cidr=str(cidr), name=other[0].name, other=str(other[1]))
     if len(others) >= SUBNETS_MAX:
         raise TooManySubnets(limit=SUBNETS_MAX)
     with raise_on_violation("network_subnet_name_taken", SubnetNameTaken(field="name", name=name)):
@@ -84,7 +84,7 @@ def subnet_create(actor: Actor, network: Network, new: NewSubnet) -> Subnet:
             network=network,
             name=name,
             labels=check_labels(new.labels),
-            cidr=str(found),
+            cidr=str(cidr),
             gateway_ip=str(gateway),
             dns_servers=new.dns_servers or settings.DEFAULT_DNS_SERVERS,
             **choose_ipv6(new.ipv6, others),
@@ -92,7 +92,7 @@ def subnet_create(actor: Actor, network: Network, new: NewSubnet) -> Subnet:
         subnet.reserved_ranges = parse_reserved(cidrs_of(subnet), new.reserved_ranges)
         subnet.save(force_insert=True)
     request_network(network.pk)
-    facts = {"network": str(network.pk), "name": name, "cidr": str(found), "ipv6_cidr": subnet.ipv6_cidr or None}
+    facts = {"network": str(network.pk), "name": name, "cidr": str(cidr), "ipv6_cidr": subnet.ipv6_cidr or None}
     record(actor, "subnet.create", subnet.pk, project_id=network.project_id, **facts)
     return subnet
 

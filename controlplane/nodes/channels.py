@@ -73,23 +73,23 @@ def calling(node: Node, *, is_limited: bool = True) -> Iterator[AgentStub]:
         NodeBusy: settings.AGENT_CALLS_PER_NODE limited calls are running, and none of them ended within
             settings.AGENT_SLOT_WAIT_S.
     """
-    line = _acquire(node)
+    channel = _acquire(node)
     try:
-        if is_limited and not line.slots.acquire(timeout=settings.AGENT_SLOT_WAIT_S):
+        if is_limited and not channel.slots.acquire(timeout=settings.AGENT_SLOT_WAIT_S):
             raise NodeBusy(cause="too many calls to it are under way", calls=settings.AGENT_CALLS_PER_NODE)
         try:
-            yield line.stub
+            yield channel.stub
         finally:
             if is_limited:
-                line.slots.release()
+                channel.slots.release()
     finally:
-        _release(line)
+        _release(channel)
 
 
 def addresses() -> dict[UUID, str]:
     """Return the channels that are open for new calls: node id → address."""
     with _lock:
-        return {node_id: line.address for node_id, line in _lines.items()}
+        return {node_id: channel.address for node_id, channel in _lines.items()}
 
 
 def close() -> None:
@@ -97,35 +97,35 @@ def close() -> None:
     with _lock:
         lines = list(_lines.values())
         _lines.clear()
-    for line in lines:
-        line.channel.close()
+    for channel in lines:
+        channel.channel.close()
 
 
 def _acquire(node: Node) -> NodeChannel:
     now = time.monotonic()
     with _lock:
         left = _sweep(now)
-        line = _lines.get(node.pk)
-        if line is not None and line.address != node.address:
-            line.is_replaced = True
-            left += [line] if not line.calls else []
-            line = None
-        if line is None:
-            line = _lines[node.pk] = _open(node, now)
-        line.calls += 1
-        line.used_at = now
+        channel = _lines.get(node.pk)
+        if channel is not None and channel.address != node.address:
+            channel.is_replaced = True
+            left += [channel] if not channel.calls else []
+            channel = None
+        if channel is None:
+            channel = _lines[node.pk] = _open(node, now)
+        channel.calls += 1
+        channel.used_at = now
     for each in left:
         each.channel.close()
-    return line
+    return channel
 
 
-def _release(line: NodeChannel) -> None:
+def _release(channel: NodeChannel) -> None:
     with _lock:
-        line.calls -= 1
-        line.used_at = time.monotonic()
-        is_over = line.is_replaced and not line.calls
+        channel.calls -= 1
+        channel.used_at = time.monotonic()
+        is_over = channel.is_replaced and not channel.calls
     if is_over:
-        line.channel.close()
+        channel.channel.close()
 
 
 def _open(node: Node, now: float) -> NodeChannel:
@@ -140,5 +140,5 @@ def _sweep(now: float) -> list[NodeChannel]:
     if now < _swept_at + SWEEP_EVERY_S:
         return []
     _swept_at = now
-    idle = [node_id for node_id, line in _lines.items() if not line.calls and line.used_at <= now - IDLE_S]
+    idle = [node_id for node_id, channel in _lines.items() if not channel.calls and channel.used_at <= now - IDLE_S]
     return [_lines.pop(node_id) for node_id in idle]

@@ -32,16 +32,16 @@ def report(node: Node, kind: str, name: str, **facts: object) -> bool:
     return True
 
 
-def reconcile(node: Node, found: Mapping[str, Collection[str]]) -> set[str]:
+def reconcile(node: Node, present: Mapping[str, Collection[str]]) -> set[str]:
     """Open and end incidents of these kinds to match those observed now. Returns the kinds with a new incident."""
     reported, new = set(), set()
-    for kind, names in found.items():
+    for kind, names in present.items():
         for name in sorted(names):
             reported.add((kind, name[:200]))
             if report(node, kind, name):
                 new.add(kind)
     open_incidents = Incident.objects.filter(node=node, ended_at=None)
-    over = [row.pk for row in open_incidents if row.kind in found and (row.kind, row.name) not in reported]
+    over = [row.pk for row in open_incidents if row.kind in present and (row.kind, row.name) not in reported]
     if over:
         Incident.objects.filter(pk__in=over, ended_at=None).update(ended_at=clock.now())
     return new

@@ -83,13 +83,13 @@ def officer_keys(before: Mapping[str, Key], approvers: Mapping[str, Approver], *
     A revoked or expired key stays for the facts that it signed before, as long as these are in force.
     """
     signing = set(Fact.objects.filter(superseded_at=None).values_list("key_id", flat=True).distinct())
-    found = {}
+    keys = {}
     for row in OfficerKey.objects.order_by("key_id"):
         former = before.get(row.key_id)
         approver = approvers.get(row.key_id) or (former.approver if former else None)
         not_after = min(row.not_after, row.revoked_at or row.not_after)
         if (not_after > now or row.key_id in signing) and not_after > row.not_before:
-            found[row.key_id] = Key(
+            keys[row.key_id] = Key(
                 id=row.key_id,
                 use="approval" if approver else "facts",
                 algorithm=algorithm_of(row.public_key),
@@ -100,4 +100,4 @@ def officer_keys(before: Mapping[str, Key], approvers: Mapping[str, Approver], *
                 not_after=not_after,
                 approver=approver,
             )
-    return found
+    return keys

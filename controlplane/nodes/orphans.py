@@ -4,12 +4,8 @@ A decision is recorded in the row. reconcilers/orphans.py detects, quarantines, 
 node that was unreachable at the time.
 """
 
-import logging
-
-from celery import current_app
 from django.db import transaction
 from django.db.models import F, QuerySet
-from kombu.exceptions import OperationalError
 
 from andromede_core.documents.messages import either
 from controlplane.audit.services import record
@@ -17,13 +13,13 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
 from controlplane.kernel.db import by_id
+from controlplane.kernel.wakeups import send_wakeup
 from controlplane.nodes.errors import OrphanNameDiffers, OrphanNotFound, OrphanWrongState
 from controlplane.nodes.models import ORPHAN_LIVE, Node, Orphan
 from controlplane.nodes.selectors import nodes
 
-log = logging.getLogger(__name__)
-
-RECONCILE = "controlplane.reconcilers.tasks.orphans"
+RECONCILE = ("controlplane.reconcilers.tasks.orphans", "periodic")
+EXPIRES_S = 30
 
 
 def orphans(actor: Actor) -> QuerySet[Orphan]:
@@ -38,10 +34,10 @@ def orphan_get(actor: Actor, ref: str) -> Orphan:
     Raises:
         RoleNeeded, OrphanNotFound.
     """
-    found = by_id(orphans(actor), ref)
-    if found is None:
+    orphan = by_id(orphans(actor), ref)
+    if orphan is None:
         raise OrphanNotFound(name=ref)
-    return found
+    return orphan
 
 
 def released_names(node: Node) -> set[str]:
@@ -112,7 +108,4 @@ def record_change(actor: Actor, orphan: Orphan, verb: str, **facts: object) -> N
 
 def wake_reconciler() -> None:
     """Wake up the reconciler. Never fails: the reconciler polls by itself."""
-    try:
-        current_app.send_task(RECONCILE, retry=False, expires=30)
-    except OperationalError as exc:
-        log.warning("orphans: wake-up not sent: %s", exc)
+    send_wakeup(RECONCILE, expires_s=EXPIRES_S)

@@ -111,12 +111,12 @@ def pool_coverage(pools: Sequence[Pool], users: Mapping[UUID, set[UUID]]) -> dic
     zones, names = {pool.zone_id for pool in pools}, [pool.name for pool in pools]
     open_ones = Incident.objects.filter(kind=MISMATCH, ended_at=None, node__zone__in=zones, name__in=names)
     mismatched = set(open_ones.values_list("node_id", "name"))
-    wanted = {node for node, _ in mismatched}.union(*users.values())
-    near = Q(zone__in=zones, traits__overlap=[pool.trait for pool in pools]) | Q(pk__in=wanted)
+    node_ids = {node for node, _ in mismatched}.union(*users.values())
+    near = Q(zone__in=zones, traits__overlap=[pool.trait for pool in pools]) | Q(pk__in=node_ids)
     nodes = list(Node.objects.filter(near).exclude(admin_state="retired").order_by("name"))
-    found: dict[UUID, PoolCoverage] = {}
+    coverage: dict[UUID, PoolCoverage] = {}
     for pool in pools:
-        standing = found[pool.pk] = PoolCoverage([], [])
+        standing = coverage[pool.pk] = PoolCoverage([], [])
         for node in nodes:
             if node.zone_id != pool.zone_id:
                 continue
@@ -124,7 +124,7 @@ def pool_coverage(pools: Sequence[Pool], users: Mapping[UUID, set[UUID]]) -> dic
                 standing.missing.append(MissingNode(node, why))
             elif pool.trait in node.traits:
                 standing.nodes.append(node)
-    return found
+    return coverage
 
 
 def _why_missing(node: Node, pool: Pool, is_mismatched: bool, is_user: bool) -> str:

@@ -33,12 +33,12 @@ def node_get(actor: Actor, ref: str) -> Node:
         RoleNeeded, NodeNotFound.
     """
     rows = nodes(actor)
-    found = by_ref(rows.exclude(admin_state="retired"), ref) or by_ref(
+    node = by_ref(rows.exclude(admin_state="retired"), ref) or by_ref(
         rows.filter(admin_state="retired").order_by("-pk"), ref
     )
-    if found is None:
+    if node is None:
         raise NodeNotFound(name=ref)
-    return found
+    return node
 
 
 def incidents(node: Node) -> QuerySet[Incident]:
@@ -63,10 +63,10 @@ def pool_get(actor: Actor, ref: str) -> Pool:
     Raises:
         RoleNeeded, PoolNotFound.
     """
-    found = by_id(pools(actor), ref)
-    if found is None:
+    pool = by_id(pools(actor), ref)
+    if pool is None:
         raise PoolNotFound(name=ref)
-    return found
+    return pool
 
 
 def is_reachable(node_id: UUID) -> bool:

@@ -114,14 +114,14 @@ def public_keys(folder: Path, role: str) -> dict[str, str]:
     Raises:
         KeyMissing: one of them is no public key.
     """
-    found = {}
+    keys = {}
     for path in sorted(folder_of(folder, role).glob(f"{role}*.pub")):
         try:
             public_key = signing_keys.read_public_key(path.read_text())
         except signing_keys.BadKey as exc:
             raise KeyMissing(reason=Message("the key in {path} {error}", path=path, error=message_of(exc))) from exc
-        found[key_id(role, public_key)] = public_key
-    return found
+        keys[key_id(role, public_key)] = public_key
+    return keys
 
 
 def signing_key(keyset: Keyset, denied: DenyList, *, zone: str, classifications: Collection[str]) -> SigningKey:
@@ -130,15 +130,15 @@ def signing_key(keyset: Keyset, denied: DenyList, *, zone: str, classifications:
     Raises:
         NoUsableKey
     """
-    found = _newest(
+    newest = _newest(
         SIGNER,
         keyset,
         denied,
         lambda key: is_signer_now(key) and key.covers(zone=zone, classifications=classifications),
     )
-    if found is None:
+    if newest is None:
         raise NoUsableKey(zone=zone, classifications=", ".join(sorted(classifications)) or "public")
-    return found
+    return newest
 
 
 def cosigning_key(keyset: Keyset, denied: DenyList, demand: SentinelDemand) -> SigningKey:
@@ -147,10 +147,10 @@ def cosigning_key(keyset: Keyset, denied: DenyList, demand: SentinelDemand) -> S
     Raises:
         NoUsableKey
     """
-    found = _newest(SENTINEL, keyset, denied, demand.is_met_by)
-    if found is None:
-        raise NoUsableKey(zone=demand.zone, classifications=", ".join(sorted(demand.wanted)))
-    return found
+    key = _newest(SENTINEL, keyset, denied, demand.is_met_by)
+    if key is None:
+        raise NoUsableKey(zone=demand.zone, classifications=", ".join(sorted(demand.classifications)))
+    return key
 
 
 def denying_key(keyset: Keyset, denied: DenyList) -> SigningKey:
@@ -159,10 +159,10 @@ def denying_key(keyset: Keyset, denied: DenyList) -> SigningKey:
     Raises:
         NoUsableKey
     """
-    found = _newest(SIGNER, keyset, denied, is_signer_now)
-    if found is None:
+    key = _newest(SIGNER, keyset, denied, is_signer_now)
+    if key is None:
         raise NoUsableKey(zone=ANY, classifications=ANY)
-    return found
+    return key
 
 
 def is_signer_now(key: Key) -> bool:

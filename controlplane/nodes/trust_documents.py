@@ -93,8 +93,8 @@ WHERE {WHICH} ORDER BY kind, version DESC
 
 def keys() -> tuple[Keyset, DenyList]:
     """Return the documents of all nodes. Raises NoKeyset."""
-    found = _trusted("", "")
-    return found.keyset, found.denied
+    trust = _trusted("", "")
+    return trust.keyset, trust.denied
 
 
 def trusted_by(node: Node) -> NodeTrust:
@@ -105,14 +105,14 @@ def trusted_by(node: Node) -> NodeTrust:
 def _trusted(node: str, zone: str) -> NodeTrust:
     with preparing_cursor() as cursor:
         cursor.execute(TRUSTED, [node, zone])
-        found = {kind: (version, bytes(document)) for kind, version, document in cursor.fetchall()}
-    if KEYSET not in found:
+        documents = {kind: (version, bytes(document)) for kind, version, document in cursor.fetchall()}
+    if KEYSET not in documents:
         raise NoKeyset()
     return NodeTrust(
-        keyset=_keyset(found[KEYSET][1]),
-        charter=_charter(found[CHARTER][1]) if CHARTER in found else None,
-        denied=_deny_list(found[DENY][1]) if DENY in found else NOTHING_DENIED,
-        epoch=found[FLOOR][0] if FLOOR in found else 0,
+        keyset=_keyset(documents[KEYSET][1]),
+        charter=_charter(documents[CHARTER][1]) if CHARTER in documents else None,
+        denied=_deny_list(documents[DENY][1]) if DENY in documents else NOTHING_DENIED,
+        epoch=documents[FLOOR][0] if FLOOR in documents else 0,
     )
 
 
@@ -227,20 +227,20 @@ def versions(node: Node) -> dict[str, DocumentVersion]:
 
 def pending_update(node: Node) -> pb.EnsureTrustRequest | None:
     """Return the documents that the node lacks by its last report; None when it has all."""
-    found = versions(node)
-    wanted = [
+    stored = versions(node)
+    kinds = [
         kind
         for kind, node_version in ((KEYSET, node.keyset_version), (CHARTER, node.charter_version))
-        if found.get(kind, NONE).number > node_version
+        if stored.get(kind, NONE).number > node_version
     ]
-    if found.get(DENY, NONE).number not in (0, node.deny_version):  # it may have a later one that a thief has signed
-        wanted.append(DENY)
-    floor, received_at = found.get(FLOOR, NONE), node.floor_issued_at or NONE.signed_at
+    if stored.get(DENY, NONE).number not in (0, node.deny_version):  # it may have a later one that a thief has signed
+        kinds.append(DENY)
+    floor, received_at = stored.get(FLOOR, NONE), node.floor_issued_at or NONE.signed_at
     if floor.number > node.facts_epoch or (floor.number == node.facts_epoch and floor.signed_at > received_at):
-        wanted += [FLOOR, FACTS]
-    if not wanted:
+        kinds += [FLOOR, FACTS]
+    if not kinds:
         return None
-    return pb.EnsureTrustRequest(**{kind: _document(kind, node) for kind in wanted})
+    return pb.EnsureTrustRequest(**{kind: _document(kind, node) for kind in kinds})
 
 
 def record_trust_state(node: Node, state: pb.TrustState) -> None:

@@ -73,10 +73,10 @@ def next_operation(queue: str) -> Iterator[Operation | None]:
     now.
     """
     for _ in range(TAKES_AT_ONCE):
-        found = _lease(queue)
-        if found is None:
+        leased = _lease(queue)
+        if leased is None:
             break
-        operation_id, party, token = found
+        operation_id, party, token = leased
         try:
             operation = leases.load_leased(operation_id, token)
             if operation is not None:
@@ -113,8 +113,8 @@ def _next(queue: str, full: Collection[UUID]) -> tuple[UUID, UUID] | None:
     values = {"queue": queue, "now": clock.now(), "nobody": NOBODY, "full": list(full)}
     with preparing_cursor() as cursor:
         cursor.execute(NEXT, values | {"parties": list(hand), "counts": list(hand.values())})
-        found: tuple[UUID, UUID] | None = cursor.fetchone()
-    return found
+        row: tuple[UUID, UUID] | None = cursor.fetchone()
+    return row
 
 
 def _full(queue: str) -> list[UUID]:

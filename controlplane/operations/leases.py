@@ -20,7 +20,7 @@ from controlplane.kernel.db import update_statement
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.multi_insert import insert
 from controlplane.kernel.prepared_queries import Prepared, preparing_cursor
-from controlplane.operations import maintenance, meters, wakeups
+from controlplane.operations import maintenance, operation_metrics, wakeups
 from controlplane.operations.errors import LeaseLost
 from controlplane.operations.models import LIVE, OPERATION, MaintenanceRule, Operation
 from controlplane.operations.queues import QUEUES
@@ -148,12 +148,12 @@ def commit_step(operation: Operation, **fields: object) -> None:
     )
     with preparing_cursor() as cursor:
         cursor.execute(statement, [*values, *mine.values()])
-        found = cursor.fetchone()
-    if found is None:
+        row = cursor.fetchone()
+    if row is None:
         raise LeaseLost()
     for name, value in fields.items():
         setattr(operation, name, value)
-    (operation.cancel_requested_at,) = found
+    (operation.cancel_requested_at,) = row
 
 
 COLUMNS = {field.name: field for field in Operation._meta.concrete_fields}
@@ -231,7 +231,7 @@ UPDATE operations_operation SET due_at = %s WHERE state = 'pending' AND preempts
 def end(operation: Operation, state: str, *, error: dict[str, object] | None = None) -> None:
     """Write the terminal state, release the resource locks, and wake the operations that wait for them."""
     commit_step(operation, state=state, error=error, finished_at=clock.now(), **NO_LEASE)
-    transaction.on_commit(partial(meters.record_ended, operation), robust=True)
+    transaction.on_commit(partial(operation_metrics.record_ended, operation), robust=True)
     if not insert(
         operation_event(operation),
         then=[(RELEASE_LOCKS, [operation.pk]), (WAKE, [clock.now(), operation.resource_ids])],

@@ -70,10 +70,10 @@ def rules(actor: Actor) -> QuerySet[MaintenanceRule]:
 
 
 def rule_get(actor: Actor, ref: str) -> MaintenanceRule:
-    found = by_id(rules(actor), ref)
-    if found is None:
+    rule = by_id(rules(actor), ref)
+    if rule is None:
         raise MaintenanceNotFound(name=ref)
-    return found
+    return rule
 
 
 @transaction.atomic
@@ -133,8 +133,8 @@ def admit(kind: str, resource_ids: Sequence[UUID], *, zones: Sequence[str] = ())
 
 def blocking_rule(operation: Operation) -> MaintenanceRule | None:
     """Return the rule that keeps an accepted operation from beginning: one that pauses or by now rejects it."""
-    found = list(MaintenanceRule.objects.filter(in_force()))
-    return _rule_for(found, operation.kind, operation.resource_ids, operation.args.get("zones", ()))
+    rules_in_force = list(MaintenanceRule.objects.filter(in_force()))
+    return _rule_for(rules_in_force, operation.kind, operation.resource_ids, operation.args.get("zones", ()))
 
 
 def recheck_delay(rule: MaintenanceRule) -> timedelta:
@@ -160,12 +160,12 @@ def _recent() -> list[MaintenanceRule]:
 
 
 def _rule_for(
-    found: Iterable[MaintenanceRule], kind: str, resource_ids: Sequence[UUID], zones: Sequence[str]
+    rules_in_force: Iterable[MaintenanceRule], kind: str, resource_ids: Sequence[UUID], zones: Sequence[str]
 ) -> MaintenanceRule | None:
     """Return the most specific rule that applies, and of equals the strictest; None if that one accepts the
     operation.
     """
-    about = [each for each in found if _names(each, kind)]
+    about = [each for each in rules_in_force if _names(each, kind)]
     if any(each.zone or each.node_id for each in about):
         places = set(_places(resource_ids, zones))
         about = [each for each in about if _is_at(each, places)]
@@ -184,8 +184,8 @@ def _places(resource_ids: Sequence[UUID], zones: Sequence[str]) -> Iterable[tupl
     """Return the locations of resources; for a resource without allocation, the requested zone, if it is a single
     one.
     """
-    found: list[tuple[str, UUID | None]] = [place for find in location_sources for place in find(resource_ids)]
-    return found or [(zone, None) for zone in zones[:1] if len(zones) == 1]
+    places: list[tuple[str, UUID | None]] = [place for find in location_sources for place in find(resource_ids)]
+    return places or [(zone, None) for zone in zones[:1] if len(zones) == 1]
 
 
 def _is_at(rule: MaintenanceRule, places: Collection[tuple[str, UUID | None]]) -> bool:
@@ -195,5 +195,5 @@ def _is_at(rule: MaintenanceRule, places: Collection[tuple[str, UUID | None]]) -
 
 def _weight(rule: MaintenanceRule) -> tuple[int, int, int]:
     kind = 0 if rule.pattern == "*" else 1 if rule.pattern.endswith(".*") else 2
-    place = 2 if rule.node_id else 1 if rule.zone else 0
-    return kind, place, ACTIONS.index(rule.action)
+    location = 2 if rule.node_id else 1 if rule.zone else 0
+    return kind, location, ACTIONS.index(rule.action)

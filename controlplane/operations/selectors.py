@@ -55,17 +55,17 @@ def operations_anywhere(actor: Actor) -> QuerySet[Operation]:
 
 def operation_anywhere(actor: Actor, ref: str) -> Operation:
     """Return one operation of any project. Raises RoleNeeded, OperationNotFound."""
-    found = by_id(operations_anywhere(actor), ref)
-    if found is None:
+    operation = by_id(operations_anywhere(actor), ref)
+    if operation is None:
         raise OperationNotFound(name=ref)
-    return found
+    return operation
 
 
 def operation_get(actor: Actor, project: Project, ref: str) -> Operation:
-    found = by_id(operations(actor, project), ref)
-    if found is None:
+    operation = by_id(operations(actor, project), ref)
+    if operation is None:
         raise OperationNotFound(name=ref)
-    return found
+    return operation
 
 
 def current_operations(resource_ids: Iterable[UUID]) -> dict[UUID, UUID]:

@@ -17,7 +17,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import ensure_transaction
 from controlplane.kernel.multi_insert import Statement, insert
 from controlplane.kernel.prepared_queries import preparing_cursor
-from controlplane.operations import maintenance, meters, wakeups
+from controlplane.operations import maintenance, operation_metrics, wakeups
 from controlplane.operations.errors import Busy, NotCancellable
 from controlplane.operations.models import LIVE, Operation, ResourceLock
 from controlplane.operations.queues import queue_of
@@ -94,7 +94,7 @@ def enqueue(actor: Actor, request: OperationRequest, *, extra_rows: Sequence[Mod
 
 
 def _begun(operation: Operation) -> None:
-    meters.record_begun(operation)
+    operation_metrics.record_begun(operation)
     wakeups.send(operation.pk, queue=operation.queue)
 
 

@@ -4,25 +4,17 @@ A wake-up may be lost, doubled or late: the row is the truth, and requeue_due se
 the operation.
 """
 
-import logging
 from uuid import UUID
 
-from celery import current_app
-from kombu.exceptions import OperationalError
-
 from controlplane.kernel import redis
-
-log = logging.getLogger(__name__)
+from controlplane.kernel.wakeups import send_wakeup
 
 RUN = "controlplane.workflows.tasks.run"
 
 
 def send(operation_id: UUID, *, queue: str, delay_s: float = 0) -> None:
-    """Send a wake-up. Never fails: an unreachable broker must not affect what is already written."""
-    try:
-        current_app.send_task(RUN, args=[str(operation_id), queue], queue=queue, countdown=delay_s or None, retry=False)
-    except OperationalError as exc:
-        log.warning("operation %s: wake-up not sent: %s", operation_id, exc)
+    """Send a wake-up. Never fails."""
+    send_wakeup((RUN, queue), [str(operation_id), queue], delay_s=delay_s)
 
 
 def waiting(queue: str) -> int:

@@ -8,8 +8,8 @@ def places(resource_ids: Collection[UUID]) -> Iterable[tuple[str, UUID]]:
     """Return the zones and nodes of the consumers that have an allocation."""
     from controlplane.placement.models import Allocation
 
-    found = Allocation.objects.filter(consumer_id__in=resource_ids)
-    return found.values_list("node__zone_id", "node_id")
+    allocations = Allocation.objects.filter(consumer_id__in=resource_ids)
+    return allocations.values_list("node__zone_id", "node_id")
 
 
 class PlacementConfig(AppConfig):

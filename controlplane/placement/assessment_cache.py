@@ -124,13 +124,13 @@ def _recall(
     """
     if cache_key.is_own:
         return make()
-    found = memory.find(key)
-    if found is not None and still(found):
-        return found
-    made = make()
+    kept = memory.find(key)
+    if kept is not None and still(kept):
+        return kept
+    value = make()
     if read_versions(cache_key.organization_id, cache_key.resource_id) == cache_key:
-        memory.keep(key, made)
-    return made
+        memory.keep(key, value)
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,4 +183,4 @@ def assessment(demanded: PolicySet, roles: tuple[Role, ...], cache_key: CacheKey
         return assess(demanded.policies, world(cache_key), now=now, roles=roles)
 
     key = demanded.digest, roles, cache_key.standing.facts_epoch, cache_key.scene
-    return _recall(_assessments, key, cache_key, work_out, still=lambda found: found.holds_at(now))
+    return _recall(_assessments, key, cache_key, work_out, still=lambda kept: kept.holds_at(now))

@@ -80,8 +80,8 @@ def pool_at(request: PlacementRequest, node_id: UUID) -> UUID | None:
     """Return the pool of the node's zone from which space is taken."""
     if request.share is None:
         return None
-    found = Pool.objects.filter(name=request.share.name, zone__node=node_id).values_list("pk", flat=True)
-    return found.first()
+    pool_ids = Pool.objects.filter(name=request.share.name, zone__node=node_id).values_list("pk", flat=True)
+    return pool_ids.first()
 
 
 def fields(request: PlacementRequest) -> dict[str, Any]:

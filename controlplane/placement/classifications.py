@@ -51,10 +51,10 @@ def visible_to(actor: Actor) -> QuerySet[Classification]:
 
 
 def classification_get(rows: QuerySet[Classification], ref: str) -> Classification:
-    found = rows.filter(pk=ref).first()
-    if found is None:
+    classification = rows.filter(pk=ref).first()
+    if classification is None:
         raise ClassificationNotFound(name=ref)
-    return found
+    return classification
 
 
 def usable_classification(actor: Actor, project: Project, ref: str) -> Classification:
@@ -132,18 +132,18 @@ def classifications_import(actor: Actor, document: object) -> ClassificationsImp
     return ClassificationsImport(known=len(items), changed=changed, kept=tuple(unchanged))
 
 
-def _take(actor: Actor, wanted: Classification, clauses: Sequence[object]) -> tuple[bool, bool]:
+def _take(actor: Actor, new: Classification, clauses: Sequence[object]) -> tuple[bool, bool]:
     """Import one; returns if it was changed, and if a stricter one was kept."""
-    owner = PolicyOwner(classification=wanted)
+    owner = PolicyOwner(classification=new)
     head = policies.lock_head(owner)
-    current = Classification.objects.filter(pk=wanted.pk).first()
+    current = Classification.objects.filter(pk=new.pk).first()
     is_stricter = is_kept = False
     if current is not None:
-        is_kept = _keep_stricter(wanted, current)
-        is_stricter = (wanted.drift_action, wanted.is_supported) != (current.drift_action, current.is_supported)
-    is_changed = current is None or _texts(current) != _texts(wanted)
+        is_kept = _keep_stricter(new, current)
+        is_stricter = (new.drift_action, new.is_supported) != (current.drift_action, current.is_supported)
+    is_changed = current is None or _texts(current) != _texts(new)
     if is_changed:
-        wanted.save()
+        new.save()
     review = policies.policy_review(owner, clauses)
     if review.base_version and review.change not in AT_ONCE:
         is_kept = True
@@ -154,18 +154,18 @@ def _take(actor: Actor, wanted: Classification, clauses: Sequence[object]) -> tu
     return is_changed, is_kept
 
 
-def _keep_stricter(wanted: Classification, current: Classification) -> bool:
-    """Keep `wanted` at least as strict as the stored one; returns if that changed it.
+def _keep_stricter(new: Classification, current: Classification) -> bool:
+    """Keep `new` at least as strict as the stored one; returns if that changed it.
 
     A classification never gets looser: its name is on data already, whose owners rely on it. A looser one needs another
     name.
     """
-    is_milder = DRIFT_ACTIONS.index(wanted.drift_action) < DRIFT_ACTIONS.index(current.drift_action)
-    is_opened = wanted.is_supported and not current.is_supported
+    is_milder = DRIFT_ACTIONS.index(new.drift_action) < DRIFT_ACTIONS.index(current.drift_action)
+    is_opened = new.is_supported and not current.is_supported
     if is_milder:
-        wanted.drift_action = current.drift_action
+        new.drift_action = current.drift_action
     if is_opened:
-        wanted.is_supported = False
+        new.is_supported = False
     return is_milder or is_opened
 
 

@@ -37,10 +37,10 @@ class NewDeclassification:
 def binding_get(organization: Organization, ref: str, *, field: str | None = None) -> Binding:
     """Return the record of a resource of the organization. Raises DeclassifiedNotFound."""
     mine = Binding.objects.filter(project__organization=organization).select_related("project__organization")
-    found = by_id(mine, ref)
-    if found is None:
+    binding = by_id(mine, ref)
+    if binding is None:
         raise DeclassifiedNotFound(field=field, name=ref)
-    return found
+    return binding
 
 
 def lineage_of(binding: Binding) -> QuerySet[Lineage]:

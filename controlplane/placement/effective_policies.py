@@ -232,10 +232,10 @@ class PolicyInputs:
 
 def _lineage(resource_ids: Sequence[UUID]) -> dict[UUID, list[Policy]]:
     rows = Lineage.objects.filter(resource_id__in=resource_ids).select_related("policies")
-    found: dict[UUID, list[Policy]] = {}
+    policies: dict[UUID, list[Policy]] = {}
     for row in rows:
-        found.setdefault(row.resource_id, []).extend(map(parse_layer, row.policies.document))
-    return found
+        policies.setdefault(row.resource_id, []).extend(map(parse_layer, row.policies.document))
+    return policies
 
 
 def _as_lineage(policies: Iterable[Policy], present: tuple[Policy, ...]) -> tuple[Policy, ...]:
@@ -243,6 +243,6 @@ def _as_lineage(policies: Iterable[Policy], present: tuple[Policy, ...]) -> tupl
 
     Each layer comes once, under its own id: versions never change, so an id always means the same clauses.
     """
-    found = merged(policies)
-    others = sorted(found.keys() - {policy.id for policy in present})
-    return reduced(present, tuple(replace(found[name], level="lineage") for name in others))
+    by_id = merged(policies)
+    others = sorted(by_id.keys() - {policy.id for policy in present})
+    return reduced(present, tuple(replace(by_id[name], level="lineage") for name in others))

@@ -51,8 +51,8 @@ def quarter_of(moment: datetime) -> Quarter:
 
 def quarter_named(name: str) -> Quarter | None:
     """Parse a name such as 2026-Q4; None when it is not valid."""
-    found = QUARTER.fullmatch(name)
-    return _quarter(int(found[1]), int(found[2])) if found else None
+    match = QUARTER.fullmatch(name)
+    return _quarter(int(match[1]), int(match[2])) if match else None
 
 
 def _quarter(year: int, number: int) -> Quarter:

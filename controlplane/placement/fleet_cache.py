@@ -79,8 +79,8 @@ class FleetCache:
 def _query(sql: str, parameters: dict[str, str]) -> tuple[FleetSnapshot, list[NodeRow]]:
     with preparing_cursor() as cursor:
         cursor.execute(sql, parameters)
-        found = cursor.fetchall()
-    return FleetSnapshot(*found[0][:3]), [_node(row[3:]) for row in found if row[3] is not None]
+        rows = cursor.fetchall()
+    return FleetSnapshot(*rows[0][:3]), [_node(row[3:]) for row in rows if row[3] is not None]
 
 
 def _node(row: tuple[Any, ...]) -> NodeRow:

@@ -69,9 +69,11 @@ def contradicted(owner: PolicyOwner, policy: Policy, sets: Sets) -> tuple[Contra
         **effective_policies.layers_in_force(Q(level__in=("platform", "organization")) | _below(owner)),
         _key(owner): policy,
     }
-    found = [Contradiction(each, unsatisfiable(_chain(each, in_force), sets)) for each in owners]
+    contradictions = [Contradiction(each, unsatisfiable(_chain(each, in_force), sets)) for each in owners]
     # Contradictions above it are reported with the policies above.
-    return tuple(each for each in found if any(ref.policy == in_force[_key(each.owner)].id for ref in each.clauses))
+    return tuple(
+        each for each in contradictions if any(ref.policy == in_force[_key(each.owner)].id for ref in each.clauses)
+    )
 
 
 def _below(owner: PolicyOwner) -> Q:

@@ -79,23 +79,23 @@ class PermitKey:
     generation: int
 
 
-def find_valid(wanted: PermitKey) -> IssuedPermit | None:
+def find_valid(key: PermitKey) -> IssuedPermit | None:
     """Return the operation's permit for this purpose, if it is still valid everywhere."""
-    began, now, operation = time.monotonic(), clock.now(), wanted.operation
-    named = (operation.pk, wanted.op, operation.resource_id, wanted.generation, wanted.node_id)
+    began, now, operation = time.monotonic(), clock.now(), key.operation
+    named = (operation.pk, key.op, operation.resource_id, key.generation, key.node_id)
     with preparing_cursor() as cursor:
         cursor.execute(VALID, (operation.lease_token, *named, now + MARGIN, now))
-        found = cursor.fetchone()
-    if found is None:
+        row = cursor.fetchone()
+    if row is None:
         return None
-    permit_id, is_leased = found
+    permit_id, is_leased = row
     issued = _issued_permit(permit_id)
     if is_leased:
         lease_guard.record_lease_read(began)
     return issued
 
 
-def obtain_permit(wanted: PermitKey, *, decide: Callable[[], UUID]) -> IssuedPermit:
+def obtain_permit(key: PermitKey, *, decide: Callable[[], UUID]) -> IssuedPermit:
     """Request a permit, unless a request exists, and wait a moment for the answer.
 
     `decide` gives the decision of the request.
@@ -104,7 +104,7 @@ def obtain_permit(wanted: PermitKey, *, decide: Callable[[], UUID]) -> IssuedPer
         SignerSilent: the signer, or the sentinel, has not answered yet; another call finds the request or its answer.
         CloudError: one of them refused, with the error that states why.
     """
-    permit = request_permit(wanted, decide=decide)
+    permit = request_permit(key, decide=decide)
     state = permit.state if permit.state == "refused" else _answered(permit.pk)
     if state != "signed" and state != "refused":
         raise SignerSilent(process="signer" if state == "requested" else "sentinel")
@@ -113,18 +113,18 @@ def obtain_permit(wanted: PermitKey, *, decide: Callable[[], UUID]) -> IssuedPer
     return _issued_permit(permit.pk)
 
 
-def request_permit(wanted: PermitKey, *, decide: Callable[[], UUID]) -> Permit:
+def request_permit(key: PermitKey, *, decide: Callable[[], UUID]) -> Permit:
     """Request a permit without waiting, outside any transaction.
 
     It finds a request that exists already, and a recent refusal.
     """
     now = clock.now()
-    operation = wanted.operation
-    permit = FRESH.first(*_named(wanted).values(), now - MARGIN)
+    operation = key.operation
+    permit = FRESH.first(*_named(key).values(), now - MARGIN)
     if permit is None:
         assert operation.project_id is not None, "what is of no project gives nodes nothing"
         project_id, decision_id = operation.project_id, decide()
-        permit = Permit(**_named(wanted), project_id=project_id, decision_id=decision_id)
+        permit = Permit(**_named(key), project_id=project_id, decision_id=decision_id)
         insert(permit)
         wake_up_next(permit.pk)
     elif permit.state in OPEN and permit.created_at < now - WAKE_UP_INTERVAL:
@@ -162,9 +162,9 @@ def _fresh(*named: Expression) -> QuerySet[Permit]:
 FRESH = Prepared(_fresh)
 
 
-def _named(wanted: PermitKey) -> dict[str, Any]:
-    operation = wanted.operation
-    values = (operation.pk, wanted.op, operation.resource_id, wanted.generation, wanted.node_id)
+def _named(key: PermitKey) -> dict[str, Any]:
+    operation = key.operation
+    values = (operation.pk, key.op, operation.resource_id, key.generation, key.node_id)
     return dict(zip(NAMED, values, strict=True))
 
 

@@ -137,8 +137,8 @@ def _parse(level: str, clauses: Sequence[object], world: World, *, at: str = ATO
     try:
         return parse(document, sets=world.sets.keys(), scheme_classes=world.scheme_classes.keys())
     except PolicyError as exc:
-        place = exc.field.strip("/").replace(ATOMS, at, 1)
-        raise PolicyInvalid(field=place, place=place, atom=exc.clause or "-", reason=exc.reason) from exc
+        pointer = exc.field.strip("/").replace(ATOMS, at, 1)
+        raise PolicyInvalid(field=pointer, place=pointer, atom=exc.clause or "-", reason=exc.reason) from exc
 
 
 def policies_above(owner: PolicyOwner) -> tuple[Policy, ...]:
@@ -162,7 +162,7 @@ def policy_set(
 
 
 @transaction.atomic
-def policy_change(actor: Actor, owner: PolicyOwner, wanted: PolicyChange) -> Outcome:
+def policy_change(actor: Actor, owner: PolicyOwner, requested: PolicyChange) -> Outcome:
     """Replace a policy, or propose to. Running resources stay; the new policy applies to their next operations.
 
     Raises:
@@ -173,7 +173,7 @@ def policy_change(actor: Actor, owner: PolicyOwner, wanted: PolicyChange) -> Out
     """
     may_tighten(actor, owner)
     head = lock_head(owner)
-    review = review_change(actor, owner, wanted)
+    review = review_change(actor, owner, requested)
     if review.change in AT_ONCE:
         return Outcome(review, put_in_force(actor, owner, review, head))
     person = may_propose(actor, owner)
@@ -184,7 +184,7 @@ def policy_change(actor: Actor, owner: PolicyOwner, wanted: PolicyChange) -> Out
         base_version=review.base_version,
         change=review.change,
         clauses=as_document(review.policy)[ATOMS],
-        reason=wanted.reason,
+        reason=requested.reason,
         proposed_by=person,
     )
     record_proposal_step(actor, "policy.propose", proposal)
@@ -201,11 +201,11 @@ def need_room(ruler: Organization | None) -> None:
         count_limits.require_below_limit("proposals", PolicyProposal.objects.filter(governed, state="proposed"))
 
 
-def review_change(actor: Actor, owner: PolicyOwner, wanted: PolicyChange) -> PolicyReview:
+def review_change(actor: Actor, owner: PolicyOwner, requested: PolicyChange) -> PolicyReview:
     """Return the effects of the change, if the actor may make it. Raises as policy_change()."""
     may_tighten(actor, owner)
-    review = policy_review(owner, wanted.clauses)
-    if wanted.version not in (None, review.base_version):
+    review = policy_review(owner, requested.clauses)
+    if requested.version not in (None, review.base_version):
         raise Outdated(current=review.base_version)
     if review.change not in AT_ONCE:
         may_propose(actor, owner)

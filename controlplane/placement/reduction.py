@@ -19,13 +19,13 @@ def merged(layers: Iterable[Policy]) -> dict[str, Policy]:
     Stored ones may lack different clauses that were implied where they were stored: together they have all the clauses
     that any of them needs.
     """
-    found: dict[str, Policy] = {}
+    by_id: dict[str, Policy] = {}
     for layer in layers:
-        layer_so_far = found.get(layer.id, layer)
+        layer_so_far = by_id.get(layer.id, layer)
         missing = [clause for clause in layer.clauses if clause not in layer_so_far.clauses]
         is_supported = layer_so_far.is_supported and layer.is_supported
-        found[layer.id] = replace(layer_so_far, clauses=(*layer_so_far.clauses, *missing), is_supported=is_supported)
-    return found
+        by_id[layer.id] = replace(layer_so_far, clauses=(*layer_so_far.clauses, *missing), is_supported=is_supported)
+    return by_id
 
 
 @lru_cache(maxsize=1024)
@@ -40,14 +40,14 @@ def reduced(present: tuple[Policy, ...], inherited: tuple[Policy, ...]) -> tuple
                 unrepeated = [each for each in unrepeated if not implies(clause, each[1], NAMES_ALONE)]
                 unrepeated.append((number, clause))
     left = [
-        replace(policy, clauses=tuple(clause for place, clause in unrepeated if place == number))
+        replace(policy, clauses=tuple(clause for index, clause in unrepeated if index == number))
         for number, policy in enumerate(inherited)
     ]
     return tuple(policy for policy in left if policy.clauses or not policy.is_supported)
 
 
 def _by_subject(clauses: Sequence[Clause]) -> dict[tuple[str, str], list[Clause]]:
-    found: dict[tuple[str, str], list[Clause]] = {}
+    grouped: dict[tuple[str, str], list[Clause]] = {}
     for clause in clauses:
-        found.setdefault((clause.op, clause.attr), []).append(clause)
-    return found
+        grouped.setdefault((clause.op, clause.attr), []).append(clause)
+    return grouped

@@ -50,11 +50,11 @@ def nodes_of(consumer_ids: Iterable[UUID]) -> frozenset[str]:
     Raises:
         NoAllocation: one of them has no allocation.
     """
-    wanted = set(consumer_ids)
-    if not wanted:
+    ids = set(consumer_ids)
+    if not ids:
         return frozenset()
-    rows = dict(Allocation.objects.filter(consumer_id__in=wanted).values_list("consumer_id", "node_id"))
-    if wanted - rows.keys():
+    rows = dict(Allocation.objects.filter(consumer_id__in=ids).values_list("consumer_id", "node_id"))
+    if ids - rows.keys():
         raise NoAllocation()
     return frozenset(str(node_id) for node_id in rows.values())
 
@@ -84,10 +84,10 @@ def host_named(ref: str) -> str:
     Raises:
         UnknownHost
     """
-    found = by_ref(Node.objects.only("pk"), ref)
-    if found is None:
+    node = by_ref(Node.objects.only("pk"), ref)
+    if node is None:
         raise UnknownHost(field="host", name=ref)
-    return str(found.pk)
+    return str(node.pk)
 
 
 def group_nodes(group_id: UUID, *, but: UUID) -> frozenset[str]:
@@ -127,10 +127,10 @@ def decisions(actor: Actor, project: Project) -> QuerySet[Decision]:
 
 
 def latest_decision(actor: Actor, project: Project, consumer_id: UUID) -> Decision:
-    found = decisions(actor, project).filter(consumer_id=consumer_id).order_by("-created_at").first()
-    if found is None:
+    decision = decisions(actor, project).filter(consumer_id=consumer_id).order_by("-created_at").first()
+    if decision is None:
         raise DecisionNotFound(name=str(consumer_id))
-    return found
+    return decision
 
 
 def unknown_zones(zone_ids: Sequence[str]) -> list[str]:

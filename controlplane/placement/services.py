@@ -252,13 +252,13 @@ def complete_move(consumer_id: UUID, *, move: UUID) -> None:
 
     Its space in pools follows. No decision is needed, so it cannot fail. Inside the caller's transaction.
     """
-    place = Allocation.objects.filter(consumer_id=move, moving_id=consumer_id)
-    if not place.exists():
+    allocation = Allocation.objects.filter(consumer_id=move, moving_id=consumer_id)
+    if not allocation.exists():
         return
     left = Allocation.objects.filter(consumer_id=consumer_id)
     pool_id, pool_gib = left.values_list("pool_id", "pool_gib").first() or (None, 0)
     left.delete()
-    place.update(consumer_id=consumer_id, moving_id=None, pool_id=pool_id, pool_gib=pool_gib)
+    allocation.update(consumer_id=consumer_id, moving_id=None, pool_id=pool_id, pool_gib=pool_gib)
 
 
 def move_allocation(request: PlacementRequest, node_id: UUID) -> None:

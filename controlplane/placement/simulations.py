@@ -61,8 +61,8 @@ def admissible_zones(policies: Sequence[Policy]) -> list[str]:
     Clauses about other roles, such as a distance for backups, do not apply.
     """
     world, now = catalog.world(), clock.now()
-    found = [impact.makeable(policies, world, operation, now=now) for operation in impact.MAKING]
-    return sorted(name for name in set.intersection(*found) if world.zones[name].status == "open")
+    makeable = [impact.makeable(policies, world, operation, now=now) for operation in impact.MAKING]
+    return sorted(name for name in set.intersection(*makeable) if world.zones[name].status == "open")
 
 
 def capacity(zone: Zone, flavor: Flavor, project: Project | None) -> dict[str, object]:

@@ -46,8 +46,8 @@ class QuotaOwner:
         return project_defaults() if self.project is not None else organization_defaults()
 
     def version(self) -> int:
-        found = QuotaSet.objects.filter(**self.columns).values_list("version", flat=True).first()
-        return found or 0
+        version = QuotaSet.objects.filter(**self.columns).values_list("version", flat=True).first()
+        return version or 0
 
 
 def project_defaults() -> dict[str, int]:

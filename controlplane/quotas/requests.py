@@ -77,8 +77,8 @@ def _decide(actor: Actor, request: QuotaRequest, to: str, reason: str) -> None:
 
 
 def _record(actor: Actor, verb: str, request: QuotaRequest, **facts: Any) -> None:
-    place = request.organization_id
-    record_of_organization(actor, verb, request.pk, place, dimension=request.dimension, **facts)
+    organization_id = request.organization_id
+    record_of_organization(actor, verb, request.pk, organization_id, dimension=request.dimension, **facts)
 
 
 VERBS = {"approved": "approve", "refused": "refuse", "withdrawn": "withdraw"}

@@ -24,7 +24,7 @@ def usage(project: Project) -> list[dict[str, Any]]:
     organization = QuotaOwner(project.organization)
     own, whole = QuotaOwner(project.organization, project).limits(), organization.limits()
     uses = _uses(project.organization_id)
-    lines = []
+    rows = []
     for dimension, limit in own.items():
         used = uses[project.pk][dimension]
         rest = {
@@ -32,9 +32,9 @@ def usage(project: Project) -> list[dict[str, Any]]:
             "organization": max(whole[dimension] - _total(uses.values(), dimension), 0),
         }
         bound_by = "organization" if rest["organization"] < rest["project"] else "project"
-        line = {"dimension": dimension, "used": used, "limit": limit, "available": rest[bound_by], "bound_by": bound_by}
-        lines.append(line)
-    return lines
+        row = {"dimension": dimension, "used": used, "limit": limit, "available": rest[bound_by], "bound_by": bound_by}
+        rows.append(row)
+    return rows
 
 
 def organization_usage(owner: QuotaOwner, visible: Iterable[Project]) -> list[dict[str, Any]]:
@@ -66,10 +66,10 @@ def organization_usage(owner: QuotaOwner, visible: Iterable[Project]) -> list[di
 
 def request_get(owner: QuotaOwner, ref: str) -> QuotaRequest:
     """Return a request. Raises QuotaRequestNotFound."""
-    found = by_id(QuotaRequest.objects.filter(organization=owner.organization), ref)
-    if found is None:
+    quota_request = by_id(QuotaRequest.objects.filter(organization=owner.organization), ref)
+    if quota_request is None:
         raise QuotaRequestNotFound(name=ref)
-    return found
+    return quota_request
 
 
 def _uses(organization_id: UUID) -> dict[UUID, dict[str, int]]:

@@ -26,7 +26,7 @@ def reconcile() -> list[str]:
     """Return the ids of the nodes and pools whose counters have drifted."""
     with connection.cursor() as cursor:
         cursor.execute(DRIFT)
-        drifted = [found for (found,) in cursor.fetchall()]
+        drifted = [node for (node,) in cursor.fetchall()]
     if drifted:
         log.critical("used capacity differs from the sum of the allocations, nodes or pools: %s", ", ".join(drifted))
     return drifted

@@ -10,12 +10,12 @@ log = logging.getLogger(__name__)
 
 def reconcile() -> int:
     """Return how many states or forecasts have changed."""
-    found = sweep_if_due()
-    if found is None:
+    changes = sweep_if_due()
+    if changes is None:
         return 0
-    for row in found.changed:
+    for row in changes.changed:
         log.warning("%s %s in %s: compliance changed to %s", row.kind, row.resource_id, row.zone, row.state)
-    for row in found.warned:
+    for row in changes.warned:
         log.warning("%s %s in %s: compliance ends within %s days", row.kind, row.resource_id, row.zone, row.warned_days)
     plans_update()
-    return len(found.changed) + len(found.warned)
+    return len(changes.changed) + len(changes.warned)

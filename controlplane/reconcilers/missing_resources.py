@@ -78,15 +78,15 @@ def _errors(
     without_port: Collection[UUID],
 ) -> dict[UUID, CloudError]:
     """Return the worst error of each resource."""
-    found: dict[UUID, CloudError] = {}
+    errors: dict[UUID, CloudError] = {}
     for row in guests:
         if row.pk in without_disk:
-            found[row.pk] = DataMissing()
+            errors[row.pk] = DataMissing()
         elif row.pk in without_guest:
-            found[row.pk] = GuestMissing()
+            errors[row.pk] = GuestMissing()
         elif row.pk in without_port:
-            found[row.pk] = PortMissing()
-    return found
+            errors[row.pk] = PortMissing()
+    return errors
 
 
 def _record_errors(model: type[Instance] | type[Volume], node: Node, errors: dict[UUID, CloudError]) -> None:

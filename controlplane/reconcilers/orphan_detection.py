@@ -120,6 +120,6 @@ def _ids(findings: Iterable[Finding], kind: str) -> set[UUID]:
     return {each.resource_id for each in findings if each.kind == kind and each.resource_id is not None}
 
 
-def _sha256(found: Finding) -> str | None:
-    image = IMAGE.fullmatch(found.name) if found.kind == "image" else None
+def _sha256(finding: Finding) -> str | None:
+    image = IMAGE.fullmatch(finding.name) if finding.kind == "image" else None
     return image[1] if image else None

@@ -70,9 +70,9 @@ def reconcile() -> int:
 
 def _reconcile_node(node: Node) -> int:
     description = agent_client.describe(node)
-    found = find_on_node(node, description)
+    findings = find_on_node(node, description)
     rows = Orphan.objects.filter(node=node, kind__in=ORPHANS_ON_NODES)
-    changed = _record_findings(node, rows, found)
+    changed = _record_findings(node, rows, findings)
     live = rows.filter(state__in=ORPHAN_LIVE).select_related("node")
     for row in sorted(live, key=lambda each: ORDER.index(each.kind)):
         changed += _apply(row, _step(row))
@@ -82,9 +82,8 @@ def _reconcile_node(node: Node) -> int:
 def _reconcile_rows() -> int:
     """Reconcile orphaned rows, which need no quarantine: an allocation or an address only occupies its place."""
     changed = 0
-    found = find_in_rows()
     by_node: dict[Node | None, list[Finding]] = {}
-    for each in found:
+    for each in find_in_rows():
         finding, node = each if isinstance(each, tuple) else (each, None)
         by_node.setdefault(node, []).append(finding)
     rows = Orphan.objects.filter(kind__in=ORPHANS_IN_ROWS, state__in=ORPHAN_LIVE)
@@ -119,22 +118,22 @@ def _is_aside(row: Orphan) -> bool:
     return row.state == "quarantined"
 
 
-def _is_noted(node: Node | None, found: Finding) -> bool:
+def _is_noted(node: Node | None, finding: Finding) -> bool:
     try:
         with transaction.atomic():
             row = Orphan.objects.create(
                 node=node,
-                kind=found.kind,
-                name=found.name[:300],
-                resource_id=found.resource_id,
-                size_bytes=found.size_bytes,
-                facts=found.facts,
+                kind=finding.kind,
+                name=finding.name[:300],
+                resource_id=finding.resource_id,
+                size_bytes=finding.size_bytes,
+                facts=finding.facts,
                 observed_at=clock.now(),
             )
             record_change(SYSTEM, row, "find")
     except IntegrityError:
         return False  # a concurrent run was faster
-    log.warning("node %s: orphaned %s %s", node.name if node else "–", found.kind, found.name)
+    log.warning("node %s: orphaned %s %s", node.name if node else "–", finding.kind, finding.name)
     return True
 
 
@@ -296,10 +295,12 @@ def _free(row: Orphan) -> bool:
 
 
 def _free_place(row: Orphan) -> bool:
-    place = next((each for each in expected_resources.allocations_without_owner() if str(each.pk) == row.name), None)
-    if place is not None:
-        placement.release_allocation(place.consumer_id)
-    return place is not None
+    allocation = next(
+        (each for each in expected_resources.allocations_without_owner() if str(each.pk) == row.name), None
+    )
+    if allocation is not None:
+        placement.release_allocation(allocation.consumer_id)
+    return allocation is not None
 
 
 def _free_address(row: Orphan) -> int:

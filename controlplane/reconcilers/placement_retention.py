@@ -75,35 +75,35 @@ def _still_open(permits: Sequence[UUID]) -> set[UUID]:
     """
     opened: dict[UUID, dict[OpenLocation, int]] = defaultdict(dict)
     for receipt in _receipts(subject_id__in=permits):
-        permit, place = as_uuid(str(receipt.get("jti"))), _place(receipt)
+        permit, location = as_uuid(str(receipt.get("jti"))), _place(receipt)
         if permit is None:
             continue
         if receipt.get("event") == "opened":
-            opened[permit][place] = int(receipt["number"])
+            opened[permit][location] = int(receipt["number"])
         elif receipt.get("event") == "closed":
-            opened[permit].pop(place, None)
-    last = _last_numbers(place for places in opened.values() for place in places)
+            opened[permit].pop(location, None)
+    last = _last_numbers(location for numbers in opened.values() for location in numbers)
     return {
         permit
-        for permit, places in opened.items()
-        if any(last.get(place, number) <= number for place, number in places.items())
+        for permit, numbers in opened.items()
+        if any(last.get(location, number) <= number for location, number in numbers.items())
     }
 
 
-def _last_numbers(places: Iterable[OpenLocation]) -> dict[OpenLocation, int]:
+def _last_numbers(locations: Iterable[OpenLocation]) -> dict[OpenLocation, int]:
     """Return the last receipt numbers about these locations, under any permit. Images open once and need no query."""
-    resources = {as_uuid(place.resource) for place in places} - {None}
+    resources = {as_uuid(location.resource) for location in locations} - {None}
     last: dict[OpenLocation, int] = {}
     for receipt in _receipts(resource_id__in=resources):
-        place, number = _place(receipt), int(receipt["number"])
+        location, number = _place(receipt), int(receipt["number"])
         if receipt.get("event") in ("opened", "closed"):
-            last[place] = max(number, last.get(place, 0))
+            last[location] = max(number, last.get(location, 0))
     return last
 
 
-def _receipts(**wanted: Any) -> Iterator[Mapping[str, Any]]:
+def _receipts(**filters: Any) -> Iterator[Mapping[str, Any]]:
     """Return the contents of the receipts in order; erased ones count as closed."""
-    rows = EvidenceRecord.objects.filter(kind=Kind.RECEIPT, **wanted).order_by("pk")
+    rows = EvidenceRecord.objects.filter(kind=Kind.RECEIPT, **filters).order_by("pk")
     for text in rows.values_list("document", flat=True):
         if text is not None:
             yield json.loads(text)["document"]["p"]

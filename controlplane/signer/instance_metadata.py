@@ -66,8 +66,8 @@ def sign_all() -> int:
     """Sign what changed or is to be renewed, and have it sent. Returns how many documents were signed."""
     MetadataDocument.objects.filter(instance__state="deleted").delete()
     signed, without_key = 0, set[str]()
-    while (found := _sign_batch(without_key)) is not None:
-        signed += found
+    while (count := _sign_batch(without_key)) is not None:
+        signed += count
     if signed:
         request_update()
     return signed

@@ -32,7 +32,7 @@ from controlplane.placement.models import PERMIT, Allocation, Decision, Exemptio
 from controlplane.placement.models import Permit as Row
 from controlplane.placement.selectors import DecisionVersions
 from controlplane.placement.services import renew_decision
-from controlplane.signer import fact_epochs, permit_queue, permit_scope, trusted_facts
+from controlplane.signer import floors, permit_queue, permit_scope, trusted_facts
 from controlplane.signer.errors import NodeNotCleared, PermitOutdated
 from controlplane.signer.permit_scope import PermitScope
 from controlplane.signer.policy_check import check_policies
@@ -61,7 +61,7 @@ def _refuse(row: Row, error: CloudError) -> None:
 class PermitInputs:
     """The current inputs of a permit: scope, policies, and the node's trust."""
 
-    wanted: PermitScope
+    scope: PermitScope
     limits: Limits
     standing: DecisionVersions
     demand: PolicySet
@@ -94,7 +94,7 @@ def build_permit(
     Raises:
         FactsNotVouchedFor: a policy does not hold on facts that officers have signed.
     """
-    project, demand, now = reading.wanted.subject.project, reading.demand, clock.now()
+    project, demand, now = reading.scope.subject.project, reading.demand, clock.now()
     action = ExemptedAction(row.resource_id, row.op, demand.classifications, row.operation_id)
     judged = check_policies(demand.policies, facts, action)
     return Permit(
@@ -114,9 +114,9 @@ def build_permit(
         nbf=now,
         exp=expiry(now, decision.valid_until, judged.valid_until, key_ends),
         limits=reading.limits,
-        contents=reading.wanted.contents,
+        contents=reading.scope.contents,
         exemption=as_core(judged.exemption) if judged.exemption else None,
-        peer=reading.wanted.peer,
+        peer=reading.scope.peer,
     )
 
 
@@ -127,7 +127,7 @@ def _answer(row: Row) -> None:
     facts = trusted_facts.load(zone, decision.facts_epoch)
     key = signing_key(trusted.keyset, trusted.denied, zone=zone, classifications=demand.classifications)
     permit = build_permit(row, reading, decision, facts, key_ends=trusted.keyset.keys[key.id].not_after)
-    fact_epochs.ensure_floor(facts, signed_epoch=trusted.epoch)
+    floors.ensure_floor(facts, signed_epoch=trusted.epoch)
     _keep(row, reading, permit, key, decision)
     if row.state == "cosigning":
         permits.wake_up_next(row.pk, state=row.state)
@@ -148,27 +148,27 @@ def _operation(row: Row) -> Operation:
     return operation
 
 
-def _check_row(row: Row, wanted: PermitScope) -> None:
-    if row.generation != wanted.generation:
-        raise PermitOutdated(reason=Message("it is at generation {generation}.", generation=wanted.generation))
-    if row.project_id != wanted.subject.project.pk:
+def _check_row(row: Row, scope: PermitScope) -> None:
+    if row.generation != scope.generation:
+        raise PermitOutdated(reason=Message("it is at generation {generation}.", generation=scope.generation))
+    if row.project_id != scope.subject.project.pk:
         raise PermitOutdated(reason=Message("it belongs to another project."))
 
 
 ALLOCATIONS = Prepared(lambda consumer: Allocation.objects.filter(consumer_id=consumer))
 
 
-def _limits(wanted: PermitScope, node: Node) -> Limits:
+def _limits(scope: PermitScope, node: Node) -> Limits:
     """Return the limits from the allocation; all resources of the scope must have theirs on the node.
 
     Data in a pool counts at its old node until it has moved.
     """
-    rows = {row.consumer_id: row for consumer in wanted.consumers for row in ALLOCATIONS.rows(consumer)}
-    for consumer in wanted.consumers:
+    rows = {row.consumer_id: row for consumer in scope.consumers for row in ALLOCATIONS.rows(consumer)}
+    for consumer in scope.consumers:
         if consumer not in rows or rows[consumer].node_id != node.pk:
             raise NoAllocation()
-    own = rows[wanted.consumers[0]]
-    disks = rows.values() if wanted.brings_disks else (own,)
+    own = rows[scope.consumers[0]]
+    disks = rows.values() if scope.brings_disks else (own,)
     homes = [row.moving_id for row in disks if row.moving_id is not None]
     shared = Allocation.objects.filter(consumer_id__in=homes, pool__isnull=False) if homes else ()
     sizes = [each.disk_gib + each.pool_gib for each in (*disks, *shared)]
@@ -193,13 +193,13 @@ def _decision(row: Row, reading: PermitInputs) -> Decision:
     if (
         decision is not None
         and decision.consumer_id == row.resource_id
-        and (reading.wanted.decided_for or row.node.zone_id) in decision.admitted_zones
+        and (reading.scope.decided_for or row.node.zone_id) in decision.admitted_zones
         and set(ROLES_OF[row.op]) <= set(decision.roles)
         and decision.policies_id == reading.demand.digest
         and permits.is_current(decision, reading.standing)
     ):
         return decision
-    return renew_decision(replace(reading.wanted.make_request(), operation_id=row.operation_id))
+    return renew_decision(replace(reading.scope.make_request(), operation_id=row.operation_id))
 
 
 @transaction.atomic

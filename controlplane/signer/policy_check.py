@@ -33,14 +33,14 @@ def check_policies(policies: tuple[Policy, ...], facts: TrustedFacts, action: Ex
     if not ROLES_OF[action.op]:
         return PolicyCheck(None)
     now = clock.now()
-    found = evaluate(policies, facts.zone_facts, facts.world, now=now, roles=ROLES_OF[action.op])
-    if found.admits:
-        return PolicyCheck(found.valid_until)
+    evaluation = evaluate(policies, facts.zone_facts, facts.world, now=now, roles=ROLES_OF[action.op])
+    if evaluation.admits:
+        return PolicyCheck(evaluation.valid_until)
     for exemption in exemptions.in_force(action, now):
-        if exemption.zone == facts.zone and waive(found, policies, exemption.waived).admits:
-            ends = (found.valid_until, exemption.expires_at)
+        if exemption.zone == facts.zone and waive(evaluation, policies, exemption.waived).admits:
+            ends = (evaluation.valid_until, exemption.expires_at)
             return PolicyCheck(min(moment for moment in ends if moment is not None), exemption)
-    raise FactsNotVouchedFor(zone=facts.zone, clauses=_failed_clauses(found.results))
+    raise FactsNotVouchedFor(zone=facts.zone, clauses=_failed_clauses(evaluation.results))
 
 
 def _failed_clauses(results: tuple[ClauseResult, ...]) -> str:

@@ -81,8 +81,8 @@ def _changed(keys: Sequence[DocumentKey], trusted: Collection[str]) -> list[Docu
     """Return the keys whose rows `_sign` would change. It compares again under the lock."""
     # The rows first, as under the lock: a generation that is read is never later than the content.
     rows = _rows(keys)
-    found = content.payloads(dict.fromkeys(keys, 0))
-    return [key for key in keys if not _is_current(rows.get(key), content.digest(found[key][1]), trusted)]
+    payloads = content.payloads(dict.fromkeys(keys, 0))
+    return [key for key in keys if not _is_current(rows.get(key), content.digest(payloads[key][1]), trusted)]
 
 
 def _rows(keys: Sequence[DocumentKey]) -> dict[DocumentKey, PortRulesDocument]:

@@ -34,34 +34,34 @@ def sign(network_id: UUID, zone: str) -> None:
 
 def sign_all() -> int:
     """Sign all changed segments; one whose last port has gone stays, without members. Returns how many were signed."""
-    wanted, trusted = segments.all_members(), segments.trusted_keys()
+    all_members, trusted = segments.all_members(), segments.trusted_keys()
     known = {(row.network_id, row.zone_id): row for row in Segment.objects.defer("document")}
     signed = 0
-    for place in {*wanted, *known}:
-        row, members = known.get(place), wanted.get(place, {})
+    for key in {*all_members, *known}:
+        row, members = known.get(key), all_members.get(key, {})
         if row is None or row.members != members or row.key_id not in trusted:
-            signed += _tried(place)
+            signed += _tried(key)
     return signed
 
 
-def _tried(place: SegmentKey) -> int:
+def _tried(key: SegmentKey) -> int:
     try:
-        return _sign(place)
+        return _sign(key)
     except CloudError as exc:
-        log.error("segment of network %s in %s not signed: %s %s", *place, exc, exc.facts)
+        log.error("segment of network %s in %s not signed: %s %s", *key, exc, exc.facts)
         return 0
 
 
 @transaction.atomic
-def _sign(place: SegmentKey) -> int:
+def _sign(segment_key: SegmentKey) -> int:
     """Sign under a lock: of two concurrent calls the second finds nothing to do."""
-    network = Network.objects.filter(pk=place[0]).first()
-    zone = Zone.objects.filter(pk=place[1]).first()
+    network = Network.objects.filter(pk=segment_key[0]).first()
+    zone = Zone.objects.filter(pk=segment_key[1]).first()
     if network is None or zone is None:
         return 0
     Segment.objects.bulk_create([Segment(network=network, zone=zone)], ignore_conflicts=True)
     row = Segment.objects.select_for_update().get(network=network, zone=zone)
-    members = segments.members(place)
+    members = segments.members(segment_key)
     if row.members == members and row.key_id in segments.trusted_keys():
         return 0
     key = signing_key(trust_documents.keyset(), trust_documents.deny_list(), zone=zone.pk, classifications=())

@@ -61,10 +61,10 @@ def _answer(row: Row) -> None:
         return
     own = build_permit(row, reading, row.decision, facts, key_ends=signed_permit.exp)
     _compare(signed_permit, own)
-    wanted = sentinel_signature.sentinel_classifications(
+    classifications = sentinel_signature.sentinel_classifications(
         reading.trusted.keyset, zone=signed_permit.zone, classifications=signed_permit.classifications
     )
-    demand = SentinelDemand(signed_permit.zone, wanted, signed_permit.nbf)
+    demand = SentinelDemand(signed_permit.zone, classifications, signed_permit.nbf)
     key = signing_keys.cosigning_key(reading.trusted.keyset, reading.trusted.denied, demand)
     _keep(row, signed_permit, key.sign(sentinel_signature.KIND, sentinel_signature.payload(envelope)))
 

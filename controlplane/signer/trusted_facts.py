@@ -65,10 +65,10 @@ def load(zone: str, epoch: int) -> TrustedFacts:
         cached = _known.get(zone)
         if cached is not None and cached.epoch == epoch:
             return cached
-        found = _read(zone, epoch)
+        trusted = _read(zone, epoch)
         if (now := epochs.current()) == epoch:
-            _known[zone] = found
-            return found
+            _known[zone] = trusted
+            return trusted
         epoch = now
 
 

@@ -113,9 +113,9 @@ def password_link_create(actor: Actor, user: User) -> tuple[str, datetime]:
     control plane's machines; the API has first_link_create and resets by two people instead.
     """
     actor.may_operate()
-    made = resets.link_put(user)
+    link = resets.link_put(user)
     record_of_user(actor, "password_link.create", user.pk)
-    return made
+    return link
 
 
 def may_add_factor(session: Session) -> None:

@@ -74,9 +74,9 @@ def purge() -> None:
 
 
 def _locked_until(rows: QuerySet[FailureCount], allowed: int) -> datetime | None:
-    found = rows.aggregate(failures=Sum("failures", default=0), last_at=Max("last_at"))
-    last_at: datetime | None = found["last_at"]
-    if last_at is None or found["failures"] < allowed:
+    totals = rows.aggregate(failures=Sum("failures", default=0), last_at=Max("last_at"))
+    last_at: datetime | None = totals["last_at"]
+    if last_at is None or totals["failures"] < allowed:
         return None
     return last_at + settings.SIGN_IN_LOCK
 

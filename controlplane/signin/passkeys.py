@@ -135,7 +135,7 @@ def register(user: User, response: Response, *, name: str) -> Passkey:
     """
     domain, challenge = _domain(), _challenge_of(response, REGISTER, user=user)
     try:
-        made = webauthn.verify_registration_response(
+        verified = webauthn.verify_registration_response(
             credential=dict(response.credential),
             expected_challenge=challenge,
             expected_rp_id=domain,
@@ -149,10 +149,10 @@ def register(user: User, response: Response, *, name: str) -> Passkey:
         return Passkey.objects.create(
             user=user,
             name=name,
-            credential_id=made.credential_id,
-            public_key=made.credential_public_key,
-            sign_count=made.sign_count,
-            is_backed_up=made.credential_backed_up,
+            credential_id=verified.credential_id,
+            public_key=verified.credential_public_key,
+            sign_count=verified.sign_count,
+            is_backed_up=verified.credential_backed_up,
         )
 
 

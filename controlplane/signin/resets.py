@@ -48,9 +48,9 @@ def first_link_create(actor: Actor, session: Session, user: User) -> tuple[str, 
     _lock(user)
     if is_in_use(user):
         raise ResetNeeded(email=user.email)
-    made, until = link_put(user, is_first=True)
+    secret, until = link_put(user, is_first=True)
     record(actor, "password_link.create", user.pk)
-    return made, until
+    return secret, until
 
 
 def link_put(user: User, *, is_first: bool = False, valid_from: datetime | None = None) -> tuple[str, datetime]:
@@ -76,9 +76,9 @@ def reset_create(actor: Actor, session: Session, user: User) -> PasswordReset:
     _lock(user)
     _void(user)
     until = clock.now() + timedelta(hours=settings.PASSWORD_LINK_HOURS)
-    made = PasswordReset.objects.create(user=user, requested_by=session.user, expires_at=until)
+    reset = PasswordReset.objects.create(user=user, requested_by=session.user, expires_at=until)
     record_of_user(actor, "password_reset.create", user.pk)
-    return made
+    return reset
 
 
 @transaction.atomic
@@ -106,12 +106,12 @@ def reset_confirm(actor: Actor, session: Session, reset: PasswordReset) -> tuple
         raise RoleNeeded(role=Role.OWNER)
     now = clock.now()
     valid_from = now + timedelta(minutes=settings.PASSWORD_RESET_HOLD_MINUTES)
-    made, row.expires_at = link_put(row.user, valid_from=valid_from)
+    secret, row.expires_at = link_put(row.user, valid_from=valid_from)
     row.confirmed_by, row.confirmed_at, row.valid_from = session.user, now, valid_from
     row.save(update_fields=["confirmed_by", "confirmed_at", "valid_from", "expires_at"])
     facts = {"asked_by": str(row.requested_by_id), "good_from": valid_from.isoformat(timespec="seconds")}
     record_of_user(actor, "password_reset.confirm", row.user_id, resource_id=None, **facts)
-    return made, row
+    return secret, row
 
 
 @transaction.atomic
@@ -132,21 +132,21 @@ def resets(actor: Actor) -> QuerySet[PasswordReset]:
     )
     if actor.is_operator:
         return live
-    owned = [place for place, role in actor.memberships.items() if role == Role.OWNER]
+    owned = [organization_id for organization_id, role in actor.memberships.items() if role == Role.OWNER]
     members = Membership.objects.filter(organization__in=owned).values("user")
     return live.filter(Q(user=actor.user_id) | Q(user__in=members))
 
 
 def reset_get(actor: Actor, ref: str) -> PasswordReset:
     """Return a reset. Raises PasswordResetNotFound."""
-    found = by_id(resets(actor), ref)
-    if found is None:
+    reset = by_id(resets(actor), ref)
+    if reset is None:
         raise PasswordResetNotFound(name=ref)
-    return found
+    return reset
 
 
 def _is_owner_over(actor: Actor, user: User) -> bool:
-    owned = [place for place, role in actor.memberships.items() if role == Role.OWNER]
+    owned = [organization_id for organization_id, role in actor.memberships.items() if role == Role.OWNER]
     return Membership.objects.filter(user=user, organization__in=owned).exists()
 
 

@@ -63,17 +63,17 @@ def sessions_of(user_id: UUID) -> QuerySet[Session]:
 
 def session_get(user_id: UUID, ref: str, *, current: Session) -> Session:
     """Return a session, also an ended one, so that ending is idempotent. `current` names the session of the request."""
-    found = current if ref == "current" else by_id(Session.objects.filter(user=user_id), ref)
-    if found is None:
+    session = current if ref == "current" else by_id(Session.objects.filter(user=user_id), ref)
+    if session is None:
         raise SessionNotFound(name=ref)
-    return found
+    return session
 
 
 def user_by_email(email: str) -> User | None:
     """Return the user with exactly this address; without one, the only user whose address differs in case alone."""
-    found = list(User.objects.filter(email__iexact=email)[:2])
-    exact = [user for user in found if user.email == email]
-    return exact[0] if exact else found[0] if len(found) == 1 else None
+    matches = list(User.objects.filter(email__iexact=email)[:2])
+    exact = [user for user in matches if user.email == email]
+    return exact[0] if exact else matches[0] if len(matches) == 1 else None
 
 
 def accounts() -> QuerySet[User]:
@@ -89,7 +89,7 @@ def accounts() -> QuerySet[User]:
 
 def user_get(ref: str) -> User:
     """Return the user by id or e-mail address."""
-    found = by_id(User.objects.all(), ref) or User.objects.filter(Q(email=ref)).first()
-    if found is None:
+    user = by_id(User.objects.all(), ref) or User.objects.filter(Q(email=ref)).first()
+    if user is None:
         raise UserNotFound(name=ref)
-    return found
+    return user

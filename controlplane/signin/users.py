@@ -96,8 +96,8 @@ def user_end(actor: Actor, user: User) -> None:
     for invitation in waiting_invitations().filter(Q(email__iexact=row.email) | Q(invited_by=row)):
         invitation_revoke(actor, invitation)
     _record(actor, "user.end", row, duty=row.platform_role)
-    for place in places:
-        membership_end(actor, place)
+    for membership in places:
+        membership_end(actor, membership)
     write_version(row, ended_at=clock.now(), **NO_DUTY)
 
 
@@ -146,9 +146,9 @@ def _held(user: User) -> User:
 
 def _places_held(user: User) -> list[Membership]:
     """Return the user's memberships, with their organizations locked: these come before users in the order of locks."""
-    for place in Membership.objects.filter(user=user).select_related("organization").order_by("organization"):
+    for membership in Membership.objects.filter(user=user).select_related("organization").order_by("organization"):
         try:
-            lock_organization(place.organization)
+            lock_organization(membership.organization)
         except OrganizationNotFound:
             continue  # a deleted organization gets no members
     return list(Membership.objects.filter(user=user).select_related("organization"))
@@ -185,4 +185,4 @@ def _record(actor: Actor, verb: str, user: User, **facts: Any) -> None:
     record(actor, verb, user.pk, **facts)
     places = list(Membership.objects.filter(user=user, organization__deleted_at=None).values_list("organization"))
     if places:
-        record_in_scopes(actor, verb, user.pk, organization_ids=[place for (place,) in places])
+        record_in_scopes(actor, verb, user.pk, organization_ids=[organization_id for (organization_id,) in places])

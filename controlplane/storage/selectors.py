@@ -14,7 +14,7 @@ def volumes(actor: Actor, project: Project) -> QuerySet[Volume]:
 
 
 def volume_get(actor: Actor, project: Project, ref: str) -> Volume:
-    found = by_ref(volumes(actor, project), ref)
-    if found is None:
+    volume = by_ref(volumes(actor, project), ref)
+    if volume is None:
         raise VolumeNotFound(name=ref)
-    return found
+    return volume

@@ -329,8 +329,8 @@ def volume_lock(volume: Volume) -> None:
     )
 
 
-def require_volume_state(volume: Volume, *wanted: str) -> None:
+def require_volume_state(volume: Volume, *states: str) -> None:
     """Raise VolumeWrongState unless the volume is in one of the states and not being deleted."""
-    if volume.is_deleting or volume.state not in wanted:
+    if volume.is_deleting or volume.state not in states:
         state = Message("being deleted") if volume.is_deleting else volume.state
-        raise VolumeWrongState(state=state, wanted=either(*wanted))
+        raise VolumeWrongState(state=state, wanted=either(*states))

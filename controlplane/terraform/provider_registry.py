@@ -87,10 +87,10 @@ def release_publish(source: Path, *, namespace: str, key_id: str, key_file: Path
 def releases(namespace: str, kind: str) -> list[Release]:
     """Return the releases. Raises ProviderNotFound when there is none."""
     folder = _folder(namespace, kind)
-    found = [_release(path) for path in sorted(folder.iterdir()) if VERSION.fullmatch(path.name)]
-    if not found:
+    published = [_release(path) for path in sorted(folder.iterdir()) if VERSION.fullmatch(path.name)]
+    if not published:
         raise ProviderNotFound(name=f"{namespace}/{kind}")
-    return found
+    return published
 
 
 def release_get(namespace: str, kind: str, version: str) -> Release:

@@ -48,10 +48,10 @@ def state_get(actor: Actor, project: Project, name: str) -> TerraformState:
     Raises:
         StateNotFound
     """
-    found = states(actor, project).filter(name=name).first()
-    if found is None:
+    state = states(actor, project).filter(name=name).first()
+    if state is None:
         raise StateNotFound(name=name)
-    return found
+    return state
 
 
 def versions(state: TerraformState) -> QuerySet[TerraformStateVersion]:
@@ -67,13 +67,13 @@ def state_read(actor: Actor, state: TerraformState, *, number: int | None = None
     """
     actor.may_write()
     rows = versions(state).order_by("-number")
-    found = (rows if number is None else rows.filter(number=number)).first()
-    if found is None and number is None:
+    version = (rows if number is None else rows.filter(number=number)).first()
+    if version is None and number is None:
         raise StateNotFound(name=state.name)  # locked, and never written
-    if found is None:
+    if version is None:
         raise StateVersionNotFound(name=state.name, number=number)
     try:
-        return decrypt(bytes(found.encrypted_content), purpose=PURPOSE, row_id=found.pk)
+        return decrypt(bytes(version.encrypted_content), purpose=PURPOSE, row_id=version.pk)
     except DecryptionFailed as exc:
         raise StateUnreadable(name=state.name) from exc
 
@@ -172,9 +172,9 @@ def state_unlock(actor: Actor, state: TerraformState, *, lock_id: str | None) ->
 def _locked_row(project: Project, name: str) -> TerraformState:
     """Return the locked row of the state of this name, created if missing; concurrent transactions wait."""
     rows = TerraformState.objects.select_for_update(of=("self",)).select_related("project")
-    found = rows.filter(project=project, name=name).first()
-    if found is not None:
-        return found
+    row = rows.filter(project=project, name=name).first()
+    if row is not None:
+        return row
     check_name(name)
     lock_project(project)
     if TerraformState.objects.filter(project=project).count() >= STATES_MAX:

@@ -98,16 +98,16 @@ def _operations() -> Families:
         family.add_metric([kind, state], count)
     yield family
     unleased = Q(lease_expires_at=None) | Q(lease_expires_at__lt=now)
-    found = live.aggregate(
+    totals = live.aggregate(
         due=Min("due_at", filter=unleased & Q(due_at__lte=now)),
         late=Count("pk", filter=Q(deadline_at__lt=now)),
     )
     yield _gauge(
         "andromede_operations_oldest_due_seconds",
         "Seconds that the oldest due operation has waited for a worker.",
-        _age(found["due"]),
+        _age(totals["due"]),
     )
-    yield _gauge("andromede_operations_overdue", "Live operations beyond their deadline.", found["late"])
+    yield _gauge("andromede_operations_overdue", "Live operations beyond their deadline.", totals["late"])
 
 
 def _nodes() -> Families:
@@ -195,10 +195,10 @@ def _drains() -> Families:
         "andromede_recoveries", "Recoveries that have not ended, by state.", labels=["state"]
     )
     rows = Drain.objects.filter(state__in=DRAIN_LIVE).order_by().values_list("kind", "state")
-    found = {(kind, state): count for kind, state, count in rows.annotate(Count("pk"))}
+    counts = {(kind, state): count for kind, state, count in rows.annotate(Count("pk"))}
     for state in DRAIN_LIVE:
-        drains.add_metric([state], found.get(("drain", state), 0))
-        recoveries.add_metric([state], found.get(("recover", state), 0))
+        drains.add_metric([state], counts.get(("drain", state), 0))
+        recoveries.add_metric([state], counts.get(("recover", state), 0))
     down = GaugeMetricFamily(
         "andromede_recovery_guests", "Guests of recoveries that have not ended, by state.", labels=["state"]
     )
@@ -213,7 +213,7 @@ def _capacity() -> Families:
     """Return the capacity of nodes that take new allocations, and the use on all."""
     resources = (("vcpus", "vcpus", 1), ("memory_mib", "memory_bytes", MIB), ("disk_gib", "disk_bytes", GIB))
     open_ = Q(node__is_cordoned=False, node__state="ready")
-    found = (
+    rows = (
         Inventory.objects.order_by()
         .values("node__zone_id")
         .annotate(
@@ -221,7 +221,7 @@ def _capacity() -> Families:
             **{f"{column}_has": Sum(f"{column}_used", default=0) for column, _, _ in resources},
         )
     )
-    zones = list(cast(Iterable[Row], found))
+    zones = list(cast(Iterable[Row], rows))
     for column, name, unit in resources:
         capacity = _of_zones(
             f"andromede_zone_capacity_{name}", "Capacity of the nodes that accept new allocations, by zone."
@@ -274,17 +274,19 @@ def _evidence() -> Families:
 def _webhooks() -> Families:
     now = clock.now()
     pending = Delivery.objects.filter(state="pending", webhook__is_enabled=True)
-    found = pending.aggregate(count=Count("pk"), due=Min("due_at", filter=Q(due_at__lte=now)), oldest=Min("created_at"))
-    yield _gauge("andromede_webhook_deliveries_pending", "Webhook deliveries without an outcome.", found["count"])
+    totals = pending.aggregate(
+        count=Count("pk"), due=Min("due_at", filter=Q(due_at__lte=now)), oldest=Min("created_at")
+    )
+    yield _gauge("andromede_webhook_deliveries_pending", "Webhook deliveries without an outcome.", totals["count"])
     yield _gauge(
         "andromede_webhook_oldest_due_seconds",
         "Seconds that the oldest due webhook delivery has waited.",
-        _age(found["due"]),
+        _age(totals["due"]),
     )
     yield _gauge(
         "andromede_webhook_oldest_pending_seconds",
         "Age in seconds of the oldest webhook delivery without an outcome.",
-        _age(found["oldest"]),
+        _age(totals["oldest"]),
     )
 
 

@@ -116,11 +116,11 @@ def _document(node: Node, receipt: pb.Receipt) -> Signed | None:
 def verified_document(node: Node, kind: str, document: bytes) -> Signed | None:
     """Return the document if the node's key signed it, and it names this node."""
     try:
-        found = signed.read(document)
-        found.check(kind, signing_keys.verifier(node.public_key))
+        envelope = signed.read(document)
+        envelope.check(kind, signing_keys.verifier(node.public_key))
     except (BadDocument, ValueError):
         return None
-    return found if found.payload.get("node") == str(node.pk) else None
+    return envelope if envelope.payload.get("node") == str(node.pk) else None
 
 
 def _record(node: Node, number: int, document: Signed, jti: UUID | None) -> None:

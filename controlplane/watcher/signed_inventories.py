@@ -32,19 +32,19 @@ RUNS = ("running", "paused")
 
 
 def compare(node: Node, document: bytes) -> None:
-    found = verified_document(node, KIND, document)
-    if found is None:
+    envelope = verified_document(node, KIND, document)
+    if envelope is None:
         incidents.report(node, FORGED, "inventory")
         return
-    at = instant(found.payload.get("at"))
-    if at is None or found.payload.get("boot_id") != node.boot_id or not _is_news(node, at):
+    at = instant(envelope.payload.get("at"))
+    if at is None or envelope.payload.get("boot_id") != node.boot_id or not _is_news(node, at):
         incidents.end(node, FORGED)
-        incidents.report(node, STALE, "inventory", at=str(found.payload.get("at")))
+        incidents.report(node, STALE, "inventory", at=str(envelope.payload.get("at")))
         return
-    new = incidents.reconcile(node, {FORGED: (), STALE: (), **_wrong(node, found.payload)})
+    new = incidents.reconcile(node, {FORGED: (), STALE: (), **_wrong(node, envelope.payload)})
     if not new.isdisjoint(UNMANAGED_KINDS):
         wake_reconciler()  # once for each new orphan: the reconciler polls the known ones
-    hook = found.payload.get("hook")
+    hook = envelope.payload.get("hook")
     if isinstance(hook, dict) and hook.get("is_active") is True:
         Node.objects.filter(pk=node.pk).update(attested_at=at)
 
@@ -101,7 +101,7 @@ def _attached(node: Node, plugged: Collection[str], inventory: Mapping[str, obje
     A disk is expected if it is, or becomes, the guest's root disk, is attached, has just changed, or is still to be
     detached.
     """
-    guests = {found for each in plugged if (found := as_uuid(each.partition(" ")[0])) is not None}
+    guests = {guest_id for each in plugged if (guest_id := as_uuid(each.partition(" ")[0])) is not None}
     instances = Instance.objects.filter(pk__in=guests)
     pairs = set(instances.values_list("pk", "root_volume_id"))
     pairs |= set(Rebuild.objects.filter(instance_id__in=guests).values_list("instance_id", "root_volume_id"))
@@ -111,12 +111,12 @@ def _attached(node: Node, plugged: Collection[str], inventory: Mapping[str, obje
     leaving = [reported[str(each)] for each in removals if str(each) in reported]
     expected = {f"{instance} {volume}" for instance, volume in pairs}
     expected |= {f"{each.get('instance')} {each.get('volume')}" for each in leaving}
-    volumes = {found for each in plugged if (found := as_uuid(each.partition(" ")[2])) is not None}
+    volumes = {volume_id for each in plugged if (volume_id := as_uuid(each.partition(" ")[2])) is not None}
     just_now = Volume.objects.filter(expected_resources.just_now(), pk__in=volumes).values_list("pk", flat=True)
     moving = {str(each) for each in just_now}
     return expected | {each for each in plugged if each.partition(" ")[2] in moving}
 
 
 def _expected(node: Node, names: Collection[str], rows: Callable[[Node, Collection[UUID]], set[UUID]]) -> set[str]:
-    ids = {found for name in names if (found := as_uuid(name)) is not None}
+    ids = {resource_id for name in names if (resource_id := as_uuid(name)) is not None}
     return {str(each) for each in rows(node, ids)} if ids else set()

@@ -20,7 +20,7 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.ids import new_id
-from controlplane.webhooks import meters, secrets, sender, wakeups
+from controlplane.webhooks import delivery_metrics, secrets, sender, wakeups
 from controlplane.webhooks.models import DELIVERY, Delivery, Trouble, Webhook
 from controlplane.webhooks.project_limits import project_thread
 from controlplane.webhooks.sender import Outcome
@@ -86,7 +86,7 @@ def _deliver_next(webhook_id: UUID, token: UUID) -> bool:
         return False
     started_at = clock.now()
     outcome = _send(delivery, at=started_at)
-    meters.record_attempt(outcome)
+    delivery_metrics.record_attempt(outcome)
     with transaction.atomic():
         webhook = mine.select_for_update().first()
         if webhook is None:

@@ -28,16 +28,16 @@ async def addresses(url: httpx.URL, *, private_hosts: Collection[str]) -> list[A
     free = free_lookups
     if not free.acquire(blocking=False):
         raise safe_http.Unresolvable(url.host)
-    found: Future[list[Address]] = Future()
-    found.set_running_or_notify_cancel()
+    future: Future[list[Address]] = Future()
+    future.set_running_or_notify_cancel()
 
     def look_up() -> None:
         try:
-            found.set_result(safe_http.addresses(url, private_hosts=private_hosts))
+            future.set_result(safe_http.addresses(url, private_hosts=private_hosts))
         except (ValueError, OSError) as exc:
-            found.set_exception(exc)
+            future.set_exception(exc)
         finally:
             free.release()
 
     threading.Thread(target=look_up, name="webhook-resolver", daemon=True).start()
-    return await asyncio.wrap_future(found)
+    return await asyncio.wrap_future(future)

@@ -15,10 +15,10 @@ def webhooks(actor: Actor, project: Project) -> QuerySet[Webhook]:
 
 
 def webhook_get(actor: Actor, project: Project, ref: str) -> Webhook:
-    found = by_ref(webhooks(actor, project), ref)
-    if found is None:
+    webhook = by_ref(webhooks(actor, project), ref)
+    if webhook is None:
         raise WebhookNotFound(name=ref)
-    return found
+    return webhook
 
 
 def deliveries(webhook: Webhook) -> QuerySet[Delivery]:
@@ -26,7 +26,7 @@ def deliveries(webhook: Webhook) -> QuerySet[Delivery]:
 
 
 def delivery_get(webhook: Webhook, ref: str) -> Delivery:
-    found = by_id(deliveries(webhook), ref)
-    if found is None:
+    delivery = by_id(deliveries(webhook), ref)
+    if delivery is None:
         raise DeliveryNotFound(name=ref)
-    return found
+    return delivery

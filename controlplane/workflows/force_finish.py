@@ -130,7 +130,7 @@ def _record(actor: Actor, operation: Operation, node: Node, reason: str) -> None
     """Abandon the node and take the lease.
 
     The decision is recorded in the operation's steps, the audit, the events and the evidence."""
-    found, now = current_step_error(operation), clock.now().isoformat()
+    error, now = current_step_error(operation), clock.now().isoformat()
     step = {"name": "resolve", "state": "done", "attempts": 1, "started_at": now, "finished_at": now, "message": reason}
     leases.commit_step(
         operation,
@@ -144,7 +144,7 @@ def _record(actor: Actor, operation: Operation, node: Node, reason: str) -> None
         "operation": operation.kind,
         "operation_id": str(operation.pk),
         "node": str(node.pk),
-        "obstacle": found,
+        "obstacle": error,
         "reason": reason,
     }
     noun = operation.kind.partition(".")[0]

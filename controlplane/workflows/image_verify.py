@@ -32,10 +32,10 @@ def on_failure(operation: Operation, error: dict[str, object]) -> None:
 def look_into(operation: Operation) -> Effect:
     image = image_of(operation)
     try:
-        found = inspect(image_store.incoming_path(operation.args["file"]), image.format)
+        inspection = inspect(image_store.incoming_path(operation.args["file"]), image.format)
     except FileNotFoundError as exc:
         raise ImageFileMissing() from exc
-    return lambda: _set(image, virtual_size_bytes=found.virtual_size_bytes)
+    return lambda: _set(image, virtual_size_bytes=inspection.virtual_size_bytes)
 
 
 def publish(operation: Operation) -> None:

@@ -279,12 +279,12 @@ def _is_there(migration: Migration) -> bool:
     """Ask the destination, which has the guest only once its source has released it."""
     assert migration.destination is not None, "it has had a place since its first step"
     try:
-        found = agent_client.describe(migration.destination, migration.instance_id)
+        description = agent_client.describe(migration.destination, migration.instance_id)
     except GONE:
         return False
     return any(
         guest.power == node_steps.power_of(migration.instance) and guest.subject.generation == migration.generation
-        for guest in found.instances
+        for guest in description.instances
     )
 
 

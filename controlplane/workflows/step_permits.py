@@ -85,9 +85,11 @@ def for_departure(operation: Operation, migration: Migration) -> CallAuthorizati
     It uses a decision about the destination that is still valid: a guest that is not admitted there any more is not
     sent.
     """
-    place = replace(_destination(migration), node=migration.source)
+    authorization = replace(_destination(migration), node=migration.source)
     generation = migration.instance.generation
-    return _authorize(operation, place, partial(migration_request, migration), generation=generation, op=MIGRATE_OUT)
+    return _authorize(
+        operation, authorization, partial(migration_request, migration), generation=generation, op=MIGRATE_OUT
+    )
 
 
 def _destination(migration: Migration) -> CallAuthorization:
@@ -96,28 +98,28 @@ def _destination(migration: Migration) -> CallAuthorization:
 
 def _authorize(
     operation: Operation,
-    place: CallAuthorization,
+    authorization: CallAuthorization,
     make_request: Callable[[], PlacementRequest],
     *,
     generation: int,
     op: str | None = None,
 ) -> CallAuthorization:
     """Request the permit. `op`: of the permit, if it is not the operation's kind."""
-    agent_client.require_not_abandoned(place.node)
-    require_in_service(place.node, operation.kind)
-    key = PermitKey(operation, op or operation.kind, place.node.pk, generation)
+    agent_client.require_not_abandoned(authorization.node)
+    require_in_service(authorization.node, operation.kind)
+    key = PermitKey(operation, op or operation.kind, authorization.node.pk, generation)
     issued = permits.find_valid(key)
     if issued is None:
         try:
-            issued = permits.obtain_permit(key, decide=partial(_decision, operation, make_request, place))
+            issued = permits.obtain_permit(key, decide=partial(_decision, operation, make_request, authorization))
         except SignerSilent as exc:
             if clock.now() >= operation.deadline_at:
                 raise
             raise StepPending(f"waits for the {exc.facts['process']}", delay=SIGNER_RETRY_DELAY) from exc
-    if place.node.facts_epoch < issued.epoch:
-        send_trust(place.node)
+    if authorization.node.facts_epoch < issued.epoch:
+        send_trust(authorization.node)
     return replace(
-        place,
+        authorization,
         permit=issued.document,
         sentinel_signature=issued.sentinel_signature,
         policies=issued.policies,
@@ -125,9 +127,11 @@ def _authorize(
     )
 
 
-def _decision(operation: Operation, make_request: Callable[[], PlacementRequest], place: CallAuthorization) -> UUID:
+def _decision(
+    operation: Operation, make_request: Callable[[], PlacementRequest], authorization: CallAuthorization
+) -> UUID:
     """Return the decision of the operation's claim, or a new one."""
-    claimed = Decision.objects.select_related("project").defer("document").get(pk=place.decision_id)
+    claimed = Decision.objects.select_related("project").defer("document").get(pk=authorization.decision_id)
     is_ours = claimed.operation == operation.kind and claimed.created_at >= operation.created_at
     cache_key = assessment_cache.read_versions(claimed.project.organization_id, claimed.consumer_id)
     if is_ours and permits.is_current(claimed, cache_key.standing):
@@ -135,10 +139,10 @@ def _decision(operation: Operation, make_request: Callable[[], PlacementRequest]
     return placement.renew_decision(replace(make_request(), operation_id=operation.pk)).pk
 
 
-def request_permit_ahead(operation: Operation, place: Allocation, *, generation: int) -> None:
+def request_permit_ahead(operation: Operation, allocation: Allocation, *, generation: int) -> None:
     """Request the next step's permit as soon as the allocation exists: the signer works while rows are written."""
     permits.request_permit(
-        PermitKey(operation, operation.kind, place.node_id, generation), decide=lambda: place.decision_id
+        PermitKey(operation, operation.kind, allocation.node_id, generation), decide=lambda: allocation.decision_id
     )
 
 

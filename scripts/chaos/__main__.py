@@ -31,9 +31,9 @@ def main() -> int:
     length = replace(REAL if options.real else FAKE, **given)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, it ends what it has started
     with chaos_world(options.var.absolute(), port=options.port, is_real=options.real) as world:
-        found = storm(world, options.seed, length)
-    print(json.dumps(found, indent=2))
-    return 1 if found["findings"] else 0
+        verdict = storm(world, options.seed, length)
+    print(json.dumps(verdict, indent=2))
+    return 1 if verdict["findings"] else 0
 
 
 if __name__ == "__main__":

@@ -31,17 +31,19 @@ def create(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 
 
 def delete(scene: Scene, dice: random.Random) -> PlannedRequest | None:
-    if (found := any_id(scene.instances, dice)) is None:
+    if (instance_id := any_id(scene.instances, dice)) is None:
         return None
-    return PlannedRequest("DELETE", f"instances/{found}", "instance.delete", resource=found, then={"state": "deleted"})
+    return PlannedRequest(
+        "DELETE", f"instances/{instance_id}", "instance.delete", resource=instance_id, then={"state": "deleted"}
+    )
 
 
 def power(action: str, *, of: str, then: str) -> Callable[[Scene, random.Random], PlannedRequest | None]:
     def plan(scene: Scene, dice: random.Random) -> PlannedRequest | None:
-        if (found := any_id(in_state(scene.instances, of), dice)) is None:
+        if (instance_id := any_id(in_state(scene.instances, of), dice)) is None:
             return None
-        path = f"instances/{found}/actions/{action}"
-        return PlannedRequest("POST", path, f"instance.{action}", {}, resource=found, then={"state": then})
+        path = f"instances/{instance_id}/actions/{action}"
+        return PlannedRequest("POST", path, f"instance.{action}", {}, resource=instance_id, then={"state": then})
 
     return plan
 
@@ -49,20 +51,20 @@ def power(action: str, *, of: str, then: str) -> Callable[[Scene, random.Random]
 def resize(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     """Resize to the larger flavor: a disk cannot shrink."""
     small = [each for each in in_state(scene.instances, "stopped") if each["flavor"] == FLAVORS[0]]
-    if (found := any_id(small, dice)) is None:
+    if (instance_id := any_id(small, dice)) is None:
         return None
     size = {"flavor": FLAVORS[1]}
     return PlannedRequest(
-        "POST", f"instances/{found}/actions/resize", "instance.resize", size, resource=found, then=size
+        "POST", f"instances/{instance_id}/actions/resize", "instance.resize", size, resource=instance_id, then=size
     )
 
 
 def rebuild(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     settled = in_state(scene.instances, "active", "stopped")
-    if (found := any_id(settled, dice)) is None:
+    if (instance_id := any_id(settled, dice)) is None:
         return None
     return PlannedRequest(
-        "POST", f"instances/{found}/actions/rebuild", "instance.rebuild", {"image": IMAGE}, resource=found
+        "POST", f"instances/{instance_id}/actions/rebuild", "instance.rebuild", {"image": IMAGE}, resource=instance_id
     )
 
 
@@ -103,9 +105,11 @@ def create_volume(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 
 
 def delete_volume(scene: Scene, dice: random.Random) -> PlannedRequest | None:
-    if (found := any_id(in_state(scene.volumes, "available", "error"), dice)) is None:
+    if (volume_id := any_id(in_state(scene.volumes, "available", "error"), dice)) is None:
         return None
-    return PlannedRequest("DELETE", f"volumes/{found}", "volume.delete", resource=found, then={"state": "deleted"})
+    return PlannedRequest(
+        "DELETE", f"volumes/{volume_id}", "volume.delete", resource=volume_id, then={"state": "deleted"}
+    )
 
 
 def grow(scene: Scene, dice: random.Random) -> PlannedRequest | None:
@@ -122,34 +126,34 @@ def grow(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 def cancel(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     operations = scene.reader.listed("operations")
     live = [each for each in operations if each["state"] not in ENDED and each["cancellable"]]
-    if (found := any_id(live, dice)) is None:
+    if (operation_id := any_id(live, dice)) is None:
         return None
-    return PlannedRequest("POST", f"operations/{found}/actions/cancel", "operation.cancel", {})
+    return PlannedRequest("POST", f"operations/{operation_id}/actions/cancel", "operation.cancel", {})
 
 
 def retry(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     operations = scene.reader.listed("operations")
     lost = [each for each in operations if each["state"] in ("failed", "cancelled") and not each["retried_by"]]
-    if (found := any_id(lost, dice)) is None:
+    if (operation_id := any_id(lost, dice)) is None:
         return None
-    return PlannedRequest("POST", f"operations/{found}/actions/retry", "operation.retry", {})
+    return PlannedRequest("POST", f"operations/{operation_id}/actions/retry", "operation.retry", {})
 
 
 def cordon(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     """Cordon one node at a time."""
     nodes = scene.reader.listed("/v1/nodes", by=OPERATOR)
-    if any(node["is_cordoned"] for node in nodes) or (found := any_id(nodes, dice)) is None:
+    if any(node["is_cordoned"] for node in nodes) or (node_id := any_id(nodes, dice)) is None:
         return None
-    path = f"/v1/nodes/{found}/actions/cordon"
-    return PlannedRequest("POST", path, "node.cordon", {"reason": "chaos"}, resource=found, by=OPERATOR)
+    path = f"/v1/nodes/{node_id}/actions/cordon"
+    return PlannedRequest("POST", path, "node.cordon", {"reason": "chaos"}, resource=node_id, by=OPERATOR)
 
 
 def uncordon(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     nodes = scene.reader.listed("/v1/nodes", by=OPERATOR)
-    if (found := any_id(_on_duty(nodes, "cordoned"), dice)) is None:
+    if (node_id := any_id(_on_duty(nodes, "cordoned"), dice)) is None:
         return None
     return PlannedRequest(
-        "POST", f"/v1/nodes/{found}/actions/uncordon", "node.uncordon", {}, resource=found, by=OPERATOR
+        "POST", f"/v1/nodes/{node_id}/actions/uncordon", "node.uncordon", {}, resource=node_id, by=OPERATOR
     )
 
 
@@ -171,29 +175,33 @@ def migrate(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 def drain(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     """Drain one node at a time by its plan; if the plan has changed since, the request is refused."""
     nodes = scene.reader.listed("/v1/nodes", by=OPERATOR)
-    if any(node["is_cordoned"] for node in nodes) or (found := any_id(nodes, dice)) is None:
+    if any(node["is_cordoned"] for node in nodes) or (node_id := any_id(nodes, dice)) is None:
         return None
     fallback = dice.choice(("leave", "stop"))
-    plan = scene.reader.asked(f"/v1/nodes/{found}/actions/plan-drain", {"fallback": fallback}, by=OPERATOR)
+    plan = scene.reader.asked(f"/v1/nodes/{node_id}/actions/plan-drain", {"fallback": fallback}, by=OPERATOR)
     if plan is None:
         return None
     body = {"plan": plan["digest"], "fallback": fallback, "at_once": 4, "reason": "chaos"}
-    return PlannedRequest("POST", f"/v1/nodes/{found}/actions/drain", "node.drain", body, resource=found, by=OPERATOR)
+    return PlannedRequest(
+        "POST", f"/v1/nodes/{node_id}/actions/drain", "node.drain", body, resource=node_id, by=OPERATOR
+    )
 
 
 def drain_cancel(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     nodes = scene.reader.listed("/v1/nodes", by=OPERATOR)
-    if (found := any_id(_on_duty(nodes, "draining"), dice)) is None:
+    if (node_id := any_id(_on_duty(nodes, "draining"), dice)) is None:
         return None
-    path = f"/v1/nodes/{found}/drain/actions/cancel"
-    return PlannedRequest("POST", path, "node.drain-cancel", {}, resource=found, by=OPERATOR)
+    path = f"/v1/nodes/{node_id}/drain/actions/cancel"
+    return PlannedRequest("POST", path, "node.drain-cancel", {}, resource=node_id, by=OPERATOR)
 
 
 def return_node(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     nodes = scene.reader.listed("/v1/nodes", by=OPERATOR)
-    if (found := any_id(_on_duty(nodes, "maintenance"), dice)) is None:
+    if (node_id := any_id(_on_duty(nodes, "maintenance"), dice)) is None:
         return None
-    return PlannedRequest("POST", f"/v1/nodes/{found}/actions/return", "node.return", {}, resource=found, by=OPERATOR)
+    return PlannedRequest(
+        "POST", f"/v1/nodes/{node_id}/actions/return", "node.return", {}, resource=node_id, by=OPERATOR
+    )
 
 
 ACTS: Mapping[str, ActKind] = {

@@ -33,9 +33,9 @@ class Attestor:
             begun = http.post("/v1/sessions", json={"email": EMAIL, "password": password}).raise_for_status().json()
             http.headers["Authorization"] = f"Bearer {begun['secret']}"
             key = http.post("/v1/totp", json={}).raise_for_status().json()["secret"]
-            made = cls(begun["secret"], key, time.monotonic())
-            http.post("/v1/totp/actions/confirm", json={"code": made.code()}).raise_for_status()
-        return made
+            attestor = cls(begun["secret"], key, time.monotonic())
+            http.post("/v1/totp/actions/confirm", json={"code": attestor.code()}).raise_for_status()
+        return attestor
 
     @property
     def needs_proof(self) -> bool:

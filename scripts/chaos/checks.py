@@ -52,38 +52,38 @@ THERE = Q(node__isnull=False) & ~Q(state="deleted")
 
 def operations() -> Findings:
     """Check that all operations have ended, hold no lock, and met no bug."""
-    found = [
+    findings = [
         f"operation {each.kind} {each.pk} has not ended: {each.state}, {each.attempts} tries, {each.steps[-1:]}"
         for each in Operation.objects.filter(state__in=LIVE)
     ]
-    found += [f"{hold.resource_id} is still held by {hold.operation_id}" for hold in ResourceLock.objects.all()]
+    findings += [f"{hold.resource_id} is still held by {hold.operation_id}" for hold in ResourceLock.objects.all()]
     ended = Operation.objects.exclude(state__in=LIVE)
-    found += [f"operation {each.pk} has ended and is leased" for each in ended.filter(lease_token__isnull=False)]
-    found += [
+    findings += [f"operation {each.pk} has ended and is leased" for each in ended.filter(lease_token__isnull=False)]
+    findings += [
         f"operation {each.kind} {each.pk} met a bug: {each.steps[-2:]}"
         for each in ended.filter(error__code=CloudError.code)
     ]
-    return found
+    return findings
 
 
 def resources() -> Findings:
     """Check that each resource is in a state of rest."""
-    found = [
+    findings = [
         f"{name} {row.pk} rests in {row.state}{' and is being deleted' if row.is_deleting else ''}"
         for name, rows in (("instance", Instance.objects), ("volume", Volume.objects))
         for row in rows.filter(Q(state="building") | Q(is_deleting=True) & ~Q(state="deleted"))
     ]
     plugged = {row.volume_id: row for row in Attachment.objects.all()}
-    found += [f"attachment {row.pk} is neither plugged nor gone" for row in plugged.values() if not row.is_plugged]
+    findings += [f"attachment {row.pk} is neither plugged nor gone" for row in plugged.values() if not row.is_plugged]
     for volume in Volume.objects.filter(THERE):
         if (volume.state == "in-use") != (volume.pk in plugged):
-            found.append(f"volume {volume.pk} is {volume.state}, and its attachment is {plugged.get(volume.pk)}")
-    found += [f"the rebuild of instance {row.instance_id} was left" for row in Rebuild.objects.all()]
-    found += [
+            findings.append(f"volume {volume.pk} is {volume.state}, and its attachment is {plugged.get(volume.pk)}")
+    findings += [f"the rebuild of instance {row.instance_id} was left" for row in Rebuild.objects.all()]
+    findings += [
         f"{row.kind} {row.resource_id} was never removed from {row.node}"
         for row in NodeRemoval.objects.select_related("node")
     ]
-    return found
+    return findings
 
 
 def allocations() -> Findings:
@@ -91,18 +91,20 @@ def allocations() -> Findings:
 
     The sums of nodes and pools must be those of the rows.
     """
-    wanted = {
+    expected = {
         row.pk: (row.node_id, row.vcpus, row.memory_mib, *_disk(row.disk_gib, row.root_pool_id))
         for row in Instance.objects.filter(THERE)
     }
-    wanted |= {row.pk: (row.node_id, 0, 0, *_disk(row.size_gib, row.pool_id)) for row in Volume.objects.filter(THERE)}
+    expected |= {row.pk: (row.node_id, 0, 0, *_disk(row.size_gib, row.pool_id)) for row in Volume.objects.filter(THERE)}
     amounts = ("vcpus", "memory_mib", "disk_gib", "pool_id", "pool_gib")
     rows = Allocation.objects.values_list("consumer_id", "node_id", *amounts)
-    there = {consumer: tuple(place) for consumer, *place in rows}
-    found = [f"allocation of {key}: {there.get(key)} instead of {wanted.get(key)}" for key in _unlike(wanted, there)]
-    found += [f"the sums of {place} are not those of its allocations" for place in capacity_drift.reconcile()]
-    found += [f"quota: {dimension} of {owner} is not what is used" for owner, dimension in quota_drift.reconcile()]
-    return found
+    there = {consumer: tuple(columns) for consumer, *columns in rows}
+    findings = [
+        f"allocation of {key}: {there.get(key)} instead of {expected.get(key)}" for key in _unlike(expected, there)
+    ]
+    findings += [f"the sums of {node} are not those of its allocations" for node in capacity_drift.reconcile()]
+    findings += [f"quota: {dimension} of {owner} is not what is used" for owner, dimension in quota_drift.reconcile()]
+    return findings
 
 
 def _disk(gib: int, pool: UUID | None) -> tuple[int, UUID | None, int]:
@@ -112,42 +114,42 @@ def _disk(gib: int, pool: UUID | None) -> tuple[int, UUID | None, int]:
 
 def files() -> Findings:
     """Check that a pool has one file of each disk that is in it, and no other."""
-    found = list[str]()
+    findings = list[str]()
     for pool in Pool.objects.all():
         roots = Instance.objects.filter(THERE, root_pool=pool).values_list("root_volume_id", flat=True)
-        wanted = {*map(str, roots), *map(str, Volume.objects.filter(THERE, pool=pool).values_list("pk", flat=True))}
+        expected = {*map(str, roots), *map(str, Volume.objects.filter(THERE, pool=pool).values_list("pk", flat=True))}
         there = {path.stem for path in (Path(pool.path) / pools.VOLUMES).iterdir()}
-        found += [f"the pool {pool.path} has {name}, which is no disk" for name in sorted(there - wanted)]
-        found += [f"the pool {pool.path} has lost the disk {name}" for name in sorted(wanted - there)]
-    return found
+        findings += [f"the pool {pool.path} has {name}, which is no disk" for name in sorted(there - expected)]
+        findings += [f"the pool {pool.path} has lost the disk {name}" for name in sorted(expected - there)]
+    return findings
 
 
 def addresses() -> Findings:
     """Check that each port belongs to an instance that may have it or is free, and each such instance has one."""
     owners = set(Instance.objects.filter(THERE).values_list("pk", flat=True))
     having = set(Port.objects.exclude(instance_id=None).values_list("instance_id", flat=True))
-    found = [f"the port of instance {key} has no owner" for key in having - owners]
-    return found + [f"instance {key} has no port" for key in owners - having]
+    findings = [f"the port of instance {key} has no owner" for key in having - owners]
+    return findings + [f"instance {key} has no port" for key in owners - having]
 
 
 def nodes() -> Findings:
     """Compare the descriptions of agents with the rows, in both directions."""
-    wanted, found, there = _wanted(), list[str](), dict[Thing, Any]()
+    expected, findings, there = _wanted(), list[str](), dict[Thing, Any]()
     for node in Node.objects.exclude(state="removed").order_by("name"):
         if node.state != "ready":
-            found.append(f"node {node.name} is {node.state}")
+            findings.append(f"node {node.name} is {node.state}")
         try:
             described = agent_client.describe(node)
         except CloudError as exc:
-            found.append(f"node {node.name} does not answer: {exc}")
+            findings.append(f"node {node.name} does not answer: {exc}")
             continue
         there |= _described(node.pk, described)
-        found += [f"node {node.name} has a domain that nobody knows: {name}" for name in described.unknown_domains]
+        findings += [f"node {node.name} has a domain that nobody knows: {name}" for name in described.unknown_domains]
     names = dict(Node.objects.values_list("pk", "name"))
-    for key in set(_unlike(wanted, there)) - (_forgettable() - there.keys()):
+    for key in set(_unlike(expected, there)) - (_forgettable() - there.keys()):
         node_id, kind, thing = key
-        found.append(f"{kind} {thing} on {names[node_id]}: {there.get(key)} instead of {wanted.get(key)}")
-    return found
+        findings.append(f"{kind} {thing} on {names[node_id]}: {there.get(key)} instead of {expected.get(key)}")
+    return findings
 
 
 def _forgettable() -> set[Thing]:
@@ -157,25 +159,25 @@ def _forgettable() -> set[Thing]:
 
 
 def _wanted() -> dict[Thing, Any]:
-    wanted: dict[Thing, Any] = {}
+    expected: dict[Thing, Any] = {}
     instances = {row.pk: row for row in Instance.objects.filter(THERE)}
     attachments = Attachment.objects.select_related("volume")
     holders = {row.volume_id: str(row.instance_id) for row in attachments}
     for row in instances.values():
         assert row.node_id is not None
         if row.state != "error":
-            wanted[row.node_id, "instance", str(row.pk)] = "on" if row.state == "active" else "off"
-        wanted[row.node_id, "volume", str(row.root_volume_id)] = str(row.pk)
+            expected[row.node_id, "instance", str(row.pk)] = "on" if row.state == "active" else "off"
+        expected[row.node_id, "volume", str(row.root_volume_id)] = str(row.pk)
     for volume in Volume.objects.filter(THERE):
         assert volume.node_id is not None
-        wanted[volume.node_id, "volume", str(volume.pk)] = holders.get(volume.pk, "")
+        expected[volume.node_id, "volume", str(volume.pk)] = holders.get(volume.pk, "")
     for key, port_id in Port.objects.filter(instance_id__in=instances).values_list("instance_id", "pk"):
         assert key is not None
-        wanted[_node_of(instances[key]), "port", str(port_id)] = ""
+        expected[_node_of(instances[key]), "port", str(port_id)] = ""
     for each in attachments.filter(instance__in=instances):
         pair = f"{each.volume_id} in {each.instance_id}"
-        wanted[_node_of(instances[each.instance_id]), "attachment", str(each.pk)] = pair
-    return wanted
+        expected[_node_of(instances[each.instance_id]), "attachment", str(each.pk)] = pair
+    return expected
 
 
 def _node_of(instance: Instance) -> UUID:
@@ -198,14 +200,14 @@ def _described(node: UUID, described: pb.NodeDescription) -> dict[Thing, Any]:
 
 def sizes() -> Findings:
     """Check that no disk is smaller than its row states; an undone growth may have left it larger."""
-    wanted = {str(row.pk): row.size_gib for row in Volume.objects.filter(THERE)}
-    wanted |= {str(row.root_volume_id): row.disk_gib for row in Instance.objects.filter(THERE)}
-    found = list[str]()
+    expected = {str(row.pk): row.size_gib for row in Volume.objects.filter(THERE)}
+    expected |= {str(row.root_volume_id): row.disk_gib for row in Instance.objects.filter(THERE)}
+    findings = list[str]()
     for node in Node.objects.filter(state="ready"):
         for volume in agent_client.describe(node).volumes:
-            if volume.size_bytes < wanted.get(volume.subject.id, 0) * GIB:
-                found.append(f"volume {volume.subject.id} has {volume.size_bytes} bytes")
-    return found
+            if volume.size_bytes < expected.get(volume.subject.id, 0) * GIB:
+                findings.append(f"volume {volume.subject.id} has {volume.size_bytes} bytes")
+    return findings
 
 
 def receipts() -> Findings:
@@ -213,16 +215,16 @@ def receipts() -> Findings:
 
     An open guest runs, and a running guest is open.
     """
-    found = list[str]()
+    findings = list[str]()
     opened: dict[str, dict[UUID, str]] = defaultdict(dict)
     spans: dict[str, list[tuple[str, str, UUID]]] = defaultdict(list)
     numbers: dict[UUID, int] = defaultdict(int)
     for row in Receipt.objects.order_by("node", "number"):
         if row.number != numbers[row.node_id] + 1:
-            found.append(f"node {row.node_id}: receipt {row.number} comes after {numbers[row.node_id]}")
+            findings.append(f"node {row.node_id}: receipt {row.number} comes after {numbers[row.node_id]}")
         numbers[row.node_id] = row.number
         if not row.is_genuine:
-            found.append(f"node {row.node_id}: receipt {row.number} is not its own")
+            findings.append(f"node {row.node_id}: receipt {row.number} is not its own")
         documented = signed.read(bytes(row.document)).payload
         if documented["kind"] == "instance":
             _follow(opened[str(documented["resource"])], spans[str(documented["resource"])], row.node_id, documented)
@@ -230,8 +232,8 @@ def receipts() -> Findings:
         spans[guest] += [(since, "now", node) for node, since in now.items()]
     fenced = _fences()
     for guest, ran in spans.items():
-        found += overlaps(guest, [(since, ended(since, until, fenced[node]), node) for since, until, node in ran])
-    return found + _open_and_running(opened)
+        findings += overlaps(guest, [(since, ended(since, until, fenced[node]), node) for since, until, node in ran])
+    return findings + _open_and_running(opened)
 
 
 def _fences() -> Mapping[UUID, list[str]]:
@@ -262,20 +264,20 @@ def _follow(
 
 
 def overlaps(guest: str, ran: Iterable[tuple[str, str, UUID]]) -> Findings:
-    found, until, where = list[str](), "", None
+    findings, until, where = list[str](), "", None
     for begin, end, node in sorted(ran):
         if where is not None and node != where and begin < until:
-            found.append(f"guest {guest} ran on {where} until {until}, and on {node} since {begin}")
+            findings.append(f"guest {guest} ran on {where} until {until}, and on {node} since {begin}")
         if end > until or end == "now":
             until, where = end, node
-    return found
+    return findings
 
 
 def _open_and_running(opened: Mapping[str, Mapping[UUID, str]]) -> Findings:
     running = {key: node for node, key in _running()}
     receipts = {(guest, node) for guest, now in opened.items() for node in now}
-    found = [f"guest {guest} runs on {node} without a receipt" for guest, node in running.items() - receipts]
-    return found + [
+    findings = [f"guest {guest} runs on {node} without a receipt" for guest, node in running.items() - receipts]
+    return findings + [
         f"guest {guest} has an open receipt of {node} and does not run" for guest, node in receipts - running.items()
     ]
 
@@ -299,7 +301,7 @@ def drains() -> Findings:
     Guests that the drain shut down run again where the node accepts guests.
     """
     live = set(Drain.objects.filter(state__in=DRAIN_LIVE).values_list("node_id", flat=True))
-    found = [
+    findings = [
         f"node {node.name} is {node.admin_state}, and its drain"
         f" {'is not' if node.admin_state == 'draining' else 'is'} under way"
         for node in Node.objects.all()
@@ -307,9 +309,9 @@ def drains() -> Findings:
     ]
     over = DrainGuest.objects.exclude(drain__state__in=DRAIN_LIVE).select_related("drain__node")
     under_way = over.filter(state__in=("moving", "stopping", "starting"))
-    found += [f"{guest.name} is {guest.state} for a drain that is over" for guest in under_way]
+    findings += [f"{guest.name} is {guest.state} for a drain that is over" for guest in under_way]
     owed = over.filter(starts_again=True, drain__node__admin_state__in=("in-service", "cordoned"))
-    return found + [f"{guest.name} is to be started on {guest.drain.node.name}, and is off" for guest in owed]
+    return findings + [f"{guest.name} is to be started on {guest.drain.node.name}, and is off" for guest in owed]
 
 
 def recoveries() -> Findings:
@@ -317,20 +319,20 @@ def recoveries() -> Findings:
 
     No guest is leaving a dead node, and a guest that was not evacuated has a reason.
     """
-    found = [
+    findings = [
         f"node {node.name} is still {node.admin_state}"
         for node in Node.objects.filter(admin_state__in=("fenced", "maintenance"))
     ]
     rows = Incident.objects.filter(kind=FENCE_BROKEN).select_related("node")
-    found += [f"node {row.node} was fenced and not dead: {row.name} {row.facts}" for row in rows]
+    findings += [f"node {row.node} was fenced and not dead: {row.name} {row.facts}" for row in rows]
     recovered = Drain.objects.filter(kind="recover").select_related("node")
-    found += [f"the recovery of {row.node} is {row.state}" for row in recovered.filter(state__in=DRAIN_LIVE)]
+    findings += [f"the recovery of {row.node} is {row.state}" for row in recovered.filter(state__in=DRAIN_LIVE)]
     stayed = DrainGuest.objects.filter(drain__in=recovered, state__in=("failed", "left"), reasons=[])
-    found += [f"{guest.name} was {guest.state} on a dead node, and nothing says why" for guest in stayed]
+    findings += [f"{guest.name} was {guest.state} on a dead node, and nothing says why" for guest in stayed]
     moving = Migration.objects.filter(state__in=MOVING).select_related("instance")
-    found += [f"{row.instance} is on its way ({row.kind}) for ever" for row in moving]
+    findings += [f"{row.instance} is on its way ({row.kind}) for ever" for row in moving]
     blocked = Instance.objects.filter(state__in=("active", "stopped"), last_error__code=EvacuationBlocked.code)
-    return found + [f"instance {row.pk} still says that it has no place" for row in blocked]
+    return findings + [f"instance {row.pk} still says that it has no place" for row in blocked]
 
 
 def orphans() -> Findings:
@@ -341,7 +343,7 @@ def orphans() -> Findings:
 
 def events() -> Findings:
     """Check that beginning and end of each operation were published once, in this order; every event has a position."""
-    found = [f"event {each.number} ({each.kind}) has no place" for each in Event.objects.filter(position=None)]
+    findings = [f"event {each.number} ({each.kind}) has no place" for each in Event.objects.filter(position=None)]
     published: dict[UUID, list[str]] = defaultdict(list)
     mine = Event.objects.filter(kind__startswith="operation.", position__isnull=False)
     for operation, kind in mine.order_by("position").values_list("operation_id", "kind"):
@@ -349,8 +351,8 @@ def events() -> Findings:
             published[operation].append(kind.partition(".")[2])
     for each in Operation.objects.exclude(state__in=LIVE):
         if published[each.pk] != ["pending", each.state]:
-            found.append(f"operation {each.kind} {each.pk} is {each.state}; published was {published[each.pk]}")
-    return found
+            findings.append(f"operation {each.kind} {each.pk} is {each.state}; published was {published[each.pk]}")
+    return findings
 
 
 def answers(outcomes: Sequence[Mapping[str, Any]]) -> Findings:
@@ -361,7 +363,7 @@ def answers(outcomes: Sequence[Mapping[str, Any]]) -> Findings:
     gone = {each["resource"] for each in outcomes if each["status"] in GONE}
     ends = {key for key, row in rows.items() if row.kind.endswith(".delete")}
     documented_ends = {rows[key].resource_id for key in ends & documented}
-    found = [
+    findings = [
         f"operation {rows[key].kind} {key} was told to nobody"
         for key in rows.keys() - documented
         if str(rows[key].resource_id) not in gone  # its answer was lost, and to ask again is answered "it is gone"
@@ -375,12 +377,12 @@ def answers(outcomes: Sequence[Mapping[str, Any]]) -> Findings:
         if not each["operation"]:
             continue
         if row is None:
-            found.append(f"operation {each['operation']} was told, and there is none")
+            findings.append(f"operation {each['operation']} was told, and there is none")
         elif each["state"] and each["state"] != row.state:
-            found.append(f"operation {row.pk} was told to be {each['state']} and is {row.state}")
+            findings.append(f"operation {row.pk} was told to be {each['state']} and is {row.state}")
         elif last.get(each["resource"]) == row.pk and row.state == "succeeded":
-            found += [*_unlike_wish(each), *_elsewhere(row)]
-    return found + _made_twice(outcomes)
+            findings += [*_unlike_wish(each), *_elsewhere(row)]
+    return findings + _made_twice(outcomes)
 
 
 def _last_operations(rows: Iterable[Operation]) -> dict[str, UUID]:
@@ -389,7 +391,7 @@ def _last_operations(rows: Iterable[Operation]) -> dict[str, UUID]:
 
 def _unlike_wish(each: Mapping[str, Any]) -> Findings:
     row = Instance.objects.filter(pk=each["resource"]).first() or Volume.objects.filter(pk=each["resource"]).first()
-    found = list[str]()
+    findings = list[str]()
     for name, value in each["wish"].items():
         if name == "instance":
             holder = Attachment.objects.filter(volume_id=each["resource"]).values_list("instance_id", flat=True).first()
@@ -397,8 +399,8 @@ def _unlike_wish(each: Mapping[str, Any]) -> Findings:
         else:
             is_so = getattr(row, name, None) == value or _has_crashed(row, value)
         if not is_so:
-            found.append(f"{each['kind']} of {each['resource']} has succeeded, and its {name} is not {value}: {row}")
-    return found
+            findings.append(f"{each['kind']} of {each['resource']} has succeeded, and its {name} is not {value}: {row}")
+    return findings
 
 
 def _elsewhere(row: Operation) -> Findings:
@@ -418,12 +420,12 @@ def _has_crashed(row: object, value: object) -> bool:
 
 def _made_twice(outcomes: Sequence[Mapping[str, Any]]) -> Findings:
     names = [each["name"] for each in outcomes if each["name"] and each["operation"]]
-    found = list[str]()
+    findings = list[str]()
     for rows in (Instance.objects, Volume.objects):
         counted = rows.filter(name__in=names).values("name").annotate(count=Count("pk")).filter(count__gt=1)
-        found += [f"{each['count']} are called {each['name']}" for each in counted]
-    made: Counter[str] = Counter(each["key"] for each in outcomes if each["key"])
-    return found + [f"key {key} was used for {count} requests" for key, count in made.items() if count > 1]
+        findings += [f"{each['count']} are called {each['name']}" for each in counted]
+    uses: Counter[str] = Counter(each["key"] for each in outcomes if each["key"])
+    return findings + [f"key {key} was used for {count} requests" for key, count in uses.items() if count > 1]
 
 
 def emptiness() -> Findings:
@@ -437,11 +439,11 @@ def emptiness() -> Findings:
         "attachments": Attachment.objects.count,
         "quotas": QuotaUse.objects.exclude(dimension__in=("networks", "images", "security_groups")).count,
     }
-    found = [f"{count} {name} are left" for name, of in kinds.items() if (count := of())]
+    findings = [f"{count} {name} are left" for name, of in kinds.items() if (count := of())]
     for node in Node.objects.filter(state="ready"):
         left = _described(node.pk, agent_client.describe(node))
-        found += [f"{kind} {thing} is left on {node.name}" for _, kind, thing in left]
-    return found
+        findings += [f"{kind} {thing} is left on {node.name}" for _, kind, thing in left]
+    return findings
 
 
 def _unlike(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> list[Any]:

@@ -43,15 +43,15 @@ class Follower:
         while len(self.received) < len(kept) and time.monotonic() < deadline:
             time.sleep(PAUSE_S)
         received = self.received[: len(kept)]
-        found = list(self.refusals)
+        findings = list(self.refusals)
         if received != kept:
-            place = next(
+            number = next(
                 (n for n, pair in enumerate(zip(received, kept, strict=False)) if pair[0] != pair[1]), len(received)
             )
-            found.append(
-                f"stream: of {len(kept)} events {len(received)} came; the first that differs is number {place}"
+            findings.append(
+                f"stream: of {len(kept)} events {len(received)} came; the first that differs is number {number}"
             )
-        return found
+        return findings
 
     def _listen(self) -> None:
         headers = {"Authorization": f"Bearer {self.token}"}

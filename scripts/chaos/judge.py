@@ -47,24 +47,24 @@ def main() -> int:
     parser.add_argument("--evidence", action="store_true", help="export the evidence and verify the export")
     options = parser.parse_args()
     deadline = time.monotonic() + options.seconds
-    while found := look(options):
+    while findings := look(options):
         if time.monotonic() > deadline:
             break
         time.sleep(LOOK_EVERY_S)
-    print(json.dumps({"figures": figures(), "findings": found}))
-    return 1 if found else 0
+    print(json.dumps({"figures": figures(), "findings": findings}))
+    return 1 if findings else 0
 
 
 def look(options: argparse.Namespace) -> list[str]:
-    found = [f"{name}: {line}" for name, check in checks.CHECKS.items() for line in _looked(check)]
+    findings = [f"{name}: {line}" for name, check in checks.CHECKS.items() for line in _looked(check)]
     outcomes = json.loads((options.folder / "told.json").read_text())
-    found += [f"answers: {line}" for line in checks.answers(outcomes)]
+    findings += [f"answers: {line}" for line in checks.answers(outcomes)]
     if options.empty:
-        found += [f"emptiness: {line}" for line in checks.emptiness()]
-    if options.evidence and not found:
-        found += [f"evidence: {line}" for line in evidence(options.folder)]
+        findings += [f"emptiness: {line}" for line in checks.emptiness()]
+    if options.evidence and not findings:
+        findings += [f"evidence: {line}" for line in evidence(options.folder)]
     connection.close()
-    return found
+    return findings
 
 
 def _looked(check: Any) -> list[str]:

@@ -17,9 +17,9 @@ def create_port(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 
 
 def delete_port(scene: Scene, dice: random.Random) -> PlannedRequest | None:
-    if (found := any_id(_free(scene), dice)) is None:
+    if (port_id := any_id(_free(scene), dice)) is None:
         return None
-    return PlannedRequest("DELETE", f"ports/{found}", "port.delete")
+    return PlannedRequest("DELETE", f"ports/{port_id}", "port.delete")
 
 
 def attach_port(scene: Scene, dice: random.Random) -> PlannedRequest | None:
@@ -32,9 +32,9 @@ def attach_port(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 def detach_port(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     """Detach a port that was made by itself: each instance keeps the one that came with it."""
     attached = [port for port in scene.reader.listed("ports") if port["is_own"] and port["instance"]]
-    if (found := any_id(attached, dice)) is None:
+    if (port_id := any_id(attached, dice)) is None:
         return None
-    return PlannedRequest("POST", f"ports/{found}/actions/detach", "port.detach", {}, resource=found)
+    return PlannedRequest("POST", f"ports/{port_id}/actions/detach", "port.detach", {}, resource=port_id)
 
 
 def create_group(scene: Scene, dice: random.Random) -> PlannedRequest | None:
@@ -84,29 +84,29 @@ def reserve_address(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 def attach_address(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     """Attach an address to a port of an instance in its zone; another port that has it loses it."""
     addresses = _addresses(scene)
-    if (found := any_id(addresses, dice)) is None:
+    if (address_id := any_id(addresses, dice)) is None:
         return None
-    zone = next(address["zone"] for address in addresses if address["id"] == found)
+    zone = next(address["zone"] for address in addresses if address["id"] == address_id)
     near = {instance["id"] for instance in scene.instances if instance["zone"] == zone}
     ports = [port for port in scene.reader.listed("ports") if port["instance"] and port["instance"]["id"] in near]
     if (port := any_id(ports, dice)) is None:
         return None
     body = {"port": port, "move": True}
-    path = f"public-addresses/{found}/actions/attach"
-    return PlannedRequest("POST", path, "public_address.attach", body, resource=found)
+    path = f"public-addresses/{address_id}/actions/attach"
+    return PlannedRequest("POST", path, "public_address.attach", body, resource=address_id)
 
 
 def detach_address(scene: Scene, dice: random.Random) -> PlannedRequest | None:
-    if (found := any_id([address for address in _addresses(scene) if address["port"]], dice)) is None:
+    if (address_id := any_id([address for address in _addresses(scene) if address["port"]], dice)) is None:
         return None
-    path = f"public-addresses/{found}/actions/detach"
-    return PlannedRequest("POST", path, "public_address.detach", {}, resource=found)
+    path = f"public-addresses/{address_id}/actions/detach"
+    return PlannedRequest("POST", path, "public_address.detach", {}, resource=address_id)
 
 
 def release_address(scene: Scene, dice: random.Random) -> PlannedRequest | None:
-    if (found := any_id([address for address in _addresses(scene) if not address["port"]], dice)) is None:
+    if (address_id := any_id([address for address in _addresses(scene) if not address["port"]], dice)) is None:
         return None
-    return PlannedRequest("DELETE", f"public-addresses/{found}", "public_address.delete")
+    return PlannedRequest("DELETE", f"public-addresses/{address_id}", "public_address.delete")
 
 
 def _free(scene: Scene) -> list[dict[str, Any]]:

@@ -190,8 +190,8 @@ class Users:
         deadline = time.monotonic() + limit_s
         for outcome in self.outcomes:
             while outcome.operation and outcome.state not in acts.ENDED:
-                found = self.client.get(f"operations/{outcome.operation}", wait="10s")
-                outcome.state = found["state"] if found else "unknown"
+                operation = self.client.get(f"operations/{outcome.operation}", wait="10s")
+                outcome.state = operation["state"] if operation else "unknown"
                 if outcome.state == "unknown" or time.monotonic() > deadline:
                     break
 

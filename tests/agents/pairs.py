@@ -133,6 +133,6 @@ def receipt_events(pair: Pair, agent: AgentUnderTest) -> list[tuple[object, obje
 
 
 def conflict(call: Callable[[], object]) -> Refusal:
-    found = refusal(call)
-    assert found.status is grpc.StatusCode.FAILED_PRECONDITION
-    return found
+    error = refusal(call)
+    assert error.status is grpc.StatusCode.FAILED_PRECONDITION
+    return error

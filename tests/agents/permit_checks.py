@@ -24,9 +24,9 @@ def refused(agent: AgentUnderTest, **changes: object) -> str:
 
 
 def code_of(agent: AgentUnderTest, request: pb.EnsureVolumeRequest) -> str:
-    found = refusal(lambda: agent.stub.bare.EnsureVolume(request))
+    error = refusal(lambda: agent.stub.bare.EnsureVolume(request))
     assert UUID(request.subject.id) not in agent.fake.volumes
-    return permit_code(found)
+    return permit_code(error)
 
 
 def permit_code(found: Refusal) -> str:

@@ -21,7 +21,7 @@ class Kvm:
     probes: int = 0
 
     def accelerator(self, boot_id: str = "boot-1") -> Accelerator:
-        return Accelerator(self.folder, wanted="auto", boot_id=boot_id, probe_kvm=self.probe)
+        return Accelerator(self.folder, requested="auto", boot_id=boot_id, probe_kvm=self.probe)
 
     def probe(self) -> str:
         self.probes += 1
@@ -63,7 +63,7 @@ def test_probe_result_holds_until_the_next_boot(broken_kvm: Kvm, tmp_path: Path)
 
 def test_missing_kvm_device_selects_tcg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(accelerator, "DEVICE", tmp_path / "missing")
-    assert Accelerator(tmp_path, wanted="auto", boot_id="boot-1").virt_type == "qemu"
+    assert Accelerator(tmp_path, requested="auto", boot_id="boot-1").virt_type == "qemu"
 
 
 def test_kvm_that_fails_later_is_disabled_for_the_boot(working_kvm: Kvm) -> None:
@@ -76,7 +76,7 @@ def test_kvm_that_fails_later_is_disabled_for_the_boot(working_kvm: Kvm) -> None
 
 
 def test_forced_accelerator_is_kept(tmp_path: Path) -> None:
-    forced = Accelerator(tmp_path, wanted="kvm", boot_id="x")
+    forced = Accelerator(tmp_path, requested="kvm", boot_id="x")
     assert not forced.give_up_kvm("a guest stopped")
     assert forced.virt_type == "kvm"
 

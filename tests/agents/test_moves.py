@@ -12,7 +12,8 @@ import grpc
 import pytest
 
 from agents.lab.shell import wait_until
-from agents.node.adapters.interfaces import Convergence, Power
+from agents.node.adapters.interfaces import Power
+from agents.node.adapters.migrations import Convergence
 from agents.node.errors import AdapterError, AgentStopping, HypervisorUnavailable
 from agents.node.services import outgoing
 from agents.node.trust.clock import utc_now

@@ -111,8 +111,8 @@ def test_only_a_signer_defines_a_segment(agent: AgentUnderTest, by: str) -> None
     key = agent.authority.officer if by == "officer" else SigningKey.ed25519("stranger")
     ensure_port(agent, segment(agent, TWO))
     forged = segment(agent, THREE, 2, by=key)
-    found = refusal(lambda: send_segment(agent, forged))
-    assert (found.status, found.code) == (grpc.StatusCode.PERMISSION_DENIED, "agent.trust_refused")
+    error = refusal(lambda: send_segment(agent, forged))
+    assert (error.status, error.code) == (grpc.StatusCode.PERMISSION_DENIED, "agent.trust_refused")
     assert refusal(lambda: ensure_port(agent, forged, number=12)).code == "agent.trust_refused"
     assert connected(agent) == spec(2)
     assert len(agent.fake.ports) == 1

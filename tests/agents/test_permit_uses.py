@@ -116,8 +116,8 @@ def test_a_permit_is_not_used_for_another_content(agent: AgentUnderTest, restart
     if restarts:
         agent.restart()
     request.size_bytes *= 2
-    found = refusal(lambda: agent.stub.bare.EnsureVolume(request))
-    assert permit_code(found) == "replayed"
+    error = refusal(lambda: agent.stub.bare.EnsureVolume(request))
+    assert permit_code(error) == "replayed"
     assert agent.fake.volumes[UUID(request.subject.id)] == 64 * specs.MIB
 
 

@@ -45,8 +45,8 @@ def test_call_without_a_permit_is_refused(agent: AgentUnderTest) -> None:
         "EnsureAttachment": specs.attachment(specs.instance(specs.volume()), specs.volume()),
     }
     for call, request in requests.items():
-        found = refusal(lambda call=call, request=request: getattr(agent.stub.bare, call)(request))
-        assert permit_code(found) == "missing"
+        error = refusal(lambda call=call, request=request: getattr(agent.stub.bare, call)(request))
+        assert permit_code(error) == "missing"
     parts = image_stream(specs.image_header(b"x" * 512), b"x" * 512)
     assert permit_code(refusal(lambda: agent.stub.bare.EnsureImage(parts))) == "missing"
     assert agent.fake.is_clean() and not agent.fake.images
@@ -172,8 +172,8 @@ def test_a_rebuild_makes_a_disk_and_a_guest_and_no_port_or_attachment(agent: Age
     agent.stub.EnsureVolume(data)
     for call, wish in (("EnsurePort", specs.port()), ("EnsureAttachment", specs.attachment(guest, data))):
         wish.permit.CopyFrom(agent.stub.permit_for(wish, "instance.rebuild"))
-        found = refusal(lambda call=call, wish=wish: getattr(agent.stub.bare, call)(wish))
-        assert permit_code(found) == "wrong_operation"
+        error = refusal(lambda call=call, wish=wish: getattr(agent.stub.bare, call)(wish))
+        assert permit_code(error) == "wrong_operation"
 
 
 # ---- what it lists

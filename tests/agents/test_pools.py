@@ -115,14 +115,14 @@ def test_invalid_pool_name_is_refused(paths: dict[str, Path]) -> None:
 def test_a_volume_that_one_node_has_made_is_taken_over_by_another(
     here: AgentUnderTest, there: AgentUnderTest, folder: Path
 ) -> None:
-    made = wish()
-    here.stub.EnsureVolume(made)
-    state = there.stub.EnsureVolume(wish(made.subject.id, generation=2))
+    created = wish()
+    here.stub.EnsureVolume(created)
+    state = there.stub.EnsureVolume(wish(created.subject.id, generation=2))
     assert (state.size_bytes, state.pool) == (64 * MIB, NAME)
     assert there.fake.call_counts["create_volume"] == 0, "it was there"
-    assert files(folder) == [f"{made.subject.id}.qcow2"]
-    assert there.stub.EnsureVolume(wish(made.subject.id, generation=3, size_mib=96)).size_bytes == 96 * MIB
-    smaller = wish(made.subject.id, generation=2)
+    assert files(folder) == [f"{created.subject.id}.qcow2"]
+    assert there.stub.EnsureVolume(wish(created.subject.id, generation=3, size_mib=96)).size_bytes == 96 * MIB
+    smaller = wish(created.subject.id, generation=2)
     assert refusal(lambda: here.stub.EnsureVolume(smaller)).code == "agent.volume_would_shrink"
 
 
@@ -130,36 +130,36 @@ def test_image_of_an_existing_volume_is_not_requested(here: AgentUnderTest, ther
     content = b"x" * 1024
     header = specs.image_header(content)
     here.fake.images[header.sha256] = 1024
-    made = wish()
-    made.image_sha256 = header.sha256
-    assert refusal(lambda: here.stub.EnsureVolume(made)).code == "agent.not_found", "the agent knows of no image"
+    created = wish()
+    created.image_sha256 = header.sha256
+    assert refusal(lambda: here.stub.EnsureVolume(created)).code == "agent.not_found", "the agent knows of no image"
     here.stub.EnsureImage(image_stream(header, content))
-    here.stub.EnsureVolume(made)
+    here.stub.EnsureVolume(created)
     assert here.stub.RemoveImage(pb.RemoveImageRequest(sha256=header.sha256)).was_present, "the copy is whole"
-    assert there.stub.EnsureVolume(wish(made.subject.id, generation=2)).size_bytes == 64 * MIB
-    assert here.stub.EnsureVolume(wish(made.subject.id, generation=2, size_mib=96)).size_bytes == 96 * MIB
+    assert there.stub.EnsureVolume(wish(created.subject.id, generation=2)).size_bytes == 64 * MIB
+    assert here.stub.EnsureVolume(wish(created.subject.id, generation=2, size_mib=96)).size_bytes == 96 * MIB
 
 
 def test_missing_volume_is_not_taken_over_as_an_empty_one(there: AgentUnderTest, folder: Path) -> None:
     """An empty disk in its place would look to the guest as if its data had been erased."""
-    found = refusal(lambda: there.stub.EnsureVolume(wish(specs.new_id())))
-    assert "is missing from pool 'shared'" in found.message
-    assert (found.is_retryable, files(folder)) == (False, [])
+    error = refusal(lambda: there.stub.EnsureVolume(wish(specs.new_id())))
+    assert "is missing from pool 'shared'" in error.message
+    assert (error.is_retryable, files(folder)) == (False, [])
     local = specs.volume()
     local.is_taken_over = True
     assert refusal(lambda: there.stub.EnsureVolume(local)).code == "agent.bad_request"
 
 
 def test_forgotten_volume_keeps_its_file(here: AgentUnderTest, there: AgentUnderTest, folder: Path) -> None:
-    made = wish()
-    here.stub.EnsureVolume(made)
-    there.stub.EnsureVolume(wish(made.subject.id, generation=2))
-    assert here.stub.ForgetVolume(specs.removal(made.subject)).was_present
-    assert not here.stub.ForgetVolume(specs.removal(made.subject)).was_present
+    created = wish()
+    here.stub.EnsureVolume(created)
+    there.stub.EnsureVolume(wish(created.subject.id, generation=2))
+    assert here.stub.ForgetVolume(specs.removal(created.subject)).was_present
+    assert not here.stub.ForgetVolume(specs.removal(created.subject)).was_present
     assert not here.stub.Describe(pb.DescribeRequest()).volumes
-    assert files(folder) == [f"{made.subject.id}.qcow2"]
-    assert refusal(lambda: here.stub.EnsureVolume(made)).code == "agent.permit.stale_generation"
-    assert here.stub.EnsureVolume(wish(made.subject.id, generation=3)).size_bytes == 64 * MIB, "it may come back"
+    assert files(folder) == [f"{created.subject.id}.qcow2"]
+    assert refusal(lambda: here.stub.EnsureVolume(created)).code == "agent.permit.stale_generation"
+    assert here.stub.EnsureVolume(wish(created.subject.id, generation=3)).size_bytes == 64 * MIB, "it may come back"
 
 
 def test_local_volume_is_not_forgotten(here: AgentUnderTest) -> None:
@@ -180,9 +180,9 @@ def test_volume_in_use_by_a_guest_is_not_forgotten(here: AgentUnderTest, folder:
 
 
 def test_any_node_deletes_a_volume_once(here: AgentUnderTest, there: AgentUnderTest, folder: Path) -> None:
-    made = wish()
-    here.stub.EnsureVolume(made)
-    removal = specs.removal(made.subject)
+    created = wish()
+    here.stub.EnsureVolume(created)
+    removal = specs.removal(created.subject)
     removal.pool = NAME
     assert there.stub.RemoveVolume(removal).was_present, "it never had it open"
     assert files(folder) == []
@@ -190,20 +190,20 @@ def test_any_node_deletes_a_volume_once(here: AgentUnderTest, there: AgentUnderT
 
 
 def test_a_volume_does_not_change_between_pool_and_node(here: AgentUnderTest) -> None:
-    made = wish()
-    here.stub.EnsureVolume(made)
-    elsewhere = specs.volume(made.subject.id, generation=2)
+    created = wish()
+    here.stub.EnsureVolume(created)
+    elsewhere = specs.volume(created.subject.id, generation=2)
     assert "stays in the pool" in refusal(lambda: here.stub.EnsureVolume(elsewhere)).message
 
 
 def test_volume_survives_an_unmounted_pool(here: AgentUnderTest, folder: Path) -> None:
-    made = wish()
-    here.stub.EnsureVolume(made)
+    created = wish()
+    here.stub.EnsureVolume(created)
     (folder / pools.MARKER).rename(folder / "away")
-    found = refusal(lambda: here.stub.EnsureVolume(made))
-    assert ("not mounted" in found.message, found.is_retryable) == (True, True)
+    error = refusal(lambda: here.stub.EnsureVolume(created))
+    assert ("not mounted" in error.message, error.is_retryable) == (True, True)
     (folder / "away").rename(folder / pools.MARKER)
-    assert here.stub.EnsureVolume(made).size_bytes == 64 * MIB
+    assert here.stub.EnsureVolume(created).size_bytes == 64 * MIB
 
 
 def test_a_guest_moves_without_its_disk(here: AgentUnderTest, there: AgentUnderTest, folder: Path) -> None:

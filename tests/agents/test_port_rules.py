@@ -337,9 +337,9 @@ def test_port_that_differs_from_its_list_is_refused(agent: AgentUnderTest) -> No
     for number, (problem, entry) in enumerate(bad.items(), start=1):
         request = specs.port(11)
         request.ports = list_of(agent, {} if entry is None else {request.subject.id: entry}, number)
-        found = refusal(lambda request=request: agent.stub.EnsurePort(request))  # type: ignore[misc]
-        assert (found.status, found.code) == (grpc.StatusCode.PERMISSION_DENIED, "agent.port_not_listed")
-        assert problem in found.message
+        error = refusal(lambda request=request: agent.stub.EnsurePort(request))  # type: ignore[misc]
+        assert (error.status, error.code) == (grpc.StatusCode.PERMISSION_DENIED, "agent.port_not_listed")
+        assert problem in error.message
     assert not agent.fake.ports
 
 
@@ -376,8 +376,8 @@ def test_forged_document_is_refused(agent: AgentUnderTest, kind: str, forgery: s
     if forgery == "no document":
         forged = b"[]"
     ports, groups = ([forged], []) if kind == "list" else ([], [forged])
-    found = refusal(lambda: send(agent, ports, groups))
-    assert (found.status, found.code) == (grpc.StatusCode.PERMISSION_DENIED, "agent.trust_refused")
+    error = refusal(lambda: send(agent, ports, groups))
+    assert (error.status, error.code) == (grpc.StatusCode.PERMISSION_DENIED, "agent.trust_refused")
     assert filters(agent)[port.subject.id].groups == (GROUP,)
     assert group_versions(agent) == {GROUP: 1}
 
@@ -387,8 +387,8 @@ def test_number_and_size_of_documents_are_limited(agent: AgentUnderTest, field: 
     many = pb.EnsurePortRulesRequest(**{field: [b"x"] * (MAX_DOCUMENTS + 1)})
     long = pb.EnsurePortRulesRequest(**{field: [b"x" * (MAX_DOCUMENT_BYTES + 1)]})
     for request in (many, long):
-        found = refusal(lambda request=request: agent.stub.EnsurePortRules(request))  # type: ignore[misc]
-        assert (found.code, field in found.message) == ("agent.bad_request", True)
+        error = refusal(lambda request=request: agent.stub.EnsurePortRules(request))  # type: ignore[misc]
+        assert (error.code, field in error.message) == ("agent.bad_request", True)
 
 
 @pytest.mark.parametrize("process", ["web", "watcher", "stream"])

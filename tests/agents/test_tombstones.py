@@ -38,13 +38,13 @@ def at(agent: AgentUnderTest, moment: datetime) -> Callable[[], pb.EnsureVolumeR
 
 
 def test_tombstones_and_generations_are_pruned(agent: AgentUnderTest) -> None:
-    began, made = now(), replay_guard.PRUNED_AT_ONCE + 10
+    began, created = now(), replay_guard.PRUNED_AT_ONCE + 10
     there = permitted(agent, specs.volume())
     agent.stub.bare.EnsureVolume(there)
     early = at(agent, began)
-    for _ in range(made):
+    for _ in range(created):
         early()
-    assert (rows(agent, "resource"), rows(agent, "permitted")) == (made + 1, made + 1)
+    assert (rows(agent, "resource"), rows(agent, "permitted")) == (created + 1, created + 1)
     at(agent, began + timedelta(hours=1))()  # sees the tombstones
     late = at(agent, began + timedelta(hours=1) + LATER)
     for _ in range(3):

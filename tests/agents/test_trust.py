@@ -30,12 +30,12 @@ def known(agent: AgentUnderTest) -> pb.TrustState:
 
 def not_taken(agent: AgentUnderTest, **documents: bytes) -> str:
     before = known(agent)
-    found = refusal(lambda: send_documents(agent, **documents))
+    error = refusal(lambda: send_documents(agent, **documents))
     assert known(agent) == before
-    assert not found.is_retryable
+    assert not error.is_retryable
     statuses = {"agent.trust_older": grpc.StatusCode.FAILED_PRECONDITION}
-    assert found.status is statuses.get(found.code, grpc.StatusCode.PERMISSION_DENIED)
-    return found.code
+    assert error.status is statuses.get(error.code, grpc.StatusCode.PERMISSION_DENIED)
+    return error.code
 
 
 def works(agent: AgentUnderTest) -> bool:
@@ -310,9 +310,9 @@ def test_a_fact_is_stated_while_its_key_is_in_use(agent: AgentUnderTest) -> None
 def test_facts_by_a_denied_officer_key_become_unknown(agent: AgentUnderTest) -> None:
     assert works(agent)
     send_documents(agent, deny=agent.authority.deny(1, kids=[agent.authority.officer.id]))
-    found = refusal(lambda: agent.stub.EnsureVolume(specs.volume()))
-    assert found.code == "agent.permit.policy_refuses"
-    assert "ATTR_UNKNOWN" in found.message
+    error = refusal(lambda: agent.stub.EnsureVolume(specs.volume()))
+    assert error.code == "agent.permit.policy_refuses"
+    assert "ATTR_UNKNOWN" in error.message
     agent.restart()
     assert not works(agent)
 

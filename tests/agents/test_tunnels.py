@@ -13,7 +13,7 @@ import pytest
 from agents.lab.shell import wait_until
 from agents.node.adapters.channel import Channel
 from agents.node.adapters.fake_switch import FakeSwitch
-from agents.node.adapters.interfaces import MigrationPhase
+from agents.node.adapters.migrations import MigrationPhase
 from agents.node.services import tunnels
 from agents.node.state_store import Migration
 from agents.protocol import agent_pb2 as pb

@@ -25,9 +25,9 @@ FRENCH = Path(django_settings.LOCALE_PATHS[0]) / "fr" / "LC_MESSAGES"
 @pytest.fixture(scope="session", autouse=True)
 def french(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Build the translations from the current sources."""
-    made = FRENCH / f".django.mo.{tmp_path_factory.mktemp('mo').parent.name}"
-    subprocess.run(["msgfmt", "-o", str(made), str(FRENCH / "django.po")], check=True)
-    made.replace(FRENCH / "django.mo")
+    created = FRENCH / f".django.mo.{tmp_path_factory.mktemp('mo').parent.name}"
+    subprocess.run(["msgfmt", "-o", str(created), str(FRENCH / "django.po")], check=True)
+    created.replace(FRENCH / "django.mo")
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
     """Return a cloud: one node with a fake adapter, and the project alpha with a network, an image and a flavor."""
     settings.PKI_DIR = tmp_path / "pki"
     settings.IMAGES_DIR = tmp_path / "images"
-    with copied_cloud_in(tmp_path) as made:
-        yield made
+    with copied_cloud_in(tmp_path) as created:
+        yield created
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,7 @@ def requests_are_of_web(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     broker = Broker()
-    monkeypatch.setattr(wakeups, "current_app", broker)
+    monkeypatch.setattr(wakeups, "send_wakeup", broker.send_wakeup)
     return broker
 
 

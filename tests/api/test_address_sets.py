@@ -20,9 +20,9 @@ SSH = {"direction": "in", "protocol": "tcp", "first_port": 22, "address_set": "o
 
 
 def make(api: Caller, **more: Any) -> dict[str, Any]:
-    made = api.post("address-sets", OFFICES | more)
-    assert made.status == 201, made.text
-    return dict(made.body)
+    created = api.post("address-sets", OFFICES | more)
+    assert created.status == 201, created.text
+    return dict(created.body)
 
 
 def signed_ranges() -> list[list[str]]:

@@ -21,10 +21,10 @@ def instance(api: Caller, cloud: Cloud, volume: Volume) -> Instance:
     make_flavor("small", vcpus=2, memory_mib=256, disk_gib=2)
     for name in ("free", "plugged"):
         api.post("ports", {"name": name, "network": "lan"})
-    made = finish(api.post("instances", WEB | {"ports": ["plugged"]}))
+    created = finish(api.post("instances", WEB | {"ports": ["plugged"]}))
     finish(api.post("volumes", {"name": "held", "size_gib": 1, "near_instance": "web"}))
     finish(api.post("instances/web/attachments", {"volume": "held"}))
-    return Instance.objects.get(pk=made["id"])
+    return Instance.objects.get(pk=created["id"])
 
 
 def tried(api: Caller, action: str) -> Answer:

@@ -10,14 +10,14 @@ NEW = {"name": "announcer-1", "zone": "fr-idf-1", "address": "10.0.7.11:7445"}
 
 
 def test_operator_adds_and_removes_an_announcer(cloud: Cloud, operator: Caller) -> None:
-    made = operator.post("/v1/announcers", NEW)
-    assert made.status == 201
-    assert {name: made.body[name] for name in NEW} == NEW
-    assert (made.body["problem"], made.body["certificate_expires_at"]) == ("", None)
-    assert operator.get("/v1/announcers/announcer-1").body == made.body
-    assert [each["id"] for each in operator.get("/v1/announcers").body["items"]] == [made.body["id"]]
+    created = operator.post("/v1/announcers", NEW)
+    assert created.status == 201
+    assert {name: created.body[name] for name in NEW} == NEW
+    assert (created.body["problem"], created.body["certificate_expires_at"]) == ("", None)
+    assert operator.get("/v1/announcers/announcer-1").body == created.body
+    assert [each["id"] for each in operator.get("/v1/announcers").body["items"]] == [created.body["id"]]
     assert operator.delete("/v1/announcers/announcer-1").status == 204
-    assert operator.get(f"/v1/announcers/{made.body['id']}").body["code"] == "announcer.not_found"
+    assert operator.get(f"/v1/announcers/{created.body['id']}").body["code"] == "announcer.not_found"
 
 
 def test_name_is_taken_once(cloud: Cloud, operator: Caller) -> None:

@@ -393,7 +393,7 @@ def test_audit_entries_of_other_projects_are_hidden(api: Caller, cloud: Cloud) -
 
 
 def test_records_are_filtered_sorted_and_paged(api: Caller, cloud: Cloud) -> None:
-    made = api.post("networks", {"name": "second", "cidr": "10.0.0.0/24"}).body
+    created = api.post("networks", {"name": "second", "cidr": "10.0.0.0/24"}).body
     api.delete("networks/second")
     api.delete("networks/second")
     middle = records()[1].completed_at
@@ -404,7 +404,7 @@ def test_records_are_filtered_sorted_and_paged(api: Caller, cloud: Cloud) -> Non
         f"credential={actor.credential_id}": 3,
         f"credential={actor.user_id}": 0,
         "verb=network_delete": 2,
-        f"resource={made['id']}": 2,
+        f"resource={created['id']}": 2,
         "outcome=refused": 1,
         f"completed_after={middle.isoformat().replace('+', '%2B')}": 1,
         f"completed_before={middle.isoformat().replace('+', '%2B')}": 1,

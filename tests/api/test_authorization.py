@@ -20,7 +20,8 @@ from controlplane.api.v1.service.views import Health
 from controlplane.config import urls
 from controlplane.identity import authorization_rules
 from controlplane.identity.actor import SYSTEM
-from controlplane.identity.authorization_rules import TABLE, Rule
+from controlplane.identity.authorization_rule import Rule
+from controlplane.identity.authorization_rules import TABLE
 from controlplane.identity.authorization_terms import OWN, PUBLIC, SIGNED_IN
 from controlplane.identity.credentials import actor_for
 from controlplane.identity.models import ApiToken, Organization, Project, Role, ServiceAccount, User
@@ -137,10 +138,10 @@ def account(grant: bool, *, is_disabled: bool = False) -> Callable[[Cloud], str]
         owner = actor_for(person("owner", project.organization), credential_id=new_id())
         owner = owner.within_organization(project.organization)
         grants: dict[Project | None, str] = {project if grant else None: Role.MEMBER}
-        made = service_account_create(owner, project.organization, name="robot", grants=grants)
-        issued = account_token_create(owner, made, NewToken("robot", "", DAY))[1]
+        created = service_account_create(owner, project.organization, name="robot", grants=grants)
+        issued = account_token_create(owner, created, NewToken("robot", "", DAY))[1]
         if is_disabled:
-            ServiceAccount.objects.filter(pk=made.pk).update(disabled_at=clock.now())
+            ServiceAccount.objects.filter(pk=created.pk).update(disabled_at=clock.now())
         return issued
 
     return secret

@@ -76,10 +76,10 @@ def test_resources_derive_from_one_class() -> None:
 
 
 def test_list_after_a_create_has_the_new_resource(api: Caller, names: dict[str, str]) -> None:  # noqa: F811
-    made = api.post("networks", {"name": "new", "cidr": "10.30.0.0/24"}).body
-    assert api.get("networks?sort=-created_at&limit=1").body["items"] == [made]
+    created = api.post("networks", {"name": "new", "cidr": "10.30.0.0/24"}).body
+    assert api.get("networks?sort=-created_at&limit=1").body["items"] == [created]
     assert api.get("networks?name=new&count=true").body["total_count"] == 1
-    assert api.get(f"networks?created_after={made['created_at']}").body["items"] == []
+    assert api.get(f"networks?created_after={created['created_at']}").body["items"] == []
 
 
 def test_head_equals_get_without_the_body(api: Caller, names: dict[str, str]) -> None:  # noqa: F811

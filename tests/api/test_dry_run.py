@@ -231,5 +231,5 @@ def test_header_cannot_make_a_dry_run_unrecorded(api: Caller, cloud: Cloud) -> N
     before = RequestRecord.objects.count()
     for name in ("Andromede_Preview", "andromede.preview", "X_Andromede_Preview"):
         assert api.post("instances?dry_run=true", WEB | {"name": "web"}, **{name: "True"}).status == 200
-    made = RequestRecord.objects.order_by("pk")[before:]
-    assert [(record.verb, record.is_dry_run) for record in made] == [("instance_create", True)] * 3
+    created = RequestRecord.objects.order_by("pk")[before:]
+    assert [(record.verb, record.is_dry_run) for record in created] == [("instance_create", True)] * 3

@@ -48,9 +48,9 @@ def test_events_follow_an_operation_to_its_end(api: Caller) -> None:
 
 @pytest.mark.parametrize("kind", MADE)
 def test_rename_publishes_an_event(api: Caller, kind: str) -> None:
-    made = api.post(kind, MADE[kind])
-    if made.body.get("operation") is not None:
-        finish(made)
+    created = api.post(kind, MADE[kind])
+    if created.body.get("operation") is not None:
+        finish(created)
     cursor = now(api)
     assert api.patch(f"{kind}/web", {"name": "site", "labels": {"env": "prod"}}).status == 200
     (event,) = api.get(f"/v1/events?after={cursor}").body["items"]
@@ -79,9 +79,9 @@ def test_events_are_filtered_by_resource_kind_and_project(api: Caller, cloud: Cl
         "network.deleted",
     ]
     assert {e["resource"]["id"] for e in api.get("/v1/events?kind=network.deleted").body["items"]} == {second}
-    made = api.get("/v1/events?kind=network.*,volume.*&project=alpha").body["items"]
-    assert {first, second} <= {event["resource"]["id"] for event in made}
-    assert {event["kind"].partition(".")[0] for event in made} == {"network"}
+    created = api.get("/v1/events?kind=network.*,volume.*&project=alpha").body["items"]
+    assert {first, second} <= {event["resource"]["id"] for event in created}
+    assert {event["kind"].partition(".")[0] for event in created} == {"network"}
 
 
 @pytest.mark.parametrize("path", ["/v1/events", "/v1/events/stream"])

@@ -36,9 +36,9 @@ def signed(count: int = 1) -> int:
     for number in range(count):
         evidence_log.append("incident", {"number": number})
     evidence_log.sequence()
-    made = evidence_log.checkpoint()
-    assert made is not None
-    return made.tree_size
+    created = evidence_log.checkpoint()
+    assert created is not None
+    return created.tree_size
 
 
 # ── where it was ────────────────────────────────────────────────────────────────────────────────

@@ -41,9 +41,9 @@ class Window:
 def maker(cloud: Cloud, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> ExportQueue:
     settings.EXPORTS_DIR = tmp_path / "exports"
     log_key.create_log_key(settings.PKI_DIR)
-    made = ExportQueue()
-    monkeypatch.setattr(exports, "current_app", made)
-    return made
+    created = ExportQueue()
+    monkeypatch.setattr(exports, "send_wakeup", created.send_wakeup)
+    return created
 
 
 @pytest.fixture
@@ -102,9 +102,9 @@ def test_export_from_request_to_a_file_that_the_verifier_accepts(
     assert file.headers["Content-Disposition"].startswith('attachment; filename="andromede-evidence-alpha-org-')
     path = tmp_path / "taken.tar"
     path.write_bytes(file.data)
-    found = verdict(path, "--log-key", str(log_key.load().public))
-    assert found.status == 0, found.out
-    assert "receipt" in found.out
+    result = verdict(path, "--log-key", str(log_key.load().public))
+    assert result.status == 0, result.out
+    assert "receipt" in result.out
 
 
 def test_export_by_one_address_starts_waits_and_redirects(officer: Caller, window: Window) -> None:

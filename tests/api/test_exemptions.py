@@ -82,11 +82,11 @@ def test_refused_resource_is_created_under_an_exemption(
     named = {**body, "exemption": exemption["id"]}
     assert api.post(path, named).problem == (409, "placement.exemption.unsigned", "/exemption")
     approve(approvers, exemption)
-    made = api.post(path, named)
-    assert (made.status, [made.body["id"]]) == (201, exemption["resource_ids"])
-    finish(made)
-    assert model.objects.get(pk=made.body["id"]).node_id is not None
-    (row,) = Permit.objects.filter(resource_id=made.body["id"])
+    created = api.post(path, named)
+    assert (created.status, [created.body["id"]]) == (201, exemption["resource_ids"])
+    finish(created)
+    assert model.objects.get(pk=created.body["id"]).node_id is not None
+    (row,) = Permit.objects.filter(resource_id=created.body["id"])
     carried = permit.parse(signed.read(bytes(row.document or b"")).payload).exemption
     assert carried is not None
     assert (carried.terms.id, len(carried.approvals)) == (exemption["id"], 2)
@@ -107,8 +107,8 @@ def test_export_of_exempted_resources_is_verified(
     approve(approvers, exemption)
     finish(api.post("volumes", {**VOLUME, "exemption": exemption["id"]}))
     record_receipts(suspended.machine)
-    found = verdict(exported(suspended, tmp_path))
-    assert found.status == 0, found.out
+    result = verdict(exported(suspended, tmp_path))
+    assert result.status == 0, result.out
 
 
 def reports(api: Caller, approvers: dict[str, tuple[Person, Caller]]) -> list[Any]:

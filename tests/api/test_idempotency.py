@@ -156,9 +156,9 @@ def test_a_crash_after_the_commit_loses_no_answer(alpha: Caller, settings: Setti
     Crashes.is_due = True
     with pytest.raises(SystemExit):
         post(fragile, "networks", LAN)
-    made = Network.objects.get()
+    created = Network.objects.get()
     again = post(fragile, "networks", LAN)
-    assert (again.status, is_replay(again), again.body["id"]) == (201, True, str(made.pk))
+    assert (again.status, is_replay(again), again.body["id"]) == (201, True, str(created.pk))
 
 
 @pytest.mark.django_db(transaction=True)

@@ -222,7 +222,7 @@ def webhook_of(api: Caller) -> dict[str, str]:
 
 
 def exemption_for(instance: Instance) -> str:
-    made = Exemption.objects.create(
+    created = Exemption.objects.create(
         project=instance.project,
         resource_ids=[instance.pk],
         op="instance.start",
@@ -233,7 +233,7 @@ def exemption_for(instance: Instance) -> str:
         not_before=clock.now(),
         expires_at=clock.now() + timedelta(hours=1),
     )
-    return str(made.pk)
+    return str(created.pk)
 
 
 def people_of(organization: Organization) -> dict[str, str]:
@@ -251,13 +251,13 @@ def quota_request_of(organization: Organization) -> str:
 
 def orphan_on(node: Node) -> str:
     """Create the orphan with the name that the example of a discard has."""
-    made = Orphan.objects.create(node=node, kind="file", name="volumes/left-behind.raw", observed_at=clock.now())
-    return str(made.pk)
+    created = Orphan.objects.create(node=node, kind="file", name="volumes/left-behind.raw", observed_at=clock.now())
+    return str(created.pk)
 
 
 def pool_near(node: Node) -> str:
-    made = Pool.objects.create(name="shared", zone=node.zone, uuid=new_id(), path="/srv/shared", capacity_gib=100)
-    return str(made.pk)
+    created = Pool.objects.create(name="shared", zone=node.zone, uuid=new_id(), path="/srv/shared", capacity_gib=100)
+    return str(created.pk)
 
 
 def announcer_of(zone: Zone) -> str:

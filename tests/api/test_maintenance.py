@@ -30,13 +30,13 @@ def test_rejected_request_has_retry_after(
 
 
 def test_rule_is_created_listed_and_ended(api: Caller, operator: Caller, cloud: Cloud) -> None:
-    made = operator.post(URL, {**RULE, "zone": "fr-idf-1"})
-    assert (made.status, made.body["state"], made.body["ends_at"]) == (201, "active", None)
+    created = operator.post(URL, {**RULE, "zone": "fr-idf-1"})
+    assert (created.status, created.body["state"], created.body["ends_at"]) == (201, "active", None)
     (seen,) = api.get(f"{URL}?state=active").body["items"]
-    assert seen == made.body == api.get(f"{URL}/{made.body['id']}").body
-    ended = operator.post(f"{URL}/{made.body['id']}/actions/end").body
+    assert seen == created.body == api.get(f"{URL}/{created.body['id']}").body
+    ended = operator.post(f"{URL}/{created.body['id']}/actions/end").body
     assert ended["state"] == "ended"
-    assert operator.post(f"{URL}/{made.body['id']}/actions/end").body == ended
+    assert operator.post(f"{URL}/{created.body['id']}/actions/end").body == ended
     assert api.get(f"{URL}?state=active").body["items"] == []
     assert api.post("instances", WEB).status == 201
     assert list(Event.objects.filter(kind__startswith="maintenance.").values_list("kind", flat=True)) == [
@@ -46,10 +46,10 @@ def test_rule_is_created_listed_and_ended(api: Caller, operator: Caller, cloud: 
 
 
 def test_node_rules_are_visible_to_readers_of_nodes_only(api: Caller, operator: Caller, cloud: Cloud) -> None:
-    made = operator.post(URL, {**RULE, "node": "node-1"}).body
-    assert made["node"] == str(cloud.machine.row.pk)
+    created = operator.post(URL, {**RULE, "node": "node-1"}).body
+    assert created["node"] == str(cloud.machine.row.pk)
     assert api.get(URL).body["items"] == []
-    assert api.get(f"{URL}/{made['id']}").problem == (404, "maintenance.not_found", None)
+    assert api.get(f"{URL}/{created['id']}").problem == (404, "maintenance.not_found", None)
 
 
 @pytest.mark.parametrize(
@@ -73,5 +73,5 @@ def test_rule_without_effect_names_the_field(
 
 def test_only_an_operator_creates_and_ends_a_rule(api: Caller, operator: Caller, cloud: Cloud) -> None:
     assert api.post(URL, RULE).problem[0] == 403
-    made = operator.post(URL, RULE).body["id"]
-    assert api.post(f"{URL}/{made}/actions/end").problem[0] == 403
+    created = operator.post(URL, RULE).body["id"]
+    assert api.post(f"{URL}/{created}/actions/end").problem[0] == 403

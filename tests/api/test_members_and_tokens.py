@@ -39,9 +39,9 @@ def member(role: str, organization: Organization | None = None, *, name: str | N
 @pytest.fixture
 def acme(db: None) -> Organization:
     """With the project web."""
-    made = organization_create(name="acme")
-    project_create(made, name="web")
-    return made
+    created = organization_create(name="acme")
+    project_create(created, name="web")
+    return created
 
 
 @pytest.fixture
@@ -62,8 +62,8 @@ def test_operator_creates_an_organization_and_its_owner_adds_members(db: None) -
     ada = user_create(email="ada@acme.example")
     nobody = operator.post("/v1/organizations", {"name": "acme", "owner": "eve@acme.example"})
     assert nobody.problem == (422, "identity.user.not_found", "/owner")
-    made = operator.post("/v1/organizations", {"name": "acme", "owner": "ada@acme.example", "labels": {"a": "b"}})
-    assert (made.status, made.body["labels"]) == (201, {"a": "b"})
+    created = operator.post("/v1/organizations", {"name": "acme", "owner": "ada@acme.example", "labels": {"a": "b"}})
+    assert (created.status, created.body["labels"]) == (201, {"a": "b"})
     owner = signed_in(ada)
     project = owner.post(f"{ACME}/projects", {"name": "web", "labels": {"env": "prod"}})
     assert (project.status, project.headers["Location"]) == (201, f"/v1/projects/{project.body['id']}")
@@ -156,9 +156,9 @@ def test_billing_role_reads_only_limits(acme: Organization) -> None:
 
 
 def test_an_invitation_is_shown_once_and_accepted_once(owner: Caller, db: None) -> None:
-    made = owner.post(f"{ACME}/invitations", {"email": "bob@acme.example", "role": "viewer"})
-    assert made.status == 201
-    token = made.body["token"]
+    created = owner.post(f"{ACME}/invitations", {"email": "bob@acme.example", "role": "viewer"})
+    assert created.status == 201
+    token = created.body["token"]
     (waiting,) = owner.get(f"{ACME}/invitations").body["items"]
     assert (waiting["email"], waiting["invited_by"]["email"]) == ("bob@acme.example", "owner@acme.example")
     assert token not in owner.get(f"{ACME}/invitations").text
@@ -204,15 +204,15 @@ def test_acceptance_of_an_invitation_checks_the_credential(owner: Caller, settin
     unfinished = Caller(token=create_session(bob, ClientInfo(), ["password"], is_two_factor=False)[1])
     narrow = signed_in(bob, kinds=["instances"])
     owner.post(f"{ACME}/service-accounts", {"name": "ci", "grants": [{"role": "viewer"}]})
-    made = owner.post(f"{ACME}/service-accounts/ci/tokens", {"name": "runner"}).body
-    assert made["follows_owner"] is True
+    created = owner.post(f"{ACME}/service-accounts/ci/tokens", {"name": "runner"}).body
+    assert created["follows_owner"] is True
     assert (
         owner.post(f"{ACME}/service-accounts/ci/tokens", {"name": "b", "role": "viewer"}).body["follows_owner"] is False
     )
     accept = "/v1/invitations/actions/accept"
     assert unfinished.post(accept, {"token": token}).problem[:2] == (403, "signin.second_factor_demanded")
     assert narrow.post(accept, {"token": token}).problem[:2] == (403, "identity.scope_needed")
-    assert Caller(token=made["secret"]).post(accept, {"token": token}).problem[:2] == (
+    assert Caller(token=created["secret"]).post(accept, {"token": token}).problem[:2] == (
         422,
         "identity.invitation.for_another",
     )
@@ -235,17 +235,17 @@ def test_invitation_is_accepted_only_by_its_known_user(owner: Caller) -> None:
 
 @pytest.mark.parametrize("end", ["revoked", "expired", "replaced", "organization"])
 def test_expired_invitation_is_refused(owner: Caller, end: str) -> None:
-    made = owner.post(f"{ACME}/invitations", {"email": "bob@acme.example"}).body
+    created = owner.post(f"{ACME}/invitations", {"email": "bob@acme.example"}).body
     if end == "revoked":
         for _ in range(2):
-            assert owner.delete(f"{ACME}/invitations/{made['id']}").status == 204
+            assert owner.delete(f"{ACME}/invitations/{created['id']}").status == 204
     elif end == "expired":
         Invitation.objects.update(expires_at=clock.now())
     elif end == "replaced":
         owner.post(f"{ACME}/invitations", {"email": "bob@acme.example"})
     else:
         Organization.objects.update(deleted_at=clock.now())
-    answer = Caller(token=None).post("/v1/invitations/actions/accept", {"token": made["token"]})
+    answer = Caller(token=None).post("/v1/invitations/actions/accept", {"token": created["token"]})
     assert answer.problem[:2] == (422, "identity.invitation.invalid")
     assert not User.objects.filter(email="bob@acme.example").exists()
 
@@ -262,10 +262,10 @@ def test_invitation_cannot_exceed_the_role_of_its_sender(admin: Caller) -> None:
 
 
 def robot(owner: Caller, *grants: dict[str, str]) -> tuple[str, Caller]:
-    made = owner.post(f"{ACME}/service-accounts", {"name": "ci", "grants": list(grants)})
-    assert made.status == 201, made.text
+    created = owner.post(f"{ACME}/service-accounts", {"name": "ci", "grants": list(grants)})
+    assert created.status == 201, created.text
     issued = owner.post(f"{ACME}/service-accounts/ci/tokens", {"name": "laptop", "lifetime_days": 1})
-    return made.body["id"], Caller(token=issued.body["secret"], project="web")
+    return created.body["id"], Caller(token=issued.body["secret"], project="web")
 
 
 def test_a_service_account_has_its_grants_and_no_more(owner: Caller, acme: Organization) -> None:
@@ -307,9 +307,9 @@ def test_service_account_cannot_have_roles_of_persons(owner: Caller, admin: Call
 def test_a_scope_limits_verbs_kinds_and_projects(owner: Caller, acme: Organization) -> None:
     project_create(acme, name="shop")
     body = {"name": "ci", "verbs": ["read"], "kinds": ["networks", "projects"], "projects": ["web"]}
-    made = owner.post("/v1/tokens", body)
-    assert (made.status, made.body["verbs"], made.body["kinds"]) == (201, ["read"], ["networks", "projects"])
-    ci = Caller(token=made.body["secret"], project="web")
+    created = owner.post("/v1/tokens", body)
+    assert (created.status, created.body["verbs"], created.body["kinds"]) == (201, ["read"], ["networks", "projects"])
+    ci = Caller(token=created.body["secret"], project="web")
     assert ci.get("networks").status == ci.get("/v1/zones").status == ci.get("/v1/me").status == 200
     refused = ci.post("networks", {"name": "lan", "cidr": "10.0.0.0/24"})
     assert refused.problem[:2] == (403, "identity.scope_needed")
@@ -326,9 +326,9 @@ def test_valid_tokens_of_one_owner_have_a_maximum(owner: Caller, settings: Setti
     settings.TOKENS_PER_OWNER = 2 if "service-accounts" in path else 3  # with the one that asks
     account = {"name": "ci", "grants": [{"role": "member"}]}
     assert owner.post(f"{ACME}/service-accounts", account).status == 201
-    made = [owner.post(path, {"name": name, "lifetime_days": 1}) for name in ("a", "b", "c")]
-    assert [answer.status for answer in made] == [201, 201, 409]
-    assert made[2].problem[:2] == (409, "identity.token.too_many")
+    created = [owner.post(path, {"name": name, "lifetime_days": 1}) for name in ("a", "b", "c")]
+    assert [answer.status for answer in created] == [201, 201, 409]
+    assert created[2].problem[:2] == (409, "identity.token.too_many")
     ApiToken.objects.filter(name="a").update(expires_at=clock.now())
     assert owner.post(path, {"name": "d", "lifetime_days": 1}).status == 201
     assert owner.post(path, {"name": "e", "lifetime_days": 1}).status == 409
@@ -374,18 +374,20 @@ def test_revoked_token_revokes_those_it_issued(owner: Caller) -> None:
 
 
 def test_issue_and_revocation_are_recorded(owner: Caller) -> None:
-    made = owner.post("/v1/tokens", {"name": "ci"}).body
-    owner.delete(f"/v1/tokens/{made['id']}")
-    verbs = list(AuditEntry.objects.filter(resource_id=made["id"]).order_by("pk").values_list("verb", "credential_id"))
+    created = owner.post("/v1/tokens", {"name": "ci"}).body
+    owner.delete(f"/v1/tokens/{created['id']}")
+    verbs = list(
+        AuditEntry.objects.filter(resource_id=created["id"]).order_by("pk").values_list("verb", "credential_id")
+    )
     assert [verb for verb, _ in verbs] == ["token.create", "token.revoke"]
     assert all(credential is not None for _, credential in verbs)
-    assert made["secret"] not in str(list(AuditEntry.objects.values_list("facts", flat=True)))
+    assert created["secret"] not in str(list(AuditEntry.objects.values_list("facts", flat=True)))
 
 
 def test_last_use_of_a_token_is_recorded(owner: Caller) -> None:
-    made = owner.post("/v1/tokens", {"name": "ci"}).body
-    assert (made["last_used_at"], made["last_used_from"]) == (None, None)
-    Caller(token=made["secret"]).get("/v1/me")
+    created = owner.post("/v1/tokens", {"name": "ci"}).body
+    assert (created["last_used_at"], created["last_used_from"]) == (None, None)
+    Caller(token=created["secret"]).get("/v1/me")
     (seen,) = owner.get("/v1/tokens?name=ci").body["items"]
     assert seen["last_used_at"] is not None
     assert seen["last_used_from"] == "127.0.0.1"

@@ -90,8 +90,8 @@ def test_pool_has_its_resources_and_missing_nodes(operator: Caller, api: Caller,
     Instance.objects.update(root_pool=pool)
     Volume.objects.update(pool=pool)
     url = f"/v1/pools/{pool.pk}"
-    found = operator.get(url).body
-    assert (found["instance_count"], found["volume_count"], found["missing"]) == (1, 1, [])
+    body = operator.get(url).body
+    assert (body["instance_count"], body["volume_count"], body["missing"]) == (1, 1, [])
     (guest,), (volume,) = (operator.get(f"{url}/{kind}").body["items"] for kind in ("instances", "volumes"))
     assert (guest["name"], volume["name"]) == ("web", "data")
     assert (volume["project"]["name"], volume["node"]["name"], volume["state"]) == ("alpha", "node-1", "available")

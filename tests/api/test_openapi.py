@@ -22,12 +22,12 @@ from tests.api.test_isolation import ALL, Route
 
 def test_document_is_valid_and_current(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("openapi")
-    made = capsys.readouterr()
-    assert not made.err
+    created = capsys.readouterr()
+    assert not created.err
     assert not GENERATOR_STATS
-    assert json.loads(made.out)["openapi"] == "3.1.0"
-    validate(json.loads(made.out))
-    assert made.out == (settings.BASE_DIR / "docs" / "reference" / "openapi.json").read_text()
+    assert json.loads(created.out)["openapi"] == "3.1.0"
+    validate(json.loads(created.out))
+    assert created.out == (settings.BASE_DIR / "docs" / "reference" / "openapi.json").read_text()
 
 
 def test_every_route_has_a_unique_operation_id() -> None:
@@ -89,6 +89,6 @@ def test_every_body_has_a_valid_example() -> None:
     bodies = [each for each in In.__subclasses__() if each.__module__.startswith("controlplane.")]
     assert len(bodies) > 10
     for body in bodies:
-        made = body(data=dict(body.example))
+        created = body(data=dict(body.example))
         assert body.example, body
-        assert made.is_valid(), (body, made.errors)
+        assert created.is_valid(), (body, created.errors)

@@ -155,10 +155,10 @@ def listed(file: Path, **change: Any) -> None:
 def staff(issuer: str, file: Path) -> Staff:
     for name in ("acme", "other"):
         project_create(organization_create(name=name), name=f"{name}-web")
-    made = Staff(issuer, Caller(token=None))
+    created = Staff(issuer, Caller(token=None))
     for name, said in PEOPLE.items():
-        made.send_to_provider("claims", user=name, claims=said)
-    return made
+        created.send_to_provider("claims", user=name, claims=said)
+    return created
 
 
 @pytest.fixture(autouse=True)

@@ -46,8 +46,8 @@ def test_discard_needs_the_name_and_a_reason(operator: Caller, url: str) -> None
     done = operator.post(discard, {"name": STRAY, "reason": "left behind"})
     assert (done.status, done.body["wished"], done.body["reason"]) == (202, "discard", "left behind")
     orphans.reconcile()
-    found = operator.get(url).body
-    assert (found["state"], found["evidence"]["was_present"]) == ("discarded", True)
+    body = operator.get(url).body
+    assert (body["state"], body["evidence"]["was_present"]) == ("discarded", True)
     assert operator.post(discard, {"name": STRAY, "reason": "x"}).problem == (409, "orphan.wrong_state", None)
 
 

@@ -28,8 +28,8 @@ def test_url_is_shown_without_its_secrets(url: str, shown: str) -> None:
 
 
 def test_webhook_url_is_shown_without_its_secrets(api: Caller, viewer: Caller, cloud: Cloud) -> None:
-    made = api.post("webhooks", {"name": "ops", "url": "https://ops.example.org/", "kinds": ["drift.found"]})
-    assert made.status == 201, made.text
+    created = api.post("webhooks", {"name": "ops", "url": "https://ops.example.org/", "kinds": ["drift.found"]})
+    assert created.status == 201, created.text
     Webhook.objects.update(url=URL)
     assert [api.get("webhooks/ops").body["url"], api.get("webhooks").body["items"][0]["url"]] == [URL, URL]
     assert api.patch("webhooks/ops", {"labels": {"a": "b"}}).body["url"] == URL

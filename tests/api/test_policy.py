@@ -44,9 +44,9 @@ def otto(cloud: Cloud) -> Caller:
 def test_new_project_has_an_empty_policy(api: Caller, cloud: Cloud) -> None:
     nothing = {"version": 0, "atoms": [], "inherited": [], "created_at": None}
     for path, level in (("policy", "project"), (ORGANIZATION, "organization"), ("/v1/platform/policy", "platform")):
-        found = api.get(path).body
-        (undo,) = found.pop("allowed_actions")
-        assert found == {"level": level, **nothing}
+        body = api.get(path).body
+        (undo,) = body.pop("allowed_actions")
+        assert body == {"level": level, **nothing}
         assert (undo["name"], undo["is_allowed"], undo["until"]) == ("undo", False, None)
 
 
@@ -172,8 +172,8 @@ def test_lower_contradiction_is_reported_and_does_not_block(
     api: Caller, olga: Caller, operator: Caller, cloud: Cloud
 ) -> None:
     api.put("policy", {"atoms": [HOME]})
-    made = {"name": "secret", "title": "Secret", "title_fr": "Secret", "atoms": [HOME | {"id": "secret"}]}
-    olga.post("/v1/organizations/alpha-org/classifications", made)
+    created = {"name": "secret", "title": "Secret", "title_fr": "Secret", "atoms": [HOME | {"id": "secret"}]}
+    olga.post("/v1/organizations/alpha-org/classifications", created)
     abroad = HOME | {"id": "abroad", "value": ["de-rhein-1"]}
     told = olga.put(ORGANIZATION, {"atoms": [abroad]}).body["contradicted"]
     assert [(each["level"], each["id"]) for each in sorted(told, key=lambda each: str(each["level"]))] == [
@@ -237,9 +237,9 @@ def test_looser_policy_is_proposed_and_approved_by_another_officer(
 def test_proposal_is_created_by_its_own_route(api: Caller, olga: Caller, cloud: Cloud) -> None:
     api.put("policy", {"atoms": [HOME]})
     body = {"project": "alpha", "atoms": [WIDER], "reason": "a second site"}
-    made = olga.post("/v1/policy-proposals", body)
-    assert (made.status, made.body["level"], made.body["project"]["name"]) == (201, "project", "alpha")
-    assert made.headers["Location"] == f"/v1/policy-proposals/{made.body['id']}"
+    created = olga.post("/v1/policy-proposals", body)
+    assert (created.status, created.body["level"], created.body["project"]["name"]) == (201, "project", "alpha")
+    assert created.headers["Location"] == f"/v1/policy-proposals/{created.body['id']}"
     needless = olga.post("/v1/policy-proposals", body | {"atoms": [HOME]})
     assert needless.problem == (422, "placement.proposal.not_needed", "/atoms")
     assert olga.post("/v1/policy-proposals", body | {"project": "beta"}).problem[0] == 422
@@ -277,8 +277,8 @@ def test_errors_are_in_french(api: Caller, cloud: Cloud) -> None:
 def test_declassification_of_one_resource_is_proposed_and_approved(
     api: Caller, olga: Caller, otto: Caller, operator: Caller, cloud: Cloud
 ) -> None:
-    made = {"name": "secret", "title": "Secret", "title_fr": "Secret", "atoms": [HOME]}
-    olga.post("/v1/organizations/alpha-org/classifications", made)
+    created = {"name": "secret", "title": "Secret", "title_fr": "Secret", "atoms": [HOME]}
+    olga.post("/v1/organizations/alpha-org/classifications", created)
     volume = api.post("volumes", {"name": "data", "size_gib": 1, "classifications": ["alpha-org.secret"]}).body["id"]
     assert api.get(f"/v1/organizations/alpha-org/resources/{volume}/lineage").body["items"] == []
     path = "/v1/organizations/alpha-org/declassifications"
@@ -313,8 +313,8 @@ def test_organization_creates_its_classifications(api: Caller, olga: Caller, str
     path = "/v1/organizations/alpha-org/classifications"
     body = {"name": "secret", "title": "Secret", "title_fr": "Secret", "atoms": [HOME]}
     assert api.post(path, body).problem[:2] == (403, "identity.role_needed")
-    made = olga.post(path, body)
-    assert (made.status, made.body["id"]) == (201, "alpha-org.secret")
+    created = olga.post(path, body)
+    assert (created.status, created.body["id"]) == (201, "alpha-org.secret")
     assert olga.post(path, body).problem == (409, "placement.classification.taken", "/name")
     assert olga.post(path, body | {"name": "Not A Name"}).problem[2] == "/name"
     assert olga.post(path, body | {"name": "b" * 60}).problem == (
@@ -334,12 +334,12 @@ def test_resources_have_their_classifications(api: Caller, olga: Caller, cloud: 
     olga.post("/v1/organizations/alpha-org/classifications", body)
     classified = {"classifications": ["alpha-org.secret"]}
     instance = {"name": "web", "flavor": "tiny", "image": "tiny", **classified}
-    made = {
+    created = {
         "instances": api.post("instances", instance),
         "volumes": api.post("volumes", {"name": "data", "size_gib": 1, **classified}),
         "images": api.post("images", {"name": "mine", "format": "qcow2", **classified}),
     }
-    for kind, answer in made.items():
+    for kind, answer in created.items():
         assert (answer.status, answer.body["classifications"]) == (201, ["alpha-org.secret"]), answer.body
         assert api.get(f"{kind}/{answer.body['id']}").body["classifications"] == ["alpha-org.secret"]
         assert api.get(kind).body["items"][0]["classifications"] in ([], ["alpha-org.secret"])

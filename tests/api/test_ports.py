@@ -18,8 +18,8 @@ WEB = {"name": "web", "flavor": "tiny", "image": "tiny"}
 
 def test_port_is_attached_found_and_detached(api: Caller, cloud: Cloud) -> None:
     finish(api.post("instances", WEB | {"networks": ["lan"]}))
-    made = api.post("ports", {"network": "lan", "name": "card", "addresses": [{"ip": "10.10.0.9"}]})
-    assert (made.status, made.body["state"], made.body["instance"]) == (201, "free", None)
+    created = api.post("ports", {"network": "lan", "name": "card", "addresses": [{"ip": "10.10.0.9"}]})
+    assert (created.status, created.body["state"], created.body["instance"]) == (201, "free", None)
     answer = api.post("ports/card/actions/attach", {"instance": "web"})
     assert (answer.status, answer.operation["kind"], answer.body["state"]) == (202, "port.attach", "attached")
     finish(answer)
@@ -82,8 +82,8 @@ def test_groups_of_a_port_are_chosen_and_changed(api: Caller, cloud: Cloud) -> N
     for name in ("one", "two"):
         api.post("security-groups", {"name": name})
     assert names(api.post("ports", {"network": "lan", "name": "plain"}).body) == ["default"]
-    made = api.post("ports", {"network": "lan", "name": "card", "security_groups": ["two", "one"]})
-    assert names(made.body) == ["one", "two"], made.text
+    created = api.post("ports", {"network": "lan", "name": "card", "security_groups": ["two", "one"]})
+    assert names(created.body) == ["one", "two"], created.text
     changed = api.patch("ports/card", {"security_groups": ["two"]})
     assert names(changed.body) == ["two"], changed.text
     assert names(api.patch("ports/card", {"name": "card2"}).body) == ["two"]
@@ -96,8 +96,8 @@ def test_groups_of_a_port_are_chosen_and_changed(api: Caller, cloud: Cloud) -> N
 def test_bandwidth_of_a_port_is_limited_and_signed(api: Caller, cloud: Cloud) -> None:
     none = {"to_guest_mbit": None, "from_guest_mbit": None}
     assert api.post("ports", {"network": "lan", "name": "plain"}).body["bandwidth"] == none
-    made = api.post("ports", {"network": "lan", "name": "card", "bandwidth": {"to_guest_mbit": 500}})
-    assert made.body["bandwidth"] == none | {"to_guest_mbit": 500}, made.text
+    created = api.post("ports", {"network": "lan", "name": "card", "bandwidth": {"to_guest_mbit": 500}})
+    assert created.body["bandwidth"] == none | {"to_guest_mbit": 500}, created.text
     finish(api.post("instances", WEB | {"ports": ["card"]}))
     (spec,) = cloud.fake.ports.values()
     assert spec.bandwidth == Bandwidth(500, None)

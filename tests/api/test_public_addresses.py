@@ -46,15 +46,15 @@ def pool(operator: Caller, cloud: Cloud) -> dict[str, Any]:
 
 
 def make_pool(operator: Caller, **more: Any) -> dict[str, Any]:
-    made = operator.post(POOLS, {**V4, **more})
-    assert made.status == 201, made.text
-    return dict(made.body)
+    created = operator.post(POOLS, {**V4, **more})
+    assert created.status == 201, created.text
+    return dict(created.body)
 
 
 def reserve(api: Caller, name: str = "www", **more: Any) -> Any:
-    made = api.post("public-addresses", {"name": name, "pool": "public", **more})
-    assert made.status == 201, made.text
-    return made.body
+    created = api.post("public-addresses", {"name": name, "pool": "public", **more})
+    assert created.status == 201, created.text
+    return created.body
 
 
 def make_instance(api: Caller, name: str = "web", **more: Any) -> Port:
@@ -88,13 +88,13 @@ def run_all() -> None:
 
 
 def test_pool_says_how_much_of_it_is_in_use(api: Caller, operator: Caller, cloud: Cloud) -> None:
-    made = make_pool(operator, reserved_ranges=["203.0.113.0", "203.0.113.6-203.0.113.7"], community="64500:1")
-    assert (made["size"], made["used"], made["free"]) == (5, 0, 5)
-    assert made["reserved_ranges"] == ["203.0.113.0-203.0.113.0", "203.0.113.6-203.0.113.7"]
+    created = make_pool(operator, reserved_ranges=["203.0.113.0", "203.0.113.6-203.0.113.7"], community="64500:1")
+    assert (created["size"], created["used"], created["free"]) == (5, 0, 5)
+    assert created["reserved_ranges"] == ["203.0.113.0-203.0.113.0", "203.0.113.6-203.0.113.7"]
     assert reserve(api)["ip"] == "203.0.113.1"
-    found = operator.get(f"{POOLS}/public").body
-    assert (found["used"], found["free"]) == (1, 4)
-    assert operator.get(f"{POOLS}?zone=fr-idf-1&family=ipv4").body["items"] == [found]
+    body = operator.get(f"{POOLS}/public").body
+    assert (body["used"], body["free"]) == (1, 4)
+    assert operator.get(f"{POOLS}?zone=fr-idf-1&family=ipv4").body["items"] == [body]
     (usable,) = api.get("address-pools").body["items"]
     assert (usable["name"], usable["free"], usable["modes"]) == ("public", 4, ["nat", "routed"])
     assert not {"cidrs", "organization", "community", "size"} & usable.keys()
@@ -177,8 +177,8 @@ def test_range_in_use_can_only_grow(api: Caller, operator: Caller, pool: dict[st
 
 
 def test_pool_for_subnets_is_used_by_subnets(api: Caller, operator: Caller, cloud: Cloud) -> None:
-    made = make_pool(operator, name="for-subnets", family="ipv6", purpose="subnets", cidrs=["2001:db8::/56"])
-    assert made["size"] == 256
+    created = make_pool(operator, name="for-subnets", family="ipv6", purpose="subnets", cidrs=["2001:db8::/56"])
+    assert created["size"] == 256
     pool = AddressPool.objects.get(name="for-subnets")
     Subnet.objects.filter(network=cloud.network).update(ipv6_cidr="2001:db8:0:1::/64", ipv6_pool=pool)
     assert operator.get(f"{POOLS}/for-subnets").body["used"] == 1
@@ -209,9 +209,14 @@ def test_tenants_do_not_see_pools_of_the_platform(api: Caller, pool: dict[str, A
 def test_lowest_free_address_is_reserved(api: Caller, pool: dict[str, Any]) -> None:
     assert [reserve(api, f"a{n}")["ip"] for n in range(3)] == ["203.0.113.0", "203.0.113.1", "203.0.113.2"]
     assert api.delete("public-addresses/a1").status == 204
-    made = reserve(api, "again")
-    assert (made["ip"], made["state"], made["mode"], made["port"]) == ("203.0.113.1", "detached", "nat", None)
-    assert made["zone"] == "fr-idf-1"
+    created = reserve(api, "again")
+    assert (created["ip"], created["state"], created["mode"], created["port"]) == (
+        "203.0.113.1",
+        "detached",
+        "nat",
+        None,
+    )
+    assert created["zone"] == "fr-idf-1"
     assert api.get("public-addresses/203.0.113.1").body["name"] == "again"
 
 
@@ -283,10 +288,10 @@ def test_reverse_name_is_a_host_name(api: Caller, pool: dict[str, Any], ptr: str
 
 
 def test_name_labels_and_reverse_name_are_edited(api: Caller, pool: dict[str, Any]) -> None:
-    made = reserve(api, labels={"a": "1"})
+    created = reserve(api, labels={"a": "1"})
     edited = api.patch("public-addresses/www", {"name": "web", "ptr": "WWW.Example.org.", "labels": {"a": None}})
     assert (edited.body["name"], edited.body["ptr"], edited.body["labels"]) == ("web", "www.example.org", {})
-    assert edited.body["generation"] == made["generation"] + 1
+    assert edited.body["generation"] == created["generation"] + 1
     stale = api.patch("public-addresses/web", {"name": "x"}, If_Match='"1"')
     assert stale.status == 412
     assert api.patch("public-addresses/web", {"ptr": ""}).body["ptr"] == ""
@@ -299,11 +304,11 @@ def test_address_is_pending_until_its_node_has_the_list(api: Caller, pool: dict[
     port = make_instance(api)
     settle()
     reserve(api)
-    made = attach(api, "www", port)
-    assert made.status == 200, made.text
-    assert (made.body["state"], made.body["reason"]) == ("pending", "signing")
-    assert (made.body["port"]["name"], made.body["instance"]["name"]) == (port.name, "web")
-    assert (made.body["mode"], made.body["fixed_ip"]) == ("nat", port.ip)
+    created = attach(api, "www", port)
+    assert created.status == 200, created.text
+    assert (created.body["state"], created.body["reason"]) == ("pending", "signing")
+    assert (created.body["port"]["name"], created.body["instance"]["name"]) == (port.name, "web")
+    assert (created.body["mode"], created.body["fixed_ip"]) == ("nat", port.ip)
     signer.sign_all()
     assert listed(port) == [{"address": "203.0.113.0", "to": port.ip}]
     assert api.get("public-addresses/www").body["reason"] == "sending"
@@ -360,8 +365,10 @@ def test_routed_addresses_are_not_translated(api: Caller, operator: Caller, pool
 
 def test_fixed_address_is_one_of_the_port_and_translated_once(api: Caller, pool: dict[str, Any], cloud: Cloud) -> None:
     make_instance(api)
-    made = api.post("ports", {"network": "lan", "name": "two", "addresses": [{"ip": "10.10.0.8"}, {"ip": "10.10.0.9"}]})
-    port = Port.objects.get(pk=made.body["id"])
+    created = api.post(
+        "ports", {"network": "lan", "name": "two", "addresses": [{"ip": "10.10.0.8"}, {"ip": "10.10.0.9"}]}
+    )
+    port = Port.objects.get(pk=created.body["id"])
     for name in ("a", "b", "c"):
         reserve(api, name)
     refused = attach(api, "a", port, fixed_ip="10.10.0.7")
@@ -433,8 +440,8 @@ def test_deleted_instance_leaves_the_address_detached(api: Caller, pool: dict[st
     refused = api.delete("public-addresses/www")
     assert refused.problem[:2] == (409, "network.public_address.attached")
     finish(api.delete("instances/web"))
-    found = api.get("public-addresses/www").body
-    assert (found["state"], found["port"], found["instance"], found["fixed_ip"]) == ("detached", None, None, None)
+    body = api.get("public-addresses/www").body
+    assert (body["state"], body["port"], body["instance"], body["fixed_ip"]) == ("detached", None, None, None)
     (use,) = api.get("public-address-uses").body["items"]
     assert (UUID(use["port"]), UUID(use["instance"])) == (port.pk, port.instance_id)
     assert use["until"] is not None
@@ -499,8 +506,8 @@ def test_operator_suspends_an_address(api: Caller, operator: Caller, pool: dict[
     assert api.post("/v1/public-addresses/203.0.113.0/actions/suspend", {"reason": "spam"}).status == 403
     held = operator.post("/v1/public-addresses/203.0.113.0/actions/suspend", {"reason": "spam"}).body
     assert (held["state"], held["project"]["name"], held["organization"]["name"]) == ("suspended", "alpha", "alpha-org")
-    found = api.get("public-addresses/www").body
-    assert (found["state"], found["suspended_reason"], found["port"]["name"]) == ("suspended", "spam", port.name)
+    body = api.get("public-addresses/www").body
+    assert (body["state"], body["suspended_reason"], body["port"]["name"]) == ("suspended", "spam", port.name)
     settle()
     assert listed(port) == []
     (item,) = operator.get("/v1/public-addresses?pool=public").body["items"]

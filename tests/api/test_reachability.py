@@ -38,9 +38,9 @@ def applied() -> None:
 
 
 def ask(api: Caller, source: dict[str, Any], target: dict[str, Any], **traffic: Any) -> Answer:
-    found = api.post("reachability", {"source": source, "target": target, **traffic})
-    assert found.status == 200, found.text
-    return found
+    answer = api.post("reachability", {"source": source, "target": target, **traffic})
+    assert answer.status == 200, answer.text
+    return answer
 
 
 def verdict(api: Caller, source: dict[str, Any], target: dict[str, Any], **traffic: Any) -> tuple[str, list[str]]:
@@ -93,8 +93,8 @@ def test_stopped_instance_silent_node_and_free_port_are_unknown(api: Caller, tie
     Node.objects.update(state="ready")
     Instance.objects.filter(name="db").update(state="stopped", power_state="off")
     assert verdict(api, of("web"), of("db"), **SQL) == ("unknown", ["instance"])
-    made = api.post("ports", {"network": "lan", "name": "spare"})
-    assert made.status == 201
+    created = api.post("ports", {"network": "lan", "name": "spare"})
+    assert created.status == 201
     assert verdict(api, {"port": "spare"}, of("db"), **SQL)[0] in ("unknown", "refused")
 
 
@@ -209,14 +209,14 @@ def test_impossible_question_is_refused_with_its_field(
 def test_topology_has_what_is_on_the_network(api: Caller, cloud: Cloud, tiers: dict[str, str]) -> None:
     attach(cloud, tiers["web"], "203.0.113.7")
     api.post("ports", {"network": "lan", "name": "spare"})
-    found = api.get("networks/lan/topology").body
-    assert [subnet["name"] for subnet in found["subnets"]] == ["default"]
-    ports = {port["addresses"][0]["ip"]: port for port in found["ports"]}
+    body = api.get("networks/lan/topology").body
+    assert [subnet["name"] for subnet in body["subnets"]] == ["default"]
+    ports = {port["addresses"][0]["ip"]: port for port in body["ports"]}
     web = ports[tiers["web"]]
     assert (web["instance"]["name"], web["instance"]["state"], web["instance"]["zone"]) == ("web", "active", "fr-idf-1")
     assert [group["name"] for group in web["security_groups"]] == ["web"]
     assert web["public_addresses"] == [{"ip": "203.0.113.7", "is_suspended": False}]
-    assert [port["instance"] for port in found["ports"] if port["name"] == "spare"] == [None]
+    assert [port["instance"] for port in body["ports"] if port["name"] == "spare"] == [None]
 
 
 def test_topology_of_a_large_network_is_refused(api: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,9 +51,9 @@ class Writes(View):
     end: Any = None
 
     def _write(self) -> Response:
-        made = Organization.objects.create(name="made")
-        transaction.on_commit(lambda: SENT.append(made.name), robust=True)
-        return self.end(made) if self.end else Response({"id": made.pk, "name": made.name}, status=201)
+        created = Organization.objects.create(name="made")
+        transaction.on_commit(lambda: SENT.append(created.name), robust=True)
+        return self.end(created) if self.end else Response({"id": created.pk, "name": created.name}, status=201)
 
     @route("test_create", NamedOut, status=201)
     def post(self, request: Request) -> Response:

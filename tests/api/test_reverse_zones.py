@@ -24,11 +24,11 @@ def pool(operator: Caller, cloud: Cloud) -> dict[str, Any]:
 
 def make_pool(operator: Caller, cidr: str, **more: str) -> dict[str, Any]:
     family = "ipv6" if ":" in cidr else "ipv4"
-    made = operator.post(
+    created = operator.post(
         "/v1/address-pools", {"name": "public", "zone": "fr-idf-1", "family": family, "cidrs": [cidr], **more}
     )
-    assert made.status == 201, made.text
-    return dict(made.body)
+    assert created.status == 201, created.text
+    return dict(created.body)
 
 
 def url(**query: str) -> str:
@@ -36,9 +36,9 @@ def url(**query: str) -> str:
 
 
 def zone_of(operator: Caller, **query: str) -> list[Record]:
-    found = operator.get(url(**query))
-    assert found.status == 200, found.text
-    return records(found.text)
+    answer = operator.get(url(**query))
+    assert answer.status == 200, answer.text
+    return records(answer.text)
 
 
 def records(text: str) -> list[Record]:
@@ -66,9 +66,9 @@ def serial(zone: Sequence[Record]) -> int:
 
 
 def reserve(api: Caller, name: str, ptr: str, **more: str) -> Any:
-    made = api.post("public-addresses", {"name": name, "pool": "public", "ptr": ptr, **more})
-    assert made.status == 201, made.text
-    return made.body
+    created = api.post("public-addresses", {"name": name, "pool": "public", "ptr": ptr, **more})
+    assert created.status == 201, created.text
+    return created.body
 
 
 def test_zone_has_authority_and_the_names_of_addresses(api: Caller, operator: Caller, pool: dict[str, Any]) -> None:
@@ -110,7 +110,7 @@ def test_pool_is_locked_before_a_name_is_written(api: Caller, pool: dict[str, An
     reserve(api, "www", "www.example.org")
     with CaptureQueriesContext(connection) as queries:
         assert api.patch("public-addresses/www", {"name": "web", "ptr": "web.example.org"}).status == 200
-    written = [found[1] for each in queries if (found := re.match(r'UPDATE "(network_\w+)"', each["sql"] or ""))]
+    written = [match[1] for each in queries if (match := re.match(r'UPDATE "(network_\w+)"', each["sql"] or ""))]
     assert written == ["network_addresspool", "network_publicaddress"]
 
 
@@ -202,8 +202,8 @@ INJECTED = (
 
 @pytest.mark.parametrize("name", INJECTED)
 def test_no_name_is_more_than_a_name(api: Caller, operator: Caller, pool: dict[str, Any], name: str) -> None:
-    made = api.post("public-addresses", {"name": "www", "pool": "public", "ptr": name})
-    assert made.status == 400 and made.problem[2] == "/ptr"
+    created = api.post("public-addresses", {"name": "www", "pool": "public", "ptr": name})
+    assert created.status == 400 and created.problem[2] == "/ptr"
     refused = operator.get(url(name_servers=f"ns1.example.net,{name}"))
     assert refused.status == 400
     # As if it had been stored by another way.

@@ -21,9 +21,9 @@ WEB = {"name": "web", "flavor": "tiny", "image": "tiny", "networks": ["lan"]}
 
 
 def make_group(api: Caller, name: str, **more: Any) -> dict[str, Any]:
-    made = api.post("security-groups", {"name": name, **more})
-    assert made.status == 201, made.text
-    return dict(made.body)
+    created = api.post("security-groups", {"name": name, **more})
+    assert created.status == 201, created.text
+    return dict(created.body)
 
 
 def add(api: Caller, group: str, **rule: Any) -> Answer:
@@ -36,10 +36,10 @@ def run_all(**of: Any) -> None:
 
 
 def make_instance(api: Caller, name: str = "web", **more: Any) -> dict[str, Any]:
-    made = api.post("instances", WEB | {"name": name} | more)
-    assert made.status == 201, made.text
+    created = api.post("instances", WEB | {"name": name} | more)
+    assert created.status == 201, created.text
     run_all()
-    return dict(made.body)
+    return dict(created.body)
 
 
 def groups_of(api: Caller, instance: str = "web") -> Any:
@@ -82,9 +82,9 @@ def test_project_with_nothing_but_the_default_group_can_be_deleted(api: Caller, 
 
 def test_rule_is_shown_as_it_was_given(api: Caller, cloud: Cloud) -> None:
     web, data = make_group(api, "web"), make_group(api, "data")
-    made = add(api, "data", direction="in", protocol="tcp", first_port=5432, peer_group="web", description="SQL")
-    assert made.status == 201, made.text
-    assert made.body | {"id": "", "created_at": ""} == {
+    created = add(api, "data", direction="in", protocol="tcp", first_port=5432, peer_group="web", description="SQL")
+    assert created.status == 201, created.text
+    assert created.body | {"id": "", "created_at": ""} == {
         "id": "",
         "direction": "in",
         "family": "ipv4",
@@ -100,10 +100,10 @@ def test_rule_is_shown_as_it_was_given(api: Caller, cloud: Cloud) -> None:
         "description": "SQL",
         "created_at": "",
     }
-    assert api.get(f"security-groups/data/rules/{made.body['id']}").body == made.body
+    assert api.get(f"security-groups/data/rules/{created.body['id']}").body == created.body
     assert api.get("security-groups/data").body["generation"] == data["generation"] + 1
-    assert api.delete(f"security-groups/data/rules/{made.body['id']}").status == 204
-    assert api.delete(f"security-groups/data/rules/{made.body['id']}").problem[:2] == (
+    assert api.delete(f"security-groups/data/rules/{created.body['id']}").status == 204
+    assert api.delete(f"security-groups/data/rules/{created.body['id']}").problem[:2] == (
         404,
         "network.security_group_rule.not_found",
     )

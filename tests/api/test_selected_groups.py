@@ -17,9 +17,9 @@ WEB = {"name": "web", "flavor": "tiny", "image": "tiny", "networks": ["lan"]}
 
 
 def make_group(api: Caller, name: str, selector: str) -> dict[str, Any]:
-    made = api.post("security-groups", {"name": name, "selector": selector})
-    assert made.status == 201, made.text
-    return dict(made.body)
+    created = api.post("security-groups", {"name": name, "selector": selector})
+    assert created.status == 201, created.text
+    return dict(created.body)
 
 
 def groups_of(api: Caller, instance: str = "web") -> dict[str, bool]:
@@ -112,8 +112,8 @@ def test_selector_selects_in_its_own_project_alone(api: Caller, cloud: Cloud) ->
     finish(api.post("instances", WEB | {"labels": {"env": "prod"}}))
     make_tenant("beta")
     other = Caller(token="beta", project="beta")
-    made = other.post("security-groups", {"name": "all", "selector": "env=prod"})
-    assert made.status == 201, made.text
+    created = other.post("security-groups", {"name": "all", "selector": "env=prod"})
+    assert created.status == 201, created.text
     assert groups_of(api) == {"default": False}
 
 

@@ -22,9 +22,9 @@ CORE = Path(settings.BASE_DIR) / "andromede_core"
 
 @pytest.fixture(scope="module")
 def french(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    made = tmp_path_factory.mktemp("french") / "django.mo"
-    subprocess.run(["msgfmt", "-o", str(made), str(CODE / "locale/fr/LC_MESSAGES/django.po")], check=True)
-    with made.open("rb") as file:
+    created = tmp_path_factory.mktemp("french") / "django.mo"
+    subprocess.run(["msgfmt", "-o", str(created), str(CODE / "locale/fr/LC_MESSAGES/django.po")], check=True)
+    with created.open("rb") as file:
         return gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined, no-any-return]
 
 

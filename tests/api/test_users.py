@@ -249,9 +249,9 @@ def test_a_dry_run_and_an_old_version_change_nothing(place: Place) -> None:
 
 def test_tokens_of_sessions_are_revoked_on_request(place: Place) -> None:
     session, _ = create_session(place.ada.user, ClientInfo(), ["password"], is_two_factor=False)
-    made, _ = own_token_create(actor_of(session), NewToken("phone", "", MONTH))
+    created, _ = own_token_create(actor_of(session), NewToken("phone", "", MONTH))
     place.as_otto.post(place.url(place.ada, "/actions/suspend"), {"revoke_tokens": True})
-    assert ApiToken.objects.get(pk=made.pk).revoked_at is not None
+    assert ApiToken.objects.get(pk=created.pk).revoked_at is not None
 
 
 def test_ended_user_is_not_recreated(place: Place) -> None:

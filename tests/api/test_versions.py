@@ -42,10 +42,10 @@ def etag(answer: Answer) -> str:
 
 @pytest.mark.parametrize("kind", MADE)
 def test_edit_needs_the_version_that_was_read(api: Caller, cloud: Cloud, kind: str) -> None:
-    made = api.post(kind, MADE[kind])
-    first = etag(made)
+    created = api.post(kind, MADE[kind])
+    first = etag(created)
     if kind in ("instances", "volumes"):
-        finish(made)
+        finish(created)
     assert etag(api.get(f"{kind}/web")) == first
     changed = api.patch(f"{kind}/web", {"labels": {"env": "test", "tier": "a"}}, If_Match=first)
     second = etag(changed)

@@ -20,7 +20,7 @@ HOOK = {"name": "ops", "url": URL, "kinds": ["instance.*", "drift.found"]}
 @pytest.fixture(autouse=True)
 def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
     queue = Queue()
-    monkeypatch.setattr(wakeups, "current_app", queue)
+    monkeypatch.setattr(wakeups, "send_wakeup", queue.send_wakeup)
     return queue
 
 
@@ -127,7 +127,7 @@ def test_secret_is_rotated(api: Caller, hook: Any) -> None:
 def test_ping_is_delivered_and_logged(api: Caller, queue: Queue, settings: Settings) -> None:
     settings.WEBHOOK_PRIVATE_HOSTS, settings.IS_WEBHOOK_HTTP_ALLOWED = ["localhost"], True
     with receiving() as receiver:
-        made = api.post("webhooks", HOOK | {"url": receiver.url}).body
+        created = api.post("webhooks", HOOK | {"url": receiver.url}).body
         answer = api.post("webhooks/ops/actions/ping")
         assert (answer.status, answer.body["state"]) == (202, "pending")
         assert answer.body["next_attempt_at"] is not None
@@ -141,7 +141,7 @@ def test_ping_is_delivered_and_logged(api: Caller, queue: Queue, settings: Setti
         again = api.post(f"webhooks/ops/deliveries/{failed['id']}/actions/redeliver")
         assert (again.status, again.body["state"]) == (202, "pending")
         deliveries.deliver(Webhook.objects.get().pk)
-        assert receiver.got[1].verified(made["secret"])["kind"] == "webhook.pinged"
+        assert receiver.got[1].verified(created["secret"])["kind"] == "webhook.pinged"
     (listed,) = api.get("webhooks/ops/deliveries?state=succeeded&kind=webhook.pinged").body["items"]
     assert [each["status_code"] for each in listed["attempts"]] == [500, 200]
     assert listed["event"]["id"] == receiver.got[0].id

@@ -32,8 +32,8 @@ class Seen:
 
 @pytest.fixture(scope="package")
 def world() -> Iterator[World]:
-    with dashboard_world(ROOT / "var" / "test-browser", port=PORT) as made:
-        yield made
+    with dashboard_world(ROOT / "var" / "test-browser", port=PORT) as created:
+        yield created
 
 
 @pytest.fixture(scope="package")

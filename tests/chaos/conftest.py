@@ -12,6 +12,6 @@ from tests.world import Broker, Cloud, cloud_in
 def cloud(db: None, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     settings.PKI_DIR = tmp_path / "pki"
     settings.IMAGES_DIR = tmp_path / "images"
-    monkeypatch.setattr(wakeups, "current_app", Broker())
-    with cloud_in(tmp_path) as made:
-        yield made
+    monkeypatch.setattr(wakeups, "send_wakeup", Broker().send_wakeup)
+    with cloud_in(tmp_path) as created:
+        yield created

@@ -72,12 +72,12 @@ def live() -> Iterator[Live]:
 
 
 def _ready(cloud: Cloud) -> Live:
-    made = Live(cloud, *cloud.make_project("demo"))
-    with Client(made.url, made.operator) as operator:
+    created = Live(cloud, *cloud.make_project("demo"))
+    with Client(created.url, created.operator) as operator:
         wait_until(lambda: {node.state for node in operator.nodes.list()} == {"ready"}, limit_s=PATIENCE_S)
-    with made.client() as client:
+    with created.client() as client:
         client.networks.create(name="lan", cidr="10.10.0.0/24")
-    return made
+    return created
 
 
 @pytest.fixture(scope="package")

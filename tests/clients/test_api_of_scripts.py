@@ -12,9 +12,9 @@ pytestmark = pytest.mark.slow
 
 def test_script_client_reads_writes_and_raises_errors(live: Live) -> None:
     api = Api(live.url, live.token, project="demo")
-    made = api.post("volumes", {"name": "data", "size_gib": 1})
-    assert api.wait(made["operation"])["state"] == "succeeded"
-    assert [each["id"] for each in api.get("volumes", limit="1")["items"]] == [made["id"]]
+    created = api.post("volumes", {"name": "data", "size_gib": 1})
+    assert api.wait(created["operation"])["state"] == "succeeded"
+    assert [each["id"] for each in api.get("volumes", limit="1")["items"]] == [created["id"]]
     with pytest.raises(ApiError) as refused:
         api.post("volumes", {"name": "data", "size_gib": 1})
     assert (refused.value.status, refused.value.raw["code"]) == (409, "storage.volume.name_taken")

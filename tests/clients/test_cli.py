@@ -34,15 +34,15 @@ def node_b_is_down(live: Live) -> Iterator[None]:
 
 
 def test_instance_is_created_used_and_deleted(cli: Cli, client: Client) -> None:
-    made = cli.ok("instance", "create", "web", *CREATE, "--network", "lan", "--label", "env=prod", "-o", "json")
-    assert (made.json["state"], made.json["labels"], made.err) == ("active", {"env": "prod"}, "")
+    created = cli.ok("instance", "create", "web", *CREATE, "--network", "lan", "--label", "env=prod", "-o", "json")
+    assert (created.json["state"], created.json["labels"], created.err) == ("active", {"env": "prod"}, "")
     assert cli.ok("instance", "list", "-o", "name").out == "web\n"
     header, row = cli.ok("instance", "list").out.splitlines()
     assert header.split() == ["NAME", "STATE", "POWER", "ZONE", "ADDRESSES", "FLAVOR"]
     assert row.split()[:3] == ["web", "active", "running"]
-    assert made.json["id"] in cli.ok("instance", "list", "-o", "wide", "-l", "env=prod").out
+    assert created.json["id"] in cli.ok("instance", "list", "-o", "wide", "-l", "env=prod").out
     assert cli.ok("instance", "list", "-l", "env!=prod", "-o", "json").json == []
-    assert yaml.safe_load(cli.ok("instance", "show", "web", "-o", "yaml").out)["id"] == made.json["id"]
+    assert yaml.safe_load(cli.ok("instance", "show", "web", "-o", "yaml").out)["id"] == created.json["id"]
     cli.ok("instance", "update", "web", "--label", "tier=front", "--label", "env-")
     assert client.instances.get("web").labels == {"tier": "front"}
     cli.ok("instance", "power-off", "web")

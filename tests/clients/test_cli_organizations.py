@@ -24,8 +24,8 @@ def operator(tmp_path: Path, live: Live) -> Inside:
 
 @pytest.fixture
 def client(live: Live, token: str) -> Iterator[Client]:
-    with Client(live.url, token, project="demo", retry=QUICK) as made:
-        yield made
+    with Client(live.url, token, project="demo", retry=QUICK) as created:
+        yield created
 
 
 def test_whoami_shows_the_signed_in_user(owner: Inside, operator: Inside) -> None:
@@ -40,8 +40,8 @@ def test_whoami_shows_the_signed_in_user(owner: Inside, operator: Inside) -> Non
 def test_project_is_created_updated_and_deleted(owner: Inside, operator: Inside) -> None:
     words = ("project", "create", "shop", "--label", "env=prod", "-o", "json")
     assert owner.ok(*words, "--dry-run", ANDROMEDE_PROJECT="shop").json["organization"]["name"] == "demo"
-    made = owner.ok(*words).json
-    assert (made["organization"]["name"], made["labels"]) == ("demo", {"env": "prod"})
+    created = owner.ok(*words).json
+    assert (created["organization"]["name"], created["labels"]) == ("demo", {"env": "prod"})
     would = owner.ok("project", "update", "shop", "--name", "store", "--dry-run", "-o", "json")
     assert would.json["name"] == "store" and "nothing was changed" in would.err
     assert (
@@ -76,13 +76,15 @@ def test_members_and_invitations_are_managed(owner: Inside) -> None:
 
 
 def test_service_accounts_and_tokens_are_managed(owner: Inside) -> None:
-    made = owner.ok("service-account", "create", "ci", "--grant", "demo=member", "--grant", "viewer", "-o", "json").json
-    assert [each["role"] for each in made["grants"]] == ["member", "viewer"]
+    created = owner.ok(
+        "service-account", "create", "ci", "--grant", "demo=member", "--grant", "viewer", "-o", "json"
+    ).json
+    assert [each["role"] for each in created["grants"]] == ["member", "viewer"]
     limits = ("--verb", "read", "--kind", "networks", "--days", "1")
     secret = owner.ok("token", "create", "runner", "--service-account", "ci", *limits, "-o", "name").out.strip()
     assert owner.ok("network", "list", "-o", "name", ANDROMEDE_TOKEN=secret).out == "lan\n"
     assert owner.ok("service-account", "list", "-o", "name").out == "ci\n"
-    assert owner.ok("service-account", "show", "ci", "-o", "json").json["grants"] == made["grants"]
+    assert owner.ok("service-account", "show", "ci", "-o", "json").json["grants"] == created["grants"]
     refused = owner("volume", "list", ANDROMEDE_TOKEN=secret)
     assert refused.code == 7 and "volumes:read" in refused.err
     owner.ok("service-account", "update", "ci", "--disable")
@@ -158,10 +160,10 @@ def test_events_are_listed_and_followed(owner: Inside, live: Live, client: Clien
 
 
 def test_webhook_is_created_updated_and_deleted(owner: Inside) -> None:
-    made = owner.ok(
+    created = owner.ok(
         "webhook", "create", "ops", "--to", "https://ops.example.org/x", "--kind", "instance.*", "-o", "name"
     )
-    assert made.out.startswith("whsec_")
+    assert created.out.startswith("whsec_")
     assert owner.ok("webhook", "show", "ops", "-o", "json").json["kinds"] == ["instance.*"]
     changed = owner.ok("webhook", "update", "ops", "--kind", "volume.*", "--kind", "drift.*", "-o", "json").json
     assert changed["kinds"] == ["volume.*", "drift.*"]
@@ -171,7 +173,7 @@ def test_webhook_is_created_updated_and_deleted(owner: Inside) -> None:
     again = owner.ok("webhook", "redeliver", "ops", pinged["id"], "--dry-run")
     assert "nothing was changed" in again.err
     rotated = owner.ok("webhook", "rotate-secret", "ops", "--overlap-hours", "1", "-o", "name")
-    assert rotated.out != made.out and rotated.out.startswith("whsec_")
+    assert rotated.out != created.out and rotated.out.startswith("whsec_")
     owner.ok("webhook", "end-rotation", "ops")
     assert owner.ok("webhook", "update", "ops", "--disable", "-o", "json").json["is_enabled"] is False
     owner.ok("webhook", "delete", "ops", "-y")

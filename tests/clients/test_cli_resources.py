@@ -112,8 +112,8 @@ def test_address_sets(cli: Inside) -> None:
 
 def test_ports_have_groups_and_limits(cli: Inside) -> None:
     cli.ok("security-group", "create", "web")
-    made = ("port", "create", "card", "--network", "lan", "--security-group", "web", "--to-guest-mbit", "500")
-    port = cli.ok(*made, "-o", "json").json
+    created = ("port", "create", "card", "--network", "lan", "--security-group", "web", "--to-guest-mbit", "500")
+    port = cli.ok(*created, "-o", "json").json
     assert [group["name"] for group in port["security_groups"]] == ["web"]
     assert port["bandwidth"] == {"to_guest_mbit": 500, "from_guest_mbit": None}
     changed = (
@@ -147,8 +147,8 @@ def test_security_groups_and_rules(cli: Inside) -> None:
     assert cli.ok("security-group", "rule", "list", "web", "-o", "json").json == [rule]
     assert "443 or 8000-8080" in cli("security-group", "rule", "add", "web", "--port", "http").err
     cli.ok("security-group", "rule", "add", "web", "--direction", "out", "--group", "default")
-    made = ("instance", "create", "web", "--flavor", "tiny", "--image", "tiny", "--network", "lan")
-    cli.ok(*made, "--security-group", "web")
+    created = ("instance", "create", "web", "--flavor", "tiny", "--image", "tiny", "--network", "lan")
+    cli.ok(*created, "--security-group", "web")
     (port,) = cli.ok("instance", "security-groups", "web", "-o", "json").json
     assert [group["name"] for group in port["security_groups"]] == ["web"]
     (port,) = cli.ok("instance", "set-security-groups", "web", "default", "-o", "json").json
@@ -177,14 +177,14 @@ def test_reverse_zone_is_printed_as_it_is(cli: Inside, operator: Inside) -> None
 
 def test_public_addresses_are_reserved_attached_and_released(cli: Inside, operator: Inside) -> None:
     pool = ("address-pool", "create", "public", "--zone", "fr-idf-1", "--cidr", "203.0.113.0/28")
-    made = operator.ok(*pool, "--reserved", "203.0.113.0", "--community", "64500:1", "-o", "json").json
-    assert (made["family"], made["free"]) == ("ipv4", 15)
+    created = operator.ok(*pool, "--reserved", "203.0.113.0", "--community", "64500:1", "-o", "json").json
+    assert (created["family"], created["free"]) == ("ipv4", 15)
     operator.ok("address-pool", "update", "public", "--local-preference", "200")
     assert operator.ok("address-pool", "show", "public", "-o", "json").json["local_preference"] == 200
     assert operator.ok("address-pool", "list", "--platform", "-o", "name").out == "public\n"
     assert cli.ok("address-pool", "list", "-o", "json").json[0]["modes"] == ["nat", "routed"]
-    made = cli.ok("public-address", "create", "--pool", "public", "--name", "www", "-o", "json").json
-    assert (made["ip"], made["state"]) == ("203.0.113.1", "detached")
+    created = cli.ok("public-address", "create", "--pool", "public", "--name", "www", "-o", "json").json
+    assert (created["ip"], created["state"]) == ("203.0.113.1", "detached")
     cli.ok("public-address", "update", "www", "--ptr", "www.example.org", "--label", "env=prod")
     cli.ok("instance", "create", "web", "--flavor", "tiny", "--image", "tiny", "--network", "lan", "--zone", "fr-idf-1")
     assert "--instance, --port and --network" in cli("public-address", "attach", "www").err
@@ -223,8 +223,8 @@ def test_network_gets_an_egress_address(cli: Inside, operator: Inside) -> None:
 
 
 def test_ipv6_is_given_to_networks_subnets_and_ports(cli: Inside) -> None:
-    made = cli.ok("network", "create", "six", "--cidr", "10.40.0.0/24", "--ipv6-cidr", "fd00:40::/64", "-o", "json")
-    assert made.json["ipv6_cidr"] == "fd00:40::/64"
+    created = cli.ok("network", "create", "six", "--cidr", "10.40.0.0/24", "--ipv6-cidr", "fd00:40::/64", "-o", "json")
+    assert created.json["ipv6_cidr"] == "fd00:40::/64"
     cli.ok("subnet", "create", "six", "more", "--cidr", "10.41.0.0/24", "--ipv6-cidr", "fd00:41::/64")
     assert "network.address_pool.not_found" in cli("subnet", "update", "six", "more", "--ipv6-pool", "none").err
     chosen = ("--address", "more/ipv4", "--address", "ipv6", "--address", "fd00:41::9")
@@ -237,9 +237,9 @@ def test_ipv6_is_given_to_networks_subnets_and_ports(cli: Inside) -> None:
 
 def test_reachability_and_topology(cli: Inside) -> None:
     cli.ok("security-group", "rule", "add", "default", "--protocol", "tcp", "--port", "443")
-    made = ("instance", "create", "--flavor", "tiny", "--image", "tiny", "--network", "lan")
+    created = ("instance", "create", "--flavor", "tiny", "--image", "tiny", "--network", "lan")
     for name in ("web", "db"):
-        cli.ok(*made, name)
+        cli.ok(*created, name)
     asked = ("reachability", "--from", "web", "--to", "db", "--port", "443")
     answer = cli(*asked, "-o", "json")
     assert answer.code == (0 if answer.json["verdict"] == "allowed" else 1)
@@ -256,8 +256,10 @@ def test_reachability_and_topology(cli: Inside) -> None:
 
 def test_subnets_and_ports_are_created_attached_and_deleted(cli: Inside) -> None:
     cli.ok("network", "create", "back", "--cidr", "10.40.0.0/24")
-    made = cli.ok("subnet", "create", "back", "more", "--cidr", "10.41.0.0/24", "--gateway", "10.41.0.9", "-o", "json")
-    assert made.json["gateway_ip"] == "10.41.0.9"
+    created = cli.ok(
+        "subnet", "create", "back", "more", "--cidr", "10.41.0.0/24", "--gateway", "10.41.0.9", "-o", "json"
+    )
+    assert created.json["gateway_ip"] == "10.41.0.9"
     assert cli.ok("subnet", "update", "back", "more", "--dns", "9.9.9.9", "-o", "json").json["dns_servers"] == [
         "9.9.9.9"
     ]

@@ -81,10 +81,10 @@ def case(tmp_path_factory: pytest.TempPathFactory, live: Live) -> Case:
     for name in ("olga", "otto"):
         invited = owner.ok("invitation", "create", f"{name}@bastion.example", "--role", OFFICER, "-o", "name")
         owner.ok("invitation", "accept", stdin=invited.out, ANDROMEDE_TOKEN="")
-    made = Case(folder, owner, person("olga", "--role", OFFICER), person("otto", "--role", OFFICER), operator)
+    created = Case(folder, owner, person("olga", "--role", OFFICER), person("otto", "--role", OFFICER), operator)
     owner.ok("volume", "create", "kept", "--size", "1", "--zone", HERE)
-    owner.ok("policy", "set", made.file("policy.json", within_zones(THERE)))
-    return made
+    owner.ok("policy", "set", created.file("policy.json", within_zones(THERE)))
+    return created
 
 
 def refused(said: CliResult, code: int, *words: str) -> None:
@@ -98,10 +98,10 @@ def test_looser_policy_needs_two_officers(case: Case) -> None:
     would = case.olga.ok("proposal", "create", wider, *REASON, "--dry-run", "-o", "json")
     assert (would.json["change"], would.err) == ("looser", DRY)
     assert case.olga.ok("proposal", "list", "-o", "json").json == []
-    made = case.olga.ok("proposal", "create", wider, *REASON)
-    assert f"value=[{THERE}, {HERE}]" in made.out
+    created = case.olga.ok("proposal", "create", wider, *REASON)
+    assert f"value=[{THERE}, {HERE}]" in created.out
     proposal = case.olga.ok("proposal", "list", "-o", "name").out.strip()
-    assert made.err.endswith(f"andromede proposal approve {proposal}\n")
+    assert created.err.endswith(f"andromede proposal approve {proposal}\n")
     assert case.olga.ok("proposal", "show", proposal, "-o", "json").json["state"] == "proposed"
     refused(case.owner("proposal", "approve", proposal), 7, OFFICER)
     refused(case.olga("proposal", "approve", proposal), 7, "Ask another person to approve it")
@@ -136,8 +136,8 @@ def test_data_is_classified_and_declassified_by_two_officers(case: Case) -> None
     refused(case.owner(*words, *titles), 7, OFFICER)
     refused(case.olga(*words, *titles, "--on-drift", "pray"), 1, "flag, freeze, evacuate, stop")
     refused(case.olga(*words[:3], "missing.yaml", *titles), 2, "missing.yaml")
-    made = case.olga.ok(*words, *titles, "--on-drift", "freeze", "--organization", "bastion", "-o", "json")
-    assert (made.json["id"], made.json["drift_action"]) == ("bastion.secret", "freeze")
+    created = case.olga.ok(*words, *titles, "--on-drift", "freeze", "--organization", "bastion", "-o", "json")
+    assert (created.json["id"], created.json["drift_action"]) == ("bastion.secret", "freeze")
     assert "bastion.secret" in case.olga.ok("classification", "show", "bastion.secret").out
     options = ("--size", "1", "--classification", "bastion.secret", "-o", "json")
     volume = case.owner.ok("volume", "create", "patents", *options).json["id"]

@@ -253,10 +253,10 @@ def test_vnc_viewers_connect_to_the_local_port(cli: Cli, terminals: list[Termina
     terminal = on_terminal(cli, "instance", "console", "web", "--kind", "vnc", "--listen", "127.0.0.1:0")
     terminals.append(terminal)
     terminal.wait_for("Ctrl-C ends it.")
-    found = re.search(rb"127\.0\.0\.1:(\d+)", terminal.seen)
-    assert found is not None
+    match = re.search(rb"127\.0\.0\.1:(\d+)", terminal.seen)
+    assert match is not None
     for _ in range(2):
-        with socket.create_connection(("127.0.0.1", int(found[1])), timeout=30) as viewer:
+        with socket.create_connection(("127.0.0.1", int(match[1])), timeout=30) as viewer:
             words = viewer.makefile("rb")
             assert words.read(12) == b"RFB 003.008\n"
             viewer.sendall(b"RFB 003.008\n")

@@ -62,9 +62,9 @@ def test_several_connections_share_a_listening_command(cli: Cli, terminals: list
     terminal = on_terminal(cli, "instance", "tunnel", "web", "--port", "80", "--listen", "127.0.0.1:0")
     terminals.append(terminal)
     terminal.wait_for("Ctrl-C ends it.")
-    found = re.search(rb"127\.0\.0\.1:(\d+)", terminal.seen)
-    assert found is not None
-    place = ("127.0.0.1", int(found[1]))
+    match = re.search(rb"127\.0\.0\.1:(\d+)", terminal.seen)
+    assert match is not None
+    place = ("127.0.0.1", int(match[1]))
     with socket.create_connection(place, timeout=PATIENCE_S) as first, socket.create_connection(place) as second:
         second.settimeout(PATIENCE_S)
         for client, text in ((first, b"first"), (second, b"second")):
@@ -81,10 +81,10 @@ def test_program_that_hangs_up_ends_its_tunnel_alone(cli: Cli, terminals: list[T
     terminal = on_terminal(cli, "instance", "tunnel", "web", "--listen", "127.0.0.1:0")
     terminals.append(terminal)
     terminal.wait_for("Ctrl-C ends it.")
-    found = re.search(rb"127\.0\.0\.1:(\d+)", terminal.seen)
-    assert found is not None
+    match = re.search(rb"127\.0\.0\.1:(\d+)", terminal.seen)
+    assert match is not None
     for _ in range(3):
-        with socket.create_connection(("127.0.0.1", int(found[1])), timeout=PATIENCE_S) as client:
+        with socket.create_connection(("127.0.0.1", int(match[1])), timeout=PATIENCE_S) as client:
             client.sendall(b"x")
             assert client.recv(1) == b"x"
     assert b"error" not in terminal.seen.lower()
@@ -105,11 +105,11 @@ def test_tunnel_says_why_it_cannot_open(cli: Cli) -> None:
 
 def test_ssh_connects_through_a_tunnel_without_a_shell_for_the_command(cli: Cli, fake_ssh: tuple[str, Path]) -> None:
     path, log = fake_ssh
-    made = cli.ok("instance", "create", "web", *CREATE, "--label", "ssh-user=debian", "-o", "json").json
+    created = cli.ok("instance", "create", "web", *CREATE, "--label", "ssh-user=debian", "-o", "json").json
     cli.ok("instance", "ssh", "web", "--", "echo", "$(id); rm -rf /", PATH=path)
-    options, address = options_of(log), made["addresses"][0]["ip"]
+    options, address = options_of(log), created["addresses"][0]["ip"]
     assert log.read_text().splitlines()[-4:] == ["--", address, "echo", "$(id); rm -rf /"]
-    assert (options["HostKeyAlias"], options["User"]) == (f"andromede-{made['id']}", "debian")
+    assert (options["HostKeyAlias"], options["User"]) == (f"andromede-{created['id']}", "debian")
     assert options["StrictHostKeyChecking"] == "accept-new"
     assert options["UserKnownHostsFile"] == str(cli.home / "config" / "andromede" / "known_hosts" / "default")
     proxy = ["sh", "-c", "exec " + options["ProxyCommand"].replace("%%", "%")]  # as ssh does
@@ -144,17 +144,17 @@ def test_exit_status_is_that_of_ssh(cli: Cli, fake_ssh: tuple[str, Path]) -> Non
 
 
 def test_configuration_is_understood_by_ssh(cli: Cli, tmp_path: Path) -> None:
-    made = cli.ok("instance", "create", "web", *CREATE, "-o", "json").json
+    created = cli.ok("instance", "create", "web", *CREATE, "-o", "json").json
     printed = cli.ok("instance", "ssh-config", "web", "--user", "debian", "--port", "2222", "-i", "a key").out
     file = tmp_path / "ssh config"
     file.write_text(printed)
     read = subprocess.run(["ssh", "-F", str(file), "-G", "web"], capture_output=True, text=True, check=True).stdout
     options = dict(line.split(" ", 1) for line in read.splitlines() if " " in line)
-    assert (options["user"], options["hostkeyalias"]) == ("debian", f"andromede-{made['id']}")
+    assert (options["user"], options["hostkeyalias"]) == ("debian", f"andromede-{created['id']}")
     assert options["identityfile"] == "a key"
     words = shlex.split(options["proxycommand"])
     assert words[words.index("instance") :] == [
-        *("instance", "tunnel", made["id"], "--stdio", "--port", "2222"),
+        *("instance", "tunnel", created["id"], "--stdio", "--port", "2222"),
         *("--project", "demo"),
     ]
 
@@ -184,7 +184,7 @@ def address(cli: Cli, operator: Cli) -> Iterator[str]:
 
 def test_ssh_goes_by_the_public_address_that_is_applied(cli: Cli, fake_ssh: tuple[str, Path], address: str) -> None:
     path, log = fake_ssh
-    made = cli.ok("instance", "create", "web", *CREATE, "--zone", "fr-idf-1", "-o", "json").json
+    created = cli.ok("instance", "create", "web", *CREATE, "--zone", "fr-idf-1", "-o", "json").json
     assert cli.ok("instance", "show", "web", "-o", "json").json["public_addresses"] == []
     cli.ok("instance", "ssh", "web", PATH=path)
     assert "ProxyCommand" in options_of(log)
@@ -200,7 +200,7 @@ def test_ssh_goes_by_the_public_address_that_is_applied(cli: Cli, fake_ssh: tupl
         options = options_of(log)
         assert log.read_text().splitlines()[-3:] == ["--", "198.51.100.7", "id"]
         assert (options["Port"], options["StrictHostKeyChecking"]) == ("2222", "ask")
-        assert options["HostKeyAlias"] == f"andromede-{made['id']}" and "ProxyCommand" not in options
+        assert options["HostKeyAlias"] == f"andromede-{created['id']}" and "ProxyCommand" not in options
     cli.ok("instance", "ssh", "web", "--relay", PATH=path)
     assert "ProxyCommand" in options_of(log) and options_of(log)["StrictHostKeyChecking"] == "accept-new"
     assert cli("instance", "ssh", "web", "--relay", "--public", PATH=path).code == 2

@@ -127,8 +127,8 @@ def test_sdk_guide_runs(folder: Path, live: Live, client: Client, monkeypatch: p
 def test_metrics_guide_runs(
     commands: Path, folder: Path, live: Live, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = client.instances.create(name="web", flavor="tiny", image="tiny")
-    made.operation.wait(timeout_s=60)
+    created = client.instances.create(name="web", flavor="tiny", image="tiny")
+    created.operation.wait(timeout_s=60)
     client.ports.create(name="web-lan", network="lan")
     wait_until(lambda: rates(client, "web") != [], limit_s=PATIENCE_S)
     monkeypatch.setenv("ANDROMEDE_TOKEN", live.token)
@@ -145,7 +145,7 @@ def test_metrics_guide_runs(
     exec(compile(block.replace(EXAMPLE_URL, live.url), "read-metrics.md", "exec"), names)
     until = datetime.now(UTC)
     rows = names["fetch"](client, until - timedelta(minutes=5), until)
-    assert {(row[0], row[1]) for row in rows} >= {(made.id, "cpu_used_ratio"), (made.id, "memory_used_mib")}
+    assert {(row[0], row[1]) for row in rows} >= {(created.id, "cpu_used_ratio"), (created.id, "memory_used_mib")}
 
 
 def rates(client: Client, name: str) -> list[float]:

@@ -27,16 +27,16 @@ pytestmark = pytest.mark.slow
 
 
 def make(client: Client, name: str = "web", **more: object) -> models.InstanceWithOperation:
-    made = client.instances.create(name=name, flavor="tiny", image="tiny", networks=["lan"], **more)  # type: ignore[call-overload]
-    assert isinstance(made, models.InstanceWithOperation)
-    return made
+    created = client.instances.create(name=name, flavor="tiny", image="tiny", networks=["lan"], **more)  # type: ignore[call-overload]
+    assert isinstance(created, models.InstanceWithOperation)
+    return created
 
 
 def test_instance_is_created_used_and_deleted(client: Client) -> None:
     seen: list[models.Operation] = []
-    made = make(client, labels={"env": "prod"})
-    ended = made.operation.wait(on_progress=seen.append)
-    assert (ended.state, ended.resources[0]) == ("succeeded", made.id)
+    created = make(client, labels={"env": "prod"})
+    ended = created.operation.wait(on_progress=seen.append)
+    assert (ended.state, ended.resources[0]) == ("succeeded", created.id)
     assert seen[-1] == ended and {step.name for step in seen[-1].steps}
     web = client.instances.get("web")
     assert (web.state, web.image.name, web.labels, web.created_at.tzinfo) == ("active", "tiny", {"env": "prod"}, UTC)
@@ -135,31 +135,31 @@ def test_an_operation_that_fails_is_an_exception_with_its_reason(client: Client)
 
 def test_wait_times_out_and_the_operation_continues(client: Client, live: Live) -> None:
     live.cloud.stack.kill("agent-node-b")
-    made = make(client, zones=["de-rhein-1"])
+    created = make(client, zones=["de-rhein-1"])
     with pytest.raises(WaitTimeout) as waited:
-        made.operation.wait(timeout_s=0.5)
-    assert waited.value.operation.id == made.operation.id
+        created.operation.wait(timeout_s=0.5)
+    assert waited.value.operation.id == created.operation.id
     live.cloud.start_agent("node-b")
-    assert made.operation.wait(timeout_s=60).state == "succeeded"
+    assert created.operation.wait(timeout_s=60).state == "succeeded"
 
 
 def test_an_operation_is_found_from_its_resource_and_can_be_cancelled(client: Client, live: Live) -> None:
     live.cloud.stack.kill("agent-node-b")
-    made = make(client, zones=["de-rhein-1"])
-    assert [each.id for each in client.operations.list(resource=made.id)] == [made.operation.id]
-    client.operations.cancel(made.operation.id)
+    created = make(client, zones=["de-rhein-1"])
+    assert [each.id for each in client.operations.list(resource=created.id)] == [created.operation.id]
+    client.operations.cancel(created.operation.id)
     live.cloud.start_agent("node-b")
     with pytest.raises(OperationFailed) as ended:
-        made.operation.wait(timeout_s=60)
+        created.operation.wait(timeout_s=60)
     assert ended.value.operation.state == "cancelled"
 
 
 def test_console_tokens_simulations_and_exports_work(client: Client) -> None:
     make(client).operation.wait()
     assert isinstance(client.instances.console_log("web", max_bytes=100), str)
-    made = client.tokens.create(name="ci", role="viewer", lifetime_days=1)
-    assert made.secret and made.secret not in repr(made)
-    client.tokens.revoke(made.id)
+    created = client.tokens.create(name="ci", role="viewer", lifetime_days=1)
+    assert created.secret and created.secret not in repr(created)
+    client.tokens.revoke(created.id)
     assert client.placement.simulate(operation="instance.create", vcpus=1, memory_mib=128).is_admitted
     assert client.zones.capacity("fr-idf-1", flavor="tiny").fits > 0
 

@@ -27,14 +27,14 @@ BAD_GATEWAY = (502, {"Content-Type": "text/html"}, b"<h1>Bad Gateway</h1>")
 
 @pytest.fixture
 def proxy(live: Live) -> Iterator[Proxy]:
-    with proxy_to(live.url) as made:
-        yield made
+    with proxy_to(live.url) as created:
+        yield created
 
 
 @pytest.fixture
 def shaky(live: Live, proxy: Proxy) -> Iterator[Client]:
-    with Client(proxy.url, live.token, project="demo", retry=QUICK) as made:
-        yield made
+    with Client(proxy.url, live.token, project="demo", retry=QUICK) as created:
+        yield created
 
 
 @pytest.mark.parametrize(
@@ -76,10 +76,10 @@ def test_retry_after_a_lost_answer_creates_one_resource(shaky: Client, proxy: Pr
     if not supported:
         pytest.skip("the API does not keep idempotency keys yet")
     proxy.faults = [DROP, DROP]
-    made = shaky.instances.create(name="once", flavor="tiny", image="tiny", networks=["lan"])
-    made.operation.wait()
+    created = shaky.instances.create(name="once", flavor="tiny", image="tiny", networks=["lan"])
+    created.operation.wait()
     assert len(proxy.seen) >= 3
-    assert [each.id for each in client.instances.list()] == [made.id]
+    assert [each.id for each in client.instances.list()] == [created.id]
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,9 @@ SOURCE = CODE / "locale/fr/LC_MESSAGES/andromede.po"
 
 @pytest.fixture(scope="module")
 def french(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    made = tmp_path_factory.mktemp("french") / "andromede.mo"
-    subprocess.run(["msgfmt", "--check-format", "-o", str(made), str(SOURCE)], check=True)
-    with made.open("rb") as file:
+    created = tmp_path_factory.mktemp("french") / "andromede.mo"
+    subprocess.run(["msgfmt", "--check-format", "-o", str(created), str(SOURCE)], check=True)
+    with created.open("rb") as file:
         catalogue = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
     return {english if isinstance(english, str) else english[0]: text for english, text in catalogue.items() if english}
 

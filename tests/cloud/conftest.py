@@ -36,8 +36,8 @@ class Tenant:
 
     def create(self, name: str, **more: object) -> dict[str, object]:
         body = {"name": name, "flavor": "tiny", "image": "tiny", "networks": ["lan"], "ssh_keys": ["key"], **more}
-        made: dict[str, object] = self.api.post("instances", body)
-        return made
+        created: dict[str, object] = self.api.post("instances", body)
+        return created
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(

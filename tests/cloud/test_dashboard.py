@@ -291,9 +291,9 @@ def form_of(page: Page, project: str) -> Locator:
 @pytest.fixture
 def rules(owner: Api) -> Iterator[str]:
     """The name of a project without a policy."""
-    made = owner.post("/v1/organizations/test/projects", {"name": "rules"})
-    yield made["name"]
-    owner.delete(f"/v1/projects/{made['id']}")
+    created = owner.post("/v1/organizations/test/projects", {"name": "rules"})
+    yield created["name"]
+    owner.delete(f"/v1/projects/{created['id']}")
 
 
 @pytest.mark.nightly

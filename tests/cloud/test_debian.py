@@ -35,8 +35,8 @@ def dual(real_tenant: Tenant) -> str:
 def test_debian_guest_follows_its_cloud_init_and_reboots(tenant: Tenant, dual: str, boots_again: bool) -> None:
     """A boot takes over a minute of a processor: the gate has one."""
     tenant.cloud.add_image("debian-13")
-    made = tenant.create("trixie", flavor="small", image="debian-13", networks=[dual], user_data=USER_DATA)
-    assert tenant.api.wait(made["operation"])["state"] == "succeeded"
+    created = tenant.create("trixie", flavor="small", image="debian-13", networks=[dual], user_data=USER_DATA)
+    assert tenant.api.wait(created["operation"])["state"] == "succeeded"
     wait_for_logins(tenant, 1)
     instance, network = tenant.api.get("instances/trixie"), tenant.api.get(f"networks/{dual}")
 

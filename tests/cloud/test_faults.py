@@ -96,8 +96,8 @@ def test_vanished_node_is_abandoned_and_cleaned_on_its_return(tenant: Tenant) ->
 
 
 def test_guests_keep_running_while_agent_and_libvirtd_restart(tenant: Tenant) -> None:
-    made = tenant.create("survivor")
-    assert tenant.api.wait(made["operation"])["state"] == "succeeded"
+    created = tenant.create("survivor")
+    assert tenant.api.wait(created["operation"])["state"] == "succeeded"
     name = next(
         name for name, zone in tenant.cloud.zones.items() if zone == tenant.api.get("instances/survivor")["zone"]
     )

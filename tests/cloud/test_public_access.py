@@ -100,8 +100,8 @@ class Place:
         rule |= {"peer_group": peer} if peer else {}
         path = f"security-groups/{group}/rules"
         families = ("ipv4", "ipv6") if not protocol.startswith("icmp") else (None,)
-        made = [self.tenant.api.post(path, rule | ({"family": each} if each else {})) for each in families]
-        return [f"{path}/{each['id']}" for each in made]
+        created = [self.tenant.api.post(path, rule | ({"family": each} if each else {})) for each in families]
+        return [f"{path}/{each['id']}" for each in created]
 
     def has_applied(self, name: str) -> bool:
         ports = self.tenant.api.get(f"instances/{name}/security-groups")["ports"]
@@ -143,11 +143,11 @@ def make_guests(place: Place) -> str:
     for pool in (POOL, SUBNETS):
         tenant.operator.post("/v1/address-pools", pool)
     tenant.api.post("networks", {"name": "edge", "cidr": "10.21.0.0/24", "ipv6_pool": "edge6"})
-    made = [
+    created = [
         tenant.create(name, networks=["edge"], security_groups=[name], zones=[ZONE], labels={"ssh-user": "root"})
         for name in ("web", "db")
     ]
-    for each in made:
+    for each in created:
         ended = tenant.api.wait(each["operation"])  # type: ignore[arg-type]
         assert ended["state"] == "succeeded", ended["error"]
     address = tenant.api.post("public-addresses", {"pool": "edge4", "name": "www"})

@@ -166,17 +166,17 @@ def test_the_most_sensitive_data_needs_a_second_signature(tenant: Tenant) -> Non
 def test_unused_permit_ends_with_its_facts(tenant: Tenant) -> None:
     cloud = tenant.cloud
     os.kill(cloud.agent_pid(NODE), 9)
-    made = tenant.api.post("volumes", {"name": "papers", "size_gib": 1})
+    created = tenant.api.post("volumes", {"name": "papers", "size_gib": 1})
 
     def permits() -> list[tuple[Any, ...]]:
         signed = "placement_permit WHERE operation_id = %s AND state = 'signed' ORDER BY created_at"
-        return tenant.query(f"SELECT id, document FROM {signed}", made["operation"]["id"])
+        return tenant.query(f"SELECT id, document FROM {signed}", created["operation"]["id"])
 
     wait_until(lambda: bool(permits()))
     (old, document), *_ = permits()
     officer.state(cloud.stack, {"subject_kind": "zone", "subject_id": ZONE, "attribute": "ual", "value": 3})
     cloud.start_agent(NODE)
-    assert tenant.api.wait(made["operation"])["state"] == "succeeded"
+    assert tenant.api.wait(created["operation"])["state"] == "succeeded"
     used = {jti for (jti,) in tenant.query("SELECT DISTINCT jti FROM nodes_receipt WHERE jti IS NOT NULL")}
     later = {jti for jti, _ in permits()} - {old}
     assert old not in used

@@ -67,11 +67,11 @@ class UninterruptedGuests:
 
     def make(self, names: list[str], *, zone: str) -> dict[str, str]:
         """Create and start them. Returns their ids."""
-        made = [self.api.post("instances", self._body(name, zone)) for name in names]
-        for instance in made:
+        created = [self.api.post("instances", self._body(name, zone)) for name in names]
+        for instance in created:
             ended = self.api.wait(instance["operation"])
             assert ended["state"] == "succeeded", ended["error"]
-        return {instance["name"]: instance["id"] for instance in made}
+        return {instance["name"]: instance["id"] for instance in created}
 
     def wait_for_boot(self, name: str, *, times: int = 1) -> None:
         log = f"instances/{name}/console-log"

@@ -25,14 +25,14 @@ def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
     """Return a cloud: one node with a fake adapter, and the project alpha with a network, an image and a flavor."""
     settings.PKI_DIR = tmp_path / "pki"
     settings.IMAGES_DIR = tmp_path / "images"
-    with copied_cloud_in(tmp_path) as made:
-        yield made
+    with copied_cloud_in(tmp_path) as created:
+        yield created
 
 
 @pytest.fixture(autouse=True)
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     broker = Broker()
-    monkeypatch.setattr(wakeups, "current_app", broker)
+    monkeypatch.setattr(wakeups, "send_wakeup", broker.send_wakeup)
     return broker
 
 

@@ -33,9 +33,9 @@ def newcomer(cloud: Cloud) -> Client:
 
 
 def secret_on(page: bytes) -> str:
-    found = re.search(rb'name="secret" value="([A-Z2-7]+)"', page)
-    assert found is not None
-    return found[1].decode()
+    match = re.search(rb'name="secret" value="([A-Z2-7]+)"', page)
+    assert match is not None
+    return match[1].decode()
 
 
 def enrol(browser: Client, **form: str) -> bytes:
@@ -122,13 +122,13 @@ def test_tokens_of_sessions_are_revoked_when_ticked(member: Client) -> None:
 def test_a_token_is_shown_once_and_revoked(member: Client) -> None:
     form = {"name": "ci", "lifetime_days": "9", "verbs": ["read"], "kinds": "instances, volumes", "role": ""}
     page = member.post("/account/tokens/new", form).content
-    made = ApiToken.objects.get(name="ci")
+    created = ApiToken.objects.get(name="ci")
     secret = re.search(rb"andromede_[\w-]{20,}", page)
     assert secret is not None
-    assert (made.verbs, made.kinds) == (["read"], ["instances", "volumes"])
+    assert (created.verbs, created.kinds) == (["read"], ["instances", "volumes"])
     page = member.get("/account/tokens").content
     assert b"ci" in page and secret[0] not in page
-    member.post(f"/account/tokens/{made.pk}/revoke")
+    member.post(f"/account/tokens/{created.pk}/revoke")
     assert b"No API token yet" in member.get("/account/tokens").content
 
 
@@ -205,13 +205,13 @@ def test_pages_have_the_end_of_the_session(member: Client, settings: Settings) -
     """The script that warns before the end reads these attributes."""
     Session.objects.update(expires_at=clock.now() + timedelta(days=1000))
     page = member.get("/account").content.decode()
-    found = re.search(r'data-left-s="(\d+)" data-idle-s="(\d+)" data-extend="([^"]*)"', page)
-    assert found is not None
-    assert int(found[1]) // 86400 == 999
-    assert int(found[2]) == (settings.SESSION_IDLE_MINUTES - 1) * 60
+    match = re.search(r'data-left-s="(\d+)" data-idle-s="(\d+)" data-extend="([^"]*)"', page)
+    assert match is not None
+    assert int(match[1]) // 86400 == 999
+    assert int(match[2]) == (settings.SESSION_IDLE_MINUTES - 1) * 60
     before = Session.objects.get().last_used_at - timedelta(minutes=30)
     Session.objects.update(last_used_at=before)
-    assert member.get(found[3]).json()["left_s"] // 86400 == 999
+    assert member.get(match[3]).json()["left_s"] // 86400 == 999
     assert Session.objects.get().last_used_at > before
     Session.objects.update(ended_at=clock.now())
-    assert member.get(found[3]).status_code == 302
+    assert member.get(match[3]).status_code == 302

@@ -12,8 +12,8 @@ from tests.dashboard.conftest import SignIn
 def instance(member: Client, home: str) -> str:
     """The address of an instance that is still being built."""
     form = {"name": "web", "image": "tiny", "flavor": "tiny"}
-    made = member.post(f"/v1{home}/instances", form, content_type="application/json", headers=bearer(member))
-    return f"{home}/instances/{made.json()['id']}"
+    created = member.post(f"/v1{home}/instances", form, content_type="application/json", headers=bearer(member))
+    return f"{home}/instances/{created.json()['id']}"
 
 
 def bearer(browser: Client) -> dict[str, str]:

@@ -44,11 +44,11 @@ def test_two_officers_declassify_after_the_cooling_period(officer: Client, cloud
     assert re.findall(r'name="classifications" value="([^"]*)"', form) == ["alpha-org.other", "alpha-org.secret"]
     (origin,) = Lineage.objects.filter(resource_id=instance)
     assert re.findall(r'name="lineage" value="([^"]*)"', form) == [str(origin.pk)]
-    made = officer.post(page, {**ASKED, "lineage": [str(origin.pk)]})
+    created = officer.post(page, {**ASKED, "lineage": [str(origin.pk)]})
     proposal = PolicyProposal.objects.get()
-    assert made["Location"] == f"/proposals/{proposal.pk}"
-    assert "Another officer has to approve it." in text_of(officer.get(made["Location"]))
-    assert "alpha-org.secret" in text_of(officer.get(made["Location"]))
+    assert created["Location"] == f"/proposals/{proposal.pk}"
+    assert "Another officer has to approve it." in text_of(officer.get(created["Location"]))
+    assert "alpha-org.secret" in text_of(officer.get(created["Location"]))
     assert b"The patent is published." in officer.get("/proposals?level=resource").content
     second = user_create(email="second-officer@people.example")
     membership_set(cloud.tenant.project.organization, user=second, role="sovereignty_officer")

@@ -168,15 +168,15 @@ def test_quota_request_links_to_its_decision(operator: Client, cloud: Cloud) -> 
 
 def test_operator_creates_and_deletes_an_organization(operator: Client, signed_in: SignIn) -> None:
     assert b"/platform/organizations/new" in operator.get("/platform/organizations").content
-    made = operator.post("/platform/organizations/new", {"name": "hospital", "owner": "nobody@people.example"})
-    assert b"nobody@people.example" in made.content and not Organization.objects.filter(name="hospital").exists()
+    created = operator.post("/platform/organizations/new", {"name": "hospital", "owner": "nobody@people.example"})
+    assert b"nobody@people.example" in created.content and not Organization.objects.filter(name="hospital").exists()
     signed_in("owner")
-    made = operator.post("/platform/organizations/new", {"name": "hospital", "owner": "owner@people.example"})
+    created = operator.post("/platform/organizations/new", {"name": "hospital", "owner": "owner@people.example"})
     organization = Organization.objects.get(name="hospital")
-    assert made.url == f"/platform/organizations/{organization.pk}"  # type: ignore[attr-defined]
+    assert created.url == f"/platform/organizations/{organization.pk}"  # type: ignore[attr-defined]
     assert Membership.objects.get(organization=organization).role == "owner"
-    page = f"{made.url}/delete"  # type: ignore[attr-defined]
-    assert page.encode() in operator.get(made.url).content  # type: ignore[attr-defined]
+    page = f"{created.url}/delete"  # type: ignore[attr-defined]
+    assert page.encode() in operator.get(created.url).content  # type: ignore[attr-defined]
     assert b"The name does not match." in operator.post(page, {"name": "hospitals"}).content
     operator.post(page, {"name": "hospital"})
     organization.refresh_from_db()

@@ -22,15 +22,15 @@ def test_rule_is_created_announced_to_tenants_and_ended(
 ) -> None:
     assert "No maintenance rules" in text_of(operator.get(URL))
     assert operator.post(f"{URL}/new", RULE)["Location"] == URL
-    made = MaintenanceRule.objects.get()
-    assert (made.ends_at - made.begins_at).total_seconds() == 7200
+    created = MaintenanceRule.objects.get()
+    assert (created.ends_at - created.begins_at).total_seconds() == 7200
     page = text_of(operator.get(URL))
     assert "All operations reject" in page and "new switches" in page
     banner = text_of(member.get(f"{home}/instances"))
     assert "Maintenance – All operations – reject – new switches" in banner
     refused = member.post(f"{home}/instances/create", INSTANCE)
     assert refused.status_code == 200 and "instance.create: new switches" in text_of(refused)
-    operator.post(f"{URL}/{made.pk}/end", {"next": URL})
+    operator.post(f"{URL}/{created.pk}/end", {"next": URL})
     assert "ended" in text_of(operator.get(URL))
     assert member.post(f"{home}/instances/create", INSTANCE).status_code == 302
 

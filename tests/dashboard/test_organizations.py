@@ -232,9 +232,9 @@ def test_organization_name_and_labels_are_changed(here: str, cloud: Cloud, owner
 
 def test_project_is_created(here: str, owner: Client) -> None:
     answer = owner.post(f"{here}/projects/new", {"name": "web", "labels": "env=prod\nteam = a"})
-    made = Project.objects.get(name="web")
-    assert answer["Location"] == f"/projects/{made.pk}"
-    assert made.labels == {"env": "prod", "team": "a"}
+    created = Project.objects.get(name="web")
+    assert answer["Location"] == f"/projects/{created.pk}"
+    assert created.labels == {"env": "prod", "team": "a"}
     assert b"web" in owner.get(here).content
     assert b'id="id_name_error"' in owner.post(f"{here}/projects/new", {"name": "web"}).content
 

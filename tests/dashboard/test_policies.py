@@ -29,16 +29,16 @@ def officer(signed_in: SignIn) -> Client:
 
 
 def version_in(page: bytes) -> str:
-    found = re.search(rb'name="version" value="([^"]*)"', page)
-    assert found is not None
-    return found[1].decode().replace("&quot;", '"')
+    match = re.search(rb'name="version" value="([^"]*)"', page)
+    assert match is not None
+    return match[1].decode().replace("&quot;", '"')
 
 
 def shown_in(page: bytes) -> str:
     """The mark of the clauses whose outcome the page shows."""
-    found = re.search(rb'name="shown" value="([^"]*)"', page)
-    assert found is not None
-    return found[1].decode()
+    match = re.search(rb'name="shown" value="([^"]*)"', page)
+    assert match is not None
+    return match[1].decode()
 
 
 def previewed(browser: Client, url: str, fields: dict[str, object]) -> dict[str, object]:
@@ -264,8 +264,8 @@ def test_every_level_has_its_page(officer: Client, signed_in: SignIn, cloud: Clo
         "title_fr": "Secrets",
         "drift_action": "freeze",
     }
-    made = officer.post("/new-classification", fields)
-    assert made["Location"] == "/classifications/alpha-org.secret/edit"
+    created = officer.post("/new-classification", fields)
+    assert created["Location"] == "/classifications/alpha-org.secret/edit"
     saved(officer, "/classifications/alpha-org.secret", FRENCH)
     assert b"Secrets" in officer.get("/classifications").content
     operator = signed_in("operator")

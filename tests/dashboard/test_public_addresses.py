@@ -16,9 +16,9 @@ def test_address_is_reserved_attached_detached_and_released(home: str, member: C
     assert b"public, fr-idf-1, ipv4" in member.get(f"{here}/new").content
     refused = member.post(f"{here}/new", {"name": "www", "pool": str(pool.pk), "ip": "198.51.100.1", "labels": ""})
     assert b'id="id_ip_error"' in refused.content
-    made = member.post(f"{here}/new", {"name": "www", "pool": str(pool.pk), "ptr": "www.example.org", "labels": ""})
-    assert made.status_code == 302, made.content
-    page = made["Location"]
+    created = member.post(f"{here}/new", {"name": "www", "pool": str(pool.pk), "ptr": "www.example.org", "labels": ""})
+    assert created.status_code == 302, created.content
+    page = created["Location"]
     content = member.get(page).content
     assert b"203.0.113.0" in content and b"www.example.org" in content and b"not attached" in content
     assert b"203.0.113.0" in member.get(here).content

@@ -174,13 +174,13 @@ def test_refused_decision_links_to_an_exemption_request(
     fields = {"decision": decision, "zone": "fr-idf-1", "reason": "the flood", "hours": "4", "max_uses": "1"}
     wrong = member.post("/new-exemption", {**fields, "zone": "nowhere"})
     assert b'class="errorlist"' in wrong.content and b"the flood" in wrong.content
-    made = member.post("/new-exemption", fields)
+    created = member.post("/new-exemption", fields)
     exemption = Exemption.objects.get()
-    assert made["Location"] == f"/exemptions/{exemption.pk}"
-    terms = officer.get(made["Location"]).content.decode()
+    assert created["Location"] == f"/exemptions/{exemption.pk}"
+    terms = officer.get(created["Location"]).content.decode()
     assert f"andromede exemption terms {exemption.pk} --duty sovereignty_officer" in terms
     unsigned = {"duty": "sovereignty_officer", "key_id": "none", "signature": "AAAA"}
-    refused = officer.post(made["Location"], unsigned).content
+    refused = officer.post(created["Location"], unsigned).content
     assert b"There is no officer key" in refused and b"AAAA" in refused
     assert b"waiting for signatures" in member.get("/exemptions").content
 
@@ -237,7 +237,7 @@ def test_evidence_export_is_requested_and_downloaded(
     settings.EXPORTS_DIR = tmp_path / "exports"
     log_key.create_log_key(settings.PKI_DIR)
     maker = ExportQueue()
-    monkeypatch.setattr(exports, "current_app", maker)
+    monkeypatch.setattr(exports, "send_wakeup", maker.send_wakeup)
     organization, today = str(cloud.tenant.project.organization_id), clock.now().date()
     fields = {"organization": organization, "first": today - timedelta(days=1), "last": today + timedelta(days=1)}
     begun = officer.get("/evidence/new-export", headers={"accept-language": "fr"}).content.decode()

@@ -93,9 +93,9 @@ def staff(issuer: str, cloud: Cloud, settings: Settings, tmp_path: Path) -> Staf
     organization = cloud.tenant.project.organization.name
     groups = {"cloud": {"organization": organization, "role": "member"}}
     listed(known(issuer, settings, tmp_path), title="Acme staff", groups=groups)
-    made = Staff(issuer, Caller(token=None))
-    made.send_to_provider("claims", user="ada", claims=PEOPLE["ada"])
-    return made
+    created = Staff(issuer, Caller(token=None))
+    created.send_to_provider("claims", user="ada", claims=PEOPLE["ada"])
+    return created
 
 
 def at_the_console(browser: Client) -> Client:

@@ -53,10 +53,10 @@ def form(*parts: tuple[str, bytes]) -> bytes:
 @pytest.fixture
 def folder(tmp_path: Path, settings: Settings) -> Path:
     """Return the folder in which Django would write files of forms."""
-    made = tmp_path / "temporary"
-    made.mkdir()
-    settings.FILE_UPLOAD_TEMP_DIR = str(made)
-    return made
+    created = tmp_path / "temporary"
+    created.mkdir()
+    settings.FILE_UPLOAD_TEMP_DIR = str(created)
+    return created
 
 
 def send(browser: Client, path: str, data: bytes, *, folder: Path, **more: str) -> tuple[Any, Watched]:

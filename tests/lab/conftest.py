@@ -78,18 +78,18 @@ def ssh_key(lab_folder: Path) -> Path:
 @pytest.fixture
 def make_guest(lab: Lab, ssh_key: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Guest]]:
     """Make guests that are removed after the test: make_guest(node, image, memory_mib=..., **create arguments)."""
-    made: list[Guest] = []
+    created: list[Guest] = []
 
     def make(node: LabNode, image: Path, *, memory_mib: int = 128, **creation: Any) -> Guest:
         ensure_bridge(node)
-        name = f"{request.node.name[5:40].replace('_', '-')}-{len(made)}"
+        name = f"{request.node.name[5:40].replace('_', '-')}-{len(created)}"
         folder = lab.shared_folder / name
-        guest = Guest(name, 10 + len(made), node, folder, ssh_key, memory_mib)
-        made.append(guest)
+        guest = Guest(name, 10 + len(created), node, folder, ssh_key, memory_mib)
+        created.append(guest)
         guest.create(image, **creation)
         return guest
 
     yield make
-    for guest in made:
+    for guest in created:
         guest.node.start()
         guest.remove()

@@ -15,8 +15,8 @@ def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
     """Return a cloud inside one transaction, so that a test leaves nothing and is fast."""
     settings.PKI_DIR = tmp_path / "pki"
     settings.IMAGES_DIR = tmp_path / "images"
-    with copied_cloud_in(tmp_path) as made:
-        yield made
+    with copied_cloud_in(tmp_path) as created:
+        yield created
 
 
 @pytest.fixture
@@ -35,14 +35,14 @@ def shared_cloud(transactional_db: None, tmp_path: Path, settings: Settings) -> 
     """Return a committed cloud, so that threads see it and each other."""
     settings.PKI_DIR = tmp_path / "pki"
     settings.IMAGES_DIR = tmp_path / "images"
-    with cloud_in(tmp_path) as made:
-        yield made
+    with cloud_in(tmp_path) as created:
+        yield created
 
 
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     broker = Broker()
-    monkeypatch.setattr(wakeups, "current_app", broker)
+    monkeypatch.setattr(wakeups, "send_wakeup", broker.send_wakeup)
     return broker
 
 

@@ -19,7 +19,7 @@ from controlplane.placement.classifications import classifications_import
 from controlplane.placement.lineage import NewData
 from controlplane.placement.management.commands.import_classifications import SHIPPED
 from controlplane.placement.models import Classification, Decision
-from controlplane.signer import fact_epochs
+from controlplane.signer import floors
 from controlplane.storage.models import Volume
 from controlplane.storage.services import NewVolume, volume_create
 from tests.facts import import_sample
@@ -78,7 +78,7 @@ def ruled(project: Project, *clauses: Any, at: str = "project") -> policies.Outc
 
 def learn(cloud: Cloud) -> None:
     """Send the facts to the nodes."""
-    fact_epochs.sign_missing_floors()
+    floors.sign_missing_floors()
     for machine in cloud.world.machines:
         machine.heartbeat()
 

@@ -173,8 +173,8 @@ def cloud(transactional_db: None, console_process: Process, tmp_path: Path, sett
     (console_process.folder / "pki").mkdir(exist_ok=True)
     (tmp_path / "pki").symlink_to(console_process.folder / "pki")
     settings.PKI_DIR, settings.IMAGES_DIR = tmp_path / "pki", tmp_path / "images"
-    with cloud_in(tmp_path) as made:
-        yield made
+    with cloud_in(tmp_path) as created:
+        yield created
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def consoles(console_process: Process, cloud: Cloud) -> Process:
 @pytest.fixture
 def instance(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Instance:
     """Return web, which runs."""
-    monkeypatch.setattr(operations_hints, "current_app", Broker())
+    monkeypatch.setattr(operations_hints, "send_wakeup", Broker().send_wakeup)
     answer = Client().post(
         "/v1/projects/alpha/instances",
         {"name": "web", "flavor": "tiny", "image": "tiny", "networks": ["lan"]},

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 from websockets import InvalidStatus
 
-from agents.node.adapters.interfaces import MigrationPhase
+from agents.node.adapters.migrations import MigrationPhase
 from agents.node.state_store import Migration
 from controlplane.api.open_session import OpenSession
 from controlplane.api.session_ends import Ended

@@ -44,9 +44,9 @@ class Site:
 
     def waiting(self) -> int:
         text = httpx.get(f"http://127.0.0.1:{self.observed}/metrics", trust_env=False).text
-        found = re.search(r'^andromede_stream_connections\{kind="long_polls"\} (\S+)$', text, re.MULTILINE)
-        assert found is not None, text
-        return int(float(found[1]))
+        match = re.search(r'^andromede_stream_connections\{kind="long_polls"\} (\S+)$', text, re.MULTILINE)
+        assert match is not None, text
+        return int(float(match[1]))
 
     def until_waiting(self, count: int) -> None:
         pause = threading.Event()
@@ -63,11 +63,11 @@ class Site:
 
 @pytest.fixture
 def site(transactional_db: None, tmp_path: Path) -> Iterator[Site]:
-    made = Site(tmp_path)
+    created = Site(tmp_path)
     try:
-        yield made
+        yield created
     finally:
-        made.close()
+        created.close()
 
 
 @pytest.fixture

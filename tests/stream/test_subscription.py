@@ -134,6 +134,6 @@ def test_events_during_a_scope_change_are_reread(tenant: Tenant) -> None:
 def test_events_of_a_new_project_are_received(stream: Process, tenant: Tenant) -> None:
     with following(stream, everywhere(tenant)) as follower:
         follower.is_ready()
-        made = project_create(tenant.project.organization, name="late")
-        publish_event(None, "ssh_key.created", new_id(), project_id=made.pk, name="of-late")
+        created = project_create(tenant.project.organization, name="late")
+        publish_event(None, "ssh_key.created", new_id(), project_id=created.pk, name="of-late")
         assert follower.event()["resource"]["name"] == "of-late"

@@ -24,17 +24,17 @@ def toy_installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 @contextmanager
 def workspace(folder: Path, installation: Installation, variables: dict[str, str]) -> Iterator[Workspace]:
     folder.mkdir()
-    made = Workspace(folder, installation, variables, is_debugged=True)
-    yield made
-    made.close()
+    created = Workspace(folder, installation, variables, is_debugged=True)
+    yield created
+    created.close()
 
 
 @pytest.fixture
 def toy(tmp_path: Path, toy_installation: Installation) -> Iterator[Workspace]:
     """Return the toy, whose cloud is the folder `cloud`."""
     (tmp_path / "cloud").mkdir()
-    with workspace(tmp_path / "tf", toy_installation, {"TOY_DIR": str(tmp_path / "cloud")}) as made:
-        yield made
+    with workspace(tmp_path / "tf", toy_installation, {"TOY_DIR": str(tmp_path / "cloud")}) as created:
+        yield created
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 
 @pytest.fixture(scope="package")
 def stack() -> Iterator[tuple[Cloud, Api]]:
-    with fake_cloud() as made:
-        yield made
+    with fake_cloud() as created:
+        yield created
 
 
 @pytest.fixture
@@ -84,8 +84,8 @@ def api(stack: tuple[Cloud, Api]) -> Iterator[Api]:
 def tf(tmp_path: Path, installation: Installation, stack: tuple[Cloud, Api], api: Api) -> Iterator[Workspace]:
     """Return Terraform with the provider, for the project `test`."""
     variables = {"ANDROMEDE_URL": stack[0].stack.url, "ANDROMEDE_TOKEN": api.token, "ANDROMEDE_PROJECT": "test"}
-    with workspace(tmp_path / "tf", installation, variables) as made:
-        yield made
+    with workspace(tmp_path / "tf", installation, variables) as created:
+        yield created
 
 
 @pytest.fixture(scope="package")

@@ -30,9 +30,9 @@ def stopping() -> Event:
 
 @pytest.fixture
 def api(stopping: Event) -> Iterator[Api]:
-    made = Api(NOBODY, "token", stopping=stopping)
-    yield made
-    made.close()
+    created = Api(NOBODY, "token", stopping=stopping)
+    yield created
+    created.close()
 
 
 def test_interrupt_starts_no_write_and_awaits_running_operations(

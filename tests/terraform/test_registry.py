@@ -41,9 +41,9 @@ class Quiet(WSGIRequestHandler):
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     """A key and a certificate of localhost, of the authority in `tmp_path`/ca."""
-    made = issue(make_ca(tmp_path / "ca"), [x509.DNSName("localhost")], ExtendedKeyUsageOID.SERVER_AUTH)
+    created = issue(make_ca(tmp_path / "ca"), [x509.DNSName("localhost")], ExtendedKeyUsageOID.SERVER_AUTH)
     path = tmp_path / "localhost.pem"
-    path.write_bytes(made.key + made.certificate)
+    path.write_bytes(created.key + created.certificate)
     return path
 
 

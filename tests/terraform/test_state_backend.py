@@ -44,10 +44,10 @@ def terraform(served: str, tmp_path: Path) -> Terraform:
         "TF_HTTP_PASSWORD": "alpha",
         "TF_HTTP_RETRY_MAX": "0",
     }
-    made = Terraform(tmp_path, settings)
-    made.write(CONFIGURATION % "first")
-    made.run("init")
-    return made
+    created = Terraform(tmp_path, settings)
+    created.write(CONFIGURATION % "first")
+    created.run("init")
+    return created
 
 
 def test_state_is_written_under_a_lock_and_read_back(terraform: Terraform) -> None:

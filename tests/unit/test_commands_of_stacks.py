@@ -18,9 +18,9 @@ LOOK = "import os, sys; print(os.getpid(), os.getppid(), 'left' in sys.modules, 
 
 @pytest.fixture(scope="module")
 def commands() -> Iterator[ForkedCommands]:
-    made = ForkedCommands(dict(os.environ))
-    yield made
-    made.close()
+    created = ForkedCommands(dict(os.environ))
+    yield created
+    created.close()
 
 
 def shell(commands: ForkedCommands, code: str, *, stdin: str | None = None) -> list[str]:

@@ -109,9 +109,9 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    made = Site(tmp_path_factory.mktemp("front"))
-    yield made
-    made.close()
+    created = Site(tmp_path_factory.mktemp("front"))
+    yield created
+    created.close()
 
 
 def answer_of(connection: socket.socket) -> bytes:

@@ -13,12 +13,12 @@ from tests.world import Broker, Cloud
 def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
     settings.PKI_DIR = tmp_path / "pki"
     settings.IMAGES_DIR = tmp_path / "images"
-    with copied_cloud_in(tmp_path) as made:
-        yield made
+    with copied_cloud_in(tmp_path) as created:
+        yield created
 
 
 @pytest.fixture(autouse=True)
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     broker = Broker()
-    monkeypatch.setattr(wakeups, "current_app", broker)
+    monkeypatch.setattr(wakeups, "send_wakeup", broker.send_wakeup)
     return broker

@@ -322,9 +322,9 @@ def test_node_without_a_reachable_address_gets_no_packets(address: PublicAddress
 @pytest.fixture
 def machine(cloud: Cloud, tmp_path: Path, settings: Settings) -> Machine:
     settings.AGENT_TIMEOUT_S = 5
-    made = Machine(tmp_path)
-    made.enrol(settings.PKI_DIR)
-    return made
+    created = Machine(tmp_path)
+    created.enrol(settings.PKI_DIR)
+    return created
 
 
 def test_announcer_gets_the_newest_document(cloud: Cloud, machine: Machine, address: PublicAddress) -> None:

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from agents.node.adapters.interfaces import Convergence, Power
+from agents.node.adapters.interfaces import Power
+from agents.node.adapters.migrations import Convergence
 from agents.node.errors import AdapterError
 from controlplane.audit.selectors import residency_of
 from controlplane.compute.errors import InstanceNotMovable

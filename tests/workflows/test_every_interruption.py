@@ -90,15 +90,15 @@ class _Sleepy:
 
 @pytest.fixture
 def sleeper(monkeypatch: pytest.MonkeyPatch) -> Sleeper:
-    calling, made = channels.calling, Sleeper()
+    calling, created = channels.calling, Sleeper()
 
     @contextmanager
     def sleepy(node: Node, **how: Any) -> Iterator[Any]:
         with calling(node, **how) as stub:
-            yield made(stub)
+            yield created(stub)
 
     monkeypatch.setattr(channels, "calling", sleepy)
-    return made
+    return created
 
 
 # Steps that make no call to a node.

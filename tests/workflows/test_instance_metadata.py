@@ -203,8 +203,8 @@ def test_token_is_no_signed_document_and_a_document_is_no_token(cloud: Cloud) ->
     for kind in ("permit", "segment", "network-ports", "instance-metadata", "keyset", "deny"):
         with pytest.raises(BadDocument):
             signed.Signed(payload, key.id, raw).check(kind, check)
-    made = key.sign("permit", payload)
-    forged = f"{head}.{body}.{base64.urlsafe_b64encode(made.signature).rstrip(b'=').decode()}"
+    created = key.sign("permit", payload)
+    forged = f"{head}.{body}.{base64.urlsafe_b64encode(created.signature).rstrip(b'=').decode()}"
     with pytest.raises(BadSignatureError):
         verified(forged)
     # Whatever is signed: a document begins with letters, a slash and a line break, which are in no token.

@@ -64,9 +64,9 @@ def test_rule_begun_after_the_request_pauses_the_operation(cloud: Cloud) -> None
     """Under either kind of rule an accepted operation waits and is not refused."""
     for action in ("pause", "reject"):
         _, operation = ask_instance(cloud, name=action)
-        made = rule(action)
+        created = rule(action)
         assert run(operation).state == "pending"
-        rule_end(SYSTEM, made)
+        rule_end(SYSTEM, created)
         done(operation)
 
 

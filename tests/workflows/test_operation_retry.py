@@ -72,9 +72,9 @@ def test_retried_creation_keeps_the_id_and_name(cloud: Cloud) -> None:
     assert fresh(failed).retried_by == again.pk
     assert (fresh(instance).state, fresh(instance).last_error) == ("building", None)
     done(again)
-    made = fresh(instance)
-    assert (made.state, made.labels, user_data.read(made)) == ("active", {"env": "prod"}, b"#!")
-    assert made.root_volume_id != instance.root_volume_id and made.root_volume_id in cloud.fake.volumes
+    created = fresh(instance)
+    assert (created.state, created.labels, user_data.read(created)) == ("active", {"env": "prod"}, b"#!")
+    assert created.root_volume_id != instance.root_volume_id and created.root_volume_id in cloud.fake.volumes
     assert cloud.fake.guests[instance.pk].starts == 1
     assert Port.objects.get().instance_id == instance.pk
     assert (Attachment.objects.get().volume_id, fresh(volume).state) == (volume.pk, "in-use")

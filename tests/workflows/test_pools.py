@@ -114,8 +114,8 @@ def shared(cloud: Cloud, tmp_path: Path) -> Iterator[Shared]:
         machine.fake.pools = Pools({NAME: folder})
         machine.heartbeat()
     volume_type = VolumeType.objects.create(pk="shared", description="shared", pool=NAME)
-    made = Shared(cloud, folder, other, alone, volume_type)
-    yield made
+    created = Shared(cloud, folder, other, alone, volume_type)
+    yield created
     assert capacity_drift.reconcile() == []
     assert quota_drift.reconcile() == []
 
@@ -287,13 +287,13 @@ def test_migration_in_a_pool_copies_no_disk(shared: Shared) -> None:
     volume = shared.volume(host=shared.here.row.name, size_gib=7)
     shared.attach(instance, volume)
     used = used_gib()
-    made = shared.here.fake.call_counts["create_volume"], shared.other.fake.call_counts["create_volume"]
+    created = shared.here.fake.call_counts["create_volume"], shared.other.fake.call_counts["create_volume"]
     assert migration_obstacles(instance) == []
     assert moved(shared, instance).state == "succeeded"
     instance, volume = fresh(instance), fresh(volume)
     assert (instance.node, volume.node, instance.root_pool) == (shared.other.row, shared.other.row, shared.pool)
     assert shared.files == {str(instance.root_volume_id), str(volume.pk)}
-    assert (made[0], made[1]) == (
+    assert (created[0], created[1]) == (
         shared.here.fake.call_counts["create_volume"],
         shared.other.fake.call_counts["create_volume"],
     )

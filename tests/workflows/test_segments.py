@@ -27,11 +27,11 @@ from tests.world import Cloud, FakeMachine, Signer, make_tenant, run, run_next_a
 @pytest.fixture
 def machines(cloud: Cloud) -> list[FakeMachine]:
     """Two nodes of one zone and one of another, each with an underlay address of its own."""
-    made = [cloud.machine, cloud.world.add_machine("fr-idf-1"), cloud.world.add_machine("de-fra-1")]
-    for number, machine in enumerate(made, start=1):
+    created = [cloud.machine, cloud.world.add_machine("fr-idf-1"), cloud.world.add_machine("de-fra-1")]
+    for number, machine in enumerate(created, start=1):
         Node.objects.filter(pk=machine.row.pk).update(underlay_ip=f"10.0.7.{number}")
         machine.row.refresh_from_db()
-    return made
+    return created
 
 
 def on(cloud: Cloud, machine: FakeMachine, name: str, **more: object) -> Port:

@@ -31,10 +31,10 @@ def build(name: str, out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.with_name(out.name + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        wanted = f"{name} {stamp.sources()} {kernel.installed().version}"
-        if not stamp.is_fresh(out, wanted):
+        expected = f"{name} {stamp.sources()} {kernel.installed().version}"
+        if not stamp.is_fresh(out, expected):
             with step(f"images: {name} into {out}"), tempfile.TemporaryDirectory(dir=out.parent) as scratch:
                 draft = Path(scratch) / "draft.qcow2"
                 BUILDERS[name](draft, Path(scratch))
                 os.replace(draft, out)
-            stamp.write(out, wanted)
+            stamp.write(out, expected)

@@ -73,11 +73,11 @@ def without_signature(module: bytes) -> bytes:
 
 def _dependencies(kernel: Kernel) -> dict[str, list[str]]:
     """Map each module name to its own path and the paths of all modules that it needs."""
-    found = {}
+    dependencies = {}
     for line in (kernel.modules / "modules.dep").read_text().splitlines():
         own, _, others = line.partition(":")
-        found[Path(own).name.split(".")[0].replace("-", "_")] = [own, *others.split()]
-    return found
+        dependencies[Path(own).name.split(".")[0].replace("-", "_")] = [own, *others.split()]
+    return dependencies
 
 
 def _file_name(path: str) -> str:

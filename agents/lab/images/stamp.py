@@ -15,9 +15,9 @@ def sources() -> str:
     return digest.hexdigest()
 
 
-def is_fresh(image: Path, wanted: str) -> bool:
+def is_fresh(image: Path, expected: str) -> bool:
     path = _path(image)
-    return image.exists() and path.exists() and path.read_text() == wanted
+    return image.exists() and path.exists() and path.read_text() == expected
 
 
 def write(image: Path, made_from: str) -> None:

@@ -32,17 +32,19 @@ class Accelerator:
     `probe_kvm` runs a probe guest under KVM.
     """
 
-    def __init__(self, state_dir: Path, *, wanted: str, boot_id: str, probe_kvm: Callable[[], str] = probe_kvm) -> None:
+    def __init__(
+        self, state_dir: Path, *, requested: str, boot_id: str, probe_kvm: Callable[[], str] = probe_kvm
+    ) -> None:
         self._probe_kvm = probe_kvm
         self._cache = state_dir / "accelerator.json"
-        self._is_forced = wanted != "auto"
+        self._is_forced = requested != "auto"
         self._key = ""
         self._lock = threading.Lock()
-        if wanted == "auto":
+        if requested == "auto":
             self._key = f"{boot_id} {_qemu_version()}"
             self._verdict = self._cached() or self._proved()
         else:
-            self._verdict = "kvm" if wanted == "kvm" else "qemu"
+            self._verdict = "kvm" if requested == "kvm" else "qemu"
 
     @property
     def virt_type(self) -> VirtType:

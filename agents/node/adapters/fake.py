@@ -322,12 +322,12 @@ class FakeHypervisor:
     def usage(self) -> Mapping[UUID, GuestUsage]:
         """Return the usage; each sample finds a guest as if it had worked 10 s since the one before."""
         with self._node.call("usage"):
-            found: dict[UUID, GuestUsage] = {}
+            usages: dict[UUID, GuestUsage] = {}
             for guest_id, guest in self._node.guests.items():
                 if guest.running is not None:
                     guest.readings += guest.power is Power.RUNNING
-                    found[guest_id] = _usage(guest.running, guest.number, guest.readings)
-            return found
+                    usages[guest_id] = _usage(guest.running, guest.number, guest.readings)
+            return usages
 
     def unknown_domains(self) -> Sequence[str]:
         return list(self._node.foreign_domains)

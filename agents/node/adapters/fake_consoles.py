@@ -42,10 +42,10 @@ class FakeConsoles:
                 each.shutdown(socket.SHUT_RDWR)
         self._open.clear()
 
-    def _terminal(self, line: socket.socket) -> None:
+    def _terminal(self, connection: socket.socket) -> None:
         """Echo the input, and repeat each completed line."""
         typed = b""
-        while data := line.recv(65536):
+        while data := connection.recv(65536):
             *lines, rest = data.replace(b"\n", b"\r").split(b"\r")
             shown = b""
             for each in lines:
@@ -54,24 +54,24 @@ class FakeConsoles:
                 typed = b""
             typed = (typed + rest)[-LONGEST_LINE:]
             self._log(shown + rest)
-            line.sendall(shown + rest)
+            connection.sendall(shown + rest)
 
 
-def _serving(serve: Callable[[socket.socket], None], line: socket.socket) -> None:
-    with line, suppress(OSError):  # the viewer has hung up, or the guest has stopped
-        serve(line)
+def _serving(serve: Callable[[socket.socket], None], connection: socket.socket) -> None:
+    with connection, suppress(OSError):  # the viewer has hung up, or the guest has stopped
+        serve(connection)
 
 
-def _screen(line: socket.socket) -> None:
+def _screen(connection: socket.socket) -> None:
     """Serve a shared screen without a password."""
-    client = line.makefile("rb")
-    line.sendall(b"RFB 003.008\n")
+    client = connection.makefile("rb")
+    connection.sendall(b"RFB 003.008\n")
     client.read(12)
-    line.sendall(b"\x01\x01")  # one kind of security: none
+    connection.sendall(b"\x01\x01")  # one kind of security: none
     client.read(1)
-    line.sendall(bytes(4))
+    connection.sendall(bytes(4))
     client.read(1)
-    line.sendall(struct.pack(">HH", WIDTH, HEIGHT) + FORMAT + struct.pack(">I", len(NAME)) + NAME)
+    connection.sendall(struct.pack(">HH", WIDTH, HEIGHT) + FORMAT + struct.pack(">I", len(NAME)) + NAME)
     while data := client.read(1):
         message = data[0]
         if message == SET_ENCODINGS:
@@ -83,7 +83,7 @@ def _screen(line: socket.socket) -> None:
         elif message in LENGTHS:
             body = client.read(LENGTHS[message])
             if message == UPDATE_REQUEST and not body[0]:
-                line.sendall(_picture())  # what has not changed since, an incremental one does not get
+                connection.sendall(_picture())  # what has not changed since, an incremental one does not get
         else:
             return
 

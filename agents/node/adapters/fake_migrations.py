@@ -15,13 +15,8 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from agents.node.adapters.interfaces import (
-    GuestSpec,
-    MigrationOptions,
-    MigrationProgress,
-    MigrationResult,
-    MigrationTarget,
-)
+from agents.node.adapters.interfaces import GuestSpec
+from agents.node.adapters.migrations import MigrationOptions, MigrationProgress, MigrationResult, MigrationTarget
 from agents.node.errors import AdapterError, AgentStopping, MigrationCancelled
 
 log = logging.getLogger(__name__)
@@ -132,17 +127,17 @@ class FakeTunnel:
             journey.is_over.set()
 
     def _move(self, guest_id: UUID, uri: str, journey: FakeTransfer) -> None:
-        place = urlsplit(uri)
-        if place.scheme != SCHEME:
+        target = urlsplit(uri)
+        if target.scheme != SCHEME:
             raise AdapterError(f"No fake node is found at {uri}.", retryable=False)
-        address = (place.hostname, place.port)
-        with socket.create_connection(address, ANSWER_WITHIN_S) as client, client.makefile("rwb") as line:
-            _exchange(line, {"guest": str(guest_id)})
+        address = (target.hostname, target.port)
+        with socket.create_connection(address, ANSWER_WITHIN_S) as client, client.makefile("rwb") as stream:
+            _exchange(stream, {"guest": str(guest_id)})
             self._copy(journey)
             self.before_the_end(guest_id)
-            _exchange(line, {"is_whole": True})
+            _exchange(stream, {"is_whole": True})
             self._node.release_guest(guest_id)
-            _wake(line)
+            _wake(stream)
 
     def _copy(self, journey: FakeTransfer) -> None:
         began = time.monotonic()
@@ -155,30 +150,30 @@ class FakeTunnel:
             raise MigrationCancelled()
         journey.moved_bytes = journey.total_bytes
 
-    def serve(self, line: Any) -> None:
+    def serve(self, stream: Any) -> None:
         """Serve arrivals at the destination."""
-        guest_id = UUID(_receive_line(line)["guest"])
+        guest_id = UUID(_receive_line(stream)["guest"])
         expected = self.expected.get(guest_id)
         if expected is None:
-            _reply(line, f"Guest {guest_id} is not expected here.")
+            _reply(stream, f"Guest {guest_id} is not expected here.")
             return
         try:
             self._node.accept_guest(expected.guest)
         except AdapterError as exc:
-            _reply(line, exc.message)
+            _reply(stream, exc.message)
             return
-        _reply(line, "")
+        _reply(stream, "")
         is_whole = False
         try:
-            _receive_line(line)
+            _receive_line(stream)
             if guest_id not in self.expected:
                 raise EOFError  # it was turned away meanwhile
             is_whole = True
             self._node.is_whole(guest_id)
-            _reply(line, "")
-            _receive_line(line)
+            _reply(stream, "")
+            _receive_line(stream)
             self._node.wake(guest_id, is_off=expected.is_off)
-            _reply(line, "")
+            _reply(stream, "")
         except (EOFError, OSError):
             if not is_whole:
                 self._node.throw_away(guest_id)
@@ -198,8 +193,8 @@ class _Conversation(socketserver.StreamRequestHandler):
     server: FakeTunnelListener
 
     def handle(self) -> None:
-        with self.request.makefile("rwb") as line:
-            self.server.tunnel.serve(line)
+        with self.request.makefile("rwb") as stream:
+            self.server.tunnel.serve(stream)
 
 
 class FakeMigrations:
@@ -246,45 +241,45 @@ class FakeMigrations:
         self._is_closed.set()
 
 
-def _exchange(line: Any, question: dict[str, object]) -> None:
+def _exchange(stream: Any, question: dict[str, object]) -> None:
     """Send a message and wait for its acknowledgement.
 
     Raises:
         AdapterError: the other node refuses, or is gone.
     """
-    _send_line(line, question)
+    _send_line(stream, question)
     try:
-        reason = _receive_line(line)["reason"]
+        reason = _receive_line(stream)["reason"]
     except EOFError:
         raise AdapterError("The destination closed the connection.", retryable=True) from None
     if reason:
         raise AdapterError(str(reason), retryable=False)
 
 
-def _wake(line: Any) -> None:
+def _wake(stream: Any) -> None:
     """Wake the guest at the destination; the migration has succeeded, since the guest is gone here."""
     try:
-        _exchange(line, {"is_let_go": True})
+        _exchange(stream, {"is_let_go": True})
     except (AdapterError, OSError) as exc:
         log.warning("guest resume failed at the destination", extra={"facts": {"problem": str(exc)}})
 
 
-def _reply(line: Any, reason: str) -> None:
-    _send_line(line, {"reason": reason})
+def _reply(stream: Any, reason: str) -> None:
+    _send_line(stream, {"reason": reason})
 
 
-def _send_line(line: Any, message: dict[str, object]) -> None:
-    line.write(json.dumps(message).encode() + b"\n")
-    line.flush()
+def _send_line(stream: Any, message: dict[str, object]) -> None:
+    stream.write(json.dumps(message).encode() + b"\n")
+    stream.flush()
 
 
-def _receive_line(line: Any) -> dict[str, Any]:
+def _receive_line(stream: Any) -> dict[str, Any]:
     """Receive one line.
 
     Raises:
         EOFError: the other one has hung up.
     """
-    text = line.readline(MAX_LINE_BYTES)
+    text = stream.readline(MAX_LINE_BYTES)
     if not text:
         raise EOFError
     return dict(json.loads(text))

@@ -49,9 +49,9 @@ class FakeUnmanaged:
             )
         if name not in self._node.foreign_domains:
             return None
-        found = self.facts.get(name, DomainFacts(Power.RUNNING, FOREIGN_MEMORY_MIB, _definition(name)))
-        power = Power.PAUSED if name in self.paused else found.power
-        return DomainFacts(power, found.memory_mib, found.definition, found.disks, found.bridges)
+        facts = self.facts.get(name, DomainFacts(Power.RUNNING, FOREIGN_MEMORY_MIB, _definition(name)))
+        power = Power.PAUSED if name in self.paused else facts.power
+        return DomainFacts(power, facts.memory_mib, facts.definition, facts.disks, facts.bridges)
 
     def pause(self, name: str) -> None:
         guest = self._guest(name)
@@ -103,8 +103,8 @@ class FakeUnmanaged:
         return True
 
     def put_back(self, name: str, finding_id: UUID) -> bool:
-        found = self.aside.get(finding_id)
-        if found is None:
+        resource = self.aside.get(finding_id)
+        if resource is None:
             return False
         if self.file_size_bytes(name) is not None:
             raise AdapterError(f"Another resource now has the name {name}.", retryable=False)
@@ -112,9 +112,9 @@ class FakeUnmanaged:
         kind, _, file = name.partition("/")
         volume_id = _volume_id(file)
         if kind == "images" and not file.count("."):
-            self._node.images[file] = found.size_bytes
+            self._node.images[file] = resource.size_bytes
         elif volume_id is not None:
-            self._node.volumes[volume_id] = found.size_bytes
+            self._node.volumes[volume_id] = resource.size_bytes
         else:
             self._node.foreign_files.append(name)
         return True

@@ -20,8 +20,8 @@ def open_access(*, needs_kvm: bool, folders: Iterable[Path] = FOLDERS, device: P
     Raises:
         OSError: the agent may not change it.
     """
-    wanted = [(folder, ENTER) for folder in folders]
-    for path, bits in [*wanted, (device, USE)] if needs_kvm else wanted:
+    rights = [(folder, ENTER) for folder in folders]
+    for path, bits in [*rights, (device, USE)] if needs_kvm else rights:
         try:
             mode = path.stat().st_mode & 0o7777
         except FileNotFoundError:

@@ -176,7 +176,7 @@ class LibvirtHypervisor:
             return None if domain is None else unless_gone(lambda: self._state(domain, guest_id, *domain.state()))
 
     def states(self) -> Mapping[UUID, GuestState]:
-        found: dict[UUID, GuestState] = {}
+        states: dict[UUID, GuestState] = {}
         with self.connection.use() as connection:
             for domain, stats in connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE):
                 guest_id = _guest_id(domain)
@@ -185,13 +185,16 @@ class LibvirtHypervisor:
                 known = (stats["state.state"], stats["state.reason"])
                 state = unless_gone(partial(self._state, domain, guest_id, *known))
                 if state is not None:
-                    found[guest_id] = state
-        return found
+                    states[guest_id] = state
+        return states
 
     def usage(self) -> Mapping[UUID, GuestUsage]:
         with self.connection.use() as connection:
-            found = connection.getAllDomainStats(libvirt_usage.GROUPS, libvirt_usage.WHICH)
-            read = {_guest_id(domain): libvirt_usage.guest_usage(stats, now_s=time.time()) for domain, stats in found}
+            stats_of_domains = connection.getAllDomainStats(libvirt_usage.GROUPS, libvirt_usage.WHICH)
+            read = {
+                _guest_id(domain): libvirt_usage.guest_usage(stats, now_s=time.time())
+                for domain, stats in stats_of_domains
+            }
         return {guest_id: usage for guest_id, usage in read.items() if guest_id is not None and usage is not None}
 
     def unknown_domains(self) -> Sequence[str]:

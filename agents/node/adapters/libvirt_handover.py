@@ -40,15 +40,15 @@ class GuestProcess:
         file = folder / f"{guest_name(guest_id)}.pid"
         try:
             pid = int(file.read_text())
-            found = cls(os.pidfd_open(pid))
+            process = cls(os.pidfd_open(pid))
         except (OSError, ValueError):
             return None
         command = b""
         with suppress(OSError):  # it has ended
             command = Path(f"/proc/{pid}/cmdline").read_bytes()
         if f"guest={guest_name(guest_id)},".encode() in command:
-            return found
-        found.close()
+            return process
+        process.close()
         return None
 
     def has_ended(self, *, within_s: float) -> bool:

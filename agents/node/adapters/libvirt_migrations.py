@@ -27,21 +27,20 @@ from xml.etree import ElementTree
 
 import libvirt
 
-from agents.node.adapters.interfaces import (
-    Convergence,
-    GuestSpec,
-    MigrationOptions,
-    MigrationProgress,
-    MigrationResult,
-    MigrationTarget,
-    Power,
-)
+from agents.node.adapters.interfaces import GuestSpec, Power
 from agents.node.adapters.libvirt import LibvirtHypervisor, find
 from agents.node.adapters.libvirt_handover import GuestProcess, Handover
 from agents.node.adapters.migration_tunnel.listener import LIBVIRT, Address, TunnelListener
 from agents.node.adapters.migration_tunnel.peer_auth import NodeCredentials, PeerRejected
 from agents.node.adapters.migration_tunnel.proxy import TunnelProxy
 from agents.node.adapters.migration_tunnel.sockets import MigrationSockets
+from agents.node.adapters.migrations import (
+    Convergence,
+    MigrationOptions,
+    MigrationProgress,
+    MigrationResult,
+    MigrationTarget,
+)
 from agents.node.adapters.pools import Pools
 from agents.node.domainxml import firmware_variables
 from agents.node.errors import AdapterError, AgentStopping, HypervisorUnavailable, MigrationCancelled
@@ -427,12 +426,12 @@ def _way(folder: Path, sent: list[str]) -> tuple[str, dict[str, object], int]:
 
 
 def _parsed(uri: str) -> tuple[Address, str]:
-    place = urlsplit(uri)
-    token = place.path.removeprefix("/")
+    parts = urlsplit(uri)
+    token = parts.path.removeprefix("/")
     try:
-        if place.scheme != SCHEME or not TOKEN.fullmatch(token):
+        if parts.scheme != SCHEME or not TOKEN.fullmatch(token):
             raise ValueError
-        return Address.parse(place.netloc), token
+        return Address.parse(parts.netloc), token
     except ValueError:
         raise AdapterError(f"No node is found at {uri!r}.", retryable=False) from None
 

@@ -43,7 +43,7 @@ def real_adapters(state_dir: Path, options: Options, *, boot_id: str) -> Adapter
         raise ValueError(f"The path {state_dir} is too long for sockets: at most {LONGEST_STATE_DIR} characters.")
     own = NodeCredentials.load(state_dir)
     disks = FileDisks(state_dir, pools=options.pools, owner=str(pki.identity(own.credentials.certificate).node_id))
-    accelerator = Accelerator(state_dir, wanted=options.virt_type, boot_id=boot_id)
+    accelerator = Accelerator(state_dir, requested=options.virt_type, boot_id=boot_id)
     open_access(needs_kvm=accelerator.virt_type == "kvm")
     restarts, metadata = Restarts(), MetadataService()
     switch = LinuxSwitch(options.outside, metadata=metadata)

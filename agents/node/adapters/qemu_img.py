@@ -70,8 +70,8 @@ class FileDisks:
 
     def files(self) -> Sequence[str]:
         folders = (self._images, self._volumes)
-        found = [f"{folder.name}/{_shown(path)}" for folder in folders for path in folder.iterdir()]
-        return sorted(name for name in found if f"/{UNFINISHED}" not in name)
+        names = [f"{folder.name}/{_shown(path)}" for folder in folders for path in folder.iterdir()]
+        return sorted(name for name in names if f"/{UNFINISHED}" not in name)
 
     # ---- images
 
@@ -335,9 +335,9 @@ def _shown(path: Path) -> str:
 def _size_of_all(path: Path) -> int | None:
     """Return the size of all files, without following any link."""
     try:
-        found = path.lstat()
-        if not stat.S_ISDIR(found.st_mode):
-            return found.st_size
+        status = path.lstat()
+        if not stat.S_ISDIR(status.st_mode):
+            return status.st_size
         return sum(each.lstat().st_size for each in path.rglob("*") if not each.is_dir())
     except FileNotFoundError:
         return None

@@ -39,8 +39,8 @@ async def _serve(channel: socket.socket) -> None:
 
     def read() -> None:
         try:
-            while (found := receive(channel)) is not None:
-                asyncio.run_coroutine_threadsafe(server.handle(*found), loop).result()
+            while (received := receive(channel)) is not None:
+                asyncio.run_coroutine_threadsafe(server.handle(*received), loop).result()
         finally:
             loop.call_soon_threadsafe(ended.set)
 

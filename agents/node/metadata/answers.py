@@ -49,10 +49,10 @@ class Tokens:
         return f"{until_s}-{self._code(sender, until_s)}"
 
     def is_valid(self, token: str, sender: str, *, now_s: float) -> bool:
-        found = _TOKEN.fullmatch(token)
-        if found is None or int(found[1]) <= now_s:
+        match = _TOKEN.fullmatch(token)
+        if match is None or int(match[1]) <= now_s:
             return False
-        return hmac.compare_digest(found[2], self._code(sender, int(found[1])))
+        return hmac.compare_digest(match[2], self._code(sender, int(match[1])))
 
     def _code(self, sender: str, until_s: int) -> str:
         return hmac.new(self._secret, f"{until_s} {sender}".encode(), "sha256").hexdigest()

@@ -74,5 +74,5 @@ def receive(channel: socket.socket) -> tuple[Message, list[int]] | None:
         if not more:
             return None
         body += more
-    found = json.loads(body)
-    return KINDS[found["kind"]](**found["fields"]), descriptors
+    document = json.loads(body)
+    return KINDS[document["kind"]](**document["fields"]), descriptors

@@ -41,7 +41,7 @@ class Server:
                 self._forget(id)
                 self._guests[id] = message
                 self._by_address |= {
-                    (network, address): id for network, found in message.addresses.items() for address in found
+                    (network, address): id for network, addresses in message.addresses.items() for address in addresses
                 }
             case Gone(id):
                 self._forget(id)
@@ -52,7 +52,7 @@ class Server:
 
     def _forget(self, guest_id: str) -> None:
         self._guests.pop(guest_id, None)
-        self._by_address = {key: found for key, found in self._by_address.items() if found != guest_id}
+        self._by_address = {key: holder for key, holder in self._by_address.items() if holder != guest_id}
 
     async def _serve(self, network: str, listening: socket.socket) -> asyncio.Server:
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -7,7 +7,8 @@ from itertools import combinations
 from typing import TypeVar
 from uuid import UUID
 
-from agents.node.adapters.interfaces import ConsoleKind, Convergence, Firmware, ImageFormat, Power
+from agents.node.adapters.interfaces import ConsoleKind, Firmware, ImageFormat, Power
+from agents.node.adapters.migrations import Convergence
 from agents.node.adapters.network_specs import Address, Network, NetworkSpec, PortSpec, SubnetSpec
 from agents.node.adapters.pools import NAME as POOL
 from agents.node.errors import BadRequest
@@ -148,19 +149,19 @@ def _addresses(message: pb.EnsurePortRequest, network: NetworkSpec) -> tuple[Add
     """Return the addresses of the port: an older control plane sends only `ip`."""
     first = _ipv4("ip", message.ip) if message.ip else None
     if not message.addresses:
-        found: tuple[Address, ...] = () if first is None else (first,)
+        addresses: tuple[Address, ...] = () if first is None else (first,)
     else:
-        found = tuple(_address("addresses", text) for text in message.addresses)
-        if len(set(found)) != len(found) or len(found) > MAX_ADDRESSES:
+        addresses = tuple(_address("addresses", text) for text in message.addresses)
+        if len(set(addresses)) != len(addresses) or len(addresses) > MAX_ADDRESSES:
             raise BadRequest("addresses", f"at most {MAX_ADDRESSES}, each one once")
-        if first is not None and first not in found:
+        if first is not None and first not in addresses:
             raise BadRequest("ip", "is not one of the addresses")
-    for address in found:
+    for address in addresses:
         subnet = network.subnet_of(address)
         if subnet is None or address in (subnet.gateway_ip, *_anycast(subnet)):
             ranges = ", ".join(str(each.cidr) for each in network.subnets)
             raise BadRequest("addresses" if message.addresses else "ip", f"is not a guest address in {ranges}")
-    return found
+    return addresses
 
 
 def _anycast(subnet: SubnetSpec) -> tuple[Address, ...]:

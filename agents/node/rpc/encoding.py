@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from agents.node import VERSION
-from agents.node.adapters.interfaces import ConsolePart, GuestUsage, MigrationPhase, NetworkProblems, Power
+from agents.node.adapters.interfaces import ConsolePart, GuestUsage, NetworkProblems, Power
+from agents.node.adapters.migrations import MigrationPhase
 from agents.node.adapters.network_specs import tap_name
 from agents.node.context import Verdict
 from agents.node.hook.state import HookState
@@ -132,47 +133,47 @@ def quarantine(status: QuarantineStatus) -> pb.QuarantineState:
     )
 
 
-def _stray(found: UnmanagedResource) -> pb.Stray:
+def _stray(resource: UnmanagedResource) -> pb.Stray:
     return pb.Stray(
-        kind=STRAYS[found.kind],
-        name=found.name,
-        size_bytes=found.size_bytes,
-        power=POWERS[found.power] if found.power is not None else pb.POWER_UNSPECIFIED,
-        is_harmless=found.is_harmless,
-        mac=found.mac,
+        kind=STRAYS[resource.kind],
+        name=resource.name,
+        size_bytes=resource.size_bytes,
+        power=POWERS[resource.power] if resource.power is not None else pb.POWER_UNSPECIFIED,
+        is_harmless=resource.is_harmless,
+        mac=resource.mac,
     )
 
 
-def inventory(found: Inventory) -> pb.Inventory:
+def inventory(node_inventory: Inventory) -> pb.Inventory:
     return pb.Inventory(
-        node_id=str(found.identity.node_id),
-        zone=found.identity.zone,
+        node_id=str(node_inventory.identity.node_id),
+        zone=node_inventory.identity.zone,
         agent_version=VERSION,
-        boot_id=found.boot_id,
-        cores=found.host.cores,
-        memory_mib=found.host.memory_mib,
-        disk_gib=found.disk_gib,
-        cpu_model=found.host.cpu_model,
-        virt_type=found.host.virt_type,
-        traits=found.host.traits,
+        boot_id=node_inventory.boot_id,
+        cores=node_inventory.host.cores,
+        memory_mib=node_inventory.host.memory_mib,
+        disk_gib=node_inventory.disk_gib,
+        cpu_model=node_inventory.host.cpu_model,
+        virt_type=node_inventory.host.virt_type,
+        traits=node_inventory.host.traits,
         pools=[
             pb.Pool(name=pool.name, uuid=str(pool.uuid), path=str(pool.path), size_gib=pool.size_gib)
-            for pool in found.pools
+            for pool in node_inventory.pools
         ],
     )
 
 
-def description(found: Description) -> pb.NodeDescription:
+def description(node_description: Description) -> pb.NodeDescription:
     return pb.NodeDescription(
-        inventory=inventory(found.inventory),
-        instances=[instance(status) for status in found.instances],
-        volumes=[volume(status) for status in found.volumes],
-        ports=[port(status) for status in found.ports],
-        attachments=[attachment(status) for status in found.attachments],
-        images=[image(status) for status in found.images],
-        unknown_domains=found.unknown_domains,
-        strays=[_stray(resource) for resource in found.strays],
-        lost_domains=[str(guest_id) for guest_id in found.lost_domains],
+        inventory=inventory(node_description.inventory),
+        instances=[instance(status) for status in node_description.instances],
+        volumes=[volume(status) for status in node_description.volumes],
+        ports=[port(status) for status in node_description.ports],
+        attachments=[attachment(status) for status in node_description.attachments],
+        images=[image(status) for status in node_description.images],
+        unknown_domains=node_description.unknown_domains,
+        strays=[_stray(resource) for resource in node_description.strays],
+        lost_domains=[str(guest_id) for guest_id in node_description.lost_domains],
     )
 
 

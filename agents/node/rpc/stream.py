@@ -59,11 +59,11 @@ class Stream:
         return pb.NodeEvent(at_unix_ms=_now_ms(), heartbeat=heartbeat)
 
     def _receipts(self) -> Iterator[pb.NodeEvent]:
-        while found := self._node.permits.receipts.after(self._last_receipt, limit=RECEIPTS_AT_ONCE):
-            for number, document in found:
+        while receipts := self._node.permits.receipts.after(self._last_receipt, limit=RECEIPTS_AT_ONCE):
+            for number, document in receipts:
                 yield pb.NodeEvent(at_unix_ms=_now_ms(), receipt=pb.Receipt(number=number, document=document))
-            self._last_receipt = found[-1][0]
-            self._receipts_left -= len(found)
+            self._last_receipt = receipts[-1][0]
+            self._receipts_left -= len(receipts)
             if self._receipts_left <= 0:
                 return
 

@@ -73,18 +73,18 @@ def verify(node: Node, documents: Sequence[bytes]) -> Sequence[tuple[InstanceMet
 
 def ensure(node: Node, verified: Sequence[tuple[InstanceMetadata, bytes]]) -> Mapping[str, int]:
     """Let the guests here read what is newer; returns the versions that count, 0 for a guest that is not here."""
-    return {found.instance: _ensure(node, found, document) for found, document in verified}
+    return {metadata.instance: _ensure(node, metadata, document) for metadata, document in verified}
 
 
-def _ensure(node: Node, found: InstanceMetadata, document: bytes) -> int:
-    instance_id = UUID(found.instance)
+def _ensure(node: Node, metadata: InstanceMetadata, document: bytes) -> int:
+    instance_id = UUID(metadata.instance)
     with node.locks.hold(("instance", instance_id)):
         entry = node.state_store.instances.get(instance_id)
         if entry is None or not entry.is_wanted or entry.spec.guest_data.metadata is MetadataAccess.OFF:
             return 0
         table = node.state_store.metadata
-        newest = record_newer(node, table, found.instance, kind=KIND, document=document, read=_read)
-        if newest == found:
+        newest = record_newer(node, table, metadata.instance, kind=KIND, document=document, read=_read)
+        if newest == metadata:
             publish(node, instance_id, entry.spec)
         return newest.version
 
@@ -143,25 +143,25 @@ def _cards(cards: Sequence[PortSpec]) -> Tree:
 
 
 def _card(card: PortSpec, number: int) -> Tree:
-    found = {"mac": card.mac, "device-number": str(number)}
+    pages = {"mac": card.mac, "device-number": str(number)}
     four, six = card.of_family(4), card.of_family(6)
     if four:
         subnets = [card.network.subnet_of(address) for address in four]
-        found["local-ipv4s"] = "\n".join(map(str, four))
-        found["subnet-ipv4-cidr-block"] = next(str(subnet.cidr) for subnet in subnets if subnet is not None)
+        pages["local-ipv4s"] = "\n".join(map(str, four))
+        pages["subnet-ipv4-cidr-block"] = next(str(subnet.cidr) for subnet in subnets if subnet is not None)
     if six:
-        found["ipv6s"] = "\n".join(map(str, six))
-    return found
+        pages["ipv6s"] = "\n".join(map(str, six))
+    return pages
 
 
-def _pages(path: str, found: "str | Tree") -> Iterator[tuple[str, str]]:
+def _pages(path: str, content: "str | Tree") -> Iterator[tuple[str, str]]:
     """Yield each page; that of a folder lists what is in it. EC2 lists keys by number and name."""
-    if isinstance(found, str):
-        yield path, found
+    if isinstance(content, str):
+        yield path, content
         return
-    names = [name if isinstance(child, str) else f"{name}/" for name, child in found.items()]
+    names = [name if isinstance(child, str) else f"{name}/" for name, child in content.items()]
     if path.endswith("/public-keys"):
-        names = [f"{number}=key-{number}" for number in found]
+        names = [f"{number}=key-{number}" for number in content]
     yield path, "\n".join(names)
-    for name, child in found.items():
+    for name, child in content.items():
         yield from _pages(f"{path}/{name}", child)

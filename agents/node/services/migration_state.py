@@ -7,7 +7,8 @@ arrival, and never started from half-copied disks.
 from collections.abc import Mapping
 from uuid import UUID
 
-from agents.node.adapters.interfaces import GuestState, MigrationPhase, Power
+from agents.node.adapters.interfaces import GuestState, Power
+from agents.node.adapters.migrations import MigrationPhase
 from agents.node.context import Node
 from agents.node.errors import GuestMigrated, GuestMigrating, GuestNotArrived
 from agents.node.specs import AttachmentSpec, IncomingSpec, Subject

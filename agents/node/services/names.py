@@ -19,5 +19,5 @@ def expected(node: Node, network_id: UUID) -> tuple[HostName, ...]:
     """Return the names of the network, in their order; none without a list."""
     newest = security_groups.kept_list(node, str(network_id))
     ports = newest.ports.values() if newest is not None else ()
-    found = (HostName(port.name, port.addresses) for port in ports if port.name is not None)
-    return tuple(sorted(found, key=lambda each: (each.name, each.addresses[:1])))
+    host_names = (HostName(port.name, port.addresses) for port in ports if port.name is not None)
+    return tuple(sorted(host_names, key=lambda each: (each.name, each.addresses[:1])))

@@ -40,10 +40,10 @@ def verify_segment(node: Node, document: bytes, *, network_id: UUID | None = Non
         TrustRefused: it is not genuine, or not for this zone.
         BadRequest: it is for another network than the call.
     """
-    found = node.permits.store.segment(document)
-    if network_id is not None and found.network != str(network_id):
+    segment = node.permits.store.segment(document)
+    if network_id is not None and segment.network != str(network_id):
         raise BadRequest("network.segment", "is of another network")
-    return VerifiedSegment(found, document)
+    return VerifiedSegment(segment, document)
 
 
 def ensure(node: Node, verified: VerifiedSegment) -> NetworkStatus:
@@ -73,13 +73,13 @@ def connect(node: Node, network: NetworkSpec) -> str:
 
 def expected_segments(node: Node) -> dict[UUID, SegmentSpec]:
     """Return the segments by network, of the networks that have ports here."""
-    found = {}
+    specs = {}
     for network_id in {entry.spec.network.id for entry in node.state_store.ports.held() if entry.is_wanted}:
         known = kept_segment(node, str(network_id))
         spec = _spec(node, known) if known is not None else None
         if spec is not None:
-            found[network_id] = spec
-    return found
+            specs[network_id] = spec
+    return specs
 
 
 def kept_segment(node: Node, network: str) -> Segment | None:

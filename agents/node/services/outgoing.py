@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from agents.node.adapters.interfaces import MigrationOptions, MigrationPhase, MigrationProgress, MigrationTarget, Power
+from agents.node.adapters.interfaces import Power
+from agents.node.adapters.migrations import MigrationOptions, MigrationPhase, MigrationProgress, MigrationTarget
 from agents.node.context import Node
 from agents.node.errors import (
     AdapterError,

@@ -79,7 +79,7 @@ def restore(node: Node) -> None:
 
 def ensure_rules(node: Node, verified: VerifiedRules) -> RulesStatus:
     """Store the documents that ports here need, and apply them."""
-    network_ids = {UUID(found.network) for found, _ in verified.lists}
+    network_ids = {UUID(port_list.network) for port_list, _ in verified.lists}
     unapplied = network_ids & node.unapplied
     before = {network_id: _present(node, network_id) for network_id in network_ids - unapplied}
     node.unapplied.update(network_ids)

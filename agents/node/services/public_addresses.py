@@ -56,9 +56,9 @@ def expected(node: Node) -> PublicAddresses:
     for version, each in egress:
         if each.is_gateway:
             versions[each.address] = max(version, versions.get(each.address, 0))
-    for version, found in _local(node):
-        if version > versions.get(found.address, 0):
-            versions[found.address], local[found.address] = version, found
+    for version, held_address in _local(node):
+        if version > versions.get(held_address.address, 0):
+            versions[held_address.address], local[held_address.address] = version, held_address
     homes = {each.address: Home(str(each.port.network.id), str(each.port.id)) for each in local.values()}
     left = node.departures.note(homes)
     moved = {address: to for address, home in left.items() if (to := _new_place(node, address, home)) is not None}
@@ -70,14 +70,16 @@ def _egress(node: Node) -> list[tuple[int, Egress]]:
     """Return the egress addresses of the networks here, each with the version of its list."""
     me = str(node.identity.node_id)
     here = {str(entry.spec.network.id) for entry in node.state_store.ports.held() if entry.is_wanted}
-    found = []
+    candidates = []
     for network in sorted(here):
         newest = security_groups.kept_list(node, network)
         if newest is not None and newest.egress is not None:
             gateway = newest.egress.gateway
             gateway_mac = None if gateway is None else _segment_mac(gateway)
-            found.append((newest.version, Egress(newest.egress.address, UUID(network), _segment_mac(me), gateway_mac)))
-    return found
+            candidates.append(
+                (newest.version, Egress(newest.egress.address, UUID(network), _segment_mac(me), gateway_mac))
+            )
+    return candidates
 
 
 def _segment_mac(node_id: str) -> str:
@@ -102,8 +104,8 @@ def _local(node: Node) -> Iterator[tuple[int, LocalAddress]]:
         newest = security_groups.kept_list(node, str(port.network.id))
         for each in listed.public:
             if each.to is None or each.to in port.addresses:
-                found = LocalAddress(each.address, port, each.to, is_arriving=place is Place.ARRIVING)
-                yield 0 if newest is None else newest.version, found
+                address = LocalAddress(each.address, port, each.to, is_arriving=place is Place.ARRIVING)
+                yield 0 if newest is None else newest.version, address
 
 
 def _place(node: Node, port: PortSpec, listed: ListedPort) -> Place:

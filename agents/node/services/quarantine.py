@@ -63,10 +63,10 @@ def unknown_domains(node: Node) -> list[str]:
 def lost_domains(node: Node) -> list[UUID]:
     """Return instances that were created here and that the hypervisor does not know any more."""
     states = node.adapters.hypervisor.states()
-    made = [UUID(entry.id) for entry in node.state_store.instances.held() if entry.phase is Phase.PRESENT]
+    guest_ids = [UUID(entry.id) for entry in node.state_store.instances.held() if entry.phase is Phase.PRESENT]
     return [
         guest_id
-        for guest_id in made
+        for guest_id in guest_ids
         if guest_id not in states
         and not migration_state.has_left(node, guest_id)
         and not migration_state.is_moving(node, guest_id)
@@ -299,10 +299,10 @@ def _volume_id(file: str) -> UUID | None:
 
 def _as_uuid(text: str) -> UUID | None:
     try:
-        found = UUID(text)
+        parsed = UUID(text)
     except ValueError:
         return None
-    return found if str(found) == text else None
+    return parsed if str(parsed) == text else None
 
 
 def _status(subject: Subject, *, is_present: bool, size_bytes: int = 0) -> QuarantineStatus:

@@ -68,7 +68,7 @@ def check_listed(node: Node, port: PortSpec, verified: VerifiedRules) -> None:
         PortNotListed: MAC, addresses or node differ.
     """
     network = str(port.network.id)
-    if any(found.network != network for found, _ in verified.lists):
+    if any(port_list.network != network for port_list, _ in verified.lists):
         raise BadRequest("ports", "is of another network")
     newest = _newest_list(node, network, verified)
     if newest is None:
@@ -100,8 +100,8 @@ def ensure(node: Node, verified: VerifiedRules) -> RulesStatus:
         _record(node, verified)
         problem = _apply(node)
         return RulesStatus(
-            {found.network: _version(kept_list(node, found.network)) for found, _ in verified.lists},
-            {found.group: _version(_kept_group(node, found.group)) for found, _ in verified.groups},
+            {port_list.network: _version(kept_list(node, port_list.network)) for port_list, _ in verified.lists},
+            {group.group: _version(_kept_group(node, group.group)) for group, _ in verified.groups},
             problem,
         )
 
@@ -186,9 +186,9 @@ def _record(node: Node, verified: VerifiedRules) -> None:
     """Store what is newer and needed: lists of networks here, then their groups, then the peers of those."""
     here = {str(entry.spec.network.id) for entry in node.state_store.ports.held() if entry.is_wanted}
     with node.state_store.transaction():
-        for found, document in verified.lists:
-            if found.network in here:
-                _record_list(node, found, document)
+        for port_list, document in verified.lists:
+            if port_list.network in here:
+                _record_list(node, port_list, document)
         used = {group for _, listed in listed_ports(node) if listed for group in listed.groups or ()}
         _record_groups(node, verified, used)
         kept = (_kept_group(node, group) for group in used)
@@ -196,13 +196,13 @@ def _record(node: Node, verified: VerifiedRules) -> None:
         _record_groups(node, verified, peers - used)
 
 
-def _record_list(node: Node, found: NetworkPorts, document: bytes) -> None:
+def _record_list(node: Node, port_list: NetworkPorts, document: bytes) -> None:
     """Store the list if it is newer, and its subnets as those of the network."""
     table = node.state_store.port_lists
-    record_newer(node, table, found.network, kind=network_ports.KIND, document=document, read=_read_list)
-    known = node.state_store.networks.get(found.network)
+    record_newer(node, table, port_list.network, kind=network_ports.KIND, document=document, read=_read_list)
+    known = node.state_store.networks.get(port_list.network)
     if known is not None and (network := with_listed_subnets(node, known.spec)) != known.spec:
-        node.state_store.networks.record(found.network, network)
+        node.state_store.networks.record(port_list.network, network)
 
 
 def with_listed_subnets(node: Node, network: NetworkSpec) -> NetworkSpec:
@@ -214,11 +214,11 @@ def with_listed_subnets(node: Node, network: NetworkSpec) -> NetworkSpec:
     return replace(network, subnets=tuple(subnets))
 
 
-def _record_groups(node: Node, verified: VerifiedRules, wanted: set[str]) -> None:
-    for found, document in verified.groups:
-        if found.group in wanted:
+def _record_groups(node: Node, verified: VerifiedRules, group_ids: set[str]) -> None:
+    for group, document in verified.groups:
+        if group.group in group_ids:
             table = node.state_store.security_groups
-            record_newer(node, table, found.group, kind=security_group.KIND, document=document, read=_read_group)
+            record_newer(node, table, group.group, kind=security_group.KIND, document=document, read=_read_group)
 
 
 def _newest_list(node: Node, network: str, verified: VerifiedRules) -> NetworkPorts | None:
@@ -228,9 +228,9 @@ def _newest_list(node: Node, network: str, verified: VerifiedRules) -> NetworkPo
         network_ports.KIND, stored_list.spec.document
     )
     newest = None if stored_list is None or (is_lost and verified.lists) else _read_list(stored_list.spec.document)
-    for found, _ in verified.lists:
-        if newest is None or found.version > newest.version:
-            newest = found
+    for port_list, _ in verified.lists:
+        if newest is None or port_list.version > newest.version:
+            newest = port_list
     return newest
 
 
@@ -245,8 +245,8 @@ def _kept_group(node: Node, group: str) -> SecurityGroup | None:
     return None if entry is None else _read_group(entry.spec.document)
 
 
-def _version(found: NetworkPorts | SecurityGroup | None) -> int:
-    return 0 if found is None else found.version
+def _version(document: NetworkPorts | SecurityGroup | None) -> int:
+    return 0 if document is None else document.version
 
 
 @lru_cache(maxsize=512)

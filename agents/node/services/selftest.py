@@ -107,10 +107,10 @@ def _disk(node: Node) -> str:
     disks = node.adapters.disks
     try:
         disks.create_volume(ID, size_bytes=DISK_BYTES, base=None)
-        found = disks.volume_size_bytes(ID)
+        size_bytes = disks.volume_size_bytes(ID)
     finally:
         disks.remove_volume(ID)
-    return "" if found == DISK_BYTES else f"A volume of {DISK_BYTES} bytes was made, and {found} were found."
+    return "" if size_bytes == DISK_BYTES else f"A volume of {DISK_BYTES} bytes was made, and {size_bytes} were found."
 
 
 def _network(node: Node) -> str:

@@ -86,23 +86,23 @@ def _disks(node: Node, guest_id: UUID) -> list[str]:
     """List the disks plugged in now, without the seed: ids of volumes, and the path of anything else."""
     folders = {node.adapters.disks.volume_path(guest_id).parent, *(pool.path / VOLUMES for pool in _pools(node))}
     seed = str(node.adapters.disks.console_path(guest_id).with_name(SEED))
-    plugged = (place for place in node.adapters.hypervisor.plugged(guest_id) if place != seed)
-    return sorted(_volume_or_place(place, folders) for place in plugged)
+    plugged = (source for source in node.adapters.hypervisor.plugged(guest_id) if source != seed)
+    return sorted(_volume_or_place(source, folders) for source in plugged)
 
 
 def _pools(node: Node) -> Sequence[PoolFacts]:
     return node.adapters.disks.pools()
 
 
-def _volume_or_place(place: str, folders: Collection[Path]) -> str:
-    path = Path(place)
-    return _id_or_path(f"volumes/{path.name}", VOLUME) if path.parent in folders else place
+def _volume_or_place(source: str, folders: Collection[Path]) -> str:
+    path = Path(source)
+    return _id_or_path(f"volumes/{path.name}", VOLUME) if path.parent in folders else source
 
 
 def _id_or_path(path: str, pattern: re.Pattern[str]) -> str:
     """Return the id if the file has exactly the managed name, else the path: no other name may pass for an id."""
-    found = pattern.fullmatch(path)
-    return found[1] if found else path
+    match = pattern.fullmatch(path)
+    return match[1] if match else path
 
 
 def _attachment(attachment_id: str, spec: AttachmentSpec) -> dict[str, object]:

@@ -46,11 +46,11 @@ def keep_newer(
 
     Returns the one that counts. `read`: parses a document of this kind that was verified on arrival.
     """
-    entry, found = table.get(key), read(document)
+    entry, parsed = table.get(key), read(document)
     if entry is not None:
         stored = entry.spec.document
         is_lost, stored_document = trust.is_of_lost_key(kind, stored), read(stored)
-        if not is_lost and stored_document.version >= found.version:
+        if not is_lost and stored_document.version >= parsed.version:
             return stored_document
     table.record(key, StoredDocument(document))
-    return found
+    return parsed

@@ -185,9 +185,9 @@ def _check_contents(permit: Permit, action: PermitAction) -> None:
         ("MiB of memory", action.memory_mib, limits.memory_mib),
         ("bytes of disk", action.disk_bytes, limits.disk_gib * GIB),
     )
-    for what, wanted, limit in asked:
-        if wanted > limit:
-            raise PermitRejected("OVER_LIMIT", f"{wanted} {what} are more than the {limit} of the permit")
+    for what, requested, limit in asked:
+        if requested > limit:
+            raise PermitRejected("OVER_LIMIT", f"{requested} {what} are more than the {limit} of the permit")
     if action.peer is not None:
         permits.with_peer(permit, action.peer)
     if action.project and action.project != permit.project:

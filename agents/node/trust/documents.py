@@ -85,23 +85,23 @@ def keyset(document: bytes, authority: Authority) -> Keyset:
 
 
 def charter(document: bytes, authority: Authority) -> Charter:
-    found = _by_root("charter", document, authority, trust_documents.read_charter)
-    if found.node != authority.node:
-        raise TrustRefused(f"The charter is for node {found.node}; this is {authority.node}.")
-    if found.zone != authority.zone:
-        raise TrustRefused(f"The charter is for zone {found.zone}; this node's certificate is for {authority.zone}.")
-    return found
+    parsed = _by_root("charter", document, authority, trust_documents.read_charter)
+    if parsed.node != authority.node:
+        raise TrustRefused(f"The charter is for node {parsed.node}; this is {authority.node}.")
+    if parsed.zone != authority.zone:
+        raise TrustRefused(f"The charter is for zone {parsed.zone}; this node's certificate is for {authority.zone}.")
+    return parsed
 
 
 def floor(document: bytes, authority: Authority, ring: KeyRing) -> Floor:
     envelope = _read("floor", document)
     key = ring.checked("floor", envelope, "permit")
-    found = _parsed("floor", envelope, trust_documents.read_floor)
-    if found.zone != authority.zone or not key.covers(zone=found.zone, classifications=()):
-        raise TrustRefused(f"The floor is for zone {found.zone}, or its key is not; this node is in {authority.zone}.")
-    if not key.not_before <= found.issued_at < key.not_after:
+    parsed = _parsed("floor", envelope, trust_documents.read_floor)
+    if parsed.zone != authority.zone or not key.covers(zone=parsed.zone, classifications=()):
+        raise TrustRefused(f"The floor is for zone {parsed.zone}, or its key is not; this node is in {authority.zone}.")
+    if not key.not_before <= parsed.issued_at < key.not_after:
         raise TrustRefused(f"Key {key.id} was not valid when the floor was signed.")
-    return found
+    return parsed
 
 
 def deny_list(document: bytes, authority: Authority, ring: KeyRing) -> tuple[DenyList, bool]:
@@ -129,10 +129,12 @@ def of_zone(kind: str, document: bytes, authority: Authority, ring: KeyRing, rea
     """
     envelope = _read(kind, document)
     key = ring.checked(kind, envelope, "permit")
-    found = _parsed(kind, envelope, read)
-    if found.zone != authority.zone or not key.covers(zone=found.zone, classifications=()):
-        raise TrustRefused(f"The {kind} is for zone {found.zone}, or its key is not; this node is in {authority.zone}.")
-    return found
+    parsed = _parsed(kind, envelope, read)
+    if parsed.zone != authority.zone or not key.covers(zone=parsed.zone, classifications=()):
+        raise TrustRefused(
+            f"The {kind} is for zone {parsed.zone}, or its key is not; this node is in {authority.zone}."
+        )
+    return parsed
 
 
 def is_of_lost_key(kind: str, document: bytes, authority: Authority, keyset: Keyset) -> bool:
@@ -189,12 +191,12 @@ def _envelopes(document: bytes) -> list[Signed]:
 
 def _statement(envelope: Signed, ring: KeyRing) -> Statement:
     key = ring.checked("fact", envelope, "facts")
-    found = _parsed("fact", envelope, statements.parse)
-    if not key.not_before <= found.attested_at < key.not_after:
-        raise TrustRefused(f"Key {key.id} was not valid when it signed {found.attribute} of {found.subject_id}.")
-    if found.subject_kind == "zone" and not key.covers(zone=found.subject_id, classifications=()):
-        raise TrustRefused(f"Key {key.id} may not state facts about zone {found.subject_id}.")
-    return found
+    parsed = _parsed("fact", envelope, statements.parse)
+    if not key.not_before <= parsed.attested_at < key.not_after:
+        raise TrustRefused(f"Key {key.id} was not valid when it signed {parsed.attribute} of {parsed.subject_id}.")
+    if parsed.subject_kind == "zone" and not key.covers(zone=parsed.subject_id, classifications=()):
+        raise TrustRefused(f"Key {key.id} may not state facts about zone {parsed.subject_id}.")
+    return parsed
 
 
 def _by_root(kind: str, document: bytes, authority: Authority, read: Callable[[object], T]) -> T:

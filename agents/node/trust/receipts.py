@@ -146,7 +146,7 @@ class Receipts:
         rows = self._state_store.execute(
             "SELECT number, document FROM receipt WHERE number > ? ORDER BY number LIMIT ?", number, limit
         )
-        return [(int(str(found)), _bytes(document)) for found, document in rows]
+        return [(int(str(receipt_number)), _bytes(document)) for receipt_number, document in rows]
 
     def acknowledge(self, number: int) -> None:
         """Delete the receipts up to `number`, which the control plane has stored.

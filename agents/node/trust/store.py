@@ -106,10 +106,10 @@ class TrustStore:
     def instance_metadata(self, document: bytes) -> InstanceMetadata:
         """Verify and parse metadata of an instance on this node; raises as `segment` does."""
         kind, parse = instance_metadata.KIND, instance_metadata.parse
-        found = documents.of_zone(kind, document, self._authority, self.held.ring, parse)
-        if found.node != self._authority.node:
-            raise TrustRefused(f"The {kind} is for node {found.node}; this one is {self._authority.node}.")
-        return found
+        metadata = documents.of_zone(kind, document, self._authority, self.held.ring, parse)
+        if metadata.node != self._authority.node:
+            raise TrustRefused(f"The {kind} is for node {metadata.node}; this one is {self._authority.node}.")
+        return metadata
 
     def announcements(self, document: bytes) -> Announcements:
         """Verify and parse announcements; raises as `segment` does."""
@@ -173,15 +173,15 @@ class TrustStore:
         rows = self._state_store.execute("SELECT kind, document FROM trust")
         stored = {str(kind): _bytes(document) for kind, document in rows}
         authority = self._authority
-        keyset = _load_valid(KEYSET, stored, lambda found: documents.keyset(found, authority)) or NO_KEYS
-        charter = _load_valid(CHARTER, stored, lambda found: documents.charter(found, authority))
-        listed = _load_valid(DENY, stored, lambda found: documents.deny_list(found, authority, KeyRing(keyset)))
+        keyset = _load_valid(KEYSET, stored, lambda raw: documents.keyset(raw, authority)) or NO_KEYS
+        charter = _load_valid(CHARTER, stored, lambda raw: documents.charter(raw, authority))
+        listed = _load_valid(DENY, stored, lambda raw: documents.deny_list(raw, authority, KeyRing(keyset)))
         if listed is not None:
             deny = listed[0]
         else:
             deny = documents.unchecked_deny_list(stored[DENY]) if DENY in stored else NOTHING_DENIED
         ring = KeyRing(keyset, deny)
-        floor = _load_valid(FLOOR, stored, lambda found: documents.floor(found, authority, ring))
+        floor = _load_valid(FLOOR, stored, lambda raw: documents.floor(raw, authority, ring))
         facts = stored.get(FACTS, b"")
         world = self._world(facts, ring) if floor is not None and documents.matches_floor(floor, facts) else World()
         return TrustSnapshot(keyset, charter, deny, floor, world)

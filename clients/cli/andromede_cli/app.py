@@ -49,11 +49,11 @@ def program() -> Any:
         "install_completion": _("Install completion for the shell in use."),
         "show_completion": _("Print the completion script of the shell in use."),
     }
-    made: Any = get_command(make())
-    made.commands = Commands()
-    for option in made.params:
+    root_command: Any = get_command(make())
+    root_command.commands = Commands()
+    for option in root_command.params:
         option.help = words.get(option.name, option.help)
-    return made
+    return root_command
 
 
 def root(

@@ -153,13 +153,13 @@ def labels_of(texts: Sequence[str] | None, *, is_patch: bool = False) -> dict[st
     """Parse labels; in a patch, `name-` removes the label. Raises BadParameter."""
     if not texts:
         return None
-    found: dict[str, Any] = {}
+    labels: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if is_patch and not equals and name.endswith("-"):
-            found[name[:-1]] = None
+            labels[name[:-1]] = None
         elif equals and name:
-            found[name] = value
+            labels[name] = value
         else:
             raise typer.BadParameter(_("{text!r} is not a label. Write name=text.").format(text=text))
-    return found
+    return labels

@@ -21,29 +21,29 @@ AT_MOST = 200
 def method_of(managers: Any, call: str) -> Callable[..., Any]:
     """Return the call `manager.method` of a client, or the function of the class."""
     manager, _dot, name = call.partition(".")
-    found: Callable[..., Any] = getattr(getattr(managers, manager), name)
-    return found
+    method: Callable[..., Any] = getattr(getattr(managers, manager), name)
+    return method
 
 
 def takes(call: str) -> dict[str, inspect.Parameter]:
     """Return the parameters of a call of the SDK, by name."""
     manager, _dot, name = call.partition(".")
     kind = getattr(resources, "".join(word.title() for word in manager.split("_")))
-    found = dict(inspect.signature(getattr(kind, name)).parameters)
-    del found["self"]
-    return found
+    parameters = dict(inspect.signature(getattr(kind, name)).parameters)
+    del parameters["self"]
+    return parameters
 
 
 def names(call: str) -> Callable[[typer.Context, str], list[str]]:
     """Complete an argument with the names of a list."""
 
     def complete(ctx: typer.Context, incomplete: str) -> list[str]:
-        found: list[str] = []
+        matches: list[str] = []
         with suppress(Exception), _session(ctx) as me:
             words = {"organization": me.organization(ctx.params.get("organization"))} if _is_owned(call) else {}
             listing = method_of(me.client, call)(**words)
-            found = [output.name_of(each.raw) for each in islice(listing, AT_MOST)]
-        return [name for name in found if name.startswith(incomplete)]
+            matches = [output.name_of(each.raw) for each in islice(listing, AT_MOST)]
+        return [name for name in matches if name.startswith(incomplete)]
 
     return complete
 

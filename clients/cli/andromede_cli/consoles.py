@@ -178,7 +178,7 @@ def _raw() -> Iterator[None]:
 
 def serve(
     open_one: Callable[[], ClientConnection],
-    place: tuple[str, int],
+    listen_address: tuple[str, int],
     on_listening: Callable[[str, int], None],
     *,
     carry: Callable[[ClientConnection, socket.socket], None],
@@ -188,10 +188,10 @@ def serve(
     `on_listening` receives the address to connect to. Raises Misuse: nothing can listen there.
     """
     try:
-        server = socket.create_server(place)
+        server = socket.create_server(listen_address)
     except OSError as exc:
         words = _("Cannot listen on {host}:{port}: {reason}")
-        raise Misuse(words.format(host=place[0], port=place[1], reason=exc.strerror or exc)) from exc
+        raise Misuse(words.format(host=listen_address[0], port=listen_address[1], reason=exc.strerror or exc)) from exc
     with server, suppress(KeyboardInterrupt):
         on_listening(*server.getsockname()[:2])
         while True:

@@ -128,8 +128,8 @@ def option(name: str, spelled: str, help: str, kind: Any = str, default: Any = P
     return parameter(name, Annotated[kind, typer.Option(spelled, help=help, show_default=default is not None)], default)
 
 
-def filters(*wanted: str) -> list[Parameter]:
-    return [parameter(each, FILTERS[each], None) for each in wanted]
+def filters(*filter_names: str) -> list[Parameter]:
+    return [parameter(each, FILTERS[each], None) for each in filter_names]
 
 
 DAYS = option("lifetime_days", "--days", _("Validity period."), int, None)
@@ -201,13 +201,13 @@ def call_command(
     def run(me: Session, **words: Any) -> None:
         limit = words.pop("limit", None) if is_list else None
         file = words.pop("to", None)
-        made = _ready(me, levels, words)
+        method = _ready(me, levels, words)
         if question:
             me.confirm(question.format(**words))
         if file is not None:
-            download(lambda to: made(to=to), file)
+            download(lambda to: method(to=to), file)
             return
-        answer = made(page_size=min(limit or 200, 200)) if is_list else made()
+        answer = method(page_size=min(limit or 200, 200)) if is_list else method()
         show(me, itertools.islice(answer, limit) if isinstance(answer, Listing) else answer)
 
     more = [each for each in _follows(levels, accepted) if each.name not in {parameter.name for parameter in own}]
@@ -234,14 +234,14 @@ def _check(name: str, levels: Levels, parameters: Sequence[Parameter]) -> None:
 
 def _follows(levels: Levels, accepted: set[str]) -> list[Parameter]:
     """Return the options that follow from the calls' parameters."""
-    found = [parameter("to", FileArgument)] if "to" in accepted else []
+    parameters = [parameter("to", FileArgument)] if "to" in accepted else []
     named = [level for level in levels if level != PROJECT]
     if "organization" in accepted and "organization" not in named:
         named.insert(0, "organization")
-    found += [parameter(each, LEVELS[each], False if each in ("platform", "own") else None) for each in named]
+    parameters += [parameter(each, LEVELS[each], False if each in ("platform", "own") else None) for each in named]
     if "page_size" in accepted:
-        found += [*(filters("sort") if "sort" in accepted else []), parameter("limit", LimitOption, None)]
-    return [*found, *(EXTRA[DRY_RUN] if "dry_run" in accepted else [])]
+        parameters += [*(filters("sort") if "sort" in accepted else []), parameter("limit", LimitOption, None)]
+    return [*parameters, *(EXTRA[DRY_RUN] if "dry_run" in accepted else [])]
 
 
 def _ready(me: Session, levels: Levels, words: dict[str, Any]) -> Callable[..., Any]:
@@ -282,9 +282,9 @@ def download(call: Callable[[BinaryIO], int], path: Path) -> None:
 
 
 def list_command(
-    app: typer.Typer, help: str, call: str | Levels, columns: Sequence[Column], *wanted: str, name: str = "list"
+    app: typer.Typer, help: str, call: str | Levels, columns: Sequence[Column], *filter_names: str, name: str = "list"
 ) -> None:
-    call_command(app, name, help, call, *filters(*wanted), show=rows(columns))
+    call_command(app, name, help, call, *filters(*filter_names), show=rows(columns))
 
 
 def show_command(app: typer.Typer, help: str, call: str, metavar: str) -> None:

@@ -42,8 +42,8 @@ Check = Callable[["Client", datetime], Findings]
 def examine(client: Client, now: datetime) -> list[Finding]:
     """Return the findings: problems first, and each kind in the order in which they were found."""
     checks: tuple[Check, ...] = (nodes, incidents, orphans, operations, evidence, facts, drift, quotas)
-    found = list(chain.from_iterable(check(client, now) for check in checks))
-    return sorted(found, key=lambda finding: finding.level != PROBLEM)
+    findings = list(chain.from_iterable(check(client, now) for check in checks))
+    return sorted(findings, key=lambda finding: finding.level != PROBLEM)
 
 
 # ---- nodes

@@ -21,10 +21,10 @@ def read_document(file: Path, member: str) -> list[dict[str, Any]]:
         document = yaml.safe_load(text)
     except yaml.YAMLError as exc:
         raise Misuse(_("{file} is neither YAML nor JSON: {reason}").format(file=named(file), reason=exc)) from exc
-    found = document.get(member) if isinstance(document, dict) else document
-    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+    items = document.get(member) if isinstance(document, dict) else document
+    if not isinstance(items, list) or not all(isinstance(each, dict) for each in items):
         raise Misuse(_("{file} has no list of {member}.").format(file=named(file), member=member))
-    return found
+    return items
 
 
 def read_text(file: Path) -> str:

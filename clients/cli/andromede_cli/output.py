@@ -93,8 +93,8 @@ def structured(document: Any, *, form: Format) -> None:
     sys.stdout.write(STEERING.sub(_escaped, text))
 
 
-def _escaped(found: re.Match[str]) -> str:
-    return f"\\u{ord(found[0]):04x}"
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
 
 
 def plain(text: str) -> None:

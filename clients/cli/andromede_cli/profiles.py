@@ -95,11 +95,11 @@ def save(profiles: Profiles) -> None:
     }
     file = path()
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, made = tempfile.mkstemp(dir=file.parent, prefix=f".{FILE}.")  # with mode 0600
+    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{FILE}.")  # with mode 0600
     try:
         with os.fdopen(handle, "w") as out:
             yaml.safe_dump(document, out, allow_unicode=True, sort_keys=False)
-        Path(made).replace(file)
+        Path(temporary).replace(file)
     except BaseException:
-        Path(made).unlink(missing_ok=True)
+        Path(temporary).unlink(missing_ok=True)
         raise

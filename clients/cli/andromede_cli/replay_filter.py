@@ -32,6 +32,6 @@ def without_questions(data: bytes) -> bytes:
     return SEQUENCE.sub(_kept, text).encode()
 
 
-def _kept(found: re.Match[str]) -> str:
-    is_known = found["final"] and UNANSWERED.fullmatch(found["body"] + found["final"])
-    return found[0] if is_known else CANCEL
+def _kept(match: re.Match[str]) -> str:
+    is_known = match["final"] and UNANSWERED.fullmatch(match["body"] + match["final"])
+    return match[0] if is_known else CANCEL

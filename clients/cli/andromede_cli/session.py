@@ -91,9 +91,9 @@ class Session:
     # -- results
 
     def list(self, items: Iterable[Model], columns: Sequence[Column]) -> None:
-        found = [item.raw for item in items]
-        output.listed(found, columns, form=self.form)
-        if not found and sys.stdout.isatty():
+        documents = [item.raw for item in items]
+        output.listed(documents, columns, form=self.form)
+        if not documents and sys.stdout.isatty():
             text = _("No entries yet. Create the first with: {command}") if self.maker else _("No entries.")
             print_note(text.format(command=self.maker))
 
@@ -160,17 +160,17 @@ class Session:
         if self.profile.project:
             with suppress(NotFound):  # it may be the one that is to be made
                 return self.client.projects.get(self.profile.project).organization.id
-        found = [each.id for each in islice(self.client.organizations.list(), 2)]
-        if len(found) != 1:
+        ids = [each.id for each in islice(self.client.organizations.list(), 2)]
+        if len(ids) != 1:
             raise Misuse(_("No organization selected. Pass --organization or set ANDROMEDE_ORGANIZATION."))
-        return found[0]
+        return ids[0]
 
     def operation(self, ref: str) -> Operation:
         """Return the operation by its id, or the last one of the resource with that id."""
         with suppress(NotFound):
             return self.client.operations.get(ref)
-        found = self.client.operations.list(resource=ref, sort="-created_at").first()
-        return found or self.client.operations.get(ref)
+        newest = self.client.operations.list(resource=ref, sort="-created_at").first()
+        return newest or self.client.operations.get(ref)
 
 
 def open_client(profile: Profile, *, is_debug: bool = False, **options: Any) -> Client:

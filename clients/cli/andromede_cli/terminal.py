@@ -63,7 +63,7 @@ def ask_secret(prompt: str) -> str:
 
 def ask_new_password() -> str:
     """Read a new password, twice on a terminal. Raises Misuse: the two differ."""
-    wanted = ask_secret(_("New password:"))
-    if sys.stdin.isatty() and ask_secret(_("Repeat the password:")) != wanted:
+    password = ask_secret(_("New password:"))
+    if sys.stdin.isatty() and ask_secret(_("Repeat the password:")) != password:
         raise Misuse(_("The two passwords differ."))
-    return wanted
+    return password

@@ -75,8 +75,8 @@ class ApiError(AndromedeError):
 
 
 def _field_error(each: Mapping[str, Any]) -> FieldError:
-    place = str(each.get("pointer") or each.get("parameter") or "")
-    return FieldError(place, str(each.get("code", "")), str(each.get("detail", "")))
+    location = str(each.get("pointer") or each.get("parameter") or "")
+    return FieldError(location, str(each.get("code", "")), str(each.get("detail", "")))
 
 
 class BadRequest(ApiError):

@@ -40,11 +40,11 @@ def verify_identity(
         _check_zone(keys, token.header.get("kid"), token.claims.get("zone"))
         if token.header.get("typ") != TYP:
             raise IdentityRefused(f"The document is of the type {token.header.get('typ')}, not {TYP}.")
-        wanted: dict[str, Any] = {"sub": {"essential": True}, "exp": {"essential": True}, "nbf": {"essential": True}}
+        required: dict[str, Any] = {"sub": {"essential": True}, "exp": {"essential": True}, "nbf": {"essential": True}}
         if issuer is not None:
-            wanted["iss"] = {"essential": True, "value": issuer}
+            required["iss"] = {"essential": True, "value": issuer}
         now = int(time.time() if now_s is None else now_s)
-        jwt.JWTClaimsRegistry(now=now, leeway=leeway_s, **wanted).validate(token.claims)
+        jwt.JWTClaimsRegistry(now=now, leeway=leeway_s, **required).validate(token.claims)
     except (JoseError, ValueError, KeyError, TypeError) as exc:
         raise IdentityRefused(f"The document is not genuine, or not valid now: {exc}.") from exc
     return dict(token.claims)

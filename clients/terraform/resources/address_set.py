@@ -36,8 +36,8 @@ class AddressSetResource(ApiResource):
             plan.keep("cidrs")
 
     def values(self, document: Document, like: Values) -> Values:
-        found, given = super().values(document, like), like.get("cidrs")
-        return found | {
+        values, given = super().values(document, like), like.get("cidrs")
+        return values | {
             "description": document["description"],
             "cidrs": given if _are_same(given, document["cidrs"]) else document["cidrs"],
         }

@@ -180,14 +180,14 @@ class ApiResource(CloudResource):
     def read(self, state: Values, private: Private, deadline: float) -> Values | None:
         try:
             with translated_errors(self.schema.attributes):
-                found = self.find(state, deadline)
+                document = self.find(state, deadline)
         except Failure as failure:
             if isinstance(failure.__cause__, ApiError) and self.is_gone(failure.__cause__):
                 return None
             raise
-        if found is None or found.get("state") == "deleted":
+        if document is None or document.get("state") == "deleted":
             return None
-        return {self.parent: self.parent_of(state), **self.values(found, state)}
+        return {self.parent: self.parent_of(state), **self.values(document, state)}
 
     def find(self, state: Values, deadline: float) -> Document | None:
         return self.cloud.api.get(self.path(state), deadline=deadline)

@@ -120,11 +120,11 @@ def organization_of(like: Values, document: Document) -> str | None:
 def refer_all(like: Value, named: list[Document]) -> list[str] | None:
     """Return the names of several resources as `refer` does, in the configuration's order."""
     given = like if isinstance(like, list) else []
-    left, found = list(named), []
+    left, references = list(named), []
     for text in given:
         match = next((each for each in left if text in (each["id"], each["name"])), None)
         if match is not None:
             left.remove(match)
-            found.append(text)
-    found += [each["id"] for each in left]
-    return found if found or like == [] else None
+            references.append(text)
+    references += [each["id"] for each in left]
+    return references if references or like == [] else None

@@ -65,8 +65,8 @@ class Zones(CloudData):
 
     def fetch(self, config: Values) -> Values:
         query = {name: config[name] for name in ("region", "admissible_for") if config[name]}
-        found = [_picked(zone, self.ZONES) for zone in self.cloud.api.items("zones", **query)]
-        return {"zones": found, "ids": [zone["id"] for zone in found]}
+        zones = [_picked(zone, self.ZONES) for zone in self.cloud.api.items("zones", **query)]
+        return {"zones": zones, "ids": [zone["id"] for zone in zones]}
 
 
 class Flavors(CloudData):
@@ -90,11 +90,11 @@ class Flavors(CloudData):
     )
 
     def fetch(self, config: Values) -> Values:
-        found = [_picked(flavor, self.FLAVORS) for flavor in self.cloud.api.items("flavors")]
+        flavors = [_picked(flavor, self.FLAVORS) for flavor in self.cloud.api.items("flavors")]
         sizes = ("vcpus", "memory_mib", "disk_gib")
-        found = [each for each in found if all(each[size] >= (config[f"min_{size}"] or 0) for size in sizes)]
-        found.sort(key=lambda each: (each["memory_mib"], each["vcpus"], each["disk_gib"]))
-        return {"flavors": found, "ids": [each["id"] for each in found]}
+        flavors = [each for each in flavors if all(each[size] >= (config[f"min_{size}"] or 0) for size in sizes)]
+        flavors.sort(key=lambda each: (each["memory_mib"], each["vcpus"], each["disk_gib"]))
+        return {"flavors": flavors, "ids": [each["id"] for each in flavors]}
 
 
 class Images(CloudData):
@@ -125,8 +125,8 @@ class Images(CloudData):
     def fetch(self, config: Values) -> Values:
         query = {name: config[name] for name in ("name", "labels") if config[name]}
         path = project_path(self.project(config), "images")
-        found = self.cloud.api.items(path, state="available", sort="-created_at", **query)
-        images = [_picked(image, self.IMAGES) for image in found]
+        documents = self.cloud.api.items(path, state="available", sort="-created_at", **query)
+        images = [_picked(image, self.IMAGES) for image in documents]
         return {"images": images, "ids": [image["id"] for image in images]}
 
 
@@ -154,8 +154,8 @@ class CapacityData(CloudData):
     )
 
     def fetch(self, config: Values) -> Values:
-        found = self.cloud.api.get(f"zones/{config['zone']}/capacity", flavor=config["flavor"])
-        return {"fits": found["fits"], "largest": found["largest"]}
+        capacity = self.cloud.api.get(f"zones/{config['zone']}/capacity", flavor=config["flavor"])
+        return {"fits": capacity["fits"], "largest": capacity["largest"]}
 
 
 class PlacementSimulation(CloudData):

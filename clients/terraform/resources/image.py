@@ -103,9 +103,9 @@ class ImageResource(ApiResource):
         return self.wait(answer, work)
 
     def values(self, document: Document, like: Values) -> Values:
-        found = super().values(document, like)
-        del found["classifications"]  # they include inherited ones, which were not requested
-        return found
+        values = super().values(document, like)
+        del values["classifications"]  # they include inherited ones, which were not requested
+        return values
 
 
 def _sha256(path: Path) -> str:

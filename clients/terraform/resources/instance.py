@@ -129,8 +129,8 @@ class InstanceResource(ApiResource):
         return body
 
     def values(self, document: Document, like: Values) -> Values:
-        found = super().values(document, like)
-        del found["classifications"]  # they include inherited ones, which were not requested
+        values = super().values(document, like)
+        del values["classifications"]  # they include inherited ones, which were not requested
         cards = {address["port"]["id"]: address for address in document["addresses"]}.values()
         named = [card["network"] for card in cards if not card["port"]["is_own"]]
         own = [card["port"] for card in cards if card["port"]["is_own"]]
@@ -144,7 +144,7 @@ class InstanceResource(ApiResource):
             }
             for each in _in_order(networks or [], document["addresses"])
         ]
-        found |= {
+        values |= {
             "image": refer(like.get("image"), document["image"]) if like.get("image") else document["image"]["name"],
             "image_id": document["image"]["id"],
             "zones": zones_of(like, document),
@@ -155,7 +155,7 @@ class InstanceResource(ApiResource):
             "is_running": document["state"] == "active",
         }
         attached = [each["volume"] for each in document["attachments"]]
-        return found | {"volumes": refer_all(like.get("volumes"), attached) or []}
+        return values | {"volumes": refer_all(like.get("volumes"), attached) or []}
 
     def change(self, work: Work) -> bool:
         if work.changed("volumes"):
@@ -206,9 +206,9 @@ class InstanceResource(ApiResource):
     def _change_volumes(self, work: Work) -> None:
         api, path = self.cloud.api, self.path(work.state)
         has = {each["volume"]["id"]: each["id"] for each in api.get(path)["attachments"]}
-        wanted: Sequence[str] = work.planned["volumes"]
-        found = self.cloud.ids(project_path(self.parent_of(work.state), "volumes"), list(wanted))
-        ids = dict(zip(found, wanted, strict=True))
+        references: Sequence[str] = work.planned["volumes"]
+        volume_ids = self.cloud.ids(project_path(self.parent_of(work.state), "volumes"), list(references))
+        ids = dict(zip(volume_ids, references, strict=True))
         for volume in has.keys() - ids.keys():
             self.wait(api.delete(f"{path}/attachments/{has[volume]}", deadline=work.deadline), work)
         for volume in ids.keys() - has.keys():
@@ -220,10 +220,10 @@ class InstanceResource(ApiResource):
         ports = project_path(parent, "ports")
         addresses = api.get(self.path(work.state))["addresses"]
         has = {each["port"]["id"] for each in addresses if each["port"]["is_own"]}
-        wanted = self.cloud.ids(ports, list(work.planned["ports"]))
-        for port in has - set(wanted):
+        port_ids = self.cloud.ids(ports, list(work.planned["ports"]))
+        for port in has - set(port_ids):
             self.wait(api.post(f"{ports}/{port}/actions/detach", {}, deadline=work.deadline), work)
-        for port in wanted:
+        for port in port_ids:
             if port not in has:
                 body = {"instance": work.state["id"]}
                 self.wait(api.post(f"{ports}/{port}/actions/attach", body, deadline=work.deadline), work)

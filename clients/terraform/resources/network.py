@@ -276,12 +276,12 @@ class PortResource(ApiResource):
                 plan.update_in_place("addresses")
 
     def values(self, document: Document, like: Values) -> Values:
-        found = super().values(document, like)
+        values = super().values(document, like)
         chosen = [group for group in document["security_groups"] or [] if not group["is_selected"]]
         given, allowed = like.get("allowed_addresses"), document["allowed_addresses"]
         limits = {name: limit for name, limit in document["bandwidth"].items() if limit is not None}
         is_same = is_known(given) and [_stored(each) for each in given or []] == allowed
-        return found | {
+        return values | {
             "network": refer(like.get("network"), document["network"]),
             "addresses": [each["ip"] for each in document["addresses"]],
             "allowed_addresses": given if is_same else [_written(each) for each in allowed],

@@ -147,12 +147,12 @@ def _parsed(key: str, value: Value) -> Value:
 def _members(clause: Document, like: Values) -> Iterator[tuple[str, Value]]:
     """Return the members in the configuration's form if equivalent: the API omits empty values, and sorts."""
     for key in CLAUSE:
-        found, given = clause.get(key), like.get(key)
-        if key == "value" and found is not None:
-            is_same = given is not None and _sorted(json.loads(given)) == _sorted(found)
-            yield key, given if is_same else json.dumps(found, separators=(",", ":"))
+        current, given = clause.get(key), like.get(key)
+        if key == "value" and current is not None:
+            is_same = given is not None and _sorted(json.loads(given)) == _sorted(current)
+            yield key, given if is_same else json.dumps(current, separators=(",", ":"))
         else:
-            yield key, given if (not found and not given) or _sorted(found) == _sorted(given) else found
+            yield key, given if (not current and not given) or _sorted(current) == _sorted(given) else current
 
 
 def _sorted(value: Value) -> Value:

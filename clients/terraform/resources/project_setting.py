@@ -30,15 +30,15 @@ class ProjectSetting(CloudResource):
 
     def create(self, work: Work) -> None:
         with translated_errors(self.schema.attributes):
-            found = self.cloud.api.read(self.path(work.planned), deadline=work.deadline)
-            if self._is_as_planned(found, work):
-                self._record(found, work)
+            answer = self.cloud.api.read(self.path(work.planned), deadline=work.deadline)
+            if self._is_as_planned(answer, work):
+                self._record(answer, work)
                 return
-            if found.document[self.setting]:
+            if answer.document[self.setting]:
                 project = self.parent_of(work.planned)
                 text = f"Import it first: terraform import ADDRESS {project}"
                 raise Failure(f"The project has {self.noun} already", text)
-            self.put(work, version=found.etag)
+            self.put(work, version=answer.etag)
 
     def update(self, work: Work) -> None:
         with translated_errors(self.schema.attributes):
@@ -57,8 +57,8 @@ class ProjectSetting(CloudResource):
 
     def _is_as_planned(self, answer: "Answer", work: Work) -> bool:
         """Return whether the project already has the planned value: an earlier destroyed state may have left it."""
-        found: Value = self.values(answer.document, work.planned)[self.setting]
-        return bool(found == work.planned[self.setting])
+        value: Value = self.values(answer.document, work.planned)[self.setting]
+        return bool(value == work.planned[self.setting])
 
     def _record(self, answer: "Answer", work: Work) -> None:
         work.private["etag"] = answer.etag
@@ -80,15 +80,15 @@ class ProjectSetting(CloudResource):
     def read(self, state: Values, private: Private, deadline: float) -> Values | None:
         with translated_errors(self.schema.attributes):
             try:
-                found = self.cloud.api.read(self.path(state), deadline=deadline)
+                answer = self.cloud.api.read(self.path(state), deadline=deadline)
             except ApiError as problem:
                 if self.is_gone(problem):
                     return None
                 raise
-        private["etag"] = found.etag
-        if not found.document[self.setting]:
+        private["etag"] = answer.etag
+        if not answer.document[self.setting]:
             return None
-        return {"project": self.parent_of(state), **self.values(found.document, state)}
+        return {"project": self.parent_of(state), **self.values(answer.document, state)}
 
     def import_by_id(self, text: str) -> Values:
         return {"project": text}

@@ -130,8 +130,8 @@ class PublicIpAssociationResource(ApiResource):
         with translated_errors(self.schema.attributes):
             planned = work.planned
             project = self.parent_of(planned)
-            wanted = {name: planned[name] for name in ("mode", "fixed_ip") if _is_given(planned[name])}
-            body = wanted | self._holder(project, planned)
+            options = {name: planned[name] for name in ("mode", "fixed_ip") if _is_given(planned[name])}
+            body = options | self._holder(project, planned)
             path = project_path(project, ADDRESSES, planned["public_ip"], "actions", "attach")
             answer = self.cloud.api.post(path, body, deadline=work.deadline)
             known = {name: value for name, value in planned.items() if value is not UNKNOWN}

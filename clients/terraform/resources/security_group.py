@@ -139,9 +139,9 @@ class SecurityGroupRuleResource(ApiResource):
         peer = refer(like.get("peer_group"), document["peer_group"])
         of_set = refer(like.get("address_set"), document["address_set"])
         own = {"peer_group": peer, "address_set": of_set, "description": document["description"]}
-        found = super().values(document, like) | own
+        values = super().values(document, like) | own
         given = like.get("cidrs")
-        return found | ({"cidrs": given} if is_known(given) and given and _is_same(given, document["cidrs"]) else {})
+        return values | ({"cidrs": given} if is_known(given) and given and _is_same(given, document["cidrs"]) else {})
 
     def import_by_id(self, text: str) -> Values:
         """Import `group/rule`, after the project if it is not the provider's."""

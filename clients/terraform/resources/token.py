@@ -108,9 +108,9 @@ class EphemeralToken(EphemeralResource):
         with translated_errors(self.schema.attributes):
             project = config["project"] if isinstance(config["project"], str) else self.cloud.api.project()
             body = {name: config[name] for name in TokenResource.sent if config[name] is not None}
-            made = self.cloud.api.post(project_path(project, "tokens"), body)
-            result = {"project": project, "secret": made["secret"], "expires_at": made["expires_at"]}
-            return result, {"path": project_path(project, "tokens", made["id"])}
+            token = self.cloud.api.post(project_path(project, "tokens"), body)
+            result = {"project": project, "secret": token["secret"], "expires_at": token["expires_at"]}
+            return result, {"path": project_path(project, "tokens", token["id"])}
 
     def close(self, private: Private) -> None:
         with translated_errors({}):

@@ -91,16 +91,16 @@ class VolumeResource(ApiResource):
         return super().body(work) | ({"policy_atoms": json.loads(clauses)} if clauses else {})
 
     def values(self, document: Document, like: Values) -> Values:
-        found = super().values(document, like)
-        del found["classifications"]  # they include inherited ones, which were not requested
-        return found | {"image": refer(like.get("image"), document["image"]), "zones": zones_of(like, document)}
+        values = super().values(document, like)
+        del values["classifications"]  # they include inherited ones, which were not requested
+        return values | {"image": refer(like.get("image"), document["image"]), "zones": zones_of(like, document)}
 
     def _imported(self, where: Values, reference: str) -> Values:
         """Return the state of an imported volume: an attached volume counts as requested near its instance."""
-        found = super()._imported(where, reference)
+        values = super()._imported(where, reference)
         with translated_errors({}):
-            holder = self.cloud.api.get(self.path(found))["instance"]
-        return found | {"near_instance": holder["id"] if holder else None}
+            holder = self.cloud.api.get(self.path(values))["instance"]
+        return values | {"near_instance": holder["id"] if holder else None}
 
     def _delete(self, work: Work) -> None:
         """Detach the volume and delete it. Terraform replaces a volume before it updates the instance that names the

@@ -29,8 +29,8 @@ class DataSourceRpc(RpcBase):
         with reporting_failures(report):
             config = decode(request.config)
             defaults = planning.proposed(source.schema.attributes, config, None)
-            found = {**defaults, **source.read(defaults, report)}
-            response.state.CopyFrom(encode(without_unknown(conform(found, source.schema.attributes))))
+            values = {**defaults, **source.read(defaults, report)}
+            response.state.CopyFrom(encode(without_unknown(conform(values, source.schema.attributes))))
         response.diagnostics.extend(report.messages())
         return response
 
@@ -46,16 +46,16 @@ class DataSourceRpc(RpcBase):
         report, resource = DiagnosticReport(), self.listed[request.type_name]
         with reporting_failures(report):
             config, with_state = decode(request.config) or {}, request.include_resource_object
-            for found in resource.list(config, limit=request.limit, with_state=with_state):
-                yield self._found(resource, found)
+            for item in resource.list(config, limit=request.limit, with_state=with_state):
+                yield self._found(resource, item)
         if report.diagnostics:
             yield pb.ListResource.Event(diagnostic=report.messages())
 
-    def _found(self, resource: Resource, found: Found) -> pb.ListResource.Event:
-        event = pb.ListResource.Event(display_name=found.name)
-        event.identity.identity_data.CopyFrom(encode(found.identity))
-        if found.state is not None:
-            state = without_unknown(conform(found.state, self.schema_of(resource).attributes))
+    def _found(self, resource: Resource, item: Found) -> pb.ListResource.Event:
+        event = pb.ListResource.Event(display_name=item.name)
+        event.identity.identity_data.CopyFrom(encode(item.identity))
+        if item.state is not None:
+            state = without_unknown(conform(item.state, self.schema_of(resource).attributes))
             event.resource_object.CopyFrom(encode(state))
         return event
 
@@ -108,7 +108,7 @@ class DataSourceRpc(RpcBase):
 
     def GetFunctions(self, request: pb.GetFunctions.Request) -> pb.GetFunctions.Response:
         return pb.GetFunctions.Response(
-            functions={name: self.function_message(found) for name, found in self.functions.items()}
+            functions={name: self.function_message(function) for name, function in self.functions.items()}
         )
 
     def CallFunction(self, request: pb.CallFunction.Request) -> pb.CallFunction.Response:

@@ -48,12 +48,12 @@ class ResourceRpc(RpcBase):
         response.new_identity.CopyFrom(request.current_identity)
         with reporting_failures(report):
             limit_s = resource.timeouts.of("read", state.get("timeouts"))
-            found = resource.read(state, private, time.monotonic() + limit_s)
+            values = resource.read(state, private, time.monotonic() + limit_s)
             response.private = write_private(private)
-            if found is None:
+            if values is None:
                 response.new_state.CopyFrom(encode(None))
             else:
-                read = self._state(resource, {**state, **found, "timeouts": state.get("timeouts")})
+                read = self._state(resource, {**state, **values, "timeouts": state.get("timeouts")})
                 response.new_state.CopyFrom(encode(read))
                 _identify(response.new_identity, resource, read)
         response.diagnostics.extend(report.messages())

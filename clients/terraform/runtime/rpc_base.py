@@ -25,8 +25,8 @@ def reporting_failures(report: DiagnosticReport) -> Iterator[None]:
 
 
 def read_private(data: bytes) -> Private:
-    found: Private = json.loads(data) if data else {}
-    return found
+    private: Private = json.loads(data) if data else {}
+    return private
 
 
 def write_private(private: Private) -> bytes:

@@ -89,7 +89,7 @@ class Attribute:
         return self.default is not ABSENT
 
     def message(self, name: str) -> pb.Schema.Attribute:
-        made = pb.Schema.Attribute(
+        message = pb.Schema.Attribute(
             name=name,
             description=self.description,
             description_kind=pb.MARKDOWN,
@@ -102,10 +102,10 @@ class Attribute:
             deprecation_message=self.deprecated,
         )
         if isinstance(self.type, Nested):
-            made.nested_type.CopyFrom(_object_message(self.type))
+            message.nested_type.CopyFrom(_object_message(self.type))
         else:
-            made.type = json.dumps(self.type.as_json()).encode()
-        return made
+            message.type = json.dumps(self.type.as_json()).encode()
+        return message
 
 
 def _object_message(nested: Nested) -> pb.Schema.Object:

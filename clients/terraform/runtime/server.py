@@ -85,8 +85,8 @@ def _debug(provider: Provider) -> int:
 def _reattachment(provider: Provider, socket: Path) -> dict[str, object]:
     """Return the reattachment data. `Test`: Terraform does not end the process."""
     address = {"Network": "unix", "String": str(socket)}
-    found = {"Protocol": "grpc", "ProtocolVersion": 6, "Pid": os.getpid(), "Test": True, "Addr": address}
-    return {provider.source: found}
+    handshake = {"Protocol": "grpc", "ProtocolVersion": 6, "Pid": os.getpid(), "Test": True, "Addr": address}
+    return {provider.source: handshake}
 
 
 def _shake_hands(socket: Path, certificate: x509.Certificate) -> None:

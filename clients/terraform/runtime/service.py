@@ -33,14 +33,14 @@ class Service(ResourceRpc, DataSourceRpc, RpcBase):
         return pb.GetProviderSchema.Response(
             server_capabilities=CAPABILITIES,
             provider=self.provider.schema.message(),
-            resource_schemas=_messages((name, self.schema_of(found)) for name, found in self.resources.items()),
-            data_source_schemas=_messages((name, found.schema) for name, found in self.data_sources.items()),
-            list_resource_schemas=_messages((name, found.list_schema) for name, found in self.listed.items()),
-            ephemeral_resource_schemas=_messages((name, found.schema) for name, found in self.ephemeral.items()),
+            resource_schemas=_messages((name, self.schema_of(resource)) for name, resource in self.resources.items()),
+            data_source_schemas=_messages((name, source.schema) for name, source in self.data_sources.items()),
+            list_resource_schemas=_messages((name, resource.list_schema) for name, resource in self.listed.items()),
+            ephemeral_resource_schemas=_messages((name, resource.schema) for name, resource in self.ephemeral.items()),
             action_schemas={
-                name: pb.ActionSchema(schema=found.schema.message()) for name, found in self.actions.items()
+                name: pb.ActionSchema(schema=action.schema.message()) for name, action in self.actions.items()
             },
-            functions={name: self.function_message(found) for name, found in self.functions.items()},
+            functions={name: self.function_message(function) for name, function in self.functions.items()},
         )
 
     def GetResourceIdentitySchemas(
@@ -49,10 +49,10 @@ class Service(ResourceRpc, DataSourceRpc, RpcBase):
         return pb.GetResourceIdentitySchemas.Response(
             identity_schemas={
                 name: pb.ResourceIdentitySchema(
-                    identity_attributes=[attribute.message(key) for key, attribute in found.identity.items()]
+                    identity_attributes=[attribute.message(key) for key, attribute in resource.identity.items()]
                 )
-                for name, found in self.resources.items()
-                if found.identity
+                for name, resource in self.resources.items()
+                if resource.identity
             }
         )
 

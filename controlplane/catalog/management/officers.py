@@ -20,10 +20,10 @@ def add_key_arguments(parser: CommandParser) -> None:
 
 def moment(text: str) -> datetime:
     """Parse `now`, or an RFC 3339 timestamp with its offset."""
-    found = clock.now() if text == "now" else instant(text)
-    if found is None:
+    parsed = clock.now() if text == "now" else instant(text)
+    if parsed is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2027-01-31T00:00:00Z")
-    return found
+    return parsed
 
 
 def officer_of(key_file: Path, key_id: str, name: str) -> signing_keys.Officer:
@@ -47,5 +47,5 @@ def registered_officer(key_file: Path, key_id: str) -> signing_keys.Officer:
     Raises:
         CommandError, OfficerKeyNotFound
     """
-    found = officer_of(key_file, key_id, "")
-    return signing_keys.Officer(found.key_id, officer_keys.get(found.key_id).officer, found.sign)
+    officer = officer_of(key_file, key_id, "")
+    return signing_keys.Officer(officer.key_id, officer_keys.get(officer.key_id).officer, officer.sign)

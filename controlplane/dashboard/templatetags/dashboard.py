@@ -180,8 +180,8 @@ def button(
     with `more` in its URL. `look`: its classes. It is disabled with a reason if the user lacks the `right`, by default
     that of its target page or of the current one, or if `why` is given."""
     address = to if to.startswith("/") else to and reverse(to, kwargs=more)
-    wanted = right or (_right_at(address) if to else context.get("right", ""))
-    refusal = context["rights"].denial_reason(wanted) or why
+    needed_right = right or (_right_at(address) if to else context.get("right", ""))
+    refusal = context["rights"].denial_reason(needed_right) or why
     if refusal:
         disabled = (
             '<button{} type="button" aria-disabled="true" title="{}">{}<span class="hidden-text">: {}</span></button>'
@@ -200,8 +200,8 @@ def denial_reason(context: dict[str, Any]) -> str:
 
 
 def _right_at(address: str) -> str:
-    found = resolve(address.partition("?")[0])
-    return str(found.func.view_class.right_at(found.kwargs))  # type: ignore[attr-defined]
+    match = resolve(address.partition("?")[0])
+    return str(match.func.view_class.right_at(match.kwargs))  # type: ignore[attr-defined]
 
 
 @register.filter

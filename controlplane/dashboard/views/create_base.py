@@ -83,8 +83,8 @@ class CreatePage(FormPage, ProjectPage):
 
     def send(self, form: ApiForm) -> str:
         path = ("projects", self.project["id"], f"{self.kind}s")
-        made = self.api.post(*path, body=form.body(), key=self.key)
-        return self.url(self.kind, **{self.kind: made["id"]})
+        created = self.api.post(*path, body=form.body(), key=self.key)
+        return self.url(self.kind, **{self.kind: created["id"]})
 
     def render_form(self, form: ApiForm) -> HttpResponse:
         body = form.body()
@@ -161,24 +161,24 @@ class CreatePage(FormPage, ProjectPage):
     def classifications(self) -> list[tuple[str, str]]:
         try:
             path = ("organizations", self.project["organization"]["id"], "classifications")
-            found = self.api.get(*path, limit=CHOICES_MAX)["items"]
+            classifications = self.api.get(*path, limit=CHOICES_MAX)["items"]
         except ApiError:
-            found = self.api.get("classifications", limit=CHOICES_MAX)["items"]
-        return [(each["id"], each["title"]) for each in found if each["is_supported"]]
+            classifications = self.api.get("classifications", limit=CHOICES_MAX)["items"]
+        return [(each["id"], each["title"]) for each in classifications if each["is_supported"]]
 
 
 def _placed(zone: Mapping[str, Any]) -> str:
     facts = zone["facts"]
-    place = ", ".join(str(facts[name]) for name in ("location.urban_area", "location.territory") if facts.get(name))
-    return f"{zone['id']} ({place})" if place else zone["id"]
+    location = ", ".join(str(facts[name]) for name in ("location.urban_area", "location.territory") if facts.get(name))
+    return f"{zone['id']} ({location})" if location else zone["id"]
 
 
-def unused_name(wanted: str, taken: set[str]) -> str:
-    """Return the first unused name of wanted-1, wanted-2 …"""
+def unused_name(prefix: str, taken: set[str]) -> str:
+    """Return the first unused name of prefix-1, prefix-2 …"""
     number = 1
-    while f"{wanted}-{number}" in taken:
+    while f"{prefix}-{number}" in taken:
         number += 1
-    return f"{wanted}-{number}"
+    return f"{prefix}-{number}"
 
 
 def by_name(items: list[dict[str, Any]]) -> list[tuple[str, str]]:

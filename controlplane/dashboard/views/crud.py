@@ -98,9 +98,11 @@ class CrudCreate(FormPage, CrudPage):
         return {"title": words["new"], "lead": words["what"], "back": self.url(self.noun.collection)}
 
     def send(self, form: ApiForm) -> str:
-        made = self.api.post("projects", self.kwargs["project"], self.noun.collection, body=form.body(), key=self.key)
-        self.notify(_("{name} created.").format(name=made["name"]))
-        return self.url(self.noun.one, thing=made["id"])
+        created = self.api.post(
+            "projects", self.kwargs["project"], self.noun.collection, body=form.body(), key=self.key
+        )
+        self.notify(_("{name} created.").format(name=created["name"]))
+        return self.url(self.noun.one, thing=created["id"])
 
 
 class CrudEdit(FormPage, CrudPage):

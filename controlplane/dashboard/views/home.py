@@ -60,28 +60,28 @@ class Search(Page):
     title = gettext_lazy("Go to…")
 
     def get(self, request: HttpRequest, **path: str) -> HttpResponse:
-        found = list(islice(self.found(self.query("q").strip().lower()), FOUND_MAX))
+        results = list(islice(self.found(self.query("q").strip().lower()), FOUND_MAX))
         if self.query("palette"):
-            return render(request, "dashboard/shared/search_options.html", {"found": found})
-        left_out = self.projects[SEARCHED_MAX:] if len(found) < FOUND_MAX else []
-        return self.page({"found": found, "searched": SEARCHED_MAX if left_out else None})
+            return render(request, "dashboard/shared/search_options.html", {"found": results})
+        left_out = self.projects[SEARCHED_MAX:] if len(results) < FOUND_MAX else []
+        return self.page({"found": results, "searched": SEARCHED_MAX if left_out else None})
 
-    def found(self, wanted: str) -> Iterator[dict[str, Any]]:
+    def found(self, query: str) -> Iterator[dict[str, Any]]:
         """Yield what is found, and ask for no more once the reader has enough."""
-        for place in chain(self.pages(), self.search_results()):
-            if not wanted or wanted in place["text"]:
-                yield place
+        for result in chain(self.pages(), self.search_results()):
+            if not query or query in result["text"]:
+                yield result
 
     def pages(self) -> list[dict[str, Any]]:
         project = self.projects[0] if self.projects else None
-        found = []
+        pages = []
         for group in navigation.menu(self.me, project):
             for entry in group["entries"]:
-                found.append(_place(str(entry["words"]), _("page"), entry["icon"], entry["url"]))
+                pages.append(_place(str(entry["words"]), _("page"), entry["icon"], entry["url"]))
         for item in self.projects:
             url = reverse("overview", kwargs={"project": item["id"]})
-            found.append(_place(item["name"], _("project"), "folder", url))
-        return found
+            pages.append(_place(item["name"], _("project"), "folder", url))
+        return pages
 
     def search_results(self) -> Iterator[dict[str, Any]]:
         for project in self.projects[:SEARCHED_MAX]:

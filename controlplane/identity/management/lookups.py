@@ -11,17 +11,17 @@ from controlplane.identity.selectors import projects
 
 
 def organization_named(name: str) -> Organization:
-    found = Organization.objects.filter(name=name, deleted_at=None).first()
-    if found is None:
+    organization = Organization.objects.filter(name=name, deleted_at=None).first()
+    if organization is None:
         raise CommandError(f"There is no organization {name!r}. Create it with create_organization.")
-    return found
+    return organization
 
 
 def user_with(email: str) -> User:
-    found = User.objects.filter(email=email).first()
-    if found is None:
+    user = User.objects.filter(email=email).first()
+    if user is None:
         raise CommandError(f"There is no user {email!r}. Create it with create_user.")
-    return found
+    return user
 
 
 class UserCommand(OperatorCommand):
@@ -40,10 +40,10 @@ class UserCommand(OperatorCommand):
 def project_named(ref: str) -> Project:
     """Return the project ORGANIZATION/PROJECT, or a project by its name alone if the name is unique."""
     organization, _, name = ref.rpartition("/")
-    found = projects(SYSTEM).filter(name=name)
+    matching = projects(SYSTEM).filter(name=name)
     if organization:
-        found = found.filter(organization__name=organization)
-    matches = list(found[:2])
+        matching = matching.filter(organization__name=organization)
+    matches = list(matching[:2])
     if not matches:
         raise CommandError(f"There is no project {ref!r}. Create it with create_project.")
     if len(matches) > 1:

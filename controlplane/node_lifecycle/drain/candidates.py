@@ -84,9 +84,11 @@ def read_drain_plan(node: Node, *, fallback: str, instances: Iterable[Instance] 
     guests = [_guest(node, instance, is_held=instance.pk in blocking) for instance in chosen]
     groups = [each.affinity_group_id for each in chosen if each.affinity_group_id is not None]
     situation = PlanInputs(str(node.pk), FLEET.current(), _places(groups), partial(refusal_of, node))
-    made = plan(guests, situation, fallback=fallback)
+    drain_plan = plan(guests, situation, fallback=fallback)
     stopped = {instance.pk: instance for instance in chosen}
-    return replace(made, entries=tuple(_with_start(node, entry, stopped[entry.guest.id]) for entry in made.entries))
+    return replace(
+        drain_plan, entries=tuple(_with_start(node, entry, stopped[entry.guest.id]) for entry in drain_plan.entries)
+    )
 
 
 def _with_start(node: Node, entry: Entry, instance: Instance) -> Entry:
@@ -167,10 +169,10 @@ def _guest_request(guest: Guest, migration: Migration) -> Guest:
 
 def _places(group_ids: Sequence[UUID]) -> Places:
     # A guest of a fenced node runs nowhere, so no affinity refers to it.
-    found: dict[UUID, dict[UUID, str]] = {}
+    places: dict[UUID, dict[UUID, str]] = {}
     members = Allocation.objects.filter(group_id__in=group_ids).exclude(node__admin_state="fenced")
     rows = members.values_list("group_id", "consumer_id", "node_id")
     for group_id, consumer_id, node_id in rows:
         if group_id is not None:
-            found.setdefault(group_id, {})[consumer_id] = str(node_id)
-    return found
+            places.setdefault(group_id, {})[consumer_id] = str(node_id)
+    return places

@@ -159,10 +159,10 @@ def drain_of(actor: Actor, node: Node) -> Drain:
         DrainNotFound
     """
     last = Drain.objects.filter(node=node).select_related("node").order_by("-created_at").first()
-    found = live_drain(node) or last
-    if found is None:
+    drain = live_drain(node) or last
+    if drain is None:
         raise DrainNotFound(name=node.name)
-    return found
+    return drain
 
 
 @transaction.atomic

@@ -35,10 +35,10 @@ class NewBmc:
 
 def bmc_get(node: Node) -> Bmc:
     """Return the node's BMC. Raises BmcUnknown."""
-    found = Bmc.objects.filter(node=node).first()
-    if found is None:
+    bmc = Bmc.objects.filter(node=node).first()
+    if bmc is None:
         raise BmcUnknown(node=node.name)
-    return found
+    return bmc
 
 
 @transaction.atomic
@@ -51,8 +51,8 @@ def bmc_set(actor: Actor, node: Node, new: NewBmc) -> Bmc:
     actor.may_operate()
     new = replace(new, certificate_sha256=new.certificate_sha256.replace(":", "").lower())
     _check(new)
-    found = Bmc.objects.select_for_update().filter(node=node).first()
-    row = found or Bmc(node=node)
+    existing = Bmc.objects.select_for_update().filter(node=node).first()
+    row = existing or Bmc(node=node)
     row.address, row.username, row.system_id = new.address, new.username, new.system_id
     row.certificate_sha256 = new.certificate_sha256
     row.encrypted_password = encrypt(new.password.encode(), purpose=PURPOSE, row_id=row.pk)

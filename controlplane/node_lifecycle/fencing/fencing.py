@@ -132,14 +132,14 @@ def node_fence(actor: Actor, node: Node, *, kind: str, reason: str) -> Fencing:
     actor.may_operate()
     require_admin_state(node, *FENCEABLE)
     node = Node.objects.select_for_update(no_key=True).get(pk=node.pk)
-    found = next(each for each in available_evidence(node) if each.kind == kind)
-    if not found.counts:
-        raise NodeNotFenceable(node=node.name, reason=found.reason)
+    evidence = next(each for each in available_evidence(node) if each.kind == kind)
+    if not evidence.counts:
+        raise NodeNotFenceable(node=node.name, reason=evidence.reason)
     if kind == "power":
         return Fencing(operation=_power_operation(actor, node, reason))
     if kind == "attestation" and actor.user_id is None:
         raise NodeNotFenceable(node=node.name, reason=Message("only a person can attest that it is off"))
-    return Fencing(evidence=record_fence_evidence(actor, node, kind=kind, reason=reason, detail=found.facts))
+    return Fencing(evidence=record_fence_evidence(actor, node, kind=kind, reason=reason, detail=evidence.facts))
 
 
 def _power_operation(actor: Actor, node: Node, reason: str) -> Operation:

@@ -127,12 +127,12 @@ def _fence(node: Node) -> bool:
     return True
 
 
-def _kind_of_evidence(node: Node, found: dict[str, AvailableEvidence]) -> str | None:
+def _kind_of_evidence(node: Node, evidence: dict[str, AvailableEvidence]) -> str | None:
     """Return the kind of evidence to use: the lease if the node self-fences, since a BMC often fails with its node."""
-    if found["lease"].counts:
+    if evidence["lease"].counts:
         return "lease"
-    is_coming = found["lease"].since is not None
-    if is_coming or not found["power"].counts or _was_asked(node):
+    is_coming = evidence["lease"].since is not None
+    if is_coming or not evidence["power"].counts or _was_asked(node):
         return None
     return "power"
 

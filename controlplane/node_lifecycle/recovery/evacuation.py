@@ -47,18 +47,20 @@ GENERATIONS = 2
 
 def evacuation_obstacles(instance: Instance) -> list[Message]:
     """Return the reasons against an evacuation that are known without placement; empty if there are none."""
-    found = []
+    obstacles = []
     if instance.is_deleting:
-        found.append(Message("it is being deleted."))
+        obstacles.append(Message("it is being deleted."))
     elif instance.state not in ("active", "stopped"):
-        found.append(Message("it is {state}.", state=instance.state))
+        obstacles.append(Message("it is {state}.", state=instance.state))
     if instance.root_pool_id is None:
-        found.append(Message("its disk is on that node alone, and comes back with the node."))
+        obstacles.append(Message("its disk is on that node alone, and comes back with the node."))
     alone = Attachment.objects.filter(instance=instance, volume__pool=None).select_related("volume").first()
     if alone is not None:
         name = alone.volume.name
-        found.append(Message("its volume {volume} is on that node alone, and comes back with the node.", volume=name))
-    return found
+        obstacles.append(
+            Message("its volume {volume} is on that node alone, and comes back with the node.", volume=name)
+        )
+    return obstacles
 
 
 def require_fenced(node: Node) -> None:

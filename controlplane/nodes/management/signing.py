@@ -93,11 +93,11 @@ def publish(
     before, now = _published(), clock.now()
     void = trust_documents.deny_list().kids | set(without)
     valid = {kid: key for kid, key in before.items() if kid not in void}
-    found = keysets.officer_keys(before, approvers, now=now)
+    keys = keysets.officer_keys(before, approvers, now=now)
     for role, use in signing_keys.USE_OF.items():
         public = {kid: key for kid, key in signing_keys.public_keys(settings.PKI_DIR, role).items() if kid not in void}
-        found |= keysets.process_keys(valid, public, use, new, now=now)
-    return trust_documents.keyset() if found == before else trust_documents.keyset_publish(actor, root, found.values())
+        keys |= keysets.process_keys(valid, public, use, new, now=now)
+    return trust_documents.keyset() if keys == before else trust_documents.keyset_publish(actor, root, keys.values())
 
 
 def to_void(new: NewKeys) -> set[str]:

@@ -63,5 +63,5 @@ def _problem(exc: Exception) -> str:
 
 
 def groups_of(provider: Provider, claims: Mapping[str, Any]) -> frozenset[str]:
-    found = claims.get(provider.group_claim, [])
-    return frozenset(each for each in found if isinstance(each, str)) if isinstance(found, list) else frozenset()
+    groups = claims.get(provider.group_claim, [])
+    return frozenset(each for each in groups if isinstance(each, str)) if isinstance(groups, list) else frozenset()

@@ -28,10 +28,10 @@ def roles_by_organization(provider: str, grants: Sequence[GroupMapping]) -> dict
     places = {grant.organization: _place(provider, grant.organization) for grant in grants}
     roles: dict[UUID, str] = {}
     for grant in sorted(grants, key=lambda grant: len(INCLUDES[grant.role])):
-        place = places[grant.organization]
-        if place is None:
+        organization_id = places[grant.organization]
+        if organization_id is None:
             continue
-        role_so_far = roles.get(place, grant.role)
+        role_so_far = roles.get(organization_id, grant.role)
         if not includes(grant.role, role_so_far):
             raise OpenIdRefused(
                 reason=Message(
@@ -39,7 +39,7 @@ def roles_by_organization(provider: str, grants: Sequence[GroupMapping]) -> dict
                     organization=grant.organization,
                 )
             )
-        roles[place] = grant.role
+        roles[organization_id] = grant.role
     return roles
 
 
@@ -50,13 +50,13 @@ def _place(provider: str, ref: str) -> UUID | None:
     if (as_id := as_uuid(ref)) is not None:
         return as_id
     rows = NamedOrganization.objects.filter(provider=provider, name=ref)
-    if (found := rows.first()) is not None:
-        return found.organization_id
+    if (known := rows.first()) is not None:
+        return known.organization_id
     named = Organization.objects.filter(name=ref, deleted_at=None).first()
     if named is None:
         return None
-    made, _ = NamedOrganization.objects.get_or_create(provider=provider, name=ref, defaults={"organization": named})
-    return made.organization_id
+    created, _ = NamedOrganization.objects.get_or_create(provider=provider, name=ref, defaults={"organization": named})
+    return created.organization_id
 
 
 def synchronise(actor: Actor, identity: Identity, roles: dict[UUID, str]) -> None:
@@ -86,9 +86,9 @@ def _grant_membership(
 ) -> Membership:
     """Give a membership; the provider's groups may also leave an organization without an owner."""
     if before is None:
-        made = membership_set(organization, user=identity.user, role=role)
-        GivenMembership.objects.create(identity=identity, membership=made)
-        return made
+        membership = membership_set(organization, user=identity.user, role=role)
+        GivenMembership.objects.create(identity=identity, membership=membership)
+        return membership
     if role == OFFICER and identity.user.platform_role:
         raise DutiesMixed(email=identity.user.email)
     Membership.objects.filter(pk=before.membership_id).update(role=role, updated_at=clock.now())

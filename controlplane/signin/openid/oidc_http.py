@@ -53,12 +53,12 @@ def _addresses(url: httpx.URL) -> list[safe_http.Address]:
     if url.scheme != "https" and url.host not in settings.OPENID_PRIVATE_HOSTS:
         raise Unreachable(f"{url.host}: no TLS")
     try:
-        found = safe_http.addresses(url, private_hosts=settings.OPENID_PRIVATE_HOSTS)
+        addresses = safe_http.addresses(url, private_hosts=settings.OPENID_PRIVATE_HOSTS)
     except (ValueError, safe_http.Unresolvable) as exc:
         raise Unreachable(str(exc)) from exc
-    if not found:
+    if not addresses:
         raise Unreachable(f"{url.host}: no address")
-    return found
+    return addresses
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,12 @@ def discover(provider: Provider) -> Endpoints:
             raise ProviderUnavailable(name=provider.name)
         return configuration
     try:
-        found = _discover(provider)
+        endpoints = _discover(provider)
     except ProviderUnavailable:
         discovered[provider.issuer] = time.monotonic() + FAILED_S, None
         raise
-    discovered[provider.issuer] = time.monotonic() + KEPT_S, found
-    return found
+    discovered[provider.issuer] = time.monotonic() + KEPT_S, endpoints
+    return endpoints
 
 
 def _discover(provider: Provider) -> Endpoints:

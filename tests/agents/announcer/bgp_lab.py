@@ -123,8 +123,8 @@ class BgpLab:
         """Return the next hop in the router's kernel; empty: none."""
         family = "-6" if ":" in address else "-4"
         text = self.run(self.router, "ip", family, "route", "show", address)
-        found = re.search(r" via (\S+)", text)
-        return found[1] if found else ""
+        match = re.search(r" via (\S+)", text)
+        return match[1] if match else ""
 
     def namespace(self) -> int:
         """Make a network namespace for as long as the lab; returns a process in it."""

@@ -62,8 +62,8 @@ def test_document_of_another_zone_or_key_is_refused(
 ) -> None:
     announcer.announce({ADDRESS: NODE})
     before = announcer.routes.read_text()
-    found = refusal(lambda: announcer.send(announcements(authority, {ADDRESS: OTHER}, version=2, **of)))  # type: ignore[arg-type]
-    assert (found.code, found.status) == ("agent.trust_refused", grpc.StatusCode.PERMISSION_DENIED)
+    error = refusal(lambda: announcer.send(announcements(authority, {ADDRESS: OTHER}, version=2, **of)))  # type: ignore[arg-type]
+    assert (error.code, error.status) == ("agent.trust_refused", grpc.StatusCode.PERMISSION_DENIED)
     assert announcer.status().version == 1
     assert announcer.routes.read_text() == before
 

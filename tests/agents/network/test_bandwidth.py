@@ -60,8 +60,8 @@ def _bytes(guest: Guest) -> int:
 
 def dropped(node: Node, chain: str) -> int:
     """Return how many packets the limit in this chain has dropped."""
-    found = re.search(r"limit rate over .* counter packets (\d+)", node.run(f"nft list chain {TABLE} {chain}"))
-    return int(found[1]) if found else 0
+    match = re.search(r"limit rate over .* counter packets (\d+)", node.run(f"nft list chain {TABLE} {chain}"))
+    return int(match[1]) if match else 0
 
 
 def rules(node: Node) -> list[str]:

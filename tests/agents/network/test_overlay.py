@@ -50,16 +50,16 @@ def segment(me: int, *peers: int, vni: int = VNI) -> SegmentSpec:
 def nodes(tmp_path: Path) -> Iterator[list[Node]]:
     if os.geteuid() != 0:
         pytest.skip("namespaces need root")
-    made: list[Node] = []
+    created: list[Node] = []
     for number in range(3):
         folder = tmp_path / str(number)
         folder.mkdir()
-        made.append(Node(folder))
+        created.append(Node(folder))
     try:
-        with joined(made):
-            yield made
+        with joined(created):
+            yield created
     finally:
-        for node in made:
+        for node in created:
             node.close()
 
 

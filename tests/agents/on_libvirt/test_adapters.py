@@ -47,7 +47,7 @@ def adapters(request: pytest.FixtureRequest) -> Iterator[Adapters]:
         return
     node: LabNode = request.getfixturevalue("agreeing_node")
     folder = node.agent_folder / "suite"
-    accelerator = Accelerator(folder, wanted="qemu", boot_id="")
+    accelerator = Accelerator(folder, requested="qemu", boot_id="")
     hypervisor = LibvirtHypervisor(node.libvirt_uri, accelerator=accelerator)
     fake = FakeNode()
     yield Adapters(

@@ -32,7 +32,7 @@ def deceived(agreeing_node: LabNode, monkeypatch: pytest.MonkeyPatch) -> Iterato
     disks = FileDisks(folder)
     monkeypatch.setattr(libvirt, "KVM_PROBATION_S", 300.0)  # however busy this machine is
     (folder / "accelerator.json").unlink(missing_ok=True)
-    working = Accelerator(folder, wanted="auto", boot_id="boot", probe_kvm=lambda: "")
+    working = Accelerator(folder, requested="auto", boot_id="boot", probe_kvm=lambda: "")
     hypervisor = LibvirtHypervisor(agreeing_node.libvirt_uri, accelerator=working)
     assert hypervisor.host().virt_type == "kvm"
     yield hypervisor, disks

@@ -74,9 +74,9 @@ def _refused_elsewhere(there: LabAgent, root: pb.EnsureVolumeRequest, guest: pb.
     """Check the error that an operator reads who has mistaken an unreachable node for a dead one."""
     there.stub.EnsureVolume(in_pool(root, generation=2))
     second = specs.next_generation(guest)
-    found = refusal(lambda: there.stub.EnsureInstance(second))
-    assert (found.code, found.is_retryable) == ("agent.disk_held", True)
-    assert "most likely on another node where the guest runs" in found.message
+    error = refusal(lambda: there.stub.EnsureInstance(second))
+    assert (error.code, error.is_retryable) == ("agent.disk_held", True)
+    assert "most likely on another node where the guest runs" in error.message
     there.stub.RemoveInstance(specs.removal(second.subject))
     there.stub.ForgetVolume(specs.removal(root.subject, 3))
 

@@ -30,7 +30,7 @@ def rigs(agreeing_node: LabNode) -> Iterator[list[Rig]]:
     """Two guests that run, each with a disk over the same image."""
     folder = agreeing_node.agent_folder / "suite"
     hypervisor = LibvirtHypervisor(
-        agreeing_node.libvirt_uri, accelerator=Accelerator(folder, wanted="qemu", boot_id="")
+        agreeing_node.libvirt_uri, accelerator=Accelerator(folder, requested="qemu", boot_id="")
     )
     fake = FakeNode()
     adapters = Adapters(

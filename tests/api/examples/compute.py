@@ -117,9 +117,9 @@ def volumes(story: SampleCloud) -> None:
 
 def instances(story: SampleCloud) -> None:
     book, ada = story.book, story.ada
-    made = book.show(ada, "instance_create")
-    story.done(made)
-    story.machine.fake.consoles[UUID(made.body["id"])] = CONSOLE
+    created = book.show(ada, "instance_create")
+    story.done(created)
+    story.machine.fake.consoles[UUID(created.body["id"])] = CONSOLE
     book.show(ada, "instance_list", query={"labels": "env=prod", "limit": 50})
     book.show(ada, "instance_get")
     book.show(ada, "security_group_of_instance_set")
@@ -132,8 +132,8 @@ def instances(story: SampleCloud) -> None:
     book.show(ada, "instance_tunnel_open")
     decision = book.show(ada, "instance_placement").body["id"]
     book.show(ada, "decision_get", decision=decision)
-    book.show(ada, "operation_list", query={"resource": made.body["id"]})
-    book.show(ada, "operation_get", operation=made.operation["id"], query={"wait": "30s"})
+    book.show(ada, "operation_list", query={"resource": created.body["id"]})
+    book.show(ada, "operation_get", operation=created.operation["id"], query={"wait": "30s"})
     for verb in ("reboot", "reset", "shutdown", "start", "power_off"):
         story.done(book.show(ada, f"instance_{verb}"))
     story.done(book.show(ada, "instance_resize"))

@@ -35,8 +35,8 @@ def evidences(story: SampleCloud) -> None:
     record_receipts(story.machine)
     log_key.create_log_key(settings.PKI_DIR)
     evidence_log.sequence()
-    made = evidence_log.checkpoint()
-    assert made is not None
+    created = evidence_log.checkpoint()
+    assert created is not None
     instance = book.do(ada, "instance_get").body["id"]
     book.show(ada, "resource_residency", resource=instance, query={"role": "compute"})
     record = book.show(ada, "evidence_list", query={"kind": "permit", "resource": instance}).body["items"][0]
@@ -46,7 +46,7 @@ def evidences(story: SampleCloud) -> None:
     auditor = witness.create(story.folder / "witness", "witness.auditor.example")
     witness_add(str(auditor.key))
     line = auditor.sign(parse_request(asked.text), log_key.load().public, now=int(clock.now().timestamp()))
-    book.show(ada, "evidence_cosign", {"tree_size": made.tree_size, "line": str(line)})
+    book.show(ada, "evidence_cosign", {"tree_size": created.tree_size, "line": str(line)})
 
 
 def evidence_exports(story: SampleCloud) -> None:

@@ -77,10 +77,10 @@ def story(db: None, tmp_path: Path, settings: Settings, monkeypatch: pytest.Monk
     settings.PASSKEY_ORIGINS, settings.PASSWORD_HASHERS = ["https://console.example"], [user_accounts.QUICK]
     settings.WEBHOOK_PRIVATE_HOSTS, settings.IS_WEBHOOK_HTTP_ALLOWED = ["localhost"], True
     settings.SECOND_FACTOR_DUTIES = []
-    monkeypatch.setattr(wakeups, "current_app", Queue())
+    monkeypatch.setattr(wakeups, "send_wakeup", Queue().send_wakeup)
     began, epoch = clock.now(), FactsEpoch.objects.get().value
-    with world(tmp_path) as made:
-        yield make_sample_cloud(made, tmp_path, began=began, epoch=epoch)
+    with world(tmp_path) as created:
+        yield make_sample_cloud(created, tmp_path, began=began, epoch=epoch)
 
 
 @pytest.fixture

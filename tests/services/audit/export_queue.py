@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from controlplane.audit import exports
+from controlplane.kernel.wakeups import Task
 
 
 @dataclass
 class ExportQueue:
     """Replaces the queue of the signer: stores the wake-ups that were sent, and does nothing by itself."""
 
-    hints: list[str] = field(default_factory=list)
+    hints: list[Task] = field(default_factory=list)
 
-    def send_task(self, name: str, *, queue: str, retry: bool) -> None:
-        assert (name, queue, retry) == (exports.MAKE, "signer", False)
-        self.hints.append(name)
+    def send_wakeup(self, task: Task) -> None:
+        self.hints.append(task)

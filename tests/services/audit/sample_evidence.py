@@ -242,9 +242,9 @@ class SampleEvidence:
             "limits": Limits(1, 512, 10),
             "contents": Contents(instances=(resource,), volumes=("vol-1",)),
         }
-        made = Permit(**(fields | other))  # type: ignore[arg-type]
-        self._record("permit", (pen or self.signer).write("permit", made.payload()), UUID(made.resource))
-        return made
+        created = Permit(**(fields | other))  # type: ignore[arg-type]
+        self._record("permit", (pen or self.signer).write("permit", created.payload()), UUID(created.resource))
+        return created
 
     def cosign(self, permit: Permit, pen: DocumentSigner) -> None:
         signed = from_envelope(self.signer.write("permit", permit.payload()))

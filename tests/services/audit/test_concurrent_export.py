@@ -62,5 +62,5 @@ def test_decisions_during_changes_of_policies_and_facts_verify(
     assert EvidenceRecord.objects.filter(kind="decision", document__contains='"admit":true').count() >= CHANGES
     window = export_archive.ExportWindow(project.organization, clock.now() - timedelta(hours=1), clock.now())
     export_archive.write_export(window, tmp_path / "export.tar")
-    found = verdict(tmp_path / "export.tar")
-    assert found.status == 0, found.out
+    result = verdict(tmp_path / "export.tar")
+    assert result.status == 0, result.out

@@ -26,9 +26,9 @@ def story(organization: Organization) -> SampleEvidence:
 
 
 def fault(write: Write) -> str:
-    found = verdict(write().path)
-    assert (found.status, len(found.faults)) == (1, 1), found.out
-    return found.faults[0]
+    result = verdict(write().path)
+    assert (result.status, len(result.faults)) == (1, 1), result.out
+    return result.faults[0]
 
 
 def test_cosigned_and_unused_permits_are_no_faults(story: SampleEvidence, write: Write) -> None:
@@ -36,9 +36,9 @@ def test_cosigned_and_unused_permits_are_no_faults(story: SampleEvidence, write:
     story.cosign(permit, SENTINEL)
     story.receipt(permit)
     story.permit(story.decide())
-    found = verdict(write().path)
-    assert found.status == 0, found.out
-    assert "1 cosignature" in found.out
+    result = verdict(write().path)
+    assert result.status == 0, result.out
+    assert "1 cosignature" in result.out
 
 
 def test_receipt_under_an_uncosigned_permit_is_found(story: SampleEvidence, write: Write) -> None:

@@ -256,9 +256,9 @@ def test_streams_have_no_gap(log: None, portions: list[list[str | None]]) -> Non
 def test_a_checkpoint_is_a_signed_note_of_the_tree(write: Write) -> None:
     assert evidence_log.checkpoint() is None
     write(5)
-    made = evidence_log.checkpoint()
-    assert made is not None
-    note = signed_notes.parse_note(made.note)
+    created = evidence_log.checkpoint()
+    assert created is not None
+    note = signed_notes.parse_note(created.note)
     assert signed_notes.verify_note(note, [log_key.load().public], ed25519.verify)
     assert checkpoints.parse_head(note.text) == TreeHead("cloud.example/log", 5, root_of(leaves()))
     assert evidence_log.checkpoint() is None
@@ -287,25 +287,25 @@ def test_each_record_has_an_inclusion_proof_for_each_later_checkpoint(write: Wri
     for count in (1, 2, 5, 1, 8):
         write(count)
         signed.append(evidence_log.checkpoint())
-    for made in filter(None, signed):
+    for created in filter(None, signed):
         for row in EvidenceRecord.objects.order_by("leaf_index"):
             assert row.leaf_index is not None
-            if row.leaf_index >= made.tree_size:
+            if row.leaf_index >= created.tree_size:
                 with pytest.raises(NotSequenced):
-                    proofs.inclusion(row, made)
+                    proofs.inclusion(row, created)
                 continue
-            proof = proofs.inclusion(row, made)
-            place = {"index": row.leaf_index, "size": made.tree_size, "root": bytes(made.root_hash)}
+            proof = proofs.inclusion(row, created)
+            place = {"index": row.leaf_index, "size": created.tree_size, "root": bytes(created.root_hash)}
             assert merkle.is_included(bytes(row.leaf_hash or b""), proof=proof, **place)
 
 
 def test_checkpoints_have_consistency_proofs(write: Write) -> None:
-    made = []
+    created = []
     for count in (1, 2, 5, 1, 8):
         write(count)
-        made.append(evidence_log.checkpoint())
-    for old in filter(None, made):
-        for new in filter(None, made):
+        created.append(evidence_log.checkpoint())
+    for old in filter(None, created):
+        for new in filter(None, created):
             if old.tree_size <= new.tree_size:
                 roots = {"old_root": bytes(old.root_hash), "new_root": bytes(new.root_hash)}
                 proof = proofs.consistency(old.tree_size, new.tree_size)
@@ -314,10 +314,10 @@ def test_checkpoints_have_consistency_proofs(write: Write) -> None:
 
 def test_unsequenced_record_has_no_inclusion_proof(write: Write) -> None:
     write(1)
-    made = evidence_log.checkpoint()
-    assert made is not None
+    created = evidence_log.checkpoint()
+    assert created is not None
     with pytest.raises(NotSequenced):
-        proofs.inclusion(evidence_log.append("receipt", {}), made)
+        proofs.inclusion(evidence_log.append("receipt", {}), created)
 
 
 # ── several at once, and death in the middle ────────────────────────────────────────────────────
@@ -344,8 +344,8 @@ def test_concurrent_writers_sequencers_and_signers_keep_the_log_whole(log: None)
     assert len(leaves()) == 45
     assert_whole()
     hashes = leaves()
-    for made in Checkpoint.objects.all():
-        assert bytes(made.root_hash) == root_of(hashes[: made.tree_size])
+    for created in Checkpoint.objects.all():
+        assert bytes(created.root_hash) == root_of(hashes[: created.tree_size])
 
 
 SEQUENCE_FOR_EVER = """

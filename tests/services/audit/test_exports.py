@@ -24,7 +24,7 @@ from controlplane.audit.models import AuditEntry, EvidenceExport
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import Organization
-from controlplane.kernel import clock
+from controlplane.kernel import clock, wakeups
 from controlplane.kernel.ids import new_id
 from controlplane.signer import tasks
 from scripts.polling import wait_until
@@ -38,9 +38,9 @@ DAY = timedelta(days=1)
 
 @pytest.fixture(autouse=True)
 def maker(monkeypatch: pytest.MonkeyPatch) -> ExportQueue:
-    made = ExportQueue()
-    monkeypatch.setattr(exports, "current_app", made)
-    return made
+    created = ExportQueue()
+    monkeypatch.setattr(exports, "send_wakeup", created.send_wakeup)
+    return created
 
 
 @pytest.fixture
@@ -51,9 +51,9 @@ def folder(tmp_path: Path, settings: Settings) -> Path:
 
 @pytest.fixture
 def organization(log: None, folder: Path) -> Organization:
-    made = Organization.objects.create(name="ministry")
-    make_sample_evidence(made.pk)
-    return made
+    created = Organization.objects.create(name="ministry")
+    make_sample_evidence(created.pk)
+    return created
 
 
 @pytest.fixture
@@ -98,8 +98,8 @@ def test_requested_export_is_created(
     assert (path.stat().st_mode & 0o777, folder.stat().st_mode & 0o777) == (0o640, 0o700)
     assert asked.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert asked.size_bytes == path.stat().st_size
-    found = verdict(path, "--log-key", str(log_key.load().public))
-    assert (found.status, "4 decision, " in found.out) == (0, True)
+    result = verdict(path, "--log-key", str(log_key.load().public))
+    assert (result.status, "4 decision, " in result.out) == (0, True)
     with exports.export_file(officer, asked) as file:
         assert file.read() == path.read_bytes()
     assert list(folder.iterdir()) == [path]
@@ -139,10 +139,11 @@ def test_unreachable_broker_delays_the_export(
     officer: Actor, organization: Organization, window: tuple[datetime, datetime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Dead:
-        def send_task(self, name: str, *, queue: str, retry: bool) -> None:
+        def send_task(self, name: str, **options: object) -> None:
             raise OperationalError("no broker")
 
-    monkeypatch.setattr(exports, "current_app", Dead())
+    monkeypatch.setattr(exports, "send_wakeup", wakeups.send_wakeup)
+    monkeypatch.setattr(wakeups, "current_app", Dead())
     asked = ask(officer, organization, window)
     exports.make_all()
     asked.refresh_from_db()

@@ -34,9 +34,9 @@ def write(exporter: Write) -> Write:
 
 
 def faults_of_story(write: Write) -> list[str]:
-    found = verdict(write().path)
-    assert found.status == 1, found.out
-    return found.faults
+    result = verdict(write().path)
+    assert result.status == 1, result.out
+    return result.faults
 
 
 def admits_everywhere(document: Document) -> None:
@@ -110,10 +110,10 @@ def test_one_false_decision_among_a_hundred_true_ones_is_found(organization: Org
     story.decide(change=admits_everywhere)
     for _ in range(50):
         story.create()
-    made = write()
-    found = verdict(made.path)
-    assert "102 decision, " in found.out
-    assert len(found.faults) == 1
+    created = write()
+    result = verdict(created.path)
+    assert "102 decision, " in result.out
+    assert len(result.faults) == 1
 
 
 def test_decision_is_recomputed_with_the_facts_of_its_time(organization: Organization, write: Write) -> None:
@@ -124,8 +124,8 @@ def test_decision_is_recomputed_with_the_facts_of_its_time(organization: Organiz
     after = story.decide()
     assert story.zone in before["admitted_zones"]  # type: ignore[operator]
     assert story.zone not in after["admitted_zones"]  # type: ignore[operator]
-    made = write()
-    assert verdict(made.path).status == 0, verdict(made.path).out
+    created = write()
+    assert verdict(created.path).status == 0, verdict(created.path).out
     story.decide(change=lambda document: document.update(facts_epoch=1))
     assert len(faults_of_story(write)) == 1
 
@@ -229,10 +229,10 @@ def test_omitted_policies_are_found(organization: Organization, write: Write) ->
     story = make_sample_evidence(organization.pk)
     start = clock.now()
     story.create()
-    made = write(start)
-    made.change(EARLIER_RECORDS, lambda lines: lines[1:])
-    made.sign()
-    assert any("whose version 2 is not here" in fault for fault in made.verdict().faults)
+    created = write(start)
+    created.change(EARLIER_RECORDS, lambda lines: lines[1:])
+    created.sign()
+    assert any("whose version 2 is not here" in fault for fault in created.verdict().faults)
 
 
 def test_backdated_fact_is_found(organization: Organization, write: Write) -> None:
@@ -380,8 +380,8 @@ def test_export_verifies_after_an_emergency_key_rotation(
         story.signer = DocumentSigner("signer-2")
         story.publish(2, story.signer)
     story.create()
-    found = verdict(write().path, "--root-key", str(story.root.file(tmp_path)))
-    assert found.status == 0, found.out
+    result = verdict(write().path, "--root-key", str(story.root.file(tmp_path)))
+    assert result.status == 0, result.out
 
 
 @pytest.mark.parametrize("is_denied", [True, False])
@@ -422,6 +422,6 @@ def test_two_trust_documents_of_one_version_are_found(organization: Organization
 
 def test_unknown_root_key_is_refused(organization: Organization, write: Write, tmp_path: Path) -> None:
     make_sample_evidence(organization.pk)
-    found = verdict(write().path, "--root-key", str(DocumentSigner("root-1").file(tmp_path)))
-    assert found.status == 1
-    assert any(" trust " in fault and "no root key signed" in fault for fault in found.faults)
+    result = verdict(write().path, "--root-key", str(DocumentSigner("root-1").file(tmp_path)))
+    assert result.status == 1
+    assert any(" trust " in fault and "no root key signed" in fault for fault in result.faults)

@@ -60,15 +60,15 @@ def test_request_export_verifies_on_another_machine(
         covered()
     audit = tmp_path / "audit.jsonl"
     lines = audit_of(organization, audit)
-    made = exporter()
-    alone = run_alone(made.path, tmp_path / "x", "--audit", str(audit), "--log-key", str(log_key.load().public))
+    created = exporter()
+    alone = run_alone(created.path, tmp_path / "x", "--audit", str(audit), "--log-key", str(log_key.load().public))
     assert (alone.returncode, alone.stderr) == (0, "")
     assert "3 audit" in alone.stdout
     assert "audit: 10 requests as the log has them, 0 too young to be in it" in alone.stdout
     assert "audit: all requests of 3 of the 3 batches" in alone.stdout
     assert [line["evidence"]["count"] for line in lines] == [3] * 3 + [1] + [6] * 6
     ask(organization, 1)
-    young = checked(made, audit_of(organization, audit), audit)
+    young = checked(created, audit_of(organization, audit), audit)
     assert (young.status, "1 too young" in young.out) == (0, True)
 
 
@@ -95,14 +95,14 @@ def test_a_changed_line_is_found(
     covered()
     audit = tmp_path / "audit.jsonl"
     lines = audit_of(organization, audit)
-    made = exporter()
+    created = exporter()
     *path, last = place.split(".")
     part = lines[0]
     for name in path:
         part = part[name]
     assert part[last] != value
     part[last] = value
-    found = checked(made, lines, audit)
+    found = checked(created, lines, audit)
     assert found.status == 1
     assert [fault.split(" ")[1] for fault in found.faults] == ["audit:1:"]
 
@@ -114,9 +114,9 @@ def test_omitted_requests_are_counted_and_duplicates_are_faults(
     covered()
     audit = tmp_path / "audit.jsonl"
     lines = audit_of(organization, audit)
-    made = exporter()
-    assert "audit: all requests of 0 of the 1 batches" in checked(made, lines[1:], audit).out
-    assert "is listed twice" in checked(made, [*lines, lines[0]], audit).faults[0]
+    created = exporter()
+    assert "audit: all requests of 0 of the 1 batches" in checked(created, lines[1:], audit).out
+    assert "is listed twice" in checked(created, [*lines, lines[0]], audit).faults[0]
 
 
 @pytest.mark.parametrize(

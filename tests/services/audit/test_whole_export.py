@@ -66,10 +66,10 @@ def count(kind: str) -> int:
 
 
 def test_decisions_permits_and_receipts_verify(recorded_cloud: Cloud, tmp_path: Path) -> None:
-    found = verdict(
+    result = verdict(
         exported(recorded_cloud, tmp_path), "--root-key", str(recorded_cloud.world.folder / "pki" / "root.pub")
     )
-    assert found.status == 0, found.out
+    assert result.status == 0, result.out
     assert count("decision") >= 3
     assert count("permit") >= 3
     assert count("receipt") >= 4
@@ -89,10 +89,10 @@ def test_declassification_verifies(recorded_cloud: Cloud, tmp_path: Path) -> Non
     done(volume_attach(recorded_cloud.tenant.actor, instance, volume=volume, is_read_only=False)[1])
     record_receipts(recorded_cloud.machine)
     assert latest(volume.pk).classifications == latest(instance.pk).classifications == []
-    found = verdict(
+    result = verdict(
         exported(recorded_cloud, tmp_path), "--root-key", str(recorded_cloud.world.folder / "pki" / "root.pub")
     )
-    assert found.status == 0, found.out
+    assert result.status == 0, result.out
     assert count("policy_proposal") == 3
 
 

@@ -125,8 +125,8 @@ def serving(certificate: Path | None = None) -> Iterator[Site]:
 def site(settings: Settings) -> Iterator[Site]:
     """A server that the operator lists by name."""
     settings.IMAGE_IMPORT_PRIVATE_HOSTS = ["localhost"]
-    with serving() as made:
-        yield made
+    with serving() as created:
+        yield created
 
 
 @pytest.fixture

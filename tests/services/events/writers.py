@@ -62,9 +62,9 @@ class Writer:
 
 @contextmanager
 def writers(count: int, *, project_id: UUID | None = None) -> Iterator[list[Writer]]:
-    made = [Writer(project_id) for _ in range(count)]
+    created = [Writer(project_id) for _ in range(count)]
     try:
-        yield made
+        yield created
     finally:
-        for writer in made:
+        for writer in created:
             writer.close()

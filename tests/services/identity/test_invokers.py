@@ -48,8 +48,8 @@ def test_each_audit_entry_names_the_command_and_the_account() -> None:
         ("token.create", f"manage.py create_token: {ROOT}"),
         ("token.create", f"manage.py create_token: {ROOT}"),
     ]
-    made = AuditEntry.objects.get(verb="user.create")
-    assert (made.user_id, made.facts["by"]) == (None, f"manage.py create_user: {ROOT}")
+    created = AuditEntry.objects.get(verb="user.create")
+    assert (created.user_id, created.facts["by"]) == (None, f"manage.py create_user: {ROOT}")
 
 
 def test_invoker_is_named_by_option_or_environment(settings: Settings) -> None:

@@ -11,7 +11,7 @@ from controlplane.config.periodic import JOBS
 from controlplane.kernel import celery_metrics, clock, periodic
 from controlplane.nodes.models import Node
 from controlplane.reconcilers import tasks
-from controlplane.webhooks import meters
+from controlplane.webhooks import delivery_metrics
 from controlplane.webhooks.sender import Outcome
 from tests.world import Cloud
 
@@ -61,7 +61,7 @@ def test_webhook_attempts_are_counted_by_outcome() -> None:
     before = {name: value("webhook_attempts_total", outcome=name) for name in outcomes}
     seconds = value("webhook_attempt_duration_seconds_sum")
     for outcome in outcomes.values():
-        meters.record_attempt(outcome)
+        delivery_metrics.record_attempt(outcome)
     assert {name: value("webhook_attempts_total", outcome=name) - before[name] for name in outcomes} == dict.fromkeys(
         outcomes, 1
     )

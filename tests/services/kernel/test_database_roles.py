@@ -123,8 +123,8 @@ def test_metrics_roles_create_and_drop_partitions_through_functions() -> None:
 def test_partition_functions_touch_no_other_tables(table: str) -> None:
     assert refusal("worker", f"SELECT metrics_drop_partition('{table}')") == ""
     assert table in connection.introspection.table_names()
-    made = f"SELECT metrics_make_partition('{table}', '2026-01-01', '2026-01-02')"
-    assert "has no partitions" in refusal("worker", made)
+    created = f"SELECT metrics_make_partition('{table}', '2026-01-01', '2026-01-02')"
+    assert "has no partitions" in refusal("worker", created)
 
 
 def test_each_pattern_of_the_roles_matches_a_table() -> None:

@@ -82,8 +82,8 @@ def test_compatible_operation_passes(loader: MigrationLoader, operations: list[O
 
 @pytest.mark.django_db(transaction=True)
 def test_index_is_added_and_removed_without_a_lock(loader: MigrationLoader) -> None:
-    made = after_the_last(loader, [AddIndexConcurrently("pool", INDEX)], atomic=False)
-    assert list(complaints_of(loader, made)) == []
+    created = after_the_last(loader, [AddIndexConcurrently("pool", INDEX)], atomic=False)
+    assert list(complaints_of(loader, created)) == []
     name = "compute_instance_by_age"
     migration = Migration("9999_of_the_next_release", "compute")
     migration.dependencies = [("compute", last_of(loader)["compute"])]

@@ -27,20 +27,20 @@ def value(name: str, job: str, **more: str) -> float:
 
 
 def job(name: str, work: Callable[[], object], *, every_s: float = 0.01, limit_s: float = 60) -> Job:
-    made = Job(name, "", every_s, limit_s, queue="test")
-    made.__dict__["work"] = work
-    return made
+    created = Job(name, "", every_s, limit_s, queue="test")
+    created.__dict__["work"] = work
+    return created
 
 
 @contextmanager
 def loop(*jobs: Job) -> Iterator[Loop]:
-    made = Loop("test", jobs)
-    made.start()
+    created = Loop("test", jobs)
+    created.start()
     try:
-        yield made
+        yield created
     finally:
-        made.stop()
-        made.join()
+        created.stop()
+        created.join()
 
 
 def test_job_started_twice_concurrently_runs_once() -> None:
@@ -117,11 +117,11 @@ def test_leader_recovers_after_its_connection_ended() -> None:
 
 def test_job_runs_now_on_request() -> None:
     ran = threading.Semaphore(0)
-    with loop(job("hastened", ran.release, every_s=3600)) as made:
+    with loop(job("hastened", ran.release, every_s=3600)) as created:
         assert ran.acquire(timeout=PATIENCE_S)
-        assert made.run_now("hastened")
+        assert created.run_now("hastened")
         assert ran.acquire(timeout=PATIENCE_S)
-        assert not made.run_now("unknown")
+        assert not created.run_now("unknown")
 
 
 def test_failure_and_success_are_counted() -> None:
@@ -143,11 +143,11 @@ def test_job_over_its_limit_makes_the_process_unready() -> None:
         begun.set()
         go_on.wait(PATIENCE_S)
 
-    with loop(job("hangs", hang, limit_s=0), job("beside", lambda: None)) as made:
-        made.check_overruns()
+    with loop(job("hangs", hang, limit_s=0), job("beside", lambda: None)) as created:
+        created.check_overruns()
         assert begun.wait(PATIENCE_S)
         with pytest.raises(NotReady, match="hangs"):
-            made.check_overruns()
+            created.check_overruns()
         wait_until(lambda: value("overruns_total", "hangs") == 1, limit_s=PATIENCE_S)
         go_on.set()
 

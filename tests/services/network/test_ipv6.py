@@ -47,9 +47,9 @@ def tenant() -> Tenant:
 @pytest.fixture
 def network(tenant: Tenant) -> Network:
     """Return a network with a subnet of both families, and one of IPv4."""
-    made = network_of(tenant, "lan", Ipv6Choice(LOCAL))
-    subnet_create(tenant.actor, made, NewSubnet("old", "10.1.0.0/24"))
-    return made
+    created = network_of(tenant, "lan", Ipv6Choice(LOCAL))
+    subnet_create(tenant.actor, created, NewSubnet("old", "10.1.0.0/24"))
+    return created
 
 
 def network_of(tenant: Tenant, name: str, ipv6: Ipv6Choice) -> Network:
@@ -222,14 +222,14 @@ def test_allowed_address_is_no_gateway(tenant: Tenant, network: Network) -> None
 
 def test_pool_gives_its_lowest_free_range(tenant: Tenant) -> None:
     pool = make_address_pool("2001:db8:5::/62", "2001:db8:4::/64", reserved=["2001:db8:5::-2001:db8:5::ffff"])
-    made = [network_of(tenant, f"n{number}", Ipv6Choice(pool=pool)).subnets.get() for number in range(4)]
+    created = [network_of(tenant, f"n{number}", Ipv6Choice(pool=pool)).subnets.get() for number in range(4)]
     given = ["2001:db8:4::/64", "2001:db8:5:1::/64", "2001:db8:5:2::/64", "2001:db8:5:3::/64"]
-    assert [each.ipv6_cidr for each in made] == given
+    assert [each.ipv6_cidr for each in created] == given
     with pytest.raises(AddressPoolOutOfSubnets) as caught:
         network_of(tenant, "n4", Ipv6Choice(pool=pool))
     assert (caught.value.field, caught.value.facts) == ("ipv6_pool", {"name": "public"})
-    assert change(tenant, made[2].network, Ipv6Choice(pool=pool)).ipv6_cidr == given[2], "it has one of this pool"
-    subnet_delete(tenant.actor, made[2])
+    assert change(tenant, created[2].network, Ipv6Choice(pool=pool)).ipv6_cidr == given[2], "it has one of this pool"
+    subnet_delete(tenant.actor, created[2])
     assert network_of(tenant, "n4", Ipv6Choice(pool=pool)).subnets.get().ipv6_cidr == given[2]
 
 

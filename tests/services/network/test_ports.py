@@ -51,10 +51,10 @@ def tenant() -> Tenant:
 
 @pytest.fixture
 def network(tenant: Tenant) -> Network:
-    made = network_create(tenant.actor, tenant.project, name="lan", cidr="10.0.0.0/28", dns_servers=[], labels={})
+    created = network_create(tenant.actor, tenant.project, name="lan", cidr="10.0.0.0/28", dns_servers=[], labels={})
     reserved = NewSubnet("more", "10.1.0.0/28", gateway_ip="10.1.0.14", reserved_ranges=["10.1.0.1-10.1.0.3"])
-    subnet_create(tenant.actor, made, reserved)
-    return made
+    subnet_create(tenant.actor, created, reserved)
+    return created
 
 
 def asked(*addresses: str) -> list[AddressRequest]:

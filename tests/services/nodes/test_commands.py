@@ -72,9 +72,9 @@ def test_init_pki_renews_process_certificates_that_end_soon(pki: Path, monkeypat
     assert after.keys() == before.keys()
     assert {name for name in after if after[name] != before[name]} == {f"{process}.crt" for process in PROCESSES}
     for process in PROCESSES:
-        made = x509.load_pem_x509_certificate(after[f"{process}.crt"])
+        created = x509.load_pem_x509_certificate(after[f"{process}.crt"])
         old = x509.load_pem_x509_certificate(before[f"{process}.crt"])
-        assert (made.public_key(), made.subject) == (old.public_key(), old.subject)
+        assert (created.public_key(), created.subject) == (old.public_key(), old.subject)
         assert ends_at(pki / f"{process}.crt") > later + timedelta(days=396)
 
 
@@ -97,11 +97,11 @@ def test_node_certificate_is_renewed_for_the_same_key(
     call_command("certify_node", "n1", "--csr", str(request_file), "--out", str(out))
 
     enrol.install(tmp_path / "node", certificate=out.read_bytes(), ca=(pki / "ca.crt").read_bytes(), root=root_of(pki))
-    after, made = Node.objects.get(), x509.load_pem_x509_certificate(out.read_bytes())
+    after, created = Node.objects.get(), x509.load_pem_x509_certificate(out.read_bytes())
     assert agent_pki.identity(out.read_bytes()).node_id == before.pk
     assert (after.pk, after.public_key) == (before.pk, before.public_key)
-    assert after.certificate_expires_at == made.not_valid_after_utc > before.certificate_expires_at
-    assert after.certificate_sha256 == made.fingerprint(hashes.SHA256()).hex() != before.certificate_sha256
+    assert after.certificate_expires_at == created.not_valid_after_utc > before.certificate_expires_at
+    assert after.certificate_sha256 == created.fingerprint(hashes.SHA256()).hex() != before.certificate_sha256
     assert AuditEntry.objects.filter(verb="node.certify", resource_id=before.pk).count() == 1
 
 
@@ -249,8 +249,8 @@ def test_authority_key_is_read_from_elsewhere_and_not_stored(
 
     enrol_node(request_file, "--ca-key", str(elsewhere))
 
-    made = x509.load_pem_x509_certificate(capsys.readouterr().out.encode())
-    made.verify_directly_issued_by(x509.load_pem_x509_certificate((tmp_path / "here" / "ca.crt").read_bytes()))
+    created = x509.load_pem_x509_certificate(capsys.readouterr().out.encode())
+    created.verify_directly_issued_by(x509.load_pem_x509_certificate((tmp_path / "here" / "ca.crt").read_bytes()))
 
 
 def test_authority_key_is_read_from_stdin(
@@ -289,10 +289,10 @@ def test_role_keys_go_to_the_folder_of_the_role(tmp_path: Path, settings: Settin
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to others")
 def test_systemd_credential_with_an_acl_is_a_private_key_file(tmp_path: Path) -> None:
     """The file is root's and has an ACL for the process; the ACL's mask is shown in place of the group's rights."""
-    made = signing_keys.create(tmp_path, signing_keys.SIGNER, name="signer")
+    created = signing_keys.create(tmp_path, signing_keys.SIGNER, name="signer")
     path = tmp_path / "signer.key"
     path.chmod(0o440)
-    assert signing_keys.load(path, signing_keys.SIGNER).id == made.id
+    assert signing_keys.load(path, signing_keys.SIGNER).id == created.id
     os.chown(path, 0, 1)
     with pytest.raises(KeyMissing):
         signing_keys.load(path, signing_keys.SIGNER)

@@ -19,7 +19,7 @@ from controlplane.kernel import clock
 from controlplane.nodes import agent_client, keysets, signing_keys, trust_documents
 from controlplane.nodes.models import TrustDocument
 from controlplane.placement.models import Permit
-from controlplane.signer import fact_epochs
+from controlplane.signer import floors
 from tests.approvers import person
 from tests.facts import officer, state, statement
 from tests.workflows.helpers import ask_instance, done, make_instance, make_volume
@@ -108,7 +108,7 @@ def test_revoked_officer_key_stays_for_its_facts(cloud: Cloud, command: Run) -> 
     known = trust_documents.keyset().keys
     assert known[ada.key_id].not_after <= clock.now()
     assert bea.key_id not in known
-    assert fact_epochs.sign_missing_floors() == 1
+    assert floors.sign_missing_floors() == 1
     assert not EvidenceRecord.objects.filter(kind="incident").exists()
 
 
@@ -124,7 +124,7 @@ def test_keyset_of_another_root_is_refused_by_nodes(cloud: Cloud, pki: Path) -> 
     officer()
     call_command("keyset_publish", "--root-key", str(pki / "other" / "root.key"), stderr=io.StringIO())
     assert other.id != cloud.world.root.id
-    fact_epochs.sign_missing_floors()
+    floors.sign_missing_floors()
     request = trust_documents.pending_update(cloud.machine.row)
     assert request is not None
     with pytest.raises(Exception, match="not genuine"):
@@ -142,7 +142,7 @@ def test_rotated_key_is_delayed_and_the_old_one_ends_after_an_overlap(
     known = signers()
     assert set(known) == {old, new}
     assert known[old].not_after - known[new].not_before == keysets.OVERLAP >= timedelta(days=7)
-    fact_epochs.sign_missing_floors()
+    floors.sign_missing_floors()
     cloud.machine.heartbeat()
     assert signer_of(done(ask_instance(cloud, "one")[1])) == old
     later(timedelta(minutes=31))

@@ -13,6 +13,7 @@ from pytest_django import Settings
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
+from controlplane.kernel import wakeups as kernel_wakeups
 from controlplane.kernel.ids import new_id
 from controlplane.operations import leases, maintenance, queues, services, wakeups
 from controlplane.operations.errors import Busy, NotCancellable, OperationNotFound
@@ -215,7 +216,8 @@ def test_a_request_succeeds_without_a_broker(monkeypatch: pytest.MonkeyPatch) ->
         def send_task(self, *args: object, **kwargs: object) -> None:
             raise BrokerDown("connection refused")
 
-    monkeypatch.setattr(wakeups, "current_app", NoBroker())
+    monkeypatch.setattr(wakeups, "send_wakeup", kernel_wakeups.send_wakeup)
+    monkeypatch.setattr(kernel_wakeups, "current_app", NoBroker())
     operation = ask(new_id())
     leased = take(operation)
     leases.postpone(leased, delay=timedelta(0))

@@ -67,7 +67,7 @@ def test_only_placement_makes_call_authorizations() -> None:
 def test_only_step_permits_and_the_signer_handle_permits() -> None:
     assert callers("obtain_permit") == {"workflows.step_permits"}
     of_documents = {
-        "signer.fact_epochs",
+        "signer.floors",
         "signer.segments",
         "signer.port_rules",
         "signer.announcements",

@@ -10,7 +10,7 @@ from andromede_core.permits.permit import KIND
 from controlplane.audit.models import EvidenceRecord
 from controlplane.catalog import epochs
 from controlplane.placement.models import Permit
-from controlplane.signer import fact_epochs, sentinel
+from controlplane.signer import floors, sentinel
 from controlplane.signer import permits as signer
 from tests.services.signer.conftest import STATE, Waiting, fresh, payload_of
 from tests.world import run_next_attempt
@@ -106,7 +106,7 @@ def test_outdated_permit_is_void_and_requested_anew(cosigning: Waiting) -> None:
     signer.sign(new.pk)
     sentinel.cosign(new.pk)
     assert payload_of(fresh(new.pk)).epoch == before + 1
-    fact_epochs.sign_missing_floors()
+    floors.sign_missing_floors()
     assert run_next_attempt(cosigning.operation).state == "succeeded"
 
 

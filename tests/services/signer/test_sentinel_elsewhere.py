@@ -111,8 +111,8 @@ def far(
 @pytest.fixture
 def cloud(far: Far, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
     settings.IMAGES_DIR = tmp_path / "images"
-    with cloud_in(tmp_path) as made:
-        yield made
+    with cloud_in(tmp_path) as created:
+        yield created
 
 
 def test_remote_sentinel_signs_over_tls_as_its_role_without_redis(

@@ -18,7 +18,7 @@ from controlplane.kernel.certificate_metrics import CertificateMetrics
 from controlplane.nodes import incidents
 from controlplane.nodes.models import Node
 from controlplane.watcher.database_metrics import DatabaseMetrics
-from controlplane.webhooks import meters as webhooks
+from controlplane.webhooks import delivery_metrics as webhooks
 from controlplane.workflows import step_metrics as workflows
 from tests.world import Cloud
 

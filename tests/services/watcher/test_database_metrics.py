@@ -34,13 +34,13 @@ def counted() -> CollectorRegistry:
 def test_operations_are_counted(cloud: Cloud) -> None:
     assert counted().get_sample_value("andromede_operations_oldest_due_seconds") == 0
     wishes = [OperationRequest("instance.create", None, [new_id()], resource_name="web") for _ in range(3)]
-    made = [enqueue(SYSTEM, wish) for wish in wishes]
+    created = [enqueue(SYSTEM, wish) for wish in wishes]
     now = clock.now()
-    Operation.objects.filter(pk=made[0].pk).update(due_at=now - timedelta(minutes=2))
-    Operation.objects.filter(pk=made[1].pk).update(
+    Operation.objects.filter(pk=created[0].pk).update(due_at=now - timedelta(minutes=2))
+    Operation.objects.filter(pk=created[1].pk).update(
         due_at=now - timedelta(hours=2), lease_expires_at=now + timedelta(minutes=1), state="running"
     )
-    Operation.objects.filter(pk=made[2].pk).update(deadline_at=now - timedelta(seconds=1))
+    Operation.objects.filter(pk=created[2].pk).update(deadline_at=now - timedelta(seconds=1))
     found = counted()
     kind = {"kind": "instance.create"}
     assert found.get_sample_value("andromede_operations_live", kind | {"state": "pending"}) == 2

@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 from pytest_django import Settings
 
+from controlplane.kernel.wakeups import Task
 from controlplane.webhooks import wakeups
 from controlplane.webhooks.models import Webhook
 from controlplane.webhooks.services import WebhookSpec, webhook_create
@@ -18,15 +19,15 @@ class Queue:
     def __init__(self) -> None:
         self.sent: list[UUID] = []
 
-    def send_task(self, name: str, *, args: list[str], expires: int, retry: bool) -> None:
-        assert (name, retry) == (wakeups.DELIVER, False)
+    def send_wakeup(self, task: Task, args: list[str], *, expires_s: int) -> None:
+        assert (task, expires_s) == (wakeups.DELIVER, wakeups.EXPIRES_S)
         self.sent.append(UUID(args[0]))
 
 
 @pytest.fixture(autouse=True)
 def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
     queue = Queue()
-    monkeypatch.setattr(wakeups, "current_app", queue)
+    monkeypatch.setattr(wakeups, "send_wakeup", queue.send_wakeup)
     return queue
 
 
@@ -39,8 +40,8 @@ def local(settings: Settings) -> None:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as made:
-        yield made
+    with receiving() as created:
+        yield created
 
 
 @pytest.fixture

@@ -323,7 +323,7 @@ def test_delivery_is_repeated_after_a_worker_died(
     webhook, _ = make_webhook(tenant, receiver.url, kinds=KINDS)
     happen(tenant, "one", "two", "three")
     dispatch()
-    record_attempt, count = deliveries.meters.record_attempt, iter(range(9))
+    record_attempt, count = deliveries.delivery_metrics.record_attempt, iter(range(9))
 
     def die_at_the_second(outcome: Outcome | None) -> None:
         if next(count) == 1:
@@ -331,7 +331,7 @@ def test_delivery_is_repeated_after_a_worker_died(
         record_attempt(outcome)
 
     with monkeypatch.context() as patched_once:
-        patched_once.setattr(deliveries.meters, "record_attempt", die_at_the_second)
+        patched_once.setattr(deliveries.delivery_metrics, "record_attempt", die_at_the_second)
         with pytest.raises(Killed):
             deliveries.deliver(webhook.pk)
     assert send_all() == 2

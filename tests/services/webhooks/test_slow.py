@@ -76,9 +76,9 @@ def deliver(webhook_id: UUID) -> int:
 
 def hooks(tenant: Tenant, url: str, count: int) -> list[UUID]:
     """Webhooks that have something to send."""
-    made = [make_webhook(tenant, url, name=f"hook-{n}", kinds=["network.*"])[0].pk for n in range(count)]
+    created = [make_webhook(tenant, url, name=f"hook-{n}", kinds=["network.*"])[0].pk for n in range(count)]
     publish_event(tenant.actor, "network.created", new_id(), project_id=tenant.project.pk, name="lan")
-    return made
+    return created
 
 
 @pytest.mark.django_db(transaction=True)

@@ -15,6 +15,7 @@ from django.db import connection
 
 from controlplane.config.celery import app
 from controlplane.events.services import publish_event
+from controlplane.kernel import wakeups as kernel_wakeups
 from controlplane.kernel.ids import new_id
 from controlplane.webhooks import wakeups
 from controlplane.webhooks.dispatch import dispatch
@@ -62,14 +63,15 @@ class Worker:
 
 @pytest.fixture
 def worker(transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
-    monkeypatch.setattr(wakeups, "current_app", app)
+    monkeypatch.setattr(wakeups, "send_wakeup", kernel_wakeups.send_wakeup)
+    monkeypatch.setattr(kernel_wakeups, "current_app", app)
     _purge(app)
-    made = Worker(tmp_path)
-    made.start()
+    created = Worker(tmp_path)
+    created.start()
     try:
-        yield made
+        yield created
     finally:
-        made.kill()
+        created.kill()
         _purge(app)
 
 

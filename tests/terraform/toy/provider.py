@@ -120,9 +120,9 @@ class Thing(Resource):
         wanted = work.planned
         if wanted["name"] == "refused":
             raise Failure("The cloud refuses", path=("name",))
-        made = self._made(wanted, work.config, revision=1)
-        self.store.write(wanted["name"], made)
-        work.save(made)
+        created = self._made(wanted, work.config, revision=1)
+        self.store.write(wanted["name"], created)
+        work.save(created)
         if wanted["name"].startswith("slow"):
             (self.store.folder / f"begun-{wanted['name']}").touch()
             self.store.wait_for("go")
@@ -134,12 +134,12 @@ class Thing(Resource):
 
     def update(self, work: Work) -> None:
         assert work.prior is not None
-        made = self._made(work.planned, work.config, revision=int(work.prior["revision"]) + 1)
+        created = self._made(work.planned, work.config, revision=int(work.prior["revision"]) + 1)
         if work.planned["color"] == "black":
-            work.save({"size": made["size"]})
+            work.save({"size": created["size"]})
             raise Failure("No black", path=("color",))
-        self.store.write(work.planned["name"], made)
-        work.save(made)
+        self.store.write(work.planned["name"], created)
+        work.save(created)
 
     def delete(self, work: Work) -> None:
         self.store.path(work.state["name"]).unlink(missing_ok=True)
@@ -166,8 +166,8 @@ class Thing(Resource):
         if secret is not None:
             (self.store.folder / f"secret-of-{wanted['name']}").write_text(secret)
         color = "grey" if wanted["color"] is UNKNOWN else wanted["color"]
-        made = {**wanted, "id": f"id-{wanted['name']}", "color": color, "revision": revision}
-        return {**made, "nics": nics(wanted["nics"]), "rule": nics(wanted["rule"]) or []}
+        created = {**wanted, "id": f"id-{wanted['name']}", "color": color, "revision": revision}
+        return {**created, "nics": nics(wanted["nics"]), "rule": nics(wanted["rule"]) or []}
 
 
 class Relic(Resource):

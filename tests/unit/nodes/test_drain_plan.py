@@ -40,9 +40,9 @@ def actions(made: Plan) -> dict[str, tuple[str, str | None]]:
 
 
 def test_guests_move_running_ones_first_and_stopped_ones_too() -> None:
-    made = planned([guest("old", is_running=False), guest("web")], fleet(node(HERE), node("n01")))
-    assert actions(made) == {"web": ("migrate", "n01"), "old": ("migrate", "n01")}
-    assert [entry.guest.name for entry in made.entries] == ["web", "old"]
+    created = planned([guest("old", is_running=False), guest("web")], fleet(node(HERE), node("n01")))
+    assert actions(created) == {"web": ("migrate", "n01"), "old": ("migrate", "n01")}
+    assert [entry.guest.name for entry in created.entries] == ["web", "old"]
 
 
 def test_stopped_guest_without_a_node_stays_with_any_fallback() -> None:
@@ -54,10 +54,10 @@ def test_stopped_guest_without_a_node_stays_with_any_fallback() -> None:
 
 def test_capacity_is_not_allocated_twice() -> None:
     nodes = fleet(node(HERE), node("n01", used=Resources(12, 0, 0)))
-    made = planned([guest("a"), guest("b"), guest("c")], nodes)
-    found = sorted(action for action, _ in actions(made).values())
+    created = planned([guest("a"), guest("b"), guest("c")], nodes)
+    found = sorted(action for action, _ in actions(created).values())
     assert found == ["leave", "migrate", "migrate"]
-    (left,) = [entry for entry in made.entries if entry.action == "leave"]
+    (left,) = [entry for entry in created.entries if entry.action == "leave"]
     assert left.reasons == (REFUSED | {"detail": "no_capacity"},)
 
 
@@ -68,9 +68,9 @@ def test_largest_guest_is_placed_first() -> None:
         node("n02", capacity=Resources(16, 4096, 1000)),
     )
     large = ask(resources=Resources(1, 8192, 1))
-    made = planned([guest("small"), guest("large", large)], nodes)
-    assert actions(made) == {"large": ("migrate", "n01"), "small": ("migrate", "n02")}
-    assert [entry.guest.name for entry in made.entries] == ["large", "small"]
+    created = planned([guest("small"), guest("large", large)], nodes)
+    assert actions(created) == {"large": ("migrate", "n01"), "small": ("migrate", "n02")}
+    assert [entry.guest.name for entry in created.entries] == ["large", "small"]
 
 
 def test_blocked_guest_has_its_reason_and_the_fallback_decides() -> None:
@@ -86,8 +86,8 @@ def test_guest_without_a_placement_request_is_not_moved() -> None:
 
 
 def test_guest_with_a_running_operation_waits() -> None:
-    made = planned([guest("new", is_changing=True, question=None)], fleet(node(HERE)))
-    assert actions(made) == {"new": ("wait", None)}
+    created = planned([guest("new", is_changing=True, question=None)], fleet(node(HERE)))
+    assert actions(created) == {"new": ("wait", None)}
 
 
 def test_cordoned_unreachable_or_drained_node_is_no_target() -> None:
@@ -108,21 +108,21 @@ def test_anti_affinity_members_get_different_nodes() -> None:
     members = [guest(name, request, question=GuestRequest(request, assessed(request), group)) for name in ("a", "b")]
     places = {group: {member.id: HERE for member in members}}
     nodes = fleet(node(HERE), node("n01"), node("n02"))
-    made = planned(members, nodes, places=places)
-    assert sorted(str(target) for _, target in actions(made).values()) == ["n01", "n02"]
-    made = planned(members, fleet(node(HERE), node("n01")), places=places)
-    assert sorted(action for action, _ in actions(made).values()) == ["leave", "migrate"]
+    created = planned(members, nodes, places=places)
+    assert sorted(str(target) for _, target in actions(created).values()) == ["n01", "n02"]
+    created = planned(members, fleet(node(HERE), node("n01")), places=places)
+    assert sorted(action for action, _ in actions(created).values()) == ["leave", "migrate"]
 
 
 def test_digest_covers_the_agreed_actions_without_the_targets() -> None:
     guests = [guest("a"), guest("b", is_running=False)]
     one, other = fleet(node(HERE), node("n01")), fleet(node(HERE), node("n02"))
-    made = planned(guests, one)
-    assert made.digest == planned(list(reversed(guests)), other).digest
-    assert made.digest != planned(guests, one, fallback="stop").digest
-    assert made.digest != planned(guests[:1], one).digest
-    assert made.digest != planned([guest("a", obstacles=(OBSTACLE,)), guests[1]], one).digest
-    assert made.digest != planned([guests[0], guest("b", is_running=False, obstacles=(OBSTACLE,))], one).digest
+    created = planned(guests, one)
+    assert created.digest == planned(list(reversed(guests)), other).digest
+    assert created.digest != planned(guests, one, fallback="stop").digest
+    assert created.digest != planned(guests[:1], one).digest
+    assert created.digest != planned([guest("a", obstacles=(OBSTACLE,)), guests[1]], one).digest
+    assert created.digest != planned([guests[0], guest("b", is_running=False, obstacles=(OBSTACLE,))], one).digest
 
 
 guests = st.builds(
@@ -147,15 +147,15 @@ def test_plan_covers_every_guest_with_a_reason_and_oversells_nothing(
     found: list[Guest], rows: list[NodeRow], fallback: str
 ) -> None:
     nodes = fleet(*(row for row in rows if row.id != HERE), node(HERE))
-    made = planned(found, nodes, fallback=fallback)
-    assert made == planned(list(reversed(found)), nodes, fallback=fallback)
-    assert sorted(entry.guest.id for entry in made.entries) == sorted(each.id for each in found)
-    for entry in made.entries:
+    created = planned(found, nodes, fallback=fallback)
+    assert created == planned(list(reversed(found)), nodes, fallback=fallback)
+    assert sorted(entry.guest.id for entry in created.entries) == sorted(each.id for each in found)
+    for entry in created.entries:
         assert (entry.target is not None) == (entry.action == "migrate")
         assert bool(entry.reasons) == (entry.action in ("stay", "leave", "stop"))
         assert entry.action != ("stop" if fallback == "leave" else "leave")
     for row in rows:
-        sent = [each.guest.question for each in made.entries if each.target == row.id]
+        sent = [each.guest.question for each in created.entries if each.target == row.id]
         for dimension in range(3):
             asked = sum(each.request.resources[dimension] for each in sent if each)
             assert asked == 0 or asked <= row.capacity[dimension] - row.used[dimension]

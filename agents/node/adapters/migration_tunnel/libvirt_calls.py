@@ -41,9 +41,9 @@ class FinishWatch:
                 self._left -= taken
                 rest = rest[taken:]
                 continue
-            wanted = HEADER.size - len(self._header)
-            self._header += rest[:wanted]
-            rest = rest[wanted:]
+            missing = HEADER.size - len(self._header)
+            self._header += rest[:missing]
+            rest = rest[missing:]
             if len(self._header) == HEADER.size:
                 self._see(*HEADER.unpack(self._header))
                 self._header.clear()

@@ -96,15 +96,15 @@ def fingerprint(certificate: x509.Certificate) -> str:
     return hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
 
 
-def verify_certificate(connection: ssl.SSLSocket, wanted: str) -> None:
+def verify_certificate(connection: ssl.SSLSocket, expected: str) -> None:
     """Check the certificate of the other end.
 
     Raises:
         PeerRejected: the other end shows another certificate than the permit names.
     """
     shown = hashlib.sha256(connection.getpeercert(binary_form=True) or b"").hexdigest()
-    if shown != wanted:
-        raise PeerRejected(f"The destination shows the certificate {shown}, not {wanted} as the permit says.")
+    if shown != expected:
+        raise PeerRejected(f"The destination shows the certificate {shown}, not {expected} as the permit says.")
 
 
 def read_claim(body: Mapping[str, Any], *, nonce: str, to: str) -> Claim:

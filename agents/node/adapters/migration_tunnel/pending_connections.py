@@ -38,7 +38,7 @@ class PendingConnections:
         """Give the connection a place; False if its address has its maximum already."""
         victim = None
         with self._lock:
-            taken = Counter(place.address for place in self._places.values())
+            taken = Counter(pending.address for pending in self._places.values())
             if taken[address] >= PLACES_PER_ADDRESS:
                 return False
             if len(self._places) >= PLACES:
@@ -55,10 +55,10 @@ class PendingConnections:
             PeerRejected: it has lost its place.
         """
         with self._lock:
-            place = self._places.get(request)
-            if place is None:
+            pending = self._places.get(request)
+            if pending is None:
                 raise peer_auth.PeerRejected("Others needed the place.")
-            place.connection = tls
+            pending.connection = tls
 
     def remove(self, request: socket.socket) -> None:
         """Remove a connection that is authenticated or gone. May be repeated."""
@@ -68,11 +68,11 @@ class PendingConnections:
     def end_late_ones(self) -> None:
         with self._lock:
             now = self._now()
-            late = [request for request, place in self._places.items() if place.until <= now]
+            late = [request for request, pending in self._places.items() if pending.until <= now]
             connections = [self._places.pop(request).connection for request in late]
         for connection in connections:
             shut_down(connection)
 
     def _oldest_of(self, address: str) -> socket.socket:
-        oldest = next(request for request, place in self._places.items() if place.address == address)
+        oldest = next(request for request, pending in self._places.items() if pending.address == address)
         return self._places.pop(oldest).connection

@@ -84,10 +84,10 @@ def _ip_hooks(is_on: bool) -> dict[str, int]:
 def _create_router(layout: Layout, netlink: Netlink) -> None:
     namespaces.create(layout.namespace)
     with (namespaces.NAMESPACES / layout.namespace).open() as namespace:
-        place = {"net_ns_fd": namespace.fileno()}
-        lan = {"ifname": LAN, "address": layout.gateway_mac, **place}
+        in_namespace = {"net_ns_fd": namespace.fileno()}
+        lan = {"ifname": LAN, "address": layout.gateway_mac, **in_namespace}
         netlink.add_link(layout.lan_leg, "veth", peer=lan)
-        netlink.add_link(layout.wan_leg, "veth", peer={"ifname": WAN, **place})
+        netlink.add_link(layout.wan_leg, "veth", peer={"ifname": WAN, **in_namespace})
     set_switch(f"net/ipv6/conf/{layout.wan_leg}/disable_ipv6", 1)  # until public_routes has a use for it
 
 

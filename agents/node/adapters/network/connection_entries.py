@@ -67,8 +67,8 @@ def parse(line: str) -> ConnectionEntry:
     try:
         source, destination = ip_address(given.pop("-s")), ip_address(given.pop("-d"))
         protocol, status, timeout_s = given.pop("-p"), given.pop("-u", UNSET), int(given.pop("-t"))
-        wanted = PROTOCOLS[protocol]
-        options = tuple((name, _checked(given.pop(name), allowed)) for name, allowed in wanted.items())
+        known_options = PROTOCOLS[protocol]
+        options = tuple((name, _checked(given.pop(name), allowed)) for name, allowed in known_options.items())
     except (KeyError, ValueError) as exc:
         raise NoEntry from exc
     replies = {"-r": str(destination), "-q": str(source)}
@@ -95,13 +95,13 @@ def _checked(value: str, allowed: range | frozenset[str]) -> str:
 
 def parse_known(lines: Iterable[str]) -> list[ConnectionEntry]:
     """Parse the entries, without those that do not travel."""
-    found = []
+    entries = []
     for line in lines:
         try:
-            found.append(parse(line))
+            entries.append(parse(line))
         except NoEntry:
             continue
-    return found
+    return entries
 
 
 class Addresses:
@@ -118,11 +118,11 @@ class Addresses:
 
 def own(entries: Iterable[ConnectionEntry], mine: Addresses, others: Addresses) -> list[ConnectionEntry]:
     """Return the entries of connections between `mine` and addresses that are not of `others`."""
-    found = []
+    kept = []
     for entry in entries:
         ends = (entry.source, entry.destination)
         for here, there in (ends, ends[::-1]):
             if here in mine and there not in others:
-                found.append(entry)
+                kept.append(entry)
                 break
-    return found
+    return kept

@@ -113,8 +113,8 @@ def _ipv6_options(network: NetworkSpec) -> list[str]:
     ]
 
 
-def _only_grows(present: str, wanted: str) -> bool:
-    return set(present.splitlines()) <= set(wanted.splitlines())
+def _only_grows(present: str, new: str) -> bool:
+    return set(present.splitlines()) <= set(new.splitlines())
 
 
 def hosts(ports: Sequence[PortSpec]) -> str:

@@ -67,13 +67,13 @@ def _closed(filters: PortFilters) -> PortFilters:
 
 
 def _tracked(filters: PortFilters, zones: Mapping[str, int]) -> dict[str, TrackedPort]:
-    found = {}
+    tracked = {}
     for each in filters.ports:
         if each.groups is not None:
             addresses = (*each.port.own(4), *each.port.own(6), *each.routed)
             zone = zones[Layout.for_network(each.port.network.id).bridge]
-            found[tap_name(each.port.id)] = TrackedPort(zone, addresses)
-    return found
+            tracked[tap_name(each.port.id)] = TrackedPort(zone, addresses)
+    return tracked
 
 
 def _zones(bridges: set[str], known: dict[str, int]) -> dict[str, int]:

@@ -151,12 +151,12 @@ def _ports(judged: Sequence[FilteredPort]) -> dict[str, Elements]:
 
 def _groups_by_mac(ports: Iterable[FilteredPort]) -> dict[str, tuple[str, ...] | None]:
     """Return the groups by bridge and MAC address; None if ports with different groups may use the address."""
-    found: dict[str, set[tuple[str, ...]]] = {}
+    groups_by_mac: dict[str, set[tuple[str, ...]]] = {}
     for port in ports:
         if port.groups is not None:
             for mac in port.macs:
-                found.setdefault(f"{_quoted(_bridge_of(port))} . {mac}", set()).add(tuple(sorted(port.groups)))
-    return {key: next(iter(groups)) if len(groups) == 1 else None for key, groups in found.items()}
+                groups_by_mac.setdefault(f"{_quoted(_bridge_of(port))} . {mac}", set()).add(tuple(sorted(port.groups)))
+    return {key: next(iter(groups)) if len(groups) == 1 else None for key, groups in groups_by_mac.items()}
 
 
 def _port_chains(judged: Sequence[FilteredPort]) -> dict[str, Chain]:
@@ -182,13 +182,13 @@ def _router(port: FilteredPort) -> str:
 
 def _members(group: SecurityGroup | None, group_id: str, carriers: Mapping[str, str]) -> dict[str, Elements]:
     """Return the sets of members, by family. They are empty without the document of the group."""
-    found: dict[int, dict[str, str]] = {version: {} for version in FAMILIES.values()}
+    members: dict[int, dict[str, str]] = {version: {} for version in FAMILIES.values()}
     for network, bridge in carriers.items():
         addresses: Iterable[IPv4Address | IPv6Address] = group.members.get(network, ()) if group else ()
         for address in addresses:
-            found[address.version][f"{_quoted(bridge)} . {address}"] = ""
+            members[address.version][f"{_quoted(bridge)} . {address}"] = ""
     return {
-        _member_set(group_id, family): Elements(f"typeof iifname . {IP[family]} saddr;", found[version])
+        _member_set(group_id, family): Elements(f"typeof iifname . {IP[family]} saddr;", members[version])
         for family, version in FAMILIES.items()
     }
 
@@ -219,13 +219,13 @@ def _ranges(group: str, direction: str, family: str, rules: Iterable[Rule]) -> I
         "ports": f"{peer} . meta l4proto . th dport",
         "icmp": f"{peer} . {icmp} type . {icmp} code",
     }
-    found: dict[tuple[str, int], dict[str, str]] = {}
+    by_layer: dict[tuple[str, int], dict[str, str]] = {}
     for layer, protocol, span in _layers(cidrs):
         kind = {"any": "any", "tcp": "ports", "udp": "ports"}.get(protocol, "icmp")
-        entries = found.setdefault((kind, layer), {})
+        entries = by_layer.setdefault((kind, layer), {})
         for cidr in _collapsed(cidrs[protocol, span]):
             entries[f"{cidr}{_span_text(protocol, span)}"] = ""
-    for (kind, layer), entries in found.items():
+    for (kind, layer), entries in by_layer.items():
         yield f"{head}_{kind}{layer}", Elements(f"typeof {matches[kind]}; flags interval;", entries), matches[kind]
 
 

@@ -57,14 +57,14 @@ class GuestConnections:
         Raises:
             AdapterError: they cannot be read.
         """
-        found = {}
+        entries_by_tap = {}
         left = MAX_ENTRIES
         for tap, port in self._of(taps):
             entries = connection_entries.own(_present(port.zone), Addresses(port.addresses), Addresses(()))[:left]
             left -= len(entries)
             if entries:
-                found[tap] = [entry.text() for entry in entries]
-        return json.dumps(found).encode() if found else b""
+                entries_by_tap[tap] = [entry.text() for entry in entries]
+        return json.dumps(entries_by_tap).encode() if entries_by_tap else b""
 
     def add(self, taps: Sequence[str], block: bytes) -> None:
         """Add the entries that another node has read.

@@ -45,10 +45,10 @@ def connect(network_id: UUID, address: IPv4Address, tcp_port: int, *, timeout_s:
 
 
 def _bound_socket() -> socket.socket:
-    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, LAN.encode())
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, LAN.encode())
     except OSError:
-        made.close()
+        connection.close()
         raise
-    return made
+    return connection

@@ -83,11 +83,11 @@ class KeptTables:
 
     def _present(self) -> dict[str, list[Any]]:
         """Return the kernel's rules; a table that is missing has none."""
-        found: dict[str, list[Any]] = {}
+        present: dict[str, list[Any]] = {}
         for table in self._names:
             try:
                 listing = nft.listing("table", *table.split())
             except AdapterError:
                 continue
-            found[table] = [{kind: comparable(value)} for each in listing for kind, value in each.items()]
-        return found
+            present[table] = [{kind: comparable(value)} for each in listing for kind, value in each.items()]
+        return present

@@ -63,10 +63,10 @@ class Names:
     def _write(self, names: Sequence[HostName] | None) -> bool:
         """Write the file if it differs; returns whether it did."""
         present = self.hosts_file.read_text() if self.hosts_file.exists() else None
-        wanted = (present or "") if names is None else hosts(names)
-        if present == wanted:
+        content = (present or "") if names is None else hosts(names)
+        if present == content:
             return False
-        dnsmasq.write(self.hosts_file, wanted)
+        dnsmasq.write(self.hosts_file, content)
         return True
 
     def _command(self, network: NetworkSpec) -> list[str]:

@@ -82,10 +82,10 @@ class Netlink:
     # ---- links
 
     def link(self, name: str) -> Link | None:
-        found: Any = None
+        message: Any = None
         with _asking(f"show {name}", unless=errno.ENODEV):
-            (found,) = self._ip.link("get", ifname=name)
-        return found and _parse(name, found)
+            (message,) = self._ip.link("get", ifname=name)
+        return message and _parse(name, message)
 
     def add_link(self, name: str, kind: str, **options: object) -> None:
         with _asking(f"add {name}"):
@@ -114,18 +114,18 @@ class Netlink:
         """Return all IPv4 addresses, with the index of their link."""
         with _asking("list addresses"):
             return [
-                (found["index"], IPv4Interface((found.get("local"), found["prefixlen"])))
-                for found in self._ip.get_addr(family=socket.AF_INET)
+                (message["index"], IPv4Interface((message.get("local"), message["prefixlen"])))
+                for message in self._ip.get_addr(family=socket.AF_INET)
             ]
 
     def ipv6_addresses(self) -> list[tuple[int, IPv6Interface]]:
         """Return all IPv6 addresses but link-local ones, with the index of their link."""
         with _asking("list addresses"):
-            found = [
+            addresses = [
                 (each["index"], IPv6Interface((each.get("address"), each["prefixlen"])))
                 for each in self._ip.get_addr(family=socket.AF_INET6)
             ]
-        return [(index, address) for index, address in found if not address.is_link_local]
+        return [(index, address) for index, address in addresses if not address.is_link_local]
 
     def ensure_address(self, name: str, address: IPv4Interface | IPv6Interface) -> None:
         """Add the address. An IPv6 address is used at once, without a search for duplicates."""
@@ -139,8 +139,8 @@ class Netlink:
         index = _index(name)
         with _asking(f"list addresses of {name}"):
             present = {
-                ip_interface(f"{found.get('local') or found.get('address')}/{found['prefixlen']}")
-                for found in self._ip.get_addr(index=index)
+                ip_interface(f"{message.get('local') or message.get('address')}/{message['prefixlen']}")
+                for message in self._ip.get_addr(index=index)
             }
         for gone in present - set(addresses):
             with _asking(f"remove {gone} from {name}", unless=errno.EADDRNOTAVAIL):
@@ -180,9 +180,9 @@ class Netlink:
         names, present = link_names(), set()
         with _asking("list routes", unless=errno.ENOENT):  # no table
             present = {
-                _parse_route(found, names)
-                for found in self._ip.get_routes(family=FAMILIES[version], table=table, proto=PROTOCOL)
-                if found["type"] == BLACKHOLE or found.get("oif") in names
+                _parse_route(message, names)
+                for message in self._ip.get_routes(family=FAMILIES[version], table=table, proto=PROTOCOL)
+                if message["type"] == BLACKHOLE or message.get("oif") in names
             }
         return present
 
@@ -210,8 +210,8 @@ class Netlink:
         """Return the MAC addresses of the device's entries, each with its node's address."""
         with _asking(f"list entries of {name}"):
             # without dump_filter=None the entries of all devices would be listed, and filtered by pyroute2
-            found = self._ip.fdb("dump", ifindex=_index(name), dump_filter=None)
-            return [(each.get("lladdr"), IPv4Address(each.get("dst"))) for each in found if each.get("dst")]
+            entries = self._ip.fdb("dump", ifindex=_index(name), dump_filter=None)
+            return [(each.get("lladdr"), IPv4Address(each.get("dst"))) for each in entries if each.get("dst")]
 
     def add_forwarding_entry(self, name: str, mac: str, node: IPv4Address) -> None:
         with _asking(f"add an entry to {name}"):
@@ -232,12 +232,12 @@ def _route(route: Route, table: int) -> dict[str, object]:
     return {"family": family, "dst": str(route.to), "table": table, "proto": PROTOCOL, **way}
 
 
-def _parse_route(found: Any, names: Mapping[int, str]) -> Route:
-    to = ip_network(f"{found.get('dst') or ANY[found['family']]}/{found['dst_len']}")
-    if found["type"] == BLACKHOLE:
+def _parse_route(message: Any, names: Mapping[int, str]) -> Route:
+    to = ip_network(f"{message.get('dst') or ANY[message['family']]}/{message['dst_len']}")
+    if message["type"] == BLACKHOLE:
         return Route(to)
-    gateway = found.get("gateway")
-    return Route(to, names[found.get("oif")], gateway and ip_address(gateway))
+    gateway = message.get("gateway")
+    return Route(to, names[message.get("oif")], gateway and ip_address(gateway))
 
 
 def _rule(priority: int, table: int, version: int, mark: int) -> dict[str, object]:
@@ -245,16 +245,16 @@ def _rule(priority: int, table: int, version: int, mark: int) -> dict[str, objec
     return {"family": FAMILIES[version], "priority": priority, "table": table, **marked}
 
 
-def _parse(name: str, found: Any) -> Link:
-    local = found.get(("linkinfo", "data", "vxlan_local"))
+def _parse(name: str, message: Any) -> Link:
+    local = message.get(("linkinfo", "data", "vxlan_local"))
     return Link(
         name=name,
-        mac=found.get("address") or "",
-        alias=found.get("ifalias") or "",
-        mtu=found.get("mtu"),
-        vni=found.get(("linkinfo", "data", "vxlan_id")),
+        mac=message.get("address") or "",
+        alias=message.get("ifalias") or "",
+        mtu=message.get("mtu"),
+        vni=message.get(("linkinfo", "data", "vxlan_id")),
         local=local and IPv4Address(local),
-        port=found.get(("linkinfo", "data", "vxlan_port")),
+        port=message.get(("linkinfo", "data", "vxlan_port")),
     )
 
 

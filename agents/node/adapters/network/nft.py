@@ -17,8 +17,8 @@ def apply(ruleset: str, *, namespace: str | None = None) -> None:
 
 def listing(*arguments: str, namespace: str | None = None) -> list[dict[str, Any]]:
     """Return the objects of `nft list`, without counters and without the head with nft's version."""
-    found = json.loads(_nft("-j", "-s", "list", *arguments, namespace=namespace) or b"{}")
-    return [each for each in found.get("nftables", []) if "metainfo" not in each]
+    document = json.loads(_nft("-j", "-s", "list", *arguments, namespace=namespace) or b"{}")
+    return [each for each in document.get("nftables", []) if "metainfo" not in each]
 
 
 def _nft(*arguments: str, text: str = "", namespace: str | None) -> bytes:

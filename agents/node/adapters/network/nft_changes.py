@@ -47,18 +47,18 @@ def generation() -> int:
 
 def generations(names: Iterable[str]) -> dict[str, int]:
     """Return the generations of these named namespaces; a namespace that is gone is left out."""
-    found: dict[str, int] = {}
+    numbers: dict[str, int] = {}
 
     def ask() -> None:
-        for name in wanted:
+        for name in own_names:
             with suppress(AdapterError):
                 namespaces.enter(name)
-                found[name] = generation()
+                numbers[name] = generation()
 
-    wanted = list(names)
-    if wanted:
+    own_names = list(names)
+    if own_names:
         namespaces.in_own_thread(ask)
-    return found
+    return numbers
 
 
 class Changes(Subscription):

@@ -23,12 +23,12 @@ class NodeLinks:
     @classmethod
     def read(cls, netlink: Netlink) -> "NodeLinks":
         names = link_names()
-        found: dict[str, list[IPv4Interface]] = {name: [] for name in names.values()}
+        by_name: dict[str, list[IPv4Interface]] = {name: [] for name in names.values()}
         for index, address in netlink.addresses():
             if index in names:  # else the link is newer than the names
-                found[names[index]].append(address)
+                by_name[names[index]].append(address)
         ipv6 = tuple(address for _, address in netlink.ipv6_addresses())
-        return cls({name: tuple(addresses) for name, addresses in found.items()}, ipv6)
+        return cls({name: tuple(addresses) for name, addresses in by_name.items()}, ipv6)
 
     def __contains__(self, name: str) -> bool:
         return name in self.addresses

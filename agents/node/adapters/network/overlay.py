@@ -22,8 +22,8 @@ OVERHEAD_BYTES = 50  # outer IPv4 20, UDP 8, VXLAN 8, inner Ethernet 14
 def underlay(address: IPv4Address, netlink: Netlink) -> Link | None:
     """Return the device that has the address."""
     names = link_names()
-    for index, found in netlink.addresses():
-        if found.ip == address and index in names:
+    for index, interface in netlink.addresses():
+        if interface.ip == address and index in names:
             return netlink.link(names[index])
     return None
 

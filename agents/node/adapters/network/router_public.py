@@ -79,7 +79,7 @@ def declarations(public: Sequence[LocalAddress]) -> str:
     flushed = "".join(f"flush set {TABLE} {name}\n" for name in sets)
     flushed += "".join(f"flush map {TABLE} {name}\n" for name in maps)
     elements = "".join(
-        f"add element {TABLE} {name} {{ {', '.join(found)} }}\n" for name, found in (sets | maps).items() if found
+        f"add element {TABLE} {name} {{ {', '.join(of_set)} }}\n" for name, of_set in (sets | maps).items() if of_set
     )
     chain = "  chain dstnat {\n    type nat hook prerouting priority dstnat; policy accept;\n  }\n"
     return f"table {TABLE} {{\n{declared}{chain}}}\n{flushed}{elements}"
@@ -132,14 +132,14 @@ def ensure_routes(network: NetworkSpec, public: Sequence[LocalAddress], netlink:
 
     Returns whether its routes were others.
     """
-    wanted: dict[int, set[Route]] = {4: set(), 6: set()}
+    routes_by_version: dict[int, set[Route]] = {4: set(), 6: set()}
     for each in public:
         if each.to is None and each.address.version == 4:
-            wanted[4].add(Route(ip_network(each.address), device="lan", gateway=each.port.ip))
+            routes_by_version[4].add(Route(ip_network(each.address), device="lan", gateway=each.port.ip))
     if network.of_family(6):
         for each in _outside_subnets(network, public):
-            wanted[6].add(Route(ip_network(each.address), device="lan", gateway=link_local(each.port.mac)))
-    return any([netlink.set_routes(routes, version=version) for version, routes in wanted.items()])
+            routes_by_version[6].add(Route(ip_network(each.address), device="lan", gateway=link_local(each.port.mac)))
+    return any([netlink.set_routes(routes, version=version) for version, routes in routes_by_version.items()])
 
 
 def ensure_ipv6_way_out(netlink: Netlink) -> None:

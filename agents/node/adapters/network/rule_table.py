@@ -54,8 +54,8 @@ def changes(before: Sequence[Table], after: Sequence[Table]) -> str:
     A set that stays gets and loses elements, and a chain whose rules differ gets new rules; the rest stays untouched.
     """
     known = {table.name: table for table in before}
-    wanted = {table.name for table in after}
-    gone = "".join(removal(table.name) for table in before if table.name not in wanted)
+    kept_names = {table.name for table in after}
+    gone = "".join(removal(table.name) for table in before if table.name not in kept_names)
     return gone + "".join(
         _changes(known[table.name], table) if table.name in known else whole([table]) for table in after
     )

@@ -15,13 +15,13 @@ def rules_present(*, namespace: str | None = None) -> dict[str, list[Any]]:
 
     Handles and counters are left out, and the set elements that packets add.
     """
-    found: dict[str, list[Any]] = {}
+    tables: dict[str, list[Any]] = {}
     for each in nft.listing("ruleset", namespace=namespace):
         for kind, value in each.items():
             table = f"{value['family']} {value['name' if kind == 'table' else 'table']}"
             if table in TABLES:
-                found.setdefault(table, []).append({kind: comparable(value)})
-    return found
+                tables.setdefault(table, []).append({kind: comparable(value)})
+    return tables
 
 
 def has_node_rules() -> bool:

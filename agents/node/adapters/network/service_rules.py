@@ -81,9 +81,9 @@ def _counted(name: str, flags: str, *more: str) -> str:
 
 
 def _guests(ports: Iterable[PortSpec], version: int) -> str:
-    found = [f"{port.mac} . {address}" for port in ports for address in port.of_family(version)]
+    pairs = [f"{port.mac} . {address}" for port in ports for address in port.of_family(version)]
     kind = {4: "ipv4_addr", 6: "ipv6_addr"}[version]
-    elements = f"    elements = {{ {', '.join(sorted(found))} }}\n" if found else ""
+    elements = f"    elements = {{ {', '.join(sorted(pairs))} }}\n" if pairs else ""
     return f"  set guests{version} {{\n    type ether_addr . {kind}\n{elements}  }}\n"
 
 

@@ -292,15 +292,17 @@ class LinuxSwitch:
     ) -> None:
         """Write all rules, after removing the devices for which there are none any more."""
         links = NodeLinks.read(netlink)
-        wanted = {layout: segments.get(network) for network, layout in _layouts(ports).items()}
+        segments_by_layout = {layout: segments.get(network) for network, layout in _layouts(ports).items()}
         self._rules.note_earlier_loss(links)
         if problem := self._rules.filter(filters, netlink):
             log.warning("security group problem", extra={"facts": {"problem": problem}})
-        for layout in sorted(layouts_present(links, netlink, self._runtime_dir) - wanted.keys()):
+        for layout in sorted(layouts_present(links, netlink, self._runtime_dir) - segments_by_layout.keys()):
             self._remove_network(layout, links, netlink)
-        for layout, segment in wanted.items():
+        for layout, segment in segments_by_layout.items():
             overlay.remove_other(layout, segment, netlink)
-        self._rules.replace(ports, {layout: segment for layout, segment in wanted.items() if segment}, links)
+        self._rules.replace(
+            ports, {layout: segment for layout, segment in segments_by_layout.items() if segment}, links
+        )
         self._rules.save()
 
     def _ensure_network(

@@ -58,25 +58,25 @@ def login(
     profiles = load()
     name = me.root.profile_name(profiles)
     profile = profiles.known.get(name, Profile())
-    wanted = profile.overlaid(url=url or me.root.url, ca_file=ca_file, project=me.project or me.root.project)
-    if not wanted.url:
+    new_profile = profile.overlaid(url=url or me.root.url, ca_file=ca_file, project=me.project or me.root.project)
+    if not new_profile.url:
         raise Misuse(_("No control plane selected. Sign in with: andromede login https://…"))
     if sum(map(bool, (token, email, openid))) > 1:
         raise Misuse(_("Pass only one of --token, --email and --openid."))
     is_limited = False
     if email or openid:
-        with open_client(Profile(wanted.url, ca_file=wanted.ca_file), is_debug=me.root.is_debug) as client:
-            made = with_password(client, email) if email else with_provider(client, str(openid), port)
-        wanted, is_limited = wanted.overlaid(token=made.secret), made.needs_second_factor
+        with open_client(Profile(new_profile.url, ca_file=new_profile.ca_file), is_debug=me.root.is_debug) as client:
+            credential = with_password(client, email) if email else with_provider(client, str(openid), port)
+        new_profile, is_limited = new_profile.overlaid(token=credential.secret), credential.needs_second_factor
     else:
-        wanted = wanted.overlaid(token=ask_secret(_("Token:")))
+        new_profile = new_profile.overlaid(token=ask_secret(_("Token:")))
     if not is_limited:
-        wanted = _with_project(wanted)
-    profiles.known[name] = wanted
+        new_profile = _with_project(new_profile)
+    profiles.known[name] = new_profile
     profiles.current = name
     save(profiles)
     text = _("Signed in to {url}, project {project}; profile {name}, kept in {file}.")
-    print_note(text.format(url=wanted.url, project=wanted.project or "-", name=name, file=path()))
+    print_note(text.format(url=new_profile.url, project=new_profile.project or "-", name=name, file=path()))
     if is_limited:
         print_note(_("Your account needs a second factor first: andromede totp enrol"))
 

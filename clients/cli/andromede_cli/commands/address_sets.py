@@ -43,10 +43,10 @@ def address_set_create(
     description: Description = None,
     label: LabelsOption = None,
 ) -> None:
-    made = me.client.address_sets.create(
+    address_set = me.client.address_sets.create(
         name=name, cidrs=cidr, description=description, labels=labels_of(label), dry_run=me.is_dry_run
     )
-    me.show(made)
+    me.show(address_set)
 
 
 def address_set_update(

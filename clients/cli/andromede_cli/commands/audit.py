@@ -53,9 +53,9 @@ EXPORT = {PROJECT: "audit.export", "organization": "organizations.audit_export",
 def register(app: typer.Typer) -> None:
     audit = group(_("The audit of the project, of an organization or of the platform."))
     list_command(audit, _("Requests that changed something or tried to, the newest first."), LIST, REQUESTS, *FILTERS)
-    wanted = ("actor", "verb", "resource", "created_after")
+    entry_filters = ("actor", "verb", "resource", "created_after")
     help = _("Show the audit trail, including the platform's own actions and its operators' commands.")
-    list_command(audit, help, ENTRY_LIST, DEEDS, *wanted, name="deeds")
+    list_command(audit, help, ENTRY_LIST, DEEDS, *entry_filters, name="deeds")
     form = option("format", "--format", _("jsonl, which the verifier reads, or csv."), default="jsonl")
     help = _("Export the requests to a file, oldest first.")
     call_command(audit, "export", help, EXPORT, form, *filters(*FILTERS))

@@ -149,10 +149,10 @@ def _facts() -> typer.Typer:
 
 
 def state(me: Session, file: FactsFile) -> None:
-    found = read_document(file, "facts")
-    if not found:
+    facts = read_document(file, "facts")
+    if not facts:
         raise Misuse(_("{file} has no signed facts.").format(file=named(file)))
-    done = me.client.facts.state(facts=cast("list[SignedFactInput]", found), dry_run=me.is_dry_run)
+    done = me.client.facts.state(facts=cast("list[SignedFactInput]", facts), dry_run=me.is_dry_run)
     if me.form in (Format.JSON, Format.YAML):
         me.show(done)
         return
@@ -190,7 +190,7 @@ def officer_key_create(
         str | None, typer.Option("--until", help=_("End of validity (RFC 3339); two years by default."))
     ] = None,
 ) -> None:
-    made = me.client.officer_keys.create(
+    key = me.client.officer_keys.create(
         officer=officer,
         public_key=read_text(file),
         key_id=key_id,
@@ -199,6 +199,6 @@ def officer_key_create(
         not_after=until,
         dry_run=me.is_dry_run,
     )
-    me.show(made)
+    me.show(key)
     if not me.is_dry_run:
         print_note(_("Nodes believe it once it is in the keyset: manage.py keyset_publish"))

@@ -195,38 +195,40 @@ def exemption_terms(me: Session, exemption: ExemptionId, duty: Duty) -> None:
         sys.stdout.write(text)
 
 
-def _exemption(me: Session, found: Exemption) -> None:
+def _exemption(me: Session, exemption: Exemption) -> None:
     """Print the exemption; a person reads the signed terms with `terms`, not in base64."""
-    for_people = {name: value for name, value in found.raw.items() if name != "to_sign"}
-    me.show(for_people if me.form in (Format.TABLE, Format.WIDE) else found)
+    for_people = {name: value for name, value in exemption.raw.items() if name != "to_sign"}
+    me.show(for_people if me.form in (Format.TABLE, Format.WIDE) else exemption)
 
 
 def residency(me: Session, resource: ResourceId) -> None:
-    found = me.client.resources.residency(resource)
+    history = me.client.resources.residency(resource)
     if me.form in (Format.JSON, Format.YAML):
-        me.show(found)
+        me.show(history)
         return
-    me.list(found.intervals, INTERVALS)
-    for problem in found.problems:
+    me.list(history.intervals, INTERVALS)
+    for problem in history.problems:
         print_note(_("{code} of {role} from {start}").format(code=problem.code, role=problem.role, start=problem.start))
 
 
 def export_create(me: Session, begin: Begin, end: End, organization: OrganizationOption = None) -> None:
     first, last = _moment(begin), _moment(end)
-    made = me.client.evidence_exports.create(me.organization(organization), from_=first, to=last, dry_run=me.is_dry_run)
-    me.show(made)
+    export = me.client.evidence_exports.create(
+        me.organization(organization), from_=first, to=last, dry_run=me.is_dry_run
+    )
+    me.show(export)
     if not me.is_dry_run:
-        print_note(_("Fetch it when it is ready: andromede evidence export-download {id} FILE").format(id=made.id))
+        print_note(_("Fetch it when it is ready: andromede evidence export-download {id} FILE").format(id=export.id))
 
 
 def _moment(text: str) -> datetime:
     """Parse a moment; a date means its beginning; in UTC unless the text has an offset."""
     try:
-        found = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError as exc:
         template = _("{text!r} is not a date or time. Write 2026-12-31 or 2026-12-31T12:00:00Z.")
         raise typer.BadParameter(template.format(text=text)) from exc
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def export_download(

@@ -47,16 +47,16 @@ def place_of(text: str) -> tuple[str, int]:
     """Parse the address. Raises Misuse if it is invalid or not local: viewers need no password there."""
     host, _colon, port = text.rpartition(":")
     try:
-        place = str(ip_address(host.strip("[]"))), int(port)
-        is_own = ip_address(place[0]).is_loopback and 0 <= place[1] < 2**16
+        address = str(ip_address(host.strip("[]"))), int(port)
+        is_own = ip_address(address[0]).is_loopback and 0 <= address[1] < 2**16
     except ValueError:
         is_own = False
     if not is_own:
         raise Misuse(_("{text!r} is not a loopback address such as 127.0.0.1:5900.").format(text=text))
-    return place
+    return address
 
 
-def _screen(me: Session, name: str, place: tuple[str, int]) -> None:
+def _screen(me: Session, name: str, listen_address: tuple[str, int]) -> None:
     from andromede_cli import consoles
 
     me.client.instances.console_open(name, kind=Kind.VNC, dry_run=True)  # report errors before listening
@@ -66,4 +66,4 @@ def _screen(me: Session, name: str, place: tuple[str, int]) -> None:
         print_note(words.format(name=name, host=host, port=port))
 
     opening = partial(consoles.opened, me, name, Kind.VNC.value)
-    consoles.serve(opening, place, announce_address, carry=consoles.carry_display)
+    consoles.serve(opening, listen_address, announce_address, carry=consoles.carry_display)

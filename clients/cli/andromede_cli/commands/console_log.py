@@ -47,8 +47,8 @@ def added(before: str, now: str) -> str:
     former one.
     """
     anchor = before[-ANCHOR_CHARS:]
-    place = now.rfind(anchor) if anchor else -1
-    return now if place < 0 else now[place + len(anchor) :]
+    index = now.rfind(anchor) if anchor else -1
+    return now if index < 0 else now[index + len(anchor) :]
 
 
 def _write(text: str, *, is_raw: bool) -> None:

@@ -29,9 +29,9 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(me: Session) -> None:
-    found = examine(me.client, datetime.now(UTC))
-    output.listed([each.as_document() for each in found], COLUMNS, form=me.form)
-    if not found:
+    findings = examine(me.client, datetime.now(UTC))
+    output.listed([each.as_document() for each in findings], COLUMNS, form=me.form)
+    if not findings:
         print_note(_("The control plane knows of no problem."))
-    if any(each.level == PROBLEM for each in found):
+    if any(each.level == PROBLEM for each in findings):
         raise typer.Exit(Exit.REFUSED)

@@ -129,12 +129,12 @@ def drain(
 
 
 def show(me: Session, node: Node) -> None:
-    found = me.client.nodes.drain(node)
+    state = me.client.nodes.drain(node)
     if me.form in ("table", "wide"):
-        print_note(_head(found))
-        me.list(found.guests, GUESTS)
+        print_note(_head(state))
+        me.list(state.guests, GUESTS)
     else:
-        me.show(found)
+        me.show(state)
 
 
 def wait(me: Session, node: Node, timeout: TimeoutOption = 600.0) -> None:
@@ -174,53 +174,53 @@ def _question(plan: DrainPlan) -> str:
     return _("Drain {node}?").format(node=plan.node.name)
 
 
-def watch(me: Session, found: Drain, *, timeout_s: float) -> Drain:
+def watch(me: Session, state: Drain, *, timeout_s: float) -> Drain:
     """Watch the drain until it ends, needs an operator, or the time is over. Raises Interrupted."""
     out = console(error=True)
     try:
         if not out.is_terminal:
-            return _poll(me, found, timeout_s=timeout_s, look_s=LOOK_S, on_change=lambda drain: None)
-        with Live(_picture(found), console=out, refresh_per_second=8, transient=True) as live:
+            return _poll(me, state, timeout_s=timeout_s, look_s=LOOK_S, on_change=lambda drain: None)
+        with Live(_picture(state), console=out, refresh_per_second=8, transient=True) as live:
             return _poll(
                 me,
-                found,
+                state,
                 timeout_s=timeout_s,
                 look_s=WATCHED_LOOK_S,
                 on_change=lambda drain: live.update(_picture(drain)),
             )
     except KeyboardInterrupt:
         continuing = _("The recovery continues. Wait for it with: andromede node drain-wait {node}")
-        raise Interrupted(continuing.format(node=found.node.name)) from None
+        raise Interrupted(continuing.format(node=state.node.name)) from None
 
 
-def _poll(me: Session, found: Drain, *, timeout_s: float, look_s: int, on_change: Any) -> Drain:
+def _poll(me: Session, state: Drain, *, timeout_s: float, look_s: int, on_change: Any) -> Drain:
     deadline = time.monotonic() + timeout_s
-    while found.state == "running" and (left_s := deadline - time.monotonic()) > 0:
-        found = me.client.nodes.drain(found.node.name, wait=f"{max(1, min(look_s, int(left_s)))}s")
-        on_change(found)
-    return found
+    while state.state == "running" and (left_s := deadline - time.monotonic()) > 0:
+        state = me.client.nodes.drain(state.node.name, wait=f"{max(1, min(look_s, int(left_s)))}s")
+        on_change(state)
+    return state
 
 
-def ended(me: Session, found: Drain) -> None:
+def ended(me: Session, state: Drain) -> None:
     """Print the ended drain. Raises DrainStopped if it did not empty the node."""
     if me.form in ("table", "wide"):
-        me.list(found.guests, GUESTS)
+        me.list(state.guests, GUESTS)
     else:
-        me.show(found)
-    print_note(_head(found))
-    if found.state != "done":
-        raise DrainStopped(found)
+        me.show(state)
+    print_note(_head(state))
+    if state.state != "done":
+        raise DrainStopped(state)
 
 
-def _head(found: Drain) -> str:
-    waits = _(" The node is unreachable; nothing starts until it is reachable.") if found.is_waiting_for_node else ""
+def _head(state: Drain) -> str:
+    waits = _(" The node is unreachable; nothing starts until it is reachable.") if state.is_waiting_for_node else ""
     line = _("The drain of {node} is {state}: {progress} % of its guests have left or are off.")
-    if found.kind == "recover":
+    if state.kind == "recover":
         line = _("The recovery of {node} is {state}: {progress} % of the guests that can be elsewhere are.")
-    return line.format(node=found.node.name, state=found.state, progress=found.progress) + waits
+    return line.format(node=state.node.name, state=state.state, progress=state.progress) + waits
 
 
-def _picture(found: Drain) -> Group:
-    head = Spinner("dots", Text(harmless(f"{found.node.name}  {found.progress} %")))
-    busy = [guest for guest in found.guests if guest.state in ("moving", "stopping", "failed", "left")]
+def _picture(state: Drain) -> Group:
+    head = Spinner("dots", Text(harmless(f"{state.node.name}  {state.progress} %")))
+    busy = [guest for guest in state.guests if guest.state in ("moving", "stopping", "failed", "left")]
     return Group(head, *(Text(harmless(f"  {guest.state}  {guest.instance.name}")) for guest in busy))

@@ -67,28 +67,28 @@ def fence(me: Session, node: Node, evidence: Evidence, reason: Reason) -> None:
             node=node
         )
     )
-    made = me.client.nodes.fence(node, evidence=evidence, reason=reason)
-    if made.operation is None:
-        me.show(made)
+    result = me.client.nodes.fence(node, evidence=evidence, reason=reason)
+    if result.operation is None:
+        me.show(result)
         return
     if not me.is_waiting:
         continuing = _("The BMC powers the node off. Wait with: andromede operation wait --platform {id}")
-        print_note(continuing.format(id=made.operation.id))
-        me.show(made)
+        print_note(continuing.format(id=result.operation.id))
+        me.show(result)
         return
-    progress.wait(made.operation, timeout_s=me.timeout_s)
+    progress.wait(result.operation, timeout_s=me.timeout_s)
     me.show(me.client.nodes.fencing(node))
 
 
 def fencing(me: Session, node: Node) -> None:
-    found = me.client.nodes.fencing(node)
+    state = me.client.nodes.fencing(node)
     if me.form not in ("table", "wide"):
-        me.show(found)
+        me.show(state)
         return
-    me.list(found.at_hand, AT_HAND)
-    if found.evidence is not None:
+    me.list(state.at_hand, AT_HAND)
+    if state.evidence is not None:
         text = _("Fenced last by {kind} on {moment}: {reason}")
-        last = found.evidence
+        last = state.evidence
         print_note(
             text.format(kind=last.kind, moment=last.created_at.isoformat(timespec="seconds"), reason=last.reason)
         )
@@ -97,7 +97,7 @@ def fencing(me: Session, node: Node) -> None:
 def bmc_set(
     me: Session, node: Node, address: Address, username: Username, certificate_sha256: Certificate, system: System = ""
 ) -> None:
-    made = me.client.nodes.bmc_set(
+    bmc = me.client.nodes.bmc_set(
         node,
         address=address,
         username=username,
@@ -105,4 +105,4 @@ def bmc_set(
         certificate_sha256=certificate_sha256,
         system_id=system,
     )
-    me.show(made)
+    me.show(bmc)

@@ -202,8 +202,8 @@ def _register_moves(instances: typer.Typer) -> None:
 
 def show_instance(me: Session, instance: models.InstanceWithActions) -> None:
     """Show an instance with its public addresses, which are resources of their own."""
-    found = [{name: each.raw[name] for name in SHOWN_OF_ADDRESS} for each in public_addresses_of(me, instance.id)]
-    me.show({**instance.raw, "public_addresses": found})
+    addresses = [{name: each.raw[name] for name in SHOWN_OF_ADDRESS} for each in public_addresses_of(me, instance.id)]
+    me.show({**instance.raw, "public_addresses": addresses})
 
 
 def create(

@@ -69,11 +69,11 @@ def _show(
 ) -> None:
     now = datetime.now(UTC)
     query = {"since": _moment(since, now), "until": _moment(until, now) if until else None, "resolution": resolution}
-    found = call(query)
+    metrics = call(query)
     if me.form in (Format.JSON, Format.YAML):
-        output.structured(found.raw, form=me.form)
+        output.structured(metrics.raw, form=me.form)
     elif me.form is Format.NAME:
-        for each in found.series:
+        for each in metrics.series:
             output.plain(each.name)
     else:
         titles = [
@@ -81,20 +81,20 @@ def _show(
             _("last"),
             _("mean"),
             _("highest"),
-            _("since {moment}").format(moment=found.raw["since"]),
+            _("since {moment}").format(moment=metrics.raw["since"]),
         ]
-        output.table(titles, [_row(each) for each in found.series])
+        output.table(titles, [_row(each) for each in metrics.series])
 
 
 def _moment(text: str, now: datetime) -> datetime:
     if length := re.fullmatch(r"([0-9]{1,5})([mhd])", text):
         return now - int(length[1]) * UNITS[length[2]]
     try:
-        found = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError as exc:
         template = _("{text!r} is not a duration or time. Write 6h or 2026-05-01T12:00:00Z.")
         raise typer.BadParameter(template.format(text=text)) from exc
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _row(series: models.Series) -> list[str]:

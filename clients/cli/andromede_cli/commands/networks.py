@@ -243,13 +243,13 @@ def subnet_delete(me: Session, network: Network, subnet: Subnet) -> None:
 
 def _ports() -> typer.Typer:
     ports = group(_("Ports: network cards with their addresses."))
-    wanted = (
+    port_filters = (
         option("network", "--network", _("Filter by network."), default=None),
         option("instance", "--instance", _("Filter by instance."), default=None),
         option("address", "--address", _("Filter by address."), default=None),
         *filters("name", "labels", "created_after"),
     )
-    call_command(ports, "list", _("The ports of the project."), "ports.list", *wanted, show=rows(PORT_COLUMNS))
+    call_command(ports, "list", _("The ports of the project."), "ports.list", *port_filters, show=rows(PORT_COLUMNS))
     show_command(ports, _("A port."), "ports.get", "PORT")
     command(ports, "create", _("Create a port, which keeps its addresses."), DRY_RUN)(port_create)
     command(ports, "update", _("Change its name, labels, addresses, security groups or bandwidth."), DRY_RUN)(
@@ -313,14 +313,14 @@ def port_attach(me: Session, port: Port, instance: Instance) -> None:
 
 def port_detach(me: Session, port: Port) -> None:
     """Detach the port; one that came with the instance is deleted."""
-    found = me.client.ports.get(port)
-    if found.instance is None:
-        raise Misuse(_("{name} is not attached to an instance.").format(name=found.name))
+    current = me.client.ports.get(port)
+    if current.instance is None:
+        raise Misuse(_("{name} is not attached to an instance.").format(name=current.name))
     kept, deleted = _("Detach {name} from {instance}?"), _("Detach {name} from {instance} and delete it?")
-    question = kept if found.is_own else deleted
-    me.confirm(question.format(name=found.name, instance=found.instance.name))
-    answer = me.client.ports.detach(found.id, dry_run=me.is_dry_run)
-    me.finish(answer, (lambda: me.client.ports.get(found.id)) if found.is_own else None)
+    question = kept if current.is_own else deleted
+    me.confirm(question.format(name=current.name, instance=current.instance.name))
+    answer = me.client.ports.detach(current.id, dry_run=me.is_dry_run)
+    me.finish(answer, (lambda: me.client.ports.get(current.id)) if current.is_own else None)
 
 
 def _addresses(texts: list[str] | None) -> list[dict[str, str]] | None:

@@ -79,8 +79,8 @@ def register(app: typer.Typer) -> None:
 
 def _organizations() -> typer.Typer:
     organizations = group(_("Organizations."))
-    wanted = ("name", "labels", "created_after")
-    list_command(organizations, _("List organizations."), "organizations.list", ORGANIZATIONS, *wanted)
+    filters = ("name", "labels", "created_after")
+    list_command(organizations, _("List organizations."), "organizations.list", ORGANIZATIONS, *filters)
     show_command(organizations, _("An organization."), "organizations.get", "ORGANIZATION")
     owner = option("owner", "--owner", _("First owner, by email address or id."), default=None)
     name = given("name", "NAME")
@@ -99,8 +99,8 @@ def _organizations() -> typer.Typer:
 
 def _projects() -> typer.Typer:
     projects = group(_("Projects."))
-    wanted = ("name", "labels", "created_after")
-    list_command(projects, _("List your projects."), "projects.list", PROJECTS, *wanted)
+    filters = ("name", "labels", "created_after")
+    list_command(projects, _("List your projects."), "projects.list", PROJECTS, *filters)
     show_command(projects, _("A project."), "projects.get", "PROJECT")
     call_command(projects, "create", _("Create a project."), "projects.create", given("name", "NAME"), LABEL)
     subject = given("project", "PROJECT", completes="projects.list")

@@ -75,10 +75,10 @@ def simulate(
     classification: Classifications = None,
 ) -> None:
     if flavor is not None:
-        found = next((each for each in me.client.flavors.list() if each.id == flavor), None)
-        if found is None:
+        chosen = next((each for each in me.client.flavors.list() if each.id == flavor), None)
+        if chosen is None:
             raise typer.BadParameter(_("There is no flavor {name!r}.").format(name=flavor))
-        vcpus, memory, disk = vcpus or found.vcpus, memory or found.memory_mib, disk or found.disk_gib
+        vcpus, memory, disk = vcpus or chosen.vcpus, memory or chosen.memory_mib, disk or chosen.disk_gib
     show_answer(
         me,
         me.client.placement.simulate(

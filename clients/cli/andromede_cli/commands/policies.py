@@ -194,9 +194,9 @@ def _announce_second_person(me: Session, proposal: str) -> None:
         print_note(waiting.format(id=proposal))
 
 
-def _proposed(me: Session, made: Proposal) -> None:
-    me.show(made)
-    _announce_second_person(me, made.id)
+def _proposed(me: Session, proposal: Proposal) -> None:
+    me.show(proposal)
+    _announce_second_person(me, proposal.id)
 
 
 def propose(
@@ -210,7 +210,7 @@ def propose(
     """Propose a policy, for the current project unless an option names another owner; without any, the platform's."""
     _check_one(organization, classification, platform)
     project = None if organization or classification or platform else me.needed_project()
-    made = me.client.policy_proposals.create(
+    proposal = me.client.policy_proposals.create(
         atoms=read_document(file, "atoms"),
         reason=reason,
         organization=organization,
@@ -218,16 +218,16 @@ def propose(
         project=project,
         dry_run=me.is_dry_run,
     )
-    _proposed(me, made)
+    _proposed(me, proposal)
 
 
 def simulate(me: Session, lost: Lost = None, change: Changes = None, at: At = None) -> None:
-    found = me.client.policy.simulate(
+    impact = me.client.policy.simulate(
         lost_certificates=[_lost(each) for each in lost or []],
         changes=[_change(each) for each in change or []],
         at=at,
     )
-    me.show(found)
+    me.show(impact)
 
 
 def _lost(text: str) -> LostInput:
@@ -260,7 +260,7 @@ def classification_create(
     on_drift: Annotated[str | None, typer.Option("--on-drift", help=_("flag, freeze, evacuate or stop."))] = None,
     organization: OrganizationOption = None,
 ) -> None:
-    made = me.client.organizations.classification_create(
+    classification = me.client.organizations.classification_create(
         me.organization(organization),
         name=name,
         title=title,
@@ -271,4 +271,4 @@ def classification_create(
         atoms=read_document(file, "atoms"),
         dry_run=me.is_dry_run,
     )
-    me.show(made)
+    me.show(classification)

@@ -87,7 +87,7 @@ def register(app: typer.Typer) -> None:
 
 def _addresses() -> typer.Typer:
     addresses = group(_("Public addresses of the project."))
-    wanted = (
+    parameters = (
         option("pool", "--pool", _("Filter by pool."), default=None),
         option("instance", "--instance", _("Filter by instance."), default=None),
         option("network", "--network", _("Filter by network."), default=None),
@@ -95,7 +95,7 @@ def _addresses() -> typer.Typer:
         *filters("name", "labels", "created_after"),
     )
     help = _("The public addresses of the project.")
-    call_command(addresses, "list", help, ADDRESSES, *wanted, show=rows(ADDRESS_COLUMNS))
+    call_command(addresses, "list", help, ADDRESSES, *parameters, show=rows(ADDRESS_COLUMNS))
     show_command(addresses, _("A public address."), "public_addresses.get", "ADDRESS")
     command(addresses, "create", _("Reserve a public address."), DRY_RUN)(public_address_create)
     subject = given("public_address", "ADDRESS", completes="public_addresses.list")
@@ -107,14 +107,14 @@ def _addresses() -> typer.Typer:
     command(addresses, "detach", _("Detach a public address; it stays reserved."), SURE, DRY_RUN)(public_address_detach)
     help, question = _("Release public addresses to their pools."), _("Release {names}?")
     delete_command(addresses, help, "public_addresses.delete", "ADDRESS...", question)
-    wanted = (
+    parameters = (
         option("ip", "--address", _("Filter by address."), default=None),
         option("instance", "--instance", _("Filter by instance: its id."), default=None),
         option("at", "--at", _("In use at this moment (RFC 3339)."), default=None),
         *filters("created_after"),
     )
     help = _("Which instance or network had which public address when.")
-    call_command(addresses, "history", help, USES, *wanted, show=rows(USE_COLUMNS))
+    call_command(addresses, "history", help, USES, *parameters, show=rows(USE_COLUMNS))
     reason = option("reason", "--reason", _("The project sees it."))
     help = _("Withdraw a public address of any project; for operators.")
     call_command(addresses, "suspend", help, "public_addresses.suspend", subject, reason)
@@ -169,9 +169,9 @@ def public_address_attach(
 
 
 def public_address_detach(me: Session, address: Address) -> None:
-    found = me.client.public_addresses.get(address)
-    me.confirm(_("Detach {name}?").format(name=f"{found.name} ({found.ip})"))
-    me.show(me.client.public_addresses.detach(found.id, dry_run=me.is_dry_run))
+    current = me.client.public_addresses.get(address)
+    me.confirm(_("Detach {name}?").format(name=f"{current.name} ({current.ip})"))
+    me.show(me.client.public_addresses.detach(current.id, dry_run=me.is_dry_run))
 
 
 def public_addresses_of(me: Session, instance: str) -> list[PublicAddress]:

@@ -51,8 +51,8 @@ def register(nodes: typer.Typer) -> None:
 
 
 def discard(me: Session, orphan: Finding, reason: Why, name: Typed = None) -> None:
-    found = me.client.orphans.get(orphan)
-    typed = found.name if me.is_dry_run else name or _typed(found.name)
+    finding = me.client.orphans.get(orphan)
+    typed = finding.name if me.is_dry_run else name or _typed(finding.name)
     me.show(me.client.orphans.discard(orphan, name=typed, reason=reason, dry_run=me.is_dry_run))
     if not me.is_dry_run:
         print_note(_("It is deleted when its node is reachable."))

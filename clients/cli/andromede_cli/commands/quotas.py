@@ -53,25 +53,25 @@ def replace(me: Session, limits: Limits, organization: OrganizationOption = None
     """
     client, dry = me.client, me.is_dry_run
     now = client.organizations.quotas(organization) if organization else client.quotas.get()
-    wanted = cast("QuotaLimitsInput", changed(now.limits, limits))
+    requested = cast("QuotaLimitsInput", changed(now.limits, limits))
     if organization:
-        me.show(client.organizations.quotas_set(organization, limits=wanted, if_match=now.version, dry_run=dry))
+        me.show(client.organizations.quotas_set(organization, limits=requested, if_match=now.version, dry_run=dry))
     else:
-        me.show(client.quotas.set(limits=wanted, if_match=now.version, dry_run=dry))
+        me.show(client.quotas.set(limits=requested, if_match=now.version, dry_run=dry))
 
 
 def changed(limits: dict[str, Any], texts: list[str]) -> dict[str, Any]:
     """Return the limits with the changes. Raises BadParameter."""
-    found = dict(limits)
+    new_limits = dict(limits)
     for text in texts:
         dimension, _equals, number = text.partition("=")
         if number == "default":
-            found.pop(dimension, None)
+            new_limits.pop(dimension, None)
         elif number.isdecimal():
-            found[dimension] = int(number)
+            new_limits[dimension] = int(number)
         else:
             raise typer.BadParameter(_("{text!r} is not a limit. Write vcpus=40.").format(text=text))
-    return found
+    return new_limits
 
 
 def _requests() -> typer.Typer:

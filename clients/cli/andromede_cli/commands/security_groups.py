@@ -97,8 +97,8 @@ def security_group_create(
     label: LabelsOption = None,
 ) -> None:
     body: dict[str, Any] = {"description": description, "selector": selector, "labels": labels_of(label)}
-    made = me.client.security_groups.create(name=name, **body, dry_run=me.is_dry_run)
-    me.show(made)
+    security_group = me.client.security_groups.create(name=name, **body, dry_run=me.is_dry_run)
+    me.show(security_group)
 
 
 def rule_add(

@@ -84,15 +84,15 @@ def ssh(
 ) -> None:
     if sum((relay, public, bool(jump))) > 1:
         raise Misuse(_("Pass only one of --relay, --public and --jump."))
-    found = me.client.instances.get(name)
+    instance = me.client.instances.get(name)
     program = shutil.which("ssh")
     if program is None:
         raise Misuse(_("ssh was not found. Install an OpenSSH client."))
     if jump:
-        way = Way(address_of(found, network), {"ProxyJump": jump, "Port": str(port)})
+        way = Way(address_of(instance, network), {"ProxyJump": jump, "Port": str(port)})
     else:
-        way = _way_to(me, found, port, network, relay=relay, public=public)
-    options = way.options | host_key_options(me, found, way) | _user_option(user or _user_by_label(me, found))
+        way = _way_to(me, instance, port, network, relay=relay, public=public)
+    options = way.options | host_key_options(me, instance, way) | _user_option(user or _user_by_label(me, instance))
     words = [word for option, value in options.items() for word in ("-o", f"{option}={value}")]
     words += ["-i", identity] if identity else []
     status = subprocess.call([program, *words, "--", way.address, *(line or [])])
@@ -114,14 +114,14 @@ def ssh_config(
 ) -> None:
     if relay and public:
         raise Misuse(_("Pass only one of --relay and --public."))
-    found = me.client.instances.get(name)
-    if not HOST.fullmatch(found.name):
-        raise Misuse(_("{name} cannot be the name of a host. Rename the instance.").format(name=found.name))
-    way = _way_to(me, found, port, network, relay=relay, public=public)
+    instance = me.client.instances.get(name)
+    if not HOST.fullmatch(instance.name):
+        raise Misuse(_("{name} cannot be the name of a host. Rename the instance.").format(name=instance.name))
+    way = _way_to(me, instance, port, network, relay=relay, public=public)
     options = {"HostName": way.address} if way.is_public else {}
-    options |= way.options | host_key_options(me, found, way) | _user_option(user or _user_by_label(me, found))
+    options |= way.options | host_key_options(me, instance, way) | _user_option(user or _user_by_label(me, instance))
     options |= {"IdentityFile": f'"{identity}"'} if identity else {}
-    lines = [f"Host {found.name}", *(f"    {option} {value}" for option, value in options.items())]
+    lines = [f"Host {instance.name}", *(f"    {option} {value}" for option, value in options.items())]
     print("\n".join(lines))  # noqa: T201 - the result
 
 

@@ -129,14 +129,14 @@ def attach(me: Session, volume: Volume, instance: Instance, read_only: ReadOnly 
 
 
 def detach(me: Session, volume: Volume) -> None:
-    found = me.client.volumes.get(volume)
-    if found.instance is None:
-        raise Misuse(_("{name} is not attached to an instance.").format(name=found.name))
-    me.confirm(_("Detach {name} from {instance}?").format(name=found.name, instance=found.instance.name))
-    attached = me.client.attachments.list(found.instance.id)
-    wanted = next(each for each in attached if each.volume.id == found.id)
-    answer = me.client.attachments.delete(found.instance.id, wanted.id, dry_run=me.is_dry_run)
-    me.finish(answer, lambda: me.client.volumes.get(found.id))
+    current = me.client.volumes.get(volume)
+    if current.instance is None:
+        raise Misuse(_("{name} is not attached to an instance.").format(name=current.name))
+    me.confirm(_("Detach {name} from {instance}?").format(name=current.name, instance=current.instance.name))
+    attached = me.client.attachments.list(current.instance.id)
+    attachment = next(each for each in attached if each.volume.id == current.id)
+    answer = me.client.attachments.delete(current.instance.id, attachment.id, dry_run=me.is_dry_run)
+    me.finish(answer, lambda: me.client.volumes.get(current.id))
 
 
 def attachments(me: Session, instance: Instance) -> None:

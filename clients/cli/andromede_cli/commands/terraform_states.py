@@ -69,11 +69,11 @@ def register(app: typer.Typer) -> None:
 def lock(me: Session, state: State, reason: Info = None) -> None:
     who = f"{getpass.getuser()}@{socket.gethostname()}"
     lock_info: dict[str, Any] = {"ID": str(uuid4()), "Operation": "andromede", "Info": reason, "Who": who}
-    made = me.client.terraform_states.lock(state, **lock_info, dry_run=me.is_dry_run)
+    locked = me.client.terraform_states.lock(state, **lock_info, dry_run=me.is_dry_run)
     if me.form in (Format.JSON, Format.YAML):
-        me.show(made)
-    elif made.lock is not None:
-        plain(made.lock.ID)
+        me.show(locked)
+    elif locked.lock is not None:
+        plain(locked.lock.ID)
 
 
 def unlock(me: Session, state: State, lock: LockId = None) -> None:

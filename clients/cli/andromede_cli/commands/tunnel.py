@@ -47,7 +47,7 @@ def tunnel(
         tunnels.carry_standard_streams(opened)
 
 
-def _listen(me: Session, name: str, port: int, network: str | None, place: tuple[str, int]) -> None:
+def _listen(me: Session, name: str, port: int, network: str | None, listen_address: tuple[str, int]) -> None:
     from andromede_cli import consoles, tunnels
 
     me.client.instances.tunnel_open(
@@ -59,4 +59,4 @@ def _listen(me: Session, name: str, port: int, network: str | None, place: tuple
         print_note(words.format(port=port, name=name, host=host, local_port=local_port))
 
     opening = partial(tunnels.opened, me, name, tcp_port=port, network=network)
-    consoles.serve(opening, place, announce_address, carry=tunnels.carry_socket)
+    consoles.serve(opening, listen_address, announce_address, carry=tunnels.carry_socket)

@@ -87,9 +87,9 @@ def _rotation(webhooks: typer.Typer) -> None:
 
 
 def _deliveries(webhooks: typer.Typer) -> None:
-    wanted = filters("state", "kind", "created_after")
+    parameters = filters("state", "kind", "created_after")
     help = _("List deliveries and their results, newest first.")
-    call_command(webhooks, "deliveries", help, "webhooks.delivery_list", SUBJECT, *wanted, show=rows(DELIVERIES))
+    call_command(webhooks, "deliveries", help, "webhooks.delivery_list", SUBJECT, *parameters, show=rows(DELIVERIES))
     call_command(webhooks, "delivery", _("A delivery, with its tries."), "webhooks.delivery", SUBJECT, DELIVERY)
     help = _("Send an event again.")
     call_command(webhooks, "redeliver", help, "webhooks.delivery_redeliver", SUBJECT, DELIVERY)

@@ -25,8 +25,8 @@ class AddressSetList(ProjectView):
 
     @route("address_set_create", AddressSetOut, body=AddressSetIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
-        made = services.address_set_create(self.actor, self.project, **body)
-        return created(AddressSetOut(made).data, request=request)
+        address_set = services.address_set_create(self.actor, self.project, **body)
+        return created(AddressSetOut(address_set).data, request=request)
 
 
 class AddressSetDetail(ProjectView):
@@ -42,11 +42,11 @@ class AddressSetDetail(ProjectView):
 
     @route("address_set_update", AddressSetOut, body=AddressSetPatch)
     def patch(self, request: Request, body: Body) -> Response:
-        found = self.address_set()
-        present = {"name": found.name, "description": found.description, "cidrs": found.cidrs}
-        labels = merge_labels(found.labels, body.get("labels", {}))
-        found = services.address_set_update(self.actor, found, **{**present, **body, "labels": labels})
-        return Response(AddressSetOut(found).data)
+        address_set = self.address_set()
+        present = {"name": address_set.name, "description": address_set.description, "cidrs": address_set.cidrs}
+        labels = merge_labels(address_set.labels, body.get("labels", {}))
+        address_set = services.address_set_update(self.actor, address_set, **{**present, **body, "labels": labels})
+        return Response(AddressSetOut(address_set).data)
 
     @route("address_set_delete", status=204)
     def delete(self, request: Request) -> Response:

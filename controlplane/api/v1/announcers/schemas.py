@@ -63,8 +63,8 @@ class AnnouncerOut(Out):
         return {"total": announcer.session_count, "established": announcer.established_session_count}
 
     def _document(self, announcer: Announcer) -> AnnouncementsDocument | None:
-        found: AnnouncementsDocument | None = self.context["documents"].get(announcer.zone_id)
-        return found
+        document: AnnouncementsDocument | None = self.context["documents"].get(announcer.zone_id)
+        return document
 
 
 class AnnouncerIncidentOut(Out):

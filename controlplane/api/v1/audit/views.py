@@ -82,15 +82,15 @@ class RequestLogView(APIView):
         return page.answer(RequestRecordOut, context=request_log.page_details(page.rows))
 
     def exported(self, request: Request, rows: QuerySet[RequestRecord]) -> StreamingHttpResponse:
-        wanted = request.query_params.get("format", FORMATS[0])
-        if wanted not in FORMATS:
+        file_format = request.query_params.get("format", FORMATS[0])
+        if file_format not in FORMATS:
             raise invalid("format", Message("it must be one of {known}.", known=", ".join(FORMATS)))
         rows = rows.filter(REQUESTS.condition(request.query_params))
-        is_table = wanted == "csv"
+        is_table = file_format == "csv"
         parts: Iterator[bytes] = request_log.exported(
             rows, request_log.as_csv if is_table else request_log.as_json_lines
         )
-        name = f'attachment; filename="audit.{wanted}"'
+        name = f'attachment; filename="audit.{file_format}"'
         turn = concurrency.acquire_slot("audit-export", self.actor.owner_id, expires_after_s=EXPORT_LASTS_S)
         answer = StreamingHttpResponse(
             chain([request_log.csv_header()], parts) if is_table else parts,

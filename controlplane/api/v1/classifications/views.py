@@ -23,8 +23,8 @@ class ClassificationDetail(ActorView):
     @route("classification_get", ClassificationOut)
     def get(self, request: Request) -> Response:
         rows = classifications.visible_to(self.actor)
-        found = classifications.classification_get(rows, self.kwargs["classification"])
-        return Response(ClassificationOut(found).data)
+        classification = classifications.classification_get(rows, self.kwargs["classification"])
+        return Response(ClassificationOut(classification).data)
 
 
 class OrganizationClassificationList(OrganizationView):
@@ -35,5 +35,5 @@ class OrganizationClassificationList(OrganizationView):
 
     @route("organization_classification_create", ClassificationOut, body=ClassificationIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
-        made = classifications.classification_create(self.actor, self.organization, NewClassification(**body))
-        return created(ClassificationOut(made).data, request=request)
+        classification = classifications.classification_create(self.actor, self.organization, NewClassification(**body))
+        return created(ClassificationOut(classification).data, request=request)

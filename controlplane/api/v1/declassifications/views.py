@@ -26,5 +26,5 @@ class DeclassificationList(OrganizationView):
     def post(self, request: Request, body: Body) -> Response:
         new = NewDeclassification(body["resource"], body["reason"], body["classifications"], body["lineage"])
         proposal = declassifications.declassification_propose(self.actor, self.organization, new)
-        place = f"/v1/policy-proposals/{proposal.pk}"
-        return Response(ProposalOut(proposal).data, status=201, headers={"Location": place})
+        location = f"/v1/policy-proposals/{proposal.pk}"
+        return Response(ProposalOut(proposal).data, status=201, headers={"Location": location})

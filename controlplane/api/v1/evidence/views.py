@@ -56,10 +56,10 @@ class Residency(ActorView):
         if start is not None and end is not None and start >= end:
             raise invalid("to", Message("it must be after from."))
         if self.records().filter(resource_id=resource_id).exists():
-            found = selectors.residency_of(resource_id, start=start, end=end, role=role)
+            residency = selectors.residency_of(resource_id, start=start, end=end, role=role)
         else:  # no evidence is about a public address itself
-            found = public_address_residency(self.actor, resource_id, start=start, end=end, role=role)
-        return Response(ResidencyOut(found).data)
+            residency = public_address_residency(self.actor, resource_id, start=start, end=end, role=role)
+        return Response(ResidencyOut(residency).data)
 
     def records(self) -> QuerySet[EvidenceRecord]:
         """Return the records of the projects that the actor sees."""

@@ -28,9 +28,9 @@ WINDOW = {
 }
 
 
-def _asked(made: EvidenceExport) -> Response:
-    headers = {"Location": f"/v1/evidence-exports/{made.pk}", "Retry-After": str(RETRY_AFTER_S)}
-    return Response(ExportOut(made).data, status=202, headers=headers)
+def _asked(export: EvidenceExport) -> Response:
+    headers = {"Location": f"/v1/evidence-exports/{export.pk}", "Retry-After": str(RETRY_AFTER_S)}
+    return Response(ExportOut(export).data, status=202, headers=headers)
 
 
 class ExportList(OrganizationView):

@@ -137,8 +137,8 @@ class WithFacts(Out):
         return [name for name in stated if delivered_by(name) == "operator"]
 
     def present(self, row: Any) -> Mapping[str, Fact]:
-        found: Mapping[str, Fact] = self.context["facts"][row.pk]
-        return {name: fact for name, fact in found.items() if not fact.is_due(self.context["now"])}
+        facts: Mapping[str, Fact] = self.context["facts"][row.pk]
+        return {name: fact for name, fact in facts.items() if not fact.is_due(self.context["now"])}
 
 
 class ZoneOut(WithFacts):

@@ -29,8 +29,8 @@ class InvitationList(OrganizationView):
 
     @route("invitation_create", InvitationWithTokenOut, body=InvitationIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
-        made, secret = invitations.invitation_create(self.actor, self.organization, **body)
-        return created(InvitationOut(made).data | {"token": secret}, request=request)
+        invitation, secret = invitations.invitation_create(self.actor, self.organization, **body)
+        return created(InvitationOut(invitation).data | {"token": secret}, request=request)
 
 
 class InvitationDetail(OrganizationView):

@@ -41,5 +41,5 @@ class NodeMetrics(OperatorView):
 
 
 def document(window: Window, series: list[Series]) -> dict[str, Any]:
-    found = {"resolution_s": int(window.step.total_seconds()), "since": window.since, "until": window.until}
-    return dict(MetricsOut(found | {"series": series}).data)
+    bounds = {"resolution_s": int(window.step.total_seconds()), "since": window.since, "until": window.until}
+    return dict(MetricsOut(bounds | {"series": series}).data)

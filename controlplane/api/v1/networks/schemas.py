@@ -60,8 +60,8 @@ class Ipv6RangeOut(Out):
         return NamedOut(subnet.ipv6_pool).data if subnet and subnet.ipv6_pool else None
 
     def subnet_of(self, row: Any) -> Subnet | None:
-        found: Subnet = row
-        return found
+        subnet: Subnet = row
+        return subnet
 
 
 class NetworkIn(In):
@@ -154,8 +154,8 @@ class NetworkOut(StaticResourceOut, Ipv6RangeOut):
         return next(iter(self._subnets(row)), None)
 
     def _subnets(self, row: Network) -> Sequence[Subnet]:
-        found: Mapping[UUID, Sequence[Subnet]] = self.context["subnets"]
-        return found.get(row.pk, ())
+        subnets: Mapping[UUID, Sequence[Subnet]] = self.context["subnets"]
+        return subnets.get(row.pk, ())
 
 
 class SubnetIn(In):

@@ -47,8 +47,8 @@ class TopologyPortOut(NamedOut):
 
     @property
     def topology(self) -> Topology:
-        found: Topology = self.context["topology"]
-        return found
+        topology: Topology = self.context["topology"]
+        return topology
 
     @extend_schema_field(PortAddressOut(many=True))
     def get_addresses(self, port: Port) -> Any:
@@ -56,8 +56,8 @@ class TopologyPortOut(NamedOut):
 
     @extend_schema_field(TopologyInstanceOut(allow_null=True))
     def get_instance(self, port: Port) -> Any:
-        found = None if port.instance_id is None else self.topology.instances.get(port.instance_id)
-        return None if found is None else TopologyInstanceOut(found).data
+        instance = None if port.instance_id is None else self.topology.instances.get(port.instance_id)
+        return None if instance is None else TopologyInstanceOut(instance).data
 
     @extend_schema_field(TopologyPublicAddressOut(many=True))
     def get_public_addresses(self, port: Port) -> Any:

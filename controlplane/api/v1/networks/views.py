@@ -84,8 +84,8 @@ class NetworkTopology(NetworkView):
 
     @route("network_topology", TopologyOut, error_statuses=(422,))
     def get(self, request: Request) -> Response:
-        found = network_topology(self.network())
-        return Response(TopologyOut(found, context={"topology": found}).data)
+        topology = network_topology(self.network())
+        return Response(TopologyOut(topology, context={"topology": topology}).data)
 
 
 class SubnetList(NetworkView):

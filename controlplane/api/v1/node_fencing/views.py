@@ -31,9 +31,15 @@ def fencing_document(node: Node) -> dict[str, Any]:
     }
 
 
-def _at_hand(node: Node, found: AvailableEvidence) -> dict[str, Any]:
-    error = None if found.counts else NodeNotFenceable(node=node.name, reason=found.reason).as_document()
-    return {"kind": found.kind, "counts": found.counts, "error": error, "since": found.since, "facts": found.facts}
+def _at_hand(node: Node, evidence: AvailableEvidence) -> dict[str, Any]:
+    error = None if evidence.counts else NodeNotFenceable(node=node.name, reason=evidence.reason).as_document()
+    return {
+        "kind": evidence.kind,
+        "counts": evidence.counts,
+        "error": error,
+        "since": evidence.since,
+        "facts": evidence.facts,
+    }
 
 
 class NodeFencing(OperatorView):

@@ -32,10 +32,10 @@ class OrganizationList(ActorView):
 
     @route("organization_create", OrganizationOut, body=OrganizationIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
-        made = services.organization_create(
+        organization = services.organization_create(
             name=body["name"], labels=body["labels"], owner=_owner(body), actor=self.actor
         )
-        return created(OrganizationOut(made).data, request=request)
+        return created(OrganizationOut(organization).data, request=request)
 
 
 def _owner(body: Body) -> User | None:
@@ -75,5 +75,5 @@ class OrganizationDetail(OrganizationView):
 class OrganizationProjects(OrganizationView):
     @route("project_create", ProjectOut, body=ProjectIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
-        made = services.project_create(self.organization, actor=self.actor, **body)
-        return Response(ProjectOut(made).data, status=201, headers={"Location": f"/v1/projects/{made.pk}"})
+        project = services.project_create(self.organization, actor=self.actor, **body)
+        return Response(ProjectOut(project).data, status=201, headers={"Location": f"/v1/projects/{project.pk}"})

@@ -49,8 +49,8 @@ class OrphanDiscard(OrphanView):
 
     @route("orphan_discard", OrphanOut, body=DiscardIn, status=202)
     def post(self, request: Request, body: Body) -> Response:
-        found = orphans.orphan_discard(self.actor, self.orphan(), name=body["name"], reason=body["reason"])
-        return Response(OrphanOut(found).data, status=202)
+        orphan = orphans.orphan_discard(self.actor, self.orphan(), name=body["name"], reason=body["reason"])
+        return Response(OrphanOut(orphan).data, status=202)
 
 
 class OrphanRelease(OrphanView):
@@ -58,5 +58,5 @@ class OrphanRelease(OrphanView):
 
     @route("orphan_release", OrphanOut, body=ReleaseIn, status=202)
     def post(self, request: Request, body: Body) -> Response:
-        found = orphans.orphan_release(self.actor, self.orphan(), reason=body["reason"])
-        return Response(OrphanOut(found).data, status=202)
+        orphan = orphans.orphan_release(self.actor, self.orphan(), reason=body["reason"])
+        return Response(OrphanOut(orphan).data, status=202)

@@ -55,9 +55,9 @@ class UserPasswordResets(SignInView):
 
     @route("password_reset_create", PasswordResetOut, status=201)
     def post(self, request: Request) -> Response:
-        made = resets.reset_create(self.actor, self.session, selectors.user_get(self.kwargs["user"]))
-        location = {"Location": f"/v1/password-resets/{made.pk}"}
-        return Response(PasswordResetOut(made).data, status=201, headers=location)
+        reset = resets.reset_create(self.actor, self.session, selectors.user_get(self.kwargs["user"]))
+        location = {"Location": f"/v1/password-resets/{reset.pk}"}
+        return Response(PasswordResetOut(reset).data, status=201, headers=location)
 
 
 class PasswordResetList(SignInView):

@@ -116,13 +116,13 @@ class PublicAddressOut(StaticResourceOut):
 
     @extend_schema_field(NamedOut(allow_null=True))
     def get_network(self, row: PublicAddress) -> Any:
-        found = egress_of(row)
-        return None if found is None else NamedOut(found.network).data
+        egress = egress_of(row)
+        return None if egress is None else NamedOut(egress.network).data
 
     @extend_schema_field(NamedOut(allow_null=True))
     def get_instance(self, row: PublicAddress) -> Any:
-        found = None if row.port is None else self.context["instances"].get(row.port.instance_id)
-        return None if found is None else NamedOut(found).data
+        instance = None if row.port is None else self.context["instances"].get(row.port.instance_id)
+        return None if instance is None else NamedOut(instance).data
 
 
 class PublicAddressActionOut(Out):

@@ -104,8 +104,8 @@ class RequestList(OrganizationView):
 
     @route("quota_request_create", QuotaRequestOut, body=QuotaRequestIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
-        made = requests.quota_request_create(self.actor, QuotaOwner(self.organization), **body)
-        return created(QuotaRequestOut(made).data, request=request)
+        quota_request = requests.quota_request_create(self.actor, QuotaOwner(self.organization), **body)
+        return created(QuotaRequestOut(quota_request).data, request=request)
 
 
 class RequestView(OrganizationView):

@@ -31,8 +31,8 @@ class ReachabilityCheck(ProjectView):
         traffic = _traffic(body)
         family = FAMILIES.get(body.get("family", ""))
         _check_families(body, source, target, family)
-        found = reachability(self.project, source, target, traffic, family=family)
-        return Response(_document(found, body, source, target))
+        result = reachability(self.project, source, target, traffic, family=family)
+        return Response(_document(result, body, source, target))
 
     def _end(self, body: Body, at: str) -> Named:
         given = [name for name in ENDS if body.get(name)]
@@ -65,23 +65,23 @@ def _check_families(body: Body, source: Named, target: Named, family: int | None
         raise InvalidRequest(field="family" if family else "target", reason=Message("The addresses differ in family."))
 
 
-def _document(found: Reachability, body: Body, source: Named, target: Named) -> Any:
+def _document(result: Reachability, body: Body, source: Named, target: Named) -> Any:
     answer = {
-        "verdict": found.answer.verdict,
-        "source": _end_document(found, found.source, source),
-        "target": _end_document(found, found.target, target),
+        "verdict": result.answer.verdict,
+        "source": _end_document(result, result.source, source),
+        "target": _end_document(result, result.target, target),
         "protocol": body["protocol"],
         "port": body.get("port"),
-        "family": FAMILY_NAMES[found.answer.family],
-        "steps": found.answer.steps,
-        "next_steps": [translated(each) for each in found.answer.next_steps],
+        "family": FAMILY_NAMES[result.answer.family],
+        "steps": result.answer.steps,
+        "next_steps": [translated(each) for each in result.answer.next_steps],
     }
-    return ReachabilityOut(answer, context={"groups": found.groups}).data
+    return ReachabilityOut(answer, context={"groups": result.groups}).data
 
 
-def _end_document(found: Reachability, port: Port | None, named: Named) -> dict[str, Any]:
+def _end_document(result: Reachability, port: Port | None, named: Named) -> dict[str, Any]:
     address = None if named.address is None else str(named.address)
     if port is None:
         return {"instance": None, "port": None, "network": None, "address": address}
-    instance = None if port.instance_id is None else found.instances.get(port.instance_id)
+    instance = None if port.instance_id is None else result.instances.get(port.instance_id)
     return {"instance": instance, "port": port, "network": port.network, "address": address}

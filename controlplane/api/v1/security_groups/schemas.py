@@ -180,8 +180,8 @@ class PortSecurityGroupsOut(Out):
 
     @extend_schema_field(AppliedRulesOut(allow_null=True))
     def get_rules(self, port: Port) -> Any:
-        found: AppliedRules | None = self.context["rules"][port.pk]
-        return None if found is None else AppliedRulesOut(found).data
+        rules: AppliedRules | None = self.context["rules"][port.pk]
+        return None if rules is None else AppliedRulesOut(rules).data
 
 
 class InstanceSecurityGroupsOut(Out):

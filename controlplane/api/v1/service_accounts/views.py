@@ -31,10 +31,10 @@ class AccountsView(OrganizationView):
     def project_named(self, ref: str) -> Project:
         return selectors.project_in(self.organization, ref)
 
-    def grants(self, wanted: Sequence[Mapping[str, Any]]) -> dict[Project | None, str]:
+    def grants(self, requested: Sequence[Mapping[str, Any]]) -> dict[Project | None, str]:
         """Return the role grants by project; a project may occur once."""
         grants: dict[Project | None, str] = {}
-        for number, grant in enumerate(wanted):
+        for number, grant in enumerate(requested):
             ref, at = grant.get("project"), f"grants/{number}/project"
             project = resolve_reference(self.project_named, ref, at=at) if ref is not None else None
             if project in grants:
@@ -51,10 +51,10 @@ class ServiceAccountList(AccountsView):
 
     @route("service_account_create", ServiceAccountOut, body=ServiceAccountIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
-        made = service_accounts.service_account_create(
+        account = service_accounts.service_account_create(
             self.actor, self.organization, name=body["name"], grants=self.grants(body["grants"])
         )
-        return created(ServiceAccountOut(made).data, request=request)
+        return created(ServiceAccountOut(account).data, request=request)
 
 
 class ServiceAccountDetail(AccountsView):

@@ -32,8 +32,8 @@ class ReleaseView(PublicView):
 class ProviderVersions(PublicView):
     @route("terraform_provider_version_list", ProviderVersionsOut)
     def get(self, request: Request) -> Response:
-        found = provider_registry.releases(self.kwargs["namespace"], self.kwargs["terraform_provider"])
-        return Response(ProviderVersionsOut({"versions": [_version(each) for each in found]}).data)
+        releases = provider_registry.releases(self.kwargs["namespace"], self.kwargs["terraform_provider"])
+        return Response(ProviderVersionsOut({"versions": [_version(each) for each in releases]}).data)
 
 
 class ProviderPackage(ReleaseView):

@@ -132,5 +132,5 @@ class OwnToken(ActorView):
         return Response(status=204)
 
 
-def _issued(token: Any, secret: str, place: str) -> Response:
-    return Response(TokenOut(token).data | {"secret": secret}, status=201, headers={"Location": place})
+def _issued(token: Any, secret: str, location: str) -> Response:
+    return Response(TokenOut(token).data | {"secret": secret}, status=201, headers={"Location": location})

@@ -121,12 +121,12 @@ class TokenCreate(FormPage, TokenPages):
         return [(_("API tokens"), self.at(""))]
 
     def send(self, form: ApiForm) -> HttpResponse:
-        made = self.api.post(*self.path(), body=form.body(), key=self.key)
-        self.title = made["name"]
+        token = self.api.post(*self.path(), body=form.body(), key=self.key)
+        self.title = token["name"]
         lead = _("Send it as “Authorization: Bearer …”. The command line takes it from ANDROMEDE_TOKEN.")
-        if made["follows_owner"]:
+        if token["follows_owner"]:
             lead = format_lazy("{} {}", lead, FOLLOWS_OWNER)
-        return one_time_secret_page(self, _("Token"), made["secret"], back=self.at(""), lead=lead)
+        return one_time_secret_page(self, _("Token"), token["secret"], back=self.at(""), lead=lead)
 
 
 class TokenRevoke(FormPage, TokenPages):

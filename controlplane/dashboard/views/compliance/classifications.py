@@ -67,6 +67,6 @@ class ClassificationCreate(FormPage):
     def send(self, form: ApiForm) -> str:
         body: dict[str, Any] = {"atoms": [], **form.body()}
         organization = body.pop("organization")
-        made = self.api.post("organizations", organization, "classifications", body=body, key=self.key)
+        classification = self.api.post("organizations", organization, "classifications", body=body, key=self.key)
         self.notify(_("Classification created. Edit its policy."))
-        return reverse("classification-policy-edit", kwargs={"classification": made["id"]})
+        return reverse("classification-policy-edit", kwargs={"classification": classification["id"]})

@@ -49,9 +49,11 @@ class Declassify(FormPage, ResourcePage):
 
     def send(self, form: ApiForm) -> str:
         body = form.body() | {"resource": self.kwargs["resource"]}
-        made = self.api.post("organizations", self.owners["organization"], "declassifications", body=body, key=self.key)
+        proposal = self.api.post(
+            "organizations", self.owners["organization"], "declassifications", body=body, key=self.key
+        )
         self.notify(_("Proposal created. Another officer has to approve it."))
-        return reverse("proposal", kwargs={"proposal": made["id"]})
+        return reverse("proposal", kwargs={"proposal": proposal["id"]})
 
 
 def _origin(entry: dict[str, Any]) -> str:

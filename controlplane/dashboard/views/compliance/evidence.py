@@ -194,8 +194,8 @@ class ExportCreate(FormPage, EvidencePage):
         """Create the export without an Idempotency-Key: for today, a repeated form covers more seconds."""
         data = form.cleaned_data
         body = {"from": _written(_midnight(data["first"])), "to": _written(_end_of(data["last"]))}
-        made = self.api.post("organizations", data["organization"], "evidence-exports", body=body)
-        return reverse("export", kwargs={"export": made["id"]})
+        export = self.api.post("organizations", data["organization"], "evidence-exports", body=body)
+        return reverse("export", kwargs={"export": export["id"]})
 
 
 class Export(Page):

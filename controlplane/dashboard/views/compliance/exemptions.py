@@ -67,9 +67,9 @@ class ExemptionCreate(FormPage):
         return {"lead": lead, "back": reverse("exemptions")}
 
     def send(self, form: ApiForm) -> str:
-        made = self.api.post("exemptions", body=form.body(), key=self.key)
+        exemption = self.api.post("exemptions", body=form.body(), key=self.key)
         self.notify(_("Exemption requested. Two people have to sign it."))
-        return reverse("exemption", kwargs={"exemption": made["id"]})
+        return reverse("exemption", kwargs={"exemption": exemption["id"]})
 
 
 class ApprovalForm(ApiForm):

@@ -35,8 +35,8 @@ class Residencies(Page):
     live = "drift"
 
     def get(self, request: HttpRequest, **path: str) -> HttpResponse:
-        if wanted := self.query("resource").strip():
-            return redirect("residency", resource=wanted)
+        if resource := self.query("resource").strip():
+            return redirect("residency", resource=resource)
         return super().get(request, **path)
 
     def context(self) -> dict[str, Any]:
@@ -103,13 +103,13 @@ class Residency(ResourcePage):
 
     def context(self) -> dict[str, Any]:
         query = {name: self.query(name) for name in ("from", "to", "role")}
-        found = self.api.get("resources", self.kwargs["resource"], "residency", **query)
+        residency = self.api.get("resources", self.kwargs["resource"], "residency", **query)
         return {
             "resource": self.kwargs["resource"],
             "name": self.thing.get("name", ""),
-            "intervals": found["intervals"],
-            "problems": found["problems"],
-            "chart": bars(_bar(each) for each in found["intervals"]),
+            "intervals": residency["intervals"],
+            "problems": residency["problems"],
+            "chart": bars(_bar(each) for each in residency["intervals"]),
             "records": self.records,
             "of_project": self.owners["project"],
             "lineage": self.lineage(),

@@ -121,11 +121,11 @@ class PolicyPage(Page):
 
     def proposals(self) -> list[dict[str, Any]]:
         """Return proposals that wait for approval or for their delay."""
-        found = []
+        proposals = []
         for state in ("proposed", "approved"):
             page = self.api.get("policy-proposals", state=state, level=self.whose.level, limit=MANY)
-            found += [each for each in page["items"] if self.whose.owns_proposal(each)]
-        return found
+            proposals += [each for each in page["items"] if self.whose.owns_proposal(each)]
+        return proposals
 
 
 class PolicyUndo(Action):
@@ -356,8 +356,8 @@ class OrganizationPolicy(PolicyOwnerView):
         return proposal["project"] is None and owner is not None and owner["id"] == self.organization["id"]
 
     def simulation_subject(self) -> dict[str, Any] | None:
-        found = self.api.get("projects", organization=self.organization["name"], limit=1)["items"]
-        return {"project": found[0]["id"]} if found else None
+        projects = self.api.get("projects", organization=self.organization["name"], limit=1)["items"]
+        return {"project": projects[0]["id"]} if projects else None
 
 
 class PlatformPolicy(PolicyOwnerView):

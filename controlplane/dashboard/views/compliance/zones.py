@@ -73,10 +73,10 @@ class ImpactSimulation(Page):
     def context(self) -> dict[str, Any]:
         number = self.query("number")
         lost = [{"zone": self.kwargs["zone"], "number": number}]
-        found = self.api.post("policy", "simulate", body={"lost_certificates": lost})
+        impact = self.api.post("policy", "simulate", body={"lost_certificates": lost})
         names = {project["id"]: project["name"] for project in self.projects}
-        lost_zones = [each | {"name": names.get(each["project"], each["project"])} for each in found["lost_zones"]]
-        return {"number": number, "zone": self.kwargs["zone"], "broken": found["broken"], "lost_zones": lost_zones}
+        lost_zones = [each | {"name": names.get(each["project"], each["project"])} for each in impact["lost_zones"]]
+        return {"number": number, "zone": self.kwargs["zone"], "broken": impact["broken"], "lost_zones": lost_zones}
 
 
 class PartyList(Page):
@@ -163,12 +163,12 @@ class Transfers(Page):
 
 def statements_about(page: Page, kind: str, subject: str) -> list[dict[str, Any]]:
     """Return the current statements for all periods, by attribute and start."""
-    found = page.api.get("facts", subject_kind=kind, subject_id=subject, limit=MANY)["items"]
+    facts = page.api.get("facts", subject_kind=kind, subject_id=subject, limit=MANY)["items"]
     now = clock.now().isoformat()
     marked = [
         each
         | {"is_overdue": each["review_by"] < now, "is_plain": each["attribute"] not in ("parties", "certifications")}
-        for each in found
+        for each in facts
     ]
     return sorted(marked, key=lambda each: (each["attribute"], each["valid_from"]))
 

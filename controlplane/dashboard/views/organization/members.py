@@ -167,14 +167,14 @@ class MemberPasswordLink(AccountPage):
     def send(self, form: ApiForm) -> HttpResponse:
         user = self.member["user"]["id"]
         try:
-            made = self.api.post("users", user, "password-links")
+            created = self.api.post("users", user, "password-links")
         except ApiError as exc:
             if exc.code != RESET_NEEDED:
                 raise
             return self.reset(user)
         self.title = _("Password link for {email}").format(email=self.member["user"]["email"])
-        link = absolute_url(self.request, "password", secret=made["secret"])
-        mail = password_mail(link, written(made["expires_at"]))
+        link = absolute_url(self.request, "password", secret=created["secret"])
+        mail = password_mail(link, written(created["expires_at"]))
         return one_time_secret_page(self, _("Link"), link, back=self.url("members"), mail=mail)
 
     def reset(self, user: str) -> HttpResponse:
@@ -218,11 +218,11 @@ class InvitationCreate(FormPage, OrganizationPage):
 
     def send(self, form: ApiForm) -> HttpResponse:
         path = ("organizations", self.kwargs["organization"], "invitations")
-        made = self.api.post(*path, body=form.body(), key=self.key)
-        self.title = _("Invitation of {email}").format(email=made["email"])
-        link = absolute_url(self.request, "invitation", token=made["token"])
-        role = labels.ROLES[made["role"]]
-        mail = invitation_mail(link, made["organization"]["name"], role, written(made["expires_at"]))
+        invitation = self.api.post(*path, body=form.body(), key=self.key)
+        self.title = _("Invitation of {email}").format(email=invitation["email"])
+        link = absolute_url(self.request, "invitation", token=invitation["token"])
+        role = labels.ROLES[invitation["role"]]
+        mail = invitation_mail(link, invitation["organization"]["name"], role, written(invitation["expires_at"]))
         return one_time_secret_page(self, _("Link"), link, back=self.url("invitations"), mail=mail)
 
 

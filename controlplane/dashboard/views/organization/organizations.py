@@ -96,6 +96,8 @@ class ProjectCreate(FormPage, OrganizationPage):
         return {"lead": lead, "back": self.url("organization")}
 
     def send(self, form: ApiForm) -> str:
-        made = self.api.post("organizations", self.kwargs["organization"], "projects", body=form.body(), key=self.key)
+        project = self.api.post(
+            "organizations", self.kwargs["organization"], "projects", body=form.body(), key=self.key
+        )
         self.notify(_("Project created."))
-        return reverse("overview", kwargs={"project": made["id"]})
+        return reverse("overview", kwargs={"project": project["id"]})

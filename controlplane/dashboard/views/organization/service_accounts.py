@@ -36,15 +36,15 @@ class AccountForm(ApiForm):
 
     def body(self) -> Context:
         data = self.cleaned_data
-        places: list[Context] = [{"project": project} for project in data["projects"]] or [{}]
-        return {"name": data["name"], "grants": [place | {"role": data["role"]} for place in places]}
+        scopes: list[Context] = [{"project": project} for project in data["projects"]] or [{}]
+        return {"name": data["name"], "grants": [scope | {"role": data["role"]} for scope in scopes]}
 
 
 def projects_of(page: OrganizationPage) -> list[Context]:
-    found: list[Context] = page.api.get("projects", organization=page.organization["name"], sort="name", limit=200)[
+    projects: list[Context] = page.api.get("projects", organization=page.organization["name"], sort="name", limit=200)[
         "items"
     ]
-    return found
+    return projects
 
 
 class ServiceAccountList(OrganizationPage):
@@ -77,9 +77,9 @@ class ServiceAccountCreate(FormPage, OrganizationPage):
 
     def send(self, form: ApiForm) -> str:
         path = ("organizations", self.kwargs["organization"], "service-accounts")
-        made = self.api.post(*path, body=form.body(), key=self.key)
+        account = self.api.post(*path, body=form.body(), key=self.key)
         self.notify(_("Service account created. Create a token for it."))
-        return self.url("service-account", account=made["id"])
+        return self.url("service-account", account=account["id"])
 
 
 class ServiceAccountPage(OrganizationPage):

@@ -102,9 +102,9 @@ class AddressPoolCreate(FormPage):
         return [(_("Address pools"), reverse("address-pools"))]
 
     def send(self, form: ApiForm) -> str:
-        made = self.api.post("address-pools", body=form.body(), key=self.key)
-        self.notify(_("{name} created.").format(name=made["name"]))
-        return reverse("address-pool", kwargs={"pool": made["id"]})
+        pool = self.api.post("address-pools", body=form.body(), key=self.key)
+        self.notify(_("{name} created.").format(name=pool["name"]))
+        return reverse("address-pool", kwargs={"pool": pool["id"]})
 
 
 class OfAddressPool(Page):

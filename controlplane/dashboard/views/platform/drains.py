@@ -61,8 +61,8 @@ class DrainNew(FormPage, NodePage):
             return frame | {"refusal": exc.problem}
         blocked = [guest for guest in plan["guests"] if guest["reasons"]]
         counts = Counter("stop-off" if guest["start_obstacles"] else guest["action"] for guest in plan["guests"])
-        found = {"plan": plan, "blocked": blocked, "stays_off": counts["stop-off"], "starts_again": counts["stop"]}
-        return frame | found | {"counted": counted(counts, labels.PLANNED)}
+        summary = {"plan": plan, "blocked": blocked, "stays_off": counts["stop-off"], "starts_again": counts["stop"]}
+        return frame | summary | {"counted": counted(counts, labels.PLANNED)}
 
     def crumbs(self) -> list[tuple[Text, str]]:
         return [*super().crumbs(), (self.node["name"], self.url)]

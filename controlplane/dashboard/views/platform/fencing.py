@@ -33,18 +33,18 @@ class Fence(NodeFormPage):
     submit = _("Fence node")
 
     def context(self) -> Context:
-        found = self.api.get("nodes", self.node["name"], "fencing")
+        fencing = self.api.get("nodes", self.node["name"], "fencing")
         return {
             "title": _("Fence {name}").format(name=self.node["name"]),
             "node": self.node,
-            "at_hand": found["at_hand"],
-            "is_possible": any(each["counts"] for each in found["at_hand"]),
+            "at_hand": fencing["at_hand"],
+            "is_possible": any(each["counts"] for each in fencing["at_hand"]),
             "back": self.url,
         }
 
     def send(self, form: ApiForm) -> str:
-        made = self.api.post("nodes", self.node["name"], "actions", "fence", body=form.body(), key=self.key)
-        if made["operation"]:
+        fencing = self.api.post("nodes", self.node["name"], "actions", "fence", body=form.body(), key=self.key)
+        if fencing["operation"]:
             self.notify(
                 _("The BMC powers the node off. The node is fenced when the BMC has confirmed twice that it is off.")
             )
@@ -91,12 +91,12 @@ class Bmc(NodeFormPage):
     @cached_property
     def bmc(self) -> dict[str, Any] | None:
         try:
-            found: dict[str, Any] = self.api.get("nodes", self.node["name"], "bmc")
+            bmc: dict[str, Any] = self.api.get("nodes", self.node["name"], "bmc")
         except ApiError as exc:
             if exc.status != NOT_FOUND:
                 raise
             return None
-        return found
+        return bmc
 
     def context(self) -> Context:
         return {

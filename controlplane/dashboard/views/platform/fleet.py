@@ -57,15 +57,15 @@ class Fleet(Page):
 
     def nodes(self, filters: dict[str, str]) -> tuple[list[dict[str, Any]], bool]:
         """Return all nodes up to a limit, and whether the list is complete."""
-        found: list[dict[str, Any]] = []
+        nodes: list[dict[str, Any]] = []
         token = ""
         for _page in range(PAGES):
             page = self.api.get("nodes", **filters, sort="name", limit=MANY, page_token=token)
-            found += page["items"]
+            nodes += page["items"]
             token = page["next_page_token"]
             if not token:
-                return found, True
-        return found, False
+                return nodes, True
+        return nodes, False
 
 
 class NodePage(Page):
@@ -184,9 +184,11 @@ class Operations(Page):
 
     def long(self) -> list[dict[str, Any]]:
         """Return long-running operations, oldest first."""
-        found = [each for state in LIVE for each in self.api.get("operations", state=state, sort="created_at")["items"]]
+        operations = [
+            each for state in LIVE for each in self.api.get("operations", state=state, sort="created_at")["items"]
+        ]
         before = clock.now() - LONG
-        return [each for each in found if datetime.fromisoformat(each["created_at"]) < before]
+        return [each for each in operations if datetime.fromisoformat(each["created_at"]) < before]
 
 
 class ResolveForm(ApiForm):

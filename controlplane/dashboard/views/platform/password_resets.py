@@ -53,11 +53,11 @@ class ResetConfirm(ResetPage):
         return {"lost": lost, "kept": kept, "back": reverse("password-resets")}
 
     def send(self, form: ApiForm) -> HttpResponse:
-        made = self.api.post("password-resets", self.kwargs["reset"], "actions", "confirm")
-        self.title = _("Password link for {email}").format(email=made["user"]["email"])
-        link = absolute_url(self.request, "password", secret=made["secret"])
-        lead = _("The link is valid from {moment}.").format(moment=written(made["good_from"]))
-        mail = password_mail(link, written(made["expires_at"]))
+        confirmed = self.api.post("password-resets", self.kwargs["reset"], "actions", "confirm")
+        self.title = _("Password link for {email}").format(email=confirmed["user"]["email"])
+        link = absolute_url(self.request, "password", secret=confirmed["secret"])
+        lead = _("The link is valid from {moment}.").format(moment=written(confirmed["good_from"]))
+        mail = password_mail(link, written(confirmed["expires_at"]))
         return one_time_secret_page(self, _("Link"), link, back=reverse("password-resets"), lead=lead, mail=mail)
 
 

@@ -55,9 +55,9 @@ class PlatformOrganizationCreate(FormPage):
         return [(_("Organizations"), reverse("customers"))]
 
     def send(self, form: ApiForm) -> str:
-        made = self.api.post("organizations", body=form.body(), key=self.key)
+        organization = self.api.post("organizations", body=form.body(), key=self.key)
         self.notify(_("Organization created."))
-        return reverse("customer", kwargs={"organization": made["id"]})
+        return reverse("customer", kwargs={"organization": organization["id"]})
 
 
 class PlatformOrganization(Page):
@@ -95,7 +95,7 @@ class PlatformOrganizationDelete(FormPage, PlatformOrganization):
     right = "organization_delete"
 
     def choices(self) -> Context:
-        return {"wanted": self.organization["name"]}
+        return {"expected_name": self.organization["name"]}
 
     def layout_context(self) -> Context:
         return super().layout_context() | {"title": _("Delete {name}").format(name=self.organization["name"])}

@@ -64,9 +64,9 @@ def measured(pool: dict[str, Any]) -> dict[str, Any]:
 
 def pools_of(api: Api, node: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the pools that the node has or lacks; `why` is the reason for a missing one."""
-    found = []
+    pools = []
     for pool in api.get("pools", zone=node["zone"], sort="name", limit=MANY)["items"]:
         missing = {each["name"]: each["why"] for each in pool["missing"]}
         if node["name"] in missing or any(each["name"] == node["name"] for each in pool["nodes"]):
-            found.append(pool | {"why": missing.get(node["name"], "")})
-    return found
+            pools.append(pool | {"why": missing.get(node["name"], "")})
+    return pools

@@ -94,7 +94,7 @@ class OrphanDiscard(OrphanForm):
     right = "orphan_discard"
 
     def choices(self) -> Context:
-        return {"wanted": self.orphan["name"]}
+        return {"expected_name": self.orphan["name"]}
 
     def layout_context(self) -> Context:
         return super().layout_context() | {"title": _("Discard {name}").format(name=self.orphan["name"])}

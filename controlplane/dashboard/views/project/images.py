@@ -82,9 +82,9 @@ class ImageCreate(FormPage, ProjectPage):
         return [(_("Images"), self.url("images"))]
 
     def send(self, form: ApiForm) -> str:
-        made = self.api.post("projects", self.kwargs["project"], "images", body=form.body(), key=self.key)
-        self.notify(_("Image import started.") if made["source_url"] else _("Image created. Upload its file below."))
-        return self.url("image", image=made["id"])
+        image = self.api.post("projects", self.kwargs["project"], "images", body=form.body(), key=self.key)
+        self.notify(_("Image import started.") if image["source_url"] else _("Image created. Upload its file below."))
+        return self.url("image", image=image["id"])
 
 
 class ImagePage(ProjectPage):
@@ -177,7 +177,7 @@ class ImageDelete(FormPage, ImagePage):
     right = "image_delete"
 
     def choices(self) -> Context:
-        return {"wanted": self.image["name"]}
+        return {"expected_name": self.image["name"]}
 
     def context(self) -> Context:
         return {

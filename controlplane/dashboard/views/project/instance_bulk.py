@@ -25,7 +25,7 @@ class InstanceBulk(FormPage, ProjectPage):
     form_class = NameForm
 
     def choices(self) -> dict[str, Any]:
-        return {"wanted": self.project["name"]}
+        return {"expected_name": self.project["name"]}
 
     def crumbs(self) -> list[tuple[Text, str]]:
         return [(_("Instances"), self.url("instances"))]

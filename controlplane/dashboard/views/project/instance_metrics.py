@@ -56,9 +56,9 @@ class InstanceMetrics(InstancePage):
         ports = {each["port"]["id"]: each["port"]["name"] for each in self.instance["addresses"]}
         port = self.query("port") if self.query("port") in ports else ""
         path = ("ports", port) if port else ("instances", self.instance["id"])
-        found = self.get_in_project(*path, "metrics", since=since.isoformat())
-        series = [each | spoken(each["name"], each["unit"]) for each in found["series"]]
-        shown = {"metrics": found | {"series": series}, "charts": charts(series)}
+        metrics = self.get_in_project(*path, "metrics", since=since.isoformat())
+        series = [each | spoken(each["name"], each["unit"]) for each in metrics["series"]]
+        shown = {"metrics": metrics | {"series": series}, "charts": charts(series)}
         return {**shown, "ranges": RANGES, "hours": hours, "ports": ports, "port": port}
 
 

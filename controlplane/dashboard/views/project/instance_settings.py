@@ -59,8 +59,8 @@ class InstanceResize(FormPage, InstancePage):
     @cached_property
     def flavors(self) -> list[dict[str, Any]]:
         """Return the other flavors, smallest first; `problem` is the API's reason to refuse one."""
-        found = self.api.get("flavors", limit=CHOICES_MAX)["items"]
-        others = [each for each in found if each["id"] != self.instance["flavor"]]
+        flavors = self.api.get("flavors", limit=CHOICES_MAX)["items"]
+        others = [each for each in flavors if each["id"] != self.instance["flavor"]]
         ordered = sorted(others, key=lambda each: (each["vcpus"], each["memory_mib"], each["disk_gib"]))
         is_possible = not self.why_no("resize")
         return [{**each, "problem": self.problem(each["id"]) if is_possible else None} for each in ordered]
@@ -115,7 +115,7 @@ class InstanceRebuild(FormPage, InstancePage):
         images = self.get_in_project("images", sort="-created_at", limit=CHOICES_MAX)["items"]
         keys = self.get_in_project("ssh-keys", sort="name", limit=CHOICES_MAX)["items"]
         usable = by_name([image for image in images if image["state"] == "available"])
-        return {"wanted": self.instance["name"], "images": usable, "keys": by_name(keys)}
+        return {"expected_name": self.instance["name"], "images": usable, "keys": by_name(keys)}
 
     def initial(self) -> dict[str, Any]:
         return {"image": self.instance["image"]["name"]}

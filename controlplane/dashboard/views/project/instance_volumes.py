@@ -40,8 +40,8 @@ class InstanceVolumes(FormPage, InstancePage):
     @cached_property
     def free(self) -> list[dict[str, Any]]:
         zone = self.instance["zone"]
-        found = self.get_in_project("volumes", state="available", zone=zone, sort="name", limit=CHOICES_MAX)
-        volumes: list[dict[str, Any]] = found["items"] if zone else []
+        page = self.get_in_project("volumes", state="available", zone=zone, sort="name", limit=CHOICES_MAX)
+        volumes: list[dict[str, Any]] = page["items"] if zone else []
         return volumes
 
     def choices(self) -> dict[str, Any]:
@@ -81,13 +81,13 @@ class InstanceNewVolume(InstanceVolumes):
     def send(self, form: ApiForm) -> str:
         project = ("projects", self.project["id"])
         body = form.body() | {"near_instance": self.instance["id"]}
-        made = self.api.post(*project, "volumes", body=body, key=self.key)
-        operation = self.api.get(*project, "operations", made["operation"]["id"], wait=MADE_WITHIN)
+        volume = self.api.post(*project, "volumes", body=body, key=self.key)
+        operation = self.api.get(*project, "operations", volume["operation"]["id"], wait=MADE_WITHIN)
         if operation["state"] != "succeeded":
             self.notify(_("Creating the volume. Attach it here when it is available."))
             return self.page_of("instance-volumes")
         attachments = (*project, "instances", self.instance["id"], "attachments")
-        self.api.post(*attachments, body={"volume": made["id"]}, key=f"{self.key}-attach" if self.key else "")
+        self.api.post(*attachments, body={"volume": volume["id"]}, key=f"{self.key}-attach" if self.key else "")
         self.notify(_("Volume created. Attaching it."))
         return self.page_of("instance-volumes")
 

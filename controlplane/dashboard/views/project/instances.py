@@ -139,10 +139,10 @@ class InstanceOverview(InstancePage):
 
     def context(self) -> dict[str, Any]:
         rights = Rights.of(self.me, self.place())
-        found = self.get_in_project("public-addresses", instance=self.instance["id"], sort="name", limit=CHOICES_MAX)
+        page = self.get_in_project("public-addresses", instance=self.instance["id"], sort="name", limit=CHOICES_MAX)
         return {
-            "connection": connection_to(self.instance, found["items"], self.project_reference, rights),
-            "public_addresses": [each | {"standing": labels.public_address(each)} for each in found["items"]],
+            "connection": connection_to(self.instance, page["items"], self.project_reference, rights),
+            "public_addresses": [each | {"standing": labels.public_address(each)} for each in page["items"]],
         }
 
 
@@ -204,14 +204,14 @@ class NameForm(ApiForm):
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
 
-    def __init__(self, *args: Any, wanted: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, expected_name: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.wanted = wanted
+        self.expected_name = expected_name
 
     def clean_name(self) -> str:
-        if self.cleaned_data["name"] != self.wanted:
+        if self.cleaned_data["name"] != self.expected_name:
             raise forms.ValidationError(_("The name does not match."))
-        return self.wanted
+        return self.expected_name
 
 
 class InstanceDelete(FormPage, InstancePage):
@@ -221,7 +221,7 @@ class InstanceDelete(FormPage, InstancePage):
     right = "instance_delete"
 
     def choices(self) -> dict[str, Any]:
-        return {"wanted": self.instance["name"]}
+        return {"expected_name": self.instance["name"]}
 
     def context(self) -> dict[str, Any]:
         return {

@@ -94,12 +94,12 @@ class Overview(ProjectPage):
     def drifted(self) -> list[dict[str, Any]]:
         """Return the first drifted resources. An approved plan moves nothing by itself: `deadline_at` is its
         deadline."""
-        found = list_drifted(self.api, self.project["id"], most=WORST)
-        has_plan = any(each["state"] == "remediating" for each in found)
+        drifts = list_drifted(self.api, self.project["id"], most=WORST)
+        has_plan = any(each["state"] == "remediating" for each in drifts)
         plans = self.get_in_project("remediation-plans", state="approved", limit=1)["items"] if has_plan else []
         deadlines = {item["resource_id"]: item["deadline_at"] or plan["deadline_at"]
                      for plan in plans for item in plan["items"]}  # fmt: skip
-        return [each | {"deadline_at": deadlines.get(each["resource_id"])} for each in found]
+        return [each | {"deadline_at": deadlines.get(each["resource_id"])} for each in drifts]
 
     # Zones.
 

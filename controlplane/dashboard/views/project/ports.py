@@ -198,8 +198,8 @@ class SubnetCreate(FormPage, OfNetwork):
         return {"title": _("New subnet"), "lead": lead, "back": self.at()}
 
     def send(self, form: ApiForm) -> str:
-        made = self.api.post(*self.path(), "subnets", body=form.body(), key=self.key)
-        self.notify(_("{name} created.").format(name=made["name"]))
+        subnet = self.api.post(*self.path(), "subnets", body=form.body(), key=self.key)
+        self.notify(_("{name} created.").format(name=subnet["name"]))
         return self.at()
 
 
@@ -265,8 +265,8 @@ class PortCreate(FormPage, OfNetwork):
 
     def send(self, form: ApiForm) -> str:
         body = form.body() | {"network": self.thing["id"]}
-        made = self.api.post("projects", self.kwargs["project"], "ports", body=body, key=self.key)
-        self.notify(_("{name} created.").format(name=made["name"]))
+        port = self.api.post("projects", self.kwargs["project"], "ports", body=body, key=self.key)
+        self.notify(_("{name} created.").format(name=port["name"]))
         return self.at()
 
 
@@ -344,8 +344,8 @@ class InstanceNetwork(FormPage, InstancePage):
 
     @cached_property
     def free(self) -> list[Context]:
-        found = self.get_in_project("ports", sort="name", limit=CHOICES_MAX)["items"]
-        return [port for port in found if port["state"] == "free"]
+        ports = self.get_in_project("ports", sort="name", limit=CHOICES_MAX)["items"]
+        return [port for port in ports if port["state"] == "free"]
 
     def choices(self) -> Context:
         return {"ports": [(port["id"], described_port(port)) for port in self.free]}

@@ -66,7 +66,7 @@ class ProjectDelete(FormPage, SettingsPage):
     right = "project_delete"
 
     def choices(self) -> Context:
-        return {"wanted": self.project["name"]}
+        return {"expected_name": self.project["name"]}
 
     def context(self) -> Context:
         return {

@@ -81,8 +81,8 @@ class PublicAddressList(CrudList):
     template = "dashboard/project/public_addresses/list.html"
 
     def context(self) -> Context:
-        found = super().context()
-        return found | {"items": [_shown(item) for item in found["items"]]}
+        context = super().context()
+        return context | {"items": [_shown(item) for item in context["items"]]}
 
 
 class PublicAddressDetail(CrudDetail):
@@ -105,12 +105,12 @@ class PublicAddressDetail(CrudDetail):
         """Return where the address was lately, or why that is not shown."""
         since = (clock.now() - RESIDENCY_SHOWN).isoformat()
         try:
-            found = self.api.get("resources", self.thing["id"], "residency", **{"from": since})
+            residency = self.api.get("resources", self.thing["id"], "residency", **{"from": since})
         except ApiError as exc:
             if exc.status not in (400, 404):  # too many uses in this time, or nothing has ever had it
                 raise
             return {"intervals": [], "residency_problem": exc.problem["detail"] if exc.status == 400 else ""}
-        return {"intervals": found["intervals"][::-1], "residency_problem": ""}
+        return {"intervals": residency["intervals"][::-1], "residency_problem": ""}
 
 
 class PublicAddressCreate(CrudCreate):
@@ -235,10 +235,12 @@ class InstancePublicAddress(FormPage, InstancePage):
 
     def choices(self) -> Context:
         ports = self.get_in_project("ports", instance=self.instance["id"], limit=CHOICES_MAX)["items"]
-        found = self.get_in_project("public-addresses", sort="name", limit=CHOICES_MAX)["items"]
+        addresses = self.get_in_project("public-addresses", sort="name", limit=CHOICES_MAX)["items"]
         return {
             "ports": [(port["id"], described_port(port)) for port in ports],
-            "addresses": [(each["id"], f"{each['name']}, {each['ip']}") for each in found if not _is_attached(each)],
+            "addresses": [
+                (each["id"], f"{each['name']}, {each['ip']}") for each in addresses if not _is_attached(each)
+            ],
         }
 
     def context(self) -> Context:
@@ -257,9 +259,9 @@ class InstancePublicAddress(FormPage, InstancePage):
 def public_addresses_of(page: InstancePage) -> Context:
     """Return what the network page of an instance shows of its public addresses."""
     instance = page.instance["id"]
-    found = page.get_in_project("public-addresses", instance=instance, sort="name", limit=CHOICES_MAX)["items"]
+    addresses = page.get_in_project("public-addresses", instance=instance, sort="name", limit=CHOICES_MAX)["items"]
     return {
-        "public_addresses": [_shown(each) for each in found],
+        "public_addresses": [_shown(each) for each in addresses],
         "attach_public": page.url("instance-public-address", instance=instance),
     }
 

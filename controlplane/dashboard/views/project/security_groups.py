@@ -173,9 +173,9 @@ class RuleCreate(FormPage, CrudPage):
         return "security_group_rule_create"
 
     def choices(self) -> Context:
-        wanted = {"groups": "security-groups", "address_sets": "address-sets"}
+        kinds = {"groups": "security-groups", "address_sets": "address-sets"}
         return {
-            name: self.get_in_project(kind, sort="name", limit=CHOICES_MAX)["items"] for name, kind in wanted.items()
+            name: self.get_in_project(kind, sort="name", limit=CHOICES_MAX)["items"] for name, kind in kinds.items()
         }
 
     def context(self) -> Context:

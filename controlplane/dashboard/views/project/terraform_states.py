@@ -37,8 +37,8 @@ class StatePage(ProjectPage):
             page = self.get_in_project("terraform-states", limit=200, page_token=token)
             for item in page["items"]:
                 if name in (item["name"], item["id"]):
-                    found: Context = item
-                    return found
+                    state: Context = item
+                    return state
             token = page["next_page_token"]
             if not token:
                 raise ApiError(404, {})
@@ -91,7 +91,7 @@ class StateDelete(FormPage, StatePage):
     right = "terraform_state_delete"
 
     def choices(self) -> Context:
-        return {"wanted": self.state["name"]}
+        return {"expected_name": self.state["name"]}
 
     def context(self) -> Context:
         return {

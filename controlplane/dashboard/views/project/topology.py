@@ -18,19 +18,19 @@ class NetworkTopology(CrudPage):
     def context(self) -> Context:
         title = _("Topology of {name}").format(name=self.thing["name"])
         try:
-            found = self.get_in_project("networks", self.thing["id"], "topology")
+            topology = self.get_in_project("networks", self.thing["id"], "topology")
         except ApiError as exc:
             if not is_correctable(exc):
                 raise
             return {"title": title, "thing": self.thing, "problem": exc.problem["detail"]}
-        ports = [self._with_urls(port) for port in found["ports"]]
+        ports = [self._with_urls(port) for port in topology["ports"]]
         return {
             "title": title,
             "thing": self.thing,
             "ports": ports,
             "public": [(each, port) for port in ports for each in port["public_addresses"]],
-            "egress": found["egress_addresses"],
-            "subnets": [subnet | {"ports": list(_ports_of(subnet, ports))} for subnet in found["subnets"]],
+            "egress": topology["egress_addresses"],
+            "subnets": [subnet | {"ports": list(_ports_of(subnet, ports))} for subnet in topology["subnets"]],
         }
 
     def crumbs(self) -> list[tuple[Text, str]]:

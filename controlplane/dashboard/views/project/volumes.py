@@ -147,7 +147,7 @@ class VolumeDelete(FormPage, VolumePage):
     right = "volume_delete"
 
     def choices(self) -> dict[str, Any]:
-        return {"wanted": self.volume["name"]}
+        return {"expected_name": self.volume["name"]}
 
     def context(self) -> dict[str, Any]:
         return {

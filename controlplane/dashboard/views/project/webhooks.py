@@ -72,9 +72,9 @@ class WebhookCreate(FormPage, ProjectPage):
         return [(_("Webhooks"), self.url("webhooks"))]
 
     def send(self, form: ApiForm) -> HttpResponse:
-        made = self.api.post("projects", self.kwargs["project"], "webhooks", body=form.body(), key=self.key)
-        self.title = made["name"]
-        return webhook_secret_page(self, made["secret"], self.url("webhook", webhook=made["id"]))
+        webhook = self.api.post("projects", self.kwargs["project"], "webhooks", body=form.body(), key=self.key)
+        self.title = webhook["name"]
+        return webhook_secret_page(self, webhook["secret"], self.url("webhook", webhook=webhook["id"]))
 
 
 def webhook_secret_page(page: ProjectPage, secret: str, back: str) -> HttpResponse:

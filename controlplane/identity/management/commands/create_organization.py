@@ -14,7 +14,7 @@ class Command(OperatorCommand):
         parser.add_argument("name")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = Organization.objects.filter(name=options["name"], deleted_at=None).first()
-        organization = found or organization_create(name=options["name"])
-        self.print_message(f"The organization {organization.name} {'exists already' if found else 'was created'}.")
+        existing = Organization.objects.filter(name=options["name"], deleted_at=None).first()
+        organization = existing or organization_create(name=options["name"])
+        self.print_message(f"The organization {organization.name} {'exists already' if existing else 'was created'}.")
         self.stdout.write(str(organization.pk))

@@ -17,8 +17,8 @@ class Command(OperatorCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         organization = organization_named(options["organization"])
-        found = Project.objects.filter(organization=organization, name=options["name"], deleted_at=None).first()
-        project = found or project_create(organization, name=options["name"])
-        made = "exists already" if found else "was created"
-        self.print_message(f"The project {organization.name}/{project.name} {made}.")
+        existing = Project.objects.filter(organization=organization, name=options["name"], deleted_at=None).first()
+        project = existing or project_create(organization, name=options["name"])
+        outcome = "exists already" if existing else "was created"
+        self.print_message(f"The project {organization.name}/{project.name} {outcome}.")
         self.stdout.write(str(project.pk))

@@ -31,9 +31,9 @@ class Command(OperatorCommand):
             validate_email(email)
         except ValidationError as exc:
             raise CommandError(f"{email!r} is not an e-mail address.") from exc
-        found = User.objects.filter(email=email).first()
-        if found and any(getattr(found, mark) != wanted for mark, wanted in marks.items()):
-            raise CommandError(f"{email} exists already, with platform role {found.platform_role or 'none'}.")
-        user = found or user_create(email=email, **marks)
-        self.print_message(f"The user {email} {'exists already' if found else 'was created'}.")
+        existing = User.objects.filter(email=email).first()
+        if existing and any(getattr(existing, mark) != value for mark, value in marks.items()):
+            raise CommandError(f"{email} exists already, with platform role {existing.platform_role or 'none'}.")
+        user = existing or user_create(email=email, **marks)
+        self.print_message(f"The user {email} {'exists already' if existing else 'was created'}.")
         self.stdout.write(str(user.pk))

@@ -32,7 +32,7 @@ class Command(OperatorCommand):
         delay = timedelta(0) if options["emergency"] else timedelta(minutes=options["delay_minutes"])
         new = keysets.NewKeys(options["zones"], options["classifications"], delay=delay)
         old = signing.to_void(new) if options["emergency"] else set()
-        made = signing_keys.create_new(
+        key = signing_keys.create_new(
             settings.PKI_DIR, signing_keys.SIGNER, name=f"{signing_keys.SIGNER}-{clock.now():%Y%m%dT%H%M%S%f}"
         )
         with transaction.atomic():
@@ -42,6 +42,6 @@ class Command(OperatorCommand):
                     SYSTEM, root, kids=old
                 )  # in spite of versions that a thief may have signed with them
         self.print_message(
-            f"{made.id} is in keyset {published.version}." + (f" Void: {', '.join(sorted(old))}." if old else "")
+            f"{key.id} is in keyset {published.version}." + (f" Void: {', '.join(sorted(old))}." if old else "")
         )
-        self.stdout.write(made.id)
+        self.stdout.write(key.id)

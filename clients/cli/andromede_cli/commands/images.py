@@ -1,4 +1,4 @@
-"""Resources for instances: images, SSH keys, affinity groups, flavors."""
+"""Images: create, upload, list and delete them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from andromede_cli.output import Column
 from andromede_cli.session import Session
 
 NAME, ID = Column(_("name"), "name"), Column("id", "id", is_wide=True)
-CREATED = Column(_("created"), "created_at", is_wide=True)
 LABELS = Column(_("labels"), "labels", is_wide=True)
 ImageFormat = Annotated[str, typer.Option("--format", help=_("qcow2 or raw."))]
 ImageFile = Annotated[
@@ -35,20 +34,6 @@ GivenFile = Annotated[
 
 def register(app: typer.Typer) -> None:
     app.add_typer(_images(), name="image")
-    app.add_typer(_ssh_keys(), name="ssh-key")
-    app.add_typer(_affinity_groups(), name="affinity-group")
-    flavors = group(_("Sizes of instances."))
-    sizes = [Column("id", "id"), Column("vCPU", "vcpus"), Column("MiB", "memory_mib"), Column("GiB", "disk_gib")]
-    list_command(flavors, _("List flavors."), "flavors.list", sizes)
-    app.add_typer(flavors, name="flavor")
-    types = group(_("Kinds of volumes."))
-    list_command(
-        types,
-        _("List volume types."),
-        "volume_types.list",
-        [Column("id", "id"), Column(_("description"), "description")],
-    )
-    app.add_typer(types, name="volume-type")
 
 
 def _images() -> typer.Typer:
@@ -90,7 +75,7 @@ def image_create(
     classification: Annotated[list[str] | None, typer.Option(help=_("Classification of its data, permanent."))] = None,
     label: LabelsOption = None,
 ) -> None:
-    made = me.client.images.create(
+    image = me.client.images.create(
         name=name,
         format=format,
         source_url=url,
@@ -101,55 +86,16 @@ def image_create(
         dry_run=me.is_dry_run,
     )
     if me.is_dry_run:
-        me.show(made)
+        me.show(image)
     elif file is not None:
-        image_upload(me, made.id, file)
+        image_upload(me, image.id, file)
     elif url is not None:
-        me.finish(made, lambda: me.client.images.get(made.id))
+        me.finish(image, lambda: me.client.images.get(image.id))
     else:
-        me.show(me.client.images.get(made.id))
+        me.show(me.client.images.get(image.id))
 
 
 def image_upload(me: Session, name: Name, file: GivenFile) -> None:
     with file.open("rb") as data:
         answer = me.client.images.upload(name, data)
     me.finish(answer, lambda: me.client.images.get(answer.id))
-
-
-def _ssh_keys() -> typer.Typer:
-    keys = group(_("SSH keys for the first boot of instances."))
-    columns = [NAME, Column(_("fingerprint"), "fingerprint"), CREATED, ID]
-    list_command(keys, _("The SSH keys of the project."), "ssh_keys.list", columns, "name")
-    show_command(keys, _("An SSH key."), "ssh_keys.get", "KEY")
-    command(keys, "create", _("Add the public half of a key."), DRY_RUN)(ssh_key_create)
-    subject = given("ssh_key", "KEY", completes="ssh_keys.list")
-    call_command(keys, "update", _("Change its name or labels."), "ssh_keys.update", subject, NEW_NAME, LABEL)
-    question = _("Delete {names}? Instances that use it keep it.")
-    delete_command(keys, _("Delete SSH keys."), "ssh_keys.delete", "KEY...", question)
-    return keys
-
-
-def ssh_key_create(me: Session, name: Name, file: GivenFile) -> None:
-    me.show(me.client.ssh_keys.create(name=name, public_key=file.read_text().strip(), dry_run=me.is_dry_run))
-
-
-def _affinity_groups() -> typer.Typer:
-    groups = group(_("Affinity groups: place instances together, or apart."))
-    columns = [NAME, Column(_("rule"), "rule"), Column(_("strict"), "is_strict"), CREATED, ID]
-    list_command(groups, _("The affinity groups of the project."), "affinity_groups.list", columns, "name")
-    show_command(groups, _("An affinity group."), "affinity_groups.get", "GROUP")
-    command(groups, "create", _("Create an affinity group."), DRY_RUN)(affinity_group_create)
-    subject = given("affinity_group", "GROUP", completes="affinity_groups.list")
-    help = _("Change its name or labels.")
-    call_command(groups, "update", help, "affinity_groups.update", subject, NEW_NAME, LABEL)
-    delete_command(groups, _("Delete affinity groups."), "affinity_groups.delete", "GROUP...", _("Delete {names}?"))
-    return groups
-
-
-def affinity_group_create(
-    me: Session,
-    name: Name,
-    rule: Annotated[str, typer.Option(help=_("affinity or anti-affinity."))] = "anti-affinity",
-    strict: Annotated[bool, typer.Option("--strict/--wish", help=_("Required, or only preferred."))] = True,
-) -> None:
-    me.show(me.client.affinity_groups.create(name=name, rule=rule, is_strict=strict, dry_run=me.is_dry_run))

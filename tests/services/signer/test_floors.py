@@ -14,7 +14,7 @@ from controlplane.catalog.models import Fact
 from controlplane.kernel import clock
 from controlplane.nodes import agent_client, trust_documents
 from controlplane.nodes.models import TrustDocument
-from controlplane.signer import fact_epochs, trusted_facts
+from controlplane.signer import floors, trusted_facts
 from tests.facts import import_sample, officer, state_of
 from tests.world import Cloud, make_zone
 
@@ -38,8 +38,8 @@ def test_floor_names_the_facts_of_its_epoch(cloud: Cloud) -> None:
     officer()
     cloud.world.publish_keys()
     state_of("zone", "fr-idf-1", {"location.territory": "FR"})
-    assert fact_epochs.sign_missing_floors() == 1
-    assert fact_epochs.sign_missing_floors() == 0, "nothing has changed"
+    assert floors.sign_missing_floors() == 1
+    assert floors.sign_missing_floors() == 0, "nothing has changed"
     floor = floor_of("fr-idf-1")
     assert (floor.epoch, floor.facts_sha256) == (epochs.current(), trusted_facts.load("fr-idf-1", floor.epoch).sha256)
     assert subjects_of("fr-idf-1") == {("zone", "fr-idf-1")}
@@ -51,7 +51,7 @@ def test_zone_gets_only_the_facts_that_policies_read(cloud: Cloud) -> None:
     officer()
     cloud.world.publish_keys()
     import_sample()
-    fact_epochs.sign_missing_floors()
+    floors.sign_missing_floors()
     subjects = subjects_of("fr-idf-1")
     assert {name for kind, name in subjects if kind == "zone"} == {"fr-idf-1"}
     parties = {name for kind, name in subjects if kind == "party"}
@@ -65,14 +65,14 @@ def test_zone_gets_only_the_facts_that_policies_read(cloud: Cloud) -> None:
 def test_zones_without_nodes_get_no_floor(cloud: Cloud) -> None:
     make_zone("us-va-1")
     epochs.advance()
-    assert fact_epochs.sign_missing_floors() == 1
+    assert floors.sign_missing_floors() == 1
     assert trust_documents.newest("floor", "us-va-1") is None
 
 
 def test_unchanged_facts_are_not_stored_twice(cloud: Cloud) -> None:
     for _ in range(3):
         epochs.advance()
-        fact_epochs.sign_missing_floors()
+        floors.sign_missing_floors()
     assert TrustDocument.objects.filter(kind="facts").count() == 1
     assert TrustDocument.objects.filter(kind="floor").count() > 3
 
@@ -81,7 +81,7 @@ def test_floor_is_re_signed_after_an_hour(cloud: Cloud) -> None:
     before = floor_of("fr-idf-1")
     hour_ago = clock.now() - timedelta(hours=2)
     TrustDocument.objects.filter(kind="floor").update(updated_at=hour_ago)
-    assert fact_epochs.sign_missing_floors() == 1
+    assert floors.sign_missing_floors() == 1
     after = floor_of("fr-idf-1")
     assert (after.epoch, after.facts_sha256) == (before.epoch, before.facts_sha256)
     assert TrustDocument.objects.filter(kind="floor", version=after.epoch).count() == 1
@@ -91,7 +91,7 @@ def test_node_receives_facts_with_its_heartbeat(cloud: Cloud) -> None:
     officer()
     cloud.world.publish_keys()
     state_of("zone", "fr-idf-1", {"location.territory": "FR"})
-    fact_epochs.sign_missing_floors()
+    floors.sign_missing_floors()
     row = cloud.machine.row
     assert row.facts_epoch < epochs.current()
     cloud.machine.heartbeat()
@@ -105,7 +105,7 @@ def test_node_receives_facts_with_its_heartbeat(cloud: Cloud) -> None:
 def test_doubtful_facts_are_left_out_and_are_an_incident(cloud: Cloud) -> None:
     """The officer's key is in no keyset."""
     state_of("zone", "fr-idf-1", {"location.territory": "FR"})
-    fact_epochs.sign_missing_floors()
+    floors.sign_missing_floors()
     assert subjects_of("fr-idf-1") == set()
     record = EvidenceRecord.objects.get(kind="incident")
     assert str(Fact.objects.get().pk) in (record.document or "")
@@ -115,7 +115,7 @@ def test_doubtful_facts_are_left_out_and_are_an_incident(cloud: Cloud) -> None:
 def test_node_refuses_unsigned_trust_documents(cloud: Cloud, kind: str) -> None:
     row = cloud.machine.row
     held = cloud.machine.held
-    made = b'{"kid":"root-0","p":{},"sig":""}'
+    created = b'{"kid":"root-0","p":{},"sig":""}'
     with pytest.raises(agent_client.NodeRefused):
-        agent_client.ensure_trust(row, pb.EnsureTrustRequest(**{kind: made}))
+        agent_client.ensure_trust(row, pb.EnsureTrustRequest(**{kind: created}))
     assert cloud.machine.held == held
