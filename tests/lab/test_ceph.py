@@ -31,9 +31,9 @@ def durable(make_ceph: Callable[[str], CephCluster]) -> CephCluster:
 
 
 @contextmanager
-def volumes(cluster: CephCluster) -> Iterator[Any]:
+def volumes(cluster: CephCluster, *, limit_s: int = PATIENCE_S) -> Iterator[Any]:
     """Return the pool's I/O context, of a client of its own."""
-    with cluster.client() as client, client.open_ioctx(POOL) as ioctx:
+    with cluster.client(limit_s=limit_s) as client, client.open_ioctx(POOL) as ioctx:
         yield ioctx
 
 
@@ -92,14 +92,13 @@ def test_a_fenced_client_cannot_write(ceph: CephCluster) -> None:
 
     with volumes(ceph) as manager, volumes(ceph) as fenced:
         name = make_image(manager, FIRST)
-        image = rbd.Image(fenced, name)
-        image.write(FIRST, 4096)
+        with rbd.Image(fenced, name) as image:
+            image.write(FIRST, 4096)
+            blocklist(ceph, manager, name)
 
-        blocklist(ceph, manager, name)
-
-        with pytest.raises(rbd.ConnectionShutdown):
-            image.write(SECOND, 0)
-            image.flush()
+            with pytest.raises(rbd.ConnectionShutdown):
+                image.write(SECOND, 0)
+                image.flush()
         assert read(manager, name) == FIRST
         write(manager, name, SECOND)  # others can
 
@@ -113,7 +112,7 @@ def test_a_killed_osd_has_its_data_when_it_is_back(durable: CephCluster) -> None
 
         durable.kill("osd.0")
         assert durable.pids("osd.0") == []
-        with durable.client(limit_s=0.5) as limited, limited.open_ioctx(POOL) as impatient, pytest.raises(rbd.Error):
+        with volumes(durable, limit_s=1) as impatient, pytest.raises(rbd.Error):
             read(impatient, name)
         durable.start_osd(0)
 
@@ -183,17 +182,17 @@ def test_three_osds_outlive_a_killed_one_and_a_power_cut(make_ceph: Callable[[st
     cluster.start(osds=3, store=Store.FILE)
     with volumes(cluster) as manager, volumes(cluster) as fenced:
         name = make_image(manager, FIRST)
-        image = rbd.Image(fenced, name)
-        blocklist(cluster, manager, name)
-        cluster.kill("osd.1")
-        write(manager, name, SECOND)  # two copies are enough
+        with rbd.Image(fenced, name) as image:
+            blocklist(cluster, manager, name)
+            cluster.kill("osd.1")
+            write(manager, name, SECOND)  # two copies are enough
 
-        cluster.stop()
-        assert cluster.pids() == []
-        cluster.start(osds=3, store=Store.FILE)
+            cluster.stop()
+            assert cluster.pids() == []
+            cluster.start(osds=3, store=Store.FILE)
 
-        assert read(manager, name) == SECOND
-        with pytest.raises(rbd.ConnectionShutdown):
-            image.write(FIRST, 0)
-            image.flush()
+            assert read(manager, name) == SECOND
+            with pytest.raises(rbd.ConnectionShutdown):
+                image.write(FIRST, 0)
+                image.flush()
         assert read(manager, name) == SECOND

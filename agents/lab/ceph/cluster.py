@@ -103,7 +103,7 @@ class CephCluster:
         self._boot_osds([number])
 
     @contextmanager
-    def client(self, *, limit_s: float = PATIENCE_S) -> Iterator[Any]:
+    def client(self, *, limit_s: int = PATIENCE_S) -> Iterator[Any]:
         """Return a connection (`rados.Rados`) as client.admin, whose calls fail after `limit_s`: without a limit of
         their own they wait for a lost cluster for ever.
         """

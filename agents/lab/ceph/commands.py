@@ -23,7 +23,7 @@ def status(arguments: argparse.Namespace) -> None:
     cluster = CephCluster(arguments.dir)
     print("conf", cluster.conf)
     for daemon in cluster.daemons():
-        print(daemon, *(cluster.pids(daemon) or ["-"]))
+        print(daemon, *cluster.pids(daemon))
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:

@@ -71,7 +71,7 @@ def data_folder(folder: Path, daemon: str) -> Path:
 
 def write(folder: Path, plan: ClusterPlan) -> None:
     sections = {"global": _of_all(folder, plan), "mon": _of_the_monitor(folder), "osd": _of_osds(folder, plan)}
-    sections["client"] = {"keyring": str(admin_keyring(folder))}
+    sections["client"] = _of_clients(folder)
     blocks = (
         f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in section.items())
         for name, section in sections.items()
@@ -136,4 +136,14 @@ def _of_osds(folder: Path, plan: ClusterPlan) -> Section:
         # Threads for two processors; the default is for a disk array.
         "osd_op_num_shards": 2,
         "osd_op_num_threads_per_shard": 1,
+    }
+
+
+def _of_clients(folder: Path) -> Section:
+    return {
+        "keyring": str(admin_keyring(folder)),
+        # A client that waits for an OSD which died asks for a newer map after so long (default 10 s, checked every 5 s):
+        # else that is most of the time in which an OSD is away.
+        "objecter_timeout": 1,
+        "objecter_tick_interval": 1,
     }
