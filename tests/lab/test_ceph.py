@@ -1,5 +1,6 @@
 """Ceph clusters: RBD, power loss, fencing, and an end without traces."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -159,6 +160,7 @@ def test_commands_begin_anew_after_a_killed_start_and_leave_no_trace(make_ceph: 
         wait_until(lambda: bool(cluster.pids(MON)))
         killed.send_signal(signal.SIGKILL)
     [remains] = cluster.pids(MON)
+    os.kill(remains, signal.SIGSTOP)  # without its files a monitor may end by itself; one that hangs does not
     assert cluster.plan is None
 
     lines = output("up", "--store", "memstore").splitlines()

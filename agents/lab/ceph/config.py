@@ -142,8 +142,8 @@ def _of_osds(folder: Path, plan: ClusterPlan) -> Section:
 def _of_clients(folder: Path) -> Section:
     return {
         "keyring": str(admin_keyring(folder)),
-        # A client that waits for an OSD which died asks for a newer map after so long (default 10 s, checked every 5 s):
-        # else that is most of the time in which an OSD is away.
+        # A client that waits for an OSD which died asks for a newer map after so long: by default 10 s, checked every
+        # 5 s, while the OSD is back in two.
         "objecter_timeout": 1,
         "objecter_tick_interval": 1,
     }
