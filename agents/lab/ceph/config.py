@@ -86,6 +86,8 @@ def _of_all(folder: Path, plan: ClusterPlan) -> Section:
         # Without both, OSDs listen on every address of the machine with a part of their ports.
         "public_addr": plan.address,
         "cluster_addr": plan.address,
+        # A wrong address is reported at once, and not after three attempts and ten seconds.
+        "ms_bind_retry_count": 1,
         # Crash reports and sockets would be outside the folder.
         "crash_dir": str(folder / "crash"),
         "admin_socket": '""',
