@@ -1,7 +1,7 @@
 """Run a command with a private PostgreSQL and Redis under var/test: `python -m scripts.with_services COMMAND …`.
 
-Both end with the command, and so does whatever it has left running in labs and clouds under var/, also when it was
-interrupted. The exit status is the command's.
+Both end with the command, and so does whatever it has left running in labs, clouds and Ceph clusters under var/, also
+when it was interrupted. The exit status is the command's.
 """
 
 import fcntl
@@ -15,12 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agents.lab import Lab
+from agents.lab.ceph import CephCluster
 from scripts import database_template, services
 from scripts.control_plane import ROOT, Stack
 from scripts.polling import wait_until
 
 VAR = ROOT / "var"
 TEST_CLOUDS = [VAR / name for name in ("test-cloud", "test-chaos", "test-clients", "test-terraform")]
+CEPH_FOLDERS = "test-ceph/*"
 LAB_FOLDERS = ("test-labs/*", "agent-labs/*", "test-cloud/lab")
 TEMPLATE = "test_template"
 END_LIMIT_S = 90
@@ -135,6 +137,8 @@ def _clean_up() -> None:
     for pattern in LAB_FOLDERS:
         for folder in VAR.glob(pattern):
             _remove_lab(folder)
+    for folder in VAR.glob(CEPH_FOLDERS):
+        CephCluster(folder).remove()
     services.stop(VAR / "test")
 
 

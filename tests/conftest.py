@@ -23,6 +23,8 @@ from controlplane.operations import maintenance
 from controlplane.placement.models import PolicyHead
 from scripts.with_services import TEMPLATE
 
+pytest_plugins = ["tests.ceph"]
+
 # What these start (a lab, a cloud, a control plane) is there once, and shared by all tests of the group. They begin in
 # this order, the longest first: a group that begins late has one processor to itself at the end, and leaves the other
 # to nobody. In a group there are never two guests that boot at once.

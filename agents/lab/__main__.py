@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from agents.lab import Lab, LabError, LabNode
+from agents.lab.ceph import commands as ceph
 from agents.lab.shell import print_status
 
 
@@ -98,6 +99,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("node")
     command.set_defaults(act=execute)
+
+    ceph.add_to(commands.add_parser("ceph", help="a Ceph cluster"))
     return parser
 
 
