@@ -157,6 +157,7 @@ def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -
 def rows() -> dict[str, str | None]:
     """A digest of the rows of every table but the record of requests, in which a dry run is one too."""
     with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")  # they start for each query
         cursor.execute(digests())
         return dict(cursor.fetchall())
 
