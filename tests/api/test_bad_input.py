@@ -248,7 +248,7 @@ def test_an_action_takes_no_body(api: Caller) -> None:
     assert answer.problem == (400, "invalid_request", "/force")
 
 
-@pytest.mark.parametrize("character", thinned(["\x00", "\n", "\x7f", "\u2028", "\x85", "\u202e"], keep_every=3))
+@pytest.mark.parametrize("character", thinned(["\x00", "\n", "\x7f", "\u2028", "\x85", "\u202e"], keep_every=6))
 def test_control_characters_in_path_and_query_are_refused_by_every_route(operator: Caller, character: str) -> None:
     bad, wrong = f"x{quote(character)}", []
     for path, methods in contract()["paths"].items():
