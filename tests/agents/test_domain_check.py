@@ -262,14 +262,18 @@ HOSTILE: dict[str, Change] = {
 }
 
 
-@pytest.mark.parametrize("attack", HOSTILE)
 @pytest.mark.parametrize("name", ["migrate", "prepare", "start", "prepare-arrival", "start-arrival", "arrived"])
-def test_changed_definition_is_refused(name: str, attack: str) -> None:
-    honest = text_of(name)
-    hostile = HOSTILE[attack](honest)
-    assert hostile != honest
-    with pytest.raises(ForeignDomain):
-        check(name, hostile)
+def test_changed_definition_is_refused(name: str) -> None:
+    honest, accepted = text_of(name), []
+    for attack, change in HOSTILE.items():
+        hostile = change(honest)
+        assert hostile != honest, attack
+        try:
+            check(name, hostile)
+        except ForeignDomain:
+            continue
+        accepted.append(attack)
+    assert accepted == []
 
 
 @pytest.mark.parametrize(

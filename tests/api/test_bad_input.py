@@ -61,12 +61,12 @@ def refused(api: Caller, path: str, body: Any) -> tuple[int, str, str | None, st
     return (*answer.problem, errors[0]["code"] if errors else "")
 
 
-@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("path", "body"), [("instances", WEB), ("volumes", DATA), ("networks", LAN)])
-def test_invalid_name_is_refused(api: Caller, path: str, body: dict[str, Any], name: str) -> None:
-    status, code, pointer, _ = refused(api, path, body | {"name": name})
-    assert (status, pointer) == (400, "/name")
-    assert code in ("invalid_name", "invalid_request")
+def test_invalid_name_is_refused(api: Caller, path: str, body: dict[str, Any]) -> None:
+    for name in NAMES:
+        status, code, pointer, _ = refused(api, path, body | {"name": name})
+        assert (status, pointer) == (400, "/name"), name
+        assert code in ("invalid_name", "invalid_request"), name
 
 
 @pytest.mark.parametrize("character", ["\n", "\t", "\x1b", "\x85", "\u2028", "\u202e"])
@@ -76,52 +76,52 @@ def test_control_characters_in_names_are_refused(api: Caller, character: str) ->
     assert code in ("invalid_request", "body_malformed")
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "pointer", "code"),
-    [
-        ("instances", WEB | {"colour": "blue"}, "/colour", "unknown_field"),
-        ("instances", WEB | {"node": "node-1"}, "/node", "unknown_field"),
-        ("instances", {"name": "web", "flavor": "tiny"}, "/image", "required"),
-        ("instances", WEB | {"name": 5}, "/name", "wrong_type"),
-        ("instances", WEB | {"name": None}, "/name", "wrong_type"),
-        ("instances", WEB | {"name": ["web"]}, "/name", "wrong_type"),
-        ("instances", WEB | {"flavor": {"id": "tiny"}}, "/flavor", "wrong_type"),
-        ("instances", WEB | {"networks": "lan"}, "/networks", "wrong_type"),
-        ("instances", WEB | {"networks": {"lan": 1}}, "/networks", "wrong_type"),
-        ("instances", WEB | {"networks": ["lan", 5]}, "/networks/1", "wrong_type"),
-        ("instances", WEB | {"networks": ["x"] * 9}, "/networks", "too_long"),
-        ("instances", WEB | {"image": "i" * 81}, "/image", "too_long"),
-        ("instances", WEB | {"labels": ["env"]}, "/labels", "wrong_type"),
-        ("instances", WEB | {"labels": {"env": 1}}, "/labels/env", "wrong_type"),
-        ("instances", WEB | {"labels": {"env": "v" * 64}}, "/labels/env", "too_long"),
-        ("instances", WEB | {"user_data": 1}, "/user_data", "wrong_type"),
-        ("instances", WEB | {"user_data_base64": "no base64!"}, "/user_data_base64", "not_base64"),
-        ("instances", WEB | {"user_data": "a", "user_data_base64": "YQ=="}, "", "user_data_twice"),
-        ("instances", ["web"], "", "wrong_type"),
-        ("instances", "web", "", "wrong_type"),
-        ("volumes", {"name": "data"}, "/size_gib", "required"),
-        ("volumes", DATA | {"size_gib": 0}, "/size_gib", "too_small"),
-        ("volumes", DATA | {"size_gib": -1}, "/size_gib", "too_small"),
-        ("volumes", DATA | {"size_gib": 10**9}, "/size_gib", "too_large"),
-        ("volumes", DATA | {"size_gib": 10**400}, "/size_gib", "too_large"),
-        ("volumes", DATA | {"size_gib": "5"}, "/size_gib", "wrong_type"),
-        ("volumes", DATA | {"size_gib": 1.0}, "/size_gib", "wrong_type"),
-        ("volumes", DATA | {"size_gib": True}, "/size_gib", "wrong_type"),
-        ("volumes", DATA | {"size_gib": None}, "/size_gib", "wrong_type"),
-        ("networks", LAN | {"dns_servers": ["9.9.9"]}, "/dns_servers/0", "wrong_type"),
-        ("networks", LAN | {"dns_servers": ["::1%eth0"]}, "/dns_servers/0", "wrong_type"),
-        ("networks", LAN | {"dns_servers": ["9.9.9.9"] * 4}, "/dns_servers", "too_long"),
-        ("affinity-groups", {"name": "g", "rule": "near"}, "/rule", "not_one_of"),
-        ("affinity-groups", {"name": "g", "rule": "affinity", "is_strict": 1}, "/is_strict", "wrong_type"),
-        ("affinity-groups", {"name": "g", "rule": "affinity", "is_strict": "yes"}, "/is_strict", "wrong_type"),
-        ("tokens", {"name": "t", "role": "root"}, "/role", "not_one_of"),
-        ("tokens", {"name": "t", "lifetime_days": 0}, "/lifetime_days", "too_small"),
-        ("tokens", {"name": "t", "lifetime_days": 10_000}, "/lifetime_days", "too_large"),
-        ("ssh-keys", {"name": "k", "public_key": "k" * 20_000}, "/public_key", "too_long"),
-    ],
-)
-def test_contradictory_body_is_refused(api: Caller, path: str, body: Any, pointer: str, code: str) -> None:
-    assert refused(api, path, body) == (400, "invalid_request", pointer, code)
+CONTRADICTORY: list[tuple[str, Any, str, str]] = [
+    ("instances", WEB | {"colour": "blue"}, "/colour", "unknown_field"),
+    ("instances", WEB | {"node": "node-1"}, "/node", "unknown_field"),
+    ("instances", {"name": "web", "flavor": "tiny"}, "/image", "required"),
+    ("instances", WEB | {"name": 5}, "/name", "wrong_type"),
+    ("instances", WEB | {"name": None}, "/name", "wrong_type"),
+    ("instances", WEB | {"name": ["web"]}, "/name", "wrong_type"),
+    ("instances", WEB | {"flavor": {"id": "tiny"}}, "/flavor", "wrong_type"),
+    ("instances", WEB | {"networks": "lan"}, "/networks", "wrong_type"),
+    ("instances", WEB | {"networks": {"lan": 1}}, "/networks", "wrong_type"),
+    ("instances", WEB | {"networks": ["lan", 5]}, "/networks/1", "wrong_type"),
+    ("instances", WEB | {"networks": ["x"] * 9}, "/networks", "too_long"),
+    ("instances", WEB | {"image": "i" * 81}, "/image", "too_long"),
+    ("instances", WEB | {"labels": ["env"]}, "/labels", "wrong_type"),
+    ("instances", WEB | {"labels": {"env": 1}}, "/labels/env", "wrong_type"),
+    ("instances", WEB | {"labels": {"env": "v" * 64}}, "/labels/env", "too_long"),
+    ("instances", WEB | {"user_data": 1}, "/user_data", "wrong_type"),
+    ("instances", WEB | {"user_data_base64": "no base64!"}, "/user_data_base64", "not_base64"),
+    ("instances", WEB | {"user_data": "a", "user_data_base64": "YQ=="}, "", "user_data_twice"),
+    ("instances", ["web"], "", "wrong_type"),
+    ("instances", "web", "", "wrong_type"),
+    ("volumes", {"name": "data"}, "/size_gib", "required"),
+    ("volumes", DATA | {"size_gib": 0}, "/size_gib", "too_small"),
+    ("volumes", DATA | {"size_gib": -1}, "/size_gib", "too_small"),
+    ("volumes", DATA | {"size_gib": 10**9}, "/size_gib", "too_large"),
+    ("volumes", DATA | {"size_gib": 10**400}, "/size_gib", "too_large"),
+    ("volumes", DATA | {"size_gib": "5"}, "/size_gib", "wrong_type"),
+    ("volumes", DATA | {"size_gib": 1.0}, "/size_gib", "wrong_type"),
+    ("volumes", DATA | {"size_gib": True}, "/size_gib", "wrong_type"),
+    ("volumes", DATA | {"size_gib": None}, "/size_gib", "wrong_type"),
+    ("networks", LAN | {"dns_servers": ["9.9.9"]}, "/dns_servers/0", "wrong_type"),
+    ("networks", LAN | {"dns_servers": ["::1%eth0"]}, "/dns_servers/0", "wrong_type"),
+    ("networks", LAN | {"dns_servers": ["9.9.9.9"] * 4}, "/dns_servers", "too_long"),
+    ("affinity-groups", {"name": "g", "rule": "near"}, "/rule", "not_one_of"),
+    ("affinity-groups", {"name": "g", "rule": "affinity", "is_strict": 1}, "/is_strict", "wrong_type"),
+    ("affinity-groups", {"name": "g", "rule": "affinity", "is_strict": "yes"}, "/is_strict", "wrong_type"),
+    ("tokens", {"name": "t", "role": "root"}, "/role", "not_one_of"),
+    ("tokens", {"name": "t", "lifetime_days": 0}, "/lifetime_days", "too_small"),
+    ("tokens", {"name": "t", "lifetime_days": 10_000}, "/lifetime_days", "too_large"),
+    ("ssh-keys", {"name": "k", "public_key": "k" * 20_000}, "/public_key", "too_long"),
+]
+
+
+def test_contradictory_body_is_refused(api: Caller) -> None:
+    for path, body, pointer, code in CONTRADICTORY:
+        assert refused(api, path, body) == (400, "invalid_request", pointer, code), str(body)[:200]
 
 
 @pytest.mark.parametrize("path", [f"/v1/instances/{UUID(int=7)}/actions/migrate", "/v1/nodes/par-1/actions/drain"])
@@ -202,33 +202,33 @@ def test_invalid_labels_are_refused(api: Caller, labels: dict[str, str]) -> None
     assert refused(api, "networks", LAN | {"labels": labels})[:3] == (400, "invalid_labels", "/labels")
 
 
-@pytest.mark.parametrize(
-    ("raw", "pointer"),
-    [
-        (b"", None),
-        (b"{", None),
-        (b"{'name': 'web'}", None),
-        (b'{"name": "web",}', None),
-        (b'\xef\xbb\xbf{"name": "web"}', None),
-        (b'{"name": "\xff"}', None),
-        (b'{"name": "web\x01"}', None),
-        (b'{"name": NaN}', None),
-        (b'{"name": Infinity}', None),
-        (b'{"name": 1e999}', None),
-        (b'{"name": ' + b"9" * 5000 + b"}", None),
-        (b'{"name": "a", "name": "b"}', "/name"),
-        (b'{"labels": {"a": "1", "a": "2"}}', "/a"),
-        (b'{"name": "web\\u0000"}', "/name"),
-        (b'{"networks": ["lan", "\\ud800"]}', "/networks/1"),
-        (b'{"name\\u0007": "web"}', None),
-        (b"[" * 17 + b"]" * 17, None),
-        (b"[" * 100_000, None),
-        (b"[" * 100_000 + b"]" * 100_000, None),
-    ],
-)
-def test_malformed_json_is_refused(api: Caller, raw: bytes, pointer: str | None) -> None:
-    answer = api.send("POST", "instances", raw or b" ", content_type="application/json")
-    assert answer.problem == (400, "body_malformed", pointer)
+MALFORMED = [
+    (b"", None),
+    (b"{", None),
+    (b"{'name': 'web'}", None),
+    (b'{"name": "web",}', None),
+    (b'\xef\xbb\xbf{"name": "web"}', None),
+    (b'{"name": "\xff"}', None),
+    (b'{"name": "web\x01"}', None),
+    (b'{"name": NaN}', None),
+    (b'{"name": Infinity}', None),
+    (b'{"name": 1e999}', None),
+    (b'{"name": ' + b"9" * 5000 + b"}", None),
+    (b'{"name": "a", "name": "b"}', "/name"),
+    (b'{"labels": {"a": "1", "a": "2"}}', "/a"),
+    (b'{"name": "web\\u0000"}', "/name"),
+    (b'{"networks": ["lan", "\\ud800"]}', "/networks/1"),
+    (b'{"name\\u0007": "web"}', None),
+    (b"[" * 17 + b"]" * 17, None),
+    (b"[" * 100_000, None),
+    (b"[" * 100_000 + b"]" * 100_000, None),
+]
+
+
+def test_malformed_json_is_refused(api: Caller) -> None:
+    for raw, pointer in MALFORMED:
+        answer = api.send("POST", "instances", raw or b" ", content_type="application/json")
+        assert answer.problem == (400, "body_malformed", pointer), raw[:80]
 
 
 def test_oversized_body_is_refused(api: Caller) -> None:
@@ -248,7 +248,7 @@ def test_an_action_takes_no_body(api: Caller) -> None:
     assert answer.problem == (400, "invalid_request", "/force")
 
 
-@pytest.mark.parametrize("character", thinned(["\x00", "\n", "\x7f", "\u2028", "\x85", "\u202e"], keep_every=3))
+@pytest.mark.parametrize("character", thinned(["\x00", "\n", "\x7f", "\u2028", "\x85", "\u202e"], keep_every=6))
 def test_control_characters_in_path_and_query_are_refused_by_every_route(operator: Caller, character: str) -> None:
     bad, wrong = f"x{quote(character)}", []
     for path, methods in contract()["paths"].items():

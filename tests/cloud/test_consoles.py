@@ -8,7 +8,7 @@ from tests.agents.viewers import picture, shake_hands
 from tests.cloud.conftest import Tenant
 from tests.limits import PATIENCE_S
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.nightly]
 
 
 class WebViewer:

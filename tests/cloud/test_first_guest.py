@@ -110,6 +110,7 @@ def test_guest_that_powers_itself_off_becomes_stopped(tenant: Tenant) -> None:
     wait_until(lambda: tenant.api.get("instances/tired")["state"] == "stopped", limit_s=PATIENCE_S)
 
 
+@pytest.mark.nightly
 def test_guests_of_a_network_connect_and_forged_addresses_are_dropped(tenant: Tenant) -> None:
     zone = ["fr-idf-1"]
     for name in ("one", "two"):

@@ -12,7 +12,7 @@ from scripts.terraform import Installation, Workspace
 from tests.cloud.conftest import SSH_RULE, ZONES, Tenant
 from tests.limits import PATIENCE_S
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow]
+pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.nightly]
 
 WEB = "andromede_instance.web"
 OWN = """
@@ -59,7 +59,6 @@ resource "andromede_volume_attachment" "own" {
 REBOOT = 'action "andromede_instance_reboot" "web" {\n  config {\n    instance = andromede_instance.web[0].id\n  }\n}\n'
 
 
-@pytest.mark.nightly
 def test_example_application_runs_with_real_guests(tenant: Tenant, tmp_path: Path) -> None:
     token, _ = tenant.cloud.make_project("terraform")
     api = Api(tenant.cloud.stack.url, token, project="terraform")

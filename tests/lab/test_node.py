@@ -115,6 +115,7 @@ def test_libvirt_knows_the_node_and_its_controllers(hv1: LabNode, hv2: LabNode) 
     assert hv1.exec(["virsh", "--connect", tls, "hostname"]).stdout.strip() == "hv2"
 
 
+@pytest.mark.nightly
 def test_guests_outlive_libvirtd(hv1: LabNode, tiny_image: Path, make_guest: Callable[..., Guest]) -> None:
     guest = make_guest(hv1, tiny_image)
     guest.virsh("schedinfo", guest.name, "--live", "--set", "vcpu_quota=50000")

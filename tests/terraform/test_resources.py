@@ -232,7 +232,7 @@ LIVES = [
 ]
 
 
-@pytest.mark.parametrize("life", thinned(LIVES, keep_every=2), ids=lambda life: life.id)
+@pytest.mark.parametrize("life", thinned(LIVES, keep_every=3), ids=lambda life: life.id)
 def test_resource_is_created_updated_replaced_imported_and_destroyed(wide: Workspace, api: Api, life: Life) -> None:
     tf = wide
     tf.write(life.before + life.first).apply()

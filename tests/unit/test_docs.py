@@ -3,9 +3,8 @@
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 from agents.node import errors
 from agents.node.main import _parser
@@ -32,16 +31,11 @@ def pages() -> list[Path]:
     return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
-def on_each(some: list[Path]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("page", some, ids=lambda page: str(page.relative_to(ROOT)))
+def written_pages() -> list[Path]:
+    return [page for page in pages() if page.name not in GENERATED and page.parent.name != "errors"]
 
 
-on_each_page = on_each(pages())
-on_each_written_page = on_each(
-    [page for page in pages() if page.name not in GENERATED and page.parent.name != "errors"]
-)
-
-
+@cache
 def anchors(page: Path) -> set[str]:
     """Return the anchors that usual renderers make of headings."""
     headings = HEADING.findall(FENCE.sub("", page.read_text()))
@@ -54,28 +48,29 @@ def make_targets_named(text: str) -> Iterator[str]:
         yield from MAKE.findall(code)
 
 
-@on_each_page
-def test_links_have_existing_targets(page: Path) -> None:
-    broken = []
+def broken_links(page: Path) -> Iterator[str]:
     for link in LINK.findall(FENCE.sub("", page.read_text())):
         path, _, anchor = link.partition("#")
         if "://" in path:
             continue
         target = (page.parent / path).resolve() if path else page
         if not target.exists() or (anchor and anchor not in anchors(target)):
-            broken.append(link)
-    assert not broken
+            yield link
 
 
-@on_each_written_page
-def test_make_targets_exist(page: Path) -> None:
+def test_links_have_existing_targets() -> None:
+    assert [(page, link) for page in pages() for link in broken_links(page)] == []
+
+
+def test_make_targets_exist() -> None:
     known = set(TARGET.findall((ROOT / "Makefile").read_text()))
-    assert set(make_targets_named(page.read_text())) <= known
+    named = {(page, target) for page in written_pages() for target in make_targets_named(page.read_text())}
+    assert {each for each in named if each[1] not in known} == set()
 
 
-@on_each_written_page
-def test_page_has_no_private_path(page: Path) -> None:
-    assert set(ABSOLUTE.findall(page.read_text())) <= PUBLIC_ROOTS
+def test_pages_have_no_private_path() -> None:
+    roots = {(page, root) for page in written_pages() for root in ABSOLUTE.findall(page.read_text())}
+    assert {each for each in roots if each[1] not in PUBLIC_ROOTS} == set()
 
 
 def test_every_page_is_in_the_index() -> None:

@@ -113,6 +113,7 @@ def test_usage_of_a_busy_guest_agrees_with_the_guest(
     assert [port.port_id for port in now.ports] == list(guest.port_ids)
 
 
+@pytest.mark.nightly
 def test_guest_boots_and_sees_disks_plugged_grown_and_unplugged(
     agent: LabAgent, guest: pb.EnsureInstanceRequest, ssh_key: Path
 ) -> None:
@@ -169,6 +170,7 @@ def test_card_that_the_guest_holds_keeps_its_port_until_the_guest_is_off(agent: 
     assert agent.stub.RemovePort(specs.removal(port.subject)).was_present
 
 
+@pytest.mark.nightly
 def test_power_follows_the_spec(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
     instance_id = guest.subject.id
     restarted = specs.next_generation(guest, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_RESET))

@@ -14,7 +14,7 @@ from tests.agents.on_libvirt.lab import LabAgent
 from tests.limits import PATIENCE_S
 from tests.pki import Issued, TestCA
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow]
+pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.nightly]
 
 SECOND_ID = UUID("01980000-0000-7000-8000-00000000a002")
 # The node keeps signed lists that other tests have made for their network.

@@ -32,10 +32,10 @@ def refusal(role: str, statement: str) -> str:
 
 
 @pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("statement", NOBODY)
-def test_no_role_changes_the_schema_or_truncates_a_table(role: str, statement: str) -> None:
-    said = refusal(role, statement)
-    assert "permission denied" in said or "must be owner" in said
+def test_no_role_changes_the_schema_or_truncates_a_table(role: str) -> None:
+    for statement in NOBODY:
+        said = refusal(role, statement)
+        assert "permission denied" in said or "must be owner" in said, statement
 
 
 @pytest.mark.parametrize(

@@ -318,16 +318,15 @@ EXAMPLES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("attribute", sorted(ASKABLE))
 @pytest.mark.parametrize("op", sorted(EXAMPLES))
-def test_operator_that_the_attribute_does_not_take_is_refused(attribute: str, op: str) -> None:
-    body = document({"id": "x", "attr": attribute, "op": op, "value": EXAMPLES[op]})
-    try:
-        parse(body)
-        fault = ""
-    except PolicyError as error:
-        fault = error.field
-    assert (fault == "/atoms/0/op") == (op not in ASKABLE[attribute].operators)
+def test_operator_is_refused_by_attributes_that_do_not_take_it(op: str) -> None:
+    refused = set()
+    for attribute in ASKABLE:
+        try:
+            parse(document({"id": "x", "attr": attribute, "op": op, "value": EXAMPLES[op]}))
+        except PolicyError as error:
+            refused |= {attribute} if error.field == "/atoms/0/op" else set()
+    assert refused == {attribute for attribute, kind in ASKABLE.items() if op not in kind.operators}
 
 
 def test_the_operators_are_a_closed_list() -> None:
