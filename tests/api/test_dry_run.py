@@ -157,11 +157,11 @@ def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -
 def rows() -> dict[str, str]:
     """A digest of the rows of every table but the record of requests, in which a dry run is one too."""
     with connection.cursor() as cursor:
-        found = {}
+        result = {}
         for table in sorted(set(connection.introspection.table_names(cursor)) - {"audit_requestrecord"}):
             cursor.execute(f'SELECT t::text FROM "{table}" AS t ORDER BY 1')
-            found[table] = hashlib.sha256(json.dumps(cursor.fetchall()).encode()).hexdigest()
-    return found
+            result[table] = hashlib.sha256(json.dumps(cursor.fetchall()).encode()).hexdigest()
+    return result
 
 
 def ask(caller: Caller, route: Route, of: dict[str, str], query: str) -> Answer:
