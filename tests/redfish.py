@@ -85,10 +85,10 @@ def emulated(folder: Path) -> Iterator[Emulator]:
             stderr=log,
         )
     digest = hashlib.sha256(x509.load_pem_x509_certificate(certificate.read_bytes()).public_bytes(Encoding.DER))
-    found = Emulator(f"127.0.0.1:{port}", digest.hexdigest())
+    emulator = Emulator(f"127.0.0.1:{port}", digest.hexdigest())
     try:
-        _wait_for(found, folder / "emulator.log")
-        yield found
+        _wait_for(emulator, folder / "emulator.log")
+        yield emulator
     finally:
         process.kill()
         process.wait()

@@ -89,8 +89,8 @@ def test_running_guest_is_not_sent_by_cold_migration(still: Pair) -> None:
     uri = still.make_ready().uri
     still.wish.power, still.wish.subject.generation = pb.POWER_RUNNING, 2
     still.source.stub.EnsureInstance(still.wish)
-    found = conflict(lambda: still.source.stub.EnsureDeparture(off(still, uri, generation=2)))
-    assert (found.code, "must be off" in found.message) == ("agent.not_movable", True)
+    error = conflict(lambda: still.source.stub.EnsureDeparture(off(still, uri, generation=2)))
+    assert (error.code, "must be off" in error.message) == ("agent.not_movable", True)
     assert still.power(still.source) is Power.RUNNING
 
 
@@ -150,5 +150,5 @@ def test_arrived_stopped_guest_is_not_rejected(still: Pair) -> None:
     still.end_of(begun_off(still))
     wait_until(lambda: still.power(still.destination) is Power.OFF, what="it to be put down")
     subject = still.arrival().instance.subject
-    found = conflict(lambda: still.destination.stub.RemoveArrival(specs.removal(subject)))
-    assert found.code == "agent.guest_arrived"
+    error = conflict(lambda: still.destination.stub.RemoveArrival(specs.removal(subject)))
+    assert error.code == "agent.guest_arrived"

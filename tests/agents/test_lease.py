@@ -48,16 +48,16 @@ class Dog:
 
 @pytest.fixture
 def dog(tmp_path: Path) -> Iterator[Dog]:
-    found = Dog(tmp_path / "watchdog")
-    yield found
-    os.close(found.fd)
+    watchdog = Dog(tmp_path / "watchdog")
+    yield watchdog
+    os.close(watchdog.fd)
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[StateStore]:
-    found = StateStore(tmp_path / "lease.sqlite")
-    yield found
-    found.close()
+    store = StateStore(tmp_path / "lease.sqlite")
+    yield store
+    store.close()
 
 
 class Machine:
@@ -281,9 +281,9 @@ def stopping(tmp_path: Path, ca: TestCA, worker: Issued, dog: Dog) -> Iterator[A
 
 def heartbeat(agent: AgentUnderTest) -> pb.Heartbeat:
     stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=100), timeout=PATIENCE_S)
-    found = next(event.heartbeat for event in stream if event.WhichOneof("event") == "heartbeat")
+    result = next(event.heartbeat for event in stream if event.WhichOneof("event") == "heartbeat")
     stream.cancel()
-    return found
+    return result
 
 
 def test_heartbeat_reports_self_fencing_once_it_holds(stopping: AgentUnderTest) -> None:

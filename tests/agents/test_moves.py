@@ -312,8 +312,8 @@ def test_guest_cannot_be_changed_during_migration(pair: Pair) -> None:
         lambda: stub.EnsureVolume(specs.volume(pair.wish.root_volume_id, generation=2, size_mib=128)),
         lambda: stub.RemoveAttachment(specs.removal(pair.attachment.subject)),
     ):
-        found = conflict(call)
-        assert (found.code, found.is_retryable) == ("agent.guest_moving", True)
+        error = conflict(call)
+        assert (error.code, error.is_retryable) == ("agent.guest_moving", True)
     stub.RemoveDeparture(specs.removal(request.subject))
     assert stub.EnsureInstance(specs.next_generation(pair.wish)).power == pb.POWER_RUNNING
 

@@ -37,19 +37,19 @@ def test_guests_and_receipts_are_counted(agent: AgentUnderTest) -> None:
     root = specs.volume()
     agent.stub.EnsureVolume(root)
     agent.stub.EnsureInstance(specs.instance(root))
-    found = seen(agent)
-    assert found.get_sample_value("andromede_node_guests", running) == 1
-    assert found.get_sample_value("andromede_node_hypervisor_up") == 1
-    assert found.get_sample_value("andromede_node_receipts_waiting") == (before or 0) + 2
+    counts = seen(agent)
+    assert counts.get_sample_value("andromede_node_guests", running) == 1
+    assert counts.get_sample_value("andromede_node_hypervisor_up") == 1
+    assert counts.get_sample_value("andromede_node_receipts_waiting") == (before or 0) + 2
 
 
 def test_node_without_its_hypervisor_reports_no_guest_counts(agent: AgentUnderTest) -> None:
     hypervisor = agent.server.node.adapters.hypervisor
     with patch.object(hypervisor, "states", side_effect=HypervisorUnavailable("libvirtd is away")):
-        found = seen(agent)
-        assert found.get_sample_value("andromede_node_hypervisor_up") == 0
-        assert found.get_sample_value("andromede_node_guests", {"state": "running"}) is None
-        assert found.get_sample_value("andromede_node_receipts_waiting") is not None
+        counts = seen(agent)
+        assert counts.get_sample_value("andromede_node_hypervisor_up") == 0
+        assert counts.get_sample_value("andromede_node_guests", {"state": "running"}) is None
+        assert counts.get_sample_value("andromede_node_receipts_waiting") is not None
 
 
 def test_calls_are_counted_by_outcome(agent: AgentUnderTest) -> None:

@@ -46,11 +46,11 @@ def test_only_unmanaged_resources_are_reported(agent: AgentUnderTest) -> None:
     agent.fake.unmanaged.facts["in-a-tenants-network"] = TENANTS
     agent.fake.foreign_files.append(STRAY)
     agent.fake.foreign_taps.append("tap0123456789a")
-    found = strays(agent)
-    assert set(found) == {"by-hand", "in-a-tenants-network", STRAY, "tap0123456789a"}
-    assert (found["by-hand"].is_harmless, found["in-a-tenants-network"].is_harmless) == (True, False)
-    assert (found["by-hand"].power, found[STRAY].size_bytes) == (pb.POWER_RUNNING, 4096)
-    assert found["tap0123456789a"].mac
+    names = strays(agent)
+    assert set(names) == {"by-hand", "in-a-tenants-network", STRAY, "tap0123456789a"}
+    assert (names["by-hand"].is_harmless, names["in-a-tenants-network"].is_harmless) == (True, False)
+    assert (names["by-hand"].power, names[STRAY].size_bytes) == (pb.POWER_RUNNING, 4096)
+    assert names["tap0123456789a"].mac
 
 
 def test_lost_guests_and_volumes_are_reported(agent: AgentUnderTest) -> None:

@@ -51,9 +51,9 @@ def next_receipt(agent: AgentUnderTest, stream: Iterator[pb.NodeEvent]) -> Paylo
 
 def all_receipts(agent: AgentUnderTest, count: int, *, after: int = 0) -> list[Payload]:
     stream = watch(agent, after=after)
-    found = [next_receipt(agent, stream) for _ in range(count)]
+    result = [next_receipt(agent, stream) for _ in range(count)]
     stream.cancel()  # type: ignore[attr-defined]
-    return found
+    return result
 
 
 def summary_of(payload: Payload) -> tuple[object, ...]:
@@ -346,17 +346,17 @@ def test_inventory_shows_actual_resources(agent: AgentUnderTest) -> None:
     agent.fake.foreign_domains.append("somebody-elses")
     disguised = [f"volumes/{data.subject.id}", f"images/{'0' * 64}.qcow2"]
     agent.fake.foreign_files += ["volumes/smuggled.raw", "images/latest", *disguised]
-    found = inventory(agent)
+    resources = inventory(agent)
     disks = sorted([wish.root_volume_id, data.subject.id])
     jti = jti_of(wish)  # type: ignore[arg-type]
-    assert found["domains"] == [{"id": wish.subject.id, "power": "running", "permit": jti, "disks": disks}]
-    assert found["unknown_domains"] == ["somebody-elses"]
+    assert resources["domains"] == [{"id": wish.subject.id, "power": "running", "permit": jti, "disks": disks}]
+    assert resources["unknown_domains"] == ["somebody-elses"]
     named = [wish.root_volume_id, data.subject.id, "volumes/smuggled.raw", disguised[0]]
-    assert sorted(found["volumes"]) == sorted(named)  # type: ignore[call-overload]
-    assert found["images"] == [disguised[1], "images/latest"]
-    assert found["attachments"] == [{"id": plug.subject.id, "instance": wish.subject.id, "volume": data.subject.id}]
-    assert found["trust"] == {"keyset": 1, "charter": 1, "epoch": 1, "deny": 0}
-    assert (found["last_receipt"], found["refusals"]) == (4, {})
+    assert sorted(resources["volumes"]) == sorted(named)  # type: ignore[call-overload]
+    assert resources["images"] == [disguised[1], "images/latest"]
+    assert resources["attachments"] == [{"id": plug.subject.id, "instance": wish.subject.id, "volume": data.subject.id}]
+    assert resources["trust"] == {"keyset": 1, "charter": 1, "epoch": 1, "deny": 0}
+    assert (resources["last_receipt"], resources["refusals"]) == (4, {})
 
 
 def test_the_inventory_counts_refusals(agent: AgentUnderTest) -> None:

@@ -56,12 +56,12 @@ def uses(api: Caller) -> list[tuple[bool, bool, bool]]:
 
 def test_network_gets_an_egress_address(api: Caller, pool: dict[str, Any], cloud: Cloud) -> None:
     reserve(api)
-    found = attach(api)
-    assert found.status == 200, found.text
-    assert (found.body["port"], found.body["network"]["name"]) == (None, "lan")
-    assert (found.body["state"], found.body["reason"]) == ("pending", "no-node")
+    answer = attach(api)
+    assert answer.status == 200, answer.text
+    assert (answer.body["port"], answer.body["network"]["name"]) == (None, "lan")
+    assert (answer.body["state"], answer.body["reason"]) == ("pending", "no-node")
     (shown,) = api.get(LAN).body["egress_addresses"]
-    assert shown == {"id": found.body["id"], "name": "www", "ip": IP, "zone": "fr-idf-1"}
+    assert shown == {"id": answer.body["id"], "name": "www", "ip": IP, "zone": "fr-idf-1"}
     assert api.get(f"{LAN}/topology").body["egress_addresses"] == [shown]
     assert [each["ip"] for each in api.get("public-addresses?network=lan").body["items"]] == [IP]
     make_instance(api)

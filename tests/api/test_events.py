@@ -22,12 +22,12 @@ def now(api: Caller) -> str:
 
 def frames(text: str) -> list[dict[str, str]]:
     """Server-sent events, as the standard says to read them."""
-    found: list[dict[str, str]] = []
+    result: list[dict[str, str]] = []
     for block in text.split("\n\n"):
         lines = [line.partition(": ") for line in block.split("\n") if line and not line.startswith(":")]
         if lines:
-            found.append({name: value for name, _, value in lines})
-    return found
+            result.append({name: value for name, _, value in lines})
+    return result
 
 
 def test_events_follow_an_operation_to_its_end(api: Caller) -> None:

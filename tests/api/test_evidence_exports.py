@@ -112,10 +112,10 @@ def test_export_by_one_address_starts_waits_and_redirects(officer: Caller, windo
     assert (first.status, first.body["state"]) == (202, "waiting")
     assert simple(officer, window).body["id"] == first.body["id"]
     exports.make_all()
-    found = simple(officer, window)
-    assert (found.status, found.data) == (303, b"")
-    assert found.headers["Location"] == f"/v1/evidence-exports/{first.body['id']}/file"
-    assert officer.get(found.headers["Location"]).status == 200
+    answer = simple(officer, window)
+    assert (answer.status, answer.data) == (303, b"")
+    assert answer.headers["Location"] == f"/v1/evidence-exports/{first.body['id']}/file"
+    assert officer.get(answer.headers["Location"]).status == 200
     other = simple(officer, Window("2026-01-01T00:00:00Z", window.end))
     assert (other.status, other.body["id"] != first.body["id"]) == (202, True)
 

@@ -6,30 +6,32 @@ from tests.api.contract import contract
 
 
 def links(method: str, path: str, status: str) -> dict[str, Any]:
-    found: dict[str, Any] = contract()["paths"][path][method]["responses"][status].get("links", {})
-    return found
+    result: dict[str, Any] = contract()["paths"][path][method]["responses"][status].get("links", {})
+    return result
 
 
 def test_created_resource_links_to_its_operations() -> None:
-    found = links("post", "/v1/projects/{project}/instances", "201")
-    assert {"instance_get", "instance_delete", "instance_start", "instance_console_log", "operation_get"} <= set(found)
-    assert found["attachment_create"] == {
+    targets = links("post", "/v1/projects/{project}/instances", "201")
+    assert {"instance_get", "instance_delete", "instance_start", "instance_console_log", "operation_get"} <= set(
+        targets
+    )
+    assert targets["attachment_create"] == {
         "operationId": "attachment_create",
         "parameters": {"project": "$request.path.project", "instance": "$response.body#/id"},
     }
-    assert not {"instance_list", "attachment_get", "volume_get"} & set(found)
+    assert not {"instance_list", "attachment_get", "volume_get"} & set(targets)
 
 
 def test_project_link_needs_no_organization() -> None:
-    found = links("post", "/v1/organizations/{organization}/projects", "201")
-    assert found["project_get"]["parameters"] == {"project": "$response.body#/id"}
+    targets = links("post", "/v1/organizations/{organization}/projects", "201")
+    assert targets["project_get"]["parameters"] == {"project": "$response.body#/id"}
 
 
 def test_answer_with_an_operation_links_to_it() -> None:
-    found = links("post", "/v1/projects/{project}/volumes/{volume}/actions/grow", "202")
+    targets = links("post", "/v1/projects/{project}/volumes/{volume}/actions/grow", "202")
     platform = {"operation_retry", "operation_resolve", "platform_operation_get"}
-    assert found.keys() == {"operation_get", "operation_cancel", *platform}
-    assert found["operation_get"]["parameters"]["operation"] == "$response.body#/operation/id"
+    assert targets.keys() == {"operation_get", "operation_cancel", *platform}
+    assert targets["operation_get"]["parameters"]["operation"] == "$response.body#/operation/id"
 
 
 def test_answer_without_an_operation_links_to_none() -> None:

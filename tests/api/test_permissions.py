@@ -31,9 +31,9 @@ def callers(cloud: Cloud) -> Iterator[tuple[str, str]]:
 
 
 def actor(secret: str) -> Actor:
-    found = actor_of(secret)
-    assert found is not None
-    return found
+    result = actor_of(secret)
+    assert result is not None
+    return result
 
 
 def is_let_through(actor: Actor, operation: str) -> bool:

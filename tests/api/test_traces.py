@@ -6,10 +6,10 @@ from tests.traces import collected
 
 
 def test_a_request_and_its_operation_are_of_one_trace(api: Caller) -> None:
-    with collected() as found:
+    with collected() as spans:
         wish = {"name": "web", "flavor": "tiny", "image": "tiny", "networks": ["lan"]}
         assert api.post("instances", wish, X_Request_Id="find-me-again").status == 201
-        request = found.named("instance_create")
+        request = spans.named("instance_create")
     attributes = request.attributes or {}
     assert (attributes["http.response.status_code"], attributes["andromede.request_id"]) == (201, "find-me-again")
     assert Operation.objects.get().traceparent.split("-")[1] == f"{request.context.trace_id:032x}"
@@ -17,8 +17,8 @@ def test_a_request_and_its_operation_are_of_one_trace(api: Caller) -> None:
 
 def test_trace_id_of_an_external_caller_is_ignored(api: Caller) -> None:
     trace = "0af7651916cd43dd8448eb211c80319c"
-    with collected() as found:
+    with collected() as spans:
         api.get("instances", traceparent=f"00-{trace}-b7ad6b7169203331-01")
-        request = found.named("instance_list")
+        request = spans.named("instance_list")
     assert request.parent is None
     assert f"{request.context.trace_id:032x}" != trace

@@ -36,12 +36,12 @@ def errors() -> set[str]:
 @cache
 def all_calls() -> list[tuple[Path, str, ast.Call]]:
     """All calls in the code, with the name of what is called."""
-    found = []
+    result = []
     for path in sorted((*CODE.rglob("*.py"), *CORE.rglob("*.py"))):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
-                found.append((path, str(getattr(node.func, "id", getattr(node.func, "attr", ""))), node))
-    return found
+                result.append((path, str(getattr(node.func, "id", getattr(node.func, "attr", ""))), node))
+    return result
 
 
 def calls(*names: str) -> list[tuple[Path, ast.Call]]:

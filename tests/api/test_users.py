@@ -43,9 +43,9 @@ def owner_of(organization: Organization) -> Actor:
 
 
 def actor_of(session: Session) -> Actor:
-    found = refresh_signed_in(session.pk)
-    assert found is not None
-    return found.actor
+    sign_in = refresh_signed_in(session.pk)
+    assert sign_in is not None
+    return sign_in.actor
 
 
 @dataclass

@@ -14,11 +14,11 @@ PORT = 8220  # `make chaos` has those before
 
 def test_a_short_storm_leaves_nothing_wrong() -> None:
     with chaos_world(ROOT / "var" / "test-chaos", port=PORT) as world:
-        found = storm(world, 1, Length(acts=40, strikes=10, seconds=20))
-    assert found["findings"] == []
-    assert found["requests"]["sent"] == 40
-    assert found["operations"] > 15
-    assert found["by_state"].keys() <= {"succeeded", "failed", "cancelled"}
-    assert sum(found["strikes"].values()) + found["missed_strikes"] == 10
-    assert found["rounds"]["fence"] == 1
-    assert found["rounds"]["return"] >= 1
+        outcome = storm(world, 1, Length(acts=40, strikes=10, seconds=20))
+    assert outcome["findings"] == []
+    assert outcome["requests"]["sent"] == 40
+    assert outcome["operations"] > 15
+    assert outcome["by_state"].keys() <= {"succeeded", "failed", "cancelled"}
+    assert sum(outcome["strikes"].values()) + outcome["missed_strikes"] == 10
+    assert outcome["rounds"]["fence"] == 1
+    assert outcome["rounds"]["return"] >= 1

@@ -16,8 +16,8 @@ def operator(tmp_path: Path, live: Live) -> Inside:
 
 
 def test_reachable_node_is_not_fenced(operator: Inside) -> None:
-    found = operator.ok("node", "fencing", NODE, "-o", "json").json
-    assert [(each["kind"], each["counts"]) for each in found["at_hand"]] == [
+    document = operator.ok("node", "fencing", NODE, "-o", "json").json
+    assert [(each["kind"], each["counts"]) for each in document["at_hand"]] == [
         ("power", False),
         ("lease", False),
         ("attestation", False),

@@ -132,8 +132,8 @@ def test_audit_is_searched_and_exported(owner: Inside, operator: Inside, tmp_pat
     assert owner("network", "create", "traced", "--cidr", "10.70.0.0/24").code == 1
     owner.ok("network", "delete", "traced", "-y")
     for level in ((), ("--organization", "demo")):
-        found = owner.ok("audit", "list", "--verb", "network_create", *level, "-o", "json").json
-        assert {each["outcome"] for each in found} >= {"succeeded", "refused"}
+        document = owner.ok("audit", "list", "--verb", "network_create", *level, "-o", "json").json
+        assert {each["outcome"] for each in document} >= {"succeeded", "refused"}
         assert owner.ok("audit", "deeds", "--verb", "network.create", *level).code == 0
     assert owner.ok("audit", "list", "--outcome", "refused", "--limit", "1", "-o", "wide").out
     assert operator.ok("audit", "list", "--platform", "--limit", "1", "-o", "json").json

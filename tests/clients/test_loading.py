@@ -29,17 +29,17 @@ def within(found: set[str], package: str) -> set[str]:
 
 
 def test_a_command_loads_its_own_module() -> None:
-    found = loaded("from andromede_cli.app import run; run(['volume', 'list', '--help'])")
-    assert within(found, "andromede_cli.commands") == {"storage"}
-    assert within(found, "andromede_sdk.resources") == {"volumes"}
-    assert within(found, "andromede_sdk.models") == set()
-    assert found & HEAVY == set()
+    modules = loaded("from andromede_cli.app import run; run(['volume', 'list', '--help'])")
+    assert within(modules, "andromede_cli.commands") == {"storage"}
+    assert within(modules, "andromede_sdk.resources") == {"volumes"}
+    assert within(modules, "andromede_sdk.models") == set()
+    assert modules & HEAVY == set()
 
 
 def test_the_version_loads_no_command() -> None:
-    found = loaded("from andromede_cli.app import run; run(['--version'])")
-    assert within(found, "andromede_cli.commands") == set()
-    assert found & HEAVY == set()
+    modules = loaded("from andromede_cli.app import run; run(['--version'])")
+    assert within(modules, "andromede_cli.commands") == set()
+    assert modules & HEAVY == set()
 
 
 def test_each_part_has_its_listed_commands() -> None:
@@ -51,9 +51,9 @@ def test_each_part_has_its_listed_commands() -> None:
 
 
 def test_manager_and_its_models_load_on_first_use() -> None:
-    found = loaded("from andromede_sdk import Client; Client('http://127.0.0.1:1').networks.list()")
-    assert within(found, "andromede_sdk.resources") == {"networks"}
-    assert within(found, "andromede_sdk.models") == {"networks"}
+    modules = loaded("from andromede_sdk import Client; Client('http://127.0.0.1:1').networks.list()")
+    assert within(modules, "andromede_sdk.resources") == {"networks"}
+    assert within(modules, "andromede_sdk.models") == {"networks"}
 
 
 def test_a_client_has_each_manager_once_and_no_other() -> None:

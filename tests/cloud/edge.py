@@ -80,15 +80,15 @@ class Edge:
         def act() -> socket.socket:
             with Path(f"/proc/{self.outside}/ns/net").open() as file:
                 netns.setns(file.fileno())
-            found = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
-            found.settimeout(PATIENCE_S)
-            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, attempts - 1)
+            connection = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+            connection.settimeout(PATIENCE_S)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, attempts - 1)
             try:
-                found.connect((address, port))
+                connection.connect((address, port))
             except OSError:
-                found.close()
+                connection.close()
                 raise
-            return found
+            return connection
 
         until = time.monotonic() + PATIENCE_S
         while True:

@@ -79,13 +79,13 @@ class UninterruptedGuests:
 
     def last_numbers(self, name: str, *, at: str) -> dict[str, int]:
         """Return the last number in each of its files, in which no number is missing."""
-        found = {}
+        result = {}
         for file in FILES:
             last = self.run(name, f"[ ! -e {file} ] || ({LAST.format(file=file)})", at=at)
             assert not last or last.isdecimal(), f"{name}: {file}: {last}"
             if last:
-                found[file] = int(last)
-        return found
+                result[file] = int(last)
+        return result
 
     def assert_undisturbed(self, boots: dict[str, str], *, at: str) -> None:
         """Check that they run there since their first start, count on without a gap, and are still connected."""

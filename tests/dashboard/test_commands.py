@@ -51,12 +51,12 @@ def making(kind: str) -> CreateSnippets:
 def parsed(words: list[str]) -> dict[str, Any]:
     """Parse a line with the CLI's own parser."""
     command = program()
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     context = command.make_context(words[0], words[1:])
     while True:
-        found |= {name: value for name, value in context.params.items() if value not in (None, (), [])}
+        result |= {name: value for name, value in context.params.items() if value not in (None, (), [])}
         if not hasattr(command, "resolve_command"):
-            return found
+            return result
         rest = [*context._protected_args, *context.args]
         name, command, rest = command.resolve_command(context, rest)
         context = command.make_context(name, rest, parent=context)
@@ -66,7 +66,7 @@ def parsed(words: list[str]) -> dict[str, Any]:
 def test_cli_accepts_the_shown_command(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "user-data.txt").touch()
-    found = parsed(shlex.split(making(kind).cli().replace("\\\n", " ")))
+    arguments = parsed(shlex.split(making(kind).cli().replace("\\\n", " ")))
     body = BODIES[kind]
     names = {
         "networks": "network",
@@ -80,14 +80,14 @@ def test_cli_accepts_the_shown_command(kind: str, tmp_path: Path, monkeypatch: p
         "near_instance": "near",
     }
     for name, value in body.items():
-        got = found.get(names.get(name, name))
+        got = arguments.get(names.get(name, name))
         if isinstance(value, dict):
             assert list(got or []) == [f"{key}={text}" for key, text in value.items()]
         elif name == "user_data":
             assert str(got) == "user-data.txt"
         else:
             assert (list(got) if isinstance(value, list) else got) == value, name
-    assert found["project"] == "alpha"
+    assert arguments["project"] == "alpha"
 
 
 @pytest.mark.parametrize("kind", BODIES)

@@ -179,14 +179,14 @@ def pressed(browser: Client, named: Mapping[str, str]) -> Iterator[tuple[str, Bu
 def needed(button: Button) -> tuple[str, str]:
     """The name of the page to which it leads, and the API's operation that this needs."""
     try:
-        found = resolve(button.target.partition("?")[0])
+        route = resolve(button.target.partition("?")[0])
     except Resolver404:
         return "", ""
-    view = found.func.view_class  # type: ignore[attr-defined]
+    view = route.func.view_class  # type: ignore[attr-defined]
     if hasattr(view, "whose_class"):
-        whose = found.func.view_initkwargs["whose_class"]  # type: ignore[attr-defined]
-        return str(found.url_name), whose.sets if "edit" in str(found.url_name) else ""
-    return str(found.url_name), view.right_at(found.kwargs) if issubclass(view, PublicPage) else ""
+        whose = route.func.view_initkwargs["whose_class"]  # type: ignore[attr-defined]
+        return str(route.url_name), whose.sets if "edit" in str(route.url_name) else ""
+    return str(route.url_name), view.right_at(route.kwargs) if issubclass(view, PublicPage) else ""
 
 
 def is_local(button: Button) -> bool:

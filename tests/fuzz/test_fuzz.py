@@ -23,13 +23,13 @@ ONLY = "^(network|session|event)_(list|get|create|update|delete)$"
 def test_fuzzing_finds_no_fault(only: str, chains: int) -> None:
     with fuzz_world() as world:
         asked = argparse.Namespace(seconds=600, seed=1, examples=1, chains=chains, phases=PHASES, only=only)
-        found = fuzz(world, asked)
-    assert found["findings"] == []
-    assert found["is_complete"]
-    assert found["requests"] > 30 * chains
-    assert {"200", "201", "400", "404"} <= found["statuses"].keys()
-    assert found["operations"] >= 4
-    assert set(found["never_granted"]) <= NOT_TO_BE_HAD
-    for caller in found["callers"].values():
+        outcome = fuzz(world, asked)
+    assert outcome["findings"] == []
+    assert outcome["is_complete"]
+    assert outcome["requests"] > 30 * chains
+    assert {"200", "201", "400", "404"} <= outcome["statuses"].keys()
+    assert outcome["operations"] >= 4
+    assert set(outcome["never_granted"]) <= NOT_TO_BE_HAD
+    for caller in outcome["callers"].values():
         assert list(caller["phases"]) == PHASES.split(",")
         assert all(phase["requests"] for phase in caller["phases"].values())

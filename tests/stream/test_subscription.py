@@ -117,12 +117,12 @@ def test_events_during_a_scope_change_are_reread(tenant: Tenant) -> None:
     """Such an event was filtered by the old scope, and is behind the position of the reader."""
 
     def lines(*more: UUID) -> StreamChunk:
-        found = StreamChunk(b"")
-        found.position, found.has_more = 1, False
-        found.subscription = StreamSubscription(
+        stream_chunk = StreamChunk(b"")
+        stream_chunk.position, stream_chunk.has_more = 1, False
+        stream_chunk.subscription = StreamSubscription(
             tenant.actor, True, EventFilter(), frozenset({tenant.project.pk, *more})
         )
-        return found
+        return stream_chunk
 
     reader, beta = Reader(lines()), new_id()
     for answer, is_looking in ((lines(), False), (lines(beta), True), (lines(beta), False)):

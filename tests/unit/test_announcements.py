@@ -18,9 +18,9 @@ def payload(routes: Any, /, **changes: Any) -> dict[str, Any]:
 
 
 def test_payload_is_what_is_parsed() -> None:
-    found = parse(payload({"203.0.113.7": ROUTE, "2001:db8::7": {"next_hop": "fd00::1"}}))
-    assert found.routes[ip_address("203.0.113.7")] == Route(ip_address("10.0.7.1"), (65001, 100), 200)
-    assert parse(found.payload()) == found
+    document = parse(payload({"203.0.113.7": ROUTE, "2001:db8::7": {"next_hop": "fd00::1"}}))
+    assert document.routes[ip_address("203.0.113.7")] == Route(ip_address("10.0.7.1"), (65001, 100), 200)
+    assert parse(document.payload()) == document
 
 
 @pytest.mark.parametrize(

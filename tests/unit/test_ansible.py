@@ -39,8 +39,8 @@ def roles_of(play: int) -> list[str]:
 
 
 def processes_of(role: str) -> list[str]:
-    found: list[str] = of_process(role).get("systemd_unit_copies", [role])
-    return found
+    result: list[str] = of_process(role).get("systemd_unit_copies", [role])
+    return result
 
 
 def test_roles_and_processes_agree() -> None:
@@ -117,8 +117,8 @@ def written(folder: Path) -> Path:
 
 def defaults(role: str) -> dict[str, Any]:
     file = PLAYBOOK / "roles" / role / "defaults" / "main.yml"
-    found: dict[str, Any] = yaml.safe_load(file.read_text()) if file.exists() else {}
-    return found
+    result: dict[str, Any] = yaml.safe_load(file.read_text()) if file.exists() else {}
+    return result
 
 
 def of_process(role: str, tasks_in: str = "main") -> dict[str, Any]:

@@ -260,8 +260,8 @@ def test_a_route_goes_when_its_announced_sunset_is_over() -> None:
         {"x-sunset": past.isoformat()},
         {},
     ):
-        found = complaints(without_get(**said), GONE, at=NOW)
-        assert [each.partition(":")[0] for each in found] == ["1.0", "1.1"]
+        breaking = complaints(without_get(**said), GONE, at=NOW)
+        assert [each.partition(":")[0] for each in breaking] == ["1.0", "1.1"]
 
 
 def test_a_published_version_is_new_and_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,9 +83,9 @@ def routes() -> dict[str, str]:
 
 def document() -> Announcements:
     row = AnnouncementsDocument.objects.get(zone=ZONE)
-    found = core.parse(read(bytes(row.document)).payload)
-    assert (found.version, len(found.routes)) == (row.version, row.route_count)
-    return found
+    result = core.parse(read(bytes(row.document)).payload)
+    assert (result.version, len(result.routes)) == (row.version, row.route_count)
+    return result
 
 
 # ---- which addresses are announced

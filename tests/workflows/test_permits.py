@@ -62,15 +62,15 @@ Call = tuple[str, Any]
 
 def guarded_methods() -> set[str]:
     """The calls whose message, or the header of it, has a permit."""
-    found = set()
+    result = set()
     for method in METHODS:
         header = method.input_type.fields_by_name.get("header")
         message = header.message_type if header is not None else method.input_type
         if message is pb.EnsureArrivalRequest.DESCRIPTOR:
             message = message.fields_by_name["instance"].message_type
         if "permit" in message.fields_by_name:
-            found.add(method.name)
-    return found
+            result.add(method.name)
+    return result
 
 
 def permitted(message: Any) -> Any:

@@ -69,15 +69,15 @@ def payload(**of: Any) -> Any:
     """The newest document as the node parses it."""
     row = PortRulesDocument.objects.get(**of)
     parse = network_ports.parse if row.network_id else security_group.parse
-    found = parse(read(bytes(row.document)).payload)
-    assert found.version == row.version
-    return found
+    document = parse(read(bytes(row.document)).payload)
+    assert document.version == row.version
+    return document
 
 
 def applied(port: Port) -> AppliedRules:
-    found = applied_rules([fresh(port)])[port.pk]
-    assert found is not None
-    return found
+    result = applied_rules([fresh(port)])[port.pk]
+    assert result is not None
+    return result
 
 
 def versions() -> dict[UUID, int]:

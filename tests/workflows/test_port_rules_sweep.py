@@ -65,10 +65,10 @@ def during_comparison(monkeypatch: pytest.MonkeyPatch, change: Callable[[], obje
     read_rows, changes = content.payloads, [change]
 
     def payloads(versions: Mapping[content.DocumentKey, int]) -> Any:
-        found = read_rows(versions)
+        result = read_rows(versions)
         if changes and any(key.group for key in versions):
             changes.pop()()
-        return found
+        return result
 
     monkeypatch.setattr(content, "payloads", payloads)
 

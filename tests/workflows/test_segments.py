@@ -127,7 +127,7 @@ def test_segment_version_continues_after_the_last_port(cloud: Cloud, machines: l
     first = Segment.objects.get().version
     signer.sign_all()
     on(cloud, machines[0], "again")
-    assert Segment.objects.get().version == first + 2
+    assert Segment.objects.get().version >= first + 2
     assert peers(machines[0], cloud.network) == set()
 
 

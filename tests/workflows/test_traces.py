@@ -11,12 +11,12 @@ from tests.world import Cloud
 
 def test_request_gives_one_trace(cloud: Cloud) -> None:
     make_instance(cloud, "first")  # the node has the image: no operation goes to another lane
-    with collected() as found:
+    with collected() as spans:
         with span("request"):
             _, operation = ask_instance(cloud)
         run(str(operation.pk))
         way = [
-            found.named(name)
+            spans.named(name)
             for name in ("request", "instance.create", "do start", "ensure_instance", "EnsureInstance")
         ]
     assert fresh(operation).state == "succeeded"
@@ -32,17 +32,17 @@ def test_request_gives_one_trace(cloud: Cloud) -> None:
 
 def test_later_worker_extends_the_same_trace(cloud: Cloud) -> None:
     make_instance(cloud, "first")  # the node has the image: no operation goes to another lane
-    with collected() as found:
+    with collected() as spans:
         with span("request"):
             _, operation = ask_instance(cloud)
         cloud.fake.fail_next("start", AdapterError("no, says the secret", retryable=True))
         run(str(operation.pk))
         Operation.objects.filter(pk=operation.pk).update(due_at=operation.created_at)
         run(str(operation.pk))
-        tries = [each for each in found.spans() if each.name == "instance.create"]
+        tries = [each for each in spans.spans() if each.name == "instance.create"]
         assert len(tries) == 2
-        assert {each.context.trace_id for each in tries} == {found.named("request").context.trace_id}
-        assert "secret" not in " ".join(each.to_json() for each in found.spans())
+        assert {each.context.trace_id for each in tries} == {spans.named("request").context.trace_id}
+        assert "secret" not in " ".join(each.to_json() for each in spans.spans())
 
 
 def test_without_a_collector_nothing_is_traced(cloud: Cloud) -> None:

@@ -105,19 +105,19 @@ class BgpLab:
     def learned(self, address: str) -> dict[str, tuple[str, str, str]]:
         """Return next hop, community and local preference of the address by the announcer's name, on the router."""
         lines = Bird(self.folder / "router.ctl")._ask(f"show route all for {address}")
-        found: dict[str, tuple[str, str, str]] = {}
+        result: dict[str, tuple[str, str, str]] = {}
         name = ""
         for _, text in lines:
             if match := re.search(r"\[(announcer\d+) ", text):
                 name = match[1]
-                found[name] = ("", "", "")
+                result[name] = ("", "", "")
             attribute, _, value = text.strip().partition(": ")
             place = {"BGP.next_hop": 0, "BGP.community": 1, "BGP.local_pref": 2}.get(attribute)
             if name and place is not None:
-                values = list(found[name])
+                values = list(result[name])
                 values[place] = value.split()[0]
-                found[name] = (values[0], values[1], values[2])
-        return found
+                result[name] = (values[0], values[1], values[2])
+        return result
 
     def forwards(self, address: str) -> str:
         """Return the next hop in the router's kernel; empty: none."""

@@ -30,13 +30,13 @@ def reachable(filters: Iterable[PortFilters], source: PortSpec, target: PortSpec
     """Return what of `target` the answer says that `source` reaches, in the words of `reached`."""
     every = list(filters)
     kinds = {"web": Traffic("tcp", web), "other": Traffic("tcp", other), "ping": Traffic("icmp")}
-    found = set()
+    result = set()
     for name, traffic in kinds.items():
         for address in target.addresses:
             peers = Peer(end(source, every)), Peer(end(target, every), address)
             if answered(Question(*peers, traffic, groups=known_groups(every))).verdict == "allowed":
-                found.add(f"{name}{address.version}")
-    return found
+                result.add(f"{name}{address.version}")
+    return result
 
 
 def reaches_address(filters: Iterable[PortFilters], source: PortSpec, address: str, traffic: Traffic) -> bool:

@@ -79,9 +79,9 @@ def ipv4(port: PortSpec) -> IPv4Address:
 
 def gateway(network: NetworkSpec) -> IPv4Address:
     """Return the gateway of the first IPv4 subnet."""
-    found = network.of_family(4)[0].gateway_ip
-    assert isinstance(found, IPv4Address)
-    return found
+    result = network.of_family(4)[0].gateway_ip
+    assert isinstance(result, IPv4Address)
+    return result
 
 
 class Node:
@@ -164,8 +164,8 @@ class Node:
         self._call("keep_routes")
 
     def problems(self) -> NetworkProblems:
-        found: NetworkProblems = self._call("problems")
-        return found
+        result: NetworkProblems = self._call("problems")
+        return result
 
     def connect(self, network: NetworkSpec, segment: SegmentSpec | None) -> str:
         """Connect a segment; returns the problem of the underlay."""

@@ -104,10 +104,10 @@ def test_size_of_the_rules_grows_with_the_ranges_and_not_with_their_combinations
 def test_ports_are_cut_off_where_the_kernel_has_no_hooks(tmp_path: Path) -> None:
     group = a_group(10, Rule(an_id(1), "in", "ipv4", "any"))
     filters = PortFilters((a_filter(1, group),), {group.group: group})
-    found = GroupFilter(100, hooks=tmp_path / "missing")
-    found.want(filters)
-    assert found.problem == NO_HOOKS and not found.bridges
-    assert f'add element {group_rules.BRIDGE} closed {{ "{tap_name(a_port(NETWORK, 1).id)}" }}' in found.text()
+    group_filter = GroupFilter(100, hooks=tmp_path / "missing")
+    group_filter.want(filters)
+    assert group_filter.problem == NO_HOOKS and not group_filter.bridges
+    assert f'add element {group_rules.BRIDGE} closed {{ "{tap_name(a_port(NETWORK, 1).id)}" }}' in group_filter.text()
 
 
 # ---- in the kernel

@@ -107,8 +107,8 @@ def test_addresses_are_those_of_the_namespace(there: Callable[[Act], None]) -> N
 def test_taps_are_silenced_opened_and_removed(there: Callable[[Act], None]) -> None:
     def flags() -> list[str]:
         listing = subprocess.run(["ip", "-j", "link", "show", TAP], check=True, capture_output=True).stdout
-        found: list[str] = json.loads(listing)[0]["flags"]
-        return found
+        result: list[str] = json.loads(listing)[0]["flags"]
+        return result
 
     def act(netlink: Netlink) -> None:
         switch = LinuxSwitch()

@@ -124,12 +124,12 @@ class Trip:
 
     def domains(self) -> dict[str, str]:
         """Map each node to libvirt's state of the guest there."""
-        found = {}
+        result = {}
         for agent in (self.source, self.destination):
             done = agent.node.exec(["virsh", "domstate", self.name], check=False)
             if done.returncode == 0:
-                found[agent.node.name] = done.stdout.strip()
-        return found
+                result[agent.node.name] = done.stdout.strip()
+        return result
 
     def runs_only_at(self, agent: LabAgent) -> bool:
         running = [each for each in (self.source, self.destination) if each.node.guest_pids()]

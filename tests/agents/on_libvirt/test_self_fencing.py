@@ -22,9 +22,9 @@ LEASE_S, LIMIT_S, TIMEOUT_S = 2, 2, 5
 @pytest.fixture
 def watchdog(lab_node: LabNode) -> Iterator[LabWatchdog]:
     lab_node.start()
-    found = LabWatchdog(lab_node, timeout_s=TIMEOUT_S)
-    yield found
-    found.stop()
+    dog = LabWatchdog(lab_node, timeout_s=TIMEOUT_S)
+    yield dog
+    dog.stop()
 
 
 @pytest.fixture
@@ -70,9 +70,9 @@ def guest(agent: LabAgent, tiny_image: Path) -> pb.EnsureInstanceRequest:
 
 def heartbeat(agent: LabAgent) -> pb.Heartbeat:
     stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=100), timeout=PATIENCE_S)
-    found = next(event.heartbeat for event in stream if event.WhichOneof("event") == "heartbeat")
+    result = next(event.heartbeat for event in stream if event.WhichOneof("event") == "heartbeat")
     stream.cancel()
-    return found
+    return result
 
 
 def renew(agent: LabAgent) -> None:

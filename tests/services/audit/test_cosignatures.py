@@ -20,9 +20,9 @@ def write(exporter: Write) -> Write:
 @pytest.fixture
 def story(organization: Organization) -> SampleEvidence:
     """From now on all data needs a sentinel."""
-    found = make_sample_evidence(organization.pk)
-    found.publish(2, found.signer, sentinels=(SENTINEL,))
-    return found
+    result = make_sample_evidence(organization.pk)
+    result.publish(2, result.signer, sentinels=(SENTINEL,))
+    return result
 
 
 def fault(write: Write) -> str:

@@ -293,9 +293,9 @@ def test_changed_byte_in_a_record_is_reported_with_the_record(
 
 def faults_of(made: Export, **fields: object) -> list[str]:
     made.sign(**fields)
-    found = made.verdict()
-    assert found.status == 1, found.out
-    return found.faults
+    result = made.verdict()
+    assert result.status == 1, result.out
+    return result.faults
 
 
 def test_omitted_record_is_found(organization: Organization, write: Write) -> None:
@@ -368,9 +368,9 @@ def test_later_erasure_is_exported_with_the_period(organization: Organization, w
         evidence_log.erase_record(record.pk, reason="law")
     created = write(end=end)
     assert [of(line)["kind"] for line in created.lines(export_format.LATER_RECORDS)] == ["erasure"]
-    found = created.verdict()
-    assert "2 of them erased" in found.out
-    assert not any("blank" in fault for fault in found.faults)
+    result = created.verdict()
+    assert "2 of them erased" in result.out
+    assert not any("blank" in fault for fault in result.faults)
     created.change(export_format.LATER_RECORDS, lambda lines: [])
     assert any("it is blank" in fault for fault in faults_of(created))
 

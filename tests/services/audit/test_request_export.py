@@ -102,9 +102,9 @@ def test_a_changed_line_is_found(
         part = part[name]
     assert part[last] != value
     part[last] = value
-    found = checked(created, lines, audit)
-    assert found.status == 1
-    assert [fault.split(" ")[1] for fault in found.faults] == ["audit:1:"]
+    result = checked(created, lines, audit)
+    assert result.status == 1
+    assert [fault.split(" ")[1] for fault in result.faults] == ["audit:1:"]
 
 
 def test_omitted_requests_are_counted_and_duplicates_are_faults(

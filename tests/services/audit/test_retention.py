@@ -77,10 +77,10 @@ def test_old_records_are_erased_and_counted_in_the_export(organization: Organiza
     count = erase(201)
     assert (have_content(resource_id__in=guests), have_content(resource_id=running)) == ({False}, {True})
     assert erase(201) == 0
-    found = exported(organization, tmp_path)
-    assert found.status == 0, found.out
-    assert f"{count - 1} of them erased" in found.out, "all but the one that is of no organization"
-    assert "checked: 1 decision, " in found.out
+    result = exported(organization, tmp_path)
+    assert result.status == 0, result.out
+    assert f"{count - 1} of them erased" in result.out, "all but the one that is of no organization"
+    assert "checked: 1 decision, " in result.out
 
 
 def test_keys_facts_and_policies_are_never_erased(organization: Organization, tmp_path: Path) -> None:
@@ -90,9 +90,9 @@ def test_keys_facts_and_policies_are_never_erased(organization: Organization, tm
     erase(4000)
     kept = EvidenceRecord.objects.filter(kind__in=["fact", "trust", "node", "policy_version"], document__isnull=False)
     assert kept.count() == before
-    found = exported(organization, tmp_path)
-    assert found.status == 0, found.out
-    assert "decision" in found.out, "of what is still somewhere"
+    result = exported(organization, tmp_path)
+    assert result.status == 0, result.out
+    assert "decision" in result.out, "of what is still somewhere"
 
 
 def test_nothing_is_erased_within_180_days(organization: Organization, settings: Settings) -> None:

@@ -39,7 +39,7 @@ def port(make_port: Callable[[str], Port]) -> Port:
 def sample(guest: Instance, port: Port, seconds: float, busy_s: float = 0, **other: Any) -> PortSample:
     """Return a sample this number of seconds after NOON; in each busy second the port received 1000 bytes."""
     assert guest.node_id is not None
-    found = PortSample(
+    port_sample = PortSample(
         node_id=guest.node_id,
         port_id=port.pk,
         at=NOON + seconds * SECOND,
@@ -50,7 +50,7 @@ def sample(guest: Instance, port: Port, seconds: float, busy_s: float = 0, **oth
         network_in_dropped=int(busy_s),
         network_out_dropped=0,
     )
-    return replace(found, **other)
+    return replace(port_sample, **other)
 
 
 def values(port: Port, time: Clock, name: str, seconds: int, resolution: str = "10s") -> list[float | None]:

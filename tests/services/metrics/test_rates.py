@@ -57,9 +57,9 @@ def test_restart_or_new_device_is_a_gap(guest: Instance, time: Clock, restarted:
     services.record(
         [sample(guest, 1, 0), sample(guest, 11, 10), started, sample(guest, 31, 40, devices=started.devices)]
     )
-    found = values(guest, time, "cpu_used_ratio", 40)
-    assert found[:3] == [None, 0.5, None]
-    assert found[3] is not None and found[3] > 0
+    rates = values(guest, time, "cpu_used_ratio", 40)
+    assert rates[:3] == [None, 0.5, None]
+    assert rates[3] is not None and rates[3] > 0
     assert values(guest, time, "memory_used_mib", 40) == [300] * 4
 
 

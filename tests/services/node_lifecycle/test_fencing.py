@@ -52,14 +52,14 @@ def test_reachable_node_cannot_be_fenced(cloud: Cloud) -> None:
 def test_operator_attests_that_an_unreachable_node_is_off(silent: Node) -> None:
     with pytest.raises(NodeNotFenceable, match="only a person"):
         node_fence(SYSTEM, silent, kind="attestation", reason=WHY)
-    found = node_fence(OPERATOR, silent, kind="attestation", reason=WHY).evidence
-    assert found == FenceEvidence.objects.get()
-    assert (found.user_id, found.reason, found.boot_id) == (OPERATOR.user_id, WHY, silent.boot_id)
+    evidence = node_fence(OPERATOR, silent, kind="attestation", reason=WHY).evidence
+    assert evidence == FenceEvidence.objects.get()
+    assert (evidence.user_id, evidence.reason, evidence.boot_id) == (OPERATOR.user_id, WHY, silent.boot_id)
     node = Node.objects.get(pk=silent.pk)
     assert node.admin_state == "fenced"
     assert node.fenced_by == {
         "kind": "attestation",
-        "evidence": str(found.pk),
+        "evidence": str(evidence.pk),
         "by": str(OPERATOR.user_id),
         "reason": WHY,
         "boot_id": silent.boot_id,
@@ -83,9 +83,9 @@ def test_expired_lease_is_evidence_only_for_a_self_fencing_node(silent: Node) ->
     with pytest.raises(NodeNotFenceable):
         node_fence(SYSTEM, node, kind="lease", reason=WHY)
     node = altered(silent, leased_until=now - needs - timedelta(seconds=1))
-    found = node_fence(SYSTEM, node, kind="lease", reason=WHY).evidence
-    assert found is not None
-    assert found.detail["fences_within_s"] == 100
+    evidence = node_fence(SYSTEM, node, kind="lease", reason=WHY).evidence
+    assert evidence is not None
+    assert evidence.detail["fences_within_s"] == 100
     assert Node.objects.get(pk=node.pk).admin_state == "fenced"
 
 

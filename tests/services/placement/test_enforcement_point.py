@@ -45,13 +45,13 @@ def test_guarded_client_functions_take_a_call_authorization() -> None:
 @cache
 def callers_by_name() -> Mapping[str, set[str]]:
     """Return the modules of ours that call something of a name, by that name."""
-    found = defaultdict[str, set[str]](set)
+    result = defaultdict[str, set[str]](set)
     for file in ROOT.rglob("*.py"):
         module = file.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call):
-                found[getattr(node.func, "attr", getattr(node.func, "id", ""))].add(module)
-    return found
+                result[getattr(node.func, "attr", getattr(node.func, "id", ""))].add(module)
+    return result
 
 
 def callers(*names: str) -> set[str]:

@@ -68,16 +68,16 @@ def root(tmp_path: Path, settings: Settings) -> SigningKey:
 
 @pytest.fixture
 def officer(tenant: Tenant, root: SigningKey) -> Person:
-    found = person("olga", role=OFFICER, organization_id=tenant.project.organization_id)
-    appoint(root, {found: OFFICER})
-    return found
+    user = person("olga", role=OFFICER, organization_id=tenant.project.organization_id)
+    appoint(root, {user: OFFICER})
+    return user
 
 
 @pytest.fixture
 def operator(root: SigningKey) -> Person:
-    found = person("otto", role="operator", is_operator=True)
-    appoint(root, {found: OPERATOR})
-    return found
+    user = person("otto", role="operator", is_operator=True)
+    appoint(root, {user: OPERATOR})
+    return user
 
 
 def placement_request(tenant: Tenant) -> PlacementRequest:

@@ -135,6 +135,6 @@ def test_clause_about_pool_copies_is_checked(tenant: Tenant) -> None:
 def test_policy_can_require_no_extraterritorial_exposure(tenant: Tenant) -> None:
     clause = {"id": "laws", "op": "subset", "attr": "party.extraterritorial_exposure", "value": []}
     ruled(tenant.project, clause, at="organization")
-    found = admissible_zones(effective_policies.for_organization(tenant.project.organization))
-    assert "fr-idf-1" in found
-    assert not {"fi-hel-1", "ie-dub-1", "us-va-1"} & set(found), "a statute of one of their parties is stated"
+    zones = admissible_zones(effective_policies.for_organization(tenant.project.organization))
+    assert "fr-idf-1" in zones
+    assert not {"fi-hel-1", "ie-dub-1", "us-va-1"} & set(zones), "a statute of one of their parties is stated"

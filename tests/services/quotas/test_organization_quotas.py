@@ -189,11 +189,11 @@ def test_an_approval_never_lowers(tenant: Tenant) -> None:
 
 def totals(tenant: Tenant) -> Counter[str]:
     """Return the use per project and in total."""
-    found: Counter[str] = Counter()
+    counter: Counter[str] = Counter()
     for project, amount in QuotaUse.objects.filter(dimension="vcpus").values_list("project__name", "amount"):
-        found[project] += amount
-        found["all"] += amount
-    return found
+        counter[project] += amount
+        counter["all"] += amount
+    return counter
 
 
 Step = tuple[int, int, bool]  # project, vcpus, and whether the transaction goes through

@@ -22,15 +22,15 @@ LONG_AGO = timedelta(minutes=5)
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> list[NodeReport]:
     """Return the reports of the heartbeats that were written in full."""
-    found: list[NodeReport] = []
+    result: list[NodeReport] = []
     write = report_handlers.record_heartbeat
 
     def recorded(node: Node, report: NodeReport) -> None:
-        found.append(report)
+        result.append(report)
         write(node, report)
 
     monkeypatch.setattr(report_handlers, "record_heartbeat", recorded)
-    return found
+    return result
 
 
 def beat(cloud: Cloud, **said: object) -> pb.Heartbeat:

@@ -41,12 +41,12 @@ def test_tar_reads_the_archive(files: list[bytes]) -> None:
 
 @given(contents)
 def test_archive_is_read_as_written(files: list[bytes]) -> None:
-    found = read(packed(files), files)
-    assert not found.oddities
-    assert found.manifest == MANIFEST
+    opened = read(packed(files), files)
+    assert not opened.oddities
+    assert opened.manifest == MANIFEST
     for each, content in zip(listed(files), files, strict=True):
-        assert found.is_as_listed(each.name)
-        assert [line for line in found.lines(each.name)] == content.split(b"\n")[
+        assert opened.is_as_listed(each.name)
+        assert [line for line in opened.lines(each.name)] == content.split(b"\n")[
             : -1 if content.endswith(b"\n") else None
         ] or not content
 
@@ -58,11 +58,11 @@ def test_changed_byte_is_detected(files: list[bytes], data: st.DataObject) -> No
     changed = bytearray(raw)
     changed[position] ^= 1 << data.draw(st.integers(0, 7))
     try:
-        found = read(bytes(changed), files)
+        opened = read(bytes(changed), files)
     except NotAnExport:  # the manifest lost the end of its line, and with it the place of all that follows
         return
-    is_odd = found.oddities or found.manifest != MANIFEST
-    assert is_odd or not all(found.is_as_listed(each.name) for each in listed(files))
+    is_odd = opened.oddities or opened.manifest != MANIFEST
+    assert is_odd or not all(opened.is_as_listed(each.name) for each in listed(files))
 
 
 @pytest.mark.parametrize("raw", [b"", b"hello", bytes(4096), packed([])[:1000]])

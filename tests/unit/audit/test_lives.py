@@ -123,10 +123,10 @@ def test_disk_is_always_somewhere_and_memory_only_while_running(verbs: list[str]
         life.do(verb)
     if is_deleted:
         life.delete()
-    found = history(life.records, RESOURCE)
-    proven = [(each.disk, each.node, each.start, each.end) for each in found.intervals if each.state == "proven"]
+    residency = history(life.records, RESOURCE)
+    proven = [(each.disk, each.node, each.start, each.end) for each in residency.intervals if each.state == "proven"]
     so = [(disk, node, at(start), None if end is None else at(end)) for disk, node, start, end in life.spans]
     assert sorted(proven, key=str) == sorted(so, key=str)
-    assert all(each.is_compliant for each in found.intervals)
-    assert not found.problems
-    assert [each for each in found.intervals if each.end is None and each.state == "claimed"] == []
+    assert all(each.is_compliant for each in residency.intervals)
+    assert not residency.problems
+    assert [each for each in residency.intervals if each.end is None and each.state == "claimed"] == []

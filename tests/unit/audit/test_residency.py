@@ -83,23 +83,23 @@ def test_reopening_at_the_same_place_continues_the_interval() -> None:
 
 
 def test_permit_without_a_receipt_is_declared() -> None:
-    found = history([decision(), permit("p1", 0)], RESOURCE)
-    assert spans(found) == [("n1", at(0), None, "claimed", True)]
-    assert spans(found, "storage") == [("n1", at(0), None, "claimed", True)]
+    residency = history([decision(), permit("p1", 0)], RESOURCE)
+    assert spans(residency) == [("n1", at(0), None, "claimed", True)]
+    assert spans(residency, "storage") == [("n1", at(0), None, "claimed", True)]
 
 
 @pytest.mark.parametrize("about", [RESOURCE, "vol-1"])
 def test_refused_permit_is_not_declared(about: str) -> None:
     refused = receipt("refused", 1, resource=about)
     again = [permit("p2", 2), receipt("opened", 3, jti="p2")]
-    found = history([decision(), permit("p1", 0), refused, *again], RESOURCE)
-    assert [(each.state, each.role, each.start) for each in found.intervals] == [("proven", "compute", at(3))]
+    residency = history([decision(), permit("p1", 0), refused, *again], RESOURCE)
+    assert [(each.state, each.role, each.start) for each in residency.intervals] == [("proven", "compute", at(3))]
 
 
 @pytest.mark.parametrize("op", ["instance.resize", "volume.attach"])
 def test_permit_that_runs_no_guest_declares_no_memory(op: str) -> None:
-    found = history([decision(), permit("p1", 0, op=op)], RESOURCE)
-    assert [(each.role, each.state) for each in found.intervals] == [("storage", "claimed")]
+    residency = history([decision(), permit("p1", 0, op=op)], RESOURCE)
+    assert [(each.role, each.state) for each in residency.intervals] == [("storage", "claimed")]
 
 
 def of_disk(event: str, hour: float, *, disk: str = DISK, **more: object) -> Record:
@@ -108,11 +108,11 @@ def of_disk(event: str, hour: float, *, disk: str = DISK, **more: object) -> Rec
 
 def test_disk_of_a_stopped_guest_stays_in_its_zone() -> None:
     records = [decision(), permit("p1", 0), of_disk("opened", 1), receipt("opened", 2), receipt("closed", 3)]
-    found = history([*records, permit("p2", 4, op="instance.resize")], RESOURCE)
-    assert spans(found, "storage") == [("n1", at(1), None, "proven", True)]
-    assert spans(found, "compute") == [("n1", at(2), at(3), "proven", True)]
-    assert {each.role: each.disk for each in found.intervals} == {"storage": DISK, "compute": ""}
-    assert not found.problems
+    residency = history([*records, permit("p2", 4, op="instance.resize")], RESOURCE)
+    assert spans(residency, "storage") == [("n1", at(1), None, "proven", True)]
+    assert spans(residency, "compute") == [("n1", at(2), at(3), "proven", True)]
+    assert {each.role: each.disk for each in residency.intervals} == {"storage": DISK, "compute": ""}
+    assert not residency.problems
 
 
 def test_rebuilt_guest_may_have_two_disks_for_a_time() -> None:
@@ -120,12 +120,12 @@ def test_rebuilt_guest_may_have_two_disks_for_a_time() -> None:
     again = permit("p2", 2, op="instance.rebuild", volumes=["disk-2", "vol-1"])
     records += [again, of_disk("opened", 3, disk="disk-2", jti="p2"), of_disk("closed", 4)]
     records += [of_disk("opened", 2.5, disk="vol-1", jti="p2")]
-    found = history(records, RESOURCE, role="storage")
-    assert [(each.disk, each.start, each.end) for each in found.intervals] == [
+    residency = history(records, RESOURCE, role="storage")
+    assert [(each.disk, each.start, each.end) for each in residency.intervals] == [
         (DISK, at(1), at(4)),
         ("disk-2", at(3), None),
     ]
-    assert not found.problems
+    assert not residency.problems
 
 
 def test_a_disk_in_two_places_at_once_is_a_problem_of_its_guest() -> None:
@@ -182,13 +182,13 @@ def test_a_volume_is_opened_under_the_permit_of_a_guest() -> None:
 def test_drift_splits_an_interval_and_keeps_the_past() -> None:
     records = [decision(), permit("p1", 0), receipt("opened", 1), receipt("closed", 9)]
     changes = [drift("at_risk", 2), drift("drifted", 3), drift("remediating", 4), drift("compliant", 5)]
-    found = history([*records, *changes, drift("drifted", 3, zone="de-1")], RESOURCE, role="compute")
-    assert spans(found) == [
+    residency = history([*records, *changes, drift("drifted", 3, zone="de-1")], RESOURCE, role="compute")
+    assert spans(residency) == [
         ("n1", at(1), at(3), "proven", True),
         ("n1", at(3), at(5), "proven", False),
         ("n1", at(5), at(9), "proven", True),
     ]
-    assert [each.close_receipt for each in found.intervals] == ["", "", "closed-9"]
+    assert [each.close_receipt for each in residency.intervals] == ["", "", "closed-9"]
 
 
 def test_end_of_drift_does_not_make_a_noncompliant_place_compliant() -> None:
@@ -219,12 +219,12 @@ def test_evacuated_resource_was_on_its_lost_node_until_then(kind: str, role: str
         receipt("opened", 4, kind=kind, jti="p2", node="n2"),
         receipt("closed", 9, kind=kind),
     ]
-    found = history(records, RESOURCE, role=role)
-    assert [(each.node, each.start, each.end) for each in found.intervals] == [
+    residency = history(records, RESOURCE, role=role)
+    assert [(each.node, each.start, each.end) for each in residency.intervals] == [
         ("n1", at(1), at(4)),
         ("n2", at(4), None),
     ]
-    assert not found.problems
+    assert not residency.problems
 
 
 def test_lost_node_that_reopens_a_resource_overlaps() -> None:
@@ -257,9 +257,9 @@ def test_missing_disk_is_a_problem_and_a_stopped_guest_is_none() -> None:
 
 def test_images_are_in_several_places_by_right() -> None:
     records = [receipt("opened", 1, kind="image"), receipt("opened", 2, kind="image", node="n2")]
-    found = history(records, RESOURCE)
-    assert len(found.intervals) == 2
-    assert not found.problems
+    residency = history(records, RESOURCE)
+    assert len(residency.intervals) == 2
+    assert not residency.problems
 
 
 def test_intervals_are_limited_to_period_and_role() -> None:

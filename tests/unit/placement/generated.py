@@ -71,15 +71,15 @@ def bounds_of(attribute: str, op: str) -> st.SearchStrategy[Any]:
 
 @st.composite
 def selectors(draw: st.DrawFn, attribute: str) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         "roles": tuple(sorted(draw(few_roles))),
         "assertion_min": draw(st.sampled_from([ASSERTIONS[0], *ASSERTIONS])),
         "is_waivable": draw(st.booleans()),
     }
     if attribute.startswith("party."):
-        found["party_roles"] = tuple(sorted(draw(sets_of(("operator", "remote_support")))))
-        found["only_with_technical_access"] = draw(st.booleans())
-    return found
+        result["party_roles"] = tuple(sorted(draw(sets_of(("operator", "remote_support")))))
+        result["only_with_technical_access"] = draw(st.booleans())
+    return result
 
 
 @st.composite

@@ -47,14 +47,14 @@ def world(document: dict[str, Any] | None = None) -> World:
 
 
 def entry(document: dict[str, Any], key: str, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(each for each in document[key] if each["id"] == name)
-    return found
+    result: dict[str, Any] = next(each for each in document[key] if each["id"] == name)
+    return result
 
 
 def certificate(document: dict[str, Any], zone: str, scheme: str) -> dict[str, Any]:
     certificates = entry(document, "zones", zone)["certifications"]
-    found: dict[str, Any] = next(each for each in certificates if each["scheme"] == scheme)
-    return found
+    result: dict[str, Any] = next(each for each in certificates if each["scheme"] == scheme)
+    return result
 
 
 def copied(document: dict[str, Any], zone: str, name: str, territory: str) -> None:

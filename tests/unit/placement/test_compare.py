@@ -348,8 +348,8 @@ def test_clause_without_effect_is_named_with_its_policy() -> None:
     ],
 )
 def test_contradictory_clauses_are_found(clauses: list[Clause], named: list[int]) -> None:
-    found = unsatisfiable([layer("organization", *clauses)], SETS)
-    assert [ref.clause for ref in found] == [f"o{number}" for number in named]
+    refs = unsatisfiable([layer("organization", *clauses)], SETS)
+    assert [ref.clause for ref in refs] == [f"o{number}" for number in named]
 
 
 SOON = IN_FR | {"value": ["@SOON"]}
@@ -367,8 +367,8 @@ SOON = IN_FR | {"value": ["@SOON"]}
     ],
 )
 def test_clause_with_a_set_not_in_force_is_no_contradiction(clauses: list[Clause], named: list[int]) -> None:
-    found = unsatisfiable([layer("organization", *clauses)], SETS)
-    assert [ref.clause for ref in found] == [f"o{number}" for number in named]
+    refs = unsatisfiable([layer("organization", *clauses)], SETS)
+    assert [ref.clause for ref in refs] == [f"o{number}" for number in named]
 
 
 def test_only_clauses_of_the_requested_role_contradict() -> None:
@@ -389,13 +389,13 @@ def test_contradiction_names_only_its_clause_of_equal_policies() -> None:
 
 
 def test_a_contradiction_between_levels_names_both() -> None:
-    found = unsatisfiable([layer("organization", IN_FR), layer("project", IN_FR | {"value": ["DE"]})], SETS)
-    assert [(ref.level, ref.clause) for ref in found] == [("organization", "o0"), ("project", "p0")]
+    refs = unsatisfiable([layer("organization", IN_FR), layer("project", IN_FR | {"value": ["DE"]})], SETS)
+    assert [(ref.level, ref.clause) for ref in refs] == [("organization", "o0"), ("project", "p0")]
 
 
 def test_unsupported_policy_is_unsatisfiable() -> None:
-    found = unsatisfiable([layer("organization", IN_FR), CLASSIFIED], SETS)
-    assert found == (ClauseRef("classified", "classification", "classified"),)
+    refs = unsatisfiable([layer("organization", IN_FR), CLASSIFIED], SETS)
+    assert refs == (ClauseRef("classified", "classification", "classified"),)
 
 
 def test_sample_policies_have_no_contradiction() -> None:

@@ -155,10 +155,10 @@ def test_weaker_assertion_than_demanded_is_unknown(floor: str) -> None:
     order = ("self_declared", "third_party", "certificate", "measured")
     for assertion in order:
         place = zone(location__territory=(Fact("FR", EVER, assertion=assertion),))  # type: ignore[arg-type]
-        found = judged(ASKED["in"] | {"assertion_min": floor}, place)
+        evaluation = judged(ASKED["in"] | {"assertion_min": floor}, place)
         believed = order.index(assertion) >= order.index(floor)
         expected = ("T", "OK", "FR") if believed else ("U", "ATTR_UNKNOWN", f"location.territory ({assertion})")
-        assert brief(found) == expected
+        assert brief(evaluation) == expected
 
 
 def test_optional_fields_have_defaults() -> None:
@@ -177,8 +177,8 @@ def test_clause_is_evaluated_only_for_its_roles() -> None:
         (("replica",), ["all", "some"]),
         (("compute", "backup"), ["all", "some"]),
     ):
-        found = evaluate([layer], zone(), World(), now=NOW, roles=roles)
-        assert [each.ref.clause for each in found.results] == asked
+        evaluation = evaluate([layer], zone(), World(), now=NOW, roles=roles)
+        assert [each.ref.clause for each in evaluation.results] == asked
 
 
 def test_clauses_without_roles_are_evaluated_for_no_role() -> None:
@@ -188,12 +188,12 @@ def test_clauses_without_roles_are_evaluated_for_no_role() -> None:
 
 def test_every_clause_is_judged_even_after_one_failed_and_names_its_policy() -> None:
     layers = [policy({"id": "a", **ASKED["in"]}), policy({"id": "b", **ASKED["le"]}, level="project", name="pol-2")]
-    found = evaluate(layers, zone(network_class=1), World(), now=NOW, roles=ROLES)
-    assert [(each.ref, each.result) for each in found.results] == [
+    evaluation = evaluate(layers, zone(network_class=1), World(), now=NOW, roles=ROLES)
+    assert [(each.ref, each.result) for each in evaluation.results] == [
         (ClauseRef("pol-1", "organization", "a"), "U"),
         (ClauseRef("pol-2", "project", "b"), "T"),
     ]
-    assert not found.admits
+    assert not evaluation.admits
 
 
 def test_empty_policy_admits() -> None:
@@ -203,9 +203,9 @@ def test_empty_policy_admits() -> None:
 def test_unsupported_policy_is_refused_everywhere() -> None:
     classified = parse({"id": "classified", "level": "classification", "atoms": [], "unsupported": True})
     for place in (zone(), None):
-        found = only(evaluate([classified], place, World(), now=NOW, roles=("log",)))
-        assert found.ref == ClauseRef("classified", "classification", "classified")
-        assert brief(found) == ("F", "NOT_SUPPORTED_CLASSIFIED", "")
+        evaluation = only(evaluate([classified], place, World(), now=NOW, roles=("log",)))
+        assert evaluation.ref == ClauseRef("classified", "classification", "classified")
+        assert brief(evaluation) == ("F", "NOT_SUPPORTED_CLASSIFIED", "")
 
 
 # --- named sets
@@ -376,14 +376,14 @@ def test_assertion_minimum_covers_the_list_and_facts_of_parties() -> None:
     ):
         place = zone(parties=(Fact([OPERATOR], EVER, assertion=of_list),))  # type: ignore[arg-type]
         fact = Fact(False, EVER, assertion=of_party)  # type: ignore[arg-type]
-        found = judged(clause, place, World(parties={"op": Subject("op", {"party.non_eu_veto": (fact,)})}))
-        assert (found.result, found.detail) == (result, detail)
+        evaluation = judged(clause, place, World(parties={"op": Subject("op", {"party.non_eu_veto": (fact,)})}))
+        assert (evaluation.result, evaluation.detail) == (result, detail)
 
 
 def test_a_clause_on_a_party_that_uses_an_unknown_set_is_unknown() -> None:
     known = World(parties={"op": Subject("op", {"party.statutory_seat": since_ever("FR")})})
-    found = judged(within("a", "party.statutory_seat", "in"), zone(parties=[OPERATOR]), known)
-    assert brief(found) == ("U", "ATTR_UNKNOWN", "op: @EU")
+    evaluation = judged(within("a", "party.statutory_seat", "in"), zone(parties=[OPERATOR]), known)
+    assert brief(evaluation) == ("U", "ATTR_UNKNOWN", "op: @EU")
 
 
 def test_shares_are_compared_as_decimals() -> None:
@@ -533,8 +533,8 @@ def test_party_facts_need_a_yearly_review() -> None:
     entry(document, "parties", "op-alpha")["as_of"] = "2025-11-24T12:00:01Z"
     known = world(document)
     clause = policy(within("seat", "party.statutory_seat", "in"))
-    found = ask(clause, "fr-idf-1", known)
-    assert (found.admits, found.valid_until) == (True, NOW + timedelta(seconds=1))
+    evaluation = ask(clause, "fr-idf-1", known)
+    assert (evaluation.admits, evaluation.valid_until) == (True, NOW + timedelta(seconds=1))
     late = ask(clause, "fr-idf-1", known, now=NOW + timedelta(seconds=1))
     assert only(late).detail == "op-alpha: party.statutory_seat (review_by 2026-11-24T12:00:01Z)"
 
@@ -552,8 +552,8 @@ def test_null_makes_a_party_fact_unknown() -> None:
     document = catalogue()
     assert entry(document, "parties", "op-zeta")["non_eu_veto"] is None
     document["zones"] = [each for each in document["zones"] if each["id"] == "fi-hel-2"]
-    found = ask(policy(VETO | {"id": "veto"}), "fi-hel-2", parse_catalogue(document).world())
-    assert brief(only(found)) == ("U", "ATTR_UNKNOWN", "op-zeta: party.non_eu_veto")
+    evaluation = ask(policy(VETO | {"id": "veto"}), "fi-hel-2", parse_catalogue(document).world())
+    assert brief(only(evaluation)) == ("U", "ATTR_UNKNOWN", "op-zeta: party.non_eu_veto")
 
 
 # --- exemptions
@@ -562,22 +562,22 @@ def test_null_makes_a_party_fact_unknown() -> None:
 def test_waived_clause_counts_as_true_and_is_marked() -> None:
     layer = policy({"id": "a", **ASKED["in"], "waivable": True}, {"id": "b", **ASKED["is"], "waivable": True})
     place = zone(encryption__at_rest=(Fact(True, EVER, NOW + DAY),))
-    found = evaluate([layer], place, World(), now=NOW, roles=ROLES)
-    waived = waive(found, [layer], ["pol-1/a", "pol-1/b"])
-    assert [each.ref for each in waived.results] == [each.ref for each in found.results]
+    evaluation = evaluate([layer], place, World(), now=NOW, roles=ROLES)
+    waived = waive(evaluation, [layer], ["pol-1/a", "pol-1/b"])
+    assert [each.ref for each in waived.results] == [each.ref for each in evaluation.results]
     assert [brief(each) for each in waived.results] == [
         ("T", "WAIVED", "ATTR_UNKNOWN"),
         ("T", "WAIVED", "ATTR_MISMATCH"),
     ]
     assert waived.valid_until == NOW + DAY
-    assert [each.code for each in waive(found, [layer], ["pol-1/b"]).results] == ["ATTR_UNKNOWN", "WAIVED"]
+    assert [each.code for each in waive(evaluation, [layer], ["pol-1/b"]).results] == ["ATTR_UNKNOWN", "WAIVED"]
 
 
 def test_other_clauses_are_not_waived() -> None:
     layer = policy({"id": "a", **ASKED["in"]}, {"id": "b", **ASKED["is"], "waivable": True})
     for waived in ([], ["a"], ["b"], ["pol-1/a"], ["pol-2/b"], ["pol-1"]):
-        found = evaluate([layer], zone(encryption__at_rest=True), World(), now=NOW, roles=ROLES)
-        assert waive(found, [layer], waived) == found
+        evaluation = evaluate([layer], zone(encryption__at_rest=True), World(), now=NOW, roles=ROLES)
+        assert waive(evaluation, [layer], waived) == evaluation
     holding = evaluate(
         [layer], zone(location__territory="FR", encryption__at_rest=False), World(), now=NOW, roles=ROLES
     )
@@ -587,14 +587,14 @@ def test_other_clauses_are_not_waived() -> None:
 def test_unwaivable_version_of_a_lineage_stays() -> None:
     strict = policy({"id": "a", **ASKED["in"]}, level="lineage")
     lax = policy({"id": "a", **ASKED["is"], "waivable": True}, level="lineage")
-    found = evaluate([strict, lax], zone(), World(), now=NOW, roles=ROLES)
-    assert waive(found, [strict, lax], ["pol-1/a"]) == found
+    evaluation = evaluate([strict, lax], zone(), World(), now=NOW, roles=ROLES)
+    assert waive(evaluation, [strict, lax], ["pol-1/a"]) == evaluation
 
 
 def test_unsupported_policy_is_never_waived() -> None:
     clause = {"id": "classified", **ASKED["in"], "waivable": True}
     body = {"id": "classified", "level": "classification", "atoms": [clause], "unsupported": True}
     layer: Policy = parse(body)
-    found = waive(evaluate([layer], zone(), World(), now=NOW, roles=ROLES), [layer], ["classified/classified"])
-    assert [each.code for each in found.results] == ["NOT_SUPPORTED_CLASSIFIED", "WAIVED"]
-    assert not found.admits
+    evaluation = waive(evaluate([layer], zone(), World(), now=NOW, roles=ROLES), [layer], ["classified/classified"])
+    assert [each.code for each in evaluation.results] == ["NOT_SUPPORTED_CLASSIFIED", "WAIVED"]
+    assert not evaluation.admits

@@ -67,8 +67,8 @@ def test_reasons_on_the_page_are_those_of_their_zones() -> None:
         (qualified, "fr-idf-3", "CERT_SCOPE"),
         (exposed, "fi-hel-2", "ATTR_UNKNOWN"),
     ):
-        found = ask(policy(*clauses), zone, KNOWN)
-        assert {each.code for each in found.results if each.result != "T"} == {code}
+        evaluation = ask(policy(*clauses), zone, KNOWN)
+        assert {each.code for each in evaluation.results if each.result != "T"} == {code}
     assert {each.ref.clause for each in ask(policy(*exposed), "fr-sud-1", KNOWN).results if each.result == "F"} == {
         "abroad"
     }

@@ -181,9 +181,9 @@ LAST_DAY = datetime(2027, 1, 31, tzinfo=UTC)
     ],
 )
 def test_certificate_ends_at_its_exact_time(now: datetime, expected: dict[str, str], known: World) -> None:
-    found = ask(policy(*QUALIFIED), "fr-est-1", known, now=now)
-    assert against(found) == expected
-    assert found.valid_until == (LAST_DAY if not expected else None)
+    evaluation = ask(policy(*QUALIFIED), "fr-est-1", known, now=now)
+    assert against(evaluation) == expected
+    assert evaluation.valid_until == (LAST_DAY if not expected else None)
 
 
 def test_result_is_valid_until_the_certificate_ends(known: World) -> None:
@@ -205,8 +205,8 @@ def test_project_policy_cannot_relax_the_organization(known: World) -> None:
 
 
 def test_evidence_keeps_the_clauses_that_do_not_hold(known: World) -> None:
-    found = ask(policy(*STATE), "fr-est-1", known)
-    assert failures(found.results) == [["pol-1", "snc", "F", "CERT_EXPIRING"]]
+    evaluation = ask(policy(*STATE), "fr-est-1", known)
+    assert failures(evaluation.results) == [["pol-1", "snc", "F", "CERT_EXPIRING"]]
 
 
 @pytest.mark.parametrize(
@@ -234,5 +234,5 @@ def test_announced_change_of_control_fails_the_clause(notice: str | None, result
 def test_distance_clause_applies_only_to_copies() -> None:
     far = policy({"id": "far", "op": "min_distance_km", "value": 100, "roles": ["backup", "replica"]})
     known = world()
-    found = evaluate([far], known.zones["fr-idf-1"], known, now=NOW, roles=("replica",))
-    assert (found.results, found.admits) == ((), True)
+    evaluation = evaluate([far], known.zones["fr-idf-1"], known, now=NOW, roles=("replica",))
+    assert (evaluation.results, evaluation.admits) == ((), True)
