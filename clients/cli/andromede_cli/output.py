@@ -146,6 +146,9 @@ def worded(value: Any) -> str:
             return str(value["name"])
         if {"type", "status", "message"} <= set(value):  # a condition
             return f"{value['type']} {value['status']}: {value['message']}"
+        if {"is_allowed", "problem"} <= set(value):  # an action
+            why = f": {value['problem']['detail']}" if value["problem"] else ""
+            return f"{value['name']} {worded(value['is_allowed'])}{why}"
         return ", ".join(f"{name}={text}" for name, each in value.items() for text in [_member(each)] if text)
     if isinstance(value, list):
         separator = "\n" if any(isinstance(each, Mapping) and not _is_named(each) for each in value) else ", "
@@ -160,4 +163,4 @@ def _member(value: Any) -> str:
 
 
 def _is_named(value: Mapping[str, Any]) -> bool:
-    return "name" in value and set(value) <= {"id", "name"}
+    return "name" in value and set(value) <= {"id", "name", "is_own"}  # `is_own`: of a port
