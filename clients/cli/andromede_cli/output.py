@@ -149,7 +149,8 @@ def worded(value: Any) -> str:
         if {"is_allowed", "problem"} <= set(value):  # an action
             why = f": {value['problem']['detail']}" if value["problem"] else ""
             return f"{value['name']} {worded(value['is_allowed'])}{why}"
-        return ", ".join(f"{name}={text}" for name, each in value.items() for text in [_member(each)] if text)
+        members = {name: _member(each) for name, each in value.items() if name != "id" or "name" not in value}
+        return ", ".join(f"{name}={text}" for name, text in members.items() if text)
     if isinstance(value, list):
         separator = "\n" if any(isinstance(each, Mapping) and not _is_named(each) for each in value) else ", "
         return separator.join(worded(each) for each in value)
