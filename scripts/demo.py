@@ -251,7 +251,8 @@ Dashboard  {cloud.stack.url}
 Sign in    {PERSON} as a tenant, {OPERATOR} as an operator
 Password   {password}
 API        {cloud.stack.url}/v1
-Token      {token}, and an operator's in {TOKENS.relative_to(ROOT)}
+Token      {token}
+Operator   the second token in {TOKENS.relative_to(ROOT)}
 Commands   {hint}
 
 Go on with{shell}
