@@ -252,6 +252,7 @@ Sign in    {PERSON} as a tenant, {OPERATOR} as an operator
 Password   {password}
 API        {cloud.stack.url}/v1
 Token      {token}
+Operator   the second token in {TOKENS.relative_to(ROOT)}
 Commands   {hint}
 
 Go on with{shell}
@@ -261,6 +262,7 @@ Go on with{shell}
   curl -s -H "Authorization: Bearer $TOKEN" {cloud.stack.url}/v1/projects/demo/instances/web/placement
   {lab} --help
   docs/how-to/drain-a-node.md#try-it-in-the-demo: a guest moves to the other node of its zone
+  docs/tutorial/private-database.md: a public web server and a private database
   docs/tutorial/sovereignty.md: a policy, a refusal, an expired certificate, evidence
   make demo-down
 """)

@@ -32,6 +32,7 @@ PICTURES: Mapping[str, Picture] = {
     "create": Picture("ada", "@/instances/create?name=web-3&flavor=tiny&image=tiny"),
     "instance": Picture("ada", "@/instances/{web-1}", language="fr", theme="dark"),
     "placement": Picture("ada", "@/instances/{web-1}/placement"),
+    "topology": Picture("ada", "@/networks/{lan}/topology"),
     "volume-on-a-phone": Picture("ada", "@/volumes/{data-1}", language="fr", size=PHONE),
     "policy": Picture("officer", "@/policy"),
     "zone": Picture("officer", "/zones/fr-est-1", language="fr"),

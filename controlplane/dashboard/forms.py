@@ -27,11 +27,11 @@ class ApiForm(forms.Form):
         return {name: value for name, value in self.cleaned_data.items() if value not in (None, "", [])}
 
     def show_problem(self, problem: Mapping[str, Any]) -> None:
-        """Show the API's errors next to their fields, or above all fields."""
+        """Show the API's errors next to their fields, also those of fields within others, or above all fields."""
         errors = problem.get("errors") or []
         for error in errors:
-            name = str(error.get("pointer", "")).strip("/").split("/")[0]
-            self.add_error(name if name in self.fields else None, error["detail"])
+            parts = str(error.get("pointer", "")).split("/")
+            self.add_error(next((part for part in parts if part in self.fields), None), error["detail"])
         if not errors:
             self.add_error(None, str(problem.get("detail") or problem.get("title") or problem.get("code", "")))
 

@@ -367,7 +367,7 @@ RULES_REASONS = {
 FAMILIES = {"ipv4": "IPv4", "ipv6": "IPv6"}
 POOL_PURPOSES = {"addresses": _("public addresses"), "subnets": _("IPv6 subnets")}
 PUBLIC_ADDRESS_STATES = {
-    "detached": _("not attached"),
+    "detached": _("detached"),
     "pending": _("on its way to the node"),
     "applied": _("in use"),
     "suspended": _("suspended by an operator"),

@@ -13,6 +13,10 @@ from tests.clients.test_docs_examples import CONSOLE
 
 TESTS = Path(__file__).parent
 GUIDE = re.compile(r'run\("([\w-]+\.md)"')
+# A command line of a page, up to what the shell does with its output.
+PRINTED = re.compile(r"(?:^ *|bin/|\$ |`|\$\()andromede ([a-z][^`|()<>&;#\n]*)", re.MULTILINE)
+OPTION = re.compile(r"(?<= )--?[a-z][\w-]*")
+LOGGED = "rule ID"  # begins the kernel's lines of rules that log
 CALL_IN_SHELL = re.compile(r"andromede ([^|)\n]+)")
 CODE = Path(andromede_cli.__file__).parent
 TERRAFORM = "Terraform asks for it itself, to install the provider"
@@ -119,6 +123,21 @@ def run_by_guides() -> Iterator[tuple[str, ...]]:
     for page in GUIDE.findall((TESTS / "test_docs_examples.py").read_text()):
         for block in CONSOLE.findall((ROOT / "docs/how-to" / page).read_text()):
             yield from (_beginning(line.split()) for line in CALL_IN_SHELL.findall(block))
+
+
+def test_printed_command_lines_exist() -> None:
+    wrong, program = [], app.program()
+    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")):
+        for line in {*PRINTED.findall(page.read_text().replace("\\\n", " "))} - {LOGGED}:
+            command, words = program, line.split()
+            while words and (found := getattr(command, "commands", {}).get(words[0])):
+                command, words = found, words[1:]
+            options = OPTION.findall(line.partition(" -- ")[0])
+            known = {word for each in getattr(command, "params", ()) for word in (*each.opts, *each.secondary_opts)}
+            is_unknown = hasattr(command, "commands") and words
+            if is_unknown or not {*options} <= {*known, "--help"}:
+                wrong.append(f"{page.relative_to(ROOT)}: andromede {line}")
+    assert wrong == []
 
 
 def _text(node: ast.expr) -> str:

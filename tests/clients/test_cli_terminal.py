@@ -60,6 +60,8 @@ def test_a_pipe_gets_no_colours_and_no_spinner(cli: Cli) -> None:
     said = cli.ok("instance", "create", "web", *CREATE)
     assert said.err == ""
     assert "\x1b" not in said.out and "\r" not in said.out
+    assert "start false: The instance is active" in said.out and "reboot true\n" in said.out
+    assert re.search(r"network=lan, port=port-\w+, ip=", said.out)
 
 
 def test_ctrl_c_leaves_the_operation_and_prints_the_next_command(

@@ -85,7 +85,7 @@ def test_tutorial_of_a_private_database_runs(commands: Path, folder: Path, live:
     (folder / "operator-token").write_text(live.operator)
     said = run("../tutorial/private-database.md", folder, commands, live)
     assert said.count("exit status 1") == 3
-    assert "198.51.100.1" in said and "nslookup db.internal" in said
+    assert "198.51.100.1" in said and "nslookup shop-db.internal" in said
     assert client.instances.list().first() is None
     assert "shop" not in [network.name for network in client.networks.list()]
 

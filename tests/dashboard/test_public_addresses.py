@@ -2,7 +2,8 @@
 
 from django.test import Client
 
-from controlplane.network.models import EgressAddress, Port, PublicAddress
+from controlplane.network.models import AddressPool, EgressAddress, Port, PublicAddress
+from controlplane.nodes.models import Node
 from controlplane.reconcilers import port_rules as reconciler
 from controlplane.signer import port_rules as signer
 from tests.dashboard.conftest import SignIn
@@ -11,7 +12,9 @@ from tests.world import Cloud
 
 
 def test_address_is_reserved_attached_detached_and_released(home: str, member: Client, cloud: Cloud) -> None:
-    pool, here = make_address_pool(), f"{home}/public-addresses"
+    here = f"{home}/public-addresses"
+    assert "Ask an operator for one" in text_of(member.get(f"{here}/new"))
+    pool = make_address_pool()
     assert b"No public addresses yet" in member.get(here).content
     assert b"public, fr-idf-1, ipv4" in member.get(f"{here}/new").content
     refused = member.post(f"{here}/new", {"name": "www", "pool": str(pool.pk), "ip": "198.51.100.1", "labels": ""})
@@ -20,10 +23,12 @@ def test_address_is_reserved_attached_detached_and_released(home: str, member: C
     assert created.status_code == 302, created.content
     page = created["Location"]
     content = member.get(page).content
-    assert b"203.0.113.0" in content and b"www.example.org" in content and b"not attached" in content
+    assert b"203.0.113.0" in content and b"www.example.org" in content and b"<dd>detached</dd>" in content
     assert b"203.0.113.0" in member.get(here).content
     member.post(f"{page}/edit", {"name": "web", "ptr": "", "labels": ""})
     assert PublicAddress.objects.get().ptr == ""
+    assert "no port. Create an instance" in text_of(member.get(f"{page}/attach"))
+    assert "no network. Create one" not in text_of(member.get(f"{page}/attach-network"))
     member.post(f"{home}/networks/{cloud.network.pk}/ports/new", {"name": "card", "addresses": "", "labels": ""})
     port = Port.objects.get(name="card")
     assert b"card, 10.10.0." in member.get(f"{page}/attach").content
@@ -50,6 +55,25 @@ def test_network_page_of_an_instance_has_its_public_addresses(home: str, member:
     sent = {"address": str(address.pk), "port": str(port.pk), "mode": ""}
     assert member.post(form, sent)["Location"] == page
     assert b"203.0.113.0" in member.get(page).content
+
+
+def test_pages_show_own_addresses_of_a_pool_as_public(home: str, member: Client, cloud: Cloud) -> None:
+    zone = Node.objects.order_by("name")[:1].get().zone
+    AddressPool.objects.create(name="public6", zone=zone, family="ipv6", purpose="subnets", cidrs=["2001:db8:0:8::/63"])
+    at = f"{home}/networks/{cloud.network.pk}"
+    inside = {"name": "inside", "cidr": "10.11.0.0/24", "ipv6_cidr": "fd00:11::/64"}
+    routed = {"name": "routed", "cidr": "10.12.0.0/24", "ipv6_pool": "public6"}
+    for subnet in (inside, routed):
+        assert member.post(f"{at}/subnets/new", subnet)["Location"] == at
+    member.post(f"{at}/ports/new", {"name": "spare", "addresses": "inside"})
+    assert "nothing comes in from outside" in text_of(member.get(f"{at}/topology"))
+    member.post(f"{at}/ports/new", {"name": "card", "addresses": "routed"})
+    told = text_of(member.get(f"{at}/topology"))
+    assert "2001:db8:0:8::2 → card" in told and "nothing comes in from outside" not in told
+    card = Port.objects.get(name="card")
+    instance = make_instance(member, home, networks=[], ports=[str(card.pk)])
+    told = text_of(member.get(f"{home}/instances/{instance.pk}/network"))
+    assert "at its own IPv6 addresses: 2001:db8:0:8::2" in told and "not reachable from outside" not in told
 
 
 def test_overview_has_the_command_by_the_public_address(
@@ -85,6 +109,7 @@ def test_address_of_a_network_is_attached_and_detached(home: str, member: Client
     page = member.post(f"{home}/public-addresses/new", {"name": "out", "pool": pool, "labels": ""})["Location"]
     network = f"{home}/networks/{cloud.network.pk}"
     assert "leave with the address of their node" in text_of(member.get(network))
+    assert f'href="{home}/public-addresses">Attach a public address' in member.get(network).content.decode()
     assert b"lan" in member.get(f"{page}/attach-network").content
     sent = {"network": str(cloud.network.pk)}
     assert member.post(f"{page}/attach-network", sent)["Location"] == page

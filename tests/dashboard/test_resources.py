@@ -10,7 +10,7 @@ from pytest_django import Settings
 from controlplane.catalog.models import Image
 from controlplane.dashboard import cookies
 from controlplane.identity.models import ApiToken, Organization
-from controlplane.network.models import Network, Port, PortAddress, SecurityGroup
+from controlplane.network.models import Network, Port, PortAddress, SecurityGroup, SecurityGroupRule
 from controlplane.network.ports import port_delete
 from controlplane.webhooks.models import Webhook
 from tests.dashboard.conftest import SignIn
@@ -245,6 +245,10 @@ def test_live_part_names_its_resource_kind(member: Client, home: str) -> None:
     assert b'id="things" data-live="network"' in member.get(f"{home}/networks").content
 
 
+def test_list_of_networks_says_who_answers_names(member: Client, home: str, cloud: Cloud) -> None:
+    assert "10.10.0.1 the gateway" in text_of(member.get(f"{home}/networks"))
+
+
 def test_subnet_is_created_and_deleted_on_the_page_of_its_network(home: str, member: Client, cloud: Cloud) -> None:
     at = f"{home}/networks/{cloud.network.pk}"
     bad = member.post(f"{at}/subnets/new", {"name": "more", "cidr": "10.10.0.0/25"})
@@ -274,8 +278,17 @@ def test_subnet_and_port_are_edited_on_forms_of_their_network(home: str, member:
     subnet.refresh_from_db()
     assert (subnet.name, subnet.dns_servers) == ("front", ["9.9.9.9", "149.112.112.112"])
     assert subnet.reserved_ranges == ["10.10.0.200-10.10.0.200"]
-    bad = member.post(f"{at}/subnets/{subnet.pk}/edit", edited | {"dns_servers": "resolver"})
+    page = f"{at}/subnets/{subnet.pk}/edit"
+    assert member.get(page).context["form"]["dns_servers"].value() == "9.9.9.9, 149.112.112.112"
+    bad = member.post(page, edited | {"dns_servers": "resolver"})
     assert bad.context["form"].errors["dns_servers"]
+    both = member.post(page, edited | {"ipv6_cidr": "fd00:1::/64", "ipv6_pool": "public"})
+    assert both.context["form"].errors["ipv6_pool"]
+    for ipv6_cidr in ("fd00:1::/64", ""):
+        assert member.post(page, edited | {"ipv6_cidr": ipv6_cidr})["Location"] == at
+        subnet.refresh_from_db()
+        assert subnet.ipv6_cidr == ipv6_cidr
+        assert member.get(page).context["form"]["ipv6_cidr"].value() == (ipv6_cidr or None)
     member.post(f"{at}/ports/new", {"name": "spare", "addresses": "10.10.0.40"})
     port = Port.objects.get(name="spare")
     page = f"{at}/ports/{port.pk}/edit"
@@ -315,6 +328,26 @@ def test_groups_and_bandwidth_of_a_port_are_edited(home: str, member: Client, cl
     assert member.post(page, same | {"to_guest_mbit": "0"}).context["form"].errors["to_guest_mbit"]
 
 
+def test_rule_of_a_family_is_added_and_its_errors_are_at_their_fields(home: str, member: Client, cloud: Cloud) -> None:
+    page = member.post(f"{home}/security-groups/new", {"name": "web", "labels": ""})["Location"]
+    new = f"{page}/rules/new"
+    for added, rule in (
+        ({"preset": "https", "family": "ipv6"}, ("ipv6", "tcp")),
+        ({"preset": "https", "cidrs": "2001:db8::/32"}, ("ipv6", "tcp")),
+        ({"preset": "icmp", "family": "ipv6"}, ("ipv6", "icmpv6")),
+        ({"preset": "icmp", "cidrs": "2001:db8::/32"}, ("ipv6", "icmpv6")),
+        ({"preset": "icmp"}, ("ipv4", "icmp")),
+    ):
+        assert member.post(new, {"direction": "in"} | added)["Location"] == page
+        made = SecurityGroupRule.objects.order_by("pk").last()
+        assert made and (made.family, made.protocol) == rule
+    member.post(new, {"direction": "out", "preset": "any"})
+    assert "out any, IPv4 – any" in text_of(member.get(page))
+    for ports in ("70000", "443-80"):
+        wrong = member.post(new, {"direction": "in", "preset": "tcp", "ports": ports})
+        assert wrong.context["form"].errors["ports"]
+
+
 def test_instance_gets_the_chosen_port_and_groups(home: str, member: Client, cloud: Cloud) -> None:
     at = f"{home}/networks/{cloud.network.pk}"
     member.post(f"{at}/ports/new", {"name": "spare", "addresses": "10.10.0.40"})
@@ -341,6 +374,8 @@ def test_reachability_page_answers_and_says_what_to_do(home: str, member: Client
     assert "not reachable" in told and "Attach a public address" in told and "Public address" in told
     missing = member.get(f"{page}?source=outside&target=instance:{instance.pk}&protocol=tcp")
     assert missing.context["form"].errors["port"]
+    told = text_of(member.get(f"{asked}&family=ipv6"))
+    assert "not reachable IPv6" in told and "has no IPv6 address" in told
     wrong = member.get(f"{page}?source=outside&target=address&target_address=web&protocol=any")
     assert wrong.context["form"].errors["target"] and wrong.context["answer"] is None
 

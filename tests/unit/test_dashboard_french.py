@@ -15,6 +15,8 @@ PO = Path("locale/fr/LC_MESSAGES/django.po")
 MADE = shutil.ignore_patterns("static", "collected", "__pycache__")
 # A line break may not come before these: a narrow space that holds, and within the quotes too.
 PUNCTUATION = re.compile(r"[^\s\u202f:/?]( |\u00a0)?[;!?](?=\s|$)|(?<=\w)( |\u00a0)?:(?=\s|$)")
+TRANSLATED = re.compile(r"{% blocktranslate.*?{% endblocktranslate %}", re.DOTALL)
+LITERAL_COLON = re.compile(r"}}(</\w+>)?:\s")
 QUOTES = re.compile(r"«[^\u202f]|[^\u202f]»")
 
 
@@ -59,3 +61,10 @@ def test_punctuation_is_that_of_french(po: Path) -> None:
     assert len(words) > 100
     wrong = [text for text in words if PUNCTUATION.search(text) or QUOTES.search(text) or "'" in text]
     assert wrong == []
+
+
+def test_templates_translate_their_colons() -> None:
+    """In French a space stands before it."""
+    for template in (DASHBOARD / "templates").rglob("*.html"):
+        text = TRANSLATED.sub("", template.read_text())
+        assert not LITERAL_COLON.search(text), template.name

@@ -146,7 +146,11 @@ def worded(value: Any) -> str:
             return str(value["name"])
         if {"type", "status", "message"} <= set(value):  # a condition
             return f"{value['type']} {value['status']}: {value['message']}"
-        return ", ".join(f"{name}={text}" for name, each in value.items() for text in [_member(each)] if text)
+        if {"is_allowed", "problem"} <= set(value):  # an action
+            why = f": {value['problem']['detail']}" if value["problem"] else ""
+            return f"{value['name']} {worded(value['is_allowed'])}{why}"
+        members = {name: _member(each) for name, each in value.items() if name != "id" or "name" not in value}
+        return ", ".join(f"{name}={text}" for name, text in members.items() if text)
     if isinstance(value, list):
         separator = "\n" if any(isinstance(each, Mapping) and not _is_named(each) for each in value) else ", "
         return separator.join(worded(each) for each in value)
@@ -160,4 +164,4 @@ def _member(value: Any) -> str:
 
 
 def _is_named(value: Mapping[str, Any]) -> bool:
-    return "name" in value and set(value) <= {"id", "name"}
+    return "name" in value and set(value) <= {"id", "name", "is_own"}  # `is_own`: of a port

@@ -40,7 +40,7 @@ def identity_verify(me: Session, document: Document, keys: Keys = None, issuer: 
         public = _published(me) if keys is None else json.loads(keys.read_text())
         me.show(verify_identity(document.read(), public, issuer=issuer))
     except ImportError as exc:
-        raise Misuse(_("This needs the package joserfc: pip install andromede-cli[identity]")) from exc
+        raise Misuse(_("This needs the package joserfc: pip install joserfc")) from exc
 
 
 def _published(me: Session) -> dict[str, Any]:

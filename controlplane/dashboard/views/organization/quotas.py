@@ -91,14 +91,6 @@ class LimitsForm(ApiForm):
         del limits["version"]
         return {"limits": limits}
 
-    def show_problem(self, problem: Any) -> None:
-        """Show the API's errors; its document has the fields below `limits`."""
-        errors = [
-            {**error, "pointer": str(error.get("pointer", "")).removeprefix("/limits")}
-            for error in problem.get("errors") or []
-        ]
-        super().show_problem({**problem, "errors": errors})
-
 
 class QuotaEdit(FormPage):
     """Edit the limits of a project or an organization."""

@@ -52,7 +52,27 @@ def ipv6_pool_field() -> forms.CharField:
     )
 
 
-class NetworkForm(NamedForm):
+class DnsServersForm(NamedForm):
+    """A name and labels, and the DNS servers of a subnet."""
+
+    dns_servers = forms.CharField(
+        label=_("DNS servers"),
+        help_text=_("IP addresses, separated by commas. Leave empty for the resolver at the gateway."),
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if settings.DEFAULT_DNS_SERVERS:
+            help_text = gettext("IP addresses, separated by commas. Leave empty for those of the platform: {servers}.")
+            self.fields["dns_servers"].help_text = help_text.format(servers=", ".join(settings.DEFAULT_DNS_SERVERS))
+
+    def body(self) -> Context:
+        return super().body() | {"dns_servers": self.cleaned_data["dns_servers"].replace(",", " ").split()}
+
+
+class NetworkForm(DnsServersForm):
     cidr = forms.CharField(
         label=_("CIDR range"),
         help_text=_("Such as 10.10.0.0/24. The range cannot be changed later. The first address is the gateway."),
@@ -60,12 +80,6 @@ class NetworkForm(NamedForm):
     )
     ipv6_cidr = ipv6_cidr_field()
     ipv6_pool = ipv6_pool_field()
-    dns_servers = forms.CharField(
-        label=_("DNS servers"),
-        help_text=_("IP addresses, separated by commas. Leave empty for the resolver at the gateway."),
-        required=False,
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-    )
     mtu = forms.IntegerField(
         label=_("MTU"),
         help_text=_(
@@ -76,18 +90,6 @@ class NetworkForm(NamedForm):
         required=False,
     )
     field_order = ("name", "cidr", "ipv6_cidr", "ipv6_pool", "dns_servers", "mtu", "labels")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if settings.DEFAULT_DNS_SERVERS:
-            help_text = gettext("IP addresses, separated by commas. Leave empty for those of the platform: {servers}.")
-            self.fields["dns_servers"].help_text = help_text.format(servers=", ".join(settings.DEFAULT_DNS_SERVERS))
-
-    def body(self) -> Context:
-        body = super().body()
-        if "dns_servers" in body:
-            body["dns_servers"] = [server.strip() for server in body["dns_servers"].split(",") if server.strip()]
-        return body
 
 
 class NetworkList(CrudList):

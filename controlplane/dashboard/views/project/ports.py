@@ -20,19 +20,16 @@ from controlplane.dashboard.forms import (
 from controlplane.dashboard.views.crud import CrudPage
 from controlplane.dashboard.views.project.instance_create import described_port
 from controlplane.dashboard.views.project.instances import CHOICES_MAX, InstancePage
-from controlplane.dashboard.views.project.networks import NETWORK, ipv6_cidr_field, ipv6_pool_field
-from controlplane.dashboard.views.project.public_addresses import public_addresses_of
+from controlplane.dashboard.views.project.networks import (
+    NETWORK,
+    DnsServersForm,
+    ipv6_cidr_field,
+    ipv6_pool_field,
+)
+from controlplane.dashboard.views.project.public_addresses import public_addresses_of, public_ipv6
 
 LIMITS = ("to_guest_mbit", "from_guest_mbit")
-
-
-def _dns_servers() -> forms.CharField:
-    return forms.CharField(
-        label=_("DNS servers"),
-        help_text=_("IPv4 addresses, one per line. Leave empty for those of the platform."),
-        required=False,
-        widget=forms.Textarea(attrs=TEXT),
-    )
+IPV6 = ("ipv6_cidr", "ipv6_pool")
 
 
 def _reserved_ranges() -> forms.CharField:
@@ -44,11 +41,7 @@ def _reserved_ranges() -> forms.CharField:
     )
 
 
-def _lists(given: Context) -> Context:
-    return {name: split_lines(given[name]) for name in ("dns_servers", "reserved_ranges")}
-
-
-class SubnetForm(NamedForm):
+class SubnetForm(DnsServersForm):
     cidr = forms.CharField(
         label=_("CIDR range"),
         help_text=_("Such as 10.20.0.0/24. It must not overlap another subnet of the network."),
@@ -62,21 +55,25 @@ class SubnetForm(NamedForm):
     )
     ipv6_cidr = ipv6_cidr_field()
     ipv6_pool = ipv6_pool_field()
-    dns_servers = _dns_servers()
     reserved_ranges = _reserved_ranges()
     field_order = ("name", "cidr", "gateway_ip", "ipv6_cidr", "ipv6_pool", "dns_servers", "reserved_ranges", "labels")
 
     def body(self) -> Context:
-        return super().body() | _lists(self.cleaned_data)
+        return super().body() | {"reserved_ranges": split_lines(self.cleaned_data["reserved_ranges"])}
 
 
-class SubnetEditForm(NamedForm):
-    dns_servers = _dns_servers()
+class SubnetEditForm(DnsServersForm):
+    ipv6_cidr = ipv6_cidr_field()
+    ipv6_pool = ipv6_pool_field()
     reserved_ranges = _reserved_ranges()
-    field_order = ("name", "dns_servers", "reserved_ranges", "labels")
+    field_order = ("name", "ipv6_cidr", "ipv6_pool", "dns_servers", "reserved_ranges", "labels")
 
     def body(self) -> Context:
-        return super().body() | _lists(self.cleaned_data)
+        body = super().body() | {"reserved_ranges": split_lines(self.cleaned_data["reserved_ranges"])}
+        chosen = {name: body.pop(name) for name in IPV6 if name in body}
+        if not {*IPV6} & {*self.changed_data}:
+            return body
+        return body | (chosen or {"ipv6_cidr": ""})
 
 
 class PortForm(NamedForm):
@@ -219,11 +216,19 @@ class SubnetEdit(FormPage, OfSubnet):
     submit = _("Save")
 
     def initial(self) -> Context:
-        lists = {name: "\n".join(self.subnet[name]) for name in ("dns_servers", "reserved_ranges")}
-        return initial_values(self.subnet) | lists
+        pool = self.subnet["ipv6_pool"]
+        return initial_values(self.subnet) | {
+            "ipv6_cidr": "" if pool else self.subnet["ipv6_cidr"],
+            "ipv6_pool": pool["name"] if pool else "",
+            "dns_servers": ", ".join(self.subnet["dns_servers"]),
+            "reserved_ranges": "\n".join(self.subnet["reserved_ranges"]),
+        }
 
     def context(self) -> Context:
-        lead = _("Instances learn of other DNS servers when they renew their lease.")
+        lead = _(
+            "Instances learn of other DNS servers when they renew their lease. New ports get an address of the IPv6 "
+            "range; give one to each existing port on its form."
+        )
         return {"title": _("Edit {name}").format(name=self.subnet["name"]), "lead": lead, "back": self.at()}
 
     def send(self, form: ApiForm) -> str:
@@ -361,7 +366,8 @@ class InstanceNetwork(FormPage, InstancePage):
             "edit_groups": self.url("instance-security-groups", instance=self.instance["id"]),
         }
         reachability = f"{self.url('reachability')}?target=instance:{self.instance['id']}"
-        more = {**why, **groups, **public_addresses_of(self)}
+        own_public = [ip for port in ports for ip in public_ipv6(port)]
+        more = {**why, **groups, **public_addresses_of(self), "own_public": own_public}
         return {"ports": ports, "free": self.free, "reachability": reachability, **more}
 
     def _with_groups(self, port: Context) -> Context:

@@ -1,7 +1,9 @@
 """Public addresses of a project, and those of an instance."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from functools import cached_property
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from django import forms
@@ -9,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard import labels
 from controlplane.dashboard.api_client import ApiError
-from controlplane.dashboard.base_views import Action, Context, FormPage
+from controlplane.dashboard.base_views import Action, Context, FormPage, Text
 from controlplane.dashboard.forms import NAME_FIELD, ApiForm, NamedForm, initial_values
 from controlplane.dashboard.views.crud import (
     CrudCreate,
@@ -43,6 +45,7 @@ PUBLIC_ADDRESS = ResourceKind(
     },
 )
 CHOICES_MAX = 200
+UNIQUE_LOCAL = ip_network("fd00::/8")  # ranges that projects choose; other IPv6 ranges are of an operator's pool
 RESIDENCY_SHOWN = timedelta(days=30)
 PTR = forms.CharField(
     label=_("Reverse name"),
@@ -118,9 +121,18 @@ class PublicAddressCreate(CrudCreate):
     form_class = ReserveForm
     submit = _("Reserve")
 
+    @cached_property
+    def pools(self) -> list[Context]:
+        found = self.get_in_project("address-pools", purpose="addresses", sort="name", limit=CHOICES_MAX)
+        pools: list[Context] = found["items"]
+        return pools
+
     def choices(self) -> Context:
-        pools = self.get_in_project("address-pools", purpose="addresses", sort="name", limit=CHOICES_MAX)["items"]
-        return {"pools": [(pool["id"], f"{pool['name']}, {pool['zone']}, {pool['family']}") for pool in pools]}
+        return {"pools": [(pool["id"], f"{pool['name']}, {pool['zone']}, {pool['family']}") for pool in self.pools]}
+
+    def context(self) -> Context:
+        why = "" if self.pools else _("There is no pool that this project may use. Ask an operator for one.")
+        return super().context() | {"obstacle": why}
 
 
 class PublicAddressEdit(CrudEdit):
@@ -155,12 +167,23 @@ class AttachForm(ApiForm):
 
 
 class AttachPage(FormPage, CrudPage):
-    """A form that attaches the address, or moves it."""
+    """A form that attaches the address to one of `targets`, or moves it. `collection`: where these are; `missing`: what
+    to do when there is none."""
 
     noun = PUBLIC_ADDRESS
+    collection = ""
+    missing: Text = ""
     template = "dashboard/forms/page.html"
     verb = "attach"
     submit = _("Attach")
+
+    @cached_property
+    def targets(self) -> list[Context]:
+        targets: list[Context] = self.get_in_project(self.collection, sort="name", limit=CHOICES_MAX)["items"]
+        return targets
+
+    def context(self) -> Context:
+        return {"back": self.at(), "obstacle": "" if self.targets else self.missing}
 
     def send(self, form: ApiForm) -> str:
         self.api.post(*self.path(), "actions", "attach", body=form.body() | {"move": True}, key=self.key)
@@ -172,14 +195,15 @@ class PublicAddressAttach(AttachPage):
     """A form that attaches the address to any port of the project, or moves it there."""
 
     form_class = AttachForm
+    collection = "ports"
+    missing = _("The project has no port. Create an instance with a network first.")
 
     def choices(self) -> Context:
-        ports = self.get_in_project("ports", sort="name", limit=CHOICES_MAX)["items"]
-        return {"ports": [(port["id"], described_port(port)) for port in ports]}
+        return {"ports": [(port["id"], described_port(port)) for port in self.targets]}
 
     def context(self) -> Context:
         lead = _("Existing connections by the address end if it is attached to another port.")
-        return {"title": _("Attach {name}").format(name=self.thing["name"]), "lead": lead, "back": self.at()}
+        return super().context() | {"title": _("Attach {name}").format(name=self.thing["name"]), "lead": lead}
 
 
 class NetworkAttachForm(ApiForm):
@@ -194,10 +218,11 @@ class PublicAddressAttachNetwork(AttachPage):
     """A form that makes the address the egress address of a network, or moves it there."""
 
     form_class = NetworkAttachForm
+    collection = "networks"
+    missing = _("The project has no network. Create one first.")
 
     def choices(self) -> Context:
-        networks = self.get_in_project("networks", sort="name", limit=CHOICES_MAX)["items"]
-        return {"networks": [(each["id"], each["name"]) for each in networks]}
+        return {"networks": [(each["id"], each["name"]) for each in self.targets]}
 
     def context(self) -> Context:
         lead = _(
@@ -205,7 +230,7 @@ class PublicAddressAttachNetwork(AttachPage):
             "public address. Their open connections to the outside end."
         ).format(zone=self.thing["zone"])
         title = _("Attach {name} to a network").format(name=self.thing["name"])
-        return {"title": title, "lead": lead, "back": self.at()}
+        return super().context() | {"title": title, "lead": lead}
 
 
 class PublicAddressDetach(Action):
@@ -264,6 +289,13 @@ def public_addresses_of(page: InstancePage) -> Context:
         "public_addresses": [_shown(each) for each in addresses],
         "attach_public": page.url("instance-public-address", instance=instance),
     }
+
+
+def public_ipv6(port: Mapping[str, Any]) -> Iterable[str]:
+    """Yield the port's own addresses that are of a pool, so that it is reached from outside by them."""
+    for ip in (each["ip"] for each in port["addresses"]):
+        if ":" in ip and ip_address(ip) not in UNIQUE_LOCAL:
+            yield ip
 
 
 def _is_attached(address: Mapping[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from controlplane.dashboard.labels import StateBadge
 CHOICES_MAX = 200
 OUTSIDE, ADDRESS = "outside", "address"
 PROTOCOLS = (("tcp", "TCP"), ("udp", "UDP"), ("icmp", _("ICMP, such as ping")), ("any", _("All traffic")))
+FAMILIES = (("", _("that of the address, or IPv4 if both ends have it")), ("ipv4", "IPv4"), ("ipv6", "IPv6"))
 VERDICTS: dict[str, StateBadge] = {
     "allowed": StateBadge(_("reachable"), "good", "circle-check"),
     "refused": StateBadge(_("not reachable"), "bad", "circle-x"),
@@ -58,6 +59,7 @@ class ReachabilityForm(ApiForm):
     port = forms.IntegerField(
         label=_("Port number"), help_text=_("Of TCP or UDP, such as 443."), required=False, min_value=1, max_value=65535
     )
+    family = forms.ChoiceField(label=_("Address family"), required=False, choices=FAMILIES)
 
     def __init__(self, *args: Any, ends: list[tuple[Any, Any]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -68,7 +70,8 @@ class ReachabilityForm(ApiForm):
         given = self.cleaned_data
         ends = {name: _end(given[name], given[f"{name}_address"]) for name in ("source", "target")}
         port = {"port": given["port"]} if given["port"] and given["protocol"] in ("tcp", "udp") else {}
-        return {**ends, "protocol": given["protocol"], **port}
+        family = {"family": given["family"]} if given["family"] else {}
+        return {**ends, "protocol": given["protocol"], **port, **family}
 
 
 def _end(choice: str, address: str) -> Context:

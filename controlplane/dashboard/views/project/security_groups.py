@@ -48,6 +48,9 @@ PRESETS: dict[str, tuple[Text, Context]] = {
     "any": (_("All traffic"), {"protocol": "any"}),
 }
 DIRECTIONS = (("in", _("in: to the instances of the group")), ("out", _("out: from the instances of the group")))
+FAMILIES = (("", _("IPv4, or that of the address ranges")), ("ipv4", "IPv4"), ("ipv6", "IPv6"))
+# Fields of the API, and the fields of the form that they come from.
+FIELDS = {"/first_port": "/ports", "/last_port": "/ports", "/protocol": "/preset"}
 CHOICES_MAX = 200
 
 
@@ -116,6 +119,12 @@ class SecurityGroupDelete(CrudDelete):
 class RuleForm(ApiForm):
     direction = forms.ChoiceField(label=_("Direction"), choices=DIRECTIONS, initial="in", widget=forms.RadioSelect)
     preset = forms.ChoiceField(label=_("Traffic"), choices=[(name, label) for name, (label, _api) in PRESETS.items()])
+    family = forms.ChoiceField(
+        label=_("Address family"),
+        help_text=_("A rule for IPv4 lets no IPv6 pass; add one for each family."),
+        required=False,
+        choices=FAMILIES,
+    )
     ports = forms.CharField(
         label=_("Ports"),
         help_text=_("For TCP and UDP: a port or a range, such as 8000-8080. Leave empty for all."),
@@ -159,7 +168,16 @@ class RuleForm(ApiForm):
             given |= {"first_port": int(first), "last_port": int(last or first)}
         if cidrs:
             given["cidrs"] = [each.strip() for each in cidrs.split(",") if each.strip()]
+        if preset["protocol"] == "icmp" and (given.get("family") == "ipv6" or ":" in cidrs):
+            preset = {"protocol": "icmpv6"}
         return given | preset
+
+    def show_problem(self, problem: Mapping[str, Any]) -> None:
+        """Show the API's errors; the form has other fields for ports and protocol."""
+        errors = [
+            each | {"pointer": FIELDS.get(each["pointer"], each["pointer"])} for each in problem.get("errors") or []
+        ]
+        super().show_problem({**problem, "errors": errors})
 
 
 class RuleCreate(FormPage, CrudPage):

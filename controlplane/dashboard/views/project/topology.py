@@ -8,6 +8,7 @@ from controlplane.dashboard.api_client import ApiError
 from controlplane.dashboard.base_views import Context, Text, is_correctable
 from controlplane.dashboard.views.crud import CrudPage
 from controlplane.dashboard.views.project.networks import NETWORK
+from controlplane.dashboard.views.project.public_addresses import public_ipv6
 
 
 class NetworkTopology(CrudPage):
@@ -29,6 +30,7 @@ class NetworkTopology(CrudPage):
             "thing": self.thing,
             "ports": ports,
             "public": [(each, port) for port in ports for each in port["public_addresses"]],
+            "own_public": [(ip, port) for port in ports for ip in public_ipv6(port)],
             "egress": topology["egress_addresses"],
             "subnets": [subnet | {"ports": list(_ports_of(subnet, ports))} for subnet in topology["subnets"]],
         }
