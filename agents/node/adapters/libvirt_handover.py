@@ -1,16 +1,17 @@
 """The moment in which a guest is handed over: from its pause at the source until it is resumed at the destination.
 
-    QEMU stops the guest ─ last pages ─ FINISH ─ libvirt kills QEMU ─ (libvirt notices) ─ libvirt undefines it
-              └ its connections are sent                └ the end of QEMU is recorded ─ the destination resumes it
+    QEMU stops the guest ─ last pages ─ FINISH ─ libvirt ends QEMU ─ (libvirt notices) ─ libvirt undefines it
+              └ its connections are sent          └ the agent kills it ─ recorded ─ the destination resumes it
 
-libvirt looks for the end of a process five times a second, so it reports the end of the migration 200 ms late. The
-agent waits for the end itself. Then the guest runs nowhere, its destination has all of it, and nothing starts it here:
-the agent has recorded that it was handed over, before the destination learns of it.
+libvirt asks QEMU to end, which takes its time, and looks for its end five times a second. The agent kills QEMU as soon
+as libvirt has begun to end it, and waits for its end itself. Then the guest runs nowhere, its destination has all of
+it, and nothing starts it here: the agent has recorded that it was handed over, before the destination learns of it.
 """
 
 import logging
 import os
 import select
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -54,6 +55,10 @@ class GuestProcess:
     def has_ended(self, *, within_s: float) -> bool:
         return bool(select.select([self._pidfd], [], [], within_s)[0])
 
+    def kill(self) -> None:
+        with suppress(ProcessLookupError):  # it has ended
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
     def close(self) -> None:
         os.close(self._pidfd)
 
@@ -90,6 +95,15 @@ class Handover:
         """Take note that libvirt has paused the guest for the end of the migration."""
         self._paused.set()
 
+    def completed(self) -> None:
+        """End QEMU, since libvirt has completed the migration and asks QEMU to end, which takes longer than a kill.
+
+        QEMU has closed the disks, and has nothing to write.
+        """
+        with self._lock:
+            if self._process is not None and self._proxy.is_whole.is_set() and not self._has_resumed:
+                self._process.kill()
+
     def resumed(self) -> None:
         """Take note that the guest goes on here: it is gone only if libvirt says so."""
         self._has_resumed = True
@@ -117,8 +131,10 @@ class Handover:
             if self._is_to_wake():
                 self._wake()
         finally:
-            if self._process is not None:
-                self._process.close()
+            with self._lock:
+                if self._process is not None:
+                    self._process.close()
+                    self._process = None
 
     def _send_connections(self) -> None:
         try:
