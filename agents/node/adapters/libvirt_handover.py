@@ -1,11 +1,13 @@
 """The moment in which a guest is handed over: from its pause at the source until it is resumed at the destination.
 
-    QEMU stops the guest ─ last pages ─ FINISH ─ libvirt ends QEMU ─ (libvirt notices) ─ libvirt undefines it
-              └ its connections are sent          └ the agent kills it ─ recorded ─ the destination resumes it
+    QEMU stops the guest ─ last pages ─ FINISH ─ QEMU is killed ─ (libvirt notices) ─ libvirt undefines it
+              └ its connections are sent               └ the end of QEMU is recorded ─ the destination resumes it
 
-libvirt asks QEMU to end, which takes its time, and looks for its end five times a second. The agent kills QEMU as soon
-as libvirt has begun to end it, and waits for its end itself. Then the guest runs nowhere, its destination has all of
-it, and nothing starts it here: the agent has recorded that it was handed over, before the destination learns of it.
+FINISH: the destination's libvirt says that it has the whole guest, and from then on this libvirt ends QEMU in every
+case. It asks QEMU to end, which QEMU does in an orderly way, and looks for the end five times a second. The agent kills
+QEMU at once, since it has closed its disks and has nothing to write, and waits for its end itself. Then the guest runs
+nowhere, its destination has all of it, and nothing starts it here: the agent has recorded that it was handed over,
+before the destination learns of it.
 """
 
 import logging
@@ -95,15 +97,6 @@ class Handover:
         """Take note that libvirt has paused the guest for the end of the migration."""
         self._paused.set()
 
-    def completed(self) -> None:
-        """End QEMU, since libvirt has completed the migration and asks QEMU to end, which takes longer than a kill.
-
-        QEMU has closed the disks, and has nothing to write.
-        """
-        with self._lock:
-            if self._process is not None and self._proxy.is_whole.is_set() and not self._has_resumed:
-                self._process.kill()
-
     def resumed(self) -> None:
         """Take note that the guest goes on here: it is gone only if libvirt says so."""
         self._has_resumed = True
@@ -131,10 +124,8 @@ class Handover:
             if self._is_to_wake():
                 self._wake()
         finally:
-            with self._lock:
-                if self._process is not None:
-                    self._process.close()
-                    self._process = None
+            if self._process is not None:
+                self._process.close()
 
     def _send_connections(self) -> None:
         try:
@@ -155,10 +146,12 @@ class Handover:
         return self._is_confirmed
 
     def _ends_before_libvirt_says_so(self) -> bool:
-        """Wait for the end of QEMU while libvirt ends the migration; False if libvirt has ended it before."""
+        """End QEMU while libvirt ends the migration; False if libvirt has ended it before."""
         while self._process is not None and not (self._over.is_set() or self._has_resumed):
-            if self._proxy.is_whole.wait(LOOK_S) and self._process.has_ended(within_s=LOOK_S):
-                return not self._has_resumed
+            if self._proxy.is_whole.wait(LOOK_S) and not self._has_resumed:
+                self._process.kill()
+                if self._process.has_ended(within_s=LOOK_S):
+                    return True
         return False
 
     def _is_recorded(self) -> bool:

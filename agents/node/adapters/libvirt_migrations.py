@@ -114,7 +114,6 @@ class _Watch:
         return round((self.handover.woken_at - self.stood_still_at) * 1000) if self.stood_still_at else 0
 
     def on_completed(self, _connection: Any, _domain: Any, stats: Mapping[str, Any], _opaque: object) -> None:
-        self.handover.completed()
         self.stats = stats
         self.has_stats.set()
 
