@@ -58,8 +58,12 @@ class GuestProcess:
         return bool(select.select([self._pidfd], [], [], within_s)[0])
 
     def kill(self) -> None:
-        with suppress(ProcessLookupError):  # it has ended
-            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        """Kill the process. A refusal is logged: libvirt ends the process as well, only later."""
+        try:
+            with suppress(ProcessLookupError):  # it has ended
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        except OSError as exc:
+            log.warning("guest process not killed", extra={"facts": {"problem": str(exc)}})
 
     def close(self) -> None:
         os.close(self._pidfd)
