@@ -1,5 +1,6 @@
 """The handover of a guest: who resumes it at its destination, and when. QEMU is another process here."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from agents.node.adapters.libvirt_handover import GuestProcess, Handover
 from agents.node.adapters.migration_tunnel.proxy import TunnelProxy
 from tests import processes
 from tests.agents.test_migration_tunnel import TunnelPair, tunnel
+from tests.limits import PATIENCE_S
 
 __all__ = ["tunnel"]
 WAIT = "import sys; print(flush=True); sys.stdin.read()"
@@ -79,16 +81,32 @@ def departure(tunnel: TunnelPair, tmp_path: Path) -> Iterator[Departure]:
         proxy.close()
 
 
-def test_guest_is_resumed_when_its_process_has_ended_and_that_is_recorded(departure: Departure) -> None:
+def test_guest_is_resumed_when_its_process_was_killed_and_that_is_recorded(departure: Departure) -> None:
     handover = departure.hand_over(b"some")
     wait_until(lambda: departure.tunnel.target.connections == [b"some"], what="the connections")
+    assert departure.qemu.poll() is None
     departure.proxy.is_whole.set()
-    assert not departure.woken
-    departure.kill()
     wait_until(lambda: departure.woken == [departure.tunnel.guest_id], what="the guest to be resumed")
+    assert departure.qemu.wait() == -signal.SIGKILL
     assert departure.recorded == [[]], "before it was resumed"
     assert handover.give_up(), "whatever libvirt says of it"
     assert handover.woken_at > 0
+
+
+def test_process_that_cannot_be_killed_is_waited_for(departure: Departure, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = threading.Event()
+
+    def refuse(_pidfd: int, _signal: int) -> None:
+        refused.set()
+        raise PermissionError
+
+    monkeypatch.setattr(signal, "pidfd_send_signal", refuse)
+    departure.hand_over()
+    departure.proxy.is_whole.set()
+    assert refused.wait(PATIENCE_S)
+    assert not departure.woken
+    departure.kill()
+    wait_until(lambda: departure.woken == [departure.tunnel.guest_id], what="the guest to be resumed")
 
 
 def test_guest_whose_process_dies_before_the_destination_has_all_is_not_handed_over(departure: Departure) -> None:
@@ -105,8 +123,8 @@ def test_guest_that_goes_on_at_its_source_is_not_handed_over(departure: Departur
     handover = departure.hand_over()
     handover.resumed()
     departure.proxy.is_whole.set()
-    departure.kill()
     assert not handover.give_up()
+    assert departure.qemu.poll() is None
     assert (departure.woken, departure.recorded) == ([], [])
 
 
@@ -122,7 +140,6 @@ def test_handover_that_cannot_be_recorded_waits_for_libvirt(departure: Departure
     departure.is_disk_full = True
     handover = departure.hand_over()
     departure.proxy.is_whole.set()
-    departure.kill()
     wait_until(lambda: departure.failures == 1, what="the attempt to record it")
     assert not departure.woken
     handover.confirm()

@@ -18,6 +18,7 @@ from pyroute2 import netns
 from agents.lab.shell import run
 from agents.node import enrol, pki
 from scripts.cloud import Cloud
+from scripts.polling import wait_until
 from tests import processes
 from tests.agents.announcer.bgp_lab import BgpLab, entering_namespace
 from tests.limits import PATIENCE_S
@@ -98,6 +99,18 @@ class Edge:
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.1)
+
+    @contextmanager
+    def telling_sources(self, port: int) -> Iterator[None]:
+        """Answer each connection to this port of the host outside with the address that it comes from."""
+        families = (f"TCP4-LISTEN:{port}", f"TCP6-LISTEN:{port},ipv6only")
+        with ExitStack() as stack:
+            for listen in families:
+                command = ["socat", "-U", f"{listen},fork,reuseaddr", "SYSTEM:echo $SOCAT_PEERADDR"]
+                stack.enter_context(processes.running(self.from_outside(*command)))
+            listening = ("ss", "-Hltn", f"sport = :{port}")
+            wait_until(lambda: len(self.run(*listening).splitlines()) == len(families), limit_s=PATIENCE_S)
+            yield
 
     def next_hop(self, address: str) -> str:
         """Return the next hop of the address in the router's kernel; empty: none."""

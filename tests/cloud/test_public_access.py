@@ -1,5 +1,5 @@
-"""Real guests behind a BGP router: ssh from outside by both families, tiers, a migration under open connections, names,
-metadata and the relay.
+"""Real guests behind a BGP router: ssh from outside by both families, tiers, a migration under open connections, the
+egress address of a network, names, metadata and the relay.
 
 The host outside reaches the guests by the routes alone that the announcers tell the router.
 """
@@ -19,9 +19,10 @@ import pytest
 from scripts.control_plane import ROOT
 from scripts.polling import wait_until
 from tests.cloud.conftest import Tenant
-from tests.cloud.edge import Edge
+from tests.cloud.edge import OUTSIDE, Edge
 from tests.cloud.outside_streams import Streams
 from tests.cloud.test_first_guest import by_tunnel, wait_for_ssh
+from tests.cloud.uninterrupted_guests import UninterruptedGuests
 from tests.limits import PATIENCE_S
 
 pytestmark = [pytest.mark.lab, pytest.mark.nightly]
@@ -31,6 +32,7 @@ FIGURES = ROOT / "var" / "public-access.json"
 POOL = {"name": "edge4", "zone": ZONE, "family": "ipv4", "cidrs": ["203.0.113.0/24"]}
 SUBNETS = {"name": "edge6", "zone": ZONE, "family": "ipv6", "purpose": "subnets", "cidrs": ["2001:db8:0:7::/64"]}
 ECHO, STREAMS, DATABASE = 8080, (9001, 9009), 5432
+SOURCES = 8090  # of the host outside, which tells there whom it sees
 GIVE_UP_MS = 3000  # after which TCP reports that nobody acknowledges what it has sent
 TOKEN = (
     "printf 'PUT /latest/api/token HTTP/1.1\\r\\nHost: 169.254.169.254\\r\\nConnection: close\\r\\n"
@@ -77,10 +79,33 @@ class Place:
         """Run it by the relay of the control plane, since no rule lets ssh in from outside."""
         return by_tunnel(self.tenant, "db", command, self.home, "--relay").strip()
 
-    def node(self) -> str:
-        """Return the name of the node of `web`."""
-        instance = self.tenant.api.get("instances/web")["id"]
+    def sources(self, name: str) -> dict[str, str]:
+        """Return the addresses, by family, from which the host outside sees the guest's connections; empty: none."""
+        run = {"web": self.in_web, "db": self.in_db}[name]
+        found = {}
+        for family, outside in zip(("ipv4", "ipv6"), OUTSIDE, strict=True):
+            told = run(f"nc -w 5 {outside.partition('/')[0]} {SOURCES} </dev/null || true").strip("[]")
+            found[family] = str(ip_address(told)) if told else ""
+        return found
+
+    def wait_for_source(self, name: str, ipv4: str) -> None:
+        """Wait until the guest leaves with this IPv4 address. By IPv6 it leaves with its own, which is routed."""
+        expected = {"ipv4": ipv4, "ipv6": self.addresses(name)["ipv6"]}
+        wait_until(
+            lambda: self.sources(name) == expected,
+            limit_s=PATIENCE_S,
+            or_else=lambda: f"{self.sources(name)}, not {expected}",
+        )
+
+    def node(self, name: str = "web") -> str:
+        """Return the name of the guest's node."""
+        instance = self.tenant.api.get(f"instances/{name}")["id"]
         return str(self.tenant.operator.get(f"/v1/instances/{instance}/migration-plan")["node"]["name"])
+
+    def gateway(self, egress: str) -> str:
+        """Return the name of the node to which the router sends packets for the egress address; empty: to none."""
+        hop = self.edge.next_hop(egress)
+        return next((name for name in (FIRST, SECOND) if self.tenant.cloud.node(name).address == hop), "")
 
     def wait_for_routes(self, node: str) -> None:
         """Wait until the router sends packets for `web` to this node."""
@@ -162,7 +187,13 @@ def clear(tenant: Tenant) -> None:
     """Delete what the guests had, and the guests before it."""
     tenant.cloud.repair()
     tenant.delete_everything()
-    for path in ("public-addresses/www", "networks/edge", "security-groups/db", "security-groups/web"):
+    for path in (
+        "networks/edge",
+        "public-addresses/www",
+        "public-addresses/out",
+        "security-groups/db",
+        "security-groups/web",
+    ):
         tenant.api.delete_if_there(path)
     for pool in (POOL, SUBNETS):
         tenant.operator.delete_if_there(f"/v1/address-pools/{pool['name']}")
@@ -250,6 +281,35 @@ def test_connections_from_outside_survive_a_migration(place: Place) -> None:
     print(json.dumps(figures))
     for address in place.outside_addresses():
         assert place.edge.ssh(address, place.tenant.key, "hostname") == "web"
+
+
+def test_guest_without_a_public_address_leaves_with_the_egress_address(place: Place) -> None:
+    """Also when the gateway node is drained. A guest with a public address of its own leaves with that one."""
+    tenant = place.tenant
+    egress = str(tenant.api.post("public-addresses", {"pool": "edge4", "name": "out"})["ip"])
+    with place.edge.telling_sources(SOURCES):
+        place.wait_for_source("db", tenant.cloud.node(place.node("db")).address)
+        tenant.api.post("public-addresses/out/actions/attach", {"network": "edge"})
+        wait_until(lambda: tenant.api.get("public-addresses/out")["state"] == "applied", limit_s=PATIENCE_S)
+        place.wait_for_source("db", egress)
+        place.wait_for_source("web", place.ipv4)
+
+        gateway = place.gateway(egress)
+        guests = UninterruptedGuests(tenant.cloud, tenant.api, tenant.operator, tenant.key)
+        drain = guests.drain(gateway)
+        assert drain["state"] == "done", drain
+        other = SECOND if gateway == FIRST else FIRST
+        assert (place.node("web"), place.node("db")) == (other, other)
+        place.wait_for_routes(other)
+        wait_until(lambda: place.gateway(egress) == other, limit_s=PATIENCE_S)
+        place.wait_for_source("db", egress)
+        changes = tenant.api.get("/v1/events", kind="public_address.gateway-changed")["items"]
+        assert {each["resource"]["name"] for each in changes} == {"out"}
+        tenant.operator.post(f"/v1/nodes/{gateway}/actions/return")
+
+        tenant.api.post("public-addresses/out/actions/detach")
+        place.wait_for_source("db", tenant.cloud.node(other).address)
+        wait_until(lambda: place.gateway(egress) == "", limit_s=PATIENCE_S)
 
 
 def test_guests_have_names_and_metadata_and_the_relay_reaches_them(place: Place) -> None:
