@@ -186,14 +186,16 @@ def main(number: int) -> int:
 
 def _answer(number: int, copies: Copies) -> Callable[[], int] | None:
     """Answer until the other side closes the socket. In a copy: return its task, without the socket."""
-    with socket.socket(fileno=number) as line, line.makefile("rwb") as lines:
+    with socket.socket(fileno=number) as line, line.makefile("rb") as lines:
         for request in lines:
             kind, *rest = json.loads(request)
             answer: Answer = _command(*rest) if kind == "command" else _begin(copies, *rest)
             if not isinstance(answer, int | list):
                 return answer
-            lines.write(json.dumps(answer).encode() + b"\n")
-            lines.flush()
+            try:
+                line.sendall(json.dumps(answer).encode() + b"\n")
+            except BrokenPipeError:  # the caller has been interrupted
+                break
     return None
 
 

@@ -88,7 +88,9 @@ def test_forked_process_survives_its_parent(commands: ForkedCommands, tmp_path: 
     copy.kill()
 
 
-def test_process_of_an_interrupted_caller_is_noted(commands: ForkedCommands, tmp_path: Path) -> None:
+def test_process_of_an_interrupted_caller_is_noted(
+    commands: ForkedCommands, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     """The pid file is a pipe, so that the answer waits until the caller has been interrupted."""
     parent, pipe, noted = psutil.Process(int(shell(commands, LOOK)[1])), tmp_path / "pid", list[int]()
     os.mkfifo(pipe)
@@ -105,6 +107,7 @@ def test_process_of_an_interrupted_caller_is_noted(commands: ForkedCommands, tmp
         commands.begin("stream", command, tmp_path / "log", pipe)
     interrupter.join(PATIENCE_S)
     psutil.Process(noted[0]).kill()
+    assert capfd.readouterr().err == ""
     assert shell(commands, "print('mine')") == ["mine"]  # not the answer that the caller did not wait for
 
 
