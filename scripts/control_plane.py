@@ -24,7 +24,7 @@ from controlplane.catalog import signing_keys
 from controlplane.config import workers
 from controlplane.kernel import database_roles
 from scripts import database_template, nginx, services
-from scripts.forked_commands import ForkedCommands, program_of
+from scripts.forked_commands import ForkedCommands, note_pid, program_of
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -176,14 +176,13 @@ class Stack:
         self._reap(name)
         log = self.var / "log" / f"{name}.log"
         # As a copy of one process that has loaded what it needs, and so shares its memory, where that can be.
-        pid = (self._copy if program_of(command) else self._process)(name, command, log)
-        started = psutil.Process(pid).create_time()
-        self._pid_file(name).write_text(json.dumps({"pid": pid, "started": started}))
+        (self._copy if program_of(command) else self._process)(name, command, log)
 
-    def _copy(self, name: str, command: Sequence[str], log: Path) -> int:
-        return self._loaded().begin(name, command, log, user=_user(name), has_secret_key=name not in WITHOUT_SECRET_KEY)
+    def _copy(self, name: str, command: Sequence[str], log: Path) -> None:
+        has_secret_key = name not in WITHOUT_SECRET_KEY
+        self._loaded().begin(name, command, log, self._pid_file(name), user=_user(name), has_secret_key=has_secret_key)
 
-    def _process(self, name: str, command: Sequence[str], log: Path) -> int:
+    def _process(self, name: str, command: Sequence[str], log: Path) -> None:
         with log.open("ab") as file:
             self.children[name] = subprocess.Popen(
                 command,
@@ -194,7 +193,7 @@ class Stack:
                 stderr=file,
                 start_new_session=True,
             )
-        return self.children[name].pid
+        note_pid(self.children[name].pid, self._pid_file(name))
 
     def wait_for_api(self) -> None:
         """Wait for the API. Raises SystemExit: it does not answer in time, or web has ended."""

@@ -18,6 +18,7 @@ from threading import Lock
 from typing import Any, BinaryIO
 
 import django
+import psutil
 import uvicorn
 from django.conf import settings
 from django.core.management import execute_from_command_line
@@ -86,16 +87,24 @@ class ForkedCommands:
         return subprocess.CompletedProcess(arguments, code, stdout, stderr)
 
     def begin(
-        self, name: str, command: Sequence[str], log: Path, *, user: str | None = None, has_secret_key: bool = True
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        pid_file: Path,
+        *,
+        user: str | None = None,
+        has_secret_key: bool = True,
     ) -> int:
         """Start a process that survives this one, in a session of its own, and return its pid.
 
-        `command`: one of PROGRAMS with its arguments. `user`: its database user, if it differs from the commands'.
+        `command`: one of PROGRAMS with its arguments. `pid_file`: has its pid also when the caller is interrupted.
+        `user`: its database user, if it differs from the commands'.
 
         Raises:
             SystemExit: as run().
         """
-        return int(self._asked(["process", name, command, str(log), user, has_secret_key]))
+        return int(self._asked(["process", command, str(pid_file), name, str(log), user, has_secret_key]))
 
     def _asked(self, request: list[Any]) -> Any:
         with self._lock:
@@ -107,6 +116,9 @@ class ForkedCommands:
                 answer = self._line.readline()
             except ConnectionError:
                 answer = b""
+            except BaseException:  # interrupted: the next request would get the answer to this one
+                self._end()
+                raise
             if not answer:
                 what = " ".join(map(str, request[1]))
                 raise SystemExit(f"{what} failed: the process that runs manage.py commands has ended.")
@@ -115,14 +127,17 @@ class ForkedCommands:
     def close(self) -> None:
         """End the process, and the command of an interrupted caller."""
         with self._lock:
-            if self._process is not None and self._line is not None:
-                self._line.close()
-                try:
-                    self._process.wait(END_LIMIT_S)
-                except subprocess.TimeoutExpired:
-                    os.killpg(self._process.pid, signal.SIGKILL)
-                    self._process.wait()
-            self._process = self._line = None
+            self._end()
+
+    def _end(self) -> None:
+        if self._process is not None and self._line is not None:
+            self._line.close()
+            try:
+                self._process.wait(END_LIMIT_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait()
+        self._process = self._line = None
 
     def _started(self) -> tuple[subprocess.Popen[bytes], BinaryIO]:
         ours, its = socket.socketpair()
@@ -136,6 +151,11 @@ class ForkedCommands:
                 start_new_session=True,
             )
             return process, ours.makefile("rwb")  # type: ignore[return-value]
+
+
+def note_pid(pid: int, file: Path) -> None:
+    """Write the pid of a started process, and when it started, so that a later process with that pid is not it."""
+    file.write_text(json.dumps({"pid": pid, "started": psutil.Process(pid).create_time()}))
 
 
 @dataclass
@@ -166,14 +186,16 @@ def main(number: int) -> int:
 
 def _answer(number: int, copies: Copies) -> Callable[[], int] | None:
     """Answer until the other side closes the socket. In a copy: return its task, without the socket."""
-    with socket.socket(fileno=number) as connection, connection.makefile("rwb") as lines:
+    with socket.socket(fileno=number) as connection, connection.makefile("rb") as lines:
         for request in lines:
             kind, *rest = json.loads(request)
             answer: Answer = _command(*rest) if kind == "command" else _begin(copies, *rest)
             if not isinstance(answer, int | list):
                 return answer
-            lines.write(json.dumps(answer).encode() + b"\n")
-            lines.flush()
+            try:
+                line.sendall(json.dumps(answer).encode() + b"\n")
+            except BrokenPipeError:  # the caller has been interrupted
+                break
     return None
 
 
@@ -197,8 +219,8 @@ def _manage(arguments: list[str]) -> int:
     return 0
 
 
-def _begin(copies: Copies, *process: Any) -> int | Callable[[], int]:
-    """Return the copy's pid, once it has a session and a group of its own, by which it can be killed.
+def _begin(copies: Copies, command: list[str], pid_file: str, *process: Any) -> int | Callable[[], int]:
+    """Return the copy's pid, once it has a session and a group of its own, by which it can be killed, and is noted.
 
     In the copy: return its task.
     """
@@ -208,16 +230,17 @@ def _begin(copies: Copies, *process: Any) -> int | Callable[[], int]:
         os.setsid()
         os.close(ours)
         os.close(its)
-        return lambda: _process(*process)
+        return lambda: _process(command, *process)
     os.close(its)
     os.read(ours, 1)
     os.close(ours)
+    note_pid(pid, Path(pid_file))
     copies.pids.add(pid)
     copies.reap()  # it may have ended before it was known
     return pid
 
 
-def _process(name: str, command: list[str], log: str, user: str | None, has_secret_key: bool) -> int:
+def _process(command: list[str], name: str, log: str, user: str | None, has_secret_key: bool) -> int:
     if user is not None:
         connections.settings["default"]["USER"] = user
     if not has_secret_key:

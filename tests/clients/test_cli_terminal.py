@@ -20,6 +20,7 @@ from andromede_sdk import Client
 from tests.clients.cli import Cli, Terminal, on_terminal, signed_in
 from tests.clients.conftest import Live
 from tests.clients.proxy import proxy_to
+from tests.limits import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -258,7 +259,7 @@ def test_vnc_viewers_connect_to_the_local_port(cli: Cli, terminals: list[Termina
     match = re.search(rb"127\.0\.0\.1:(\d+)", terminal.seen)
     assert match is not None
     for _ in range(2):
-        with socket.create_connection(("127.0.0.1", int(match[1])), timeout=30) as viewer:
+        with socket.create_connection(("127.0.0.1", int(match[1])), timeout=PATIENCE_S) as viewer:
             words = viewer.makefile("rb")
             assert words.read(12) == b"RFB 003.008\n"
             viewer.sendall(b"RFB 003.008\n")

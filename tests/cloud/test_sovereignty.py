@@ -204,7 +204,7 @@ def refusal_of_node(tenant: Tenant, document: bytes) -> str:
         grpc.secure_channel(tenant.cloud.agent_address(NODE), credentials, options=options) as channel,
         pytest.raises(grpc.RpcError) as refused,
     ):
-        AgentStub(channel).EnsureVolume(request, timeout=20)
+        AgentStub(channel).EnsureVolume(request, timeout=PATIENCE_S)
     return str(dict(refused.value.trailing_metadata())["andromede-code"])  # type: ignore[attr-defined]
 
 
@@ -262,6 +262,10 @@ def withdrawn(cloud: Cloud, scheme: str) -> Iterator[None]:
         officer.state(cloud.stack, {**about, "value": before})
 
 
+def plans(tenant: Tenant) -> list[dict[str, Any]]:
+    return list(tenant.api.get("remediation-plans", state="proposed")["items"])
+
+
 def test_withdrawn_certificate_marks_drift_and_stops_no_guest(tenant: Tenant) -> None:
     make(tenant, "runs")
     make(tenant, "off")
@@ -278,10 +282,12 @@ def test_withdrawn_certificate_marks_drift_and_stops_no_guest(tenant: Tenant) ->
             problem = refusal(tenant, path, body)
             assert problem["code"] == "policy_unsatisfiable", path
             assert "The certificate was withdrawn" in problem["detail"], path
-        (plan,) = tenant.api.get("remediation-plans", state="proposed")["items"]
+        wait_until(lambda: plans(tenant) != [])  # the sweep commits before the plans are written
+        (plan,) = plans(tenant)
         assert {item["kind"] for item in plan["items"]} == {"instance"}
         assert node_of(tenant.cloud).guest_pids() == [pid]
-        assert tenant.api.get("instances/runs")["power_state"] == "running"
+        # The node's last report: one from before the start may come after the end of the operation.
+        wait_until(lambda: tenant.api.get("instances/runs")["power_state"] == "running")
     wait_for_drift(tenant, "compliant", "runs", "off")
     act(tenant, "off", "start")
 

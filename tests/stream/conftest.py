@@ -61,7 +61,9 @@ class Process:
         commands = _loaded.setdefault(frozenset(environment.items()), ForkedCommands(environment))
         command = ["uvicorn", "--port", str(self.port), "--timeout-graceful-shutdown", "1"]
         command += ["controlplane.config.asgi:application"]
-        self.process = psutil.Process(commands.begin("stream", command, self.folder / "stream.log"))
+        self.process = psutil.Process(
+            commands.begin("stream", command, self.folder / "stream.log", self.folder / "stream.json")
+        )
         waiter = threading.Event()
         for _ in range(600):
             try:

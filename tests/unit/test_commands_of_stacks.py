@@ -1,6 +1,9 @@
 """Commands that run in copies of one process: each begins anew, and is told from the others by nothing."""
 
+import json
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -58,14 +61,14 @@ def test_failed_command_has_its_error_and_the_next_one_runs(commands: ForkedComm
 
 
 def test_a_process_is_a_copy_with_a_session_and_a_log_of_its_own(commands: ForkedCommands, tmp_path: Path) -> None:
-    pid = commands.begin("worker", ["celery", "--version"], tmp_path / "log")
+    pid = commands.begin("worker", ["celery", "--version"], tmp_path / "log", tmp_path / "pid")
     wait_until(lambda: not psutil.pid_exists(pid), limit_s=PATIENCE_S)  # a zombie would still be there
     assert version("celery") in (tmp_path / "log").read_text()
 
 
 def test_long_running_command_has_its_database_limits(commands: ForkedCommands, tmp_path: Path) -> None:
     command = ["/somewhere/python", "manage.py", "watch_nodes"]
-    pid = commands.begin("watcher", [*command, "--help"], tmp_path / "log")
+    pid = commands.begin("watcher", [*command, "--help"], tmp_path / "log", tmp_path / "pid")
     wait_until(lambda: not psutil.pid_exists(pid), limit_s=PATIENCE_S)
     assert "Run the watcher" in (tmp_path / "log").read_text()
     assert " -c lock_timeout=2s" in limits_of(command)
@@ -74,13 +77,38 @@ def test_long_running_command_has_its_database_limits(commands: ForkedCommands, 
 
 
 def test_forked_process_survives_its_parent(commands: ForkedCommands, tmp_path: Path) -> None:
-    pid = commands.begin("stream", ["uvicorn", "--uds", str(tmp_path / "socket"), "nothing:at_all"], tmp_path / "log")
+    command = ["uvicorn", "--uds", str(tmp_path / "socket"), "nothing:at_all"]
+    pid = commands.begin("stream", command, tmp_path / "log", tmp_path / "pid")
     copy = psutil.Process(pid)
+    assert json.loads((tmp_path / "pid").read_text()) == {"pid": pid, "started": copy.create_time()}
     copy.suspend()
     assert os.getsid(pid) == pid
     commands.close()
     assert copy.is_running()
     copy.kill()
+
+
+def test_process_of_an_interrupted_caller_is_noted(
+    commands: ForkedCommands, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The pid file is a pipe, so that the answer waits until the caller has been interrupted."""
+    parent, pipe, noted = psutil.Process(int(shell(commands, LOOK)[1])), tmp_path / "pid", list[int]()
+    os.mkfifo(pipe)
+
+    def interrupt() -> None:
+        wait_until(lambda: parent.children() != [], limit_s=PATIENCE_S)
+        os.kill(os.getpid(), signal.SIGINT)
+        noted.append(json.loads(pipe.read_text())["pid"])
+
+    interrupter = threading.Thread(target=interrupt)
+    interrupter.start()
+    command = ["python", "manage.py", "shell", "--no-imports", "--command", "import signal; signal.pause()"]
+    with pytest.raises(KeyboardInterrupt):
+        commands.begin("stream", command, tmp_path / "log", pipe)
+    interrupter.join(PATIENCE_S)
+    psutil.Process(noted[0]).kill()
+    assert capfd.readouterr().err == ""
+    assert shell(commands, "print('mine')") == ["mine"]  # not the answer that the caller did not wait for
 
 
 def test_failed_start_differs_from_a_failed_command(capfd: pytest.CaptureFixture[str]) -> None:
