@@ -56,10 +56,11 @@ class Residency(ActorView):
         if start is not None and end is not None and start >= end:
             raise invalid("to", Message("it must be after from."))
         if self.records().filter(resource_id=resource_id).exists():
-            found = selectors.residency_of(resource_id, start=start, end=end, role=role)
+            found, next_to = selectors.residency_of(resource_id, start=start, end=end, role=role), None
         else:  # no evidence is about a public address itself
-            found = public_address_residency(self.actor, resource_id, start=start, end=end, role=role)
-        return Response(ResidencyOut(found).data)
+            found, next_to = public_address_residency(self.actor, resource_id, start=start, end=end, role=role)
+        residency = {"intervals": found.intervals, "problems": found.problems, "next_to": next_to}
+        return Response(ResidencyOut(residency).data)
 
     def records(self) -> QuerySet[EvidenceRecord]:
         """Return the records of the projects that the actor sees."""
