@@ -69,7 +69,7 @@ def test_list_that_cannot_be_read_cuts_off_its_network_alone(agent: AgentUnderTe
         NETWORK: 5
     }
     assert filters(agent)[port.subject.id].groups is None, "no older one counts"
-    assert refusal(lambda: agent.stub.EnsurePort(again(port))).code == "agent.port_not_listed"
+    assert refusal(lambda: agent.stub.EnsurePort(without_documents(port))).code == "agent.port_not_listed"
     assert versions(send(agent, ports=[list_of(agent, {port.subject.id: listed(port, GROUP)}, 6)]).ports) == {
         NETWORK: 6
     }
@@ -77,8 +77,8 @@ def test_list_that_cannot_be_read_cuts_off_its_network_alone(agent: AgentUnderTe
     assert problem(agent) == ""
 
 
-def again(port: pb.EnsurePortRequest) -> pb.EnsurePortRequest:
-    """Return the call of a port without documents."""
+def without_documents(port: pb.EnsurePortRequest) -> pb.EnsurePortRequest:
+    """Return the same call without its list and groups."""
     request = pb.EnsurePortRequest()
     request.CopyFrom(port)
     request.ClearField("ports")
