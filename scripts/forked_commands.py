@@ -193,7 +193,7 @@ def _answer(number: int, copies: Copies) -> Callable[[], int] | None:
             if not isinstance(answer, int | list):
                 return answer
             try:
-                line.sendall(json.dumps(answer).encode() + b"\n")
+                connection.sendall(json.dumps(answer).encode() + b"\n")
             except BrokenPipeError:  # the caller has been interrupted
                 break
     return None

@@ -13,6 +13,7 @@ from agents.node.specs import StoredDocument
 from agents.node.state_store import Table
 from agents.node.trust.store import TrustStore
 from andromede_core.documents import signed
+from andromede_core.documents.parsing import Malformed
 from andromede_core.permits import announcements as core
 from andromede_core.permits.announcements import Announcements
 
@@ -52,7 +53,7 @@ class Announcing:
         """
         self._trust.announcements(document)
         with self._lock:
-            keep_newer(self._trust, self._documents, self._zone, kind=core.KIND, document=document, read=_read)
+            keep_newer(self._trust, self._documents, self._zone, kind=core.KIND, document=document)
             return self._apply()
 
     def status(self) -> Status:
@@ -62,7 +63,10 @@ class Announcing:
 
     def _apply(self) -> Status:
         entry = self._documents.get(self._zone)
-        announcements = _read(entry.spec.document) if entry is not None else None
+        try:
+            announcements = _read(entry.spec.document) if entry is not None else None
+        except Malformed as exc:
+            return self._unreadable(exc)
         version = announcements.version if announcements is not None else 0
         is_changed = self._write(render(announcements))
         try:
@@ -77,6 +81,14 @@ class Announcing:
             log.error("BIRD does not accept its configuration; bird -p names the line")
             return Status(version, state, REFUSED)
         return Status(version, state, DIFFERS if _differs(state, announcements) else "")
+
+    def _unreadable(self, exc: Malformed) -> Status:
+        """Leave BIRD with what a newer announcer had stored, and report no version, so that a newer document comes."""
+        log.error("stored announcements cannot be read", extra={"facts": {"problem": str(exc)}})
+        try:
+            return Status(0, self._bird.state(), "")
+        except BirdSilent:
+            return Status(0, NOT_RUNNING, SILENT)
 
     def _write(self, text: str) -> bool:
         """Write the file of routes unless it has this text; BIRD reads it whole, or the one before."""

@@ -53,6 +53,8 @@ class Node:
     departures: Departures = field(default_factory=Departures)
     unapplied: set[UUID] = field(default_factory=set)
     """Networks of which a stored list is not applied: it is being applied, or that has failed."""
+    unreadable: set[tuple[str, str]] = field(default_factory=set)
+    """Kinds and ids of stored documents that this agent cannot read: a newer one has stored them."""
 
     @property
     def hook_state(self) -> HookState:

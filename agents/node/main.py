@@ -26,7 +26,7 @@ from agents.node.hook.server import HookServer
 from agents.node.hook.state import InstalledHook
 from agents.node.lease import EXPIRY_LIMIT_S, Lease, LeasePolicy
 from agents.node.rpc.servicer import Servicer
-from agents.node.services import crash_recovery, incoming, instances, metadata, ports
+from agents.node.services import crash_recovery, incoming, instances, metadata, ports, unreadable_documents
 from agents.node.services.consoles import MAX_CONSOLES
 from agents.node.services.events import MAX_WATCHES, Hub
 from agents.node.services.hook import PermitGate
@@ -154,6 +154,7 @@ def _serve(config: Config, credentials: pki.Credentials, node: Node, lock: TextI
     adapters.hypervisor.subscribe(hub.publish)
     node.permits.receipts.listener = hub.nudge
     adapters.disks.restore()
+    unreadable_documents.find(node)
     ports.restore(node)
     crash_recovery.write_missing_receipts(node)
     incoming.restore(node)

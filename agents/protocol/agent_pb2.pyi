@@ -333,10 +333,20 @@ class EnsureMetadataRequest(_message.Message):
     def __init__(self, documents: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class MetadataState(_message.Message):
-    __slots__ = ("documents",)
+    __slots__ = ("documents", "refused")
     DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
     documents: _containers.RepeatedCompositeFieldContainer[DocumentVersion]
-    def __init__(self, documents: _Optional[_Iterable[_Union[DocumentVersion, _Mapping]]] = ...) -> None: ...
+    refused: _containers.RepeatedCompositeFieldContainer[RefusedDocument]
+    def __init__(self, documents: _Optional[_Iterable[_Union[DocumentVersion, _Mapping]]] = ..., refused: _Optional[_Iterable[_Union[RefusedDocument, _Mapping]]] = ...) -> None: ...
+
+class RefusedDocument(_message.Message):
+    __slots__ = ("number", "problem")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    problem: str
+    def __init__(self, number: _Optional[int] = ..., problem: _Optional[str] = ...) -> None: ...
 
 class EnsureInstanceRequest(_message.Message):
     __slots__ = ("subject", "permit", "vcpus", "memory_mib", "firmware", "root_volume_id", "port_ids", "guest_data", "power", "restart", "project_id", "has_left_source")

@@ -1,7 +1,8 @@
 """Attaching public addresses to networks: one is the source of what leaves the network in its zone.
 
-Placement is asked, for each instance on the network in this zone, whether the edge of the network may be there. An
-instance that comes to the network later is asked about all roles.
+Placement decides, for each instance on the network in this zone, whether the edge of the network may be there: about
+all of them at once, with a stored decision for each. An instance that comes to the network later is asked about all
+roles.
 """
 
 from django.db import transaction
@@ -26,9 +27,10 @@ from controlplane.network.public_addresses import (
 from controlplane.network.services import network_lock
 from controlplane.nodes.admin_state import OUT_OF_SERVICE
 from controlplane.placement import services as placement
-from controlplane.placement.decisions import PlacementRequest, PlacementResult, store_decision
+from controlplane.placement.batch_decisions import Asked, store_decisions
 
-Asked = list[tuple[PlacementRequest, PlacementResult]]
+# What the placement request of an instance is made from.
+PLACED_BY = ("project", "affinity_group", "image", "root_pool", "root_volume_type")
 
 
 def egress_attach(actor: Actor, address: PublicAddress, network: Network, *, is_move: bool = False) -> PublicAddress:
@@ -48,17 +50,17 @@ def egress_attach(actor: Actor, address: PublicAddress, network: Network, *, is_
     _require_movable(address, network, is_move=is_move)
     asked = _asked(network, address.pool.zone_id)
     with transaction.atomic():
-        decisions = [store_decision(request, taken) for request, taken in asked]
-        return _attach(actor, address, network, is_move=is_move, decisions=[str(each.pk) for each in decisions])
+        decisions = [str(each.pk) for each in store_decisions(asked)]
+        return _attach(actor, address, network, is_move=is_move, decisions=decisions)
 
 
-def _asked(network: Network, zone: str) -> Asked:
+def _asked(network: Network, zone: str) -> list[Asked]:
     """Return the decisions about the instances on the network in this zone, but on nodes that are out of service."""
     ids = Port.objects.filter(network=network, instance_id__isnull=False).values("instance_id")
     here = Instance.objects.filter(pk__in=ids, node__zone=zone).exclude(state="deleted")
-    working = here.exclude(node__admin_state__in=OUT_OF_SERVICE).order_by("pk")
+    working = here.exclude(node__admin_state__in=OUT_OF_SERVICE).order_by("pk").select_related(*PLACED_BY)
     requests = [instance_placement_request(each, operation=ATTACH) for each in working]
-    return [(request, placement.check_current_node(request)) for request in requests]
+    return list(zip(requests, placement.check_current_nodes(requests), strict=True))
 
 
 def _attach(

@@ -70,8 +70,9 @@ class NewInstance:
     `zones` empty: any that the policy admits. `volumes` are attached before the first boot; volumes that only one node
     has decide the node. `ports`: free ones, as the cards after those on `networks`. `root_volume_type`: None for a file
     on the node's own disk. `host`: the only node allowed, for operators. `security_groups`: of the ports that are made
-    with it; None: the project's default group. `is_started`: False for one that is created stopped. `classifications` (ids) and `policy`, clauses of its own, hold for its
-    data as long as it exists. `exemption`: admits it although a policy refuses it.
+    with it; None: the project's default group. `is_started`: False for one that is created stopped. `classifications`
+    (ids) and `policy`, clauses of its own, hold for its data as long as it exists. `exemption`: admits it although a
+    policy refuses it.
     """
 
     name: str

@@ -334,6 +334,7 @@ INCIDENTS = {
     "connections": _("Connection tracking table almost full"),
     "network-rules": _("Network isolation rules were lost"),
     "port-rules": _("Security groups are not applied"),
+    "metadata-refused": _("Instance metadata refused by the node"),
     "fence-broken": _("Fenced node was active"),
     "clock": _("Clock not synchronized"),
     "evacuation-blocked": _("Instance without a valid node for evacuation"),

@@ -13,49 +13,53 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from andromede_core.documents.messages import Message
 from controlplane.audit import selectors as audit
 from controlplane.audit.errors import RecordNotFound
 from controlplane.audit.models import AuditEntry
 from controlplane.audit.residency import History, Interval
 from controlplane.identity.actor import Actor
 from controlplane.identity.selectors import projects
-from controlplane.kernel.listing import invalid
 from controlplane.network.egress_gateways import GATEWAY
 from controlplane.network.models import PublicAddressUse
 
 ROLE = "netedge"
-MAX_USES = 50  # each reads the evidence about its instance
+MAX_USES = 50  # of an answer: each reads the evidence about its instance
 
 
 def public_address_residency(
     actor: Actor, address_id: UUID, *, start: datetime | None, end: datetime | None, role: str | None
-) -> History:
-    """Return where the address was within [start, end), also after its release.
+) -> tuple[History, datetime | None]:
+    """Return where the address was within [start, end), also after its release, with its last MAX_USES uses in it.
 
-    An interval is proven if receipts prove that the instance was there, and that of a gateway node is only claimed.
+    The moment before which it had others, as the end of the next request; None: it had none. An address has one use at
+    a time. An interval is proven if receipts prove that the instance was there, and that of a gateway node is only
+    claimed.
 
     Raises:
         RecordNotFound: the actor sees no such address, or it was never attached.
-        InvalidParameter: in this period it had more than MAX_USES instances and networks.
     """
     seen = PublicAddressUse.objects.filter(address_id=address_id, project_id__in=projects(actor).values("pk"))
     if not seen.exists():
         raise RecordNotFound(name=str(address_id))
     if role not in (None, ROLE):
-        return History((), ())
+        return History((), ()), None
     within = Q() if start is None else Q(ended_at=None) | Q(ended_at__gt=start)
     within &= Q() if end is None else Q(began_at__lt=end)
-    uses = list(seen.filter(within).exclude(instance_id=None, network_id=None).order_by("began_at")[: MAX_USES + 1])
-    if len(uses) > MAX_USES:
-        reason = Message(
-            "it had more than {count} instances and networks in this period. Choose a shorter one.", count=MAX_USES
-        )
-        raise invalid("from", reason)
-    changes: Sequence[AuditEntry] = ()
-    if any(use.network_id is not None for use in uses):
-        changes = list(AuditEntry.objects.filter(resource_id=address_id, verb=GATEWAY).order_by("created_at"))
-    return History(tuple(part for use in uses for part in _places(use, changes, start, end)), ())
+    newest = seen.filter(within).exclude(instance_id=None, network_id=None).order_by("-began_at", "-pk")
+    found = list(newest[: MAX_USES + 1])
+    uses = found[:MAX_USES][::-1]
+    changes = _gateway_changes(address_id, [use for use in uses if use.network_id is not None])
+    intervals = tuple(part for use in uses for part in _places(use, changes, start, end))
+    return History(intervals, ()), uses[0].began_at if len(found) > MAX_USES else None
+
+
+def _gateway_changes(address_id: UUID, uses: Sequence[PublicAddressUse]) -> list[AuditEntry]:
+    """Return the changes of the gateway node during these uses of networks, the oldest first."""
+    if not uses:
+        return []
+    since = AuditEntry.objects.filter(resource_id=address_id, verb=GATEWAY, created_at__gte=uses[0].began_at)
+    last = uses[-1].ended_at
+    return list((since if last is None else since.filter(created_at__lt=last)).order_by("created_at"))
 
 
 def _places(

@@ -7,7 +7,7 @@ it raised be given to another change.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
@@ -25,7 +25,8 @@ from controlplane.placement.effective_policies import EffectivePolicies, PolicyS
 from controlplane.placement.models import PolicyDocument
 from controlplane.placement.selectors import DecisionVersions
 
-# One row. There are tens of zones and classifications; an operator's change of them raises no version, so all are read.
+# One row for each resource. There are tens of zones and classifications; an operator's change of them raises no
+# version, so all are read.
 VERSIONS = """
 SELECT epoch.value,
     (SELECT version FROM placement_policyhead WHERE organization_id IS NULL),
@@ -34,14 +35,15 @@ SELECT epoch.value,
         || (SELECT coalesce(string_agg(id || ' ' || status, ',' ORDER BY id), '') FROM catalog_zone)
         || (SELECT coalesce(string_agg(id, ',' ORDER BY id), '') FROM placement_classification WHERE NOT is_supported),
     pg_current_xact_id_if_assigned() IS NOT NULL,
-    (SELECT classifications FROM placement_binding WHERE resource_id = %(resource)s),
-    (SELECT array_agg(policies_id ORDER BY policies_id) FROM placement_lineage WHERE resource_id = %(resource)s),
+    resource.id,
+    (SELECT classifications FROM placement_binding WHERE resource_id = resource.id),
+    (SELECT array_agg(policies_id ORDER BY policies_id) FROM placement_lineage WHERE resource_id = resource.id),
     EXISTS (
         SELECT FROM placement_policyversion
         WHERE level = 'resource' AND organization_id IS NULL AND project_id IS NULL AND classification_id IS NULL
-            AND resource_id = %(resource)s
+            AND resource_id = resource.id
     )
-FROM catalog_factsepoch AS epoch WHERE epoch.id = 1
+FROM catalog_factsepoch AS epoch, unnest(%(resources)s::uuid[]) AS resource (id) WHERE epoch.id = 1
 """
 
 V = TypeVar("V")
@@ -96,19 +98,27 @@ class CacheKey:
 
 def read_versions(organization_id: UUID, resource_id: UUID) -> CacheKey:
     """Read the versions before the values, so that a change in between makes a decision stale, never too new."""
+    return read_versions_of(organization_id, [resource_id])[resource_id]
+
+
+def read_versions_of(organization_id: UUID, resource_ids: Sequence[UUID]) -> dict[UUID, CacheKey]:
+    """Read the versions of several resources at the same moment."""
     with preparing_cursor() as cursor:
-        cursor.execute(VERSIONS, {"organization": organization_id, "resource": resource_id})
-        epoch, platform, organization, scene, is_own, classifications, lineage, has_clauses = cursor.fetchone()
-    return CacheKey(
-        organization_id=organization_id,
-        resource_id=resource_id,
-        standing=DecisionVersions(epoch, platform, organization),
-        scene=scene,
-        is_own=is_own,
-        classifications=tuple(classifications or ()),
-        lineage=tuple(lineage or ()),
-        has_clauses=has_clauses,
-    )
+        cursor.execute(VERSIONS, {"organization": organization_id, "resources": list(resource_ids)})
+        found = cursor.fetchall()
+    return {
+        resource: CacheKey(
+            organization_id=organization_id,
+            resource_id=resource,
+            standing=DecisionVersions(epoch, platform, organization),
+            scene=scene,
+            is_own=is_own,
+            classifications=tuple(classifications or ()),
+            lineage=tuple(lineage or ()),
+            has_clauses=has_clauses,
+        )
+        for epoch, platform, organization, scene, is_own, resource, classifications, lineage, has_clauses in found
+    }
 
 
 def _recall(
@@ -169,6 +179,17 @@ def policy_set(subject: PolicySubject, cache_key: CacheKey) -> PolicySet:
     versions = cache_key.standing.platform_version, cache_key.standing.organization_version
     key = subject.project.pk, versions, cache_key.scene, names, cache_key.lineage, subject.own
     return _recall(_demanded, key, cache_key, read)
+
+
+def policy_sets(subjects: Sequence[PolicySubject]) -> list[PolicySet]:
+    """Return the policies for the locations of each subject, from the same few reads for any number of subjects.
+
+    Raises:
+        TooManyClauses
+    """
+    sets: dict[EffectivePolicies, PolicySet] = {}
+    found = effective_policies.for_subjects(subjects)
+    return [sets.get(each) or sets.setdefault(each, PolicySet.of(each)) for each in found]
 
 
 def world(cache_key: CacheKey) -> World:

@@ -124,7 +124,7 @@ class PlacementResult:
 
 
 @dataclass(frozen=True)
-class _PlacementInputs:
+class PlacementInputs:
     """The resolved request with all current inputs of the decision."""
 
     resolved: ResolvedRequest
@@ -165,10 +165,10 @@ def decide_placement(
     resources = resources or _resources(request)
     if request.preferred_traits:
         preferring = replace(request, traits=request.traits | request.preferred_traits)
-        taken = _decided(preferring, _read_inputs(preferring, resources, near), attempt=attempt)
+        taken = decided(preferring, _read_inputs(preferring, resources, near), attempt=attempt)
         if taken.decision.is_admitted:
             return taken
-    taken = _decided(request, _read_inputs(request, resources, near), attempt=attempt)
+    taken = decided(request, _read_inputs(request, resources, near), attempt=attempt)
     return replace(taken, missed_traits=request.preferred_traits)
 
 
@@ -181,9 +181,14 @@ def redecide_in_place(request: PlacementRequest, node_id: UUID) -> PlacementResu
     Raises:
         TooManyClauses
     """
+    request = in_place(request)
+    return decided(request, _read_inputs(request, Resources(), frozenset({str(node_id)}), is_there=True))
+
+
+def in_place(request: PlacementRequest) -> PlacementRequest:
+    """Return the request without the conditions that only keep new allocations away from a node or zone."""
     request = replace(request, zones=(), group=None, traits=frozenset(), host=None, excluded=(), pools=())
-    request = replace(request, routed_to=frozenset(), mtu_zones=None)
-    return _decided(request, _read_inputs(request, Resources(), frozenset({str(node_id)}), is_there=True))
+    return replace(request, routed_to=frozenset(), mtu_zones=None)
 
 
 def _resources(request: PlacementRequest) -> Resources:
@@ -192,12 +197,24 @@ def _resources(request: PlacementRequest) -> Resources:
 
 def _read_inputs(
     request: PlacementRequest, resources: Resources, near: frozenset[str], *, is_there: bool = False
-) -> _PlacementInputs:
+) -> PlacementInputs:
     now = clock.now()
     cache_key = assessment_cache.read_versions(request.project.organization_id, request.consumer_id)
-    subject = PolicySubject(request.project, request.consumer_id, request.classifications, request.own, request.sources)
-    demand = assessment_cache.policy_set(subject, cache_key)
-    resolved = ResolvedRequest(
+    demand = assessment_cache.policy_set(policy_subject(request), cache_key)
+    resolved = resolve(request, resources, near, demand, is_there=is_there)
+    assessment = assessment_cache.assessment(demand, resolved.roles, cache_key, now=now)
+    return PlacementInputs(resolved, FLEET.current(), assessment, demand, cache_key, now)
+
+
+def policy_subject(request: PlacementRequest) -> PolicySubject:
+    return PolicySubject(request.project, request.consumer_id, request.classifications, request.own, request.sources)
+
+
+def resolve(
+    request: PlacementRequest, resources: Resources, near: frozenset[str], demand: PolicySet, *, is_there: bool
+) -> ResolvedRequest:
+    """Return the request with its policies, pools and affinity group resolved."""
+    return ResolvedRequest(
         consumer=request.kind,  # type: ignore[arg-type]
         resources=resources,
         zones=request.zones or None,
@@ -214,12 +231,11 @@ def _read_inputs(
         is_there=is_there,
         shares=selectors.resolve_pools(request.pools),
     )
-    assessment = assessment_cache.assessment(demand, resolved.roles, cache_key, now=now)
-    return _PlacementInputs(resolved, FLEET.current(), assessment, demand, cache_key, now)
 
 
-def _decided(request: PlacementRequest, inputs: _PlacementInputs, *, attempt: int = 0) -> PlacementResult:
-    seed = (request.consumer_id.int + attempt) % 2**32
+def decided(request: PlacementRequest, inputs: PlacementInputs, *, attempt: int = 0) -> PlacementResult:
+    """Decide by these inputs; an exemption counts where nothing else admits the request."""
+    seed = seed_of(request, attempt)
     resolved, fleet, assessment = inputs.resolved, inputs.fleet, inputs.assessment
     demand, standing, now = inputs.demand, inputs.cache_key.standing, inputs.at
     decision = decide(resolved, fleet, assessment, seed=seed)
@@ -232,7 +248,11 @@ def _decided(request: PlacementRequest, inputs: _PlacementInputs, *, attempt: in
     return PlacementResult(decision, standing, demand, now, partial(_fits, inputs))
 
 
-def _fits(inputs: _PlacementInputs) -> Mapping[str, int]:
+def seed_of(request: PlacementRequest, attempt: int = 0) -> int:
+    return (request.consumer_id.int + attempt) % 2**32
+
+
+def _fits(inputs: PlacementInputs) -> Mapping[str, int]:
     if not any(inputs.resolved.resources):
         return {}
     return fits_by_zone(inputs.resolved, inputs.fleet, inputs.assessment)

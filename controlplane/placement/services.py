@@ -6,6 +6,7 @@ service, the affinity group must still allow it, and the database refuses an all
 has changed, the decision is made again.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from controlplane.nodes.admin_state import require_in_service
 from controlplane.nodes.agent_client import CallAuthorization
 from controlplane.operations import lease_guard
 from controlplane.placement import claims, selectors
+from controlplane.placement.batch_decisions import redecide_all_in_place
 from controlplane.placement.decisions import (
     GroupRule,
     PlacementRequest,
@@ -87,6 +89,25 @@ def check_current_node(request: PlacementRequest) -> PlacementResult:
     if not taken.decision.is_admitted:
         raise_refusal(request, taken, here=node.zone_id)
     return taken
+
+
+def check_current_nodes(requests: Sequence[PlacementRequest]) -> list[PlacementResult]:
+    """Check consumers of one project as check_current_node does, with as many queries for many as for one.
+
+    Raises:
+        NoAllocation, NodeOutOfService, PolicyUnsatisfiable, NoPlace: of the first that is refused.
+    """
+    found = Allocation.objects.filter(consumer_id__in=[each.consumer_id for each in requests]).select_related("node")
+    nodes = {allocation.consumer_id: allocation.node for allocation in found}
+    for request in requests:
+        if request.consumer_id not in nodes:
+            raise NoAllocation()
+        require_in_service(nodes[request.consumer_id], request.operation)
+    results = redecide_all_in_place(requests, {consumer: node.pk for consumer, node in nodes.items()})
+    for request, taken in zip(requests, results, strict=False):
+        if not taken.decision.is_admitted:
+            raise_refusal(request, taken, here=nodes[request.consumer_id].zone_id)
+    return results
 
 
 def keep_exempted(request: PlacementRequest, taken: PlacementResult) -> None:

@@ -10,16 +10,21 @@ from django.db.models import F
 from controlplane.compute.instance_metadata import METADATA
 from controlplane.compute.models import MetadataDocument
 from controlplane.kernel.errors import CloudError
-from controlplane.nodes import agent_client
-from controlplane.nodes.models import Node
+from controlplane.nodes import agent_client, incidents
+from controlplane.nodes.models import Incident, Node
 
 log = logging.getLogger(__name__)
 
 CALL_DOCUMENTS = 64  # of 32 KiB at most: gRPC accepts 4 MiB
+REFUSED = "metadata-refused"
+PROBLEMS, INSTANCES_NAMED = 5, 5  # incidents of a node at once, and instances that each of them names
 
 
 def reconcile() -> int:
-    """Return how many documents nodes got."""
+    """Return how many documents nodes got.
+
+    A document that its node refuses is sent again, and is an incident of the node as long.
+    """
     by_node: dict[UUID, list[UUID]] = defaultdict(list)
     for node_id, document_id in due():
         by_node[node_id].append(document_id)
@@ -27,10 +32,25 @@ def reconcile() -> int:
     sent = 0
     for node_id, document_ids in by_node.items():
         try:
-            for start in range(0, len(document_ids), CALL_DOCUMENTS):
-                sent += _send(nodes[node_id], document_ids[start : start + CALL_DOCUMENTS])
+            sent += _send_documents(nodes[node_id], document_ids)
         except CloudError as exc:
             log.warning("node %s: metadata not sent, retried later: %s %s", nodes[node_id].name, exc, exc.facts)
+    for incident in (
+        Incident.objects.filter(kind=REFUSED, ended_at=None).exclude(node__in=by_node).select_related("node")
+    ):
+        incidents.end(incident.node, REFUSED)
+    return sent
+
+
+def _send_documents(node: Node, document_ids: Sequence[UUID]) -> int:
+    sent, refused = 0, dict[str, list[str]]()
+    for start in range(0, len(document_ids), CALL_DOCUMENTS):
+        sent += _send(node, document_ids[start : start + CALL_DOCUMENTS], refused)
+    problems = sorted(refused)[:PROBLEMS]
+    for problem in problems:
+        instances = refused[problem]
+        incidents.report(node, REFUSED, problem, documents=len(instances), instances=instances[:INSTANCES_NAMED])
+    incidents.end(node, REFUSED, but=problems)
     return sent
 
 
@@ -45,9 +65,13 @@ def due() -> list[tuple[UUID, UUID]]:
     return list(rows.exclude(node__state="unreachable").order_by("updated_at").values_list("node", "pk"))
 
 
-def _send(node: Node, document_ids: Sequence[UUID]) -> int:
+def _send(node: Node, document_ids: Sequence[UUID], refused: dict[str, list[str]]) -> int:
+    """Send the documents. Adds to `refused` the instances of those that the node refuses, by the reason."""
     documents = list(MetadataDocument.objects.filter(pk__in=document_ids))
     state = agent_client.ensure_metadata(node, [bytes(each.document) for each in documents])
+    for each in state.refused:
+        if each.number < len(documents):
+            refused.setdefault(each.problem[:200], []).append(str(documents[each.number].instance_id))
     versions = {each.id: each.version for each in state.documents}
     taken, ahead = [], []
     for document in documents:

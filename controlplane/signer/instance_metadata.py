@@ -1,7 +1,8 @@
 """Metadata of instances: labels and identity documents, signed for the nodes that run them.
 
-They are built from the rows; a request names nothing. An identity document is valid for LIFETIME and is signed anew at
-half of that, so that an instance costs one write in that time, and a control plane that is down for as long costs none.
+They are built from the rows; a request names nothing. An identity document is valid for LIFETIME and is signed anew
+before half of that has passed, so that a control plane that is down for as long costs none. Each instance has its own
+part of the time (RENEWED_AFTER), so that documents that were signed together are not renewed together for ever.
 """
 
 import json
@@ -32,7 +33,9 @@ log = logging.getLogger(__name__)
 
 LIFETIME = timedelta(hours=1)
 TYP = "andromede-instance+jwt"  # RFC 8725, 3.11
-BATCH = 200
+RENEWED_AFTER = (0.4, 0.5)  # of the time of a document, by its instance
+RENEWED_AT_MOST_EVERY = timedelta(minutes=1)  # also when the time of the key, and so of its documents, comes to its end
+BATCH, BATCHES_MAX = 200, 10  # documents of a transaction, and transactions of a call, so that it ends
 # The instances that run, let their guests read metadata, and have no document of now: with its version.
 DUE = """
 SELECT instance.id, instance.node_id, node.zone_id, instance.project_id, project.organization_id, instance.labels,
@@ -63,10 +66,16 @@ class Due:
 
 
 def sign_all() -> int:
-    """Sign what changed or is to be renewed, and have it sent. Returns how many documents were signed."""
+    """Sign what changed or is to be renewed, and have it sent. Returns how many documents were signed.
+
+    What exceeds BATCHES_MAX waits for the next call.
+    """
     MetadataDocument.objects.filter(instance__state="deleted").delete()
     signed, without_key = 0, set[str]()
-    while (count := _sign_batch(without_key)) is not None:
+    for _ in range(BATCHES_MAX):
+        count = _sign_batch(without_key)
+        if count is None:
+            break
         signed += count
     if signed:
         request_update()
@@ -141,9 +150,15 @@ def _document(due: Due, key: SigningKey, keyset: Keyset, now: datetime) -> Metad
         labels=dict(due.labels),
         key_id=key.id,
         document=key.sign(core.KIND, metadata.payload()).document(),
-        renew_at=now + (ends - now) / 2,
+        renew_at=_renewal(due.instance, now, ends),
         updated_at=now,
     )
+
+
+def _renewal(instance: UUID, now: datetime, ends: datetime) -> datetime:
+    first, last = RENEWED_AFTER
+    share = first + (last - first) * (instance.int % 1000) / 1000  # the tail of an id (UUIDv7) is random
+    return now + max(share * (ends - now), RENEWED_AT_MOST_EVERY)
 
 
 def _claims(due: Due, now: datetime, ends: datetime) -> dict[str, object]:

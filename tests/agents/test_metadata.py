@@ -196,11 +196,22 @@ def test_metadata_that_are_not_genuine_or_not_for_this_node_are_refused(agent: A
         document(agent, "../../etc", {}),
         agent.authority.network_ports(specs.ZONE, specs.NETWORK_ID, {}),
     ]
-    for each in bad:
-        assert refusal(lambda each=each: send(agent, each)).code == "agent.trust_refused"  # type: ignore[misc]
+    state = agent.stub.EnsureMetadata(pb.EnsureMetadataRequest(documents=bad))
+    assert (list(state.documents), [each.number for each in state.refused]) == ([], list(range(len(bad))))
+    assert all(each.problem for each in state.refused)
     for request in ([b"x"] * (MAX_DOCUMENTS + 1), [b"x" * (MAX_DOCUMENT_BYTES + 1)]):
         assert refusal(lambda request=request: send(agent, *request)).code == "agent.bad_request"  # type: ignore[misc]
     assert agent.fake.metadata[me] == before
+
+
+def test_refused_document_costs_only_itself(agent: AgentUnderTest) -> None:
+    me = ensured(agent).subject.id
+    good, bad = document(agent, me, {"a": "b"}), document(agent, me, {"a": "c"}, version=2, zone="de-fra-1")
+    state = agent.stub.EnsureMetadata(pb.EnsureMetadataRequest(documents=[bad, good]))
+    assert [(each.id, each.version) for each in state.documents] == [(me, 1)]
+    (refused,) = state.refused
+    assert refused.number == 0 and "de-fra-1" in refused.problem
+    assert agent.fake.metadata[me].pages[f"{LABELS}/a"] == "b"
 
 
 def agent_pages(agent: AgentUnderTest, guest_data: pb.GuestData) -> Mapping[str, str]:

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from andromede_core.documents.signed import read
 from andromede_core.permits import network_ports
@@ -170,6 +172,22 @@ def test_policies_are_asked_about_each_instance(api: Caller, pool: dict[str, Any
     policy_set(cloud.tenant.actor, clauses=[clause], project=cloud.tenant.project)
     assert attach(api).status in (409, 422)
     assert not EgressAddress.objects.exists()
+
+
+def test_attachment_takes_as_many_queries_for_many_instances(api: Caller, pool: dict[str, Any], cloud: Cloud) -> None:
+    reserve(api)
+    counts = []
+    for names in (["web"], ["second", "third"]):
+        for name in names:
+            make_instance(api, name)
+        attach(api)
+        api.post("public-addresses/www/actions/detach")
+        with CaptureQueriesContext(connection) as queries:
+            assert attach(api).status == 200
+        counts.append(len(queries))
+        api.post("public-addresses/www/actions/detach")
+    assert counts[0] == counts[1], counts
+    assert Decision.objects.filter(operation="public-address.attach").count() == 2 * (1 + 3)
 
 
 def test_suspended_address_lets_nothing_leave(

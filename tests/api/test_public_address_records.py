@@ -1,6 +1,7 @@
 """Records of public addresses: where they were, and suspensions that outlive a release."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -23,7 +24,7 @@ def pool(operator: Caller, cloud: Cloud) -> dict[str, Any]:
 
 
 def test_residency_of_an_address_is_where_its_instances_ran(
-    api: Caller, operator: Caller, stranger: Caller, pool: dict[str, Any], cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    api: Caller, operator: Caller, stranger: Caller, pool: dict[str, Any], cloud: Cloud
 ) -> None:
     def intervals(query: str = "", caller: Caller = api) -> Any:
         return caller.get(f"/v1/resources/{address}/residency{query}").body["intervals"]
@@ -51,8 +52,32 @@ def test_residency_of_an_address_is_where_its_instances_ran(
     assert api.delete("public-addresses/www").status == 204
     assert len(intervals(caller=operator)) == 2, "it is kept after the release"
     assert stranger.get(f"/v1/resources/{address}/residency").status == 404
-    monkeypatch.setattr(public_address_residency, "MAX_USES", 1)
-    assert api.get(f"/v1/resources/{address}/residency").problem[::2] == (400, "from")
+
+
+def test_residency_of_an_address_that_moved_often_comes_in_parts(
+    api: Caller, pool: dict[str, Any], cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parts(**query: str) -> list[Any]:
+        found = api.get(f"/v1/resources/{address}/residency?{urlencode(query)}").body
+        before = parts(**query | {"to": found["next_to"]}) if found["next_to"] else []
+        return [*before, found["intervals"]]
+
+    ports = [make_instance(api), make_instance(api, "two")]
+    address = reserve(api)["id"]
+    for port in (*ports, *ports, ports[0]):
+        attach(api, "www", port, move=True)
+    api.post("public-addresses/www/actions/detach")
+    api.post("public-addresses/www/actions/attach", {"network": "lan"})
+    Node.objects.update(state="unreachable")
+    assert egress_gateways.reconcile() == 1
+    (whole,) = parts()
+    assert len(whole) == 6
+    for size in (1, 2, 4, 5):
+        monkeypatch.setattr(public_address_residency, "MAX_USES", size)
+        found = parts()
+        assert [each for part in found for each in part] == whole and len(found) == -(-6 // size)
+        some = parts(**{"from": whole[2]["start"], "to": whole[4]["end"]})
+        assert [each["start"] for part in some for each in part] == [each["start"] for each in whole[2:5]]
 
 
 def test_residency_of_an_egress_address_is_where_its_gateways_were(

@@ -27,7 +27,7 @@ SMALL = {
     "lighthouse": "--runs 1",
     "metrics": "--guests 20",
     "migrate": "--moves 1 --failures 1",
-    "network": "--rounds 1 --members 20 --seconds 1 --networks 2 --nodes 10",
+    "network": "--rounds 1 --members 20 --seconds 1 --networks 2 --nodes 10 --instances 20",
     "node_network": "--networks 3 --peers 2 --links 3 --rounds 1",
     "operations": "--workers 1 --operations 3 --rounds 1 --nodes 20 --seconds 5 --guests 4 --queued 20",
     "overload": "--rounds 1 --seconds 0.5",

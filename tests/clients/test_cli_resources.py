@@ -208,6 +208,23 @@ def test_public_addresses_are_reserved_attached_and_released(cli: Inside, operat
     cli.ok("instance", "delete", "web", "--yes")
 
 
+@pytest.mark.nightly
+def test_residency_of_an_address_that_moved_often_is_whole(cli: Inside, operator: Inside, client: Client) -> None:
+    """One answer of the API has fifty uses at most."""
+    operator.ok("address-pool", "create", "public", "--zone", "fr-idf-1", "--cidr", "203.0.113.9/32")
+    address = cli.ok("public-address", "create", "--pool", "public", "--name", "www", "-o", "json").json["id"]
+    cli.ok("instance", "create", "web", "--flavor", "tiny", "--image", "tiny", "--network", "lan", "--zone", "fr-idf-1")
+    for _ in range(51):
+        client.public_addresses.attach("www", network="lan")
+        client.public_addresses.detach("www")
+    intervals = cli.ok("evidence", "residency", address, "-o", "json").json["intervals"]
+    assert len(intervals) == 51 and intervals == sorted(intervals, key=lambda each: each["start"])
+    assert len(cli.ok("evidence", "residency", address).out.splitlines()) == 1 + 51
+    cli.ok("public-address", "delete", "www", "--yes")
+    operator.ok("address-pool", "delete", "public", "--yes")
+    cli.ok("instance", "delete", "web", "--yes")
+
+
 def test_network_gets_an_egress_address(cli: Inside, operator: Inside) -> None:
     operator.ok("address-pool", "create", "public", "--zone", "fr-idf-1", "--cidr", "203.0.113.9/32")
     cli.ok("public-address", "create", "--pool", "public", "--name", "www")

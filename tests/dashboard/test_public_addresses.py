@@ -1,7 +1,12 @@
 """Public addresses on the pages of a project and of an instance."""
 
+import html
+import re
+
+import pytest
 from django.test import Client
 
+from controlplane.network import public_address_residency
 from controlplane.network.models import AddressPool, EgressAddress, Port, PublicAddress
 from controlplane.nodes.models import Node
 from controlplane.reconcilers import port_rules as reconciler
@@ -119,3 +124,22 @@ def test_address_of_a_network_is_attached_and_detached(home: str, member: Client
     assert b"lan" in member.get(page).content
     member.post(f"{page}/detach", {"next": page})
     assert not EgressAddress.objects.exists()
+
+
+def test_earlier_locations_are_on_a_page_of_their_own(
+    home: str, member: Client, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_instance(member, home)
+    sent = {"name": "www", "pool": str(make_address_pool().pk), "labels": ""}
+    page = member.post(f"{home}/public-addresses/new", sent)["Location"]
+    for _ in range(3):
+        member.post(f"{page}/attach-network", {"network": str(cloud.network.pk)})
+        member.post(f"{page}/detach", {"next": page})
+    assert "Earlier locations" not in text_of(member.get(page))
+    monkeypatch.setattr(public_address_residency, "MAX_USES", 2)
+    residency = f"/residency/{PublicAddress.objects.get().pk}"
+    assert f'href="{residency}"'.encode() in member.get(page).content
+    found = re.search(rb'href="(\?[^"]*to=[^"]*)"', member.get(residency).content)
+    assert found is not None
+    older = text_of(member.get(residency + html.unescape(found[1].decode())))
+    assert "Earlier locations" not in older and "fr-idf-1" in older

@@ -21,7 +21,7 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.nodes import trust_documents
 from controlplane.nodes.jose import public_jwks, sign_jwt
-from controlplane.nodes.models import Node
+from controlplane.nodes.models import Incident, Node
 from controlplane.nodes.signing_keys import SigningKey
 from controlplane.nodes.trust_documents import NOTHING_DENIED
 from controlplane.reconcilers import instance_metadata as reconciler
@@ -83,16 +83,42 @@ def test_labels_follow_a_change_and_nothing_is_sent_twice(cloud: Cloud) -> None:
     assert (found[LABELS], found[f"{LABELS}/team"]) == ("team", "web")
 
 
-def test_identity_document_is_renewed_at_half_of_its_time(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_identity_document_is_renewed_before_half_of_its_time(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = make_instance(cloud)
     settle()
     first, now = pages(cloud.machine, instance)[IDENTITY], clock.now()
-    for minutes, expected in ((29, (0, 0)), (31, (1, 1))):
+    for minutes, expected in ((23, (0, 0)), (30, (1, 1))):
         later = now + timedelta(minutes=minutes)
         monkeypatch.setattr(clock, "now", lambda later=later: later)
         assert settle() == expected
     renewed = pages(cloud.machine, instance)[IDENTITY]
     assert verified(renewed).claims["exp"] > verified(first).claims["exp"]
+
+
+def test_documents_that_were_signed_together_are_renewed_apart(cloud: Cloud) -> None:
+    make_instance(cloud, "one"), make_instance(cloud, "two")
+    assert signer.sign_all() == 2
+    first, second = (row.renew_at - row.updated_at for row in MetadataDocument.objects.all())
+    assert first != second and all(timedelta(minutes=24) <= each <= timedelta(minutes=30) for each in (first, second))
+
+
+def test_call_of_the_signer_ends_and_the_next_one_signs_the_rest(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one", "two", "three"):
+        make_instance(cloud, name)
+    monkeypatch.setattr(signer, "BATCH", 1)
+    monkeypatch.setattr(signer, "BATCHES_MAX", 2)
+    assert [signer.sign_all() for _ in range(3)] == [2, 1, 0]
+
+
+def test_end_of_the_key_lets_the_signer_rest(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last documents of a key are shorter and shorter: each would be due again at once."""
+    make_instance(cloud)
+    settle()
+    (key,) = [each for each in trust_documents.keyset().keys.values() if each.id == cloud.world.signer.id]
+    monkeypatch.setattr(clock, "now", lambda: key.not_after - timedelta(seconds=2))
+    assert signer.sign_all() == 1
+    row = MetadataDocument.objects.get()
+    assert row.renew_at - row.updated_at == signer.RENEWED_AT_MOST_EVERY
 
 
 @pytest.mark.parametrize("access", ["token", "open", "off"])
@@ -186,6 +212,33 @@ def test_many_documents_are_signed_and_sent_with_few_queries(
     MetadataDocument.objects.update(key_id="")
     with django_assert_max_num_queries(20):
         assert settle() == (3, 3)
+
+
+def test_refused_document_is_an_incident_and_keeps_no_other_one_back(cloud: Cloud) -> None:
+    bad, good = make_instance(cloud, "bad"), make_instance(cloud, "good")
+    assert signer.sign_all() == 2
+    genuine = MetadataDocument.objects.get(instance=bad).document
+    MetadataDocument.objects.filter(instance=bad).update(document=b"{}")
+    for _ in range(2):
+        reconciler.reconcile()
+    assert IDENTITY in pages(cloud.machine, good) and IDENTITY not in pages(cloud.machine, bad)
+    incident = Incident.objects.get(kind="metadata-refused")
+    assert (incident.node_id, incident.ended_at) == (cloud.machine.row.pk, None)
+    assert incident.facts == {"documents": 1, "instances": [str(bad.pk)]} and "cannot be read" in incident.name
+    MetadataDocument.objects.filter(instance=bad).update(document=genuine)
+    assert reconciler.reconcile() == 1
+    incident.refresh_from_db()
+    assert incident.ended_at is not None
+
+
+def test_incident_of_a_refused_document_ends_with_its_instance(cloud: Cloud) -> None:
+    instance = make_instance(cloud)
+    signer.sign_all()
+    MetadataDocument.objects.update(document=b"{}")
+    reconciler.reconcile()
+    done(instance_delete(cloud.tenant.actor, instance))
+    reconciler.reconcile()
+    assert Incident.objects.get(kind="metadata-refused").ended_at is not None
 
 
 # ── a token is no document of a node, and the reverse ───────────────────────────────────────────

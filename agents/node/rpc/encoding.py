@@ -120,8 +120,11 @@ def port_rules(status: RulesStatus) -> pb.PortRulesState:
     )
 
 
-def metadata(versions: Mapping[str, int]) -> pb.MetadataState:
-    return pb.MetadataState(documents=[pb.DocumentVersion(id=key, version=each) for key, each in versions.items()])
+def metadata(versions: Mapping[str, int], refused: Mapping[int, str]) -> pb.MetadataState:
+    return pb.MetadataState(
+        documents=[pb.DocumentVersion(id=key, version=each) for key, each in versions.items()],
+        refused=[pb.RefusedDocument(number=number, problem=problem) for number, problem in refused.items()],
+    )
 
 
 def quarantine(status: QuarantineStatus) -> pb.QuarantineState:
@@ -198,8 +201,9 @@ def self_test(verdict: Verdict) -> pb.SelfTest:
     return pb.SelfTest(has_passed=verdict.has_passed, problem=verdict.problem)
 
 
-def networks(problems: NetworkProblems) -> pb.NetworksState:
-    return pb.NetworksState(connections_problem=problems.connections, rules_problem=problems.rules)
+def networks(problems: NetworkProblems, documents_problem: str) -> pb.NetworksState:
+    rules_problem = " ".join(filter(None, (documents_problem, problems.rules)))
+    return pb.NetworksState(connections_problem=problems.connections, rules_problem=rules_problem)
 
 
 def usage(reading: UsageSample) -> pb.Usage:

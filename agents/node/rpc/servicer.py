@@ -156,7 +156,7 @@ class Servicer(agent_pb2_grpc.AgentServicer):
 
     def EnsureMetadata(self, request: pb.EnsureMetadataRequest, context: grpc.ServicerContext) -> pb.MetadataState:
         verified = metadata.verify(self._node, request.documents)
-        return encoding.metadata(metadata.ensure(self._node, verified))
+        return encoding.metadata(metadata.ensure(self._node, verified), verified.refused)
 
     def EnsureInstance(self, request: pb.EnsureInstanceRequest, context: grpc.ServicerContext) -> pb.InstanceState:
         subject, spec = decoding.subject(request.subject), decoding.instance(request)

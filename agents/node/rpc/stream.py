@@ -10,7 +10,7 @@ from uuid import UUID
 from agents.node.context import Node
 from agents.node.errors import HypervisorUnavailable
 from agents.node.rpc import encoding
-from agents.node.services import events, inventory, signed_inventory
+from agents.node.services import events, inventory, signed_inventory, unreadable_documents
 from agents.protocol import agent_pb2 as pb
 
 RECEIPTS_AT_ONCE = 100
@@ -53,7 +53,7 @@ class Stream:
             trust=encoding.trust(node.permits.store.held, is_clock_kept=node.permits.clock.is_kept()),
             hook=encoding.hook(node.hook_state),
             self_test=encoding.self_test(node.self_test),
-            networks=encoding.networks(node.adapters.switch.problems()),
+            networks=encoding.networks(node.adapters.switch.problems(), unreadable_documents.problem(node)),
             lease=encoding.lease(node.lease.status()),
         )
         return pb.NodeEvent(at_unix_ms=_now_ms(), heartbeat=heartbeat)

@@ -5,22 +5,28 @@ the control plane renews. The pages are those of EC2's instance metadata that de
 here, and the files of the seed disc for cloud-init's NoCloud source over HTTP.
 """
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from agents.node import cloud_init
 from agents.node.adapters.network_specs import DOMAIN, PortSpec, bridge_name
 from agents.node.context import Node
-from agents.node.errors import BadRequest
+from agents.node.errors import BadRequest, TrustRefused
 from agents.node.metadata.channel import Guest
 from agents.node.services import ports
 from agents.node.services.zone_documents import record_newer
 from agents.node.specs import InstanceSpec, MetadataAccess
 from andromede_core.documents import signed
+from andromede_core.documents.parsing import Malformed
 from andromede_core.permits.instance_metadata import KIND, InstanceMetadata, parse
+
+log = logging.getLogger(__name__)
 
 MAX_DOCUMENTS = 256  # in one call
 MAX_DOCUMENT_BYTES = 32 * 1024
+PROBLEMS_NAMED = 5  # in a line of the log
 LABELS = "/latest/meta-data/tags/instance"  # as in EC2
 Tree = Mapping[str, "str | Tree"]
 
@@ -44,6 +50,7 @@ def publish(node: Node, instance_id: UUID, spec: InstanceSpec) -> None:
 
 def withdraw(node: Node, instance_id: UUID) -> None:
     node.state_store.metadata.forget(instance_id)
+    node.unreadable.discard((KIND, str(instance_id)))
     node.adapters.metadata.withdraw(str(instance_id))
 
 
@@ -57,23 +64,41 @@ def restore(node: Node) -> None:
             publish(node, UUID(entry.id), entry.spec)
 
 
-def verify(node: Node, documents: Sequence[bytes]) -> Sequence[tuple[InstanceMetadata, bytes]]:
+@dataclass(frozen=True, slots=True)
+class VerifiedMetadata:
+    """Verified documents for this node, and the problems of the others by their numbers in the call."""
+
+    documents: tuple[tuple[InstanceMetadata, bytes], ...]
+    refused: Mapping[int, str]
+
+
+def verify(node: Node, documents: Sequence[bytes]) -> VerifiedMetadata:
     """Verify the documents. Number and size are bounded before any signature is checked.
+
+    One that is not genuine or not for this node keeps no other guest from its own.
 
     Raises:
         BadRequest: there are too many, or one is too long.
-        TrustRefused: one is not genuine, or not for this node.
     """
     if len(documents) > MAX_DOCUMENTS:
         raise BadRequest("documents", f"at most {MAX_DOCUMENTS} documents in one call")
     if any(len(document) > MAX_DOCUMENT_BYTES for document in documents):
         raise BadRequest("documents", f"at most {MAX_DOCUMENT_BYTES} bytes in one document")
-    return [(node.permits.store.instance_metadata(document), document) for document in documents]
+    verified, refused = [], {}
+    for number, document in enumerate(documents):
+        try:
+            verified.append((node.permits.store.instance_metadata(document), document))
+        except TrustRefused as exc:
+            refused[number] = exc.message
+    if refused:
+        facts = {"count": len(refused), "problems": sorted(set(refused.values()))[:PROBLEMS_NAMED]}
+        log.warning("metadata refused", extra={"facts": facts})
+    return VerifiedMetadata(tuple(verified), refused)
 
 
-def ensure(node: Node, verified: Sequence[tuple[InstanceMetadata, bytes]]) -> Mapping[str, int]:
+def ensure(node: Node, verified: VerifiedMetadata) -> Mapping[str, int]:
     """Let the guests here read what is newer; returns the versions that count, 0 for a guest that is not here."""
-    return {metadata.instance: _ensure(node, metadata, document) for metadata, document in verified}
+    return {metadata.instance: _ensure(node, metadata, document) for metadata, document in verified.documents}
 
 
 def _ensure(node: Node, metadata: InstanceMetadata, document: bytes) -> int:
@@ -83,10 +108,10 @@ def _ensure(node: Node, metadata: InstanceMetadata, document: bytes) -> int:
         if entry is None or not entry.is_wanted or entry.spec.guest_data.metadata is MetadataAccess.OFF:
             return 0
         table = node.state_store.metadata
-        newest = record_newer(node, table, metadata.instance, kind=KIND, document=document, read=_read)
-        if newest == metadata:
+        version = record_newer(node, table, metadata.instance, kind=KIND, document=document)
+        if version == metadata.version:
             publish(node, instance_id, entry.spec)
-        return newest.version
+        return version
 
 
 def _kept(node: Node, instance_id: str) -> InstanceMetadata | None:
@@ -94,8 +119,12 @@ def _kept(node: Node, instance_id: str) -> InstanceMetadata | None:
     return None if entry is None else _read(entry.spec.document)
 
 
-def _read(document: bytes) -> InstanceMetadata:
-    return parse(signed.read(document).payload)
+def _read(document: bytes) -> InstanceMetadata | None:
+    """Parse a stored document; None: this agent cannot read it, so the guest reads nothing of it."""
+    try:
+        return parse(signed.read(document).payload)
+    except Malformed:
+        return None
 
 
 def tree(

@@ -10,8 +10,9 @@ from uuid import UUID
 from agents.node.adapters.network_specs import NetworkSpec, SegmentSpec
 from agents.node.context import Node
 from agents.node.errors import BadRequest
-from agents.node.services.zone_documents import record_newer
+from agents.node.services.zone_documents import record_newer, stored_version
 from andromede_core.documents import signed
+from andromede_core.documents.parsing import Malformed
 from andromede_core.permits import segment as segments
 from andromede_core.permits.segment import Segment
 
@@ -53,14 +54,14 @@ def ensure(node: Node, verified: VerifiedSegment) -> NetworkStatus:
         network = _carried(node, network_id)
         if network is None:
             return NetworkStatus(network_id, 0, "")
-        kept = record_segment(node, verified)
-        return NetworkStatus(network_id, kept.version, connect(node, network))
+        version = record_segment(node, verified)
+        return NetworkStatus(network_id, version, connect(node, network))
 
 
-def record_segment(node: Node, verified: VerifiedSegment) -> Segment:
-    """Record the segment as the current one. The caller holds the network's lock."""
+def record_segment(node: Node, verified: VerifiedSegment) -> int:
+    """Record the segment as the current one; returns the version that counts. The caller holds the network's lock."""
     network, document = verified.segment.network, verified.document
-    return record_newer(node, node.state_store.segments, network, kind=segments.KIND, document=document, read=_read)
+    return record_newer(node, node.state_store.segments, network, kind=segments.KIND, document=document)
 
 
 def connect(node: Node, network: NetworkSpec) -> str:
@@ -89,7 +90,12 @@ def kept_segment(node: Node, network: str) -> Segment | None:
 
 
 def _read(document: bytes) -> Segment:
-    return segments.parse(signed.read(document).payload)
+    """Parse a stored segment; one that this agent cannot read has no members, so the network ends at this node."""
+    payload = signed.read(document).payload
+    try:
+        return segments.parse(payload)
+    except Malformed:
+        return Segment(str(payload["zone"]), str(payload["network"]), 0, stored_version(document))
 
 
 def _carried(node: Node, network_id: UUID) -> NetworkSpec | None:

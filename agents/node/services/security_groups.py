@@ -13,8 +13,11 @@ from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SubnetSpec
 from agents.node.adapters.port_filters import FilteredPort, PortFilters
 from agents.node.context import Node
 from agents.node.errors import BadRequest, PortNotListed
-from agents.node.services.zone_documents import record_newer
+from agents.node.services.zone_documents import record_newer, stored_version
+from agents.node.specs import StoredDocument
+from agents.node.state_store import Table
 from andromede_core.documents import signed
+from andromede_core.documents.parsing import Malformed
 from andromede_core.permits import network_ports, security_group
 from andromede_core.permits.network_ports import ListedPort, NetworkPorts
 from andromede_core.permits.security_group import SecurityGroup
@@ -100,8 +103,8 @@ def ensure(node: Node, verified: VerifiedRules) -> RulesStatus:
         _record(node, verified)
         problem = _apply(node)
         return RulesStatus(
-            {port_list.network: _version(kept_list(node, port_list.network)) for port_list, _ in verified.lists},
-            {group.group: _version(_kept_group(node, group.group)) for group, _ in verified.groups},
+            {listed.network: _version(node.state_store.port_lists, listed.network) for listed, _ in verified.lists},
+            {group.group: _version(node.state_store.security_groups, group.group) for group, _ in verified.groups},
             problem,
         )
 
@@ -189,17 +192,30 @@ def _record(node: Node, verified: VerifiedRules) -> None:
         for port_list, document in verified.lists:
             if port_list.network in here:
                 _record_list(node, port_list, document)
-        used = {group for _, listed in listed_ports(node) if listed for group in listed.groups or ()}
+        used = _used_groups(node)
         _record_groups(node, verified, used)
-        kept = (_kept_group(node, group) for group in used)
-        peers = {rule.group for group in kept if group is not None for rule in group.rules if rule.group is not None}
-        _record_groups(node, verified, peers - used)
+        _record_groups(node, verified, _peers(node, used) - used)
+
+
+def needed_groups(node: Node) -> set[str]:
+    """Return the groups of ports here, and the peers of those."""
+    used = _used_groups(node)
+    return used | _peers(node, used)
+
+
+def _used_groups(node: Node) -> set[str]:
+    return {group for _, listed in listed_ports(node) if listed for group in listed.groups or ()}
+
+
+def _peers(node: Node, groups: set[str]) -> set[str]:
+    kept = (_kept_group(node, group) for group in groups)
+    return {rule.group for group in kept if group is not None for rule in group.rules if rule.group is not None}
 
 
 def _record_list(node: Node, port_list: NetworkPorts, document: bytes) -> None:
     """Store the list if it is newer, and its subnets as those of the network."""
     table = node.state_store.port_lists
-    record_newer(node, table, port_list.network, kind=network_ports.KIND, document=document, read=_read_list)
+    record_newer(node, table, port_list.network, kind=network_ports.KIND, document=document)
     known = node.state_store.networks.get(port_list.network)
     if known is not None and (network := with_listed_subnets(node, known.spec)) != known.spec:
         node.state_store.networks.record(port_list.network, network)
@@ -218,7 +234,7 @@ def _record_groups(node: Node, verified: VerifiedRules, group_ids: set[str]) -> 
     for group, document in verified.groups:
         if group.group in group_ids:
             table = node.state_store.security_groups
-            record_newer(node, table, group.group, kind=security_group.KIND, document=document, read=_read_group)
+            record_newer(node, table, group.group, kind=security_group.KIND, document=document)
 
 
 def _newest_list(node: Node, network: str, verified: VerifiedRules) -> NetworkPorts | None:
@@ -245,15 +261,25 @@ def _kept_group(node: Node, group: str) -> SecurityGroup | None:
     return None if entry is None else _read_group(entry.spec.document)
 
 
-def _version(document: NetworkPorts | SecurityGroup | None) -> int:
-    return 0 if document is None else document.version
+def _version(table: Table[StoredDocument], key: str) -> int:
+    entry = table.get(key)
+    return 0 if entry is None else stored_version(entry.spec.document)
 
 
 @lru_cache(maxsize=512)
 def _read_list(document: bytes) -> NetworkPorts:
-    return network_ports.parse(signed.read(document).payload)
+    """Parse a stored list; one that this agent cannot read lists no port, so those of the network are cut off."""
+    payload = signed.read(document).payload
+    try:
+        return network_ports.parse(payload)
+    except Malformed:
+        return NetworkPorts(str(payload["zone"]), str(payload["network"]), stored_version(document))
 
 
 @lru_cache(maxsize=512)
-def _read_group(document: bytes) -> SecurityGroup:
-    return security_group.parse(signed.read(document).payload)
+def _read_group(document: bytes) -> SecurityGroup | None:
+    """Parse a stored group; None: this agent cannot read it, so the ports that need it are cut off."""
+    try:
+        return security_group.parse(signed.read(document).payload)
+    except Malformed:
+        return None

@@ -8,7 +8,7 @@ root. Every other document is refused.
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from agents.node.errors import TrustRefused
@@ -22,7 +22,7 @@ from andromede_core.facts.statements import Statement
 from andromede_core.permits import segment as segments
 from andromede_core.permits import trust_documents
 from andromede_core.permits.segment import Segment
-from andromede_core.permits.trust_documents import Charter, DenyList, Floor, Key, Keyset, Use
+from andromede_core.permits.trust_documents import DENIED, Charter, DenyList, Floor, Key, Keyset, Use
 
 log = logging.getLogger(__name__)
 
@@ -145,8 +145,13 @@ def is_of_lost_key(kind: str, document: bytes, authority: Authority, keyset: Key
 
 
 def unchecked_deny_list(document: bytes) -> DenyList:
-    """Parse a deny list that was verified on arrival, whose key is no longer trusted."""
-    return _parsed("deny list", _read("deny list", document), trust_documents.read_deny_list)
+    """Parse a deny list that was verified on arrival, but whose key is no longer trusted or which a newer agent stored.
+
+    What this agent knows of it stays denied.
+    """
+    envelope = _read("deny list", document)
+    known = {name: value for name, value in envelope.payload.items() if name in ("version", *DENIED)}
+    return _parsed("deny list", replace(envelope, payload=known), trust_documents.read_deny_list)
 
 
 def unchecked_floor(document: bytes) -> Floor | None:

@@ -114,8 +114,8 @@ CHOSEN = {
     ),
     "is_running": Attribute(
         type=BOOL,
-        description="It runs: false makes it stopped, and a change shuts it down or starts it. If it is not given, a new "
-        "one is started, and later starts and stops are left alone.",
+        description="It runs: false makes it stopped, and a change shuts it down or starts it. If it is not given, a "
+        "new one is started, and later starts and stops are left alone.",
         optional=True,
         computed=True,
     ),

@@ -6,8 +6,11 @@ import grpc
 import pytest
 
 from agents.announcer.server import Config, serve
+from agents.node.specs import StoredDocument
+from agents.node.state_store import StateStore, Table
 from agents.protocol import announcer_pb2 as pb
-from andromede_core.permits.announcements import Route
+from andromede_core.documents import signed
+from andromede_core.permits.announcements import KIND, Route
 from tests.agents.announcer.running import ANNOUNCER_ID, Announcer, announcements
 from tests.agents.conftest import refusal
 from tests.agents.specs import ZONE
@@ -41,6 +44,23 @@ def test_document_survives_a_restart(stopped: Announcer) -> None:
     with stopped.serving():
         assert ADDRESS in stopped.routes.read_text()
         assert stopped.status().version == 7
+
+
+def test_document_of_a_newer_announcer_leaves_bird_as_it_is(stopped: Announcer, authority: Authority) -> None:
+    """After a return to an earlier release, until the control plane sends a document that this one knows."""
+    with stopped.serving():
+        stopped.announce({ADDRESS: NODE}, version=7)
+    before = stopped.routes.read_text()
+    payload = signed.read(announcements(authority, {ADDRESS: OTHER}, version=8)).payload
+    store = StateStore(stopped.folder / "ledger.sqlite")
+    document = authority.signer.document(KIND, {**payload, "of_a_later_release": 1})
+    Table(store, KIND, StoredDocument).record(ZONE, StoredDocument(document))
+    store.close()
+    with stopped.serving():
+        assert (stopped.status().version, stopped.routes.read_text()) == (0, before)
+        assert stopped.announce({ADDRESS: OTHER}, version=8).version == 0, "it is not newer than the stored one"
+        assert stopped.announce({ADDRESS: OTHER}, version=9).version == 9
+        assert "10.0.7.102" in stopped.routes.read_text()
 
 
 def test_a_folder_has_one_announcer(announcer: Announcer) -> None:

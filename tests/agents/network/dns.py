@@ -23,16 +23,17 @@ INTERNET, RECURSIVE, ANSWER = 1, 0x0100, 0x8180
 def ask(server: str, *questions: str) -> None:
     for question in questions:
         kind, _, name = question.partition(":")
-        print(_ask(server, TYPES[kind], ip_address(name).reverse_pointer if kind == "PTR" else name))
+        print(answer_of(server, kind, ip_address(name).reverse_pointer if kind == "PTR" else name))
 
 
-def _ask(server: str, kind: int, name: str) -> str:
+def answer_of(server: str, kind: str, name: str, *, port: int = 53) -> str:
+    """Return the answers of the server, or the name of its refusal."""
     family = socket.AF_INET6 if ":" in server else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as client:
         client.settimeout(TIMEOUT_S)
-        client.connect((server, 53))
+        client.connect((server, port))
         try:
-            client.send(_question(7, kind, name))
+            client.send(_question(7, TYPES[kind], name))
             answer = client.recv(4096)
         except OSError as exc:
             return "silent" if isinstance(exc, TimeoutError) else "closed"

@@ -1,5 +1,6 @@
 """Entries of connections as they travel with a guest: what is read, and what is not."""
 
+import json
 from ipaddress import ip_address, ip_network
 
 import pytest
@@ -79,3 +80,19 @@ def test_malformed_block_is_refused(block: bytes) -> None:
     connections = GuestConnections(lambda: {"tap": TrackedPort(5, (ip_address("10.1.0.11"),))})
     with pytest.raises(AdapterError, match="cannot be read"):
         connections.add(["tap"], block)
+
+
+def test_connection_with_a_port_of_the_node_is_no_refusal(caplog: pytest.LogCaptureFixture) -> None:
+    """The node knows that connection, as after each migration to the node of a guest that the moved one talks to."""
+    mine, beside = TrackedPort(5, (ip_address("10.1.0.11"),)), TrackedPort(5, (ip_address("10.1.0.12"),))
+    connections = GuestConnections(lambda: {"tap": mine, "beside": beside})
+    known = connection_entries.parse(PING).text()
+    assert {"10.1.0.11", "10.1.0.12"} <= set(known.split())
+    with caplog.at_level("INFO"):
+        connections.add(["tap"], json.dumps({"tap": [known]}).encode())
+        connections.add(["tap"], json.dumps({"tap": ["no entry"], "beside": [known]}).encode())
+    levels = [(record.levelname, getattr(record, "facts", {})) for record in caplog.records]
+    assert levels == [
+        ("INFO", {"taps": ["tap"], "accepted": 0, "left_out": 1}),
+        ("WARNING", {"taps": ["tap"], "accepted": 0, "refused": 2}),
+    ]

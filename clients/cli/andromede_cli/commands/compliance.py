@@ -20,7 +20,9 @@ from andromede_cli.session import Session
 from andromede_cli.terminal import print_note
 
 if TYPE_CHECKING:
-    from andromede_sdk.models import Exemption
+    from collections.abc import Iterator
+
+    from andromede_sdk.models import Exemption, Residency
 
 DRIFT = [
     Column(_("name"), "name"),
@@ -202,13 +204,26 @@ def _exemption(me: Session, exemption: Exemption) -> None:
 
 
 def residency(me: Session, resource: ResourceId) -> None:
-    history = me.client.resources.residency(resource)
+    pages = list(_residency_pages(me, resource))[::-1]
+    intervals = [each for page in pages for each in page.intervals]
+    problems = [each for page in pages for each in page.problems]
     if me.form in (Format.JSON, Format.YAML):
-        me.show(history)
+        me.show({"intervals": [each.raw for each in intervals], "problems": [each.raw for each in problems]})
         return
-    me.list(history.intervals, INTERVALS)
-    for problem in history.problems:
+    me.list(intervals, INTERVALS)
+    for problem in problems:
         print_note(_("{code} of {role} from {start}").format(code=problem.code, role=problem.role, start=problem.start))
+
+
+def _residency_pages(me: Session, resource: str) -> Iterator[Residency]:
+    """Yield the answers about the resource, the newest first: an address that was moved often has several."""
+    to = None
+    while True:
+        page = me.client.resources.residency(resource, to=to)
+        yield page
+        to = page.next_to
+        if to is None:
+            return
 
 
 def export_create(me: Session, begin: Begin, end: End, organization: OrganizationOption = None) -> None:

@@ -49,8 +49,14 @@ class Lineage(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Residency(Model):
+    """Residency of a resource.
+
+    `next_to` null: that is all. A moment: a public address had more instances and networks than one answer has, and
+    these are the last of the period; the same request with this moment as `to` has the ones before."""
+
     intervals: list[Interval]
     problems: list[ResidencyProblem]
+    next_to: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

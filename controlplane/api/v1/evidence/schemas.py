@@ -43,8 +43,15 @@ class ResidencyProblemOut(Out):
 
 
 class ResidencyOut(Out):
+    """Residency of a resource.
+
+    `next_to` null: that is all. A moment: a public address had more instances and networks than one answer has, and
+    these are the last of the period; the same request with this moment as `to` has the ones before.
+    """
+
     intervals = IntervalOut(many=True)
     problems = ResidencyProblemOut(many=True)
+    next_to = serializers.DateTimeField(allow_null=True)
 
 
 class RecordOut(Out):

@@ -56,10 +56,11 @@ class Residency(ActorView):
         if start is not None and end is not None and start >= end:
             raise invalid("to", Message("it must be after from."))
         if self.records().filter(resource_id=resource_id).exists():
-            residency = selectors.residency_of(resource_id, start=start, end=end, role=role)
+            residency, next_to = selectors.residency_of(resource_id, start=start, end=end, role=role), None
         else:  # no evidence is about a public address itself
-            residency = public_address_residency(self.actor, resource_id, start=start, end=end, role=role)
-        return Response(ResidencyOut(residency).data)
+            residency, next_to = public_address_residency(self.actor, resource_id, start=start, end=end, role=role)
+        answer = {"intervals": residency.intervals, "problems": residency.problems, "next_to": next_to}
+        return Response(ResidencyOut(answer).data)
 
     def records(self) -> QuerySet[EvidenceRecord]:
         """Return the records of the projects that the actor sees."""

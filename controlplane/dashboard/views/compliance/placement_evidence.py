@@ -3,6 +3,7 @@
 import json
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -109,6 +110,7 @@ class Residency(ResourcePage):
             "name": self.thing.get("name", ""),
             "intervals": residency["intervals"],
             "problems": residency["problems"],
+            "earlier": urlencode(query | {"to": residency["next_to"]}) if residency["next_to"] else "",
             "chart": bars(_bar(each) for each in residency["intervals"]),
             "records": self.records,
             "of_project": self.owners["project"],

@@ -105,15 +105,15 @@ class PublicAddressDetail(CrudDetail):
         }
 
     def residency(self) -> Context:
-        """Return where the address was lately, or why that is not shown."""
+        """Return where the address was lately, the newest first; `has_earlier`: there is more of it."""
         since = (clock.now() - RESIDENCY_SHOWN).isoformat()
         try:
             residency = self.api.get("resources", self.thing["id"], "residency", **{"from": since})
         except ApiError as exc:
-            if exc.status not in (400, 404):  # too many uses in this time, or nothing has ever had it
+            if exc.status != 404:  # nothing has ever had it
                 raise
-            return {"intervals": [], "residency_problem": exc.problem["detail"] if exc.status == 400 else ""}
-        return {"intervals": residency["intervals"][::-1], "residency_problem": ""}
+            return {"intervals": [], "has_earlier": False}
+        return {"intervals": residency["intervals"][::-1], "has_earlier": residency["next_to"] is not None}
 
 
 class PublicAddressCreate(CrudCreate):
