@@ -37,6 +37,7 @@ from agents.node.adapters.interfaces import (
     IncomingImage,
     NetworkProblems,
     NicUsage,
+    PortCounters,
     Power,
 )
 from agents.node.adapters.network_specs import HostName, PortSpec, SegmentSpec
@@ -113,6 +114,7 @@ class FakeNode:
         self.names: dict[UUID, tuple[HostName, ...]] = {}
         self.underlay_problem, self.more_traits = "", ("confinement:none",)
         self.network_problems = NetworkProblems()
+        self.counters: dict[str, PortCounters] = {}
         self.filters, self.filter_problem, self.public = NOTHING_FILTERED, "", NOTHING_PUBLIC
         self.images: dict[str, int] = {}
         self.consoles: dict[UUID, bytes] = {}

@@ -4,6 +4,7 @@ Every method may be repeated and then finds its effect already there; failures a
 thread-safe: services serialise the calls on one resource, not those on different ones.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -86,6 +87,9 @@ class Switch(Protocol):
 
     def problems(self) -> NetworkProblems:
         """Return the problems at once, without waiting."""
+
+    def counters(self) -> Mapping[str, "PortCounters"]:
+        """Return what rules have counted of the ports, by device; a port is left out if no rule counts it."""
 
     def connect_tcp(self, port: PortSpec, address: IPv4Address, tcp_port: int, *, timeout_s: float) -> Channel:
         """Connect to a guest at an address of its port here, from the router of its network.
@@ -345,6 +349,18 @@ class NicUsage:
     out_packets: int
     in_dropped: int
     out_dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class PortCounters:
+    """Packets of a port since its rules were written, by direction ("in": to the guest), and by rule that logs.
+
+    `rule_hits`: packets with which the rule let a connection begin, by its id.
+    """
+
+    group_dropped: Counter[str] = field(default_factory=Counter)
+    bandwidth_dropped: Counter[str] = field(default_factory=Counter)
+    rule_hits: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

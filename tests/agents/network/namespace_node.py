@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from agents.node.adapters.interfaces import NetworkProblems
+from agents.node.adapters.interfaces import NetworkProblems, PortCounters
 from agents.node.adapters.network_specs import (
     HostName,
     NetworkSpec,
@@ -134,6 +134,11 @@ class Node:
         """Filter ports by security groups; returns the problem."""
         problem: str = self._call("ensure_filters", filters)
         return problem
+
+    def counters(self, port: PortSpec) -> PortCounters:
+        """Return what rules have counted of the port."""
+        found: Mapping[str, PortCounters] = self._call("counters")
+        return found.get(tap_name(port.id), PortCounters())
 
     def publish_addresses(self, public: PublicAddresses) -> str:
         """Give ports public addresses; returns the problem."""

@@ -30,13 +30,14 @@ from threading import Lock
 from uuid import UUID
 
 from agents.node.adapters.channel import Channel
-from agents.node.adapters.interfaces import NetworkProblems
+from agents.node.adapters.interfaces import NetworkProblems, PortCounters
 from agents.node.adapters.network import (
     bridge,
     dhcp,
     guest_tcp,
     namespaces,
     overlay,
+    port_counters,
     port_rules,
     public_routes,
     router,
@@ -222,6 +223,10 @@ class LinuxSwitch:
     def problems(self) -> NetworkProblems:
         rules = " ".join(filter(None, (self._rules.problem(), self._reverse_path)))
         return NetworkProblems(rules=rules, connections=self._connections.problem())
+
+    def counters(self) -> Mapping[str, PortCounters]:
+        """Return the counters of the ports; reading them waits for no other call."""
+        return port_counters.read()
 
     def guard(self) -> RuleWatcher:
         return RuleWatcher(self.keep_rules, self.keep_routes)
