@@ -151,7 +151,8 @@ def _selected(kind: Kind, ids: Sequence[UUID], window: Window, query: str) -> li
     values |= {"ids": list(ids), "step": window.step, "gap": counter_deltas.LONGEST_GAP * tables.sampling()}
     with connection.cursor() as cursor:
         cursor.execute(query.format(summed=summed), values)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
 def _pieces(kind: Kind, window: Window) -> Iterator[tuple[Tier, datetime, datetime]]:
