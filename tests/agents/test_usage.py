@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from agents.node.adapters.interfaces import PortCounters
 from agents.node.adapters.network_specs import tap_name
+from agents.node.adapters.port_filters import PortCounters
 from agents.node.errors import AdapterError, HypervisorUnavailable
 from agents.node.services.events import MAX_READINGS, Watch
 from agents.node.services.usage import UsageSample, UsageSampler

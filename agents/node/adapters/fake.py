@@ -37,12 +37,11 @@ from agents.node.adapters.interfaces import (
     IncomingImage,
     NetworkProblems,
     NicUsage,
-    PortCounters,
     Power,
 )
 from agents.node.adapters.network_specs import HostName, PortSpec, SegmentSpec
 from agents.node.adapters.pools import PoolFacts, Pools
-from agents.node.adapters.port_filters import NOTHING_FILTERED
+from agents.node.adapters.port_filters import NOTHING_FILTERED, PortCounters
 from agents.node.adapters.public_addresses import NOTHING_PUBLIC
 from agents.node.errors import AdapterError, DetachPending, GuestForeign, NoConsole
 from agents.node.metadata.channel import Guest as GuestMetadata

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from agents.node.adapters.channel import Channel
-from agents.node.adapters.interfaces import NetworkProblems, PortCounters
+from agents.node.adapters.interfaces import NetworkProblems
 from agents.node.adapters.network_specs import HostName, NetworkSpec, PortSpec, SegmentSpec
-from agents.node.adapters.port_filters import PortFilters
+from agents.node.adapters.port_filters import PortCounters, PortFilters
 from agents.node.adapters.public_addresses import NOTHING_PUBLIC, PublicAddresses
 from agents.node.metadata.channel import Guest as GuestMetadata
 

@@ -4,7 +4,6 @@ Every method may be repeated and then finds its effect already there; failures a
 thread-safe: services serialise the calls on one resource, not those on different ones.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from agents.node.adapters.pools import PoolFacts
 from agents.node.metadata.channel import Guest as GuestMetadata
 
 if TYPE_CHECKING:
-    from agents.node.adapters.port_filters import PortFilters
+    from agents.node.adapters.port_filters import PortCounters, PortFilters
     from agents.node.adapters.public_addresses import PublicAddresses
 
 # ---- network
@@ -81,9 +80,7 @@ class Switch(Protocol):
         """Restore all networks at the agent's start; networks without ports are removed. `segments`: by network."""
 
     def guard(self) -> RuleGuard:
-        """Start the guard after `restore`; until it is stopped, rules that another program removes are written
-        again.
-        """
+        """Start the guard after `restore`: until its stop, rules that another program removes are written again."""
 
     def problems(self) -> NetworkProblems:
         """Return the problems at once, without waiting."""
@@ -352,18 +349,6 @@ class NicUsage:
 
 
 @dataclass(frozen=True, slots=True)
-class PortCounters:
-    """Packets of a port since its rules were written, by direction ("in": to the guest), and by rule that logs.
-
-    `rule_hits`: packets with which the rule let a connection begin, by its id.
-    """
-
-    group_dropped: Counter[str] = field(default_factory=Counter)
-    bandwidth_dropped: Counter[str] = field(default_factory=Counter)
-    rule_hits: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class GuestUsage:
     """Counters since the guest's start. `memory_used_mib`: None where the guest has no balloon driver."""
 
@@ -441,10 +426,7 @@ class Hypervisor(Protocol):
         """Return the domain; None: it does not exist."""
 
     def pause_domain(self, name: str) -> None:
-        """Pause the domain, which keeps its memory and does not start with the hypervisor.
-
-        One that is off stays off.
-        """
+        """Pause the domain, which keeps its memory and does not start with the hypervisor; one that is off stays off."""
 
     def resume_domain(self, name: str) -> None:
         """Resume the domain if it is paused."""

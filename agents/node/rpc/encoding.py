@@ -10,10 +10,10 @@ from agents.node.adapters.interfaces import (
     GuestUsage,
     MigrationPhase,
     NetworkProblems,
-    PortCounters,
     Power,
 )
 from agents.node.adapters.network_specs import tap_name
+from agents.node.adapters.port_filters import PortCounters
 from agents.node.context import Verdict
 from agents.node.hook.state import HookState
 from agents.node.lease import LeaseStatus

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from agents.node.adapters.interfaces import GuestUsage, PortCounters
+from agents.node.adapters.interfaces import GuestUsage
 from agents.node.adapters.network_specs import tap_name
+from agents.node.adapters.port_filters import PortCounters
 from agents.node.context import Node
 from agents.node.errors import AdapterError
 from agents.node.services import migration_state

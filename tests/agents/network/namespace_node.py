@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from agents.node.adapters.interfaces import NetworkProblems, PortCounters
+from agents.node.adapters.interfaces import NetworkProblems
 from agents.node.adapters.network_specs import (
     HostName,
     NetworkSpec,
@@ -26,7 +26,7 @@ from agents.node.adapters.network_specs import (
     bridge_name,
     tap_name,
 )
-from agents.node.adapters.port_filters import NOTHING_FILTERED, PortFilters
+from agents.node.adapters.port_filters import NOTHING_FILTERED, PortCounters, PortFilters
 from agents.node.adapters.public_addresses import NOTHING_PUBLIC, PublicAddresses
 from agents.node.metadata.channel import Guest as GuestMetadata
 from tests import processes

@@ -432,34 +432,6 @@ def test_address_of_the_node_may_be_one_of_the_network(place: Place) -> None:
         node.run(f"ip addr del {SERVER.ip}/32 dev lo")
 
 
-# ---- counters
-
-
-def test_drops_and_hits_are_counted_by_port_and_rule(place: Place) -> None:
-    node, web = place.nodes[0], allowing(ports=(WEB, WEB), is_logged=True)
-    group = a_group(web, allowing(ports=(OTHER, OTHER), number=101, is_logged=True), allowing(number=102))
-    other = a_group(*ALL_OUT, group=MORE)
-    ports = tuple(FilteredPort(port, (port.mac,), (key,)) for port, key in ((SERVER, GROUP), (NEAR, MORE)))
-    place.filter(PortFilters(ports, {GROUP: group, MORE: other}))
-    assert place.near.call(SERVER.ip, WEB) == "open"
-    asked = frames.udp(NEAR.mac, NEAR.ip, ports=(4000, 53), to=SERVER.mac, target=SERVER.ip)
-    unasked = frames.udp(SERVER.mac, SERVER.ip, ports=(4001, 53), to=NEAR.mac, target=NEAR.ip)
-    before = node.counters(SERVER)
-    place.near.send(asked, asked)
-    place.server.send(unasked)
-    after = node.counters(SERVER)
-    assert before.rule_hits == {web.id: 1, an_id(101): 0}, "of a connection, only the packets that begin it"
-    assert after.group_dropped - before.group_dropped == {"in": 2, "out": 1}
-    assert node.counters(NEAR).group_dropped["in"] == 0, "the sender's own rules judge first"
-    place.filter(PortFilters((*ports[:1], replace(ports[1], groups=None)), {GROUP: group}))
-    counted = node.counters(NEAR).group_dropped["out"]
-    place.near.send(asked)
-    assert node.counters(NEAR).group_dropped["out"] == counted + 1, "of a port that is cut off"
-    assert node.counters(SERVER) == after, "a change of other rules leaves them"
-    node.keep_rules()
-    assert "were gone" not in node.problems().rules, "counts are no change of the rules"
-
-
 # ---- missing documents, lost rules, limits
 
 

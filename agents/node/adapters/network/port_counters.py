@@ -12,12 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from agents.node.adapters.interfaces import PortCounters
 from agents.node.adapters.network import nft
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.rule_table import Elements
 from agents.node.adapters.network_specs import tap_name
-from agents.node.adapters.port_filters import FilteredPort
+from agents.node.adapters.port_filters import FilteredPort, PortCounters
 from andromede_core.permits.security_group import MAX_COUNTED_RULES, Rule, SecurityGroup
 
 # Of the port as a sender and as a receiver, in the tables that judge by MAC address.

@@ -30,7 +30,7 @@ from threading import Lock
 from uuid import UUID
 
 from agents.node.adapters.channel import Channel
-from agents.node.adapters.interfaces import NetworkProblems, PortCounters
+from agents.node.adapters.interfaces import NetworkProblems
 from agents.node.adapters.network import (
     bridge,
     dhcp,
@@ -56,7 +56,7 @@ from agents.node.adapters.network.node_rules import UplinkPolicy
 from agents.node.adapters.network.rule_watcher import RuleWatcher
 from agents.node.adapters.network.rules import LOST_ROUTES, Rules
 from agents.node.adapters.network_specs import HostName, NetworkSpec, PortSpec, SegmentSpec, tap_name
-from agents.node.adapters.port_filters import NOTHING_FILTERED, PortFilters
+from agents.node.adapters.port_filters import NOTHING_FILTERED, PortCounters, PortFilters
 from agents.node.adapters.public_addresses import NOTHING_PUBLIC, Egress, LocalAddress, PublicAddresses
 from agents.node.errors import AdapterError
 
