@@ -426,7 +426,7 @@ class Hypervisor(Protocol):
         """Return the domain; None: it does not exist."""
 
     def pause_domain(self, name: str) -> None:
-        """Pause the domain, which keeps its memory and does not start with the hypervisor; one that is off stays off."""
+        """Pause the domain, which keeps its memory and does not start with the hypervisor; one that is off stays so."""
 
     def resume_domain(self, name: str) -> None:
         """Resume the domain if it is paused."""
