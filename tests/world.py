@@ -28,7 +28,7 @@ from controlplane.identity.models import ApiToken, Membership, Organization, Pro
 from controlplane.kernel import clock
 from controlplane.kernel import wakeups as kernel_wakeups
 from controlplane.kernel.wakeups import Task
-from controlplane.metrics.services import record, record_ports
+from controlplane.metrics.services import record, record_ports, record_rules
 from controlplane.network import announced_prefixes, port_rules, segments
 from controlplane.network.models import AddressPool, Network
 from controlplane.network.services import network_create
@@ -56,7 +56,7 @@ from controlplane.signer import permits as signer
 from controlplane.signer import port_rules as rules_signer
 from controlplane.signer import segments as segment_signer
 from controlplane.watcher import receipts, report_handlers
-from controlplane.watcher.usage import port_samples_of, samples_of
+from controlplane.watcher.usage import port_samples_of, rule_samples_of, samples_of
 from controlplane.webhooks import wakeups as webhook_wakeups
 from controlplane.workflows import engine
 from controlplane.workflows.registry import WORKFLOWS
@@ -122,6 +122,7 @@ class FakeMachine:
         usage = encoding.usage(meter.read(10_000))
         record(list(samples_of(self.row.pk, usage)))
         record_ports(list(port_samples_of(self.row.pk, usage)))
+        record_rules(list(rule_samples_of(self.row.pk, usage)))
 
     def account(self) -> None:
         """Send the node's pending receipts and its inventory to the control plane."""

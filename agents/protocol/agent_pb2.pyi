@@ -789,7 +789,7 @@ class DiskUsage(_message.Message):
     def __init__(self, volume_id: _Optional[str] = ..., read_bytes: _Optional[int] = ..., written_bytes: _Optional[int] = ..., reads: _Optional[int] = ..., writes: _Optional[int] = ...) -> None: ...
 
 class PortUsage(_message.Message):
-    __slots__ = ("port_id", "in_bytes", "out_bytes", "in_packets", "out_packets", "in_dropped", "out_dropped")
+    __slots__ = ("port_id", "in_bytes", "out_bytes", "in_packets", "out_packets", "in_dropped", "out_dropped", "rules")
     PORT_ID_FIELD_NUMBER: _ClassVar[int]
     IN_BYTES_FIELD_NUMBER: _ClassVar[int]
     OUT_BYTES_FIELD_NUMBER: _ClassVar[int]
@@ -797,6 +797,7 @@ class PortUsage(_message.Message):
     OUT_PACKETS_FIELD_NUMBER: _ClassVar[int]
     IN_DROPPED_FIELD_NUMBER: _ClassVar[int]
     OUT_DROPPED_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
     port_id: str
     in_bytes: int
     out_bytes: int
@@ -804,7 +805,30 @@ class PortUsage(_message.Message):
     out_packets: int
     in_dropped: int
     out_dropped: int
-    def __init__(self, port_id: _Optional[str] = ..., in_bytes: _Optional[int] = ..., out_bytes: _Optional[int] = ..., in_packets: _Optional[int] = ..., out_packets: _Optional[int] = ..., in_dropped: _Optional[int] = ..., out_dropped: _Optional[int] = ...) -> None: ...
+    rules: RuleCounters
+    def __init__(self, port_id: _Optional[str] = ..., in_bytes: _Optional[int] = ..., out_bytes: _Optional[int] = ..., in_packets: _Optional[int] = ..., out_packets: _Optional[int] = ..., in_dropped: _Optional[int] = ..., out_dropped: _Optional[int] = ..., rules: _Optional[_Union[RuleCounters, _Mapping]] = ...) -> None: ...
+
+class RuleCounters(_message.Message):
+    __slots__ = ("group_in_dropped", "group_out_dropped", "bandwidth_in_dropped", "bandwidth_out_dropped", "hits")
+    GROUP_IN_DROPPED_FIELD_NUMBER: _ClassVar[int]
+    GROUP_OUT_DROPPED_FIELD_NUMBER: _ClassVar[int]
+    BANDWIDTH_IN_DROPPED_FIELD_NUMBER: _ClassVar[int]
+    BANDWIDTH_OUT_DROPPED_FIELD_NUMBER: _ClassVar[int]
+    HITS_FIELD_NUMBER: _ClassVar[int]
+    group_in_dropped: int
+    group_out_dropped: int
+    bandwidth_in_dropped: int
+    bandwidth_out_dropped: int
+    hits: _containers.RepeatedCompositeFieldContainer[RuleHits]
+    def __init__(self, group_in_dropped: _Optional[int] = ..., group_out_dropped: _Optional[int] = ..., bandwidth_in_dropped: _Optional[int] = ..., bandwidth_out_dropped: _Optional[int] = ..., hits: _Optional[_Iterable[_Union[RuleHits, _Mapping]]] = ...) -> None: ...
+
+class RuleHits(_message.Message):
+    __slots__ = ("rule_id", "packets")
+    RULE_ID_FIELD_NUMBER: _ClassVar[int]
+    PACKETS_FIELD_NUMBER: _ClassVar[int]
+    rule_id: str
+    packets: int
+    def __init__(self, rule_id: _Optional[str] = ..., packets: _Optional[int] = ...) -> None: ...
 
 class ConsoleHeader(_message.Message):
     __slots__ = ("instance_id", "kind", "scrollback_bytes")

@@ -23,6 +23,7 @@ WITH_PORTS = ("tcp", "udp")
 WITH_TYPES = {"icmp": "ipv4", "icmpv6": "ipv6"}
 MAX_RULES = 200
 MAX_CIDRS = 1000  # of a rule
+MAX_COUNTED_RULES = 10  # of a port: so many of its rules that log have a counter, the first by their ids
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,18 @@
 
 from collections.abc import Sequence
 
-from controlplane.metrics.tables import COUNTERS, GUESTS, PORT_COUNTERS, PORT_DROPS, PORTS, Kind, Tier
+from controlplane.metrics.tables import (
+    COUNTERS,
+    GUESTS,
+    PORT_COUNTERS,
+    PORT_DROPS,
+    PORT_OPTIONAL,
+    PORT_RULE_DROPS,
+    PORTS,
+    RULES,
+    Kind,
+    Tier,
+)
 
 # Between samples that are further apart than so many intervals the usage is unknown.
 LONGEST_GAP = 3
@@ -51,17 +62,26 @@ OF_GUESTS = {
     "condition": f"devices = last_devices AND {_grows(COUNTERS)}",
     "last": _last(("at", "devices", *COUNTERS)),
 }
-# Drops that one of the samples does not have are neither a reset nor known.
-ARE_DROPS_KNOWN = " AND ".join(("is_comparable", *(f"{name} - last_{name} IS NOT NULL" for name in PORT_DROPS)))
+
+
+def _optional(covered: str, names: Sequence[str]) -> str:
+    """Return the columns of counters that samples may lack. Those that one of two samples lacks are not known, and
+    neither are those that began anew, which says nothing about the others.
+    """
+    known = f"is_comparable AND ({_grows(names)}) IS TRUE"
+    return f"CASE WHEN {known} THEN elapsed_ms ELSE 0 END AS {covered}, {_growth(names, when=known)}"
+
+
+# The card's drops begin anew with its other counters, which may have overtaken their former values.
 OF_PORTS = {
     "columns": f"""
-    CASE WHEN {ARE_DROPS_KNOWN} THEN elapsed_ms ELSE 0 END AS dropped_covered_ms,
     {_growth(PORT_COUNTERS)},
-    {_growth(PORT_DROPS, when=ARE_DROPS_KNOWN)}""",
+    {", ".join(_optional(covered, names) for covered, names in PORT_OPTIONAL.items())}""",
     "condition": f"{_grows(PORT_COUNTERS)} AND ({_grows(PORT_DROPS)}) IS NOT FALSE",
-    "last": _last(("at", *PORT_COUNTERS, *PORT_DROPS)),
+    "last": _last(("at", *PORT_COUNTERS, *PORT_DROPS, *PORT_RULE_DROPS)),
 }
-PARTS = {GUESTS: OF_GUESTS, PORTS: OF_PORTS}
+OF_RULES = {"columns": _growth(("hits",)), "condition": _grows(("hits",)), "last": _last(("at", "hits"))}
+PARTS = {GUESTS: OF_GUESTS, PORTS: OF_PORTS, RULES: OF_RULES}
 STORED = """
 SELECT {key}, at, {columns} FROM {table}
 WHERE {whose} at >= %({since})s AND at < %({until})s
@@ -80,6 +100,6 @@ def tier_sums(tier: Tier, *, whose: str = "", since: str = "since", until: str =
 
 
 def summed(kind: Kind, source: str) -> str:
-    """Return the sums for each guest or port and step."""
+    """Return the sums for each subject and step."""
     totals = ", ".join(f"sum({name}) AS {name}" for name in kind.sums)
     return f"SELECT {kind.key}, {BUCKET}, {totals} FROM ({source}) AS source GROUP BY {kind.key}, bucket"

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from controlplane.kernel import clock
 from controlplane.metrics import counter_deltas, tables
 from controlplane.metrics.models import Rollup
-from controlplane.metrics.tables import GUESTS, PORTS, Kind, Tier
+from controlplane.metrics.tables import GUESTS, PORTS, RULES, Kind, Tier
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,9 @@ CLOCK_SKEW = timedelta(minutes=5)
 DELETED_LATELY = timedelta(days=2)
 # Number of steps per statement after a backlog.
 STEPS_AT_ONCE = 60
-TYPES = {"at": "timestamptz", "vcpus": "smallint"} | dict.fromkeys(("instance_id", "port_id", "node_id"), "uuid")
+TYPES = {"at": "timestamptz", "vcpus": "smallint"} | dict.fromkeys(
+    ("instance_id", "port_id", "rule_id", "node_id"), "uuid"
+)
 TYPES |= dict.fromkeys(("devices", "memory_resident_mib", "memory_used_mib"), "integer")
 
 
@@ -54,7 +56,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class PortSample:
-    """A node's sample of a port, with a time of the node's clock; `…_dropped` None: its agent does not report them."""
+    """A node's sample of a port, with a time of the node's clock; None: its agent does not report them."""
 
     node_id: UUID
     port_id: UUID
@@ -65,6 +67,21 @@ class PortSample:
     network_out_packets: int
     network_in_dropped: int | None
     network_out_dropped: int | None
+    security_group_in_dropped: int | None
+    security_group_out_dropped: int | None
+    bandwidth_in_dropped: int | None
+    bandwidth_out_dropped: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSample:
+    """A node's sample of a rule that logs, at a port: `hits` are the packets with which it let connections begin."""
+
+    node_id: UUID
+    port_id: UUID
+    rule_id: UUID
+    at: datetime
+    hits: int
 
 
 INSERT = """
@@ -79,6 +96,16 @@ PORT_THERE = """
 SELECT FROM network_port JOIN compute_instance ON compute_instance.id = network_port.instance_id
 WHERE network_port.id = new.port_id AND compute_instance.node_id = new.node_id
 """
+# Rules are those of the port's groups.
+RULE_THERE = (
+    PORT_THERE
+    + """
+AND EXISTS (
+    SELECT FROM network_securitygrouprule AS rule JOIN network_portsecuritygroup AS chosen USING (group_id)
+    WHERE rule.id = new.rule_id AND rule.is_logged AND chosen.port_id = new.port_id
+)
+"""
+)
 DELETE_GUESTS = """
 DELETE FROM {table} USING compute_instance
 WHERE compute_instance.id = instance_id AND compute_instance.state = 'deleted' AND compute_instance.updated_at > %s
@@ -112,11 +139,16 @@ def record_ports(samples: Sequence[PortSample]) -> int:
     return _record(tables.tiers(PORTS)[0], samples, _columns(PortSample), PORT_THERE)
 
 
-def _columns(sample: type[Sample | PortSample]) -> list[str]:
+def record_rules(samples: Sequence[RuleSample]) -> int:
+    """Store samples of rules of ports, as `record` does those of guests."""
+    return _record(tables.tiers(RULES)[0], samples, _columns(RuleSample), RULE_THERE)
+
+
+def _columns(sample: type[Sample | PortSample | RuleSample]) -> list[str]:
     return [each.name for each in fields(sample)]
 
 
-def _record(tier: Tier, samples: Sequence[Sample | PortSample], columns: Sequence[str], there: str) -> int:
+def _record(tier: Tier, samples: Sequence[Sample | PortSample | RuleSample], columns: Sequence[str], there: str) -> int:
     now = clock.now()
     timely = [each for each in samples if now - tier.keep < each.at < now + CLOCK_SKEW]
     if not timely:
@@ -178,7 +210,7 @@ def _roll_up(finer: Tier, tier: Tier, limit: datetime) -> bool:
 
 
 def delete_expired() -> int:
-    """Delete expired data of both kinds. Returns the numbers of partitions and rows."""
+    """Delete expired data of all kinds. Returns the numbers of partitions and rows."""
     return forget_old() + forget_deleted()
 
 
@@ -187,7 +219,7 @@ def forget_deleted() -> int:
     count = 0
     for tier in tables.all_tiers():
         with connection.cursor() as cursor:
-            if tier.kind == PORTS:
+            if tier.kind.owner == PORTS.owner:
                 cursor.execute(DELETE_PORTS.format(table=tier.table))
             else:
                 cursor.execute(DELETE_GUESTS.format(table=tier.table), [clock.now() - DELETED_LATELY])

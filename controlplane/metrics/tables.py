@@ -1,4 +1,4 @@
-"""Tables of metrics, of guests and of ports: samples, and three of ever coarser sums.
+"""Tables of metrics, of guests, ports and rules of ports: samples, and three of ever coarser sums.
 
 Each is partitioned by time, so that expired data is dropped with its partition, like a file, and leaves nothing to
 clean up.
@@ -37,8 +37,16 @@ SUMS = (
 # Counters that each node reports of a port, and those that agents of earlier releases do not report.
 PORT_COUNTERS = ("network_in_bytes", "network_out_bytes", "network_in_packets", "network_out_packets")
 PORT_DROPS = ("network_in_dropped", "network_out_dropped")
-# `dropped_covered_ms`: the time with two comparable samples that both have the drops.
-PORT_SUMS = ("covered_ms", "dropped_covered_ms", *PORT_COUNTERS, *PORT_DROPS)
+# Counters of the node's rules, which begin anew apart from the card's.
+PORT_RULE_DROPS = (
+    "security_group_in_dropped",
+    "security_group_out_dropped",
+    "bandwidth_in_dropped",
+    "bandwidth_out_dropped",
+)
+# Counters that samples may lack, by the sum of the time with two comparable samples that both have them.
+PORT_OPTIONAL = {"dropped_covered_ms": PORT_DROPS, "rules_covered_ms": PORT_RULE_DROPS}
+PORT_SUMS = ("covered_ms", *PORT_OPTIONAL, *PORT_COUNTERS, *PORT_DROPS, *PORT_RULE_DROPS)
 # Advisory lock for creating and dropping partitions (any number would do); the holder gives up when a long query blocks
 # it: other queries would queue behind it.
 LOCK = 7_240_156_331
@@ -49,22 +57,25 @@ LOCK_TIMEOUT = "SET LOCAL lock_timeout = '2s'"
 class Kind:
     """A subject of metrics.
 
-    `key`: the column of its id; `prefix`: the beginning of its tables' names; `sums`: the columns of its sums.
+    `key`: the columns of its ids; `owner`: the one by which its rows are deleted and asked for; `prefix`:
+    the beginning of its tables' names; `sums`: the columns of its sums.
     """
 
     key: str
+    owner: str
     prefix: str
     sums: Sequence[str]
 
 
-GUESTS = Kind("instance_id", "metrics", SUMS)
-PORTS = Kind("port_id", "metrics_port", PORT_SUMS)
-KINDS = (GUESTS, PORTS)
+GUESTS = Kind("instance_id", "instance_id", "metrics", SUMS)
+PORTS = Kind("port_id", "port_id", "metrics_port", PORT_SUMS)
+RULES = Kind("port_id, rule_id", "port_id", "metrics_rule", ("covered_ms", "hits"))  # rules that log, of each port
+KINDS = (GUESTS, PORTS, RULES)
 
 
 @dataclass(frozen=True)
 class Tier:
-    """A table with a row for each guest or port and `step`; its partitions span `span`, and are kept for `keep`."""
+    """A table with a row for each subject and `step`; its partitions span `span`, and are kept for `keep`."""
 
     kind: Kind
     content: str

@@ -18,8 +18,9 @@ from django.db import Error as DatabaseDown
 from django.db import close_old_connections, connection
 
 from agents.protocol import agent_pb2 as pb
+from andromede_core.permits.security_group import MAX_COUNTED_RULES
 from controlplane.kernel.names import as_uuid
-from controlplane.metrics.services import PortSample, Sample, record, record_ports
+from controlplane.metrics.services import PortSample, RuleSample, Sample, record, record_ports, record_rules
 from controlplane.watcher.stream_registry import DROPPED
 
 log = logging.getLogger(__name__)
@@ -93,6 +94,7 @@ def _keep(batch: list[tuple[UUID, pb.Usage]]) -> None:
     close_old_connections()
     record([sample for node_id, usage in batch for sample in samples_of(node_id, usage)])
     record_ports([sample for node_id, usage in batch for sample in port_samples_of(node_id, usage)])
+    record_rules([sample for node_id, usage in batch for sample in rule_samples_of(node_id, usage)])
 
 
 def _hang_up() -> None:
@@ -116,6 +118,17 @@ def port_samples_of(node_id: UUID, usage: pb.Usage) -> Iterator[PortSample]:
         port_id = as_uuid(port.port_id)
         if port_id is not None:
             yield _port_sample(node_id, port_id, at, port)
+
+
+def rule_samples_of(node_id: UUID, usage: pb.Usage) -> Iterator[RuleSample]:
+    """Return a sample of each rule that a port of the guests counts, of no more than a node may send."""
+    at = _moment(usage)
+    for port in (port for guest in usage.guests for port in guest.ports):
+        port_id = as_uuid(port.port_id)
+        for hits in port.rules.hits[:MAX_COUNTED_RULES]:
+            rule_id = as_uuid(hits.rule_id)
+            if port_id is not None and rule_id is not None:
+                yield RuleSample(node_id, port_id, rule_id, at, min(hits.packets, MAX_COUNTER))
 
 
 def _moment(usage: pb.Usage) -> datetime:
@@ -146,6 +159,7 @@ def _sample(node_id: UUID, instance_id: UUID, at: datetime, guest: pb.GuestUsage
 
 
 def _port_sample(node_id: UUID, port_id: UUID, at: datetime, port: pb.PortUsage) -> PortSample:
+    has_rules = port.HasField("rules")
     return PortSample(
         node_id=node_id,
         port_id=port_id,
@@ -156,6 +170,10 @@ def _port_sample(node_id: UUID, port_id: UUID, at: datetime, port: pb.PortUsage)
         network_out_packets=min(port.out_packets, MAX_COUNTER),
         network_in_dropped=min(port.in_dropped, MAX_COUNTER) if port.HasField("in_dropped") else None,
         network_out_dropped=min(port.out_dropped, MAX_COUNTER) if port.HasField("out_dropped") else None,
+        security_group_in_dropped=min(port.rules.group_in_dropped, MAX_COUNTER) if has_rules else None,
+        security_group_out_dropped=min(port.rules.group_out_dropped, MAX_COUNTER) if has_rules else None,
+        bandwidth_in_dropped=min(port.rules.bandwidth_in_dropped, MAX_COUNTER) if has_rules else None,
+        bandwidth_out_dropped=min(port.rules.bandwidth_out_dropped, MAX_COUNTER) if has_rules else None,
     )
 
 

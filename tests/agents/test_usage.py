@@ -1,13 +1,16 @@
 """Usage of guests on a watcher's stream, over the fake adapter."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from uuid import UUID
 
 import pytest
 
-from agents.node.errors import HypervisorUnavailable
+from agents.node.adapters.network_specs import tap_name
+from agents.node.adapters.port_filters import PortCounters
+from agents.node.errors import AdapterError, HypervisorUnavailable
 from agents.node.services.events import MAX_READINGS, Watch
 from agents.node.services.usage import UsageSample, UsageSampler
 from agents.protocol import agent_pb2 as pb
@@ -46,6 +49,28 @@ def test_watcher_that_requests_usage_receives_that_of_each_guest(agent: AgentUnd
     assert now.ports[0].in_dropped > was.ports[0].in_dropped
     assert (now.ports[0].HasField("out_dropped"), now.ports[0].out_dropped) == (True, 0)
     assert second.at_unix_ms > first.at_unix_ms
+
+
+def test_counters_of_rules_come_with_the_ports_usage(agent: AgentUnderTest) -> None:
+    wish = build(agent)
+    (port_id,) = wish.port_ids
+    stream = watch(agent, usage_interval_ms=TURN_MS)
+    assert readings(stream, 1)[0].guests[0].ports[0].rules == pb.RuleCounters(), "a port that no rule counts"
+    dropped = {"group_dropped": Counter({"in": 1, "out": 2}), "bandwidth_dropped": Counter({"in": 3, "out": 4})}
+    agent.fake.counters[tap_name(UUID(port_id))] = PortCounters(**dropped, rule_hits={"b": 6, "a": 5})
+    rules = next(each for each in ports(stream) if each.rules.hits).rules
+    assert (rules.group_in_dropped, rules.group_out_dropped) == (1, 2)
+    assert (rules.bandwidth_in_dropped, rules.bandwidth_out_dropped) == (3, 4)
+    assert [(each.rule_id, each.packets) for each in rules.hits] == [("a", 5), ("b", 6)]
+    agent.fake.fail_next("counters", AdapterError("nft does not answer."))
+    lacking = next(each for each in ports(stream) if not each.HasField("rules"))
+    stream.cancel()
+    assert lacking.in_bytes, "the rest of the sample is there"
+
+
+def ports(stream: Iterator[pb.NodeEvent]) -> Iterator[pb.PortUsage]:
+    while True:
+        yield from readings(stream, 1)[0].guests[0].ports
 
 
 def test_usage_is_neither_read_nor_sent_without_a_request(agent: AgentUnderTest) -> None:

@@ -32,6 +32,10 @@ NAMES = {
 PORT_NAMES = {name: unit for name, unit in NAMES.items() if name.startswith("network_")} | {
     "network_in_dropped_per_s": "packets/s",
     "network_out_dropped_per_s": "packets/s",
+    "security_group_in_dropped_per_s": "packets/s",
+    "security_group_out_dropped_per_s": "packets/s",
+    "bandwidth_in_dropped_per_s": "packets/s",
+    "bandwidth_out_dropped_per_s": "packets/s",
 }
 
 

@@ -67,7 +67,7 @@ GETS = {
     "subnet_get": 3,
     "port_list": 3,
     "port_get": 4,
-    "port_metrics": 4,
+    "port_metrics": 5,
     "security_group_list": 2,
     "security_group_get": 2,
     "security_group_rule_list": 3,

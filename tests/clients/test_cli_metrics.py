@@ -18,6 +18,10 @@ PORT_SERIES = [
     "network_out_packets_per_s",
     "network_in_dropped_per_s",
     "network_out_dropped_per_s",
+    "security_group_in_dropped_per_s",
+    "security_group_out_dropped_per_s",
+    "bandwidth_in_dropped_per_s",
+    "bandwidth_out_dropped_per_s",
 ]
 
 

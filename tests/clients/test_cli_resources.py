@@ -282,6 +282,10 @@ def test_subnets_and_ports_are_created_attached_and_deleted(cli: Inside) -> None
     ]
     cli.ok("subnet", "update", "back", "more", "--reserved", "10.41.0.1-10.41.0.3", "--label", "env=prod")
     assert cli.ok("subnet", "show", "back", "more", "-o", "json").json["reserved_ranges"] == ["10.41.0.1-10.41.0.3"]
+    emptied = cli.ok("subnet", "update", "back", "more", "--no-dns", "-o", "json").json
+    assert "9.9.9.9" not in emptied["dns_servers"] and emptied["reserved_ranges"], "the other list stays"
+    assert cli.ok("subnet", "update", "back", "more", "--no-reserved", "-o", "json").json["reserved_ranges"] == []
+    cli.ok("subnet", "update", "back", "more", "--reserved", "10.41.0.1-10.41.0.3")
     assert cli.ok("subnet", "list", "back", "-o", "name").out == "default\nmore\n"
     cli.ok("port", "create", "card", "--network", "back", "--address", "10.40.0.7", "--address", "more")
     allowed = ("--allowed-address", "10.40.0.100=00:00:5e:00:01:01")

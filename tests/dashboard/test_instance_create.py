@@ -50,9 +50,7 @@ def test_default_name_is_free(cloud: Cloud, member: Client, home: str, page: str
 def test_instance_is_created_with_all_fields(cloud: Cloud, member: Client, home: str, page: str) -> None:
     volume = make_volume(member, home)
     more = {"labels": "env=prod\r\ntier=web", "user_data": "#!/bin/sh\r\necho hello\r\n", "zones": ["fr-idf-1"]}
-    answer = member.post(
-        page, {**INSTANCE, **more, "volumes": ["data"], "start": "stopped", "idempotency_key": "once"}
-    )
+    answer = member.post(page, {**INSTANCE, **more, "volumes": ["data"], "start": "stopped", "idempotency_key": "once"})
     instance = Instance.objects.get(name="web")
     assert Operation.objects.get(kind="instance.create").args["is_started"] is False
     assert answer["Location"] == f"{home}/instances/{instance.pk}"

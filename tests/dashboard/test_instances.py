@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from controlplane.compute.models import Instance
-from controlplane.network.models import Port
+from controlplane.network.models import Port, PortSecurityGroup, SecurityGroup, SecurityGroupRule
 from controlplane.operations.models import Operation
 from controlplane.storage.models import Volume
 from tests.dashboard.conftest import SignIn
@@ -32,11 +32,20 @@ def page(instance: Instance, home: str) -> str:
 
 def test_metrics_can_be_limited_to_a_port(instance: Instance, member: Client, page: str, cloud: Cloud) -> None:
     port = Port.objects.get(instance_id=instance.pk)
+    group = SecurityGroup.objects.create(project=port.project, name="logging")
+    rule = SecurityGroupRule.objects.create(
+        group=group, direction="in", family="ipv4", protocol="tcp", is_logged=True, fingerprint="0"
+    )
+    PortSecurityGroup.objects.create(port=port, group=group)
     whole, html = shown_charts(member, f"{page}/metrics")
     assert "Processor" in whole and "Network: dropped packets" not in whole
     assert f'href="?hours=1&amp;port={port.pk}"' in html
     of_port, html = shown_charts(member, f"{page}/metrics?port={port.pk}&hours=6")
-    assert of_port == ["Network", "Network: packets", "Network: dropped packets"]
+    assert of_port == [
+        *("Network", "Network: packets", "Network: dropped packets"),
+        *("Security groups: dropped packets", "Bandwidth limits: dropped packets"),
+        f"Rule {rule.pk}: packets that begin a connection",
+    ]
     assert f'href="?hours=24&amp;port={port.pk}"' in html, "another period of the same port"
     assert shown_charts(member, f"{page}/metrics?port={instance.pk}")[0] == whole, "not a port of this instance"
 

@@ -41,7 +41,7 @@ from agents.node.adapters.interfaces import (
 )
 from agents.node.adapters.network_specs import HostName, PortSpec, SegmentSpec
 from agents.node.adapters.pools import PoolFacts, Pools
-from agents.node.adapters.port_filters import NOTHING_FILTERED
+from agents.node.adapters.port_filters import NOTHING_FILTERED, PortCounters
 from agents.node.adapters.public_addresses import NOTHING_PUBLIC
 from agents.node.errors import AdapterError, DetachPending, GuestForeign, NoConsole
 from agents.node.metadata.channel import Guest as GuestMetadata
@@ -113,6 +113,7 @@ class FakeNode:
         self.names: dict[UUID, tuple[HostName, ...]] = {}
         self.underlay_problem, self.more_traits = "", ("confinement:none",)
         self.network_problems = NetworkProblems()
+        self.counters: dict[str, PortCounters] = {}
         self.filters, self.filter_problem, self.public = NOTHING_FILTERED, "", NOTHING_PUBLIC
         self.images: dict[str, int] = {}
         self.consoles: dict[UUID, bytes] = {}

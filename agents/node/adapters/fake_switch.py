@@ -11,7 +11,7 @@ from uuid import UUID
 from agents.node.adapters.channel import Channel
 from agents.node.adapters.interfaces import NetworkProblems
 from agents.node.adapters.network_specs import HostName, NetworkSpec, PortSpec, SegmentSpec
-from agents.node.adapters.port_filters import PortFilters
+from agents.node.adapters.port_filters import PortCounters, PortFilters
 from agents.node.adapters.public_addresses import NOTHING_PUBLIC, PublicAddresses
 from agents.node.metadata.channel import Guest as GuestMetadata
 
@@ -82,6 +82,10 @@ class FakeSwitch:
 
     def problems(self) -> NetworkProblems:
         return self._node.network_problems
+
+    def counters(self) -> Mapping[str, PortCounters]:
+        with self._node.call("counters"):
+            return dict(self._node.counters)
 
     def connect_tcp(self, port: PortSpec, address: IPv4Address, tcp_port: int, *, timeout_s: float) -> Channel:
         with self._node.call("connect_tcp"):

@@ -20,7 +20,7 @@ from agents.node.adapters.pools import PoolFacts
 from agents.node.metadata.channel import Guest as GuestMetadata
 
 if TYPE_CHECKING:
-    from agents.node.adapters.port_filters import PortFilters
+    from agents.node.adapters.port_filters import PortCounters, PortFilters
     from agents.node.adapters.public_addresses import PublicAddresses
 
 # ---- network
@@ -81,12 +81,13 @@ class Switch(Protocol):
         """Restore all networks at the agent's start; networks without ports are removed. `segments`: by network."""
 
     def guard(self) -> RuleGuard:
-        """Start the guard after `restore`; until it is stopped, rules that another program removes are written
-        again.
-        """
+        """Start the guard after `restore`: until its stop, rules that another program removes are written again."""
 
     def problems(self) -> NetworkProblems:
         """Return the problems at once, without waiting."""
+
+    def counters(self) -> Mapping[str, "PortCounters"]:
+        """Return what rules have counted of the ports, by device; a port is left out if no rule counts it."""
 
     def connect_tcp(self, port: PortSpec, address: IPv4Address, tcp_port: int, *, timeout_s: float) -> Channel:
         """Connect to a guest at an address of its port here, from the router of its network.
@@ -426,10 +427,7 @@ class Hypervisor(Protocol):
         """Return the domain; None: it does not exist."""
 
     def pause_domain(self, name: str) -> None:
-        """Pause the domain, which keeps its memory and does not start with the hypervisor.
-
-        One that is off stays off.
-        """
+        """Pause the domain, which keeps its memory and does not start with the hypervisor; one that is off stays so."""
 
     def resume_domain(self, name: str) -> None:
         """Resume the domain if it is paused."""

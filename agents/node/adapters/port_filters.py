@@ -1,5 +1,6 @@
-"""Ports of a node whose traffic security groups filter, as the switch takes them."""
+"""Ports of a node whose traffic security groups filter, as the switch takes them, and what rules count of ports."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
@@ -32,3 +33,15 @@ class PortFilters:
 
 
 NOTHING_FILTERED = PortFilters()
+
+
+@dataclass(frozen=True, slots=True)
+class PortCounters:
+    """Packets of a port since its rules were written, by direction ("in": to the guest), and by rule that logs.
+
+    `rule_hits`: packets with which the rule let a connection begin, by its id.
+    """
+
+    group_dropped: Counter[str] = field(default_factory=Counter)
+    bandwidth_dropped: Counter[str] = field(default_factory=Counter)
+    rule_hits: dict[str, int] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from agents.node import VERSION
 from agents.node.adapters.interfaces import ConsolePart, GuestUsage, NetworkProblems, Power
 from agents.node.adapters.migrations import MigrationPhase
 from agents.node.adapters.network_specs import tap_name
+from agents.node.adapters.port_filters import PortCounters
 from agents.node.context import Verdict
 from agents.node.hook.state import HookState
 from agents.node.lease import LeaseStatus
@@ -207,11 +208,11 @@ def networks(problems: NetworkProblems, documents_problem: str) -> pb.NetworksSt
 
 
 def usage(reading: UsageSample) -> pb.Usage:
-    guests = [_guest_usage(guest_id, used, reading.port_ids) for guest_id, used in reading.guests.items()]
+    guests = [_guest_usage(guest_id, used, reading) for guest_id, used in reading.guests.items()]
     return pb.Usage(at_unix_ms=reading.at_unix_ms, guests=guests)
 
 
-def _guest_usage(guest_id: UUID, used: GuestUsage, port_ids: Mapping[str, UUID]) -> pb.GuestUsage:
+def _guest_usage(guest_id: UUID, used: GuestUsage, reading: UsageSample) -> pb.GuestUsage:
     return pb.GuestUsage(
         id=str(guest_id),
         vcpus=used.vcpus,
@@ -230,17 +231,31 @@ def _guest_usage(guest_id: UUID, used: GuestUsage, port_ids: Mapping[str, UUID])
         ],
         ports=[
             pb.PortUsage(
-                port_id=str(port_ids[nic.device]),
+                port_id=str(reading.port_ids[nic.device]),
                 in_bytes=nic.in_bytes,
                 out_bytes=nic.out_bytes,
                 in_packets=nic.in_packets,
                 out_packets=nic.out_packets,
                 in_dropped=nic.in_dropped,
                 out_dropped=nic.out_dropped,
+                rules=_rule_counters(reading.counters, nic.device),
             )
             for nic in used.nics
-            if nic.device in port_ids
+            if nic.device in reading.port_ids
         ],
+    )
+
+
+def _rule_counters(counters: Mapping[str, PortCounters] | None, device: str) -> pb.RuleCounters | None:
+    if counters is None:
+        return None
+    found = counters.get(device, PortCounters())
+    return pb.RuleCounters(
+        group_in_dropped=found.group_dropped["in"],
+        group_out_dropped=found.group_dropped["out"],
+        bandwidth_in_dropped=found.bandwidth_dropped["in"],
+        bandwidth_out_dropped=found.bandwidth_dropped["out"],
+        hits=[pb.RuleHits(rule_id=rule, packets=count) for rule, count in sorted(found.rule_hits.items())],
     )
 
 

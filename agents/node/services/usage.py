@@ -12,6 +12,7 @@ from uuid import UUID
 
 from agents.node.adapters.interfaces import GuestUsage
 from agents.node.adapters.network_specs import tap_name
+from agents.node.adapters.port_filters import PortCounters
 from agents.node.context import Node
 from agents.node.errors import AdapterError
 from agents.node.services import migration_state
@@ -26,11 +27,15 @@ STOP_WAIT_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class UsageSample:
-    """The counters of all guests at one moment; `port_ids` by the devices of their ports."""
+    """The counters of all guests at one moment; `port_ids` by the devices of their ports.
+
+    `counters`: what rules have counted, by the same devices; None: they could not be read.
+    """
 
     at_unix_ms: int
     guests: Mapping[UUID, GuestUsage]
     port_ids: Mapping[str, UUID]
+    counters: Mapping[str, PortCounters] | None = None
 
 
 class SampleSink(Protocol):
@@ -70,7 +75,15 @@ class UsageSampler:
         carried = migration_state.stopped_and_migrating(self._node)
         guests = {guest_id: usage for guest_id, usage in used.items() if guest_id not in carried}
         ports = {tap_name(UUID(entry.id)): UUID(entry.id) for entry in self._node.state_store.ports.held()}
-        return UsageSample(at_unix_ms, guests, ports)
+        return UsageSample(at_unix_ms, guests, ports, self._counters())
+
+    def _counters(self) -> Mapping[str, PortCounters] | None:
+        """Return the counters of rules; a failure costs no other part of the sample."""
+        try:
+            return self._node.adapters.switch.counters()
+        except AdapterError as exc:
+            log.warning("counters of ports not read", extra={"facts": {"problem": exc.message}})
+            return None
 
 
 @contextmanager

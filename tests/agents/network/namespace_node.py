@@ -26,7 +26,7 @@ from agents.node.adapters.network_specs import (
     bridge_name,
     tap_name,
 )
-from agents.node.adapters.port_filters import NOTHING_FILTERED, PortFilters
+from agents.node.adapters.port_filters import NOTHING_FILTERED, PortCounters, PortFilters
 from agents.node.adapters.public_addresses import NOTHING_PUBLIC, PublicAddresses
 from agents.node.metadata.channel import Guest as GuestMetadata
 from tests import processes
@@ -134,6 +134,11 @@ class Node:
         """Filter ports by security groups; returns the problem."""
         problem: str = self._call("ensure_filters", filters)
         return problem
+
+    def counters(self, port: PortSpec) -> PortCounters:
+        """Return what rules have counted of the port."""
+        found: Mapping[str, PortCounters] = self._call("counters")
+        return found.get(tap_name(port.id), PortCounters())
 
     def publish_addresses(self, public: PublicAddresses) -> str:
         """Give ports public addresses; returns the problem."""

@@ -15,7 +15,7 @@ from agents.node.adapters.network.group_filter import NO_HOOKS, GroupFilter
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network_specs import tap_name
 from agents.node.adapters.port_filters import FilteredPort, PortFilters
-from andromede_core.permits.security_group import Rule, SecurityGroup
+from andromede_core.permits.security_group import MAX_COUNTED_RULES, Rule, SecurityGroup
 from tests.agents.network.namespace_node import Node, a_network, a_port
 
 NETWORK = a_network(1)
@@ -57,7 +57,8 @@ def test_new_port_of_known_groups_is_elements_alone() -> None:
     group = a_group(10, Rule(an_id(1), "in", "ipv4", "tcp"))
     before = tables([a_filter(1, group)], [group])
     lines = rule_table.changes(before, tables([a_filter(1, group), a_filter(2, group)], [group])).splitlines()
-    assert len(lines) == 4 and all(line.startswith("add element") for line in lines)
+    verbs = [" ".join(line.split()[:2]) for line in lines]
+    assert verbs == ["add counter"] * 2 + ["add element"] * 6, "the counters of its drops, and what finds them"
 
 
 def test_new_range_of_a_group_is_one_element() -> None:
@@ -107,7 +108,25 @@ def test_ports_are_cut_off_where_the_kernel_has_no_hooks(tmp_path: Path) -> None
     group_filter = GroupFilter(100, hooks=tmp_path / "missing")
     group_filter.want(filters)
     assert group_filter.problem == NO_HOOKS and not group_filter.bridges
-    assert f'add element {group_rules.BRIDGE} closed {{ "{tap_name(a_port(NETWORK, 1).id)}" }}' in group_filter.text()
+    tap = tap_name(a_port(NETWORK, 1).id)
+    assert f'add element {group_rules.BRIDGE} closed_in {{ "{tap}" : "in_{tap}" }}' in group_filter.text()
+
+
+def test_first_rules_of_a_port_that_log_are_counted() -> None:
+    logged = [Rule(an_id(number), "in", "ipv4", "tcp", is_logged=True) for number in range(8)]
+    silent = Rule(an_id(99), "in", "ipv4", "udp")
+    first, second = a_group(10, *logged[::2], silent), a_group(11, *logged[1::2], *_logged_out(8))
+    inet, _ = tables([a_filter(1, first, second), a_filter(2, first)], [first, second])
+    counted = [rule.id for rule in (*logged, *_logged_out(8))][:MAX_COUNTED_RULES]
+    taps = [tap_name(a_port(NETWORK, number).id) for number in (1, 2)]
+    expected = {(rule, taps[0]) for rule in counted} | {(rule.id, taps[1]) for rule in logged[::2]}
+    assert {name for name in inet.objects if name.startswith("hit_")} == {
+        f"hit_{rule.replace('-', '')}_{tap}" for rule, tap in expected
+    }
+
+
+def _logged_out(first: int) -> list[Rule]:
+    return [Rule(an_id(number), "out", "ipv4", "tcp", is_logged=True) for number in range(first, first + 8)]
 
 
 # ---- in the kernel

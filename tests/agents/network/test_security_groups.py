@@ -382,7 +382,8 @@ def is_silent(place: Place, conversation: Conversation) -> bool:
 
 def dropped(place: Place) -> int:
     tables = "".join(place.nodes[0].run(f"nft list table {family} andromede-groups") for family in ("inet", "bridge"))
-    return sum(int(count) for count in re.findall(r"counter packets (\d+) bytes \d+ drop", tables))
+    unnamed = sum(int(count) for count in re.findall(r"counter packets (\d+) bytes \d+ drop", tables))
+    return unnamed + sum(place.nodes[0].counters(SERVER).group_dropped.values())
 
 
 def test_member_that_joins_and_leaves_a_group(place: Place) -> None:

@@ -49,6 +49,10 @@ def sample(guest: Instance, port: Port, seconds: float, busy_s: float = 0, **oth
         network_out_packets=int(busy_s * 2),
         network_in_dropped=int(busy_s),
         network_out_dropped=0,
+        security_group_in_dropped=int(busy_s * 3),
+        security_group_out_dropped=0,
+        bandwidth_in_dropped=0,
+        bandwidth_out_dropped=int(busy_s * 5),
     )
     return replace(port_sample, **other)
 

@@ -18,16 +18,19 @@ between two guests of the node must pass both.
 - A port without the documents that it needs is cut off in the family bridge: no frame passes.
 - Router and gateway are peers like others, but for DHCP, and for TCP connections from the gateway's own address: only
   the node's tunnels (guest_tcp) open those, by tickets under a policy. What the router forwards keeps its source.
+- What the table drops is counted by port, and so is what a rule that logs allows: see port_counters.
 - A port may ask the resolver and the metadata service of its router whatever its groups say, and get an address by
   DHCP. Each such frame is a broadcast, which reaches no filtered port, or has the router's MAC address: with IP
   addresses alone, two guests could send each other such packets.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collapse_addresses
 
+from agents.node.adapters.network import port_counters
 from agents.node.adapters.network.layout import Layout
+from agents.node.adapters.network.port_counters import DESTINATION, SOURCE
 from agents.node.adapters.network.rule_table import Chain, Elements, Table
 from agents.node.adapters.network.service_rules import ASKS, METADATA
 from agents.node.adapters.network_specs import tap_name
@@ -80,6 +83,7 @@ def _inet(filters: PortFilters, judged: Sequence[FilteredPort], zones: Mapping[s
     peers = {rule.group for group in used for rule in filters.groups[group].rules if rule.group is not None}
     carriers = {str(port.port.network.id): _bridge_of(port) for port in judged}
     counted = f"connections_{connections}"
+    drops, hits = port_counters.of_drops(judged), port_counters.of_hits(judged, filters.groups)
     sets = {
         "bridges": Elements("type ifname;", _keys(map(_quoted, carriers.values()))),
         "zones": Elements(
@@ -90,21 +94,23 @@ def _inet(filters: PortFilters, judged: Sequence[FilteredPort], zones: Mapping[s
         "gateways6": Elements("typeof iifname . ether daddr . ip6 daddr;", _keys(_gateways(judged, 6))),
         counted: Elements("typeof iifname; size 65535; flags dynamic;"),
         **_ports(judged),
+        **drops.maps,
+        **hits.maps,
     }
     chains = _base_chains(counted, connections) | _port_chains(judged)
     for group in sorted(peers):
         sets |= _members(filters.groups.get(group), group, carriers)
     for group in used:
         for direction in ENDS:
-            new_sets, chains[_group_chain(direction, group)] = _group(filters.groups[group], direction)
+            new_sets, chains[_group_chain(direction, group)] = _group(filters.groups[group], direction, hits.maps)
             sets |= new_sets
-    return Table(INET, sets, chains, objects={"logs": f"rate {ALL_LOGS}"})
+    objects = {"logs": f"limit {{ rate {ALL_LOGS}; }}", **drops.objects, **hits.objects}
+    return Table(INET, sets, chains, objects)
 
 
 def _base_chains(counted: str, connections: int) -> dict[str, Chain]:
-    known = ("ct direction reply ct state established accept", "ct state related accept")
-    begin = ("iifname != @bridges accept", *known, "ct state invalid counter drop", "jump always")
-    limit = f"ct state new add @{counted} {{ iifname ct count over {connections} }} counter drop"
+    begin = ("iifname != @bridges accept", "ct direction reply ct state established accept", "ct state related accept")
+    limit = f"ct state new add @{counted} {{ iifname ct count over {connections} }} goto dropped_out"
     return {
         "always": Chain(
             (
@@ -121,11 +127,19 @@ def _base_chains(counted: str, connections: int) -> dict[str, Chain]:
             ("ct zone set iifname map @zones",), "type filter hook prerouting priority raw - 1; policy accept;"
         ),
         "leaving": Chain(
-            (*begin, limit, "jump services", "iifname . ether saddr vmap @from"),
+            (
+                *begin,
+                "ct state invalid goto dropped_out",
+                "jump always",
+                limit,
+                "jump services",
+                f"{SOURCE} vmap @from",
+            ),
             "type filter hook forward priority filter - 1; policy accept;",
         ),
         "arriving": Chain(
-            (*begin, "oifname . ether daddr vmap @to"), "type filter hook forward priority filter; policy accept;"
+            (*begin, "ct state invalid goto dropped_in", "jump always", f"{DESTINATION} vmap @to"),
+            "type filter hook forward priority filter; policy accept;",
         ),
         "services": Chain(
             (
@@ -135,12 +149,14 @@ def _base_chains(counted: str, connections: int) -> dict[str, Chain]:
             )
         ),
         "shared": Chain(("counter drop",)),
+        "dropped_out": Chain((port_counters.count_drop("out"), "counter drop")),
+        "dropped_in": Chain((port_counters.count_drop("in"), "counter drop")),
     }
 
 
 def _ports(judged: Sequence[FilteredPort]) -> dict[str, Elements]:
     maps = {}
-    for name, direction, end in (("from", "out", "iifname . ether saddr"), ("to", "in", "oifname . ether daddr")):
+    for name, direction, end in (("from", "out", SOURCE), ("to", "in", DESTINATION)):
         entries = {
             key: f"goto {_port_chain(direction, groups) if groups is not None else 'shared'}"
             for key, groups in _groups_by_mac(judged).items()
@@ -163,7 +179,7 @@ def _port_chains(judged: Sequence[FilteredPort]) -> dict[str, Chain]:
     combinations = {tuple(sorted(port.groups or ())) for port in judged}
     return {
         _port_chain(direction, groups): Chain(
-            (*(f"jump {_group_chain(direction, group)}" for group in groups), "counter drop")
+            (*(f"jump {_group_chain(direction, group)}" for group in groups), f"goto dropped_{direction}")
         )
         for direction in ENDS
         for groups in sorted(combinations)
@@ -193,11 +209,15 @@ def _members(group: SecurityGroup | None, group_id: str, carriers: Mapping[str, 
     }
 
 
-def _group(group: SecurityGroup, direction: str) -> tuple[dict[str, Elements], Chain]:
-    """Return the sets and the chain of the group for one direction."""
+def _group(group: SecurityGroup, direction: str, counted: Container[str]) -> tuple[dict[str, Elements], Chain]:
+    """Return the sets and the chain of the group for one direction. `counted`: names of maps of rules' counters."""
     mine = sorted((rule for rule in group.rules if rule.direction == direction), key=lambda rule: rule.id)
     sets: dict[str, Elements] = {}
-    rules = [_log(rule) for rule in mine if rule.is_logged]
+    logged = [rule for rule in mine if rule.is_logged]
+    rules = [
+        f"{_first(rule)} {port_counters.count_hit(rule)}" for rule in logged if port_counters.hits_map(rule) in counted
+    ]
+    rules += map(_log, logged)
     for family in FAMILIES:
         ranged = [rule for rule in mine if rule.group is None and rule.family == family]
         for name, elements, match in _ranges(group.group, direction, family, ranged):
@@ -274,14 +294,18 @@ def _range(first: int, last: int) -> str:
 
 
 def _log(rule: Rule) -> str:
+    return f'{_first(rule)} limit rate {RULE_LOGS} limit name "logs" log prefix "{LOG_PREFIX}{rule.id} "'
+
+
+def _first(rule: Rule) -> str:
+    """Return the match of the packets with which the rule lets a connection begin."""
     peer = f"{IP[rule.family]} {ENDS[rule.direction][1]}"
     if rule.group is not None:
         peer = _peer_group(rule)
     else:
         cidrs = ", ".join(map(str, _collapsed(rule.cidrs or (EVERYWHERE[rule.family],))))
         peer = f"{peer} {{ {cidrs} }}"
-    first = f'ct state new limit rate {RULE_LOGS} limit name "logs"'
-    return " ".join(filter(None, (peer, _kind(rule), first, f'log prefix "{LOG_PREFIX}{rule.id} "')))
+    return " ".join(filter(None, (peer, _kind(rule), "ct state new")))
 
 
 def _peer_group(rule: Rule) -> str:
@@ -305,11 +329,11 @@ def _kind(rule: Rule) -> str:
 
 
 def _bridge(filters: PortFilters, judged: Sequence[FilteredPort]) -> Table:
-    closed = [_quoted(tap_name(port.port.id)) for port in filters.ports if port.groups is None]
+    closed = port_counters.of_closed(port for port in filters.ports if port.groups is None)
     taps = [_quoted(tap_name(port.port.id)) for port in judged]
     cards = [f"{_quoted(tap_name(port.port.id))} . {mac}" for port in judged for mac in port.macs]
     sets = {
-        "closed": Elements("type ifname;", _keys(closed)),
+        **closed.maps,
         "filtered": Elements("type ifname;", _keys(taps)),
         "cards": Elements("typeof oifname . ether daddr;", _keys(cards)),
     }
@@ -318,17 +342,17 @@ def _bridge(filters: PortFilters, judged: Sequence[FilteredPort]) -> Table:
             ("ether type arp accept", "udp sport 67 udp dport 68 accept", DISCOVERY, "counter drop")
         ),
         "prerouting": Chain(
-            ("iifname @closed counter drop",), "type filter hook prerouting priority -301; policy accept;"
+            ("counter name iifname map @closed_out drop",), "type filter hook prerouting priority -301; policy accept;"
         ),
         "forward": Chain(
             (
-                "oifname @closed counter drop",
+                "counter name oifname map @closed_in drop",
                 "oifname @filtered oifname . ether daddr != @cards goto announcements",
             ),
             "type filter hook forward priority -199; policy accept;",
         ),
     }
-    return Table(BRIDGE, sets, chains)
+    return Table(BRIDGE, sets, chains, closed.objects)
 
 
 # ---- names

@@ -15,9 +15,13 @@ def apply(ruleset: str, *, namespace: str | None = None) -> None:
     _nft("-f", "-", text=ruleset, namespace=namespace)
 
 
-def listing(*arguments: str, namespace: str | None = None) -> list[dict[str, Any]]:
-    """Return the objects of `nft list`, without counters and without the head with nft's version."""
-    document = json.loads(_nft("-j", "-s", "list", *arguments, namespace=namespace) or b"{}")
+def listing(*arguments: str, namespace: str | None = None, is_stateless: bool = True) -> list[dict[str, Any]]:
+    """Return the objects of `nft list`, without the head with nft's version.
+
+    `is_stateless`: without the counts of rules.
+    """
+    options = ("-j", "-s") if is_stateless else ("-j",)
+    document = json.loads(_nft(*options, "list", *arguments, namespace=namespace) or b"{}")
     return [each for each in document.get("nftables", []) if "metainfo" not in each]
 
 

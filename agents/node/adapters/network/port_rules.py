@@ -117,7 +117,9 @@ delete element {TABLE} taps {{ "{tap}" }}
 delete element {TABLE} members {{ "{tap}" }}
 flush chain {TABLE} {chain}
 delete chain {TABLE} {chain}
-{unlimit([port])}"""
+{unlimit([port])}\
+{bandwidth_rules.counters(TABLE, tap)}\
+{bandwidth_rules.counters(TABLE, tap, verb="delete")}"""
 
 
 def forget_network(layout: Layout) -> str:
@@ -202,6 +204,7 @@ udp sport 67 counter drop
 {sent}\
 {ipv6_rules.of_port(port, _macs(port)) if port.network.of_family(6) else REST}"""
     return f"""\
+{bandwidth_rules.counters(TABLE, tap)}\
 add chain {TABLE} {chain}
 flush chain {TABLE} {chain}
 table {TABLE} {{

@@ -30,7 +30,7 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table. `name`: with its family. `objects`: named limits, by the name; they never change."""
+    """A table. `name`: with its family. `objects`: kind and definition of named limits and counters, by the name."""
 
     name: str
     sets: Mapping[str, Elements]
@@ -76,7 +76,8 @@ def _changes(before: Table, after: Table) -> str:
 def _new_parts(before: Table, after: Table) -> Iterator[str]:
     for name, text in after.objects.items():
         if name not in before.objects:
-            yield f"add limit {after.name} {name} {{ {text} }}"
+            kind, _, definition = text.partition(" ")
+            yield f"add {kind} {after.name} {name} {definition}"
     for name, elements in after.sets.items():
         if name not in before.sets:
             yield f"add {elements.kind} {after.name} {name} {{ {elements.declaration} }}"
@@ -113,9 +114,12 @@ def _chain_changes(before: Table, after: Table) -> Iterator[str]:
 def _removals(before: Table, after: Table) -> Iterator[str]:
     chains = [name for name in before.chains if name not in after.chains]
     sets = [name for name in before.sets if name not in after.sets]
+    objects = [(name, text) for name, text in before.objects.items() if name not in after.objects]
     for name in chains:
         yield f"flush chain {after.name} {name}"
     for name in chains:
         yield f"delete chain {after.name} {name}"
     for name in sets:
         yield f"delete {before.sets[name].kind} {after.name} {name}"
+    for name, text in objects:
+        yield f"delete {text.partition(' ')[0]} {after.name} {name}"

@@ -9,6 +9,8 @@ TABLES = frozenset(
     {node_rules.TABLE, port_rules.TABLE, overlay_rules.TABLE, ipv6_rules.ROUTER_TABLE, service_rules.TABLE}
 )
 
+VOLATILE = frozenset({"handle", "packets", "bytes"})  # of which a named counter has the last two
+
 
 def rules_present(*, namespace: str | None = None) -> dict[str, list[Any]]:
     """Return the rules of the node or of a named namespace, in a form in which equal rules are equal.
@@ -31,8 +33,8 @@ def has_node_rules() -> bool:
 
 
 def comparable(value: dict[str, Any]) -> dict[str, Any]:
-    """Return an object of a listing without its handle and without the elements that packets add."""
-    kept = {key: field for key, field in value.items() if key != "handle"}
+    """Return an object of a listing without its handle, its counts, and the elements that packets add."""
+    kept = {key: field for key, field in value.items() if key not in VOLATILE}
     if "elem" in kept:
         is_dynamic = "dynamic" in kept.get("flags", [])
         kept["elem"] = [] if is_dynamic else sorted(kept["elem"], key=json.dumps)

@@ -37,6 +37,7 @@ from agents.node.adapters.network import (
     guest_tcp,
     namespaces,
     overlay,
+    port_counters,
     port_rules,
     public_routes,
     router,
@@ -55,7 +56,7 @@ from agents.node.adapters.network.node_rules import UplinkPolicy
 from agents.node.adapters.network.rule_watcher import RuleWatcher
 from agents.node.adapters.network.rules import LOST_ROUTES, Rules
 from agents.node.adapters.network_specs import HostName, NetworkSpec, PortSpec, SegmentSpec, tap_name
-from agents.node.adapters.port_filters import NOTHING_FILTERED, PortFilters
+from agents.node.adapters.port_filters import NOTHING_FILTERED, PortCounters, PortFilters
 from agents.node.adapters.public_addresses import NOTHING_PUBLIC, Egress, LocalAddress, PublicAddresses
 from agents.node.errors import AdapterError
 
@@ -222,6 +223,10 @@ class LinuxSwitch:
     def problems(self) -> NetworkProblems:
         rules = " ".join(filter(None, (self._rules.problem(), self._reverse_path)))
         return NetworkProblems(rules=rules, connections=self._connections.problem())
+
+    def counters(self) -> Mapping[str, PortCounters]:
+        """Return the counters of the ports; reading them waits for no other call."""
+        return port_counters.read()
 
     def guard(self) -> RuleWatcher:
         return RuleWatcher(self.keep_rules, self.keep_routes)

@@ -74,7 +74,7 @@ def _show(
         output.structured(metrics.raw, form=me.form)
     elif me.form is Format.NAME:
         for each in metrics.series:
-            output.plain(each.name)
+            output.plain(_name(each))
     else:
         titles = [
             _("series"),
@@ -97,13 +97,17 @@ def _moment(text: str, now: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def _name(series: models.Series) -> str:
+    return f"{series.name} {series.rule_id}" if series.rule_id else series.name
+
+
 def _row(series: models.Series) -> list[str]:
     values = [value for _moment, value in series.points]
     present = [value for value in values if value is not None]
     if not present:
-        return [series.name, "-", "-", "-", ""]
+        return [_name(series), "-", "-", "-", ""]
     figures = [present[-1], sum(present) / len(present), max(present)]
-    return [series.name, *(worded(figure, series.unit) for figure in figures), picture(values)]
+    return [_name(series), *(worded(figure, series.unit) for figure in figures), picture(values)]
 
 
 def worded(value: float, unit: str) -> str:

@@ -218,7 +218,9 @@ def subnet_update(
     subnet: Subnet,
     name: Annotated[str | None, typer.Option("--name", help=_("The new name."))] = None,
     dns: Dns = None,
+    no_dns: Annotated[bool, typer.Option("--no-dns", help=_("No name servers of its own: the default ones."))] = False,
     reserved: Reserved = None,
+    no_reserved: Annotated[bool, typer.Option("--no-reserved", help=_("Reserve no addresses."))] = False,
     ipv6_cidr: Ipv6Cidr = None,
     ipv6_pool: Ipv6Pool = None,
     no_ipv6: Annotated[bool, typer.Option("--no-ipv6", help=_("Take its IPv6 range away."))] = False,
@@ -226,8 +228,8 @@ def subnet_update(
 ) -> None:
     body: dict[str, Any] = {
         "name": name,
-        "dns_servers": dns,
-        "reserved_ranges": reserved,
+        "dns_servers": dns or ([] if no_dns else None),
+        "reserved_ranges": reserved or ([] if no_reserved else None),
         "ipv6_cidr": "" if no_ipv6 else ipv6_cidr,
         "ipv6_pool": ipv6_pool,
         "labels": labels_of(label, is_patch=True),

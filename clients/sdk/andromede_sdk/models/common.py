@@ -448,11 +448,14 @@ class RequestRecord(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Series(Model):
-    """A series. `points`: pairs of the beginning of an interval and its value; null: no value."""
+    """A series. `points`: pairs of the beginning of an interval and its value; null: no value.
+
+    `rule_id`: the rule of a security group that the series of a port is about; null: of none."""
 
     name: str
     unit: str
     points: list[list[Any]]
+    rule_id: str | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -23,11 +23,15 @@ class Points(serializers.Field[Any, Any, Any, Any]):
 
 
 class SeriesOut(Out):
-    """A series. `points`: pairs of the beginning of an interval and its value; null: no value."""
+    """A series. `points`: pairs of the beginning of an interval and its value; null: no value.
+
+    `rule_id`: the rule of a security group that the series of a port is about; null: of none.
+    """
 
     name = serializers.CharField()
     unit = serializers.CharField()
     points = Points()
+    rule_id = serializers.UUIDField(allow_null=True)
 
 
 class MetricsOut(Out):

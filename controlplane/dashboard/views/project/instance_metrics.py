@@ -19,6 +19,11 @@ CHARTS = (
     (_("Network"), ("network_in_bytes_per_s", "network_out_bytes_per_s")),
     (_("Network: packets"), ("network_in_packets_per_s", "network_out_packets_per_s")),
     (_("Network: dropped packets"), ("network_in_dropped_per_s", "network_out_dropped_per_s")),
+    (
+        _("Security groups: dropped packets"),
+        ("security_group_in_dropped_per_s", "security_group_out_dropped_per_s"),
+    ),
+    (_("Bandwidth limits: dropped packets"), ("bandwidth_in_dropped_per_s", "bandwidth_out_dropped_per_s")),
 )
 NAMES = {
     "cpu_used_ratio": _("used"),
@@ -34,7 +39,13 @@ NAMES = {
     "network_out_packets_per_s": _("sent"),
     "network_in_dropped_per_s": _("to the guest"),
     "network_out_dropped_per_s": _("from the guest"),
+    "security_group_in_dropped_per_s": _("to the guest"),
+    "security_group_out_dropped_per_s": _("from the guest"),
+    "bandwidth_in_dropped_per_s": _("to the guest"),
+    "bandwidth_out_dropped_per_s": _("from the guest"),
+    "rule_hits_per_s": _("packets"),
 }
+OF_A_RULE = _("Rule {rule}: packets that begin a connection")
 # Labels of units.
 UNITS = {
     "ratio": _("ratio"),
@@ -57,20 +68,24 @@ class InstanceMetrics(InstancePage):
         port = self.query("port") if self.query("port") in ports else ""
         path = ("ports", port) if port else ("instances", self.instance["id"])
         metrics = self.get_in_project(*path, "metrics", since=since.isoformat())
-        series = [each | spoken(each["name"], each["unit"]) for each in metrics["series"]]
+        series = list(map(spoken, metrics["series"]))
         shown = {"metrics": metrics | {"series": series}, "charts": charts(series)}
         return {**shown, "ranges": RANGES, "hours": hours, "ports": ports, "port": port}
 
 
-def spoken(name: str, unit: str) -> dict[str, str]:
-    return {"words": str(NAMES.get(name, name)), "unit_words": str(UNITS.get(unit, unit))}
+def spoken(series: dict[str, Any]) -> dict[str, Any]:
+    """Return the series with its words. Those of rules get a name each, by which the chart finds them."""
+    name, unit, rule = series["name"], series["unit"], series["rule_id"]
+    words = {"words": str(NAMES.get(name, name)), "unit_words": str(UNITS.get(unit, unit))}
+    return series | words | ({"name": f"{name}-{rule}"} if rule else {})
 
 
 def charts(series: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return each chart with its series, and the same values as table rows: time, then one value per series."""
     by_name = {each["name"]: each for each in series}
+    of_rules = ((OF_A_RULE.format(rule=each["rule_id"]), (each["name"],)) for each in series if each["rule_id"])
     drawn = []
-    for words, names in CHARTS:
+    for words, names in (*CHARTS, *of_rules):
         shown = [by_name[name] for name in names if name in by_name]
         if shown:
             points = zip(*(each["points"] for each in shown), strict=True)

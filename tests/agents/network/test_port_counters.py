@@ -1,0 +1,74 @@
+"""Counters of what security groups drop and of rules that log, on the real namespaces of a node, with root."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from agents.node.adapters.port_filters import FilteredPort, PortFilters
+from andromede_core.permits.security_group import Rule, SecurityGroup
+from tests.agents.network import frames
+from tests.agents.network.namespace_node import Guest, Node, a_network, a_port, ipv4
+from tests.agents.network.test_group_rules import an_id
+
+pytestmark = pytest.mark.lab
+NETWORK = a_network(1)
+SERVER, NEAR = a_port(NETWORK, 0), a_port(NETWORK, 1)
+WEB = 8080
+LOGGED = (
+    Rule(an_id(100), "in", "ipv4", "tcp", ports=(WEB, WEB), is_logged=True),
+    Rule(an_id(101), "in", "ipv4", "icmp", is_logged=True),
+)
+GROUP = SecurityGroup("fr-par-1", an_id(10), 1, LOGGED)
+OPEN = SecurityGroup("fr-par-1", an_id(11), 1, (Rule(an_id(1), "out", "ipv4", "any"),))
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    if os.geteuid() != 0:
+        pytest.skip("namespaces need root")
+    node = Node(tmp_path_factory.mktemp("node"))
+    node.start_agent()
+    node.ensure(SERVER)
+    node.ensure(NEAR, SERVER)
+    try:
+        yield node
+    finally:
+        node.close()
+
+
+@pytest.fixture(scope="module")
+def guests(node: Node) -> tuple[Guest, Guest]:
+    server, near = Guest(node, "server", SERVER).start(), Guest(node, "near", NEAR).start()
+    return server.configured(), near.configured()
+
+
+def filtered(near: SecurityGroup | None) -> PortFilters:
+    ports = (
+        FilteredPort(SERVER, (SERVER.mac,), (GROUP.group,)),
+        FilteredPort(NEAR, (NEAR.mac,), (near.group,) if near else None),
+    )
+    return PortFilters(ports, {GROUP.group: GROUP, OPEN.group: OPEN})
+
+
+def test_drops_and_hits_are_counted_by_port_and_rule(node: Node, guests: tuple[Guest, Guest]) -> None:
+    server, near = guests
+    assert node.filter(filtered(OPEN)) == ""
+    with node.server(WEB, namespace=server.name, host=str(ipv4(SERVER))):
+        assert near.call(ipv4(SERVER), WEB) == "open"
+    before = node.counters(SERVER)
+    assert before.rule_hits == {LOGGED[0].id: 1, LOGGED[1].id: 0}, "of a connection, only the packet that begins it"
+    asked = frames.udp(NEAR.mac, NEAR.ip, ports=(4000, 53), to=SERVER.mac, target=SERVER.ip)
+    unasked = frames.udp(SERVER.mac, SERVER.ip, ports=(4001, 53), to=NEAR.mac, target=NEAR.ip)
+    near.send(asked, asked)
+    server.send(unasked)
+    after = node.counters(SERVER)
+    assert after.group_dropped - before.group_dropped == {"in": 2, "out": 1}
+    assert node.counters(NEAR).group_dropped["in"] == 0, "the sender's own rules judge first"
+    assert node.filter(filtered(None)) == ""
+    counted = node.counters(NEAR).group_dropped["out"]
+    near.send(asked)
+    assert node.counters(NEAR).group_dropped["out"] == counted + 1, "of a port that is cut off"
+    assert node.counters(SERVER) == after, "a change of other rules leaves them"
+    node.keep_rules()
+    assert "were gone" not in node.problems().rules, "counts are no change of the rules"
