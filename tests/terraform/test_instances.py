@@ -42,6 +42,10 @@ def test_stopped_instance_is_created_and_started_in_place(tf: Workspace, api: Ap
     tf.write(WEB % "").assert_no_changes()
     tf.write(WEB % "is_running = true").apply()
     assert api.get("instances/web")["state"] == "active"
+    tf.write(WEB.replace('"tiny"', '"small"', 1) % "is_running = false").apply()
+    operations = api.get("operations", resource=tf.state()[ADDRESS]["id"], sort="created_at")["items"]
+    kinds = [each["kind"] for each in operations]
+    assert kinds == ["instance.create", "instance.start", "instance.shutdown", "instance.resize"]
     tf.destroy()
 
 

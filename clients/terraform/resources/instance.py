@@ -93,7 +93,7 @@ class InstanceResource(ApiResource):
         was, to = plan.prior["flavor"], plan.planned["flavor"]
         for name in OF_FLAVOR:
             plan.planned[name] = UNKNOWN
-        if plan.replace or plan.prior["state"] == "stopped":
+        if plan.replace or plan.prior["state"] == "stopped" or plan.planned["is_running"] is False:
             return
         text = f"From {'one' if to is UNKNOWN else was} to {'another' if to is UNKNOWN else to} the instance is shut "
         text += "down, and started again: it is away for a minute or so."
@@ -164,11 +164,13 @@ class InstanceResource(ApiResource):
             self._change_ports(work)
         if work.changed("security_groups"):
             self._change_groups(work)
+        if work.changed("is_running") and not work.planned["is_running"]:
+            self._change_power(work)  # first: a guest that boots after another flavor may miss the request to stop
         if work.changed("flavor"):
             self._resize(work)
         if work.changed(*FIRST_BOOT) and work.planned["rebuild_on_image_change"]:
             self._rebuild(work)
-        if work.changed("is_running"):
+        if work.changed("is_running") and work.planned["is_running"]:
             self._change_power(work)
         return work.changed("volumes", "ports", "security_groups", "flavor", "is_running", *FIRST_BOOT)
 
