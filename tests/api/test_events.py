@@ -79,9 +79,9 @@ def test_events_are_filtered_by_resource_kind_and_project(api: Caller, cloud: Cl
         "network.deleted",
     ]
     assert {e["resource"]["id"] for e in api.get("/v1/events?kind=network.deleted").body["items"]} == {second}
-    created = api.get("/v1/events?kind=network.*,volume.*&project=alpha").body["items"]
-    assert {first, second} <= {event["resource"]["id"] for event in created}
-    assert {event["kind"].partition(".")[0] for event in created} == {"network"}
+    events = api.get("/v1/events?kind=network.*,volume.*&project=alpha").body["items"]
+    assert {first, second} <= {event["resource"]["id"] for event in events}
+    assert {event["kind"].partition(".")[0] for event in events} == {"network"}
 
 
 @pytest.mark.parametrize("path", ["/v1/events", "/v1/events/stream"])

@@ -14,7 +14,7 @@ from tests.clients.test_docs_examples import CONSOLE
 TESTS = Path(__file__).parent
 GUIDE = re.compile(r'run\("([\w-]+\.md)"')
 # A command line of a page, up to what the shell does with its output.
-PRINTED = re.compile(r"(?:^ *|bin/|\$ |`|\$\()andromede ([a-z][^`|()<>&;#\n]*)", re.MULTILINE)
+PRINTED = re.compile(r"(?:^ *|bin/|until |[$>|)] +|`|\$\()andromede ([a-z][^`|()<>&;#\n]*)", re.MULTILINE)
 OPTION = re.compile(r"(?<= )--?[a-z][\w-]*")
 LOGGED = "rule ID"  # begins the kernel's lines of rules that log
 CALL_IN_SHELL = re.compile(r"andromede ([^|)\n]+)")

@@ -16,7 +16,7 @@ MADE = shutil.ignore_patterns("static", "collected", "__pycache__")
 # A line break may not come before these: a narrow space that holds, and within the quotes too.
 PUNCTUATION = re.compile(r"[^\s\u202f:/?]( |\u00a0)?[;!?](?=\s|$)|(?<=\w)( |\u00a0)?:(?=\s|$)")
 TRANSLATED = re.compile(r"{% blocktranslate.*?{% endblocktranslate %}", re.DOTALL)
-LITERAL_COLON = re.compile(r"}}(</\w+>)?:\s")
+LITERAL_COLON = re.compile(r"[}>]:\s")
 QUOTES = re.compile(r"«[^\u202f]|[^\u202f]»")
 
 

@@ -7,9 +7,7 @@ from gettext import gettext as _
 import typer
 
 from andromede_cli.command import group
-from andromede_cli.declared_commands import (
-    list_command,
-)
+from andromede_cli.declared_commands import list_command
 from andromede_cli.output import Column
 
 

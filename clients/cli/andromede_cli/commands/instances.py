@@ -129,7 +129,7 @@ def register(app: typer.Typer) -> None:
     list_command(instances, _("The instances of the project."), "instances.list", COLUMNS, *filters)
     subject = given("instance", "INSTANCE", completes="instances.list")
     call_command(instances, "show", _("An instance."), "instances.get", subject, show=show_instance)
-    command(instances, "create", _("Create an instance and start it."), WAIT, DRY_RUN)(create)
+    command(instances, "create", _("Create an instance."), WAIT, DRY_RUN)(create)
     restart = option("restart_policy", "--restart-policy", RESTART_HELP, default=None)
     changes = (NEW_NAME, LABEL, restart)
     help = _("Change its name, labels or restart policy.")
