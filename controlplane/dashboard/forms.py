@@ -20,7 +20,10 @@ class Renderer(TemplatesSetting):
 
 
 class ApiForm(forms.Form):
+    """A form. `api_names`: its fields by the API's names where these differ."""
+
     required_css_class = "is-required"
+    api_names: Mapping[str, str] = {}
 
     def body(self) -> dict[str, Any]:
         """Return the filled-in fields by the API's names."""
@@ -30,7 +33,7 @@ class ApiForm(forms.Form):
         """Show the API's errors next to their fields, also those of fields within others, or above all fields."""
         errors = problem.get("errors") or []
         for error in errors:
-            parts = str(error.get("pointer", "")).split("/")
+            parts = [self.api_names.get(part, part) for part in str(error.get("pointer", "")).split("/")]
             self.add_error(next((part for part in parts if part in self.fields), None), error["detail"])
         if not errors:
             self.add_error(None, str(problem.get("detail") or problem.get("title") or problem.get("code", "")))

@@ -150,6 +150,7 @@ class Growth(FormPage):
 
 
 class ExportForm(ApiForm):
+    api_names = {"from": "first", "to": "last"}
     organization = forms.ChoiceField(label=_("Organization"))
     first = forms.DateField(label=_("First day"), widget=DAY, help_text=_("Days begin at midnight UTC."))
     last = forms.DateField(
@@ -159,12 +160,6 @@ class ExportForm(ApiForm):
     def __init__(self, *args: Any, organizations: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["organization"].choices = organizations  # type: ignore[attr-defined]
-
-    def show_problem(self, problem: Any) -> None:
-        """Show the API's errors: its names of the two times differ, since `from` is a keyword of Python."""
-        names = {"/from": "/first", "/to": "/last"}
-        errors = [each | {"pointer": names.get(each["pointer"], each["pointer"])} for each in problem.get("errors", [])]
-        super().show_problem({**problem, "errors": errors})
 
 
 class ExportCreate(FormPage, EvidencePage):

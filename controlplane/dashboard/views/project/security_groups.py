@@ -49,8 +49,6 @@ PRESETS: dict[str, tuple[Text, Context]] = {
 }
 DIRECTIONS = (("in", _("in: to the instances of the group")), ("out", _("out: from the instances of the group")))
 FAMILIES = (("", _("IPv4, or that of the address ranges")), ("ipv4", "IPv4"), ("ipv6", "IPv6"))
-# Fields of the API, and the fields of the form that they come from.
-FIELDS = {"/first_port": "/ports", "/last_port": "/ports", "/protocol": "/preset"}
 CHOICES_MAX = 200
 
 
@@ -117,6 +115,7 @@ class SecurityGroupDelete(CrudDelete):
 
 
 class RuleForm(ApiForm):
+    api_names = {"first_port": "ports", "last_port": "ports", "protocol": "preset"}
     direction = forms.ChoiceField(label=_("Direction"), choices=DIRECTIONS, initial="in", widget=forms.RadioSelect)
     preset = forms.ChoiceField(label=_("Traffic"), choices=[(name, label) for name, (label, _api) in PRESETS.items()])
     family = forms.ChoiceField(
@@ -171,13 +170,6 @@ class RuleForm(ApiForm):
         if preset["protocol"] == "icmp" and (given.get("family") == "ipv6" or ":" in cidrs):
             preset = {"protocol": "icmpv6"}
         return given | preset
-
-    def show_problem(self, problem: Mapping[str, Any]) -> None:
-        """Show the API's errors; the form has other fields for ports and protocol."""
-        errors = [
-            each | {"pointer": FIELDS.get(each["pointer"], each["pointer"])} for each in problem.get("errors") or []
-        ]
-        super().show_problem({**problem, "errors": errors})
 
 
 class RuleCreate(FormPage, CrudPage):
