@@ -38,7 +38,9 @@ def operator(tmp_path: Path, live: Live) -> Inside:
 
 
 def test_instance_and_volume_are_updated(cli: Inside) -> None:
-    cli.ok("instance", "create", "web", "--flavor", "tiny", "--image", "tiny")
+    created = ("instance", "create", "web", "--flavor", "tiny", "--image", "tiny", "--no-start", "-o", "json")
+    assert cli.ok(*created).json["state"] == "stopped"
+    assert cli.ok("instance", "start", "web", "-o", "json").json["state"] == "active"
     assert cli.ok("instance", "reboot", "web", "-o", "json").json["power_state"] == "running"
     assert cli.ok("instance", "reset", "web", "-o", "json").json["power_state"] == "running"
     assert cli.ok("instance", "shutdown", "web", "-o", "json").json["power_state"] == "off"
