@@ -39,9 +39,9 @@ class VersionHistory:
         """Return the lowest valid version for a record at this position. It reads only the records of one minute."""
         if not self._is_sorted:
             self._sort()
-        for position in range(bisect_left(self._seen, to.index, key=lambda seen: seen[0].index) - 1, -1, -1):
-            since, number = self._seen[position]
-            if since.was_known(to=to):
+        for index in range(bisect_left(self._seen, to.index, key=lambda seen: seen[0].index) - 1, -1, -1):
+            position, number = self._seen[index]
+            if position.was_known(to=to):
                 return number
         return 0
 

@@ -85,7 +85,8 @@ def store_decisions(asked: Sequence[Asked]) -> list[Decision]:
     for request, taken, decision, _ in made:
         record_exemption_use(request, taken, decision)
     documents = {taken.demand.digest: taken.demand.layers for _, taken in asked}
-    policies = [PolicyDocument(digest=digest, document=layers) for digest, layers in documents.items()]
+    # In one order, since concurrent calls wait for each other's new rows.
+    policies = [PolicyDocument(digest=digest, document=documents[digest]) for digest in sorted(documents)]
     PolicyDocument.objects.bulk_create(policies, BATCH, ignore_conflicts=True)
     EvidenceRecord.objects.bulk_create([evidence for *_, evidence in made], BATCH)
     return Decision.objects.bulk_create([decision for _, _, decision, _ in made], BATCH)

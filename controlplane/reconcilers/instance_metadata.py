@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from django.db.models import F
@@ -35,11 +35,15 @@ def reconcile() -> int:
             sent += _send_documents(nodes[node_id], document_ids)
         except CloudError as exc:
             log.warning("node %s: metadata not sent, retried later: %s %s", nodes[node_id].name, exc, exc.facts)
-    for incident in (
-        Incident.objects.filter(kind=REFUSED, ended_at=None).exclude(node__in=by_node).select_related("node")
-    ):
-        incidents.end(incident.node, REFUSED)
+    _end_incidents(but=by_node)
     return sent
+
+
+def _end_incidents(*, but: Collection[UUID]) -> None:
+    """End the incidents of the nodes for which nothing is due, `but` these; what an unreachable one refuses stays."""
+    others = Incident.objects.filter(kind=REFUSED, ended_at=None).exclude(node__in=but)
+    for incident in others.exclude(node__state="unreachable").select_related("node"):
+        incidents.end(incident.node, REFUSED)
 
 
 def _send_documents(node: Node, document_ids: Sequence[UUID]) -> int:

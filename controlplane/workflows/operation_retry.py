@@ -32,6 +32,7 @@ from controlplane.operations.services import operation_run_now, record_retry
 from controlplane.storage.models import Volume
 from controlplane.storage.selectors import volume_get
 from controlplane.storage.services import volume_grow, volume_recreate
+from controlplane.workflows.instance_create import is_started
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,7 @@ def _instance_create(request: RetryRequest) -> Operation:
     named = request.operation.args.get("security_groups")
     groups = None if named is None else request.each(security_group_get, "security_groups")
     zones, host = tuple(request.argument("zones")), request.argument("host")
-    is_started = request.operation.args.get("is_started", True)  # the release before starts each instance
-    around = NewAttachments(networks, ports, volumes, zones, host, groups, is_started)
+    around = NewAttachments(networks, ports, volumes, zones, host, groups, is_started(request.operation))
     return instance_recreate(request.actor, instance, around)
 
 

@@ -128,6 +128,65 @@ def test_guest_that_goes_on_at_its_source_is_not_handed_over(departure: Departur
     assert (departure.woken, departure.recorded) == ([], [])
 
 
+def test_guest_that_goes_on_while_it_is_killed_is_not_handed_over(
+    departure: Departure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its disks may have changed since the pause, and the destination's memory does not know of that."""
+    kill, is_begun, has_resumed = signal.pidfd_send_signal, threading.Event(), threading.Event()
+
+    def kill_late(pidfd: int, number: int) -> None:
+        is_begun.set()
+        assert has_resumed.wait(PATIENCE_S)
+        kill(pidfd, number)
+
+    monkeypatch.setattr(signal, "pidfd_send_signal", kill_late)
+    handover = departure.hand_over()
+    departure.proxy.is_whole.set()
+    assert is_begun.wait(PATIENCE_S)
+    handover.resumed()
+    has_resumed.set()
+    assert not handover.give_up()
+    assert (departure.woken, departure.recorded) == ([], [])
+
+
+class GivenUpEvent(threading.Event):
+    """Is set when libvirt has just said that the migration failed."""
+
+    def __init__(self, handover: "list[Handover]", monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__()
+        self._handover = handover
+        self._is_given_up, self.outcomes = threading.Event(), list[bool]()
+        self.caller = threading.Thread(target=lambda: self.outcomes.append(self._handover[0].give_up()))
+        join = threading.Thread.join
+
+        def joined(thread: threading.Thread, timeout: float | None = None) -> None:
+            if thread.name == "handover":
+                self._is_given_up.set()
+            join(thread, timeout)
+
+        monkeypatch.setattr(threading.Thread, "join", joined)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if self._handover and not self._is_given_up.is_set():
+            self.caller.start()
+            assert self._is_given_up.wait(PATIENCE_S)
+            self.set()
+        return super().wait(timeout)
+
+
+def test_guest_of_a_migration_that_just_failed_is_not_killed(
+    departure: Departure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handovers: list[Handover] = []
+    departure.proxy.is_whole = failed = GivenUpEvent(handovers, monkeypatch)
+    handovers.append(departure.hand_over())
+    wait_until(lambda: bool(failed.outcomes), what="the handover to end")
+    failed.caller.join()
+    assert failed.outcomes == [False]
+    assert departure.qemu.poll() is None
+    assert (departure.woken, departure.recorded) == ([], [])
+
+
 def test_guest_is_resumed_on_the_word_of_libvirt(departure: Departure) -> None:
     handover = departure.hand_over(b"some")
     handover.confirm()

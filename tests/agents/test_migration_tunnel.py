@@ -394,7 +394,9 @@ def test_answer_that_ends_a_migration_is_seen_in_any_portions(portion: int) -> N
     see(b"".join(before))
     assert not is_whole.is_set()
     answer = packet(FINISH, kind=1, body=b"a domain")
-    see(answer)
+    see(answer[:-1])
+    assert not is_whole.is_set(), "libvirt has no answer yet"
+    see(answer[-1:])
     assert is_whole.is_set()
     assert bytes(passed) == b"".join(before) + answer
 

@@ -139,6 +139,16 @@ def test_another_kind_of_cluster_is_refused(ceph: CephCluster) -> None:
     assert ceph.pids() == pids
 
 
+def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
+    own = tmp_path / "notes"
+    own.touch()
+    cluster = CephCluster(tmp_path)
+    for act in (cluster.start, cluster.remove):
+        with pytest.raises(LabError, match="holds other files"):
+            act()
+    assert list(tmp_path.iterdir()) == [own]
+
+
 def test_a_daemon_that_ends_says_why(make_ceph: Callable[[str], CephCluster]) -> None:
     """The address is of a documentation network (RFC 5737), and so of no machine."""
     with pytest.raises(LabError, match=r"mon\.a .* ended: [^$]*192\.0\.2\.1"):

@@ -241,6 +241,16 @@ def test_incident_of_a_refused_document_ends_with_its_instance(cloud: Cloud) -> 
     assert Incident.objects.get(kind="metadata-refused").ended_at is not None
 
 
+def test_incident_of_a_refused_document_outlives_the_absence_of_its_node(cloud: Cloud) -> None:
+    make_instance(cloud)
+    signer.sign_all()
+    MetadataDocument.objects.update(document=b"{}")
+    reconciler.reconcile()
+    Node.objects.update(state="unreachable")
+    reconciler.reconcile()
+    assert Incident.objects.get(kind="metadata-refused").ended_at is None
+
+
 # ── a token is no document of a node, and the reverse ───────────────────────────────────────────
 
 

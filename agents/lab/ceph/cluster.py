@@ -60,8 +60,10 @@ class CephCluster:
         start has left is made anew, and so is a cluster with its objects in memory when an OSD has ended.
 
         Raises:
-            LabError: a daemon ended (its last words are in the message), or the folder holds another kind of cluster.
+            LabError: a daemon ended (its last words are in the message), or the folder holds another kind of cluster,
+                or other files.
         """
+        self._check_folder()
         with self._locked():
             self._end([pid for pid in self.pids() if _network_of(pid) != _network_of("self")])
             wanted = ClusterPlan(address or self.own_address, osds, store, str(uuid.uuid4()))
@@ -78,7 +80,8 @@ class CephCluster:
         self._end(self.pids())
 
     def remove(self) -> None:
-        """Run `stop` and delete the folder."""
+        """Run `stop` and delete the folder. Raises LabError: it holds other files."""
+        self._check_folder()
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -236,6 +239,11 @@ class CephCluster:
         for pid in pids:
             end_process(pid)
         self._children = {daemon: child for daemon, child in self._children.items() if child.poll() is None}
+
+    def _check_folder(self) -> None:
+        """Check that the folder is a cluster's, since all that is in it is deleted."""
+        if self.folder.exists() and any(self.folder.iterdir()) and not (self.folder / LOCK).exists():
+            raise LabError(f"{self.folder} holds other files than a Ceph cluster's. Name a folder of its own.")
 
     def _known_plan(self) -> ClusterPlan:
         plan = self.plan

@@ -155,13 +155,16 @@ class Handover:
         return self._is_confirmed
 
     def _ends_before_libvirt_says_so(self) -> bool:
-        """End QEMU while libvirt ends the migration; False if libvirt has ended it before."""
-        while self._process is not None and not (self._over.is_set() or self._has_resumed):
-            if not self._proxy.is_whole.wait(LOOK_S) or self._has_resumed:
+        """End QEMU while libvirt ends the migration; False if libvirt has ended it, or the guest went on here."""
+        while self._process is not None and not self._is_left_to_libvirt():
+            if not self._proxy.is_whole.wait(LOOK_S) or self._is_left_to_libvirt():
                 continue
             if self._process.kill() or self._process.has_ended(within_s=LOOK_S):
-                return True
+                return not self._has_resumed
         return False
+
+    def _is_left_to_libvirt(self) -> bool:
+        return self._over.is_set() or self._has_resumed
 
     def _is_recorded(self) -> bool:
         try:

@@ -84,8 +84,8 @@ class Migrations(Protocol):
         """Move the guest; returns when it runs or is paused at its destination and is gone here.
 
         A guest that is paused here since `bring_up` stays paused wherever it ends. `record` stores that the guest was
-        handed over: it is called when the destination has all of it, its process here has ended, and the hypervisor has
-        not said so yet. From then on the guest may run there, whatever this hypervisor knows of it.
+        handed over: it is called when the destination has all of it, its process here was killed or has ended, and the
+        hypervisor has not said so yet. From then on the guest may run there, whatever this hypervisor knows of it.
 
         Raises:
             MigrationCancelled: by `cancel`; the guest goes on here.

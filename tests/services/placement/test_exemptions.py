@@ -19,6 +19,8 @@ from controlplane.catalog.officer_keys import officer_key_revoke
 from controlplane.compute.console_log import console_tail
 from controlplane.compute.guest_sessions import Kind, console_open, recheck_access
 from controlplane.compute.models import Instance
+from controlplane.compute.public_address_attachments import ATTACH
+from controlplane.compute.services import instance_placement_request
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
@@ -27,6 +29,7 @@ from controlplane.nodes import signing_keys, trust_documents
 from controlplane.nodes.signing_keys import SigningKey
 from controlplane.placement import exemptions
 from controlplane.placement import services as placement
+from controlplane.placement.batch_decisions import store_decisions
 from controlplane.placement.decisions import PlacementRequest
 from controlplane.placement.errors import (
     ApprovalInvalid,
@@ -317,11 +320,16 @@ def refused(cloud: Cloud) -> Cloud:
     """Return a cloud whose resources are admitted in their zone by exemptions only."""
     make_instance(cloud)
     make_volume(cloud)
+    tighten(cloud)
+    return cloud
+
+
+def tighten(cloud: Cloud) -> None:
+    """Exclude the cloud's zone by the policy of its project."""
     facts.officer()
     cloud.world.publish_keys()
     facts.state_of("zone", "fr-idf-1", {"location.territory": "DE"})
     policy_set(cloud.tenant.actor, clauses=[HERE], project=cloud.tenant.project)
-    return cloud
 
 
 def test_a_console_is_read_once_under_an_exemption(refused: Cloud) -> None:
@@ -358,6 +366,23 @@ def test_attachment_uses_one_exemption_per_side_once(refused: Cloud) -> None:
         exemption.refresh_from_db()
         assert (exemption.op, exemption.use_count) == ("volume.attach", 1)
     assert set(ExemptionUse.objects.values_list("operation_id", flat=True)) == {operation.pk}
+
+
+def test_exemption_admits_its_own_instance_among_many(cloud: Cloud) -> None:
+    """Both instances have the same policies, on the same node."""
+    for name in ("first", "second"):
+        make_instance(cloud, name)
+    tighten(cloud)
+    requests = [instance_placement_request(each, operation=ATTACH) for each in Instance.objects.order_by("pk")]
+    decide = partial(placement.check_current_nodes, requests)
+    both = [exempt(cloud, decide), exempt(cloud, decide)]
+    assert [each.resource_ids for each in both] == [[each.consumer_id] for each in requests]
+    store_decisions(list(zip(requests, decide(), strict=True)))
+    for exemption in both:
+        exemption.refresh_from_db()
+        assert (exemption.op, exemption.use_count) == (ATTACH, 1)
+    with pytest.raises(PolicyUnsatisfiable):
+        decide()
 
 
 def test_exemption_of_another_zone_does_not_hide_the_right_one(tenant: Tenant, root: SigningKey) -> None:

@@ -24,37 +24,38 @@ REPLY, OK = 1, 0
 class FinishWatch:
     """Watches one connection, in the direction of the libvirt that calls: when the other one has the whole guest.
 
-    `is_whole` is set by the answer without an error to the call FINISH, which ends a migration at its destination.
+    `is_whole` is set by the answer without an error to the call FINISH, which ends a migration at its destination. The
+    answer has to be whole: with a part of it, the libvirt that calls lets the guest go on.
     """
 
     def __init__(self, is_whole: threading.Event) -> None:
         self._is_whole = is_whole
         self._header = bytearray()
         self._left = 0  # of the present packet
+        self._is_finish = False
 
     def passes(self, data: bytes) -> bytes:
         """Return the bytes as they are."""
         rest = memoryview(data)
         while rest:
+            taken = min(self._left or HEADER.size - len(self._header), len(rest))
             if self._left:
-                taken = min(self._left, len(rest))
                 self._left -= taken
-                rest = rest[taken:]
-                continue
-            missing = HEADER.size - len(self._header)
-            self._header += rest[:missing]
-            rest = rest[missing:]
+            else:
+                self._header += rest[:taken]
+            rest = rest[taken:]
             if len(self._header) == HEADER.size:
                 self._see(*HEADER.unpack(self._header))
                 self._header.clear()
+            if self._is_finish and not self._left:
+                self._is_whole.set()
         return data
 
     def _see(
         self, length: int, program: int, _version: int, procedure: int, kind: int, _serial: int, status: int
     ) -> None:
         self._left = max(length - HEADER.size, 0)
-        if (program, procedure, kind, status) == (REMOTE, FINISH, REPLY, OK):
-            self._is_whole.set()
+        self._is_finish = (program, procedure, kind, status) == (REMOTE, FINISH, REPLY, OK)
 
 
 class MigrationOnly:
