@@ -383,13 +383,12 @@ def test_answer_that_ends_a_migration_is_seen_in_any_portions(portion: int) -> N
         packet(FINISH, kind=1, program=0x6B656570),
         packet(OPEN, kind=1, body=fake_answer * 3),
     ]
-    is_whole, passed = threading.Event(), bytearray()
+    is_whole = threading.Event()
     watch = FinishWatch(is_whole)
 
     def see(data: bytes) -> None:
-        nonlocal passed
         for start in range(0, len(data), portion):
-            passed += watch.passes(data[start : start + portion])
+            watch.see(data[start : start + portion])
 
     see(b"".join(before))
     assert not is_whole.is_set()
@@ -398,7 +397,6 @@ def test_answer_that_ends_a_migration_is_seen_in_any_portions(portion: int) -> N
     assert not is_whole.is_set(), "libvirt has no answer yet"
     see(answer[-1:])
     assert is_whole.is_set()
-    assert bytes(passed) == b"".join(before) + answer
 
 
 def test_migration_calls_pass_unchanged_in_any_portions() -> None:

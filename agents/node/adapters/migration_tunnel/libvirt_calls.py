@@ -22,10 +22,10 @@ REPLY, OK = 1, 0
 
 
 class FinishWatch:
-    """Watches one connection, in the direction of the libvirt that calls: when the other one has the whole guest.
+    """Watches what the libvirt that calls has received on one connection: when the other one has the whole guest.
 
     `is_whole` is set by the answer without an error to the call FINISH, which ends a migration at its destination. The
-    answer has to be whole: with a part of it, the libvirt that calls lets the guest go on.
+    answer has to be received whole: with a part of it, the libvirt that calls lets the guest go on.
     """
 
     def __init__(self, is_whole: threading.Event) -> None:
@@ -34,8 +34,7 @@ class FinishWatch:
         self._left = 0  # of the present packet
         self._is_finish = False
 
-    def passes(self, data: bytes) -> bytes:
-        """Return the bytes as they are."""
+    def see(self, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
             taken = min(self._left or HEADER.size - len(self._header), len(rest))
@@ -45,13 +44,12 @@ class FinishWatch:
                 self._header += rest[:taken]
             rest = rest[taken:]
             if len(self._header) == HEADER.size:
-                self._see(*HEADER.unpack(self._header))
+                self._see_header(*HEADER.unpack(self._header))
                 self._header.clear()
             if self._is_finish and not self._left:
                 self._is_whole.set()
-        return data
 
-    def _see(
+    def _see_header(
         self, length: int, program: int, _version: int, procedure: int, kind: int, _serial: int, status: int
     ) -> None:
         self._left = max(length - HEADER.size, 0)

@@ -12,8 +12,16 @@ MAX_WAITING_BYTES = 2**20
 PART_WITHIN_S = 5.0
 
 
-def relay(tls: ssl.SSLSocket, local: socket.socket, *, passes: Callable[[bytes], bytes] | None = None) -> None:
-    """Relay until one end is closed and its bytes are delivered. `passes` filters the bytes that arrive by TLS.
+def relay(
+    tls: ssl.SSLSocket,
+    local: socket.socket,
+    *,
+    passes: Callable[[bytes], bytes] | None = None,
+    delivered: Callable[[bytes], None] | None = None,
+) -> None:
+    """Relay until one end is closed and its bytes are delivered.
+
+    `passes` filters the bytes that arrive by TLS; `delivered` is called with those that the local socket has taken.
 
     One thread does it all: OpenSSL does not support reading and writing at once.
 
@@ -42,7 +50,9 @@ def relay(tls: ssl.SSLSocket, local: socket.socket, *, passes: Callable[[bytes],
         if tls in writable:
             _send(tls, outward)
         if local in writable:
-            _send(local, inward)
+            sent = _send(local, inward)
+            if delivered:
+                delivered(sent)
     _close_gracefully(tls)
 
 
@@ -56,15 +66,21 @@ def _received(source: socket.socket) -> bytes | None:
         return b""  # the peer hung up before it received everything
 
 
-def _send(target: socket.socket, waiting: bytearray) -> None:
-    """Send the bytes. A closed peer does not receive the rest; its earlier bytes are still read, and then its end."""
+def _send(target: socket.socket, waiting: bytearray) -> bytes:
+    """Send the first bytes, and return those that were taken.
+
+    A closed peer does not receive the rest; its earlier bytes are still read, and then its end.
+    """
+    data = memoryview(waiting)[:RECORD_BYTES].tobytes()
     try:
-        sent = target.send(memoryview(waiting)[:RECORD_BYTES].tobytes())
+        sent = target.send(data)
     except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
-        return
+        return b""
     except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
-        sent = len(waiting)
+        waiting.clear()
+        return b""
     del waiting[:sent]
+    return data[:sent]
 
 
 def _close_gracefully(tls: ssl.SSLSocket) -> None:
