@@ -62,7 +62,7 @@ def test_counters_of_rules_come_with_the_ports_usage(agent: AgentUnderTest) -> N
     assert (rules.group_in_dropped, rules.group_out_dropped) == (1, 2)
     assert (rules.bandwidth_in_dropped, rules.bandwidth_out_dropped) == (3, 4)
     assert [(each.rule_id, each.packets) for each in rules.hits] == [("a", 5), ("b", 6)]
-    agent.fake.fail_next("counters", AdapterError("nft does not answer."))
+    agent.fake.fail_next("counters", AdapterError("nft does not answer.", retryable=True))
     lacking = next(each for each in ports(stream) if not each.HasField("rules"))
     stream.cancel()
     assert lacking.in_bytes, "the rest of the sample is there"
