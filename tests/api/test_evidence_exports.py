@@ -41,9 +41,9 @@ class Window:
 def maker(cloud: Cloud, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> ExportQueue:
     settings.EXPORTS_DIR = tmp_path / "exports"
     log_key.create_log_key(settings.PKI_DIR)
-    created = ExportQueue()
-    monkeypatch.setattr(exports, "send_wakeup", created.send_wakeup)
-    return created
+    queue = ExportQueue()
+    monkeypatch.setattr(exports, "send_wakeup", queue.send_wakeup)
+    return queue
 
 
 @pytest.fixture

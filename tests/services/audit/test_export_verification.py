@@ -53,14 +53,14 @@ def positions(export: Export, kind: str, name: str = OWN_RECORDS) -> list[int]:
 
 def test_clean_export_verifies_on_another_machine(organization: Organization, write: Write, tmp_path: Path) -> None:
     story = make_sample_evidence(organization.pk)
-    created = write()
-    alone = run_alone(created.path, tmp_path / "auditor", "--log-key", str(log_key.load().public))
+    export = write()
+    alone = run_alone(export.path, tmp_path / "auditor", "--log-key", str(log_key.load().public))
     assert (alone.returncode, alone.stderr) == (0, "")
     assert "The export is consistent: no check failed." in alone.stdout
     assert "4 decision, " in alone.stdout
-    own = created.manifest.own
+    own = export.manifest.own
     assert f"its records 1 to {own.last} of {own.last + 1}" in alone.stdout, "and the mark that follows"
-    assert verdict(created.path, "--root-key", str(story.root.file(tmp_path))).status == 0
+    assert verdict(export.path, "--root-key", str(story.root.file(tmp_path))).status == 0
 
 
 def test_export_command_writes_a_valid_file(
@@ -97,9 +97,9 @@ def test_export_has_no_records_of_other_organizations(organization: Organization
     other = new_id()
     SampleEvidence(other, epoch=1).demand("secret", EU)
     evidence_log.append("incident", {"what": "of nobody"})
-    created = write()
-    assert str(other).encode() not in b"".join(created.files.values())
-    assert b"of nobody" not in b"".join(created.files.values())
+    export = write()
+    assert str(other).encode() not in b"".join(export.files.values())
+    assert b"of nobody" not in b"".join(export.files.values())
 
 
 def test_export_has_records_of_its_period_and_their_dependencies(organization: Organization, write: Write) -> None:
@@ -111,12 +111,12 @@ def test_export_has_records_of_its_period_and_their_dependencies(organization: O
     story.create()
     end = clock.now()
     story.create()
-    created = write(start, end)
-    assert verdict(created.path).status == 0, verdict(created.path).out
-    own, total = created.manifest.own, EvidenceRecord.objects.filter(stream=str(organization.pk)).count()
+    export = write(start, end)
+    assert verdict(export.path).status == 0, verdict(export.path).out
+    own, total = export.manifest.own, EvidenceRecord.objects.filter(stream=str(organization.pk)).count()
     assert own == Span(total - 6, total - 3, total)
-    assert len(created.lines(OWN_RECORDS)) == 6
-    assert [of(line)["kind"] for line in created.lines(EARLIER_RECORDS)] == [
+    assert len(export.lines(OWN_RECORDS)) == 6
+    assert [of(line)["kind"] for line in export.lines(EARLIER_RECORDS)] == [
         "policy_version",
         "policy_version",
         "decision",
@@ -128,10 +128,10 @@ def test_export_of_a_period_without_records_proves_their_absence(organization: O
     start = clock.now()
     end = clock.now()
     story.create()
-    created = write(start, end)
-    assert verdict(created.path).status == 0, verdict(created.path).out
-    assert created.manifest.own.first == created.manifest.own.last + 1
-    assert len(created.lines(OWN_RECORDS)) == 2
+    export = write(start, end)
+    assert verdict(export.path).status == 0, verdict(export.path).out
+    assert export.manifest.own.first == export.manifest.own.last + 1
+    assert len(export.lines(OWN_RECORDS)) == 2
 
 
 @pytest.mark.parametrize("is_early", [True, False])
@@ -140,8 +140,8 @@ def test_export_of_a_period_outside_all_records_verifies(
 ) -> None:
     make_sample_evidence(organization.pk)
     start = clock.now() - 10 * HOUR if is_early else clock.now()
-    created = write(start, start + HOUR if is_early else clock.now())
-    assert verdict(created.path).status == 0, verdict(created.path).out
+    export = write(start, start + HOUR if is_early else clock.now())
+    assert verdict(export.path).status == 0, verdict(export.path).out
 
 
 def test_erased_record_is_counted_and_is_no_fault(organization: Organization, write: Write) -> None:
@@ -149,8 +149,8 @@ def test_erased_record_is_counted_and_is_no_fault(organization: Organization, wr
     evidence_log.erase_record(
         EvidenceRecord.objects.get(kind="incident", organization_id=organization.pk).pk, reason="law"
     )
-    created = write()
-    result = verdict(created.path)
+    export = write()
+    result = verdict(export.path)
     assert result.status == 0, result.out
     assert "1 of them erased" in result.out
 
@@ -167,13 +167,13 @@ def test_witnesses_are_counted(organization: Organization, write: Write, tmp_pat
     end = clock.now()
     size = write(end=end).manifest.size
     cosign(auditor, size, end)
-    created = write(end=end)
+    export = write(end=end)
     known = ("--witness", str(auditor.key), "--witnesses", "1")
-    result = verdict(created.path, *known)
+    result = verdict(export.path, *known)
     assert result.status == 0, result.out
     assert f"witness auditor.example/w signed size {size} at 2" in result.out
     other = Signer("auditor.example/w", 4)
-    assert verdict(created.path, "--witness", str(other.key), "--witnesses", "1").status == 1
+    assert verdict(export.path, "--witness", str(other.key), "--witnesses", "1").status == 1
 
 
 def cosign(auditor: Witness, size: int, at: datetime) -> None:
@@ -228,9 +228,9 @@ def test_export_has_only_checkpoints_of_the_current_log_key(
     (settings.PKI_DIR / log_key.FILE).rename(settings.PKI_DIR / "log-1.key")
     log_key.create_log_key(settings.PKI_DIR)
     story.create()
-    created = write()
-    assert len(created.lines(export_format.CHECKPOINTS)) == 1
-    assert verdict(created.path, "--log-key", str(log_key.load().public)).status == 0
+    export = write()
+    assert len(export.lines(export_format.CHECKPOINTS)) == 1
+    assert verdict(export.path, "--log-key", str(log_key.load().public)).status == 0
 
 
 # ── one changed byte ────────────────────────────────────────────────────────────────────────────
@@ -242,8 +242,8 @@ def flipped(raw: bytes, position: int, bit: int = 0) -> bytes:
 
 def test_any_changed_byte_is_found(organization: Organization, write: Write, tmp_path: Path) -> None:
     make_sample_evidence(organization.pk, instances=1)
-    created = write()
-    whole = created.path.read_bytes()
+    export = write()
+    whole = export.path.read_bytes()
     changed = tmp_path / "changed.tar"
     # All over the file, and each part of it that is small: headers, manifest, ends.
     positions = {
@@ -252,13 +252,13 @@ def test_any_changed_byte_is_found(organization: Organization, write: Write, tmp
         *range(len(whole) - 1000, len(whole), 199),
     }
     for name in (export_format.CHECKPOINTS, PLATFORM_RECORDS, OWN_RECORDS):
-        begin = whole.index(created.files[name])
+        begin = whole.index(export.files[name])
         positions |= {
             begin - 1,
             begin - BLOCK,
             begin,
-            begin + len(created.files[name]) - 1,
-            begin + len(created.files[name]),
+            begin + len(export.files[name]) - 1,
+            begin + len(export.files[name]),
         }
     for position in sorted(positions):
         changed.write_bytes(flipped(whole, position, bit=position % 8))
@@ -272,20 +272,20 @@ def test_changed_byte_in_a_record_is_reported_with_the_record(
     organization: Organization, write: Write, name: str
 ) -> None:
     make_sample_evidence(organization.pk, instances=1)
-    created = write()
-    clean = created.files[name]
-    step = max(1, len(created.lines(name)) // 20)
-    for number in range(0, len(created.lines(name)), step):
+    export = write()
+    clean = export.files[name]
+    step = max(1, len(export.lines(name)) // 20)
+    for number in range(0, len(export.lines(name)), step):
         for share in (0.02, 0.3, 0.6, 0.97):
 
             def edit(lines: list[bytes], number: int = number, share: float = share) -> list[bytes]:
                 lines[number] = flipped(lines[number], int(len(lines[number]) * share))
                 return lines
 
-            created.change(name, edit)
-            faults = created.verdict().faults
+            export.change(name, edit)
+            faults = export.verdict().faults
             assert any(fault.startswith(f"FAULT {name}:{number + 1}") for fault in faults), (number, share, faults)
-            created.files[name] = clean
+            export.files[name] = clean
 
 
 # ── a dishonest operator: everything below is signed anew with the log's own key ────────────────
@@ -301,39 +301,39 @@ def faults_of(made: Export, **fields: object) -> list[str]:
 def test_omitted_record_is_found(organization: Organization, write: Write) -> None:
     make_sample_evidence(organization.pk)
     for name in (OWN_RECORDS, PLATFORM_RECORDS):
-        created = write()
-        middle = len(created.lines(name)) // 2
-        created.change(name, lambda lines, middle=middle: lines[:middle] + lines[middle + 1 :])  # type: ignore[misc]
-        assert any(f"{name}:{middle + 1}" in fault and "should stand here" in fault for fault in faults_of(created))
+        export = write()
+        middle = len(export.lines(name)) // 2
+        export.change(name, lambda lines, middle=middle: lines[:middle] + lines[middle + 1 :])  # type: ignore[misc]
+        assert any(f"{name}:{middle + 1}" in fault and "should stand here" in fault for fault in faults_of(export))
 
 
 def test_omitted_last_records_are_found(organization: Organization, write: Write) -> None:
     make_sample_evidence(organization.pk)
-    created = write()
-    created.change(OWN_RECORDS, lambda lines: lines[:-2])
-    assert any("missing" in fault for fault in faults_of(created))
+    export = write()
+    export.change(OWN_RECORDS, lambda lines: lines[:-2])
+    assert any("missing" in fault for fault in faults_of(export))
 
 
 def test_changed_bounds_of_the_own_records_are_found(organization: Organization, write: Write) -> None:
     """Records of the time in question are declared to be outside of it."""
     make_sample_evidence(organization.pk)
-    created = write()
-    own = created.manifest.own
-    created.change(OWN_RECORDS, lambda lines: lines[:-1])
+    export = write()
+    own = export.manifest.own
+    export.change(OWN_RECORDS, lambda lines: lines[:-1])
     assert any(
-        "does not end where it says" in fault for fault in faults_of(created, own=own._replace(last=own.last - 2))
+        "does not end where it says" in fault for fault in faults_of(export, own=own._replace(last=own.last - 2))
     )
-    created = write()
-    created.change(OWN_RECORDS, lambda lines: lines[1:])
-    assert any("does not begin where it says" in fault for fault in faults_of(created, own=own._replace(first=3)))
+    export = write()
+    export.change(OWN_RECORDS, lambda lines: lines[1:])
+    assert any("does not begin where it says" in fault for fault in faults_of(export, own=own._replace(first=3)))
 
 
 def test_log_truncated_before_the_end_of_the_period_is_found(organization: Organization, write: Write) -> None:
     """With the checkpoint and the records of an earlier moment, which go well together."""
     story = make_sample_evidence(organization.pk)
-    created = write()
+    export = write()
     story.create()
-    faults = faults_of(created, end=clock.now())
+    faults = faults_of(export, end=clock.now())
     for name in (OWN_RECORDS, PLATFORM_RECORDS):
         assert any(f"{name}: nothing shows that the log went on" in fault for fault in faults)
 
@@ -346,15 +346,15 @@ def test_blank_record_without_an_erasure_is_found(
     evidence_log.erase_record(
         EvidenceRecord.objects.get(kind="incident", organization_id=organization.pk).pk, reason="law"
     )
-    created = write()
-    number = positions(created, kind, name)[-1]
+    export = write()
+    number = positions(export, kind, name)[-1]
 
     def edit(lines: list[bytes]) -> list[bytes]:
         lines[number] = replace(export_format.read_line(lines[number]), salt=None, document=None).as_bytes()
         return lines
 
-    created.change(name, edit)
-    assert f"FAULT {name}:{number + 1}: it is blank, and no erasure names it" in faults_of(created)
+    export.change(name, edit)
+    assert f"FAULT {name}:{number + 1}: it is blank, and no erasure names it" in faults_of(export)
 
 
 def test_later_erasure_is_exported_with_the_period(organization: Organization, write: Write) -> None:
@@ -366,33 +366,33 @@ def test_later_erasure_is_exported_with_the_period(organization: Organization, w
     assert fact is not None
     for record in (incident, fact):
         evidence_log.erase_record(record.pk, reason="law")
-    created = write(end=end)
-    assert [of(line)["kind"] for line in created.lines(export_format.LATER_RECORDS)] == ["erasure"]
-    result = created.verdict()
+    export = write(end=end)
+    assert [of(line)["kind"] for line in export.lines(export_format.LATER_RECORDS)] == ["erasure"]
+    result = export.verdict()
     assert "2 of them erased" in result.out
     assert not any("blank" in fault for fault in result.faults)
-    created.change(export_format.LATER_RECORDS, lambda lines: [])
-    assert any("it is blank" in fault for fault in faults_of(created))
+    export.change(export_format.LATER_RECORDS, lambda lines: [])
+    assert any("it is blank" in fault for fault in faults_of(export))
 
 
 def test_record_that_was_never_in_the_log_is_found(organization: Organization, write: Write) -> None:
     story = make_sample_evidence(organization.pk)
-    created = write()
+    export = write()
     story.create()
     evidence_log.sequence()
     evidence_log.checkpoint()
     newer = write()
-    added = newer.lines(OWN_RECORDS)[len(created.lines(OWN_RECORDS))]
-    created.change(OWN_RECORDS, lambda lines: [*lines, added])
-    own = created.manifest.own
-    assert any("not in the log" in fault for fault in faults_of(created, own=Span(1, own.last + 1, own.total + 1)))
+    added = newer.lines(OWN_RECORDS)[len(export.lines(OWN_RECORDS))]
+    export.change(OWN_RECORDS, lambda lines: [*lines, added])
+    own = export.manifest.own
+    assert any("not in the log" in fault for fault in faults_of(export, own=Span(1, own.last + 1, own.total + 1)))
 
 
 def test_rewritten_record_is_found(organization: Organization, write: Write) -> None:
     """With the right hashes all the way up to the leaf, but no other tree."""
     make_sample_evidence(organization.pk)
-    created = write()
-    number = positions(created, "incident")[0]
+    export = write()
+    number = positions(export, "incident")[0]
 
     def edit(lines: list[bytes]) -> list[bytes]:
         line = export_format.read_line(lines[number])
@@ -405,25 +405,25 @@ def test_rewritten_record_is_found(organization: Organization, write: Write) -> 
         lines[number] = export_format.ExportedRecord(line.index, entry, line.salt, document, line.proof).as_bytes()
         return lines
 
-    created.change(OWN_RECORDS, edit)
-    assert any(f"{OWN_RECORDS}:{number + 1}" in fault and "not in the log" in fault for fault in faults_of(created))
+    export.change(OWN_RECORDS, edit)
+    assert any(f"{OWN_RECORDS}:{number + 1}" in fault and "not in the log" in fault for fault in faults_of(export))
 
 
 def test_inconsistent_earlier_checkpoint_is_found(organization: Organization, write: Write, tmp_path: Path) -> None:
     make_sample_evidence(organization.pk)
-    created = write()
+    export = write()
     key = log_key.load()
     head = TreeHead(key.public.name, 2, bytes(32))
     earlier = export_format.checkpoint_line(str(key.sign_note(str(head))), ())
-    created.change(export_format.CHECKPOINTS, lambda lines: [earlier, *lines])
-    assert any("does not go on" in fault for fault in faults_of(created))
+    export.change(export_format.CHECKPOINTS, lambda lines: [earlier, *lines])
+    assert any("does not go on" in fault for fault in faults_of(export))
 
 
 def test_log_of_another_key_is_refused(organization: Organization, write: Write) -> None:
     make_sample_evidence(organization.pk)
-    created = write()
+    export = write()
     other = Signer("cloud.example/log")
-    result = verdict(created.path, "--log-key", str(other.key))
+    result = verdict(export.path, "--log-key", str(other.key))
     assert result.status == 1
     assert any("manifest.json" in fault for fault in result.faults)
 

@@ -38,9 +38,9 @@ DAY = timedelta(days=1)
 
 @pytest.fixture(autouse=True)
 def maker(monkeypatch: pytest.MonkeyPatch) -> ExportQueue:
-    created = ExportQueue()
-    monkeypatch.setattr(exports, "send_wakeup", created.send_wakeup)
-    return created
+    queue = ExportQueue()
+    monkeypatch.setattr(exports, "send_wakeup", queue.send_wakeup)
+    return queue
 
 
 @pytest.fixture

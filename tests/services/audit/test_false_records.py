@@ -110,8 +110,8 @@ def test_one_false_decision_among_a_hundred_true_ones_is_found(organization: Org
     story.decide(change=admits_everywhere)
     for _ in range(50):
         story.create()
-    created = write()
-    result = verdict(created.path)
+    export = write()
+    result = verdict(export.path)
     assert "102 decision, " in result.out
     assert len(result.faults) == 1
 
@@ -124,8 +124,8 @@ def test_decision_is_recomputed_with_the_facts_of_its_time(organization: Organiz
     after = story.decide()
     assert story.zone in before["admitted_zones"]  # type: ignore[operator]
     assert story.zone not in after["admitted_zones"]  # type: ignore[operator]
-    created = write()
-    assert verdict(created.path).status == 0, verdict(created.path).out
+    export = write()
+    assert verdict(export.path).status == 0, verdict(export.path).out
     story.decide(change=lambda document: document.update(facts_epoch=1))
     assert len(faults_of_story(write)) == 1
 
@@ -229,10 +229,10 @@ def test_omitted_policies_are_found(organization: Organization, write: Write) ->
     story = make_sample_evidence(organization.pk)
     start = clock.now()
     story.create()
-    created = write(start)
-    created.change(EARLIER_RECORDS, lambda lines: lines[1:])
-    created.sign()
-    assert any("whose version 2 is not here" in fault for fault in created.verdict().faults)
+    export = write(start)
+    export.change(EARLIER_RECORDS, lambda lines: lines[1:])
+    export.sign()
+    assert any("whose version 2 is not here" in fault for fault in export.verdict().faults)
 
 
 def test_backdated_fact_is_found(organization: Organization, write: Write) -> None:

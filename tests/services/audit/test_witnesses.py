@@ -50,12 +50,12 @@ def test_witness_cosigns_successive_checkpoints(
 ) -> None:
     log = signed_notes.parse_key(output_of("witness_add", str(auditor.key)).strip())
     for count in (3, 1, 4):
-        created = signed(write, count)
+        signatures = signed(write, count)
         monkeypatch.setattr("sys.stdin", io.StringIO(output_of("witness_request", NAME)))
         assert witness.main(["cosign", str(auditor.folder), str(log)]) == 0
         monkeypatch.setattr("sys.stdin", io.StringIO(capsys.readouterr().out))
-        call_command("witness_cosign", str(created.tree_size))
-        note = selectors.checkpoint_note(created)
+        call_command("witness_cosign", str(signatures.tree_size))
+        note = selectors.checkpoint_note(signatures)
         assert signed_notes.verify_note(note, [log], ed25519.verify) == [log]
         assert verify_cosignature(note.text, note.signatures[1], auditor.key, ed25519.verify)
     assert Cosignature.objects.count() == 3
@@ -76,12 +76,12 @@ def test_witness_request_starts_at_the_last_or_stated_size(write: Write, auditor
 
 
 def test_repeated_cosignature_changes_nothing(write: Write, auditor: witness.Witness) -> None:
-    created = signed(write, 3)
+    signatures = signed(write, 3)
     row = witness_add(str(auditor.key))
     first, second = (auditor.sign(witness_request(row, old=old), log_key.load().public, now=old) for old in (0, 3))
     kept = cosign_accept(3, str(first))
     assert cosign_accept(3, str(second)).pk == kept.pk
-    assert Cosignature.objects.get(checkpoint=created).line == str(first)
+    assert Cosignature.objects.get(checkpoint=signatures).line == str(first)
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
         kept.delete()
 

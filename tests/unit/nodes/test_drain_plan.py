@@ -40,9 +40,9 @@ def actions(made: Plan) -> dict[str, tuple[str, str | None]]:
 
 
 def test_guests_move_running_ones_first_and_stopped_ones_too() -> None:
-    created = planned([guest("old", is_running=False), guest("web")], fleet(node(HERE), node("n01")))
-    assert actions(created) == {"web": ("migrate", "n01"), "old": ("migrate", "n01")}
-    assert [entry.guest.name for entry in created.entries] == ["web", "old"]
+    plan = planned([guest("old", is_running=False), guest("web")], fleet(node(HERE), node("n01")))
+    assert actions(plan) == {"web": ("migrate", "n01"), "old": ("migrate", "n01")}
+    assert [entry.guest.name for entry in plan.entries] == ["web", "old"]
 
 
 def test_stopped_guest_without_a_node_stays_with_any_fallback() -> None:
@@ -54,10 +54,10 @@ def test_stopped_guest_without_a_node_stays_with_any_fallback() -> None:
 
 def test_capacity_is_not_allocated_twice() -> None:
     nodes = fleet(node(HERE), node("n01", used=Resources(12, 0, 0)))
-    created = planned([guest("a"), guest("b"), guest("c")], nodes)
-    found = sorted(action for action, _ in actions(created).values())
+    plan = planned([guest("a"), guest("b"), guest("c")], nodes)
+    found = sorted(action for action, _ in actions(plan).values())
     assert found == ["leave", "migrate", "migrate"]
-    (left,) = [entry for entry in created.entries if entry.action == "leave"]
+    (left,) = [entry for entry in plan.entries if entry.action == "leave"]
     assert left.reasons == (REFUSED | {"detail": "no_capacity"},)
 
 
@@ -68,9 +68,9 @@ def test_largest_guest_is_placed_first() -> None:
         node("n02", capacity=Resources(16, 4096, 1000)),
     )
     large = ask(resources=Resources(1, 8192, 1))
-    created = planned([guest("small"), guest("large", large)], nodes)
-    assert actions(created) == {"large": ("migrate", "n01"), "small": ("migrate", "n02")}
-    assert [entry.guest.name for entry in created.entries] == ["large", "small"]
+    plan = planned([guest("small"), guest("large", large)], nodes)
+    assert actions(plan) == {"large": ("migrate", "n01"), "small": ("migrate", "n02")}
+    assert [entry.guest.name for entry in plan.entries] == ["large", "small"]
 
 
 def test_blocked_guest_has_its_reason_and_the_fallback_decides() -> None:
@@ -86,8 +86,8 @@ def test_guest_without_a_placement_request_is_not_moved() -> None:
 
 
 def test_guest_with_a_running_operation_waits() -> None:
-    created = planned([guest("new", is_changing=True, question=None)], fleet(node(HERE)))
-    assert actions(created) == {"new": ("wait", None)}
+    plan = planned([guest("new", is_changing=True, question=None)], fleet(node(HERE)))
+    assert actions(plan) == {"new": ("wait", None)}
 
 
 def test_cordoned_unreachable_or_drained_node_is_no_target() -> None:
@@ -108,21 +108,21 @@ def test_anti_affinity_members_get_different_nodes() -> None:
     members = [guest(name, request, question=GuestRequest(request, assessed(request), group)) for name in ("a", "b")]
     places = {group: {member.id: HERE for member in members}}
     nodes = fleet(node(HERE), node("n01"), node("n02"))
-    created = planned(members, nodes, places=places)
-    assert sorted(str(target) for _, target in actions(created).values()) == ["n01", "n02"]
-    created = planned(members, fleet(node(HERE), node("n01")), places=places)
-    assert sorted(action for action, _ in actions(created).values()) == ["leave", "migrate"]
+    plan = planned(members, nodes, places=places)
+    assert sorted(str(target) for _, target in actions(plan).values()) == ["n01", "n02"]
+    plan = planned(members, fleet(node(HERE), node("n01")), places=places)
+    assert sorted(action for action, _ in actions(plan).values()) == ["leave", "migrate"]
 
 
 def test_digest_covers_the_agreed_actions_without_the_targets() -> None:
     guests = [guest("a"), guest("b", is_running=False)]
     one, other = fleet(node(HERE), node("n01")), fleet(node(HERE), node("n02"))
-    created = planned(guests, one)
-    assert created.digest == planned(list(reversed(guests)), other).digest
-    assert created.digest != planned(guests, one, fallback="stop").digest
-    assert created.digest != planned(guests[:1], one).digest
-    assert created.digest != planned([guest("a", obstacles=(OBSTACLE,)), guests[1]], one).digest
-    assert created.digest != planned([guests[0], guest("b", is_running=False, obstacles=(OBSTACLE,))], one).digest
+    plan = planned(guests, one)
+    assert plan.digest == planned(list(reversed(guests)), other).digest
+    assert plan.digest != planned(guests, one, fallback="stop").digest
+    assert plan.digest != planned(guests[:1], one).digest
+    assert plan.digest != planned([guest("a", obstacles=(OBSTACLE,)), guests[1]], one).digest
+    assert plan.digest != planned([guests[0], guest("b", is_running=False, obstacles=(OBSTACLE,))], one).digest
 
 
 guests = st.builds(
@@ -147,15 +147,15 @@ def test_plan_covers_every_guest_with_a_reason_and_oversells_nothing(
     found: list[Guest], rows: list[NodeRow], fallback: str
 ) -> None:
     nodes = fleet(*(row for row in rows if row.id != HERE), node(HERE))
-    created = planned(found, nodes, fallback=fallback)
-    assert created == planned(list(reversed(found)), nodes, fallback=fallback)
-    assert sorted(entry.guest.id for entry in created.entries) == sorted(each.id for each in found)
-    for entry in created.entries:
+    plan = planned(found, nodes, fallback=fallback)
+    assert plan == planned(list(reversed(found)), nodes, fallback=fallback)
+    assert sorted(entry.guest.id for entry in plan.entries) == sorted(each.id for each in found)
+    for entry in plan.entries:
         assert (entry.target is not None) == (entry.action == "migrate")
         assert bool(entry.reasons) == (entry.action in ("stay", "leave", "stop"))
         assert entry.action != ("stop" if fallback == "leave" else "leave")
     for row in rows:
-        sent = [each.guest.question for each in created.entries if each.target == row.id]
+        sent = [each.guest.question for each in plan.entries if each.target == row.id]
         for dimension in range(3):
             asked = sum(each.request.resources[dimension] for each in sent if each)
             assert asked == 0 or asked <= row.capacity[dimension] - row.used[dimension]

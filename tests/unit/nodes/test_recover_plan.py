@@ -17,15 +17,15 @@ def planned(lost: list[Guest], nodes: Fleet, *, places: Places | None = None) ->
 
 
 def test_guests_are_evacuated_stopped_ones_too() -> None:
-    created = planned([guest("web"), guest("old", is_running=False)], fleet(DEAD, node("n01")))
-    assert actions(created) == {"web": ("evacuate", "n01"), "old": ("evacuate", "n01")}
+    plan = planned([guest("web"), guest("old", is_running=False)], fleet(DEAD, node("n01")))
+    assert actions(plan) == {"web": ("evacuate", "n01"), "old": ("evacuate", "n01")}
 
 
 def test_running_guests_are_placed_before_stopped_ones() -> None:
     full = fleet(DEAD, node("n01", used=Resources(13, 0, 0)))
-    created = planned([guest("old", is_running=False), guest("web")], full)
-    assert actions(created) == {"web": ("evacuate", "n01"), "old": ("evacuate", None)}
-    assert [entry.guest.name for entry in created.entries] == ["web", "old"]
+    plan = planned([guest("old", is_running=False), guest("web")], full)
+    assert actions(plan) == {"web": ("evacuate", "n01"), "old": ("evacuate", None)}
+    assert [entry.guest.name for entry in plan.entries] == ["web", "old"]
 
 
 def test_guest_without_a_node_is_in_the_plan_with_the_reason() -> None:
@@ -39,8 +39,8 @@ def test_guest_with_a_local_disk_stays_until_its_node_returns() -> None:
 
 
 def test_guest_with_a_running_operation_waits() -> None:
-    created = planned([guest("new", is_changing=True, question=None)], fleet(DEAD, node("n01")))
-    assert actions(created) == {"new": ("wait", None)}
+    plan = planned([guest("new", is_changing=True, question=None)], fleet(DEAD, node("n01")))
+    assert actions(plan) == {"new": ("wait", None)}
 
 
 def test_policies_apply_to_recoveries() -> None:
@@ -62,23 +62,23 @@ def test_affinity_group_moves_to_one_new_node() -> None:
 
 def test_digest_does_not_depend_on_order_and_targets() -> None:
     lost = [guest("a"), guest("b", is_running=False), guest("c", obstacles=(OBSTACLE,))]
-    created = planned(lost, fleet(DEAD, node("n01")))
-    assert created.digest == planned(list(reversed(lost)), fleet(DEAD, node("n02"))).digest
-    assert created.digest != planned(lost[:2], fleet(DEAD, node("n01"))).digest
-    assert created.digest != planned(lost, fleet(DEAD)).digest, "nobody finds a place any more"
+    plan = planned(lost, fleet(DEAD, node("n01")))
+    assert plan.digest == planned(list(reversed(lost)), fleet(DEAD, node("n02"))).digest
+    assert plan.digest != planned(lost[:2], fleet(DEAD, node("n01"))).digest
+    assert plan.digest != planned(lost, fleet(DEAD)).digest, "nobody finds a place any more"
 
 
 @given(guest_lists, row_lists)
 def test_every_guest_is_planned_and_capacity_allocated_once(lost: list[Guest], rows: list[NodeRow]) -> None:
     nodes = fleet(DEAD, *(row for row in rows if row.id != HERE))
-    created = planned(lost, nodes)
-    assert created == planned(list(reversed(lost)), nodes)
-    assert sorted(entry.guest.id for entry in created.entries) == sorted(each.id for each in lost)
-    for entry in created.entries:
+    plan = planned(lost, nodes)
+    assert plan == planned(list(reversed(lost)), nodes)
+    assert sorted(entry.guest.id for entry in plan.entries) == sorted(each.id for each in lost)
+    for entry in plan.entries:
         assert entry.action == "evacuate" or entry.target is None
         assert bool(entry.reasons) == (entry.action != "wait" and entry.target is None)
     for row in rows:
-        sent = [each.guest.question for each in created.entries if each.target == row.id]
+        sent = [each.guest.question for each in plan.entries if each.target == row.id]
         for dimension in range(3):
             asked = sum(each.request.resources[dimension] for each in sent if each)
             assert asked == 0 or asked <= row.capacity[dimension] - row.used[dimension]
