@@ -3,8 +3,11 @@
 On the node: reading the counters of its rules, in a network namespace of its own, as root. Each port has security
 groups, limits of bandwidth and a rule that logs. In the control plane: storing the sample, with a PostgreSQL of its
 own that flushes to disk. Processor time, rows and bytes, which hardly depend on what else the machine does.
+
+`ARGS="--networks 2 --rounds 1"` takes less time.
 """
 
+import argparse
 import os
 import resource
 import time
@@ -33,37 +36,41 @@ GROUP, RULE = "01980000-0000-7000-8000-00000000000a", "01980000-0000-7000-8000-0
 
 
 def main() -> None:
-    ports = [a_port(a_network(network + 1), port) for network in range(NETWORKS) for port in range(PORTS)]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--networks", type=int, default=NETWORKS)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    arguments = parser.parse_args()
+    ports = [a_port(a_network(network + 1), port) for network in range(arguments.networks) for port in range(PORTS)]
     namespaces.remove(NAMESPACE)
     namespaces.create(NAMESPACE)
     try:
-        node = namespaces.inside(NAMESPACE, lambda: on_a_node(ports))
+        node = namespaces.inside(NAMESPACE, lambda: on_a_node(ports, arguments.rounds))
     finally:
         namespaces.remove(NAMESPACE)
     stack = Stack(ROOT / "var" / "bench-port-metrics")
     with bench_database(stack):
-        report({"ports": len(ports), "node": node, "control_plane": stored(len(ports), stack.var)})
+        report({"ports": len(ports), "node": node, "control_plane": stored(len(ports), arguments.rounds, stack.var)})
 
 
-def on_a_node(ports: list[PortSpec]) -> dict[str, Any]:
+def on_a_node(ports: list[PortSpec], rounds: int) -> dict[str, Any]:
     limited = [replace(port, bandwidth=Bandwidth(to_guest=100, from_guest=100)) for port in ports]
     rules = (Rule(RULE, "in", "ipv4", "tcp", is_logged=True), Rule(RULE[:-1] + "c", "out", "ipv4", "any"))
     group = SecurityGroup("fr-par-1", GROUP, 1, rules, {})
     filters = PortFilters(tuple(FilteredPort(port, (port.mac,), (GROUP,)) for port in limited), {GROUP: group})
     zones = {Layout.for_network(port.network.id).bridge: port.network.id.int & 0xFFFF for port in ports}
     nft.apply(port_rules.admit(limited) + rule_table.whole(group_rules.tables(filters, zones=zones, connections=8192)))
-    taken = _cpu_ms(port_counters.read)
+    taken = _cpu_ms(port_counters.read, rounds)
     assert len(port_counters.read()) == len(ports)
     return {"counters": len(nft.listing("counters")), "cpu_ms_per_sample": taken}
 
 
-def _cpu_ms(call: Callable[[], object]) -> float:
+def _cpu_ms(call: Callable[[], object], rounds: int) -> float:
     """Return the processor time of a call, and of the processes that it starts."""
     call()
     before = _cpu_s()
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         call()
-    return round((_cpu_s() - before) / ROUNDS * 1000, 1)
+    return round((_cpu_s() - before) / rounds * 1000, 1)
 
 
 def _cpu_s() -> float:
@@ -71,7 +78,7 @@ def _cpu_s() -> float:
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
-def stored(count: int, folder: Path) -> dict[str, Any]:
+def stored(count: int, rounds: int, folder: Path) -> dict[str, Any]:
     """Store samples of the ports and of a rule of each; returns what one sample of all ports costs."""
     from controlplane.metrics.services import record_ports, record_rules
     from controlplane.watcher.usage import port_samples_of, rule_samples_of
@@ -81,23 +88,23 @@ def stored(count: int, folder: Path) -> dict[str, Any]:
     nodes: dict[UUID, list[UUID]] = {}
     for (node, _instance), port in zip(guests, ports, strict=True):
         nodes.setdefault(node, []).append(port)
-    began = now() - ROUNDS * TURN
+    began = now() - rounds * TURN
     ((backend, written),) = execute("SELECT pg_backend_pid(), pg_current_wal_insert_lsn()::text")
     server, client = backend_s(backend), time.process_time()
-    for number in range(ROUNDS):
+    for number in range(rounds):
         usages = [(node, usage_of(mine, rule, began + number * TURN, number)) for node, mine in nodes.items()]
         record_ports([sample for node, usage in usages for sample in port_samples_of(node, usage)])
         record_rules([sample for node, usage in usages for sample in rule_samples_of(node, usage)])
     client, server = time.process_time() - client, backend_s(backend) - server
     ((log_bytes,),) = execute("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), %s::pg_lsn)", [written])
     tables = ("metrics_port_sample", "metrics_rule_sample")
-    assert [execute(f"SELECT count(*) FROM {table}") for table in tables] == [[(count * ROUNDS,)]] * 2
+    assert [execute(f"SELECT count(*) FROM {table}") for table in tables] == [[(count * rounds,)]] * 2
     return {
         "rows_per_sample": 2 * count,
         "bytes_per_row": {table: bytes_per_row(table) for table in tables},
-        "log_kib_per_sample": round(float(log_bytes) / ROUNDS / 1024),
-        "client_cpu_ms_per_sample": round(client / ROUNDS * 1000, 1),
-        "server_cpu_ms_per_sample": round(server / ROUNDS * 1000, 1),
+        "log_kib_per_sample": round(float(log_bytes) / rounds / 1024),
+        "client_cpu_ms_per_sample": round(client / rounds * 1000, 1),
+        "server_cpu_ms_per_sample": round(server / rounds * 1000, 1),
     }
 
 

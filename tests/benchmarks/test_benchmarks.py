@@ -33,6 +33,7 @@ SMALL = {
     "overload": "--rounds 1 --seconds 0.5",
     "permits": "--samples 2",
     "placement": "--nodes 100 --no-fsync",
+    "port_metrics": "--networks 2 --rounds 1",
     "stream": "--streams 5",
     "terraform": "--volumes 2",
     "usage": "--guests 1",
@@ -45,6 +46,7 @@ REAL = {
     "migrate",
     "network",
     "node_network",
+    "port_metrics",
     "usage",
 }  # they need libvirt, and root
 # They say where the control plane of this run is, and a benchmark has its own.

@@ -13,19 +13,21 @@ from tests.nightly import as_nightly
 
 pytestmark = pytest.mark.lab
 
-ZONE, NODE, SECOND = "fr-idf-1", "ta", "tc"
+ZONE, NODE = "fr-idf-1", "ta"
+SECOND = {False: "tc", True: "td"}  # a retired node does not come back
 
 
 @pytest.fixture
-def second(tenant: Tenant) -> Iterator[str]:
+def second(request: pytest.FixtureRequest, tenant: Tenant) -> Iterator[str]:
     """Another node of the zone, which takes nothing before it is asked to."""
-    tenant.cloud.add(SECOND, ZONE)
+    name = SECOND[request.getfixturevalue("is_drained_back")]
+    tenant.cloud.add(name, ZONE)
     tenant.wait_for_nodes()
-    tenant.operator.post(f"/v1/nodes/{SECOND}/actions/cordon", {"reason": "it is new"})
-    yield SECOND
+    tenant.operator.post(f"/v1/nodes/{name}/actions/cordon", {"reason": "it is new"})
+    yield name
     tenant.delete_everything()
-    tenant.operator.post(f"/v1/nodes/{SECOND}/actions/retire", {"reason": "the test has ended"})
-    tenant.cloud.take_away(SECOND)
+    tenant.operator.post(f"/v1/nodes/{name}/actions/retire", {"reason": "the test has ended"})
+    tenant.cloud.take_away(name)
 
 
 def duty(tenant: Tenant, node: str) -> str:

@@ -27,7 +27,7 @@ from tests.limits import PATIENCE_S
 
 pytestmark = [pytest.mark.lab, pytest.mark.nightly]
 
-ZONE, FIRST, SECOND = "fr-idf-1", "ta", "tc"
+ZONE, FIRST, SECOND = "fr-idf-1", "ta", "te"
 FIGURES = ROOT / "var" / "public-access.json"
 POOL = {"name": "edge4", "zone": ZONE, "family": "ipv4", "cidrs": ["203.0.113.0/24"]}
 SUBNETS = {"name": "edge6", "zone": ZONE, "family": "ipv6", "purpose": "subnets", "cidrs": ["2001:db8:0:7::/64"]}
