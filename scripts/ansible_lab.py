@@ -64,6 +64,7 @@ protocol bgp announcer {{
 }}
 """
 # Of the tenant: its project, its guest image, and where on the machine of the control plane it is.
+INVENTORY = "ansible/inventories/lab/hosts.yml"
 PROJECT, IMAGE, TENANT = "older", "tiny", "/srv/tenant.py"
 # Who takes backups on the other machine, and where they come to; as group_vars of inventories/lab has it.
 KEEPER, KEPT = "keeper", "/var/backups/andromede"
@@ -281,8 +282,11 @@ def played_over(bundle: Path, settled: dict[str, str]) -> dict[str, Any]:
 
 
 def machines_of(bundle: Path) -> tuple[Machine, ...]:
-    """Return the machines that the release is for: earlier ones have no announcer."""
-    return MACHINES if has_file(bundle, "agents/announcer/__main__.py") else NODES
+    """Return the machines in the release's inventory of the lab: earlier ones have no announcer."""
+    with tarfile.open(bundle) as archive:
+        inventory = next(member for member in archive if member.name.partition("/")[2] == INVENTORY)
+        hosts = yaml.safe_load(archive.extractfile(inventory) or b"")["all"]["hosts"]
+    return tuple(each for each in MACHINES if each.name in hosts)
 
 
 def releases(machine: Machine) -> set[str]:
