@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -186,16 +187,14 @@ def main(number: int) -> int:
 
 def _answer(number: int, copies: Copies) -> Callable[[], int] | None:
     """Answer until the other side closes the socket. In a copy: return its task, without the socket."""
-    with socket.socket(fileno=number) as connection, connection.makefile("rb") as lines:
+    interruption = suppress(BrokenPipeError, ConnectionResetError)  # of the caller
+    with interruption, socket.socket(fileno=number) as connection, connection.makefile("rb") as lines:
         for request in lines:
             kind, *rest = json.loads(request)
             answer: Answer = _command(*rest) if kind == "command" else _begin(copies, *rest)
             if not isinstance(answer, int | list):
                 return answer
-            try:
-                connection.sendall(json.dumps(answer).encode() + b"\n")
-            except BrokenPipeError:  # the caller has been interrupted
-                break
+            connection.sendall(json.dumps(answer).encode() + b"\n")
     return None
 
 
