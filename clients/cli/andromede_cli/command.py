@@ -6,6 +6,7 @@ import inspect
 import typing
 from collections.abc import Callable, Sequence
 from gettext import gettext as _
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -51,6 +52,9 @@ Volume = Annotated[
     typer.Argument(
         metavar="VOLUME", help=_("By name or id."), show_default=False, autocompletion=names("volumes.list")
     ),
+]
+GivenFile = Annotated[
+    Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, show_default=False)
 ]
 Id = Annotated[str, typer.Argument(metavar="ID", show_default=False)]
 LabelsOption = Annotated[list[str] | None, typer.Option("--label", help=_("Label, as name=text; repeatable."))]

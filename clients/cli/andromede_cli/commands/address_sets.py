@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from andromede_cli.columns import CREATED, ID, LABELS, NAME
 from andromede_cli.command import DRY_RUN, LabelsOption, Name, command, group, labels_of
 from andromede_cli.completion import names
 from andromede_cli.declared_commands import delete_command, list_command, show_command
@@ -14,12 +15,12 @@ from andromede_cli.output import Column
 from andromede_cli.session import Session
 
 COLUMNS = [
-    Column(_("name"), "name"),
+    NAME,
     Column(_("ranges"), "cidrs"),
     Column(_("description"), "description"),
-    Column(_("labels"), "labels", is_wide=True),
-    Column(_("created"), "created_at", is_wide=True),
-    Column("id", "id", is_wide=True),
+    LABELS,
+    CREATED,
+    ID,
 ]
 SETS = "address_sets.list"
 Set = Annotated[str, typer.Argument(metavar="SET", show_default=False, autocompletion=names(SETS))]

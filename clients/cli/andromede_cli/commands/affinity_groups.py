@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from andromede_cli.columns import CREATED, ID, NAME
 from andromede_cli.command import DRY_RUN, Name, command, group
 from andromede_cli.declared_commands import (
     LABEL,
@@ -19,9 +20,6 @@ from andromede_cli.declared_commands import (
 )
 from andromede_cli.output import Column
 from andromede_cli.session import Session
-
-NAME, ID = Column(_("name"), "name"), Column("id", "id", is_wide=True)
-CREATED = Column(_("created"), "created_at", is_wide=True)
 
 
 def register(app: typer.Typer) -> None:

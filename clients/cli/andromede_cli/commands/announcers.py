@@ -6,6 +6,7 @@ from gettext import gettext as _
 
 import typer
 
+from andromede_cli.columns import ID, NAME
 from andromede_cli.command import group
 from andromede_cli.declared_commands import (
     call_command,
@@ -19,7 +20,7 @@ from andromede_cli.declared_commands import (
 from andromede_cli.output import Column
 
 COLUMNS = [
-    Column(_("name"), "name"),
+    NAME,
     Column(_("zone"), "zone"),
     Column(_("address"), "address"),
     Column(_("problem"), "problem"),
@@ -30,7 +31,7 @@ COLUMNS = [
     Column(_("version"), "applied_version", is_wide=True),
     Column(_("of"), "document_version", is_wide=True),
     Column(_("seen"), "last_seen_at", is_wide=True),
-    Column("id", "id", is_wide=True),
+    ID,
 ]
 INCIDENTS = [Column(_("kind"), "kind"), Column(_("seen"), "seen_at"), Column(_("ended"), "ended_at")]
 

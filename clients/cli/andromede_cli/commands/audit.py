@@ -6,6 +6,7 @@ from gettext import gettext as _
 
 import typer
 
+from andromede_cli.columns import ID
 from andromede_cli.command import group
 from andromede_cli.declared_commands import PROJECT, call_command, filters, list_command, option
 from andromede_cli.output import Column
@@ -20,7 +21,7 @@ REQUESTS = [
     Column(_("credential"), "credential", is_wide=True),
     Column(_("error"), "error_code", is_wide=True),
     Column(_("request"), "request_id", is_wide=True),
-    Column("id", "id", is_wide=True),
+    ID,
 ]
 DEEDS = [
     Column(_("when"), "created_at"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from andromede_cli.columns import ID, NAME
 from andromede_cli.command import DRY_RUN, command, group
 from andromede_cli.declared_commands import (
     call_command,
@@ -38,11 +39,11 @@ FACTS = [
     Column(_("assertion"), "assertion", is_wide=True),
     Column(_("delivered by"), "delivered_by", is_wide=True),
     Column(_("author"), "author", is_wide=True),
-    Column("id", "id", is_wide=True),
+    ID,
 ]
-PARTIES = [Column("id", "id"), Column(_("name"), "name"), Column(_("overdue"), "overdue")]
+PARTIES = [Column("id", "id"), NAME, Column(_("overdue"), "overdue")]
 SETS = [
-    Column(_("name"), "name"),
+    NAME,
     Column(_("kind"), "kind"),
     Column(_("members"), "members"),
     Column(_("review by"), "review_by", is_wide=True),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from andromede_cli import output
+from andromede_cli.columns import ID, NAME, STATE
 from andromede_cli.command import DRY_RUN, Id, OrganizationOption, command, group
 from andromede_cli.completion import names
 from andromede_cli.declared_commands import call_command, download, given, list_command, option, rows
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
     from andromede_sdk.models import Exemption, Residency
 
 DRIFT = [
-    Column(_("name"), "name"),
+    NAME,
     Column(_("resource"), "resource_id"),
     Column(_("kind"), "kind"),
     Column(_("zone"), "zone"),
-    Column(_("state"), "state"),
+    STATE,
     Column(_("since"), "since"),
     Column(_("fails at"), "fails_at"),
     Column(_("noticed at"), "noticed_at", is_wide=True),
@@ -38,7 +39,7 @@ DRIFT = [
 ]
 PLANS = [
     Column("id", "id"),
-    Column(_("state"), "state"),
+    STATE,
     Column(_("resources"), "items.*.resource_id"),
     Column(_("deadline"), "deadline_at"),
 ]
@@ -66,14 +67,14 @@ INTERVALS = [
     Column(_("node"), "node"),
     Column(_("from"), "start"),
     Column(_("until"), "end"),
-    Column(_("state"), "state"),
+    STATE,
     Column(_("compliant"), "is_compliant"),
 ]
 LINEAGE = [
     Column(_("made from"), "source_id"),
     Column(_("classifications"), "classifications"),
     Column(_("created"), "created_at"),
-    Column("id", "id", is_wide=True),
+    ID,
 ]
 Begin = Annotated[
     str,

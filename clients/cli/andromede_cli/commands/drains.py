@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from andromede_cli.columns import ID, STATE
 from andromede_cli.command import DRY_RUN, SURE, WAIT, TimeoutOption, command
 from andromede_cli.completion import names
 from andromede_cli.declared_commands import call_command, given, list_command, option
@@ -36,7 +37,7 @@ STAYS_OFF = "stop-off"  # of those that are shut down: what would not be started
 GUESTS = [
     Column(_("instance"), "instance.name"),
     Column(_("project"), "project.name"),
-    Column(_("state"), "state"),
+    STATE,
     Column(_("action"), "action"),
     Column(_("because"), "reasons.*.detail"),
     Column(_("operation"), "operation", is_wide=True),
@@ -46,12 +47,12 @@ GUESTS = [
 DRAINS = [
     Column(_("node"), "node.name"),
     Column(_("kind"), "kind"),
-    Column(_("state"), "state"),
+    STATE,
     Column("%", "progress"),
     Column(_("reason"), "reason"),
     Column(_("begun"), "created_at"),
     Column(_("finished"), "finished_at"),
-    Column("id", "id", is_wide=True),
+    ID,
 ]
 LOOK_S = 30
 WATCHED_LOOK_S = 1

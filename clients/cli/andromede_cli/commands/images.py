@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from andromede_cli.command import DRY_RUN, WAIT, LabelsOption, Name, command, group, labels_of
+from andromede_cli.columns import ID, LABELS, NAME, STATE
+from andromede_cli.command import DRY_RUN, WAIT, GivenFile, LabelsOption, Name, command, group, labels_of
 from andromede_cli.declared_commands import (
     LABEL,
     NEW_NAME,
@@ -21,14 +22,9 @@ from andromede_cli.declared_commands import (
 from andromede_cli.output import Column
 from andromede_cli.session import Session
 
-NAME, ID = Column(_("name"), "name"), Column("id", "id", is_wide=True)
-LABELS = Column(_("labels"), "labels", is_wide=True)
 ImageFormat = Annotated[str, typer.Option("--format", help=_("qcow2 or raw."))]
 ImageFile = Annotated[
     Path | None, typer.Option("--file", help=_("The file to upload."), exists=True, dir_okay=False, readable=True)
-]
-GivenFile = Annotated[
-    Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, show_default=False)
 ]
 
 
@@ -40,7 +36,7 @@ def _images() -> typer.Typer:
     images = group(_("Images for root disks and volumes."))
     columns = [
         NAME,
-        Column(_("state"), "state"),
+        STATE,
         Column(_("format"), "format"),
         Column(_("firmware"), "firmware"),
         Column(_("public"), "is_public"),

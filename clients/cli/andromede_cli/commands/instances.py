@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from andromede_cli.columns import CREATED, ID, LABELS, NAME, STATE
 from andromede_cli.command import (
     DRY_RUN,
     SURE,
@@ -47,7 +48,7 @@ from andromede_sdk import models
 
 SHOWN_OF_ADDRESS = ("name", "ip", "state", "reason", "mode")
 MIGRATIONS = [
-    Column(_("state"), "state"),
+    STATE,
     Column(_("from"), "source.name"),
     Column(_("to"), "destination.name"),
     Column(_("bytes"), "total_bytes"),
@@ -55,20 +56,20 @@ MIGRATIONS = [
     Column(_("began"), "created_at"),
     Column(_("ended"), "ended_at"),
     Column(_("reason"), "reason", is_wide=True),
-    Column("id", "id", is_wide=True),
+    ID,
 ]
 COLUMNS = [
-    Column(_("name"), "name"),
-    Column(_("state"), "state"),
+    NAME,
+    STATE,
     Column(_("power"), "power_state"),
     Column(_("zone"), "zone"),
     Column(_("addresses"), "addresses.*.ip"),
     Column(_("flavor"), "flavor"),
     Column(_("image"), "image", is_wide=True),
-    Column(_("labels"), "labels", is_wide=True),
+    LABELS,
     Column(_("classifications"), "classifications", is_wide=True),
-    Column(_("created"), "created_at", is_wide=True),
-    Column("id", "id", is_wide=True),
+    CREATED,
+    ID,
 ]
 FlavorOption = Annotated[
     str,

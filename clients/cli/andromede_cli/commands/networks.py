@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from andromede_cli.columns import CREATED, ID, LABELS, NAME, STATE
 from andromede_cli.command import (
     DRY_RUN,
     SURE,
@@ -38,9 +39,6 @@ from andromede_cli.output import Column
 from andromede_cli.session import Session
 
 FAMILIES = ("ipv4", "ipv6")
-NAME, ID = Column(_("name"), "name"), Column("id", "id", is_wide=True)
-CREATED = Column(_("created"), "created_at", is_wide=True)
-LABELS = Column(_("labels"), "labels", is_wide=True)
 IPV6_COLUMNS = [Column("IPv6", "ipv6_cidr"), Column(_("IPv6 pool"), "ipv6_pool", is_wide=True)]
 SUBNET_COLUMNS = [
     NAME,
@@ -51,7 +49,7 @@ SUBNET_COLUMNS = [
 ]
 PORT_COLUMNS = [
     NAME,
-    Column(_("state"), "state"),
+    STATE,
     Column(_("network"), "network"),
     Column(_("addresses"), "addresses.*.ip"),
     Column(_("instance"), "instance"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from andromede_cli import progress
+from andromede_cli.columns import STATE
 from andromede_cli.command import TimeoutOption, command, group
 from andromede_cli.declared_commands import PROJECT, call_command, given, list_command, option, show_command
 from andromede_cli.output import Column
@@ -20,7 +21,7 @@ COLUMNS = [
     Column("id", "id"),
     Column(_("kind"), "kind"),
     Column(_("name"), "resource_name"),
-    Column(_("state"), "state"),
+    STATE,
     Column("%", "progress"),
     Column(_("created"), "created_at"),
     Column(_("finished"), "finished_at"),
@@ -32,7 +33,7 @@ RULES = [
     Column("id", "id"),
     Column(_("kind"), "kind"),
     Column(_("action"), "action"),
-    Column(_("state"), "state"),
+    STATE,
     Column(_("zone"), "zone"),
     Column(_("begins"), "begins_at"),
     Column(_("ends"), "ends_at"),

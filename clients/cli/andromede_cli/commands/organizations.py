@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from andromede_cli.columns import CREATED, LABELS, NAME
 from andromede_cli.command import DRY_RUN, Name, OrganizationOption, command, group
 from andromede_cli.completion import names
 from andromede_cli.declared_commands import (
@@ -28,11 +29,9 @@ from andromede_cli.terminal import ask_secret, print_note
 if TYPE_CHECKING:
     from andromede_sdk.models import GrantInput
 
-LABELS = Column(_("labels"), "labels", is_wide=True)
-CREATED = Column(_("created"), "created_at", is_wide=True)
-ID = Column("id", "id")
-ORGANIZATIONS = [Column(_("name"), "name"), LABELS, CREATED, ID]
-PROJECTS = [Column(_("name"), "name"), Column(_("organization"), "organization"), LABELS, CREATED, ID]
+SHOWN_ID = Column("id", "id")
+ORGANIZATIONS = [NAME, LABELS, CREATED, SHOWN_ID]
+PROJECTS = [NAME, Column(_("organization"), "organization"), LABELS, CREATED, SHOWN_ID]
 MEMBERS = [
     Column(_("email"), "user.email"),
     Column(_("role"), "role"),
@@ -44,14 +43,14 @@ INVITATIONS = [
     Column(_("role"), "role"),
     Column(_("invited by"), "invited_by.email"),
     Column(_("expires"), "expires_at"),
-    ID,
+    SHOWN_ID,
 ]
 SERVICE_ACCOUNTS = [
-    Column(_("name"), "name"),
+    NAME,
     Column(_("disabled"), "is_disabled"),
     Column(_("grants"), "grants"),
     CREATED,
-    ID,
+    SHOWN_ID,
 ]
 ROLES = _("owner, admin, member, viewer, billing or sovereignty_officer.")
 Grants = Annotated[

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 import yaml
 
+from andromede_cli.columns import STATE
 from andromede_cli.command import DRY_RUN, Name, OrganizationOption, command, group
 from andromede_cli.declared_commands import PROJECT, call_command, given, list_command, option, show_command
 from andromede_cli.error_reports import Misuse
@@ -25,7 +26,7 @@ PROPOSALS = [
     Column("id", "id"),
     Column(_("level"), "level"),
     Column(_("change"), "change"),
-    Column(_("state"), "state"),
+    STATE,
     Column(_("reason"), "reason"),
     Column(_("not before"), "not_before"),
 ]

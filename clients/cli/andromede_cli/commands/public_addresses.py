@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from andromede_cli.columns import ID, LABELS, NAME, STATE
 from andromede_cli.command import DRY_RUN, SURE, LabelsOption, command, group, labels_of
 from andromede_cli.completion import names
 from andromede_cli.declared_commands import (
@@ -33,18 +34,18 @@ if TYPE_CHECKING:
 
 POOLS = {PROJECT: "address_pools.usable_list", "platform": "address_pools.list"}
 POOL_COLUMNS = [
-    Column(_("name"), "name"),
+    NAME,
     Column(_("zone"), "zone"),
     Column(_("family"), "family"),
     Column(_("purpose"), "purpose"),
     Column(_("free"), "free"),
-    Column("id", "id", is_wide=True),
+    ID,
 ]
 ADDRESSES = {PROJECT: "public_addresses.list", "platform": "platform.public_address_list"}
 ADDRESS_COLUMNS = [
-    Column(_("name"), "name"),
+    NAME,
     Column(_("address"), "ip"),
-    Column(_("state"), "state"),
+    STATE,
     Column(_("instance"), "instance.name"),
     Column(_("port"), "port.name"),
     Column(_("network"), "network.name"),
@@ -53,8 +54,8 @@ ADDRESS_COLUMNS = [
     Column(_("zone"), "zone", is_wide=True),
     Column(_("pool"), "pool.name"),
     Column(_("reverse name"), "ptr", is_wide=True),
-    Column(_("labels"), "labels", is_wide=True),
-    Column("id", "id", is_wide=True),
+    LABELS,
+    ID,
 ]
 USES = {PROJECT: "public_address_uses.list", "platform": "platform.public_address_use_list"}
 USE_COLUMNS = [

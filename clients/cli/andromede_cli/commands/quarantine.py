@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from andromede_cli.columns import NAME, STATE
 from andromede_cli.command import DRY_RUN, command, group
 from andromede_cli.declared_commands import call_command, filters, given, option, rows, show_command
 from andromede_cli.error_reports import Misuse
@@ -18,8 +19,8 @@ from andromede_cli.terminal import print_note
 ORPHANS = [
     Column(_("kind"), "kind"),
     Column(_("node"), "node.name"),
-    Column(_("name"), "name"),
-    Column(_("state"), "state"),
+    NAME,
+    STATE,
     Column(_("wished"), "wished"),
     Column(_("in the way"), "problem"),
     Column(_("bytes"), "size_bytes", is_wide=True),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from andromede_cli.columns import CREATED, STATE
 from andromede_cli.command import DRY_RUN, OrganizationOption, command, group
 from andromede_cli.declared_commands import PROJECT, call_command, given, list_command, option, rows, show_command
 from andromede_cli.output import Column
@@ -19,10 +20,10 @@ LIMITS = [Column(_("dimension"), "dimension"), Column(_("used"), "used"), Column
 REQUESTS = [
     Column(_("dimension"), "dimension"),
     Column(_("limit"), "limit"),
-    Column(_("state"), "state"),
+    STATE,
     Column(_("reason"), "reason"),
     Column(_("answer"), "answer"),
-    Column(_("created"), "created_at", is_wide=True),
+    CREATED,
     Column("id", "id"),
 ]
 Limits = Annotated[

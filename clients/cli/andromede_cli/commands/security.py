@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from andromede_cli.columns import NAME, STATE
 from andromede_cli.command import DRY_RUN, command, group
 from andromede_cli.declared_commands import (
     Parameter,
@@ -34,7 +35,7 @@ SESSIONS = [
     Column("id", "id"),
 ]
 PASSKEYS = [
-    Column(_("name"), "name"),
+    NAME,
     Column(_("created"), "created_at"),
     Column(_("last used"), "last_used_at"),
     Column("id", "id"),
@@ -56,7 +57,7 @@ RESETS = [
 USERS = [
     Column(_("email"), "email"),
     Column(_("duty"), "duty"),
-    Column(_("state"), "state"),
+    STATE,
     Column(_("second factor"), "has_second_factor"),
     Column(_("last sign-in"), "last_sign_in_at"),
     Column(_("tokens"), "tokens"),
@@ -64,7 +65,7 @@ USERS = [
 ]
 REVOKE_TOKENS = _("Also revoke the API tokens that were made in these sessions.")
 RevokeTokensOption = Annotated[bool, typer.Option("--revoke-tokens", help=REVOKE_TOKENS)]
-PROVIDERS = [Column(_("name"), "name"), Column(_("title"), "title")]
+PROVIDERS = [NAME, Column(_("title"), "title")]
 
 
 def register(app: typer.Typer) -> None:

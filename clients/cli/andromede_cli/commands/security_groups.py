@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from andromede_cli.columns import CREATED, ID, LABELS, NAME
 from andromede_cli.command import DRY_RUN, LabelsOption, Name, command, group, labels_of
 from andromede_cli.completion import names
 from andromede_cli.declared_commands import (
@@ -25,13 +26,13 @@ from andromede_cli.output import Column
 from andromede_cli.session import Session
 
 COLUMNS = [
-    Column(_("name"), "name"),
+    NAME,
     Column(_("default"), "is_default"),
     Column(_("description"), "description"),
     Column(_("selector"), "selector", is_wide=True),
-    Column(_("labels"), "labels", is_wide=True),
-    Column(_("created"), "created_at", is_wide=True),
-    Column("id", "id", is_wide=True),
+    LABELS,
+    CREATED,
+    ID,
 ]
 RULES = [
     Column("id", "id"),

@@ -6,13 +6,14 @@ from gettext import gettext as _
 
 import typer
 
+from andromede_cli.columns import ID, NAME, STATE
 from andromede_cli.command import group
 from andromede_cli.commands import drains, fencing, metrics, quarantine, recoveries
 from andromede_cli.declared_commands import call_command, filters, given, list_command, option, rows, show_command
 from andromede_cli.output import Column
 
 NODES = [
-    Column(_("name"), "name"),
+    NAME,
     Column(_("zone"), "zone"),
     Column(_("life"), "life"),
     Column(_("state"), "state", is_wide=True),
@@ -26,17 +27,17 @@ NODES = [
     Column(_("of"), "inventory.disk_gib.capacity", is_wide=True),
     Column(_("agent"), "agent_version", is_wide=True),
     Column(_("last heartbeat"), "last_heartbeat_at", is_wide=True),
-    Column("id", "id", is_wide=True),
+    ID,
 ]
 INCIDENTS = [
     Column(_("kind"), "kind"),
-    Column(_("name"), "name"),
+    NAME,
     Column(_("facts"), "facts"),
     Column(_("seen"), "seen_at"),
     Column(_("ended"), "ended_at"),
 ]
 POOLS = [
-    Column(_("name"), "name"),
+    NAME,
     Column(_("zone"), "zone"),
     Column(_("GiB used"), "used_gib"),
     Column(_("of"), "capacity_gib"),
@@ -48,28 +49,28 @@ POOLS = [
     Column("id", "id"),
 ]
 GUESTS = [
-    Column(_("name"), "name"),
+    NAME,
     Column(_("project"), "project.name"),
-    Column(_("state"), "state"),
+    STATE,
     Column(_("flavor"), "flavor"),
     Column(_("organization"), "organization.name", is_wide=True),
-    Column("id", "id", is_wide=True),
+    ID,
 ]
 KEPT = [
-    Column(_("name"), "name"),
+    NAME,
     Column(_("project"), "project.name"),
-    Column(_("state"), "state"),
+    STATE,
     Column("GiB", "size_gib"),
     Column(_("node"), "node.name"),
     Column(_("organization"), "organization.name", is_wide=True),
-    Column("id", "id", is_wide=True),
+    ID,
 ]
 ZONES = [Column("id", "id"), Column(_("region"), "region"), Column(_("status"), "status")]
 
 
 def register(app: typer.Typer) -> None:
     regions = group(_("Regions."))
-    columns = [Column("id", "id"), Column(_("name"), "name"), Column(_("kind"), "kind")]
+    columns = [Column("id", "id"), NAME, Column(_("kind"), "kind")]
     list_command(regions, _("List regions."), "regions.list", columns)
     app.add_typer(regions, name="region")
     zones = group(_("Zones: places where nodes fail together."))

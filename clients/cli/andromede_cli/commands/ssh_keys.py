@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from gettext import gettext as _
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from andromede_cli.command import DRY_RUN, Name, command, group
+from andromede_cli.columns import CREATED, ID, NAME
+from andromede_cli.command import DRY_RUN, GivenFile, Name, command, group
 from andromede_cli.declared_commands import (
     LABEL,
     NEW_NAME,
@@ -20,12 +19,6 @@ from andromede_cli.declared_commands import (
 )
 from andromede_cli.output import Column
 from andromede_cli.session import Session
-
-NAME, ID = Column(_("name"), "name"), Column("id", "id", is_wide=True)
-CREATED = Column(_("created"), "created_at", is_wide=True)
-GivenFile = Annotated[
-    Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, show_default=False)
-]
 
 
 def register(app: typer.Typer) -> None:

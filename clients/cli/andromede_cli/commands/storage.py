@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from andromede_cli.columns import ID, LABELS, NAME, STATE
 from andromede_cli.command import (
     DRY_RUN,
     SURE,
@@ -39,15 +40,15 @@ from andromede_cli.output import Column
 from andromede_cli.session import Session
 
 COLUMNS = [
-    Column(_("name"), "name"),
-    Column(_("state"), "state"),
+    NAME,
+    STATE,
     Column("GiB", "size_gib"),
     Column(_("zone"), "zone"),
     Column(_("instance"), "instance"),
     Column(_("type"), "volume_type", is_wide=True),
-    Column(_("labels"), "labels", is_wide=True),
+    LABELS,
     Column(_("classifications"), "classifications", is_wide=True),
-    Column("id", "id", is_wide=True),
+    ID,
 ]
 ATTACHMENT_COLUMNS = [
     Column(_("volume"), "volume"),

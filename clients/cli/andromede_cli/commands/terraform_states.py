@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import typer
 
+from andromede_cli.columns import ID, NAME
 from andromede_cli.command import DRY_RUN, SURE, command, group, parameter
 from andromede_cli.completion import names
 from andromede_cli.declared_commands import call_command, delete_command, document, given, list_command, rows
@@ -17,13 +18,13 @@ from andromede_cli.output import Column, Format, plain
 from andromede_cli.session import Session
 
 STATES = [
-    Column(_("name"), "name"),
+    NAME,
     Column(_("version"), "version"),
     Column(_("locked by"), "lock.Who"),
     Column(_("for"), "lock.Operation"),
     Column(_("locked at"), "locked_at"),
     Column(_("lock"), "lock.ID", is_wide=True),
-    Column("id", "id", is_wide=True),
+    ID,
 ]
 VERSIONS = [
     Column(_("version"), "number"),

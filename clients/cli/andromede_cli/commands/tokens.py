@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from andromede_cli.columns import NAME
 from andromede_cli.command import group
 from andromede_cli.declared_commands import (
     DAYS,
@@ -23,7 +24,7 @@ from andromede_cli.session import Session
 from andromede_cli.terminal import print_note
 
 TOKENS = [
-    Column(_("name"), "name"),
+    NAME,
     Column(_("role"), "role"),
     Column(_("follows its owner"), "follows_owner", is_wide=True),
     Column(_("begins with"), "prefix"),

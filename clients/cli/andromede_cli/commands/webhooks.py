@@ -6,6 +6,7 @@ from gettext import gettext as _
 
 import typer
 
+from andromede_cli.columns import ID, LABELS, NAME, STATE
 from andromede_cli.command import LabelsOption, group, parameter
 from andromede_cli.declared_commands import (
     call_command,
@@ -21,18 +22,18 @@ from andromede_cli.declared_commands import (
 from andromede_cli.output import Column
 
 WEBHOOKS = [
-    Column(_("name"), "name"),
+    NAME,
     Column("url", "url"),
     Column(_("kinds"), "kinds"),
     Column(_("enabled"), "is_enabled"),
     Column(_("old secret until"), "previous_secret_ends_at", is_wide=True),
-    Column(_("labels"), "labels", is_wide=True),
-    Column("id", "id", is_wide=True),
+    LABELS,
+    ID,
 ]
 DELIVERIES = [
     Column("id", "id"),
     Column(_("kind"), "event.kind"),
-    Column(_("state"), "state"),
+    STATE,
     Column(_("tries"), "attempts.*.status"),
     Column(_("error"), "attempts.*.error"),
     Column(_("created"), "created_at"),
