@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,30 @@ from tests.agents.network.namespace_node import Guest, Node
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
+    with running_node(tmp_path) as node:
+        yield node
+
+
+@contextmanager
+def running_node(folder: Path) -> Iterator[Node]:
+    """Run a node; its tests are skipped without root."""
     if os.geteuid() != 0:
         pytest.skip("namespaces need root")
-    node = Node(tmp_path)
-    yield node
-    node.close()
+    node = Node(folder)
+    try:
+        yield node
+    finally:
+        node.close()
+
+
+@contextmanager
+def node_with(folder: Path, *ports: PortSpec) -> Iterator[Node]:
+    """Run a node whose switch has started and has these ports."""
+    with running_node(folder) as node:
+        node.start_agent()
+        for number, port in enumerate(ports):
+            node.ensure(port, *ports[:number])
+        yield node
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Limits of a port's bandwidth, on the real namespaces of a node, with root: counted, never timed."""
 
-import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,6 +8,7 @@ import pytest
 
 from agents.node.adapters.network_specs import tap_name
 from andromede_core.permits.network_ports import Bandwidth
+from tests.agents.network.conftest import node_with
 from tests.agents.network.namespace_node import Guest, Node, a_network, a_port, ipv4
 from tests.limits import PATIENCE_S
 
@@ -21,16 +21,8 @@ MBIT = Bandwidth(to_guest=1, from_guest=1)
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    if os.geteuid() != 0:
-        pytest.skip("namespaces need root")
-    node = Node(tmp_path_factory.mktemp("node"))
-    node.start_agent()
-    node.ensure(LIMITED)
-    node.ensure(OTHER, LIMITED)
-    try:
+    with node_with(tmp_path_factory.mktemp("node"), LIMITED, OTHER) as node:
         yield node
-    finally:
-        node.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Counters of what security groups drop and of rules that log, on the real namespaces of a node, with root."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from agents.node.adapters.port_filters import FilteredPort, PortFilters
 from andromede_core.permits.security_group import Rule, SecurityGroup
 from tests.agents.network import frames
+from tests.agents.network.conftest import node_with
 from tests.agents.network.namespace_node import Guest, Node, a_network, a_port, ipv4
 from tests.agents.network.test_group_rules import an_id
 
@@ -25,16 +25,8 @@ OPEN = SecurityGroup("fr-par-1", an_id(11), 1, (Rule(an_id(1), "out", "ipv4", "a
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    if os.geteuid() != 0:
-        pytest.skip("namespaces need root")
-    node = Node(tmp_path_factory.mktemp("node"))
-    node.start_agent()
-    node.ensure(SERVER)
-    node.ensure(NEAR, SERVER)
-    try:
+    with node_with(tmp_path_factory.mktemp("node"), SERVER, NEAR) as node:
         yield node
-    finally:
-        node.close()
 
 
 @pytest.fixture(scope="module")
