@@ -60,7 +60,7 @@ class NodeChannel:
     is_replaced: bool = False
 
 
-_lines: dict[UUID, NodeChannel] = {}
+_channels: dict[UUID, NodeChannel] = {}
 _lock = threading.Lock()
 _swept_at = 0.0
 
@@ -73,59 +73,59 @@ def calling(node: Node, *, is_limited: bool = True) -> Iterator[AgentStub]:
         NodeBusy: settings.AGENT_CALLS_PER_NODE limited calls are running, and none of them ended within
             settings.AGENT_SLOT_WAIT_S.
     """
-    channel = _acquire(node)
+    node_channel = _acquire(node)
     try:
-        if is_limited and not channel.slots.acquire(timeout=settings.AGENT_SLOT_WAIT_S):
+        if is_limited and not node_channel.slots.acquire(timeout=settings.AGENT_SLOT_WAIT_S):
             raise NodeBusy(cause="too many calls to it are under way", calls=settings.AGENT_CALLS_PER_NODE)
         try:
-            yield channel.stub
+            yield node_channel.stub
         finally:
             if is_limited:
-                channel.slots.release()
+                node_channel.slots.release()
     finally:
-        _release(channel)
+        _release(node_channel)
 
 
 def addresses() -> dict[UUID, str]:
     """Return the channels that are open for new calls: node id → address."""
     with _lock:
-        return {node_id: channel.address for node_id, channel in _lines.items()}
+        return {node_id: node_channel.address for node_id, node_channel in _channels.items()}
 
 
 def close() -> None:
     """Close all channels, also under running calls."""
     with _lock:
-        lines = list(_lines.values())
-        _lines.clear()
-    for channel in lines:
-        channel.channel.close()
+        open_channels = list(_channels.values())
+        _channels.clear()
+    for node_channel in open_channels:
+        node_channel.channel.close()
 
 
 def _acquire(node: Node) -> NodeChannel:
     now = time.monotonic()
     with _lock:
         left = _sweep(now)
-        channel = _lines.get(node.pk)
-        if channel is not None and channel.address != node.address:
-            channel.is_replaced = True
-            left += [channel] if not channel.calls else []
-            channel = None
-        if channel is None:
-            channel = _lines[node.pk] = _open(node, now)
-        channel.calls += 1
-        channel.used_at = now
+        node_channel = _channels.get(node.pk)
+        if node_channel is not None and node_channel.address != node.address:
+            node_channel.is_replaced = True
+            left += [node_channel] if not node_channel.calls else []
+            node_channel = None
+        if node_channel is None:
+            node_channel = _channels[node.pk] = _open(node, now)
+        node_channel.calls += 1
+        node_channel.used_at = now
     for each in left:
         each.channel.close()
-    return channel
+    return node_channel
 
 
-def _release(channel: NodeChannel) -> None:
+def _release(node_channel: NodeChannel) -> None:
     with _lock:
-        channel.calls -= 1
-        channel.used_at = time.monotonic()
-        is_over = channel.is_replaced and not channel.calls
+        node_channel.calls -= 1
+        node_channel.used_at = time.monotonic()
+        is_over = node_channel.is_replaced and not node_channel.calls
     if is_over:
-        channel.channel.close()
+        node_channel.channel.close()
 
 
 def _open(node: Node, now: float) -> NodeChannel:
@@ -140,5 +140,6 @@ def _sweep(now: float) -> list[NodeChannel]:
     if now < _swept_at + SWEEP_EVERY_S:
         return []
     _swept_at = now
-    idle = [node_id for node_id, channel in _lines.items() if not channel.calls and channel.used_at <= now - IDLE_S]
-    return [_lines.pop(node_id) for node_id in idle]
+    unused_since = now - IDLE_S
+    idle = [node_id for node_id, each in _channels.items() if not each.calls and each.used_at <= unused_since]
+    return [_channels.pop(node_id) for node_id in idle]
