@@ -5,6 +5,8 @@ to an earlier release, a newer agent may have stored some with fields that this 
 document holds but its version: what needs it is closed until a newer document comes.
 """
 
+from functools import lru_cache
+
 from agents.node.context import Node
 from agents.node.specs import StoredDocument
 from agents.node.state_store import Table
@@ -29,14 +31,15 @@ def keep_newer(trust: TrustStore, table: Table[StoredDocument], key: str, *, kin
     Returns the version of the one that counts.
     """
     entry, version = table.get(key), stored_version(document)
-    if entry is not None:
-        stored = entry.spec.document
-        if not trust.is_of_lost_key(kind, stored) and stored_version(stored) >= version:
-            return stored_version(stored)
+    if entry is not None and not trust.is_of_lost_key(kind, entry.spec.document):
+        kept = stored_version(entry.spec.document)
+        if kept >= version:
+            return kept
     table.record(key, StoredDocument(document))
     return version
 
 
+@lru_cache(maxsize=512)
 def stored_version(document: bytes) -> int:
     """Return the version of a document that was verified on arrival, by this agent or a newer one."""
     return as_count(signed.read(document).payload.get("version"), "version", minimum=0, maximum=MAX_VERSION)
