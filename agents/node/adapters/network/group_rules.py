@@ -31,7 +31,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collap
 from agents.node.adapters.network import port_counters
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.port_counters import DESTINATION, SOURCE
-from agents.node.adapters.network.rule_table import Chain, Elements, Table
+from agents.node.adapters.network.rule_table import Chain, Elements, NamedObject, Table
 from agents.node.adapters.network.service_rules import ASKS, METADATA
 from agents.node.adapters.network_specs import tap_name
 from agents.node.adapters.port_filters import FilteredPort, PortFilters
@@ -104,7 +104,7 @@ def _inet(filters: PortFilters, judged: Sequence[FilteredPort], zones: Mapping[s
         for direction in ENDS:
             new_sets, chains[_group_chain(direction, group)] = _group(filters.groups[group], direction, hits.maps)
             sets |= new_sets
-    objects = {"logs": f"limit {{ rate {ALL_LOGS}; }}", **drops.objects, **hits.objects}
+    objects = {"logs": NamedObject("limit", f"rate {ALL_LOGS};"), **drops.objects, **hits.objects}
     return Table(INET, sets, chains, objects)
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from agents.node.adapters.network import nft
 from agents.node.adapters.network.layout import Layout
-from agents.node.adapters.network.rule_table import Elements
+from agents.node.adapters.network.rule_table import Elements, NamedObject
 from agents.node.adapters.network_specs import tap_name
 from agents.node.adapters.port_filters import FilteredPort, PortCounters
 from andromede_core.permits.security_group import MAX_COUNTED_RULES, Rule, SecurityGroup
@@ -22,7 +22,7 @@ from andromede_core.permits.security_group import MAX_COUNTED_RULES, Rule, Secur
 # Of the port as a sender and as a receiver, in the tables that judge by MAC address.
 SOURCE, DESTINATION = "iifname . ether saddr", "oifname . ether daddr"
 ENDS = {"out": SOURCE, "in": DESTINATION}
-COUNTER = "counter { }"
+COUNTER = NamedObject("counter")
 _NAME = re.compile(r"(?:hit_(?P<rule>[0-9a-f]{32})_|(?P<direction>in|out)_)(?P<tap>tap[0-9a-f]{11})")
 GROUP_TABLES = frozenset({"inet andromede-groups", "bridge andromede-groups"})
 BANDWIDTH_TABLES = frozenset({"bridge andromede"})
@@ -36,7 +36,7 @@ class Counters:
     maps: dict[str, Elements] = field(default_factory=dict)
 
     @property
-    def objects(self) -> dict[str, str]:
+    def objects(self) -> dict[str, NamedObject]:
         return dict.fromkeys(sorted(self.names), COUNTER)
 
 

@@ -29,13 +29,21 @@ class Chain:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedObject:
+    """A limit or counter that rules name. `definition`: within the braces, as nftables spells it."""
+
+    kind: str
+    definition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
-    """A table. `name`: with its family. `objects`: kind and definition of named limits and counters, by the name."""
+    """A table. `name`: with its family."""
 
     name: str
     sets: Mapping[str, Elements]
     chains: Mapping[str, Chain]
-    objects: Mapping[str, str] = field(default_factory=dict)
+    objects: Mapping[str, NamedObject] = field(default_factory=dict)
 
 
 def removal(name: str) -> str:
@@ -74,10 +82,9 @@ def _changes(before: Table, after: Table) -> str:
 
 
 def _new_parts(before: Table, after: Table) -> Iterator[str]:
-    for name, text in after.objects.items():
+    for name, each in after.objects.items():
         if name not in before.objects:
-            kind, _, definition = text.partition(" ")
-            yield f"add {kind} {after.name} {name} {definition}"
+            yield f"add {each.kind} {after.name} {name} {{ {each.definition} }}"
     for name, elements in after.sets.items():
         if name not in before.sets:
             yield f"add {elements.kind} {after.name} {name} {{ {elements.declaration} }}"
@@ -114,12 +121,12 @@ def _chain_changes(before: Table, after: Table) -> Iterator[str]:
 def _removals(before: Table, after: Table) -> Iterator[str]:
     chains = [name for name in before.chains if name not in after.chains]
     sets = [name for name in before.sets if name not in after.sets]
-    objects = [(name, text) for name, text in before.objects.items() if name not in after.objects]
+    objects = [name for name in before.objects if name not in after.objects]
     for name in chains:
         yield f"flush chain {after.name} {name}"
     for name in chains:
         yield f"delete chain {after.name} {name}"
     for name in sets:
         yield f"delete {before.sets[name].kind} {after.name} {name}"
-    for name, text in objects:
-        yield f"delete {text.partition(' ')[0]} {after.name} {name}"
+    for name in objects:
+        yield f"delete {before.objects[name].kind} {after.name} {name}"
