@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from controlplane.audit.services import record
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
+from controlplane.kernel.prepared_queries import preparing_cursor
 from controlplane.network import port_rules
 from controlplane.network.announced_prefixes import request_announcements
 from controlplane.network.models import EgressAddress, PortBinding
@@ -32,6 +33,7 @@ FROM network_egressaddress AS egress
 WHERE egress.id = ANY(%(ids)s)
 GROUP BY egress.id, node.id, node.duty
 """
+HAS_EGRESS = "SELECT EXISTS (SELECT FROM network_egressaddress WHERE network_id = ANY(%s))"
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,10 @@ def egress_traits(network_ids: Iterable[UUID]) -> frozenset[str]:
 
     With a port on a node of an earlier release, no list of the network could have its egress address.
     """
-    has_any = EgressAddress.objects.filter(network__in=network_ids).exists()
-    return frozenset({LISTED_SUBNETS} if has_any else ())
+    with preparing_cursor() as cursor:
+        cursor.execute(HAS_EGRESS, [list(network_ids)])
+        (has_egress,) = cursor.fetchone()
+    return frozenset({LISTED_SUBNETS} if has_egress else ())
 
 
 def request_egress(network_id: UUID, zone: str) -> None:

@@ -8,12 +8,12 @@ searched when documents are made or requests are answered.
 from collections.abc import Collection, Iterable
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import JSONField, QuerySet
 from django.db.models.expressions import RawSQL
 
 from andromede_core.documents.messages import Message
 from controlplane.kernel.label_selectors import label_selector
+from controlplane.kernel.prepared_queries import Prepared, preparing_cursor
 from controlplane.network import port_rules
 from controlplane.network.errors import SelectorInvalid, SelectorsExhausted
 from controlplane.network.group_rows import insert_pairs
@@ -26,6 +26,9 @@ LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('selected groups ' || %s, 
 LABELS = """
 coalesce((SELECT labels FROM compute_instance WHERE id = network_port.instance_id), '{}'::jsonb) || network_port.labels
 """
+WITH_SELECTOR = Prepared(
+    lambda project: SecurityGroup.objects.filter(project=project).exclude(selector="").order_by("pk")
+)
 
 
 def check_selector(text: str) -> str:
@@ -41,7 +44,7 @@ def check_selector(text: str) -> str:
 def check_selectors_number(project_id: UUID) -> None:
     """Raise SelectorsExhausted if no further group of the project may have a selector. Inside the transaction."""
     _lock(project_id)
-    if _with_selector(project_id).count() >= SELECTORS_MAX:
+    if len(WITH_SELECTOR.rows(project_id)) >= SELECTORS_MAX:
         raise SelectorsExhausted(field="selector", limit=SELECTORS_MAX)
 
 
@@ -55,12 +58,13 @@ def selected_groups_refresh(
     """
     _lock(project_id)
     changed: set[UUID] = set()
-    for each in (group,) if group is not None else _with_selector(project_id):
+    for each in (group,) if group is not None else WITH_SELECTOR.rows(project_id):
         moved = _refresh(each, ports)
         if moved:
             port_rules.request_group(each.pk)
         changed |= moved
-    _request_lists(changed)
+    if changed:
+        _request_lists(changed)
 
 
 def selected_groups_end(group: SecurityGroup) -> None:
@@ -79,12 +83,8 @@ def instance_labels_changed(project_id: UUID, instance_id: UUID) -> None:
 
 
 def _lock(project_id: UUID) -> None:
-    with connection.cursor() as cursor:
+    with preparing_cursor() as cursor:
         cursor.execute(LOCK, [str(project_id)])
-
-
-def _with_selector(project_id: UUID) -> QuerySet[SecurityGroup]:
-    return SecurityGroup.objects.filter(project=project_id).exclude(selector="").order_by("pk")
 
 
 def _refresh(group: SecurityGroup, among: Collection[UUID] | None) -> set[UUID]:

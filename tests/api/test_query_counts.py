@@ -149,7 +149,7 @@ GETS = {
     "node_drain_get": 2,
     "drain_list": 3,
     "instance_migration_list": 4,
-    "instance_migration_plan": 18,
+    "instance_migration_plan": 19,
     "incident_list": 3,
     "announcer_list": 4,
     "announcer_get": 4,
