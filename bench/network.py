@@ -5,6 +5,8 @@ Needs root. `ARGS="--only traffic --rounds 3"` takes one part: requests, traffic
 
 import argparse
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Any
 
 from bench import identity_documents, network_documents, network_requests, network_traffic
@@ -23,6 +25,16 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=1000)
     parser.add_argument("--instances", type=int, default=10_000)
     arguments = parser.parse_args()
+    figures = {}
+    for name in arguments.only or PARTS:
+        print_progress(name)
+        # A process each: two of them have Django, which knows one database.
+        with ProcessPoolExecutor(1, get_context("spawn")) as process:
+            figures[name] = process.submit(measure, name, arguments).result()
+    report(figures)
+
+
+def measure(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     parts: dict[str, Callable[[], dict[str, Any]]] = {
         "requests": lambda: network_requests.measure(arguments.rounds, arguments.members),
         "traffic": lambda: network_traffic.measure(arguments.rounds, arguments.seconds),
@@ -30,11 +42,7 @@ def main() -> None:
         "documents": lambda: network_documents.measure(arguments.nodes, arguments.networks, arguments.rounds),
         "identities": lambda: identity_documents.measure(arguments.instances),
     }
-    figures = {}
-    for name in arguments.only or PARTS:
-        print_progress(name)
-        figures[name] = parts[name]()
-    report(figures)
+    return parts[name]()
 
 
 if __name__ == "__main__":
