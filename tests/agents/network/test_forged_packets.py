@@ -36,7 +36,7 @@ END = beyond.text_in("end")
 
 
 @dataclass
-class Testbed:
+class Scenario:
     """A node with two guests of one network, and the outside."""
 
     node: Node
@@ -89,7 +89,7 @@ class Testbed:
 
 
 @pytest.fixture(scope="module")
-def testbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
+def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
     if os.geteuid() != 0:
         pytest.skip("namespaces need root")
     node = Node(tmp_path_factory.mktemp("node"))
@@ -106,31 +106,31 @@ def testbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
         for name, device in [("", "u0"), ("outside", "u0"), (attacker.name, "eth0"), (victim.name, "eth0")]:
             wait_for_addresses(node, name, device)
         others = (Guest(node, name, ATTACKER) for name in (namespace_name(NETWORK.id), "", "outside"))
-        testbed = Testbed(node, attacker, victim, *others)
+        scenario = Scenario(node, attacker, victim, *others)
         wait_until(
-            lambda: testbed.outside.pings(PUBLIC) and testbed.outside.pings(PUBLIC6), what="answers of the guest"
+            lambda: scenario.outside.pings(PUBLIC) and scenario.outside.pings(PUBLIC6), what="answers of the guest"
         )
-        yield testbed
+        yield scenario
     finally:
         node.close()
 
 
-def test_no_packet_of_a_guest_goes_where_none_may(testbed: Testbed) -> None:
+def test_no_packet_of_a_guest_goes_where_none_may(scenario: Scenario) -> None:
     forged = {kind.name: kind.frame for group in beyond.OF_GUESTS for kind in group.kinds()}
     for _ in range(2):
-        assert sorted(testbed.passed(forged, leaving=forged.values())) == []
-        assert testbed.passed(beyond.HONEST, leaving=beyond.HONEST.values()) == set(beyond.HONEST)
-        testbed.node.run("nft flush ruleset")
-        testbed.node.run("nft flush ruleset", namespace=testbed.router.name)
-        testbed.node.keep_rules()
+        assert sorted(scenario.passed(forged, leaving=forged.values())) == []
+        assert scenario.passed(beyond.HONEST, leaving=beyond.HONEST.values()) == set(beyond.HONEST)
+        scenario.node.run("nft flush ruleset")
+        scenario.node.run("nft flush ruleset", namespace=scenario.router.name)
+        scenario.node.keep_rules()
 
 
-def test_no_forged_packet_from_outside_gets_in(testbed: Testbed) -> None:
+def test_no_forged_packet_from_outside_gets_in(scenario: Scenario) -> None:
     forged = {kind.name: kind.frame for group in beyond.OF_OUTSIDE for kind in group.kinds()}
     honest = beyond.HONEST_OF_OUTSIDE
     for _ in range(2):
-        assert sorted(testbed.passed(forged, arriving=forged.values())) == []
-        assert testbed.passed(honest, arriving=honest.values()) == set(honest)
-        testbed.node.run("nft flush ruleset")
-        testbed.node.run("nft flush ruleset", namespace=testbed.router.name)
-        testbed.node.keep_rules()
+        assert sorted(scenario.passed(forged, arriving=forged.values())) == []
+        assert scenario.passed(honest, arriving=honest.values()) == set(honest)
+        scenario.node.run("nft flush ruleset")
+        scenario.node.run("nft flush ruleset", namespace=scenario.router.name)
+        scenario.node.keep_rules()

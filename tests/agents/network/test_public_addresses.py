@@ -92,7 +92,7 @@ def routed(port: PortSpec, address: Address) -> LocalAddress:
 
 
 @dataclass
-class Testbed:
+class Scenario:
     """A node with guests of two networks, and the outside."""
 
     node: Node
@@ -136,7 +136,7 @@ def wait_for_addresses(node: Node, namespace: str, device: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
     if os.geteuid() != 0:
         pytest.skip("namespaces need root")
     node = Node(tmp_path_factory.mktemp("node"))
@@ -156,13 +156,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
             for name in ("web", "outside", "stranger"):
                 for port in (HTTP, SSH):
                     stack.enter_context(serving(node, port, name))
-            yield Testbed(node, **guests, outside=Guest(node, "outside", WEB))
+            yield Scenario(node, **guests, outside=Guest(node, "outside", WEB))
     finally:
         node.close()
 
 
 @pytest.fixture
-def testbed(built: Testbed) -> Iterator[Testbed]:
+def scenario(built: Scenario) -> Iterator[Scenario]:
     yield built
     for address in (ROUTED, PUBLIC6):
         built.web.run(f"ip addr del {address}/{address.max_prefixlen} dev eth0", check=False)
@@ -173,187 +173,187 @@ def testbed(built: Testbed) -> Iterator[Testbed]:
 # ---- what passes
 
 
-def test_guest_is_reached_by_its_public_address_and_has_it_as_its_source(testbed: Testbed) -> None:
-    testbed.publish(translated(WEB))
-    with testbed.outside.conversation(PUBLIC, HTTP) as inbound, testbed.web.conversation(BEYOND_IP, HTTP) as outbound:
+def test_guest_is_reached_by_its_public_address_and_has_it_as_its_source(scenario: Scenario) -> None:
+    scenario.publish(translated(WEB))
+    with scenario.outside.conversation(PUBLIC, HTTP) as inbound, scenario.web.conversation(BEYOND_IP, HTTP) as outbound:
         assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND_IP, str(PUBLIC))
-        tracked = testbed.node.run("cat /proc/net/nf_conntrack").splitlines()
+        tracked = scenario.node.run("cat /proc/net/nf_conntrack").splitlines()
         assert not [entry for entry in tracked if str(PUBLIC) in entry and BEYOND_IP in entry]
-    assert testbed.outside.pings(PUBLIC)
-    with testbed.database.conversation(BEYOND_IP, HTTP) as without:
+    assert scenario.outside.pings(PUBLIC)
+    with scenario.database.conversation(BEYOND_IP, HTTP) as without:
         assert without.seen_as() == NODE_IP
 
 
-def test_routed_address_is_the_guest_s_own(testbed: Testbed) -> None:
-    testbed.give(ROUTED)
-    testbed.publish(routed(WEB, ROUTED))
-    with testbed.outside.conversation(ROUTED, HTTP) as inbound, testbed.web.conversation(BEYOND_IP, HTTP) as outbound:
+def test_routed_address_is_the_guest_s_own(scenario: Scenario) -> None:
+    scenario.give(ROUTED)
+    scenario.publish(routed(WEB, ROUTED))
+    with scenario.outside.conversation(ROUTED, HTTP) as inbound, scenario.web.conversation(BEYOND_IP, HTTP) as outbound:
         assert inbound.seen_as() == BEYOND_IP
         assert outbound.seen_as() == NODE_IP  # its own address in the network is translated as before
-    assert "1 received" in testbed.web.run(f"ping -c 1 -W 1 -I {ROUTED} {BEYOND_IP}", check=False)
+    assert "1 received" in scenario.web.run(f"ping -c 1 -W 1 -I {ROUTED} {BEYOND_IP}", check=False)
 
 
-def test_ipv6_address_is_routed(testbed: Testbed) -> None:
-    testbed.give(PUBLIC6)
-    testbed.publish(routed(WEB, PUBLIC6))
-    with testbed.outside.conversation(PUBLIC6, SSH) as inbound, testbed.web.conversation(BEYOND6, SSH) as outbound:
+def test_ipv6_address_is_routed(scenario: Scenario) -> None:
+    scenario.give(PUBLIC6)
+    scenario.publish(routed(WEB, PUBLIC6))
+    with scenario.outside.conversation(PUBLIC6, SSH) as inbound, scenario.web.conversation(BEYOND6, SSH) as outbound:
         assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND6, str(PUBLIC6))
 
 
-def test_ipv6_address_of_a_subnet_is_routed(testbed: Testbed) -> None:
+def test_ipv6_address_of_a_subnet_is_routed(scenario: Scenario) -> None:
     (own,) = WEB.of_family(6)
-    testbed.publish(routed(WEB, own))
-    assert testbed.outside.call(own, SSH) == "open"
-    assert testbed.database.call(own, SSH) == "open"
+    scenario.publish(routed(WEB, own))
+    assert scenario.outside.call(own, SSH) == "open"
+    assert scenario.database.call(own, SSH) == "open"
 
 
-def test_large_packets_are_reported_to_the_guest_as_too_big(testbed: Testbed) -> None:
+def test_large_packets_are_reported_to_the_guest_as_too_big(scenario: Scenario) -> None:
     """The report quotes the packet that was sent, with the translated address."""
-    testbed.publish(translated(WEB))
-    testbed.node.run("ip link set u0 mtu 1300")
+    scenario.publish(translated(WEB))
+    scenario.node.run("ip link set u0 mtu 1300")
     try:
-        for guest in (testbed.web, testbed.database):  # the second one has no public address
+        for guest in (scenario.web, scenario.database):  # the second one has no public address
             guest.run(f"ping -c 1 -W 1 -M do -s 1400 {BEYOND_IP}", check=False)
             assert "mtu 1300" in guest.run(f"ip route get {BEYOND_IP}")
     finally:
-        testbed.node.run("ip link set u0 mtu 1500")
-        for guest in (testbed.web, testbed.database):
+        scenario.node.run("ip link set u0 mtu 1500")
+        for guest in (scenario.web, scenario.database):
             guest.run("ip route flush cache")
 
 
-def test_guests_reach_public_addresses_of_the_same_node(testbed: Testbed) -> None:
-    testbed.publish(translated(WEB))
-    with testbed.database.conversation(PUBLIC, HTTP) as same, testbed.stranger.conversation(PUBLIC, HTTP) as other:
+def test_guests_reach_public_addresses_of_the_same_node(scenario: Scenario) -> None:
+    scenario.publish(translated(WEB))
+    with scenario.database.conversation(PUBLIC, HTTP) as same, scenario.stranger.conversation(PUBLIC, HTTP) as other:
         assert {same.seen_as().rpartition(".")[0], other.seen_as().rpartition(".")[0]} == {"100.64.0"}
         assert "10.0.0.1" not in (same.seen_as(), other.seen_as())
-    testbed.publish(translated(WEB), translated(DATABASE, OTHER), translated(STRANGER, THIRD))
-    with testbed.database.conversation(PUBLIC, HTTP) as same, testbed.stranger.conversation(PUBLIC, HTTP) as other:
+    scenario.publish(translated(WEB), translated(DATABASE, OTHER), translated(STRANGER, THIRD))
+    with scenario.database.conversation(PUBLIC, HTTP) as same, scenario.stranger.conversation(PUBLIC, HTTP) as other:
         assert (same.seen_as(), other.seen_as()) == (str(OTHER), str(THIRD))
-    assert testbed.web.call(PUBLIC, HTTP) == "open"
+    assert scenario.web.call(PUBLIC, HTTP) == "open"
 
 
-def test_guests_reach_routed_addresses_of_the_same_node(testbed: Testbed) -> None:
-    testbed.give(ROUTED, PUBLIC6)
-    testbed.publish(routed(WEB, ROUTED), routed(WEB, PUBLIC6), routed(STRANGER, OTHER6))
-    testbed.stranger.run(f"ip addr replace {OTHER6}/128 dev eth0 nodad")
-    testbed.node.ensure(with_address(STRANGER, OTHER6))
-    for guest in (testbed.database, testbed.stranger):
+def test_guests_reach_routed_addresses_of_the_same_node(scenario: Scenario) -> None:
+    scenario.give(ROUTED, PUBLIC6)
+    scenario.publish(routed(WEB, ROUTED), routed(WEB, PUBLIC6), routed(STRANGER, OTHER6))
+    scenario.stranger.run(f"ip addr replace {OTHER6}/128 dev eth0 nodad")
+    scenario.node.ensure(with_address(STRANGER, OTHER6))
+    for guest in (scenario.database, scenario.stranger):
         assert guest.call(ROUTED, HTTP) == "open"
-    assert testbed.database.call(PUBLIC6, SSH) == "open"
-    with testbed.stranger.conversation(PUBLIC6, SSH) as other:
+    assert scenario.database.call(PUBLIC6, SSH) == "open"
+    with scenario.stranger.conversation(PUBLIC6, SSH) as other:
         assert other.seen_as() == str(OTHER6)
 
 
-def test_security_groups_apply_to_public_addresses(testbed: Testbed) -> None:
-    testbed.give(ROUTED, PUBLIC6)
-    testbed.publish(translated(WEB), routed(WEB, ROUTED), routed(WEB, PUBLIC6))
+def test_security_groups_apply_to_public_addresses(scenario: Scenario) -> None:
+    scenario.give(ROUTED, PUBLIC6)
+    scenario.publish(translated(WEB), routed(WEB, ROUTED), routed(WEB, PUBLIC6))
     only = [allowing("in", family, ports=(HTTP, HTTP)) for family in ("ipv4", "ipv6")]
-    assert testbed.node.filter(filtered(WEB, a_group(*only))) == ""
-    assert reached(testbed.outside, PUBLIC, ROUTED, PUBLIC6, port=HTTP) == {PUBLIC, ROUTED, PUBLIC6}
-    assert reached(testbed.outside, PUBLIC, ROUTED, PUBLIC6, port=SSH) == set()
+    assert scenario.node.filter(filtered(WEB, a_group(*only))) == ""
+    assert reached(scenario.outside, PUBLIC, ROUTED, PUBLIC6, port=HTTP) == {PUBLIC, ROUTED, PUBLIC6}
+    assert reached(scenario.outside, PUBLIC, ROUTED, PUBLIC6, port=SSH) == set()
     from_outside = [allowing(ports=(HTTP, HTTP), cidrs=(ip_network(f"{BEYOND_IP}/32"),))]
-    assert testbed.node.filter(filtered(WEB, a_group(*from_outside))) == ""
-    assert testbed.outside.call(PUBLIC, HTTP) == "open"
-    assert testbed.database.call(PUBLIC, HTTP) == "silent"
+    assert scenario.node.filter(filtered(WEB, a_group(*from_outside))) == ""
+    assert scenario.outside.call(PUBLIC, HTTP) == "open"
+    assert scenario.database.call(PUBLIC, HTTP) == "silent"
 
 
 # ---- what does not pass
 
 
-def test_guest_sends_from_no_address_of_another(testbed: Testbed) -> None:
+def test_guest_sends_from_no_address_of_another(scenario: Scenario) -> None:
     """Neither by its own card nor, if its router were taken over, from there."""
-    testbed.publish(translated(WEB), translated(STRANGER, OTHER), routed(WEB, PUBLIC6), routed(STRANGER, OTHER6))
-    testbed.give(PUBLIC6)
-    with testbed.counting(PUBLIC, PUBLIC6, OTHER, OTHER6, THIRD) as counts:
+    scenario.publish(translated(WEB), translated(STRANGER, OTHER), routed(WEB, PUBLIC6), routed(STRANGER, OTHER6))
+    scenario.give(PUBLIC6)
+    with scenario.counting(PUBLIC, PUBLIC6, OTHER, OTHER6, THIRD) as counts:
         for address in (OTHER, THIRD, OTHER6):
-            testbed.web.run(f"ip addr add {address} dev lo")
-            testbed.web.run(
+            scenario.web.run(f"ip addr add {address} dev lo")
+            scenario.web.run(
                 f"ping -c 1 -W 1 -I {address} {BEYOND6 if address.version == 6 else BEYOND_IP}", check=False
             )
-            testbed.web.run(f"ip addr del {address} dev lo")
+            scenario.web.run(f"ip addr del {address} dev lo")
         router = namespace_name(NETWORK.id)
-        testbed.node.run("nft flush ruleset", namespace=router)
-        testbed.node.run(f"ip -n {router} addr add {OTHER}/32 dev lo")
-        testbed.node.run(f"ping -c 1 -W 1 -I {OTHER} {BEYOND_IP}", namespace=router, check=False)
-        testbed.node.run(f"ip -n {router} addr del {OTHER}/32 dev lo")
-        testbed.node.keep_rules()
-        assert testbed.web.pings(BEYOND_IP) and testbed.web.pings(BEYOND6)
+        scenario.node.run("nft flush ruleset", namespace=router)
+        scenario.node.run(f"ip -n {router} addr add {OTHER}/32 dev lo")
+        scenario.node.run(f"ping -c 1 -W 1 -I {OTHER} {BEYOND_IP}", namespace=router, check=False)
+        scenario.node.run(f"ip -n {router} addr del {OTHER}/32 dev lo")
+        scenario.node.keep_rules()
+        assert scenario.web.pings(BEYOND_IP) and scenario.web.pings(BEYOND6)
     assert {address for address, count in counts.items() if count} == {PUBLIC, PUBLIC6}
 
 
-def test_destinations_that_tenants_may_not_reach_are_refused_to_public_sources(testbed: Testbed) -> None:
-    testbed.give(PUBLIC6)
-    testbed.publish(translated(WEB), routed(WEB, PUBLIC6))
-    testbed.node.run("ip -n outside addr add fd99::1/128 dev lo nodad")
-    testbed.node.run("ip -n outside addr add 10.99.0.1/32 dev lo")
-    testbed.node.run("ip -6 route replace fd99::/64 via 2001:db8:1::2")
+def test_destinations_that_tenants_may_not_reach_are_refused_to_public_sources(scenario: Scenario) -> None:
+    scenario.give(PUBLIC6)
+    scenario.publish(translated(WEB), routed(WEB, PUBLIC6))
+    scenario.node.run("ip -n outside addr add fd99::1/128 dev lo nodad")
+    scenario.node.run("ip -n outside addr add 10.99.0.1/32 dev lo")
+    scenario.node.run("ip -6 route replace fd99::/64 via 2001:db8:1::2")
     refused = (NODE_IP, NEIGHBOUR_IP, "10.99.0.1", "100.64.0.0", "2001:db8:1::1", "2001:db8:1::2", "fe80::1")
-    with serving(testbed.node, AGENT), serving(testbed.node, AGENT, "outside"):
-        assert reached(testbed.web, *refused, BEYOND_IP, BEYOND6, port=AGENT) == {BEYOND_IP, BEYOND6}
+    with serving(scenario.node, AGENT), serving(scenario.node, AGENT, "outside"):
+        assert reached(scenario.web, *refused, BEYOND_IP, BEYOND6, port=AGENT) == {BEYOND_IP, BEYOND6}
     for target, answers in (("fd99::1", "0 received"), (BEYOND6, "1 received")):
-        assert answers in testbed.web.run(f"ping -c 1 -W 1 -I {PUBLIC6} {target}", check=False)
+        assert answers in scenario.web.run(f"ping -c 1 -W 1 -I {PUBLIC6} {target}", check=False)
 
 
-def test_nothing_else_leaves_by_ipv6(testbed: Testbed) -> None:
-    testbed.give(PUBLIC6)
-    testbed.publish(routed(WEB, PUBLIC6))
+def test_nothing_else_leaves_by_ipv6(scenario: Scenario) -> None:
+    scenario.give(PUBLIC6)
+    scenario.publish(routed(WEB, PUBLIC6))
     (own,) = WEB.of_family(6)
-    with testbed.counting(PUBLIC6, own) as counts:
-        assert not testbed.database.pings(BEYOND6)
-        testbed.web.run(f"ping -c 1 -W 1 -I {own} {BEYOND6}", check=False)
-        assert testbed.web.pings(BEYOND6)
+    with scenario.counting(PUBLIC6, own) as counts:
+        assert not scenario.database.pings(BEYOND6)
+        scenario.web.run(f"ping -c 1 -W 1 -I {own} {BEYOND6}", check=False)
+        assert scenario.web.pings(BEYOND6)
     assert counts[own] == 0
 
 
-def test_address_that_is_taken_away_ends_its_connections(testbed: Testbed) -> None:
-    testbed.give(PUBLIC6)
-    testbed.publish(translated(WEB), routed(WEB, PUBLIC6), translated(DATABASE, OTHER))
+def test_address_that_is_taken_away_ends_its_connections(scenario: Scenario) -> None:
+    scenario.give(PUBLIC6)
+    scenario.publish(translated(WEB), routed(WEB, PUBLIC6), translated(DATABASE, OTHER))
     with (
-        testbed.outside.conversation(PUBLIC, HTTP) as inbound,
-        testbed.web.conversation(BEYOND_IP, HTTP) as outbound,
-        testbed.outside.conversation(PUBLIC6, SSH) as inbound6,
-        testbed.database.conversation(BEYOND_IP, HTTP) as other_connection,
+        scenario.outside.conversation(PUBLIC, HTTP) as inbound,
+        scenario.web.conversation(BEYOND_IP, HTTP) as outbound,
+        scenario.outside.conversation(PUBLIC6, SSH) as inbound6,
+        scenario.database.conversation(BEYOND_IP, HTTP) as other_connection,
     ):
         ended = (inbound, outbound, inbound6)
         assert all(each.seen_as() for each in (*ended, other_connection))
-        testbed.publish(translated(DATABASE, OTHER))
+        scenario.publish(translated(DATABASE, OTHER))
         for conversation in ended:
             conversation.ask()
         assert other_connection.seen_as() == str(OTHER)
-        assert reached(testbed.outside, PUBLIC, PUBLIC6, port=HTTP) == set()
+        assert reached(scenario.outside, PUBLIC, PUBLIC6, port=HTTP) == set()
         assert all(map(is_over, ended))
-        entries = testbed.node.run("cat /proc/net/nf_conntrack", namespace=namespace_name(NETWORK.id))
+        entries = scenario.node.run("cat /proc/net/nf_conntrack", namespace=namespace_name(NETWORK.id))
         assert f"mark={int(OTHER)} " in entries
         assert f"mark={int(PUBLIC)} " not in entries
-    with testbed.web.conversation(BEYOND_IP, HTTP) as new:
+    with scenario.web.conversation(BEYOND_IP, HTTP) as new:
         assert new.seen_as() == NODE_IP
 
 
-def test_nothing_passes_to_a_public_address_without_rules(testbed: Testbed) -> None:
-    testbed.give(PUBLIC6)
-    testbed.publish(translated(WEB), routed(WEB, PUBLIC6))
-    assert testbed.node.filter(filtered(WEB, a_group(allowing(ports=(HTTP, HTTP)), *ALL_OUT))) == ""
-    testbed.node.keep_rules()
+def test_nothing_passes_to_a_public_address_without_rules(scenario: Scenario) -> None:
+    scenario.give(PUBLIC6)
+    scenario.publish(translated(WEB), routed(WEB, PUBLIC6))
+    assert scenario.node.filter(filtered(WEB, a_group(allowing(ports=(HTTP, HTTP)), *ALL_OUT))) == ""
+    scenario.node.keep_rules()
     listing = "nft --stateless list table inet andromede-public"
-    before = testbed.node.run(listing)
-    with testbed.outside.conversation(PUBLIC, HTTP) as conversation:
+    before = scenario.node.run(listing)
+    with scenario.outside.conversation(PUBLIC, HTTP) as conversation:
         assert conversation.seen_as() == BEYOND_IP
-        testbed.node.run("nft flush ruleset")
+        scenario.node.run("nft flush ruleset")
         conversation.ask()
-        assert reached(testbed.outside, PUBLIC, PUBLIC6, port=HTTP) == set()
+        assert reached(scenario.outside, PUBLIC, PUBLIC6, port=HTTP) == set()
         assert not conversation.has_answer()
-        testbed.node.keep_rules()
-        assert testbed.node.problems().rules == LOST
+        scenario.node.keep_rules()
+        assert scenario.node.problems().rules == LOST
         assert conversation.answer() == BEYOND_IP  # TCP sends it again
-    assert testbed.node.run(listing) == before
-    assert reached(testbed.outside, PUBLIC, PUBLIC6, port=SSH) == set()
+    assert scenario.node.run(listing) == before
+    assert reached(scenario.outside, PUBLIC, PUBLIC6, port=SSH) == set()
 
 
-def test_guard_restores_lost_routes_by_itself(testbed: Testbed) -> None:
-    testbed.give(ROUTED, PUBLIC6)
-    testbed.publish(translated(WEB), routed(WEB, ROUTED), routed(WEB, PUBLIC6))
-    before = routing(testbed.node)
-    testbed.node.guard()
+def test_guard_restores_lost_routes_by_itself(scenario: Scenario) -> None:
+    scenario.give(ROUTED, PUBLIC6)
+    scenario.publish(translated(WEB), routed(WEB, ROUTED), routed(WEB, PUBLIC6))
+    before = routing(scenario.node)
+    scenario.node.guard()
     for command in (
         "ip rule del priority 99",
         "ip -6 rule del priority 100",
@@ -361,10 +361,10 @@ def test_guard_restores_lost_routes_by_itself(testbed: Testbed) -> None:
         "ip -6 route flush table 1000",
         f"ip -n {namespace_name(NETWORK.id)} route flush proto 99",
     ):
-        testbed.node.run(command)
-        wait_until(lambda: routing(testbed.node) == before, what=f"what is gone by {command}")
-    assert testbed.node.problems().rules == LOST_ROUTES
-    assert reached(testbed.outside, PUBLIC, ROUTED, PUBLIC6, port=HTTP) == {PUBLIC, ROUTED, PUBLIC6}
+        scenario.node.run(command)
+        wait_until(lambda: routing(scenario.node) == before, what=f"what is gone by {command}")
+    assert scenario.node.problems().rules == LOST_ROUTES
+    assert reached(scenario.outside, PUBLIC, ROUTED, PUBLIC6, port=HTTP) == {PUBLIC, ROUTED, PUBLIC6}
 
 
 def routing(node: Node) -> list[str]:
@@ -377,46 +377,46 @@ def routing(node: Node) -> list[str]:
 # ---- changes
 
 
-def test_next_start_of_the_agent_keeps_connections(testbed: Testbed) -> None:
+def test_next_start_of_the_agent_keeps_connections(scenario: Scenario) -> None:
     public = PublicAddresses((translated(WEB),))
-    testbed.publish(*public.local)
-    with testbed.outside.conversation(PUBLIC, HTTP) as inbound, testbed.web.conversation(BEYOND_IP, HTTP) as outbound:
+    scenario.publish(*public.local)
+    with scenario.outside.conversation(PUBLIC, HTTP) as inbound, scenario.web.conversation(BEYOND_IP, HTTP) as outbound:
         assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND_IP, str(PUBLIC))
-        testbed.node.restart_agent([WEB, DATABASE, STRANGER], public=public)
+        scenario.node.restart_agent([WEB, DATABASE, STRANGER], public=public)
         assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND_IP, str(PUBLIC))
 
 
-def test_connections_of_both_directions_outlive_the_loss_of_their_entries(testbed: Testbed) -> None:
+def test_connections_of_both_directions_outlive_the_loss_of_their_entries(scenario: Scenario) -> None:
     """A new node knows no connections after a move."""
-    testbed.publish(translated(WEB))
-    with testbed.outside.conversation(PUBLIC, HTTP) as inbound, testbed.web.conversation(BEYOND_IP, HTTP) as outbound:
+    scenario.publish(translated(WEB))
+    with scenario.outside.conversation(PUBLIC, HTTP) as inbound, scenario.web.conversation(BEYOND_IP, HTTP) as outbound:
         assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND_IP, str(PUBLIC))
-        testbed.node.run("conntrack -F", namespace=namespace_name(NETWORK.id))
+        scenario.node.run("conntrack -F", namespace=namespace_name(NETWORK.id))
         assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND_IP, str(PUBLIC))
 
 
-def test_new_address_is_elements_alone_on_the_node(testbed: Testbed) -> None:
+def test_new_address_is_elements_alone_on_the_node(scenario: Scenario) -> None:
     def handles() -> list[str]:
-        listing = testbed.node.run("nft -a --stateless list table inet andromede-public")
+        listing = scenario.node.run("nft -a --stateless list table inet andromede-public")
         return [line for line in listing.splitlines() if "# handle" in line]
 
-    testbed.publish(translated(WEB))
+    scenario.publish(translated(WEB))
     before = handles()
-    testbed.publish(translated(WEB), translated(STRANGER, OTHER))
+    scenario.publish(translated(WEB), translated(STRANGER, OTHER))
     assert handles() == before
-    assert testbed.outside.call(OTHER, HTTP) == "open"
-    testbed.node.keep_rules()
-    assert testbed.node.problems().rules == ""
+    assert scenario.outside.call(OTHER, HTTP) == "open"
+    scenario.node.keep_rules()
+    assert scenario.node.problems().rules == ""
 
 
-def test_nothing_is_left_of_an_address(testbed: Testbed) -> None:
-    testbed.give(PUBLIC6)
-    testbed.publish(translated(WEB), routed(WEB, PUBLIC6), moved={OTHER: IPv4Address(NEIGHBOUR_IP)})
-    testbed.publish()
-    assert "andromede-public" not in testbed.node.run("nft list ruleset")
-    routes = [testbed.node.run(f"ip -{family} route show table all proto 99") for family in (4, 6)]
+def test_nothing_is_left_of_an_address(scenario: Scenario) -> None:
+    scenario.give(PUBLIC6)
+    scenario.publish(translated(WEB), routed(WEB, PUBLIC6), moved={OTHER: IPv4Address(NEIGHBOUR_IP)})
+    scenario.publish()
+    assert "andromede-public" not in scenario.node.run("nft list ruleset")
+    routes = [scenario.node.run(f"ip -{family} route show table all proto 99") for family in (4, 6)]
     assert routes == ["", ""]
-    assert not any(f"{table}" in testbed.node.run(f"ip -{f} rule") for table in (1000, 1001) for f in (4, 6))
+    assert not any(f"{table}" in scenario.node.run(f"ip -{f} rule") for table in (1000, 1001) for f in (4, 6))
 
 
 def test_ipv6_address_in_a_network_without_ipv6_is_a_problem(node: Node) -> None:
@@ -429,23 +429,23 @@ def test_ipv6_address_in_a_network_without_ipv6_is_a_problem(node: Node) -> None
 
 
 def test_arriving_guest_is_reached_from_outside_and_by_guests_of_this_node_through_the_outside(
-    testbed: Testbed,
+    scenario: Scenario,
 ) -> None:
-    testbed.publish(translated(WEB, is_arriving=True))
-    assert testbed.outside.call(PUBLIC, HTTP) == "open"
-    testbed.node.run(f"ip -n outside addr add {PUBLIC}/32 dev lo")  # the node on which the guest still is
+    scenario.publish(translated(WEB, is_arriving=True))
+    assert scenario.outside.call(PUBLIC, HTTP) == "open"
+    scenario.node.run(f"ip -n outside addr add {PUBLIC}/32 dev lo")  # the node on which the guest still is
     try:
-        with testbed.database.conversation(PUBLIC, HTTP) as conversation:
+        with scenario.database.conversation(PUBLIC, HTTP) as conversation:
             assert conversation.seen_as() == NODE_IP
     finally:
-        testbed.node.run(f"ip -n outside addr del {PUBLIC}/32 dev lo")
+        scenario.node.run(f"ip -n outside addr del {PUBLIC}/32 dev lo")
 
 
-def test_former_node_sends_packets_on(testbed: Testbed, node: Node) -> None:
+def test_former_node_sends_packets_on(scenario: Scenario, node: Node) -> None:
     """The answers come back through the former node here, which is the other's way out."""
-    with joined([testbed.node, node]):
+    with joined([scenario.node, node]):
         node.ensure(MOVED)
-        for number, each, port in ((1, testbed.node, WEB), (2, node, MOVED)):
+        for number, each, port in ((1, scenario.node, WEB), (2, node, MOVED)):
             assert each.connect(port.network, SegmentSpec(number, underlay_address(number), ())) == ""
         node.run(f"ip route replace default via {underlay_address(1)} dev under")
         node.run("ip -6 route replace default via fe80::5efe:192.0.2.1 dev under")
@@ -454,23 +454,23 @@ def test_former_node_sends_packets_on(testbed: Testbed, node: Node) -> None:
         node.ensure(with_address(MOVED, OTHER6))
         assert node.publish_addresses(PublicAddresses((translated(MOVED, OTHER), routed(MOVED, OTHER6)))) == ""
         with serving(node, HTTP, guest.name):
-            testbed.publish(moved=dict.fromkeys((OTHER, OTHER6), underlay_address(2)))
+            scenario.publish(moved=dict.fromkeys((OTHER, OTHER6), underlay_address(2)))
             for each, namespace, device in (
                 (node, guest.name, "eth0"),
                 (node, "", "under"),
-                (testbed.node, "", "under"),
+                (scenario.node, "", "under"),
             ):
                 wait_for_addresses(each, namespace, device)
-            assert reached(testbed.outside, OTHER, OTHER6, port=HTTP) == {OTHER, OTHER6}
-            testbed.publish()
-            assert reached(testbed.outside, OTHER, OTHER6, port=HTTP) == set()
+            assert reached(scenario.outside, OTHER, OTHER6, port=HTTP) == {OTHER, OTHER6}
+            scenario.publish()
+            assert reached(scenario.outside, OTHER, OTHER6, port=HTTP) == set()
 
 
-def test_strict_check_of_sources_is_a_problem_where_the_underlay_has_its_own_device(testbed: Testbed) -> None:
-    node = testbed.node
+def test_strict_check_of_sources_is_a_problem_where_the_underlay_has_its_own_device(scenario: Scenario) -> None:
+    node = scenario.node
     with joined([node]):
         assert node.connect(NETWORK, SegmentSpec(1, underlay_address(1), ())) == ""
-        testbed.publish(translated(WEB))
+        scenario.publish(translated(WEB))
         assert node.problems().rules == ""
         for device in ("under", "u0"):
             node.run(f"sysctl -qw net.ipv4.conf.{device}.rp_filter=1")
@@ -480,5 +480,5 @@ def test_strict_check_of_sources_is_a_problem_where_the_underlay_has_its_own_dev
         node.keep_routes()
         assert node.problems().rules == ""
         node.run("sysctl -qw net.ipv4.conf.under.rp_filter=1")
-        testbed.publish()
+        scenario.publish()
         assert node.problems().rules == "", "it matters to public addresses alone"
