@@ -119,7 +119,9 @@ class SecurityGroupRuleResource(ApiResource):
             "is_logged": Attribute(
                 type=BOOL, description=f"The node logs new connections. {ANEW}", default=False, replace=True
             ),
-            "description": Attribute(type=STRING, description=f"Purpose, for other users. {ANEW}", default="", replace=True),
+            "description": Attribute(
+                type=STRING, description=f"Purpose, for other users. {ANEW}", default="", replace=True
+            ),
             "created_at": CREATED_AT,
         },
         "Traffic that the instances of a security group may receive or send. Replies are always allowed.",
