@@ -5,7 +5,8 @@ import os
 import shutil
 import statistics
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -111,6 +112,17 @@ def instance_body(name: str) -> dict[str, Any]:
 def moment(text: str) -> float:
     """Return the seconds since the epoch of an RFC 3339 time."""
     return datetime.fromisoformat(text).timestamp()
+
+
+def timed_rounds(call: Callable[[], object], *, rounds: int) -> list[float]:
+    """Return the seconds of each call; one before them is not counted."""
+    call()
+    samples_s = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        call()
+        samples_s.append(time.perf_counter() - started)
+    return samples_s
 
 
 def spread(samples_s: Sequence[float]) -> dict[str, float]:

@@ -8,14 +8,14 @@ The table has a day of 1000 guests on 20 nodes; `ARGS="--guests 100"` takes fewe
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from bench.common import bench_database, print_progress, report, spread
+from bench.common import bench_database, print_progress, report, spread, timed_rounds
 from scripts.control_plane import ROOT, Stack
 
 GUESTS, NODES = 1000, 20
@@ -193,7 +193,8 @@ def read(guests: Sequence[UUID], since: datetime, until: datetime, table: str) -
     def answer() -> None:
         selectors._series(selectors._rows(GUESTS, guests, window), window, {})
 
-    product, bare = timed(answer), timed(lambda: execute(floor, [list(guests), since, until]))
+    product = timed_rounds(answer, rounds=ROUNDS)
+    bare = timed_rounds(lambda: execute(floor, [list(guests), since, until]), rounds=ROUNDS)
     rows = len(execute(floor, [list(guests), since, until]))
     return {
         "points": window.count,
@@ -202,16 +203,6 @@ def read(guests: Sequence[UUID], since: datetime, until: datetime, table: str) -
         "floor": spread(bare),
         "times_the_floor": round(sorted(product)[ROUNDS // 2] / sorted(bare)[ROUNDS // 2], 2),
     }
-
-
-def timed(call: Callable[[], object]) -> list[float]:
-    call()
-    taken = []
-    for _ in range(ROUNDS):
-        started = time.perf_counter()
-        call()
-        taken.append(time.perf_counter() - started)
-    return taken
 
 
 def bytes_per_row(table: str) -> float:

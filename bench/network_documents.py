@@ -16,11 +16,11 @@ PORT = 8019
 def measure(nodes: int, networks: int, rounds: int) -> dict[str, Any]:
     """Measure with so many nodes and networks; each network has ten ports on nodes of one zone, in two groups."""
     with bench_database(Stack(ROOT / "var" / "bench-network-documents", port=PORT)):
-        from bench import fleets, network_rows  # with Django
+        from bench import fleet_rows, network_rows  # with Django
 
         print_progress(f"{nodes} nodes, {networks} networks")
-        fleets.state_facts()
-        fleets.build(nodes)
+        fleet_rows.state_facts()
+        fleet_rows.build(nodes)
         network_rows.build(networks)
         return _measure(rounds) | {"nodes": nodes, "networks": networks, "ports": 10 * networks}
 

@@ -1,6 +1,6 @@
-"""Networks with ports on the nodes of a fleet (bench/fleets.py), without any signed document."""
+"""Networks with ports on the nodes of a fleet (bench/fleet_rows.py), without any signed document."""
 
-from bench import fleets
+from bench import fleet_rows
 from controlplane.identity.models import Project
 from controlplane.network.models import (
     Network,
@@ -19,7 +19,7 @@ PORTS_OF_NETWORK, GROUPS_OF_NETWORK = 10, 2
 
 def build(count: int) -> None:
     """Make networks of ten ports each, on nodes of one zone, every port in two groups."""
-    project = fleets.make_tenant()
+    project = fleet_rows.make_tenant()
     by_zone: dict[str, list[Node]] = {}
     for node in Node.objects.order_by("name"):
         by_zone.setdefault(node.zone_id, []).append(node)

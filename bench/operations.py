@@ -13,12 +13,12 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bench import fleet, operation_backlog, throughput
+from bench import heartbeats, operation_backlog, throughput
 from bench.common import report
 
 PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "throughput": throughput.measure,
-    "fleet": fleet.measure,
+    "fleet": heartbeats.measure,
     "queue": operation_backlog.measure,
 }
 

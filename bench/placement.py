@@ -35,14 +35,14 @@ def main() -> None:
 
 
 def measure(sizes: list[int], postmaster: psutil.Process) -> dict[int, Any]:
-    from bench import fleets
+    from bench import fleet_rows
 
-    fleets.state_facts()
-    project = fleets.make_tenant()
+    fleet_rows.state_facts()
+    project = fleet_rows.make_tenant()
     figures: dict[int, Any] = {}
     for nodes in sizes:
         print_progress(f"{nodes} nodes")
-        fleets.build(nodes)
+        fleet_rows.build(nodes)
         figures[nodes] = measure_fleet(project, postmaster)
     return figures
 
@@ -144,13 +144,13 @@ def taking_up_a_node() -> dict[str, Any]:
 
 def taking_up_a_fact(project: Any) -> dict[str, Any]:
     """Measure a decision after the correction of a fact: all facts are read, and all clauses evaluated on all zones."""
-    from bench import fleets
+    from bench import fleet_rows
     from controlplane.placement.decisions import decide_placement
 
     samples: list[float] = []
     for number in range(CHANGES):
         territory = ("US", "FR")[number % 2]
-        fleets.restate("fr-idf-1", "location.territory", territory)
+        fleet_rows.restate("fr-idf-1", "location.territory", territory)
         begun = time.perf_counter()
         decision = decide_placement(claim_processes.placement_request(project)).decision
         samples.append(time.perf_counter() - begun)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from bench import fleets
+from bench import fleet_rows
 from controlplane.catalog.models import Image
 from controlplane.compute.models import Attachment, Instance
 from controlplane.identity.models import Project
@@ -45,11 +45,11 @@ def fill(count: int) -> UUID:
 
     Returns the id of an instance in the middle, one with a volume.
     """
-    fleets.state_facts()
-    fleets.build(NODES)
+    fleet_rows.state_facts()
+    fleet_rows.build(NODES)
     tenant = make_tenant(TOKEN)
     PolicyVersion.objects.create(
-        level="organization", organization=tenant.project.organization, version=1, clauses=fleets.RESIDENCY
+        level="organization", organization=tenant.project.organization, version=1, clauses=fleet_rows.RESIDENCY
     )
     make_volume_type()
     make_flavor()

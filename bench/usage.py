@@ -8,9 +8,7 @@ more guests. Needs root: they run under a libvirtd of a lab.
 
 import argparse
 import shutil
-import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -20,7 +18,7 @@ from agents.node.adapters.interfaces import Firmware, GuestDisk, GuestSpec
 from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.qemu_img import FileDisks
 from agents.node.hook.server import HookServer
-from bench.common import print_progress, report, spread
+from bench.common import print_progress, report, spread, timed_rounds
 from scripts.control_plane import ROOT
 
 GUESTS = [1, 10, 20]
@@ -66,7 +64,8 @@ def measure(node: LabNode, counts: list[int]) -> dict[str, object]:
                 number += 1
             print_progress(f"{number} guests")
             assert len(hypervisor.usage()) == number
-            usage, states = timed(hypervisor.usage), timed(hypervisor.states)
+            usage = timed_rounds(hypervisor.usage, rounds=ROUNDS)
+            states = timed_rounds(hypervisor.states, rounds=ROUNDS)
             ratio = round(sorted(usage)[ROUNDS // 2] / sorted(states)[ROUNDS // 2], 1)
             figures[f"{number} guests"] = {"usage": spread(usage), "states": spread(states), "times_the_states": ratio}
     finally:
@@ -92,16 +91,6 @@ def start(hypervisor: LibvirtHypervisor, folder: Path) -> None:
     )
     hypervisor.define(guest)
     hypervisor.start(guest_id)
-
-
-def timed(call: Callable[[], object]) -> list[float]:
-    call()
-    taken = []
-    for _ in range(ROUNDS):
-        started = time.perf_counter()
-        call()
-        taken.append(time.perf_counter() - started)
-    return taken
 
 
 if __name__ == "__main__":

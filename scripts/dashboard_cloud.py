@@ -61,7 +61,7 @@ LOOSER = {
 }
 CORDONED, WHY_CORDONED = "dublin-a", "son ventilateur est à remplacer"
 DRAINED, WHY_DRAINED = "virginia-a", "de la mémoire s'y ajoute"
-STRAY = "volumes/essai-oublie.raw"  # on each node
+UNMANAGED_FILE = "volumes/essai-oublie.raw"  # on each node
 POOLED = "paris-a"
 FOUND = "/v1/orphans?node=paris-a"
 ADDRESS_POOL = {"name": "public-fr", "zone": "fr-idf-1", "family": "ipv4", "cidrs": ["203.0.113.0/24"]}
@@ -122,7 +122,7 @@ def dashboard_world(
     """Start the cloud until the block ends. Ports: `port` and the next ones. No user needs a second factor."""
     passkeys = {"PASSKEY_ORIGINS": f"http://localhost:{port}"}  # no number of an address can have them
     settings = {**NO_RATES, "SECOND_FACTOR_DUTIES": "", "QUARANTINE_AFTER_S": "0", **passkeys, **(settings or {})}
-    agent_options = ["--fake-stray", STRAY, *agent_options]
+    agent_options = ["--fake-unmanaged", UNMANAGED_FILE, *agent_options]
     stack = Stack(var, port=port, is_durable=False, settings=settings, has_front=True)
     shared = {POOLED: stack.var / "pools" / POOL}
     cloud = Cloud(

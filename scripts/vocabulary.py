@@ -1,10 +1,11 @@
-"""Check names and docstrings against docs/reference/glossary.md.
+"""Check names, docstrings and texts against docs/reference/glossary.md.
 
     python -m scripts.vocabulary
 
 A single word of the glossary's table "Retired terms" fails wherever it is a part of the name of a module, class,
 function, parameter, variable or attribute; the message has the term to use. Rows with parentheses restrict a word to
-one meaning and are not checked. A docstring fails when its first word is neither a verb nor a subject.
+one meaning and are not checked. A docstring fails when its first word is neither a verb nor a subject. A document or a
+translated text fails when it has a phrase of the table "Retired phrases".
 """
 
 import ast
@@ -26,19 +27,30 @@ FIRST_WORDS = re.compile(
 PUBLIC = frozenset({"DeedOut", "wished", "starts_again", "said_at_ms", "heard_at_ms"})
 # Generated files. Of tests, parameters and variables are not checked.
 LEFT_OUT = ("clients/sdk/andromede_sdk/models/", "clients/sdk/andromede_sdk/resources/")
+TEXTS = ("README.md", "docs/explanation/*.md", "docs/how-to/*.md", "*.po")
+CODE = re.compile(r"^```.*?^```|`[^`\n]*`|^msgstr .*?(?=^$|\Z)", re.MULTILINE | re.DOTALL)
 
 
 def main() -> int:
-    retired = retired_terms(GLOSSARY.read_text())
-    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    glossary = GLOSSARY.read_text()
+    retired, phrases = retired_terms(glossary), retired_phrases(glossary)
     complaints = [
         complaint
-        for name in listed.split()
-        if is_checked(name) and (ROOT / name).exists()
+        for name in _listed("*.py")
+        if is_checked(name)
         for complaint in complaints_of(name, (ROOT / name).read_text(), retired)
     ]
+    for name in _listed(*TEXTS):
+        complaints += phrases_of(name, (ROOT / name).read_text(), phrases)
     print("\n".join(complaints))
     return 1 if complaints else 0
+
+
+def _listed(*patterns: str) -> list[str]:
+    """Return the files of git that exist."""
+    command = ["git", "ls-files", *patterns]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return [name for name in listed.split() if (ROOT / name).exists()]
 
 
 def is_checked(name: str) -> bool:
@@ -47,14 +59,34 @@ def is_checked(name: str) -> bool:
 
 def retired_terms(glossary: str) -> dict[str, str]:
     """The single words of the table "Retired terms" and what to use instead; no word that is retired in one meaning."""
-    table = glossary.partition("\n## Retired terms\n")[2].partition("\n|---|---|\n")[2]
     return {
         word: term
-        for words, term in ROW.findall(table)
+        for words, term in _rows(glossary, "Retired terms")
         if "(" not in words
         for word in words.split(", ")
         if word.isalpha()
     }
+
+
+def retired_phrases(glossary: str) -> dict[str, str]:
+    """The phrases of the table "Retired phrases" and what to write instead."""
+    rows = _rows(glossary, "Retired phrases")
+    return {phrase: instead for phrases, instead in rows for phrase in phrases.split(", ")}
+
+
+def _rows(glossary: str, heading: str) -> list[tuple[str, str]]:
+    section = glossary.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return ROW.findall(section.partition("\n|---|---|\n")[2])
+
+
+def phrases_of(name: str, text: str, phrases: dict[str, str]) -> Iterator[str]:
+    """Yield a complaint for each retired phrase outside code and translations; a phrase may go over a line's end."""
+    prose = CODE.sub(lambda code: re.sub(r"[^\n]", " ", code[0]), text)
+    for phrase, instead in phrases.items():
+        pattern = phrase.replace(" ", r"\s+")
+        for match in re.finditer(rf"\b{pattern}\b", prose, re.IGNORECASE):
+            line = prose.count("\n", 0, match.start()) + 1
+            yield f"{name}:{line}: {phrase!r} is retired; write: {instead} (docs/reference/glossary.md)"
 
 
 def complaints_of(name: str, text: str, retired: dict[str, str]) -> Iterator[str]:

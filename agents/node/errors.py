@@ -182,8 +182,8 @@ class NotQuarantined(Conflict):
 
     code = "agent.not_quarantined"
 
-    def __init__(self, finding_id: UUID) -> None:
-        super().__init__(f"The orphan {finding_id} is not in quarantine on this node.")
+    def __init__(self, orphan_id: UUID) -> None:
+        super().__init__(f"The orphan {orphan_id} is not in quarantine on this node.")
 
 
 class GuestMigrating(Conflict):

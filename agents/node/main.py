@@ -258,7 +258,7 @@ def _fake(config: Config, options: argparse.Namespace) -> Adapters:
         images={entry.id: entry.spec.size_bytes for entry in state_store.images.held()},
     )
     state_store.close()
-    fake.foreign_files += options.fake_stray
+    fake.foreign_files += options.fake_unmanaged
     return fake.adapters()
 
 
@@ -448,7 +448,7 @@ def _add_fake(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fake-memory-mib", type=int, default=FakeCapacity.memory_mib)
     parser.add_argument("--fake-disk-gib", type=int, default=FakeCapacity.disk_gib)
     parser.add_argument(
-        "--fake-stray",
+        "--fake-unmanaged",
         action="append",
         default=[],
         help="path of an orphaned file to create: volumes/NAME; may be repeated",

@@ -327,16 +327,15 @@ class AgentServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EnsureQuarantine(self, request, context):
-        """What is here and nobody meant is kept from doing harm, and nothing of it is destroyed: a file lies apart, a domain that
-        has to do with tenants stands still, a tap is down. The subject is the finding. With `is_released`, at a higher
-        generation, it is as it was.
+        """Isolates an orphan and destroys nothing: a file is moved to the quarantine folder, a domain that uses resources of
+        tenants is paused, a tap is set down. The subject is the orphan. `is_released`, with a higher generation, restores it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RemoveQuarantine(self, request, context):
-        """Destroys what the finding is about, for good; refused unless it is in quarantine.
+        """Destroys the orphan for good; refused unless it is in quarantine.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -113,7 +113,7 @@ def _presence(port: End) -> Iterator[Step]:
             Message(
                 "The node of the instance {instance} does not answer: it is not known if the instance runs.", **facts
             ),
-            Message("Ask again later, or ask an operator about the node of the instance {instance}.", **facts),
+            Message("Repeat the request later, or ask an operator about the node of the instance {instance}.", **facts),
         ),
     )
     yield Step("instance", UNKNOWN, text, port.id, remedy=remedy)

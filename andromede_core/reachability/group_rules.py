@@ -61,7 +61,7 @@ def _by_rules(question: Question, port: End, direction: str, peer: Address | Non
         )
         return Step(KINDS[direction], ALLOWED, text, port.id, match.group, match.rule.id)
     text = Message("A rule of the security group {group} allows it for some addresses outside only.", **facts)
-    remedy = Message("Ask again with the address in place of outside.")
+    remedy = Message("Repeat the request with the address as `source` or `target`, in place of outside.")
     return Step(KINDS[direction], UNKNOWN, text, port.id, match.group, match.rule.id, remedy)
 
 
@@ -107,7 +107,7 @@ def _pending(step: Step, port: End) -> Step:
     """Return the step of newest rules that the node does not apply yet."""
     why = PENDING_TEXTS.get(port.rules, Message("the reason is not known"))
     text = Message("{finding} The node does not apply the newest rules yet: {why}.", finding=step.text, why=why)
-    remedy = Message("Ask again in a few seconds; if it stays so, ask an operator about the node.")
+    remedy = Message("Repeat the request in a few seconds. If the answer is the same, ask an operator about the node.")
     return Step(step.kind, UNKNOWN, text, step.port, step.group, step.rule, remedy)
 
 

@@ -137,7 +137,7 @@ MEANING: Mapping[type[CloudError], tuple[Any, Any]] = {
     ),
     TooMany: (
         _("The platform limits concurrent use by one caller, to keep capacity for the others."),
-        _("Close some of what is open, or wait, and try again after Retry-After."),
+        _("Close a connection, cancel or finish a request, or wait; then try again after Retry-After."),
     ),
     StateLocked: (
         _("Two runs that write one state at the same time would lose each other's work."),

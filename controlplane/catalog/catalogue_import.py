@@ -97,7 +97,7 @@ def catalogue_import(actor: Actor, document: object, signing: Signing) -> Catalo
     with _naming_the_place():
         catalogue = core.parse(document)
         if signing.attested_at is None and catalogue.stated_at and catalogue.stated_at > clock.now() + facts.CLOCK_SKEW:
-            reason = Message("lies in the future, so that nobody can have made sure of the file then")
+            reason = Message("is in the future; the file must have been checked before its import")
             refuse("generated_for", reason)
     facts.lock_statements()
     is_zone_changed = _write_rows(catalogue)

@@ -27,7 +27,7 @@ from controlplane.network.public_addresses import (
 from controlplane.network.services import network_lock
 from controlplane.nodes.admin_state import OUT_OF_SERVICE
 from controlplane.placement import services as placement
-from controlplane.placement.batch_decisions import Asked, store_decisions
+from controlplane.placement.batch_decisions import DecidedRequest, store_decisions
 
 # What the placement request of an instance is made from.
 PLACED_BY = ("project", "affinity_group", "image", "root_pool", "root_volume_type")
@@ -48,13 +48,13 @@ def egress_attach(actor: Actor, address: PublicAddress, network: Network, *, is_
         reason = Message("IPv6 addresses are routed to ports, and no node translates to them. Choose an IPv4 address.")
         raise AddressModeImpossible(field="network", reason=reason)
     _require_movable(address, network, is_move=is_move)
-    asked = _asked(network, address.pool.zone_id)
+    decided = _decided_requests(network, address.pool.zone_id)
     with transaction.atomic():
-        decisions = [str(each.pk) for each in store_decisions(asked)]
+        decisions = [str(each.pk) for each in store_decisions(decided)]
         return _attach(actor, address, network, is_move=is_move, decisions=decisions)
 
 
-def _asked(network: Network, zone: str) -> list[Asked]:
+def _decided_requests(network: Network, zone: str) -> list[DecidedRequest]:
     """Return the decisions about the instances on the network in this zone, but on nodes that are out of service."""
     ids = Port.objects.filter(network=network, instance_id__isnull=False).values("instance_id")
     here = Instance.objects.filter(pk__in=ids, node__zone=zone).exclude(state="deleted")

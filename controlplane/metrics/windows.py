@@ -68,7 +68,7 @@ def window_of(query: Mapping[str, str], now: datetime) -> Window:
     longest = tables.tiers()[-1].keep
     if since < now - longest:
         name = "since" if "since" in query else "until"
-        raise invalid(name, Message("what is older than {days} days is not kept.", days=longest.days))
+        raise invalid(name, Message("metrics older than {days} days are deleted.", days=longest.days))
     if "resolution" in query:
         return _checked(_window(since, until, _resolution(query["resolution"])), now)
     usual = (_window(since, until, step) for step in _steps())

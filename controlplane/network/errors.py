@@ -184,7 +184,7 @@ class SecurityGroupInUse(Conflict):
     title = "In use"
     detail = (
         "The security group is in use by {count} ports (of the instances: {instances}), and rules of other groups name "
-        "it (groups: {groups}). Take it away from these first."
+        "it (groups: {groups}). Remove it from these first."
     )
 
 

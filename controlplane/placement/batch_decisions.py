@@ -32,7 +32,7 @@ from controlplane.placement.decisions import (
 from controlplane.placement.fleet_cache import FLEET
 from controlplane.placement.models import Decision, PolicyDocument
 
-Asked = tuple[PlacementRequest, PlacementResult]
+DecidedRequest = tuple[PlacementRequest, PlacementResult]
 BATCH = 1000  # rows of an INSERT
 
 
@@ -79,14 +79,14 @@ def _assessments(
 
 
 @transaction.atomic
-def store_decisions(asked: Sequence[Asked]) -> list[Decision]:
+def store_decisions(decided: Sequence[DecidedRequest]) -> list[Decision]:
     """Store each decision with all its inputs, and as evidence, as store_decision does."""
-    made = [(*each, *rows(*each)) for each in asked]
-    for request, taken, decision, _ in made:
-        record_exemption_use(request, taken, decision)
-    documents = {taken.demand.digest: taken.demand.layers for _, taken in asked}
+    to_store = [(*each, *rows(*each)) for each in decided]
+    for request, result, decision, _ in to_store:
+        record_exemption_use(request, result, decision)
+    documents = {result.demand.digest: result.demand.layers for _, result in decided}
     # In one order, since concurrent calls wait for each other's new rows.
     policies = [PolicyDocument(digest=digest, document=documents[digest]) for digest in sorted(documents)]
     PolicyDocument.objects.bulk_create(policies, BATCH, ignore_conflicts=True)
-    EvidenceRecord.objects.bulk_create([evidence for *_, evidence in made], BATCH)
-    return Decision.objects.bulk_create([decision for _, _, decision, _ in made], BATCH)
+    EvidenceRecord.objects.bulk_create([evidence for *_, evidence in to_store], BATCH)
+    return Decision.objects.bulk_create([decision for _, _, decision, _ in to_store], BATCH)

@@ -1,7 +1,5 @@
 """Signed metadata of instances are sent to the nodes that have an older version."""
 
-import logging
-from collections import defaultdict
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
@@ -9,11 +7,9 @@ from django.db.models import F
 
 from controlplane.compute.instance_metadata import METADATA
 from controlplane.compute.models import MetadataDocument
-from controlplane.kernel.errors import CloudError
 from controlplane.nodes import agent_client, incidents
 from controlplane.nodes.models import Incident, Node
-
-log = logging.getLogger(__name__)
+from controlplane.reconcilers.due_documents import send_due
 
 CALL_DOCUMENTS = 64  # of 32 KiB at most: gRPC accepts 4 MiB
 REFUSED = "metadata-refused"
@@ -25,17 +21,9 @@ def reconcile() -> int:
 
     A document that its node refuses is sent again, and is an incident of the node as long.
     """
-    by_node: dict[UUID, list[UUID]] = defaultdict(list)
-    for node_id, document_id in due():
-        by_node[node_id].append(document_id)
-    nodes = Node.objects.in_bulk(by_node)
-    sent = 0
-    for node_id, document_ids in by_node.items():
-        try:
-            sent += _send_documents(nodes[node_id], document_ids)
-        except CloudError as exc:
-            log.warning("node %s: metadata not sent, retried later: %s %s", nodes[node_id].name, exc, exc.facts)
-    _end_incidents(but=by_node)
+    pending = due()
+    sent = send_due(pending, _send_documents, what="metadata")
+    _end_incidents(but={node_id for node_id, _ in pending})
     return sent
 
 

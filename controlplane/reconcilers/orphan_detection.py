@@ -24,8 +24,8 @@ EXPECTED_IDS: dict[str, Callable[[Node, Collection[UUID]], set[UUID]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """A detected orphan. `resource_id`: the id that its name has, if it were a resource of the platform."""
+class OrphanCandidate:
+    """A resource that may be an orphan. `resource_id`: the id in its name, if it were a resource of the platform."""
 
     kind: str
     name: str
@@ -34,15 +34,15 @@ class Finding:
     facts: dict[str, object] = field(default_factory=dict)
 
 
-def find_on_node(node: Node, description: pb.NodeDescription) -> list[Finding]:
+def find_on_node(node: Node, description: pb.NodeDescription) -> list[OrphanCandidate]:
     """Return each orphan once. `description`: the node's description of a moment ago."""
-    there = {(each.kind, each.name): each for each in _all_of(description)}
-    expected = {kind: rows(node, ids) for kind, rows in EXPECTED_IDS.items() if (ids := _ids(there.values(), kind))}
-    shas = {sha256 for each in there.values() if (sha256 := _sha256(each)) is not None}
+    candidates = {(each.kind, each.name): each for each in _all_of(description)}.values()
+    expected = {kind: rows(node, ids) for kind, rows in EXPECTED_IDS.items() if (ids := _ids(candidates, kind))}
+    shas = {sha256 for each in candidates if (sha256 := _sha256(each)) is not None}
     images = expected_resources.images(node, shas) if shas else set()
     return [
         each
-        for each in there.values()
+        for each in candidates
         if not (each.resource_id is not None and each.resource_id in expected.get(each.kind, ()))
         and _sha256(each) not in images
     ]
@@ -57,12 +57,12 @@ def is_expected(node: Node, orphan: Orphan) -> bool:
     return rows is not None and orphan.resource_id is not None and bool(rows(node, [orphan.resource_id]))
 
 
-def find_in_rows() -> list[Finding | tuple[Finding, Node]]:
+def find_in_rows() -> list[OrphanCandidate | tuple[OrphanCandidate, Node]]:
     """Return orphaned allocations, with their nodes, and ports."""
     return [*((_allocation(row), row.node) for row in expected_resources.allocations_without_owner()), *_addresses()]
 
 
-def _allocation(row: Allocation) -> Finding:
+def _allocation(row: Allocation) -> OrphanCandidate:
     facts: dict[str, object] = {
         "of": row.kind,
         "project": row.project.name,
@@ -70,56 +70,56 @@ def _allocation(row: Allocation) -> Finding:
         "memory_mib": row.memory_mib,
         "disk_gib": row.disk_gib,
     }
-    return Finding("allocation", str(row.pk), row.consumer_id, facts=facts)
+    return OrphanCandidate("allocation", str(row.pk), row.consumer_id, facts=facts)
 
 
-def _addresses() -> Iterator[Finding]:
+def _addresses() -> Iterator[OrphanCandidate]:
     for row in expected_resources.ports_without_instance():
         facts: dict[str, object] = {"ip": row.ip, "mac": row.mac, "network": str(row.network_id)}
-        yield Finding("address", str(row.pk), row.pk, facts=facts)
+        yield OrphanCandidate("address", str(row.pk), row.pk, facts=facts)
 
 
 # ---- reported resources
 
 
-def _all_of(description: pb.NodeDescription) -> Iterator[Finding]:
+def _all_of(description: pb.NodeDescription) -> Iterator[OrphanCandidate]:
     """Return all reported resources; those that the agent created come last, since more is known of them."""
     for resource in description.strays:
         yield _unmanaged(resource)
     for guest in description.instances:
         facts: dict[str, object] = {"power": POWER.get(guest.power, ""), "is_known": True}
-        yield Finding("domain", f"{GUEST_PREFIX}{guest.subject.id}", as_uuid(guest.subject.id), facts=facts)
+        yield OrphanCandidate("domain", f"{GUEST_PREFIX}{guest.subject.id}", as_uuid(guest.subject.id), facts=facts)
     for volume in description.volumes:
         if volume.size_bytes:
             name = f"volumes/{volume.subject.id}.qcow2"
-            yield Finding("volume", name, as_uuid(volume.subject.id), volume.size_bytes, {"is_known": True})
+            yield OrphanCandidate("volume", name, as_uuid(volume.subject.id), volume.size_bytes, {"is_known": True})
     for port in description.ports:
         facts = {"mac": port.mac, "ip": port.ip, "is_known": True}
-        yield Finding("port", port.device, as_uuid(port.subject.id), facts=facts)
+        yield OrphanCandidate("port", port.device, as_uuid(port.subject.id), facts=facts)
     for plug in description.attachments:
         facts = {"instance": plug.instance_id, "volume": plug.volume_id, "is_known": True}
-        yield Finding("attachment", plug.subject.id, as_uuid(plug.subject.id), facts=facts)
+        yield OrphanCandidate("attachment", plug.subject.id, as_uuid(plug.subject.id), facts=facts)
 
 
-def _unmanaged(resource: pb.Stray) -> Finding:
+def _unmanaged(resource: pb.Stray) -> OrphanCandidate:
     if resource.kind == pb.STRAY_KIND_DOMAIN:
         facts: dict[str, object] = {"power": POWER.get(resource.power, ""), "is_harmless": resource.is_harmless}
         is_ours = resource.name.startswith(GUEST_PREFIX)
         guest_id = as_uuid(resource.name.removeprefix(GUEST_PREFIX)) if is_ours else None
-        return Finding("domain", resource.name, guest_id, resource.size_bytes, facts)
+        return OrphanCandidate("domain", resource.name, guest_id, resource.size_bytes, facts)
     if resource.kind == pb.STRAY_KIND_PORT:
-        return Finding("port", resource.name, facts={"mac": resource.mac})
+        return OrphanCandidate("port", resource.name, facts={"mac": resource.mac})
     volume = VOLUME.fullmatch(resource.name)
     if volume is not None and (volume_id := as_uuid(volume[1])) is not None:
-        return Finding("volume", resource.name, volume_id, resource.size_bytes)
+        return OrphanCandidate("volume", resource.name, volume_id, resource.size_bytes)
     kind = "image" if IMAGE.fullmatch(resource.name) else "file"
-    return Finding(kind, resource.name, size_bytes=resource.size_bytes)
+    return OrphanCandidate(kind, resource.name, size_bytes=resource.size_bytes)
 
 
-def _ids(findings: Iterable[Finding], kind: str) -> set[UUID]:
-    return {each.resource_id for each in findings if each.kind == kind and each.resource_id is not None}
+def _ids(candidates: Iterable[OrphanCandidate], kind: str) -> set[UUID]:
+    return {each.resource_id for each in candidates if each.kind == kind and each.resource_id is not None}
 
 
-def _sha256(finding: Finding) -> str | None:
-    image = IMAGE.fullmatch(finding.name) if finding.kind == "image" else None
+def _sha256(candidate: OrphanCandidate) -> str | None:
+    image = IMAGE.fullmatch(candidate.name) if candidate.kind == "image" else None
     return image[1] if image else None

@@ -35,14 +35,14 @@ from controlplane.nodes.orphans import record_change
 from controlplane.nodes.services import record_removal
 from controlplane.placement import services as placement
 from controlplane.reconcilers import missing_resources
-from controlplane.reconcilers.orphan_detection import Finding, find_in_rows, find_on_node, is_expected
+from controlplane.reconcilers.orphan_detection import OrphanCandidate, find_in_rows, find_on_node, is_expected
 
 log = logging.getLogger(__name__)
 
 MANY = "orphans-many"
 NOT_QUARANTINED = "agent.not_quarantined"
-NOW_EXPECTED = "Something means it by now."
-STRAYS = {
+NOW_EXPECTED = "A row of the database expects the resource by now, so it is not deleted."
+UNMANAGED_KINDS = {
     "domain": pb.STRAY_KIND_DOMAIN,
     "volume": pb.STRAY_KIND_FILE,
     "image": pb.STRAY_KIND_FILE,
@@ -64,15 +64,15 @@ def reconcile() -> int:
             changed += _reconcile_node(node)
         except CloudError as exc:
             log.warning("node %s: orphan detection failed and is retried: %s", node.name, exc)
-    left = Orphan.objects.filter(node__admin_state="retired", state__in=ORPHAN_LIVE).select_related("node")
-    return changed + sum(_ends(row, "gone") for row in left)
+    of_retired = Orphan.objects.filter(node__admin_state="retired", state__in=ORPHAN_LIVE).select_related("node")
+    return changed + sum(_ends(row, "gone") for row in of_retired)
 
 
 def _reconcile_node(node: Node) -> int:
     description = agent_client.describe(node)
-    findings = find_on_node(node, description)
+    detected = find_on_node(node, description)
     rows = Orphan.objects.filter(node=node, kind__in=ORPHANS_ON_NODES)
-    changed = _record_findings(node, rows, findings)
+    changed = _record_detected(node, rows, detected)
     live = rows.filter(state__in=ORPHAN_LIVE).select_related("node")
     for row in sorted(live, key=lambda each: ORDER.index(each.kind)):
         changed += _apply(row, _step(row))
@@ -82,16 +82,16 @@ def _reconcile_node(node: Node) -> int:
 def _reconcile_rows() -> int:
     """Reconcile orphaned rows, which need no quarantine: an allocation or an address only occupies its place."""
     changed = 0
-    by_node: dict[Node | None, list[Finding]] = {}
+    by_node: dict[Node | None, list[OrphanCandidate]] = {}
     for each in find_in_rows():
-        finding, node = each if isinstance(each, tuple) else (each, None)
-        by_node.setdefault(node, []).append(finding)
+        candidate, node = each if isinstance(each, tuple) else (each, None)
+        by_node.setdefault(node, []).append(candidate)
     rows = Orphan.objects.filter(kind__in=ORPHANS_IN_ROWS, state__in=ORPHAN_LIVE)
-    for node, findings in by_node.items():
-        changed += _record_findings(node, rows.filter(node=node), findings)
-    nobody = {finding.name for findings in by_node.values() for finding in findings}
+    for node, detected in by_node.items():
+        changed += _record_detected(node, rows.filter(node=node), detected)
+    detected_names = {each.name for detected in by_node.values() for each in detected}
     for row in rows.select_related("node"):
-        if row.name not in nobody:
+        if row.name not in detected_names:
             changed += _apply(row, _ends_as_gone)
         elif row.requested_action:
             changed += _apply(row, _free if row.requested_action == "discard" else _is_released)
@@ -101,39 +101,39 @@ def _reconcile_rows() -> int:
 # ---- detection
 
 
-def _record_findings(node: Node | None, rows: QuerySet[Orphan], findings: Iterable[Finding]) -> int:
+def _record_detected(node: Node | None, rows: QuerySet[Orphan], detected: Iterable[OrphanCandidate]) -> int:
     """Record new orphans and those that disappeared; for quarantined ones, ask the node."""
     now = clock.now()
     recorded = {(row.kind, row.name): row for row in rows.filter(state__in=ORPHAN_LIVE)}
-    there = {(each.kind, each.name): each for each in findings}
-    confirmed = [row.pk for key, row in recorded.items() if key in there]
+    by_key = {(each.kind, each.name): each for each in detected}
+    confirmed = [row.pk for key, row in recorded.items() if key in by_key]
     Orphan.objects.filter(pk__in=confirmed).update(observed_at=now)
-    new = sum(_is_noted(node, each) for key, each in there.items() if key not in recorded)
-    gone = [row for key, row in recorded.items() if key not in there and not _is_aside(row)]
-    return new + sum(_apply(row, _ends_as_gone) for row in gone)
+    new = sum(_is_recorded(node, each) for key, each in by_key.items() if key not in recorded)
+    disappeared = [row for key, row in recorded.items() if key not in by_key and not _is_quarantined(row)]
+    return new + sum(_apply(row, _ends_as_gone) for row in disappeared)
 
 
-def _is_aside(row: Orphan) -> bool:
+def _is_quarantined(row: Orphan) -> bool:
     """Tell if the orphan is quarantined where its node does not list it."""
     return row.state == "quarantined"
 
 
-def _is_noted(node: Node | None, finding: Finding) -> bool:
+def _is_recorded(node: Node | None, candidate: OrphanCandidate) -> bool:
     try:
         with transaction.atomic():
             row = Orphan.objects.create(
                 node=node,
-                kind=finding.kind,
-                name=finding.name[:300],
-                resource_id=finding.resource_id,
-                size_bytes=finding.size_bytes,
-                facts=finding.facts,
+                kind=candidate.kind,
+                name=candidate.name[:300],
+                resource_id=candidate.resource_id,
+                size_bytes=candidate.size_bytes,
+                facts=candidate.facts,
                 observed_at=clock.now(),
             )
             record_change(SYSTEM, row, "find")
     except IntegrityError:
         return False  # a concurrent run was faster
-    log.warning("node %s: orphaned %s %s", node.name if node else "–", finding.kind, finding.name)
+    log.warning("node %s: orphaned %s %s", node.name if node else "–", candidate.kind, candidate.name)
     return True
 
 
@@ -272,7 +272,7 @@ def _ends(row: Orphan, state: str) -> bool:
 def _ensure(node: Node, row: Orphan, *, is_released: bool = False, generation: int | None = None) -> pb.QuarantineState:
     request = pb.EnsureQuarantineRequest(
         subject=agent_client.subject(row.pk, generation or row.generation),
-        kind=STRAYS[row.kind],
+        kind=UNMANAGED_KINDS[row.kind],
         name=row.name,
         is_released=is_released,
     )
@@ -290,11 +290,11 @@ def _node(row: Orphan) -> Node:
 def _free(row: Orphan) -> bool:
     """Free the allocation or the address, unless a row expects it by now."""
     with transaction.atomic():
-        was_present = _free_place(row) if row.kind == "allocation" else _free_address(row) > 0
+        was_present = _free_allocation(row) if row.kind == "allocation" else _free_address(row) > 0
         return _is_discarded(row, {"was_present": was_present})
 
 
-def _free_place(row: Orphan) -> bool:
+def _free_allocation(row: Orphan) -> bool:
     allocation = next(
         (each for each in expected_resources.allocations_without_owner() if str(each.pk) == row.name), None
     )

@@ -1,7 +1,5 @@
 """Port rules are sent to nodes that have an older version, or that had a problem with them."""
 
-import logging
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from uuid import UUID
 
@@ -9,15 +7,13 @@ from django.db import connection
 
 from agents.protocol import agent_pb2 as pb
 from controlplane.kernel import clock
-from controlplane.kernel.errors import CloudError
 from controlplane.kernel.ids import new_id
 from controlplane.network.models import PortRulesCopy, PortRulesDocument
 from controlplane.network.needed_groups import CARRIED, needed_groups
 from controlplane.network.port_rules import FILTERS
 from controlplane.nodes import agent_client, incidents
 from controlplane.nodes.models import Node
-
-log = logging.getLogger(__name__)
+from controlplane.reconcilers.due_documents import send_due
 
 PORT_RULES = "port-rules"
 # At most so much per call: gRPC accepts 4 MiB.
@@ -45,17 +41,7 @@ ORDER BY document.updated_at
 
 def reconcile() -> int:
     """Return how many documents nodes got."""
-    by_node: dict[UUID, list[UUID]] = defaultdict(list)
-    for node_id, document_id in due():
-        by_node[node_id].append(document_id)
-    nodes = Node.objects.in_bulk(by_node)
-    sent = 0
-    for node_id, document_ids in by_node.items():
-        try:
-            sent += _send_documents(nodes[node_id], document_ids)
-        except CloudError as exc:
-            log.warning("node %s: port rules not sent, retried later: %s %s", nodes[node_id].name, exc, exc.facts)
-    return sent
+    return send_due(due(), _send_documents, what="port rules")
 
 
 def due() -> list[tuple[UUID, UUID]]:

@@ -6,7 +6,7 @@ from controlplane.kernel import periodic
 from controlplane.reconcilers import announcements as announcers
 from controlplane.reconcilers import instance_metadata as metadata
 from controlplane.reconcilers import network_peers as peers
-from controlplane.reconcilers import orphans as strays
+from controlplane.reconcilers import orphans as orphan_reconciler
 from controlplane.reconcilers import port_rules as rules
 
 
@@ -37,4 +37,4 @@ def announcements() -> None:
 @shared_task(name="controlplane.reconcilers.tasks.orphans")
 def orphans() -> None:
     if not periodic.run_now("orphans"):
-        strays.reconcile()
+        orphan_reconciler.reconcile()

@@ -87,7 +87,7 @@ def _compare(signed_permit: Permit, own: Permit) -> None:
     if other:
         raise PermitDisputed(reason=Message("its fields {fields} would differ.", fields=", ".join(other)))
     if signed_permit.exp > own.exp or signed_permit.nbf > clock.now():
-        raise PermitDisputed(reason=Message("it lasts longer than what it rests on."))
+        raise PermitDisputed(reason=Message("it would still be valid after its decision or its facts expire."))
 
 
 @transaction.atomic

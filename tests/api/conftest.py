@@ -1,5 +1,4 @@
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,17 +6,17 @@ import pytest
 from django.conf import settings as django_settings
 from django.test import Client
 from django.test.client import ClientHandler
-from pytest_django import Settings
 
 from controlplane.compute.models import Instance
-from controlplane.operations import wakeups
 from controlplane.operations.models import Operation
 from controlplane.storage.models import Volume
+from tests import cloud_fixtures
 from tests.api.client import Answer, Caller
 from tests.api.tokens import make_token
-from tests.cloud_copies import copied_cloud_in
 from tests.roles import as_role
-from tests.world import Broker, Cloud, make_tenant, run
+from tests.world import Cloud, make_tenant, run
+
+broker, cloud = cloud_fixtures.broker, cloud_fixtures.cloud
 
 FRENCH = Path(django_settings.LOCALE_PATHS[0]) / "fr" / "LC_MESSAGES"
 
@@ -30,15 +29,6 @@ def french(tmp_path_factory: pytest.TempPathFactory) -> None:
     created.replace(FRENCH / "django.mo")
 
 
-@pytest.fixture
-def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
-    """Return a cloud: one node with a fake adapter, and the project alpha with a network, an image and a flavor."""
-    settings.PKI_DIR = tmp_path / "pki"
-    settings.IMAGES_DIR = tmp_path / "images"
-    with copied_cloud_in(tmp_path) as created:
-        yield created
-
-
 @pytest.fixture(autouse=True)
 def requests_are_of_web(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give each request the database rights of the process web; the test itself has all rights."""
@@ -49,13 +39,6 @@ def requests_are_of_web(monkeypatch: pytest.MonkeyPatch) -> None:
             return answer(self, environ)
 
     monkeypatch.setattr(ClientHandler, "__call__", answer_as_web)
-
-
-@pytest.fixture(autouse=True)
-def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
-    broker = Broker()
-    monkeypatch.setattr(wakeups, "send_wakeup", broker.send_wakeup)
-    return broker
 
 
 @pytest.fixture

@@ -40,8 +40,8 @@ def _closed(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _validator(place: str) -> Draft202012Validator:
-    return Draft202012Validator({"$ref": f"{ROOT}#{quote(place)}"}, registry=_registry(), validate_formats=True)
+def _validator(pointer: str) -> Draft202012Validator:
+    return Draft202012Validator({"$ref": f"{ROOT}#{quote(pointer)}"}, registry=_registry(), validate_formats=True)
 
 
 def _escaped(part: str) -> str:
@@ -65,7 +65,7 @@ def check(method: str, path: str, response: HttpResponse) -> None:
         _validator("/components/schemas/Problem").validate(json.loads(response.content))
         return
     assert status in responses, f"{method} {template} {status} is not in the document: {response.content[:500]!r}"
-    described, place = _found(responses[status], f"/paths/{_escaped(template)}/{method}/responses/{status}")
+    described, pointer = _resolved(responses[status], f"/paths/{_escaped(template)}/{method}/responses/{status}")
     _check_headers(described, response)
     if "content" not in described:
         assert not response.content, f"{method} {template} {status} has no body in the document"
@@ -73,22 +73,22 @@ def check(method: str, path: str, response: HttpResponse) -> None:
     media_type = response.headers["Content-Type"].split(";")[0]
     assert media_type in described["content"], (method, template, status, media_type)
     if media_type.endswith("json"):
-        _validator(f"{place}/content/{_escaped(media_type)}/schema").validate(json.loads(response.content))
+        _validator(f"{pointer}/content/{_escaped(media_type)}/schema").validate(json.loads(response.content))
 
 
-def _found(described: Any, place: str) -> tuple[Any, str]:
+def _resolved(described: Any, pointer: str) -> tuple[Any, str]:
     """Return the target of a reference, and its place."""
     if "$ref" not in described:
-        return described, place
-    place = described["$ref"].removeprefix("#")
-    found = contract()
-    for part in place.split("/")[1:]:
-        found = found[part]
-    return found, place
+        return described, pointer
+    pointer = described["$ref"].removeprefix("#")
+    target = contract()
+    for part in pointer.split("/")[1:]:
+        target = target[part]
+    return target, pointer
 
 
 def _check_headers(described: Any, response: HttpResponse) -> None:
     """Check that required headers are present."""
     for name, each in described["headers"].items():
-        header, _ = _found(each, "")
+        header, _ = _resolved(each, "")
         assert name in response.headers or not header.get("required"), f"{name} is not there"

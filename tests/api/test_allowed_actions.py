@@ -47,15 +47,18 @@ def allowed(api: Caller) -> dict[str, Any]:
 @pytest.mark.parametrize("is_deleting", [False, True])
 def test_allowed_actions_agree_with_the_answers(api: Caller, instance: Instance, state: str, is_deleting: bool) -> None:
     Instance.objects.filter(pk=instance.pk).update(state=state, is_deleting=is_deleting)
-    told = allowed(api)
-    assert list(told) == list(STATES)
-    for action, said in told.items():
+    actions = allowed(api)
+    assert list(actions) == list(STATES)
+    for action, stated in actions.items():
         answer = tried(api, action)
-        if said["is_allowed"]:
-            assert said["problem"] is None and answer.status == 200, action
+        if stated["is_allowed"]:
+            assert stated["problem"] is None and answer.status == 200, action
         else:
             assert answer.problem[:2] == (409, "compute.instance.wrong_state"), action
-            assert (answer.body["code"], answer.body["detail"]) == (said["problem"]["code"], said["problem"]["detail"])
+            assert (answer.body["code"], answer.body["detail"]) == (
+                stated["problem"]["code"],
+                stated["problem"]["detail"],
+            )
 
 
 def test_running_operation_blocks_all_actions_but_those_of_volumes(api: Caller, instance: Instance) -> None:

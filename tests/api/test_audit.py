@@ -160,10 +160,10 @@ def test_record_exists_during_the_request_and_survives_its_rollback(
 ) -> None:
     """Seen from another connection: it was committed before the work."""
     make_tenant()
-    seen: list[tuple[str, str]] = []
+    committed: list[tuple[str, str]] = []
 
     def look() -> None:
-        seen.extend(RequestRecord.objects.values_list("verb", "outcome"))
+        committed.extend(RequestRecord.objects.values_list("verb", "outcome"))
         connection.close()
 
     def create(*args: object, **kwargs: object) -> None:
@@ -176,7 +176,7 @@ def test_record_exists_during_the_request_and_survives_its_rollback(
     monkeypatch.setattr(networks, "network_create", create)
     caller = Caller(token="alpha", project="alpha", http=Client(raise_request_exception=False))
     caller.post("networks", {"name": "lan", "cidr": "10.0.0.0/24"})
-    assert seen == [("network_create", "")]
+    assert committed == [("network_create", "")]
     assert outcome_of(the_record()) == ("network_create", "failed", 500, "internal")
 
 
@@ -236,8 +236,8 @@ def test_sign_in_attempts_record_their_account(rf: RequestFactory, db: None, sti
 
     for status, account in ((403, about), (403, about), (403, None), (200, about), (200, about)):
         RequestAuditMiddleware(answering(status, account))(rf.get("/v1/projects"))
-    found = [(record.user_id, record.status) for record in records()]
-    assert found == [(about.user_id, 403), (about.user_id, 200), (about.user_id, 200)]
+    attempts = [(record.user_id, record.status) for record in records()]
+    assert attempts == [(about.user_id, 403), (about.user_id, 200), (about.user_id, 200)]
 
 
 def test_refused_write_of_a_viewer_is_recorded(viewer: Caller, cloud: Cloud) -> None:
@@ -302,8 +302,8 @@ def test_client_address_is_trusted_as_far_as_the_proxies(
 def opened(cloud: Cloud, **origin: Any) -> RequestRecord:
     project = cloud.tenant.project
     who = request_records.RequestActor(None, None, project.pk, project.organization_id)
-    wanted = {"verb": "network_create", "method": "POST", "path": "/", "address": None, "request_id": "r", **origin}
-    return request_records.open_record(request_records.Origin(**wanted), who)
+    fields = {"verb": "network_create", "method": "POST", "path": "/", "address": None, "request_id": "r", **origin}
+    return request_records.open_record(request_records.Origin(**fields), who)
 
 
 def test_abandoned_record_is_closed_as_unknown_for_good(api: Caller, cloud: Cloud, settings: Settings) -> None:

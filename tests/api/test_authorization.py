@@ -98,8 +98,8 @@ def of_beta(role: str) -> Callable[[Cloud], str]:
 
 
 def beta() -> Project:
-    found = Project.objects.filter(name="beta").select_related("organization").first()
-    return found or project_create(organization_create(name="beta-org"), name="beta")
+    project = Project.objects.filter(name="beta").select_related("organization").first()
+    return project or project_create(organization_create(name="beta-org"), name="beta")
 
 
 def bound(role: str) -> Callable[[Cloud], str]:
@@ -209,17 +209,17 @@ def expected(who: Somebody, route: Route) -> str | None:
 
 def check(who: Somebody, caller: Caller, route: Route, named: dict[str, str]) -> None:
     refusal, answer = expected(who, route), ask(caller, route, named)
-    code, told = code_of(answer), f"{who}: {route} ({route.operation_id})"
-    assert answer.status < 500, told
+    code, description = code_of(answer), f"{who}: {route} ({route.operation_id})"
+    assert answer.status < 500, description
     if refusal is not None:
-        assert code == refusal, told
+        assert code == refusal, description
     elif TABLE[route.operation_id].roles == PUBLIC:
-        assert answer.status != 403, told
+        assert answer.status != 403, description
     else:
         refusals = {"identity.scope_needed", "identity.nobody_may"}
         refusals |= set() if route.operation_id in FINER else {"identity.role_needed"}
-        assert answer.status != 401, told
-        assert code not in refusals, told
+        assert answer.status != 401, description
+        assert code not in refusals, description
 
 
 @pytest.mark.parametrize("who", TRIED, ids=str)
@@ -248,11 +248,11 @@ def test_foreign_and_missing_resources_get_equal_answers(
     nothing = {name: value if name in SHARED else str(new_id()) for name, value in names.items()}
     nothing["classification"] = "gamma-org.secret"[: len(names["classification"])]
     for route in (route for route in ALL if TABLE[route.operation_id].roles != PUBLIC):
-        for place in ({}, {"project": "beta", "organization": "beta-org"}):
+        for parent in ({}, {"project": "beta", "organization": "beta-org"}):
             named = re.findall(r"<str:(\w+)>", route.path)
-            if not set(named) - set(SHARED) - place.keys() or (place and route.key in MADE_BY_NAME):
+            if not set(named) - set(SHARED) - parent.keys() or (parent and route.key in MADE_BY_NAME):
                 continue
-            theirs, none = ask(caller, route, names | place), ask(caller, route, nothing | place)
+            theirs, none = ask(caller, route, names | parent), ask(caller, route, nothing | parent)
             assert plain(theirs, names) == plain(none, nothing), f"{who}: {route}"
             assert theirs.status in (403, 404), f"{who}: {route}"
 

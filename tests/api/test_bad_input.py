@@ -254,10 +254,10 @@ def test_control_characters_in_path_and_query_are_refused_by_every_route(operato
     for path, methods in contract()["paths"].items():
         for method, each in methods.items():
             for parameter in each.get("parameters", []):
-                name, place = parameter["name"], parameter["in"]
-                url = re.sub(r"{\w+}", "x", path.replace(f"{{{name}}}", bad) if place == "path" else path)
-                answer = operator.call(method.upper(), url if place == "path" else f"{url}?{name}={bad}", {})
-                expected = (400, "invalid_path", None) if place == "path" else (400, "invalid_parameter", name)
+                name, location = parameter["name"], parameter["in"]
+                url = re.sub(r"{\w+}", "x", path.replace(f"{{{name}}}", bad) if location == "path" else path)
+                answer = operator.call(method.upper(), url if location == "path" else f"{url}?{name}={bad}", {})
+                expected = (400, "invalid_path", None) if location == "path" else (400, "invalid_parameter", name)
                 if answer.problem != expected or name not in answer.body["detail"]:
                     wrong.append((method, url, name, answer.problem))
     assert wrong == []

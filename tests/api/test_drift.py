@@ -37,8 +37,8 @@ def test_drift_is_listed_with_failing_clauses_and_a_plan(api: Caller, cloud: Clo
     assert (row["resource_id"], row["zone"]) == (str(instance.pk), "fr-idf-1")
     assert [(clause["atom"], clause["code"]) for clause in row["failing"]] == [("snc", "CERT_SUSPENDED")]
     for own, elsewhere in (("project", new_id()), ("resource", new_id())):
-        asked = row[{"project": "project", "resource": "resource_id"}[own]]
-        assert api.get(f"/v1/drift?{own}={asked}").body["items"] == [row]
+        value = row[{"project": "project", "resource": "resource_id"}[own]]
+        assert api.get(f"/v1/drift?{own}={value}").body["items"] == [row]
         assert api.get(f"/v1/drift?{own}={elsewhere}").body["items"] == []
         assert api.get(f"/v1/drift?{own}=alpha").status == 400
     refused = api.post("instances/web/actions/reboot")
@@ -97,16 +97,16 @@ def test_exemption_is_requested_and_approved(api: Caller, cloud: Cloud, instance
     refused = api.post("instances/web/actions/reboot")
     assert refused.problem[:2] == (422, "policy_unsatisfiable")
     body = {"decision": refused.body["placement_decision"], "zone": "fr-idf-1", "reason": "the flood"}
-    asked = api.post("/v1/exemptions", body)
-    assert (asked.status, asked.body["use_count"], asked.body["approvals"]) == (201, 0, [])
+    requested = api.post("/v1/exemptions", body)
+    assert (requested.status, requested.body["use_count"], requested.body["approvals"]) == (201, 0, [])
     officer = Caller(token=make_token(cloud.tenant.project, role="sovereignty_officer"), project="alpha")
-    seen = officer.get(f"/v1/exemptions/{asked.body['id']}").body
+    shown = officer.get(f"/v1/exemptions/{requested.body['id']}").body
     user, owner = ApiToken.objects.latest("created_at").user_id, cloud.tenant.project.organization_id
     olga = person("olga", user_id=user, organization_id=owner)
     appoint(cloud.world.root, {olga: OFFICER})
-    signature = base64.b64encode(olga.key.sign(base64.b64decode(seen["to_sign"][OFFICER]))).decode()
+    signature = base64.b64encode(olga.key.sign(base64.b64decode(shown["to_sign"][OFFICER]))).decode()
     approval = {"duty": OFFICER, "key_id": olga.key_id, "signature": signature}
-    approved = officer.post(f"/v1/exemptions/{asked.body['id']}/actions/approve", approval)
+    approved = officer.post(f"/v1/exemptions/{requested.body['id']}/actions/approve", approval)
     assert (approved.status, [each["duty"] for each in approved.body["approvals"]]) == (200, ["sovereignty_officer"])
     unknown = api.post("/v1/exemptions", body | {"decision": "none"})
     assert unknown.problem == (422, "placement.decision.not_found", "/decision")

@@ -41,8 +41,8 @@ def code(answer: Answer) -> str:
 def listed() -> object:
     """Return the egress address in the newest list of the network's ports."""
     row = PortRulesDocument.objects.get(network__name="lan", zone="fr-idf-1")
-    found = network_ports.parse(read(bytes(row.document)).payload).egress
-    return None if found is None else found.payload()
+    egress = network_ports.parse(read(bytes(row.document)).payload).egress
+    return None if egress is None else egress.payload()
 
 
 def gateway() -> str | None:

@@ -127,8 +127,8 @@ def test_contradictory_parameter_is_named(
     api: Caller, log: signed_notes.Key, instance: Instance, path: str, parameter: str
 ) -> None:
     signed()
-    status, _, place = api.get("/v1/" + path.format(id=instance.pk)).problem
-    assert (status, place) == (400, parameter)
+    status, _, field = api.get("/v1/" + path.format(id=instance.pk)).problem
+    assert (status, field) == (400, parameter)
 
 
 # ── proofs ──────────────────────────────────────────────────────────────────────────────────────
@@ -160,10 +160,10 @@ def test_record_after_the_checkpoint_has_no_proof(
 ) -> None:
     new = api.get("/v1/evidence/records").body["items"][0]
     assert new["leaf_index"] is None
-    place = f"/v1/evidence/records/{new['id']}/proof"
-    assert api.get(place).problem[:2] == (404, "evidence.checkpoint_not_found")
+    url = f"/v1/evidence/records/{new['id']}/proof"
+    assert api.get(url).problem[:2] == (404, "evidence.checkpoint_not_found")
     signed()
-    assert api.get(place).status == 200
+    assert api.get(url).status == 200
     project = cloud.tenant.project
     late = evidence_log.append("incident", {}, organization_id=project.organization_id, project_id=project.pk)
     answer = api.get(f"/v1/evidence/records/{late.pk}/proof")
@@ -189,8 +189,8 @@ def test_a_witness_follows_the_log_over_http(api: Caller, log: signed_notes.Key,
     witness_add(str(auditor.key))
     for count in (3, 1, 4):
         size = signed(count)
-        seen = auditor.seen(log.name).size
-        request = parse_request(api.get(f"/v1/evidence/witness-request?old={seen}").text)
+        old_size = auditor.seen(log.name).size
+        request = parse_request(api.get(f"/v1/evidence/witness-request?old={old_size}").text)
         line = auditor.sign(request, log, now=1_800_000_000)
         assert api.post("/v1/evidence/cosignatures", {"tree_size": size, "line": str(line)}).status == 204
         answer = api.get("/v1/evidence/checkpoint")
@@ -206,14 +206,14 @@ def test_invalid_cosignature_is_refused(api: Caller, log: signed_notes.Key, tmp_
     auditor = witness.create(tmp_path / "witness", "auditor.example/w")
     size = signed()
     line = str(auditor.sign(parse_request(api.get("/v1/evidence/witness-request").text), log, now=1))
-    for body, status, code, place in (
+    for body, status, code, pointer in (
         ({"tree_size": size, "line": line}, 400, "evidence.cosignature_invalid", "/line"),
         ({"tree_size": size + 1, "line": line}, 422, "evidence.checkpoint_not_found", "/tree_size"),
         ({"tree_size": 0, "line": line}, 400, "invalid_request", "/tree_size"),
         ({"tree_size": size}, 400, "invalid_request", "/line"),
         ({"tree_size": size, "line": "x" * 1001}, 400, "invalid_request", "/line"),
     ):
-        assert api.post("/v1/evidence/cosignatures", body).problem == (status, code, place), body
+        assert api.post("/v1/evidence/cosignatures", body).problem == (status, code, pointer), body
     witness_add(str(auditor.key))
     altered = line[:-4] + ("AAA=" if not line.endswith("AAA=") else "BBB=")
     assert api.post("/v1/evidence/cosignatures", {"tree_size": size, "line": altered}).problem[2] == "/line"

@@ -84,19 +84,23 @@ def test_export_from_request_to_a_file_that_the_verifier_accepts(
     officer: Caller, window: Window, maker: ExportQueue, tmp_path: Path, django_capture_on_commit_callbacks: Any
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
-        asked = officer.post(ASK, window.body)
-    assert (asked.status, asked.body["state"], asked.body["organization"]["name"]) == (202, "waiting", "alpha-org")
-    assert (asked.body["from"][:19], asked.body["to"][:19]) == (window.start[:19], window.end[:19])
-    assert asked.headers["Retry-After"]
-    place = asked.headers["Location"]
-    assert officer.get(place).body == asked.body
-    assert officer.get(f"{place}/file").problem[:2] == (409, "evidence.export_not_ready")
+        requested = officer.post(ASK, window.body)
+    assert (requested.status, requested.body["state"], requested.body["organization"]["name"]) == (
+        202,
+        "waiting",
+        "alpha-org",
+    )
+    assert (requested.body["from"][:19], requested.body["to"][:19]) == (window.start[:19], window.end[:19])
+    assert requested.headers["Retry-After"]
+    url = requested.headers["Location"]
+    assert officer.get(url).body == requested.body
+    assert officer.get(f"{url}/file").problem[:2] == (409, "evidence.export_not_ready")
 
     assert maker.hints == [exports.MAKE]
     exports.make_all()
-    ready = officer.get(place).body
+    ready = officer.get(url).body
     assert (ready["state"], ready["error"]) == ("ready", None)
-    file = officer.get(f"{place}/file")
+    file = officer.get(f"{url}/file")
     assert (file.status, file.headers["Content-Type"]) == (200, "application/x-tar")
     assert int(file.headers["Content-Length"]) == len(file.data) == ready["size_bytes"]
     assert file.headers["Content-Disposition"].startswith('attachment; filename="andromede-evidence-alpha-org-')
@@ -123,10 +127,10 @@ def test_export_by_one_address_starts_waits_and_redirects(officer: Caller, windo
 def test_owners_officers_and_auditors_may_export(
     owner: Caller, officer: Caller, auditor: Caller, window: Window
 ) -> None:
-    place = owner.post(ASK, window.body).headers["Location"]
+    url = owner.post(ASK, window.body).headers["Location"]
     exports.make_all()
     for caller in (owner, officer, auditor):
-        assert caller.get(f"{place}/file").status == 200
+        assert caller.get(f"{url}/file").status == 200
         assert simple(caller, window).status == 303
         assert caller.post(ASK, window.body).status == 202
 
@@ -134,11 +138,11 @@ def test_owners_officers_and_auditors_may_export(
 def test_members_and_operators_see_an_export_without_its_file(
     officer: Caller, api: Caller, viewer: Caller, operator: Caller, window: Window
 ) -> None:
-    place = officer.post(ASK, window.body).headers["Location"]
+    url = officer.post(ASK, window.body).headers["Location"]
     exports.make_all()
     for caller in (api, viewer, operator):
-        assert caller.get(place).body["state"] == "ready"
-        for answer in (caller.get(f"{place}/file"), caller.post(ASK, window.body), simple(caller, window)):
+        assert caller.get(url).body["state"] == "ready"
+        for answer in (caller.get(f"{url}/file"), caller.post(ASK, window.body), simple(caller, window)):
             assert answer.problem[:2] == (403, "identity.role_needed")
             assert answer.body["detail"].startswith("This credential lacks the role sovereignty_officer or owner")
 
@@ -146,22 +150,22 @@ def test_members_and_operators_see_an_export_without_its_file(
 def test_export_of_another_organization_is_not_found(
     officer: Caller, foreign_officer: Caller, stranger: Caller, cloud: Cloud, window: Window
 ) -> None:
-    place = officer.post(ASK, window.body).headers["Location"]
+    url = officer.post(ASK, window.body).headers["Location"]
     exports.make_all()
-    for path in (place, f"{place}/file"):
+    for path in (url, f"{url}/file"):
         assert foreign_officer.get(path).problem[:2] == (404, "evidence.export.not_found")
     for answer in (foreign_officer.post(ASK, window.body), simple(foreign_officer, window)):
         assert answer.problem[:2] == (404, "identity.organization.not_found")
-    assert stranger.get(place).problem[:2] == (404, "evidence.export.not_found")
+    assert stranger.get(url).problem[:2] == (404, "evidence.export.not_found")
     assert stranger.post(ASK, window.body).problem[:2] == (404, "identity.organization.not_found")
-    for answer in (stranger.get(f"{place}/file"), simple(stranger, window)):
+    for answer in (stranger.get(f"{url}/file"), simple(stranger, window)):
         assert answer.problem[:2] == (403, "identity.role_needed"), "a member gets no export, of whatever there is"
     own = foreign_officer.post("/v1/organizations/gamma-org/evidence-exports", window.body)
     exports.make_all()
-    taken = foreign_officer.get(f"{own.headers['Location']}/file")
-    assert taken.status == 200
+    downloaded = foreign_officer.get(f"{own.headers['Location']}/file")
+    assert downloaded.status == 200
     for theirs in (cloud.tenant.project.pk, cloud.tenant.project.organization_id, cloud.tenant.actor.user_id):
-        assert str(theirs).encode() not in taken.data
+        assert str(theirs).encode() not in downloaded.data
 
 
 def test_unknown_export_is_not_found(officer: Caller, cloud: Cloud) -> None:
@@ -170,7 +174,7 @@ def test_unknown_export_is_not_found(officer: Caller, cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "place"),
+    ("change", "field"),
     [
         ({"from": "yesterday"}, "from"),
         ({"from": "2026-11-01"}, "from"),
@@ -182,12 +186,12 @@ def test_unknown_export_is_not_found(officer: Caller, cloud: Cloud) -> None:
     ],
 )
 def test_contradictory_period_is_refused_with_its_field(
-    officer: Caller, window: Window, change: dict[str, str], place: str
+    officer: Caller, window: Window, change: dict[str, str], field: str
 ) -> None:
     body = {"from": "2020-01-01T00:00:00Z", "to": window.end} | change
-    assert officer.post(ASK, body).problem[::2] == (400, f"/{place}")
-    asked = simple(officer, Window(body["from"], body["to"]))
-    assert asked.problem[::2] == (400, place)
+    assert officer.post(ASK, body).problem[::2] == (400, f"/{field}")
+    answer = simple(officer, Window(body["from"], body["to"]))
+    assert answer.problem[::2] == (400, field)
 
 
 @pytest.mark.parametrize("missing", ["from", "to"])
@@ -195,8 +199,8 @@ def test_missing_field_is_named(officer: Caller, window: Window, missing: str) -
     body = {name: text for name, text in window.body.items() if name != missing}
     assert officer.post(ASK, body).problem == (400, "invalid_request", f"/{missing}")
     query = "&".join(f"{name}={quote(text)}" for name, text in body.items())
-    asked = officer.get(f"/v1/evidence/export?organization=alpha-org&{query}")
-    assert asked.problem == (400, "invalid_parameter", missing)
+    answer = officer.get(f"/v1/evidence/export?organization=alpha-org&{query}")
+    assert answer.problem == (400, "invalid_parameter", missing)
     assert officer.get("/v1/evidence/export").problem == (400, "invalid_parameter", "organization")
     assert officer.post(ASK, window.body | {"until": window.end}).problem[2] == "/until"
     assert officer.post(ASK, window.body | {"to": 5}).problem[2] == "/to"
@@ -205,9 +209,9 @@ def test_missing_field_is_named(officer: Caller, window: Window, missing: str) -
 def test_failure_is_in_the_language_of_the_caller(
     officer: Caller, cloud: Cloud, settings: Settings, window: Window
 ) -> None:
-    place = officer.post(ASK, window.body).headers["Location"]
+    url = officer.post(ASK, window.body).headers["Location"]
     (settings.PKI_DIR / "log.key").unlink()
     exports.make_all()
     french = Caller(token=officer.token, language="fr")
-    assert officer.get(place).body["error"]["code"] == "evidence.log_key_missing"
-    assert french.get(place).body["error"]["title"] != officer.get(place).body["error"]["title"]
+    assert officer.get(url).body["error"]["code"] == "evidence.log_key_missing"
+    assert french.get(url).body["error"]["title"] != officer.get(url).body["error"]["title"]

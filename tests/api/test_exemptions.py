@@ -56,9 +56,9 @@ def approvers(suspended: Cloud, operator: Caller) -> dict[str, tuple[Person, Cal
 def ask(api: Caller, refused: Answer) -> Any:
     assert refused.problem[:2] == (422, "policy_unsatisfiable")
     body = {"decision": refused.body["placement_decision"], "zone": "fr-idf-1", "reason": "the flood"}
-    asked = api.post("/v1/exemptions", body)
-    assert asked.status == 201
-    return asked.body
+    answer = api.post("/v1/exemptions", body)
+    assert answer.status == 201
+    return answer.body
 
 
 def approve(approvers: dict[str, tuple[Person, Caller]], exemption: Any) -> None:
@@ -93,8 +93,8 @@ def test_refused_resource_is_created_under_an_exemption(
     assert Exemption.objects.get().use_count == 1
     record_receipts(suspended.machine)
     assert EvidenceRecord.objects.filter(kind="receipt", subject_id=row.pk).exists()
-    told = {(row["asked"], row["approved"], row["used"], row["uses"]) for row in reports(api, approvers)}
-    assert told == {(1, 1, 1, 1)}, "to the project, the organization's officer and the operator"
+    counts = {(row["asked"], row["approved"], row["used"], row["uses"]) for row in reports(api, approvers)}
+    assert counts == {(1, 1, 1, 1)}, "to the project, the organization's officer and the operator"
     again = api.post(path, {**named, "name": "again"})
     assert again.problem == (409, "placement.exemption.spent", "/exemption")
 

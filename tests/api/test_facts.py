@@ -50,8 +50,8 @@ def test_past_statements_and_valid_facts_are_both_readable(operator: Caller, api
     assert operator.post("/v1/facts", changes).body["superseded"] == 1
 
     def values(query: str) -> list[str]:
-        found = api.get(f"/v1/facts?subject_kind=zone&subject_id=fr-idf-1&attribute=keys.custody{query}").body["items"]
-        return [each["value"] for each in found]
+        facts = api.get(f"/v1/facts?subject_kind=zone&subject_id=fr-idf-1&attribute=keys.custody{query}").body["items"]
+        return [each["value"] for each in facts]
 
     assert values("") == ["provider_hsm", "customer_byok"]
     assert values("&at=2026-02-28T00:00:00Z") == ["provider_hsm"]
@@ -99,10 +99,10 @@ def test_invalid_fact_is_named_with_its_pointer(
     operator: Caller, cloud: Cloud, path: list[str], new: object, problem: tuple[int, str, str]
 ) -> None:
     body = body_of(custody())
-    place = body["facts"][0]
+    parent = body["facts"][0]
     for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = new
+        parent = parent[key]
+    parent[path[-1]] = new
     assert operator.post("/v1/facts", body).problem == problem
 
 
@@ -144,7 +144,7 @@ def test_officer_keys_are_added_listed_and_revoked(operator: Caller, api: Caller
 
 
 @pytest.mark.parametrize(
-    ("change", "place"),
+    ("change", "pointer"),
     [
         ({"public_key": "x"}, "/public_key"),
         ({"public_key": "x" * 3000}, "/public_key"),
@@ -156,12 +156,12 @@ def test_officer_keys_are_added_listed_and_revoked(operator: Caller, api: Caller
         ({"private_key": "x"}, "/private_key"),
     ],
 )
-def test_invalid_key_is_refused(operator: Caller, cloud: Cloud, change: dict[str, object], place: str | None) -> None:
+def test_invalid_key_is_refused(operator: Caller, cloud: Cloud, change: dict[str, object], pointer: str | None) -> None:
     answer = operator.post(
         "/v1/officer-keys", {"officer": ADA, "public_key": signing_keys.public_part(private_key(ADA)), **change}
     )
     assert answer.status == 400
-    assert place is None or answer.problem[2] == place
+    assert pointer is None or answer.problem[2] == pointer
     assert not OfficerKey.objects.exists()
 
 

@@ -65,9 +65,9 @@ def test_attestation_needs_a_fresh_proof_of_identity(operator: Caller, person: C
     body = person.post("/v1/nodes/node-1/actions/fence", ATTESTED).body
     assert (body["node"]["duty"], body["evidence"]["kind"], body["operation"]) == ("fenced", "attestation", None)
     assert body["evidence"]["reason"] == WHY
-    told = person.get("/v1/nodes/node-1/fencing").body
-    assert told["evidence"] == body["evidence"]
-    assert told["at_hand"][2]["error"]["detail"] == "The node node-1 cannot be fenced: it is fenced."
+    fencing = person.get("/v1/nodes/node-1/fencing").body
+    assert fencing["evidence"] == body["evidence"]
+    assert fencing["at_hand"][2]["error"]["detail"] == "The node node-1 cannot be fenced: it is fenced."
 
 
 def test_fencing_by_power_starts_an_operation(operator: Caller, cloud: Cloud) -> None:
@@ -91,8 +91,8 @@ def test_a_bmc_is_set_seen_and_forgotten_without_its_password(operator: Caller, 
     for text in (answer.text, operator.get("/v1/nodes/node-1/bmc").text):
         assert BMC["address"] in text
         assert BMC["password"] not in text
-    kept = [*AuditEntry.objects.values_list("facts", flat=True), *Event.objects.values_list("data", flat=True)]
-    assert BMC["password"] not in str(kept)
+    stored = [*AuditEntry.objects.values_list("facts", flat=True), *Event.objects.values_list("data", flat=True)]
+    assert BMC["password"] not in str(stored)
     assert operator.put("/v1/nodes/node-1/bmc", BMC | {"address": "10.98.0.1"}).problem[2] == "/address"
     assert operator.put("/v1/nodes/node-1/bmc", BMC | {"certificate_sha256": "5e"}).problem[2] == "/certificate_sha256"
     assert operator.put("/v1/nodes/node-1/bmc", BMC | {"system_id": "../x"}).problem[2] == "/system_id"

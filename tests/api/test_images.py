@@ -98,10 +98,10 @@ def test_an_import_begins_at_once(api: Caller, cloud: Cloud) -> None:
 def test_contradictory_image_is_refused(
     api: Caller, cloud: Cloud, wrong: dict[str, object], code: str | None, pointer: str
 ) -> None:
-    status, said, place = api.post("images", NEW | wrong).problem
+    status, problem_code, field = api.post("images", NEW | wrong).problem
     assert status in (400, 422)
-    assert said == (code or "catalog.image.source_refused")
-    assert place == pointer
+    assert problem_code == (code or "catalog.image.source_refused")
+    assert field == pointer
     assert not Image.objects.filter(name="mine").exists()
 
 

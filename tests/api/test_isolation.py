@@ -192,9 +192,9 @@ def routes(patterns: Any = None, prefix: str = "") -> Iterator[Route]:
             view = pattern.callback.view_class  # type: ignore[attr-defined]
             for method in ("get", "post", "put", "patch", "delete"):
                 if hasattr(view, method):
-                    found = getattr(view, method).route
-                    body = json.dumps(found.body.example) if found.body else None
-                    yield Route(method.upper(), path, body, found.operation_id, found.own_transactions)
+                    route = getattr(view, method).route
+                    body = json.dumps(route.body.example) if route.body else None
+                    yield Route(method.upper(), path, body, route.operation_id, route.own_transactions)
 
 
 ALL = list(routes())

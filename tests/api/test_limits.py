@@ -50,15 +50,15 @@ def rate_limit_of(answer: Answer) -> tuple[str, int, int]:
 
 
 def test_reads_and_writes_are_counted_apart(caller: Caller, name: str) -> None:
-    for left in (4, 3, 2, 1, 0):
-        assert rate_limit_of(caller.get("networks")) == ("reads", 5, left)
+    for remaining in (4, 3, 2, 1, 0):
+        assert rate_limit_of(caller.get("networks")) == ("reads", 5, remaining)
     refused = caller.get("networks")
     assert refused.problem[:2] == (429, "too_many_requests")
     assert refused.body["retryable"]
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
     assert rate_limit_of(refused) == ("reads", 5, 0)
-    for left in (1, 0):
-        assert rate_limit_of(caller.post("networks", LAN)) == ("writes", 2, left)
+    for remaining in (1, 0):
+        assert rate_limit_of(caller.post("networks", LAN)) == ("writes", 2, remaining)
     assert caller.post("networks", LAN).status == 429
 
 
@@ -143,9 +143,13 @@ def test_revoked_credential_is_limited_like_a_guess(caller: Caller, name: str) -
 def test_address_is_the_one_that_the_proxy_reports(caller: Caller, settings: Settings) -> None:
     settings.TRUSTED_PROXIES = [caller.http.defaults["REMOTE_ADDR"]]
     callers = [(address(), 2), (address(), 2)]
-    for theirs, left in callers:
+    for theirs, remaining in callers:
         headers: dict[str, Any] = {"X_Forwarded_For": f"198.51.100.1, {theirs}"}
-        assert rate_limit_of(Caller(token=None, http=caller.http).get("/v1/healthz", **headers)) == ("address", 3, left)
+        assert rate_limit_of(Caller(token=None, http=caller.http).get("/v1/healthz", **headers)) == (
+            "address",
+            3,
+            remaining,
+        )
     settings.TRUSTED_PROXIES = []
     assert rate_limit_of(Caller(token=None, http=caller.http).get("/v1/healthz", **headers))[2] == 2
     assert rate_limit_of(Caller(token=None, http=caller.http).get("/v1/healthz"))[2] == 1
@@ -157,7 +161,9 @@ def test_process_counts_for_itself_without_redis(
     settings.REDIS_URL = f"redis+socket://{tmp_path}/nobody.sock"
     with caplog.at_level(logging.WARNING, logger="controlplane.api.sliding_windows"):
         answers = [caller.get("networks") for _ in range(6)]
-    assert [rate_limit_of(answer) for answer in answers] == [("reads", 5, left) for left in (4, 3, 2, 1, 0, 0)]
+    assert [rate_limit_of(answer) for answer in answers] == [
+        ("reads", 5, remaining) for remaining in (4, 3, 2, 1, 0, 0)
+    ]
     assert [answer.status for answer in answers] == [200] * 5 + [429]
     assert len([record for record in caplog.records if record.name == "controlplane.api.sliding_windows"]) == 1
 

@@ -50,5 +50,5 @@ def test_links_name_existing_parameters_and_members() -> None:
             for response in operation["responses"].values():
                 for link in response.get("links", {}).values():
                     assert all(f"{{{name}}}" in targets[link["operationId"]] for name in link["parameters"])
-                    asked = [each for each in link["parameters"].values() if each.startswith("$request")]
-                    assert all(f"{{{each.rpartition('.')[2]}}}" in path for each in asked)
+                    of_request = [each for each in link["parameters"].values() if each.startswith("$request")]
+                    assert all(f"{{{each.rpartition('.')[2]}}}" in path for each in of_request)

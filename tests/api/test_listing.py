@@ -55,9 +55,9 @@ def pages(api: Caller, query: str) -> Iterator[list[str]]:
     ],
 )
 def test_the_pages_have_all_rows_once_and_in_order(api: Caller, sort: str, expected: list[str]) -> None:
-    seen = list(pages(api, f"sort={sort}&limit=2"))
-    assert [len(page) for page in seen] == [2, 2, 1]
-    assert [name for page in seen for name in page] == expected
+    listed = list(pages(api, f"sort={sort}&limit=2"))
+    assert [len(page) for page in listed] == [2, 2, 1]
+    assert [name for page in listed for name in page] == expected
 
 
 @pytest.mark.usefixtures("many")

@@ -32,8 +32,8 @@ def test_rejected_request_has_retry_after(
 def test_rule_is_created_listed_and_ended(api: Caller, operator: Caller, cloud: Cloud) -> None:
     created = operator.post(URL, {**RULE, "zone": "fr-idf-1"})
     assert (created.status, created.body["state"], created.body["ends_at"]) == (201, "active", None)
-    (seen,) = api.get(f"{URL}?state=active").body["items"]
-    assert seen == created.body == api.get(f"{URL}/{created.body['id']}").body
+    (active,) = api.get(f"{URL}?state=active").body["items"]
+    assert active == created.body == api.get(f"{URL}/{created.body['id']}").body
     ended = operator.post(f"{URL}/{created.body['id']}/actions/end").body
     assert ended["state"] == "ended"
     assert operator.post(f"{URL}/{created.body['id']}/actions/end").body == ended

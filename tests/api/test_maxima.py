@@ -83,9 +83,9 @@ def test_maximum_of_pending_proposals_is_enforced(api: Caller, olga: Caller, clo
 
 
 def test_maximum_of_requested_exemptions_is_enforced(api: Caller, suspended: Cloud, limited: Any) -> None:  # noqa: F811
-    asked = [{"decision": api.post("volumes", VOLUME | {"name": name}).body["placement_decision"]} for name in "ab"]
+    bodies = [{"decision": api.post("volumes", VOLUME | {"name": name}).body["placement_decision"]} for name in "ab"]
     limited("exemptions", 1)
-    answers = [api.post("/v1/exemptions", each | {"zone": "fr-idf-1", "reason": "the flood"}) for each in asked]
+    answers = [api.post("/v1/exemptions", each | {"zone": "fr-idf-1", "reason": "the flood"}) for each in bodies]
     assert answers[0].status == 201
     refused(answers[1], "exemptions")
     assert Exemption.objects.count() == 1

@@ -144,8 +144,8 @@ def test_removed_member_loses_sessions_and_tokens(owner: Caller, acme: Organizat
 def test_billing_role_reads_only_limits(acme: Organization) -> None:
     billing = member("billing")
     assert billing.get("limits").status == billing.get("/v1/projects/web").status == billing.get(ACME).status == 200
-    for place in ("instances", "tokens", "operations", "policy", f"{ACME}/members", "/v1/drift"):
-        assert billing.get(place).problem[:2] == (403, "identity.role_needed"), place
+    for path in ("instances", "tokens", "operations", "policy", f"{ACME}/members", "/v1/drift"):
+        assert billing.get(path).problem[:2] == (403, "identity.role_needed"), path
     other = organization_create(name="other")
     project_create(other, name="lab")
     membership_set(other, user=User.objects.get(), role="viewer")
@@ -347,9 +347,9 @@ def test_token_cannot_issue_one_with_more_rights(owner: Caller, acme: Organizati
         ({"projects": None}, "/projects"),
         ({"role": "admin"}, "/role"),
     ]
-    for change, place in wrong:
+    for change, pointer in wrong:
         answer = limited.post("/v1/tokens", {"name": "b", **limits, **change})
-        assert answer.problem == (403, "identity.token.more_than_own", place)
+        assert answer.problem == (403, "identity.token.more_than_own", pointer)
     assert limited.post("/v1/tokens", {"name": "b", **limits, "projects": [str(shop.pk)]}).problem == (
         422,
         "identity.project.not_found",
@@ -369,8 +369,8 @@ def test_revoked_token_revokes_those_it_issued(owner: Caller) -> None:
         assert owner.delete(f"/v1/tokens/{first['id']}").status == 204
     for each in (first, second, third):
         assert Caller(token=each["secret"]).get("/v1/me").problem[:2] == (401, "identity.token.revoked")
-    told = AuditEntry.objects.filter(verb="token.revoke").values_list("resource_id", flat=True)
-    assert {str(each) for each in told} == {each["id"] for each in (first, second, third)}
+    revoked_ids = AuditEntry.objects.filter(verb="token.revoke").values_list("resource_id", flat=True)
+    assert {str(each) for each in revoked_ids} == {each["id"] for each in (first, second, third)}
 
 
 def test_issue_and_revocation_are_recorded(owner: Caller) -> None:
@@ -388,9 +388,9 @@ def test_last_use_of_a_token_is_recorded(owner: Caller) -> None:
     created = owner.post("/v1/tokens", {"name": "ci"}).body
     assert (created["last_used_at"], created["last_used_from"]) == (None, None)
     Caller(token=created["secret"]).get("/v1/me")
-    (seen,) = owner.get("/v1/tokens?name=ci").body["items"]
-    assert seen["last_used_at"] is not None
-    assert seen["last_used_from"] == "127.0.0.1"
+    (shown,) = owner.get("/v1/tokens?name=ci").body["items"]
+    assert shown["last_used_at"] is not None
+    assert shown["last_used_from"] == "127.0.0.1"
 
 
 def test_organization_lists_and_revokes_all_its_tokens(owner: Caller, admin: Caller, acme: Organization) -> None:
@@ -399,9 +399,9 @@ def test_organization_lists_and_revokes_all_its_tokens(owner: Caller, admin: Cal
     stranger = organization_create(name="other")
     project_create(stranger, name="lab")
     lab = member("owner", stranger, name="eve").post("/v1/projects/lab/tokens", {"name": "x"}).body
-    seen = {each["name"]: each["id"] for each in admin.get(f"{ACME}/tokens").body["items"]}
-    assert seen.keys() == {"laptop", "bobs"}
-    for token in seen.values():
+    ids = {each["name"]: each["id"] for each in admin.get(f"{ACME}/tokens").body["items"]}
+    assert ids.keys() == {"laptop", "bobs"}
+    for token in ids.values():
         assert admin.delete(f"{ACME}/tokens/{token}").status == 204
     assert ci.get("/v1/me").status == Caller(token=issued["secret"]).get("/v1/me").status == 401
     assert admin.delete(f"{ACME}/tokens/{lab['id']}").problem[:2] == (404, "identity.token.not_found")

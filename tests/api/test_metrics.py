@@ -120,9 +120,9 @@ def test_invalid_period_is_refused_with_its_parameter(
 
 def test_resolution_can_be_requested(api: Caller, instance: Instance, cloud: Cloud) -> None:
     since = some_minutes(cloud, minutes=6)
-    asked = f"instances/web/metrics?since={since:%Y-%m-%dT%H:%M:%SZ}&resolution"
+    url = f"instances/web/metrics?since={since:%Y-%m-%dT%H:%M:%SZ}&resolution"
     for text, seconds in (("60", 60), ("1m", 60), ("90s", 90), ("1h", 3600), ("1d", 86400)):
-        body = api.get(f"{asked}={text}").body
+        body = api.get(f"{url}={text}").body
         assert body["resolution_s"] == seconds
         assert 0.25 in series(body, "cpu_used_ratio")
 
@@ -189,9 +189,9 @@ def test_samples_and_rollups_give_equal_metrics(
     api: Caller, instance: Instance, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     since = some_minutes(cloud, minutes=20)
-    asked = f"instances/web/metrics?since={since:%Y-%m-%dT%H:%M:%SZ}&until={since + 15 * 6 * TURN:%Y-%m-%dT%H:%M:%SZ}"
-    before = api.get(f"{asked}&resolution=1m").body
+    url = f"instances/web/metrics?since={since:%Y-%m-%dT%H:%M:%SZ}&until={since + 15 * 6 * TURN:%Y-%m-%dT%H:%M:%SZ}"
+    before = api.get(f"{url}&resolution=1m").body
     services.roll_up()
-    assert api.get(f"{asked}&resolution=1m").body == before
+    assert api.get(f"{url}&resolution=1m").body == before
     monkeypatch.setattr(services.counter_deltas, "COMPARED", services.counter_deltas.COMPARED + " AND false")
-    assert api.get(f"{asked}&resolution=1m").body == before
+    assert api.get(f"{url}&resolution=1m").body == before

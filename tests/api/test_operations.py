@@ -21,8 +21,8 @@ WEB = {"name": "web", "flavor": "tiny", "image": "tiny"}
 def test_an_operation_is_found_from_its_resource(api: Caller, cloud: Cloud) -> None:
     instance = api.post("instances", WEB).body
     api.post("volumes", {"name": "data", "size_gib": 1})
-    found = api.get(f"operations?resource={instance['id']}").body["items"]
-    assert [each["id"] for each in found] == [instance["operation"]["id"]]
+    operations = api.get(f"operations?resource={instance['id']}").body["items"]
+    assert [each["id"] for each in operations] == [instance["operation"]["id"]]
     assert [each["kind"] for each in api.get("operations").body["items"]] == ["volume.create", "instance.create"]
     assert [each["kind"] for each in api.get("operations?kind=volume.create&state=pending").body["items"]] == [
         "volume.create"
@@ -70,8 +70,8 @@ def test_operations_of_all_projects_are_visible_to_operators_only(api: Caller, o
     )
     assert (first["id"], first["project"]["name"]) == (own, "alpha")
     for query in (f"project={beta.pk}", f"organization={beta.organization_id}", "kind=volume.create"):
-        (found,) = operator.get(f"/v1/operations?{query}").body["items"]
-        assert found["id"] == str(other.pk), query
+        (listed,) = operator.get(f"/v1/operations?{query}").body["items"]
+        assert listed["id"] == str(other.pk), query
     assert operator.get("/v1/operations?state=failed").body["items"] == []
     assert api.get("/v1/operations").problem[0] == 403
 
@@ -144,8 +144,8 @@ def stuck(api: Caller, cloud: Cloud) -> str:
 
 
 def test_stuck_operation_is_listed_with_its_error(operator: Caller, stuck: str) -> None:
-    (found,) = operator.get("/v1/operations?stuck=true").body["items"]
-    assert (found["id"], found["obstacle"]) == (stuck, "The node does not answer.")
+    (listed,) = operator.get("/v1/operations?stuck=true").body["items"]
+    assert (listed["id"], listed["obstacle"]) == (stuck, "The node does not answer.")
     (other,) = operator.get("/v1/operations?stuck=false").body["items"]
     assert (other["kind"], other["obstacle"]) == ("volume.create", None)
     assert operator.get("/v1/operations?stuck=no").problem == (400, "invalid_parameter", "stuck")

@@ -253,17 +253,17 @@ def test_malformed_credential_is_refused(ada: Person, data: Any) -> None:
     caller = ada.signed_in()
     challenge, device = caller.post("/v1/passkeys/actions/challenge").body, Authenticator()
     credential = copy.deepcopy(device.create(challenge["options"]))
-    place = data.draw(
+    path = data.draw(
         strategies.sampled_from(["id", "rawId", "type", "response", "clientDataJSON", "attestationObject"])
     )
-    holder = credential if place in credential else credential["response"]
-    if place in ("clientDataJSON", "attestationObject") and data.draw(strategies.booleans()):
-        raw = bytearray(unb64(holder[place]))
+    holder = credential if path in credential else credential["response"]
+    if path in ("clientDataJSON", "attestationObject") and data.draw(strategies.booleans()):
+        raw = bytearray(unb64(holder[path]))
         start = data.draw(strategies.integers(0, len(raw) - 1))
         raw[start : start + data.draw(strategies.integers(1, 8))] = data.draw(strategies.binary(max_size=8))
-        holder[place] = b64(bytes(raw))
+        holder[path] = b64(bytes(raw))
     else:
-        holder[place] = data.draw(JUNK)
+        holder[path] = data.draw(JUNK)
     body = {"ceremony": challenge["ceremony"], "credential": credential, "name": "x"}
     answer = caller.post("/v1/passkeys", json.loads(json.dumps(body)))
     assert answer.status in (201, 400, 403), answer.text

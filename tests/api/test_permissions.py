@@ -47,10 +47,10 @@ def is_let_through(actor: Actor, operation: str) -> bool:
 def test_project_permissions_agree_with_authorization(cloud: Cloud) -> None:
     project = cloud.tenant.project
     for name, secret in callers(cloud):
-        told = Caller(token=secret).get(f"/v1/projects/{project.pk}").body["permissions"]
+        permissions = Caller(token=secret).get(f"/v1/projects/{project.pk}").body["permissions"]
         asks = actor(secret).within(project)
         let = {each for each in ProjectView.operation_ids if is_let_through(asks, each)}
-        assert told == sorted(let), name
+        assert permissions == sorted(let), name
 
 
 def test_organization_permissions_agree_with_authorization(cloud: Cloud) -> None:
@@ -66,11 +66,13 @@ def test_organization_permissions_agree_with_authorization(cloud: Cloud) -> None
 @pytest.mark.parametrize(("role", "may"), [("owner", True), ("admin", True), ("member", False), ("viewer", False)])
 def test_member_who_may_only_leave_has_no_remove_permission(cloud: Cloud, role: str, may: bool) -> None:
     secret = of_alpha(role)(cloud)
-    told = Caller(token=secret).get(f"/v1/organizations/{cloud.tenant.project.organization_id}").body["permissions"]
-    assert ("member_remove" in told) is may
+    permissions = (
+        Caller(token=secret).get(f"/v1/organizations/{cloud.tenant.project.organization_id}").body["permissions"]
+    )
+    assert ("member_remove" in permissions) is may
 
 
 def test_viewer_has_only_read_permissions(viewer: Caller) -> None:
-    told = viewer.get("/v1/projects/alpha").body["permissions"]
-    assert {"instance_list", "instance_console_open", "policy_get"} <= set(told)
-    assert not {"instance_create", "instance_start", "policy_set", "terraform_state_read"} & set(told)
+    permissions = viewer.get("/v1/projects/alpha").body["permissions"]
+    assert {"instance_list", "instance_console_open", "policy_get"} <= set(permissions)
+    assert not {"instance_create", "instance_start", "policy_set", "terraform_state_read"} & set(permissions)

@@ -175,12 +175,12 @@ def test_lower_contradiction_is_reported_and_does_not_block(
     created = {"name": "secret", "title": "Secret", "title_fr": "Secret", "atoms": [HOME | {"id": "secret"}]}
     olga.post("/v1/organizations/alpha-org/classifications", created)
     abroad = HOME | {"id": "abroad", "value": ["de-rhein-1"]}
-    told = olga.put(ORGANIZATION, {"atoms": [abroad]}).body["contradicted"]
-    assert [(each["level"], each["id"]) for each in sorted(told, key=lambda each: str(each["level"]))] == [
+    contradicted = olga.put(ORGANIZATION, {"atoms": [abroad]}).body["contradicted"]
+    assert [(each["level"], each["id"]) for each in sorted(contradicted, key=lambda each: str(each["level"]))] == [
         ("classification", "alpha-org.secret"),
         ("project", str(cloud.tenant.project.pk)),
     ]
-    assert {"level": "organization", "atom": "abroad"} in told[0]["atoms"]
+    assert {"level": "organization", "atom": "abroad"} in contradicted[0]["atoms"]
     more = api.put("policy", {"atoms": [HOME, WIDER | {"id": "more"}]})
     assert (more.status, [each["level"] for each in more.body["contradicted"]]) == (200, ["project"])
     floor = operator.put("/v1/platform/policy", {"atoms": [HOME | {"id": "floor", "value": ["us-va-1"]}]})
@@ -291,9 +291,9 @@ def test_declassification_of_one_resource_is_proposed_and_approved(
     made_proposal = olga.post(path, body)
     assert (made_proposal.status, made_proposal.body["level"]) == (201, "resource")
     assert made_proposal.body["classifications"] == ["alpha-org.secret"]
-    place = made_proposal.headers["Location"]
-    assert api.get(place).body["resource_id"] == volume
-    assert otto.post(f"{place}/actions/approve").body["state"] == "approved"
+    url = made_proposal.headers["Location"]
+    assert api.get(url).body["resource_id"] == volume
+    assert otto.post(f"{url}/actions/approve").body["state"] == "approved"
 
 
 # ---- classifications

@@ -11,8 +11,8 @@ from tests.world import Cloud
 def test_the_type_of_a_problem_leads_to_its_page(api: Caller, cloud: Cloud) -> None:
     problem = api.get("instances/nobody").body
     page = Caller(token=None).get(problem["type"]).body
-    told = ("type", "code", "title", "status", "retryable")
-    assert [page[name] for name in told] == [problem[name] for name in told]
+    members = ("type", "code", "title", "status", "retryable")
+    assert [page[name] for name in members] == [problem[name] for name in members]
     assert (page["detail"], page["facts"]) == ("There is no instance {name!r} here.", ["name"])
     assert page["example"].keys() == problem.keys()
 

@@ -35,10 +35,10 @@ def test_problem_has_all_members(api: Caller, cloud: Cloud) -> None:
     }
 
 
-@pytest.mark.parametrize("given", ["", "short", "a" * 65, "with space", "semi;colon"])
-def test_invalid_request_id_is_replaced(api: Caller, cloud: Cloud, given: str) -> None:
-    answer = api.get("limits", X_Request_Id=given)
-    assert answer.headers["X-Request-Id"] != given
+@pytest.mark.parametrize("sent", ["", "short", "a" * 65, "with space", "semi;colon"])
+def test_invalid_request_id_is_replaced(api: Caller, cloud: Cloud, sent: str) -> None:
+    answer = api.get("limits", X_Request_Id=sent)
+    assert answer.headers["X-Request-Id"] != sent
     assert len(answer.headers["X-Request-Id"]) == 36
 
 
@@ -89,18 +89,18 @@ REASONS: list[tuple[str, str, Any, str]] = [
 
 def test_reasons_are_in_french(api: Caller, instance: Instance) -> None:
     api.language = "fr"
-    for method, path, body, wanted in REASONS:
+    for method, path, body, text in REASONS:
         path = path if path != "policy" else f"/v1/projects/{api.project}/policy"
         detail = api.call(method, path, body, If_Match="*").body["detail"]
-        assert wanted in detail.replace("\u00a0", " ")
+        assert text in detail.replace("\u00a0", " ")
 
 
 def test_stored_reason_is_translated_to_french() -> None:
     last = NodeUnreachable().reason
-    kept = json.loads(json.dumps(DeadlineExceeded(limit_s=60, obstacle=last).as_document()))
-    assert kept["detail"].endswith(f"step was: {NodeUnreachable.detail}")
+    stored = json.loads(json.dumps(DeadlineExceeded(limit_s=60, obstacle=last).as_document()))
+    assert stored["detail"].endswith(f"step was: {NodeUnreachable.detail}")
     with override("fr"):
-        described = error_messages.describe_document(kept)
+        described = error_messages.describe_document(stored)
     assert str(described["detail"]).endswith("étape\u00a0: Le nœud nécessaire ne répond pas. Réessayez plus tard.")
 
 

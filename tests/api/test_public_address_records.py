@@ -58,9 +58,9 @@ def test_residency_of_an_address_that_moved_often_comes_in_parts(
     api: Caller, pool: dict[str, Any], cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def parts(**query: str) -> list[Any]:
-        found = api.get(f"/v1/resources/{address}/residency?{urlencode(query)}").body
-        before = parts(**query | {"to": found["next_to"]}) if found["next_to"] else []
-        return [*before, found["intervals"]]
+        residency = api.get(f"/v1/resources/{address}/residency?{urlencode(query)}").body
+        before = parts(**query | {"to": residency["next_to"]}) if residency["next_to"] else []
+        return [*before, residency["intervals"]]
 
     ports = [make_instance(api), make_instance(api, "two")]
     address = reserve(api)["id"]
@@ -74,8 +74,8 @@ def test_residency_of_an_address_that_moved_often_comes_in_parts(
     assert len(whole) == 6
     for size in (1, 2, 4, 5):
         monkeypatch.setattr(public_address_residency, "MAX_USES", size)
-        found = parts()
-        assert [each for part in found for each in part] == whole and len(found) == -(-6 // size)
+        intervals = parts()
+        assert [each for part in intervals for each in part] == whole and len(intervals) == -(-6 // size)
         some = parts(**{"from": whole[2]["start"], "to": whole[4]["end"]})
         assert [each["start"] for part in some for each in part] == [each["start"] for each in whole[2:5]]
 

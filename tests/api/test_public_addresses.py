@@ -75,8 +75,8 @@ def settle() -> None:
 def listed(port: Port) -> list[dict[str, object]]:
     """The public addresses of the port in the newest list of its network."""
     row = PortRulesDocument.objects.get(network=port.network_id, zone="fr-idf-1")
-    found = network_ports.parse(read(bytes(row.document)).payload).ports[str(port.pk)]
-    return [each.payload() for each in found.public]
+    rules = network_ports.parse(read(bytes(row.document)).payload).ports[str(port.pk)]
+    return [each.payload() for each in rules.public]
 
 
 def run_all() -> None:
@@ -242,8 +242,8 @@ def test_address_is_reserved_by_value(api: Caller, operator: Caller, pool: dict[
     assert reserve(api, ip="203.0.113.3")["ip"] == "203.0.113.3"
     assert reserve(api, "six", pool="public6", ip="2001:DB8:1:0:0:0:0:a")["ip"] == "2001:db8:1::a"
     assert api.get("public-addresses/2001:db8:1::a").body["mode"] == "routed"
-    taken = api.post("public-addresses", {"pool": "public", "ip": "203.0.113.3"})
-    assert taken.problem == (409, "network.public_address.taken", "/ip")
+    answer = api.post("public-addresses", {"pool": "public", "ip": "203.0.113.3"})
+    assert answer.problem == (409, "network.public_address.taken", "/ip")
     for ip in ("203.0.113.9", "2001:db8:1::1"):
         refused = api.post("public-addresses", {"pool": "public", "ip": ip})
         assert refused.problem == (422, "network.public_address.outside_pool", "/ip")
@@ -376,11 +376,11 @@ def test_fixed_address_is_one_of_the_port_and_translated_once(api: Caller, pool:
     assert "10.10.0.8, 10.10.0.9" in refused.body["detail"]
     assert attach(api, "a", port, fixed_ip="10.10.0.9").body["fixed_ip"] == "10.10.0.9"
     assert attach(api, "b", port).body["fixed_ip"] == "10.10.0.8"
-    taken = attach(api, "c", port)
-    assert taken.problem == (409, "network.public_address.fixed_ip_taken", "/fixed_ip")
+    in_use = attach(api, "c", port)
+    assert in_use.problem == (409, "network.public_address.fixed_ip_taken", "/fixed_ip")
     assert api.get("public-addresses/a").body["reason"] == "no-node", "the port is free"
-    kept = api.patch("ports/two", {"addresses": [{"ip": "10.10.0.8"}]})
-    assert kept.problem == (409, "network.public_address.translated", "/addresses")
+    refused_change = api.patch("ports/two", {"addresses": [{"ip": "10.10.0.8"}]})
+    assert refused_change.problem == (409, "network.public_address.translated", "/addresses")
     api.post("public-addresses/a/actions/detach")
     assert api.patch("ports/two", {"addresses": [{"ip": "10.10.0.8"}]}).status == 200
 
@@ -504,8 +504,12 @@ def test_operator_suspends_an_address(api: Caller, operator: Caller, pool: dict[
     attach(api, "www", port)
     settle()
     assert api.post("/v1/public-addresses/203.0.113.0/actions/suspend", {"reason": "spam"}).status == 403
-    held = operator.post("/v1/public-addresses/203.0.113.0/actions/suspend", {"reason": "spam"}).body
-    assert (held["state"], held["project"]["name"], held["organization"]["name"]) == ("suspended", "alpha", "alpha-org")
+    suspended = operator.post("/v1/public-addresses/203.0.113.0/actions/suspend", {"reason": "spam"}).body
+    assert (suspended["state"], suspended["project"]["name"], suspended["organization"]["name"]) == (
+        "suspended",
+        "alpha",
+        "alpha-org",
+    )
     body = api.get("public-addresses/www").body
     assert (body["state"], body["suspended_reason"], body["port"]["name"]) == ("suspended", "spam", port.name)
     settle()
@@ -514,7 +518,7 @@ def test_operator_suspends_an_address(api: Caller, operator: Caller, pool: dict[
     assert item["suspended_reason"] == "spam"
     assert api.post("public-addresses/www/actions/detach").status == 200
     attach(api, "www", port)
-    operator.post(f"/v1/public-addresses/{held['id']}/actions/resume")
+    operator.post(f"/v1/public-addresses/{suspended['id']}/actions/resume")
     settle()
     assert listed(port) == [{"address": "203.0.113.0", "to": port.ip}]
     assert operator.post("/v1/public-addresses/203.0.113.1/actions/resume").status == 404
@@ -522,8 +526,8 @@ def test_operator_suspends_an_address(api: Caller, operator: Caller, pool: dict[
 
 def test_actions_that_are_allowed(api: Caller, pool: dict[str, Any], cloud: Cloud) -> None:
     def actions() -> dict[str, str | None]:
-        found = api.get("public-addresses/www").body["allowed_actions"]
-        return {each["name"]: each["problem"] and each["problem"]["code"] for each in found}
+        allowed = api.get("public-addresses/www").body["allowed_actions"]
+        return {each["name"]: each["problem"] and each["problem"]["code"] for each in allowed}
 
     port = make_instance(api)
     reserve(api)
@@ -554,9 +558,9 @@ def test_changes_are_events(api: Caller, operator: Caller, pool: dict[str, Any],
     api.post("public-addresses/www/actions/detach")
     api.delete("public-addresses/www")
     kinds = [event["kind"] for event in api.get("/v1/events").body["items"]]
-    wanted = ("created", "updated", "attached", "suspended", "resumed", "detached", "deleted")
+    expected = ("created", "updated", "attached", "suspended", "resumed", "detached", "deleted")
     assert [kind for kind in kinds if kind.startswith("public_address")] == [
-        f"public_address.{each}" for each in wanted
+        f"public_address.{each}" for each in expected
     ]
 
 
@@ -574,8 +578,8 @@ def test_addresses_are_found(api: Caller, pool: dict[str, Any], cloud: Cloud) ->
         "labels=env=prod": ["spare"],
         "pool=other": [],
     }.items():
-        found = [each["name"] for each in api.get(f"public-addresses?{query}").body["items"]]
-        assert found == names, query
+        listed_names = [each["name"] for each in api.get(f"public-addresses?{query}").body["items"]]
+        assert listed_names == names, query
     assert api.get("public-addresses?ip=x").problem[:2] == (400, "invalid_parameter")
 
 

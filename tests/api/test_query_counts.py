@@ -243,18 +243,18 @@ def asked(callers: list[Caller], route: Route, url: str) -> tuple[Answer, int]:
 
 
 def test_every_get_has_its_number_of_queries(callers: list[Caller], names: dict[str, str]) -> None:  # noqa: F811
-    seen = {route.operation_id: asked(callers, route, route.url(names))[1] for route in ALL if route.method == "GET"}
-    assert seen == GETS
+    counts = {route.operation_id: asked(callers, route, route.url(names))[1] for route in ALL if route.method == "GET"}
+    assert counts == GETS
 
 
 def test_usual_writes_have_their_number_of_queries(api: Caller, names: dict[str, str]) -> None:  # noqa: F811
-    seen = {}
+    counts = {}
     for operation_id, body in BODIES.items():
         route = next(each for each in ALL if each.operation_id == operation_id)
         counted(api, route, f"{route.url(names)}?dry_run=true", body)
-        answer, seen[operation_id] = counted(api, route, route.url(names), body)
+        answer, counts[operation_id] = counted(api, route, route.url(names), body)
         assert answer.status < 300, answer.text
-    assert seen == WRITES
+    assert counts == WRITES
 
 
 def test_full_page_takes_as_many_queries_as_one_row(

@@ -99,10 +99,10 @@ def test_roles_without_the_right_are_refused(api: Caller, admin: Caller, cloud: 
 def test_quota_request_is_created_approved_and_refused(
     api: Caller, admin: Caller, operator: Caller, cloud: Cloud
 ) -> None:
-    asked = admin.post(REQUESTS, ASK)
-    assert (asked.status, asked.body["state"]) == (201, "pending")
-    path = asked.headers["Location"]
-    assert api.get(path).body == asked.body
+    requested = admin.post(REQUESTS, ASK)
+    assert (requested.status, requested.body["state"]) == (201, "pending")
+    path = requested.headers["Location"]
+    assert api.get(path).body == requested.body
     assert admin.post(REQUESTS, ASK).problem == (409, "quota_request.pending", None)
     assert admin.post(f"{path}/actions/approve", {"reason": "please"}).problem[:2] == (403, "identity.role_needed")
     approved = operator.post(f"{path}/actions/approve", {"reason": "there is room"})

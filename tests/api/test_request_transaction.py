@@ -82,29 +82,29 @@ def ask(method: str, **view: Any) -> Any:
     return Writes.as_view(**view)(request)
 
 
-def fail(made: Organization) -> Response:
+def fail(organization: Organization) -> Response:
     raise Conflict(reason=Message("too late"))
 
 
-def break_down(made: Organization) -> Response:
+def break_down(organization: Organization) -> Response:
     raise ZeroDivisionError
 
 
-def answer_an_error(made: Organization) -> Response:
+def answer_an_error(organization: Organization) -> Response:
     return Response({}, status=409)
 
 
-def answer_a_bug(made: Organization) -> Response:
+def answer_a_bug(organization: Organization) -> Response:
     return Response({"it": object()})
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("method", METHODS)
 def test_successful_write_commits_and_sends_afterwards(method: str) -> None:
-    def look(made: Organization) -> Response:
+    def look(organization: Organization) -> Response:
         assert connection.in_atomic_block
         assert SENT == []
-        return Response({"id": made.pk})
+        return Response({"id": organization.pk})
 
     assert ask(method, end=look).status_code == 200
     assert Organization.objects.filter(name="made").exists()
@@ -128,7 +128,7 @@ def test_failed_write_leaves_no_rows(method: str, end: Any) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_answer_is_rendered_inside_the_transaction() -> None:
     late = Lately()
-    response = ask("post", end=lambda made: Response(late))
+    response = ask("post", end=lambda organization: Response(late))
     assert (response.content, late.was_inside) == (b'["made"]', True)
     assert not connection.in_atomic_block
 
@@ -151,9 +151,9 @@ def test_refused_decision_is_kept_and_nothing_else(api: Caller, cloud: Cloud, br
     body = {"name": "web", "flavor": "tiny", "image": "tiny", "policy_atoms": [HOME | {"value": ["de-rhein-1"]}]}
     answer = api.post("instances", body)
     assert answer.problem[:2] == (422, "policy_unsatisfiable")
-    kept = Decision.objects.get(pk=answer.body["placement_decision"])
-    assert not kept.is_admitted
-    assert api.get(f"decisions/{kept.pk}").status == 200
+    decision = Decision.objects.get(pk=answer.body["placement_decision"])
+    assert not decision.is_admitted
+    assert api.get(f"decisions/{decision.pk}").status == 200
     assert not Instance.objects.exists()
     assert not Operation.objects.exists()
     assert broker.sent == []

@@ -43,7 +43,7 @@ def zone_of(operator: Caller, **query: str) -> list[Record]:
 
 def records(text: str) -> list[Record]:
     """Parse a zone file (RFC 1035, 5.1) that has no parentheses, quotes or comments: a zone of names needs none."""
-    found, origin = [], ""
+    parsed, origin = [], ""
     for line in text.splitlines():
         assert not set(line) & set('";()\\'), line
         words = line.split(" ")
@@ -52,8 +52,8 @@ def records(text: str) -> list[Record]:
         elif words[0] != "$TTL":
             owner, _class, kind, *data = words
             assert _class == "IN" and kind in ("SOA", "NS", "PTR") and (kind == "SOA" or len(data) == 1), line
-            found.append((origin if owner == "@" else f"{owner}.{origin}", kind, " ".join(data)))
-    return found
+            parsed.append((origin if owner == "@" else f"{owner}.{origin}", kind, " ".join(data)))
+    return parsed
 
 
 def pointers(zone: Sequence[Record]) -> dict[str, str]:
@@ -90,8 +90,8 @@ def test_serial_grows_with_each_change_of_a_name_and_the_etag_tells(
     serials.append(serial(zone_of(operator)))
     first = operator.get(url())
     etag = first.headers["ETag"]
-    for held in (etag, f'"other", W/{etag}', "*"):
-        same = operator.get(url(), If_None_Match=held)
+    for known_etags in (etag, f'"other", W/{etag}', "*"):
+        same = operator.get(url(), If_None_Match=known_etags)
         assert (same.status, same.text, same.headers["ETag"]) == (304, "", etag)
     api.patch("public-addresses/www", {"labels": {"env": "prod"}})
     assert operator.get(url()).headers["ETag"] == etag, "labels are in no zone"
@@ -170,8 +170,8 @@ def test_zones_follow_the_delegations_of_ranges(
     make_pool(operator, cidr)
     reserve(api, "www", "www.example.org", ip=ip)
     assert operator.get("/v1/address-pools/public").body["reverse_zones"] == origins
-    found = [pointers(zone_of(operator, origin=origin)) for origin in origins]
-    assert found == [{}] * (len(origins) - 1) + [{owner: "www.example.org."}]
+    zones = [pointers(zone_of(operator, origin=origin)) for origin in origins]
+    assert zones == [{}] * (len(origins) - 1) + [{owner: "www.example.org."}]
     if len(origins) > 1:
         assert operator.get(url()).problem[1:] == (
             "invalid_parameter",

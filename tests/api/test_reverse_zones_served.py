@@ -69,9 +69,9 @@ def zone_files(api: Caller, operator: Caller, folder: Path) -> dict[str, Path]:
         assert operator.post("/v1/address-pools", pool | {"cidrs": [cidr]}).status == 201
         address = {"name": f"www-{number}", "pool": pool["name"], "ip": ip, "ptr": f"www{number}.example.org"}
         assert api.post("public-addresses", address).status == 201
-        found = operator.get(f"/v1/address-pools/{pool['name']}/reverse-zone?name_servers=ns1.example.net")
+        answer = operator.get(f"/v1/address-pools/{pool['name']}/reverse-zone?name_servers=ns1.example.net")
         files[zone] = folder / zone.replace("/", "-")
-        files[zone].write_text(found.text)
+        files[zone].write_text(answer.text)
     return files
 
 

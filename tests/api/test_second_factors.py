@@ -147,8 +147,8 @@ def test_recovery_code_is_valid_once(ada: Person) -> None:
     assert ada.sign_in(recovery_code=written).body["methods"] == ["password", "recovery_code"]
     assert ada.sign_in(recovery_code=recovery[0]).problem == WRONG
     assert caller.get("/v1/sign-in-methods").body["recovery_codes_left"] == 9
-    kept = str(list(RecoveryCode.objects.values())) + str(list(AuditEntry.objects.values()))
-    assert not any(each in kept for each in recovery)
+    stored = str(list(RecoveryCode.objects.values())) + str(list(AuditEntry.objects.values()))
+    assert not any(each in stored for each in recovery)
 
 
 def test_new_recovery_codes_replace_the_old(ada: Person) -> None:

@@ -255,7 +255,7 @@ def test_changes_are_events(api: Caller, cloud: Cloud) -> None:
     api.delete(f"security-groups/web/rules/{rule}")
     api.delete("security-groups/web")
     kinds = [event["kind"] for event in api.get("/v1/events").body["items"]]
-    wanted = ("created", "rule-added", "rule-removed", "deleted")
+    expected = ("created", "rule-added", "rule-removed", "deleted")
     assert [kind for kind in kinds if kind.startswith("security_group")] == [
-        f"security_group.{each}" for each in wanted
+        f"security_group.{each}" for each in expected
     ]

@@ -242,8 +242,8 @@ def test_successful_sign_in_resets_the_failures(ada: Person) -> None:
 
 def test_failures_are_kept_although_the_request_failed_and_hold_no_password(ada: Person) -> None:
     fail(ada, 2)
-    kept = str(FailureCount.objects.values().get())
-    assert "wrong" not in kept
+    stored = str(FailureCount.objects.values().get())
+    assert "wrong" not in stored
     refused = AuditEntry.objects.filter(verb="session.refuse")
     assert [(each.resource_id, each.facts) for each in refused] == [(ada.user.pk, {"address": "127.0.0.1"})] * 2
 
@@ -416,5 +416,5 @@ def test_sign_in_attempts_are_in_the_request_log(ada: Person) -> None:
     fail(ada, 1)
     fail(ada, 1, email="nobody@people.example")
     session = ada.sign_in().body["id"]
-    kept = RequestRecord.objects.filter(verb="session_create", user_id=ada.user.pk).order_by("pk")
-    assert [(each.status, str(each.credential_id or "")) for each in kept] == [(401, ""), (201, session)]
+    records = RequestRecord.objects.filter(verb="session_create", user_id=ada.user.pk).order_by("pk")
+    assert [(each.status, str(each.credential_id or "")) for each in records] == [(401, ""), (201, session)]

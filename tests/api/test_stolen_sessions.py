@@ -64,7 +64,7 @@ def test_token_issue_needs_a_fresh_proof_and_is_recorded(ada: Person, acme: Orga
 
 
 def test_ending_sessions_revokes_their_tokens_on_request(ada: Person) -> None:
-    _, given = token_issue(ada.user, project=None, name="by-manage", role="", lifetime=timedelta(days=1))
+    _, secret = token_issue(ada.user, project=None, name="by-manage", role="", lifetime=timedelta(days=1))
     for ending in ("end-others", "password"):
         caller = ada.signed_in()
         issued = issue(caller)
@@ -80,7 +80,7 @@ def test_ending_sessions_revokes_their_tokens_on_request(ada: Person) -> None:
             assert caller.post(path, body).status == 204
             expected = 401 if revoke_tokens else 200
             assert [each.get("/v1/me").status for each in (issued, child)] == [expected] * 2, ending
-    assert Caller(token=given).get("/v1/me").status == 200, "no session made it"
+    assert Caller(token=secret).get("/v1/me").status == 200, "no session made it"
 
 
 def test_operator_ending_sessions_revokes_their_tokens(ada: Person) -> None:

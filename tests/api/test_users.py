@@ -49,7 +49,7 @@ def actor_of(session: Session) -> Actor:
 
 
 @dataclass
-class Place:
+class People:
     """Ada owns acme, and so does olga; otto and oscar are operators, ines is an auditor."""
 
     acme: Organization
@@ -74,21 +74,21 @@ class Place:
 
 
 @pytest.fixture
-def place(db: None) -> Place:
+def people(db: None) -> People:
     acme = organization_create(name="acme")
     project_create(acme, name="web")
     ada, _olga = (make_person(name, organization=acme, role="owner") for name in ("ada", "olga"))
     otto, oscar = (make_person(name, is_operator=True) for name in ("otto", "oscar"))
-    return Place(acme, ada, otto, oscar, make_person("ines", is_auditor=True))
+    return People(acme, ada, otto, oscar, make_person("ines", is_auditor=True))
 
 
 def deeds(verb: str) -> list[AuditEntry]:
     return list(AuditEntry.objects.filter(verb=verb))
 
 
-def test_operators_and_auditors_list_accounts(place: Place) -> None:
-    place.ada.signed_in()
-    for caller in (place.as_otto, caller_of(place.ines.user)):
+def test_operators_and_auditors_list_accounts(people: People) -> None:
+    people.ada.signed_in()
+    for caller in (people.as_otto, caller_of(people.ines.user)):
         listed = {each["email"]: each for each in caller.get("/v1/users").body["items"]}
         assert listed["ada@people.example"] | {"id": 0, "created_at": 0, "updated_at": 0} == {
             "id": 0,
@@ -106,12 +106,12 @@ def test_operators_and_auditors_list_accounts(place: Place) -> None:
         }
         assert listed["ada@people.example"]["last_sign_in_at"] is not None
         assert (listed["otto@people.example"]["duty"], listed["ines@people.example"]["duty"]) == ("operator", "auditor")
-    assert place.as_ada.get("/v1/users").status == 403
+    assert people.as_ada.get("/v1/users").status == 403
     assert caller_of(make_person("sam", is_support=True).user).get("/v1/users").status == 403
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "names"),
     [
         ("duty=operator", ["oscar", "otto"]),
         ("duty=auditor", ["ines"]),
@@ -121,140 +121,140 @@ def test_operators_and_auditors_list_accounts(place: Place) -> None:
         ("email=ADA@people.example", ["ada"]),
     ],
 )
-def test_users_are_filtered(place: Place, query: str, found: list[str]) -> None:
-    assert place.put_out(place.oscar, "suspend") == 200
-    items = place.as_otto.get(f"/v1/users?{query}&sort=email").body["items"]
-    assert [each["email"].partition("@")[0] for each in items] == found
+def test_users_are_filtered(people: People, query: str, names: list[str]) -> None:
+    assert people.put_out(people.oscar, "suspend") == 200
+    items = people.as_otto.get(f"/v1/users?{query}&sort=email").body["items"]
+    assert [each["email"].partition("@")[0] for each in items] == names
 
 
-def test_suspended_user_cannot_sign_in_and_loses_nothing(place: Place) -> None:
-    browser = place.ada.signed_in()
-    assert place.put_out(place.ada, "suspend") == 200
+def test_suspended_user_cannot_sign_in_and_loses_nothing(people: People) -> None:
+    browser = people.ada.signed_in()
+    assert people.put_out(people.ada, "suspend") == 200
     assert browser.get("/v1/me").status == 401
-    assert place.as_ada.get("/v1/me").problem[:2] == (401, "identity.user.suspended")
-    assert place.ada.sign_in().problem[:2] == (401, "identity.user.suspended")
-    assert place.ada.sign_in(password="wrong").problem[:2] == (401, "signin.refused")
-    assert place.as_otto.post(place.url(place.ada, "/actions/reinstate")).body["state"] == "active"
-    assert place.as_ada.get("/v1/me").body["memberships"][0]["role"] == "owner"
-    assert place.ada.sign_in().status == 201
+    assert people.as_ada.get("/v1/me").problem[:2] == (401, "identity.user.suspended")
+    assert people.ada.sign_in().problem[:2] == (401, "identity.user.suspended")
+    assert people.ada.sign_in(password="wrong").problem[:2] == (401, "signin.refused")
+    assert people.as_otto.post(people.url(people.ada, "/actions/reinstate")).body["state"] == "active"
+    assert people.as_ada.get("/v1/me").body["memberships"][0]["role"] == "owner"
+    assert people.ada.sign_in().status == 201
     assert browser.get("/v1/me").status == 401
 
 
-def test_ended_user_has_no_working_credential(place: Place) -> None:
-    browser, user = place.ada.signed_in(), place.ada.user
+def test_ended_user_has_no_working_credential(people: People) -> None:
+    browser, user = people.ada.signed_in(), people.ada.user
     session = Session.objects.get(user=user)
-    account = service_account_create(owner_of(place.acme), place.acme, name="ci", grants={None: "member"})
+    account = service_account_create(owner_of(people.acme), people.acme, name="ci", grants={None: "member"})
     actor = actor_of(session)
-    of_account, _ = account_token_create(actor.within_organization(place.acme), account, NewToken("ci", "", MONTH))
-    invitation_create(owner_of(place.acme), place.acme, email="bob@people.example", role="viewer", lifetime_days=7)
+    of_account, _ = account_token_create(actor.within_organization(people.acme), account, NewToken("ci", "", MONTH))
+    invitation_create(owner_of(people.acme), people.acme, email="bob@people.example", role="viewer", lifetime_days=7)
     Invitation.objects.update(invited_by=user)
     resets.link_put(user)
     other = organization_create(name="other")
     invitation_create(owner_of(other), other, email=user.email.upper(), role="viewer", lifetime_days=7)
-    assert place.put_out(place.ada, "end") == 204
+    assert people.put_out(people.ada, "end") == 204
     assert browser.get("/v1/me").status == 401
-    assert place.as_ada.get("/v1/me").problem[:2] == (401, "identity.user.ended")
-    assert place.ada.sign_in().problem[:2] == (401, "identity.user.ended")
+    assert people.as_ada.get("/v1/me").problem[:2] == (401, "identity.user.ended")
+    assert people.ada.sign_in().problem[:2] == (401, "identity.user.ended")
     assert not Membership.objects.filter(user=user).exists()
     assert not ApiToken.objects.filter(user=user, revoked_at=None).exists()
     assert ApiToken.objects.get(pk=of_account.pk).revoked_at is not None
     assert not Invitation.objects.filter(revoked_at=None).exists()
     assert not PasswordLink.objects.filter(user=user).exists()
-    assert place.as_otto.get(place.url(place.ada)).body["email"] == user.email
-    assert {str(each.organization_id) for each in deeds("user.end")} == {"None", str(place.acme.pk)}
-    assert [each.user_id for each in deeds("member.remove")] == [place.otto.user.pk]
-    assert place.put_out(place.ada, "end") == 204
+    assert people.as_otto.get(people.url(people.ada)).body["email"] == user.email
+    assert {str(each.organization_id) for each in deeds("user.end")} == {"None", str(people.acme.pk)}
+    assert [each.user_id for each in deeds("member.remove")] == [people.otto.user.pk]
+    assert people.put_out(people.ada, "end") == 204
     assert len(deeds("user.end")) == 2
 
 
-def test_reinstated_user_has_only_the_address(place: Place) -> None:
-    place.put_out(place.ada, "end")
+def test_reinstated_user_has_only_the_address(people: People) -> None:
+    people.put_out(people.ada, "end")
     with pytest.raises(Exception, match="was ended"):
-        membership_set(place.acme, user=User.objects.get(pk=place.ada.user.pk), role=Role.VIEWER)
-    assert place.as_otto.post(place.url(place.ada, "/actions/suspend")).problem[:2] == (409, "identity.user.is_over")
-    assert place.as_otto.post(place.url(place.ada, "/actions/reinstate")).body["state"] == "active"
-    assert place.ada.sign_in().problem[:2] == (401, "signin.refused")
-    assert place.as_ada.get("/v1/me").problem[:2] == (401, "identity.token.revoked")
+        membership_set(people.acme, user=User.objects.get(pk=people.ada.user.pk), role=Role.VIEWER)
+    assert people.as_otto.post(people.url(people.ada, "/actions/suspend")).problem[:2] == (409, "identity.user.is_over")
+    assert people.as_otto.post(people.url(people.ada, "/actions/reinstate")).body["state"] == "active"
+    assert people.ada.sign_in().problem[:2] == (401, "signin.refused")
+    assert people.as_ada.get("/v1/me").problem[:2] == (401, "identity.token.revoked")
 
 
-def test_removed_platform_role_revokes_its_tokens(place: Place) -> None:
-    as_oscar = caller_of(place.oscar.user)
-    browser = place.oscar.signed_in()
+def test_removed_platform_role_revokes_its_tokens(people: People) -> None:
+    as_oscar = caller_of(people.oscar.user)
+    browser = people.oscar.signed_in()
     assert as_oscar.get("/v1/nodes").status == 200
-    assert place.put_out(place.oscar, "duty") == 204
+    assert people.put_out(people.oscar, "duty") == 204
     assert as_oscar.get("/v1/nodes").problem[:2] == (401, "identity.token.revoked")
     assert browser.get("/v1/nodes").status == 403
     [deed] = deeds("user.duty_remove")
-    assert (deed.user_id, deed.facts) == (place.otto.user.pk, {"duty": "operator"})
+    assert (deed.user_id, deed.facts) == (people.otto.user.pk, {"duty": "operator"})
 
 
-def test_user_gives_up_only_the_own_platform_role(place: Place) -> None:
-    as_ines = caller_of(place.ines.user)
-    assert place.put_out(place.oscar, "duty", as_ines) == 403
+def test_user_gives_up_only_the_own_platform_role(people: People) -> None:
+    as_ines = caller_of(people.ines.user)
+    assert people.put_out(people.oscar, "duty", as_ines) == 403
     assert as_ines.delete("/v1/me/duty").status == 204
-    assert User.objects.get(pk=place.ines.user.pk).platform_role == ""
+    assert User.objects.get(pk=people.ines.user.pk).platform_role == ""
 
 
 @pytest.mark.parametrize("how", ["suspend", "end", "duty"])
-def test_last_operator_is_not_removed_by_the_api(place: Place, how: str) -> None:
-    assert place.put_out(place.oscar, how) in (200, 204)
-    answer = place.as_otto.get(place.url(place.otto)).body["allowed_actions"]
+def test_last_operator_is_not_removed_by_the_api(people: People, how: str) -> None:
+    assert people.put_out(people.oscar, how) in (200, 204)
+    answer = people.as_otto.get(people.url(people.otto)).body["allowed_actions"]
     assert {each["name"] for each in answer if not each["is_allowed"]} == {"suspend", "end", "duty-remove"}
-    assert place.put_out(place.otto, how) == 409
-    assert place.as_otto.get("/v1/nodes").status == 200
-    users.user_suspend(SYSTEM, place.otto.user)
-    assert place.as_otto.get("/v1/nodes").status == 401
+    assert people.put_out(people.otto, how) == 409
+    assert people.as_otto.get("/v1/nodes").status == 200
+    users.user_suspend(SYSTEM, people.otto.user)
+    assert people.as_otto.get("/v1/nodes").status == 401
 
 
 @pytest.mark.parametrize("how", ["suspend", "end"])
-def test_repeated_check_ends_streams_of_an_ended_user(place: Place, how: str) -> None:
+def test_repeated_check_ends_streams_of_an_ended_user(people: People, how: str) -> None:
     """Streams and consoles call these every STREAM_CHECK_S."""
-    session, _ = create_session(place.ada.user, ClientInfo(), ["password"], is_two_factor=False)
-    token = ApiToken.objects.get(user=place.ada.user)
+    session, _ = create_session(people.ada.user, ClientInfo(), ["password"], is_two_factor=False)
+    token = ApiToken.objects.get(user=people.ada.user)
     assert refresh_signed_in(session.pk) is not None
     assert refresh_actor(token.pk) is not None
-    place.put_out(place.ada, how)
+    people.put_out(people.ada, how)
     assert refresh_signed_in(session.pk) is None
     with pytest.raises(Unauthenticated):
         refresh_actor(token.pk)
 
 
-def test_platform_token_is_revoked_by_another_operator(place: Place) -> None:
-    as_oscar = caller_of(place.oscar.user)
+def test_platform_token_is_revoked_by_another_operator(people: People) -> None:
+    as_oscar = caller_of(people.oscar.user)
     as_oscar.get("/v1/me")
-    listed = {each["user"]["email"]: each for each in place.as_otto.get("/v1/platform/tokens").body["items"]}
+    listed = {each["user"]["email"]: each for each in people.as_otto.get("/v1/platform/tokens").body["items"]}
     assert set(listed) == {"otto@people.example", "oscar@people.example"}
     assert listed["oscar@people.example"]["last_used_at"] is not None
     url = f"/v1/platform/tokens/{listed['oscar@people.example']['id']}"
-    assert caller_of(place.ines.user).delete(url).status == 403
-    assert place.as_otto.delete(url).status == 204
+    assert caller_of(people.ines.user).delete(url).status == 403
+    assert people.as_otto.delete(url).status == 204
     assert as_oscar.get("/v1/me").problem[:2] == (401, "identity.token.revoked")
     [deed] = deeds("token.revoke")
-    assert deed.user_id == place.otto.user.pk
-    of_ada = ApiToken.objects.get(user=place.ada.user)
-    assert place.as_otto.delete(f"/v1/platform/tokens/{of_ada.pk}").status == 404
+    assert deed.user_id == people.otto.user.pk
+    of_ada = ApiToken.objects.get(user=people.ada.user)
+    assert people.as_otto.delete(f"/v1/platform/tokens/{of_ada.pk}").status == 404
 
 
-def test_a_dry_run_and_an_old_version_change_nothing(place: Place) -> None:
-    url = place.url(place.ada, "/actions/suspend")
-    tag = place.as_otto.get(place.url(place.ada)).headers["ETag"]
-    assert place.as_otto.post(f"{url}?dry_run=true").body["state"] == "suspended"
-    assert place.ada.sign_in().status == 201
-    assert place.as_otto.post(url, If_Match='"0.0"').status == 412
-    assert place.as_otto.post(url, {"reason": "theft"}, If_Match=tag).status == 200
+def test_a_dry_run_and_an_old_version_change_nothing(people: People) -> None:
+    url = people.url(people.ada, "/actions/suspend")
+    tag = people.as_otto.get(people.url(people.ada)).headers["ETag"]
+    assert people.as_otto.post(f"{url}?dry_run=true").body["state"] == "suspended"
+    assert people.ada.sign_in().status == 201
+    assert people.as_otto.post(url, If_Match='"0.0"').status == 412
+    assert people.as_otto.post(url, {"reason": "theft"}, If_Match=tag).status == 200
     assert [each.facts for each in deeds("user.suspend") if each.organization_id is None] == [{"reason": "theft"}]
-    assert place.as_otto.post(url).body["generation"] == 2
+    assert people.as_otto.post(url).body["generation"] == 2
     assert len(deeds("user.suspend")) == 2
 
 
-def test_tokens_of_sessions_are_revoked_on_request(place: Place) -> None:
-    session, _ = create_session(place.ada.user, ClientInfo(), ["password"], is_two_factor=False)
+def test_tokens_of_sessions_are_revoked_on_request(people: People) -> None:
+    session, _ = create_session(people.ada.user, ClientInfo(), ["password"], is_two_factor=False)
     created, _ = own_token_create(actor_of(session), NewToken("phone", "", MONTH))
-    place.as_otto.post(place.url(place.ada, "/actions/suspend"), {"revoke_tokens": True})
+    people.as_otto.post(people.url(people.ada, "/actions/suspend"), {"revoke_tokens": True})
     assert ApiToken.objects.get(pk=created.pk).revoked_at is not None
 
 
-def test_ended_user_is_not_recreated(place: Place) -> None:
-    place.put_out(place.ada, "end")
+def test_ended_user_is_not_recreated(people: People) -> None:
+    people.put_out(people.ada, "end")
     with pytest.raises(Exception, match="already"):
-        user_create(email=place.ada.user.email)
+        user_create(email=people.ada.user.email)

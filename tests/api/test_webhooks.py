@@ -63,14 +63,14 @@ def test_each_change_publishes_an_event(api: Caller, hook: Any) -> None:
     api.patch("webhooks/ops", {"is_enabled": False})
     api.post("webhooks/ops/actions/rotate-secret", {})
     api.delete("webhooks/ops")
-    told = api.get(f"/v1/events?resource={hook['id']}").body["items"]
-    assert [event["kind"] for event in told] == [
+    events = api.get(f"/v1/events?resource={hook['id']}").body["items"]
+    assert [event["kind"] for event in events] == [
         "webhook.created",
         "webhook.updated",
         "webhook.rotated",
         "webhook.deleted",
     ]
-    assert "ops.example.org" not in repr(told)
+    assert "ops.example.org" not in repr(events)
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def guest(cloud: Cloud) -> Any:
     return Instance.objects.get()
 
 
-def stray_guest(cloud: Cloud) -> None:
+def unmanaged_guest(cloud: Cloud) -> None:
     cloud.fake.foreign_domains.append("stranger")
 
 
@@ -264,7 +264,7 @@ def event_without_place(cloud: Cloud) -> None:
     Event.objects.filter(kind="operation.pending", operation_id=an_operation().pk).update(position=None)
 
 
-def stray_file(cloud: Cloud) -> None:
+def unmanaged_file(cloud: Cloud) -> None:
     (volumes_in_pool() / f"{new_id()}.qcow2").touch()
 
 
@@ -324,7 +324,7 @@ def an_operation() -> Operation:
 
 
 DAMAGES: list[tuple[Damage, str]] = [
-    (stray_guest, "nodes"),
+    (unmanaged_guest, "nodes"),
     (lost_guest, "nodes"),
     (stopped_guest, "nodes"),
     (instance_without_row, "nodes"),
@@ -378,7 +378,7 @@ LOSSES: list[tuple[Damage, str]] = [
     (guest_left_without_a_word, "recoveries"),
     (move_under_way, "recoveries"),
     (guest_without_place, "recoveries"),
-    (stray_file, "files"),
+    (unmanaged_file, "files"),
     (lost_file, "files"),
 ]
 

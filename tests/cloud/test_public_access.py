@@ -55,7 +55,7 @@ cat /tmp/lease
 
 
 @dataclass(frozen=True)
-class Place:
+class Scenario:
     """`web` has a public IPv4 address `ipv4`, `db` none. Both have an IPv6 address of a pool's /64."""
 
     tenant: Tenant
@@ -134,7 +134,7 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(real_tenant: Tenant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def scenario(real_tenant: Tenant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
     """Return the place: both nodes of the zone behind the edge, and its guests, which run."""
     with ExitStack() as stack:
         real_tenant.cloud.repair()
@@ -143,28 +143,28 @@ def place(real_tenant: Tenant, tmp_path_factory: pytest.TempPathFactory) -> Iter
         real_tenant.wait_for_nodes()
         edge = stack.enter_context(Edge.running(real_tenant.cloud, ZONE))
         stack.callback(clear, real_tenant)
-        place = Place(real_tenant, edge, tmp_path_factory.mktemp("home"))
-        make_groups(place)
-        place = replace(place, ipv4=make_guests(place))
-        place.wait_for_routes(place.node())
-        yield place
+        scenario = Scenario(real_tenant, edge, tmp_path_factory.mktemp("home"))
+        make_groups(scenario)
+        scenario = replace(scenario, ipv4=make_guests(scenario))
+        scenario.wait_for_routes(scenario.node())
+        yield scenario
     real_tenant.assert_clean_slate()
 
 
-def make_groups(place: Place) -> None:
+def make_groups(scenario: Scenario) -> None:
     for group in ("web", "db"):
-        place.tenant.api.post("security-groups", {"name": group})
-        place.allow(group, "any", direction="out")
+        scenario.tenant.api.post("security-groups", {"name": group})
+        scenario.allow(group, "any", direction="out")
     for ports in ((22,), (ECHO,), STREAMS):
-        place.allow("web", "tcp", *ports)
+        scenario.allow("web", "tcp", *ports)
     for protocol in ("icmp", "icmpv6"):
-        place.allow("web", protocol)
-    place.allow("db", "tcp", DATABASE, peer="web")
+        scenario.allow("web", protocol)
+    scenario.allow("db", "tcp", DATABASE, peer="web")
 
 
-def make_guests(place: Place) -> str:
+def make_guests(scenario: Scenario) -> str:
     """Make the pools, the network and the guests. Returns the public address of `web`."""
-    tenant = place.tenant
+    tenant = scenario.tenant
     for pool in (POOL, SUBNETS):
         tenant.operator.post("/v1/address-pools", pool)
     tenant.api.post("networks", {"name": "edge", "cidr": "10.21.0.0/24", "ipv6_pool": "edge6"})
@@ -210,48 +210,48 @@ def take_away(tenant: Tenant) -> None:
     tenant.cloud.take_away(SECOND)
 
 
-def test_ssh_from_outside_by_both_families(place: Place) -> None:
-    for address in place.outside_addresses():
-        assert place.edge.ssh(address, place.tenant.key, "hostname") == "web"
-    outside = place.edge.ssh(place.ipv4, place.tenant.key, "ip -6 addr show dev eth0 scope global")
-    assert f"inet6 {place.addresses('web')['ipv6']}/" in outside
+def test_ssh_from_outside_by_both_families(scenario: Scenario) -> None:
+    for address in scenario.outside_addresses():
+        assert scenario.edge.ssh(address, scenario.tenant.key, "hostname") == "web"
+    outside = scenario.edge.ssh(scenario.ipv4, scenario.tenant.key, "ip -6 addr show dev eth0 scope global")
+    assert f"inet6 {scenario.addresses('web')['ipv6']}/" in outside
 
 
-def test_guest_gets_its_ipv6_address_and_router_without_the_seed(place: Place) -> None:
+def test_guest_gets_its_ipv6_address_and_router_without_the_seed(scenario: Scenario) -> None:
     """DHCPv6 gives the address, router advertisements the way out."""
-    answer = place.in_web(BY_DHCPV6)
+    answer = scenario.in_web(BY_DHCPV6)
     lease = re.search(r"^lease (\S+)", answer, re.MULTILINE)
     assert lease is not None, answer
     ipv6 = str(ip_address(lease[1]))
-    assert ipv6 == place.addresses("web")["ipv6"]
-    assert "default via fe80::1 dev eth0" in place.in_web("ip -6 route show")  # the seed's went with the link
-    assert place.edge.ssh(ipv6, place.tenant.key, "hostname") == "web"
+    assert ipv6 == scenario.addresses("web")["ipv6"]
+    assert "default via fe80::1 dev eth0" in scenario.in_web("ip -6 route show")  # the seed's went with the link
+    assert scenario.edge.ssh(ipv6, scenario.tenant.key, "hostname") == "web"
 
 
-def test_tiers_are_open_as_their_groups_allow(place: Place) -> None:
-    place.in_web(f"nc -ll -p {ECHO} -e cat >/dev/null 2>&1 </dev/null &")
-    place.in_db(f"nc -ll -p {DATABASE} -e cat >/dev/null 2>&1 </dev/null & echo listening")
-    database = place.addresses("db")
+def test_tiers_are_open_as_their_groups_allow(scenario: Scenario) -> None:
+    scenario.in_web(f"nc -ll -p {ECHO} -e cat >/dev/null 2>&1 </dev/null &")
+    scenario.in_db(f"nc -ll -p {DATABASE} -e cat >/dev/null 2>&1 </dev/null & echo listening")
+    database = scenario.addresses("db")
     for address in database.values():
-        assert place.in_web(f"echo query | nc {address} {DATABASE}") == "query"
+        assert scenario.in_web(f"echo query | nc {address} {DATABASE}") == "query"
     with pytest.raises(TimeoutError):
-        connect_soon(place, database["ipv6"], DATABASE)
-    for address in place.outside_addresses():
-        with place.edge.connect(address, ECHO) as connection:
+        connect_soon(scenario, database["ipv6"], DATABASE)
+    for address in scenario.outside_addresses():
+        with scenario.edge.connect(address, ECHO) as connection:
             echo(connection, b"request")
 
 
-def test_removed_rule_ends_its_open_connections_and_no_others(place: Place) -> None:
-    allowed = place.allow("web", "tcp", 7777)
-    wait_until(lambda: place.has_applied("web"), limit_s=PATIENCE_S)
+def test_removed_rule_ends_its_open_connections_and_no_others(scenario: Scenario) -> None:
+    allowed = scenario.allow("web", "tcp", 7777)
+    wait_until(lambda: scenario.has_applied("web"), limit_s=PATIENCE_S)
     for port in (7777, STREAMS[1]):
-        place.in_web(f"nc -ll -p {port} -e cat >/dev/null 2>&1 </dev/null &")
-    for address in place.outside_addresses():
-        with place.edge.connect(address, 7777) as ending, place.edge.connect(address, STREAMS[1]) as other:
+        scenario.in_web(f"nc -ll -p {port} -e cat >/dev/null 2>&1 </dev/null &")
+    for address in scenario.outside_addresses():
+        with scenario.edge.connect(address, 7777) as ending, scenario.edge.connect(address, STREAMS[1]) as other:
             echo(ending, b"before")
             echo(other, b"before")
-            place.tenant.api.delete(allowed.pop(0))
-            wait_until(lambda: place.has_applied("web"), limit_s=PATIENCE_S)
+            scenario.tenant.api.delete(allowed.pop(0))
+            wait_until(lambda: scenario.has_applied("web"), limit_s=PATIENCE_S)
             ending.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GIVE_UP_MS)
             ending.sendall(b"after")
             with pytest.raises(OSError) as ended:
@@ -260,73 +260,75 @@ def test_removed_rule_ends_its_open_connections_and_no_others(place: Place) -> N
             echo(other, b"after")
 
 
-def test_connections_from_outside_survive_a_migration(place: Place) -> None:
+def test_connections_from_outside_survive_a_migration(scenario: Scenario) -> None:
     """An upload, two downloads and idle connections are whole afterwards; what their silence was is a figure."""
-    source = place.node()
+    source = scenario.node()
     destination = SECOND if source == FIRST else FIRST
-    streams = Streams(place.edge, place.ipv4, place.addresses("web"), in_web=place.in_web, in_db=place.in_db)
+    streams = Streams(
+        scenario.edge, scenario.ipv4, scenario.addresses("web"), in_web=scenario.in_web, in_db=scenario.in_db
+    )
     with streams.running():
         asked = {"node": destination, "reason": "a disk is to be replaced"}
-        instance = place.tenant.api.get("instances/web")["id"]
-        moved = place.tenant.operator.post(f"/v1/instances/{instance}/actions/migrate", asked)
-        ended = place.tenant.api.wait(moved)
+        instance = scenario.tenant.api.get("instances/web")["id"]
+        moved = scenario.tenant.operator.post(f"/v1/instances/{instance}/actions/migrate", asked)
+        ended = scenario.tenant.api.wait(moved)
         assert ended["state"] == "succeeded", ended["error"]
-        assert place.node() == destination
-        place.wait_for_routes(destination)
+        assert scenario.node() == destination
+        scenario.wait_for_routes(destination)
         streams.wait_for_more()
     streams.assert_whole()
-    (migration,) = place.tenant.operator.get(f"/v1/instances/{instance}/migrations")["items"]
+    (migration,) = scenario.tenant.operator.get(f"/v1/instances/{instance}/migrations")["items"]
     figures = {"pause_ms": migration["pause_ms"], **streams.longest_silence_ms()}
     FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
     print(json.dumps(figures))
-    for address in place.outside_addresses():
-        assert place.edge.ssh(address, place.tenant.key, "hostname") == "web"
+    for address in scenario.outside_addresses():
+        assert scenario.edge.ssh(address, scenario.tenant.key, "hostname") == "web"
 
 
-def test_guest_without_a_public_address_leaves_with_the_egress_address(place: Place) -> None:
+def test_guest_without_a_public_address_leaves_with_the_egress_address(scenario: Scenario) -> None:
     """Also when the gateway node is drained. A guest with a public address of its own leaves with that one."""
-    tenant = place.tenant
+    tenant = scenario.tenant
     egress = str(tenant.api.post("public-addresses", {"pool": "edge4", "name": "out"})["ip"])
-    with place.edge.telling_sources(SOURCES):
-        place.wait_for_source("db", tenant.cloud.node(place.node("db")).address)
+    with scenario.edge.telling_sources(SOURCES):
+        scenario.wait_for_source("db", tenant.cloud.node(scenario.node("db")).address)
         tenant.api.post("public-addresses/out/actions/attach", {"network": "edge"})
         wait_until(lambda: tenant.api.get("public-addresses/out")["state"] == "applied", limit_s=PATIENCE_S)
-        place.wait_for_source("db", egress)
-        place.wait_for_source("web", place.ipv4)
+        scenario.wait_for_source("db", egress)
+        scenario.wait_for_source("web", scenario.ipv4)
 
-        gateway = place.gateway(egress)
+        gateway = scenario.gateway(egress)
         guests = UninterruptedGuests(tenant.cloud, tenant.api, tenant.operator, tenant.key)
         drain = guests.drain(gateway)
         assert drain["state"] == "done", drain
         other = SECOND if gateway == FIRST else FIRST
-        assert (place.node("web"), place.node("db")) == (other, other)
-        place.wait_for_routes(other)
-        wait_until(lambda: place.gateway(egress) == other, limit_s=PATIENCE_S)
-        place.wait_for_source("db", egress)
+        assert (scenario.node("web"), scenario.node("db")) == (other, other)
+        scenario.wait_for_routes(other)
+        wait_until(lambda: scenario.gateway(egress) == other, limit_s=PATIENCE_S)
+        scenario.wait_for_source("db", egress)
         changes = tenant.api.get("/v1/events", kind="public_address.gateway-changed")["items"]
         assert {each["resource"]["name"] for each in changes} == {"out"}
         tenant.operator.post(f"/v1/nodes/{gateway}/actions/return")
 
         tenant.api.post("public-addresses/out/actions/detach")
-        place.wait_for_source("db", tenant.cloud.node(other).address)
-        wait_until(lambda: place.gateway(egress) == "", limit_s=PATIENCE_S)
+        scenario.wait_for_source("db", tenant.cloud.node(other).address)
+        wait_until(lambda: scenario.gateway(egress) == "", limit_s=PATIENCE_S)
 
 
-def test_guests_have_names_and_metadata_and_the_relay_reaches_them(place: Place) -> None:
-    database = place.addresses("db")
+def test_guests_have_names_and_metadata_and_the_relay_reaches_them(scenario: Scenario) -> None:
+    database = scenario.addresses("db")
     for name in ("db", "db.internal"):
-        assert f"({database['ipv4']})" in place.in_web(f"ping -4 -c 1 {name} || true")
-    assert database["ipv6"] in place.in_web("nslookup -type=aaaa db.internal")
-    instance = place.tenant.api.get("instances/web")
+        assert f"({database['ipv4']})" in scenario.in_web(f"ping -4 -c 1 {name} || true")
+    assert database["ipv6"] in scenario.in_web("nslookup -type=aaaa db.internal")
+    instance = scenario.tenant.api.get("instances/web")
     by_token = f'wget -qO - --header "X-aws-ec2-metadata-token: $({TOKEN})" {METADATA}/instance-id'
-    assert place.in_web(by_token) == instance["id"]
-    assert "401" in place.in_web(f"wget -O - {METADATA}/instance-id 2>&1 || true")
-    assert by_tunnel(place.tenant, "web", "hostname", place.home, "--relay").strip() == "web"
+    assert scenario.in_web(by_token) == instance["id"]
+    assert "401" in scenario.in_web(f"wget -O - {METADATA}/instance-id 2>&1 || true")
+    assert by_tunnel(scenario.tenant, "web", "hostname", scenario.home, "--relay").strip() == "web"
 
 
-def connect_soon(place: Place, address: str, port: int) -> None:
+def connect_soon(scenario: Scenario, address: str, port: int) -> None:
     """Connect from outside; raises TimeoutError: TCP gave up after two attempts."""
-    place.edge.connect(address, port, attempts=2).close()
+    scenario.edge.connect(address, port, attempts=2).close()
 
 
 def echo(connection: socket.socket, words: bytes) -> None:

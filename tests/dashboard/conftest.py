@@ -1,39 +1,22 @@
 """Dashboard over the API's own test cloud: the whole product without workers, in one process."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from django.test import Client
-from pytest_django import Settings
 
 from controlplane.dashboard import base_views, cookies
 from controlplane.identity.models import User
 from controlplane.identity.services import membership_set, user_create
-from controlplane.operations import wakeups
 from controlplane.signin import sessions
 from controlplane.signin.client_info import ClientInfo
-from tests.cloud_copies import copied_cloud_in
-from tests.world import Broker, Cloud
+from tests import cloud_fixtures
+from tests.world import Cloud
+
+broker, cloud = cloud_fixtures.broker, cloud_fixtures.cloud
 
 SignIn = Callable[[str], Client]
 DUTIES = ("operator", "auditor", "support")
-
-
-@pytest.fixture
-def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
-    """Return a cloud: one node with a fake adapter, and the project alpha with a network, an image and a flavor."""
-    settings.PKI_DIR = tmp_path / "pki"
-    settings.IMAGES_DIR = tmp_path / "images"
-    with copied_cloud_in(tmp_path) as created:
-        yield created
-
-
-@pytest.fixture(autouse=True)
-def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
-    broker = Broker()
-    monkeypatch.setattr(wakeups, "send_wakeup", broker.send_wakeup)
-    return broker
 
 
 @pytest.fixture(autouse=True)

@@ -79,8 +79,8 @@ def test_address_of_a_pool_is_suspended_and_resumed(operator: Client, member: Cl
 def test_pages_are_for_platform_roles(signed_in: SignIn, member: Client) -> None:
     pool, support = make_address_pool(), signed_in("support")
     for url in (URL, f"{URL}/{pool.pk}"):
-        seen = support.get(url)
-        assert seen.status_code == 200 and b"/edit" not in seen.content and b"/new" not in seen.content
+        answer = support.get(url)
+        assert answer.status_code == 200 and b"/edit" not in answer.content and b"/new" not in answer.content
         assert member.get(url).status_code == 403
     assert support.post(f"{URL}/{pool.pk}/delete").status_code in (200, 403)
     assert AddressPool.objects.exists()

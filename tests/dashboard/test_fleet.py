@@ -148,7 +148,7 @@ def test_stuck_operation_is_resolved_once_its_node_is_unreachable(
 
 def test_quota_request_links_to_its_decision(operator: Client, cloud: Cloud) -> None:
     organization = cloud.tenant.project.organization
-    asked = QuotaRequest.objects.create(
+    requested = QuotaRequest.objects.create(
         organization=organization,
         dimension="instances",
         limit=50,
@@ -158,11 +158,11 @@ def test_quota_request_links_to_its_decision(operator: Client, cloud: Cloud) -> 
     page = operator.get(f"/platform/organizations/{organization.pk}").content.decode()
     assert "waiting for a response" in page
     assert b"alpha-org" in operator.get("/platform/organizations").content
-    url = f"/organizations/{organization.pk}/quota/{asked.pk}/decide/approve"
+    url = f"/organizations/{organization.pk}/quota/{requested.pk}/decide/approve"
     assert f'href="{url}"' in page
     operator.post(url, {"reason": "good luck"})
-    asked.refresh_from_db()
-    assert (asked.state, asked.answer) == ("approved", "good luck")
+    requested.refresh_from_db()
+    assert (requested.state, requested.answer) == ("approved", "good luck")
     assert operator.get("/platform/offers").status_code == 200
 
 

@@ -123,21 +123,21 @@ def test_search_finds_resources_by_name_or_address(cloud: Cloud, member: Client,
 def test_search_queries_a_bounded_number_of_projects(
     cloud: Cloud, member: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
+    queried: list[str] = []
     get = Api.get
-    monkeypatch.setattr(Api, "get", lambda api, *path, **query: asked.append(path[-1]) or get(api, *path, **query))
+    monkeypatch.setattr(Api, "get", lambda api, *path, **query: queried.append(path[-1]) or get(api, *path, **query))
     member.get("/search?q=a&palette=1")
     monkeypatch.setattr(home_views, "SEARCHED_MAX", 1)
     for number in range(3):
         Project.objects.create(organization=cloud.tenant.project.organization, name=f"other-{number}")
-    asked.clear()
+    queried.clear()
     page = member.get("/search?q=zzz").content
-    assert asked.count("instances") == 1
+    assert queried.count("instances") == 1
     assert b"Only the first 1 of your projects were searched" in page
     monkeypatch.setattr(home_views, "FOUND_MAX", 1)
-    asked.clear()
+    queried.clear()
     page = member.get("/search?q=").content
-    assert "instances" not in asked and b"of your projects were searched" not in page
+    assert "instances" not in queried and b"of your projects were searched" not in page
 
 
 def test_language_does_not_leak_to_the_next_request(cloud: Cloud, signed_in: SignIn) -> None:

@@ -13,37 +13,37 @@ from tests.world import Cloud, run
 
 
 @pytest.fixture
-def asked(member: Client, home: str) -> Operation:
+def operation(member: Client, home: str) -> Operation:
     assert member.post(f"{home}/instances/create", INSTANCE).status_code == 302
     return Operation.objects.get()
 
 
-def test_cancelled_operation_is_retried(member: Client, home: str, cloud: Cloud, asked: Operation) -> None:
-    operation_cancel(cloud.tenant.actor, asked)
-    run(asked)
-    url = f"{home}/activity/{asked.pk}"
+def test_cancelled_operation_is_retried(member: Client, home: str, cloud: Cloud, operation: Operation) -> None:
+    operation_cancel(cloud.tenant.actor, operation)
+    run(operation)
+    url = f"{home}/activity/{operation.pk}"
     assert "Retry" in text_of(member.get(url))
     answer = member.post(f"{url}/retry")
-    again = Operation.objects.get(retry_of=asked.pk)
-    assert answer["Location"] == f"{home}/activity/{again.pk}"
+    retry = Operation.objects.get(retry_of=operation.pk)
+    assert answer["Location"] == f"{home}/activity/{retry.pk}"
     page = member.get(answer["Location"]).content.decode()
     assert "Retry started." in page and f'href="{url}"' in page
     page = member.get(url).content.decode()
-    assert f'href="{home}/activity/{again.pk}"' in page and "Retry" not in page
+    assert f'href="{home}/activity/{retry.pk}"' in page and "Retry" not in page
 
 
-def test_operation_that_cannot_be_retried_has_a_reason(member: Client, home: str, asked: Operation) -> None:
-    run(asked)
-    url = f"{home}/activity/{asked.pk}"
+def test_operation_that_cannot_be_retried_has_a_reason(member: Client, home: str, operation: Operation) -> None:
+    run(operation)
+    url = f"{home}/activity/{operation.pk}"
     assert "Retry" not in text_of(member.get(url))
     assert member.post(f"{url}/retry")["Location"] == url
     assert "cannot be retried: " in text_of(member.get(url))
 
 
-def test_waiting_operation_is_run_now(member: Client, home: str, asked: Operation) -> None:
+def test_waiting_operation_is_run_now(member: Client, home: str, operation: Operation) -> None:
     waiting = [{"name": "place", "state": "retrying", "attempts": 3, "message": "No node answers."}]
     Operation.objects.update(due_at=clock.now() + timedelta(hours=1), state="running", steps=waiting)
-    url = f"{home}/activity/{asked.pk}"
+    url = f"{home}/activity/{operation.pk}"
     assert "Run now" in text_of(member.get(url))
     assert member.post(f"{url}/retry")["Location"] == url
     assert "Operation scheduled to run now." in text_of(member.get(url))
@@ -54,9 +54,9 @@ def test_activity_keeps_the_names_of_deleted_resources(cloud: Cloud, member: Cli
     instance = make_instance(member, home)
     member.post(f"{home}/instances/{instance.pk}/delete", {"name": "web"})
     finish_all()
-    told = text_of(member.get(f"{home}/activity"))
-    assert "Delete instance: web succeeded" in told
-    assert "Create instance: web succeeded" in told
+    text = text_of(member.get(f"{home}/activity"))
+    assert "Delete instance: web succeeded" in text
+    assert "Create instance: web succeeded" in text
     operation = Operation.objects.get(kind="instance.delete")
     assert "Delete instance: web" in text_of(member.get(f"{home}/activity/{operation.pk}"))
 
@@ -72,7 +72,7 @@ def test_operation_without_a_stored_name_shows_the_id(cloud: Cloud, member: Clie
     assert str(instance.pk) in text_of(page)
 
 
-def test_last_error_of_a_step_is_shown(member: Client, home: str, asked: Operation) -> None:
+def test_last_error_of_a_step_is_shown(member: Client, home: str, operation: Operation) -> None:
     tries = [
         {
             "state": "retrying",
@@ -83,5 +83,5 @@ def test_last_error_of_a_step_is_shown(member: Client, home: str, asked: Operati
         }
     ]
     Operation.objects.update(steps=[{"name": "image", "state": "done", "attempts": 4, "tries": tries}])
-    page = text_of(member.get(f"{home}/activity/{asked.pk}"))
+    page = text_of(member.get(f"{home}/activity/{operation.pk}"))
     assert "Last error The signer is silent. 3 times" in page

@@ -167,9 +167,9 @@ def test_quota_is_requested_withdrawn_and_decided(here: str, owner: Client, sign
         owner.post(f"{here}/quota/new", form)
         owner.post(f"{here}/quota/{QuotaRequest.objects.latest('created_at').pk}/withdraw")
     owner.post(f"{here}/quota/new", form)
-    asked = QuotaRequest.objects.latest("created_at")
+    requested = QuotaRequest.objects.latest("created_at")
     operator = signed_in("operator")
-    page = f"{here}/quota/{asked.pk}/decide/refuse"
+    page = f"{here}/quota/{requested.pk}/decide/refuse"
     assert page.encode() in operator.get(f"{here}/quota").content
     assert b"a new ward" in operator.get(page).content
     operator.post(page, {"reason": "not this year"})
@@ -199,8 +199,8 @@ def test_role_of_a_service_account_is_granted_and_withdrawn(here: str, cloud: Cl
     page = f"{here}/service-accounts/{ServiceAccount.objects.get().pk}"
 
     def rights() -> dict[str, str]:
-        found = Grant.objects.values_list("project__name", "role")
-        return {name or "all": role for name, role in found}
+        grants = Grant.objects.values_list("project__name", "role")
+        return {name or "all": role for name, role in grants}
 
     for role, project in (("admin", str(beta.pk)), ("member", str(alpha.pk)), ("viewer", "")):
         assert owner.post(f"{page}/rights/new", {"role": role, "project": project})["Location"] == page
@@ -217,8 +217,8 @@ def test_member_cannot_grant_roles(here: str, cloud: Cloud, owner: Client, membe
     owner.post(f"{here}/service-accounts/new", {"name": "ci", "role": "viewer"})
     page = f"{here}/service-accounts/{ServiceAccount.objects.get().pk}"
     assert "lacks the role admin" in text_of(member.post(f"{page}/rights/new", {"role": "admin", "project": ""}))
-    told = member.post(f"{page}/rights/withdraw", {"project": ""}, follow=True)
-    assert "lacks the role admin" in text_of(told)
+    answer = member.post(f"{page}/rights/withdraw", {"project": ""}, follow=True)
+    assert "lacks the role admin" in text_of(answer)
     assert Grant.objects.get().role == "viewer"
 
 

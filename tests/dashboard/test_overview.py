@@ -20,19 +20,19 @@ from tests.world import Cloud, make_tenant, make_zone
 
 
 def test_empty_project_is_explained(cloud: Cloud, member: Client, home: str) -> None:
-    told = text_of(member.get(home))
-    assert "Instances 0 none yet" in told
-    assert "No errors, no failed operations" in told
+    text = text_of(member.get(home))
+    assert "Instances 0 none yet" in text
+    assert "No errors, no failed operations" in text
 
 
 def test_resources_are_counted_by_state(cloud: Cloud, member: Client, home: str) -> None:
     for name in ("a", "b"):
         make_instance(member, home, name=name)
     make_volume(member, home)
-    told = text_of(member.get(home))
-    assert "Instances 2 2 active" in told
-    assert "Volumes 1 1 available" in told
-    assert "Memory 256 MiB of " in told
+    text = text_of(member.get(home))
+    assert "Instances 2 2 active" in text
+    assert "Volumes 1 1 available" in text
+    assert "Memory 256 MiB of " in text
 
 
 def test_failures_are_listed(cloud: Cloud, member: Client, home: str) -> None:
@@ -40,10 +40,10 @@ def test_failures_are_listed(cloud: Cloud, member: Client, home: str) -> None:
     Instance.objects.filter(pk=broken.pk).update(state="error")
     error = NoPlace(explanation="").as_document()
     Operation.objects.filter(kind="instance.create").update(state="failed", error=error)
-    told = text_of(member.get(home))
-    assert "error broken" in told
-    assert "failed Create instance: broken" in told
-    assert "No errors, no failed operations" not in told
+    text = text_of(member.get(home))
+    assert "error broken" in text
+    assert "failed Create instance: broken" in text
+    assert "No errors, no failed operations" not in text
 
 
 def test_drifted_resources_are_listed(cloud: Cloud, member: Client, home: str) -> None:
@@ -63,11 +63,11 @@ def test_drift_is_listed_until_an_approved_plan_is_done(cloud: Cloud, member: Cl
     plan.refresh_from_db()
     assert plan.state == "approved"
     answer = member.get(home)
-    told = text_of(answer)
-    assert "No errors, no failed operations" not in told
-    assert "remediating adrift" in told
-    assert "Remediation deadline:" in told and f'datetime="{plan.items[0]["deadline_at"]}"' in answer.content.decode()
-    assert "The resource is not moved automatically: a project member recreates it" in told
+    text = text_of(answer)
+    assert "No errors, no failed operations" not in text
+    assert "remediating adrift" in text
+    assert "Remediation deadline:" in text and f'datetime="{plan.items[0]["deadline_at"]}"' in answer.content.decode()
+    assert "The resource is not moved automatically: a project member recreates it" in text
     assert f'href="{home}/remediation"' in answer.content.decode()
 
 
@@ -101,23 +101,23 @@ def test_map_and_table_agree(cloud: Cloud, member: Client, home: str) -> None:
 def test_projects_are_tiles_with_their_counts(cloud: Cloud, member: Client, home: str) -> None:
     make_instance(member, home)
     make_tenant("beta")
-    told = text_of(member.get("/"))
-    assert "alpha" in told
-    assert "Instances 1 Volumes 0 Networks 1" in told
-    assert "beta" not in told
+    text = text_of(member.get("/"))
+    assert "alpha" in text
+    assert "Instances 1 Volumes 0 Networks 1" in text
+    assert "beta" not in text
 
 
 def test_user_without_a_project_gets_the_next_step(cloud: Cloud) -> None:
-    told = text_of(browser_of(user_create(email="new@people.example")).get("/"))
-    assert "No project yet" in told
-    assert "new@people.example" in told
+    text = text_of(browser_of(user_create(email="new@people.example")).get("/"))
+    assert "No project yet" in text
+    assert "new@people.example" in text
 
 
 # The map.
 
 
-def zone(name: str, lat: float | None, lon: float | None, place: str = "Somewhere") -> dict[str, Any]:
-    return {"id": name, "facts": {"location.lat": lat, "location.lon": lon, "location.urban_area": place}}
+def zone(name: str, lat: float | None, lon: float | None, urban_area: str = "Somewhere") -> dict[str, Any]:
+    return {"id": name, "facts": {"location.lat": lat, "location.lon": lon, "location.urban_area": urban_area}}
 
 
 def test_projection_is_centred_on_the_map() -> None:
@@ -135,11 +135,11 @@ def test_projection_keeps_areas() -> None:
 
 
 def test_marks_of_near_zones_are_separated() -> None:
-    found = zone_marks([zone("a", 48.8, 2.3), zone("b", 48.8, 2.3), zone("c", 48.9, 2.3), zone("d", 60, 25)])
-    for one in found:
-        for other in found:
+    marks = zone_marks([zone("a", 48.8, 2.3), zone("b", 48.8, 2.3), zone("c", 48.9, 2.3), zone("d", 60, 25)])
+    for one in marks:
+        for other in marks:
             assert one is other or ((one.x - other.x) ** 2 + (one.y - other.y) ** 2) ** 0.5 > MARK_DISTANCE - 1
-    assert [spot.zone for spot in found if spot.place] == ["a", "d"]
+    assert [spot.zone for spot in marks if spot.place] == ["a", "d"]
 
 
 def test_zone_outside_the_map_has_no_mark() -> None:

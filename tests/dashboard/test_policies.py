@@ -118,8 +118,8 @@ def test_replaced_clause_does_not_count_in_the_preview() -> None:
     assert (verdict_of(zone, "project")["now"], verdict_of(zone, "project")["then"]) == (False, True)
     assert verdict_of(zone, "platform")["then"] is False
     stricter = {**zone, "results": [*results[:1], {"level": "resource", "atom": "new", "result": "U"}]}
-    found = verdict_of(stricter, "project")
-    assert (found["now"], found["then"], [each["atom"] for each in found["refusing"]]) == (True, False, ["new"])
+    verdict = verdict_of(stricter, "project")
+    assert (verdict["now"], verdict["then"], [each["atom"] for each in verdict["refusing"]]) == (True, False, ["new"])
     assert verdict_of({**zone, "status": "draining"}, "project")["then"] is False
 
 
@@ -161,11 +161,11 @@ def test_policy_without_a_preview_is_not_saved(officer: Client, home: str, cloud
     assert at_once.status_code == 200
     assert b"Not saved yet." in at_once.content and b"The new policy is stricter." in at_once.content
     assert SAVE in at_once.content
-    seen = {**FRENCH, "do": "save", "version": version_in(at_once.content), "shown": shown_in(at_once.content)}
-    changed = officer.post(url, {**seen, "c0-value": "DE"})
-    assert b"Not saved yet." in changed.content and shown_in(changed.content) != seen["shown"]
+    confirmed = {**FRENCH, "do": "save", "version": version_in(at_once.content), "shown": shown_in(at_once.content)}
+    changed = officer.post(url, {**confirmed, "c0-value": "DE"})
+    assert b"Not saved yet." in changed.content and shown_in(changed.content) != confirmed["shown"]
     assert not PolicyVersion.objects.filter(project=cloud.tenant.project).exists()
-    assert officer.post(url, seen).status_code == 302
+    assert officer.post(url, confirmed).status_code == 302
     assert PolicyVersion.objects.filter(project=cloud.tenant.project).count() == 1
 
 
@@ -173,8 +173,8 @@ def test_preview_lists_resources_that_would_drift(officer: Client, member: Clien
     make_instance(member, home, name="at-risk")
     compliance_drift.reconcile()
     tried = officer.post(f"{home}/policy/edit", {**FRENCH, "do": "try"})
-    told = text_of(tried)
-    assert "Once in force, these resources drift" in told and "at-risk (fr-idf-1)" in told
+    text = text_of(tried)
+    assert "Once in force, these resources drift" in text and "at-risk (fr-idf-1)" in text
     assert tried.content.index(b"these resources drift") < tried.content.index(SAVE)
 
 
@@ -188,13 +188,13 @@ def test_invalid_clause_has_an_error_at_its_field(officer: Client, home: str) ->
 
 def test_policy_as_text_equals_the_rows(officer: Client, home: str) -> None:
     text = json.dumps([{"id": "home", "op": "in", "attr": "location.territory", "value": ["DE"]}])
-    taken = officer.post(f"{home}/policy/edit", {"do": "read", "document": text}).content
-    assert b'name="c0-value" value="DE"' in taken
+    page = officer.post(f"{home}/policy/edit", {"do": "read", "document": text}).content
+    assert b'name="c0-value" value="DE"' in page
     wrong = officer.post(f"{home}/policy/edit", {**FRENCH, "do": "read", "document": "[{"}).content
     assert b"Invalid JSON at line 1, column 3." in wrong
     assert b'name="c0-value" value="FR"' in wrong
-    gone = officer.post(f"{home}/policy/edit", {**FRENCH, "do": "remove:c0"}).content
-    assert b"No clauses: this level has no restrictions." in gone
+    without_clauses = officer.post(f"{home}/policy/edit", {**FRENCH, "do": "remove:c0"}).content
+    assert b"No clauses: this level has no restrictions." in without_clauses
 
 
 def test_conflicting_edit_is_reported_and_keeps_the_input(officer: Client, home: str, cloud: Cloud) -> None:

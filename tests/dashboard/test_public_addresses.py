@@ -73,12 +73,12 @@ def test_pages_show_own_addresses_of_a_pool_as_public(home: str, member: Client,
     member.post(f"{at}/ports/new", {"name": "spare", "addresses": "inside"})
     assert "nothing comes in from outside" in text_of(member.get(f"{at}/topology"))
     member.post(f"{at}/ports/new", {"name": "card", "addresses": "routed"})
-    told = text_of(member.get(f"{at}/topology"))
-    assert "2001:db8:0:8::2 → card" in told and "nothing comes in from outside" not in told
+    text = text_of(member.get(f"{at}/topology"))
+    assert "2001:db8:0:8::2 → card" in text and "nothing comes in from outside" not in text
     card = Port.objects.get(name="card")
     instance = make_instance(member, home, networks=[], ports=[str(card.pk)])
-    told = text_of(member.get(f"{home}/instances/{instance.pk}/network"))
-    assert "at its own IPv6 addresses: 2001:db8:0:8::2" in told and "not reachable from outside" not in told
+    text = text_of(member.get(f"{home}/instances/{instance.pk}/network"))
+    assert "at its own IPv6 addresses: 2001:db8:0:8::2" in text and "not reachable from outside" not in text
 
 
 def test_overview_has_the_command_by_the_public_address(
@@ -95,11 +95,11 @@ def test_overview_has_the_command_by_the_public_address(
     assert "203.0.113.0" in shown and "--public" not in shown, "the node does not have the address yet"
     signer.sign_all()
     reconciler.reconcile()
-    told = text_of(member.get(page))
-    assert f"andromede instance ssh {instance.name} --project alpha --public" in told
-    assert f"andromede instance ssh {instance.name} --project alpha --relay" in told
-    seen = text_of(signed_in("viewer").get(page))
-    assert "--public" in seen and "--relay" not in seen and "Your role in this project" in seen
+    text = text_of(member.get(page))
+    assert f"andromede instance ssh {instance.name} --project alpha --public" in text
+    assert f"andromede instance ssh {instance.name} --project alpha --relay" in text
+    for_viewer = text_of(signed_in("viewer").get(page))
+    assert "--public" in for_viewer and "--relay" not in for_viewer and "Your role in this project" in for_viewer
 
 
 def test_viewer_sees_addresses_and_cannot_change_them(home: str, signed_in: SignIn, cloud: Cloud) -> None:
@@ -139,7 +139,7 @@ def test_earlier_locations_are_on_a_page_of_their_own(
     monkeypatch.setattr(public_address_residency, "MAX_USES", 2)
     residency = f"/residency/{PublicAddress.objects.get().pk}"
     assert f'href="{residency}"'.encode() in member.get(page).content
-    found = re.search(rb'href="(\?[^"]*to=[^"]*)"', member.get(residency).content)
-    assert found is not None
-    older = text_of(member.get(residency + html.unescape(found[1].decode())))
+    link = re.search(rb'href="(\?[^"]*to=[^"]*)"', member.get(residency).content)
+    assert link is not None
+    older = text_of(member.get(residency + html.unescape(link[1].decode())))
     assert "Earlier locations" not in older and "fr-idf-1" in older

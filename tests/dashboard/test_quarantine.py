@@ -10,7 +10,7 @@ from tests.dashboard.sample_resources import text_of
 from tests.world import Cloud
 
 LIST = "/platform/quarantine"
-STRAY = "volumes/left-behind.raw"
+UNMANAGED_FILE = "volumes/left-behind.raw"
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def operator(signed_in: SignIn) -> Client:
 
 @pytest.fixture
 def page(cloud: Cloud) -> str:
-    cloud.fake.foreign_files.append(STRAY)
+    cloud.fake.foreign_files.append(UNMANAGED_FILE)
     orphans.reconcile()
     return f"{LIST}/{Orphan.objects.get().pk}"
 
@@ -28,10 +28,10 @@ def page(cloud: Cloud) -> str:
 def test_empty_quarantine_is_explained(operator: Client, cloud: Cloud) -> None:
     assert "No orphaned resources" in text_of(operator.get(LIST))
     assert "orphaned resource" not in text_of(operator.get("/platform/nodes/node-1"))
-    cloud.fake.foreign_files.append(STRAY)
+    cloud.fake.foreign_files.append(UNMANAGED_FILE)
     orphans.reconcile()
-    found = text_of(operator.get(LIST))
-    assert STRAY in found and "4.0 KB" in found
+    text = text_of(operator.get(LIST))
+    assert UNMANAGED_FILE in text and "4.0 KB" in text
     assert "1 orphaned resource found." in text_of(operator.get("/platform/nodes/node-1"))
     assert f'href="{LIST}?node=node-1"' in operator.get("/platform/nodes/node-1").content.decode()
     assert f'href="{LIST}"' in operator.get("/platform/incidents").content.decode()
@@ -42,7 +42,7 @@ def test_empty_quarantine_is_explained(operator: Client, cloud: Cloud) -> None:
     [("", True), ("state=any", True), ("state=found&kind=file", True), ("state=gone", False), ("kind=domain", False)],
 )
 def test_orphans_are_filtered(operator: Client, page: str, query: str, is_there: bool) -> None:
-    assert (STRAY in text_of(operator.get(f"{LIST}?{query}"))) is is_there
+    assert (UNMANAGED_FILE in text_of(operator.get(f"{LIST}?{query}"))) is is_there
     assert ("No orphaned resource matches the filters" in text_of(operator.get(f"{LIST}?{query}"))) is not is_there
 
 
@@ -50,7 +50,7 @@ def test_orphan_is_discarded_after_its_name_is_typed(operator: Client, page: str
     wrong = operator.post(f"{page}/discard", {"name": "volumes/another", "reason": "left behind"})
     assert "The name does not match." in text_of(wrong)
     assert Orphan.objects.get().requested_action == ""
-    done = operator.post(f"{page}/discard", {"name": STRAY, "reason": "left behind"})
+    done = operator.post(f"{page}/discard", {"name": UNMANAGED_FILE, "reason": "left behind"})
     assert done["Location"] == page
     shown = text_of(operator.get(page))
     assert "Deletion is pending until the node is reachable." in shown and "left behind" in shown
@@ -78,7 +78,7 @@ def test_blocker_of_an_orphan_is_shown(operator: Client, page: str) -> None:
 def test_support_reads_orphans_and_changes_nothing(signed_in: SignIn, page: str) -> None:
     support = signed_in("support")
     shown = support.get(page).content.decode()
-    assert STRAY in shown
+    assert UNMANAGED_FILE in shown
     assert f'href="{page}/discard"' not in shown
-    support.post(f"{page}/discard", {"name": STRAY, "reason": "x"})
+    support.post(f"{page}/discard", {"name": UNMANAGED_FILE, "reason": "x"})
     assert Orphan.objects.get().requested_action == ""

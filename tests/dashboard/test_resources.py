@@ -256,9 +256,9 @@ def test_subnet_is_created_and_deleted_on_the_page_of_its_network(home: str, mem
     good = {"name": "more", "cidr": "10.11.0.0/24", "reserved_ranges": "10.11.0.2-10.11.0.9\n10.11.0.20"}
     good |= {"ipv6_cidr": "fd00:11::/64"}
     assert member.post(f"{at}/subnets/new", good)["Location"] == at
-    told = text_of(member.get(at))
+    text = text_of(member.get(at))
     assert (
-        "more 10.11.0.0/24" in told and "fd00:11::/64" in told and "10.11.0.2-10.11.0.9, 10.11.0.20-10.11.0.20" in told
+        "more 10.11.0.0/24" in text and "fd00:11::/64" in text and "10.11.0.2-10.11.0.9, 10.11.0.20-10.11.0.20" in text
     )
     subnet = cloud.network.subnets.get(name="more")
     assert member.post(f"{at}/ports/new", {"name": "card", "addresses": "more\nfd00:11::9\nipv4"})["Location"] == at
@@ -339,8 +339,8 @@ def test_rule_of_a_family_is_added_and_its_errors_are_at_their_fields(home: str,
         ({"preset": "icmp"}, ("ipv4", "icmp")),
     ):
         assert member.post(new, {"direction": "in"} | added)["Location"] == page
-        made = SecurityGroupRule.objects.order_by("pk").last()
-        assert made and (made.family, made.protocol) == rule
+        added_rule = SecurityGroupRule.objects.order_by("pk").last()
+        assert added_rule and (added_rule.family, added_rule.protocol) == rule
     member.post(new, {"direction": "out", "preset": "any"})
     assert "out any, IPv4 – any" in text_of(member.get(page))
     for ports in ("70000", "443-80"):
@@ -357,8 +357,8 @@ def test_instance_gets_the_chosen_port_and_groups(home: str, member: Client, clo
     assert list(Port.objects.filter(instance_id=instance.pk)) == [port]
     other = make_instance(member, home, name="two", security_groups=["web"])
     assert Port.objects.get(instance_id=other.pk).portsecuritygroup_set.get().group.name == "web"
-    given = {"name": "spare", "security_groups": [group.pk for group in SecurityGroup.objects.filter(is_default=True)]}
-    lost = member.post(f"{at}/ports/{port.pk}/edit", given | {"addresses": "10.10.0.41"})
+    fields = {"name": "spare", "security_groups": [group.pk for group in SecurityGroup.objects.filter(is_default=True)]}
+    lost = member.post(f"{at}/ports/{port.pk}/edit", fields | {"addresses": "10.10.0.41"})
     assert "10.10.0.40" in str(lost.context["form"].errors["addresses"]), "an attached port keeps its addresses"
 
 
@@ -369,13 +369,13 @@ def test_reachability_page_answers_and_says_what_to_do(home: str, member: Client
     assert member.get(f"{page}?target=instance:{instance.pk}").context["form"]["target"].value() == (
         f"instance:{instance.pk}"
     )
-    asked = f"{page}?source=outside&target=instance:{instance.pk}&protocol=tcp&port=443"
-    told = text_of(member.get(asked))
-    assert "not reachable" in told and "Attach a public address" in told and "Public address" in told
+    url = f"{page}?source=outside&target=instance:{instance.pk}&protocol=tcp&port=443"
+    text = text_of(member.get(url))
+    assert "not reachable" in text and "Attach a public address" in text and "Public address" in text
     missing = member.get(f"{page}?source=outside&target=instance:{instance.pk}&protocol=tcp")
     assert missing.context["form"].errors["port"]
-    told = text_of(member.get(f"{asked}&family=ipv6"))
-    assert "not reachable IPv6" in told and "has no IPv6 address" in told
+    text = text_of(member.get(f"{url}&family=ipv6"))
+    assert "not reachable IPv6" in text and "has no IPv6 address" in text
     wrong = member.get(f"{page}?source=outside&target=address&target_address=web&protocol=any")
     assert wrong.context["form"].errors["target"] and wrong.context["answer"] is None
 
@@ -386,7 +386,7 @@ def test_topology_shows_instances_free_ports_and_a_table(home: str, member: Clie
     make_instance(member, home)
     member.post(f"{at}/ports/new", {"name": "spare", "addresses": "10.10.0.40"})
     answer = member.get(f"{at}/topology")
-    told = text_of(answer)
-    assert told.count("10.10.0.40") == 2 and told.count("spare") >= 2
-    assert b'class="free"' in answer.content and "Security groups" in told
+    text = text_of(answer)
+    assert text.count("10.10.0.40") == 2 and text.count("spare") >= 2
+    assert b'class="free"' in answer.content and "Security groups" in text
     assert f"{at}/topology" in member.get(at).content.decode()

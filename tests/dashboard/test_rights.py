@@ -212,17 +212,17 @@ def test_disabled_button_has_a_reason(named: dict[str, str], signed_in: SignIn) 
     off = [(url, each) for url, each in pressed(signed_in("viewer"), named) if each.is_off]
     assert len(off) > 50
     for url, each in off:
-        place = "project" if url.startswith("/projects") else "organization"
+        scope = "project" if url.startswith("/projects") else "organization"
         why = str(each.attributes["title"])
-        assert why.startswith(f"Your role in this {place} (viewer) does not allow this. Contact a"), url
+        assert why.startswith(f"Your role in this {scope} (viewer) does not allow this. Contact a"), url
         assert why in each.text, url
     why_not_make = [each.attributes["title"] for url, each in off if url.endswith("/instances/create")]
     assert set(why_not_make) == {"Your role in this project (viewer) does not allow this. Contact an owner."}
 
 
 def test_owner_has_all_buttons_enabled(named: dict[str, str], owner: Client) -> None:
-    told = {(url, str(each.attributes.get("title"))) for url, each in pressed(owner, named) if each.is_off}
-    by_role = [(resolve(url).url_name, why) for url, why in told if why.startswith("Your role in this")]
+    disabled = {(url, str(each.attributes.get("title"))) for url, each in pressed(owner, named) if each.is_off}
+    by_role = [(resolve(url).url_name, why) for url, why in disabled if why.startswith("Your role in this")]
     assert {name for name, _why in by_role} == BEYOND_OWNERS
     assert not [why for _name, why in by_role if why.endswith("Ask an owner.")]
 

@@ -244,15 +244,15 @@ def test_evidence_export_is_requested_and_downloaded(
     assert f'name="last" value="{today}"' in begun
     late = officer.post("/evidence/new-export", fields).content.decode()
     assert 'class="errorlist"' in late[late.index('for="id_last"') :]
-    asked = officer.post("/evidence/new-export", {**fields, "last": today})
-    assert asked.status_code == 302
-    assert b"verify.py" in officer.get(asked["Location"]).content
+    answer = officer.post("/evidence/new-export", {**fields, "last": today})
+    assert answer.status_code == 302
+    assert b"verify.py" in officer.get(answer["Location"]).content
     exports.make_all()
-    assert b"Download" in officer.get(asked["Location"]).content
-    file = officer.get(f"{asked['Location']}/file")
+    assert b"Download" in officer.get(answer["Location"]).content
+    file = officer.get(f"{answer['Location']}/file")
     assert file["Content-Type"] == "application/x-tar"
     assert b"verify.py" in b"".join(file.streaming_content)
-    assert member.get(f"{asked['Location']}/file").status_code == 403
+    assert member.get(f"{answer['Location']}/file").status_code == 403
 
 
 @pytest.mark.parametrize("role", ["owner", "sovereignty_officer", "auditor"])
@@ -307,9 +307,9 @@ def test_inclusion_proof_is_verified(officer: Client, log: Callable[[str], None]
 
 def test_kept_checkpoint_is_compared_with_the_log(officer: Client, log: Callable[[str], None], cloud: Cloud) -> None:
     log("web")
-    kept = officer.get("/evidence").context["checkpoint"]["note"]
+    note = officer.get("/evidence").context["checkpoint"]["note"]
     log("more")
-    origin, size, root, *rest = kept.split("\n")
+    origin, size, root, *rest = note.split("\n")
 
     def growth_of(*lines: str) -> str:
         return text_of(officer.post("/evidence/growth", {"note": "\r\n".join(lines)}))

@@ -4,19 +4,11 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from controlplane.operations import wakeups
-from tests.cloud_copies import copied_cloud_in
+from tests import cloud_fixtures
 from tests.services.policies import import_all, learn
-from tests.world import Broker, Cloud, cloud_in
+from tests.world import Cloud, cloud_in
 
-
-@pytest.fixture
-def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
-    """Return a cloud inside one transaction, so that a test leaves nothing and is fast."""
-    settings.PKI_DIR = tmp_path / "pki"
-    settings.IMAGES_DIR = tmp_path / "images"
-    with copied_cloud_in(tmp_path) as created:
-        yield created
+broker, cloud = cloud_fixtures.broker, cloud_fixtures.cloud
 
 
 @pytest.fixture
@@ -37,15 +29,3 @@ def shared_cloud(transactional_db: None, tmp_path: Path, settings: Settings) -> 
     settings.IMAGES_DIR = tmp_path / "images"
     with cloud_in(tmp_path) as created:
         yield created
-
-
-@pytest.fixture
-def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
-    broker = Broker()
-    monkeypatch.setattr(wakeups, "send_wakeup", broker.send_wakeup)
-    return broker
-
-
-@pytest.fixture(autouse=True)
-def no_hint_leaves_the_test(broker: Broker) -> None:
-    """Drop wake-ups; tests here have no worker."""

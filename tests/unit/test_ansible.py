@@ -30,8 +30,8 @@ BACKUP_UNITS = ("andromede-backup.service", "andromede-backup.timer", "andromede
 
 def play_roles(play: int) -> list[dict[str, Any]]:
     """Return the roles of a play with their variables."""
-    found = yaml.safe_load((PLAYBOOK / "site.yml").read_text())[play]["roles"]
-    return [each if isinstance(each, dict) else {"role": each} for each in found]
+    roles = yaml.safe_load((PLAYBOOK / "site.yml").read_text())[play]["roles"]
+    return [each if isinstance(each, dict) else {"role": each} for each in roles]
 
 
 def roles_of(play: int) -> list[str]:
@@ -44,8 +44,8 @@ def processes_of(role: str) -> list[str]:
 
 
 def test_roles_and_processes_agree() -> None:
-    found = [process for role in ROLES - SHARED for process in processes_of(role)]
-    assert sorted(found) == sorted(Stack(Path("nowhere")).commands())
+    processes = [process for role in ROLES - SHARED for process in processes_of(role)]
+    assert sorted(processes) == sorted(Stack(Path("nowhere")).commands())
 
 
 def test_the_control_plane_has_every_role_but_the_nodes() -> None:
@@ -92,11 +92,11 @@ def written(folder: Path) -> Path:
     bin_folder.mkdir(parents=True)
     common = {"release_folder": str(release)}
     for role in sorted(ROLES - SHARED):
-        given = common | defaults("systemd_unit") | defaults(role) | of_process(role)
-        for kind in ("service", "socket") if given["systemd_unit_socket"] else ("service",):
+        variables = common | defaults("systemd_unit") | defaults(role) | of_process(role)
+        for kind in ("service", "socket") if variables["systemd_unit_socket"] else ("service",):
             template = PLAYBOOK / f"roles/systemd_unit/templates/process.{kind}.j2"
-            write(folder / f"andromede-{role}.{kind}", template, given)
-        command = bin_folder / given["systemd_unit_command"].split()[0]
+            write(folder / f"andromede-{role}.{kind}", template, variables)
+        command = bin_folder / variables["systemd_unit_command"].split()[0]
         command.touch(mode=0o755)
     sent = defaults("database") | {"database_backup_target": "backup@far.example.org:andromede/"}
     for name in BACKUP_UNITS:
@@ -124,18 +124,18 @@ def defaults(role: str) -> dict[str, Any]:
 def of_process(role: str, tasks_in: str = "main") -> dict[str, Any]:
     """Return the variables that a role of a process passes to the role `systemd_unit`."""
     tasks = yaml.safe_load((PLAYBOOK / "roles" / role / "tasks" / f"{tasks_in}.yml").read_text())
-    (found,) = (task["vars"] for task in tasks if "ansible.builtin.include_role" in task)
-    given: dict[str, Any] = found
-    return given
+    (task_vars,) = (task["vars"] for task in tasks if "ansible.builtin.include_role" in task)
+    variables: dict[str, Any] = task_vars
+    return variables
 
 
-def write(file: Path, template: Path, given: dict[str, Any]) -> None:
+def write(file: Path, template: Path, variables: dict[str, Any]) -> None:
     """Render like Ansible: variables may name others."""
     jinja = Environment(trim_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined, autoescape=False)
     jinja.filters["regex_replace"] = lambda text, old, new: re.sub(old, new, text)
     used = template.read_text()
     while "{{" in used or "{%" in used:
-        used = jinja.from_string(used).render(given)
+        used = jinja.from_string(used).render(variables)
     file.write_text(used)
 
 
@@ -162,8 +162,8 @@ def test_the_agent_may_try_kvm_and_feed_the_watchdog(units: Path) -> None:
 @pytest.mark.parametrize(("confinement", "is_optional"), [("apparmor", False), ("none", True)])
 def test_the_agent_demands_confinement_where_libvirt_does(tmp_path: Path, confinement: str, is_optional: bool) -> None:
     unit = tmp_path / "andromede-node.service"
-    given = {"release_folder": "/r", "node_address": "10.0.7.7:7443", "node_confinement": confinement}
-    write(unit, PLAYBOOK / f"roles/node/templates/{unit.name}.j2", defaults("node") | given)
+    variables = {"release_folder": "/r", "node_address": "10.0.7.7:7443", "node_confinement": confinement}
+    write(unit, PLAYBOOK / f"roles/node/templates/{unit.name}.j2", defaults("node") | variables)
     assert ("--confinement optional" in unit.read_text()) == is_optional
     assert f"--guest-users {defaults('node')['node_guest_users']}" in unit.read_text()
 
@@ -203,8 +203,8 @@ def test_only_the_watcher_unit_may_read_the_clock_and_none_sets_it(units: Path) 
 def test_process_gets_only_its_own_keys(units: Path, process: str, user: str, keys: set[str]) -> None:
     """`make ansible` tries it: each user there tries to read each key."""
     unit = (units / f"andromede-{process}.service").read_text()
-    given = {name for name in values_of(unit, "LoadCredential=(.*):.*") if not name.endswith(".crt")}
-    assert given == keys
+    credentials = {name for name in values_of(unit, "LoadCredential=(.*):.*") if not name.endswith(".crt")}
+    assert credentials == keys
     assert values_of(unit, "(?:User|Group)=(.*)") == [f"andromede-{user}"] * 2
     assert f"ANDROMEDE_DB_USER=andromede_{user}" in values_of(unit, "Environment=(.*)")
     assert ("ANDROMEDE_SECRET_KEY=" in values_of(unit, "Environment=(.*)")) == (process in WITHOUT_SECRET_KEY)
@@ -238,11 +238,11 @@ def test_worker_unit_runs_all_workers_with_separate_ports(units: Path) -> None:
 def test_earlier_worker_units_stop_before_the_new_one_starts() -> None:
     """Both would read the same queues, and listen at the same ports."""
     tasks = yaml.safe_load((PLAYBOOK / "roles/workers/tasks/main.yml").read_text())
-    found, stop, gone, process = tasks
+    find, stop, remove, process = tasks
     earlier = {f"andromede-{name}.service" for name in [*of_process("workers")["systemd_unit_copies"], "beat"]}
-    assert set(found["ansible.builtin.find"]["patterns"]) == earlier
+    assert set(find["ansible.builtin.find"]["patterns"]) == earlier
     assert stop["ansible.builtin.command"]["cmd"].startswith("systemctl disable --now ")
-    assert gone["ansible.builtin.file"]["state"] == "absent"
+    assert remove["ansible.builtin.file"]["state"] == "absent"
     assert "ansible.builtin.include_role" in process
 
 
@@ -263,9 +263,9 @@ def test_dump_is_stored_encrypted_only(units: Path) -> None:
 
 def test_remote_sentinel_has_only_its_keys_and_uses_tls(tmp_path: Path) -> None:
     """The group of Redis' socket is not there, and beside the control plane its unit is another."""
-    given = {"release_folder": "/r"} | defaults("systemd_unit") | of_process("sentinel", "elsewhere")
+    variables = {"release_folder": "/r"} | defaults("systemd_unit") | of_process("sentinel", "elsewhere")
     unit = tmp_path / "andromede-sentinel.service"
-    write(unit, PLAYBOOK / "roles/systemd_unit/templates/process.service.j2", given)
+    write(unit, PLAYBOOK / "roles/systemd_unit/templates/process.service.j2", variables)
     text = unit.read_text()
     assert values_of(text, "LoadCredential=(.*):.*") == ["sentinel", "ca.crt", "database.crt", "database.key"]
     assert values_of(text, "SupplementaryGroups=(.*)") == [""]
@@ -292,8 +292,8 @@ def test_remote_sentinel_has_only_its_keys_and_uses_tls(tmp_path: Path) -> None:
 def test_identity_documents_are_issued_by_the_address_of_the_api(tmp_path: Path) -> None:
     """A default would be the issuer of every cloud, and none could be told from another by it."""
     settings = tmp_path / "andromede.env"
-    given = {"authority_var": "/v", "andromede_host": "cloud.example.org", "andromede_settings": {}}
-    write(settings, PLAYBOOK / "roles/authority/templates/andromede.env.j2", given)
+    variables = {"authority_var": "/v", "andromede_host": "cloud.example.org", "andromede_settings": {}}
+    write(settings, PLAYBOOK / "roles/authority/templates/andromede.env.j2", variables)
     assert values_of(settings.read_text(), "ANDROMEDE_IDENTITY_ISSUER=(.*)") == ["https://cloud.example.org"]
 
 
@@ -338,14 +338,14 @@ def test_key_of_the_authority_is_never_written_to_a_machine() -> None:
 
 def test_key_of_the_authority_is_never_logged() -> None:
     """Modules of Ansible write their arguments, standard input too, into the journal of their machine."""
-    found = []
+    signing_tasks = []
     for file in PLAYBOOK.glob("roles/*/tasks/*.yml"):
         for task in yaml.safe_load(file.read_text()):
             for each in task.get("block", [task]):
                 if "ca.key" in str(each.get("ansible.builtin.command", "")):
-                    found.append(each)
-    assert found, "there is one that signs"
-    assert all("ca.key" in each["ansible.builtin.command"]["stdin"] and each.get("no_log") for each in found)
+                    signing_tasks.append(each)
+    assert signing_tasks, "there is one that signs"
+    assert all("ca.key" in each["ansible.builtin.command"]["stdin"] and each.get("no_log") for each in signing_tasks)
 
 
 def analyze(*words: str) -> subprocess.CompletedProcess[str]:

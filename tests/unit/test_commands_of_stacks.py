@@ -35,8 +35,8 @@ def shell(commands: ForkedCommands, code: str, *, stdin: str | None = None) -> l
 def test_each_command_runs_in_a_clean_copy(commands: ForkedCommands) -> None:
     pid, parent, text = shell(commands, LEAVE, stdin="été")
     assert text == "été"
-    other, same, left, nothing = shell(commands, LOOK)
-    assert (same, left, nothing) == (parent, "False", "''")
+    other, same, remaining, nothing = shell(commands, LOOK)
+    assert (same, remaining, nothing) == (parent, "False", "''")
     assert other != pid
     commands.close()
     assert not psutil.pid_exists(int(parent))

@@ -46,8 +46,8 @@ def test_no_translation_is_fuzzy(po: Path) -> None:
 
 def test_catalogue_has_no_unused_translation(po: Path) -> None:
     """Texts that the code no longer has are deleted from the file."""
-    now, kept = (set(re.findall(r'^msgid ("(?:.|\n")*")$', picked(each), re.M)) for each in (po, DASHBOARD / PO))
-    assert kept - now == set()
+    in_code, in_file = (set(re.findall(r'^msgid ("(?:.|\n")*")$', picked(each), re.M)) for each in (po, DASHBOARD / PO))
+    assert in_file - in_code == set()
 
 
 def test_month_and_day_names_are_not_retranslated(po: Path) -> None:

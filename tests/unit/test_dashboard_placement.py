@@ -12,8 +12,10 @@ def zone(name: str, *, is_admitted: bool = False, codes: list[str] | None = None
 
 
 def test_admitted_zones_come_first() -> None:
-    found = verdicts({"zones": [zone("b"), zone("c", is_admitted=True), zone("a", is_admitted=True)]}, {"a": 3})
-    assert [(verdict.zone, verdict.is_admitted, verdict.fits) for verdict in found] == [
+    sorted_verdicts = verdicts(
+        {"zones": [zone("b"), zone("c", is_admitted=True), zone("a", is_admitted=True)]}, {"a": 3}
+    )
+    assert [(verdict.zone, verdict.is_admitted, verdict.fits) for verdict in sorted_verdicts] == [
         ("a", True, 3),
         ("c", True, None),
         ("b", False, None),

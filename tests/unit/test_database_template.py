@@ -8,7 +8,7 @@ from scripts import database_template
 
 
 @pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def created(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the content of the one file of each cluster that is made."""
     clusters: list[str] = []
 
@@ -27,13 +27,13 @@ def content(var: Path) -> str:
     return (var / "pg" / "PG_VERSION").read_text()
 
 
-def test_template_is_made_once_and_copied(made: list[str], tmp_path: Path) -> None:
+def test_template_is_made_once_and_copied(created: list[str], tmp_path: Path) -> None:
     assert [content(tmp_path / name) for name in ("a", "b")] == ["cluster 0", "cluster 0"]
-    assert made == ["cluster 0"]
+    assert created == ["cluster 0"]
 
 
 def test_template_is_remade_after_a_schema_change(
-    made: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    created: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert content(tmp_path / "a") == "cluster 0"
     monkeypatch.setattr(database_template, "schema_digest", lambda: "other migrations")

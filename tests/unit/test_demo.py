@@ -52,8 +52,8 @@ def test_key_of_the_guest_is_readable_by_its_owner_only(tmp_path: Path) -> None:
 
 def test_the_first_profile_is_the_current_one_and_goes_with_the_demo() -> None:
     assert demo.keep_profile(URL, TOKEN) == demo.CLI
-    kept = profiles.load()
-    assert (kept.current, kept.known) == ("demo", {"demo": profiles.Profile(URL, TOKEN, "demo")})
+    stored = profiles.load()
+    assert (stored.current, stored.known) == ("demo", {"demo": profiles.Profile(URL, TOKEN, "demo")})
     assert stat.S_IMODE(profiles.path().stat().st_mode) == 0o600
     assert demo.keep_profile(URL, TOKEN) == demo.CLI
     demo.forget_profile(TOKEN)

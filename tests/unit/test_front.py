@@ -51,10 +51,10 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         upstream: Any = self.server
         upstream.hear(f"{self.command} {self.path}")
-        left = int(self.headers.get("Content-Length") or 0)
-        while left and (piece := self.rfile.read1(min(left, 65536))):  # type: ignore[attr-defined]
-            left -= len(piece)
-        body = json.dumps({"name": upstream.name, "missing": left}).encode()
+        remaining = int(self.headers.get("Content-Length") or 0)
+        while remaining and (piece := self.rfile.read1(min(remaining, 65536))):  # type: ignore[attr-defined]
+            remaining -= len(piece)
+        body = json.dumps({"name": upstream.name, "missing": remaining}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -11,10 +11,8 @@ from telemetry import logs
 from telemetry.logs import Lines, log_context, outgoing_metadata, received
 
 
-def line(message: str, *given: object, **more: Any) -> dict[str, Any]:
-    record = logging.getLogger("some.where").makeRecord(
-        "some.where", logging.INFO, "f", 1, message, given, None, **more
-    )
+def line(message: str, *args: object, **more: Any) -> dict[str, Any]:
+    record = logging.getLogger("some.where").makeRecord("some.where", logging.INFO, "f", 1, message, args, None, **more)
     written = Lines().format(record)
     assert "\n" not in written
     parsed: dict[str, Any] = json.loads(written)
@@ -22,9 +20,9 @@ def line(message: str, *given: object, **more: Any) -> dict[str, Any]:
 
 
 def test_line_has_time_level_logger_and_message() -> None:
-    found = line("%s of\n%s", 1, 2)
-    assert datetime.fromisoformat(found.pop("time")).tzinfo is not None
-    assert found == {"level": "info", "logger": "some.where", "message": "1 of\n2"}
+    parsed = line("%s of\n%s", 1, 2)
+    assert datetime.fromisoformat(parsed.pop("time")).tzinfo is not None
+    assert parsed == {"level": "info", "logger": "some.where", "message": "1 of\n2"}
 
 
 def test_context_fields_are_logged_inside_their_block_only() -> None:
@@ -38,9 +36,9 @@ def test_context_fields_are_logged_inside_their_block_only() -> None:
 
 def test_facts_are_added_and_replace_no_field() -> None:
     with log_context(request_id="r-1"):
-        found = line("x", extra={"facts": {"ms": 3, "message": "forged", "request_id": "forged"}})
-    assert (found["ms"], found["message"], found["request_id"]) == (3, "x", "r-1")
-    assert "facts" not in found
+        parsed = line("x", extra={"facts": {"ms": 3, "message": "forged", "request_id": "forged"}})
+    assert (parsed["ms"], parsed["message"], parsed["request_id"]) == (3, "x", "r-1")
+    assert "facts" not in parsed
 
 
 def test_the_process_is_in_each_line(monkeypatch: pytest.MonkeyPatch) -> None:

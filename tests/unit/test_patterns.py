@@ -20,10 +20,10 @@ def patterns() -> Iterator[tuple[str, "re.Pattern[Any]"]]:
     """Return the patterns of all modules, with their names."""
     for package in PACKAGES:
         path = [f"{controlplane.__path__[0]}/{package}"]
-        for found in pkgutil.iter_modules(path, f"controlplane.{package}."):
-            if not found.ispkg:
-                module = importlib.import_module(found.name)
-                yield from ((f"{found.name}.{k}", v) for k, v in vars(module).items() if isinstance(v, re.Pattern))
+        for info in pkgutil.iter_modules(path, f"controlplane.{package}."):
+            if not info.ispkg:
+                module = importlib.import_module(info.name)
+                yield from ((f"{info.name}.{k}", v) for k, v in vars(module).items() if isinstance(v, re.Pattern))
 
 
 def backtracking(tree: Any) -> int:
@@ -46,9 +46,9 @@ def test_backtracking_is_counted(pattern: str, count: int) -> None:
 
 
 def test_patterns_do_not_backtrack() -> None:
-    found = dict(patterns())
-    assert TERM in found.values()
-    many = {name: each.pattern for name, each in found.items() if backtracking(_parser.parse(each.pattern)) > 1}
+    by_name = dict(patterns())
+    assert TERM in by_name.values()
+    many = {name: each.pattern for name, each in by_name.items() if backtracking(_parser.parse(each.pattern)) > 1}
     assert many == {}
 
 

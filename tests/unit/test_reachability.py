@@ -27,8 +27,8 @@ ALL = tuple(
 
 
 def end(name: str, *addresses: str, network: Net = LAN, **more: Any) -> End:
-    found = tuple(ip_address(each) for each in addresses)
-    return End(name, name, network, found, instance=name, **({"zone": "a", "groups": ("g",)} | more))
+    parsed = tuple(ip_address(each) for each in addresses)
+    return End(name, name, network, parsed, instance=name, **({"zone": "a", "groups": ("g",)} | more))
 
 
 def ask(source: Peer, target: Peer, *rules: Rule, traffic: Traffic = WEB, members: tuple[End, ...] = ()) -> Answer:

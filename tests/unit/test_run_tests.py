@@ -45,9 +45,9 @@ def test_test_that_passes_alone_is_flaky(tmp_path: Path, capfd: pytest.CaptureFi
     assert status == 0
     assert printed.splitlines()[-1] == "4 passed, 0 failed"
     assert "FLAKY" in printed
-    kept = json.loads((tmp_path / "var" / "flaky.json").read_text())
-    assert sorted(kept) == [f"test_some.py::test_flaky_{n}" for n in range(3)]
-    assert all("only at first" in text for text in kept.values())
+    flaky = json.loads((tmp_path / "var" / "flaky.json").read_text())
+    assert sorted(flaky) == [f"test_some.py::test_flaky_{n}" for n in range(3)]
+    assert all("only at first" in text for text in flaky.values())
 
 
 def test_test_that_fails_twice_is_red(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -67,8 +67,8 @@ def test_more_than_three_failures_are_not_retried(tmp_path: Path, capfd: pytest.
     ids=["does not load", "no tests", "its process dies"],
 )
 def test_aborted_run_is_red(tmp_path: Path, capfd: pytest.CaptureFixture[str], text: str, status: int) -> None:
-    found, printed = outcome(tmp_path, text, capfd)
-    assert (found, "once more" in printed) == (status, False)
+    returned, printed = outcome(tmp_path, text, capfd)
+    assert (returned, "once more" in printed) == (status, False)
 
 
 def test_run_with_a_dead_process_is_red(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

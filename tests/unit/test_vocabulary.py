@@ -25,6 +25,25 @@ def test_retired_single_words_are_read_from_the_table() -> None:
     assert vocabulary.retired_terms(GLOSSARY) == RETIRED
 
 
+def test_retired_phrases_are_read_from_their_own_table() -> None:
+    glossary = f"{GLOSSARY}\n## Retired phrases\n\n| phrase | write |\n|---|---|\n| in the way, takes away | blocks |\n"
+    assert vocabulary.retired_phrases(glossary) == {"in the way": "blocks", "takes away": "blocks"}
+    assert vocabulary.retired_terms(glossary) == RETIRED
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("A guest is in\nthe way.\n\nWhoever reads it.", [1, 4]),
+        ("`in the way` is a column.\n```\nin the way\n```\n", []),
+        ('msgid "In the way of {name}"\nmsgstr "in the way"\n"whoever"\n\nmsgid "whoever"\nmsgstr ""\n', [1, 5]),
+    ],
+)
+def test_retired_phrase_in_a_text_fails_outside_code_and_translations(text: str, lines: list[int]) -> None:
+    complaints = vocabulary.phrases_of("docs/a.md", text, {"in the way": "blocks", "whoever": "the user"})
+    assert [int(each.split(":")[1]) for each in complaints] == lines
+
+
 def test_the_glossary_of_the_project_has_retired_terms() -> None:
     assert vocabulary.retired_terms(vocabulary.GLOSSARY.read_text())["told"] == "publish, record, report, read"
 

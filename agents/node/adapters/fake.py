@@ -533,24 +533,24 @@ class FakeDisks:
     def file_size_bytes(self, name: str) -> int | None:
         return self._node.unmanaged.file_size_bytes(name)
 
-    def set_aside(self, name: str, finding_id: UUID) -> bool:
+    def set_aside(self, name: str, orphan_id: UUID) -> bool:
         with self._node.call("set_aside"):
-            return self._node.unmanaged.set_aside(name, finding_id)
+            return self._node.unmanaged.set_aside(name, orphan_id)
 
-    def put_back(self, name: str, finding_id: UUID) -> bool:
+    def put_back(self, name: str, orphan_id: UUID) -> bool:
         with self._node.call("put_back"):
-            return self._node.unmanaged.put_back(name, finding_id)
+            return self._node.unmanaged.put_back(name, orphan_id)
 
-    def aside_size_bytes(self, finding_id: UUID) -> int | None:
-        aside = self._node.unmanaged.aside.get(finding_id)
+    def aside_size_bytes(self, orphan_id: UUID) -> int | None:
+        aside = self._node.unmanaged.aside.get(orphan_id)
         return aside.size_bytes if aside is not None else None
 
-    def keep_definition(self, finding_id: UUID, definition: str) -> None:
-        self._node.unmanaged.definitions[finding_id] = definition
+    def keep_definition(self, orphan_id: UUID, definition: str) -> None:
+        self._node.unmanaged.definitions[orphan_id] = definition
 
-    def remove_aside(self, finding_id: UUID) -> bool:
+    def remove_aside(self, orphan_id: UUID) -> bool:
         with self._node.call("remove_aside"):
-            return self._node.unmanaged.aside.pop(finding_id, None) is not None
+            return self._node.unmanaged.aside.pop(orphan_id, None) is not None
 
 
 def check_startable(node: FakeNode, spec: GuestSpec) -> None:

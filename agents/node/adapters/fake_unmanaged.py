@@ -94,21 +94,21 @@ class FakeUnmanaged:
             return self._node.images.get(file)
         return self._node.volumes.get(volume_id) if (volume_id := _volume_id(file)) else None
 
-    def set_aside(self, name: str, finding_id: UUID) -> bool:
+    def set_aside(self, name: str, orphan_id: UUID) -> bool:
         size_bytes = self.file_size_bytes(name)
         if size_bytes is None:
             return False
         self._take(name)
-        self.aside[finding_id] = QuarantinedFile(name, size_bytes)
+        self.aside[orphan_id] = QuarantinedFile(name, size_bytes)
         return True
 
-    def put_back(self, name: str, finding_id: UUID) -> bool:
-        resource = self.aside.get(finding_id)
+    def put_back(self, name: str, orphan_id: UUID) -> bool:
+        resource = self.aside.get(orphan_id)
         if resource is None:
             return False
         if self.file_size_bytes(name) is not None:
             raise AdapterError(f"Another resource now has the name {name}.", retryable=False)
-        del self.aside[finding_id]
+        del self.aside[orphan_id]
         kind, _, file = name.partition("/")
         volume_id = _volume_id(file)
         if kind == "images" and not file.count("."):

@@ -205,18 +205,18 @@ class Disks(Protocol):
     def file_size_bytes(self, name: str) -> int | None:
         """Return the size of a file named as in files(). A folder counts with all of its content; a link by itself."""
 
-    def set_aside(self, name: str, finding_id: UUID) -> bool:
+    def set_aside(self, name: str, orphan_id: UUID) -> bool:
         """Move a file of files() into quarantine in one step; open descriptors stay valid. False: no such file."""
 
-    def put_back(self, name: str, finding_id: UUID) -> bool:
+    def put_back(self, name: str, orphan_id: UUID) -> bool:
         """Move a file back from quarantine. Raises AdapterError when another file has taken its place."""
 
-    def aside_size_bytes(self, finding_id: UUID) -> int | None: ...
+    def aside_size_bytes(self, orphan_id: UUID) -> int | None: ...
 
-    def keep_definition(self, finding_id: UUID, definition: str) -> None:
+    def keep_definition(self, orphan_id: UUID, definition: str) -> None:
         """Store the definition beside the quarantined files, as a file of its own."""
 
-    def remove_aside(self, finding_id: UUID) -> bool:
+    def remove_aside(self, orphan_id: UUID) -> bool:
         """Delete the quarantined file. The definition of a domain stays."""
 
 

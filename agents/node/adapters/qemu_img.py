@@ -202,25 +202,25 @@ class FileDisks:
     def file_size_bytes(self, name: str) -> int | None:
         return _size_of_all(self._listed(name))
 
-    def set_aside(self, name: str, finding_id: UUID) -> bool:
-        return _move(self._listed(name), self._quarantine / str(finding_id))
+    def set_aside(self, name: str, orphan_id: UUID) -> bool:
+        return _move(self._listed(name), self._quarantine / str(orphan_id))
 
-    def put_back(self, name: str, finding_id: UUID) -> bool:
-        return _move(self._quarantine / str(finding_id), self._listed(name))
+    def put_back(self, name: str, orphan_id: UUID) -> bool:
+        return _move(self._quarantine / str(orphan_id), self._listed(name))
 
-    def aside_size_bytes(self, finding_id: UUID) -> int | None:
-        return _size_of_all(self._quarantine / str(finding_id))
+    def aside_size_bytes(self, orphan_id: UUID) -> int | None:
+        return _size_of_all(self._quarantine / str(orphan_id))
 
-    def keep_definition(self, finding_id: UUID, definition: str) -> None:
-        final = self._quarantine / f"{finding_id}.xml"
+    def keep_definition(self, orphan_id: UUID, definition: str) -> None:
+        final = self._quarantine / f"{orphan_id}.xml"
         unfinished = final.with_name(f"{UNFINISHED}{final.name}")
         with _disk_errors():
             unfinished.write_text(definition)
             unfinished.chmod(0o600)
         _publish(unfinished, final)
 
-    def remove_aside(self, finding_id: UUID) -> bool:
-        path = self._quarantine / str(finding_id)
+    def remove_aside(self, orphan_id: UUID) -> bool:
+        path = self._quarantine / str(orphan_id)
         if not path.is_dir() or path.is_symlink():
             return _unlink(path)
         with _disk_errors():

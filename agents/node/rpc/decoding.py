@@ -58,13 +58,13 @@ MAX_PAUSE_MS = 60_000
 MAX_DEADLINE_S = 7 * 24 * 3600
 MAX_SSH_KEYS = 64
 
-STRAYS = {
+UNMANAGED_KINDS = {
     pb.STRAY_KIND_DOMAIN: UnmanagedKind.DOMAIN,
     pb.STRAY_KIND_FILE: UnmanagedKind.FILE,
     pb.STRAY_KIND_PORT: UnmanagedKind.PORT,
     pb.STRAY_KIND_ATTACHMENT: UnmanagedKind.ATTACHMENT,
 }
-STRAY_NAMES = {
+UNMANAGED_NAMES = {
     UnmanagedKind.DOMAIN: re.compile(r"[^\0/\n]{1,250}"),
     UnmanagedKind.FILE: re.compile(r"(volumes|images)/(?!\.{1,2}\Z)[^\0/]{1,255}"),
     UnmanagedKind.PORT: re.compile(r"tap[0-9a-f]{11}"),
@@ -241,8 +241,8 @@ def _plugged(message: pb.Plugged) -> IncomingAttachment:
 
 
 def quarantine(message: pb.EnsureQuarantineRequest) -> QuarantineSpec:
-    kind = _choice("kind", message.kind, STRAYS)
-    name = _matching("name", message.name, STRAY_NAMES[kind], f"is no name of a {kind.value}")
+    kind = _choice("kind", message.kind, UNMANAGED_KINDS)
+    name = _matching("name", message.name, UNMANAGED_NAMES[kind], f"is no name of a {kind.value}")
     return QuarantineSpec(kind, name, message.is_released)
 
 

@@ -40,7 +40,7 @@ PHASES = {
     MigrationPhase.CANCELLED: pb.MOVE_PHASE_CANCELLED,
 }
 
-STRAYS = {
+UNMANAGED_KINDS = {
     UnmanagedKind.DOMAIN: pb.STRAY_KIND_DOMAIN,
     UnmanagedKind.FILE: pb.STRAY_KIND_FILE,
     UnmanagedKind.PORT: pb.STRAY_KIND_PORT,
@@ -137,9 +137,9 @@ def quarantine(status: QuarantineStatus) -> pb.QuarantineState:
     )
 
 
-def _stray(resource: UnmanagedResource) -> pb.Stray:
+def _unmanaged(resource: UnmanagedResource) -> pb.Stray:
     return pb.Stray(
-        kind=STRAYS[resource.kind],
+        kind=UNMANAGED_KINDS[resource.kind],
         name=resource.name,
         size_bytes=resource.size_bytes,
         power=POWERS[resource.power] if resource.power is not None else pb.POWER_UNSPECIFIED,
@@ -176,7 +176,7 @@ def description(node_description: Description) -> pb.NodeDescription:
         attachments=[attachment(status) for status in node_description.attachments],
         images=[image(status) for status in node_description.images],
         unknown_domains=node_description.unknown_domains,
-        strays=[_stray(resource) for resource in node_description.strays],
+        strays=[_unmanaged(resource) for resource in node_description.unmanaged],
         lost_domains=[str(guest_id) for guest_id in node_description.lost_domains],
     )
 

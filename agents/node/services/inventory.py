@@ -47,7 +47,7 @@ class Description:
     attachments: Sequence[AttachmentStatus]
     images: Sequence[ImageStatus]
     unknown_domains: Sequence[str]
-    strays: Sequence[UnmanagedResource]
+    unmanaged: Sequence[UnmanagedResource]
     lost_domains: Sequence[UUID]
 
 
@@ -113,6 +113,6 @@ def describe(node: Node, ids: Sequence[str]) -> Description:
         attachments=[attachments.status(entry) for entry in state_store.attachments.held() if is_named(entry.id)],
         images=[image for image in images.all_cached(node) if is_named(image.sha256)],
         unknown_domains=() if names else quarantine.unknown_domains(node),
-        strays=() if names else quarantine.unmanaged_resources(node),
+        unmanaged=() if names else quarantine.unmanaged_resources(node),
         lost_domains=() if names else quarantine.lost_domains(node),
     )

@@ -8,9 +8,6 @@ The egress address of a network is on its gateway node alone, which the list nam
 that none lets anything leave with the address of the node.
 """
 
-import logging
-import queue
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from enum import Enum
@@ -22,12 +19,10 @@ from agents.node.adapters.network_specs import Address, PortSpec, router_mac
 from agents.node.adapters.public_addresses import Egress, LocalAddress, PublicAddresses
 from agents.node.context import Node
 from agents.node.departures import Home
-from agents.node.errors import AgentError
 from agents.node.services import networks, security_groups
+from agents.node.services.guest_event_thread import GuestEventThread
 from andromede_core.permits.network_ports import ListedPort
 from andromede_core.permits.network_values import SEGMENT_MAC
-
-log = logging.getLogger(__name__)
 
 POLL_INTERVAL_S = 5.0
 
@@ -136,47 +131,19 @@ def _new_place(node: Node, address: Address, home: Home) -> IPv4Address | None:
     return next((segment.members[other] for other in listed.nodes if other != me and other in segment.members), None)
 
 
-class PublicAddressKeeper:
+class PublicAddressKeeper(GuestEventThread):
     """Applies the public addresses when a guest of a port with two nodes starts or stops, and when sending on ends."""
 
     def __init__(self, node: Node, *, poll_interval_s: float = POLL_INTERVAL_S) -> None:
         self._node = node
-        self._poll_interval_s = poll_interval_s
-        self._changed: queue.SimpleQueue[UUID | None] = queue.SimpleQueue()
         self._is_any_migrating = False
-        self._is_stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="public-addresses", daemon=True)
-        self._thread.start()
+        super().__init__("public-addresses", poll_interval_s=poll_interval_s)
 
-    def schedule_check(self, guest_id: UUID) -> None:
-        """Schedule a check and return at once, as the hypervisor's listeners must."""
-        self._changed.put(guest_id)
-
-    def stop(self) -> None:
-        self._is_stopped.set()
-        self._changed.put(None)
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._is_stopped.is_set():
-            is_event = True
-            try:
-                self._changed.get(timeout=self._poll_interval_s)
-            except queue.Empty:
-                is_event = False
-            if not self._is_stopped.is_set():
-                self._check(is_event=is_event)
-
-    def _check(self, *, is_event: bool) -> None:
-        try:
-            if is_event or self._is_any_migrating:
-                self._is_any_migrating = _is_any_migrating(self._node)
-            if self._node.departures.is_any or self._is_any_migrating:
-                apply(self._node)
-        except AgentError as exc:
-            log.warning("public addresses not applied", extra={"facts": {"problem": exc.message}})
-        except Exception:
-            log.exception("public address check failed")  # this thread must live as long as the agent
+    def check(self, guest_id: UUID | None) -> None:
+        if guest_id is not None or self._is_any_migrating:
+            self._is_any_migrating = _is_any_migrating(self._node)
+        if self._node.departures.is_any or self._is_any_migrating:
+            apply(self._node)
 
 
 def _is_any_migrating(node: Node) -> bool:

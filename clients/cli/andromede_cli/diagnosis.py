@@ -80,8 +80,8 @@ def _silent(node: models.Node, now: datetime) -> Finding:
         return Finding(NOTICE, _node(node.name), _("never sent a heartbeat"), to_do)
     what = _("has sent no heartbeat for {time}").format(time=worded(now - node.last_heartbeat_at))
     to_do = _(
-        "See whether the node, its agent and the network to {address} are well. What is on it keeps its place; how the "
-        "node could be fenced, andromede node fencing {node} says."
+        "Check the node, its agent and the network to {address}. Its guests and disks keep their allocations. Ways to "
+        "fence it: andromede node fencing {node}"
     )
     return Finding(PROBLEM, _node(node.name), what, to_do.format(address=node.address, node=node.name))
 
@@ -220,7 +220,7 @@ def facts(client: Client, now: datetime) -> Findings:
             )
         else:
             continue
-        to_do = _('State it anew, as "State and correct facts" says; see before: andromede placement simulate')
+        to_do = _('State it again ("State and correct facts"); check the effect first: andromede placement simulate')
         yield Finding(NOTICE, subject, what, to_do)
 
 

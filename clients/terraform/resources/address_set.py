@@ -23,7 +23,7 @@ class AddressSetResource(ApiResource):
             "cidrs": Attribute(
                 type=set_of(STRING), description="The ranges, of one or both families; at most 100.", required=True
             ),
-            "description": Attribute(type=STRING, description="What it is for.", default=""),
+            "description": Attribute(type=STRING, description="Purpose, for other users.", default=""),
             "labels": LABELS,
             "created_at": CREATED_AT,
         },

@@ -20,7 +20,7 @@ class SecurityGroupResource(ApiResource):
             "id": ID,
             "project": PROJECT,
             "name": name_attribute(),
-            "description": Attribute(type=STRING, description="What it is for.", default=""),
+            "description": Attribute(type=STRING, description="Purpose, for other users.", default=""),
             "selector": Attribute(
                 type=STRING,
                 description="A selector of labels, such as `env=prod,tier!=web,app in (a,b)`. The ports that it "
@@ -119,7 +119,9 @@ class SecurityGroupRuleResource(ApiResource):
             "is_logged": Attribute(
                 type=BOOL, description=f"The node logs new connections. {ANEW}", default=False, replace=True
             ),
-            "description": Attribute(type=STRING, description=f"What it is for. {ANEW}", default="", replace=True),
+            "description": Attribute(
+                type=STRING, description=f"Purpose, for other users. {ANEW}", default="", replace=True
+            ),
             "created_at": CREATED_AT,
         },
         "Traffic that the instances of a security group may receive or send. Replies are always allowed.",

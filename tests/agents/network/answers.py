@@ -14,11 +14,11 @@ ZONE = "fr-par-1"
 
 def end(port: PortSpec, filters: Iterable[PortFilters]) -> End:
     """Return the port with the groups by which its node filters it."""
-    found = [each.groups or () for one in filters for each in one.ports if each.port == port]
+    rules_of_port = [each.groups or () for one in filters for each in one.ports if each.port == port]
     ranges = tuple(Range(str(subnet.cidr), subnet.cidr, subnet.gateway_ip) for subnet in port.network.subnets)
     network = Net(str(port.network.id), "lan", ranges)
     name = port.hostname
-    groups = found[0] if found else None
+    groups = rules_of_port[0] if rules_of_port else None
     return End(str(port.id), name, network, tuple(port.addresses), name, ZONE, groups)
 
 

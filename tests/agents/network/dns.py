@@ -37,8 +37,8 @@ def answer_of(server: str, kind: str, name: str, *, port: int = 53) -> str:
             answer = client.recv(4096)
         except OSError as exc:
             return "silent" if isinstance(exc, TimeoutError) else "closed"
-    found = sorted(_answers(answer))
-    return " ".join(found) or REFUSALS[struct.unpack("!H", answer[2:4])[0] & 15]
+    records = sorted(_answers(answer))
+    return " ".join(records) or REFUSALS[struct.unpack("!H", answer[2:4])[0] & 15]
 
 
 def serve(host: str) -> None:

@@ -5,6 +5,7 @@ from ipaddress import IPv4Address
 from tests.agents.network import frames
 from tests.agents.network import ipv4_frames as v4
 from tests.agents.network.forged_kinds import (
+    FREE4,
     GATEWAY4,
     GATEWAY4_SECOND,
     GATEWAY_MAC,
@@ -16,7 +17,6 @@ from tests.agents.network.forged_kinds import (
     OTHER_PUBLIC,
     OWN4,
     OWN4_SECOND,
-    STRAY4,
     Group,
 )
 
@@ -47,8 +47,8 @@ def _802_3(payload: bytes, to: str = frames.BROADCAST) -> bytes:
 def _arp(
     address: IPv4Address, target: IPv4Address = OTHER4, *, mac: str = HERS, operation: int = 1, to: str = ""
 ) -> bytes:
-    sender, asked = (mac, address), (NO_MAC if operation == 1 else HIS, target)
-    return v4.arp(HERS, sender, asked, operation=operation, to=to or frames.BROADCAST)
+    sender, target_pair = (mac, address), (NO_MAC if operation == 1 else HIS, target)
+    return v4.arp(HERS, sender, target_pair, operation=operation, to=to or frames.BROADCAST)
 
 
 GROUPS = (
@@ -155,7 +155,7 @@ GROUPS = (
             "gratuitous ARP of a neighbour": _arp(OTHER4, OTHER4),
             "ARP of a neighbour with its MAC": _arp(OTHER4, mac=HIS, operation=2),
             "ARP of a neighbour's second address": _arp(OTHER4_SECOND, operation=2),
-            "ARP of a free address": _arp(STRAY4, operation=2),
+            "ARP of a free address": _arp(FREE4, operation=2),
             "ARP of an address outside": _arp(IPv4Address("192.0.2.77"), operation=2),
             "ARP of a neighbour's public address": _arp(OTHER_PUBLIC, operation=2),
             "ARP of a group": _arp(IPv4Address("224.0.0.1"), operation=2),
@@ -169,7 +169,7 @@ GROUPS = (
             "ARP probe of a neighbour's address": _arp(NO_ADDRESS, OTHER4),
             "ARP probe of a neighbour's second address": _arp(NO_ADDRESS, OTHER4_SECOND),
             "ARP probe of the gateway's address": _arp(NO_ADDRESS, GATEWAY4),
-            "ARP probe of a free address": _arp(NO_ADDRESS, STRAY4),
+            "ARP probe of a free address": _arp(NO_ADDRESS, FREE4),
             "ARP probe of a neighbour's address, to it alone": _arp(NO_ADDRESS, OTHER4, to=HIS),
             "ARP reply without a sender": _arp(NO_ADDRESS, OTHER4, operation=2),
         },

@@ -8,6 +8,7 @@ from tests.agents.network import frames
 from tests.agents.network import ipv4_frames as v4
 from tests.agents.network.forged_ethernet import NO_ADDRESS
 from tests.agents.network.forged_kinds import (
+    FREE4,
     FREE_PUBLIC,
     GATEWAY4,
     GATEWAY4_SECOND,
@@ -21,7 +22,6 @@ from tests.agents.network.forged_kinds import (
     OWN4,
     OWN4_SECOND,
     PUBLIC,
-    STRAY4,
     Group,
 )
 from tests.agents.network.namespace_node import BEYOND_IP, NODE_IP
@@ -85,7 +85,7 @@ HONEST_FOR_ROUTER = {
 _SOURCES: dict[str, IPv4Address | str] = {
     "neighbour": OTHER4,
     "neighbour's second address": OTHER4_SECOND,
-    "free address of the subnet": STRAY4,
+    "free address of the subnet": FREE4,
     "subnet itself": "10.0.0.0",
     "broadcast of the subnet": "10.0.0.255",
     "gateway": GATEWAY4,

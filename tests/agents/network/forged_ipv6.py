@@ -10,6 +10,7 @@ from tests.agents.network import frames
 from tests.agents.network import ipv4_frames as v4
 from tests.agents.network import ipv6_frames as v6
 from tests.agents.network.forged_kinds import (
+    FREE6,
     GATEWAY,
     GATEWAY_MAC,
     GATEWAY_SECOND,
@@ -23,7 +24,6 @@ from tests.agents.network.forged_kinds import (
     OWN,
     OWN_LINK,
     OWN_SECOND,
-    STRAY,
     Group,
 )
 
@@ -49,8 +49,8 @@ def _typed_routing(kind: int) -> tuple[int, bytes]:
     return v6.ROUTING, bytes([2, kind, 1]) + bytes(4) + GATEWAY.packed
 
 
-def _changed(frame: bytes, place: int, octet: int) -> bytes:
-    return frame[:place] + bytes([octet]) + frame[place + 1 :]
+def _changed(frame: bytes, offset: int, octet: int) -> bytes:
+    return frame[:offset] + bytes([octet]) + frame[offset + 1 :]
 
 
 _RA, _TEXT = v6.router_advertisement(), v6.udp(1000, 2000)
@@ -92,7 +92,7 @@ STAY = ("router solicitation", "router solicitation without a source", "DHCPv6 c
 _SOURCES: dict[str, IPv6Address | str] = {
     "neighbour": OTHER,
     "neighbour's second address": OTHER_SECOND,
-    "free address of the subnet": STRAY,
+    "free address of the subnet": FREE6,
     "address outside": "2001:db8::1",
     "neighbour's link-local address": OTHER_LINK,
     "link-local address of its choice": "fe80::1234",
@@ -251,7 +251,7 @@ GROUPS = (
             "advertisement of the router": _frame(OWN_LINK, v6.advertisement(ROUTER, mac=HERS, flags=0xA0)),
             "advertisement of the router without its MAC": _frame(OWN_LINK, v6.advertisement(ROUTER)),
             "advertisement of the metadata service": _frame(OWN, v6.advertisement(METADATA6, mac=HERS)),
-            "advertisement of a free address": _frame(OWN, v6.advertisement(STRAY, mac=HERS)),
+            "advertisement of a free address": _frame(OWN, v6.advertisement(FREE6, mac=HERS)),
             "advertisement of a neighbour's public address": _frame(OWN, v6.advertisement(OTHER_PUBLIC6, mac=HERS)),
             "advertisement with another MAC": _frame(OWN, v6.advertisement(OWN, mac=HIS)),
             "advertisement of a neighbour behind options": _frame(OWN, _THEFT, v6.options()),
@@ -274,7 +274,7 @@ GROUPS = (
         {
             "claim of a neighbour's address": _frame(v6.NOWHERE, v6.solicitation(OTHER)),
             "claim of a neighbour's link-local address": _frame(v6.NOWHERE, v6.solicitation(OTHER_LINK)),
-            "claim of a free address": _frame(v6.NOWHERE, v6.solicitation(STRAY)),
+            "claim of a free address": _frame(v6.NOWHERE, v6.solicitation(FREE6)),
             "claim of the gateway's address": _frame(v6.NOWHERE, v6.solicitation(GATEWAY)),
             "claim of the router's address": _frame(v6.NOWHERE, v6.solicitation(ROUTER)),
             "claim of the metadata service's address": _frame(v6.NOWHERE, v6.solicitation(METADATA6)),

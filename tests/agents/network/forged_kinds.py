@@ -14,11 +14,11 @@ ATTACKER, VICTIM = a_port(NETWORK, 0), a_port(NETWORK, 1)
 HERS, HIS, NOBODY = ATTACKER.mac, VICTIM.mac, "52:54:00:ff:ff:ff"
 GATEWAY_MAC = Layout.for_network(NETWORK.id).gateway_mac
 OWN4, OTHER4, OWN4_SECOND, OTHER4_SECOND = ipv4(ATTACKER), ipv4(VICTIM), *map(IPv4Address, ("10.0.1.10", "10.0.1.11"))
-STRAY4, GATEWAY4, GATEWAY4_SECOND = map(IPv4Address, ("10.0.0.77", "10.0.0.1", "10.0.1.1"))
+FREE4, GATEWAY4, GATEWAY4_SECOND = map(IPv4Address, ("10.0.0.77", "10.0.0.1", "10.0.1.1"))
 OWN, OWN_SECOND = (IPv6Address(str(each)) for each in ATTACKER.of_family(6))
 OTHER, OTHER_SECOND = (IPv6Address(str(each)) for each in VICTIM.of_family(6))
 OWN_LINK, OTHER_LINK = link_local(HERS), link_local(HIS)
-STRAY, GATEWAY, GATEWAY_SECOND = map(IPv6Address, ("fd00:1::dead", "fd00:1::1", "fd00:2::1"))
+FREE6, GATEWAY, GATEWAY_SECOND = map(IPv6Address, ("fd00:1::dead", "fd00:1::1", "fd00:2::1"))
 # Public addresses: the attacker's and the victim's, translated and their own, and one of nobody.
 PUBLIC, ROUTED, OTHER_PUBLIC, FREE_PUBLIC = (IPv4Address("203.0.113.64") + number for number in range(4))
 PUBLIC6, OTHER_PUBLIC6 = IPv6Address("2001:db8:64::64"), IPv6Address("2001:db8:64::65")

@@ -14,7 +14,7 @@ from tests.agents.network import forged_ethernet, forged_ipv4, forged_ipv6, fram
 from tests.agents.network import ipv4_frames as v4
 from tests.agents.network import ipv6_frames as v6
 from tests.agents.network.forged_beyond import text_in
-from tests.agents.network.forged_kinds import GATEWAY, GATEWAY4, HERS, HIS, OWN, OWN4, STRAY4, Group, Kind
+from tests.agents.network.forged_kinds import FREE4, GATEWAY, GATEWAY4, HERS, HIS, OWN, OWN4, Group, Kind
 
 
 def _icmp6(target: IPv6Address, body: bytes) -> bytes:
@@ -100,7 +100,7 @@ def _outer(
     **fields: Any,
 ) -> bytes:
     """Return an IP packet with VXLAN around a datagram with the text of this kind."""
-    inner = frames.udp(CARD, STRAY4, ports=(1, 2), text=text_in(name))
+    inner = frames.udp(CARD, FREE4, ports=(1, 2), text=text_in(name))
     content = struct.pack("!II", flags, vni) + (inner if vlan is None else frames.tagged(inner, vlan))
     return v4.packet(IPv4Address(source), IPv4Address(target), body=v4.udp(4000, port, content[:cut]), **fields)
 

@@ -122,30 +122,30 @@ def _print_frames(link: socket.socket, last: str) -> None:
     link.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
     link.settimeout(TIMEOUT_S)
     print("ready", flush=True)
-    seen = ""
-    while last not in seen:
+    text = ""
+    while last not in text:
         frame, more, _, _ = link.recvmsg(65535, socket.CMSG_SPACE(_AUXDATA.size))
         for level, kind, value in more:
             if (level, kind) == (_SOL_PACKET, _PACKET_AUXDATA):
                 status, *_, tag, protocol = _AUXDATA.unpack(value)
                 frame = tagged(frame, tag, protocol) if status & _VLAN_VALID else frame
-        seen = frame.hex()
-        print(seen, flush=True)
+        text = frame.hex()
+        print(text, flush=True)
 
 
 def _print_deliveries(last: str) -> None:
     """Print what passes the host's own filters: a raw socket gets its packets behind them."""
-    found = [socket.socket(socket.AF_INET, socket.SOCK_RAW, protocol) for protocol in PROTOCOLS]
-    found += [socket.socket(socket.AF_INET6, socket.SOCK_RAW, protocol) for protocol in PROTOCOLS6]
+    sockets = [socket.socket(socket.AF_INET, socket.SOCK_RAW, protocol) for protocol in PROTOCOLS]
+    sockets += [socket.socket(socket.AF_INET6, socket.SOCK_RAW, protocol) for protocol in PROTOCOLS6]
     print("ready", flush=True)
-    seen = ""
-    while last not in seen:
-        readable, _, _ = select.select(found, [], [], TIMEOUT_S)
+    received = ""
+    while last not in received:
+        readable, _, _ = select.select(sockets, [], [], TIMEOUT_S)
         if not readable:
             raise TimeoutError(last)
         for each in readable:
             text = each.recv(65535).hex()
-            seen += text
+            received += text
             print(text, flush=True)
 
 

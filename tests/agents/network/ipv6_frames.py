@@ -29,9 +29,9 @@ def ipv6(
 
     `length` of the payload, if it is to differ from the true one.
     """
-    if place := CHECKSUMS.get(protocol):
+    if offset := CHECKSUMS.get(protocol):
         pseudo = source.packed + destination.packed + struct.pack("!II", len(body), protocol)
-        body = body[:place] + struct.pack("!H", checksum(pseudo + body)) + body[place + 2 :]
+        body = body[:offset] + struct.pack("!H", checksum(pseudo + body)) + body[offset + 2 :]
     protocols = [*(number for number, _ in headers), protocol]
     chain = b"".join(bytes([after]) + content for after, (_, content) in zip(protocols[1:], headers, strict=True))
     payload = chain + body

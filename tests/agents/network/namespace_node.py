@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+
+import pytest
 
 from agents.node.adapters.interfaces import NetworkProblems
 from agents.node.adapters.network_specs import (
@@ -137,8 +139,8 @@ class Node:
 
     def counters(self, port: PortSpec) -> PortCounters:
         """Return what rules have counted of the port."""
-        found: Mapping[str, PortCounters] = self._call("counters")
-        return found.get(tap_name(port.id), PortCounters())
+        by_device: Mapping[str, PortCounters] = self._call("counters")
+        return by_device.get(tap_name(port.id), PortCounters())
 
     def publish_addresses(self, public: PublicAddresses) -> str:
         """Give ports public addresses; returns the problem."""
@@ -280,6 +282,21 @@ def joined(nodes: Sequence[Node]) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def joined_nodes(folder: Path, count: int) -> Iterator[list[Node]]:
+    """Make joined nodes with their files in the folder, and close them afterwards. Skips the test without root."""
+    if os.geteuid() != 0:
+        pytest.skip("namespaces need root")
+    with ExitStack() as stack:
+        nodes: list[Node] = []
+        for number in range(count):
+            (folder / str(number)).mkdir()
+            nodes.append(Node(folder / str(number)))
+            stack.callback(nodes[-1].close)
+        stack.enter_context(joined(nodes))
+        yield nodes
+
+
 def _wait_for_another_netns(pid: int) -> None:
     mine = os.readlink("/proc/self/ns/net")
     while os.readlink(f"/proc/{pid}/ns/net") == mine:
@@ -397,20 +414,20 @@ class Guest:
     @contextmanager
     def capturing(self, *, until: bytes, device: str = "eth0") -> Iterator[list[str]]:
         """Fill the list with the frames that arrive, as hex, once the block has caused the last one."""
-        seen: list[str] = []
+        captured: list[str] = []
         with self.node.running("frames.py", "capture", device, until.hex(), namespace=self.name) as process:
             assert _line(process) == "ready"
-            yield seen
-            seen += process.stdout.read().split()  # type: ignore[union-attr]
+            yield captured
+            captured += process.stdout.read().split()  # type: ignore[union-attr]
 
     @contextmanager
     def receiving_packets(self, *, until: bytes) -> Iterator[list[str]]:
         """Fill the list with the packets, as hex, that this host accepts, once the block has caused the last one."""
-        seen: list[str] = []
+        received: list[str] = []
         with self.node.running("frames.py", "deliveries", "-", until.hex(), namespace=self.name) as process:
             assert _line(process) == "ready"
-            yield seen
-            seen += process.stdout.read().split()  # type: ignore[union-attr]
+            yield received
+            received += process.stdout.read().split()  # type: ignore[union-attr]
 
 
 @dataclass(frozen=True)

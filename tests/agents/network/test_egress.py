@@ -3,7 +3,6 @@
 Each node has an outside of its own, so the outside in which a packet arrives shows the node by which it left.
 """
 
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -29,7 +28,7 @@ from tests.agents.network.namespace_node import (
     a_network,
     a_port,
     ipv4,
-    joined,
+    joined_nodes,
     underlay_address,
 )
 from tests.agents.network.test_security_groups import ALL_OUT, a_group, filtered
@@ -51,7 +50,7 @@ def egress(me: int, *, by: int | None = 1) -> Egress:
 
 
 @dataclass
-class Place:
+class Scenario:
     """Three nodes of which the first is the gateway; a guest on it, and one on the second."""
 
     nodes: list[Node]
@@ -86,33 +85,26 @@ def connect(node: Node, number: int, *peers: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    if os.geteuid() != 0:
-        pytest.skip("namespaces need root")
-    nodes = [Node(tmp_path_factory.mktemp("node")) for _ in range(3)]
-    try:
-        with joined(nodes):
-            for number, (node, port) in enumerate(zip(nodes, (NEAR, FAR, FAR), strict=True), start=1):
-                node.run(f"ip -n outside route add 203.0.113.64/26 via {NODE_IP} src {BEYOND_IP}")
-                node.ensure(port)
-                connect(node, number)
-            near, far = Guest(nodes[0], "near", NEAR), Guest(nodes[1], "far", FAR)
-            for guest in (near, far):
-                guest.start().configure()
-            with (
-                nodes[0].server(HTTP, namespace="outside"),
-                nodes[1].server(HTTP, namespace="outside"),
-                nodes[2].server(HTTP, namespace="outside"),
-                nodes[0].server(HTTP, namespace="near"),
-            ):
-                yield Place(nodes, near, far)
-    finally:
-        for node in nodes:
-            node.close()
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
+    with joined_nodes(tmp_path_factory.mktemp("nodes"), 3) as nodes:
+        for number, (node, port) in enumerate(zip(nodes, (NEAR, FAR, FAR), strict=True), start=1):
+            node.run(f"ip -n outside route add 203.0.113.64/26 via {NODE_IP} src {BEYOND_IP}")
+            node.ensure(port)
+            connect(node, number)
+        near, far = Guest(nodes[0], "near", NEAR), Guest(nodes[1], "far", FAR)
+        for guest in (near, far):
+            guest.start().configure()
+        with (
+            nodes[0].server(HTTP, namespace="outside"),
+            nodes[1].server(HTTP, namespace="outside"),
+            nodes[2].server(HTTP, namespace="outside"),
+            nodes[0].server(HTTP, namespace="near"),
+        ):
+            yield Scenario(nodes, near, far)
 
 
 @pytest.fixture
-def place(built: Place) -> Iterator[Place]:
+def scenario(built: Scenario) -> Iterator[Scenario]:
     yield built
     for node in built.nodes:
         assert node.filter(NOTHING_FILTERED) == ""
@@ -139,64 +131,64 @@ def counting(*nodes: Node) -> Iterator[dict[str, int]]:
 # ---- what passes
 
 
-def test_guests_on_all_nodes_leave_by_the_gateway_node_with_the_address(place: Place) -> None:
-    place.publish()
-    with counting(place.nodes[1]) as elsewhere:
-        with place.near.conversation(BEYOND_IP, HTTP) as near, place.far.conversation(BEYOND_IP, HTTP) as far:
+def test_guests_on_all_nodes_leave_by_the_gateway_node_with_the_address(scenario: Scenario) -> None:
+    scenario.publish()
+    with counting(scenario.nodes[1]) as elsewhere:
+        with scenario.near.conversation(BEYOND_IP, HTTP) as near, scenario.far.conversation(BEYOND_IP, HTTP) as far:
             assert (near.seen_as(), far.seen_as()) == (str(EGRESS), str(EGRESS))
-        assert place.far.pings(BEYOND_IP)
-        assert place.far.pings(NEAR.ip)
+        assert scenario.far.pings(BEYOND_IP)
+        assert scenario.far.pings(NEAR.ip)
     assert elsewhere == {}
 
 
 @pytest.mark.nightly
-def test_public_address_of_a_port_counts_before_that_of_the_network(place: Place) -> None:
-    place.publish(far=(LocalAddress(PUBLIC, FAR, FAR.ip),))
-    with place.far.conversation(BEYOND_IP, HTTP) as far, place.near.conversation(BEYOND_IP, HTTP) as near:
+def test_public_address_of_a_port_counts_before_that_of_the_network(scenario: Scenario) -> None:
+    scenario.publish(far=(LocalAddress(PUBLIC, FAR, FAR.ip),))
+    with scenario.far.conversation(BEYOND_IP, HTTP) as far, scenario.near.conversation(BEYOND_IP, HTTP) as near:
         assert (far.seen_as(), near.seen_as()) == (str(PUBLIC), str(EGRESS))
 
 
 @pytest.mark.nightly
-def test_security_groups_know_connections_by_the_gateway_node(place: Place) -> None:
-    place.publish()
-    for node, port in zip(place.nodes[:2], (NEAR, FAR), strict=True):
+def test_security_groups_know_connections_by_the_gateway_node(scenario: Scenario) -> None:
+    scenario.publish()
+    for node, port in zip(scenario.nodes[:2], (NEAR, FAR), strict=True):
         assert node.filter(filtered(port, a_group(*ALL_OUT))) == ""
-    with place.near.conversation(BEYOND_IP, HTTP) as near, place.far.conversation(BEYOND_IP, HTTP) as far:
+    with scenario.near.conversation(BEYOND_IP, HTTP) as near, scenario.far.conversation(BEYOND_IP, HTTP) as far:
         assert (near.seen_as(), far.seen_as()) == (str(EGRESS), str(EGRESS))
-    assert place.nodes[1].filter(filtered(FAR, a_group())) == ""
-    assert place.far.call(BEYOND_IP, HTTP) == "silent"
+    assert scenario.nodes[1].filter(filtered(FAR, a_group())) == ""
+    assert scenario.far.call(BEYOND_IP, HTTP) == "silent"
 
 
 @pytest.mark.nightly
-def test_guest_that_moves_keeps_its_connections(place: Place) -> None:
-    place.publish()
-    with place.far.conversation(BEYOND_IP, HTTP) as talk:
+def test_guest_that_moves_keeps_its_connections(scenario: Scenario) -> None:
+    scenario.publish()
+    with scenario.far.conversation(BEYOND_IP, HTTP) as talk:
         assert talk.seen_as() == str(EGRESS)
-        place.move_far(1, 2)
+        scenario.move_far(1, 2)
         try:
             assert talk.seen_as() == str(EGRESS)
         finally:
-            place.move_far(2, 1)
+            scenario.move_far(2, 1)
         assert talk.seen_as() == str(EGRESS)
 
 
 @pytest.mark.nightly
-def test_next_start_of_agents_keeps_connections(place: Place) -> None:
-    place.publish()
-    with place.near.conversation(BEYOND_IP, HTTP) as near, place.far.conversation(BEYOND_IP, HTTP) as far:
+def test_next_start_of_agents_keeps_connections(scenario: Scenario) -> None:
+    scenario.publish()
+    with scenario.near.conversation(BEYOND_IP, HTTP) as near, scenario.far.conversation(BEYOND_IP, HTTP) as far:
         assert (near.seen_as(), far.seen_as()) == (str(EGRESS), str(EGRESS))
         for number, port in ((1, NEAR), (2, FAR)):
             public = PublicAddresses(egress=(egress(number),))
-            place.nodes[number - 1].restart_agent([port], {NETWORK.id: segment(number)}, public=public)
+            scenario.nodes[number - 1].restart_agent([port], {NETWORK.id: segment(number)}, public=public)
         assert (near.seen_as(), far.seen_as()) == (str(EGRESS), str(EGRESS))
 
 
 @pytest.mark.nightly
-def test_another_gateway_node_takes_over(place: Place) -> None:
-    place.publish()
-    assert place.far.call(BEYOND_IP, HTTP) == "open"
-    place.publish(by=2)
-    with counting(place.nodes[0]) as former, place.near.conversation(BEYOND_IP, HTTP) as near:
+def test_another_gateway_node_takes_over(scenario: Scenario) -> None:
+    scenario.publish()
+    assert scenario.far.call(BEYOND_IP, HTTP) == "open"
+    scenario.publish(by=2)
+    with counting(scenario.nodes[0]) as former, scenario.near.conversation(BEYOND_IP, HTTP) as near:
         assert near.seen_as() == str(EGRESS)
     assert former == {}
 
@@ -205,42 +197,42 @@ def test_another_gateway_node_takes_over(place: Place) -> None:
 
 
 @pytest.mark.nightly
-def test_nothing_leaves_without_a_gateway_node(place: Place) -> None:
+def test_nothing_leaves_without_a_gateway_node(scenario: Scenario) -> None:
     """Neither what begins nor connections that had the address of the node."""
-    with place.far.conversation(BEYOND_IP, HTTP) as before:
+    with scenario.far.conversation(BEYOND_IP, HTTP) as before:
         assert before.seen_as() == NODE_IP
-        place.publish(by=None)
-        with counting(*place.nodes) as counts:
+        scenario.publish(by=None)
+        with counting(*scenario.nodes) as counts:
             before.ask()
-            assert place.far.call(BEYOND_IP, HTTP) == "silent"
+            assert scenario.far.call(BEYOND_IP, HTTP) == "silent"
             assert not before.has_answer()
         assert counts == {}
-        place.withdraw()
+        scenario.withdraw()
         assert before.answer() == NODE_IP  # TCP sends it again
 
 
 @pytest.mark.nightly
-def test_connections_by_the_address_of_the_gateway_node_end(place: Place) -> None:
-    with place.near.conversation(BEYOND_IP, HTTP) as before:
+def test_connections_by_the_address_of_the_gateway_node_end(scenario: Scenario) -> None:
+    with scenario.near.conversation(BEYOND_IP, HTTP) as before:
         assert before.seen_as() == NODE_IP
-        place.publish()
-        with counting(place.nodes[0]) as counts:
+        scenario.publish()
+        with counting(scenario.nodes[0]) as counts:
             before.ask()
             assert before.answer() == ""
     assert NODE_IP not in counts
 
 
 @pytest.mark.nightly
-def test_withdrawn_address_is_used_no_more(place: Place) -> None:
-    place.publish()
-    with place.far.conversation(BEYOND_IP, HTTP) as ended:
+def test_withdrawn_address_is_used_no_more(scenario: Scenario) -> None:
+    scenario.publish()
+    with scenario.far.conversation(BEYOND_IP, HTTP) as ended:
         assert ended.seen_as() == str(EGRESS)
-        place.withdraw()
-        with counting(*place.nodes) as counts, place.far.conversation(BEYOND_IP, HTTP) as talk:
+        scenario.withdraw()
+        with counting(*scenario.nodes) as counts, scenario.far.conversation(BEYOND_IP, HTTP) as talk:
             ended.ask()
             assert talk.seen_as() == NODE_IP
         assert str(EGRESS) not in counts
-    for node in place.nodes:
+    for node in scenario.nodes:
         assert "egress" not in node.links(namespace=ROUTER)
         assert "1002" not in node.run("ip rule", namespace=ROUTER)
 
@@ -248,14 +240,14 @@ def test_withdrawn_address_is_used_no_more(place: Place) -> None:
 @pytest.mark.nightly
 @pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.parametrize("where", ["", ROUTER])
-def test_lost_rules_let_nothing_leave_with_another_source(place: Place, number: int, where: str) -> None:
-    place.publish()
-    node = place.nodes[number - 1]
-    with place.far.conversation(BEYOND_IP, HTTP) as talk, counting(*place.nodes) as counts:
+def test_lost_rules_let_nothing_leave_with_another_source(scenario: Scenario, number: int, where: str) -> None:
+    scenario.publish()
+    node = scenario.nodes[number - 1]
+    with scenario.far.conversation(BEYOND_IP, HTTP) as talk, counting(*scenario.nodes) as counts:
         assert talk.seen_as() == str(EGRESS)
         node.run("nft flush ruleset", namespace=where)
         talk.ask()
-        place.far.run(f"ping -c 1 -W 1 {BEYOND_IP}", check=False)
+        scenario.far.run(f"ping -c 1 -W 1 {BEYOND_IP}", check=False)
         node.keep_rules()
         assert talk.answer() == str(EGRESS)  # TCP sends it again
     assert set(counts) == {str(EGRESS)}
@@ -264,21 +256,21 @@ def test_lost_rules_let_nothing_leave_with_another_source(place: Place, number: 
 @pytest.mark.nightly
 @pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.parametrize("loss", ["ip rule del priority 98", "ip route flush table 1002", "ip link del egress"])
-def test_lost_way_to_the_gateway_node_is_restored(place: Place, number: int, loss: str) -> None:
-    place.publish()
-    node = place.nodes[number - 1]
+def test_lost_way_to_the_gateway_node_is_restored(scenario: Scenario, number: int, loss: str) -> None:
+    scenario.publish()
+    node = scenario.nodes[number - 1]
     node.run(loss, namespace=ROUTER)
-    with counting(*place.nodes) as counts:
-        place.far.run(f"ping -c 1 -W 1 {BEYOND_IP}", check=False)
+    with counting(*scenario.nodes) as counts:
+        scenario.far.run(f"ping -c 1 -W 1 {BEYOND_IP}", check=False)
         node.keep_routes()
-        assert place.far.pings(BEYOND_IP)
+        assert scenario.far.pings(BEYOND_IP)
     assert set(counts) == {str(EGRESS)}
     assert node.problems().rules == LOST_ROUTES
 
 
-def test_failed_publication_is_made_up_for_and_keeps_no_other_router_from_its_address(place: Place) -> None:
+def test_failed_publication_is_made_up_for_and_keeps_no_other_router_from_its_address(scenario: Scenario) -> None:
     """A device that lets no other one beside it is in the way of the first router's."""
-    node, other = place.nodes[0], a_network(2)
+    node, other = scenario.nodes[0], a_network(2)
     public = PublicAddresses(egress=(egress(1), Egress(PUBLIC, other.id, MACS[1], MACS[1])))
     node.ensure(a_port(other, 0))
     node.run("ip link add obstacle link lan type macvlan mode passthru", namespace=ROUTER)
@@ -289,45 +281,45 @@ def test_failed_publication_is_made_up_for_and_keeps_no_other_router_from_its_ad
     finally:
         node.run("ip link del obstacle", namespace=ROUTER)
         node.remove(a_port(other, 0))
-    place.publish()
-    with place.near.conversation(BEYOND_IP, HTTP) as near:
+    scenario.publish()
+    with scenario.near.conversation(BEYOND_IP, HTTP) as near:
         assert near.seen_as() == str(EGRESS)
 
 
-def test_nobody_outside_opens_a_connection_by_the_address(place: Place) -> None:
-    place.publish()
-    outside = Guest(place.nodes[0], "outside", NEAR)
+def test_nobody_outside_opens_a_connection_by_the_address(scenario: Scenario) -> None:
+    scenario.publish()
+    outside = Guest(scenario.nodes[0], "outside", NEAR)
     assert outside.call(EGRESS, HTTP) == "silent"
-    assert place.near.call(BEYOND_IP, HTTP) == "open"
+    assert scenario.near.call(BEYOND_IP, HTTP) == "open"
 
 
 @pytest.mark.nightly
-def test_refused_destinations_stay_refused_by_the_gateway_node(place: Place) -> None:
+def test_refused_destinations_stay_refused_by_the_gateway_node(scenario: Scenario) -> None:
     """Also to a guest that sends to the gateway node itself, past the rules of its own router."""
-    place.publish()
-    place.far.run("ip addr add 169.254.64.0/31 dev eth0")
-    place.far.run(f"ip neigh replace 169.254.64.1 lladdr {MACS[1]} dev eth0")
-    place.far.run("ip route replace default via 169.254.64.1 src 10.0.0.11")
+    scenario.publish()
+    scenario.far.run("ip addr add 169.254.64.0/31 dev eth0")
+    scenario.far.run(f"ip neigh replace 169.254.64.1 lladdr {MACS[1]} dev eth0")
+    scenario.far.run("ip route replace default via 169.254.64.1 src 10.0.0.11")
     try:
-        assert place.far.call(BEYOND_IP, HTTP) == "open"
-        with place.nodes[0].server(HTTP):
+        assert scenario.far.call(BEYOND_IP, HTTP) == "open"
+        with scenario.nodes[0].server(HTTP):
             for refused in (NODE_IP, NEIGHBOUR_IP, str(underlay_address(1)), "100.64.0.0"):
-                assert place.far.call(refused, HTTP) == "silent"
+                assert scenario.far.call(refused, HTTP) == "silent"
     finally:
-        place.far.run("ip addr del 169.254.64.0/31 dev eth0")
-        place.far.configure()
+        scenario.far.run("ip addr del 169.254.64.0/31 dev eth0")
+        scenario.far.configure()
 
 
 @pytest.mark.nightly
-def test_node_that_is_not_in_the_segment_leaves_by_no_gateway_node(place: Place) -> None:
+def test_node_that_is_not_in_the_segment_leaves_by_no_gateway_node(scenario: Scenario) -> None:
     """The node knows the number of the segment and all addresses."""
-    place.publish()
+    scenario.publish()
     to_gateway = {"ports": (4000, 4000), "to": MACS[1], "target": IPv4Address(BEYOND_IP)}
     datagram = frames.vxlan(VNI, frames.udp(FAR.mac, ipv4(FAR), **to_gateway)).hex()  # type: ignore[arg-type]
     send = f"{sys.executable} {HERE / 'frames.py'} datagram {underlay_address(1)} 4789 {datagram}"
     for peers, packets in (((2,), 1), ((2, 3), 2)):
-        connect(place.nodes[0], 1, *peers)
-        with counting(place.nodes[0]) as counts:
-            place.nodes[2].run(send)
-            assert place.near.pings(BEYOND_IP)
+        connect(scenario.nodes[0], 1, *peers)
+        with counting(scenario.nodes[0]) as counts:
+            scenario.nodes[2].run(send)
+            assert scenario.near.pings(BEYOND_IP)
         assert counts == {str(EGRESS): packets}

@@ -22,6 +22,7 @@ from tests.agents.network import ipv4_frames as v4
 from tests.agents.network.forged_beyond import text_in
 from tests.agents.network.forged_kinds import (
     ATTACKER,
+    FREE4,
     HIS,
     NETWORK,
     OTHER4,
@@ -31,7 +32,6 @@ from tests.agents.network.forged_kinds import (
     PUBLIC,
     PUBLIC6,
     ROUTED,
-    STRAY4,
     VICTIM,
 )
 from tests.agents.network.forged_nodes import HONEST_OUTER, INNER, MEMBER, OUTER, STAY, VICTIM_NODE
@@ -58,7 +58,7 @@ DROPPED_BY_BRIDGES = {
     "source MAC of zeros",
     "IPv6 with the MAC of a group",
 }
-END = frames.arp(ATTACKER.mac, OWN4, STRAY4)
+END = frames.arp(ATTACKER.mac, OWN4, FREE4)
 
 
 def variants(frame: bytes) -> Iterator[bytes]:
@@ -72,8 +72,8 @@ def passed(attacker: Guest, victim: Guest, sent: Mapping[str, bytes]) -> set[str
     router = Guest(attacker.node, ROUTER, attacker.port)
     with victim.capturing(until=END) as at_victim, router.capturing(until=END, device="lan") as at_router:
         attacker.send(*(each for frame in sent.values() for each in variants(frame)), END)
-    seen = {frames.content(bytes.fromhex(frame)) for frame in (*at_victim, *at_router)}
-    return {name for name, frame in sent.items() if frames.content(frame) in seen}
+    received = {frames.content(bytes.fromhex(frame)) for frame in (*at_victim, *at_router)}
+    return {name for name, frame in sent.items() if frames.content(frame) in received}
 
 
 def missing(attacker: Guest, victim: Guest, sent: Mapping[str, bytes]) -> list[str]:
@@ -143,8 +143,8 @@ def test_no_kind_gets_through(node: Node, attacker: Guest, victim: Guest, prepar
     prepare(node)
     for _ in range(2):
         assert sorted(passed(attacker, victim, FORGED)) == []
-        kept = set(missing(attacker, victim, HONEST | HONEST_FOR_ROUTER))
-        assert kept == (PUT_TOGETHER if prepare is with_groups else set())
+        lost = set(missing(attacker, victim, HONEST | HONEST_FOR_ROUTER))
+        assert lost == (PUT_TOGETHER if prepare is with_groups else set())
         node.run("nft flush ruleset")
         node.keep_rules()
 
@@ -182,9 +182,9 @@ def test_no_kind_comes_from_a_hostile_node(nodes: list[Node], pair: tuple[Guest,
         with victim.capturing(until=END) as at_victim, router.capturing(until=END, device="lan") as at_router:
             stranger.send(*(v4.framed(mine, packet, his) for packet in outer.values()), device="under")
             stranger.send(*(each for frame in inner.values() for each in variants(frame)), END, device="evil")
-        seen = [bytes.fromhex(frame) for frame in (*at_victim, *at_router)]
-        contents = set(map(frames.content, seen))
+        received = [bytes.fromhex(frame) for frame in (*at_victim, *at_router)]
+        contents = set(map(frames.content, received))
         assert {name for name, frame in inner.items() if frames.content(frame) in contents} == set(HONEST) - {*STAY}
-        assert {name for name in outer if any(text_in(name) in frame for frame in seen)} == set(HONEST_OUTER)
+        assert {name for name in outer if any(text_in(name) in frame for frame in received)} == set(HONEST_OUTER)
         victim.node.run("nft flush ruleset")
         victim.node.keep_rules()

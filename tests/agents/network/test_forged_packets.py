@@ -17,6 +17,7 @@ from tests.agents.network import frames
 from tests.agents.network import ipv4_frames as v4
 from tests.agents.network.forged_kinds import (
     ATTACKER,
+    FREE4,
     GATEWAY4,
     GATEWAY_MAC,
     HERS,
@@ -24,7 +25,6 @@ from tests.agents.network.forged_kinds import (
     OWN4,
     PUBLIC,
     PUBLIC6,
-    STRAY4,
     VICTIM,
 )
 from tests.agents.network.namespace_node import Guest, Node
@@ -36,7 +36,7 @@ END = beyond.text_in("end")
 
 
 @dataclass
-class Place:
+class Scenario:
     """A node with two guests of one network, and the outside."""
 
     node: Node
@@ -62,19 +62,19 @@ class Place:
         What arrives for the node itself is the node's own affair.
         """
         with ExitStack() as stack:
-            seen = [
+            received = [
                 stack.enter_context(self.victim.capturing(until=END)),
                 stack.enter_context(self.router.receiving_packets(until=END)),
             ]
             if arriving:
-                seen.append(stack.enter_context(self.attacker.capturing(until=END)))
+                received.append(stack.enter_context(self.attacker.capturing(until=END)))
             else:
-                seen.append(stack.enter_context(self.outside.capturing(until=END, device="u0")))
-                seen.append(stack.enter_context(self.host.receiving_packets(until=END)))
+                received.append(stack.enter_context(self.outside.capturing(until=END, device="u0")))
+                received.append(stack.enter_context(self.host.receiving_packets(until=END)))
             self.attacker.send(*leaving)
             self.arrive(arriving)
             self._end()
-        texts = [text for each in seen for text in each]
+        texts = [text for each in received for text in each]
         return {name for name in names if any(beyond.text_in(name).hex() in text for text in texts)}
 
     def _end(self) -> None:
@@ -83,13 +83,13 @@ class Place:
         self.attacker.send(
             v4.framed(HERS, v4.packet(OWN4, beyond.BEYOND, body=v4.udp(4000, 9999, END)), GATEWAY_MAC),
             v4.framed(HERS, echo, GATEWAY_MAC),
-            v4.arp(HERS, (HERS, OWN4), (HERS, STRAY4)) + END,
+            v4.arp(HERS, (HERS, OWN4), (HERS, FREE4)) + END,
         )
         self.arrive(v4.packet(beyond.BEYOND, to, body=v4.udp(4000, 9999, END)) for to in (PUBLIC, beyond.NODE))
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
     if os.geteuid() != 0:
         pytest.skip("namespaces need root")
     node = Node(tmp_path_factory.mktemp("node"))
@@ -106,29 +106,31 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         for name, device in [("", "u0"), ("outside", "u0"), (attacker.name, "eth0"), (victim.name, "eth0")]:
             wait_for_addresses(node, name, device)
         others = (Guest(node, name, ATTACKER) for name in (namespace_name(NETWORK.id), "", "outside"))
-        found = Place(node, attacker, victim, *others)
-        wait_until(lambda: found.outside.pings(PUBLIC) and found.outside.pings(PUBLIC6), what="answers of the guest")
-        yield found
+        scenario = Scenario(node, attacker, victim, *others)
+        wait_until(
+            lambda: scenario.outside.pings(PUBLIC) and scenario.outside.pings(PUBLIC6), what="answers of the guest"
+        )
+        yield scenario
     finally:
         node.close()
 
 
-def test_no_packet_of_a_guest_goes_where_none_may(place: Place) -> None:
+def test_no_packet_of_a_guest_goes_where_none_may(scenario: Scenario) -> None:
     forged = {kind.name: kind.frame for group in beyond.OF_GUESTS for kind in group.kinds()}
     for _ in range(2):
-        assert sorted(place.passed(forged, leaving=forged.values())) == []
-        assert place.passed(beyond.HONEST, leaving=beyond.HONEST.values()) == set(beyond.HONEST)
-        place.node.run("nft flush ruleset")
-        place.node.run("nft flush ruleset", namespace=place.router.name)
-        place.node.keep_rules()
+        assert sorted(scenario.passed(forged, leaving=forged.values())) == []
+        assert scenario.passed(beyond.HONEST, leaving=beyond.HONEST.values()) == set(beyond.HONEST)
+        scenario.node.run("nft flush ruleset")
+        scenario.node.run("nft flush ruleset", namespace=scenario.router.name)
+        scenario.node.keep_rules()
 
 
-def test_no_forged_packet_from_outside_gets_in(place: Place) -> None:
+def test_no_forged_packet_from_outside_gets_in(scenario: Scenario) -> None:
     forged = {kind.name: kind.frame for group in beyond.OF_OUTSIDE for kind in group.kinds()}
     honest = beyond.HONEST_OF_OUTSIDE
     for _ in range(2):
-        assert sorted(place.passed(forged, arriving=forged.values())) == []
-        assert place.passed(honest, arriving=honest.values()) == set(honest)
-        place.node.run("nft flush ruleset")
-        place.node.run("nft flush ruleset", namespace=place.router.name)
-        place.node.keep_rules()
+        assert sorted(scenario.passed(forged, arriving=forged.values())) == []
+        assert scenario.passed(honest, arriving=honest.values()) == set(honest)
+        scenario.node.run("nft flush ruleset")
+        scenario.node.run("nft flush ruleset", namespace=scenario.router.name)
+        scenario.node.keep_rules()

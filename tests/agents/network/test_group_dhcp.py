@@ -30,10 +30,10 @@ def test_requests_for_dhcp_reach_no_other_guest(node: Node, plug: Callable[..., 
         v6.ipv6(mac, link_local(mac), v6.DHCP_SERVERS, protocol=v6.UDP, body=v6.udp(546, 547), to=to),
     ]
     last = frames.arp(mac, SENDER.ip, RECEIVER.ip)
-    with receiver.capturing(until=last) as seen:
+    with receiver.capturing(until=last) as captured:
         sender.send(*aimed, last)
-    assert last.hex() in seen
-    assert not {frame.hex() for frame in aimed} & set(seen)
+    assert last.hex() in captured
+    assert not {frame.hex() for frame in aimed} & set(captured)
     wait_until(lambda: "via fe80::1" in sender.run("ip -6 route show default"), what="a router advertisement")
     assert sender.dhcp6() == SENDER.of_family(6)[0]
     assert sender.dhcp()["ip"] == str(SENDER.ip)

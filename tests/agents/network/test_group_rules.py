@@ -79,8 +79,8 @@ def test_nothing_changes_without_a_change() -> None:
 def test_no_filtered_port_means_no_table() -> None:
     group = a_group(10)
     assert tables([], [group]) == ()
-    gone = rule_table.changes(tables([a_filter(1, group)], [group]), ())
-    assert gone == rule_table.removal(group_rules.INET) + rule_table.removal(group_rules.BRIDGE)
+    removal = rule_table.changes(tables([a_filter(1, group)], [group]), ())
+    assert removal == rule_table.removal(group_rules.INET) + rule_table.removal(group_rules.BRIDGE)
 
 
 def test_size_of_the_rules_grows_with_the_ranges_and_not_with_their_combinations() -> None:
@@ -176,12 +176,12 @@ def test_changes_lead_to_the_same_rules_as_writing_them_whole(node: Node) -> Non
     rand = random.Random(18)
     written: tuple[rule_table.Table, ...] = ()
     for number in range(ROUNDS):
-        wanted = _random_tables(rand)
-        _nft(node, rule_table.changes(written, wanted))
+        desired = _random_tables(rand)
+        _nft(node, rule_table.changes(written, desired))
         changed = _listing(node)
-        _nft(node, rule_table.whole(wanted))
+        _nft(node, rule_table.whole(desired))
         assert changed == _listing(node), number
-        written = wanted
+        written = desired
 
 
 def _nft(node: Node, text: str) -> None:
@@ -201,5 +201,5 @@ def _listing(node: Node) -> list[str]:
             )
         return value
 
-    found = json.loads(node.run("nft -j -s list ruleset"))["nftables"]
-    return sorted(json.dumps(plain(each), sort_keys=True) for each in found)
+    objects = json.loads(node.run("nft -j -s list ruleset"))["nftables"]
+    return sorted(json.dumps(plain(each), sort_keys=True) for each in objects)

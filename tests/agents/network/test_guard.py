@@ -70,9 +70,9 @@ def test_guard_restores_lost_rules_and_reports_the_loss(
     node.run(DAMAGE[damage])
     node.keep_rules()
     assert node.problems().rules == LOST
-    with victim.capturing(until=HONEST) as seen:
+    with victim.capturing(until=HONEST) as captured:
         attacker.send(*FORGED.values(), HONEST)
-    assert [name for name, frame in FORGED.items() if frame.hex() in seen] == []
+    assert [name for name, frame in FORGED.items() if frame.hex() in captured] == []
     attacker.dhcp()
     with node.server(AGENT), node.server(AGENT, namespace="outside"):
         assert attacker.call(NODE_IP, AGENT) == "silent"
@@ -202,22 +202,22 @@ def stranger(node: Node, victim: Guest) -> Guest:
 def test_unknown_bridge_port_reaches_no_guest(node: Node, attacker: Guest, victim: Guest, stranger: Guest) -> None:
     unknown = frames.udp(NOBODY, ipv4(stranger.port), ports=(1000, 2000))
     directly = frames.udp(NOBODY, ipv4(stranger.port), ports=(1000, 2000), to=VICTIM.mac)
-    with victim.capturing(until=HONEST) as seen:
+    with victim.capturing(until=HONEST) as captured:
         stranger.send(unknown, directly)
         attacker.send(HONEST)
-    assert not {unknown.hex(), directly.hex()} & set(seen)
+    assert not {unknown.hex(), directly.hex()} & set(captured)
     stranger.run(f"ip addr add {stranger.port.ip}/24 dev eth0")
     assert not stranger.pings(gateway(stranger.port.network))
 
 
 def test_unknown_bridge_port_receives_no_frames(node: Node, attacker: Guest, victim: Guest, stranger: Guest) -> None:
     last = frames.udp(NOBODY, ipv4(stranger.port), ports=(1, 2))
-    with stranger.capturing(until=last) as seen:
+    with stranger.capturing(until=last) as captured:
         with victim.capturing(until=HONEST):
             attacker.send(HONEST)
         tap = tap_name(stranger.port.id)
         node.run(f"{sys.executable} {HERE / 'frames.py'} send {tap} {last.hex()}")
-    assert HONEST.hex() not in seen
+    assert HONEST.hex() not in captured
 
 
 def test_unknown_bridge_port_does_not_reach_the_node(

@@ -1,9 +1,9 @@
 """Connections of a filtered guest that moves from one node to the other: namespaces of two nodes, with root."""
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +12,8 @@ from agents.node.adapters.network_specs import PortSpec, bridge_name, tap_name
 from agents.node.adapters.port_filters import NOTHING_FILTERED, FilteredPort, PortFilters
 from andromede_core.permits.security_group import Rule
 from tests.agents.network import frames
-from tests.agents.network.namespace_node import IPV4, Guest, Node, a_network, a_port, ipv4, joined
-from tests.agents.network.test_overlay import segment
-from tests.agents.network.test_security_groups import ALL_OUT, GROUP, a_group, allowing
+from tests.agents.network.namespace_node import IPV4, Guest, Node, a_network, a_port, ipv4, joined_nodes
+from tests.agents.network.test_security_groups import ALL_OUT, GROUP, a_group, allowing, start_guest
 
 pytestmark = pytest.mark.lab
 NETWORK, OTHER_NETWORK = a_network(1, IPV4), a_network(2, IPV4)
@@ -54,31 +53,15 @@ class Crossing:
 
 
 @pytest.fixture
-def crossing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crossing]:
-    if os.geteuid() != 0:
-        pytest.skip("namespaces need root")
-    nodes = [Node(tmp_path_factory.mktemp(f"node{number}")) for number in range(2)]
-    try:
-        with joined(nodes):
-            mover, left = _start(nodes, 1, "mover", MOVER), _start(nodes, 1, "left", LEFT, MOVER)
-            crossing = Crossing(nodes, mover, left, _start(nodes, 2, "found", FOUND))
-            crossing.filter(0, MOVER, LEFT)
-            crossing.filter(1, FOUND)
-            yield crossing
-            for node in nodes:
-                assert node.filter(NOTHING_FILTERED) == ""
-    finally:
+def crossing(tmp_path: Path) -> Iterator[Crossing]:
+    with joined_nodes(tmp_path, 2) as nodes:
+        mover, left = start_guest(nodes, 1, "mover", MOVER), start_guest(nodes, 1, "left", LEFT, MOVER)
+        crossing = Crossing(nodes, mover, left, start_guest(nodes, 2, "found", FOUND))
+        crossing.filter(0, MOVER, LEFT)
+        crossing.filter(1, FOUND)
+        yield crossing
         for node in nodes:
-            node.close()
-
-
-def _start(nodes: list[Node], number: int, name: str, port: PortSpec, *others: PortSpec) -> Guest:
-    node = nodes[number - 1]
-    node.ensure(port, *others)
-    assert node.connect(NETWORK, segment(number, 3 - number)) == ""
-    guest = Guest(node, name, port).start()
-    guest.run(f"ip link set eth0 mtu {NETWORK.mtu}")
-    return guest.configured()
+            assert node.filter(NOTHING_FILTERED) == ""
 
 
 def test_connection_on_which_a_guest_only_receives_outlives_its_move(crossing: Crossing) -> None:
@@ -117,9 +100,9 @@ def test_only_entries_of_the_guest_itself_are_taken(crossing: Crossing) -> None:
     node.add_connections(entries(*forged, named), MOVER)
     node.add_connections(entries(ENTRY.format(LEFT.ip, "9.9.9.6"), port=FOUND), MOVER)
     node.add_connections(entries(ENTRY.format(STRANGER.ip, "9.9.9.7"), port=STRANGER), MOVER, STRANGER)
-    found = [line.split() for line in crossing.entries(1).splitlines()]
-    assert not [line for line in found if "4711" in line]
-    ends = {frozenset({line[line.index("-s") + 1], line[line.index("-d") + 1]}) for line in found}
+    tracked = [line.split() for line in crossing.entries(1).splitlines()]
+    assert not [line for line in tracked if "4711" in line]
+    ends = {frozenset({line[line.index("-s") + 1], line[line.index("-d") + 1]}) for line in tracked}
     assert frozenset({str(MOVER.ip), str(LEFT.ip)}) in ends
     assert not [pair for pair in ends if str(FOUND.ip) in pair or any(each.startswith("9.9.9.") for each in pair)]
 
@@ -132,7 +115,7 @@ def test_entries_of_an_earlier_stay_are_forgotten(crossing: Crossing) -> None:
     node.add_connections(entries(ENTRY.format(MOVER.ip, FOUND.ip), ENTRY.format("9.9.9.9", MOVER.ip)), MOVER)
     with crossing.left.pushing(WEB), crossing.mover.receiving(LEFT.ip, WEB):
         node.forget_connections(MOVER)
-        found = crossing.entries(0)
-    assert f"-s {MOVER.ip} -d {LEFT.ip}" in found
-    assert f"-s 10.9.9.9 -d {MOVER.ip}" in found
-    assert str(FOUND.ip) not in found and "-s 9.9.9.9" not in found
+        tracked = crossing.entries(0)
+    assert f"-s {MOVER.ip} -d {LEFT.ip}" in tracked
+    assert f"-s 10.9.9.9 -d {MOVER.ip}" in tracked
+    assert str(FOUND.ip) not in tracked and "-s 9.9.9.9" not in tracked

@@ -42,9 +42,9 @@ HONEST = frames.udp(ATTACKER.mac, ipv4(ATTACKER), ports=(1000, 2000), text=b"hon
 
 def passed(attacker: Guest, victim: Guest, forged: dict[str, bytes]) -> list[str]:
     """Return the names of the frames that reach the victim."""
-    with victim.capturing(until=HONEST) as seen:
+    with victim.capturing(until=HONEST) as captured:
         attacker.send(*forged.values(), HONEST)
-    return [name for name, frame in forged.items() if frame.hex() in seen]
+    return [name for name, frame in forged.items() if frame.hex() in captured]
 
 
 def reaches(guest: Guest, address: object) -> None:
@@ -189,9 +189,9 @@ def test_network_without_subnets_connects_its_guests(node: Node, plug: Plug) -> 
     attacker = plug(replace(ATTACKER, network=network, addresses=()))
     victim = plug(replace(VICTIM, network=network, addresses=()), attacker.port)
     announcement = v4.announcement(kinds.HERS)
-    with victim.capturing(until=announcement) as seen:
+    with victim.capturing(until=announcement) as captured:
         attacker.send(*FORGED.values(), HONEST, announcement)
-    assert [name for name, frame in FORGED.items() if frame.hex() in seen] == []
+    assert [name for name, frame in FORGED.items() if frame.hex() in captured] == []
 
 
 def gateways(node: Node) -> set[str]:

@@ -116,7 +116,7 @@ def test_names_and_metadata_pass_without_a_rule_and_nothing_else(node: Node, plu
     }
     assert {way: guest.call(way[0], way[1].port or 0) for way in ways} == ways
     said = {way: reaches_address([filters], FIRST, str(way[0]), way[1]) for way in ways if way[0] != SECOND.ip}
-    assert said == {way: seen == "open" for way, seen in ways.items() if way[0] != SECOND.ip}
+    assert said == {way: outcome == "open" for way, outcome in ways.items() if way[0] != SECOND.ip}
     assert not any(guest.pings(each) for each in (*gateways[:1], ADDRESS, SECOND.ip))
 
     other.run("nft add table inet t")
@@ -153,8 +153,8 @@ def test_one_guest_holds_eight_connections_and_others_are_answered(node: Node, p
     first, second = plug(FIRST).configured(), plug(SECOND, FIRST).configured()
     node.publish_metadata(metadata_of(SECOND, "second"))
     assert read(second, within_s=PATIENCE_S) == "id-of-second"
-    with first.holding(ADDRESS, 80, at_most=20) as held:
-        assert held == 8
+    with first.holding(ADDRESS, 80, at_most=20) as open_connections:
+        assert open_connections == 8
         assert read(second) == "id-of-second"
 
 

@@ -122,8 +122,8 @@ def test_flood_of_one_guest_leaves_the_resolver_to_the_others(node: Node, plug: 
     node.names(network, [HostName("flood", (IPv4Address("10.0.0.9"),))])
     answered = int(flooding.run(f"{sys.executable} {HERE / 'dns.py'} flood {GATEWAY} 20000"))
     assert 0 < answered < 10000
-    with flooding.holding(GATEWAY, 53, at_most=30) as held:
-        assert held == 4
+    with flooding.holding(GATEWAY, 53, at_most=30) as open_connections:
+        assert open_connections == 4
         assert other.call(GATEWAY, 53) == "open"
         assert ask(other, "A:flood") == ["10.0.0.9"]
 

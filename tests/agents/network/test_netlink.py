@@ -97,7 +97,7 @@ def test_addresses_are_those_of_the_namespace(there: Callable[[Act], None]) -> N
         netlink.add_link("br1", "bridge")
         for _ in range(2):
             netlink.ensure_address("br1", address)
-        assert [(link_names()[index], found) for index, found in netlink.addresses()] == [("br1", address)]
+        assert [(link_names()[index], own_address) for index, own_address in netlink.addresses()] == [("br1", address)]
 
     there(act)
     with Netlink() as own:
@@ -129,17 +129,17 @@ def test_calling_thread_stays_in_its_namespace_and_nothing_is_left_open(namespac
     def fail() -> None:
         raise AdapterError("A failure in the namespace.", retryable=False)
 
-    def place() -> str:
+    def network_namespace() -> str:
         return os.readlink("/proc/thread-self/ns/net")
 
     def used() -> tuple[str, int, int]:
         children = Path("/proc/thread-self/children").read_text()
-        return place(), len(os.listdir("/proc/self/fd")), len(children.split())
+        return network_namespace(), len(os.listdir("/proc/self/fd")), len(children.split())
 
     nft.apply("add table ip probe", namespace=namespace)
     before = used()
     for _ in range(20):
-        assert namespaces.inside(namespace, place) != before[0]
+        assert namespaces.inside(namespace, network_namespace) != before[0]
         with pytest.raises(AdapterError, match="in the namespace"):
             namespaces.inside(namespace, fail)
         with Netlink() as netlink:

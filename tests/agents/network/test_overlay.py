@@ -4,7 +4,6 @@ As in test_isolation, absence is shown by something honest that arrives after wh
 """
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -27,7 +26,7 @@ from tests.agents.network.namespace_node import (
     a_port,
     gateway,
     ipv4,
-    joined,
+    joined_nodes,
     underlay_address,
 )
 from tests.agents.network.test_isolation import ATTACKER, HONEST, VICTIM
@@ -48,19 +47,8 @@ def segment(me: int, *peers: int, vni: int = VNI) -> SegmentSpec:
 
 @pytest.fixture
 def nodes(tmp_path: Path) -> Iterator[list[Node]]:
-    if os.geteuid() != 0:
-        pytest.skip("namespaces need root")
-    created: list[Node] = []
-    for number in range(3):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        created.append(Node(folder))
-    try:
-        with joined(created):
-            yield created
-    finally:
-        for node in created:
-            node.close()
+    with joined_nodes(tmp_path, 3) as nodes:
+        yield nodes
 
 
 @pytest.fixture
@@ -178,18 +166,18 @@ def test_removed_peer_cannot_inject_frames_into_the_network(attacker: Guest, vic
     stranger.run(f"ip link add evil type vxlan id {VNI} local {underlay_address(3)} dstport 4789 remote 192.0.2.2")
     stranger.run("ip link set evil up")
     send = f"{sys.executable} {HERE / 'frames.py'} send evil {forged.hex()}"
-    with victim.capturing(until=HONEST) as seen:
+    with victim.capturing(until=HONEST) as captured:
         stranger.run(send)
         attacker.send(HONEST)
-    assert forged.hex() not in seen
+    assert forged.hex() not in captured
     victim.node.connect(NETWORK, segment(2, 1, 3))
     with victim.capturing(until=forged):
         stranger.run(send)  # the same is a peer's now
     victim.node.connect(NETWORK, segment(2, 1))
-    with victim.capturing(until=HONEST) as seen:
+    with victim.capturing(until=HONEST) as captured:
         stranger.run(send)
         attacker.send(HONEST)
-    assert forged.hex() not in seen
+    assert forged.hex() not in captured
 
 
 def test_peer_of_one_network_is_no_peer_of_another(attacker: Guest, victim: Guest, start: Start) -> None:
@@ -199,10 +187,10 @@ def test_peer_of_one_network_is_no_peer_of_another(attacker: Guest, victim: Gues
     forged = frames.udp(ATTACKER.mac, ipv4(ATTACKER), ports=(1, 2))
     third.node.run(f"ip link add evil type vxlan id {VNI} local {underlay_address(3)} dstport 4790 remote 192.0.2.2")
     datagram = frames.vxlan(VNI, forged).hex()
-    with victim.capturing(until=HONEST) as seen:
+    with victim.capturing(until=HONEST) as captured:
         third.node.run(f"{sys.executable} {HERE / 'frames.py'} datagram 192.0.2.2 4789 {datagram}")
         attacker.send(HONEST)
-    assert forged.hex() not in seen
+    assert forged.hex() not in captured
 
 
 def test_guest_cannot_forge_overlay_packets_of_its_node(attacker: Guest, victim: Guest) -> None:
@@ -210,10 +198,10 @@ def test_guest_cannot_forge_overlay_packets_of_its_node(attacker: Guest, victim:
     attacker.node.restart_agent([ATTACKER], {NETWORK.id: segment(1, 2)}, allowed=(IPv4Network("192.0.2.0/24"),))
     forged = frames.udp("52:54:00:00:07:07", IPv4Address("10.0.0.77"), ports=(1, 2))
     send = f"{sys.executable} {HERE / 'frames.py'} datagram 192.0.2.2 4789 {frames.vxlan(VNI, forged).hex()}"
-    with victim.capturing(until=HONEST) as seen:
+    with victim.capturing(until=HONEST) as captured:
         attacker.run(send)
         attacker.send(HONEST)
-    assert forged.hex() not in seen
+    assert forged.hex() not in captured
     attacker.node.run("nft flush chain ip andromede prerouting")
     attacker.node.run("nft flush chain ip andromede destinations", namespace=ROUTER)
     with victim.capturing(until=forged):
@@ -245,15 +233,17 @@ def test_removed_peer_receives_no_frames(attacker: Guest, victim: Guest, nodes: 
 
 def elements(node: Node) -> set[str]:
     listing = json.loads(node.run("nft -j list set ip andromede-overlay peers"))["nftables"]
-    (found,) = (each["set"] for each in listing if "set" in each)
-    return {f"{peer} {vni:#x}" for peer, vni in (each["concat"] for each in found.get("elem", []))}
+    (named_set,) = (each["set"] for each in listing if "set" in each)
+    return {f"{peer} {vni:#x}" for peer, vni in (each["concat"] for each in named_set.get("elem", []))}
 
 
 def table_handle(node: Node) -> int:
     """Return the number that the kernel gave the table when it was made."""
     listing = json.loads(node.run("nft -j list tables"))["nftables"]
-    (found,) = (each["table"]["handle"] for each in listing if each.get("table", {}).get("name") == "andromede-overlay")
-    return int(found)
+    (handle,) = (
+        each["table"]["handle"] for each in listing if each.get("table", {}).get("name") == "andromede-overlay"
+    )
+    return int(handle)
 
 
 def test_segment_change_keeps_the_table_and_other_networks(attacker: Guest, start: Start) -> None:
@@ -352,21 +342,21 @@ def test_a_guest_that_moves_keeps_its_connections(nodes: list[Node], start: Star
     them is on a third node, one on that which it leaves, one where it goes."""
     three = (1, 2, 3)
     mover = start(1, ATTACKER, peers=three)
-    left = start(1, a_port(NETWORK, 3), ATTACKER, peers=three)
-    found, third = start(2, VICTIM, peers=three), start(3, BESIDE, peers=three)
+    source = start(1, a_port(NETWORK, 3), ATTACKER, peers=three)
+    destination, third = start(2, VICTIM, peers=three), start(3, BESIDE, peers=three)
     with nodes[0].server(WEB, namespace=mover.name):
-        talks = [each.conversation(ipv4(ATTACKER), WEB) for each in (left, found, third)]
+        talks = [each.conversation(ipv4(ATTACKER), WEB) for each in (source, destination, third)]
         with talks[0] as here, talks[1] as there, talks[2] as beyond:
-            assert_connected(NETWORK, (left, here), (found, there), (third, beyond))
+            assert_connected(NETWORK, (source, here), (destination, there), (third, beyond))
             nodes[1].ensure(ATTACKER, VICTIM)  # the port is on both nodes now
-            assert_connected(NETWORK, (left, here), (found, there), (third, beyond))
+            assert_connected(NETWORK, (source, here), (destination, there), (third, beyond))
             tap = tap_name(ATTACKER.id)
             nodes[0].lend(tap, nodes[1])
             nodes[1].run(f"ip link set {tap} master {bridge_name(NETWORK.id)} up")
             mover.send(v4.announcement(ATTACKER.mac))
-            assert_connected(NETWORK, (left, here), (found, there), (third, beyond))
-            nodes[0].remove(ATTACKER, left.port)
-            assert_connected(NETWORK, (left, here), (found, there), (third, beyond))
+            assert_connected(NETWORK, (source, here), (destination, there), (third, beyond))
+            nodes[0].remove(ATTACKER, source.port)
+            assert_connected(NETWORK, (source, here), (destination, there), (third, beyond))
 
 
 def assert_connected(network: NetworkSpec, *talks: tuple[Guest, object]) -> None:

@@ -50,16 +50,16 @@ def test_drops_and_hits_are_counted_by_port_and_rule(node: Node, guests: tuple[G
         assert near.call(ipv4(SERVER), WEB) == "open"
     before = node.counters(SERVER)
     assert before.rule_hits == {LOGGED[0].id: 1, LOGGED[1].id: 0}, "of a connection, only the packet that begins it"
-    asked = frames.udp(NEAR.mac, NEAR.ip, ports=(4000, 53), to=SERVER.mac, target=SERVER.ip)
+    query = frames.udp(NEAR.mac, NEAR.ip, ports=(4000, 53), to=SERVER.mac, target=SERVER.ip)
     unasked = frames.udp(SERVER.mac, SERVER.ip, ports=(4001, 53), to=NEAR.mac, target=NEAR.ip)
-    near.send(asked, asked)
+    near.send(query, query)
     server.send(unasked)
     after = node.counters(SERVER)
     assert after.group_dropped - before.group_dropped == {"in": 2, "out": 1}
     assert node.counters(NEAR).group_dropped["in"] == 0, "the sender's own rules judge first"
     assert node.filter(filtered(None)) == ""
     counted = node.counters(NEAR).group_dropped["out"]
-    near.send(asked)
+    near.send(query)
     assert node.counters(NEAR).group_dropped["out"] == counted + 1, "of a port that is cut off"
     assert node.counters(SERVER) == after, "a change of other rules leaves them"
     node.keep_rules()

@@ -92,7 +92,7 @@ def routed(port: PortSpec, address: Address) -> LocalAddress:
 
 
 @dataclass
-class Place:
+class Scenario:
     """A node with guests of two networks, and the outside."""
 
     node: Node
@@ -121,8 +121,8 @@ class Place:
         for source in sources:
             run(f"nft add rule inet probe in {'ip6' if source.version == 6 else 'ip'} saddr {source} counter")
         yield counts
-        found = re.findall(r"saddr (\S+) counter packets (\d+)", run("nft list table inet probe"))
-        counts |= {ip_address(source): int(count) for source, count in found}
+        counters = re.findall(r"saddr (\S+) counter packets (\d+)", run("nft list table inet probe"))
+        counts |= {ip_address(source): int(count) for source, count in counters}
         run("nft delete table inet probe")
 
 
@@ -136,7 +136,7 @@ def wait_for_addresses(node: Node, namespace: str, device: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
     if os.geteuid() != 0:
         pytest.skip("namespaces need root")
     node = Node(tmp_path_factory.mktemp("node"))
@@ -156,13 +156,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             for name in ("web", "outside", "stranger"):
                 for port in (HTTP, SSH):
                     stack.enter_context(serving(node, port, name))
-            yield Place(node, **guests, outside=Guest(node, "outside", WEB))
+            yield Scenario(node, **guests, outside=Guest(node, "outside", WEB))
     finally:
         node.close()
 
 
 @pytest.fixture
-def place(built: Place) -> Iterator[Place]:
+def scenario(built: Scenario) -> Iterator[Scenario]:
     yield built
     for address in (ROUTED, PUBLIC6):
         built.web.run(f"ip addr del {address}/{address.max_prefixlen} dev eth0", check=False)
@@ -173,185 +173,187 @@ def place(built: Place) -> Iterator[Place]:
 # ---- what passes
 
 
-def test_guest_is_reached_by_its_public_address_and_has_it_as_its_source(place: Place) -> None:
-    place.publish(translated(WEB))
-    with place.outside.conversation(PUBLIC, HTTP) as inbound, place.web.conversation(BEYOND_IP, HTTP) as outbound:
+def test_guest_is_reached_by_its_public_address_and_has_it_as_its_source(scenario: Scenario) -> None:
+    scenario.publish(translated(WEB))
+    with scenario.outside.conversation(PUBLIC, HTTP) as inbound, scenario.web.conversation(BEYOND_IP, HTTP) as outbound:
         assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND_IP, str(PUBLIC))
-        tracked = place.node.run("cat /proc/net/nf_conntrack").splitlines()
+        tracked = scenario.node.run("cat /proc/net/nf_conntrack").splitlines()
         assert not [entry for entry in tracked if str(PUBLIC) in entry and BEYOND_IP in entry]
-    assert place.outside.pings(PUBLIC)
-    with place.database.conversation(BEYOND_IP, HTTP) as without:
+    assert scenario.outside.pings(PUBLIC)
+    with scenario.database.conversation(BEYOND_IP, HTTP) as without:
         assert without.seen_as() == NODE_IP
 
 
-def test_routed_address_is_the_guest_s_own(place: Place) -> None:
-    place.give(ROUTED)
-    place.publish(routed(WEB, ROUTED))
-    with place.outside.conversation(ROUTED, HTTP) as inbound, place.web.conversation(BEYOND_IP, HTTP) as outbound:
+def test_routed_address_is_the_guest_s_own(scenario: Scenario) -> None:
+    scenario.give(ROUTED)
+    scenario.publish(routed(WEB, ROUTED))
+    with scenario.outside.conversation(ROUTED, HTTP) as inbound, scenario.web.conversation(BEYOND_IP, HTTP) as outbound:
         assert inbound.seen_as() == BEYOND_IP
         assert outbound.seen_as() == NODE_IP  # its own address in the network is translated as before
-    assert "1 received" in place.web.run(f"ping -c 1 -W 1 -I {ROUTED} {BEYOND_IP}", check=False)
+    assert "1 received" in scenario.web.run(f"ping -c 1 -W 1 -I {ROUTED} {BEYOND_IP}", check=False)
 
 
-def test_ipv6_address_is_routed(place: Place) -> None:
-    place.give(PUBLIC6)
-    place.publish(routed(WEB, PUBLIC6))
-    with place.outside.conversation(PUBLIC6, SSH) as inbound, place.web.conversation(BEYOND6, SSH) as outbound:
+def test_ipv6_address_is_routed(scenario: Scenario) -> None:
+    scenario.give(PUBLIC6)
+    scenario.publish(routed(WEB, PUBLIC6))
+    with scenario.outside.conversation(PUBLIC6, SSH) as inbound, scenario.web.conversation(BEYOND6, SSH) as outbound:
         assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND6, str(PUBLIC6))
 
 
-def test_ipv6_address_of_a_subnet_is_routed(place: Place) -> None:
+def test_ipv6_address_of_a_subnet_is_routed(scenario: Scenario) -> None:
     (own,) = WEB.of_family(6)
-    place.publish(routed(WEB, own))
-    assert place.outside.call(own, SSH) == "open"
-    assert place.database.call(own, SSH) == "open"
+    scenario.publish(routed(WEB, own))
+    assert scenario.outside.call(own, SSH) == "open"
+    assert scenario.database.call(own, SSH) == "open"
 
 
-def test_large_packets_are_reported_to_the_guest_as_too_big(place: Place) -> None:
+def test_large_packets_are_reported_to_the_guest_as_too_big(scenario: Scenario) -> None:
     """The report quotes the packet that was sent, with the translated address."""
-    place.publish(translated(WEB))
-    place.node.run("ip link set u0 mtu 1300")
+    scenario.publish(translated(WEB))
+    scenario.node.run("ip link set u0 mtu 1300")
     try:
-        for guest in (place.web, place.database):  # the second one has no public address
+        for guest in (scenario.web, scenario.database):  # the second one has no public address
             guest.run(f"ping -c 1 -W 1 -M do -s 1400 {BEYOND_IP}", check=False)
             assert "mtu 1300" in guest.run(f"ip route get {BEYOND_IP}")
     finally:
-        place.node.run("ip link set u0 mtu 1500")
-        for guest in (place.web, place.database):
+        scenario.node.run("ip link set u0 mtu 1500")
+        for guest in (scenario.web, scenario.database):
             guest.run("ip route flush cache")
 
 
-def test_guests_reach_public_addresses_of_the_same_node(place: Place) -> None:
-    place.publish(translated(WEB))
-    with place.database.conversation(PUBLIC, HTTP) as same, place.stranger.conversation(PUBLIC, HTTP) as other:
+def test_guests_reach_public_addresses_of_the_same_node(scenario: Scenario) -> None:
+    scenario.publish(translated(WEB))
+    with scenario.database.conversation(PUBLIC, HTTP) as same, scenario.stranger.conversation(PUBLIC, HTTP) as other:
         assert {same.seen_as().rpartition(".")[0], other.seen_as().rpartition(".")[0]} == {"100.64.0"}
         assert "10.0.0.1" not in (same.seen_as(), other.seen_as())
-    place.publish(translated(WEB), translated(DATABASE, OTHER), translated(STRANGER, THIRD))
-    with place.database.conversation(PUBLIC, HTTP) as same, place.stranger.conversation(PUBLIC, HTTP) as other:
+    scenario.publish(translated(WEB), translated(DATABASE, OTHER), translated(STRANGER, THIRD))
+    with scenario.database.conversation(PUBLIC, HTTP) as same, scenario.stranger.conversation(PUBLIC, HTTP) as other:
         assert (same.seen_as(), other.seen_as()) == (str(OTHER), str(THIRD))
-    assert place.web.call(PUBLIC, HTTP) == "open"
+    assert scenario.web.call(PUBLIC, HTTP) == "open"
 
 
-def test_guests_reach_routed_addresses_of_the_same_node(place: Place) -> None:
-    place.give(ROUTED, PUBLIC6)
-    place.publish(routed(WEB, ROUTED), routed(WEB, PUBLIC6), routed(STRANGER, OTHER6))
-    place.stranger.run(f"ip addr replace {OTHER6}/128 dev eth0 nodad")
-    place.node.ensure(with_address(STRANGER, OTHER6))
-    for guest in (place.database, place.stranger):
+def test_guests_reach_routed_addresses_of_the_same_node(scenario: Scenario) -> None:
+    scenario.give(ROUTED, PUBLIC6)
+    scenario.publish(routed(WEB, ROUTED), routed(WEB, PUBLIC6), routed(STRANGER, OTHER6))
+    scenario.stranger.run(f"ip addr replace {OTHER6}/128 dev eth0 nodad")
+    scenario.node.ensure(with_address(STRANGER, OTHER6))
+    for guest in (scenario.database, scenario.stranger):
         assert guest.call(ROUTED, HTTP) == "open"
-    assert place.database.call(PUBLIC6, SSH) == "open"
-    with place.stranger.conversation(PUBLIC6, SSH) as other:
+    assert scenario.database.call(PUBLIC6, SSH) == "open"
+    with scenario.stranger.conversation(PUBLIC6, SSH) as other:
         assert other.seen_as() == str(OTHER6)
 
 
-def test_security_groups_apply_to_public_addresses(place: Place) -> None:
-    place.give(ROUTED, PUBLIC6)
-    place.publish(translated(WEB), routed(WEB, ROUTED), routed(WEB, PUBLIC6))
+def test_security_groups_apply_to_public_addresses(scenario: Scenario) -> None:
+    scenario.give(ROUTED, PUBLIC6)
+    scenario.publish(translated(WEB), routed(WEB, ROUTED), routed(WEB, PUBLIC6))
     only = [allowing("in", family, ports=(HTTP, HTTP)) for family in ("ipv4", "ipv6")]
-    assert place.node.filter(filtered(WEB, a_group(*only))) == ""
-    assert reached(place.outside, PUBLIC, ROUTED, PUBLIC6, port=HTTP) == {PUBLIC, ROUTED, PUBLIC6}
-    assert reached(place.outside, PUBLIC, ROUTED, PUBLIC6, port=SSH) == set()
+    assert scenario.node.filter(filtered(WEB, a_group(*only))) == ""
+    assert reached(scenario.outside, PUBLIC, ROUTED, PUBLIC6, port=HTTP) == {PUBLIC, ROUTED, PUBLIC6}
+    assert reached(scenario.outside, PUBLIC, ROUTED, PUBLIC6, port=SSH) == set()
     from_outside = [allowing(ports=(HTTP, HTTP), cidrs=(ip_network(f"{BEYOND_IP}/32"),))]
-    assert place.node.filter(filtered(WEB, a_group(*from_outside))) == ""
-    assert place.outside.call(PUBLIC, HTTP) == "open"
-    assert place.database.call(PUBLIC, HTTP) == "silent"
+    assert scenario.node.filter(filtered(WEB, a_group(*from_outside))) == ""
+    assert scenario.outside.call(PUBLIC, HTTP) == "open"
+    assert scenario.database.call(PUBLIC, HTTP) == "silent"
 
 
 # ---- what does not pass
 
 
-def test_guest_sends_from_no_address_of_another(place: Place) -> None:
+def test_guest_sends_from_no_address_of_another(scenario: Scenario) -> None:
     """Neither by its own card nor, if its router were taken over, from there."""
-    place.publish(translated(WEB), translated(STRANGER, OTHER), routed(WEB, PUBLIC6), routed(STRANGER, OTHER6))
-    place.give(PUBLIC6)
-    with place.counting(PUBLIC, PUBLIC6, OTHER, OTHER6, THIRD) as counts:
+    scenario.publish(translated(WEB), translated(STRANGER, OTHER), routed(WEB, PUBLIC6), routed(STRANGER, OTHER6))
+    scenario.give(PUBLIC6)
+    with scenario.counting(PUBLIC, PUBLIC6, OTHER, OTHER6, THIRD) as counts:
         for address in (OTHER, THIRD, OTHER6):
-            place.web.run(f"ip addr add {address} dev lo")
-            place.web.run(f"ping -c 1 -W 1 -I {address} {BEYOND6 if address.version == 6 else BEYOND_IP}", check=False)
-            place.web.run(f"ip addr del {address} dev lo")
+            scenario.web.run(f"ip addr add {address} dev lo")
+            scenario.web.run(
+                f"ping -c 1 -W 1 -I {address} {BEYOND6 if address.version == 6 else BEYOND_IP}", check=False
+            )
+            scenario.web.run(f"ip addr del {address} dev lo")
         router = namespace_name(NETWORK.id)
-        place.node.run("nft flush ruleset", namespace=router)
-        place.node.run(f"ip -n {router} addr add {OTHER}/32 dev lo")
-        place.node.run(f"ping -c 1 -W 1 -I {OTHER} {BEYOND_IP}", namespace=router, check=False)
-        place.node.run(f"ip -n {router} addr del {OTHER}/32 dev lo")
-        place.node.keep_rules()
-        assert place.web.pings(BEYOND_IP) and place.web.pings(BEYOND6)
+        scenario.node.run("nft flush ruleset", namespace=router)
+        scenario.node.run(f"ip -n {router} addr add {OTHER}/32 dev lo")
+        scenario.node.run(f"ping -c 1 -W 1 -I {OTHER} {BEYOND_IP}", namespace=router, check=False)
+        scenario.node.run(f"ip -n {router} addr del {OTHER}/32 dev lo")
+        scenario.node.keep_rules()
+        assert scenario.web.pings(BEYOND_IP) and scenario.web.pings(BEYOND6)
     assert {address for address, count in counts.items() if count} == {PUBLIC, PUBLIC6}
 
 
-def test_destinations_that_tenants_may_not_reach_are_refused_to_public_sources(place: Place) -> None:
-    place.give(PUBLIC6)
-    place.publish(translated(WEB), routed(WEB, PUBLIC6))
-    place.node.run("ip -n outside addr add fd99::1/128 dev lo nodad")
-    place.node.run("ip -n outside addr add 10.99.0.1/32 dev lo")
-    place.node.run("ip -6 route replace fd99::/64 via 2001:db8:1::2")
+def test_destinations_that_tenants_may_not_reach_are_refused_to_public_sources(scenario: Scenario) -> None:
+    scenario.give(PUBLIC6)
+    scenario.publish(translated(WEB), routed(WEB, PUBLIC6))
+    scenario.node.run("ip -n outside addr add fd99::1/128 dev lo nodad")
+    scenario.node.run("ip -n outside addr add 10.99.0.1/32 dev lo")
+    scenario.node.run("ip -6 route replace fd99::/64 via 2001:db8:1::2")
     refused = (NODE_IP, NEIGHBOUR_IP, "10.99.0.1", "100.64.0.0", "2001:db8:1::1", "2001:db8:1::2", "fe80::1")
-    with serving(place.node, AGENT), serving(place.node, AGENT, "outside"):
-        assert reached(place.web, *refused, BEYOND_IP, BEYOND6, port=AGENT) == {BEYOND_IP, BEYOND6}
+    with serving(scenario.node, AGENT), serving(scenario.node, AGENT, "outside"):
+        assert reached(scenario.web, *refused, BEYOND_IP, BEYOND6, port=AGENT) == {BEYOND_IP, BEYOND6}
     for target, answers in (("fd99::1", "0 received"), (BEYOND6, "1 received")):
-        assert answers in place.web.run(f"ping -c 1 -W 1 -I {PUBLIC6} {target}", check=False)
+        assert answers in scenario.web.run(f"ping -c 1 -W 1 -I {PUBLIC6} {target}", check=False)
 
 
-def test_nothing_else_leaves_by_ipv6(place: Place) -> None:
-    place.give(PUBLIC6)
-    place.publish(routed(WEB, PUBLIC6))
+def test_nothing_else_leaves_by_ipv6(scenario: Scenario) -> None:
+    scenario.give(PUBLIC6)
+    scenario.publish(routed(WEB, PUBLIC6))
     (own,) = WEB.of_family(6)
-    with place.counting(PUBLIC6, own) as counts:
-        assert not place.database.pings(BEYOND6)
-        place.web.run(f"ping -c 1 -W 1 -I {own} {BEYOND6}", check=False)
-        assert place.web.pings(BEYOND6)
+    with scenario.counting(PUBLIC6, own) as counts:
+        assert not scenario.database.pings(BEYOND6)
+        scenario.web.run(f"ping -c 1 -W 1 -I {own} {BEYOND6}", check=False)
+        assert scenario.web.pings(BEYOND6)
     assert counts[own] == 0
 
 
-def test_address_that_is_taken_away_ends_its_connections(place: Place) -> None:
-    place.give(PUBLIC6)
-    place.publish(translated(WEB), routed(WEB, PUBLIC6), translated(DATABASE, OTHER))
+def test_address_that_is_taken_away_ends_its_connections(scenario: Scenario) -> None:
+    scenario.give(PUBLIC6)
+    scenario.publish(translated(WEB), routed(WEB, PUBLIC6), translated(DATABASE, OTHER))
     with (
-        place.outside.conversation(PUBLIC, HTTP) as inbound,
-        place.web.conversation(BEYOND_IP, HTTP) as outbound,
-        place.outside.conversation(PUBLIC6, SSH) as inbound6,
-        place.database.conversation(BEYOND_IP, HTTP) as kept,
+        scenario.outside.conversation(PUBLIC, HTTP) as inbound,
+        scenario.web.conversation(BEYOND_IP, HTTP) as outbound,
+        scenario.outside.conversation(PUBLIC6, SSH) as inbound6,
+        scenario.database.conversation(BEYOND_IP, HTTP) as other_connection,
     ):
         ended = (inbound, outbound, inbound6)
-        assert all(each.seen_as() for each in (*ended, kept))
-        place.publish(translated(DATABASE, OTHER))
+        assert all(each.seen_as() for each in (*ended, other_connection))
+        scenario.publish(translated(DATABASE, OTHER))
         for conversation in ended:
             conversation.ask()
-        assert kept.seen_as() == str(OTHER)
-        assert reached(place.outside, PUBLIC, PUBLIC6, port=HTTP) == set()
+        assert other_connection.seen_as() == str(OTHER)
+        assert reached(scenario.outside, PUBLIC, PUBLIC6, port=HTTP) == set()
         assert all(map(is_over, ended))
-        entries = place.node.run("cat /proc/net/nf_conntrack", namespace=namespace_name(NETWORK.id))
+        entries = scenario.node.run("cat /proc/net/nf_conntrack", namespace=namespace_name(NETWORK.id))
         assert f"mark={int(OTHER)} " in entries
         assert f"mark={int(PUBLIC)} " not in entries
-    with place.web.conversation(BEYOND_IP, HTTP) as new:
+    with scenario.web.conversation(BEYOND_IP, HTTP) as new:
         assert new.seen_as() == NODE_IP
 
 
-def test_nothing_passes_to_a_public_address_without_rules(place: Place) -> None:
-    place.give(PUBLIC6)
-    place.publish(translated(WEB), routed(WEB, PUBLIC6))
-    assert place.node.filter(filtered(WEB, a_group(allowing(ports=(HTTP, HTTP)), *ALL_OUT))) == ""
-    place.node.keep_rules()
+def test_nothing_passes_to_a_public_address_without_rules(scenario: Scenario) -> None:
+    scenario.give(PUBLIC6)
+    scenario.publish(translated(WEB), routed(WEB, PUBLIC6))
+    assert scenario.node.filter(filtered(WEB, a_group(allowing(ports=(HTTP, HTTP)), *ALL_OUT))) == ""
+    scenario.node.keep_rules()
     listing = "nft --stateless list table inet andromede-public"
-    before = place.node.run(listing)
-    with place.outside.conversation(PUBLIC, HTTP) as conversation:
+    before = scenario.node.run(listing)
+    with scenario.outside.conversation(PUBLIC, HTTP) as conversation:
         assert conversation.seen_as() == BEYOND_IP
-        place.node.run("nft flush ruleset")
+        scenario.node.run("nft flush ruleset")
         conversation.ask()
-        assert reached(place.outside, PUBLIC, PUBLIC6, port=HTTP) == set()
+        assert reached(scenario.outside, PUBLIC, PUBLIC6, port=HTTP) == set()
         assert not conversation.has_answer()
-        place.node.keep_rules()
-        assert place.node.problems().rules == LOST
+        scenario.node.keep_rules()
+        assert scenario.node.problems().rules == LOST
         assert conversation.answer() == BEYOND_IP  # TCP sends it again
-    assert place.node.run(listing) == before
-    assert reached(place.outside, PUBLIC, PUBLIC6, port=SSH) == set()
+    assert scenario.node.run(listing) == before
+    assert reached(scenario.outside, PUBLIC, PUBLIC6, port=SSH) == set()
 
 
-def test_guard_restores_lost_routes_by_itself(place: Place) -> None:
-    place.give(ROUTED, PUBLIC6)
-    place.publish(translated(WEB), routed(WEB, ROUTED), routed(WEB, PUBLIC6))
-    before = routing(place.node)
-    place.node.guard()
+def test_guard_restores_lost_routes_by_itself(scenario: Scenario) -> None:
+    scenario.give(ROUTED, PUBLIC6)
+    scenario.publish(translated(WEB), routed(WEB, ROUTED), routed(WEB, PUBLIC6))
+    before = routing(scenario.node)
+    scenario.node.guard()
     for command in (
         "ip rule del priority 99",
         "ip -6 rule del priority 100",
@@ -359,10 +361,10 @@ def test_guard_restores_lost_routes_by_itself(place: Place) -> None:
         "ip -6 route flush table 1000",
         f"ip -n {namespace_name(NETWORK.id)} route flush proto 99",
     ):
-        place.node.run(command)
-        wait_until(lambda: routing(place.node) == before, what=f"what is gone by {command}")
-    assert place.node.problems().rules == LOST_ROUTES
-    assert reached(place.outside, PUBLIC, ROUTED, PUBLIC6, port=HTTP) == {PUBLIC, ROUTED, PUBLIC6}
+        scenario.node.run(command)
+        wait_until(lambda: routing(scenario.node) == before, what=f"what is gone by {command}")
+    assert scenario.node.problems().rules == LOST_ROUTES
+    assert reached(scenario.outside, PUBLIC, ROUTED, PUBLIC6, port=HTTP) == {PUBLIC, ROUTED, PUBLIC6}
 
 
 def routing(node: Node) -> list[str]:
@@ -375,46 +377,46 @@ def routing(node: Node) -> list[str]:
 # ---- changes
 
 
-def test_next_start_of_the_agent_keeps_connections(place: Place) -> None:
+def test_next_start_of_the_agent_keeps_connections(scenario: Scenario) -> None:
     public = PublicAddresses((translated(WEB),))
-    place.publish(*public.local)
-    with place.outside.conversation(PUBLIC, HTTP) as inbound, place.web.conversation(BEYOND_IP, HTTP) as outbound:
+    scenario.publish(*public.local)
+    with scenario.outside.conversation(PUBLIC, HTTP) as inbound, scenario.web.conversation(BEYOND_IP, HTTP) as outbound:
         assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND_IP, str(PUBLIC))
-        place.node.restart_agent([WEB, DATABASE, STRANGER], public=public)
+        scenario.node.restart_agent([WEB, DATABASE, STRANGER], public=public)
         assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND_IP, str(PUBLIC))
 
 
-def test_connections_of_both_directions_outlive_the_loss_of_their_entries(place: Place) -> None:
+def test_connections_of_both_directions_outlive_the_loss_of_their_entries(scenario: Scenario) -> None:
     """A new node knows no connections after a move."""
-    place.publish(translated(WEB))
-    with place.outside.conversation(PUBLIC, HTTP) as inbound, place.web.conversation(BEYOND_IP, HTTP) as outbound:
+    scenario.publish(translated(WEB))
+    with scenario.outside.conversation(PUBLIC, HTTP) as inbound, scenario.web.conversation(BEYOND_IP, HTTP) as outbound:
         assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND_IP, str(PUBLIC))
-        place.node.run("conntrack -F", namespace=namespace_name(NETWORK.id))
+        scenario.node.run("conntrack -F", namespace=namespace_name(NETWORK.id))
         assert (inbound.seen_as(), outbound.seen_as()) == (BEYOND_IP, str(PUBLIC))
 
 
-def test_new_address_is_elements_alone_on_the_node(place: Place) -> None:
+def test_new_address_is_elements_alone_on_the_node(scenario: Scenario) -> None:
     def handles() -> list[str]:
-        listing = place.node.run("nft -a --stateless list table inet andromede-public")
+        listing = scenario.node.run("nft -a --stateless list table inet andromede-public")
         return [line for line in listing.splitlines() if "# handle" in line]
 
-    place.publish(translated(WEB))
+    scenario.publish(translated(WEB))
     before = handles()
-    place.publish(translated(WEB), translated(STRANGER, OTHER))
+    scenario.publish(translated(WEB), translated(STRANGER, OTHER))
     assert handles() == before
-    assert place.outside.call(OTHER, HTTP) == "open"
-    place.node.keep_rules()
-    assert place.node.problems().rules == ""
+    assert scenario.outside.call(OTHER, HTTP) == "open"
+    scenario.node.keep_rules()
+    assert scenario.node.problems().rules == ""
 
 
-def test_nothing_is_left_of_an_address(place: Place) -> None:
-    place.give(PUBLIC6)
-    place.publish(translated(WEB), routed(WEB, PUBLIC6), moved={OTHER: IPv4Address(NEIGHBOUR_IP)})
-    place.publish()
-    assert "andromede-public" not in place.node.run("nft list ruleset")
-    routes = [place.node.run(f"ip -{family} route show table all proto 99") for family in (4, 6)]
+def test_nothing_is_left_of_an_address(scenario: Scenario) -> None:
+    scenario.give(PUBLIC6)
+    scenario.publish(translated(WEB), routed(WEB, PUBLIC6), moved={OTHER: IPv4Address(NEIGHBOUR_IP)})
+    scenario.publish()
+    assert "andromede-public" not in scenario.node.run("nft list ruleset")
+    routes = [scenario.node.run(f"ip -{family} route show table all proto 99") for family in (4, 6)]
     assert routes == ["", ""]
-    assert not any(f"{table}" in place.node.run(f"ip -{f} rule") for table in (1000, 1001) for f in (4, 6))
+    assert not any(f"{table}" in scenario.node.run(f"ip -{f} rule") for table in (1000, 1001) for f in (4, 6))
 
 
 def test_ipv6_address_in_a_network_without_ipv6_is_a_problem(node: Node) -> None:
@@ -426,22 +428,24 @@ def test_ipv6_address_in_a_network_without_ipv6_is_a_problem(node: Node) -> None
 # ---- moves
 
 
-def test_arriving_guest_is_reached_from_outside_and_by_guests_of_this_node_through_the_outside(place: Place) -> None:
-    place.publish(translated(WEB, is_arriving=True))
-    assert place.outside.call(PUBLIC, HTTP) == "open"
-    place.node.run(f"ip -n outside addr add {PUBLIC}/32 dev lo")  # the node on which the guest still is
+def test_arriving_guest_is_reached_from_outside_and_by_guests_of_this_node_through_the_outside(
+    scenario: Scenario,
+) -> None:
+    scenario.publish(translated(WEB, is_arriving=True))
+    assert scenario.outside.call(PUBLIC, HTTP) == "open"
+    scenario.node.run(f"ip -n outside addr add {PUBLIC}/32 dev lo")  # the node on which the guest still is
     try:
-        with place.database.conversation(PUBLIC, HTTP) as conversation:
+        with scenario.database.conversation(PUBLIC, HTTP) as conversation:
             assert conversation.seen_as() == NODE_IP
     finally:
-        place.node.run(f"ip -n outside addr del {PUBLIC}/32 dev lo")
+        scenario.node.run(f"ip -n outside addr del {PUBLIC}/32 dev lo")
 
 
-def test_former_node_sends_packets_on(place: Place, node: Node) -> None:
+def test_former_node_sends_packets_on(scenario: Scenario, node: Node) -> None:
     """The answers come back through the former node here, which is the other's way out."""
-    with joined([place.node, node]):
+    with joined([scenario.node, node]):
         node.ensure(MOVED)
-        for number, each, port in ((1, place.node, WEB), (2, node, MOVED)):
+        for number, each, port in ((1, scenario.node, WEB), (2, node, MOVED)):
             assert each.connect(port.network, SegmentSpec(number, underlay_address(number), ())) == ""
         node.run(f"ip route replace default via {underlay_address(1)} dev under")
         node.run("ip -6 route replace default via fe80::5efe:192.0.2.1 dev under")
@@ -450,19 +454,23 @@ def test_former_node_sends_packets_on(place: Place, node: Node) -> None:
         node.ensure(with_address(MOVED, OTHER6))
         assert node.publish_addresses(PublicAddresses((translated(MOVED, OTHER), routed(MOVED, OTHER6)))) == ""
         with serving(node, HTTP, guest.name):
-            place.publish(moved=dict.fromkeys((OTHER, OTHER6), underlay_address(2)))
-            for each, namespace, device in ((node, guest.name, "eth0"), (node, "", "under"), (place.node, "", "under")):
+            scenario.publish(moved=dict.fromkeys((OTHER, OTHER6), underlay_address(2)))
+            for each, namespace, device in (
+                (node, guest.name, "eth0"),
+                (node, "", "under"),
+                (scenario.node, "", "under"),
+            ):
                 wait_for_addresses(each, namespace, device)
-            assert reached(place.outside, OTHER, OTHER6, port=HTTP) == {OTHER, OTHER6}
-            place.publish()
-            assert reached(place.outside, OTHER, OTHER6, port=HTTP) == set()
+            assert reached(scenario.outside, OTHER, OTHER6, port=HTTP) == {OTHER, OTHER6}
+            scenario.publish()
+            assert reached(scenario.outside, OTHER, OTHER6, port=HTTP) == set()
 
 
-def test_strict_check_of_sources_is_a_problem_where_the_underlay_has_its_own_device(place: Place) -> None:
-    node = place.node
+def test_strict_check_of_sources_is_a_problem_where_the_underlay_has_its_own_device(scenario: Scenario) -> None:
+    node = scenario.node
     with joined([node]):
         assert node.connect(NETWORK, SegmentSpec(1, underlay_address(1), ())) == ""
-        place.publish(translated(WEB))
+        scenario.publish(translated(WEB))
         assert node.problems().rules == ""
         for device in ("under", "u0"):
             node.run(f"sysctl -qw net.ipv4.conf.{device}.rp_filter=1")
@@ -472,5 +480,5 @@ def test_strict_check_of_sources_is_a_problem_where_the_underlay_has_its_own_dev
         node.keep_routes()
         assert node.problems().rules == ""
         node.run("sysctl -qw net.ipv4.conf.under.rp_filter=1")
-        place.publish()
+        scenario.publish()
         assert node.problems().rules == "", "it matters to public addresses alone"

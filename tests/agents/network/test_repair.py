@@ -80,10 +80,10 @@ def assert_intact(node: Node) -> None:
 
 
 def assert_nothing_left(node: Node) -> None:
-    left = node.traces()
-    assert left == {
+    traces = node.traces()
+    assert traces == {
         "links": set(),
-        "namespaces": {name for name in left["namespaces"] if not name.startswith("andromede")},
+        "namespaces": {name for name in traces["namespaces"] if not name.startswith("andromede")},
         "dnsmasq": set(),
         "rules": "",
         "files": "",
@@ -104,14 +104,14 @@ def test_next_start_restores_all_networks_after_a_node_reset(node: Node, plug: P
 
 
 def test_the_next_start_removes_networks_without_ports(node: Node, plug: Plug) -> None:
-    kept, gone = plug(PORT), plug(a_port(a_network(2), 0))
-    node.restart_agent([kept.port])
-    assert bridge_name(gone.port.network.id) not in node.links()
+    used, unused = plug(PORT), plug(a_port(a_network(2), 0))
+    node.restart_agent([used.port])
+    assert bridge_name(unused.port.network.id) not in node.links()
     assert len(node.dnsmasq_pids()) == 2
-    assert tap_name(gone.port.id) not in node.run("nft list ruleset")
-    assert_served(kept)
-    kept.stop()
-    gone.stop()
+    assert tap_name(unused.port.id) not in node.run("nft list ruleset")
+    assert_served(used)
+    used.stop()
+    unused.stop()
     node.restart_agent([])
     assert_nothing_left(node)
 

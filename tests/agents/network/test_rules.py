@@ -158,8 +158,8 @@ def test_a_router_keeps_its_transit_addresses() -> None:
 
 def test_new_router_gets_the_first_free_transit_addresses() -> None:
     assert str(links(eth0="192.0.2.1/24").transit(LAYOUT, POOL)) == "100.64.0.0/31"
-    taken = links(rtw_00000000000="100.64.0.0/31", cgnat="100.64.0.3/32")
-    assert str(taken.transit(LAYOUT, POOL)) == "100.64.0.4/31"
+    used_links = links(rtw_00000000000="100.64.0.0/31", cgnat="100.64.0.3/32")
+    assert str(used_links.transit(LAYOUT, POOL)) == "100.64.0.4/31"
 
 
 def test_there_are_as_many_routers_as_transit_addresses() -> None:

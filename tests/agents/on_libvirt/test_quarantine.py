@@ -62,7 +62,7 @@ def state(agent: LabAgent, name: str) -> str:
     return agent.node.exec(["virsh", "domstate", name]).stdout.strip()
 
 
-def finding(kind: pb.StrayKind, name: str) -> pb.EnsureQuarantineRequest:
+def quarantine_request(kind: pb.StrayKind, name: str) -> pb.EnsureQuarantineRequest:
     return pb.EnsureQuarantineRequest(subject=specs.subject(), kind=kind, name=name)
 
 
@@ -72,8 +72,11 @@ def test_unmanaged_resources_are_quarantined_released_and_discarded(agent: LabAg
     assert set(found) == {"thief", "harmless", "volumes/theirs.qcow2", TAP}
     assert (found["thief"].is_harmless, found["harmless"].is_harmless) == (False, True)
     assert found["thief"].size_bytes == 64 * 2**20
-    thief, harmless = (finding(pb.STRAY_KIND_DOMAIN, name) for name in ("thief", "harmless"))
-    file, tap = finding(pb.STRAY_KIND_FILE, "volumes/theirs.qcow2"), finding(pb.STRAY_KIND_PORT, TAP)
+    thief, harmless = (quarantine_request(pb.STRAY_KIND_DOMAIN, name) for name in ("thief", "harmless"))
+    file, tap = (
+        quarantine_request(pb.STRAY_KIND_FILE, "volumes/theirs.qcow2"),
+        quarantine_request(pb.STRAY_KIND_PORT, TAP),
+    )
 
     assert refusal(lambda: agent.stub.EnsureQuarantine(file)).code == "agent.volume_in_use"
     for each in (thief, harmless, file, tap):

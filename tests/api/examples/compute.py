@@ -150,11 +150,11 @@ def metrics(story: SampleCloud) -> None:
     since = until - timedelta(minutes=30)
     for number in range(181):
         story.machine.use(since + number * timedelta(seconds=10))
-    asked = {"since": since.isoformat(), "until": until.isoformat(), "resolution": "5m"}
-    story.book.show(story.ada, "instance_metrics", query=asked)
+    query = {"since": since.isoformat(), "until": until.isoformat(), "resolution": "5m"}
+    story.book.show(story.ada, "instance_metrics", query=query)
     port = story.book.do(story.ada, "port_list", query={"instance": "web-1"}).body["items"][0]
-    story.book.show(story.ada, "port_metrics", port=port["id"], query=asked)
-    story.book.show(story.oscar, "node_metrics", query=asked)
+    story.book.show(story.ada, "port_metrics", port=port["id"], query=query)
+    story.book.show(story.oscar, "node_metrics", query=query)
 
 
 def ports(story: SampleCloud) -> None:
@@ -242,8 +242,8 @@ def nodes(story: SampleCloud) -> None:
     announcers(story)
     orphan(story)
     book.show(oscar, "node_instance_list")
-    found = book.show(oscar, "platform_operation_list", query={"state": "succeeded", "limit": "2"}).body["items"]
-    book.show(oscar, "platform_operation_get", operation=found[0]["id"])
+    succeeded = book.show(oscar, "platform_operation_list", query={"state": "succeeded", "limit": "2"}).body["items"]
+    book.show(oscar, "platform_operation_get", operation=succeeded[0]["id"])
     drain(story)
     fence(story)
     stuck(story)
@@ -267,12 +267,12 @@ def orphan(story: SampleCloud) -> None:
     orphans.reconcile()
     Orphan.objects.update(created_at=clock.now() - timedelta(minutes=10))
     orphans.reconcile()
-    found = str(Orphan.objects.get(kind="file").pk)
+    orphan_id = str(Orphan.objects.get(kind="file").pk)
     book.show(oscar, "orphan_list", query={"open": "true", "kind": "file"})
-    book.show(oscar, "orphan_release", orphan=found)
-    book.show(oscar, "orphan_discard", orphan=found)
+    book.show(oscar, "orphan_release", orphan=orphan_id)
+    book.show(oscar, "orphan_discard", orphan=orphan_id)
     orphans.reconcile()
-    book.show(oscar, "orphan_get", orphan=found)
+    book.show(oscar, "orphan_get", orphan=orphan_id)
 
 
 def moves(story: SampleCloud) -> None:

@@ -60,7 +60,7 @@ class Normalizer:
         self.epoch = epoch
         texts = [text for document in fixed for text in _texts(document)]
         self.texts = {*texts}
-        self.moments = {_read(found) for text in texts for found in re.findall(MOMENT, text)}
+        self.moments = {_read(moment) for text in texts for moment in re.findall(MOMENT, text)}
         self.known: dict[str, str] = {}
 
     def __call__(self, value: Any, *, of: str) -> Any:
@@ -71,8 +71,8 @@ class Normalizer:
         if isinstance(value, dict):
             return {self._named(key, seeds): self._plain(each, key, seeds) for key, each in value.items()}
         if isinstance(value, list):
-            kept = value[: OBJECTS_MAX if any(isinstance(each, dict | list) for each in value) else WORDS_MAX]
-            return [self._plain(each, name, seeds) for each in kept]
+            shown = value[: OBJECTS_MAX if any(isinstance(each, dict | list) for each in value) else WORDS_MAX]
+            return [self._plain(each, name, seeds) for each in shown]
         if isinstance(value, str):
             return self._text(value, name, seeds)
         if isinstance(value, int) and not isinstance(value, bool) and name.endswith("_ms"):
@@ -101,32 +101,32 @@ class Normalizer:
     def _embedded(self, text: str, seeds: Iterator[str]) -> str:
         return json.dumps(self._plain(json.loads(text), "", seeds), separators=(",", ":"), ensure_ascii=False)
 
-    def _same(self, found: str, seeds: Iterator[str]) -> str:
-        if re.fullmatch(MOMENT, found):
-            return self._moment(found)
-        if found.startswith("http"):
+    def _same(self, text: str, seeds: Iterator[str]) -> str:
+        if re.fullmatch(MOMENT, text):
+            return self._moment(text)
+        if text.startswith("http"):
             return "https://login.acme.example"
-        if found.startswith("127."):
-            return "192.0.2.11:7443" if ":" in found else "198.51.100.7"
-        if secret := re.fullmatch(SECRET, found):
+        if text.startswith("127."):
+            return "192.0.2.11:7443" if ":" in text else "198.51.100.7"
+        if secret := re.fullmatch(SECRET, text):
             return f"{secret[1]}…"
-        if found not in self.known:
+        if text not in self.known:
             digest = hashlib.sha256(next(seeds).encode()).hexdigest()
-            if found.startswith("port-"):
-                self.known[found] = f"port-{digest[:12]}"
-                return self.known[found]
-            if ":" in found:
-                self.known[found] = "56:" + ":".join(digest[at : at + 2] for at in range(0, 10, 2))
-                return self.known[found]
+            if text.startswith("port-"):
+                self.known[text] = f"port-{digest[:12]}"
+                return self.known[text]
+            if ":" in text:
+                self.known[text] = "56:" + ":".join(digest[at : at + 2] for at in range(0, 10, 2))
+                return self.known[text]
             id = f"019adc33-{digest[:4]}-7{digest[4:7]}-8{digest[7:10]}-{digest[10:22]}"
-            self.known[found] = id if "-" in found else digest[: len(found)]
-        return self.known[found]
+            self.known[text] = id if "-" in text else digest[: len(text)]
+        return self.known[text]
 
-    def _short(self, found: str, seeds: Iterator[str]) -> str:
+    def _short(self, text: str, seeds: Iterator[str]) -> str:
         """Shorten keys, signatures and hashes in base64; they stay base64."""
-        if found not in self.known:
-            self.known[found] = hashlib.sha256(next(seeds).encode()).hexdigest()[:12].upper()
-        return self.known[found]
+        if text not in self.known:
+            self.known[text] = hashlib.sha256(next(seeds).encode()).hexdigest()[:12].upper()
+        return self.known[text]
 
     def _moment(self, text: str) -> str:
         """Move a moment to its distance from START. Durations of up to STEP do not show."""

@@ -46,9 +46,9 @@ class ExampleRecorder:
         assert operation_id not in self.shown, f"{operation_id} has an example"
         keep = more.pop("keep", None)
         request, answer = self._ask(caller, ROUTES[operation_id], body, more)
-        told = _content_of(answer)
-        told |= {"body": {name: told["body"][name] for name in keep}} if keep else {}
-        self.shown[operation_id] = self.plain({"request": request, "answer": told}, of=operation_id)
+        content = _content_of(answer)
+        content |= {"body": {name: content["body"][name] for name in keep}} if keep else {}
+        self.shown[operation_id] = self.plain({"request": request, "answer": content}, of=operation_id)
         return answer
 
     def _ask(self, caller: Caller, route: Route, body: Any, more: dict[str, Any]) -> tuple[dict[str, Any], Answer]:
@@ -73,22 +73,22 @@ class ExampleRecorder:
 
     def pages(self) -> dict[str, str]:
         """Return the file for each tag, and its text."""
-        found: dict[str, dict[str, Any]] = defaultdict(dict)
+        by_file: dict[str, dict[str, Any]] = defaultdict(dict)
         for operation_id in sorted(self.shown):
-            found[f"{tag_of(operation_id)}.json"][operation_id] = self.shown[operation_id]
-        return {name: json.dumps(page, indent=2, ensure_ascii=False) + "\n" for name, page in sorted(found.items())}
+            by_file[f"{tag_of(operation_id)}.json"][operation_id] = self.shown[operation_id]
+        return {name: json.dumps(page, indent=2, ensure_ascii=False) + "\n" for name, page in sorted(by_file.items())}
 
 
 def _content_of(answer: Answer) -> dict[str, Any]:
     """Return files and texts in their order; long ones are cut."""
-    told: dict[str, Any] = {"status": answer.status}
-    told |= {"location": answer.headers["Location"]} if "Location" in answer.headers else {}
+    content: dict[str, Any] = {"status": answer.status}
+    content |= {"location": answer.headers["Location"]} if "Location" in answer.headers else {}
     if not answer.data:
-        return told
+        return content
     media_type = answer.headers["Content-Type"].partition(";")[0]
-    told["media_type"] = media_type
+    content["media_type"] = media_type
     if media_type.endswith("json"):
-        told["body"] = answer.body
+        content["body"] = answer.body
     elif media_type in PARTS:
-        told["body"] = "".join(re.findall(PARTS[media_type], answer.text)[:2])
-    return told
+        content["body"] = "".join(re.findall(PARTS[media_type], answer.text)[:2])
+    return content

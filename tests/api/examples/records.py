@@ -26,11 +26,11 @@ def events(story: SampleCloud) -> None:
 def audits(story: SampleCloud) -> None:
     """Show the audit of the project, of the organization, and of the platform."""
     book, ada, olga, oscar = story.book, story.ada, story.olga, story.oscar
-    asked, done = {"verb": "instance_create"}, {"verb": "instance.create"}
+    by_request, by_entry = {"verb": "instance_create"}, {"verb": "instance.create"}
     for caller, prefix in ((ada, ""), (olga, "organization_"), (oscar, "platform_")):
-        book.show(caller, f"{prefix}audit_list", query=asked)
-        book.show(caller, f"{prefix}audit_deed_list", query=done)
-        book.show(caller, f"{prefix}audit_export", query=asked | {"format": "jsonl"})
+        book.show(caller, f"{prefix}audit_list", query=by_request)
+        book.show(caller, f"{prefix}audit_deed_list", query=by_entry)
+        book.show(caller, f"{prefix}audit_export", query=by_request | {"format": "jsonl"})
 
 
 def evidences(story: SampleCloud) -> None:
@@ -45,20 +45,20 @@ def evidences(story: SampleCloud) -> None:
     record = book.show(ada, "evidence_list", query={"kind": "permit", "resource": instance}).body["items"][0]
     book.show(ada, "evidence_proof", record=record["id"])
     book.show(ada, "evidence_checkpoint")
-    asked = book.show(ada, "evidence_witness_request", query={"old": 0})
+    request = book.show(ada, "evidence_witness_request", query={"old": 0})
     auditor = witness.create(story.folder / "witness", "witness.auditor.example")
     witness_add(str(auditor.key))
-    line = auditor.sign(parse_request(asked.text), log_key.load().public, now=int(clock.now().timestamp()))
+    line = auditor.sign(parse_request(request.text), log_key.load().public, now=int(clock.now().timestamp()))
     book.show(ada, "evidence_cosign", {"tree_size": created.tree_size, "line": str(line)})
 
 
 def evidence_exports(story: SampleCloud) -> None:
     book, olga, now = story.book, story.olga, clock.now()
     window = {"from": (now - timedelta(hours=1)).isoformat(), "to": now.isoformat()}
-    asked = book.show(olga, "evidence_export_create", window).body["id"]
+    export = book.show(olga, "evidence_export_create", window).body["id"]
     exports.make_all()
     EvidenceExport.objects.update(size_bytes=EXPORT_BYTES)  # the real size changes with the lengths of random numbers
-    book.show(olga, "evidence_export_get", export=asked)
-    book.show(olga, "evidence_export_file", export=asked)
+    book.show(olga, "evidence_export_get", export=export)
+    book.show(olga, "evidence_export_file", export=export)
     earlier = {"from": (now - timedelta(hours=2)).isoformat(), "to": (now - timedelta(hours=1)).isoformat()}
     book.show(olga, "evidence_export", query={"organization": "acme", **earlier})

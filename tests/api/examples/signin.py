@@ -41,13 +41,13 @@ def by_code(story: SampleCloud, browser: Caller) -> None:
 
 def by_passkey(story: SampleCloud, browser: Caller) -> None:
     book, device = story.book, Authenticator()
-    asked = book.show(browser, "passkey_challenge").body
-    credential = device.create(asked["options"])
-    body = {"ceremony": asked["ceremony"], "credential": credential, "name": "the key on my ring"}
+    challenge = book.show(browser, "passkey_challenge").body
+    credential = device.create(challenge["options"])
+    body = {"ceremony": challenge["ceremony"], "credential": credential, "name": "the key on my ring"}
     passkey = book.show(browser, "passkey_register", body).body
     book.show(browser, "passkey_list")
-    asked = book.show(story.nobody, "passkey_sign_in_challenge").body
-    body = {"ceremony": asked["ceremony"], "credential": device.get(asked["options"])}
+    challenge = book.show(story.nobody, "passkey_sign_in_challenge").body
+    body = {"ceremony": challenge["ceremony"], "credential": device.get(challenge["options"])}
     book.show(story.nobody, "passkey_session_create", body)
     book.show(browser, "passkey_remove", passkey=passkey["id"])
     book.show(browser, "totp_remove")

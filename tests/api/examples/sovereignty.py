@@ -113,8 +113,8 @@ def exemptions(story: SampleCloud) -> None:
     ada.project = "web"
     refused = ada.post("instances/web-1/actions/reboot")
     assert refused.problem[:2] == (422, "policy_unsatisfiable"), refused.text
-    asked = {"decision": refused.body["placement_decision"], "zone": "fr-idf-1", "reason": SUSPENDED, "hours": 4}
-    exemption = book.show(ada, "exemption_request", asked).body["id"]
+    body = {"decision": refused.body["placement_decision"], "zone": "fr-idf-1", "reason": SUSPENDED, "hours": 4}
+    exemption = book.show(ada, "exemption_request", body).body["id"]
     book.show(ada, "exemption_list")
     to_sign = book.show(story.olga, "exemption_get", exemption=exemption).body["to_sign"]
     who = approvers[OFFICER]

@@ -62,14 +62,14 @@ def quotas(story: SampleCloud) -> None:
     book.show(ada, "organization_quotas_get")
     book.show(ada, "quotas_set", {"limits": {"instances": 10, "vcpus": 20}}, headers=current)
     book.show(ada, "quotas_get")
-    asked = [book.show(ada, "quota_request_create").body["id"]]
-    asked += [book.do(ada, "quota_request_create", _more(name)).body["id"] for name in ("instances", "volumes")]
+    request_ids = [book.show(ada, "quota_request_create").body["id"]]
+    request_ids += [book.do(ada, "quota_request_create", _more(name)).body["id"] for name in ("instances", "volumes")]
     book.show(ada, "quota_request_list", query={"state": "pending"})
-    book.show(ada, "quota_request_get", quota_request=asked[0])
-    book.show(oscar, "quota_request_approve", quota_request=asked[0])
+    book.show(ada, "quota_request_get", quota_request=request_ids[0])
+    book.show(oscar, "quota_request_approve", quota_request=request_ids[0])
     no = {"reason": "The zone is full until March."}
-    book.show(oscar, "quota_request_refuse", no, quota_request=asked[1])
-    book.show(ada, "quota_request_withdraw", quota_request=asked[2])
+    book.show(oscar, "quota_request_refuse", no, quota_request=request_ids[1])
+    book.show(ada, "quota_request_withdraw", quota_request=request_ids[2])
 
 
 def _more(dimension: str) -> dict[str, object]:

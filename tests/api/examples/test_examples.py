@@ -110,14 +110,16 @@ def test_every_route_has_a_current_example(book: ExampleRecorder, request: pytes
             file.unlink()
         for name, text in pages.items():
             (KEPT / name).write_text(text)
-    kept = {file.name: file.read_text() for file in KEPT.glob("*.json")}
-    assert kept.keys() == pages.keys(), "run `make examples`"
+    stored = {file.name: file.read_text() for file in KEPT.glob("*.json")}
+    assert stored.keys() == pages.keys(), "run `make examples`"
     for name, text in pages.items():
-        assert json.loads(kept[name]) == json.loads(text), f"run `make examples`\n{difference(name, kept[name], text)}"
+        assert json.loads(stored[name]) == json.loads(text), (
+            f"run `make examples`\n{difference(name, stored[name], text)}"
+        )
 
 
-def difference(name: str, kept: str, text: str) -> str:
-    lines = difflib.unified_diff(kept.splitlines(), text.splitlines(), name, "now", lineterm="", n=0)
+def difference(name: str, stored: str, text: str) -> str:
+    lines = difflib.unified_diff(stored.splitlines(), text.splitlines(), name, "now", lineterm="", n=0)
     return "\n".join(islice(lines, DIFFERENT_LINES))
 
 
@@ -132,11 +134,13 @@ def test_examples_of_the_document_match_their_schemas() -> None:
     for operation_id, operation in operations():
         parts = [operation.get("requestBody", {})]
         parts += [each for status, each in operation["responses"].items() if status in ("200", "201", "202")]
-        found = [part["content"]["application/json"] for part in parts if "application/json" in part.get("content", {})]
-        shown = [content for content in found if "example" in content]
+        contents = [
+            part["content"]["application/json"] for part in parts if "application/json" in part.get("content", {})
+        ]
+        shown = [content for content in contents if "example" in content]
         for content in shown:
             assert content["example"].get("items") != [], f"{operation_id}: a list is shown with something in it"
             schema = {**content["schema"], "components": contract.contract()["components"]}
             wrong = list(Draft202012Validator(schema, format_checker=FormatChecker()).iter_errors(content["example"]))
             assert wrong == [], operation_id
-        assert shown or not found, operation_id
+        assert shown or not contents, operation_id

@@ -191,11 +191,11 @@ class SampleEvidence:
         """Record a decision; `change` falsifies it first."""
         now, world, resource = clock.now(), self.world, resource or new_id()
         parsed = [parse_policy(layer) for layer in self.layers]
-        found = {
+        evaluations = {
             name: evaluate(parsed, zone, world, now=now, roles=ROLES) for name, zone in sorted(world.zones.items())
         }
-        boundaries = [each.valid_until for each in found.values() if each.valid_until is not None]
-        admitted = [name for name, each in found.items() if each.admits]
+        boundaries = [each.valid_until for each in evaluations.values() if each.valid_until is not None]
+        admitted = [name for name, each in evaluations.items() if each.admits]
         document: Document = {
             "decision": str(new_id()),
             "operation": "instance.create",
@@ -211,7 +211,7 @@ class SampleEvidence:
             "policy_digest": digest(self.layers),
             "policies": list(self.layers),
             "reference_zone": None,
-            "zones": {name: failures(each.results) for name, each in found.items()},
+            "zones": {name: failures(each.results) for name, each in evaluations.items()},
             "admitted_zones": admitted,
             "valid_until": as_rfc3339(min(boundaries)) if boundaries else None,
         }

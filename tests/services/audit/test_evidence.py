@@ -295,8 +295,8 @@ def test_each_record_has_an_inclusion_proof_for_each_later_checkpoint(write: Wri
                     proofs.inclusion(row, created)
                 continue
             proof = proofs.inclusion(row, created)
-            place = {"index": row.leaf_index, "size": created.tree_size, "root": bytes(created.root_hash)}
-            assert merkle.is_included(bytes(row.leaf_hash or b""), proof=proof, **place)
+            leaf = {"index": row.leaf_index, "size": created.tree_size, "root": bytes(created.root_hash)}
+            assert merkle.is_included(bytes(row.leaf_hash or b""), proof=proof, **leaf)
 
 
 def test_checkpoints_have_consistency_proofs(write: Write) -> None:

@@ -291,9 +291,9 @@ def test_changed_byte_in_a_record_is_reported_with_the_record(
 # ── a dishonest operator: everything below is signed anew with the log's own key ────────────────
 
 
-def faults_of(made: Export, **fields: object) -> list[str]:
-    made.sign(**fields)
-    result = made.verdict()
+def faults_of(export: Export, **fields: object) -> list[str]:
+    export.sign(**fields)
+    result = export.verdict()
     assert result.status == 1, result.out
     return result.faults
 

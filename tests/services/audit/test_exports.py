@@ -86,24 +86,24 @@ def test_requested_export_is_created(
     django_capture_on_commit_callbacks: Any,
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
-        asked = ask(officer, organization, (window[0], clock.now()))
+        export = ask(officer, organization, (window[0], clock.now()))
         assert maker.hints == []
-    assert (asked.state, maker.hints) == ("waiting", [exports.MAKE])
+    assert (export.state, maker.hints) == ("waiting", [exports.MAKE])
     with pytest.raises(ExportNotReady):
-        exports.export_file(officer, asked)
+        exports.export_file(officer, export)
     tasks.evidence_exports()
-    asked.refresh_from_db()
-    assert asked.state == "ready"
-    path = folder / f"{asked.pk}.tar"
+    export.refresh_from_db()
+    assert export.state == "ready"
+    path = folder / f"{export.pk}.tar"
     assert (path.stat().st_mode & 0o777, folder.stat().st_mode & 0o777) == (0o640, 0o700)
-    assert asked.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert asked.size_bytes == path.stat().st_size
+    assert export.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert export.size_bytes == path.stat().st_size
     result = verdict(path, "--log-key", str(log_key.load().public))
     assert (result.status, "4 decision, " in result.out) == (0, True)
-    with exports.export_file(officer, asked) as file:
+    with exports.export_file(officer, export) as file:
         assert file.read() == path.read_bytes()
     assert list(folder.iterdir()) == [path]
-    verbs = AuditEntry.objects.filter(resource_id=asked.pk).order_by("pk").values_list("verb", flat=True)
+    verbs = AuditEntry.objects.filter(resource_id=export.pk).order_by("pk").values_list("verb", flat=True)
     assert list(verbs) == ["evidence_export.create", "evidence_export.read"]
     assert exports.make_all() == 0
 
@@ -144,10 +144,10 @@ def test_unreachable_broker_delays_the_export(
 
     monkeypatch.setattr(exports, "send_wakeup", wakeups.send_wakeup)
     monkeypatch.setattr(wakeups, "current_app", Dead())
-    asked = ask(officer, organization, window)
+    export = ask(officer, organization, window)
     exports.make_all()
-    asked.refresh_from_db()
-    assert asked.state == "ready"
+    export.refresh_from_db()
+    assert export.state == "ready"
 
 
 @pytest.mark.parametrize(
@@ -175,16 +175,16 @@ def test_invalid_period_is_refused(
 def test_export_is_deleted_after_a_day(
     officer: Actor, organization: Organization, window: tuple[datetime, datetime], folder: Path
 ) -> None:
-    asked = ask(officer, organization, window)
+    export = ask(officer, organization, window)
     exports.make_all()
     with later(DAY - timedelta(minutes=1)):
         exports.make_all()
-        assert exports.find_ready_export(officer, organization, *window) == asked
+        assert exports.find_ready_export(officer, organization, *window) == export
     with later(DAY + timedelta(minutes=1)):
         assert exports.find_ready_export(officer, organization, *window) is None
         exports.make_all()
     with pytest.raises(ExportNotFound):
-        exports.export_get(officer, str(asked.pk))
+        exports.export_get(officer, str(export.pk))
     assert list(folder.iterdir()) == []
 
 
@@ -202,16 +202,16 @@ def test_foreign_files_are_not_deleted(
 def test_lost_export_file_is_recreated(
     officer: Actor, organization: Organization, window: tuple[datetime, datetime], folder: Path
 ) -> None:
-    asked = ask(officer, organization, window)
+    export = ask(officer, organization, window)
     exports.make_all()
-    (folder / f"{asked.pk}.tar").unlink()
-    asked.refresh_from_db()
+    (folder / f"{export.pk}.tar").unlink()
+    export.refresh_from_db()
     with pytest.raises(ExportNotReady):
-        exports.export_file(officer, asked)
+        exports.export_file(officer, export)
     assert exports.make_all() == 1
-    asked.refresh_from_db()
-    with exports.export_file(officer, asked) as file:
-        assert hashlib.file_digest(file, "sha256").hexdigest() == asked.sha256
+    export.refresh_from_db()
+    with exports.export_file(officer, export) as file:
+        assert hashlib.file_digest(file, "sha256").hexdigest() == export.sha256
 
 
 # ── what goes wrong ─────────────────────────────────────────────────────────────────────────────
@@ -220,34 +220,34 @@ def test_lost_export_file_is_recreated(
 def test_missing_log_key_fails_the_export_with_an_error(
     officer: Actor, organization: Organization, window: tuple[datetime, datetime], folder: Path
 ) -> None:
-    asked = ask(officer, organization, window)
+    export = ask(officer, organization, window)
     (django_settings.PKI_DIR / "log.key").unlink()
     exports.make_all()
-    asked.refresh_from_db()
-    assert asked.state == "failed"
-    assert asked.error is not None
-    assert asked.error["code"] == LogKeyMissing.code
+    export.refresh_from_db()
+    assert export.state == "failed"
+    assert export.error is not None
+    assert export.error["code"] == LogKeyMissing.code
     assert list(folder.iterdir()) == []
-    assert ask(officer, organization, window) != asked
+    assert ask(officer, organization, window) != export
     with later(DAY + timedelta(minutes=1)):
         exports.make_all()
-    assert not EvidenceExport.objects.filter(pk=asked.pk).exists()
+    assert not EvidenceExport.objects.filter(pk=export.pk).exists()
 
 
 def test_full_disk_is_retried_up_to_a_limit(
     officer: Actor, organization: Organization, window: tuple[datetime, datetime]
 ) -> None:
-    asked = ask(officer, organization, window)
+    export = ask(officer, organization, window)
     with patch.object(export_archive.os, "fsync", side_effect=OSError(errno.ENOSPC, "No space left on device")):
         for _ in range(exports.ATTEMPTS_MAX - 1):
             assert exports.make_all() == 1
-            asked.refresh_from_db()
-            assert asked.state == "waiting"
+            export.refresh_from_db()
+            assert export.state == "waiting"
         exports.make_all()
-    asked.refresh_from_db()
-    assert asked.state == "failed"
-    assert asked.error is not None
-    assert asked.error["code"] == "evidence.export_store_full"
+    export.refresh_from_db()
+    assert export.state == "failed"
+    assert export.error is not None
+    assert export.error["code"] == "evidence.export_store_full"
 
 
 def test_defect_fails_one_export_after_the_last_attempt(
@@ -257,19 +257,19 @@ def test_defect_fails_one_export_after_the_last_attempt(
     good = ask(officer, organization, (window[0] - DAY, window[1]))
     write = export_archive.write_export
 
-    def broken(wanted: export_archive.ExportWindow, out: Path) -> object:
-        if wanted.start == bad.start:
+    def broken(requested_window: export_archive.ExportWindow, out: Path) -> object:
+        if requested_window.start == bad.start:
             raise RuntimeError("a defect")
-        return write(wanted, out)
+        return write(requested_window, out)
 
     with patch.object(export_archive, "write_export", broken):
         for _ in range(exports.ATTEMPTS_MAX):
             with pytest.raises(RuntimeError):
                 exports.make_all()
         exports.make_all()
-    for asked, state in ((bad, "failed"), (good, "ready")):
-        asked.refresh_from_db()
-        assert asked.state == state
+    for export, state in ((bad, "failed"), (good, "ready")):
+        export.refresh_from_db()
+        assert export.state == state
 
 
 KILLED = """
@@ -293,7 +293,7 @@ exports.make_all()
 def test_killed_export_leaves_no_partial_file_and_is_retried(
     officer: Actor, organization: Organization, window: tuple[datetime, datetime], folder: Path
 ) -> None:
-    asked = ask(officer, organization, window)
+    export = ask(officer, organization, window)
     environment = os.environ | {
         "ANDROMEDE_DB_NAME": connection.settings_dict["NAME"],
         "ANDROMEDE_EXPORTS_DIR": str(folder),
@@ -304,12 +304,12 @@ def test_killed_export_leaves_no_partial_file_and_is_retried(
     with running(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "half\n"
-        asked.refresh_from_db()
-        assert asked.state == "running"
+        export.refresh_from_db()
+        assert export.state == "running"
         assert exports.make_all() == 0, "another process is at it"
     assert list(folder.glob("*.tar")) == []
     wait_until(lambda: exports.make_all() == 1)  # PostgreSQL has to see that the process is gone
-    asked.refresh_from_db()
-    assert (asked.state, asked.attempts) == ("ready", 2)
-    assert [path.name for path in folder.iterdir()] == [f"{asked.pk}.tar"]
-    assert verdict(folder / f"{asked.pk}.tar").status == 0
+    export.refresh_from_db()
+    assert (export.state, export.attempts) == ("ready", 2)
+    assert [path.name for path in folder.iterdir()] == [f"{export.pk}.tar"]
+    assert verdict(folder / f"{export.pk}.tar").status == 0

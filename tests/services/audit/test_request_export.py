@@ -46,9 +46,9 @@ def audit_of(organization: Organization, path: Path) -> list[Any]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def checked(made: Export, lines: list[Any], path: Path) -> Verdict:
+def checked(export: Export, lines: list[Any], path: Path) -> Verdict:
     path.write_text("".join(json.dumps(line, sort_keys=True, separators=(",", ":")) + "\n" for line in lines))
-    return verdict(made.path, "--audit", str(path))
+    return verdict(export.path, "--audit", str(path))
 
 
 def test_request_export_verifies_on_another_machine(
@@ -73,7 +73,7 @@ def test_request_export_verifies_on_another_machine(
 
 
 @pytest.mark.parametrize(
-    ("place", "value"),
+    ("key", "value"),
     [
         ("request.outcome", "succeeded"),
         ("request.status", 201),
@@ -89,14 +89,14 @@ def test_request_export_verifies_on_another_machine(
     ],
 )
 def test_a_changed_line_is_found(
-    organization: Organization, exporter: Write, tmp_path: Path, place: str, value: object
+    organization: Organization, exporter: Write, tmp_path: Path, key: str, value: object
 ) -> None:
     ask(organization, 5)
     covered()
     audit = tmp_path / "audit.jsonl"
     lines = audit_of(organization, audit)
     created = exporter()
-    *path, last = place.split(".")
+    *path, last = key.split(".")
     part = lines[0]
     for name in path:
         part = part[name]

@@ -88,8 +88,10 @@ def test_keys_facts_and_policies_are_never_erased(organization: Organization, tm
     before = EvidenceRecord.objects.filter(kind__in=["fact", "trust", "node", "policy_version"]).count()
     assert before > 5
     erase(4000)
-    kept = EvidenceRecord.objects.filter(kind__in=["fact", "trust", "node", "policy_version"], document__isnull=False)
-    assert kept.count() == before
+    records = EvidenceRecord.objects.filter(
+        kind__in=["fact", "trust", "node", "policy_version"], document__isnull=False
+    )
+    assert records.count() == before
     result = exported(organization, tmp_path)
     assert result.status == 0, result.out
     assert "decision" in result.out, "of what is still somewhere"
@@ -151,7 +153,7 @@ def test_permit_is_kept_while_a_receipt_of_a_volume_needs_it(organization: Organ
 
 
 def test_unrelated_records_are_erased_by_age(organization: Organization) -> None:
-    old = evidence_log.append("incident", {"what": "a stray disk"}, organization_id=organization.pk)
+    old = evidence_log.append("incident", {"what": "an unmanaged disk"}, organization_id=organization.pk)
     evidence_log.sequence()
     with later(100 * DAY):
         young = evidence_log.append("incident", {"what": "another"}, organization_id=organization.pk)

@@ -17,9 +17,9 @@ def test_residency_joins_receipts_permits_and_decisions() -> None:
     body = {"jti": str(jti), "resource": str(guest), "aud": node, "zone": "fr-1", "decision": str(decision)}
     body |= {"nbf": hours[0], "roles": ["compute"], "op": "instance.create", "volumes": [str(root), str(volume)]}
     evidence_log.append("permit", {"p": body, "kid": "k", "sig": "s"}, resource_id=guest)
-    seen = {"jti": str(jti), "node": node, "zone": "fr-1", "kind": "volume", "resource": str(volume)}
+    receipt = {"jti": str(jti), "node": node, "zone": "fr-1", "kind": "volume", "resource": str(volume)}
     for hour, event in ((1, "opened"), (3, "closed")):
-        evidence_log.append("receipt", {"p": seen | {"event": event, "at": hours[hour]}}, resource_id=volume)
+        evidence_log.append("receipt", {"p": receipt | {"event": event, "at": hours[hour]}}, resource_id=volume)
     (interval,) = selectors.residency_of(volume).intervals
     assert (interval.role, interval.state, interval.is_compliant) == ("storage", "proven", True)
     assert (interval.decision, interval.permit) == (str(decision), str(jti))

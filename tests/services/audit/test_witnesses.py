@@ -79,11 +79,11 @@ def test_repeated_cosignature_changes_nothing(write: Write, auditor: witness.Wit
     signatures = signed(write, 3)
     row = witness_add(str(auditor.key))
     first, second = (auditor.sign(witness_request(row, old=old), log_key.load().public, now=old) for old in (0, 3))
-    kept = cosign_accept(3, str(first))
-    assert cosign_accept(3, str(second)).pk == kept.pk
+    cosignature = cosign_accept(3, str(first))
+    assert cosign_accept(3, str(second)).pk == cosignature.pk
     assert Cosignature.objects.get(checkpoint=signatures).line == str(first)
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
-        kept.delete()
+        cosignature.delete()
 
 
 def test_invalid_cosignatures_are_refused(write: Write, auditor: witness.Witness) -> None:

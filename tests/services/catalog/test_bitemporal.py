@@ -30,9 +30,9 @@ def stated_over(when: Period, value: object) -> Statement:
 
 
 def value_at(statements: list[Statement], when: datetime) -> object:
-    found = [each.value for each in statements if period(each)[0] <= when < period(each)[1]]
-    assert len(found) <= 1
-    return found[0] if found else None
+    values = [each.value for each in statements if period(each)[0] <= when < period(each)[1]]
+    assert len(values) <= 1
+    return values[0] if values else None
 
 
 @given(statement_series(), statement_series())
@@ -69,10 +69,10 @@ def test_complete_statements_need_no_remainder(new: list[Period], old: list[Peri
 
 @given(st.tuples(st.integers(0, 11), st.integers(1, 12)).filter(lambda pair: pair[0] < pair[1]), statement_series())
 def test_uncovered_is_the_complement_of_the_covered_periods(whole: tuple[int, int], by: list[Period]) -> None:
-    asked = moment(whole[0]), moment(whole[1])
-    rest = uncovered(asked, by)
+    requested = moment(whole[0]), moment(whole[1])
+    rest = uncovered(requested, by)
     for day in DAYS:
-        is_inside = asked[0] <= day < asked[1]
+        is_inside = requested[0] <= day < requested[1]
         is_covered = any(start <= day < end for start, end in by)
         assert any(start <= day < end for start, end in rest) == (is_inside and not is_covered)
     assert all(start < end for start, end in rest)

@@ -80,8 +80,12 @@ def test_imported_facts_equal_those_of_the_file(document: Any) -> None:
     }
     for name, zone in files.zones.items():
         for attribute, (fact,) in zone.facts.items():
-            (found,) = ours.zones[name].timeline(attribute)
-            assert (found.value, found.valid_from, found.assertion) == (fact.value, fact.valid_from, fact.assertion)
+            (imported,) = ours.zones[name].timeline(attribute)
+            assert (imported.value, imported.valid_from, imported.assertion) == (
+                fact.value,
+                fact.valid_from,
+                fact.assertion,
+            )
     assert ours.sets.keys() == files.sets.keys()
     assert ours.parties.keys() == files.parties.keys()
 
@@ -240,7 +244,10 @@ def test_import_of_an_export_changes_nothing(document: Any) -> None:
     state_of("zone", "fr-idf-1", {"keys.custody": "provider_hsm"}, valid_from=soon, assertion="certificate")
     state_of("zone", "fr-idf-2", {"certifications": []}, assertion="certificate", evidence_sha256="a" * 64)
     state_of("zone", "fr-idf-3", {"parties": None}, valid_from=soon)
-    evidenced = [held | {"evidence_sha256": "b" * 64} for held in zone_of(document, "fr-est-1")["certifications"]]
+    evidenced = [
+        certification | {"evidence_sha256": "b" * 64}
+        for certification in zone_of(document, "fr-est-1")["certifications"]
+    ]
     state_of("zone", "fr-est-1", {"certifications": evidenced}, assertion="certificate")
     state_of("zone", "fr-est-2", {"certifications": None}, assertion="certificate")
     state_of("region", "fr-idf", {"region.kind": "EU"})
@@ -301,7 +308,7 @@ STATEMENT = {
 
 
 @pytest.mark.parametrize(
-    ("path", "new", "place"),
+    ("path", "new", "pointer"),
     [
         (["schema"], "andromede.sovereignty.catalogue/2", "schema"),
         (["extra"], 1, "file: unknown key 'extra'"),
@@ -332,14 +339,14 @@ STATEMENT = {
     ],
 )
 def test_invalid_field_is_named_and_nothing_is_imported(
-    document: Any, path: list[Any], new: object, place: str
+    document: Any, path: list[Any], new: object, pointer: str
 ) -> None:
     set_in(document, path, new)
 
     with pytest.raises(CatalogueInvalid) as refusal:
         import_sample(document)
 
-    assert place in str(refusal.value)
+    assert pointer in str(refusal.value)
     assert not Zone.objects.exists()
     assert not Fact.objects.exists()
 
@@ -381,7 +388,7 @@ def test_offers_are_imported_twice_and_updated(offers: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "new", "place"),
+    ("path", "new", "pointer"),
     [
         (["flavors", 0, "vcpus"], 0, "flavors[0].vcpus"),
         (["flavors", 0, "vcpus"], True, "flavors[0].vcpus"),
@@ -391,9 +398,9 @@ def test_offers_are_imported_twice_and_updated(offers: Any) -> None:
         (["volume_types", 0, "pool"], "shared", "volume_types[0].pool"),
     ],
 )
-def test_invalid_field_of_the_offers_is_named(offers: Any, path: list[Any], new: object, place: str) -> None:
+def test_invalid_field_of_the_offers_is_named(offers: Any, path: list[Any], new: object, pointer: str) -> None:
     set_in(offers, path, new)
-    with pytest.raises(CatalogueInvalid, match=place.replace("[", r"\[")):
+    with pytest.raises(CatalogueInvalid, match=pointer.replace("[", r"\[")):
         offers_import(SYSTEM, offers)
     assert not Flavor.objects.exists()
 

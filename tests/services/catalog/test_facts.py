@@ -78,8 +78,8 @@ def value_at(when: datetime, *, believed_at: datetime | None = None) -> object:
 
 
 def evidence_of(fact: Fact) -> Any:
-    found = [loads((record.document or "").encode()) for record in EvidenceRecord.objects.filter(kind="fact")]
-    documents: list[Any] = [each["document"] for each in found if isinstance(each, dict)]
+    records = [loads((record.document or "").encode()) for record in EvidenceRecord.objects.filter(kind="fact")]
+    documents: list[Any] = [each["document"] for each in records if isinstance(each, dict)]
     return next(document for document in documents if document["fact"] == str(fact.pk))
 
 

@@ -120,17 +120,17 @@ def test_oversized_upload_is_refused_before_it_fills_the_disk(
 ) -> None:
     settings.IMAGE_MAX_BYTES = MIB
     image, _ = image_create(member, project, NEW)
-    taken: list[int] = []
+    chunks: list[int] = []
 
     def endless() -> Iterator[bytes]:
         while True:
-            taken.append(1)
+            chunks.append(1)
             yield bytes(64 * 1024)
 
     with pytest.raises(ImageTooLarge):
         image_upload(member, image, endless())
 
-    assert len(taken) == 17
+    assert len(chunks) == 17
     assert files_in(images_dir) == set()
 
 

@@ -152,9 +152,9 @@ def test_suspended_certificate_flags_resources_and_stops_nothing(placed: Allocat
     assert (row.state, row.action) == ("drifted", "flag")
     assert [(clause["atom"], clause["code"]) for clause in row.failing] == [("snc", "CERT_SUSPENDED")]
     assert Allocation.objects.filter(pk=placed.pk).exists()
-    told = EvidenceRecord.objects.get(kind="drift")
-    assert told.resource_id == placed.consumer_id
-    assert '"was":"compliant"' in (told.document or "")
+    record = EvidenceRecord.objects.get(kind="drift")
+    assert record.resource_id == placed.consumer_id
+    assert '"was":"compliant"' in (record.document or "")
     with pytest.raises(PolicyUnsatisfiable):
         placement.claim(ask(tenant))
     with pytest.raises((PolicyUnsatisfiable, InsufficientCapacity)):
@@ -261,10 +261,10 @@ def exemption(placed: Allocation, tenant: Tenant, root: SigningKey) -> Exemption
     with pytest.raises(PolicyUnsatisfiable) as caught:
         placement.check_current_node(look)
     refused = Decision.objects.get(pk=caught.value.facts["placement_decision"])
-    asked = exemption_request(tenant.actor, tenant.project, NewExemption(refused, "fr-idf-1", "the flood"))
+    requested = exemption_request(tenant.actor, tenant.project, NewExemption(refused, "fr-idf-1", "the flood"))
     assert sweep_if_due() is not None, "the epoch has moved"
     assert state_of(placed).state == "drifted"
-    agreed = agree(root, asked)
+    agreed = agree(root, requested)
     placement.keep_exempted(look, placement.check_current_node(look))
     return agreed
 
@@ -298,9 +298,9 @@ def test_two_approvals_make_a_sweep_due(placed: Allocation, tenant: Tenant, exem
     with pytest.raises(PolicyUnsatisfiable) as caught:
         placement.check_current_node(look)
     refused = Decision.objects.get(pk=caught.value.facts["placement_decision"])
-    asked = exemption_request(tenant.actor, tenant.project, NewExemption(refused, "fr-idf-1", "the flood"))
+    requested = exemption_request(tenant.actor, tenant.project, NewExemption(refused, "fr-idf-1", "the flood"))
     assert sweep_if_due() is None
-    Exemption.objects.filter(pk=asked.pk).update(approvals=[{}, {}])
+    Exemption.objects.filter(pk=requested.pk).update(approvals=[{}, {}])
     assert sweep_if_due() is not None
     assert state_of(placed).fails_at == exemption.expires_at, "what was written into the table counts for nothing"
 
@@ -404,8 +404,8 @@ def test_sweep_is_due_after_a_deletion_or_a_late_commit(placed: Allocation, tena
 
 def drift_records() -> list[tuple[str, str]]:
     documents = EvidenceRecord.objects.filter(kind="drift").order_by("created_at", "pk")
-    told = [json.loads(text or "")["document"] for text in documents.values_list("document", flat=True)]
-    return [(each["was"], each["state"]) for each in told]
+    records = [json.loads(text or "")["document"] for text in documents.values_list("document", flat=True)]
+    return [(each["was"], each["state"]) for each in records]
 
 
 def test_every_change_of_drift_is_evidence(placed: Allocation, tenant: Tenant) -> None:

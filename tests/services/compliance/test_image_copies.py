@@ -62,8 +62,8 @@ def test_removed_image_copy_is_recorded_and_forgotten(cloud: Cloud, image: Image
     image_files.reconcile()
     assert not ImageCopy.objects.exists()
     records = EvidenceRecord.objects.filter(kind="drift", resource_id=image.pk).order_by("created_at")
-    told = [json.loads(text or "")["document"] for text in records.values_list("document", flat=True)]
-    assert [(each["was"], each["state"]) for each in told] == [("compliant", "drifted"), ("drifted", "evicted")]
+    documents = [json.loads(text or "")["document"] for text in records.values_list("document", flat=True)]
+    assert [(each["was"], each["state"]) for each in documents] == [("compliant", "drifted"), ("drifted", "evicted")]
 
 
 def test_a_new_copy_makes_a_sweep_due(cloud: Cloud, image: Image) -> None:

@@ -40,12 +40,12 @@ class Run:
 
     def copy(self, name: str) -> psutil.Process:
         """The one that listens at the address of this worker."""
-        (found,) = (
+        (listening,) = (
             child
             for child in self.process.children()
             if any(each.laddr and each.laddr.port == self.ports[name] for each in child.net_connections("tcp"))
         )
-        return found
+        return listening
 
 
 @contextmanager
@@ -62,11 +62,11 @@ def run(folder: Path, *names: str) -> Iterator[Run]:
     with (folder / "log").open("wb") as log:
         options = {"cwd": settings.BASE_DIR, "env": environment, "stdout": log, "stderr": log}
         with running([*COMMAND, *names], stdin=subprocess.DEVNULL, start_new_session=True, **options) as process:
-            found = Run(psutil.Process(process.pid), ports)
+            workers = Run(psutil.Process(process.pid), ports)
             try:
                 for name in names:
-                    wait_until(partial(found.is_ready, name), limit_s=PATIENCE_S)
-                yield found
+                    wait_until(partial(workers.is_ready, name), limit_s=PATIENCE_S)
+                yield workers
                 process.terminate()
                 assert process.wait(PATIENCE_S) == 0, (folder / "log").read_text()
             finally:
@@ -81,17 +81,17 @@ def end_all_of(group: int) -> None:
 
 
 def test_workers_answer_restart_after_death_and_end_together(transactional_db: None, tmp_path: Path) -> None:
-    with run(tmp_path, "webhooks", "transfer") as found:
-        assert found.process.num_threads() == 1
-        sockets = [each for each in found.process.net_connections("all") if each.fd > 2]
+    with run(tmp_path, "webhooks", "transfer") as workers:
+        assert workers.process.num_threads() == 1
+        sockets = [each for each in workers.process.net_connections("all") if each.fd > 2]
         assert not sockets, "connections are made by the copies"
 
-        before, other = found.copy("webhooks"), found.copy("transfer")
+        before, other = workers.copy("webhooks"), workers.copy("transfer")
         before.kill()
-        wait_until(lambda: found.is_ready("webhooks"), limit_s=PATIENCE_S)
-        assert found.copy("webhooks").pid != before.pid
-        assert found.copy("transfer").pid == other.pid
-        copies = found.process.children()
+        wait_until(lambda: workers.is_ready("webhooks"), limit_s=PATIENCE_S)
+        assert workers.copy("webhooks").pid != before.pid
+        assert workers.copy("transfer").pid == other.pid
+        copies = workers.process.children()
         assert len(copies) == 2
     assert not any(copy.is_running() for copy in copies)
     assert "process webhooks exited with code -9 and is restarted in 1 s" in (tmp_path / "log").read_text()

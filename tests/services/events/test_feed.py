@@ -25,14 +25,14 @@ from tests.world import make_tenant
 class Reader:
     """A reader that follows the feed."""
 
-    def __init__(self, actor: Actor = SYSTEM, wanted: EventFilter | None = None, *, limit: int = 200) -> None:
-        self.actor, self.wanted, self.limit = actor, wanted or EventFilter(), limit
+    def __init__(self, actor: Actor = SYSTEM, event_filter: EventFilter | None = None, *, limit: int = 200) -> None:
+        self.actor, self.event_filter, self.limit = actor, event_filter or EventFilter(), limit
         self.position = selectors.start(None)
         self.read: list[UUID] = []
 
     def go_on(self) -> list[UUID]:
         """Read one page."""
-        chapter = selectors.read(self.actor, self.wanted, after=self.position, limit=self.limit)
+        chapter = selectors.read(self.actor, self.event_filter, after=self.position, limit=self.limit)
         self.position = chapter.position
         self.read += [event.resource_id for event in chapter.events]
         return [event.resource_id for event in chapter.events]
@@ -65,9 +65,9 @@ def test_rolled_back_event_is_never_delivered() -> None:
     with writers(1) as (writer,):
         writer.emit()
         writer.roll_back()
-        told = writer.emit()
+        committed = writer.emit()
         writer.commit()
-    assert reader.go_to_the_end() == [told]
+    assert reader.go_to_the_end() == [committed]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -84,8 +84,8 @@ def test_position_is_visible_only_after_all_earlier_ones() -> None:
             assert placed is not None
             Event.objects.filter(pk=placed.pk).update(position=1)
             Head.objects.filter(pk=1).update(position=1)
-            (seen,) = at_once([lambda: list(Event.objects.filter(position__isnull=False))])
-            assert seen == [], "not before the commit"
+            (visible,) = at_once([lambda: list(Event.objects.filter(position__isnull=False))])
+            assert visible == [], "not before the commit"
     assert len(Reader().go_to_the_end()) == 2
 
 
@@ -137,10 +137,10 @@ def test_concurrent_writers_assign_distinct_positions() -> None:
 
 @pytest.mark.django_db
 def test_cause_precedes_its_effect() -> None:
-    told = [new_id() for _ in range(5)]
-    for resource_id in told:
+    resource_ids = [new_id() for _ in range(5)]
+    for resource_id in resource_ids:
         publish_event(None, "network.created", resource_id, project_id=None)
-    assert Reader(limit=2).go_to_the_end() == told
+    assert Reader(limit=2).go_to_the_end() == resource_ids
 
 
 @pytest.mark.django_db

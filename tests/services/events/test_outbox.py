@@ -27,8 +27,8 @@ from tests.workflows.helpers import done, make_instance, make_volume
 from tests.world import Cloud, make_tenant
 
 
-def event_kinds(**wanted: object) -> list[str]:
-    return list(Event.objects.filter(**wanted).order_by("number").values_list("kind", flat=True))
+def event_kinds(**fields: object) -> list[str]:
+    return list(Event.objects.filter(**fields).order_by("number").values_list("kind", flat=True))
 
 
 def test_lifecycle_of_an_instance_is_published(cloud: Cloud) -> None:

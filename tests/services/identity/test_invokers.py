@@ -28,9 +28,9 @@ def logged_in_as_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def audit_entries(organization: str) -> list[tuple[str, object]]:
     """Return verb and invoker of each entry that an owner of the organization can read."""
-    found = Organization.objects.get(name=organization)
-    owner = Actor(user_id=None, credential_id=None, project_id=None, role="owner", organization_id=found.pk)
-    rows = entries_of_organization(owner, found).order_by("pk")
+    owned = Organization.objects.get(name=organization)
+    owner = Actor(user_id=None, credential_id=None, project_id=None, role="owner", organization_id=owned.pk)
+    rows = entries_of_organization(owner, owned).order_by("pk")
     return [(row.verb, row.facts.get("by", "")) for row in rows]
 
 
@@ -99,9 +99,9 @@ def test_organization_sees_only_its_own_audit_entries() -> None:
         (str(both.pk), globex.pk, None),
     ]
     for each, other in ((acme, globex), (globex, acme)):
-        seen = entries_of_organization(
+        entries = entries_of_organization(
             Actor(user_id=None, credential_id=None, project_id=None, role="owner", organization_id=each.pk), each
         )
-        ids = set(seen.values_list("organization_id", flat=True)) | set(seen.values_list("project_id", flat=True))
+        ids = set(entries.values_list("organization_id", flat=True)) | set(entries.values_list("project_id", flat=True))
         assert ids <= {each.pk, None, *Project.objects.filter(organization=each).values_list("pk", flat=True)}
-        assert str(other.pk) not in str(list(seen.values("facts")))
+        assert str(other.pk) not in str(list(entries.values("facts")))

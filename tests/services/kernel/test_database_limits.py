@@ -72,9 +72,9 @@ def test_idle_transaction_is_terminated() -> None:
 
 def _is_free(node: Node) -> bool:
     with session() as another:
-        found = another.execute("SELECT FROM nodes_node WHERE id = %s FOR UPDATE SKIP LOCKED", [node.pk]).fetchall()
+        rows = another.execute("SELECT FROM nodes_node WHERE id = %s FOR UPDATE SKIP LOCKED", [node.pk]).fetchall()
         another.rollback()
-    return len(found) == 1
+    return len(rows) == 1
 
 
 def test_locked_node_row_does_not_block_other_heartbeats() -> None:

@@ -41,8 +41,8 @@ def test_unacknowledged_message_is_requeued_at_close(connection: Connection, que
         simple.put({"hint": 1})
         simple.put({"hint": 2})
         simple.get(timeout=PATIENCE_S).ack()
-        taken = simple.get(timeout=PATIENCE_S)
-        assert taken.payload == {"hint": 2}
+        message = simple.get(timeout=PATIENCE_S)
+        assert message.payload == {"hint": 2}
         assert redis.length(queue.name) == 0
     connection.close()
     assert redis.length(queue.name) == 1

@@ -70,9 +70,9 @@ def after_the_last(loader: MigrationLoader, operations: list[Operation], **more:
 
 @pytest.mark.parametrize(("code", "operations"), REFUSED)
 def test_incompatible_operation_is_refused(loader: MigrationLoader, code: str, operations: list[Operation]) -> None:
-    found = list(complaints_of(loader, after_the_last(loader, operations)))
-    assert any(line.startswith(f"nodes.9999_of_the_next_release: {code}: ") for line in found), found
-    assert all(" Instead: " in line for line in found)
+    complaints = list(complaints_of(loader, after_the_last(loader, operations)))
+    assert any(line.startswith(f"nodes.9999_of_the_next_release: {code}: ") for line in complaints), complaints
+    assert all(" Instead: " in line for line in complaints)
 
 
 @pytest.mark.parametrize("operations", BORNE)
@@ -96,10 +96,12 @@ def test_index_is_added_and_removed_without_a_lock(loader: MigrationLoader) -> N
 
 
 def test_exception_covers_only_the_operations_that_it_names(loader: MigrationLoader) -> None:
-    gone: list[Operation] = [RemoveField("pool", "path")]
-    excused = after_the_last(loader, gone, borne_because={"DROP_COLUMN": "0.4 does not read it"})
+    removal: list[Operation] = [RemoveField("pool", "path")]
+    excused = after_the_last(loader, removal, borne_because={"DROP_COLUMN": "0.4 does not read it"})
     assert list(complaints_of(loader, excused)) == []
-    more = after_the_last(loader, gone, borne_because={"DROP_COLUMN": "0.4 does not read it", "DROP_TABLE": "neither"})
+    more = after_the_last(
+        loader, removal, borne_because={"DROP_COLUMN": "0.4 does not read it", "DROP_TABLE": "neither"}
+    )
     (line,) = complaints_of(loader, more)
     assert "DROP_TABLE: borne_because excuses what it does not do." in line
 
@@ -107,10 +109,10 @@ def test_exception_covers_only_the_operations_that_it_names(loader: MigrationLoa
 def test_only_migrations_after_the_release_are_checked(loader: MigrationLoader) -> None:
     released = last_of(loader)
     assert list(complaints(loader, released)) == []
-    found = list(
+    reported = list(
         complaints(loader, released | {"compliance": "0001_initial"})
     )  # no other app depends on its migrations
-    assert found and all(line.startswith("compliance.") for line in found)
+    assert reported and all(line.startswith("compliance.") for line in reported)
     assert "nodes.0000_nothing: it was released, and is gone" in complaints(loader, {"nodes": "0000_nothing"})
 
 

@@ -167,8 +167,8 @@ def test_jobs_run_on_an_empty_cloud(name: str) -> None:
 
 def test_documented_table_of_jobs_equals_the_code() -> None:
     text = (settings.BASE_DIR / "docs" / "explanation" / "architecture.md").read_text()
-    told = {
+    documented = {
         (row[1], row[2], float(row[3]), float(row[4]))
         for row in re.finditer(r"^\| `([a-z_]+)` \| ([a-z]+) \| ([0-9]+) s \| ([0-9]+) s \|", text, re.MULTILINE)
     }
-    assert told == {(each.name, each.queue, each.every_s, each.limit_s) for each in JOBS}
+    assert documented == {(each.name, each.queue, each.every_s, each.limit_s) for each in JOBS}

@@ -67,7 +67,7 @@ def sample(guest: Instance, seconds: float, busy_s: float = 0, **other: Any) -> 
     sent 500.
     """
     assert guest.node_id is not None
-    found = Sample(
+    base = Sample(
         node_id=guest.node_id,
         instance_id=guest.pk,
         at=NOON + seconds * SECOND,
@@ -85,7 +85,7 @@ def sample(guest: Instance, seconds: float, busy_s: float = 0, **other: Any) -> 
         network_in_packets=int(busy_s * 2),
         network_out_packets=int(busy_s),
     )
-    return replace(found, **other)
+    return replace(base, **other)
 
 
 def steadily(guest: Instance, since_s: int, until_s: int, *, share: float, every_s: int = 10) -> list[Sample]:

@@ -61,8 +61,8 @@ def values(port: Port, time: Clock, name: str, seconds: int, resolution: str = "
     until = NOON + seconds * SECOND
     time.now = max(time.now, until)
     query = {"since": NOON.isoformat(), "until": until.isoformat(), "resolution": resolution}
-    found = {each.name: each for each in selectors.port_series(SYSTEM, port, window_of(query, time.now))}
-    return [value for _, value in found[name].points]
+    series = {each.name: each for each in selectors.port_series(SYSTEM, port, window_of(query, time.now))}
+    return [value for _, value in series[name].points]
 
 
 def test_port_has_its_own_rates(guest: Instance, port: Port, make_port: Callable[[str], Port], time: Clock) -> None:
@@ -109,7 +109,7 @@ def test_rolled_up_values_equal_those_of_the_samples(guest: Instance, port: Port
     for name, _ in tables.partitions(sampled):
         tables.drop_partition(name)
     assert {name: values(port, time, name, 7200, resolution) for name in series} == before
-    assert all(any(found) for found in before.values())
+    assert all(any(points) for points in before.values())
 
 
 def test_node_reports_only_ports_of_its_own_guests(guest: Instance, port: Port, time: Clock) -> None:
@@ -131,8 +131,8 @@ def test_metrics_of_deleted_ports_are_deleted(
     assert services.forget_deleted() == 0
     Port.objects.filter(pk__in=[port.pk, others[1].pk]).delete()
     assert services.forget_deleted() == 2 * (720 + 120 + 24 + 2)
-    kept = {others[0].pk, others[2].pk}
-    assert {row[0] for table in TABLES for row in rows(table)} == kept
+    port_ids = {others[0].pk, others[2].pk}
+    assert {row[0] for table in TABLES for row in rows(table)} == port_ids
 
 
 def test_old_samples_of_ports_are_dropped_with_their_partition(guest: Instance, port: Port, time: Clock) -> None:

@@ -19,8 +19,8 @@ def values(guest: Instance, time: Clock, name: str, seconds: int, resolution: st
     until = NOON + seconds * SECOND
     time.now = max(time.now, until)
     query = {"since": NOON.isoformat(), "until": until.isoformat(), "resolution": resolution}
-    found = {each.name: each for each in selectors.instance_series(SYSTEM, guest, window_of(query, time.now))}
-    return [value for _, value in found[name].points]
+    series = {each.name: each for each in selectors.instance_series(SYSTEM, guest, window_of(query, time.now))}
+    return [value for _, value in series[name].points]
 
 
 def test_rate_is_counter_growth_over_time(guest: Instance, time: Clock) -> None:
@@ -75,12 +75,12 @@ def test_coarser_step_is_the_mean_of_known_values(guest: Instance, time: Clock) 
 
 def everything(guest: Instance, since_s: int, until_s: int) -> list[Sample]:
     """With restarts, gaps, and other devices, which are no multiples of anything."""
-    found, busy = [], 0.0
+    samples, busy = [], 0.0
     for number, at in enumerate(range(since_s, until_s, 10)):
         busy = 0 if number % 97 == 0 else busy + (number % 11) / 2
         if number % 41 not in (3, 4, 5, 6):
-            found.append(sample(guest, at + number % 7, busy, devices=number // 203, memory_used_mib=number % 500))
-    return found
+            samples.append(sample(guest, at + number % 7, busy, devices=number // 203, memory_used_mib=number % 500))
+    return samples
 
 
 @pytest.mark.parametrize("resolution", ["1m", "5m", "15m", "1h"])
@@ -114,10 +114,10 @@ def test_node_values_are_the_sum_of_its_guests(make_guest: Callable[..., Instanc
     time.now = NOON + 60 * SECOND
     window = window_of({"since": NOON.isoformat(), "resolution": "10s"}, time.now)
     node = Node.objects.select_related("inventory").get(pk=one.node_id)
-    found = {each.name: [value for _, value in each.points] for each in selectors.node_series(SYSTEM, node, window)}
-    assert found["cpu_used_ratio"] == [None, 0.375, 0.375, 0.125, 0.125, 0.125], "of eight cores"
-    assert found["memory_used_mib"] == [600, 600, 600, 300, 300, 300]
-    assert found["network_in_bytes_per_s"] == [None, 3000, 3000, 1000, 1000, 1000]
+    by_name = {each.name: [value for _, value in each.points] for each in selectors.node_series(SYSTEM, node, window)}
+    assert by_name["cpu_used_ratio"] == [None, 0.375, 0.375, 0.125, 0.125, 0.125], "of eight cores"
+    assert by_name["memory_used_mib"] == [600, 600, 600, 300, 300, 300]
+    assert by_name["network_in_bytes_per_s"] == [None, 3000, 3000, 1000, 1000, 1000]
 
 
 def forget_samples() -> None:

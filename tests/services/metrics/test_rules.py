@@ -55,17 +55,17 @@ def series(port: Port, time: Clock, seconds: int, resolution: str = "10s") -> li
     return selectors.port_series(SYSTEM, port, window_of(query, time.now))
 
 
-def shown(found: list[Series]) -> dict[UUID | None, list[float | None]]:
-    return {each.rule_id: [value for _, value in each.points] for each in found if each.name == HITS}
+def shown(all_series: list[Series]) -> dict[UUID | None, list[float | None]]:
+    return {each.rule_id: [value for _, value in each.points] for each in all_series if each.name == HITS}
 
 
 def test_each_rule_that_logs_has_a_series(guest: Instance, port: Port, group: SecurityGroup, time: Clock) -> None:
     first, second, silent = a_rule(group), a_rule(group), a_rule(group, is_logged=False)
     counted = [hits(guest, port, first, at, count) for at, count in ((1, 5), (11, 25), (21, 3))]
     assert services.record_rules([*counted, hits(guest, port, silent, 1, 1)]) == 3
-    found = series(port, time, 30)
-    assert shown(found) == {first.pk: [None, 2, None], second.pk: [None] * 3}, "counters that began anew are a gap"
-    assert all(each.rule_id is None for each in found if each.name != HITS)
+    all_series = series(port, time, 30)
+    assert shown(all_series) == {first.pk: [None, 2, None], second.pk: [None] * 3}, "counters that began anew are a gap"
+    assert all(each.rule_id is None for each in all_series if each.name != HITS)
     PortSecurityGroup.objects.all().delete()
     assert shown(series(port, time, 30)) == {}
 

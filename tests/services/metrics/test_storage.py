@@ -94,13 +94,13 @@ def test_old_samples_are_dropped_with_their_partition(guest: Instance, time: Clo
 
 
 def test_metrics_of_a_deleted_instance_are_deleted(make_guest: Callable[..., Instance], time: Clock) -> None:
-    gone, other = make_guest("web-1"), make_guest("web-2")
-    keep(time, [*steadily(gone, 0, 7200, share=1), *steadily(other, 0, 7200, share=1)])
+    deleted, other = make_guest("web-1"), make_guest("web-2")
+    keep(time, [*steadily(deleted, 0, 7200, share=1), *steadily(other, 0, 7200, share=1)])
     time.now = NOON + timedelta(hours=2, minutes=2)
     services.roll_up()
-    Instance.objects.filter(pk=gone.pk).update(state="deleted", node=None, updated_at=time.now)
+    Instance.objects.filter(pk=deleted.pk).update(state="deleted", node=None, updated_at=time.now)
     assert services.forget_deleted() == 720 + 120 + 24 + 2
-    assert services.record([sample(gone, 7210)]) == 0
+    assert services.record([sample(deleted, 7210)]) == 0
     assert {row[0] for table in TABLES for row in rows(table)} == {other.pk}
     assert services.forget_deleted() == 0
 
@@ -109,12 +109,12 @@ def test_rollups_are_kept_longer_and_expire(guest: Instance, time: Clock) -> Non
     keep(time, steadily(guest, 0, 7200, share=1))
     time.now = NOON + timedelta(hours=2, minutes=2)
     services.roll_up()
-    left = []
+    tables_with_partitions = []
     for days in (2, 9, 32, 450):
         time.now = NOON + timedelta(days=days)
         services.forget_old()
-        left.append([table for table in TABLES if names(table)])
-    assert left == [TABLES[1:], TABLES[2:], TABLES[3:], []]
+        tables_with_partitions.append([table for table in TABLES if names(table)])
+    assert tables_with_partitions == [TABLES[1:], TABLES[2:], TABLES[3:], []]
 
 
 def test_rollup_continues_after_a_gap(guest: Instance, time: Clock) -> None:

@@ -202,15 +202,15 @@ def test_range_is_removed_and_changed_while_no_port_uses_it(tenant: Tenant, netw
 
 
 def test_reserved_ranges_are_of_both_families_and_go_with_the_range(tenant: Tenant, network: Network) -> None:
-    kept = ["10.0.0.2-10.0.0.4", "fd00:10::2-fd00:10::f"]
-    assert change(tenant, network, Ipv6Choice(LOCAL), kept).reserved_ranges == kept
+    reserved = ["10.0.0.2-10.0.0.4", "fd00:10::2-fd00:10::f"]
+    assert change(tenant, network, Ipv6Choice(LOCAL), reserved).reserved_ranges == reserved
     port = make(tenant, network)
     assert addresses_of(port) == ["10.0.0.5", "fd00:10::10"]
     for value in ("fd00:11::2", "fd00:10::9-fd00:10::2", "fd00:10::2-10.0.0.9", "fd00:10::2%lo", "fd00:10::/80"):
         with pytest.raises(ReservedRangeInvalid):
             change(tenant, network, Ipv6Choice(LOCAL), [value])
     port_delete(tenant.actor, port)
-    assert change(tenant, network, NO_IPV6).reserved_ranges == kept[:1]
+    assert change(tenant, network, NO_IPV6).reserved_ranges == reserved[:1]
 
 
 def test_allowed_address_is_no_gateway(tenant: Tenant, network: Network) -> None:
@@ -223,14 +223,14 @@ def test_allowed_address_is_no_gateway(tenant: Tenant, network: Network) -> None
 def test_pool_gives_its_lowest_free_range(tenant: Tenant) -> None:
     pool = make_address_pool("2001:db8:5::/62", "2001:db8:4::/64", reserved=["2001:db8:5::-2001:db8:5::ffff"])
     created = [network_of(tenant, f"n{number}", Ipv6Choice(pool=pool)).subnets.get() for number in range(4)]
-    given = ["2001:db8:4::/64", "2001:db8:5:1::/64", "2001:db8:5:2::/64", "2001:db8:5:3::/64"]
-    assert [each.ipv6_cidr for each in created] == given
+    ranges = ["2001:db8:4::/64", "2001:db8:5:1::/64", "2001:db8:5:2::/64", "2001:db8:5:3::/64"]
+    assert [each.ipv6_cidr for each in created] == ranges
     with pytest.raises(AddressPoolOutOfSubnets) as caught:
         network_of(tenant, "n4", Ipv6Choice(pool=pool))
     assert (caught.value.field, caught.value.facts) == ("ipv6_pool", {"name": "public"})
-    assert change(tenant, created[2].network, Ipv6Choice(pool=pool)).ipv6_cidr == given[2], "it has one of this pool"
+    assert change(tenant, created[2].network, Ipv6Choice(pool=pool)).ipv6_cidr == ranges[2], "it has one of this pool"
     subnet_delete(tenant.actor, created[2])
-    assert network_of(tenant, "n4", Ipv6Choice(pool=pool)).subnets.get().ipv6_cidr == given[2]
+    assert network_of(tenant, "n4", Ipv6Choice(pool=pool)).subnets.get().ipv6_cidr == ranges[2]
 
 
 def test_pool_of_single_addresses_or_of_another_organization_is_refused(tenant: Tenant) -> None:

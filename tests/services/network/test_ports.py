@@ -191,16 +191,16 @@ def test_instance_frees_own_ports_and_deletes_the_others(tenant: Tenant, network
     Port.objects.filter(pk=own.pk).update(instance_id=instance_id, position=1)
     instance_port_create(network, port_id=new_id(), instance_id=instance_id)
     ports_release(instance_id)
-    left = Port.objects.get()
-    assert (left.pk, left.instance_id, left.position) == (own.pk, None, 0)
+    remaining = Port.objects.get()
+    assert (remaining.pk, remaining.instance_id, remaining.position) == (own.pk, None, 0)
 
 
 def test_allowed_addresses_are_replaced(tenant: Tenant, network: Network) -> None:
     port = make(tenant, network)
-    wanted = [AllowedRequest("10.0.0.12"), AllowedRequest("10.9.0.0/24", "00:00:5E:00:01:01")]
-    port_update(tenant.actor, port, PortChange("own", {}, allowed=wanted))
-    found = port.allowed_addresses.order_by("pk").values_list("cidr", "mac")
-    assert list(found) == [("10.0.0.12/32", ""), ("10.9.0.0/24", "00:00:5e:00:01:01")]
+    requests = [AllowedRequest("10.0.0.12"), AllowedRequest("10.9.0.0/24", "00:00:5E:00:01:01")]
+    port_update(tenant.actor, port, PortChange("own", {}, allowed=requests))
+    stored = port.allowed_addresses.order_by("pk").values_list("cidr", "mac")
+    assert list(stored) == [("10.0.0.12/32", ""), ("10.9.0.0/24", "00:00:5e:00:01:01")]
     port_update(tenant.actor, port, PortChange("own", {}, allowed=[]))
     assert not port.allowed_addresses.exists()
 

@@ -11,9 +11,9 @@ from tests.world import Cloud
 
 def test_drain_of_the_demo_node_has_a_target(cloud: Cloud) -> None:
     """With its volume, between the two nodes of its zone, under the demo's policy."""
-    left = list(demo.ZONES.values())
-    left.remove(demo.HOME)  # where the cloud's own node is
-    for zone in left:
+    zones = list(demo.ZONES.values())
+    zones.remove(demo.HOME)  # where the cloud's own node is
+    for zone in zones:
         cloud.world.add_machine(zone)
     admitted = [{"id": "eu", "attr": "zone.id", "op": "in", "value": demo.ADMITTED}]
     policies.policy_set(cloud.tenant.actor, project=cloud.tenant.project, clauses=admitted)

@@ -101,8 +101,8 @@ def test_drain_plan_lists_an_action_per_guest_and_writes_nothing(cloud: Cloud, o
     make_stopped_instance(cloud, "old")
     opened(other)
     plan = drain_plan(SYSTEM, cloud.machine.row, fallback="leave")
-    found = {entry.guest.name: (entry.action, entry.target) for entry in plan.entries}
-    assert found == {"web": ("migrate", str(other.row.pk)), "old": ("migrate", str(other.row.pk))}
+    planned = {entry.guest.name: (entry.action, entry.target) for entry in plan.entries}
+    assert planned == {"web": ("migrate", str(other.row.pk)), "old": ("migrate", str(other.row.pk))}
     assert fresh(cloud.machine.row).admin_state == "in-service"
     assert not Drain.objects.exists()
 

@@ -138,10 +138,10 @@ def test_fenced_node_that_reports_guests_is_an_incident(silent: Node) -> None:
     node_fence(OPERATOR, silent, kind="attestation", reason=WHY)
     guest = str(uuid4())
     heartbeat_received(silent, running=(guest,))
-    found = Incident.objects.filter(node=silent, kind="fence-broken", ended_at=None)
-    assert {each.name for each in found} == {guest, "it was never off"}
+    open_incidents = Incident.objects.filter(node=silent, kind="fence-broken", ended_at=None)
+    assert {each.name for each in open_incidents} == {guest, "it was never off"}
     node_maintain(OPERATOR, Node.objects.get(pk=silent.pk), reason="looked at")
-    assert not found.all().exists()
+    assert not open_incidents.all().exists()
 
 
 def test_fenced_node_that_was_off_is_no_incident(silent: Node) -> None:

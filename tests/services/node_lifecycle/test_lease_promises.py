@@ -112,9 +112,9 @@ class Fleet:
         self.batches = BatchWriter(clock_s=lambda: self.now_s)
         self.nodes: list[PlayedNode] = []
         for number in range(count):
-            (place := folder / str(number)).mkdir()
+            (node_folder := folder / str(number)).mkdir()
             rate = (1.0, 0.995, 1.005, 1.0)[number % 4]
-            self.nodes.append(PlayedNode(make_node(f"n{number}"), place, rate, lambda: self.now_s))
+            self.nodes.append(PlayedNode(make_node(f"n{number}"), node_folder, rate, lambda: self.now_s))
 
     def now(self) -> datetime:
         """Return the control plane's time."""

@@ -198,9 +198,9 @@ def test_guest_without_a_target_is_evacuated_when_capacity_appears(cloud: Cloud,
     assert (recovery.state, guest.state) == ("blocked", "failed")
     assert guest.reasons[0]["code"] == "compute.instance.evacuation_blocked"
     assert "node-2" in str(guest.reasons[0]["detail"]), "an operator learns of nodes"
-    told = fresh(instance).last_error
-    assert told["code"] == "compute.instance.evacuation_blocked"
-    assert "node-2" not in str(told), "a tenant does not"
+    error = fresh(instance).last_error
+    assert error["code"] == "compute.instance.evacuation_blocked"
+    assert "node-2" not in str(error), "a tenant does not"
     assert fresh(instance).node == node
     assert Incident.objects.filter(node=node, kind="evacuation-blocked", ended_at=None).count() == 1
     assert Event.objects.filter(kind="node.recovery-blocked").count() == 1
@@ -367,12 +367,12 @@ def test_many_unreachable_nodes_stop_automatic_fencing_with_an_incident(cloud: C
     assert auto_recovery.storms()["fr-idf-1"] == auto_recovery.Storm(4, 1)
     assert auto_recovery.reconcile() == 0
     assert fresh(cloud.machine.row).admin_state == "in-service"
-    held = Incident.objects.filter(kind="recovery-held", ended_at=None)
-    assert held.count() == 4
-    assert held.first().facts == {"silent": 4, "limit": 1}
+    open_incidents = Incident.objects.filter(kind="recovery-held", ended_at=None)
+    assert open_incidents.count() == 4
+    assert open_incidents.first().facts == {"silent": 4, "limit": 1}
     Node.objects.filter(name__startswith="quiet-").update(state="ready")
     assert auto_recovery.reconcile() == 2
-    assert not held.exists()
+    assert not open_incidents.exists()
 
 
 def test_automatic_recovery_uses_constant_queries(cloud: Cloud, leased: Instance) -> None:

@@ -216,8 +216,8 @@ def test_admin_states_need_an_operator_and_are_audited(cloud: Cloud) -> None:
         "node.return",
         "node.retire",
     ]
-    told = set(Event.objects.filter(resource_id=node.pk).values_list("kind", flat=True))
-    assert {"node.maintenance", "node.returned", "node.retired"} <= told
+    kinds = set(Event.objects.filter(resource_id=node.pk).values_list("kind", flat=True))
+    assert {"node.maintenance", "node.returned", "node.retired"} <= kinds
 
 
 def test_unknown_node_is_not_found(cloud: Cloud) -> None:

@@ -116,8 +116,8 @@ def test_grpc_status_without_an_agent_code_has_a_default_error(code: grpc.Status
     shown = error_messages.describe(type(caught.value), caught.value.facts)
     with translation.override("fr"):
         french = error_messages.describe(type(caught.value), caught.value.facts)
-    for told in (shown, french):
-        assert "inner words" not in str(told) and code.name not in str(told)
+    for description in (shown, french):
+        assert "inner words" not in str(description) and code.name not in str(description)
     assert french["detail"] != shown["detail"]
 
 

@@ -173,9 +173,9 @@ def test_emergency_rotation_voids_the_old_key_at_once(cloud: Cloud, command: Run
     assert set(signers()) == {new}
     assert trust_documents.deny_list().kids == {old}
     assert signer_of(done(ask_instance(cloud)[1])) == new
-    held = cloud.machine.held
-    assert {key.id for key in held.keyset.keys.values() if key.use == "permit"} == {new}
-    assert held.deny.kids == {old}
+    trust = cloud.machine.held
+    assert {key.id for key in trust.keyset.keys.values() if key.use == "permit"} == {new}
+    assert trust.deny.kids == {old}
     assert stolen.id == old
     command("keyset_publish")
     assert set(signers()) == {new}, "its file is still there and counts for nothing"
@@ -244,14 +244,14 @@ def charter(command: Run, *more: str, witnesses: tuple[str, ...] = ("alice", "br
 
 def test_a_charter_reaches_its_node(cloud: Cloud, command: Run) -> None:
     charter(command, "--classifications", "public,eu-resident", "--valid-days", "10")
-    found = trust_documents.charter_of(cloud.machine.row)
-    assert found is not None
-    assert (found.version, found.zone, found.serial) == (2, "fr-idf-1", "SN-7")
-    assert found.classifications == {"public", "eu-resident"}
-    assert found.valid_to - found.valid_from == timedelta(days=10)
-    assert found.witnesses == ("alice", "bruno")
+    stored = trust_documents.charter_of(cloud.machine.row)
+    assert stored is not None
+    assert (stored.version, stored.zone, stored.serial) == (2, "fr-idf-1", "SN-7")
+    assert stored.classifications == {"public", "eu-resident"}
+    assert stored.valid_to - stored.valid_from == timedelta(days=10)
+    assert stored.witnesses == ("alice", "bruno")
     cloud.machine.heartbeat()
-    assert cloud.machine.held.charter == found
+    assert cloud.machine.held.charter == stored
     record = EvidenceRecord.objects.filter(kind="node").latest("created_at")
     assert "alice" in (record.document or "")
 

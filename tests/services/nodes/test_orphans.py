@@ -43,7 +43,7 @@ from tests.workflows.helpers import (
 )
 from tests.world import Cloud, make_tenant, run
 
-STRAY = "volumes/left-behind.raw"
+UNMANAGED_FILE = "volumes/left-behind.raw"
 OPERATOR = Actor(new_id(), new_id(), None, "", is_operator=True)
 
 
@@ -94,14 +94,14 @@ def test_expected_resources_are_no_orphans(cloud: Cloud) -> None:
 
 def test_unmanaged_resources_are_found_and_recorded_once(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
     cloud.fake.foreign_domains.append("by-hand")
-    cloud.fake.foreign_files += [STRAY, "images/" + "0" * 64]
+    cloud.fake.foreign_files += [UNMANAGED_FILE, "images/" + "0" * 64]
     cloud.fake.foreign_taps.append("tap0123456789a")
     with caplog.at_level(logging.WARNING):
         orphans.reconcile()
         orphans.reconcile()
     assert live() == {
         ("domain", "by-hand"),
-        ("file", STRAY),
+        ("file", UNMANAGED_FILE),
         ("image", "images/" + "0" * 64),
         ("port", "tap0123456789a"),
     }
@@ -114,8 +114,8 @@ def test_resources_deleted_from_the_database_are_found(cloud: Cloud) -> None:
     attachment, port = Attachment.objects.get(), Port.objects.get()
     forget(instance, volume)
     orphans.reconcile()
-    found = {(row.kind, row.resource_id) for row in Orphan.objects.all()}
-    assert found == {
+    detected = {(row.kind, row.resource_id) for row in Orphan.objects.all()}
+    assert detected == {
         ("domain", instance.pk),
         ("volume", volume.pk),
         ("volume", instance.root_volume_id),
@@ -177,16 +177,16 @@ def test_resource_under_creation_is_no_orphan(cloud: Cloud) -> None:
 
 def test_orphan_file_is_quarantined_after_a_delay(cloud: Cloud, settings: Settings) -> None:
     settings.QUARANTINE_AFTER_S = 300
-    cloud.fake.foreign_files.append(STRAY)
+    cloud.fake.foreign_files.append(UNMANAGED_FILE)
     orphans.reconcile()
     orphans.reconcile()
-    assert states() == {STRAY: "found"}
+    assert states() == {UNMANAGED_FILE: "found"}
     Orphan.objects.update(created_at=clock.now() - timedelta(seconds=301))
     orphans.reconcile()
-    assert states() == {STRAY: "quarantined"}
+    assert states() == {UNMANAGED_FILE: "quarantined"}
     assert not cloud.fake.foreign_files
     row = Orphan.objects.get()
-    assert cloud.fake.unmanaged.aside[row.pk].name == STRAY
+    assert cloud.fake.unmanaged.aside[row.pk].name == UNMANAGED_FILE
     assert orphans.reconcile() == 0, "it is where it should be"
 
 
@@ -235,9 +235,9 @@ def test_many_orphans_at_once_stop_the_quarantine(cloud: Cloud, settings: Settin
     settings.QUARANTINE_AT_MOST = 1
     volumes = [make_volume(cloud, name) for name in ("one", "two")]
     forget(*volumes)
-    cloud.fake.foreign_files.append(STRAY)
+    cloud.fake.foreign_files.append(UNMANAGED_FILE)
     orphans.reconcile()
-    assert states() == {STRAY: "quarantined"} | {f"volumes/{each.pk}.qcow2": "found" for each in volumes}
+    assert states() == {UNMANAGED_FILE: "quarantined"} | {f"volumes/{each.pk}.qcow2": "found" for each in volumes}
     assert Incident.objects.filter(kind="orphans-many", ended_at=None).exists()
     assert set(cloud.fake.volumes) == {each.pk for each in volumes}
 
@@ -256,7 +256,7 @@ def test_quarantined_resource_is_restored_when_expected(cloud: Cloud) -> None:
 
 def test_orphan_removed_outside_the_control_plane_is_gone(cloud: Cloud) -> None:
     cloud.fake.foreign_domains.append("by-hand")
-    cloud.fake.foreign_files.append(STRAY)
+    cloud.fake.foreign_files.append(UNMANAGED_FILE)
     orphans.reconcile()
     cloud.fake.foreign_domains.clear()
     cloud.fake.unmanaged.aside.clear()
@@ -268,7 +268,7 @@ def test_orphan_removed_outside_the_control_plane_is_gone(cloud: Cloud) -> None:
 
 
 def test_quarantine_error_is_recorded(cloud: Cloud) -> None:
-    cloud.fake.foreign_files.append(STRAY)
+    cloud.fake.foreign_files.append(UNMANAGED_FILE)
     cloud.fake.fail_next("set_aside", AdapterError("The disk is read-only.", retryable=True))
     orphans.reconcile()
     assert Orphan.objects.get().problem == "The disk is read-only."
@@ -281,7 +281,7 @@ def test_quarantine_error_is_recorded(cloud: Cloud) -> None:
 
 
 def test_orphan_is_destroyed_only_on_an_operator_decision(cloud: Cloud) -> None:
-    cloud.fake.foreign_files.append(STRAY)
+    cloud.fake.foreign_files.append(UNMANAGED_FILE)
     for _ in range(3):
         orphans.reconcile()
     (row,) = Orphan.objects.all()
@@ -301,7 +301,7 @@ def test_orphan_is_destroyed_only_on_an_operator_decision(cloud: Cloud) -> None:
 
 
 def test_discard_is_in_evidence_with_a_signed_receipt(cloud: Cloud) -> None:
-    cloud.fake.foreign_files.append(STRAY)
+    cloud.fake.foreign_files.append(UNMANAGED_FILE)
     orphans.reconcile()
     row = discard(Orphan.objects.get())
     orphans.reconcile()
@@ -311,12 +311,12 @@ def test_discard_is_in_evidence_with_a_signed_receipt(cloud: Cloud) -> None:
     assert ours == ["quarantined", "discarded"]
     assert EvidenceRecord.objects.filter(kind="receipt").count() == Receipt.objects.count()
     assert EvidenceRecord.objects.filter(kind="incident", document__contains="orphan-discarded").exists()
-    asked, carried_out = AuditEntry.objects.filter(verb__startswith="orphan.discard").order_by("created_at")
-    assert (asked.user_id, carried_out.user_id) == (OPERATOR.user_id, None)
+    request_entry, carried_out = AuditEntry.objects.filter(verb__startswith="orphan.discard").order_by("created_at")
+    assert (request_entry.user_id, carried_out.user_id) == (OPERATOR.user_id, None)
 
 
 def test_decision_waits_for_an_unreachable_node(cloud: Cloud) -> None:
-    cloud.fake.foreign_files.append(STRAY)
+    cloud.fake.foreign_files.append(UNMANAGED_FILE)
     orphans.reconcile()
     cloud.machine.become_unreachable()
     row = discard(Orphan.objects.get())
@@ -330,7 +330,7 @@ def test_decision_waits_for_an_unreachable_node(cloud: Cloud) -> None:
 
 
 def test_discard_completes_after_a_worker_died(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    cloud.fake.foreign_files.append(STRAY)
+    cloud.fake.foreign_files.append(UNMANAGED_FILE)
     orphans.reconcile()
     row = discard(Orphan.objects.get())
     with monkeypatch.context() as patch:
@@ -366,14 +366,14 @@ def test_orphan_that_became_expected_is_not_destroyed(cloud: Cloud) -> None:
 
 
 def test_discard_with_a_wrong_name_is_refused(cloud: Cloud) -> None:
-    cloud.fake.foreign_files.append(STRAY)
+    cloud.fake.foreign_files.append(UNMANAGED_FILE)
     orphans.reconcile()
     with pytest.raises(OrphanNameDiffers):
         services.orphan_discard(OPERATOR, Orphan.objects.get(), name="volumes/another.raw", reason="")
 
 
 def test_orphan_decisions_need_a_human_operator(cloud: Cloud) -> None:
-    cloud.fake.foreign_files.append(STRAY)
+    cloud.fake.foreign_files.append(UNMANAGED_FILE)
     orphans.reconcile()
     row = Orphan.objects.get()
     for actor in (SYSTEM, make_tenant("other").actor, Actor(new_id(), new_id(), None, "", is_auditor=True)):
@@ -387,7 +387,7 @@ def test_released_orphan_is_restored_and_raises_no_incident(cloud: Cloud) -> Non
     facts = DomainFacts(Power.RUNNING, 256, "<domain/>", bridges=("br0123456789a",))
     cloud.fake.unmanaged.facts["router"] = facts
     cloud.fake.foreign_domains.append("router")
-    cloud.fake.foreign_files.append(STRAY)
+    cloud.fake.foreign_files.append(UNMANAGED_FILE)
     cloud.machine.account()
     orphans.reconcile()
     for row in Orphan.objects.all():
@@ -395,35 +395,35 @@ def test_released_orphan_is_restored_and_raises_no_incident(cloud: Cloud) -> Non
     orphans.reconcile()
     assert set(states().values()) == {"released"}
     assert not cloud.fake.unmanaged.paused
-    assert cloud.fake.foreign_files == [STRAY]
+    assert cloud.fake.foreign_files == [UNMANAGED_FILE]
     cloud.machine.account()
     orphans.reconcile()
     assert set(states().values()) == {"released"}, "nobody takes it again"
     assert not Incident.objects.filter(ended_at=None).exists()
-    row = discard(Orphan.objects.get(name=STRAY))
+    row = discard(Orphan.objects.get(name=UNMANAGED_FILE))
     orphans.reconcile()
     row.refresh_from_db()
     assert row.state == "discarded"
 
 
 def test_pending_discard_can_be_revoked(cloud: Cloud) -> None:
-    cloud.fake.foreign_files.append(STRAY)
+    cloud.fake.foreign_files.append(UNMANAGED_FILE)
     orphans.reconcile()
     row = discard(Orphan.objects.get())
     services.orphan_release(OPERATOR, row, reason="wait, that is the backup")
     orphans.reconcile()
-    assert cloud.fake.foreign_files == [STRAY]
+    assert cloud.fake.foreign_files == [UNMANAGED_FILE]
     row.refresh_from_db()
     with pytest.raises(OrphanWrongState):
         services.orphan_release(OPERATOR, row, reason="again")
 
 
 def test_orphans_of_a_retired_node_are_gone(cloud: Cloud) -> None:
-    cloud.fake.foreign_files.append(STRAY)
+    cloud.fake.foreign_files.append(UNMANAGED_FILE)
     orphans.reconcile()
     Node.objects.update(admin_state="retired")
     orphans.reconcile()
-    assert states() == {STRAY: "gone"}
+    assert states() == {UNMANAGED_FILE: "gone"}
 
 
 # ---- rows

@@ -44,13 +44,13 @@ def open_incidents() -> set[tuple[str, str]]:
 def test_receipts_are_stored_and_become_evidence(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     cloud.machine.account()
-    kept = Receipt.objects.order_by("number")
-    assert [row.number for row in kept] == list(range(1, kept.count() + 1))
+    rows = Receipt.objects.order_by("number")
+    assert [row.number for row in rows] == list(range(1, rows.count() + 1))
     permit = Permit.objects.get(resource_id=instance.pk)
-    assert {row.jti for row in kept} == {permit.pk}
-    assert all(row.is_genuine for row in kept)
+    assert {row.jti for row in rows} == {permit.pk}
+    assert all(row.is_genuine for row in rows)
     records = EvidenceRecord.objects.filter(kind="receipt")
-    assert records.count() == kept.count()
+    assert records.count() == rows.count()
     of_guest = records.get(resource_id=instance.pk)
     assert (of_guest.organization_id, of_guest.project_id) == (
         cloud.tenant.project.organization_id,

@@ -63,9 +63,9 @@ def test_lock_released_during_the_request_does_not_block(monkeypatch: pytest.Mon
     first = ask(resource)
 
     def insert_and_release(*rows: Any, **more: Any) -> int:
-        taken = insert(*rows, **more)
+        inserted = insert(*rows, **more)
         ResourceLock.objects.filter(operation=first).delete()
-        return taken
+        return inserted
 
     monkeypatch.setattr(services, "insert", insert_and_release)
     second = ask(resource)
@@ -75,8 +75,8 @@ def test_lock_released_during_the_request_does_not_block(monkeypatch: pytest.Mon
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_requests_never_share_a_resource() -> None:
     a, b, c = new_id(), new_id(), new_id()
-    wanted = [(a, b), (b, a), (b, c), (c, b), (a, c), (c, a), (a, b, c), (c, b, a)]
-    won, lost = split(at_once([lambda ids=ids: ask(*ids) for ids in wanted]))
+    id_lists = [(a, b), (b, a), (b, c), (c, b), (a, c), (c, a), (a, b, c), (c, b, a)]
+    won, lost = split(at_once([lambda ids=ids: ask(*ids) for ids in id_lists]))
     assert len(won) == 1, "any two of them have a resource in common"
     assert {type(exc) for exc in lost} == {Busy}
     assert ResourceLock.objects.count() == len(won[0].resource_ids)
@@ -232,11 +232,11 @@ def test_a_lease_is_renewed_while_a_long_step_lasts(settings: Settings, monkeypa
 
     def long(running: Operation) -> None:
         """Longer than a lease: until it has been renewed twice."""
-        seen = {running.lease_expires_at}
+        expiries = {running.lease_expires_at}
         patience = threading.Event()
-        while len(seen) < 4:
+        while len(expiries) < 4:
             patience.wait(0.01)
-            seen |= set(Operation.objects.filter(pk=operation.pk).values_list("lease_expires_at", flat=True))
+            expiries |= set(Operation.objects.filter(pk=operation.pk).values_list("lease_expires_at", flat=True))
             assert leases.lease_operation(operation.pk) is None
 
     workflow = Workflow("test", lambda _: [Step("long", long)], lambda _: None, lambda _, error: None)

@@ -58,12 +58,12 @@ def remembered(ask: PlacementRequest) -> Assessment:
 
 
 def anew(ask: PlacementRequest) -> Assessment:
-    taken = decisions.decide_placement(ask)
+    result = decisions.decide_placement(ask)
     demand = effective_policies.for_subject(
         PolicySubject(ask.project, ask.consumer_id, ask.classifications, ask.own, ask.sources)
     )
     return assess(
-        demand.policies, catalog.world(), now=taken.decision.assessment.at, roles=taken.decision.request.roles
+        demand.policies, catalog.world(), now=result.decision.assessment.at, roles=result.decision.request.roles
     )
 
 

@@ -42,9 +42,9 @@ def asked(instances: Sequence[Instance]) -> list[PlacementRequest]:
     return [instance_placement_request(each, operation=ATTACH) for each in instances]
 
 
-def content(taken: PlacementResult) -> Any:
-    document = core.as_document(taken.decision)
-    return document, taken.standing, taken.demand, taken.exemption, taken.missed_traits, taken.valid_until
+def content(result: PlacementResult) -> Any:
+    document = core.as_document(result.decision)
+    return document, result.standing, result.demand, result.exemption, result.missed_traits, result.valid_until
 
 
 def query_count(requests: Sequence[PlacementRequest]) -> int:
@@ -66,10 +66,10 @@ def test_each_decision_is_stored_with_its_evidence(instances: list[Instance]) ->
     results = placement.check_current_nodes(requests)
     stored = store_decisions(list(zip(requests, results, strict=True)))
     assert [each.consumer_id for each in stored] == [each.pk for each in instances]
-    for decision, taken in zip(stored, results, strict=True):
+    for decision, result in zip(stored, results, strict=True):
         row = Decision.objects.get(pk=decision.pk)
-        assert (row.operation, row.is_admitted, row.document) == (ATTACH, True, core.as_document(taken.decision))
-        assert PolicyDocument.objects.get(pk=row.policies_id).document == taken.demand.layers
+        assert (row.operation, row.is_admitted, row.document) == (ATTACH, True, core.as_document(result.decision))
+        assert PolicyDocument.objects.get(pk=row.policies_id).document == result.demand.layers
         evidence = EvidenceRecord.objects.get(kind="decision", subject_id=str(decision.pk))
         assert evidence.resource_id == decision.consumer_id
 

@@ -115,9 +115,9 @@ def test_no_claim_succeeds_after_a_committed_cordon(tenant: Tenant) -> None:
     def claim_several() -> int:
         return sum(claiming(tenant)() is not None for _ in range(8))
 
-    *claimed, seen = at_once([*(claim_several for _ in range(5)), cordon])
+    *claimed, before_cordon = at_once([*(claim_several for _ in range(5)), cordon])
     assert claimed == [8] * 5
-    assert Allocation.objects.filter(node=nodes[0]).count() == seen
+    assert Allocation.objects.filter(node=nodes[0]).count() == before_cordon
     assert Allocation.objects.count() == 40
     assert_not_oversold()
 

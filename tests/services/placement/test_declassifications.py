@@ -109,9 +109,9 @@ def test_database_refuses_declassification_without_a_proposal(tenant: Tenant, co
     """Neither before it is due, nor more than it names, nor of another thing, nor when it is done."""
 
     def must_stay() -> None:
-        kept = [name for name in Binding.objects.get(pk=copy.pk).classifications if name != secret]
+        others = [name for name in Binding.objects.get(pk=copy.pk).classifications if name != secret]
         with pytest.raises(DatabaseError, match="can only grow"), transaction.atomic():
-            Binding.objects.filter(pk=copy.pk).update(classifications=kept)
+            Binding.objects.filter(pk=copy.pk).update(classifications=others)
         with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
             Lineage.objects.all().delete()
 

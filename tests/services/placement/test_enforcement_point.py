@@ -98,11 +98,11 @@ def test_watcher_makes_only_unguarded_calls() -> None:
 def test_only_placement_writes_allocations() -> None:
     """Elsewhere they are read; a place that nobody decided would be one more door."""
     writes = {"create", "bulk_create", "update", "delete", "get_or_create", "update_or_create"}
-    found = {
+    writers = {
         file.relative_to(ROOT).as_posix()
         for file in ROOT.rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in writes
         if "Allocation.objects" in ast.unparse(node.func)
     }
-    assert found == {"placement/services.py"}
+    assert writers == {"placement/services.py"}

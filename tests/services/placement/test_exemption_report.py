@@ -57,9 +57,9 @@ def test_report_counts_the_exemptions_of_the_quarter() -> None:
     exempt(project, ENDS - 50 * HOUR, approvals=1)
     exempt(project, ENDS + HOUR)
     quarter = quarter_of(ENDS - HOUR)
-    found = report(Exemption.objects.all(), quarter)
-    assert (found.asked, found.approved, found.used, found.uses) == (3, 2, 1, 1)
-    assert found.duration_s == 5 * 3600, "one hour of the first, which goes on in the next quarter"
-    assert found.clauses == [ExemptedClause("p/loc", 1, 0), ExemptedClause("p/snc", 2, 1)]
+    summary = report(Exemption.objects.all(), quarter)
+    assert (summary.asked, summary.approved, summary.used, summary.uses) == (3, 2, 1, 1)
+    assert summary.duration_s == 5 * 3600, "one hour of the first, which goes on in the next quarter"
+    assert summary.clauses == [ExemptedClause("p/loc", 1, 0), ExemptedClause("p/snc", 2, 1)]
     after = report(Exemption.objects.all(), quarter_of(ENDS))
     assert (after.asked, after.approved, after.uses, after.duration_s) == (1, 2, 1, 7 * 3600)

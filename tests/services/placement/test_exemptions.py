@@ -115,10 +115,10 @@ def test_approved_exemption_is_used_once_and_recorded(tenant: Tenant, officer: P
     assert results["here"] == ("T", "WAIVED", "ATTR_MISMATCH")
     exemption.refresh_from_db()
     assert exemption.use_count == 1
-    told = AuditEntry.objects.filter(resource_id=exemption.pk).order_by("created_at")
-    verbs = told.filter(project_id=tenant.project.pk).values_list("verb", flat=True)
+    entries = AuditEntry.objects.filter(resource_id=exemption.pk).order_by("created_at")
+    verbs = entries.filter(project_id=tenant.project.pk).values_list("verb", flat=True)
     assert list(verbs) == ["exemption.request", "exemption.approve", "exemption.approve", "exemption.use"]
-    (use,) = told.filter(project_id=None)
+    (use,) = entries.filter(project_id=None)
     assert (use.verb, use.facts["project"]) == ("exemption.use", str(tenant.project.pk)), "the operator is told too"
     assert EvidenceRecord.objects.filter(kind="exemption", resource_id=ask.consumer_id).count() == 4
     refusal(placement_request(tenant))
@@ -302,8 +302,8 @@ def test_placement_without_an_operation_counts_each_use(root: SigningKey) -> Non
     used = Decision.objects.filter(operation="console.read", is_admitted=True)
     assert set(used.values_list("pk", flat=True)) == set(ExemptionUse.objects.values_list("decision_id", flat=True))
     assert EvidenceRecord.objects.filter(kind="decision", subject_id__in=used.values("pk")).count() == 2
-    told = AuditEntry.objects.filter(verb="exemption.use", resource_id=exemption.pk)
-    assert told.filter(project_id=tenant.project.pk).count() == told.filter(project_id=None).count() == 2
+    entries = AuditEntry.objects.filter(verb="exemption.use", resource_id=exemption.pk)
+    assert entries.filter(project_id=tenant.project.pk).count() == entries.filter(project_id=None).count() == 2
 
 
 def exempt(cloud: Cloud, deed: Callable[[], object]) -> Exemption:

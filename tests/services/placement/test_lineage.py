@@ -196,8 +196,8 @@ def test_later_looser_policy_does_not_loosen_old_lineage(known: Cloud, settings:
     proposals.proposal_approve(officer(project, "two"), proposal)
     assert proposals.apply_due() == 1
     assert not any(policy.clauses for policy in effective_policies.for_project(project))
-    kept = effective_policies.for_subject(PolicySubject(project, old.pk)).policies
-    assert [clause.id for policy in kept if policy.level == "lineage" for clause in policy.clauses] == ["snc"]
+    effective = effective_policies.for_subject(PolicySubject(project, old.pk)).policies
+    assert [clause.id for policy in effective if policy.level == "lineage" for clause in policy.clauses] == ["snc"]
     with pytest.raises(PolicyUnsatisfiable):
         placement.check_placement(
             replace(storage.volume_placement_request(old, zones=(LAX,), near=(), operation="volume.create"))

@@ -103,14 +103,14 @@ def test_near_constraint_selects_the_same_node(tenant: Tenant) -> None:
 @pytest.mark.parametrize("how", ["cordon", "unreachable", "enrolled"])
 def test_closed_node_is_not_chosen(tenant: Tenant, how: str) -> None:
     node, other = make_node("big", vcpus_total=64), make_node("small")
-    kept = placement.claim(ask(tenant, zones=("fr-idf-1",), near=()))
+    allocation = placement.claim(ask(tenant, zones=("fr-idf-1",), near=()))
     if how == "cordon":
         node_cordon(SYSTEM, node, reason="repair")
     else:
         Node.objects.filter(pk=node.pk).update(state=how)
     for _ in range(4):
         assert placement.claim(ask(tenant)).node == other
-    assert placement.call_authorization(kept.consumer_id).node.pk == kept.node_id, "what it has stays"
+    assert placement.call_authorization(allocation.consumer_id).node.pk == allocation.node_id, "what it has stays"
     with pytest.raises(InsufficientCapacity):
         placement.claim(ask(tenant, vcpus=10))
     if how == "cordon":
@@ -120,7 +120,7 @@ def test_closed_node_is_not_chosen(tenant: Tenant, how: str) -> None:
 
 @pytest.mark.parametrize("why", ["cordon", "silence", "drained zone", "no such feature", "cordoned host"])
 def test_refusal_without_a_capacity_shortage_is_no_place(tenant: Tenant, why: str) -> None:
-    node, asked = make_node("one"), ask(tenant)
+    node, request = make_node("one"), ask(tenant)
     if why in ("cordon", "cordoned host"):
         node_cordon(SYSTEM, node, reason="repair")
     if why == "silence":
@@ -128,16 +128,16 @@ def test_refusal_without_a_capacity_shortage_is_no_place(tenant: Tenant, why: st
     if why == "drained zone":
         Zone.objects.filter(pk=node.zone_id).update(status="draining")
     if why == "no such feature":
-        asked = replace(asked, traits=frozenset({"tpm"}))
+        request = replace(request, traits=frozenset({"tpm"}))
     if why == "cordoned host":
         make_node("two")
-        asked = replace(asked, host="one")
+        request = replace(request, host="one")
     for refused in (placement.check_placement, placement.claim):
         with pytest.raises(NoPlace) as caught:
-            refused(replace(asked, vcpus=10_000))
+            refused(replace(request, vcpus=10_000))
         decision = Decision.objects.get(pk=caught.value.facts["placement_decision"])
         assert decision.document["verdict"] == "inadmissible"
-        assert decision.document["request"]["host"] == (str(node.pk) if asked.host else None)
+        assert decision.document["request"]["host"] == (str(node.pk) if request.host else None)
 
 
 def test_node_cordoned_after_the_decision_is_not_claimed(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:

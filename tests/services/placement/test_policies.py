@@ -154,16 +154,16 @@ def test_repeated_policy_is_a_version_without_a_change(tenant: Tenant) -> None:
 def test_database_refuses_an_allocation_under_a_stale_decision(tenant: Tenant) -> None:
     """The organization tightens between the decision and the commit."""
     make_node("one", zone="de-rhein-1")
-    kept = placement.claim(ask(tenant))
+    allocation = placement.claim(ask(tenant))
     set_for(tenant, in_zones("fr-idf-1"))
     with pytest.raises(DatabaseError, match="STALE_POLICY"), transaction.atomic():
-        Allocation.objects.filter(pk=kept.pk).update(vcpus=2)
+        Allocation.objects.filter(pk=allocation.pk).update(vcpus=2)
     with pytest.raises(PolicyUnsatisfiable):
-        placement.renew_decision(retry_exemption(tenant, kept))
+        placement.renew_decision(retry_exemption(tenant, allocation))
 
 
-def retry_exemption(tenant: Tenant, kept: Allocation) -> Any:
-    return replace(ask(tenant), consumer_id=kept.consumer_id, operation="instance.start")
+def retry_exemption(tenant: Tenant, allocation: Allocation) -> Any:
+    return replace(ask(tenant), consumer_id=allocation.consumer_id, operation="instance.start")
 
 
 def test_platform_policy_applies_to_every_organization(tenant: Tenant) -> None:
@@ -443,8 +443,8 @@ def test_foreign_control_keys_and_restricted_data_are_unwaivable() -> None:
 def test_shipped_classifications_admit_the_documented_zones(name: str, zones: str) -> None:
     """The scenarios S1, S2, S5 and S3."""
     import_all()
-    found = admissible_zones(effective_policies.of_classification(Classification.objects.get(pk=name)))
-    assert " ".join(sorted(found)) == zones
+    admissible = admissible_zones(effective_policies.of_classification(Classification.objects.get(pk=name)))
+    assert " ".join(sorted(admissible)) == zones
 
 
 def test_import_keeps_stricter_local_classifications() -> None:
@@ -483,7 +483,7 @@ def test_stricter_classification_begins_a_new_version(tenant: Tenant) -> None:
     """Also when the rest of the file demands less than what is in force."""
     import_all()
     make_node("one")
-    kept = placement.claim(ask(tenant, classifications=("hds",)))
+    allocation = placement.claim(ask(tenant, classifications=("hds",)))
     for fields in ({"drift_action": "stop"}, {"drift_action": "stop", "is_supported": False, "atoms": []}):
         head = PolicyHead.objects.get(organization=None).version
         epoch = epochs.current()
@@ -496,7 +496,7 @@ def test_stricter_classification_begins_a_new_version(tenant: Tenant) -> None:
     assert version is not None
     assert version.clauses
     with pytest.raises(DatabaseError, match="STALE_POLICY"), transaction.atomic():
-        Allocation.objects.filter(pk=kept.pk).update(vcpus=2)
+        Allocation.objects.filter(pk=allocation.pk).update(vcpus=2)
 
 
 def test_organization_classification_is_private(tenant: Tenant) -> None:

@@ -159,13 +159,13 @@ def test_requested_host_restricts_and_never_bypasses_policy(known: Cloud) -> Non
     """B01 and B14 for a create."""
     make_node("n-va", zone=ABROAD)
     boss = replace(operator(), project_id=None)
-    asked = {"tenant": Tenant(known.tenant.project, boss), "classifications": ("eu-resident",)}
+    options = {"tenant": Tenant(known.tenant.project, boss), "classifications": ("eu-resident",)}
     with pytest.raises(PolicyUnsatisfiable) as caught:
-        new_instance(known, host="n-va", **asked)
+        new_instance(known, host="n-va", **options)
     assert codes(caught, ABROAD) == {"ATTR_MISMATCH"}
     with pytest.raises(PolicyUnsatisfiable):
-        new_volume(known, host="n-va", **asked)
-    instance = made_instance(known, host=str(known.machine.row.pk), **asked)
+        new_volume(known, host="n-va", **options)
+    instance = made_instance(known, host=str(known.machine.row.pk), **options)
     assert instance.node_id == known.machine.row.pk
 
 
@@ -326,44 +326,44 @@ def test_administration_from_abroad_closes_the_console_too(known: Cloud) -> None
 
 def moving(monkeypatch: pytest.MonkeyPatch, cloud: Cloud, *, times: int) -> list[int]:
     """Change the version of the organization's policy, not its clauses, after each of the next decisions."""
-    decide, left = decisions.decide, [times]
+    decide, remaining = decisions.decide, [times]
 
     def decide_and_move(*args: Any, **kwargs: Any) -> Any:
         decision = decide(*args, **kwargs)
-        if left[0]:
-            left[0] -= 1
+        if remaining[0]:
+            remaining[0] -= 1
             ruled(cloud.tenant.project, *in_zones(HOME), at="organization")
         return decision
 
     monkeypatch.setattr(decisions, "decide", decide_and_move)
-    return left
+    return remaining
 
 
 def test_renewed_decision_uses_the_versions_at_its_write(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = made_instance(cloud)
-    left = moving(monkeypatch, cloud, times=2)
+    remaining = moving(monkeypatch, cloud, times=2)
     decision = placement.renew_decision(compute.instance_placement_request(instance, operation="instance.start"))
-    assert left == [0]
+    assert remaining == [0]
     assert Allocation.objects.get(consumer_id=instance.pk).decision == decision
     assert decision.organization_version == PolicyHead.objects.get(organization__isnull=False).version
 
 
 def test_claim_is_decided_anew_after_a_change_of_policy(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     instance, operation = new_instance(cloud)
-    left = moving(monkeypatch, cloud, times=2)
+    remaining = moving(monkeypatch, cloud, times=2)
     done(operation)
-    assert left == [0]
+    assert remaining == [0]
     decision = Allocation.objects.get(consumer_id=instance.pk).decision
     assert decision.organization_version == PolicyHead.objects.get(organization__isnull=False).version
 
 
 def test_renewal_gives_up_after_repeated_changes(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = made_instance(cloud)
-    kept = Allocation.objects.get(consumer_id=instance.pk).decision
+    before = Allocation.objects.get(consumer_id=instance.pk).decision
     moving(monkeypatch, cloud, times=1000)
     with pytest.raises(FleetChanged):
         placement.renew_decision(compute.instance_placement_request(instance, operation="instance.start"))
-    assert Allocation.objects.get(consumer_id=instance.pk).decision == kept
+    assert Allocation.objects.get(consumer_id=instance.pk).decision == before
 
 
 # ---- the table is whole
@@ -382,9 +382,9 @@ FREE = {
 
 
 def test_every_operation_is_in_the_table_of_roles_or_exempt() -> None:
-    asked = {operation for operation, roles in ROLES_OF.items() if roles}
-    assert asked | FREE == set(WORKFLOWS) | {"console.read", "public-address.attach"}
-    assert not asked & FREE
+    with_roles = {operation for operation, roles in ROLES_OF.items() if roles}
+    assert with_roles | FREE == set(WORKFLOWS) | {"console.read", "public-address.attach"}
+    assert not with_roles & FREE
 
 
 @pytest.mark.parametrize("kind", sorted(operation for operation, roles in ROLES_OF.items() if roles))
@@ -393,8 +393,8 @@ def test_every_operation_is_refused_by_a_clause_about_any_of_its_roles(cloud: Cl
     tenant = make_tenant("beta")
     consumer = claimed(cloud, tenant, kind)
     for number, role in enumerate(ROLES_OF[kind]):
-        place = in_zones("de-rhein-1", name=f"r{number}", roles=[role])
-        ask = replace(consumer, operation=kind, own=(own_policy(place, at="x"),))
+        clause = in_zones("de-rhein-1", name=f"r{number}", roles=[role])
+        ask = replace(consumer, operation=kind, own=(own_policy(clause, at="x"),))
         with pytest.raises(PolicyUnsatisfiable):
             placement.check_current_node(ask)
     others = sorted({"backup", "snapshot"} - set(ROLES_OF[kind]))

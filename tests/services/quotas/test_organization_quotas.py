@@ -70,8 +70,8 @@ def test_projects_of_one_organization_share_its_limit(tenant: Tenant) -> None:
     services.claim(tenant.project.pk, new_id(), vcpus=8)
     services.claim(second.pk, new_id(), vcpus=7)
     assert refused(second, vcpus=2)["level"] == "project"
-    wanted = {"level": "organization", "dimension": "vcpus", "used": 15, "requested": 2, "limit": 16}
-    assert refused(third, vcpus=2) == wanted
+    facts = {"level": "organization", "dimension": "vcpus", "used": 15, "requested": 2, "limit": 16}
+    assert refused(third, vcpus=2) == facts
     services.claim(make_tenant("beta").project.pk, new_id(), vcpus=8)
     services.claim(third.pk, new_id(), vcpus=1)
 
@@ -147,17 +147,22 @@ def test_quota_request_is_unique_and_applied_on_approval(tenant: Tenant) -> None
         requests.quota_request_create(tenant.actor, owner, **ask)  # type: ignore[arg-type]
     with pytest.raises(QuotaNotMore):
         requests.quota_request_create(admin(tenant), owner, **ask | {"limit": 16})  # type: ignore[arg-type]
-    asked = requests.quota_request_create(admin(tenant), owner, **ask)  # type: ignore[arg-type]
+    requested = requests.quota_request_create(admin(tenant), owner, **ask)  # type: ignore[arg-type]
     with pytest.raises(QuotaRequestPending):
         requests.quota_request_create(admin(tenant), owner, **ask)  # type: ignore[arg-type]
     with pytest.raises(RoleNeeded):
-        requests.quota_request_approve(admin(tenant), asked, reason="why not")
+        requests.quota_request_approve(admin(tenant), requested, reason="why not")
     assert owner.limits()["vcpus"] == 16
-    requests.quota_request_approve(SYSTEM, asked, reason="there is room")
-    assert (asked.state, asked.answer, owner.limits()["vcpus"], owner.version()) == ("approved", "there is room", 40, 1)
+    requests.quota_request_approve(SYSTEM, requested, reason="there is room")
+    assert (requested.state, requested.answer, owner.limits()["vcpus"], owner.version()) == (
+        "approved",
+        "there is room",
+        40,
+        1,
+    )
     for decide in (requests.quota_request_approve, requests.quota_request_refuse):
         with pytest.raises(QuotaRequestDecided):
-            decide(SYSTEM, asked, reason="again")
+            decide(SYSTEM, requested, reason="again")
     verbs = AuditEntry.objects.order_by("pk").values_list("verb", flat=True)
     assert list(verbs) == ["quota_request.create", "quota_request.approve", "quota.set"]
 
@@ -178,9 +183,9 @@ def test_refused_or_withdrawn_request_changes_nothing(tenant: Tenant) -> None:
 @pytest.mark.django_db
 def test_an_approval_never_lowers(tenant: Tenant) -> None:
     owner = of_organization(tenant)
-    asked = requests.quota_request_create(admin(tenant), owner, dimension="vcpus", limit=40, reason="load test")
+    requested = requests.quota_request_create(admin(tenant), owner, dimension="vcpus", limit=40, reason="load test")
     services.quotas_set(SYSTEM, owner, {"vcpus": 100}, version=None)
-    requests.quota_request_approve(SYSTEM, asked, reason="there is room")
+    requests.quota_request_approve(SYSTEM, requested, reason="there is room")
     assert owner.limits()["vcpus"] == 100
 
 
@@ -218,7 +223,7 @@ def test_concurrent_claims_exceed_no_limit_and_leave_nothing(settings: Settings,
 
     def live(plan: list[Step]) -> Callable[[], list[UUID]]:
         def run() -> list[UUID]:
-            kept = []
+            claimed = []
             for number, vcpus, is_kept in plan:
                 resource = new_id()
                 try:
@@ -226,22 +231,22 @@ def test_concurrent_claims_exceed_no_limit_and_leave_nothing(settings: Settings,
                     services.claim(projects[number].pk, resource, vcpus=vcpus + 1)
                 except QuotaExceeded:
                     pass
-                found = totals(tenant)
-                if found.pop("all", 0) > 16 or any(used > 8 for used in found.values()):
-                    unexpected.append(found)
+                used_by_project = totals(tenant)
+                if used_by_project.pop("all", 0) > 16 or any(used > 8 for used in used_by_project.values()):
+                    unexpected.append(used_by_project)
                 if is_kept:
-                    kept.append(resource)
+                    claimed.append(resource)
                 else:
                     services.release(resource)
-            return kept
+            return claimed
 
         return run
 
     won, lost = split(at_once([live(plan) for plan in plans]))
     assert (lost, unexpected) == ([], [])
-    kept = {resource for each in won for resource in each}
-    assert set(QuotaUse.objects.values_list("resource_id", flat=True)) <= kept
-    for resource in kept:
+    claimed = {resource for each in won for resource in each}
+    assert set(QuotaUse.objects.values_list("resource_id", flat=True)) <= claimed
+    for resource in claimed:
         services.release(resource)
     assert not QuotaUse.objects.exists()
 
@@ -274,10 +279,10 @@ def test_concurrent_lowering_of_a_limit_is_serialized(tenant: Tenant) -> None:
         services.claim(tenant.project.pk, new_id(), vcpus=2)
         return 0
 
-    *claims, seen = at_once([*([claim] * 8), lower])
+    *claims, used_at_change = at_once([*([claim] * 8), lower])
     won, _ = split(claims)
-    assert isinstance(seen, int)
-    assert len(won) * 2 == totals(tenant)["all"] <= max(seen, 4)
+    assert isinstance(used_at_change, int)
+    assert len(won) * 2 == totals(tenant)["all"] <= max(used_at_change, 4)
 
 
 # ── and what the reconciler says of it ────────────────────────────────────────────────────────────
@@ -302,7 +307,7 @@ def test_quota_use_without_a_resource_is_found(damage: str, dimension: str) -> N
     assert quota_drift.reconcile() == []
     with connection.cursor() as cursor:
         cursor.execute(damage)
-    assert [found for _, found in quota_drift.reconcile()] == [dimension]
+    assert [drifted for _, drifted in quota_drift.reconcile()] == [dimension]
 
 
 def test_the_reconciler_counts_every_dimension() -> None:

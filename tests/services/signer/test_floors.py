@@ -97,8 +97,8 @@ def test_node_receives_facts_with_its_heartbeat(cloud: Cloud) -> None:
     cloud.machine.heartbeat()
     assert (row.facts_epoch, row.keyset_version) == (epochs.current(), 2)
     assert trust_documents.pending_update(row) is None
-    held = cloud.machine.held
-    assert held.world.zones["fr-idf-1"].timeline("location.territory")[0].value == "FR"
+    trust = cloud.machine.held
+    assert trust.world.zones["fr-idf-1"].timeline("location.territory")[0].value == "FR"
     assert row.floor_issued_at is not None
 
 
@@ -114,8 +114,8 @@ def test_doubtful_facts_are_left_out_and_are_an_incident(cloud: Cloud) -> None:
 @pytest.mark.parametrize("kind", ["keyset", "charter", "floor", "deny"])
 def test_node_refuses_unsigned_trust_documents(cloud: Cloud, kind: str) -> None:
     row = cloud.machine.row
-    held = cloud.machine.held
+    trust = cloud.machine.held
     created = b'{"kid":"root-0","p":{},"sig":""}'
     with pytest.raises(agent_client.NodeRefused):
         agent_client.ensure_trust(row, pb.EnsureTrustRequest(**{kind: created}))
-    assert cloud.machine.held == held
+    assert cloud.machine.held == trust

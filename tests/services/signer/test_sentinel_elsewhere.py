@@ -50,10 +50,10 @@ class Far:
         return services.sql(self.var, "andromede", f"{query} WHERE client_addr IS NOT NULL")
 
     def connect(self, **changes: str) -> None:
-        given = {"dbname": "andromede", "user": SENTINEL, "host": HOST, "sslmode": "verify-full"}
-        given |= {"sslrootcert": "ca.crt", "sslcert": "database.crt", "sslkey": "database.key"} | changes
-        files = {name: str(self.folder / given[name]) for name in ("sslrootcert", "sslcert", "sslkey")}
-        psycopg.connect(**given | files).close()
+        options = {"dbname": "andromede", "user": SENTINEL, "host": HOST, "sslmode": "verify-full"}
+        options |= {"sslrootcert": "ca.crt", "sslcert": "database.crt", "sslkey": "database.key"} | changes
+        files = {name: str(self.folder / options[name]) for name in ("sslrootcert", "sslcert", "sslkey")}
+        psycopg.connect(**options | files).close()
 
 
 def request(folder: Path, name: str) -> Path:
@@ -94,8 +94,8 @@ def far(
         folder.mkdir()
         certified(request(folder, "database"), "--sentinel")
         certified(request(var / "pg", "server"), "--database", HOST)
-        for place in (folder, var / "pg"):
-            shutil.copy(authority / "ca.crt", place)
+        for target in (folder, var / "pg"):
+            shutil.copy(authority / "ca.crt", target)
         serve(var)
         here = {key: connection.settings_dict[key] for key in ("HOST", "NAME")}
         try:

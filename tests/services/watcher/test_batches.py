@@ -35,14 +35,14 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[NodeReport]:
 
 def beat(cloud: Cloud, **said: object) -> pb.Heartbeat:
     row = cloud.machine.row
-    told: dict[str, object] = {
+    fields: dict[str, object] = {
         "inventory": agent_client.describe(row).inventory,
         "trust": agent_client.ensure_trust(row, pb.EnsureTrustRequest()),
         "hook": pb.HookState(is_active=True),
         "self_test": pb.SelfTest(has_passed=True),
         **said,
     }
-    return pb.Heartbeat(**told)  # type: ignore[arg-type]
+    return pb.Heartbeat(**fields)  # type: ignore[arg-type]
 
 
 def hear(batches: BatchWriter, cloud: Cloud, heartbeat: pb.Heartbeat) -> None:
@@ -118,11 +118,11 @@ def test_only_the_newest_heartbeat_renews_the_lease(cloud: Cloud) -> None:
 
 def test_recorded_lease_is_never_shortened(cloud: Cloud, settings: Settings) -> None:
     batches = BatchWriter()
-    wanted = beat(cloud, lease=pb.LeaseState(is_wanted=True, fences_within_s=60))
-    hear(batches, cloud, wanted)
+    heartbeat = beat(cloud, lease=pb.LeaseState(is_wanted=True, fences_within_s=60))
+    hear(batches, cloud, heartbeat)
     longer = clock.now() + timedelta(seconds=settings.NODE_LEASE_S * 9)
     Node.objects.update(leased_until=longer)
-    hear(batches, cloud, wanted)
+    hear(batches, cloud, heartbeat)
     assert Node.objects.get().leased_until == longer
 
 

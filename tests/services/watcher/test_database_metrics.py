@@ -41,13 +41,13 @@ def test_operations_are_counted(cloud: Cloud) -> None:
         due_at=now - timedelta(hours=2), lease_expires_at=now + timedelta(minutes=1), state="running"
     )
     Operation.objects.filter(pk=created[2].pk).update(deadline_at=now - timedelta(seconds=1))
-    found = counted()
+    metrics = counted()
     kind = {"kind": "instance.create"}
-    assert found.get_sample_value("andromede_operations_live", kind | {"state": "pending"}) == 2
-    assert found.get_sample_value("andromede_operations_live", kind | {"state": "running"}) == 1
-    assert found.get_sample_value("andromede_operations_overdue") == 1
+    assert metrics.get_sample_value("andromede_operations_live", kind | {"state": "pending"}) == 2
+    assert metrics.get_sample_value("andromede_operations_live", kind | {"state": "running"}) == 1
+    assert metrics.get_sample_value("andromede_operations_overdue") == 1
     # The older one is in a worker's hands.
-    assert 120 <= (found.get_sample_value("andromede_operations_oldest_due_seconds") or 0) < 3600
+    assert 120 <= (metrics.get_sample_value("andromede_operations_oldest_due_seconds") or 0) < 3600
 
 
 def test_nodes_and_capacity_are_counted(cloud: Cloud) -> None:
@@ -62,30 +62,30 @@ def test_nodes_and_capacity_are_counted(cloud: Cloud) -> None:
     offer = Inventory.objects.get()
     incidents.report(node, "domain-unknown", "somebody's")
     zone = {"zone": node.zone_id}
-    found = counted()
-    assert found.get_sample_value("andromede_nodes", zone | {"state": "ready"}) == 1
-    assert found.get_sample_value("andromede_nodes", zone | {"state": "unreachable"}) == 0
-    assert 60 <= (found.get_sample_value("andromede_nodes_oldest_heartbeat_seconds", zone) or 0) < 3600
+    metrics = counted()
+    assert metrics.get_sample_value("andromede_nodes", zone | {"state": "ready"}) == 1
+    assert metrics.get_sample_value("andromede_nodes", zone | {"state": "unreachable"}) == 0
+    assert 60 <= (metrics.get_sample_value("andromede_nodes_oldest_heartbeat_seconds", zone) or 0) < 3600
     day = 24 * 3600
-    assert 29 * day < (found.get_sample_value("andromede_nodes_certificate_remaining_seconds", zone) or 0) <= 30 * day
-    assert 2 * day < (found.get_sample_value("andromede_nodes_charter_remaining_seconds", zone) or 0) <= 3 * day
-    assert found.get_sample_value("andromede_zone_capacity_memory_bytes", zone) == offer.memory_mib_capacity * MIB
-    assert found.get_sample_value("andromede_zone_capacity_disk_bytes", zone) == offer.disk_gib_capacity * GIB
-    assert found.get_sample_value("andromede_zone_used_vcpus", zone) == 0
-    assert found.get_sample_value("andromede_incidents_open", {"kind": "domain-unknown"}) == 1
-    assert found.get_sample_value("andromede_nodes_lost_with_guests", zone) == 0
-    assert found.get_sample_value("andromede_nodes_lease_remaining_seconds", zone) is None
+    assert 29 * day < (metrics.get_sample_value("andromede_nodes_certificate_remaining_seconds", zone) or 0) <= 30 * day
+    assert 2 * day < (metrics.get_sample_value("andromede_nodes_charter_remaining_seconds", zone) or 0) <= 3 * day
+    assert metrics.get_sample_value("andromede_zone_capacity_memory_bytes", zone) == offer.memory_mib_capacity * MIB
+    assert metrics.get_sample_value("andromede_zone_capacity_disk_bytes", zone) == offer.disk_gib_capacity * GIB
+    assert metrics.get_sample_value("andromede_zone_used_vcpus", zone) == 0
+    assert metrics.get_sample_value("andromede_incidents_open", {"kind": "domain-unknown"}) == 1
+    assert metrics.get_sample_value("andromede_nodes_lost_with_guests", zone) == 0
+    assert metrics.get_sample_value("andromede_nodes_lease_remaining_seconds", zone) is None
     Node.objects.update(state="unreachable", fences_within_s=99, leased_until=now + timedelta(seconds=50))
     Inventory.objects.update(vcpus_used=1)
-    found = counted()
-    assert found.get_sample_value("andromede_nodes_lost_with_guests", zone) == 1
-    assert 0 < (found.get_sample_value("andromede_nodes_lease_remaining_seconds", zone) or 0) <= 50
+    metrics = counted()
+    assert metrics.get_sample_value("andromede_nodes_lost_with_guests", zone) == 1
+    assert 0 < (metrics.get_sample_value("andromede_nodes_lease_remaining_seconds", zone) or 0) <= 50
     Node.objects.update(state="ready")
     Inventory.objects.update(vcpus_used=0)
     Node.objects.update(admin_state="cordoned")
-    found = counted()
-    assert found.get_sample_value("andromede_nodes_cordoned", zone) == 1
-    assert found.get_sample_value("andromede_zone_capacity_vcpus", zone) == 0
+    metrics = counted()
+    assert metrics.get_sample_value("andromede_nodes_cordoned", zone) == 1
+    assert metrics.get_sample_value("andromede_zone_capacity_vcpus", zone) == 0
 
 
 def test_evidence_is_counted(cloud: Cloud) -> None:
@@ -103,22 +103,22 @@ def fail_at_incidents(execute: Callable[..., Any], sql: str, *more: Any) -> Any:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("kept", "is_told"), [("synchronised", True), ("kept-elsewhere", False)])
-def test_clock_synchronisation_is_exported(settings: Settings, kept: str, is_told: bool) -> None:
+@pytest.mark.parametrize(("source", "is_exported"), [("synchronised", True), ("kept-elsewhere", False)])
+def test_clock_synchronisation_is_exported(settings: Settings, source: str, is_exported: bool) -> None:
     """The kernel's synchronisation state is exported, also without the database."""
-    settings.CLOCK = kept
-    told = float(is_synchronised()) if is_told else None
+    settings.CLOCK = source
+    expected = float(is_synchronised()) if is_exported else None
     with connection.execute_wrapper(fail_at_incidents):
-        assert counted().get_sample_value("andromede_clock_synchronised") == told
+        assert counted().get_sample_value("andromede_clock_synchronised") == expected
 
 
 @pytest.mark.django_db
 def test_unreachable_database_is_reported() -> None:
     assert counted().get_sample_value("andromede_database_up") == 1
     with connection.execute_wrapper(fail_at_incidents):
-        found = counted()
-        assert found.get_sample_value("andromede_database_up") == 0
-        assert found.get_sample_value("andromede_operations_overdue") is None
+        metrics = counted()
+        assert metrics.get_sample_value("andromede_database_up") == 0
+        assert metrics.get_sample_value("andromede_operations_overdue") is None
 
 
 @pytest.mark.django_db

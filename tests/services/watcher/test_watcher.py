@@ -126,8 +126,8 @@ def test_hung_nodes_do_not_block_heartbeats_or_fencing(
         node_liveness.reconcile()
         auto_recovery.reconcile()
         silent = Node.objects.filter(name__startswith="hung-", state="unreachable")
-        held = Incident.objects.filter(kind="recovery-held", ended_at=None)
-        is_told = held.count() == hung - fenced and silent.filter(admin_state="fenced").count() == fenced
+        open_incidents = Incident.objects.filter(kind="recovery-held", ended_at=None)
+        is_told = open_incidents.count() == hung - fenced and silent.filter(admin_state="fenced").count() == fenced
         return silent.count() == hung and is_told
 
     async def scenario() -> None:
@@ -347,8 +347,8 @@ def test_extreme_usage_values_fit_the_columns(shared_cloud: Cloud, measuring: No
     most = 2**64 - 1
     disks = [pb.DiskUsage(volume_id="x", read_bytes=most, written_bytes=most, reads=most, writes=most)] * 2
     guest = pb.GuestUsage(id=str(new_id()), vcpus=2**32 - 1, cpu_ns=most, memory_resident_mib=most, disks=disks)
-    told = pb.Usage(at_unix_ms=2**63 - 1, guests=[guest, pb.GuestUsage(id="../../etc")])
-    (sample,) = usage.samples_of(shared_cloud.machine.row.pk, told)
+    reported = pb.Usage(at_unix_ms=2**63 - 1, guests=[guest, pb.GuestUsage(id="../../etc")])
+    (sample,) = usage.samples_of(shared_cloud.machine.row.pk, reported)
     assert (sample.vcpus, sample.memory_used_mib) == (2**15 - 1, None)
     assert sample.cpu_ns == sample.disk_read_bytes == 2**53
     assert record_now(sample) == 0
@@ -362,8 +362,8 @@ def test_extreme_usage_values_of_ports_fit_the_columns(shared_cloud: Cloud) -> N
     port = Port.objects.get(instance_id=make_instance(shared_cloud).pk)
     counters = {"in_bytes": most, "out_bytes": most, "in_packets": most, "out_packets": most, "in_dropped": most}
     ports = [pb.PortUsage(port_id=str(port.pk), **counters), pb.PortUsage(port_id="../../etc")]
-    told = pb.Usage(at_unix_ms=round(clock.now().timestamp() * 1000), guests=[pb.GuestUsage(ports=ports)] * 2)
-    sample, again = usage.port_samples_of(shared_cloud.machine.row.pk, told)
+    reported = pb.Usage(at_unix_ms=round(clock.now().timestamp() * 1000), guests=[pb.GuestUsage(ports=ports)] * 2)
+    sample, again = usage.port_samples_of(shared_cloud.machine.row.pk, reported)
     assert sample.network_in_bytes == sample.network_in_dropped == 2**53
     assert sample.network_out_dropped is None, "not reported"
     assert usage.record_ports([sample, again]) == 1
@@ -386,12 +386,12 @@ def test_node_lease_is_renewed_repeatedly(shared_cloud: Cloud, tmp_path: Path) -
         row = Node.objects.get(pk=machine.row.pk)
         return row.leased_until, row.fences_within_s is not None
 
-    seen: set[object] = set()
+    expiries: set[object] = set()
 
     async def scenario() -> None:
         await until(lambda: leased()[1])
-        seen.add((await sync_to_async(leased)())[0])
-        await until(lambda: leased()[0] not in seen)
+        expiries.add((await sync_to_async(leased)())[0])
+        await until(lambda: leased()[0] not in expiries)
 
     try:
         run_watched(scenario)

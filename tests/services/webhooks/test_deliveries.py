@@ -172,11 +172,11 @@ def _dripping() -> Iterator[int]:
     over = threading.Event()
 
     def drip(server: socket.socket) -> None:
-        taken, _ = server.accept()
-        with taken, suppress(OSError):
-            taken.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+        client, _ = server.accept()
+        with client, suppress(OSError):
+            client.sendall(b"HTTP/1.1 200 OK\r\nX: ")
             while not over.wait(0.1):
-                taken.sendall(b"a")
+                client.sendall(b"a")
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=drip, args=(server,))
@@ -405,12 +405,12 @@ def test_secrets_are_encrypted_in_the_database_and_never_logged(
         receiver.answer = lambda got: 410
         happen(tenant, "one")
         send_all()
-    kept = repr(list(Webhook.objects.values()))
-    told = repr(list(Event.objects.values())) + repr(list(Delivery.objects.values()))
+    stored = repr(list(Webhook.objects.values()))
+    published = repr(list(Event.objects.values())) + repr(list(Delivery.objects.values()))
     for secret in (old, new):
         bare = secret.removeprefix("whsec_")
-        assert bare not in kept + told + caplog.text
-    assert "hidden" not in told + "".join(
+        assert bare not in stored + published + caplog.text
+    assert "hidden" not in published + "".join(
         record.getMessage() for record in caplog.records if record.name.startswith("controlplane")
     )
 

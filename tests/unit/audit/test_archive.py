@@ -26,17 +26,17 @@ def packed(files: list[bytes]) -> bytes:
 
 
 def read(raw: bytes, files: list[bytes]) -> Archive:
-    found = Archive(io.BytesIO(raw))
-    found.locate(listed(files))
-    return found
+    opened = Archive(io.BytesIO(raw))
+    opened.locate(listed(files))
+    return opened
 
 
 @given(contents)
 def test_tar_reads_the_archive(files: list[bytes]) -> None:
     with tarfile.open(fileobj=io.BytesIO(packed(files))) as tar:
-        found = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
-    assert list(found) == [archive.FORMAT_NAME, archive.MANIFEST_NAME, *(each.name for each in listed(files))]
-    assert list(found.values()) == [archive.FORMAT_TEXT, MANIFEST, *files]
+        members = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
+    assert list(members) == [archive.FORMAT_NAME, archive.MANIFEST_NAME, *(each.name for each in listed(files))]
+    assert list(members.values()) == [archive.FORMAT_TEXT, MANIFEST, *files]
 
 
 @given(contents)

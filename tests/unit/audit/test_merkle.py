@@ -92,12 +92,12 @@ def test_every_inclusion_proof_holds_for_its_leaf_and_place_alone() -> None:
     for size in range(1, LARGEST + 1):
         for index in range(size):
             proof = TREE.inclusion(index, size)
-            places = [
-                place
-                for place in range(size + 2)
-                if merkle.is_included(LEAVES[index], index=place, size=size, proof=proof, root=TREE.root(size))
+            positions = [
+                position
+                for position in range(size + 2)
+                if merkle.is_included(LEAVES[index], index=position, size=size, proof=proof, root=TREE.root(size))
             ]
-            assert places == [index]
+            assert positions == [index]
 
 
 def test_every_consistency_proof_holds() -> None:

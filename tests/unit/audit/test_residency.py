@@ -49,10 +49,10 @@ def drift(state: str, hour: float, *, zone: str = "fr-1") -> Record:
     }
 
 
-def spans(found: History, role: str = "compute") -> list[tuple[str, datetime, datetime | None, str, bool]]:
+def spans(residency: History, role: str = "compute") -> list[tuple[str, datetime, datetime | None, str, bool]]:
     return [
         (each.node, each.start, each.end, each.state, each.is_compliant)
-        for each in found.intervals
+        for each in residency.intervals
         if each.role == role
     ]
 

@@ -35,8 +35,8 @@ def planned(guests: list[Guest], nodes: Fleet, *, fallback: str = "leave", place
     return plan(guests, PlanInputs(HERE, nodes, places or {}, refusal_reason), fallback=fallback)
 
 
-def actions(made: Plan) -> dict[str, tuple[str, str | None]]:
-    return {entry.guest.name: (entry.action, entry.target) for entry in made.entries}
+def actions(plan: Plan) -> dict[str, tuple[str, str | None]]:
+    return {entry.guest.name: (entry.action, entry.target) for entry in plan.entries}
 
 
 def test_guests_move_running_ones_first_and_stopped_ones_too() -> None:
@@ -55,10 +55,10 @@ def test_stopped_guest_without_a_node_stays_with_any_fallback() -> None:
 def test_capacity_is_not_allocated_twice() -> None:
     nodes = fleet(node(HERE), node("n01", used=Resources(12, 0, 0)))
     plan = planned([guest("a"), guest("b"), guest("c")], nodes)
-    found = sorted(action for action, _ in actions(plan).values())
-    assert found == ["leave", "migrate", "migrate"]
-    (left,) = [entry for entry in plan.entries if entry.action == "leave"]
-    assert left.reasons == (REFUSED | {"detail": "no_capacity"},)
+    kinds = sorted(action for action, _ in actions(plan).values())
+    assert kinds == ["leave", "migrate", "migrate"]
+    (not_placed,) = [entry for entry in plan.entries if entry.action == "leave"]
+    assert not_placed.reasons == (REFUSED | {"detail": "no_capacity"},)
 
 
 def test_largest_guest_is_placed_first() -> None:
@@ -144,12 +144,12 @@ guest_lists = st.lists(guests, max_size=8, unique_by=lambda each: each.id)
 
 @given(guest_lists, row_lists, st.sampled_from(["leave", "stop"]))
 def test_plan_covers_every_guest_with_a_reason_and_oversells_nothing(
-    found: list[Guest], rows: list[NodeRow], fallback: str
+    drained: list[Guest], rows: list[NodeRow], fallback: str
 ) -> None:
     nodes = fleet(*(row for row in rows if row.id != HERE), node(HERE))
-    plan = planned(found, nodes, fallback=fallback)
-    assert plan == planned(list(reversed(found)), nodes, fallback=fallback)
-    assert sorted(entry.guest.id for entry in plan.entries) == sorted(each.id for each in found)
+    plan = planned(drained, nodes, fallback=fallback)
+    assert plan == planned(list(reversed(drained)), nodes, fallback=fallback)
+    assert sorted(entry.guest.id for entry in plan.entries) == sorted(each.id for each in drained)
     for entry in plan.entries:
         assert (entry.target is not None) == (entry.action == "migrate")
         assert bool(entry.reasons) == (entry.action in ("stay", "leave", "stop"))
@@ -157,8 +157,8 @@ def test_plan_covers_every_guest_with_a_reason_and_oversells_nothing(
     for row in rows:
         sent = [each.guest.question for each in plan.entries if each.target == row.id]
         for dimension in range(3):
-            asked = sum(each.request.resources[dimension] for each in sent if each)
-            assert asked == 0 or asked <= row.capacity[dimension] - row.used[dimension]
+            requested = sum(each.request.resources[dimension] for each in sent if each)
+            assert requested == 0 or requested <= row.capacity[dimension] - row.used[dimension]
             assert row.id != HERE or not sent
 
 

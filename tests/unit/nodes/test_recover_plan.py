@@ -80,6 +80,6 @@ def test_every_guest_is_planned_and_capacity_allocated_once(lost: list[Guest], r
     for row in rows:
         sent = [each.guest.question for each in plan.entries if each.target == row.id]
         for dimension in range(3):
-            asked = sum(each.request.resources[dimension] for each in sent if each)
-            assert asked == 0 or asked <= row.capacity[dimension] - row.used[dimension]
+            requested = sum(each.request.resources[dimension] for each in sent if each)
+            assert requested == 0 or requested <= row.capacity[dimension] - row.used[dimension]
             assert row.id != HERE or not sent

@@ -120,9 +120,9 @@ def like(clause: Clause) -> st.SearchStrategy[Clause]:
     return clauses_about(clause.attr, op=clause.op)
 
 
-def numbered(found: Sequence[Clause]) -> tuple[Clause, ...]:
+def numbered(unnumbered: Sequence[Clause]) -> tuple[Clause, ...]:
     """Number the clauses with ids."""
-    return tuple(renamed(clause, f"a{number}") for number, clause in enumerate(found))
+    return tuple(renamed(clause, f"a{number}") for number, clause in enumerate(unnumbered))
 
 
 def renamed(clause: Clause, name: str) -> Clause:
@@ -132,11 +132,11 @@ def renamed(clause: Clause, name: str) -> Clause:
 
 @st.composite
 def policies(draw: st.DrawFn, *, among: st.SearchStrategy[Clause] | None = None) -> Policy:
-    found = draw(st.lists(among or clauses(), max_size=4))
+    drawn = draw(st.lists(among or clauses(), max_size=4))
     return Policy(
         draw(st.sampled_from(["pol-1", "pol-2", "pol-3"])),
         draw(st.sampled_from(LEVELS)),
-        numbered(found),
+        numbered(drawn),
         is_supported=draw(st.integers(0, 9)) > 0,
     )
 
@@ -221,7 +221,7 @@ def any_world(draw: st.DrawFn) -> World:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Question:
     """The zone, the reason and the moment of a query."""
 
     zone: str
@@ -229,4 +229,4 @@ class Asked:
     now: datetime
 
 
-questions = st.builds(Asked, st.sampled_from(ZONE_IDS), st.sampled_from(ROLES[:6]), moments)
+questions = st.builds(Question, st.sampled_from(ZONE_IDS), st.sampled_from(ROLES[:6]), moments)

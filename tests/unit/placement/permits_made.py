@@ -51,8 +51,8 @@ def verifier(key: Key) -> Callable[[bytes, bytes], bool]:
 
 
 def key(name: str, **changes: Any) -> Key:
-    found = Key(name, "permit", "Ed25519", "AA==", frozenset({"*"}), frozenset({"*"}), EVER, LATER)
-    return replace(found, **changes)
+    default = Key(name, "permit", "Ed25519", "AA==", frozenset({"*"}), frozenset({"*"}), EVER, LATER)
+    return replace(default, **changes)
 
 
 CHARTER = Charter(1, "node-1", "fr-idf-1", frozenset({"eu", "public"}), "S1", EVER, LATER)

@@ -134,11 +134,11 @@ def ask(
     )
 
 
-def against(found: Evaluation) -> dict[str, str]:
+def against(evaluation: Evaluation) -> dict[str, str]:
     """Return the code of each clause that does not hold."""
-    return {each.ref.clause: each.code for each in found.results if each.result != "T"}
+    return {each.ref.clause: each.code for each in evaluation.results if each.result != "T"}
 
 
-def only(found: Evaluation) -> ClauseResult:
-    (result,) = found.results
+def only(evaluation: Evaluation) -> ClauseResult:
+    (result,) = evaluation.results
     return result

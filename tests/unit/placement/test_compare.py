@@ -152,7 +152,7 @@ def test_clause_with_an_unknown_set_is_implied_only_by_itself() -> None:
 
 def test_sets_are_compared_as_of_now() -> None:
     past, day = datetime(2020, 1, 1, tzinfo=UTC), timedelta(days=1)
-    found = Sets.of(
+    sets = Sets.of(
         World(
             sets={
                 "@NOW": (Fact(["FR"], past, NOW), Fact(["FR", "DE"], NOW)),
@@ -165,8 +165,8 @@ def test_sets_are_compared_as_of_now() -> None:
         ),
         NOW,
     )
-    assert found.territories == {"@NOW": frozenset({"FR", "DE"}), "@EMPTY": frozenset()}
-    assert found.schemes == {"@NOW": frozenset({"SecNumCloud"})}
+    assert sets.territories == {"@NOW": frozenset({"FR", "DE"}), "@EMPTY": frozenset()}
+    assert sets.schemes == {"@NOW": frozenset({"SecNumCloud"})}
 
 
 @pytest.mark.parametrize(

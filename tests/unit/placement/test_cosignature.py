@@ -37,7 +37,7 @@ def refused(trust: Trust, cosignature: Signed | None, permit: Signed | None = No
 
 
 @pytest.mark.parametrize(
-    ("keys", "wanted"),
+    ("keys", "expected"),
     [
         ([], set()),
         ([key("k-9", classifications=frozenset({"eu"}))], set()),
@@ -51,9 +51,9 @@ def refused(trust: Trust, cosignature: Signed | None, permit: Signed | None = No
         ([sentinel(not_after=NOW)], {"eu"}),
     ],
 )
-def test_keyset_selects_classifications_for_a_sentinel(keys: list[Key], wanted: set[str]) -> None:
+def test_keyset_selects_classifications_for_a_sentinel(keys: list[Key], expected: set[str]) -> None:
     keyset = Keyset(1, {each.id: each for each in keys})
-    assert sentinel_classifications(keyset, zone="fr-idf-1", classifications=("eu", "public")) == wanted
+    assert sentinel_classifications(keyset, zone="fr-idf-1", classifications=("eu", "public")) == expected
 
 
 def test_wildcard_sentinel_covers_unclassified_data() -> None:
@@ -104,9 +104,9 @@ def test_missing_sentinel_signature_is_refused() -> None:
     ],
 )
 def test_key_without_the_sentinel_purpose_is_refused(trust: Trust) -> None:
-    wanted = sentinel_classifications(trust.keyset, zone="fr-idf-1", classifications=PERMIT.classifications)
+    classifications = sentinel_classifications(trust.keyset, zone="fr-idf-1", classifications=PERMIT.classifications)
     reason = refused(trust, cosigned(permit_signed()))
-    assert reason == f"key s-1 is no sentinel's for fr-idf-1 and {', '.join(sorted(wanted))} at that time"
+    assert reason == f"key s-1 is no sentinel's for fr-idf-1 and {', '.join(sorted(classifications))} at that time"
 
 
 def test_sentinel_key_must_be_valid_when_the_permit_was_issued() -> None:

@@ -100,9 +100,9 @@ def test_a_pool_is_explained() -> None:
     decision = decided(ask(shares=(share,)), fleet(node("n1", traits=WITH_POOL), node("n2", RHINE)))
     assert decision.refusals() == {"n1": "POOL_FULL", "n2": "POOL_MISSING"}
     assert changes(decision) == {"pool": {}, "pool_room": {}}
-    told = " ".join(tenant(as_document(decision)))
-    assert f"Nodes in {RHINE} do not mount the required shared storage: fast." in told
-    assert f"The shared storage fast has too little free space in {PARIS}." in told
+    explanation = " ".join(tenant(as_document(decision)))
+    assert f"Nodes in {RHINE} do not mount the required shared storage: fast." in explanation
+    assert f"The shared storage fast has too little free space in {PARIS}." in explanation
 
 
 @pytest.mark.parametrize("status", ["draining", "closed"])
@@ -202,8 +202,8 @@ def test_zones_report_clauses_and_counts_also_where_there_is_no_node() -> None:
     decision = decided(
         ask(policies=(only_in(PARIS, VIRGINIA),)), fleet(node("n1"), node("n2", RHINE), FULL._replace(id="n3"))
     )
-    seen = {zone.zone: (zone.nodes, zone.admitted, dict(zone.codes)) for zone in decision.zones}
-    assert seen == {PARIS: (2, 1, {"NO_CAPACITY": 1}), RHINE: (1, 0, {"ATTR_MISMATCH": 1}), VIRGINIA: (0, 0, {})}
+    zones = {zone.zone: (zone.nodes, zone.admitted, dict(zone.codes)) for zone in decision.zones}
+    assert zones == {PARIS: (2, 1, {"NO_CAPACITY": 1}), RHINE: (1, 0, {"ATTR_MISMATCH": 1}), VIRGINIA: (0, 0, {})}
     assert all(zone.results for zone in decision.zones)
 
 

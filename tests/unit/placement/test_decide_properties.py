@@ -69,8 +69,8 @@ def may_take(request: ResolvedRequest, row: NodeRow, zones: Zones) -> bool:
         and all(not group.nodes or row.id in group.nodes for group in hard if group.rule == "affinity")
         and all(row.id not in group.nodes for group in hard if group.rule == "anti-affinity")
         and all(
-            asked == 0 or used + asked <= capacity
-            for asked, used, capacity in zip(request.resources, row.used, row.capacity, strict=True)
+            requested == 0 or used + requested <= capacity
+            for requested, used, capacity in zip(request.resources, row.used, row.capacity, strict=True)
         )
     )
 
@@ -130,9 +130,9 @@ def test_updated_fleet_decides_like_a_new_one(
 ) -> None:
     before = Fleet.from_rows(rows)
     was = decided(request, before, zones, seed=seed)
-    kept = before.with_rows(later)
+    updated = before.with_rows(later)
     anew = {row.id: row for row in (*rows, *later)}
-    first, second = (decided(request, fleet, zones, seed=seed) for fleet in (kept, Fleet.from_rows(anew.values())))
+    first, second = (decided(request, fleet, zones, seed=seed) for fleet in (updated, Fleet.from_rows(anew.values())))
     assert first == second
     assert first.refusals() == second.refusals()
     assert decided(request, before, zones, seed=seed) == was, "who still reads the older fleet sees no change"
@@ -156,8 +156,12 @@ def test_best_nodes_come_first_and_the_seed_orders_only_equal_ones(used: list[in
     near_equal = 3 * 3 * TOLERANCE * size.vcpus  # a third of a score is the node's room, a third of that its vcpus
     for earlier, later in pairwise(chosen):
         assert amounts[earlier] <= amounts[later] + near_equal
-    left = [amount for name, amount in amounts.items() if name not in chosen]
-    assert all(amounts[name] <= min(left) + near_equal for name in chosen) if left else len(chosen) == len(rows)
+    not_chosen = [amount for name, amount in amounts.items() if name not in chosen]
+    assert (
+        all(amounts[name] <= min(not_chosen) + near_equal for name in chosen)
+        if not_chosen
+        else len(chosen) == len(rows)
+    )
 
 
 @given(requests, row_lists, zone_lists, seeds)
@@ -169,8 +173,8 @@ def test_claims_one_after_the_other_never_oversell(
     fleet = Fleet.from_rows(rows)
     promised = fits(request, fleet, assessed(request, world_of(zones)))
     state = {row.id: row for row in rows}
-    taken = 0
-    while (decision := decided(request, fleet, zones, seed=seed + taken)).is_admitted:
+    claims = 0
+    while (decision := decided(request, fleet, zones, seed=seed + claims)).is_admitted:
         chosen = state[decision.candidates[0]]
         used = Resources(*(have + more for have, more in zip(chosen.used, request.resources, strict=True)))
         changed = [now for now, before in zip(used, chosen.used, strict=True) if now != before]
@@ -178,8 +182,8 @@ def test_claims_one_after_the_other_never_oversell(
         assert all(now <= limit for now, limit in zip(changed, limits, strict=True))
         state[chosen.id] = chosen._replace(used=used)
         fleet = fleet.with_rows([state[chosen.id]])
-        taken += 1
-    assert taken == promised
+        claims += 1
+    assert claims == promised
 
 
 @given(requests, row_lists, zone_lists, seeds)
@@ -257,8 +261,8 @@ def test_stored_decision_is_explained_without_nodes_to_tenants(
 ) -> None:
     named = [row._replace(name=f"secret-{row.id}") for row in rows]
     stored = json.loads(json.dumps(as_document(decided(request, named, zones, seed=seed))))
-    told = tenant(stored, language)
-    assert all(told) and (stored["verdict"] == "admitted" or len(told) > 1)
-    assert operator(stored, language)[0] == told[0]
-    seen = json.dumps([told, tenant_view(stored)])
-    assert not any(row.id in seen for row in rows)
+    explanation = tenant(stored, language)
+    assert all(explanation) and (stored["verdict"] == "admitted" or len(explanation) > 1)
+    assert operator(stored, language)[0] == explanation[0]
+    visible = json.dumps([explanation, tenant_view(stored)])
+    assert not any(row.id in visible for row in rows)

@@ -39,8 +39,8 @@ def zone(**facts: Any) -> Zone:
     )
 
 
-def judged(clause: dict[str, Any], place: Zone | None, known: World | None = None, now: datetime = NOW) -> ClauseResult:
-    return only(evaluate([policy({"id": "a", **clause})], place, known or World(), now=now, roles=ROLES))
+def judged(clause: dict[str, Any], zone_: Zone | None, known: World | None = None, now: datetime = NOW) -> ClauseResult:
+    return only(evaluate([policy({"id": "a", **clause})], zone_, known or World(), now=now, roles=ROLES))
 
 
 def brief(result: ClauseResult) -> tuple[str, str, str]:
@@ -84,10 +84,10 @@ OPERATORS: list[tuple[str, str, Any, Any, tuple[str, str, str]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("attr", "op", "wanted", "value", "expected"), OPERATORS)
-def test_operator_compares_a_value(attr: str, op: str, wanted: Any, value: Any, expected: tuple[str, str, str]) -> None:
-    place = zone() if attr == "zone.id" else Zone("z-1", {attr: since_ever(value)})
-    assert brief(judged({"attr": attr, "op": op, "value": wanted}, place)) == expected
+@pytest.mark.parametrize(("attr", "op", "bound", "value", "expected"), OPERATORS)
+def test_operator_compares_a_value(attr: str, op: str, bound: Any, value: Any, expected: tuple[str, str, str]) -> None:
+    zone_ = zone() if attr == "zone.id" else Zone("z-1", {attr: since_ever(value)})
+    assert brief(judged({"attr": attr, "op": op, "value": bound}, zone_)) == expected
 
 
 ASKED: dict[str, dict[str, Any]] = {
@@ -146,16 +146,16 @@ def test_stated_zone_id_is_ignored() -> None:
 
 
 def test_unread_fact_is_ignored() -> None:
-    place = zone(location__territory="FR", metadata__countries=None)
-    assert judged(ASKED["in"], place).result == "T"
+    zone_ = zone(location__territory="FR", metadata__countries=None)
+    assert judged(ASKED["in"], zone_).result == "T"
 
 
 @pytest.mark.parametrize("floor", ["self_declared", "third_party", "certificate", "measured"])
 def test_weaker_assertion_than_demanded_is_unknown(floor: str) -> None:
     order = ("self_declared", "third_party", "certificate", "measured")
     for assertion in order:
-        place = zone(location__territory=(Fact("FR", EVER, assertion=assertion),))  # type: ignore[arg-type]
-        evaluation = judged(ASKED["in"] | {"assertion_min": floor}, place)
+        zone_ = zone(location__territory=(Fact("FR", EVER, assertion=assertion),))  # type: ignore[arg-type]
+        evaluation = judged(ASKED["in"] | {"assertion_min": floor}, zone_)
         believed = order.index(assertion) >= order.index(floor)
         expected = ("T", "OK", "FR") if believed else ("U", "ATTR_UNKNOWN", f"location.territory ({assertion})")
         assert brief(evaluation) == expected
@@ -172,13 +172,13 @@ def test_optional_fields_have_defaults() -> None:
 
 def test_clause_is_evaluated_only_for_its_roles() -> None:
     layer = policy({"id": "all", **ASKED["in"]}, {"id": "some", **ASKED["is"], "roles": ["backup", "replica"]})
-    for roles, asked in (
+    for roles, clause_ids in (
         (("compute",), ["all"]),
         (("replica",), ["all", "some"]),
         (("compute", "backup"), ["all", "some"]),
     ):
         evaluation = evaluate([layer], zone(), World(), now=NOW, roles=roles)
-        assert [each.ref.clause for each in evaluation.results] == asked
+        assert [each.ref.clause for each in evaluation.results] == clause_ids
 
 
 def test_clauses_without_roles_are_evaluated_for_no_role() -> None:
@@ -202,8 +202,8 @@ def test_empty_policy_admits() -> None:
 
 def test_unsupported_policy_is_refused_everywhere() -> None:
     classified = parse({"id": "classified", "level": "classification", "atoms": [], "unsupported": True})
-    for place in (zone(), None):
-        evaluation = only(evaluate([classified], place, World(), now=NOW, roles=("log",)))
+    for zone_ in (zone(), None):
+        evaluation = only(evaluate([classified], zone_, World(), now=NOW, roles=("log",)))
         assert evaluation.ref == ClauseRef("classified", "classification", "classified")
         assert brief(evaluation) == ("F", "NOT_SUPPORTED_CLASSIFIED", "")
 
@@ -224,8 +224,8 @@ UNION = union(Fact(["FR", "GB"], EVER, BREXIT), Fact(["FR"], BREXIT))
     [(BREXIT - timedelta(microseconds=1), "T"), (BREXIT, "F"), (BREXIT + DAY, "F"), (EVER - DAY, "U")],
 )
 def test_named_set_is_evaluated_as_of_the_time(now: datetime, result: str) -> None:
-    place = zone(location__territory=(Fact("GB", datetime(1990, 1, 1, tzinfo=UTC)),))
-    assert judged(within("a", "location.territory", "in"), place, UNION, now).result == result
+    zone_ = zone(location__territory=(Fact("GB", datetime(1990, 1, 1, tzinfo=UTC)),))
+    assert judged(within("a", "location.territory", "in"), zone_, UNION, now).result == result
 
 
 def test_set_of_the_catalogue_changes_at_its_date() -> None:
@@ -248,9 +248,9 @@ def test_set_of_the_catalogue_changes_at_its_date() -> None:
 )
 @pytest.mark.parametrize(("attr", "op"), [("location.territory", "in"), ("keys.countries", "subset")])
 def test_unknown_named_set_leaves_the_clause_unknown(versions: Timeline, attr: str, op: str) -> None:
-    place = zone(location__territory="FR", keys__countries=["FR"])
+    zone_ = zone(location__territory="FR", keys__countries=["FR"])
     clause = {"attr": attr, "op": op, "value": ["FR", "@EU"]}
-    assert brief(judged(clause, place, union(*versions))) == ("U", "ATTR_UNKNOWN", "@EU")
+    assert brief(judged(clause, zone_, union(*versions))) == ("U", "ATTR_UNKNOWN", "@EU")
 
 
 def test_named_sets_and_territories_are_listed_together() -> None:
@@ -362,9 +362,9 @@ def test_party_clause_is_evaluated_for_the_selected_parties(
 
 @pytest.mark.parametrize("timeline", [(), (Fact(None, EVER),), (Fact([OPERATOR], EVER, NOW),), (Fact("op", EVER),)])
 def test_unknown_parties_leave_clauses_about_them_unknown(timeline: Timeline) -> None:
-    place = Zone("z-1", {"parties": timeline})
+    zone_ = Zone("z-1", {"parties": timeline})
     for selector in ({}, {"party_roles": ["remote_support"]}, {"only_with_technical_access": True}):
-        assert brief(judged(VETO | selector, place, of_parties(op=False))) == ("U", "ATTR_UNKNOWN", "parties")
+        assert brief(judged(VETO | selector, zone_, of_parties(op=False))) == ("U", "ATTR_UNKNOWN", "parties")
 
 
 def test_assertion_minimum_covers_the_list_and_facts_of_parties() -> None:
@@ -374,9 +374,9 @@ def test_assertion_minimum_covers_the_list_and_facts_of_parties() -> None:
         ("self_declared", "third_party", "U", "parties (self_declared)"),
         ("third_party", "self_declared", "U", "op: party.non_eu_veto (self_declared)"),
     ):
-        place = zone(parties=(Fact([OPERATOR], EVER, assertion=of_list),))  # type: ignore[arg-type]
+        zone_ = zone(parties=(Fact([OPERATOR], EVER, assertion=of_list),))  # type: ignore[arg-type]
         fact = Fact(False, EVER, assertion=of_party)  # type: ignore[arg-type]
-        evaluation = judged(clause, place, World(parties={"op": Subject("op", {"party.non_eu_veto": (fact,)})}))
+        evaluation = judged(clause, zone_, World(parties={"op": Subject("op", {"party.non_eu_veto": (fact,)})}))
         assert (evaluation.result, evaluation.detail) == (result, detail)
 
 
@@ -459,8 +459,8 @@ def test_distance_without_a_location_is_unknown() -> None:
 # --- until when
 
 
-def until(clause: dict[str, Any], place: Zone, known: World | None = None, now: datetime = NOW) -> datetime | None:
-    return evaluate([policy({"id": "a", **clause})], place, known or World(), now=now, roles=ROLES).valid_until
+def until(clause: dict[str, Any], zone_: Zone, known: World | None = None, now: datetime = NOW) -> datetime | None:
+    return evaluate([policy({"id": "a", **clause})], zone_, known or World(), now=now, roles=ROLES).valid_until
 
 
 def test_result_is_valid_until_a_fact_changes() -> None:
@@ -489,10 +489,10 @@ def test_recency_result_is_valid_until_the_test_is_too_old() -> None:
 
 
 def test_the_earliest_of_all_boundaries_counts() -> None:
-    place = zone(location__territory=(Fact("FR", EVER, NOW + 3 * DAY),), network_class=(Fact(1, EVER, NOW + DAY),))
+    zone_ = zone(location__territory=(Fact("FR", EVER, NOW + 3 * DAY),), network_class=(Fact(1, EVER, NOW + DAY),))
     layers = [policy({"id": "a", **ASKED["in"]}, {"id": "b", **ASKED["le"]}, within("c", "location.territory", "in"))]
     known = union(Fact(["FR"], EVER, NOW + 2 * DAY))
-    assert evaluate(layers, place, known, now=NOW, roles=ROLES).valid_until == NOW + DAY
+    assert evaluate(layers, zone_, known, now=NOW, roles=ROLES).valid_until == NOW + DAY
 
 
 def test_latest_possible_time_does_not_overflow() -> None:
@@ -521,8 +521,8 @@ def test_fact_of_the_requested_time_is_found() -> None:
         Fact("c", NOW),
     )
     moments = (EVER - DAY, EVER, NOW - DAY, NOW - timedelta(microseconds=1), NOW, NOW + 100 * DAY)
-    found = [at(timeline, Horizon(moment)) for moment in moments]
-    assert [fact.value if fact else None for fact in found] == [None, "a", "b", "b", "c", "c"]
+    facts = [at(timeline, Horizon(moment)) for moment in moments]
+    assert [fact.value if fact else None for fact in facts] == [None, "a", "b", "b", "c", "c"]
 
 
 # --- review dates
@@ -561,8 +561,8 @@ def test_null_makes_a_party_fact_unknown() -> None:
 
 def test_waived_clause_counts_as_true_and_is_marked() -> None:
     layer = policy({"id": "a", **ASKED["in"], "waivable": True}, {"id": "b", **ASKED["is"], "waivable": True})
-    place = zone(encryption__at_rest=(Fact(True, EVER, NOW + DAY),))
-    evaluation = evaluate([layer], place, World(), now=NOW, roles=ROLES)
+    zone_ = zone(encryption__at_rest=(Fact(True, EVER, NOW + DAY),))
+    evaluation = evaluate([layer], zone_, World(), now=NOW, roles=ROLES)
     waived = waive(evaluation, [layer], ["pol-1/a", "pol-1/b"])
     assert [each.ref for each in waived.results] == [each.ref for each in evaluation.results]
     assert [brief(each) for each in waived.results] == [

@@ -193,9 +193,9 @@ def test_a_set_that_is_not_yet_in_force_is_unknown_and_no_contradiction() -> Non
 def test_a_zone_that_is_not_open_takes_nothing_new(status: str) -> None:
     body = request(layer(within("loc", "location.territory", "in")))
     entry(body["catalogue"], "zones", "fr-idf-1")["status"] = status
-    found = within_process(body)
-    assert "fr-idf-1" not in found["admissible"] and "fr-idf-2" in found["admissible"]
-    assert found["zones"]["fr-idf-1"]["reasons"] == [
+    result = within_process(body)
+    assert "fr-idf-1" not in result["admissible"] and "fr-idf-2" in result["admissible"]
+    assert result["zones"]["fr-idf-1"]["reasons"] == [
         {"atom": "loc", "result": "T", "code": "OK", "detail": "FR"},
         {"atom": "zone.status", "result": "F", "code": "ZONE_CLOSED", "detail": status},
     ]
@@ -224,8 +224,8 @@ def test_zone_outside_its_stated_period_is_closed(
     body = request()
     entry(body["catalogue"], "zones", "fr-idf-1").update(interval)
     result = within_process(body)
-    gone = {"atom": "zone.status", "result": "F", "code": "ZONE_CLOSED", "detail": "not stated for this time"}
-    assert result["zones"]["fr-idf-1"] == {"admit": is_there, "reasons": [] if is_there else [gone]}
+    closed = {"atom": "zone.status", "result": "F", "code": "ZONE_CLOSED", "detail": "not stated for this time"}
+    assert result["zones"]["fr-idf-1"] == {"admit": is_there, "reasons": [] if is_there else [closed]}
     assert result["valid_until"] == valid_until
 
 
@@ -315,8 +315,8 @@ def test_names_of_any_language_are_written_as_utf_8(tmp_path: Path) -> None:
             cwd=ROOT,
         )
         assert (done.returncode, done.stderr) == (0, b"")
-        found = json.loads(done.stdout.decode())["zones"]["fr-idf-2"]["reasons"][0]
-        assert found["detail"] == "Évry-Courcouronnes 東京"
+        reason = json.loads(done.stdout.decode())["zones"]["fr-idf-2"]["reasons"][0]
+        assert reason["detail"] == "Évry-Courcouronnes 東京"
 
 
 def test_assertion_of_certificates_comes_from_file_and_papers() -> None:
@@ -339,8 +339,8 @@ def test_assertion_of_certificates_comes_from_file_and_papers() -> None:
 def test_party_of_the_last_possible_year_needs_no_review() -> None:
     body = request(layer(*EU, *OWNERSHIP))
     entry(body["catalogue"], "parties", "op-alpha")["as_of"] = "9999-12-31T00:00:00Z"
-    found = within_process(body)["zones"]["fr-idf-1"]["reasons"]
-    assert {each["code"] for each in found if each["result"] != "T"} == {"ATTR_UNKNOWN"}
+    reasons = within_process(body)["zones"]["fr-idf-1"]["reasons"]
+    assert {each["code"] for each in reasons if each["result"] != "T"} == {"ATTR_UNKNOWN"}
 
 
 def test_schemes_have_one_name_in_certificates_and_in_policies() -> None:

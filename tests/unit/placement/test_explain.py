@@ -229,7 +229,7 @@ def test_refusal_has_the_finding_and_the_remedy(
 
 
 @pytest.mark.parametrize(
-    ("changes", "code", "found"),
+    ("changes", "code", "explanation"),
     [
         ({"version": "3.1"}, "CERT_VERSION", "fr-idf-1 (SecNumCloud FICTIF-SNC-1)"),
         ({"valid_from": "2027-01-01T00:00:00Z"}, "CERT_NOT_YET_VALID", "fr-idf-1 (SecNumCloud FICTIF-SNC-1)"),
@@ -241,14 +241,16 @@ def test_refusal_has_the_finding_and_the_remedy(
         ({"status": "withdrawn"}, "CERT_WITHDRAWN", "fr-idf-1 (SecNumCloud FICTIF-SNC-1)"),
     ],
 )
-def test_ended_certificate_is_explained_with_its_date(changes: dict[str, str], code: str, found: str) -> None:
+def test_ended_certificate_is_explained_with_its_date(changes: dict[str, str], code: str, explanation: str) -> None:
     document = catalogue()
     certificate(document, "fr-idf-1", "SecNumCloud").update(changes)
     stored_ = stored_refusal("fr-idf-1", policy(secnumcloud()), known=world(document))
     for language, until in (("en", "until"), ("fr", "jusqu'au")):
         for tell in (tenant, operator):
             lines = tell(stored_, language)
-            assert any("(organization/snc)" in line and f" {found.format(until=until)}." in line for line in lines)
+            assert any(
+                "(organization/snc)" in line and f" {explanation.format(until=until)}." in line for line in lines
+            )
     assert {zone["zone"]: zone["codes"] for zone in stored_["zones"]}["fr-idf-1"] == {code: 1}
 
 
@@ -261,8 +263,8 @@ def test_each_reason_is_given_once_with_all_its_zones() -> None:
     assert any(line.startswith("Not certified (organization/snc): de-rhein-1 (SecNumCloud),") for line in lines)
     assert "The certificate is suspended (organization/snc): fr-est-2 (SecNumCloud FICTIF-SNC-5)." in lines
     assert len(lines) == len(set(lines))
-    seen = json.dumps([lines, tenant(document, "fr"), tenant_view(document)])
-    assert "secret" not in seen and "secret" in json.dumps(document)
+    visible = json.dumps([lines, tenant(document, "fr"), tenant_view(document)])
+    assert "secret" not in visible and "secret" in json.dumps(document)
 
 
 def test_decision_keeps_the_versions_of_its_sets() -> None:

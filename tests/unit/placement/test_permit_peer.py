@@ -56,7 +56,7 @@ def test_data_may_leave_and_not_enter_an_inadmissible_zone() -> None:
     abroad = [
         {"id": "pol-2", "level": "project", "atoms": [{"id": "z", "op": "in", "attr": "zone.id", "value": ["x"]}]}
     ]
-    sent = with_policies(abroad, op="instance.migrate-out", roles=(), peer=OTHER)
-    assert checked(sent, policies=abroad, ops=("instance.migrate-out",)).peer == OTHER
-    taken = with_policies(abroad, op="instance.migrate", peer=OTHER)
-    assert code(taken, TRUST, policies=abroad, ops=("instance.migrate",)) == "POLICY_REFUSES"
+    outgoing = with_policies(abroad, op="instance.migrate-out", roles=(), peer=OTHER)
+    assert checked(outgoing, policies=abroad, ops=("instance.migrate-out",)).peer == OTHER
+    incoming = with_policies(abroad, op="instance.migrate", peer=OTHER)
+    assert code(incoming, TRUST, policies=abroad, ops=("instance.migrate",)) == "POLICY_REFUSES"

@@ -86,11 +86,11 @@ def test_the_example_of_the_reference_parses() -> None:
 
 def test_the_request_of_the_page_has_the_answer_of_the_page() -> None:
     (request, _), (result, _) = examples(COMMAND)
-    given = answer(parse(request, folder=ROOT))
-    zones = given.pop("zones")
-    for zone, told in result.pop("zones").items():
-        assert zones[zone] == told  # type: ignore[index]
-    assert given == result
+    response = answer(parse(request, folder=ROOT))
+    zones = response.pop("zones")
+    for zone, documented in result.pop("zones").items():
+        assert zones[zone] == documented  # type: ignore[index]
+    assert response == result
 
 
 def rows(page: Path, heading: str) -> list[list[str]]:
@@ -127,14 +127,14 @@ def test_roles_of_the_reference_equal_the_code() -> None:
         if row not in roles
         for operation in re.findall(r"`([a-z._-]+)`", row[0])
     }
-    assert operations == {operation: asked for operation, asked in ROLES_OF.items() if asked}
+    assert operations == {operation: held_as for operation, held_as in ROLES_OF.items() if held_as}
 
 
 def test_the_operations_of_the_command_are_all_listed() -> None:
     section = COMMAND.read_text().partition("### Operations\n")[2].partition("\n## ")[0]
-    free, asked, _ = section.strip().split("\n\n")
+    free, evaluated, _ = section.strip().split("\n\n")
     assert tuple(re.findall(r"`([a-z_.-]+)`", free)) == TAKING_NOTHING
-    assert tuple(re.findall(r"`([a-z_.-]+)`", asked)) == ("role", *OPERATIONS)
+    assert tuple(re.findall(r"`([a-z_.-]+)`", evaluated)) == ("role", *OPERATIONS)
 
 
 def test_reasons_and_remedies_of_the_reference_equal_the_code() -> None:

@@ -20,7 +20,7 @@ from tests.unit.placement.generated import (
     SET_NAMES,
     TERRITORIES,
     UNIVERSE,
-    Asked,
+    Question,
     any_world,
     clauses,
     clauses_about,
@@ -36,13 +36,13 @@ named_apart = st.lists(policies(), max_size=3, unique_by=lambda policy: policy.i
 MICROSECOND = timedelta(microseconds=1)
 
 
-def found(layers: list[Policy], world: World, asked: Asked, *, now: datetime | None = None) -> Evaluation:
+def evaluation_of(layers: list[Policy], world: World, question: Question, *, now: datetime | None = None) -> Evaluation:
     return evaluate(
         layers,
-        world.zones[asked.zone],
+        world.zones[question.zone],
         world,
-        now=now or asked.now,
-        roles=(asked.role,),
+        now=now or question.now,
+        roles=(question.role,),
         copy=Copy(world.zones["z-1"]),
     )
 
@@ -52,45 +52,45 @@ def letters(evaluation: Evaluation) -> list[str]:
 
 
 @given(layers, policies(), any_world(), questions)
-def test_another_policy_never_admits_more(before: list[Policy], more: Policy, world: World, asked: Asked) -> None:
-    if found([*before, more], world, asked).admits:
-        assert found(before, world, asked).admits
+def test_another_policy_never_admits_more(before: list[Policy], more: Policy, world: World, question: Question) -> None:
+    if evaluation_of([*before, more], world, question).admits:
+        assert evaluation_of(before, world, question).admits
 
 
 @given(layers, any_world(), questions, st.randoms())
 def test_the_order_of_policies_and_clauses_changes_nothing(
-    before: list[Policy], world: World, asked: Asked, random: Random
+    before: list[Policy], world: World, question: Question, random: Random
 ) -> None:
     def stirred(policy: Policy) -> Policy:
         return Policy(
             policy.id, policy.level, tuple(random.sample(policy.clauses, len(policy.clauses))), policy.is_supported
         )
 
-    one = found(before, world, asked)
-    other = found([stirred(policy) for policy in random.sample(before, len(before))], world, asked)
+    one = evaluation_of(before, world, question)
+    other = evaluation_of([stirred(policy) for policy in random.sample(before, len(before))], world, question)
     assert sorted(map(repr, one.results)) == sorted(map(repr, other.results))
     assert (one.admits, one.valid_until) == (other.admits, other.valid_until)
 
 
 @given(layers, any_world(), questions)
-def test_result_holds_until_valid_until(layers: list[Policy], world: World, asked: Asked) -> None:
-    evaluation = found(layers, world, asked)
+def test_result_holds_until_valid_until(layers: list[Policy], world: World, question: Question) -> None:
+    evaluation = evaluation_of(layers, world, question)
     until = evaluation.valid_until
-    assert until is None or until > asked.now
+    assert until is None or until > question.now
     later = [moment + offset for moment in MOMENTS for offset in (-MICROSECOND, MICROSECOND * 0, MICROSECOND, DAY / 2)]
     later += [moment + DAY * 8 for moment in MOMENTS]
     if until is not None:
         later.append(until - MICROSECOND)
     for moment in later:
-        if asked.now < moment and (until is None or moment < until):
-            assert letters(found(layers, world, asked, now=moment)) == letters(evaluation), moment
+        if question.now < moment and (until is None or moment < until):
+            assert letters(evaluation_of(layers, world, question, now=moment)) == letters(evaluation), moment
 
 
 @given(layers, any_world(), questions)
-def test_result_names_its_clause_and_only_true_is_ok(layers: list[Policy], world: World, asked: Asked) -> None:
-    evaluation = found(layers, world, asked)
+def test_result_names_its_clause_and_only_true_is_ok(layers: list[Policy], world: World, question: Question) -> None:
+    evaluation = evaluation_of(layers, world, question)
     unsupported = [ClauseRef(each.id, each.level, each.id) for each in layers if not each.is_supported]
-    applying = [ref for ref, clause in effective(layers) if not clause.roles or asked.role in clause.roles]
+    applying = [ref for ref, clause in effective(layers) if not clause.roles or question.role in clause.roles]
     assert [each.ref for each in evaluation.results] == unsupported + applying
     assert all((each.result == "T") == (each.code == "OK") for each in evaluation.results)
     assert all((each.result == "U") == (each.code == "ATTR_UNKNOWN") for each in evaluation.results)
@@ -111,9 +111,9 @@ def test_implied_clause_holds_where_the_stricter_one_does(pair: tuple[Clause, Cl
         for role in ROLES:
             if loose.applies_to((role,)):
                 assert strict.applies_to((role,))
-                asked = Asked(zone, role, NOW)
-                if found([Policy("p", "project", (strict,))], world, asked).admits:
-                    assert found([Policy("p", "project", (loose,))], world, asked).admits
+                question = Question(zone, role, NOW)
+                if evaluation_of([Policy("p", "project", (strict,))], world, question).admits:
+                    assert evaluation_of([Policy("p", "project", (loose,))], world, question).admits
 
 
 @st.composite
@@ -133,14 +133,14 @@ unrelated = st.tuples(st.lists(policies(), max_size=2), st.lists(policies(), max
 
 @given(changes() | unrelated, any_world(), questions)
 def test_tighter_change_never_admits_more_for_any_set_members(
-    change_of: tuple[list[Policy], list[Policy]], world: World, asked: Asked
+    change_of: tuple[list[Policy], list[Policy]], world: World, question: Question
 ) -> None:
     """The verdict knows nothing of the world: any moment of any world may be the future of the one it is given in."""
     before, after = change_of
     verdict = change(before, after)
     assert change(before, before) == "same"
     assert change(after, before) == {"tighter": "looser", "looser": "tighter"}.get(verdict, verdict)
-    was, becomes = found(before, world, asked).admits, found(after, world, asked).admits
+    was, becomes = evaluation_of(before, world, question).admits, evaluation_of(after, world, question).admits
     assert was or not becomes or verdict not in ("tighter", "same")
     assert becomes or not was or verdict not in ("looser", "same")
 
@@ -182,16 +182,16 @@ def test_additional_policy_is_tighter_or_the_same(before: list[Policy], more: Po
 
 
 @given(named_apart, any_world(), questions)
-def test_clauses_without_effect_can_be_left_out(layers: list[Policy], world: World, asked: Asked) -> None:
-    idle = set(without_effect(layers, Sets.of(world, asked.now)))
+def test_clauses_without_effect_can_be_left_out(layers: list[Policy], world: World, question: Question) -> None:
+    idle = set(without_effect(layers, Sets.of(world, question.now)))
     rest = [_without(policy, idle) for policy in layers]
-    assert found(rest, world, asked).admits == found(layers, world, asked).admits
-    assert not without_effect(rest, Sets.of(world, asked.now))
+    assert evaluation_of(rest, world, question).admits == evaluation_of(layers, world, question).admits
+    assert not without_effect(rest, Sets.of(world, question.now))
 
 
 def _without(policy: Policy, refs: set[ClauseRef]) -> Policy:
-    kept = tuple(clause for clause in policy.clauses if ClauseRef(policy.id, policy.level, clause.id) not in refs)
-    return Policy(policy.id, policy.level, kept, policy.is_supported)
+    others = tuple(clause for clause in policy.clauses if ClauseRef(policy.id, policy.level, clause.id) not in refs)
+    return Policy(policy.id, policy.level, others, policy.is_supported)
 
 
 @given(named_apart, any_world(), any_world())
@@ -260,12 +260,12 @@ def plain(clause: Clause) -> Clause:
     )
 )
 def test_clauses_contradict_exactly_when_no_value_satisfies_them(
-    found: list[Clause],
+    evaluation_of: list[Clause],
 ) -> None:
     assert set(SETS_BY_NAME) == set(SET_NAMES) and set(TERRITORIES) >= {"DE", "FR", "NO", "US"}
-    policy = Policy("p", "project", numbered([plain(clause) for clause in found]))
+    policy = Policy("p", "project", numbered([plain(clause) for clause in evaluation_of]))
     named = unsatisfiable([policy], Sets.of(FIXED, NOW))
-    values = all_values(found[0].attr)
+    values = all_values(evaluation_of[0].attr)
     assert bool(named) == (not any(_satisfies(policy, value) for value in values))
     for left_out in named:  # none of them could be spared
         fewer = tuple(clause for clause in policy.clauses if _ref(policy, clause) in set(named) - {left_out})

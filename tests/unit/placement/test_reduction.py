@@ -10,38 +10,40 @@ from andromede_core.facts.world import World
 from andromede_core.policy.clauses import Clause, Policy
 from andromede_core.policy.evaluation import Copy, evaluate
 from controlplane.placement.reduction import merged, reduced
-from tests.unit.placement.generated import Asked, any_world, policies, questions
+from tests.unit.placement.generated import Question, any_world, policies, questions
 
 present = st.lists(policies(), max_size=3).map(tuple)
 lineage = st.lists(policies(), max_size=4, unique_by=lambda policy: policy.id).map(tuple)
 YEARS = timedelta(days=365 * 20)
 
 
-def admits(layers: tuple[Policy, ...], world: World, asked: Asked, later: timedelta = timedelta(0)) -> bool:
-    zone, reference = world.zones[asked.zone], world.zones["z-1"]
-    return evaluate(layers, zone, world, now=asked.now + later, roles=(asked.role,), copy=Copy(reference)).admits
+def admits(layers: tuple[Policy, ...], world: World, question: Question, later: timedelta = timedelta(0)) -> bool:
+    zone, reference = world.zones[question.zone], world.zones["z-1"]
+    return evaluate(layers, zone, world, now=question.now + later, roles=(question.role,), copy=Copy(reference)).admits
 
 
 @given(present, lineage, any_world(), questions)
 def test_reduced_layers_admit_the_same(
-    present: tuple[Policy, ...], lineage: tuple[Policy, ...], world: World, asked: Asked
+    present: tuple[Policy, ...], lineage: tuple[Policy, ...], world: World, question: Question
 ) -> None:
     """Now, and when sets have other members."""
-    left = reduced(present, lineage)
+    remaining = reduced(present, lineage)
     for later in (timedelta(0), timedelta(days=1), timedelta(days=3), YEARS):
-        assert admits((*present, *left), world, asked, later) == admits((*present, *lineage), world, asked, later)
+        assert admits((*present, *remaining), world, question, later) == admits(
+            (*present, *lineage), world, question, later
+        )
 
 
 @given(present, lineage, lineage, any_world(), questions)
 def test_separate_reductions_together_admit_the_same(
-    present: tuple[Policy, ...], one: tuple[Policy, ...], other: tuple[Policy, ...], world: World, asked: Asked
+    present: tuple[Policy, ...], one: tuple[Policy, ...], other: tuple[Policy, ...], world: World, question: Question
 ) -> None:
     """Also when each has lost what only the other one has."""
     whole = {policy.id: policy for policy in (*other, *one)}
     again = [whole[policy.id] for policy in (*one, *other)]
     stored = (*reduced(present, tuple(again)), *reduced((), tuple(reversed(again))))
     together = tuple(merged(stored).values())
-    assert admits((*present, *together), world, asked) == admits((*present, *whole.values()), world, asked)
+    assert admits((*present, *together), world, question) == admits((*present, *whole.values()), world, question)
 
 
 def zones(name: str, *names: str, **more: object) -> Clause:

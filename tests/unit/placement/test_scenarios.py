@@ -227,8 +227,8 @@ def test_announced_change_of_control_fails_the_clause(notice: str | None, result
         "value": "none",
         "party_roles": ["operator"],
     }
-    (found,) = ask(policy(clause), "fr-idf-1", world(document)).results
-    assert (found.result, found.code, found.detail) == (result, code, detail)
+    (clause_result,) = ask(policy(clause), "fr-idf-1", world(document)).results
+    assert (clause_result.result, clause_result.code, clause_result.detail) == (result, code, detail)
 
 
 def test_distance_clause_applies_only_to_copies() -> None:

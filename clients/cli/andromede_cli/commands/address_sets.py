@@ -24,7 +24,7 @@ COLUMNS = [
 ]
 SETS = "address_sets.list"
 Set = Annotated[str, typer.Argument(metavar="SET", show_default=False, autocompletion=names(SETS))]
-Description = Annotated[str | None, typer.Option(help=_("What it is for."))]
+Description = Annotated[str | None, typer.Option(help=_("Purpose, for other users."))]
 
 
 def register(app: typer.Typer) -> None:

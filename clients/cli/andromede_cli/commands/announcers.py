@@ -30,10 +30,10 @@ COLUMNS = [
     Column(_("of"), "document_route_count"),
     Column(_("version"), "applied_version", is_wide=True),
     Column(_("of"), "document_version", is_wide=True),
-    Column(_("seen"), "last_seen_at", is_wide=True),
+    Column(_("last seen"), "last_seen_at", is_wide=True),
     ID,
 ]
-INCIDENTS = [Column(_("kind"), "kind"), Column(_("seen"), "seen_at"), Column(_("ended"), "ended_at")]
+INCIDENTS = [Column(_("kind"), "kind"), Column(_("last seen"), "seen_at"), Column(_("ended"), "ended_at")]
 
 
 def register(app: typer.Typer) -> None:

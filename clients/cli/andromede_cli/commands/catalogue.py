@@ -121,7 +121,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _facts() -> typer.Typer:
-    facts = group(_("Facts: what is stated of zones and parties, by whom and until when."))
+    facts = group(_("Facts: signed statements about zones and parties, with their period."))
     call_command(
         facts,
         "list",

@@ -151,7 +151,7 @@ def _evidence() -> typer.Typer:
     export = given("export", "EXPORT")
     call_command(evidence, "export-show", _("State of an export."), "evidence_exports.get", export)
     command(evidence, "export-download", _("Download an export that is ready."))(export_download)
-    old = option("old", "--old", _("The size that the witness has seen."), int, None)
+    old = option("old", "--old", _("Tree size of the last checkpoint that the witness signed."), int, None)
     help = _("Print the request for a witness signature.")
     call_command(evidence, "witness-request", help, "evidence.witness_request", old)
     call_command(

@@ -84,8 +84,8 @@ def _maintenance() -> typer.Typer:
         option("kind", "--kind", work),
         option("action", "--action", _("accept, pause or reject.")),
         option("reason", "--reason", _("Reason shown to tenants.")),
-        option("zone", "--zone", _("Only what is in this zone."), default=None),
-        option("node", "--node", _("Only what is on this node."), default=None),
+        option("zone", "--zone", _("Filter by zone."), default=None),
+        option("node", "--node", _("Filter by node."), default=None),
         option("begins_at", "--from", _("From this moment on (RFC 3339)."), default=None),
         option("ends_at", "--until", _("Until this moment (RFC 3339)."), default=None),
     )

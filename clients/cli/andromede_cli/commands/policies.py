@@ -70,7 +70,7 @@ PARTS = 3  # kind, subject and attribute
 
 def register(app: typer.Typer) -> None:
     policies = group(_("Policies: locations that data may be in."))
-    command(policies, "show", _("The policy of the project, or of what is named."))(show)
+    command(policies, "show", _("Show the policy of the project, or of the owner that the options name."))(show)
     command(policies, "set", _("Replace the policy."), DRY_RUN)(replace)
     help = _("Undo your last change of it, within ten minutes and as long as nothing was placed by it.")
     command(policies, "undo", help, DRY_RUN)(undo)
@@ -80,7 +80,7 @@ def register(app: typer.Typer) -> None:
     proposals = group(_("Proposals of policies that demand less, for approval by a second person."))
     list_command(proposals, _("List proposals."), "policy_proposals.list", PROPOSALS, "state")
     show_command(proposals, _("A proposal."), "policy_proposals.get", "PROPOSAL")
-    help = _("Propose a policy that demands less than the one in force, of the project or of what is named.")
+    help = _("Propose a looser policy for the project, or for the owner that the options name.")
     command(proposals, "create", help, DRY_RUN)(propose)
     subject = given("proposal", "PROPOSAL", completes="policy_proposals.list")
     approve = _("Approve a proposal, as the second person.")

@@ -21,15 +21,15 @@ ORPHANS = [
     Column(_("node"), "node.name"),
     NAME,
     STATE,
-    Column(_("wished"), "wished"),
-    Column(_("in the way"), "problem"),
+    Column(_("requested"), "wished"),
+    Column(_("blocked by"), "problem"),
     Column(_("bytes"), "size_bytes", is_wide=True),
     Column(_("found"), "created_at", is_wide=True),
-    Column(_("seen"), "seen_at", is_wide=True),
+    Column(_("last seen"), "seen_at", is_wide=True),
     Column("id", "id"),
 ]
 OPEN = option("open", "--open", _("true: what waits for a decision; false: the rest."), default=None)
-Finding = Annotated[str, typer.Argument(metavar="FINDING", show_default=False)]
+OrphanId = Annotated[str, typer.Argument(metavar="ORPHAN", show_default=False)]
 Typed = Annotated[
     str | None, typer.Option("--name", help=_("Name of the resource, as confirmation; prompted for if absent."))
 ]
@@ -42,18 +42,18 @@ def register(nodes: typer.Typer) -> None:
     of_node = option("node", "--node", _("Filter by node name."), default=None)
     more = (*filters("state", "kind", "zone"), of_node, OPEN)
     call_command(orphans, "list", help, "orphans.list", *more, show=rows(ORPHANS))
-    show_command(orphans, _("Show an orphan, its observations and obstacles."), "orphans.get", "FINDING")
+    show_command(orphans, _("Show an orphan, its observations and obstacles."), "orphans.get", "ORPHAN")
     help = _("Delete an orphan permanently. Its name is typed again; deleted when its node is reachable.")
     command(orphans, "discard", help, DRY_RUN)(discard)
     reason = option("reason", "--reason", _("Reason, for other operators."))
     help = _("Release an orphan from quarantine. It is kept, without further warnings.")
-    call_command(orphans, "release", help, "orphans.release", given("orphan", "FINDING"), reason)
+    call_command(orphans, "release", help, "orphans.release", given("orphan", "ORPHAN"), reason)
     nodes.add_typer(orphans, name="quarantine")
 
 
-def discard(me: Session, orphan: Finding, reason: Why, name: Typed = None) -> None:
-    finding = me.client.orphans.get(orphan)
-    typed = finding.name if me.is_dry_run else name or _typed(finding.name)
+def discard(me: Session, orphan: OrphanId, reason: Why, name: Typed = None) -> None:
+    found = me.client.orphans.get(orphan)
+    typed = found.name if me.is_dry_run else name or _typed(found.name)
     me.show(me.client.orphans.discard(orphan, name=typed, reason=reason, dry_run=me.is_dry_run))
     if not me.is_dry_run:
         print_note(_("It is deleted when its node is reachable."))

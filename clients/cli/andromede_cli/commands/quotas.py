@@ -30,7 +30,7 @@ Limits = Annotated[
     list[str],
     typer.Argument(
         metavar="DIMENSION=NUMBER...",
-        help=_("The limit, such as vcpus=40; vcpus=default takes it away."),
+        help=_("Limit, such as vcpus=40; vcpus=default removes it."),
         show_default=False,
     ),
 ]
@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
     call_command(app, "limits", _("Usage and quotas of the project."), limits, show=rows(LIMITS, "items"))
     quotas = group(_("Quotas: limits that were set."))
     levels = {PROJECT: "quotas.get", "organization": "organizations.quotas"}
-    call_command(quotas, "show", _("The limits that were set; what is not among them has the default."), levels)
+    call_command(quotas, "show", _("Show the limits that were set; other dimensions have the default limit."), levels)
     command(quotas, "set", _("Set limits. Those that are not named stay."), DRY_RUN)(replace)
     app.add_typer(quotas, name="quota")
     app.add_typer(_requests(), name="quota-request")

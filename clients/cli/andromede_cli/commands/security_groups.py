@@ -91,7 +91,7 @@ def register(app: typer.Typer) -> None:
 def security_group_create(
     me: Session,
     name: Name,
-    description: Annotated[str | None, typer.Option(help=_("What it is for."))] = None,
+    description: Annotated[str | None, typer.Option(help=_("Purpose, for other users."))] = None,
     selector: Annotated[
         str | None, typer.Option(help=_("Ports with these labels are in it: 'env=prod,tier!=web,app in (a,b)'."))
     ] = None,
@@ -115,7 +115,7 @@ def rule_add(
     icmp_type: Annotated[int | None, typer.Option(help=_("ICMP type. Without it: all."))] = None,
     icmp_code: Annotated[int | None, typer.Option(help=_("ICMP code. Without it: all."))] = None,
     log: Annotated[bool, typer.Option("--log", help=_("Log new connections on the node."))] = False,
-    description: Annotated[str | None, typer.Option(help=_("What it is for."))] = None,
+    description: Annotated[str | None, typer.Option(help=_("Purpose, for other users."))] = None,
 ) -> None:
     body: dict[str, Any] = {
         "direction": direction,

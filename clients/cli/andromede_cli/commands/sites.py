@@ -33,7 +33,7 @@ INCIDENTS = [
     Column(_("kind"), "kind"),
     NAME,
     Column(_("facts"), "facts"),
-    Column(_("seen"), "seen_at"),
+    Column(_("last seen"), "seen_at"),
     Column(_("ended"), "ended_at"),
 ]
 POOLS = [
@@ -85,9 +85,9 @@ def register(app: typer.Typer) -> None:
     call_command(zones, "capacity", help, "zones.capacity", zone, flavor)
     app.add_typer(zones, name="zone")
     app.add_typer(_nodes(), name="node")
-    incidents = group(_("Unmanaged resources on nodes; for operators."))
+    incidents = group(_("Incidents of nodes and resources; for operators."))
     columns = [Column(_("node"), "node.name"), *INCIDENTS]
-    list_command(incidents, _("The incidents of all nodes."), "incidents.list", columns, "kind", "state", "zone")
+    list_command(incidents, _("List the incidents of all nodes."), "incidents.list", columns, "kind", "state", "zone")
     app.add_typer(incidents, name="incident")
     pools = group(_("Storage pools shared by nodes; for operators."))
     list_command(pools, _("List pools."), "pools.list", POOLS, "name", "zone")
@@ -108,7 +108,7 @@ def _nodes() -> typer.Typer:
     reason = option("reason", "--reason", _("Reason, for other operators."), default=None)
     call_command(nodes, "cordon", _("Cordon a node: no new allocations."), "nodes.cordon", node, reason)
     call_command(nodes, "uncordon", _("Uncordon a node: allow new allocations."), "nodes.uncordon", node)
-    help = _("List the unmanaged resources of a node.")
+    help = _("List the incidents of a node.")
     call_command(nodes, "incidents", help, "nodes.incident_list", node, show=rows(INCIDENTS))
     drains.register(nodes)
     fencing.register(nodes)

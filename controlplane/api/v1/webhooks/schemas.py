@@ -18,7 +18,7 @@ MESSAGES = {
     "": _("Events are delivered to it."),
     "disabled": _("A user disabled it."),
     Trouble.FAILING: _("Its receiver accepted no delivery for a day."),
-    Trouble.GONE: _("Its receiver answered that it is gone (410)."),
+    Trouble.GONE: _("Its receiver answered 410 Gone."),
     Trouble.UNREADABLE: _("Its secret cannot be decrypted. Rotate it, then enable the webhook."),
 }
 

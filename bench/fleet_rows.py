@@ -1,4 +1,4 @@
-"""Fleets of any size over the zones of the sample catalogue, their facts, and a tenant with strict policies."""
+"""Rows of fleets of any size over the zones of the sample catalogue, their facts, and a tenant with strict policies."""
 
 import json
 import random

@@ -1,0 +1,31 @@
+"""Fixtures of the test cloud. Conftests assign them where tests run the product in one process, without workers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from controlplane.operations import wakeups
+from tests.cloud_copies import copied_cloud_in
+from tests.world import Broker, Cloud
+
+
+@pytest.fixture
+def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
+    """Return a cloud: one node with a fake adapter, and the project alpha with a network, an image and a flavor.
+
+    It is inside the test's transaction, so that a test is fast and leaves nothing.
+    """
+    settings.PKI_DIR = tmp_path / "pki"
+    settings.IMAGES_DIR = tmp_path / "images"
+    with copied_cloud_in(tmp_path) as created:
+        yield created
+
+
+@pytest.fixture(autouse=True)
+def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
+    """Keep the wake-ups of the test: there are no workers that they could reach."""
+    broker = Broker()
+    monkeypatch.setattr(wakeups, "send_wakeup", broker.send_wakeup)
+    return broker
