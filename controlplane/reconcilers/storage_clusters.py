@@ -22,7 +22,7 @@ NEVER = datetime.fromtimestamp(0, UTC)
 
 @dataclass(frozen=True)
 class Sending:
-    """What a storage agent is sent, and what counts as sent once it has answered."""
+    """The documents for a storage agent, and the times that count as sent once it has answered."""
 
     request: pb.EnsureTrustRequest
     floor_issued_at: datetime | None

@@ -27,7 +27,7 @@ NAME = re.compile(r"[-a-zA-Z0-9_]{1,40}")
 class ReportedClusterPool:
     """A pool in a report. `size_bytes`: what can be written to it in all; `used_bytes`: of these, what is written.
 
-    Both are 0 where Ceph's manager daemon does not tell them.
+    Both are 0 where Ceph's manager daemon does not report them.
     """
 
     name: str

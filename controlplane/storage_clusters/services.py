@@ -123,21 +123,18 @@ def record_report(cluster: StorageCluster, report: ClusterReport) -> None:
         return
     now, trust = clock.now(), report.trust
     fields: dict[str, object] = {name: getattr(trust, name) for name in AgentTrust.__slots__}
-    identity_problem = _identity_problem(row, report)
-    if identity_problem:
-        problems = {identity_problem}
-        fields |= {"health": SILENT, "health_problems": []} if identity_problem == SILENT else {}
-    else:
-        assert report.fsid is not None  # else _identity_problem() is SILENT
-        pools_are_known = report.health in (OK, DEGRADED)
-        problems = FROM_HEALTH.get(report.health, set()) | cluster_pools.record_pools(
-            row, report.fsid, report.pools, is_complete=pools_are_known
-        )
-        names = ("fsid", "health", "ceph_version")
-        fields |= {name: getattr(report, name) for name in names}
-        fields |= {"monitors": list(report.monitors), "health_problems": list(report.health_problems)}
     fields |= {"software_version": report.software_version, "last_seen_at": now}
-    _update(row, problems, fields)
+    of_health = {"health": report.health, "health_problems": list(report.health_problems)}
+    if report.fsid is None:
+        _update(row, {SILENT}, fields | of_health)
+        return
+    if identity_problem := _identity_problem(row, report.fsid):
+        _update(row, {identity_problem}, fields)
+        return
+    is_complete = report.health in (OK, DEGRADED)
+    problems = cluster_pools.record_pools(row, report.fsid, report.pools, is_complete=is_complete)
+    fields |= {"fsid": report.fsid, "monitors": list(report.monitors), "ceph_version": report.ceph_version}
+    _update(row, problems | FROM_HEALTH.get(report.health, set()), fields | of_health)
 
 
 @transaction.atomic
@@ -152,13 +149,11 @@ def record_failure(cluster: StorageCluster, problem: str) -> None:
     _update(row, {problem}, {})
 
 
-def _identity_problem(row: StorageCluster, report: ClusterReport) -> str:
-    """Return why the report says nothing about this cluster; empty if it does."""
-    if report.fsid is None:
-        return SILENT
+def _identity_problem(row: StorageCluster, fsid: UUID) -> str:
+    """Return why a report of this fsid says nothing about the row's cluster; empty if it does."""
     if row.fsid is not None:
-        return "" if row.fsid == report.fsid else "fsid-changed"
-    return "fsid-taken" if StorageCluster.objects.filter(fsid=report.fsid).exists() else ""
+        return "" if row.fsid == fsid else "fsid-changed"
+    return "fsid-taken" if StorageCluster.objects.filter(fsid=fsid).exists() else ""
 
 
 def _update(row: StorageCluster, problems: Collection[str], fields: dict[str, object]) -> None:

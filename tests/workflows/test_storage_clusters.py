@@ -247,7 +247,7 @@ def test_pool_with_disks_is_kept(cloud: Cloud, agent: FakeStorageAgent) -> None:
     assert not Pool.objects.exists() and not StorageClusterIncident.objects.exists()
 
 
-def test_size_that_ceph_does_not_tell_changes_nothing(agent: FakeStorageAgent) -> None:
+def test_size_that_ceph_does_not_report_changes_nothing(agent: FakeStorageAgent) -> None:
     reconciler.reconcile()
     agent.description.pools[0].size_bytes = agent.description.pools[0].used_bytes = 0
     reconciler.reconcile()

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from controlplane.kernel.fields import In, Name, NamedOut, Out, Text
 from controlplane.storage_clusters.models import StorageCluster
-from controlplane.storage_clusters.services import HEALTHS, PROBLEMS
+from controlplane.storage_clusters.services import PROBLEMS
 
 
 class StorageClusterIn(In):
@@ -21,11 +21,11 @@ class StorageClusterIn(In):
 
 
 class StorageClusterPoolOut(NamedOut):
-    """A pool of the cluster. `used_gib`: allocated to disks; `written_gib`: really written, by Ceph's report."""
+    """A pool of the cluster. `used_gib`: allocated to disks; `written_gib`: written, null where Ceph does not count it."""
 
     capacity_gib = serializers.IntegerField()
     used_gib = serializers.IntegerField()
-    written_gib = serializers.IntegerField()
+    written_gib = serializers.IntegerField(allow_null=True)
     replicas = serializers.IntegerField()
     is_nearly_full = serializers.BooleanField()
 
@@ -33,9 +33,9 @@ class StorageClusterPoolOut(NamedOut):
 class StorageClusterOut(Out):
     """A Ceph cluster of a zone, with the last report of its storage agent.
 
-    `health`: Ceph's own; `silent`: it does not answer the agent; empty: not reported yet. `health_problems`: Ceph's
-    reasons. `problem`: the gravest kind of its open incidents; empty: none. `nodes`: reachable nodes of the zone that
-    can open images in its pools. Without a certificate the storage agent is not called.
+    `health`: Ceph's own, `ok`, `degraded` or `error`; `silent`: it does not answer the agent; empty: not reported yet.
+    `health_problems`: the reasons. `problem`: the gravest kind of its open incidents; empty: none. `nodes`: reachable
+    nodes of the zone that can open images in its pools. Without a certificate the storage agent is not called.
     """
 
     id = serializers.UUIDField()
@@ -48,9 +48,9 @@ class StorageClusterOut(Out):
     ceph_version = serializers.CharField()
     fsid = serializers.UUIDField(allow_null=True)
     monitors = serializers.ListField(child=serializers.CharField())
-    health = serializers.ChoiceField(["", *HEALTHS])
+    health = serializers.CharField()
     health_problems = serializers.ListField(child=serializers.CharField())
-    problem = serializers.ChoiceField(["", *PROBLEMS])
+    problem = serializers.CharField()
     pools = serializers.SerializerMethodField()
     nodes = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField()
