@@ -21,7 +21,7 @@ class StorageClusterIn(In):
 
 
 class StorageClusterPoolOut(NamedOut):
-    """A pool of the cluster. `used_gib`: allocated to disks; `written_gib`: written, null where Ceph does not count it."""
+    """A pool of the cluster. `used_gib`: allocated to disks; `written_gib`: null where Ceph does not count it."""
 
     capacity_gib = serializers.IntegerField()
     used_gib = serializers.IntegerField()
