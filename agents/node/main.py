@@ -18,6 +18,7 @@ from agents.node import VERSION, logs, node_metrics, pki
 from agents.node.adapters.fake import FakeCapacity, FakeNode
 from agents.node.adapters.interfaces import Adapters
 from agents.node.adapters.pools import NAME, Pools
+from agents.node.adapters.storage.keys import DEFAULT_RUN_DIR
 from agents.node.adapters.watchdog import Watchdog
 from agents.node.context import Node, Verdict, boot_id
 from agents.node.guest_users import GuestUsers
@@ -277,7 +278,7 @@ def _libvirt(config: Config, options: argparse.Namespace) -> Adapters:
         resolvers=tuple(options.resolver),
     )
     pools = Pools(dict(options.pool))
-    chosen = Options(options.libvirt_uri, options.virt_type, outside, options.arrivals, pools)
+    chosen = Options(options.libvirt_uri, options.virt_type, outside, options.arrivals, pools, options.run_dir)
     return real_adapters(config.state_dir, chosen, boot_id=boot_id())
 
 
@@ -314,6 +315,13 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME=PATH",
         help="shared storage, mounted at the same path on other nodes of the zone; may be repeated",
+    )
+    parser.add_argument(
+        "--run-dir",
+        type=Path,
+        default=DEFAULT_RUN_DIR,
+        metavar="PATH",
+        help="folder on a tmpfs for the keys of volumes in Ceph clusters; one for each agent",
     )
     parser.add_argument(
         "--clock",
