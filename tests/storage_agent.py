@@ -1,5 +1,10 @@
-"""A storage agent without a Ceph cluster: it speaks the protocol over mutual TLS, and reports what a test sets."""
+"""A storage agent without a Ceph cluster: it speaks the protocol over mutual TLS, and reports what a test sets.
 
+Volumes are sizes in memory, with the nodes that have a key. Permits are not checked: the real agent's tests do.
+"""
+
+import base64
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +14,7 @@ import grpc
 from django.conf import settings
 
 from agents.node import enrol, pki
-from agents.node.errors import TrustOlder
+from agents.node.errors import AdapterError, AgentError, ImageRefused, NotFound, TrustOlder
 from agents.node.serving import listen
 from agents.protocol import storage_pb2 as pb
 from agents.protocol import storage_pb2_grpc
@@ -47,6 +52,11 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
             fsid=str(FSID), monitors=["10.0.7.21:3300"], pools=[storage_pool()], health="ok", ceph_version="18.2.7"
         )
         self.trust: list[pb.EnsureTrustRequest] = []
+        self.images: set[str] = set()
+        self.volumes: dict[UUID, int] = {}
+        self.keys: dict[UUID, set[UUID]] = {}
+        self.calls: list[str] = []
+        self.failure: AgentError | None = None
         self.held = pb.StorageTrust()
 
     def enrol(self) -> None:
@@ -57,7 +67,7 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
 
     @contextmanager
     def serving(self) -> Iterator[None]:
-        server, port = listen("127.0.0.1:0", pki.load(self.folder), threads=2, calls_at_once=2, options=())
+        server, port = listen("127.0.0.1:0", pki.load(self.folder), threads=4, calls_at_once=4, options=())
         storage_pb2_grpc.add_StorageServicer_to_server(self, server)  # type: ignore[no-untyped-call]
         server.start()
         StorageCluster.objects.filter(pk=self.row.pk).update(address=f"127.0.0.1:{port}")
@@ -81,6 +91,55 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         if request.floor:
             self.held.epoch = _version(request.floor, "epoch")
         return self.held
+
+    def EnsureImage(self, parts: Iterator[pb.ImagePart], context: grpc.ServicerContext) -> pb.ImageState:
+        header = next(parts).header
+        self._called(f"image {header.sha256[:8]}")
+        if header.sha256 not in self.images:
+            if sum(len(part.data) for part in parts) != header.size_bytes:
+                raise ImageRefused("The image is not in the pool.")
+            self.images.add(header.sha256)
+        return pb.ImageState(sha256=header.sha256, size_bytes=header.size_bytes)
+
+    def EnsureVolume(self, request: pb.EnsureVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeState:
+        volume_id = UUID(request.volume_id)
+        self._called("ensure", volume_id)
+        if request.image_sha256 and request.image_sha256 not in self.images:
+            raise NotFound("The image is not in the pool.")
+        if request.is_taken_over and volume_id not in self.volumes:
+            raise AdapterError("The volume is missing from the pool.", retryable=False)
+        self.volumes[volume_id] = max(request.size_bytes, self.volumes.get(volume_id, 0))
+        return pb.VolumeState(volume_id=request.volume_id, pool=request.pool, size_bytes=self.volumes[volume_id])
+
+    def OpenVolume(self, request: pb.OpenVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeKey:
+        volume_id, node_id = UUID(request.volume_id), UUID(str(read(request.permit.document).payload["aud"]))
+        self._called("open", volume_id)
+        self.keys.setdefault(volume_id, set()).add(node_id)
+        return pb.VolumeKey(
+            client=f"v-{volume_id}.{node_id.hex[:12]}",
+            key=base64.b64encode(secrets.token_bytes(28)),
+            monitors=self.description.monitors,
+            pool=request.pool,
+            image=request.volume_id,
+        )
+
+    def CloseVolume(self, request: pb.CloseVolumeRequest, context: grpc.ServicerContext) -> pb.Closed:
+        volume_id, node_id = UUID(request.volume_id), UUID(request.node_id)
+        self._called("fence" if request.is_dead else "close", volume_id)
+        was_open = node_id in self.keys.get(volume_id, ())
+        self.keys.get(volume_id, set()).discard(node_id)
+        return pb.Closed(was_open=was_open)
+
+    def RemoveVolume(self, request: pb.RemoveVolumeRequest, context: grpc.ServicerContext) -> pb.Removed:
+        volume_id = UUID(request.volume_id)
+        self._called("remove", volume_id)
+        self.keys.pop(volume_id, None)
+        return pb.Removed(was_present=self.volumes.pop(volume_id, None) is not None)
+
+    def _called(self, call: str, volume_id: UUID | None = None) -> None:
+        self.calls.append(call)
+        if self.failure is not None:
+            raise self.failure
 
     def reported(self) -> StorageCluster:
         return StorageCluster.objects.get(pk=self.row.pk)

@@ -53,7 +53,6 @@ from controlplane.placement.lineage import NewData
 from controlplane.placement.models import Exemption
 from controlplane.placement.selectors import PoolRequirement
 from controlplane.quotas import services as quotas
-from controlplane.storage.engines import require_engine_supported
 from controlplane.storage.models import Volume
 from controlplane.storage.services import image_sources, pool_requirements, require_volume_state, resized, volume_lock
 
@@ -142,7 +141,7 @@ def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[I
         RoleNeeded: `host`, and the actor is no operator.
         InvalidName, FlavorTooSmall, UserDataTooLarge, InstanceNameTaken, QuotaExceeded, VolumeWrongState, Busy,
         InsufficientCapacity, NoPlace, PolicyUnsatisfiable, UnknownHost, AddressesExhausted, PortAttached, TooManyPorts,
-        PortNotFound, SubnetMissing, VolumeTypeNotSupported, ExemptionForOther,
+        PortNotFound, SubnetMissing, ExemptionForOther,
         ExemptionOver, ExemptionUnsigned, ExemptionSpent.
         RoutedElsewhere: a public address of a port is routed to another zone.
     """
@@ -199,7 +198,6 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, P
     if new.host is not None:
         actor.may_operate()
     check_name(new.name)
-    require_engine_supported(new.root_volume_type, field="root_volume_type")
     _check_fit(new)
     instance = Instance(
         id=_id_for(new),

@@ -201,7 +201,6 @@ def pool_trait(name: str) -> str:
 
 
 ENGINES = FOLDER, RBD = "folder", "rbd"
-SUPPORTED_ENGINES = (FOLDER,)  # in whose pools disks can be created
 
 
 class Pool(BaseModel):
@@ -249,6 +248,11 @@ class Pool(BaseModel):
     @property
     def trait(self) -> str:
         return pool_trait(self.name)
+
+    @property
+    def is_of_cluster(self) -> bool:
+        """Tell if a storage agent makes, opens and closes the disks in the pool; otherwise the nodes do."""
+        return self.cluster_id is not None
 
     @property
     def is_nearly_full(self) -> bool:

@@ -12,7 +12,7 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.identity.selectors import projects
 from controlplane.kernel.db import by_id, by_ref
-from controlplane.nodes.models import SUPPORTED_ENGINES, Node, Pool, pool_trait
+from controlplane.nodes.models import Node, Pool, pool_trait
 from controlplane.placement.errors import DecisionNotFound, ExemptionNotFound, NoAllocation, UnknownHost
 from controlplane.placement.models import (
     Allocation,
@@ -60,10 +60,9 @@ def nodes_of(consumer_ids: Iterable[UUID]) -> frozenset[str]:
 
 
 def resolve_pools(requirements: Sequence[PoolRequirement]) -> tuple[ResolvedPoolRequirement, ...]:
-    """Return the current free space of these pools. Those of an engine without workflows do not count."""
+    """Return the current free space of these pools."""
     names = {requirement.name for requirement in requirements}
-    pools = Pool.objects.filter(name__in=names, engine__in=SUPPORTED_ENGINES)
-    rows = list(pools.order_by("zone_id")) if names else []
+    rows = list(Pool.objects.filter(name__in=names).order_by("zone_id")) if names else []
     return tuple(_resolved(requirement, rows) for requirement in requirements)
 
 

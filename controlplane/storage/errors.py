@@ -26,12 +26,3 @@ class VolumeInUse(Conflict):
 class VolumeCannotShrink(Unprocessable):
     code = "storage.volume.cannot_shrink"
     detail = "The volume has {size_gib} GiB and cannot shrink to {asked_gib} GiB. Request a larger size."
-
-
-class VolumeTypeNotSupported(Unprocessable):
-    code = "storage.volume_type.not_supported"
-    title = "Volume type not supported yet"
-    detail = (
-        "Disks of the type {volume_type} would be in the pool {pool} of a Ceph cluster, where none can be created yet. "
-        "Choose another type."
-    )

@@ -31,7 +31,6 @@ from controlplane.placement.lineage import NewData
 from controlplane.placement.models import Exemption
 from controlplane.placement.selectors import PoolRequirement
 from controlplane.quotas import services as quotas
-from controlplane.storage.engines import require_engine_supported
 from controlplane.storage.errors import VolumeCannotShrink, VolumeInUse, VolumeNameTaken, VolumeWrongState
 from controlplane.storage.models import VOLUME, Volume
 
@@ -105,7 +104,7 @@ def volume_create(actor: Actor, project: Project, new: NewVolume) -> tuple[Volum
 
     Raises:
         RoleNeeded: `host`, and the actor is no operator.
-        ImageSizeMismatch, VolumeTypeNotSupported, VolumeNameTaken, QuotaExceeded, InsufficientCapacity, NoPlace,
+        ImageSizeMismatch, VolumeNameTaken, QuotaExceeded, InsufficientCapacity, NoPlace,
         PolicyUnsatisfiable, UnknownHost, ExemptionForOther, ExemptionOver, ExemptionUnsigned, ExemptionSpent.
     """
     volume, request = _plan(actor, project, new)
@@ -137,7 +136,6 @@ def _plan(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, Place
     if new.host is not None:
         actor.may_operate()
     check_name(new.name)
-    require_engine_supported(new.volume_type, field="volume_type")
     if new.image is not None and new.size_gib < new.image.min_disk_gib:
         raise ImageSizeMismatch(field="size_gib", needed_gib=new.image.min_disk_gib, given_gib=new.size_gib)
     volume = Volume(

@@ -1,7 +1,8 @@
 """Calls to storage agents, over mutual TLS. A call opens its own connection: there is one agent of a cluster."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from uuid import UUID
 
 import grpc
@@ -41,11 +42,8 @@ def describe(cluster: StorageCluster, trust: pb.EnsureTrustRequest) -> ClusterRe
     Raises:
         CallFailed.
     """
-    forbid_transaction()
-    options = (*OPTIONS, ("grpc.ssl_target_name_override", storage_server_name(cluster.pk)))
     try:
-        with grpc.secure_channel(cluster.address, channel_credentials(settings.PROCESS), options=options) as channel:
-            stub = StorageStub(channel)  # type: ignore[no-untyped-call]
+        with calling(cluster) as stub:
             state = stub.EnsureTrust(trust, timeout=TIMEOUT_S)
             return _report(stub.Describe(pb.DescribeRequest(), timeout=TIMEOUT_S), state)
     except grpc.RpcError as exc:
@@ -56,6 +54,15 @@ def describe(cluster: StorageCluster, trust: pb.EnsureTrustRequest) -> ClusterRe
     except ValueError as exc:
         log.warning("storage agent of %s: its report is malformed: %s", cluster.name, exc)
         raise CallFailed("refused") from exc
+
+
+@contextmanager
+def calling(cluster: StorageCluster) -> Iterator[StorageStub]:
+    """Return the stub of the cluster's storage agent, on a connection of its own."""
+    forbid_transaction()
+    options = (*OPTIONS, ("grpc.ssl_target_name_override", storage_server_name(cluster.pk)))
+    with grpc.secure_channel(cluster.address, channel_credentials(settings.PROCESS), options=options) as channel:
+        yield StorageStub(channel)  # type: ignore[no-untyped-call]
 
 
 def _report(description: pb.StorageDescription, state: pb.StorageTrust) -> ClusterReport:

@@ -15,18 +15,16 @@ from controlplane.audit.models import AuditEntry
 from controlplane.catalog.models import VolumeType
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel.units import GIB
-from controlplane.nodes.models import Incident, Node, Pool
+from controlplane.nodes.models import Incident, Pool
 from controlplane.nodes.pools import nodes_with_pool
-from controlplane.placement.errors import InsufficientCapacity, NoPlace
+from controlplane.placement.errors import InsufficientCapacity
 from controlplane.placement.models import Allocation
 from controlplane.reconcilers import storage_clusters as reconciler
-from controlplane.storage.errors import VolumeTypeNotSupported
-from controlplane.storage.services import NewVolume, volume_create, volume_dry_run
 from controlplane.storage_clusters.errors import StorageClusterInUse
 from controlplane.storage_clusters.models import StorageCluster, StorageClusterIncident
 from controlplane.storage_clusters.services import storage_cluster_delete
 from tests.storage_agent import FSID, FakeStorageAgent, storage_pool
-from tests.workflows.helpers import ask_instance, ask_volume, done, fresh
+from tests.workflows.helpers import ask_volume, done, fresh
 from tests.world import Cloud
 
 ZONE = "fr-idf-1"
@@ -255,36 +253,6 @@ def test_size_that_ceph_does_not_report_changes_nothing(agent: FakeStorageAgent)
 
 
 # ---- placement
-
-
-def test_no_disk_is_created_in_a_pool_of_a_cluster(cloud: Cloud, agent: FakeStorageAgent) -> None:
-    cloud.fake.more_traits = (*cloud.fake.more_traits, "rbd")
-    reconciler.reconcile()
-    cloud.machine.heartbeat()
-    volume_type = VolumeType.objects.create(pk="ceph", description="In Ceph.", pool="vms")
-    new = NewVolume(name="data", size_gib=1, volume_type=volume_type)
-    for create in (volume_create, volume_dry_run):
-        with pytest.raises(VolumeTypeNotSupported) as refused:
-            create(SYSTEM, cloud.tenant.project, new)
-    assert refused.value.facts["pool"] == "vms"
-    with pytest.raises(VolumeTypeNotSupported):
-        ask_instance(cloud, root_volume_type=volume_type)
-
-
-def test_pool_of_a_cluster_hides_no_folder_of_its_name_elsewhere(cloud: Cloud, agent: FakeStorageAgent) -> None:
-    """The type means the folder of another zone; in this one there is nothing of it."""
-    cloud.fake.more_traits = (*cloud.fake.more_traits, "rbd")
-    reconciler.reconcile()
-    cloud.machine.heartbeat()
-    elsewhere = cloud.world.add_machine("de-rhein-1")
-    Pool.objects.create(name="vms", zone=elsewhere.row.zone, uuid=FSID, path="/srv/vms", capacity_gib=100)
-    volume_type = VolumeType.objects.create(pk="vms", description="Shared.", pool="vms")
-    new = NewVolume(name="data", size_gib=1, volume_type=volume_type)
-    with pytest.raises(NoPlace) as refused:
-        volume_create(SYSTEM, cloud.tenant.project, new)
-    assert "POOL_MISSING" in str(refused.value.facts)
-    Node.objects.filter(pk=elsewhere.row.pk).update(traits=[*fresh(elsewhere.row).traits, "pool:vms"])
-    assert volume_dry_run(SYSTEM, cloud.tenant.project, new).decision.is_admitted
 
 
 def test_nearly_full_folder_takes_no_new_disk(cloud: Cloud, tmp_path: Path, settings: Settings) -> None:
