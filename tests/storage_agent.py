@@ -1,6 +1,7 @@
 """A storage agent without a Ceph cluster: it speaks the protocol over mutual TLS, and reports what a test sets.
 
-Volumes are sizes in memory, with the nodes that have a key. Permits are not checked: the real agent's tests do.
+Volumes are sizes in memory, with the nodes that have a key. Permits are not checked: the real agent's tests do. Each call
+fails with `failure`; if `loses_answers`, the first answer to each call about a volume is lost, after its effect.
 """
 
 import base64
@@ -8,6 +9,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID
 
 import grpc
@@ -26,6 +28,9 @@ from controlplane.storage_clusters.models import StorageCluster, StorageClusterI
 from controlplane.storage_clusters.services import storage_cluster_certify, storage_cluster_create
 
 FSID = UUID("1f7d5d1e-5b4a-4f43-9c0e-2b8c3f1f3a11")
+
+
+Answer = TypeVar("Answer")
 
 
 def storage_pool(
@@ -57,6 +62,8 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         self.keys: dict[UUID, set[UUID]] = {}
         self.calls: list[str] = []
         self.failure: AgentError | None = None
+        self.loses_answers = False
+        self.lost: set[tuple[str, UUID | None]] = set()
         self.held = pb.StorageTrust()
 
     def enrol(self) -> None:
@@ -94,52 +101,69 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
 
     def EnsureImage(self, parts: Iterator[pb.ImagePart], context: grpc.ServicerContext) -> pb.ImageState:
         header = next(parts).header
-        self._called(f"image {header.sha256[:8]}")
+        self._called("image")
         if header.sha256 not in self.images:
             if sum(len(part.data) for part in parts) != header.size_bytes:
                 raise ImageRefused("The image is not in the pool.")
             self.images.add(header.sha256)
-        return pb.ImageState(sha256=header.sha256, size_bytes=header.size_bytes)
+        return self._answered(pb.ImageState(sha256=header.sha256, size_bytes=header.size_bytes), "image")
 
     def EnsureVolume(self, request: pb.EnsureVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeState:
         volume_id = UUID(request.volume_id)
-        self._called("ensure", volume_id)
+        self._called("ensure")
         if request.image_sha256 and request.image_sha256 not in self.images:
             raise NotFound("The image is not in the pool.")
         if request.is_taken_over and volume_id not in self.volumes:
             raise AdapterError("The volume is missing from the pool.", retryable=False)
         self.volumes[volume_id] = max(request.size_bytes, self.volumes.get(volume_id, 0))
-        return pb.VolumeState(volume_id=request.volume_id, pool=request.pool, size_bytes=self.volumes[volume_id])
+        return self._answered(
+            pb.VolumeState(volume_id=request.volume_id, pool=request.pool, size_bytes=self.volumes[volume_id]),
+            "ensure",
+            volume_id,
+        )
 
     def OpenVolume(self, request: pb.OpenVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeKey:
         volume_id, node_id = UUID(request.volume_id), UUID(str(read(request.permit.document).payload["aud"]))
-        self._called("open", volume_id)
+        self._called("open")
         self.keys.setdefault(volume_id, set()).add(node_id)
-        return pb.VolumeKey(
-            client=f"v-{volume_id}.{node_id.hex[:12]}",
-            key=base64.b64encode(secrets.token_bytes(28)),
-            monitors=self.description.monitors,
-            pool=request.pool,
-            image=request.volume_id,
+        return self._answered(
+            pb.VolumeKey(
+                client=f"v-{volume_id}.{node_id.hex[:12]}",
+                key=base64.b64encode(secrets.token_bytes(28)),
+                monitors=self.description.monitors,
+                pool=request.pool,
+                image=request.volume_id,
+            ),
+            "open",
+            volume_id,
         )
 
     def CloseVolume(self, request: pb.CloseVolumeRequest, context: grpc.ServicerContext) -> pb.Closed:
         volume_id, node_id = UUID(request.volume_id), UUID(request.node_id)
-        self._called("fence" if request.is_dead else "close", volume_id)
+        call = "fence" if request.is_dead else "close"
+        self._called(call)
         was_open = node_id in self.keys.get(volume_id, ())
         self.keys.get(volume_id, set()).discard(node_id)
-        return pb.Closed(was_open=was_open)
+        return self._answered(pb.Closed(was_open=was_open), call, volume_id)
 
     def RemoveVolume(self, request: pb.RemoveVolumeRequest, context: grpc.ServicerContext) -> pb.Removed:
         volume_id = UUID(request.volume_id)
-        self._called("remove", volume_id)
+        self._called("remove")
         self.keys.pop(volume_id, None)
-        return pb.Removed(was_present=self.volumes.pop(volume_id, None) is not None)
+        return self._answered(
+            pb.Removed(was_present=self.volumes.pop(volume_id, None) is not None), "remove", volume_id
+        )
 
-    def _called(self, call: str, volume_id: UUID | None = None) -> None:
+    def _called(self, call: str) -> None:
         self.calls.append(call)
         if self.failure is not None:
             raise self.failure
+
+    def _answered(self, answer: Answer, call: str, volume_id: UUID | None = None) -> Answer:
+        if self.loses_answers and (call, volume_id) not in self.lost:
+            self.lost.add((call, volume_id))
+            raise AdapterError("The answer is lost.", retryable=True)
+        return answer
 
     def reported(self) -> StorageCluster:
         return StorageCluster.objects.get(pk=self.row.pk)

@@ -1,14 +1,17 @@
 """Disks in a storage cluster: its agent makes, opens, closes and fences them, before or after the nodes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from agents.node.errors import AdapterError, BadRequest, PermitRefused
+from controlplane.compute.attachments import volume_attach
+from controlplane.compute.migration import instance_migrate
 from controlplane.compute.services import instance_power_off, instance_start
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel.units import GIB
+from controlplane.node_lifecycle.recovery.evacuation import instance_evacuate
 from controlplane.nodes.models import NodeRemoval
 from controlplane.operations.models import Operation
 from controlplane.placement.models import Permit
@@ -17,7 +20,7 @@ from controlplane.storage.services import NewVolume, volume_create, volume_delet
 from controlplane.storage_clusters.models import StorageCluster
 from tests.storage_agent import FakeStorageAgent
 from tests.workflows import shared_pool
-from tests.workflows.helpers import done, fresh
+from tests.workflows.helpers import die_with_guests, done, fresh
 from tests.workflows.shared_pool import Shared
 from tests.world import Cloud, follow, run
 
@@ -124,3 +127,63 @@ def test_rejected_permit_is_not_used_again(shared: Shared) -> None:
     assert follow(operation).state == "succeeded"
     assert Permit.objects.count() == issued + 1
     assert fresh(volume).state == "available"
+
+
+def test_disks_of_a_dead_node_are_fenced_before_they_are_opened_elsewhere(shared: Shared) -> None:
+    agent, instance = agent_of(shared), shared.instance(host="other")
+    volume = shared.volume()
+    shared.attach(instance, volume)
+    die_with_guests(shared.other)
+    del agent.calls[:]
+    assert follow(instance_evacuate(SYSTEM, fresh(instance))).state == "succeeded"
+    assert agent.calls == ["fence", "ensure", "open"] * 2
+    assert agent.keys == {each: {shared.here.row.pk} for each in (instance.root_volume_id, volume.pk)}
+    assert shared.here.fake.guests[instance.pk].power == "running"
+
+
+def create_volume(shared: Shared) -> Callable[[], Operation]:
+    size_gib = shared.cloud.image.min_disk_gib
+    new = NewVolume(name="copy", size_gib=size_gib, volume_type=shared.type, image=shared.cloud.image)
+    return lambda: volume_create(SYSTEM, shared.cloud.tenant.project, new)[1]
+
+
+def attach_elsewhere(shared: Shared) -> Callable[[], Operation]:
+    volume, instance = shared.volume(host=shared.here.row.name), shared.instance(host="other")
+    return lambda: volume_attach(SYSTEM, instance, volume=volume, is_read_only=False)[1]
+
+
+def delete_volume(shared: Shared) -> Callable[[], Operation]:
+    volume = shared.volume()
+    return lambda: volume_delete(SYSTEM, volume, attached_to=None)
+
+
+def migrate(shared: Shared) -> Callable[[], Operation]:
+    instance = shared.instance(host="other")
+    shared.attach(instance, shared.volume())
+    return lambda: instance_migrate(SYSTEM, fresh(instance))
+
+
+def evacuate(shared: Shared) -> Callable[[], Operation]:
+    instance = shared.instance(host="other")
+    die_with_guests(shared.other)
+    return lambda: instance_evacuate(SYSTEM, fresh(instance))
+
+
+CALLS = {
+    create_volume: {"image", "ensure", "open"},
+    attach_elsewhere: {"ensure", "open", "close"},
+    delete_volume: {"close", "remove"},
+    migrate: {"ensure", "open", "close"},
+    evacuate: {"fence", "ensure", "open"},
+}
+
+
+@pytest.mark.parametrize("prepare", CALLS)
+def test_call_whose_answer_is_lost_is_repeated(
+    shared: Shared, prepare: Callable[[Shared], Callable[[], Operation]]
+) -> None:
+    """Each call to the cluster has its effect before its answer is lost, so the next attempt finds the effect there."""
+    agent, begin = agent_of(shared), prepare(shared)
+    agent.loses_answers = True
+    assert follow(begin()).state == "succeeded"
+    assert {call for call, _ in agent.lost} == CALLS[prepare]
