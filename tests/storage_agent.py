@@ -1,7 +1,8 @@
 """A storage agent without a Ceph cluster: it speaks the protocol over mutual TLS, and reports what a test sets.
 
-Volumes are sizes in memory, with the nodes that have a key. Permits are not checked: the real agent's tests do. Each call
-fails with `failure`; if `loses_answers`, the first answer to each call about a volume is lost, after its effect.
+Volumes are sizes in memory, with the nodes that have a key. Permits are not checked: the tests of the real agent do.
+Each
+call fails with `failure`; if `loses_answers`, the first answer to each call about a volume is lost, after its effect.
 """
 
 import base64
@@ -107,6 +108,12 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
                 raise ImageRefused("The image is not in the pool.")
             self.images.add(header.sha256)
         return self._answered(pb.ImageState(sha256=header.sha256, size_bytes=header.size_bytes), "image")
+
+    def RemoveImage(self, request: pb.RemoveImageRequest, context: grpc.ServicerContext) -> pb.Removed:
+        self._called("remove-image")
+        was_present = request.sha256 in self.images
+        self.images.discard(request.sha256)
+        return self._answered(pb.Removed(was_present=was_present), "remove-image")
 
     def EnsureVolume(self, request: pb.EnsureVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeState:
         volume_id = UUID(request.volume_id)

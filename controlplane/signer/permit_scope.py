@@ -38,8 +38,8 @@ class PermitScope:
     hold, with the sources whose data it meets there. `make_request`: makes the placement request, if placement has
     to decide again.
 
-    `brings_disks`: each of the consumers gets its disk there, or opens it there again. `peer`: the other node of a move. `decided_for`: the zone
-    that the decision has to admit, if it is not that of the node.
+    `brings_disks`: each of the consumers gets its disk there, or opens it there again. `peer`: the other node of a
+    move. `decided_for`: the zone that the decision has to admit, if it is not that of the node.
     """
 
     generation: int

@@ -54,3 +54,13 @@ class StorageClusterIncident(BaseModel):
             )
         ]
         indexes = [models.Index(fields=["cluster", "-created_at"], name="storage_clusters_incident_of")]
+
+
+class ClusterImage(BaseModel):
+    """An image that was imported into a pool of a cluster, or is being; volumes there are clones of it."""
+
+    pool = models.ForeignKey("nodes.Pool", models.CASCADE, db_index=False)
+    sha256 = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["pool", "sha256"], name="storage_clusters_image_once")]

@@ -57,6 +57,12 @@ def ensure_image(
         raise
 
 
+def remove_image(pool: Pool, sha256: str) -> None:
+    """Remove the image from the pool. Raises as ensure_image; StorageClusterRefused: a volume is a clone of it."""
+    with _stub(pool) as stub:
+        stub.RemoveImage(pb.RemoveImageRequest(sha256=sha256, pool=pool.name), **_terms())
+
+
 def ensure_volume(authorization: CallAuthorization, pool: Pool, request: pb.EnsureVolumeRequest) -> None:
     """Make the volume, or grow it. Raises as ensure_image."""
     request.pool = pool.name

@@ -25,6 +25,7 @@ from controlplane.storage_clusters.errors import (
     StorageClusterRefused,
     StorageClusterUnreachable,
 )
+from controlplane.storage_clusters.models import ClusterImage
 from controlplane.workflows.step_permits import PERMIT_REFUSED, RECOVERABLE_REFUSALS
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ def ensure_image(authorization: CallAuthorization, image: Image, pool: Pool) -> 
         size_bytes=image.size_bytes or 0,
         image_format=image.format,
     )
+    ClusterImage.objects.get_or_create(pool=pool, sha256=image.sha256)
     with _using_permit(authorization):
         if queues.may_transfer():
             ensure(file=image_store.path_of(image.sha256))

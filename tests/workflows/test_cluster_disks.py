@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from agents.node.errors import AdapterError, BadRequest, PermitRefused
+from agents.node.errors import AdapterError, BadRequest, ImageInUse, PermitRefused
+from controlplane.catalog.models import Image
 from controlplane.compute.attachments import volume_attach
 from controlplane.compute.migration import instance_migrate
 from controlplane.compute.services import instance_power_off, instance_start
@@ -15,9 +16,9 @@ from controlplane.node_lifecycle.recovery.evacuation import instance_evacuate
 from controlplane.nodes.models import NodeRemoval
 from controlplane.operations.models import Operation
 from controlplane.placement.models import Permit
-from controlplane.reconcilers import node_removals
+from controlplane.reconcilers import image_files, node_removals
 from controlplane.storage.services import NewVolume, volume_create, volume_delete, volume_grow
-from controlplane.storage_clusters.models import StorageCluster
+from controlplane.storage_clusters.models import ClusterImage, StorageCluster
 from tests.storage_agent import FakeStorageAgent
 from tests.workflows import shared_pool
 from tests.workflows.helpers import die_with_guests, done, fresh
@@ -51,6 +52,20 @@ def test_image_is_imported_into_the_cluster_and_not_sent_to_the_node(shared: Sha
     assert not shared.here.fake.images and not shared.other.fake.images
     image = shared.volume("copy", image=shared.cloud.image, size_gib=shared.cloud.image.min_disk_gib or 1)
     assert str(image.pk) in shared.files
+
+
+def test_image_that_nothing_needs_is_removed_from_the_cluster(shared: Shared) -> None:
+    agent = agent_of(shared)
+    done(create_volume(shared)())
+    image_files.reconcile()
+    assert agent.images == {shared.cloud.image.sha256}
+    Image.objects.update(state="deleted")
+    agent.failure = ImageInUse("A volume is a clone of it.")
+    image_files.reconcile()
+    assert (len(agent.images), ClusterImage.objects.count()) == (1, 1)
+    agent.failure = None
+    image_files.reconcile()
+    assert (agent.images, ClusterImage.objects.count()) == (set(), 0)
 
 
 def test_disk_is_opened_for_the_next_node_before_it_is_closed_for_the_former(shared: Shared) -> None:
