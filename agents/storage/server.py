@@ -66,10 +66,11 @@ class Server:
 
     def stop(self, grace_s: float = STOP_GRACE_S) -> None:
         stopped = self._server.stop(grace_s)
+        self._trash.end()
         stopped.wait(grace_s)
         self._lanes.close()
         stopped.wait()
-        self._trash.close()
+        self._trash.join()
         self._state_store.close()
         self._lock.close()
 
@@ -87,7 +88,7 @@ def serve(config: Config) -> Server:
         raise RuntimeError(f"Ceph's bindings are not there for this Python: install {' and '.join(missing)}.")
     credentials = pki.load(config.state_dir)
     identity = pki.identity(credentials.certificate, kind=pki.STORAGE)
-    lock = lock_alone(config.state_dir, "storage agent")
+    lock = lock_alone(config.state_dir, "storage-agent")
     state_store = StateStore(config.state_dir / "ledger.sqlite")
     authority = Authority(str(identity.node_id), identity.zone, root_verifier(credentials.root))
     lanes = Lanes(

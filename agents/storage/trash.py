@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 class Trash:
-    """A thread that ends with `close`."""
+    """Runs in a thread of its own."""
 
     def __init__(self, workers: Workers, pools: Sequence[str], *, interval_s: float) -> None:
         self._workers = workers
@@ -27,10 +27,13 @@ class Trash:
     def wake(self) -> None:
         self._is_due.set()
 
-    def close(self) -> None:
-        """End the thread; its worker has been closed before, so it waits for no cluster."""
+    def end(self) -> None:
+        """Begin nothing anew."""
         self._is_closed = True
         self.wake()
+
+    def join(self) -> None:
+        """Wait for the thread, after `end` and when its workers are closed: so it waits for no cluster."""
         self._thread.join()
 
     def _run(self) -> None:
@@ -46,6 +49,8 @@ class Trash:
         try:
             left = self._workers.call("empty_trash", pool=pool)
         except AgentError as exc:
+            if self._is_closed:
+                return
             log.warning("trash not emptied", extra={"facts": {"pool": pool, "problem": exc.message}})
             return
         if left:

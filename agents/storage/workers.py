@@ -16,6 +16,8 @@ from agents.storage.errors import OF_WORKERS, ClusterFailed, ClusterSilent
 
 MODULE = "agents.storage.worker"
 MAX_ANSWER_BYTES = 64 * 2**20
+START_S = 60.0
+"""Until a process has started, which takes longer on a busy machine, and says nothing about the cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +110,21 @@ class _Worker:
             self._process = process.start_module(MODULE, theirs.fileno())
         self._connection = Connection(ours.detach())
         self._send(asdict(access))
+        self._is_ready = False
 
     def ask(self, name: str, arguments: dict[str, object], *, limit_s: float) -> dict[str, Any]:
-        """Return the answer; each message about progress begins the limit anew.
+        """Return the answer; each message about progress begins the limit anew, and the first one says that it started.
 
         Raises:
             TimeoutError: there is none.
             EOFError, OSError: the process has ended.
         """
         self._send({"call": name, "arguments": arguments})
-        while self._connection.poll(limit_s):
+        while self._connection.poll(limit_s if self._is_ready else START_S):
             answer: dict[str, Any] = json.loads(self._connection.recv_bytes(MAX_ANSWER_BYTES))
             if "progress" not in answer:
                 return answer
+            self._is_ready = True
         raise TimeoutError
 
     def kill(self) -> None:

@@ -32,7 +32,7 @@ CALLS: Mapping[str, Callable[..., object]] = {
     "fence": fencing.fence_addresses,
     "unfence": fencing.unfence_addresses,
 }
-PROGRESS_S = 0.5
+PROGRESS, PROGRESS_S = b'{"progress": true}', 0.5
 
 
 def main() -> None:
@@ -40,6 +40,7 @@ def main() -> None:
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(connection, requests), daemon=True).start()
     cluster = Cluster(**requests.get(), progress=_progress(connection))
+    connection.send_bytes(PROGRESS)
     while True:
         request = requests.get()
         answer = _answer(cluster, request["call"], request["arguments"])
@@ -71,7 +72,7 @@ def _progress(connection: Connection) -> Callable[[], None]:
         nonlocal said_at
         if time.monotonic() - said_at > PROGRESS_S:
             said_at = time.monotonic()
-            connection.send_bytes(b'{"progress": true}')
+            connection.send_bytes(PROGRESS)
 
     return progress
 

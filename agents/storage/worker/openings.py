@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import rados
+import rbd
 
 from agents.storage.errors import VolumeMissing
 from agents.storage.worker.cluster import NAMESPACE, Cluster, opened
@@ -132,7 +133,7 @@ def _capabilities(ioctx: Any, volume: str, pool: str) -> str:
 def _parent_id(image: Any) -> str | None:
     try:
         return str(image.get_parent_image_spec()["image_id"])
-    except rados.ObjectNotFound:
+    except rbd.ImageNotFound:
         return None
 
 

@@ -52,9 +52,7 @@ def writing() -> Iterator[Callable[[pb.VolumeKey], Writer]]:
         def start(key: pb.VolumeKey) -> Writer:
             monitors = ",".join(f"v2:{each}" for each in key.monitors)
             command = [sys.executable, str(PROGRAM), monitors, key.client, key.pool, key.image]
-            process = stack.enter_context(
-                processes.running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            )
+            process = stack.enter_context(processes.running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
             writer = Writer(process, key.key)
             assert writer.write() == "written"
             return writer

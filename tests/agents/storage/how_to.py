@@ -9,6 +9,8 @@ PAGE = Path(__file__).parents[3] / "docs/how-to/operate-ceph.md"
 
 def capabilities() -> list[str]:
     """Return them as the monitors' command takes them: kind, capabilities, kind, …"""
-    match = re.search(r"^ *ceph auth get-or-create client.andromede(.*?) -o ", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    match = re.search(
+        r"^ *ceph auth get-or-create client.andromede(.*?) -o ", PAGE.read_text(), re.MULTILINE | re.DOTALL
+    )
     assert match is not None, "the how-to does not make the user"
     return shlex.split(match[1].replace("\\\n", " "))

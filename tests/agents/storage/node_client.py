@@ -13,16 +13,19 @@ import rbd
 def main() -> None:
     monitors, client, pool, image = sys.argv[1:]
     settings = {"mon_host": monitors, "key": sys.stdin.readline().strip()}
-    with rados.Rados(name=f"client.{client}", conf=settings, conffile="") as connection:
-        with connection.open_ioctx(pool) as ioctx, rbd.Image(ioctx, image) as opened:
-            for line in sys.stdin:
-                try:
-                    opened.write(line.encode().ljust(512), 0)
-                    opened.flush()
-                except rbd.Error as exc:
-                    print(type(exc).__name__, flush=True)
-                else:
-                    print("written", flush=True)
+    with (
+        rados.Rados(name=f"client.{client}", conf=settings) as connection,
+        connection.open_ioctx(pool) as ioctx,
+        rbd.Image(ioctx, image) as opened,
+    ):
+        for line in sys.stdin:
+            try:
+                opened.write(line.encode().ljust(512), 0)
+                opened.flush()
+            except rbd.Error as exc:
+                print(type(exc).__name__, flush=True)
+            else:
+                print("written", flush=True)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ class StorageAgent:
     limit_s: float = 60
     image_max_bytes: int = 64 * MIB
     port: int = 0
+    _stub: Any = None
     _channels: list[grpc.Channel] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -74,10 +75,16 @@ class StorageAgent:
             for channel in self._channels:
                 channel.close()
             self._channels.clear()
+            self._stub = None
             server.stop(0)
 
-    def stub(self, caller: Issued | None = None) -> Any:
-        caller = caller or issue_controlplane(self.ca, self.ca.folder)
+    def stub(self) -> Any:
+        """Return the stub of a worker of the control plane."""
+        if self._stub is None:
+            self._stub = self.stub_of(issue_controlplane(self.ca, self.ca.folder))
+        return self._stub
+
+    def stub_of(self, caller: Issued) -> Any:
         channel = grpc.secure_channel(
             f"127.0.0.1:{self.port}",
             grpc.ssl_channel_credentials(caller.ca, caller.key, caller.certificate),
@@ -153,7 +160,7 @@ def as_node(ceph: CephCluster, key: pb.VolumeKey, pool: str = POOL) -> Iterator[
 
     settings = {"mon_host": ",".join(f"v2:{each}" for each in key.monitors), "key": key.key.decode()}
     limits = {"client_mount_timeout": "30", "rados_mon_op_timeout": "30"}
-    connection = rados.Rados(name=f"client.{key.client}", conf=settings | limits, conffile="")
+    connection = rados.Rados(name=f"client.{key.client}", conf=settings | limits)
     connection.connect()
     try:
         with connection.open_ioctx(pool) as ioctx:

@@ -1,16 +1,17 @@
 """Keys of volumes, and fencing: each is tried with librados as the client that has the key."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from agents.lab.ceph import POOL, CephCluster
 from agents.protocol import storage_pb2 as pb
-from tests.agents.announcer.waiting import wait_until
 from tests.agents.conftest import refusal
 from tests.agents.specs import new_id
 from tests.agents.storage.running import DESTINATION, SOURCE, StorageAgent, as_node, command
+from tests.permits import now
 
 FENCED = "ConnectionShutdown"
 EACCES = -13
@@ -32,7 +33,7 @@ def attempts(client: Any, ioctx: Any, *, own: str, other: str) -> dict[str, Call
         "move its own to the trash": lambda: api.trash_move(ioctx, own),
         "rename its own": lambda: api.rename(ioctx, own, new_id()),
         "read the openings": lambda: ioctx.stat("openings"),
-        "open another pool": lambda: client.create_pool("mine"),
+        "make a pool": lambda: client.create_pool("mine"),
     }
 
 
@@ -93,16 +94,14 @@ def test_volume_that_does_not_exist_is_not_opened(storage: StorageAgent) -> None
     assert storage.close(volume) == pb.Closed()
 
 
-def test_closing_fences_who_still_writes(
-    storage: StorageAgent, ceph: CephCluster, writing: Callable[..., Any]
-) -> None:
+def test_closing_fences_who_still_writes(storage: StorageAgent, ceph: CephCluster, writing: Callable[..., Any]) -> None:
     volume = storage.made()
     writer = writing(storage.open(volume))
     closed = storage.close(volume)
     assert (closed.was_open, len(closed.fenced), list(closed.watchers)) == (True, 1, [])
     assert writer.write() == FENCED
-    until = {each["addr"]: each["until"] for each in ceph.command("osd dump")["blocklist_entries"]} if False else None
-    assert until is None
+    until = datetime.fromisoformat(blocklist(ceph)[closed.fenced[0]])
+    assert until - now() > timedelta(days=29)
     assert locks(ceph, volume) == []
     with as_node(ceph, storage.open(volume, DESTINATION)) as (_, ioctx):
         write(ioctx, volume)
@@ -147,11 +146,11 @@ def test_first_opening_breaks_a_lock_that_no_node_has(storage: StorageAgent, cep
     import rbd
 
     volume = storage.made()
-    with ceph.client() as client:
-        with client.open_ioctx(POOL) as ioctx, rbd.Image(ioctx, volume) as image:
-            image.write(b"x" * 512, 0)
-            key = storage.open(volume)
-            assert locks(ceph, volume) == []
+    with ceph.client() as client, client.open_ioctx(POOL) as ioctx, rbd.Image(ioctx, volume) as image:
+        image.write(b"x" * 512, 0)
+        assert len(locks(ceph, volume)) == 1
+        key = storage.open(volume)
+        assert locks(ceph, volume) == []
     with as_node(ceph, key) as (_, ioctx):
         write(ioctx, volume)
 
@@ -160,10 +159,10 @@ def test_whole_machine_is_fenced_and_freed(storage: StorageAgent, ceph: CephClus
     machine = pb.FenceNodeRequest(addresses=["192.0.2.7", "2001:db8::7"], seconds=3600)
     storage.stub().FenceNode(machine)
     storage.stub().FenceNode(machine)
-    assert {"192.0.2.7:0/0", "[2001:db8::7]:0/0"} <= blocklist(ceph)
+    assert {"192.0.2.7:0/0", "[2001:db8::7]:0/0"} <= {*blocklist(ceph)}
     storage.stub().UnfenceNode(pb.UnfenceNodeRequest(addresses=machine.addresses))
     storage.stub().UnfenceNode(pb.UnfenceNodeRequest(addresses=machine.addresses))
-    assert not {"192.0.2.7:0/0", "[2001:db8::7]:0/0"} & blocklist(ceph)
+    assert not {"192.0.2.7:0/0", "[2001:db8::7]:0/0"} & {*blocklist(ceph)}
 
 
 @pytest.mark.parametrize(
@@ -198,5 +197,7 @@ def locks(ceph: CephCluster, volume: str) -> list[Any]:
         return list(found["lockers"]) if found else []
 
 
-def blocklist(ceph: CephCluster) -> set[str]:
-    return set(ceph.command("osd dump")["blocklist"])
+def blocklist(ceph: CephCluster) -> dict[str, str]:
+    """Return until when each entry holds."""
+    entries: dict[str, str] = ceph.command("osd dump")["blocklist"]
+    return entries
