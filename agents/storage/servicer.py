@@ -99,7 +99,8 @@ class Servicer(storage_pb2_grpc.StorageServicer):
             "is_taken_over": request.is_taken_over,
         }
         self._admission.admit(admission.volume(volume, **spec), request.permit)
-        with self._locks.hold(("volume", volume)):
+        # Of an image that goes, a clone would be half of one.
+        with self._locks.hold(("volume", volume), ("image", sha256)):
             found = self._lanes.volumes.call("ensure_volume", volume=volume, pool=pool, **spec)
         return pb.VolumeState(volume_id=volume, pool=pool, **found)
 

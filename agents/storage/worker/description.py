@@ -27,7 +27,7 @@ def describe(cluster: Cluster, *, pools: list[str]) -> dict[str, object]:
     return {
         "fsid": cluster.rados.get_fsid(),
         "monitors": cluster.monitors(),
-        "pools": [_pool(found[pool], sizes.get(pool)) for pool in there],
+        "pools": [pool_state(found[pool], sizes.get(pool)) for pool in there],
         "health": HEALTH.get(health["status"], "error"),
         "problems": problems[:MAX_PROBLEMS],
         "ceph_version": cluster.command("version")["version"],
@@ -40,8 +40,11 @@ def _check_answers(cluster: Cluster, pool: str) -> None:
         rbd.RBD().namespace_exists(ioctx, NAMESPACE)
 
 
-def _pool(pool: dict[str, Any], stats: dict[str, Any] | None) -> dict[str, object]:
-    """Count what is written, without replicas: `stored` counts the holes of clones and snapshots too."""
+def pool_state(pool: dict[str, Any], stats: dict[str, Any] | None) -> dict[str, object]:
+    """Return the pool of `osd pool ls detail` with its sizes of `df detail`; None: nobody reports them.
+
+    What is written counts, once for all replicas: `stored` counts the holes of clones and snapshots too.
+    """
     replicas = pool["size"]
     used = stats["bytes_used"] // replicas if stats else 0
     free = stats["max_avail"] if stats else 0

@@ -242,6 +242,22 @@ def test_other_pool_is_refused(storage: StorageAgent) -> None:
     assert (error.code, error.status) == ("agent.bad_request", grpc.StatusCode.INVALID_ARGUMENT)
 
 
+def test_sizes_of_a_pool_are_after_replicas() -> None:
+    """The lab has no manager daemon, which reports them."""
+    from agents.storage.worker.description import pool_state
+
+    pool = {"pool_name": "volumes", "size": 3, "flags_names": "hashpspool,nearfull"}
+    stats = {"bytes_used": 30 * MIB, "max_avail": 90 * MIB, "stored": 40 * MIB}
+    assert pool_state(pool, stats) == {
+        "name": "volumes",
+        "size_bytes": 100 * MIB,
+        "used_bytes": 10 * MIB,
+        "free_bytes": 90 * MIB,
+        "replicas": 3,
+        "is_nearly_full": True,
+    }
+
+
 def test_description_has_the_cluster_and_its_pools(storage: StorageAgent, ceph: CephCluster) -> None:
     description = storage.describe()
     assert ceph.plan is not None
