@@ -10,7 +10,8 @@ from tempfile import TemporaryDirectory
 
 from agents.node import process
 from agents.node.adapters.interfaces import ImageFormat
-from agents.node.adapters.qemu_img import COPY_TIMEOUT_S, GIB, FileIncoming
+from agents.node.adapters.qemu_img import GIB, FileIncoming
+from agents.node.adapters.storage.folder import COPY_TIMEOUT_S
 from agents.node.errors import AdapterError, ImageRefused
 from agents.node.services import image_inspection
 from agents.node.services.images import ImageStatus, check_same, receive
