@@ -4,7 +4,7 @@ import base64
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 import grpc
 import pytest
@@ -165,9 +165,9 @@ def monitor(greeting: bytes) -> Iterator[str]:
 
         def serve() -> None:
             connection, _ = server.accept()
-            connection.sendall(greeting)
-            connection.recv(1)
-            connection.close()
+            with connection, suppress(ConnectionResetError):
+                connection.sendall(greeting)
+                connection.recv(1)
 
         threading.Thread(target=serve, daemon=True).start()
         yield f"127.0.0.1:{server.getsockname()[1]}"
