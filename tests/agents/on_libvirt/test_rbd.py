@@ -152,6 +152,8 @@ def _migrate(here: LabAgent, there: LabAgent, cluster: CephCluster, root: pb.Ens
     assert ended.total_bytes < ROOT_MIB * MIB, "memory alone"
     assert there.stub.EnsureInstance(arrival.instance).power == pb.POWER_RUNNING
     assert secrets_of(there.node) == []
+    there.restart_libvirtd()  # which forgets secrets
+    there.wait_for_power(guest.subject.id, pb.POWER_RUNNING)
     client = f"v-{root.subject.id}.{there.node_id.hex[:12]}"
     name = f"andromede-{UUID(guest.subject.id)}"
     for options in ([], ["--inactive"]):
