@@ -9,6 +9,7 @@ import pytest
 
 from agents.lab import Lab, LabNode
 from agents.lab.ceph import CephCluster
+from agents.lab.shell import wait_until
 from agents.node.adapters.storage.files import QCOW2_MAGIC
 from agents.protocol import agent_pb2 as pb
 from tests.agents import specs
@@ -153,6 +154,7 @@ def _migrate(here: LabAgent, there: LabAgent, cluster: CephCluster, root: pb.Ens
     assert there.stub.EnsureInstance(arrival.instance).power == pb.POWER_RUNNING
     assert secrets_of(there.node) == []
     there.restart_libvirtd()  # which forgets secrets
+    wait_until(there.answers, what="the agent to find its libvirtd again")
     there.wait_for_power(guest.subject.id, pb.POWER_RUNNING)
     client = f"v-{root.subject.id}.{there.node_id.hex[:12]}"
     name = f"andromede-{UUID(guest.subject.id)}"
