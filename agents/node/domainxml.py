@@ -181,6 +181,15 @@ def has_free_root_port(domain_text: str) -> bool:
     return bool(ports - used)
 
 
+def sources_by_target(domain_text: str) -> dict[str, str]:
+    """Return the sources of a domain's disks by the guest's names of the disks."""
+    return {
+        target.get("dev", ""): source
+        for source, element in plugged_disks(domain_text).items()
+        if (target := element.find("target")) is not None
+    }
+
+
 def plugged_cards(domain_text: str) -> dict[str, ET.Element]:
     """Return the network cards of a domain's XML by their tap."""
     root = ET.fromstring(domain_text)

@@ -309,6 +309,24 @@ def _parser() -> argparse.ArgumentParser:
         help="address for incoming migrations from other nodes' agents; default: none are accepted",
     )
     parser.add_argument(
+        "--clock",
+        default="synchronised",
+        choices=sorted(CLOCKS),
+        help="kept-elsewhere: the clock is synchronised outside this kernel (containers); the kernel is not checked",
+    )
+    parser.add_argument(
+        "--inventory-interval-s", type=float, default=INVENTORY_INTERVAL_S, help="seconds between signed inventories"
+    )
+    _add_storage(parser)
+    _add_network(parser)
+    _add_protection(parser)
+    _add_lease(parser)
+    _add_fake(parser)
+    return parser
+
+
+def _add_storage(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--pool",
         type=_pool,
         action="append",
@@ -323,20 +341,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="folder on a tmpfs for the keys of volumes in Ceph clusters; one for each agent",
     )
-    parser.add_argument(
-        "--clock",
-        default="synchronised",
-        choices=sorted(CLOCKS),
-        help="kept-elsewhere: the clock is synchronised outside this kernel (containers); the kernel is not checked",
-    )
-    parser.add_argument(
-        "--inventory-interval-s", type=float, default=INVENTORY_INTERVAL_S, help="seconds between signed inventories"
-    )
-    _add_network(parser)
-    _add_protection(parser)
-    _add_lease(parser)
-    _add_fake(parser)
-    return parser
 
 
 def _pool(text: str) -> tuple[str, Path]:

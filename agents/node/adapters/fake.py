@@ -45,7 +45,8 @@ from agents.node.adapters.port_filters import NOTHING_FILTERED, PortCounters
 from agents.node.adapters.public_addresses import NOTHING_PUBLIC
 from agents.node.adapters.storage.engine import StorageEngine
 from agents.node.adapters.storage.places import OWN_FOLDER, Place
-from agents.node.errors import AdapterError, DetachPending, GuestForeign, NoConsole, VolumeKeyMissing
+from agents.node.domainxml import SPARE_ROOT_PORTS
+from agents.node.errors import AdapterError, DetachPending, GuestForeign, NoConsole, NoFreeSlot, VolumeKeyMissing
 from agents.node.metadata.channel import Guest as GuestMetadata
 
 RUNS = (Power.RUNNING, Power.PAUSED)
@@ -363,6 +364,8 @@ class FakeHypervisor:
             if disk.rbd is not None and disk.volume_id not in self._node.opened:
                 raise VolumeKeyMissing(disk.volume_id)
             if disk.volume_id not in {plugged.volume_id for plugged in running.disks}:
+                if len(running.disks) > SPARE_ROOT_PORTS:
+                    raise NoFreeSlot(guest_id)
                 guest.running = replace(running, disks=(*running.disks, disk))
 
     def unplug_disk(self, guest_id: UUID, disk: GuestDisk) -> bool:

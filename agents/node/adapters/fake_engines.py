@@ -20,7 +20,7 @@ FOLDER = Path("/fake")
 
 
 class FakeEngine:
-    """What the fake engines have in common: calls are counted, and may fail."""
+    """Base of the fake engines: calls are counted, and may fail."""
 
     def __init__(self, node: FakeNode) -> None:
         self._node = node

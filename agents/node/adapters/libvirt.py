@@ -205,7 +205,9 @@ class LibvirtHypervisor:
         with self.connection.use() as connection:
             stats_of_domains = connection.getAllDomainStats(libvirt_usage.GROUPS, libvirt_usage.WHICH)
             read = {
-                _guest_id(domain): libvirt_usage.guest_usage(stats, now_s=time.time())
+                _guest_id(domain): unless_gone(
+                    partial(libvirt_usage.guest_usage, stats, now_s=time.time(), definition=domain.XMLDesc)
+                )
                 for domain, stats in stats_of_domains
             }
         return {guest_id: usage for guest_id, usage in read.items() if guest_id is not None and usage is not None}

@@ -60,7 +60,7 @@ def _domains(node: Node) -> list[dict[str, object]]:
     `permit` is empty where the agent started nothing under one: looked up before and after, since guests start and stop
     in between.
     """
-    before = _permits(node)
+    before, folders = _permits(node), volumes.folders(node)
     states = sorted(node.adapters.hypervisor.states().items())
     permits = before | _permits(node)
     return [
@@ -68,7 +68,7 @@ def _domains(node: Node) -> list[dict[str, object]]:
             "id": str(guest_id),
             "power": state.power.value,
             "permit": permits.get(str(guest_id), ""),
-            "disks": _disks(node, guest_id),
+            "disks": _disks(node, guest_id, folders),
         }
         for guest_id, state in states
     ]
@@ -81,9 +81,8 @@ def _permits(node: Node) -> dict[str, str]:
     return {each.id: each.jti for each in [*receipts.openings("arrival"), *begun, *receipts.openings("instance")]}
 
 
-def _disks(node: Node, guest_id: UUID) -> list[str]:
+def _disks(node: Node, guest_id: UUID, folders: Collection[str]) -> list[str]:
     """List the disks plugged in now, without the seed: ids of volumes, and the path of anything else."""
-    folders = volumes.folders(node)
     seed = str(node.adapters.disks.console_path(guest_id).with_name(SEED))
     plugged = (source for source in node.adapters.hypervisor.plugged(guest_id) if source != seed)
     return sorted(_volume_or_place(source, folders) for source in plugged)

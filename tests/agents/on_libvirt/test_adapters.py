@@ -32,7 +32,7 @@ from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.qemu_img import FileDisks
 from agents.node.adapters.storage.keys import VolumeKeys
 from agents.node.adapters.volume_secrets import VolumeSecrets
-from agents.node.errors import AdapterError, DetachPending, GuestForeign
+from agents.node.errors import AdapterError, DetachPending, GuestForeign, NoFreeSlot
 from agents.node.guest_users import GuestUsers
 from tests.agents import specs
 from tests.agents.network import frames
@@ -216,10 +216,14 @@ def test_unplug_ends_or_reports_detach_pending(rig: Rig, hypervisor: Hypervisor)
     assert not hypervisor.unplug_disk(rig.guest.id, data)
 
 
-def test_guest_takes_twelve_disks(rig: Rig, hypervisor: Hypervisor) -> None:
+def test_guest_takes_as_many_disks_as_it_has_slots(rig: Rig, hypervisor: Hypervisor) -> None:
     hypervisor.start(rig.guest.id)
-    for _ in range(12):
+    plugged = [rig.volume() for _ in range(26)]
+    for disk in plugged:
+        hypervisor.plug_disk(rig.guest.id, disk)
+    with pytest.raises(NoFreeSlot):
         hypervisor.plug_disk(rig.guest.id, rig.volume())
+    hypervisor.plug_disk(rig.guest.id, plugged[-1])
     assert rig.power is Power.RUNNING
 
 

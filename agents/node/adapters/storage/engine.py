@@ -9,7 +9,7 @@ from agents.node.adapters.interfaces import BaseImage, GuestDisk
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What services need to know of an engine.
+    """Facts of an engine that services decide by.
 
     `is_shared`: other nodes reach the data too, so that it does not travel with a guest, and this node can forget it.
     `has_clones`: a volume is a layer over a cached image of this node, which it needs from then on. `is_made_here`:
