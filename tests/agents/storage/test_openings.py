@@ -112,7 +112,7 @@ def test_closing_fences_who_still_writes(storage: StorageAgent, ceph: CephCluste
 
 
 def test_closing_of_one_node_leaves_the_other(storage: StorageAgent, writing: Callable[..., Any]) -> None:
-    """As after a live migration: the destination goes on, whatever the source still has open."""
+    """After a live migration the destination goes on, whatever the source still has open."""
     volume = storage.made()
     source = writing(storage.open(volume))
     destination = writing(storage.open(volume, DESTINATION))
@@ -123,7 +123,7 @@ def test_closing_of_one_node_leaves_the_other(storage: StorageAgent, writing: Ca
 
 
 def test_closing_of_the_destination_leaves_the_source(storage: StorageAgent, writing: Callable[..., Any]) -> None:
-    """As after a live migration that failed."""
+    """After a live migration that failed the source goes on."""
     volume = storage.made()
     source = writing(storage.open(volume))
     destination = writing(storage.open(volume, DESTINATION))
@@ -146,7 +146,7 @@ def test_dead_node_is_closed_and_its_lock_broken(
 
 
 def test_first_opening_breaks_a_lock_that_no_node_has(storage: StorageAgent, ceph: CephCluster) -> None:
-    """As a killed worker of the agent leaves it: a node could neither break it nor write."""
+    """Such a lock is that of a killed worker of the agent: a node could neither break it nor write."""
     import rbd
 
     volume = storage.made()
