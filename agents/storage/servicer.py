@@ -9,6 +9,7 @@ import grpc
 from agents.node import VERSION
 from agents.node.errors import BadRequest
 from agents.node.locks import ResourceLocks
+from agents.node.rpc.decoding import digest
 from agents.protocol import storage_pb2 as pb
 from agents.protocol import storage_pb2_grpc
 from agents.storage import admission, decoding
@@ -45,7 +46,7 @@ class Servicer(storage_pb2_grpc.StorageServicer):
 
     def Describe(self, request: pb.DescribeRequest, context: grpc.ServicerContext) -> pb.StorageDescription:
         held = self._admission.held
-        own = {
+        own: dict[str, Any] = {
             "software_version": VERSION,
             "keyset_version": held.keyset.version,
             "deny_version": held.deny.version,
@@ -82,7 +83,7 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         return pb.ImageState(sha256=status.sha256, size_bytes=status.size_bytes, was_cached=status.was_cached)
 
     def RemoveImage(self, request: pb.RemoveImageRequest, context: grpc.ServicerContext) -> pb.Removed:
-        pool, sha256 = self._pool(request), decoding.digest("sha256", request.sha256)
+        pool, sha256 = self._pool(request), digest("sha256", request.sha256)
         with self._locks.hold(("image", sha256)):
             return pb.Removed(was_present=self._lanes.copies.call("remove_image", pool=pool, sha256=sha256))
 
@@ -90,7 +91,7 @@ class Servicer(storage_pb2_grpc.StorageServicer):
 
     def EnsureVolume(self, request: pb.EnsureVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeState:
         volume, pool = decoding.volume_id(request.volume_id), self._pool(request)
-        sha256 = decoding.digest("image_sha256", request.image_sha256) if request.image_sha256 else ""
+        sha256 = digest("image_sha256", request.image_sha256) if request.image_sha256 else ""
         if request.is_taken_over and sha256:
             raise BadRequest("is_taken_over", "is only for a volume without an image")
         spec: dict[str, Any] = {

@@ -18,7 +18,7 @@ class Trash:
         self._pools = pools
         self._interval_s = interval_s
         self._is_due = threading.Event()
-        self._is_closed = False
+        self._has_ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="trash", daemon=True)
 
     def start(self) -> None:
@@ -29,7 +29,7 @@ class Trash:
 
     def end(self) -> None:
         """Begin nothing anew."""
-        self._is_closed = True
+        self._has_ended.set()
         self.wake()
 
     def join(self) -> None:
@@ -37,19 +37,19 @@ class Trash:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._is_closed:
+        while not self._has_ended.is_set():
             self._is_due.wait(self._interval_s)
             self._is_due.clear()
             for pool in self._pools:
                 self._empty(pool)
 
     def _empty(self, pool: str) -> None:
-        if self._is_closed:
+        if self._has_ended.is_set():
             return
         try:
             left = self._workers.call("empty_trash", pool=pool)
         except AgentError as exc:
-            if self._is_closed:
+            if self._has_ended.is_set():
                 return
             log.warning("trash not emptied", extra={"facts": {"pool": pool, "problem": exc.message}})
             return

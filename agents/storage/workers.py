@@ -22,7 +22,7 @@ START_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How a worker reaches the cluster. `keyring` empty: where Ceph looks for it by default."""
+    """Names the cluster and the user of a worker. `keyring` empty: where Ceph looks for it by default."""
 
     conf: str
     client: str

@@ -66,12 +66,12 @@ def _answer(cluster: Cluster, name: str, arguments: dict[str, Any]) -> dict[str,
 
 
 def _progress(connection: Connection) -> Callable[[], None]:
-    said_at = time.monotonic()
+    sent_at = time.monotonic()
 
     def progress() -> None:
-        nonlocal said_at
-        if time.monotonic() - said_at > PROGRESS_S:
-            said_at = time.monotonic()
+        nonlocal sent_at
+        if time.monotonic() - sent_at > PROGRESS_S:
+            sent_at = time.monotonic()
             connection.send_bytes(PROGRESS)
 
     return progress

@@ -29,6 +29,11 @@ class Cluster:
         self.progress = progress
         """Tells the agent that the call goes on."""
 
+    def on_progress(self, done: int, total: int) -> int:
+        """Tell the agent of librbd's progress; 0: it is to go on."""
+        self.progress()
+        return 0
+
     @cached_property
     def rados(self) -> Any:
         settings = SETTINGS | ({"keyring": self._keyring} if self._keyring else {})

@@ -40,7 +40,7 @@ def import_file(cluster: Cluster, *, pool: str, sha256: str, path: str, came_as:
     name = name_of(sha256)
     with cluster.images(pool) as ioctx, open(path, "rb", buffering=0) as file:
         with suppress(rbd.ImageNotFound):
-            rbd.RBD().remove(ioctx, name, on_progress=lambda *_: cluster.progress())
+            rbd.RBD().remove(ioctx, name, on_progress=cluster.on_progress)
         size = os.fstat(file.fileno()).st_size
         rbd.RBD().create(ioctx, name, size + PADDING_BYTES)
         with rbd.Image(ioctx, name) as image:
@@ -67,7 +67,7 @@ def remove(cluster: Cluster, *, pool: str, sha256: str) -> bool:
             if is_complete(image):
                 _check_unused(image, sha256)
                 image.remove_snap(SNAPSHOT)
-        rbd.RBD().remove(ioctx, name, on_progress=lambda *_: cluster.progress())
+        rbd.RBD().remove(ioctx, name, on_progress=cluster.on_progress)
     return True
 
 

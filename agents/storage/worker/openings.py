@@ -132,7 +132,7 @@ def _capabilities(ioctx: Any, volume: str, pool: str) -> str:
 
 def _parent_id(image: Any) -> str | None:
     try:
-        return str(image.get_parent_image_spec()["image_id"])
+        return str(image.parent_id())
     except rbd.ImageNotFound:
         return None
 

@@ -78,7 +78,7 @@ def empty_trash(cluster: Cluster, *, pool: str) -> int:
             if not _is_volume(entry["name"]):
                 continue
             try:
-                rbd.RBD().trash_remove(ioctx, entry["id"], on_progress=lambda *_: cluster.progress())
+                rbd.RBD().trash_remove(ioctx, entry["id"], on_progress=cluster.on_progress)
             except rbd.Error:  # it has snapshots with clones, or a client that ended without a word
                 left += 1
     return left

@@ -30,15 +30,15 @@ class Writer:
 
     def __init__(self, process: "subprocess.Popen[str]", key: bytes) -> None:
         self.process = process
-        self._say(key.decode())
+        self._send(key.decode())
 
     def write(self) -> str:
         """Return "written", or the name of the error."""
-        self._say("x")
+        self._send("x")
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
-    def _say(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()

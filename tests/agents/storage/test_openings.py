@@ -17,8 +17,8 @@ FENCED = "ConnectionShutdown"
 EACCES = -13
 
 
-def attempts(client: Any, ioctx: Any, *, own: str, other: str) -> dict[str, Callable[[], object]]:
-    """Return what a broken-into node might try with a key."""
+def attempts(client: Any, ioctx: Any, *, own: str, other: str, data: str) -> dict[str, Callable[[], object]]:
+    """Return what a broken-into node might try with a key. `data`: the name of an object of the other volume."""
     import rbd
 
     api = rbd.RBD()
@@ -27,6 +27,8 @@ def attempts(client: Any, ioctx: Any, *, own: str, other: str) -> dict[str, Call
         "list the trash": lambda: list(api.trash_list(ioctx)),
         "open another volume": lambda: rbd.Image(ioctx, other),
         "read another volume": lambda: rbd.Image(ioctx, other, read_only=True),
+        "write an object of another volume": lambda: ioctx.write_full(data, b"x"),
+        "read an object of another volume": lambda: ioctx.read(data),
         "make a volume": lambda: api.create(ioctx, new_id(), 2**20),
         "remove its own": lambda: api.remove(ioctx, own),
         "remove another": lambda: api.remove(ioctx, other),
@@ -42,6 +44,8 @@ def test_key_opens_its_volume_and_nothing_else(storage: StorageAgent, ceph: Ceph
     import rbd
 
     volume, other = storage.made(), storage.made()
+    with ceph.client() as admin, admin.open_ioctx(POOL) as ioctx, rbd.Image(ioctx, other, read_only=True) as image:
+        data = f"rbd_data.{image.id()}.{0:016x}"
     key = storage.open(volume)
     assert (key.client, key.pool, key.image) == (f"v-{volume}.{SOURCE.replace('-', '')[:12]}", POOL, volume)
     with as_node(ceph, key) as (client, ioctx):
@@ -49,7 +53,7 @@ def test_key_opens_its_volume_and_nothing_else(storage: StorageAgent, ceph: Ceph
             image.write(b"a" * 512, 0)
             image.discard(4096, 4096)
             assert image.read(0, 512) == b"a" * 512
-        for what, attempt in attempts(client, ioctx, own=volume, other=other).items():
+        for what, attempt in attempts(client, ioctx, own=volume, other=other, data=data).items():
             with pytest.raises((rbd.PermissionError, rados.PermissionError, rados.PermissionDeniedError)):
                 attempt()
                 pytest.fail(f"it may {what}")
@@ -108,7 +112,7 @@ def test_closing_fences_who_still_writes(storage: StorageAgent, ceph: CephCluste
 
 
 def test_closing_of_one_node_leaves_the_other(storage: StorageAgent, writing: Callable[..., Any]) -> None:
-    """As after a live migration: the destination goes on, whatever the source still has open."""
+    """After a live migration the destination goes on, whatever the source still has open."""
     volume = storage.made()
     source = writing(storage.open(volume))
     destination = writing(storage.open(volume, DESTINATION))
@@ -119,7 +123,7 @@ def test_closing_of_one_node_leaves_the_other(storage: StorageAgent, writing: Ca
 
 
 def test_closing_of_the_destination_leaves_the_source(storage: StorageAgent, writing: Callable[..., Any]) -> None:
-    """As after a live migration that failed."""
+    """After a live migration that failed the source goes on."""
     volume = storage.made()
     source = writing(storage.open(volume))
     destination = writing(storage.open(volume, DESTINATION))
@@ -142,7 +146,7 @@ def test_dead_node_is_closed_and_its_lock_broken(
 
 
 def test_first_opening_breaks_a_lock_that_no_node_has(storage: StorageAgent, ceph: CephCluster) -> None:
-    """As a killed worker of the agent leaves it: a node could neither break it nor write."""
+    """Such a lock is that of a killed worker of the agent: a node could neither break it nor write."""
     import rbd
 
     volume = storage.made()

@@ -1,4 +1,4 @@
-"""Whom a storage agent serves, and which permits it accepts."""
+"""Callers that a storage agent serves, and permits that it accepts."""
 
 from dataclasses import replace
 from datetime import timedelta
