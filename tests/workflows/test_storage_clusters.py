@@ -282,7 +282,7 @@ def test_pool_of_a_cluster_hides_no_folder_of_its_name_elsewhere(cloud: Cloud, a
     new = NewVolume(name="data", size_gib=1, volume_type=volume_type)
     with pytest.raises(NoPlace) as refused:
         volume_create(SYSTEM, cloud.tenant.project, new)
-    assert "POOL_MISSING" in str(refused.value.facts)
+    assert "do not mount the required shared storage: vms" in str(refused.value.facts["explanation"])
     Node.objects.filter(pk=elsewhere.row.pk).update(traits=[*fresh(elsewhere.row).traits, "pool:vms"])
     assert volume_dry_run(SYSTEM, cloud.tenant.project, new).decision.is_admitted
 
@@ -299,7 +299,7 @@ def test_nearly_full_folder_takes_no_new_disk(cloud: Cloud, tmp_path: Path, sett
     done(operation)
     with pytest.raises(InsufficientCapacity) as refused:
         ask_volume(cloud, "more", size_gib=1, volume_type=volume_type)
-    assert "POOL_NEARLY_FULL" in str(refused.value.facts)
+    assert "is nearly full" in str(refused.value.facts["explanation"])
     settings.POOL_NEARLY_FULL_PERCENT = 96
     done(ask_volume(cloud, "more", size_gib=1, volume_type=volume_type)[1])
 
