@@ -93,6 +93,11 @@ def test_cluster_that_does_not_answer_its_agent_keeps_its_pools(agent: FakeStora
     reconciler.reconcile()
     row = agent.reported()
     assert (row.fsid, row.health, row.problem) == (FSID, "silent", "silent")
+    agent.description.health = "error"
+    agent.description.problems.append("The key is not known.")
+    reconciler.reconcile()
+    row = agent.reported()
+    assert (row.fsid, row.problem, row.health_problems) == (FSID, "error", ["The key is not known."])
     assert Pool.objects.get().capacity_gib == 100
 
 
@@ -141,7 +146,7 @@ def test_malformed_report_is_refused(agent: FakeStorageAgent, fsid: str) -> None
 
 def test_hostile_texts_fit_their_columns(agent: FakeStorageAgent) -> None:
     agent.description.problems.extend(["a\0b" * 500] * 500)
-    agent.description.ceph_version = "9" * 500
+    agent.description.ceph_version = "ceph version " + "9" * 500
     agent.description.health = "excellent"
     agent.description.pools.extend([storage_pool(name) for name in ("\0", "a" * 41, "Ünïcode", "../up")])
     agent.description.pools[0].used_bytes = 2**64 - 1
