@@ -1,4 +1,4 @@
-"""Check that control planes, agents, announcers and storage agents of the last release understand the current protocols.
+"""Check that control planes and agents of all kinds, of the last release, understand the current protocols.
 
 Every part of the files scripts/released_….json must exist, under its number, with its type. `--publish` writes these
 files anew, with every release. docs/how-to/change-the-agent-protocol.md explains changes of the protocols.
