@@ -257,8 +257,9 @@ class Pool(BaseModel):
     @property
     def is_nearly_full(self) -> bool:
         """Tell if the pool takes no new data: by its cluster's report, or by what is allocated of it."""
-        limit_gib = self.capacity_gib * settings.POOL_NEARLY_FULL_PERCENT / 100
-        return self.is_reported_nearly_full if self.engine == RBD else self.used_gib > limit_gib
+        if self.engine == RBD:
+            return self.is_reported_nearly_full
+        return self.used_gib * 100 > self.capacity_gib * settings.POOL_NEARLY_FULL_PERCENT
 
 
 class NodeRemoval(BaseModel):

@@ -30,7 +30,7 @@ PROBLEMS = (
     "refused",  # its storage agent does not accept the trust documents, or its report is malformed
     "fsid-changed",  # its storage agent reaches another cluster than before: that report is not accepted
     "fsid-taken",  # its storage agent reaches the cluster of another row: that report is not accepted
-    ERROR,  # Ceph reports HEALTH_ERR
+    ERROR,  # Ceph reports HEALTH_ERR, or answers the storage agent with an error
     DEGRADED,  # Ceph reports HEALTH_WARN
     *cluster_pools.PROBLEMS,
 )
@@ -50,7 +50,7 @@ class AgentTrust:
 
 @dataclass(frozen=True, slots=True)
 class ClusterReport:
-    """The report of a storage agent. `fsid`: None where the cluster does not answer the agent."""
+    """The report of a storage agent. `fsid`: None where the cluster does not answer the agent, or with an error."""
 
     health: str
     fsid: UUID | None = None
@@ -126,7 +126,7 @@ def record_report(cluster: StorageCluster, report: ClusterReport) -> None:
     fields |= {"software_version": report.software_version, "last_seen_at": now}
     of_health = {"health": report.health, "health_problems": list(report.health_problems)}
     if report.fsid is None:
-        _update(row, {SILENT}, fields | of_health)
+        _update(row, {SILENT if report.health == SILENT else ERROR}, fields | of_health)
         return
     if identity_problem := _identity_problem(row, report.fsid):
         _update(row, {identity_problem}, fields)

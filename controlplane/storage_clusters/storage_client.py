@@ -68,13 +68,14 @@ def calling(cluster: StorageCluster) -> Iterator[StorageStub]:
 def _report(description: pb.StorageDescription, state: pb.StorageTrust) -> ClusterReport:
     """Return the report, cut to what the rows hold. Raises ValueError: the fsid is no UUID."""
     health = description.health if description.health in HEALTHS else ERROR
+    is_unknown = health == SILENT or (health == ERROR and not description.fsid)
     return ClusterReport(
         health=health,
-        fsid=None if health == SILENT else UUID(description.fsid),
+        fsid=None if is_unknown else UUID(description.fsid),
         monitors=tuple(_text(each, 255) for each in description.monitors[:TEXTS_MAX]),
         pools=tuple(_pool(each) for each in description.pools[:POOLS_MAX]),
         health_problems=tuple(_text(each, 300) for each in description.problems[:TEXTS_MAX]),
-        ceph_version=_text(description.ceph_version, 64),
+        ceph_version=_text(description.ceph_version.removeprefix("ceph version "), 64),
         software_version=_text(description.software_version, 32),
         trust=AgentTrust(
             keyset_version=min(state.keyset_version, NUMBER_MAX),

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from agents.lab.ceph import POOL, CephCluster
 from agents.node import enrol, pki
@@ -16,7 +15,7 @@ from tests.cloud.conftest import Tenant
 from tests.limits import PATIENCE_S
 
 ZONE, NAME, TYPE, CLIENT = "fr-idf-1", "ceph-1", "ceph", "andromede"
-PORT = 8029
+PORT, SIZE_GIB = 8029, 20
 OFFERS = {
     "schema": "andromede.offers/1",
     "flavors": [],
@@ -59,7 +58,13 @@ def ceph_storage(tenant: Tenant, cluster: CephCluster, folder: Path) -> Iterator
     offers.write_text(json.dumps(OFFERS))
     cloud.stack.manage("import_offers", str(offers))
     with processes.running([*command, "--clock", "kept-elsewhere"]):
-        wait_until(lambda: _nodes_with_pool(tenant.operator.get("/v1/pools")["items"]) > 0, limit_s=PATIENCE_S)
+        wait_until(
+            lambda: _nodes_with_pool(tenant) > 0,
+            limit_s=PATIENCE_S,
+            or_else=lambda: str([tenant.operator.get(f"/v1/{noun}") for noun in ("storage-clusters", "nodes")]),
+        )
+        # This cluster has no manager daemon, which alone knows sizes; an unknown size changes nothing.
+        tenant.query("UPDATE nodes_pool SET capacity_gib = %s WHERE name = %s RETURNING id", SIZE_GIB, POOL)
         yield CephStorage(cluster)
 
 
@@ -72,5 +77,5 @@ def _enrol(tenant: Tenant, state: Path) -> None:
     enrol.install(state, certificate=certificate.encode(), ca=ca, root=root, kind=pki.STORAGE)
 
 
-def _nodes_with_pool(pools: list[dict[str, Any]]) -> int:
-    return sum(len(pool["nodes"]) for pool in pools if pool["name"] == POOL)
+def _nodes_with_pool(tenant: Tenant) -> int:
+    return sum(len(pool["nodes"]) for pool in tenant.operator.get("/v1/pools")["items"] if pool["name"] == POOL)

@@ -31,8 +31,9 @@ def test_empty_list_explains_creation(signed_in: SignIn, cloud: Cloud) -> None:
 
 def test_pages_are_for_platform_roles(signed_in: SignIn, member: Client, cloud: Cloud) -> None:
     cluster()
+    support = signed_in("support")
     for url in (URL, f"{URL}/ceph-1"):
-        assert signed_in("support").get(url).status_code == 200
+        assert support.get(url).status_code == 200
         assert member.get(url).status_code == 403
     assert f'href="{URL}"'.encode() not in member.get("/").content
 

@@ -91,6 +91,11 @@ def test_cluster_that_does_not_answer_its_agent_keeps_its_pools(agent: FakeStora
     reconciler.reconcile()
     row = agent.reported()
     assert (row.fsid, row.health, row.problem) == (FSID, "silent", "silent")
+    agent.description.health = "error"
+    agent.description.problems.append("The key is not known.")
+    reconciler.reconcile()
+    row = agent.reported()
+    assert (row.fsid, row.problem, row.health_problems) == (FSID, "error", ["The key is not known."])
     assert Pool.objects.get().capacity_gib == 100
 
 
@@ -139,7 +144,7 @@ def test_malformed_report_is_refused(agent: FakeStorageAgent, fsid: str) -> None
 
 def test_hostile_texts_fit_their_columns(agent: FakeStorageAgent) -> None:
     agent.description.problems.extend(["a\0b" * 500] * 500)
-    agent.description.ceph_version = "9" * 500
+    agent.description.ceph_version = "ceph version " + "9" * 500
     agent.description.health = "excellent"
     agent.description.pools.extend([storage_pool(name) for name in ("\0", "a" * 41, "Ünïcode", "../up")])
     agent.description.pools[0].used_bytes = 2**64 - 1
@@ -267,7 +272,7 @@ def test_nearly_full_folder_takes_no_new_disk(cloud: Cloud, tmp_path: Path, sett
     done(operation)
     with pytest.raises(InsufficientCapacity) as refused:
         ask_volume(cloud, "more", size_gib=1, volume_type=volume_type)
-    assert "POOL_NEARLY_FULL" in str(refused.value.facts)
+    assert "is nearly full" in str(refused.value.facts["explanation"])
     settings.POOL_NEARLY_FULL_PERCENT = 96
     done(ask_volume(cloud, "more", size_gib=1, volume_type=volume_type)[1])
 
