@@ -91,7 +91,7 @@ clients: setup  ## Write the parts of the clients that are made from the OpenAPI
 
 protocol: setup  ## Make the stubs of agents/protocol, and of Terraform's plugin protocol
 	@$(VENV)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. agents/protocol/agent.proto \
-		agents/protocol/announcer.proto
+		agents/protocol/announcer.proto agents/protocol/storage.proto
 	@$(VENV)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. \
 		clients/terraform/runtime/protocol/tfplugin6.proto
 

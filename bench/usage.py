@@ -14,9 +14,11 @@ from uuid import UUID, uuid4
 
 from agents.lab import Lab, LabNode
 from agents.node.adapters.accelerator import Accelerator
-from agents.node.adapters.interfaces import Firmware, GuestDisk, GuestSpec
+from agents.node.adapters.interfaces import Firmware, GuestSpec
 from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.qemu_img import FileDisks
+from agents.node.adapters.storage.keys import VolumeKeys
+from agents.node.adapters.volume_secrets import VolumeSecrets
 from agents.node.hook.server import HookServer
 from bench.common import print_progress, report, spread, timed_rounds
 from scripts.control_plane import ROOT
@@ -54,7 +56,8 @@ def measure(node: LabNode, counts: list[int]) -> dict[str, object]:
     node.agent_folder.mkdir(exist_ok=True)
     gate = HookServer(node.agent_folder / "hook.sock", Agreement())
     folder = node.agent_folder / "bench"
-    hypervisor = LibvirtHypervisor(node.libvirt_uri, accelerator=Accelerator(folder, requested="qemu", boot_id=""))
+    accelerator, secrets = Accelerator(folder, requested="qemu", boot_id=""), VolumeSecrets(VolumeKeys())
+    hypervisor = LibvirtHypervisor(node.libvirt_uri, accelerator=accelerator, secrets=secrets)
     figures: dict[str, object] = {}
     number = 0
     try:
@@ -76,14 +79,14 @@ def measure(node: LabNode, counts: list[int]) -> dict[str, object]:
 
 def start(hypervisor: LibvirtHypervisor, folder: Path) -> None:
     disks, guest_id, volume_id = FileDisks(folder), uuid4(), uuid4()
-    disks.create_volume(volume_id, size_bytes=2**23, base=None)
+    disks.engine().create(volume_id, size_bytes=2**23)
     guest = GuestSpec(
         id=guest_id,
         project_id=guest_id,
         vcpus=1,
         memory_mib=64,
         firmware=Firmware.BIOS,
-        disks=(GuestDisk(volume_id, disks.volume_path(volume_id)),),
+        disks=(disks.engine().disk(volume_id),),
         nics=(),
         seed=disks.write_seed(guest_id, {"meta-data": b"x", "user-data": b"y"}),
         console_log=disks.console_path(guest_id),

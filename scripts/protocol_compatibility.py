@@ -1,4 +1,4 @@
-"""Check that control planes, agents and announcers of the last release understand the current protocols.
+"""Check that control planes and agents of all kinds, of the last release, understand the current protocols.
 
 Every part of the files scripts/released_….json must exist, under its number, with its type. `--publish` writes these
 files anew, with every release. docs/how-to/change-the-agent-protocol.md explains changes of the protocols.
@@ -22,7 +22,7 @@ from google.protobuf.descriptor_pb2 import (
     ServiceDescriptorProto,
 )
 
-from agents.protocol import agent_pb2, announcer_pb2
+from agents.protocol import agent_pb2, announcer_pb2, storage_pb2
 
 HERE = Path(__file__).parent
 # Of a field, besides its name: what the other side reads its bytes by, or knows it by.
@@ -43,7 +43,8 @@ AGENT = Protocol("agents/protocol/agent.proto", agent_pb2.DESCRIPTOR, HERE / "re
 ANNOUNCER = Protocol(
     "agents/protocol/announcer.proto", announcer_pb2.DESCRIPTOR, HERE / "released_announcer_protocol.json"
 )
-PROTOCOLS = (AGENT, ANNOUNCER)
+STORAGE = Protocol("agents/protocol/storage.proto", storage_pb2.DESCRIPTOR, HERE / "released_storage_protocol.json")
+PROTOCOLS = (AGENT, ANNOUNCER, STORAGE)
 
 
 def main() -> int:

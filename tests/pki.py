@@ -75,6 +75,12 @@ def issue_announcer(ca: TestCA, state_dir: Path, *, announcer_id: UUID, zone: st
     return _enrol(ca, state_dir, uri, announcer_dns_name(announcer_id), root)
 
 
+def issue_storage_agent(ca: TestCA, state_dir: Path, *, storage_id: UUID, zone: str, root: bytes) -> Issued:
+    """Enrol a storage agent, as issue_node does a node."""
+    uri = f"andromede://zone/{zone}/storage/{storage_id}"
+    return _enrol(ca, state_dir, uri, storage_dns_name(storage_id), root)
+
+
 def _enrol(ca: TestCA, state_dir: Path, uri: str, dns_name: str, root: bytes) -> Issued:
     names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(uri), x509.DNSName(dns_name)]
     issued = issue(ca, names, ExtendedKeyUsageOID.SERVER_AUTH)
@@ -124,6 +130,10 @@ def node_dns_name(node_id: UUID) -> str:
 
 def announcer_dns_name(announcer_id: UUID) -> str:
     return f"{announcer_id}.announcers.andromede.internal"
+
+
+def storage_dns_name(storage_id: UUID) -> str:
+    return f"{storage_id}.storage.andromede.internal"
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:

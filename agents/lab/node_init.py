@@ -25,6 +25,8 @@ OWN_DIRECTORIES = {
 }
 # The same in every node: files of a guest that moves have the same names where it comes from and where it goes.
 STATE_DIRECTORY, OWN_STATE = "/run/agent", "agent"
+# Of the agent's keys of volumes, which a reboot forgets.
+KEY_DIRECTORY = "/run/andromede-agent"
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
@@ -63,8 +65,10 @@ def hide_shared_directories(folder: Path) -> None:
         mount("--bind", str(folder / own), target)
     for name in ("libvirt", "lock", "netns"):
         Path("/run", name).mkdir(exist_ok=True)
-    Path(STATE_DIRECTORY).mkdir(exist_ok=True)
+    for path in (STATE_DIRECTORY, KEY_DIRECTORY):
+        Path(path).mkdir(exist_ok=True)
     mount("--bind", str(folder / OWN_STATE), STATE_DIRECTORY)
+    mount("-t", "tmpfs", "-o", "mode=700", "keys", KEY_DIRECTORY)
 
 
 def name_node(name: str) -> None:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from agents.node import domainxml
-from agents.node.adapters.interfaces import GuestSpec
+from agents.node.adapters.interfaces import RBD, GuestSpec
 from agents.node.domainrules import Rule, Rules, rules
 
 KIB_PER_MIB = 1024
@@ -65,6 +65,17 @@ def guest_id(root: ET.Element) -> UUID:
         return UUID(text.strip())
     except ValueError as exc:
         raise ForeignDomain("the guest's XML has no UUID") from exc
+
+
+def use_own_clients(guest: GuestSpec, root: ET.Element) -> None:
+    """Let the guest open its disks in Ceph clusters as this node may: the source had clients of its own.
+
+    Nothing else changes: a disk with another image stays as it is, and is refused by `check`.
+    """
+    own = domainxml.plugged_disks(domainxml.domain(guest, virt_type="qemu"))
+    for source, element in domainxml.disks_of(root).items():
+        if source.startswith(RBD) and source in own:
+            domainxml.replace_client(element, own[source])
 
 
 def printed(root: ET.Element) -> str:

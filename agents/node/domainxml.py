@@ -6,15 +6,26 @@ from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
-from agents.node.adapters.interfaces import ConsoleKind, Firmware, GuestDisk, GuestNic, GuestSpec, guest_name
+from agents.node.adapters.interfaces import (
+    GUEST_PREFIX,
+    RBD,
+    ConsoleKind,
+    Firmware,
+    GuestDisk,
+    GuestNic,
+    GuestSpec,
+    guest_name,
+)
+from agents.node.adapters.storage.monitors import address
+from agents.node.adapters.storage.places import RbdSource
 
 VirtType = Literal["kvm", "qemu"]
 
 METADATA_NAMESPACE = "urn:andromede:domain:1"
 ET.register_namespace("andromede", METADATA_NAMESPACE)
 
-# A hot-plugged disk needs a free root port, and ports cannot be added to a running guest.
-SPARE_ROOT_PORTS = 12
+# A hot-plugged disk or network card needs a free root port, and ports cannot be added to a running guest.
+SPARE_ROOT_PORTS = 26
 FIXED_ROOT_PORTS = 6  # root disk, SCSI, virtio-serial and USB controllers, balloon, random numbers
 
 # Interval at which QEMU queries the guest's balloon driver for the used memory.
@@ -48,10 +59,8 @@ def domain(guest: GuestSpec, *, virt_type: VirtType) -> str:
 
 
 def disk(plugged: GuestDisk, *, target: str, boot_order: int | None = None) -> ET.Element:
-    element = ET.Element("disk", type="file", device="disk")
-    ET.SubElement(element, "driver", name="qemu", type="qcow2", discard="unmap")
-    ET.SubElement(element, "source", file=str(plugged.path))
-    element.append(_below(plugged))
+    element = ET.Element("disk", type="file" if plugged.rbd is None else "network", device="disk")
+    element.extend(_file(plugged) if plugged.rbd is None else _rbd(plugged.volume_id, plugged.rbd))
     ET.SubElement(element, "target", dev=target, bus="virtio")
     if plugged.is_read_only:
         ET.SubElement(element, "readonly")
@@ -59,6 +68,27 @@ def disk(plugged: GuestDisk, *, target: str, boot_order: int | None = None) -> E
     if boot_order is not None:
         ET.SubElement(element, "boot", order=str(boot_order))
     return element
+
+
+def _file(plugged: GuestDisk) -> list[ET.Element]:
+    driver = ET.Element("driver", name="qemu", type="qcow2", discard="unmap")
+    return [driver, ET.Element("source", file=plugged.source), _below(plugged)]
+
+
+def _rbd(volume_id: UUID, rbd: RbdSource) -> list[ET.Element]:
+    """Return the image as raw: what a guest writes to its first sector never counts as a format.
+
+    On an error QEMU pauses the guest, which goes on when the cluster answers again. The secret has the volume's id.
+    """
+    policy = {"cache": "writeback", "discard": "unmap", "error_policy": "stop", "rerror_policy": "stop"}
+    auth = ET.Element("auth", username=rbd.client)
+    ET.SubElement(auth, "secret", type="ceph", uuid=str(volume_id))
+    source = ET.Element("source", protocol="rbd", name=f"{rbd.pool}/{rbd.image}")
+    for monitor in rbd.monitors:
+        host, port = address(monitor)
+        ET.SubElement(source, "host", name=host, port=str(port))
+    driver = ET.Element("driver", {"name": "qemu", "type": "raw", **policy})
+    return [driver, auth, source, ET.Element("backingStore")]
 
 
 def _below(plugged: GuestDisk) -> ET.Element:
@@ -98,12 +128,65 @@ def target_name(index: int) -> str:
 
 
 def plugged_disks(domain_text: str) -> dict[str, ET.Element]:
-    """Return the disks of a domain's XML by the path of their file."""
-    root = ET.fromstring(domain_text)
+    """Return the disks of a domain's XML by their source, as `GuestDisk.source`."""
+    return disks_of(ET.fromstring(domain_text))
+
+
+def disks_of(root: ET.Element) -> dict[str, ET.Element]:
     return {
-        source.get("file", ""): element
+        _place(source): element
         for element in root.iterfind("devices/disk")
         if (source := element.find("source")) is not None
+    }
+
+
+def keyed_disks(domain_text: str) -> dict[UUID, list[str]]:
+    """Return the monitors of the disks in Ceph clusters, by volume, which is the name of the secret too."""
+    return {
+        UUID(secret.get("uuid", "")): [
+            f"[{host.get('name')}]:{host.get('port')}" for host in element.iterfind("source[@protocol='rbd']/host")
+        ]
+        for element in ET.fromstring(domain_text).iterfind("devices/disk[@type='network']")
+        if (secret := element.find("auth/secret[@type='ceph']")) is not None
+    }
+
+
+def replace_client(element: ET.Element, own: ET.Element) -> None:
+    """Give a disk in a Ceph cluster the client and the monitors of `own`, a definition of the same disk."""
+    for path in ("auth", "source/auth"):
+        for auth in element.iterfind(path):
+            auth.set("username", own.find("auth").get("username", ""))  # type: ignore[union-attr]
+    source = element.find("source")
+    assert source is not None
+    for host in source.findall("host"):
+        source.remove(host)
+    source[:0] = own.findall("source/host")
+
+
+def secret(volume_id: UUID) -> str:
+    """Return the definition of the secret that opens the volume: libvirtd has it in memory, and shows it to nobody."""
+    element = ET.Element("secret", ephemeral="yes", private="yes")
+    _text(element, "uuid", str(volume_id))
+    usage = ET.SubElement(element, "usage", type="ceph")
+    _text(usage, "name", f"{GUEST_PREFIX}volume-{volume_id}")
+    return _print(element)
+
+
+def has_free_root_port(domain_text: str) -> bool:
+    """Return whether another device can be plugged into the running guest."""
+    devices = ET.fromstring(domain_text).find("devices")
+    assert devices is not None
+    ports = {int(each.get("index", "0")) for each in devices.iterfind("controller[@model='pcie-root-port']")}
+    used = {int(each.get("bus", "0"), 16) for each in devices.iterfind("*/address[@type='pci']")}
+    return bool(ports - used)
+
+
+def sources_by_target(domain_text: str) -> dict[str, str]:
+    """Return the sources of a domain's disks by the guest's names of the disks."""
+    return {
+        target.get("dev", ""): source
+        for source, element in plugged_disks(domain_text).items()
+        if (target := element.find("target")) is not None
     }
 
 
@@ -134,7 +217,9 @@ def bridges(domain_text: str) -> list[str]:
 
 
 def _place(source: ET.Element) -> str:
-    """Return the source as text: a file, or another kind of source."""
+    """Return the source as text: a file, an RBD image, or another kind of source."""
+    if source.get("protocol") == "rbd":
+        return f"{RBD}{source.get('name')}"
     return source.get("file") or " ".join(f"{name}={source.get(name)}" for name in sorted(source.keys())) or "nothing"
 
 

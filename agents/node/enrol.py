@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     installing.add_argument("--certificate", type=Path, required=True)
     installing.add_argument("--ca", type=Path, required=True)
     installing.add_argument("--root-key", type=Path, required=True, help="path of the offline root's public key, PEM")
-    installing.add_argument("--kind", default=pki.NODE, choices=(pki.NODE, pki.ANNOUNCER))
+    installing.add_argument("--kind", default=pki.NODE, choices=(pki.NODE, pki.ANNOUNCER, pki.STORAGE))
     for verb in (asking, installing):
         verb.add_argument("--state-dir", type=Path, required=True)
     options = parser.parse_args(arguments)

@@ -8,12 +8,12 @@ AgentError
 │                         ImageInUse, ImageRefused, TrustOlder, GuestNotRunning, NoConsole,
 │                         TcpRefused, TcpTimedOut, TcpReset,
 │                         GuestMigrated, GuestNotArrived, GuestArrived, GuestForeign, NotMigratable, NotQuarantined,
-│                         DetachPending, GuestMigrating (retryable)
+│                         NoFreeSlot, DetachPending, GuestMigrating (retryable)
 ├── Exhausted             more watchers or viewers than the agent serves, or one that is too slow (retryable)
 └── AdapterError          the node's hypervisor, disks or network failed
     ├── MigrationCancelled
     ├── DiskLocked           (retryable)
-    └── LeaseExpired, HypervisorUnavailable, AgentStopping (retryable)
+    └── VolumeKeyMissing, LeaseExpired, HypervisorUnavailable, AgentStopping (retryable)
 """
 
 from uuid import UUID
@@ -226,6 +226,18 @@ class GuestForeign(Conflict):
         super().__init__(f"Guest {guest_id} differs from the definition of this node's agent: {difference}.")
 
 
+class NoFreeSlot(Conflict):
+    """The running guest has no free slot for another device; slots are part of its definition."""
+
+    code = "agent.no_free_slot"
+
+    def __init__(self, guest_id: UUID) -> None:
+        super().__init__(
+            f"All slots of guest {guest_id} for disks and network cards are in use. Detach a device, or stop the guest "
+            "and start it: a guest that was started by an earlier agent has fewer slots."
+        )
+
+
 class NotMigratable(Conflict):
     """The guest has a part that cannot move while the guest runs."""
 
@@ -268,6 +280,18 @@ class DiskLocked(AdapterError):
         super().__init__(
             f"A disk of guest {guest_id} is open already, most likely on another node where the guest runs; it was not "
             f"started a second time. Find where the guest runs before you act. ({cause})",
+            retryable=True,
+        )
+
+
+class VolumeKeyMissing(AdapterError):
+    """A volume of a storage agent cannot be opened: its key was lost with the node's memory, or never came."""
+
+    code = "agent.volume_key_missing"
+
+    def __init__(self, volume_id: UUID) -> None:
+        super().__init__(
+            f"This node has no key for volume {volume_id}, as after a boot. Open the volume for the node again.",
             retryable=True,
         )
 

@@ -18,6 +18,7 @@ from agents.node import VERSION, logs, node_metrics, pki
 from agents.node.adapters.fake import FakeCapacity, FakeNode
 from agents.node.adapters.interfaces import Adapters
 from agents.node.adapters.pools import NAME, Pools
+from agents.node.adapters.storage.keys import DEFAULT_RUN_DIR
 from agents.node.adapters.watchdog import Watchdog
 from agents.node.context import Node, Verdict, boot_id
 from agents.node.guest_users import GuestUsers
@@ -277,7 +278,7 @@ def _libvirt(config: Config, options: argparse.Namespace) -> Adapters:
         resolvers=tuple(options.resolver),
     )
     pools = Pools(dict(options.pool))
-    chosen = Options(options.libvirt_uri, options.virt_type, outside, options.arrivals, pools)
+    chosen = Options(options.libvirt_uri, options.virt_type, outside, options.arrivals, pools, options.run_dir)
     return real_adapters(config.state_dir, chosen, boot_id=boot_id())
 
 
@@ -308,14 +309,6 @@ def _parser() -> argparse.ArgumentParser:
         help="address for incoming migrations from other nodes' agents; default: none are accepted",
     )
     parser.add_argument(
-        "--pool",
-        type=_pool,
-        action="append",
-        default=[],
-        metavar="NAME=PATH",
-        help="shared storage, mounted at the same path on other nodes of the zone; may be repeated",
-    )
-    parser.add_argument(
         "--clock",
         default="synchronised",
         choices=sorted(CLOCKS),
@@ -324,11 +317,30 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--inventory-interval-s", type=float, default=INVENTORY_INTERVAL_S, help="seconds between signed inventories"
     )
+    _add_storage(parser)
     _add_network(parser)
     _add_protection(parser)
     _add_lease(parser)
     _add_fake(parser)
     return parser
+
+
+def _add_storage(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--pool",
+        type=_pool,
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="shared storage, mounted at the same path on other nodes of the zone; may be repeated",
+    )
+    parser.add_argument(
+        "--run-dir",
+        type=Path,
+        default=DEFAULT_RUN_DIR,
+        metavar="PATH",
+        help="folder on a tmpfs for the keys of volumes in Ceph clusters; one for each agent",
+    )
 
 
 def _pool(text: str) -> tuple[str, Path]:

@@ -1,4 +1,4 @@
-"""The key and certificates of a node or an announcer on disk, and the identity in its certificate."""
+"""The key and certificates of a node, an announcer or a storage agent on disk, and the identity in its certificate."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from cryptography import x509
 
 from agents.node.context import Identity
 
-NODE, ANNOUNCER = "node", "announcer"
+NODE, ANNOUNCER, STORAGE = "node", "announcer", "storage"
 
 
 @dataclass(frozen=True, slots=True)

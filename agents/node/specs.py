@@ -7,6 +7,7 @@ from uuid import UUID
 
 from agents.node.adapters.interfaces import ConsoleKind, Firmware, ImageFormat, Power
 from agents.node.adapters.migrations import Convergence
+from agents.node.adapters.storage.places import Place, RbdSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,13 @@ class ImageSpec:
 class VolumeSpec:
     size_bytes: int
     image_sha256: str  # empty: no image
-    pool: str = ""  # name of the pool that has its file; empty: the node's own folder
+    pool: str = ""  # name of the pool that has its data; empty: the node's own folder
     is_taken_over: bool = False  # the file is there already
+    rbd: RbdSource | None = None  # its image, if the pool is one of a Ceph cluster
+
+    @property
+    def place(self) -> Place:
+        return Place(self.pool, self.rbd)
 
 
 class MetadataAccess(StrEnum):

@@ -173,20 +173,36 @@ class RemoveImageRequest(_message.Message):
     def __init__(self, sha256: _Optional[str] = ...) -> None: ...
 
 class EnsureVolumeRequest(_message.Message):
-    __slots__ = ("subject", "permit", "size_bytes", "image_sha256", "pool", "is_taken_over")
+    __slots__ = ("subject", "permit", "size_bytes", "image_sha256", "pool", "is_taken_over", "rbd")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     PERMIT_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     IMAGE_SHA256_FIELD_NUMBER: _ClassVar[int]
     POOL_FIELD_NUMBER: _ClassVar[int]
     IS_TAKEN_OVER_FIELD_NUMBER: _ClassVar[int]
+    RBD_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     permit: Permit
     size_bytes: int
     image_sha256: str
     pool: str
     is_taken_over: bool
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., size_bytes: _Optional[int] = ..., image_sha256: _Optional[str] = ..., pool: _Optional[str] = ..., is_taken_over: _Optional[bool] = ...) -> None: ...
+    rbd: RbdSource
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., size_bytes: _Optional[int] = ..., image_sha256: _Optional[str] = ..., pool: _Optional[str] = ..., is_taken_over: _Optional[bool] = ..., rbd: _Optional[_Union[RbdSource, _Mapping]] = ...) -> None: ...
+
+class RbdSource(_message.Message):
+    __slots__ = ("pool", "image", "monitors", "client", "key")
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    MONITORS_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    pool: str
+    image: str
+    monitors: _containers.RepeatedScalarFieldContainer[str]
+    client: str
+    key: bytes
+    def __init__(self, pool: _Optional[str] = ..., image: _Optional[str] = ..., monitors: _Optional[_Iterable[str]] = ..., client: _Optional[str] = ..., key: _Optional[bytes] = ...) -> None: ...
 
 class VolumeState(_message.Message):
     __slots__ = ("subject", "size_bytes", "attached_to", "pool")

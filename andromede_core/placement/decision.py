@@ -75,7 +75,7 @@ class Relaxation:
 
     policy: policy, level, atom, zones · zone_asked, zone_open, routed: zones · traits: traits · size: vcpus,
     memory_mib, disk_gib · cleared, attested, ready, cordon, excluded: nodes (the first few) · host, pool,
-    pool_room, near, affinity, anti_affinity: nothing.
+    pool_room, pool_nearly_full, near, affinity, anti_affinity: nothing.
     """
 
     change: str

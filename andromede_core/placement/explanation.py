@@ -26,6 +26,7 @@ TENANT_CHANGES = (
     "affinity",
     "anti_affinity",
     "pool_room",
+    "pool_nearly_full",
     "size",
 )
 MAINTENANCE_CHANGES = ("attested", "zone_open", "ready", "cordon")

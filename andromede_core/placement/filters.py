@@ -122,6 +122,13 @@ def _has_share(share: ResolvedPoolRequirement, zone: str) -> bool:
     return share.gib == 0 or dict(share.free_gib).get(zone, 0) >= share.gib
 
 
+def pool_takes_more(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
+    """Check that the pools take new data; a nearly full one admits requests that add nothing."""
+    taking = [share for share in request.shares if share.gib and share.nearly_full]
+    masks = [_by_zone(fleet, [zone.zone not in share.nearly_full for zone in zones]) for share in taking]
+    return _all_of([mask for mask in masks if mask is not None])
+
+
 def node_is_near(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
     if len(request.near) > 1:
         return np.zeros(len(fleet), dtype=np.bool_)
@@ -204,11 +211,12 @@ FILTERS = (
     Filter("affinity", "NOT_WITH_GROUP", node_is_with_group),
     Filter("anti_affinity", "NOT_APART_FROM_GROUP", node_is_apart_from_group),
     Filter("pool_room", "POOL_FULL", pool_has_room),
+    Filter("pool_nearly_full", "POOL_NEARLY_FULL", pool_takes_more),
     *CAPACITY_FILTERS,
 )
 
 CAPACITY = tuple(each.name for each in CAPACITY_FILTERS)
-ROOM = (*CAPACITY, "pool_room")  # of the nodes, and of their pools
+ROOM = (*CAPACITY, "pool_room", "pool_nearly_full")  # of the nodes, and of their pools
 # Filters that protect data: they refuse a node whatever its free capacity.
 ADMISSION = ("policy", "facts", "cleared", "attested")
 ADMITTED = len(FILTERS)

@@ -90,6 +90,7 @@ def relaxations(request: ResolvedRequest, fleet: Fleet, zones: Zones, filtered: 
         *_rule("affinity", filtered),
         *_rule("anti_affinity", filtered),
         *_rule("pool_room", filtered),
+        *_rule("pool_nearly_full", filtered),
         *_size(request, fleet, filtered),
     )
 

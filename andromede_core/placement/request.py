@@ -36,13 +36,15 @@ class Group:
 class ResolvedPoolRequirement:
     """A pool that the node must have, as its `trait` shows, and the requested space in it.
 
-    `free_gib`: the pool's free space, by zone; a zone that is not in it does not count.
+    `free_gib`: the pool's free space, by zone; a zone that is not in it does not count. `nearly_full`: zones whose pool
+    takes no new data, whatever its free space.
     """
 
     pool: str
     trait: str
     gib: int
     free_gib: tuple[tuple[str, int], ...]
+    nearly_full: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

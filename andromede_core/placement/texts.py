@@ -168,6 +168,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The shared storage {pools} has too little free space in {zones}.",
         "Le stockage partagé {pools} n'a pas assez d'espace libre dans {zones}.",
     ),
+    "POOL_NEARLY_FULL": (
+        "The shared storage {pools} is nearly full in {zones} and takes no new disks.",
+        "Le stockage partagé {pools} est presque plein dans {zones} et n'accepte plus de nouveaux disques.",
+    ),
     "NOT_NEAR": (
         "Nodes in {zones} do not hold the resources that must stay together with it.",
         "Des nœuds de {zones} n'hébergent pas les ressources qui doivent rester avec elle.",
@@ -217,6 +221,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "change.pool_room": (
         "Request a smaller disk or another volume type.",
         "Demandez un disque plus petit ou un autre type de volume.",
+    ),
+    "change.pool_nearly_full": (
+        "Request another volume type.",
+        "Demandez un autre type de volume.",
     ),
     "change.near": (
         "Placement is possible apart from the resources that must stay together with it: detach them first.",

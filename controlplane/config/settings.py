@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "controlplane.catalog",
     "controlplane.webhooks",
     "controlplane.nodes",
+    "controlplane.storage_clusters",
     "controlplane.placement",
     "controlplane.network",
     "controlplane.announcers",
@@ -286,6 +287,8 @@ AGENT_TIMEOUT_S = env.integer("AGENT_TIMEOUT_S", 30)
 # to end.
 AGENT_CALLS_PER_NODE = env.integer("AGENT_CALLS_PER_NODE", 4, minimum=1)
 AGENT_SLOT_WAIT_S = env.integer("AGENT_SLOT_WAIT_S", 2)
+# A pool of which more than this part is allocated takes no new disks. Pools of storage clusters: by their own report.
+POOL_NEARLY_FULL_PERCENT = env.integer("POOL_NEARLY_FULL_PERCENT", 95, minimum=1)
 HEARTBEAT_INTERVAL_MS = env.integer("HEARTBEAT_INTERVAL_MS", 3000)
 NODE_UNREACHABLE_AFTER_S = env.integer("NODE_UNREACHABLE_AFTER_S", 9)
 # A node whose hook was not vouched for by its signature for this long gets only public data.

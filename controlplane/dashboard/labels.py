@@ -172,6 +172,20 @@ STATE_BADGES = {
     "announcer.bird-refused": _bad(_("BIRD refuses its configuration")),
     "announcer.bird-differs": _bad(_("BIRD has other routes")),
     "pool.missing": _warn(_("not mounted")),
+    "pool.nearly-full": _warn(_("nearly full")),
+    "storage-cluster.ok": _good(_("healthy")),
+    "storage-cluster.new": _idle(_("not heard yet")),
+    "storage-cluster.uncertified": _idle(_("without certificate")),
+    "storage-cluster.silent": _bad(_("silent")),
+    "storage-cluster.refused": _bad(_("refuses the trust documents")),
+    "storage-cluster.fsid-changed": _bad(_("is another cluster")),
+    "storage-cluster.fsid-taken": _bad(_("is the cluster of another entry")),
+    "storage-cluster.error": _bad(_("in error")),
+    "storage-cluster.degraded": _warn(_("degraded")),
+    "storage-cluster.pool-missing": _bad(_("a pool is missing")),
+    "storage-cluster.pool-conflict": _warn(_("name of a pool not usable")),
+    "storage-cluster.pool-shrunk": _warn(_("a pool is smaller than what is allocated of it")),
+    "storage-cluster.nearly-full": _warn(_("nearly full")),
     "cordoned": _warn(_("cordoned")),
     "unattested": _bad(_("not attested")),
     "maintenance.active": _warn(_("in force")),
@@ -320,6 +334,7 @@ ORPHAN_STATE_TEXTS = {
     "gone": _("No longer found, or now expected."),
 }
 # Reasons why a node lacks a pool.
+POOL_ENGINES = {"folder": _("mounted file system"), "rbd": _("Ceph RBD")}
 POOL_ABSENCE_TEXTS = {
     "silent": _("had it mounted at its last heartbeat."),
     "mismatch": _("has another pool mounted under that name."),

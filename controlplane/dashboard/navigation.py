@@ -102,6 +102,7 @@ OPERATORS: tuple[Group, ...] = (
         (
             Entry("fleet", _("Fleet"), "server"),
             Entry("pools", _("Storage pools"), "database"),
+            Entry("storage-clusters", _("Storage clusters"), "database"),
             Entry("announcers", _("Announcers"), "network"),
             Entry("address-pools", _("Address pools"), "earth"),
             Entry("all-operations", _("Operations"), "activity"),

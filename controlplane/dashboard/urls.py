@@ -29,6 +29,7 @@ from controlplane.dashboard.views.platform import (
     pools,
     quarantine,
     recoveries,
+    storage_clusters,
     users,
 )
 from controlplane.dashboard.views.project import (
@@ -417,6 +418,12 @@ urlpatterns += [  # compliance
         name="address-resume",
     ),
     path("platform/announcers", announcers.Announcers.as_view(), name="announcers"),
+    path("platform/storage-clusters", storage_clusters.StorageClusters.as_view(), name="storage-clusters"),
+    path(
+        "platform/storage-clusters/<str:cluster>",
+        storage_clusters.StorageCluster.as_view(),
+        name="storage-cluster",
+    ),
     path("platform/pools", pools.Pools.as_view(), name="pools"),
     path("platform/pools/<str:pool>", pools.Pool.as_view(), name="pool"),
     path("platform/operations", fleet.Operations.as_view(), name="all-operations"),

@@ -42,6 +42,7 @@ REASON_TEXTS = {
     "TRAIT_MISSING": gettext_lazy("its nodes lack a required feature"),
     "POOL_MISSING": gettext_lazy("its nodes do not mount the required storage pool"),
     "POOL_FULL": gettext_lazy("the storage pool has too little free space"),
+    "POOL_NEARLY_FULL": gettext_lazy("the storage pool is nearly full and takes no new disks"),
     "NOT_NEAR": gettext_lazy("the resource to stay close to is in another zone"),
     "NOT_WITH_GROUP": gettext_lazy("the affinity group is in another zone"),
     "NOT_APART_FROM_GROUP": gettext_lazy("all of its nodes already run members of the group"),

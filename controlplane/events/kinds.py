@@ -123,6 +123,9 @@ KINDS: Mapping[str, Kind] = {
     "announcer.created": Kind("For operators: an announcer of public addresses was added.", ("zone",)),
     "announcer.certified": Kind("For operators: an announcer got a certificate.", ("zone",)),
     "announcer.deleted": Kind("For operators: an announcer was deleted.", ("zone",)),
+    "storage_cluster.created": Kind("For operators: a storage cluster was added.", ("zone",)),
+    "storage_cluster.certified": Kind("For operators: a storage cluster's agent got a certificate.", ("zone",)),
+    "storage_cluster.deleted": Kind("For operators: a storage cluster was deleted.", ("zone",)),
     "node.ready": Kind("For operators: the node sends heartbeats again.", ("zone",)),
     "node.unreachable": Kind("For operators: the node sends no heartbeats.", ("zone",)),
     "node.cordoned": Kind("For operators: the node is cordoned; nothing new is placed on it.", ("reason",)),
@@ -156,7 +159,9 @@ KINDS: Mapping[str, Kind] = {
         "For operators: the orphaned resource was deleted on an operator's decision.", (*_ORPHAN, "reason")
     ),
     "orphan.gone": Kind("For operators: the orphaned resource no longer exists or is no longer orphaned.", _ORPHAN),
-    "incident.reported": Kind("For operators: a node or an announcer reports an incident.", ("incident", "facts")),
+    "incident.reported": Kind(
+        "For operators: there is an incident of a node, an announcer or a storage cluster.", ("incident", "facts")
+    ),
 }
 PING = "webhook.pinged"
 
@@ -225,6 +230,9 @@ DEEDS: Mapping[str, str] = {
     "announcer.create": "announcer.created",
     "announcer.certify": "announcer.certified",
     "announcer.delete": "announcer.deleted",
+    "storage_cluster.create": "storage_cluster.created",
+    "storage_cluster.certify": "storage_cluster.certified",
+    "storage_cluster.delete": "storage_cluster.deleted",
     "node.cordon": "node.cordoned",
     "node.uncordon": "node.uncordoned",
     "node.drain": "node.draining",

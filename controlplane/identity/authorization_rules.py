@@ -95,6 +95,16 @@ PLATFORMS = {
     ),
     **rules_of("incidents", {"incident_list": (READ, NODES)}),
     **rules_of(
+        "storage-clusters",
+        {
+            "storage_cluster_list": (READ, NODES),
+            "storage_cluster_get": (READ, NODES),
+            "storage_cluster_incident_list": (READ, NODES),
+            "storage_cluster_create": (OPERATE, OPERATORS),
+            "storage_cluster_delete": (OPERATE, OPERATORS),
+        },
+    ),
+    **rules_of(
         "pools",
         {
             "pool_list": (READ, NODES),

@@ -99,6 +99,7 @@ def _terms(timeout_s: int | None = None) -> dict[str, Any]:
 P = ParamSpec("P")
 R = TypeVar("R")
 Target = TypeVar("Target", Node, CallAuthorization)
+Part = TypeVar("Part")
 
 
 def _never(*args: object, **kwargs: object) -> bool:
@@ -239,7 +240,7 @@ def ensure_image(
     problems: list[OSError] = []
     terms = _terms(IMAGE_TIMEOUT_S if file is not None else IMAGE_LOOK_S)
     try:
-        reply: pb.ImageState = stub.EnsureImage(_parts(header, file, problems), **terms)
+        reply: pb.ImageState = stub.EnsureImage(image_parts(pb.ImagePart, header, file, problems), **terms)
     except grpc.RpcError:
         if problems:
             raise ImageFileUnreadable(sha256=sha256, cause=str(problems[0])) from problems[0]
@@ -247,18 +248,18 @@ def ensure_image(
     return reply
 
 
-def _parts(header: pb.ImageHeader, file: Path | None, problems: list[OSError]) -> Iterator[pb.ImagePart]:
-    """Yield the messages of a transfer.
+def image_parts(part: type[Part], header: Any, file: Path | None, problems: list[OSError]) -> Iterator[Part]:
+    """Yield the messages of a transfer, of the class `part`: agents of nodes and storage agents have one each.
 
     gRPC reports an error in this generator as a failure of the call: the original one is added to `problems`.
     """
-    yield pb.ImagePart(header=header)
+    yield part(header=header)
     if file is None:
         return
     try:
         with file.open("rb") as source:
             while chunk := source.read(CHUNK_BYTES):
-                yield pb.ImagePart(data=chunk)
+                yield part(data=chunk)
     except OSError as exc:
         problems.append(exc)
         raise

@@ -200,21 +200,38 @@ def pool_trait(name: str) -> str:
     return f"pool:{name}"
 
 
+ENGINES = FOLDER, RBD = "folder", "rbd"
+
+
 class Pool(BaseModel):
-    """Storage that several nodes of a zone have mounted at once, all under the same `path`.
+    """Storage that several nodes of a zone have at once. `engine`: how.
 
-    The first node that reports it creates the row; the others count as having it while they report the same.
+    | engine | means |
+    |--------|-------|
+    | folder | a file system that nodes have mounted, all under the same `path` |
+    | rbd    | a pool of a Ceph cluster; `path` is rbd:<fsid>/<name> |
 
-    `uuid` is in a file of the pool itself. `capacity_gib` is of the nodes' last report; `used_gib` is kept by a trigger
-    on allocations.
+    The first node that reports a folder creates the row; the others count as having it while they report the same. Its
+    `uuid` is in a file of the pool itself. A pool of a storage `cluster` comes from the report of the cluster's agent,
+    and each node with the trait `rbd` has it; its `uuid` is made of fsid and name.
+
+    `capacity_gib` is of the last report; `used_gib` is kept by a trigger on allocations. Reported for clusters only:
+    `written_gib`, what is written of the capacity; `replicas`; `is_reported_nearly_full`.
     """
 
     name = models.SlugField(max_length=40)
     zone = models.ForeignKey(Zone, models.PROTECT)
     uuid = models.UUIDField(unique=True)
     path = models.CharField(max_length=255)
+    engine = models.CharField(max_length=8, default=FOLDER, db_default=FOLDER)
+    cluster = models.ForeignKey(
+        "storage_clusters.StorageCluster", models.PROTECT, null=True, db_index=False, related_name="pools"
+    )
     capacity_gib = models.PositiveBigIntegerField(default=0)
     used_gib = models.PositiveBigIntegerField(default=0)
+    written_gib = models.PositiveBigIntegerField(null=True)
+    replicas = models.PositiveSmallIntegerField(null=True)
+    is_reported_nearly_full = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [
@@ -222,11 +239,27 @@ class Pool(BaseModel):
             models.CheckConstraint(
                 condition=Q(used_gib=0) | Q(used_gib__lte=F("capacity_gib")), name="nodes_pool_not_oversold"
             ),
+            models.CheckConstraint(
+                condition=Q(engine=FOLDER, cluster=None) | Q(engine=RBD, cluster__isnull=False),
+                name="nodes_pool_engine",
+            ),
         ]
 
     @property
     def trait(self) -> str:
         return pool_trait(self.name)
+
+    @property
+    def is_of_cluster(self) -> bool:
+        """Tell if a storage agent makes, opens and closes the disks in the pool; otherwise the nodes do."""
+        return self.cluster_id is not None
+
+    @property
+    def is_nearly_full(self) -> bool:
+        """Tell if the pool takes no new data: by its cluster's report, or by what is allocated of it."""
+        if self.engine == RBD:
+            return self.is_reported_nearly_full
+        return self.used_gib * 100 > self.capacity_gib * settings.POOL_NEARLY_FULL_PERCENT
 
 
 class NodeRemoval(BaseModel):

@@ -2,8 +2,8 @@
 
 One ECDSA P-256 authority (X.509, RFC 5280). A node's certificate names the node and its zone:
 URI andromede://zone/<zone>/node/<node-id>, DNS <node-id>.nodes.andromede.internal. A process of the control plane has
-URI andromede://controlplane/<process>. An announcer has announcer and announcers in the place of node and nodes.
-Nodes and announcers get serverAuth alone, processes clientAuth alone: a stolen node's key
+URI andromede://controlplane/<process>. An announcer has announcer and announcers in the place of node and nodes, a
+storage agent storage in both places. All three get serverAuth alone, processes clientAuth alone: a stolen node's key
 opens no other node. PostgreSQL gets one with its address, and a sentinel elsewhere one as which PostgreSQL knows it.
 """
 
@@ -43,6 +43,11 @@ def server_name(node_id: UUID) -> str:
 def announcer_server_name(announcer_id: UUID) -> str:
     """Return the DNS name in the announcer's certificate, which callers verify."""
     return f"{announcer_id}.announcers.andromede.internal"
+
+
+def storage_server_name(storage_id: UUID) -> str:
+    """Return the DNS name in the storage agent's certificate, which callers verify."""
+    return f"{storage_id}.storage.andromede.internal"
 
 
 def create_authority(folder: Path) -> None:
@@ -124,6 +129,22 @@ def sign_announcer(
     ]
     key = _requested_key(request_pem)
     return _sign(_authority(folder, ca_key), key, str(announcer_id), names, ExtendedKeyUsageOID.SERVER_AUTH)
+
+
+def sign_storage_agent(
+    folder: Path, *, request_pem: bytes, storage_id: UUID, zone: str, ca_key: bytes | None = None
+) -> x509.Certificate:
+    """Answer a storage agent's request, as sign_node does a node's.
+
+    Raises:
+        KeyMissing, CertificateRequestInvalid: as sign_node does.
+    """
+    names: list[x509.GeneralName] = [
+        x509.UniformResourceIdentifier(f"andromede://zone/{zone}/storage/{storage_id}"),
+        x509.DNSName(storage_server_name(storage_id)),
+    ]
+    key = _requested_key(request_pem)
+    return _sign(_authority(folder, ca_key), key, str(storage_id), names, ExtendedKeyUsageOID.SERVER_AUTH)
 
 
 def sign_database(folder: Path, *, request_pem: bytes, host: str, ca_key: bytes | None = None) -> x509.Certificate:

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Func, Q, QuerySet, Value
 
 from controlplane.nodes import incidents
-from controlplane.nodes.models import Incident, Node, Pool
+from controlplane.nodes.models import FOLDER, RBD, Incident, Node, Pool
 
 log = logging.getLogger(__name__)
 
 INCIDENTS = MISMATCH, SHRUNK = "pool-mismatch", "pool-shrunk"
 WHYS = ("silent", "mismatch", "unmounted")
+RBD_TRAIT = "rbd"  # of nodes whose QEMU and libvirt can open images of a Ceph cluster
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,37 @@ def record_pools(node: Node, reported: Sequence[ReportedPool]) -> list[str]:
         pool.name: pool for pool in Pool.objects.filter(zone=node.zone_id, name__in=[each.name for each in reported])
     }
     pools = [(each, recorded.get(each.name) or _found(node, each)) for each in reported]
-    same = [pool for each, pool in pools if pool is not None and (pool.uuid, pool.path) == (each.uuid, each.path)]
-    shrunk = [pool.name for each, pool in pools if pool in same and not _keep_size(pool, each.size_gib)]
+    same = [pool for each, pool in pools if pool is not None and _is_same(pool, each)]
+    shrunk = [pool.name for each, pool in pools if pool in same and not keep_size(pool, each.size_gib)]
     _settle(node, MISMATCH, [each for each, pool in pools if pool not in same])
     _settle(node, SHRUNK, [each for each in reported if each.name in shrunk])
     return sorted(pool.trait for pool in same if pool is not None)
+
+
+def cluster_traits(node: Node, traits: Sequence[str]) -> list[str]:
+    """Return the traits of the pools of storage clusters that a node has, if it reports these `traits`."""
+    if RBD_TRAIT not in traits:
+        return []
+    return sorted(pool.trait for pool in Pool.objects.filter(zone=node.zone_id, engine=RBD))
+
+
+def give_trait(pool: Pool) -> None:
+    """Give the pool's trait to the nodes of its zone that can open images of a cluster, before their next heartbeat."""
+    nodes = Node.objects.filter(zone=pool.zone_id, traits__contains=[RBD_TRAIT])
+    _edit_traits(nodes.exclude(traits__contains=[pool.trait]), pool, "array_append")
+
+
+def withdraw_trait(pool: Pool) -> None:
+    """Take the trait of a deleted pool from the nodes of its zone."""
+    _edit_traits(Node.objects.filter(zone=pool.zone_id, traits__contains=[pool.trait]), pool, "array_remove")
+
+
+def _edit_traits(nodes: QuerySet[Node], pool: Pool, function: str) -> None:
+    nodes.update(traits=Func(F("traits"), Value(pool.trait), function=function))
+
+
+def _is_same(pool: Pool, reported: ReportedPool) -> bool:
+    return (pool.engine, pool.uuid, pool.path) == (FOLDER, reported.uuid, reported.path)
 
 
 def _found(node: Node, reported: ReportedPool) -> Pool | None:
@@ -63,7 +90,7 @@ def _found(node: Node, reported: ReportedPool) -> Pool | None:
     return pool
 
 
-def _keep_size(pool: Pool | None, size_gib: int) -> bool:
+def keep_size(pool: Pool | None, size_gib: int) -> bool:
     """Update the size; False when it is below the space in use."""
     if pool is None or pool.capacity_gib == size_gib:
         return True

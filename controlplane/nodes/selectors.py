@@ -54,7 +54,7 @@ def pools(actor: Actor) -> QuerySet[Pool]:
     """Return all pools. Raises RoleNeeded: the actor has no platform role."""
     if not actor.sees_all:
         raise RoleNeeded(role="operator")
-    return Pool.objects.all()
+    return Pool.objects.select_related("cluster")
 
 
 def pool_get(actor: Actor, ref: str) -> Pool:

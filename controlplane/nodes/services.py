@@ -138,7 +138,11 @@ def record_heartbeat(node: Node, report: NodeReport) -> None:
         agent_version=report.agent_version,
         cpu_model=report.cpu_model,
         virt_type=report.virt_type,
-        traits=[*report.traits, *pools.record_pools(node, report.pools)],
+        traits=[
+            *report.traits,
+            *pools.record_pools(node, report.pools),
+            *pools.cluster_traits(node, report.traits),
+        ],
         hook_sha256=report.hook_sha256,
         hook_problem=report.hook_problem,
         is_attested=Case(When(attests, then=not report.hook_problem), default=False),

@@ -10,6 +10,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from django.db import transaction
+from django.db.models import CharField, QuerySet
+from django.db.models.functions import Cast
 
 from agents.protocol import agent_pb2 as pb
 from andromede_core.documents import signed
@@ -76,6 +78,12 @@ def keyset() -> Keyset:
 def charter_of(node: Node) -> Charter | None:
     row = newest(CHARTER, str(node.pk))
     return _charter(bytes(row.document)) if row else None
+
+
+def charters_since(moment: datetime, *, zone_id: str) -> QuerySet[TrustDocument]:
+    """Return the charters of the zone's nodes that were signed after this moment, the oldest first."""
+    nodes = Node.objects.filter(zone=zone_id).annotate(subject=Cast("pk", CharField())).values("subject")
+    return TrustDocument.objects.filter(kind=CHARTER, subject__in=nodes, created_at__gt=moment).order_by("created_at")
 
 
 def deny_list() -> DenyList:

@@ -63,18 +63,17 @@ def resolve_pools(requirements: Sequence[PoolRequirement]) -> tuple[ResolvedPool
     """Return the current free space of these pools."""
     names = {requirement.name for requirement in requirements}
     rows = list(Pool.objects.filter(name__in=names).order_by("zone_id")) if names else []
-    return tuple(
-        ResolvedPoolRequirement(
-            requirement.name,
-            pool_trait(requirement.name),
-            requirement.gib,
-            tuple(
-                (row.zone_id, max(0, row.capacity_gib - row.used_gib))
-                for row in rows
-                if row.name == requirement.name and requirement.zone in (None, row.zone_id)
-            ),
-        )
-        for requirement in requirements
+    return tuple(_resolved(requirement, rows) for requirement in requirements)
+
+
+def _resolved(requirement: PoolRequirement, rows: Sequence[Pool]) -> ResolvedPoolRequirement:
+    pools = [row for row in rows if row.name == requirement.name and requirement.zone in (None, row.zone_id)]
+    return ResolvedPoolRequirement(
+        requirement.name,
+        pool_trait(requirement.name),
+        requirement.gib,
+        tuple((pool.zone_id, max(0, pool.capacity_gib - pool.used_gib)) for pool in pools),
+        frozenset(pool.zone_id for pool in pools if pool.is_nearly_full),
     )
 
 

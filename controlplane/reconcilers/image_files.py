@@ -1,4 +1,5 @@
-"""Image files that no image needs any more are removed from the image store and from the caches of the nodes.
+"""Image files that no image needs any more are removed from the image store, the caches of the nodes, and storage
+clusters.
 
 Files of private images that stay on nodes are recorded, since they are customers' data.
 """
@@ -12,6 +13,8 @@ from controlplane.kernel.errors import CloudError
 from controlplane.nodes import agent_client
 from controlplane.nodes.errors import NodeRefused
 from controlplane.nodes.models import Node
+from controlplane.storage_clusters import volume_calls
+from controlplane.storage_clusters.models import ClusterImage
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +28,7 @@ def reconcile() -> int:
             _clean_cache(node)
         except CloudError as exc:
             log.warning("node %s: image cache not cleaned, retried later: %s", node.name, exc)
+    _clean_clusters()
     return removed
 
 
@@ -47,3 +51,16 @@ def _is_removed(node: Node, sha256: str) -> bool:
         log.debug("node %s: image %s kept, a disk is cloned from it", node.name, sha256)
         return False
     return True
+
+
+def _clean_clusters() -> None:
+    """Remove images from the pools of clusters; one that volumes are clones of is tried again at the next run."""
+    rows = list(ClusterImage.objects.select_related("pool").order_by("pool", "sha256"))
+    needed = _needed({row.sha256 for row in rows})
+    for row in (each for each in rows if each.sha256 not in needed):
+        try:
+            volume_calls.remove_image(row.pool, row.sha256)
+        except CloudError as exc:
+            log.info("pool %s: image %s kept for now: %s", row.pool.name, row.sha256, exc)
+        else:
+            row.delete()

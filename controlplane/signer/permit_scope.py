@@ -26,6 +26,8 @@ from controlplane.storage.services import image_sources, volume_placement_reques
 
 # The related rows of an instance that are read, unless placement has to decide again.
 OF_INSTANCE = ("generation", "root_volume_id", "project__organization", "image__sha256")
+# A node that was rebooted opens the disks in storage clusters again.
+STARTS = ("instance.start", "instance.reboot", "instance.reset")
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,8 @@ class PermitScope:
     hold, with the sources whose data it meets there. `make_request`: makes the placement request, if placement has
     to decide again.
 
-    `brings_disks`: each of the consumers gets its disk there. `peer`: the other node of a move. `decided_for`: the zone
-    that the decision has to admit, if it is not that of the node.
+    `brings_disks`: each of the consumers gets its disk there, or opens it there again. `peer`: the other node of a
+    move. `decided_for`: the zone that the decision has to admit, if it is not that of the node.
     """
 
     generation: int
@@ -107,7 +109,7 @@ def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[DataSourc
     )
     subject = PolicySubject(instance.project, instance.pk, sources=(*sources, *gets))
     consumers = (instance.pk, *attachments.values())
-    is_brought = bool(operation.args.get("shared"))
+    is_brought = bool(operation.args.get("shared")) or operation.kind in STARTS
     return PermitScope(instance.generation, contents, consumers, subject, make_request, brings_disks=is_brought)
 
 

@@ -104,8 +104,8 @@ def volume_create(actor: Actor, project: Project, new: NewVolume) -> tuple[Volum
 
     Raises:
         RoleNeeded: `host`, and the actor is no operator.
-        ImageSizeMismatch, VolumeNameTaken, QuotaExceeded, InsufficientCapacity, NoPlace, PolicyUnsatisfiable,
-        UnknownHost, ExemptionForOther, ExemptionOver, ExemptionUnsigned, ExemptionSpent.
+        ImageSizeMismatch, VolumeNameTaken, QuotaExceeded, InsufficientCapacity, NoPlace,
+        PolicyUnsatisfiable, UnknownHost, ExemptionForOther, ExemptionOver, ExemptionUnsigned, ExemptionSpent.
     """
     volume, request = _plan(actor, project, new)
     placement.check_placement(request)

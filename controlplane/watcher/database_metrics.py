@@ -30,6 +30,7 @@ from controlplane.nodes.models import (
     oldest_attestation,
 )
 from controlplane.operations.models import LIVE, Operation
+from controlplane.storage_clusters.models import StorageCluster, StorageClusterIncident
 from controlplane.webhooks.models import Delivery
 from telemetry.kernel_clock import is_synchronised
 
@@ -54,6 +55,7 @@ class DatabaseMetrics(Collector):
                 _operations,
                 _nodes,
                 _announcers,
+                _storage_clusters,
                 _lives,
                 _drains,
                 _capacity,
@@ -171,6 +173,17 @@ def _announcers() -> Families:
     yield certificate
 
 
+def _storage_clusters() -> Families:
+    certificate = _of_zones(
+        "andromede_storage_agents_certificate_remaining_seconds",
+        "Seconds until the first storage agent's certificate ends, by zone.",
+    )
+    zones = StorageCluster.objects.exclude(certificate_expires_at=None).order_by().values_list("zone_id")
+    for zone, ends_at in zones.annotate(Min("certificate_expires_at")):
+        certificate.add_metric([zone], -_age(ends_at))
+    yield certificate
+
+
 def _lives() -> Families:
     states = GaugeMetricFamily("andromede_nodes", "Nodes by zone and state.", labels=["zone", "state"])
     lives = GaugeMetricFamily("andromede_nodes_life", "Nodes by zone and display state.", labels=["zone", "life"])
@@ -251,6 +264,9 @@ def _incidents() -> Families:
     announcers = AnnouncerIncident.objects.filter(ended_at=None).order_by().values_list("kind")
     for kind, count in announcers.annotate(Count("pk")):
         family.add_metric([f"announcer-{kind}"], count)
+    clusters = StorageClusterIncident.objects.filter(ended_at=None).order_by().values_list("kind")
+    for kind, count in clusters.annotate(Count("pk")):
+        family.add_metric([f"storage-{kind}"], count)
     yield family
 
 

@@ -113,7 +113,7 @@ def release_allocation(operation: Operation) -> Effect:
 
 def ensure_image(operation: Operation) -> None:
     instance = _instance(operation)
-    node_steps.ensure_image(step_permits.for_instance(operation, instance), instance.image)
+    node_steps.ensure_image(step_permits.for_instance(operation, instance), instance.image, instance.root_pool)
 
 
 def ensure_root_disk(operation: Operation) -> None:

@@ -38,6 +38,7 @@ from controlplane.workflows.instance_migrate import (
     root_for,
     volume_of,
 )
+from controlplane.workflows.node_steps import Disk
 from controlplane.workflows.workflow_types import Effect, Step, Workflow
 
 # The node closes it; its file stays, for the other nodes.
@@ -122,7 +123,7 @@ def _leave_behind(migration: Migration) -> None:
 
 def take_root_disk_over(operation: Operation) -> None:
     migration = migration_of(operation)
-    node_steps.open_disk(step_permits.for_arrival(operation, migration), root_for(migration))
+    _take_over(operation, migration, root_for(migration))
 
 
 def forget_root_disk(operation: Operation) -> Effect | None:
@@ -132,7 +133,13 @@ def forget_root_disk(operation: Operation) -> Effect | None:
 
 def take_volume_over(part_id: UUID, operation: Operation) -> None:
     migration = migration_of(operation)
-    node_steps.open_disk(step_permits.for_arrival(operation, migration), disk_for(migration, volume_of(part_id)))
+    _take_over(operation, migration, disk_for(migration, volume_of(part_id)))
+
+
+def _take_over(operation: Operation, migration: Migration, disk: Disk) -> None:
+    require_fenced(migration.source)
+    node_steps.fence_disk(migration.source, disk)
+    node_steps.open_disk(step_permits.for_arrival(operation, migration), disk)
 
 
 def forget_volume(part_id: UUID, operation: Operation) -> Effect | None:

@@ -45,6 +45,7 @@ def _run(operation: Operation, *, restart: "pb.RestartKind" = pb.RESTART_KIND_UN
     """Check placement again, since a guest that was off may not be allowed there any more."""
     instance = _instance(operation)
     authorization = step_permits.for_instance(operation, instance)
+    node_steps.reopen_disks(authorization, instance)
     node_steps.ensure_instance(authorization, instance, power=pb.POWER_RUNNING, restart=restart)
 
 
@@ -57,7 +58,9 @@ def _stop(operation: Operation, power: "pb.Power") -> pb.InstanceState:
 
 
 def _instance(operation: Operation) -> Instance:
-    return Instance.objects.select_related("project", "image", "affinity_group", "node").get(pk=operation.resource_id)
+    return Instance.objects.select_related("project", "image", "affinity_group", "node", "root_pool").get(
+        pk=operation.resource_id
+    )
 
 
 def becomes(state: str, power_state: str) -> Callable[[Operation], None]:

@@ -62,7 +62,7 @@ def ensure_image(operation: Operation) -> None:
         "instance__project", "volume__project"
     ):
         inherit_classifications(attachment)
-    node_steps.ensure_image(authorization, instance.image)
+    node_steps.ensure_image(authorization, instance.image, instance.root_pool)
 
 
 def ensure_root_disk(operation: Operation) -> None:

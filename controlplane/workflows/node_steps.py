@@ -25,6 +25,8 @@ from controlplane.nodes.pools import nodes_with_pool
 from controlplane.operations import queues
 from controlplane.placement import services as placement
 from controlplane.storage.models import Volume
+from controlplane.storage_clusters.errors import StorageClusterRefused
+from controlplane.workflows import cluster_disks
 from controlplane.workflows.step_permits import using_permit
 from controlplane.workflows.workflow_types import Effect
 
@@ -33,8 +35,14 @@ NOT_ON_NODE = "agent.not_found"
 IMAGE_REFUSED = "agent.image_refused"
 
 
-def ensure_image(authorization: CallAuthorization, image: Image) -> None:
-    """Send the image. Raises HandOver when the node lacks it, and this queue does not send images."""
+def ensure_image(authorization: CallAuthorization, image: Image, pool: Pool | None = None) -> None:
+    """Send the image to the node, or to the storage cluster of the `pool` in which a disk is to be a clone of it.
+
+    Raises HandOver when it is not there, and this queue does not send images.
+    """
+    if pool is not None and pool.is_of_cluster:
+        cluster_disks.ensure_image(authorization, image, pool)
+        return
     ensure = partial(
         agent_client.ensure_image,
         authorization,
@@ -89,15 +97,15 @@ def root_of(instance: Instance) -> Disk:
 def make_disk(authorization: CallAuthorization, disk: Disk) -> None:
     """Create an empty disk, or a copy of its image.
 
-    An image that the node's cache has lost since an earlier step, as by the removal of another image with the same
-    bytes, is sent once more.
+    An image that has been lost since an earlier step, as by the removal of another image with the same bytes, is sent
+    once more.
     """
     try:
         _ensure_disk(authorization, disk, is_taken_over=False)
-    except NodeRefused as exc:
+    except (NodeRefused, StorageClusterRefused) as exc:
         if disk.image is None or exc.facts.get("agent_code") != NOT_ON_NODE:
             raise
-        ensure_image(authorization, disk.image)
+        ensure_image(authorization, disk.image, disk.pool)
         _ensure_disk(authorization, disk, is_taken_over=False)
 
 
@@ -107,6 +115,9 @@ def open_disk(authorization: CallAuthorization, disk: Disk) -> None:
 
 
 def _ensure_disk(authorization: CallAuthorization, disk: Disk, *, is_taken_over: bool) -> None:
+    if disk.pool is not None and disk.pool.is_of_cluster:
+        _ensure_cluster_disk(authorization, disk, disk.pool, is_new=not is_taken_over)
+        return
     request = pb.EnsureVolumeRequest(
         subject=subject(disk.id, disk.generation),
         size_bytes=disk.size_gib * GIB,
@@ -120,6 +131,27 @@ def _ensure_disk(authorization: CallAuthorization, disk: Disk, *, is_taken_over:
         agent_client.ensure_volume(authorization, request)
 
 
+def _ensure_cluster_disk(authorization: CallAuthorization, disk: Disk, pool: Pool, *, is_new: bool) -> None:
+    """Open the disk for the node, and tell the node its key. `is_new`: make it first."""
+    source = cluster_disks.open_for(
+        authorization,
+        pool,
+        disk.id,
+        size_gib=disk.size_gib,
+        image_sha256=disk.image.sha256 if disk.image is not None else "",
+        is_new=is_new,
+    )
+    request = pb.EnsureVolumeRequest(
+        subject=subject(disk.id, disk.generation),
+        size_bytes=disk.size_gib * GIB,
+        pool=pool.name,
+        is_taken_over=True,
+        rbd=source,
+    )
+    with using_permit(authorization):
+        agent_client.ensure_volume(authorization, request)
+
+
 def remove_disk(node: Node | None, disk: Disk) -> Effect | None:
     """Delete the disk's data.
 
@@ -127,6 +159,10 @@ def remove_disk(node: Node | None, disk: Disk) -> Effect | None:
     """
     if node is None or disk.pool is None:
         return remove(node, kind="volume", resource_id=disk.id, generation=disk.generation)
+    if disk.pool.is_of_cluster:
+        forgotten = release_disk(node, disk)
+        cluster_disks.remove(disk.pool, disk.id)
+        return forgotten
     try:
         _delete_from(node, disk, disk.pool)
         return None
@@ -147,9 +183,29 @@ def _delete_from(node: Node, disk: Disk, pool: Pool) -> None:
 
 
 def release_disk(node: Node | None, disk: Disk) -> Effect | None:
-    """Release the disk from its node: the file of a pool stays for the other nodes."""
+    """Release the disk from its node: the data in a pool stays for the other nodes.
+
+    In a storage cluster nothing of that node writes to it any more then, also if the node does not answer.
+    """
     kind = "volume" if disk.pool is None else "shared-volume"
-    return remove(node, kind=kind, resource_id=disk.id, generation=disk.generation)
+    forgotten = remove(node, kind=kind, resource_id=disk.id, generation=disk.generation)
+    if node is not None and disk.pool is not None and disk.pool.is_of_cluster:
+        cluster_disks.close(disk.pool, disk.id, node_id=node.pk)
+    return forgotten
+
+
+def fence_disk(node: Node, disk: Disk) -> None:
+    """Fence a disk in a storage cluster from a node that is dead, before another node opens it."""
+    if disk.pool is not None and disk.pool.is_of_cluster:
+        cluster_disks.close(disk.pool, disk.id, node_id=node.pk, is_dead=True)
+
+
+def reopen_disks(authorization: CallAuthorization, instance: Instance) -> None:
+    """Open the disks in storage clusters again before a start: a node that was rebooted has no keys any more."""
+    rows = Volume.objects.filter(attachment__instance=instance, pool__cluster__isnull=False).select_related("pool")
+    for disk in (root_of(instance), *map(disk_of, rows)):
+        if disk.pool is not None and disk.pool.is_of_cluster:
+            open_disk(authorization, disk)
 
 
 def open_shared_volume(authorization: CallAuthorization, volume: Volume) -> Effect | None:

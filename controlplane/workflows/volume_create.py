@@ -54,7 +54,7 @@ def release_allocation(operation: Operation) -> Effect:
 def ensure_image(operation: Operation) -> None:
     volume = _volume(operation)
     if volume.image is not None:
-        node_steps.ensure_image(step_permits.for_volume(operation, volume), volume.image)
+        node_steps.ensure_image(step_permits.for_volume(operation, volume), volume.image, volume.pool)
 
 
 def ensure_disk(operation: Operation) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from agents.node import domain_check, domainxml
 from agents.node.adapters.interfaces import Firmware, GuestDisk, GuestNic, GuestSpec
+from agents.node.adapters.storage.places import RbdSource
 from agents.node.domain_check import ForeignDomain
 from agents.node.trust.clock import Clock
 from agents.node.trust.start_authorizations import ARRIVAL, START, StartAuthorizations
@@ -364,3 +365,63 @@ def test_text_that_is_no_domain_is_refused(text: str, problem: str) -> None:
 def test_answer_keeps_the_addresses_for_qemu() -> None:
     answer = ET.fromstring(domain_check.printed(domain_check.read(text_of("migrate"))))
     assert answer.find("devices/interface/address") is not None
+
+
+# ---- disks in a Ceph cluster
+
+RBD = RbdSource("vms", ROOT, ("10.0.0.1:3300", "10.0.0.2:3300"), f"v-{ROOT}.0198000000a0")
+IN_CLUSTER = replace(NEW, disks=(GuestDisk(UUID(ROOT), rbd=RBD),))
+SOURCE = f'name="vms/{ROOT}"'
+CLIENT = f'username="{RBD.client}"'
+OTHER = "01a222ae-0a89-7a9e-b736-e491aabf8530"
+
+
+def cluster_text() -> str:
+    return domainxml.domain(IN_CLUSTER, virt_type="qemu")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (SOURCE, f'name="vms/{OTHER}"'),
+        (SOURCE, f'name="other/{ROOT}"'),
+        (SOURCE, f'name="vms/{ROOT}@snapshot"'),
+        ('protocol="rbd"', 'protocol="nbd"'),
+        (CLIENT, 'username="admin"'),
+        ('type="ceph"', 'type="iscsi"'),
+        (f'uuid="{ROOT}"', f'uuid="{OTHER}"'),
+        ('type="raw"', 'type="qcow2"'),
+        ('cache="writeback"', 'cache="unsafe"'),
+        ('error_policy="stop"', 'error_policy="ignore"'),
+        ('<host name="10.0.0.1"', '<host name="10.0.0.3"'),
+        ("</source>", '<config file="/etc/passwd"/></source>'),
+        ("</source>", '<snapshot name="x"/></source>'),
+    ],
+)
+def test_other_disk_in_a_cluster_is_refused(old: str, new: str) -> None:
+    text = cluster_text()
+    assert old in text
+    with pytest.raises(ForeignDomain):
+        domain_check.check(IN_CLUSTER, domain_check.read(text.replace(old, new)))
+
+
+def starts_for_arrival() -> StartAuthorizations:
+    starts = StartAuthorizations(Clock())
+    starts.expect(IN_CLUSTER, FAR)
+    return starts
+
+
+def test_arriving_guest_opens_its_disk_as_this_node_may() -> None:
+    theirs = cluster_text().replace(CLIENT, f'username="v-{ROOT}.0198000000a1"').replace("10.0.0.2", "10.0.0.9")
+    domain, starts = domain_check.read(theirs), starts_for_arrival()
+    assert starts.use(IN_CLUSTER.id, "migrate", domain) is None
+    answer = domain_check.printed(domain)
+    assert RBD.client in answer
+    assert "0198000000a1" not in answer
+    domain_check.check(IN_CLUSTER, domain_check.read(answer))
+    assert "other values" in str(starts.use(IN_CLUSTER.id, "prepare", domain_check.read(theirs)))
+
+
+def test_arriving_guest_gets_no_other_image() -> None:
+    domain = domain_check.read(cluster_text().replace(SOURCE, f'name="vms/{OTHER}"'))
+    assert "not as the agent defined it" in str(starts_for_arrival().use(IN_CLUSTER.id, "migrate", domain))

@@ -140,7 +140,7 @@ def test_a_good_image_is_kept_read_only_and_cloned(
     report = subprocess.run(["qemu-img", "info", str(clone)], capture_output=True, text=True, check=True).stdout
     assert f"backing file: {cached}" in report
     assert f"backing file format: {announced}" in report
-    assert node.adapters.disks.volume_size_bytes(volume_id) == 16 * MIB
+    assert node.adapters.disks.engine().size_bytes(volume_id) == 16 * MIB
 
 
 def test_a_clone_keeps_the_content_of_its_image(node: Node, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_clone_keeps_the_content_of_its_image(node: Node, tmp_path: Path) -> N
     volumes.ensure(node, Subject(volume_id, 1), VolumeSpec(2 * MIB, sha256))
     volumes.ensure(node, Subject(volume_id, 2), VolumeSpec(4 * MIB, sha256))
     copy = tmp_path / "copy"
-    qemu_img("convert", "-O", "raw", node.adapters.disks.volume_path(volume_id), copy)
+    qemu_img("convert", "-O", "raw", node.adapters.disks.engine().disk(volume_id).source, copy)
     assert copy.read_bytes() == (b"content!" * (MIB // 8)).ljust(4 * MIB, b"\0")
 
 

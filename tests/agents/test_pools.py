@@ -17,6 +17,7 @@ from agents.node.adapters.fake import FakeNode
 from agents.node.adapters.interfaces import BaseImage, ImageFormat, Power
 from agents.node.adapters.pools import Pools
 from agents.node.adapters.qemu_img import FileDisks
+from agents.node.adapters.storage.places import Place
 from agents.node.errors import AdapterError
 from agents.node.specs import Subject, VolumeSpec
 from agents.node.state_store import MIGRATIONS, StateStore
@@ -29,6 +30,7 @@ from tests.pki import Issued, TestCA
 
 OTHER_ID = UUID("01980000-0000-7000-8000-00000000a002")
 NAME = "shared"
+POOL = Place(NAME)
 
 
 @pytest.fixture
@@ -249,26 +251,23 @@ def test_clone_in_a_pool_needs_no_local_file(disks: FileDisks, tmp_path: Path, f
     image = tmp_path / "state/images/tiny"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "4M"], check=True)
     volume_id = UUID(specs.new_id())
-    disks.create_volume(volume_id, size_bytes=8 * MIB, base=BaseImage("tiny", ImageFormat.QCOW2), pool=NAME)
-    report = json.loads(
-        subprocess.run(
-            ["qemu-img", "info", "--output=json", disks.volume_path(volume_id, NAME)], check=True, capture_output=True
-        ).stdout
-    )
+    disks.engine(POOL).create(volume_id, size_bytes=8 * MIB, base=BaseImage("tiny", ImageFormat.QCOW2))
+    command = ["qemu-img", "info", "--output=json", disks.engine(POOL).disk(volume_id).source]
+    report = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     assert (report["virtual-size"], report.get("backing-filename")) == (8 * MIB, None)
-    assert disks.volume_size_bytes(volume_id, NAME) == 8 * MIB
-    disks.grow_volume(volume_id, 16 * MIB, NAME)
-    assert disks.volume_size_bytes(volume_id, NAME) == 16 * MIB
-    assert disks.remove_volume(volume_id, NAME)
+    assert disks.engine(POOL).size_bytes(volume_id) == 8 * MIB
+    disks.engine(POOL).grow(volume_id, 16 * MIB)
+    assert disks.engine(POOL).size_bytes(volume_id) == 16 * MIB
+    assert disks.engine(POOL).remove(volume_id)
     assert files(folder) == []
 
 
 def test_volume_created_by_another_node_is_kept(disks: FileDisks, tmp_path: Path, folder: Path) -> None:
     volume_id = UUID(specs.new_id())
     other = FileDisks(tmp_path / "other", pools=Pools({NAME: folder}), owner="two")
-    other.create_volume(volume_id, size_bytes=16 * MIB, base=None, pool=NAME)
-    disks.create_volume(volume_id, size_bytes=8 * MIB, base=None, pool=NAME)
-    assert disks.volume_size_bytes(volume_id, NAME) == 16 * MIB
+    other.engine(POOL).create(volume_id, size_bytes=16 * MIB)
+    disks.engine(POOL).create(volume_id, size_bytes=8 * MIB)
+    assert disks.engine(POOL).size_bytes(volume_id) == 16 * MIB
 
 
 def test_start_removes_only_own_unfinished_files(disks: FileDisks, folder: Path) -> None:

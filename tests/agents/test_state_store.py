@@ -64,11 +64,25 @@ def test_guests_of_the_release_before_get_metadata_and_keep_their_spec(tmp_path:
     with closing(sqlite3.connect(path, isolation_level=None)) as older:
         for kind, at in kinds.items():
             older.execute(f"UPDATE resource SET wish = json_remove(wish, '{at}.metadata') WHERE kind = ?", [kind])
-        older.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 1}")
+        past = next(number for number, step in enumerate(MIGRATIONS) if "Who in a guest may read" in step)
+        older.execute(f"PRAGMA user_version = {past}")
     with closing(StateStore(path)) as ledger:
         ledger.instances.accept(Subject(ID, 1), instance, uses=[])
         ledger.arrivals.accept(Subject(ID, 1), arrival, uses=[])
         assert ledger.instances.require(ID).spec == instance
+
+
+def test_volumes_of_the_release_before_keep_their_spec(tmp_path: Path) -> None:
+    path, past = tmp_path / "ledger.sqlite", next(n for n, step in enumerate(MIGRATIONS) if "of a Ceph cluster" in step)
+    spec = VolumeSpec(512, "", "shared", is_taken_over=True)
+    with closing(StateStore(path)) as ledger:
+        ledger.volumes.accept(Subject(ID, 1), spec, uses=[])
+    with closing(sqlite3.connect(path, isolation_level=None)) as older:
+        older.execute("UPDATE resource SET wish = json_remove(wish, '$.rbd')")
+        older.execute(f"PRAGMA user_version = {past}")
+    with closing(StateStore(path)) as ledger:
+        ledger.volumes.accept(Subject(ID, 1), spec, uses=[])
+        assert ledger.volumes.require(ID).spec == spec
 
 
 @pytest.mark.parametrize("image", [None, Path("/images/x")])

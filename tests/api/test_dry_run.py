@@ -34,6 +34,7 @@ BODIES: dict[str, Any] = {
     "instance_rebuild": {"image": "tiny"},
     "announcer_create": {"name": "new", "zone": "fr-idf-1", "address": "10.0.7.12:7445"},
     "attachment_create": {"volume": "spare"},
+    "storage_cluster_create": {"name": "new", "zone": "fr-idf-1", "address": "10.0.7.22:7447"},
     "network_create": {"name": "new", "cidr": "10.30.0.0/24"},
     "subnet_create": {"name": "new", "cidr": "10.30.0.0/24"},
     "subnet_update": {"labels": {"env": "test"}},

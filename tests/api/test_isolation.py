@@ -27,6 +27,7 @@ from controlplane.nodes.models import Node, Orphan, Pool
 from controlplane.operations.models import MaintenanceRule
 from controlplane.placement.models import Classification, Exemption, PolicyProposal
 from controlplane.quotas.models import QuotaRequest
+from controlplane.storage_clusters.models import StorageCluster
 from controlplane.webhooks.models import Delivery
 from tests.api.client import Caller
 from tests.api.conftest import finish
@@ -264,6 +265,10 @@ def announcer_of(zone: Zone) -> str:
     return str(Announcer.objects.create(name="announcer-9", zone=zone, address="10.0.7.19:7445").pk)
 
 
+def cluster_of(zone: Zone) -> str:
+    return str(StorageCluster.objects.create(name="ceph-9", zone=zone, address="10.0.7.29:7447").pk)
+
+
 def proposal_of(organization: Organization) -> str:
     fields = {"base_version": 0, "change": "looser", "clauses": [], "proposed_by": new_id()}
     return str(PolicyProposal.objects.create(level="organization", organization=organization, **fields).pk)
@@ -297,6 +302,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         "orphan": orphan_on(Node.objects.get()),
         "pool": pool_near(Node.objects.get()),
         "announcer": announcer_of(Node.objects.get().zone),
+        "cluster": cluster_of(Node.objects.get().zone),
         **people_of(organization),
         "member": str(cloud.tenant.actor.user_id),
         **webhook_of(api),
@@ -376,6 +382,7 @@ def test_route_lists_of_the_table_are_complete() -> None:
         "audit",
         "incidents",
         "announcers",
+        "storage-clusters",
         "pools",
         "operations",
         "maintenance",

@@ -145,6 +145,7 @@ OPERATION = (
     "/platform/quarantine/{orphan}/discard",
     "/platform/quarantine/{orphan}/release",
     "/platform/announcers",
+    "/platform/storage-clusters",
     "/platform/address-pools",
     "/platform/address-pools/new",
     "/platform/address-pools/{public-fr}",

@@ -132,6 +132,11 @@ def test_operators_see_and_cordon_nodes(operator: Cli, cli: Cli) -> None:
     assert operator.ok("announcer", "show", "announcer-1", "-o", "json").json["address"] == "10.0.7.11:7445"
     operator.ok("announcer", "incidents", "announcer-1")
     operator.ok("announcer", "delete", "announcer-1", "--yes")
+    operator.ok("storage-cluster", "create", "ceph-1", "--zone", "de-rhein-1", "--address", "10.0.7.21:7447")
+    assert operator.ok("storage-cluster", "list", "-o", "name").out.split() == ["ceph-1"]
+    assert operator.ok("storage-cluster", "show", "ceph-1", "-o", "json").json["pools"] == []
+    operator.ok("storage-cluster", "incidents", "ceph-1")
+    operator.ok("storage-cluster", "delete", "ceph-1", "--yes")
     operator.ok("incident", "list", "--state", "open")
     operator.ok("node", "instances", "node-a")
     pool = operator.ok("pool", "list", "-o", "json").json[0]

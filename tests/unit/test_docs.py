@@ -8,7 +8,9 @@ from pathlib import Path
 
 from agents.node import errors
 from agents.node.main import _parser
-from agents.protocol import agent_pb2
+from agents.protocol import agent_pb2, storage_pb2
+from agents.storage import errors as storage_errors
+from agents.storage.__main__ import _parser as storage_parser
 from controlplane.events.kinds import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,8 +122,22 @@ def test_the_agents_calls_codes_and_options_are_listed() -> None:
     )
 
 
+def test_the_storage_agents_calls_codes_and_options_are_listed() -> None:
+    text = (REFERENCE / "storage-agent.md").read_text()
+    calls = {method.name for method in storage_pb2.DESCRIPTOR.services_by_name["Storage"].methods}
+    actions = storage_parser()._actions
+    options = {option for action in actions for option in action.option_strings} - {"-h", "--help"}
+    words = set(re.findall(r"`([^`\n]+)`", text))
+    assert calls | options <= words
+    assert set(re.findall(r"^\| `(storage\.[a-z_]+)`", text, re.MULTILINE)) == {
+        code for code in storage_errors.OF_WORKERS if code.startswith("storage.")
+    }
+
+
 def codes(error: type[errors.AgentError]) -> Iterator[str]:
-    yield error.code
+    """Return the codes of a node's agent: a storage agent's have a page of their own."""
+    if error.code.startswith("agent."):
+        yield error.code
     for kind in error.__subclasses__():
         yield from codes(kind)
 

@@ -25,7 +25,7 @@ def test_check_reports_a_breaking_change_of_each_protocol(tmp_path: Path) -> Non
         path.write_text(json_format.MessageToJson(released_then))
         changed.append(replace(each, released=path))
     assert all_broken(changed) == [
-        f"agents/protocol/{name}.proto: the call Lost is gone" for name in ("agent", "announcer")
+        f"agents/protocol/{name}.proto: the call Lost is gone" for name in ("agent", "announcer", "storage")
     ]
 
 

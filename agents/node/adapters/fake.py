@@ -16,13 +16,13 @@ from uuid import UUID
 from agents.node.adapters.channel import Channel
 from agents.node.adapters.fake_consoles import FakeConsoles
 from agents.node.adapters.fake_definitions import Definitions
+from agents.node.adapters.fake_engines import FOLDER, engine_of, size_in
 from agents.node.adapters.fake_hang import Hang
 from agents.node.adapters.fake_migrations import FakeMigrations, FakeTunnel
 from agents.node.adapters.fake_switch import FakeMetadata, FakeSwitch
 from agents.node.adapters.fake_unmanaged import FakeUnmanaged
 from agents.node.adapters.interfaces import (
     Adapters,
-    BaseImage,
     ConsoleKind,
     ConsolePart,
     DiskUsage,
@@ -43,7 +43,10 @@ from agents.node.adapters.network_specs import HostName, PortSpec, SegmentSpec
 from agents.node.adapters.pools import PoolFacts, Pools
 from agents.node.adapters.port_filters import NOTHING_FILTERED, PortCounters
 from agents.node.adapters.public_addresses import NOTHING_PUBLIC
-from agents.node.errors import AdapterError, DetachPending, GuestForeign, NoConsole
+from agents.node.adapters.storage.engine import StorageEngine
+from agents.node.adapters.storage.places import OWN_FOLDER, Place
+from agents.node.domainxml import SPARE_ROOT_PORTS
+from agents.node.errors import AdapterError, DetachPending, GuestForeign, NoConsole, NoFreeSlot, VolumeKeyMissing
 from agents.node.metadata.channel import Guest as GuestMetadata
 
 RUNS = (Power.RUNNING, Power.PAUSED)
@@ -107,6 +110,7 @@ class FakeNode:
         self.numbers = count()
         self.guests = {guest.id: FakeGuest(guest, next(self.numbers)) for guest in self.definitions.kept()}
         self.volumes: dict[UUID, int] = {}
+        self.opened: dict[UUID, int] = {}
         self.ports: dict[UUID, PortSpec] = {}
         self.segments: dict[UUID, SegmentSpec] = {}
         self.metadata: dict[str, GuestMetadata] = {}
@@ -122,8 +126,7 @@ class FakeNode:
         self.foreign_files: list[str] = []
         self.foreign_taps: list[str] = []
         self.unmanaged = FakeUnmanaged(self)
-        self.ignore_shutdown = False
-        self.ignore_detach = False
+        self.ignore_shutdown, self.ignore_detach = False, False
         self.call_counts: dict[str, int] = defaultdict(int)
         self._failures: dict[str, list[Exception]] = defaultdict(list)
         self._listeners: list[Callable[[UUID], None]] = []
@@ -158,7 +161,7 @@ class FakeNode:
 
     def is_clean(self) -> bool:
         """Return whether no tenant resource is left; cached images may be."""
-        return not (self.guests or self.volumes or self.ports or self.seeds)
+        return not (self.guests or self.volumes or self.opened or self.ports or self.seeds)
 
     # ---- migrations
 
@@ -353,12 +356,16 @@ class FakeHypervisor:
         with self._node.call("plugged"):
             guest = self._node.guests.get(guest_id)
             running = guest.running if guest is not None else None
-            return [] if running is None else [*(str(disk.path) for disk in running.disks), str(running.seed)]
+            return [] if running is None else [*(disk.source for disk in running.disks), str(running.seed)]
 
     def plug_disk(self, guest_id: UUID, disk: GuestDisk) -> None:
         with self._node.call("plug_disk"):
             guest, running = self._running(guest_id)
+            if disk.rbd is not None and disk.volume_id not in self._node.opened:
+                raise VolumeKeyMissing(disk.volume_id)
             if disk.volume_id not in {plugged.volume_id for plugged in running.disks}:
+                if len(running.disks) > SPARE_ROOT_PORTS:
+                    raise NoFreeSlot(guest_id)
                 guest.running = replace(running, disks=(*running.disks, disk))
 
     def unplug_disk(self, guest_id: UUID, disk: GuestDisk) -> bool:
@@ -392,9 +399,9 @@ class FakeHypervisor:
     def grow_disk(self, guest_id: UUID, disk: GuestDisk, size_bytes: int) -> None:
         with self._node.call("grow_disk"):
             self._running(guest_id)
-            if self._node.pools.has(disk.path):
+            if disk.path is not None and self._node.pools.has(disk.path):
                 disk.path.write_text(str(size_bytes))
-            else:
+            elif disk.rbd is None:
                 self._node.volumes[disk.volume_id] = size_bytes
 
     def open_console(self, guest_id: UUID, kind: ConsoleKind) -> Channel:
@@ -461,9 +468,6 @@ class FakeDisks:
     def image_size_bytes(self, sha256: str) -> int | None:
         return self._node.images.get(sha256)
 
-    def image_path(self, sha256: str) -> Path:
-        return Path(f"/fake/images/{sha256}")
-
     @contextmanager
     def receive_image(self, sha256: str) -> Iterator[IncomingImage]:
         yield FakeIncoming(self._node, sha256)
@@ -472,42 +476,14 @@ class FakeDisks:
         with self._node.call("remove_image"):
             return self._node.images.pop(sha256, None) is not None
 
+    def folder(self) -> Path:
+        return FOLDER
+
     def pools(self) -> Sequence[PoolFacts]:
         return self._node.pools.current()
 
-    def volume_path(self, volume_id: UUID, pool: str = "") -> Path:
-        folder = self._node.pools.folder(pool) if pool else Path("/fake/volumes")
-        return folder / f"{volume_id}.qcow2"
-
-    def volume_size_bytes(self, volume_id: UUID, pool: str = "") -> int | None:
-        if not pool:
-            return self._node.volumes.get(volume_id)
-        self._node.pools.mounted(pool)
-        return _size_in(self.volume_path(volume_id, pool))
-
-    def create_volume(self, volume_id: UUID, *, size_bytes: int, base: BaseImage | None, pool: str = "") -> None:
-        with self._node.call("create_volume"):
-            if base is not None and base.sha256 not in self._node.images:
-                raise AdapterError(f"Image {base.sha256} is not cached.", retryable=False)
-            self._resize(volume_id, size_bytes, pool)
-
-    def grow_volume(self, volume_id: UUID, size_bytes: int, pool: str = "") -> None:
-        with self._node.call("grow_volume"):
-            self._resize(volume_id, size_bytes, pool)
-
-    def _resize(self, volume_id: UUID, size_bytes: int, pool: str) -> None:
-        if pool:
-            (self._node.pools.mounted(pool) / f"{volume_id}.qcow2").write_text(str(size_bytes))
-        else:
-            self._node.volumes[volume_id] = size_bytes
-
-    def remove_volume(self, volume_id: UUID, pool: str = "") -> bool:
-        with self._node.call("remove_volume"):
-            if not pool:
-                return self._node.volumes.pop(volume_id, None) is not None
-            was_present = self.volume_size_bytes(volume_id, pool) is not None
-            self.volume_path(volume_id, pool).unlink(missing_ok=True)
-            return was_present
+    def engine(self, place: Place = OWN_FOLDER, *, key: bytes = b"") -> StorageEngine:
+        return engine_of(self._node, place)
 
     def write_seed(self, instance_id: UUID, files: Mapping[str, bytes]) -> Path:
         with self._node.call("write_seed"):
@@ -555,16 +531,11 @@ class FakeDisks:
 
 def check_startable(node: FakeNode, spec: GuestSpec) -> None:
     for disk in spec.disks:
-        if disk.volume_id not in node.volumes and _size_in(disk.path) is None:
+        if disk.rbd is not None and disk.volume_id not in node.opened:
+            raise VolumeKeyMissing(disk.volume_id)
+        is_there = disk.rbd is not None or disk.volume_id in node.volumes
+        if not is_there and (disk.path is None or size_in(disk.path) is None):
             raise AdapterError(f"Volume {disk.volume_id} does not exist.", retryable=False)
-
-
-def _size_in(file: Path) -> int | None:
-    """Return the size of a volume in a pool."""
-    try:
-        return int(file.read_text())
-    except FileNotFoundError:
-        return None
 
 
 def _state(guest: FakeGuest) -> GuestState:

@@ -43,7 +43,7 @@ class FakeUnmanaged:
         guest = self._guest(name)
         if guest is not None:
             spec = guest.running or guest.spec
-            disks = tuple(str(disk.path) for disk in spec.disks)
+            disks = tuple(disk.source for disk in spec.disks)
             return DomainFacts(
                 guest.power, spec.memory_mib, _definition(name), disks, tuple(n.bridge for n in spec.nics)
             )

@@ -17,11 +17,13 @@ from agents.node.adapters.channel import Channel
 from agents.node.adapters.migrations import Migrations
 from agents.node.adapters.network_specs import HostName, NetworkSpec, PortSpec, SegmentSpec
 from agents.node.adapters.pools import PoolFacts
+from agents.node.adapters.storage.places import OWN_FOLDER, Place, RbdSource
 from agents.node.metadata.channel import Guest as GuestMetadata
 
 if TYPE_CHECKING:
     from agents.node.adapters.port_filters import PortCounters, PortFilters
     from agents.node.adapters.public_addresses import PublicAddresses
+    from agents.node.adapters.storage.engine import StorageEngine
 
 # ---- network
 
@@ -144,7 +146,7 @@ class IncomingImage(Protocol):
 
 
 class Disks(Protocol):
-    """Files of the node: cached images, volumes, and the seed and console log of each instance."""
+    """Volumes, by engine, and files of the node: cached images, and the seed and console log of each instance."""
 
     def restore(self) -> None:
         """Remove the half-made files of interrupted calls, at the agent's start."""
@@ -157,34 +159,18 @@ class Disks(Protocol):
     def image_size_bytes(self, sha256: str) -> int | None:
         """Return the size of the cached file; None when the image is not cached."""
 
-    def image_path(self, sha256: str) -> Path: ...
-
     def receive_image(self, sha256: str) -> AbstractContextManager[IncomingImage]: ...
 
     def remove_image(self, sha256: str) -> bool: ...
 
-    # `pool`: name of the pool that has the volume's file; empty: the node's own folder.
+    def folder(self) -> Path:
+        """Return the node's own folder, which has images, volumes and files of instances."""
 
     def pools(self) -> Sequence[PoolFacts]:
         """Return the pools that are mounted now, without waiting."""
 
-    def volume_path(self, volume_id: UUID, pool: str = "") -> Path:
-        """Return the path of the volume. Raises AdapterError when its pool is not mounted."""
-
-    def volume_size_bytes(self, volume_id: UUID, pool: str = "") -> int | None:
-        """Return the size that a guest sees; None when the volume does not exist."""
-
-    def create_volume(self, volume_id: UUID, *, size_bytes: int, base: "BaseImage | None", pool: str = "") -> None:
-        """Create a volume, whole or not at all.
-
-        With `base` it is a copy-on-write clone of that image; in a pool, where other nodes open it too, a whole copy. A
-        volume that exists by then stays as it is.
-        """
-
-    def grow_volume(self, volume_id: UUID, size_bytes: int, pool: str = "") -> None:
-        """Grow a volume that no guest has open; otherwise `Hypervisor.grow_disk` does it."""
-
-    def remove_volume(self, volume_id: UUID, pool: str = "") -> bool: ...
+    def engine(self, place: Place = OWN_FOLDER, *, key: bytes = b"") -> "StorageEngine":
+        """Return the engine of the volumes in that place. `key`: the one to keep, of a volume that needs one."""
 
     def write_seed(self, instance_id: UUID, files: Mapping[str, bytes]) -> Path:
         """Write the NoCloud medium with these files; an unchanged one stays, and a running guest keeps its old one."""
@@ -241,6 +227,7 @@ class ConsoleKind(StrEnum):
 # ---- hypervisor
 
 GUEST_PREFIX = "andromede-"
+RBD = "rbd:"  # prefix of a disk's source in a Ceph cluster, POOL/IMAGE; other sources are paths
 
 
 class Power(StrEnum):
@@ -258,13 +245,22 @@ class Firmware(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GuestDisk:
-    """A disk of a guest. `image`: the file that the volume is a layer over; None: the volume is whole."""
+    """A disk of a guest: the file `path`, or the image `rbd`.
+
+    `image`: the file that the volume is a layer over; None: the volume is whole.
+    """
 
     volume_id: UUID
-    path: Path
+    path: Path | None = None
     is_read_only: bool = False
     image: Path | None = None
     image_format: ImageFormat = ImageFormat.QCOW2
+    rbd: RbdSource | None = None
+
+    @property
+    def source(self) -> str:
+        """Return the source as in `Hypervisor.plugged`."""
+        return f"{RBD}{self.rbd.pool}/{self.rbd.image}" if self.rbd is not None else str(self.path)
 
     @property
     def serial(self) -> str:
@@ -436,7 +432,7 @@ class Hypervisor(Protocol):
         """Stop the domain and delete its definition; False when it did not exist. Its disks stay."""
 
     def plugged(self, guest_id: UUID) -> Sequence[str]:
-        """Return the sources of a running guest's disks, mostly paths; none of a guest that is off."""
+        """Return the sources of a running guest's disks, as `GuestDisk.source`; none of a guest that is off."""
 
     def plug_disk(self, guest_id: UUID, disk: GuestDisk) -> None:
         """Hot-plug a disk into the running guest; `define` changes its stored definition."""

@@ -5,7 +5,9 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -33,9 +35,11 @@ from agents.node.adapters.interfaces import (
 )
 from agents.node.adapters.libvirt_connection import LibvirtConnection
 from agents.node.adapters.libvirt_states import STARTING, guest_state
+from agents.node.adapters.volume_secrets import TRAIT as RBD_TRAIT
+from agents.node.adapters.volume_secrets import VolumeSecrets
 from agents.node.domain_check import ForeignDomain
 from agents.node.domainxml import VirtType
-from agents.node.errors import AdapterError, DetachPending, DiskLocked, GuestForeign, NoConsole
+from agents.node.errors import AdapterError, DetachPending, DiskLocked, GuestForeign, NoConsole, NoFreeSlot
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +68,10 @@ class LibvirtHypervisor:
     Callbacks run in libvirt's event thread and only pass events on: they may not call libvirt.
     """
 
-    def __init__(self, uri: str, *, accelerator: Accelerator, restarts: Restarts | None = None) -> None:
+    def __init__(
+        self, uri: str, *, accelerator: Accelerator, secrets: VolumeSecrets, restarts: Restarts | None = None
+    ) -> None:
+        self.secrets = secrets
         self._accelerator = accelerator
         self._restarts = restarts or Restarts()
         self._listeners: list[Callable[[UUID], None]] = []
@@ -79,7 +86,10 @@ class LibvirtHypervisor:
     def host(self) -> HostFacts:
         if self._host is None:
             with self.connection.use() as connection:
-                self._host = _host_facts(connection)
+                problem = self.secrets.problem(connection)
+                facts = _host_facts(connection)
+            log.info("rbd support checked", extra={"facts": {"problem": problem}})
+            self._host = facts if problem else replace(facts, traits=(*facts.traits, RBD_TRAIT))
         virt_type = self._accelerator.virt_type
         traits = (*self._host.traits, f"virt-type:{virt_type}", f"cpu:{self._cpu(virt_type)}")
         return HostFacts(self._host.cores, self._host.memory_mib, self._host.cpu_model, virt_type, traits)
@@ -132,23 +142,26 @@ class LibvirtHypervisor:
             if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
                 domain.resume()
             elif not domain.isActive():
-                try:
+                with self._may_open(connection, domain, guest_id):
                     self._create(domain, guest_id)
-                except libvirt.libvirtError as exc:
-                    if _is_image_locked(exc):
-                        raise DiskLocked(guest_id, exc) from exc
-                    raise
 
     def bring_up(self, guest_id: UUID) -> None:
         with self.connection.use() as connection:
             domain = _get(connection, guest_id)
             self._virt_types.pop(guest_id, None)
-            try:
+            with self._may_open(connection, domain, guest_id):
                 domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
-            except libvirt.libvirtError as exc:
-                if _is_image_locked(exc):
-                    raise DiskLocked(guest_id, exc) from exc
-                raise
+
+    @contextmanager
+    def _may_open(self, connection: Any, domain: Any, guest_id: UUID) -> Iterator[None]:
+        """Let libvirt open the disks of the guest, which starts within the block."""
+        try:
+            with self.secrets.during(connection, domainxml.keyed_disks(domain.XMLDesc())):
+                yield
+        except libvirt.libvirtError as exc:
+            if _is_image_locked(exc):
+                raise DiskLocked(guest_id, exc) from exc
+            raise
 
     def request_shutdown(self, guest_id: UUID) -> None:
         with self.connection.use() as connection:
@@ -192,7 +205,9 @@ class LibvirtHypervisor:
         with self.connection.use() as connection:
             stats_of_domains = connection.getAllDomainStats(libvirt_usage.GROUPS, libvirt_usage.WHICH)
             read = {
-                _guest_id(domain): libvirt_usage.guest_usage(stats, now_s=time.time())
+                _guest_id(domain): unless_gone(
+                    partial(libvirt_usage.guest_usage, stats, now_s=time.time(), definition=domain.XMLDesc)
+                )
                 for domain, stats in stats_of_domains
             }
         return {guest_id: usage for guest_id, usage in read.items() if guest_id is not None and usage is not None}
@@ -249,11 +264,15 @@ class LibvirtHypervisor:
     def plug_disk(self, guest_id: UUID, disk: GuestDisk) -> None:
         with self.connection.use() as connection:
             domain = _get(connection, guest_id)
-            plugged = domainxml.plugged_disks(domain.XMLDesc())
-            if str(disk.path) in plugged:
+            text = domain.XMLDesc()
+            plugged = domainxml.plugged_disks(text)
+            if disk.source in plugged:
                 return
+            _check_slot(guest_id, text)
             target = domainxml.free_target(_target(element) for element in plugged.values())
-            domain.attachDeviceFlags(domainxml.disk_text(disk, target=target), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+            of_cluster = {disk.volume_id: disk.rbd.monitors} if disk.rbd is not None else {}
+            with self.secrets.during(connection, of_cluster):
+                domain.attachDeviceFlags(domainxml.disk_text(disk, target=target), libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
     def unplug_disk(self, guest_id: UUID, disk: GuestDisk) -> bool:
         with self.connection.use() as connection:
@@ -268,7 +287,9 @@ class LibvirtHypervisor:
     def plug_card(self, guest_id: UUID, nic: GuestNic) -> None:
         with self.connection.use() as connection:
             domain = _get(connection, guest_id)
-            if nic.device not in domainxml.plugged_cards(domain.XMLDesc()):
+            text = domain.XMLDesc()
+            if nic.device not in domainxml.plugged_cards(text):
+                _check_slot(guest_id, text)
                 domain.attachDeviceFlags(domainxml.card_text(nic), libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
     def unplug_card(self, guest_id: UUID, device: str) -> bool:
@@ -286,7 +307,10 @@ class LibvirtHypervisor:
     def grow_disk(self, guest_id: UUID, disk: GuestDisk, size_bytes: int) -> None:
         with self.connection.use() as connection:
             domain = _get(connection, guest_id)
-            domain.blockResize(str(disk.path), size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+            element = _plugged(domain, disk)
+            if element is None:
+                raise AdapterError(f"Volume {disk.volume_id} is not plugged into guest {guest_id}.", retryable=True)
+            domain.blockResize(_target(element), size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
 
     def open_console(self, guest_id: UUID, kind: ConsoleKind) -> Channel:
         with self.connection.use() as connection:
@@ -469,7 +493,17 @@ def _destroy(domain: Any) -> None:
 
 
 def _plugged(domain: Any, disk: GuestDisk) -> ElementTree.Element | None:
-    return domainxml.plugged_disks(domain.XMLDesc()).get(str(disk.path))
+    return domainxml.plugged_disks(domain.XMLDesc()).get(disk.source)
+
+
+def _check_slot(guest_id: UUID, domain_text: str) -> None:
+    """Check that the running guest can get another device.
+
+    Raises:
+        NoFreeSlot
+    """
+    if not domainxml.has_free_root_port(domain_text):
+        raise NoFreeSlot(guest_id)
 
 
 def _target(element: ElementTree.Element) -> str:

@@ -89,6 +89,8 @@ class _Expected:
     fingerprint: str
     is_off: bool
     taps: Sequence[str]
+    volume_ids: Sequence[UUID] = ()
+    """Volumes of which libvirt has the secrets until the guest is here, or refused."""
     has_connections: bool = False
 
 
@@ -160,9 +162,13 @@ class LibvirtMigrations:
         folder = self._sockets.make(guest.id, token)
         folder.chmod(0o733)  # QEMU makes sockets in it, as an unprivileged user; other users do not know the name
         taps = [nic.device for nic in guest.nics]
+        of_clusters = {disk.volume_id: disk.rbd.monitors for disk in guest.disks if disk.rbd is not None}
+        if of_clusters:
+            with self._hypervisor.connection.use() as connection:
+                self._hypervisor.secrets.give(connection, of_clusters)
         with self._lock:
             is_new = guest.id not in self._expected
-            self._expected[guest.id] = _Expected(token, certificate_sha256, is_off, taps)
+            self._expected[guest.id] = _Expected(token, certificate_sha256, is_off, taps, tuple(of_clusters))
         if is_new:
             self._forget_connections(guest.id, taps)
         return f"{SCHEME}://{self._address}/{token}"
@@ -181,6 +187,13 @@ class LibvirtMigrations:
             self._listener.throw_out(guest_id)
         if expected is not None:
             self._sockets.remove(guest_id, expected.token)
+            self._take_back_secrets(expected)
+
+    def _take_back_secrets(self, expected: _Expected) -> None:
+        volume_ids, expected.volume_ids = expected.volume_ids, ()
+        if volume_ids:
+            with self._hypervisor.connection.use() as connection:
+                self._hypervisor.secrets.take_back(connection, volume_ids)
 
     def expects(self, guest_id: UUID, fingerprint: str) -> bool:
         with self._lock:
@@ -211,6 +224,7 @@ class LibvirtMigrations:
             self._hypervisor.power_off(guest_id)
         else:
             self._hypervisor.start(guest_id)
+        self._take_back_secrets(expected)
 
     def add_connections(self, guest_id: UUID, block: bytes) -> None:
         with self._lock:
@@ -340,8 +354,8 @@ class LibvirtMigrations:
             proxy.send_variables(path.read_bytes())
 
     def _sent(self, domain: Any) -> list[str]:
-        """Return the guest's names of the disks that the destination does not have."""
-        disks = ElementTree.fromstring(domain.XMLDesc()).findall("devices/disk[@device='disk']")
+        """Return the guest's names of the disks that the destination does not have: files outside pools."""
+        disks = ElementTree.fromstring(domain.XMLDesc()).findall("devices/disk[@type='file'][@device='disk']")
         files = [(disk.find("source"), disk.find("target")) for disk in disks]
         return [
             target.get("dev", "")

@@ -15,6 +15,8 @@ from agents.node.adapters.network import LinuxSwitch, UplinkPolicy
 from agents.node.adapters.network.metadata import MetadataService
 from agents.node.adapters.pools import Pools
 from agents.node.adapters.qemu_img import FileDisks
+from agents.node.adapters.storage.keys import DEFAULT_RUN_DIR, VolumeKeys
+from agents.node.adapters.volume_secrets import VolumeSecrets
 
 # A unix socket's path has at most 107 bytes; behind it come the name of a folder and an id.
 LONGEST_STATE_DIR = 107 - len("/consoles/") - 36
@@ -22,13 +24,17 @@ LONGEST_STATE_DIR = 107 - len("/consoles/") - 36
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Options of the agent's command line. `arrivals`: the address for incoming guests; empty: none."""
+    """Options of the agent's command line.
+
+    `arrivals`: the address for incoming guests; empty: none. `run_dir`: the folder of keys.
+    """
 
     libvirt_uri: str
     virt_type: str
     outside: UplinkPolicy
     arrivals: str
     pools: Pools = field(default_factory=Pools)
+    run_dir: Path = DEFAULT_RUN_DIR
 
 
 def real_adapters(state_dir: Path, options: Options, *, boot_id: str) -> Adapters:
@@ -42,12 +48,14 @@ def real_adapters(state_dir: Path, options: Options, *, boot_id: str) -> Adapter
     if len(str(state_dir)) > LONGEST_STATE_DIR:
         raise ValueError(f"The path {state_dir} is too long for sockets: at most {LONGEST_STATE_DIR} characters.")
     own = NodeCredentials.load(state_dir)
-    disks = FileDisks(state_dir, pools=options.pools, owner=str(pki.identity(own.credentials.certificate).node_id))
+    keys, owner = VolumeKeys(options.run_dir / "volumes"), str(pki.identity(own.credentials.certificate).node_id)
+    disks = FileDisks(state_dir, pools=options.pools, owner=owner, keys=keys)
     accelerator = Accelerator(state_dir, requested=options.virt_type, boot_id=boot_id)
     open_access(needs_kvm=accelerator.virt_type == "kvm")
     restarts, metadata = Restarts(), MetadataService()
     switch = LinuxSwitch(options.outside, metadata=metadata)
-    hypervisor = LibvirtHypervisor(options.libvirt_uri, accelerator=accelerator, restarts=restarts)
+    secrets = VolumeSecrets(keys)
+    hypervisor = LibvirtHypervisor(options.libvirt_uri, accelerator=accelerator, secrets=secrets, restarts=restarts)
     return Adapters(
         hypervisor=hypervisor,
         disks=disks,

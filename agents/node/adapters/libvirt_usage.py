@@ -1,12 +1,13 @@
 """Convert libvirt's statistics of a domain to the usage of a guest."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
 import libvirt
 
+from agents.node import domainxml
 from agents.node.adapters.interfaces import DiskUsage, GuestUsage, NicUsage
 from agents.node.domainxml import BALLOON_PERIOD_S
 
@@ -25,15 +26,18 @@ BALLOON_STALE_S = 3 * BALLOON_PERIOD_S
 Stats = Mapping[str, Any]
 
 
-def guest_usage(stats: Stats, *, now_s: float) -> GuestUsage | None:
-    """Return the usage; None if a counter is missing that every guest has when libvirt could query its QEMU."""
+def guest_usage(stats: Stats, *, now_s: float, definition: Callable[[], str]) -> GuestUsage | None:
+    """Return the usage; None if a counter is missing that every guest has when libvirt could query its QEMU.
+
+    `definition`: returns the guest's XML, which is read for disks in clusters only.
+    """
     try:
         return GuestUsage(
             vcpus=stats["vcpu.current"],
             cpu_ns=stats["cpu.time"],
             memory_resident_mib=_mib(stats["balloon.rss"]),
             memory_used_mib=_used_mib(stats, now_s),
-            disks=tuple(_disks(stats)),
+            disks=tuple(_disks(stats, definition)),
             nics=tuple(_nics(stats)),
         )
     except KeyError:
@@ -49,11 +53,14 @@ def _used_mib(stats: Stats, now_s: float) -> int | None:
     return _mib(max(available - spare, 0))
 
 
-def _disks(stats: Stats) -> Iterator[DiskUsage]:
-    """Return the counters of its volumes, without the seed."""
-    for number in range(stats["block.count"]):
+def _disks(stats: Stats, definition: Callable[[], str]) -> Iterator[DiskUsage]:
+    """Return the counters of its volumes, without the seed. The statistics of a disk in a cluster name no source."""
+    numbers = range(stats["block.count"])
+    has_all_paths = all(f"block.{number}.path" in stats for number in numbers)
+    sources = {} if has_all_paths else domainxml.sources_by_target(definition())
+    for number in numbers:
         disk = f"block.{number}"
-        volume_id = _volume_id(stats.get(f"{disk}.path", ""))
+        volume_id = _volume_id(stats.get(f"{disk}.path") or sources.get(stats[f"{disk}.name"], ""))
         if volume_id is not None:
             yield DiskUsage(
                 volume_id=volume_id,

@@ -11,6 +11,8 @@ from agents.node.adapters.interfaces import ConsoleKind, Firmware, ImageFormat, 
 from agents.node.adapters.migrations import Convergence
 from agents.node.adapters.network_specs import Address, Network, NetworkSpec, PortSpec, SubnetSpec
 from agents.node.adapters.pools import NAME as POOL
+from agents.node.adapters.storage import keys
+from agents.node.adapters.storage.places import RbdSource
 from agents.node.errors import BadRequest
 from agents.node.specs import (
     AttachmentSpec,
@@ -43,6 +45,11 @@ HOSTNAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0
 URI = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[A-Za-z0-9\[\]:./_?=&%-]{1,400}")
 SSH_KEY = re.compile(r"[\x20-\x7e]{1,16384}")
 
+RBD_POOL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+MONITOR = re.compile(r"([0-9]{1,3}(\.[0-9]{1,3}){3}|\[[0-9a-f:.]{2,45}\]):[0-9]{1,5}")
+
+MAX_MONITORS = 16
+MAX_KEY_BYTES = 256
 MAX_PART_BYTES = 2**20
 MAX_TYPED_BYTES = 64 * 2**10
 MAX_USER_DATA_BYTES = 64 * 2**10
@@ -122,12 +129,43 @@ def volume(message: pb.EnsureVolumeRequest) -> VolumeSpec:
     sha256 = message.image_sha256
     if message.is_taken_over and (sha256 or not message.pool):
         raise BadRequest("is_taken_over", "is only for a volume in a pool, without an image")
+    if message.HasField("rbd") and (sha256 or not message.pool):
+        raise BadRequest("rbd", "is only for a volume in a pool, without an image: the storage agent has made it")
     return VolumeSpec(
         size_bytes=_multiple("size_bytes", _within("size_bytes", message.size_bytes, 512, MAX_SIZE_BYTES), 512),
         image_sha256=digest("image_sha256", sha256) if sha256 else "",
         pool=pool(message.pool),
         is_taken_over=message.is_taken_over,
+        rbd=_rbd(message.subject.id, message.rbd) if message.HasField("rbd") else None,
     )
+
+
+def _rbd(volume_id: str, message: pb.RbdSource) -> RbdSource:
+    """Return the source. Its image and client are the volume's own, so that the permit for the volume covers them."""
+    monitors = tuple(_matching("rbd.monitors", each, MONITOR, "is no HOST:PORT") for each in message.monitors)
+    if not 1 <= len(set(monitors)) == len(monitors) <= MAX_MONITORS:
+        raise BadRequest("rbd.monitors", f"1 to {MAX_MONITORS}, each one once")
+    if message.image != volume_id:
+        raise BadRequest("rbd.image", "is not the volume's id")
+    own_client = re.compile(rf"v-{re.escape(volume_id)}\.[0-9a-f]{{12}}")
+    return RbdSource(
+        pool=_matching("rbd.pool", message.pool, RBD_POOL, "is no name of a pool in a Ceph cluster"),
+        image=message.image,
+        monitors=monitors,
+        client=_matching("rbd.client", message.client, own_client, "is no client for this volume"),
+    )
+
+
+def volume_key(message: pb.EnsureVolumeRequest) -> bytes:
+    """Return the key that opens the volume, which is no part of its spec; empty: it needs none."""
+    if not message.HasField("rbd"):
+        return b""
+    try:
+        if len(message.rbd.key) > MAX_KEY_BYTES:
+            raise ValueError("too long")
+        return keys.decoded(message.rbd.key)
+    except ValueError:
+        raise BadRequest("rbd.key", "is no key in base64") from None
 
 
 def pool(name: str) -> str:

@@ -115,9 +115,10 @@ class Servicer(agent_pb2_grpc.AgentServicer):
 
     def EnsureVolume(self, request: pb.EnsureVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeState:
         subject, spec = decoding.subject(request.subject), decoding.volume(request)
+        key = decoding.volume_key(request)
         action = permit_actions.volume(subject, spec)
         permit = self._admit(action, request)
-        status = volumes.ensure(self._node, subject, spec)
+        status = volumes.ensure(self._node, subject, spec, key=key)
         self._opened(permit, action, size_bytes=status.size_bytes, image=spec.image_sha256)
         return encoding.volume(status)
 

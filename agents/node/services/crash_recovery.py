@@ -46,6 +46,6 @@ def _is_there(node: Node, intent: Opening) -> bool:
 def _is_volume_there(node: Node, volume_id: UUID) -> bool:
     """Return whether the volume exists. A volume in a pool that does not answer counts as existing."""
     try:
-        return node.adapters.disks.volume_size_bytes(volume_id, volumes.pool_of(node, volume_id)) is not None
+        return volumes.has_data(node, volume_id)
     except AdapterError:
         return True

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from agents.node.adapters.interfaces import IncomingImage
+from agents.node.adapters.interfaces import ImageFormat, IncomingImage
 from agents.node.context import Node
 from agents.node.errors import ImageInUse, ImageRefused
 from agents.node.services import image_inspection
@@ -28,9 +28,10 @@ def ensure(node: Node, spec: ImageSpec, parts: Iterable[bytes]) -> ImageStatus:
     with node.locks.hold(("image", spec.sha256)):
         cached = _cached(node, spec.sha256)
         if cached is not None:
-            return _status_of_cached(spec, cached)
+            check_same(spec, size_bytes=cached.size_bytes, image_format=cached.format)
+            return ImageStatus(spec.sha256, cached.size_bytes, was_cached=True)
         with node.adapters.disks.receive_image(spec.sha256) as incoming:
-            _receive(spec, parts, incoming)
+            receive(spec, parts, incoming)
             virtual_size = image_inspection.check(incoming.inspect(spec.format), declared=spec.format)
             node.state_store.images.record(spec.sha256, CachedImage(spec.size_bytes, spec.format, virtual_size))
             incoming.keep()
@@ -61,16 +62,17 @@ def _cached(node: Node, sha256: str) -> CachedImage | None:
     return entry.spec
 
 
-def _status_of_cached(spec: ImageSpec, cached: CachedImage) -> ImageStatus:
-    if (spec.size_bytes, spec.format) != (cached.size_bytes, cached.format):
+def check_same(spec: ImageSpec, *, size_bytes: int, image_format: ImageFormat) -> None:
+    """Compare what is announced with the image of that digest that is there; raises ImageRefused."""
+    if (spec.size_bytes, spec.format) != (size_bytes, image_format):
         raise ImageRefused(
-            f"Image {spec.sha256} is cached as {cached.format} of {cached.size_bytes} bytes, "
+            f"Image {spec.sha256} is cached as {image_format} of {size_bytes} bytes, "
             f"but was declared as {spec.format} of {spec.size_bytes} bytes."
         )
-    return ImageStatus(spec.sha256, cached.size_bytes, was_cached=True)
 
 
-def _receive(spec: ImageSpec, parts: Iterable[bytes], incoming: IncomingImage) -> None:
+def receive(spec: ImageSpec, parts: Iterable[bytes], incoming: IncomingImage) -> None:
+    """Write the bytes; raises ImageRefused if they are not those announced."""
     digest = hashlib.sha256()
     received = 0
     for part in parts:

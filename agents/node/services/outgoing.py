@@ -177,7 +177,7 @@ class OutgoingMigrations:
         if not spec.is_off and power is not Power.RUNNING:
             raise GuestNotRunning(subject.id)
         for each in instances.attached(node, subject.id).values():
-            if each.is_read_only and not volumes.pool_of(node, each.volume_id):
+            if each.is_read_only and not volumes.is_shared(node, each.volume_id):
                 raise NotMigratable(
                     f"Volume {each.volume_id} is attached read-only and cannot be migrated. Detach it first."
                 )

@@ -1,8 +1,8 @@
 """Quarantine: find unmanaged resources, isolate them, and restore or destroy them on a call of the control plane.
 
 A file is moved apart, a tap is silenced, and a domain is paused if it concerns tenants: if it has a guest's name, a
-file of the node's folder, or a card in a tenant network. Any other domain is the operator's own and keeps running. Only
-`remove` destroys anything.
+file of the node's folder, a disk in a pool, or a card in a tenant network. Any other domain is the operator's own and
+keeps running. Only `remove` destroys anything.
 """
 
 import re
@@ -103,10 +103,10 @@ def _volume(volume_id: str) -> str:
 
 
 def _touches_tenants(node: Node, name: str, facts: DomainFacts) -> bool:
-    folder = node.adapters.disks.volume_path(node.identity.node_id).parents[1]
+    folder, of_volumes = node.adapters.disks.folder(), volumes.folders(node)
     return (
         name.startswith(GUEST_PREFIX)
-        or any(Path(disk).is_relative_to(folder) for disk in facts.disks)
+        or any(Path(disk).is_relative_to(folder) or disk.rpartition("/")[0] in of_volumes for disk in facts.disks)
         or any(BRIDGE.fullmatch(bridge) for bridge in facts.bridges)
     )
 

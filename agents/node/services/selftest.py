@@ -104,12 +104,12 @@ def _guest(node: Node) -> str:
 
 
 def _disk(node: Node) -> str:
-    disks = node.adapters.disks
+    engine = node.adapters.disks.engine()
     try:
-        disks.create_volume(ID, size_bytes=DISK_BYTES, base=None)
-        size_bytes = disks.volume_size_bytes(ID)
+        engine.create(ID, size_bytes=DISK_BYTES)
+        size_bytes = engine.size_bytes(ID)
     finally:
-        disks.remove_volume(ID)
+        engine.remove(ID)
     return "" if size_bytes == DISK_BYTES else f"A volume of {DISK_BYTES} bytes was made, and {size_bytes} were found."
 
 

@@ -3,14 +3,13 @@ found.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import asdict
-from pathlib import Path
 from uuid import UUID
 
-from agents.node.adapters.pools import VOLUMES, PoolFacts
+from agents.node.adapters.interfaces import RBD
 from agents.node.context import Node
-from agents.node.services import quarantine
+from agents.node.services import quarantine, volumes
 from agents.node.specs import AttachmentSpec
 from andromede_core.documents.parsing import as_rfc3339
 
@@ -41,7 +40,7 @@ def document(node: Node) -> bytes:
             "volumes": [_id_or_path(path, VOLUME) for path in files if path.startswith("volumes/")],
             "images": [_id_or_path(path, IMAGE) for path in files if path.startswith("images/")],
             "attachments": [_attachment(entry.id, entry.spec) for entry in node.state_store.attachments.held()],
-            "pools": [{"name": pool.name, "uuid": str(pool.uuid)} for pool in _pools(node)],
+            "pools": [{"name": pool.name, "uuid": str(pool.uuid)} for pool in node.adapters.disks.pools()],
             "hook": asdict(node.hook_state),
             "trust": {
                 "keyset": snapshot.keyset.version,
@@ -61,7 +60,7 @@ def _domains(node: Node) -> list[dict[str, object]]:
     `permit` is empty where the agent started nothing under one: looked up before and after, since guests start and stop
     in between.
     """
-    before = _permits(node)
+    before, folders = _permits(node), volumes.folders(node)
     states = sorted(node.adapters.hypervisor.states().items())
     permits = before | _permits(node)
     return [
@@ -69,7 +68,7 @@ def _domains(node: Node) -> list[dict[str, object]]:
             "id": str(guest_id),
             "power": state.power.value,
             "permit": permits.get(str(guest_id), ""),
-            "disks": _disks(node, guest_id),
+            "disks": _disks(node, guest_id, folders),
         }
         for guest_id, state in states
     ]
@@ -82,21 +81,20 @@ def _permits(node: Node) -> dict[str, str]:
     return {each.id: each.jti for each in [*receipts.openings("arrival"), *begun, *receipts.openings("instance")]}
 
 
-def _disks(node: Node, guest_id: UUID) -> list[str]:
+def _disks(node: Node, guest_id: UUID, folders: Collection[str]) -> list[str]:
     """List the disks plugged in now, without the seed: ids of volumes, and the path of anything else."""
-    folders = {node.adapters.disks.volume_path(guest_id).parent, *(pool.path / VOLUMES for pool in _pools(node))}
     seed = str(node.adapters.disks.console_path(guest_id).with_name(SEED))
     plugged = (source for source in node.adapters.hypervisor.plugged(guest_id) if source != seed)
     return sorted(_volume_or_place(source, folders) for source in plugged)
 
 
-def _pools(node: Node) -> Sequence[PoolFacts]:
-    return node.adapters.disks.pools()
-
-
-def _volume_or_place(source: str, folders: Collection[Path]) -> str:
-    path = Path(source)
-    return _id_or_path(f"volumes/{path.name}", VOLUME) if path.parent in folders else source
+def _volume_or_place(source: str, folders: Collection[str]) -> str:
+    folder, _, name = source.rpartition("/")
+    if folder not in folders:
+        return source
+    if source.startswith(RBD):
+        return name if re.fullmatch(UUID_TEXT, name) else source
+    return _id_or_path(f"volumes/{name}", VOLUME)
 
 
 def _id_or_path(path: str, pattern: re.Pattern[str]) -> str:

@@ -1,10 +1,12 @@
-"""Volumes: create them empty or as a clone of a cached image, grow them, remove them."""
+"""Volumes: create them empty or as a clone of a cached image, grow them, remove them; by the engine of their place."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import UUID
 
 from agents.node.adapters.interfaces import BaseImage, GuestDisk, Power
+from agents.node.adapters.pools import VOLUMES
+from agents.node.adapters.storage.engine import StorageEngine
+from agents.node.adapters.storage.places import OWN_FOLDER, Place
 from agents.node.context import Node
 from agents.node.errors import AdapterError, Conflict, VolumeInUse, VolumeWouldShrink
 from agents.node.services import migration_state
@@ -16,15 +18,16 @@ from agents.node.state_store import CachedImage, Entry, Phase
 class VolumeStatus:
     id: UUID
     generation: int
-    size_bytes: int  # 0 while it is not made yet, or its pool is not there
+    size_bytes: int  # 0 while it is not made yet, its pool is not there, or its key
     attached_to: UUID | None
     pool: str = ""
 
 
-def ensure(node: Node, subject: Subject, spec: VolumeSpec) -> VolumeStatus:
+def ensure(node: Node, subject: Subject, spec: VolumeSpec, *, key: bytes = b"") -> VolumeStatus:
     """Create the volume, or grow it to the requested size, also under a running guest.
 
-    A volume that another node made in a pool is taken over as it is.
+    A volume that another node made in a pool is taken over as it is. `key`: opens a volume that a storage agent has
+    made; a repeated call replaces it.
 
     Raises:
         AdapterError: it is to be taken over, and is not there; or it was there, and has vanished.
@@ -33,19 +36,23 @@ def ensure(node: Node, subject: Subject, spec: VolumeSpec) -> VolumeStatus:
         GuestMigrating, GuestMigrated: the guest that uses it is on its way, or has left.
     """
     with node.locks.hold(("volume", subject.id)):
-        size = node.adapters.disks.volume_size_bytes(subject.id, spec.pool)
+        engine = node.adapters.disks.engine(spec.place, key=key)
+        has_clones = engine.capabilities.has_clones
+        size = engine.size_bytes(subject.id)
         with node.state_store.transaction():
-            before = node.state_store.volumes.accept(subject, spec, uses=_uses(spec))
-            base = None if spec.pool and size is not None else _base(node, spec)
-            _check_change(spec, before, base)
+            before = node.state_store.volumes.accept(subject, spec, uses=_uses(spec) if has_clones else [])
+            base = _base(node, spec) if has_clones or size is None else None
+            _check_change(spec, before, base, has_clones=has_clones)
         if size is None:
-            _create(node, subject.id, spec, before, base)
+            _create(engine, subject.id, spec, before, base)
         elif size < spec.size_bytes:
-            _grow(node, subject.id, spec)
+            _grow(node, engine, subject.id, spec)
         elif size > spec.size_bytes:
             raise VolumeWouldShrink(
                 f"Volume {subject.id} has {size} bytes and cannot shrink to {spec.size_bytes} bytes."
             )
+        elif not engine.capabilities.is_made_here:
+            engine.create(subject.id, size_bytes=size)  # the key may be a new one
         node.state_store.volumes.confirm(subject.id)
         return VolumeStatus(subject.id, subject.generation, spec.size_bytes, user_of(node, subject.id), spec.pool)
 
@@ -54,31 +61,32 @@ def remove(node: Node, subject: Subject, pool: str = "") -> bool:
     """Delete the volume's data;
 
     False when there was none. Refused while an instance uses the volume. `pool`: the location of its file, also for a
-    volume that this node never opened.
+    volume that this node never opened. Of a volume that a storage agent has made, only the key is deleted.
     """
     with node.locks.hold(("volume", subject.id)):
         before = _begin_removal(node, subject)
-        if before is not None and before.is_held:
-            pool = before.spec.pool
-        was_present = node.adapters.disks.remove_volume(subject.id, pool)
+        place = before.spec.place if before is not None and before.is_held else Place(pool)
+        was_present = node.adapters.disks.engine(place).remove(subject.id)
         node.state_store.volumes.finish_removal(subject.id)
         return was_present
 
 
 def forget(node: Node, subject: Subject) -> bool:
-    """Forget the volume, whose file is in a pool, so that this node opens it no more;
+    """Forget the volume, whose data other nodes reach too, so that this node opens it no more;
 
-    False when it was unknown. The file stays.
+    False when it was unknown. The data stays.
 
     Raises:
         VolumeInUse: an instance of this node uses it.
-        Conflict: its only file is on this node.
+        Conflict: its data is on this node alone.
     """
     with node.locks.hold(("volume", subject.id)):
-        entry = node.state_store.volumes.get(subject.id)
-        if entry is not None and entry.is_held and not entry.spec.pool:
+        engine = engine_of(node, subject.id)
+        if engine is not None and not engine.capabilities.is_shared:
             raise Conflict(f"Volume {subject.id} is in no pool: forgotten here, it would be lost.")
         before = _begin_removal(node, subject)
+        if engine is not None:
+            engine.release(subject.id)
         node.state_store.volumes.finish_removal(subject.id)
         return before is not None and before.is_held
 
@@ -94,38 +102,54 @@ def _begin_removal(node: Node, subject: Subject) -> Entry[VolumeSpec] | None:
 
 def status(node: Node, entry: Entry[VolumeSpec]) -> VolumeStatus:
     volume_id, pool = UUID(entry.id), entry.spec.pool
-    is_there = not pool or pool in {each.name for each in node.adapters.disks.pools()}
-    size = node.adapters.disks.volume_size_bytes(volume_id, pool) if is_there else None
+    engine = node.adapters.disks.engine(entry.spec.place)
+    size = engine.size_bytes(volume_id) if engine.is_available() else None
     return VolumeStatus(volume_id, entry.generation, size or 0, user_of(node, volume_id), pool)
 
 
-def path(node: Node, volume_id: UUID) -> Path:
-    """Return the path of a volume that this node knows.
-
-    Raises:
-        AdapterError: its pool is not there.
-    """
-    return node.adapters.disks.volume_path(volume_id, pool_of(node, volume_id))
-
-
 def disk(node: Node, volume_id: UUID, *, is_read_only: bool = False) -> GuestDisk:
-    """Return the volume as a disk of a guest. A volume without an image, or in a pool, is no layer.
+    """Return the volume as a disk of a guest.
 
     Raises:
         AdapterError: its pool is not there.
     """
-    file, entry = path(node, volume_id), node.state_store.volumes.get(volume_id)
-    if entry is None or not entry.is_held or not _uses(entry.spec):
-        return GuestDisk(volume_id, file, is_read_only)
-    sha256 = entry.spec.image_sha256
-    image = node.state_store.images.require(sha256).spec
-    return GuestDisk(volume_id, file, is_read_only, node.adapters.disks.image_path(sha256), image.format)
-
-
-def pool_of(node: Node, volume_id: UUID) -> str:
-    """Return the name of the pool of the volume; empty: the node's own folder."""
     entry = node.state_store.volumes.get(volume_id)
-    return entry.spec.pool if entry is not None and entry.is_held else ""
+    if entry is None or not entry.is_held:
+        return node.adapters.disks.engine().disk(volume_id, is_read_only=is_read_only)
+    engine = node.adapters.disks.engine(entry.spec.place)
+    image = _base(node, entry.spec) if engine.capabilities.has_clones else None
+    base = BaseImage(entry.spec.image_sha256, image.format) if image is not None else None
+    return engine.disk(volume_id, base=base, is_read_only=is_read_only)
+
+
+def engine_of(node: Node, volume_id: UUID) -> StorageEngine | None:
+    """Return the engine of the volume; None: this node does not know it."""
+    entry = node.state_store.volumes.get(volume_id)
+    return node.adapters.disks.engine(entry.spec.place) if entry is not None and entry.is_held else None
+
+
+def is_shared(node: Node, volume_id: UUID) -> bool:
+    """Return whether other nodes reach the data of the volume too."""
+    engine = engine_of(node, volume_id)
+    return engine is not None and engine.capabilities.is_shared
+
+
+def has_data(node: Node, volume_id: UUID) -> bool:
+    """Return whether this node can open the volume.
+
+    Raises:
+        AdapterError: its place is not there now.
+    """
+    engine = engine_of(node, volume_id) or node.adapters.disks.engine(OWN_FOLDER)
+    return engine.size_bytes(volume_id) is not None
+
+
+def folders(node: Node) -> frozenset[str]:
+    """Return the folders of volumes, as they begin the sources of disks; of a Ceph cluster, the pools used here."""
+    disks = node.adapters.disks
+    kept = {str(disks.folder() / VOLUMES), *(str(pool.path / VOLUMES) for pool in disks.pools())}
+    used = {disk(node, UUID(e.id)).source for e in node.state_store.volumes.held() if e.spec.rbd is not None}
+    return frozenset(kept | {source.rpartition("/")[0] for source in used})
 
 
 def user_of(node: Node, volume_id: UUID) -> UUID | None:
@@ -156,45 +180,58 @@ def check_free(node: Node, volume_id: UUID, *, but_for: UUID) -> None:
 
 
 def _uses(spec: VolumeSpec) -> list[tuple[str, UUID | str]]:
-    """Return what the volume uses. In a pool a volume is a whole copy, which needs its image no more."""
-    return [("image", spec.image_sha256)] if spec.image_sha256 and not spec.pool else []
+    """Return what a volume uses that is a layer over its image."""
+    return [("image", spec.image_sha256)] if spec.image_sha256 else []
 
 
 def _base(node: Node, spec: VolumeSpec) -> CachedImage | None:
     return node.state_store.images.require(spec.image_sha256).spec if spec.image_sha256 else None
 
 
-def _check_change(spec: VolumeSpec, before: Entry[VolumeSpec] | None, base: CachedImage | None) -> None:
+def _check_change(
+    spec: VolumeSpec, before: Entry[VolumeSpec] | None, base: CachedImage | None, *, has_clones: bool
+) -> None:
     if before is not None and before.phase is Phase.PRESENT:
-        if before.spec.pool != spec.pool:
+        if before.spec.pool != spec.pool or _rbd_image(before.spec) != _rbd_image(spec):
             raise Conflict(f"Volume {before.id} stays in the pool, or on the node, where it is.")
-        if before.spec.image_sha256 != spec.image_sha256 and not spec.pool:
+        if before.spec.image_sha256 != spec.image_sha256 and has_clones:
             raise Conflict(f"Volume {before.id} keeps the image that it was made from.")
     if base is not None and base.virtual_size_bytes > spec.size_bytes:
         raise VolumeWouldShrink(f"The image needs {base.virtual_size_bytes} bytes; the volume has {spec.size_bytes}.")
 
 
+def _rbd_image(spec: VolumeSpec) -> tuple[str, str] | None:
+    """Return the image, which stays; its cluster may get other monitors, and each opening has a client of its own."""
+    return (spec.rbd.pool, spec.rbd.image) if spec.rbd is not None else None
+
+
 def _create(
-    node: Node, volume_id: UUID, spec: VolumeSpec, before: Entry[VolumeSpec] | None, base: CachedImage | None
+    engine: StorageEngine,
+    volume_id: UUID,
+    spec: VolumeSpec,
+    before: Entry[VolumeSpec] | None,
+    base: CachedImage | None,
 ) -> None:
-    if spec.is_taken_over or (before is not None and before.phase is Phase.PRESENT):
+    is_old = spec.is_taken_over or (before is not None and before.phase is Phase.PRESENT)
+    if is_old and engine.capabilities.is_made_here:
         # An empty disk in its place would look to the guest as if its data had been erased.
         where = f"pool {spec.pool!r}" if spec.pool else "this node"
         raise AdapterError(f"The data file of volume {volume_id} is missing from {where}.", retryable=False)
     image = BaseImage(spec.image_sha256, base.format) if base is not None else None
-    node.adapters.disks.create_volume(volume_id, size_bytes=spec.size_bytes, base=image, pool=spec.pool)
+    engine.create(volume_id, size_bytes=spec.size_bytes, base=image)
 
 
-def _grow(node: Node, volume_id: UUID, spec: VolumeSpec) -> None:
-    size_bytes, pool = spec.size_bytes, spec.pool
+def _grow(node: Node, engine: StorageEngine, volume_id: UUID, spec: VolumeSpec) -> None:
+    size_bytes = spec.size_bytes
     instance_id = user_of(node, volume_id)
     if instance_id is None:
-        node.adapters.disks.grow_volume(volume_id, size_bytes, pool)
+        engine.grow(volume_id, size_bytes)
         return
     with node.locks.hold(("instance", instance_id)):
         migration_state.check_settled(node, instance_id)
         state = node.adapters.hypervisor.state(instance_id)
         if state is not None and state.power in (Power.RUNNING, Power.PAUSED):
             node.adapters.hypervisor.grow_disk(instance_id, disk(node, volume_id), size_bytes)
-        else:
-            node.adapters.disks.grow_volume(volume_id, size_bytes, pool)
+            if engine.capabilities.is_made_here:
+                return
+        engine.grow(volume_id, size_bytes)

@@ -66,9 +66,9 @@ class Admission:
         """
         envelope: Signed | None = None
         try:
-            envelope = _read(document)
-            permit = self._check(envelope, action, policies, _read(cosignature) if cosignature else None)
-            _check_contents(permit, action)
+            envelope = read_envelope(document)
+            permit = self._check(envelope, action, policies, read_envelope(cosignature) if cosignature else None)
+            check_contents(permit, action)
             self._bind(permit, action)
         except PermitRejected as exc:
             self._record_refusal(exc, action, envelope)
@@ -116,7 +116,7 @@ class Admission:
             is_clock_kept=self.clock.is_kept(),
             verifier=verifier,
         )
-        layers, subject = _policies(policies), (action.listed_in, action.id)
+        layers, subject = read_policies(policies), (action.listed_in, action.id)
         permit = permits.check(
             envelope, trust, ops=action.ops, subject=subject, policies=layers, cosignature=cosignature
         )
@@ -161,22 +161,24 @@ class Admission:
             self._receipts.refused(jti, action, {"call": action.call, "code": refused.code})
 
 
-def _read(document: bytes) -> Signed:
+def read_envelope(document: bytes) -> Signed:
+    """Read a signed document; raises PermitRejected."""
     try:
         return signed.read(document)
     except BadDocument as exc:
         raise PermitRejected(exc.code, exc.reason) from exc
 
 
-def _policies(text: bytes) -> object:
+def read_policies(text: bytes) -> object:
+    """Decode the policies that came with a permit; raises PermitRejected."""
     try:
         return loads(text)
     except (ValueError, RecursionError) as exc:
         raise PermitRejected("MALFORMED", f"policies: {exc}") from exc
 
 
-def _check_contents(permit: Permit, action: PermitAction) -> None:
-    """Check the request's ids, sizes, peer and project against the permit."""
+def check_contents(permit: Permit, action: PermitAction) -> None:
+    """Check the request's ids, sizes, peer and project against the permit; raises PermitRejected."""
     for kind, names in action.names.items():
         permits.listed(permit, kind, names)
     limits = permit.limits

@@ -85,11 +85,17 @@ def keyset(document: bytes, authority: Authority) -> Keyset:
 
 
 def charter(document: bytes, authority: Authority) -> Charter:
-    parsed = _by_root("charter", document, authority, trust_documents.read_charter)
+    parsed = charter_of_zone(document, authority)
     if parsed.node != authority.node:
         raise TrustRefused(f"The charter is for node {parsed.node}; this is {authority.node}.")
+    return parsed
+
+
+def charter_of_zone(document: bytes, authority: Authority) -> Charter:
+    """Verify and parse the charter of any node of the zone."""
+    parsed = _by_root("charter", document, authority, trust_documents.read_charter)
     if parsed.zone != authority.zone:
-        raise TrustRefused(f"The charter is for zone {parsed.zone}; this node's certificate is for {authority.zone}.")
+        raise TrustRefused(f"The charter is for zone {parsed.zone}; this certificate is for {authority.zone}.")
     return parsed
 
 

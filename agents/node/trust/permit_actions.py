@@ -25,18 +25,15 @@ IMAGE_OPS = frozenset({"instance.create", "instance.rebuild", "volume.create"}) 
 VOLUME_OPS = (
     frozenset({"instance.create", "instance.resize", "instance.rebuild", "volume.create", "volume.grow"}) | ARRIVAL_OPS
 )
-# What is in a pool already; nothing is made.
-TAKE_OVER_OPS = VOLUME_OPS | {"volume.attach", "instance.evacuate"}
+# What is in a pool already; nothing is made. A node that was rebooted gets its keys of volumes anew before a start.
+START_OPS = frozenset({"instance.start", "instance.reboot", "instance.reset"})
+TAKE_OVER_OPS = VOLUME_OPS | START_OPS | {"volume.attach", "instance.evacuate"}
 # A guest gets a network card, or loses one; a detachment may be cancelled.
 CARD_OPS = frozenset({"port.attach", "port.detach"})
 PORT_OPS = frozenset({"instance.create"}) | COMING_OPS | CARD_OPS
 # A detachment may be cancelled.
 ATTACHMENT_OPS = frozenset({"instance.create", "instance.evacuate", "volume.attach", "volume.detach"})
-RUN_OPS = frozenset(
-    {"instance.create", "instance.start", "instance.reboot", "instance.reset", "instance.rebuild"}
-    | COMING_OPS
-    | CARD_OPS
-)
+RUN_OPS = frozenset({"instance.create", "instance.rebuild"} | START_OPS | COMING_OPS | CARD_OPS)
 DEFINE_OPS = frozenset({"instance.create", "instance.resize", "instance.rebuild"} | COMING_OPS | CARD_OPS)
 
 

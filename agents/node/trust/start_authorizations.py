@@ -86,7 +86,8 @@ class StartAuthorizations:
     def use(self, instance_id: UUID, operation: str, domain: ET.Element) -> str | None:
         """Use up the authorization for this start and return None, or return the reason for the refusal.
 
-        `domain` is the definition that libvirt would start.
+        `domain` is the definition that libvirt would start. In that of a guest that arrives, the disks of Ceph clusters
+        get this node's clients.
         """
         with self._lock:
             authorization = self._authorizations.get(instance_id)
@@ -94,6 +95,8 @@ class StartAuthorizations:
                 return f"The agent is not starting instance {instance_id}: no permit is in force for it."
             try:
                 is_arrival, is_prepared = authorization.questions == ARRIVAL, operation == PREPARED
+                if is_arrival and operation == ARRIVAL[0]:
+                    domain_check.use_own_clients(authorization.guest, domain)
                 domain_check.check(authorization.guest, domain, is_prepared=is_prepared, may_share_user=is_arrival)
             except ForeignDomain as exc:
                 return f"Instance {instance_id} is not as the agent defined it: {exc}."

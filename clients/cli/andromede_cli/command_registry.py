@@ -35,6 +35,7 @@ PARTS = {
     "webhooks": ("webhook",),
     "audit": ("audit",),
     "announcers": ("announcer",),
+    "storage_clusters": ("storage-cluster",),
     "sites": ("region", "zone", "node", "pool", "incident"),
     "catalogue": ("fact", "party", "set", "transparency", "officer-key"),
     "terraform_states": ("terraform-state",),

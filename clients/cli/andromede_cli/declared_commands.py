@@ -73,6 +73,7 @@ FILTERS: dict[str, Any] = {
         str | None, typer.Option("--region", help=_("Filter by region."), autocompletion=names("regions.list"))
     ],
     "kind": Annotated[str | None, typer.Option("--kind", help=_("Filter by kind."))],
+    "engine": Annotated[str | None, typer.Option("--engine", help=_("Filter by engine: folder or rbd."))],
     "role": Annotated[str | None, typer.Option("--role", help=_("Filter by role."))],
     "email": Annotated[str | None, typer.Option("--email", help=_("The one of this address."))],
     "level": Annotated[str | None, typer.Option("--level", help=_("Filter by level."))],

@@ -57,6 +57,7 @@ NOUNS = (
     "sessions",
     "sign_in_methods",
     "ssh_keys",
+    "storage_clusters",
     "terraform_registry",
     "terraform_states",
     "tokens",

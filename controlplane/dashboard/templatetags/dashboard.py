@@ -102,6 +102,11 @@ def pool_absence_text(why: str) -> str:
 
 
 @register.filter
+def pool_engine_text(engine: str) -> str:
+    return str(labels.POOL_ENGINES[engine])
+
+
+@register.filter
 def pool_purpose(purpose: str) -> str:
     return str(labels.POOL_PURPOSES.get(purpose, purpose))
 

@@ -1,6 +1,7 @@
 """Two nodes of a lab with agents, between which a guest migrates."""
 
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
@@ -157,10 +158,14 @@ def end_of(source: LabAgent, request: pb.EnsureDepartureRequest, *, within_s: fl
     return state()
 
 
-def two_agents(lab: Lab, ca: object, worker: object, *options: str) -> tuple[LabAgent, LabAgent]:
+def two_agents(
+    lab: Lab, ca: object, worker: object, *options: str, options_of: Callable[[str], Sequence[str]] = lambda name: ()
+) -> tuple[LabAgent, LabAgent]:
+    """Start the agents of two nodes, with these options; `options_of`: those of one node alone, by its name."""
     first, second = lab.up(["hv1", "hv2"])
-    one = LabAgent(first, worker, options, node_id=IDS[0])  # type: ignore[arg-type]
-    other = LabAgent(second, worker, options, authority=one.authority, node_id=IDS[1])  # type: ignore[arg-type]
+    mine, others = ((*options, *options_of(node.name)) for node in (first, second))
+    one = LabAgent(first, worker, mine, node_id=IDS[0])  # type: ignore[arg-type]
+    other = LabAgent(second, worker, others, authority=one.authority, node_id=IDS[1])  # type: ignore[arg-type]
     begun = []
     try:
         for agent in (one, other):

@@ -30,7 +30,9 @@ from agents.node.adapters.interfaces import (
 )
 from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.qemu_img import FileDisks
-from agents.node.errors import AdapterError, DetachPending, GuestForeign
+from agents.node.adapters.storage.keys import VolumeKeys
+from agents.node.adapters.volume_secrets import VolumeSecrets
+from agents.node.errors import AdapterError, DetachPending, GuestForeign, NoFreeSlot
 from agents.node.guest_users import GuestUsers
 from tests.agents import specs
 from tests.agents.network import frames
@@ -48,7 +50,7 @@ def adapters(request: pytest.FixtureRequest) -> Iterator[Adapters]:
     node: LabNode = request.getfixturevalue("agreeing_node")
     folder = node.agent_folder / "suite"
     accelerator = Accelerator(folder, requested="qemu", boot_id="")
-    hypervisor = LibvirtHypervisor(node.libvirt_uri, accelerator=accelerator)
+    hypervisor = LibvirtHypervisor(node.libvirt_uri, accelerator=accelerator, secrets=VolumeSecrets(VolumeKeys()))
     fake = FakeNode()
     yield Adapters(
         hypervisor, FileDisks(folder), FakeSwitch(fake), fake.adapters().migrations, fake.adapters().metadata
@@ -83,8 +85,8 @@ class Rig:
 
     def volume(self) -> GuestDisk:
         volume_id = UUID(specs.new_id())
-        self.adapters.disks.create_volume(volume_id, size_bytes=8 * MIB, base=None)
-        return GuestDisk(volume_id, self.adapters.disks.volume_path(volume_id))
+        self.adapters.disks.engine().create(volume_id, size_bytes=8 * MIB)
+        return self.adapters.disks.engine().disk(volume_id)
 
     @property
     def power(self) -> Power:
@@ -175,7 +177,7 @@ def test_stopping_a_missing_guest_succeeds(hypervisor: Hypervisor) -> None:
 
 
 def test_a_guest_without_its_disk_does_not_start(rig: Rig, hypervisor: Hypervisor, disks: Disks) -> None:
-    disks.remove_volume(rig.guest.disks[0].volume_id)
+    disks.engine().remove(rig.guest.disks[0].volume_id)
     with pytest.raises(AdapterError):
         hypervisor.start(rig.guest.id)
     assert rig.power in (Power.OFF, Power.CRASHED)
@@ -198,7 +200,7 @@ def test_disks_are_plugged_once_and_grow(rig: Rig, hypervisor: Hypervisor, disks
     for _ in range(2):
         hypervisor.plug_disk(rig.guest.id, data)
     hypervisor.grow_disk(rig.guest.id, data, 16 * MIB)
-    assert disks.volume_size_bytes(data.volume_id) == 16 * MIB
+    assert disks.engine().size_bytes(data.volume_id) == 16 * MIB
 
 
 def test_unplug_ends_or_reports_detach_pending(rig: Rig, hypervisor: Hypervisor) -> None:
@@ -214,10 +216,14 @@ def test_unplug_ends_or_reports_detach_pending(rig: Rig, hypervisor: Hypervisor)
     assert not hypervisor.unplug_disk(rig.guest.id, data)
 
 
-def test_guest_takes_twelve_disks(rig: Rig, hypervisor: Hypervisor) -> None:
+def test_guest_takes_as_many_disks_as_it_has_slots(rig: Rig, hypervisor: Hypervisor) -> None:
     hypervisor.start(rig.guest.id)
-    for _ in range(12):
+    plugged = [rig.volume() for _ in range(26)]
+    for disk in plugged:
+        hypervisor.plug_disk(rig.guest.id, disk)
+    with pytest.raises(NoFreeSlot):
         hypervisor.plug_disk(rig.guest.id, rig.volume())
+    hypervisor.plug_disk(rig.guest.id, plugged[-1])
     assert rig.power is Power.RUNNING
 
 
@@ -226,14 +232,14 @@ def test_guest_takes_twelve_disks(rig: Rig, hypervisor: Hypervisor) -> None:
 
 def test_volume_is_created_grown_and_deleted(disks: Disks) -> None:
     volume_id = UUID(specs.new_id())
-    assert disks.volume_size_bytes(volume_id) is None
-    disks.create_volume(volume_id, size_bytes=8 * MIB, base=None)
-    assert disks.volume_size_bytes(volume_id) == 8 * MIB
-    disks.grow_volume(volume_id, 12 * MIB)
-    assert disks.volume_size_bytes(volume_id) == 12 * MIB
-    assert disks.remove_volume(volume_id)
-    assert not disks.remove_volume(volume_id)
-    assert disks.volume_size_bytes(volume_id) is None
+    assert disks.engine().size_bytes(volume_id) is None
+    disks.engine().create(volume_id, size_bytes=8 * MIB)
+    assert disks.engine().size_bytes(volume_id) == 8 * MIB
+    disks.engine().grow(volume_id, 12 * MIB)
+    assert disks.engine().size_bytes(volume_id) == 12 * MIB
+    assert disks.engine().remove(volume_id)
+    assert not disks.engine().remove(volume_id)
+    assert disks.engine().size_bytes(volume_id) is None
 
 
 def test_an_image_is_cached_only_when_kept(disks: Disks) -> None:
@@ -248,8 +254,8 @@ def test_an_image_is_cached_only_when_kept(disks: Disks) -> None:
         incoming.keep()
     assert disks.image_size_bytes(sha256) == len(content)
     clone = UUID(specs.new_id())
-    disks.create_volume(clone, size_bytes=4 * MIB, base=BaseImage(sha256, ImageFormat.RAW))
-    assert disks.volume_size_bytes(clone) == 4 * MIB
+    disks.engine().create(clone, size_bytes=4 * MIB, base=BaseImage(sha256, ImageFormat.RAW))
+    assert disks.engine().size_bytes(clone) == 4 * MIB
     assert disks.remove_image(sha256)
     assert not disks.remove_image(sha256)
 
@@ -257,8 +263,8 @@ def test_an_image_is_cached_only_when_kept(disks: Disks) -> None:
 def test_failed_clone_leaves_no_file(disks: Disks) -> None:
     clone = UUID(specs.new_id())
     with pytest.raises(AdapterError):
-        disks.create_volume(clone, size_bytes=4 * MIB, base=BaseImage("0" * 64, ImageFormat.RAW))
-    assert disks.volume_size_bytes(clone) is None
+        disks.engine().create(clone, size_bytes=4 * MIB, base=BaseImage("0" * 64, ImageFormat.RAW))
+    assert disks.engine().size_bytes(clone) is None
 
 
 def test_an_instance_that_never_ran_has_an_empty_console(disks: Disks) -> None:

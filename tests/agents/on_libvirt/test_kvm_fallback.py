@@ -14,9 +14,11 @@ from agents.lab.shell import wait_until
 from agents.node import domainxml
 from agents.node.adapters import accelerator, libvirt
 from agents.node.adapters.accelerator import Accelerator
-from agents.node.adapters.interfaces import BaseImage, Firmware, GuestDisk, GuestSpec, ImageFormat, Power, always
+from agents.node.adapters.interfaces import BaseImage, Firmware, GuestSpec, ImageFormat, Power, always
 from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.qemu_img import FileDisks
+from agents.node.adapters.storage.keys import VolumeKeys
+from agents.node.adapters.volume_secrets import VolumeSecrets
 from tests.agents import specs
 from tests.limits import PATIENCE_S
 
@@ -33,7 +35,7 @@ def deceived(agreeing_node: LabNode, monkeypatch: pytest.MonkeyPatch) -> Iterato
     monkeypatch.setattr(libvirt, "KVM_PROBATION_S", 300.0)  # however busy this machine is
     (folder / "accelerator.json").unlink(missing_ok=True)
     working = Accelerator(folder, requested="auto", boot_id="boot", probe_kvm=lambda: "")
-    hypervisor = LibvirtHypervisor(agreeing_node.libvirt_uri, accelerator=working)
+    hypervisor = LibvirtHypervisor(agreeing_node.libvirt_uri, accelerator=working, secrets=VolumeSecrets(VolumeKeys()))
     assert hypervisor.host().virt_type == "kvm"
     yield hypervisor, disks
     for guest_id in hypervisor.states():
@@ -55,14 +57,14 @@ def guest_of(disks: FileDisks, image: Path) -> GuestSpec:
     with disks.receive_image("tiny") as incoming:
         incoming.write(content)
         incoming.keep()
-    disks.create_volume(root, size_bytes=512 * specs.MIB, base=BaseImage("tiny", ImageFormat.QCOW2))
+    disks.engine().create(root, size_bytes=512 * specs.MIB, base=BaseImage("tiny", ImageFormat.QCOW2))
     return GuestSpec(
         id=guest_id,
         project_id=UUID(specs.PROJECT_ID),
         vcpus=1,
         memory_mib=128,
         firmware=Firmware.BIOS,
-        disks=(GuestDisk(root, disks.volume_path(root), image=disks.image_path("tiny")),),
+        disks=(disks.engine().disk(root, base=BaseImage("tiny", ImageFormat.QCOW2)),),
         nics=(),
         seed=disks.write_seed(guest_id, {"meta-data": b"instance-id: x\n"}),
         console_log=disks.console_path(guest_id),

@@ -16,6 +16,8 @@ from agents.node.adapters.fake_switch import FakeSwitch
 from agents.node.adapters.interfaces import Adapters, BaseImage, ConsoleKind, GuestSpec, ImageFormat
 from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.qemu_img import FileDisks
+from agents.node.adapters.storage.keys import VolumeKeys
+from agents.node.adapters.volume_secrets import VolumeSecrets
 from agents.node.domainxml import console_socket
 from tests.agents.on_libvirt.test_adapters import Rig
 from tests.agents.specs import MIB
@@ -30,7 +32,9 @@ def rigs(agreeing_node: LabNode) -> Iterator[list[Rig]]:
     """Two guests that run, each with a disk over the same image."""
     folder = agreeing_node.agent_folder / "suite"
     hypervisor = LibvirtHypervisor(
-        agreeing_node.libvirt_uri, accelerator=Accelerator(folder, requested="qemu", boot_id="")
+        agreeing_node.libvirt_uri,
+        accelerator=Accelerator(folder, requested="qemu", boot_id=""),
+        secrets=VolumeSecrets(VolumeKeys()),
     )
     fake = FakeNode()
     adapters = Adapters(
@@ -54,9 +58,9 @@ def rigs(agreeing_node: LabNode) -> Iterator[list[Rig]]:
 
 def layer_over_the_image(rig: Rig) -> None:
     disks, (root,) = rig.adapters.disks, rig.guest.disks
-    disks.remove_volume(root.volume_id)
-    disks.create_volume(root.volume_id, size_bytes=8 * MIB, base=BaseImage(IMAGE, ImageFormat.RAW))
-    root = replace(root, image=disks.image_path(IMAGE), image_format=ImageFormat.RAW)
+    disks.engine().remove(root.volume_id)
+    disks.engine().create(root.volume_id, size_bytes=8 * MIB, base=BaseImage(IMAGE, ImageFormat.RAW))
+    root = disks.engine().disk(root.volume_id, base=BaseImage(IMAGE, ImageFormat.RAW))
     rig.guest = replace(rig.guest, disks=(root,))
     rig.adapters.hypervisor.define(rig.guest)
 
@@ -102,7 +106,7 @@ def test_a_guest_does_not_reach_the_display_of_another(agreeing_node: LabNode, r
 
 
 def test_shared_image_belongs_to_root(rigs: list[Rig]) -> None:
-    image = rigs[0].adapters.disks.image_path(IMAGE)
+    image = rigs[0].adapters.disks.folder() / "images" / IMAGE
     assert owner(image) == 0
     for rig in rigs:
         assert can_read(rig.guest, image)

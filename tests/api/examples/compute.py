@@ -19,6 +19,10 @@ from controlplane.operations.models import Operation
 from controlplane.operations.selectors import STUCK_ATTEMPTS
 from controlplane.reconcilers import orphans
 from controlplane.storage.models import Volume
+from controlplane.storage_clusters.cluster_pools import ReportedClusterPool
+from controlplane.storage_clusters.models import StorageCluster
+from controlplane.storage_clusters.services import ClusterReport
+from controlplane.storage_clusters.services import record_report as record_cluster_report
 from controlplane.workflows.force_finish import UNREACHABLE_FOR
 from tests.api.examples.sample_cloud import SampleCloud
 from tests.services.catalog.disks import qcow2
@@ -240,6 +244,7 @@ def nodes(story: SampleCloud) -> None:
     Instance.objects.update(root_pool=None)
     Volume.objects.update(pool=None)
     announcers(story)
+    storage_clusters(story)
     orphan(story)
     book.show(oscar, "node_instance_list")
     succeeded = book.show(oscar, "platform_operation_list", query={"state": "succeeded", "limit": "2"}).body["items"]
@@ -259,6 +264,26 @@ def announcers(story: SampleCloud) -> None:
     book.show(oscar, "announcer_get", announcer=announcer)
     book.show(oscar, "announcer_incident_list", announcer=announcer)
     book.show(oscar, "announcer_delete", announcer=announcer)
+
+
+def storage_clusters(story: SampleCloud) -> None:
+    book, oscar = story.book, story.oscar
+    cluster = book.show(oscar, "storage_cluster_create").body["id"]
+    pool = ReportedClusterPool("vms", 40 * 2**40, 3 * 2**40, replicas=3, is_nearly_full=False)
+    report = ClusterReport(
+        "degraded",
+        fsid=UUID(int=7),
+        monitors=("10.0.7.21:3300",),
+        pools=(pool,),
+        health_problems=("OSD_DOWN: 1 osds down",),
+        ceph_version="18.2.7",
+        software_version="0.1.0",
+    )
+    record_cluster_report(StorageCluster.objects.get(pk=cluster), report)
+    book.show(oscar, "storage_cluster_list", query={"zone": "fr-idf-1"})
+    book.show(oscar, "storage_cluster_get", cluster=cluster)
+    book.show(oscar, "storage_cluster_incident_list", cluster=cluster)
+    book.show(oscar, "storage_cluster_delete", cluster=cluster)
 
 
 def orphan(story: SampleCloud) -> None:

@@ -207,8 +207,8 @@ def test_image_placed_earlier_is_managed(cloud: Cloud) -> None:
 def test_disk_attached_outside_the_agent_is_unmanaged(cloud: Cloud) -> None:
     instance, volume = make_instance(cloud), make_volume(cloud)
     type(volume).objects.update(updated_at=clock.now() - timedelta(hours=1))
-    hypervisor, path = cloud.fake.adapters().hypervisor, cloud.fake.adapters().disks.volume_path
-    hypervisor.plug_disk(instance.pk, GuestDisk(volume.pk, path(volume.pk)))
+    hypervisor, engine = cloud.fake.adapters().hypervisor, cloud.fake.adapters().disks.engine()
+    hypervisor.plug_disk(instance.pk, engine.disk(volume.pk))
     hypervisor.plug_disk(instance.pk, GuestDisk(new_id(), Path("/dev/sdb")))
     cloud.machine.account()
     assert open_incidents() == {

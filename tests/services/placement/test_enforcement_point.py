@@ -79,7 +79,8 @@ def test_only_step_permits_and_the_signer_handle_permits() -> None:
 
 
 def test_only_clients_and_the_watcher_open_agent_channels() -> None:
-    known = {"nodes.channels", "nodes.guest_client", "watcher.streams", "announcers.announcer_client"}
+    of_nodes = {"nodes.channels", "nodes.guest_client", "watcher.streams"}
+    known = {*of_nodes, "announcers.announcer_client", "storage_clusters.storage_client"}
     assert callers("secure_channel", "insecure_channel", "AgentStub") == known
 
 

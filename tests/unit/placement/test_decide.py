@@ -48,6 +48,14 @@ def test_zone_policy_admits_only_nodes_of_its_zones() -> None:
 
 FULL = node("n1", used=ROOMY)
 WITH_POOL = frozenset({"pool:fast"})
+NO_ROOM = ("NO_CAPACITY", "POOL_FULL", "POOL_NEARLY_FULL")
+
+
+def nearly_full(gib: int) -> ResolvedPoolRequirement:
+    """A request for space in a pool that has room and takes no new data."""
+    return ResolvedPoolRequirement("fast", "pool:fast", gib, ((PARIS, 10), (RHINE, 10)), frozenset({PARIS}))
+
+
 REFUSALS: list[tuple[str, NodeRow, ResolvedRequest]] = [
     ("ATTR_MISMATCH", node("n1"), ask(policies=(only_in(RHINE),))),
     ("ATTR_UNKNOWN", node("n1", "xx-new-1"), ask()),
@@ -77,6 +85,7 @@ REFUSALS: list[tuple[str, NodeRow, ResolvedRequest]] = [
         node("n1", traits=WITH_POOL),
         ask(shares=(ResolvedPoolRequirement("fast", "pool:fast", 11, ((PARIS, 10),)),)),
     ),
+    ("POOL_NEARLY_FULL", node("n1", traits=WITH_POOL), ask(shares=(nearly_full(1),))),
     ("NO_CAPACITY", FULL, ask()),
 ]
 
@@ -86,13 +95,25 @@ def test_each_rule_refuses_with_its_reason(code: str, row: NodeRow, request_: Re
     decision = decided(request_, fleet(row))
     assert not decision.is_admitted
     assert decision.refusals() == {"n1": code}
-    assert decision.verdict == ("no_capacity" if code in ("NO_CAPACITY", "POOL_FULL") else "inadmissible")
+    assert decision.verdict == ("no_capacity" if code in NO_ROOM else "inadmissible")
 
 
 def test_existing_pool_volume_needs_no_free_space() -> None:
     """Moves, and whatever else opens what is there, also where the pool is overfull."""
     share = ResolvedPoolRequirement("fast", "pool:fast", 0, ((PARIS, 0),))
     assert decided(ask(shares=(share,)), fleet(node("n1", traits=WITH_POOL))).is_admitted
+
+
+def test_nearly_full_pool_opens_what_is_there() -> None:
+    assert decided(ask(shares=(nearly_full(0),)), fleet(node("n1", traits=WITH_POOL))).is_admitted
+
+
+def test_nearly_full_pool_is_explained() -> None:
+    request, fast = ask(shares=(nearly_full(1),)), node("n1", traits=WITH_POOL)
+    decision = decided(request, fleet(fast))
+    assert changes(decision) == {"pool_nearly_full": {}}
+    assert f"The shared storage fast is nearly full in {PARIS}" in " ".join(tenant(as_document(decision)))
+    assert decided(request, fleet(fast, node("n2", RHINE, traits=WITH_POOL))).candidates == ("n2",)
 
 
 def test_a_pool_is_explained() -> None:

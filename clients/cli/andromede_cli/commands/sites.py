@@ -39,8 +39,10 @@ INCIDENTS = [
 POOLS = [
     NAME,
     Column(_("zone"), "zone"),
+    Column(_("engine"), "engine"),
     Column(_("GiB used"), "used_gib"),
     Column(_("of"), "capacity_gib"),
+    Column(_("nearly full"), "is_nearly_full", is_wide=True),
     Column(_("instances"), "instance_count"),
     Column(_("volumes"), "volume_count"),
     Column(_("nodes without it"), "missing.*.name", is_wide=True),
@@ -90,7 +92,7 @@ def register(app: typer.Typer) -> None:
     list_command(incidents, _("List the incidents of all nodes."), "incidents.list", columns, "kind", "state", "zone")
     app.add_typer(incidents, name="incident")
     pools = group(_("Storage pools shared by nodes; for operators."))
-    list_command(pools, _("List pools."), "pools.list", POOLS, "name", "zone")
+    list_command(pools, _("List pools."), "pools.list", POOLS, "name", "zone", "engine")
     show_command(pools, _("A pool, with the nodes that have it and those that should."), "pools.get", "POOL")
     pool = given("pool", "POOL")
     help = _("List the instances with their root disk in a pool, of all projects.")

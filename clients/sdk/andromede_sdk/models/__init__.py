@@ -194,6 +194,9 @@ if TYPE_CHECKING:
     from andromede_sdk.models.sets import NamedSet as NamedSet
     from andromede_sdk.models.sign import Methods as Methods
     from andromede_sdk.models.ssh_keys import SshKey as SshKey
+    from andromede_sdk.models.storage_clusters import StorageCluster as StorageCluster
+    from andromede_sdk.models.storage_clusters import StorageClusterIncident as StorageClusterIncident
+    from andromede_sdk.models.storage_clusters import StorageClusterPool as StorageClusterPool
     from andromede_sdk.models.subnets import Subnet as Subnet
     from andromede_sdk.models.terraform import ProviderPackage as ProviderPackage
     from andromede_sdk.models.terraform import ProviderVersion as ProviderVersion
@@ -420,6 +423,9 @@ PLACES = {
     "State": "andromede_sdk.models.terraform_states",
     "StateVersion": "andromede_sdk.models.terraform_states",
     "Step": "andromede_sdk.models.common",
+    "StorageCluster": "andromede_sdk.models.storage_clusters",
+    "StorageClusterIncident": "andromede_sdk.models.storage_clusters",
+    "StorageClusterPool": "andromede_sdk.models.storage_clusters",
     "Subnet": "andromede_sdk.models.subnets",
     "SubnetSummary": "andromede_sdk.models.networks",
     "Target": "andromede_sdk.models.remediation_plans",

@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from andromede_sdk.resources.sets import Sets as Sets
     from andromede_sdk.resources.sign import Sign as Sign
     from andromede_sdk.resources.ssh_keys import SshKeys as SshKeys
+    from andromede_sdk.resources.storage_clusters import StorageClusters as StorageClusters
     from andromede_sdk.resources.subnets import Subnets as Subnets
     from andromede_sdk.resources.terraform import Terraform as Terraform
     from andromede_sdk.resources.terraform_states import TerraformStates as TerraformStates
@@ -165,6 +166,7 @@ class Managers:
     sets: Sets
     sign: Sign
     ssh_keys: SshKeys
+    storage_clusters: StorageClusters
     subnets: Subnets
     terraform: Terraform
     terraform_states: TerraformStates

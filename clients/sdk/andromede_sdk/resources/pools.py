@@ -11,6 +11,7 @@ class Pools(Resource):
         *,
         name: str | None = None,
         zone: str | None = None,
+        engine: str | None = None,
         created_after: Moment | None = None,
         sort: str | None = None,
         page_size: int | None = None,
@@ -19,6 +20,7 @@ class Pools(Resource):
 
         `name`: The pools of this name.
         `zone`: The pools of this zone.
+        `engine`: One of folder, rbd.
         `created_after`: Created after this time (RFC 3339).
         `sort`: One of name, -name, created_at, -created_at.
         """
@@ -28,7 +30,14 @@ class Pools(Resource):
             Ask(
                 "GET",
                 "/v1/pools",
-                query={"name": name, "zone": zone, "created_after": created_after, "sort": sort, "limit": page_size},
+                query={
+                    "name": name,
+                    "zone": zone,
+                    "engine": engine,
+                    "created_after": created_after,
+                    "sort": sort,
+                    "limit": page_size,
+                },
             ),
         )
 

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from controlplane.kernel.fields import NamedOut, Out
-from controlplane.nodes.models import Pool
+from controlplane.nodes.models import ENGINES, Pool
 from controlplane.nodes.pools import WHYS, MissingNode
 from controlplane.storage.models import VOLUME
 
@@ -27,8 +27,11 @@ class MissingNodeOut(NamedOut):
 class PoolOut(Out):
     """A pool: storage that nodes of a zone share.
 
-    `nodes`: reachable nodes that have it now; `missing`: nodes that should have it and do not. `instance_count`: the
-    instances whose root disk is in it.
+    `engine`: `folder`, a file system that they have mounted; `rbd`, a pool of a storage `cluster`; no disks can be
+    created in these yet. `used_gib`: allocated to disks. `is_nearly_full`: it takes no new disks. By Ceph's report, and
+    null for folders: `written_gib`, what is written of the capacity, also null where Ceph does not count it;
+    `replicas`. `nodes`: reachable nodes that have it now; `missing`: nodes that should have it and do not.
+    `instance_count`: the instances whose root disk is in it.
     """
 
     id = serializers.UUIDField()
@@ -36,8 +39,13 @@ class PoolOut(Out):
     zone = serializers.CharField(source="zone_id")
     uuid = serializers.UUIDField()
     path = serializers.CharField()
+    engine = serializers.ChoiceField(ENGINES)
+    cluster = NamedOut(allow_null=True)
     capacity_gib = serializers.IntegerField()
     used_gib = serializers.IntegerField()
+    written_gib = serializers.IntegerField(allow_null=True)
+    replicas = serializers.IntegerField(allow_null=True)
+    is_nearly_full = serializers.BooleanField()
     instance_count = serializers.SerializerMethodField()
     volume_count = serializers.SerializerMethodField()
     nodes = serializers.SerializerMethodField()

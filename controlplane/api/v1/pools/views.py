@@ -11,9 +11,9 @@ from controlplane.api.v1.nodes.schemas import GuestOut
 from controlplane.api.v1.nodes.views import GUESTS
 from controlplane.api.v1.pools.schemas import PooledVolumeOut, PoolOut
 from controlplane.compute import selectors
-from controlplane.kernel.listing import Listing, created_after, exactly, in_state
+from controlplane.kernel.listing import Listing, among, created_after, exactly, in_state
 from controlplane.kernel.views import route
-from controlplane.nodes.models import Pool
+from controlplane.nodes.models import ENGINES, Pool
 from controlplane.nodes.pools import pool_coverage
 from controlplane.nodes.selectors import pool_get, pools
 from controlplane.storage.models import VOLUME
@@ -22,6 +22,7 @@ POOLS = Listing(
     {
         "name": exactly("name", "The pools of this name."),
         "zone": exactly("zone_id", "The pools of this zone."),
+        "engine": among("engine", ENGINES),
         "created_after": created_after(),
     },
     sorts=("name", "-name", "created_at", "-created_at"),

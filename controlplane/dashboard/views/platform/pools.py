@@ -19,7 +19,7 @@ class Pools(Page):
     live = "node incident instance volume"
 
     def context(self) -> Context:
-        filters = {name: self.query(name) for name in ("zone", "name")}
+        filters = {name: self.query(name) for name in ("zone", "name", "engine")}
         page = self.api.get("pools", **filters, sort="name", page_token=self.query("page_token"))
         return {
             "pools": [measured(each) for each in page["items"]],

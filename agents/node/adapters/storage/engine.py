@@ -1,0 +1,61 @@
+"""The interface of a storage engine, for the volumes of one place."""
+
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from agents.node.adapters.interfaces import BaseImage, GuestDisk
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """Facts of an engine that services decide by.
+
+    `is_shared`: other nodes reach the data too, so that it does not travel with a guest, and this node can forget it.
+    `has_clones`: a volume is a layer over a cached image of this node, which it needs from then on. `is_made_here`:
+    this agent makes, grows and deletes the data; otherwise the storage agent does, and this agent keeps the key that
+    opens it.
+    """
+
+    is_shared: bool
+    has_clones: bool
+    is_made_here: bool
+
+
+class StorageEngine(Protocol):
+    """Every method may be repeated; failures are AdapterError."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def is_available(self) -> bool:
+        """Return whether the place is there now, without waiting for it."""
+
+    def disk(self, volume_id: UUID, *, base: BaseImage | None = None, is_read_only: bool = False) -> GuestDisk:
+        """Return the volume as a disk of a guest. `base`: the image that it was made from.
+
+        Raises:
+            AdapterError: this node does not have the place.
+        """
+
+    def size_bytes(self, volume_id: UUID) -> int | None:
+        """Return the size that a guest sees; None when this node cannot open such a volume.
+
+        Raises:
+            AdapterError: the place is not there now.
+        """
+
+    def create(self, volume_id: UUID, *, size_bytes: int, base: BaseImage | None = None) -> None:
+        """Create a volume, whole or not at all, empty or from an image. One that exists by then keeps its data.
+
+        Where the data is not made here: keep the key of the volume, which has this size.
+        """
+
+    def grow(self, volume_id: UUID, size_bytes: int) -> None:
+        """Grow a volume that no guest has open; otherwise `Hypervisor.grow_disk` does it."""
+
+    def remove(self, volume_id: UUID) -> bool:
+        """Delete what is made here of the volume; False when there was nothing."""
+
+    def release(self, volume_id: UUID) -> None:
+        """Open the volume no more. Its data stays."""

@@ -1,0 +1,42 @@
+"""Volumes as images of a Ceph cluster. The storage agent makes them; this agent keeps the keys that open them."""
+
+from uuid import UUID
+
+from agents.node.adapters.interfaces import BaseImage, GuestDisk
+from agents.node.adapters.storage.engine import Capabilities
+from agents.node.adapters.storage.keys import VolumeKeys
+from agents.node.adapters.storage.places import RbdSource
+
+
+class RbdEngine:
+    """One image. `key`: of this opening; empty where none is to be kept."""
+
+    capabilities = Capabilities(is_shared=True, has_clones=False, is_made_here=False)
+
+    def __init__(self, source: RbdSource, keys: VolumeKeys, key: bytes) -> None:
+        self._source = source
+        self._keys = keys
+        self._key = key
+
+    def is_available(self) -> bool:
+        return True
+
+    def disk(self, volume_id: UUID, *, base: BaseImage | None = None, is_read_only: bool = False) -> GuestDisk:
+        return GuestDisk(volume_id, is_read_only=is_read_only, rbd=self._source)
+
+    def size_bytes(self, volume_id: UUID) -> int | None:
+        """Return the size that came with the key, for which this node does not ask the cluster."""
+        return self._keys.size_bytes(volume_id)
+
+    def create(self, volume_id: UUID, *, size_bytes: int, base: BaseImage | None = None) -> None:
+        self._keys.keep(volume_id, self._key, size_bytes)
+
+    def grow(self, volume_id: UUID, size_bytes: int) -> None:
+        """Take note of the size: the storage agent has grown the image, or the hypervisor has."""
+        self._keys.keep(volume_id, self._key, size_bytes)
+
+    def remove(self, volume_id: UUID) -> bool:
+        return self._keys.drop(volume_id)
+
+    def release(self, volume_id: UUID) -> None:
+        self._keys.drop(volume_id)

@@ -1,0 +1,265 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ImageFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    IMAGE_FORMAT_UNSPECIFIED: _ClassVar[ImageFormat]
+    IMAGE_FORMAT_QCOW2: _ClassVar[ImageFormat]
+    IMAGE_FORMAT_RAW: _ClassVar[ImageFormat]
+IMAGE_FORMAT_UNSPECIFIED: ImageFormat
+IMAGE_FORMAT_QCOW2: ImageFormat
+IMAGE_FORMAT_RAW: ImageFormat
+
+class Permit(_message.Message):
+    __slots__ = ("document", "policies", "cosignature")
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    POLICIES_FIELD_NUMBER: _ClassVar[int]
+    COSIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    document: bytes
+    policies: bytes
+    cosignature: bytes
+    def __init__(self, document: _Optional[bytes] = ..., policies: _Optional[bytes] = ..., cosignature: _Optional[bytes] = ...) -> None: ...
+
+class Removed(_message.Message):
+    __slots__ = ("was_present",)
+    WAS_PRESENT_FIELD_NUMBER: _ClassVar[int]
+    was_present: bool
+    def __init__(self, was_present: _Optional[bool] = ...) -> None: ...
+
+class DescribeRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class StorageDescription(_message.Message):
+    __slots__ = ("fsid", "monitors", "pools", "health", "problems", "ceph_version", "software_version", "keyset_version", "deny_version")
+    FSID_FIELD_NUMBER: _ClassVar[int]
+    MONITORS_FIELD_NUMBER: _ClassVar[int]
+    POOLS_FIELD_NUMBER: _ClassVar[int]
+    HEALTH_FIELD_NUMBER: _ClassVar[int]
+    PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    CEPH_VERSION_FIELD_NUMBER: _ClassVar[int]
+    SOFTWARE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    KEYSET_VERSION_FIELD_NUMBER: _ClassVar[int]
+    DENY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    fsid: str
+    monitors: _containers.RepeatedScalarFieldContainer[str]
+    pools: _containers.RepeatedCompositeFieldContainer[StoragePool]
+    health: str
+    problems: _containers.RepeatedScalarFieldContainer[str]
+    ceph_version: str
+    software_version: str
+    keyset_version: int
+    deny_version: int
+    def __init__(self, fsid: _Optional[str] = ..., monitors: _Optional[_Iterable[str]] = ..., pools: _Optional[_Iterable[_Union[StoragePool, _Mapping]]] = ..., health: _Optional[str] = ..., problems: _Optional[_Iterable[str]] = ..., ceph_version: _Optional[str] = ..., software_version: _Optional[str] = ..., keyset_version: _Optional[int] = ..., deny_version: _Optional[int] = ...) -> None: ...
+
+class StoragePool(_message.Message):
+    __slots__ = ("name", "size_bytes", "used_bytes", "free_bytes", "replicas", "is_nearly_full")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    USED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    REPLICAS_FIELD_NUMBER: _ClassVar[int]
+    IS_NEARLY_FULL_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    size_bytes: int
+    used_bytes: int
+    free_bytes: int
+    replicas: int
+    is_nearly_full: bool
+    def __init__(self, name: _Optional[str] = ..., size_bytes: _Optional[int] = ..., used_bytes: _Optional[int] = ..., free_bytes: _Optional[int] = ..., replicas: _Optional[int] = ..., is_nearly_full: _Optional[bool] = ...) -> None: ...
+
+class EnsureTrustRequest(_message.Message):
+    __slots__ = ("keyset", "charters", "floor", "facts", "deny")
+    KEYSET_FIELD_NUMBER: _ClassVar[int]
+    CHARTERS_FIELD_NUMBER: _ClassVar[int]
+    FLOOR_FIELD_NUMBER: _ClassVar[int]
+    FACTS_FIELD_NUMBER: _ClassVar[int]
+    DENY_FIELD_NUMBER: _ClassVar[int]
+    keyset: bytes
+    charters: _containers.RepeatedScalarFieldContainer[bytes]
+    floor: bytes
+    facts: bytes
+    deny: bytes
+    def __init__(self, keyset: _Optional[bytes] = ..., charters: _Optional[_Iterable[bytes]] = ..., floor: _Optional[bytes] = ..., facts: _Optional[bytes] = ..., deny: _Optional[bytes] = ...) -> None: ...
+
+class StorageTrust(_message.Message):
+    __slots__ = ("keyset_version", "deny_version", "epoch", "is_clock_kept")
+    KEYSET_VERSION_FIELD_NUMBER: _ClassVar[int]
+    DENY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    IS_CLOCK_KEPT_FIELD_NUMBER: _ClassVar[int]
+    keyset_version: int
+    deny_version: int
+    epoch: int
+    is_clock_kept: bool
+    def __init__(self, keyset_version: _Optional[int] = ..., deny_version: _Optional[int] = ..., epoch: _Optional[int] = ..., is_clock_kept: _Optional[bool] = ...) -> None: ...
+
+class ImageHeader(_message.Message):
+    __slots__ = ("sha256", "size_bytes", "format", "permit", "pool")
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    PERMIT_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    sha256: str
+    size_bytes: int
+    format: ImageFormat
+    permit: Permit
+    pool: str
+    def __init__(self, sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ..., format: _Optional[_Union[ImageFormat, str]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., pool: _Optional[str] = ...) -> None: ...
+
+class ImagePart(_message.Message):
+    __slots__ = ("header", "data")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    header: ImageHeader
+    data: bytes
+    def __init__(self, header: _Optional[_Union[ImageHeader, _Mapping]] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class ImageState(_message.Message):
+    __slots__ = ("sha256", "size_bytes", "was_cached")
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    WAS_CACHED_FIELD_NUMBER: _ClassVar[int]
+    sha256: str
+    size_bytes: int
+    was_cached: bool
+    def __init__(self, sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ..., was_cached: _Optional[bool] = ...) -> None: ...
+
+class RemoveImageRequest(_message.Message):
+    __slots__ = ("sha256", "pool")
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    sha256: str
+    pool: str
+    def __init__(self, sha256: _Optional[str] = ..., pool: _Optional[str] = ...) -> None: ...
+
+class EnsureVolumeRequest(_message.Message):
+    __slots__ = ("permit", "volume_id", "pool", "size_bytes", "image_sha256", "is_taken_over")
+    PERMIT_FIELD_NUMBER: _ClassVar[int]
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_SHA256_FIELD_NUMBER: _ClassVar[int]
+    IS_TAKEN_OVER_FIELD_NUMBER: _ClassVar[int]
+    permit: Permit
+    volume_id: str
+    pool: str
+    size_bytes: int
+    image_sha256: str
+    is_taken_over: bool
+    def __init__(self, permit: _Optional[_Union[Permit, _Mapping]] = ..., volume_id: _Optional[str] = ..., pool: _Optional[str] = ..., size_bytes: _Optional[int] = ..., image_sha256: _Optional[str] = ..., is_taken_over: _Optional[bool] = ...) -> None: ...
+
+class VolumeState(_message.Message):
+    __slots__ = ("volume_id", "pool", "size_bytes", "watchers")
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    WATCHERS_FIELD_NUMBER: _ClassVar[int]
+    volume_id: str
+    pool: str
+    size_bytes: int
+    watchers: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, volume_id: _Optional[str] = ..., pool: _Optional[str] = ..., size_bytes: _Optional[int] = ..., watchers: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class OpenVolumeRequest(_message.Message):
+    __slots__ = ("permit", "volume_id", "pool")
+    PERMIT_FIELD_NUMBER: _ClassVar[int]
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    permit: Permit
+    volume_id: str
+    pool: str
+    def __init__(self, permit: _Optional[_Union[Permit, _Mapping]] = ..., volume_id: _Optional[str] = ..., pool: _Optional[str] = ...) -> None: ...
+
+class VolumeKey(_message.Message):
+    __slots__ = ("client", "key", "monitors", "pool", "image")
+    CLIENT_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    MONITORS_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    client: str
+    key: bytes
+    monitors: _containers.RepeatedScalarFieldContainer[str]
+    pool: str
+    image: str
+    def __init__(self, client: _Optional[str] = ..., key: _Optional[bytes] = ..., monitors: _Optional[_Iterable[str]] = ..., pool: _Optional[str] = ..., image: _Optional[str] = ...) -> None: ...
+
+class CloseVolumeRequest(_message.Message):
+    __slots__ = ("volume_id", "pool", "node_id", "is_dead")
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    IS_DEAD_FIELD_NUMBER: _ClassVar[int]
+    volume_id: str
+    pool: str
+    node_id: str
+    is_dead: bool
+    def __init__(self, volume_id: _Optional[str] = ..., pool: _Optional[str] = ..., node_id: _Optional[str] = ..., is_dead: _Optional[bool] = ...) -> None: ...
+
+class Closed(_message.Message):
+    __slots__ = ("was_open", "fenced", "watchers")
+    WAS_OPEN_FIELD_NUMBER: _ClassVar[int]
+    FENCED_FIELD_NUMBER: _ClassVar[int]
+    WATCHERS_FIELD_NUMBER: _ClassVar[int]
+    was_open: bool
+    fenced: _containers.RepeatedScalarFieldContainer[str]
+    watchers: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, was_open: _Optional[bool] = ..., fenced: _Optional[_Iterable[str]] = ..., watchers: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class RemoveVolumeRequest(_message.Message):
+    __slots__ = ("volume_id", "pool")
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    volume_id: str
+    pool: str
+    def __init__(self, volume_id: _Optional[str] = ..., pool: _Optional[str] = ...) -> None: ...
+
+class ListVolumesRequest(_message.Message):
+    __slots__ = ("pool", "after")
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    pool: str
+    after: str
+    def __init__(self, pool: _Optional[str] = ..., after: _Optional[str] = ...) -> None: ...
+
+class VolumePage(_message.Message):
+    __slots__ = ("volumes",)
+    VOLUMES_FIELD_NUMBER: _ClassVar[int]
+    volumes: _containers.RepeatedCompositeFieldContainer[ListedVolume]
+    def __init__(self, volumes: _Optional[_Iterable[_Union[ListedVolume, _Mapping]]] = ...) -> None: ...
+
+class ListedVolume(_message.Message):
+    __slots__ = ("name", "size_bytes")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    size_bytes: int
+    def __init__(self, name: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+
+class FenceNodeRequest(_message.Message):
+    __slots__ = ("addresses", "seconds")
+    ADDRESSES_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    addresses: _containers.RepeatedScalarFieldContainer[str]
+    seconds: int
+    def __init__(self, addresses: _Optional[_Iterable[str]] = ..., seconds: _Optional[int] = ...) -> None: ...
+
+class UnfenceNodeRequest(_message.Message):
+    __slots__ = ("addresses",)
+    ADDRESSES_FIELD_NUMBER: _ClassVar[int]
+    addresses: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, addresses: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Fenced(_message.Message):
+    __slots__ = ("addresses",)
+    ADDRESSES_FIELD_NUMBER: _ClassVar[int]
+    addresses: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, addresses: _Optional[_Iterable[str]] = ...) -> None: ...

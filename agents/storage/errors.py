@@ -1,0 +1,61 @@
+"""Errors of the storage agent besides those of a node's agent; `code` is part of the protocol in the same way."""
+
+from agents.node.errors import AdapterError, AgentError, Conflict, ImageInUse, NotFound, VolumeInUse, VolumeWouldShrink
+
+
+class ClusterSilent(AdapterError):
+    """The cluster did not answer in time; the call may have had its effect."""
+
+    code = "storage.cluster_silent"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=True)
+
+
+class ClusterFailed(AdapterError):
+    """The cluster refused, or the process that asked it has ended."""
+
+    code = "storage.cluster_failed"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=True)
+
+
+class VolumeMissing(NotFound):
+    """The volume is not in the pool: nothing is made in its place, since that would look like erased data."""
+
+    code = "storage.volume_missing"
+
+    def __init__(self, message: str) -> None:
+        AgentError.__init__(self, message)
+
+
+class ImageMissing(NotFound):
+    """The image is not in the pool: EnsureImage brings it there."""
+
+    code = "storage.image_missing"
+
+    def __init__(self, message: str) -> None:
+        AgentError.__init__(self, message)
+
+
+class OwnAddress(Conflict):
+    """The address is the agent's own: fenced, it could not take that back."""
+
+    code = "storage.own_address"
+
+
+# What a worker process may report, by its code; each is made of the message alone.
+OF_WORKERS: dict[str, type[AgentError]] = {
+    each.code: each
+    for each in (
+        ClusterSilent,
+        ClusterFailed,
+        VolumeMissing,
+        ImageMissing,
+        OwnAddress,
+        ImageInUse,
+        VolumeInUse,
+        VolumeWouldShrink,
+    )
+}

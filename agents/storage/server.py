@@ -1,0 +1,113 @@
+"""The storage agent's server: mutual TLS, as a node's agent has it; the control plane calls it."""
+
+import logging
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TextIO
+
+import grpc
+
+from agents.node import VERSION, pki
+from agents.node.serving import listen, lock_alone
+from agents.node.state_store import StateStore
+from agents.node.trust.clock import Clock
+from agents.node.trust.documents import Authority
+from agents.node.trust.keys import root_verifier
+from agents.protocol import storage_pb2_grpc
+from agents.storage.admission import Admission
+from agents.storage.images import Images
+from agents.storage.servicer import Lanes, Servicer
+from agents.storage.trash import Trash
+from agents.storage.workers import Access, Workers
+
+log = logging.getLogger(__name__)
+
+THREADS, CALLS_AT_ONCE = 16, 12
+VOLUME_WORKERS, COPY_WORKERS = 4, 2
+MAX_MESSAGE_BYTES = 16 * 2**20
+STOP_GRACE_S = 5
+LIMIT_S, TRASH_INTERVAL_S = 20.0, 60.0
+IMAGE_MAX_BYTES = 100 * 2**30
+OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 4_000),
+    ("grpc.so_reuseport", 0),  # a second agent on the port must fail, not share it
+)
+BINDINGS = {"rados": "python3-rados", "rbd": "python3-rbd"}
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """`listen` is ADDRESS:PORT; port 0 takes a free one. `limit_s`: of a call of Ceph, or of its silence in a long
+    one. `pools`: the names of those that are served.
+    """
+
+    state_dir: Path
+    listen: str
+    access: Access
+    pools: tuple[str, ...]
+    limit_s: float = LIMIT_S
+    image_max_bytes: int = IMAGE_MAX_BYTES
+    trash_interval_s: float = TRASH_INTERVAL_S
+    clock: Clock = field(default_factory=Clock)
+
+
+class Server:
+    """A running storage agent."""
+
+    def __init__(self, server: grpc.Server, *, lanes: Lanes, trash: Trash, state_store: StateStore, lock: TextIO):
+        self.port = 0
+        self._server = server
+        self._lanes = lanes
+        self._trash = trash
+        self._state_store = state_store
+        self._lock = lock
+
+    def stop(self, grace_s: float = STOP_GRACE_S) -> None:
+        stopped = self._server.stop(grace_s)
+        self._trash.end()
+        stopped.wait(grace_s)
+        self._lanes.close()
+        stopped.wait()
+        self._trash.join()
+        self._state_store.close()
+        self._lock.close()
+
+
+def serve(config: Config) -> Server:
+    """Start the storage agent and return. The cluster need not answer.
+
+    Raises:
+        RuntimeError: Ceph's bindings are not installed, another storage agent uses the state folder, or the address
+            cannot be listened on.
+        ValueError, OSError: the agent has not been enrolled.
+    """
+    missing = [package for module, package in BINDINGS.items() if find_spec(module) is None]
+    if missing:
+        raise RuntimeError(f"Ceph's bindings are not there for this Python: install {' and '.join(missing)}.")
+    credentials = pki.load(config.state_dir)
+    identity = pki.identity(credentials.certificate, kind=pki.STORAGE)
+    lock = lock_alone(config.state_dir, "storage-agent")
+    state_store = StateStore(config.state_dir / "ledger.sqlite")
+    authority = Authority(str(identity.node_id), identity.zone, root_verifier(credentials.root))
+    lanes = Lanes(
+        *(Workers(config.access, count=count, limit_s=config.limit_s) for count in (VOLUME_WORKERS, COPY_WORKERS, 1))
+    )
+    trash = Trash(lanes.copies, config.pools, interval_s=config.trash_interval_s)
+    folder = config.state_dir / "incoming"
+    servicer = Servicer(
+        config.pools,
+        lanes=lanes,
+        admitting=Admission(state_store, authority, config.clock),
+        images=Images(folder, workers=lanes.volumes, copying=lanes.copies, max_bytes=config.image_max_bytes),
+        trash=trash,
+    )
+    server, port = listen(config.listen, credentials, threads=THREADS, calls_at_once=CALLS_AT_ONCE, options=OPTIONS)
+    storage_pb2_grpc.add_StorageServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
+    running = Server(server, lanes=lanes, trash=trash, state_store=state_store, lock=lock)
+    running.port = port
+    trash.start()
+    server.start()
+    log.info("serving", extra={"facts": {"zone": identity.zone, "port": port, "version": VERSION}})
+    return running

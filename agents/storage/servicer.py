@@ -1,0 +1,149 @@
+"""The service of storage.proto: parse, admit by the permit, call a worker process, answer."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from agents.node import VERSION
+from agents.node.errors import BadRequest
+from agents.node.locks import ResourceLocks
+from agents.node.rpc.decoding import digest
+from agents.protocol import storage_pb2 as pb
+from agents.protocol import storage_pb2_grpc
+from agents.storage import admission, decoding
+from agents.storage.admission import Admission
+from agents.storage.errors import ClusterFailed, ClusterSilent
+from agents.storage.images import Images
+from agents.storage.trash import Trash
+from agents.storage.workers import Workers
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """Processes by their work: neither a long copy nor a hung volume delays the description of the cluster."""
+
+    volumes: Workers
+    copies: Workers
+    description: Workers
+
+    def close(self) -> None:
+        for each in (self.volumes, self.copies, self.description):
+            each.close()
+
+
+class Servicer(storage_pb2_grpc.StorageServicer):
+    """`pools`: those that are served."""
+
+    def __init__(self, pools: tuple[str, ...], *, lanes: Lanes, admitting: Admission, images: Images, trash: Trash):
+        self._pools = pools
+        self._lanes = lanes
+        self._admission = admitting
+        self._images = images
+        self._trash = trash
+        self._locks = ResourceLocks()
+
+    def Describe(self, request: pb.DescribeRequest, context: grpc.ServicerContext) -> pb.StorageDescription:
+        held = self._admission.held
+        own: dict[str, Any] = {
+            "software_version": VERSION,
+            "keyset_version": held.keyset.version,
+            "deny_version": held.deny.version,
+        }
+        try:
+            found = self._lanes.description.call("describe", pools=list(self._pools))
+        except ClusterSilent as exc:
+            return pb.StorageDescription(health="silent", problems=[exc.message], **own)
+        except ClusterFailed as exc:
+            return pb.StorageDescription(health="error", problems=[exc.message], **own)
+        pools = [pb.StoragePool(**pool) for pool in found.pop("pools")]
+        return pb.StorageDescription(**found, pools=pools, **own)
+
+    def EnsureTrust(self, request: pb.EnsureTrustRequest, context: grpc.ServicerContext) -> pb.StorageTrust:
+        given = {field.name: value for field, value in request.ListFields() if field.name != "charters"}
+        held = self._admission.learn(given, request.charters)
+        return pb.StorageTrust(
+            keyset_version=held.keyset.version,
+            deny_version=held.deny.version,
+            epoch=held.floor.epoch if held.floor else 0,
+            is_clock_kept=self._admission.clock.is_kept(),
+        )
+
+    # ---- images
+
+    def EnsureImage(self, request_iterator: Iterator[pb.ImagePart], context: grpc.ServicerContext) -> pb.ImageState:
+        first = next(request_iterator, None)
+        if first is None or first.WhichOneof("part") != "header":
+            raise BadRequest("header", "the first message carries the header")
+        spec, pool = decoding.image(first.header), self._pool(first.header)
+        self._admission.admit(admission.image(spec.sha256), first.header.permit)
+        with self._locks.hold(("image", spec.sha256)):
+            status = self._images.ensure(spec, pool, decoding.image_parts(request_iterator))
+        return pb.ImageState(sha256=status.sha256, size_bytes=status.size_bytes, was_cached=status.was_cached)
+
+    def RemoveImage(self, request: pb.RemoveImageRequest, context: grpc.ServicerContext) -> pb.Removed:
+        pool, sha256 = self._pool(request), digest("sha256", request.sha256)
+        with self._locks.hold(("image", sha256)):
+            return pb.Removed(was_present=self._lanes.copies.call("remove_image", pool=pool, sha256=sha256))
+
+    # ---- volumes
+
+    def EnsureVolume(self, request: pb.EnsureVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeState:
+        volume, pool = decoding.volume_id(request.volume_id), self._pool(request)
+        sha256 = digest("image_sha256", request.image_sha256) if request.image_sha256 else ""
+        if request.is_taken_over and sha256:
+            raise BadRequest("is_taken_over", "is only for a volume without an image")
+        spec: dict[str, Any] = {
+            "size_bytes": decoding.volume_size(request.size_bytes),
+            "image_sha256": sha256,
+            "is_taken_over": request.is_taken_over,
+        }
+        self._admission.admit(admission.volume(volume, **spec), request.permit)
+        # Of an image that goes, a clone would be half of one.
+        with self._locks.hold(("volume", volume), ("image", sha256)):
+            found = self._lanes.volumes.call("ensure_volume", volume=volume, pool=pool, **spec)
+        return pb.VolumeState(volume_id=volume, pool=pool, **found)
+
+    def OpenVolume(self, request: pb.OpenVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeKey:
+        volume, pool = decoding.volume_id(request.volume_id), self._pool(request)
+        permit = self._admission.admit(admission.opening(volume), request.permit)
+        node = decoding.node_id(permit.aud)
+        with self._locks.hold(("volume", volume)):
+            found = self._lanes.volumes.call("open_volume", volume=volume, pool=pool, node=node)
+        key = found.pop("key").encode()
+        return pb.VolumeKey(key=key, pool=pool, image=volume, **found)
+
+    def CloseVolume(self, request: pb.CloseVolumeRequest, context: grpc.ServicerContext) -> pb.Closed:
+        volume, pool = decoding.volume_id(request.volume_id), self._pool(request)
+        node = decoding.node_id(request.node_id)
+        with self._locks.hold(("volume", volume)):
+            closing = {"volume": volume, "pool": pool, "node": node, "is_dead": request.is_dead}
+            return pb.Closed(**self._lanes.volumes.call("close_volume", **closing))
+
+    def RemoveVolume(self, request: pb.RemoveVolumeRequest, context: grpc.ServicerContext) -> pb.Removed:
+        volume, pool = decoding.volume_id(request.volume_id), self._pool(request)
+        with self._locks.hold(("volume", volume)):
+            was_present = self._lanes.volumes.call("remove_volume", volume=volume, pool=pool)
+        self._trash.wake()
+        return pb.Removed(was_present=was_present)
+
+    def ListVolumes(self, request: pb.ListVolumesRequest, context: grpc.ServicerContext) -> pb.VolumePage:
+        pool, after = self._pool(request), decoding.name_after(request.after)
+        found = self._lanes.volumes.call("list_volumes", pool=pool, after=after)
+        return pb.VolumePage(volumes=[pb.ListedVolume(name=name, size_bytes=size) for name, size in found])
+
+    # ---- fencing
+
+    def FenceNode(self, request: pb.FenceNodeRequest, context: grpc.ServicerContext) -> pb.Fenced:
+        addresses, seconds = decoding.addresses(request.addresses), decoding.fence_seconds(request.seconds)
+        self._lanes.volumes.call("fence", addresses=addresses, seconds=seconds)
+        return pb.Fenced(addresses=addresses)
+
+    def UnfenceNode(self, request: pb.UnfenceNodeRequest, context: grpc.ServicerContext) -> pb.Fenced:
+        addresses = decoding.addresses(request.addresses)
+        self._lanes.volumes.call("unfence", addresses=addresses)
+        return pb.Fenced(addresses=addresses)
+
+    def _pool(self, message: Any) -> str:
+        return decoding.pool(message.pool, self._pools)

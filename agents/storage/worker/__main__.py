@@ -1,0 +1,81 @@
+"""Serve calls on the socket with this number, one after the other, until its other end is closed."""
+
+import json
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection
+from typing import Any
+
+import rados
+import rbd
+
+from agents.node.errors import AgentError
+from agents.storage.errors import ClusterFailed
+from agents.storage.worker import description, fencing, images, openings, volumes
+from agents.storage.worker.cluster import Cluster
+
+CALLS: Mapping[str, Callable[..., object]] = {
+    "describe": description.describe,
+    "image": images.find,
+    "import_image": images.import_file,
+    "remove_image": images.remove,
+    "ensure_volume": volumes.ensure,
+    "remove_volume": volumes.remove,
+    "list_volumes": volumes.page,
+    "empty_trash": volumes.empty_trash,
+    "open_volume": openings.open_volume,
+    "close_volume": openings.close_volume,
+    "fence": fencing.fence_addresses,
+    "unfence": fencing.unfence_addresses,
+}
+PROGRESS, PROGRESS_S = b'{"progress": true}', 0.5
+
+
+def main() -> None:
+    connection = Connection(int(sys.argv[1]))
+    requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(connection, requests), daemon=True).start()
+    cluster = Cluster(**requests.get(), progress=_progress(connection))
+    connection.send_bytes(PROGRESS)
+    while True:
+        request = requests.get()
+        answer = _answer(cluster, request["call"], request["arguments"])
+        connection.send_bytes(json.dumps(answer).encode())
+
+
+def _read(connection: Connection, requests: "queue.SimpleQueue[dict[str, Any]]") -> None:
+    """Read requests in a thread of its own: this process ends with the agent, also while it waits for the cluster."""
+    while True:
+        try:
+            requests.put(json.loads(connection.recv_bytes()))
+        except (EOFError, OSError):
+            os._exit(0)
+
+
+def _answer(cluster: Cluster, name: str, arguments: dict[str, Any]) -> dict[str, object]:
+    try:
+        return {"result": CALLS[name](cluster, **arguments)}
+    except AgentError as exc:
+        return {"error": exc.code, "message": exc.message}
+    except (rados.Error, rbd.Error) as exc:
+        return {"error": ClusterFailed.code, "message": f"Ceph failed: {exc}."}
+
+
+def _progress(connection: Connection) -> Callable[[], None]:
+    sent_at = time.monotonic()
+
+    def progress() -> None:
+        nonlocal sent_at
+        if time.monotonic() - sent_at > PROGRESS_S:
+            sent_at = time.monotonic()
+            connection.send_bytes(PROGRESS)
+
+    return progress
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""Processes that call librbd and librados, with a time limit: such a call waits for minutes when the cluster is away.
+
+One that does not answer within the limit, or says nothing of its progress for so long, is killed, and the next call
+gets a new one. What it had open stays open for the cluster, up to 30 s, or locked: OpenVolume fences it.
+"""
+
+import json
+import socket
+import threading
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from agents.node import process
+from agents.storage.errors import OF_WORKERS, ClusterFailed, ClusterSilent
+
+MODULE = "agents.storage.worker"
+MAX_ANSWER_BYTES = 64 * 2**20
+START_S = 60.0
+"""Until a process has started, which takes longer on a busy machine, and says nothing about the cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Names the cluster and the user of a worker. `keyring` empty: where Ceph looks for it by default."""
+
+    conf: str
+    client: str
+    keyring: str = ""
+
+
+class Workers:
+    """At most `count` processes, started when they are needed. Safe for use by many threads."""
+
+    def __init__(self, access: Access, *, count: int, limit_s: float) -> None:
+        self._access = access
+        self._limit_s = limit_s
+        self._slots = threading.BoundedSemaphore(count)
+        self._lock = threading.Lock()
+        self._idle: list[_Worker] = []
+        self._all: set[_Worker] = set()
+        self._is_closed = False
+
+    def call(self, name: str, **arguments: object) -> Any:
+        """Call a function of the worker, by its name in agents/storage/worker/__main__.py.
+
+        Raises:
+            ClusterSilent: it did not answer in time, or no process was free for so long.
+            ClusterFailed: the cluster refused, or the process has ended.
+            AgentError: as the function raises.
+        """
+        if not self._slots.acquire(timeout=self._limit_s):
+            raise ClusterSilent(f"The cluster answers other calls too slowly: none ended within {self._limit_s} s.")
+        try:
+            answer = self._ask(self._take(), name, arguments)
+        finally:
+            self._slots.release()
+        if "error" in answer:
+            raise OF_WORKERS[answer["error"]](answer["message"])
+        return answer["result"]
+
+    def close(self) -> None:
+        """Kill all processes; calls that wait for them fail."""
+        with self._lock:
+            self._is_closed = True
+            idle, left = set(self._idle), list(self._all)
+        for worker in left:
+            worker.kill()
+        for worker in idle:
+            worker.disconnect()
+
+    def _ask(self, worker: "_Worker", name: str, arguments: dict[str, object]) -> dict[str, Any]:
+        is_usable = False
+        try:
+            answer = worker.ask(name, arguments, limit_s=self._limit_s)
+            # After a failure of Ceph its connection may be of no use any more, as when the client was fenced.
+            is_usable = answer.get("error") not in (ClusterFailed.code, ClusterSilent.code)
+        except TimeoutError:
+            raise ClusterSilent(f"The cluster did not answer within {self._limit_s} s.") from None
+        except (EOFError, OSError) as exc:
+            raise ClusterFailed("The process that calls the cluster has ended; see the log.") from exc
+        finally:
+            self._give_back(worker, is_usable=is_usable)
+        return answer
+
+    def _take(self) -> "_Worker":
+        with self._lock:
+            if self._is_closed:
+                raise ClusterFailed("The agent is stopping.")
+            if self._idle:
+                return self._idle.pop()
+            worker = _Worker(self._access)
+            self._all.add(worker)
+            return worker
+
+    def _give_back(self, worker: "_Worker", *, is_usable: bool) -> None:
+        with self._lock:
+            if is_usable and not self._is_closed:
+                self._idle.append(worker)
+                return
+            self._all.discard(worker)
+        worker.kill()
+        worker.disconnect()
+
+
+class _Worker:
+    def __init__(self, access: Access) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = process.start_module(MODULE, theirs.fileno())
+        self._connection = Connection(ours.detach())
+        self._send(asdict(access))
+        self._is_ready = False
+
+    def ask(self, name: str, arguments: dict[str, object], *, limit_s: float) -> dict[str, Any]:
+        """Return the answer; each message about progress begins the limit anew, and the first one says that it started.
+
+        Raises:
+            TimeoutError: there is none.
+            EOFError, OSError: the process has ended.
+        """
+        self._send({"call": name, "arguments": arguments})
+        while self._connection.poll(limit_s if self._is_ready else START_S):
+            answer: dict[str, Any] = json.loads(self._connection.recv_bytes(MAX_ANSWER_BYTES))
+            if "progress" not in answer:
+                return answer
+            self._is_ready = True
+        raise TimeoutError
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def disconnect(self) -> None:
+        self._connection.close()
+
+    def _send(self, message: object) -> None:
+        self._connection.send_bytes(json.dumps(message).encode())

@@ -1,0 +1,1 @@
+"""Storage clusters: Ceph clusters of zones, and what their storage agents report."""

@@ -1,0 +1,176 @@
+"""Storage clusters: their rows, certificates and reports."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from cryptography.hazmat.primitives import hashes
+from django.conf import settings
+from django.db import transaction
+
+from controlplane.audit import evidence_log
+from controlplane.audit.services import record
+from controlplane.catalog.models import Zone
+from controlplane.identity.actor import SYSTEM, Actor
+from controlplane.kernel import clock
+from controlplane.kernel.db import raise_on_violation
+from controlplane.kernel.names import check_name
+from controlplane.nodes import pki
+from controlplane.storage_clusters import cluster_pools
+from controlplane.storage_clusters.cluster_pools import ReportedClusterPool
+from controlplane.storage_clusters.errors import StorageClusterAddressInvalid, StorageClusterNameTaken
+from controlplane.storage_clusters.models import StorageCluster, StorageClusterIncident
+
+SILENT_AFTER = timedelta(seconds=30)
+HEALTHS = OK, DEGRADED, ERROR, SILENT = "ok", "degraded", "error", "silent"
+# A cluster's problems, the gravest first; each of them is an incident while it lasts.
+PROBLEMS = (
+    SILENT,  # its storage agent does not answer; or the cluster does not answer the agent, as `health` says
+    "refused",  # its storage agent does not accept the trust documents, or its report is malformed
+    "fsid-changed",  # its storage agent reaches another cluster than before: that report is not accepted
+    "fsid-taken",  # its storage agent reaches the cluster of another row: that report is not accepted
+    ERROR,  # Ceph reports HEALTH_ERR, or answers the storage agent with an error
+    DEGRADED,  # Ceph reports HEALTH_WARN
+    *cluster_pools.PROBLEMS,
+)
+FROM_HEALTH = {DEGRADED: {DEGRADED}, ERROR: {ERROR}}
+
+
+@dataclass(frozen=True, slots=True)
+class AgentTrust:
+    """The trust documents of a storage agent: three versions by its own word, and two times of what it was sent."""
+
+    keyset_version: int = 0
+    deny_version: int = 0
+    facts_epoch: int = 0
+    floor_issued_at: datetime | None = None
+    charters_sent_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterReport:
+    """The report of a storage agent. `fsid`: None where the cluster does not answer the agent, or with an error."""
+
+    health: str
+    fsid: UUID | None = None
+    monitors: tuple[str, ...] = ()
+    pools: tuple[ReportedClusterPool, ...] = ()
+    health_problems: tuple[str, ...] = ()
+    ceph_version: str = ""
+    software_version: str = ""
+    trust: AgentTrust = AgentTrust()
+
+
+@transaction.atomic
+def storage_cluster_create(actor: Actor, *, name: str, zone: Zone, address: str) -> StorageCluster:
+    """Create the storage cluster; its agent is called from when it has a certificate (storage_cluster_certify).
+
+    Raises:
+        StorageClusterNameTaken, StorageClusterAddressInvalid, InvalidName.
+    """
+    actor.may_operate()
+    host, _, port = address.rpartition(":")
+    if not host or not address.isprintable() or not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise StorageClusterAddressInvalid(field="address", address=address)
+    taken = StorageClusterNameTaken(field="name", name=name)
+    with raise_on_violation("storage_clusters_storagecluster_name_key", taken):
+        cluster = StorageCluster.objects.create(name=check_name(name), zone=zone, address=address)
+    record(actor, "storage_cluster.create", cluster.pk, name=name, zone=zone.pk, address=address)
+    return cluster
+
+
+@transaction.atomic
+def storage_cluster_delete(actor: Actor, cluster: StorageCluster) -> None:
+    """Delete the row and those of its pools. Nothing changes in the cluster itself.
+
+    Raises:
+        StorageClusterInUse: a disk is in one of its pools.
+    """
+    actor.may_operate()
+    cluster_pools.delete_all(cluster)
+    record(actor, "storage_cluster.delete", cluster.pk, name=cluster.name, zone=cluster.zone_id)
+    cluster.delete()
+
+
+@transaction.atomic
+def storage_cluster_certify(
+    actor: Actor, cluster: StorageCluster, *, request_pem: bytes, ca_key: bytes | None = None
+) -> str:
+    """Sign the certificate request of the cluster's storage agent, also for a renewal. Returns the certificate (PEM).
+
+    `ca_key`: the authority's, PEM, where it is not beside ca.crt.
+
+    Raises:
+        CertificateRequestInvalid, KeyMissing.
+    """
+    actor.may_operate()
+    certificate = pki.sign_storage_agent(
+        settings.PKI_DIR, request_pem=request_pem, storage_id=cluster.pk, zone=cluster.zone_id, ca_key=ca_key
+    )
+    cluster.certificate_sha256 = certificate.fingerprint(hashes.SHA256()).hex()
+    cluster.certificate_expires_at = certificate.not_valid_after_utc
+    cluster.save(update_fields=["certificate_sha256", "certificate_expires_at"])
+    record(actor, "storage_cluster.certify", cluster.pk, name=cluster.name, zone=cluster.zone_id)
+    return pki.as_pem(certificate)
+
+
+@transaction.atomic
+def record_report(cluster: StorageCluster, report: ClusterReport) -> None:
+    """Record a report with the pools in it. Of one about another cluster, only the problem and the trust are kept."""
+    row = StorageCluster.objects.select_for_update().filter(pk=cluster.pk).first()
+    if row is None:
+        return
+    now, trust = clock.now(), report.trust
+    fields: dict[str, object] = {name: getattr(trust, name) for name in AgentTrust.__slots__}
+    fields |= {"software_version": report.software_version, "last_seen_at": now}
+    of_health = {"health": report.health, "health_problems": list(report.health_problems)}
+    if report.fsid is None:
+        _update(row, {SILENT if report.health == SILENT else ERROR}, fields | of_health)
+        return
+    if identity_problem := _identity_problem(row, report.fsid):
+        _update(row, {identity_problem}, fields)
+        return
+    is_complete = report.health in (OK, DEGRADED)
+    problems = cluster_pools.record_pools(row, report.fsid, report.pools, is_complete=is_complete)
+    fields |= {"fsid": report.fsid, "monitors": list(report.monitors), "ceph_version": report.ceph_version}
+    _update(row, problems | FROM_HEALTH.get(report.health, set()), fields | of_health)
+
+
+@transaction.atomic
+def record_failure(cluster: StorageCluster, problem: str) -> None:
+    """Record that a call to the storage agent failed. It is `silent` after SILENT_AFTER without an answer."""
+    row = StorageCluster.objects.select_for_update().filter(pk=cluster.pk).first()
+    if row is None:
+        return
+    last_seen_at = row.last_seen_at or row.created_at
+    if problem == SILENT and clock.now() - last_seen_at < SILENT_AFTER:
+        return
+    _update(row, {problem}, {})
+
+
+def _identity_problem(row: StorageCluster, fsid: UUID) -> str:
+    """Return why a report of this fsid says nothing about the row's cluster; empty if it does."""
+    if row.fsid is not None:
+        return "" if row.fsid == fsid else "fsid-changed"
+    return "fsid-taken" if StorageCluster.objects.filter(fsid=fsid).exists() else ""
+
+
+def _update(row: StorageCluster, problems: Collection[str], fields: dict[str, object]) -> None:
+    gravest = min(problems, key=PROBLEMS.index, default="")
+    StorageCluster.objects.filter(pk=row.pk).update(**fields, problem=gravest, updated_at=clock.now())
+    _reconcile_incidents(row, problems)
+
+
+def _reconcile_incidents(cluster: StorageCluster, problems: Collection[str]) -> None:
+    """Keep an incident for each of these problems, and end the others."""
+    now, open_incidents = clock.now(), StorageClusterIncident.objects.filter(cluster=cluster, ended_at=None)
+    open_incidents.exclude(kind__in=problems).update(ended_at=now)
+    for problem in sorted(problems):
+        if open_incidents.filter(kind=problem).update(observed_at=now):
+            continue
+        incident = StorageClusterIncident.objects.create(cluster=cluster, kind=problem, observed_at=now)
+        kind, facts = f"storage-{problem}", {"zone": cluster.zone_id}
+        document = {"incident": kind, "storage_cluster": str(cluster.pk), "zone": cluster.zone_id}
+        evidence_log.append("incident", document)
+        record(SYSTEM, f"incident.{kind}", cluster.pk, incident=str(incident.pk), name=cluster.name, facts=facts)

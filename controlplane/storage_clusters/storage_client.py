@@ -1,0 +1,100 @@
+"""Calls to storage agents, over mutual TLS. A call opens its own connection: there is one agent of a cluster."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from uuid import UUID
+
+import grpc
+from django.conf import settings
+
+from agents.protocol import storage_pb2 as pb
+from agents.protocol.storage_pb2_grpc import StorageStub
+from controlplane.kernel.db import forbid_transaction
+from controlplane.nodes.channels import CHANNEL_OPTIONS, channel_credentials
+from controlplane.nodes.pki import storage_server_name
+from controlplane.storage_clusters.cluster_pools import ReportedClusterPool
+from controlplane.storage_clusters.models import StorageCluster
+from controlplane.storage_clusters.services import ERROR, HEALTHS, SILENT, AgentTrust, ClusterReport
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_S = 15.0
+OPTIONS = (*CHANNEL_OPTIONS, ("grpc.max_send_message_length", 16 * 2**20))
+POOLS_MAX = 100
+TEXTS_MAX = 20
+NUMBER_MAX = 2**63 - 1
+
+
+class CallFailed(Exception):
+    """The call failed. `problem`: `silent` or `refused` (services.PROBLEMS)."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+def describe(cluster: StorageCluster, trust: pb.EnsureTrustRequest) -> ClusterReport:
+    """Send the storage agent trust documents, whose signatures it checks itself, and return its report.
+
+    An empty request only asks for its documents' versions.
+
+    Raises:
+        CallFailed.
+    """
+    try:
+        with calling(cluster) as stub:
+            state = stub.EnsureTrust(trust, timeout=TIMEOUT_S)
+            return _report(stub.Describe(pb.DescribeRequest(), timeout=TIMEOUT_S), state)
+    except grpc.RpcError as exc:
+        trailers: Mapping[str, str | bytes] = dict(exc.trailing_metadata() or ())  # type: ignore[arg-type]  # pairs they are
+        code = trailers.get("andromede-code")
+        log.warning("storage agent of %s: %s %s", cluster.name, code, exc.details())
+        raise CallFailed("refused" if code else SILENT) from exc
+    except ValueError as exc:
+        log.warning("storage agent of %s: its report is malformed: %s", cluster.name, exc)
+        raise CallFailed("refused") from exc
+
+
+@contextmanager
+def calling(cluster: StorageCluster) -> Iterator[StorageStub]:
+    """Return the stub of the cluster's storage agent, on a connection of its own."""
+    forbid_transaction()
+    options = (*OPTIONS, ("grpc.ssl_target_name_override", storage_server_name(cluster.pk)))
+    with grpc.secure_channel(cluster.address, channel_credentials(settings.PROCESS), options=options) as channel:
+        yield StorageStub(channel)  # type: ignore[no-untyped-call]
+
+
+def _report(description: pb.StorageDescription, state: pb.StorageTrust) -> ClusterReport:
+    """Return the report, cut to what the rows hold. Raises ValueError: the fsid is no UUID."""
+    health = description.health if description.health in HEALTHS else ERROR
+    is_unknown = health == SILENT or (health == ERROR and not description.fsid)
+    return ClusterReport(
+        health=health,
+        fsid=None if is_unknown else UUID(description.fsid),
+        monitors=tuple(_text(each, 255) for each in description.monitors[:TEXTS_MAX]),
+        pools=tuple(_pool(each) for each in description.pools[:POOLS_MAX]),
+        health_problems=tuple(_text(each, 300) for each in description.problems[:TEXTS_MAX]),
+        ceph_version=_text(description.ceph_version.removeprefix("ceph version "), 64),
+        software_version=_text(description.software_version, 32),
+        trust=AgentTrust(
+            keyset_version=min(state.keyset_version, NUMBER_MAX),
+            deny_version=min(state.deny_version, NUMBER_MAX),
+            facts_epoch=min(state.epoch, NUMBER_MAX),
+        ),
+    )
+
+
+def _text(text: str, length_max: int) -> str:
+    """Return the text as a column may have it: PostgreSQL refuses NUL."""
+    return "".join(filter(str.isprintable, text))[:length_max]
+
+
+def _pool(pool: pb.StoragePool) -> ReportedClusterPool:
+    return ReportedClusterPool(
+        name=pool.name,
+        size_bytes=min(pool.size_bytes, NUMBER_MAX),
+        used_bytes=min(pool.used_bytes, NUMBER_MAX),
+        replicas=min(pool.replicas, 32767),
+        is_nearly_full=pool.is_nearly_full,
+    )

@@ -1,0 +1,123 @@
+"""Calls to storage agents about volumes and images: one function per RPC, over mutual TLS.
+
+Those that bring data into a cluster, or give it to a node, carry the node's permit, which workflows/step_permits.py
+gets from the signer. They are not made inside a transaction, nor by a worker that has lost its operation lease.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import grpc
+
+from agents.protocol import storage_pb2 as pb
+from agents.protocol.storage_pb2_grpc import StorageStub
+from controlplane.nodes.agent_client import IMAGE_LOOK_S, IMAGE_TIMEOUT_S, CallAuthorization, image_parts
+from controlplane.nodes.errors import ImageFileUnreadable
+from controlplane.nodes.models import Pool
+from controlplane.operations import lease_guard
+from controlplane.storage_clusters.errors import (
+    StorageClusterFailed,
+    StorageClusterRefused,
+    StorageClusterUnreachable,
+)
+from controlplane.storage_clusters.models import StorageCluster
+from controlplane.storage_clusters.storage_client import calling
+from telemetry.logs import outgoing_metadata
+
+TIMEOUT_S = 60  # a storage agent gives up on its cluster before
+
+
+def ensure_image(
+    authorization: CallAuthorization, pool: Pool, *, sha256: str, size_bytes: int, image_format: str, file: Path | None
+) -> None:
+    """Send the image unless the pool has it. `file` None: only check that; without it the agent refuses.
+
+    Raises:
+        StorageClusterUnreachable, StorageClusterFailed, StorageClusterRefused
+        ImageFileUnreadable: the file cannot be read here.
+    """
+    header = pb.ImageHeader(
+        sha256=sha256,
+        size_bytes=size_bytes,
+        format=f"IMAGE_FORMAT_{image_format.upper()}",
+        permit=_permit(authorization),
+        pool=pool.name,
+    )
+    problems: list[OSError] = []
+    parts = image_parts(pb.ImagePart, header, file, problems)
+    try:
+        with _stub(pool) as stub:
+            stub.EnsureImage(parts, **_terms(IMAGE_TIMEOUT_S if file is not None else IMAGE_LOOK_S))
+    except (StorageClusterUnreachable, StorageClusterFailed, StorageClusterRefused):
+        if problems:
+            raise ImageFileUnreadable(sha256=sha256, cause=str(problems[0])) from problems[0]
+        raise
+
+
+def remove_image(pool: Pool, sha256: str) -> None:
+    """Remove the image from the pool. Raises as ensure_image; StorageClusterRefused: a volume is a clone of it."""
+    with _stub(pool) as stub:
+        stub.RemoveImage(pb.RemoveImageRequest(sha256=sha256, pool=pool.name), **_terms())
+
+
+def ensure_volume(authorization: CallAuthorization, pool: Pool, request: pb.EnsureVolumeRequest) -> None:
+    """Make the volume, or grow it. Raises as ensure_image."""
+    request.pool = pool.name
+    request.permit.CopyFrom(_permit(authorization))
+    with _stub(pool) as stub:
+        stub.EnsureVolume(request, **_terms())
+
+
+def open_volume(authorization: CallAuthorization, pool: Pool, volume_id: UUID) -> pb.VolumeKey:
+    """Make the key with which the authorized node opens the volume, and nothing else. Raises as ensure_image."""
+    request = pb.OpenVolumeRequest(permit=_permit(authorization), volume_id=str(volume_id), pool=pool.name)
+    with _stub(pool) as stub:
+        key: pb.VolumeKey = stub.OpenVolume(request, **_terms())
+    return key
+
+
+def close_volume(pool: Pool, volume_id: UUID, *, node_id: UUID, is_dead: bool) -> pb.Closed:
+    """Remove the node's key, and fence what has the volume open with it. Raises as ensure_image."""
+    request = pb.CloseVolumeRequest(volume_id=str(volume_id), pool=pool.name, node_id=str(node_id), is_dead=is_dead)
+    with _stub(pool) as stub:
+        closed: pb.Closed = stub.CloseVolume(request, **_terms())
+    return closed
+
+
+def remove_volume(pool: Pool, volume_id: UUID) -> None:
+    """Move the volume to the cluster's trash, which the agent empties. Raises as ensure_image."""
+    with _stub(pool) as stub:
+        stub.RemoveVolume(pb.RemoveVolumeRequest(volume_id=str(volume_id), pool=pool.name), **_terms())
+
+
+@contextmanager
+def _stub(pool: Pool) -> Iterator[StorageStub]:
+    cluster = StorageCluster.objects.get(pk=pool.cluster_id)
+    try:
+        with calling(cluster) as stub:
+            lease_guard.require_lease()
+            yield stub
+    except grpc.RpcError as exc:
+        raise _error(cluster, exc) from exc
+
+
+def _error(
+    cluster: StorageCluster, exc: grpc.RpcError
+) -> StorageClusterUnreachable | StorageClusterFailed | StorageClusterRefused:
+    trailers: dict[str, Any] = dict(exc.trailing_metadata() or ())  # type: ignore[arg-type]  # pairs they are
+    if "andromede-code" not in trailers:
+        return StorageClusterUnreachable(name=cluster.name, cause=exc.details(), status=exc.code().name)
+    error = StorageClusterFailed if trailers.get("andromede-retryable") in ("true", b"true") else StorageClusterRefused
+    return error(name=cluster.name, reason=exc.details(), agent_code=trailers["andromede-code"])
+
+
+def _permit(authorization: CallAuthorization) -> pb.Permit:
+    message = authorization.as_message()
+    return pb.Permit(document=message.document, policies=message.policies, cosignature=message.cosignature)
+
+
+def _terms(timeout_s: int = TIMEOUT_S) -> dict[str, Any]:
+    return {"timeout": timeout_s, "metadata": outgoing_metadata()}

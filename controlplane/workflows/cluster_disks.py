@@ -1,0 +1,111 @@
+"""Disks in pools of storage clusters: the storage agent makes, opens, closes and removes them for a node.
+
+A node has a key for each of its disks; the key is made when the disk is opened for the node, and removed when the disk
+is closed, which fences whatever still has the disk open with it.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from uuid import UUID
+
+from agents.protocol import agent_pb2, storage_pb2
+from controlplane.catalog import image_store
+from controlplane.catalog.models import Image
+from controlplane.kernel.units import GIB
+from controlplane.nodes.agent_client import CallAuthorization
+from controlplane.nodes.models import Pool
+from controlplane.operations import queues
+from controlplane.placement import permits
+from controlplane.storage_clusters import volume_calls
+from controlplane.storage_clusters.errors import (
+    StorageClusterFailed,
+    StorageClusterNotTrusting,
+    StorageClusterRefused,
+    StorageClusterUnreachable,
+)
+from controlplane.storage_clusters.models import ClusterImage
+from controlplane.workflows.step_permits import PERMIT_REFUSED, RECOVERABLE_REFUSALS
+
+log = logging.getLogger(__name__)
+
+IMAGE_REFUSED = "agent.image_refused"
+
+
+def ensure_image(authorization: CallAuthorization, image: Image, pool: Pool) -> None:
+    """Import the image into the pool. Raises HandOver when the pool lacks it, and this queue does not send images."""
+    ensure = partial(
+        volume_calls.ensure_image,
+        authorization,
+        pool,
+        sha256=image.sha256,
+        size_bytes=image.size_bytes or 0,
+        image_format=image.format,
+    )
+    ClusterImage.objects.get_or_create(pool=pool, sha256=image.sha256)
+    with _using_permit(authorization):
+        if queues.may_transfer():
+            ensure(file=image_store.path_of(image.sha256))
+            return
+        try:
+            ensure(file=None)
+        except StorageClusterUnreachable as exc:  # it is receiving the image from another worker
+            raise queues.HandOver(queues.TRANSFERS) from exc
+        except StorageClusterRefused as exc:
+            if exc.facts.get("agent_code") != IMAGE_REFUSED:
+                raise
+            raise queues.HandOver(queues.TRANSFERS) from exc
+
+
+def open_for(
+    authorization: CallAuthorization, pool: Pool, volume_id: UUID, *, size_gib: int, image_sha256: str, is_new: bool
+) -> agent_pb2.RbdSource:
+    """Make or grow the volume, open it for the authorized node, and return what the node needs to open it.
+
+    `image_sha256`: of a new volume; empty: it is empty.
+    """
+    request = storage_pb2.EnsureVolumeRequest(
+        volume_id=str(volume_id),
+        size_bytes=size_gib * GIB,
+        image_sha256=image_sha256 if is_new else "",
+        is_taken_over=not is_new,
+    )
+    with _using_permit(authorization):
+        volume_calls.ensure_volume(authorization, pool, request)
+        key = volume_calls.open_volume(authorization, pool, volume_id)
+    return agent_pb2.RbdSource(pool=key.pool, image=key.image, monitors=key.monitors, client=key.client, key=key.key)
+
+
+def close(pool: Pool, volume_id: UUID, *, node_id: UUID, is_dead: bool = False) -> None:
+    """Remove the node's key. What has the volume open with it is fenced: it cannot write any more.
+
+    `is_dead`: the node is; what it has open is fenced, also what the cluster does not see any more.
+    """
+    closed = volume_calls.close_volume(pool, volume_id, node_id=node_id, is_dead=is_dead)
+    if closed.fenced:
+        log.warning("volume %s in pool %s: fenced %s of node %s", volume_id, pool.name, list(closed.fenced), node_id)
+
+
+def remove(pool: Pool, volume_id: UUID) -> None:
+    """Delete the volume's data. Its nodes are closed first."""
+    volume_calls.remove_volume(pool, volume_id)
+
+
+@contextmanager
+def _using_permit(authorization: CallAuthorization) -> Iterator[None]:
+    """Invalidate a permit that the storage agent rejects, so that it is not used again.
+
+    Raises:
+        StorageClusterNotTrusting: the agent lacks trust documents, which its reconciler sends.
+    """
+    try:
+        yield
+    except (StorageClusterFailed, StorageClusterRefused) as exc:
+        code = str(exc.facts.get("agent_code"))
+        if authorization.jti is None or not code.startswith(PERMIT_REFUSED):
+            raise
+        permits.invalidate(authorization.jti)
+        if code.removeprefix(PERMIT_REFUSED) not in RECOVERABLE_REFUSALS:
+            raise
+        raise StorageClusterNotTrusting(reason=exc.facts.get("reason"), agent_code=code) from exc

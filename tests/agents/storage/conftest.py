@@ -1,0 +1,60 @@
+"""A storage agent of the shared cluster."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from agents.lab.ceph import CephCluster
+from agents.protocol import storage_pb2 as pb
+from tests import processes
+from tests.agents.storage.running import DESTINATION, SOURCE, StorageAgent
+
+PROGRAM = Path(__file__).with_name("node_client.py")
+
+
+@pytest.fixture(scope="session")
+def storage(ceph: CephCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageAgent]:
+    """A storage agent that knows two nodes; tests share it, and leave its trust as it is."""
+    agent = StorageAgent(tmp_path_factory.mktemp("storage") / "agent", ceph)
+    with agent.serving():
+        agent.learn(SOURCE, DESTINATION)
+        yield agent
+
+
+class Writer:
+    """A process that has a volume open as a node's QEMU has it."""
+
+    def __init__(self, process: "subprocess.Popen[str]", key: bytes) -> None:
+        self.process = process
+        self._send(key.decode())
+
+    def write(self) -> str:
+        """Return "written", or the name of the error."""
+        self._send("x")
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def _send(self, line: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+
+@pytest.fixture
+def writing() -> Iterator[Callable[[pb.VolumeKey], Writer]]:
+    """Start processes that have a volume open with a node's key."""
+    with ExitStack() as stack:
+
+        def start(key: pb.VolumeKey) -> Writer:
+            monitors = ",".join(f"v2:{each}" for each in key.monitors)
+            command = [sys.executable, str(PROGRAM), monitors, key.client, key.pool, key.image]
+            process = stack.enter_context(processes.running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+            writer = Writer(process, key.key)
+            assert writer.write() == "written"
+            return writer
+
+        yield start

@@ -1,0 +1,169 @@
+"""A running storage agent, its callers, and nodes that use its keys."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import grpc
+
+from agents.lab.ceph import POOL, CephCluster
+from agents.node.trust.clock import Clock, kept_elsewhere
+from agents.protocol import storage_pb2 as pb
+from agents.protocol.storage_pb2_grpc import StorageStub
+from agents.storage.server import Config, serve
+from agents.storage.workers import Access
+from andromede_core.permits.permit import Contents
+from tests.agents.specs import MIB, NODE_ID, ZONE, new_id
+from tests.agents.storage.how_to import capabilities
+from tests.permits import Authority
+from tests.pki import Issued, TestCA, issue_controlplane, issue_storage_agent, make_ca, storage_dns_name
+
+STORAGE_ID = UUID("01980000-0000-7000-8000-0000000000cc")
+SOURCE, DESTINATION = str(NODE_ID), "01990000-0000-7000-8000-00000000a002"
+SIZE = 8 * MIB
+CLIENT = "andromede"
+
+
+@dataclass
+class StorageAgent:
+    """A storage agent of the cluster, with the user of the how-to, and calls to it while it runs."""
+
+    folder: Path
+    ceph: CephCluster
+    authority: Authority = field(default_factory=Authority)
+    limit_s: float = 60
+    image_max_bytes: int = 64 * MIB
+    port: int = 0
+    _stub: Any = None
+    _channels: list[grpc.Channel] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True)
+        self.ca: TestCA = make_ca(self.folder / "ca")
+        root = self.authority.root.public_pem
+        issue_storage_agent(self.ca, self.folder, storage_id=STORAGE_ID, zone=ZONE, root=root)
+        self.ceph.command("auth get-or-create", entity=f"client.{CLIENT}", caps=capabilities())
+
+    @property
+    def config(self) -> Config:
+        (made,) = self.ceph.command("auth get", entity=f"client.{CLIENT}")
+        keyring = self.folder / "keyring"
+        keyring.write_text(f"[client.{CLIENT}]\nkey = {made['key']}\n")
+        return Config(
+            self.folder,
+            "127.0.0.1:0",
+            Access(str(self.ceph.conf), CLIENT, str(keyring)),
+            pools=(POOL,),
+            limit_s=self.limit_s,
+            image_max_bytes=self.image_max_bytes,
+            trash_interval_s=0.2,
+            clock=Clock(is_kept=kept_elsewhere),
+        )
+
+    @contextmanager
+    def serving(self, **changes: Any) -> Iterator[None]:
+        """Serve in this process."""
+        server = serve(replace(self.config, **changes))
+        self.port = server.port
+        try:
+            yield
+        finally:
+            for channel in self._channels:
+                channel.close()
+            self._channels.clear()
+            self._stub = None
+            server.stop(0)
+
+    def stub(self) -> Any:
+        """Return the stub of a worker of the control plane."""
+        if self._stub is None:
+            self._stub = self.stub_of(issue_controlplane(self.ca, self.ca.folder))
+        return self._stub
+
+    def stub_of(self, caller: Issued) -> Any:
+        channel = grpc.secure_channel(
+            f"127.0.0.1:{self.port}",
+            grpc.ssl_channel_credentials(caller.ca, caller.key, caller.certificate),
+            options=[("grpc.ssl_target_name_override", storage_dns_name(STORAGE_ID))],
+        )
+        self._channels.append(channel)
+        return StorageStub(channel)  # type: ignore[no-untyped-call]
+
+    def learn(self, *nodes: str) -> pb.StorageTrust:
+        """Send the trust documents of the zone, and the charters of these nodes."""
+        sent = self.authority.trust(SOURCE, ZONE)
+        charters = [self.authority.charter(node, ZONE) for node in nodes]
+        request = pb.EnsureTrustRequest(
+            keyset=sent.keyset, deny=sent.deny, floor=sent.floor, facts=sent.facts, charters=charters
+        )
+        trust: pb.StorageTrust = self.stub().EnsureTrust(request)
+        return trust
+
+    def permit(self, *volumes: str, op: str = "volume.create", node: str = SOURCE, **changes: Any) -> pb.Permit:
+        """Return a permit for these volumes, and for an image."""
+        images = tuple(filter(None, [changes.pop("image", "")]))
+        fields = {"node": node, "zone": ZONE, "contents": Contents(volumes, images)}
+        made = self.authority.permit(op, **(fields | changes))
+        return pb.Permit(document=made.document, policies=made.policies, cosignature=made.cosignature)
+
+    # ---- calls
+
+    def ensure(self, volume: str, size_bytes: int = SIZE, **spec: Any) -> pb.VolumeState:
+        spec.setdefault("permit", self.permit(volume, image=spec.get("image_sha256", "")))
+        request = pb.EnsureVolumeRequest(volume_id=volume, pool=POOL, size_bytes=size_bytes, **spec)
+        state: pb.VolumeState = self.stub().EnsureVolume(request)
+        return state
+
+    def made(self, **spec: Any) -> str:
+        """Return a new volume."""
+        volume = new_id()
+        self.ensure(volume, **spec)
+        return volume
+
+    def open(self, volume: str, node: str = SOURCE, permit: pb.Permit | None = None) -> pb.VolumeKey:
+        permit = permit or self.permit(volume, op="instance.start", node=node)
+        key: pb.VolumeKey = self.stub().OpenVolume(pb.OpenVolumeRequest(permit=permit, volume_id=volume, pool=POOL))
+        return key
+
+    def close(self, volume: str, node: str = SOURCE, *, is_dead: bool = False) -> pb.Closed:
+        request = pb.CloseVolumeRequest(volume_id=volume, pool=POOL, node_id=node, is_dead=is_dead)
+        closed: pb.Closed = self.stub().CloseVolume(request)
+        return closed
+
+    def remove(self, volume: str) -> bool:
+        return bool(self.stub().RemoveVolume(pb.RemoveVolumeRequest(volume_id=volume, pool=POOL)).was_present)
+
+    def describe(self) -> pb.StorageDescription:
+        description: pb.StorageDescription = self.stub().Describe(pb.DescribeRequest())
+        return description
+
+    def entities(self) -> set[str]:
+        """Return the names of all keys of volumes."""
+        listed = self.ceph.command("auth ls")["auth_dump"]
+        return {each["entity"] for each in listed if each["entity"].startswith("client.v-")}
+
+
+def command(client: Any, prefix: str, **arguments: object) -> int:
+    """Send the monitors a command as this client; returns the error number, 0 without one."""
+    code: int = client.mon_command(json.dumps({"prefix": prefix, **arguments}), b"")[0]
+    return code
+
+
+@contextmanager
+def as_node(ceph: CephCluster, key: pb.VolumeKey, pool: str = POOL) -> Iterator[tuple[Any, Any]]:
+    """Return a connection with nothing but what the storage agent answered, and its I/O context."""
+    import rados
+
+    settings = {"mon_host": ",".join(f"v2:{each}" for each in key.monitors), "key": key.key.decode()}
+    limits = {"client_mount_timeout": "30", "rados_mon_op_timeout": "30"}
+    connection = rados.Rados(name=f"client.{key.client}", conf=settings | limits)
+    connection.connect()
+    try:
+        with connection.open_ioctx(pool) as ioctx:
+            yield connection, ioctx
+    finally:
+        connection.shutdown()

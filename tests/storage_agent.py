@@ -1,0 +1,185 @@
+"""A storage agent without a Ceph cluster: it speaks the protocol over mutual TLS, and reports what a test sets.
+
+Volumes are sizes in memory, with the nodes that have a key. Permits are not checked: the tests of the real agent do.
+Each
+call fails with `failure`; if `loses_answers`, the first answer to each call about a volume is lost, after its effect.
+"""
+
+import base64
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+from uuid import UUID
+
+import grpc
+from django.conf import settings
+
+from agents.node import enrol, pki
+from agents.node.errors import AdapterError, AgentError, ImageRefused, NotFound, TrustOlder
+from agents.node.serving import listen
+from agents.protocol import storage_pb2 as pb
+from agents.protocol import storage_pb2_grpc
+from andromede_core.documents.signed import read
+from controlplane.catalog.models import Zone
+from controlplane.identity.actor import SYSTEM
+from controlplane.kernel.units import GIB
+from controlplane.storage_clusters.models import StorageCluster, StorageClusterIncident
+from controlplane.storage_clusters.services import storage_cluster_certify, storage_cluster_create
+
+FSID = UUID("1f7d5d1e-5b4a-4f43-9c0e-2b8c3f1f3a11")
+
+
+Answer = TypeVar("Answer")
+
+
+def storage_pool(
+    name: str = "vms", *, size_gib: int = 100, used_gib: int = 0, is_nearly_full: bool = False
+) -> pb.StoragePool:
+    return pb.StoragePool(
+        name=name,
+        size_bytes=size_gib * GIB,
+        used_bytes=used_gib * GIB,
+        free_bytes=(size_gib - used_gib) * GIB,
+        replicas=3,
+        is_nearly_full=is_nearly_full,
+    )
+
+
+class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
+    """A storage agent of a new storage cluster. `description`: its report; `trust`: the requests that it got."""
+
+    def __init__(self, folder: Path, *, zone: str, name: str = "ceph-1") -> None:
+        self.folder = folder / name
+        self.folder.mkdir()
+        self.row = storage_cluster_create(SYSTEM, name=name, zone=Zone.objects.get(pk=zone), address="127.0.0.1:1")
+        self.description = pb.StorageDescription(
+            fsid=str(FSID), monitors=["10.0.7.21:3300"], pools=[storage_pool()], health="ok", ceph_version="18.2.7"
+        )
+        self.trust: list[pb.EnsureTrustRequest] = []
+        self.images: set[str] = set()
+        self.volumes: dict[UUID, int] = {}
+        self.keys: dict[UUID, set[UUID]] = {}
+        self.calls: list[str] = []
+        self.failure: AgentError | None = None
+        self.loses_answers = False
+        self.lost: set[tuple[str, UUID | None]] = set()
+        self.held = pb.StorageTrust()
+
+    def enrol(self) -> None:
+        request = enrol.request(self.folder, self.row.name).encode()
+        certificate = storage_cluster_certify(SYSTEM, self.row, request_pem=request)
+        ca, root = ((settings.PKI_DIR / name).read_bytes() for name in ("ca.crt", "root.pub"))
+        enrol.install(self.folder, certificate=certificate.encode(), ca=ca, root=root, kind=pki.STORAGE)
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        server, port = listen("127.0.0.1:0", pki.load(self.folder), threads=4, calls_at_once=4, options=())
+        storage_pb2_grpc.add_StorageServicer_to_server(self, server)  # type: ignore[no-untyped-call]
+        server.start()
+        StorageCluster.objects.filter(pk=self.row.pk).update(address=f"127.0.0.1:{port}")
+        try:
+            yield
+        finally:
+            server.stop(0).wait()
+
+    def Describe(self, request: pb.DescribeRequest, context: grpc.ServicerContext) -> pb.StorageDescription:
+        return self.description
+
+    def EnsureTrust(self, request: pb.EnsureTrustRequest, context: grpc.ServicerContext) -> pb.StorageTrust:
+        self.trust.append(request)
+        if request.keyset:
+            version = _version(request.keyset)
+            if version < self.held.keyset_version:
+                raise TrustOlder("keyset")
+            self.held.keyset_version = version
+        if request.deny:
+            self.held.deny_version = _version(request.deny)
+        if request.floor:
+            self.held.epoch = _version(request.floor, "epoch")
+        return self.held
+
+    def EnsureImage(self, parts: Iterator[pb.ImagePart], context: grpc.ServicerContext) -> pb.ImageState:
+        header = next(parts).header
+        self._called("image")
+        if header.sha256 not in self.images:
+            if sum(len(part.data) for part in parts) != header.size_bytes:
+                raise ImageRefused("The image is not in the pool.")
+            self.images.add(header.sha256)
+        return self._answered(pb.ImageState(sha256=header.sha256, size_bytes=header.size_bytes), "image")
+
+    def RemoveImage(self, request: pb.RemoveImageRequest, context: grpc.ServicerContext) -> pb.Removed:
+        self._called("remove-image")
+        was_present = request.sha256 in self.images
+        self.images.discard(request.sha256)
+        return self._answered(pb.Removed(was_present=was_present), "remove-image")
+
+    def EnsureVolume(self, request: pb.EnsureVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeState:
+        volume_id = UUID(request.volume_id)
+        self._called("ensure")
+        if request.image_sha256 and request.image_sha256 not in self.images:
+            raise NotFound("The image is not in the pool.")
+        if request.is_taken_over and volume_id not in self.volumes:
+            raise AdapterError("The volume is missing from the pool.", retryable=False)
+        self.volumes[volume_id] = max(request.size_bytes, self.volumes.get(volume_id, 0))
+        return self._answered(
+            pb.VolumeState(volume_id=request.volume_id, pool=request.pool, size_bytes=self.volumes[volume_id]),
+            "ensure",
+            volume_id,
+        )
+
+    def OpenVolume(self, request: pb.OpenVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeKey:
+        volume_id, node_id = UUID(request.volume_id), UUID(str(read(request.permit.document).payload["aud"]))
+        self._called("open")
+        self.keys.setdefault(volume_id, set()).add(node_id)
+        return self._answered(
+            pb.VolumeKey(
+                client=f"v-{volume_id}.{node_id.hex[:12]}",
+                key=base64.b64encode(secrets.token_bytes(28)),
+                monitors=self.description.monitors,
+                pool=request.pool,
+                image=request.volume_id,
+            ),
+            "open",
+            volume_id,
+        )
+
+    def CloseVolume(self, request: pb.CloseVolumeRequest, context: grpc.ServicerContext) -> pb.Closed:
+        volume_id, node_id = UUID(request.volume_id), UUID(request.node_id)
+        call = "fence" if request.is_dead else "close"
+        self._called(call)
+        was_open = node_id in self.keys.get(volume_id, ())
+        self.keys.get(volume_id, set()).discard(node_id)
+        return self._answered(pb.Closed(was_open=was_open), call, volume_id)
+
+    def RemoveVolume(self, request: pb.RemoveVolumeRequest, context: grpc.ServicerContext) -> pb.Removed:
+        volume_id = UUID(request.volume_id)
+        self._called("remove")
+        self.keys.pop(volume_id, None)
+        return self._answered(
+            pb.Removed(was_present=self.volumes.pop(volume_id, None) is not None), "remove", volume_id
+        )
+
+    def _called(self, call: str) -> None:
+        self.calls.append(call)
+        if self.failure is not None:
+            raise self.failure
+
+    def _answered(self, answer: Answer, call: str, volume_id: UUID | None = None) -> Answer:
+        if self.loses_answers and (call, volume_id) not in self.lost:
+            self.lost.add((call, volume_id))
+            raise AdapterError("The answer is lost.", retryable=True)
+        return answer
+
+    def reported(self) -> StorageCluster:
+        return StorageCluster.objects.get(pk=self.row.pk)
+
+    def incidents(self) -> list[tuple[str, bool]]:
+        """Kinds, and whether they are open."""
+        rows = StorageClusterIncident.objects.filter(cluster=self.row).order_by("created_at", "kind")
+        return [(row.kind, row.ended_at is None) for row in rows]
+
+
+def _version(document: bytes, field: str = "version") -> int:
+    return int(str(read(document).payload[field]))

@@ -1,0 +1,204 @@
+"""Disks in a storage cluster: its agent makes, opens, closes and fences them, before or after the nodes."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agents.node.errors import AdapterError, BadRequest, ImageInUse, PermitRefused
+from controlplane.catalog.models import Image
+from controlplane.compute.attachments import volume_attach
+from controlplane.compute.migration import instance_migrate
+from controlplane.compute.services import instance_power_off, instance_start
+from controlplane.identity.actor import SYSTEM
+from controlplane.kernel.units import GIB
+from controlplane.node_lifecycle.recovery.evacuation import instance_evacuate
+from controlplane.nodes.models import NodeRemoval
+from controlplane.operations.models import Operation
+from controlplane.placement.models import Permit
+from controlplane.reconcilers import image_files, node_removals
+from controlplane.storage.services import NewVolume, volume_create, volume_delete, volume_grow
+from controlplane.storage_clusters.models import ClusterImage, StorageCluster
+from tests.storage_agent import FakeStorageAgent
+from tests.workflows import shared_pool
+from tests.workflows.helpers import die_with_guests, done, fresh
+from tests.workflows.shared_pool import Shared
+from tests.world import Cloud, follow, run
+
+
+@pytest.fixture
+def shared(cloud: Cloud, tmp_path: Path) -> Iterator[Shared]:
+    with shared_pool.cluster_pool(cloud, tmp_path) as created:
+        yield created
+
+
+def agent_of(shared: Shared) -> FakeStorageAgent:
+    assert shared.agent is not None
+    return shared.agent
+
+
+def retried(operation: Operation) -> str:
+    """Run the operation until a step waits for its next attempt; return why."""
+    steps = run(operation).steps
+    assert steps[-1]["state"] == "retrying", steps
+    return str(steps[-1]["message"])
+
+
+def test_image_is_imported_into_the_cluster_and_not_sent_to_the_node(shared: Shared) -> None:
+    agent = agent_of(shared)
+    shared.instance()
+    shared.instance("second")
+    assert agent.images == {shared.cloud.image.sha256}
+    assert not shared.here.fake.images and not shared.other.fake.images
+    image = shared.volume("copy", image=shared.cloud.image, size_gib=shared.cloud.image.min_disk_gib or 1)
+    assert str(image.pk) in shared.files
+
+
+def test_image_that_nothing_needs_is_removed_from_the_cluster(shared: Shared) -> None:
+    agent = agent_of(shared)
+    done(create_volume(shared)())
+    image_files.reconcile()
+    assert agent.images == {shared.cloud.image.sha256}
+    Image.objects.update(state="deleted")
+    agent.failure = ImageInUse("A volume is a clone of it.")
+    image_files.reconcile()
+    assert (len(agent.images), ClusterImage.objects.count()) == (1, 1)
+    agent.failure = None
+    image_files.reconcile()
+    assert (agent.images, ClusterImage.objects.count()) == (set(), 0)
+
+
+def test_disk_is_opened_for_the_next_node_before_it_is_closed_for_the_former(shared: Shared) -> None:
+    agent, volume = agent_of(shared), shared.volume(host=shared.here.row.name)
+    instance = shared.instance(host="other")
+    del agent.calls[:]
+    shared.attach(instance, volume)
+    assert agent.calls == ["ensure", "open", "close"]
+    assert agent.keys[volume.pk] == {shared.other.row.pk}
+
+
+def test_volume_of_an_unreachable_node_is_fenced_and_deleted(shared: Shared) -> None:
+    agent, volume = agent_of(shared), shared.volume(host="other")
+    shared.other.become_unreachable()
+    del agent.calls[:]
+    done(volume_delete(shared.cloud.tenant.actor, volume, attached_to=None))
+    assert (agent.calls, agent.volumes) == (["close", "remove"], {})
+    assert [(row.kind, row.node) for row in NodeRemoval.objects.all()] == [("shared-volume", shared.other.row)]
+    shared.other.come_back()
+    assert node_removals.reconcile() == 1
+    assert not shared.held_by(shared.other)
+
+
+def test_node_that_lost_its_keys_gets_them_before_a_start(shared: Shared) -> None:
+    instance = shared.instance(host="other")
+    shared.attach(instance, shared.volume())
+    done(instance_power_off(shared.cloud.tenant.actor, fresh(instance)))
+    shared.other.fake.opened.clear()  # by a reboot: they are on tmpfs
+    done(instance_start(shared.cloud.tenant.actor, fresh(instance)))
+    assert shared.other.fake.guests[instance.pk].power == "running"
+    assert len(shared.other.fake.opened) == 2
+
+
+def test_operation_waits_for_a_cluster_that_does_not_answer(shared: Shared) -> None:
+    agent = agent_of(shared)
+    agent.failure = AdapterError("The cluster does not answer.", retryable=True)
+    new = NewVolume(name="data", size_gib=1, volume_type=shared.type)
+    volume, operation = volume_create(SYSTEM, shared.cloud.tenant.project, new)
+    assert "The cluster does not answer." in retried(operation)
+    agent.failure = None
+    assert follow(operation).state == "succeeded"
+    assert fresh(volume).state == "available"
+
+
+def test_refusal_of_the_cluster_is_the_operations_error(shared: Shared) -> None:
+    agent_of(shared).failure = BadRequest("pool", "the agent was not started for it")
+    new = NewVolume(name="data", size_gib=1, volume_type=shared.type)
+    _, operation = volume_create(SYSTEM, shared.cloud.tenant.project, new)
+    run(operation)
+    agent_of(shared).failure = None
+    assert follow(operation).state == "failed"
+    assert operation.error is not None and operation.error["code"] == "storage_cluster.refused"
+
+
+def test_unreachable_storage_agent_is_an_error_of_its_own(shared: Shared) -> None:
+    volume = shared.volume()
+    address = StorageCluster.objects.get().address
+    operation = volume_grow(shared.cloud.tenant.actor, volume, size_gib=5)
+    StorageCluster.objects.update(address="127.0.0.1:1")
+    assert "does not answer" in retried(operation)
+    StorageCluster.objects.update(address=address)
+    assert follow(operation).state == "succeeded"
+    assert shared.size_bytes(volume) == 5 * GIB
+
+
+def test_rejected_permit_is_not_used_again(shared: Shared) -> None:
+    agent = agent_of(shared)
+    agent.failure = PermitRefused("STALE_FACTS", "the facts are of epoch 3")
+    new = NewVolume(name="data", size_gib=1, volume_type=shared.type)
+    volume, operation = volume_create(SYSTEM, shared.cloud.tenant.project, new)
+    assert "does not have the documents" in retried(operation)
+    issued = Permit.objects.count()
+    agent.failure = None
+    assert follow(operation).state == "succeeded"
+    assert Permit.objects.count() == issued + 1
+    assert fresh(volume).state == "available"
+
+
+def test_disks_of_a_dead_node_are_fenced_before_they_are_opened_elsewhere(shared: Shared) -> None:
+    agent, instance = agent_of(shared), shared.instance(host="other")
+    volume = shared.volume()
+    shared.attach(instance, volume)
+    die_with_guests(shared.other)
+    del agent.calls[:]
+    assert follow(instance_evacuate(SYSTEM, fresh(instance))).state == "succeeded"
+    assert agent.calls == ["fence", "ensure", "open"] * 2
+    assert agent.keys == {each: {shared.here.row.pk} for each in (instance.root_volume_id, volume.pk)}
+    assert shared.here.fake.guests[instance.pk].power == "running"
+
+
+def create_volume(shared: Shared) -> Callable[[], Operation]:
+    size_gib = shared.cloud.image.min_disk_gib
+    new = NewVolume(name="copy", size_gib=size_gib, volume_type=shared.type, image=shared.cloud.image)
+    return lambda: volume_create(SYSTEM, shared.cloud.tenant.project, new)[1]
+
+
+def attach_elsewhere(shared: Shared) -> Callable[[], Operation]:
+    volume, instance = shared.volume(host=shared.here.row.name), shared.instance(host="other")
+    return lambda: volume_attach(SYSTEM, instance, volume=volume, is_read_only=False)[1]
+
+
+def delete_volume(shared: Shared) -> Callable[[], Operation]:
+    volume = shared.volume()
+    return lambda: volume_delete(SYSTEM, volume, attached_to=None)
+
+
+def migrate(shared: Shared) -> Callable[[], Operation]:
+    instance = shared.instance(host="other")
+    shared.attach(instance, shared.volume())
+    return lambda: instance_migrate(SYSTEM, fresh(instance))
+
+
+def evacuate(shared: Shared) -> Callable[[], Operation]:
+    instance = shared.instance(host="other")
+    die_with_guests(shared.other)
+    return lambda: instance_evacuate(SYSTEM, fresh(instance))
+
+
+CALLS = {
+    create_volume: {"image", "ensure", "open"},
+    attach_elsewhere: {"ensure", "open", "close"},
+    delete_volume: {"close", "remove"},
+    migrate: {"ensure", "open", "close"},
+    evacuate: {"fence", "ensure", "open"},
+}
+
+
+@pytest.mark.parametrize("prepare", CALLS)
+def test_call_whose_answer_is_lost_is_repeated(
+    shared: Shared, prepare: Callable[[Shared], Callable[[], Operation]]
+) -> None:
+    """Each call to the cluster has its effect before its answer is lost, so the next attempt finds the effect there."""
+    agent, begin = agent_of(shared), prepare(shared)
+    agent.loses_answers = True
+    assert follow(begin()).state == "succeeded"
+    assert {call for call, _ in agent.lost} == CALLS[prepare]
