@@ -5,7 +5,7 @@ port of the network, since these have its segment. It stays while it can: connec
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -58,15 +58,6 @@ def egress_gateways_refresh(rows: Sequence[EgressAddress]) -> int:
     current = list(locked.filter(pk__in=[row.pk for row in rows]).order_by("pk"))
     candidates = _candidates([row.pk for row in current])
     return sum(_move(row, choose_gateway(row.gateway_id, candidates.get(row.pk, ()))) for row in current)
-
-
-def egress_traits(network_ids: Iterable[UUID]) -> frozenset[str]:
-    """Return the traits that a node needs for ports of these networks.
-
-    With a port on a node of an earlier release, no list of the network could have its egress address.
-    """
-    has_any = EgressAddress.objects.filter(network__in=network_ids).exists()
-    return frozenset({LISTED_SUBNETS} if has_any else ())
 
 
 def request_egress(network_id: UUID, zone: str) -> None:

@@ -194,6 +194,8 @@ if TYPE_CHECKING:
     from andromede_sdk.models.sets import NamedSet as NamedSet
     from andromede_sdk.models.sign import Methods as Methods
     from andromede_sdk.models.ssh_keys import SshKey as SshKey
+    from andromede_sdk.models.subnets import StaticRoute as StaticRoute
+    from andromede_sdk.models.subnets import StaticRouteInput as StaticRouteInput
     from andromede_sdk.models.subnets import Subnet as Subnet
     from andromede_sdk.models.terraform import ProviderPackage as ProviderPackage
     from andromede_sdk.models.terraform import ProviderVersion as ProviderVersion
@@ -419,6 +421,8 @@ PLACES = {
     "SshKey": "andromede_sdk.models.ssh_keys",
     "State": "andromede_sdk.models.terraform_states",
     "StateVersion": "andromede_sdk.models.terraform_states",
+    "StaticRoute": "andromede_sdk.models.subnets",
+    "StaticRouteInput": "andromede_sdk.models.subnets",
     "Step": "andromede_sdk.models.common",
     "Subnet": "andromede_sdk.models.subnets",
     "SubnetSummary": "andromede_sdk.models.networks",
