@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from uuid import UUID
 
-from agents.node.adapters.network_specs import DOMAIN, PortSpec
+from agents.node.adapters.network_specs import PortSpec
 from agents.node.specs import GuestData
 
 DEFAULT_ROUTES = {4: "default", 6: "::/0"}  # of IP version 4 the shorter name, as ever
@@ -32,7 +32,8 @@ def files(instance_id: UUID, guest_data: GuestData, ports: Sequence[PortSpec]) -
 def network_config(ports: Sequence[PortSpec]) -> dict[str, object]:
     """Return the network configuration, version 2.
 
-    Only the first card has default routes, one of each family: with two, answers would leave by either.
+    Only the first card has default routes, one of each family: with two, answers would leave by either. NTP servers are
+    no part of a network configuration: guests learn of them by DHCP.
     """
     return {
         "version": 2,
@@ -47,7 +48,7 @@ def _card(port: PortSpec, number: int, *, has_default_route: bool) -> dict[str, 
     addresses = [*port.of_family(4), *port.of_family(6)]
     pairs = [(address, subnet) for address in addresses if (subnet := network.subnet_of(address)) is not None]
     servers = dict.fromkeys(str(server) for _, subnet in pairs for server in subnet.name_servers)
-    search = [DOMAIN] if any(subnet.is_resolved for _, subnet in pairs) else []
+    search = list(dict.fromkeys(domain for _, subnet in pairs for domain in subnet.search_domains))
     card: dict[str, object] = {
         "match": {"macaddress": port.mac},
         "set-name": f"eth{number}",
@@ -56,10 +57,13 @@ def _card(port: PortSpec, number: int, *, has_default_route: bool) -> dict[str, 
         "nameservers": {"addresses": list(servers), **({"search": search} if search else {})},
     }
     gateways: dict[int, str] = {}
-    for address, subnet in pairs:
+    for address, subnet in pairs if has_default_route else ():
         gateways.setdefault(address.version, str(subnet.gateway_ip))
-    if has_default_route and gateways:
-        card["routes"] = [{"to": DEFAULT_ROUTES[version], "via": gateway} for version, gateway in gateways.items()]
+    routes = {DEFAULT_ROUTES[version]: gateway for version, gateway in gateways.items()}
+    for static in (route for _, subnet in pairs for route in subnet.options.static_routes):
+        routes.setdefault(str(static.destination), str(static.next_hop))
+    if routes:
+        card["routes"] = [{"to": destination, "via": next_hop} for destination, next_hop in routes.items()]
     return card
 
 

@@ -1,4 +1,8 @@
-"""Convert frozen dataclasses to JSON text and back, for the state store; equal values give equal texts."""
+"""Convert frozen dataclasses to JSON text and back, for the state store; equal values give equal texts.
+
+The agent may have been upgraded between the two, or be back at the previous release. So a field that a later release
+added is left out while it has its default (ADDED_LATER), and one that this release does not know is ignored.
+"""
 
 import base64
 import json
@@ -14,6 +18,7 @@ from uuid import UUID
 
 T = TypeVar("T")
 
+ADDED_LATER = {"is_added_later": True}  # metadata of a field with a default
 OF_EITHER_FAMILY: dict[Any, Callable[[str], Any]] = {
     IPv4Address | IPv6Address: ip_address,
     IPv4Network | IPv6Network: ip_network,
@@ -31,7 +36,12 @@ def loads(kind: type[T], text: str) -> T:
 
 def _plain(value: object) -> object:
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        pairs = [(field, getattr(value, field.name)) for field in fields(value)]
+        return {
+            field.name: _plain(part)
+            for field, part in pairs
+            if not (field.metadata.get("is_added_later") and part == field.default)
+        }
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if isinstance(value, bytes):
@@ -46,7 +56,7 @@ def _plain(value: object) -> object:
 def _typed(kind: Any, plain: Any) -> Any:
     if is_dataclass(kind):
         hints = _hints(cast(type, kind))
-        values = {name: _typed(hints[name], item) for name, item in plain.items()}
+        values = {name: _typed(hints[name], item) for name, item in plain.items() if name in hints}
         return cast(Callable[..., Any], kind)(**values)
     if get_origin(kind) is tuple:
         return tuple(_typed(get_args(kind)[0], item) for item in plain)

@@ -195,4 +195,6 @@ class Lease:
             "is_promised": self._promised_s is not None,
             "fences_within_s": self._promised_s,
         }
-        self._state_store.execute("INSERT OR REPLACE INTO memory VALUES (?, ?)", MEMORY, json.dumps(stored_lease))
+        self._state_store.execute(
+            "INSERT OR REPLACE INTO memory (name, value) VALUES (?, ?)", MEMORY, json.dumps(stored_lease)
+        )

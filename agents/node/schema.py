@@ -1,4 +1,8 @@
-"""Tables of the state store, as scripts that each make the next version."""
+"""Tables of the state store, as scripts that each make the next version.
+
+An agent of an earlier release works with a newer schema that only adds tables, and columns with a default: it leaves
+them alone. A script that does more raises OLDEST_READER to its own number, so that older agents do not start.
+"""
 
 MIGRATIONS = (
     """
@@ -180,3 +184,4 @@ MIGRATIONS = (
     ) WHERE kind = 'volume' AND wish IS NOT NULL;
     """,
 )
+OLDEST_READER = 12  # the first schema whose agents can use the newest one

@@ -25,7 +25,7 @@ from agents.node.adapters.interfaces import ImageFormat
 from agents.node.adapters.migrations import MigrationPhase
 from agents.node.adapters.network_specs import NetworkSpec, PortSpec
 from agents.node.errors import AdapterError, GenerationReused, NotFound, StaleGeneration
-from agents.node.schema import MIGRATIONS
+from agents.node.schema import MIGRATIONS, OLDEST_READER
 from agents.node.specs import (
     AttachmentSpec,
     IncomingSpec,
@@ -229,7 +229,7 @@ class StateStore:
                 return int(str(row[0][0]))
             for uid in candidates:
                 if not self.execute("SELECT 1 FROM guest_user WHERE uid = ?", uid):
-                    self.execute("INSERT INTO guest_user VALUES (?, ?)", str(instance_id), uid)
+                    self.execute("INSERT INTO guest_user (id, uid) VALUES (?, ?)", str(instance_id), uid)
                     return uid
         raise AdapterError(
             f"All user ids of this node's range are in use; none is free for guest {instance_id}.", retryable=False
@@ -275,11 +275,24 @@ class StateStore:
             self._db.execute(verb)
 
     def _migrate(self) -> None:
+        """Make the newest schema, in one transaction. That of a newer agent stays if this agent can use it."""
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version > len(MIGRATIONS):
-            raise RuntimeError(f"The ledger has schema {version}, written by a newer agent than this one.")
-        for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-            self._db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")
+            self._require_usable(version)
+            return
+        oldest = f"INSERT OR REPLACE INTO memory (name, value) VALUES ('oldest_reader', '{OLDEST_READER}');"
+        scripts = " ".join(MIGRATIONS[version:])
+        self._db.executescript(f"BEGIN IMMEDIATE; {scripts} {oldest} PRAGMA user_version = {len(MIGRATIONS)}; COMMIT;")
+
+    def _require_usable(self, version: int) -> None:
+        """Raise RuntimeError unless agents of this release can use the schema of a newer one."""
+        ((oldest,),) = self._db.execute("SELECT value FROM memory WHERE name = 'oldest_reader'").fetchall() or [("",)]
+        if not oldest or int(oldest) > len(MIGRATIONS):
+            raise RuntimeError(
+                f"The state store ledger.sqlite has schema {version} of a newer agent; this one works with those up to "
+                f"{len(MIGRATIONS)}. Install the newer release again, or another one with an agent for schema "
+                f"{oldest or version}."
+            )
 
 
 class Table(Generic[Spec]):
@@ -336,7 +349,7 @@ class Table(Generic[Spec]):
         with self._state_store.transaction():
             before = self.get(subject.id)
             if before is not None:
-                self._check_generation(before, subject, text)
+                self._check_generation(before, subject, spec, text)
             phase = Phase.PRESENT if before is not None and before.phase is Phase.PRESENT else Phase.MAKING
             self._put(str(subject.id), subject.generation, phase, text)
             self._put_uses(str(subject.id), uses)
@@ -401,11 +414,11 @@ class Table(Generic[Spec]):
         with self._state_store.transaction():
             self._put(resource_id, 0, Phase.PRESENT, codec.dumps(spec))
 
-    def _check_generation(self, before: Entry[Spec], subject: Subject, text: str) -> None:
+    def _check_generation(self, before: Entry[Spec], subject: Subject, spec: Spec, text: str) -> None:
         given, seen = subject.generation, before.generation
         if given < seen or (given == seen and not before.is_wanted):
             raise StaleGeneration(self.kind, subject.id, given=given, seen=seen)
-        if given == seen and text != before.spec_text:
+        if given == seen and text != before.spec_text and spec != before.spec:  # another release writes other texts
             raise GenerationReused(self.kind, subject.id, generation=given)
 
     def _put(self, resource_id: str, generation: int, phase: Phase, text: str | None) -> None:
@@ -422,7 +435,7 @@ class Table(Generic[Spec]):
         self._state_store.execute("DELETE FROM use WHERE user_kind = ? AND user_id = ?", self.kind, resource_id)
         for used_kind, used_id in uses:
             self._state_store.execute(
-                "INSERT OR IGNORE INTO use VALUES (?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO use (user_kind, user_id, used_kind, used_id) VALUES (?, ?, ?, ?)",
                 self.kind,
                 resource_id,
                 used_kind,

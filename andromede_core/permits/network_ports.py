@@ -13,6 +13,8 @@ from itertools import combinations
 
 from andromede_core.documents.messages import Message
 from andromede_core.documents.parsing import as_count, as_list, as_object, as_text, refuse
+from andromede_core.permits import dhcp_options
+from andromede_core.permits.dhcp_options import NO_OPTIONS, DhcpOptions
 from andromede_core.permits.network_values import IPV6_PREFIX, as_address, as_id, as_label, as_mac, as_network
 from andromede_core.permits.trust_documents import MAX_VERSION
 
@@ -117,17 +119,23 @@ class EgressAddress:
 
 @dataclass(frozen=True, slots=True)
 class ListedSubnet:
-    """A range of the network in this zone, of either family. `dns_servers` empty: guests ask the gateway."""
+    """A range of the network in this zone, of either family. `dns_servers` empty: guests ask the gateway.
+
+    `options`: none where a node of the network has an agent that does not read them.
+    """
 
     cidr: IPv4Network | IPv6Network
     gateway_ip: IPv4Address | IPv6Address
     dns_servers: tuple[IPv4Address | IPv6Address, ...] = ()
+    options: DhcpOptions = NO_OPTIONS
 
     def payload(self) -> dict[str, object]:
+        options = self.options.payload()
         return {
             "cidr": str(self.cidr),
             "gateway_ip": str(self.gateway_ip),
             "dns_servers": [str(server) for server in self.dns_servers],
+            **({"options": options} if options else {}),
         }
 
 
@@ -195,14 +203,19 @@ def _subnets(value: object, at: str) -> tuple[ListedSubnet, ...]:
 
 
 def _subnet(value: object, at: str) -> ListedSubnet:
-    body = as_object(value, at, required=SUBNET_FIELDS)
+    body = as_object(value, at, required=SUBNET_FIELDS, optional=("options",))
     cidr, gateway_ip = as_network(body["cidr"], f"{at}.cidr"), as_address(body["gateway_ip"], f"{at}.gateway_ip")
     if gateway_ip not in cidr:
         refuse(f"{at}.gateway_ip", Message("must be in {cidr}", cidr=str(cidr)))
     if cidr.version == 6 and cidr.prefixlen != IPV6_PREFIX:
         refuse(f"{at}.cidr", Message("must be a /64 in IPv6"))
     servers = _short(body["dns_servers"], f"{at}.dns_servers", MAX_DNS_SERVERS)
-    return ListedSubnet(cidr, gateway_ip, tuple(as_address(server, f"{at}.dns_servers") for server in servers))
+    return ListedSubnet(
+        cidr,
+        gateway_ip,
+        tuple(as_address(server, f"{at}.dns_servers") for server in servers),
+        dhcp_options.parse(body.get("options", {}), f"{at}.options/", cidr),
+    )
 
 
 def _port(value: object, at: str) -> ListedPort:

@@ -14,6 +14,7 @@ SEGMENT_MAC = "06"  # first byte of the MAC addresses of routers between nodes; 
 IPV6_PREFIX = 64  # of a subnet
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+DOMAIN_LENGTH = 253  # RFC 1035: 255 bytes, with one before each label and one at the end
 
 
 def as_id(value: object, at: str) -> str:
@@ -32,6 +33,14 @@ def as_label(value: object, at: str) -> str:
     text = as_text(value, at)
     if not LABEL.fullmatch(text):
         refuse(at, Message("must be a DNS label in lower case"))
+    return text
+
+
+def as_domain(value: object, at: str) -> str:
+    """Check that the value is a domain name in lower case, of labels as host names have them (RFC 1123)."""
+    text = as_text(value, at, limit=DOMAIN_LENGTH)
+    if not all(LABEL.fullmatch(label) for label in text.split(".")):
+        refuse(at, Message("must be a domain name in lower case, without a dot at the end"))
     return text
 
 

@@ -18,6 +18,7 @@ from controlplane.network.egress_gateways import egress_gateways_refresh, reques
 from controlplane.network.errors import AddressModeImpossible, NetworkHasEgress
 from controlplane.network.models import EgressAddress, Network, Port, PublicAddress
 from controlplane.network.public_addresses import (
+    DETACH_OR_MOVE,
     attached_problem,
     egress_of,
     end_egress,
@@ -99,7 +100,7 @@ def _attach(
 def _require_movable(address: PublicAddress, network: Network, *, is_move: bool) -> None:
     egress = egress_of(address)
     is_here = egress is not None and egress.network_id == network.pk
-    problem = attached_problem(address)
+    problem = attached_problem(address, DETACH_OR_MOVE)
     if problem is not None and not is_here and not is_move:
         raise problem
 

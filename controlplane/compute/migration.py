@@ -23,8 +23,8 @@ from controlplane.compute.models import EVACUATE, MOVING, Attachment, Instance, 
 from controlplane.compute.services import instance_lock, root_pools
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
-from controlplane.network.egress_gateways import egress_traits
 from controlplane.network.models import Port
+from controlplane.network.node_traits import network_traits
 from controlplane.network.port_rules import FILTERS
 from controlplane.nodes.models import AUTO_CONVERGE, Node
 from controlplane.operations import services as operations
@@ -172,11 +172,11 @@ def _migration_traits(migration: Migration) -> frozenset[str]:
     """Return the traits that the destination needs to receive a guest.
 
     An evacuated guest starts anew, on any CPU. A stopped guest has the CPU trait on its way, too. Filtered ports need
-    security groups, and ports of a network with an egress address need an agent that knows it.
+    security groups, and ports of some networks an agent that knows what these have.
     """
     ports = Port.objects.filter(instance_id=migration.instance_id)
     filters = {FILTERS} if ports.filter(is_filtered=True).exists() else set()
-    filters |= egress_traits(ports.values_list("network_id", flat=True))
+    filters |= network_traits(ports.values_list("network_id", flat=True))
     if migration.kind == EVACUATE:
         return frozenset(filters)
     cold = {COLD_MIGRATION} if is_off(migration.instance) else set()

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from controlplane.network.egress_gateways import egress_traits
 from controlplane.network.models import Network, Port, SecurityGroup
 from controlplane.network.mtu import mtu_zones_of_instance, mtu_zones_of_ports
+from controlplane.network.node_traits import network_traits
 from controlplane.network.port_rules import FILTERS
 from controlplane.network.routed_zones import zones_of_instance, zones_of_networks, zones_of_ports
 from controlplane.placement.decisions import PlacementRequest
@@ -23,7 +23,7 @@ def with_ports(
         return request
     zones = zones_of_networks(networks) if networks else frozenset()
     zones |= zones_of_ports(ports) if ports else frozenset()
-    traits = egress_traits([*(network.pk for network in networks), *(port.network_id for port in ports)])
+    traits = network_traits([*(network.pk for network in networks), *(port.network_id for port in ports)])
     request = replace(request, routed_to=zones, mtu_zones=mtu_zones_of_ports(networks, ports))
     return _with_traits(request, traits, is_filtering_required=bool(ports) or groups is not None)
 
@@ -34,7 +34,7 @@ def with_ports_of(request: PlacementRequest, instance_id: UUID, *, is_filtering_
     `is_filtering_required`: the request names groups or filtered ports.
     """
     zones, mtu_zones = zones_of_instance(instance_id), mtu_zones_of_instance(instance_id)
-    traits = egress_traits(Port.objects.filter(instance_id=instance_id).values_list("network_id", flat=True))
+    traits = network_traits(Port.objects.filter(instance_id=instance_id).values_list("network_id", flat=True))
     request = replace(request, routed_to=zones, mtu_zones=mtu_zones)
     return _with_traits(request, traits, is_filtering_required=is_filtering_required)
 

@@ -33,6 +33,8 @@ from controlplane.network.models import Port, PortAddress, PublicAddress
 from controlplane.network.port_groups import AppliedRules, applied_documents
 from controlplane.network.ports import port_lock
 from controlplane.network.public_addresses import (
+    DETACH,
+    DETACH_OR_MOVE,
     attached_problem,
     egress_of,
     end_egress,
@@ -126,7 +128,7 @@ def _attach(
 
 def _require_movable(address: PublicAddress, request: AttachRequest) -> None:
     is_here = address.port is not None and address.port.pk == request.port.pk
-    problem = attached_problem(address)
+    problem = attached_problem(address, DETACH_OR_MOVE)
     if problem is not None and not is_here and not request.is_move:
         raise problem
 
@@ -187,11 +189,11 @@ def state_of(row: PublicAddress, documents: Mapping[UUID, AppliedRules]) -> tupl
 
 def allowed(row: PublicAddress) -> list[dict[str, Any]]:
     """Return each action with the error that it would give now."""
-    attached = attached_problem(row)
+    attached = attached_problem(row, DETACH_OR_MOVE)
     problems: Mapping[str, CloudError | None] = {
         "attach": attached,
         "detach": PublicAddressNotAttached(ip=row.ip) if attached is None else None,
-        "delete": attached,
+        "delete": attached_problem(row, DETACH),
     }
     return [
         {"name": name, "is_allowed": problem is None, "problem": None if problem is None else problem.as_document()}

@@ -78,6 +78,11 @@ def split_lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
+def split_commas(text: str) -> list[str]:
+    """Return the values of a text that commas or spaces separate."""
+    return text.replace(",", " ").split()
+
+
 def parse_labels(text: str) -> dict[str, str]:
     """Parse labels: `key=value`, one per line."""
     pairs = (line.partition("=") for line in split_lines(text))

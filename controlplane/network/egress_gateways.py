@@ -5,7 +5,7 @@ port of the network, since these have its segment. It stays while it can: connec
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,7 +14,6 @@ from django.db import connection, transaction
 from controlplane.audit.services import record
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
-from controlplane.kernel.prepared_queries import preparing_cursor
 from controlplane.network import port_rules
 from controlplane.network.announced_prefixes import request_announcements
 from controlplane.network.models import EgressAddress, PortBinding
@@ -33,7 +32,6 @@ FROM network_egressaddress AS egress
 WHERE egress.id = ANY(%(ids)s)
 GROUP BY egress.id, node.id, node.duty
 """
-HAS_EGRESS = "SELECT EXISTS (SELECT FROM network_egressaddress WHERE network_id = ANY(%s))"
 
 
 @dataclass(frozen=True)
@@ -60,17 +58,6 @@ def egress_gateways_refresh(rows: Sequence[EgressAddress]) -> int:
     current = list(locked.filter(pk__in=[row.pk for row in rows]).order_by("pk"))
     candidates = _candidates([row.pk for row in current])
     return sum(_move(row, choose_gateway(row.gateway_id, candidates.get(row.pk, ()))) for row in current)
-
-
-def egress_traits(network_ids: Iterable[UUID]) -> frozenset[str]:
-    """Return the traits that a node needs for ports of these networks.
-
-    With a port on a node of an earlier release, no list of the network could have its egress address.
-    """
-    with preparing_cursor() as cursor:
-        cursor.execute(HAS_EGRESS, [list(network_ids)])
-        (has_egress,) = cursor.fetchone()
-    return frozenset({LISTED_SUBNETS} if has_egress else ())
 
 
 def request_egress(network_id: UUID, zone: str) -> None:

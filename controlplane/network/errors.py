@@ -94,6 +94,21 @@ class ReservedRangeInvalid(Unprocessable):
     detail = "{value!r} is not a range within {cidr}. Write it as first-last, such as {first}-{last}."
 
 
+class DhcpOptionInvalid(Unprocessable):
+    code = "network.subnet.dhcp_option_invalid"
+    title = "DHCP option not possible"
+    detail = "The option cannot be given to guests: this value {reason}."
+
+
+class DhcpOptionsUnsupported(Conflict):
+    code = "network.subnet.dhcp_options_unsupported"
+    title = "No DHCP options there"
+    detail = (
+        "A node of the network has an agent of an earlier release, which gives guests no NTP servers, search domains "
+        "or static routes. Ask an operator to upgrade the node."
+    )
+
+
 class SubnetMissing(Conflict):
     code = "network.subnet.missing"
     title = "No subnet"
@@ -305,15 +320,13 @@ class ReverseNameInvalid(InvalidRequest):
 class PublicAddressAttached(Conflict):
     code = "network.public_address.attached"
     title = "Attached"
-    detail = "The address {ip} is attached to the port {port!r}. Detach it first, or attach it with `move`."
+    detail = "The address {ip} is attached to the port {port!r}. {remedy}"
 
 
 class PublicAddressIsEgress(Conflict):
     code = "network.public_address.egress"
     title = "Attached"
-    detail = (
-        "The address {ip} is the egress address of the network {network!r}. Detach it first, or attach it with `move`."
-    )
+    detail = "The address {ip} is the egress address of the network {network!r}. {remedy}"
 
 
 class NetworkHasEgress(Conflict):

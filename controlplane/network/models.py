@@ -68,9 +68,10 @@ class AddressPool(Versioned):
 class Subnet(Versioned):
     """A range of a network, without overlap with its others. The one that came with the network is named `default`.
 
-    `dns_servers` empty: guests ask the resolver at the gateway. `reserved_ranges`: addresses that no port gets, each
-    `first-last`. `ipv6_cidr`: a /64 beside `cidr`, of `ipv6_pool` (public, routed to the pool's zone) or, without a
-    pool, a unique local one (RFC 4193).
+    `dns_servers` empty: guests ask the resolver at the gateway. `ntp_servers`, `domain_search`, `static_routes`: as in
+    andromede_core.permits.dhcp_options. `reserved_ranges`: addresses that no port gets, each `first-last`. `ipv6_cidr`:
+    a /64 beside `cidr`, of `ipv6_pool` (public, routed to the pool's zone) or, without a pool, a unique local one
+    (RFC 4193).
     """
 
     network = models.ForeignKey(
@@ -82,6 +83,9 @@ class Subnet(Versioned):
     cidr = models.CharField(max_length=18)
     gateway_ip = models.GenericIPAddressField(protocol="IPv4")
     dns_servers = ArrayField(models.GenericIPAddressField(), default=list)
+    ntp_servers = ArrayField(models.GenericIPAddressField(), default=list, db_default=[])
+    domain_search = ArrayField(models.CharField(max_length=253), default=list, db_default=[])
+    static_routes = models.JSONField(default=list, db_default=Value([], models.JSONField()))
     reserved_ranges = ArrayField(models.CharField(max_length=79), default=list, db_default=[])
     ipv6_cidr = models.CharField(max_length=43, blank=True, default="", db_default="")
     ipv6_pool = models.ForeignKey(AddressPool, models.PROTECT, null=True)

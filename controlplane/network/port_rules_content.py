@@ -13,8 +13,10 @@ from django.db import connection
 from andromede_core.documents.canonical import dumps
 from andromede_core.permits import network_ports as core
 from andromede_core.permits import security_group
+from andromede_core.permits.dhcp_options import NO_OPTIONS, DhcpOptions, StaticRoute
 from andromede_core.permits.network_ports import ListedPort, ListedSubnet
 from andromede_core.permits.security_group import FAMILIES, Rule
+from controlplane.network.dhcp_options import DHCP_OPTIONS
 from controlplane.network.models import (
     AllowedAddress,
     Port,
@@ -86,35 +88,44 @@ def _listed_networks(
 ) -> Mapping[tuple[str, UUID], tuple[dict[str, ListedPort], tuple[ListedSubnet, ...] | None]]:
     """Return the ports that nodes of the zone carry, by their ids, and the subnets, of each zone and network.
 
-    The subnets are None where a node does not read them.
+    The subnets are None where a node does not read them, and have no options where a node does not read these.
     """
     if not lists:
         return {}
     nodes: dict[tuple[str, UUID], list[str]] = defaultdict(list)
-    outdated: set[tuple[str, UUID]] = set()
+    lacking: dict[str, set[tuple[str, UUID]]] = {LISTED_SUBNETS: set(), DHCP_OPTIONS: set()}
     zones, networks = zip(*lists, strict=True)
     bindings = PortBinding.objects.filter(node__zone__in=set(zones), port__network__in=set(networks)).order_by("node")
     facts = "node__zone", "port__network", "port", "node", "node__traits"
     for zone, network_id, port_id, node_id, traits in bindings.values_list(*facts).distinct():
         nodes[zone, port_id].append(str(node_id))
-        if LISTED_SUBNETS not in traits:
-            outdated.add((zone, network_id))
+        for trait in lacking.keys() - set(traits):
+            lacking[trait].add((zone, network_id))
     ports, subnets = _listed_ports(lists, nodes), subnets_of(networks)
-    return {
-        (zone, network): (
-            ports[zone, network],
-            None if (zone, network) in outdated else _listed_subnets(subnets[network], zone),
-        )
-        for zone, network in lists
+    listed = {
+        key: _listed_subnets(subnets[key[1]], key[0], has_options=key not in lacking[DHCP_OPTIONS]) for key in lists
     }
+    return {key: (ports[key], None if key in lacking[LISTED_SUBNETS] else listed[key]) for key in lists}
 
 
-def _listed_subnets(subnets: Sequence[Mapping[str, Any]], zone: str) -> tuple[ListedSubnet, ...]:
+def _listed_subnets(subnets: Sequence[Mapping[str, Any]], zone: str, *, has_options: bool) -> tuple[ListedSubnet, ...]:
     return tuple(
         ListedSubnet(
-            ip_network(each["cidr"]), ip_address(each["gateway_ip"]), tuple(map(ip_address, each["dns_servers"]))
+            ip_network(each["cidr"]),
+            ip_address(each["gateway_ip"]),
+            tuple(map(ip_address, each["dns_servers"])),
+            _listed_options(each) if has_options else NO_OPTIONS,
         )
         for each in ranges_in(subnets, zone)
+    )
+
+
+def _listed_options(subnet: Mapping[str, Any]) -> DhcpOptions:
+    routes = subnet["static_routes"]
+    return DhcpOptions(
+        tuple(map(ip_address, subnet["ntp_servers"])),
+        tuple(subnet["domain_search"]),
+        tuple(StaticRoute(IPv4Network(each["destination"]), IPv4Address(each["next_hop"])) for each in routes),
     )
 
 

@@ -33,22 +33,23 @@ class PortSpec:
 
         Each is a message Subnet of the agent protocol.
         """
-        return ranges_in(self.subnets, zone_id)
+        return [{name: each[name] for name in SENT} for each in ranges_in(self.subnets, zone_id)]
 
 
 SENT = ("id", "cidr", "gateway_ip", "dns_servers")
+OF_BOTH_FAMILIES = ("id", "dns_servers", "ntp_servers", "domain_search")
 
 
 def ranges_in(subnets: Sequence[Mapping[str, Any]], zone_id: str) -> list[dict[str, Any]]:
-    """Return the ranges of these subnets in the zone, those of IPv4 first."""
+    """Return the ranges of these subnets in the zone, those of IPv4 first. Static routes are of IPv4."""
     routed = [each for each in subnets if each["ipv6_cidr"] and each["ipv6_zone"] in (None, zone_id)]
-    return [*({name: each[name] for name in SENT} for each in subnets), *(_ipv6_range(each) for each in routed)]
+    return [*map(dict, subnets), *map(_ipv6_range, routed)]
 
 
 def _ipv6_range(subnet: Mapping[str, Any]) -> dict[str, Any]:
     cidr = subnet["ipv6_cidr"]
-    gateway = str(ipv6_gateway(cidr))
-    return {"id": subnet["id"], "cidr": cidr, "gateway_ip": gateway, "dns_servers": subnet["dns_servers"]}
+    same = {name: subnet[name] for name in OF_BOTH_FAMILIES}
+    return {**same, "cidr": cidr, "gateway_ip": str(ipv6_gateway(cidr)), "static_routes": []}
 
 
 def with_addresses(rows: QuerySet[Port]) -> QuerySet[Port]:
@@ -68,6 +69,9 @@ DOCUMENT = JSONObject(
     cidr="cidr",
     gateway_ip=Func(F("gateway_ip"), function="host"),
     dns_servers="dns_servers",
+    ntp_servers="ntp_servers",
+    domain_search="domain_search",
+    static_routes="static_routes",
     ipv6_cidr="ipv6_cidr",
     ipv6_zone="ipv6_pool__zone",
 )

@@ -2,7 +2,8 @@
 
 The history states which instance or network had the address when. The evidence about the instance states where it ran,
 which is where nodes answered for the address, and what the announcers told routers. For the egress address of a network
-that was its gateway node, of which no receipt is made: the audit log states which one it was.
+that was its gateway node, of which no receipt is made: the audit log states which one it was. The audit log also states
+when the address was suspended: meanwhile it was behind no node.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,9 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.selectors import projects
 from controlplane.network.egress_gateways import GATEWAY
 from controlplane.network.models import PublicAddressUse
+from controlplane.network.public_addresses import RESUME, SUSPEND
+
+Period = tuple[datetime, datetime | None]
 
 ROLE = "netedge"
 MAX_USES = 50  # of an answer: each reads the evidence about its instance
@@ -49,8 +53,38 @@ def public_address_residency(
     found = list(newest[: MAX_USES + 1])
     uses = found[:MAX_USES][::-1]
     changes = _gateway_changes(address_id, [use for use in uses if use.network_id is not None])
-    intervals = tuple(part for use in uses for part in _places(use, changes, start, end))
+    suspensions = _suspensions(address_id)
+    places = (part for use in uses for part in _places(use, changes, start, end))
+    intervals = tuple(part for place in places for part in _outside(place, suspensions))
     return History(intervals, ()), uses[0].began_at if len(found) > MAX_USES else None
+
+
+def _suspensions(address_id: UUID) -> list[Period]:
+    """Return when the address was suspended, the oldest first; an end of None: it is."""
+    entries = AuditEntry.objects.filter(resource_id=address_id, verb__in=(SUSPEND, RESUME)).order_by("created_at")
+    periods: list[Period] = []
+    for verb, moment in entries.values_list("verb", "created_at"):
+        is_suspended = bool(periods) and periods[-1][1] is None
+        if verb == SUSPEND and not is_suspended:
+            periods.append((moment, None))
+        elif verb == RESUME and is_suspended:
+            periods[-1] = (periods[-1][0], moment)
+    return periods
+
+
+def _outside(place: Interval, suspensions: Sequence[Period]) -> Iterator[Interval]:
+    """Yield the parts of the interval that are in none of the periods. These are in order and do not overlap."""
+    begin: datetime | None = place.start
+    for since, until in suspensions:
+        if begin is None or (until is not None and until <= begin):
+            continue
+        if place.end is not None and since >= place.end:
+            break
+        if begin < since:
+            yield replace(place, start=begin, end=since)
+        begin = until
+    if begin is not None and (place.end is None or begin < place.end):
+        yield replace(place, start=begin)
 
 
 def _gateway_changes(address_id: UUID, uses: Sequence[PublicAddressUse]) -> list[AuditEntry]:

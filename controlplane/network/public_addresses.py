@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from django.db import transaction
 from django.db.models import Manager
 
+from andromede_core.documents.messages import Message
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
@@ -47,6 +48,9 @@ from controlplane.quotas import services as quotas
 # An address that was in use is not given to another project so soon, if another one is free: peers and caches of names
 # still expect the former holder there.
 REST = timedelta(minutes=30)
+SUSPEND, RESUME = "public_address.suspend", "public_address.resume"  # verbs of audit entries, as in its residency
+DETACH = Message("Detach it first.")
+DETACH_OR_MOVE = Message("Detach it first, or attach it with `move`.")
 # The lowest address of the range that is neither reserved nor, since a moment, was in use.
 FREE = """
 SELECT host(min(ip) + 1) FROM (
@@ -188,7 +192,7 @@ def public_address_suspend(actor: Actor, address: PublicAddress, *, reason: str)
     public_address_lock(address)
     write_version(address, suspended_at=address.suspended_at or clock.now(), suspended_reason=reason)
     facts = {"name": address.name, "ip": address.ip, "reason": reason}
-    record(actor, "public_address.suspend", address.pk, project_id=address.project_id, **facts)
+    record(actor, SUSPEND, address.pk, project_id=address.project_id, **facts)
     _request_holder(address)
     return address
 
@@ -208,7 +212,7 @@ def public_address_resume(actor: Actor, address: PublicAddress) -> PublicAddress
         PublicAddress.everything.filter(pk=address.pk).delete()
         address.suspended_at, address.suspended_reason = None, ""
     facts = {"name": address.name, "ip": address.ip}
-    record(actor, "public_address.resume", address.pk, project_id=address.project_id, **facts)
+    record(actor, RESUME, address.pk, project_id=address.project_id, **facts)
     _request_holder(address)
     return address
 
@@ -238,17 +242,19 @@ def require_attached(address: PublicAddress) -> Port:
 
 def require_detached(address: PublicAddress) -> None:
     """Raise PublicAddressAttached, PublicAddressIsEgress if a port or a network has the address."""
-    problem = attached_problem(address)
+    problem = attached_problem(address, DETACH)
     if problem is not None:
         raise problem
 
 
-def attached_problem(address: PublicAddress) -> PublicAddressAttached | PublicAddressIsEgress | None:
+def attached_problem(address: PublicAddress, remedy: Message) -> PublicAddressAttached | PublicAddressIsEgress | None:
     """Return the problem that a port or a network has the address; None: it is detached."""
     if address.port is not None:
-        return PublicAddressAttached(ip=address.ip, port=address.port.name)
+        return PublicAddressAttached(ip=address.ip, port=address.port.name, remedy=remedy)
     egress = egress_of(address)
-    return None if egress is None else PublicAddressIsEgress(ip=address.ip, network=egress.network.name)
+    if egress is None:
+        return None
+    return PublicAddressIsEgress(ip=address.ip, network=egress.network.name, remedy=remedy)
 
 
 def egress_of(address: PublicAddress) -> EgressAddress | None:

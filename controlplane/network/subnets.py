@@ -7,11 +7,13 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
+from andromede_core.permits import dhcp_options as core
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.kernel.db import raise_on_violation, write_version
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.network.addresses import SUBNETS_LOCKED
+from controlplane.network.dhcp_options import Options, checked_options, require_options_carried
 from controlplane.network.errors import (
     SubnetInUse,
     SubnetNameTaken,
@@ -34,17 +36,20 @@ from controlplane.network.ranges import (
 from controlplane.network.services import NAMED_MAX, named, network_lock
 
 SUBNETS_MAX = 16
-LISTED = {"dns_servers", "ipv6_cidr"}  # nodes have these fields
+LISTED = {"dns_servers", *core.FIELDS, "ipv6_cidr"}  # nodes have these fields
 
 
 @dataclass(frozen=True)
 class SubnetChange:
-    """The subnet's new name and labels, and its new reserved ranges, DNS servers and IPv6 range; None: they stay."""
+    """The subnet's new name and labels, and what else changes; None: it stays."""
 
     name: str
     labels: dict[str, str]
     reserved_ranges: list[str] | None = None
     dns_servers: list[str] | None = None
+    ntp_servers: list[str] | None = None
+    domain_search: list[str] | None = None
+    static_routes: list[dict[str, str]] | None = None
     ipv6: Ipv6Choice | None = None
 
 
@@ -56,6 +61,9 @@ class NewSubnet:
     cidr: str
     gateway_ip: str | None = None
     dns_servers: list[str] = field(default_factory=list)
+    ntp_servers: list[str] = field(default_factory=list)
+    domain_search: list[str] = field(default_factory=list)
+    static_routes: list[dict[str, str]] = field(default_factory=list)
     reserved_ranges: list[str] = field(default_factory=list)
     labels: dict[str, str] = field(default_factory=dict)
     ipv6: Ipv6Choice = NO_IPV6
@@ -66,14 +74,15 @@ def subnet_create(actor: Actor, network: Network, new: NewSubnet) -> Subnet:
     """Create a subnet of the network.
 
     Raises:
-        SubnetInvalid, GatewayInvalid, ReservedRangeInvalid, SubnetOverlaps, SubnetNameTaken, TooManySubnets,
-        AddressPoolHasNoSubnets, AddressPoolOutOfSubnets.
+        SubnetInvalid, GatewayInvalid, ReservedRangeInvalid, DhcpOptionInvalid, DhcpOptionsUnsupported, SubnetOverlaps,
+        SubnetNameTaken, TooManySubnets, AddressPoolHasNoSubnets, AddressPoolOutOfSubnets.
         NetworkNotFound: the network has just been deleted.
     """
     actor.may_write()
     name, cidr = check_name(new.name), parse_cidr(new.cidr)
-    gateway = parse_gateway(cidr, new.gateway_ip)
+    gateway, options = parse_gateway(cidr, new.gateway_ip), checked_options(str(cidr), _options(new))
     network_lock(network)
+    require_options_carried(network.pk, options)
     others = list(network.subnets.order_by("pk"))
     if other := overlapping(cidr, others):
         raise SubnetOverlaps(field="cidr", cidr=str(cidr), name=other[0].name, other=str(other[1]))
@@ -87,13 +96,15 @@ def subnet_create(actor: Actor, network: Network, new: NewSubnet) -> Subnet:
             cidr=str(cidr),
             gateway_ip=str(gateway),
             dns_servers=new.dns_servers or settings.DEFAULT_DNS_SERVERS,
+            **options,
             **choose_ipv6(new.ipv6, others),
         )
         subnet.reserved_ranges = parse_reserved(cidrs_of(subnet), new.reserved_ranges)
         subnet.save(force_insert=True)
     request_network(network.pk)
     facts = {"network": str(network.pk), "name": name, "cidr": str(cidr), "ipv6_cidr": subnet.ipv6_cidr or None}
-    record(actor, "subnet.create", subnet.pk, project_id=network.project_id, **facts)
+    set_ones = {option: values for option, values in options.items() if values}
+    record(actor, "subnet.create", subnet.pk, project_id=network.project_id, **facts, **set_ones)
     return subnet
 
 
@@ -102,10 +113,11 @@ def subnet_update(actor: Actor, subnet: Subnet, change: SubnetChange) -> Subnet:
     """Change the subnet.
 
     Ports in new reserved ranges keep their address. Reserved ranges of IPv6 go with the range. Nodes learn of other
-    ranges and DNS servers by the signed list of the network's ports, and guests when they renew their lease.
+    ranges, DNS servers and options by the signed list of the network's ports, and guests when they renew their lease.
 
     Raises:
-        InvalidName, InvalidLabels, ReservedRangeInvalid, SubnetNameTaken, SubnetNotFound.
+        InvalidName, InvalidLabels, ReservedRangeInvalid, SubnetNameTaken, SubnetNotFound, DhcpOptionInvalid.
+        DhcpOptionsUnsupported: a node of the network does not give them to guests.
         SubnetInUse: ports have addresses of the former IPv6 range.
         SubnetInvalid, SubnetOverlaps, AddressPoolHasNoSubnets, AddressPoolOutOfSubnets.
     """
@@ -117,14 +129,20 @@ def subnet_update(actor: Actor, subnet: Subnet, change: SubnetChange) -> Subnet:
         fields["reserved_ranges"] = parse_reserved(cidrs_of(subnet), change.reserved_ranges)
     if change.dns_servers is not None:
         fields["dns_servers"] = change.dns_servers or settings.DEFAULT_DNS_SERVERS
+    options, network = checked_options(subnet.cidr, _options(change)), subnet.network
+    require_options_carried(network.pk, options)
+    fields |= options
     with raise_on_violation("network_subnet_name_taken", SubnetNameTaken(field="name", name=change.name)):
         write_version(subnet, **fields)
-    network = subnet.network
     if fields.keys() & LISTED:
         request_network(network.pk)
     facts = {"network": str(network.pk), "name": change.name, "ipv6_cidr": subnet.ipv6_cidr or None}
-    record(actor, "subnet.update", subnet.pk, project_id=network.project_id, **facts)
+    record(actor, "subnet.update", subnet.pk, project_id=network.project_id, **facts, **options)
     return subnet
+
+
+def _options(request: NewSubnet | SubnetChange) -> Options:
+    return {name: getattr(request, name) for name in core.FIELDS}
 
 
 def _change_ipv6(subnet: Subnet, choice: Ipv6Choice) -> dict[str, object]:

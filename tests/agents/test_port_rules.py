@@ -256,6 +256,11 @@ def test_list_that_was_not_applied_is_applied_by_the_next_call(agent: AgentUnder
         ({"cidr": "fd00::/48", "gateway_ip": "fd00::1"}, "must be a /64"),
         ({"dns_servers": ["10.0.0.1"] * 17}, "must have at most 16 entries"),
         ({"more": 1}, "unknown key"),
+        ({"options": {"domain_search": ["a\n"]}}, "options/domain_search/0: must be a text"),
+        ({"options": {"domain_search": ["a,b"]}}, "must be a domain name"),
+        ({"options": {"ntp_servers": ["10.0.0.1,2"]}}, "must be an IP address"),
+        ({"options": {"static_routes": [{"destination": "10.9.0.0/16", "next_hop": "10.9.0.1"}]}}, "10.10.0.1 to"),
+        ({"options": {"more": []}}, "unknown key"),
     ],
 )
 def test_impossible_subnet_of_a_list_is_refused(subnet: dict[str, Any], problem: str) -> None:

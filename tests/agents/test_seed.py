@@ -1,5 +1,6 @@
 """Seed of a guest, read back by a real YAML parser."""
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from uuid import UUID
 
@@ -8,6 +9,7 @@ import yaml
 from agents.node import cloud_init
 from agents.node.adapters.network_specs import NetworkSpec, PortSpec, SubnetSpec
 from agents.node.specs import GuestData
+from andromede_core.permits.dhcp_options import DhcpOptions, StaticRoute
 from tests.agents import specs
 
 INSTANCE = UUID(specs.PROJECT_ID)
@@ -56,6 +58,17 @@ def test_each_card_is_matched_by_mac_and_the_first_has_the_gateway() -> None:
         "routes": [{"to": "default", "via": "10.10.0.1"}],
     }
     assert (second["set-name"], "routes" in second) == ("eth1", False)
+
+
+def test_search_domains_and_routes_of_the_subnet_are_on_each_card() -> None:
+    route = StaticRoute(IPv4Network("10.40.0.0/16"), IPv4Address("10.10.0.4"))
+    options = DhcpOptions(domain_search=("a.example",), static_routes=(route,))
+    subnet = replace(NETWORK.subnets[0], dns_servers=(), options=options)
+    cards = [replace(port(number), network=replace(NETWORK, subnets=(subnet,))) for number in (11, 12)]
+    first, second = files(GuestData("web-1", (), b""), *cards)["network-config"]["ethernets"].values()
+    routed = {"to": "10.40.0.0/16", "via": "10.10.0.4"}
+    assert (first["routes"], second["routes"]) == ([{"to": "default", "via": "10.10.0.1"}, routed], [routed])
+    assert first["nameservers"] == {"addresses": ["10.10.0.1"], "search": ["internal", "a.example"]}
 
 
 def test_guest_without_cards_or_keys_gets_valid_files() -> None:

@@ -1,9 +1,13 @@
 """State store of the agent, and the locks that separate two callers."""
 
+import json
+import re
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
 from pathlib import Path
 from uuid import UUID
 
@@ -11,17 +15,20 @@ import pytest
 
 from agents.node import codec
 from agents.node.adapters.interfaces import GuestDisk
+from agents.node.adapters.network_specs import SubnetSpec
 from agents.node.errors import GenerationReused, NotFound, StaleGeneration
 from agents.node.locks import ResourceLocks
 from agents.node.rpc import decoding
-from agents.node.schema import MIGRATIONS
+from agents.node.schema import MIGRATIONS, OLDEST_READER
 from agents.node.specs import IncomingSpec, InstanceSpec, Peer, Subject, VolumeSpec
 from agents.node.state_store import GuestProgress, Phase, StateStore
 from agents.protocol import agent_pb2 as pb
+from andromede_core.permits.dhcp_options import DhcpOptions, StaticRoute
 from tests.agents import specs
 from tests.limits import PATIENCE_S
 
 ID = UUID(specs.new_id())
+ROUTED = IPv4Network("10.40.0.0/16")
 SMALL, LARGE = VolumeSpec(512, ""), VolumeSpec(1024, "")
 
 
@@ -134,14 +141,63 @@ def test_a_failed_transaction_leaves_no_trace(ledger: StateStore) -> None:
     assert ledger.volumes.require(ID).generation == 1
 
 
-def test_database_of_a_newer_agent_is_not_changed(ledger: StateStore, tmp_path: Path) -> None:
-    ledger.close()
-    path = tmp_path / "ledger.sqlite"
-    with sqlite3.connect(path) as db:
+def make_newer(path: Path, *statements: str, oldest_reader: int | None) -> None:
+    """Give the database the schema 99 of a newer agent."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        for statement in statements:
+            db.execute(statement)
+        db.execute("DELETE FROM memory WHERE name = 'oldest_reader'")
+        if oldest_reader is not None:
+            db.execute("INSERT INTO memory (name, value) VALUES ('oldest_reader', ?)", [str(oldest_reader)])
         db.execute("PRAGMA user_version = 99")
-    db.close()
-    with pytest.raises(RuntimeError, match="newer agent"):
-        StateStore(path)
+
+
+@pytest.mark.parametrize("oldest_reader", [None, len(MIGRATIONS) + 1])
+def test_agent_refuses_a_schema_that_it_cannot_use(
+    ledger: StateStore, tmp_path: Path, oldest_reader: int | None
+) -> None:
+    ledger.close()
+    make_newer(tmp_path / "ledger.sqlite", oldest_reader=oldest_reader)
+    with pytest.raises(RuntimeError, match="schema 99 of a newer agent.*Install the newer release again"):
+        StateStore(tmp_path / "ledger.sqlite")
+
+
+def test_agent_uses_a_newer_schema_that_only_adds(ledger: StateStore, tmp_path: Path) -> None:
+    path, port = tmp_path / "ledger.sqlite", decoding.port(specs.port())
+    ledger.ports.accept(Subject(port.id, 1), port, uses=[])
+    ledger.record_progress(ID, GuestProgress(3, has_started=True))
+    ledger.close()
+    make_newer(
+        path,
+        "CREATE TABLE more (id TEXT PRIMARY KEY)",
+        *(f"ALTER TABLE {table} ADD COLUMN more TEXT NOT NULL DEFAULT ''" for table in ("resource", "guest", "use")),
+        "UPDATE resource SET wish = json_set(wish, '$.network.subnets[0].more', 'new')",
+        oldest_reader=len(MIGRATIONS),
+    )
+    with closing(StateStore(path)) as older:
+        assert older.ports.require(port.id).spec == port
+        before = older.ports.accept(Subject(port.id, 1), port, uses=[("network", "x")])
+        assert before is not None and before.generation == 1
+        assert older.guest_progress(ID) == GuestProgress(3, has_started=True)
+        older.record_progress(ID, GuestProgress(4))
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (99,), "the newer agent finds its own schema again"
+
+
+def test_scripts_after_the_oldest_reader_only_add() -> None:
+    adding = re.compile(r"\s*(CREATE (TABLE|INDEX) .*|ALTER TABLE \w+ ADD COLUMN [^;]* DEFAULT .*)?", re.DOTALL)
+    assert len(MIGRATIONS) >= OLDEST_READER
+    for script in MIGRATIONS[OLDEST_READER:]:
+        statements = re.sub("--.*", "", script).split(";")
+        assert all(adding.fullmatch(statement) for statement in statements), script
+
+
+def test_field_that_a_later_release_added_is_left_out_while_it_has_its_default() -> None:
+    subnet = SubnetSpec(ip_network("10.0.0.0/24"), ip_address("10.0.0.1"))
+    assert set(json.loads(codec.dumps(subnet))) == {"cidr", "gateway_ip", "dns_servers"}
+    options = DhcpOptions(domain_search=("a.example",), static_routes=(StaticRoute(ROUTED, IPv4Address("10.0.0.4")),))
+    for each in (subnet, replace(subnet, options=options)):
+        assert codec.loads(SubnetSpec, codec.dumps(each)) == each
 
 
 def test_database_is_readable_by_its_owner_only(ledger: StateStore, tmp_path: Path) -> None:

@@ -53,6 +53,24 @@ def test_ipv6_of_a_subnet_is_given_changed_and_removed(api: Caller, cloud: Cloud
     assert [each["ip"] for each in api.patch("ports/card", more).body["addresses"]] == ["10.20.0.2", "fd00:30::2"]
 
 
+def test_dhcp_options_of_a_subnet_are_given_changed_and_emptied(api: Caller, cloud: Cloud) -> None:
+    routes = [{"destination": "10.40.0.0/16", "next_hop": "10.21.0.4"}]
+    options = {"ntp_servers": ["10.21.0.5", "fd00::5"], "domain_search": ["a.example"], "static_routes": routes}
+    asked = {"name": "more", "cidr": "10.21.0.0/24"}
+    made = api.post("networks/lan/subnets", asked | options).body
+    assert {name: made[name] for name in options} == options
+    path = "networks/lan/subnets/more"
+    assert api.patch(f"{path}?dry_run=true", {"ntp_servers": []}).body["ntp_servers"] == []
+    assert api.get(path).body["ntp_servers"] == options["ntp_servers"]
+    assert api.patch(path, dict.fromkeys(options, [])).body["static_routes"] == []
+    code = "network.subnet.dhcp_option_invalid"
+    bad = {"static_routes": [routes[0] | {"next_hop": "10.9.0.1"}]}
+    assert api.patch(path, bad).problem == (422, code, "/static_routes/0/next_hop")
+    assert api.patch(path, {"domain_search": ["a,b"]}).problem == (422, code, "/domain_search/0")
+    for wrong in ({"ntp_servers": ["a"]}, {"domain_search": ["a"] * 9}, {"static_routes": [{"destination": "x"}]}):
+        assert api.patch(path, wrong).status == 400
+
+
 def test_mtu_is_chosen_at_the_creation(api: Caller, cloud: Cloud) -> None:
     asked = {"name": "small", "cidr": "10.21.0.0/24", "mtu": 1400}
     assert api.post("networks", asked).body["mtu"] == 1400

@@ -5,6 +5,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from andromede_core.documents.parsing import instant
+from controlplane.audit.models import AuditEntry
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import ProjectInUse
 from controlplane.identity.services import project_delete
@@ -52,6 +54,38 @@ def test_residency_of_an_address_is_where_its_instances_ran(
     assert api.delete("public-addresses/www").status == 204
     assert len(intervals(caller=operator)) == 2, "it is kept after the release"
     assert stranger.get(f"/v1/resources/{address}/residency").status == 404
+
+
+def test_address_is_nowhere_while_it_is_suspended(
+    api: Caller, operator: Caller, pool: dict[str, Any], cloud: Cloud
+) -> None:
+    port, address = make_instance(api), reserve(api)
+    of_platform = f"/v1/public-addresses/{address['ip']}/actions"
+
+    def intervals(query: str = "") -> Any:
+        return api.get(f"/v1/resources/{address['id']}/residency{query}").body["intervals"]
+
+    operator.post(f"{of_platform}/suspend", {"reason": "spam"})
+    attach(api, "www", port)
+    record_receipts(cloud.machine)
+    assert intervals() == [], "it was attached, and not announced"
+    operator.post(f"{of_platform}/suspend", {"reason": "more spam"})
+    operator.post(f"{of_platform}/resume")
+    resumed = AuditEntry.objects.get(verb="public_address.resume").created_at
+    (now,) = intervals()
+    assert (instant(now["start"]), now["end"], now["state"]) == (resumed, None, "proven")
+    operator.post(f"{of_platform}/suspend", {"reason": "again"})
+    (before,) = intervals()
+    assert before == now | {"end": before["end"]} and before["end"] is not None
+    operator.post(f"{of_platform}/resume")
+    first, last = intervals()
+    assert (first, last["end"]) == (before, None)
+    assert intervals(f"?from={first['end']}&to={last['start']}") == []
+    api.post("public-addresses/www/actions/detach")
+    api.post("public-addresses/www/actions/attach", {"network": "lan"})
+    operator.post(f"{of_platform}/suspend", {"reason": "egress"})
+    ended = intervals()[-1]
+    assert (ended["state"], ended["instance"]) == ("claimed", "") and ended["end"] is not None
 
 
 def test_residency_of_an_address_that_moved_often_comes_in_parts(

@@ -535,6 +535,11 @@ def test_actions_that_are_allowed(api: Caller, pool: dict[str, Any], cloud: Clou
     attach(api, "www", port)
     attached = "network.public_address.attached"
     assert actions() == {"attach": attached, "detach": None, "delete": attached}
+    found = api.get("public-addresses/www").body["allowed_actions"]
+    details = {each["name"]: each["problem"]["detail"] for each in found if each["problem"]}
+    assert details["attach"].endswith("Detach it first, or attach it with `move`.")
+    assert details["delete"].endswith("Detach it first.")
+    assert api.delete("public-addresses/www").body["detail"] == details["delete"]
 
 
 def test_dry_run_writes_nothing(api: Caller, pool: dict[str, Any], cloud: Cloud) -> None:

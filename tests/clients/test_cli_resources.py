@@ -273,6 +273,19 @@ def test_reachability_and_topology(cli: Inside) -> None:
         cli.ok("instance", "delete", name, "--yes")
 
 
+def test_dhcp_options_of_a_subnet_are_given_and_emptied(cli: Inside) -> None:
+    cli.ok("network", "create", "timed", "--cidr", "10.42.0.0/24")
+    cli.ok("subnet", "create", "timed", "more", "--cidr", "10.41.0.0/24", "--ntp-server", "10.41.0.9")
+    assert cli.ok("subnet", "show", "timed", "more", "-o", "json").json["ntp_servers"] == ["10.41.0.9"]
+    options = ("--ntp-server", "10.41.0.5", "--domain-search", "a.example", "--static-route", "10.50.0.0/16=10.41.0.6")
+    given = cli.ok("subnet", "update", "timed", "more", *options, "-o", "json").json
+    assert (given["ntp_servers"], given["domain_search"]) == (["10.41.0.5"], ["a.example"])
+    assert given["static_routes"] == [{"destination": "10.50.0.0/16", "next_hop": "10.41.0.6"}]
+    emptied = cli.ok("subnet", "update", "timed", "more", "--no-ntp-server", "--no-static-route", "-o", "json").json
+    assert (emptied["ntp_servers"], emptied["domain_search"], emptied["static_routes"]) == ([], ["a.example"], [])
+    cli.ok("network", "delete", "timed", "--yes")
+
+
 def test_subnets_and_ports_are_created_attached_and_deleted(cli: Inside) -> None:
     cli.ok("network", "create", "back", "--cidr", "10.40.0.0/24")
     created = cli.ok(
@@ -294,6 +307,7 @@ def test_subnets_and_ports_are_created_attached_and_deleted(cli: Inside) -> None
     changed = cli.ok("port", "update", "card", "--name", "nic", *allowed, "-o", "json").json
     assert [each["ip"] for each in changed["addresses"]] == ["10.40.0.7", "10.41.0.4"]
     assert changed["allowed_addresses"] == [{"cidr": "10.40.0.100/32", "mac": "00:00:5e:00:01:01"}]
+    assert cli.ok("port", "update", "nic", "--no-allowed-address", "-o", "json").json["allowed_addresses"] == []
     cli.ok("instance", "create", "web", "--flavor", "tiny", "--image", "tiny", "--network", "lan")
     cli.ok("port", "create", "own", "--network", "lan")
     assert "nothing was changed" in cli.ok("port", "attach", "own", "web", "--dry-run").err

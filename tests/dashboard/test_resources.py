@@ -270,6 +270,21 @@ def test_subnet_is_created_and_deleted_on_the_page_of_its_network(home: str, mem
     assert not cloud.network.subnets.filter(name="more").exists()
 
 
+def test_dhcp_options_of_a_subnet_are_edited_on_its_form(home: str, member: Client, cloud: Cloud) -> None:
+    at = f"{home}/networks/{cloud.network.pk}"
+    page, edited = f"{at}/subnets/{cloud.network.subnets.get().pk}/edit", {"name": "front"}
+    options = {
+        "ntp_servers": "10.10.0.5, fd00::5",
+        "domain_search": "a.example",
+        "static_routes": "10.40.0.0/16 10.10.0.4",
+    }
+    assert member.post(page, edited | options)["Location"] == at
+    assert {name: member.get(page).context["form"][name].value() for name in options} == options
+    assert "10.40.0.0/16 → 10.10.0.4" in text_of(member.get(at))
+    bad = member.post(page, edited | options | {"static_routes": "10.40.0.0/16"})
+    assert bad.context["form"].errors["static_routes"]
+
+
 def test_subnet_and_port_are_edited_on_forms_of_their_network(home: str, member: Client, cloud: Cloud) -> None:
     at = f"{home}/networks/{cloud.network.pk}"
     subnet = cloud.network.subnets.get()

@@ -12,6 +12,7 @@ from controlplane.compute.models import Instance
 from controlplane.compute.port_attachments import port_attach, port_change
 from controlplane.compute.services import instance_reboot
 from controlplane.network.addresses import AddressRequest
+from controlplane.network.dhcp_options import DHCP_OPTIONS
 from controlplane.network.errors import AddressesInUse, AddressesUnsupported, RoutedElsewhere
 from controlplane.network.ipv6_subnets import Ipv6Choice
 from controlplane.network.models import Network, Port, PortAddress, PortRulesDocument, Subnet
@@ -140,6 +141,27 @@ def test_list_for_a_node_of_an_earlier_release_has_no_subnets(cloud: Cloud) -> N
     Node.objects.filter(pk=cloud.machine.row.pk).update(traits=traits)
     assert signer.sign_all() == 1
     assert "subnets" not in read(bytes(fresh(row).document)).payload
+
+
+def test_dhcp_options_reach_the_node_and_its_guests(cloud: Cloud, django_capture_on_commit_callbacks: Any) -> None:
+    port = Port.objects.get(instance_id=make_instance(cloud).pk)
+    subnet = cloud.network.subnets.get()
+    ntp, next_hop = ["192.0.2.5", "fd00:7::5"], str(ip_network(subnet.cidr)[4])
+    routes = [{"destination": "172.16.9.0/24", "next_hop": next_hop}]
+    with django_capture_on_commit_callbacks(execute=True):
+        options: dict[str, Any] = {"ntp_servers": ntp, "domain_search": ["a.example"], "static_routes": routes}
+        change = SubnetChange(subnet.name, {}, ipv6=Ipv6Choice("fd00:7::/64"), **options)
+        subnet_update(cloud.tenant.actor, subnet, change)
+    reconciler.reconcile()
+    of_ipv4, of_ipv6 = cloud.fake.ports[port.pk].network.subnets
+    assert of_ipv4.options.payload() == options
+    assert of_ipv6.options.payload() == {"ntp_servers": ntp, "domain_search": ["a.example"]}
+    row = PortRulesDocument.objects.get(network=cloud.network)
+    traits = [trait for trait in cloud.machine.row.traits if trait != DHCP_OPTIONS]
+    Node.objects.filter(pk=cloud.machine.row.pk).update(traits=traits)
+    assert signer.sign_all() == 1
+    listed = network_ports.parse(read(bytes(fresh(row).document)).payload).subnets
+    assert listed is not None and [each.options.payload() for each in listed] == [{}, {}]
 
 
 def test_busy_instance_gets_no_address(cloud: Cloud) -> None:

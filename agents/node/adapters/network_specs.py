@@ -1,11 +1,13 @@
 """Networks and ports of a node, as plain values."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collapse_addresses, ip_network
 from typing import Any
 from uuid import UUID
 
+from agents.node.codec import ADDED_LATER
+from andromede_core.permits.dhcp_options import NO_OPTIONS, DhcpOptions
 from andromede_core.permits.network_ports import AllowedAddress, Bandwidth
 
 Address = IPv4Address | IPv6Address
@@ -20,6 +22,7 @@ class SubnetSpec:
     cidr: Network
     gateway_ip: Address
     dns_servers: tuple[Address, ...] = ()
+    options: DhcpOptions = field(default=NO_OPTIONS, metadata=ADDED_LATER)
 
     @property
     def is_resolved(self) -> bool:
@@ -30,6 +33,12 @@ class SubnetSpec:
     def name_servers(self) -> tuple[Address, ...]:
         """Return the name servers that its guests are given."""
         return self.dns_servers or (self.gateway_ip,)
+
+    @property
+    def search_domains(self) -> tuple[str, ...]:
+        """Return the domains that its guests look for names in: first that of the network's resolver."""
+        own = tuple(domain for domain in self.options.domain_search if domain != DOMAIN)
+        return (DOMAIN, *own) if self.is_resolved else self.options.domain_search
 
 
 @dataclass(frozen=True, slots=True)

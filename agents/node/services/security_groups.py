@@ -226,7 +226,7 @@ def with_listed_subnets(node: Node, network: NetworkSpec) -> NetworkSpec:
     newest = kept_list(node, str(network.id))
     if newest is None or newest.subnets is None:
         return network
-    subnets = (SubnetSpec(each.cidr, each.gateway_ip, each.dns_servers) for each in newest.subnets)
+    subnets = (SubnetSpec(each.cidr, each.gateway_ip, each.dns_servers, each.options) for each in newest.subnets)
     return replace(network, subnets=tuple(subnets))
 
 

@@ -147,7 +147,7 @@ class Admission:
         return instant(rows[0][0]) if rows else None
 
     def _remember(self, name: str, moment: datetime) -> None:
-        self._state_store.execute("INSERT OR REPLACE INTO memory VALUES (?, ?)", name, as_rfc3339(moment))
+        self._state_store.execute("INSERT OR REPLACE INTO memory (name, value) VALUES (?, ?)", name, as_rfc3339(moment))
 
     def _record_refusal(self, refused: PermitRejected, action: PermitAction, envelope: Signed | None) -> None:
         """Record a refusal. The contents of a refused permit are not trusted, only passed on."""

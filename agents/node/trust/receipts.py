@@ -56,7 +56,11 @@ class Receipts:
         """
         if action.opens:
             self._state_store.execute(
-                "INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?)", action.kind, action.id, jti, action.generation
+                "INSERT OR REPLACE INTO intent (kind, id, jti, generation) VALUES (?, ?, ?, ?)",
+                action.kind,
+                action.id,
+                jti,
+                action.generation,
             )
 
     def intents(self) -> list[Opening]:
@@ -75,7 +79,7 @@ class Receipts:
             if before is not None and (before.jti == opening.jti or kind == "image"):
                 return
             self._state_store.execute(
-                "INSERT OR REPLACE INTO opening VALUES (?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO opening (kind, id, jti, generation) VALUES (?, ?, ?, ?)",
                 kind,
                 resource_id,
                 opening.jti,
@@ -194,14 +198,16 @@ class Receipts:
         number = self.last_number + 1
         document = self._key.document(KIND, payload | {"number": number})
         self._remember("last_receipt", number)
-        self._state_store.execute("INSERT INTO receipt VALUES (?, ?, ?)", number, event, document)
+        self._state_store.execute(
+            "INSERT INTO receipt (number, event, document) VALUES (?, ?, ?)", number, event, document
+        )
 
     def _memory(self, name: str) -> int:
         rows = self._state_store.execute("SELECT value FROM memory WHERE name = ?", name)
         return int(str(rows[0][0])) if rows else 0
 
     def _remember(self, name: str, number: int) -> None:
-        self._state_store.execute("INSERT OR REPLACE INTO memory VALUES (?, ?)", name, str(number))
+        self._state_store.execute("INSERT OR REPLACE INTO memory (name, value) VALUES (?, ?)", name, str(number))
 
 
 def _opening(row: tuple[object, ...]) -> Opening:

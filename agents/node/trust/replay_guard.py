@@ -47,7 +47,8 @@ def record_use(state_store: StateStore, permit: Permit, action: PermitAction, *,
         _check_replay(state_store, permit, action)
         state_store.execute("DELETE FROM permit_use WHERE expires_at < ?", int((now - KEPT).timestamp()))
         state_store.execute(
-            "INSERT OR IGNORE INTO permit_use VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO permit_use (jti, call, subject, generation, content, expires_at)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
             permit.jti,
             action.call,
             action.id,
@@ -74,7 +75,7 @@ def _forget_gone(state_store: StateStore, *, now: datetime) -> None:
 def record_generation(state_store: StateStore, resource_id: str, generation: int) -> None:
     """Record the highest generation of a resource that a permit covered, also of resources that came with another."""
     state_store.execute(
-        "INSERT INTO permitted VALUES (?, ?)"
+        "INSERT INTO permitted (id, generation) VALUES (?, ?)"
         " ON CONFLICT DO UPDATE SET generation = max(generation, excluded.generation)",
         resource_id,
         generation,

@@ -164,7 +164,7 @@ class TrustStore:
     def _keep(self, new: Mapping[str, bytes]) -> None:
         with self._state_store.transaction():
             for kind, document in new.items():
-                self._state_store.execute("INSERT OR REPLACE INTO trust VALUES (?, ?)", kind, document)
+                self._state_store.execute("INSERT OR REPLACE INTO trust (kind, document) VALUES (?, ?)", kind, document)
         self.held = self._assemble()
         log.info("trust document accepted", extra={"facts": {"new": sorted(new)}})
 

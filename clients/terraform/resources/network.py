@@ -130,10 +130,20 @@ class NetworkResource(ApiResource):
         return super().values(document, like) | {"ipv6_pool": _pool_name(document, like)}
 
 
+def _options() -> dict[str, Attribute]:
+    """Return the DHCP options of a subnet."""
+    texts = {
+        "ntp_servers": "NTP servers of the guests, which learn of a change when they renew their lease.",
+        "domain_search": "Search domains of the guests.",
+        "static_routes": "Routes of the guests, each `range=next hop`, such as `10.40.0.0/16=10.1.0.4`.",
+    }
+    return {name: Attribute(type=list_of(STRING), description=text, optional=True) for name, text in texts.items()}
+
+
 class SubnetResource(ApiResource):
     name, kind, noun = "subnet", "subnets", "subnet"
-    sent = ("name", "cidr", "ipv6_cidr", "ipv6_pool", "gateway_ip", "dns_servers", "reserved_ranges", "labels")
-    patched = ("name", "labels", "reserved_ranges")
+    patched = ("name", "labels", "reserved_ranges", *_options())
+    sent = (*patched, "cidr", "ipv6_cidr", "ipv6_pool", "gateway_ip", "dns_servers")
     is_listed = False
     identity = {
         "id": IdentityAttribute("The id."),
@@ -171,6 +181,7 @@ class SubnetResource(ApiResource):
                 description="Addresses that no port gets, each `first-last`.",
                 optional=True,
             ),
+            **_options(),
             "labels": LABELS,
             "created_at": CREATED_AT,
         },
@@ -181,7 +192,9 @@ class SubnetResource(ApiResource):
         return project_path(self.parent_of(values), "networks", values["network"], "subnets")
 
     def word(self, name: str, value: Value) -> Value:
-        return [] if name == "reserved_ranges" and value is None else value
+        if name == "static_routes":
+            return [_route(each) for each in value or []]
+        return [] if name in self.patched and name != "labels" and value is None else value
 
     def change(self, work: Work) -> bool:
         if body := _change(work):
@@ -194,7 +207,8 @@ class SubnetResource(ApiResource):
             self.keep_same(plan, "network", project_path(self.parent_of(plan.prior), "networks"))
 
     def values(self, document: Document, like: Values) -> Values:
-        return super().values(document, like) | {
+        routes = [f"{each['destination']}={each['next_hop']}" for each in document["static_routes"]]
+        return super().values(document | {"static_routes": routes}, like) | {
             "network": refer(like.get("network"), document["network"]),
             "ipv6_pool": _pool_name(document, like),
         }
@@ -208,6 +222,11 @@ class SubnetResource(ApiResource):
 
     def import_by_identity(self, identity: Values) -> Values:
         return self._imported({"project": identity.get("project"), "network": identity["network"]}, identity["id"])
+
+
+def _route(text: str) -> Document:
+    destination, _equals, next_hop = text.partition("=")
+    return {"destination": destination, "next_hop": next_hop}
 
 
 class PortResource(ApiResource):

@@ -43,6 +43,7 @@ ip addr add "$ip/$mask" dev "$interface"
 ip link set "$interface" mtu "$mtu"
 ip route add default via "$router"
 for name in ip mask router dns domain mtu hostname; do eval "echo $name=\\$$name"; done
+for name in ntpsrv search staticroutes; do eval "value=\\$$name"; [ -z "$value" ] || echo "$name=$value"; done
 """
 
 
@@ -340,7 +341,8 @@ class Guest:
         """Request an address by DHCP and use it. Fails the test without an answer."""
         self.run("ip addr flush dev eth0")
         busybox = shutil.which("busybox") or "busybox"
-        answer = self.run(f"{busybox} udhcpc -i eth0 -n -q -f -t 5 -T 1 -O mtu -O hostname -s {self.node._script}")
+        asked = " ".join(f"-O {option}" for option in ("mtu", "hostname", "ntpsrv", "search", "staticroutes"))
+        answer = self.run(f"{busybox} udhcpc -i eth0 -n -q -f -t 5 -T 1 {asked} -s {self.node._script}")
         return dict(line.split("=", 1) for line in answer.splitlines() if "=" in line)
 
     def dhcp6(self) -> IPv6Address:

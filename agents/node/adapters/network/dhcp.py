@@ -5,19 +5,25 @@ dnsmasq confirms the guests' renewals. It answers no DNS queries (see names).
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from itertools import accumulate, chain
 from pathlib import Path
+from typing import TypeVar
 
 from agents.node.adapters.network import dnsmasq
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.router import LAN
-from agents.node.adapters.network_specs import DOMAIN, NetworkSpec, PortSpec, SubnetSpec
+from agents.node.adapters.network_specs import DOMAIN, Address, NetworkSpec, PortSpec, SubnetSpec
 from agents.node.errors import BadRequest
+from andromede_core.permits.dhcp_options import MAX_NTP_SERVERS, search_bytes
+
+T = TypeVar("T")
 
 LEASE = "1h"
 ADVERTISED_EVERY_S, ROUTER_LIFETIME_S = 60, 1800
+MAX_OPTION_BYTES = 255
 NO_ADDRESS = IPv4Address(0)
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
@@ -44,7 +50,7 @@ class Dhcp:
         before the file is written: an agent that dies in between finds no dnsmasq with an outdated memory.
         """
         desired = hosts(ports)
-        command = self._command(network)
+        command = self.command(network)
         present = self.hosts_file.read_text() if self.hosts_file.exists() else ""
         with dnsmasq.running(self.pid_file) as process:
             if process is not None:
@@ -64,7 +70,8 @@ class Dhcp:
         self.hosts_file.unlink(missing_ok=True)
         self.pid_file.unlink(missing_ok=True)
 
-    def _command(self, network: NetworkSpec) -> list[str]:
+    def command(self, network: NetworkSpec) -> list[str]:
+        """Return the command line, which states the whole configuration but the hosts."""
         return [
             *dnsmasq.BASICS,
             f"--pid-file={self.pid_file}",
@@ -83,34 +90,72 @@ class Dhcp:
 
 
 def _ipv4_options(number: int, subnet: SubnetSpec) -> list[str]:
-    """Return the options of one subnet; each has a tag, since the options are the subnet's own."""
-    tag = f"subnet{number}"
-    servers = "".join(f",{server}" for server in subnet.name_servers if server.version == 4)
-    search = [f"--dhcp-option=tag:{tag},option:domain-name,{DOMAIN}"] if subnet.is_resolved else []
+    """Return the options of one subnet; each has a tag, since the options are the subnet's own.
+
+    A client that takes classless static routes takes no router (RFC 3442): the default route is among them.
+    """
+    tag, gateway = f"subnet{number}", str(subnet.gateway_ip)
+    routes = [part for each in subnet.options.static_routes for part in (str(each.destination), str(each.next_hop))]
+    options = {
+        "router": [gateway],
+        "dns-server": _of_family(subnet.name_servers, 4),
+        "domain-name": [DOMAIN] if subnet.is_resolved else [],
+        "domain-search": subnet.search_domains if subnet.options.domain_search else [],
+        "ntp-server": _of_family(subnet.options.ntp_servers, 4),
+        "classless-static-route": ["0.0.0.0/0", gateway, *routes] if routes else [],
+    }
     return [
         f"--dhcp-range=set:{tag},{subnet.cidr.network_address},static,{subnet.cidr.netmask},{LEASE}",
-        f"--dhcp-option=tag:{tag},option:router,{subnet.gateway_ip}",
-        f"--dhcp-option=tag:{tag},option:dns-server{servers}",
-        *search,
+        *_options(f"tag:{tag},option", options, always=("dns-server",)),
     ]
 
 
 def _ipv6_options(network: NetworkSpec) -> list[str]:
-    """Return the options of DHCPv6 and router advertisements: addresses are managed, none is autonomous."""
+    """Return the options of DHCPv6 and router advertisements: addresses are managed, none is autonomous.
+
+    A router advertises itself to all guests alike, so their options are those of all subnets: the first NTP servers and
+    search domains, as many as one subnet may have.
+    """
     subnets = network.of_family(6)
     if not subnets:
         return []
-    servers = dict.fromkeys(f"[{server}]" for each in subnets for server in each.name_servers if server.version == 6)
-    search = [f"--dhcp-option=option6:domain-search,{DOMAIN}"] if any(each.is_resolved for each in subnets) else []
+    ntp_servers = _of_family(_distinct(subnet.options.ntp_servers for subnet in subnets), 6)[:MAX_NTP_SERVERS]
+    options = {
+        "dns-server": _of_family(_distinct(subnet.name_servers for subnet in subnets), 6),
+        "domain-search": _fitting(_distinct(subnet.search_domains for subnet in subnets)),
+        "sntp-server": ntp_servers,
+        "ntp-server": ntp_servers,
+    }
     return [
         "--enable-ra",
         "--quiet-dhcp6",
         "--quiet-ra",
         f"--ra-param={LAN},mtu:{network.mtu},{ADVERTISED_EVERY_S},{ROUTER_LIFETIME_S}",
         *(f"--dhcp-range={subnet.cidr.network_address},static,{subnet.cidr.prefixlen},{LEASE}" for subnet in subnets),
-        *([f"--dhcp-option=option6:dns-server,{','.join(servers)}"] if servers else []),
-        *search,
+        *_options("option6", options),
     ]
+
+
+def _options(prefix: str, options: Mapping[str, Sequence[str]], *, always: Collection[str] = ()) -> list[str]:
+    """Return the options that have values. `always`: those too that dnsmasq gives values of its own otherwise."""
+    sent = {name: values for name, values in options.items() if values or name in always}
+    return [f"--dhcp-option={','.join([f'{prefix}:{name}', *values])}" for name, values in sent.items()]
+
+
+def _of_family(addresses: Iterable[Address], version: int) -> list[str]:
+    """Return the addresses of IP version 4 or 6 as dnsmasq has them in options."""
+    return [f"[{each}]" if version == 6 else str(each) for each in addresses if each.version == version]
+
+
+def _distinct(parts: Iterable[Iterable[T]]) -> list[T]:
+    return list(dict.fromkeys(chain.from_iterable(parts)))
+
+
+def _fitting(domains: Sequence[str]) -> list[str]:
+    """Return the first domains, as many as fit in an option of DHCPv4: the resolver's and those of one subnet do."""
+    domains = sorted(domains, key=lambda domain: domain != DOMAIN)
+    sizes = accumulate(search_bytes([domain]) for domain in domains)
+    return [domain for domain, size in zip(domains, sizes, strict=True) if size <= MAX_OPTION_BYTES]
 
 
 def _only_grows(present: str, new: str) -> bool:

@@ -47,6 +47,11 @@ SUBNET_COLUMNS = [
     *IPV6_COLUMNS,
     Column("DNS", "dns_servers"),
 ]
+OPTION_COLUMNS = [
+    Column("NTP", "ntp_servers", is_wide=True),
+    Column(_("search domains"), "domain_search", is_wide=True),
+    Column(_("static routes"), "static_routes.*.destination", is_wide=True),
+]
 PORT_COLUMNS = [
     NAME,
     STATE,
@@ -64,6 +69,16 @@ Subnet = Annotated[str, typer.Argument(metavar="SUBNET", show_default=False)]
 Port = Annotated[str, typer.Argument(metavar="PORT", show_default=False, autocompletion=names("ports.list"))]
 Cidr = Annotated[str, typer.Option("--cidr", help=_("Address range (CIDR), such as 10.0.0.0/24."))]
 Dns = Annotated[list[str] | None, typer.Option("--dns", help=_("Name server; repeatable."))]
+Ntp = Annotated[list[str] | None, typer.Option("--ntp-server", help=_("NTP server; repeatable."))]
+DomainSearch = Annotated[
+    list[str] | None, typer.Option("--domain-search", help=_("Search domain of the guests; repeatable."))
+]
+StaticRoutes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--static-route", help=_("Route of the guests, as 10.40.0.0/16=10.0.0.4 (range=next hop); repeatable.")
+    ),
+]
 Ipv6Cidr = Annotated[
     str | None, typer.Option("--ipv6-cidr", help=_("IPv6 range: a /64 within fd00::/8, such as fd12:3456:789a:1::/64."))
 ]
@@ -175,11 +190,11 @@ def network_create(
 def _subnets() -> typer.Typer:
     subnets = group(_("Subnets: the address ranges of a network."))
     network, subnet = given("network", "NETWORK", completes="networks.list"), given("subnet", "SUBNET")
-    columns = [*SUBNET_COLUMNS, Column(_("reserved"), "reserved_ranges"), LABELS, CREATED, ID]
+    columns = [*SUBNET_COLUMNS, Column(_("reserved"), "reserved_ranges"), *OPTION_COLUMNS, LABELS, CREATED, ID]
     call_command(subnets, "list", _("The subnets of a network."), "subnets.list", network, show=rows(columns))
     call_command(subnets, "show", _("A subnet."), "subnets.get", network, subnet)
     command(subnets, "create", _("Create a subnet of a network."), DRY_RUN)(subnet_create)
-    command(subnets, "update", _("Change its name, labels, DNS servers, reserved ranges or IPv6."), DRY_RUN)(
+    command(subnets, "update", _("Change its name, labels, DHCP options, reserved ranges or IPv6."), DRY_RUN)(
         subnet_update
     )
     command(subnets, "delete", _("Delete a subnet without addresses in use."), SURE, DRY_RUN)(subnet_delete)
@@ -195,6 +210,9 @@ def subnet_create(
     ipv6_cidr: Ipv6Cidr = None,
     ipv6_pool: Ipv6Pool = None,
     dns: Dns = None,
+    ntp_server: Ntp = None,
+    domain_search: DomainSearch = None,
+    static_route: StaticRoutes = None,
     reserved: Reserved = None,
     label: LabelsOption = None,
 ) -> None:
@@ -204,6 +222,9 @@ def subnet_create(
         "ipv6_cidr": ipv6_cidr,
         "ipv6_pool": ipv6_pool,
         "dns_servers": dns,
+        "ntp_servers": ntp_server,
+        "domain_search": domain_search,
+        "static_routes": _routes(static_route),
         "reserved_ranges": reserved,
         "labels": labels_of(label),
     }
@@ -217,6 +238,12 @@ def subnet_update(
     name: Annotated[str | None, typer.Option("--name", help=_("The new name."))] = None,
     dns: Dns = None,
     no_dns: Annotated[bool, typer.Option("--no-dns", help=_("No name servers of its own: the default ones."))] = False,
+    ntp_server: Ntp = None,
+    no_ntp_server: Annotated[bool, typer.Option("--no-ntp-server", help=_("No NTP servers."))] = False,
+    domain_search: DomainSearch = None,
+    no_domain_search: Annotated[bool, typer.Option("--no-domain-search", help=_("No search domains."))] = False,
+    static_route: StaticRoutes = None,
+    no_static_route: Annotated[bool, typer.Option("--no-static-route", help=_("No static routes."))] = False,
     reserved: Reserved = None,
     no_reserved: Annotated[bool, typer.Option("--no-reserved", help=_("Reserve no addresses."))] = False,
     ipv6_cidr: Ipv6Cidr = None,
@@ -227,6 +254,9 @@ def subnet_update(
     body: dict[str, Any] = {
         "name": name,
         "dns_servers": dns or ([] if no_dns else None),
+        "ntp_servers": ntp_server or ([] if no_ntp_server else None),
+        "domain_search": domain_search or ([] if no_domain_search else None),
+        "static_routes": _routes(static_route) or ([] if no_static_route else None),
         "reserved_ranges": reserved or ([] if no_reserved else None),
         "ipv6_cidr": "" if no_ipv6 else ipv6_cidr,
         "ipv6_pool": ipv6_pool,
@@ -290,6 +320,9 @@ def port_update(
     name: Annotated[str | None, typer.Option("--name", help=_("The new name."))] = None,
     address: Addresses = None,
     allowed_address: Allowed = None,
+    no_allowed_address: Annotated[
+        bool, typer.Option("--no-allowed-address", help=_("No ranges beside its own addresses."))
+    ] = False,
     security_group: Groups = None,
     to_guest_mbit: ToGuest = None,
     from_guest_mbit: FromGuest = None,
@@ -298,7 +331,7 @@ def port_update(
     body: dict[str, Any] = {
         "name": name,
         "addresses": _addresses(address),
-        "allowed_addresses": _allowed(allowed_address),
+        "allowed_addresses": _allowed(allowed_address) or ([] if no_allowed_address else None),
         "security_groups": security_group or None,
         "bandwidth": _bandwidth(to_guest_mbit, from_guest_mbit),
         "labels": labels_of(label, is_patch=True),
@@ -341,6 +374,11 @@ def _bandwidth(to_guest: int | None, from_guest: int | None) -> dict[str, int | 
     """Return the limits that are given; 0 stands for none."""
     given = {"to_guest_mbit": to_guest, "from_guest_mbit": from_guest}
     return {name: limit or None for name, limit in given.items() if limit is not None} or None
+
+
+def _routes(texts: list[str] | None) -> list[dict[str, str]] | None:
+    pairs = (each.partition("=") for each in texts or ())
+    return [{"destination": destination, "next_hop": next_hop} for destination, _equals, next_hop in pairs] or None
 
 
 def _allowed(texts: list[str] | None) -> list[dict[str, str | None]] | None:

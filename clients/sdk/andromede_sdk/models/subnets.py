@@ -3,12 +3,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from andromede_sdk.model import Model
 
 if TYPE_CHECKING:
     from andromede_sdk.models.common import Condition, Error, Named
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StaticRoute(Model):
+    """A route of the guests, beside the default route to the gateway."""
+
+    destination: str
+    next_hop: str
+
+
+class StaticRouteInput(TypedDict):
+    """A route of the guests: to an IPv4 range outside the subnet, by an address of the subnet."""
+
+    destination: str
+    next_hop: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,4 +50,7 @@ class Subnet(Model):
     cidr: str
     gateway_ip: str
     dns_servers: list[str]
+    ntp_servers: list[str]
+    domain_search: list[str]
+    static_routes: list[StaticRoute]
     reserved_ranges: list[str]

@@ -53,6 +53,9 @@ class Subnets(Resource):
         ipv6_pool: str | None = None,
         gateway_ip: str | None = None,
         dns_servers: Sequence[str] | None = None,
+        ntp_servers: Sequence[str] | None = None,
+        domain_search: Sequence[str] | None = None,
+        static_routes: Sequence[models.StaticRouteInput] | None = None,
         reserved_ranges: Sequence[str] | None = None,
         labels: Mapping[str, str] | None = None,
         dry_run: bool = False,
@@ -65,6 +68,9 @@ class Subnets(Resource):
         `gateway_ip`: its first address unless another one is given. `reserved_ranges`: addresses that no port gets, each
         `first-last` or one address, of either family. IPv6 by `ipv6_cidr`, a unique local /64 within fd00::/8 (RFC 4193),
         or by `ipv6_pool`: the lowest free /64 of this pool, routed to the pool's zone.
+
+        Guests get `ntp_servers`, `domain_search` (245 bytes in all, as in DNS) and `static_routes` by DHCP. Routes are of
+        IPv4, since DHCPv6 has none; the default route stays the gateway's.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
@@ -81,6 +87,9 @@ class Subnets(Resource):
                     "ipv6_pool": ipv6_pool,
                     "gateway_ip": gateway_ip,
                     "dns_servers": dns_servers,
+                    "ntp_servers": ntp_servers,
+                    "domain_search": domain_search,
+                    "static_routes": static_routes,
                     "reserved_ranges": reserved_ranges,
                     "labels": labels,
                 },
@@ -106,6 +115,9 @@ class Subnets(Resource):
         *,
         name: str | None = None,
         dns_servers: Sequence[str] | None = None,
+        ntp_servers: Sequence[str] | None = None,
+        domain_search: Sequence[str] | None = None,
+        static_routes: Sequence[models.StaticRouteInput] | None = None,
         reserved_ranges: Sequence[str] | None = None,
         ipv6_cidr: str | None = None,
         ipv6_pool: str | None = None,
@@ -120,8 +132,8 @@ class Subnets(Resource):
         `ipv6_cidr` or `ipv6_pool` gives it another IPv6 range, and an empty `ipv6_cidr` removes the range: refused while a
         port has an address of the former one. Ports that exist already get IPv6 addresses by a change of their `addresses`.
 
-        Nodes have other `dns_servers` at once, and a guest learns of them when it renews its lease. An empty list: as at
-        the creation without any.
+        Nodes have other `dns_servers`, `ntp_servers`, `domain_search` and `static_routes` at once, and a guest learns of
+        them when it renews its lease. An empty list: as at the creation without any.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
@@ -134,6 +146,9 @@ class Subnets(Resource):
                 body={
                     "name": name,
                     "dns_servers": dns_servers,
+                    "ntp_servers": ntp_servers,
+                    "domain_search": domain_search,
+                    "static_routes": static_routes,
                     "reserved_ranges": reserved_ranges,
                     "ipv6_cidr": ipv6_cidr,
                     "ipv6_pool": ipv6_pool,

@@ -7,6 +7,8 @@ from uuid import UUID
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from andromede_core.permits.dhcp_options import MAX_DOMAINS, MAX_NTP_SERVERS, MAX_ROUTES
+from andromede_core.permits.network_values import DOMAIN_LENGTH
 from controlplane.kernel.fields import (
     In,
     IpAddress,
@@ -23,6 +25,7 @@ from controlplane.network.models import Network, Subnet
 from controlplane.nodes.models import DEFAULT_MTU, LARGEST_MTU
 
 DNS_SERVERS_MAX = 3
+ROUTED_LENGTH = 18  # of an IPv4 range
 RESERVED_RANGES_MAX = 32
 RANGE_LENGTH = 80
 IPV6_CIDR_LENGTH = 43
@@ -32,6 +35,35 @@ ROUTER = "fe80::1"  # of each network with IPv6, on each node (agents/node/adapt
 
 def dns_servers_field(**kwargs: Any) -> serializers.ListField:
     return serializers.ListField(child=IpAddress(), max_length=DNS_SERVERS_MAX, **(kwargs or {"default": list}))
+
+
+def ntp_servers_field(**kwargs: Any) -> serializers.ListField:
+    return serializers.ListField(child=IpAddress(), max_length=MAX_NTP_SERVERS, **(kwargs or {"default": list}))
+
+
+def domain_search_field(**kwargs: Any) -> serializers.ListField:
+    domains = Text(max_length=DOMAIN_LENGTH)
+    return serializers.ListField(child=domains, max_length=MAX_DOMAINS, **(kwargs or {"default": list}))
+
+
+def static_routes_field(**kwargs: Any) -> serializers.ListField:
+    return serializers.ListField(child=StaticRouteIn(), max_length=MAX_ROUTES, **(kwargs or {"default": list}))
+
+
+class StaticRouteIn(In):
+    """A route of the guests: to an IPv4 range outside the subnet, by an address of the subnet."""
+
+    example = {"destination": "10.40.0.0/16", "next_hop": "10.21.0.4"}
+
+    destination = Text(max_length=ROUTED_LENGTH)
+    next_hop = serializers.IPAddressField(protocol="IPv4")
+
+
+class StaticRouteOut(Out):
+    """A route of the guests, beside the default route to the gateway."""
+
+    destination = serializers.CharField()
+    next_hop = serializers.IPAddressField()
 
 
 class Ipv6RangeOut(Out):
@@ -164,6 +196,9 @@ class SubnetIn(In):
     `gateway_ip`: its first address unless another one is given. `reserved_ranges`: addresses that no port gets, each
     `first-last` or one address, of either family. IPv6 by `ipv6_cidr`, a unique local /64 within fd00::/8 (RFC 4193),
     or by `ipv6_pool`: the lowest free /64 of this pool, routed to the pool's zone.
+
+    Guests get `ntp_servers`, `domain_search` (245 bytes in all, as in DNS) and `static_routes` by DHCP. Routes are of
+    IPv4, since DHCPv6 has none; the default route stays the gateway's.
     """
 
     example = {
@@ -179,6 +214,9 @@ class SubnetIn(In):
     ipv6_pool = Reference(default=None)
     gateway_ip = serializers.IPAddressField(protocol="IPv4", default=None)
     dns_servers = dns_servers_field()
+    ntp_servers = ntp_servers_field()
+    domain_search = domain_search_field()
+    static_routes = static_routes_field()
     reserved_ranges = serializers.ListField(
         child=Text(max_length=RANGE_LENGTH), max_length=RESERVED_RANGES_MAX, default=list
     )
@@ -191,14 +229,17 @@ class SubnetPatch(In):
     `ipv6_cidr` or `ipv6_pool` gives it another IPv6 range, and an empty `ipv6_cidr` removes the range: refused while a
     port has an address of the former one. Ports that exist already get IPv6 addresses by a change of their `addresses`.
 
-    Nodes have other `dns_servers` at once, and a guest learns of them when it renews its lease. An empty list: as at
-    the creation without any.
+    Nodes have other `dns_servers`, `ntp_servers`, `domain_search` and `static_routes` at once, and a guest learns of
+    them when it renews its lease. An empty list: as at the creation without any.
     """
 
     example = {"reserved_ranges": ["10.21.0.2-10.21.0.19"], "labels": {"tier": "backend"}}
 
     name = Name(required=False)
     dns_servers = dns_servers_field(required=False)
+    ntp_servers = ntp_servers_field(required=False)
+    domain_search = domain_search_field(required=False)
+    static_routes = static_routes_field(required=False)
     reserved_ranges = serializers.ListField(
         child=Text(max_length=RANGE_LENGTH), max_length=RESERVED_RANGES_MAX, required=False
     )
@@ -218,4 +259,7 @@ class SubnetOut(StaticResourceOut, Ipv6RangeOut):
     cidr = serializers.CharField()
     gateway_ip = serializers.IPAddressField()
     dns_servers = serializers.ListField(child=serializers.IPAddressField())
+    ntp_servers = serializers.ListField(child=serializers.IPAddressField())
+    domain_search = serializers.ListField(child=serializers.CharField())
+    static_routes = StaticRouteOut(many=True)
     reserved_ranges = serializers.ListField(child=serializers.CharField())

@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from andromede_core.documents.messages import Message
+from andromede_core.permits import dhcp_options
 from controlplane.api.base_views import ProjectView
 from controlplane.api.v1.networks.schemas import NetworkIn, NetworkOut, NetworkPatch, SubnetIn, SubnetOut, SubnetPatch
 from controlplane.api.v1.networks.topology_schemas import TopologyOut
@@ -124,6 +125,7 @@ class SubnetDetail(NetworkView):
                 reserved_ranges=body.get("reserved_ranges"),
                 ipv6=ipv6,
                 dns_servers=body.get("dns_servers"),
+                **{name: body.get(name) for name in dhcp_options.FIELDS},
             ),
         )
         return Response(SubnetOut(subnet).data)

@@ -8,7 +8,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard.base_views import Context
-from controlplane.dashboard.forms import NamedForm
+from controlplane.dashboard.forms import NamedForm, split_commas
 from controlplane.dashboard.views.crud import CrudCreate, CrudDelete, CrudDetail, CrudEdit, CrudList, ResourceKind
 
 NETWORK = ResourceKind(
@@ -69,7 +69,7 @@ class DnsServersForm(NamedForm):
             self.fields["dns_servers"].help_text = help_text.format(servers=", ".join(settings.DEFAULT_DNS_SERVERS))
 
     def body(self) -> Context:
-        return super().body() | {"dns_servers": self.cleaned_data["dns_servers"].replace(",", " ").split()}
+        return super().body() | {"dns_servers": split_commas(self.cleaned_data["dns_servers"])}
 
 
 class NetworkForm(DnsServersForm):

@@ -15,6 +15,7 @@ from controlplane.dashboard.forms import (
     NamedForm,
     id_choices,
     initial_values,
+    split_commas,
     split_lines,
 )
 from controlplane.dashboard.views.crud import CrudPage
@@ -30,6 +31,7 @@ from controlplane.dashboard.views.project.public_addresses import public_address
 
 LIMITS = ("to_guest_mbit", "from_guest_mbit")
 IPV6 = ("ipv6_cidr", "ipv6_pool")
+OPTIONS = ("dns_servers", "ntp_servers", "domain_search", "static_routes")
 
 
 def _reserved_ranges() -> forms.CharField:
@@ -41,7 +43,38 @@ def _reserved_ranges() -> forms.CharField:
     )
 
 
-class SubnetForm(DnsServersForm):
+class OptionsForm(DnsServersForm):
+    """A name and labels, and what DHCP tells the guests of a subnet."""
+
+    ntp_servers = forms.CharField(
+        label=_("NTP servers"),
+        help_text=_("IP addresses, separated by commas. Leave empty for none."),
+        required=False,
+        widget=forms.TextInput(attrs=NAME_FIELD),
+    )
+    domain_search = forms.CharField(
+        label=_("Search domains"),
+        help_text=_("Such as example.org, separated by commas. Leave empty for none."),
+        required=False,
+        widget=forms.TextInput(attrs=NAME_FIELD),
+    )
+    static_routes = forms.CharField(
+        label=_("Static routes"),
+        help_text=_("One per line: an IPv4 range and an address of the subnet, such as 10.40.0.0/16 10.20.0.4."),
+        required=False,
+        widget=forms.Textarea(attrs=TEXT),
+    )
+
+    def body(self) -> Context:
+        routes = (line.split(maxsplit=1) for line in split_lines(self.cleaned_data["static_routes"]))
+        return super().body() | {
+            "ntp_servers": split_commas(self.cleaned_data["ntp_servers"]),
+            "domain_search": split_commas(self.cleaned_data["domain_search"]),
+            "static_routes": [{"destination": first, "next_hop": " ".join(rest)} for first, *rest in routes],
+        }
+
+
+class SubnetForm(OptionsForm):
     cidr = forms.CharField(
         label=_("CIDR range"),
         help_text=_("Such as 10.20.0.0/24. It must not overlap another subnet of the network."),
@@ -56,17 +89,17 @@ class SubnetForm(DnsServersForm):
     ipv6_cidr = ipv6_cidr_field()
     ipv6_pool = ipv6_pool_field()
     reserved_ranges = _reserved_ranges()
-    field_order = ("name", "cidr", "gateway_ip", "ipv6_cidr", "ipv6_pool", "dns_servers", "reserved_ranges", "labels")
+    field_order = (*("name", "cidr", "gateway_ip", "ipv6_cidr", "ipv6_pool"), *OPTIONS, "reserved_ranges", "labels")
 
     def body(self) -> Context:
         return super().body() | {"reserved_ranges": split_lines(self.cleaned_data["reserved_ranges"])}
 
 
-class SubnetEditForm(DnsServersForm):
+class SubnetEditForm(OptionsForm):
     ipv6_cidr = ipv6_cidr_field()
     ipv6_pool = ipv6_pool_field()
     reserved_ranges = _reserved_ranges()
-    field_order = ("name", "ipv6_cidr", "ipv6_pool", "dns_servers", "reserved_ranges", "labels")
+    field_order = (*("name", "ipv6_cidr", "ipv6_pool"), *OPTIONS, "reserved_ranges", "labels")
 
     def body(self) -> Context:
         body = super().body() | {"reserved_ranges": split_lines(self.cleaned_data["reserved_ranges"])}
@@ -220,14 +253,17 @@ class SubnetEdit(FormPage, OfSubnet):
         return initial_values(self.subnet) | {
             "ipv6_cidr": "" if pool else self.subnet["ipv6_cidr"],
             "ipv6_pool": pool["name"] if pool else "",
-            "dns_servers": ", ".join(self.subnet["dns_servers"]),
+            **{name: ", ".join(self.subnet[name]) for name in ("dns_servers", "ntp_servers", "domain_search")},
+            "static_routes": "\n".join(
+                f"{each['destination']} {each['next_hop']}" for each in self.subnet["static_routes"]
+            ),
             "reserved_ranges": "\n".join(self.subnet["reserved_ranges"]),
         }
 
     def context(self) -> Context:
         lead = _(
-            "Instances learn of other DNS servers when they renew their lease. New ports get an address of the IPv6 "
-            "range; give one to each existing port on its form."
+            "Instances learn of other servers, domains and routes when they renew their lease. New ports get an "
+            "address of the IPv6 range; give one to each existing port on its form."
         )
         return {"title": _("Edit {name}").format(name=self.subnet["name"]), "lead": lead, "back": self.at()}
 
