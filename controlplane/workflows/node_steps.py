@@ -81,6 +81,7 @@ def disk_of(volume: Volume) -> Disk:
 
 
 def root_of(instance: Instance) -> Disk:
+    """Return its own root disk, which an instance that boots from a volume does not have."""
     return Disk(
         instance.root_volume_id, instance.generation, instance.disk_gib, instance.image, pool=instance.root_pool
     )
@@ -249,7 +250,7 @@ def instance_spec(
         vcpus=instance.vcpus,
         memory_mib=instance.memory_mib,
         firmware=f"FIRMWARE_{instance.image.firmware.upper()}",
-        root_volume_id=str(instance.root_volume_id),
+        root_volume_id=str(instance.root_id),
         port_ids=[str(port.pk) for port in ports],
         guest_data=pb.GuestData(
             hostname=instance.name,
@@ -286,7 +287,7 @@ def ensure_arrival(authorization: CallAuthorization, migration: Migration) -> pb
                 volume_id=str(attachment.volume_id),
                 is_read_only=attachment.is_read_only,
             )
-            for attachment in Attachment.objects.filter(instance=instance).order_by("pk")
+            for attachment in Attachment.objects.filter(instance=instance, is_boot=False).order_by("pk")
         ],
     )
     with using_permit(authorization):
