@@ -34,12 +34,11 @@ from tests.workflows.helpers import (
     done,
     fresh,
     make_booted,
-    make_flavor,
     make_instance,
     make_volume,
     share,
 )
-from tests.world import Cloud, follow, run
+from tests.world import Cloud, follow, make_flavor, run
 
 
 def boot_volume_of(instance: Instance) -> Volume:
