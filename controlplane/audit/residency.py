@@ -9,7 +9,7 @@ reports as refused declares nothing. An interval is cut where the location began
 
 A guest uses memory and processors while it runs; its root disk has a location from its creation to its erasure, whether
 the guest runs or not. The disk has an id and receipts of its own: the first volume that a permit for the guest lists is
-its root disk. A rebuilt guest has had several.
+its root disk. A rebuilt guest has had several, and one that boots from a volume none: the volume has its own history.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -36,6 +36,7 @@ SINGLE = ("compute", "storage")
 # Data at rest is always somewhere; a guest may be off.
 LASTING = ("storage",)
 OF_GUESTS = ("instance.", "port.")
+MADE_ALONE = "volume.create"
 # A node runs no guest under a permit for anything else.
 RUNS = frozenset(
     f"instance.{verb}" for verb in ("create", "start", "reboot", "reset", "rebuild", "migrate", "evacuate")
@@ -175,9 +176,14 @@ def history(
 
 
 def disks_of(records: Iterable[Mapping[str, object]], resource: str) -> set[str]:
-    """Find the ids of the root disks that a guest has had, in its permits. A volume has none."""
+    """Find the ids of the root disks that a guest has had, in its permits. A volume has none.
+
+    A volume that a guest boots from has a residency of its own, if the records have the permit of its creation.
+    """
     bodies = [_payload(record.get("document")) for record in records if record.get("kind") == "permit"]
-    return {_disk(body) for body in bodies if _text(body, "resource") == resource and _is_of_guest(body)} - {""}
+    volumes = {_text(body, "resource") for body in bodies if _text(body, "op") == MADE_ALONE}
+    of_guest = (body for body in bodies if _text(body, "resource") == resource and _is_of_guest(body))
+    return {_disk(body) for body in of_guest} - volumes - {""}
 
 
 def _order(interval: Interval) -> tuple[datetime, str, str, str]:
@@ -197,7 +203,7 @@ def _read(records: Iterable[Mapping[str, object]], resource: str) -> Evidence:
             case "decision":
                 _read_decision(body, evidence)
             case "permit":
-                _read_permit(body, evidence)
+                _read_permit(body, evidence, about)
             case "receipt" if body.get("event") == "refused":
                 evidence.refused.add(_text(body, "jti"))
             case "receipt" if body.get("resource") in about:
@@ -227,7 +233,8 @@ def _read_decision(body: Mapping[str, object], evidence: Evidence) -> None:
     evidence.decisions[decision.id] = decision
 
 
-def _read_permit(body: Mapping[str, object], evidence: Evidence) -> None:
+def _read_permit(body: Mapping[str, object], evidence: Evidence, about: Collection[str]) -> None:
+    disk = _disk(body)
     roles, since = body.get("roles"), instant(body.get("nbf"))
     if since is None or not isinstance(roles, list):
         return
@@ -239,7 +246,7 @@ def _read_permit(body: Mapping[str, object], evidence: Evidence) -> None:
         zone=_text(body, "zone"),
         decision=_text(body, "decision"),
         not_before=since,
-        disk=_disk(body),
+        disk=disk if disk in about else "",
         runs=_text(body, "op") in RUNS,
         is_move=_text(body, "op") == MOVE,
         is_evacuation=_text(body, "op") == EVACUATION,

@@ -5,8 +5,9 @@ from typing import Any
 from uuid import UUID
 
 from andromede_core.documents.messages import Message, either
-from controlplane.compute.errors import InstanceWrongState
+from controlplane.compute.errors import BootsFromVolume, InstanceWrongState
 from controlplane.compute.models import Instance
+from controlplane.kernel.errors import CloudError
 from controlplane.operations.errors import Busy
 from controlplane.operations.models import Operation, ResourceLock
 
@@ -26,13 +27,20 @@ STATES: Mapping[str, tuple[str, ...]] = {
 # These lock the volume and not the instance, so they wait for no operation of the instance but a migration, which
 # locks all of its volumes.
 UNAFFECTED_BY_MIGRATION = frozenset({"attach", "detach"})
+NEED_OWN_ROOT = frozenset({"rebuild"})
 MOVE, EVACUATION = "instance.migrate", "instance.evacuate"
 MOVES = (MOVE, EVACUATION)
 
 
 def require_instance_state(instance: Instance, action: str) -> None:
-    """Raise InstanceWrongState unless the instance is in a state for the action, and not being deleted."""
-    require_state_in(instance, STATES[action])
+    """Raise InstanceWrongState unless the instance is in a state for the action, and not being deleted.
+
+    Raises:
+        BootsFromVolume: the action needs a root disk of its own.
+    """
+    refusal = _refusal(instance, action)
+    if refusal is not None:
+        raise refusal
 
 
 def require_state_in(instance: Instance, states: tuple[str, ...]) -> None:
@@ -55,11 +63,17 @@ def allowed(instance: Instance, held_by: UUID | str | None) -> list[dict[str, An
     busy = None if operation is None else Busy(kind=operation.kind, blocking_operation=str(operation.pk))
     unaffected = () if operation is not None and operation.kind in MOVES else UNAFFECTED_BY_MIGRATION
     actions = []
-    for action, states in STATES.items():
-        refusal = (None if action in unaffected else busy) or _wrong_state(instance, states)
+    for action in STATES:
+        refusal = (None if action in unaffected else busy) or _refusal(instance, action)
         problem = None if refusal is None else refusal.as_document()
         actions.append({"name": action, "is_allowed": problem is None, "problem": problem})
     return actions
+
+
+def _refusal(instance: Instance, action: str) -> CloudError | None:
+    if action in NEED_OWN_ROOT and instance.boot_volume_id is not None:
+        return BootsFromVolume(volume=str(instance.boot_volume_id))
+    return _wrong_state(instance, STATES[action])
 
 
 def _wrong_state(instance: Instance, states: tuple[str, ...]) -> InstanceWrongState | None:

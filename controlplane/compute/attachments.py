@@ -12,7 +12,13 @@ from django.db.models import F
 
 from controlplane.audit.services import record
 from controlplane.compute.actions import require_instance_state, require_not_migrating
-from controlplane.compute.errors import AttachmentNotFound, PoolElsewhere, VolumeAlreadyAttached, VolumeElsewhere
+from controlplane.compute.errors import (
+    AttachmentNotFound,
+    PoolElsewhere,
+    VolumeAlreadyAttached,
+    VolumeElsewhere,
+    VolumeIsBoot,
+)
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.services import instance_lock, instance_placement_request
 from controlplane.identity.actor import Actor
@@ -137,11 +143,14 @@ def volume_detach(actor: Actor, attachment: Attachment) -> Operation:
 
     Raises:
         InstanceWrongState, Busy; AttachmentNotFound: the volume is detached already.
+        VolumeIsBoot: the instance boots from it.
     """
     actor.may_write()
     instance = attachment.instance
     instance_lock(instance)
     require_instance_state(instance, "detach")
+    if attachment.is_boot:
+        raise VolumeIsBoot(volume=attachment.volume.name)
     args = {"attachment": str(attachment.pk), "instance": str(instance.pk)}
     locked_ids = [attachment.volume_id, attachment.pk]
     name = attachment.volume.name

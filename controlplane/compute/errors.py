@@ -160,6 +160,33 @@ class VolumeAlreadyAttached(Conflict):
     )
 
 
+class BootVolumeEmpty(Unprocessable):
+    code = "compute.instance.boot_volume_empty"
+    title = "Not made from an image"
+    detail = (
+        "The volume {volume} was created empty, so the firmware that its system needs is not known. Name a volume that "
+        "was made from an image."
+    )
+
+
+class BootsFromVolume(Conflict):
+    code = "compute.instance.boots_from_volume"
+    title = "Boots from a volume"
+    detail = (
+        "The root disk of the instance is the volume {volume}, which is not made anew from an image. Create another "
+        "instance from the image, with the same name if this one is deleted first; the volume stays."
+    )
+
+
+class VolumeIsBoot(Conflict):
+    code = "compute.attachment.is_boot"
+    title = "Boot volume"
+    detail = (
+        "The instance boots from the volume {volume}, so it cannot be detached. Delete the instance: the volume stays, "
+        "and is available then."
+    )
+
+
 class VolumeElsewhere(Conflict):
     code = "compute.attachment.volume_elsewhere"
     title = "Not on the same node"

@@ -232,7 +232,7 @@ def _operation_request(
     ports = Port.objects.filter(instance_id=instance.pk).order_by("pk").values_list("pk", flat=True)
     disks_gib = [part.volume.size_gib for part in parts if part.volume.pool_id is None]
     if instance.root_pool_id is None:
-        disks_gib.append(instance.disk_gib)
+        disks_gib.append(instance.own_disk_gib)
     size_gib = instance.memory_mib // 1024 + sum(disks_gib)
     usual = LIMIT + size_gib * LIMIT_PER_GIB
     return OperationRequest(
@@ -244,6 +244,7 @@ def _operation_request(
             "ports": [str(port) for port in ports],
             "volumes": [str(part.pk) for part in parts],
             "convergence": options.convergence,
+            "boots_from_volume": instance.boot_volume_id is not None,
         },
         resource_name=instance.name,
         deadline=timedelta(seconds=options.deadline_s) if options.deadline_s is not None else usual,

@@ -1,3 +1,5 @@
+from uuid import UUID
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
@@ -68,7 +70,9 @@ class Instance(ProjectResource):
     `power_state` is its node's last report, of `power_state_at`, and `power_reason` its cause. `restart_count` is the
     desired number of restarts so far. Sizes are copied from the flavor: a change of the flavor changes no instance. The
     id is the libvirt UUID too. `root_pool`: the pool that has its root disk; none: its node alone has it, as with a
-    `root_volume_type` that names no pool (none: created before volume types).
+    `root_volume_type` that names no pool (none: created before volume types). `boot_volume`: the volume that is its
+    root disk, in place of one of its own; `disk_gib` is then that volume's size, and no node has `root_volume_id`: the
+    previous release, which erases the root disk of a deleted instance, finds nothing to erase.
 
     `encrypted_user_data` is decrypted by compute/user_data.py alone; `user_data` has the plain text of the previous
     release, until it is encrypted.
@@ -92,6 +96,7 @@ class Instance(ProjectResource):
     root_volume_id = models.UUIDField()
     root_volume_type = models.ForeignKey(VolumeType, models.PROTECT, null=True)
     root_pool = models.ForeignKey(Pool, models.PROTECT, null=True)
+    boot_volume = models.ForeignKey(Volume, models.PROTECT, null=True, related_name="+")
     ssh_public_keys = ArrayField(models.TextField(), default=list)
     user_data = models.BinaryField(max_length=65536, default=bytes)
     encrypted_user_data = models.BinaryField(null=True, db_column="sealed_user_data")
@@ -132,6 +137,16 @@ class Instance(ProjectResource):
     def root_type(self) -> str:
         """The volume type of its root disk."""
         return self.root_volume_type_id or LOCAL
+
+    @property
+    def root_id(self) -> UUID:
+        """The id of its root disk, as nodes know it."""
+        return self.boot_volume_id or self.root_volume_id
+
+    @property
+    def own_disk_gib(self) -> int:
+        """The disk that it takes of its node or pool itself: a boot volume has an allocation of its own."""
+        return 0 if self.boot_volume_id else self.disk_gib
 
 
 class MetadataDocument(BaseModel):
@@ -263,13 +278,15 @@ class MigratedVolume(BaseModel):
 class Attachment(BaseModel):
     """A volume in an instance.
 
-    The request creates the row; `is_plugged` is set once the node has attached the volume.
+    The request creates the row; `is_plugged` is set once the node has attached the volume. `is_boot`: it is the
+    instance's root disk, which its node gets with the instance and not as an attachment.
     """
 
     instance = models.ForeignKey(Instance, models.PROTECT)
     volume = models.ForeignKey(Volume, models.PROTECT)
     is_read_only = models.BooleanField(default=False)
     is_plugged = models.BooleanField(default=False)
+    is_boot = models.BooleanField(default=False, db_default=False)
     generation = models.PositiveBigIntegerField(default=1)
 
     class Meta:

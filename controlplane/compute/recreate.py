@@ -78,4 +78,5 @@ def _write(actor: Actor, instance: Instance, new: NewAttachments) -> Operation:
 
 
 def _sources(instance: Instance, new: NewAttachments) -> tuple[DataSource, ...]:
-    return (*image_sources(instance.image), *map(DataSource.of, new.volumes))
+    copied = image_sources(instance.image) if instance.boot_volume_id is None else ()
+    return (*copied, *map(DataSource.of, new.volumes))

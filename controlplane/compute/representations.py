@@ -49,6 +49,7 @@ SELECT instance.id,
                 'size_gib', volume.size_gib,
                 'is_read_only', attachment.is_read_only,
                 'is_plugged', attachment.is_plugged,
+                'is_boot', attachment.is_boot,
                 'generation', attachment.generation,
                 'created_at', to_char(attachment.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
                 'updated_at', to_char(attachment.updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')

@@ -54,7 +54,7 @@ from controlplane.placement.models import Exemption
 from controlplane.placement.selectors import PoolRequirement
 from controlplane.quotas import services as quotas
 from controlplane.storage.models import Volume
-from controlplane.storage.services import image_sources, pool_requirements, require_volume_state, resized, volume_lock
+from controlplane.storage.services import image_sources, pool_requirements, require_volume_state, volume_lock
 
 USER_DATA_MAX_BYTES = 64 * 1024
 PORTS_MAX = 8
@@ -68,11 +68,11 @@ class NewInstance:
     """An instance to create.
 
     `zones` empty: any that the policy admits. `volumes` are attached before the first boot; volumes that only one node
-    has decide the node. `ports`: free ones, as the cards after those on `networks`. `root_volume_type`: None for a file
-    on the node's own disk. `host`: the only node allowed, for operators. `security_groups`: of the ports that are made
-    with it; None: the project's default group. `is_started`: False for one that is created stopped. `classifications`
-    (ids) and `policy`, clauses of its own, hold for its data as long as it exists. `exemption`: admits it although a
-    policy refuses it.
+    has decide the node. `boot_volume`: one made from `image`, which is its root disk as it is. `ports`: free ones, as
+    the cards after those on `networks`. `root_volume_type`: None for a file on the node's own disk. `host`: the only
+    node allowed, for operators. `security_groups`: of the ports that are made with it; None: the project's default
+    group. `is_started`: False for one that is created stopped. `classifications` (ids) and `policy`, clauses of its
+    own, hold for its data as long as it exists. `exemption`: admits it although a policy refuses it.
     """
 
     name: str
@@ -83,6 +83,7 @@ class NewInstance:
     security_groups: tuple[SecurityGroup, ...] | None = None
     ssh_keys: tuple[SshKey, ...] = ()
     volumes: tuple[Volume, ...] = ()
+    boot_volume: Volume | None = None
     user_data: bytes = b""
     zones: tuple[str, ...] = ()
     affinity_group: AffinityGroup | None = None
@@ -96,12 +97,16 @@ class NewInstance:
     is_started: bool = True
     labels: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def all_volumes(self) -> tuple[Volume, ...]:
+        return self.volumes if self.boot_volume is None else (self.boot_volume, *self.volumes)
+
 
 def instance_placement_request(
     instance: Instance, *, operation: str, zones: tuple[str, ...] = (), near: tuple[UUID, ...] = ()
 ) -> PlacementRequest:
     """Return the placement request for an instance."""
-    group, pools = instance.affinity_group, root_pools(instance, gib=instance.disk_gib)
+    group, pools = instance.affinity_group, root_pools(instance, gib=instance.own_disk_gib)
     return PlacementRequest(
         operation=operation,
         project=instance.project,
@@ -109,7 +114,7 @@ def instance_placement_request(
         kind="instance",
         vcpus=instance.vcpus,
         memory_mib=instance.memory_mib,
-        disk_gib=0 if pools else instance.disk_gib,
+        disk_gib=0 if pools else instance.own_disk_gib,
         pools=pools,
         zones=zones,
         near=near,
@@ -119,7 +124,9 @@ def instance_placement_request(
 
 
 def root_pools(instance: Instance, *, gib: int = 0) -> tuple[PoolRequirement, ...]:
-    """Return the pool requirement of the root disk: its present or future pool. `gib`: the space to take."""
+    """Return the pool requirement of its own root disk: its present or future pool. `gib`: the space to take."""
+    if instance.boot_volume_id is not None:
+        return ()
     if instance.root_pool is not None:
         return (PoolRequirement(instance.root_pool.name, gib, instance.root_pool.zone_id),)
     pool = instance.root_volume_type.pool if instance.root_volume_type and instance.node_id is None else ""
@@ -199,6 +206,7 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, P
         actor.may_operate()
     check_name(new.name)
     _check_fit(new)
+    boot = new.boot_volume
     instance = Instance(
         id=_id_for(new),
         project=project,
@@ -207,11 +215,12 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, P
         flavor=new.flavor.pk,
         vcpus=new.flavor.vcpus,
         memory_mib=new.flavor.memory_mib,
-        disk_gib=new.flavor.disk_gib,
+        disk_gib=new.flavor.disk_gib if boot is None else boot.size_gib,
         image=new.image,
         generation=FIRST_START,
         root_volume_id=new_id(),
-        root_volume_type=new.root_volume_type,
+        root_volume_type=new.root_volume_type if boot is None else boot.volume_type,
+        boot_volume=boot,
         ssh_public_keys=[key.public_key for key in new.ssh_keys],
         affinity_group=new.affinity_group,
         restart_policy=new.restart_policy,
@@ -219,7 +228,7 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, P
     )
     user_data.write(instance, new.user_data)
     request = constrain_to_volumes(
-        instance_placement_request(instance, operation="instance.create", zones=new.zones), new.volumes
+        instance_placement_request(instance, operation="instance.create", zones=new.zones), new.all_volumes
     )
     return instance, replace(
         with_ports(request, new.networks, new.ports, new.security_groups),
@@ -245,13 +254,15 @@ def _exemption_used(instance_id: UUID, exemption: Exemption) -> ExemptionSpent:
 
 
 def _sources(new: NewInstance) -> tuple[DataSource, ...]:
-    return (*image_sources(new.image), *map(DataSource.of, new.volumes))
+    copied = image_sources(new.image) if new.boot_volume is None else ()
+    return (*copied, *map(DataSource.of, new.all_volumes))
 
 
 def _check_fit(new: NewInstance) -> None:
     check_user_data(new.user_data)
-    check_image(new.image, new.flavor, field="flavor")
-    for volume in new.volumes:
+    boot = new.boot_volume
+    check_image(new.image, new.flavor, field="flavor", disk_gib=boot.size_gib if boot else None)
+    for volume in new.all_volumes:
         require_volume_state(volume, "available")
     check_groups(new.security_groups or ())
     check_ports(new.networks, new.ports)
@@ -271,11 +282,11 @@ def check_user_data(value: bytes) -> None:
         raise UserDataTooLarge(field="user_data", size_bytes=len(value), limit_bytes=USER_DATA_MAX_BYTES)
 
 
-def check_image(image: Image, size: Flavor | Instance, *, field: str) -> None:
-    """Raise FlavorTooSmall unless a guest of this size can run from the image."""
+def check_image(image: Image, size: Flavor | Instance, *, field: str, disk_gib: int | None = None) -> None:
+    """Raise FlavorTooSmall unless a guest of this size can run from the image. `disk_gib`: of a disk that exists."""
     flavor = size.pk if isinstance(size, Flavor) else size.flavor
     for dimension, needed, given in (
-        ("disk_gib", image.min_disk_gib, size.disk_gib),
+        ("disk_gib", image.min_disk_gib, disk_gib or size.disk_gib),
         ("memory_mib", image.min_memory_mib, size.memory_mib),
     ):
         if given < needed:
@@ -303,14 +314,17 @@ def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
     with once, raise_on_violation("compute_instance_name_taken", name_taken, is_end=True):
         lineage.record_data(data, _sources(new), extra_rows=[instance])
     around = NewAttachments(
-        new.networks, new.ports, new.volumes, new.zones, new.host, new.security_groups, new.is_started
+        new.networks, new.ports, new.all_volumes, new.zones, new.host, new.security_groups, new.is_started
     )
     return enqueue_create(actor, instance, around)
 
 
 @dataclass(frozen=True)
 class NewAttachments:
-    """The resources of other kinds that an instance is created with: see NewInstance."""
+    """The resources of other kinds that an instance is created with: see NewInstance.
+
+    `volumes`: also its boot volume.
+    """
 
     networks: tuple[Network, ...]
     ports: tuple[Port, ...]
@@ -329,7 +343,11 @@ def enqueue_create(actor: Actor, instance: Instance, new: NewAttachments) -> Ope
         port_lock(port)
     _raise_generations(instance, new)
     ports = [(new_id(), network) for network in new.networks]
-    attachments = [Attachment(instance=instance, volume=volume) for volume in new.volumes]
+    attachments = [
+        Attachment(instance=instance, volume=volume, is_boot=volume.pk == instance.boot_volume_id)
+        for volume in new.volumes
+    ]
+    boot_attachment = next((str(each.pk) for each in attachments if each.is_boot), None)
     args = {
         "zones": list(new.zones),
         "host": new.host,
@@ -338,12 +356,15 @@ def enqueue_create(actor: Actor, instance: Instance, new: NewAttachments) -> Ope
         "volumes": [str(volume.pk) for volume in new.volumes],
         "ports": [*(str(port_id) for port_id, _ in ports), *(str(port.pk) for port in new.ports)],
         "own_ports": [str(port.pk) for port in new.ports],
-        "attachments": [str(attachment.pk) for attachment in attachments],
+        "attachments": [str(each.pk) for each in attachments if not each.is_boot],
+        "boot_attachment": boot_attachment,
         "shared": [str(each.pk) for each in attachments if each.volume.pool_id is not None],
         "is_started": new.is_started,
     }
     resources = [instance.pk, *(volume.pk for volume in new.volumes), *(port.pk for port in new.ports)]
     facts = {"name": instance.name, "flavor": instance.flavor}
+    if instance.boot_volume_id is not None:
+        facts["boot_volume"] = str(instance.boot_volume_id)
     entry = audit_entry(actor, "instance.create", instance.pk, project_id=instance.project_id, **facts)
     operation_request = OperationRequest(
         "instance.create", instance.project_id, resources, args, resource_name=instance.name
@@ -468,52 +489,6 @@ def _check_and_change(actor: Actor, instance: Instance, kind: str, *, reason: st
         return instance_change(actor, instance, kind, reason=reason)
 
 
-def instance_resize(actor: Actor, instance: Instance, *, flavor: Flavor) -> Operation:
-    """Give a stopped instance another flavor, on its own node. Placement is checked as at creation.
-
-    Raises:
-        FlavorTooSmall: the flavor's disk is smaller than the present one.
-        InstanceWrongState, QuotaExceeded, PolicyUnsatisfiable, InsufficientCapacity, NoPlace, Busy.
-    """
-    actor.may_write()
-    operations.require_unlocked(instance.pk)
-    _check_resize(instance, flavor)
-    request = instance_placement_request(instance, operation="instance.resize")
-    placement.check_current_node(request)
-    larger = resized(replace(request, vcpus=flavor.vcpus, memory_mib=flavor.memory_mib), flavor.disk_gib)
-    placement.check_growth(larger)
-    return _resize(actor, instance, flavor)
-
-
-def _check_resize(instance: Instance, flavor: Flavor) -> None:
-    require_instance_state(instance, "resize")
-    if flavor.disk_gib < instance.disk_gib:
-        raise FlavorTooSmall(
-            field="flavor",
-            flavor=flavor.pk,
-            dimension="disk_gib",
-            needed=instance.disk_gib,
-            given=flavor.disk_gib,
-        )
-
-
-@transaction.atomic
-def _resize(actor: Actor, instance: Instance, flavor: Flavor) -> Operation:
-    """Write the resize. Until the operation has ended, the instance counts with both sizes in the quota."""
-    instance_lock(instance)
-    was, to = sizes(instance), sizes(flavor)
-    args = {"to": {"flavor": flavor.pk, **to}, "was": was}
-    operation = instance_change(actor, instance, "instance.resize", args=args)
-    _check_resize(instance, flavor)
-    both = {dimension: max(was[dimension], to[dimension]) for dimension in ("vcpus", "memory_mib")}
-    quotas.claim(instance.project_id, instance.pk, **both)
-    return operation
-
-
-def sizes(of: Instance | Flavor) -> dict[str, int]:
-    return {"vcpus": of.vcpus, "memory_mib": of.memory_mib, "disk_gib": of.disk_gib}
-
-
 @transaction.atomic
 def instance_delete(actor: Actor, instance: Instance) -> Operation:
     """Request the deletion of the instance in any state; volumes are detached and stay.
@@ -529,6 +504,7 @@ def instance_delete(actor: Actor, instance: Instance) -> Operation:
         "instance.delete",
         instance.project_id,
         [instance.pk, *volume_ids],
+        {"boots_from_volume": instance.boot_volume_id is not None},
         resource_name=instance.name,
         is_cancellable=False,
         preempts=True,

@@ -17,6 +17,7 @@ OPTIONS = {
         "ports": "--port",
         "ssh_keys": "--ssh-key",
         "volumes": "--volume",
+        "boot_volume": "--boot-volume",
         "zones": "--zone",
         "security_groups": "--security-group",
         "affinity_group": "--affinity-group",

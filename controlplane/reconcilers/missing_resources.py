@@ -59,7 +59,7 @@ def reconcile_node(node: Node, description: pb.NodeDescription) -> int:
     bindings = PortBinding.objects.filter(node=node).select_related("port")
     bound = {each.port_id: each.port.instance_id for each in bindings}
     without_guest = {row.pk for row in guests if row.pk not in here}
-    without_disk = {row.pk: row.root_volume_id for row in guests if row.root_volume_id not in files}
+    without_disk = {row.pk: row.root_id for row in guests if row.root_id not in files}
     settled = {row.pk for row in guests}
     without_port = {owner: port for port, owner in bound.items() if owner in settled and port not in ports}
     without_data = {row.pk for row in volumes if row.pk not in files}

@@ -25,7 +25,7 @@ from controlplane.storage.models import Volume
 from controlplane.storage.services import image_sources, volume_placement_request
 
 # The related rows of an instance that are read, unless placement has to decide again.
-OF_INSTANCE = ("generation", "root_volume_id", "project__organization", "image__sha256")
+OF_INSTANCE = ("generation", "root_volume_id", "boot_volume", "project__organization", "image__sha256")
 # A node that was rebooted opens the disks in storage clusters again.
 STARTS = ("instance.start", "instance.reboot", "instance.reset")
 
@@ -89,11 +89,13 @@ def _of_rebuild(operation: Operation) -> PermitScope:
 
 def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[DataSource, ...] = ()) -> PermitScope:
     """Return the scope of the whole instance. `gets`: new sources of its data, besides those of its volumes."""
-    attachments = {each.pk: each.volume_id for each in ATTACHMENTS.rows(instance.pk)}
+    rows = ATTACHMENTS.rows(instance.pk)
+    attachments = {each.pk: each.volume_id for each in rows if not each.is_boot}
+    volumes = [each.volume_id for each in rows]
     ports = PORTS.rows(instance.pk)
     contents = Contents(
-        volumes=_texts(instance.root_volume_id, *attachments.values()),
-        images=(instance.image.sha256,),
+        volumes=_texts(instance.root_id, *attachments.values()),
+        images=(instance.image.sha256,) if instance.boot_volume_id is None else (),
         nics=_texts(*(port.pk for port in ports)),
         attachments=_texts(*attachments),
         instances=_texts(instance.pk),
@@ -103,12 +105,10 @@ def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[DataSourc
             for ip in addresses_of(port)
         ),
     )
-    sources = tuple(DataSource(volume, instance.project) for volume in attachments.values())
-    make_request = partial(
-        instance_with_volumes_request, instance, attachments.values(), operation=operation.kind, gets=gets
-    )
+    sources = tuple(DataSource(volume, instance.project) for volume in volumes)
+    make_request = partial(instance_with_volumes_request, instance, volumes, operation=operation.kind, gets=gets)
     subject = PolicySubject(instance.project, instance.pk, sources=(*sources, *gets))
-    consumers = (instance.pk, *attachments.values())
+    consumers = (instance.pk, *volumes)
     is_brought = bool(operation.args.get("shared")) or operation.kind in STARTS
     return PermitScope(instance.generation, contents, consumers, subject, make_request, brings_disks=is_brought)
 
@@ -118,7 +118,7 @@ def _incoming_scope(operation: Operation) -> PermitScope:
     migration = migration_of(operation)
     whole = _of_whole(operation, migration.instance)
     parts = migration.volumes.select_related("volume__image").order_by("pk")
-    images = {migration.instance.image.sha256, *(part.volume.image.sha256 for part in parts if part.volume.image)}
+    images = {*whole.contents.images, *(part.volume.image.sha256 for part in parts if part.volume.image)}
     return replace(
         whole,
         generation=migration.generation,

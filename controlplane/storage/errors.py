@@ -20,7 +20,10 @@ class VolumeWrongState(Conflict):
 class VolumeInUse(Conflict):
     code = "storage.volume.in_use"
     title = "In use"
-    detail = "The volume is attached to the instance {instance}. Detach it first."
+    detail = (
+        "The volume is attached to the instance {instance}. Detach it first. If the instance boots from it, delete the "
+        "instance."
+    )
 
 
 class VolumeCannotShrink(Unprocessable):

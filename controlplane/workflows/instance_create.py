@@ -35,8 +35,14 @@ def steps(operation: Operation) -> Sequence[Step]:
     attachments = [UUID(attachment) for attachment in operation.args["attachments"]]
     return (
         Step("place", allocate, undo=release_allocation),
-        Step("image", ensure_image, is_transfer=True),
-        Step("root-disk", ensure_root_disk, undo=remove_root_disk, is_transfer=True),
+        *(
+            ()
+            if boots_from_volume(operation)
+            else (
+                Step("image", ensure_image, is_transfer=True),
+                Step("root-disk", ensure_root_disk, undo=remove_root_disk, is_transfer=True),
+            )
+        ),
         *(
             Step(f"port-{n}", partial(ensure_port, UUID(port)), undo=partial(remove_port, UUID(port)))
             for n, port in enumerate(operation.args["ports"])
@@ -47,6 +53,7 @@ def steps(operation: Operation) -> Sequence[Step]:
                 for n, each in enumerate(operation.args.get("shared", ()))
             )
         ),
+        *((Step("boot-volume", inherit_from_boot_volume),) if boots_from_volume(operation) else ()),
         *((Step("define", define, undo=remove_instance),) if attachments or not is_started(operation) else ()),
         *(
             Step(f"volume-{n}", partial(plug, attachment), undo=partial(unplug, attachment))
@@ -62,11 +69,19 @@ def is_started(operation: Operation) -> bool:
     return is_to_start
 
 
+def boots_from_volume(operation: Operation) -> bool:
+    return operation.args.get("boot_attachment") is not None
+
+
+def _has_volumes(operation: Operation) -> bool:
+    return bool(operation.args["attachments"]) or boots_from_volume(operation)
+
+
 def on_success(operation: Operation) -> None:
     instance = _instance(operation)
     state, power = ("active", "running") if is_started(operation) else ("stopped", "off")
     move(instance, INSTANCE, state, last_error=None, power_state=power, power_state_at=clock.now())
-    if not operation.args["attachments"]:
+    if not _has_volumes(operation):
         return
     for attachment in Attachment.objects.filter(instance=instance).select_related("volume"):
         volume_mark_attached(attachment.volume)
@@ -83,7 +98,7 @@ def on_failure(operation: Operation, error: dict[str, object]) -> None:
 
 def allocate(operation: Operation) -> Effect:
     instance = _instance(operation)
-    volumes = list(_volumes(instance)) if operation.args["attachments"] else []
+    volumes = list(_volumes(instance)) if _has_volumes(operation) else []
     request = constrain_to_volumes(
         instance_placement_request(instance, operation=operation.kind, zones=tuple(operation.args["zones"])), volumes
     )
@@ -147,6 +162,12 @@ def open_shared_volume(attachment_id: UUID, operation: Operation) -> Effect | No
     """Open a volume of a pool. It stays there, whatever the outcome of the instance."""
     volume = Volume.objects.select_related("node", "pool", "image").get(attachment=attachment_id)
     return node_steps.open_shared_volume(step_permits.for_instance(operation, _instance(operation)), volume)
+
+
+def inherit_from_boot_volume(operation: Operation) -> None:
+    """Share the classifications of the boot volume before the node gets the guest, which writes to it."""
+    rows = Attachment.objects.select_related("instance__project", "volume__project")
+    inherit_classifications(rows.get(pk=operation.args["boot_attachment"]))
 
 
 def plug(attachment_id: UUID, operation: Operation) -> None:

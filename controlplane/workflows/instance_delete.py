@@ -20,7 +20,7 @@ def steps(operation: Operation) -> Sequence[Step]:
         Step("guest", remove_guest),
         Step("volumes", unplug_all),
         Step("ports", remove_ports),
-        Step("root-disk", remove_root_disk),
+        *(() if operation.args.get("boots_from_volume") else (Step("root-disk", remove_root_disk),)),
     )
 
 
@@ -52,7 +52,7 @@ def unplug_all(operation: Operation) -> Effect:
     return node_steps.combine_effects(
         *(
             node_steps.remove(instance.node, kind="attachment", resource_id=row.pk, generation=row.generation)
-            for row in Attachment.objects.filter(instance=instance)
+            for row in Attachment.objects.filter(instance=instance, is_boot=False)
         )
     )
 

@@ -51,7 +51,11 @@ def steps(operation: Operation) -> Sequence[Step]:
     attachments = [UUID(attachment) for attachment in operation.args["attachments"]]
     return (
         Step("place", allocate_destination, undo=release_destination),
-        Step("root-disk", take_root_disk_over, undo=forget_root_disk),
+        *(
+            ()
+            if operation.args.get("boots_from_volume")
+            else (Step("root-disk", take_root_disk_over, undo=forget_root_disk),)
+        ),
         *(
             Step(f"volume-{n}", partial(take_volume_over, part), undo=partial(forget_volume, part))
             for n, part in enumerate(parts)
@@ -110,9 +114,9 @@ def _leave_behind(migration: Migration) -> None:
     ports = Port.objects.filter(instance_id=instance.pk).values_list("pk", flat=True)
     left = (
         ("instance", [instance.pk]),
-        ("attachment", Attachment.objects.filter(instance=instance).values_list("pk", flat=True)),
+        ("attachment", Attachment.objects.filter(instance=instance, is_boot=False).values_list("pk", flat=True)),
         ("port", ports),
-        (FORGET, [instance.root_volume_id, *(part.volume_id for part in parts_of(migration))]),
+        (FORGET, sorted({instance.root_id, *(part.volume_id for part in parts_of(migration))})),
     )
     for kind, ids in left:
         for each in ids:

@@ -55,7 +55,11 @@ def steps(operation: Operation) -> Sequence[Step]:
     return (
         Step("place", allocate_destination, undo=release_destination),
         Step("images", ensure_images, is_transfer=True),
-        Step("root-disk", ensure_root_disk, undo=remove_root_disk),
+        *(
+            ()
+            if operation.args.get("boots_from_volume")
+            else (Step("root-disk", ensure_root_disk, undo=remove_root_disk),)
+        ),
         *(
             Step(f"volume-{n}", partial(ensure_volume, part), undo=partial(remove_volume, part))
             for n, part in enumerate(parts)
@@ -106,7 +110,8 @@ def ensure_images(operation: Operation) -> None:
     """Send the images of the disks that the destination gets a copy of."""
     migration = migration_of(operation)
     volumes = Image.objects.filter(volume__migratedvolume__migration=migration, volume__pool=None)
-    roots = () if migration.instance.root_pool_id else (migration.instance.image,)
+    instance = migration.instance
+    roots = () if instance.root_pool_id or instance.boot_volume_id else (instance.image,)
     images = {image.pk: image for image in (*roots, *volumes)}
     for image in images.values():
         node_steps.ensure_image(step_permits.for_arrival(operation, migration), image)
@@ -359,10 +364,11 @@ def clear_source(operation: Operation) -> Effect:
     """Remove the rest of the guest at the source. A guest releases its disks first."""
     migration = migration_of(operation)
     instance = migration.instance
-    attachments = Attachment.objects.filter(instance=instance).order_by("pk").values_list("pk", flat=True)
+    plugged = Attachment.objects.filter(instance=instance, is_boot=False).order_by("pk").values_list("pk", flat=True)
     ports = Port.objects.filter(instance_id=instance.pk).order_by("pk").values_list("pk", flat=True)
-    disks = [root_for(migration), *(disk_for(migration, part.volume) for part in parts_of(migration))]
-    left = (("instance", [instance.pk]), ("attachment", list(attachments)), ("port", list(ports)))
+    roots = [] if instance.boot_volume_id else [root_for(migration)]
+    disks = [*roots, *(disk_for(migration, part.volume) for part in parts_of(migration))]
+    left = (("instance", [instance.pk]), ("attachment", list(plugged)), ("port", list(ports)))
     return node_steps.combine_effects(
         *(
             node_steps.remove(migration.source, kind=kind, resource_id=each, generation=migration.generation)

@@ -17,7 +17,8 @@ from controlplane.workflows.workflow_types import Effect, Step, Workflow
 
 
 def steps(operation: Operation) -> Sequence[Step]:
-    return (Step("place", place, undo=shrink_place), Step("define", define), Step("grow-disk", grow_disk))
+    grown = (Step("grow-disk", grow_disk),) if "disk_gib" in operation.args["to"] else ()
+    return (Step("place", place, undo=shrink_place), Step("define", define), *grown)
 
 
 def on_success(operation: Operation) -> None:
@@ -42,7 +43,7 @@ def shrink_place(operation: Operation) -> Effect:
 
 
 def _amounts(size: dict[str, int]) -> dict[str, int]:
-    return {dimension: size[dimension] for dimension in ("vcpus", "memory_mib", "disk_gib")}
+    return {dimension: size[dimension] for dimension in ("vcpus", "memory_mib", "disk_gib") if dimension in size}
 
 
 def _keep_quota(instance: Instance, size: dict[str, int]) -> None:

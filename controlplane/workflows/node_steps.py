@@ -89,6 +89,7 @@ def disk_of(volume: Volume) -> Disk:
 
 
 def root_of(instance: Instance) -> Disk:
+    """Return its own root disk, which an instance that boots from a volume does not have."""
     return Disk(
         instance.root_volume_id, instance.generation, instance.disk_gib, instance.image, pool=instance.root_pool
     )
@@ -203,7 +204,8 @@ def fence_disk(node: Node, disk: Disk) -> None:
 def reopen_disks(authorization: CallAuthorization, instance: Instance) -> None:
     """Open the disks in storage clusters again before a start: a node that was rebooted has no keys any more."""
     rows = Volume.objects.filter(attachment__instance=instance, pool__cluster__isnull=False).select_related("pool")
-    for disk in (root_of(instance), *map(disk_of, rows)):
+    roots = () if instance.boot_volume_id else (root_of(instance),)
+    for disk in (*roots, *map(disk_of, rows)):
         if disk.pool is not None and disk.pool.is_of_cluster:
             open_disk(authorization, disk)
 
@@ -305,7 +307,7 @@ def instance_spec(
         vcpus=instance.vcpus,
         memory_mib=instance.memory_mib,
         firmware=f"FIRMWARE_{instance.image.firmware.upper()}",
-        root_volume_id=str(instance.root_volume_id),
+        root_volume_id=str(instance.root_id),
         port_ids=[str(port.pk) for port in ports],
         guest_data=pb.GuestData(
             hostname=instance.name,
@@ -342,7 +344,7 @@ def ensure_arrival(authorization: CallAuthorization, migration: Migration) -> pb
                 volume_id=str(attachment.volume_id),
                 is_read_only=attachment.is_read_only,
             )
-            for attachment in Attachment.objects.filter(instance=instance).order_by("pk")
+            for attachment in Attachment.objects.filter(instance=instance, is_boot=False).order_by("pk")
         ],
     )
     with using_permit(authorization):

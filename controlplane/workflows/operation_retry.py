@@ -18,6 +18,7 @@ from controlplane.compute.attachments import volume_attach, volume_detach
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.port_attachments import port_attach, port_detach
 from controlplane.compute.recreate import instance_recreate
+from controlplane.compute.resize import instance_resize
 from controlplane.compute.selectors import instance_get
 from controlplane.compute.services import NewAttachments
 from controlplane.identity.actor import Actor
@@ -102,7 +103,8 @@ def _ask(actor: Actor, operation: Operation) -> Operation:
 
 def _instance_create(request: RetryRequest) -> Operation:
     instance = request.instance
-    usable_image(request.actor, request.project, str(instance.image_id))
+    if instance.boot_volume_id is None:
+        usable_image(request.actor, request.project, str(instance.image_id))
     networks, volumes = request.each(network_get, "networks"), request.each(volume_get, "volumes")
     ports = tuple(port_get(request.actor, request.project, ref) for ref in request.operation.args.get("own_ports", ()))
     named = request.operation.args.get("security_groups")
@@ -114,7 +116,7 @@ def _instance_create(request: RetryRequest) -> Operation:
 
 def _instance_resize(request: RetryRequest) -> Operation:
     flavor = flavor_get(request.argument("to")["flavor"])
-    return compute.instance_resize(request.actor, request.instance, flavor=flavor)
+    return instance_resize(request.actor, request.instance, flavor=flavor)
 
 
 def _power(change: Callable[[Actor, Instance], Operation]) -> Callable[[RetryRequest], Operation]:

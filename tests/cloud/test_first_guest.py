@@ -122,3 +122,22 @@ def test_guests_of_a_network_connect_and_forged_addresses_are_dropped(tenant: Te
         tenant, "one", f"ip addr add 10.20.0.200/24 dev eth0; ping -c 1 -W 2 -I 10.20.0.200 {other} || echo refused"
     )
     assert "refused" in forged
+
+
+@pytest.mark.nightly
+def test_guest_boots_from_the_volume_that_another_one_wrote(tenant: Tenant) -> None:
+    """A volume boots one guest, which writes to it, and then another one, which reads that."""
+    do(tenant, "POST", "volumes", {"name": "system", "size_gib": 1, "image": "tiny"})
+    at = 2**30 // 512 - 8  # in blocks: behind all that the image has
+    write = f"echo kept | dd of=/dev/vda bs=512 seek={at} conv=notrunc 2>/dev/null; sync; echo written"
+    read = f"dd if=/dev/vda bs=512 skip={at} count=1 2>/dev/null | head -c 4"
+    for name, command, seen in (("writer", write, "written"), ("reader", read, "kept")):
+        body = {"name": name, "flavor": "tiny", "boot_volume": "system", "networks": ["lan"], "ssh_keys": ["key"]}
+        do(tenant, "POST", "instances", body)
+        wait_for_ssh(tenant, name)
+        assert in_guest(tenant, name, command).strip() == seen
+        assert [each["is_boot"] for each in tenant.api.get(f"instances/{name}")["attachments"]] == [True]
+        do(tenant, "DELETE", f"instances/{name}")
+        assert tenant.api.get("volumes/system")["state"] == "available"
+    do(tenant, "DELETE", "volumes/system")
+    tenant.assert_clean_slate()

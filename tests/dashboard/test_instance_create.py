@@ -59,6 +59,21 @@ def test_instance_is_created_with_all_fields(cloud: Cloud, member: Client, home:
     assert Attachment.objects.get(instance=instance).volume_id == volume.pk
 
 
+def test_instance_boots_from_a_volume(cloud: Cloud, member: Client, home: str, page: str) -> None:
+    make_volume(member, home)
+    system = make_volume(member, home, name="system", image="tiny")
+    offered = member.get(page).context["form"].fields["boot_volume"].choices
+    assert [value for value, _ in offered] == ["", "system"]
+    checked = member.post(page, {**INSTANCE, "boot_volume": "system", "check": "1"})
+    assert "--boot-volume system" in checked.content.decode()
+    instance = make_instance(member, home, boot_volume="system")
+    assert Attachment.objects.get(instance=instance, is_boot=True).volume_id == system.pk
+    of_instance = f"{home}/instances/{instance.pk}"
+    assert "/detach" not in member.get(f"{of_instance}/volumes").content.decode()
+    assert "The boot volume is kept." in text_of(member.get(f"{of_instance}/delete"))
+    assert "is not made anew from an image" in text_of(member.get(f"{of_instance}/settings"))
+
+
 def test_form_sent_twice_creates_one_instance(cloud: Cloud, member: Client, page: str) -> None:
     sent = {**INSTANCE, "idempotency_key": "once"}
     assert member.post(page, sent)["Location"] == member.post(page, sent)["Location"]

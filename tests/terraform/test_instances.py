@@ -174,3 +174,16 @@ def test_invalid_field_is_named_with_its_line(tf: Workspace) -> None:
 def test_plan_warns_when_no_node_is_available(tf: Workspace) -> None:
     planned = tf.write(WEB % 'zones = ["de-rhein-1"]').plan()
     assert "As things stand, there is no place for it" in planned
+
+
+@pytest.mark.nightly
+def test_boot_volume_outlives_the_instance(tf: Workspace, api: Api) -> None:
+    system = 'resource "andromede_volume" "system" {\n  name = "system"\n  size_gib = 1\n  image = "tiny"\n}\n'
+    booted = WEB.replace('image  = "tiny"', "boot_volume = andromede_volume.system.id")
+    tf.write(system + booted % "").apply()
+    assert [each["is_boot"] for each in api.get("instances/web")["attachments"]] == [True]
+    tf.assert_no_changes()
+    tf.write(system).apply()
+    assert api.get("volumes/system")["state"] == "available"
+    assert "image or boot_volume" in plain(tf.write(system + booted % 'image = "tiny"').refused())
+    tf.write(system).destroy()

@@ -82,6 +82,13 @@ def ask_volume(cloud: Cloud, name: str = "data", *, size_gib: int = 2, **more: A
     return volume_create(cloud.tenant.actor, cloud.tenant.project, new)
 
 
+def make_booted(cloud: Cloud, name: str = "web", **more: Any) -> Instance:
+    """Make an instance that boots from a volume. `volume_type`: of that volume."""
+    of_volume = {key: more.pop(key) for key in ("volume_type",) if key in more}
+    volume = make_volume(cloud, "system", image=cloud.image, **of_volume)
+    return make_instance(cloud, name, boot_volume=volume, **more)
+
+
 def make_volume(cloud: Cloud, name: str = "data", **more: Any) -> Volume:
     volume, operation = ask_volume(cloud, name, **more)
     done(operation)
@@ -138,8 +145,16 @@ def die_with_guests(machine: FakeMachine, **proof: object) -> Node:
 
 def make_lost(cloud: Cloud) -> Attachment:
     """Make a guest with a volume, both in a pool, on a dead node; another node has the pool."""
-    instance, volume_type = make_shared(cloud), share(cloud)
-    new = NewVolume(name="data", size_gib=2, volume_type=volume_type)
+    return _lose(cloud, make_shared(cloud))
+
+
+def make_lost_booted(cloud: Cloud) -> Attachment:
+    """Make the same, of a guest that boots from a volume."""
+    return _lose(cloud, make_booted(cloud, volume_type=share(cloud)))
+
+
+def _lose(cloud: Cloud, instance: Instance) -> Attachment:
+    new = NewVolume(name="data", size_gib=2, volume_type=share(cloud))
     volume, operation = volume_create(cloud.tenant.actor, cloud.tenant.project, new)
     done(operation)
     attachment, operation = attach(cloud, instance, volume)

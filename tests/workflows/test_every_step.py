@@ -5,6 +5,7 @@ Whatever happens, the cloud is as it was before or as it was asked to be, and ca
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from controlplane.compute.attachments import volume_detach
 from controlplane.compute.migration import instance_migrate
 from controlplane.compute.port_attachments import port_attach, port_detach
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
+from controlplane.compute.resize import instance_resize
 from controlplane.identity.actor import SYSTEM
 from controlplane.network.models import Port
 from controlplane.node_lifecycle.recovery.evacuation import instance_evacuate
@@ -32,12 +34,15 @@ from tests.workflows.helpers import (
     delete_everything,
     delete_volume,
     die,
+    done,
     explode,
     followed_by_another_worker,
     fresh,
     make_attached,
+    make_booted,
     make_instance,
     make_lost,
+    make_lost_booted,
     make_port,
     make_stopped_instance,
     make_volume,
@@ -57,6 +62,13 @@ def create(cloud: Cloud) -> Ask:
     volumes = (make_volume(cloud), make_volume(cloud, "pooled", volume_type=share(cloud)))
     port = make_port(cloud)
     return lambda: ask_instance(cloud, volumes=volumes, ports=(fresh(port),))[1]
+
+
+def create_from_volume(cloud: Cloud) -> Ask:
+    """Its root disk is a volume of its node; it has another one in a pool."""
+    boot_volume = make_volume(cloud, image=cloud.image)
+    volumes = (make_volume(cloud, "pooled", volume_type=share(cloud)),)
+    return lambda: ask_instance(cloud, boot_volume=boot_volume, volumes=volumes)[1]
 
 
 def start(cloud: Cloud) -> Ask:
@@ -85,11 +97,24 @@ def rebuild_stopped(cloud: Cloud) -> Ask:
 def resize(cloud: Cloud) -> Ask:
     instance = make_stopped_instance(cloud)
     flavor = make_flavor("other", vcpus=2, memory_mib=64, disk_gib=3)
-    return lambda: compute.instance_resize(cloud.tenant.actor, instance, flavor=flavor)
+    return lambda: instance_resize(cloud.tenant.actor, instance, flavor=flavor)
+
+
+def resize_on_volume(cloud: Cloud) -> Ask:
+    instance = make_booted(cloud)
+    flavor = make_flavor("other", vcpus=2, memory_mib=64, disk_gib=3)
+    done(compute.instance_power_off(cloud.tenant.actor, instance))
+    return lambda: instance_resize(cloud.tenant.actor, fresh(instance), flavor=flavor)
 
 
 def migrate(cloud: Cloud) -> Ask:
     instance = make_attached(cloud).instance
+    cloud.world.add_machine(cloud.machine.row.zone_id)
+    return lambda: instance_migrate(SYSTEM, instance)
+
+
+def migrate_with_boot_volume(cloud: Cloud) -> Ask:
+    instance = make_booted(cloud)
     cloud.world.add_machine(cloud.machine.row.zone_id)
     return lambda: instance_migrate(SYSTEM, instance)
 
@@ -99,8 +124,18 @@ def evacuate(cloud: Cloud) -> Ask:
     return lambda: instance_evacuate(SYSTEM, instance)
 
 
+def evacuate_with_boot_volume(cloud: Cloud) -> Ask:
+    instance = make_lost_booted(cloud).instance
+    return lambda: instance_evacuate(SYSTEM, instance)
+
+
 def delete(cloud: Cloud) -> Ask:
     instance = make_attached(cloud).instance
+    return lambda: compute.instance_delete(cloud.tenant.actor, instance)
+
+
+def delete_from_volume(cloud: Cloud) -> Ask:
+    instance = make_booted(cloud)
     return lambda: compute.instance_delete(cloud.tenant.actor, instance)
 
 
@@ -190,9 +225,37 @@ CASES = (
     Case("volume.attach", attach_volume, ("plug",)),
     Case("volume.detach", detach_volume, ("unplug",)),
 )
-STEPS = [
-    pytest.param(case, step, id=f"{case.kind}-{case.prepare.__name__}-{step}") for case in CASES for step in case.steps
-]
+# The same workflows of an instance that boots from a volume.
+FROM_VOLUME = (
+    Case(
+        "instance.create",
+        create_from_volume,
+        ("place", "port-0", "bring-0", "boot-volume", "define", "volume-0", "start"),
+    ),
+    Case("instance.resize", resize_on_volume, ("place", "define")),
+    Case(
+        "instance.migrate",
+        migrate_with_boot_volume,
+        ("place", "images", "volume-0", "port-0", "expect", "move", "settle", "clear-source"),
+    ),
+    Case(
+        "instance.evacuate",
+        evacuate_with_boot_volume,
+        ("place", "volume-0", "volume-1", "port-0", "define", "plug-0", "start"),
+    ),
+    Case("instance.delete", delete_from_volume, ("guest", "volumes", "ports")),
+)
+
+
+def _params(cases: tuple[Case, ...]) -> list[Any]:
+    return [
+        pytest.param(case, step, id=f"{case.kind}-{case.prepare.__name__}-{step}")
+        for case in cases
+        for step in case.steps
+    ]
+
+
+STEPS = [*_params(CASES), *thinned(_params(FROM_VOLUME), keep_every=4, beginning=3)]
 # Steps that cannot be undone, nor cancelled when they are done.
 FINAL = {"old-root-disk", "move", "settle", "clear-source"}
 UNDOABLE = [

@@ -8,13 +8,8 @@ from agents.node.errors import AdapterError, HypervisorUnavailable
 from controlplane.compute.attachments import volume_detach
 from controlplane.compute.errors import InstanceWrongState
 from controlplane.compute.models import Attachment, Instance
-from controlplane.compute.services import (
-    instance_delete,
-    instance_power_off,
-    instance_resize,
-    instance_shutdown,
-    instance_start,
-)
+from controlplane.compute.resize import instance_resize
+from controlplane.compute.services import instance_delete, instance_power_off, instance_shutdown, instance_start
 from controlplane.nodes.errors import NodeUnreachable
 from controlplane.nodes.models import NodeRemoval
 from controlplane.operations import leases

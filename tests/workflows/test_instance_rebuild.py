@@ -16,7 +16,8 @@ from controlplane.compute import user_data
 from controlplane.compute.errors import FirmwareMissing, FlavorTooSmall, InstanceWrongState, UserDataTooLarge
 from controlplane.compute.models import Attachment, Instance, Rebuild, SshKey
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
-from controlplane.compute.services import instance_delete, instance_reboot, instance_resize, instance_start
+from controlplane.compute.resize import instance_resize
+from controlplane.compute.services import instance_delete, instance_reboot, instance_start
 from controlplane.network.models import Port
 from controlplane.nodes.models import Incident, NodeRemoval
 from controlplane.operations.errors import Busy, NotCancellable

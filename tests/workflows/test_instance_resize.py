@@ -7,7 +7,8 @@ from agents.node.errors import AdapterError, HypervisorUnavailable
 from controlplane.catalog.models import Flavor
 from controlplane.compute.errors import FlavorTooSmall, InstanceWrongState
 from controlplane.compute.models import Instance
-from controlplane.compute.services import instance_resize, instance_start
+from controlplane.compute.resize import instance_resize
+from controlplane.compute.services import instance_start
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.nodes.models import Inventory

@@ -12,7 +12,8 @@ from controlplane.compute.attachments import volume_detach
 from controlplane.compute.errors import InstanceWrongState
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.port_attachments import port_attach, port_detach
-from controlplane.compute.services import instance_delete, instance_power_off, instance_reboot, instance_resize
+from controlplane.compute.resize import instance_resize
+from controlplane.compute.services import instance_delete, instance_power_off, instance_reboot
 from controlplane.identity.actor import Scope
 from controlplane.identity.errors import ScopeNeeded
 from controlplane.kernel import clock

@@ -17,11 +17,8 @@ from controlplane.compute.errors import PoolElsewhere, VolumeElsewhere
 from controlplane.compute.migration import instance_migrate, migration_obstacles
 from controlplane.compute.models import Instance, Migration
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
-from controlplane.compute.services import (
-    instance_delete,
-    instance_power_off,
-    instance_resize,
-)
+from controlplane.compute.resize import instance_resize
+from controlplane.compute.services import instance_delete, instance_power_off
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel.units import GIB
 from controlplane.nodes.models import Incident, Inventory, Node, NodeRemoval, Pool

@@ -8,7 +8,8 @@ from agents.node.adapters.interfaces import Power
 from controlplane.audit.selectors import residency_of
 from controlplane.compute.migration import instance_migrate
 from controlplane.compute.models import Instance
-from controlplane.compute.services import instance_delete, instance_power_off, instance_resize, instance_start
+from controlplane.compute.resize import instance_resize
+from controlplane.compute.services import instance_delete, instance_power_off, instance_start
 from controlplane.identity.actor import SYSTEM
 from controlplane.operations.models import Operation
 from tests.workflows.helpers import fresh, make_attached

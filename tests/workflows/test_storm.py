@@ -20,6 +20,7 @@ from controlplane.compute import services as compute
 from controlplane.compute.attachments import volume_detach
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
+from controlplane.compute.resize import instance_resize
 from controlplane.compute.selectors import attached_to
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
@@ -96,7 +97,7 @@ class Hand:
     def resize(self, _: str) -> None:
         flavor = self.dice.choice(list(Flavor.objects.all()))
         if isinstance(instance := one(Instance, self.dice), Instance):
-            compute.instance_resize(self.cloud.tenant.actor, instance, flavor=flavor)
+            instance_resize(self.cloud.tenant.actor, instance, flavor=flavor)
 
     def rebuild(self, _: str) -> None:
         if isinstance(instance := one(Instance, self.dice), Instance):

@@ -21,7 +21,7 @@ OF_FLAVOR = ("vcpus", "memory_mib", "disk_gib")
 class InstanceResource(ApiResource):
     name, kind, noun = "instance", "instances", "instance"
     sent = (
-        *("name", "flavor", "image", "networks", "ports", "ssh_keys", "volumes", "user_data", "zones"),
+        *("name", "flavor", "image", "boot_volume", "networks", "ports", "ssh_keys", "volumes", "user_data", "zones"),
         *(
             "affinity_group",
             "security_groups",
@@ -39,6 +39,8 @@ class InstanceResource(ApiResource):
     schema = SCHEMA
 
     def validate(self, config: Values, report: DiagnosticReport) -> None:
+        if (config["image"] is None) == (config["boot_volume"] is None):
+            report.error("One root disk", "Give image or boot_volume: one of the two.", path=("image",))
         if config["user_data"] is not None and config["user_data_wo"] is not None:
             report.error("Two user data", "Give user_data or user_data_wo, not both.", path=("user_data_wo",))
         if config["user_data_wo"] is not None and config["user_data_wo_version"] is None:
@@ -54,6 +56,7 @@ class InstanceResource(ApiResource):
         self._keep_same_image(plan)
         for attribute, kind in (
             *(("networks", "networks"), ("ports", "ports"), ("ssh_keys", "ssh-keys"), ("volumes", "volumes")),
+            ("boot_volume", "volumes"),
             ("security_groups", "security-groups"),
             ("affinity_group", "affinity-groups"),
         ):
@@ -67,7 +70,7 @@ class InstanceResource(ApiResource):
         """Keep the image if it is the one that the instance was made from: its name may belong to another image now."""
         assert plan.prior is not None
         to = plan.planned["image"]
-        if "image" not in plan.differing() or not is_known(to) or not self.cloud.is_connected:
+        if "image" not in plan.differing() or not to or not is_known(to) or not self.cloud.is_connected:
             return
         if self.cloud.ids(project_path(self.parent_of(plan.prior), "images"), [to]) == [plan.prior["image_id"]]:
             plan.keep("image")
@@ -106,7 +109,8 @@ class InstanceResource(ApiResource):
     def _weigh(self, plan: Plan) -> None:
         """Simulate the placement; a refusal is only a warning, since capacity may change until then."""
         planned = plan.planned
-        body = {name: planned[name] for name in ("flavor", "image", "zones", "classifications") if planned[name]}
+        weighed = ("flavor", "image", "boot_volume", "zones", "classifications")
+        body = {name: planned[name] for name in weighed if planned[name]}
         if not self.cloud.is_connected or not is_known(body) or not is_known(planned["name"]):
             return
         try:
@@ -144,8 +148,10 @@ class InstanceResource(ApiResource):
             }
             for each in _in_order(networks or [], document["addresses"])
         ]
+        boot_volume = next((each["volume"] for each in document["attachments"] if each.get("is_boot")), None)
         values |= {
-            "image": refer(like.get("image"), document["image"]) if like.get("image") else document["image"]["name"],
+            "image": _image(document, like, boot_volume),
+            "boot_volume": refer(like.get("boot_volume"), boot_volume),
             "image_id": document["image"]["id"],
             "zones": zones_of(like, document),
             "networks": networks,
@@ -154,7 +160,7 @@ class InstanceResource(ApiResource):
             "addresses": addresses,
             "is_running": document["state"] == "active",
         }
-        attached = [each["volume"] for each in document["attachments"]]
+        attached = [each["volume"] for each in document["attachments"] if not each.get("is_boot")]
         return values | {"volumes": refer_all(like.get("volumes"), attached) or []}
 
     def change(self, work: Work) -> bool:
@@ -207,7 +213,8 @@ class InstanceResource(ApiResource):
 
     def _change_volumes(self, work: Work) -> None:
         api, path = self.cloud.api, self.path(work.state)
-        has = {each["volume"]["id"]: each["id"] for each in api.get(path)["attachments"]}
+        attachments = api.get(path)["attachments"]
+        has = {each["volume"]["id"]: each["id"] for each in attachments if not each.get("is_boot")}
         references: Sequence[str] = work.planned["volumes"]
         volume_ids = self.cloud.ids(project_path(self.parent_of(work.state), "volumes"), list(references))
         ids = dict(zip(volume_ids, references, strict=True))
@@ -229,6 +236,13 @@ class InstanceResource(ApiResource):
             if port not in has:
                 body = {"instance": work.state["id"]}
                 self.wait(api.post(f"{ports}/{port}/actions/attach", body, deadline=work.deadline), work)
+
+
+def _image(document: Document, like: Values, boot_volume: Document | None) -> str | None:
+    """Return the image that the root disk was made from for the instance."""
+    if boot_volume is not None:
+        return None
+    return refer(like.get("image"), document["image"]) if like.get("image") else str(document["image"]["name"])
 
 
 def _in_order(networks: list[str], addresses: list[Document]) -> list[Document]:

@@ -34,7 +34,17 @@ CHOSEN = {
         type=BOOL, description="Changes may stop the instance for a while.", default=False
     ),
     "image": Attribute(
-        type=STRING, description=f"The id or name of the image that it boots from. {ANEW}", required=True, replace=True
+        type=STRING,
+        description=f"The id or name of the image that its root disk is made from; or `boot_volume`. {ANEW}",
+        optional=True,
+        replace=True,
+    ),
+    "boot_volume": Attribute(
+        type=STRING,
+        description="The id or name of the volume that is its root disk, in place of one made from an image: a volume "
+        "that was made from an image. It stays when the instance is deleted. A change makes a new instance.",
+        optional=True,
+        replace=True,
     ),
     "rebuild_on_image_change": Attribute(
         type=BOOL,

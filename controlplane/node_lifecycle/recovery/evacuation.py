@@ -52,7 +52,7 @@ def evacuation_obstacles(instance: Instance) -> list[Message]:
         obstacles.append(Message("it is being deleted."))
     elif instance.state not in ("active", "stopped"):
         obstacles.append(Message("it is {state}.", state=instance.state))
-    if instance.root_pool_id is None:
+    if instance.root_pool_id is None and instance.boot_volume_id is None:
         obstacles.append(Message("its disk is on that node alone, and comes back with the node."))
     alone = Attachment.objects.filter(instance=instance, volume__pool=None).select_related("volume").first()
     if alone is not None:
@@ -129,7 +129,7 @@ def _write(actor: Actor, migration: Migration) -> Operation:
 def _operation_request(migration: Migration, parts: list[MigratedVolume]) -> OperationRequest:
     instance = migration.instance
     ports = Port.objects.filter(instance_id=instance.pk).order_by("pk").values_list("pk", flat=True)
-    attachments = Attachment.objects.filter(instance=instance).order_by("pk").values_list("pk", flat=True)
+    plugged = Attachment.objects.filter(instance=instance, is_boot=False).order_by("pk").values_list("pk", flat=True)
     return OperationRequest(
         EVACUATION,
         instance.project_id,
@@ -138,7 +138,8 @@ def _operation_request(migration: Migration, parts: list[MigratedVolume]) -> Ope
             "host": str(migration.requested_destination_id) if migration.requested_destination_id else None,
             "ports": [str(port) for port in ports],
             "volumes": [str(part.pk) for part in parts],
-            "attachments": [str(attachment) for attachment in attachments],
+            "attachments": [str(attachment) for attachment in plugged],
+            "boots_from_volume": instance.boot_volume_id is not None,
             "starts": starts_elsewhere(instance),
         },
         resource_name=instance.name,

@@ -13,6 +13,7 @@ from controlplane.compute import services as compute
 from controlplane.compute.affinity_groups import affinity_group_create, affinity_group_delete
 from controlplane.compute.errors import AffinityGroupInUse, AffinityGroupNotFound
 from controlplane.compute.models import AffinityGroup, Attachment, Instance
+from controlplane.compute.resize import instance_resize
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import InvitationInvalid, OrganizationNotFound, ProjectNotFound
 from controlplane.identity.invitations import invitation_accept, invitation_create
@@ -186,8 +187,8 @@ def test_concurrent_changes_of_one_instance_do_not_deadlock(shared_cloud: Cloud)
     big = make_flavor("big", vcpus=4)
     all_at_once(
         [
-            lambda: compute.instance_resize(actor, fresh(instance), flavor=big),
-            lambda: compute.instance_resize(actor, fresh(instance), flavor=big),
+            lambda: instance_resize(actor, fresh(instance), flavor=big),
+            lambda: instance_resize(actor, fresh(instance), flavor=big),
             lambda: compute.instance_start(actor, fresh(instance)),
             lambda: attach(shared_cloud, fresh(instance), fresh(volume)),
             lambda: compute.instance_update(actor, fresh(instance), name="new", labels={}, restart_policy="never"),

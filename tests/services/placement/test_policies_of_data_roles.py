@@ -18,6 +18,7 @@ from controlplane.compute import services as compute
 from controlplane.compute.attachments import volume_attach, volume_detach
 from controlplane.compute.models import Attachment
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
+from controlplane.compute.resize import instance_resize
 from controlplane.operations.models import Operation
 from controlplane.placement import images
 from controlplane.placement.errors import PolicyUnsatisfiable
@@ -61,7 +62,7 @@ def reset(cloud: Cloud) -> Ask:
 
 def resize(cloud: Cloud) -> Ask:
     instance, flavor = make_stopped_instance(cloud), make_flavor("big", vcpus=2, disk_gib=2)
-    return lambda: compute.instance_resize(cloud.tenant.actor, fresh(instance), flavor=flavor)
+    return lambda: instance_resize(cloud.tenant.actor, fresh(instance), flavor=flavor)
 
 
 def rebuild(cloud: Cloud) -> Ask:

@@ -14,6 +14,7 @@ from controlplane.catalog.models import Zone
 from controlplane.compute import services as compute
 from controlplane.compute.console_log import console_tail
 from controlplane.compute.models import Instance
+from controlplane.compute.resize import instance_resize
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel.errors import CloudError
@@ -275,7 +276,7 @@ def test_resize_is_checked_against_the_current_policy(cloud: Cloud) -> None:
     bigger = replace_flavor(cloud, vcpus=2, memory_mib=256, disk_gib=2)
     ruled(cloud.tenant.project, *in_zones("de-rhein-1"), at="organization")
     with pytest.raises(PolicyUnsatisfiable):
-        compute.instance_resize(cloud.tenant.actor, instance, flavor=bigger)
+        instance_resize(cloud.tenant.actor, instance, flavor=bigger)
 
 
 def test_shrinking_resize_is_checked_against_the_policy(cloud: Cloud) -> None:
@@ -284,7 +285,7 @@ def test_shrinking_resize_is_checked_against_the_policy(cloud: Cloud) -> None:
     instance = stopped_instance(cloud, flavor=big)
     ruled(cloud.tenant.project, *in_zones("de-rhein-1"), at="organization")
     with pytest.raises(PolicyUnsatisfiable):
-        compute.instance_resize(cloud.tenant.actor, instance, flavor=cloud.flavor)
+        instance_resize(cloud.tenant.actor, instance, flavor=cloud.flavor)
 
 
 def test_volume_growth_is_checked_against_the_current_policy(cloud: Cloud) -> None:

@@ -76,7 +76,7 @@ FlavorOption = Annotated[
     typer.Option("--flavor", help=_("Size of the instance; see flavor list."), autocompletion=names("flavors.list")),
 ]
 ImageOption = Annotated[
-    str,
+    str | None,
     typer.Option("--image", help=_("Image of its root disk, by name or id."), autocompletion=names("images.list")),
 ]
 Networks = Annotated[
@@ -111,6 +111,18 @@ GroupOption = Annotated[
     str | None,
     typer.Option("--affinity-group", help=_("The group it belongs to."), autocompletion=names("affinity_groups.list")),
 ]
+RebuildImage = Annotated[
+    str,
+    typer.Option("--image", help=_("Image of its root disk, by name or id."), autocompletion=names("images.list")),
+]
+BootVolume = Annotated[
+    str | None,
+    typer.Option(
+        "--boot-volume",
+        help=_("Volume to boot from, in place of an image; it outlives the instance."),
+        autocompletion=names("volumes.list"),
+    ),
+]
 RootType = Annotated[
     str | None,
     typer.Option("--root-type", help=_("The volume type of its root disk."), autocompletion=names("volume_types.list")),
@@ -135,7 +147,7 @@ def register(app: typer.Typer) -> None:
     changes = (NEW_NAME, LABEL, restart)
     help = _("Change its name, labels or restart policy.")
     call_command(instances, "update", help, "instances.update", subject, *changes)
-    question = _("Delete {names}? The data on the root disk is lost; volumes are kept.")
+    question = _("Delete {names}? The data on a root disk that is no volume is lost; volumes are kept.")
     delete_command(instances, _("Delete instances."), "instances.delete", "INSTANCE...", question, WAIT)
     for name, call, help in (
         ("start", "instances.start", _("Start instances.")),
@@ -211,7 +223,8 @@ def create(
     me: Session,
     name: Name,
     flavor: FlavorOption,
-    image: ImageOption,
+    image: ImageOption = None,
+    boot_volume: BootVolume = None,
     network: Networks = None,
     port: Ports = None,
     ssh_key: SshKeys = None,
@@ -232,6 +245,7 @@ def create(
     body: dict[str, Any] = {
         "flavor": flavor,
         "image": image,
+        "boot_volume": boot_volume,
         "networks": network,
         "ports": port,
         "ssh_keys": ssh_key,
@@ -268,7 +282,7 @@ def resize(me: Session, name: Instance, flavor: FlavorOption) -> None:
 
 
 def rebuild(
-    me: Session, name: Instance, image: ImageOption, ssh_key: SshKeys = None, user_data: UserData = None
+    me: Session, name: Instance, image: RebuildImage, ssh_key: SshKeys = None, user_data: UserData = None
 ) -> None:
     me.confirm(_("Rebuild {name}? The data on its root disk is lost; volumes are kept.").format(name=name))
     body: dict[str, Any] = {"image": image, "ssh_keys": ssh_key, **_user_data(user_data)}

@@ -55,6 +55,7 @@ ATTACHMENT_COLUMNS = [
     Column("GiB", "size_gib"),
     Column(_("read only"), "is_read_only"),
     Column(_("plugged"), "is_plugged"),
+    Column(_("boot"), "is_boot"),
     Column("id", "id"),
 ]
 Size = Annotated[int, typer.Option("--size", help=_("In GiB."), min=1)]

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Attachment(Model):
-    """An attachment. `is_plugged`: the guest has the volume."""
+    """An attachment. `is_plugged`: the guest has the volume. `is_boot`: the instance boots from it."""
 
     id: str
     volume: Named
     size_gib: int
     is_read_only: bool
     is_plugged: bool
+    is_boot: bool
     generation: int
     created_at: datetime
     updated_at: datetime
@@ -28,13 +29,14 @@ class Attachment(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AttachmentWithOperation(Model):
-    """An attachment. `is_plugged`: the guest has the volume."""
+    """An attachment. `is_plugged`: the guest has the volume. `is_boot`: the instance boots from it."""
 
     id: str
     volume: Named
     size_gib: int
     is_read_only: bool
     is_plugged: bool
+    is_boot: bool
     generation: int
     created_at: datetime
     updated_at: datetime

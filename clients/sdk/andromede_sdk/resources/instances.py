@@ -137,7 +137,8 @@ class Instances(Resource):
         *,
         name: str,
         flavor: str,
-        image: str,
+        image: str | None = None,
+        boot_volume: str | None = None,
         networks: Sequence[str] | None = None,
         ports: Sequence[str] | None = None,
         security_groups: Sequence[str] | None = None,
@@ -165,8 +166,9 @@ class Instances(Resource):
         *,
         name: str,
         flavor: str,
-        image: str,
         dry_run: Literal[True],
+        image: str | None = None,
+        boot_volume: str | None = None,
         networks: Sequence[str] | None = None,
         ports: Sequence[str] | None = None,
         security_groups: Sequence[str] | None = None,
@@ -193,8 +195,9 @@ class Instances(Resource):
         *,
         name: str,
         flavor: str,
-        image: str,
         dry_run: bool,
+        image: str | None = None,
+        boot_volume: str | None = None,
         networks: Sequence[str] | None = None,
         ports: Sequence[str] | None = None,
         security_groups: Sequence[str] | None = None,
@@ -220,7 +223,8 @@ class Instances(Resource):
         *,
         name: str,
         flavor: str,
-        image: str,
+        image: str | None = None,
+        boot_volume: str | None = None,
         networks: Sequence[str] | None = None,
         ports: Sequence[str] | None = None,
         security_groups: Sequence[str] | None = None,
@@ -251,7 +255,9 @@ class Instances(Resource):
         clauses of `classifications` and `policy_atoms` apply to the instance's data as long as it exists. `host`: the only
         allowed node, for operators. `exemption`: allows the creation once, although a policy refuses it. `restart_policy`:
         whether the guest is started again after it crashed or its node restarted. `root_volume_type`: the storage of the
-        root disk; a root disk in a pool lets another node run the instance after its own has failed. `security_groups`: the
+        root disk; a root disk in a pool lets another node run the instance after its own has failed. `boot_volume` in place
+        of `image`: an available volume that was made from an image is the root disk, as it is; the instance is placed with
+        it, the disk of the flavor is not used, and the volume stays when the instance is deleted. `security_groups`: the
         groups of all ports that are created with it; without them the project's default group. `metadata`: which programs
         in the guest may read its metadata at 169.254.169.254: those that get a token first, all (`open`), or none (`off`).
         `start` false: the instance is created stopped, with its disk, addresses and volumes; its first boot follows at its
@@ -270,6 +276,7 @@ class Instances(Resource):
                         "name": name,
                         "flavor": flavor,
                         "image": image,
+                        "boot_volume": boot_volume,
                         "networks": networks,
                         "ports": ports,
                         "security_groups": security_groups,

@@ -107,14 +107,21 @@ class InstanceIn(In):
     clauses of `classifications` and `policy_atoms` apply to the instance's data as long as it exists. `host`: the only
     allowed node, for operators. `exemption`: allows the creation once, although a policy refuses it. `restart_policy`:
     whether the guest is started again after it crashed or its node restarted. `root_volume_type`: the storage of the
-    root disk; a root disk in a pool lets another node run the instance after its own has failed. `security_groups`: the
+    root disk; a root disk in a pool lets another node run the instance after its own has failed. `boot_volume` in place
+    of `image`: an available volume that was made from an image is the root disk, as it is; the instance is placed with
+    it, the disk of the flavor is not used, and the volume stays when the instance is deleted. `security_groups`: the
     groups of all ports that are created with it; without them the project's default group. `metadata`: which programs
     in the guest may read its metadata at 169.254.169.254: those that get a token first, all (`open`), or none (`off`).
     `start` false: the instance is created stopped, with its disk, addresses and volumes; its first boot follows at its
     first start.
     """
 
-    default_error_messages = {"user_data_twice": TWICE}
+    default_error_messages = {
+        "user_data_twice": TWICE,
+        "root_twice": _("Give image or boot_volume, not both."),
+        "no_root": _("Give image, or boot_volume."),
+        "type_of_volume": _("The boot volume has a type already. Leave root_volume_type out."),
+    }
     example = {
         "name": "web-1",
         "flavor": "small",
@@ -128,7 +135,8 @@ class InstanceIn(In):
 
     name = Name()
     flavor = Reference()
-    image = Reference()
+    image = Reference(required=False)
+    boot_volume = Reference(required=False)
     networks = references(max_length=NETWORKS_MAX, default=list)
     ports = references(max_length=NETWORKS_MAX, default=list)
     security_groups = security_groups_field(required=False)
@@ -149,6 +157,12 @@ class InstanceIn(In):
     labels = Labels(default=dict)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "image" not in attrs and "boot_volume" not in attrs:
+            self.fail("no_root")
+        if "image" in attrs and "boot_volume" in attrs:
+            self.fail("root_twice")
+        if "boot_volume" in attrs and attrs["root_volume_type"] != LOCAL:
+            self.fail("type_of_volume")
         return _read_user_data(self, attrs)
 
 
@@ -207,13 +221,14 @@ class AttachmentIn(In):
 
 
 class AttachmentOut(Out):
-    """An attachment. `is_plugged`: the guest has the volume."""
+    """An attachment. `is_plugged`: the guest has the volume. `is_boot`: the instance boots from it."""
 
     id = serializers.UUIDField()
     volume = NamedOut()
     size_gib = serializers.IntegerField(source="volume.size_gib")
     is_read_only = serializers.BooleanField()
     is_plugged = serializers.BooleanField()
+    is_boot = serializers.BooleanField()
     generation = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()

@@ -28,11 +28,14 @@ from controlplane.api.v1.instances.schemas import (
 )
 from controlplane.api.v1.operations.schemas import add_operation, with_operation
 from controlplane.api.v1.zones.schemas import PlacementSimulationOut, simulation_document
+from controlplane.catalog.models import Image
 from controlplane.catalog.selectors import flavor_get, root_volume_type, usable_image
 from controlplane.compute import actions, guest_sessions, representations, selectors, services
 from controlplane.compute.console_log import TAIL_MAX_BYTES, console_tail
+from controlplane.compute.errors import BootVolumeEmpty
 from controlplane.compute.models import INSTANCE, Instance
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
+from controlplane.compute.resize import instance_resize
 from controlplane.identity.actor import Actor
 from controlplane.kernel.fields import merge_labels
 from controlplane.kernel.listing import Listing, created_after, exactly, in_state, invalid, labelled
@@ -45,6 +48,7 @@ from controlplane.operations.models import Operation
 from controlplane.placement import classifications
 from controlplane.placement.policies import own_policy
 from controlplane.placement.selectors import exemption_of, latest_decision
+from controlplane.storage.models import Volume
 from controlplane.storage.selectors import volume_get
 
 INSTANCES = Listing(
@@ -103,11 +107,13 @@ class InstanceList(ProjectView):
     def _new(self, body: Body) -> services.NewInstance:
         """Return the fields with the resources that the body names."""
         group, exempt = body.get("affinity_group"), body.get("exemption")
+        image, boot_volume = self._root(body)
         chosen = self.all_named(classifications.usable_classification, body["classifications"], at="classifications")
         return services.NewInstance(
             name=body["name"],
             flavor=flavor_get(body["flavor"]),
-            image=usable_image(self.actor, self.project, body["image"]),
+            image=image,
+            boot_volume=boot_volume,
             networks=self.all_named(network_get, body["networks"], at="networks"),
             ports=self.all_named(port_get, body["ports"], at="ports"),
             security_groups=self._security_groups(body),
@@ -126,6 +132,15 @@ class InstanceList(ProjectView):
             root_volume_type=root_volume_type(body["root_volume_type"]),
             labels=body["labels"],
         )
+
+    def _root(self, body: Body) -> tuple[Image, Volume | None]:
+        """Return the image, and the volume to boot from in place of a copy of it."""
+        if "boot_volume" not in body:
+            return usable_image(self.actor, self.project, body["image"]), None
+        volume = self.named(volume_get, body["boot_volume"], at="boot_volume")
+        if volume.image is None:
+            raise BootVolumeEmpty(field="boot_volume", volume=volume.name)
+        return volume.image, volume
 
     def _security_groups(self, body: Body) -> tuple[SecurityGroup, ...] | None:
         if "security_groups" not in body:
@@ -189,9 +204,7 @@ class InstanceReset(InstanceView):
 class InstanceResize(InstanceView):
     @route("instance_resize", InstanceWithOperation, body=ResizeIn, status=202)
     def post(self, request: Request, body: Body) -> Response:
-        return self.changed(
-            lambda actor, instance: services.instance_resize(actor, instance, flavor=flavor_get(body["flavor"]))
-        )
+        return self.changed(lambda actor, instance: instance_resize(actor, instance, flavor=flavor_get(body["flavor"])))
 
 
 class InstanceRebuild(InstanceView):

@@ -24,6 +24,13 @@ STOPPED = "stopped"
 class InstanceForm(DraftForm):
     name = forms.CharField(label=_("Name"), max_length=63, widget=forms.TextInput(attrs=NAME_FIELD))
     image = forms.ChoiceField(label=_("Image"), help_text=_("Content of the root disk."))
+    boot_volume = forms.ChoiceField(
+        label=_("Boot from"),
+        required=False,
+        help_text=_(
+            "A volume becomes the root disk, and is kept when the instance is deleted. The disk of the size is unused."
+        ),
+    )
     flavor = forms.ChoiceField(label=_("Size"), widget=Cards)
     networks = multiple_choice(_("Networks"))
     ports = multiple_choice(
@@ -84,6 +91,8 @@ class InstanceForm(DraftForm):
             body["user_data"] = body["user_data"].replace("\r\n", "\n")
         if "start" in body:
             body["start"] = body["start"] != STOPPED
+        if "boot_volume" in body:
+            body.pop("image", None)
         return body
 
     @property
@@ -94,7 +103,7 @@ class InstanceForm(DraftForm):
     def folded(self) -> list[tuple[Text, list[BoundField], bool]]:
         """Return groups of optional fields: title, fields, and whether they are open because of values or errors."""
         groups = (
-            (_("Disks"), ("root_volume_type", "volumes")),
+            (_("Disks"), ("boot_volume", "root_volume_type", "volumes")),
             (_("Network"), ("ports", "security_groups")),
             (_("Placement"), ("zones", "affinity_group")),
             (_("Data classification"), ("classifications",)),
@@ -164,18 +173,21 @@ class InstanceCreate(CreatePage):
         volumes = self.get_in_project("volumes", state="available", sort="name", limit=CHOICES_MAX)["items"]
         groups = self.get_in_project("affinity-groups", sort="name", limit=CHOICES_MAX)["items"]
         security_groups = self.get_in_project("security-groups", sort="name", limit=CHOICES_MAX)["items"]
+        described = [
+            (value, f"{name}, {gib(volume['size_gib'])}, {volume['zone'] or ''}")
+            for (value, name), volume in zip(by_name(volumes), volumes, strict=True)
+        ]
+        bootable = [choice for choice, volume in zip(described, volumes, strict=True) if volume["image"]]
         return {
             "offers": {
                 "image": by_name(self.images),
+                "boot_volume": [("", _("the image")), *bootable],
                 "flavor": [(flavor["id"], sized(flavor)) for flavor in self.flavors],
                 "networks": by_name(self.networks),
                 "ports": [(port["id"], described_port(port)) for port in self.free_ports()],
                 "security_groups": by_name(security_groups),
                 "ssh_keys": by_name(self.keys),
-                "volumes": [
-                    (value, f"{name}, {gib(volume['size_gib'])}, {volume['zone'] or ''}")
-                    for (value, name), volume in zip(by_name(volumes), volumes, strict=True)
-                ],
+                "volumes": described,
                 "affinity_group": [NOWHERE, *by_name(groups)],
                 "root_volume_type": self.root_types(),
                 "zones": self.zones(),
@@ -205,7 +217,10 @@ class InstanceCreate(CreatePage):
 
     def size(self, body: Mapping[str, Any]) -> dict[str, int] | None:
         flavor = next((each for each in self.flavors if each["id"] == body.get("flavor")), None)
-        return {name: flavor[name] for name in ("vcpus", "memory_mib", "disk_gib")} if flavor else None
+        if flavor is None:
+            return None
+        size = {name: flavor[name] for name in ("vcpus", "memory_mib", "disk_gib")}
+        return size | {"disk_gib": 0} if "boot_volume" in body else size
 
     def claims(self, body: Mapping[str, Any]) -> dict[str, int]:
         size = self.size(body) or {}

@@ -34,7 +34,11 @@ class InstanceSettings(FormPage, InstancePage):
         return initial_values(self.instance) | {"restart_policy": self.instance["restart_policy"]}
 
     def context(self) -> dict[str, Any]:
-        return {"why_no_resize": self.why_no("resize"), "why_no_rebuild": self.why_no("rebuild")}
+        return {
+            "why_no_resize": self.why_no("resize"),
+            "why_no_rebuild": self.why_no("rebuild"),
+            "lost": self.lost(),
+        }
 
     def send(self, form: ApiForm) -> str:
         self.save(self.instance, form, "projects", self.project["id"], "instances", self.instance["id"])

@@ -101,6 +101,17 @@ class InstancePage(ProjectPage):
         instance: dict[str, Any] = self.get_in_project("instances", self.kwargs["instance"])
         return instance
 
+    @property
+    def boot_volume(self) -> dict[str, Any] | None:
+        """The volume that is the root disk; None for a root disk of the instance itself."""
+        return next((each["volume"] for each in self.instance["attachments"] if each["is_boot"]), None)
+
+    def lost(self) -> Text:
+        """Return what a deletion destroys."""
+        if self.boot_volume is None:
+            return _("The instance and its root disk are permanently deleted, and its addresses are released.")
+        return _("The instance is permanently deleted, and its addresses are released. The boot volume is kept.")
+
     def page_of(self, name: str) -> str:
         return self.url(name, instance=self.instance["id"])
 
@@ -108,6 +119,7 @@ class InstancePage(ProjectPage):
         tabs = [(name, words, self.page_of(name)) for name, words in TABS]
         instance = self.instance | {"drift": find_drift(self.api, self.instance["id"])}
         more = {"instance": instance, "title": self.instance["name"], "tabs": tabs, "tab": self.tab}
+        more["boot_volume"] = self.boot_volume
         return super().layout_context() | more | {"actions": self.actions()}
 
     def actions(self) -> list[dict[str, Any]]:
@@ -226,7 +238,7 @@ class InstanceDelete(FormPage, InstancePage):
     def context(self) -> dict[str, Any]:
         return {
             "title": _("Delete {name}").format(name=self.instance["name"]),
-            "lost": _("The instance and its root disk are permanently deleted, and its addresses are released."),
+            "lost": self.lost(),
             "kept": _("Attached volumes and their data are kept."),
             "back": self.page_of("instance-settings"),
         }
