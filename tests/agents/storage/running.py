@@ -1,6 +1,7 @@
 """A running storage agent, its callers, and nodes that use its keys."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from agents.protocol.storage_pb2_grpc import StorageStub
 from agents.storage.server import Config, serve
 from agents.storage.workers import Access
 from andromede_core.permits.permit import Contents
+from tests import processes
 from tests.agents.specs import MIB, NODE_ID, ZONE, new_id
 from tests.agents.storage.how_to import capabilities
 from tests.permits import Authority
@@ -72,11 +74,21 @@ class StorageAgent:
         try:
             yield
         finally:
-            for channel in self._channels:
-                channel.close()
-            self._channels.clear()
-            self._stub = None
+            self._hang_up()
             server.stop(0)
+
+    @contextmanager
+    def process(self, *options: str | Path) -> Iterator["processes.subprocess.Popen[str]"]:
+        """Serve in a process of its own."""
+        fixed = ["--state-dir", self.folder, "--listen", "127.0.0.1:0", "--pool", POOL, "--clock", "kept-elsewhere"]
+        command = [sys.executable, "-m", "agents.storage", *fixed, *options]
+        with processes.running(command, stderr=processes.subprocess.PIPE) as process:
+            line = processes.line_with('"serving"', process.stderr)
+            self.port = int(line.partition('"port": ')[2].partition(",")[0].rstrip("}\n"))
+            try:
+                yield process
+            finally:
+                self._hang_up()
 
     def stub(self) -> Any:
         """Return the stub of a worker of the control plane."""
@@ -92,6 +104,12 @@ class StorageAgent:
         )
         self._channels.append(channel)
         return StorageStub(channel)  # type: ignore[no-untyped-call]
+
+    def _hang_up(self) -> None:
+        for channel in self._channels:
+            channel.close()
+        self._channels.clear()
+        self._stub = None
 
     def learn(self, *nodes: str) -> pb.StorageTrust:
         """Send the trust documents of the zone, and the charters of these nodes."""

@@ -16,6 +16,7 @@ from tests.agents.announcer.waiting import wait_until
 from tests.agents.conftest import refusal
 from tests.agents.specs import new_id
 from tests.agents.storage.running import SIZE, SOURCE, StorageAgent
+from tests.limits import PATIENCE_S
 
 
 @contextmanager
@@ -52,6 +53,17 @@ def test_cluster_that_is_silent_hangs_no_call(ceph: CephCluster, tmp_path_factor
             assert error.status is grpc.StatusCode.UNAVAILABLE
         wait_until(lambda: is_made(agent, volume), "the volume to be made after all")
         wait_until(lambda: agent.describe().health != "silent", "the cluster to be described again")
+
+
+def test_agent_starts_without_its_cluster(ceph: CephCluster, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("process") / "agent"
+    agent = StorageAgent(folder, ceph)
+    with agent.process("--conf", folder / "missing.conf") as process:
+        description = agent.describe()
+        assert (description.health, list(description.pools)) == ("error", [])
+        assert "Ceph failed" in description.problems[0]
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
 
 
 def test_cluster_that_refuses_the_user_says_so(ceph: CephCluster, tmp_path_factory: pytest.TempPathFactory) -> None:
