@@ -13,6 +13,9 @@ from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 T = TypeVar("T")
+# Metadata of a field that came in a later release: its default is not written, so that texts of both releases are equal
+# and an agent that is set back to the earlier one reads them.
+OMITTED_DEFAULT = {"is_default_omitted": True}
 
 OF_EITHER_FAMILY: dict[Any, Callable[[str], Any]] = {
     IPv4Address | IPv6Address: ip_address,
@@ -31,7 +34,11 @@ def loads(kind: type[T], text: str) -> T:
 
 def _plain(value: object) -> object:
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {
+            field.name: _plain(getattr(value, field.name))
+            for field in fields(value)
+            if not (field.metadata == OMITTED_DEFAULT and getattr(value, field.name) == field.default)
+        }
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if isinstance(value, bytes):

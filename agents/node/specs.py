@@ -1,12 +1,13 @@
 """Specs from the control plane, as plain values: rpc/decoding.py makes them, the state store keeps them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address
 from uuid import UUID
 
-from agents.node.adapters.interfaces import ConsoleKind, Firmware, ImageFormat, Power
+from agents.node.adapters.interfaces import NO_LIMITS, ConsoleKind, Firmware, ImageFormat, IoLimits, Power
 from agents.node.adapters.migrations import Convergence
+from agents.node.codec import OMITTED_DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class VolumeSpec:
     image_sha256: str  # empty: no image
     pool: str = ""  # name of the pool that has its file; empty: the node's own folder
     is_taken_over: bool = False  # the file is there already
+    limits: IoLimits = field(default=NO_LIMITS, metadata=OMITTED_DEFAULT)
 
 
 class MetadataAccess(StrEnum):

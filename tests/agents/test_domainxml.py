@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from agents.node import domainxml
-from agents.node.adapters.interfaces import ConsoleKind, Firmware, GuestDisk, GuestNic, GuestSpec
+from agents.node.adapters.interfaces import ConsoleKind, Firmware, GuestDisk, GuestNic, GuestSpec, IoLimits
 
 GOLDEN = Path(__file__).parent / "golden"
 STATE = PurePosixPath("/var/lib/andromede")
@@ -39,7 +39,10 @@ LARGE = replace(
     vcpus=8,
     memory_mib=16384,
     firmware=Firmware.UEFI,
-    disks=(disk(ROOT), disk(DATA, is_read_only=True)),
+    disks=(
+        replace(disk(ROOT), limits=IoLimits(iops=3000, bytes_per_s=125_000_000)),
+        replace(disk(DATA, is_read_only=True), limits=IoLimits(iops=500)),
+    ),
     nics=(*SMALL.nics, GuestNic("tap00000000002", "br00000000002", "52:54:00:00:00:02", 9000)),
 )
 CASES = {"small-tcg": (SMALL, "qemu"), "small-kvm": (SMALL, "kvm"), "large-tcg": (LARGE, "qemu")}

@@ -288,6 +288,14 @@ class LibvirtHypervisor:
             domain = _get(connection, guest_id)
             domain.blockResize(str(disk.path), size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
 
+    def limit_disk(self, guest_id: UUID, disk: GuestDisk) -> None:
+        limits = {"total_bytes_sec": disk.limits.bytes_per_s, "total_iops_sec": disk.limits.iops}
+        with self.connection.use() as connection:
+            domain, live = _get(connection, guest_id), libvirt.VIR_DOMAIN_AFFECT_LIVE
+            present = domain.blockIoTune(str(disk.path), live)
+            if any(present.get(name, 0) != limit for name, limit in limits.items()):
+                domain.setBlockIoTune(str(disk.path), limits, live)
+
     def open_console(self, guest_id: UUID, kind: ConsoleKind) -> Channel:
         with self.connection.use() as connection:
             path = domainxml.console_socket(_get(connection, guest_id).XMLDesc(), kind)

@@ -19,6 +19,7 @@ SELF_FENCING = "self-fencing"  # trait of a node that stops its guests after the
 SECURITY_GROUPS = "security-groups"  # ports are filtered by their groups
 INSTANCE_METADATA = "instance-metadata"  # labels and identity documents reach guests
 LISTED_SUBNETS = "listed-subnets"  # subnets and new addresses of ports are taken from the signed list
+IO_LIMITS = "io-limits"  # the limits of volumes hold, and `volume.retype` changes them
 LIVE_MIGRATION = "live-migration"  # guests may move here from others of the same kind, and to them
 COLD_MIGRATION = "cold-migration"  # the same for guests that are off
 
@@ -53,7 +54,7 @@ class Description:
 
 def inventory(node: Node) -> Inventory:
     host = node.adapters.hypervisor.host()
-    host = replace(host, traits=(*host.traits, SECURITY_GROUPS, INSTANCE_METADATA, LISTED_SUBNETS))
+    host = replace(host, traits=(*host.traits, SECURITY_GROUPS, INSTANCE_METADATA, LISTED_SUBNETS, IO_LIMITS))
     if node.adapters.migrations.accepts_incoming():
         host = replace(host, traits=(*host.traits, LIVE_MIGRATION, COLD_MIGRATION))
     if node.lease.is_armed:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from agents.node.adapters.interfaces import BaseImage, GuestDisk, Power
+from agents.node.adapters.interfaces import NO_LIMITS, BaseImage, GuestDisk, Power
 from agents.node.context import Node
 from agents.node.errors import AdapterError, Conflict, VolumeInUse, VolumeWouldShrink
 from agents.node.services import migration_state
@@ -22,7 +22,7 @@ class VolumeStatus:
 
 
 def ensure(node: Node, subject: Subject, spec: VolumeSpec) -> VolumeStatus:
-    """Create the volume, or grow it to the requested size, also under a running guest.
+    """Create the volume, or give it the requested size and limits, also under a running guest.
 
     A volume that another node made in a pool is taken over as it is.
 
@@ -46,6 +46,7 @@ def ensure(node: Node, subject: Subject, spec: VolumeSpec) -> VolumeStatus:
             raise VolumeWouldShrink(
                 f"Volume {subject.id} has {size} bytes and cannot shrink to {spec.size_bytes} bytes."
             )
+        _limit(node, subject.id)
         node.state_store.volumes.confirm(subject.id)
         return VolumeStatus(subject.id, subject.generation, spec.size_bytes, user_of(node, subject.id), spec.pool)
 
@@ -116,10 +117,12 @@ def disk(node: Node, volume_id: UUID, *, is_read_only: bool = False) -> GuestDis
     """
     file, entry = path(node, volume_id), node.state_store.volumes.get(volume_id)
     if entry is None or not entry.is_held or not _uses(entry.spec):
-        return GuestDisk(volume_id, file, is_read_only)
-    sha256 = entry.spec.image_sha256
+        limits = entry.spec.limits if entry is not None and entry.is_held else NO_LIMITS
+        return GuestDisk(volume_id, file, is_read_only, limits=limits)
+    sha256, limits = entry.spec.image_sha256, entry.spec.limits
     image = node.state_store.images.require(sha256).spec
-    return GuestDisk(volume_id, file, is_read_only, node.adapters.disks.image_path(sha256), image.format)
+    below = node.adapters.disks.image_path(sha256)
+    return GuestDisk(volume_id, file, is_read_only, below, image.format, limits)
 
 
 def pool_of(node: Node, volume_id: UUID) -> str:
@@ -183,6 +186,21 @@ def _create(
         raise AdapterError(f"The data file of volume {volume_id} is missing from {where}.", retryable=False)
     image = BaseImage(spec.image_sha256, base.format) if base is not None else None
     node.adapters.disks.create_volume(volume_id, size_bytes=spec.size_bytes, base=image, pool=spec.pool)
+
+
+def _limit(node: Node, volume_id: UUID) -> None:
+    """Give the disk of a running guest the volume's limits. A guest that is off has them from its next start on."""
+    instance_id = user_of(node, volume_id)
+    if instance_id is None or node.state_store.instances.get(instance_id) is None:
+        return
+    with node.locks.hold(("instance", instance_id)):
+        state = node.adapters.hypervisor.state(instance_id)
+        if state is None or state.power not in (Power.RUNNING, Power.PAUSED):
+            return
+        migration_state.check_settled(node, instance_id)
+        plugged = disk(node, volume_id)
+        if str(plugged.path) in node.adapters.hypervisor.plugged(instance_id):
+            node.adapters.hypervisor.limit_disk(instance_id, plugged)
 
 
 def _grow(node: Node, volume_id: UUID, spec: VolumeSpec) -> None:
