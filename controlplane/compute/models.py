@@ -2,7 +2,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-from controlplane.catalog.models import LOCAL, Image, VolumeType
+from controlplane.catalog.io_limits import IoLimits
+from controlplane.catalog.models import DEFAULT_MAX_VOLUMES, LOCAL, Image, VolumeType
 from controlplane.identity.models import ProjectResource
 from controlplane.kernel.db import BaseModel
 from controlplane.kernel.states import machine
@@ -66,8 +67,9 @@ class Instance(ProjectResource):
     | deleted  | gone; the row remains for history |
 
     `power_state` is its node's last report, of `power_state_at`, and `power_reason` its cause. `restart_count` is the
-    desired number of restarts so far. Sizes are copied from the flavor: a change of the flavor changes no instance. The
-    id is the libvirt UUID too. `root_pool`: the pool that has its root disk; none: its node alone has it, as with a
+    desired number of restarts so far. Sizes, and the limit of volumes, are copied from the flavor: a change of the
+    flavor changes no instance. The limits of its root disk are copied from the volume type in the same way. The id is
+    the libvirt UUID too. `root_pool`: the pool that has its root disk; none: its node alone has it, as with a
     `root_volume_type` that names no pool (none: created before volume types).
 
     `encrypted_user_data` is decrypted by compute/user_data.py alone; `user_data` has the plain text of the previous
@@ -87,11 +89,14 @@ class Instance(ProjectResource):
     vcpus = models.PositiveSmallIntegerField()
     memory_mib = models.PositiveIntegerField()
     disk_gib = models.PositiveIntegerField()
+    max_volumes = models.PositiveSmallIntegerField(default=DEFAULT_MAX_VOLUMES, db_default=DEFAULT_MAX_VOLUMES)
     image = models.ForeignKey(Image, models.PROTECT)
     node = models.ForeignKey(Node, models.PROTECT, null=True)
     root_volume_id = models.UUIDField()
     root_volume_type = models.ForeignKey(VolumeType, models.PROTECT, null=True)
     root_pool = models.ForeignKey(Pool, models.PROTECT, null=True)
+    root_iops_limit = models.PositiveIntegerField(default=0, db_default=0)
+    root_mb_per_s_limit = models.PositiveIntegerField(default=0, db_default=0)
     ssh_public_keys = ArrayField(models.TextField(), default=list)
     user_data = models.BinaryField(max_length=65536, default=bytes)
     encrypted_user_data = models.BinaryField(null=True, db_column="sealed_user_data")
@@ -132,6 +137,10 @@ class Instance(ProjectResource):
     def root_type(self) -> str:
         """The volume type of its root disk."""
         return self.root_volume_type_id or LOCAL
+
+    @property
+    def root_limits(self) -> IoLimits:
+        return IoLimits(self.root_iops_limit, self.root_mb_per_s_limit)
 
 
 class MetadataDocument(BaseModel):

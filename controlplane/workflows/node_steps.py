@@ -1,12 +1,13 @@
 """Steps on nodes that several workflows share: rows turned into specs, and removals that outlive their node."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
 
 from agents.protocol import agent_pb2 as pb
 from controlplane.catalog import image_store
+from controlplane.catalog.io_limits import IO_LIMITS, IoLimits
 from controlplane.catalog.models import Image
 from controlplane.compute import user_data
 from controlplane.compute.migration import is_off
@@ -19,10 +20,11 @@ from controlplane.network.models import Port
 from controlplane.network.port_specs import PortSpec
 from controlplane.nodes import agent_client, selectors, services
 from controlplane.nodes.agent_client import CallAuthorization, subject
-from controlplane.nodes.errors import NodeAbandoned, NodeRefused, NodeUnreachable
+from controlplane.nodes.errors import NodeAbandoned, NodeOutdated, NodeRefused, NodeUnreachable
 from controlplane.nodes.models import AUTO_CONVERGE, Node, Pool
 from controlplane.nodes.pools import nodes_with_pool
 from controlplane.operations import queues
+from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.storage.models import Volume
 from controlplane.workflows.step_permits import using_permit
@@ -67,22 +69,33 @@ def _has_image(ensure: Callable[..., object]) -> bool:
 
 @dataclass(frozen=True)
 class Disk:
-    """A volume's file. `pool`: where it is; None: on a node alone."""
+    """A volume's file. `pool`: where it is; None: on a node alone. `limits`: of the guest that uses it."""
 
     id: UUID
     generation: int
     size_gib: int
     image: Image | None = None
     pool: Pool | None = None
+    limits: IoLimits = field(default_factory=IoLimits)
 
 
 def disk_of(volume: Volume) -> Disk:
-    return Disk(volume.pk, volume.generation, volume.size_gib, volume.image, volume.pool)
+    return Disk(volume.pk, volume.generation, volume.size_gib, volume.image, volume.pool, volume.limits)
+
+
+def requested_limits(operation: Operation) -> IoLimits:
+    """Return the limits that a growth or a retype gives; none of a growth that an earlier release requested."""
+    return IoLimits(**operation.args.get("limits", {}))
 
 
 def root_of(instance: Instance) -> Disk:
     return Disk(
-        instance.root_volume_id, instance.generation, instance.disk_gib, instance.image, pool=instance.root_pool
+        instance.root_volume_id,
+        instance.generation,
+        instance.disk_gib,
+        instance.image,
+        pool=instance.root_pool,
+        limits=instance.root_limits,
     )
 
 
@@ -107,6 +120,9 @@ def open_disk(authorization: CallAuthorization, disk: Disk) -> None:
 
 
 def _ensure_disk(authorization: CallAuthorization, disk: Disk, *, is_taken_over: bool) -> None:
+    """Send the disk. Raises NodeOutdated: it has limits, which the node's agent would ignore."""
+    if not disk.limits.traits <= set(authorization.node.traits):
+        raise NodeOutdated(cause="no limits of disks", status=IO_LIMITS)
     request = pb.EnsureVolumeRequest(
         subject=subject(disk.id, disk.generation),
         size_bytes=disk.size_gib * GIB,
@@ -114,6 +130,8 @@ def _ensure_disk(authorization: CallAuthorization, disk: Disk, *, is_taken_over:
         pool=disk.pool.name if disk.pool is not None else "",
         is_taken_over=is_taken_over,
     )
+    if disk.limits:
+        request.limits.iops, request.limits.bytes_per_s = disk.limits.iops, disk.limits.bytes_per_s
     if request.pool and request.image_sha256:
         queues.need_transfers()  # the node copies the image
     with using_permit(authorization):
