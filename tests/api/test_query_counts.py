@@ -186,7 +186,7 @@ GETS = {
 }
 # With those that begin and end the transaction, and the two of the record of the request.
 WRITES = {
-    "instance_create": 30,
+    "instance_create": 31,
     "volume_create": 25,
     "network_create": 18,
     "port_create": 23,

@@ -3,7 +3,6 @@
 import pytest
 
 from agents.node.adapters.interfaces import NO_LIMITS, IoLimits
-from agents.node.errors import HypervisorUnavailable
 from controlplane.catalog.io_limits import IO_LIMITS
 from controlplane.catalog.models import Flavor, VolumeType
 from controlplane.compute.errors import TooManyVolumes
@@ -11,22 +10,26 @@ from controlplane.compute.models import Instance
 from controlplane.compute.services import instance_resize, instance_start
 from controlplane.nodes.errors import NodeOutdated
 from controlplane.nodes.models import Node
-from controlplane.operations.services import operation_cancel
 from controlplane.placement.errors import NoPlace
 from controlplane.storage.errors import VolumeTypeElsewhere
 from controlplane.storage.models import Volume
 from controlplane.storage.retype import volume_retype
 from controlplane.storage.services import volume_grow
+from controlplane.workflows.registry import WORKFLOWS
 from tests.workflows.helpers import (
+    altered,
     ask_instance,
     ask_volume,
     attach,
     done,
+    explode,
     fresh,
     make_instance,
     make_stopped_instance,
     make_volume,
+    run_on,
     share,
+    then,
 )
 from tests.world import Cloud, make_flavor, run
 
@@ -79,14 +82,11 @@ def test_type_changes_under_a_running_guest(cloud: Cloud) -> None:
     assert running(cloud, instance)[1] == NO_LIMITS
 
 
-def test_cancelled_change_of_type_gives_the_former_limits_back(cloud: Cloud) -> None:
+def test_failed_change_of_type_gives_the_former_limits_back(cloud: Cloud) -> None:
     volume, instance = make_volume(cloud, volume_type=limited("slow", iops=100)), make_instance(cloud)
     done(attach(cloud, instance, volume)[1])
     operation = volume_retype(cloud.tenant.actor, fresh(volume), volume_type=limited(iops=300))
-    cloud.fake.fail_next("limit_disk", HypervisorUnavailable(OSError("away")))
-    assert run(operation).state == "running"
-    operation_cancel(cloud.tenant.actor, operation)
-    assert run(operation).state == "cancelled"
+    assert run_on(operation, altered(WORKFLOWS["volume.retype"], "limit", then(explode))).state == "failed"
     assert (fresh(volume).volume_type_id, limits_of(volume), fresh(volume).next_type) == ("slow", (100, 0), None)
     assert running(cloud, instance)[1] == IoLimits(iops=100)
     done(volume_retype(cloud.tenant.actor, fresh(volume), volume_type=VolumeType.objects.get(pk="fast")))

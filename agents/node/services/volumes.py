@@ -191,7 +191,8 @@ def _create(
 def _limit(node: Node, volume_id: UUID) -> None:
     """Give the disk of a running guest the volume's limits. A guest that is off has them from its next start on."""
     instance_id = user_of(node, volume_id)
-    if instance_id is None or node.state_store.instances.get(instance_id) is None:
+    guest = node.state_store.instances.get(instance_id) if instance_id is not None else None
+    if instance_id is None or guest is None or not guest.is_wanted:
         return
     with node.locks.hold(("instance", instance_id)):
         state = node.adapters.hypervisor.state(instance_id)

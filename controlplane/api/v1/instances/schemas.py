@@ -213,6 +213,7 @@ class AttachmentOut(Out):
     id = serializers.UUIDField()
     volume = NamedOut()
     size_gib = serializers.IntegerField(source="volume.size_gib")
+    limits = IoLimitsOut(source="volume.limits")
     is_read_only = serializers.BooleanField()
     is_plugged = serializers.BooleanField()
     generation = serializers.IntegerField()
