@@ -5,8 +5,6 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from controlplane.dashboard.base_views import Text
-
 
 def describe_type(volume_type: Mapping[str, Any]) -> str:
     """Return the type as a choice of a form: its id, its description, its place and its limits."""
@@ -40,7 +38,7 @@ def describe_limits(limits: Mapping[str, int | None]) -> str:
     return ", ".join(present) or _("no limit")
 
 
-def _bounded(fixed: int, per_gib: int, of_fixed: str, by_size: str, by_size_at_least: str) -> Text:
+def _bounded(fixed: int, per_gib: int, of_fixed: str, by_size: str, by_size_at_least: str) -> str:
     if not per_gib:
         return of_fixed.format(count=fixed) if fixed else ""
     return (by_size_at_least if fixed else by_size).format(count=per_gib, least=fixed)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from gettext import gettext as _
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from andromede_cli.command import DRY_RUN, command, group
 from andromede_cli.declared_commands import delete_command, list_command, show_command
 from andromede_cli.output import Column
-
-if TYPE_CHECKING:
-    from andromede_cli.session import Session
+from andromede_cli.session import Session
 
 TYPE_COLUMNS = [
     Column("id", "id"),
