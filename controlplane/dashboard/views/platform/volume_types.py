@@ -1,6 +1,7 @@
 """Volume types for operators: create, edit, retire and delete. The catalog lists them."""
 
 from functools import cached_property
+from typing import Any
 
 from django import forms
 from django.urls import reverse
@@ -12,7 +13,7 @@ from controlplane.dashboard.forms import NAME_FIELD, TEXT, ApiForm, split_lines
 LIMITS = ("iops", "iops_per_gib", "mb_per_s", "mb_per_s_per_gib")
 
 
-def _limit(label: Text) -> forms.IntegerField:
+def _limit(label: Any) -> forms.IntegerField:
     return forms.IntegerField(label=label, min_value=0, initial=0)
 
 
