@@ -17,7 +17,6 @@ from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 T = TypeVar("T")
-
 ADDED_LATER = {"is_added_later": True}  # metadata of a field with a default
 OF_EITHER_FAMILY: dict[Any, Callable[[str], Any]] = {
     IPv4Address | IPv6Address: ip_address,

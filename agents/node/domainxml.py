@@ -14,6 +14,7 @@ from agents.node.adapters.interfaces import (
     GuestDisk,
     GuestNic,
     GuestSpec,
+    IoLimits,
     guest_name,
 )
 from agents.node.adapters.storage.monitors import address
@@ -64,6 +65,10 @@ def disk(plugged: GuestDisk, *, target: str, boot_order: int | None = None) -> E
     ET.SubElement(element, "target", dev=target, bus="virtio")
     if plugged.is_read_only:
         ET.SubElement(element, "readonly")
+    if limits := io_limits(plugged.limits):
+        below = ET.SubElement(element, "iotune")
+        for name, limit in limits.items():
+            _text(below, name, str(limit))
     _text(element, "serial", plugged.serial)
     if boot_order is not None:
         ET.SubElement(element, "boot", order=str(boot_order))
@@ -89,6 +94,12 @@ def _rbd(volume_id: UUID, rbd: RbdSource) -> list[ET.Element]:
         ET.SubElement(source, "host", name=host, port=str(port))
     driver = ET.Element("driver", {"name": "qemu", "type": "raw", **policy})
     return [driver, auth, source, ET.Element("backingStore")]
+
+
+def io_limits(limits: IoLimits) -> dict[str, int]:
+    """Return the limits by libvirt's names, without those that are 0."""
+    named = {"total_bytes_sec": limits.bytes_per_s, "total_iops_sec": limits.iops}
+    return {name: limit for name, limit in named.items() if limit}
 
 
 def _below(plugged: GuestDisk) -> ET.Element:

@@ -173,15 +173,5 @@ MIGRATIONS = (
         'user_data', json_extract(wish, '$.instance.guest_data.user_data')
     )) WHERE kind = 'arrival' AND wish IS NOT NULL;
     """,
-    """
-    -- A volume may be an image of a Ceph cluster.
-    UPDATE resource SET wish = json_object(
-        'image_sha256', json_extract(wish, '$.image_sha256'),
-        'is_taken_over', json(iif(json_extract(wish, '$.is_taken_over'), 'true', 'false')),
-        'pool', json_extract(wish, '$.pool'),
-        'rbd', NULL,
-        'size_bytes', json_extract(wish, '$.size_bytes')
-    ) WHERE kind = 'volume' AND wish IS NOT NULL;
-    """,
 )
 OLDEST_READER = 12  # the first schema whose agents can use the newest one

@@ -1,13 +1,14 @@
 """Specs from the control plane, as plain values: rpc/decoding.py makes them, the state store keeps them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address
 from uuid import UUID
 
-from agents.node.adapters.interfaces import ConsoleKind, Firmware, ImageFormat, Power
+from agents.node.adapters.interfaces import NO_LIMITS, ConsoleKind, Firmware, ImageFormat, IoLimits, Power
 from agents.node.adapters.migrations import Convergence
 from agents.node.adapters.storage.places import Place, RbdSource
+from agents.node.codec import ADDED_LATER
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,8 @@ class VolumeSpec:
     image_sha256: str  # empty: no image
     pool: str = ""  # name of the pool that has its data; empty: the node's own folder
     is_taken_over: bool = False  # the file is there already
-    rbd: RbdSource | None = None  # its image, if the pool is one of a Ceph cluster
+    rbd: RbdSource | None = field(default=None, metadata=ADDED_LATER)  # its image, if the pool is one of a Ceph cluster
+    limits: IoLimits = field(default=NO_LIMITS, metadata=ADDED_LATER)
 
     @property
     def place(self) -> Place:

@@ -173,13 +173,14 @@ class RemoveImageRequest(_message.Message):
     def __init__(self, sha256: _Optional[str] = ...) -> None: ...
 
 class EnsureVolumeRequest(_message.Message):
-    __slots__ = ("subject", "permit", "size_bytes", "image_sha256", "pool", "is_taken_over", "rbd")
+    __slots__ = ("subject", "permit", "size_bytes", "image_sha256", "pool", "is_taken_over", "limits", "rbd")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     PERMIT_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     IMAGE_SHA256_FIELD_NUMBER: _ClassVar[int]
     POOL_FIELD_NUMBER: _ClassVar[int]
     IS_TAKEN_OVER_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
     RBD_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     permit: Permit
@@ -187,8 +188,17 @@ class EnsureVolumeRequest(_message.Message):
     image_sha256: str
     pool: str
     is_taken_over: bool
+    limits: IoLimits
     rbd: RbdSource
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., size_bytes: _Optional[int] = ..., image_sha256: _Optional[str] = ..., pool: _Optional[str] = ..., is_taken_over: _Optional[bool] = ..., rbd: _Optional[_Union[RbdSource, _Mapping]] = ...) -> None: ...
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., size_bytes: _Optional[int] = ..., image_sha256: _Optional[str] = ..., pool: _Optional[str] = ..., is_taken_over: _Optional[bool] = ..., limits: _Optional[_Union[IoLimits, _Mapping]] = ..., rbd: _Optional[_Union[RbdSource, _Mapping]] = ...) -> None: ...
+
+class IoLimits(_message.Message):
+    __slots__ = ("iops", "bytes_per_s")
+    IOPS_FIELD_NUMBER: _ClassVar[int]
+    BYTES_PER_S_FIELD_NUMBER: _ClassVar[int]
+    iops: int
+    bytes_per_s: int
+    def __init__(self, iops: _Optional[int] = ..., bytes_per_s: _Optional[int] = ...) -> None: ...
 
 class RbdSource(_message.Message):
     __slots__ = ("pool", "image", "monitors", "client", "key")

@@ -51,6 +51,7 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
     "port.detach": _WHOLE,
     "volume.create": _DISK,
     "volume.grow": _DISK,
+    "volume.retype": _DISK,
     "volume.attach": _WHOLE,
     "volume.detach": _WHOLE,
     "public-address.attach": ("netedge",),

@@ -87,6 +87,7 @@ OTHERS = {
     "address_pool_list": "List the pools of public addresses",
     "address_pool_update": "Edit a pool of public addresses",
     "address_pool_usable_list": "List the pools of public addresses that a project may use",
+    "volume_type_usable_list": "List the volume types that a project may use",
     "platform_public_address_list": "List the public addresses of all projects",
     "platform_public_address_use_list": "List which project had which public address when",
     "port_metrics": "Show the metrics of a port",

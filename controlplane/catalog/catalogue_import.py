@@ -35,7 +35,17 @@ from controlplane.catalog.bitemporal import (
     with_remainders,
 )
 from controlplane.catalog.errors import CatalogueInvalid
-from controlplane.catalog.models import LOCAL, Fact, Flavor, OfficerKey, Party, Region, VolumeType, Zone
+from controlplane.catalog.models import (
+    DEFAULT_MAX_VOLUMES,
+    LOCAL,
+    Fact,
+    Flavor,
+    OfficerKey,
+    Party,
+    Region,
+    VolumeType,
+    Zone,
+)
 from controlplane.catalog.selectors import facts_in_force, statement_of
 from controlplane.catalog.signing import REVIEW_DAYS
 from controlplane.catalog.signing_keys import Officer
@@ -43,6 +53,7 @@ from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 
 OFFERS_SCHEMA = "andromede.offers/1"
+MOST_VOLUMES = 24  # as many as nodes can plug in
 # A fact whose review is nearer than this is stated again. Longer than a fortnight's holiday of the only officer.
 RENEWED_BEFORE = timedelta(days=30)
 
@@ -250,7 +261,8 @@ def _naming_the_place() -> Iterator[None]:
 
 @transaction.atomic(durable=True)
 def offers_import(actor: Actor, document: object) -> OffersImport:
-    """Make flavors and volume types equal to the decoded JSON file. Those that the file does not name stay.
+    """Make flavors and volume types equal to the decoded JSON file. Those that the file does not name stay, and so do
+    volume types that the API has created or changed.
 
     Instances keep their sizes when their flavor changes.
 
@@ -260,7 +272,8 @@ def offers_import(actor: Actor, document: object) -> OffersImport:
     actor.may_operate()
     with _naming_the_place():
         flavors, types = _offers(document)
-    rows: list[Flavor | VolumeType] = [*flavors, *types]
+    of_api = set(VolumeType.objects.filter(is_imported=False).values_list("pk", flat=True))
+    rows: list[Flavor | VolumeType] = [*flavors, *(each for each in types if each.pk not in of_api)]
     changed = sum(map(_is_changed, rows))
     for row in rows:
         row.save()
@@ -278,12 +291,16 @@ def _offers(document: object) -> tuple[list[Flavor], list[VolumeType]]:
 
 
 def _flavor(item: object, at: str) -> Flavor:
-    body = as_object(item, at, required=("id", "vcpus", "memory_mib", "disk_gib"))
+    body: Mapping[str, object] = as_object(
+        item, at, required=("id", "vcpus", "memory_mib", "disk_gib"), optional=("max_volumes",)
+    )
+    max_volumes = body.get("max_volumes", DEFAULT_MAX_VOLUMES)
     return Flavor(
         pk=as_slug(body["id"], f"{at}.id"),
         vcpus=as_count(body["vcpus"], f"{at}.vcpus", minimum=1, maximum=1024),
         memory_mib=as_count(body["memory_mib"], f"{at}.memory_mib", minimum=64, maximum=64 * 2**20),
         disk_gib=as_count(body["disk_gib"], f"{at}.disk_gib", minimum=1, maximum=2**20),
+        max_volumes=as_count(max_volumes, f"{at}.max_volumes", minimum=0, maximum=MOST_VOLUMES),
     )
 
 
@@ -301,6 +318,7 @@ def _volume_type(item: object, at: str) -> VolumeType:
         pk=name,
         description=as_text(body["description"], f"{at}.description"),
         pool=as_slug(body["pool"], f"{at}.pool") if "pool" in body else "",
+        is_imported=True,
     )
 
 

@@ -125,6 +125,33 @@ class VolumeTypeNotFound(NotFound):
     detail = "There is no volume type {name!r}. GET /v1/volume-types lists them."
 
 
+class VolumeTypeTaken(Conflict):
+    code = "catalog.volume_type.taken"
+    title = "Id taken"
+    detail = "There is already a volume type {name!r}."
+
+
+class VolumeTypeInvalid(Unprocessable):
+    code = "catalog.volume_type.invalid"
+    title = "Volume type refused"
+    detail = "The volume type {name!r} is on a node's own disk and can have no pool. Choose another id."
+
+
+class VolumeTypeRetired(Conflict):
+    code = "catalog.volume_type.retired"
+    title = "Volume type retired"
+    detail = "The volume type {name!r} is retired and takes no new volumes. Choose another one."
+
+
+class VolumeTypeInUse(Conflict):
+    code = "catalog.volume_type.in_use"
+    title = "In use"
+    detail = (
+        "Volumes or root disks have the volume type {name!r}, or had it before they were deleted. Retire it instead: "
+        "then it takes no new volumes."
+    )
+
+
 class ImageNotFound(NotFound):
     code = "catalog.image.not_found"
     detail = "There is no image {name!r} here."

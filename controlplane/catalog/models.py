@@ -1,7 +1,7 @@
 from datetime import datetime
 
 from django.contrib.postgres.constraints import ExclusionConstraint
-from django.contrib.postgres.fields import DateTimeRangeField
+from django.contrib.postgres.fields import ArrayField, DateTimeRangeField
 from django.db import models
 from django.db.models import F, Func, Q
 
@@ -152,13 +152,17 @@ class Fact(BaseModel):
         return moment >= self.review_by
 
 
+DEFAULT_MAX_VOLUMES = 24
+
+
 class Flavor(models.Model):
-    """The size of an instance. `disk_gib` is its root disk."""
+    """The size of an instance. `disk_gib` is its root disk, `max_volumes` the limit of attached volumes beside it."""
 
     id = models.SlugField(primary_key=True, max_length=63)
     vcpus = models.PositiveSmallIntegerField()
     memory_mib = models.PositiveIntegerField()
     disk_gib = models.PositiveIntegerField()
+    max_volumes = models.PositiveSmallIntegerField(default=DEFAULT_MAX_VOLUMES, db_default=DEFAULT_MAX_VOLUMES)
 
     class Meta:
         constraints = [
@@ -171,15 +175,28 @@ class Flavor(models.Model):
         return self.id
 
 
-LOCAL = "local"  # the volume type without a pool
+LOCAL = "local"  # the default volume type, without a pool
 
 
 class VolumeType(models.Model):
-    """The storage of a volume. `pool`: the name of the pool; empty: a file on one node's own disk."""
+    """The storage of a volume. `pool`: the name of the pool; empty: a file on one node's own disk.
+
+    The limits are of reads and writes together, fixed and for each GiB of the volume; 0: none. `organization_ids`: the
+    only organizations that may use the type; empty: all. A retired type takes no new volumes. `is_imported`: a file
+    has it, and the API has not changed it since.
+    """
 
     id = models.SlugField(primary_key=True, max_length=63)
     description = models.CharField(max_length=200)
     pool = models.SlugField(max_length=40, blank=True, default="", db_default="")
+    iops = models.PositiveIntegerField(default=0, db_default=0)
+    mb_per_s = models.PositiveIntegerField(default=0, db_default=0)
+    iops_per_gib = models.PositiveIntegerField(default=0, db_default=0)
+    mb_per_s_per_gib = models.PositiveIntegerField(default=0, db_default=0)
+    organization_ids = ArrayField(models.UUIDField(), default=list, db_default=[])
+    is_retired = models.BooleanField(default=False, db_default=False)
+    is_imported = models.BooleanField(default=False, db_default=True)
+    generation = models.PositiveBigIntegerField(default=1, db_default=1)
 
     def __str__(self) -> str:
         return self.id

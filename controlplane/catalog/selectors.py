@@ -16,10 +16,9 @@ from controlplane.catalog.errors import (
     ImageNotFound,
     ImageNotReady,
     PartyNotFound,
-    VolumeTypeNotFound,
     ZoneNotFound,
 )
-from controlplane.catalog.models import LOCAL, Fact, Flavor, Image, OfficerKey, Party, Region, VolumeType, Zone
+from controlplane.catalog.models import Fact, Flavor, Image, OfficerKey, Party, Region, Zone
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel.prepared_queries import Prepared, PreparedByRef
@@ -141,22 +140,6 @@ def flavor_get(ref: str) -> Flavor:
     if flavor is None:
         raise FlavorNotFound(field="flavor", name=ref)
     return flavor
-
-
-def volume_types() -> QuerySet[VolumeType]:
-    return VolumeType.objects.order_by("pk")
-
-
-def volume_type_get(ref: str, *, field: str = "volume_type") -> VolumeType:
-    volume_type = volume_types().filter(pk=ref).first()
-    if volume_type is None:
-        raise VolumeTypeNotFound(field=field, name=ref)
-    return volume_type
-
-
-def root_volume_type(ref: str) -> VolumeType | None:
-    """Return the volume type of an instance's root disk; None: on its node's own disk, which needs no type."""
-    return None if ref == LOCAL else volume_type_get(ref, field="root_volume_type")
 
 
 def world(*, known_at: datetime | None = None) -> World:

@@ -235,6 +235,15 @@ class TooManyPorts(Unprocessable):
     detail = "An instance has at most {limit} ports. Detach one first, or request fewer."
 
 
+class TooManyVolumes(Conflict):
+    code = "compute.attachment.too_many"
+    title = "Too many volumes"
+    detail = (
+        "An instance of the flavor {flavor} has at most {limit} volumes beside its root disk. Detach one first, or "
+        "choose a flavor with more."
+    )
+
+
 class AttachmentNotFound(NotFound):
     code = "compute.attachment.not_found"
     detail = "There is no attachment {name!r} here."

@@ -161,7 +161,7 @@ def migration_request(migration: Migration) -> PlacementRequest:
         disk_gib=request.disk_gib + sum(volume.size_gib for volume in volumes if volume.pool is None),
         pools=tuple(dict.fromkeys(shared)),
         zones=(migration.source.zone_id,),
-        traits=request.traits | _migration_traits(migration),
+        traits=request.traits.union(_migration_traits(migration), *(volume.limits.traits for volume in volumes)),
         host=str(migration.requested_destination_id) if migration.requested_destination_id else None,
         excluded=(migration.source_id,),
         move=migration.pk,

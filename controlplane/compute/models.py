@@ -4,7 +4,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-from controlplane.catalog.models import LOCAL, Image, VolumeType
+from controlplane.catalog.io_limits import IoLimits
+from controlplane.catalog.models import DEFAULT_MAX_VOLUMES, LOCAL, Image, VolumeType
 from controlplane.identity.models import ProjectResource
 from controlplane.kernel.db import BaseModel
 from controlplane.kernel.states import machine
@@ -68,8 +69,9 @@ class Instance(ProjectResource):
     | deleted  | gone; the row remains for history |
 
     `power_state` is its node's last report, of `power_state_at`, and `power_reason` its cause. `restart_count` is the
-    desired number of restarts so far. Sizes are copied from the flavor: a change of the flavor changes no instance. The
-    id is the libvirt UUID too. `root_pool`: the pool that has its root disk; none: its node alone has it, as with a
+    desired number of restarts so far. Sizes, and the limit of volumes, are copied from the flavor: a change of the
+    flavor changes no instance. The limits of its root disk are copied from the volume type in the same way. The id is
+    the libvirt UUID too. `root_pool`: the pool that has its root disk; none: its node alone has it, as with a
     `root_volume_type` that names no pool (none: created before volume types). `boot_volume`: the volume that is its
     root disk, in place of one of its own; `disk_gib` is then that volume's size, and no node has `root_volume_id`: the
     previous release, which erases the root disk of a deleted instance, finds nothing to erase.
@@ -91,12 +93,15 @@ class Instance(ProjectResource):
     vcpus = models.PositiveSmallIntegerField()
     memory_mib = models.PositiveIntegerField()
     disk_gib = models.PositiveIntegerField()
+    max_volumes = models.PositiveSmallIntegerField(default=DEFAULT_MAX_VOLUMES, db_default=DEFAULT_MAX_VOLUMES)
     image = models.ForeignKey(Image, models.PROTECT)
     node = models.ForeignKey(Node, models.PROTECT, null=True)
     root_volume_id = models.UUIDField()
     root_volume_type = models.ForeignKey(VolumeType, models.PROTECT, null=True)
     root_pool = models.ForeignKey(Pool, models.PROTECT, null=True)
     boot_volume = models.ForeignKey(Volume, models.PROTECT, null=True, related_name="+")
+    root_iops_limit = models.PositiveIntegerField(default=0, db_default=0)
+    root_mb_per_s_limit = models.PositiveIntegerField(default=0, db_default=0)
     ssh_public_keys = ArrayField(models.TextField(), default=list)
     user_data = models.BinaryField(max_length=65536, default=bytes)
     encrypted_user_data = models.BinaryField(null=True, db_column="sealed_user_data")
@@ -147,6 +152,13 @@ class Instance(ProjectResource):
     def own_disk_gib(self) -> int:
         """The disk that it takes of its node or pool itself: a boot volume has an allocation of its own."""
         return 0 if self.boot_volume_id else self.disk_gib
+
+    @property
+    def root_limits(self) -> IoLimits:
+        """The limits of its root disk; of a boot volume, that volume's."""
+        if self.boot_volume is not None:
+            return self.boot_volume.limits
+        return IoLimits(self.root_iops_limit, self.root_mb_per_s_limit)
 
 
 class MetadataDocument(BaseModel):

@@ -20,6 +20,7 @@ from controlplane.compute.services import (
     instance_placement_request,
     lock_affinity_group,
 )
+from controlplane.compute.volume_counts import check_volume_count
 from controlplane.identity.actor import Actor
 from controlplane.kernel.db import move
 from controlplane.kernel.ids import new_id
@@ -60,6 +61,7 @@ def instance_recreate(actor: Actor, instance: Instance, new: NewAttachments) -> 
 def _check(instance: Instance, new: NewAttachments) -> None:
     require_state_in(instance, ("error",))
     check_image(instance.image, instance, field="image")
+    check_volume_count(len(new.volumes), instance, field="volumes")
     for volume in new.volumes:
         require_volume_state(volume, "available")
     check_ports(new.networks, new.ports)

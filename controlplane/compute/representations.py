@@ -47,6 +47,9 @@ SELECT instance.id,
                 'id', attachment.id,
                 'volume', json_build_object('id', volume.id, 'name', volume.name),
                 'size_gib', volume.size_gib,
+                'limits', json_build_object(
+                    'iops', nullif(volume.iops_limit, 0), 'mb_per_s', nullif(volume.mb_per_s_limit, 0)
+                ),
                 'is_read_only', attachment.is_read_only,
                 'is_plugged', attachment.is_plugged,
                 'is_boot', attachment.is_boot,

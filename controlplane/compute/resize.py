@@ -4,11 +4,13 @@ from dataclasses import replace
 
 from django.db import transaction
 
+from controlplane.catalog.io_limits import io_limits
 from controlplane.catalog.models import Flavor
 from controlplane.compute.actions import require_instance_state
 from controlplane.compute.errors import FlavorTooSmall
-from controlplane.compute.models import Instance
+from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.services import instance_change, instance_lock, instance_placement_request
+from controlplane.compute.volume_counts import check_volume_count
 from controlplane.identity.actor import Actor
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation
@@ -22,6 +24,7 @@ def instance_resize(actor: Actor, instance: Instance, *, flavor: Flavor) -> Oper
 
     Raises:
         FlavorTooSmall: the flavor's disk is smaller than the present one.
+        TooManyVolumes: more volumes are attached than the flavor allows.
         InstanceWrongState, QuotaExceeded, PolicyUnsatisfiable, InsufficientCapacity, NoPlace, Busy.
     """
     actor.may_write()
@@ -44,6 +47,8 @@ def _check_resize(instance: Instance, flavor: Flavor) -> None:
             needed=instance.disk_gib,
             given=flavor.disk_gib,
         )
+    attached = Attachment.objects.filter(instance=instance, is_boot=False)
+    check_volume_count(attached.count(), flavor, field="flavor")
 
 
 @transaction.atomic
@@ -52,7 +57,10 @@ def _resize(actor: Actor, instance: Instance, flavor: Flavor) -> Operation:
     instance_lock(instance)
     dimensions = _changed(instance)
     was, to = ({name: getattr(size, name) for name in dimensions} for size in (instance, flavor))
-    args = {"to": {"flavor": flavor.pk, **to}, "was": was}
+    own_type = None if instance.boot_volume_id else instance.root_volume_type
+    limits = io_limits(own_type, flavor.disk_gib)
+    root = {"root_iops_limit": limits.iops, "root_mb_per_s_limit": limits.mb_per_s}
+    args = {"to": {"flavor": flavor.pk, "max_volumes": flavor.max_volumes, **root, **to}, "was": was}
     operation = instance_change(actor, instance, "instance.resize", args=args)
     _check_resize(instance, flavor)
     both = {dimension: max(was[dimension], to[dimension]) for dimension in ("vcpus", "memory_mib")}

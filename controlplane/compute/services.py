@@ -11,6 +11,7 @@ from django.db.models import F
 
 from andromede_core.policy.clauses import Policy
 from controlplane.audit.services import audit_entry, record
+from controlplane.catalog.io_limits import io_limits
 from controlplane.catalog.models import Flavor, Image, VolumeType
 from controlplane.compute import user_data
 from controlplane.compute.actions import require_instance_state
@@ -25,6 +26,7 @@ from controlplane.compute.errors import (
 from controlplane.compute.instance_metadata import request_metadata
 from controlplane.compute.models import METADATA_ACCESS, RESTART_POLICIES, AffinityGroup, Attachment, Instance, SshKey
 from controlplane.compute.port_placement import with_ports
+from controlplane.compute.volume_counts import check_volume_count
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
@@ -119,7 +121,7 @@ def instance_placement_request(
         zones=zones,
         near=near,
         group=GroupRule(group.pk, group.rule, group.is_strict) if group else None,
-        traits=frozenset({"firmware:uefi"}) if instance.image.firmware == "uefi" else frozenset(),
+        traits=instance.root_limits.traits | ({"firmware:uefi"} if instance.image.firmware == "uefi" else set()),
     )
 
 
@@ -138,7 +140,8 @@ def constrain_to_volumes(request: PlacementRequest, volumes: Iterable[Volume]) -
     volumes = list(volumes)
     near = tuple(volume.pk for volume in volumes if volume.pool is None)
     others = tuple(requirement for volume in volumes for requirement in pool_requirements(volume))
-    return replace(request, near=near, pools=(*request.pools, *dict.fromkeys(others)))
+    traits = request.traits.union(*(volume.limits.traits for volume in volumes))
+    return replace(request, near=near, pools=(*request.pools, *dict.fromkeys(others)), traits=traits)
 
 
 def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, Operation]:
@@ -146,10 +149,10 @@ def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[I
 
     Raises:
         RoleNeeded: `host`, and the actor is no operator.
-        InvalidName, FlavorTooSmall, UserDataTooLarge, InstanceNameTaken, QuotaExceeded, VolumeWrongState, Busy,
-        InsufficientCapacity, NoPlace, PolicyUnsatisfiable, UnknownHost, AddressesExhausted, PortAttached, TooManyPorts,
-        PortNotFound, SubnetMissing, ExemptionForOther,
-        ExemptionOver, ExemptionUnsigned, ExemptionSpent.
+        InvalidName, FlavorTooSmall, TooManyVolumes, UserDataTooLarge, InstanceNameTaken, QuotaExceeded,
+        VolumeWrongState, Busy, InsufficientCapacity, NoPlace, PolicyUnsatisfiable, UnknownHost, AddressesExhausted,
+        PortAttached, TooManyPorts, PortNotFound, SubnetMissing, ExemptionForOther, ExemptionOver, ExemptionUnsigned,
+        ExemptionSpent.
         RoutedElsewhere: a public address of a port is routed to another zone.
     """
     new = constrain_to_public_addresses(new)
@@ -207,6 +210,7 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, P
     check_name(new.name)
     _check_fit(new)
     boot = new.boot_volume
+    limits = io_limits(new.root_volume_type if boot is None else None, new.flavor.disk_gib)
     instance = Instance(
         id=_id_for(new),
         project=project,
@@ -216,6 +220,9 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, P
         vcpus=new.flavor.vcpus,
         memory_mib=new.flavor.memory_mib,
         disk_gib=new.flavor.disk_gib if boot is None else boot.size_gib,
+        max_volumes=new.flavor.max_volumes,
+        root_iops_limit=limits.iops,
+        root_mb_per_s_limit=limits.mb_per_s,
         image=new.image,
         generation=FIRST_START,
         root_volume_id=new_id(),
@@ -262,6 +269,7 @@ def _check_fit(new: NewInstance) -> None:
     check_user_data(new.user_data)
     boot = new.boot_volume
     check_image(new.image, new.flavor, field="flavor", disk_gib=boot.size_gib if boot else None)
+    check_volume_count(len(new.volumes), new.flavor, field="volumes")
     for volume in new.all_volumes:
         require_volume_state(volume, "available")
     check_groups(new.security_groups or ())

@@ -221,6 +221,7 @@ OPERATION_LABELS = {
     "volume.attach": _("Attach volume"),
     "volume.detach": _("Detach volume"),
     "volume.grow": _("Grow volume"),
+    "volume.retype": _("Change type of volume"),
     "image.import": _("Import image"),
     "node.fence": _("Fence node"),
     "image.verify": _("Inspect image"),

@@ -31,6 +31,7 @@ from controlplane.dashboard.views.platform import (
     recoveries,
     storage_clusters,
     users,
+    volume_types,
 )
 from controlplane.dashboard.views.project import (
     address_sets,
@@ -119,6 +120,7 @@ urlpatterns = [
     path(f"{VOLUME}/activity", volumes.VolumeActivity.as_view(), name="volume-activity"),
     path(f"{VOLUME}/settings", volumes.VolumeSettings.as_view(), name="volume-settings"),
     path(f"{VOLUME}/grow", volumes.VolumeGrow.as_view(), name="volume-grow"),
+    path(f"{VOLUME}/retype", volumes.VolumeRetype.as_view(), name="volume-retype"),
     path(f"{VOLUME}/delete", volumes.VolumeDelete.as_view(), name="volume-delete"),
     # sign-in and the user's account
     path("sign-in/passkey", sign_in.PasskeySignIn.as_view(), name="sign-in-passkey"),
@@ -454,4 +456,13 @@ urlpatterns += [  # compliance
     path("platform/tokens", users.PlatformTokens.as_view(), name="platform-tokens"),
     path("platform/tokens/<str:token>/revoke", users.PlatformTokenRevoke.as_view(), name="platform-tokens-revoke"),
     path("platform/offers", platform_organizations.Offers.as_view(), name="offers"),
+    path("platform/volume-types/new", volume_types.VolumeTypeCreate.as_view(), name="volume-type-new"),
+    path(
+        "platform/volume-types/<str:volume_type>/edit", volume_types.VolumeTypeEdit.as_view(), name="volume-type-edit"
+    ),
+    path(
+        "platform/volume-types/<str:volume_type>/delete",
+        volume_types.VolumeTypeDelete.as_view(),
+        name="volume-type-delete",
+    ),
 ]

@@ -39,7 +39,16 @@ PLATFORMS = {
     **rules_of("zones", {"zone_list": (READ, SIGNED_IN), "zone_get": (READ, SIGNED_IN)}),
     **rules_of("capacity", {"zone_capacity_get": (READ, SIGNED_IN)}),
     **rules_of("flavors", {"flavor_list": (READ, SIGNED_IN)}),
-    **rules_of("volume-types", {"volume_type_list": (READ, SIGNED_IN)}),
+    **rules_of(
+        "volume-types",
+        {
+            "volume_type_list": (READ, SIGNED_IN),
+            "volume_type_get": (READ, SIGNED_IN),
+            "volume_type_create": (OPERATE, OPERATORS),
+            "volume_type_update": (OPERATE, OPERATORS),
+            "volume_type_delete": (OPERATE, OPERATORS),
+        },
+    ),
     **rules_of("parties", {"party_list": (READ, SIGNED_IN), "party_get": (READ, SIGNED_IN)}),
     **rules_of("sets", {"set_list": (READ, SIGNED_IN)}),
     **rules_of("facts", {"fact_list": (READ, SIGNED_IN), "fact_state": (OPERATE, OPERATORS)}),
@@ -235,7 +244,7 @@ RESOURCES = {
     **rules_of("tunnels", {"instance_tunnel_open": (CREATE, MEMBERS)}),
     **usual_rules("attachments", "attachment", "list", "get", "create", "delete"),
     **usual_rules("volumes", "volume", "list", "get", "create", "update", "delete"),
-    **rules_of("volumes", {"volume_grow": (ACT, MEMBERS)}),
+    **rules_of("volumes", {"volume_grow": (ACT, MEMBERS), "volume_retype": (ACT, MEMBERS)}),
     **usual_rules("images", "image", "list", "get", "create"),
     **rules_of(
         "images",
@@ -269,6 +278,7 @@ RESOURCES = {
         {"security_group_of_instance_get": (READ, METADATA), "security_group_of_instance_set": (UPDATE, MEMBERS)},
     ),
     **rules_of("address-pools", {"address_pool_usable_list": (READ, METADATA)}),
+    **rules_of("volume-types", {"volume_type_usable_list": (READ, METADATA)}),
     **usual_rules("public-addresses", "public_address", "list", "get", "create", "update", "delete"),
     **rules_of(
         "public-addresses",

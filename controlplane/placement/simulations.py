@@ -37,7 +37,7 @@ def simulate(what: What) -> PlacementResult:
     Raises:
         ZoneUnknown, TooManyClauses.
     """
-    is_about_disk = what.operation in ("volume.create", "volume.grow")
+    is_about_disk = what.operation in ("volume.create", "volume.grow", "volume.retype")
     return services.preview(
         PlacementRequest(
             operation=what.operation,

@@ -203,6 +203,7 @@ KINDS: Mapping[str, Callable[[Operation], PermitScope]] = {
     "port.detach": _of_instance,
     "volume.create": _of_volume,
     "volume.grow": _of_volume,
+    "volume.retype": _of_volume,
     "volume.attach": _of_attachment,
     "volume.detach": _of_attachment,
 }

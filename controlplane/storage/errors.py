@@ -26,6 +26,15 @@ class VolumeInUse(Conflict):
     )
 
 
+class VolumeTypeElsewhere(Conflict):
+    code = "storage.volume.type_elsewhere"
+    title = "Type in another pool"
+    detail = (
+        "The volume is {where}, and volumes of the type {volume_type!r} are {wanted}. Moving a volume between pools is "
+        "not possible yet: choose a type of the same place, or create a volume of that type and copy the data."
+    )
+
+
 class VolumeCannotShrink(Unprocessable):
     code = "storage.volume.cannot_shrink"
     detail = "The volume has {size_gib} GiB and cannot shrink to {asked_gib} GiB. Request a larger size."

@@ -1,6 +1,7 @@
 from django.db import models
 from django.db.models import Q
 
+from controlplane.catalog.io_limits import IoLimits
 from controlplane.catalog.models import Image, VolumeType
 from controlplane.identity.models import ProjectResource
 from controlplane.kernel.states import machine
@@ -24,6 +25,9 @@ class Volume(ProjectResource):
     One without a `pool` is a file on that node alone, so the instance that it is attached to runs there; one in a pool
     can be opened by any other node that has the pool.
 
+    Its limits, 0 for none, are those of its type at its creation, last growth or retype. `next_type`: the type that a
+    retype under way gives it.
+
     `is_deleting`: a deletion was accepted; nothing else is any more.
     """
 
@@ -33,6 +37,9 @@ class Volume(ProjectResource):
     image = models.ForeignKey(Image, models.PROTECT, null=True)
     node = models.ForeignKey(Node, models.PROTECT, null=True)
     pool = models.ForeignKey(Pool, models.PROTECT, null=True)
+    iops_limit = models.PositiveIntegerField(default=0, db_default=0)
+    mb_per_s_limit = models.PositiveIntegerField(default=0, db_default=0)
+    next_type = models.ForeignKey(VolumeType, models.PROTECT, null=True, related_name="+")
     is_deleting = models.BooleanField(default=False)
 
     class Meta:
@@ -52,3 +59,7 @@ class Volume(ProjectResource):
                 fields=["project", "created_at", "id"], condition=~Q(state="deleted"), name="storage_volume_by_age"
             )
         ]
+
+    @property
+    def limits(self) -> IoLimits:
+        return IoLimits(self.iops_limit, self.mb_per_s_limit)

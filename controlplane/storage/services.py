@@ -12,6 +12,7 @@ from andromede_core.documents.messages import Message, either
 from andromede_core.policy.clauses import Policy
 from controlplane.audit.services import audit_entry, record
 from controlplane.catalog.errors import ImageSizeMismatch
+from controlplane.catalog.io_limits import io_limits
 from controlplane.catalog.models import Image, VolumeType
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
@@ -71,6 +72,7 @@ def volume_placement_request(
         zones=zones,
         near=near,
         pools=pools,
+        traits=volume.limits.traits,
     )
 
 
@@ -138,6 +140,7 @@ def _plan(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, Place
     check_name(new.name)
     if new.image is not None and new.size_gib < new.image.min_disk_gib:
         raise ImageSizeMismatch(field="size_gib", needed_gib=new.image.min_disk_gib, given_gib=new.size_gib)
+    limits = io_limits(new.volume_type, new.size_gib)
     volume = Volume(
         id=_id_for(new),
         project=project,
@@ -146,6 +149,8 @@ def _plan(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, Place
         size_gib=new.size_gib,
         volume_type=new.volume_type,
         image=new.image,
+        iops_limit=limits.iops,
+        mb_per_s_limit=limits.mb_per_s,
     )
     request = volume_placement_request(volume, zones=new.zones, near=_near(new), operation="volume.create")
     return volume, replace(
@@ -265,7 +270,12 @@ def _check_grow(volume: Volume, size_gib: int) -> None:
 @transaction.atomic
 def _grow(actor: Actor, volume: Volume, size_gib: int) -> Operation:
     volume_lock(volume)
-    args = {"size_gib": size_gib, "was_gib": volume.size_gib}
+    limits = io_limits(volume.volume_type, size_gib)
+    args = {
+        "size_gib": size_gib,
+        "was_gib": volume.size_gib,
+        "limits": {"iops": limits.iops, "mb_per_s": limits.mb_per_s},
+    }
     operation_request = OperationRequest("volume.grow", volume.project_id, [volume.pk], args, resource_name=volume.name)
     operation = enqueue(actor, operation_request)
     _check_grow(volume, size_gib)

@@ -13,7 +13,6 @@ from uuid import UUID
 from agents.protocol import agent_pb2, storage_pb2
 from controlplane.catalog import image_store
 from controlplane.catalog.models import Image
-from controlplane.kernel.units import GIB
 from controlplane.nodes.agent_client import CallAuthorization
 from controlplane.nodes.models import Pool
 from controlplane.operations import queues
@@ -59,21 +58,18 @@ def ensure_image(authorization: CallAuthorization, image: Image, pool: Pool) -> 
 
 
 def open_for(
-    authorization: CallAuthorization, pool: Pool, volume_id: UUID, *, size_gib: int, image_sha256: str, is_new: bool
+    authorization: CallAuthorization, request: agent_pb2.EnsureVolumeRequest, pool: Pool
 ) -> agent_pb2.RbdSource:
-    """Make or grow the volume, open it for the authorized node, and return what the node needs to open it.
-
-    `image_sha256`: of a new volume; empty: it is empty.
-    """
-    request = storage_pb2.EnsureVolumeRequest(
-        volume_id=str(volume_id),
-        size_bytes=size_gib * GIB,
-        image_sha256=image_sha256 if is_new else "",
-        is_taken_over=not is_new,
+    """Make or grow the requested volume, open it for the authorized node, and return what the node opens it with."""
+    volume = storage_pb2.EnsureVolumeRequest(
+        volume_id=request.subject.id,
+        size_bytes=request.size_bytes,
+        image_sha256=request.image_sha256,
+        is_taken_over=request.is_taken_over,
     )
     with _using_permit(authorization):
-        volume_calls.ensure_volume(authorization, pool, request)
-        key = volume_calls.open_volume(authorization, pool, volume_id)
+        volume_calls.ensure_volume(authorization, pool, volume)
+        key = volume_calls.open_volume(authorization, pool, UUID(request.subject.id))
     return agent_pb2.RbdSource(pool=key.pool, image=key.image, monitors=key.monitors, client=key.client, key=key.key)
 
 

@@ -1,12 +1,13 @@
 """Steps on nodes that several workflows share: rows turned into specs, and removals that outlive their node."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
 
 from agents.protocol import agent_pb2 as pb
 from controlplane.catalog import image_store
+from controlplane.catalog.io_limits import IO_LIMITS, IoLimits
 from controlplane.catalog.models import Image
 from controlplane.compute import user_data
 from controlplane.compute.migration import is_off
@@ -19,10 +20,11 @@ from controlplane.network.models import Port
 from controlplane.network.port_specs import PortSpec
 from controlplane.nodes import agent_client, selectors, services
 from controlplane.nodes.agent_client import CallAuthorization, subject
-from controlplane.nodes.errors import NodeAbandoned, NodeRefused, NodeUnreachable
+from controlplane.nodes.errors import NodeAbandoned, NodeOutdated, NodeRefused, NodeUnreachable
 from controlplane.nodes.models import AUTO_CONVERGE, Node, Pool
 from controlplane.nodes.pools import nodes_with_pool
 from controlplane.operations import queues
+from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.storage.models import Volume
 from controlplane.storage_clusters.errors import StorageClusterRefused
@@ -75,23 +77,34 @@ def _has_image(ensure: Callable[..., object]) -> bool:
 
 @dataclass(frozen=True)
 class Disk:
-    """A volume's file. `pool`: where it is; None: on a node alone."""
+    """A volume's file. `pool`: where it is; None: on a node alone. `limits`: of the guest that uses it."""
 
     id: UUID
     generation: int
     size_gib: int
     image: Image | None = None
     pool: Pool | None = None
+    limits: IoLimits = field(default_factory=IoLimits)
 
 
 def disk_of(volume: Volume) -> Disk:
-    return Disk(volume.pk, volume.generation, volume.size_gib, volume.image, volume.pool)
+    return Disk(volume.pk, volume.generation, volume.size_gib, volume.image, volume.pool, volume.limits)
+
+
+def requested_limits(operation: Operation) -> IoLimits:
+    """Return the limits that a growth or a retype gives; none of a growth that an earlier release requested."""
+    return IoLimits(**operation.args.get("limits", {}))
 
 
 def root_of(instance: Instance) -> Disk:
     """Return its own root disk, which an instance that boots from a volume does not have."""
     return Disk(
-        instance.root_volume_id, instance.generation, instance.disk_gib, instance.image, pool=instance.root_pool
+        instance.root_volume_id,
+        instance.generation,
+        instance.disk_gib,
+        instance.image,
+        pool=instance.root_pool,
+        limits=instance.root_limits,
     )
 
 
@@ -116,39 +129,29 @@ def open_disk(authorization: CallAuthorization, disk: Disk) -> None:
 
 
 def _ensure_disk(authorization: CallAuthorization, disk: Disk, *, is_taken_over: bool) -> None:
-    if disk.pool is not None and disk.pool.is_of_cluster:
-        _ensure_cluster_disk(authorization, disk, disk.pool, is_new=not is_taken_over)
-        return
+    """Send the disk; in a storage cluster, the key of the disk, which is made or grown there first.
+
+    Raises:
+        NodeOutdated: the disk has limits, which the agent of the node would ignore.
+    """
+    if not disk.limits.traits <= set(authorization.node.traits):
+        raise NodeOutdated(cause="no limits of disks", status=IO_LIMITS)
+    pool, image_sha256 = disk.pool, disk.image.sha256 if disk.image is not None and not is_taken_over else ""
     request = pb.EnsureVolumeRequest(
         subject=subject(disk.id, disk.generation),
         size_bytes=disk.size_gib * GIB,
-        image_sha256=disk.image.sha256 if disk.image is not None and not is_taken_over else "",
-        pool=disk.pool.name if disk.pool is not None else "",
+        image_sha256=image_sha256,
+        pool=pool.name if pool is not None else "",
         is_taken_over=is_taken_over,
     )
-    if request.pool and request.image_sha256:
+    if disk.limits:
+        request.limits.iops, request.limits.bytes_per_s = disk.limits.iops, disk.limits.bytes_per_s
+    if pool is not None and pool.is_of_cluster:
+        source = cluster_disks.open_for(authorization, request, pool)
+        request.rbd.CopyFrom(source)
+        request.image_sha256, request.is_taken_over = "", True
+    elif request.pool and request.image_sha256:
         queues.need_transfers()  # the node copies the image
-    with using_permit(authorization):
-        agent_client.ensure_volume(authorization, request)
-
-
-def _ensure_cluster_disk(authorization: CallAuthorization, disk: Disk, pool: Pool, *, is_new: bool) -> None:
-    """Open the disk for the node, and tell the node its key. `is_new`: make it first."""
-    source = cluster_disks.open_for(
-        authorization,
-        pool,
-        disk.id,
-        size_gib=disk.size_gib,
-        image_sha256=disk.image.sha256 if disk.image is not None else "",
-        is_new=is_new,
-    )
-    request = pb.EnsureVolumeRequest(
-        subject=subject(disk.id, disk.generation),
-        size_bytes=disk.size_gib * GIB,
-        pool=pool.name,
-        is_taken_over=True,
-        rbd=source,
-    )
     with using_permit(authorization):
         agent_client.ensure_volume(authorization, request)
 

@@ -13,6 +13,7 @@ from django.db import transaction
 from andromede_core.documents.messages import Message
 from controlplane.catalog.selectors import flavor_get, image_get, usable_image
 from controlplane.catalog.services import image_import_retry
+from controlplane.catalog.volume_types import usable_volume_type
 from controlplane.compute import services as compute
 from controlplane.compute.attachments import volume_attach, volume_detach
 from controlplane.compute.models import Attachment, Instance
@@ -31,6 +32,7 @@ from controlplane.operations.errors import NotRetryable
 from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_run_now, record_retry
 from controlplane.storage.models import Volume
+from controlplane.storage.retype import volume_retype
 from controlplane.storage.selectors import volume_get
 from controlplane.storage.services import volume_grow, volume_recreate
 from controlplane.workflows.instance_create import is_started
@@ -136,6 +138,11 @@ def _volume_grow(request: RetryRequest) -> Operation:
     return volume_grow(request.actor, request.volume, size_gib=request.argument("size_gib"))
 
 
+def _volume_retype(request: RetryRequest) -> Operation:
+    volume_type = usable_volume_type(request.project, request.argument("volume_type"))
+    return volume_retype(request.actor, request.volume, volume_type=volume_type)
+
+
 def _volume_attach(request: RetryRequest) -> Operation:
     instance = instance_get(request.actor, request.project, request.argument("instance"))
     is_read_only = request.argument("is_read_only")
@@ -182,6 +189,7 @@ RETRY_HANDLERS: Mapping[str, RetryHandler] = {
     "volume.create": RetryHandler("volume_create", _volume_create),
     "volume.detach": RetryHandler("attachment_delete", _volume_detach),
     "volume.grow": RetryHandler("volume_grow", _volume_grow),
+    "volume.retype": RetryHandler("volume_retype", _volume_retype),
 }
 # kind of operation → why it has no retry, and what to do instead
 NOT_RETRYABLE: Mapping[str, Message] = {

@@ -16,6 +16,7 @@ from controlplane.workflows import (
     volume_create,
     volume_delete,
     volume_grow,
+    volume_retype,
 )
 from controlplane.workflows.workflow_types import Workflow
 
@@ -37,5 +38,6 @@ ALL = (
     volume_create.WORKFLOW,
     volume_delete.WORKFLOW,
     volume_grow.WORKFLOW,
+    volume_retype.WORKFLOW,
 )
 WORKFLOWS: dict[str, Workflow] = {workflow.kind: workflow for workflow in ALL}

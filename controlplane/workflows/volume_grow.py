@@ -18,8 +18,10 @@ def steps(operation: Operation) -> Sequence[Step]:
 
 
 def on_success(operation: Operation) -> None:
-    size_gib = operation.args["size_gib"]
-    Volume.objects.filter(pk=operation.resource_id).update(size_gib=size_gib, last_error=None)
+    size_gib, limits = operation.args["size_gib"], node_steps.requested_limits(operation)
+    Volume.objects.filter(pk=operation.resource_id).update(
+        size_gib=size_gib, iops_limit=limits.iops, mb_per_s_limit=limits.mb_per_s, last_error=None
+    )
     Instance.objects.filter(boot_volume=operation.resource_id).exclude(state="deleted").update(disk_gib=size_gib)
 
 
@@ -40,7 +42,8 @@ def shrink_place(operation: Operation) -> Effect:
 
 def grow(operation: Operation) -> None:
     volume = _volume(operation)
-    disk = replace(node_steps.disk_of(volume), size_gib=operation.args["size_gib"])
+    limits = node_steps.requested_limits(operation)
+    disk = replace(node_steps.disk_of(volume), size_gib=operation.args["size_gib"], limits=limits)
     node_steps.open_disk(step_permits.for_volume(operation, volume), disk)
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from agents.node import domainxml
-from agents.node.adapters.interfaces import ConsoleKind, Firmware, GuestDisk, GuestNic, GuestSpec
+from agents.node.adapters.interfaces import ConsoleKind, Firmware, GuestDisk, GuestNic, GuestSpec, IoLimits
 from agents.node.adapters.storage import monitors
 from agents.node.adapters.storage.places import RbdSource
 
@@ -41,7 +41,10 @@ LARGE = replace(
     vcpus=8,
     memory_mib=16384,
     firmware=Firmware.UEFI,
-    disks=(disk(ROOT), disk(DATA, is_read_only=True)),
+    disks=(
+        replace(disk(ROOT), limits=IoLimits(iops=3000, bytes_per_s=125_000_000)),
+        replace(disk(DATA, is_read_only=True), limits=IoLimits(iops=500)),
+    ),
     nics=(*SMALL.nics, GuestNic("tap00000000002", "br00000000002", "52:54:00:00:00:02", 9000)),
 )
 RBD = RbdSource("vms", str(ROOT), ("10.0.0.1:3300", "[fd00::1]:3300"), f"v-{ROOT}.0198000000a0")

@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from agents.node.adapters.interfaces import NetworkProblems
+from agents.node.adapters.interfaces import NO_LIMITS, IoLimits, NetworkProblems
 from agents.node.errors import AdapterError, HypervisorUnavailable
 from agents.protocol import agent_pb2 as pb
 from tests.agents import specs
@@ -282,6 +282,28 @@ def test_the_volume_of_a_running_guest_grows_through_the_hypervisor(agent: Agent
     wish = build(agent)
     agent.stub.EnsureVolume(specs.volume(wish.root_volume_id, generation=2, size_mib=256))
     assert (agent.fake.call_counts["grow_disk"], agent.fake.call_counts["grow_volume"]) == (1, 0)
+
+
+def test_limits_of_a_volume_reach_its_running_guest_and_its_next_start(agent: AgentUnderTest) -> None:
+    wish = build(agent)
+    limited = specs.volume(wish.root_volume_id, generation=2)
+    limited.limits.CopyFrom(pb.IoLimits(iops=500, bytes_per_s=10**8))
+    for _ in range(2):
+        agent.stub.EnsureVolume(limited)
+    running = agent.fake.guests[UUID(wish.subject.id)].running
+    assert running is not None and running.disks[0].limits == IoLimits(500, 10**8)
+    stopped = specs.next_generation(wish, power=pb.POWER_OFF)
+    agent.stub.EnsureInstance(stopped)
+    agent.stub.EnsureVolume(specs.volume(wish.root_volume_id, generation=3))
+    agent.stub.EnsureInstance(specs.next_generation(stopped, power=pb.POWER_RUNNING))
+    running = agent.fake.guests[UUID(wish.subject.id)].running
+    assert running is not None and running.disks[0].limits == NO_LIMITS
+
+
+def test_limits_beyond_all_disks_are_refused(agent: AgentUnderTest) -> None:
+    request = specs.volume()
+    request.limits.iops = 2**63
+    assert refusal(lambda: agent.stub.EnsureVolume(request)).status is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_lost_volume_is_not_replaced_by_an_empty_one(agent: AgentUnderTest) -> None:

@@ -133,5 +133,6 @@ def test_zone_without_facts_has_no_jurisdiction_and_unknown_transfers(api: Calle
 
 def test_regions_flavors_and_volume_types_are_listed(api: Caller, cloud: Cloud) -> None:
     assert [each["id"] for each in api.get("/v1/regions").body["items"]] == ["region-1"]
-    assert api.get("/v1/flavors").body["items"] == [{"id": "tiny", "vcpus": 1, "memory_mib": 128, "disk_gib": 1}]
+    tiny = {"id": "tiny", "vcpus": 1, "memory_mib": 128, "disk_gib": 1, "max_volumes": 24}
+    assert api.get("/v1/flavors").body["items"] == [tiny]
     assert [each["id"] for each in api.get("/v1/volume-types").body["items"]] == ["local"]

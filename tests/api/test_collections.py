@@ -28,7 +28,10 @@ RESOURCES = (
     "address-sets",
 )
 # What can be edited besides, and has no state that anything waits for.
-STATELESS = {"address-pools", "organizations", "projects", "members", "service-accounts", "subnets", "webhooks"}
+STATELESS = {
+    *("address-pools", "organizations", "projects", "members", "service-accounts", "subnets", "volume-types"),
+    "webhooks",
+}
 # Lists that say when their rows were created, and cannot be filtered by it. This list may only shrink.
 NOT_BY_AGE: set[str] = set()
 

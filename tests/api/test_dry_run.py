@@ -50,6 +50,7 @@ BODIES: dict[str, Any] = {
     "ssh_key_create": {"name": "new", "public_key": KEY},
     "volume_create": {"name": "new", "size_gib": 1},
     "volume_grow": {"size_gib": 3},
+    "volume_type_create": {"id": "new", "description": "new"},
     "terraform_state_write": {"version": 4, "serial": 2},
     "organization_create": {"name": "gamma", "owner": "alpha@example.org"},
     "own_token_create": {"name": "new", "lifetime_days": 30, "projects": ["alpha"]},

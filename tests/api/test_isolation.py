@@ -12,7 +12,7 @@ from django.urls import URLPattern, URLResolver
 
 from controlplane.announcers.models import Announcer
 from controlplane.audit.models import EvidenceExport, EvidenceRecord
-from controlplane.catalog.models import Zone
+from controlplane.catalog.models import VolumeType, Zone
 from controlplane.compliance.models import RemediationPlan
 from controlplane.compute.models import Instance
 from controlplane.config.urls import api_patterns
@@ -76,6 +76,7 @@ SHARED = {
     ("POST", "v1/evidence/cosignatures"),
     ("GET", "v1/flavors"),
     ("GET", "v1/volume-types"),
+    ("GET", "v1/volume-types/<str:volume_type>"),
     ("GET", "v1/maintenance"),
     ("GET", "v1/maintenance/<str:maintenance>"),
 }
@@ -319,6 +320,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         **network_of(cloud),
         **groups_of(api),
         **address_of(api),
+        "volume_type": VolumeType.objects.create(pk="spare", description="spare").pk,
         "ssh_key": api.post("ssh-keys", {"name": "laptop", "public_key": KEY}).body["id"],
         "image": api.post("images", {"name": "mine", "format": "qcow2"}).body["id"],
         "token": str(cloud.tenant.actor.credential_id),

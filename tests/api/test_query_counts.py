@@ -100,6 +100,8 @@ GETS = {
     "transfer_list": 3,
     "flavor_list": 2,
     "volume_type_list": 2,
+    "volume_type_get": 2,
+    "volume_type_usable_list": 3,
     "zone_list": 4,
     "zone_capacity_get": 2,
     "image_list": 4,
@@ -187,7 +189,7 @@ GETS = {
 }
 # With those that begin and end the transaction, and the two of the record of the request.
 WRITES = {
-    "instance_create": 30,
+    "instance_create": 31,
     "volume_create": 25,
     "network_create": 18,
     "port_create": 23,

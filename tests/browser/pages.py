@@ -17,6 +17,7 @@ TENANT = (
 COMPUTE = (
     *("@/instances/create", "@/volumes", "@/volumes/create", "@/volumes/{data-1}", "@/volumes/{data-1}/placement"),
     *("@/volumes/{data-1}/activity", "@/volumes/{data-1}/settings", "@/volumes/{data-1}/grow"),
+    "@/volumes/{data-1}/retype",
     *(
         f"@/instances/{{web-1}}/{tab}"
         for tab in ("metrics", "volumes", "network", "placement", "activity", "log", "settings")
@@ -167,6 +168,8 @@ OPERATION = (
     "/platform/audit",
     "/platform/audit/deeds",
     "/platform/offers",
+    "/platform/volume-types/new",
+    "/platform/volume-types/local/edit",
     "/platform/policy",
     "/new-officer-key",
 )

@@ -210,6 +210,25 @@ def test_public_addresses_are_reserved_attached_and_released(cli: Inside, operat
     cli.ok("instance", "delete", "web", "--yes")
 
 
+def test_volume_types_are_made_used_and_retired(cli: Inside, operator: Inside) -> None:
+    made = operator.ok(
+        *("volume-type", "create", "fast", "--description", "quick", "--iops", "500", "--only-for", "demo"),
+        *("--mb-per-s-per-gib", "10", "-o", "json"),
+    ).json
+    assert (made["iops"], made["mb_per_s_per_gib"], made["organizations"][0]["name"]) == (500, 10, "demo")
+    operator.ok("volume-type", "update", "fast", "--for-all", "--iops", "300")
+    cli.ok("volume", "create", "typed", "--size", "1")
+    retyped = cli.ok("volume", "retype", "typed", "--type", "fast", "-o", "json").json
+    assert (retyped["volume_type"], retyped["limits"]) == ("fast", {"iops": 300, "mb_per_s": 10})
+    assert operator.ok("volume-type", "update", "fast", "--retired", "-o", "json").json["is_retired"] is True
+    assert cli("volume", "create", "more", "--size", "1", "--type", "fast").code != 0
+    assert "Retire it instead" in operator("volume-type", "delete", "fast", "--yes").err
+    cli.ok("volume", "retype", "typed", "--type", "local")
+    cli.ok("volume", "delete", "typed", "--yes")
+    operator.ok("volume-type", "delete", "fast", "--yes")
+    assert "fast" not in cli.ok("volume-type", "list", "-o", "name").out.split()
+
+
 @pytest.mark.nightly
 def test_residency_of_an_address_that_moved_often_is_whole(cli: Inside, operator: Inside, client: Client) -> None:
     """One answer of the API has fifty uses at most. The history of an address stays: no other test has this one."""

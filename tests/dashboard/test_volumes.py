@@ -4,13 +4,14 @@ import pytest
 from django.test import Client
 
 from controlplane.audit.models import AuditEntry
+from controlplane.catalog.models import VolumeType
 from controlplane.operations.models import Operation
 from controlplane.storage.models import Volume
 from tests.dashboard.conftest import SignIn
 from tests.dashboard.sample_resources import VOLUME, errors_of, finish_all, make_instance, make_volume, text_of
 from tests.world import Cloud, make_zone
 
-TABS = ("", "/placement", "/activity", "/settings", "/grow", "/delete")
+TABS = ("", "/placement", "/activity", "/settings", "/grow", "/retype", "/delete")
 
 
 @pytest.fixture
@@ -73,6 +74,20 @@ def test_volume_grows_and_never_shrinks(page: str, member: Client, volume: Volum
     finish_all()
     volume.refresh_from_db()
     assert volume.size_gib == 5
+
+
+def test_type_of_a_volume_changes_to_one_of_the_same_pool(page: str, member: Client, volume: Volume) -> None:
+    VolumeType.objects.create(pk="fast", description="quick", iops=500, mb_per_s_per_gib=10)
+    VolumeType.objects.create(pk="shared", description="elsewhere", pool="nfs")
+    assert "Limits no limit" in text_of(member.get(page))
+    form = member.get(f"{page}/retype").context["form"]
+    assert form.fields["volume_type"].choices == [
+        ("fast", "fast: quick (on the node's own disk, 500 IOPS, 10 MB/s per GiB)"),
+        ("local", "local: a file on one node (on the node's own disk, no limit)"),
+    ]
+    assert member.post(f"{page}/retype", {"volume_type": "fast"})["Location"] == page
+    finish_all()
+    assert f"Limits 500 IOPS, {10 * volume.size_gib} MB/s" in text_of(member.get(page))
 
 
 def test_name_and_labels_are_changed(page: str, member: Client, volume: Volume) -> None:

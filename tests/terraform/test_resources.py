@@ -362,12 +362,14 @@ def test_data_sources_read_resources(tf: Workspace) -> None:
     tf.write(
         'data "andromede_flavors" "some" {\n  min_memory_mib = 2000\n}\n'
         'data "andromede_images" "tiny" {\n  name = "tiny"\n}\n'
+        'data "andromede_volume_types" "all" {}\n'
         'data "andromede_zones" "all" {\n  region = "fr-idf"\n}\n'
         'data "andromede_capacity" "here" {\n  zone   = "fr-idf-1"\n  flavor = "tiny"\n}\n'
         'data "andromede_placement_simulation" "no" {\n  vcpus = 1\n  zones = ["fr-idf-1"]\n'
         '  policy_atoms = jsonencode([{ id = "x", attr = "zone.id", op = "in", value = ["us-va-1"] }])\n}\n'
         'output "flavors" {\n  value = data.andromede_flavors.some.ids\n}\n'
         'output "images" {\n  value = data.andromede_images.tiny.images[*].name\n}\n'
+        'output "volume_types" {\n  value = data.andromede_volume_types.all.ids\n}\n'
         'output "zones" {\n  value = data.andromede_zones.all.ids\n}\n'
         'output "fits" {\n  value = data.andromede_capacity.here.fits\n}\n'
         'output "simulation" {\n  value = data.andromede_placement_simulation.no\n}\n'
@@ -375,6 +377,7 @@ def test_data_sources_read_resources(tf: Workspace) -> None:
     found = tf.outputs()
     assert found["flavors"] == ["medium", "large", "xlarge"]
     assert found["images"] == ["tiny"]
+    assert "local" in found["volume_types"]
     assert {"fr-idf-1", "fr-idf-2"} <= set(found["zones"])
     assert found["fits"] > 0
     assert found["simulation"]["is_admitted"] is False

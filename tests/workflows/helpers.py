@@ -221,7 +221,10 @@ def picture(cloud: Cloud) -> dict[str, object]:
     live = ("building", "active", "stopped", "available", "in-use")
     return {
         "instances": _rows(Instance.objects.filter(state__in=live), "state", "vcpus", "memory_mib", "disk_gib", "node"),
-        "volumes": _rows(Volume.objects.filter(state__in=live), "state", "size_gib", "node"),
+        "volumes": _rows(
+            Volume.objects.filter(state__in=live),
+            *("state", "size_gib", "node", "volume_type", "next_type", "iops_limit", "mb_per_s_limit"),
+        ),
         "attachments": _rows(Attachment.objects, "instance", "volume", "is_plugged"),
         "ports": _rows(Port.objects, "instance_id", "ip", "position"),
         "bindings": _rows(PortBinding.objects, "node", "port"),
@@ -238,6 +241,11 @@ def _on(fake: FakeNode) -> dict[str, object]:
     return {
         "guests": set(fake.guests),
         "disks": {key: {disk.volume_id for disk in guest.spec.disks} for key, guest in fake.guests.items()},
+        "limits": {
+            key: {disk.volume_id: disk.limits for disk in guest.running.disks}
+            for key, guest in fake.guests.items()
+            if guest.running is not None
+        },
         "cards": {key: [nic.mac for nic in guest.spec.nics] for key, guest in fake.guests.items()},
         "volumes": set(fake.volumes),
         "ports": set(fake.ports),

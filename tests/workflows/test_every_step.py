@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from controlplane.catalog.models import VolumeType
 from controlplane.compute import services as compute
 from controlplane.compute.attachments import volume_detach
 from controlplane.compute.migration import instance_migrate
@@ -19,6 +20,7 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.network.models import Port
 from controlplane.node_lifecycle.recovery.evacuation import instance_evacuate
 from controlplane.operations.models import Operation
+from controlplane.storage.retype import volume_retype
 from controlplane.storage.services import volume_grow
 from controlplane.workflows.registry import WORKFLOWS
 from tests.nightly import thinned
@@ -153,6 +155,11 @@ def grow_attached(cloud: Cloud) -> Ask:
     return lambda: volume_grow(cloud.tenant.actor, volume, size_gib=5)
 
 
+def retype_attached(cloud: Cloud) -> Ask:
+    volume, kind = make_attached(cloud).volume, VolumeType.objects.create(pk="fast", description="fast", iops=500)
+    return lambda: volume_retype(cloud.tenant.actor, volume, volume_type=kind)
+
+
 def remove_volume(cloud: Cloud) -> Ask:
     volume = make_volume(cloud)
     return lambda: delete_volume(cloud, volume)
@@ -221,6 +228,7 @@ CASES = (
     Case("volume.create", create_volume, ("place", "image", "disk")),
     Case("volume.grow", grow_volume, ("place", "grow")),
     Case("volume.grow", grow_attached, ("place", "grow")),
+    Case("volume.retype", retype_attached, ("limit",)),
     Case("volume.delete", remove_volume, ("disk",)),
     Case("volume.attach", attach_volume, ("plug",)),
     Case("volume.detach", detach_volume, ("unplug",)),

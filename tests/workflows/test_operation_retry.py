@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from agents.node.errors import AdapterError
+from controlplane.catalog.models import VolumeType
 from controlplane.compute import user_data
 from controlplane.compute.attachments import volume_detach
 from controlplane.compute.errors import InstanceWrongState
@@ -29,6 +30,7 @@ from controlplane.placement.policies import policy_set
 from controlplane.quotas.errors import QuotaExceeded
 from controlplane.quotas.models import Quota, QuotaUse
 from controlplane.reconcilers import node_removals
+from controlplane.storage.retype import volume_retype
 from controlplane.storage.services import volume_grow
 from controlplane.workflows.operation_retry import NOT_RETRYABLE, RETRY_HANDLERS, operation_retry
 from controlplane.workflows.registry import WORKFLOWS
@@ -151,6 +153,11 @@ ASKED: dict[str, Callable[[Cloud], Operation]] = {
     "volume.create": lambda cloud: ask_volume(cloud)[1],
     "volume.detach": lambda cloud: volume_detach(cloud.tenant.actor, make_attached(cloud)),
     "volume.grow": lambda cloud: volume_grow(cloud.tenant.actor, make_volume(cloud), size_gib=3),
+    "volume.retype": lambda cloud: volume_retype(
+        cloud.tenant.actor,
+        make_volume(cloud),
+        volume_type=VolumeType.objects.create(pk="fast", description="fast", iops=500),
+    ),
 }
 
 

@@ -404,6 +404,12 @@ class FakeHypervisor:
             elif disk.rbd is None:
                 self._node.volumes[disk.volume_id] = size_bytes
 
+    def limit_disk(self, guest_id: UUID, disk: GuestDisk) -> None:
+        with self._node.call("limit_disk"):
+            guest, running = self._running(guest_id)
+            disks = [disk if each.volume_id == disk.volume_id else each for each in running.disks]
+            guest.running = replace(running, disks=tuple(disks))
+
     def open_console(self, guest_id: UUID, kind: ConsoleKind) -> Channel:
         with self._node.call("open_console"):
             guest, _running = self._running(guest_id)

@@ -244,6 +244,17 @@ class Firmware(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class IoLimits:
+    """Limits of a disk, of reads and writes together, each per second. 0: no limit."""
+
+    iops: int = 0
+    bytes_per_s: int = 0
+
+
+NO_LIMITS = IoLimits()
+
+
+@dataclass(frozen=True, slots=True)
 class GuestDisk:
     """A disk of a guest: the file `path`, or the image `rbd`.
 
@@ -256,6 +267,7 @@ class GuestDisk:
     image: Path | None = None
     image_format: ImageFormat = ImageFormat.QCOW2
     rbd: RbdSource | None = None
+    limits: IoLimits = NO_LIMITS
 
     @property
     def source(self) -> str:
@@ -448,6 +460,9 @@ class Hypervisor(Protocol):
 
     def grow_disk(self, guest_id: UUID, disk: GuestDisk, size_bytes: int) -> None:
         """Grow a disk of a running guest, which sees the new size at once."""
+
+    def limit_disk(self, guest_id: UUID, disk: GuestDisk) -> None:
+        """Give a disk of a running guest its limits; `define` changes its stored definition."""
 
     def open_console(self, guest_id: UUID, kind: ConsoleKind) -> Channel:
         """Open a connection to a console of the running guest.

@@ -307,10 +307,17 @@ class LibvirtHypervisor:
     def grow_disk(self, guest_id: UUID, disk: GuestDisk, size_bytes: int) -> None:
         with self.connection.use() as connection:
             domain = _get(connection, guest_id)
-            element = _plugged(domain, disk)
-            if element is None:
-                raise AdapterError(f"Volume {disk.volume_id} is not plugged into guest {guest_id}.", retryable=True)
-            domain.blockResize(_target(element), size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+            target = _target(_required_disk(domain, guest_id, disk))
+            domain.blockResize(target, size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+
+    def limit_disk(self, guest_id: UUID, disk: GuestDisk) -> None:
+        limits = {"total_bytes_sec": disk.limits.bytes_per_s, "total_iops_sec": disk.limits.iops}
+        with self.connection.use() as connection:
+            domain, live = _get(connection, guest_id), libvirt.VIR_DOMAIN_AFFECT_LIVE
+            target = _target(_required_disk(domain, guest_id, disk))
+            present = domain.blockIoTune(target, live)
+            if any(present.get(name, 0) != limit for name, limit in limits.items()):
+                domain.setBlockIoTune(target, limits, live)
 
     def open_console(self, guest_id: UUID, kind: ConsoleKind) -> Channel:
         with self.connection.use() as connection:
@@ -504,6 +511,14 @@ def _check_slot(guest_id: UUID, domain_text: str) -> None:
     """
     if not domainxml.has_free_root_port(domain_text):
         raise NoFreeSlot(guest_id)
+
+
+def _required_disk(domain: Any, guest_id: UUID, disk: GuestDisk) -> ElementTree.Element:
+    """Return the disk in the domain's XML. Raises AdapterError: it is not plugged into the guest."""
+    element = _plugged(domain, disk)
+    if element is None:
+        raise AdapterError(f"Volume {disk.volume_id} is not plugged into guest {guest_id}.", retryable=True)
+    return element
 
 
 def _target(element: ElementTree.Element) -> str:

@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import TypeVar
 from uuid import UUID
 
-from agents.node.adapters.interfaces import ConsoleKind, Firmware, ImageFormat, Power
+from agents.node.adapters.interfaces import ConsoleKind, Firmware, ImageFormat, IoLimits, Power
 from agents.node.adapters.migrations import Convergence
 from agents.node.adapters.network_specs import Address, Network, NetworkSpec, PortSpec, SubnetSpec
 from agents.node.adapters.pools import NAME as POOL
@@ -54,6 +54,8 @@ MAX_PART_BYTES = 2**20
 MAX_TYPED_BYTES = 64 * 2**10
 MAX_USER_DATA_BYTES = 64 * 2**10
 MAX_SIZE_BYTES = 64 * 2**40
+MAX_IOPS = 10**9
+MAX_BYTES_PER_S = 10**15
 MAX_VCPUS = 512
 MAX_MEMORY_MIB = 16 * 2**20
 MAX_PORTS = 8
@@ -137,6 +139,10 @@ def volume(message: pb.EnsureVolumeRequest) -> VolumeSpec:
         pool=pool(message.pool),
         is_taken_over=message.is_taken_over,
         rbd=_rbd(message.subject.id, message.rbd) if message.HasField("rbd") else None,
+        limits=IoLimits(
+            _within("limits.iops", message.limits.iops, 0, MAX_IOPS),
+            _within("limits.bytes_per_s", message.limits.bytes_per_s, 0, MAX_BYTES_PER_S),
+        ),
     )
 
 

@@ -24,7 +24,7 @@ class VolumeStatus:
 
 
 def ensure(node: Node, subject: Subject, spec: VolumeSpec, *, key: bytes = b"") -> VolumeStatus:
-    """Create the volume, or grow it to the requested size, also under a running guest.
+    """Create the volume, or give it the requested size and limits, also under a running guest.
 
     A volume that another node made in a pool is taken over as it is. `key`: opens a volume that a storage agent has
     made; a repeated call replaces it.
@@ -53,6 +53,7 @@ def ensure(node: Node, subject: Subject, spec: VolumeSpec, *, key: bytes = b"") 
             )
         elif not engine.capabilities.is_made_here:
             engine.create(subject.id, size_bytes=size)  # the key may be a new one
+        _limit(node, subject.id)
         node.state_store.volumes.confirm(subject.id)
         return VolumeStatus(subject.id, subject.generation, spec.size_bytes, user_of(node, subject.id), spec.pool)
 
@@ -219,6 +220,22 @@ def _create(
         raise AdapterError(f"The data file of volume {volume_id} is missing from {where}.", retryable=False)
     image = BaseImage(spec.image_sha256, base.format) if base is not None else None
     engine.create(volume_id, size_bytes=spec.size_bytes, base=image)
+
+
+def _limit(node: Node, volume_id: UUID) -> None:
+    """Give the disk of a running guest the volume's limits. A guest that is off has them from its next start on."""
+    instance_id = user_of(node, volume_id)
+    guest = node.state_store.instances.get(instance_id) if instance_id is not None else None
+    if instance_id is None or guest is None or not guest.is_wanted:
+        return
+    with node.locks.hold(("instance", instance_id)):
+        state = node.adapters.hypervisor.state(instance_id)
+        if state is None or state.power not in (Power.RUNNING, Power.PAUSED):
+            return
+        migration_state.check_settled(node, instance_id)
+        plugged = disk(node, volume_id)
+        if plugged.source in node.adapters.hypervisor.plugged(instance_id):
+            node.adapters.hypervisor.limit_disk(instance_id, plugged)
 
 
 def _grow(node: Node, engine: StorageEngine, volume_id: UUID, spec: VolumeSpec) -> None:

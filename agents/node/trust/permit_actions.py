@@ -23,7 +23,10 @@ COMING_OPS = ARRIVAL_OPS | {"instance.evacuate"}
 DEPARTURE_OPS = frozenset({"instance.migrate-out"})
 IMAGE_OPS = frozenset({"instance.create", "instance.rebuild", "volume.create"}) | COMING_OPS
 VOLUME_OPS = (
-    frozenset({"instance.create", "instance.resize", "instance.rebuild", "volume.create", "volume.grow"}) | ARRIVAL_OPS
+    frozenset(
+        {"instance.create", "instance.resize", "instance.rebuild", "volume.create", "volume.grow", "volume.retype"}
+    )
+    | ARRIVAL_OPS
 )
 # What is in a pool already; nothing is made. A node that was rebooted gets its keys of volumes anew before a start.
 START_OPS = frozenset({"instance.start", "instance.reboot", "instance.reset"})

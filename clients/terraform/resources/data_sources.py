@@ -1,4 +1,4 @@
-"""andromede_zones, _flavors, _images, _capacity and _placement_simulation."""
+"""andromede_zones, _flavors, _images, _volume_types, _capacity and _placement_simulation."""
 
 import json
 from collections.abc import Callable
@@ -130,6 +130,33 @@ class Images(CloudData):
         return {"images": images, "ids": [image["id"] for image in images]}
 
 
+class VolumeTypes(CloudData):
+    name = "volume_types"
+    VOLUME_TYPES = _several(
+        "The volume types.",
+        id=_found("The id."),
+        description=_found("What it is for."),
+        pool=_found("The pool of its volumes; empty: the disk of one node."),
+        iops=_found("The fixed limit of operations per second; 0: none.", NUMBER),
+        iops_per_gib=_found("The same for each GiB. The larger one counts.", NUMBER),
+        mb_per_s=_found("The fixed limit in MB (10^6 bytes) per second; 0: none.", NUMBER),
+        mb_per_s_per_gib=_found("The same for each GiB. The larger one counts.", NUMBER),
+    )
+    schema = Schema(
+        {
+            "project": PROJECT,
+            "ids": _found("Their ids.", list_of(STRING)),
+            "volume_types": VOLUME_TYPES,
+        },
+        "The volume types that new volumes of a project may have.",
+    )
+
+    def fetch(self, config: Values) -> Values:
+        path = project_path(self.project(config), "volume-types")
+        found = [_picked(each, self.VOLUME_TYPES) for each in self.cloud.api.items(path)]
+        return {"volume_types": found, "ids": [each["id"] for each in found]}
+
+
 class CapacityData(CloudData):
     name = "capacity"
     schema = Schema(
@@ -197,4 +224,11 @@ class PlacementSimulation(CloudData):
         return {name: answer[name] for name in ("is_admitted", "admitted_zones", "explanation", "valid_until")}
 
 
-ALL: tuple[Callable[[Cloud], CloudData], ...] = (Zones, Flavors, Images, CapacityData, PlacementSimulation)
+ALL: tuple[Callable[[Cloud], CloudData], ...] = (
+    Zones,
+    Flavors,
+    Images,
+    VolumeTypes,
+    CapacityData,
+    PlacementSimulation,
+)

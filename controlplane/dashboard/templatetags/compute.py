@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from controlplane.dashboard import labels, zone_verdicts
 from controlplane.dashboard.templatetags.dashboard import gib, mib
+from controlplane.dashboard.volume_type_texts import describe_limits
 
 register = template.Library()
 
@@ -18,6 +19,11 @@ register = template.Library()
 @register.filter
 def metadata_label(access: str) -> str:
     return str(labels.METADATA_ACCESS.get(access, access))
+
+
+@register.filter
+def limits_label(limits: dict[str, int | None]) -> str:
+    return describe_limits(limits)
 
 
 @register.filter

@@ -16,6 +16,7 @@ from agents.node.adapters.accelerator import Accelerator
 from agents.node.adapters.fake import FakeNode
 from agents.node.adapters.fake_switch import FakeSwitch
 from agents.node.adapters.interfaces import (
+    NO_LIMITS,
     Adapters,
     BaseImage,
     Disks,
@@ -26,6 +27,7 @@ from agents.node.adapters.interfaces import (
     GuestUsage,
     Hypervisor,
     ImageFormat,
+    IoLimits,
     Power,
 )
 from agents.node.adapters.libvirt import LibvirtHypervisor
@@ -201,6 +203,23 @@ def test_disks_are_plugged_once_and_grow(rig: Rig, hypervisor: Hypervisor, disks
         hypervisor.plug_disk(rig.guest.id, data)
     hypervisor.grow_disk(rig.guest.id, data, 16 * MIB)
     assert disks.engine().size_bytes(data.volume_id) == 16 * MIB
+
+
+def test_limits_of_disks_hold_from_the_start_and_change_while_the_guest_runs(rig: Rig, hypervisor: Hypervisor) -> None:
+    root = replace(rig.guest.disks[0], limits=IoLimits(iops=500, bytes_per_s=50_000_000))
+    data = replace(rig.volume(), limits=IoLimits(bytes_per_s=20_000_000))
+    hypervisor.define(replace(rig.guest, disks=(root,)))
+    hypervisor.start(rig.guest.id)
+    hypervisor.plug_disk(rig.guest.id, data)
+    hypervisor.check_domain(replace(rig.guest, disks=(root, data)))
+    changed, unlimited = replace(root, limits=IoLimits(iops=900)), replace(data, limits=NO_LIMITS)
+    for _ in range(2):
+        hypervisor.limit_disk(rig.guest.id, changed)
+        hypervisor.limit_disk(rig.guest.id, unlimited)
+    hypervisor.check_domain(replace(rig.guest, disks=(changed, unlimited)))
+    for disks in ((root, unlimited), (changed, data)):
+        with pytest.raises(GuestForeign):
+            hypervisor.check_domain(replace(rig.guest, disks=disks))
 
 
 def test_unplug_ends_or_reports_detach_pending(rig: Rig, hypervisor: Hypervisor) -> None:

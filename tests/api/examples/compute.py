@@ -35,9 +35,13 @@ CONSOLE = (
 
 def choice(story: SampleCloud) -> None:
     """Show the catalogue."""
-    book, ada = story.book, story.ada
-    for operation_id in ("flavor_list", "volume_type_list", "region_list"):
+    book, ada, oscar = story.book, story.ada, story.oscar
+    book.show(oscar, "volume_type_create")
+    book.show(oscar, "volume_type_update", volume_type="fast")
+    for operation_id in ("flavor_list", "volume_type_list", "volume_type_usable_list", "region_list"):
         book.show(ada, operation_id)
+    book.show(ada, "volume_type_get", volume_type="fast")
+    book.show(oscar, "volume_type_delete", volume_type="fast")
     book.show(ada, "zone_list", query={"region": "fr-idf"})
     book.show(ada, "zone_get")
     book.show(ada, "zone_capacity_get", query={"flavor": "small"})
@@ -114,6 +118,7 @@ def volumes(story: SampleCloud) -> None:
     book.show(ada, "volume_list", query={"state": "available"})
     book.show(ada, "volume_get", volume="data")
     story.done(book.show(ada, "volume_grow", volume="data"))
+    story.done(book.show(ada, "volume_retype", volume="data"))
     story.done(book.do(ada, "volume_create", {"name": "old", "size_gib": 5}))
     book.show(ada, "volume_update", volume="old")
     story.done(book.show(ada, "volume_delete", volume="archive"))

@@ -405,7 +405,7 @@ def test_every_operation_is_refused_by_a_clause_about_any_of_its_roles(cloud: Cl
 
 
 def claimed(cloud: Cloud, tenant: Tenant, kind: str) -> Any:
-    is_disk = kind in ("volume.create", "volume.grow")
+    is_disk = kind in ("volume.create", "volume.grow", "volume.retype")
     ask = PlacementRequest(kind, tenant.project, new_id(), "volume" if is_disk else "instance", disk_gib=1)
     placement.claim(ask)
     return ask

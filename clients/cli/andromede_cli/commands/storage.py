@@ -81,6 +81,7 @@ def register(app: typer.Typer) -> None:
     subject = given("volume", "VOLUME", completes="volumes.list")
     call_command(volumes, "update", _("Change its name or labels."), "volumes.update", subject, NEW_NAME, LABEL)
     command(volumes, "grow", _("Grow a volume."), WAIT, DRY_RUN)(grow)
+    command(volumes, "retype", _("Change the type of a volume, and its limits."), WAIT, DRY_RUN)(retype)
     command(volumes, "attach", _("Attach a volume to an instance."), WAIT, DRY_RUN)(attach)
     command(volumes, "detach", _("Detach a volume from its instance."), WAIT, SURE, DRY_RUN)(detach)
     command(volumes, "attachments", _("List the volumes of an instance."))(attachments)
@@ -122,6 +123,18 @@ def create(
 
 def grow(me: Session, name: Volume, size: Size) -> None:
     answer = me.client.volumes.grow(name, size_gib=size, dry_run=me.is_dry_run)
+    me.finish(answer, lambda: me.client.volumes.get(answer.id))
+
+
+def retype(
+    me: Session,
+    name: Volume,
+    type: Annotated[
+        str,
+        typer.Option("--type", help=_("See volume-type list."), autocompletion=names("volume_types.usable_list")),
+    ],
+) -> None:
+    answer = me.client.volumes.retype(name, volume_type=type, dry_run=me.is_dry_run)
     me.finish(answer, lambda: me.client.volumes.get(answer.id))
 
 

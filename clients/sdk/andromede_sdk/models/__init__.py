@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.common import Grant as Grant
     from andromede_sdk.models.common import Guest as Guest
     from andromede_sdk.models.common import HeldPublicAddress as HeldPublicAddress
+    from andromede_sdk.models.common import IoLimits as IoLimits
     from andromede_sdk.models.common import Layer as Layer
     from andromede_sdk.models.common import Lint as Lint
     from andromede_sdk.models.common import Metrics as Metrics
@@ -317,6 +318,7 @@ PLACES = {
     "Inventory": "andromede_sdk.models.nodes",
     "Invitation": "andromede_sdk.models.invitations",
     "InvitationWithToken": "andromede_sdk.models.invitations",
+    "IoLimits": "andromede_sdk.models.common",
     "JsonWebKey": "andromede_sdk.models.jwks",
     "JsonWebKeySet": "andromede_sdk.models.jwks",
     "Jurisdiction": "andromede_sdk.models.jurisdictions",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from andromede_sdk.model import Model
 
 if TYPE_CHECKING:
-    from andromede_sdk.models.common import Named
+    from andromede_sdk.models.common import IoLimits, Named
     from andromede_sdk.models.operations import Operation
 
 
@@ -19,6 +19,7 @@ class Attachment(Model):
     id: str
     volume: Named
     size_gib: int
+    limits: IoLimits
     is_read_only: bool
     is_plugged: bool
     is_boot: bool
@@ -34,6 +35,7 @@ class AttachmentWithOperation(Model):
     id: str
     volume: Named
     size_gib: int
+    limits: IoLimits
     is_read_only: bool
     is_plugged: bool
     is_boot: bool

@@ -210,6 +210,14 @@ class HeldPublicAddress(Model):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class IoLimits(Model):
+    """Limits of a disk, of reads and writes together, each per second; null: no limit. 1 MB is 10^6 bytes."""
+
+    iops: int | None
+    mb_per_s: int | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Layer(Model):
     """The clauses of one policy, among those that apply together."""
 

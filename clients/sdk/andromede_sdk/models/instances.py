@@ -9,7 +9,7 @@ from andromede_sdk.model import Model
 
 if TYPE_CHECKING:
     from andromede_sdk.models.attachments import Attachment
-    from andromede_sdk.models.common import Condition, Error, Named
+    from andromede_sdk.models.common import Condition, Error, IoLimits, Named
     from andromede_sdk.models.operations import Operation
 
 
@@ -76,7 +76,9 @@ class Instance(Model):
     memory_mib: int
     disk_gib: int
     image: Named
+    max_volumes: int
     root_volume_type: str
+    root_limits: IoLimits
     affinity_group: Named | None
     restart_policy: str  # on-failure, never
     metadata: str  # token, open, off
@@ -110,7 +112,9 @@ class InstanceWithActions(Model):
     memory_mib: int
     disk_gib: int
     image: Named
+    max_volumes: int
     root_volume_type: str
+    root_limits: IoLimits
     affinity_group: Named | None
     restart_policy: str  # on-failure, never
     metadata: str  # token, open, off
@@ -144,7 +148,9 @@ class InstanceWithOperation(Model):
     memory_mib: int
     disk_gib: int
     image: Named
+    max_volumes: int
     root_volume_type: str
+    root_limits: IoLimits
     affinity_group: Named | None
     restart_policy: str  # on-failure, never
     metadata: str  # token, open, off

@@ -2,14 +2,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from andromede_sdk.model import Model
+
+if TYPE_CHECKING:
+    from andromede_sdk.models.common import Named
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class VolumeType(Model):
-    """A volume type. `pool`: the pool of such volumes; empty: the disk of one node."""
+    """A volume type. `pool`: the pool of such volumes; empty: the disk of one node.
+
+    A volume has the larger one of the fixed limit and that by its size; 0: no limit. `organizations`: the only ones
+    that may use the type, for platform roles; null for others. A retired type takes no new volumes."""
 
     id: str
     description: str
     pool: str
+    iops: int
+    mb_per_s: int
+    iops_per_gib: int
+    mb_per_s_per_gib: int
+    organizations: list[Named] | None
+    is_retired: bool
+    generation: int

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from andromede_sdk.model import Model
 
 if TYPE_CHECKING:
-    from andromede_sdk.models.common import Condition, Error, Named
+    from andromede_sdk.models.common import Condition, Error, IoLimits, Named
     from andromede_sdk.models.operations import Operation
 
 
@@ -28,6 +28,7 @@ class Volume(Model):
     updated_at: datetime
     size_gib: int
     volume_type: str
+    limits: IoLimits
     image: Named | None
     classifications: list[str]
     zone: str | None
@@ -50,6 +51,7 @@ class VolumeWithOperation(Model):
     updated_at: datetime
     size_gib: int
     volume_type: str
+    limits: IoLimits
     image: Named | None
     classifications: list[str]
     zone: str | None

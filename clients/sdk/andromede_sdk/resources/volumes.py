@@ -230,3 +230,30 @@ class Volumes(Resource):
                 if_match=if_match,
             ),
         )
+
+    def retype(
+        self,
+        volume: str,
+        *,
+        volume_type: str,
+        dry_run: bool = False,
+        if_match: str | int | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.VolumeWithOperation:
+        """POST /v1/projects/{project}/volumes/{volume}/actions/retype
+
+        Another type of the same pool. The present type gives the volume that type's present limits.
+        `dry_run`: true: only return what would happen; nothing is written.
+        """
+        return self._scope.one(
+            models.VolumeWithOperation,
+            Ask(
+                "POST",
+                "/v1/projects/{project}/volumes/{volume}/actions/retype",
+                names={"volume": volume},
+                query={"dry_run": dry_run or None},
+                body={"volume_type": volume_type},
+                key=idempotency_key,
+                if_match=if_match,
+            ),
+        )

@@ -8,7 +8,10 @@ from controlplane.kernel.fields import (
 
 
 class FlavorOut(Out):
+    """A flavor: the size of instances. `max_volumes`: how many volumes they can have beside the root disk."""
+
     id = serializers.CharField()
     vcpus = serializers.IntegerField()
     memory_mib = serializers.IntegerField()
     disk_gib = serializers.IntegerField()
+    max_volumes = serializers.IntegerField()

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from controlplane.api.v1.classifications.schemas import CLASSIFICATIONS_MAX
 from controlplane.api.v1.policies.schemas import clauses_field
 from controlplane.api.v1.security_groups.schemas import security_groups_field
+from controlplane.api.v1.volume_types.schemas import IoLimitsOut
 from controlplane.api.v1.zones.schemas import ZONES_MAX
 from controlplane.catalog.models import LOCAL
 from controlplane.compute import representations
@@ -37,7 +38,7 @@ from controlplane.kernel.fields import (
 
 NETWORKS_MAX = 8
 SSH_KEYS_MAX = 32
-VOLUMES_MAX = 16
+VOLUMES_MAX = 24
 TCP_PORT_MAX = 65535
 SSH_PORT = 22
 POWER_STATES = ("unknown", "running", "off", "paused", "crashed")
@@ -226,6 +227,7 @@ class AttachmentOut(Out):
     id = serializers.UUIDField()
     volume = NamedOut()
     size_gib = serializers.IntegerField(source="volume.size_gib")
+    limits = IoLimitsOut(source="volume.limits")
     is_read_only = serializers.BooleanField()
     is_plugged = serializers.BooleanField()
     is_boot = serializers.BooleanField()
@@ -250,7 +252,9 @@ class InstanceOut(ResourceOut):
     memory_mib = serializers.IntegerField()
     disk_gib = serializers.IntegerField()
     image = NamedOut()
+    max_volumes = serializers.IntegerField()
     root_volume_type = serializers.CharField(source="root_type")
+    root_limits = IoLimitsOut()
     affinity_group = NamedOut(allow_null=True)
     restart_policy = serializers.ChoiceField(RESTART_POLICIES)
     metadata = serializers.ChoiceField(METADATA_ACCESS)

@@ -29,7 +29,8 @@ from controlplane.api.v1.instances.schemas import (
 from controlplane.api.v1.operations.schemas import add_operation, with_operation
 from controlplane.api.v1.zones.schemas import PlacementSimulationOut, simulation_document
 from controlplane.catalog.models import Image
-from controlplane.catalog.selectors import flavor_get, root_volume_type, usable_image
+from controlplane.catalog.selectors import flavor_get, usable_image
+from controlplane.catalog.volume_types import usable_root_type
 from controlplane.compute import actions, guest_sessions, representations, selectors, services
 from controlplane.compute.console_log import TAIL_MAX_BYTES, console_tail
 from controlplane.compute.errors import BootVolumeEmpty
@@ -129,7 +130,7 @@ class InstanceList(ProjectView):
             restart_policy=body["restart_policy"],
             metadata=body["metadata"],
             is_started=body["start"],
-            root_volume_type=root_volume_type(body["root_volume_type"]),
+            root_volume_type=usable_root_type(self.project, body["root_volume_type"]),
             labels=body["labels"],
         )
 

@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from controlplane.api.v1.classifications.schemas import CLASSIFICATIONS_MAX
 from controlplane.api.v1.policies.schemas import clauses_field
+from controlplane.api.v1.volume_types.schemas import IoLimitsOut
 from controlplane.api.v1.zones.schemas import ZONES_MAX
 from controlplane.catalog.models import LOCAL
 from controlplane.compute import representations
@@ -65,10 +66,19 @@ class GrowIn(In):
     size_gib = Whole(min_value=1, max_value=SIZE_MAX_GIB)
 
 
+class RetypeIn(In):
+    """Another type of the same pool. The present type gives the volume that type's present limits."""
+
+    example = {"volume_type": "local"}
+
+    volume_type = Reference()
+
+
 class StoredVolumeOut(ResourceOut):
     state = serializers.ChoiceField(list(VOLUME.moves))
     size_gib = serializers.IntegerField()
     volume_type = serializers.CharField(source="volume_type_id")
+    limits = IoLimitsOut()
     image = NamedOut(allow_null=True)
     classifications = classified()
     zone = serializers.CharField(source="node.zone_id", default=None, allow_null=True)

@@ -10,9 +10,10 @@ from controlplane.api.base_views import ProjectView
 from controlplane.api.v1.instances.schemas import AttachmentIn, AttachmentOut
 from controlplane.api.v1.instances.views import InstanceView
 from controlplane.api.v1.operations.schemas import add_operation, with_operation
-from controlplane.api.v1.volumes.schemas import GrowIn, VolumeIn, VolumeOut, VolumePatch
+from controlplane.api.v1.volumes.schemas import GrowIn, RetypeIn, VolumeIn, VolumeOut, VolumePatch
 from controlplane.api.v1.zones.schemas import PlacementSimulationOut, simulation_document
-from controlplane.catalog.selectors import usable_image, volume_type_get
+from controlplane.catalog.selectors import usable_image
+from controlplane.catalog.volume_types import usable_volume_type
 from controlplane.compute import attachments, representations, selectors
 from controlplane.compute.models import Attachment
 from controlplane.kernel.fields import merge_labels
@@ -25,6 +26,7 @@ from controlplane.placement.policies import own_policy
 from controlplane.placement.selectors import exemption_of
 from controlplane.storage import services
 from controlplane.storage.models import VOLUME, Volume
+from controlplane.storage.retype import volume_retype
 from controlplane.storage.selectors import volume_get, volumes
 
 VOLUMES = Listing(
@@ -69,7 +71,7 @@ class VolumeList(ProjectView):
         return services.NewVolume(
             name=body["name"],
             size_gib=body["size_gib"],
-            volume_type=volume_type_get(body["volume_type"]),
+            volume_type=usable_volume_type(self.project, body["volume_type"]),
             image=usable_image(self.actor, self.project, image) if image else None,
             zones=tuple(body["zones"]),
             near=self.named(selectors.instance_get, near, at="near_instance").pk if near else None,
@@ -115,6 +117,14 @@ class VolumeGrow(VolumeView):
     def post(self, request: Request, body: Body) -> Response:
         volume = self.volume()
         return changed(volume, services.volume_grow(self.actor, volume, size_gib=body["size_gib"]))
+
+
+class VolumeRetype(VolumeView):
+    @route("volume_retype", VolumeWithOperation, body=RetypeIn, status=202)
+    def post(self, request: Request, body: Body) -> Response:
+        volume = self.volume()
+        volume_type = usable_volume_type(self.project, body["volume_type"])
+        return changed(volume, volume_retype(self.actor, volume, volume_type=volume_type))
 
 
 class AttachmentList(InstanceView):

@@ -12,6 +12,7 @@ from controlplane.dashboard.base_views import Context, FormPage, Page, Text
 from controlplane.dashboard.forms import ApiForm, NamedForm
 from controlplane.dashboard.views.project.instances import NameForm
 from controlplane.dashboard.views.project.overview import in_words
+from controlplane.dashboard.volume_type_texts import describe_type_limits
 
 MANY = 200
 
@@ -123,8 +124,12 @@ class Offers(Page):
     def context(self) -> dict[str, Any]:
         return {
             "flavors": self.api.get("flavors", limit=MANY)["items"],
-            "volume_types": self.api.get("volume-types", limit=MANY)["items"],
+            "volume_types": [
+                each | {"limits": describe_type_limits(each)}
+                for each in self.api.get("volume-types", limit=MANY)["items"]
+            ],
             "images": self.public_images(),
+            "may_operate": self.me["duty"] == navigation.OPERATOR,
         }
 
     def public_images(self) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from controlplane.dashboard.base_views import Text
 from controlplane.dashboard.forms import NAME_FIELD, TEXT, ApiForm
 from controlplane.dashboard.templatetags.dashboard import gib, mib, vcpus
 from controlplane.dashboard.views.create_base import CHOICES_MAX, CreatePage, DraftForm, by_name, unused_name
+from controlplane.dashboard.volume_type_texts import describe_type
 from controlplane.dashboard.widgets import Cards, multiple_choice
 
 LOCAL = "local"
@@ -166,8 +167,8 @@ class InstanceCreate(CreatePage):
 
     def root_types(self) -> list[tuple[str, str]]:
         """Return the root volume types; the default is sent as none."""
-        types = self.api.get("volume-types", limit=CHOICES_MAX)["items"]
-        return [("" if each["id"] == LOCAL else each["id"], f"{each['id']}: {each['description']}") for each in types]
+        types = self.get_in_project("volume-types", limit=CHOICES_MAX)["items"]
+        return [("" if each["id"] == LOCAL else each["id"], describe_type(each)) for each in types]
 
     def choices(self) -> dict[str, Any]:
         volumes = self.get_in_project("volumes", state="available", sort="name", limit=CHOICES_MAX)["items"]

@@ -6,6 +6,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard.views.project.instances import InstancePage
+from controlplane.dashboard.volume_type_texts import describe_limits
 from controlplane.kernel import clock
 
 HOUR = 1
@@ -70,7 +71,15 @@ class InstanceMetrics(InstancePage):
         metrics = self.get_in_project(*path, "metrics", since=since.isoformat())
         series = list(map(spoken, metrics["series"]))
         shown = {"metrics": metrics | {"series": series}, "charts": charts(series)}
-        return {**shown, "ranges": RANGES, "hours": hours, "ports": ports, "port": port}
+        limits = [] if port else disk_limits(self.instance)
+        return {**shown, "ranges": RANGES, "hours": hours, "ports": ports, "port": port, "limits": limits}
+
+
+def disk_limits(instance: dict[str, Any]) -> list[tuple[Any, str]]:
+    """Return the disks that have limits, with these."""
+    disks = [(_("Root disk"), instance["root_limits"])]
+    disks += [(each["volume"]["name"], each["limits"]) for each in instance["attachments"]]
+    return [(name, describe_limits(limits)) for name, limits in disks if any(limits.values())]
 
 
 def spoken(series: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from controlplane.dashboard.base_views import Text
 from controlplane.dashboard.forms import NAME_FIELD, TEXT, ApiForm
 from controlplane.dashboard.views.create_base import CHOICES_MAX, CreatePage, DraftForm, by_name, unused_name
 from controlplane.dashboard.views.project.instance_create import LOCAL, NOWHERE
+from controlplane.dashboard.volume_type_texts import describe_type
 from controlplane.dashboard.widgets import multiple_choice
 
 SIZE_GIB = 10
@@ -82,8 +83,8 @@ class VolumeCreate(CreatePage):
 
     @cached_property
     def types(self) -> list[tuple[str, str]]:
-        types = self.api.get("volume-types", limit=CHOICES_MAX)["items"]
-        return [(each["id"], f"{each['id']}: {each['description']}") for each in types]
+        types = self.get_in_project("volume-types", limit=CHOICES_MAX)["items"]
+        return [(each["id"], describe_type(each)) for each in types]
 
     def choices(self) -> dict[str, Any]:
         instances = self.get_in_project("instances", sort="name", limit=CHOICES_MAX)["items"]

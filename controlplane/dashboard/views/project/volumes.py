@@ -1,7 +1,7 @@
-"""Volumes: list, detail tabs, growth and deletion."""
+"""Volumes: list, detail tabs, growth, change of type and deletion."""
 
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -9,7 +9,9 @@ from django.utils.translation import gettext_lazy as _
 from controlplane.dashboard.api_client import ApiError
 from controlplane.dashboard.base_views import FormPage, ProjectPage, Text
 from controlplane.dashboard.forms import ApiForm, NamedForm, initial_values
+from controlplane.dashboard.views.create_base import CHOICES_MAX
 from controlplane.dashboard.views.project.instances import ListPage, NameForm
+from controlplane.dashboard.volume_type_texts import describe_type
 from controlplane.dashboard.zone_verdicts import verdicts
 
 STATES = ("building", "available", "in-use", "error")
@@ -137,6 +139,42 @@ class VolumeGrow(FormPage, VolumePage):
         path = ("projects", self.project["id"], "volumes", self.volume["id"], "actions", "grow")
         self.api.post(*path, body=form.body(), key=self.key)
         self.notify(_("Growing the volume."))
+        return self.page_of("volume")
+
+
+class RetypeForm(ApiForm):
+    volume_type = forms.ChoiceField(label=_("Type"))
+
+    def __init__(self, *args: Any, types: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast(forms.ChoiceField, self.fields["volume_type"]).choices = types
+
+
+class VolumeRetype(FormPage, VolumePage):
+    template = "dashboard/project/volumes/retype.html"
+    tab = "volume-settings"
+    form_class = RetypeForm
+    submit = _("Change type")
+    right = "volume_retype"
+
+    def choices(self) -> dict[str, Any]:
+        """Return the types of the same pool: a volume stays where it is."""
+        types = self.get_in_project("volume-types", limit=CHOICES_MAX)["items"]
+        pools = {each["id"]: each["pool"] for each in types}
+        pool = pools.get(self.volume["volume_type"])
+        return {"types": [(each["id"], describe_type(each)) for each in types if pool in (None, each["pool"])]}
+
+    def initial(self) -> dict[str, Any]:
+        return {"volume_type": self.volume["volume_type"]}
+
+    def context(self) -> dict[str, Any]:
+        why = BUSY if self.volume["current_operation"] else ""
+        return {"why": why, "back": self.page_of("volume-settings")}
+
+    def send(self, form: ApiForm) -> str:
+        path = ("projects", self.project["id"], "volumes", self.volume["id"], "actions", "retype")
+        self.api.post(*path, body=form.body(), key=self.key)
+        self.notify(_("Changing the type of the volume."))
         return self.page_of("volume")
 
 

@@ -1,0 +1,44 @@
+"""Volume types and limits of disks in plain words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+
+def describe_type(volume_type: Mapping[str, Any]) -> str:
+    """Return the type as a choice of a form: its id, its description, its place and its limits."""
+    place = _("shared storage") if volume_type["pool"] else _("on the node's own disk")
+    facts = ", ".join((place, describe_type_limits(volume_type)))
+    return f"{volume_type['id']}: {volume_type['description']} ({facts})"
+
+
+def describe_type_limits(volume_type: Mapping[str, Any]) -> str:
+    iops = _bounded(
+        volume_type["iops"],
+        volume_type["iops_per_gib"],
+        _("{count} IOPS"),
+        _("{count} IOPS per GiB"),
+        _("{count} IOPS per GiB, at least {least}"),
+    )
+    rate = _bounded(
+        volume_type["mb_per_s"],
+        volume_type["mb_per_s_per_gib"],
+        _("{count} MB/s"),
+        _("{count} MB/s per GiB"),
+        _("{count} MB/s per GiB, at least {least}"),
+    )
+    return ", ".join(filter(None, (iops, rate))) or _("no limit")
+
+
+def describe_limits(limits: Mapping[str, int | None]) -> str:
+    """Return the limits of one disk."""
+    texts = {"iops": _("{count} IOPS"), "mb_per_s": _("{count} MB/s")}
+    present = [text.format(count=limits[name]) for name, text in texts.items() if limits[name]]
+    return ", ".join(present) or _("no limit")
+
+
+def _bounded(fixed: int, per_gib: int, of_fixed: str, by_size: str, by_size_at_least: str) -> str:
+    if not per_gib:
+        return of_fixed.format(count=fixed) if fixed else ""
+    return (by_size_at_least if fixed else by_size).format(count=per_gib, least=fixed)

@@ -1,0 +1,67 @@
+"""Retype requests: another volume type, with its limits. workflows/volume_retype.py carries them out."""
+
+from django.db import transaction
+from django.db.models import F
+
+from andromede_core.documents.messages import Message
+from controlplane.audit.services import record
+from controlplane.catalog.io_limits import IO_LIMITS, io_limits
+from controlplane.catalog.models import VolumeType
+from controlplane.identity.actor import Actor
+from controlplane.kernel import clock
+from controlplane.nodes.errors import NodeOutdated
+from controlplane.operations.models import Operation
+from controlplane.operations.services import OperationRequest, enqueue, require_unlocked
+from controlplane.placement import services as placement
+from controlplane.storage.errors import VolumeTypeElsewhere
+from controlplane.storage.models import Volume
+from controlplane.storage.services import require_volume_state, volume_lock, volume_placement_request
+
+RETYPE = "volume.retype"
+
+
+def volume_retype(actor: Actor, volume: Volume, *, volume_type: VolumeType) -> Operation:
+    """Request another type of the same pool, also while a guest uses the volume. The present type: its present limits.
+
+    Placement checks the volume's node first.
+
+    Raises:
+        VolumeTypeElsewhere: the type is in another pool.
+        NodeOutdated: the volume's node does not limit disks.
+        VolumeWrongState, NoPlace, PolicyUnsatisfiable, Busy.
+    """
+    actor.may_write()
+    require_unlocked(volume.pk)
+    _check(volume, volume_type)
+    placement.check_current_node(volume_placement_request(volume, operation=RETYPE))
+    return _retype(actor, volume, volume_type)
+
+
+def _check(volume: Volume, volume_type: VolumeType) -> None:
+    require_volume_state(volume, "available", "in-use")
+    pool = volume.pool.name if volume.pool is not None else ""
+    if pool != volume_type.pool:
+        where, wanted = _place(pool), _place(volume_type.pool)
+        raise VolumeTypeElsewhere(field="volume_type", volume_type=volume_type.pk, where=where, wanted=wanted)
+    if volume.node is None or IO_LIMITS not in volume.node.traits:
+        raise NodeOutdated(cause="no limits of disks", status=IO_LIMITS)
+
+
+def _place(pool: str) -> Message:
+    return Message("in the pool {pool}", pool=pool) if pool else Message("on a node's own disk")
+
+
+@transaction.atomic
+def _retype(actor: Actor, volume: Volume, volume_type: VolumeType) -> Operation:
+    volume_lock(volume)
+    limits = io_limits(volume_type, volume.size_gib)
+    args = {"volume_type": volume_type.pk, "limits": {"iops": limits.iops, "mb_per_s": limits.mb_per_s}}
+    operation = enqueue(
+        actor, OperationRequest(RETYPE, volume.project_id, [volume.pk], args, resource_name=volume.name)
+    )
+    _check(volume, volume_type)
+    Volume.objects.filter(pk=volume.pk).update(
+        generation=F("generation") + 1, next_type=volume_type, updated_at=clock.now()
+    )
+    record(actor, RETYPE, volume.pk, project_id=volume.project_id, volume_type=volume_type.pk)
+    return operation

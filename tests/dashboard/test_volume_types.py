@@ -1,0 +1,51 @@
+"""The pages of volume types, for operators."""
+
+import pytest
+from django.test import Client
+
+from controlplane.catalog.models import VolumeType
+from tests.dashboard.conftest import SignIn
+from tests.dashboard.sample_resources import text_of
+from tests.world import Cloud
+
+CATALOG, URL = "/platform/offers", "/platform/volume-types"
+FAST = {
+    "id": "fast",
+    "description": "quick",
+    "pool": "flash",
+    "iops": "500",
+    "iops_per_gib": "10",
+    "mb_per_s": "0",
+    "mb_per_s_per_gib": "2",
+    "organizations": "alpha-org",
+}
+
+
+@pytest.fixture
+def operator(signed_in: SignIn) -> Client:
+    return signed_in("operator")
+
+
+def test_type_is_created_retired_and_deleted(operator: Client, cloud: Cloud) -> None:
+    refused = operator.post(f"{URL}/new", FAST | {"organizations": "nobody"})
+    assert b'id="id_organizations_error"' in refused.content
+    assert operator.post(f"{URL}/new", FAST)["Location"] == CATALOG
+    shown = text_of(operator.get(CATALOG))
+    assert "10 IOPS per GiB, at least 500, 2 MB/s per GiB" in shown and "alpha-org" in shown and "flash" in shown
+    form = operator.get(f"{URL}/fast/edit").context["form"]
+    assert (form["organizations"].value(), form["iops"].value()) == ("alpha-org", 500)
+    changed = {name: FAST[name] for name in FAST if name not in ("id", "pool")}
+    changed |= {"organizations": "", "iops_per_gib": "0", "is_retired": "on"}
+    assert operator.post(f"{URL}/fast/edit", changed)["Location"] == CATALOG
+    row = VolumeType.objects.get(pk="fast")
+    assert (row.organization_ids, row.iops, row.iops_per_gib, row.is_retired) == ([], 500, 0, True)
+    assert "fast retired" in text_of(operator.get(CATALOG))
+    assert operator.post(f"{URL}/fast/delete")["Location"] == CATALOG
+    assert not VolumeType.objects.filter(pk="fast").exists()
+
+
+def test_only_operators_change_types(signed_in: SignIn, cloud: Cloud) -> None:
+    support = signed_in("support")
+    assert b"volume-types" not in support.get(CATALOG).content
+    support.post(f"{URL}/local/delete")
+    assert VolumeType.objects.filter(pk="local").exists()
