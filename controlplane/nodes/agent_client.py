@@ -248,7 +248,7 @@ def ensure_image(
     return reply
 
 
-def image_parts(part: type[Part], header: Any, file: Path | None, problems: list[OSError]) -> Iterator[Part]:
+def image_parts(part: Callable[..., Part], header: Any, file: Path | None, problems: list[OSError]) -> Iterator[Part]:
     """Yield the messages of a transfer, of the class `part`: agents of nodes and storage agents have one each.
 
     gRPC reports an error in this generator as a failure of the call: the original one is added to `problems`.

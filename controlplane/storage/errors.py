@@ -38,3 +38,9 @@ class VolumeTypeElsewhere(Conflict):
 class VolumeCannotShrink(Unprocessable):
     code = "storage.volume.cannot_shrink"
     detail = "The volume has {size_gib} GiB and cannot shrink to {asked_gib} GiB. Request a larger size."
+
+
+class VolumeLimitsUnsupported(Conflict):
+    code = "storage.volume.limits_unsupported"
+    title = "Node's software too old"
+    detail = "The agent of the volume's node is too old to limit volumes. Ask an operator to upgrade it."

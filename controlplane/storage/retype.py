@@ -9,11 +9,10 @@ from controlplane.catalog.io_limits import IO_LIMITS, io_limits
 from controlplane.catalog.models import VolumeType
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
-from controlplane.nodes.errors import NodeOutdated
 from controlplane.operations.models import Operation
 from controlplane.operations.services import OperationRequest, enqueue, require_unlocked
 from controlplane.placement import services as placement
-from controlplane.storage.errors import VolumeTypeElsewhere
+from controlplane.storage.errors import VolumeLimitsUnsupported, VolumeTypeElsewhere
 from controlplane.storage.models import Volume
 from controlplane.storage.services import require_volume_state, volume_lock, volume_placement_request
 
@@ -27,7 +26,7 @@ def volume_retype(actor: Actor, volume: Volume, *, volume_type: VolumeType) -> O
 
     Raises:
         VolumeTypeElsewhere: the type is in another pool.
-        NodeOutdated: the volume's node does not limit disks.
+        VolumeLimitsUnsupported: the volume's node does not limit disks.
         VolumeWrongState, NoPlace, PolicyUnsatisfiable, Busy.
     """
     actor.may_write()
@@ -44,7 +43,7 @@ def _check(volume: Volume, volume_type: VolumeType) -> None:
         where, wanted = _place(pool), _place(volume_type.pool)
         raise VolumeTypeElsewhere(field="volume_type", volume_type=volume_type.pk, where=where, wanted=wanted)
     if volume.node is None or IO_LIMITS not in volume.node.traits:
-        raise NodeOutdated(cause="no limits of disks", status=IO_LIMITS)
+        raise VolumeLimitsUnsupported()
 
 
 def _place(pool: str) -> Message:

@@ -95,6 +95,7 @@ def remove_volume(pool: Pool, volume_id: UUID) -> None:
 
 @contextmanager
 def _stub(pool: Pool) -> Iterator[StorageStub]:
+    assert pool.cluster_id is not None, "only pools of clusters have an agent"
     cluster = StorageCluster.objects.get(pk=pool.cluster_id)
     try:
         with calling(cluster) as stub:

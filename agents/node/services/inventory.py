@@ -23,7 +23,7 @@ DHCP_OPTIONS = "dhcp-options"  # NTP servers, search domains and static routes o
 IO_LIMITS = "io-limits"  # the limits of volumes hold, and `volume.retype` changes them
 LIVE_MIGRATION = "live-migration"  # guests may move here from others of the same kind, and to them
 COLD_MIGRATION = "cold-migration"  # the same for guests that are off
-OF_EACH_AGENT = (SECURITY_GROUPS, INSTANCE_METADATA, LISTED_SUBNETS, DHCP_OPTIONS)  # of this release
+OF_EACH_AGENT = (SECURITY_GROUPS, INSTANCE_METADATA, LISTED_SUBNETS, DHCP_OPTIONS, IO_LIMITS)  # of this release
 
 
 @dataclass(frozen=True, slots=True)
