@@ -205,12 +205,24 @@ def fence_disk(node: Node, disk: Disk) -> None:
 
 
 def reopen_disks(authorization: CallAuthorization, instance: Instance) -> None:
-    """Open the disks in storage clusters again before a start: a node that was rebooted has no keys any more."""
+    """Open the disks in storage clusters anew before a start, unless the guest runs.
+
+    A guest that ended uncleanly has left them open: what it held would keep the next guest from writing, so it is
+    fenced first. A node that was rebooted has no keys any more.
+    """
     rows = Volume.objects.filter(attachment__instance=instance, pool__cluster__isnull=False).select_related("pool")
-    roots = () if instance.boot_volume_id else (root_of(instance),)
-    for disk in (*roots, *map(disk_of, rows)):
-        if disk.pool is not None and disk.pool.is_of_cluster:
-            open_disk(authorization, disk)
+    roots = () if instance.boot_volume_id or instance.root_pool is None else (root_of(instance),)
+    disks = [(disk, disk.pool) for disk in (*roots, *map(disk_of, rows)) if disk.pool and disk.pool.is_of_cluster]
+    if not disks or _may_run(authorization.node, instance):
+        return
+    for disk, pool in disks:
+        cluster_disks.close(pool, disk.id, node_id=authorization.node.pk)
+        open_disk(authorization, disk)
+
+
+def _may_run(node: Node, instance: Instance) -> bool:
+    states = agent_client.describe(node, instance.pk).instances
+    return any(state.power not in (pb.POWER_OFF, pb.POWER_CRASHED) for state in states)
 
 
 def open_shared_volume(authorization: CallAuthorization, volume: Volume) -> Effect | None:

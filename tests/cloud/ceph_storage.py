@@ -14,7 +14,7 @@ from tests.agents.storage.how_to import capabilities
 from tests.cloud.conftest import Tenant
 from tests.limits import PATIENCE_S
 
-ZONE, NAME, TYPE, CLIENT = "fr-idf-1", "ceph-1", "ceph", "andromede"
+ZONE, NODE, NAME, TYPE, CLIENT = "fr-idf-1", "ta", "ceph-1", "ceph", "andromede"
 PORT, SIZE_GIB = 8029, 20
 OFFERS = {
     "schema": "andromede.offers/1",

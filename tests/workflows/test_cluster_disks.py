@@ -9,7 +9,7 @@ from agents.node.errors import AdapterError, BadRequest, ImageInUse, PermitRefus
 from controlplane.catalog.models import Image
 from controlplane.compute.attachments import volume_attach
 from controlplane.compute.migration import instance_migrate
-from controlplane.compute.services import instance_power_off, instance_start
+from controlplane.compute.services import instance_power_off, instance_reboot, instance_start
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel.units import GIB
 from controlplane.node_lifecycle.recovery.evacuation import instance_evacuate
@@ -94,9 +94,15 @@ def test_node_that_lost_its_keys_gets_them_before_a_start(shared: Shared) -> Non
     shared.attach(instance, shared.volume())
     done(instance_power_off(shared.cloud.tenant.actor, fresh(instance)))
     shared.other.fake.opened.clear()  # by a reboot: they are on tmpfs
+    calls = agent_of(shared).calls
+    del calls[:]
     done(instance_start(shared.cloud.tenant.actor, fresh(instance)))
+    assert calls == ["close", "ensure", "open"] * 2, "what the guest has left open is fenced"
     assert shared.other.fake.guests[instance.pk].power == "running"
     assert len(shared.other.fake.opened) == 2
+    del calls[:]
+    done(instance_reboot(shared.cloud.tenant.actor, fresh(instance)))
+    assert calls == [], "a running guest keeps its keys"
 
 
 def test_operation_waits_for_a_cluster_that_does_not_answer(shared: Shared) -> None:
