@@ -124,7 +124,7 @@ def root_pools(instance: Instance, *, gib: int = 0) -> tuple[PoolRequirement, ..
     """Return the pool requirement of the root disk: its present or future pool. `gib`: the space to take."""
     if instance.root_pool is not None:
         return (PoolRequirement(instance.root_pool.name, gib, instance.root_pool.zone_id),)
-    pool = instance.root_volume_type.pool if instance.root_volume_type and instance.node_id is None else ""
+    pool = instance.root_volume_type.pool if instance.node_id is None and instance.root_volume_type else ""
     return (PoolRequirement(pool, gib),) if pool else ()
 
 
