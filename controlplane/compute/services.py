@@ -131,7 +131,7 @@ def root_pools(instance: Instance, *, gib: int = 0) -> tuple[PoolRequirement, ..
         return ()
     if instance.root_pool is not None:
         return (PoolRequirement(instance.root_pool.name, gib, instance.root_pool.zone_id),)
-    pool = instance.root_volume_type.pool if instance.root_volume_type and instance.node_id is None else ""
+    pool = instance.root_volume_type.pool if instance.node_id is None and instance.root_volume_type else ""
     return (PoolRequirement(pool, gib),) if pool else ()
 
 

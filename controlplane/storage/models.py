@@ -39,7 +39,7 @@ class Volume(ProjectResource):
     pool = models.ForeignKey(Pool, models.PROTECT, null=True)
     iops_limit = models.PositiveIntegerField(default=0, db_default=0)
     mb_per_s_limit = models.PositiveIntegerField(default=0, db_default=0)
-    next_type = models.ForeignKey(VolumeType, models.PROTECT, null=True, related_name="+")
+    next_type = models.ForeignKey(VolumeType, models.PROTECT, null=True, related_name="+", db_index=False)
     is_deleting = models.BooleanField(default=False)
 
     class Meta:

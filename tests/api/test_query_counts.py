@@ -101,7 +101,7 @@ GETS = {
     "flavor_list": 2,
     "volume_type_list": 2,
     "volume_type_get": 2,
-    "volume_type_usable_list": 3,
+    "volume_type_usable_list": 2,
     "zone_list": 4,
     "zone_capacity_get": 2,
     "image_list": 4,
