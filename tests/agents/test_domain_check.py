@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from agents.node import domain_check, domainxml
+from agents.node import domain_check, domain_xml
 from agents.node.adapters.interfaces import Firmware, GuestDisk, GuestNic, GuestSpec
 from agents.node.domain_check import ForeignDomain
 from agents.node.trust.clock import Clock
@@ -85,8 +85,8 @@ def test_printed_answer_to_libvirt_is_accepted(name: str) -> None:
 
 @pytest.mark.parametrize("virt_type", ["kvm", "qemu"])
 @pytest.mark.parametrize("spec", [NEW, MOVED, UEFI], ids=["new", "moved", "uefi"])
-def test_own_definition_is_accepted_before_libvirt_changes_it(spec: GuestSpec, virt_type: domainxml.VirtType) -> None:
-    domain_check.check(spec, domain_check.read(domainxml.domain(spec, virt_type=virt_type)))
+def test_own_definition_is_accepted_before_libvirt_changes_it(spec: GuestSpec, virt_type: domain_xml.VirtType) -> None:
+    domain_check.check(spec, domain_check.read(domain_xml.domain(spec, virt_type=virt_type)))
 
 
 def test_a_guest_under_kvm_passes() -> None:

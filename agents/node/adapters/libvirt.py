@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import libvirt
 
-from agents.node import domain_check, domainxml
+from agents.node import domain_check, domain_xml
 from agents.node.adapters import guest_cpu, libvirt_usage
 from agents.node.adapters.accelerator import Accelerator
 from agents.node.adapters.channel import Channel
@@ -34,7 +34,7 @@ from agents.node.adapters.interfaces import (
 from agents.node.adapters.libvirt_connection import LibvirtConnection
 from agents.node.adapters.libvirt_states import STARTING, guest_state
 from agents.node.domain_check import ForeignDomain
-from agents.node.domainxml import VirtType
+from agents.node.domain_xml import VirtType
 from agents.node.errors import AdapterError, DetachPending, DiskLocked, GuestForeign, NoConsole
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class LibvirtHypervisor:
     def define(self, guest: GuestSpec) -> None:
         virt_type = self._accelerator.virt_type
         with self.connection.use() as connection:
-            domain = connection.defineXML(domainxml.domain(guest, virt_type=virt_type))
+            domain = connection.defineXML(domain_xml.domain(guest, virt_type=virt_type))
             if not domain.isActive():
                 self._virt_types[guest.id] = virt_type
         self._defined[guest.id] = guest
@@ -121,7 +121,7 @@ class LibvirtHypervisor:
                 domain.undefineFlags(UNDEFINE)
         for memory in (self._virt_types, self._on_probation, self._defined):
             memory.pop(guest_id, None)
-        for left_behind in domainxml.FIRMWARE_VARIABLES.glob(f"{guest_name(guest_id)}_VARS*"):
+        for left_behind in domain_xml.FIRMWARE_VARIABLES.glob(f"{guest_name(guest_id)}_VARS*"):
             left_behind.unlink()  # libvirt forgets a guest that has moved, and not what its firmware remembered
         return domain is not None
 
@@ -210,7 +210,7 @@ class LibvirtHypervisor:
             power = guest_state(*domain.state(), virt_type="").power
             memory_mib = domain.maxMemory() // 1024
             return DomainFacts(
-                power, memory_mib, text, tuple(domainxml.disk_sources(text)), tuple(domainxml.bridges(text))
+                power, memory_mib, text, tuple(domain_xml.disk_sources(text)), tuple(domain_xml.bridges(text))
             )
 
     def pause_domain(self, name: str) -> None:
@@ -244,16 +244,16 @@ class LibvirtHypervisor:
     def plugged(self, guest_id: UUID) -> Sequence[str]:
         with self.connection.use() as connection:
             domain = find(connection, guest_id)
-            return domainxml.disk_sources(domain.XMLDesc()) if domain is not None and domain.isActive() else []
+            return domain_xml.disk_sources(domain.XMLDesc()) if domain is not None and domain.isActive() else []
 
     def plug_disk(self, guest_id: UUID, disk: GuestDisk) -> None:
         with self.connection.use() as connection:
             domain = _get(connection, guest_id)
-            plugged = domainxml.plugged_disks(domain.XMLDesc())
+            plugged = domain_xml.plugged_disks(domain.XMLDesc())
             if str(disk.path) in plugged:
                 return
-            target = domainxml.free_target(_target(element) for element in plugged.values())
-            domain.attachDeviceFlags(domainxml.disk_text(disk, target=target), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+            target = domain_xml.free_target(_target(element) for element in plugged.values())
+            domain.attachDeviceFlags(domain_xml.disk_text(disk, target=target), libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
     def unplug_disk(self, guest_id: UUID, disk: GuestDisk) -> bool:
         with self.connection.use() as connection:
@@ -268,18 +268,18 @@ class LibvirtHypervisor:
     def plug_card(self, guest_id: UUID, nic: GuestNic) -> None:
         with self.connection.use() as connection:
             domain = _get(connection, guest_id)
-            if nic.device not in domainxml.plugged_cards(domain.XMLDesc()):
-                domain.attachDeviceFlags(domainxml.card_text(nic), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+            if nic.device not in domain_xml.plugged_cards(domain.XMLDesc()):
+                domain.attachDeviceFlags(domain_xml.card_text(nic), libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
     def unplug_card(self, guest_id: UUID, device: str) -> bool:
         with self.connection.use() as connection:
             domain = _get(connection, guest_id)
-            element = domainxml.plugged_cards(domain.XMLDesc()).get(device)
+            element = domain_xml.plugged_cards(domain.XMLDesc()).get(device)
             if element is None:
                 return False
             _request_unplug(domain, element)
             self._await_unplug(
-                lambda: device not in domainxml.plugged_cards(domain.XMLDesc()), what=f"its network card {device}"
+                lambda: device not in domain_xml.plugged_cards(domain.XMLDesc()), what=f"its network card {device}"
             )
         return True
 
@@ -290,7 +290,7 @@ class LibvirtHypervisor:
 
     def open_console(self, guest_id: UUID, kind: ConsoleKind) -> Channel:
         with self.connection.use() as connection:
-            path = domainxml.console_socket(_get(connection, guest_id).XMLDesc(), kind)
+            path = domain_xml.console_socket(_get(connection, guest_id).XMLDesc(), kind)
         if path is None:
             raise NoConsole(guest_id, kind)
         client = socket.socket(socket.AF_UNIX)
@@ -387,7 +387,7 @@ class LibvirtHypervisor:
         """
         cached = self._virt_types.get(guest_id)
         if cached is None:
-            cached = self._virt_types[guest_id] = domainxml.virt_type_of(domain.XMLDesc())
+            cached = self._virt_types[guest_id] = domain_xml.virt_type_of(domain.XMLDesc())
         return cached
 
     def _await_unplug(self, is_gone: Callable[[], bool], *, what: str) -> None:
@@ -469,7 +469,7 @@ def _destroy(domain: Any) -> None:
 
 
 def _plugged(domain: Any, disk: GuestDisk) -> ElementTree.Element | None:
-    return domainxml.plugged_disks(domain.XMLDesc()).get(str(disk.path))
+    return domain_xml.plugged_disks(domain.XMLDesc()).get(str(disk.path))
 
 
 def _target(element: ElementTree.Element) -> str:

@@ -8,7 +8,7 @@ from uuid import UUID
 import libvirt
 
 from agents.node.adapters.interfaces import DiskUsage, GuestUsage, NicUsage
-from agents.node.domainxml import BALLOON_PERIOD_S
+from agents.node.domain_xml import BALLOON_PERIOD_S
 
 GROUPS = (
     libvirt.VIR_DOMAIN_STATS_CPU_TOTAL

@@ -16,7 +16,7 @@ from agents.node.adapters.fake_switch import FakeSwitch
 from agents.node.adapters.interfaces import Adapters, BaseImage, ConsoleKind, GuestSpec, ImageFormat
 from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.qemu_img import FileDisks
-from agents.node.domainxml import console_socket
+from agents.node.domain_xml import console_socket
 from tests.agents.on_libvirt.test_adapters import Rig
 from tests.agents.specs import MIB
 
