@@ -1,11 +1,11 @@
 """Check that a domain of libvirt is the one that the agent would define itself. Pure.
 
 A guest that arrives from another node brings its definition, and that node may be compromised. So the definition is
-compared with the agent's own. libvirt completes a definition (addresses, aliases, implicit devices): `domainrules`
+compared with the agent's own. libvirt completes a definition (addresses, aliases, implicit devices): `domain_rules`
 lists each element and attribute that it may add, with their permitted values. Everything else must equal the agent's
 own definition; an element that is not listed is refused.
 
-Guests move between releases of the agent. A change of the output of `domainxml.domain` must let guests with the
+Guests move between releases of the agent. A change of the output of `domain_xml.domain` must let guests with the
 definition of the previous release pass here.
 """
 
@@ -16,9 +16,9 @@ from dataclasses import replace
 from typing import NamedTuple
 from uuid import UUID
 
-from agents.node import domainxml
+from agents.node import domain_xml
 from agents.node.adapters.interfaces import RBD, GuestSpec
-from agents.node.domainrules import Rule, Rules, rules
+from agents.node.domain_rules import Rule, Rules, rules
 
 KIB_PER_MIB = 1024
 DOCTYPE = "<!DOCTYPE"
@@ -72,10 +72,10 @@ def use_own_clients(guest: GuestSpec, root: ET.Element) -> None:
 
     Nothing else changes: a disk with another image stays as it is, and is refused by `check`.
     """
-    own = domainxml.plugged_disks(domainxml.domain(guest, virt_type="qemu"))
-    for source, element in domainxml.disks_of(root).items():
+    own = domain_xml.plugged_disks(domain_xml.domain(guest, virt_type="qemu"))
+    for source, element in domain_xml.disks_of(root).items():
         if source.startswith(RBD) and source in own:
-            domainxml.replace_client(element, own[source])
+            domain_xml.replace_client(element, own[source])
 
 
 def printed(root: ET.Element) -> str:
@@ -99,7 +99,7 @@ def check(guest: GuestSpec, root: ET.Element, *, is_prepared: bool = False, may_
     if virt_type not in ("kvm", "qemu"):
         raise ForeignDomain(f"its hypervisor is {virt_type!r}")
     added = rules(guest, is_prepared=is_prepared)
-    own = ET.fromstring(domainxml.domain(guest, virt_type="kvm" if virt_type == "kvm" else "qemu"))
+    own = ET.fromstring(domain_xml.domain(guest, virt_type="kvm" if virt_type == "kvm" else "qemu"))
     _compare(_form(own, "", added), _form(root, "", added), "")
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from agents.node import domain_check, domainxml
+from agents.node import domain_check, domain_xml
 from agents.node.adapters.interfaces import Firmware, GuestDisk, GuestNic, GuestSpec, IoLimits
 from agents.node.adapters.storage.places import RbdSource
 from agents.node.domain_check import ForeignDomain
@@ -86,14 +86,14 @@ def test_printed_answer_to_libvirt_is_accepted(name: str) -> None:
 
 @pytest.mark.parametrize("virt_type", ["kvm", "qemu"])
 @pytest.mark.parametrize("spec", [NEW, MOVED, UEFI], ids=["new", "moved", "uefi"])
-def test_own_definition_is_accepted_before_libvirt_changes_it(spec: GuestSpec, virt_type: domainxml.VirtType) -> None:
-    domain_check.check(spec, domain_check.read(domainxml.domain(spec, virt_type=virt_type)))
+def test_own_definition_is_accepted_before_libvirt_changes_it(spec: GuestSpec, virt_type: domain_xml.VirtType) -> None:
+    domain_check.check(spec, domain_check.read(domain_xml.domain(spec, virt_type=virt_type)))
 
 
 def test_limits_of_a_disk_must_be_its_own() -> None:
     root, *others = MOVED.disks
     limited = replace(MOVED, disks=(replace(root, limits=IoLimits(500, 20_000_000)), *others))
-    text = domainxml.domain(limited, virt_type="qemu")
+    text = domain_xml.domain(limited, virt_type="qemu")
     domain_check.check(limited, domain_check.read(text))
     for other in (MOVED, replace(MOVED, disks=(replace(root, limits=IoLimits(500, 30_000_000)), *others))):
         with pytest.raises(ForeignDomain):
@@ -387,7 +387,7 @@ OTHER = "01a222ae-0a89-7a9e-b736-e491aabf8530"
 
 
 def cluster_text() -> str:
-    return domainxml.domain(IN_CLUSTER, virt_type="qemu")
+    return domain_xml.domain(IN_CLUSTER, virt_type="qemu")
 
 
 @pytest.mark.parametrize(

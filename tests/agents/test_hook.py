@@ -18,7 +18,7 @@ import pytest
 
 from agents.lab.process import command_of
 from agents.lab.shell import wait_until
-from agents.node import domainxml
+from agents.node import domain_xml
 from agents.node.adapters.interfaces import Firmware, GuestDisk, GuestSpec, Power
 from agents.node.hook import script
 from agents.node.hook.server import HookServer
@@ -356,14 +356,14 @@ SPEC = GuestSpec(
     console_log=Path("/i/console.log"),
     serial_socket=Path("/c/serial"),
 )
-DOMAIN = ET.fromstring(domainxml.domain(SPEC, virt_type="qemu"))
-OTHER = ET.fromstring(domainxml.domain(replace(SPEC, vcpus=2), virt_type="qemu"))
+DOMAIN = ET.fromstring(domain_xml.domain(SPEC, virt_type="qemu"))
+OTHER = ET.fromstring(domain_xml.domain(replace(SPEC, vcpus=2), virt_type="qemu"))
 
 
 def test_agent_receives_the_domain_that_would_start(
     hook: InstalledHook, server: HookServer, gate: RecordingGate
 ) -> None:
-    text = domainxml.domain(SPEC, virt_type="qemu")
+    text = domain_xml.domain(SPEC, virt_type="qemu")
     assert call(hook, "prepare", text).returncode == 0
     assert ET.tostring(gate.domains[0]) == ET.tostring(ET.fromstring(text))
 

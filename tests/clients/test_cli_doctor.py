@@ -186,7 +186,7 @@ def test_unreachable_node_is_a_finding_until_it_returns(operator: Inside, live: 
             said = operator("doctor")
             assert said.code == 1
             assert "node node-b" in said.out
-            assert "keeps its place" in operator("--language", "en", "doctor").out
+            assert "keep their allocations" in operator("--language", "en", "doctor").out
             levels = {each["subject"]: each["level"] for each in operator("doctor", "-o", "json").json}
             assert levels["node node-b"] == PROBLEM
         finally:

@@ -10,7 +10,7 @@ from tempfile import NamedTemporaryFile
 
 from agents.node import process
 from agents.node.adapters import probe_rom
-from agents.node.domainxml import VirtType
+from agents.node.domain_xml import VirtType
 from agents.node.errors import AdapterError
 
 log = logging.getLogger(__name__)

@@ -45,7 +45,7 @@ from agents.node.adapters.port_filters import NOTHING_FILTERED, PortCounters
 from agents.node.adapters.public_addresses import NOTHING_PUBLIC
 from agents.node.adapters.storage.engine import StorageEngine
 from agents.node.adapters.storage.places import OWN_FOLDER, Place
-from agents.node.domainxml import SPARE_ROOT_PORTS
+from agents.node.domain_xml import SPARE_ROOT_PORTS
 from agents.node.errors import AdapterError, DetachPending, GuestForeign, NoConsole, NoFreeSlot, VolumeKeyMissing
 from agents.node.metadata.channel import Guest as GuestMetadata
 

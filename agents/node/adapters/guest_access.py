@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from agents.node.domainxml import FIRMWARE_VARIABLES
+from agents.node.domain_xml import FIRMWARE_VARIABLES
 
 log = logging.getLogger(__name__)
 

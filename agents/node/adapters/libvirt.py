@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 import libvirt
 
-from agents.node import domain_check, domainxml
+from agents.node import domain_check, domain_xml
 from agents.node.adapters import guest_cpu, libvirt_usage
 from agents.node.adapters.accelerator import Accelerator
 from agents.node.adapters.channel import Channel
@@ -38,7 +38,7 @@ from agents.node.adapters.libvirt_states import STARTING, guest_state
 from agents.node.adapters.volume_secrets import TRAIT as RBD_TRAIT
 from agents.node.adapters.volume_secrets import VolumeSecrets
 from agents.node.domain_check import ForeignDomain
-from agents.node.domainxml import VirtType
+from agents.node.domain_xml import VirtType
 from agents.node.errors import AdapterError, DetachPending, DiskLocked, GuestForeign, NoConsole, NoFreeSlot
 
 log = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ class LibvirtHypervisor:
     def define(self, guest: GuestSpec) -> None:
         virt_type = self._accelerator.virt_type
         with self.connection.use() as connection:
-            domain = connection.defineXML(domainxml.domain(guest, virt_type=virt_type))
+            domain = connection.defineXML(domain_xml.domain(guest, virt_type=virt_type))
             if not domain.isActive():
                 self._virt_types[guest.id] = virt_type
         self._defined[guest.id] = guest
@@ -131,7 +131,7 @@ class LibvirtHypervisor:
                 domain.undefineFlags(UNDEFINE)
         for memory in (self._virt_types, self._on_probation, self._defined):
             memory.pop(guest_id, None)
-        for left_behind in domainxml.FIRMWARE_VARIABLES.glob(f"{guest_name(guest_id)}_VARS*"):
+        for left_behind in domain_xml.FIRMWARE_VARIABLES.glob(f"{guest_name(guest_id)}_VARS*"):
             left_behind.unlink()  # libvirt forgets a guest that has moved, and not what its firmware remembered
         return domain is not None
 
@@ -156,7 +156,7 @@ class LibvirtHypervisor:
     def _may_open(self, connection: Any, domain: Any, guest_id: UUID) -> Iterator[None]:
         """Let libvirt open the disks of the guest, which starts within the block."""
         try:
-            with self.secrets.during(connection, domainxml.keyed_disks(domain.XMLDesc())):
+            with self.secrets.during(connection, domain_xml.keyed_disks(domain.XMLDesc())):
                 yield
         except libvirt.libvirtError as exc:
             if _is_image_locked(exc):
@@ -225,7 +225,7 @@ class LibvirtHypervisor:
             power = guest_state(*domain.state(), virt_type="").power
             memory_mib = domain.maxMemory() // 1024
             return DomainFacts(
-                power, memory_mib, text, tuple(domainxml.disk_sources(text)), tuple(domainxml.bridges(text))
+                power, memory_mib, text, tuple(domain_xml.disk_sources(text)), tuple(domain_xml.bridges(text))
             )
 
     def pause_domain(self, name: str) -> None:
@@ -259,20 +259,20 @@ class LibvirtHypervisor:
     def plugged(self, guest_id: UUID) -> Sequence[str]:
         with self.connection.use() as connection:
             domain = find(connection, guest_id)
-            return domainxml.disk_sources(domain.XMLDesc()) if domain is not None and domain.isActive() else []
+            return domain_xml.disk_sources(domain.XMLDesc()) if domain is not None and domain.isActive() else []
 
     def plug_disk(self, guest_id: UUID, disk: GuestDisk) -> None:
         with self.connection.use() as connection:
             domain = _get(connection, guest_id)
             text = domain.XMLDesc()
-            plugged = domainxml.plugged_disks(text)
+            plugged = domain_xml.plugged_disks(text)
             if disk.source in plugged:
                 return
             _check_slot(guest_id, text)
-            target = domainxml.free_target(_target(element) for element in plugged.values())
+            target = domain_xml.free_target(_target(element) for element in plugged.values())
             of_cluster = {disk.volume_id: disk.rbd.monitors} if disk.rbd is not None else {}
             with self.secrets.during(connection, of_cluster):
-                domain.attachDeviceFlags(domainxml.disk_text(disk, target=target), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+                domain.attachDeviceFlags(domain_xml.disk_text(disk, target=target), libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
     def unplug_disk(self, guest_id: UUID, disk: GuestDisk) -> bool:
         with self.connection.use() as connection:
@@ -288,19 +288,19 @@ class LibvirtHypervisor:
         with self.connection.use() as connection:
             domain = _get(connection, guest_id)
             text = domain.XMLDesc()
-            if nic.device not in domainxml.plugged_cards(text):
+            if nic.device not in domain_xml.plugged_cards(text):
                 _check_slot(guest_id, text)
-                domain.attachDeviceFlags(domainxml.card_text(nic), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+                domain.attachDeviceFlags(domain_xml.card_text(nic), libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
     def unplug_card(self, guest_id: UUID, device: str) -> bool:
         with self.connection.use() as connection:
             domain = _get(connection, guest_id)
-            element = domainxml.plugged_cards(domain.XMLDesc()).get(device)
+            element = domain_xml.plugged_cards(domain.XMLDesc()).get(device)
             if element is None:
                 return False
             _request_unplug(domain, element)
             self._await_unplug(
-                lambda: device not in domainxml.plugged_cards(domain.XMLDesc()), what=f"its network card {device}"
+                lambda: device not in domain_xml.plugged_cards(domain.XMLDesc()), what=f"its network card {device}"
             )
         return True
 
@@ -321,7 +321,7 @@ class LibvirtHypervisor:
 
     def open_console(self, guest_id: UUID, kind: ConsoleKind) -> Channel:
         with self.connection.use() as connection:
-            path = domainxml.console_socket(_get(connection, guest_id).XMLDesc(), kind)
+            path = domain_xml.console_socket(_get(connection, guest_id).XMLDesc(), kind)
         if path is None:
             raise NoConsole(guest_id, kind)
         client = socket.socket(socket.AF_UNIX)
@@ -418,7 +418,7 @@ class LibvirtHypervisor:
         """
         cached = self._virt_types.get(guest_id)
         if cached is None:
-            cached = self._virt_types[guest_id] = domainxml.virt_type_of(domain.XMLDesc())
+            cached = self._virt_types[guest_id] = domain_xml.virt_type_of(domain.XMLDesc())
         return cached
 
     def _await_unplug(self, is_gone: Callable[[], bool], *, what: str) -> None:
@@ -500,7 +500,7 @@ def _destroy(domain: Any) -> None:
 
 
 def _plugged(domain: Any, disk: GuestDisk) -> ElementTree.Element | None:
-    return domainxml.plugged_disks(domain.XMLDesc()).get(disk.source)
+    return domain_xml.plugged_disks(domain.XMLDesc()).get(disk.source)
 
 
 def _check_slot(guest_id: UUID, domain_text: str) -> None:
@@ -509,7 +509,7 @@ def _check_slot(guest_id: UUID, domain_text: str) -> None:
     Raises:
         NoFreeSlot
     """
-    if not domainxml.has_free_root_port(domain_text):
+    if not domain_xml.has_free_root_port(domain_text):
         raise NoFreeSlot(guest_id)
 
 

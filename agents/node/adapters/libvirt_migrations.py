@@ -42,7 +42,7 @@ from agents.node.adapters.migrations import (
     MigrationTarget,
 )
 from agents.node.adapters.pools import Pools
-from agents.node.domainxml import firmware_variables
+from agents.node.domain_xml import firmware_variables
 from agents.node.errors import AdapterError, AgentStopping, HypervisorUnavailable, MigrationCancelled
 
 log = logging.getLogger(__name__)

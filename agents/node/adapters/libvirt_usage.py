@@ -7,9 +7,9 @@ from uuid import UUID
 
 import libvirt
 
-from agents.node import domainxml
+from agents.node import domain_xml
 from agents.node.adapters.interfaces import DiskUsage, GuestUsage, NicUsage
-from agents.node.domainxml import BALLOON_PERIOD_S
+from agents.node.domain_xml import BALLOON_PERIOD_S
 
 GROUPS = (
     libvirt.VIR_DOMAIN_STATS_CPU_TOTAL
@@ -57,7 +57,7 @@ def _disks(stats: Stats, definition: Callable[[], str]) -> Iterator[DiskUsage]:
     """Return the counters of its volumes, without the seed. The statistics of a disk in a cluster name no source."""
     numbers = range(stats["block.count"])
     has_all_paths = all(f"block.{number}.path" in stats for number in numbers)
-    sources = {} if has_all_paths else domainxml.sources_by_target(definition())
+    sources = {} if has_all_paths else domain_xml.sources_by_target(definition())
     for number in numbers:
         disk = f"block.{number}"
         volume_id = _volume_id(stats.get(f"{disk}.path") or sources.get(stats[f"{disk}.name"], ""))

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import libvirt
 
-from agents.node import domainxml, process
+from agents.node import domain_xml, process
 from agents.node.adapters.storage import monitors
 from agents.node.adapters.storage.keys import VolumeKeys
 from agents.node.errors import AdapterError, VolumeKeyMissing
@@ -47,7 +47,7 @@ class VolumeSecrets:
             if key is None:
                 raise VolumeKeyMissing(volume_id)
             monitors.check(of_cluster)
-            connection.secretDefineXML(domainxml.secret(volume_id), 0).setValue(key, 0)
+            connection.secretDefineXML(domain_xml.secret(volume_id), 0).setValue(key, 0)
 
     def take_back(self, connection: Any, volume_ids: Iterable[UUID]) -> None:
         """Remove the secrets. A failure is logged: libvirt shows them to nobody, and forgets them when it ends."""

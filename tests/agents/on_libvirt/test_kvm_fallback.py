@@ -11,7 +11,7 @@ import pytest
 
 from agents.lab import LabNode
 from agents.lab.shell import wait_until
-from agents.node import domainxml
+from agents.node import domain_xml
 from agents.node.adapters import accelerator, libvirt
 from agents.node.adapters.accelerator import Accelerator
 from agents.node.adapters.interfaces import BaseImage, Firmware, GuestSpec, ImageFormat, Power, always
@@ -105,13 +105,13 @@ def runs_under_tcg(hypervisor: LibvirtHypervisor, guest_id: UUID) -> bool:
 
 def alter_kvm_domains(monkeypatch: pytest.MonkeyPatch, alter: Callable[[str], str]) -> None:
     """Alter the definition of each guest that is to run under KVM."""
-    domain = domainxml.domain
+    domain = domain_xml.domain
 
-    def altered(guest: GuestSpec, *, virt_type: domainxml.VirtType) -> str:
+    def altered(guest: GuestSpec, *, virt_type: domain_xml.VirtType) -> str:
         text = domain(guest, virt_type=virt_type)
         return alter(text) if virt_type == "kvm" else text
 
-    monkeypatch.setattr(domainxml, "domain", altered)
+    monkeypatch.setattr(domain_xml, "domain", altered)
 
 
 QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"

@@ -18,7 +18,7 @@ from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.qemu_img import FileDisks
 from agents.node.adapters.storage.keys import VolumeKeys
 from agents.node.adapters.volume_secrets import VolumeSecrets
-from agents.node.domainxml import console_socket
+from agents.node.domain_xml import console_socket
 from tests.agents.on_libvirt.test_adapters import Rig
 from tests.agents.specs import MIB
 

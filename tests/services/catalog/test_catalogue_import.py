@@ -354,7 +354,7 @@ def test_invalid_field_is_named_and_nothing_is_imported(
 @pytest.mark.parametrize("moment", ["9999-12-31T00:00:00Z", "2100-01-01T00:00:00Z"])
 def test_file_dated_in_the_future_needs_an_attestation_date(document: Any, moment: str) -> None:
     document["generated_for"] = moment
-    with pytest.raises(CatalogueInvalid, match="generated_for: lies in the future") as refusal:
+    with pytest.raises(CatalogueInvalid, match="generated_for: is in the future") as refusal:
         catalogue_import(SYSTEM, document, Signing(officer()))
     assert not Zone.objects.exists(), refusal
     assert catalogue_import(SYSTEM, document, Signing(officer(), attested_at=clock.now())).stated

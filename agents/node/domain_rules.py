@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from agents.node import domainxml
+from agents.node import domain_xml
 from agents.node.adapters.interfaces import Firmware, GuestSpec, guest_name
 
 Patterns = Mapping[str, str]
@@ -150,7 +150,7 @@ def _firmware(guest: GuestSpec) -> list[Rule]:
         Rule("os/firmware"),
         Rule("os/firmware/feature", {"enabled": "no", "name": "secure-boot|enrolled-keys"}, times=2),
         Rule("os/loader", {"readonly": "yes", "type": "pflash", "format": "(raw)?"}, text=FIRMWARE_FILE),
-        Rule("os/nvram", variables, text=re.escape(str(domainxml.firmware_variables(guest.id)))),
+        Rule("os/nvram", variables, text=re.escape(str(domain_xml.firmware_variables(guest.id)))),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Definitions against golden files. To accept a change: UPDATE_GOLDEN=1 pytest tests/agents/test_domainxml.py."""
+"""Definitions against golden files. To accept a change: UPDATE_GOLDEN=1 pytest tests/agents/test_domain_xml.py."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from agents.node import domainxml
+from agents.node import domain_xml
 from agents.node.adapters.interfaces import ConsoleKind, Firmware, GuestDisk, GuestNic, GuestSpec, IoLimits
 from agents.node.adapters.storage import monitors
 from agents.node.adapters.storage.places import RbdSource
@@ -60,7 +60,7 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_definition_equals_the_golden_file(name: str) -> None:
     guest, virt_type = CASES[name]
-    text = domainxml.domain(guest, virt_type=virt_type)
+    text = domain_xml.domain(guest, virt_type=virt_type)
     golden = GOLDEN / f"{name}.xml"
     if os.environ.get("UPDATE_GOLDEN"):
         golden.write_text(text)
@@ -79,29 +79,29 @@ def test_libvirt_schema_accepts_the_definition(name: str, tmp_path: Path) -> Non
 
 def test_no_text_becomes_markup() -> None:
     evil = replace(SMALL, seed=Path('/x\'/><disk type="file">&amp;'))
-    root = domainxml.ET.fromstring(domainxml.domain(evil, virt_type="qemu"))
+    root = domain_xml.ET.fromstring(domain_xml.domain(evil, virt_type="qemu"))
     assert len(root.findall("devices/disk")) == 2
 
 
 def test_target_names_are_those_of_libvirt() -> None:
-    assert [domainxml.target_name(i) for i in (0, 25, 26, 701, 702)] == ["vda", "vdz", "vdaa", "vdzz", "vdaaa"]
-    assert domainxml.free_target(["vda", "sda", "vdc"]) == "vdb"
+    assert [domain_xml.target_name(i) for i in (0, 25, 26, 701, 702)] == ["vda", "vdz", "vdaa", "vdzz", "vdaaa"]
+    assert domain_xml.free_target(["vda", "sda", "vdc"]) == "vdb"
 
 
 @pytest.mark.parametrize("guest", [LARGE, IN_CLUSTER], ids=["files", "rbd"])
 def test_plugged_disks_are_found_by_their_source(guest: GuestSpec) -> None:
-    found = domainxml.plugged_disks(domainxml.domain(guest, virt_type="qemu"))
+    found = domain_xml.plugged_disks(domain_xml.domain(guest, virt_type="qemu"))
     assert {guest.disks[0].source, guest.disks[1].source, str(guest.seed)} == set(found)
 
 
 def test_disks_in_clusters_are_listed_with_their_monitors() -> None:
-    (found,) = domainxml.keyed_disks(domainxml.domain(IN_CLUSTER, virt_type="qemu")).items()
+    (found,) = domain_xml.keyed_disks(domain_xml.domain(IN_CLUSTER, virt_type="qemu")).items()
     assert (found[0], [monitors.address(each) for each in found[1]]) == (ROOT, [("10.0.0.1", 3300), ("fd00::1", 3300)])
-    assert domainxml.keyed_disks(domainxml.domain(LARGE, virt_type="qemu")) == {}
+    assert domain_xml.keyed_disks(domain_xml.domain(LARGE, virt_type="qemu")) == {}
 
 
 def test_secret_is_kept_and_shown_by_nothing() -> None:
-    root = domainxml.ET.fromstring(domainxml.secret(ROOT))
+    root = domain_xml.ET.fromstring(domain_xml.secret(ROOT))
     assert (root.get("ephemeral"), root.get("private"), root.findtext("uuid")) == ("yes", "yes", str(ROOT))
 
 
@@ -109,26 +109,26 @@ def test_free_slots_are_counted_in_the_running_definition() -> None:
     ports = "".join(f"<controller type='pci' model='pcie-root-port' index='{index}'/>" for index in (1, 2, 10))
     taken = "<disk><address type='pci' bus='0x01'/></disk><interface><address type='pci' bus='0x0a'/></interface>"
     domain = "<domain><devices>{}</devices></domain>"
-    assert domainxml.has_free_root_port(domain.format(ports + taken))
+    assert domain_xml.has_free_root_port(domain.format(ports + taken))
     last = "<disk><address type='pci' bus='0x02'/></disk><disk><address type='drive' bus='0'/></disk>"
-    assert not domainxml.has_free_root_port(domain.format(ports + taken + last))
+    assert not domain_xml.has_free_root_port(domain.format(ports + taken + last))
 
 
 def test_all_disk_sources_of_a_domain_are_listed() -> None:
     disks = "<disk><source file='/v/a.qcow2'/></disk><disk><source dev='/dev/sdb'/></disk><disk device='cdrom'/>"
     disks += "<disk type='network'><source protocol='rbd' name='vms/a'><host name='h' port='1'/></source></disk>"
     text = f"<domain><devices>{disks}<disk><source/></disk></devices></domain>"
-    assert domainxml.disk_sources(text) == ["/v/a.qcow2", "dev=/dev/sdb", "rbd:vms/a", "nothing"]
+    assert domain_xml.disk_sources(text) == ["/v/a.qcow2", "dev=/dev/sdb", "rbd:vms/a", "nothing"]
 
 
 def test_console_sockets_are_read_from_the_running_definition() -> None:
-    text = domainxml.domain(SMALL, virt_type="qemu")
-    assert domainxml.console_socket(text, ConsoleKind.SERIAL) == SMALL.serial_socket
-    assert domainxml.console_socket(text, ConsoleKind.VNC) is None  # libvirt chooses a place when the guest starts
+    text = domain_xml.domain(SMALL, virt_type="qemu")
+    assert domain_xml.console_socket(text, ConsoleKind.SERIAL) == SMALL.serial_socket
+    assert domain_xml.console_socket(text, ConsoleKind.VNC) is None  # libvirt chooses a place when the guest starts
     running = text.replace('<listen type="socket" />', '<listen type="socket" socket="/q/vnc.sock" />')
-    assert domainxml.console_socket(running, ConsoleKind.VNC) == Path("/q/vnc.sock")
+    assert domain_xml.console_socket(running, ConsoleKind.VNC) == Path("/q/vnc.sock")
 
 
 def test_guest_started_with_a_pty_has_no_consoles() -> None:
     text = '<domain><devices><serial type="pty"><source path="/dev/pts/3"/></serial></devices></domain>'
-    assert {domainxml.console_socket(text, kind) for kind in ConsoleKind} == {None}
+    assert {domain_xml.console_socket(text, kind) for kind in ConsoleKind} == {None}
