@@ -7,11 +7,11 @@ from controlplane.catalog.io_limits import IO_LIMITS
 from controlplane.catalog.models import Flavor, VolumeType
 from controlplane.compute.errors import TooManyVolumes
 from controlplane.compute.models import Instance
-from controlplane.compute.services import instance_resize, instance_start
-from controlplane.nodes.errors import NodeOutdated
+from controlplane.compute.resize import instance_resize
+from controlplane.compute.services import instance_start
 from controlplane.nodes.models import Node
 from controlplane.placement.errors import NoPlace
-from controlplane.storage.errors import VolumeTypeElsewhere
+from controlplane.storage.errors import VolumeLimitsUnsupported, VolumeTypeElsewhere
 from controlplane.storage.models import Volume
 from controlplane.storage.retype import volume_retype
 from controlplane.storage.services import volume_grow
@@ -110,7 +110,7 @@ def test_node_whose_agent_knows_no_limits_gets_no_limited_disk(cloud: Cloud) -> 
         ask_volume(cloud, "new", volume_type=kind)
     with pytest.raises(NoPlace, match=IO_LIMITS):
         ask_instance(cloud, root_volume_type=kind)
-    with pytest.raises(NodeOutdated):
+    with pytest.raises(VolumeLimitsUnsupported):
         volume_retype(cloud.tenant.actor, plain, volume_type=kind)
     assert run(queued).state == "failed"
     assert fresh(volume).state == "error"
