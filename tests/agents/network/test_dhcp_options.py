@@ -60,7 +60,10 @@ def test_guest_receives_the_options_of_its_subnet(plug: Plug) -> None:
 
 @pytest.mark.lab
 def test_guest_gets_its_address_where_all_options_are_as_long_as_possible(plug: Plug) -> None:
-    """Show that dnsmasq starts: it refuses an option of more than 255 bytes. The client takes 576, and gets what fits."""
+    """Show that dnsmasq starts: it refuses an option of more than 255 bytes.
+
+    The client takes 576 bytes in all, and gets what fits.
+    """
     servers = tuple(IPv4Address(f"10.0.0.{number}") for number in range(100, 108))
     network = a_network(1, replace(IPV4, dns_servers=(), options=DhcpOptions(servers, (LONGEST,), MANY_ROUTES)))
     assert plug(a_port(network, 0)).dhcp()["ip"] == "10.0.0.10"
