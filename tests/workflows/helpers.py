@@ -242,9 +242,8 @@ def _on(fake: FakeNode) -> dict[str, object]:
         "guests": set(fake.guests),
         "disks": {key: {disk.volume_id for disk in guest.spec.disks} for key, guest in fake.guests.items()},
         "limits": {
-            key: {disk.volume_id: disk.limits for disk in guest.running.disks}
+            key: {disk.volume_id: disk.limits for disk in (guest.running or guest.spec).disks}
             for key, guest in fake.guests.items()
-            if guest.running is not None
         },
         "cards": {key: [nic.mac for nic in guest.spec.nics] for key, guest in fake.guests.items()},
         "volumes": set(fake.volumes),

@@ -1,6 +1,6 @@
 """Volumes: create them empty or as a clone of a cached image, grow them, remove them; by the engine of their place."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from agents.node.adapters.interfaces import BaseImage, GuestDisk, Power
@@ -120,7 +120,7 @@ def disk(node: Node, volume_id: UUID, *, is_read_only: bool = False) -> GuestDis
     engine = node.adapters.disks.engine(entry.spec.place)
     image = _base(node, entry.spec) if engine.capabilities.has_clones else None
     base = BaseImage(entry.spec.image_sha256, image.format) if image is not None else None
-    return engine.disk(volume_id, base=base, is_read_only=is_read_only)
+    return replace(engine.disk(volume_id, base=base, is_read_only=is_read_only), limits=entry.spec.limits)
 
 
 def engine_of(node: Node, volume_id: UUID) -> StorageEngine | None:
