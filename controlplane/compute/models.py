@@ -96,7 +96,7 @@ class Instance(ProjectResource):
     root_volume_id = models.UUIDField()
     root_volume_type = models.ForeignKey(VolumeType, models.PROTECT, null=True)
     root_pool = models.ForeignKey(Pool, models.PROTECT, null=True)
-    boot_volume = models.ForeignKey(Volume, models.PROTECT, null=True, related_name="+")
+    boot_volume = models.ForeignKey(Volume, models.PROTECT, null=True, related_name="+", db_index=False)
     ssh_public_keys = ArrayField(models.TextField(), default=list)
     user_data = models.BinaryField(max_length=65536, default=bytes)
     encrypted_user_data = models.BinaryField(null=True, db_column="sealed_user_data")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from controlplane.compute.models import Instance
+from controlplane.compute.models import Attachment, Instance
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.quotas import services as quotas
@@ -20,7 +20,8 @@ def steps(operation: Operation) -> Sequence[Step]:
 def on_success(operation: Operation) -> None:
     size_gib = operation.args["size_gib"]
     Volume.objects.filter(pk=operation.resource_id).update(size_gib=size_gib, last_error=None)
-    Instance.objects.filter(boot_volume=operation.resource_id).exclude(state="deleted").update(disk_gib=size_gib)
+    booted = Attachment.objects.filter(volume=operation.resource_id, is_boot=True).values("instance_id")
+    Instance.objects.filter(pk__in=booted).update(disk_gib=size_gib)
 
 
 def on_failure(operation: Operation, error: dict[str, object]) -> None:
