@@ -27,6 +27,9 @@ STATES: Mapping[str, tuple[str, ...]] = {
 # These lock the volume and not the instance, so they wait for no operation of the instance but a migration, which
 # locks all of its volumes.
 UNAFFECTED_BY_MIGRATION = frozenset({"attach", "detach"})
+# Kinds of operations after which the guest has started anew.
+RESTARTS = ("instance.reboot", "instance.reset")
+STARTS = ("instance.start", *RESTARTS)
 NEED_OWN_ROOT = frozenset({"rebuild"})
 MOVE, EVACUATION = "instance.migrate", "instance.evacuate"
 MOVES = (MOVE, EVACUATION)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from controlplane.audit.services import record
 from controlplane.compute.actions import require_instance_state, require_not_migrating
@@ -170,3 +170,9 @@ def volume_detach(actor: Actor, attachment: Attachment) -> Operation:
         instance=str(instance.pk),
     )
     return operation
+
+
+def instances_booted_from(volume_id: UUID) -> QuerySet[Instance]:
+    """Return the instance whose root disk the volume is, if there is one."""
+    booted = Attachment.objects.filter(volume=volume_id, is_boot=True).values("instance_id")
+    return Instance.objects.filter(pk__in=booted)

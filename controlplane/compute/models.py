@@ -99,7 +99,7 @@ class Instance(ProjectResource):
     root_volume_id = models.UUIDField()
     root_volume_type = models.ForeignKey(VolumeType, models.PROTECT, null=True)
     root_pool = models.ForeignKey(Pool, models.PROTECT, null=True)
-    boot_volume = models.ForeignKey(Volume, models.PROTECT, null=True, related_name="+")
+    boot_volume = models.ForeignKey(Volume, models.PROTECT, null=True, related_name="+", db_index=False)
     root_iops_limit = models.PositiveIntegerField(default=0, db_default=0)
     root_mb_per_s_limit = models.PositiveIntegerField(default=0, db_default=0)
     ssh_public_keys = ArrayField(models.TextField(), default=list)
@@ -155,9 +155,7 @@ class Instance(ProjectResource):
 
     @property
     def root_limits(self) -> IoLimits:
-        """The limits of its root disk; of a boot volume, that volume's."""
-        if self.boot_volume is not None:
-            return self.boot_volume.limits
+        """The limits of its root disk; of a boot volume, a copy of that volume's."""
         return IoLimits(self.root_iops_limit, self.root_mb_per_s_limit)
 
 

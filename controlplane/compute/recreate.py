@@ -61,7 +61,8 @@ def instance_recreate(actor: Actor, instance: Instance, new: NewAttachments) -> 
 def _check(instance: Instance, new: NewAttachments) -> None:
     require_state_in(instance, ("error",))
     check_image(instance.image, instance, field="image")
-    check_volume_count(len(new.volumes), instance, field="volumes")
+    attached = [volume for volume in new.volumes if volume.pk != instance.boot_volume_id]
+    check_volume_count(len(attached), instance, field="volumes")
     for volume in new.volumes:
         require_volume_state(volume, "available")
     check_ports(new.networks, new.ports)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from django.db import transaction
 
-from controlplane.catalog.io_limits import io_limits
+from controlplane.catalog.io_limits import IoLimits, io_limits
 from controlplane.catalog.models import Flavor
 from controlplane.compute.actions import require_instance_state
 from controlplane.compute.errors import FlavorTooSmall
@@ -32,7 +32,8 @@ def instance_resize(actor: Actor, instance: Instance, *, flavor: Flavor) -> Oper
     _check_resize(instance, flavor)
     request = instance_placement_request(instance, operation="instance.resize")
     placement.check_current_node(request)
-    larger = replace(request, vcpus=flavor.vcpus, memory_mib=flavor.memory_mib)
+    traits = request.traits | _root_limits(instance, flavor).traits
+    larger = replace(request, vcpus=flavor.vcpus, memory_mib=flavor.memory_mib, traits=traits)
     placement.check_growth(larger if instance.boot_volume_id else resized(larger, flavor.disk_gib))
     return _resize(actor, instance, flavor)
 
@@ -57,8 +58,7 @@ def _resize(actor: Actor, instance: Instance, flavor: Flavor) -> Operation:
     instance_lock(instance)
     dimensions = _changed(instance)
     was, to = ({name: getattr(size, name) for name in dimensions} for size in (instance, flavor))
-    own_type = None if instance.boot_volume_id else instance.root_volume_type
-    limits = io_limits(own_type, flavor.disk_gib)
+    limits = _root_limits(instance, flavor)
     root = {"root_iops_limit": limits.iops, "root_mb_per_s_limit": limits.mb_per_s}
     args = {"to": {"flavor": flavor.pk, "max_volumes": flavor.max_volumes, **root, **to}, "was": was}
     operation = instance_change(actor, instance, "instance.resize", args=args)
@@ -71,3 +71,8 @@ def _resize(actor: Actor, instance: Instance, flavor: Flavor) -> Operation:
 def _changed(instance: Instance) -> tuple[str, ...]:
     """Return what another flavor changes: not a boot volume's size."""
     return ("vcpus", "memory_mib") if instance.boot_volume_id else ("vcpus", "memory_mib", "disk_gib")
+
+
+def _root_limits(instance: Instance, flavor: Flavor) -> IoLimits:
+    """Return the limits of the root disk after the resize. A boot volume keeps its own."""
+    return instance.root_limits if instance.boot_volume_id else io_limits(instance.root_volume_type, flavor.disk_gib)

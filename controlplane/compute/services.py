@@ -14,7 +14,7 @@ from controlplane.audit.services import audit_entry, record
 from controlplane.catalog.io_limits import io_limits
 from controlplane.catalog.models import Flavor, Image, VolumeType
 from controlplane.compute import user_data
-from controlplane.compute.actions import require_instance_state
+from controlplane.compute.actions import RESTARTS, STARTS, require_instance_state
 from controlplane.compute.errors import (
     AffinityGroupNotFound,
     FlavorTooSmall,
@@ -210,7 +210,7 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, P
     check_name(new.name)
     _check_fit(new)
     boot = new.boot_volume
-    limits = io_limits(new.root_volume_type if boot is None else None, new.flavor.disk_gib)
+    limits = io_limits(new.root_volume_type, new.flavor.disk_gib) if boot is None else boot.limits
     instance = Instance(
         id=_id_for(new),
         project=project,
@@ -380,7 +380,8 @@ def enqueue_create(actor: Actor, instance: Instance, new: NewAttachments) -> Ope
     operation = enqueue(actor, operation_request, extra_rows=entry)
     for attachment in attachments:
         require_volume_state(attachment.volume, "available")
-        taken = VolumeAlreadyAttached(field="volumes", volume=attachment.volume.name)
+        field = "boot_volume" if attachment.is_boot else "volumes"
+        taken = VolumeAlreadyAttached(field=field, volume=attachment.volume.name)
         with raise_on_violation("compute_attachment_volume_taken", taken):
             attachment.save(force_insert=True)
     _connect(instance, new, ports)
@@ -524,9 +525,6 @@ def instance_delete(actor: Actor, instance: Instance) -> Operation:
     )
 
 
-RESTARTS = ("instance.reboot", "instance.reset")
-
-
 def instance_lock(instance: Instance) -> None:
     """Read the instance again and lock its row until the caller's transaction ends."""
     instance.refresh_from_db(
@@ -547,7 +545,7 @@ def instance_change(
     """Write a change of an instance that is in a state for it: a new generation, its operation and its audit entry."""
     actor.may_write()
     instance_lock(instance)
-    resources, name = [instance.pk], instance.name
+    resources, name = [instance.pk, *_reopened_volumes(instance, kind)], instance.name
     operation_request = OperationRequest(
         kind, instance.project_id, resources, args or {}, resource_name=name, deadline=deadline, reason=reason
     )
@@ -561,6 +559,14 @@ def instance_change(
         updated_at=clock.now(),
     )
     return operation
+
+
+def _reopened_volumes(instance: Instance, kind: str) -> Iterable[UUID]:
+    """Return the volumes that the operation opens anew, and locks: those in storage clusters, at each start."""
+    if kind not in STARTS:
+        return ()
+    attached = Volume.objects.filter(attachment__instance=instance, pool__cluster__isnull=False)
+    return attached.order_by("pk").values_list("pk", flat=True)
 
 
 def action_of(kind: str) -> str:

@@ -9,6 +9,7 @@ from django.core.exceptions import ObjectDoesNotExist
 
 from andromede_core.documents.messages import Message
 from andromede_core.permits.permit import Contents, Peer, address
+from controlplane.compute.actions import STARTS
 from controlplane.compute.attachments import attached_volume_request, instance_with_volumes_request
 from controlplane.compute.migration import migration_of, migration_request
 from controlplane.compute.models import EVACUATE, Attachment, Instance
@@ -26,8 +27,6 @@ from controlplane.storage.services import image_sources, volume_placement_reques
 
 # The related rows of an instance that are read, unless placement has to decide again.
 OF_INSTANCE = ("generation", "root_volume_id", "boot_volume", "project__organization", "image__sha256")
-# A node that was rebooted opens the disks in storage clusters again.
-STARTS = ("instance.start", "instance.reboot", "instance.reset")
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[DataSourc
     make_request = partial(instance_with_volumes_request, instance, volumes, operation=operation.kind, gets=gets)
     subject = PolicySubject(instance.project, instance.pk, sources=(*sources, *gets))
     consumers = (instance.pk, *volumes)
-    is_brought = bool(operation.args.get("shared")) or operation.kind in STARTS
+    is_brought = bool(operation.args.get("shared")) or operation.kind in STARTS  # these open disks of clusters anew
     return PermitScope(instance.generation, contents, consumers, subject, make_request, brings_disks=is_brought)
 
 

@@ -257,7 +257,8 @@ def volume_grow(actor: Actor, volume: Volume, *, size_gib: int) -> Operation:
     require_unlocked(volume.pk)
     _check_grow(volume, size_gib)
     request = volume_placement_request(volume, operation="volume.grow")
-    placement.check_growth(resized(request, size_gib))
+    limited = replace(request, traits=request.traits | io_limits(volume.volume_type, size_gib).traits)
+    placement.check_growth(resized(limited, size_gib))
     return _grow(actor, volume, size_gib)
 
 
@@ -334,7 +335,7 @@ def volume_mark_attached(volume: Volume) -> None:
 def volume_lock(volume: Volume) -> None:
     """Read the volume again and lock its row until the caller's transaction ends."""
     volume.refresh_from_db(
-        fields=["name", "state", "is_deleting", "size_gib", "node", "pool"],
+        fields=["name", "state", "is_deleting", "size_gib", "node", "pool", "volume_type"],
         from_queryset=Volume.objects.select_for_update(no_key=True),
     )
 

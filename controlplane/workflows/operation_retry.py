@@ -13,7 +13,7 @@ from django.db import transaction
 from andromede_core.documents.messages import Message
 from controlplane.catalog.selectors import flavor_get, image_get, usable_image
 from controlplane.catalog.services import image_import_retry
-from controlplane.catalog.volume_types import usable_volume_type
+from controlplane.catalog.volume_types import usable_root_type, usable_volume_type
 from controlplane.compute import services as compute
 from controlplane.compute.attachments import volume_attach, volume_detach
 from controlplane.compute.models import Attachment, Instance
@@ -107,6 +107,7 @@ def _instance_create(request: RetryRequest) -> Operation:
     instance = request.instance
     if instance.boot_volume_id is None:
         usable_image(request.actor, request.project, str(instance.image_id))
+        usable_root_type(request.project, instance.root_type)
     networks, volumes = request.each(network_get, "networks"), request.each(volume_get, "volumes")
     ports = tuple(port_get(request.actor, request.project, ref) for ref in request.operation.args.get("own_ports", ()))
     named = request.operation.args.get("security_groups")
@@ -127,6 +128,7 @@ def _power(change: Callable[[Actor, Instance], Operation]) -> Callable[[RetryReq
 
 def _volume_create(request: RetryRequest) -> Operation:
     volume = request.volume
+    usable_volume_type(request.project, volume.volume_type_id)
     if volume.image is not None:
         usable_image(request.actor, request.project, str(volume.image_id))
     near = tuple(UUID(consumer) for consumer in request.argument("near"))

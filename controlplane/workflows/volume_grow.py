@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from controlplane.compute.models import Instance
+from controlplane.compute.attachments import instances_booted_from
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.quotas import services as quotas
@@ -22,7 +22,9 @@ def on_success(operation: Operation) -> None:
     Volume.objects.filter(pk=operation.resource_id).update(
         size_gib=size_gib, iops_limit=limits.iops, mb_per_s_limit=limits.mb_per_s, last_error=None
     )
-    Instance.objects.filter(boot_volume=operation.resource_id).exclude(state="deleted").update(disk_gib=size_gib)
+    instances_booted_from(operation.resource_id).update(
+        disk_gib=size_gib, root_iops_limit=limits.iops, root_mb_per_s_limit=limits.mb_per_s
+    )
 
 
 def on_failure(operation: Operation, error: dict[str, object]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from django.db.models import F
 
 from controlplane.catalog.io_limits import IoLimits
+from controlplane.compute.attachments import instances_booted_from
 from controlplane.kernel.errors import CloudError
 from controlplane.operations.models import Operation
 from controlplane.storage.models import Volume
@@ -28,6 +29,11 @@ def on_success(operation: Operation) -> None:
         iops_limit=limits.iops,
         mb_per_s_limit=limits.mb_per_s,
         last_error=None,
+    )
+    instances_booted_from(operation.resource_id).update(
+        root_volume_type=operation.args["volume_type"],
+        root_iops_limit=limits.iops,
+        root_mb_per_s_limit=limits.mb_per_s,
     )
 
 

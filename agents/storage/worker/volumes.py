@@ -23,11 +23,11 @@ PAGE = 200
 def ensure(
     cluster: Cluster, *, volume: str, pool: str, size_bytes: int, image_sha256: str, is_taken_over: bool
 ) -> dict[str, object]:
-    """Make the volume, or grow it.
+    """Make the volume, or grow it. One that is taken over may be larger: by a growth whose node then failed.
 
     Raises:
         VolumeMissing: it is to be taken over, and is not there.
-        VolumeWouldShrink: it is larger, or its image is.
+        VolumeWouldShrink: a new one is larger, or its image is.
         ImageMissing: the pool does not have the image.
     """
     with cluster.volumes(pool) as ioctx:
@@ -36,12 +36,12 @@ def ensure(
             if is_taken_over:
                 raise VolumeMissing(f"There is no volume {volume} in pool {pool!r}.")
             _make(cluster, ioctx, volume, pool=pool, size_bytes=size_bytes, image_sha256=image_sha256)
-        elif found > size_bytes:
+        elif found > size_bytes and not is_taken_over:
             raise VolumeWouldShrink(f"Volume {volume} has {found} bytes and cannot shrink to {size_bytes} bytes.")
         elif found < size_bytes:
             with rbd.Image(ioctx, volume) as image:
                 image.resize(size_bytes, False)
-        return {"size_bytes": size_bytes, "watchers": watchers(cluster, ioctx, volume)}
+        return {"size_bytes": max(found or 0, size_bytes), "watchers": watchers(cluster, ioctx, volume)}
 
 
 def remove(cluster: Cluster, *, volume: str, pool: str) -> bool:

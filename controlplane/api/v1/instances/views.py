@@ -130,7 +130,7 @@ class InstanceList(ProjectView):
             restart_policy=body["restart_policy"],
             metadata=body["metadata"],
             is_started=body["start"],
-            root_volume_type=usable_root_type(self.project, body["root_volume_type"]),
+            root_volume_type=None if boot_volume else usable_root_type(self.project, body["root_volume_type"]),
             labels=body["labels"],
         )
 
