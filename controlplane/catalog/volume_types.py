@@ -83,6 +83,9 @@ def usable_root_type(project: Project, ref: str) -> VolumeType | None:
         raise
 
 
+LIMITS = ("iops", "mb_per_s", "iops_per_gib", "mb_per_s_per_gib")
+
+
 @transaction.atomic
 def volume_type_create(actor: Actor, new: NewVolumeType) -> VolumeType:
     """Create a volume type.
@@ -105,7 +108,7 @@ def volume_type_create(actor: Actor, new: NewVolumeType) -> VolumeType:
             mb_per_s_per_gib=new.mb_per_s_per_gib,
             organization_ids=_ids(new.organizations),
         )
-    record_of_organization(actor, "volume_type.create", audit_id(name), None, name=name, pool=volume_type.pool)
+    _record(actor, "volume_type.create", volume_type, "pool", *LIMITS, "organization_ids")
     return volume_type
 
 
@@ -126,10 +129,7 @@ def volume_type_update(actor: Actor, volume_type: VolumeType, changes: Mapping[s
     own = VolumeType.objects.filter(pk=volume_type.pk)
     own.update(generation=F("generation") + 1, is_imported=False, **fields)
     volume_type.refresh_from_db()
-    facts = {name: value for name, value in fields.items() if name != "organization_ids"}
-    record_of_organization(
-        actor, "volume_type.update", audit_id(volume_type.pk), None, **{**facts, "name": volume_type.pk}
-    )
+    _record(actor, "volume_type.update", volume_type, *fields)
     return volume_type
 
 
@@ -153,6 +153,13 @@ def volume_type_delete(actor: Actor, volume_type: VolumeType) -> None:
 def audit_id(name: str) -> UUID:
     """Return the id of a volume type in audit entries, which name resources by UUID."""
     return uuid5(NAMESPACE_URL, f"volume-types/{name}")
+
+
+def _record(actor: Actor, verb: str, volume_type: VolumeType, *fields: str) -> None:
+    facts = {field: getattr(volume_type, field) for field in fields}
+    if "organization_ids" in facts:
+        facts["organizations"] = [str(each) for each in facts.pop("organization_ids")]
+    record_of_organization(actor, verb, audit_id(volume_type.pk), None, name=volume_type.pk, **facts)
 
 
 def _lock(volume_type: VolumeType) -> None:

@@ -81,7 +81,9 @@ def _outside(place: Interval, suspensions: Sequence[Period]) -> Iterator[Interva
         if place.end is not None and since >= place.end:
             break
         if begin < since:
-            yield replace(place, start=begin, end=since)
+            # No receipt of the node is about the suspension.
+            yield replace(place, start=begin, end=since, close_receipt="")
+            place = replace(place, open_receipt="")
         begin = until
     if begin is not None and (place.end is None or begin < place.end):
         yield replace(place, start=begin)
