@@ -1,8 +1,8 @@
 """A storage agent without a Ceph cluster: it speaks the protocol over mutual TLS, and reports what a test sets.
 
 Volumes are sizes in memory, with the nodes that have a key. Permits are not checked: the tests of the real agent do.
-Each
-call fails with `failure`; if `loses_answers`, the first answer to each call about a volume is lost, after its effect.
+Each call fails with `failure`; if `loses_answers`, the first answer to each call about a volume is lost, after its
+effect.
 """
 
 import base64
@@ -17,10 +17,11 @@ import grpc
 from django.conf import settings
 
 from agents.node import enrol, pki
-from agents.node.errors import AdapterError, AgentError, ImageRefused, NotFound, TrustOlder
+from agents.node.errors import AdapterError, AgentError, ImageRefused, TrustOlder
 from agents.node.serving import listen
 from agents.protocol import storage_pb2 as pb
 from agents.protocol import storage_pb2_grpc
+from agents.storage.errors import ImageMissing, VolumeMissing
 from andromede_core.documents.signed import read
 from controlplane.catalog.models import Zone
 from controlplane.identity.actor import SYSTEM
@@ -119,9 +120,9 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         volume_id = UUID(request.volume_id)
         self._called("ensure")
         if request.image_sha256 and request.image_sha256 not in self.images:
-            raise NotFound("The image is not in the pool.")
+            raise ImageMissing("The image is not in the pool.")
         if request.is_taken_over and volume_id not in self.volumes:
-            raise AdapterError("The volume is missing from the pool.", retryable=False)
+            raise VolumeMissing("The volume is not in the pool.")
         self.volumes[volume_id] = max(request.size_bytes, self.volumes.get(volume_id, 0))
         return self._answered(
             pb.VolumeState(volume_id=request.volume_id, pool=request.pool, size_bytes=self.volumes[volume_id]),

@@ -101,7 +101,8 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         }
         self._admission.admit(admission.volume(volume, **spec), request.permit)
         # Of an image that goes, a clone would be half of one.
-        with self._locks.hold(("volume", volume), ("image", sha256)):
+        images = [("image", sha256)] if sha256 else []
+        with self._locks.hold(("volume", volume), *images):
             found = self._lanes.volumes.call("ensure_volume", volume=volume, pool=pool, **spec)
         return pb.VolumeState(volume_id=volume, pool=pool, **found)
 

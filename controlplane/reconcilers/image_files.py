@@ -5,6 +5,7 @@ Files of private images that stay on nodes are recorded, since they are customer
 """
 
 import logging
+from uuid import UUID
 
 from controlplane.catalog import services
 from controlplane.catalog.models import Image
@@ -14,6 +15,7 @@ from controlplane.nodes import agent_client
 from controlplane.nodes.errors import NodeRefused
 from controlplane.nodes.models import Node
 from controlplane.storage_clusters import volume_calls
+from controlplane.storage_clusters.errors import StorageClusterUnreachable
 from controlplane.storage_clusters.models import ClusterImage
 
 log = logging.getLogger(__name__)
@@ -57,10 +59,15 @@ def _clean_clusters() -> None:
     """Remove images from the pools of clusters; one that volumes are clones of is tried again at the next run."""
     rows = list(ClusterImage.objects.select_related("pool").order_by("pool", "sha256"))
     needed = _needed({row.sha256 for row in rows})
-    for row in (each for each in rows if each.sha256 not in needed):
+    silent: set[UUID | None] = set()
+    for row in rows:
+        if row.sha256 in needed or row.pool.cluster_id in silent:
+            continue
+        row.delete()  # first: an import that begins meanwhile writes its own
         try:
             volume_calls.remove_image(row.pool, row.sha256)
         except CloudError as exc:
             log.info("pool %s: image %s kept for now: %s", row.pool.name, row.sha256, exc)
-        else:
-            row.delete()
+            ClusterImage.objects.get_or_create(pool=row.pool, sha256=row.sha256)
+            if isinstance(exc, StorageClusterUnreachable):
+                silent.add(row.pool.cluster_id)

@@ -27,7 +27,7 @@ class StorageClusterInUse(Conflict):
 class StorageClusterUnreachable(Unavailable):
     code = "storage_cluster.unreachable"
     title = "Storage cluster unreachable"
-    detail = "The storage agent of the cluster {name!r} does not answer. Try again later."
+    detail = "The storage cluster of the disk does not answer. Try again later."
 
 
 class StorageClusterFailed(Unavailable):
@@ -35,7 +35,7 @@ class StorageClusterFailed(Unavailable):
 
     code = "storage_cluster.failed"
     title = "Failed in the storage cluster"
-    detail = "The call failed in the storage cluster {name!r}: {reason}"
+    detail = "The call failed in the storage cluster of the disk. Try again later."
 
 
 class StorageClusterRefused(CloudError):
@@ -43,7 +43,7 @@ class StorageClusterRefused(CloudError):
 
     code = "storage_cluster.refused"
     title = "Rejected by the storage cluster"
-    detail = "The storage agent of the cluster {name!r} rejected the call: {reason}"
+    detail = "The storage cluster of the disk rejected the call. Ask an operator for the reason, which is in the log."
 
 
 class StorageClusterNotTrusting(Unavailable):
@@ -51,4 +51,4 @@ class StorageClusterNotTrusting(Unavailable):
 
     code = "storage_cluster.not_trusting"
     title = "Storage cluster not up to date"
-    detail = "The storage agent does not have the documents to check the permit yet: {reason}"
+    detail = "The storage cluster of the disk does not have the documents to check the permit yet."

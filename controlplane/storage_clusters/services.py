@@ -88,6 +88,7 @@ def storage_cluster_delete(actor: Actor, cluster: StorageCluster) -> None:
         StorageClusterInUse: a disk is in one of its pools.
     """
     actor.may_operate()
+    StorageCluster.objects.select_for_update().filter(pk=cluster.pk).first()  # a report writes pools meanwhile
     cluster_pools.delete_all(cluster)
     record(actor, "storage_cluster.delete", cluster.pk, name=cluster.name, zone=cluster.zone_id)
     cluster.delete()

@@ -19,7 +19,7 @@ from controlplane.storage_clusters.services import ERROR, HEALTHS, SILENT, Agent
 
 log = logging.getLogger(__name__)
 
-TIMEOUT_S = 15.0
+TIMEOUT_S = 45.0  # an agent whose cluster is silent says so after twice its limit of 20 seconds
 OPTIONS = (*CHANNEL_OPTIONS, ("grpc.max_send_message_length", 16 * 2**20))
 POOLS_MAX = 100
 TEXTS_MAX = 20

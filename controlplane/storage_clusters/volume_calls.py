@@ -4,6 +4,8 @@ Those that bring data into a cluster, or give it to a node, carry the node's per
 gets from the signer. They are not made inside a transaction, nor by a worker that has lost its operation lease.
 """
 
+import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +29,9 @@ from controlplane.storage_clusters.models import StorageCluster
 from controlplane.storage_clusters.storage_client import calling
 from telemetry.logs import outgoing_metadata
 
+log = logging.getLogger(__name__)
+
+CODE = re.compile(r"[^a-z0-9_.]")  # what no code of an agent has
 TIMEOUT_S = 60  # a storage agent gives up on its cluster before
 
 
@@ -108,11 +113,14 @@ def _stub(pool: Pool) -> Iterator[StorageStub]:
 def _error(
     cluster: StorageCluster, exc: grpc.RpcError
 ) -> StorageClusterUnreachable | StorageClusterFailed | StorageClusterRefused:
+    """Return the error for the tenant, which names neither the cluster nor its clients; the log does."""
     trailers: dict[str, Any] = dict(exc.trailing_metadata() or ())  # type: ignore[arg-type]  # pairs they are
-    if "andromede-code" not in trailers:
-        return StorageClusterUnreachable(name=cluster.name, cause=exc.details(), status=exc.code().name)
+    code = trailers.get("andromede-code")
+    log.warning("storage agent of %s: %s %s %s", cluster.name, exc.code().name, code, exc.details())
+    if code is None:
+        return StorageClusterUnreachable()
     error = StorageClusterFailed if trailers.get("andromede-retryable") in ("true", b"true") else StorageClusterRefused
-    return error(name=cluster.name, reason=exc.details(), agent_code=trailers["andromede-code"])
+    return error(agent_code=CODE.sub("", str(code))[:64])
 
 
 def _permit(authorization: CallAuthorization) -> pb.Permit:

@@ -104,4 +104,4 @@ def _using_permit(authorization: CallAuthorization) -> Iterator[None]:
         permits.invalidate(authorization.jti)
         if code.removeprefix(PERMIT_REFUSED) not in RECOVERABLE_REFUSALS:
             raise
-        raise StorageClusterNotTrusting(reason=exc.facts.get("reason"), agent_code=code) from exc
+        raise StorageClusterNotTrusting(agent_code=code) from exc

@@ -190,13 +190,8 @@ def remove_instance(operation: Operation) -> Effect | None:
     return node_steps.remove(instance.node, kind="instance", resource_id=instance.pk, generation=instance.generation)
 
 
-INSTANCE_HELD = CachedRow(
-    Prepared(
-        lambda instance: Instance.objects.select_related("project", "image", "node", "affinity_group").filter(
-            pk=instance
-        )
-    )
-)
+RELATED = ("project", "image", "node", "affinity_group", "root_pool")
+INSTANCE_HELD = CachedRow(Prepared(lambda instance: Instance.objects.select_related(*RELATED).filter(pk=instance)))
 
 
 def _instance(operation: Operation) -> Instance:

@@ -10,7 +10,7 @@ from controlplane.network.ports import ports_release
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.quotas import services as quotas
-from controlplane.storage.models import VOLUME
+from controlplane.storage.models import VOLUME, Volume
 from controlplane.workflows import node_steps
 from controlplane.workflows.workflow_types import Effect, Step, Workflow
 
@@ -49,12 +49,14 @@ def remove_guest(operation: Operation) -> Effect | None:
 
 def unplug_all(operation: Operation) -> Effect:
     instance = _instance(operation)
-    return node_steps.combine_effects(
-        *(
-            node_steps.remove(instance.node, kind="attachment", resource_id=row.pk, generation=row.generation)
-            for row in Attachment.objects.filter(instance=instance, is_boot=False)
-        )
-    )
+    plugged = Attachment.objects.filter(instance=instance, is_boot=False)
+    removed = [
+        node_steps.remove(instance.node, kind="attachment", resource_id=row.pk, generation=row.generation)
+        for row in plugged
+    ]
+    for volume in Volume.objects.filter(attachment__instance=instance).select_related("pool", "image"):
+        node_steps.fence_disk(instance.node, node_steps.disk_of(volume))
+    return node_steps.combine_effects(*removed)
 
 
 def remove_ports(operation: Operation) -> Effect:

@@ -155,7 +155,7 @@ def _authorization(operation: Operation, instance: Instance) -> CallAuthorizatio
 
 
 def _instance(operation: Operation) -> Instance:
-    rows = Instance.objects.select_related("project", "image", "node", "affinity_group")
+    rows = Instance.objects.select_related("project", "image", "node", "affinity_group", "root_pool")
     return rows.get(pk=operation.resource_id)
 
 

@@ -61,7 +61,8 @@ def grow_disk(operation: Operation) -> None:
 
 
 def _instance(operation: Operation) -> Instance:
-    return Instance.objects.select_related("project", "image", "affinity_group").get(pk=operation.resource_id)
+    rows = Instance.objects.select_related("project", "image", "affinity_group", "root_pool")
+    return rows.get(pk=operation.resource_id)
 
 
 def _resized(operation: Operation) -> Instance:

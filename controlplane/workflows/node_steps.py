@@ -1,7 +1,7 @@
 """Steps on nodes that several workflows share: rows turned into specs, and removals that outlive their node."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from controlplane.network.models import Port
 from controlplane.network.port_specs import PortSpec
 from controlplane.nodes import agent_client, selectors, services
 from controlplane.nodes.agent_client import CallAuthorization, subject
-from controlplane.nodes.errors import NodeAbandoned, NodeOutdated, NodeRefused, NodeUnreachable
+from controlplane.nodes.errors import NodeAbandoned, NodeFailed, NodeOutdated, NodeRefused, NodeUnreachable
 from controlplane.nodes.models import AUTO_CONVERGE, Node, Pool
 from controlplane.nodes.pools import nodes_with_pool
 from controlplane.operations import queues
@@ -35,6 +35,9 @@ from controlplane.workflows.workflow_types import Effect
 # The agent's code for a missing resource (agents/node/errors.py).
 NOT_ON_NODE = "agent.not_found"
 IMAGE_REFUSED = "agent.image_refused"
+KEY_MISSING = "agent.volume_key_missing"
+# The storage agent's code (agents/storage/errors.py).
+IMAGE_MISSING = "storage.image_missing"
 
 
 def ensure_image(authorization: CallAuthorization, image: Image, pool: Pool | None = None) -> None:
@@ -117,7 +120,7 @@ def make_disk(authorization: CallAuthorization, disk: Disk) -> None:
     try:
         _ensure_disk(authorization, disk, is_taken_over=False)
     except (NodeRefused, StorageClusterRefused) as exc:
-        if disk.image is None or exc.facts.get("agent_code") != NOT_ON_NODE:
+        if disk.image is None or exc.facts.get("agent_code") not in (NOT_ON_NODE, IMAGE_MISSING):
             raise
         ensure_image(authorization, disk.image, disk.pool)
         _ensure_disk(authorization, disk, is_taken_over=False)
@@ -189,7 +192,7 @@ def _delete_from(node: Node, disk: Disk, pool: Pool) -> None:
 def release_disk(node: Node | None, disk: Disk) -> Effect | None:
     """Release the disk from its node: the data in a pool stays for the other nodes.
 
-    In a storage cluster nothing of that node writes to it any more then, also if the node does not answer.
+    In a storage cluster the node's key is removed, and what is seen to have the disk open with it is fenced.
     """
     kind = "volume" if disk.pool is None else "shared-volume"
     forgotten = remove(node, kind=kind, resource_id=disk.id, generation=disk.generation)
@@ -198,31 +201,45 @@ def release_disk(node: Node | None, disk: Disk) -> Effect | None:
     return forgotten
 
 
-def fence_disk(node: Node, disk: Disk) -> None:
-    """Fence a disk in a storage cluster from a node that is dead, before another node opens it."""
-    if disk.pool is not None and disk.pool.is_of_cluster:
+def fence_disk(node: Node | None, disk: Disk) -> None:
+    """Fence a disk in a storage cluster from its node, where no guest may have it open, before it is opened anew.
+
+    What the cluster does not see any more is fenced too, such as a guest that was killed, or sleeps.
+    """
+    if node is not None and disk.pool is not None and disk.pool.is_of_cluster:
         cluster_disks.close(disk.pool, disk.id, node_id=node.pk, is_dead=True)
 
 
 def reopen_disks(authorization: CallAuthorization, instance: Instance) -> None:
-    """Open the disks in storage clusters anew before a start, unless the guest runs.
+    """Fence the disks in storage clusters and open them anew before a start, unless the guest runs.
 
-    A guest that ended uncleanly has left them open: what it held would keep the next guest from writing, so it is
-    fenced first. A node that was rebooted has no keys any more.
+    A guest that ended uncleanly has left them open: its lock would keep the next guest from writing.
     """
-    rows = Volume.objects.filter(attachment__instance=instance, pool__cluster__isnull=False).select_related("pool")
-    roots = () if instance.boot_volume_id or instance.root_pool is None else (root_of(instance),)
-    disks = [(disk, disk.pool) for disk in (*roots, *map(disk_of, rows)) if disk.pool and disk.pool.is_of_cluster]
-    if not disks or _may_run(authorization.node, instance):
-        return
-    for disk, pool in disks:
-        cluster_disks.close(pool, disk.id, node_id=authorization.node.pk)
+    disks = _cluster_disks(instance)
+    if disks and not _may_run(authorization.node, instance):
+        _reopen(authorization, disks)
+
+
+def _reopen(authorization: CallAuthorization, disks: Sequence[Disk]) -> None:
+    for disk in disks:
+        fence_disk(authorization.node, disk)
         open_disk(authorization, disk)
 
 
+def _cluster_disks(instance: Instance, generation: int | None = None) -> list[Disk]:
+    """Return the instance's disks in storage clusters. `generation`: of a migration; None: that of each row."""
+    rows = Volume.objects.filter(attachment__instance=instance, pool__cluster__isnull=False)
+    roots = () if instance.boot_volume_id or instance.root_pool is None else (root_of(instance),)
+    disks = [*roots, *map(disk_of, rows.select_related("pool", "image").order_by("pk"))]
+    of_cluster = [disk for disk in disks if disk.pool is not None and disk.pool.is_of_cluster]
+    return [replace(disk, generation=generation or disk.generation) for disk in of_cluster]
+
+
 def _may_run(node: Node, instance: Instance) -> bool:
+    """Tell if the guest may have the disks open: it runs, or an earlier attempt of this start has reached the node."""
     states = agent_client.describe(node, instance.pk).instances
-    return any(state.power not in (pb.POWER_OFF, pb.POWER_CRASHED) for state in states)
+    is_off = {state.subject.generation: state.power in (pb.POWER_OFF, pb.POWER_CRASHED) for state in states}
+    return not all(is_off.values()) or instance.generation in is_off
 
 
 def open_shared_volume(authorization: CallAuthorization, volume: Volume) -> Effect | None:
@@ -230,7 +247,9 @@ def open_shared_volume(authorization: CallAuthorization, volume: Volume) -> Effe
 
     The call is repeated even if the rows show it open there: an earlier failure may have closed it.
     """
-    open_disk(authorization, disk_of(volume))
+    disk = disk_of(volume)
+    fence_disk(volume.node, disk)
+    open_disk(authorization, disk)
     return follow_allocation(volume)
 
 
@@ -289,11 +308,19 @@ def ensure_instance(
     restart: "pb.RestartKind" = pb.RESTART_KIND_UNSPECIFIED,
     has_left: bool = False,
 ) -> pb.InstanceState:
-    """Send the spec. `has_left`: the source of a migrating guest has released it."""
+    """Send the spec. `has_left`: the source of a migrating guest has released it.
+
+    A node that was rebooted has no keys of volumes any more: the volumes are opened anew before the error is raised.
+    """
     request = instance_spec(instance, power=power, generation=generation, restart=restart)
     request.has_left_source = has_left
     with using_permit(authorization):
-        return agent_client.ensure_instance(authorization, request)
+        try:
+            return agent_client.ensure_instance(authorization, request)
+        except NodeFailed as exc:
+            if power == pb.POWER_RUNNING and exc.facts.get("agent_code") == KEY_MISSING:
+                _reopen(authorization, _cluster_disks(instance, generation))  # the next attempt finds the keys
+            raise
 
 
 def ensure_cards(authorization: CallAuthorization, instance: Instance, *, without: UUID | None) -> None:

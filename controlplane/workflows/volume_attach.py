@@ -82,14 +82,12 @@ def plug(operation: Operation) -> None:
 
 
 def unplug(operation: Operation) -> Effect | None:
-    """Detach the disk. A running guest must release it; until then the step is pending."""
+    """Detach the disk. A running guest must release it; until then the step is pending. Its node keeps no key of it."""
     attachment = _attachment(operation)
-    return node_steps.remove(
-        attachment.instance.node,
-        kind="attachment",
-        resource_id=attachment.pk,
-        generation=attachment.generation,
-    )
+    node = attachment.instance.node
+    removed = node_steps.remove(node, kind="attachment", resource_id=attachment.pk, generation=attachment.generation)
+    node_steps.fence_disk(node, node_steps.disk_of(attachment.volume))
+    return removed
 
 
 def pull_out(operation: Operation) -> Effect | None:
@@ -112,7 +110,10 @@ def reattach(operation: Operation) -> Effect | None:
     Attachment.objects.filter(pk=attachment.pk).update(generation=F("generation") + 1)
     attachment.refresh_from_db(fields=["generation"])
     try:
-        node_steps.ensure_attachment(step_permits.for_attachment(operation, attachment), attachment)
+        authorization = step_permits.for_attachment(operation, attachment)
+        if attachment.volume.pool is not None and attachment.volume.pool.is_of_cluster:
+            node_steps.open_disk(authorization, node_steps.disk_of(attachment.volume))
+        node_steps.ensure_attachment(authorization, attachment)
     except CloudError as exc:
         if exc.retryable:
             raise
@@ -126,7 +127,9 @@ def _stay_out(attachment: Attachment, why: dict[str, object]) -> None:
 
 
 def _attachment(operation: Operation) -> Attachment:
-    rows = Attachment.objects.select_related("instance__node", "volume__project", "volume__pool", "volume__node")
+    rows = Attachment.objects.select_related(
+        "instance__node", "volume__project", "volume__pool", "volume__node", "volume__image"
+    )
     return rows.get(pk=operation.args["attachment"])
 
 

@@ -68,7 +68,7 @@ def remove_disk(operation: Operation) -> Effect | None:
 
 
 VOLUME_HELD = CachedRow(
-    Prepared(lambda volume: Volume.objects.select_related("project", "node", "image").filter(pk=volume))
+    Prepared(lambda volume: Volume.objects.select_related("project", "node", "image", "pool").filter(pk=volume))
 )
 
 

@@ -50,7 +50,7 @@ def grow(operation: Operation) -> None:
 
 
 def _volume(operation: Operation) -> Volume:
-    return Volume.objects.select_related("project", "image").get(pk=operation.resource_id)
+    return Volume.objects.select_related("project", "image", "pool").get(pk=operation.resource_id)
 
 
 WORKFLOW = Workflow("volume.grow", steps, on_success, on_failure)

@@ -7,9 +7,9 @@ import pytest
 
 from agents.node.errors import AdapterError, BadRequest, ImageInUse, PermitRefused
 from controlplane.catalog.models import Image
-from controlplane.compute.attachments import volume_attach
+from controlplane.compute.attachments import volume_attach, volume_detach
 from controlplane.compute.migration import instance_migrate
-from controlplane.compute.services import instance_power_off, instance_reboot, instance_start
+from controlplane.compute.services import instance_delete, instance_power_off, instance_reboot, instance_start
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel.units import GIB
 from controlplane.node_lifecycle.recovery.evacuation import instance_evacuate
@@ -19,9 +19,10 @@ from controlplane.placement.models import Permit
 from controlplane.reconcilers import image_files, node_removals
 from controlplane.storage.services import NewVolume, volume_create, volume_delete, volume_grow
 from controlplane.storage_clusters.models import ClusterImage, StorageCluster
+from controlplane.workflows.registry import WORKFLOWS
 from tests.storage_agent import FakeStorageAgent
 from tests.workflows import shared_pool
-from tests.workflows.helpers import die_with_guests, done, fresh
+from tests.workflows.helpers import altered, cancel, die_with_guests, done, fresh, run_on, then
 from tests.workflows.shared_pool import Shared
 from tests.world import Cloud, follow, run
 
@@ -68,12 +69,12 @@ def test_image_that_nothing_needs_is_removed_from_the_cluster(shared: Shared) ->
     assert (agent.images, ClusterImage.objects.count()) == (set(), 0)
 
 
-def test_disk_is_opened_for_the_next_node_before_it_is_closed_for_the_former(shared: Shared) -> None:
+def test_disk_is_fenced_from_the_former_node_before_the_next_one_opens_it(shared: Shared) -> None:
     agent, volume = agent_of(shared), shared.volume(host=shared.here.row.name)
     instance = shared.instance(host="other")
     del agent.calls[:]
     shared.attach(instance, volume)
-    assert agent.calls == ["ensure", "open", "close"]
+    assert agent.calls == ["fence", "ensure", "open", "close"], "nothing else can write when it is opened"
     assert agent.keys[volume.pk] == {shared.other.row.pk}
 
 
@@ -97,7 +98,7 @@ def test_node_that_lost_its_keys_gets_them_before_a_start(shared: Shared) -> Non
     calls = agent_of(shared).calls
     del calls[:]
     done(instance_start(shared.cloud.tenant.actor, fresh(instance)))
-    assert calls == ["close", "ensure", "open"] * 2, "what the guest has left open is fenced"
+    assert calls == ["fence", "ensure", "open"] * 2, "what the guest has left open is fenced"
     assert shared.other.fake.guests[instance.pk].power == "running"
     assert len(shared.other.fake.opened) == 2
     del calls[:]
@@ -105,12 +106,58 @@ def test_node_that_lost_its_keys_gets_them_before_a_start(shared: Shared) -> Non
     assert calls == [], "a running guest keeps its keys"
 
 
+def test_detached_volume_has_no_key(shared: Shared) -> None:
+    agent, volume, instance = agent_of(shared), shared.volume(), shared.instance(host="other")
+    shared.attach(instance, volume)
+    del agent.calls[:]
+    done(volume_detach(SYSTEM, instance.attachment_set.get()))
+    assert (agent.calls, agent.keys[volume.pk]) == (["fence"], set())
+    shared.attach(instance, fresh(volume))
+    assert agent.keys[volume.pk] == {shared.other.row.pk}
+    done(instance_delete(SYSTEM, fresh(instance)))
+    assert agent.keys[volume.pk] == set()
+
+
+def test_undone_detachment_opens_the_volume_again(shared: Shared) -> None:
+    agent, volume, instance = agent_of(shared), shared.volume(), shared.instance(host="other")
+    shared.attach(instance, volume)
+    operation = volume_detach(SYSTEM, instance.attachment_set.get())
+    run_on(operation, altered(WORKFLOWS["volume.detach"], "unplug", then(cancel(shared.cloud))))
+    assert follow(operation).state in ("cancelled", "succeeded")
+    is_attached = fresh(volume).state == "in-use"
+    assert agent.keys[volume.pk] == ({shared.other.row.pk} if is_attached else set())
+
+
+def test_start_whose_attempt_has_reached_the_node_fences_nothing(shared: Shared) -> None:
+    """QEMU is starting, which libvirt calls off, and has the disks open already."""
+    instance = shared.instance(host="other")
+    done(instance_power_off(SYSTEM, fresh(instance)))
+    operation = instance_start(SYSTEM, fresh(instance))
+    shared.other.fake.fail_next("start", AdapterError("The monitors are slow.", retryable=True))
+    run(operation)
+    calls = agent_of(shared).calls
+    del calls[:]
+    assert follow(operation).state == "succeeded"
+    assert calls == []
+
+
+def test_keys_that_are_lost_during_a_start_are_made_anew(shared: Shared) -> None:
+    instance = shared.instance(host="other")
+    done(instance_power_off(SYSTEM, fresh(instance)))
+    operation = instance_start(SYSTEM, fresh(instance))
+    shared.other.fake.fail_next("start", AdapterError("The monitors are slow.", retryable=True))
+    run(operation)
+    shared.other.fake.opened.clear()  # by a reboot
+    assert follow(operation).state == "succeeded"
+    assert shared.other.fake.guests[instance.pk].power == "running"
+
+
 def test_operation_waits_for_a_cluster_that_does_not_answer(shared: Shared) -> None:
     agent = agent_of(shared)
     agent.failure = AdapterError("The cluster does not answer.", retryable=True)
     new = NewVolume(name="data", size_gib=1, volume_type=shared.type)
     volume, operation = volume_create(SYSTEM, shared.cloud.tenant.project, new)
-    assert "The cluster does not answer." in retried(operation)
+    assert "failed in the storage cluster" in retried(operation)
     agent.failure = None
     assert follow(operation).state == "succeeded"
     assert fresh(volume).state == "available"
@@ -192,7 +239,7 @@ def evacuate(shared: Shared) -> Callable[[], Operation]:
 
 CALLS = {
     create_volume: {"image", "ensure", "open"},
-    attach_elsewhere: {"ensure", "open", "close"},
+    attach_elsewhere: {"fence", "ensure", "open", "close"},
     delete_volume: {"close", "remove"},
     migrate: {"ensure", "open", "close"},
     evacuate: {"fence", "ensure", "open"},

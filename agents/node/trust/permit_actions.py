@@ -30,7 +30,7 @@ VOLUME_OPS = (
 )
 # What is in a pool already; nothing is made. A node that was rebooted gets its keys of volumes anew before a start.
 START_OPS = frozenset({"instance.start", "instance.reboot", "instance.reset"})
-TAKE_OVER_OPS = VOLUME_OPS | START_OPS | {"volume.attach", "instance.evacuate"}
+TAKE_OVER_OPS = VOLUME_OPS | START_OPS | {"volume.attach", "volume.detach", "instance.evacuate"}
 # A guest gets a network card, or loses one; a detachment may be cancelled.
 CARD_OPS = frozenset({"port.attach", "port.detach"})
 PORT_OPS = frozenset({"instance.create"}) | COMING_OPS | CARD_OPS

@@ -26,6 +26,12 @@ def watchers(cluster: Cluster, ioctx: Any, volume: str) -> list[str]:
     return sorted(set(found) - {cluster.own_address})
 
 
+def holders(cluster: Cluster, ioctx: Any, volume: str) -> list[str]:
+    """Return `watchers`, and who has a lock: such a client may have ended without a word, sleep, or be cut off."""
+    locked = {address for _, _, address in _locks(ioctx, volume)} - {cluster.own_address}
+    return sorted({*watchers(cluster, ioctx, volume), *locked})
+
+
 def fence(
     cluster: Cluster, ioctx: Any, volume: str, belongs: Callable[[str], bool], *, with_locks: bool = True
 ) -> list[str]:
@@ -38,10 +44,8 @@ def fence(
     """
     fenced: list[str] = []
     for _ in range(ROUNDS):
-        holders = set(watchers(cluster, ioctx, volume))
-        if with_locks:
-            holders |= {address for _, _, address in _locks(ioctx, volume)} - {cluster.own_address}
-        targets = sorted(filter(belongs, holders))
+        present = holders(cluster, ioctx, volume) if with_locks else watchers(cluster, ioctx, volume)
+        targets = sorted(filter(belongs, present))
         if not targets:
             return fenced
         for address in targets:

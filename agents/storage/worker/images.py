@@ -45,7 +45,8 @@ def import_file(cluster: Cluster, *, pool: str, sha256: str, path: str, came_as:
         rbd.RBD().create(ioctx, name, size + PADDING_BYTES)
         with rbd.Image(ioctx, name) as image:
             for offset, data in _pieces(file.fileno(), size):
-                image.write(data, offset)
+                if data.strip(b"\0"):
+                    image.write(data, offset)
                 cluster.progress()
             image.flush()
             image.metadata_set(SIZE, str(came_as[0]))
@@ -99,6 +100,5 @@ def _pieces(descriptor: int, size: int) -> Iterator[tuple[int, bytes]]:
         end = os.lseek(descriptor, offset, os.SEEK_HOLE)
         while offset < end:
             data = os.pread(descriptor, min(PIECE_BYTES, end - offset), offset)
-            if data.strip(b"\0"):
-                yield offset, data
+            yield offset, data
             offset += len(data)

@@ -17,7 +17,7 @@ import rbd
 
 from agents.storage.errors import VolumeMissing
 from agents.storage.worker.cluster import NAMESPACE, Cluster, opened
-from agents.storage.worker.fencing import fence, watchers
+from agents.storage.worker.fencing import fence, holders, watchers
 
 RECORDS = "openings"  # an object of the pool
 MAX_OPENINGS = 64  # of one volume; two, while its guest migrates
@@ -84,7 +84,7 @@ def _begin(cluster: Cluster, ioctx: Any, volume: str, *, pool: str, node: str) -
     others = _read(cluster, pool, volume)
     if not others:
         fence(cluster, ioctx, volume, lambda _: True)
-    before = watchers(cluster, ioctx, volume)
+    before = holders(cluster, ioctx, volume)
     number = max((each.number for each in others), default=0) + 1
     _write(cluster, pool, volume, Opening(_short(node), number, before))
 

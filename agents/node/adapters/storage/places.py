@@ -1,19 +1,19 @@
 """Places of volumes, as plain values: the state store keeps them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class RbdSource:
     """An RBD image, and the client with which this node opens it.
 
-    `monitors`: HOST:PORT, an IPv6 address in brackets. `client`: without the prefix "client.". Its key is in no value
-    that is stored: see keys.py.
+    `monitors`: HOST:PORT, an IPv6 address in brackets; the volume is the same where they change. `client`: without the
+    prefix "client.". Its key is in no value that is stored: see keys.py.
     """
 
     pool: str
     image: str
-    monitors: tuple[str, ...]
+    monitors: tuple[str, ...] = field(compare=False)
     client: str
 
 
