@@ -33,6 +33,7 @@ def test_empty_list_explains_volumes(cloud: Cloud, member: Client, home: str) ->
 def test_list_shows_zone_and_instance_of_each_volume(member: Client, home: str, volume: Volume) -> None:
     make_instance(member, home, volumes=["data"])
     told = text_of(member.get(f"{home}/volumes?state=in-use&zone=fr-idf-1&labels=env%3Dprod"))
+    assert "Volume creation started." in told
     assert "data env=prod in use 2 GiB fr-idf-1 web" in told
     assert "No volume matches the filters." in text_of(member.get(f"{home}/volumes?state=available"))
 

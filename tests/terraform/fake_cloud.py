@@ -15,6 +15,7 @@ ZONES = {"fa": "fr-idf-1", "fb": "fr-idf-2"}
 PORT = 8180
 IMAGES = ("tiny", "other", "debian-13")
 POOL = {"name": "public", "zone": "fr-idf-1", "family": "ipv4", "cidrs": ["203.0.113.0/24"]}
+VOLUME_TYPE = {"id": "fast", "description": "The disk of one node, limited.", "iops": 100}
 SETTINGS = {"QUOTA_VOLUMES": "500", "OPERATION_LEASE_S": "5"}
 
 
@@ -32,6 +33,7 @@ def fake_cloud() -> Iterator[tuple[Cloud, Api]]:
         nodes = Api(cloud.stack.url, operator)
         wait_until(lambda: all(node["state"] == "ready" for node in nodes.get("/v1/nodes")["items"]))
         nodes.post("/v1/address-pools", POOL)
+        nodes.post("/v1/volume-types", VOLUME_TYPE)
         nodes.close()
         api = Api(cloud.stack.url, token, project="test")
         yield cloud, api

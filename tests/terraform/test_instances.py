@@ -154,11 +154,14 @@ def test_a_volume_of_an_instance_is_replaced(tf: Workspace, api: Api) -> None:
     tf.destroy()
 
 
-def test_a_volume_grows_in_place_and_never_shrinks(tf: Workspace) -> None:
+def test_a_volume_changes_type_and_grows_in_place_and_never_shrinks(tf: Workspace, api: Api) -> None:
     tf.write(DATA % "").apply()
-    grown = DATA.replace("= 1", "= 2") % ""
+    grown = DATA.replace("= 1", "= 2") % 'volume_type = "fast"'
     assert "updated in-place" in tf.write(grown).plan()
     tf.apply()
+    volume = api.get("volumes/data")
+    assert (volume["volume_type"], volume["limits"]["iops"], volume["size_gib"]) == ("fast", 100, 2)
+    tf.assert_no_changes()
     refused = tf.write(DATA % "").refused()
     assert "A volume cannot shrink" in refused
     assert "main.tf line 3" in refused
@@ -177,11 +180,12 @@ def test_plan_warns_when_no_node_is_available(tf: Workspace) -> None:
 
 
 @pytest.mark.nightly
-def test_boot_volume_outlives_the_instance(tf: Workspace, api: Api) -> None:
-    system = 'resource "andromede_volume" "system" {\n  name = "system"\n  size_gib = 1\n  image = "tiny"\n}\n'
+def test_boot_volume_has_a_type_of_its_own_and_outlives_the_instance(tf: Workspace, api: Api) -> None:
+    system = DATA.replace("data", "system") % 'image = "tiny"\nvolume_type = "fast"'
     booted = WEB.replace('image  = "tiny"', "boot_volume = andromede_volume.system.id")
     tf.write(system + booted % "").apply()
-    assert [each["is_boot"] for each in api.get("instances/web")["attachments"]] == [True]
+    shown = api.get("instances/web")
+    assert ([each["is_boot"] for each in shown["attachments"]], shown["root_volume_type"]) == ([True], "fast")
     tf.assert_no_changes()
     tf.write(system).apply()
     assert api.get("volumes/system")["state"] == "available"

@@ -160,6 +160,8 @@ class InstanceResource(ApiResource):
             "addresses": addresses,
             "is_running": document["state"] == "active",
         }
+        if boot_volume is not None:  # the API returns the type of that volume, and accepts no other value than this
+            values["root_volume_type"] = SCHEMA.attributes["root_volume_type"].default
         attached = [each["volume"] for each in document["attachments"] if not each.get("is_boot")]
         return values | {"volumes": refer_all(like.get("volumes"), attached) or []}
 

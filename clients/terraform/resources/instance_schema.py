@@ -112,7 +112,8 @@ CHOSEN = {
     ),
     "root_volume_type": Attribute(
         type=STRING,
-        description="The volume type of its root disk. A change makes a new instance.",
+        description="The volume type of its root disk. A change makes a new instance. Leave it out with `boot_volume`, "
+        "which has a type of its own.",
         default="local",
         replace=True,
     ),

@@ -43,7 +43,10 @@ class VolumeResource(ApiResource):
                 checks=(lambda size: None if size >= 1 and size == int(size) else "It is a whole number above 0.",),
             ),
             "volume_type": Attribute(
-                type=STRING, description="The volume type. A change makes a new volume.", default="local", replace=True
+                type=STRING,
+                description="The volume type. It changes in place to a type of the same pool; a type of another pool is "
+                "refused, and needs a new volume (`terraform apply -replace=ADDRESS`), without the data.",
+                default="local",
             ),
             "image": Attribute(
                 type=STRING,
@@ -128,10 +131,11 @@ class VolumeResource(ApiResource):
                 raise
 
     def change(self, work: Work) -> bool:
-        if not work.changed("size_gib"):
-            return False
-        self.act(work, "actions", "grow", body={"size_gib": work.planned["size_gib"]})
-        return True
+        for name, action in (("volume_type", "retype"), ("size_gib", "grow")):
+            if work.changed(name):
+                self.act(work, "actions", action, body={name: work.planned[name]})
+                work.save({name: work.planned[name]})
+        return work.changed("volume_type", "size_gib")
 
 
 class VolumeAttachmentResource(ApiResource):

@@ -78,7 +78,7 @@ class VolumeCreate(CreatePage):
 
     def send(self, form: ApiForm) -> str:
         page = super().send(form)
-        self.notify(_("Instance creation started."))
+        self.notify(_("Volume creation started."))
         return page
 
     @cached_property
