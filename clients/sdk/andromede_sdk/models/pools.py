@@ -27,11 +27,11 @@ class MissingNode(Model):
 class Pool(Model):
     """A pool: storage that nodes of a zone share.
 
-    `engine`: `folder`, a file system that they have mounted; `rbd`, a pool of a storage `cluster`; no disks can be
-    created in these yet. `used_gib`: allocated to disks. `is_nearly_full`: it takes no new disks. By Ceph's report, and
-    null for folders: `written_gib`, what is written of the capacity, also null where Ceph does not count it;
-    `replicas`. `nodes`: reachable nodes that have it now; `missing`: nodes that should have it and do not.
-    `instance_count`: the instances whose root disk is in it."""
+    `engine`: `folder`, a file system that they have mounted; `rbd`, a pool of a storage `cluster`. `used_gib`:
+    allocated to disks. `is_nearly_full`: it takes no new disks. By Ceph's report, and null for folders: `written_gib`,
+    what is written of the capacity, also null where Ceph does not count it; `replicas`. `nodes`: reachable nodes that
+    have it now; `missing`: nodes that should have it and do not. `instance_count`: the instances whose root disk is in
+    it."""
 
     id: str
     name: str
