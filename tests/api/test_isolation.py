@@ -301,9 +301,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     )
     return NAMES | {
         "orphan": orphan_on(Node.objects.get()),
-        "pool": pool_near(Node.objects.get()),
-        "announcer": announcer_of(Node.objects.get().zone),
-        "cluster": cluster_of(Node.objects.get().zone),
+        **of_zone(Node.objects.get()),
         **people_of(organization),
         "member": str(cloud.tenant.actor.user_id),
         **webhook_of(api),
@@ -327,7 +325,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         "maintenance": str(maintenance.pk),
         "operation": api.get("operations").body["items"][0]["id"],
         "decision": api.get("instances/web/placement").body["id"],
-        "organization": str(cloud.tenant.project.organization_id),
+        "organization": str(organization.pk),
         "classification": secret.pk,
         "proposal": proposal_of(organization),
         "zone": "fr-idf-1",
@@ -337,6 +335,11 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         "node": "node-1",
         "user": str(cloud.tenant.actor.user_id),
     }
+
+
+def of_zone(node: Node) -> dict[str, str]:
+    """A pool, an announcer and a storage cluster."""
+    return {"pool": pool_near(node), "announcer": announcer_of(node.zone), "cluster": cluster_of(node.zone)}
 
 
 def groups_of(api: Caller) -> dict[str, str]:

@@ -118,7 +118,7 @@ def test_detached_volume_has_no_key(shared: Shared) -> None:
     assert agent.keys[volume.pk] == set()
 
 
-def test_undone_detachment_opens_the_volume_again(shared: Shared) -> None:
+def test_undone_detachment_reopens_the_volume(shared: Shared) -> None:
     agent, volume, instance = agent_of(shared), shared.volume(), shared.instance(host="other")
     shared.attach(instance, volume)
     operation = volume_detach(SYSTEM, instance.attachment_set.get())
@@ -184,7 +184,7 @@ def test_unreachable_storage_agent_is_an_error_of_its_own(shared: Shared) -> Non
     assert shared.size_bytes(volume) == 5 * GIB
 
 
-def test_rejected_permit_is_not_used_again(shared: Shared) -> None:
+def test_rejected_permit_is_used_once(shared: Shared) -> None:
     agent = agent_of(shared)
     agent.failure = PermitRefused("STALE_FACTS", "the facts are of epoch 3")
     new = NewVolume(name="data", size_gib=1, volume_type=shared.type)
