@@ -44,8 +44,8 @@ class VolumeResource(ApiResource):
             ),
             "volume_type": Attribute(
                 type=STRING,
-                description="The volume type. It changes in place to a type of the same pool; a type of another pool is "
-                "refused, and needs a new volume (`terraform apply -replace=ADDRESS`), without the data.",
+                description="The volume type. It changes in place to a type of the same pool; a type of another pool "
+                "is refused, and needs a new volume (`terraform apply -replace=ADDRESS`), without the data.",
                 default="local",
             ),
             "image": Attribute(
