@@ -217,6 +217,7 @@ def test_volume_types_are_made_used_and_retired(cli: Inside, operator: Inside) -
     ).json
     assert (made["iops"], made["mb_per_s_per_gib"], made["organizations"][0]["name"]) == (500, 10, "demo")
     operator.ok("volume-type", "update", "fast", "--for-all", "--iops", "300")
+    assert operator.ok("volume-type", "show", "fast", "-o", "json").json["iops"] == 300
     cli.ok("volume", "create", "typed", "--size", "1")
     retyped = cli.ok("volume", "retype", "typed", "--type", "fast", "-o", "json").json
     assert (retyped["volume_type"], retyped["limits"]) == ("fast", {"iops": 300, "mb_per_s": 10})

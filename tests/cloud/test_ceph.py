@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agents.lab.ceph import CephCluster
+from scripts.api import ApiError
 from scripts.polling import wait_until
 from tests.cloud.ceph_storage import NODE, TYPE, ZONE, CephStorage, ceph_storage
 from tests.cloud.conftest import Tenant
@@ -44,3 +45,83 @@ def test_guest_runs_from_a_cluster_and_leaves_nothing_there(tenant: Tenant, stor
     assert "vdb" not in in_guest(tenant, "web", "cat /proc/partitions")
     tenant.delete_everything()
     wait_until(lambda: not storage.images() | storage.keys(), limit_s=PATIENCE_S)
+
+
+SECOND = "tf"  # a retired node does not come back
+MARK_FENCED = f"""
+from controlplane.identity.actor import SYSTEM
+from controlplane.nodes.admin_state import mark_fenced
+from controlplane.nodes.models import Node
+mark_fenced(SYSTEM, Node.objects.get(name="{NODE}"), proof={{"kind": "attestation"}})
+"""
+WRITE = "while dd if=/dev/urandom of=/dev/vdb bs=64k seek=16 count=64 conv=notrunc,fsync; do :; done"
+DIGEST = "echo 3 > /proc/sys/vm/drop_caches; dd if=/dev/vdb bs=1M count=8 2>/dev/null | md5sum"
+
+
+@pytest.fixture
+def second(tenant: Tenant) -> Iterator[str]:
+    """Another node of the zone, which takes nothing before it is asked to."""
+    tenant.cloud.add(SECOND, ZONE)
+    tenant.wait_for_nodes()
+    tenant.operator.post(f"/v1/nodes/{SECOND}/actions/cordon", {"reason": "it is new"})
+    yield SECOND
+    tenant.cloud.repair()
+    tenant.delete_everything()
+    tenant.operator.post(f"/v1/nodes/{SECOND}/actions/retire", {"reason": "the test has ended"})
+    tenant.cloud.take_away(SECOND)
+
+
+@pytest.mark.nightly
+def test_guest_of_a_dead_node_starts_elsewhere_and_its_sleeping_qemu_cannot_write(
+    tenant: Tenant, storage: CephStorage, second: str
+) -> None:
+    """An operator says that a silent node is dead; its QEMU only sleeps, in the middle of writes, and wakes up."""
+    node, lan = tenant.cloud.node(NODE), tenant.api.get("networks/lan")
+
+    def in_guest_on(name: str, command: str) -> str:
+        return tenant.cloud.ssh(tenant.api.get("instances/web"), lan, tenant.key, command, at=name)
+
+    do(tenant, "POST", "volumes", {"name": "data", "size_gib": 1, "volume_type": TYPE})
+    tenant.api.wait(tenant.create("web", root_volume_type=TYPE, zones=[ZONE], volumes=["data"])["operation"])
+    wait_for_ssh(tenant, "web")
+    in_guest_on(NODE, f"nohup sh -c '{WRITE}' >/dev/null 2>&1 & sleep 1; echo kept > /root/mark; sync")
+    (qemu,) = node.guest_pids()
+    os.kill(tenant.cloud.agent_pid(NODE), signal.SIGKILL)
+    os.kill(qemu, signal.SIGSTOP)
+    wait_until(lambda: tenant.node_states()[NODE] == "unreachable", limit_s=PATIENCE_S)
+    tenant.operator.post(f"/v1/nodes/{second}/actions/uncordon")
+    tenant.cloud.stack.manage("shell", "--command", MARK_FENCED)
+    tenant.operator.post(f"/v1/nodes/{NODE}/actions/recover")
+    wait_until(lambda: node_of(tenant, "web") == second, limit_s=PATIENCE_S)
+    wait_for_ssh(tenant, "web")
+    digest = in_guest_on(second, f"cat /root/mark; {DIGEST}")
+    assert digest.startswith("kept")
+
+    os.kill(qemu, signal.SIGCONT)
+    domain = f"andromede-{tenant.api.get('instances/web')['id']}"
+    reason = ["virsh", "domstate", "--reason", domain]
+    wait_until(lambda: "I/O error" in node.exec(reason).stdout, limit_s=PATIENCE_S)
+    assert in_guest_on(second, f"cat /root/mark; {DIGEST}") == digest
+    assert len(tenant.cloud.node(second).guest_pids()) == 1
+
+    node.exec(["virsh", "destroy", domain])
+    tenant.cloud.start_agent(NODE)
+    wait_until(lambda: tenant.node_states()[NODE] == "ready", limit_s=PATIENCE_S)
+    tenant.operator.post(f"/v1/nodes/{NODE}/actions/maintain", {"reason": "it was repaired"})
+    wait_until(lambda: is_returned(tenant), limit_s=PATIENCE_S)
+
+
+def node_of(tenant: Tenant, name: str) -> str:
+    sql = "SELECT node.name FROM compute_instance i JOIN nodes_node node ON node.id = i.node_id WHERE i.name = %s"
+    return str(tenant.query(f"{sql} AND i.state <> 'deleted'", name)[0][0])
+
+
+def is_returned(tenant: Tenant) -> bool:
+    """Return whether the node is in service; it is not while it still has parts of the guest."""
+    try:
+        tenant.operator.post(f"/v1/nodes/{NODE}/actions/return")
+    except ApiError as exc:
+        if exc.code != "node.not_cleared":
+            raise
+        return False
+    return True

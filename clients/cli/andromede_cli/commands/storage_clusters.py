@@ -28,7 +28,7 @@ COLUMNS = [
     Column(_("nodes"), "nodes.*.name", is_wide=True),
     Column(_("address"), "address"),
     Column("Ceph", "ceph_version", is_wide=True),
-    Column(_("seen"), "last_seen_at", is_wide=True),
+    Column(_("last seen"), "last_seen_at", is_wide=True),
     ID,
 ]
 INCIDENTS = [Column(_("kind"), "kind"), Column(_("seen"), "seen_at"), Column(_("ended"), "ended_at")]
