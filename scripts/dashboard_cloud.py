@@ -98,7 +98,7 @@ class World:
             of_networks = {"lan-default": api.get("networks/lan/subnets")["items"][0]["id"]}
         with closing(Api(self.url, self.operator)) as platform:
             of_platform = {
-                "finding": platform.get(FOUND)["items"][0]["id"],
+                "orphan": platform.get(FOUND)["items"][0]["id"],
                 "shared": platform.get("/v1/pools")["items"][0]["id"],
                 ADDRESS_POOL["name"]: platform.get("/v1/address-pools")["items"][0]["id"],
             }

@@ -1,8 +1,5 @@
 """Routes of storage clusters, and what routes of pools say of theirs."""
 
-import pytest
-
-from controlplane.catalog.models import VolumeType
 from controlplane.nodes.models import RBD, Node, Pool
 from controlplane.storage_clusters.cluster_pools import ReportedClusterPool
 from controlplane.storage_clusters.models import StorageCluster
@@ -73,24 +70,3 @@ def test_pools_are_listed_by_engine(cloud: Cloud, operator: Caller) -> None:
     }
     folder = names["folder"][0]
     assert (folder["is_nearly_full"], folder["cluster"], folder["written_gib"]) == (True, None, None)
-
-
-@pytest.mark.parametrize(
-    ("path", "body", "field"),
-    [
-        ("volumes", {"name": "data", "size_gib": 1, "volume_type": "ceph"}, "/volume_type"),
-        (
-            "instances",
-            {"name": "web", "flavor": "tiny", "image": "tiny", "root_volume_type": "ceph"},
-            "/root_volume_type",
-        ),
-    ],
-)
-def test_type_in_a_pool_of_a_cluster_is_refused(
-    cloud: Cloud, api: Caller, operator: Caller, path: str, body: dict[str, object], field: str
-) -> None:
-    reported(operator.post("/v1/storage-clusters", NEW).body["id"])
-    VolumeType.objects.create(pk="ceph", description="In Ceph.", pool="vms")
-    for query in ("", "?dry_run=true"):
-        refused = api.post(f"{path}{query}", body)
-        assert refused.problem == (422, "storage.volume_type.not_supported", field)

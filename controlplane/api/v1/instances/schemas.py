@@ -5,6 +5,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from controlplane.api.v1.classifications.schemas import CLASSIFICATIONS_MAX
 from controlplane.api.v1.policies.schemas import clauses_field
@@ -100,6 +101,9 @@ def _read_user_data(body: In, attrs: dict[str, Any]) -> dict[str, Any]:
     return attrs
 
 
+NO_ROOT = _("Give image, or boot_volume.")
+
+
 class InstanceIn(In):
     """A new instance.
 
@@ -120,7 +124,6 @@ class InstanceIn(In):
     default_error_messages = {
         "user_data_twice": TWICE,
         "root_twice": _("Give image or boot_volume, not both."),
-        "no_root": _("Give image, or boot_volume."),
         "type_of_volume": _("The boot volume has a type already. Leave root_volume_type out."),
     }
     example = {
@@ -159,7 +162,7 @@ class InstanceIn(In):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "image" not in attrs and "boot_volume" not in attrs:
-            self.fail("no_root")
+            raise ValidationError({"image": [ErrorDetail(str(NO_ROOT), code="required")]})
         if "image" in attrs and "boot_volume" in attrs:
             self.fail("root_twice")
         if "boot_volume" in attrs and attrs["root_volume_type"] != LOCAL:
