@@ -78,7 +78,7 @@ def classes(of: type[AgentError] = AgentError) -> Iterator[type[AgentError]]:
 
 def test_every_class_of_error_is_in_the_table() -> None:
     """Classes with their own code; others are sent as their base class."""
-    own = {kind for kind in classes() if kind.__module__.startswith("agents.") and "code" in vars(kind)}
+    own = {kind for kind in classes() if kind.__module__.startswith("agents.node.") and "code" in vars(kind)}
     assert {type(error) for error, _, _ in SENT} == own
 
 
