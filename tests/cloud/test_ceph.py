@@ -91,7 +91,8 @@ def test_guest_of_a_dead_node_starts_elsewhere_and_its_sleeping_qemu_cannot_writ
     wait_until(lambda: tenant.node_states()[NODE] == "unreachable", limit_s=PATIENCE_S)
     tenant.operator.post(f"/v1/nodes/{second}/actions/uncordon")
     tenant.cloud.stack.manage("shell", "--command", MARK_FENCED)
-    tenant.operator.post(f"/v1/nodes/{NODE}/actions/recover")
+    plan = tenant.operator.post(f"/v1/nodes/{NODE}/actions/plan-recover")["digest"]
+    tenant.operator.post(f"/v1/nodes/{NODE}/actions/recover", {"plan": plan})
     wait_until(lambda: node_of(tenant, "web") == second, limit_s=PATIENCE_S)
     wait_for_ssh(tenant, "web")
     digest = in_guest_on(second, f"cat /root/mark; {DIGEST}")
