@@ -35,6 +35,8 @@ def command(network: NetworkSpec, folder: Path) -> list[str]:
 
 def asked(guest: Guest) -> dict[str, Any]:
     """Return what the guest's router advertisement and DHCPv6 say."""
+    # Until its link-local address is known to be nobody else's, the guest sends nothing from it.
+    wait_until(lambda: "tentative" not in guest.run("ip -6 addr show dev eth0"), what="the address of eth0")
     result: dict[str, Any] = json.loads(guest.run(f"{sys.executable} {HERE / 'ask_ipv6.py'} eth0"))
     return result
 
