@@ -9,6 +9,7 @@ before its key was made: those are of earlier openings, as of the source of a li
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -173,4 +174,5 @@ def _write(cluster: Cluster, pool: str, volume: str, opening: Opening) -> None:
 def _forget(cluster: Cluster, pool: str, volume: str, node: str) -> None:
     with cluster.images(pool) as ioctx, rados.WriteOpCtx() as operation:
         ioctx.remove_omap_keys(operation, (f"{volume}.{_short(node)}",))
-        ioctx.operate_write_op(operation, RECORDS)
+        with suppress(rados.ObjectNotFound):  # nothing was opened in this pool before
+            ioctx.operate_write_op(operation, RECORDS)

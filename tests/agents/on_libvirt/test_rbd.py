@@ -54,6 +54,13 @@ def agent(lab_node: LabNode, run_dir: Path, ca: TestCA, worker: Issued) -> Itera
     agent.kill()
 
 
+def own_port() -> pb.EnsurePortRequest:
+    """Return a port of a new network: of others the node may keep signed lists, which do not have the port."""
+    port = specs.port()
+    port.network.id = specs.new_id()
+    return port
+
+
 def root_in(cluster: CephCluster, tiny_image: Path) -> pb.EnsureVolumeRequest:
     root = specs.volume(size_mib=ROOT_MIB)
     rbd_volumes.make(cluster, root, image=tiny_image)
@@ -64,7 +71,7 @@ def test_guest_boots_writes_and_grows_disks_in_a_cluster(
     agent: LabAgent, cluster: CephCluster, tiny_image: Path, ssh_key: Path
 ) -> None:
     assert "rbd" in agent.stub.Describe(pb.DescribeRequest()).inventory.traits
-    root, data, port = root_in(cluster, tiny_image), specs.volume(size_mib=64), specs.port()
+    root, data, port = root_in(cluster, tiny_image), specs.volume(size_mib=64), own_port()
     rbd_volumes.make(cluster, data, content=HOSTILE)
     guest = specs.instance(root, port)
     guest.guest_data.ssh_public_keys[:] = [ssh_key.with_suffix(".pub").read_text().strip()]

@@ -61,7 +61,7 @@ def callers(*names: str) -> set[str]:
 def test_only_placement_makes_call_authorizations() -> None:
     of_roles = {"identity.service_accounts", "signin.openid.providers"}  # these grants are of another kind
     assert callers("CallAuthorization") - of_roles == {"placement.services"}
-    assert callers("as_message") == {"nodes.agent_client"}
+    assert callers("as_message") == {"nodes.agent_client", "storage_clusters.volume_calls"}
 
 
 def test_only_step_permits_and_the_signer_handle_permits() -> None:
