@@ -24,6 +24,7 @@ from tests.pki import Issued, TestCA
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
+NETWORK_ID = "01980000-0000-7000-8000-00000000b00d"
 MEMORY = Path("/dev/shm")
 # A qcow2 image of 1 MiB that names a file of the node: probed, the guest could read that file.
 HOSTILE = QCOW2_MAGIC + bytes.fromhex("00000003 0000000000000200 0000000b 00000010 0000000000100000") + b"\0" * 480
@@ -55,9 +56,9 @@ def agent(lab_node: LabNode, run_dir: Path, ca: TestCA, worker: Issued) -> Itera
 
 
 def own_port() -> pb.EnsurePortRequest:
-    """Return a port of a new network: of others the node may keep signed lists, which do not have the port."""
+    """Return a port of a network of its own: of others the node may keep signed lists, which do not have the port."""
     port = specs.port()
-    port.network.id = specs.new_id()
+    port.network.id = NETWORK_ID
     return port
 
 
@@ -84,12 +85,12 @@ def test_guest_boots_writes_and_grows_disks_in_a_cluster(
 
     attachment = specs.attachment(guest, data)
     agent.stub.EnsureAttachment(attachment)
-    seen = agent.ssh(ssh_key, ADDRESS, "cat /sys/block/vdb/size; head -c 3 /dev/vdb").split()
+    seen = agent.ssh(ssh_key, ADDRESS, "cat /sys/block/vdb/size; head -c 3 /dev/vdb", network=NETWORK_ID).split()
     assert seen == [str(64 * MIB // 512), "QFI"], "the disk is raw, whatever its first sector says"
 
     agent.stub.EnsureVolume(opened(cluster, data, agent.node_id, generation=2, size_mib=96))
     text = f"printf '{WRITTEN.decode()}' | dd of=/dev/vdb bs=1M seek=80 conv=fsync; cat /sys/block/vdb/size"
-    assert agent.ssh(ssh_key, ADDRESS, text).strip() == str(96 * MIB // 512)
+    assert agent.ssh(ssh_key, ADDRESS, text, network=NETWORK_ID).strip() == str(96 * MIB // 512)
     assert rbd_volumes.read(cluster, data.subject.id, offset=80 * MIB, count=len(WRITTEN)) == WRITTEN
     _check_usage(agent, root, data)
 
