@@ -3,6 +3,7 @@
 import json
 import re
 from functools import cache, lru_cache
+from threading import Lock
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from jsonschema_rs import Draft202012Validator, Registry
 from controlplane.api.schema import document
 
 ROOT = "urn:openapi"
+WRITING = Lock()
 METHOD_NOT_ALLOWED = 405
 FAULT_OF_OURS = 500
 
@@ -23,8 +25,13 @@ def _written() -> str:
 
 
 @cache
-def contract() -> Any:
+def _parsed() -> Any:
     return json.loads(_written())
+
+
+def contract() -> Any:
+    with WRITING:  # two threads of a test may be the first to ask, and the generator loads its extensions once
+        return _parsed()
 
 
 @cache
