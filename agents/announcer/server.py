@@ -10,7 +10,7 @@ import grpc
 from agents.announcer.announcing import Announcing, Status
 from agents.announcer.bird_control import Bird
 from agents.node import VERSION, pki
-from agents.node.serving import listen, lock_alone
+from agents.node.serving import OPTIONS, listen, lock_alone
 from agents.node.specs import StoredDocument
 from agents.node.state_store import StateStore, Table
 from agents.node.trust.documents import Authority
@@ -23,13 +23,7 @@ from andromede_core.permits import announcements
 log = logging.getLogger(__name__)
 
 THREADS, CALLS_AT_ONCE = 8, 4
-MAX_MESSAGE_BYTES = 16 * 2**20  # the largest document has some 6 MiB
 STOP_GRACE_S = 5
-OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 4_000),
-    ("grpc.so_reuseport", 0),  # a second announcer on the port must fail, not share it
-)
 
 
 @dataclass(frozen=True, slots=True)

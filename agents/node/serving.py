@@ -13,6 +13,14 @@ import grpc
 from agents.node import pki
 from agents.node.rpc.interceptor import AgentInterceptor
 
+MAX_MESSAGE_BYTES = 16 * 2**20
+# Of agents that are called one call at a time: announcers (the largest document has some 6 MiB) and storage agents.
+OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 4_000),
+    ("grpc.so_reuseport", 0),  # a second agent on the port must fail, not share it
+)
+
 
 def open_signal_pipe(*signals: signal.Signals) -> int:
     """Return a file that receives one byte, the signal's number, for each signal.

@@ -9,7 +9,7 @@ from typing import TextIO
 import grpc
 
 from agents.node import VERSION, pki
-from agents.node.serving import listen, lock_alone
+from agents.node.serving import OPTIONS, listen, lock_alone
 from agents.node.state_store import StateStore
 from agents.node.trust.clock import Clock
 from agents.node.trust.documents import Authority
@@ -25,15 +25,9 @@ log = logging.getLogger(__name__)
 
 THREADS, CALLS_AT_ONCE = 16, 12
 VOLUME_WORKERS, COPY_WORKERS = 4, 2
-MAX_MESSAGE_BYTES = 16 * 2**20
 STOP_GRACE_S = 5
 LIMIT_S, TRASH_INTERVAL_S = 20.0, 60.0
 IMAGE_MAX_BYTES = 100 * 2**30
-OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 4_000),
-    ("grpc.so_reuseport", 0),  # a second agent on the port must fail, not share it
-)
 BINDINGS = {"rados": "python3-rados", "rbd": "python3-rbd"}
 
 

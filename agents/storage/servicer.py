@@ -9,7 +9,7 @@ import grpc
 from agents.node import VERSION
 from agents.node.errors import BadRequest
 from agents.node.locks import ResourceLocks
-from agents.node.rpc.decoding import digest
+from agents.node.rpc.decoding import digest, image, image_parts, volume_size
 from agents.protocol import storage_pb2 as pb
 from agents.protocol import storage_pb2_grpc
 from agents.storage import admission, decoding
@@ -76,10 +76,10 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         first = next(request_iterator, None)
         if first is None or first.WhichOneof("part") != "header":
             raise BadRequest("header", "the first message carries the header")
-        spec, pool = decoding.image(first.header), self._pool(first.header)
+        spec, pool = image(first.header), self._pool(first.header)
         self._admission.admit(admission.image(spec.sha256), first.header.permit)
         with self._locks.hold(("image", spec.sha256)):
-            status = self._images.ensure(spec, pool, decoding.image_parts(request_iterator))
+            status = self._images.ensure(spec, pool, image_parts(request_iterator))
         return pb.ImageState(sha256=status.sha256, size_bytes=status.size_bytes, was_cached=status.was_cached)
 
     def RemoveImage(self, request: pb.RemoveImageRequest, context: grpc.ServicerContext) -> pb.Removed:
@@ -95,7 +95,7 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         if request.is_taken_over and sha256:
             raise BadRequest("is_taken_over", "is only for a volume without an image")
         spec: dict[str, Any] = {
-            "size_bytes": decoding.volume_size(request.size_bytes),
+            "size_bytes": volume_size(request.size_bytes),
             "image_sha256": sha256,
             "is_taken_over": request.is_taken_over,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 FOLDER = Path("/fake")
 
 
-class FakeEngine:
+class FakeEngine(ABC):
     """Base of the fake engines: calls are counted, and may fail."""
 
     def __init__(self, node: FakeNode) -> None:
@@ -39,11 +40,11 @@ class FakeEngine:
         with self._node.call("remove_volume"):
             return self._remove(volume_id)
 
-    def _resize(self, volume_id: UUID, size_bytes: int) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _resize(self, volume_id: UUID, size_bytes: int) -> None: ...
 
-    def _remove(self, volume_id: UUID) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def _remove(self, volume_id: UUID) -> bool: ...
 
 
 class FakeLocal(FakeEngine):

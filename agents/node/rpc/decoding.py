@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import AddressValueError, IPv4Address, IPv6Network, ip_address, ip_network
 from itertools import combinations
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from agents.node.adapters.interfaces import ConsoleKind, Firmware, ImageFormat, IoLimits, Power
@@ -36,6 +36,9 @@ from agents.node.specs import (
 from agents.protocol import agent_pb2 as pb
 from andromede_core.permits.network_ports import MAX_ADDRESSES, MAX_SUBNETS
 from andromede_core.permits.network_values import IPV6_PREFIX, MAC
+
+if TYPE_CHECKING:
+    from agents.protocol import storage_pb2
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -79,7 +82,7 @@ UNMANAGED_NAMES = {
     UnmanagedKind.PORT: re.compile(r"tap[0-9a-f]{11}"),
     UnmanagedKind.ATTACHMENT: re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
 }
-FORMATS = {pb.IMAGE_FORMAT_QCOW2: ImageFormat.QCOW2, pb.IMAGE_FORMAT_RAW: ImageFormat.RAW}
+FORMATS: Mapping[int, ImageFormat] = {pb.IMAGE_FORMAT_QCOW2: ImageFormat.QCOW2, pb.IMAGE_FORMAT_RAW: ImageFormat.RAW}
 CONSOLES = {pb.CONSOLE_KIND_SERIAL: ConsoleKind.SERIAL, pb.CONSOLE_KIND_VNC: ConsoleKind.VNC}
 FIRMWARES = {pb.FIRMWARE_BIOS: Firmware.BIOS, pb.FIRMWARE_UEFI: Firmware.UEFI}
 CONVERGENCES = {
@@ -109,15 +112,15 @@ def subject(message: pb.Subject) -> Subject:
     return Subject(identifier("subject.id", message.id), message.generation)
 
 
-def image(message: pb.ImageHeader) -> ImageSpec:
+def image(message: "pb.ImageHeader | storage_pb2.ImageHeader") -> ImageSpec:
     return ImageSpec(
         sha256=digest("header.sha256", message.sha256),
-        size_bytes=_within("header.size_bytes", message.size_bytes, 1, MAX_SIZE_BYTES),
-        format=_choice("header.format", message.format, FORMATS),
+        size_bytes=within("header.size_bytes", message.size_bytes, 1, MAX_SIZE_BYTES),
+        format=_choice("header.format", int(message.format), FORMATS),
     )
 
 
-def image_parts(parts: Iterator[pb.ImagePart]) -> Iterator[bytes]:
+def image_parts(parts: "Iterator[pb.ImagePart] | Iterator[storage_pb2.ImagePart]") -> Iterator[bytes]:
     """Return the bytes that follow the header."""
     for part in parts:
         if part.WhichOneof("part") != "data":
@@ -127,6 +130,10 @@ def image_parts(parts: Iterator[pb.ImagePart]) -> Iterator[bytes]:
         yield part.data
 
 
+def volume_size(size_bytes: int) -> int:
+    return _multiple("size_bytes", within("size_bytes", size_bytes, 512, MAX_SIZE_BYTES), 512)
+
+
 def volume(message: pb.EnsureVolumeRequest) -> VolumeSpec:
     sha256 = message.image_sha256
     if message.is_taken_over and (sha256 or not message.pool):
@@ -134,14 +141,14 @@ def volume(message: pb.EnsureVolumeRequest) -> VolumeSpec:
     if message.HasField("rbd") and (sha256 or not message.pool):
         raise BadRequest("rbd", "is only for a volume in a pool, without an image: the storage agent has made it")
     return VolumeSpec(
-        size_bytes=_multiple("size_bytes", _within("size_bytes", message.size_bytes, 512, MAX_SIZE_BYTES), 512),
+        size_bytes=volume_size(message.size_bytes),
         image_sha256=digest("image_sha256", sha256) if sha256 else "",
         pool=pool(message.pool),
         is_taken_over=message.is_taken_over,
         rbd=_rbd(message.subject.id, message.rbd) if message.HasField("rbd") else None,
         limits=IoLimits(
-            _within("limits.iops", message.limits.iops, 0, MAX_IOPS),
-            _within("limits.bytes_per_s", message.limits.bytes_per_s, 0, MAX_BYTES_PER_S),
+            within("limits.iops", message.limits.iops, 0, MAX_IOPS),
+            within("limits.bytes_per_s", message.limits.bytes_per_s, 0, MAX_BYTES_PER_S),
         ),
     )
 
@@ -218,15 +225,15 @@ def instance(message: pb.EnsureInstanceRequest) -> InstanceSpec:
     if len(set(port_ids)) != len(port_ids) or len(port_ids) > MAX_PORTS:
         raise BadRequest("port_ids", f"at most {MAX_PORTS}, each one once")
     return InstanceSpec(
-        vcpus=_within("vcpus", message.vcpus, 1, MAX_VCPUS),
-        memory_mib=_within("memory_mib", message.memory_mib, 32, MAX_MEMORY_MIB),
+        vcpus=within("vcpus", message.vcpus, 1, MAX_VCPUS),
+        memory_mib=within("memory_mib", message.memory_mib, 32, MAX_MEMORY_MIB),
         firmware=_choice("firmware", message.firmware, FIRMWARES),
         root_volume_id=identifier("root_volume_id", message.root_volume_id),
         port_ids=port_ids,
         guest_data=_guest_data(message.guest_data),
         power=_choice("power", message.power, POWERS),
         restart=Restart(
-            count=_within("restart.count", message.restart.count, 0, 2**63 - 1),
+            count=within("restart.count", message.restart.count, 0, 2**63 - 1),
             kind=_choice("restart.kind", message.restart.kind, RESTARTS),
         ),
         project_id=identifier("project_id", message.project_id),
@@ -260,14 +267,14 @@ def departure(message: pb.EnsureDepartureRequest) -> OutgoingSpec:
     return OutgoingSpec(
         destination=_peer("destination", message.destination),
         uri=_matching("uri", message.uri, URI, "is no place where a node is found"),
-        max_pause_ms=_within("max_pause_ms", message.max_pause_ms, 0, MAX_PAUSE_MS),
+        max_pause_ms=within("max_pause_ms", message.max_pause_ms, 0, MAX_PAUSE_MS),
         convergence=_choice("convergence", message.convergence, CONVERGENCES),
         is_off=message.is_off,
     )
 
 
 def deadline_s(message: pb.EnsureDepartureRequest) -> int:
-    return _within("deadline_s", message.deadline_s, 1, MAX_DEADLINE_S)
+    return within("deadline_s", message.deadline_s, 1, MAX_DEADLINE_S)
 
 
 def _peer(field: str, message: pb.Peer) -> Peer:
@@ -357,7 +364,7 @@ def _network(message: pb.Network) -> NetworkSpec:
     return NetworkSpec(
         id=identifier("network.id", message.id),
         subnets=subnets,
-        mtu=_within("network.mtu", message.mtu, MIN_IPV6_MTU if _has_ipv6(subnets) else 576, 9000),
+        mtu=within("network.mtu", message.mtu, MIN_IPV6_MTU if _has_ipv6(subnets) else 576, 9000),
     )
 
 
@@ -430,7 +437,8 @@ def _matching(field: str, text: str, pattern: re.Pattern[str], problem: str) -> 
     return text
 
 
-def _within(field: str, value: int, low: int, high: int) -> int:
+def within(field: str, value: int, low: int, high: int) -> int:
+    """Return the value; raises BadRequest if it is outside."""
     if not low <= value <= high:
         raise BadRequest(field, f"must be between {low} and {high}")
     return value
