@@ -1,8 +1,5 @@
 """Calls to announcers, over mutual TLS. A call opens its own connection: there are two announcers of a zone."""
 
-import logging
-from collections.abc import Mapping
-
 import grpc
 from django.conf import settings
 
@@ -11,21 +8,11 @@ from agents.protocol.announcer_pb2_grpc import AnnouncerStub
 from controlplane.announcers.models import Announcer
 from controlplane.announcers.services import AnnouncerReport
 from controlplane.kernel.db import forbid_transaction
-from controlplane.nodes.channels import CHANNEL_OPTIONS, channel_credentials
+from controlplane.nodes.channels import channel_credentials
 from controlplane.nodes.pki import announcer_server_name
-
-log = logging.getLogger(__name__)
+from controlplane.nodes.service_agents import call_failed, channel_options
 
 TIMEOUT_S = 15.0
-OPTIONS = (*CHANNEL_OPTIONS, ("grpc.max_send_message_length", 16 * 2**20))
-
-
-class CallFailed(Exception):
-    """The call failed. `problem`: `silent` or `refused` (services.PROBLEMS)."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
 
 
 def ensure_announcements(announcer: Announcer, request: pb.EnsureAnnouncementsRequest) -> AnnouncerReport:
@@ -35,7 +22,7 @@ def ensure_announcements(announcer: Announcer, request: pb.EnsureAnnouncementsRe
         CallFailed.
     """
     forbid_transaction()
-    options = (*OPTIONS, ("grpc.ssl_target_name_override", announcer_server_name(announcer.pk)))
+    options = channel_options(announcer_server_name(announcer.pk))
     try:
         with grpc.secure_channel(announcer.address, channel_credentials(settings.PROCESS), options=options) as channel:
             stub = AnnouncerStub(channel)  # type: ignore[no-untyped-call]
@@ -43,10 +30,7 @@ def ensure_announcements(announcer: Announcer, request: pb.EnsureAnnouncementsRe
                 return _report(stub.GetStatus(pb.GetStatusRequest(), timeout=TIMEOUT_S))
             return _report(stub.EnsureAnnouncements(request, timeout=TIMEOUT_S))
     except grpc.RpcError as exc:
-        trailers: Mapping[str, str | bytes] = dict(exc.trailing_metadata() or ())  # type: ignore[arg-type]  # pairs they are
-        code = trailers.get("andromede-code")
-        log.warning("announcer %s: %s %s", announcer.name, code, exc.details())
-        raise CallFailed("refused" if code else "silent") from exc
+        raise call_failed(f"announcer {announcer.name}", exc) from exc
 
 
 def _report(state: pb.AnnouncerState) -> AnnouncerReport:

@@ -8,15 +8,15 @@ from django.conf import settings
 from django.db import transaction
 
 from controlplane.announcers.errors import AnnouncerAddressInvalid, AnnouncerNameTaken
-from controlplane.announcers.models import AnnouncementsDocument, Announcer, AnnouncerIncident
-from controlplane.audit import evidence_log
+from controlplane.announcers.models import AnnouncementsDocument, Announcer
 from controlplane.audit.services import record
 from controlplane.catalog.models import Zone
-from controlplane.identity.actor import SYSTEM, Actor
+from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import raise_on_violation
 from controlplane.kernel.names import check_name
 from controlplane.nodes import pki
+from controlplane.nodes.service_agents import reconcile_incidents
 
 SILENT_AFTER = timedelta(seconds=15)
 # An announcer's problem; each of them is an incident while it lasts.
@@ -117,20 +117,4 @@ def _problem(report: AnnouncerReport, document: AnnouncementsDocument | None) ->
 
 
 def _reconcile_incident(announcer: Announcer, problem: str) -> None:
-    """Keep an incident while the announcer has this problem, and end the others."""
-    now, open_incidents = clock.now(), AnnouncerIncident.objects.filter(announcer=announcer, ended_at=None)
-    open_incidents.exclude(kind=problem).update(ended_at=now)
-    if not problem or open_incidents.filter(kind=problem).update(observed_at=now):
-        return
-    incident = AnnouncerIncident.objects.create(announcer=announcer, kind=problem, observed_at=now)
-    facts = {"zone": announcer.zone_id}
-    document = {"incident": f"announcer-{problem}", "announcer": str(announcer.pk), "zone": announcer.zone_id}
-    evidence_log.append("incident", document)
-    record(
-        SYSTEM,
-        f"incident.announcer-{problem}",
-        announcer.pk,
-        incident=str(incident.pk),
-        name=announcer.name,
-        facts=facts,
-    )
+    reconcile_incidents(announcer, {problem} if problem else (), prefix="announcer", field="announcer")

@@ -107,12 +107,8 @@ def sign_node(
         KeyMissing: as issue_process.
         CertificateRequestInvalid: not a request, a broken signature, or a key other than ECDSA P-256.
     """
-    names: list[x509.GeneralName] = [
-        x509.UniformResourceIdentifier(f"andromede://zone/{zone}/node/{node_id}"),
-        x509.DNSName(server_name(node_id)),
-    ]
-    key = _requested_key(request_pem)
-    return _sign(_authority(folder, ca_key), key, str(node_id), names, ExtendedKeyUsageOID.SERVER_AUTH)
+    path = f"zone/{zone}/node/{node_id}"
+    return _sign_agent(folder, request_pem, node_id, path=path, name=server_name(node_id), ca_key=ca_key)
 
 
 def sign_announcer(
@@ -123,12 +119,8 @@ def sign_announcer(
     Raises:
         KeyMissing, CertificateRequestInvalid: as sign_node does.
     """
-    names: list[x509.GeneralName] = [
-        x509.UniformResourceIdentifier(f"andromede://zone/{zone}/announcer/{announcer_id}"),
-        x509.DNSName(announcer_server_name(announcer_id)),
-    ]
-    key = _requested_key(request_pem)
-    return _sign(_authority(folder, ca_key), key, str(announcer_id), names, ExtendedKeyUsageOID.SERVER_AUTH)
+    path, name = f"zone/{zone}/announcer/{announcer_id}", announcer_server_name(announcer_id)
+    return _sign_agent(folder, request_pem, announcer_id, path=path, name=name, ca_key=ca_key)
 
 
 def sign_storage_agent(
@@ -139,12 +131,19 @@ def sign_storage_agent(
     Raises:
         KeyMissing, CertificateRequestInvalid: as sign_node does.
     """
+    path, name = f"zone/{zone}/storage/{storage_id}", storage_server_name(storage_id)
+    return _sign_agent(folder, request_pem, storage_id, path=path, name=name, ca_key=ca_key)
+
+
+def _sign_agent(
+    folder: Path, request_pem: bytes, agent_id: UUID, *, path: str, name: str, ca_key: bytes | None
+) -> x509.Certificate:
     names: list[x509.GeneralName] = [
-        x509.UniformResourceIdentifier(f"andromede://zone/{zone}/storage/{storage_id}"),
-        x509.DNSName(storage_server_name(storage_id)),
+        x509.UniformResourceIdentifier(f"andromede://{path}"),
+        x509.DNSName(name),
     ]
     key = _requested_key(request_pem)
-    return _sign(_authority(folder, ca_key), key, str(storage_id), names, ExtendedKeyUsageOID.SERVER_AUTH)
+    return _sign(_authority(folder, ca_key), key, str(agent_id), names, ExtendedKeyUsageOID.SERVER_AUTH)
 
 
 def sign_database(folder: Path, *, request_pem: bytes, host: str, ca_key: bytes | None = None) -> x509.Certificate:

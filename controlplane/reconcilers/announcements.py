@@ -4,10 +4,11 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 
 from agents.protocol import announcer_pb2 as pb
-from controlplane.announcers.announcer_client import CallFailed, ensure_announcements
+from controlplane.announcers.announcer_client import ensure_announcements
 from controlplane.announcers.models import AnnouncementsDocument, Announcer
 from controlplane.announcers.services import AnnouncerReport, record_failure, record_report
 from controlplane.nodes import trust_documents
+from controlplane.nodes.service_agents import CallFailed
 from controlplane.nodes.trust_documents import DENY, KEYSET
 
 log = logging.getLogger(__name__)

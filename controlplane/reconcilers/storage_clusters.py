@@ -8,10 +8,11 @@ from agents.protocol import storage_pb2 as pb
 from controlplane.kernel import clock
 from controlplane.nodes import trust_documents
 from controlplane.nodes.models import TrustDocument
+from controlplane.nodes.service_agents import CallFailed
 from controlplane.nodes.trust_documents import DENY, FACTS, FLOOR, KEYSET
 from controlplane.storage_clusters.models import StorageCluster
 from controlplane.storage_clusters.services import ClusterReport, record_failure, record_report
-from controlplane.storage_clusters.storage_client import CallFailed, describe
+from controlplane.storage_clusters.storage_client import describe
 
 CALLS_AT_ONCE = 8
 CHARTERS_AT_ONCE = 1000

@@ -9,18 +9,18 @@ from cryptography.hazmat.primitives import hashes
 from django.conf import settings
 from django.db import transaction
 
-from controlplane.audit import evidence_log
 from controlplane.audit.services import record
 from controlplane.catalog.models import Zone
-from controlplane.identity.actor import SYSTEM, Actor
+from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import raise_on_violation
 from controlplane.kernel.names import check_name
 from controlplane.nodes import pki
+from controlplane.nodes.service_agents import reconcile_incidents
 from controlplane.storage_clusters import cluster_pools
 from controlplane.storage_clusters.cluster_pools import ReportedClusterPool
 from controlplane.storage_clusters.errors import StorageClusterAddressInvalid, StorageClusterNameTaken
-from controlplane.storage_clusters.models import StorageCluster, StorageClusterIncident
+from controlplane.storage_clusters.models import StorageCluster
 
 SILENT_AFTER = timedelta(seconds=30)
 HEALTHS = OK, DEGRADED, ERROR, SILENT = "ok", "degraded", "error", "silent"
@@ -160,18 +160,4 @@ def _identity_problem(row: StorageCluster, fsid: UUID) -> str:
 def _update(row: StorageCluster, problems: Collection[str], fields: dict[str, object]) -> None:
     gravest = min(problems, key=PROBLEMS.index, default="")
     StorageCluster.objects.filter(pk=row.pk).update(**fields, problem=gravest, updated_at=clock.now())
-    _reconcile_incidents(row, problems)
-
-
-def _reconcile_incidents(cluster: StorageCluster, problems: Collection[str]) -> None:
-    """Keep an incident for each of these problems, and end the others."""
-    now, open_incidents = clock.now(), StorageClusterIncident.objects.filter(cluster=cluster, ended_at=None)
-    open_incidents.exclude(kind__in=problems).update(ended_at=now)
-    for problem in sorted(problems):
-        if open_incidents.filter(kind=problem).update(observed_at=now):
-            continue
-        incident = StorageClusterIncident.objects.create(cluster=cluster, kind=problem, observed_at=now)
-        kind, facts = f"storage-{problem}", {"zone": cluster.zone_id}
-        document = {"incident": kind, "storage_cluster": str(cluster.pk), "zone": cluster.zone_id}
-        evidence_log.append("incident", document)
-        record(SYSTEM, f"incident.{kind}", cluster.pk, incident=str(incident.pk), name=cluster.name, facts=facts)
+    reconcile_incidents(row, problems, prefix="storage", field="storage_cluster")

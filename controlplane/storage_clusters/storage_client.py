@@ -1,7 +1,7 @@
 """Calls to storage agents, over mutual TLS. A call opens its own connection: there is one agent of a cluster."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -11,8 +11,9 @@ from django.conf import settings
 from agents.protocol import storage_pb2 as pb
 from agents.protocol.storage_pb2_grpc import StorageStub
 from controlplane.kernel.db import forbid_transaction
-from controlplane.nodes.channels import CHANNEL_OPTIONS, channel_credentials
+from controlplane.nodes.channels import channel_credentials
 from controlplane.nodes.pki import storage_server_name
+from controlplane.nodes.service_agents import CallFailed, call_failed, channel_options
 from controlplane.storage_clusters.cluster_pools import ReportedClusterPool
 from controlplane.storage_clusters.models import StorageCluster
 from controlplane.storage_clusters.services import ERROR, HEALTHS, SILENT, AgentTrust, ClusterReport
@@ -20,18 +21,9 @@ from controlplane.storage_clusters.services import ERROR, HEALTHS, SILENT, Agent
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 45.0  # an agent whose cluster is silent says so after twice its limit of 20 seconds
-OPTIONS = (*CHANNEL_OPTIONS, ("grpc.max_send_message_length", 16 * 2**20))
 POOLS_MAX = 100
 TEXTS_MAX = 20
 NUMBER_MAX = 2**63 - 1
-
-
-class CallFailed(Exception):
-    """The call failed. `problem`: `silent` or `refused` (services.PROBLEMS)."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
 
 
 def describe(cluster: StorageCluster, trust: pb.EnsureTrustRequest) -> ClusterReport:
@@ -47,10 +39,7 @@ def describe(cluster: StorageCluster, trust: pb.EnsureTrustRequest) -> ClusterRe
             state = stub.EnsureTrust(trust, timeout=TIMEOUT_S)
             return _report(stub.Describe(pb.DescribeRequest(), timeout=TIMEOUT_S), state)
     except grpc.RpcError as exc:
-        trailers: Mapping[str, str | bytes] = dict(exc.trailing_metadata() or ())  # type: ignore[arg-type]  # pairs they are
-        code = trailers.get("andromede-code")
-        log.warning("storage agent of %s: %s %s", cluster.name, code, exc.details())
-        raise CallFailed("refused" if code else SILENT) from exc
+        raise call_failed(f"storage agent of {cluster.name}", exc) from exc
     except ValueError as exc:
         log.warning("storage agent of %s: its report is malformed: %s", cluster.name, exc)
         raise CallFailed("refused") from exc
@@ -60,7 +49,7 @@ def describe(cluster: StorageCluster, trust: pb.EnsureTrustRequest) -> ClusterRe
 def calling(cluster: StorageCluster) -> Iterator[StorageStub]:
     """Return the stub of the cluster's storage agent, on a connection of its own."""
     forbid_transaction()
-    options = (*OPTIONS, ("grpc.ssl_target_name_override", storage_server_name(cluster.pk)))
+    options = channel_options(storage_server_name(cluster.pk))
     with grpc.secure_channel(cluster.address, channel_credentials(settings.PROCESS), options=options) as channel:
         yield StorageStub(channel)  # type: ignore[no-untyped-call]
 

@@ -19,6 +19,7 @@ from agents.protocol.storage_pb2_grpc import StorageStub
 from controlplane.nodes.agent_client import IMAGE_LOOK_S, IMAGE_TIMEOUT_S, CallAuthorization, image_parts
 from controlplane.nodes.errors import ImageFileUnreadable
 from controlplane.nodes.models import Pool
+from controlplane.nodes.service_agents import error_code, is_retryable
 from controlplane.operations import lease_guard
 from controlplane.storage_clusters.errors import (
     StorageClusterFailed,
@@ -100,8 +101,8 @@ def remove_volume(pool: Pool, volume_id: UUID) -> None:
 
 @contextmanager
 def _stub(pool: Pool) -> Iterator[StorageStub]:
-    assert pool.cluster_id is not None, "only pools of clusters have an agent"
-    cluster = StorageCluster.objects.get(pk=pool.cluster_id)
+    cluster = pool.cluster
+    assert cluster is not None, "only pools of clusters have an agent"
     try:
         with calling(cluster) as stub:
             lease_guard.require_lease()
@@ -114,13 +115,12 @@ def _error(
     cluster: StorageCluster, exc: grpc.RpcError
 ) -> StorageClusterUnreachable | StorageClusterFailed | StorageClusterRefused:
     """Return the error for the tenant, which names neither the cluster nor its clients; the log does."""
-    trailers: dict[str, Any] = dict(exc.trailing_metadata() or ())  # type: ignore[arg-type]  # pairs they are
-    code = trailers.get("andromede-code")
+    code = error_code(exc)
     log.warning("storage agent of %s: %s %s %s", cluster.name, exc.code().name, code, exc.details())
-    if code is None:
+    if not code:
         return StorageClusterUnreachable()
-    error = StorageClusterFailed if trailers.get("andromede-retryable") in ("true", b"true") else StorageClusterRefused
-    return error(agent_code=CODE.sub("", str(code))[:64])
+    error = StorageClusterFailed if is_retryable(exc) else StorageClusterRefused
+    return error(agent_code=CODE.sub("", code)[:64])
 
 
 def _permit(authorization: CallAuthorization) -> pb.Permit:
