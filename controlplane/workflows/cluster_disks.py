@@ -11,50 +11,27 @@ from functools import partial
 from uuid import UUID
 
 from agents.protocol import agent_pb2, storage_pb2
-from controlplane.catalog import image_store
 from controlplane.catalog.models import Image
 from controlplane.nodes.agent_client import CallAuthorization
 from controlplane.nodes.models import Pool
-from controlplane.operations import queues
-from controlplane.placement import permits
 from controlplane.storage_clusters import volume_calls
 from controlplane.storage_clusters.errors import (
     StorageClusterFailed,
     StorageClusterNotTrusting,
     StorageClusterRefused,
-    StorageClusterUnreachable,
 )
 from controlplane.storage_clusters.models import ClusterImage
-from controlplane.workflows.step_permits import PERMIT_REFUSED, RECOVERABLE_REFUSALS
+from controlplane.workflows import image_transfer
+from controlplane.workflows.step_permits import invalidate_rejected
 
 log = logging.getLogger(__name__)
-
-IMAGE_REFUSED = "agent.image_refused"
 
 
 def ensure_image(authorization: CallAuthorization, image: Image, pool: Pool) -> None:
     """Import the image into the pool. Raises HandOver when the pool lacks it, and this queue does not send images."""
-    ensure = partial(
-        volume_calls.ensure_image,
-        authorization,
-        pool,
-        sha256=image.sha256,
-        size_bytes=image.size_bytes or 0,
-        image_format=image.format,
-    )
     ClusterImage.objects.get_or_create(pool=pool, sha256=image.sha256)
     with _using_permit(authorization):
-        if queues.may_transfer():
-            ensure(file=image_store.path_of(image.sha256))
-            return
-        try:
-            ensure(file=None)
-        except StorageClusterUnreachable as exc:  # it is receiving the image from another worker
-            raise queues.HandOver(queues.TRANSFERS) from exc
-        except StorageClusterRefused as exc:
-            if exc.facts.get("agent_code") != IMAGE_REFUSED:
-                raise
-            raise queues.HandOver(queues.TRANSFERS) from exc
+        image_transfer.ensure_image(partial(volume_calls.ensure_image, authorization, pool), image)
 
 
 def open_for(
@@ -98,10 +75,7 @@ def _using_permit(authorization: CallAuthorization) -> Iterator[None]:
     try:
         yield
     except (StorageClusterFailed, StorageClusterRefused) as exc:
-        code = str(exc.facts.get("agent_code"))
-        if authorization.jti is None or not code.startswith(PERMIT_REFUSED):
-            raise
-        permits.invalidate(authorization.jti)
-        if code.removeprefix(PERMIT_REFUSED) not in RECOVERABLE_REFUSALS:
+        code = invalidate_rejected(authorization, exc)
+        if not code:
             raise
         raise StorageClusterNotTrusting(agent_code=code) from exc

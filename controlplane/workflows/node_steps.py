@@ -1,12 +1,11 @@
 """Steps on nodes that several workflows share: rows turned into specs, and removals that outlive their node."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from uuid import UUID
 
 from agents.protocol import agent_pb2 as pb
-from controlplane.catalog import image_store
 from controlplane.catalog.io_limits import IO_LIMITS, IoLimits
 from controlplane.catalog.models import Image
 from controlplane.compute import user_data
@@ -28,13 +27,12 @@ from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.storage.models import Volume
 from controlplane.storage_clusters.errors import StorageClusterRefused
-from controlplane.workflows import cluster_disks
+from controlplane.workflows import cluster_disks, image_transfer
 from controlplane.workflows.step_permits import using_permit
 from controlplane.workflows.workflow_types import Effect
 
 # The agent's code for a missing resource (agents/node/errors.py).
 NOT_ON_NODE = "agent.not_found"
-IMAGE_REFUSED = "agent.image_refused"
 KEY_MISSING = "agent.volume_key_missing"
 # The storage agent's code (agents/storage/errors.py).
 IMAGE_MISSING = "storage.image_missing"
@@ -48,34 +46,8 @@ def ensure_image(authorization: CallAuthorization, image: Image, pool: Pool | No
     if pool is not None and pool.is_of_cluster:
         cluster_disks.ensure_image(authorization, image, pool)
         return
-    ensure = partial(
-        agent_client.ensure_image,
-        authorization,
-        sha256=image.sha256,
-        size_bytes=image.size_bytes or 0,
-        image_format=image.format,
-    )
     with using_permit(authorization):
-        if queues.may_transfer():
-            ensure(file=image_store.path_of(image.sha256))
-        elif not _has_image(ensure):
-            raise queues.HandOver(queues.TRANSFERS)
-
-
-def _has_image(ensure: Callable[..., object]) -> bool:
-    """Tell if the node answers at once that it has the image.
-
-    A node without it refuses a header without bytes; a node that is receiving it from another worker does not answer.
-    """
-    try:
-        ensure(file=None)
-    except NodeUnreachable:
-        return False
-    except NodeRefused as exc:
-        if exc.facts.get("agent_code") != IMAGE_REFUSED:
-            raise
-        return False
-    return True
+        image_transfer.ensure_image(partial(agent_client.ensure_image, authorization), image)
 
 
 @dataclass(frozen=True)
@@ -88,6 +60,11 @@ class Disk:
     image: Image | None = None
     pool: Pool | None = None
     limits: IoLimits = field(default_factory=IoLimits)
+
+    @property
+    def cluster_pool(self) -> Pool | None:
+        """The pool, if it is of a storage cluster, whose agent makes, opens and closes the disk."""
+        return self.pool if self.pool is not None and self.pool.is_of_cluster else None
 
 
 def disk_of(volume: Volume) -> Disk:
@@ -149,8 +126,8 @@ def _ensure_disk(authorization: CallAuthorization, disk: Disk, *, is_taken_over:
     )
     if disk.limits:
         request.limits.iops, request.limits.bytes_per_s = disk.limits.iops, disk.limits.bytes_per_s
-    if pool is not None and pool.is_of_cluster:
-        source = cluster_disks.open_for(authorization, request, pool)
+    if disk.cluster_pool is not None:
+        source = cluster_disks.open_for(authorization, request, disk.cluster_pool)
         request.rbd.CopyFrom(source)
         request.image_sha256, request.is_taken_over = "", True
     elif request.pool and request.image_sha256:
@@ -166,9 +143,9 @@ def remove_disk(node: Node | None, disk: Disk) -> Effect | None:
     """
     if node is None or disk.pool is None:
         return remove(node, kind="volume", resource_id=disk.id, generation=disk.generation)
-    if disk.pool.is_of_cluster:
+    if disk.cluster_pool is not None:
         forgotten = release_disk(node, disk)
-        cluster_disks.remove(disk.pool, disk.id)
+        cluster_disks.remove(disk.cluster_pool, disk.id)
         return forgotten
     try:
         _delete_from(node, disk, disk.pool)
@@ -196,8 +173,8 @@ def release_disk(node: Node | None, disk: Disk) -> Effect | None:
     """
     kind = "volume" if disk.pool is None else "shared-volume"
     forgotten = remove(node, kind=kind, resource_id=disk.id, generation=disk.generation)
-    if node is not None and disk.pool is not None and disk.pool.is_of_cluster:
-        cluster_disks.close(disk.pool, disk.id, node_id=node.pk)
+    if node is not None and disk.cluster_pool is not None:
+        cluster_disks.close(disk.cluster_pool, disk.id, node_id=node.pk)
     return forgotten
 
 
@@ -206,8 +183,8 @@ def fence_disk(node: Node | None, disk: Disk) -> None:
 
     What the cluster does not see any more is fenced too, such as a guest that was killed, or sleeps.
     """
-    if node is not None and disk.pool is not None and disk.pool.is_of_cluster:
-        cluster_disks.close(disk.pool, disk.id, node_id=node.pk, is_dead=True)
+    if node is not None and disk.cluster_pool is not None:
+        cluster_disks.close(disk.cluster_pool, disk.id, node_id=node.pk, is_dead=True)
 
 
 def reopen_disks(authorization: CallAuthorization, instance: Instance) -> None:
@@ -231,8 +208,7 @@ def _cluster_disks(instance: Instance, generation: int | None = None) -> list[Di
     rows = Volume.objects.filter(attachment__instance=instance, pool__cluster__isnull=False)
     roots = () if instance.boot_volume_id or instance.root_pool is None else (root_of(instance),)
     disks = [*roots, *map(disk_of, rows.select_related("pool", "image").order_by("pk"))]
-    of_cluster = [disk for disk in disks if disk.pool is not None and disk.pool.is_of_cluster]
-    return [replace(disk, generation=generation or disk.generation) for disk in of_cluster]
+    return [replace(disk, generation=generation or disk.generation) for disk in disks if disk.cluster_pool is not None]
 
 
 def _may_run(node: Node, instance: Instance) -> bool:

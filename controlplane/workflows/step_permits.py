@@ -16,6 +16,7 @@ from controlplane.compute.attachments import attached_volume_request, instance_w
 from controlplane.compute.migration import migration_request
 from controlplane.compute.models import Attachment, Instance, Migration
 from controlplane.kernel import clock
+from controlplane.kernel.errors import CloudError
 from controlplane.nodes import agent_client, trust_documents
 from controlplane.nodes.admin_state import require_in_service
 from controlplane.nodes.agent_client import CallAuthorization
@@ -166,12 +167,21 @@ def using_permit(authorization: CallAuthorization) -> Iterator[None]:
     try:
         yield
     except (NodeFailed, NodeRefused) as exc:
-        code = str(exc.facts.get("agent_code"))
-        if authorization.jti is None or not code.startswith(PERMIT_REFUSED):
-            raise
-        permits.invalidate(authorization.jti)
-        if code.removeprefix(PERMIT_REFUSED) not in RECOVERABLE_REFUSALS:
+        code = invalidate_rejected(authorization, exc)
+        if not code:
             raise
         trust_documents.record_trust_state(authorization.node, pb.TrustState())
         send_trust(authorization.node)
         raise NodeNotTrusting(reason=exc.facts.get("reason"), agent_code=code) from exc
+
+
+def invalidate_rejected(authorization: CallAuthorization, error: CloudError) -> str:
+    """Invalidate the permit if the agent's error rejects it.
+
+    Return the agent's code if the agent lacks trust documents for the check; empty: the error has another cause.
+    """
+    code = str(error.facts.get("agent_code"))
+    if authorization.jti is None or not code.startswith(PERMIT_REFUSED):
+        return ""
+    permits.invalidate(authorization.jti)
+    return code if code.removeprefix(PERMIT_REFUSED) in RECOVERABLE_REFUSALS else ""
