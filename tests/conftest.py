@@ -135,6 +135,14 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Connect again where a test has lost the database connection, so that no other test fails for it."""
+    lost = connection.connection
+    if lost is not None and lost.closed:
+        connection.connect()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def static_files_are_found_once() -> Iterator[None]:
     """Cache the static files.

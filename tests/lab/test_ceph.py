@@ -63,7 +63,10 @@ def read(ioctx: Any, name: str) -> bytes:
 
 
 def blocklist(cluster: CephCluster, ioctx: Any, name: str) -> None:
-    """Fence each client that has the image open."""
+    """Fence each client that has the image open.
+
+    The monitor answers before the OSDs have the new map: an OSD gets it from a client that connects later.
+    """
     import rbd
 
     with rbd.Image(ioctx, name, read_only=True) as image:
@@ -71,6 +74,8 @@ def blocklist(cluster: CephCluster, ioctx: Any, name: str) -> None:
     assert watchers
     for watcher in watchers:
         cluster.command("osd blocklist", blocklistop="add", addr=watcher["addr"])
+    with volumes(cluster) as later:
+        read(later, name)
 
 
 def test_a_clone_has_the_content_of_its_snapshot(ceph: CephCluster) -> None:

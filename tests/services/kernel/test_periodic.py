@@ -104,8 +104,8 @@ def test_leader_recovers_after_its_connection_ended() -> None:
         assert ran.acquire(timeout=PATIENCE_S)
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory'"
-                " AND classid IN (%s, %s) AND granted",
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+                " WHERE datname = current_database() AND locktype = 'advisory' AND classid IN (%s, %s) AND granted",
                 [periodic.LEADING, periodic.RUNNING],
             )
             assert cursor.fetchone()[0] >= 1
