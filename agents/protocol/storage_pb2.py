@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61gents/protocol/storage.proto\x12\x14\x61ndromede.storage.v1\"A\n\x06Permit\x12\x10\n\x08\x64ocument\x18\x01 \x01(\x0c\x12\x10\n\x08policies\x18\x02 \x01(\x0c\x12\x13\n\x0b\x63osignature\x18\x03 \x01(\x0c\"\x1e\n\x07Removed\x12\x13\n\x0bwas_present\x18\x01 \x01(\x08\"\x11\n\x0f\x44\x65scribeRequest\"\xe6\x01\n\x12StorageDescription\x12\x0c\n\x04\x66sid\x18\x01 \x01(\t\x12\x10\n\x08monitors\x18\x02 \x03(\t\x12\x30\n\x05pools\x18\x03 \x03(\x0b\x32!.andromede.storage.v1.StoragePool\x12\x0e\n\x06health\x18\x04 \x01(\t\x12\x10\n\x08problems\x18\x05 \x03(\t\x12\x14\n\x0c\x63\x65ph_version\x18\x06 \x01(\t\x12\x18\n\x10software_version\x18\x07 \x01(\t\x12\x16\n\x0ekeyset_version\x18\x08 \x01(\x04\x12\x14\n\x0c\x64\x65ny_version\x18\t \x01(\x04\"\x81\x01\n\x0bStoragePool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x12\n\nused_bytes\x18\x03 \x01(\x04\x12\x12\n\nfree_bytes\x18\x04 \x01(\x04\x12\x10\n\x08replicas\x18\x05 \x01(\r\x12\x16\n\x0eis_nearly_full\x18\x06 \x01(\x08\"b\n\x12\x45nsureTrustRequest\x12\x0e\n\x06keyset\x18\x01 \x01(\x0c\x12\x10\n\x08\x63harters\x18\x02 \x03(\x0c\x12\r\n\x05\x66loor\x18\x03 \x01(\x0c\x12\r\n\x05\x66\x61\x63ts\x18\x04 \x01(\x0c\x12\x0c\n\x04\x64\x65ny\x18\x05 \x01(\x0c\"b\n\x0cStorageTrust\x12\x16\n\x0ekeyset_version\x18\x01 \x01(\x04\x12\x14\n\x0c\x64\x65ny_version\x18\x02 \x01(\x04\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x15\n\ris_clock_kept\x18\x04 \x01(\x08\"\xa0\x01\n\x0bImageHeader\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x31\n\x06\x66ormat\x18\x03 \x01(\x0e\x32!.andromede.storage.v1.ImageFormat\x12,\n\x06permit\x18\x04 \x01(\x0b\x32\x1c.andromede.storage.v1.Permit\x12\x0c\n\x04pool\x18\x05 \x01(\t\"X\n\tImagePart\x12\x33\n\x06header\x18\x01 \x01(\x0b\x32!.andromede.storage.v1.ImageHeaderH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"D\n\nImageState\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x12\n\nwas_cached\x18\x03 \x01(\x08\"2\n\x12RemoveImageRequest\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x0c\n\x04pool\x18\x02 \x01(\t\"\xa5\x01\n\x13\x45nsureVolumeRequest\x12,\n\x06permit\x18\x01 \x01(\x0b\x32\x1c.andromede.storage.v1.Permit\x12\x11\n\tvolume_id\x18\x02 \x01(\t\x12\x0c\n\x04pool\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\x04\x12\x14\n\x0cimage_sha256\x18\x05 \x01(\t\x12\x15\n\ris_taken_over\x18\x06 \x01(\x08\"T\n\x0bVolumeState\x12\x11\n\tvolume_id\x18\x01 \x01(\t\x12\x0c\n\x04pool\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x04\x12\x10\n\x08watchers\x18\x04 \x03(\t\"b\n\x11OpenVolumeRequest\x12,\n\x06permit\x18\x01 \x01(\x0b\x32\x1c.andromede.storage.v1.Permit\x12\x11\n\tvolume_id\x18\x02 \x01(\t\x12\x0c\n\x04pool\x18\x03 \x01(\t\"W\n\tVolumeKey\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x10\n\x08monitors\x18\x03 \x03(\t\x12\x0c\n\x04pool\x18\x04 \x01(\t\x12\r\n\x05image\x18\x05 \x01(\t\"W\n\x12\x43loseVolumeRequest\x12\x11\n\tvolume_id\x18\x01 \x01(\t\x12\x0c\n\x04pool\x18\x02 \x01(\t\x12\x0f\n\x07node_id\x18\x03 \x01(\t\x12\x0f\n\x07is_dead\x18\x04 \x01(\x08\"<\n\x06\x43losed\x12\x10\n\x08was_open\x18\x01 \x01(\x08\x12\x0e\n\x06\x66\x65nced\x18\x02 \x03(\t\x12\x10\n\x08watchers\x18\x03 \x03(\t\"6\n\x13RemoveVolumeRequest\x12\x11\n\tvolume_id\x18\x01 \x01(\t\x12\x0c\n\x04pool\x18\x02 \x01(\t\"1\n\x12ListVolumesRequest\x12\x0c\n\x04pool\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\t\"A\n\nVolumePage\x12\x33\n\x07volumes\x18\x01 \x03(\x0b\x32\".andromede.storage.v1.ListedVolume\"0\n\x0cListedVolume\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\"6\n\x10\x46\x65nceNodeRequest\x12\x11\n\taddresses\x18\x01 \x03(\t\x12\x0f\n\x07seconds\x18\x02 \x01(\x04\"\'\n\x12UnfenceNodeRequest\x12\x11\n\taddresses\x18\x01 \x03(\t\"\x1b\n\x06\x46\x65nced\x12\x11\n\taddresses\x18\x01 \x03(\t*Y\n\x0bImageFormat\x12\x1c\n\x18IMAGE_FORMAT_UNSPECIFIED\x10\x00\x12\x16\n\x12IMAGE_FORMAT_QCOW2\x10\x01\x12\x14\n\x10IMAGE_FORMAT_RAW\x10\x02\x32\xdb\x07\n\x07Storage\x12[\n\x08\x44\x65scribe\x12%.andromede.storage.v1.DescribeRequest\x1a(.andromede.storage.v1.StorageDescription\x12[\n\x0b\x45nsureTrust\x12(.andromede.storage.v1.EnsureTrustRequest\x1a\".andromede.storage.v1.StorageTrust\x12R\n\x0b\x45nsureImage\x12\x1f.andromede.storage.v1.ImagePart\x1a .andromede.storage.v1.ImageState(\x01\x12V\n\x0bRemoveImage\x12(.andromede.storage.v1.RemoveImageRequest\x1a\x1d.andromede.storage.v1.Removed\x12\\\n\x0c\x45nsureVolume\x12).andromede.storage.v1.EnsureVolumeRequest\x1a!.andromede.storage.v1.VolumeState\x12V\n\nOpenVolume\x12\'.andromede.storage.v1.OpenVolumeRequest\x1a\x1f.andromede.storage.v1.VolumeKey\x12U\n\x0b\x43loseVolume\x12(.andromede.storage.v1.CloseVolumeRequest\x1a\x1c.andromede.storage.v1.Closed\x12X\n\x0cRemoveVolume\x12).andromede.storage.v1.RemoveVolumeRequest\x1a\x1d.andromede.storage.v1.Removed\x12Y\n\x0bListVolumes\x12(.andromede.storage.v1.ListVolumesRequest\x1a .andromede.storage.v1.VolumePage\x12Q\n\tFenceNode\x12&.andromede.storage.v1.FenceNodeRequest\x1a\x1c.andromede.storage.v1.Fenced\x12U\n\x0bUnfenceNode\x12(.andromede.storage.v1.UnfenceNodeRequest\x1a\x1c.andromede.storage.v1.Fencedb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61gents/protocol/storage.proto\x12\x14\x61ndromede.storage.v1\"A\n\x06Permit\x12\x10\n\x08\x64ocument\x18\x01 \x01(\x0c\x12\x10\n\x08policies\x18\x02 \x01(\x0c\x12\x13\n\x0b\x63osignature\x18\x03 \x01(\x0c\"\x1e\n\x07Removed\x12\x13\n\x0bwas_present\x18\x01 \x01(\x08\"\x11\n\x0f\x44\x65scribeRequest\"\xe6\x01\n\x12StorageDescription\x12\x0c\n\x04\x66sid\x18\x01 \x01(\t\x12\x10\n\x08monitors\x18\x02 \x03(\t\x12\x30\n\x05pools\x18\x03 \x03(\x0b\x32!.andromede.storage.v1.StoragePool\x12\x0e\n\x06health\x18\x04 \x01(\t\x12\x10\n\x08problems\x18\x05 \x03(\t\x12\x14\n\x0c\x63\x65ph_version\x18\x06 \x01(\t\x12\x18\n\x10software_version\x18\x07 \x01(\t\x12\x16\n\x0ekeyset_version\x18\x08 \x01(\x04\x12\x14\n\x0c\x64\x65ny_version\x18\t \x01(\x04\"\x81\x01\n\x0bStoragePool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x12\n\nused_bytes\x18\x03 \x01(\x04\x12\x12\n\nfree_bytes\x18\x04 \x01(\x04\x12\x10\n\x08replicas\x18\x05 \x01(\r\x12\x16\n\x0eis_nearly_full\x18\x06 \x01(\x08\"b\n\x12\x45nsureTrustRequest\x12\x0e\n\x06keyset\x18\x01 \x01(\x0c\x12\x10\n\x08\x63harters\x18\x02 \x03(\x0c\x12\r\n\x05\x66loor\x18\x03 \x01(\x0c\x12\r\n\x05\x66\x61\x63ts\x18\x04 \x01(\x0c\x12\x0c\n\x04\x64\x65ny\x18\x05 \x01(\x0c\"b\n\x0cStorageTrust\x12\x16\n\x0ekeyset_version\x18\x01 \x01(\x04\x12\x14\n\x0c\x64\x65ny_version\x18\x02 \x01(\x04\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x15\n\ris_clock_kept\x18\x04 \x01(\x08\"\xa0\x01\n\x0bImageHeader\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x31\n\x06\x66ormat\x18\x03 \x01(\x0e\x32!.andromede.storage.v1.ImageFormat\x12,\n\x06permit\x18\x04 \x01(\x0b\x32\x1c.andromede.storage.v1.Permit\x12\x0c\n\x04pool\x18\x05 \x01(\t\"X\n\tImagePart\x12\x33\n\x06header\x18\x01 \x01(\x0b\x32!.andromede.storage.v1.ImageHeaderH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"D\n\nImageState\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x12\n\nwas_cached\x18\x03 \x01(\x08\"2\n\x12RemoveImageRequest\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x0c\n\x04pool\x18\x02 \x01(\t\"\xdd\x01\n\x13\x45nsureVolumeRequest\x12,\n\x06permit\x18\x01 \x01(\x0b\x32\x1c.andromede.storage.v1.Permit\x12\x11\n\tvolume_id\x18\x02 \x01(\t\x12\x0c\n\x04pool\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\x04\x12\x14\n\x0cimage_sha256\x18\x05 \x01(\t\x12\x15\n\ris_taken_over\x18\x06 \x01(\x08\x12\x36\n\x08snapshot\x18\x07 \x01(\x0b\x32$.andromede.storage.v1.SnapshotSource\"F\n\x0eSnapshotSource\x12\x0c\n\x04pool\x18\x01 \x01(\t\x12\x11\n\tvolume_id\x18\x02 \x01(\t\x12\x13\n\x0bsnapshot_id\x18\x03 \x01(\t\"T\n\x0bVolumeState\x12\x11\n\tvolume_id\x18\x01 \x01(\t\x12\x0c\n\x04pool\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x04\x12\x10\n\x08watchers\x18\x04 \x03(\t\"b\n\x11OpenVolumeRequest\x12,\n\x06permit\x18\x01 \x01(\x0b\x32\x1c.andromede.storage.v1.Permit\x12\x11\n\tvolume_id\x18\x02 \x01(\t\x12\x0c\n\x04pool\x18\x03 \x01(\t\"W\n\tVolumeKey\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x10\n\x08monitors\x18\x03 \x03(\t\x12\x0c\n\x04pool\x18\x04 \x01(\t\x12\r\n\x05image\x18\x05 \x01(\t\"W\n\x12\x43loseVolumeRequest\x12\x11\n\tvolume_id\x18\x01 \x01(\t\x12\x0c\n\x04pool\x18\x02 \x01(\t\x12\x0f\n\x07node_id\x18\x03 \x01(\t\x12\x0f\n\x07is_dead\x18\x04 \x01(\x08\"<\n\x06\x43losed\x12\x10\n\x08was_open\x18\x01 \x01(\x08\x12\x0e\n\x06\x66\x65nced\x18\x02 \x03(\t\x12\x10\n\x08watchers\x18\x03 \x03(\t\"6\n\x13RemoveVolumeRequest\x12\x11\n\tvolume_id\x18\x01 \x01(\t\x12\x0c\n\x04pool\x18\x02 \x01(\t\"1\n\x12ListVolumesRequest\x12\x0c\n\x04pool\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\t\"A\n\nVolumePage\x12\x33\n\x07volumes\x18\x01 \x03(\x0b\x32\".andromede.storage.v1.ListedVolume\"0\n\x0cListedVolume\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\"\x8f\x01\n\x15\x45nsureSnapshotRequest\x12,\n\x06permit\x18\x01 \x01(\x0b\x32\x1c.andromede.storage.v1.Permit\x12\x11\n\tvolume_id\x18\x02 \x01(\t\x12\x0c\n\x04pool\x18\x03 \x01(\t\x12\x13\n\x0bsnapshot_id\x18\x04 \x01(\t\x12\x12\n\nsize_bytes\x18\x05 \x01(\x04\"`\n\rSnapshotState\x12\x13\n\x0bsnapshot_id\x18\x01 \x01(\t\x12\x11\n\tvolume_id\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x04\x12\x13\n\x0btaken_at_ms\x18\x04 \x01(\x03\"M\n\x15RemoveSnapshotRequest\x12\x11\n\tvolume_id\x18\x01 \x01(\t\x12\x0c\n\x04pool\x18\x02 \x01(\t\x12\x13\n\x0bsnapshot_id\x18\x03 \x01(\t\"F\n\x14ListSnapshotsRequest\x12\x11\n\tvolume_id\x18\x01 \x01(\t\x12\x0c\n\x04pool\x18\x02 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\"F\n\x0cSnapshotPage\x12\x36\n\tsnapshots\x18\x01 \x03(\x0b\x32#.andromede.storage.v1.SnapshotState\"y\n\x13RevertVolumeRequest\x12,\n\x06permit\x18\x01 \x01(\x0b\x32\x1c.andromede.storage.v1.Permit\x12\x11\n\tvolume_id\x18\x02 \x01(\t\x12\x0c\n\x04pool\x18\x03 \x01(\t\x12\x13\n\x0bsnapshot_id\x18\x04 \x01(\t\"6\n\x10\x46\x65nceNodeRequest\x12\x11\n\taddresses\x18\x01 \x03(\t\x12\x0f\n\x07seconds\x18\x02 \x01(\x04\"\'\n\x12UnfenceNodeRequest\x12\x11\n\taddresses\x18\x01 \x03(\t\"\x1b\n\x06\x46\x65nced\x12\x11\n\taddresses\x18\x01 \x03(\t*Y\n\x0bImageFormat\x12\x1c\n\x18IMAGE_FORMAT_UNSPECIFIED\x10\x00\x12\x16\n\x12IMAGE_FORMAT_QCOW2\x10\x01\x12\x14\n\x10IMAGE_FORMAT_RAW\x10\x02\x32\xdc\n\n\x07Storage\x12[\n\x08\x44\x65scribe\x12%.andromede.storage.v1.DescribeRequest\x1a(.andromede.storage.v1.StorageDescription\x12[\n\x0b\x45nsureTrust\x12(.andromede.storage.v1.EnsureTrustRequest\x1a\".andromede.storage.v1.StorageTrust\x12R\n\x0b\x45nsureImage\x12\x1f.andromede.storage.v1.ImagePart\x1a .andromede.storage.v1.ImageState(\x01\x12V\n\x0bRemoveImage\x12(.andromede.storage.v1.RemoveImageRequest\x1a\x1d.andromede.storage.v1.Removed\x12\\\n\x0c\x45nsureVolume\x12).andromede.storage.v1.EnsureVolumeRequest\x1a!.andromede.storage.v1.VolumeState\x12V\n\nOpenVolume\x12\'.andromede.storage.v1.OpenVolumeRequest\x1a\x1f.andromede.storage.v1.VolumeKey\x12U\n\x0b\x43loseVolume\x12(.andromede.storage.v1.CloseVolumeRequest\x1a\x1c.andromede.storage.v1.Closed\x12X\n\x0cRemoveVolume\x12).andromede.storage.v1.RemoveVolumeRequest\x1a\x1d.andromede.storage.v1.Removed\x12Y\n\x0bListVolumes\x12(.andromede.storage.v1.ListVolumesRequest\x1a .andromede.storage.v1.VolumePage\x12\x62\n\x0e\x45nsureSnapshot\x12+.andromede.storage.v1.EnsureSnapshotRequest\x1a#.andromede.storage.v1.SnapshotState\x12\\\n\x0eRemoveSnapshot\x12+.andromede.storage.v1.RemoveSnapshotRequest\x1a\x1d.andromede.storage.v1.Removed\x12_\n\rListSnapshots\x12*.andromede.storage.v1.ListSnapshotsRequest\x1a\".andromede.storage.v1.SnapshotPage\x12\\\n\x0cRevertVolume\x12).andromede.storage.v1.RevertVolumeRequest\x1a!.andromede.storage.v1.VolumeState\x12Q\n\tFenceNode\x12&.andromede.storage.v1.FenceNodeRequest\x1a\x1c.andromede.storage.v1.Fenced\x12U\n\x0bUnfenceNode\x12(.andromede.storage.v1.UnfenceNodeRequest\x1a\x1c.andromede.storage.v1.Fencedb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'agents.protocol.storage_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_IMAGEFORMAT']._serialized_start=2057
-  _globals['_IMAGEFORMAT']._serialized_end=2146
+  _globals['_IMAGEFORMAT']._serialized_start=2775
+  _globals['_IMAGEFORMAT']._serialized_end=2864
   _globals['_PERMIT']._serialized_start=55
   _globals['_PERMIT']._serialized_end=120
   _globals['_REMOVED']._serialized_start=122
@@ -56,31 +56,45 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REMOVEIMAGEREQUEST']._serialized_start=1061
   _globals['_REMOVEIMAGEREQUEST']._serialized_end=1111
   _globals['_ENSUREVOLUMEREQUEST']._serialized_start=1114
-  _globals['_ENSUREVOLUMEREQUEST']._serialized_end=1279
-  _globals['_VOLUMESTATE']._serialized_start=1281
-  _globals['_VOLUMESTATE']._serialized_end=1365
-  _globals['_OPENVOLUMEREQUEST']._serialized_start=1367
-  _globals['_OPENVOLUMEREQUEST']._serialized_end=1465
-  _globals['_VOLUMEKEY']._serialized_start=1467
-  _globals['_VOLUMEKEY']._serialized_end=1554
-  _globals['_CLOSEVOLUMEREQUEST']._serialized_start=1556
-  _globals['_CLOSEVOLUMEREQUEST']._serialized_end=1643
-  _globals['_CLOSED']._serialized_start=1645
-  _globals['_CLOSED']._serialized_end=1705
-  _globals['_REMOVEVOLUMEREQUEST']._serialized_start=1707
-  _globals['_REMOVEVOLUMEREQUEST']._serialized_end=1761
-  _globals['_LISTVOLUMESREQUEST']._serialized_start=1763
-  _globals['_LISTVOLUMESREQUEST']._serialized_end=1812
-  _globals['_VOLUMEPAGE']._serialized_start=1814
-  _globals['_VOLUMEPAGE']._serialized_end=1879
-  _globals['_LISTEDVOLUME']._serialized_start=1881
-  _globals['_LISTEDVOLUME']._serialized_end=1929
-  _globals['_FENCENODEREQUEST']._serialized_start=1931
-  _globals['_FENCENODEREQUEST']._serialized_end=1985
-  _globals['_UNFENCENODEREQUEST']._serialized_start=1987
-  _globals['_UNFENCENODEREQUEST']._serialized_end=2026
-  _globals['_FENCED']._serialized_start=2028
-  _globals['_FENCED']._serialized_end=2055
-  _globals['_STORAGE']._serialized_start=2149
-  _globals['_STORAGE']._serialized_end=3136
+  _globals['_ENSUREVOLUMEREQUEST']._serialized_end=1335
+  _globals['_SNAPSHOTSOURCE']._serialized_start=1337
+  _globals['_SNAPSHOTSOURCE']._serialized_end=1407
+  _globals['_VOLUMESTATE']._serialized_start=1409
+  _globals['_VOLUMESTATE']._serialized_end=1493
+  _globals['_OPENVOLUMEREQUEST']._serialized_start=1495
+  _globals['_OPENVOLUMEREQUEST']._serialized_end=1593
+  _globals['_VOLUMEKEY']._serialized_start=1595
+  _globals['_VOLUMEKEY']._serialized_end=1682
+  _globals['_CLOSEVOLUMEREQUEST']._serialized_start=1684
+  _globals['_CLOSEVOLUMEREQUEST']._serialized_end=1771
+  _globals['_CLOSED']._serialized_start=1773
+  _globals['_CLOSED']._serialized_end=1833
+  _globals['_REMOVEVOLUMEREQUEST']._serialized_start=1835
+  _globals['_REMOVEVOLUMEREQUEST']._serialized_end=1889
+  _globals['_LISTVOLUMESREQUEST']._serialized_start=1891
+  _globals['_LISTVOLUMESREQUEST']._serialized_end=1940
+  _globals['_VOLUMEPAGE']._serialized_start=1942
+  _globals['_VOLUMEPAGE']._serialized_end=2007
+  _globals['_LISTEDVOLUME']._serialized_start=2009
+  _globals['_LISTEDVOLUME']._serialized_end=2057
+  _globals['_ENSURESNAPSHOTREQUEST']._serialized_start=2060
+  _globals['_ENSURESNAPSHOTREQUEST']._serialized_end=2203
+  _globals['_SNAPSHOTSTATE']._serialized_start=2205
+  _globals['_SNAPSHOTSTATE']._serialized_end=2301
+  _globals['_REMOVESNAPSHOTREQUEST']._serialized_start=2303
+  _globals['_REMOVESNAPSHOTREQUEST']._serialized_end=2380
+  _globals['_LISTSNAPSHOTSREQUEST']._serialized_start=2382
+  _globals['_LISTSNAPSHOTSREQUEST']._serialized_end=2452
+  _globals['_SNAPSHOTPAGE']._serialized_start=2454
+  _globals['_SNAPSHOTPAGE']._serialized_end=2524
+  _globals['_REVERTVOLUMEREQUEST']._serialized_start=2526
+  _globals['_REVERTVOLUMEREQUEST']._serialized_end=2647
+  _globals['_FENCENODEREQUEST']._serialized_start=2649
+  _globals['_FENCENODEREQUEST']._serialized_end=2703
+  _globals['_UNFENCENODEREQUEST']._serialized_start=2705
+  _globals['_UNFENCENODEREQUEST']._serialized_end=2744
+  _globals['_FENCED']._serialized_start=2746
+  _globals['_FENCED']._serialized_end=2773
+  _globals['_STORAGE']._serialized_start=2867
+  _globals['_STORAGE']._serialized_end=4239
 # @@protoc_insertion_point(module_scope)

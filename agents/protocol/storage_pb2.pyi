@@ -141,20 +141,32 @@ class RemoveImageRequest(_message.Message):
     def __init__(self, sha256: _Optional[str] = ..., pool: _Optional[str] = ...) -> None: ...
 
 class EnsureVolumeRequest(_message.Message):
-    __slots__ = ("permit", "volume_id", "pool", "size_bytes", "image_sha256", "is_taken_over")
+    __slots__ = ("permit", "volume_id", "pool", "size_bytes", "image_sha256", "is_taken_over", "snapshot")
     PERMIT_FIELD_NUMBER: _ClassVar[int]
     VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
     POOL_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     IMAGE_SHA256_FIELD_NUMBER: _ClassVar[int]
     IS_TAKEN_OVER_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     permit: Permit
     volume_id: str
     pool: str
     size_bytes: int
     image_sha256: str
     is_taken_over: bool
-    def __init__(self, permit: _Optional[_Union[Permit, _Mapping]] = ..., volume_id: _Optional[str] = ..., pool: _Optional[str] = ..., size_bytes: _Optional[int] = ..., image_sha256: _Optional[str] = ..., is_taken_over: _Optional[bool] = ...) -> None: ...
+    snapshot: SnapshotSource
+    def __init__(self, permit: _Optional[_Union[Permit, _Mapping]] = ..., volume_id: _Optional[str] = ..., pool: _Optional[str] = ..., size_bytes: _Optional[int] = ..., image_sha256: _Optional[str] = ..., is_taken_over: _Optional[bool] = ..., snapshot: _Optional[_Union[SnapshotSource, _Mapping]] = ...) -> None: ...
+
+class SnapshotSource(_message.Message):
+    __slots__ = ("pool", "volume_id", "snapshot_id")
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_ID_FIELD_NUMBER: _ClassVar[int]
+    pool: str
+    volume_id: str
+    snapshot_id: str
+    def __init__(self, pool: _Optional[str] = ..., volume_id: _Optional[str] = ..., snapshot_id: _Optional[str] = ...) -> None: ...
 
 class VolumeState(_message.Message):
     __slots__ = ("volume_id", "pool", "size_bytes", "watchers")
@@ -243,6 +255,70 @@ class ListedVolume(_message.Message):
     name: str
     size_bytes: int
     def __init__(self, name: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+
+class EnsureSnapshotRequest(_message.Message):
+    __slots__ = ("permit", "volume_id", "pool", "snapshot_id", "size_bytes")
+    PERMIT_FIELD_NUMBER: _ClassVar[int]
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_ID_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    permit: Permit
+    volume_id: str
+    pool: str
+    snapshot_id: str
+    size_bytes: int
+    def __init__(self, permit: _Optional[_Union[Permit, _Mapping]] = ..., volume_id: _Optional[str] = ..., pool: _Optional[str] = ..., snapshot_id: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+
+class SnapshotState(_message.Message):
+    __slots__ = ("snapshot_id", "volume_id", "size_bytes", "taken_at_ms")
+    SNAPSHOT_ID_FIELD_NUMBER: _ClassVar[int]
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    snapshot_id: str
+    volume_id: str
+    size_bytes: int
+    taken_at_ms: int
+    def __init__(self, snapshot_id: _Optional[str] = ..., volume_id: _Optional[str] = ..., size_bytes: _Optional[int] = ..., taken_at_ms: _Optional[int] = ...) -> None: ...
+
+class RemoveSnapshotRequest(_message.Message):
+    __slots__ = ("volume_id", "pool", "snapshot_id")
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_ID_FIELD_NUMBER: _ClassVar[int]
+    volume_id: str
+    pool: str
+    snapshot_id: str
+    def __init__(self, volume_id: _Optional[str] = ..., pool: _Optional[str] = ..., snapshot_id: _Optional[str] = ...) -> None: ...
+
+class ListSnapshotsRequest(_message.Message):
+    __slots__ = ("volume_id", "pool", "after")
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    volume_id: str
+    pool: str
+    after: str
+    def __init__(self, volume_id: _Optional[str] = ..., pool: _Optional[str] = ..., after: _Optional[str] = ...) -> None: ...
+
+class SnapshotPage(_message.Message):
+    __slots__ = ("snapshots",)
+    SNAPSHOTS_FIELD_NUMBER: _ClassVar[int]
+    snapshots: _containers.RepeatedCompositeFieldContainer[SnapshotState]
+    def __init__(self, snapshots: _Optional[_Iterable[_Union[SnapshotState, _Mapping]]] = ...) -> None: ...
+
+class RevertVolumeRequest(_message.Message):
+    __slots__ = ("permit", "volume_id", "pool", "snapshot_id")
+    PERMIT_FIELD_NUMBER: _ClassVar[int]
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_ID_FIELD_NUMBER: _ClassVar[int]
+    permit: Permit
+    volume_id: str
+    pool: str
+    snapshot_id: str
+    def __init__(self, permit: _Optional[_Union[Permit, _Mapping]] = ..., volume_id: _Optional[str] = ..., pool: _Optional[str] = ..., snapshot_id: _Optional[str] = ...) -> None: ...
 
 class FenceNodeRequest(_message.Message):
     __slots__ = ("addresses", "seconds")

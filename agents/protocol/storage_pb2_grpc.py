@@ -79,6 +79,26 @@ class StorageStub:
                 request_serializer=agents_dot_protocol_dot_storage__pb2.ListVolumesRequest.SerializeToString,
                 response_deserializer=agents_dot_protocol_dot_storage__pb2.VolumePage.FromString,
                 _registered_method=True)
+        self.EnsureSnapshot = channel.unary_unary(
+                '/andromede.storage.v1.Storage/EnsureSnapshot',
+                request_serializer=agents_dot_protocol_dot_storage__pb2.EnsureSnapshotRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_storage__pb2.SnapshotState.FromString,
+                _registered_method=True)
+        self.RemoveSnapshot = channel.unary_unary(
+                '/andromede.storage.v1.Storage/RemoveSnapshot',
+                request_serializer=agents_dot_protocol_dot_storage__pb2.RemoveSnapshotRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_storage__pb2.Removed.FromString,
+                _registered_method=True)
+        self.ListSnapshots = channel.unary_unary(
+                '/andromede.storage.v1.Storage/ListSnapshots',
+                request_serializer=agents_dot_protocol_dot_storage__pb2.ListSnapshotsRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_storage__pb2.SnapshotPage.FromString,
+                _registered_method=True)
+        self.RevertVolume = channel.unary_unary(
+                '/andromede.storage.v1.Storage/RevertVolume',
+                request_serializer=agents_dot_protocol_dot_storage__pb2.RevertVolumeRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_storage__pb2.VolumeState.FromString,
+                _registered_method=True)
         self.FenceNode = channel.unary_unary(
                 '/andromede.storage.v1.Storage/FenceNode',
                 request_serializer=agents_dot_protocol_dot_storage__pb2.FenceNodeRequest.SerializeToString,
@@ -159,6 +179,36 @@ class StorageServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EnsureSnapshot(self, request, context):
+        """Takes a snapshot of the volume, also while a guest writes to it: what was written to the cluster before. Refused when the
+        volume has another size than the caller believes (FAILED_PRECONDITION).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveSnapshot(self, request, context):
+        """Volumes that were made from it stay whole.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSnapshots(self, request, context):
+        """All snapshots of the volume that EnsureSnapshot made, in the order of their ids.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevertVolume(self, request, context):
+        """Gives the volume the content and size that it had at the snapshot; younger snapshots stay. Refused while it is open
+        (FAILED_PRECONDITION).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def FenceNode(self, request, context):
         """No client at these addresses reads or writes anything in the cluster, until so long from now or UnfenceNode.
         """
@@ -219,6 +269,26 @@ def add_StorageServicer_to_server(servicer, server):
                     servicer.ListVolumes,
                     request_deserializer=agents_dot_protocol_dot_storage__pb2.ListVolumesRequest.FromString,
                     response_serializer=agents_dot_protocol_dot_storage__pb2.VolumePage.SerializeToString,
+            ),
+            'EnsureSnapshot': grpc.unary_unary_rpc_method_handler(
+                    servicer.EnsureSnapshot,
+                    request_deserializer=agents_dot_protocol_dot_storage__pb2.EnsureSnapshotRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_storage__pb2.SnapshotState.SerializeToString,
+            ),
+            'RemoveSnapshot': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveSnapshot,
+                    request_deserializer=agents_dot_protocol_dot_storage__pb2.RemoveSnapshotRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_storage__pb2.Removed.SerializeToString,
+            ),
+            'ListSnapshots': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSnapshots,
+                    request_deserializer=agents_dot_protocol_dot_storage__pb2.ListSnapshotsRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_storage__pb2.SnapshotPage.SerializeToString,
+            ),
+            'RevertVolume': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevertVolume,
+                    request_deserializer=agents_dot_protocol_dot_storage__pb2.RevertVolumeRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_storage__pb2.VolumeState.SerializeToString,
             ),
             'FenceNode': grpc.unary_unary_rpc_method_handler(
                     servicer.FenceNode,
@@ -474,6 +544,114 @@ class Storage:
             '/andromede.storage.v1.Storage/ListVolumes',
             agents_dot_protocol_dot_storage__pb2.ListVolumesRequest.SerializeToString,
             agents_dot_protocol_dot_storage__pb2.VolumePage.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnsureSnapshot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.storage.v1.Storage/EnsureSnapshot',
+            agents_dot_protocol_dot_storage__pb2.EnsureSnapshotRequest.SerializeToString,
+            agents_dot_protocol_dot_storage__pb2.SnapshotState.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveSnapshot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.storage.v1.Storage/RemoveSnapshot',
+            agents_dot_protocol_dot_storage__pb2.RemoveSnapshotRequest.SerializeToString,
+            agents_dot_protocol_dot_storage__pb2.Removed.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSnapshots(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.storage.v1.Storage/ListSnapshots',
+            agents_dot_protocol_dot_storage__pb2.ListSnapshotsRequest.SerializeToString,
+            agents_dot_protocol_dot_storage__pb2.SnapshotPage.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevertVolume(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.storage.v1.Storage/RevertVolume',
+            agents_dot_protocol_dot_storage__pb2.RevertVolumeRequest.SerializeToString,
+            agents_dot_protocol_dot_storage__pb2.VolumeState.FromString,
             options,
             channel_credentials,
             insecure,

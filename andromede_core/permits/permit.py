@@ -70,6 +70,7 @@ class Contents:
     attachments: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
+    snapshots: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +131,15 @@ class Permit:
             "nbf": as_rfc3339(self.nbf),
             "exp": as_rfc3339(self.exp),
             "limits": {name: getattr(self.limits, name) for name in LIMITS},
-            **{name: list(getattr(self.contents, name)) for name in CONTENTS},
+            **{name: list(named) for name in CONTENTS if (named := getattr(self.contents, name)) or name not in RARE},
             "exemption": self.exemption.payload() if self.exemption else None,
             **({"peer": self.peer.payload()} if self.peer else {}),
         }
 
 
 LIMITS = ("vcpus", "memory_mib", "disk_gib")
-CONTENTS = ("volumes", "images", "nics", "attachments", "instances", "addresses")
+CONTENTS = ("volumes", "images", "nics", "attachments", "instances", "addresses", "snapshots")
+RARE = CONTENTS[-1:]  # not in a permit that has none
 PEER = ("node", "certificate_sha256")
 TEXTS = ("jti", "op", "resource", "aud", "zone", "organization", "project", "policy_digest", "decision")
 FIELDS = (
@@ -150,12 +152,12 @@ FIELDS = (
     "nbf",
     "exp",
     "limits",
-    *CONTENTS[:-1],
+    *CONTENTS[:-2],
     "exemption",
 )
 # Older permits do not locate network cards: nodes create none under them, and auditors can read them. Only permits of
 # a migration have a peer.
-SINCE = (*CONTENTS[-1:], "peer")
+SINCE = (*CONTENTS[-2:], "peer")
 
 
 def address(port: str, *, network: str, mac: str, ip: str) -> str:
