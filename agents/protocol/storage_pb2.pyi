@@ -309,16 +309,18 @@ class SnapshotPage(_message.Message):
     def __init__(self, snapshots: _Optional[_Iterable[_Union[SnapshotState, _Mapping]]] = ...) -> None: ...
 
 class RevertVolumeRequest(_message.Message):
-    __slots__ = ("permit", "volume_id", "pool", "snapshot_id")
+    __slots__ = ("permit", "volume_id", "pool", "snapshot_id", "size_bytes")
     PERMIT_FIELD_NUMBER: _ClassVar[int]
     VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
     POOL_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_ID_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     permit: Permit
     volume_id: str
     pool: str
     snapshot_id: str
-    def __init__(self, permit: _Optional[_Union[Permit, _Mapping]] = ..., volume_id: _Optional[str] = ..., pool: _Optional[str] = ..., snapshot_id: _Optional[str] = ...) -> None: ...
+    size_bytes: int
+    def __init__(self, permit: _Optional[_Union[Permit, _Mapping]] = ..., volume_id: _Optional[str] = ..., pool: _Optional[str] = ..., snapshot_id: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
 class FenceNodeRequest(_message.Message):
     __slots__ = ("addresses", "seconds")

@@ -202,7 +202,7 @@ class StorageServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RevertVolume(self, request, context):
-        """Gives the volume the content and size that it had at the snapshot; younger snapshots stay. Refused while it is open
+        """Gives the volume the content that it had at the snapshot; younger snapshots stay. Refused while a client has it open to write
         (FAILED_PRECONDITION).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -19,6 +19,17 @@ VOLUME = machine(
 )
 
 
+SNAPSHOT = machine(
+    "snapshot",
+    {
+        "building": "available error deleted",
+        "available": "error deleted",
+        "error": "deleted",
+        "deleted": "",
+    },
+)
+
+
 class Volume(ProjectResource):
     """A disk. `node`: where it is open, or may be opened.
 
@@ -27,6 +38,8 @@ class Volume(ProjectResource):
 
     Its limits, 0 for none, are those of its type at its creation, last growth or retype. `next_type`: the type that a
     retype under way gives it.
+
+    `snapshot`: the volume was made from it, in place of an image.
 
     `is_deleting`: a deletion was accepted; nothing else is any more.
     """
@@ -40,6 +53,7 @@ class Volume(ProjectResource):
     iops_limit = models.PositiveIntegerField(default=0, db_default=0)
     mb_per_s_limit = models.PositiveIntegerField(default=0, db_default=0)
     next_type = models.ForeignKey(VolumeType, models.PROTECT, null=True, related_name="+", db_index=False)
+    snapshot = models.ForeignKey("Snapshot", models.PROTECT, null=True, related_name="+")
     is_deleting = models.BooleanField(default=False)
 
     class Meta:
@@ -63,3 +77,40 @@ class Volume(ProjectResource):
     @property
     def limits(self) -> IoLimits:
         return IoLimits(self.iops_limit, self.mb_per_s_limit)
+
+
+class Snapshot(ProjectResource):
+    """The content of a volume at one moment, in the pool of the volume.
+
+    `size_gib`: of the volume at that moment. `consistency`: `crash`, as after a power cut. `taken_at`: when the cluster
+    took it; none until then. `expires_at`: when it is deleted; none: never.
+
+    `is_deleting`: a deletion was accepted; nothing else is any more.
+    """
+
+    state = models.CharField(max_length=16, default=SNAPSHOT.initial)
+    volume = models.ForeignKey(Volume, models.PROTECT, related_name="snapshots")
+    pool = models.ForeignKey(Pool, models.PROTECT)
+    size_gib = models.PositiveIntegerField()
+    consistency = models.CharField(max_length=16, default="crash")
+    taken_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    created_by = models.UUIDField(null=True)
+    is_deleting = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "name"], condition=~Q(state="deleted"), name="storage_snapshot_name_taken"
+            ),
+            models.CheckConstraint(condition=Q(state__in=SNAPSHOT.moves), name="storage_snapshot_state"),
+            models.CheckConstraint(
+                condition=~Q(state="available") | Q(taken_at__isnull=False), name="storage_snapshot_available_is_taken"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["project", "created_at", "id"], condition=~Q(state="deleted"), name="storage_snapshot_by_age"
+            ),
+            models.Index(fields=["expires_at"], condition=~Q(state="deleted"), name="storage_snapshot_by_expiry"),
+        ]
