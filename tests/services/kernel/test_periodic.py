@@ -22,6 +22,13 @@ from tests.services.threads import at_once
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.fixture(autouse=True)
+def no_runs_are_counted() -> None:
+    """Clear what another test, or the same one before, has counted."""
+    for metric in (periodic.FOUND, periodic.RUNS, periodic.OVERRUNS, periodic.SUCCEEDED, periodic.SECONDS):
+        metric.clear()
+
+
 def value(name: str, job: str, **more: str) -> float:
     return REGISTRY.get_sample_value(f"andromede_periodic_{name}", {"job": job, **more}) or 0
 
