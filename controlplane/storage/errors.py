@@ -1,4 +1,4 @@
-from controlplane.kernel.errors import Conflict, NotFound, Unprocessable
+from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound, Unprocessable
 
 
 class VolumeNotFound(NotFound):
@@ -44,3 +44,20 @@ class VolumeLimitsUnsupported(Conflict):
     code = "storage.volume.limits_unsupported"
     title = "Node's software too old"
     detail = "The agent of the volume's node is too old to limit volumes. Ask an operator to upgrade it."
+
+
+class SnapshotScheduleNotFound(NotFound):
+    code = "storage.snapshot_schedule.not_found"
+    detail = "There is no snapshot schedule {name!r} here."
+
+
+class SnapshotScheduleNameTaken(Conflict):
+    code = "storage.snapshot_schedule.name_taken"
+    title = "Name taken"
+    detail = "The project already has a snapshot schedule named {name!r}."
+
+
+class SnapshotScheduleInvalid(InvalidRequest):
+    code = "storage.snapshot_schedule.invalid"
+    title = "Invalid schedule"
+    detail = "The schedule is not valid: {reason}."
