@@ -52,6 +52,8 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
     "volume.create": _DISK,
     "volume.grow": _DISK,
     "volume.retype": _DISK,
+    "volume.revert": _DISK,
+    "snapshot.create": ("snapshot", "replica", "key", "log", "metadata", "admin"),
     "volume.attach": _WHOLE,
     "volume.detach": _WHOLE,
     "public-address.attach": ("netedge",),

@@ -56,6 +56,7 @@ NOUNS = (
     "service_accounts",
     "sessions",
     "sign_in_methods",
+    "snapshots",
     "ssh_keys",
     "storage_clusters",
     "terraform_registry",
