@@ -1,6 +1,7 @@
 """A storage agent without a Ceph cluster: it speaks the protocol over mutual TLS, and reports what a test sets.
 
-Volumes are sizes in memory, with the nodes that have a key. Permits are not checked: the tests of the real agent do.
+Volumes are sizes in memory, with a version of their content and the nodes that have a key; snapshots keep both. Permits
+are not checked, as the tests of the real agent do, but kept by call.
 Each call fails with `failure`; if `loses_answers`, the first answer to each call about a volume is lost, after its
 effect.
 """
@@ -9,6 +10,7 @@ import base64
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
@@ -17,7 +19,7 @@ import grpc
 from django.conf import settings
 
 from agents.node import enrol, pki
-from agents.node.errors import AdapterError, AgentError, ImageRefused, TrustOlder
+from agents.node.errors import AdapterError, AgentError, Conflict, ImageRefused, NotFound, TrustOlder, VolumeInUse
 from agents.node.serving import listen
 from agents.protocol import storage_pb2 as pb
 from agents.protocol import storage_pb2_grpc
@@ -25,6 +27,7 @@ from agents.storage.errors import ImageMissing, VolumeMissing
 from andromede_core.documents.signed import read
 from controlplane.catalog.models import Zone
 from controlplane.identity.actor import SYSTEM
+from controlplane.kernel import clock
 from controlplane.kernel.units import GIB
 from controlplane.storage_clusters.models import StorageCluster, StorageClusterIncident
 from controlplane.storage_clusters.services import storage_cluster_certify, storage_cluster_create
@@ -48,6 +51,14 @@ def storage_pool(
     )
 
 
+@dataclass(frozen=True)
+class FakeSnapshot:
+    volume_id: UUID
+    size_bytes: int
+    content: int
+    taken_at_ms: int
+
+
 class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
     """A storage agent of a new storage cluster. `description`: its report; `trust`: the requests that it got."""
 
@@ -61,6 +72,10 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         self.trust: list[pb.EnsureTrustRequest] = []
         self.images: set[str] = set()
         self.volumes: dict[UUID, int] = {}
+        self.contents: dict[UUID, int] = {}
+        self.snapshots: dict[UUID, FakeSnapshot] = {}
+        self.open_to_write: set[UUID] = set()
+        self.permits: dict[str, bytes] = {}
         self.keys: dict[UUID, set[UUID]] = {}
         self.calls: list[str] = []
         self.failure: AgentError | None = None
@@ -118,11 +133,13 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
 
     def EnsureVolume(self, request: pb.EnsureVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeState:
         volume_id = UUID(request.volume_id)
-        self._called("ensure")
+        self._called("ensure", request.permit)
         if request.image_sha256 and request.image_sha256 not in self.images:
             raise ImageMissing("The image is not in the pool.")
         if request.is_taken_over and volume_id not in self.volumes:
             raise VolumeMissing("The volume is not in the pool.")
+        if volume_id not in self.volumes:
+            self.contents[volume_id] = self._cloned(request.snapshot) if request.HasField("snapshot") else 0
         self.volumes[volume_id] = max(request.size_bytes, self.volumes.get(volume_id, 0))
         return self._answered(
             pb.VolumeState(volume_id=request.volume_id, pool=request.pool, size_bytes=self.volumes[volume_id]),
@@ -158,12 +175,64 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         volume_id = UUID(request.volume_id)
         self._called("remove")
         self.keys.pop(volume_id, None)
+        self.contents.pop(volume_id, None)
         return self._answered(
             pb.Removed(was_present=self.volumes.pop(volume_id, None) is not None), "remove", volume_id
         )
 
-    def _called(self, call: str) -> None:
+    def EnsureSnapshot(self, request: pb.EnsureSnapshotRequest, context: grpc.ServicerContext) -> pb.SnapshotState:
+        volume_id, snapshot_id = UUID(request.volume_id), UUID(request.snapshot_id)
+        self._called("snapshot", request.permit)
+        if snapshot_id not in self.snapshots:
+            if volume_id not in self.volumes:
+                raise VolumeMissing("The volume is not in the pool.")
+            if self.volumes[volume_id] != request.size_bytes:
+                raise Conflict("The volume has another size.")
+            taken_at_ms = int(clock.now().timestamp() * 1000)
+            taken = FakeSnapshot(volume_id, request.size_bytes, self.contents[volume_id], taken_at_ms)
+            self.snapshots[snapshot_id] = taken
+        found = self.snapshots[snapshot_id]
+        state = pb.SnapshotState(
+            snapshot_id=request.snapshot_id,
+            volume_id=request.volume_id,
+            size_bytes=found.size_bytes,
+            taken_at_ms=found.taken_at_ms,
+        )
+        return self._answered(state, "snapshot", snapshot_id)
+
+    def RemoveSnapshot(self, request: pb.RemoveSnapshotRequest, context: grpc.ServicerContext) -> pb.Removed:
+        snapshot_id = UUID(request.snapshot_id)
+        self._called("remove-snapshot")
+        was_present = self.snapshots.pop(snapshot_id, None) is not None
+        return self._answered(pb.Removed(was_present=was_present), "remove-snapshot", snapshot_id)
+
+    def RevertVolume(self, request: pb.RevertVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeState:
+        volume_id, snapshot_id = UUID(request.volume_id), UUID(request.snapshot_id)
+        self._called("revert", request.permit)
+        if volume_id in self.open_to_write:
+            raise VolumeInUse("A client has the volume open to write.")
+        if snapshot_id not in self.snapshots:
+            raise NotFound("snapshot", snapshot_id)
+        self.volumes[volume_id], self.contents[volume_id] = request.size_bytes, self.snapshots[snapshot_id].content
+        state = pb.VolumeState(volume_id=request.volume_id, pool=request.pool, size_bytes=request.size_bytes)
+        return self._answered(state, "revert", volume_id)
+
+    def write(self, volume_id: UUID) -> int:
+        """Change the content of the volume, as a guest does; return its version."""
+        self.contents[volume_id] = max([*self.contents.values(), *(each.content for each in self.snapshots.values())]) + 1
+        return self.contents[volume_id]
+
+    def _cloned(self, source: pb.SnapshotSource) -> int:
+        """Return the content of a new clone."""
+        found = self.snapshots.get(UUID(source.snapshot_id))
+        if found is None or found.volume_id != UUID(source.volume_id):
+            raise NotFound("snapshot", source.snapshot_id)
+        return found.content
+
+    def _called(self, call: str, permit: pb.Permit | None = None) -> None:
         self.calls.append(call)
+        if permit is not None:
+            self.permits[call] = permit.document
         if self.failure is not None:
             raise self.failure
 

@@ -61,6 +61,7 @@ from controlplane.webhooks import wakeups as webhook_wakeups
 from controlplane.workflows import engine
 from controlplane.workflows.registry import WORKFLOWS
 from controlplane.workflows.workflow_types import Workflow
+from tests.storage_agent import FakeStorageAgent
 
 PATIENCE = 200
 IMAGE_BYTES = b"QFI\xfb" + b"\0" * 4092
@@ -156,6 +157,9 @@ class World:
 
     folder: Path
     machines: list[FakeMachine] = field(default_factory=list)
+    # What a test has started, and that ends before the nodes do.
+    clusters: list[FakeStorageAgent] = field(default_factory=list)
+    started: ExitStack = field(default_factory=ExitStack)
 
     def add_machine(self, zone: str, *, name: str | None = None, capacity: FakeCapacity | None = None) -> FakeMachine:
         name = name or f"node-{len(self.machines) + 1}"
@@ -204,6 +208,7 @@ class World:
         signing.publish(SYSTEM, self.root, keysets.NewKeys(), **options)
 
     def close(self) -> None:
+        self.started.close()
         channels.close()
         for machine in self.machines:
             machine.stop_agent()

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from andromede_core.policy.clauses import ROLES, Policy, Role
 
-Consumer = Literal["instance", "volume"]
+Consumer = Literal["instance", "volume", "snapshot"]
 Rule = Literal["affinity", "anti-affinity"]
 
 

@@ -10,8 +10,10 @@ the roles of a start.
 The detachment of a volume is always allowed, and yet it is in the table: when it is cancelled, the volume is given to
 the guest again, which has the roles of an attachment.
 
-The replicas of a pool are in its zone, which has the role of replicas too. No operation makes copies elsewhere yet: no
-clause about snapshots, backups or the distance of a copy applies.
+The replicas of a pool are in its zone, which has the role of replicas too. A snapshot is in the pool of its volume, and
+its zone has the role of snapshots besides. A volume that is made from a snapshot, or reverted to one, gets data that
+the zone has already: it has the roles of any volume. No operation makes copies elsewhere yet: no clause about backups
+or the distance of a copy applies.
 
 A public address brings the edge of the network to the zone, and no data.
 
@@ -36,6 +38,7 @@ _WHOLE: tuple[Role, ...] = (
     "netedge",
 )
 _DISK: tuple[Role, ...] = ("storage", "replica", "image", "key", "log", "metadata", "admin")
+_SNAPSHOT: tuple[Role, ...] = ("snapshot", "replica", "key", "log", "metadata", "admin")
 
 ROLES_OF: Mapping[str, tuple[Role, ...]] = {
     "instance.create": _WHOLE,
@@ -52,8 +55,10 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
     "volume.create": _DISK,
     "volume.grow": _DISK,
     "volume.retype": _DISK,
+    "volume.revert": _DISK,
     "volume.attach": _WHOLE,
     "volume.detach": _WHOLE,
+    "snapshot.create": _SNAPSHOT,
     "public-address.attach": ("netedge",),
     "console.read": ("console", "admin"),
 }
@@ -78,6 +83,7 @@ TAKING_NOTHING = (
     "instance.migrate-out",
     "volume.detach",
     "volume.delete",
+    "snapshot.delete",
     "image.delete",
     "network.delete",
 )

@@ -134,6 +134,7 @@ class Kind(models.TextChoices):
     PERMIT = "permit"
     COSIGNATURE = "cosignature"
     RECEIPT = "receipt"
+    COPY = "copy"
     FACT = "fact"
     POLICY_VERSION = "policy_version"
     POLICY_PROPOSAL = "policy_proposal"

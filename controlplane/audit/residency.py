@@ -10,6 +10,9 @@ reports as refused declares nothing. An interval is cut where the location began
 A guest uses memory and processors while it runs; its root disk has a location from its creation to its erasure, whether
 the guest runs or not. The disk has an id and receipts of its own: the first volume that a permit for the guest lists is
 its root disk. A rebuilt guest has had several, and one that boots from a volume none: the volume has its own history.
+
+A snapshot is in a pool, behind no node, from its moment to its erasure. The records of both state what the storage agent
+answered, which it does not sign: such an interval is only declared.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -22,12 +25,14 @@ from andromede_core.documents.parsing import instant
 State = Literal["claimed", "proven"]
 
 MOVE, EVACUATION = "instance.migrate", "instance.evacuate"
+SNAPSHOT = "snapshot"
 ARRIVAL = "arrival"  # data of a guest that arrives before the guest runs there
 ROLE_OF_KIND = {
     "instance": "compute",
     ARRIVAL: "compute",
     "attachment": "compute",
     "volume": "storage",
+    SNAPSHOT: SNAPSHOT,
     "image": "image",
     "port": "netedge",
 }
@@ -74,7 +79,10 @@ class Permit:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A receipt. `record` is the id of its evidence record. `disk` is empty if it is not about a disk."""
+    """A receipt, or the record of a snapshot, whose `node` is empty. `record` is the id of its evidence record.
+
+    `disk` is empty if it is not about a disk.
+    """
 
     record: str
     jti: str
@@ -208,6 +216,8 @@ def _read(records: Iterable[Mapping[str, object]], resource: str) -> Evidence:
                 evidence.refused.add(_text(body, "jti"))
             case "receipt" if body.get("resource") in about:
                 _read_receipt(body, str(record.get("id", "")), evidence)
+            case "copy" if body.get("resource") == resource:
+                _read_copy(body, record, evidence)
             case "drift" if body.get("resource") == resource:
                 _read_drift(body, record.get("at"), evidence)
     evidence.receipts.sort(key=lambda receipt: (receipt.at, receipt.is_opening))
@@ -285,6 +295,26 @@ def _read_receipt(body: Mapping[str, object], record: str, evidence: Evidence) -
     )
 
 
+def _read_copy(body: Mapping[str, object], record: Mapping[str, object], evidence: Evidence) -> None:
+    """Read that a snapshot was taken, at the moment that its cluster states, or erased by the moment of the record."""
+    at = instant(body.get("at")) or instant(record.get("at"))
+    if at is None or _text(body, "kind") != SNAPSHOT:
+        return
+    evidence.receipts.append(
+        Receipt(
+            record=str(record.get("id", "")),
+            jti=_text(body, "jti"),
+            node="",
+            zone=_text(body, "zone"),
+            is_opening=_text(body, "event") == "taken",
+            kind=SNAPSHOT,
+            role=SNAPSHOT,
+            disk="",
+            at=at,
+        )
+    )
+
+
 def _read_drift(body: Mapping[str, object], recorded_at: object, evidence: Evidence) -> None:
     """Read the periods of compliance drift: from `since`, when the fact ended or the policy changed, which older
     records lack, until a sweep found the policies satisfied again.
@@ -321,7 +351,8 @@ def _proven(evidence: Evidence) -> list[Interval]:
 
 def _opened(receipt: Receipt, evidence: Evidence) -> Interval:
     permit = evidence.permits.get(receipt.jti)
-    is_permitted = permit is not None and (permit.node, permit.zone) == (receipt.node, receipt.zone)
+    is_copy = receipt.kind == SNAPSHOT
+    is_permitted = permit is not None and permit.zone == receipt.zone and (is_copy or permit.node == receipt.node)
     return Interval(
         role=receipt.role,
         disk=receipt.disk,
@@ -333,7 +364,7 @@ def _opened(receipt: Receipt, evidence: Evidence) -> Interval:
         permit=permit.jti if permit else "",
         open_receipt=receipt.record,
         close_receipt="",
-        state="proven",
+        state="claimed" if is_copy else "proven",
         is_compliant=is_permitted and _is_admitted(permit, evidence),
     )
 
@@ -344,27 +375,32 @@ def _is_admitted(permit: Permit | None, evidence: Evidence) -> bool:
 
 
 def _claimed(evidence: Evidence, resource: str, proven: Sequence[Interval]) -> list[Interval]:
-    """Return an interval for each location that a permit for the resource opened without any receipt."""
+    """Return an interval for each location that a permit for the resource opened without any receipt.
+
+    `proven`: also those of snapshots.
+    """
     claimed: dict[tuple[str, str, str], Interval] = {}
     answered = evidence.refused.union(receipt.jti for receipt in evidence.receipts)
     permits = [permit for permit in evidence.permits.values() if permit.resource == resource]
     for permit in sorted(permits, key=lambda permit: permit.not_before):
-        for role, disk in _openings(permit):
+        for role, disk, node in _openings(permit):
             is_known = any(
-                (each.role, each.disk, each.node) == (role, disk, permit.node) and each.holds_at(permit.not_before)
+                (each.role, each.disk, each.node) == (role, disk, node) and each.holds_at(permit.not_before)
                 for each in proven
             )
             if permit.jti not in answered and not is_known:
-                claimed.setdefault((role, disk, permit.node), _claim(permit, role, disk, evidence))
+                claimed.setdefault((role, disk, node), replace(_claim(permit, role, disk, evidence), node=node))
     return list(claimed.values())
 
 
-def _openings(permit: Permit) -> Iterable[tuple[str, str]]:
-    """Return what the node may open under the permit that can only be in one place: role and disk."""
+def _openings(permit: Permit) -> Iterable[tuple[str, str, str]]:
+    """Return what may be opened under the permit that can only be in one place: role, disk and node."""
     if "compute" in permit.roles and permit.runs:
-        yield "compute", ""
+        yield "compute", "", permit.node
     if "storage" in permit.roles and permit.disk:
-        yield "storage", permit.disk
+        yield "storage", permit.disk, permit.node
+    if SNAPSHOT in permit.roles:
+        yield SNAPSHOT, "", ""
 
 
 def _claim(permit: Permit, role: str, disk: str, evidence: Evidence) -> Interval:

@@ -14,6 +14,7 @@ from andromede_core.documents.parsing import as_rfc3339
 from andromede_core.evidence.records import OF_ALL, OPERATOR, PLATFORM
 from controlplane.audit import evidence_log, selectors
 from controlplane.audit.models import EvidenceRecord, Kind
+from controlplane.audit.residency import SNAPSHOT
 from controlplane.kernel import clock
 from controlplane.kernel.ids import first_id
 from controlplane.kernel.names import as_uuid
@@ -84,9 +85,10 @@ def _resources(before: datetime) -> list[UUID]:
 
 
 def _is_somewhere(resource: UUID) -> bool:
-    """Return True if the resource has a location by its receipts: opened, and not closed."""
+    """Return True if the resource has a location by its receipts, or its snapshot was not erased: opened, not closed."""
     intervals = selectors.residency_of(resource).intervals
-    return any(interval.state == "proven" and interval.end is None for interval in intervals)
+    lasting = [interval for interval in intervals if interval.end is None]
+    return any(interval.state == "proven" or interval.role == SNAPSHOT for interval in lasting)
 
 
 @transaction.atomic

@@ -11,7 +11,7 @@ from controlplane.audit import residency
 from controlplane.audit.models import Checkpoint, Cosignature, EvidenceRecord, Kind
 from controlplane.kernel.names import as_uuid
 
-OF_RESIDENCY = (Kind.DECISION, Kind.PERMIT, Kind.RECEIPT, Kind.DRIFT)
+OF_RESIDENCY = (Kind.DECISION, Kind.PERMIT, Kind.RECEIPT, Kind.COPY, Kind.DRIFT)
 
 
 def checkpoint_newest() -> Checkpoint | None:

@@ -374,3 +374,12 @@ class PortMissing(CloudError):
     code = "compute.instance.port_missing"
     title = "A network card is missing"
     detail = "A network card of the instance is no longer connected on its node. The operators were notified."
+
+
+class RevertUnderGuest(Conflict):
+    code = "compute.volume.guest_not_off"
+    title = "Instance not stopped"
+    detail = (
+        "The instance {instance!r} has the volume and is {state}. A revert changes the disk, so stop the instance "
+        "first: andromede instance shutdown {instance}. Start it again when the revert has ended."
+    )

@@ -1,4 +1,4 @@
-"""Representations of instances and volumes beyond their rows, read for many at once; and their conditions."""
+"""Representations of instances, volumes and snapshots beyond their rows, for many at once; and their conditions."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -14,7 +14,7 @@ from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
 from controlplane.operations.selectors import current_operations
 from controlplane.placement.selectors import classifications_of
-from controlplane.storage.models import Volume
+from controlplane.storage.models import Snapshot, Volume
 
 GUEST_IS = {
     "running": gettext_lazy("The guest runs."),
@@ -94,6 +94,12 @@ def volume_details(rows: Sequence[Volume], *, begun: Operation | None = None) ->
     }
 
 
+def snapshot_details(rows: Sequence[Snapshot], *, begun: Operation | None = None) -> dict[str, Any]:
+    """Return the current operation and the classifications of each snapshot, by snapshot."""
+    ids = [row.pk for row in rows]
+    return {"current_operations": _current(ids, begun), "classifications": classifications_of(ids)}
+
+
 def _current(ids: list[UUID], begun: Operation | None) -> dict[UUID, UUID]:
     return current_operations(ids) if begun is None else {ids[0]: begun.pk}
 
@@ -105,6 +111,10 @@ def instance_conditions(instance: Instance) -> list[dict[str, Any]]:
 
 def volume_conditions(volume: Volume) -> list[dict[str, Any]]:
     return _common(volume, volume.node)
+
+
+def snapshot_conditions(snapshot: Snapshot) -> list[dict[str, Any]]:
+    return _common(snapshot, None)
 
 
 def _running(instance: Instance) -> dict[str, Any]:
@@ -124,7 +134,7 @@ def _running_message(power_state: str | None, language: str | None) -> Mapping[s
     return {"type": "running", "status": status, "reason": power_state, "message": str(GUEST_IS[power_state])}
 
 
-def _common(row: Instance | Volume, node: Node | None) -> list[dict[str, Any]]:
+def _common(row: Instance | Volume | Snapshot, node: Node | None) -> list[dict[str, Any]]:
     conditions = [_reachable(node)] if node is not None else []
     if row.is_deleting:
         conditions.append(

@@ -26,7 +26,7 @@ from controlplane.kernel.names import as_uuid
 from controlplane.kernel.prepared_queries import Collection, PreparedByRef
 from controlplane.nodes.models import Node, Pool
 from controlplane.operations.models import Operation
-from controlplane.storage.models import Volume
+from controlplane.storage.models import Snapshot, Volume
 
 M = TypeVar("M", bound=Model)
 
@@ -102,8 +102,8 @@ def pool_usage(pools: Sequence[Pool]) -> dict[UUID, PoolUsage]:
 
 
 def names_of(resources: Sequence[UUID]) -> dict[UUID, str]:
-    """Return the names of instances, volumes and images by id; deleted ones are left out."""
-    kinds = (Instance, Volume, Image)
+    """Return the names of instances, volumes, snapshots and images by id; deleted ones are left out."""
+    kinds = (Instance, Volume, Snapshot, Image)
     first, *others = (kind.objects.filter(pk__in=resources).exclude(state="deleted") for kind in kinds)
     return dict(first.values_list("pk", "name").union(*(rows.values_list("pk", "name") for rows in others)))
 

@@ -413,6 +413,8 @@ QUOTA_DEFAULTS = {
     "memory_mib": env.integer("QUOTA_MEMORY_MIB", 400 * 1024),
     "volumes": env.integer("QUOTA_VOLUMES", 100),
     "storage_gib": env.integer("QUOTA_STORAGE_GIB", 10_000),
+    "snapshots": env.integer("QUOTA_SNAPSHOTS", 100),
+    "snapshot_gib": env.integer("QUOTA_SNAPSHOT_GIB", 10_000),
     "snapshot_schedules": env.integer("QUOTA_SNAPSHOT_SCHEDULES", 20),
     "networks": env.integer("QUOTA_NETWORKS", 20),
     "ports": env.integer("QUOTA_PORTS", 100),

@@ -209,6 +209,7 @@ RECORD_KINDS: Mapping[str, Text] = {
     "permit": _("permit"),
     "cosignature": _("cosignature"),
     "receipt": _("receipt"),
+    "copy": _("copy"),
     "fact": _("fact"),
     "policy_version": _("policy version"),
     "policy_proposal": _("proposal"),

@@ -222,6 +222,9 @@ OPERATION_LABELS = {
     "volume.detach": _("Detach volume"),
     "volume.grow": _("Grow volume"),
     "volume.retype": _("Change type of volume"),
+    "volume.revert": _("Revert volume to snapshot"),
+    "snapshot.create": _("Take snapshot"),
+    "snapshot.delete": _("Delete snapshot"),
     "image.import": _("Import image"),
     "node.fence": _("Fence node"),
     "image.verify": _("Inspect image"),
@@ -234,6 +237,7 @@ OPERATION_CLASS_LABELS = {
     "instance.*": _("Instance operations"),
     "port.*": _("Port operations"),
     "volume.*": _("Volume operations"),
+    "snapshot.*": _("Snapshot operations"),
     "image.*": _("Image operations"),
 }
 MAINTENANCE = {

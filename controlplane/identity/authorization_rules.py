@@ -244,7 +244,8 @@ RESOURCES = {
     **rules_of("tunnels", {"instance_tunnel_open": (CREATE, MEMBERS)}),
     **usual_rules("attachments", "attachment", "list", "get", "create", "delete"),
     **usual_rules("volumes", "volume", "list", "get", "create", "update", "delete"),
-    **rules_of("volumes", {"volume_grow": (ACT, MEMBERS), "volume_retype": (ACT, MEMBERS)}),
+    **rules_of("volumes", {f"volume_{verb}": (ACT, MEMBERS) for verb in ("grow", "retype", "revert")}),
+    **usual_rules("snapshots", "snapshot", "list", "get", "create", "update", "delete"),
     **usual_rules("images", "image", "list", "get", "create"),
     **rules_of(
         "images",

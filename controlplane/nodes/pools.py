@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 INCIDENTS = MISMATCH, SHRUNK = "pool-mismatch", "pool-shrunk"
 WHYS = ("silent", "mismatch", "unmounted")
 RBD_TRAIT = "rbd"  # of nodes whose QEMU and libvirt can open images of a Ceph cluster
+# Pools with the capability of snapshots: storage agents take them, nodes do not.
+HAS_SNAPSHOTS = Q(cluster__isnull=False)
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,11 @@ class ReportedPool:
     uuid: UUID
     path: str
     size_gib: int
+
+
+def has_snapshots(pool: Pool | None) -> bool:
+    """Tell if snapshots of the disks in the pool can be taken; None: of disks that one node alone has."""
+    return pool is not None and pool.is_of_cluster
 
 
 def record_pools(node: Node, reported: Sequence[ReportedPool]) -> list[str]:

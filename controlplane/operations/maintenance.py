@@ -35,6 +35,7 @@ ALWAYS = frozenset(
         "instance.power-off",
         "instance.shutdown",
         "node.fence",
+        "snapshot.delete",
         "volume.delete",
     }
 )

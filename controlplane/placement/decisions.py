@@ -57,7 +57,8 @@ class PlacementRequest:
     more condition, which skips no other. `excluded`: ids of nodes that are not allowed, since the consumer migrates
     within its `zones`. `preferred_traits`: of the node, where one with them can take the request. `pools`: space taken
     from a pool is not taken from the node's own disk; at most one of them gives space. `move`: the id that holds the
-    allocation while the consumer migrates there.
+    allocation while the consumer migrates there. `beside`: the consumer in whose place the data is too, without an
+    allocation of its own, as a snapshot beside its volume.
 
     The recorded classifications and policies of the consumer's data always apply; `classifications`, clauses of its
     `own` and `sources` (whose data it is about to hold) come on top. `roles`: others than those of the operation, for
@@ -82,6 +83,7 @@ class PlacementRequest:
     host: str | None = None
     excluded: tuple[UUID, ...] = ()
     move: UUID | None = None
+    beside: UUID | None = None
     classifications: tuple[str, ...] = ()
     own: tuple[Policy, ...] = ()
     sources: tuple[DataSource, ...] = ()
@@ -97,7 +99,12 @@ class PlacementRequest:
     @property
     def holder(self) -> UUID:
         """Return the consumer of the allocation."""
-        return self.move or self.consumer_id
+        return self.move or self.present_holder
+
+    @property
+    def present_holder(self) -> UUID:
+        """Return the consumer of the allocation where the data is now."""
+        return self.beside or self.consumer_id
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 
 from andromede_core.placement.request import ResolvedPoolRequirement
@@ -42,6 +43,25 @@ class DecisionVersions:
     facts_epoch: int
     platform_version: int
     organization_version: int
+
+
+LOCKED_VERSIONS = """
+SELECT epoch.value, platform.version, organization.version
+FROM catalog_factsepoch AS epoch, placement_policyhead AS platform, identity_project AS project
+    JOIN placement_policyhead AS organization ON organization.organization_id = project.organization_id
+WHERE epoch.id = 1 AND platform.organization_id IS NULL AND project.id = %s
+FOR SHARE OF epoch, platform, organization
+"""
+
+
+def lock_versions(project_id: UUID) -> DecisionVersions:
+    """Return the present versions, which stay until the end of the caller's transaction.
+
+    For a decision on which no allocation rests: for others the database compares and locks them.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(LOCKED_VERSIONS, [project_id])
+        return DecisionVersions(*cursor.fetchone())
 
 
 def nodes_of(consumer_ids: Iterable[UUID]) -> frozenset[str]:

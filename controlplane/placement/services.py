@@ -83,7 +83,7 @@ def check_current_node(request: PlacementRequest) -> PlacementResult:
         NoAllocation, PolicyUnsatisfiable, NoPlace.
         NodeOutOfService: the node is out of service.
     """
-    node = _allocation(request.consumer_id).node
+    node = _allocation(request.present_holder).node
     require_in_service(node, request.operation)
     taken = redecide_in_place(request, node.pk)
     if not taken.decision.is_admitted:
@@ -125,7 +125,8 @@ def keep_exempted(request: PlacementRequest, taken: PlacementResult) -> None:
 def renew_decision(request: PlacementRequest) -> Decision:
     """Decide again for the consumer where it is, and let its allocation rest on that decision.
 
-    A permit needs a decision as new as the policies and facts.
+    A permit needs a decision as new as the policies and facts. The allocation that a consumer is `beside` rests on a
+    decision of its own.
 
     Raises:
         NoAllocation, PolicyUnsatisfiable, NoPlace.
@@ -141,14 +142,25 @@ def renew_decision(request: PlacementRequest) -> Decision:
             with transaction.atomic():
                 lease_guard.lock_lease()
                 decision = store_decision(request, taken)
-                own = Allocation.objects.filter(pk=allocation.pk, node_id=allocation.node_id)
-                if own.update(decision=decision):
+                if _rests_on(allocation, decision) if request.beside is None else _is_beside(allocation, taken):
                     return decision
                 transaction.set_rollback(True)
         except DatabaseError as exc:
             if not is_stale_error(exc):
                 raise
     raise FleetChanged()
+
+
+def _rests_on(allocation: Allocation, decision: Decision) -> bool:
+    """Let the allocation rest on the decision; False: it has moved."""
+    own = Allocation.objects.filter(pk=allocation.pk, node_id=allocation.node_id)
+    return bool(own.update(decision=decision))
+
+
+def _is_beside(allocation: Allocation, taken: PlacementResult) -> bool:
+    """Tell if the allocation and the inputs of the decision are as they were, which they stay until the commit."""
+    own = Allocation.objects.select_for_update(no_key=True).filter(pk=allocation.pk, node_id=allocation.node_id)
+    return own.exists() and selectors.lock_versions(allocation.project_id) == taken.standing
 
 
 def check_growth(request: PlacementRequest) -> None:

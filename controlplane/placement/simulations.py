@@ -37,13 +37,12 @@ def simulate(what: What) -> PlacementResult:
     Raises:
         ZoneUnknown, TooManyClauses.
     """
-    is_about_disk = what.operation in ("volume.create", "volume.grow", "volume.retype")
     return services.preview(
         PlacementRequest(
             operation=what.operation,
             project=what.project,
             consumer_id=new_id(),
-            kind="volume" if is_about_disk else "instance",
+            kind=consumer_kind(what.operation),
             zones=what.zones,
             classifications=what.classifications,
             own=(what.policy,) if what.policy is not None else (),
@@ -53,6 +52,12 @@ def simulate(what: What) -> PlacementResult:
             disk_gib=what.size.disk_gib,
         )
     )
+
+
+def consumer_kind(operation: str) -> str:
+    """Return the kind of the consumer that a decision for the operation is about."""
+    noun, _, verb = operation.partition(".")
+    return noun if noun == "snapshot" or (noun == "volume" and verb not in ("attach", "detach")) else "instance"
 
 
 def admissible_zones(policies: Sequence[Policy]) -> list[str]:

@@ -32,6 +32,11 @@ WITH used AS (
     ) AS amounts (dimension, amount)
     WHERE state <> 'deleted' AND NOT (state = 'error' AND node_id IS NULL)
     UNION ALL
+    SELECT id, project_id, amounts.* FROM storage_snapshot, LATERAL (
+        VALUES ('snapshots', 1), ('snapshot_gib', size_gib)
+    ) AS amounts (dimension, amount)
+    WHERE state <> 'deleted' AND NOT (state = 'error' AND taken_at IS NULL)
+    UNION ALL
     SELECT id, project_id, 'snapshot_schedules', 1 FROM storage_snapshotschedule
     UNION ALL
     SELECT id, project_id, 'networks', 1 FROM network_network

@@ -22,8 +22,8 @@ from controlplane.operations.models import Operation
 from controlplane.placement.decisions import PlacementRequest
 from controlplane.placement.effective_policies import DataSource, PolicySubject
 from controlplane.signer.errors import PermitOutdated
-from controlplane.storage.models import Volume
-from controlplane.storage.services import image_sources, volume_placement_request
+from controlplane.storage.models import Snapshot, Volume
+from controlplane.storage.services import image_sources, snapshot_placement_request, volume_placement_request
 
 # The related rows of an instance that are read, unless placement has to decide again.
 OF_INSTANCE = ("generation", "root_volume_id", "boot_volume", "project__organization", "image__sha256")
@@ -167,6 +167,38 @@ def _of_volume(operation: Operation) -> PermitScope:
     )
 
 
+def _of_new_volume(operation: Operation) -> PermitScope:
+    """Return the scope of a creation, which may be from a snapshot of the project."""
+    scope = _of_volume(operation)
+    made_from = Snapshot.objects.filter(
+        pk__in=Volume.objects.filter(pk=operation.resource_id).values("snapshot"), project_id=scope.subject.project.pk
+    )
+    return _with_snapshots(scope, *made_from.values_list("pk", flat=True))
+
+
+def _of_revert(operation: Operation) -> PermitScope:
+    """Return the scope of a revert: the snapshot is one of the volume, and a source of it in the lineage."""
+    snapshot = Snapshot.objects.get(pk=operation.args["snapshot"], volume_id=operation.resource_id)
+    return _with_snapshots(_of_volume(operation), snapshot.pk)
+
+
+def _with_snapshots(scope: PermitScope, *snapshots: UUID) -> PermitScope:
+    return replace(scope, contents=replace(scope.contents, snapshots=_texts(*snapshots)))
+
+
+def _of_snapshot(operation: Operation) -> PermitScope:
+    """Return the scope of a snapshot: a copy of the volume's data, where the volume has its allocation."""
+    snapshot = Snapshot.objects.select_related("project__organization").get(pk=operation.resource_id)
+    request = snapshot_placement_request(snapshot, operation=operation.kind)
+    return PermitScope(
+        snapshot.generation,
+        Contents(volumes=_texts(snapshot.volume_id), snapshots=_texts(snapshot.pk)),
+        (snapshot.volume_id,),
+        PolicySubject(snapshot.project, snapshot.pk, sources=request.sources),
+        lambda: request,
+    )
+
+
 def _of_attachment(operation: Operation) -> PermitScope:
     attachment = Attachment.objects.select_related("volume__project__organization").get(
         pk=operation.args["attachment"], volume_id=operation.resource_id
@@ -200,9 +232,11 @@ KINDS: Mapping[str, Callable[[Operation], PermitScope]] = {
     "instance.evacuate": _of_evacuation,
     "port.attach": _of_instance,
     "port.detach": _of_instance,
-    "volume.create": _of_volume,
+    "volume.create": _of_new_volume,
     "volume.grow": _of_volume,
     "volume.retype": _of_volume,
+    "volume.revert": _of_revert,
     "volume.attach": _of_attachment,
     "volume.detach": _of_attachment,
+    "snapshot.create": _of_snapshot,
 }

@@ -26,6 +26,21 @@ class VolumeInUse(Conflict):
     )
 
 
+class VolumeHasSnapshots(Conflict):
+    code = "storage.volume.has_snapshots"
+    title = "Volume has snapshots"
+    detail = (
+        "The volume still has {count} snapshots: {names}. Delete them first: DELETE …/snapshots/NAME, or andromede "
+        "snapshot delete NAME."
+    )
+
+
+class VolumeFromTwo(Unprocessable):
+    code = "storage.volume.from_two"
+    title = "Image and snapshot"
+    detail = "A volume is made from an image or from a snapshot. Leave one of the two out."
+
+
 class VolumeTypeElsewhere(Conflict):
     code = "storage.volume.type_elsewhere"
     title = "Type in another pool"
@@ -44,6 +59,78 @@ class VolumeLimitsUnsupported(Conflict):
     code = "storage.volume.limits_unsupported"
     title = "Node's software too old"
     detail = "The agent of the volume's node is too old to limit volumes. Ask an operator to upgrade it."
+
+
+class SnapshotNotFound(NotFound):
+    code = "storage.snapshot.not_found"
+    detail = "There is no snapshot {name!r} here."
+
+
+class SnapshotNameTaken(Conflict):
+    code = "storage.snapshot.name_taken"
+    title = "Name taken"
+    detail = "The project already has a snapshot named {name!r}."
+
+
+class SnapshotWrongState(Conflict):
+    code = "storage.snapshot.wrong_state"
+    detail = "The snapshot {name!r} is {state}; this needs a snapshot that is {wanted}."
+
+
+class SnapshotsUnsupported(Conflict):
+    code = "storage.volume.snapshots_unsupported"
+    title = "No snapshots there"
+    detail = (
+        "The volume is {where}, where no snapshots can be taken. Volume types with snapshots: {types}. Create a volume "
+        "of such a type and copy the data."
+    )
+
+
+class SnapshotPoolFull(Conflict):
+    code = "storage.snapshot.pool_nearly_full"
+    title = "Pool nearly full"
+    detail = (
+        "The pool {pool} is nearly full and takes no new snapshots. Delete snapshots and volumes, or ask an operator "
+        "to enlarge it."
+    )
+
+
+class SnapshotInUse(Conflict):
+    code = "storage.snapshot.in_use"
+    title = "In use"
+    detail = "Operations read the snapshot, for the volumes {names}. Wait until they have ended, or cancel them."
+
+
+class SnapshotTooLarge(Unprocessable):
+    code = "storage.snapshot.does_not_fit"
+    detail = (
+        "The snapshot has {needed_gib} GiB, and the request has {given_gib} GiB. Choose at least the snapshot's size, "
+        "or leave the size out."
+    )
+
+
+class SnapshotElsewhere(Conflict):
+    code = "storage.snapshot.elsewhere"
+    title = "Type in another place"
+    detail = (
+        "Volumes of the type {volume_type!r} are not in the storage cluster of the snapshot. Choose one of these "
+        "types: {types}."
+    )
+
+
+class SnapshotOfOther(Unprocessable):
+    code = "storage.snapshot.of_other_volume"
+    title = "Snapshot of another volume"
+    detail = (
+        "The snapshot {name!r} is of the volume {volume!r}. Choose a snapshot of this volume, or create a new volume "
+        "from that one."
+    )
+
+
+class ExpiryPast(Unprocessable):
+    code = "storage.snapshot.expiry_past"
+    title = "Expired already"
+    detail = "{expires_at} is not in the future. Choose a later time, or leave it out to keep the snapshot."
 
 
 class SnapshotScheduleNotFound(NotFound):

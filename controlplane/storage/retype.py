@@ -40,13 +40,14 @@ def _check(volume: Volume, volume_type: VolumeType) -> None:
     require_volume_state(volume, "available", "in-use")
     pool = volume.pool.name if volume.pool is not None else ""
     if pool != volume_type.pool:
-        where, wanted = _place(pool), _place(volume_type.pool)
+        where, wanted = place_of(pool), place_of(volume_type.pool)
         raise VolumeTypeElsewhere(field="volume_type", volume_type=volume_type.pk, where=where, wanted=wanted)
     if volume.node is None or IO_LIMITS not in volume.node.traits:
         raise VolumeLimitsUnsupported()
 
 
-def _place(pool: str) -> Message:
+def place_of(pool: str) -> Message:
+    """Return the place of a volume in the pool of this name; empty: in none."""
     return Message("in the pool {pool}", pool=pool) if pool else Message("on a node's own disk")
 
 

@@ -1,12 +1,13 @@
-"""Volumes that an actor may see."""
+"""Volumes and snapshots that an actor may see."""
 
 from django.db.models import QuerySet
 
+from controlplane.catalog.models import Image
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel.db import by_ref
-from controlplane.storage.errors import VolumeNotFound
-from controlplane.storage.models import Volume
+from controlplane.storage.errors import SnapshotNotFound, VolumeNotFound
+from controlplane.storage.models import Snapshot, Volume
 
 
 def volumes(actor: Actor, project: Project) -> QuerySet[Volume]:
@@ -18,3 +19,21 @@ def volume_get(actor: Actor, project: Project, ref: str) -> Volume:
     if volume is None:
         raise VolumeNotFound(name=ref)
     return volume
+
+
+def image_of(volume: Volume) -> Image | None:
+    """Return the image whose copy the volume began as, also by way of snapshots; None: the volume began empty."""
+    while volume.image is None and volume.snapshot is not None:
+        volume = volume.snapshot.volume
+    return volume.image
+
+
+def snapshots(actor: Actor, project: Project) -> QuerySet[Snapshot]:
+    return Snapshot.objects.filter(project=project).exclude(state="deleted").select_related("volume", "pool")
+
+
+def snapshot_get(actor: Actor, project: Project, ref: str) -> Snapshot:
+    snapshot = by_ref(snapshots(actor, project), ref)
+    if snapshot is None:
+        raise SnapshotNotFound(name=ref)
+    return snapshot

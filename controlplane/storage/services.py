@@ -32,8 +32,16 @@ from controlplane.placement.lineage import NewData
 from controlplane.placement.models import Exemption
 from controlplane.placement.selectors import PoolRequirement
 from controlplane.quotas import services as quotas
-from controlplane.storage.errors import VolumeCannotShrink, VolumeInUse, VolumeNameTaken, VolumeWrongState
-from controlplane.storage.models import VOLUME, Volume
+from controlplane.storage.errors import (
+    VolumeCannotShrink,
+    VolumeFromTwo,
+    VolumeHasSnapshots,
+    VolumeInUse,
+    VolumeNameTaken,
+    VolumeWrongState,
+)
+from controlplane.storage.models import VOLUME, Snapshot, Volume
+from controlplane.storage.snapshot_sources import check_new_volume, listed, require_snapshot_available, snapshot_lock
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,8 @@ class NewVolume:
     """A volume to create.
 
     `near`: the id of an instance on whose node the volume must be, to be attached there. `zones` empty: any. `host`:
-    the only node allowed, for operators. `classifications` (ids) and `policy`, clauses of its own, hold for its data as
+    the only node allowed, for operators. `snapshot`: the volume begins with its content, in place of an image's, and is
+    in its storage cluster. `classifications` (ids) and `policy`, clauses of its own, hold for its data as
     long as it exists. `exemption`: admits it although a policy refuses it.
     """
 
@@ -49,6 +58,7 @@ class NewVolume:
     size_gib: int
     volume_type: VolumeType
     image: Image | None = None
+    snapshot: Snapshot | None = None
     zones: tuple[str, ...] = ()
     near: UUID | None = None
     host: str | None = None
@@ -77,11 +87,28 @@ def volume_placement_request(
 
 
 def pool_requirements(volume: Volume, *, gib: int = 0) -> tuple[PoolRequirement, ...]:
-    """Return the pool that a node needs to open the volume: its present or future one. `gib`: the space to take."""
+    """Return the pool that a node needs to open the volume: its present or future one. `gib`: the space to take.
+
+    A volume that is made from a snapshot is in the snapshot's zone, whose pools it can be a clone in.
+    """
     if volume.pool is not None:
         return (PoolRequirement(volume.pool.name, gib, volume.pool.zone_id),)
-    is_new = volume.node_id is None and volume.volume_type.pool
-    return (PoolRequirement(volume.volume_type.pool, gib),) if is_new else ()
+    if volume.node_id is not None or not volume.volume_type.pool:
+        return ()
+    zone = volume.snapshot.pool.zone_id if volume.snapshot is not None else None
+    return (PoolRequirement(volume.volume_type.pool, gib, zone),)
+
+
+def snapshot_placement_request(snapshot: Snapshot, *, operation: str) -> PlacementRequest:
+    """Return the placement request for a snapshot, which takes no space besides that of its volume."""
+    return PlacementRequest(
+        operation=operation,
+        project=snapshot.project,
+        consumer_id=snapshot.pk,
+        kind="snapshot",
+        beside=snapshot.volume_id,
+        sources=(DataSource(snapshot.volume_id, snapshot.project),),
+    )
 
 
 def resized(request: PlacementRequest, disk_gib: int) -> PlacementRequest:
@@ -102,10 +129,11 @@ def image_sources(image: Image | None) -> tuple[DataSource, ...]:
 
 
 def volume_create(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, Operation]:
-    """Request a volume, empty or a copy of an image, whose policies it then has too.
+    """Request a volume, empty or a copy of an image or of a snapshot, whose policies it then has too.
 
     Raises:
         RoleNeeded: `host`, and the actor is no operator.
+        VolumeFromTwo, SnapshotWrongState, SnapshotTooLarge, SnapshotElsewhere
         ImageSizeMismatch, VolumeNameTaken, QuotaExceeded, InsufficientCapacity, NoPlace,
         PolicyUnsatisfiable, UnknownHost, ExemptionForOther, ExemptionOver, ExemptionUnsigned, ExemptionSpent.
     """
@@ -140,6 +168,10 @@ def _plan(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, Place
     check_name(new.name)
     if new.image is not None and new.size_gib < new.image.min_disk_gib:
         raise ImageSizeMismatch(field="size_gib", needed_gib=new.image.min_disk_gib, given_gib=new.size_gib)
+    if new.snapshot is not None:
+        if new.image is not None:
+            raise VolumeFromTwo(field="snapshot")
+        check_new_volume(new.snapshot, project, new.volume_type, new.size_gib)
     limits = io_limits(new.volume_type, new.size_gib)
     volume = Volume(
         id=_id_for(new),
@@ -149,6 +181,7 @@ def _plan(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, Place
         size_gib=new.size_gib,
         volume_type=new.volume_type,
         image=new.image,
+        snapshot=new.snapshot,
         iops_limit=limits.iops,
         mb_per_s_limit=limits.mb_per_s,
     )
@@ -158,7 +191,7 @@ def _plan(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, Place
         host=new.host,
         classifications=new.classifications,
         own=(new.policy,) if new.policy else (),
-        sources=image_sources(new.image),
+        sources=_sources(volume),
     )
 
 
@@ -181,13 +214,27 @@ def _near(new: NewVolume) -> tuple[UUID, ...]:
 
 
 def _write(actor: Actor, volume: Volume, new: NewVolume) -> Operation:
+    _keep_snapshot(volume)
     once: AbstractContextManager[None] = nullcontext()
     if new.exemption is not None:
         once = raise_on_violation("storage_volume_pkey", _spent(volume.pk, new.exemption))
     data = NewData(volume.pk, "volume", volume.project, new.classifications, new.policy, actor.user_id)
     with once, raise_on_violation("storage_volume_name_taken", VolumeNameTaken(field="name", name=volume.name)):
-        lineage.record_data(data, image_sources(new.image), extra_rows=[volume])
+        lineage.record_data(data, _sources(volume), extra_rows=[volume])
     return _begin(actor, volume, zones=new.zones, near=_near(new), host=new.host)
+
+
+def _sources(volume: Volume) -> tuple[DataSource, ...]:
+    """Return the data sources of a new volume's content."""
+    snapshot = (DataSource.of(volume.snapshot),) if volume.snapshot is not None else ()
+    return image_sources(volume.image) + snapshot
+
+
+def _keep_snapshot(volume: Volume) -> None:
+    """Lock the snapshot that the volume is made from, so that it is not deleted before the volume is requested."""
+    if volume.snapshot is not None:
+        snapshot_lock(volume.snapshot)
+        require_snapshot_available(volume.snapshot)
 
 
 def _begin(
@@ -216,6 +263,7 @@ def volume_recreate(
     Raises:
         RoleNeeded: `host`, and the actor is no operator.
         VolumeWrongState: the volume is not in `error`.
+        SnapshotWrongState: the snapshot that it is made from is being deleted, or deleted.
         QuotaExceeded, InsufficientCapacity, NoPlace, PolicyUnsatisfiable, UnknownHost, Busy.
     """
     actor.may_write()
@@ -223,12 +271,15 @@ def volume_recreate(
         actor.may_operate()
     require_unlocked(volume.pk)
     require_volume_state(volume, "error")
-    sources = image_sources(volume.image)
+    if volume.snapshot is not None:
+        require_snapshot_available(volume.snapshot)
+    sources = _sources(volume)
     request = volume_placement_request(volume, zones=zones, near=near, operation="volume.create")
     placement.check_placement(replace(request, host=host, sources=sources))
     with transaction.atomic():
         volume_lock(volume)
         require_volume_state(volume, "error")
+        _keep_snapshot(volume)
         for source in sources:
             lineage.add_source(DataSource.of(volume), source, kind="volume")
         move(volume, VOLUME, "building", generation=volume.generation + 1, last_error=None)
@@ -295,6 +346,7 @@ def volume_delete(actor: Actor, volume: Volume, *, attached_to: UUID | None) -> 
 
     Raises:
         VolumeInUse
+        VolumeHasSnapshots: also one that is being taken or deleted.
         VolumeWrongState: an instance has just got the volume.
     """
     actor.may_write()
@@ -305,6 +357,7 @@ def volume_delete(actor: Actor, volume: Volume, *, attached_to: UUID | None) -> 
     volume_lock(volume)
     if volume.state == "in-use":
         raise VolumeWrongState(state=volume.state, wanted=Message("not attached"))
+    require_no_snapshots(volume)
     Volume.objects.filter(pk=volume.pk).update(is_deleting=True, updated_at=clock.now())
     operation_request = OperationRequest(
         "volume.delete",
@@ -319,6 +372,12 @@ def volume_delete(actor: Actor, volume: Volume, *, attached_to: UUID | None) -> 
         operation_request,
         extra_rows=audit_entry(actor, "volume.delete", volume.pk, project_id=volume.project_id),
     )
+
+
+def require_no_snapshots(volume: Volume) -> None:
+    """Raise VolumeHasSnapshots while the volume has snapshots, which are stored with its data."""
+    if names := list(volume.snapshots.exclude(state="deleted").order_by("name").values_list("name", flat=True)):
+        raise VolumeHasSnapshots(count=len(names), names=listed(names))
 
 
 def volume_mark_attached(volume: Volume) -> None:

@@ -99,6 +99,47 @@ def remove_volume(pool: Pool, volume_id: UUID) -> None:
         stub.RemoveVolume(pb.RemoveVolumeRequest(volume_id=str(volume_id), pool=pool.name), **_terms())
 
 
+def ensure_snapshot(
+    authorization: CallAuthorization, pool: Pool, snapshot_id: UUID, *, volume_id: UUID, size_bytes: int
+) -> pb.SnapshotState:
+    """Take the snapshot of the volume, which has this size. Raises as ensure_image."""
+    request = pb.EnsureSnapshotRequest(
+        permit=_permit(authorization),
+        volume_id=str(volume_id),
+        pool=pool.name,
+        snapshot_id=str(snapshot_id),
+        size_bytes=size_bytes,
+    )
+    with _stub(pool) as stub:
+        state: pb.SnapshotState = stub.EnsureSnapshot(request, **_terms())
+    return state
+
+
+def remove_snapshot(pool: Pool, snapshot_id: UUID, *, volume_id: UUID) -> None:
+    """Remove the snapshot; volumes that were made from it stay whole. Raises as ensure_image."""
+    request = pb.RemoveSnapshotRequest(volume_id=str(volume_id), pool=pool.name, snapshot_id=str(snapshot_id))
+    with _stub(pool) as stub:
+        stub.RemoveSnapshot(request, **_terms())
+
+
+def revert_volume(
+    authorization: CallAuthorization, pool: Pool, volume_id: UUID, *, snapshot_id: UUID, size_bytes: int
+) -> None:
+    """Give the volume the content of the snapshot, which is copied, and this size.
+
+    Raises as ensure_image; StorageClusterRefused: a client has the volume open to write.
+    """
+    request = pb.RevertVolumeRequest(
+        permit=_permit(authorization),
+        volume_id=str(volume_id),
+        pool=pool.name,
+        snapshot_id=str(snapshot_id),
+        size_bytes=size_bytes,
+    )
+    with _stub(pool) as stub:
+        stub.RevertVolume(request, **_terms(IMAGE_TIMEOUT_S))
+
+
 @contextmanager
 def _stub(pool: Pool) -> Iterator[StorageStub]:
     cluster = pool.cluster

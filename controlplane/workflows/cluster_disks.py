@@ -1,4 +1,4 @@
-"""Disks in pools of storage clusters: the storage agent makes, opens, closes and removes them for a node.
+"""Disks in pools of storage clusters, and their snapshots: the storage agent makes, opens, closes and removes them.
 
 A node has a key for each of its disks; the key is made when the disk is opened for the node, and removed when the disk
 is closed, which fences whatever still has the disk open with it.
@@ -7,13 +7,16 @@ is closed, which fences whatever still has the disk open with it.
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
 from agents.protocol import agent_pb2, storage_pb2
 from controlplane.catalog.models import Image
+from controlplane.kernel.units import GIB
 from controlplane.nodes.agent_client import CallAuthorization
 from controlplane.nodes.models import Pool
+from controlplane.storage.models import Snapshot, Volume
 from controlplane.storage_clusters import volume_calls
 from controlplane.storage_clusters.errors import (
     StorageClusterFailed,
@@ -35,15 +38,25 @@ def ensure_image(authorization: CallAuthorization, image: Image, pool: Pool) -> 
 
 
 def open_for(
-    authorization: CallAuthorization, request: agent_pb2.EnsureVolumeRequest, pool: Pool
+    authorization: CallAuthorization,
+    request: agent_pb2.EnsureVolumeRequest,
+    pool: Pool,
+    *,
+    snapshot: Snapshot | None = None,
 ) -> agent_pb2.RbdSource:
-    """Make or grow the requested volume, open it for the authorized node, and return what the node opens it with."""
+    """Make or grow the requested volume, open it for the authorized node, and return what the node opens it with.
+
+    `snapshot`: the volume is a clone of it.
+    """
     volume = storage_pb2.EnsureVolumeRequest(
         volume_id=request.subject.id,
         size_bytes=request.size_bytes,
         image_sha256=request.image_sha256,
         is_taken_over=request.is_taken_over,
     )
+    if snapshot is not None:
+        volume.snapshot.pool = snapshot.pool.name
+        volume.snapshot.volume_id, volume.snapshot.snapshot_id = str(snapshot.volume_id), str(snapshot.pk)
     with _using_permit(authorization):
         volume_calls.ensure_volume(authorization, pool, volume)
         key = volume_calls.open_volume(authorization, pool, UUID(request.subject.id))
@@ -63,6 +76,31 @@ def close(pool: Pool, volume_id: UUID, *, node_id: UUID, is_dead: bool = False) 
 def remove(pool: Pool, volume_id: UUID) -> None:
     """Delete the volume's data. Its nodes are closed first."""
     volume_calls.remove_volume(pool, volume_id)
+
+
+def take_snapshot(authorization: CallAuthorization, snapshot: Snapshot) -> datetime:
+    """Take the snapshot, unless it is taken already, and return when the cluster took it."""
+    with _using_permit(authorization):
+        state = volume_calls.ensure_snapshot(
+            authorization,
+            snapshot.pool,
+            snapshot.pk,
+            volume_id=snapshot.volume_id,
+            size_bytes=snapshot.size_gib * GIB,
+        )
+    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=state.taken_at_ms)
+
+
+def remove_snapshot(snapshot: Snapshot) -> None:
+    volume_calls.remove_snapshot(snapshot.pool, snapshot.pk, volume_id=snapshot.volume_id)
+
+
+def revert(authorization: CallAuthorization, volume: Volume, snapshot: Snapshot) -> None:
+    """Give the volume the content of the snapshot. It keeps its size, which may be larger."""
+    with _using_permit(authorization):
+        volume_calls.revert_volume(
+            authorization, snapshot.pool, volume.pk, snapshot_id=snapshot.pk, size_bytes=volume.size_gib * GIB
+        )
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from controlplane.nodes.pools import nodes_with_pool
 from controlplane.operations import queues
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
-from controlplane.storage.models import Volume
+from controlplane.storage.models import Snapshot, Volume
 from controlplane.storage_clusters.errors import StorageClusterRefused
 from controlplane.workflows import cluster_disks, image_transfer
 from controlplane.workflows.step_permits import using_permit
@@ -52,7 +52,10 @@ def ensure_image(authorization: CallAuthorization, image: Image, pool: Pool | No
 
 @dataclass(frozen=True)
 class Disk:
-    """A volume's file. `pool`: where it is; None: on a node alone. `limits`: of the guest that uses it."""
+    """A volume's file. `pool`: where it is; None: on a node alone. `limits`: of the guest that uses it.
+
+    `snapshot`: what a new one is a clone of.
+    """
 
     id: UUID
     generation: int
@@ -60,6 +63,7 @@ class Disk:
     image: Image | None = None
     pool: Pool | None = None
     limits: IoLimits = field(default_factory=IoLimits)
+    snapshot: Snapshot | None = None
 
     @property
     def cluster_pool(self) -> Pool | None:
@@ -89,7 +93,7 @@ def root_of(instance: Instance) -> Disk:
 
 
 def make_disk(authorization: CallAuthorization, disk: Disk) -> None:
-    """Create an empty disk, or a copy of its image.
+    """Create an empty disk, or a copy of its image or snapshot.
 
     An image that has been lost since an earlier step, as by the removal of another image with the same bytes, is sent
     once more.
@@ -127,7 +131,8 @@ def _ensure_disk(authorization: CallAuthorization, disk: Disk, *, is_taken_over:
     if disk.limits:
         request.limits.iops, request.limits.bytes_per_s = disk.limits.iops, disk.limits.bytes_per_s
     if disk.cluster_pool is not None:
-        source = cluster_disks.open_for(authorization, request, disk.cluster_pool)
+        snapshot = None if is_taken_over else disk.snapshot
+        source = cluster_disks.open_for(authorization, request, disk.cluster_pool, snapshot=snapshot)
         request.rbd.CopyFrom(source)
         request.image_sha256, request.is_taken_over = "", True
     elif request.pool and request.image_sha256:

@@ -199,6 +199,8 @@ NOT_RETRYABLE: Mapping[str, Message] = {
     "instance.evacuate": Message("the recovery of its node retries it automatically."),
     "instance.migrate": Message("only operators migrate instances. Request the migration again."),
     "node.fence": Message("request the fencing again."),
+    "snapshot.create": Message("its moment has passed. Take another snapshot."),
+    "volume.revert": Message("the volume may have changed since. Request the revert again."),
     "instance.rebuild": Message("its request is no longer stored. Request the rebuild again."),
 }
 OTHERWISE = Message("request the change itself again.")

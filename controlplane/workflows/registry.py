@@ -12,11 +12,14 @@ from controlplane.workflows import (
     instance_resize,
     node_fence,
     port_attach,
+    snapshot_create,
+    snapshot_delete,
     volume_attach,
     volume_create,
     volume_delete,
     volume_grow,
     volume_retype,
+    volume_revert,
 )
 from controlplane.workflows.workflow_types import Workflow
 
@@ -33,11 +36,14 @@ ALL = (
     node_fence.WORKFLOW,
     port_attach.ATTACH,
     port_attach.DETACH,
+    snapshot_create.WORKFLOW,
+    snapshot_delete.WORKFLOW,
     volume_attach.ATTACH,
     volume_attach.DETACH,
     volume_create.WORKFLOW,
     volume_delete.WORKFLOW,
     volume_grow.WORKFLOW,
     volume_retype.WORKFLOW,
+    volume_revert.WORKFLOW,
 )
 WORKFLOWS: dict[str, Workflow] = {workflow.kind: workflow for workflow in ALL}

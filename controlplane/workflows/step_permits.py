@@ -30,8 +30,8 @@ from controlplane.placement.effective_policies import DataSource
 from controlplane.placement.errors import SignerSilent
 from controlplane.placement.models import Allocation, Decision
 from controlplane.placement.permits import PermitKey
-from controlplane.storage.models import Volume
-from controlplane.storage.services import volume_placement_request
+from controlplane.storage.models import Snapshot, Volume
+from controlplane.storage.services import snapshot_placement_request, volume_placement_request
 from controlplane.workflows.workflow_types import StepPending
 
 PERMIT_REFUSED = "agent.permit."
@@ -64,6 +64,14 @@ def for_instance(operation: Operation, instance: Instance, *, gets: Iterable[Dat
 def for_volume(operation: Operation, volume: Volume) -> CallAuthorization:
     make_request = partial(volume_placement_request, volume, operation=operation.kind)
     return _authorize(operation, placement.call_authorization(volume.pk), make_request, generation=volume.generation)
+
+
+def for_snapshot(operation: Operation, snapshot: Snapshot) -> CallAuthorization:
+    """Authorize a call for a snapshot: it is decided for itself, where its volume has the allocation."""
+    make_request = partial(snapshot_placement_request, snapshot, operation=operation.kind)
+    return _authorize(
+        operation, placement.call_authorization(snapshot.volume_id), make_request, generation=snapshot.generation
+    )
 
 
 def for_attachment(operation: Operation, attachment: Attachment) -> CallAuthorization:

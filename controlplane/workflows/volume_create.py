@@ -1,4 +1,4 @@
-"""Create a volume: an allocation, and a file there, empty or a copy of an image."""
+"""Create a volume: an allocation, and a file there, empty or a copy of an image or a snapshot."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -59,7 +59,8 @@ def ensure_image(operation: Operation) -> None:
 
 def ensure_disk(operation: Operation) -> None:
     volume = _volume(operation)
-    node_steps.make_disk(step_permits.for_volume(operation, volume), node_steps.disk_of(volume))
+    disk = replace(node_steps.disk_of(volume), snapshot=volume.snapshot)
+    node_steps.make_disk(step_permits.for_volume(operation, volume), disk)
 
 
 def remove_disk(operation: Operation) -> Effect | None:
@@ -67,9 +68,8 @@ def remove_disk(operation: Operation) -> Effect | None:
     return node_steps.remove_disk(volume.node, node_steps.disk_of(volume))
 
 
-VOLUME_HELD = CachedRow(
-    Prepared(lambda volume: Volume.objects.select_related("project", "node", "image", "pool").filter(pk=volume))
-)
+READ_WITH_IT = ("project", "node", "image", "pool", "snapshot__pool")
+VOLUME_HELD = CachedRow(Prepared(lambda volume: Volume.objects.select_related(*READ_WITH_IT).filter(pk=volume)))
 
 
 def _volume(operation: Operation) -> Volume:

@@ -26,10 +26,11 @@ from controlplane.operations.services import operation_cancel
 from controlplane.placement.models import Allocation
 from controlplane.quotas.models import QuotaUse
 from controlplane.reconcilers import capacity_drift, node_removals, quota_drift
-from controlplane.storage.models import Volume
+from controlplane.storage.models import Snapshot, Volume
 from controlplane.storage.services import NewVolume, volume_create, volume_delete
 from controlplane.workflows.workflow_types import Step, Workflow
 from tests.power import lose_power
+from tests.snapshots import delete_snapshot
 from tests.world import PATIENCE, Cloud, FakeMachine, run, run_next_attempt
 
 POOL = "shared"
@@ -173,6 +174,8 @@ def delete_everything(cloud: Cloud) -> None:
     """Delete all resources of the tenant."""
     for instance in Instance.objects.exclude(state="deleted"):
         done(instance_delete(cloud.tenant.actor, instance))
+    for snapshot in Snapshot.objects.exclude(state="deleted"):
+        done(delete_snapshot(cloud, snapshot))
     for volume in Volume.objects.exclude(state="deleted"):
         done(delete_volume(cloud, volume))
     for port in Port.objects.all():
@@ -196,6 +199,9 @@ def assert_clean_slate(cloud: Cloud, *, volumes: int = 0) -> None:
         assert not fake.seeds
         assert not fake.tunnel.expected
         assert not _on(fake)["shared"]
+    for cluster in cloud.world.clusters:
+        assert not cluster.volumes
+        assert not cluster.snapshots
     assert sum(len(machine.fake.volumes) for machine in cloud.world.machines) == volumes
     assert Allocation.objects.count() == volumes
     assert not Port.objects.exists()
@@ -225,6 +231,7 @@ def picture(cloud: Cloud) -> dict[str, object]:
             Volume.objects.filter(state__in=live),
             *("state", "size_gib", "node", "volume_type", "next_type", "iops_limit", "mb_per_s_limit"),
         ),
+        "snapshots": _rows(Snapshot.objects.filter(state__in=live), "state", "volume"),
         "attachments": _rows(Attachment.objects, "instance", "volume", "is_plugged"),
         "ports": _rows(Port.objects, "instance_id", "ip", "position"),
         "bindings": _rows(PortBinding.objects, "node", "port"),
@@ -234,6 +241,7 @@ def picture(cloud: Cloud) -> dict[str, object]:
         "removals": _rows(NodeRemoval.objects, "kind", "resource_id"),
         "drift": [*capacity_drift.reconcile(), *quota_drift.reconcile()],
         "on the nodes": [_on(machine.fake) for machine in cloud.world.machines],
+        "in the clusters": [(dict(each.contents), dict(each.snapshots)) for each in cloud.world.clusters],
     }
 
 

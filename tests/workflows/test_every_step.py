@@ -20,10 +20,12 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.network.models import Port
 from controlplane.node_lifecycle.recovery.evacuation import instance_evacuate
 from controlplane.operations.models import Operation
+from controlplane.storage.models import Snapshot
 from controlplane.storage.retype import volume_retype
 from controlplane.storage.services import volume_grow
 from controlplane.workflows.registry import WORKFLOWS
 from tests.nightly import thinned
+from tests.snapshots import ask_clone, ask_revert, ask_snapshot, cluster, delete_snapshot
 from tests.workflows.helpers import (
     Killed,
     altered,
@@ -165,6 +167,33 @@ def remove_volume(cloud: Cloud) -> Ask:
     return lambda: delete_volume(cloud, volume)
 
 
+def take_snapshot(cloud: Cloud) -> Ask:
+    volume = make_volume(cloud, volume_type=cluster(cloud))
+    return lambda: ask_snapshot(cloud, volume)[1]
+
+
+def remove_snapshot(cloud: Cloud) -> Ask:
+    snapshot = _snapshot(cloud)
+    return lambda: delete_snapshot(cloud, snapshot)
+
+
+def revert_volume(cloud: Cloud) -> Ask:
+    snapshot = _snapshot(cloud)
+    cloud.world.clusters[0].write(snapshot.volume_id)
+    return lambda: ask_revert(cloud, snapshot)
+
+
+def create_clone(cloud: Cloud) -> Ask:
+    snapshot = _snapshot(cloud)
+    return lambda: ask_clone(cloud, snapshot, volume_type=snapshot.volume.volume_type)[1]
+
+
+def _snapshot(cloud: Cloud) -> Snapshot:
+    snapshot, operation = ask_snapshot(cloud, make_volume(cloud, volume_type=cluster(cloud)))
+    done(operation)
+    return fresh(snapshot)
+
+
 def attach_volume(cloud: Cloud) -> Ask:
     instance, volume = make_instance(cloud), make_volume(cloud)
     return lambda: attach(cloud, instance, volume)[1]
@@ -226,12 +255,16 @@ CASES = (
     Case("port.detach", detach_port, ("unplug", "remove-port")),
     Case("port.detach", detach_port_of_instance, ("unplug", "remove-port")),
     Case("volume.create", create_volume, ("place", "image", "disk")),
+    Case("volume.create", create_clone, ("place", "image", "disk")),
     Case("volume.grow", grow_volume, ("place", "grow")),
     Case("volume.grow", grow_attached, ("place", "grow")),
     Case("volume.retype", retype_attached, ("limit",)),
+    Case("volume.revert", revert_volume, ("close", "revert")),
     Case("volume.delete", remove_volume, ("disk",)),
     Case("volume.attach", attach_volume, ("plug",)),
     Case("volume.detach", detach_volume, ("unplug",)),
+    Case("snapshot.create", take_snapshot, ("snapshot",)),
+    Case("snapshot.delete", remove_snapshot, ("snapshot",)),
 )
 # The same workflows of an instance that boots from a volume.
 FROM_VOLUME = (
@@ -265,7 +298,7 @@ def _params(cases: tuple[Case, ...]) -> list[Any]:
 
 STEPS = [*_params(CASES), *thinned(_params(FROM_VOLUME), keep_every=4, beginning=3)]
 # Steps that cannot be undone, nor cancelled when they are done.
-FINAL = {"old-root-disk", "move", "settle", "clear-source"}
+FINAL = {"old-root-disk", "move", "settle", "clear-source", "revert"}
 UNDOABLE = [
     param for param in STEPS if not WORKFLOWS[param.values[0].kind].retries_forever and param.values[1] not in FINAL
 ]

@@ -57,6 +57,7 @@ NOUNS = (
     "sessions",
     "sign_in_methods",
     "snapshot_schedules",
+    "snapshots",
     "ssh_keys",
     "storage_clusters",
     "terraform_registry",

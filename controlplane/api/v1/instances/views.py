@@ -50,7 +50,7 @@ from controlplane.placement import classifications
 from controlplane.placement.policies import own_policy
 from controlplane.placement.selectors import exemption_of, latest_decision
 from controlplane.storage.models import Volume
-from controlplane.storage.selectors import volume_get
+from controlplane.storage.selectors import image_of, volume_get
 
 INSTANCES = Listing(
     {
@@ -139,9 +139,10 @@ class InstanceList(ProjectView):
         if "boot_volume" not in body:
             return usable_image(self.actor, self.project, body["image"]), None
         volume = self.named(volume_get, body["boot_volume"], at="boot_volume")
-        if volume.image is None:
+        image = image_of(volume)
+        if image is None:
             raise BootVolumeEmpty(field="boot_volume", volume=volume.name)
-        return volume.image, volume
+        return image, volume
 
     def _security_groups(self, body: Body) -> tuple[SecurityGroup, ...] | None:
         if "security_groups" not in body:

@@ -2,23 +2,27 @@
 
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from controlplane.api.v1.classifications.schemas import CLASSIFICATIONS_MAX
 from controlplane.api.v1.policies.schemas import clauses_field
 from controlplane.api.v1.volume_types.schemas import IoLimitsOut
 from controlplane.api.v1.zones.schemas import ZONES_MAX
-from controlplane.catalog.models import LOCAL
 from controlplane.compute import representations
 from controlplane.compute.models import Attachment
+from controlplane.compute.volume_actions import VOLUME_ACTIONS
 from controlplane.kernel.fields import (
     ConditionOut,
+    ErrorOut,
     In,
     Labels,
     LabelsPatch,
     Name,
     NamedOut,
+    Out,
     Reference,
     ResourceOut,
     Whole,
@@ -33,6 +37,8 @@ SIZE_MAX_GIB = 64 * 1024
 class VolumeIn(In):
     """A new volume.
 
+    `snapshot`: its content, in place of an image's; size and type are then those of the snapshot's volume, unless
+    others are given. Without it the size is required, and the type is `local` unless another is given.
     `near_instance`: on the node of that instance, so that it can be attached there; not needed for a type in a pool.
     The clauses of `classifications` and `policy_atoms` apply to the volume's data as long as it exists. `host`: the
     only allowed node, for operators. `exemption`: allows the creation once, although a policy refuses it.
@@ -41,9 +47,10 @@ class VolumeIn(In):
     example = {"name": "data", "size_gib": 10, "zones": ["fr-idf-1"], "labels": {"env": "prod"}}
 
     name = Name()
-    size_gib = Whole(min_value=1, max_value=SIZE_MAX_GIB)
-    volume_type = Reference(default=LOCAL)
+    size_gib = Whole(min_value=1, max_value=SIZE_MAX_GIB, required=False)
+    volume_type = Reference(required=False)
     image = Reference(required=False)
+    snapshot = Reference(required=False)
     zones = references(max_length=ZONES_MAX, default=list)
     near_instance = Reference(required=False)
     host = Reference(required=False)
@@ -51,6 +58,11 @@ class VolumeIn(In):
     classifications = references(max_length=CLASSIFICATIONS_MAX, default=list)
     policy_atoms = clauses_field(default=list)
     labels = Labels(default=dict)
+
+    def validate(self, attrs: Any) -> Any:
+        if "size_gib" not in attrs and "snapshot" not in attrs:
+            raise ValidationError({"size_gib": [ErrorDetail(str(_("This field is required.")), code="required")]})
+        return attrs
 
 
 class VolumePatch(In):
@@ -74,18 +86,27 @@ class RetypeIn(In):
     volume_type = Reference()
 
 
+class RevertIn(In):
+    """The snapshot of this volume to which it is reverted."""
+
+    example = {"snapshot": "before-upgrade"}
+
+    snapshot = Reference()
+
+
 class StoredVolumeOut(ResourceOut):
     state = serializers.ChoiceField(list(VOLUME.moves))
     size_gib = serializers.IntegerField()
     volume_type = serializers.CharField(source="volume_type_id")
     limits = IoLimitsOut()
     image = NamedOut(allow_null=True)
+    snapshot = serializers.UUIDField(source="snapshot_id", allow_null=True)
     classifications = classified()
     zone = serializers.CharField(source="node.zone_id", default=None, allow_null=True)
 
 
 class VolumeOut(StoredVolumeOut):
-    """A volume. `instance` has it attached, or is getting it."""
+    """A volume. `snapshot`: it was made from it. `instance` has it attached, or is getting it."""
 
     # Context: the result of compute.representations.volume_details().
     instance = serializers.SerializerMethodField()
@@ -98,3 +119,21 @@ class VolumeOut(StoredVolumeOut):
     def get_instance(self, row: Volume) -> dict[str, Any] | None:
         attachment: Attachment | None = self.context["attachments"].get(row.pk)
         return {"id": str(attachment.instance_id), "name": attachment.instance.name} if attachment else None
+
+
+class VolumeActionOut(Out):
+    """An action. `problem`: the error that the action would give now."""
+
+    name = serializers.ChoiceField(VOLUME_ACTIONS)
+    is_allowed = serializers.BooleanField()
+    problem = ErrorOut(allow_null=True)
+
+
+class VolumeWithActionsOut(VolumeOut):
+    """A volume. `snapshot`: it was made from it. `instance` has it attached, or is getting it.
+
+    `allowed_actions`: some of the actions, and whether they are possible in its state; the caller also needs
+    permission.
+    """
+
+    allowed_actions = VolumeActionOut(many=True)

@@ -11,4 +11,5 @@ urlpatterns = [
     path(f"{PROJECT}/volumes/<str:volume>", views.VolumeDetail.as_view()),
     path(f"{PROJECT}/volumes/<str:volume>/actions/grow", views.VolumeGrow.as_view()),
     path(f"{PROJECT}/volumes/<str:volume>/actions/retype", views.VolumeRetype.as_view()),
+    path(f"{PROJECT}/volumes/<str:volume>/actions/revert", views.VolumeRevert.as_view()),
 ]

@@ -10,12 +10,25 @@ from controlplane.api.base_views import ProjectView
 from controlplane.api.v1.instances.schemas import AttachmentIn, AttachmentOut
 from controlplane.api.v1.instances.views import InstanceView
 from controlplane.api.v1.operations.schemas import add_operation, with_operation
-from controlplane.api.v1.volumes.schemas import GrowIn, RetypeIn, VolumeIn, VolumeOut, VolumePatch
+from controlplane.api.v1.snapshots.schemas import RevertPlanOut
+from controlplane.api.v1.volumes.schemas import (
+    GrowIn,
+    RetypeIn,
+    RevertIn,
+    VolumeActionOut,
+    VolumeIn,
+    VolumeOut,
+    VolumePatch,
+    VolumeWithActionsOut,
+)
 from controlplane.api.v1.zones.schemas import PlacementSimulationOut, simulation_document
+from controlplane.catalog.models import LOCAL
 from controlplane.catalog.selectors import usable_image
 from controlplane.catalog.volume_types import usable_volume_type
 from controlplane.compute import attachments, representations, selectors
 from controlplane.compute.models import Attachment
+from controlplane.compute.volume_actions import volume_actions
+from controlplane.compute.volume_reverts import volume_revert, volume_revert_plan
 from controlplane.kernel.fields import merge_labels
 from controlplane.kernel.listing import Listing, created_after, exactly, in_state, labelled
 from controlplane.kernel.request_transaction import is_dry_run, is_preview
@@ -27,7 +40,7 @@ from controlplane.placement.selectors import exemption_of
 from controlplane.storage import services
 from controlplane.storage.models import VOLUME, Volume
 from controlplane.storage.retype import volume_retype
-from controlplane.storage.selectors import volume_get, volumes
+from controlplane.storage.selectors import snapshot_get, volume_get, volumes
 
 VOLUMES = Listing(
     {
@@ -67,12 +80,15 @@ class VolumeList(ProjectView):
     def _new(self, body: Body) -> services.NewVolume:
         """Return the fields with the resources that the body names."""
         image, near, exempt = body.get("image"), body.get("near_instance"), body.get("exemption")
+        snapshot = self.named(snapshot_get, body["snapshot"], at="snapshot") if "snapshot" in body else None
+        usual_type = LOCAL if snapshot is None else snapshot.volume.volume_type_id
         chosen = self.all_named(classifications.usable_classification, body["classifications"], at="classifications")
         return services.NewVolume(
             name=body["name"],
-            size_gib=body["size_gib"],
-            volume_type=usable_volume_type(self.project, body["volume_type"]),
+            size_gib=body["size_gib"] if snapshot is None else body.get("size_gib", snapshot.size_gib),
+            volume_type=usable_volume_type(self.project, body.get("volume_type", usual_type)),
             image=usable_image(self.actor, self.project, image) if image else None,
+            snapshot=snapshot,
             zones=tuple(body["zones"]),
             near=self.named(selectors.instance_get, near, at="near_instance").pk if near else None,
             host=body.get("host"),
@@ -92,9 +108,11 @@ class VolumeView(ProjectView):
 
 
 class VolumeDetail(VolumeView):
-    @route("volume_get", VolumeOut)
+    @route("volume_get", VolumeWithActionsOut)
     def get(self, request: Request) -> Response:
-        return Response(volume_document(self.volume()))
+        volume = self.volume()
+        actions = VolumeActionOut(volume_actions(volume), many=True).data
+        return Response({**volume_document(volume), "allowed_actions": actions})
 
     @route("volume_update", VolumeOut, body=VolumePatch)
     def patch(self, request: Request, body: Body) -> Response:
@@ -125,6 +143,18 @@ class VolumeRetype(VolumeView):
         volume = self.volume()
         volume_type = usable_volume_type(self.project, body["volume_type"])
         return changed(volume, volume_retype(self.actor, volume, volume_type=volume_type))
+
+
+class VolumeRevert(VolumeView):
+    """A dry run tells what is lost."""
+
+    @route("volume_revert", VolumeWithOperation, body=RevertIn, status=202, answers={200: RevertPlanOut})
+    def post(self, request: Request, body: Body) -> Response:
+        volume = self.volume()
+        snapshot = self.named(snapshot_get, body["snapshot"], at="snapshot")
+        if is_dry_run(request):
+            return Response(RevertPlanOut(volume_revert_plan(self.actor, volume, snapshot=snapshot)).data)
+        return changed(volume, volume_revert(self.actor, volume, snapshot=snapshot))
 
 
 class AttachmentList(InstanceView):

@@ -1,0 +1,10 @@
+from django.urls import path
+
+from controlplane.api.v1.snapshots import views
+
+PROJECT = "projects/<str:project>"
+
+urlpatterns = [
+    path(f"{PROJECT}/snapshots", views.SnapshotList.as_view()),
+    path(f"{PROJECT}/snapshots/<str:snapshot>", views.SnapshotDetail.as_view()),
+]

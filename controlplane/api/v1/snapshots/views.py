@@ -1,0 +1,100 @@
+"""Routes of snapshots. The revert of a volume to one is in api/v1/volumes."""
+
+from typing import Any
+
+from django.db.models import Q
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.api.base_views import ProjectView
+from controlplane.api.v1.operations.schemas import add_operation, with_operation
+from controlplane.api.v1.snapshots.schemas import (
+    SnapshotActionOut,
+    SnapshotIn,
+    SnapshotOut,
+    SnapshotPatch,
+    SnapshotWithActionsOut,
+)
+from controlplane.compute import representations
+from controlplane.compute.volume_actions import snapshot_actions
+from controlplane.kernel.fields import merge_labels
+from controlplane.kernel.listing import Filter, Listing, created_after, exactly, in_state, labelled
+from controlplane.kernel.names import as_uuid
+from controlplane.kernel.views import Body, created, is_deleted, route
+from controlplane.operations.models import Operation
+from controlplane.storage import snapshots as services
+from controlplane.storage.models import SNAPSHOT, Snapshot
+from controlplane.storage.selectors import snapshot_get, snapshots, volume_get
+
+
+def _of_volume(text: str) -> Q:
+    return Q(volume_id=as_uuid(text)) if as_uuid(text) else Q(volume__name=text)
+
+
+SNAPSHOTS = Listing(
+    {
+        "name": exactly("name", "The snapshot of this name."),
+        "state": in_state(SNAPSHOT),
+        "volume": Filter(_of_volume, "The snapshots of this volume, by id or name."),
+        "zone": exactly("pool__zone_id", "The snapshots in this zone."),
+        "created_after": created_after(),
+        "labels": labelled(),
+    }
+)
+SnapshotWithOperation = with_operation(SnapshotOut)
+
+
+class SnapshotList(ProjectView):
+    @route("snapshot_list", SnapshotOut, listing=SNAPSHOTS)
+    def get(self, request: Request) -> Response:
+        page = SNAPSHOTS.page(request, snapshots(self.actor, self.project))
+        return page.answer(SnapshotOut, context=representations.snapshot_details(page.rows))
+
+    @route("snapshot_create", SnapshotWithOperation, body=SnapshotIn, status=201)
+    def post(self, request: Request, body: Body) -> Response:
+        volume = self.named(volume_get, body["volume"], at="volume")
+        new = services.NewSnapshot(name=body["name"], labels=body["labels"], expires_at=body.get("expires_at"))
+        snapshot, operation = services.snapshot_create(self.actor, volume, new)
+        return created(snapshot_document(snapshot, operation), request=request)
+
+
+class SnapshotDetail(ProjectView):
+    def snapshot(self) -> Snapshot:
+        return snapshot_get(self.actor, self.project, self.kwargs["snapshot"])
+
+    def versioned(self) -> Snapshot:
+        return self.snapshot()
+
+    @route("snapshot_get", SnapshotWithActionsOut)
+    def get(self, request: Request) -> Response:
+        snapshot = self.snapshot()
+        actions = SnapshotActionOut(snapshot_actions(snapshot), many=True).data
+        return Response({**snapshot_document(snapshot), "allowed_actions": actions})
+
+    @route("snapshot_update", SnapshotOut, body=SnapshotPatch)
+    def patch(self, request: Request, body: Body) -> Response:
+        snapshot = self.snapshot()
+        services.snapshot_update(
+            self.actor,
+            snapshot,
+            name=body.get("name", snapshot.name),
+            labels=merge_labels(snapshot.labels, body.get("labels", {})),
+            expires_at=body.get("expires_at", snapshot.expires_at),
+        )
+        return Response(snapshot_document(snapshot))
+
+    @route("snapshot_delete", SnapshotWithOperation, status=202, empty_statuses=(204,))
+    def delete(self, request: Request) -> Response:
+        if is_deleted(Snapshot.objects.filter(project=self.project), self.kwargs["snapshot"]):
+            return Response(status=204)
+        snapshot = self.snapshot()
+        operation = services.snapshot_delete(self.actor, snapshot)
+        snapshot.refresh_from_db(fields=["state", "generation", "is_deleting", "updated_at"])
+        return Response(snapshot_document(snapshot, operation), status=202)
+
+
+def snapshot_document(snapshot: Snapshot, operation: Operation | None = None) -> dict[str, Any]:
+    """Return one snapshot, with the operation that the request has begun on it."""
+    context = representations.snapshot_details([snapshot], begun=operation)
+    document: dict[str, Any] = SnapshotOut(snapshot, context=context).data
+    return document if operation is None else add_operation(document, operation)

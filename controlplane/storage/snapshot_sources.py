@@ -1,0 +1,60 @@
+"""Snapshots as sources of volumes, and the checks that both kinds of requests share."""
+
+from django.db.models import QuerySet
+
+from andromede_core.documents.messages import Message
+from controlplane.catalog.models import VolumeType
+from controlplane.catalog.volume_types import project_volume_types
+from controlplane.identity.models import Project
+from controlplane.nodes.models import Pool
+from controlplane.nodes.pools import HAS_SNAPSHOTS
+from controlplane.storage.errors import SnapshotElsewhere, SnapshotTooLarge, SnapshotWrongState
+from controlplane.storage.models import Snapshot
+
+NAMES_SHOWN = 5
+
+
+def snapshot_lock(snapshot: Snapshot) -> None:
+    """Read the snapshot again and lock its row until the caller's transaction ends."""
+    snapshot.refresh_from_db(
+        fields=["name", "state", "is_deleting", "generation", "expires_at"],
+        from_queryset=Snapshot.objects.select_for_update(no_key=True),
+    )
+
+
+def require_snapshot_available(snapshot: Snapshot, *, field: str | None = None) -> None:
+    """Raise SnapshotWrongState unless the snapshot was taken and is not being deleted. `field`: of the body."""
+    if snapshot.is_deleting or snapshot.state != "available":
+        state = Message("being deleted") if snapshot.is_deleting else snapshot.state
+        raise SnapshotWrongState(field=field, name=snapshot.name, state=state, wanted="available")
+
+
+def check_new_volume(snapshot: Snapshot, project: Project, volume_type: VolumeType, size_gib: int) -> None:
+    """Check that a volume of the type and size can be made from the snapshot.
+
+    Raises:
+        SnapshotWrongState, SnapshotTooLarge
+        SnapshotElsewhere: the type's pool is not in the snapshot's storage cluster; names types whose pools are.
+    """
+    require_snapshot_available(snapshot, field="snapshot")
+    if size_gib < snapshot.size_gib:
+        raise SnapshotTooLarge(field="size_gib", needed_gib=snapshot.size_gib, given_gib=size_gib)
+    beside = Pool.objects.filter(cluster=snapshot.pool.cluster_id)
+    if not beside.filter(name=volume_type.pool).exists():
+        types = type_names(project, beside)
+        raise SnapshotElsewhere(field="volume_type", volume_type=volume_type.pk, types=types)
+
+
+def pools_with_snapshots() -> QuerySet[Pool]:
+    return Pool.objects.filter(HAS_SNAPSHOTS)
+
+
+def type_names(project: Project, pools: QuerySet[Pool]) -> str:
+    """Return the names of the types for new volumes of the project in any of these pools."""
+    types = project_volume_types(project).filter(is_retired=False, pool__in=pools.values("name"))
+    return ", ".join(types.values_list("pk", flat=True)) or Message("none")
+
+
+def listed(names: list[str]) -> str:
+    """Return the names for an error: the first NAMES_SHOWN of them."""
+    return ", ".join([*names[:NAMES_SHOWN], *(["…"] if len(names) > NAMES_SHOWN else [])])

@@ -1,0 +1,50 @@
+"""Take a snapshot of a volume in a storage cluster, also while a guest writes to the volume."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from controlplane.kernel.db import move
+from controlplane.operations.models import Operation
+from controlplane.quotas import services as quotas
+from controlplane.storage import snapshot_evidence
+from controlplane.storage.models import SNAPSHOT, Snapshot
+from controlplane.workflows import cluster_disks, step_permits
+from controlplane.workflows.workflow_types import Effect, Step, Workflow
+
+
+def steps(operation: Operation) -> Sequence[Step]:
+    return (Step("snapshot", take, undo=remove),)
+
+
+def on_success(operation: Operation) -> None:
+    move(_snapshot(operation), SNAPSHOT, "available", last_error=None)
+
+
+def on_failure(operation: Operation, error: dict[str, object]) -> None:
+    snapshot = _snapshot(operation)
+    quotas.release(snapshot.pk)
+    snapshot_evidence.record_undone(snapshot, operation)
+    move(snapshot, SNAPSHOT, "error", last_error=error)
+
+
+def take(operation: Operation) -> Effect:
+    snapshot = _snapshot(operation)
+    authorization = step_permits.for_snapshot(operation, snapshot)
+    snapshot.taken_at = cluster_disks.take_snapshot(authorization, snapshot)
+    return partial(_record, snapshot, jti=str(authorization.jti))
+
+
+def _record(snapshot: Snapshot, *, jti: str) -> None:
+    Snapshot.objects.filter(pk=snapshot.pk).update(taken_at=snapshot.taken_at)
+    snapshot_evidence.record_taken(snapshot, jti=jti)
+
+
+def remove(operation: Operation) -> None:
+    cluster_disks.remove_snapshot(_snapshot(operation))
+
+
+def _snapshot(operation: Operation) -> Snapshot:
+    return Snapshot.objects.select_related("project", "pool__cluster").get(pk=operation.resource_id)
+
+
+WORKFLOW = Workflow("snapshot.create", steps, on_success, on_failure)
