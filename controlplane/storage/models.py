@@ -83,8 +83,9 @@ class Volume(ProjectResource):
 class Snapshot(ProjectResource):
     """The content of a volume at one moment, in the pool of the volume.
 
-    `size_gib`: of the volume at that moment. `schedule`, `planned_at`: what took it, for which of its times. `consistency`: `crash`, as after a power cut. `taken_at`: when the cluster
-    took it; none until then. `expires_at`: when it is deleted; none: never.
+    `size_gib`: of the volume at that moment. `consistency`: `crash`, as after a power cut. `taken_at`: when the cluster
+    took it; none until then. `expires_at`: when it is deleted; none: never. `schedule`, `planned_at`: which schedule
+    took it, for which of its times.
 
     `is_deleting`: a deletion was accepted; nothing else is any more.
     """
@@ -125,9 +126,9 @@ class Snapshot(ProjectResource):
 class SnapshotSchedule(ProjectResource):
     """Times at which snapshots are taken: of one volume, or of those whose labels `selector` selects.
 
-    `at`: local time in `timezone`; see schedule_times.py for `frequency`, `weekday` and `day`. `keep`: snapshots of each
-    volume that are not deleted yet. `next_at`: the time that is due next; none: the schedule is paused. `last_at`: the
-    last time for which snapshots were taken, or should have been: `last_error` has the reason.
+    `at`: local time in `timezone`; see schedule_times.py for `frequency`, `weekday` and `day`. `keep`: the newest
+    snapshots of each volume that are not deleted. `next_at`: the time that is due next; none: the schedule is paused.
+    `last_at`: the last time for which snapshots were taken, or should have been: `last_error` has the reason.
     """
 
     volume = models.ForeignKey(Volume, models.PROTECT, null=True, related_name="snapshot_schedules")

@@ -25,6 +25,7 @@ from controlplane.storage.errors import (
 )
 from controlplane.storage.models import SnapshotSchedule, Volume
 from controlplane.storage.schedule_times import DAY_MAX, ScheduleTimes
+from controlplane.storage.snapshots import require_snapshots
 
 VOLUMES_MAX = 100  # of one schedule, at one time
 NAME_TAKEN = "storage_snapshot_schedule_name_taken"
@@ -56,8 +57,15 @@ def snapshot_schedule_get(actor: Actor, project: Project, ref: str) -> SnapshotS
 
 @transaction.atomic
 def snapshot_schedule_create(actor: Actor, project: Project, spec: ScheduleSpec) -> SnapshotSchedule:
-    """Raises SnapshotScheduleInvalid, SnapshotScheduleNameTaken, InvalidName, InvalidLabels, QuotaExceeded."""
+    """Create the schedule.
+
+    Raises:
+        SnapshotsUnsupported, SnapshotPoolFull: of its volume.
+        SnapshotScheduleInvalid, SnapshotScheduleNameTaken, InvalidName, InvalidLabels, QuotaExceeded.
+    """
     actor.may_write()
+    if spec.volume is not None:
+        require_snapshots(spec.volume)
     fields = {"name": check_name(spec.name), "labels": check_labels(spec.labels), **_checked(spec)}
     with raise_on_violation(NAME_TAKEN, SnapshotScheduleNameTaken(field="name", name=spec.name)):
         schedule = SnapshotSchedule.objects.create(project=project, **fields)
@@ -70,6 +78,8 @@ def snapshot_schedule_create(actor: Actor, project: Project, spec: ScheduleSpec)
 def snapshot_schedule_update(actor: Actor, schedule: SnapshotSchedule, spec: ScheduleSpec) -> SnapshotSchedule:
     """Change the schedule, from its next time on. Raises as snapshot_schedule_create."""
     actor.may_write()
+    if spec.volume is not None and spec.volume.pk != schedule.volume_id:
+        require_snapshots(spec.volume)
     fields = _checked(spec)
     if spec.times == schedule.times and schedule.next_at is not None and not spec.is_paused:
         del fields["next_at"]  # a time that is due stays so

@@ -37,7 +37,7 @@ CREATE, DELETE, REVERT = "snapshot.create", "snapshot.delete", "volume.revert"
 
 @dataclass(frozen=True)
 class NewSnapshot:
-    """A snapshot to take. `expires_at`: when it is deleted; None: never. `schedule` takes it for its time `planned_at`."""
+    """A snapshot to take. `expires_at`: when it is deleted; None: never. `schedule`, `planned_at`: see Snapshot."""
 
     name: str
     labels: dict[str, str] = field(default_factory=dict)

@@ -44,11 +44,20 @@ Paused = Annotated[bool | None, typer.Option("--paused/--active", help=_("Take n
 def register(app: typer.Typer) -> None:
     schedules = group(_("Snapshot schedules: snapshots at regular times."))
     list_command(
-        schedules, _("The snapshot schedules of the project."), SCHEDULES, COLUMNS, "name", "volume", "labels", "created_after"
+        schedules,
+        _("The snapshot schedules of the project."),
+        SCHEDULES,
+        COLUMNS,
+        "name",
+        "volume",
+        "labels",
+        "created_after",
     )
     show_command(schedules, _("A snapshot schedule."), "snapshot_schedules.get", "SCHEDULE")
     command(schedules, "create", _("Create a snapshot schedule."), DRY_RUN)(snapshot_schedule_create)
-    command(schedules, "update", _("Change the schedule, pause it, or let it go on."), DRY_RUN)(snapshot_schedule_update)
+    command(schedules, "update", _("Change the schedule, pause it, or let it go on."), DRY_RUN)(
+        snapshot_schedule_update
+    )
     delete_command(
         schedules,
         _("Delete snapshot schedules; their snapshots stay."),

@@ -49,8 +49,8 @@ class ClockTime(Text):
 class SnapshotScheduleIn(In):
     """Times at which snapshots are taken, of one volume or of those that a selector of labels selects then.
 
-    `at`: local time in `timezone`; of an hourly schedule the minute. `weekday` and `day` (of the month): of a weekly and
-    of a monthly schedule. `keep`: the newest snapshots of each volume that are kept; older ones are deleted.
+    `at`: local time in `timezone`; of an hourly schedule the minute. `weekday`: of a weekly schedule. `day`, of the
+    month: of a monthly one. `keep`: the newest snapshots of each volume that are kept; older ones are deleted.
     """
 
     example = {"name": "nightly", "volume": "data", "frequency": "daily", "at": "02:30", "timezone": "Europe/Paris"}

@@ -36,7 +36,9 @@ class ScheduleView(ProjectView):
 class SnapshotScheduleList(ScheduleView):
     @route("snapshot_schedule_list", SnapshotScheduleOut, listing=SCHEDULES)
     def get(self, request: Request) -> Response:
-        return SCHEDULES.page(request, services.snapshot_schedules(self.actor, self.project)).answer(SnapshotScheduleOut)
+        return SCHEDULES.page(request, services.snapshot_schedules(self.actor, self.project)).answer(
+            SnapshotScheduleOut
+        )
 
     @route("snapshot_schedule_create", SnapshotScheduleOut, body=SnapshotScheduleIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
@@ -76,7 +78,7 @@ class SnapshotScheduleDetail(ScheduleView):
         return Response(status=204)
 
     def _changed(self, schedule: SnapshotSchedule, body: Body) -> ScheduleSpec:
-        """Return the schedule with the given changes: of `volume` and `selector`, the one that is given replaces both."""
+        """Return the schedule with the changes: of `volume` and `selector`, the one that is given replaces both."""
         present = services.spec_of(schedule)
         is_of_other = "volume" in body or "selector" in body
         return ScheduleSpec(
