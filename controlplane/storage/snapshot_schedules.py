@@ -24,7 +24,7 @@ from controlplane.storage.errors import (
     SnapshotScheduleNotFound,
 )
 from controlplane.storage.models import SnapshotSchedule, Volume
-from controlplane.storage.schedule_times import DAY_MAX, ScheduleTimes
+from controlplane.storage.schedule_times import ScheduleTimes
 from controlplane.storage.snapshots import require_snapshots
 
 VOLUMES_MAX = 100  # of one schedule, at one time
@@ -129,10 +129,6 @@ def schedule_times(*, frequency: str, at: time, timezone: str, weekday: str | No
         raise _invalid("timezone", Message("write a name of the IANA database, such as Europe/Paris or UTC"))
     if frequency == "hourly" and at.hour:
         raise _invalid("at", Message("an hourly schedule has minutes alone, such as 00:15"))
-    if at.second or at.microsecond or at.tzinfo:
-        raise _invalid("at", Message("write hours and minutes, such as 02:30"))
-    if day is not None and not 1 <= day <= DAY_MAX:
-        raise _invalid("day", Message("write a day from 1 to {last}, which each month has", last=DAY_MAX))
     return ScheduleTimes(frequency, at, timezone, weekday or "", day or 0)
 
 

@@ -1,8 +1,8 @@
 """Schemas of snapshot schedules."""
 
 import re
-from datetime import time
 from typing import Any
+from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
@@ -39,11 +39,11 @@ class ClockTime(Text):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=5, **kwargs)
 
-    def to_internal_value(self, data: Any) -> time:  # type: ignore[override]
+    def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
         if not CLOCK_TIME.fullmatch(text):
             self.fail("not_a_time")
-        return time.fromisoformat(text)
+        return text
 
 
 class SnapshotScheduleIn(In):
@@ -117,7 +117,7 @@ class SnapshotScheduleOut(ResourceOut):
     def get_day(self, row: SnapshotSchedule) -> int | None:
         return row.day or None
 
-    def get_current_operation(self, row: SnapshotSchedule) -> None:
+    def get_current_operation(self, row: SnapshotSchedule) -> UUID | None:
         return None
 
     def get_is_paused(self, row: SnapshotSchedule) -> bool:

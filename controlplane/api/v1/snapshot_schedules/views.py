@@ -1,5 +1,7 @@
 """Routes of snapshot schedules."""
 
+from datetime import time
+
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -94,7 +96,8 @@ class SnapshotScheduleDetail(ScheduleView):
 
 def _changed_times(present: ScheduleTimes, body: Body) -> ScheduleTimes:
     """Return the times with the given changes: another frequency has a weekday and a day of its own, or none."""
-    fields = {"frequency": present.frequency, "at": present.at, "timezone": present.timezone}
+    fields: dict[str, object] = {"frequency": present.frequency, "timezone": present.timezone}
+    fields["at"] = present.at.isoformat("minutes")
     if body.get("frequency", present.frequency) == present.frequency:
         fields |= {"weekday": present.weekday or None, "day": present.day or None}
     return _times(fields | body)
@@ -103,7 +106,7 @@ def _changed_times(present: ScheduleTimes, body: Body) -> ScheduleTimes:
 def _times(body: Body) -> ScheduleTimes:
     return services.schedule_times(
         frequency=body["frequency"],
-        at=body["at"],
+        at=time.fromisoformat(body["at"]),
         timezone=body["timezone"],
         weekday=body.get("weekday"),
         day=body.get("day"),
