@@ -18,6 +18,7 @@ PARTS = {
     "quotas": ("limits", "quota", "quota-request"),
     "instances": ("instance",),
     "storage": ("volume",),
+    "snapshots": ("snapshot",),
     "networks": ("network", "subnet", "port"),
     "security_groups": ("security-group",),
     "public_addresses": ("public-address", "address-pool"),

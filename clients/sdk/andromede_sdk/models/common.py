@@ -405,6 +405,8 @@ class QuotaLimitsInput(TypedDict):
     memory_mib: NotRequired[int]
     volumes: NotRequired[int]
     storage_gib: NotRequired[int]
+    snapshots: NotRequired[int]
+    snapshot_gib: NotRequired[int]
     networks: NotRequired[int]
     ports: NotRequired[int]
     addresses: NotRequired[int]
