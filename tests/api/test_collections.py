@@ -27,6 +27,7 @@ RESOURCES = (
     "public-addresses",
     "address-sets",
     "snapshots",
+    "snapshot-schedules",
 )
 # What can be edited besides, and has no state that anything waits for.
 STATELESS = {

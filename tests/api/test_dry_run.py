@@ -51,6 +51,8 @@ BODIES: dict[str, Any] = {
     "address_set_create": {"name": "new", "cidrs": ["192.0.2.0/24"]},
     "snapshot_create": {"name": "new", "volume": "clustered"},
     "snapshot_update": {"name": "kept"},
+    "snapshot_schedule_create": {"name": "new", "volume": "clustered", "frequency": "daily", "at": "02:30"},
+    "snapshot_schedule_update": {"keep": 3},
     "ssh_key_create": {"name": "new", "public_key": KEY},
     "volume_create": {"name": "new", "size_gib": 1},
     "volume_grow": {"size_gib": 3},

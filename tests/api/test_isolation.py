@@ -4,7 +4,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 
 import pytest
@@ -27,7 +27,7 @@ from controlplane.nodes.models import Node, Orphan, Pool
 from controlplane.operations.models import MaintenanceRule
 from controlplane.placement.models import Classification, Exemption, PolicyProposal
 from controlplane.quotas.models import QuotaRequest
-from controlplane.storage.models import Volume
+from controlplane.storage.models import SnapshotSchedule, Volume
 from controlplane.storage_clusters.models import StorageCluster
 from controlplane.webhooks.models import Delivery
 from tests.api.client import Caller
@@ -268,6 +268,13 @@ def snapshot_of(volume: Volume) -> str:
     return str(make_snapshot(volume, pool=Pool.objects.get()).pk)
 
 
+def schedule_of(volume: Volume) -> str:
+    created = SnapshotSchedule.objects.create(
+        project=volume.project, name="nightly", volume=volume, frequency="daily", at=time(2, 30), timezone="UTC", keep=7
+    )
+    return str(created.pk)
+
+
 def announcer_of(zone: Zone) -> str:
     return str(Announcer.objects.create(name="announcer-9", zone=zone, address="10.0.7.19:7445").pk)
 
@@ -321,6 +328,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         "instance": str(instance.pk),
         "volume": attachment["volume"]["id"],
         "snapshot": snapshot_of(Volume.objects.get()),
+        "snapshot_schedule": schedule_of(Volume.objects.get()),
         "attachment": attachment["id"],
         **network_of(cloud),
         **groups_of(api),

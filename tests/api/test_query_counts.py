@@ -41,6 +41,8 @@ GETS = {
     "volume_get": 11,
     "snapshot_list": 4,
     "snapshot_get": 9,
+    "snapshot_schedule_list": 2,
+    "snapshot_schedule_get": 2,
     "ssh_key_list": 2,
     "ssh_key_get": 2,
     "affinity_group_list": 2,

@@ -19,6 +19,7 @@ PARTS = {
     "instances": ("instance",),
     "storage": ("volume",),
     "snapshots": ("snapshot",),
+    "snapshot_schedules": ("snapshot-schedule",),
     "networks": ("network", "subnet", "port"),
     "security_groups": ("security-group",),
     "public_addresses": ("public-address", "address-pool"),

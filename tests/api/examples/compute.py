@@ -137,6 +137,11 @@ def snapshots(story: SampleCloud) -> None:
     ended(book.show(ada, "volume_revert", volume="data"))
     book.show(ada, "snapshot_update", snapshot="before-upgrade")
     ended(book.show(ada, "snapshot_delete", snapshot="release-41"))
+    book.show(ada, "snapshot_schedule_create")
+    book.show(ada, "snapshot_schedule_list")
+    book.show(ada, "snapshot_schedule_get", snapshot_schedule="nightly")
+    book.show(ada, "snapshot_schedule_update", snapshot_schedule="nightly")
+    book.show(ada, "snapshot_schedule_delete", snapshot_schedule="nightly")
     out_of_cluster(volume, pool)
 
 

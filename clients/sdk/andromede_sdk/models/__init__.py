@@ -194,6 +194,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.sessions import Session as Session
     from andromede_sdk.models.sets import NamedSet as NamedSet
     from andromede_sdk.models.sign import Methods as Methods
+    from andromede_sdk.models.snapshot_schedules import SnapshotSchedule as SnapshotSchedule
     from andromede_sdk.models.snapshots import Snapshot as Snapshot
     from andromede_sdk.models.snapshots import SnapshotAction as SnapshotAction
     from andromede_sdk.models.snapshots import SnapshotWithActions as SnapshotWithActions
@@ -434,6 +435,7 @@ PLACES = {
     "Simulation": "andromede_sdk.models.policy",
     "Snapshot": "andromede_sdk.models.snapshots",
     "SnapshotAction": "andromede_sdk.models.snapshots",
+    "SnapshotSchedule": "andromede_sdk.models.snapshot_schedules",
     "SnapshotWithActions": "andromede_sdk.models.snapshots",
     "SnapshotWithOperation": "andromede_sdk.models.snapshots",
     "SshKey": "andromede_sdk.models.ssh_keys",

@@ -407,6 +407,7 @@ class QuotaLimitsInput(TypedDict):
     storage_gib: NotRequired[int]
     snapshots: NotRequired[int]
     snapshot_gib: NotRequired[int]
+    snapshot_schedules: NotRequired[int]
     networks: NotRequired[int]
     ports: NotRequired[int]
     addresses: NotRequired[int]

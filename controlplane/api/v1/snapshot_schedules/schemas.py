@@ -109,7 +109,7 @@ class SnapshotScheduleOut(ResourceOut):
     def get_at(self, row: SnapshotSchedule) -> str:
         return f"{row.at:%H:%M}"
 
-    @extend_schema_field(serializers.ChoiceField(WEEKDAYS, allow_null=True))
+    @extend_schema_field(serializers.CharField(allow_null=True))
     def get_weekday(self, row: SnapshotSchedule) -> str | None:
         return row.weekday or None
 

@@ -59,7 +59,7 @@ class SnapshotScheduleList(ScheduleView):
 
 class SnapshotScheduleDetail(ScheduleView):
     def schedule(self) -> SnapshotSchedule:
-        return services.snapshot_schedule_get(self.actor, self.project, self.kwargs["schedule"])
+        return services.snapshot_schedule_get(self.actor, self.project, self.kwargs["snapshot_schedule"])
 
     def versioned(self) -> SnapshotSchedule:
         return self.schedule()
