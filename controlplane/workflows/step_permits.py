@@ -31,7 +31,8 @@ from controlplane.placement.errors import SignerSilent
 from controlplane.placement.models import Allocation, Decision
 from controlplane.placement.permits import PermitKey
 from controlplane.storage.models import Snapshot, Volume
-from controlplane.storage.services import snapshot_placement_request, volume_placement_request
+from controlplane.storage.services import volume_placement_request
+from controlplane.storage.snapshot_placement import snapshot_placement_request
 from controlplane.workflows.workflow_types import StepPending
 
 PERMIT_REFUSED = "agent.permit."

@@ -20,6 +20,9 @@ from controlplane.audit.models import EvidenceRecord
 from controlplane.audit.residency import Interval
 from controlplane.audit.selectors import residency_of
 from controlplane.catalog.models import VolumeType
+from controlplane.compliance.models import Compliance, RemediationPlan
+from controlplane.compliance.plans import plans_update
+from controlplane.compliance.sweep import sweep_if_due
 from controlplane.compute.services import instance_power_off, instance_start
 from controlplane.kernel.units import GIB
 from controlplane.nodes.models import Node
@@ -36,11 +39,11 @@ from controlplane.storage.services import volume_grow
 from controlplane.workflows.registry import WORKFLOWS
 from tests.facts import import_sample
 from tests.services.policies import HOME, classify, in_zones, ruled
-from tests.snapshots import ask_clone, ask_revert, ask_snapshot, delete_snapshot
 from tests.storage_agent import FakeStorageAgent, storage_pool
 from tests.workflows import shared_pool
 from tests.workflows.helpers import altered, done, explode, fresh, run_on, then
 from tests.workflows.shared_pool import NAME, Shared
+from tests.workflows.snapshots import ask_clone, ask_revert, ask_snapshot, delete_snapshot
 from tests.world import Cloud, follow, run, run_next_attempt
 
 ELSEWHERE = "de-rhein-1"
@@ -448,3 +451,37 @@ def test_records_of_a_snapshot_are_kept_while_it_exists(shared: Shared, monkeypa
     assert retention._is_somewhere(snapshot.pk)
     done(delete_snapshot(shared.cloud, snapshot))
     assert not retention._is_somewhere(snapshot.pk)
+
+
+# ---- in compliance sweeps
+
+
+def compliance(snapshot: Snapshot) -> str | None:
+    """Sweep, and return the state of the snapshot's location."""
+    sweep_if_due()
+    return Compliance.objects.filter(pk=snapshot.pk).values_list("state", flat=True).first()
+
+
+def test_snapshot_that_is_not_admitted_any_more_has_drifted(shared: Shared) -> None:
+    snapshot = taken(shared)
+    assert compliance(snapshot) == "compliant"
+    refuse(shared, "snapshot")
+    assert compliance(snapshot) == "drifted"
+    row = Compliance.objects.get(pk=snapshot.pk)
+    assert (row.kind, row.zone, row.node_id) == ("snapshot", HOME, snapshot.volume.node_id)
+    assert Compliance.objects.get(pk=snapshot.volume_id).state == "compliant"
+    intervals = residency(snapshot)
+    assert [each.is_compliant for each in intervals] == [True, False]
+    plans_update()
+    (item,) = RemediationPlan.objects.get().items
+    assert (item["resource_id"], item["kind"], item["targets"]) == (str(snapshot.pk), "snapshot", [])
+
+
+def test_deleted_snapshot_ends_its_drift(shared: Shared) -> None:
+    snapshot = taken(shared)
+    refuse(shared, "snapshot")
+    assert compliance(snapshot) == "drifted"
+    done(delete_snapshot(shared.cloud, snapshot))
+    assert compliance(snapshot) is None
+    last = EvidenceRecord.objects.filter(kind="drift", resource_id=snapshot.pk).latest("created_at")
+    assert json.loads(str(last.document))["document"]["state"] == "evicted"
