@@ -1,6 +1,6 @@
-"""Copies of data beside the allocation of another consumer, such as snapshots beside their volume.
+"""Copies of data in the place of another consumer, such as snapshots of volumes.
 
-They are data with a location like all other, and no rows of placement: the apps that have them register them here.
+They have a location like all data, and no allocation: the apps that have them register them here.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 @dataclass(frozen=True)
 class CopySource:
-    """A kind of copies. `rows`: those that exist, with their project; `node`: the lookup of what they are beside."""
+    """A kind of copies. `rows`: those that exist, with their project; `node`: the lookup of their consumer's node."""
 
     kind: str
     rows: Callable[[], QuerySet[Any]]

@@ -1,4 +1,4 @@
-"""Placement of snapshots: in the pool of their volume, beside its allocation."""
+"""Placement of snapshots: in the pool of their volume, without an allocation of their own."""
 
 from controlplane.placement.decisions import PlacementRequest
 from controlplane.placement.effective_policies import DataSource
@@ -12,6 +12,6 @@ def snapshot_placement_request(snapshot: Snapshot, *, operation: str) -> Placeme
         project=snapshot.project,
         consumer_id=snapshot.pk,
         kind="snapshot",
-        beside=snapshot.volume_id,
+        copy_of=snapshot.volume_id,
         sources=(DataSource(snapshot.volume_id, snapshot.project),),
     )

@@ -126,7 +126,7 @@ def test_later_writes_and_growth_leave_the_snapshot_as_it_was(shared: Shared, ag
 
 
 def test_policy_about_snapshots_refuses_them_alone(shared: Shared, agent: FakeStorageAgent) -> None:
-    """What exists can still be deleted, and reverted to, for which the volume is admitted."""
+    """Older ones can still be deleted, and reverted to, for which the volume is admitted."""
     volume = shared.volume()
     older = taken(shared, volume)
     refuse(shared, "snapshot")
@@ -181,7 +181,7 @@ def test_quota_of_a_failed_snapshot_is_released(shared: Shared, agent: FakeStora
     failed(shared, agent, run_on(operation, altered(WORKFLOWS["snapshot.create"], "snapshot", then(explode))))
 
 
-def test_volume_of_another_size_than_believed_is_refused(shared: Shared, agent: FakeStorageAgent) -> None:
+def test_snapshot_of_a_volume_with_an_unexpected_size_is_refused(shared: Shared, agent: FakeStorageAgent) -> None:
     volume = shared.volume()
     agent.volumes[volume.pk] = 3 * GIB
     operation = run(ask_snapshot(shared.cloud, volume)[1])
@@ -295,7 +295,7 @@ def test_volume_of_a_stopped_guest_is_reverted_and_opened_at_the_start(shared: S
 
 
 def test_revert_of_a_volume_that_is_open_waits_until_it_is_closed(shared: Shared, agent: FakeStorageAgent) -> None:
-    """It may have begun, for all that is known: it neither fails nor can be cancelled."""
+    """The copy may have begun, for all that is known: the operation neither fails nor can be cancelled."""
     snapshot = taken(shared)
     agent.open_to_write.add(snapshot.volume_id)
     content = agent.write(snapshot.volume_id)

@@ -411,7 +411,7 @@ def claimed(cloud: Cloud, tenant: Tenant, kind: str) -> Any:
     kept_as = "volume" if consumer == "snapshot" else consumer
     ask = PlacementRequest(kind, tenant.project, new_id(), kept_as, disk_gib=1)
     placement.claim(ask)
-    return replace(ask, consumer_id=new_id(), kind=consumer, beside=ask.consumer_id) if kept_as != consumer else ask
+    return replace(ask, consumer_id=new_id(), kind=consumer, copy_of=ask.consumer_id) if kept_as != consumer else ask
 
 
 def test_check_of_a_consumer_without_an_allocation_is_refused(cloud: Cloud) -> None:
