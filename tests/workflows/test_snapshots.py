@@ -29,15 +29,18 @@ from controlplane.nodes.models import Node
 from controlplane.operations.errors import NotCancellable
 from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_cancel
-from controlplane.placement.models import Allocation, Binding, Decision
+from controlplane.placement import services as placement
+from controlplane.placement.models import Allocation, Binding, Decision, PolicyHead
 from controlplane.placement.models import Permit as PermitRow
 from controlplane.quotas import services as quotas
 from controlplane.quotas.models import QuotaUse
 from controlplane.reconcilers import quota_drift, storage_clusters
 from controlplane.storage.models import Snapshot, Volume
 from controlplane.storage.services import volume_grow
+from controlplane.storage.snapshot_placement import snapshot_placement_request
 from controlplane.workflows.registry import WORKFLOWS
 from tests.facts import import_sample
+from tests.services.placement.test_policies_of_operations import moving
 from tests.services.policies import HOME, classify, in_zones, ruled
 from tests.storage_agent import FakeStorageAgent, storage_pool
 from tests.workflows import shared_pool
@@ -101,6 +104,17 @@ def test_decision_is_about_the_snapshot_and_its_volume_keeps_its_own(shared: Sha
     assert (decision.operation, decision.is_admitted, decision.admitted_zones) == ("snapshot.create", True, [HOME])
     assert PermitRow.objects.get(resource_id=snapshot.pk).decision == decision, "the signer decides no second time"
     assert Allocation.objects.get(consumer_id=volume.pk).decision == before.decision
+
+
+def test_decision_about_a_snapshot_uses_the_versions_at_its_write(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No allocation rests on it, whose trigger would compare them."""
+    snapshot = taken(shared)
+    remaining = moving(monkeypatch, shared.cloud, times=2)
+    decision = placement.renew_decision(snapshot_placement_request(snapshot, operation="snapshot.create"))
+    assert remaining == [0]
+    assert decision.organization_version == PolicyHead.objects.get(organization__isnull=False).version
 
 
 def test_snapshot_of_a_volume_that_a_guest_uses_calls_no_node(shared: Shared, agent: FakeStorageAgent) -> None:
