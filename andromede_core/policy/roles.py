@@ -52,8 +52,10 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
     "volume.create": _DISK,
     "volume.grow": _DISK,
     "volume.retype": _DISK,
+    "volume.revert": _DISK,
     "volume.attach": _WHOLE,
     "volume.detach": _WHOLE,
+    "snapshot.create": ("snapshot", "replica", "key", "log", "metadata", "admin"),
     "public-address.attach": ("netedge",),
     "console.read": ("console", "admin"),
 }

@@ -4,13 +4,14 @@ An image without the snapshot is one whose import was interrupted; it is written
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
 import rbd
 
 from agents.node.errors import ImageInUse
+from agents.storage.worker import intents
 from agents.storage.worker.cluster import NAMESPACE, Cluster, opened
 
 SNAPSHOT = "base"
@@ -54,11 +55,11 @@ def import_file(cluster: Cluster, *, pool: str, sha256: str, path: str, came_as:
             image.create_snap(SNAPSHOT)
 
 
-def remove(cluster: Cluster, *, pool: str, sha256: str) -> bool:
+def remove(cluster: Cluster, *, pool: str, sha256: str, pools: Sequence[str]) -> bool:
     """Remove the image; False if there was none.
 
     Raises:
-        ImageInUse: a volume is a clone of it.
+        ImageInUse: a volume of one of `pools` is a clone of it, or is just being flattened.
     """
     name = name_of(sha256)
     with cluster.images(pool) as ioctx:
@@ -67,6 +68,8 @@ def remove(cluster: Cluster, *, pool: str, sha256: str) -> bool:
                 return False
             if is_complete(image):
                 _check_unused(image, sha256)
+                if image.id() in intents.detaching(cluster, pools):
+                    raise ImageInUse(f"A clone of image {sha256} is being flattened.")
                 image.remove_snap(SNAPSHOT)
         rbd.RBD().remove(ioctx, name, on_progress=cluster.on_progress)
     return True
