@@ -38,6 +38,11 @@ class Flattening(Background):
                 self._wanted.subtract(volumes)
                 self._wanted += Counter()  # drops those that nobody wants any more
 
+    def is_wanted(self, volume: str) -> bool:
+        """Return whether a call for the volume is under way."""
+        with self._guard:
+            return self._wanted[volume] > 0
+
     def round(self) -> None:
         for pool in self._pools:
             found = self._workers.call("find_clone", pools=self._pools, pool=pool, after=self._after[pool])
@@ -49,24 +54,20 @@ class Flattening(Background):
     def _flatten(self, pool: str, volume: str) -> None:
         facts = {"pool": pool, "volume": volume}
         with self.locks.hold(("volume", volume)):
-            if self._is_wanted(volume):
+            if self.is_wanted(volume):
                 return
             try:
                 is_done = self._workers.call(
                     "flatten_clone",
-                    lambda: self._is_wanted(volume),
+                    lambda: self.is_wanted(volume),
                     volume=volume,
                     pool=pool,
                     pools=self._pools,
                 )
             except AgentError:
-                if not self._is_wanted(volume):
+                if not self.is_wanted(volume):
                     raise
                 log.info("flattening interrupted by a call", extra={"facts": facts})
                 return
         if is_done:
             log.info("volume flattened", extra={"facts": facts})
-
-    def _is_wanted(self, volume: str) -> bool:
-        with self._guard:
-            return self._wanted[volume] > 0

@@ -56,11 +56,11 @@ def _detaching(cluster: Cluster, ioctx: Any, name: str, trashed: set[tuple[str, 
         if image is None:
             return None
         try:
-            chain = parents.chain(cluster, image)
+            chain = parents.chain(cluster, ioctx, image)
         except (ClusterFailed, rbd.Error):  # a node wrote it there, or it changes: to read it might give away data
             return None
         is_due = len(chain) > MAX_PARENTS or any((each.pool, each.id) in trashed for each in chain)
-        if not is_due or parents.has_clones(image) or holders(cluster, ioctx, name):
+        if not is_due or parents.has_clones(ioctx, image) or holders(cluster, ioctx, name):
             return None
     return chain
 

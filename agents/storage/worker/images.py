@@ -11,7 +11,7 @@ from typing import Any
 import rbd
 
 from agents.node.errors import ImageInUse
-from agents.storage.worker import intents
+from agents.storage.worker import intents, parents
 from agents.storage.worker.cluster import NAMESPACE, Cluster, opened
 
 SNAPSHOT = "base"
@@ -67,7 +67,7 @@ def remove(cluster: Cluster, *, pool: str, sha256: str, pools: Sequence[str]) ->
             if image is None:
                 return False
             if is_complete(image):
-                _check_unused(image, sha256)
+                _check_unused(ioctx, image, sha256)
                 if image.id() in intents.detaching(cluster, pools):
                     raise ImageInUse(f"A clone of image {sha256} is being flattened.")
                 image.remove_snap(SNAPSHOT)
@@ -75,12 +75,10 @@ def remove(cluster: Cluster, *, pool: str, sha256: str, pools: Sequence[str]) ->
     return True
 
 
-def _check_unused(image: Any, sha256: str) -> None:
-    image.set_snap(SNAPSHOT)
-    clones = [clone["image"] for clone in image.list_children2()]
-    image.set_snap(None)
-    if clones:
-        raise ImageInUse(f"{len(clones)} volumes are clones of image {sha256}, among them {clones[0]}.")
+def _check_unused(ioctx: Any, image: Any, sha256: str) -> None:
+    count = len(parents.clones(ioctx, image.id(), image.snap_get_id(SNAPSHOT)))
+    if count:
+        raise ImageInUse(f"{count} volumes are clones of image {sha256}.")
 
 
 def is_complete(image: Any) -> bool:

@@ -56,5 +56,5 @@ def detaching(cluster: Cluster, pools: Sequence[str]) -> set[str]:
 
 def _finish_flattening(cluster: Cluster, ioctx: Any, volume: str) -> None:
     with opened(ioctx, volume, read_only=False) as image:
-        if image is not None and parents.is_detached(cluster, image):
+        if image is not None and parents.is_detached(cluster, ioctx, image):
             image.flatten(on_progress=cluster.on_progress)

@@ -114,7 +114,7 @@ def _capabilities(cluster: Cluster, ioctx: Any, volume: str, pool: str) -> str:
     with opened(ioctx, volume) as image:
         if image is None:
             raise VolumeMissing(f"There is no volume {volume} in pool {pool!r}.")
-        own, read = image.id(), parents.chain(cluster, image)
+        own, read = image.id(), parents.chain(cluster, ioctx, image)
     allowed = [
         f"rx {here} rbd_id.{volume}",
         f"rwx {here} rbd_header.{own}",

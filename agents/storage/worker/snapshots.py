@@ -54,7 +54,7 @@ def remove(cluster: Cluster, *, volume: str, pool: str, snapshot: str) -> bool:
         found = None if image is None else _find(image, snapshot)
         if image is None or found is None:
             return False
-        unprotect(image, found)
+        unprotect(ioctx, image.id(), found)
         image.remove_snap(snapshot)
         return True
 
@@ -91,8 +91,8 @@ def revert(cluster: Cluster, *, volume: str, pool: str, snapshot: str, size_byte
             check_unused(cluster, ioctx, volume)
             with reported(cluster, pool, image.id()):
                 image.rollback_to_snap(snapshot)
-            check_unused(cluster, ioctx, volume)
-            image.resize(size_bytes, False, on_progress=cluster.on_progress)
+                check_unused(cluster, ioctx, volume)
+                image.resize(size_bytes, False)
         return {"size_bytes": size_bytes, "watchers": []}
 
 

@@ -47,8 +47,8 @@ def _remove_snapshots(ioctx: Any, image_id: str) -> bool:
         if image is None:
             return True
         for snapshot in list(image.list_snaps()):
-            if parents.clones_of(image, snapshot["id"]):
+            if parents.clones(ioctx, image_id, snapshot["id"]):
                 continue
-            unprotect(image, snapshot)
+            unprotect(ioctx, image_id, snapshot)
             image.remove_snap_by_id(snapshot["id"])
         return not list(image.list_snaps())
