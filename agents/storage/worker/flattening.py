@@ -1,7 +1,8 @@
 """Flattening: a clone gets all data of its own, so that deleted parents can go and chains stay short.
 
 An open clone reads its chain of parents as it was when it was opened: if one of them were flattened and the next one
-deleted, its guest would read zeros. So a clone is flattened only if nobody has it open and it has no clones itself.
+deleted, its guest would read zeros. And librbd hands the flattening of an open clone over to its guest. So a clone is
+flattened only if it has no clones itself, nobody has it open, and no node has a key to open it.
 """
 
 import heapq
@@ -12,7 +13,7 @@ from typing import Any
 import rbd
 
 from agents.storage.errors import ClusterFailed
-from agents.storage.worker import parents
+from agents.storage.worker import openings, parents
 from agents.storage.worker.cluster import Cluster, opened
 from agents.storage.worker.fencing import holders
 from agents.storage.worker.intents import working_on
@@ -29,7 +30,7 @@ def find(cluster: Cluster, *, pools: Sequence[str], pool: str, after: str) -> di
     with cluster.volumes(pool) as ioctx:
         names = heapq.nsmallest(PAGE, (name for name in rbd.RBD().list(ioctx) if name > after and is_id(name)))
         for name in names:
-            if _detaching(cluster, ioctx, name, trashed) is not None:
+            if _detaching(cluster, ioctx, name, pool=pool, trashed=trashed) is not None:
                 return {"volume": name, "after": name}
             cluster.progress()
     return {"volume": "", "after": names[-1] if len(names) == PAGE else ""}
@@ -39,7 +40,7 @@ def flatten(cluster: Cluster, *, volume: str, pool: str, pools: Sequence[str]) -
     """Flatten the volume; False if it is no longer one to flatten. Ends the process when it is told to stop."""
     trashed = {key for each in pools for key in _trashed(cluster, each)}
     with cluster.volumes(pool) as ioctx:
-        drops = _detaching(cluster, ioctx, volume, trashed)
+        drops = _detaching(cluster, ioctx, volume, pool=pool, trashed=trashed)
         if drops is None:
             return False
         with (
@@ -50,7 +51,9 @@ def flatten(cluster: Cluster, *, volume: str, pool: str, pools: Sequence[str]) -
     return True
 
 
-def _detaching(cluster: Cluster, ioctx: Any, name: str, trashed: set[tuple[str, str]]) -> list[Parent] | None:
+def _detaching(
+    cluster: Cluster, ioctx: Any, name: str, *, pool: str, trashed: set[tuple[str, str]]
+) -> list[Parent] | None:
     """Return the parents of a volume that is to be flattened, and can be; None if it is none."""
     with opened(ioctx, name) as image:
         if image is None:
@@ -60,9 +63,10 @@ def _detaching(cluster: Cluster, ioctx: Any, name: str, trashed: set[tuple[str, 
         except (ClusterFailed, rbd.Error):  # a node wrote it there, or it changes: to read it might give away data
             return None
         is_due = len(chain) > MAX_PARENTS or any((each.pool, each.id) in trashed for each in chain)
-        if not is_due or parents.has_clones(ioctx, image) or holders(cluster, ioctx, name):
+        if not is_due or parents.has_clones(ioctx, image):
             return None
-    return chain
+    is_held = openings.is_open(cluster, volume=name, pool=pool) or holders(cluster, ioctx, name)
+    return None if is_held else chain
 
 
 def _trashed(cluster: Cluster, pool: str) -> list[tuple[str, str]]:

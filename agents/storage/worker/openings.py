@@ -19,6 +19,7 @@ from agents.storage.worker.fencing import fence, holders, watchers
 RECORDS = "openings"  # an object of the pool
 MAX_OPENINGS = 64  # of one volume; two, while its guest migrates
 NODE_DIGITS = 12
+EMPTY = '""'  # the default namespace, in capabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,8 @@ def _capabilities(cluster: Cluster, ioctx: Any, volume: str, pool: str) -> str:
 
 def _reading(parent: parents.Parent) -> list[str]:
     """Return the capabilities to read a parent. The name of a volume is found by its id, without a list of all."""
-    there = f'pool={parent.pool} namespace="{parent.namespace}" object_prefix'
+    # As earlier releases wrote it: the monitors refuse a key that exists with other capabilities, however alike.
+    there = f"pool={parent.pool} namespace={parent.namespace or EMPTY} object_prefix"
     find = (
         [f"rx {there} rbd_directory"]
         if parent.namespace == NAMESPACE

@@ -87,6 +87,18 @@ def test_open_clone_is_left_alone(storage: StorageAgent, ceph: CephCluster, writ
     assert (is_clone(ceph, middle), is_clone(ceph, last), digest(ceph, last)) == (False, False, before)
 
 
+def test_clone_of_which_a_node_has_a_key_is_left_alone(storage: StorageAgent, ceph: CephCluster) -> None:
+    """The node can open it at any time, as that of a stopped instance."""
+    first, last = chain(storage, ceph, 2)
+    key = storage.open(last)
+    assert storage.remove(first)
+    await_flattening(storage, ceph)
+    assert is_clone(ceph, last)
+    assert storage.open(last) == key
+    storage.close(last)
+    wait_until(lambda: first not in trash(ceph), "the parent to go")
+
+
 def test_long_chain_is_cut(storage: StorageAgent, ceph: CephCluster) -> None:
     volumes = chain(storage, ceph, 6)
     before = [digest(ceph, volume) for volume in volumes]
