@@ -1,8 +1,9 @@
 """A storage agent without a Ceph cluster: it speaks the protocol over mutual TLS, and reports what a test sets.
 
 Volumes are sizes in memory, with the nodes that have a key. Permits are not checked: the tests of the real agent do.
-Each call fails with `failure`; if `loses_answers`, the first answer to each call about a volume is lost, after its
-effect.
+Each call fails with `failure`, or with that of its name in `failures`; if `loses_answers`, the first answer to each
+call about a volume is lost, after its effect. `foreign`: images with other names than volumes', with their sizes;
+`page`: images of a page of the list.
 """
 
 import base64
@@ -64,7 +65,10 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         self.keys: dict[UUID, set[UUID]] = {}
         self.calls: list[str] = []
         self.failure: AgentError | None = None
+        self.failures: dict[str, AgentError] = {}
         self.loses_answers = False
+        self.foreign: dict[str, int] = {}
+        self.page = 200
         self.lost: set[tuple[str, UUID | None]] = set()
         self.held = pb.StorageTrust()
 
@@ -162,10 +166,18 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
             pb.Removed(was_present=self.volumes.pop(volume_id, None) is not None), "remove", volume_id
         )
 
+    def ListVolumes(self, request: pb.ListVolumesRequest, context: grpc.ServicerContext) -> pb.VolumePage:
+        self._called("list")
+        sizes = {str(volume_id): size for volume_id, size in self.volumes.items()} | self.foreign
+        names = sorted(name for name in sizes if name > request.after)[: self.page]
+        listed = [pb.ListedVolume(name=name, size_bytes=sizes[name]) for name in names]
+        return pb.VolumePage(volumes=listed)
+
     def _called(self, call: str) -> None:
         self.calls.append(call)
-        if self.failure is not None:
-            raise self.failure
+        failure = self.failure or self.failures.get(call)
+        if failure is not None:
+            raise failure
 
     def _answered(self, answer: Answer, call: str, volume_id: UUID | None = None) -> Answer:
         if self.loses_answers and (call, volume_id) not in self.lost:

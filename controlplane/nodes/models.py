@@ -216,7 +216,8 @@ class Pool(BaseModel):
     and each node with the trait `rbd` has it; its `uuid` is made of fsid and name.
 
     `capacity_gib` is of the last report; `used_gib` is kept by a trigger on allocations. Reported for clusters only:
-    `written_gib`, what is written of the capacity; `replicas`; `is_reported_nearly_full`.
+    `written_gib`, what is written of the capacity; `replicas`; `is_reported_nearly_full`. `compared_until`: the name of
+    the last image of a cluster's pool that was compared with the rows; empty: the next comparison begins anew.
     """
 
     name = models.SlugField(max_length=40)
@@ -232,6 +233,7 @@ class Pool(BaseModel):
     written_gib = models.PositiveBigIntegerField(null=True)
     replicas = models.PositiveSmallIntegerField(null=True)
     is_reported_nearly_full = models.BooleanField(default=False, db_default=False)
+    compared_until = models.CharField(max_length=255, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [
@@ -541,7 +543,7 @@ REQUESTED_ACTIONS = ("", "release", "discard")
 
 
 class Orphan(BaseModel):
-    """An orphan: a resource on a node, or a row, that no other row expects.
+    """An orphan: a resource on a node or in a pool of a storage cluster, or a row, that no other row expects.
 
     | state       | means |
     |-------------|-------|
@@ -551,12 +553,13 @@ class Orphan(BaseModel):
     | discarded   | deleted on an operator's decision (`evidence`) |
     | gone        | it disappeared without a decision, or a row expects it by now |
 
-    `name`: its name on the node; of a row, its id. `resource_id`: its id, if it were a resource of the platform.
-    `facts`: the observations. `requested_action`: an operator's decision that is not carried out yet, `reason` its
-    reason, `generation` how often it changed. `problem`: the error of the next step.
+    `name`: its name on the node or in the `pool`; of a row, its id. `resource_id`: its id, if it were a resource of the
+    platform. `facts`: the observations. `requested_action`: an operator's decision that is not carried out yet,
+    `reason` its reason, `generation` how often it changed. `problem`: the error of the next step.
     """
 
     node = models.ForeignKey(Node, models.PROTECT, null=True)
+    pool = models.ForeignKey(Pool, models.CASCADE, null=True, db_index=False)
     kind = models.CharField(max_length=16)
     name = models.CharField(max_length=300)
     resource_id = models.UUIDField(null=True)
@@ -576,15 +579,18 @@ class Orphan(BaseModel):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["node", "kind", "name"],
+                fields=["node", "pool", "kind", "name"],
                 condition=Q(state__in=ORPHAN_LIVE),
                 nulls_distinct=False,
-                name="nodes_orphan_once_at_a_time",
+                name="nodes_orphan_once_in_a_place",
             ),
             models.CheckConstraint(condition=Q(state__in=ORPHAN.moves), name="nodes_orphan_state"),
             models.CheckConstraint(condition=Q(kind__in=ORPHAN_KINDS), name="nodes_orphan_kind"),
             models.CheckConstraint(condition=Q(requested_action__in=REQUESTED_ACTIONS), name="nodes_orphan_wish"),
-            models.CheckConstraint(condition=Q(kind="address") | Q(node__isnull=False), name="nodes_orphan_has_node"),
+            models.CheckConstraint(
+                condition=Q(kind="address") | Q(node__isnull=False, pool=None) | Q(kind="volume", pool__isnull=False),
+                name="nodes_orphan_has_place",
+            ),
             models.CheckConstraint(
                 condition=Q(state__in=ORPHAN_LIVE) | Q(ended_at__isnull=False), name="nodes_orphan_ended_has_time"
             ),
@@ -593,3 +599,9 @@ class Orphan(BaseModel):
             ),
         ]
         indexes = [models.Index(fields=["created_at"], name="nodes_orphan_by_age")]
+
+    @property
+    def zone_id(self) -> str | None:
+        """The zone of its node or pool; None: it is a row without either."""
+        place = self.node or self.pool
+        return place.zone_id if place is not None else None

@@ -40,17 +40,23 @@ class StorageCluster(BaseModel):
 
 
 class StorageClusterIncident(BaseModel):
-    """A problem of a cluster, from its first observation until `ended_at`, when it was not observed any more."""
+    """A problem of a cluster, from its first observation until `ended_at`, when it was not observed any more.
+
+    `name`: of what it concerns, a missing volume as POOL/ID; empty: the cluster.
+    """
 
     cluster = models.ForeignKey(StorageCluster, models.CASCADE, related_name="incidents", db_index=False)
     kind = models.CharField(max_length=32)
+    name = models.CharField(max_length=200, blank=True, default="", db_default="")
     observed_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["cluster", "kind"], condition=Q(ended_at=None), name="storage_clusters_incident_once_at_a_time"
+                fields=["cluster", "kind", "name"],
+                condition=Q(ended_at=None),
+                name="storage_clusters_incident_once_each",
             )
         ]
         indexes = [models.Index(fields=["cluster", "-created_at"], name="storage_clusters_incident_of")]

@@ -93,10 +93,24 @@ def close_volume(pool: Pool, volume_id: UUID, *, node_id: UUID, is_dead: bool) -
     return closed
 
 
-def remove_volume(pool: Pool, volume_id: UUID) -> None:
-    """Move the volume to the cluster's trash, which the agent empties. Raises as ensure_image."""
+def remove_volume(pool: Pool, volume_id: UUID) -> bool:
+    """Move the volume to the cluster's trash, which the agent empties. False: there was none.
+
+    Raises as ensure_image.
+    """
+    request = pb.RemoveVolumeRequest(volume_id=str(volume_id), pool=pool.name)
     with _stub(pool) as stub:
-        stub.RemoveVolume(pb.RemoveVolumeRequest(volume_id=str(volume_id), pool=pool.name), **_terms())
+        return bool(stub.RemoveVolume(request, **_terms()).was_present)
+
+
+def list_volumes(pool: Pool, *, after: str) -> list[tuple[str, int]]:
+    """Return the names and sizes in bytes of the next images of the pool, in the order of their names; empty: none.
+
+    `after`: the last name of the page before. Raises as ensure_image.
+    """
+    with _stub(pool) as stub:
+        page = stub.ListVolumes(pb.ListVolumesRequest(pool=pool.name, after=after), **_terms())
+    return [(each.name, each.size_bytes) for each in page.volumes]
 
 
 @contextmanager
