@@ -3,7 +3,7 @@
 Volumes are sizes in memory, with the nodes that have a key. Permits are not checked: the tests of the real agent do.
 Each call fails with `failure`, or with that of its name in `failures`; if `loses_answers`, the first answer to each
 call about a volume is lost, after its effect. `foreign`: images with other names than volumes', with their sizes;
-`page`: images of a page of the list.
+`page`: images of a page of the list. `fenced`: addresses, with the seconds of their fences.
 """
 
 import base64
@@ -22,7 +22,7 @@ from agents.node.errors import AdapterError, AgentError, ImageRefused, TrustOlde
 from agents.node.serving import listen
 from agents.protocol import storage_pb2 as pb
 from agents.protocol import storage_pb2_grpc
-from agents.storage.errors import ImageMissing, VolumeMissing
+from agents.storage.errors import ImageMissing, OwnAddress, VolumeMissing
 from andromede_core.documents.signed import read
 from controlplane.catalog.models import Zone
 from controlplane.identity.actor import SYSTEM
@@ -68,6 +68,8 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         self.failures: dict[str, AgentError] = {}
         self.loses_answers = False
         self.foreign: dict[str, int] = {}
+        self.fenced: dict[str, int] = {}
+        self.own_address = "10.0.7.21"
         self.page = 200
         self.lost: set[tuple[str, UUID | None]] = set()
         self.held = pb.StorageTrust()
@@ -172,6 +174,19 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         names = sorted(name for name in sizes if name > request.after)[: self.page]
         listed = [pb.ListedVolume(name=name, size_bytes=sizes[name]) for name in names]
         return pb.VolumePage(volumes=listed)
+
+    def FenceNode(self, request: pb.FenceNodeRequest, context: grpc.ServicerContext) -> pb.Fenced:
+        self._called("fence-node")
+        if self.own_address in request.addresses:
+            raise OwnAddress("It is the address of the storage agent itself.")
+        self.fenced.update(dict.fromkeys(request.addresses, request.seconds))
+        return self._answered(pb.Fenced(addresses=request.addresses), "fence-node")
+
+    def UnfenceNode(self, request: pb.UnfenceNodeRequest, context: grpc.ServicerContext) -> pb.Fenced:
+        self._called("unfence-node")
+        for address in request.addresses:
+            self.fenced.pop(address, None)
+        return self._answered(pb.Fenced(addresses=request.addresses), "unfence-node")
 
     def _called(self, call: str) -> None:
         self.calls.append(call)

@@ -1,5 +1,7 @@
 import re
+from contextlib import suppress
 from datetime import datetime, timedelta
+from ipaddress import ip_address
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -55,7 +57,8 @@ class Node(BaseModel):
     `admin_state_reason`, `admin_state_since`: why and since when it has that admin state. `is_cordoned`: it takes no
     new guests. `underlay_ip`: where other nodes send it the frames of tenants' networks, if that is not the host of its
     address. `ipv6_address`: where routers send it the packets of public IPv6 addresses. `max_mtu`: the largest packet
-    of a guest, in bytes, that the underlay carries between this node and the others of its zone.
+    of a guest, in bytes, that the underlay carries between this node and the others of its zone. `storage_addresses`:
+    from which it reaches storage clusters, if these are not the host of its address and its underlay address.
 
     `public_key` (base64 of its SubjectPublicKeyInfo) is of its certificate: with it the node signs receipts and
     inventories; `inventoried_at` is the time of the last valid inventory. Its last reported trust documents:
@@ -75,6 +78,7 @@ class Node(BaseModel):
     underlay_ip = models.GenericIPAddressField(protocol="IPv4", null=True)
     ipv6_address = models.GenericIPAddressField(protocol="IPv6", null=True)
     max_mtu = models.PositiveSmallIntegerField(default=DEFAULT_MTU, db_default=DEFAULT_MTU)
+    storage_addresses = ArrayField(models.GenericIPAddressField(), default=list, db_default=[])
     state = models.CharField(max_length=16, default=NODE.initial)
     admin_state = models.CharField(max_length=16, default=ADMIN_STATE.initial, db_column="duty")
     admin_state_reason = models.CharField(max_length=200, blank=True, db_column="duty_reason")
@@ -127,6 +131,16 @@ class Node(BaseModel):
         """Return the underlay address; None if the node's address is a name and no underlay is set."""
         host = self.address.rpartition(":")[0]
         return self.underlay_ip or (host if IPV4.fullmatch(host) else None)
+
+    @property
+    def seen_by_storage(self) -> list[str]:
+        """Return the addresses that monitors of storage clusters may see; empty: none is known."""
+        if self.storage_addresses:
+            return sorted(self.storage_addresses)
+        known = {self.underlay_ip} if self.underlay_ip else set()
+        with suppress(ValueError):  # the host is a name
+            known.add(str(ip_address(self.address.rpartition(":")[0].strip("[]"))))
+        return sorted(known)
 
     @property
     def attests(self) -> bool:
@@ -288,6 +302,8 @@ class NodeRemoval(BaseModel):
 
 
 EVIDENCE_KINDS = ("power", "lease", "attestation")
+# It is recorded beside the others, and fences no node by itself: a guest may go on with what is not in the cluster.
+STORAGE_EVIDENCE = "storage"
 
 
 class FenceEvidence(BaseModel):
@@ -300,6 +316,7 @@ class FenceEvidence(BaseModel):
     | power       | its BMC has switched it off, and confirmed that more than once |
     | lease       | its node lease has ended long ago, and it stops its guests by itself then |
     | attestation | an operator attests it |
+    | storage     | a storage cluster refuses its addresses; only beside one of the others |
     """
 
     node = models.ForeignKey(Node, models.PROTECT)
@@ -312,7 +329,9 @@ class FenceEvidence(BaseModel):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(kind__in=EVIDENCE_KINDS), name="nodes_fence_evidence_kind"),
+            models.CheckConstraint(
+                condition=Q(kind__in=(*EVIDENCE_KINDS, STORAGE_EVIDENCE)), name="nodes_fence_evidence_kind"
+            ),
             models.CheckConstraint(
                 condition=~Q(kind="attestation") | Q(user_id__isnull=False), name="nodes_fence_evidence_attested_by"
             ),

@@ -62,6 +62,30 @@ class StorageClusterIncident(BaseModel):
         indexes = [models.Index(fields=["cluster", "-created_at"], name="storage_clusters_incident_of")]
 
 
+class NodeFence(BaseModel):
+    """A fence of a node in a cluster: the clients at its addresses read and write nothing there.
+
+    The row is written before the cluster is asked. `fenced_at`: when it last answered about the `addresses`; null: not
+    yet. `expires_at`: until when it refuses them. `problem`: why it does not refuse all addresses of the node, whose
+    volumes are fenced one by one all the same; see node_lifecycle/fencing/storage_fences.py.
+    """
+
+    cluster = models.ForeignKey(StorageCluster, models.CASCADE, related_name="node_fences", db_index=False)
+    node = models.ForeignKey("nodes.Node", models.PROTECT, related_name="storage_fences")
+    addresses = ArrayField(models.GenericIPAddressField(), default=list)
+    fenced_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    problem = models.CharField(max_length=32, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["cluster", "node"], name="storage_clusters_node_fence_once"),
+            models.CheckConstraint(
+                condition=Q(fenced_at=None) | Q(expires_at__isnull=False), name="storage_clusters_node_fence_ends"
+            ),
+        ]
+
+
 class ClusterImage(BaseModel):
     """An image that was imported into a pool of a cluster, or is being; volumes there are clones of it."""
 

@@ -36,7 +36,10 @@ PROBLEMS = (
     *cluster_pools.PROBLEMS,
 )
 MISSING_VOLUME = "missing-volume"  # rows have a volume or root disk in a pool, and the cluster does not
-INCIDENT_KINDS = (*PROBLEMS, MISSING_VOLUME)
+NODE_NOT_FENCED = "node-not-fenced"  # the addresses of a fenced node cannot be refused, so its volumes are, one by one
+INCIDENT_KINDS = (*PROBLEMS, MISSING_VOLUME, NODE_NOT_FENCED)
+# The cluster does not answer its row's storage agent, or is another one.
+GONE = frozenset({SILENT, "refused", "fsid-changed", "fsid-taken"})
 OF_INCIDENTS = {"prefix": "storage", "field": "storage_cluster"}
 FROM_HEALTH = {DEGRADED: {DEGRADED}, ERROR: {ERROR}}
 
@@ -178,6 +181,17 @@ def record_missing_volumes(pool: Pool, missing: Collection[UUID], *, is_compared
     rows.filter(name__in=over).update(ended_at=now)
     for name in sorted(names - known):
         open_incident(cluster, MISSING_VOLUME, **OF_INCIDENTS, name=name)
+
+
+@transaction.atomic
+def record_node_not_fenced(cluster: StorageCluster, node: str, *, is_so: bool) -> None:
+    """Keep an incident of the cluster while the node of this name cannot be fenced there by its addresses."""
+    row = StorageCluster.objects.select_for_update().get(pk=cluster.pk)
+    rows = row.incidents.filter(ended_at=None, kind=NODE_NOT_FENCED, name=node)
+    if not is_so:
+        rows.update(ended_at=clock.now())
+    elif not rows.update(observed_at=clock.now()):
+        open_incident(row, NODE_NOT_FENCED, **OF_INCIDENTS, name=node)
 
 
 def missing_volumes(ids: Collection[UUID]) -> set[UUID]:

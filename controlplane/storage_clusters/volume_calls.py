@@ -6,7 +6,7 @@ gets from the signer. They are not made inside a transaction, nor by a worker th
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,21 @@ def remove_volume(pool: Pool, volume_id: UUID) -> bool:
         return bool(stub.RemoveVolume(request, **_terms()).was_present)
 
 
+def fence_addresses(cluster: StorageCluster, addresses: Sequence[str], *, seconds: int) -> None:
+    """Let no client at these addresses read or write anything in the cluster, for so long.
+
+    Raises as ensure_image; StorageClusterRefused: one is the storage agent's own.
+    """
+    with _stub_of(cluster) as stub:
+        stub.FenceNode(pb.FenceNodeRequest(addresses=addresses, seconds=seconds), **_terms())
+
+
+def unfence_addresses(cluster: StorageCluster, addresses: Sequence[str]) -> None:
+    """Take the fences of these addresses away. Raises as ensure_image."""
+    with _stub_of(cluster) as stub:
+        stub.UnfenceNode(pb.UnfenceNodeRequest(addresses=addresses), **_terms())
+
+
 def list_volumes(pool: Pool, *, after: str) -> list[tuple[str, int]]:
     """Return the names and sizes in bytes of the next images of the pool, in the order of their names; empty: none.
 
@@ -117,6 +132,12 @@ def list_volumes(pool: Pool, *, after: str) -> list[tuple[str, int]]:
 def _stub(pool: Pool) -> Iterator[StorageStub]:
     cluster = pool.cluster
     assert cluster is not None, "only pools of clusters have an agent"
+    with _stub_of(cluster) as stub:
+        yield stub
+
+
+@contextmanager
+def _stub_of(cluster: StorageCluster) -> Iterator[StorageStub]:
     try:
         with calling(cluster) as stub:
             lease_guard.require_lease()

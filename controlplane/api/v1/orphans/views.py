@@ -1,4 +1,4 @@
-"""Routes of orphaned resources, for operators: on a node or in a storage cluster without a row, or in a row without a resource."""
+"""Routes of orphaned resources, for operators: on a node or in a cluster without a row, or a row without a resource."""
 
 from django.db.models import Q
 from rest_framework.request import Request

@@ -102,7 +102,7 @@ class OrphanDiscard(OrphanForm):
     def context(self) -> Context:
         return {
             "lost": _(
-                "The resource is permanently deleted as soon as its node or storage cluster is reachable. This cannot be undone."
+                "The resource is permanently deleted once its node or cluster is reachable. This cannot be undone."
             ),
             "kept": _("The evidence log keeps the resource, the operator and the reason."),
             "back": self.url,
