@@ -21,7 +21,7 @@ from controlplane.compute.errors import (
 )
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.services import instance_lock, instance_placement_request
-from controlplane.compute.volume_counts import check_volume_count
+from controlplane.compute.volume_counts import check_volume_count, coming_flavors
 from controlplane.identity.actor import Actor
 from controlplane.kernel.db import raise_on_violation
 from controlplane.operations.models import Operation
@@ -118,7 +118,8 @@ def _attach(actor: Actor, instance: Instance, *, volume: Volume, is_read_only: b
     require_not_migrating(instance)
     volume_lock(volume)
     attached = Attachment.objects.filter(instance=instance, is_boot=False)
-    check_volume_count(attached.count() + 1, instance, field="volume")
+    for size in (instance, *coming_flavors(instance)):
+        check_volume_count(attached.count() + 1, size, field="volume")
     with raise_on_violation(
         "compute_attachment_volume_taken", VolumeAlreadyAttached(field="volume", volume=volume.name)
     ):
