@@ -187,6 +187,7 @@ STATE_BADGES = {
     "storage-cluster.pool-shrunk": _warn(_("a pool is smaller than what is allocated of it")),
     "storage-cluster.nearly-full": _warn(_("nearly full")),
     "storage-cluster.missing-volume": _bad(_("a volume is missing")),
+    "storage-cluster.node-not-fenced": _warn(_("a node cannot be fenced by its addresses")),
     "cordoned": _warn(_("cordoned")),
     "unattested": _bad(_("not attested")),
     "maintenance.active": _warn(_("in force")),

@@ -186,6 +186,16 @@ def test_address_that_another_node_gets_is_given_back(shared: Shared, agent: Fak
     assert list(agent.fenced) == [ADDRESSES[1]]
 
 
+def test_machine_that_replaces_a_retired_one_reaches_the_cluster(shared: Shared, agent: FakeStorageAgent) -> None:
+    die_with_guests(shared.other)
+    storage_fences.reconcile()
+    Node.objects.filter(pk=shared.other.row.pk).update(admin_state="retired")
+    assert storage_fences.reconcile() == 0 and agent.fenced
+    call_command("set_storage_addresses", "alone", ADDRESSES[0])
+    assert storage_fences.reconcile() == 1
+    assert (agent.fenced, NodeFence.objects.count()) == ({}, 0)
+
+
 def test_addresses_are_those_of_the_agent_and_the_underlay_unless_set(shared: Shared) -> None:
     node = Node(address="10.0.0.7:7443", underlay_ip="10.1.7.7")
     assert node.seen_by_storage == ["10.0.0.7", "10.1.7.7"]

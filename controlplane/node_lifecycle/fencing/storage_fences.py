@@ -9,11 +9,11 @@ the admin state `fenced`, reachable, and has carried out its pending removals.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterator
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from andromede_core.documents.messages import Message
 from controlplane.audit import evidence_log
@@ -54,6 +54,11 @@ def _reconcile_cluster(cluster: StorageCluster) -> int:
     except CloudError as exc:
         log.warning("storage cluster %s: fences of nodes failed and are retried: %s", cluster.name, exc)
     return changed
+
+
+def fences_of(node: Node) -> QuerySet[NodeFence]:
+    """Return the node's fences, by cluster."""
+    return NodeFence.objects.filter(node=node).select_related("cluster").order_by("cluster__name")
 
 
 def is_possible(cluster: StorageCluster, node: Node) -> bool:
@@ -134,12 +139,15 @@ def _record(fence: NodeFence, node: Node, addresses: list[str], problem: str) ->
 # ---- its end
 
 
-def _over(cluster: StorageCluster) -> Iterable[NodeFence]:
-    """Return the fences of nodes that are back, and of retired ones those that have ended."""
+def _over(cluster: StorageCluster) -> Iterator[NodeFence]:
+    """Return the fences of nodes that are back; of retired ones, if they have ended or another node has an address."""
     left = NodeRemoval.objects.filter(node=OuterRef("node"))
     is_back = Q(node__state="ready") & ~Q(node__admin_state="fenced") & ~Exists(left)
-    is_retired = Q(node__admin_state="retired", expires_at__lt=clock.now())
-    return NodeFence.objects.filter(is_back | is_retired, cluster=cluster).select_related("node").order_by("node__name")
+    fences = NodeFence.objects.filter(cluster=cluster).select_related("node").order_by("node__name")
+    for fence in fences.filter(node__admin_state="retired"):
+        if (fence.expires_at or clock.now()) <= clock.now() or _addresses(fence.node)[1] == SHARED:
+            yield fence
+    yield from fences.filter(is_back).exclude(node__admin_state="retired")
 
 
 def _end(cluster: StorageCluster, fence: NodeFence) -> bool:

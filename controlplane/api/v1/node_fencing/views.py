@@ -15,6 +15,7 @@ from controlplane.node_lifecycle.fencing.fencing import (
     latest_evidence,
     node_fence,
 )
+from controlplane.node_lifecycle.fencing.storage_fences import fences_of
 from controlplane.nodes.errors import NodeNotFenceable
 from controlplane.nodes.models import Node
 from controlplane.signin.errors import SessionNeeded
@@ -28,6 +29,8 @@ def fencing_document(node: Node) -> dict[str, Any]:
         "evidence": latest_evidence(node),
         "fences_within_s": node.fences_within_s,
         "leased_until": node.leased_until,
+        "storage_addresses": node.seen_by_storage,
+        "storage": fences_of(node),
     }
 
 

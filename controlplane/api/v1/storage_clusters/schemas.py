@@ -69,7 +69,8 @@ class StorageClusterOut(Out):
 class StorageClusterIncidentOut(Out):
     """An incident of the storage cluster: a problem, from its first observation on.
 
-    `name`: of a missing volume or root disk, as POOL/ID; else empty. `ended_at`: since when it is no longer observed.
+    `name`: of a missing volume or root disk, as POOL/ID, or of a node that is not fenced; else empty. `ended_at`: since
+    when it is no longer observed.
     """
 
     id = serializers.UUIDField()
