@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from controlplane.audit.services import record
+from controlplane.catalog.models import Flavor
 from controlplane.compute.actions import require_instance_state, require_not_migrating
 from controlplane.compute.errors import (
     AttachmentNotFound,
@@ -118,7 +119,8 @@ def _attach(actor: Actor, instance: Instance, *, volume: Volume, is_read_only: b
     require_not_migrating(instance)
     volume_lock(volume)
     attached = Attachment.objects.filter(instance=instance, is_boot=False)
-    for size in (instance, *coming_flavors(instance)):
+    sizes: list[Flavor | Instance] = [instance, *coming_flavors(instance)]
+    for size in sizes:
         check_volume_count(attached.count() + 1, size, field="volume")
     with raise_on_violation(
         "compute_attachment_volume_taken", VolumeAlreadyAttached(field="volume", volume=volume.name)

@@ -1,7 +1,5 @@
 import re
-from contextlib import suppress
 from datetime import datetime, timedelta
-from ipaddress import ip_address
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -13,6 +11,7 @@ from controlplane.catalog.models import Zone
 from controlplane.kernel import clock
 from controlplane.kernel.db import BaseModel
 from controlplane.kernel.states import machine
+from controlplane.nodes.orphan_states import ORPHAN, ORPHAN_KINDS, ORPHAN_LIVE, REQUESTED_ACTIONS
 
 IPV4 = re.compile(r"(\d{1,3}\.){3}\d{1,3}")
 NODE = machine("node", {"enrolled": "ready unreachable", "ready": "unreachable", "unreachable": "ready"})
@@ -131,16 +130,6 @@ class Node(BaseModel):
         """Return the underlay address; None if the node's address is a name and no underlay is set."""
         host = self.address.rpartition(":")[0]
         return self.underlay_ip or (host if IPV4.fullmatch(host) else None)
-
-    @property
-    def seen_by_storage(self) -> list[str]:
-        """Return the addresses that monitors of storage clusters may see; empty: none is known."""
-        if self.storage_addresses:
-            return sorted(self.storage_addresses)
-        known = {self.underlay_ip} if self.underlay_ip else set()
-        with suppress(ValueError):  # the host is a name
-            known.add(str(ip_address(self.address.rpartition(":")[0].strip("[]"))))
-        return sorted(known)
 
     @property
     def attests(self) -> bool:
@@ -541,24 +530,6 @@ class DrainGuest(BaseModel):
             models.CheckConstraint(condition=Q(state__in=DRAIN_GUEST.moves), name="nodes_drain_guest_state"),
             models.CheckConstraint(condition=Q(action__in=ACTIONS), name="nodes_drain_guest_action"),
         ]
-
-
-ORPHAN = machine(
-    "orphan",
-    {
-        "found": "quarantined released discarded gone",
-        "quarantined": "released discarded gone",
-        "released": "quarantined discarded gone",
-        "discarded": "",
-        "gone": "",
-    },
-)
-ORPHAN_LIVE = ("found", "quarantined", "released")
-# Kinds on a node; and kinds in the database alone.
-ORPHANS_ON_NODES = ("domain", "volume", "image", "file", "port", "attachment")
-ORPHANS_IN_ROWS = ("allocation", "address")
-ORPHAN_KINDS = (*ORPHANS_ON_NODES, *ORPHANS_IN_ROWS)
-REQUESTED_ACTIONS = ("", "release", "discard")
 
 
 class Orphan(BaseModel):

@@ -15,7 +15,8 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import by_id
 from controlplane.kernel.wakeups import send_wakeup
 from controlplane.nodes.errors import OrphanForeign, OrphanNameDiffers, OrphanNotFound, OrphanWrongState
-from controlplane.nodes.models import ORPHAN_LIVE, Node, Orphan
+from controlplane.nodes.models import Node, Orphan
+from controlplane.nodes.orphan_states import ORPHAN_LIVE
 from controlplane.nodes.selectors import nodes
 
 RECONCILE = ("controlplane.reconcilers.tasks.orphans", "periodic")

@@ -1,6 +1,6 @@
 """Nodes: enrolment, heartbeats, loss, cordon, and pending removals."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -318,18 +318,6 @@ def node_underlay_set(
     node.underlay_ip, node.ipv6_address, node.max_mtu = address, ipv6_address, max_mtu
     node.save(update_fields=["underlay_ip", "ipv6_address", "max_mtu"])
     record(actor, "node.underlay", node.pk, address=node.underlay, ipv6_address=ipv6_address, max_mtu=max_mtu)
-
-
-@transaction.atomic
-def node_storage_addresses_set(actor: Actor, node: Node, *, addresses: Sequence[str]) -> None:
-    """Set the addresses from which the node reaches storage clusters; none: those of its agent and its underlay.
-
-    A fence that a cluster has already changes with the next run of the fences.
-    """
-    actor.may_operate()
-    node.storage_addresses = sorted(set(addresses))
-    node.save(update_fields=["storage_addresses"])
-    record(actor, "node.storage-addresses", node.pk, addresses=node.seen_by_storage)
 
 
 def record_removal(node: Node, *, kind: str, resource_id: UUID, generation: int, pool: str = "") -> None:

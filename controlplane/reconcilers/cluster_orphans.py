@@ -25,7 +25,8 @@ from controlplane.compute.models import Instance
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
 from controlplane.kernel.names import as_uuid
-from controlplane.nodes.models import ORPHAN_LIVE, Orphan, Pool
+from controlplane.nodes.models import Orphan, Pool
+from controlplane.nodes.orphan_states import ORPHAN_LIVE
 from controlplane.nodes.orphans import PLACES
 from controlplane.nodes.service_agents import CallFailed
 from controlplane.reconcilers.missing_resources import settled

@@ -11,7 +11,8 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError, StateConflict
 from controlplane.nodes.errors import NodeUnreachable
-from controlplane.nodes.models import ORPHAN, Node, Orphan, Pool
+from controlplane.nodes.models import Node, Orphan, Pool
+from controlplane.nodes.orphan_states import ORPHAN
 from controlplane.nodes.orphans import record_change
 from controlplane.reconcilers.orphan_detection import OrphanCandidate
 from controlplane.storage_clusters.errors import StorageClusterUnreachable

@@ -22,14 +22,8 @@ from controlplane.network.models import Port, PortBinding
 from controlplane.network.ports import port_release
 from controlplane.nodes import agent_client, incidents
 from controlplane.nodes.errors import NodeRefused
-from controlplane.nodes.models import (
-    ORPHAN,
-    ORPHAN_LIVE,
-    ORPHANS_IN_ROWS,
-    ORPHANS_ON_NODES,
-    Node,
-    Orphan,
-)
+from controlplane.nodes.models import Node, Orphan
+from controlplane.nodes.orphan_states import ORPHAN, ORPHAN_LIVE, ORPHANS_IN_ROWS, ORPHANS_ON_NODES
 from controlplane.nodes.orphans import record_change
 from controlplane.nodes.services import record_removal
 from controlplane.placement import services as placement

@@ -170,7 +170,7 @@ CephCluster(sys.argv[1]).remove()
 
 
 def test_a_killed_removal_is_repeated(tmp_path: Path) -> None:
-    """It is killed before each of its deletions. Folder and lock are those of a cluster; no daemon is needed."""
+    """The removal is killed before each of its deletions. No daemon is needed."""
     folder = tmp_path / "cluster"
     for deletions in range(100):
         (folder / "osd.0").mkdir(parents=True)

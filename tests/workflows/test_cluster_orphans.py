@@ -149,7 +149,7 @@ def test_image_that_a_client_has_open_is_deleted_when_it_is_closed(shared: Share
     assert (orphan().state, agent.volumes) == ("discarded", {})
 
 
-def test_image_that_a_row_expects_again_is_not_deleted(shared: Shared, agent: FakeStorageAgent) -> None:
+def test_image_that_a_row_expects_by_now_is_not_deleted(shared: Shared, agent: FakeStorageAgent) -> None:
     volume = shared.volume()
     lose_row(volume)
     orphans.reconcile()

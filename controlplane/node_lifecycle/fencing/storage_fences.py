@@ -22,6 +22,7 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
 from controlplane.nodes.models import STORAGE_EVIDENCE, FenceEvidence, Node, NodeRemoval
+from controlplane.nodes.storage_addresses import seen_by_storage
 from controlplane.storage_clusters.errors import StorageClusterRefused
 from controlplane.storage_clusters.models import NodeFence, StorageCluster
 from controlplane.storage_clusters.services import GONE, record_node_not_fenced
@@ -95,9 +96,9 @@ def ensure_fenced(cluster: StorageCluster, node: Node) -> bool:
 
 def _addresses(node: Node) -> tuple[list[str], str]:
     """Return the addresses to fence, and the problem with the others: those of another node would stop its guests."""
-    known = node.seen_by_storage
+    known = seen_by_storage(node)
     others = Node.objects.exclude(pk=node.pk).exclude(admin_state="retired")
-    taken = {address for other in others for address in other.seen_by_storage}
+    taken = {address for other in others for address in seen_by_storage(other)}
     free = [address for address in known if address not in taken]
     return free, NO_ADDRESS if not known else SHARED if len(free) < len(known) else ""
 

@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from controlplane.kernel.fields import In, NamedOut, Out, Text
-from controlplane.nodes.models import ORPHAN, ORPHAN_KINDS, REQUESTED_ACTIONS
+from controlplane.nodes.orphan_states import ORPHAN, ORPHAN_KINDS, REQUESTED_ACTIONS
 
 
 class DiscardIn(In):

@@ -9,7 +9,8 @@ from controlplane.api.v1.orphans.schemas import DiscardIn, OrphanOut, ReleaseIn
 from controlplane.kernel.listing import Filter, Listing, among, chosen, created_after, exactly
 from controlplane.kernel.views import Body, route
 from controlplane.nodes import orphans
-from controlplane.nodes.models import ORPHAN, ORPHAN_KINDS, Orphan
+from controlplane.nodes.models import Orphan
+from controlplane.nodes.orphan_states import ORPHAN, ORPHAN_KINDS
 
 OPEN = Q(state__in=("found", "quarantined"))
 ORPHANS = Listing(
