@@ -10,6 +10,7 @@ LIVE = Q(state__in=("found", "quarantined", "released"))
 
 class Migration(migrations.Migration):
     borne_because = {
+        "ADD_UNIQUE": "it allows more than the one that it replaces",
         "CREATE_INDEX": "the table of orphans is small, so the index takes milliseconds",
         "DROP_INDEX": "the constraint is replaced by one that allows more; the table of orphans is small",
     }

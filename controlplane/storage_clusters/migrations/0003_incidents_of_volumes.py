@@ -5,6 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     borne_because = {
+        "ADD_UNIQUE": "it allows more than the one that it replaces",
         "CREATE_INDEX": "the table of incidents is small, so the index takes milliseconds",
         "DROP_INDEX": "the constraint is replaced by one that allows more; the table of incidents is small",
     }
