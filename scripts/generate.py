@@ -72,7 +72,8 @@ def states() -> Documents:
     """Return the tables of all state machines."""
     from controlplane.catalog.models import IMAGE
     from controlplane.compute.models import INSTANCE
-    from controlplane.nodes.models import ADMIN_STATE, DRAIN, DRAIN_GUEST, NODE, ORPHAN
+    from controlplane.nodes.models import ADMIN_STATE, DRAIN, DRAIN_GUEST, NODE
+    from controlplane.nodes.orphan_states import ORPHAN
     from controlplane.operations.models import OPERATION
     from controlplane.quotas.models import QUOTA_REQUEST
     from controlplane.storage.models import SNAPSHOT, VOLUME

@@ -26,6 +26,7 @@ CEPH_FOLDERS = "test-ceph/*"
 LAB_FOLDERS = ("test-labs/*", "agent-labs/*", "test-cloud/lab")
 TEMPLATE = "test_template"
 END_LIMIT_S = 90
+ENDING = (signal.SIGTERM, signal.SIGINT)
 MEMORY = Path("/dev/shm")  # a tmpfs, where there is one
 TEMPORARY_MIN_BYTES = 2 * 2**30
 # Tests of limits set their own.
@@ -48,19 +49,35 @@ def main(command: list[str]) -> int:
         except BlockingIOError:
             print("Another run uses var/test: wait for its end or use another clone.", file=sys.stderr)
             return 1
-        for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background jobs are born deaf to SIGINT
+        for number in ENDING:  # a shell's background jobs are born deaf to SIGINT
             signal.signal(number, signal.default_int_handler)
         try:
             _clean_up()  # after a run that was killed
-            _start(VAR / "test")
+            with _deferred_interruptions():
+                _start(VAR / "test")
             with _temporary_folder() as temporary:
                 return run(command, temporary)
         except KeyboardInterrupt:
             return 130
         finally:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            for number in ENDING:
+                signal.signal(number, signal.SIG_IGN)
             _clean_up()
+
+
+@contextmanager
+def _deferred_interruptions() -> Iterator[None]:
+    """Raise KeyboardInterrupt at the end of the block: a service that begins has no pid file, and cannot be stopped."""
+    received: list[int] = []
+    for number in ENDING:
+        signal.signal(number, lambda number, frame: received.append(number))
+    try:
+        yield
+    finally:
+        for number in ENDING:
+            signal.signal(number, signal.default_int_handler)
+    if received:
+        raise KeyboardInterrupt
 
 
 def _start(var: Path) -> None:

@@ -1,9 +1,10 @@
 """A storage agent without a Ceph cluster: it speaks the protocol over mutual TLS, and reports what a test sets.
 
 Volumes are sizes in memory, with a version of their content and the nodes that have a key; snapshots keep both. Permits
-are not checked, as the tests of the real agent do, but kept by call.
-Each call fails with `failure`; if `loses_answers`, the first answer to each call about a volume is lost, after its
-effect.
+are not checked, as the tests of the real agent do, but kept by call. Each call fails with `failure`, or with that of its
+name in `failures`; if `loses_answers`, the first answer to each call about a volume is lost, after its effect.
+`foreign`: images with other names than volumes', with their sizes; `page`: images of a page of the list. `fenced`:
+addresses, with the seconds of their fences.
 """
 
 import base64
@@ -23,7 +24,7 @@ from agents.node.errors import AdapterError, AgentError, Conflict, ImageRefused,
 from agents.node.serving import listen
 from agents.protocol import storage_pb2 as pb
 from agents.protocol import storage_pb2_grpc
-from agents.storage.errors import ImageMissing, VolumeMissing
+from agents.storage.errors import ImageMissing, OwnAddress, VolumeMissing
 from andromede_core.documents.signed import read
 from controlplane.catalog.models import Zone
 from controlplane.identity.actor import SYSTEM
@@ -79,7 +80,12 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         self.keys: dict[UUID, set[UUID]] = {}
         self.calls: list[str] = []
         self.failure: AgentError | None = None
+        self.failures: dict[str, AgentError] = {}
         self.loses_answers = False
+        self.foreign: dict[str, int] = {}
+        self.fenced: dict[str, int] = {}
+        self.own_address = "10.0.7.21"
+        self.page = 200
         self.lost: set[tuple[str, UUID | None]] = set()
         self.held = pb.StorageTrust()
 
@@ -180,6 +186,26 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
             pb.Removed(was_present=self.volumes.pop(volume_id, None) is not None), "remove", volume_id
         )
 
+    def ListVolumes(self, request: pb.ListVolumesRequest, context: grpc.ServicerContext) -> pb.VolumePage:
+        self._called("list")
+        sizes = {str(volume_id): size for volume_id, size in self.volumes.items()} | self.foreign
+        names = sorted(name for name in sizes if name > request.after)[: self.page]
+        listed = [pb.ListedVolume(name=name, size_bytes=sizes[name]) for name in names]
+        return pb.VolumePage(volumes=listed)
+
+    def FenceNode(self, request: pb.FenceNodeRequest, context: grpc.ServicerContext) -> pb.Fenced:
+        self._called("fence-node")
+        if self.own_address in request.addresses:
+            raise OwnAddress("It is the address of the storage agent itself.")
+        self.fenced.update(dict.fromkeys(request.addresses, request.seconds))
+        return self._answered(pb.Fenced(addresses=request.addresses), "fence-node")
+
+    def UnfenceNode(self, request: pb.UnfenceNodeRequest, context: grpc.ServicerContext) -> pb.Fenced:
+        self._called("unfence-node")
+        for address in request.addresses:
+            self.fenced.pop(address, None)
+        return self._answered(pb.Fenced(addresses=request.addresses), "unfence-node")
+
     def EnsureSnapshot(self, request: pb.EnsureSnapshotRequest, context: grpc.ServicerContext) -> pb.SnapshotState:
         volume_id, snapshot_id = UUID(request.volume_id), UUID(request.snapshot_id)
         self._called("snapshot", request.permit)
@@ -235,8 +261,9 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         self.calls.append(call)
         if permit is not None:
             self.permits[call] = permit.document
-        if self.failure is not None:
-            raise self.failure
+        failure = self.failure or self.failures.get(call)
+        if failure is not None:
+            raise failure
 
     def _answered(self, answer: Answer, call: str, volume_id: UUID | None = None) -> Answer:
         if self.loses_answers and (call, volume_id) not in self.lost:

@@ -117,4 +117,5 @@ def _problem(report: AnnouncerReport, document: AnnouncementsDocument | None) ->
 
 
 def _reconcile_incident(announcer: Announcer, problem: str) -> None:
-    reconcile_incidents(announcer, {problem} if problem else (), prefix="announcer", field="announcer")
+    problems = {problem} if problem else ()
+    reconcile_incidents(announcer, problems, among=PROBLEMS, prefix="announcer", field="announcer")

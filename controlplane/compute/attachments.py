@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from controlplane.audit.services import record
+from controlplane.catalog.models import Flavor
 from controlplane.compute.actions import require_instance_state, require_not_migrating
 from controlplane.compute.errors import (
     AttachmentNotFound,
@@ -21,7 +22,7 @@ from controlplane.compute.errors import (
 )
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.services import instance_lock, instance_placement_request
-from controlplane.compute.volume_counts import check_volume_count
+from controlplane.compute.volume_counts import check_volume_count, coming_flavors
 from controlplane.identity.actor import Actor
 from controlplane.kernel.db import raise_on_violation
 from controlplane.operations.models import Operation
@@ -118,7 +119,9 @@ def _attach(actor: Actor, instance: Instance, *, volume: Volume, is_read_only: b
     require_not_migrating(instance)
     volume_lock(volume)
     attached = Attachment.objects.filter(instance=instance, is_boot=False)
-    check_volume_count(attached.count() + 1, instance, field="volume")
+    sizes: list[Flavor | Instance] = [instance, *coming_flavors(instance)]
+    for size in sizes:
+        check_volume_count(attached.count() + 1, size, field="volume")
     with raise_on_violation(
         "compute_attachment_volume_taken", VolumeAlreadyAttached(field="volume", volume=volume.name)
     ):

@@ -367,7 +367,7 @@ class GuestMissing(CloudError):
 class DataMissing(CloudError):
     code = "storage.volume.data_missing"
     title = "The data is missing"
-    detail = "The data file disappeared from its node. The operators were notified, and no replacement is created."
+    detail = "The data disappeared from its storage. The operators were notified, and no replacement is created."
 
 
 class PortMissing(CloudError):

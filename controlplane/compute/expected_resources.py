@@ -1,7 +1,8 @@
-"""Resources expected on a node: allocated there, migrating to or from it, under an operation, or pending removal.
+"""Resources expected on a node, or in a pool of a storage cluster.
 
-Any other resource that a node reports is an orphan. The node is described first and the rows are read afterwards: a
-resource created in between has its row by then.
+They are allocated there, migrating to or from it, under an operation, or pending removal. Any other resource that a
+node or a storage agent reports is an orphan. Node and pool are described first and the rows are read
+afterwards: a resource created in between has its row by then.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -15,10 +16,10 @@ from controlplane.catalog.models import Image
 from controlplane.compute.models import MOVING, Attachment, Instance, MigratedVolume, Migration, Rebuild
 from controlplane.kernel import clock
 from controlplane.network.models import Port, PortBinding
-from controlplane.nodes.models import Node, NodeRemoval
+from controlplane.nodes.models import Node, NodeRemoval, Pool
 from controlplane.operations.models import ResourceLock
 from controlplane.placement.models import Allocation, Permit
-from controlplane.storage.models import Volume
+from controlplane.storage.models import Snapshot, Volume
 
 # A resource removed or placed less than this ago may be on the node without a row here, or the reverse.
 IN_TRANSIT = timedelta(minutes=2)
@@ -44,6 +45,24 @@ def volumes(node: Node, ids: Ids) -> set[UUID]:
         *coming.values_list("root_volume_id", flat=True),
         *own,
         *moved.values_list("volume_id", flat=True),
+        *held(ids),
+    }
+
+
+def in_pool(pool: Pool, ids: Ids) -> set[UUID]:
+    """Return the expected ones of these images in a pool of a storage cluster: volumes and root disks."""
+    there = Instance.objects.filter(Q(root_pool=pool) & ~Q(state="deleted") | just_now() | Q(pk__in=_worked_on()))
+    own = Volume.objects.filter(Q(pool=pool) & ~Q(state="deleted") | just_now(), pk__in=ids)
+    kept = Snapshot.objects.filter(pool=pool, volume_id__in=ids).exclude(state="deleted")
+    coming = Rebuild.objects.filter(root_volume_id__in=ids)
+    removed = NodeRemoval.objects.filter(resource_id__in=ids)
+    return {
+        *there.filter(root_volume_id__in=ids).values_list("root_volume_id", flat=True),
+        *own.values_list("pk", flat=True),
+        *kept.values_list("volume_id", flat=True),
+        *coming.values_list("root_volume_id", flat=True),
+        *removed.values_list("resource_id", flat=True),
+        *_allocated(Q(), ids),
         *held(ids),
     }
 
@@ -136,14 +155,17 @@ def ports_without_instance() -> Iterable[Port]:
 
 
 def _placed(node: Node, ids: Ids) -> set[UUID]:
-    places = Allocation.objects.filter(Q(consumer_id__in=ids) | Q(moving_id__in=ids), node=node)
-    here = {
+    return _allocated(_here(node), ids) | _to_be_removed(node, ids)
+
+
+def _allocated(where: Q, ids: Ids) -> set[UUID]:
+    places = Allocation.objects.filter(where, Q(consumer_id__in=ids) | Q(moving_id__in=ids))
+    return {
         resource_id
         for pair in places.values_list("consumer_id", "moving_id")
         for resource_id in pair
         if resource_id is not None
     }
-    return here | _to_be_removed(node, ids)
 
 
 def _to_be_removed(node: Node, ids: Ids) -> set[UUID]:

@@ -10,7 +10,7 @@ from controlplane.compute.actions import require_instance_state
 from controlplane.compute.errors import FlavorTooSmall
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.services import instance_change, instance_lock, instance_placement_request
-from controlplane.compute.volume_counts import check_volume_count
+from controlplane.compute.volume_counts import RESIZE, check_volume_count
 from controlplane.identity.actor import Actor
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation
@@ -30,7 +30,7 @@ def instance_resize(actor: Actor, instance: Instance, *, flavor: Flavor) -> Oper
     actor.may_write()
     operations.require_unlocked(instance.pk)
     _check_resize(instance, flavor)
-    request = instance_placement_request(instance, operation="instance.resize")
+    request = instance_placement_request(instance, operation=RESIZE)
     placement.check_current_node(request)
     traits = request.traits | _root_limits(instance, flavor).traits
     larger = replace(request, vcpus=flavor.vcpus, memory_mib=flavor.memory_mib, traits=traits)
@@ -61,7 +61,7 @@ def _resize(actor: Actor, instance: Instance, flavor: Flavor) -> Operation:
     limits = _root_limits(instance, flavor)
     root = {"root_iops_limit": limits.iops, "root_mb_per_s_limit": limits.mb_per_s}
     args = {"to": {"flavor": flavor.pk, "max_volumes": flavor.max_volumes, **root, **to}, "was": was}
-    operation = instance_change(actor, instance, "instance.resize", args=args)
+    operation = instance_change(actor, instance, RESIZE, args=args)
     _check_resize(instance, flavor)
     both = {dimension: max(was[dimension], to[dimension]) for dimension in ("vcpus", "memory_mib")}
     quotas.claim(instance.project_id, instance.pk, **both)

@@ -19,6 +19,7 @@ JOBS = (
     Job("announcements", "controlplane.reconcilers.announcements.reconcile", 5, 60),
     Job("storage_clusters", "controlplane.reconcilers.storage_clusters.reconcile", 10, 60),
     Job("snapshot_schedules", "controlplane.storage.schedule_runs.take_due", 15, 300),
+    Job("storage_fences", "controlplane.node_lifecycle.fencing.storage_fences.reconcile", 5, 600),
     Job("egress_gateways", "controlplane.reconcilers.egress_gateways.reconcile", 2, 60),
     Job("guest_power", "controlplane.reconcilers.guest_power.reconcile", 5, 60),
     Job("guest_restart", "controlplane.reconcilers.guest_restart.reconcile", 5, 60),

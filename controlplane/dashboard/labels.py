@@ -186,6 +186,8 @@ STATE_BADGES = {
     "storage-cluster.pool-conflict": _warn(_("name of a pool not usable")),
     "storage-cluster.pool-shrunk": _warn(_("a pool is smaller than what is allocated of it")),
     "storage-cluster.nearly-full": _warn(_("nearly full")),
+    "storage-cluster.missing-volume": _bad(_("a volume is missing")),
+    "storage-cluster.node-not-fenced": _warn(_("a node cannot be fenced by its addresses")),
     "cordoned": _warn(_("cordoned")),
     "unattested": _bad(_("not attested")),
     "maintenance.active": _warn(_("in force")),
@@ -328,11 +330,11 @@ ORPHANS = {
     "address": _("address"),
 }
 ORPHAN_REQUEST_TEXTS = {
-    "discard": _("Deletion is pending until the node is reachable."),
-    "release": _("Release is pending until the node is reachable."),
+    "discard": _("Deletion is pending until the node or storage cluster is reachable."),
+    "release": _("Release is pending until the node or storage cluster is reachable."),
 }
 ORPHAN_STATE_TEXTS = {
-    "found": _("Unchanged. Quarantine follows after a delay, unless it is blocked."),
+    "found": _("Unchanged. On a node, quarantine follows after a delay, unless it is blocked."),
     "quarantined": _("Isolated. Nothing is deleted."),
     "released": _("Released by an operator."),
     "discarded": _("Deleted by an operator."),

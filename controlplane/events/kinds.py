@@ -19,7 +19,7 @@ class Kind:
 
 _OPERATION = ("operation",)
 _SECURITY_RULE = ("rule", "direction", "family", "protocol", "ports", "icmp", "cidrs", "peer_group", "address_set")
-_ORPHAN = ("what", "node", "size_bytes")
+_ORPHAN = ("what", "node", "storage_cluster", "pool", "size_bytes")
 KINDS: Mapping[str, Kind] = {
     "operation.pending": Kind("A change that takes time was accepted.", _OPERATION),
     "operation.succeeded": Kind("The operation succeeded.", _OPERATION),

@@ -198,6 +198,15 @@ class OrphanWrongState(Conflict):
     detail = "The orphan is {state}; this needs an orphan that is {wanted}."
 
 
+class OrphanForeign(Conflict):
+    code = "orphan.foreign"
+    title = "Not an image of the platform"
+    detail = (
+        "The platform did not make the image {name!r} in the pool {pool}, and does not delete it. Remove it with the "
+        "command rbd, or release the orphan."
+    )
+
+
 class OrphanNameDiffers(InvalidRequest):
     """The typed name is another one than the orphan's; it guards against discarding the wrong one."""
 

@@ -11,6 +11,7 @@ from controlplane.catalog.models import Zone
 from controlplane.kernel import clock
 from controlplane.kernel.db import BaseModel
 from controlplane.kernel.states import machine
+from controlplane.nodes.orphan_states import ORPHAN, ORPHAN_KINDS, ORPHAN_LIVE, REQUESTED_ACTIONS
 
 IPV4 = re.compile(r"(\d{1,3}\.){3}\d{1,3}")
 NODE = machine("node", {"enrolled": "ready unreachable", "ready": "unreachable", "unreachable": "ready"})
@@ -55,7 +56,8 @@ class Node(BaseModel):
     `admin_state_reason`, `admin_state_since`: why and since when it has that admin state. `is_cordoned`: it takes no
     new guests. `underlay_ip`: where other nodes send it the frames of tenants' networks, if that is not the host of its
     address. `ipv6_address`: where routers send it the packets of public IPv6 addresses. `max_mtu`: the largest packet
-    of a guest, in bytes, that the underlay carries between this node and the others of its zone.
+    of a guest, in bytes, that the underlay carries between this node and the others of its zone. `storage_addresses`:
+    from which it reaches storage clusters, if these are not the host of its address and its underlay address.
 
     `public_key` (base64 of its SubjectPublicKeyInfo) is of its certificate: with it the node signs receipts and
     inventories; `inventoried_at` is the time of the last valid inventory. Its last reported trust documents:
@@ -75,6 +77,7 @@ class Node(BaseModel):
     underlay_ip = models.GenericIPAddressField(protocol="IPv4", null=True)
     ipv6_address = models.GenericIPAddressField(protocol="IPv6", null=True)
     max_mtu = models.PositiveSmallIntegerField(default=DEFAULT_MTU, db_default=DEFAULT_MTU)
+    storage_addresses = ArrayField(models.GenericIPAddressField(), default=list, db_default=[])
     state = models.CharField(max_length=16, default=NODE.initial)
     admin_state = models.CharField(max_length=16, default=ADMIN_STATE.initial, db_column="duty")
     admin_state_reason = models.CharField(max_length=200, blank=True, db_column="duty_reason")
@@ -216,7 +219,8 @@ class Pool(BaseModel):
     and each node with the trait `rbd` has it; its `uuid` is made of fsid and name.
 
     `capacity_gib` is of the last report; `used_gib` is kept by a trigger on allocations. Reported for clusters only:
-    `written_gib`, what is written of the capacity; `replicas`; `is_reported_nearly_full`.
+    `written_gib`, what is written of the capacity; `replicas`; `is_reported_nearly_full`. `compared_until`: the name of
+    the last image of a cluster's pool that was compared with the rows; empty: the next comparison begins anew.
     """
 
     name = models.SlugField(max_length=40)
@@ -232,6 +236,7 @@ class Pool(BaseModel):
     written_gib = models.PositiveBigIntegerField(null=True)
     replicas = models.PositiveSmallIntegerField(null=True)
     is_reported_nearly_full = models.BooleanField(default=False, db_default=False)
+    compared_until = models.CharField(max_length=255, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [
@@ -286,6 +291,8 @@ class NodeRemoval(BaseModel):
 
 
 EVIDENCE_KINDS = ("power", "lease", "attestation")
+# It is recorded beside the others, and fences no node by itself: a guest may go on with what is not in the cluster.
+STORAGE_EVIDENCE = "storage"
 
 
 class FenceEvidence(BaseModel):
@@ -298,6 +305,7 @@ class FenceEvidence(BaseModel):
     | power       | its BMC has switched it off, and confirmed that more than once |
     | lease       | its node lease has ended long ago, and it stops its guests by itself then |
     | attestation | an operator attests it |
+    | storage     | a storage cluster refuses its addresses; only beside one of the others |
     """
 
     node = models.ForeignKey(Node, models.PROTECT)
@@ -310,7 +318,9 @@ class FenceEvidence(BaseModel):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(kind__in=EVIDENCE_KINDS), name="nodes_fence_evidence_kind"),
+            models.CheckConstraint(
+                condition=Q(kind__in=(*EVIDENCE_KINDS, STORAGE_EVIDENCE)), name="nodes_fence_evidence_kind"
+            ),
             models.CheckConstraint(
                 condition=~Q(kind="attestation") | Q(user_id__isnull=False), name="nodes_fence_evidence_attested_by"
             ),
@@ -522,26 +532,8 @@ class DrainGuest(BaseModel):
         ]
 
 
-ORPHAN = machine(
-    "orphan",
-    {
-        "found": "quarantined released discarded gone",
-        "quarantined": "released discarded gone",
-        "released": "quarantined discarded gone",
-        "discarded": "",
-        "gone": "",
-    },
-)
-ORPHAN_LIVE = ("found", "quarantined", "released")
-# Kinds on a node; and kinds in the database alone.
-ORPHANS_ON_NODES = ("domain", "volume", "image", "file", "port", "attachment")
-ORPHANS_IN_ROWS = ("allocation", "address")
-ORPHAN_KINDS = (*ORPHANS_ON_NODES, *ORPHANS_IN_ROWS)
-REQUESTED_ACTIONS = ("", "release", "discard")
-
-
 class Orphan(BaseModel):
-    """An orphan: a resource on a node, or a row, that no other row expects.
+    """An orphan: a resource on a node or in a pool of a storage cluster, or a row, that no other row expects.
 
     | state       | means |
     |-------------|-------|
@@ -551,12 +543,13 @@ class Orphan(BaseModel):
     | discarded   | deleted on an operator's decision (`evidence`) |
     | gone        | it disappeared without a decision, or a row expects it by now |
 
-    `name`: its name on the node; of a row, its id. `resource_id`: its id, if it were a resource of the platform.
-    `facts`: the observations. `requested_action`: an operator's decision that is not carried out yet, `reason` its
-    reason, `generation` how often it changed. `problem`: the error of the next step.
+    `name`: its name on the node or in the `pool`; of a row, its id. `resource_id`: its id, if it were a resource of the
+    platform. `facts`: the observations. `requested_action`: an operator's decision that is not carried out yet,
+    `reason` its reason, `generation` how often it changed. `problem`: the error of the next step.
     """
 
     node = models.ForeignKey(Node, models.PROTECT, null=True)
+    pool = models.ForeignKey(Pool, models.CASCADE, null=True, db_index=False)
     kind = models.CharField(max_length=16)
     name = models.CharField(max_length=300)
     resource_id = models.UUIDField(null=True)
@@ -576,15 +569,18 @@ class Orphan(BaseModel):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["node", "kind", "name"],
+                fields=["node", "pool", "kind", "name"],
                 condition=Q(state__in=ORPHAN_LIVE),
                 nulls_distinct=False,
-                name="nodes_orphan_once_at_a_time",
+                name="nodes_orphan_once_in_a_place",
             ),
             models.CheckConstraint(condition=Q(state__in=ORPHAN.moves), name="nodes_orphan_state"),
             models.CheckConstraint(condition=Q(kind__in=ORPHAN_KINDS), name="nodes_orphan_kind"),
             models.CheckConstraint(condition=Q(requested_action__in=REQUESTED_ACTIONS), name="nodes_orphan_wish"),
-            models.CheckConstraint(condition=Q(kind="address") | Q(node__isnull=False), name="nodes_orphan_has_node"),
+            models.CheckConstraint(
+                condition=Q(kind="address") | Q(node__isnull=False, pool=None) | Q(kind="volume", pool__isnull=False),
+                name="nodes_orphan_has_place",
+            ),
             models.CheckConstraint(
                 condition=Q(state__in=ORPHAN_LIVE) | Q(ended_at__isnull=False), name="nodes_orphan_ended_has_time"
             ),
@@ -593,3 +589,9 @@ class Orphan(BaseModel):
             ),
         ]
         indexes = [models.Index(fields=["created_at"], name="nodes_orphan_by_age")]
+
+    @property
+    def zone_id(self) -> str | None:
+        """The zone of its node or pool; None: it is a row without either."""
+        place = self.node or self.pool
+        return place.zone_id if place is not None else None

@@ -1,4 +1,4 @@
-"""Orphans: resources on nodes, or rows, that no row expects; queries and operators' decisions.
+"""Orphans: resources on nodes, in storage clusters, or rows, that no row expects; queries and operators' decisions.
 
 A decision is recorded in the row. reconcilers/orphans.py detects, quarantines, and carries out decisions, also on a
 node that was unreachable at the time.
@@ -14,18 +14,20 @@ from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
 from controlplane.kernel.db import by_id
 from controlplane.kernel.wakeups import send_wakeup
-from controlplane.nodes.errors import OrphanNameDiffers, OrphanNotFound, OrphanWrongState
-from controlplane.nodes.models import ORPHAN_LIVE, Node, Orphan
+from controlplane.nodes.errors import OrphanForeign, OrphanNameDiffers, OrphanNotFound, OrphanWrongState
+from controlplane.nodes.models import Node, Orphan
+from controlplane.nodes.orphan_states import ORPHAN_LIVE
 from controlplane.nodes.selectors import nodes
 
 RECONCILE = ("controlplane.reconcilers.tasks.orphans", "periodic")
 EXPIRES_S = 30
+PLACES = ("node", "pool__cluster")
 
 
 def orphans(actor: Actor) -> QuerySet[Orphan]:
     """Return all orphans ever found. Raises RoleNeeded."""
     nodes(actor)
-    return Orphan.objects.select_related("node")
+    return Orphan.objects.select_related(*PLACES)
 
 
 def orphan_get(actor: Actor, ref: str) -> Orphan:
@@ -53,14 +55,19 @@ def released_names(node: Node) -> set[str]:
 
 @transaction.atomic
 def orphan_discard(actor: Actor, orphan: Orphan, *, name: str, reason: str) -> Orphan:
-    """Decide to delete the orphan for good, as soon as its node is reachable. `name`: its own, to confirm.
+    """Decide to delete the orphan for good, as soon as its node or storage cluster is reachable.
+
+    `name`: its own, to confirm.
 
     Raises:
         OrphanNameDiffers
+        OrphanForeign: a storage agent deletes no image with such a name.
         OrphanWrongState: nothing of it is left.
     """
     if name != orphan.name:
         raise OrphanNameDiffers(field="name", name=orphan.name)
+    if orphan.pool is not None and orphan.resource_id is None:
+        raise OrphanForeign(name=orphan.name, pool=orphan.pool.name)
     return _decide(actor, orphan, "discard", reason=reason, among=ORPHAN_LIVE)
 
 
@@ -80,7 +87,7 @@ def _decide(actor: Actor, orphan: Orphan, action: str, *, reason: str, among: tu
     who = actor.user_id or actor.credential_id
     if who is None:
         raise RoleNeeded(role="operator")  # only users decide, and programs with their tokens
-    orphan.refresh_from_db(from_queryset=Orphan.objects.select_for_update(of=("self",)).select_related("node"))
+    orphan.refresh_from_db(from_queryset=Orphan.objects.select_for_update(of=("self",)).select_related(*PLACES))
     if orphan.state not in among:
         raise OrphanWrongState(state=orphan.state, wanted=either(*among))
     if orphan.requested_action == action:
@@ -102,6 +109,10 @@ def _decide(actor: Actor, orphan: Orphan, action: str, *, reason: str, among: tu
 def record_change(actor: Actor, orphan: Orphan, verb: str, **facts: object) -> None:
     """Write audit and event. Inside the caller's transaction."""
     entry_facts: dict[str, object] = {"what": orphan.kind, "size_bytes": orphan.size_bytes, **facts}
+    if orphan.pool is not None:
+        cluster = orphan.pool.cluster
+        assert cluster is not None, "nodes report orphans in folders"
+        entry_facts |= {"storage_cluster": cluster.name, "pool": orphan.pool.name}
     node = orphan.node.name if orphan.node is not None else None
     record(actor, f"orphan.{verb}", orphan.pk, project_id=None, name=orphan.name, node=node, **entry_facts)
 

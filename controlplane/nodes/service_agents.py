@@ -51,17 +51,26 @@ def _trailers(exc: grpc.RpcError) -> Mapping[str, str | bytes]:
     return dict(exc.trailing_metadata() or ())  # type: ignore[arg-type]  # pairs they are
 
 
-def reconcile_incidents(row: Any, problems: Collection[str], *, prefix: str, field: str) -> None:
-    """Keep an incident of the row for each of these problems, and end the others.
+def reconcile_incidents(
+    row: Any, problems: Collection[str], *, among: Collection[str], prefix: str, field: str
+) -> None:
+    """Keep an incident of the row for each of these problems, and end the others of the kinds `among`.
 
     `row`: has `incidents`, a name and a zone. `prefix`: of the kinds; `field`: of the row's id in the evidence.
     """
-    now, open_incidents = clock.now(), row.incidents.filter(ended_at=None)
+    now, open_incidents = clock.now(), row.incidents.filter(ended_at=None, kind__in=among)
     open_incidents.exclude(kind__in=problems).update(ended_at=now)
     for problem in sorted(problems):
-        if open_incidents.filter(kind=problem).update(observed_at=now):
-            continue
-        incident = row.incidents.create(kind=problem, observed_at=now)
-        kind, facts = f"{prefix}-{problem}", {"zone": row.zone_id}
-        evidence_log.append("incident", {"incident": kind, field: str(row.pk), "zone": row.zone_id})
-        record(SYSTEM, f"incident.{kind}", row.pk, incident=str(incident.pk), name=row.name, facts=facts)
+        if not open_incidents.filter(kind=problem).update(observed_at=now):
+            open_incident(row, problem, prefix=prefix, field=field)
+
+
+def open_incident(row: Any, problem: str, *, prefix: str, field: str, **concerned: str) -> None:
+    """Open an incident of the row, with audit and evidence. Inside the caller's transaction.
+
+    `concerned`: the `name` of what the incident concerns, if not the row itself.
+    """
+    incident = row.incidents.create(kind=problem, observed_at=clock.now(), **concerned)
+    kind, facts = f"{prefix}-{problem}", {"zone": row.zone_id, **concerned}
+    evidence_log.append("incident", {"incident": kind, field: str(row.pk), **facts})
+    record(SYSTEM, f"incident.{kind}", row.pk, incident=str(incident.pk), name=row.name, facts=facts)

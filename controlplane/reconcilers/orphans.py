@@ -9,39 +9,39 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 
 from agents.protocol import agent_pb2 as pb
-from controlplane.audit import evidence_log
 from controlplane.compute import expected_resources
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
-from controlplane.kernel.errors import CloudError, StateConflict
+from controlplane.kernel.errors import CloudError
 from controlplane.network.models import Port, PortBinding
 from controlplane.network.ports import port_release
 from controlplane.nodes import agent_client, incidents
-from controlplane.nodes.errors import NodeRefused, NodeUnreachable
-from controlplane.nodes.models import (
-    ORPHAN,
-    ORPHAN_LIVE,
-    ORPHANS_IN_ROWS,
-    ORPHANS_ON_NODES,
-    Node,
-    Orphan,
-)
+from controlplane.nodes.errors import NodeRefused
+from controlplane.nodes.models import Node, Orphan
+from controlplane.nodes.orphan_states import ORPHAN, ORPHAN_LIVE, ORPHANS_IN_ROWS, ORPHANS_ON_NODES
 from controlplane.nodes.orphans import record_change
 from controlplane.nodes.services import record_removal
 from controlplane.placement import services as placement
-from controlplane.reconcilers import missing_resources
+from controlplane.reconcilers import cluster_orphans, missing_resources
 from controlplane.reconcilers.orphan_detection import OrphanCandidate, find_in_rows, find_on_node, is_expected
+from controlplane.reconcilers.orphan_records import (
+    apply,
+    ends_as_gone,
+    is_discarded,
+    is_found,
+    is_kept,
+    is_released,
+)
 
 log = logging.getLogger(__name__)
 
 MANY = "orphans-many"
 NOT_QUARANTINED = "agent.not_quarantined"
-NOW_EXPECTED = "A row of the database expects the resource by now, so it is not deleted."
 UNMANAGED_KINDS = {
     "domain": pb.STRAY_KIND_DOMAIN,
     "volume": pb.STRAY_KIND_FILE,
@@ -65,7 +65,7 @@ def reconcile() -> int:
         except CloudError as exc:
             log.warning("node %s: orphan detection failed and is retried: %s", node.name, exc)
     of_retired = Orphan.objects.filter(node__admin_state="retired", state__in=ORPHAN_LIVE).select_related("node")
-    return changed + sum(_ends(row, "gone") for row in of_retired)
+    return changed + sum(ends_as_gone(row) for row in of_retired) + cluster_orphans.reconcile()
 
 
 def _reconcile_node(node: Node) -> int:
@@ -75,7 +75,7 @@ def _reconcile_node(node: Node) -> int:
     changed = _record_detected(node, rows, detected)
     live = rows.filter(state__in=ORPHAN_LIVE).select_related("node")
     for row in sorted(live, key=lambda each: ORDER.index(each.kind)):
-        changed += _apply(row, _step(row))
+        changed += apply(row, _step(row))
     return changed + _quarantine_due(node, live) + missing_resources.reconcile_node(node, description)
 
 
@@ -92,9 +92,9 @@ def _reconcile_rows() -> int:
     detected_names = {each.name for detected in by_node.values() for each in detected}
     for row in rows.select_related("node"):
         if row.name not in detected_names:
-            changed += _apply(row, _ends_as_gone)
+            changed += apply(row, ends_as_gone)
         elif row.requested_action:
-            changed += _apply(row, _free if row.requested_action == "discard" else _is_released)
+            changed += apply(row, _free if row.requested_action == "discard" else is_released)
     return changed
 
 
@@ -108,9 +108,9 @@ def _record_detected(node: Node | None, rows: QuerySet[Orphan], detected: Iterab
     by_key = {(each.kind, each.name): each for each in detected}
     confirmed = [row.pk for key, row in recorded.items() if key in by_key]
     Orphan.objects.filter(pk__in=confirmed).update(observed_at=now)
-    new = sum(_is_recorded(node, each) for key, each in by_key.items() if key not in recorded)
+    new = sum(is_found(each, node=node) for key, each in by_key.items() if key not in recorded)
     disappeared = [row for key, row in recorded.items() if key not in by_key and not _is_quarantined(row)]
-    return new + sum(_apply(row, _ends_as_gone) for row in disappeared)
+    return new + sum(apply(row, ends_as_gone) for row in disappeared)
 
 
 def _is_quarantined(row: Orphan) -> bool:
@@ -118,41 +118,7 @@ def _is_quarantined(row: Orphan) -> bool:
     return row.state == "quarantined"
 
 
-def _is_recorded(node: Node | None, candidate: OrphanCandidate) -> bool:
-    try:
-        with transaction.atomic():
-            row = Orphan.objects.create(
-                node=node,
-                kind=candidate.kind,
-                name=candidate.name[:300],
-                resource_id=candidate.resource_id,
-                size_bytes=candidate.size_bytes,
-                facts=candidate.facts,
-                observed_at=clock.now(),
-            )
-            record_change(SYSTEM, row, "find")
-    except IntegrityError:
-        return False  # a concurrent run was faster
-    log.warning("node %s: orphaned %s %s", node.name if node else "–", candidate.kind, candidate.name)
-    return True
-
-
 # ---- quarantine and decisions
-
-
-def _apply(row: Orphan, step: Callable[[Orphan], bool]) -> bool:
-    """Carry out the decision and tell if the orphan changed. An error is recorded on the row."""
-    try:
-        return step(row)
-    except NodeUnreachable:
-        raise
-    except StateConflict:
-        log.debug("orphan %s was changed concurrently, skipped", row.pk)
-    except CloudError as exc:
-        problem = str(exc.facts.get("reason", exc))[:300]
-        Orphan.objects.filter(pk=row.pk).update(problem=problem)
-        log.warning("orphan %s (%s): %s", row.pk, row.name, problem)
-    return False
 
 
 def _step(row: Orphan) -> Callable[[Orphan], bool]:
@@ -183,7 +149,7 @@ def _quarantine_due(node: Node, rows: Iterable[Orphan]) -> int:
         due = [row for row in due if row.resource_id is None]
     else:
         incidents.reconcile(node, {MANY: ()})
-    return sum(_apply(row, _quarantine) for row in sorted(due, key=lambda each: ORDER.index(each.kind)))
+    return sum(apply(row, _quarantine) for row in sorted(due, key=lambda each: ORDER.index(each.kind)))
 
 
 def _quarantine(row: Orphan) -> bool:
@@ -192,10 +158,10 @@ def _quarantine(row: Orphan) -> bool:
     if is_expected(node, row):
         if row.state == "quarantined":
             _ensure(node, row, is_released=True, generation=row.generation + 1)
-        return _ends_as_gone(row)
+        return ends_as_gone(row)
     state = _ensure(node, row)
     if not state.is_present:
-        return _ends_as_gone(row)
+        return ends_as_gone(row)
     if row.state == "quarantined":
         return False
     with transaction.atomic():
@@ -208,24 +174,16 @@ def _quarantine(row: Orphan) -> bool:
 
 def _release(row: Orphan) -> bool:
     if row.state == "quarantined" and not _ensure(_node(row), row, is_released=True).is_present:
-        return _ends_as_gone(row)
-    return _is_released(row)
-
-
-def _is_released(row: Orphan) -> bool:
-    with transaction.atomic():
-        move(row, ORPHAN, "released", requested_action="", problem="")
-        record_change(SYSTEM, row, "released", reason=row.reason)
-    return True
+        return ends_as_gone(row)
+    return is_released(row)
 
 
 def _discard(row: Orphan) -> bool:
     node = _node(row)
     if is_expected(node, row):
-        Orphan.objects.filter(pk=row.pk).update(requested_action="", problem=NOW_EXPECTED)
-        return True
+        return is_kept(row)
     state = _removed(node, row)
-    return _is_discarded(row, {"was_present": state.is_present, "size_bytes": state.size_bytes})
+    return is_discarded(row, {"was_present": state.is_present, "size_bytes": state.size_bytes})
 
 
 def _removed(node: Node, row: Orphan) -> pb.QuarantineState:
@@ -237,36 +195,6 @@ def _removed(node: Node, row: Orphan) -> pb.QuarantineState:
             raise
     _ensure(node, row)
     return agent_client.remove_quarantine(node, orphan_id=row.pk, generation=row.generation)
-
-
-def _is_discarded(row: Orphan, description: dict[str, object]) -> bool:
-    """Record the deletion for good, with actor and reason, beside the node's receipt."""
-    with transaction.atomic():
-        proof: dict[str, object] = {**description, "by": str(row.decided_by), "reason": row.reason}
-        move(row, ORPHAN, "discarded", requested_action="", problem="", evidence=proof, ended_at=clock.now())
-        record_change(SYSTEM, row, "discarded", reason=row.reason)
-        evidence_log.append(
-            "incident",
-            {
-                "incident": "orphan-discarded",
-                "node": str(row.node_id or ""),
-                "zone": row.node.zone_id if row.node else "",
-                "name": row.name,
-                "facts": {"orphan": str(row.pk), "kind": row.kind, **proof},
-            },
-        )
-    return True
-
-
-def _ends_as_gone(row: Orphan) -> bool:
-    return _ends(row, "gone")
-
-
-def _ends(row: Orphan, state: str) -> bool:
-    with transaction.atomic():
-        move(row, ORPHAN, state, requested_action="", ended_at=clock.now())
-        record_change(SYSTEM, row, state)
-    return True
 
 
 def _ensure(node: Node, row: Orphan, *, is_released: bool = False, generation: int | None = None) -> pb.QuarantineState:
@@ -291,7 +219,7 @@ def _free(row: Orphan) -> bool:
     """Free the allocation or the address, unless a row expects it by now."""
     with transaction.atomic():
         was_present = _free_allocation(row) if row.kind == "allocation" else _free_address(row) > 0
-        return _is_discarded(row, {"was_present": was_present})
+        return is_discarded(row, {"was_present": was_present})
 
 
 def _free_allocation(row: Orphan) -> bool:

@@ -40,20 +40,50 @@ class StorageCluster(BaseModel):
 
 
 class StorageClusterIncident(BaseModel):
-    """A problem of a cluster, from its first observation until `ended_at`, when it was not observed any more."""
+    """A problem of a cluster, from its first observation until `ended_at`, when it was not observed any more.
+
+    `name`: of what it concerns, a missing volume as POOL/ID, or a node; empty: the cluster.
+    """
 
     cluster = models.ForeignKey(StorageCluster, models.CASCADE, related_name="incidents", db_index=False)
     kind = models.CharField(max_length=32)
+    name = models.CharField(max_length=200, blank=True, default="", db_default="")
     observed_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["cluster", "kind"], condition=Q(ended_at=None), name="storage_clusters_incident_once_at_a_time"
+                fields=["cluster", "kind", "name"],
+                condition=Q(ended_at=None),
+                name="storage_clusters_incident_once_each",
             )
         ]
         indexes = [models.Index(fields=["cluster", "-created_at"], name="storage_clusters_incident_of")]
+
+
+class NodeFence(BaseModel):
+    """A fence of a node in a cluster: the clients at its addresses read and write nothing there.
+
+    The row is written before the cluster is asked. `fenced_at`: when it last answered about the `addresses`; null: not
+    yet. `expires_at`: until when it refuses them. `problem`: why it does not refuse all addresses of the node, whose
+    volumes are fenced one by one all the same; see node_lifecycle/fencing/storage_fences.py.
+    """
+
+    cluster = models.ForeignKey(StorageCluster, models.CASCADE, related_name="node_fences", db_index=False)
+    node = models.ForeignKey("nodes.Node", models.PROTECT, related_name="storage_fences")
+    addresses = ArrayField(models.GenericIPAddressField(), default=list)
+    fenced_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    problem = models.CharField(max_length=32, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["cluster", "node"], name="storage_clusters_node_fence_once"),
+            models.CheckConstraint(
+                condition=Q(fenced_at=None) | Q(expires_at__isnull=False), name="storage_clusters_node_fence_ends"
+            ),
+        ]
 
 
 class ClusterImage(BaseModel):

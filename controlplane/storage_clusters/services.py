@@ -1,6 +1,6 @@
 """Storage clusters: their rows, certificates and reports."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -16,15 +16,16 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import raise_on_violation
 from controlplane.kernel.names import check_name
 from controlplane.nodes import pki
-from controlplane.nodes.service_agents import reconcile_incidents
+from controlplane.nodes.models import Pool
+from controlplane.nodes.service_agents import open_incident, reconcile_incidents
 from controlplane.storage_clusters import cluster_pools
 from controlplane.storage_clusters.cluster_pools import ReportedClusterPool
 from controlplane.storage_clusters.errors import StorageClusterAddressInvalid, StorageClusterNameTaken
-from controlplane.storage_clusters.models import StorageCluster
+from controlplane.storage_clusters.models import StorageCluster, StorageClusterIncident
 
 SILENT_AFTER = timedelta(seconds=30)
 HEALTHS = OK, DEGRADED, ERROR, SILENT = "ok", "degraded", "error", "silent"
-# A cluster's problems, the gravest first; each of them is an incident while it lasts.
+# A cluster's problems by its reports, the gravest first; each of them is an incident while it lasts.
 PROBLEMS = (
     SILENT,  # its storage agent does not answer; or the cluster does not answer the agent, as `health` says
     "refused",  # its storage agent does not accept the trust documents, or its report is malformed
@@ -34,6 +35,12 @@ PROBLEMS = (
     DEGRADED,  # Ceph reports HEALTH_WARN
     *cluster_pools.PROBLEMS,
 )
+MISSING_VOLUME = "missing-volume"  # rows have a volume or root disk in a pool, and the cluster does not
+NODE_NOT_FENCED = "node-not-fenced"  # the addresses of a fenced node cannot be refused, so its volumes are, one by one
+INCIDENT_KINDS = (*PROBLEMS, MISSING_VOLUME, NODE_NOT_FENCED)
+# The cluster does not answer its row's storage agent, or is another one.
+GONE = frozenset({SILENT, "refused", "fsid-changed", "fsid-taken"})
+OF_INCIDENTS = {"prefix": "storage", "field": "storage_cluster"}
 FROM_HEALTH = {DEGRADED: {DEGRADED}, ERROR: {ERROR}}
 
 
@@ -160,4 +167,34 @@ def _identity_problem(row: StorageCluster, fsid: UUID) -> str:
 def _update(row: StorageCluster, problems: Collection[str], fields: dict[str, object]) -> None:
     gravest = min(problems, key=PROBLEMS.index, default="")
     StorageCluster.objects.filter(pk=row.pk).update(**fields, problem=gravest, updated_at=clock.now())
-    reconcile_incidents(row, problems, prefix="storage", field="storage_cluster")
+    reconcile_incidents(row, problems, among=PROBLEMS, **OF_INCIDENTS)
+
+
+@transaction.atomic
+def record_missing_volumes(pool: Pool, missing: Collection[UUID], *, is_compared: Callable[[str], bool]) -> None:
+    """Keep an incident of the pool's cluster for each of the missing volumes, and end those of other compared ones."""
+    cluster, now = StorageCluster.objects.select_for_update().get(pools=pool), clock.now()
+    rows = cluster.incidents.filter(ended_at=None, kind=MISSING_VOLUME, name__startswith=f"{pool.name}/")
+    names, known = {f"{pool.name}/{each}" for each in missing}, set(rows.values_list("name", flat=True))
+    rows.filter(name__in=names).update(observed_at=now)
+    over = [name for name in known - names if is_compared(name.removeprefix(f"{pool.name}/"))]
+    rows.filter(name__in=over).update(ended_at=now)
+    for name in sorted(names - known):
+        open_incident(cluster, MISSING_VOLUME, **OF_INCIDENTS, name=name)
+
+
+@transaction.atomic
+def record_node_not_fenced(cluster: StorageCluster, node: str, *, is_so: bool) -> None:
+    """Keep an incident of the cluster while the node of this name cannot be fenced there by its addresses."""
+    row = StorageCluster.objects.select_for_update().get(pk=cluster.pk)
+    rows = row.incidents.filter(ended_at=None, kind=NODE_NOT_FENCED, name=node)
+    if not is_so:
+        rows.update(ended_at=clock.now())
+    elif not rows.update(observed_at=clock.now()):
+        open_incident(row, NODE_NOT_FENCED, **OF_INCIDENTS, name=node)
+
+
+def missing_volumes(ids: Collection[UUID]) -> set[UUID]:
+    """Return those of these volumes and root disks that a storage cluster is known to lack."""
+    rows = StorageClusterIncident.objects.filter(ended_at=None, kind=MISSING_VOLUME)
+    return {UUID(name.rpartition("/")[2]) for name in rows.values_list("name", flat=True)} & set(ids)

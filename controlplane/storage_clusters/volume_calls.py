@@ -6,7 +6,7 @@ gets from the signer. They are not made inside a transaction, nor by a worker th
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -93,10 +93,39 @@ def close_volume(pool: Pool, volume_id: UUID, *, node_id: UUID, is_dead: bool) -
     return closed
 
 
-def remove_volume(pool: Pool, volume_id: UUID) -> None:
-    """Move the volume to the cluster's trash, which the agent empties. Raises as ensure_image."""
+def remove_volume(pool: Pool, volume_id: UUID) -> bool:
+    """Move the volume to the cluster's trash, which the agent empties. False: there was none.
+
+    Raises as ensure_image.
+    """
+    request = pb.RemoveVolumeRequest(volume_id=str(volume_id), pool=pool.name)
     with _stub(pool) as stub:
-        stub.RemoveVolume(pb.RemoveVolumeRequest(volume_id=str(volume_id), pool=pool.name), **_terms())
+        return bool(stub.RemoveVolume(request, **_terms()).was_present)
+
+
+def fence_addresses(cluster: StorageCluster, addresses: Sequence[str], *, seconds: int) -> None:
+    """Let no client at these addresses read or write anything in the cluster, for so long.
+
+    Raises as ensure_image; StorageClusterRefused: one is the storage agent's own.
+    """
+    with _stub_of(cluster) as stub:
+        stub.FenceNode(pb.FenceNodeRequest(addresses=addresses, seconds=seconds), **_terms())
+
+
+def unfence_addresses(cluster: StorageCluster, addresses: Sequence[str]) -> None:
+    """Take the fences of these addresses away. Raises as ensure_image."""
+    with _stub_of(cluster) as stub:
+        stub.UnfenceNode(pb.UnfenceNodeRequest(addresses=addresses), **_terms())
+
+
+def list_volumes(pool: Pool, *, after: str) -> list[tuple[str, int]]:
+    """Return the names and sizes in bytes of the next images of the pool, in the order of their names; empty: none.
+
+    `after`: the last name of the page before. Raises as ensure_image.
+    """
+    with _stub(pool) as stub:
+        page = stub.ListVolumes(pb.ListVolumesRequest(pool=pool.name, after=after), **_terms())
+    return [(each.name, each.size_bytes) for each in page.volumes]
 
 
 def ensure_snapshot(
@@ -144,6 +173,12 @@ def revert_volume(
 def _stub(pool: Pool) -> Iterator[StorageStub]:
     cluster = pool.cluster
     assert cluster is not None, "only pools of clusters have an agent"
+    with _stub_of(cluster) as stub:
+        yield stub
+
+
+@contextmanager
+def _stub_of(cluster: StorageCluster) -> Iterator[StorageStub]:
     try:
         with calling(cluster) as stub:
             lease_guard.require_lease()

@@ -11,6 +11,7 @@ from functools import partial
 from uuid import UUID
 
 from agents.protocol import agent_pb2 as pb
+from controlplane.compute.errors import InstanceNotEvacuable
 from controlplane.compute.migration import migration_of
 from controlplane.compute.models import INSTANCE, MIGRATION, Attachment, Instance, Migration
 from controlplane.kernel import clock
@@ -18,8 +19,10 @@ from controlplane.kernel.db import move
 from controlplane.network import segments
 from controlplane.network.models import Port
 from controlplane.network.port_specs import port_spec
+from controlplane.node_lifecycle.fencing import storage_fences
 from controlplane.node_lifecycle.recovery.evacuation import (
     PLACEMENT_REFUSALS,
+    clusters_of,
     record_evacuation_blocked,
     require_fenced,
 )
@@ -28,6 +31,7 @@ from controlplane.operations.errors import Cancelled
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.storage.models import Volume
+from controlplane.storage_clusters.errors import StorageClusterFailed, StorageClusterUnreachable
 from controlplane.workflows import node_steps, step_permits
 from controlplane.workflows.instance_migrate import (
     allocate_destination,
@@ -50,6 +54,7 @@ def steps(operation: Operation) -> Sequence[Step]:
     ports = [UUID(port) for port in operation.args["ports"]]
     attachments = [UUID(attachment) for attachment in operation.args["attachments"]]
     return (
+        *((Step("fence-storage", fence_storage),) if operation.args.get("fences_storage") else ()),
         Step("place", allocate_destination, undo=release_destination),
         *(
             ()
@@ -123,6 +128,23 @@ def _leave_behind(migration: Migration) -> None:
             nodes.record_removal(source, kind=kind, resource_id=each, generation=migration.generation)
     for port_id in ports:
         segments.delete_binding(port_id, source)
+
+
+def fence_storage(operation: Operation) -> None:
+    """Fence the addresses of the dead node in each cluster that has disks of the instance.
+
+    A cluster that is known to be out of reach ends the evacuation, which begins anew when the cluster answers: it must
+    not hold up those of other instances.
+    """
+    migration = migration_of(operation)
+    require_fenced(migration.source)
+    for cluster in clusters_of(migration.instance):
+        try:
+            storage_fences.ensure_fenced(cluster, migration.source)
+        except (StorageClusterUnreachable, StorageClusterFailed) as exc:
+            if storage_fences.is_possible(cluster, migration.source):
+                raise
+            raise InstanceNotEvacuable(reason=storage_fences.OUT_OF_REACH) from exc
 
 
 def take_root_disk_over(operation: Operation) -> None:

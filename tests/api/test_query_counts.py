@@ -175,7 +175,7 @@ GETS = {
     "platform_operation_list": 3,
     "platform_operation_get": 3,
     "node_bmc_get": 2,
-    "node_fencing_get": 4,
+    "node_fencing_get": 5,
     "maintenance_list": 2,
     "maintenance_get": 2,
     "terraform_state_list": 2,

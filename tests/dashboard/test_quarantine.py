@@ -53,7 +53,7 @@ def test_orphan_is_discarded_after_its_name_is_typed(operator: Client, page: str
     done = operator.post(f"{page}/discard", {"name": UNMANAGED_FILE, "reason": "left behind"})
     assert done["Location"] == page
     shown = text_of(operator.get(page))
-    assert "Deletion is pending until the node is reachable." in shown and "left behind" in shown
+    assert "Deletion is pending until the node or storage cluster is reachable." in shown and "left behind" in shown
     orphans.reconcile()
     shown = operator.get(page)
     assert "Deleted by an operator." in text_of(shown)

@@ -14,7 +14,8 @@ import pytest
 
 from agents.lab import LabError
 from agents.lab.ceph import POOL, CephCluster, Store
-from agents.lab.ceph.cluster import MON
+from agents.lab.ceph.cluster import LOCK, MON
+from scripts.control_plane import ROOT
 from scripts.polling import wait_until
 from tests.limits import PATIENCE_S
 from tests.processes import running
@@ -152,6 +153,39 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
         with pytest.raises(LabError, match="holds other files"):
             act()
     assert list(tmp_path.iterdir()) == [own]
+
+
+KILLED_REMOVAL = """
+import os, signal, sys
+from agents.lab.ceph import CephCluster
+left = [int(sys.argv[2])]
+def count(event, _):
+    if event in ("os.remove", "os.rmdir"):
+        left[0] -= 1
+        if left[0] < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(count)
+CephCluster(sys.argv[1]).remove()
+"""
+
+
+def test_a_killed_removal_is_repeated(tmp_path: Path) -> None:
+    """The removal is killed before each of its deletions. No daemon is needed."""
+    folder = tmp_path / "cluster"
+    for deletions in range(100):
+        (folder / "osd.0").mkdir(parents=True)
+        for name in (LOCK, "ceph.conf", "cluster.json", "osd.0/keyring", "osd.0/block"):
+            (folder / name).touch()
+        command = [sys.executable, "-c", KILLED_REMOVAL, str(folder), str(deletions)]
+        done = subprocess.run(command, cwd=ROOT, timeout=PATIENCE_S, check=False)
+        if done.returncode == 0:
+            break
+        assert done.returncode == -signal.SIGKILL
+        assert folder.exists()
+        CephCluster(folder).remove()
+        assert not folder.exists()
+    assert deletions == 7, "five files and two folders, and then an end"
+    assert not folder.exists()
 
 
 def test_a_daemon_that_ends_says_why(make_ceph: Callable[[str], CephCluster]) -> None:

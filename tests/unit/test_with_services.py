@@ -1,10 +1,12 @@
 """A command ends with the run that started it, however that run ends."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -12,6 +14,7 @@ import pytest
 
 from scripts.polling import wait_until
 from scripts.with_services import ROOT
+from tests.limits import PATIENCE_S
 
 RUNNER = """
 import os, signal, sys
@@ -36,6 +39,40 @@ if os.fork() == 0:
 else:
     time.sleep(1000)
 """
+STARTER = """
+import sys
+from pathlib import Path
+from scripts import with_services
+with_services.VAR, with_services.TEST_CLOUDS = Path(sys.argv[1]), []
+sys.exit(with_services.main(["true"]))
+"""
+# Redis that daemonizes slowly, and has no pid file when the run that starts it is ended.
+SLOW_REDIS = """#!/bin/sh
+( sleep 1; exec {redis} "$@" ) &
+kill -TERM $PPID
+wait $!
+"""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Return a folder that PostgreSQL's user reaches, with a path that is short enough for sockets."""
+    folder = ROOT / "var" / f"start-{os.getpid()}"
+    folder.mkdir(parents=True)
+    yield folder
+    for process in processes_of(folder):
+        process.kill()
+    shutil.rmtree(folder)
+
+
+def processes_of(folder: Path) -> list[psutil.Process]:
+    """Return the processes with the folder in their command line."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if any(str(folder) in word for word in process.cmdline()):
+                found.append(process)
+    return found
 
 
 @pytest.fixture
@@ -62,3 +99,16 @@ def test_the_command_of_a_killed_run_ends(runner: subprocess.Popen[bytes], pid_f
     runner.kill()
     wait_until(lambda: not psutil.pid_exists(command) or psutil.Process(command).status() == psutil.STATUS_ZOMBIE)
     wait_until(lambda: pid_file.with_name("pid-ended").exists())
+
+
+def test_a_run_that_is_ended_while_it_starts_leaves_no_service(folder: Path, tmp_path: Path) -> None:
+    redis = tmp_path / "redis-server"
+    redis.write_text(SLOW_REDIS.format(redis=shutil.which("redis-server")))
+    redis.chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        [sys.executable, "-c", STARTER, str(folder)], cwd=ROOT, env=environment, timeout=PATIENCE_S, check=False
+    )
+    assert done.returncode == 130
+    assert (folder / "test/log/postgresql.log").exists()
+    assert processes_of(folder) == []

@@ -10,6 +10,7 @@ from controlplane.compute.models import Instance
 from controlplane.compute.resize import instance_resize
 from controlplane.compute.services import instance_start
 from controlplane.nodes.models import Node
+from controlplane.operations.services import operation_cancel
 from controlplane.placement.errors import NoPlace
 from controlplane.storage.errors import VolumeLimitsUnsupported, VolumeTypeElsewhere
 from controlplane.storage.models import Volume
@@ -141,3 +142,31 @@ def test_instance_has_as_many_volumes_as_its_flavor_allows(cloud: Cloud) -> None
     with pytest.raises(TooManyVolumes) as caught:
         instance_resize(cloud.tenant.actor, fresh(instance), flavor=cloud.flavor)
     assert (caught.value.field, caught.value.facts) == ("flavor", {"limit": 1, "flavor": "tiny"})
+
+
+def test_volume_that_a_coming_flavor_does_not_allow_is_refused(cloud: Cloud) -> None:
+    """The resize has counted the volumes when it was requested, and ends later."""
+    first, second = make_volume(cloud, "first"), make_volume(cloud, "second")
+    instance = make_stopped_instance(cloud)
+    smaller = make_flavor("fewer")
+    Flavor.objects.filter(pk=smaller.pk).update(max_volumes=1)
+    resize = instance_resize(cloud.tenant.actor, instance, flavor=fresh(smaller))
+    attachment = attach(cloud, fresh(instance), first)[1]
+    with pytest.raises(TooManyVolumes) as caught:
+        attach(cloud, fresh(instance), second)
+    assert (caught.value.field, caught.value.facts) == ("volume", {"limit": 1, "flavor": "fewer"})
+    done(attachment)
+    done(resize)
+    assert fresh(instance).attachment_set.count() == fresh(instance).max_volumes == 1
+
+
+def test_resize_that_failed_limits_no_volumes(cloud: Cloud) -> None:
+    first, second = make_volume(cloud, "first"), make_volume(cloud, "second")
+    instance = make_stopped_instance(cloud)
+    done(attach(cloud, instance, first)[1])
+    smaller = make_flavor("fewer")
+    Flavor.objects.filter(pk=smaller.pk).update(max_volumes=1)
+    resize = instance_resize(cloud.tenant.actor, fresh(instance), flavor=fresh(smaller))
+    operation_cancel(cloud.tenant.actor, resize)
+    assert run(resize).state == "cancelled"
+    done(attach(cloud, fresh(instance), second)[1])

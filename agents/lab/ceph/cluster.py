@@ -83,6 +83,7 @@ class CephCluster:
         """Run `stop` and delete the folder. Raises LabError: it holds other files."""
         self._check_folder()
         self.stop()
+        self._empty()  # the lock goes last: a removal that was killed can be repeated
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def pids(self, daemon: str | None = None) -> list[int]:
@@ -147,11 +148,7 @@ class CephCluster:
         """Make keys and empty stores; what was in the folder goes."""
         ClusterPlan.forget(self.folder)
         self.stop()
-        for path in self.folder.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.name != LOCK:
-                path.unlink()
+        self._empty()
         for name in ("log", "crash"):
             (self.folder / name).mkdir()
         config.write(self.folder, plan)
@@ -161,6 +158,14 @@ class CephCluster:
         run([*maker, "--addv", "a", f"[v2:{plan.address}:{MON_PORT}]", str(monmap)])
         self._mkfs(MON, "--monmap", str(monmap), "--keyring", str(seed))
         seed.unlink()
+
+    def _empty(self) -> None:
+        """Delete what is in the folder, but for the lock, which says whose folder it is."""
+        for path in self.folder.glob("*"):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != LOCK:
+                path.unlink(missing_ok=True)
 
     def _mkfs(self, daemon: str, *options: str) -> None:
         program, number = _program(daemon)

@@ -138,7 +138,7 @@ def incidents(client: Client, now: datetime) -> Findings:
 def orphans(client: Client, now: datetime) -> Findings:
     """Find orphans that await an operator's decision."""
     for each in client.orphans.list(open="true"):
-        where = _node(each.node.name) if each.node is not None else _("database")
+        where = _place(each)
         facts = {"kind": each.kind, "name": each.name, "state": each.state, "time": worded(now - each.created_at)}
         if each.problem:
             what = _("orphaned {kind} {name}: {state} for {time}, blocked: {problem}")
@@ -148,6 +148,12 @@ def orphans(client: Client, now: datetime) -> Findings:
             what = _("orphaned {kind} {name}: {state} for {time}")
             to_do = _("Decide: andromede node quarantine discard {id}, or release").format(id=each.id)
             yield Finding(NOTICE, where, what.format(**facts), to_do)
+
+
+def _place(orphan: models.Orphan) -> str:
+    if orphan.storage_cluster is not None:
+        return _("storage cluster {name}").format(name=orphan.storage_cluster.name)
+    return _node(orphan.node.name) if orphan.node is not None else _("database")
 
 
 # ---- operations

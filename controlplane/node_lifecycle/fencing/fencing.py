@@ -7,6 +7,8 @@ evidence, and none is taken for another (docs/explanation/fencing.md).
 - `lease`: it self-fences when its lease expires, by its last report, and the last lease has been over for longer
   than that takes.
 - `attestation`: an operator attests that it is off and unplugged.
+
+After each of them the storage clusters of its zone refuse its addresses (storage_fences.py), as evidence `storage`.
 """
 
 from collections.abc import Mapping
@@ -70,7 +72,7 @@ def available_evidence(node: Node) -> list[AvailableEvidence]:
 
 def latest_evidence(node: Node) -> FenceEvidence | None:
     """Return the evidence of the node's last fencing."""
-    return FenceEvidence.objects.filter(node=node).order_by("-created_at").first()
+    return FenceEvidence.objects.filter(node=node, kind__in=EVIDENCE_KINDS).order_by("-created_at").first()
 
 
 def _in_the_way(node: Node) -> Message | None:

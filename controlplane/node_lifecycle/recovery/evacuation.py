@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Q
 
 from andromede_core.documents.messages import Message
 from controlplane.compute.actions import EVACUATION
@@ -29,14 +30,16 @@ from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
 from controlplane.network.models import Port
+from controlplane.node_lifecycle.fencing import storage_fences
 from controlplane.node_lifecycle.fencing.violations import FENCE_BROKEN
 from controlplane.nodes.admin_state import require_admin_state
-from controlplane.nodes.models import Incident, Node
+from controlplane.nodes.models import Incident, Node, Pool
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation
 from controlplane.operations.services import OperationRequest, enqueue
 from controlplane.placement import services as placement
 from controlplane.placement.errors import InsufficientCapacity, NoPlace, PolicyUnsatisfiable
+from controlplane.storage_clusters.models import StorageCluster
 
 # Refusals of placement that end with free capacity, or with another node.
 PLACEMENT_REFUSALS = (InsufficientCapacity, NoPlace, PolicyUnsatisfiable)
@@ -75,6 +78,24 @@ def require_fenced(node: Node) -> None:
         raise InstanceNotEvacuable(reason=Message("its node is reachable again, so it is not known to be off."))
 
 
+def _require_storage(instance: Instance) -> None:
+    """Check that no cluster with its disks is known to be out of reach, before the evacuation takes anything.
+
+    Raises:
+        InstanceNotEvacuable: the node cannot be fenced in such a cluster now.
+    """
+    assert instance.node is not None
+    if not all(storage_fences.is_possible(cluster, instance.node) for cluster in clusters_of(instance)):
+        raise InstanceNotEvacuable(reason=storage_fences.OUT_OF_REACH)
+
+
+def clusters_of(instance: Instance) -> list[StorageCluster]:
+    """Return the storage clusters with disks of the instance."""
+    volumes = Attachment.objects.filter(instance=instance).values("volume__pool")
+    pools = Pool.objects.filter(Q(pk=instance.root_pool_id) | Q(pk__in=volumes), cluster__isnull=False)
+    return list(StorageCluster.objects.filter(pools__in=pools).distinct().order_by("name"))
+
+
 def starts_elsewhere(instance: Instance) -> bool:
     """Tell if the guest is started at the destination; else it is off there, and can be started."""
     return instance.state == "active" and instance.restart_policy == ON_FAILURE
@@ -108,6 +129,7 @@ def _check(instance: Instance) -> None:
     require_fenced(instance.node)
     if obstacles := evacuation_obstacles(instance):
         raise InstanceNotEvacuable(reason=obstacles[0])
+    _require_storage(instance)
 
 
 @transaction.atomic
@@ -141,6 +163,7 @@ def _operation_request(migration: Migration, parts: list[MigratedVolume]) -> Ope
             "attachments": [str(attachment) for attachment in plugged],
             "boots_from_volume": instance.boot_volume_id is not None,
             "starts": starts_elsewhere(instance),
+            "fences_storage": bool(clusters_of(instance)),
         },
         resource_name=instance.name,
         deadline=LIMIT,

@@ -28,7 +28,7 @@ from controlplane.nodes.models import Incident, Inventory, Node, NodeRemoval, Or
 from controlplane.operations import leases
 from controlplane.operations.models import ResourceLock
 from controlplane.placement.models import Allocation
-from controlplane.reconcilers import node_removals, orphans
+from controlplane.reconcilers import node_removals, orphan_records, orphans
 from controlplane.storage.models import Volume
 from controlplane.workflows.registry import WORKFLOWS
 from tests.workflows.helpers import (
@@ -334,7 +334,7 @@ def test_discard_completes_after_a_worker_died(cloud: Cloud, monkeypatch: pytest
     orphans.reconcile()
     row = discard(Orphan.objects.get())
     with monkeypatch.context() as patch:
-        patch.setattr(orphans.evidence_log, "append", lambda *_: die(None))
+        patch.setattr(orphan_records.evidence_log, "append", lambda *_: die(None))
         with pytest.raises(Killed):
             orphans.reconcile()
     orphans.reconcile()
@@ -360,7 +360,7 @@ def test_orphan_that_became_expected_is_not_destroyed(cloud: Cloud) -> None:
     Volume.objects.update(state="available", node=cloud.machine.row)
     orphans.reconcile()
     row.refresh_from_db()
-    assert (row.requested_action, row.problem) == ("", orphans.NOW_EXPECTED)
+    assert (row.requested_action, row.problem) == ("", orphan_records.NOW_EXPECTED)
     orphans.reconcile()
     assert volume.pk in cloud.fake.volumes
 

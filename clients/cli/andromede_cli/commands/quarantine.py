@@ -1,4 +1,4 @@
-"""Orphans on nodes: list them, destroy them, or release them."""
+"""Orphans on nodes and in storage clusters: list them, destroy them, or release them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from andromede_cli.terminal import print_note
 ORPHANS = [
     Column(_("kind"), "kind"),
     Column(_("node"), "node.name"),
+    Column(_("storage cluster"), "storage_cluster.name"),
     NAME,
     STATE,
     Column(_("requested"), "wished"),
@@ -37,13 +38,14 @@ Why = Annotated[str, typer.Option("--reason", help=_("Reason; recorded in the ev
 
 
 def register(nodes: typer.Typer) -> None:
-    orphans = group(_("Orphaned resources on nodes or in the database."))
+    orphans = group(_("Orphaned resources on nodes, in storage clusters or in the database."))
     help = _("List orphans; nothing is deleted before you discard it.")
     of_node = option("node", "--node", _("Filter by node name."), default=None)
-    more = (*filters("state", "kind", "zone"), of_node, OPEN)
+    of_cluster = option("storage_cluster", "--storage-cluster", _("Filter by storage cluster name."), default=None)
+    more = (*filters("state", "kind", "zone"), of_node, of_cluster, OPEN)
     call_command(orphans, "list", help, "orphans.list", *more, show=rows(ORPHANS))
     show_command(orphans, _("Show an orphan, its observations and obstacles."), "orphans.get", "ORPHAN")
-    help = _("Delete an orphan permanently. Its name is typed again; deleted when its node is reachable.")
+    help = _("Delete an orphan permanently. Its name is typed again; deleted when its node or cluster is reachable.")
     command(orphans, "discard", help, DRY_RUN)(discard)
     reason = option("reason", "--reason", _("Reason, for other operators."))
     help = _("Release an orphan from quarantine. It is kept, without further warnings.")
@@ -56,7 +58,7 @@ def discard(me: Session, orphan: OrphanId, reason: Why, name: Typed = None) -> N
     typed = found.name if me.is_dry_run else name or _typed(found.name)
     me.show(me.client.orphans.discard(orphan, name=typed, reason=reason, dry_run=me.is_dry_run))
     if not me.is_dry_run:
-        print_note(_("It is deleted when its node is reachable."))
+        print_note(_("It is deleted when its node or cluster is reachable."))
 
 
 def _typed(name: str) -> str:

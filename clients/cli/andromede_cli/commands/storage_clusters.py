@@ -31,7 +31,12 @@ COLUMNS = [
     Column(_("last seen"), "last_seen_at", is_wide=True),
     ID,
 ]
-INCIDENTS = [Column(_("kind"), "kind"), Column(_("last seen"), "seen_at"), Column(_("ended"), "ended_at")]
+INCIDENTS = [
+    Column(_("kind"), "kind"),
+    NAME,
+    Column(_("last seen"), "seen_at"),
+    Column(_("ended"), "ended_at"),
+]
 
 
 def register(app: typer.Typer) -> None:

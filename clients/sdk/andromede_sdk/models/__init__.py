@@ -123,6 +123,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.nodes import Node as Node
     from andromede_sdk.models.nodes import PlannedGuest as PlannedGuest
     from andromede_sdk.models.nodes import RecoveryPlan as RecoveryPlan
+    from andromede_sdk.models.nodes import StorageFence as StorageFence
     from andromede_sdk.models.nodes import Trust as Trust
     from andromede_sdk.models.officer_keys import OfficerKey as OfficerKey
     from andromede_sdk.models.openid import Begun as Begun
@@ -447,6 +448,7 @@ PLACES = {
     "StorageCluster": "andromede_sdk.models.storage_clusters",
     "StorageClusterIncident": "andromede_sdk.models.storage_clusters",
     "StorageClusterPool": "andromede_sdk.models.storage_clusters",
+    "StorageFence": "andromede_sdk.models.nodes",
     "Subnet": "andromede_sdk.models.subnets",
     "SubnetSummary": "andromede_sdk.models.networks",
     "Target": "andromede_sdk.models.remediation_plans",

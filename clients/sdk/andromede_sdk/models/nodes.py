@@ -114,12 +114,14 @@ class Fencing(Model):
 
     `evidence`: of the last fencing; null: never fenced. `fences_within_s`: the time after the end of its node lease in
     which the node stops its guests, as last reported; null: no self-fencing. `leased_until`: the end of the last node
-    lease."""
+    lease. `storage_addresses`: those that storage clusters refuse when the node is fenced; `storage`: where they do."""
 
     at_hand: list[EvidenceAtHand]
     evidence: FenceEvidence | None
     fences_within_s: int | None
     leased_until: datetime | None
+    storage_addresses: list[str]
+    storage: list[StorageFence]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -187,6 +189,21 @@ class RecoveryPlan(Model):
     counts: dict[str, int]
     volumes: int
     guests: list[PlannedGuest]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StorageFence(Model):
+    """A fence of the node in a storage cluster, which refuses the `addresses` until `expires_at`; it is renewed.
+
+    `fenced_at`: null: the cluster has not answered yet. `problem`: why it does not refuse all addresses of the node:
+    `no-address`, none is known; `shared-address`, another node has one too; `agent-address`, it is the storage agent's;
+    `refused`, for another reason. Empty: none."""
+
+    storage_cluster: Named
+    addresses: list[str]
+    fenced_at: datetime | None
+    expires_at: datetime | None
+    problem: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -15,14 +15,17 @@ if TYPE_CHECKING:
 class Orphan(Model):
     """An orphan.
 
-    `name`: its name on the node, or for a row without a resource, its id. `resource`: the id that it would have as a
-    resource. `wished`: a decision that is not carried out yet, since the node does not answer or because of `problem`.
-    `evidence`: of the deletion: by whom, why, and the node's report."""
+    `name`: its name on the node or in the `pool` of the `storage_cluster`, or for a row without a resource, its id.
+    `resource`: the id that it would have as a
+    resource. `wished`: a decision that is not carried out yet, since the node or cluster does not answer or
+    because of `problem`. `evidence`: of the deletion: by whom, why, and the node's report."""
 
     id: str
     kind: str  # domain, volume, image, file, port, attachment, allocation, address
     name: str
     node: Named | None
+    storage_cluster: Named | None
+    pool: str | None
     zone: str | None
     resource: str | None
     state: str  # found, quarantined, released, discarded, gone

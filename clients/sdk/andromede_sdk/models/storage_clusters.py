@@ -16,7 +16,7 @@ class StorageCluster(Model):
     """A Ceph cluster of a zone, with the last report of its storage agent.
 
     `health`: Ceph's own, `ok`, `degraded` or `error`; `silent`: it does not answer the agent; empty: not reported yet.
-    `health_problems`: the reasons. `problem`: the gravest kind of its open incidents; empty: none. `nodes`: reachable
+    `health_problems`: the reasons. `problem`: the gravest one by the last report; empty: none. `nodes`: reachable
     nodes of the zone that can open images in its pools. Without a certificate the storage agent is not called."""
 
     id: str
@@ -42,10 +42,12 @@ class StorageCluster(Model):
 class StorageClusterIncident(Model):
     """An incident of the storage cluster: a problem, from its first observation on.
 
-    `ended_at`: since when it is no longer observed."""
+    `name`: of a missing volume or root disk, as POOL/ID, or of a node that is not fenced; else empty. `ended_at`: since
+    when it is no longer observed."""
 
     id: str
     kind: str  # silent, refused, fsid-changed, fsid-taken, error, degraded, pool-missing, pool-conflict, pool-sh
+    name: str
     created_at: datetime
     seen_at: datetime
     ended_at: datetime | None

@@ -12,6 +12,7 @@ class Orphans(Resource):
         state: str | None = None,
         kind: str | None = None,
         node: str | None = None,
+        storage_cluster: str | None = None,
         zone: str | None = None,
         open: str | None = None,
         created_after: Moment | None = None,
@@ -23,7 +24,8 @@ class Orphans(Resource):
         `state`: One of found, quarantined, released, discarded, gone.
         `kind`: One of domain, volume, image, file, port, attachment, allocation, address.
         `node`: Orphans on the node of this name.
-        `zone`: Orphans on nodes of this zone.
+        `storage_cluster`: Orphans in the storage cluster of this name.
+        `zone`: Orphans on nodes and in clusters of this zone.
         `open`: One of true, false.
         `created_after`: Created after this time (RFC 3339).
         `sort`: One of -created_at, created_at.
@@ -38,6 +40,7 @@ class Orphans(Resource):
                     "state": state,
                     "kind": kind,
                     "node": node,
+                    "storage_cluster": storage_cluster,
                     "zone": zone,
                     "open": open,
                     "created_after": created_after,

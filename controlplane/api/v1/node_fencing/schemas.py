@@ -4,7 +4,7 @@ from rest_framework import serializers
 
 from controlplane.api.v1.nodes.schemas import NodeOut
 from controlplane.api.v1.operations.schemas import PlatformOperationOut
-from controlplane.kernel.fields import Choice, ErrorOut, In, Out, Text
+from controlplane.kernel.fields import Choice, ErrorOut, In, NamedOut, Out, Text
 from controlplane.nodes.models import EVIDENCE_KINDS
 
 
@@ -36,18 +36,35 @@ class EvidenceAtHandOut(Out):
     facts = serializers.DictField()
 
 
+class StorageFenceOut(Out):
+    """A fence of the node in a storage cluster, which refuses the `addresses` until `expires_at`; it is renewed.
+
+    `fenced_at`: null: the cluster has not answered yet. `problem`: why it does not refuse all addresses of the node:
+    `no-address`, none is known; `shared-address`, another node has one too; `agent-address`, it is the storage agent's;
+    `refused`, for another reason. Empty: none.
+    """
+
+    storage_cluster = NamedOut(source="cluster")
+    addresses = serializers.ListField(child=serializers.CharField())
+    fenced_at = serializers.DateTimeField(allow_null=True)
+    expires_at = serializers.DateTimeField(allow_null=True)
+    problem = serializers.CharField()
+
+
 class FencingOut(Out):
     """Fencing state.
 
     `evidence`: of the last fencing; null: never fenced. `fences_within_s`: the time after the end of its node lease in
     which the node stops its guests, as last reported; null: no self-fencing. `leased_until`: the end of the last node
-    lease.
+    lease. `storage_addresses`: those that storage clusters refuse when the node is fenced; `storage`: where they do.
     """
 
     at_hand = EvidenceAtHandOut(many=True)
     evidence = FenceEvidenceOut(allow_null=True)
     fences_within_s = serializers.IntegerField(allow_null=True)
     leased_until = serializers.DateTimeField(allow_null=True)
+    storage_addresses = serializers.ListField(child=serializers.CharField())
+    storage = StorageFenceOut(many=True)
 
 
 class BmcIn(In):

@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from controlplane.kernel.fields import In, NamedOut, Out, Text
-from controlplane.nodes.models import ORPHAN, ORPHAN_KINDS, REQUESTED_ACTIONS
+from controlplane.nodes.orphan_states import ORPHAN, ORPHAN_KINDS, REQUESTED_ACTIONS
 
 
 class DiscardIn(In):
@@ -24,16 +24,19 @@ class ReleaseIn(In):
 class OrphanOut(Out):
     """An orphan.
 
-    `name`: its name on the node, or for a row without a resource, its id. `resource`: the id that it would have as a
-    resource. `wished`: a decision that is not carried out yet, since the node does not answer or because of `problem`.
-    `evidence`: of the deletion: by whom, why, and the node's report.
+    `name`: its name on the node or in the `pool` of the `storage_cluster`, or for a row without a resource, its id.
+    `resource`: the id that it would have as a
+    resource. `wished`: a decision that is not carried out yet, since the node or cluster does not answer or
+    because of `problem`. `evidence`: of the deletion: by whom, why, and the node's report.
     """
 
     id = serializers.UUIDField()
     kind = serializers.ChoiceField(ORPHAN_KINDS)
     name = serializers.CharField()
     node = NamedOut(allow_null=True)
-    zone = serializers.CharField(source="node.zone_id", default=None, allow_null=True)
+    storage_cluster = NamedOut(source="pool.cluster", default=None, allow_null=True)
+    pool = serializers.CharField(source="pool.name", default=None, allow_null=True)
+    zone = serializers.CharField(source="zone_id", allow_null=True)
     resource = serializers.UUIDField(source="resource_id", allow_null=True)
     state = serializers.ChoiceField(list(ORPHAN.moves))
     wished = serializers.ChoiceField(REQUESTED_ACTIONS, source="requested_action")

@@ -1,4 +1,4 @@
-"""Routes of orphaned resources, for operators: on a node without a row, or in a row without a resource."""
+"""Routes of orphaned resources, for operators: on a node or in a cluster without a row, or a row without a resource."""
 
 from django.db.models import Q
 from rest_framework.request import Request
@@ -6,10 +6,11 @@ from rest_framework.response import Response
 
 from controlplane.api.base_views import ActorView
 from controlplane.api.v1.orphans.schemas import DiscardIn, OrphanOut, ReleaseIn
-from controlplane.kernel.listing import Listing, among, chosen, created_after, exactly
+from controlplane.kernel.listing import Filter, Listing, among, chosen, created_after, exactly
 from controlplane.kernel.views import Body, route
 from controlplane.nodes import orphans
-from controlplane.nodes.models import ORPHAN, ORPHAN_KINDS, Orphan
+from controlplane.nodes.models import Orphan
+from controlplane.nodes.orphan_states import ORPHAN, ORPHAN_KINDS
 
 OPEN = Q(state__in=("found", "quarantined"))
 ORPHANS = Listing(
@@ -17,7 +18,10 @@ ORPHANS = Listing(
         "state": among("state", ORPHAN.moves),
         "kind": among("kind", ORPHAN_KINDS),
         "node": exactly("node__name", "Orphans on the node of this name."),
-        "zone": exactly("node__zone_id", "Orphans on nodes of this zone."),
+        "storage_cluster": exactly("pool__cluster__name", "Orphans in the storage cluster of this name."),
+        "zone": Filter(
+            lambda text: Q(node__zone_id=text) | Q(pool__zone_id=text), "Orphans on nodes and in clusters of this zone."
+        ),
         "open": chosen({"true": OPEN, "false": ~OPEN}),
         "created_after": created_after(),
     },
@@ -45,7 +49,7 @@ class OrphanDetail(OrphanView):
 
 
 class OrphanDiscard(OrphanView):
-    """Discard the orphan: it is deleted permanently, once its node is reachable."""
+    """Discard the orphan: it is deleted permanently, once its node or storage cluster is reachable."""
 
     @route("orphan_discard", OrphanOut, body=DiscardIn, status=202)
     def post(self, request: Request, body: Body) -> Response:

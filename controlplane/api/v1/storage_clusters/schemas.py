@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from controlplane.kernel.fields import In, Name, NamedOut, Out, Text
 from controlplane.storage_clusters.models import StorageCluster
-from controlplane.storage_clusters.services import PROBLEMS
+from controlplane.storage_clusters.services import INCIDENT_KINDS
 
 
 class StorageClusterIn(In):
@@ -34,7 +34,7 @@ class StorageClusterOut(Out):
     """A Ceph cluster of a zone, with the last report of its storage agent.
 
     `health`: Ceph's own, `ok`, `degraded` or `error`; `silent`: it does not answer the agent; empty: not reported yet.
-    `health_problems`: the reasons. `problem`: the gravest kind of its open incidents; empty: none. `nodes`: reachable
+    `health_problems`: the reasons. `problem`: the gravest one by the last report; empty: none. `nodes`: reachable
     nodes of the zone that can open images in its pools. Without a certificate the storage agent is not called.
     """
 
@@ -69,11 +69,13 @@ class StorageClusterOut(Out):
 class StorageClusterIncidentOut(Out):
     """An incident of the storage cluster: a problem, from its first observation on.
 
-    `ended_at`: since when it is no longer observed.
+    `name`: of a missing volume or root disk, as POOL/ID, or of a node that is not fenced; else empty. `ended_at`: since
+    when it is no longer observed.
     """
 
     id = serializers.UUIDField()
-    kind = serializers.ChoiceField(PROBLEMS)
+    kind = serializers.ChoiceField(INCIDENT_KINDS)
+    name = serializers.CharField()
     created_at = serializers.DateTimeField()
     seen_at = serializers.DateTimeField(source="observed_at")
     ended_at = serializers.DateTimeField(allow_null=True)

@@ -101,14 +101,16 @@ class OrphanDiscard(OrphanForm):
 
     def context(self) -> Context:
         return {
-            "lost": _("The resource is permanently deleted as soon as its node is reachable. This cannot be undone."),
+            "lost": _(
+                "The resource is permanently deleted once its node or cluster is reachable. This cannot be undone."
+            ),
             "kept": _("The evidence log keeps the resource, the operator and the reason."),
             "back": self.url,
         }
 
     def send(self, form: ApiForm) -> str:
         self.api.post("orphans", self.kwargs["orphan"], "actions", "discard", body=form.body(), key=self.key)
-        self.notify(_("Deletion is pending until the node is reachable."))
+        self.notify(_("Deletion is pending until the node or storage cluster is reachable."))
         return self.url
 
 
@@ -133,5 +135,5 @@ class OrphanRelease(OrphanForm):
 
     def send(self, form: ApiForm) -> str:
         self.api.post("orphans", self.kwargs["orphan"], "actions", "release", body=form.body(), key=self.key)
-        self.notify(_("Release is pending until the node is reachable."))
+        self.notify(_("Release is pending until the node or storage cluster is reachable."))
         return self.url

@@ -1,0 +1,20 @@
+"""States and kinds of orphans; models.py has their rows."""
+
+from controlplane.kernel.states import machine
+
+ORPHAN = machine(
+    "orphan",
+    {
+        "found": "quarantined released discarded gone",
+        "quarantined": "released discarded gone",
+        "released": "quarantined discarded gone",
+        "discarded": "",
+        "gone": "",
+    },
+)
+ORPHAN_LIVE = ("found", "quarantined", "released")
+# Kinds on a node; and kinds in the database alone.
+ORPHANS_ON_NODES = ("domain", "volume", "image", "file", "port", "attachment")
+ORPHANS_IN_ROWS = ("allocation", "address")
+ORPHAN_KINDS = (*ORPHANS_ON_NODES, *ORPHANS_IN_ROWS)
+REQUESTED_ACTIONS = ("", "release", "discard")
