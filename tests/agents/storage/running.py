@@ -11,16 +11,16 @@ from uuid import UUID
 
 import grpc
 
-from agents.lab.ceph import POOL, CephCluster
+from agents.lab.ceph import POOL, CephCluster, ensure_user
 from agents.node.trust.clock import Clock, kept_elsewhere
 from agents.protocol import storage_pb2 as pb
 from agents.protocol.storage_pb2_grpc import StorageStub
+from agents.storage.capabilities import of_agent
 from agents.storage.server import Config, serve
 from agents.storage.workers import Access
 from andromede_core.permits.permit import Contents
 from tests import processes
 from tests.agents.specs import MIB, NODE_ID, ZONE, new_id
-from tests.agents.storage.how_to import capabilities
 from tests.permits import Authority
 from tests.pki import Issued, TestCA, issue_controlplane, issue_storage_agent, make_ca, storage_dns_name
 
@@ -48,17 +48,14 @@ class StorageAgent:
         self.ca: TestCA = make_ca(self.folder / "ca")
         root = self.authority.root.public_pem
         issue_storage_agent(self.ca, self.folder, storage_id=STORAGE_ID, zone=ZONE, root=root)
-        self.ceph.command("auth get-or-create", entity=f"client.{CLIENT}", caps=capabilities())
+        ensure_user(self.ceph, CLIENT, of_agent([POOL]), self.folder / "keyring")
 
     @property
     def config(self) -> Config:
-        (made,) = self.ceph.command("auth get", entity=f"client.{CLIENT}")
-        keyring = self.folder / "keyring"
-        keyring.write_text(f"[client.{CLIENT}]\nkey = {made['key']}\n")
         return Config(
             self.folder,
             "127.0.0.1:0",
-            Access(str(self.ceph.conf), CLIENT, str(keyring)),
+            Access(str(self.ceph.conf), CLIENT, str(self.folder / "keyring")),
             pools=(POOL,),
             limit_s=self.limit_s,
             image_max_bytes=self.image_max_bytes,
