@@ -57,10 +57,10 @@ def main() -> int:
     if sys.argv[1] == "down":
         remove(cloud)
         return 0
-    storage = wanted_storage()
+    wants_ceph = wanted_storage() == "ceph"
     print_progress("Andromède: a cloud of three nodes on this machine")
     cloud.up_nodes("tiny", "debian-13")
-    ceph = start_ceph(cloud) if storage == "ceph" else None
+    ceph = start_ceph(cloud) if wants_ceph else None
     cloud.up_control_plane()
     show(cloud, ceph)
     return 0
@@ -71,20 +71,29 @@ def wanted_storage() -> str:
     wanted = os.environ.get("STORAGE") or STORAGES[0]
     if wanted not in STORAGES:
         raise SystemExit(f"STORAGE={wanted} is not known: use {' or '.join(STORAGES)}.")
+    if wanted == "local" and CEPH.exists():
+        raise SystemExit("STORAGE=local: this demo has a Ceph cluster with volumes. Run make demo-down first.")
     return wanted
 
 
 def start_ceph(cloud: Cloud) -> CephStorage | None:
-    """Start a Ceph cluster and its storage agent in the zone HOME. None: the machine lacks what is printed then."""
+    """Start a Ceph cluster and its storage agent in the zone HOME. None: the machine lacks what is printed then.
+
+    Raises:
+        SystemExit: the cluster of an earlier run, in which volumes are, does not start.
+    """
     cluster = CephCluster(CEPH)
-    if not cluster.pids() and (why := obstacle(VAR, data_gib=SIZE_GIB)):
+    is_new = cluster.plan is None
+    if is_new and (why := obstacle(VAR, data_gib=SIZE_GIB)):
         return without_ceph(why)
     ceph = CephStorage(cloud, cluster, STORAGE_AGENT, HOME, STORAGE_PORT, description=CEPH_TYPE)
     print_progress(f"{HOME}: Ceph cluster with one OSD, and its storage agent")
     try:
         ceph.start()
     except LabError as exc:
-        cluster.stop()
+        if not is_new:
+            raise SystemExit(f"{exc} Its volumes are in {CEPH}; make demo-down removes it with the demo.") from exc
+        cluster.remove()
         return without_ceph(str(exc))
     return ceph
 
@@ -110,11 +119,12 @@ def show(cloud: Cloud, ceph: CephStorage | None) -> None:
     token, operator = tokens(cloud)
     api, as_operator = Api(cloud.stack.url, token, project="demo"), Api(cloud.stack.url, operator)
     wait_for_nodes(as_operator)
+    # Before the wait: storage agents get the documents of a new policy with the next report.
+    api.put("policy", {"atoms": [{"id": "eu", "attr": "zone.id", "op": "in", "value": ADMITTED}]})
+    print_progress(f"project demo admits the zones {', '.join(ADMITTED)}")
     if ceph:
         with waiting("for the pool of the Ceph cluster"):
             ceph.wait_for_pool(as_operator.get)
-    api.put("policy", {"atoms": [{"id": "eu", "attr": "zone.id", "op": "in", "value": ADMITTED}]})
-    print_progress(f"project demo admits the zones {', '.join(ADMITTED)}")
     instance, network, volume = create(cloud, api, volume_type=TYPE if ceph else "local")
     print_boot(api, instance)
     prove(cloud, instance, network, volume, at=node_of(cloud, operator, instance))

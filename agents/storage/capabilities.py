@@ -1,4 +1,4 @@
-"""What the storage agent's own user of Ceph may do, as docs/how-to/operate-ceph.md has it."""
+"""Capabilities of the storage agent's own user of Ceph, as docs/how-to/operate-ceph.md has them."""
 
 from collections.abc import Sequence
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agents.lab.ceph import CephCluster, machine
+from agents.lab.ceph import CephCluster, Store, machine
+from agents.lab.ceph.config import ClusterPlan
 from agents.lab.shell import LabError
 from andromede_cli import profiles
 from andromede_cli.commands.ssh import known_hosts_file
@@ -91,7 +92,9 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     return Cloud(Stack(tmp_path), demo.ZONES)
 
 
-def test_storage_is_a_ceph_cluster_unless_another_one_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_storage_is_a_ceph_cluster_unless_another_one_is_asked_for(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("STORAGE", raising=False)
     assert demo.wanted_storage() == "ceph"
     monkeypatch.setenv("STORAGE", "local")
@@ -125,16 +128,37 @@ def test_demo_goes_on_without_ceph_where_the_machine_lacks_something(
     assert "no Ceph cluster, and so no shared storage" in printed
 
 
-def test_demo_goes_on_without_a_cluster_that_does_not_start(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with room for a cluster, on which none starts."""
+
     def fail(_: CephStorage) -> None:
-        raise LabError("mon.a ended: Permission denied")
+        raise LabError("mon.a ended: Permission denied.")
 
     monkeypatch.setattr(demo, "obstacle", lambda *_, **__: "")
     monkeypatch.setattr(CephStorage, "start", fail)
+
+
+def test_demo_goes_on_without_a_cluster_that_does_not_start(
+    cloud: Cloud, failing: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    demo.CEPH.mkdir()
     assert demo.start_ceph(cloud) is None
     assert "mon.a ended: Permission denied" in capsys.readouterr().out
+    assert not demo.CEPH.exists()
+
+
+def test_demo_ends_if_a_cluster_with_volumes_does_not_start_or_is_to_be_left_out(
+    cloud: Cloud, failing: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo.CEPH.mkdir()
+    ClusterPlan("127.0.0.1", 1, Store.FILE, "fsid").save(demo.CEPH)
+    with pytest.raises(SystemExit, match=r"Permission denied\. Its volumes are in .*; make demo-down removes it"):
+        demo.start_ceph(cloud)
+    assert demo.CEPH.exists()
+    monkeypatch.setenv("STORAGE", "local")
+    with pytest.raises(SystemExit, match="Run make demo-down first"):
+        demo.wanted_storage()
 
 
 def test_final_message_has_the_facts_of_the_storage(cloud: Cloud) -> None:

@@ -1,4 +1,4 @@
-"""What a machine needs for a cluster."""
+"""Requirements of a cluster: programs, bindings, memory and disk."""
 
 from __future__ import annotations
 
