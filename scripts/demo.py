@@ -85,7 +85,8 @@ def start_ceph(cloud: Cloud) -> CephStorage | None:
     cluster = CephCluster(CEPH)
     is_new = cluster.plan is None
     if is_new and (why := obstacle(VAR, data_gib=SIZE_GIB)):
-        return without_ceph(why)
+        print_without_ceph(why)
+        return None
     ceph = CephStorage(cloud, cluster, STORAGE_AGENT, HOME, STORAGE_PORT, description=CEPH_TYPE)
     print_progress(f"{HOME}: Ceph cluster with one OSD, and its storage agent")
     try:
@@ -94,11 +95,12 @@ def start_ceph(cloud: Cloud) -> CephStorage | None:
         if not is_new:
             raise SystemExit(f"{exc} Its volumes are in {CEPH}; make demo-down removes it with the demo.") from exc
         cluster.remove()
-        return without_ceph(str(exc))
+        print_without_ceph(str(exc))
+        return None
     return ceph
 
 
-def without_ceph(why: str) -> None:
+def print_without_ceph(why: str) -> None:
     print_progress(f"no Ceph cluster, and so no shared storage: {why}")
 
 
