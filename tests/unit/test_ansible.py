@@ -384,6 +384,27 @@ def test_key_of_the_storage_agent_is_readable_by_its_user_only_and_never_logged(
     assert (copy["no_log"], copy["diff"]) == (True, False)
 
 
+@pytest.mark.parametrize(
+    ("keyring", "is_accepted"),
+    [("[client.andromede]\nkey = secret\n", True), ("[client.admin]\nkey = secret\n", False), (None, False)],
+)
+def test_keyring_that_is_not_the_users_is_refused_with_the_next_step(
+    tmp_path: Path, keyring: str | None, is_accepted: bool
+) -> None:
+    file, play = tmp_path / "keyring", tmp_path / "play.yml"
+    if keyring is not None:
+        file.write_text(keyring)
+    (task,) = [each for each in tasks_of("storage_agent") if each["name"].startswith("The keyring is there")]
+    variables = defaults("storage_agent") | {"storage_agent_keyring": str(file)}
+    play.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": [task]}]))
+    command = [str(BIN / "ansible-playbook"), "--inventory", "localhost,", "--connection", "local", str(play)]
+    ran = subprocess.run(command, cwd=PLAYBOOK, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    said = re.sub(r"\s+", " ", ran.stdout + ran.stderr)
+    assert (ran.returncode == 0) == is_accepted, said
+    assert (f"ceph auth get client.andromede > {file}" in said) != is_accepted
+    assert "secret" not in said
+
+
 def test_storage_agent_is_checked_as_its_own_user_before_it_starts() -> None:
     names = [task["name"] for task in tasks_of("storage_agent")]
     assert names.index("The cluster") < names.index("The storage agent runs")
