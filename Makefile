@@ -53,7 +53,7 @@ terraform-package: setup  ## The package of the Terraform provider, in var/terra
 terraform-docs: setup  ## Write docs/reference/terraform from the provider's schemas and examples
 	@$(VENV)/python -m clients.terraform.docs
 
-demo: setup  ## A cloud of three nodes on this machine, and a first guest in it; needs root
+demo: setup  ## A cloud of three nodes and a Ceph cluster on this machine, and a first guest; STORAGE=local: without Ceph; needs root
 	@$(VENV)/python -m scripts.demo up
 
 demo-down: setup  ## Remove every trace of the demo

@@ -55,6 +55,11 @@ class Cloud:
 
     def up(self, *images: str) -> None:
         """Start everything, wait, and make the images usable; running parts are left alone."""
+        self.up_nodes(*images)
+        self.up_control_plane()
+
+    def up_nodes(self, *images: str) -> None:
+        """Start the database and the nodes with their agents, and make the images usable."""
         self.log("database, queue and certificates")
         self.stack.prepare()
         for image in images:
@@ -68,6 +73,9 @@ class Cloud:
             self.log(f"{name}: agent in {self.zones[name]}")
             self.enrol(name)
             self.start_agent(name)
+
+    def up_control_plane(self) -> None:
+        """Start the control plane, whose database runs."""
         self.log("API, workers, signer and watcher")
         self.stack.start()
 

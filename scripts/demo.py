@@ -1,6 +1,9 @@
-"""`make demo`: a cloud of three nodes in two zones on this machine, and a first guest in it, through the API alone."""
+"""`make demo`: a cloud of three nodes in two zones on this machine, with a Ceph cluster in one of them, and a first
+guest in it, through the API alone. `STORAGE=local make demo` leaves the Ceph cluster out.
+"""
 
 import json
+import os
 import secrets
 import shlex
 import subprocess
@@ -11,10 +14,15 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from agents.lab.ceph import CephCluster
+from agents.lab.ceph.machine import obstacle
+from agents.lab.shell import LabError
 from andromede_cli import profiles
+from andromede_cli.commands.ssh import known_hosts_file
 from andromede_cli.error_reports import Misuse
 from andromede_sdk import ApiError
 from scripts.api import Api
+from scripts.ceph_storage import SIZE_GIB, TYPE, CephStorage
 from scripts.cloud import Cloud
 from scripts.control_plane import ROOT, Stack
 
@@ -31,6 +39,10 @@ CLI = ".venv/bin/andromede"
 SETTINGS = {"SECOND_FACTOR_DUTIES": ""}
 PERSON, OPERATOR = "demo@example.org", "operator-demo@example.org"
 KEY, TOKENS = VAR / "ssh-key", VAR / "tokens"
+CEPH, STORAGE_AGENT = VAR / "ceph", VAR / "storage-agent"
+STORAGE_PORT = 8002
+CEPH_TYPE = f"In the Ceph cluster of {HOME}, which all nodes of the zone reach; one copy in this demo."
+STORAGES = ("ceph", "local")
 SSH_PORT = 22
 SSH_LIMIT_S = 120
 
@@ -45,10 +57,51 @@ def main() -> int:
     if sys.argv[1] == "down":
         remove(cloud)
         return 0
+    wants_ceph = wanted_storage() == "ceph"
     print_progress("Andromède: a cloud of three nodes on this machine")
-    cloud.up("tiny", "debian-13")
-    show(cloud)
+    cloud.up_nodes("tiny", "debian-13")
+    ceph = start_ceph(cloud) if wants_ceph else None
+    cloud.up_control_plane()
+    show(cloud, ceph)
     return 0
+
+
+def wanted_storage() -> str:
+    """Return the storage that STORAGE asks for."""
+    wanted = os.environ.get("STORAGE") or STORAGES[0]
+    if wanted not in STORAGES:
+        raise SystemExit(f"STORAGE={wanted} is not known: use {' or '.join(STORAGES)}.")
+    if wanted == "local" and CEPH.exists():
+        raise SystemExit("STORAGE=local: this demo has a Ceph cluster with volumes. Run make demo-down first.")
+    return wanted
+
+
+def start_ceph(cloud: Cloud) -> CephStorage | None:
+    """Start a Ceph cluster and its storage agent in the zone HOME. None: the machine lacks what is printed then.
+
+    Raises:
+        SystemExit: the cluster of an earlier run, in which volumes are, does not start.
+    """
+    cluster = CephCluster(CEPH)
+    is_new = cluster.plan is None
+    if is_new and (why := obstacle(VAR, data_gib=SIZE_GIB)):
+        print_without_ceph(why)
+        return None
+    ceph = CephStorage(cloud, cluster, STORAGE_AGENT, HOME, STORAGE_PORT, description=CEPH_TYPE)
+    print_progress(f"{HOME}: Ceph cluster with one OSD, and its storage agent")
+    try:
+        ceph.start()
+    except LabError as exc:
+        if not is_new:
+            raise SystemExit(f"{exc} Its volumes are in {CEPH}; make demo-down removes it with the demo.") from exc
+        cluster.remove()
+        print_without_ceph(str(exc))
+        return None
+    return ceph
+
+
+def print_without_ceph(why: str) -> None:
+    print_progress(f"no Ceph cluster, and so no shared storage: {why}")
 
 
 def print_progress(line: str) -> None:
@@ -58,25 +111,30 @@ def print_progress(line: str) -> None:
 def remove(cloud: Cloud) -> None:
     token = TOKENS.read_text().split()[0] if TOKENS.exists() else ""
     cloud.down()
+    CephCluster(CEPH).remove()
     cloud.forget()
     forget_profile(token)
     print_progress("the demo is removed; the built guest images stay in var/images")
 
 
-def show(cloud: Cloud) -> None:
+def show(cloud: Cloud, ceph: CephStorage | None) -> None:
     token, operator = tokens(cloud)
-    api = Api(cloud.stack.url, token, project="demo")
-    wait_for_nodes(Api(cloud.stack.url, operator))
+    api, as_operator = Api(cloud.stack.url, token, project="demo"), Api(cloud.stack.url, operator)
+    wait_for_nodes(as_operator)
+    # Before the wait: storage agents get the documents of a new policy with the next report.
     api.put("policy", {"atoms": [{"id": "eu", "attr": "zone.id", "op": "in", "value": ADMITTED}]})
     print_progress(f"project demo admits the zones {', '.join(ADMITTED)}")
-    instance, network, volume = create(cloud, api)
+    if ceph:
+        with waiting("for the pool of the Ceph cluster"):
+            ceph.wait_for_pool(as_operator.get)
+    instance, network, volume = create(cloud, api, volume_type=TYPE if ceph else "local")
     print_boot(api, instance)
     prove(cloud, instance, network, volume, at=node_of(cloud, operator, instance))
     show_refusal(api)
     call, hint = command_line(cloud, token)
     if call:
         prove_log_in(call)
-    print_farewell(cloud, token, password(cloud), call=call, hint=hint)
+    print_farewell(cloud, token, password(cloud), call=call, hint=hint, storage=described(ceph))
 
 
 def tokens(cloud: Cloud) -> tuple[str, str]:
@@ -109,9 +167,12 @@ def keep_profile(url: str, token: str) -> str:
 
 
 def forget_profile(token: str) -> None:
-    """Remove the profile that keep_profile() wrote. A profile with another token is left alone."""
+    """Remove the profile that keep_profile() wrote, and the keys of its guests. A profile with another token is left
+    alone.
+    """
     kept = profiles.load()
     if PROFILE in kept.known and kept.known[PROFILE].token == token:
+        known_hosts_file(PROFILE).unlink(missing_ok=True)
         del kept.known[PROFILE]
         if kept.current == PROFILE:
             kept.current = profiles.DEFAULT
@@ -136,7 +197,7 @@ def wait_for_nodes(api: Api) -> None:
             time.sleep(0.2)
 
 
-def create(cloud: Cloud, api: Api) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+def create(cloud: Cloud, api: Api, *, volume_type: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Create a key, a network that admits ssh, a volume and an instance, after deleting those of an earlier demo."""
     for path in ("instances/web", "volumes/data", "networks/lan", "ssh-keys/demo"):
         api.delete_if_there(path)
@@ -146,7 +207,7 @@ def create(cloud: Cloud, api: Api) -> tuple[dict[str, Any], dict[str, Any], dict
     rules = api.get("security-groups/default/rules")["items"]
     if not any(rule["first_port"] == SSH_PORT for rule in rules):
         api.post("security-groups/default/rules", {"direction": "in", "protocol": "tcp", "first_port": SSH_PORT})
-    volume = api.post("volumes", {"name": "data", "size_gib": 2, "zones": [HOME]})
+    volume = api.post("volumes", {"name": "data", "size_gib": 2, "volume_type": volume_type, "zones": [HOME]})
     finish(api, volume["operation"])
     instance = api.post(
         "instances",
@@ -201,7 +262,8 @@ def prove(cloud: Cloud, instance: dict[str, Any], network: dict[str, Any], volum
     serial = str(volume["id"]).replace("-", "")[:20]
     if size[:2] != [instance["name"], serial]:
         raise SystemExit(f"The guest does not see its name and its volume: {size}")
-    print_progress(f"ssh root@{address}: hostname {size[0]}, volume {serial} of {int(size[2]) // 2**21} GiB")
+    kind = f"volume {serial} of {int(size[2]) // 2**21} GiB, of the type {volume['volume_type']}"
+    print_progress(f"ssh root@{address}: hostname {size[0]}, {kind}")
 
 
 def show_refusal(api: Api) -> None:
@@ -242,7 +304,18 @@ def prove_log_in(call: str) -> None:
     print_progress(f"{shlex.join(command)}: {done.stdout.strip()}")
 
 
-def print_farewell(cloud: Cloud, token: str, password: str, *, call: str, hint: str) -> None:
+def described(ceph: CephStorage | None) -> str:
+    """Return what storage the demo has, for the final message."""
+    if ceph is None:
+        return "volume type local: on one node"
+    return (
+        f"volume type local: on one node\n"
+        f"           volume type {TYPE}: in a Ceph cluster of {HOME} with one OSD, {SIZE_GIB} GiB, one copy\n"
+        f"           ceph --conf {ceph.cluster.conf.relative_to(ROOT)} status"
+    )
+
+
+def print_farewell(cloud: Cloud, token: str, password: str, *, call: str, hint: str, storage: str) -> None:
     print_progress("done")
     lab = f"{Path(sys.executable).relative_to(ROOT)} -m agents.lab"
     shell = f"\n  {log_in(call)}" if call else ""
@@ -254,6 +327,7 @@ API        {cloud.stack.url}/v1
 Token      {token}
 Operator   the second token in {TOKENS.relative_to(ROOT)}
 Commands   {hint}
+Storage    {storage}
 
 Go on with{shell}
   export TOKEN={token}

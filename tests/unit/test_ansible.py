@@ -1,7 +1,9 @@
 """The playbook knows all processes that there are, its inventories are complete, and systemd takes its units."""
 
 import re
+import shlex
 import subprocess
+from ast import literal_eval
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +13,8 @@ import pytest
 import yaml
 from jinja2 import Environment, StrictUndefined
 
+from agents.storage import __main__ as storage_agent
+from agents.storage import check as storage_check
 from controlplane.config import run_workers
 from controlplane.config.workers import WORKERS
 from controlplane.kernel.database_roles import PREFIX
@@ -23,7 +27,14 @@ from tests.limits import PATIENCE_S
 PLAYBOOK = ROOT / "ansible"
 ROLES = {path.name for path in (PLAYBOOK / "roles").iterdir()}
 SHARED = {"clock", "release", "database", "redis", "authority", "legacy_cleanup", "nginx", "systemd_unit", "node"} | {
-    "announcer"
+    "announcer",
+    "storage_agent",
+}
+OF_STORAGE_AGENT = {
+    "storage_agent_address": "10.0.7.21:7447",
+    "storage_agent_callers": ["10.0.7.5", "2001:db8::/64"],
+    "storage_agent_pools": ["volumes", "fast"],
+    "storage_agent_options": ["--clock", "kept-elsewhere"],
 }
 BACKUP_UNITS = ("andromede-backup.service", "andromede-backup.timer", "andromede-backup-send.service")
 
@@ -49,17 +60,20 @@ def test_roles_and_processes_agree() -> None:
 
 
 def test_the_control_plane_has_every_role_but_the_nodes() -> None:
-    assert set(roles_of(0)) == ROLES - {"systemd_unit", "node", "announcer"}
+    assert set(roles_of(0)) == ROLES - {"systemd_unit", "node", "announcer", "storage_agent"}
     assert roles_of(1) == ["clock", "release", "sentinel"]
     assert roles_of(2) == ["clock", "release", "node"]
     assert roles_of(3) == ["clock", "release", "announcer"]
+    assert roles_of(4) == ["clock", "release", "storage_agent"]
 
 
 def test_nodes_get_no_sources_of_the_control_plane() -> None:
-    (release, _) = (each for play in (2, 3) for each in play_roles(play) if each["role"] == "release")
-    assert "controlplane" in release["release_excluded"]
-    assert all((ROOT / folder).is_dir() for folder in release["release_excluded"])
-    assert not {"agents", "andromede_core", "telemetry", "scripts"} & {*release["release_excluded"]}
+    releases = [each for play in (2, 3, 4) for each in play_roles(play) if each["role"] == "release"]
+    assert len(releases) == 3
+    for release in releases:
+        assert "controlplane" in release["release_excluded"]
+        assert all((ROOT / folder).is_dir() for folder in release["release_excluded"])
+        assert not {"agents", "andromede_core", "telemetry", "scripts"} & {*release["release_excluded"]}
 
 
 def test_no_role_needs_more_than_ansible_itself() -> None:
@@ -112,6 +126,9 @@ def written(folder: Path) -> Path:
     name = "andromede-announcer.service"
     template = PLAYBOOK / f"roles/announcer/templates/{name}.j2"
     write(folder / name, template, common | defaults("announcer") | of_announcer)
+    name = "andromede-storage.service"
+    template = PLAYBOOK / f"roles/storage_agent/templates/{name}.j2"
+    write(folder / name, template, common | defaults("storage_agent") | OF_STORAGE_AGENT)
     return folder
 
 
@@ -141,7 +158,9 @@ def write(file: Path, template: Path, variables: dict[str, Any]) -> None:
 
 def test_systemd_finds_nothing_wrong_with_a_unit(units: Path) -> None:
     files = sorted(units.glob("andromede-*"))
-    assert len(files) == len(ROLES - SHARED) + len(["web.socket", *BACKUP_UNITS, "node.service", "announcer.service"])
+    assert (
+        len(files) == len(ROLES - SHARED) + len(["web.socket", *BACKUP_UNITS, "node.service", "announcer.service"]) + 1
+    )
     ran = analyze("verify", "--man=no", "--recursive-errors=no", *map(str, files))
     assert (ran.returncode, ran.stderr) == (0, "")
 
@@ -180,10 +199,10 @@ def test_agent_unit_shares_mounts_and_may_read_the_clock(units: Path) -> None:
     assert not any("@clock" in each or not each.startswith("~") for each in filters)
 
 
-def test_only_the_watcher_unit_may_read_the_clock_and_none_sets_it(units: Path) -> None:
+def test_only_units_that_check_the_clock_may_read_it_and_none_sets_it(units: Path) -> None:
     for unit in units.glob("andromede-*.service"):
         if unit.name != "andromede-node.service":
-            may_ask = unit.name == "andromede-watcher.service"
+            may_ask = unit.name in ("andromede-watcher.service", "andromede-storage.service")
             assert ("adjtimex" in values_of(unit.read_text(), "SystemCallFilter=(.*)")) == may_ask, unit.name
             assert values_of(unit.read_text(), "CapabilityBoundingSet=(.*)") == [""], unit.name
 
@@ -324,7 +343,7 @@ def test_commands_that_sign_with_the_authority_run_as_root() -> None:
     as_root = set(re.findall(r"[a-z_]+", names))
     commands = [*(ROOT / "controlplane").glob("*/management/commands/*.py")]
     signing = {file.stem for file in commands if "signing.add_ca_key(" in file.read_text()}
-    assert {"init_pki", "certify_node", "certify_announcer"} <= signing <= as_root
+    assert {"init_pki", "certify_node", "certify_announcer", "certify_storage_agent"} <= signing <= as_root
     assert as_root - {"witness_"} <= {file.stem for file in commands}
 
 
@@ -346,6 +365,91 @@ def test_key_of_the_authority_is_never_logged() -> None:
                     signing_tasks.append(each)
     assert signing_tasks, "there is one that signs"
     assert all("ca.key" in each["ansible.builtin.command"]["stdin"] and each.get("no_log") for each in signing_tasks)
+
+
+def test_storage_agent_has_the_options_that_it_knows(units: Path) -> None:
+    (command,) = values_of((units / "andromede-storage.service").read_text(), "ExecStart=(.*)")
+    _, _, module, *words = shlex.split(command)
+    config = storage_agent._config(storage_agent._parser().parse_args(words))
+    assert module == storage_agent.__name__.removesuffix(".__main__")
+    assert (config.listen, config.pools) == ("10.0.7.21:7447", ("volumes", "fast"))
+    assert (config.access.conf, config.access.client) == ("/etc/andromede-storage/ceph.conf", "andromede")
+    assert config.access.keyring == "/etc/andromede-storage/keyring"
+
+
+def test_key_of_the_storage_agent_is_readable_by_its_user_only_and_never_logged() -> None:
+    (copy,) = [task for task in tasks_of("storage_agent") if "keyring" in str(task.get("ansible.builtin.copy"))]
+    written = copy["ansible.builtin.copy"]
+    assert (written["owner"], written["mode"]) == ("andromede-storage", "0400")
+    assert (copy["no_log"], copy["diff"]) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("keyring", "is_accepted"),
+    [("[client.andromede]\nkey = secret\n", True), ("[client.admin]\nkey = secret\n", False), (None, False)],
+)
+def test_keyring_that_is_not_the_users_is_refused_with_the_next_step(
+    tmp_path: Path, keyring: str | None, is_accepted: bool
+) -> None:
+    file, play = tmp_path / "keyring", tmp_path / "play.yml"
+    if keyring is not None:
+        file.write_text(keyring)
+    (task,) = [each for each in tasks_of("storage_agent") if each["name"].startswith("The keyring is there")]
+    variables = defaults("storage_agent") | {"storage_agent_keyring": str(file)}
+    play.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": [task]}]))
+    command = [str(BIN / "ansible-playbook"), "--inventory", "localhost,", "--connection", "local", str(play)]
+    ran = subprocess.run(command, cwd=PLAYBOOK, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    said = re.sub(r"\s+", " ", ran.stdout + ran.stderr)
+    assert (ran.returncode == 0) == is_accepted, said
+    assert (f"ceph auth get client.andromede > {file}" in said) != is_accepted
+    assert "secret" not in said
+
+
+def test_storage_agent_is_checked_as_its_own_user_before_it_starts() -> None:
+    names = [task["name"] for task in tasks_of("storage_agent")]
+    assert names.index("The cluster") < names.index("The storage agent runs")
+    check, verdict = tasks_of("storage_agent", "cluster")
+    jinja = Environment(undefined=StrictUndefined, autoescape=False)
+    jinja.filters["regex_replace"] = lambda text, old, new: re.sub(old, new, text)
+    variables = defaults("storage_agent") | OF_STORAGE_AGENT | {"release_folder": "/r"}
+    words = literal_eval(jinja.from_string(check["ansible.builtin.command"]["argv"]).render(variables))
+    assert words[:3] == ["setpriv", "--reuid", "andromede-storage"]
+    options = storage_check._parser().parse_args(words[words.index("agents.storage.check") + 1 :])
+    assert (options.pool, options.limit_s) == (["volumes", "fast"], defaults("storage_agent")["storage_agent_limit_s"])
+    assert str(options.keyring) == "/etc/andromede-storage/keyring"
+    assert verdict["ansible.builtin.assert"]["that"] == "storage_agent_check.rc == 0"
+
+
+def test_inventory_of_a_storage_agent_is_complete_or_refused() -> None:
+    first, *_ = tasks_of("storage_agent")
+    text = (PLAYBOOK / "inventories/production/hosts.yml").read_text()
+    assert first["loop"] == re.findall(r"^#       (storage_agent_[a-z]+):", text, re.MULTILINE)
+    assert not set(first["loop"]) & set(defaults("storage_agent"))
+
+
+def test_port_of_the_storage_agent_is_for_the_control_plane_alone(tmp_path: Path) -> None:
+    rules = tmp_path / "callers.nft"
+    write(rules, PLAYBOOK / "roles/storage_agent/templates/callers.nft.j2", OF_STORAGE_AGENT)
+    lines = [line.strip() for line in rules.read_text().splitlines()]
+    assert [line for line in lines if "dport" in line] == [
+        "ip saddr 10.0.7.5 tcp dport 7447 accept",
+        "ip6 saddr 2001:db8::/64 tcp dport 7447 accept",
+        "tcp dport 7447 drop",
+    ]
+
+
+@pytest.mark.lab
+def test_rules_of_the_storage_agent_can_be_loaded_twice(tmp_path: Path) -> None:
+    rules = tmp_path / "callers.nft"
+    write(rules, PLAYBOOK / "roles/storage_agent/templates/callers.nft.j2", OF_STORAGE_AGENT)
+    script = f"nft --file {rules} && nft --file {rules} && nft list table inet andromede_storage"
+    ran = subprocess.run(["unshare", "--net", "sh", "-ec", script], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout.count("dport 7447")) == (0, 3), ran.stderr
+
+
+def tasks_of(role: str, tasks_in: str = "main") -> list[dict[str, Any]]:
+    tasks: list[dict[str, Any]] = yaml.safe_load((PLAYBOOK / "roles" / role / "tasks" / f"{tasks_in}.yml").read_text())
+    return tasks
 
 
 def analyze(*words: str) -> subprocess.CompletedProcess[str]:

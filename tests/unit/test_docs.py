@@ -1,16 +1,19 @@
 """The documents say what is there: links lead somewhere, commands, settings, calls and codes exist."""
 
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from agents.lab.ceph import POOL
 from agents.node import errors
 from agents.node.main import _parser
 from agents.protocol import agent_pb2, storage_pb2
 from agents.storage import errors as storage_errors
 from agents.storage.__main__ import _parser as storage_parser
+from agents.storage.capabilities import of_agent
 from controlplane.events.kinds import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,6 +135,13 @@ def test_the_storage_agents_calls_codes_and_options_are_listed() -> None:
     assert set(re.findall(r"^\| `(storage\.[a-z_]+)`", text, re.MULTILINE)) == {
         code for code in storage_errors.OF_WORKERS if code.startswith("storage.")
     }
+
+
+def test_the_storage_agents_user_is_made_with_the_capabilities_that_tests_give_it() -> None:
+    page = (ROOT / "docs/how-to/operate-ceph.md").read_text()
+    made = re.search(r"^ *ceph auth get-or-create client.andromede(.*?) -o ", page, re.MULTILINE | re.DOTALL)
+    assert made is not None, "the page does not make the user"
+    assert shlex.split(made[1].replace("\\\n", " ")) == of_agent([POOL])
 
 
 def codes(error: type[errors.AgentError]) -> Iterator[str]:

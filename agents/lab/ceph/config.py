@@ -114,6 +114,9 @@ def _of_the_monitor(folder: Path) -> Section:
         "mon_tick_interval": 1,
         # CVE-2021-20288: old clients may take over other clients' ids; nothing of ours is that old.
         "auth_allow_insecure_global_id_reclaim": "false",
+        # Of the file system, in per cent: it is the machine's, and by default the monitor ends itself below 5.
+        "mon_data_avail_warn": 2,
+        "mon_data_avail_crit": 1,
         # From then on a clone needs no protected snapshot, and the snapshot may be removed before its clones.
         "mon_osd_initial_require_min_compat_client": "mimic",
         "mon_allow_pool_size_one": "true",

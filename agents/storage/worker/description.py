@@ -9,7 +9,7 @@ from agents.storage.worker.cluster import NAMESPACE, Cluster
 HEALTH = {"HEALTH_OK": "ok", "HEALTH_WARN": "degraded", "HEALTH_ERR": "error"}
 FULL = frozenset({"nearfull", "backfillfull", "full", "full_quota"})
 NO_POOL = "There is no pool {pool!r} for RBD in the cluster."
-NO_SIZES = "The manager daemon reports no sizes: capacity and use of the pools are unknown."
+NO_SIZES = "The manager daemon reports no sizes: the use of the pools, and their capacity without a quota, are unknown."
 MAX_PROBLEMS = 50
 
 
@@ -43,11 +43,15 @@ def _check_answers(cluster: Cluster, pool: str) -> None:
 def pool_state(pool: dict[str, Any], stats: dict[str, Any] | None) -> dict[str, object]:
     """Return the pool of `osd pool ls detail` with its sizes of `df detail`; None: nobody reports them.
 
-    What is written counts, once for all replicas: `stored` counts the holes of clones and snapshots too.
+    What is written counts, once for all replicas: `stored` counts the holes of clones and snapshots too. Monitors know
+    the pool's quota also without the manager daemon; what exceeds it cannot be written.
     """
     replicas = pool["size"]
     used = stats["bytes_used"] // replicas if stats else 0
-    free = stats["max_avail"] if stats else 0
+    quota = pool["quota_max_bytes"]
+    free = stats["max_avail"] if stats else quota
+    if quota:
+        free = min(free, max(0, quota - used))
     return {
         "name": pool["pool_name"],
         "size_bytes": used + free,

@@ -11,16 +11,16 @@ from uuid import UUID
 
 import grpc
 
-from agents.lab.ceph import POOL, CephCluster
+from agents.lab.ceph import POOL, CephCluster, ensure_user
 from agents.node.trust.clock import Clock, kept_elsewhere
 from agents.protocol import storage_pb2 as pb
 from agents.protocol.storage_pb2_grpc import StorageStub
+from agents.storage.capabilities import of_agent
 from agents.storage.server import Config, serve
 from agents.storage.workers import Access
 from andromede_core.permits.permit import Contents
 from tests import processes
 from tests.agents.specs import MIB, NODE_ID, ZONE, new_id
-from tests.agents.storage.how_to import capabilities
 from tests.permits import Authority
 from tests.pki import Issued, TestCA, issue_controlplane, issue_storage_agent, make_ca, storage_dns_name
 
@@ -49,26 +49,24 @@ class StorageAgent:
         self.ca: TestCA = make_ca(self.folder / "ca")
         root = self.authority.root.public_pem
         issue_storage_agent(self.ca, self.folder, storage_id=STORAGE_ID, zone=ZONE, root=root)
-        caps = capabilities()
-        if self.more_pools:
-            caps[-1] += "".join(f", allow rwx pool={pool}" for pool in self.more_pools)
-        self.ceph.command("auth get-or-create", entity=self.entity, caps=caps)
+        ensure_user(self.ceph, self.client, of_agent(self.pools), self.folder / "keyring")
 
     @property
-    def entity(self) -> str:
+    def pools(self) -> tuple[str, ...]:
+        return (POOL, *self.more_pools)
+
+    @property
+    def client(self) -> str:
         """Return the user of Ceph: one with more pools has other capabilities."""
-        return f"client.{'-'.join([CLIENT, *self.more_pools])}"
+        return "-".join([CLIENT, *self.more_pools])
 
     @property
     def config(self) -> Config:
-        (made,) = self.ceph.command("auth get", entity=self.entity)
-        keyring = self.folder / "keyring"
-        keyring.write_text(f"[{self.entity}]\nkey = {made['key']}\n")
         return Config(
             self.folder,
             "127.0.0.1:0",
-            Access(str(self.ceph.conf), self.entity.removeprefix("client."), str(keyring)),
-            pools=(POOL, *self.more_pools),
+            Access(str(self.ceph.conf), self.client, str(self.folder / "keyring")),
+            pools=self.pools,
             limit_s=self.limit_s,
             image_max_bytes=self.image_max_bytes,
             trash_interval_s=0.2,

@@ -248,7 +248,7 @@ def test_sizes_of_a_pool_are_after_replicas() -> None:
     """The lab has no manager daemon, which reports them."""
     from agents.storage.worker.description import pool_state
 
-    pool = {"pool_name": "volumes", "size": 3, "flags_names": "hashpspool,nearfull"}
+    pool = {"pool_name": "volumes", "size": 3, "flags_names": "hashpspool,nearfull", "quota_max_bytes": 0}
     stats = {"bytes_used": 30 * MIB, "max_avail": 90 * MIB, "stored": 40 * MIB}
     assert pool_state(pool, stats) == {
         "name": "volumes",
@@ -258,6 +258,26 @@ def test_sizes_of_a_pool_are_after_replicas() -> None:
         "replicas": 3,
         "is_nearly_full": True,
     }
+
+
+@pytest.mark.parametrize(
+    ("quota", "stats", "sizes"),
+    [
+        (50, {"bytes_used": 30, "max_avail": 90}, (50, 10, 40)),
+        (5, {"bytes_used": 30, "max_avail": 90}, (10, 10, 0)),
+        (500, {"bytes_used": 30, "max_avail": 90}, (100, 10, 90)),
+        (50, None, (50, 0, 50)),
+        (0, None, (0, 0, 0)),
+    ],
+)
+def test_pool_is_never_larger_than_its_quota(
+    quota: int, stats: dict[str, int] | None, sizes: tuple[int, int, int]
+) -> None:
+    """Monitors know a quota also while no manager daemon reports sizes (`stats`)."""
+    from agents.storage.worker.description import pool_state
+
+    state = pool_state({"pool_name": "volumes", "size": 3, "flags_names": "", "quota_max_bytes": quota}, stats)
+    assert (state["size_bytes"], state["used_bytes"], state["free_bytes"]) == sizes
 
 
 def test_description_has_the_cluster_and_its_pools(storage: StorageAgent, ceph: CephCluster) -> None:
