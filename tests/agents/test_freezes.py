@@ -8,13 +8,13 @@ from uuid import UUID, uuid4
 import grpc
 import pytest
 
+from agents.lab.shell import wait_until
 from agents.node.adapters.fake_guest_agent import Behaviour, FakeGuestAgent
 from agents.node.errors import HypervisorUnavailable
 from agents.node.services import freezes
 from agents.node.services.freezes import FREEZES_AT_ONCE
 from agents.node.state_store import Freeze, StateStore
 from agents.protocol import agent_pb2 as pb
-from scripts.polling import wait_until
 from tests.agents import specs
 from tests.agents.conftest import AgentUnderTest, refusal
 from tests.agents.pairs import Pair, make_pair, second_agent
@@ -63,14 +63,14 @@ def test_second_freeze_extends_nothing(agent: AgentUnderTest, guest: str) -> Non
 
 
 def test_node_thaws_when_the_limit_has_passed(agent: AgentUnderTest, guest: str) -> None:
-    freeze(agent, guest, limit_ms=1000)
+    freeze(agent, guest, limit_ms=2000)
     wait_until(lambda: not is_recorded(agent, guest), what="the thaw")
     assert not inside(agent, guest).is_frozen
     assert thaw(agent, guest) == (0, False)
     assert freeze(agent, guest) == 2
 
 
-@pytest.mark.parametrize("limit_ms", [1, 999, 10_001, 2**32 - 1])
+@pytest.mark.parametrize("limit_ms", [1, 1999, 10_001, 2**32 - 1])
 def test_limit_has_bounds(agent: AgentUnderTest, guest: str, limit_ms: int) -> None:
     assert refusal(lambda: freeze(agent, guest, limit_ms)).code == "agent.bad_request"
 
@@ -129,7 +129,7 @@ def test_guest_without_an_agent_is_not_recorded(agent: AgentUnderTest, guest: st
     assert state.guest_agent == pb.GUEST_AGENT_STATE_DISCONNECTED
 
 
-def test_lying_agent_is_believed_in_its_own_count_alone(agent: AgentUnderTest, guest: str) -> None:
+def test_lying_agent_harms_its_own_snapshots_alone(agent: AgentUnderTest, guest: str) -> None:
     inside(agent, guest).behaviour = Behaviour.LYING
     assert freeze(agent, guest) == 0
     assert thaw(agent, guest) == (0, True)

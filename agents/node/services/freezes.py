@@ -42,7 +42,7 @@ class ThawStatus:
 
 @dataclass(slots=True)
 class _Retry:
-    """When to try again to thaw a guest, in seconds of the monotonic clock."""
+    """The next attempt to thaw a guest, in seconds of the monotonic clock."""
 
     delay_s: float = POLL_INTERVAL_S
     at_s: float = 0.0
@@ -141,7 +141,7 @@ class Freezes(GuestEventThread):
                 migration_state.check_settled(self._node, instance_id)
                 self._node.state_store.record_freeze(instance_id, freeze)
             window.timer.start()
-            return self._ask(instance_id, freeze, answer_s=max(1, limit_ms // 2000))  # half of it
+            return self._ask(instance_id, freeze, answer_s=limit_ms // 2000)
         except BaseException:
             self._end_soon(instance_id, window)
             raise
