@@ -185,7 +185,7 @@ def _prepared_attributes(guest: GuestSpec) -> dict[str, Patterns]:
 
 
 def _channel_path(guest: GuestSpec) -> str:
-    name, device = _short_name(guest), r"org\.qemu\.guest_agent\.0"
+    name, device = _short_name(guest), re.escape(domain_xml.GUEST_AGENT_CHANNEL)
     old = rf"/var/lib/libvirt/qemu/channel/target/domain-{NUMBER}-{name}/{device}"
     return rf"/run/libvirt/qemu/channel/{NUMBER}-{name}/{device}|{old}"
 

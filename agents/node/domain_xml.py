@@ -11,6 +11,7 @@ from agents.node.adapters.interfaces import (
     RBD,
     ConsoleKind,
     Firmware,
+    GuestAgent,
     GuestDisk,
     GuestNic,
     GuestSpec,
@@ -36,6 +37,9 @@ BALLOON_PERIOD_S = 10
 # is translated again: with an eighth of its memory, a Debian of 512 MiB had that 25 times in one boot.
 MIN_TB_CACHE_MIB = 64
 MAX_TB_CACHE_MIB = 512
+
+# The name by which qemu-guest-agent finds its channel in the guest.
+GUEST_AGENT_CHANNEL = "org.qemu.guest_agent.0"
 
 FIRMWARE_VARIABLES = Path("/var/lib/libvirt/qemu/nvram")
 
@@ -292,7 +296,7 @@ def _devices(guest: GuestSpec) -> ET.Element:
     devices.append(_serial(guest))
     devices.extend(_display())
     agent = ET.SubElement(devices, "channel", type="unix")
-    ET.SubElement(agent, "target", type="virtio", name="org.qemu.guest_agent.0")
+    ET.SubElement(agent, "target", type="virtio", name=GUEST_AGENT_CHANNEL)
     balloon = ET.SubElement(devices, "memballoon", model="virtio")
     ET.SubElement(balloon, "stats", period=str(BALLOON_PERIOD_S))
     random = ET.SubElement(devices, "rng", model="virtio")
@@ -358,6 +362,13 @@ def console_socket(domain_text: str, kind: ConsoleKind) -> Path | None:
         listen = root.find("devices/graphics[@type='vnc']/listen[@type='socket']")
         path = listen.get("socket") if listen is not None else None
     return Path(path) if path else None
+
+
+def guest_agent(domain_text: str) -> GuestAgent:
+    """Return the state of a running domain's guest agent, from its XML."""
+    target = ET.fromstring(domain_text).find(f"devices/channel/target[@name='{GUEST_AGENT_CHANNEL}']")
+    state = target.get("state", "") if target is not None else ""
+    return GuestAgent(state) if state in ("connected", "disconnected") else GuestAgent.UNKNOWN
 
 
 def _text(parent: ET.Element, tag: str, text: str, **attributes: str) -> None:

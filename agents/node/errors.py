@@ -8,7 +8,8 @@ AgentError
 │                         ImageInUse, ImageRefused, TrustOlder, GuestNotRunning, NoConsole,
 │                         TcpRefused, TcpTimedOut, TcpReset,
 │                         GuestMigrated, GuestNotArrived, GuestArrived, GuestForeign, NotMigratable, NotQuarantined,
-│                         NoFreeSlot, DetachPending, GuestMigrating (retryable)
+│                         NoFreeSlot, GuestAgentMissing, GuestAgentSilent, GuestAgentRefused,
+│                         DetachPending, GuestMigrating, GuestFrozen (retryable)
 ├── Exhausted             more watchers or viewers than the agent serves, or one that is too slow (retryable)
 └── AdapterError          the node's hypervisor, disks or network failed
     ├── MigrationCancelled
@@ -17,6 +18,13 @@ AgentError
 """
 
 from uuid import UUID
+
+GUEST_TEXT_CHARS = 200
+
+
+def bounded(text: str) -> str:
+    """Return the start of a text that a guest has chosen, in printable ASCII."""
+    return ascii(text[:GUEST_TEXT_CHARS])[:GUEST_TEXT_CHARS]
 
 
 class AgentError(Exception):
@@ -236,6 +244,46 @@ class NoFreeSlot(Conflict):
             f"All slots of guest {guest_id} for disks and network cards are in use. Detach a device, or stop the guest "
             "and start it: a guest that was started by an earlier agent has fewer slots."
         )
+
+
+class GuestAgentMissing(Conflict):
+    code = "agent.guest_agent_missing"
+
+    def __init__(self, guest_id: UUID) -> None:
+        super().__init__(
+            f"No guest agent is connected in guest {guest_id}. Install qemu-guest-agent in the guest and start it."
+        )
+
+
+class GuestAgentSilent(Conflict):
+    code = "agent.guest_agent_silent"
+
+    def __init__(self, guest_id: UUID) -> None:
+        super().__init__(
+            f"The guest agent of guest {guest_id} does not answer in time. Restart qemu-guest-agent in the guest."
+        )
+
+
+class GuestAgentRefused(Conflict):
+    """The guest agent answered with an error, or with something that is no answer.
+
+    The guest chooses the text `answer`: only its start is kept, in printable ASCII.
+    """
+
+    code = "agent.guest_agent_refused"
+
+    def __init__(self, guest_id: UUID, answer: str) -> None:
+        super().__init__(f"The guest agent of guest {guest_id} answers with an error: {bounded(answer)}")
+
+
+class GuestFrozen(Conflict):
+    """The guest's file systems are frozen. That ends within seconds."""
+
+    code = "agent.guest_frozen"
+    retryable = True
+
+    def __init__(self, guest_id: UUID) -> None:
+        super().__init__(f"The file systems of guest {guest_id} are frozen. Thaw them, or try again in ten seconds.")
 
 
 class NotMigratable(Conflict):

@@ -6,7 +6,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-ORDER = ("quarantine", "image", "attachment", "volume", "instance", "port", "network", "port-rules", "console")
+ORDER = (
+    "quarantine",
+    "image",
+    "attachment",
+    "volume",
+    "instance",
+    "port",
+    "network",
+    "port-rules",
+    "console",
+    "guest-agent",
+)
 
 
 @dataclass(slots=True)

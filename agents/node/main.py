@@ -30,6 +30,7 @@ from agents.node.rpc.servicer import Servicer
 from agents.node.services import crash_recovery, incoming, instances, metadata, ports, unreadable_documents
 from agents.node.services.consoles import MAX_CONSOLES
 from agents.node.services.events import MAX_WATCHES, Hub
+from agents.node.services.freezes import Freezes
 from agents.node.services.hook import PermitGate
 from agents.node.services.outgoing import OutgoingMigrations
 from agents.node.services.public_addresses import PublicAddressKeeper
@@ -164,7 +165,9 @@ def _serve(config: Config, credentials: pki.Credentials, node: Node, lock: TextI
     hook = HookServer(config.hook.socket, PermitGate(node.state_store, node.permits.starts)) if config.hook else None
     departures = OutgoingMigrations(node)
     departures.restore()
-    servicer = Servicer(node, hub, departures)
+    freezes = Freezes(node)
+    adapters.hypervisor.subscribe(freezes.schedule_check)
+    servicer = Servicer(node, hub, departures, freezes)
     agent_pb2_grpc.add_AgentServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
     server.start()
     facts = {"node_id": node.identity.node_id, "zone": node.identity.zone, "port": port, "version": VERSION}
@@ -179,6 +182,7 @@ def _serve(config: Config, credentials: pki.Credentials, node: Node, lock: TextI
         self_test,
         stop_receipts,
         public_addresses,
+        freezes,
         SelfFencing(node),
         *([hook] if hook else []),
     ]

@@ -173,5 +173,14 @@ MIGRATIONS = (
         'user_data', json_extract(wish, '$.instance.guest_data.user_data')
     )) WHERE kind = 'arrival' AND wish IS NOT NULL;
     """,
+    """
+    -- Guests that were asked to freeze their file systems, and have not been thawed since. `ends_at_ms`: since 1970.
+    -- `file_systems`: how many, as the guest says; NULL until it has answered.
+    CREATE TABLE freeze (
+        id TEXT PRIMARY KEY,
+        ends_at_ms INTEGER NOT NULL,
+        file_systems INTEGER
+    ) WITHOUT ROWID;
+    """,
 )
 OLDEST_READER = 12  # the first schema whose agents can use the newest one

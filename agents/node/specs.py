@@ -10,6 +10,12 @@ from agents.node.adapters.migrations import Convergence
 from agents.node.adapters.storage.places import Place, RbdSource
 from agents.node.codec import ADDED_LATER
 
+# Limits of a freeze. The longest is also the default: it counts only when the caller is lost, since one that is there
+# thaws as soon as it has its snapshots, and half of it is for the guest, which first writes its dirty memory to its
+# disks. Windows ends a freeze after the same time. libvirt waits for whole seconds, and twice: to synchronise with the
+# guest's agent, and for its answer.
+MIN_FREEZE_MS, MAX_FREEZE_MS = 2000, 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:

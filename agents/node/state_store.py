@@ -86,6 +86,14 @@ class Migration:
     pause_ms: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """A freeze of a guest's file systems. `ends_at_ms`: in ms since 1970. `file_systems`: None until it succeeds."""
+
+    ends_at_ms: int
+    file_systems: int | None = None
+
+
 @dataclass(frozen=True)
 class Entry(Generic[Spec]):
     """A row. `spec` is decoded on access; a removed resource has none."""
@@ -268,6 +276,30 @@ class StateStore:
         """Return whether the guest was handed over in its last migration, before the hypervisor said so."""
         rows = self.execute("SELECT is_handed_over FROM departure WHERE id = ?", str(instance_id))
         return bool(rows and rows[0][0])
+
+    def freeze(self, instance_id: UUID) -> Freeze | None:
+        rows = self.execute("SELECT ends_at_ms, file_systems FROM freeze WHERE id = ?", str(instance_id))
+        if not rows:
+            return None
+        ends_at_ms, file_systems = rows[0]
+        return Freeze(int(str(ends_at_ms)), None if file_systems is None else int(str(file_systems)))
+
+    def freezes(self) -> list[UUID]:
+        """Return the guests that were asked to freeze and have not been thawed since."""
+        return [UUID(str(instance_id)) for (instance_id,) in self.execute("SELECT id FROM freeze ORDER BY id")]
+
+    def record_freeze(self, instance_id: UUID, freeze: Freeze) -> None:
+        with self.transaction():
+            self.execute(
+                "INSERT OR REPLACE INTO freeze (id, ends_at_ms, file_systems) VALUES (?, ?, ?)",
+                str(instance_id),
+                freeze.ends_at_ms,
+                freeze.file_systems,
+            )
+
+    def forget_freeze(self, instance_id: UUID) -> None:
+        with self.transaction():
+            self.execute("DELETE FROM freeze WHERE id = ?", str(instance_id))
 
     def _end_transaction(self, verb: str) -> None:
         self._depth -= 1

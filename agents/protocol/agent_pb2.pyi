@@ -41,6 +41,12 @@ class MetadataAccess(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     METADATA_ACCESS_OPEN: _ClassVar[MetadataAccess]
     METADATA_ACCESS_OFF: _ClassVar[MetadataAccess]
 
+class GuestAgentState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GUEST_AGENT_STATE_UNSPECIFIED: _ClassVar[GuestAgentState]
+    GUEST_AGENT_STATE_CONNECTED: _ClassVar[GuestAgentState]
+    GUEST_AGENT_STATE_DISCONNECTED: _ClassVar[GuestAgentState]
+
 class Convergence(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     CONVERGENCE_UNSPECIFIED: _ClassVar[Convergence]
@@ -87,6 +93,9 @@ METADATA_ACCESS_UNSPECIFIED: MetadataAccess
 METADATA_ACCESS_TOKEN: MetadataAccess
 METADATA_ACCESS_OPEN: MetadataAccess
 METADATA_ACCESS_OFF: MetadataAccess
+GUEST_AGENT_STATE_UNSPECIFIED: GuestAgentState
+GUEST_AGENT_STATE_CONNECTED: GuestAgentState
+GUEST_AGENT_STATE_DISCONNECTED: GuestAgentState
 CONVERGENCE_UNSPECIFIED: Convergence
 CONVERGENCE_AUTO_CONVERGE: Convergence
 CONVERGENCE_NONE: Convergence
@@ -403,18 +412,48 @@ class EnsureInstanceRequest(_message.Message):
     def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., vcpus: _Optional[int] = ..., memory_mib: _Optional[int] = ..., firmware: _Optional[_Union[Firmware, str]] = ..., root_volume_id: _Optional[str] = ..., port_ids: _Optional[_Iterable[str]] = ..., guest_data: _Optional[_Union[GuestData, _Mapping]] = ..., power: _Optional[_Union[Power, str]] = ..., restart: _Optional[_Union[Restart, _Mapping]] = ..., project_id: _Optional[str] = ..., has_left_source: _Optional[bool] = ...) -> None: ...
 
 class InstanceState(_message.Message):
-    __slots__ = ("subject", "power", "virt_type", "restart_count", "reason")
+    __slots__ = ("subject", "power", "virt_type", "restart_count", "reason", "guest_agent")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     POWER_FIELD_NUMBER: _ClassVar[int]
     VIRT_TYPE_FIELD_NUMBER: _ClassVar[int]
     RESTART_COUNT_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    GUEST_AGENT_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     power: Power
     virt_type: str
     restart_count: int
     reason: str
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., power: _Optional[_Union[Power, str]] = ..., virt_type: _Optional[str] = ..., restart_count: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
+    guest_agent: GuestAgentState
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., power: _Optional[_Union[Power, str]] = ..., virt_type: _Optional[str] = ..., restart_count: _Optional[int] = ..., reason: _Optional[str] = ..., guest_agent: _Optional[_Union[GuestAgentState, str]] = ...) -> None: ...
+
+class FreezeInstanceRequest(_message.Message):
+    __slots__ = ("instance_id", "limit_ms")
+    INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_MS_FIELD_NUMBER: _ClassVar[int]
+    instance_id: str
+    limit_ms: int
+    def __init__(self, instance_id: _Optional[str] = ..., limit_ms: _Optional[int] = ...) -> None: ...
+
+class FrozenState(_message.Message):
+    __slots__ = ("file_systems",)
+    FILE_SYSTEMS_FIELD_NUMBER: _ClassVar[int]
+    file_systems: int
+    def __init__(self, file_systems: _Optional[int] = ...) -> None: ...
+
+class ThawInstanceRequest(_message.Message):
+    __slots__ = ("instance_id",)
+    INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
+    instance_id: str
+    def __init__(self, instance_id: _Optional[str] = ...) -> None: ...
+
+class ThawedState(_message.Message):
+    __slots__ = ("file_systems", "was_frozen")
+    FILE_SYSTEMS_FIELD_NUMBER: _ClassVar[int]
+    WAS_FROZEN_FIELD_NUMBER: _ClassVar[int]
+    file_systems: int
+    was_frozen: bool
+    def __init__(self, file_systems: _Optional[int] = ..., was_frozen: _Optional[bool] = ...) -> None: ...
 
 class EnsureArrivalRequest(_message.Message):
     __slots__ = ("instance", "source", "plugged")

@@ -154,6 +154,16 @@ class AgentStub:
                 request_serializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
                 response_deserializer=agents_dot_protocol_dot_agent__pb2.QuarantineState.FromString,
                 _registered_method=True)
+        self.FreezeInstance = channel.unary_unary(
+                '/andromede.agent.v1.Agent/FreezeInstance',
+                request_serializer=agents_dot_protocol_dot_agent__pb2.FreezeInstanceRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_agent__pb2.FrozenState.FromString,
+                _registered_method=True)
+        self.ThawInstance = channel.unary_unary(
+                '/andromede.agent.v1.Agent/ThawInstance',
+                request_serializer=agents_dot_protocol_dot_agent__pb2.ThawInstanceRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_agent__pb2.ThawedState.FromString,
+                _registered_method=True)
         self.ReadConsole = channel.unary_unary(
                 '/andromede.agent.v1.Agent/ReadConsole',
                 request_serializer=agents_dot_protocol_dot_agent__pb2.ReadConsoleRequest.SerializeToString,
@@ -341,6 +351,22 @@ class AgentServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FreezeInstance(self, request, context):
+        """Lets the guest's own agent (qemu-guest-agent) freeze its file systems, so that snapshots of its disks are consistent. The
+        node thaws them by itself when the limit has passed since the call arrived. A repeated call within the limit answers the
+        same, and extends nothing. It needs no permit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ThawInstance(self, request, context):
+        """Thaws them. It needs no permit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReadConsole(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -486,6 +512,16 @@ def add_AgentServicer_to_server(servicer, server):
                     servicer.RemoveQuarantine,
                     request_deserializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.FromString,
                     response_serializer=agents_dot_protocol_dot_agent__pb2.QuarantineState.SerializeToString,
+            ),
+            'FreezeInstance': grpc.unary_unary_rpc_method_handler(
+                    servicer.FreezeInstance,
+                    request_deserializer=agents_dot_protocol_dot_agent__pb2.FreezeInstanceRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_agent__pb2.FrozenState.SerializeToString,
+            ),
+            'ThawInstance': grpc.unary_unary_rpc_method_handler(
+                    servicer.ThawInstance,
+                    request_deserializer=agents_dot_protocol_dot_agent__pb2.ThawInstanceRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_agent__pb2.ThawedState.SerializeToString,
             ),
             'ReadConsole': grpc.unary_unary_rpc_method_handler(
                     servicer.ReadConsole,
@@ -1151,6 +1187,60 @@ class Agent:
             '/andromede.agent.v1.Agent/RemoveQuarantine',
             agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
             agents_dot_protocol_dot_agent__pb2.QuarantineState.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FreezeInstance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.agent.v1.Agent/FreezeInstance',
+            agents_dot_protocol_dot_agent__pb2.FreezeInstanceRequest.SerializeToString,
+            agents_dot_protocol_dot_agent__pb2.FrozenState.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ThawInstance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.agent.v1.Agent/ThawInstance',
+            agents_dot_protocol_dot_agent__pb2.ThawInstanceRequest.SerializeToString,
+            agents_dot_protocol_dot_agent__pb2.ThawedState.FromString,
             options,
             channel_credentials,
             insecure,

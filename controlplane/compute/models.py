@@ -27,6 +27,7 @@ INSTANCE = machine(
 ON_FAILURE, NEVER = "on-failure", "never"
 RESTART_POLICIES = (ON_FAILURE, NEVER)
 METADATA_ACCESS = ("token", "open", "off")
+GUEST_AGENTS = ("unknown", "connected", "disconnected")
 
 
 class SshKey(ProjectResource):
@@ -68,13 +69,14 @@ class Instance(ProjectResource):
     | error    | its creation failed, or its last change failed half-way (`last_error`); it can be deleted |
     | deleted  | gone; the row remains for history |
 
-    `power_state` is its node's last report, of `power_state_at`, and `power_reason` its cause. `restart_count` is the
-    desired number of restarts so far. Sizes, and the limit of volumes, are copied from the flavor: a change of the
-    flavor changes no instance. The limits of its root disk are copied from the volume type in the same way. The id is
-    the libvirt UUID too. `root_pool`: the pool that has its root disk; none: its node alone has it, as with a
-    `root_volume_type` that names no pool (none: created before volume types). `boot_volume`: the volume that is its
-    root disk, in place of one of its own; `disk_gib` is then that volume's size, and no node has `root_volume_id`: the
-    previous release, which erases the root disk of a deleted instance, finds nothing to erase.
+    `power_state` is its node's last report, of `power_state_at`, and `power_reason` its cause; `guest_agent` that of
+    qemu-guest-agent in the guest, which counts while the guest runs. `restart_count` is the desired number of restarts
+    so far. Sizes, and the limit of volumes, are copied from the flavor: a change of the flavor changes no instance. The
+    limits of its root disk are copied from the volume type in the same way. The id is the libvirt UUID too.
+    `root_pool`: the pool that has its root disk; none: its node alone has it, as with a `root_volume_type` that names
+    no pool (none: created before volume types). `boot_volume`: the volume that is its root disk, in place of one of its
+    own; `disk_gib` is then that volume's size, and no node has `root_volume_id`: the previous release, which erases the
+    root disk of a deleted instance, finds nothing to erase.
 
     `encrypted_user_data` is decrypted by compute/user_data.py alone; `user_data` has the plain text of the previous
     release, until it is encrypted.
@@ -89,6 +91,7 @@ class Instance(ProjectResource):
     power_state = models.CharField(max_length=16, default="unknown")
     power_state_at = models.DateTimeField(null=True)
     power_reason = models.CharField(max_length=200, blank=True)
+    guest_agent = models.CharField(max_length=16, default=GUEST_AGENTS[0], db_default=GUEST_AGENTS[0])
     flavor = models.CharField(max_length=63)
     vcpus = models.PositiveSmallIntegerField()
     memory_mib = models.PositiveIntegerField()
@@ -120,6 +123,7 @@ class Instance(ProjectResource):
             ),
             models.CheckConstraint(condition=Q(state__in=INSTANCE.moves), name="compute_instance_state"),
             models.CheckConstraint(condition=Q(metadata__in=METADATA_ACCESS), name="compute_instance_metadata"),
+            models.CheckConstraint(condition=Q(guest_agent__in=GUEST_AGENTS), name="compute_instance_guest_agent"),
             models.CheckConstraint(
                 condition=Q(restart_policy__in=RESTART_POLICIES), name="compute_instance_restart_policy"
             ),
@@ -137,6 +141,11 @@ class Instance(ProjectResource):
                 fields=["project", "created_at", "id"], condition=~Q(state="deleted"), name="compute_instance_by_age"
             )
         ]
+
+    @property
+    def present_guest_agent(self) -> str:
+        """The state of its guest agent: of a guest that does not run, it is unknown."""
+        return self.guest_agent if self.power_state == "running" else GUEST_AGENTS[0]
 
     @property
     def root_type(self) -> str:

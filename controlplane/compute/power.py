@@ -28,16 +28,20 @@ class PowerObservation(NamedTuple):
     power_state: str
     reason: str
     generation: int
+    guest_agent: str
 
 
 # An observation from before the last call to the node may be written at most so much after that call.
 STALE_REPORT_GRACE = timedelta(seconds=10)
 OBSERVE = """
 UPDATE compute_instance AS instance
-SET power_state = seen.power_state, power_state_at = %s, power_reason = seen.reason
-FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::bigint[])
-    AS seen (id, node_id, power_state, reason, generation)
-WHERE instance.id = seen.id AND instance.node_id = seen.node_id AND instance.power_state <> seen.power_state
+SET power_state = seen.power_state, guest_agent = seen.guest_agent,
+    power_state_at = CASE instance.power_state WHEN seen.power_state THEN instance.power_state_at ELSE %s END,
+    power_reason = CASE instance.power_state WHEN seen.power_state THEN instance.power_reason ELSE seen.reason END
+FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::bigint[], %s::text[])
+    AS seen (id, node_id, power_state, reason, generation, guest_agent)
+WHERE instance.id = seen.id AND instance.node_id = seen.node_id
+    AND (instance.power_state <> seen.power_state OR instance.guest_agent <> seen.guest_agent)
     AND (seen.generation >= instance.generation OR instance.power_state_at IS NULL OR instance.power_state_at < %s)
 """
 
@@ -54,10 +58,9 @@ def record_power_observations(reports: Sequence[PowerObservation]) -> None:
     instances, nodes = zip(*pairs, strict=True)
     states, reasons = [each.power_state for each in observations], [each.reason[:200] for each in observations]
     generations, now = [each.generation for each in observations], clock.now()
+    agents, stale = [each.guest_agent for each in observations], now - STALE_REPORT_GRACE
     with preparing_cursor() as cursor:
-        cursor.execute(
-            OBSERVE, [now, list(instances), list(nodes), states, reasons, generations, now - STALE_REPORT_GRACE]
-        )
+        cursor.execute(OBSERVE, [now, list(instances), list(nodes), states, reasons, generations, agents, stale])
 
 
 STATE_AFTER_POWER = {"running": ("stopped", "active"), "off": ("active", "stopped"), "crashed": ("active", "stopped")}

@@ -39,6 +39,7 @@ def _idle(words: str | Promise, icon: str = "circle-dashed") -> StateBadge:
 
 
 RESTART_POLICIES = {"on-failure": _("restart"), "never": _("keep off")}
+GUEST_AGENTS = {"unknown": _("unknown"), "connected": _("connected"), "disconnected": _("not connected")}
 METADATA_ACCESS = {"token": _("with a token"), "open": _("without a token"), "off": _("unreadable")}
 WHO_READS_METADATA = _("How programs in the instance read its metadata and user data at 169.254.169.254.")
 WHEN_IT_FAILS = _("Action after a crash or a node failure. An instance that powers itself off stays off.")

@@ -45,6 +45,9 @@ IMAGE_TIMEOUT_S = 1800
 # gRPC's text, beside RESOURCE_EXHAUSTED, for a message larger than its receiver accepts.
 TOO_LARGE = "larger than max"
 IMAGE_LOOK_S = 5
+# A node's limit of a freeze is 10 s at most; a thaw waits for a freeze of the guest that is under way.
+FREEZE_TIMEOUT_S = 15
+THAW_TIMEOUT_S = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +384,35 @@ def remove_quarantine(stub: AgentStub, node: Node, *, orphan_id: UUID, generatio
     """Delete a quarantined orphan for good."""
     request = pb.RemoveRequest(subject=subject(orphan_id, generation))
     reply: pb.QuarantineState = stub.RemoveQuarantine(request, **_terms())
+    return reply
+
+
+@_rpc()
+def freeze_instance(stub: AgentStub, node: Node, *, instance_id: UUID, limit_ms: int = 0) -> int:
+    """Let the guest's agent freeze its file systems; return their number, as the guest says. It needs no permit.
+
+    The node thaws them by itself when `limit_ms` have passed since it got the call. 0: after 10 s, the longest.
+
+    Raises:
+        NodeOutdated: the node's agent is too old.
+        NodeRefused: `agent_code` is agent.guest_agent_missing, .guest_agent_silent or .guest_agent_refused, or
+            agent.guest_not_running. But for the first and the last the guest may be frozen, until the node thaws it.
+        NodeFailed: the guest is frozen or in migration, or too many guests of the node are frozen.
+    """
+    request = pb.FreezeInstanceRequest(instance_id=str(instance_id), limit_ms=limit_ms)
+    reply: pb.FrozenState = stub.FreezeInstance(request, **_terms(FREEZE_TIMEOUT_S))
+    return reply.file_systems
+
+
+@_rpc()
+def thaw_instance(stub: AgentStub, node: Node, *, instance_id: UUID) -> pb.ThawedState:
+    """Thaw the file systems; `was_frozen` of the reply tells if they were frozen up to now.
+
+    Raises:
+        NodeRefused: as of `freeze_instance`. The node tries again by itself.
+    """
+    request = pb.ThawInstanceRequest(instance_id=str(instance_id))
+    reply: pb.ThawedState = stub.ThawInstance(request, **_terms(THAW_TIMEOUT_S))
     return reply
 
 

@@ -21,6 +21,7 @@ POWER = {
     pb.POWER_PAUSED: "paused",
     pb.POWER_CRASHED: "crashed",
 }
+GUEST_AGENT = {pb.GUEST_AGENT_STATE_CONNECTED: "connected", pb.GUEST_AGENT_STATE_DISCONNECTED: "disconnected"}
 ALIVE = (pb.POWER_RUNNING, pb.POWER_PAUSED)
 # A node lease is renewed when this much is left: several renewals may be lost before it expires.
 RENEWED_BELOW = 2 / 3
@@ -97,8 +98,10 @@ def power_observations(node_id: UUID, states: Iterable[pb.InstanceState]) -> Ite
     """
     for state in states:
         if state.power in POWER:
-            subject = state.subject
-            yield PowerObservation(node_id, UUID(subject.id), POWER[state.power], state.reason, subject.generation)
+            subject, guest_agent = state.subject, GUEST_AGENT.get(state.guest_agent, "unknown")
+            yield PowerObservation(
+                node_id, UUID(subject.id), POWER[state.power], state.reason, subject.generation, guest_agent
+            )
 
 
 def node_report(heartbeat: pb.Heartbeat, *, lease_s: int = 0) -> NodeReport:

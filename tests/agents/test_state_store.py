@@ -71,6 +71,7 @@ def test_guests_of_the_release_before_get_metadata_and_keep_their_spec(tmp_path:
     with closing(sqlite3.connect(path, isolation_level=None)) as older:
         for kind, at in kinds.items():
             older.execute(f"UPDATE resource SET wish = json_remove(wish, '{at}.metadata') WHERE kind = ?", [kind])
+        older.execute("DROP TABLE freeze")
         past = next(number for number, step in enumerate(MIGRATIONS) if "Who in a guest may read" in step)
         older.execute(f"PRAGMA user_version = {past}")
     with closing(StateStore(path)) as ledger:

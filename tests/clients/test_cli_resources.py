@@ -41,6 +41,7 @@ def test_instance_and_volume_are_updated(cli: Inside) -> None:
     created = ("instance", "create", "web", "--flavor", "tiny", "--image", "tiny", "--no-start", "-o", "json")
     assert cli.ok(*created).json["state"] == "stopped"
     assert cli.ok("instance", "start", "web", "-o", "json").json["state"] == "active"
+    assert "GUEST AGENT" in cli.ok("instance", "list", "-o", "wide").out.upper()
     assert cli.ok("instance", "reboot", "web", "-o", "json").json["power_state"] == "running"
     assert cli.ok("instance", "reset", "web", "-o", "json").json["power_state"] == "running"
     assert cli.ok("instance", "shutdown", "web", "-o", "json").json["power_state"] == "off"

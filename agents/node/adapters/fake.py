@@ -7,7 +7,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -17,6 +17,7 @@ from agents.node.adapters.channel import Channel
 from agents.node.adapters.fake_consoles import FakeConsoles
 from agents.node.adapters.fake_definitions import Definitions
 from agents.node.adapters.fake_engines import FOLDER, engine_of, size_in
+from agents.node.adapters.fake_guest_agent import FakeGuestAgent
 from agents.node.adapters.fake_hang import Hang
 from agents.node.adapters.fake_migrations import FakeMigrations, FakeTunnel
 from agents.node.adapters.fake_switch import FakeMetadata, FakeSwitch
@@ -27,6 +28,7 @@ from agents.node.adapters.interfaces import (
     ConsolePart,
     DiskUsage,
     DomainFacts,
+    GuestAgent,
     GuestDisk,
     GuestNic,
     GuestSpec,
@@ -46,7 +48,15 @@ from agents.node.adapters.public_addresses import NOTHING_PUBLIC
 from agents.node.adapters.storage.engine import StorageEngine
 from agents.node.adapters.storage.places import OWN_FOLDER, Place
 from agents.node.domain_xml import SPARE_ROOT_PORTS
-from agents.node.errors import AdapterError, DetachPending, GuestForeign, NoConsole, NoFreeSlot, VolumeKeyMissing
+from agents.node.errors import (
+    AdapterError,
+    DetachPending,
+    GuestForeign,
+    GuestNotRunning,
+    NoConsole,
+    NoFreeSlot,
+    VolumeKeyMissing,
+)
 from agents.node.metadata.channel import Guest as GuestMetadata
 
 RUNS = (Power.RUNNING, Power.PAUSED)
@@ -79,9 +89,11 @@ class FakeGuest:
     readings: int = 0
     is_between: bool = False
     consoles: FakeConsoles | None = None
+    agent: FakeGuestAgent = field(default_factory=FakeGuestAgent)
 
     def stop(self, power: Power, reason: str = "") -> None:
         self.power, self.reason, self.is_reason_known, self.running = power, reason, True, None
+        self.agent.is_frozen = False
         if self.consoles is not None:
             self.consoles.stop()
             self.consoles = None
@@ -417,6 +429,14 @@ class FakeHypervisor:
                 raise NoConsole(guest_id, kind)
             return guest.consoles.open(kind)
 
+    def freeze(self, guest_id: UUID, *, answer_s: int) -> int:
+        with self._node.call("freeze"):
+            return self._with_agent(guest_id).freeze(guest_id)
+
+    def thaw(self, guest_id: UUID, *, answer_s: int) -> int:
+        with self._node.call("thaw"):
+            return self._with_agent(guest_id).thaw(guest_id)
+
     def subscribe(self, listener: Callable[[UUID], None]) -> None:
         self._node.listen(listener)
 
@@ -428,6 +448,12 @@ class FakeHypervisor:
             return self._node.guests[guest_id]
         except KeyError:
             raise AdapterError(f"Guest {guest_id} is not defined.", retryable=False) from None
+
+    def _with_agent(self, guest_id: UUID) -> FakeGuestAgent:
+        guest = self._node.guests.get(guest_id)
+        if guest is None or guest.power is not Power.RUNNING:
+            raise GuestNotRunning(guest_id)
+        return guest.agent
 
     def _running(self, guest_id: UUID) -> tuple[FakeGuest, GuestSpec]:
         guest = self._guest(guest_id)
@@ -545,7 +571,8 @@ def check_startable(node: FakeNode, spec: GuestSpec) -> None:
 
 
 def _state(guest: FakeGuest) -> GuestState:
-    return GuestState(guest.power, "qemu", guest.reason, guest.is_reason_known, guest.is_between)
+    agent = guest.agent.state if guest.power is Power.RUNNING else GuestAgent.UNKNOWN
+    return GuestState(guest.power, "qemu", guest.reason, guest.is_reason_known, guest.is_between, agent)
 
 
 def _usage(spec: GuestSpec, number: int, readings: int) -> GuestUsage:

@@ -308,6 +308,14 @@ class GuestSpec:
     user: int | None = None
 
 
+class GuestAgent(StrEnum):
+    """State of the guest agent's channel: a program in the guest has opened it, or not. UNKNOWN: also if it is off."""
+
+    UNKNOWN = "unknown"
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+
+
 @dataclass(frozen=True, slots=True)
 class GuestState:
     """State of a guest. `reason` is empty, or explains why the guest stopped without the agent.
@@ -321,6 +329,7 @@ class GuestState:
     reason: str = ""
     is_reason_known: bool = True
     is_between: bool = False
+    guest_agent: GuestAgent = GuestAgent.UNKNOWN
 
 
 CONFINEMENT = "confinement:"  # trait: by which kernel module guests are confined, "none" if by none
@@ -472,6 +481,20 @@ class Hypervisor(Protocol):
         Raises:
             NoConsole: it was started without one.
         """
+
+    def freeze(self, guest_id: UUID, *, answer_s: int) -> int:
+        """Let the guest's agent freeze its file systems; return their number, as the guest says.
+
+        The call takes twice `answer_s` at most, and delays no other call. After any error but the first two, the file
+        systems may be frozen, now or later.
+
+        Raises:
+            GuestNotRunning, GuestAgentMissing
+            GuestAgentSilent, GuestAgentRefused, AdapterError
+        """
+
+    def thaw(self, guest_id: UUID, *, answer_s: int) -> int:
+        """Thaw the file systems; return the number of those that were frozen. Duration and errors as of `freeze`."""
 
     def subscribe(self, listener: Callable[[UUID], None]) -> None:
         """Call `listener(guest_id)` after each change of a guest's state. It must return at once."""

@@ -30,10 +30,12 @@ from agents.node.adapters.interfaces import (
     GuestState,
     GuestUsage,
     HostFacts,
+    Power,
     Restarts,
     guest_name,
 )
 from agents.node.adapters.libvirt_connection import LibvirtConnection
+from agents.node.adapters.libvirt_guest_agent import GuestAgents
 from agents.node.adapters.libvirt_states import STARTING, guest_state
 from agents.node.adapters.volume_secrets import TRAIT as RBD_TRAIT
 from agents.node.adapters.volume_secrets import VolumeSecrets
@@ -79,6 +81,7 @@ class LibvirtHypervisor:
         self._on_probation: dict[UUID, tuple[GuestSpec, float]] = {}
         self._defined: dict[UUID, GuestSpec] = {}
         self._removals = threading.Condition()
+        self._agents = GuestAgents(uri)
         self._host: HostFacts | None = None
         self._cpus: dict[VirtType, str] = {}
         self.connection = LibvirtConnection(uri, prepare=self._register, on_connect=self._publish_all)
@@ -131,6 +134,7 @@ class LibvirtHypervisor:
                 domain.undefineFlags(UNDEFINE)
         for memory in (self._virt_types, self._on_probation, self._defined):
             memory.pop(guest_id, None)
+        self._agents.forget(guest_id)
         for left_behind in domain_xml.FIRMWARE_VARIABLES.glob(f"{guest_name(guest_id)}_VARS*"):
             left_behind.unlink()  # libvirt forgets a guest that has moved, and not what its firmware remembered
         return domain is not None
@@ -334,6 +338,12 @@ class LibvirtHypervisor:
             ) from exc
         return Channel(client)
 
+    def freeze(self, guest_id: UUID, *, answer_s: int) -> int:
+        return self._agents.freeze(guest_id, answer_s=answer_s)
+
+    def thaw(self, guest_id: UUID, *, answer_s: int) -> int:
+        return self._agents.thaw(guest_id, answer_s=answer_s)
+
     def subscribe(self, listener: Callable[[UUID], None]) -> None:
         self._listeners.append(listener)
 
@@ -362,6 +372,7 @@ class LibvirtHypervisor:
         connection.domainEventRegisterAny(None, lifecycle, self._on_lifecycle, None)
         for event in REMOVAL_EVENTS:
             connection.domainEventRegisterAny(None, event, self._on_removal, None)
+        self._agents.register(connection)
         _await_take_over(connection)
 
     def _publish_all(self, connection: Any) -> None:
@@ -377,6 +388,7 @@ class LibvirtHypervisor:
         guest_id = _guest_id(domain)
         if guest_id is None:
             return
+        self._agents.forget(guest_id)
         guest, until = self._on_probation.get(guest_id, (None, 0.0))
         if guest is not None and time.monotonic() < until and _is_sudden_stop(event, detail):
             threading.Thread(target=self._restart_under_tcg, args=(guest,), name="kvm-fallback").start()
@@ -410,7 +422,10 @@ class LibvirtHypervisor:
         return state is not None and state.virt_type == "kvm" and self._defined.get(guest.id) == guest
 
     def _state(self, domain: Any, guest_id: UUID, state: int, reason: int) -> GuestState:
-        return guest_state(state, reason, virt_type=self._virt_type(domain, guest_id))
+        found = guest_state(state, reason, virt_type=self._virt_type(domain, guest_id))
+        if found.power is not Power.RUNNING:
+            return found
+        return replace(found, guest_agent=self._agents.state(guest_id, domain.XMLDesc))
 
     def _virt_type(self, domain: Any, guest_id: UUID) -> str:
         """Return the domain's type, cached, since heartbeats would otherwise fetch every guest's XML every few

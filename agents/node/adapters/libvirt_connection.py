@@ -123,6 +123,30 @@ class LibvirtConnection:
             log.info("libvirt close failed", extra={"facts": {"problem": str(exc)}})
 
 
+@contextmanager
+def own_connection(uri: str) -> Iterator[Any]:
+    """Open a connection for one call that takes its time: libvirtd runs five calls of a connection at a time.
+
+    Raises:
+        AdapterError: libvirtd does not answer, or an error of libvirt leaves the block.
+    """
+    _event_loop()
+    try:
+        connection = libvirt.open(uri)
+        connection.setKeepAlive(KEEPALIVE_INTERVAL_S, KEEPALIVE_MISSES)
+    except libvirt.libvirtError as exc:
+        raise AdapterError(f"libvirt: {exc}", retryable=True) from exc
+    try:
+        yield connection
+    except libvirt.libvirtError as exc:
+        raise AdapterError(f"libvirt: {exc}", retryable=True) from exc
+    finally:
+        try:
+            connection.close()
+        except libvirt.libvirtError as exc:
+            log.info("libvirt connection lost", extra={"facts": {"problem": str(exc)}})
+
+
 @cache
 def _event_loop() -> threading.Thread:
     """Start the event loop, once per process and before the first connection.

@@ -29,6 +29,7 @@ import libvirt
 
 from agents.node.adapters.interfaces import GuestSpec, Power
 from agents.node.adapters.libvirt import LibvirtHypervisor, find
+from agents.node.adapters.libvirt_connection import own_connection
 from agents.node.adapters.libvirt_handover import GuestProcess, Handover
 from agents.node.adapters.migration_tunnel.listener import LIBVIRT, Address, TunnelListener
 from agents.node.adapters.migration_tunnel.peer_auth import NodeCredentials, PeerRejected
@@ -63,7 +64,6 @@ FLAGS = (
 CONVERGING = {Convergence.AUTO_CONVERGE: libvirt.VIR_MIGRATE_AUTO_CONVERGE, Convergence.NONE: 0}
 # Copies the volume without its image: the destination has the image, under the same path.
 COPYING = libvirt.VIR_MIGRATE_NON_SHARED_INC
-KEEPALIVE_INTERVAL_S, KEEPALIVE_MISSES = 5, 3
 STATS_WITHIN_S = 2.0
 
 
@@ -312,7 +312,7 @@ class LibvirtMigrations:
             MigrationCancelled, AgentStopping
             AdapterError: the guest goes on here, or stands still as before.
         """
-        with self._own_connection() as connection:
+        with own_connection(self._uri) as connection:
             domain = connection.lookupByUUID(guest_id.bytes)
             ran = domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING
             taps = _taps(domain) if ran and proxy.takes_connections else []
@@ -362,24 +362,6 @@ class LibvirtMigrations:
             for source, target in files
             if source is not None and target is not None and not self._pools.has(Path(source.get("file", "")))
         ]
-
-    @contextmanager
-    def _own_connection(self) -> Iterator[Any]:
-        """Open a connection for one migration: libvirtd runs five calls of a connection at a time."""
-        try:
-            connection = libvirt.open(self._uri)
-            connection.setKeepAlive(KEEPALIVE_INTERVAL_S, KEEPALIVE_MISSES)
-        except libvirt.libvirtError as exc:
-            raise AdapterError(f"libvirt: {exc}", retryable=True) from exc
-        try:
-            yield connection
-        except libvirt.libvirtError as exc:
-            raise AdapterError(f"libvirt: {exc}", retryable=True) from exc
-        finally:
-            try:
-                connection.close()
-            except libvirt.libvirtError as exc:
-                log.info("libvirt connection lost", extra={"facts": {"problem": str(exc)}})
 
     def _go_on(self, domain: Any) -> None:
         """Resume the guest if libvirt, interrupted at the wrong moment, left it paused."""

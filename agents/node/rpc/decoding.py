@@ -15,6 +15,8 @@ from agents.node.adapters.storage import keys
 from agents.node.adapters.storage.places import RbdSource
 from agents.node.errors import BadRequest
 from agents.node.specs import (
+    MAX_FREEZE_MS,
+    MIN_FREEZE_MS,
     AttachmentSpec,
     ConsoleSpec,
     GuestData,
@@ -275,6 +277,10 @@ def departure(message: pb.EnsureDepartureRequest) -> OutgoingSpec:
 
 def deadline_s(message: pb.EnsureDepartureRequest) -> int:
     return within("deadline_s", message.deadline_s, 1, MAX_DEADLINE_S)
+
+
+def freeze_limit_ms(message: pb.FreezeInstanceRequest) -> int:
+    return within("limit_ms", message.limit_ms or MAX_FREEZE_MS, MIN_FREEZE_MS, MAX_FREEZE_MS)
 
 
 def _peer(field: str, message: pb.Peer) -> Peer:

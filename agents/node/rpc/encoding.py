@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from agents.node import VERSION
-from agents.node.adapters.interfaces import ConsolePart, GuestUsage, NetworkProblems, Power
+from agents.node.adapters.interfaces import ConsolePart, GuestAgent, GuestUsage, NetworkProblems, Power
 from agents.node.adapters.migrations import MigrationPhase
 from agents.node.adapters.network_specs import tap_name
 from agents.node.adapters.port_filters import PortCounters
@@ -13,6 +13,7 @@ from agents.node.context import Verdict
 from agents.node.hook.state import HookState
 from agents.node.lease import LeaseStatus
 from agents.node.services.attachments import AttachmentStatus
+from agents.node.services.freezes import ThawStatus
 from agents.node.services.images import ImageStatus
 from agents.node.services.incoming import IncomingStatus
 from agents.node.services.instances import InstanceStatus
@@ -32,6 +33,11 @@ POWERS = {
     Power.OFF: pb.POWER_OFF,
     Power.PAUSED: pb.POWER_PAUSED,
     Power.CRASHED: pb.POWER_CRASHED,
+}
+GUEST_AGENTS = {
+    GuestAgent.UNKNOWN: pb.GUEST_AGENT_STATE_UNSPECIFIED,
+    GuestAgent.CONNECTED: pb.GUEST_AGENT_STATE_CONNECTED,
+    GuestAgent.DISCONNECTED: pb.GUEST_AGENT_STATE_DISCONNECTED,
 }
 PHASES = {
     MigrationPhase.RUNNING: pb.MOVE_PHASE_RUNNING,
@@ -77,7 +83,12 @@ def instance(status: InstanceStatus) -> pb.InstanceState:
         virt_type=status.virt_type,
         restart_count=status.restart_count,
         reason=status.reason,
+        guest_agent=GUEST_AGENTS[status.guest_agent],
     )
+
+
+def thawed(status: ThawStatus) -> pb.ThawedState:
+    return pb.ThawedState(file_systems=status.file_systems, was_frozen=status.was_frozen)
 
 
 def attachment(status: AttachmentStatus) -> pb.AttachmentState:

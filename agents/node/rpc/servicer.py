@@ -29,6 +29,7 @@ from agents.node.services import (
     volumes,
 )
 from agents.node.services.consoles import Consoles
+from agents.node.services.freezes import Freezes
 from agents.node.services.instances import InstanceStatus
 from agents.node.services.inventory import PortStatus
 from agents.node.services.outgoing import OutgoingMigrations
@@ -59,7 +60,7 @@ Giving = (
 
 
 class Servicer(agent_pb2_grpc.AgentServicer):
-    def __init__(self, node: Node, hub: events.Hub, departures: OutgoingMigrations) -> None:
+    def __init__(self, node: Node, hub: events.Hub, departures: OutgoingMigrations, freezes: Freezes) -> None:
         self._node = node
         self._permits = node.permits
         self._hub = hub
@@ -67,6 +68,7 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         self._consoles = Consoles(node)
         self._tunnels = Tunnels(node)
         self._departures = departures
+        self._freezes = freezes
 
     def close(self) -> None:
         """End the lasting calls, and stop following migrations."""
@@ -235,6 +237,16 @@ class Servicer(agent_pb2_grpc.AgentServicer):
 
     def RemoveQuarantine(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.QuarantineState:
         return encoding.quarantine(quarantine.remove(self._node, self._bounded(request.subject)))
+
+    def FreezeInstance(self, request: pb.FreezeInstanceRequest, context: grpc.ServicerContext) -> pb.FrozenState:
+        instance_id, limit_ms = (
+            decoding.identifier("instance_id", request.instance_id),
+            decoding.freeze_limit_ms(request),
+        )
+        return pb.FrozenState(file_systems=self._freezes.freeze(instance_id, limit_ms=limit_ms))
+
+    def ThawInstance(self, request: pb.ThawInstanceRequest, context: grpc.ServicerContext) -> pb.ThawedState:
+        return encoding.thawed(self._freezes.thaw(decoding.identifier("instance_id", request.instance_id)))
 
     def ReadConsole(self, request: pb.ReadConsoleRequest, context: grpc.ServicerContext) -> pb.ConsoleChunk:
         instance_id = decoding.identifier("instance_id", request.instance_id)

@@ -9,6 +9,7 @@ from uuid import UUID
 from agents.node import cloud_init
 from agents.node.adapters.interfaces import (
     ConsolePart,
+    GuestAgent,
     GuestDisk,
     GuestNic,
     GuestSpec,
@@ -33,6 +34,7 @@ class InstanceStatus:
     virt_type: str
     restart_count: int
     reason: str
+    guest_agent: GuestAgent = GuestAgent.UNKNOWN
 
 
 def ensure(
@@ -82,6 +84,7 @@ def remove(node: Node, subject: Subject) -> bool:
         node.adapters.disks.remove_instance_files(subject.id)
         with node.state_store.transaction():
             node.state_store.forget_progress(subject.id)
+            node.state_store.forget_freeze(subject.id)
             node.state_store.forget_user(subject.id)
             node.state_store.instances.finish_removal(subject.id)
             migration_state.forget(node, subject)
@@ -177,7 +180,9 @@ def observed_status(node: Node, entry: Entry[InstanceSpec], state: GuestState | 
         power, reason = Power.OFF, ""  # a stop was requested, so its reason is not reported
     elif power is Power.OFF and not state.is_reason_known:
         power, reason = Power.CRASHED, reason or "The node or its hypervisor was restarted."
-    return InstanceStatus(instance_id, entry.generation, power, state.virt_type, progress.restart_count, reason)
+    return InstanceStatus(
+        instance_id, entry.generation, power, state.virt_type, progress.restart_count, reason, state.guest_agent
+    )
 
 
 def uses(spec: InstanceSpec) -> list[tuple[str, UUID | str]]:

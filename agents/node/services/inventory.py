@@ -88,7 +88,9 @@ def _arrived(node: Node, states: Mapping[UUID, GuestState]) -> list[InstanceStat
         if (state := states.get(UUID(entry.id))) is not None and migration_state.is_handed_over(entry.spec, state)
     ]
     return [
-        InstanceStatus(UUID(entry.id), entry.generation, state.power, state.virt_type, restart_count=0, reason="")
+        InstanceStatus(
+            UUID(entry.id), entry.generation, state.power, state.virt_type, 0, reason="", guest_agent=state.guest_agent
+        )
         for entry, state in here
     ]
 

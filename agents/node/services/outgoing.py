@@ -27,7 +27,7 @@ from agents.node.errors import (
     NotFound,
     NotMigratable,
 )
-from agents.node.services import instances, migration_state, stop_receipts, volumes
+from agents.node.services import freezes, instances, migration_state, stop_receipts, volumes
 from agents.node.specs import OutgoingSpec, Subject
 from agents.node.state_store import Migration
 
@@ -64,7 +64,7 @@ class OutgoingMigrations:
         """Record that the guest is to move; `begin` starts the migration. A repeated call returns the status.
 
         Raises:
-            NotFound, GuestNotRunning
+            NotFound, GuestNotRunning, GuestFrozen
             NotMigratable: a part of the guest cannot move, or the guest is not off as requested.
         """
         node = self._node
@@ -76,6 +76,7 @@ class OutgoingMigrations:
             with node.state_store.transaction():
                 node.state_store.departures.accept(subject, spec, uses=())
                 if not is_known:
+                    freezes.check_not_frozen(node, subject.id)
                     ends_at = int(time.time()) + deadline_s
                     node.state_store.record_migration(
                         subject.id, Migration(subject.generation, MigrationPhase.RUNNING, ends_at)

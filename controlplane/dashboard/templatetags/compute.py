@@ -22,6 +22,11 @@ def metadata_label(access: str) -> str:
 
 
 @register.filter
+def guest_agent_label(state: str) -> str:
+    return str(labels.GUEST_AGENTS.get(state, state))
+
+
+@register.filter
 def limits_label(limits: dict[str, int | None]) -> str:
     return describe_limits(limits)
 

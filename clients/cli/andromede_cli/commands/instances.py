@@ -66,6 +66,7 @@ COLUMNS = [
     Column(_("addresses"), "addresses.*.ip"),
     Column(_("flavor"), "flavor"),
     Column(_("image"), "image", is_wide=True),
+    Column(_("guest agent"), "guest_agent", is_wide=True),
     LABELS,
     Column(_("classifications"), "classifications", is_wide=True),
     CREATED,

@@ -56,7 +56,8 @@ class Console(Model):
 class Instance(Model):
     """An instance.
 
-    `state` is the desired state, `power_state` the observed one, reported by the node at `power_state_at`."""
+    `state` is the desired state, `power_state` the observed one, reported by the node at `power_state_at`.
+    `guest_agent`: if qemu-guest-agent in the running guest is connected."""
 
     id: str
     name: str
@@ -70,6 +71,7 @@ class Instance(Model):
     updated_at: datetime
     power_state: str  # unknown, running, off, paused, crashed
     power_state_at: datetime | None
+    guest_agent: str  # unknown, connected, disconnected
     zone: str | None
     flavor: str
     vcpus: int
@@ -92,6 +94,7 @@ class InstanceWithActions(Model):
     """An instance.
 
     `state` is the desired state, `power_state` the observed one, reported by the node at `power_state_at`.
+    `guest_agent`: if qemu-guest-agent in the running guest is connected.
     `allowed_actions`: the actions possible in its state; the caller also needs permission."""
 
     id: str
@@ -106,6 +109,7 @@ class InstanceWithActions(Model):
     updated_at: datetime
     power_state: str  # unknown, running, off, paused, crashed
     power_state_at: datetime | None
+    guest_agent: str  # unknown, connected, disconnected
     zone: str | None
     flavor: str
     vcpus: int
@@ -128,7 +132,8 @@ class InstanceWithActions(Model):
 class InstanceWithOperation(Model):
     """An instance.
 
-    `state` is the desired state, `power_state` the observed one, reported by the node at `power_state_at`."""
+    `state` is the desired state, `power_state` the observed one, reported by the node at `power_state_at`.
+    `guest_agent`: if qemu-guest-agent in the running guest is connected."""
 
     id: str
     name: str
@@ -142,6 +147,7 @@ class InstanceWithOperation(Model):
     updated_at: datetime
     power_state: str  # unknown, running, off, paused, crashed
     power_state_at: datetime | None
+    guest_agent: str  # unknown, connected, disconnected
     zone: str | None
     flavor: str
     vcpus: int

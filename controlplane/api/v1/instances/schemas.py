@@ -16,7 +16,7 @@ from controlplane.catalog.models import LOCAL
 from controlplane.compute import representations
 from controlplane.compute.actions import STATES
 from controlplane.compute.guest_sessions import CONSOLES
-from controlplane.compute.models import INSTANCE, METADATA_ACCESS, RESTART_POLICIES, Instance
+from controlplane.compute.models import GUEST_AGENTS, INSTANCE, METADATA_ACCESS, RESTART_POLICIES, Instance
 from controlplane.kernel.fields import (
     Base64,
     Choice,
@@ -243,12 +243,14 @@ class InstanceOut(ResourceOut):
     """An instance.
 
     `state` is the desired state, `power_state` the observed one, reported by the node at `power_state_at`.
+    `guest_agent`: if qemu-guest-agent in the running guest is connected.
     """
 
     # Context: the result of compute.representations.instance_details().
     state = serializers.ChoiceField(list(INSTANCE.moves))
     power_state = serializers.ChoiceField(POWER_STATES)
     power_state_at = serializers.DateTimeField(allow_null=True)
+    guest_agent = serializers.ChoiceField(GUEST_AGENTS, source="present_guest_agent")
     zone = serializers.CharField(source="node.zone_id", default=None, allow_null=True)
     flavor = serializers.CharField()
     vcpus = serializers.IntegerField()
@@ -290,6 +292,7 @@ class InstanceWithActionsOut(InstanceOut):
     """An instance.
 
     `state` is the desired state, `power_state` the observed one, reported by the node at `power_state_at`.
+    `guest_agent`: if qemu-guest-agent in the running guest is connected.
     `allowed_actions`: the actions possible in its state; the caller also needs permission.
     """
 
