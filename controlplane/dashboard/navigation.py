@@ -35,6 +35,7 @@ PROJECT: tuple[Group, ...] = (
             Entry("overview", _("Overview"), "house"),
             Entry("instances", _("Instances"), "server"),
             Entry("volumes", _("Volumes"), "hard-drive"),
+            Entry("snapshots", _("Snapshots"), "history"),
             Entry("networks", _("Networks"), "network"),
             Entry("public-addresses", _("Public addresses"), "earth"),
             Entry("security-groups", _("Security groups"), "shield"),

@@ -52,6 +52,7 @@ from controlplane.dashboard.views.project import (
     public_addresses,
     reachability,
     security_groups,
+    snapshots,
     ssh_keys,
     terraform_states,
     topology,
@@ -65,6 +66,7 @@ INSTANCE = f"{PROJECT}/instances/<str:instance>"
 PUBLIC_ADDRESS = f"{PROJECT}/public-addresses/<str:thing>"
 SECURITY_GROUP = f"{PROJECT}/security-groups/<str:thing>"
 VOLUME = f"{PROJECT}/volumes/<str:volume>"
+SNAPSHOT = f"{PROJECT}/snapshots/<str:snapshot>"
 IMAGE = f"{PROJECT}/images/<str:image>"
 WEBHOOK = f"{PROJECT}/webhooks/<str:webhook>"
 STATE = f"{PROJECT}/terraform-states/<str:state>"
@@ -117,11 +119,18 @@ urlpatterns = [
     path(f"{PROJECT}/volumes/create", volume_create.VolumeCreate.as_view(), name="volume-create"),
     path(VOLUME, volumes.VolumeOverview.as_view(), name="volume"),
     path(f"{VOLUME}/placement", volumes.VolumePlacement.as_view(), name="volume-placement"),
+    path(f"{VOLUME}/snapshots", volumes.VolumeSnapshots.as_view(), name="volume-snapshots"),
     path(f"{VOLUME}/activity", volumes.VolumeActivity.as_view(), name="volume-activity"),
     path(f"{VOLUME}/settings", volumes.VolumeSettings.as_view(), name="volume-settings"),
     path(f"{VOLUME}/grow", volumes.VolumeGrow.as_view(), name="volume-grow"),
     path(f"{VOLUME}/retype", volumes.VolumeRetype.as_view(), name="volume-retype"),
     path(f"{VOLUME}/delete", volumes.VolumeDelete.as_view(), name="volume-delete"),
+    path(f"{PROJECT}/snapshots", snapshots.SnapshotList.as_view(), name="snapshots"),
+    path(f"{PROJECT}/snapshots/create", snapshots.SnapshotCreate.as_view(), name="snapshot-create"),
+    path(SNAPSHOT, snapshots.SnapshotDetail.as_view(), name="snapshot"),
+    path(f"{SNAPSHOT}/edit", snapshots.SnapshotEdit.as_view(), name="snapshot-edit"),
+    path(f"{SNAPSHOT}/revert", snapshots.SnapshotRevert.as_view(), name="snapshot-revert"),
+    path(f"{SNAPSHOT}/delete", snapshots.SnapshotDelete.as_view(), name="snapshot-delete"),
     # sign-in and the user's account
     path("sign-in/passkey", sign_in.PasskeySignIn.as_view(), name="sign-in-passkey"),
     path("sign-in/passkey/challenge", passkeys.Challenge.as_view(), name="passkey-challenge"),

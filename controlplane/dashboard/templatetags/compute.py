@@ -27,6 +27,12 @@ def limits_label(limits: dict[str, int | None]) -> str:
 
 
 @register.filter
+def consistency_text(consistency: str) -> str:
+    """Return in plain words which writes a snapshot contains."""
+    return str(labels.CONSISTENCIES.get(consistency, consistency))
+
+
+@register.filter
 def restart_policy_label(policy: str) -> str:
     return str(labels.RESTART_POLICIES.get(policy, policy))
 
@@ -69,6 +75,7 @@ ROLES = {
     "storage": gettext_lazy("Disk"),
     "image": gettext_lazy("Image"),
     "netedge": gettext_lazy("Network"),
+    "snapshot": gettext_lazy("Snapshot"),
 }
 
 

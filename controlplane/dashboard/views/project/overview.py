@@ -25,6 +25,8 @@ DIMENSIONS = {
     "memory_mib": _("Memory"),
     "volumes": _("Volumes"),
     "storage_gib": _("Storage"),
+    "snapshots": _("Snapshots"),
+    "snapshot_gib": _("Storage of snapshots"),
     "networks": _("Networks"),
     "ports": _("Ports"),
     "addresses": _("Addresses"),
