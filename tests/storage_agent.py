@@ -219,7 +219,9 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
 
     def write(self, volume_id: UUID) -> int:
         """Change the content of the volume, as a guest does; return its version."""
-        self.contents[volume_id] = max([*self.contents.values(), *(each.content for each in self.snapshots.values())]) + 1
+        self.contents[volume_id] = (
+            max([*self.contents.values(), *(each.content for each in self.snapshots.values())]) + 1
+        )
         return self.contents[volume_id]
 
     def _cloned(self, source: pb.SnapshotSource) -> int:

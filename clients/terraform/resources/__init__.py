@@ -16,6 +16,7 @@ from clients.terraform.resources.service_account import ServiceAccountResource, 
 from clients.terraform.resources.ssh_key import SshKeyResource
 from clients.terraform.resources.token import EphemeralToken, TokenResource
 from clients.terraform.resources.volume import VolumeAttachmentResource, VolumeResource
+from clients.terraform.resources.volume_snapshot import VolumeSnapshotResource
 from clients.terraform.resources.webhook import WebhookResource
 from clients.terraform.runtime.provider import Action, DataSource, EphemeralResource, Resource
 
@@ -42,6 +43,7 @@ def resources(cloud: Cloud) -> list[Resource]:
         TokenResource(cloud),
         VolumeResource(cloud),
         VolumeAttachmentResource(cloud),
+        VolumeSnapshotResource(cloud),
         WebhookResource(cloud),
     ]
 

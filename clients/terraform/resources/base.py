@@ -29,6 +29,8 @@ IN_USE = (
     "network.address_set.in_use",
     "compute.affinity_group.in_use",
     "identity.project.in_use",
+    "storage.snapshot.in_use",
+    "storage.volume.has_snapshots",
     "storage.volume.in_use",
     "storage.volume.wrong_state",
 )
