@@ -75,10 +75,11 @@ def states() -> Documents:
     from controlplane.nodes.models import ADMIN_STATE, DRAIN, DRAIN_GUEST, NODE, ORPHAN
     from controlplane.operations.models import OPERATION
     from controlplane.quotas.models import QUOTA_REQUEST
-    from controlplane.storage.models import VOLUME
+    from controlplane.storage.models import SNAPSHOT, VOLUME
 
     lines = ["# States", "", "Made from the code by `make docs`. A state moves only as these tables allow.", ""]
-    for machine in (OPERATION, INSTANCE, VOLUME, IMAGE, NODE, ADMIN_STATE, DRAIN, DRAIN_GUEST, ORPHAN, QUOTA_REQUEST):
+    of_nodes = (NODE, ADMIN_STATE, DRAIN, DRAIN_GUEST, ORPHAN)
+    for machine in (OPERATION, INSTANCE, VOLUME, SNAPSHOT, IMAGE, *of_nodes, QUOTA_REQUEST):
         lines += [f"## {machine.name}", "", f"New: `{machine.initial}`.", "", "| from | to |", "|---|---|"]
         for state, following in machine.moves.items():
             lines.append(

@@ -18,6 +18,7 @@ JOBS = (
     Job("instance_metadata", "controlplane.reconcilers.instance_metadata.reconcile", 5, 600),
     Job("announcements", "controlplane.reconcilers.announcements.reconcile", 5, 60),
     Job("storage_clusters", "controlplane.reconcilers.storage_clusters.reconcile", 10, 60),
+    Job("snapshot_schedules", "controlplane.storage.schedule_runs.take_due", 15, 300),
     Job("egress_gateways", "controlplane.reconcilers.egress_gateways.reconcile", 2, 60),
     Job("guest_power", "controlplane.reconcilers.guest_power.reconcile", 5, 60),
     Job("guest_restart", "controlplane.reconcilers.guest_restart.reconcile", 5, 60),

@@ -415,6 +415,7 @@ QUOTA_DEFAULTS = {
     "storage_gib": env.integer("QUOTA_STORAGE_GIB", 10_000),
     "snapshots": env.integer("QUOTA_SNAPSHOTS", 100),
     "snapshot_gib": env.integer("QUOTA_SNAPSHOT_GIB", 10_000),
+    "snapshot_schedules": env.integer("QUOTA_SNAPSHOT_SCHEDULES", 20),
     "networks": env.integer("QUOTA_NETWORKS", 20),
     "ports": env.integer("QUOTA_PORTS", 100),
     "addresses": env.integer("QUOTA_ADDRESSES", 100),

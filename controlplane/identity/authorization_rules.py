@@ -290,6 +290,7 @@ RESOURCES = {
         },
     ),
     **usual_rules("address-sets", "address_set", "list", "get", "create", "update", "delete"),
+    **usual_rules("snapshot-schedules", "snapshot_schedule", "list", "get", "create", "update", "delete"),
     **usual_rules("ssh-keys", "ssh_key", "list", "get", "create", "update", "delete"),
     **usual_rules("affinity-groups", "affinity_group", "list", "get", "create", "update", "delete"),
     **usual_rules("operations", "operation", "list", "get"),

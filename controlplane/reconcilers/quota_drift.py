@@ -37,6 +37,8 @@ WITH used AS (
     ) AS amounts (dimension, amount)
     WHERE state <> 'deleted' AND NOT (state = 'error' AND taken_at IS NULL)
     UNION ALL
+    SELECT id, project_id, 'snapshot_schedules', 1 FROM storage_snapshotschedule
+    UNION ALL
     SELECT id, project_id, 'networks', 1 FROM network_network
     UNION ALL
     SELECT id, project_id, 'security_groups', 1 FROM network_securitygroup WHERE NOT is_default

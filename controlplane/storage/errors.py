@@ -1,4 +1,4 @@
-from controlplane.kernel.errors import Conflict, NotFound, Unprocessable
+from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound, Unprocessable
 
 
 class VolumeNotFound(NotFound):
@@ -131,3 +131,20 @@ class ExpiryPast(Unprocessable):
     code = "storage.snapshot.expiry_past"
     title = "Expired already"
     detail = "{expires_at} is not in the future. Choose a later time, or leave it out to keep the snapshot."
+
+
+class SnapshotScheduleNotFound(NotFound):
+    code = "storage.snapshot_schedule.not_found"
+    detail = "There is no snapshot schedule {name!r} here."
+
+
+class SnapshotScheduleNameTaken(Conflict):
+    code = "storage.snapshot_schedule.name_taken"
+    title = "Name taken"
+    detail = "The project already has a snapshot schedule named {name!r}."
+
+
+class SnapshotScheduleInvalid(InvalidRequest):
+    code = "storage.snapshot_schedule.invalid"
+    title = "Invalid schedule"
+    detail = "The schedule is not valid: {reason}."

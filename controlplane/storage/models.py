@@ -6,6 +6,7 @@ from controlplane.catalog.models import Image, VolumeType
 from controlplane.identity.models import ProjectResource
 from controlplane.kernel.states import machine
 from controlplane.nodes.models import Node, Pool
+from controlplane.storage.schedule_times import ScheduleTimes
 
 VOLUME = machine(
     "volume",
@@ -83,7 +84,8 @@ class Snapshot(ProjectResource):
     """The content of a volume at one moment, in the pool of the volume.
 
     `size_gib`: of the volume at that moment. `consistency`: `crash`, as after a power cut. `taken_at`: when the cluster
-    took it; none until then. `expires_at`: when it is deleted; none: never.
+    took it; none until then. `expires_at`: when it is deleted; none: never. `schedule`, `planned_at`: which schedule
+    took it, for which of its times.
 
     `is_deleting`: a deletion was accepted; nothing else is any more.
     """
@@ -96,12 +98,17 @@ class Snapshot(ProjectResource):
     taken_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
     created_by = models.UUIDField(null=True)
+    schedule = models.ForeignKey("SnapshotSchedule", models.SET_NULL, null=True, related_name="snapshots")
+    planned_at = models.DateTimeField(null=True)
     is_deleting = models.BooleanField(default=False)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["project", "name"], condition=~Q(state="deleted"), name="storage_snapshot_name_taken"
+            ),
+            models.UniqueConstraint(
+                fields=["schedule", "volume", "planned_at"], name="storage_snapshot_taken_once_per_time"
             ),
             models.CheckConstraint(condition=Q(state__in=SNAPSHOT.moves), name="storage_snapshot_state"),
             models.CheckConstraint(
@@ -114,3 +121,37 @@ class Snapshot(ProjectResource):
             ),
             models.Index(fields=["expires_at"], condition=~Q(state="deleted"), name="storage_snapshot_by_expiry"),
         ]
+
+
+class SnapshotSchedule(ProjectResource):
+    """Times at which snapshots are taken: of one volume, or of those whose labels `selector` selects.
+
+    `at`: local time in `timezone`; see schedule_times.py for `frequency`, `weekday` and `day`. `keep`: the newest
+    snapshots of each volume that are not deleted. `next_at`: the time that is due next; none: the schedule is paused.
+    `last_at`: the last time for which snapshots were taken, or should have been: `last_error` has the reason.
+    """
+
+    volume = models.ForeignKey(Volume, models.PROTECT, null=True, related_name="snapshot_schedules")
+    selector = models.CharField(max_length=1000, blank=True)
+    frequency = models.CharField(max_length=16)
+    at = models.TimeField()
+    timezone = models.CharField(max_length=64)
+    weekday = models.CharField(max_length=16, blank=True)
+    day = models.PositiveSmallIntegerField(default=0)
+    keep = models.PositiveSmallIntegerField()
+    next_at = models.DateTimeField(null=True)
+    last_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "name"], name="storage_snapshot_schedule_name_taken"),
+            models.CheckConstraint(condition=Q(keep__gte=1), name="storage_snapshot_schedule_keeps_one"),
+            models.CheckConstraint(
+                condition=Q(volume__isnull=True) ^ Q(selector=""), name="storage_snapshot_schedule_of_something"
+            ),
+        ]
+        indexes = [models.Index(fields=["next_at"], name="storage_snapshot_schedule_due")]
+
+    @property
+    def times(self) -> ScheduleTimes:
+        return ScheduleTimes(self.frequency, self.at, self.timezone, self.weekday, self.day)

@@ -27,7 +27,7 @@ from controlplane.storage.errors import (
     SnapshotPoolFull,
     SnapshotsUnsupported,
 )
-from controlplane.storage.models import Snapshot, Volume
+from controlplane.storage.models import Snapshot, SnapshotSchedule, Volume
 from controlplane.storage.retype import place_of
 from controlplane.storage.services import require_volume_state, volume_lock, volume_placement_request
 from controlplane.storage.snapshot_sources import listed, pools_with_snapshots, snapshot_lock, type_names
@@ -37,11 +37,13 @@ CREATE, DELETE, REVERT = "snapshot.create", "snapshot.delete", "volume.revert"
 
 @dataclass(frozen=True)
 class NewSnapshot:
-    """A snapshot to take. `expires_at`: when it is deleted; None: never."""
+    """A snapshot to take. `expires_at`: when it is deleted; None: never. `schedule`, `planned_at`: see Snapshot."""
 
     name: str
     labels: dict[str, str] = field(default_factory=dict)
     expires_at: datetime | None = None
+    schedule: SnapshotSchedule | None = None
+    planned_at: datetime | None = None
 
 
 def snapshot_create(actor: Actor, volume: Volume, new: NewSnapshot) -> tuple[Snapshot, Operation]:
@@ -98,6 +100,8 @@ def _create(actor: Actor, volume: Volume, new: NewSnapshot) -> tuple[Snapshot, O
         size_gib=volume.size_gib,
         expires_at=new.expires_at,
         created_by=actor.user_id,
+        schedule=new.schedule,
+        planned_at=new.planned_at,
     )
     data = NewData(snapshot.pk, "snapshot", volume.project)
     with raise_on_violation("storage_snapshot_name_taken", SnapshotNameTaken(field="name", name=new.name)):

@@ -26,6 +26,8 @@ RESOURCES = (
     *("instances", "volumes", "images", "networks", "ports", "ssh-keys", "affinity-groups", "security-groups"),
     "public-addresses",
     "address-sets",
+    "snapshots",
+    "snapshot-schedules",
 )
 # What can be edited besides, and has no state that anything waits for.
 STATELESS = {
@@ -37,7 +39,7 @@ NOT_BY_AGE: set[str] = set()
 
 
 # What costs too much for every row of a list. This may only shrink.
-ALONE = {"instances": {"allowed_actions"}, "ports": {"allowed_actions"}, "public-addresses": {"allowed_actions"}}
+ALONE = dict.fromkeys(("instances", "ports", "public-addresses", "volumes", "snapshots"), {"allowed_actions"})
 
 
 def described(route: Route) -> Any:

@@ -14,8 +14,10 @@ from controlplane.identity.models import User
 from controlplane.identity.services import organization_create, project_create, token_issue, user_create
 from controlplane.kernel import clock
 from controlplane.operations.models import Operation
+from controlplane.storage.models import Volume
 from tests.api.client import Answer, Caller
 from tests.api.conftest import finish
+from tests.api.snapshots import in_cluster, make_snapshot
 from tests.api.test_authorization import of_alpha
 from tests.api.test_instances import KEY
 from tests.api.test_isolation import ALL, OF_SESSIONS, OPEN, Route, names  # noqa: F401 - a fixture
@@ -47,9 +49,14 @@ BODIES: dict[str, Any] = {
     "public_address_create": {"name": "new", "pool": "public"},
     "public_address_attach": {"port": "free"},
     "address_set_create": {"name": "new", "cidrs": ["192.0.2.0/24"]},
+    "snapshot_create": {"name": "new", "volume": "clustered"},
+    "snapshot_update": {"name": "kept"},
+    "snapshot_schedule_create": {"name": "new", "volume": "clustered", "frequency": "daily", "at": "02:30"},
+    "snapshot_schedule_update": {"keep": 3},
     "ssh_key_create": {"name": "new", "public_key": KEY},
     "volume_create": {"name": "new", "size_gib": 1},
     "volume_grow": {"size_gib": 3},
+    "volume_revert": {"snapshot": "clustered"},
     "volume_type_create": {"id": "new", "description": "new"},
     "terraform_state_write": {"version": 4, "serial": 2},
     "organization_create": {"name": "gamma", "owner": "alpha@example.org"},
@@ -116,6 +123,9 @@ def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -
     finish(api.post("instances", WEB | {"name": "idle"}))
     finish(api.post("instances/idle/actions/power-off"))
     finish(api.post("volumes", {"name": "spare", "size_gib": 1}))
+    finish(api.post("volumes", {"name": "clustered", "size_gib": 1}))
+    volume = Volume.objects.get(name="clustered")
+    make_snapshot(volume, name="clustered", pool=in_cluster(volume))
     api.post("networks", {"name": "spare", "cidr": "10.40.0.0/24"})
     api.post("ports", {"name": "free", "network": "lan"})
     api.post("ports", {"name": "public", "network": "lan"})
@@ -153,6 +163,7 @@ def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -
         "operation_retry": {"operation": ended},
         "maintenance_end": {"maintenance": rule},
         "volume_delete": {"volume": "spare"},
+        "volume_revert": {"volume": "clustered"},
     }
 
 

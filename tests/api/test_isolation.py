@@ -4,7 +4,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 
 import pytest
@@ -27,10 +27,12 @@ from controlplane.nodes.models import Node, Orphan, Pool
 from controlplane.operations.models import MaintenanceRule
 from controlplane.placement.models import Classification, Exemption, PolicyProposal
 from controlplane.quotas.models import QuotaRequest
+from controlplane.storage.models import SnapshotSchedule, Volume
 from controlplane.storage_clusters.models import StorageCluster
 from controlplane.webhooks.models import Delivery
 from tests.api.client import Caller
 from tests.api.conftest import finish
+from tests.api.snapshots import make_snapshot
 from tests.api.test_instances import KEY
 from tests.world import Cloud
 
@@ -262,6 +264,17 @@ def pool_near(node: Node) -> str:
     return str(created.pk)
 
 
+def snapshot_of(volume: Volume) -> str:
+    return str(make_snapshot(volume, pool=Pool.objects.get()).pk)
+
+
+def schedule_of(volume: Volume) -> str:
+    created = SnapshotSchedule.objects.create(
+        project=volume.project, name="nightly", volume=volume, frequency="daily", at=time(2, 30), timezone="UTC", keep=7
+    )
+    return str(created.pk)
+
+
 def announcer_of(zone: Zone) -> str:
     return str(Announcer.objects.create(name="announcer-9", zone=zone, address="10.0.7.19:7445").pk)
 
@@ -314,6 +327,8 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         "project": str(cloud.tenant.project.pk),
         "instance": str(instance.pk),
         "volume": attachment["volume"]["id"],
+        "snapshot": snapshot_of(Volume.objects.get()),
+        "snapshot_schedule": schedule_of(Volume.objects.get()),
         "attachment": attachment["id"],
         **network_of(cloud),
         **groups_of(api),

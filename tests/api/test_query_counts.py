@@ -9,7 +9,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from controlplane.nodes.models import Pool
+from controlplane.storage.models import Volume
 from tests.api.client import Answer, Caller
+from tests.api.snapshots import make_snapshot
 from tests.api.test_collections import LISTS
 from tests.api.test_instances import KEY
 from tests.api.test_isolation import ALL, Route, names  # noqa: F401 - a fixture
@@ -35,7 +38,11 @@ GETS = {
     "attachment_list": 3,
     "attachment_get": 3,
     "volume_list": 5,
-    "volume_get": 5,
+    "volume_get": 11,
+    "snapshot_list": 4,
+    "snapshot_get": 9,
+    "snapshot_schedule_list": 2,
+    "snapshot_schedule_get": 2,
     "ssh_key_list": 2,
     "ssh_key_get": 2,
     "affinity_group_list": 2,
@@ -216,6 +223,7 @@ BODIES: dict[str, Any] = {
 FULL = {
     "instance_list",
     "volume_list",
+    "snapshot_list",
     "network_list",
     "subnet_list",
     "port_list",
@@ -278,6 +286,7 @@ def test_full_page_takes_as_many_queries_as_one_row(
             "affinity-groups": BODIES["affinity_group_create"],
         }.items():
             assert api.post(kind, body | {"name": f"more-{number}"}).status == 201
+        make_snapshot(Volume.objects.get(name=f"more-{number}"), name=f"more-{number}", pool=Pool.objects.get())
     for route in ALL:
         if route.operation_id in LISTS:
             many, of_many = asked(callers, route, f"{route.url(names)}?limit=200")

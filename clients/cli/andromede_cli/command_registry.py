@@ -18,6 +18,8 @@ PARTS = {
     "quotas": ("limits", "quota", "quota-request"),
     "instances": ("instance",),
     "storage": ("volume",),
+    "snapshots": ("snapshot",),
+    "snapshot_schedules": ("snapshot-schedule",),
     "networks": ("network", "subnet", "port"),
     "security_groups": ("security-group",),
     "public_addresses": ("public-address", "address-pool"),

@@ -72,6 +72,9 @@ FILTERS: dict[str, Any] = {
     "region": Annotated[
         str | None, typer.Option("--region", help=_("Filter by region."), autocompletion=names("regions.list"))
     ],
+    "volume": Annotated[
+        str | None, typer.Option("--volume", help=_("Filter by volume."), autocompletion=names("volumes.list"))
+    ],
     "kind": Annotated[str | None, typer.Option("--kind", help=_("Filter by kind."))],
     "engine": Annotated[str | None, typer.Option("--engine", help=_("Filter by engine: folder or rbd."))],
     "role": Annotated[str | None, typer.Option("--role", help=_("Filter by role."))],

@@ -56,6 +56,7 @@ NOUNS = (
     "service_accounts",
     "sessions",
     "sign_in_methods",
+    "snapshot_schedules",
     "snapshots",
     "ssh_keys",
     "storage_clusters",

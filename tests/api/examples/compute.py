@@ -25,6 +25,7 @@ from controlplane.storage_clusters.services import ClusterReport
 from controlplane.storage_clusters.services import record_report as record_cluster_report
 from controlplane.workflows.force_finish import UNREACHABLE_FOR
 from tests.api.examples.sample_cloud import SampleCloud
+from tests.api.snapshots import ended, in_cluster, out_of_cluster, taken
 from tests.services.catalog.disks import qcow2
 from tests.world import follow, make_node, run
 
@@ -119,9 +120,29 @@ def volumes(story: SampleCloud) -> None:
     book.show(ada, "volume_get", volume="data")
     story.done(book.show(ada, "volume_grow", volume="data"))
     story.done(book.show(ada, "volume_retype", volume="data"))
+    snapshots(story)
     story.done(book.do(ada, "volume_create", {"name": "old", "size_gib": 5}))
     book.show(ada, "volume_update", volume="old")
     story.done(book.show(ada, "volume_delete", volume="archive"))
+
+
+def snapshots(story: SampleCloud) -> None:
+    """Show snapshots of a volume that is in a storage cluster as long."""
+    book, ada = story.book, story.ada
+    volume = Volume.objects.get(name="data")
+    pool = in_cluster(volume)
+    taken(book.show(ada, "snapshot_create"))
+    book.show(ada, "snapshot_list", query={"volume": "data"})
+    book.show(ada, "snapshot_get", snapshot="before-upgrade")
+    ended(book.show(ada, "volume_revert", volume="data"))
+    book.show(ada, "snapshot_update", snapshot="before-upgrade")
+    ended(book.show(ada, "snapshot_delete", snapshot="release-41"))
+    book.show(ada, "snapshot_schedule_create")
+    book.show(ada, "snapshot_schedule_list")
+    book.show(ada, "snapshot_schedule_get", snapshot_schedule="nightly")
+    book.show(ada, "snapshot_schedule_update", snapshot_schedule="nightly")
+    book.show(ada, "snapshot_schedule_delete", snapshot_schedule="nightly")
+    out_of_cluster(volume, pool)
 
 
 def instances(story: SampleCloud) -> None:

@@ -38,6 +38,8 @@ from andromede_cli.declared_commands import (
 from andromede_cli.error_reports import Misuse
 from andromede_cli.output import Column
 from andromede_cli.session import Session
+from andromede_cli.terminal import print_note
+from andromede_sdk import models
 
 COLUMNS = [
     NAME,
@@ -59,12 +61,24 @@ ATTACHMENT_COLUMNS = [
     Column("id", "id"),
 ]
 Size = Annotated[int, typer.Option("--size", help=_("In GiB."), min=1)]
+NewSize = Annotated[
+    int | None,
+    typer.Option("--size", help=_("In GiB; default: the snapshot's size."), min=1, show_default=False),
+]
 TypeOption = Annotated[
     str | None, typer.Option("--type", help=_("See volume-type list."), autocompletion=names("volume_types.list"))
 ]
 From = Annotated[
     str | None,
     typer.Option("--image", help=_("Image to copy to it, by name or id."), autocompletion=names("images.list")),
+]
+FromSnapshot = Annotated[
+    str | None,
+    typer.Option(
+        "--snapshot",
+        help=_("Snapshot whose content it begins with, by name or id."),
+        autocompletion=names("snapshots.list"),
+    ),
 ]
 Near = Annotated[
     str | None, typer.Option("--near", help=_("On the node of this instance."), autocompletion=names("instances.list"))
@@ -82,6 +96,7 @@ def register(app: typer.Typer) -> None:
     call_command(volumes, "update", _("Change its name or labels."), "volumes.update", subject, NEW_NAME, LABEL)
     command(volumes, "grow", _("Grow a volume."), WAIT, DRY_RUN)(grow)
     command(volumes, "retype", _("Change the type of a volume, and its limits."), WAIT, DRY_RUN)(retype)
+    command(volumes, "revert", _("Revert a volume to a snapshot of it."), WAIT, SURE, DRY_RUN)(revert)
     command(volumes, "attach", _("Attach a volume to an instance."), WAIT, DRY_RUN)(attach)
     command(volumes, "detach", _("Detach a volume from its instance."), WAIT, SURE, DRY_RUN)(detach)
     command(volumes, "attachments", _("List the volumes of an instance."))(attachments)
@@ -93,9 +108,10 @@ def register(app: typer.Typer) -> None:
 def create(
     me: Session,
     name: Name,
-    size: Size,
+    size: NewSize = None,
     type: TypeOption = None,
     image: From = None,
+    snapshot: FromSnapshot = None,
     zone: Zones = None,
     near: Near = None,
     label: LabelsOption = None,
@@ -107,6 +123,7 @@ def create(
         "size_gib": size,
         "volume_type": type,
         "image": image,
+        "snapshot": snapshot,
         "zones": zone,
         "near_instance": near,
         "labels": labels_of(label),
@@ -136,6 +153,37 @@ def retype(
 ) -> None:
     answer = me.client.volumes.retype(name, volume_type=type, dry_run=me.is_dry_run)
     me.finish(answer, lambda: me.client.volumes.get(answer.id))
+
+
+def revert(
+    me: Session,
+    volume: Volume,
+    snapshot: Annotated[
+        str,
+        typer.Argument(
+            metavar="SNAPSHOT", help=_("By name or id."), show_default=False, autocompletion=names("snapshots.list")
+        ),
+    ],
+) -> None:
+    plan = me.client.volumes.revert(volume, snapshot=snapshot, dry_run=True)
+    if me.is_dry_run:
+        me.show(plan)
+        return
+    print_note(_lost(plan))
+    me.confirm(_("Revert {name} to {snapshot}?").format(name=plan.volume.name, snapshot=plan.snapshot.name))
+    answer = me.client.volumes.revert(plan.volume.id, snapshot=plan.snapshot.id)
+    me.finish(answer, lambda: me.client.volumes.get(answer.id))
+
+
+def _lost(plan: models.RevertPlan) -> str:
+    """Return what a revert loses, and what stays."""
+    text = _("Everything written to {name} since {moment} is lost. Its size stays: {size} GiB.")
+    moment = plan.lost_since.isoformat(timespec="seconds")
+    lines = [text.format(name=plan.volume.name, moment=moment, size=plan.size_gib)]
+    if plan.younger_snapshots:
+        younger = ", ".join(each.name for each in plan.younger_snapshots)
+        lines.append(_("Younger snapshots stay: {names}.").format(names=younger))
+    return " ".join(lines)
 
 
 def attach(me: Session, volume: Volume, instance: Instance, read_only: ReadOnly = False) -> None:

@@ -194,6 +194,11 @@ if TYPE_CHECKING:
     from andromede_sdk.models.sessions import Session as Session
     from andromede_sdk.models.sets import NamedSet as NamedSet
     from andromede_sdk.models.sign import Methods as Methods
+    from andromede_sdk.models.snapshot_schedules import SnapshotSchedule as SnapshotSchedule
+    from andromede_sdk.models.snapshots import Snapshot as Snapshot
+    from andromede_sdk.models.snapshots import SnapshotAction as SnapshotAction
+    from andromede_sdk.models.snapshots import SnapshotWithActions as SnapshotWithActions
+    from andromede_sdk.models.snapshots import SnapshotWithOperation as SnapshotWithOperation
     from andromede_sdk.models.ssh_keys import SshKey as SshKey
     from andromede_sdk.models.storage_clusters import StorageCluster as StorageCluster
     from andromede_sdk.models.storage_clusters import StorageClusterIncident as StorageClusterIncident
@@ -221,8 +226,12 @@ if TYPE_CHECKING:
     from andromede_sdk.models.users import AccountWithActions as AccountWithActions
     from andromede_sdk.models.users import User as User
     from andromede_sdk.models.volume_types import VolumeType as VolumeType
+    from andromede_sdk.models.volumes import RevertPlan as RevertPlan
     from andromede_sdk.models.volumes import Volume as Volume
+    from andromede_sdk.models.volumes import VolumeAction as VolumeAction
+    from andromede_sdk.models.volumes import VolumeWithActions as VolumeWithActions
     from andromede_sdk.models.volumes import VolumeWithOperation as VolumeWithOperation
+    from andromede_sdk.models.volumes import YoungerSnapshot as YoungerSnapshot
     from andromede_sdk.models.webhooks import Attempt as Attempt
     from andromede_sdk.models.webhooks import DeliveredEvent as DeliveredEvent
     from andromede_sdk.models.webhooks import Delivery as Delivery
@@ -412,6 +421,7 @@ PLACES = {
     "Residency": "andromede_sdk.models.resources",
     "ResidencyProblem": "andromede_sdk.models.resources",
     "Resolution": "andromede_sdk.models.operations",
+    "RevertPlan": "andromede_sdk.models.volumes",
     "Scope": "andromede_sdk.models.me",
     "SecurityGroup": "andromede_sdk.models.security_groups",
     "SecurityGroupRule": "andromede_sdk.models.security_groups",
@@ -423,6 +433,11 @@ PLACES = {
     "SignedFactInput": "andromede_sdk.models.facts",
     "SigningKeys": "andromede_sdk.models.terraform",
     "Simulation": "andromede_sdk.models.policy",
+    "Snapshot": "andromede_sdk.models.snapshots",
+    "SnapshotAction": "andromede_sdk.models.snapshots",
+    "SnapshotSchedule": "andromede_sdk.models.snapshot_schedules",
+    "SnapshotWithActions": "andromede_sdk.models.snapshots",
+    "SnapshotWithOperation": "andromede_sdk.models.snapshots",
     "SshKey": "andromede_sdk.models.ssh_keys",
     "State": "andromede_sdk.models.terraform_states",
     "StateVersion": "andromede_sdk.models.terraform_states",
@@ -451,10 +466,13 @@ PLACES = {
     "UsableAddressPool": "andromede_sdk.models.address_pools",
     "User": "andromede_sdk.models.users",
     "Volume": "andromede_sdk.models.volumes",
+    "VolumeAction": "andromede_sdk.models.volumes",
     "VolumeType": "andromede_sdk.models.volume_types",
+    "VolumeWithActions": "andromede_sdk.models.volumes",
     "VolumeWithOperation": "andromede_sdk.models.volumes",
     "Webhook": "andromede_sdk.models.webhooks",
     "WebhookWithSecret": "andromede_sdk.models.webhooks",
+    "YoungerSnapshot": "andromede_sdk.models.volumes",
     "Zone": "andromede_sdk.models.zones",
     "ZoneParty": "andromede_sdk.models.zones",
 }

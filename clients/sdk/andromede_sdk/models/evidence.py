@@ -40,7 +40,7 @@ class Record(Model):
     `document` and `salt` (base64) are null after erasure; `leaf_index` is null until the record is in the tree."""
 
     id: str
-    kind: str  # decision, permit, cosignature, receipt, fact, policy_version, policy_proposal, exemption, drift,
+    kind: str  # decision, permit, cosignature, receipt, copy, fact, policy_version, policy_proposal, exemption,
     resource: str | None
     created_at: datetime
     document: str | None

@@ -13,8 +13,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class RevertPlan(Model):
+    """What a revert would do: all that was written to the volume after `lost_since` is lost.
+
+    `size_gib`: the volume's size, which stays; `snapshot_size_gib`: its size when the snapshot was taken.
+    `younger_snapshots` of the volume stay. `instance` has the volume, and is off."""
+
+    volume: Named
+    snapshot: Named
+    lost_since: datetime
+    size_gib: int
+    snapshot_size_gib: int
+    younger_snapshots: list[YoungerSnapshot]
+    instance: Named | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Volume(Model):
-    """A volume. `instance` has it attached, or is getting it."""
+    """A volume. `snapshot`: it was made from it. `instance` has it attached, or is getting it."""
 
     id: str
     name: str
@@ -30,14 +46,27 @@ class Volume(Model):
     volume_type: str
     limits: IoLimits
     image: Named | None
+    snapshot: str | None
     classifications: list[str]
     zone: str | None
     instance: Named | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class VolumeWithOperation(Model):
-    """A volume. `instance` has it attached, or is getting it."""
+class VolumeAction(Model):
+    """An action. `problem`: the error that the action would give now."""
+
+    name: str  # snapshot, revert, delete
+    is_allowed: bool
+    problem: Error | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VolumeWithActions(Model):
+    """A volume. `snapshot`: it was made from it. `instance` has it attached, or is getting it.
+
+    `allowed_actions`: some of the actions, and whether they are possible in its state; the caller also needs
+    permission."""
 
     id: str
     name: str
@@ -53,7 +82,42 @@ class VolumeWithOperation(Model):
     volume_type: str
     limits: IoLimits
     image: Named | None
+    snapshot: str | None
+    classifications: list[str]
+    zone: str | None
+    instance: Named | None
+    allowed_actions: list[VolumeAction]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VolumeWithOperation(Model):
+    """A volume. `snapshot`: it was made from it. `instance` has it attached, or is getting it."""
+
+    id: str
+    name: str
+    state: str  # building, available, in-use, error, deleted
+    conditions: list[Condition]
+    current_operation: str | None
+    last_error: Error | None
+    generation: int
+    labels: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+    size_gib: int
+    volume_type: str
+    limits: IoLimits
+    image: Named | None
+    snapshot: str | None
     classifications: list[str]
     zone: str | None
     instance: Named | None
     operation: Operation
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class YoungerSnapshot(Model):
+    """A resource: its id and its present name."""
+
+    id: str
+    name: str
+    taken_at: datetime

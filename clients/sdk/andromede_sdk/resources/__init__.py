@@ -78,6 +78,8 @@ if TYPE_CHECKING:
     from andromede_sdk.resources.sessions import Sessions as Sessions
     from andromede_sdk.resources.sets import Sets as Sets
     from andromede_sdk.resources.sign import Sign as Sign
+    from andromede_sdk.resources.snapshot_schedules import SnapshotSchedules as SnapshotSchedules
+    from andromede_sdk.resources.snapshots import Snapshots as Snapshots
     from andromede_sdk.resources.ssh_keys import SshKeys as SshKeys
     from andromede_sdk.resources.storage_clusters import StorageClusters as StorageClusters
     from andromede_sdk.resources.subnets import Subnets as Subnets
@@ -165,6 +167,8 @@ class Managers:
     sessions: Sessions
     sets: Sets
     sign: Sign
+    snapshot_schedules: SnapshotSchedules
+    snapshots: Snapshots
     ssh_keys: SshKeys
     storage_clusters: StorageClusters
     subnets: Subnets

@@ -42,7 +42,7 @@ class Evidence(Resource):
     ) -> Listing[models.Record]:
         """GET /v1/evidence/records
 
-        `kind`: One of decision, permit, cosignature, receipt, fact, policy_version, policy_proposal, exemption, drift, erasure, admin_session, key_release, node, trust, incident, mark, audit.
+        `kind`: One of decision, permit, cosignature, receipt, copy, fact, policy_version, policy_proposal, exemption, drift, erasure, admin_session, key_release, node, trust, incident, mark, audit.
         `resource`: The records of the resource with this id.
         `created_after`: Created after this time (RFC 3339).
         `sort`: One of -created_at, created_at.

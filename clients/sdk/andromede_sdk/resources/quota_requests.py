@@ -20,7 +20,7 @@ class QuotaRequests(Resource):
 
         `created_after`: Created after this time (RFC 3339).
         `state`: One of pending, approved, refused, withdrawn.
-        `dimension`: One of instances, vcpus, memory_mib, volumes, storage_gib, networks, ports, addresses, security_groups, public_addresses, address_sets, images, image_gib, state_mib, webhooks.
+        `dimension`: One of instances, vcpus, memory_mib, volumes, storage_gib, snapshots, snapshot_gib, snapshot_schedules, networks, ports, addresses, security_groups, public_addresses, address_sets, images, image_gib, state_mib, webhooks.
         `sort`: One of -created_at, created_at.
         """
         return Listing(

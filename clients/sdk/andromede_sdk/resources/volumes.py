@@ -52,9 +52,10 @@ class Volumes(Resource):
         self,
         *,
         name: str,
-        size_gib: int,
+        size_gib: int | None = None,
         volume_type: str | None = None,
         image: str | None = None,
+        snapshot: str | None = None,
         zones: Sequence[str] | None = None,
         near_instance: str | None = None,
         host: str | None = None,
@@ -70,10 +71,11 @@ class Volumes(Resource):
         self,
         *,
         name: str,
-        size_gib: int,
         dry_run: Literal[True],
+        size_gib: int | None = None,
         volume_type: str | None = None,
         image: str | None = None,
+        snapshot: str | None = None,
         zones: Sequence[str] | None = None,
         near_instance: str | None = None,
         host: str | None = None,
@@ -88,10 +90,11 @@ class Volumes(Resource):
         self,
         *,
         name: str,
-        size_gib: int,
         dry_run: bool,
+        size_gib: int | None = None,
         volume_type: str | None = None,
         image: str | None = None,
+        snapshot: str | None = None,
         zones: Sequence[str] | None = None,
         near_instance: str | None = None,
         host: str | None = None,
@@ -105,9 +108,10 @@ class Volumes(Resource):
         self,
         *,
         name: str,
-        size_gib: int,
+        size_gib: int | None = None,
         volume_type: str | None = None,
         image: str | None = None,
+        snapshot: str | None = None,
         zones: Sequence[str] | None = None,
         near_instance: str | None = None,
         host: str | None = None,
@@ -122,6 +126,8 @@ class Volumes(Resource):
 
         A new volume.
 
+        `snapshot`: its content, in place of an image's; size and type are then those of the snapshot's volume, unless
+        others are given. Without it the size is required, and the type is `local` unless another is given.
         `near_instance`: on the node of that instance, so that it can be attached there; not needed for a type in a pool.
         The clauses of `classifications` and `policy_atoms` apply to the volume's data as long as it exists. `host`: the
         only allowed node, for operators. `exemption`: allows the creation once, although a policy refuses it.
@@ -140,6 +146,7 @@ class Volumes(Resource):
                         "size_gib": size_gib,
                         "volume_type": volume_type,
                         "image": image,
+                        "snapshot": snapshot,
                         "zones": zones,
                         "near_instance": near_instance,
                         "host": host,
@@ -153,10 +160,10 @@ class Volumes(Resource):
             ),
         )
 
-    def get(self, volume: str) -> models.Volume:
+    def get(self, volume: str) -> models.VolumeWithActions:
         """GET /v1/projects/{project}/volumes/{volume}"""
         return self._scope.one(
-            models.Volume, Ask("GET", "/v1/projects/{project}/volumes/{volume}", names={"volume": volume})
+            models.VolumeWithActions, Ask("GET", "/v1/projects/{project}/volumes/{volume}", names={"volume": volume})
         )
 
     def update(
@@ -255,5 +262,65 @@ class Volumes(Resource):
                 body={"volume_type": volume_type},
                 key=idempotency_key,
                 if_match=if_match,
+            ),
+        )
+
+    @overload
+    def revert(
+        self,
+        volume: str,
+        *,
+        snapshot: str,
+        dry_run: Literal[False] = False,
+        if_match: str | int | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.VolumeWithOperation: ...
+    @overload
+    def revert(
+        self,
+        volume: str,
+        *,
+        snapshot: str,
+        dry_run: Literal[True],
+        if_match: str | int | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.RevertPlan: ...
+    @overload
+    def revert(
+        self,
+        volume: str,
+        *,
+        snapshot: str,
+        dry_run: bool,
+        if_match: str | int | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.VolumeWithOperation | models.RevertPlan: ...
+    def revert(
+        self,
+        volume: str,
+        *,
+        snapshot: str,
+        dry_run: bool = False,
+        if_match: str | int | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.VolumeWithOperation | models.RevertPlan:
+        """POST /v1/projects/{project}/volumes/{volume}/actions/revert
+
+        The snapshot of this volume to which it is reverted.
+        `dry_run`: true: only return what would happen; nothing is written.
+        """
+        return cast(
+            "models.VolumeWithOperation | models.RevertPlan",
+            self._scope.either(
+                {200: models.RevertPlan, 202: models.VolumeWithOperation},
+                Ask(
+                    "POST",
+                    "/v1/projects/{project}/volumes/{volume}/actions/revert",
+                    names={"volume": volume},
+                    query={"dry_run": dry_run or None},
+                    body={"snapshot": snapshot},
+                    key=idempotency_key,
+                    if_match=if_match,
+                ),
             ),
         )

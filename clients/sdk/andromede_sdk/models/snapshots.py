@@ -1,0 +1,110 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from andromede_sdk.model import Model
+
+if TYPE_CHECKING:
+    from andromede_sdk.models.common import Condition, Error
+    from andromede_sdk.models.operations import Operation
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Snapshot(Model):
+    """A snapshot of a volume.
+
+    `volume_name`: the volume's present name. `size_gib`: the volume's size at that moment. `consistency`: `crash`, as
+    after a power cut. `taken_at`: null until the storage cluster has taken it. `expires_at`: when it is deleted; null:
+    never."""
+
+    id: str
+    name: str
+    state: str  # building, available, error, deleted
+    conditions: list[Condition]
+    current_operation: str | None
+    last_error: Error | None
+    generation: int
+    labels: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+    volume: str
+    volume_name: str
+    zone: str
+    size_gib: int
+    consistency: str
+    classifications: list[str]
+    taken_at: datetime | None
+    expires_at: datetime | None
+    created_by: str | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SnapshotAction(Model):
+    """An action. `problem`: the error that the action would give now."""
+
+    name: str  # create-volume, revert, delete
+    is_allowed: bool
+    problem: Error | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SnapshotWithActions(Model):
+    """A snapshot of a volume.
+
+    `volume_name`: the volume's present name. `size_gib`: the volume's size at that moment. `consistency`: `crash`, as
+    after a power cut. `taken_at`: null until the storage cluster has taken it. `expires_at`: when it is deleted; null:
+    never. `allowed_actions`: the actions possible in its state and its volume's; the caller also needs permission."""
+
+    id: str
+    name: str
+    state: str  # building, available, error, deleted
+    conditions: list[Condition]
+    current_operation: str | None
+    last_error: Error | None
+    generation: int
+    labels: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+    volume: str
+    volume_name: str
+    zone: str
+    size_gib: int
+    consistency: str
+    classifications: list[str]
+    taken_at: datetime | None
+    expires_at: datetime | None
+    created_by: str | None
+    allowed_actions: list[SnapshotAction]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SnapshotWithOperation(Model):
+    """A snapshot of a volume.
+
+    `volume_name`: the volume's present name. `size_gib`: the volume's size at that moment. `consistency`: `crash`, as
+    after a power cut. `taken_at`: null until the storage cluster has taken it. `expires_at`: when it is deleted; null:
+    never."""
+
+    id: str
+    name: str
+    state: str  # building, available, error, deleted
+    conditions: list[Condition]
+    current_operation: str | None
+    last_error: Error | None
+    generation: int
+    labels: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+    volume: str
+    volume_name: str
+    zone: str
+    size_gib: int
+    consistency: str
+    classifications: list[str]
+    taken_at: datetime | None
+    expires_at: datetime | None
+    created_by: str | None
+    operation: Operation

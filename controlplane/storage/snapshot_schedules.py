@@ -1,0 +1,168 @@
+"""Snapshot schedules of a project. schedule_runs.py takes their snapshots."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import time
+from functools import cache
+from zoneinfo import available_timezones
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from andromede_core.documents.messages import Message
+from controlplane.audit.services import record
+from controlplane.identity.actor import Actor
+from controlplane.identity.models import Project
+from controlplane.kernel import clock
+from controlplane.kernel.db import by_ref, edit, raise_on_violation
+from controlplane.kernel.label_selectors import label_selector
+from controlplane.kernel.names import check_labels, check_name
+from controlplane.quotas import services as quotas
+from controlplane.storage.errors import (
+    SnapshotScheduleInvalid,
+    SnapshotScheduleNameTaken,
+    SnapshotScheduleNotFound,
+)
+from controlplane.storage.models import SnapshotSchedule, Volume
+from controlplane.storage.schedule_times import ScheduleTimes
+from controlplane.storage.snapshots import require_snapshots
+
+VOLUMES_MAX = 100  # of one schedule, at one time
+NAME_TAKEN = "storage_snapshot_schedule_name_taken"
+
+
+@dataclass(frozen=True)
+class ScheduleSpec:
+    """What a schedule takes snapshots of, when, and how many it keeps. Either `volume` or `selector`, of labels."""
+
+    name: str
+    times: ScheduleTimes
+    keep: int
+    volume: Volume | None = None
+    selector: str = ""
+    is_paused: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def snapshot_schedules(actor: Actor, project: Project) -> QuerySet[SnapshotSchedule]:
+    return SnapshotSchedule.objects.filter(project=project).select_related("volume")
+
+
+def snapshot_schedule_get(actor: Actor, project: Project, ref: str) -> SnapshotSchedule:
+    schedule = by_ref(snapshot_schedules(actor, project), ref)
+    if schedule is None:
+        raise SnapshotScheduleNotFound(name=ref)
+    return schedule
+
+
+@transaction.atomic
+def snapshot_schedule_create(actor: Actor, project: Project, spec: ScheduleSpec) -> SnapshotSchedule:
+    """Create the schedule.
+
+    Raises:
+        SnapshotsUnsupported, SnapshotPoolFull: of its volume.
+        SnapshotScheduleInvalid, SnapshotScheduleNameTaken, InvalidName, InvalidLabels, QuotaExceeded.
+    """
+    actor.may_write()
+    if spec.volume is not None:
+        require_snapshots(spec.volume)
+    fields = {"name": check_name(spec.name), "labels": check_labels(spec.labels), **_checked(spec)}
+    with raise_on_violation(NAME_TAKEN, SnapshotScheduleNameTaken(field="name", name=spec.name)):
+        schedule = SnapshotSchedule.objects.create(project=project, **fields)
+    quotas.claim(project.pk, schedule.pk, snapshot_schedules=1)
+    record(actor, "snapshot_schedule.create", schedule.pk, project_id=project.pk, name=schedule.name)
+    return schedule
+
+
+@transaction.atomic
+def snapshot_schedule_update(actor: Actor, schedule: SnapshotSchedule, spec: ScheduleSpec) -> SnapshotSchedule:
+    """Change the schedule, from its next time on. Raises as snapshot_schedule_create."""
+    actor.may_write()
+    if spec.volume is not None and spec.volume.pk != schedule.volume_id:
+        require_snapshots(spec.volume)
+    fields = _checked(spec)
+    if spec.times == schedule.times and schedule.next_at is not None and not spec.is_paused:
+        del fields["next_at"]  # a time that is due stays so
+    with raise_on_violation(NAME_TAKEN, SnapshotScheduleNameTaken(field="name", name=spec.name)):
+        edit(schedule, name=spec.name, labels=spec.labels, **fields)
+    record(actor, "snapshot_schedule.update", schedule.pk, project_id=schedule.project_id, name=schedule.name)
+    return schedule
+
+
+@transaction.atomic
+def snapshot_schedule_delete(actor: Actor, schedule: SnapshotSchedule) -> None:
+    """Delete the schedule. The snapshots that it took stay, until somebody deletes them or they expire."""
+    actor.may_write()
+    quotas.release(schedule.pk)
+    record(actor, "snapshot_schedule.delete", schedule.pk, project_id=schedule.project_id, name=schedule.name)
+    schedule.delete()
+
+
+def selected_volumes(schedule: SnapshotSchedule) -> QuerySet[Volume]:
+    """Return the volumes of the schedule that have content, oldest first."""
+    which = label_selector(schedule.selector, "labels") if schedule.selector else Q(pk=schedule.volume_id)
+    rows = Volume.objects.filter(which, project=schedule.project_id, state__in=("available", "in-use"))
+    return rows.filter(is_deleting=False).order_by("created_at", "pk")
+
+
+def spec_of(schedule: SnapshotSchedule) -> ScheduleSpec:
+    return ScheduleSpec(
+        name=schedule.name,
+        times=schedule.times,
+        keep=schedule.keep,
+        volume=schedule.volume,
+        selector=schedule.selector,
+        is_paused=schedule.next_at is None,
+        labels=schedule.labels,
+    )
+
+
+def schedule_times(*, frequency: str, at: time, timezone: str, weekday: str | None, day: int | None) -> ScheduleTimes:
+    """Return the times that the fields describe.
+
+    Raises:
+        SnapshotScheduleInvalid: `weekday` or `day` does not go with the frequency, or the time zone is unknown.
+    """
+    _check_needed("weekday", is_given=weekday is not None, is_needed=frequency == "weekly", frequency=frequency)
+    _check_needed("day", is_given=day is not None, is_needed=frequency == "monthly", frequency=frequency)
+    if timezone not in _timezones():
+        raise _invalid("timezone", Message("write a name of the IANA database, such as Europe/Paris or UTC"))
+    if frequency == "hourly" and at.hour:
+        raise _invalid("at", Message("an hourly schedule has minutes alone, such as 00:15"))
+    return ScheduleTimes(frequency, at, timezone, weekday or "", day or 0)
+
+
+@cache
+def _timezones() -> Collection[str]:
+    return frozenset(available_timezones())
+
+
+def _check_needed(name: str, *, is_given: bool, is_needed: bool, frequency: str) -> None:
+    if is_needed and not is_given:
+        raise _invalid(name, Message("a schedule that is {frequency} needs it", frequency=frequency))
+    if is_given and not is_needed:
+        raise _invalid(name, Message("a schedule that is {frequency} has none", frequency=frequency))
+
+
+def _checked(spec: ScheduleSpec) -> dict[str, object]:
+    if (spec.volume is None) == (spec.selector.strip() == ""):
+        raise _invalid("volume", Message("name either a volume or a selector of labels"))
+    try:
+        label_selector(spec.selector, "labels")
+    except ValueError as exc:
+        raise _invalid("selector", exc.args[0]) from exc
+    return {
+        "volume": spec.volume,
+        "selector": spec.selector.strip(),
+        "frequency": spec.times.frequency,
+        "at": spec.times.at,
+        "timezone": spec.times.timezone,
+        "weekday": spec.times.weekday,
+        "day": spec.times.day,
+        "keep": spec.keep,
+        "next_at": None if spec.is_paused else spec.times.next_after(clock.now()),
+    }
+
+
+def _invalid(name: str, reason: Message) -> SnapshotScheduleInvalid:
+    return SnapshotScheduleInvalid(field=name, reason=reason)
