@@ -27,6 +27,7 @@ JOBS = (
     Job("capacity_drift", "controlplane.reconcilers.capacity_drift.reconcile", 60, 300),
     Job("quota_drift", "controlplane.reconcilers.quota_drift.reconcile", 300, 300),
     Job("orphans", "controlplane.reconcilers.orphans.reconcile", 60, 900),
+    Job("snapshot_expiry", "controlplane.reconcilers.snapshot_expiry.reconcile", 60, 300),
     Job("audit", "controlplane.reconcilers.request_log.reconcile", 60, 600),
     Job("image_files", "controlplane.reconcilers.image_files.reconcile", HOUR_S, HOUR_S),
     Job("idempotency_records", "controlplane.reconcilers.idempotency_records.reconcile", HOUR_S, 600),

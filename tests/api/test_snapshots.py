@@ -18,6 +18,7 @@ from controlplane.nodes.models import Pool
 from controlplane.operations.models import Operation
 from controlplane.placement.models import Binding, Lineage
 from controlplane.quotas.models import Quota, QuotaUse
+from controlplane.reconcilers import snapshot_expiry
 from controlplane.storage.models import Snapshot, Volume
 from tests.api.client import Caller
 from tests.api.conftest import finish
@@ -253,6 +254,48 @@ def test_snapshot_of_another_project_is_not_found(before: Snapshot, stranger: Ca
     assert refused.problem == (422, "storage.snapshot.not_found", "/snapshot")
     refused = own.post("snapshots", {"volume": str(before.volume_id), "name": "mine"})
     assert refused.problem == (422, "storage.volume.not_found", "/volume")
+
+
+# ---- expiry
+
+
+def expire(snapshot: Snapshot) -> None:
+    Snapshot.objects.filter(pk=snapshot.pk).update(expires_at=clock.now() - timedelta(seconds=1))
+
+
+def deletions() -> list[str]:
+    kind = Operation.objects.filter(kind="snapshot.delete")
+    return sorted(kind.values_list("resource_name", flat=True))
+
+
+def test_expired_snapshots_are_deleted(before: Snapshot) -> None:
+    make_snapshot(before.volume, name="kept")
+    later = make_snapshot(before.volume, name="later")
+    Snapshot.objects.filter(pk=later.pk).update(expires_at=clock.now() + timedelta(hours=1))
+    assert snapshot_expiry.reconcile() == 0
+    expire(before)
+    assert snapshot_expiry.reconcile() == 1
+    assert deletions() == ["before"]
+    assert snapshot_expiry.reconcile() == 0, "it is requested once"
+    assert AuditEntry.objects.get(verb="snapshot.delete").user_id is None
+
+
+def test_expired_snapshot_in_use_is_deleted_later(api: Caller, before: Snapshot) -> None:
+    other = make_snapshot(before.volume, name="other")
+    created = api.post("volumes", {"name": "copy", "snapshot": "before"})
+    expire(before)
+    expire(other)
+    assert snapshot_expiry.reconcile() == 1
+    assert deletions() == ["other"]
+    Volume.objects.filter(pk=created.body["id"]).update(state="available", node=before.volume.node)
+    assert snapshot_expiry.reconcile() == 1
+
+
+def test_run_deletes_no_more_than_its_limit(before: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot_expiry, "DELETIONS_MAX", 2)
+    for number in range(3):
+        expire(make_snapshot(before.volume, name=f"more-{number}"))
+    assert [snapshot_expiry.reconcile() for _ in range(3)] == [2, 1, 0]
 
 
 # ---- reverts

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
@@ -61,7 +60,8 @@ class VolumeIn(In):
 
     def validate(self, attrs: Any) -> Any:
         if "size_gib" not in attrs and "snapshot" not in attrs:
-            raise ValidationError({"size_gib": [ErrorDetail(str(_("This field is required.")), code="required")]})
+            text = str(self.fields["size_gib"].error_messages["required"])
+            raise ValidationError({"size_gib": [ErrorDetail(text, code="required")]})
         return attrs
 
 

@@ -17,6 +17,7 @@ PENDING = "pending"
 UNITS = {
     "memory_mib": _("In MiB."),
     "storage_gib": _("In GiB."),
+    "snapshot_gib": _("In GiB."),
     "image_gib": _("In GiB."),
     "state_mib": _("In MiB."),
 }

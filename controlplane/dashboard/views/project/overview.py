@@ -26,7 +26,7 @@ DIMENSIONS = {
     "volumes": _("Volumes"),
     "storage_gib": _("Storage"),
     "snapshots": _("Snapshots"),
-    "snapshot_gib": _("Storage of snapshots"),
+    "snapshot_gib": _("Snapshot storage"),
     "networks": _("Networks"),
     "ports": _("Ports"),
     "addresses": _("Addresses"),

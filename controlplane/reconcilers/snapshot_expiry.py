@@ -1,0 +1,31 @@
+"""Snapshots that have expired are deleted."""
+
+import logging
+from itertools import islice
+
+from controlplane.identity.actor import SYSTEM
+from controlplane.kernel import clock
+from controlplane.kernel.errors import CloudError
+from controlplane.storage.models import Snapshot
+from controlplane.storage.snapshots import snapshot_delete
+
+DELETIONS_MAX = 100  # in a run; the next one follows a minute later
+
+log = logging.getLogger(__name__)
+
+
+def reconcile() -> int:
+    """Request the deletion of expired snapshots, DELETIONS_MAX at most. Returns how many."""
+    expired = Snapshot.objects.filter(expires_at__lte=clock.now(), is_deleting=False).exclude(state="deleted")
+    requested = (snapshot for snapshot in expired.order_by("expires_at", "pk").iterator() if _is_requested(snapshot))
+    return sum(1 for _ in islice(requested, DELETIONS_MAX))
+
+
+def _is_requested(snapshot: Snapshot) -> bool:
+    """Request the deletion. False: it is refused now, as while a volume is being made from the snapshot."""
+    try:
+        snapshot_delete(SYSTEM, snapshot)
+    except CloudError as exc:
+        log.info("snapshot %s has expired, and is deleted later: %s", snapshot.pk, exc)
+        return False
+    return True

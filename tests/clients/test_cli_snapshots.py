@@ -1,0 +1,103 @@
+"""Commands of snapshots: what the API of a cloud without a storage cluster refuses, and what a revert asks."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from andromede_sdk import Client
+from scripts.control_plane import ROOT
+from tests.clients.cli import Inside, inside
+from tests.clients.conftest import Live
+
+pytestmark = pytest.mark.slow
+
+PLAN = {
+    "volume": {"id": "019abc00-0000-7000-8000-000000000001", "name": "data"},
+    "snapshot": {"id": "019abc00-0000-7000-8000-000000000002", "name": "before"},
+    "lost_since": "2026-05-01T12:00:00Z",
+    "size_gib": 20,
+    "snapshot_size_gib": 10,
+    "younger_snapshots": [
+        {"id": "019abc00-0000-7000-8000-000000000003", "name": "later", "taken_at": "2026-05-02T12:00:00Z"}
+    ],
+    "instance": None,
+}
+EXAMPLES = json.loads((ROOT / "docs/reference/examples/volumes.json").read_text())
+
+
+@pytest.fixture
+def cli(tmp_path: Path, live: Live, client: Client) -> Inside:
+    return inside(tmp_path, live, live.token, ANDROMEDE_PROJECT="demo")
+
+
+@contextmanager
+def api_of_reverts() -> Iterator[tuple[str, list[str]]]:
+    """An API that only reverts volumes, and the paths of the requests that it got."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            self.rfile.read(int(self.headers["Content-Length"]))
+            status, body = (200, PLAN) if "dry_run=true" in self.path else (202, reverted())
+            data = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def reverted() -> Any:
+    return EXAMPLES["volume_revert"]["answer"]["body"]
+
+
+def test_a_cloud_without_a_storage_cluster_takes_no_snapshots(cli: Inside) -> None:
+    cli.ok("volume", "create", "data", "--size", "1")
+    for expires in ("7d", "2099-05-01T12:00:00Z"):
+        refused = cli("snapshot", "create", "data", "before", "--expires", expires, "--label", "env=prod")
+        assert "no snapshots can be taken" in refused.err
+    assert "not in the future" in cli("snapshot", "create", "data", "before", "--expires", "2020-01-01").err
+    assert "is not a duration or time" in cli("snapshot", "create", "data", "before", "--expires", "soon").err
+    assert cli.ok("snapshot", "list", "--volume", "data", "-o", "json").json == []
+    assert "no snapshot 'before'" in cli("snapshot", "show", "before").err
+    assert "no snapshot 'before'" in cli("snapshot", "update", "before", "--name", "kept", "--expires", "4w").err
+    assert "no snapshot 'before'" in cli("snapshot", "delete", "before", "--yes").err
+    assert "no snapshot 'before'" in cli("volume", "revert", "data", "before", "--yes").err
+    assert "no snapshot 'before'" in cli("volume", "create", "copy", "--snapshot", "before").err
+    assert "required" in cli("volume", "create", "copy").err
+    cli.ok("volume", "delete", "data", "--yes")
+
+
+def test_revert_says_what_is_lost_and_asks(cli: Inside) -> None:
+    with api_of_reverts() as (url, asked):
+        words = ("volume", "revert", "data", "before", "--no-wait")
+        here = {"ANDROMEDE_URL": url}
+        unsure = cli(*words, **here)
+        assert unsure.code != 0
+        assert "Everything written to data since 2026-05-01T12:00:00+00:00 is lost." in unsure.err
+        assert "Its size stays: 20 GiB. Younger snapshots stay: later." in unsure.err
+        assert "Revert data to before?" in unsure.err
+        cli.ok(*words, "--dry-run", **here)
+        assert all("dry_run=true" in path for path in asked)
+        cli.ok(*words, "--yes", **here)
+        assert "dry_run" not in asked[-1]
