@@ -36,6 +36,7 @@ PROJECT: tuple[Group, ...] = (
             Entry("instances", _("Instances"), "server"),
             Entry("volumes", _("Volumes"), "hard-drive"),
             Entry("snapshots", _("Snapshots"), "history"),
+            Entry("snapshot-schedules", _("Snapshot schedules"), "clock"),
             Entry("networks", _("Networks"), "network"),
             Entry("public-addresses", _("Public addresses"), "earth"),
             Entry("security-groups", _("Security groups"), "shield"),

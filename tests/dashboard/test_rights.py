@@ -19,7 +19,7 @@ from controlplane.identity.models import ApiToken, Invitation, ServiceAccount
 from controlplane.network.models import PublicAddress
 from controlplane.operations.models import Operation
 from controlplane.quotas.models import QuotaRequest
-from controlplane.storage.models import Snapshot
+from controlplane.storage.models import Snapshot, SnapshotSchedule
 from controlplane.webhooks.models import Webhook
 from tests import snapshots
 from tests.dashboard.conftest import SignIn
@@ -108,6 +108,8 @@ def named(cloud: Cloud, owner: Client, home: str) -> dict[str, str]:
     snapshots.cluster(cloud)
     instance, volume = make_instance(owner, home), make_volume(owner, home, volume_type=snapshots.POOL)
     owner.post(f"{home}/snapshots/create", {"name": "then", "volume": "data"})
+    times = {"frequency": "daily", "at": "02:30", "timezone": "UTC", "keep": "7"}
+    owner.post(f"{home}/snapshot-schedules/new", {"name": "nightly", "volume": "data", **times})
     finish_all()
     owner.post(f"{home}/ssh-keys/new", {"name": "laptop", "public_key": KEY})
     owner.post(f"{home}/public-addresses/new", {"name": "www", "pool": str(make_address_pool().pk)})
@@ -133,6 +135,7 @@ def named(cloud: Cloud, owner: Client, home: str) -> dict[str, str]:
         "instance": str(instance.pk),
         "volume": str(volume.pk),
         "snapshot": str(Snapshot.objects.get().pk),
+        "snapshot-schedule": str(SnapshotSchedule.objects.get().pk),
         "network": str(cloud.network.pk),
         "public-address": str(PublicAddress.objects.get().pk),
         "ssh-key": str(SshKey.objects.get().pk),

@@ -66,6 +66,7 @@ def api(stack: tuple[Cloud, Api]) -> Iterator[Api]:
     yield stack[1]
     for kind in (
         "instances",
+        "snapshot-schedules",
         "snapshots",
         "volumes",
         "ports",

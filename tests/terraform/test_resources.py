@@ -46,6 +46,8 @@ IPV6 = 'ipv6_cidr = "fd00:9::/64"'
 SUBNET = ("network = andromede_network.lan.id", 'cidr = "10.9.0.0/24"')
 GROUP = ('name = "apart"', 'rule = "anti-affinity"')
 ATTACHED = ("instance = andromede_instance.web.id", "volume = andromede_volume.data.id")
+WEEKLY = ('frequency = "weekly"', 'weekday = "monday"', 'at = "02:30"')
+MONTHLY = ('frequency = "monthly"', "day = 3", 'at = "03:30"')
 BESIDE = WEB % "" + DATA % "near_instance = andromede_instance.web.id"
 PUBLIC = 'resource "andromede_public_ip" "%s" {\n  name = "%s"\n  pool = "public"\n}\n'
 RULE = ("security_group = andromede_security_group.web.id", 'direction = "in"', 'protocol = "tcp"')
@@ -228,6 +230,14 @@ LIVES = [
         ),
         block("volume_snapshot", 'name = "two"', "volume = andromede_volume.b.id"),
         "".join(SHARED % (name, name, "") for name in ("a", "b")),
+    ),
+    Life(
+        "andromede_snapshot_schedule.it",
+        "snapshot-schedules",
+        block("snapshot_schedule", 'name = "one"', *WEEKLY, "volume = andromede_volume.a.id", "keep = 3"),
+        block("snapshot_schedule", 'name = "two"', *MONTHLY, 'volume = "a"', 'timezone = "Europe/Paris"'),
+        block("snapshot_schedule", 'name = "two"', *MONTHLY, 'selector = "env=prod"', "is_paused = true"),
+        SHARED % ("a", "a", ""),
     ),
     Life(
         "andromede_volume_attachment.it",

@@ -13,6 +13,7 @@ from clients.terraform.resources.project import ProjectResource, QuotaResource
 from clients.terraform.resources.public_ip import PublicIpAssociationResource, PublicIpResource
 from clients.terraform.resources.security_group import SecurityGroupResource, SecurityGroupRuleResource
 from clients.terraform.resources.service_account import ServiceAccountResource, ServiceAccountTokenResource
+from clients.terraform.resources.snapshot_schedule import SnapshotScheduleResource
 from clients.terraform.resources.ssh_key import SshKeyResource
 from clients.terraform.resources.token import EphemeralToken, TokenResource
 from clients.terraform.resources.volume import VolumeAttachmentResource, VolumeResource
@@ -38,6 +39,7 @@ def resources(cloud: Cloud) -> list[Resource]:
         SecurityGroupRuleResource(cloud),
         ServiceAccountResource(cloud),
         ServiceAccountTokenResource(cloud),
+        SnapshotScheduleResource(cloud),
         SshKeyResource(cloud),
         SubnetResource(cloud),
         TokenResource(cloud),

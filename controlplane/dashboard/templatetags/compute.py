@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from controlplane.dashboard import labels, zone_verdicts
+from controlplane.dashboard.snapshot_schedule_texts import describe_times
 from controlplane.dashboard.templatetags.dashboard import gib, mib
 from controlplane.dashboard.volume_type_texts import describe_limits
 
@@ -24,6 +25,11 @@ def metadata_label(access: str) -> str:
 @register.filter
 def limits_label(limits: dict[str, int | None]) -> str:
     return describe_limits(limits)
+
+
+@register.filter
+def schedule_text(schedule: dict[str, Any]) -> str:
+    return describe_times(schedule)
 
 
 @register.filter

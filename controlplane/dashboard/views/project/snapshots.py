@@ -66,13 +66,8 @@ class SnapshotCreateForm(SnapshotForm):
         self.fields["volume"].choices = volumes  # type: ignore[attr-defined]
 
 
-class SnapshotCreate(FormPage, ProjectPage):
-    template = "dashboard/forms/page.html"
-    title = _("Take snapshot")
-    section = "snapshots"
-    form_class = SnapshotCreateForm
-    submit = _("Take snapshot")
-    right = "snapshot_create"
+class VolumeChoices(ProjectPage):
+    """A page whose form has the volumes that may have snapshots."""
 
     @cached_property
     def types(self) -> list[Context]:
@@ -85,6 +80,15 @@ class SnapshotCreate(FormPage, ProjectPage):
         without = {each["id"] for each in self.types if not each["has_snapshots"]}
         volumes = self.get_in_project("volumes", sort="name", limit=CHOICES_MAX)["items"]
         return [each for each in volumes if each["state"] in USABLE and each["volume_type"] not in without]
+
+
+class SnapshotCreate(FormPage, VolumeChoices):
+    template = "dashboard/forms/page.html"
+    title = _("Take snapshot")
+    section = "snapshots"
+    form_class = SnapshotCreateForm
+    submit = _("Take snapshot")
+    right = "snapshot_create"
 
     def choices(self) -> Context:
         return {"volumes": by_name(self.volumes)}

@@ -107,6 +107,8 @@ class VolumeSnapshots(VolumePage):
             "create": f"{self.url('snapshot-create')}?{urlencode({'volume': self.volume['name']})}",
             "why": problem.get("detail", ""),
             "is_unsupported": problem.get("code") == UNSUPPORTED,
+            "schedules": self.get_in_project("snapshot-schedules", volume=self.volume["name"], sort="name")["items"],
+            "new_schedule": f"{self.url('snapshot-schedule-new')}?{urlencode({'volume': self.volume['name']})}",
         }
 
 
