@@ -32,16 +32,36 @@ BEGINNING = datetime.fromtimestamp(0, UTC)
 CHARTER = "charter"
 # A node that may run a guest, or get a volume, may open it.
 OPEN_OPS = TAKE_OVER_OPS | RUN_OPS
+CLONE_OPS = frozenset({"volume.create"})
+SNAPSHOT_OPS = frozenset({"snapshot.create"})
+REVERT_OPS = frozenset({"volume.revert"})
 
 
 def image(sha256: str) -> PermitAction:
     return PermitAction("EnsureImage", IMAGE_OPS, "image", "images", sha256, 0, "")
 
 
-def volume(volume_id: str, *, size_bytes: int, image_sha256: str, is_taken_over: bool) -> PermitAction:
+def volume(
+    volume_id: str, *, size_bytes: int, image_sha256: str, snapshot: Mapping[str, str] | None, is_taken_over: bool
+) -> PermitAction:
     ops = TAKE_OVER_OPS if is_taken_over else VOLUME_OPS
-    names = {"images": (image_sha256,) if image_sha256 else ()}
+    if snapshot is not None:
+        ops = CLONE_OPS
+    names = {
+        "images": (image_sha256,) if image_sha256 else (),
+        "snapshots": (snapshot["snapshot"],) if snapshot is not None else (),
+    }
     return PermitAction("EnsureVolume", ops, "volume", "volumes", volume_id, 0, "", names, disk_bytes=size_bytes)
+
+
+def snapshot(volume_id: str, snapshot_id: str) -> PermitAction:
+    names = {"volumes": (volume_id,)}
+    return PermitAction("EnsureSnapshot", SNAPSHOT_OPS, "snapshot", "snapshots", snapshot_id, 0, "", names)
+
+
+def reversion(volume_id: str, snapshot_id: str, *, size_bytes: int) -> PermitAction:
+    names = {"snapshots": (snapshot_id,)}
+    return PermitAction("RevertVolume", REVERT_OPS, "volume", "volumes", volume_id, 0, "", names, disk_bytes=size_bytes)
 
 
 def opening(volume_id: str) -> PermitAction:

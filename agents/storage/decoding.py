@@ -5,6 +5,7 @@ from ipaddress import ip_address
 
 from agents.node.errors import BadRequest
 from agents.node.rpc.decoding import identifier, within
+from agents.protocol import storage_pb2 as pb
 
 MAX_ADDRESSES = 32
 MAX_FENCE_S = 30 * 24 * 3600
@@ -15,13 +16,26 @@ def volume_id(text: str) -> str:
     return str(identifier("volume_id", text))
 
 
+def snapshot_id(text: str) -> str:
+    return str(identifier("snapshot_id", text))
+
+
+def source(message: pb.SnapshotSource, served: Sequence[str]) -> dict[str, str]:
+    """Return the snapshot that a volume is made from, as the worker takes it."""
+    return {
+        "pool": pool(message.pool, served, field="snapshot.pool"),
+        "volume": str(identifier("snapshot.volume_id", message.volume_id)),
+        "snapshot": str(identifier("snapshot.snapshot_id", message.snapshot_id)),
+    }
+
+
 def node_id(text: str) -> str:
     return str(identifier("node_id", text))
 
 
-def pool(name: str, served: Sequence[str]) -> str:
+def pool(name: str, served: Sequence[str], *, field: str = "pool") -> str:
     if name not in served:
-        raise BadRequest("pool", f"is none that this storage agent was started for ({', '.join(served)})")
+        raise BadRequest(field, f"is none that this storage agent was started for ({', '.join(served)})")
     return name
 
 

@@ -39,6 +39,21 @@ class ImageMissing(NotFound):
         AgentError.__init__(self, message)
 
 
+class SnapshotMissing(NotFound):
+    """The volume has no such snapshot, or there is no such volume."""
+
+    code = "storage.snapshot_missing"
+
+    def __init__(self, message: str) -> None:
+        AgentError.__init__(self, message)
+
+
+class SizeDiffers(Conflict):
+    """The volume of a snapshot has another size than the caller believes: it was grown meanwhile, or that failed."""
+
+    code = "storage.size_differs"
+
+
 class OwnAddress(Conflict):
     """The address is the agent's own: fenced, it could not take that back."""
 
@@ -53,6 +68,8 @@ OF_WORKERS: dict[str, type[AgentError]] = {
         ClusterFailed,
         VolumeMissing,
         ImageMissing,
+        SnapshotMissing,
+        SizeDiffers,
         OwnAddress,
         ImageInUse,
         VolumeInUse,

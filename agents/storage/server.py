@@ -1,6 +1,7 @@
 """The storage agent's server: mutual TLS, as a node's agent has it; the control plane calls it."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TextIO
 import grpc
 
 from agents.node import VERSION, pki
+from agents.node.locks import ResourceLocks
 from agents.node.serving import OPTIONS, listen, lock_alone
 from agents.node.state_store import StateStore
 from agents.node.trust.clock import Clock
@@ -16,6 +18,8 @@ from agents.node.trust.documents import Authority
 from agents.node.trust.keys import root_verifier
 from agents.protocol import storage_pb2_grpc
 from agents.storage.admission import Admission
+from agents.storage.background import Background
+from agents.storage.flattening import Flattening
 from agents.storage.images import Images
 from agents.storage.servicer import Lanes, Servicer
 from agents.storage.trash import Trash
@@ -24,7 +28,7 @@ from agents.storage.workers import Access, Workers
 log = logging.getLogger(__name__)
 
 THREADS, CALLS_AT_ONCE = 16, 12
-VOLUME_WORKERS, COPY_WORKERS = 4, 2
+WORKERS = (4, 4, 1, 1)  # of each of `Lanes`
 STOP_GRACE_S = 5
 LIMIT_S, TRASH_INTERVAL_S = 20.0, 60.0
 IMAGE_MAX_BYTES = 100 * 2**30
@@ -50,21 +54,31 @@ class Config:
 class Server:
     """A running storage agent."""
 
-    def __init__(self, server: grpc.Server, *, lanes: Lanes, trash: Trash, state_store: StateStore, lock: TextIO):
+    def __init__(
+        self,
+        server: grpc.Server,
+        *,
+        lanes: Lanes,
+        background: Sequence[Background],
+        state_store: StateStore,
+        lock: TextIO,
+    ) -> None:
         self.port = 0
         self._server = server
         self._lanes = lanes
-        self._trash = trash
+        self._background = background
         self._state_store = state_store
         self._lock = lock
 
     def stop(self, grace_s: float = STOP_GRACE_S) -> None:
         stopped = self._server.stop(grace_s)
-        self._trash.end()
+        for each in self._background:
+            each.end()
         stopped.wait(grace_s)
         self._lanes.close()
         stopped.wait()
-        self._trash.join()
+        for each in self._background:
+            each.join()
         self._state_store.close()
         self._lock.close()
 
@@ -85,10 +99,10 @@ def serve(config: Config) -> Server:
     lock = lock_alone(config.state_dir, "storage-agent")
     state_store = StateStore(config.state_dir / "ledger.sqlite")
     authority = Authority(str(identity.node_id), identity.zone, root_verifier(credentials.root))
-    lanes = Lanes(
-        *(Workers(config.access, count=count, limit_s=config.limit_s) for count in (VOLUME_WORKERS, COPY_WORKERS, 1))
-    )
+    lanes = Lanes(*(Workers(config.access, count=count, limit_s=config.limit_s) for count in WORKERS))
+    locks = ResourceLocks()
     trash = Trash(lanes.copies, config.pools, interval_s=config.trash_interval_s)
+    flattening = Flattening(lanes.flattening, config.pools, locks=locks, interval_s=config.trash_interval_s)
     folder = config.state_dir / "incoming"
     servicer = Servicer(
         config.pools,
@@ -96,12 +110,15 @@ def serve(config: Config) -> Server:
         admitting=Admission(state_store, authority, config.clock),
         images=Images(folder, workers=lanes.volumes, copying=lanes.copies, max_bytes=config.image_max_bytes),
         trash=trash,
+        flattening=flattening,
     )
     server, port = listen(config.listen, credentials, threads=THREADS, calls_at_once=CALLS_AT_ONCE, options=OPTIONS)
     storage_pb2_grpc.add_StorageServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
-    running = Server(server, lanes=lanes, trash=trash, state_store=state_store, lock=lock)
+    work = (trash, flattening)
+    running = Server(server, lanes=lanes, background=work, state_store=state_store, lock=lock)
     running.port = port
-    trash.start()
+    for each in work:
+        each.start()
     server.start()
     log.info("serving", extra={"facts": {"zone": identity.zone, "port": port, "version": VERSION}})
     return running

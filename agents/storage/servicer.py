@@ -1,6 +1,7 @@
 """The service of storage.proto: parse, admit by the permit, call a worker process, answer."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,13 +9,13 @@ import grpc
 
 from agents.node import VERSION
 from agents.node.errors import BadRequest
-from agents.node.locks import ResourceLocks
 from agents.node.rpc.decoding import digest, image, image_parts, volume_size
 from agents.protocol import storage_pb2 as pb
 from agents.protocol import storage_pb2_grpc
 from agents.storage import admission, decoding
 from agents.storage.admission import Admission
 from agents.storage.errors import ClusterFailed, ClusterSilent
+from agents.storage.flattening import Flattening
 from agents.storage.images import Images
 from agents.storage.trash import Trash
 from agents.storage.workers import Workers
@@ -26,23 +27,34 @@ class Lanes:
 
     volumes: Workers
     copies: Workers
+    flattening: Workers
     description: Workers
 
     def close(self) -> None:
-        for each in (self.volumes, self.copies, self.description):
+        for each in (self.volumes, self.copies, self.flattening, self.description):
             each.close()
 
 
 class Servicer(storage_pb2_grpc.StorageServicer):
     """`pools`: those that are served."""
 
-    def __init__(self, pools: tuple[str, ...], *, lanes: Lanes, admitting: Admission, images: Images, trash: Trash):
+    def __init__(
+        self,
+        pools: tuple[str, ...],
+        *,
+        lanes: Lanes,
+        admitting: Admission,
+        images: Images,
+        trash: Trash,
+        flattening: Flattening,
+    ):
         self._pools = pools
         self._lanes = lanes
         self._admission = admitting
         self._images = images
         self._trash = trash
-        self._locks = ResourceLocks()
+        self._flattening = flattening
+        self._locks = flattening.locks
 
     def Describe(self, request: pb.DescribeRequest, context: grpc.ServicerContext) -> pb.StorageDescription:
         held = self._admission.held
@@ -85,7 +97,8 @@ class Servicer(storage_pb2_grpc.StorageServicer):
     def RemoveImage(self, request: pb.RemoveImageRequest, context: grpc.ServicerContext) -> pb.Removed:
         pool, sha256 = self._pool(request), digest("sha256", request.sha256)
         with self._locks.hold(("image", sha256)):
-            return pb.Removed(was_present=self._lanes.copies.call("remove_image", pool=pool, sha256=sha256))
+            removal = {"pool": pool, "sha256": sha256, "pools": self._pools}
+            return pb.Removed(was_present=self._lanes.copies.call("remove_image", **removal))
 
     # ---- volumes
 
@@ -94,23 +107,30 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         sha256 = digest("image_sha256", request.image_sha256) if request.image_sha256 else ""
         if request.is_taken_over and sha256:
             raise BadRequest("is_taken_over", "is only for a volume without an image")
+        snapshot = decoding.source(request.snapshot, self._pools) if request.HasField("snapshot") else None
+        if snapshot and (request.is_taken_over or sha256):
+            raise BadRequest("snapshot", "is only for a new volume without an image")
+        if snapshot and snapshot["volume"] == volume:
+            raise BadRequest("snapshot.volume_id", "is the volume itself: RevertVolume takes it back")
         spec: dict[str, Any] = {
             "size_bytes": volume_size(request.size_bytes),
-            "image_sha256": sha256,
             "is_taken_over": request.is_taken_over,
         }
-        self._admission.admit(admission.volume(volume, **spec), request.permit)
-        # Of an image that goes, a clone would be half of one.
+        action = admission.volume(volume, **spec, image_sha256=sha256, snapshot=snapshot)
+        self._admission.admit(action, request.permit)
+        # Of an image or a volume that goes, a clone would be half of one.
         images = [("image", sha256)] if sha256 else []
-        with self._locks.hold(("volume", volume), *images):
-            found = self._lanes.volumes.call("ensure_volume", volume=volume, pool=pool, **spec)
+        volumes = [volume, snapshot["volume"]] if snapshot else [volume]
+        source = {"image": sha256} if sha256 else snapshot
+        with self._locks.hold(*images), self._holding(*volumes):
+            found = self._lanes.volumes.call("ensure_volume", volume=volume, pool=pool, source=source, **spec)
         return pb.VolumeState(volume_id=volume, pool=pool, **found)
 
     def OpenVolume(self, request: pb.OpenVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeKey:
         volume, pool = decoding.volume_id(request.volume_id), self._pool(request)
         permit = self._admission.admit(admission.opening(volume), request.permit)
         node = decoding.node_id(permit.aud)
-        with self._locks.hold(("volume", volume)):
+        with self._holding(volume):
             found = self._lanes.volumes.call("open_volume", volume=volume, pool=pool, node=node)
         key = found.pop("key").encode()
         return pb.VolumeKey(key=key, pool=pool, image=volume, **found)
@@ -118,13 +138,13 @@ class Servicer(storage_pb2_grpc.StorageServicer):
     def CloseVolume(self, request: pb.CloseVolumeRequest, context: grpc.ServicerContext) -> pb.Closed:
         volume, pool = decoding.volume_id(request.volume_id), self._pool(request)
         node = decoding.node_id(request.node_id)
-        with self._locks.hold(("volume", volume)):
+        with self._holding(volume):
             closing = {"volume": volume, "pool": pool, "node": node, "is_dead": request.is_dead}
             return pb.Closed(**self._lanes.volumes.call("close_volume", **closing))
 
     def RemoveVolume(self, request: pb.RemoveVolumeRequest, context: grpc.ServicerContext) -> pb.Removed:
         volume, pool = decoding.volume_id(request.volume_id), self._pool(request)
-        with self._locks.hold(("volume", volume)):
+        with self._holding(volume):
             was_present = self._lanes.volumes.call("remove_volume", volume=volume, pool=pool)
         self._trash.wake()
         return pb.Removed(was_present=was_present)
@@ -133,6 +153,36 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         pool, after = self._pool(request), decoding.name_after(request.after)
         found = self._lanes.volumes.call("list_volumes", pool=pool, after=after)
         return pb.VolumePage(volumes=[pb.ListedVolume(name=name, size_bytes=size) for name, size in found])
+
+    # ---- snapshots
+
+    def EnsureSnapshot(self, request: pb.EnsureSnapshotRequest, context: grpc.ServicerContext) -> pb.SnapshotState:
+        volume, pool, snapshot = self._snapshot(request)
+        size = volume_size(request.size_bytes)
+        self._admission.admit(admission.snapshot(volume, snapshot), request.permit)
+        with self._holding(volume):
+            asked = {"volume": volume, "pool": pool, "snapshot": snapshot, "size_bytes": size}
+            return pb.SnapshotState(volume_id=volume, **self._lanes.volumes.call("ensure_snapshot", **asked))
+
+    def RemoveSnapshot(self, request: pb.RemoveSnapshotRequest, context: grpc.ServicerContext) -> pb.Removed:
+        volume, pool, snapshot = self._snapshot(request)
+        with self._holding(volume):
+            asked = {"volume": volume, "pool": pool, "snapshot": snapshot}
+            return pb.Removed(was_present=self._lanes.volumes.call("remove_snapshot", **asked))
+
+    def ListSnapshots(self, request: pb.ListSnapshotsRequest, context: grpc.ServicerContext) -> pb.SnapshotPage:
+        volume, pool = decoding.volume_id(request.volume_id), self._pool(request)
+        after = decoding.name_after(request.after)
+        found = self._lanes.volumes.call("list_snapshots", volume=volume, pool=pool, after=after)
+        return pb.SnapshotPage(snapshots=[pb.SnapshotState(volume_id=volume, **each) for each in found])
+
+    def RevertVolume(self, request: pb.RevertVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeState:
+        volume, pool, snapshot = self._snapshot(request)
+        size = volume_size(request.size_bytes)
+        self._admission.admit(admission.reversion(volume, snapshot, size_bytes=size), request.permit)
+        with self._holding(volume):
+            asked = {"volume": volume, "pool": pool, "snapshot": snapshot, "size_bytes": size}
+            return pb.VolumeState(volume_id=volume, pool=pool, **self._lanes.copies.call("revert_volume", **asked))
 
     # ---- fencing
 
@@ -145,6 +195,17 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         addresses = decoding.addresses(request.addresses)
         self._lanes.volumes.call("unfence", addresses=addresses)
         return pb.Fenced(addresses=addresses)
+
+    @contextmanager
+    def _holding(self, *volumes: str) -> Iterator[None]:
+        """Hold the volumes' locks; one of them that is being flattened is left alone first."""
+        with self._flattening.kept_from(*volumes), self._locks.hold(*(("volume", volume) for volume in volumes)):
+            yield
+
+    def _snapshot(self, message: Any) -> tuple[str, str, str]:
+        """Return volume, pool and snapshot."""
+        volume = decoding.volume_id(message.volume_id)
+        return volume, self._pool(message), decoding.snapshot_id(message.snapshot_id)
 
     def _pool(self, message: Any) -> str:
         return decoding.pool(message.pool, self._pools)

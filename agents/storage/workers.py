@@ -7,6 +7,7 @@ gets a new one. What it had open stays open for the cluster, up to 30 s, or lock
 import json
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -41,8 +42,10 @@ class Workers:
         self._all: set[_Worker] = set()
         self._is_closed = False
 
-    def call(self, name: str, **arguments: object) -> Any:
+    def call(self, name: str, should_stop: Callable[[], bool] = lambda: False, /, **arguments: object) -> Any:
         """Call a function of the worker, by its name in agents/storage/worker/__main__.py.
+
+        `should_stop`: asked while the call makes progress. Calls that can be stopped end with their process.
 
         Raises:
             ClusterSilent: it did not answer in time, or no process was free for so long.
@@ -52,7 +55,7 @@ class Workers:
         if not self._slots.acquire(timeout=self._limit_s):
             raise ClusterSilent(f"The cluster answers other calls too slowly: none ended within {self._limit_s} s.")
         try:
-            answer = self._ask(self._take(), name, arguments)
+            answer = self._ask(self._take(), name, arguments, should_stop)
         finally:
             self._slots.release()
         if "error" in answer:
@@ -69,10 +72,12 @@ class Workers:
         for worker in idle:
             worker.disconnect()
 
-    def _ask(self, worker: "_Worker", name: str, arguments: dict[str, object]) -> dict[str, Any]:
+    def _ask(
+        self, worker: "_Worker", name: str, arguments: dict[str, object], should_stop: Callable[[], bool]
+    ) -> dict[str, Any]:
         is_usable = False
         try:
-            answer = worker.ask(name, arguments, limit_s=self._limit_s)
+            answer = worker.ask(name, arguments, limit_s=self._limit_s, should_stop=should_stop)
             # After a failure of Ceph its connection may be of no use any more, as when the client was fenced.
             is_usable = answer.get("error") not in (ClusterFailed.code, ClusterSilent.code)
         except TimeoutError:
@@ -112,7 +117,9 @@ class _Worker:
         self._send(asdict(access))
         self._is_ready = False
 
-    def ask(self, name: str, arguments: dict[str, object], *, limit_s: float) -> dict[str, Any]:
+    def ask(
+        self, name: str, arguments: dict[str, object], *, limit_s: float, should_stop: Callable[[], bool]
+    ) -> dict[str, Any]:
         """Return the answer; each message about progress begins the limit anew, and the first one says that it started.
 
         Raises:
@@ -125,6 +132,8 @@ class _Worker:
             if "progress" not in answer:
                 return answer
             self._is_ready = True
+            if should_stop():
+                self._send({"stop": True})
         raise TimeoutError
 
     def kill(self) -> None:

@@ -11,8 +11,8 @@ A guest uses memory and processors while it runs; its root disk has a location f
 the guest runs or not. The disk has an id and receipts of its own: the first volume that a permit for the guest lists is
 its root disk. A rebuilt guest has had several, and one that boots from a volume none: the volume has its own history.
 
-A snapshot is in a pool, behind no node, from its moment to its erasure. The records of both state what the storage agent
-answered, which it does not sign: such an interval is only declared.
+A snapshot is in a pool, behind no node, from its moment to its erasure. The records of both state what the storage
+agent answered, which it does not sign: such an interval is only declared.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence

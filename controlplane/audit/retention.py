@@ -85,7 +85,7 @@ def _resources(before: datetime) -> list[UUID]:
 
 
 def _is_somewhere(resource: UUID) -> bool:
-    """Return True if the resource has a location by its receipts, or its snapshot was not erased: opened, not closed."""
+    """Tell if the resource has a location by its receipts, opened and not closed, or is a snapshot not erased yet."""
     intervals = selectors.residency_of(resource).intervals
     lasting = [interval for interval in intervals if interval.end is None]
     return any(interval.state == "proven" or interval.role == SNAPSHOT for interval in lasting)

@@ -61,7 +61,7 @@ class LocationCompliance(models.Model):
 
 
 class Compliance(LocationCompliance):
-    """Compliance of one resource with an allocation."""
+    """Compliance of one resource with an allocation, or of a copy in the place of another one."""
 
     resource_id = models.UUIDField(primary_key=True)
 

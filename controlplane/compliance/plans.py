@@ -22,9 +22,10 @@ from controlplane.placement.models import Allocation
 NOTIFY_WITHIN = timedelta(hours=24)
 DEADLINE = timedelta(days=30)
 LIVE = ("proposed", "approved")
-# A volume goes before the instance that has it: a guest cannot start without its data. A cached image is deleted with
-# the last disk that was cloned from it.
-ORDER = ("volume", "instance", "image")
+# A volume goes before the instance that has it: a guest cannot start without its data. Its snapshots stay behind, to be
+# deleted. A cached image is deleted with the last disk that was cloned from it.
+ORDER = ("volume", "instance", "snapshot", "image")
+STAYING = ("snapshot", "image")
 
 
 @transaction.atomic
@@ -74,7 +75,7 @@ def _item(order: int, row: LocationCompliance, now: datetime) -> dict[str, objec
         "kind": row.kind,
         "zone": row.zone,
         "failing": row.failing,
-        "targets": [] if row.kind == "image" else _targets(row),
+        "targets": [] if row.kind in STAYING else _targets(row),
         "deadline_at": as_rfc3339(_deadline(row, now)),
     }
 

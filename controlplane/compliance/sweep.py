@@ -31,6 +31,7 @@ from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
 from controlplane.placement import effective_policies, exemptions
+from controlplane.placement.copies import copy_sources
 from controlplane.placement.drift_clauses import STANDING_OPERATION, failed_clauses
 from controlplane.placement.effective_policies import PolicySubject
 from controlplane.placement.models import (
@@ -50,6 +51,7 @@ PLACED = """
 SELECT coalesce(bit_xor(hashtextextended(resource_id::text || node_id::text, 0)), 0) & 9223372036854775807 FROM (
     SELECT consumer_id, node_id FROM placement_allocation WHERE moving_id IS NULL
     UNION ALL SELECT resource_id, node_id FROM compliance_imagecopy
+    {}
 ) AS placed (resource_id, node_id)
 """
 IMAGE_ROLES: tuple[Role, ...] = ("image",)
@@ -112,21 +114,32 @@ def sweep_if_due() -> SweepChanges | None:
 
 def _mark() -> Mark:
     """Return the inputs. Sums and counts only grow: every change of a row changes them."""
-    with connection.cursor() as cursor:
-        cursor.execute(PLACED)
-        (placed_mark,) = cursor.fetchone()
     return Mark(
         facts_epoch=epochs.current(),
         policies_mark=PolicyHead.objects.aggregate(total=Sum("version"))["total"] or 0,
-        placed_mark=placed_mark,
+        placed_mark=_placed_mark(),
         exempted_mark=exemptions.agreed_count(),
     )
+
+
+def _placed_mark() -> int:
+    copies = [source.rows().values_list("pk", f"{source.node}_id").query.sql_with_params() for source in copy_sources]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            PLACED.format(" ".join(f"UNION ALL {sql}" for sql, _ in copies)),
+            [parameter for _, parameters in copies for parameter in parameters],
+        )
+        mark: int = cursor.fetchone()[0]
+    return mark
 
 
 def _sweep(now: datetime) -> tuple[SweepChanges, datetime]:
     judge, changes = _Judge(catalog.world(), now), SweepChanges(changed=delete_watched(_without_a_place()))
     for part in _in_parts(current_allocations(), key="consumer_id", resource_id="consumer_id", kind="kind"):
         _look_at(Compliance, part, judge, changes)
+    for source in copy_sources:
+        for part in _in_parts(source.rows(), key="pk", resource_id="pk", kind=Value(source.kind), node=source.node):
+            _look_at(Compliance, part, judge, changes)
     for part in _in_parts(ImageCopy.objects.all(), key="pk", resource_id="resource_id", kind=Value("image")):
         _look_at(ImageCopy, part, judge, changes)
     return changes, min([now + AT_LATEST, *(moment for moment in judge.boundaries if moment > now)])
@@ -134,12 +147,15 @@ def _sweep(now: datetime) -> tuple[SweepChanges, datetime]:
 
 def _without_a_place() -> list[LocationCompliance]:
     placed = current_allocations().filter(consumer_id=OuterRef("pk"))
-    return list(Compliance.objects.filter(~Exists(placed)).select_related("project").order_by("pk"))
+    copies = [~Exists(source.rows().filter(pk=OuterRef("pk"))) for source in copy_sources]
+    return list(Compliance.objects.filter(~Exists(placed), *copies).select_related("project").order_by("pk"))
 
 
-def _in_parts(rows: QuerySet[Any], *, key: str, resource_id: str, kind: str | Value) -> Iterator[list[DataLocation]]:
-    """Yield the locations of these rows in batches."""
-    locations = rows.order_by("pk").values_list(key, resource_id, kind, "project_id", "node_id", "node__zone_id")
+def _in_parts(
+    rows: QuerySet[Any], *, key: str, resource_id: str, kind: str | Value, node: str = "node"
+) -> Iterator[list[DataLocation]]:
+    """Yield the locations of these rows in batches. `node`: the lookup of their node."""
+    locations = rows.order_by("pk").values_list(key, resource_id, kind, "project_id", f"{node}_id", f"{node}__zone_id")
     left = locations.iterator(chunk_size=BATCH)
     while part := list(islice(left, BATCH)):
         projects = Project.objects.in_bulk({project for *_, project, _, _ in part})

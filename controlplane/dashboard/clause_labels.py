@@ -224,7 +224,12 @@ RECORD_KINDS: Mapping[str, Text] = {
     "mark": _("marker"),
     "audit": _("audit"),
 }
-RESOURCE_KINDS: Mapping[str, Text] = {"instance": _("Instance"), "volume": _("Volume"), "image": _("Image")}
+RESOURCE_KINDS: Mapping[str, Text] = {
+    "instance": _("Instance"),
+    "volume": _("Volume"),
+    "snapshot": _("Snapshot"),
+    "image": _("Image"),
+}
 DRIFT_ACTIONS: Mapping[str, Text] = {
     "flag": _("reported only"),
     "freeze": _("reported; start and grow are blocked"),

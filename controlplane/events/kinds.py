@@ -40,6 +40,11 @@ KINDS: Mapping[str, Kind] = {
     "volume.error": Kind("The volume could not be created."),
     "volume.updated": Kind("The name or the labels of the volume changed."),
     "volume.deleted": Kind("The volume is deleted."),
+    "snapshot.created": Kind("A snapshot of a volume was requested.", ("volume", "size_gib")),
+    "snapshot.available": Kind("The snapshot was taken, and can be reverted to or made a volume of."),
+    "snapshot.error": Kind("The snapshot could not be taken."),
+    "snapshot.updated": Kind("The name, the labels or the expiry of the snapshot changed."),
+    "snapshot.deleted": Kind("The snapshot is deleted."),
     "snapshot_schedule.created": Kind("A snapshot schedule was created."),
     "snapshot_schedule.updated": Kind("The snapshot schedule changed."),
     "snapshot_schedule.deleted": Kind("The snapshot schedule is deleted; its snapshots stay."),
@@ -173,7 +178,7 @@ KINDS: Mapping[str, Kind] = {
 PING = "webhook.pinged"
 
 # State machines whose transitions are published; the others are internal.
-MOVES = frozenset({"instance", "volume", "image"})
+MOVES = frozenset({"instance", "volume", "snapshot", "image"})
 
 # Audit entries that are also published. A request for a change of state is not: the transition is.
 DEEDS: Mapping[str, str] = {
@@ -181,6 +186,8 @@ DEEDS: Mapping[str, str] = {
     "instance.update": "instance.updated",
     "volume.create": "volume.created",
     "volume.update": "volume.updated",
+    "snapshot.create": "snapshot.created",
+    "snapshot.update": "snapshot.updated",
     "image.create": "image.created",
     "image.update": "image.updated",
     "network.create": "network.created",

@@ -57,8 +57,8 @@ class PlacementRequest:
     more condition, which skips no other. `excluded`: ids of nodes that are not allowed, since the consumer migrates
     within its `zones`. `preferred_traits`: of the node, where one with them can take the request. `pools`: space taken
     from a pool is not taken from the node's own disk; at most one of them gives space. `move`: the id that holds the
-    allocation while the consumer migrates there. `beside`: the consumer in whose place the data is too, without an
-    allocation of its own, as a snapshot beside its volume.
+    allocation while the consumer migrates there. `copy_of`: the consumer that the data is a copy of, in its place and
+    without an allocation of its own, such as a snapshot's volume.
 
     The recorded classifications and policies of the consumer's data always apply; `classifications`, clauses of its
     `own` and `sources` (whose data it is about to hold) come on top. `roles`: others than those of the operation, for
@@ -83,7 +83,7 @@ class PlacementRequest:
     host: str | None = None
     excluded: tuple[UUID, ...] = ()
     move: UUID | None = None
-    beside: UUID | None = None
+    copy_of: UUID | None = None
     classifications: tuple[str, ...] = ()
     own: tuple[Policy, ...] = ()
     sources: tuple[DataSource, ...] = ()
@@ -104,7 +104,7 @@ class PlacementRequest:
     @property
     def present_holder(self) -> UUID:
         """Return the consumer of the allocation where the data is now."""
-        return self.beside or self.consumer_id
+        return self.copy_of or self.consumer_id
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from andromede_core.policy.evaluation import ClauseResult
 
-STANDING_OPERATION = {"instance": "instance.start", "volume": "volume.create"}
+STANDING_OPERATION = {"instance": "instance.start", "volume": "volume.create", "snapshot": "snapshot.create"}
 
 
 def failed_clauses(results: Iterable[ClauseResult]) -> list[dict[str, str]]:

@@ -125,8 +125,8 @@ def keep_exempted(request: PlacementRequest, taken: PlacementResult) -> None:
 def renew_decision(request: PlacementRequest) -> Decision:
     """Decide again for the consumer where it is, and let its allocation rest on that decision.
 
-    A permit needs a decision as new as the policies and facts. The allocation that a consumer is `beside` rests on a
-    decision of its own.
+    A permit needs a decision as new as the policies and facts. The allocation of what the data is a copy of keeps its own
+    decision.
 
     Raises:
         NoAllocation, PolicyUnsatisfiable, NoPlace.
@@ -142,7 +142,7 @@ def renew_decision(request: PlacementRequest) -> Decision:
             with transaction.atomic():
                 lease_guard.lock_lease()
                 decision = store_decision(request, taken)
-                if _rests_on(allocation, decision) if request.beside is None else _is_beside(allocation, taken):
+                if _rests_on(allocation, decision) if request.copy_of is None else _is_unchanged(allocation, taken):
                     return decision
                 transaction.set_rollback(True)
         except DatabaseError as exc:
@@ -157,7 +157,7 @@ def _rests_on(allocation: Allocation, decision: Decision) -> bool:
     return bool(own.update(decision=decision))
 
 
-def _is_beside(allocation: Allocation, taken: PlacementResult) -> bool:
+def _is_unchanged(allocation: Allocation, taken: PlacementResult) -> bool:
     """Tell if the allocation and the inputs of the decision are as they were, which they stay until the commit."""
     own = Allocation.objects.select_for_update(no_key=True).filter(pk=allocation.pk, node_id=allocation.node_id)
     return own.exists() and selectors.lock_versions(allocation.project_id) == taken.standing

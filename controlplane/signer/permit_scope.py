@@ -23,7 +23,8 @@ from controlplane.placement.decisions import PlacementRequest
 from controlplane.placement.effective_policies import DataSource, PolicySubject
 from controlplane.signer.errors import PermitOutdated
 from controlplane.storage.models import Snapshot, Volume
-from controlplane.storage.services import image_sources, snapshot_placement_request, volume_placement_request
+from controlplane.storage.services import image_sources, volume_placement_request
+from controlplane.storage.snapshot_placement import snapshot_placement_request
 
 # The related rows of an instance that are read, unless placement has to decide again.
 OF_INSTANCE = ("generation", "root_volume_id", "boot_volume", "project__organization", "image__sha256")

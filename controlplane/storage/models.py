@@ -54,7 +54,7 @@ class Volume(ProjectResource):
     iops_limit = models.PositiveIntegerField(default=0, db_default=0)
     mb_per_s_limit = models.PositiveIntegerField(default=0, db_default=0)
     next_type = models.ForeignKey(VolumeType, models.PROTECT, null=True, related_name="+", db_index=False)
-    snapshot = models.ForeignKey("Snapshot", models.PROTECT, null=True, related_name="+")
+    snapshot = models.ForeignKey("Snapshot", models.PROTECT, null=True, related_name="+", db_index=False)
     is_deleting = models.BooleanField(default=False)
 
     class Meta:
@@ -72,7 +72,8 @@ class Volume(ProjectResource):
         indexes = [
             models.Index(
                 fields=["project", "created_at", "id"], condition=~Q(state="deleted"), name="storage_volume_by_age"
-            )
+            ),
+            models.Index(fields=["snapshot"], condition=Q(snapshot__isnull=False), name="storage_volume_by_snapshot"),
         ]
 
     @property

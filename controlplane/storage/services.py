@@ -87,28 +87,13 @@ def volume_placement_request(
 
 
 def pool_requirements(volume: Volume, *, gib: int = 0) -> tuple[PoolRequirement, ...]:
-    """Return the pool that a node needs to open the volume: its present or future one. `gib`: the space to take.
-
-    A volume that is made from a snapshot is in the snapshot's zone, whose pools it can be a clone in.
-    """
+    """Return the pool that a node needs to open the volume: its present or future one. `gib`: the space to take."""
     if volume.pool is not None:
         return (PoolRequirement(volume.pool.name, gib, volume.pool.zone_id),)
     if volume.node_id is not None or not volume.volume_type.pool:
         return ()
     zone = volume.snapshot.pool.zone_id if volume.snapshot is not None else None
     return (PoolRequirement(volume.volume_type.pool, gib, zone),)
-
-
-def snapshot_placement_request(snapshot: Snapshot, *, operation: str) -> PlacementRequest:
-    """Return the placement request for a snapshot, which takes no space besides that of its volume."""
-    return PlacementRequest(
-        operation=operation,
-        project=snapshot.project,
-        consumer_id=snapshot.pk,
-        kind="snapshot",
-        beside=snapshot.volume_id,
-        sources=(DataSource(snapshot.volume_id, snapshot.project),),
-    )
 
 
 def resized(request: PlacementRequest, disk_gib: int) -> PlacementRequest:

@@ -1,6 +1,6 @@
-"""Evidence of when a snapshot was taken and erased. A storage agent signs no receipts: the records state what it answered.
+"""Evidence of when a snapshot was taken and erased.
 
-All are inside the caller's transaction.
+A storage agent signs no receipts: the records state what it answered. All are inside the caller's transaction.
 """
 
 from andromede_core.documents.parsing import as_rfc3339

@@ -33,7 +33,7 @@ NAME_TAKEN = "storage_snapshot_schedule_name_taken"
 
 @dataclass(frozen=True)
 class ScheduleSpec:
-    """What a schedule takes snapshots of, when, and how many it keeps. Either `volume` or `selector`, of labels."""
+    """Content of a schedule. It takes snapshots of the `volume`, or of those that `selector`, of labels, selects."""
 
     name: str
     times: ScheduleTimes

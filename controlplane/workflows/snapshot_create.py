@@ -24,7 +24,7 @@ def on_failure(operation: Operation, error: dict[str, object]) -> None:
     snapshot = _snapshot(operation)
     quotas.release(snapshot.pk)
     snapshot_evidence.record_undone(snapshot, operation)
-    move(snapshot, SNAPSHOT, "error", last_error=error)
+    move(snapshot, SNAPSHOT, "error", last_error=error, taken_at=None)
 
 
 def take(operation: Operation) -> Effect:

@@ -31,7 +31,8 @@ from controlplane.placement.errors import SignerSilent
 from controlplane.placement.models import Allocation, Decision
 from controlplane.placement.permits import PermitKey
 from controlplane.storage.models import Snapshot, Volume
-from controlplane.storage.services import snapshot_placement_request, volume_placement_request
+from controlplane.storage.services import volume_placement_request
+from controlplane.storage.snapshot_placement import snapshot_placement_request
 from controlplane.workflows.workflow_types import StepPending
 
 PERMIT_REFUSED = "agent.permit."
@@ -61,17 +62,20 @@ def for_instance(operation: Operation, instance: Instance, *, gets: Iterable[Dat
     )
 
 
-def for_volume(operation: Operation, volume: Volume) -> CallAuthorization:
+def for_volume(operation: Operation, volume: Volume, *, is_of_cluster: bool = False) -> CallAuthorization:
+    """Authorize a call for a volume. `is_of_cluster`: it goes to the storage agent, and the node may not answer."""
     make_request = partial(volume_placement_request, volume, operation=operation.kind)
-    return _authorize(operation, placement.call_authorization(volume.pk), make_request, generation=volume.generation)
+    authorization = placement.call_authorization(volume.pk)
+    return _authorize(
+        operation, authorization, make_request, generation=volume.generation, calls_node=not is_of_cluster
+    )
 
 
 def for_snapshot(operation: Operation, snapshot: Snapshot) -> CallAuthorization:
-    """Authorize a call for a snapshot: it is decided for itself, where its volume has the allocation."""
+    """Authorize a call to the storage agent for a snapshot, which is decided where its volume has the allocation."""
     make_request = partial(snapshot_placement_request, snapshot, operation=operation.kind)
-    return _authorize(
-        operation, placement.call_authorization(snapshot.volume_id), make_request, generation=snapshot.generation
-    )
+    authorization = placement.call_authorization(snapshot.volume_id)
+    return _authorize(operation, authorization, make_request, generation=snapshot.generation, calls_node=False)
 
 
 def for_attachment(operation: Operation, attachment: Attachment) -> CallAuthorization:
@@ -112,8 +116,12 @@ def _authorize(
     *,
     generation: int,
     op: str | None = None,
+    calls_node: bool = True,
 ) -> CallAuthorization:
-    """Request the permit. `op`: of the permit, if it is not the operation's kind."""
+    """Request the permit.
+
+    `op`: of the permit, if it is not the operation's kind. `calls_node`: the node checks it, and needs trust documents.
+    """
     agent_client.require_not_abandoned(authorization.node)
     require_in_service(authorization.node, operation.kind)
     key = PermitKey(operation, op or operation.kind, authorization.node.pk, generation)
@@ -125,7 +133,7 @@ def _authorize(
             if clock.now() >= operation.deadline_at:
                 raise
             raise StepPending(f"waits for the {exc.facts['process']}", delay=SIGNER_RETRY_DELAY) from exc
-    if authorization.node.facts_epoch < issued.epoch:
+    if calls_node and authorization.node.facts_epoch < issued.epoch:
         send_trust(authorization.node)
     return replace(
         authorization,

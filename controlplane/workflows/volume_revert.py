@@ -28,7 +28,7 @@ def on_failure(operation: Operation, error: dict[str, object]) -> None:
 def close(operation: Operation) -> None:
     """Fence what has the volume open, such as a guest that was killed. What uses the volume next opens it anew."""
     volume = _volume(operation)
-    step_permits.for_volume(operation, volume)
+    step_permits.for_volume(operation, volume, is_of_cluster=True)
     node_steps.fence_disk(volume.node, node_steps.disk_of(volume))
 
 
@@ -36,7 +36,7 @@ def revert(operation: Operation) -> None:
     queues.need_transfers()
     volume = _volume(operation)
     snapshot = Snapshot.objects.select_related("pool__cluster").get(pk=operation.args["snapshot"])
-    cluster_disks.revert(step_permits.for_volume(operation, volume), volume, snapshot)
+    cluster_disks.revert(step_permits.for_volume(operation, volume, is_of_cluster=True), volume, snapshot)
 
 
 def _volume(operation: Operation) -> Volume:

@@ -264,15 +264,12 @@ def pool_near(node: Node) -> str:
     return str(created.pk)
 
 
-def snapshot_of(volume: Volume) -> str:
-    return str(make_snapshot(volume, pool=Pool.objects.get()).pk)
-
-
-def schedule_of(volume: Volume) -> str:
-    created = SnapshotSchedule.objects.create(
-        project=volume.project, name="nightly", volume=volume, frequency="daily", at=time(2, 30), timezone="UTC", keep=7
-    )
-    return str(created.pk)
+def snapshots_of(volume: Volume) -> dict[str, str]:
+    """A snapshot and a schedule of the volume."""
+    times = {"frequency": "daily", "at": time(2, 30), "timezone": "UTC"}
+    schedule = SnapshotSchedule.objects.create(project=volume.project, name="nightly", volume=volume, keep=7, **times)
+    snapshot = make_snapshot(volume, pool=Pool.objects.get())
+    return {"snapshot": str(snapshot.pk), "snapshot_schedule": str(schedule.pk)}
 
 
 def announcer_of(zone: Zone) -> str:
@@ -327,8 +324,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         "project": str(cloud.tenant.project.pk),
         "instance": str(instance.pk),
         "volume": attachment["volume"]["id"],
-        "snapshot": snapshot_of(Volume.objects.get()),
-        "snapshot_schedule": schedule_of(Volume.objects.get()),
+        **snapshots_of(Volume.objects.get()),
         "attachment": attachment["id"],
         **network_of(cloud),
         **groups_of(api),

@@ -213,7 +213,7 @@ def test_times_without_a_process_are_missed_but_for_the_last(api: Caller, data: 
     assert missed() == [{"planned_at": first.isoformat(), "times": 3, "error": None}]
 
 
-def test_volume_of_another_operation_is_tried_again(api: Caller, shared: Shared, data: Volume) -> None:
+def test_snapshot_of_a_busy_volume_is_retried(api: Caller, shared: Shared, data: Volume) -> None:
     schedule = hourly(api)
     growth = api.post("volumes/data/actions/grow", {"size_gib": 3})
     assert take_due() == 0
@@ -226,7 +226,7 @@ def test_volume_of_another_operation_is_tried_again(api: Caller, shared: Shared,
     assert schedule.last_error is None
 
 
-def test_refused_snapshot_is_an_event_and_not_tried_again(api: Caller, data: Volume) -> None:
+def test_refused_snapshot_is_an_event_and_is_not_retried(api: Caller, data: Volume) -> None:
     schedule = hourly(api)
     Quota.objects.create(project=data.project, dimension="snapshots", limit=0)
     assert (take_due(), take_due()) == (0, 0)

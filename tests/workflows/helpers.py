@@ -30,7 +30,7 @@ from controlplane.storage.models import Snapshot, Volume
 from controlplane.storage.services import NewVolume, volume_create, volume_delete
 from controlplane.workflows.workflow_types import Step, Workflow
 from tests.power import lose_power
-from tests.snapshots import delete_snapshot
+from tests.workflows.snapshots import delete_snapshot
 from tests.world import PATIENCE, Cloud, FakeMachine, run, run_next_attempt
 
 POOL = "shared"

@@ -25,7 +25,6 @@ from controlplane.storage.retype import volume_retype
 from controlplane.storage.services import volume_grow
 from controlplane.workflows.registry import WORKFLOWS
 from tests.nightly import thinned
-from tests.snapshots import ask_clone, ask_revert, ask_snapshot, cluster, delete_snapshot
 from tests.workflows.helpers import (
     Killed,
     altered,
@@ -56,6 +55,7 @@ from tests.workflows.helpers import (
     then,
     undone_twice,
 )
+from tests.workflows.snapshots import ask_clone, ask_revert, ask_snapshot, cluster, delete_snapshot
 from tests.world import Cloud, make_flavor, make_image, run, run_next_attempt
 
 Ask = Callable[[], Operation]

@@ -15,7 +15,7 @@ import rbd
 
 from agents.node.errors import AgentError
 from agents.storage.errors import ClusterFailed
-from agents.storage.worker import description, fencing, images, openings, volumes
+from agents.storage.worker import description, fencing, flattening, images, openings, snapshots, trash, volumes
 from agents.storage.worker.cluster import Cluster
 
 CALLS: Mapping[str, Callable[..., object]] = {
@@ -26,7 +26,13 @@ CALLS: Mapping[str, Callable[..., object]] = {
     "ensure_volume": volumes.ensure,
     "remove_volume": volumes.remove,
     "list_volumes": volumes.page,
-    "empty_trash": volumes.empty_trash,
+    "empty_trash": trash.empty,
+    "ensure_snapshot": snapshots.ensure,
+    "remove_snapshot": snapshots.remove,
+    "list_snapshots": snapshots.page,
+    "revert_volume": snapshots.revert,
+    "find_clone": flattening.find,
+    "flatten_clone": flattening.flatten,
     "open_volume": openings.open_volume,
     "close_volume": openings.close_volume,
     "fence": fencing.fence_addresses,
@@ -38,22 +44,28 @@ PROGRESS, PROGRESS_S = b'{"progress": true}', 0.5
 def main() -> None:
     connection = Connection(int(sys.argv[1]))
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(connection, requests), daemon=True).start()
-    cluster = Cluster(**requests.get(), progress=_progress(connection))
+    access: dict[str, Any] = json.loads(connection.recv_bytes())
+    cluster = Cluster(**access, progress=_progress(connection))
+    threading.Thread(target=_read, args=(connection, requests, cluster), daemon=True).start()
     connection.send_bytes(PROGRESS)
     while True:
         request = requests.get()
+        cluster.is_to_stop = False
         answer = _answer(cluster, request["call"], request["arguments"])
         connection.send_bytes(json.dumps(answer).encode())
 
 
-def _read(connection: Connection, requests: "queue.SimpleQueue[dict[str, Any]]") -> None:
+def _read(connection: Connection, requests: "queue.SimpleQueue[dict[str, Any]]", cluster: Cluster) -> None:
     """Read requests in a thread of its own: this process ends with the agent, also while it waits for the cluster."""
     while True:
         try:
-            requests.put(json.loads(connection.recv_bytes()))
+            message: dict[str, Any] = json.loads(connection.recv_bytes())
         except (EOFError, OSError):
             os._exit(0)
+        if "stop" in message:
+            cluster.is_to_stop = True
+        else:
+            requests.put(message)
 
 
 def _answer(cluster: Cluster, name: str, arguments: dict[str, Any]) -> dict[str, object]:

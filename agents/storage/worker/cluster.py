@@ -18,6 +18,8 @@ reads the directory of images, which in the namespace of the volumes would name 
 SETTINGS = {
     # It would replace our entry, for 30 days, by one for an hour.
     "rbd_blocklist_on_break_lock": "false",
+    # Longer than it takes the monitors to replace a disk that hangs. After it the request fails, in seconds.
+    "rados_osd_op_timeout": "60",
 }
 
 
@@ -28,6 +30,8 @@ class Cluster:
         self._conf, self._client, self._keyring = conf, client, keyring
         self.progress = progress
         """Tells the agent that the call goes on."""
+        self.is_to_stop = False
+        """The agent wants the call to end."""
 
     def on_progress(self, done: int, total: int) -> int:
         """Tell the agent of librbd's progress; 0: it is to go on."""
@@ -82,7 +86,7 @@ class Cluster:
 
 
 @contextmanager
-def opened(ioctx: Any, name: str, **options: object) -> Iterator[Any | None]:
+def opened(ioctx: Any, name: str | None, **options: object) -> Iterator[Any | None]:
     """Open an image, to read unless `read_only` is False; None if it does not exist. A reader is no watcher."""
     try:
         image = rbd.Image(ioctx, name, **({"read_only": True} | options))

@@ -4,13 +4,14 @@ An image without the snapshot is one whose import was interrupted; it is written
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
 import rbd
 
 from agents.node.errors import ImageInUse
+from agents.storage.worker import intents, parents
 from agents.storage.worker.cluster import NAMESPACE, Cluster, opened
 
 SNAPSHOT = "base"
@@ -54,11 +55,11 @@ def import_file(cluster: Cluster, *, pool: str, sha256: str, path: str, came_as:
             image.create_snap(SNAPSHOT)
 
 
-def remove(cluster: Cluster, *, pool: str, sha256: str) -> bool:
+def remove(cluster: Cluster, *, pool: str, sha256: str, pools: Sequence[str]) -> bool:
     """Remove the image; False if there was none.
 
     Raises:
-        ImageInUse: a volume is a clone of it.
+        ImageInUse: a volume of one of `pools` is a clone of it, or is just being flattened.
     """
     name = name_of(sha256)
     with cluster.images(pool) as ioctx:
@@ -66,18 +67,18 @@ def remove(cluster: Cluster, *, pool: str, sha256: str) -> bool:
             if image is None:
                 return False
             if is_complete(image):
-                _check_unused(image, sha256)
+                _check_unused(ioctx, image, sha256)
+                if image.id() in intents.detaching(cluster, pools):
+                    raise ImageInUse(f"A clone of image {sha256} is being flattened.")
                 image.remove_snap(SNAPSHOT)
         rbd.RBD().remove(ioctx, name, on_progress=cluster.on_progress)
     return True
 
 
-def _check_unused(image: Any, sha256: str) -> None:
-    image.set_snap(SNAPSHOT)
-    clones = [clone["image"] for clone in image.list_children2()]
-    image.set_snap(None)
-    if clones:
-        raise ImageInUse(f"{len(clones)} volumes are clones of image {sha256}, among them {clones[0]}.")
+def _check_unused(ioctx: Any, image: Any, sha256: str) -> None:
+    count = len(parents.clones(ioctx, image.id(), image.snap_get_id(SNAPSHOT)))
+    if count:
+        raise ImageInUse(f"{count} volumes are clones of image {sha256}.")
 
 
 def is_complete(image: Any) -> bool:

@@ -7,22 +7,19 @@ Which client opened a volume with which key, Ceph does not tell. So the record h
 before its key was made: those are of earlier openings, as of the source of a live migration.
 """
 
-import json
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import rados
-import rbd
-
 from agents.storage.errors import VolumeMissing
+from agents.storage.worker import intents, parents, records
 from agents.storage.worker.cluster import NAMESPACE, Cluster, opened
 from agents.storage.worker.fencing import fence, holders, watchers
 
 RECORDS = "openings"  # an object of the pool
 MAX_OPENINGS = 64  # of one volume; two, while its guest migrates
 NODE_DIGITS = 12
+EMPTY = '""'  # the default namespace, in capabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +39,8 @@ def open_volume(cluster: Cluster, *, volume: str, pool: str, node: str) -> dict[
         VolumeMissing: there is no such volume.
     """
     with cluster.volumes(pool) as ioctx:
-        caps = _capabilities(ioctx, volume, pool)
+        intents.settle(cluster, ioctx, volume, pool=pool)
+        caps = _capabilities(cluster, ioctx, volume, pool)
         own = _own(_read(cluster, pool, volume), node)
         if own is not None and own.is_closing:
             close_volume(cluster, volume=volume, pool=pool, node=node, is_dead=True)
@@ -66,11 +64,17 @@ def close_volume(cluster: Cluster, *, volume: str, pool: str, node: str, is_dead
         _write(cluster, pool, volume, Opening(own.node, own.number, own.before, is_closing=True))
     _remove_key(cluster, volume, node)
     with cluster.volumes(pool) as ioctx:
+        intents.settle(cluster, ioctx, volume, pool=pool)
         belongs = _ownership(own, others)
         fenced = fence(cluster, ioctx, volume, belongs, with_locks=is_dead)
         left = watchers(cluster, ioctx, volume)
     _forget(cluster, pool, volume, node)
     return {"was_open": own is not None, "fenced": fenced, "watchers": left}
+
+
+def is_open(cluster: Cluster, *, volume: str, pool: str) -> bool:
+    """Return whether a node has a key of the volume."""
+    return bool(_read(cluster, pool, volume))
 
 
 def remove_all(cluster: Cluster, *, volume: str, pool: str) -> None:
@@ -103,39 +107,42 @@ def _ownership(own: Opening | None, others: list[Opening]) -> Callable[[str], bo
     return lambda address: address in of_earlier and address not in own.before
 
 
-def _capabilities(ioctx: Any, volume: str, pool: str) -> str:
-    """Return what the key may do on the disks: this image, and reading its parent. Prefixes of ids end with a dot
-    where Ceph allows it, since they also match longer ids.
+def _capabilities(cluster: Cluster, ioctx: Any, volume: str, pool: str) -> str:
+    """Return what the key may do on the disks: this image, and reading what it is a clone of. Prefixes of ids end with
+    a dot where Ceph allows it, since they also match longer ids.
     """
     here = f'pool={pool} namespace="" object_prefix'
-    parents = f"pool={pool} namespace={NAMESPACE} object_prefix"
     with opened(ioctx, volume) as image:
         if image is None:
             raise VolumeMissing(f"There is no volume {volume} in pool {pool!r}.")
-        own, parent = image.id(), _parent_id(image)
+        own, read = image.id(), parents.chain(cluster, ioctx, image)
     allowed = [
         f"rx {here} rbd_id.{volume}",
         f"rwx {here} rbd_header.{own}",
         f"rwx {here} rbd_object_map.{own}",
         f"rwx {here} rbd_data.{own}.",
         f"rx {here} rbd_info",
+        *(each for parent in read for each in _reading(parent)),
     ]
-    if parent is not None:
-        allowed += [
-            f"rx {parents} rbd_header.{parent}",
-            f"rx {parents} rbd_object_map.{parent}",
-            f"r {parents} rbd_data.{parent}.",
-            f"rx {parents} rbd_directory",
-            f"rx {parents} rbd_info",
-        ]
-    return ", ".join(f"allow {each}" for each in allowed)
+    return ", ".join(f"allow {each}" for each in dict.fromkeys(allowed))
 
 
-def _parent_id(image: Any) -> str | None:
-    try:
-        return str(image.parent_id())
-    except rbd.ImageNotFound:
-        return None
+def _reading(parent: parents.Parent) -> list[str]:
+    """Return the capabilities to read a parent. The name of a volume is found by its id, without a list of all."""
+    # As earlier releases wrote it: the monitors refuse a key that exists with other capabilities, however alike.
+    there = f"pool={parent.pool} namespace={parent.namespace or EMPTY} object_prefix"
+    find = (
+        [f"rx {there} rbd_directory"]
+        if parent.namespace == NAMESPACE
+        else [f"class rbd dir_get_name {there} rbd_directory", f"class rbd trash_get {there} rbd_trash"]
+    )
+    return [
+        f"rx {there} rbd_header.{parent.id}",
+        f"rx {there} rbd_object_map.{parent.id}",
+        f"r {there} rbd_data.{parent.id}.",
+        *find,
+        f"rx {there} rbd_info",
+    ]
 
 
 def _client(volume: str, node: str) -> str:
@@ -155,24 +162,13 @@ def _own(records: list[Opening], node: str) -> Opening | None:
 
 
 def _read(cluster: Cluster, pool: str, volume: str) -> list[Opening]:
-    with cluster.images(pool) as ioctx, rados.ReadOpCtx() as operation:
-        values, _ = ioctx.get_omap_vals(operation, "", f"{volume}.", MAX_OPENINGS)
-        try:
-            ioctx.operate_read_op(operation, RECORDS)
-        except rados.ObjectNotFound:
-            return []
-        return [Opening(**json.loads(value)) for _, value in values]
+    found = records.read(cluster, pool, RECORDS, prefix=f"{volume}.", limit=MAX_OPENINGS)
+    return [Opening(**value) for value in found.values()]
 
 
 def _write(cluster: Cluster, pool: str, volume: str, opening: Opening) -> None:
-    with cluster.images(pool) as ioctx, rados.WriteOpCtx() as operation:
-        value = json.dumps(asdict(opening)).encode()
-        ioctx.set_omap(operation, (f"{volume}.{opening.node}",), (value,))
-        ioctx.operate_write_op(operation, RECORDS)
+    records.write(cluster, pool, RECORDS, f"{volume}.{opening.node}", asdict(opening))
 
 
 def _forget(cluster: Cluster, pool: str, volume: str, node: str) -> None:
-    with cluster.images(pool) as ioctx, rados.WriteOpCtx() as operation:
-        ioctx.remove_omap_keys(operation, (f"{volume}.{_short(node)}",))
-        with suppress(rados.ObjectNotFound):  # nothing was opened in this pool before
-            ioctx.operate_write_op(operation, RECORDS)
+    records.remove(cluster, pool, RECORDS, f"{volume}.{_short(node)}")

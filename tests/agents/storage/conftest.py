@@ -32,9 +32,9 @@ class Writer:
         self.process = process
         self._send(key.decode())
 
-    def write(self) -> str:
-        """Return "written", or the name of the error."""
-        self._send("x")
+    def write(self, text: str = "x") -> str:
+        """Write it at the beginning of the volume; returns "written", or the name of the error."""
+        self._send(text)
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 

@@ -39,6 +39,7 @@ class StorageAgent:
     authority: Authority = field(default_factory=Authority)
     limit_s: float = 60
     image_max_bytes: int = 64 * MIB
+    more_pools: tuple[str, ...] = ()
     port: int = 0
     _stub: Any = None
     _channels: list[grpc.Channel] = field(default_factory=list)
@@ -48,18 +49,26 @@ class StorageAgent:
         self.ca: TestCA = make_ca(self.folder / "ca")
         root = self.authority.root.public_pem
         issue_storage_agent(self.ca, self.folder, storage_id=STORAGE_ID, zone=ZONE, root=root)
-        self.ceph.command("auth get-or-create", entity=f"client.{CLIENT}", caps=capabilities())
+        caps = capabilities()
+        if self.more_pools:
+            caps[-1] += "".join(f", allow rwx pool={pool}" for pool in self.more_pools)
+        self.ceph.command("auth get-or-create", entity=self.entity, caps=caps)
+
+    @property
+    def entity(self) -> str:
+        """Return the user of Ceph: one with more pools has other capabilities."""
+        return f"client.{'-'.join([CLIENT, *self.more_pools])}"
 
     @property
     def config(self) -> Config:
-        (made,) = self.ceph.command("auth get", entity=f"client.{CLIENT}")
+        (made,) = self.ceph.command("auth get", entity=self.entity)
         keyring = self.folder / "keyring"
-        keyring.write_text(f"[client.{CLIENT}]\nkey = {made['key']}\n")
+        keyring.write_text(f"[{self.entity}]\nkey = {made['key']}\n")
         return Config(
             self.folder,
             "127.0.0.1:0",
-            Access(str(self.ceph.conf), CLIENT, str(keyring)),
-            pools=(POOL,),
+            Access(str(self.ceph.conf), self.entity.removeprefix("client."), str(keyring)),
+            pools=(POOL, *self.more_pools),
             limit_s=self.limit_s,
             image_max_bytes=self.image_max_bytes,
             trash_interval_s=0.2,
@@ -122,17 +131,18 @@ class StorageAgent:
         return trust
 
     def permit(self, *volumes: str, op: str = "volume.create", node: str = SOURCE, **changes: Any) -> pb.Permit:
-        """Return a permit for these volumes, and for an image."""
-        images = tuple(filter(None, [changes.pop("image", "")]))
-        fields = {"node": node, "zone": ZONE, "contents": Contents(volumes, images)}
+        """Return a permit for these volumes, and for an image and a snapshot."""
+        images, snapshots = (tuple(filter(None, [changes.pop(kind, "")])) for kind in ("image", "snapshot"))
+        fields = {"node": node, "zone": ZONE, "contents": Contents(volumes, images, snapshots=snapshots)}
         made = self.authority.permit(op, **(fields | changes))
         return pb.Permit(document=made.document, policies=made.policies, cosignature=made.cosignature)
 
     # ---- calls
 
     def ensure(self, volume: str, size_bytes: int = SIZE, **spec: Any) -> pb.VolumeState:
-        spec.setdefault("permit", self.permit(volume, image=spec.get("image_sha256", "")))
-        request = pb.EnsureVolumeRequest(volume_id=volume, pool=POOL, size_bytes=size_bytes, **spec)
+        source = spec["snapshot"].snapshot_id if "snapshot" in spec else ""
+        spec.setdefault("permit", self.permit(volume, image=spec.get("image_sha256", ""), snapshot=source))
+        request = pb.EnsureVolumeRequest(**({"volume_id": volume, "pool": POOL, "size_bytes": size_bytes} | spec))
         state: pb.VolumeState = self.stub().EnsureVolume(request)
         return state
 
@@ -154,6 +164,38 @@ class StorageAgent:
 
     def remove(self, volume: str) -> bool:
         return bool(self.stub().RemoveVolume(pb.RemoveVolumeRequest(volume_id=volume, pool=POOL)).was_present)
+
+    def snapshot(self, volume: str, snapshot: str = "", size_bytes: int = SIZE, **spec: Any) -> pb.SnapshotState:
+        """Take a snapshot, a new one by default."""
+        snapshot = snapshot or new_id()
+        spec.setdefault("permit", self.permit(volume, op="snapshot.create", snapshot=snapshot))
+        request = pb.EnsureSnapshotRequest(
+            volume_id=volume, pool=POOL, snapshot_id=snapshot, size_bytes=size_bytes, **spec
+        )
+        state: pb.SnapshotState = self.stub().EnsureSnapshot(request)
+        return state
+
+    def clone(self, of: pb.SnapshotState, **spec: Any) -> str:
+        """Return a new volume, made from the snapshot."""
+        source = pb.SnapshotSource(pool=POOL, volume_id=of.volume_id, snapshot_id=of.snapshot_id)
+        return self.made(snapshot=source, **spec)
+
+    def revert(self, to: pb.SnapshotState, size_bytes: int = SIZE, permit: pb.Permit | None = None) -> pb.VolumeState:
+        permit = permit or self.permit(to.volume_id, op="volume.revert", snapshot=to.snapshot_id)
+        request = pb.RevertVolumeRequest(
+            permit=permit, volume_id=to.volume_id, pool=POOL, snapshot_id=to.snapshot_id, size_bytes=size_bytes
+        )
+        state: pb.VolumeState = self.stub().RevertVolume(request)
+        return state
+
+    def drop(self, snapshot: pb.SnapshotState) -> bool:
+        """Remove the snapshot."""
+        request = pb.RemoveSnapshotRequest(volume_id=snapshot.volume_id, pool=POOL, snapshot_id=snapshot.snapshot_id)
+        return bool(self.stub().RemoveSnapshot(request).was_present)
+
+    def snapshots(self, volume: str, after: str = "") -> list[pb.SnapshotState]:
+        request = pb.ListSnapshotsRequest(volume_id=volume, pool=POOL, after=after)
+        return list(self.stub().ListSnapshots(request).snapshots)
 
     def describe(self) -> pb.StorageDescription:
         description: pb.StorageDescription = self.stub().Describe(pb.DescribeRequest())

@@ -26,6 +26,7 @@ from tests.services.audit.receipts import record_receipts
 from tests.services.placement.test_policies import wait
 from tests.services.policies import classify, in_zones, latest, made_volume, officer
 from tests.workflows.helpers import ask_instance, attach, done, make_instance, make_volume
+from tests.workflows.snapshots import ask_clone, ask_revert, ask_snapshot, cluster, delete_snapshot
 from tests.world import Cloud
 
 HOUR = timedelta(hours=1)
@@ -73,6 +74,23 @@ def test_decisions_permits_and_receipts_verify(recorded_cloud: Cloud, tmp_path: 
     assert count("decision") >= 3
     assert count("permit") >= 3
     assert count("receipt") >= 4
+
+
+def test_snapshots_reverts_and_clones_verify(recorded_cloud: Cloud, tmp_path: Path) -> None:
+    volume_type = cluster(recorded_cloud)
+    snapshot, taking = ask_snapshot(recorded_cloud, make_volume(recorded_cloud, "shared", volume_type=volume_type))
+    done(taking)
+    done(ask_revert(recorded_cloud, snapshot))
+    done(ask_clone(recorded_cloud, snapshot, volume_type=volume_type)[1])
+    done(delete_snapshot(recorded_cloud, snapshot))
+    record_receipts(recorded_cloud.machine)
+    result = verdict(
+        exported(recorded_cloud, tmp_path), "--root-key", str(recorded_cloud.world.folder / "pki" / "root.pub")
+    )
+    assert result.status == 0, result.out
+    assert count("copy") == 2
+    permitted = EvidenceRecord.objects.filter(kind="permit", document__contains=str(snapshot.pk))
+    assert permitted.count() == 3, "to take it, to revert to it and to make a volume of it"
 
 
 def test_declassification_verifies(recorded_cloud: Cloud, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from controlplane.placement.errors import (
 )
 from controlplane.placement.models import Allocation, Binding, Decision, PolicyHead
 from controlplane.placement.policies import own_policy
+from controlplane.placement.simulations import consumer_kind
 from controlplane.storage import services as storage
 from controlplane.workflows import instance_create as recipe
 from controlplane.workflows.registry import WORKFLOWS
@@ -378,6 +379,7 @@ FREE = {
     "instance.power-off",
     "instance.delete",
     "node.fence",
+    "snapshot.delete",
     "volume.delete",
 }
 
@@ -405,10 +407,11 @@ def test_every_operation_is_refused_by_a_clause_about_any_of_its_roles(cloud: Cl
 
 
 def claimed(cloud: Cloud, tenant: Tenant, kind: str) -> Any:
-    is_disk = kind in ("volume.create", "volume.grow", "volume.retype")
-    ask = PlacementRequest(kind, tenant.project, new_id(), "volume" if is_disk else "instance", disk_gib=1)
+    consumer = consumer_kind(kind)
+    kept_as = "volume" if consumer == "snapshot" else consumer
+    ask = PlacementRequest(kind, tenant.project, new_id(), kept_as, disk_gib=1)
     placement.claim(ask)
-    return ask
+    return replace(ask, consumer_id=new_id(), kind=consumer, copy_of=ask.consumer_id) if kept_as != consumer else ask
 
 
 def test_check_of_a_consumer_without_an_allocation_is_refused(cloud: Cloud) -> None:

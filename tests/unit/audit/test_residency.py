@@ -40,6 +40,16 @@ def receipt(event: str, hour: float, *, jti: str = "p1", node: str = "n1", **mor
     return {"kind": "receipt", "id": f"{event}-{hour}", "document": {"p": body | more, "kid": "k", "sig": "s"}}
 
 
+def copy(event: str, hour: float, **more: object) -> Record:
+    body: dict[str, object] = {"event": event, "kind": "snapshot", "resource": RESOURCE, "zone": "fr-1"}
+    return {"kind": "copy", "id": f"{event}-{hour}", "at": text(hour + 0.1), "document": body | more}
+
+
+def snapshot_permit(jti: str, hour: float, **more: object) -> Record:
+    roles = ["snapshot", "replica", "key"]
+    return permit(jti, hour, **{"op": "snapshot.create", "volumes": ["vol-1"], "roles": roles, **more})  # type: ignore[arg-type]
+
+
 def drift(state: str, hour: float, *, zone: str = "fr-1") -> Record:
     return {
         "kind": "drift",
@@ -288,3 +298,36 @@ def test_intervals_are_limited_to_period_and_role() -> None:
 )
 def test_irrelevant_record_is_ignored(record: Record) -> None:
     assert history([record], RESOURCE) == History((), ())
+
+
+# ---- snapshots
+
+
+def test_snapshot_is_declared_from_its_moment_to_its_erasure_and_on_no_node() -> None:
+    records = [decision(), snapshot_permit("p1", 0), copy("taken", 1, jti="p1", at=text(1)), copy("erased", 3)]
+    residency = history(records, RESOURCE)
+    assert spans(residency, "snapshot") == [("", at(1), at(3.1), "claimed", True)]
+    (interval,) = residency.intervals
+    assert (interval.zone, interval.permit, interval.disk) == ("fr-1", "p1", "")
+    assert (interval.open_receipt, interval.close_receipt) == ("taken-1", "erased-3")
+
+
+def test_snapshot_may_be_there_from_its_permit_on() -> None:
+    residency = history([decision(), snapshot_permit("p1", 0)], RESOURCE)
+    assert spans(residency, "snapshot") == [("", at(0), None, "claimed", True)]
+    undone = history([decision(), snapshot_permit("p1", 0), copy("erased", 1)], RESOURCE)
+    assert spans(undone, "snapshot") == [("", at(0), at(1.1), "claimed", True)]
+
+
+def test_snapshot_under_no_permit_for_its_zone_is_not_compliant() -> None:
+    for records in ([], [snapshot_permit("p1", 0)], [decision(), snapshot_permit("p1", 0, zone="us-1")]):
+        residency = history([*records, copy("taken", 1, jti="p1", at=text(1))], RESOURCE)
+        assert spans(residency, "snapshot") == [("", at(1), None, "claimed", False)]
+
+
+def test_drift_cuts_the_interval_of_a_snapshot() -> None:
+    records = [decision(), snapshot_permit("p1", 0), copy("taken", 1, jti="p1", at=text(1)), drift("drifted", 2)]
+    assert spans(history(records, RESOURCE), "snapshot") == [
+        ("", at(1), at(2), "claimed", True),
+        ("", at(2), None, "claimed", False),
+    ]

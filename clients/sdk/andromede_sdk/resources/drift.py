@@ -21,7 +21,7 @@ class Drift(Resource):
 
         `state`: One of compliant, at-risk, drifted, remediating, exempted.
         `zone`: Resources in this zone.
-        `kind`: One of instance, volume.
+        `kind`: One of instance, volume, snapshot.
         `project`: Resources of the project with this id.
         `resource`: The resource with this id.
         `sort`: One of resource_id, -resource_id.

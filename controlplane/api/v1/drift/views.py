@@ -18,7 +18,7 @@ DRIFT = Listing(
     {
         "state": among("state", COMPLIANCE.moves),
         "zone": exactly("zone", "Resources in this zone."),
-        "kind": among("kind", ("instance", "volume")),
+        "kind": among("kind", ("instance", "volume", "snapshot")),
         "project": has_id("project_id", "Resources of the project with this id."),
         "resource": has_id("resource_id", "The resource with this id."),
     },

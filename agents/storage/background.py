@@ -1,0 +1,51 @@
+"""Work that nobody waits for: done in a thread of its own, when it is woken and from time to time."""
+
+import logging
+import threading
+from abc import ABC, abstractmethod
+
+from agents.node.errors import AgentError
+
+log = logging.getLogger(__name__)
+
+
+class Background(ABC):
+    """Rounds of work. `name`: of the thread, and in the log."""
+
+    def __init__(self, name: str, *, interval_s: float) -> None:
+        self.name = name
+        self._interval_s = interval_s
+        self._is_due = threading.Event()
+        self._has_ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    @abstractmethod
+    def round(self) -> None:
+        """Do one round."""
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        self._is_due.set()
+
+    def end(self) -> None:
+        """Begin nothing anew."""
+        self._has_ended.set()
+        self.wake()
+
+    def join(self) -> None:
+        """Wait for the thread, after `end` and when its workers are closed: so it waits for no cluster."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            self._is_due.wait(self._interval_s)
+            self._is_due.clear()
+            if self._has_ended.is_set():
+                return
+            try:
+                self.round()
+            except AgentError as exc:
+                if not self._has_ended.is_set():
+                    log.warning("background work failed", extra={"facts": {"work": self.name, "problem": exc.message}})

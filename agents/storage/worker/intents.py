@@ -1,0 +1,60 @@
+"""Intents: while a process of the agent changes a volume, the cluster has a record of the process's address.
+
+A process that is killed meanwhile leaves a lock, which a node's key cannot break. Whoever works on the volume next, or
+opens it for a node, settles that first. The agent has one call at a time for a volume: the record is of an ended one.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from agents.node.errors import AgentError
+from agents.storage.worker import parents, records
+from agents.storage.worker.cluster import Cluster, opened
+from agents.storage.worker.fencing import fence
+
+RECORDS = "intents"  # an object of the pool
+MAX_INTENTS = 256  # of a pool; as many as the agent has processes, and those that were killed
+
+
+@contextmanager
+def working_on(
+    cluster: Cluster, ioctx: Any, volume: str, *, pool: str, detaching: Sequence[str] = ()
+) -> Iterator[None]:
+    """Settle what an ended process left, and record this one. `detaching`: ids of the parents that a flattening drops.
+
+    After an error of Ceph the record stays: the process is killed then, whatever state its lock has.
+    """
+    settle(cluster, ioctx, volume, pool=pool)
+    records.write(cluster, pool, RECORDS, volume, {"address": cluster.own_address, "detaching": list(detaching)})
+    try:
+        yield
+    except AgentError:
+        records.remove(cluster, pool, RECORDS, volume)
+        raise
+    records.remove(cluster, pool, RECORDS, volume)
+
+
+def settle(cluster: Cluster, ioctx: Any, volume: str, *, pool: str) -> None:
+    """Fence an ended process that was working on the volume, and finish what it must not leave half done."""
+    left = records.read(cluster, pool, RECORDS, prefix=volume, limit=1).get(volume)
+    if left is None:
+        return
+    address = left["address"]
+    if address != cluster.own_address:
+        fence(cluster, ioctx, volume, lambda each: each == address)
+    if left["detaching"]:
+        _finish_flattening(cluster, ioctx, volume)
+    records.remove(cluster, pool, RECORDS, volume)
+
+
+def detaching(cluster: Cluster, pools: Sequence[str]) -> set[str]:
+    """Return the ids of images that must not go: a clone may still read them, though they may not know it any more."""
+    found = (records.read(cluster, pool, RECORDS, limit=MAX_INTENTS) for pool in pools)
+    return {each for intents in found for intent in intents.values() for each in intent["detaching"]}
+
+
+def _finish_flattening(cluster: Cluster, ioctx: Any, volume: str) -> None:
+    with opened(ioctx, volume, read_only=False) as image:
+        if image is not None and parents.is_detached(cluster, ioctx, image):
+            image.flatten(on_progress=cluster.on_progress)

@@ -1,0 +1,200 @@
+"""Snapshots of volumes: RBD snapshots of the volume's image, named by the snapshot's id.
+
+A node that has a volume open can make snapshots of it too, and remove any: those whose names are no ids are not listed.
+"""
+
+import heapq
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC
+from typing import Any
+
+import rados
+import rbd
+
+from agents.node.errors import VolumeInUse, VolumeWouldShrink
+from agents.storage.errors import ClusterFailed, SizeDiffers, SnapshotMissing, VolumeMissing
+from agents.storage.worker import openings
+from agents.storage.worker.cluster import Cluster, opened
+from agents.storage.worker.fencing import fence, holders, watchers
+from agents.storage.worker.intents import working_on
+from agents.storage.worker.names import is_id, is_of_user, unprotect
+
+PAGE = 200
+REPORT_S = 0.5
+
+
+def ensure(cluster: Cluster, *, volume: str, pool: str, snapshot: str, size_bytes: int) -> dict[str, object]:
+    """Take the snapshot, unless it exists. A guest goes on writing; its QEMU takes part in it.
+
+    Raises:
+        VolumeMissing: there is no such volume.
+        SizeDiffers: the volume, or the snapshot that exists, has another size.
+        VolumeInUse: a client that ended without a word, or sleeps, could change the snapshot later.
+    """
+    with _opened(cluster, volume, pool=pool) as (ioctx, image):
+        if image is None:
+            raise VolumeMissing(f"There is no volume {volume} in pool {pool!r}.")
+        found = _find(image, snapshot)
+        if found is None:
+            _check_size("Volume", volume, int(image.size()), size_bytes)
+            _end_sleepers(cluster, ioctx, volume, pool=pool)
+            image.create_snap(snapshot)
+            found = _find(image, snapshot)
+        if found is None:  # a node whose QEMU has the lock takes it, and only says that it did
+            raise ClusterFailed(f"The client that has volume {volume} open did not take the snapshot.")
+        _check_size("Snapshot", snapshot, int(found["size"]), size_bytes)
+        return _state(image, found)
+
+
+def remove(cluster: Cluster, *, volume: str, pool: str, snapshot: str) -> bool:
+    """Remove the snapshot; False if there was none. Its data stay as long as there are clones of it."""
+    with _opened(cluster, volume, pool=pool) as (ioctx, image):
+        found = None if image is None else _find(image, snapshot)
+        if image is None or found is None:
+            return False
+        unprotect(ioctx, image.id(), found)
+        image.remove_snap(snapshot)
+        return True
+
+
+def page(cluster: Cluster, *, volume: str, pool: str, after: str) -> list[dict[str, object]]:
+    """Return the next snapshots.
+
+    Raises:
+        VolumeMissing: there is no such volume.
+    """
+    with cluster.volumes(pool) as ioctx, opened(ioctx, volume) as image:
+        if image is None:
+            raise VolumeMissing(f"There is no volume {volume} in pool {pool!r}.")
+        ours = (each for each in image.list_snaps() if each["name"] > after and _is_ours(each))
+        return [_state(image, each) for each in heapq.nsmallest(PAGE, ours, key=lambda each: str(each["name"]))]
+
+
+def revert(cluster: Cluster, *, volume: str, pool: str, snapshot: str, size_bytes: int) -> dict[str, object]:
+    """Give the volume the content of the snapshot, then the size. A repetition rolls back again.
+
+    A client that ended without a word, or sleeps, is fenced first: it could write what it had cached.
+
+    Raises:
+        VolumeMissing, SnapshotMissing: there is none.
+        VolumeWouldShrink: the snapshot is larger than the size.
+        VolumeInUse: a client has the volume open.
+    """
+    with cluster.volumes(pool) as ioctx, working_on(cluster, ioctx, volume, pool=pool):
+        _check_revertible(ioctx, volume, pool=pool, snapshot=snapshot, size_bytes=size_bytes)
+        check_unused(cluster, ioctx, volume)
+        sleepers = holders(cluster, ioctx, volume)
+        fence(cluster, ioctx, volume, lambda address: address in sleepers)
+        with rbd.Image(ioctx, volume) as image:
+            check_unused(cluster, ioctx, volume)
+            with reported(cluster, pool, image.id()):
+                image.rollback_to_snap(snapshot)
+                check_unused(cluster, ioctx, volume)
+                image.resize(size_bytes, False)
+        return {"size_bytes": size_bytes, "watchers": []}
+
+
+def size_of(ioctx: Any, volume: str, snapshot: str) -> int:
+    """Return the size of a snapshot.
+
+    Raises:
+        SnapshotMissing: there is none.
+    """
+    with opened(ioctx, volume) as image:
+        found = None if image is None else _find(image, snapshot)
+        if found is None:
+            raise SnapshotMissing(f"There is no snapshot {snapshot} of volume {volume}.")
+        return int(found["size"])
+
+
+def check_unused(cluster: Cluster, ioctx: Any, volume: str) -> None:
+    """Raise VolumeInUse if a client has the volume open."""
+    open_by = watchers(cluster, ioctx, volume)
+    if open_by:
+        raise VolumeInUse(f"Volume {volume} is open by {', '.join(open_by)}.")
+
+
+@contextmanager
+def reported(cluster: Cluster, pool: str, image_id: str) -> Iterator[None]:
+    """Report progress as long as the cluster answers for the image: librbd tells nothing of a rollback.
+
+    A rollback whose objects are on a silent disk fails by itself, see `cluster.SETTINGS`.
+    """
+    is_over = threading.Event()
+
+    def report() -> None:
+        with cluster.volumes(pool) as ioctx:
+            while not is_over.wait(REPORT_S):
+                try:
+                    ioctx.stat(f"rbd_header.{image_id}")
+                except rados.Error:
+                    return
+                cluster.progress()
+
+    reporting = threading.Thread(target=report, daemon=True)
+    reporting.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        reporting.join()
+
+
+@contextmanager
+def _opened(cluster: Cluster, volume: str, *, pool: str) -> Iterator[tuple[Any, Any]]:
+    """Return the pool's I/O context, and the image to change; None if there is no such volume."""
+    with (
+        cluster.volumes(pool) as ioctx,
+        working_on(cluster, ioctx, volume, pool=pool),
+        opened(ioctx, volume, read_only=False) as image,
+    ):
+        yield ioctx, image
+
+
+def _check_revertible(ioctx: Any, volume: str, *, pool: str, snapshot: str, size_bytes: int) -> None:
+    with opened(ioctx, volume) as image:
+        if image is None:
+            raise VolumeMissing(f"There is no volume {volume} in pool {pool!r}.")
+    needed = size_of(ioctx, volume, snapshot)
+    if needed > size_bytes:
+        raise VolumeWouldShrink(f"Snapshot {snapshot} has {needed} bytes; the volume is to have {size_bytes}.")
+
+
+def _end_sleepers(cluster: Cluster, ioctx: Any, volume: str, *, pool: str) -> None:
+    """Fence who has no more than a lock. It would write as of before the snapshot, which changes that.
+
+    Raises:
+        VolumeInUse: a node has a key, so it may be a guest that is cut off for the moment.
+    """
+    asleep = {*holders(cluster, ioctx, volume)} - {*watchers(cluster, ioctx, volume)}
+    if not asleep:
+        return
+    if openings.is_open(cluster, volume=volume, pool=pool):
+        raise VolumeInUse(f"Volume {volume} is locked by {', '.join(sorted(asleep))}, which does not answer: close it.")
+    fence(cluster, ioctx, volume, lambda address: address in asleep)
+
+
+def _check_size(kind: str, name: str, found: int, expected: int) -> None:
+    if found != expected:
+        raise SizeDiffers(f"{kind} {name} has {found} bytes, not {expected}.")
+
+
+def _find(image: Any, snapshot: str) -> dict[str, Any] | None:
+    found = (each for each in image.list_snaps() if each["name"] == snapshot and _is_ours(each))
+    return next(found, None)
+
+
+def _is_ours(snapshot: dict[str, Any]) -> bool:
+    """Return whether it is a snapshot as EnsureSnapshot makes it, and none that waits for its clones to go."""
+    return is_of_user(snapshot) and is_id(snapshot["name"])
+
+
+def _state(image: Any, snapshot: dict[str, Any]) -> dict[str, object]:
+    taken_at = image.get_snap_timestamp(snapshot["id"]).replace(tzinfo=UTC)
+    return {
+        "snapshot_id": snapshot["name"],
+        "size_bytes": int(snapshot["size"]),
+        "taken_at_ms": int(taken_at.timestamp() * 1000),
+    }
