@@ -115,8 +115,10 @@ def test_schedule_is_deleted(page: str, member: Client, home: str) -> None:
 
 
 def test_snapshot_that_was_not_taken_is_shown(page: str, member: Client) -> None:
-    SnapshotSchedule.objects.update(last_error={"code": "x", "title": "Pool nearly full", "detail": "It is full."})
-    assert "A snapshot of the last time was not taken. Pool nearly full It is full." in text_of(member.get(page))
+    SnapshotSchedule.objects.update(
+        last_error={"code": "x", "title": "Full", "detail": "It is full.", "retryable": False}
+    )
+    assert "A snapshot of the last time was not taken. Full It is full." in text_of(member.get(page))
 
 
 def test_viewer_changes_nothing(page: str, home: str, signed_in: SignIn) -> None:
