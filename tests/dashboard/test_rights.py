@@ -21,9 +21,9 @@ from controlplane.operations.models import Operation
 from controlplane.quotas.models import QuotaRequest
 from controlplane.storage.models import Snapshot, SnapshotSchedule
 from controlplane.webhooks.models import Webhook
-from tests import snapshots
 from tests.dashboard.conftest import SignIn
 from tests.dashboard.sample_resources import finish_all, make_address_pool, make_instance, make_volume
+from tests.workflows import snapshots
 from tests.world import Cloud
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"

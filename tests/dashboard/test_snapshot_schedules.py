@@ -4,9 +4,9 @@ import pytest
 from django.test import Client
 
 from controlplane.storage.models import SnapshotSchedule, Volume
-from tests import snapshots as sample
 from tests.dashboard.conftest import SignIn
 from tests.dashboard.sample_resources import errors_of, make_volume, text_of
+from tests.workflows import snapshots as sample
 from tests.world import Cloud
 
 NEW = {

@@ -8,12 +8,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from agents.node.errors import Conflict
+from controlplane.compliance.models import Compliance
 from controlplane.kernel import clock
 from controlplane.operations.models import Operation
 from controlplane.storage.models import Snapshot, Volume
-from tests import snapshots as sample
 from tests.dashboard.conftest import SignIn
 from tests.dashboard.sample_resources import errors_of, finish_all, make_instance, make_volume, text_of
+from tests.workflows import snapshots as sample
 from tests.world import Cloud, run, run_next_attempt
 
 NEW = {"volume": "data", "name": "then", "labels": "env=prod"}
@@ -229,6 +230,16 @@ def test_queries_of_the_list_do_not_grow_with_the_snapshots(
     for number in range(3):
         take(member, home, name=f"more-{number}")
     assert [queries(url) for url in lists] == of_one
+
+
+def test_drifted_snapshot_is_named_on_the_overview(page: str, home: str, snapshot: Snapshot, member: Client) -> None:
+    failing = [{"atom": "france", "code": "ATTR_MISMATCH", "level": "project", "detail": "IE", "policy": ""}]
+    facts = {"kind": "snapshot", "project": snapshot.project, "zone": "fr-idf-1", "state": "drifted"}
+    Compliance.objects.filter(resource_id=snapshot.pk).delete()
+    Compliance.objects.create(
+        resource_id=snapshot.pk, since=clock.now(), checked_at=clock.now(), failing=failing, **facts
+    )
+    assert f'href="{page}"' in member.get(home).content.decode()
 
 
 def test_search_finds_a_snapshot(page: str, member: Client) -> None:
