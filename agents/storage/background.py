@@ -3,6 +3,7 @@
 import logging
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from agents.node.errors import AgentError
 
@@ -10,18 +11,19 @@ log = logging.getLogger(__name__)
 
 
 class Background(ABC):
-    """Rounds of work. `name`: of the thread, and in the log."""
+    """Rounds of work, over all pools; a failure in one concerns no other. `name`: of the thread, and in the log."""
 
-    def __init__(self, name: str, *, interval_s: float) -> None:
+    def __init__(self, name: str, pools: Sequence[str], *, interval_s: float) -> None:
         self.name = name
+        self.pools = pools
         self._interval_s = interval_s
         self._is_due = threading.Event()
         self._has_ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     @abstractmethod
-    def round(self) -> None:
-        """Do one round."""
+    def work(self, pool: str) -> None:
+        """Do what is to be done in the pool in one round."""
 
     def start(self) -> None:
         self._thread.start()
@@ -39,13 +41,18 @@ class Background(ABC):
         self._thread.join()
 
     def _run(self) -> None:
-        while True:
+        while not self._has_ended.is_set():
             self._is_due.wait(self._interval_s)
             self._is_due.clear()
-            if self._has_ended.is_set():
-                return
-            try:
-                self.round()
-            except AgentError as exc:
-                if not self._has_ended.is_set():
-                    log.warning("background work failed", extra={"facts": {"work": self.name, "problem": exc.message}})
+            for pool in self.pools:
+                if self._has_ended.is_set():
+                    return
+                self._try(pool)
+
+    def _try(self, pool: str) -> None:
+        try:
+            self.work(pool)
+        except AgentError as exc:
+            if not self._has_ended.is_set():
+                facts = {"work": self.name, "pool": pool, "problem": exc.message}
+                log.warning("background work failed", extra={"facts": facts})

@@ -1,4 +1,4 @@
-"""Flattens clones of deleted volumes, and those with many parents, one a round. A call for the volume goes first."""
+"""Flattens clones of deleted volumes and those with many parents, one a round and pool. Calls for them go first."""
 
 import logging
 import threading
@@ -18,9 +18,8 @@ class Flattening(Background):
     """Runs in a thread of its own. `locks`: of the calls; it holds that of the volume that it flattens."""
 
     def __init__(self, workers: Workers, pools: Sequence[str], *, locks: ResourceLocks, interval_s: float) -> None:
-        super().__init__("flattening", interval_s=interval_s)
+        super().__init__("flattening", pools, interval_s=interval_s)
         self._workers = workers
-        self._pools = pools
         self.locks = locks
         self._after = dict.fromkeys(pools, "")
         self._guard = threading.Lock()
@@ -43,13 +42,13 @@ class Flattening(Background):
         with self._guard:
             return self._wanted[volume] > 0
 
-    def round(self) -> None:
-        for pool in self._pools:
-            found = self._workers.call("find_clone", pools=self._pools, pool=pool, after=self._after[pool])
-            self._after[pool] = found["after"]
-            if found["volume"]:
-                self._flatten(pool, found["volume"])
-                return
+    def work(self, pool: str) -> None:
+        found = self._workers.call("find_clone", pools=self.pools, pool=pool, after=self._after[pool])
+        self._after[pool] = found["after"]
+        for problem in found["problems"]:
+            log.warning("volume passed over", extra={"facts": {"pool": pool, "problem": problem}})
+        if found["volume"]:
+            self._flatten(pool, found["volume"])
 
     def _flatten(self, pool: str, volume: str) -> None:
         facts = {"pool": pool, "volume": volume}
@@ -62,7 +61,7 @@ class Flattening(Background):
                     lambda: self.is_wanted(volume),
                     volume=volume,
                     pool=pool,
-                    pools=self._pools,
+                    pools=self.pools,
                 )
             except AgentError:
                 if not self.is_wanted(volume):

@@ -13,12 +13,10 @@ class Trash(Background):
     """Runs in a thread of its own."""
 
     def __init__(self, workers: Workers, pools: Sequence[str], *, interval_s: float) -> None:
-        super().__init__("trash", interval_s=interval_s)
+        super().__init__("trash", pools, interval_s=interval_s)
         self._workers = workers
-        self._pools = pools
 
-    def round(self) -> None:
-        for pool in self._pools:
-            left = self._workers.call("empty_trash", pool=pool, pools=self._pools)
-            if left:
-                log.info("volumes wait in the trash", extra={"facts": {"pool": pool, "count": left}})
+    def work(self, pool: str) -> None:
+        left = self._workers.call("empty_trash", pool=pool, pools=self.pools)
+        if left:
+            log.info("volumes wait in the trash", extra={"facts": {"pool": pool, "count": left}})

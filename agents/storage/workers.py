@@ -116,6 +116,7 @@ class _Worker:
         self._connection = Connection(ours.detach())
         self._send(asdict(access))
         self._is_ready = False
+        self._count = 0
 
     def ask(
         self, name: str, arguments: dict[str, object], *, limit_s: float, should_stop: Callable[[], bool]
@@ -126,14 +127,15 @@ class _Worker:
             TimeoutError: there is none.
             EOFError, OSError: the process has ended.
         """
-        self._send({"call": name, "arguments": arguments})
+        self._count += 1
+        self._send({"call": name, "arguments": arguments, "number": self._count})
         while self._connection.poll(limit_s if self._is_ready else START_S):
             answer: dict[str, Any] = json.loads(self._connection.recv_bytes(MAX_ANSWER_BYTES))
             if "progress" not in answer:
                 return answer
             self._is_ready = True
             if should_stop():
-                self._send({"stop": True})
+                self._send({"stop": self._count})
         raise TimeoutError
 
     def kill(self) -> None:

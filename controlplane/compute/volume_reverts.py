@@ -25,7 +25,7 @@ from controlplane.storage.snapshots import REVERT
 
 @dataclass(frozen=True)
 class RevertPlan:
-    """What a revert does: everything that was written to the volume after the snapshot is lost.
+    """The effect of a revert: everything that was written to the volume after the snapshot is lost.
 
     `younger`: snapshots of the volume that were taken later; they stay. `instance` has the volume, and is off.
     """

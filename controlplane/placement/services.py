@@ -125,8 +125,7 @@ def keep_exempted(request: PlacementRequest, taken: PlacementResult) -> None:
 def renew_decision(request: PlacementRequest) -> Decision:
     """Decide again for the consumer where it is, and let its allocation rest on that decision.
 
-    A permit needs a decision as new as the policies and facts. The allocation of what the data is a copy of keeps its own
-    decision.
+    A permit needs a decision as new as the policies and facts. What the data is a copy of keeps its own decision.
 
     Raises:
         NoAllocation, PolicyUnsatisfiable, NoPlace.

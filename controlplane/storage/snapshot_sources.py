@@ -39,9 +39,9 @@ def check_new_volume(snapshot: Snapshot, project: Project, volume_type: VolumeTy
     require_snapshot_available(snapshot, field="snapshot")
     if size_gib < snapshot.size_gib:
         raise SnapshotTooLarge(field="size_gib", needed_gib=snapshot.size_gib, given_gib=size_gib)
-    beside = Pool.objects.filter(cluster=snapshot.pool.cluster_id)
-    if not beside.filter(name=volume_type.pool).exists():
-        types = type_names(project, beside)
+    in_cluster = Pool.objects.filter(cluster=snapshot.pool.cluster_id)
+    if not in_cluster.filter(name=volume_type.pool).exists():
+        types = type_names(project, in_cluster)
         raise SnapshotElsewhere(field="volume_type", volume_type=volume_type.pk, types=types)
 
 

@@ -9,8 +9,11 @@ from collections.abc import Sequence
 from controlplane.operations import queues
 from controlplane.operations.models import Operation
 from controlplane.storage.models import Snapshot, Volume
+from controlplane.storage_clusters.errors import StorageClusterRefused
 from controlplane.workflows import cluster_disks, node_steps, step_permits
-from controlplane.workflows.workflow_types import Step, Workflow
+from controlplane.workflows.workflow_types import Step, StepAborted, Workflow
+
+VOLUME_IN_USE = "agent.volume_in_use"  # the code of the storage agent (agents/node/errors.py)
 
 
 def steps(operation: Operation) -> Sequence[Step]:
@@ -33,10 +36,21 @@ def close(operation: Operation) -> None:
 
 
 def revert(operation: Operation) -> None:
+    """Copy the snapshot into the volume. While something has the volume open, the step is retried.
+
+    Raises:
+        StepAborted: the cluster will always refuse it, such as without the snapshot.
+    """
     queues.need_transfers()
     volume = _volume(operation)
     snapshot = Snapshot.objects.select_related("pool__cluster").get(pk=operation.args["snapshot"])
-    cluster_disks.revert(step_permits.for_volume(operation, volume, is_of_cluster=True), volume, snapshot)
+    authorization = step_permits.for_volume(operation, volume, is_of_cluster=True)
+    try:
+        cluster_disks.revert(authorization, volume, snapshot)
+    except StorageClusterRefused as exc:
+        if exc.facts.get("agent_code") == VOLUME_IN_USE:
+            raise
+        raise StepAborted(exc) from exc
 
 
 def _volume(operation: Operation) -> Volume:

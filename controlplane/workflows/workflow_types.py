@@ -32,7 +32,7 @@ class Step:
     `is_transfer`: it may send or copy the bytes of an image, for which it goes to another queue (operations/queues.py).
 
     `is_final`: it cannot be undone. Once it is begun, the operation can be neither undone nor cancelled: this step and
-    the following ones are retried until they succeed.
+    the following ones are retried until they succeed, or one raises StepAborted.
     """
 
     name: str
@@ -56,7 +56,7 @@ class StepPending(Exception):
 
 
 class StepAborted(Exception):
-    """Raised by a step that handles cancellation: it will never complete, because of `error`."""
+    """Raised by a step that handles cancellation, or is final: it will never complete, because of `error`."""
 
     def __init__(self, error: CloudError) -> None:
         super().__init__(str(error))

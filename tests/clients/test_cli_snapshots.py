@@ -101,3 +101,16 @@ def test_revert_says_what_is_lost_and_asks(cli: Inside) -> None:
         assert all("dry_run=true" in path for path in asked)
         cli.ok(*words, "--yes", **here)
         assert "dry_run" not in asked[-1]
+
+
+def test_snapshot_schedule_is_created_changed_and_deleted(cli: Inside) -> None:
+    words = ("snapshot-schedule", "create", "nightly", "--frequency", "weekly", "--weekday", "sunday", "--at", "02:30")
+    assert "either a volume or a selector" in cli(*words).err
+    cli.ok(*words, "--selector", "env=prod", "--timezone", "Europe/Paris", "--keep", "4", "--label", "env=prod")
+    shown = cli.ok("snapshot-schedule", "show", "nightly", "-o", "json").json
+    assert (shown["at"], shown["weekday"], shown["timezone"], shown["keep"]) == ("02:30", "sunday", "Europe/Paris", 4)
+    monthly = ("--frequency", "monthly", "--day", "28", "--at", "03:00", "--paused", "--label", "env=test")
+    changed = cli.ok("snapshot-schedule", "update", "nightly", "--name", "monthly", *monthly, "-o", "json").json
+    assert (changed["state"], changed["day"], changed["weekday"]) == ("paused", 28, None)
+    assert cli.ok("snapshot-schedule", "list", "-o", "name").out == "monthly\n"
+    cli.ok("snapshot-schedule", "delete", "monthly", "--yes")

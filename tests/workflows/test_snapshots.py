@@ -323,6 +323,20 @@ def test_revert_of_a_volume_that_is_open_waits_until_it_is_closed(shared: Shared
     assert agent.contents[snapshot.volume_id] == agent.snapshots[snapshot.pk].content
 
 
+def test_revert_to_a_snapshot_that_is_gone_from_the_cluster_fails(shared: Shared, agent: FakeStorageAgent) -> None:
+    """Retries would lock the volume for ever."""
+    snapshot = taken(shared)
+    content = agent.write(snapshot.volume_id)
+    there = agent.snapshots.pop(snapshot.pk)
+    operation = run(ask_revert(shared.cloud, snapshot))
+    assert operation.state == "failed"
+    assert operation.error is not None and operation.error["code"] == "storage_cluster.refused"
+    assert agent.contents[snapshot.volume_id] == content
+    assert fresh(snapshot.volume).last_error == operation.error
+    agent.snapshots[snapshot.pk] = there
+    done(ask_revert(shared.cloud, snapshot))
+
+
 def test_refused_revert_changes_nothing(shared: Shared, agent: FakeStorageAgent) -> None:
     snapshot = taken(shared)
     content = agent.write(snapshot.volume_id)

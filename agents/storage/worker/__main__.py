@@ -50,7 +50,7 @@ def main() -> None:
     connection.send_bytes(PROGRESS)
     while True:
         request = requests.get()
-        cluster.is_to_stop = False
+        cluster.request = request["number"]
         answer = _answer(cluster, request["call"], request["arguments"])
         connection.send_bytes(json.dumps(answer).encode())
 
@@ -63,7 +63,7 @@ def _read(connection: Connection, requests: "queue.SimpleQueue[dict[str, Any]]",
         except (EOFError, OSError):
             os._exit(0)
         if "stop" in message:
-            cluster.is_to_stop = True
+            cluster.stopped = message["stop"]
         else:
             requests.put(message)
 

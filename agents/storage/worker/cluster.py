@@ -30,8 +30,13 @@ class Cluster:
         self._conf, self._client, self._keyring = conf, client, keyring
         self.progress = progress
         """Tells the agent that the call goes on."""
-        self.is_to_stop = False
-        """The agent wants the call to end."""
+        self.request, self.stopped = 0, -1
+        """The numbers of the request that is served, and of the last one that the agent wants to end."""
+
+    @property
+    def is_to_stop(self) -> bool:
+        """Return whether the agent wants the call to end."""
+        return self.request == self.stopped
 
     def on_progress(self, done: int, total: int) -> int:
         """Tell the agent of librbd's progress; 0: it is to go on."""

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import rados
 import rbd
 
 from agents.storage.errors import ClusterFailed
@@ -24,16 +25,23 @@ MAX_PARENTS = 4
 PAGE = 100
 
 
-def find(cluster: Cluster, *, pools: Sequence[str], pool: str, after: str) -> dict[str, str]:
-    """Return the first volume to flatten among the next images, and the name to go on after; empty: none, the end."""
+def find(cluster: Cluster, *, pools: Sequence[str], pool: str, after: str) -> dict[str, object]:
+    """Return the first volume to flatten among the next ones, and the name to go on after; empty: none, the end.
+
+    A node can write a parent into its volume's header: `problems` has why such a volume is passed over.
+    """
+    problems: list[str] = []
     trashed = {key for each in pools for key in _trashed(cluster, each)}
     with cluster.volumes(pool) as ioctx:
         names = heapq.nsmallest(PAGE, (name for name in rbd.RBD().list(ioctx) if name > after and is_id(name)))
         for name in names:
-            if _detaching(cluster, ioctx, name, pool=pool, trashed=trashed) is not None:
-                return {"volume": name, "after": name}
+            try:
+                if _detaching(cluster, ioctx, name, pool=pool, trashed=trashed) is not None:
+                    return {"volume": name, "after": name, "problems": problems}
+            except (ClusterFailed, rbd.Error, rados.Error) as exc:
+                problems.append(f"{name}: {exc}")
             cluster.progress()
-    return {"volume": "", "after": names[-1] if len(names) == PAGE else ""}
+    return {"volume": "", "after": names[-1] if len(names) == PAGE else "", "problems": problems}
 
 
 def flatten(cluster: Cluster, *, volume: str, pool: str, pools: Sequence[str]) -> bool:
@@ -58,10 +66,7 @@ def _detaching(
     with opened(ioctx, name) as image:
         if image is None:
             return None
-        try:
-            chain = parents.chain(cluster, ioctx, image)
-        except (ClusterFailed, rbd.Error):  # a node wrote it there, or it changes: to read it might give away data
-            return None
+        chain = parents.chain(cluster, ioctx, image)
         is_due = len(chain) > MAX_PARENTS or any((each.pool, each.id) in trashed for each in chain)
         if not is_due or parents.has_clones(ioctx, image):
             return None

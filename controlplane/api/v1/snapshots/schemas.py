@@ -94,7 +94,7 @@ class YoungerSnapshotOut(NamedOut):
 
 
 class RevertPlanOut(Out):
-    """What a revert would do: all that was written to the volume after `lost_since` is lost.
+    """The effect of a revert: all that was written to the volume after `lost_since` is lost.
 
     `size_gib`: the volume's size, which stays; `snapshot_size_gib`: its size when the snapshot was taken.
     `younger_snapshots` of the volume stay. `instance` has the volume, and is off.
