@@ -23,6 +23,8 @@ from scripts.api import Api
 from scripts.control_plane import ROOT
 from scripts.dashboard_cloud import PASSWORD, World, dashboard_world, email_of
 from tests.browser.pages import PAGES
+from tests.browser.snapshots import add_snapshots
+from tests.fake_storage import NODE_OPTIONS
 
 PORT = 8012
 ROUNDS = 11
@@ -37,8 +39,9 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=500)
     options = parser.parse_args()
     var = ROOT / "var" / "bench-dashboard"
-    cloud = dashboard_world(var, port=PORT, settings=NO_QUOTAS, agent_options=ROOMY)
+    cloud = dashboard_world(var, port=PORT, settings=NO_QUOTAS, agent_options=(*ROOMY, *NODE_OPTIONS))
     with cloud as world, closing(world.api()) as api:
+        add_snapshots(world)
         fill(api, options.instances)
         floor = of_the_api(world, api)
         pages = {person or "nobody": of_pages(world, person, floor["p50_ms"]) for person in PAGES}

@@ -264,6 +264,7 @@ def _fake(config: Config, options: argparse.Namespace) -> Adapters:
     )
     state_store.close()
     fake.foreign_files += options.fake_unmanaged
+    fake.more_traits = (*fake.more_traits, *options.fake_trait)
     return fake.adapters()
 
 
@@ -468,6 +469,9 @@ def _add_fake(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="path of an orphaned file to create: volumes/NAME; may be repeated",
+    )
+    parser.add_argument(
+        "--fake-trait", action="append", default=[], metavar="NAME", help="further trait of the node; may be repeated"
     )
 
 

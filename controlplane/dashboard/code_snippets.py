@@ -31,6 +31,7 @@ OPTIONS = {
         "size_gib": "--size",
         "volume_type": "--type",
         "image": "--image",
+        "snapshot": "--snapshot",
         "zones": "--zone",
         "near_instance": "--near",
         "classifications": "--classification",

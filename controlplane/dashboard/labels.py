@@ -40,6 +40,8 @@ def _idle(words: str | Promise, icon: str = "circle-dashed") -> StateBadge:
 
 RESTART_POLICIES = {"on-failure": _("restart"), "never": _("keep off")}
 GUEST_AGENTS = {"unknown": _("unknown"), "connected": _("connected"), "disconnected": _("not connected")}
+FREQUENCIES = {"hourly": _("hourly"), "daily": _("daily"), "weekly": _("weekly"), "monthly": _("monthly")}
+CONSISTENCIES = {"crash": _("as after a power cut: all that had been written to the disk at that moment")}
 METADATA_ACCESS = {"token": _("with a token"), "open": _("without a token"), "off": _("unreadable")}
 WHO_READS_METADATA = _("How programs in the instance read its metadata and user data at 169.254.169.254.")
 WHEN_IT_FAILS = _("Action after a crash or a node failure. An instance that powers itself off stays off.")
@@ -65,6 +67,8 @@ STATE_BADGES = {
     "awaiting-upload": _warn(_("awaiting upload")),
     "importing": _busy(_("importing")),
     "verifying": _busy(_("inspecting")),
+    "snapshot.building": _busy(_("being taken")),
+    "snapshot-schedule.paused": _idle(_("paused"), "circle-pause"),
     # operations and their steps
     "pending": _busy(_("pending")),
     "running": _busy(_("running")),

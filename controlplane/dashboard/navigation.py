@@ -35,6 +35,8 @@ PROJECT: tuple[Group, ...] = (
             Entry("overview", _("Overview"), "house"),
             Entry("instances", _("Instances"), "server"),
             Entry("volumes", _("Volumes"), "hard-drive"),
+            Entry("snapshots", _("Snapshots"), "history"),
+            Entry("snapshot-schedules", _("Snapshot schedules"), "clock"),
             Entry("networks", _("Networks"), "network"),
             Entry("public-addresses", _("Public addresses"), "earth"),
             Entry("security-groups", _("Security groups"), "shield"),

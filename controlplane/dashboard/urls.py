@@ -52,6 +52,8 @@ from controlplane.dashboard.views.project import (
     public_addresses,
     reachability,
     security_groups,
+    snapshot_schedules,
+    snapshots,
     ssh_keys,
     terraform_states,
     topology,
@@ -65,6 +67,8 @@ INSTANCE = f"{PROJECT}/instances/<str:instance>"
 PUBLIC_ADDRESS = f"{PROJECT}/public-addresses/<str:thing>"
 SECURITY_GROUP = f"{PROJECT}/security-groups/<str:thing>"
 VOLUME = f"{PROJECT}/volumes/<str:volume>"
+SNAPSHOT = f"{PROJECT}/snapshots/<str:snapshot>"
+SCHEDULE = f"{PROJECT}/snapshot-schedules/<str:thing>"
 IMAGE = f"{PROJECT}/images/<str:image>"
 WEBHOOK = f"{PROJECT}/webhooks/<str:webhook>"
 STATE = f"{PROJECT}/terraform-states/<str:state>"
@@ -117,11 +121,29 @@ urlpatterns = [
     path(f"{PROJECT}/volumes/create", volume_create.VolumeCreate.as_view(), name="volume-create"),
     path(VOLUME, volumes.VolumeOverview.as_view(), name="volume"),
     path(f"{VOLUME}/placement", volumes.VolumePlacement.as_view(), name="volume-placement"),
+    path(f"{VOLUME}/snapshots", volumes.VolumeSnapshots.as_view(), name="volume-snapshots"),
     path(f"{VOLUME}/activity", volumes.VolumeActivity.as_view(), name="volume-activity"),
     path(f"{VOLUME}/settings", volumes.VolumeSettings.as_view(), name="volume-settings"),
     path(f"{VOLUME}/grow", volumes.VolumeGrow.as_view(), name="volume-grow"),
     path(f"{VOLUME}/retype", volumes.VolumeRetype.as_view(), name="volume-retype"),
     path(f"{VOLUME}/delete", volumes.VolumeDelete.as_view(), name="volume-delete"),
+    path(f"{PROJECT}/snapshots", snapshots.SnapshotList.as_view(), name="snapshots"),
+    path(f"{PROJECT}/snapshots/create", snapshots.SnapshotCreate.as_view(), name="snapshot-create"),
+    path(SNAPSHOT, snapshots.SnapshotDetail.as_view(), name="snapshot"),
+    path(f"{SNAPSHOT}/edit", snapshots.SnapshotEdit.as_view(), name="snapshot-edit"),
+    path(f"{SNAPSHOT}/revert", snapshots.SnapshotRevert.as_view(), name="snapshot-revert"),
+    path(f"{SNAPSHOT}/delete", snapshots.SnapshotDelete.as_view(), name="snapshot-delete"),
+    path(f"{PROJECT}/snapshot-schedules", snapshot_schedules.SnapshotScheduleList.as_view(), name="snapshot-schedules"),
+    path(
+        f"{PROJECT}/snapshot-schedules/new",
+        snapshot_schedules.SnapshotScheduleCreate.as_view(),
+        name="snapshot-schedule-new",
+    ),
+    path(SCHEDULE, snapshot_schedules.SnapshotScheduleDetail.as_view(), name="snapshot-schedule"),
+    path(f"{SCHEDULE}/edit", snapshot_schedules.SnapshotScheduleEdit.as_view(), name="snapshot-schedule-edit"),
+    path(f"{SCHEDULE}/pause", snapshot_schedules.SnapshotSchedulePause.as_view(), name="snapshot-schedule-pause"),
+    path(f"{SCHEDULE}/resume", snapshot_schedules.SnapshotScheduleResume.as_view(), name="snapshot-schedule-resume"),
+    path(f"{SCHEDULE}/delete", snapshot_schedules.SnapshotScheduleDelete.as_view(), name="snapshot-schedule-delete"),
     # sign-in and the user's account
     path("sign-in/passkey", sign_in.PasskeySignIn.as_view(), name="sign-in-passkey"),
     path("sign-in/passkey/challenge", passkeys.Challenge.as_view(), name="passkey-challenge"),

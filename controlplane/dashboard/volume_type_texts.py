@@ -1,6 +1,6 @@
 """Volume types and limits of disks in plain words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -11,6 +11,11 @@ def describe_type(volume_type: Mapping[str, Any]) -> str:
     place = _("shared storage") if volume_type["pool"] else _("on the node's own disk")
     facts = ", ".join((place, describe_type_limits(volume_type)))
     return f"{volume_type['id']}: {volume_type['description']} ({facts})"
+
+
+def types_with_snapshots(volume_types: Iterable[Mapping[str, Any]]) -> str:
+    """Return the types whose volumes have snapshots, as a list for a sentence."""
+    return ", ".join(each["id"] for each in volume_types if each["has_snapshots"]) or _("none")
 
 
 def describe_type_limits(volume_type: Mapping[str, Any]) -> str:

@@ -11,7 +11,9 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from scripts.browser import LOCALES, chromium, sign_in
 from scripts.control_plane import ROOT
 from scripts.dashboard_cloud import World, dashboard_world, email_of
+from tests.browser.snapshots import add_snapshots
 from tests.browser_console import collect_console_errors
+from tests.fake_storage import NODE_OPTIONS
 
 PORT = 8140
 
@@ -32,7 +34,8 @@ class Seen:
 
 @pytest.fixture(scope="package")
 def world() -> Iterator[World]:
-    with dashboard_world(ROOT / "var" / "test-browser", port=PORT) as created:
+    with dashboard_world(ROOT / "var" / "test-browser", port=PORT, agent_options=NODE_OPTIONS) as created:
+        add_snapshots(created)
         yield created
 
 

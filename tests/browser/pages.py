@@ -24,6 +24,15 @@ COMPUTE = (
     ),
     *("@/instances/{web-1}/resize", "@/instances/{web-1}/rebuild", "@/instances/{web-1}/delete"),
 )
+# Of a volume in the storage cluster (snapshots.py), and of one without snapshots.
+SNAPSHOTS = (
+    *("@/snapshots", "@/snapshots?name=nobody", "@/snapshots/create", "@/volumes/{data-1}/snapshots"),
+    *("@/volumes/{dossiers}/snapshots", "@/snapshots/create?volume=dossiers", "@/snapshots/create?volume=data-1"),
+    *(f"@/snapshots/{{avant-mise-a-jour}}{page}" for page in ("", "/edit", "/revert", "/delete")),
+    "@/volumes/create?snapshot=avant-mise-a-jour",
+    *("@/snapshot-schedules", "@/snapshot-schedules/new"),
+    *(f"@/snapshot-schedules/{{chaque-nuit}}{page}" for page in ("", "/edit", "/delete")),
+)
 ACCOUNT = tuple(f"/account{page}" for page in ("", "/sign-in", "/password", "/sessions", "/tokens", "/tokens/new"))
 ORGANIZATION = ("/organizations", "/organizations/sante") + tuple(
     f"/organizations/sante/{page}"
@@ -175,7 +184,7 @@ OPERATION = (
 )
 PAGES: Mapping[str, tuple[str, ...]] = {
     "": ("/sign-in", "/accessibility", "/nowhere", "/password?secret=a", "/invitation?token=a"),
-    "ada": TENANT + COMPUTE + THINGS,
+    "ada": TENANT + COMPUTE + SNAPSHOTS + THINGS,
     "owner": ACCOUNT + ORGANIZATION,
     "officer": RULES,
     "operator": OPERATION,

@@ -19,9 +19,11 @@ from controlplane.identity.models import ApiToken, Invitation, ServiceAccount
 from controlplane.network.models import PublicAddress
 from controlplane.operations.models import Operation
 from controlplane.quotas.models import QuotaRequest
+from controlplane.storage.models import Snapshot, SnapshotSchedule
 from controlplane.webhooks.models import Webhook
 from tests.dashboard.conftest import SignIn
-from tests.dashboard.sample_resources import make_address_pool, make_instance, make_volume
+from tests.dashboard.sample_resources import finish_all, make_address_pool, make_instance, make_volume
+from tests.workflows import snapshots
 from tests.world import Cloud
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
@@ -103,7 +105,12 @@ def named(cloud: Cloud, owner: Client, home: str) -> dict[str, str]:
     """One of each thing, by the names that addresses have for them."""
     organization = cloud.tenant.project.organization_id
     here = f"/organizations/{organization}"
-    instance, volume = make_instance(owner, home), make_volume(owner, home)
+    snapshots.cluster(cloud)
+    instance, volume = make_instance(owner, home), make_volume(owner, home, volume_type=snapshots.POOL)
+    owner.post(f"{home}/snapshots/create", {"name": "then", "volume": "data"})
+    times = {"frequency": "daily", "at": "02:30", "timezone": "UTC", "keep": "7"}
+    owner.post(f"{home}/snapshot-schedules/new", {"name": "nightly", "volume": "data", **times})
+    finish_all()
     owner.post(f"{home}/ssh-keys/new", {"name": "laptop", "public_key": KEY})
     owner.post(f"{home}/public-addresses/new", {"name": "www", "pool": str(make_address_pool().pk)})
     owner.post(f"{home}/affinity-groups/new", {"name": "apart", "rule": "anti-affinity"})
@@ -127,6 +134,8 @@ def named(cloud: Cloud, owner: Client, home: str) -> dict[str, str]:
         "organization": str(organization),
         "instance": str(instance.pk),
         "volume": str(volume.pk),
+        "snapshot": str(Snapshot.objects.get().pk),
+        "snapshot-schedule": str(SnapshotSchedule.objects.get().pk),
         "network": str(cloud.network.pk),
         "public-address": str(PublicAddress.objects.get().pk),
         "ssh-key": str(SshKey.objects.get().pk),

@@ -66,6 +66,8 @@ def api(stack: tuple[Cloud, Api]) -> Iterator[Api]:
     yield stack[1]
     for kind in (
         "instances",
+        "snapshot-schedules",
+        "snapshots",
         "volumes",
         "ports",
         "public-addresses",

@@ -9,6 +9,7 @@ from scripts.api import Api
 from scripts.cloud import Cloud
 from scripts.control_plane import ROOT, Stack
 from scripts.polling import wait_until
+from tests.fake_storage import NODE_OPTIONS, start_storage
 
 VAR = ROOT / "var" / "test-terraform"
 ZONES = {"fa": "fr-idf-1", "fb": "fr-idf-2"}
@@ -23,7 +24,8 @@ SETTINGS = {"QUOTA_VOLUMES": "500", "OPERATION_LEASE_S": "5"}
 def fake_cloud() -> Iterator[tuple[Cloud, Api]]:
     """Start a cloud with the project `test`, a token for it, and empty images."""
     stack = Stack(VAR, port=PORT, is_durable=False, settings=SETTINGS)
-    cloud = Cloud(stack, ZONES, is_fake=True, fake_port=PORT + 2)  # behind the API and its streams
+    # Its agents' ports are behind the API and its streams.
+    cloud = Cloud(stack, ZONES, is_fake=True, fake_port=PORT + 2, agent_options=NODE_OPTIONS)
     cloud.down()
     cloud.forget()
     try:
@@ -34,6 +36,7 @@ def fake_cloud() -> Iterator[tuple[Cloud, Api]]:
         wait_until(lambda: all(node["state"] == "ready" for node in nodes.get("/v1/nodes")["items"]))
         nodes.post("/v1/address-pools", POOL)
         nodes.post("/v1/volume-types", VOLUME_TYPE)
+        start_storage(stack, nodes, zone="fr-idf-1")
         nodes.close()
         api = Api(cloud.stack.url, token, project="test")
         yield cloud, api

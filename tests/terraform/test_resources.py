@@ -11,6 +11,8 @@ from tests.nightly import thinned
 
 pytestmark = pytest.mark.slow
 
+SHARED = 'resource "andromede_volume" "%s" {\n  name = "%s"\n  size_gib = 1\n  volume_type = "rbd"\n%s\n}\n'
+TAKEN = 'resource "andromede_volume_snapshot" "%s" {\n  name = "%s"\n  volume = andromede_volume.data.id\n}\n'
 KEYS = [f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 43} somebody" for letter in "AB"]
 LAN = 'resource "andromede_network" "lan" {\n  name = "lan"\n  cidr = "10.1.0.0/24"\n}\n'
 WEB = 'resource "andromede_instance" "web" {\n  name   = "web"\n  flavor = "tiny"\n  image  = "tiny"\n%s\n}\n'
@@ -44,6 +46,8 @@ IPV6 = 'ipv6_cidr = "fd00:9::/64"'
 SUBNET = ("network = andromede_network.lan.id", 'cidr = "10.9.0.0/24"')
 GROUP = ('name = "apart"', 'rule = "anti-affinity"')
 ATTACHED = ("instance = andromede_instance.web.id", "volume = andromede_volume.data.id")
+WEEKLY = ('frequency = "weekly"', 'weekday = "monday"', 'at = "02:30"')
+MONTHLY = ('frequency = "monthly"', "day = 3", 'at = "03:30"')
 BESIDE = WEB % "" + DATA % "near_instance = andromede_instance.web.id"
 PUBLIC = 'resource "andromede_public_ip" "%s" {\n  name = "%s"\n  pool = "public"\n}\n'
 RULE = ("security_group = andromede_security_group.web.id", 'direction = "in"', 'protocol = "tcp"')
@@ -217,6 +221,25 @@ LIVES = [
         "",
     ),
     Life(
+        "andromede_volume_snapshot.it",
+        "snapshots",
+        block("volume_snapshot", 'name = "one"', "volume = andromede_volume.a.id", 'labels = { env = "test" }'),
+        block(
+            "volume_snapshot",
+            *('name = "two"', 'volume = "a"', 'expires_at = "2099-01-01T13:00:00+01:00"', 'labels = { env = "prod" }'),
+        ),
+        block("volume_snapshot", 'name = "two"', "volume = andromede_volume.b.id"),
+        "".join(SHARED % (name, name, "") for name in ("a", "b")),
+    ),
+    Life(
+        "andromede_snapshot_schedule.it",
+        "snapshot-schedules",
+        block("snapshot_schedule", 'name = "one"', *WEEKLY, "volume = andromede_volume.a.id", "keep = 3"),
+        block("snapshot_schedule", 'name = "two"', *MONTHLY, 'volume = "a"', 'timezone = "Europe/Paris"'),
+        block("snapshot_schedule", 'name = "two"', *MONTHLY, 'selector = "env=prod"', "is_paused = true"),
+        SHARED % ("a", "a", ""),
+    ),
+    Life(
         "andromede_volume_attachment.it",
         "",
         block("volume_attachment", *ATTACHED),
@@ -275,6 +298,39 @@ def test_public_address_is_attached_to_an_instance_and_back_after_its_replacemen
     assert "1 to add" in tf.plan()
     tf.destroy()
     assert api.get("public-addresses")["items"] == []
+
+
+def test_volume_is_made_from_a_snapshot_and_replaced_with_another(tf: Workspace, api: Api) -> None:
+    source = SHARED % ("data", "data", "")
+    snapshots = TAKEN % ("first", "first") + TAKEN % ("second", "second")
+    copy = SHARED % ("copy", "copy", "  snapshot = andromede_volume_snapshot.first.name")
+    tf.write(source + snapshots + copy).apply()
+    tf.assert_no_changes()
+    made = tf.state()["andromede_volume.copy"]["id"]
+    first = api.get("snapshots/first")["id"]
+    assert api.get(f"volumes/{made}")["snapshot"] == first
+    tf.write(source + snapshots + copy.replace("first.name", "first.id")).assert_no_changes()
+    tf.write(source + snapshots + copy.replace("first.name", "second.id"))
+    assert "must be replaced" in tf.plan()
+    tf.apply()
+    tf.assert_no_changes()
+    assert tf.state()["andromede_volume.copy"]["id"] != made
+    import_into_nothing(tf)
+    tf.destroy()
+    assert api.get("volumes")["items"] == api.get("snapshots")["items"] == []
+
+
+def test_snapshot_that_expired_is_planned_anew(tf: Workspace, api: Api) -> None:
+    snapshot = block("volume_snapshot", 'name = "one"', "volume = andromede_volume.data.id")
+    tf.write(SHARED % ("data", "data", "") + snapshot).apply()
+    api.delete_if_there("snapshots/one")
+    assert "1 to add, 0 to change, 0 to destroy" in tf.plan()
+
+
+def test_expiry_without_an_offset_is_refused(tf: Workspace) -> None:
+    expiry = 'expires_at = "2099-01-01T13:00:00"'
+    tf.write(SHARED % ("data", "data", "") + block("volume_snapshot", 'name = "one"', 'volume = "data"', expiry))
+    assert "a date and time with its offset" in tf.refused()
 
 
 def id_of(values: dict[str, Any]) -> Any:

@@ -13,9 +13,11 @@ from clients.terraform.resources.project import ProjectResource, QuotaResource
 from clients.terraform.resources.public_ip import PublicIpAssociationResource, PublicIpResource
 from clients.terraform.resources.security_group import SecurityGroupResource, SecurityGroupRuleResource
 from clients.terraform.resources.service_account import ServiceAccountResource, ServiceAccountTokenResource
+from clients.terraform.resources.snapshot_schedule import SnapshotScheduleResource
 from clients.terraform.resources.ssh_key import SshKeyResource
 from clients.terraform.resources.token import EphemeralToken, TokenResource
 from clients.terraform.resources.volume import VolumeAttachmentResource, VolumeResource
+from clients.terraform.resources.volume_snapshot import VolumeSnapshotResource
 from clients.terraform.resources.webhook import WebhookResource
 from clients.terraform.runtime.provider import Action, DataSource, EphemeralResource, Resource
 
@@ -37,11 +39,13 @@ def resources(cloud: Cloud) -> list[Resource]:
         SecurityGroupRuleResource(cloud),
         ServiceAccountResource(cloud),
         ServiceAccountTokenResource(cloud),
+        SnapshotScheduleResource(cloud),
         SshKeyResource(cloud),
         SubnetResource(cloud),
         TokenResource(cloud),
         VolumeResource(cloud),
         VolumeAttachmentResource(cloud),
+        VolumeSnapshotResource(cloud),
         WebhookResource(cloud),
     ]
 

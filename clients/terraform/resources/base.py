@@ -29,6 +29,8 @@ IN_USE = (
     "network.address_set.in_use",
     "compute.affinity_group.in_use",
     "identity.project.in_use",
+    "storage.snapshot.in_use",
+    "storage.volume.has_snapshots",
     "storage.volume.in_use",
     "storage.volume.wrong_state",
 )
@@ -198,7 +200,7 @@ class ApiResource(CloudResource):
             unknown = {name: work.planned[name] for name in self.unreadable if work.prior[name] is None}
             work.prior = work.prior | unknown  # only recorded: it is unknown whether they changed
         with translated_errors(self.schema.attributes):
-            patch = {name: self.word(name, work.planned[name]) for name in self.patched if work.changed(name)}
+            patch = self.patch(work)
             if "labels" in patch:
                 patch["labels"] = _label_patch(work.prior["labels"], work.planned["labels"])
             if patch:
@@ -206,6 +208,10 @@ class ApiResource(CloudResource):
                 work.save(self.values(answer, work.planned))
             if self.change(work) or not patch:
                 self.refresh(work)
+
+    def patch(self, work: Work) -> Document:
+        """Return the changed attributes that PATCH changes."""
+        return {name: self.word(name, work.planned[name]) for name in self.patched if work.changed(name)}
 
     def change(self, work: Work) -> bool:
         """Make the changes that PATCH cannot; False: there was none."""

@@ -141,6 +141,7 @@ class VolumeTypes(CloudData):
         iops_per_gib=_found("The same for each GiB. The larger one counts.", NUMBER),
         mb_per_s=_found("The fixed limit in MB (10^6 bytes) per second; 0: none.", NUMBER),
         mb_per_s_per_gib=_found("The same for each GiB. The larger one counts.", NUMBER),
+        has_snapshots=_found("Snapshots of its volumes can be taken.", BOOL),
     )
     schema = Schema(
         {

@@ -1,4 +1,4 @@
-"""andromede_volume and andromede_volume_attachment."""
+"""andromede_volume and andromede_volume_attachment; andromede_volume_snapshot is in volume_snapshot.py."""
 
 import json
 
@@ -28,7 +28,17 @@ CONFLICT = 409
 
 class VolumeResource(ApiResource):
     name, kind, noun = "volume", "volumes", "volume"
-    sent = ("name", "size_gib", "volume_type", "image", "zones", "near_instance", "classifications", "labels")
+    sent = (
+        "name",
+        "size_gib",
+        "volume_type",
+        "image",
+        "snapshot",
+        "zones",
+        "near_instance",
+        "classifications",
+        "labels",
+    )
     unreadable = ("near_instance", "classifications", "policy_atoms")
     timeouts = Timeouts(create=1800, update=1800, delete=1800)
     schema = Schema(
@@ -51,6 +61,13 @@ class VolumeResource(ApiResource):
             "image": Attribute(
                 type=STRING,
                 description="The id or name of the image that it begins with. A change makes a new volume.",
+                optional=True,
+                replace=True,
+            ),
+            "snapshot": Attribute(
+                type=STRING,
+                description="The id or name of the snapshot whose content it begins with, in place of an image. It has "
+                "at least the snapshot's size, and a type in the same storage cluster. A change makes a new volume.",
                 optional=True,
                 replace=True,
             ),
@@ -77,6 +94,7 @@ class VolumeResource(ApiResource):
             return
         project = self.parent_of(plan.prior)
         self.keep_same(plan, "image", project_path(project, "images"))
+        self.keep_same(plan, "snapshot", project_path(project, "snapshots"))
         self.keep_same(plan, "near_instance", project_path(project, "instances"))
         self.keep_in_zone(plan)
         if not is_known(plan.planned["size_gib"]):
@@ -96,7 +114,8 @@ class VolumeResource(ApiResource):
     def values(self, document: Document, like: Values) -> Values:
         values = super().values(document, like)
         del values["classifications"]  # they include inherited ones, which were not requested
-        return values | {"image": refer(like.get("image"), document["image"]), "zones": zones_of(like, document)}
+        references = {"image": refer(like.get("image"), document["image"]), "snapshot": _source(like, document)}
+        return values | references | {"zones": zones_of(like, document)}
 
     def _imported(self, where: Values, reference: str) -> Values:
         """Return the state of an imported volume: an attached volume counts as requested near its instance."""
@@ -136,6 +155,12 @@ class VolumeResource(ApiResource):
                 self.act(work, "actions", action, body={name: work.planned[name]})
                 work.save({name: work.planned[name]})
         return work.changed("volume_type", "size_gib")
+
+
+def _source(like: Values, document: Document) -> str | None:
+    """Return the snapshot as the configuration names it: a volume keeps its source, also after that was deleted."""
+    given, found = like.get("snapshot"), document["snapshot"]
+    return given if found is not None and isinstance(given, str) else found
 
 
 class VolumeAttachmentResource(ApiResource):

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from controlplane.dashboard import labels, zone_verdicts
+from controlplane.dashboard.snapshot_schedule_texts import describe_times
 from controlplane.dashboard.templatetags.dashboard import gib, mib
 from controlplane.dashboard.volume_type_texts import describe_limits
 
@@ -29,6 +30,17 @@ def guest_agent_label(state: str) -> str:
 @register.filter
 def limits_label(limits: dict[str, int | None]) -> str:
     return describe_limits(limits)
+
+
+@register.filter
+def schedule_text(schedule: dict[str, Any]) -> str:
+    return describe_times(schedule)
+
+
+@register.filter
+def consistency_text(consistency: str) -> str:
+    """Return in plain words which writes a snapshot contains."""
+    return str(labels.CONSISTENCIES.get(consistency, consistency))
 
 
 @register.filter
@@ -74,6 +86,7 @@ ROLES = {
     "storage": gettext_lazy("Disk"),
     "image": gettext_lazy("Image"),
     "netedge": gettext_lazy("Network"),
+    "snapshot": gettext_lazy("Snapshot"),
 }
 
 

@@ -23,6 +23,8 @@ COUNTED_MAX = 24
 SOUGHT = (
     ("instances", "instance", gettext_lazy("Instance"), "server"),
     ("volumes", "volume", gettext_lazy("Volume"), "hard-drive"),
+    ("snapshots", "snapshot", gettext_lazy("Snapshot"), "history"),
+    ("snapshot-schedules", "snapshot-schedule", gettext_lazy("Snapshot schedule"), "clock"),
     ("networks", "network", gettext_lazy("Network"), "network"),
     ("public-addresses", "public-address", gettext_lazy("Public address"), "earth"),
     ("security-groups", "security-group", gettext_lazy("Security group"), "shield"),

@@ -15,7 +15,8 @@ class VolumeType(Model):
     """A volume type. `pool`: the pool of such volumes; empty: the disk of one node.
 
     A volume has the larger one of the fixed limit and that by its size; 0: no limit. `organizations`: the only ones
-    that may use the type, for platform roles; null for others. A retired type takes no new volumes."""
+    that may use the type, for platform roles; null for others. A retired type takes no new volumes.
+    `has_snapshots`: snapshots of its volumes can be taken."""
 
     id: str
     description: str
@@ -26,4 +27,5 @@ class VolumeType(Model):
     mb_per_s_per_gib: int
     organizations: list[Named] | None
     is_retired: bool
+    has_snapshots: bool
     generation: int

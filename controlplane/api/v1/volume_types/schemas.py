@@ -80,9 +80,10 @@ class VolumeTypeOut(Out):
 
     A volume has the larger one of the fixed limit and that by its size; 0: no limit. `organizations`: the only ones
     that may use the type, for platform roles; null for others. A retired type takes no new volumes.
+    `has_snapshots`: snapshots of its volumes can be taken.
     """
 
-    # Context: `organizations`, names by id; None: the actor does not see them.
+    # Context: `organizations`, names by id; None: the actor does not see them. `pools_with_snapshots`: names of pools.
     id = serializers.CharField()
     description = serializers.CharField()
     pool = serializers.CharField()
@@ -92,6 +93,7 @@ class VolumeTypeOut(Out):
     mb_per_s_per_gib = serializers.IntegerField()
     organizations = serializers.SerializerMethodField()
     is_retired = serializers.BooleanField()
+    has_snapshots = serializers.SerializerMethodField()
     generation = serializers.IntegerField()
 
     @extend_schema_field(NamedOut(many=True, allow_null=True))
@@ -100,3 +102,6 @@ class VolumeTypeOut(Out):
         if names is None:
             return None
         return [{"id": str(each), "name": names[each]} for each in volume_type.organization_ids if each in names]
+
+    def get_has_snapshots(self, volume_type: VolumeType) -> bool:
+        return volume_type.pool in self.context["pools_with_snapshots"]

@@ -23,7 +23,7 @@ FILTERS = ("state", "zone")
 # Only for instances and volumes.
 MORE_FILTERS = ("kind", "resource")
 # Resources that hold data, by their part of a project's paths.
-RESOURCES = ("instances", "volumes", "images")
+RESOURCES = ("instances", "volumes", "snapshots", "images")
 OFFICER = "sovereignty_officer"
 
 

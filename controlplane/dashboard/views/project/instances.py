@@ -27,10 +27,11 @@ class ListPage(ProjectPage):
     """A list with filters and order in its URL. `collection`: the API's; `states`: the choices of the filter."""
 
     collection = ""
+    filters: tuple[str, ...] = FILTERS
     states: tuple[str, ...] = ()
 
     def context(self) -> dict[str, Any]:
-        filters = {name: self.query(name) for name in FILTERS}
+        filters = {name: self.query(name) for name in self.filters}
         sort = self.query("sort") if self.query("sort") in SORTS else "name"
         page = self.get_in_project(self.collection, **filters, sort=sort, page_token=self.query("page_token"))
         return {

@@ -27,6 +27,7 @@ DIMENSIONS = {
     "storage_gib": _("Storage"),
     "snapshots": _("Snapshots"),
     "snapshot_gib": _("Snapshot storage"),
+    "snapshot_schedules": _("Snapshot schedules"),
     "networks": _("Networks"),
     "ports": _("Ports"),
     "addresses": _("Addresses"),

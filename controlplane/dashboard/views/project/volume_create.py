@@ -30,6 +30,13 @@ class VolumeForm(DraftForm):
         help_text=_("A local volume can only be attached to instances on its own node: select the instance."),
     )
     image = forms.ChoiceField(label=_("Image"), required=False, help_text=_("Initial content. None: empty volume."))
+    snapshot = forms.ChoiceField(
+        label=_("Snapshot"),
+        required=False,
+        help_text=_(
+            "Initial content, in place of an image: at least its size, and a type in the same storage cluster."
+        ),
+    )
     zones = multiple_choice(_("Zones"), _("None selected: any zone that the policies admit."))
     classifications = multiple_choice(
         _("Classifications"),
@@ -50,7 +57,7 @@ class VolumeForm(DraftForm):
     def folded(self) -> list[tuple[Text, list[BoundField], bool]]:
         """Return groups of optional fields: title, fields, and whether they are open because of values or errors."""
         groups = (
-            (_("Source"), ("image",)),
+            (_("Source"), ("image", "snapshot")),
             (_("Placement"), ("zones",)),
             (_("Data classification"), ("classifications",)),
             (_("Labels"), ("labels",)),
@@ -94,6 +101,7 @@ class VolumeCreate(CreatePage):
                 "volume_type": self.types,
                 "near_instance": [NOWHERE, *by_name([each for each in instances if each["zone"]])],
                 "image": [NOWHERE, *by_name([each for each in images if each["state"] == "available"])],
+                "snapshot": [NOWHERE, *by_name(self.snapshots)],
                 "zones": self.zones(),
                 "classifications": self.classifications(),
             }
@@ -108,7 +116,24 @@ class VolumeCreate(CreatePage):
             "name": unused_name("volume", taken),
             "size_gib": SIZE_GIB,
             "volume_type": LOCAL if LOCAL in types else next(iter(types), ""),
+            **self.initial_of_snapshot(),
             **super().initial(),
+        }
+
+    @cached_property
+    def snapshots(self) -> list[dict[str, Any]]:
+        page = self.get_in_project("snapshots", state="available", sort="name", limit=CHOICES_MAX)
+        snapshots: list[dict[str, Any]] = page["items"]
+        return snapshots
+
+    def initial_of_snapshot(self) -> dict[str, Any]:
+        """Return the size and the type of the snapshot in the URL; empty: there is none."""
+        chosen = next((each for each in self.snapshots if each["name"] == self.query("snapshot")), None)
+        if chosen is None:
+            return {}
+        return {
+            "size_gib": chosen["size_gib"],
+            "volume_type": self.get_in_project("volumes", chosen["volume"])["volume_type"],
         }
 
     def size(self, body: Mapping[str, Any]) -> dict[str, int] | None:

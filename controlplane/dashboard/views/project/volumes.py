@@ -1,7 +1,9 @@
-"""Volumes: list, detail tabs, growth, change of type and deletion."""
+"""Volumes: list, detail tabs, snapshots, growth, change of type and deletion."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -15,9 +17,11 @@ from controlplane.dashboard.volume_type_texts import describe_type
 from controlplane.dashboard.zone_verdicts import verdicts
 
 STATES = ("building", "available", "in-use", "error")
+HAS_SNAPSHOTS, UNSUPPORTED = "storage.volume.has_snapshots", "storage.volume.snapshots_unsupported"
 BUSY = _("an operation is in progress; wait until it has ended")
 TABS = (
     ("volume", _("Overview")),
+    ("volume-snapshots", _("Snapshots")),
     ("volume-placement", _("Placement and residency")),
     ("volume-activity", _("Activity")),
     ("volume-settings", _("Settings")),
@@ -54,7 +58,14 @@ class VolumePage(ProjectPage):
     def why_no_delete(self) -> Text:
         if self.volume["instance"]:
             return _("attached; detach it first")
+        if self.problem_of("delete").get("code") == HAS_SNAPSHOTS:
+            return _("has snapshots; delete them first")
         return BUSY if self.volume["current_operation"] else ""
+
+    def problem_of(self, action: str) -> Mapping[str, Any]:
+        """Return the error that the action would give now; empty if none."""
+        problems = {each["name"]: each["problem"] for each in self.volume["allowed_actions"]}
+        return problems[action] or {}
 
     def crumbs(self) -> list[tuple[Text, str]]:
         return [(_("Volumes"), self.url("volumes"))]
@@ -63,6 +74,42 @@ class VolumePage(ProjectPage):
 class VolumeOverview(VolumePage):
     template = "dashboard/project/volumes/detail.html"
     tab = "volume"
+
+    def context(self) -> dict[str, Any]:
+        return {"source": self.source()}
+
+    def source(self) -> dict[str, Any] | None:
+        """Return the snapshot that the volume was made from; None: there is none, or it was deleted."""
+        if self.volume["snapshot"] is None:
+            return None
+        try:
+            snapshot: dict[str, Any] = self.get_in_project("snapshots", self.volume["snapshot"])
+        except ApiError as exc:
+            if exc.status != 404:
+                raise
+            return None
+        return snapshot
+
+
+class VolumeSnapshots(VolumePage):
+    template = "dashboard/project/volumes/snapshots.html"
+    tab = "volume-snapshots"
+    live = "volume snapshot operation"
+
+    def context(self) -> dict[str, Any]:
+        page = self.get_in_project(
+            "snapshots", volume=self.volume["id"], sort="-created_at", page_token=self.query("page_token")
+        )
+        problem = self.problem_of("snapshot")
+        return {
+            "snapshots": page["items"],
+            "next_page_token": page["next_page_token"],
+            "create": f"{self.url('snapshot-create')}?{urlencode({'volume': self.volume['name']})}",
+            "why": problem.get("detail", ""),
+            "is_unsupported": problem.get("code") == UNSUPPORTED,
+            "schedules": self.get_in_project("snapshot-schedules", volume=self.volume["name"], sort="name")["items"],
+            "new_schedule": f"{self.url('snapshot-schedule-new')}?{urlencode({'volume': self.volume['name']})}",
+        }
 
 
 class VolumePlacement(VolumePage):
