@@ -1,4 +1,4 @@
-"""What is the agent's own, by its name: volumes and snapshots are named by their ids."""
+"""Names of the agent's own: volumes and snapshots are named by their ids."""
 
 import struct
 from typing import Any

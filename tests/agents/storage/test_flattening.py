@@ -1,4 +1,4 @@
-"""What becomes of removed volumes that have clones: the clones are flattened, and no guest notices."""
+"""Clones of removed volumes are flattened, and no guest notices."""
 
 import json
 from collections.abc import Callable

@@ -302,7 +302,7 @@ def test_revert_fences_who_sleeps(storage: StorageAgent, ceph: CephCluster) -> N
 
 
 def test_snapshot_is_not_taken_while_a_node_may_sleep(storage: StorageAgent, ceph: CephCluster) -> None:
-    """It would write as of before the snapshot, and so into that; but its guest may be cut off for a moment only."""
+    """A sleeper writes as of before the snapshot, so into that; but its guest may be cut off for a moment only."""
     volume = filled(storage, ceph)
     with sleeper(storage, ceph, volume) as write_late:
         error = refusal(lambda: storage.snapshot(volume))
