@@ -70,7 +70,7 @@ def test_only_fields_of_the_frequency_are_sent(page: str, member: Client, change
     assert f"Times {times}" in text_of(member.get(page))
 
 
-def test_errors_are_beside_their_fields(page: str, member: Client, home: str) -> None:
+def test_errors_are_at_their_fields(page: str, member: Client, home: str) -> None:
     new = f"{home}/snapshot-schedules/new"
     assert "already has a snapshot schedule" in errors_of(member.post(new, NEW), "name")
     nowhere = member.post(new, {**NEW, "name": "other", "timezone": "Mars/Olympus"})

@@ -97,7 +97,7 @@ def test_volume_without_snapshots_says_why_and_which_types_have_them(cloud: Clou
     assert "No volume of the project has snapshots. Volume types with snapshots: rbd." in every
 
 
-def test_errors_of_the_form_are_beside_their_fields(snapshot: Snapshot, member: Client, home: str) -> None:
+def test_errors_of_the_form_are_at_their_fields(snapshot: Snapshot, member: Client, home: str) -> None:
     taken = member.post(f"{home}/snapshots/create", NEW)
     assert errors_of(taken, "name") == "The project already has a snapshot named 'then'."
     past = member.post(f"{home}/snapshots/create", {**NEW, "name": "late", "expires_at": "2020-01-01T12:00"})

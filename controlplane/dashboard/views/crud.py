@@ -107,7 +107,7 @@ class CrudCreate(FormPage, CrudPage):
 
 class CrudEdit(FormPage, CrudPage):
     template = "dashboard/forms/page.html"
-    form_class = NamedForm
+    form_class: type[ApiForm] = NamedForm
     submit = _("Save")
     verb = "update"
 
