@@ -123,7 +123,6 @@ class Instance(ProjectResource):
             ),
             models.CheckConstraint(condition=Q(state__in=INSTANCE.moves), name="compute_instance_state"),
             models.CheckConstraint(condition=Q(metadata__in=METADATA_ACCESS), name="compute_instance_metadata"),
-            models.CheckConstraint(condition=Q(guest_agent__in=GUEST_AGENTS), name="compute_instance_guest_agent"),
             models.CheckConstraint(
                 condition=Q(restart_policy__in=RESTART_POLICIES), name="compute_instance_restart_policy"
             ),

@@ -21,6 +21,7 @@ from agents.node.adapters.interfaces import (
     BaseImage,
     Disks,
     Firmware,
+    GuestAgent,
     GuestDisk,
     GuestNic,
     GuestSpec,
@@ -34,7 +35,7 @@ from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.qemu_img import FileDisks
 from agents.node.adapters.storage.keys import VolumeKeys
 from agents.node.adapters.volume_secrets import VolumeSecrets
-from agents.node.errors import AdapterError, DetachPending, GuestForeign, NoFreeSlot
+from agents.node.errors import AdapterError, DetachPending, GuestAgentMissing, GuestForeign, GuestNotRunning, NoFreeSlot
 from agents.node.guest_users import GuestUsers
 from tests.agents import specs
 from tests.agents.network import frames
@@ -233,6 +234,26 @@ def test_unplug_ends_or_reports_detach_pending(rig: Rig, hypervisor: Hypervisor)
         hypervisor.power_off(rig.guest.id)
         hypervisor.start(rig.guest.id)
     assert not hypervisor.unplug_disk(rig.guest.id, data)
+
+
+def test_guest_that_is_off_is_not_frozen(rig: Rig, hypervisor: Hypervisor) -> None:
+    for guest_id in (rig.guest.id, UUID(specs.new_id())):
+        for command in (hypervisor.freeze, hypervisor.thaw):
+            with pytest.raises(GuestNotRunning):
+                command(guest_id, answer_s=1)
+    assert hypervisor.states()[rig.guest.id].guest_agent is GuestAgent.UNKNOWN
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("adapters", ["real"], indirect=True)
+def test_guest_without_a_system_has_no_guest_agent(rig: Rig, hypervisor: Hypervisor) -> None:
+    hypervisor.start(rig.guest.id)
+    assert hypervisor.states()[rig.guest.id].guest_agent is GuestAgent.DISCONNECTED
+    for command in (hypervisor.freeze, hypervisor.thaw):
+        with pytest.raises(GuestAgentMissing):
+            command(rig.guest.id, answer_s=1)
+    hypervisor.power_off(rig.guest.id)
+    assert hypervisor.states()[rig.guest.id].guest_agent is GuestAgent.UNKNOWN
 
 
 def test_guest_takes_as_many_disks_as_it_has_slots(rig: Rig, hypervisor: Hypervisor) -> None:
