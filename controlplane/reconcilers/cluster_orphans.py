@@ -99,9 +99,10 @@ def _reconcile_pool(pool: Pool) -> int:
     for _ in range(PAGES_PER_RUN):
         try:
             page = volume_calls.list_volumes(pool, after=after)
-        except StorageClusterRefused:
+        except StorageClusterRefused as exc:  # as of a pool that its agent does not serve any more
+            log.warning("pool %s: its images are not listed: %s", pool.name, exc)
             _next_begins_after(pool, "")
-            raise
+            break
         until = page[-1][0] if page else None
         changed += _compare(pool, page, Names(after, until))
         after = until or ""

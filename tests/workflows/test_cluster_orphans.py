@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from agents.node.errors import VolumeInUse
+from agents.node.errors import BadRequest, VolumeInUse
 from agents.storage.errors import ClusterSilent
 from controlplane.audit.models import AuditEntry, EvidenceRecord
 from controlplane.compute.errors import DataMissing
@@ -259,6 +259,10 @@ def test_node_without_the_keys_has_lost_no_data(shared: Shared, agent: FakeStora
     assert not Incident.objects.filter(kind="missing-volume").exists()
 
 
+def refused(shared: Shared, agent: FakeStorageAgent) -> None:
+    agent.failures["list"] = BadRequest("pool", "is none that this storage agent was started for")
+
+
 def silent(shared: Shared, agent: FakeStorageAgent) -> None:
     agent.failures["list"] = ClusterSilent("The cluster does not answer.")
 
@@ -272,7 +276,7 @@ def known_as_silent(shared: Shared, agent: FakeStorageAgent) -> None:
     type(agent.row).objects.filter(pk=agent.row.pk).update(problem="silent")
 
 
-@pytest.mark.parametrize("break_it", [silent, other_cluster, known_as_silent])
+@pytest.mark.parametrize("break_it", [silent, refused, other_cluster, known_as_silent])
 def test_cluster_that_does_not_answer_proves_nothing(
     shared: Shared, agent: FakeStorageAgent, break_it: type[silent]
 ) -> None:
