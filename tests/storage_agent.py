@@ -1,8 +1,8 @@
 """A storage agent without a Ceph cluster: it speaks the protocol over mutual TLS, and reports what a test sets.
 
 Volumes are sizes in memory, with a version of their content and the nodes that have a key; snapshots keep both. Permits
-are not checked, as the tests of the real agent do, but kept by call. Each call fails with `failure`, or with that of its
-name in `failures`; if `loses_answers`, the first answer to each call about a volume is lost, after its effect.
+are kept by call and not checked: the tests of the real agent do that. Each call fails with `failure`, or with that of
+its name in `failures`; if `loses_answers`, the first answer to each call about a volume is lost, after its effect.
 `foreign`: images with other names than volumes', with their sizes; `page`: images of a page of the list. `fenced`:
 addresses, with the seconds of their fences.
 """

@@ -76,7 +76,7 @@ def test_snapshot_is_requested_listed_and_shown(api: Caller, data: Volume) -> No
     body = answer.body
     assert answer.status == 201
     assert answer.headers["Location"] == f"/v1/projects/alpha/snapshots/{body['id']}"
-    assert (body["state"], body["volume"], body["volume_name"]) == ("building", str(data.pk), "data")
+    assert (body["state"], body["volume"], body["schedule"]) == ("building", {"id": str(data.pk), "name": "data"}, None)
     assert (body["size_gib"], body["zone"], body["consistency"]) == (2, "fr-idf-1", "crash")
     assert (body["taken_at"], body["last_error"]) == (None, None)
     assert body["current_operation"] == answer.operation["id"]

@@ -58,9 +58,9 @@ class VolumeSnapshotResource(ApiResource):
             plan.keep("expires_at")
 
     def values(self, document: Document, like: Values) -> Values:
-        given, volume = like.get("expires_at"), {"id": document["volume"], "name": document["volume_name"]}
+        given = like.get("expires_at")
         return super().values(document, like) | {
-            "volume": refer(like.get("volume"), volume),
+            "volume": refer(like.get("volume"), document["volume"]),
             "expires_at": given if _are_same(given, document["expires_at"]) else document["expires_at"],
         }
 

@@ -19,7 +19,7 @@ from andromede_cli.session import Session
 COLUMNS = [
     NAME,
     STATE,
-    Column(_("volume"), "volume_name"),
+    Column(_("volume"), "volume.name"),
     Column("GiB", "size_gib"),
     Column(_("taken"), "taken_at"),
     Column(_("expires"), "expires_at"),

@@ -48,15 +48,15 @@ class SnapshotPatch(In):
 class SnapshotOut(ResourceOut):
     """A snapshot of a volume.
 
-    `volume_name`: the volume's present name. `size_gib`: the volume's size at that moment. `consistency`: `crash`, as
+    `schedule`: what took it; null: a request. `size_gib`: the volume's size at that moment. `consistency`: `crash`, as
     after a power cut. `taken_at`: null until the storage cluster has taken it. `expires_at`: when it is deleted; null:
     never.
     """
 
     # Context: the result of compute.representations.snapshot_details().
     state = serializers.ChoiceField(list(SNAPSHOT.moves))
-    volume = serializers.UUIDField(source="volume_id")
-    volume_name = serializers.CharField(source="volume.name")
+    volume = NamedOut()
+    schedule = NamedOut(allow_null=True)
     zone = serializers.CharField(source="pool.zone_id")
     size_gib = serializers.IntegerField()
     consistency = serializers.CharField()
@@ -81,7 +81,7 @@ class SnapshotActionOut(Out):
 class SnapshotWithActionsOut(SnapshotOut):
     """A snapshot of a volume.
 
-    `volume_name`: the volume's present name. `size_gib`: the volume's size at that moment. `consistency`: `crash`, as
+    `schedule`: what took it; null: a request. `size_gib`: the volume's size at that moment. `consistency`: `crash`, as
     after a power cut. `taken_at`: null until the storage cluster has taken it. `expires_at`: when it is deleted; null:
     never. `allowed_actions`: the actions possible in its state and its volume's; the caller also needs permission.
     """

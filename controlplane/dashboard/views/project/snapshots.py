@@ -133,7 +133,7 @@ class SnapshotPage(ProjectPage):
     @cached_property
     def volume(self) -> Context:
         """Return the volume, which exists as long as the snapshot does."""
-        volume: Context = self.get_in_project("volumes", self.snapshot["volume"])
+        volume: Context = self.get_in_project("volumes", self.snapshot["volume"]["id"])
         return volume
 
     def path(self) -> tuple[str, ...]:
@@ -214,10 +214,10 @@ class SnapshotRevert(FormPage, SnapshotPage):
     right = "volume_revert"
 
     def revert_path(self) -> tuple[str, ...]:
-        return ("projects", self.project["id"], "volumes", self.snapshot["volume"], "actions", "revert")
+        return ("projects", self.project["id"], "volumes", self.snapshot["volume"]["id"], "actions", "revert")
 
     def choices(self) -> Context:
-        return {"expected_name": self.snapshot["volume_name"]}
+        return {"expected_name": self.snapshot["volume"]["name"]}
 
     def context(self) -> Context:
         plan, why = None, ""
@@ -229,7 +229,7 @@ class SnapshotRevert(FormPage, SnapshotPage):
             why = str(exc.problem.get("detail", exc.code))
         title = _("Revert {volume} to {snapshot}")
         return {
-            "title": title.format(volume=self.snapshot["volume_name"], snapshot=self.snapshot["name"]),
+            "title": title.format(volume=self.snapshot["volume"]["name"], snapshot=self.snapshot["name"]),
             "plan": plan,
             "why": why,
             "back": self.page_of("snapshot"),
@@ -238,7 +238,7 @@ class SnapshotRevert(FormPage, SnapshotPage):
     def send(self, form: ApiForm) -> str:
         self.api.post(*self.revert_path(), body={"snapshot": self.snapshot["id"]}, key=self.key)
         self.notify(_("Reverting the volume."))
-        return self.url("volume", volume=self.snapshot["volume"])
+        return self.url("volume", volume=self.snapshot["volume"]["id"])
 
 
 class SnapshotDelete(FormPage, SnapshotPage):
