@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from andromede_sdk.model import Model
 
 if TYPE_CHECKING:
-    from andromede_sdk.models.common import Condition, Error
+    from andromede_sdk.models.common import Condition, Error, Named
     from andromede_sdk.models.operations import Operation
 
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Snapshot(Model):
     """A snapshot of a volume.
 
-    `volume_name`: the volume's present name. `size_gib`: the volume's size at that moment. `consistency`: `crash`, as
+    `schedule`: what took it; null: a request. `size_gib`: the volume's size at that moment. `consistency`: `crash`, as
     after a power cut. `taken_at`: null until the storage cluster has taken it. `expires_at`: when it is deleted; null:
     never."""
 
@@ -30,8 +30,8 @@ class Snapshot(Model):
     labels: dict[str, str]
     created_at: datetime
     updated_at: datetime
-    volume: str
-    volume_name: str
+    volume: Named
+    schedule: Named | None
     zone: str
     size_gib: int
     consistency: str
@@ -54,7 +54,7 @@ class SnapshotAction(Model):
 class SnapshotWithActions(Model):
     """A snapshot of a volume.
 
-    `volume_name`: the volume's present name. `size_gib`: the volume's size at that moment. `consistency`: `crash`, as
+    `schedule`: what took it; null: a request. `size_gib`: the volume's size at that moment. `consistency`: `crash`, as
     after a power cut. `taken_at`: null until the storage cluster has taken it. `expires_at`: when it is deleted; null:
     never. `allowed_actions`: the actions possible in its state and its volume's; the caller also needs permission."""
 
@@ -68,8 +68,8 @@ class SnapshotWithActions(Model):
     labels: dict[str, str]
     created_at: datetime
     updated_at: datetime
-    volume: str
-    volume_name: str
+    volume: Named
+    schedule: Named | None
     zone: str
     size_gib: int
     consistency: str
@@ -84,7 +84,7 @@ class SnapshotWithActions(Model):
 class SnapshotWithOperation(Model):
     """A snapshot of a volume.
 
-    `volume_name`: the volume's present name. `size_gib`: the volume's size at that moment. `consistency`: `crash`, as
+    `schedule`: what took it; null: a request. `size_gib`: the volume's size at that moment. `consistency`: `crash`, as
     after a power cut. `taken_at`: null until the storage cluster has taken it. `expires_at`: when it is deleted; null:
     never."""
 
@@ -98,8 +98,8 @@ class SnapshotWithOperation(Model):
     labels: dict[str, str]
     created_at: datetime
     updated_at: datetime
-    volume: str
-    volume_name: str
+    volume: Named
+    schedule: Named | None
     zone: str
     size_gib: int
     consistency: str
