@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 
+from controlplane.storage.errors import SnapshotPoolFull
 from controlplane.storage.models import SnapshotSchedule, Volume
 from tests.dashboard.conftest import SignIn
 from tests.dashboard.sample_resources import errors_of, make_volume, text_of
@@ -115,10 +116,9 @@ def test_schedule_is_deleted(page: str, member: Client, home: str) -> None:
 
 
 def test_snapshot_that_was_not_taken_is_shown(page: str, member: Client) -> None:
-    SnapshotSchedule.objects.update(
-        last_error={"code": "x", "title": "Full", "detail": "It is full.", "retryable": False}
-    )
-    assert "A snapshot of the last time was not taken. Full It is full." in text_of(member.get(page))
+    SnapshotSchedule.objects.update(last_error=SnapshotPoolFull(pool="rbd").as_document())
+    told = text_of(member.get(page))
+    assert "A snapshot of the last time was not taken. Pool nearly full The pool rbd is nearly full" in told
 
 
 def test_viewer_changes_nothing(page: str, home: str, signed_in: SignIn) -> None:

@@ -234,10 +234,10 @@ def test_queries_of_the_list_do_not_grow_with_the_snapshots(
 
 def test_drifted_snapshot_is_named_on_the_overview(page: str, home: str, snapshot: Snapshot, member: Client) -> None:
     failing = [{"atom": "france", "code": "ATTR_MISMATCH", "level": "project", "detail": "IE", "policy": ""}]
-    facts = {"kind": "snapshot", "project": snapshot.project, "zone": "fr-idf-1", "state": "drifted"}
+    facts = {"kind": "snapshot", "project": snapshot.project, "zone": "fr-idf-1", "node": snapshot.volume.node}
     Compliance.objects.filter(resource_id=snapshot.pk).delete()
     Compliance.objects.create(
-        resource_id=snapshot.pk, since=clock.now(), checked_at=clock.now(), failing=failing, **facts
+        resource_id=snapshot.pk, since=clock.now(), checked_at=clock.now(), failing=failing, state="drifted", **facts
     )
     assert f'href="{page}"' in member.get(home).content.decode()
 
