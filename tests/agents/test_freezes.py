@@ -117,7 +117,9 @@ def test_guest_that_may_be_frozen_is_thawed_once_its_agent_answers(
 def test_text_of_the_guest_is_cut_and_escaped(agent: AgentUnderTest, guest: str) -> None:
     inside(agent, guest).behaviour = Behaviour.REFUSING
     inside(agent, guest).answer = "\x1b[31m\n\u202eé" + "x" * 10**6
-    message = refusal(lambda: freeze(agent, guest)).message
+    refused = refusal(lambda: freeze(agent, guest))
+    message = refused.message
+    assert refused.code == "agent.guest_agent_refused"
     assert message.isascii() and message.isprintable() and len(message) < 400
 
 
@@ -150,6 +152,7 @@ def test_guest_that_stops_is_frozen_no_more(agent: AgentUnderTest, guest: str) -
 def test_removed_guest_leaves_no_freeze(agent: AgentUnderTest) -> None:
     wish = build(agent)
     freeze(agent, wish.subject.id)
+    agent.fake._listeners.clear()  # by which the end of the guest would be noticed too
     agent.stub.RemoveInstance(specs.removal(wish.subject))
     assert not is_recorded(agent, wish.subject.id)
     for call in (lambda: freeze(agent, wish.subject.id), lambda: thaw(agent, str(uuid4()))):
