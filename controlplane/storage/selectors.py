@@ -29,7 +29,8 @@ def image_of(volume: Volume) -> Image | None:
 
 
 def snapshots(actor: Actor, project: Project) -> QuerySet[Snapshot]:
-    return Snapshot.objects.filter(project=project).exclude(state="deleted").select_related("volume", "pool", "schedule")
+    rows = Snapshot.objects.filter(project=project).exclude(state="deleted")
+    return rows.select_related("volume", "pool", "schedule")
 
 
 def snapshot_get(actor: Actor, project: Project, ref: str) -> Snapshot:

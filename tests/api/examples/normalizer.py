@@ -33,6 +33,7 @@ VOLATILE = {
     "after": (OPAQUE, "MTA0Mg"),
     "ends_at": (r".+", "2027-01-01T00:00:00Z"),
     "key_id": (r"[0-9A-F]{16}", "8EB89F1D5FB045AF"),
+    "next_at": (r".+", "2026-12-02T01:30:00Z"),
     "next_page_token": (r".+", "WyIyMDI2…"),
     "otpauth_uri": (r".+", "otpauth://totp/Andromede:ada%40acme.example?secret=…&issuer=Andromede"),
     "prefix": (r"andromede_.+", "andromede_mRkV0"),
