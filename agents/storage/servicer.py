@@ -179,10 +179,11 @@ class Servicer(storage_pb2_grpc.StorageServicer):
     def RevertVolume(self, request: pb.RevertVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeState:
         volume, pool, snapshot = self._snapshot(request)
         size = volume_size(request.size_bytes)
-        self._admission.admit(admission.reversion(volume, snapshot, size_bytes=size), request.permit)
+        permit = self._admission.admit(admission.reversion(volume, snapshot, size_bytes=size), request.permit)
         with self._holding(volume):
             asked = {"volume": volume, "pool": pool, "snapshot": snapshot, "size_bytes": size}
-            return pb.VolumeState(volume_id=volume, pool=pool, **self._lanes.copies.call("revert_volume", **asked))
+            found = self._lanes.copies.call("revert_volume", generation=permit.gen, **asked)
+        return pb.VolumeState(volume_id=volume, pool=pool, **found)
 
     # ---- fencing
 

@@ -15,7 +15,7 @@ import rbd
 
 from agents.node.errors import VolumeInUse, VolumeWouldShrink
 from agents.storage.errors import ClusterFailed, SizeDiffers, SnapshotMissing, VolumeMissing
-from agents.storage.worker import openings
+from agents.storage.worker import openings, records
 from agents.storage.worker.cluster import Cluster, opened
 from agents.storage.worker.fencing import fence, holders, watchers
 from agents.storage.worker.intents import working_on
@@ -23,6 +23,7 @@ from agents.storage.worker.names import is_id, is_of_user, unprotect
 
 PAGE = 200
 REPORT_S = 0.5
+REVERTS = "reverts"  # an object of the pool: volume → its generation at its last revert
 
 
 def ensure(cluster: Cluster, *, volume: str, pool: str, snapshot: str, size_bytes: int) -> dict[str, object]:
@@ -72,10 +73,13 @@ def page(cluster: Cluster, *, volume: str, pool: str, after: str) -> list[dict[s
         return [_state(image, each) for each in heapq.nsmallest(PAGE, ours, key=lambda each: str(each["name"]))]
 
 
-def revert(cluster: Cluster, *, volume: str, pool: str, snapshot: str, size_bytes: int) -> dict[str, object]:
-    """Give the volume the content of the snapshot, then the size. A repetition rolls back again.
+def revert(
+    cluster: Cluster, *, volume: str, pool: str, snapshot: str, size_bytes: int, generation: int
+) -> dict[str, object]:
+    """Give the volume the content of the snapshot, then the size.
 
-    A client that ended without a word, or sleeps, is fenced first: it could write what it had cached.
+    A call for a `generation` of the volume that was reverted, or an older one, does nothing: what was written since
+    would be lost. A client that ended without a word, or sleeps, is fenced first: it could write what it had cached.
 
     Raises:
         VolumeMissing, SnapshotMissing: there is none.
@@ -83,6 +87,8 @@ def revert(cluster: Cluster, *, volume: str, pool: str, snapshot: str, size_byte
         VolumeInUse: a client has the volume open.
     """
     with cluster.volumes(pool) as ioctx, working_on(cluster, ioctx, volume, pool=pool):
+        if records.read(cluster, pool, REVERTS, prefix=volume, limit=1).get(volume, 0) >= generation:
+            return {"size_bytes": size_bytes, "watchers": watchers(cluster, ioctx, volume)}
         _check_revertible(ioctx, volume, pool=pool, snapshot=snapshot, size_bytes=size_bytes)
         check_unused(cluster, ioctx, volume)
         sleepers = holders(cluster, ioctx, volume)
@@ -93,7 +99,13 @@ def revert(cluster: Cluster, *, volume: str, pool: str, snapshot: str, size_byte
                 image.rollback_to_snap(snapshot)
                 check_unused(cluster, ioctx, volume)
                 image.resize(size_bytes, False)
+        records.write(cluster, pool, REVERTS, volume, generation)
         return {"size_bytes": size_bytes, "watchers": []}
+
+
+def forget_reverts(cluster: Cluster, *, volume: str, pool: str) -> None:
+    """Remove the record of the volume's last revert."""
+    records.remove(cluster, pool, REVERTS, volume)
 
 
 def size_of(ioctx: Any, volume: str, snapshot: str) -> int:

@@ -65,6 +65,7 @@ def remove(cluster: Cluster, *, volume: str, pool: str) -> bool:
         openings.remove_all(cluster, volume=volume, pool=pool)
         snapshots.check_unused(cluster, ioctx, volume)
         _remove_draft(ioctx, volume)
+        snapshots.forget_reverts(cluster, volume=volume, pool=pool)
         try:
             rbd.RBD().trash_move(ioctx, volume)
         except rbd.ImageNotFound:

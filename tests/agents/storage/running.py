@@ -178,8 +178,10 @@ class StorageAgent:
         source = pb.SnapshotSource(pool=POOL, volume_id=of.volume_id, snapshot_id=of.snapshot_id)
         return self.made(snapshot=source, **spec)
 
-    def revert(self, to: pb.SnapshotState, size_bytes: int = SIZE, permit: pb.Permit | None = None) -> pb.VolumeState:
-        permit = permit or self.permit(to.volume_id, op="volume.revert", snapshot=to.snapshot_id)
+    def revert(
+        self, to: pb.SnapshotState, size_bytes: int = SIZE, *, generation: int = 1, permit: pb.Permit | None = None
+    ) -> pb.VolumeState:
+        permit = permit or self.permit(to.volume_id, op="volume.revert", snapshot=to.snapshot_id, gen=generation)
         request = pb.RevertVolumeRequest(
             permit=permit, volume_id=to.volume_id, pool=POOL, snapshot_id=to.snapshot_id, size_bytes=size_bytes
         )

@@ -236,10 +236,23 @@ def test_revert_gives_the_content_back(storage: StorageAgent, ceph: CephCluster)
     assert storage.revert(older).size_bytes == SIZE, "its answer was lost"
     assert digest(ceph, volume) == before
     assert storage.snapshots(volume) == sorted([older, younger], key=lambda each: each.snapshot_id)
-    assert storage.revert(younger, 2 * SIZE).size_bytes == 2 * SIZE
+    assert storage.revert(younger, 2 * SIZE, generation=2).size_bytes == 2 * SIZE
     with image(ceph, volume, read_only=True) as opened:
         assert hashlib.sha256(opened.read(0, SIZE)).hexdigest() == after
         assert opened.read(SIZE, SIZE) == bytes(SIZE), "what was written behind it is gone"
+
+
+def test_late_repetition_of_a_revert_changes_nothing(storage: StorageAgent, ceph: CephCluster) -> None:
+    volume = filled(storage, ceph)
+    snapshot, before = storage.snapshot(volume), digest(ceph, volume)
+    storage.revert(snapshot, generation=2)
+    write(ceph, volume, b"9")
+    written = digest(ceph, volume)
+    for generation in (2, 1):
+        storage.revert(snapshot, generation=generation)
+        assert digest(ceph, volume) == written != before
+    storage.revert(snapshot, generation=3)
+    assert digest(ceph, volume) == before
 
 
 def test_revert_of_a_clone_of_which_there_are_clones(storage: StorageAgent, ceph: CephCluster) -> None:
