@@ -55,7 +55,7 @@ class Tenant:
         wait_until(lambda: set(self.node_states().values()) == {"ready"}, limit_s=PATIENCE_S)
 
     def delete_everything(self) -> None:
-        for kind in ("instances", "volumes"):
+        for kind in ("instances", "snapshots", "volumes"):
             for item in self.api.get(kind, limit="200")["items"]:
                 self.api.delete_if_there(f"{kind}/{item['id']}")
 

@@ -34,15 +34,60 @@ def test_guest_runs_from_a_cluster_and_leaves_nothing_there(tenant: Tenant, stor
     assert len(storage.images()) == len(storage.keys()) == 2
     write = "printf kept | dd of=/dev/vdb bs=4096 conv=sync,fsync 2>/dev/null; echo kept > /root/mark; sync"
     in_guest(tenant, "web", f"test -b /dev/vdb && {write}")
+    in_guest(tenant, "web", "nohup sh -c 'while sync; do date > /root/now; done' >/dev/null 2>&1 &")
+    do(tenant, "POST", "snapshots", {"name": "before", "volume": "data"})
+    in_guest(tenant, "web", "printf lost | dd of=/dev/vdb bs=4096 conv=sync,fsync 2>/dev/null")
     do(tenant, "POST", "volumes/data/actions/grow", {"size_gib": 2})
     assert in_guest(tenant, "web", "cat /sys/block/vdb/size").strip() == str(2 * 2**21)
     # QEMU ends without closing its disks: what it held is fenced before the restart, and so the guest can write then.
     (pid,) = tenant.cloud.node(NODE).guest_pids()
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: tenant.api.text("instances/web/console-log").count("ssh ready") == 2, limit_s=PATIENCE_S)
-    assert in_guest(tenant, "web", "head -c 4 /dev/vdb; cat /root/mark; echo > /root/again; sync") == "keptkept\n"
+    wait_for_ssh(tenant, "web", starts=2)
+    assert in_guest(tenant, "web", "head -c 4 /dev/vdb; cat /root/mark; echo > /root/again; sync") == "lostkept\n"
     do(tenant, "DELETE", "instances/web/attachments/data")
     assert "vdb" not in in_guest(tenant, "web", "cat /proc/partitions")
+    do(tenant, "POST", "volumes/data/actions/revert", {"snapshot": "before"})
+    do(tenant, "POST", "volumes", {"name": "copy", "snapshot": "before"})
+    for name in ("data", "copy"):
+        do(tenant, "POST", "instances/web/attachments", {"volume": name})
+    sizes = {"data": 2 * 2**21, "copy": 2**21}
+    shown = in_guest(tenant, "web", "for disk in vdb vdc; do head -c 4 /dev/$disk; cat /sys/block/$disk/size; done")
+    assert shown == "".join(f"kept{size}\n" for size in sizes.values())
+    tenant.delete_everything()
+    wait_until(lambda: not storage.images() | storage.keys(), limit_s=PATIENCE_S)
+
+
+AT = 2**30 // 512 - 4096  # in blocks: behind all that the image has
+FILL = f"dd if=/dev/urandom of=/dev/vda bs=512 seek={AT} count=2048 conv=notrunc,fsync 2>/dev/null"
+SUM = f"dd if=/dev/vda bs=512 skip={AT} count=2048 2>/dev/null | md5sum; cat /root/mark"
+
+
+@pytest.mark.nightly
+def test_guest_boots_from_a_clone_of_the_disk_of_a_running_one(tenant: Tenant, storage: CephStorage) -> None:
+    """The disk of a guest is snapshotted while it writes; another guest boots from it, and the first one goes back."""
+
+    def boot(name: str, volume: str) -> None:
+        body = {"name": name, "flavor": "tiny", "boot_volume": volume, "networks": ["lan"], "ssh_keys": ["key"]}
+        do(tenant, "POST", "instances", body)
+        wait_for_ssh(tenant, name)
+
+    do(tenant, "POST", "volumes", {"name": "system", "size_gib": 1, "image": "tiny", "volume_type": TYPE})
+    boot("one", "system")
+    then = in_guest(tenant, "one", f"{FILL}; echo then > /root/mark; sync; {SUM}")
+    assert then.endswith("then\n")
+    in_guest(tenant, "one", "nohup sh -c 'while sync; do date > /root/now; done' >/dev/null 2>&1 &")
+    do(tenant, "POST", "snapshots", {"name": "then", "volume": "system"})
+    later = in_guest(tenant, "one", f"{FILL}; echo later > /root/mark; sync; {SUM}")
+    do(tenant, "POST", "volumes", {"name": "clone", "snapshot": "then"})
+    boot("two", "clone")
+    assert in_guest(tenant, "two", SUM) == then
+    assert in_guest(tenant, "one", SUM) == later != then
+    do(tenant, "DELETE", "instances/two")
+    do(tenant, "POST", "instances/one/actions/power-off")
+    do(tenant, "POST", "volumes/system/actions/revert", {"snapshot": "then"})
+    do(tenant, "POST", "instances/one/actions/start")
+    wait_for_ssh(tenant, "one", starts=2)
+    assert in_guest(tenant, "one", SUM) == then
     tenant.delete_everything()
     wait_until(lambda: not storage.images() | storage.keys(), limit_s=PATIENCE_S)
 

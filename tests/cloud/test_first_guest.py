@@ -23,8 +23,10 @@ def do(tenant: Tenant, method: str, path: str, body: dict[str, object] | None = 
     return ended
 
 
-def wait_for_ssh(tenant: Tenant, name: str) -> None:
-    wait_until(lambda: tenant.api.text(f"instances/{name}/console-log").count("ssh ready") > 0, limit_s=PATIENCE_S)
+def wait_for_ssh(tenant: Tenant, name: str, *, starts: int = 1) -> None:
+    """Wait until the guest has started so many times, and answers."""
+    ready = "ssh ready"
+    wait_until(lambda: tenant.api.text(f"instances/{name}/console-log").count(ready) >= starts, limit_s=PATIENCE_S)
 
 
 def in_guest(tenant: Tenant, name: str, command: str) -> str:
@@ -84,14 +86,14 @@ def test_guest_is_stopped_started_rebooted_resized_and_deleted(tenant: Tenant) -
     tenant.api.wait(tenant.create("cycle")["operation"])
     wait_for_ssh(tenant, "cycle")
     do(tenant, "POST", "instances/cycle/actions/reboot")
-    wait_until(lambda: tenant.api.text("instances/cycle/console-log").count("ssh ready") == 2, limit_s=PATIENCE_S)
+    wait_for_ssh(tenant, "cycle", starts=2)
     do(tenant, "POST", "instances/cycle/actions/reset")
-    wait_until(lambda: tenant.api.text("instances/cycle/console-log").count("ssh ready") == 3, limit_s=PATIENCE_S)
+    wait_for_ssh(tenant, "cycle", starts=3)
     do(tenant, "POST", "instances/cycle/actions/shutdown")
     assert tenant.api.get("instances/cycle")["state"] == "stopped"
     do(tenant, "POST", "instances/cycle/actions/resize", {"flavor": "small"})
     do(tenant, "POST", "instances/cycle/actions/start")
-    wait_until(lambda: tenant.api.text("instances/cycle/console-log").count("ssh ready") == 4, limit_s=PATIENCE_S)
+    wait_for_ssh(tenant, "cycle", starts=4)
     memory, size = in_guest(
         tenant, "cycle", "awk '/MemTotal/ {print $2}' /proc/meminfo; cat /sys/block/vda/size"
     ).split()
