@@ -22,7 +22,7 @@ def describe_times(schedule: Mapping[str, Any]) -> str:
     texts = {
         "hourly": _("each hour at minute {minute}"),
         "daily": _("each day at {at} ({timezone})"),
-        "weekly": _("{weekday} at {at} ({timezone})"),
+        "weekly": _("each {weekday} at {at} ({timezone})"),
         "monthly": _("day {day} of each month at {at} ({timezone})"),
     }
     return texts[schedule["frequency"]].format(

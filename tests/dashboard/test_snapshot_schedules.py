@@ -62,7 +62,7 @@ def test_schedule_is_created_listed_and_shown(page: str, member: Client, home: s
     ("changed", "times"),
     [
         ({"frequency": "hourly", "at": "02:15"}, "each hour at minute 15"),
-        ({"frequency": "weekly", "weekday": "sunday", "day": "3"}, "Sunday at 02:30 (Europe/Paris)"),
+        ({"frequency": "weekly", "weekday": "sunday", "day": "3"}, "each Sunday at 02:30 (Europe/Paris)"),
         ({"frequency": "monthly", "day": "3"}, "day 3 of each month at 02:30 (Europe/Paris)"),
     ],
 )
