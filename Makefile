@@ -59,7 +59,7 @@ demo: setup  ## A cloud of three nodes and a Ceph cluster on this machine, and a
 demo-down: setup  ## Remove every trace of the demo
 	@$(VENV)/python -m scripts.demo down
 
-bench: setup  ## Measure: NAME=api, audit, boot, cli, create, dashboard, drain, evacuate, evidence, footprint, lighthouse, metrics, migrate, network, node_network, operations, overload, permits, placement, port_metrics, stream, terraform or usage; prints JSON
+bench: setup  ## Measure: NAME=api, audit, boot, cli, create, dashboard, drain, evacuate, evidence, footprint, lighthouse, metrics, migrate, network, node_network, operations, overload, permits, placement, port_metrics, stream, terraform, usage or volumes; prints JSON
 	@$(VENV)/python -m bench.$(NAME) $(ARGS)
 
 release: setup  ## One file to install servers from, without a network there: var/release. KEY=FILE signs it

@@ -37,6 +37,7 @@ SMALL = {
     "stream": "--streams 5",
     "terraform": "--volumes 2",
     "usage": "--guests 1",
+    "volumes": "--rounds 1",
 }
 REAL = {
     "boot",
@@ -48,6 +49,7 @@ REAL = {
     "node_network",
     "port_metrics",
     "usage",
+    "volumes",
 }  # they need libvirt, and root
 # They say where the control plane of this run is, and a benchmark has its own.
 OF_THE_RUN = ("ANDROMEDE_", "DJANGO_")
