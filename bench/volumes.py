@@ -15,7 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 from agents.lab.ceph import POOL, CephCluster
-from bench.common import ZONES, bench_cloud, print_progress, report, spread
+from bench.common import bench_cloud, print_progress, report, spread
 from scripts.api import Api
 from scripts.ceph_storage import TYPE, CephStorage
 from scripts.control_plane import ROOT
