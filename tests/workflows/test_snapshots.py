@@ -30,6 +30,7 @@ from controlplane.operations.errors import NotCancellable
 from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_cancel
 from controlplane.placement import services as placement
+from controlplane.placement.errors import NoPlace, NotAdmittedHere
 from controlplane.placement.models import Allocation, Binding, Decision, PolicyHead
 from controlplane.placement.models import Permit as PermitRow
 from controlplane.quotas import services as quotas
@@ -143,12 +144,14 @@ def test_policy_about_snapshots_refuses_them_alone(shared: Shared, agent: FakeSt
     """Older ones can still be deleted, and reverted to, for which the volume is admitted."""
     volume = shared.volume()
     older = taken(shared, volume)
-    refuse(shared, "snapshot")
     snapshot, operation = ask_snapshot(shared.cloud, fresh(volume), "refused")
+    refuse(shared, "snapshot")
     assert run(operation).state == "failed"
     assert operation.error is not None and operation.error["code"] == "policy_unsatisfiable"
     assert fresh(snapshot).state == "error"
     assert set(agent.snapshots) == {older.pk}
+    with pytest.raises(NotAdmittedHere):
+        ask_snapshot(shared.cloud, fresh(volume), "never")
     done(volume_grow(shared.cloud.tenant.actor, fresh(volume), size_gib=3))
     done(ask_revert(shared.cloud, fresh(older)))
     done(delete_snapshot(shared.cloud, older))
@@ -340,9 +343,10 @@ def test_revert_to_a_snapshot_that_is_gone_from_the_cluster_fails(shared: Shared
 def test_refused_revert_changes_nothing(shared: Shared, agent: FakeStorageAgent) -> None:
     snapshot = taken(shared)
     content = agent.write(snapshot.volume_id)
+    operation = ask_revert(shared.cloud, snapshot)
     refuse(shared, "storage")
     del agent.calls[:]
-    operation = run(ask_revert(shared.cloud, snapshot))
+    operation = run(operation)
     assert operation.state == "failed"
     assert operation.error is not None and operation.error["code"] == "policy_unsatisfiable"
     assert (agent.calls, agent.contents[snapshot.volume_id]) == ([], content)
@@ -411,10 +415,8 @@ def test_clone_is_placed_in_the_zone_of_the_snapshot(shared: Shared, tmp_path: P
         storage_clusters.reconcile()
         there.fake.more_traits = (*there.fake.more_traits, "rbd")
         there.heartbeat()
-        clone, operation = ask_clone(shared.cloud, snapshot, volume_type=shared.type)
-        assert run(operation).state == "failed"
-    assert operation.error is not None and operation.error["code"] == "placement.no_place"
-    assert not agent.volumes
+        with pytest.raises(NoPlace):
+            ask_clone(shared.cloud, snapshot, volume_type=shared.type)
 
 
 def test_clone_of_a_snapshot_that_is_gone_fails(shared: Shared, agent: FakeStorageAgent) -> None:
@@ -466,9 +468,8 @@ def test_snapshot_that_was_undone_is_nowhere_since(shared: Shared) -> None:
 
 
 def test_refused_snapshot_was_nowhere(shared: Shared) -> None:
-    volume = shared.volume()
+    snapshot, operation = ask_snapshot(shared.cloud, shared.volume())
     refuse(shared, "snapshot")
-    snapshot, operation = ask_snapshot(shared.cloud, volume)
     assert run(operation).state == "failed"
     assert residency(snapshot) == []
     assert not EvidenceRecord.objects.filter(kind="copy").exists()
