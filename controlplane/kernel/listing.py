@@ -81,6 +81,15 @@ def exactly(lookup: str, description: str) -> Filter:
     return Filter(lambda text: Q(**{lookup: text}), description)
 
 
+def referring(relation: str, description: str) -> Filter:
+    """Return a filter by the id or the name of a related resource."""
+
+    def condition(text: str) -> Q:
+        return Q(**{f"{relation}_id": as_uuid(text)}) if as_uuid(text) else Q(**{f"{relation}__name": text})
+
+    return Filter(condition, description)
+
+
 def among(lookup: str, values: Iterable[str]) -> Filter:
     return chosen({value: Q(**{lookup: value}) for value in values})
 

@@ -81,8 +81,8 @@ class SnapshotsUnsupported(Conflict):
     code = "storage.volume.snapshots_unsupported"
     title = "No snapshots there"
     detail = (
-        "The volume is {where}, where no snapshots can be taken. Volume types with snapshots: {types}. Create a volume "
-        "of such a type and copy the data."
+        "The volume is {where}, where no snapshots can be taken. Volume types that can have snapshots: {types}. Copy "
+        "the data to a volume of such a type; if there is none, ask an operator for one."
     )
 
 
@@ -113,8 +113,8 @@ class SnapshotElsewhere(Conflict):
     code = "storage.snapshot.elsewhere"
     title = "Type in another place"
     detail = (
-        "Volumes of the type {volume_type!r} are not in the storage cluster of the snapshot. Choose one of these "
-        "types: {types}."
+        "Volumes of the type {volume_type!r} are not in the storage cluster of the snapshot. Choose a type of that "
+        "cluster: {types}."
     )
 
 
@@ -130,7 +130,7 @@ class SnapshotOfOther(Unprocessable):
 class ExpiryPast(Unprocessable):
     code = "storage.snapshot.expiry_past"
     title = "Expired already"
-    detail = "{expires_at} is not in the future. Choose a later time, or leave it out to keep the snapshot."
+    detail = "{expires_at} is not in the future. Choose a later time, or null to keep the snapshot."
 
 
 class SnapshotScheduleNotFound(NotFound):

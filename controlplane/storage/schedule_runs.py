@@ -5,10 +5,9 @@ A time that passed while no process ran is made up for once; the times before it
 
 import logging
 from datetime import datetime
-from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Window
+from django.db.models import Exists, F, OuterRef, Window
 from django.db.models.functions import RowNumber
 
 from controlplane.audit.services import record
@@ -18,13 +17,13 @@ from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
 from controlplane.quotas import services as quotas
 from controlplane.storage.models import Snapshot, SnapshotSchedule, Volume
-from controlplane.storage.snapshot_schedules import VOLUMES_MAX, selected_volumes
+from controlplane.storage.snapshot_schedules import selected_volumes
 from controlplane.storage.snapshots import NewSnapshot, snapshot_create, snapshot_delete
 
 log = logging.getLogger(__name__)
 
 RUNS_MAX = 50  # schedules, and deletions, of one run
-SNAPSHOTS_MAX = 100  # after so many no further schedule begins in a run
+SNAPSHOTS_MAX = 100  # of one run; the next one goes on
 PART_MAX = 24  # letters of the names of schedule and volume in the name of a snapshot
 
 
@@ -35,34 +34,37 @@ def take_due() -> int:
     for schedule in due.select_related("project", "volume")[:RUNS_MAX]:
         if taken >= SNAPSHOTS_MAX:
             break
-        taken += _run(schedule)
+        taken += _run(schedule, at_most=SNAPSHOTS_MAX - taken)
     return taken + _delete_surplus()
 
 
-def _run(schedule: SnapshotSchedule) -> int:
-    """Take the snapshots of the last due time. Volumes that another operation has are tried again until the next."""
+def _run(schedule: SnapshotSchedule, *, at_most: int) -> int:
+    """Take the snapshots of the last due time; returns how many. The rest, and what is locked, is for the next run."""
     assert schedule.next_at is not None, "it is due"
     if schedule.volume is not None and schedule.volume.state == "deleted":
         _end(schedule)
         return 0
     planned_at, missed = schedule.times.latest_until(clock.now(), since=schedule.next_at)
-    taken, failures = 0, dict[UUID, tuple[Volume, CloudError]]()
-    for volume in selected_volumes(schedule).select_related("project", "pool", "node", "volume_type")[:VOLUMES_MAX]:
+    taken, failures = 0, list[tuple[Volume, CloudError]]()
+    has_it = Snapshot.objects.filter(volume=OuterRef("pk"), schedule=schedule, planned_at=planned_at)
+    volumes = selected_volumes(schedule).exclude(Exists(has_it))
+    for volume in volumes.select_related("project", "pool", "node", "volume_type"):
+        if taken == at_most:
+            break
         try:
-            taken += _take(schedule, volume, planned_at)
+            _take(schedule, volume, planned_at)
         except CloudError as exc:
-            failures[volume.pk] = volume, exc
-    is_waiting = any(exc.retryable for _, exc in failures.values())
-    _record_run(schedule, planned_at, missed, failures=list(failures.values()), is_waiting=is_waiting)
+            failures.append((volume, exc))
+        else:
+            taken += 1
+    is_waiting = taken == at_most or any(exc.retryable for _, exc in failures)
+    _record_run(schedule, planned_at, missed, failures=failures, is_waiting=is_waiting)
     return taken
 
 
-def _take(schedule: SnapshotSchedule, volume: Volume, planned_at: datetime) -> int:
-    if Snapshot.objects.filter(schedule=schedule, volume=volume, planned_at=planned_at).exists():
-        return 0
+def _take(schedule: SnapshotSchedule, volume: Volume, planned_at: datetime) -> None:
     new = NewSnapshot(name=_name(schedule, volume, planned_at), schedule=schedule, planned_at=planned_at)
     snapshot_create(SYSTEM, volume, new)
-    return 1
 
 
 def _name(schedule: SnapshotSchedule, volume: Volume, planned_at: datetime) -> str:

@@ -25,9 +25,9 @@ from controlplane.storage.errors import (
 )
 from controlplane.storage.models import SnapshotSchedule, Volume
 from controlplane.storage.schedule_times import ScheduleTimes
+from controlplane.storage.snapshot_sources import pools_with_snapshots
 from controlplane.storage.snapshots import require_snapshots
 
-VOLUMES_MAX = 100  # of one schedule, at one time
 NAME_TAKEN = "storage_snapshot_schedule_name_taken"
 
 
@@ -60,7 +60,7 @@ def snapshot_schedule_create(actor: Actor, project: Project, spec: ScheduleSpec)
     """Create the schedule.
 
     Raises:
-        SnapshotsUnsupported, SnapshotPoolFull: of its volume.
+        SnapshotsUnsupported: its volume cannot have snapshots.
         SnapshotScheduleInvalid, SnapshotScheduleNameTaken, InvalidName, InvalidLabels, QuotaExceeded.
     """
     actor.may_write()
@@ -99,8 +99,10 @@ def snapshot_schedule_delete(actor: Actor, schedule: SnapshotSchedule) -> None:
 
 
 def selected_volumes(schedule: SnapshotSchedule) -> QuerySet[Volume]:
-    """Return the volumes of the schedule that have content, oldest first."""
-    which = label_selector(schedule.selector, "labels") if schedule.selector else Q(pk=schedule.volume_id)
+    """Return the volumes of the schedule that have content, oldest first; by labels those that can have snapshots."""
+    which = Q(pk=schedule.volume_id)
+    if schedule.selector:
+        which = label_selector(schedule.selector, "labels") & Q(pool__in=pools_with_snapshots())
     rows = Volume.objects.filter(which, project=schedule.project_id, state__in=("available", "in-use"))
     return rows.filter(is_deleting=False).order_by("created_at", "pk")
 
@@ -123,8 +125,8 @@ def schedule_times(*, frequency: str, at: time, timezone: str, weekday: str | No
     Raises:
         SnapshotScheduleInvalid: `weekday` or `day` does not go with the frequency, or the time zone is unknown.
     """
-    _check_needed("weekday", is_given=weekday is not None, is_needed=frequency == "weekly", frequency=frequency)
-    _check_needed("day", is_given=day is not None, is_needed=frequency == "monthly", frequency=frequency)
+    _check_given("weekday", is_given=weekday is not None, frequency=frequency, of="weekly")
+    _check_given("day", is_given=day is not None, frequency=frequency, of="monthly")
     if timezone not in _timezones():
         raise _invalid("timezone", Message("write a name of the IANA database, such as Europe/Paris or UTC"))
     if frequency == "hourly" and at.hour:
@@ -137,11 +139,11 @@ def _timezones() -> Collection[str]:
     return frozenset(available_timezones())
 
 
-def _check_needed(name: str, *, is_given: bool, is_needed: bool, frequency: str) -> None:
-    if is_needed and not is_given:
-        raise _invalid(name, Message("a schedule that is {frequency} needs it", frequency=frequency))
-    if is_given and not is_needed:
-        raise _invalid(name, Message("a schedule that is {frequency} has none", frequency=frequency))
+def _check_given(name: str, *, is_given: bool, frequency: str, of: str) -> None:
+    """Raise SnapshotScheduleInvalid unless exactly schedules of the frequency `of` have the field."""
+    if is_given != (frequency == of):
+        reason = Message("a schedule has the field {name} if its frequency is {frequency}", name=name, frequency=of)
+        raise _invalid(name, reason)
 
 
 def _checked(spec: ScheduleSpec) -> dict[str, object]:

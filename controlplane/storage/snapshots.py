@@ -71,14 +71,15 @@ def require_snapshots(volume: Volume) -> None:
     """Raise SnapshotsUnsupported unless snapshots can be taken in the volume's pool."""
     if not has_snapshots(volume.pool):
         where = place_of(volume.pool.name if volume.pool is not None else "")
-        raise SnapshotsUnsupported(where=where, types=type_names(volume.project, pools_with_snapshots()))
+        types = type_names(volume.project, pools_with_snapshots())
+        raise SnapshotsUnsupported(field="volume", where=where, types=types)
 
 
 def require_new_snapshots(volume: Volume) -> None:
     """Raise SnapshotsUnsupported or SnapshotPoolFull unless the volume's pool takes new snapshots."""
     require_snapshots(volume)
     if volume.pool is not None and volume.pool.is_nearly_full:
-        raise SnapshotPoolFull(pool=volume.pool.name)
+        raise SnapshotPoolFull(field="volume", pool=volume.pool.name)
 
 
 def check_expiry(expires_at: datetime | None) -> None:

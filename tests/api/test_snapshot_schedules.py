@@ -12,10 +12,12 @@ from controlplane.kernel import clock
 from controlplane.operations.models import Operation
 from controlplane.quotas.models import Quota, QuotaUse
 from controlplane.reconcilers import quota_drift
+from controlplane.storage import schedule_runs
 from controlplane.storage.models import Snapshot, SnapshotSchedule, Volume
 from controlplane.storage.schedule_runs import take_due
 from tests.api.client import Caller
 from tests.workflows import shared_pool
+from tests.workflows.helpers import make_volume
 from tests.workflows.shared_pool import Shared
 from tests.world import Cloud, run
 
@@ -43,9 +45,10 @@ def create(api: Caller, **more: Any) -> SnapshotSchedule:
 
 def hourly(api: Caller, *, late: timedelta = timedelta(0), **more: Any) -> SnapshotSchedule:
     """Make an hourly schedule whose last time was a minute ago, and has been due since; `late`: longer."""
-    at = f"00:{(clock.now() - timedelta(minutes=1)).minute:02}"
+    now = clock.now()
+    at = f"00:{(now - timedelta(minutes=1)).minute:02}"
     schedule = create(api, frequency="hourly", at=at, timezone="UTC", **more)
-    make_due(schedule, since=clock.now() - timedelta(minutes=2) - late)
+    make_due(schedule, since=now - timedelta(minutes=2) - late)
     return schedule
 
 
@@ -164,6 +167,7 @@ def test_due_snapshots_are_taken_once(api: Caller, data: Volume) -> None:
 
 
 def test_selector_takes_those_that_have_the_labels_then(api: Caller, shared: Shared, data: Volume) -> None:
+    make_volume(shared.cloud, "local", labels={"env": "prod"})
     shared.volume("logs", labels={"env": "prod"})
     shared.volume("x" * 40, labels={"env": "prod"})
     schedule = hourly(api, volume=None, selector="env=prod")
@@ -171,6 +175,17 @@ def test_selector_takes_those_that_have_the_labels_then(api: Caller, shared: Sha
     taken = names(schedule=schedule)
     assert len(taken) == 2 and all(len(name) <= 63 for name in taken)
     assert taken[0].startswith("nightly-logs-") and taken[1].startswith(f"nightly-{'x' * 15}-")
+
+
+def test_run_that_is_full_is_continued(api: Caller, shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule_runs, "SNAPSHOTS_MAX", 1)
+    for number in range(2):
+        shared.volume(f"logs-{number}", labels={"env": "prod"})
+    hourly(api, volume=None, selector="env=prod")
+    assert (take(), take(), take()) == (1, 1, 0)
+    schedule = SnapshotSchedule.objects.get()
+    assert schedule.next_at is not None and schedule.next_at > clock.now()
+    assert missed() == []
 
 
 def test_surplus_snapshots_are_deleted_oldest_first(api: Caller, data: Volume) -> None:
@@ -186,7 +201,6 @@ def test_surplus_snapshots_are_deleted_oldest_first(api: Caller, data: Volume) -
     )
     for hours in (5, 4, 3, 2):
         make_due(schedule, since=clock.now() - hours * HOUR - timedelta(minutes=2))
-        SnapshotSchedule.objects.filter(pk=schedule.pk).update(last_at=None)
         planned = SnapshotSchedule.objects.get(pk=schedule.pk).next_at
         Snapshot.objects.create(
             project=data.project,

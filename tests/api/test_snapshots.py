@@ -131,12 +131,12 @@ def test_dry_run_takes_nothing(api: Caller, data: Volume) -> None:
 
 def test_volume_without_the_capability_is_refused(api: Caller, shared: Shared, volume: Volume) -> None:
     answer = api.post("snapshots", TAKE)
-    assert answer.problem == (409, "storage.volume.snapshots_unsupported", None)
+    assert answer.problem == (409, "storage.volume.snapshots_unsupported", "/volume")
     assert "on a node's own disk" in answer.body["detail"]
-    assert "Volume types with snapshots: shared." in answer.body["detail"]
+    assert "can have snapshots: shared." in answer.body["detail"]
     assert actions(api, "volumes/data")["snapshot"] == "storage.volume.snapshots_unsupported"
     VolumeType.objects.filter(pk="shared").update(is_retired=True)
-    assert "Volume types with snapshots: none." in api.post("snapshots", TAKE).body["detail"]
+    assert "can have snapshots: none." in api.post("snapshots", TAKE).body["detail"]
 
 
 def test_nearly_full_pool_takes_no_snapshot(api: Caller, data: Volume) -> None:
@@ -315,7 +315,7 @@ def test_revert_is_requested(api: Caller, before: Snapshot) -> None:
 
 def test_dry_run_of_a_revert_says_what_is_lost(api: Caller, before: Snapshot) -> None:
     younger = make_snapshot(before.volume, name="younger")
-    make_snapshot(before.volume, name="gone").delete()
+    Snapshot.objects.filter(pk=make_snapshot(before.volume, name="gone").pk).update(state="deleted")
     Volume.objects.update(size_gib=5)
     answer = api.post("volumes/data/actions/revert?dry_run=true", {"snapshot": "before"})
     assert answer.status == 200
@@ -395,7 +395,7 @@ def test_volume_that_cannot_be_made_is_refused(
     answer = api.post("volumes", {"name": "copy", "snapshot": "before"} | more)
     assert answer.problem == problem
     if problem[1].endswith("elsewhere"):
-        assert "Choose one of these types: shared." in answer.body["detail"]
+        assert "Choose a type of that cluster: shared." in answer.body["detail"]
 
 
 def test_volume_of_neither_size_nor_snapshot_is_refused(api: Caller, cloud: Cloud) -> None:

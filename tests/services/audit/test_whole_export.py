@@ -25,7 +25,7 @@ from tests.services.audit.exports import verdict
 from tests.services.audit.receipts import record_receipts
 from tests.services.placement.test_policies import wait
 from tests.services.policies import classify, in_zones, latest, made_volume, officer
-from tests.workflows.helpers import ask_instance, attach, done, make_instance, make_volume
+from tests.workflows.helpers import ask_instance, attach, done, fresh, make_instance, make_volume
 from tests.workflows.snapshots import ask_clone, ask_revert, ask_snapshot, cluster, delete_snapshot
 from tests.world import Cloud
 
@@ -80,6 +80,7 @@ def test_snapshots_reverts_and_clones_verify(recorded_cloud: Cloud, tmp_path: Pa
     volume_type = cluster(recorded_cloud)
     snapshot, taking = ask_snapshot(recorded_cloud, make_volume(recorded_cloud, "shared", volume_type=volume_type))
     done(taking)
+    snapshot = fresh(snapshot)
     done(ask_revert(recorded_cloud, snapshot))
     done(ask_clone(recorded_cloud, snapshot, volume_type=volume_type)[1])
     done(delete_snapshot(recorded_cloud, snapshot))

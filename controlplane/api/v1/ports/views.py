@@ -25,7 +25,7 @@ from controlplane.compute.models import Instance
 from controlplane.compute.port_details import allowed, port_details
 from controlplane.compute.selectors import instance_get
 from controlplane.kernel.fields import merge_labels
-from controlplane.kernel.listing import Filter, Listing, created_after, exactly, labelled
+from controlplane.kernel.listing import Filter, Listing, created_after, exactly, labelled, referring
 from controlplane.kernel.names import as_uuid
 from controlplane.kernel.views import Body, created, route
 from controlplane.network import ports as services
@@ -34,10 +34,6 @@ from controlplane.network.allowed_addresses import AllowedRequest
 from controlplane.network.models import Port, SecurityGroup
 from controlplane.network.selectors import network_get, port_get, ports, security_group_get
 from controlplane.operations.models import Operation
-
-
-def _of_network(text: str) -> Q:
-    return Q(network_id=as_uuid(text)) if as_uuid(text) else Q(network__name=text)
 
 
 def _of_instance(text: str) -> Q:
@@ -57,7 +53,7 @@ def _with_address(text: str) -> Q:
 PORTS = Listing(
     {
         "name": exactly("name", "The port of this name."),
-        "network": Filter(_of_network, "The ports on this network, by id or name."),
+        "network": referring("network", "The ports on this network, by id or name."),
         "instance": Filter(_of_instance, "The ports of this instance, by id or name."),
         "address": Filter(_with_address, "The ports with this address."),
         "created_after": created_after(),

@@ -31,16 +31,12 @@ from controlplane.compute.public_address_attachments import (
 )
 from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.fields import merge_labels
-from controlplane.kernel.listing import Filter, Listing, at_moment, created_after, exactly, has_id, labelled
+from controlplane.kernel.listing import Filter, Listing, at_moment, created_after, exactly, has_id, labelled, referring
 from controlplane.kernel.names import as_uuid
 from controlplane.kernel.views import Body, created, route
 from controlplane.network import public_addresses as services
 from controlplane.network import selectors
 from controlplane.network.models import PublicAddress
-
-
-def _named(lookup: str) -> Any:
-    return lambda text: Q(**{f"{lookup}_id": as_uuid(text)}) if as_uuid(text) else Q(**{f"{lookup}__name": text})
 
 
 def _of_instance(text: str) -> Q:
@@ -59,9 +55,9 @@ def _with_ip(text: str) -> Q:
 FILTERS: Mapping[str, Filter] = {
     "name": exactly("name", "The address of this name."),
     "ip": Filter(_with_ip, "This address."),
-    "pool": Filter(_named("pool"), "The addresses of this pool, by id or name."),
-    "port": Filter(_named("port"), "The addresses of this port, by id or name."),
-    "network": Filter(_named("egress__network"), "The egress addresses of this network, by id or name."),
+    "pool": referring("pool", "The addresses of this pool, by id or name."),
+    "port": referring("port", "The addresses of this port, by id or name."),
+    "network": referring("egress__network", "The egress addresses of this network, by id or name."),
     "instance": Filter(_of_instance, "The addresses of this instance's ports, by id or name."),
     "created_after": created_after(),
     "labels": labelled(),

@@ -12,7 +12,7 @@ from controlplane.api.v1.snapshot_schedules.schemas import (
     SnapshotSchedulePatch,
 )
 from controlplane.kernel.fields import merge_labels
-from controlplane.kernel.listing import Listing, created_after, exactly, labelled
+from controlplane.kernel.listing import Listing, created_after, exactly, labelled, referring
 from controlplane.kernel.views import Body, created, route
 from controlplane.storage import snapshot_schedules as services
 from controlplane.storage.models import SnapshotSchedule, Volume
@@ -23,7 +23,7 @@ from controlplane.storage.snapshot_schedules import ScheduleSpec
 SCHEDULES = Listing(
     {
         "name": exactly("name", "The schedule of this name."),
-        "volume": exactly("volume__name", "The schedules of the volume of this name."),
+        "volume": referring("volume", "The schedules of this volume, by id or name."),
         "created_after": created_after(),
         "labels": labelled(),
     }

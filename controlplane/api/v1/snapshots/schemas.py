@@ -48,9 +48,9 @@ class SnapshotPatch(In):
 class SnapshotOut(ResourceOut):
     """A snapshot of a volume.
 
-    `schedule`: what took it; null: a request. `size_gib`: the volume's size at that moment. `consistency`: `crash`, as
-    after a power cut. `taken_at`: null until the storage cluster has taken it. `expires_at`: when it is deleted; null:
-    never.
+    `schedule`: what took it; null: a request, or a schedule that is deleted. `size_gib`: of the volume at that
+    moment. `consistency`: `crash`, as after a power cut. `taken_at`: null until the storage cluster has taken it.
+    `expires_at`: when it is deleted; null: never.
     """
 
     # Context: the result of compute.representations.snapshot_details().
@@ -81,9 +81,10 @@ class SnapshotActionOut(Out):
 class SnapshotWithActionsOut(SnapshotOut):
     """A snapshot of a volume.
 
-    `schedule`: what took it; null: a request. `size_gib`: the volume's size at that moment. `consistency`: `crash`, as
-    after a power cut. `taken_at`: null until the storage cluster has taken it. `expires_at`: when it is deleted; null:
-    never. `allowed_actions`: the actions possible in its state and its volume's; the caller also needs permission.
+    `schedule`: what took it; null: a request, or a schedule that is deleted. `size_gib`: of the volume at that
+    moment. `consistency`: `crash`, as after a power cut. `taken_at`: null until the storage cluster has taken it.
+    `expires_at`: when it is deleted; null: never. `allowed_actions`: the actions possible in its state and its
+    volume's; the caller also needs permission.
     """
 
     allowed_actions = SnapshotActionOut(many=True)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db.models import Q
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -18,24 +17,18 @@ from controlplane.api.v1.snapshots.schemas import (
 from controlplane.compute import representations
 from controlplane.compute.volume_actions import snapshot_actions
 from controlplane.kernel.fields import merge_labels
-from controlplane.kernel.listing import Filter, Listing, created_after, exactly, in_state, labelled
-from controlplane.kernel.names import as_uuid
+from controlplane.kernel.listing import Listing, created_after, exactly, in_state, labelled, referring
 from controlplane.kernel.views import Body, created, is_deleted, route
 from controlplane.operations.models import Operation
 from controlplane.storage import snapshots as services
 from controlplane.storage.models import SNAPSHOT, Snapshot
 from controlplane.storage.selectors import snapshot_get, snapshots, volume_get
 
-
-def _of_volume(text: str) -> Q:
-    return Q(volume_id=as_uuid(text)) if as_uuid(text) else Q(volume__name=text)
-
-
 SNAPSHOTS = Listing(
     {
         "name": exactly("name", "The snapshot of this name."),
         "state": in_state(SNAPSHOT),
-        "volume": Filter(_of_volume, "The snapshots of this volume, by id or name."),
+        "volume": referring("volume", "The snapshots of this volume, by id or name."),
         "zone": exactly("pool__zone_id", "The snapshots in this zone."),
         "created_after": created_after(),
         "labels": labelled(),
