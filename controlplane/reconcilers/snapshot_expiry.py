@@ -3,10 +3,13 @@
 import logging
 from itertools import islice
 
+from django.db import transaction
+
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
 from controlplane.storage.models import Snapshot
+from controlplane.storage.snapshot_sources import snapshot_lock
 from controlplane.storage.snapshots import snapshot_delete
 
 DELETIONS_MAX = 100  # in a run; the next one follows a minute later
@@ -22,9 +25,13 @@ def reconcile() -> int:
 
 
 def _is_requested(snapshot: Snapshot) -> bool:
-    """Request the deletion. False: it is refused now, as while a volume is being made from the snapshot."""
+    """Request the deletion. False: it is refused now, as while a volume is made from it, or it expires later by now."""
     try:
-        snapshot_delete(SYSTEM, snapshot)
+        with transaction.atomic():
+            snapshot_lock(snapshot)
+            if snapshot.expires_at is None or snapshot.expires_at > clock.now():
+                return False
+            snapshot_delete(SYSTEM, snapshot)
     except CloudError as exc:
         log.info("snapshot %s has expired, and is deleted later: %s", snapshot.pk, exc)
         return False

@@ -121,6 +121,11 @@ class Snapshot(ProjectResource):
                 fields=["project", "created_at", "id"], condition=~Q(state="deleted"), name="storage_snapshot_by_age"
             ),
             models.Index(fields=["expires_at"], condition=~Q(state="deleted"), name="storage_snapshot_by_expiry"),
+            models.Index(
+                fields=["schedule", "volume", "planned_at"],
+                condition=Q(state="available", schedule__isnull=False),
+                name="storage_snapshot_by_schedule",
+            ),
         ]
 
 
@@ -130,6 +135,7 @@ class SnapshotSchedule(ProjectResource):
     `at`: local time in `timezone`; see schedule_times.py for `frequency`, `weekday` and `day`. `keep`: the newest
     snapshots of each volume that are not deleted. `next_at`: the time that is due next; none: the schedule is paused.
     `last_at`: the last time for which snapshots were taken, or should have been: `last_error` has the reason.
+    `tried_at`: when that was.
     """
 
     volume = models.ForeignKey(Volume, models.PROTECT, null=True, related_name="snapshot_schedules")
@@ -142,6 +148,7 @@ class SnapshotSchedule(ProjectResource):
     keep = models.PositiveSmallIntegerField()
     next_at = models.DateTimeField(null=True)
     last_at = models.DateTimeField(null=True)
+    tried_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [

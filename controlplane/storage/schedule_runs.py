@@ -4,10 +4,10 @@ A time that passed while no process ran is made up for once; the times before it
 """
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Window
+from django.db.models import Exists, F, OuterRef, Q, Window
 from django.db.models.functions import RowNumber
 
 from controlplane.audit.services import record
@@ -23,15 +23,18 @@ from controlplane.storage.snapshots import NewSnapshot, snapshot_create, snapsho
 log = logging.getLogger(__name__)
 
 RUNS_MAX = 50  # schedules, and deletions, of one run
-SNAPSHOTS_MAX = 100  # of one run; the next one goes on
+SNAPSHOTS_MAX = 100  # of one run
+RETRY_AFTER, RETRY_UNTIL = timedelta(minutes=1), timedelta(hours=1)  # after the last run; after the planned time
 PART_MAX = 24  # letters of the names of schedule and volume in the name of a snapshot
 
 
 def take_due() -> int:
     """Request the snapshots of due schedules, and the deletion of surplus ones; returns how many of both."""
-    due = SnapshotSchedule.objects.filter(next_at__lte=clock.now()).order_by("next_at", "pk")
+    now = clock.now()
+    is_new = Q(tried_at__isnull=True) | Q(tried_at__lt=F("next_at"))
+    due = SnapshotSchedule.objects.filter(is_new | Q(tried_at__lte=now - RETRY_AFTER), next_at__lte=now)
     taken = 0
-    for schedule in due.select_related("project", "volume")[:RUNS_MAX]:
+    for schedule in due.select_related("project", "volume").order_by(F("tried_at").asc(nulls_first=True))[:RUNS_MAX]:
         if taken >= SNAPSHOTS_MAX:
             break
         taken += _run(schedule, at_most=SNAPSHOTS_MAX - taken)
@@ -39,7 +42,7 @@ def take_due() -> int:
 
 
 def _run(schedule: SnapshotSchedule, *, at_most: int) -> int:
-    """Take the snapshots of the last due time; returns how many. The rest, and what is locked, is for the next run."""
+    """Take the snapshots of the last due time; returns how many. The rest, and what is locked, is for a later run."""
     assert schedule.next_at is not None, "it is due"
     if schedule.volume is not None and schedule.volume.state == "deleted":
         _end(schedule)
@@ -57,7 +60,8 @@ def _run(schedule: SnapshotSchedule, *, at_most: int) -> int:
             failures.append((volume, exc))
         else:
             taken += 1
-    is_waiting = taken == at_most or any(exc.retryable for _, exc in failures)
+    is_late = clock.now() >= planned_at + RETRY_UNTIL
+    is_waiting = taken == at_most or (not is_late and any(exc.retryable for _, exc in failures))
     _record_run(schedule, planned_at, missed, failures=failures, is_waiting=is_waiting)
     return taken
 
@@ -68,9 +72,12 @@ def _take(schedule: SnapshotSchedule, volume: Volume, planned_at: datetime) -> N
 
 
 def _name(schedule: SnapshotSchedule, volume: Volume, planned_at: datetime) -> str:
-    """Return the name of the snapshot: its parts are cut, and a volume's id tells volumes with long names apart."""
-    own = volume.name if len(volume.name) <= PART_MAX else f"{volume.name[:15].rstrip('-')}-{volume.pk.hex[-8:]}"
-    return f"{schedule.name[:PART_MAX].rstrip('-')}-{own}-{planned_at:%Y%m%d-%H%M}"
+    """Return the name of the snapshot. Long names in it are cut, and told apart by the end of the id."""
+
+    def part(row: SnapshotSchedule | Volume) -> str:
+        return row.name if len(row.name) <= PART_MAX else f"{row.name[:15].rstrip('-')}-{row.pk.hex[-8:]}"
+
+    return f"{part(schedule)}-{part(volume)}-{planned_at:%Y%m%d-%H%M}"
 
 
 @transaction.atomic
@@ -84,7 +91,7 @@ def _record_run(
 ) -> None:
     """Record the run, unless somebody has changed the schedule meanwhile."""
     last_error = failures[0][1].as_document() if failures else None
-    fields: dict[str, object] = {"last_at": planned_at, "last_error": last_error}
+    fields: dict[str, object] = {"last_at": planned_at, "last_error": last_error, "tried_at": clock.now()}
     fields["next_at"] = planned_at if is_waiting else schedule.times.next_after(planned_at)
     unchanged = SnapshotSchedule.objects.filter(pk=schedule.pk, next_at=schedule.next_at)
     if not unchanged.update(**fields):
@@ -125,12 +132,20 @@ def _delete_surplus() -> int:
     newest_first = Window(RowNumber(), partition_by=["schedule", "volume"], order_by=F("planned_at").desc())
     taken = Snapshot.objects.filter(schedule__isnull=False, state="available", is_deleting=False)
     surplus = taken.annotate(position=newest_first).filter(position__gt=F("schedule__keep"))
-    deleted = 0
-    for snapshot in surplus.order_by("planned_at")[:RUNS_MAX]:
-        try:
+    return sum(_delete(snapshot) for snapshot in surplus.order_by("planned_at")[:RUNS_MAX])
+
+
+@transaction.atomic
+def _delete(snapshot: Snapshot) -> bool:
+    """Request the deletion, unless the schedule keeps more by now; False: not now."""
+    schedule = SnapshotSchedule.objects.select_for_update(no_key=True).filter(pk=snapshot.schedule_id).first()
+    newer = Snapshot.objects.filter(schedule=snapshot.schedule_id, volume=snapshot.volume_id, state="available")
+    if schedule is None or newer.filter(planned_at__gt=snapshot.planned_at).count() < schedule.keep:
+        return False
+    try:
+        with transaction.atomic():
             snapshot_delete(SYSTEM, snapshot)
-        except CloudError as exc:
-            log.info("snapshot %s stays until the next run: %s", snapshot.pk, exc)
-        else:
-            deleted += 1
-    return deleted
+    except CloudError as exc:
+        log.info("snapshot %s stays until the next run: %s", snapshot.pk, exc)
+        return False
+    return True

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db.models import F
 
 from controlplane.events.models import Event
 from controlplane.kernel import clock
@@ -16,6 +17,7 @@ from controlplane.storage import schedule_runs
 from controlplane.storage.models import Snapshot, SnapshotSchedule, Volume
 from controlplane.storage.schedule_runs import take_due
 from tests.api.client import Caller
+from tests.api.snapshots import make_snapshot
 from tests.workflows import shared_pool
 from tests.workflows.helpers import make_volume
 from tests.workflows.shared_pool import Shared
@@ -64,6 +66,11 @@ def take() -> int:
     for operation in Operation.objects.filter(state="pending").order_by("created_at"):
         assert run(operation).state == "succeeded"
     return begun
+
+
+def a_minute_passes() -> None:
+    """Let the schedules that wait be tried again."""
+    SnapshotSchedule.objects.update(tried_at=F("tried_at") - schedule_runs.RETRY_AFTER)
 
 
 def names(**which: Any) -> list[str]:
@@ -182,38 +189,38 @@ def test_run_that_is_full_is_continued(api: Caller, shared: Shared, monkeypatch:
     for number in range(2):
         shared.volume(f"logs-{number}", labels={"env": "prod"})
     hourly(api, volume=None, selector="env=prod")
-    assert (take(), take(), take()) == (1, 1, 0)
+    for begun in (1, 0):
+        assert take() == begun, "the next run is not at once"
+    for begun in (1, 0):
+        a_minute_passes()
+        assert take() == begun
     schedule = SnapshotSchedule.objects.get()
     assert schedule.next_at is not None and schedule.next_at > clock.now()
     assert missed() == []
 
 
-def test_surplus_snapshots_are_deleted_oldest_first(api: Caller, data: Volume) -> None:
-    schedule = hourly(api, keep=2)
-    Snapshot.objects.create(
-        project=data.project,
-        name="by-hand",
-        state="available",
-        volume=data,
-        pool=data.pool,
-        size_gib=2,
-        taken_at=clock.now(),
-    )
-    for hours in (5, 4, 3, 2):
-        make_due(schedule, since=clock.now() - hours * HOUR - timedelta(minutes=2))
-        planned = SnapshotSchedule.objects.get(pk=schedule.pk).next_at
+def make_taken(schedule: SnapshotSchedule, volume: Volume, *hours: int) -> list[Snapshot]:
+    """Make the rows of snapshots that the schedule took so many hours ago."""
+    return [
         Snapshot.objects.create(
-            project=data.project,
-            name=f"old-{hours}",
+            project=volume.project,
+            name=f"old-{each}",
             state="available",
-            volume=data,
-            pool=data.pool,
-            size_gib=2,
+            volume=volume,
+            pool=volume.pool,
+            size_gib=volume.size_gib,
             schedule=schedule,
-            planned_at=planned,
-            taken_at=planned,
+            planned_at=clock.now() - each * HOUR,
+            taken_at=clock.now(),
         )
-    SnapshotSchedule.objects.filter(pk=schedule.pk).update(next_at=None)
+        for each in hours
+    ]
+
+
+def test_surplus_snapshots_are_deleted_oldest_first(api: Caller, data: Volume) -> None:
+    schedule = create(api, keep=2)
+    make_snapshot(data, name="by-hand")
+    make_taken(schedule, data, 5, 4, 3, 2)
     assert take() == 2
     assert names(schedule=schedule) == ["old-3", "old-2"]
     assert names(schedule=None) == ["by-hand"]
@@ -235,9 +242,50 @@ def test_snapshot_of_a_busy_volume_is_retried(api: Caller, shared: Shared, data:
     assert schedule.last_error is not None and schedule.last_error["code"] == "resource_busy"
     assert (api.get("snapshot-schedules/nightly").body["last_error"]["code"], missed()) == ("resource_busy", [])
     assert run(Operation.objects.get(pk=growth.operation["id"])).state == "succeeded"
+    assert take() == 0
+    a_minute_passes()
     assert take() == 1
     schedule.refresh_from_db()
     assert schedule.last_error is None
+
+
+def test_busy_volume_is_missed_after_an_hour(api: Caller, data: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
+    hourly(api)
+    api.post("volumes/data/actions/grow", {"size_gib": 3})
+    monkeypatch.setattr(schedule_runs, "RETRY_UNTIL", timedelta(0))
+    assert take_due() == 0
+    assert [event["error"]["code"] for event in missed()] == ["resource_busy"]
+
+
+def test_schedule_that_waits_is_tried_after_the_others(
+    api: Caller, data: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hourly(api)
+    growth = api.post("volumes/data/actions/grow", {"size_gib": 3})
+    assert take_due() == 0
+    assert run(Operation.objects.get(pk=growth.operation["id"])).state == "succeeded"
+    hourly(api, name="other")
+    a_minute_passes()
+    monkeypatch.setattr(schedule_runs, "RUNS_MAX", 1)
+    assert take() == 1
+    assert names()[0].startswith("other-")
+
+
+def test_names_of_schedules_are_told_apart(api: Caller, data: Volume) -> None:
+    for name in ("backup-of-production-databases-a", "backup-of-production-databases-b"):
+        hourly(api, name=name)
+    assert take() == 1
+    a_minute_passes()
+    assert take() == 1
+
+
+def test_snapshot_that_the_schedule_keeps_by_now_is_not_deleted(api: Caller, data: Volume) -> None:
+    schedule = create(api, keep=1)
+    surplus, _ = make_taken(schedule, data, 3, 2)
+    SnapshotSchedule.objects.update(keep=2)
+    assert not schedule_runs._delete(surplus)
+    SnapshotSchedule.objects.update(keep=1)
+    assert schedule_runs._delete(surplus)
 
 
 def test_refused_snapshot_is_an_event_and_is_not_retried(api: Caller, data: Volume) -> None:

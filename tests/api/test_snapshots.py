@@ -163,6 +163,14 @@ def test_expiry_in_the_past_is_refused(api: Caller, before: Snapshot, expires_at
     assert api.patch("snapshots/before", {"expires_at": expires_at}).problem == refused
 
 
+def test_snapshot_whose_expiry_was_removed_meanwhile_stays(api: Caller, before: Snapshot) -> None:
+    Snapshot.objects.update(expires_at=clock.now() - timedelta(minutes=1))
+    read_before = Snapshot.objects.get(pk=before.pk)
+    assert api.patch("snapshots/before", {"expires_at": None}).status == 200
+    assert not snapshot_expiry._is_requested(read_before)
+    assert not Operation.objects.filter(kind="snapshot.delete").exists()
+
+
 @pytest.mark.parametrize("expires_at", ["tomorrow", 7, "2030-01-01", ""])
 def test_expiry_that_is_no_moment_is_refused(api: Caller, data: Volume, expires_at: Any) -> None:
     answer = api.post("snapshots", TAKE | {"expires_at": expires_at})
