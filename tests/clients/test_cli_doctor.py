@@ -110,10 +110,13 @@ def test_open_incidents_are_findings() -> None:
 def test_undecided_orphans_are_findings() -> None:
     held = some(id="f-1", kind="file", name="volumes/x", state="quarantined", problem="", created_at=NOW - HOUR)
     stuck = some(id="f-2", kind="volume", name="volumes/y", state="found", problem="It is used.", created_at=NOW - DAY)
-    held.node, stuck.node = some(name="rack1-07"), None
-    assert found(orphans=[held, stuck]) == [
+    strange = some(id="f-3", kind="volume", name="rbd/y", state="found", problem="", created_at=NOW - DAY)
+    held.node, stuck.node, strange.node = some(name="rack1-07"), None, None
+    held.storage_cluster, stuck.storage_cluster, strange.storage_cluster = None, None, some(name="ceph-1")
+    assert found(orphans=[held, stuck, strange]) == [
         (PROBLEM, "database", "orphaned volume volumes/y: found for 1 d, blocked: It is used."),
         (NOTICE, "node rack1-07", "orphaned file volumes/x: quarantined for 1 h"),
+        (NOTICE, "storage cluster ceph-1", "orphaned volume rbd/y: found for 1 d"),
     ]
 
 
