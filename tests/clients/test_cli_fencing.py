@@ -22,7 +22,9 @@ def test_reachable_node_is_not_fenced(operator: Inside) -> None:
         ("lease", False),
         ("attestation", False),
     ]
-    assert "it is reachable" in operator.ok("node", "fencing", NODE).out
+    shown = operator.ok("node", "fencing", NODE)
+    assert "it is reachable" in shown.out
+    assert f"refuse these addresses when the node is fenced: {document['storage_addresses'][0]}" in shown.err
     asked = operator("node", "fence", NODE, "--evidence", "lease", "--reason", "lost")
     assert "run twice" in asked.err
     refused = operator("node", "fence", NODE, "--evidence", "lease", "--reason", "lost", "--yes")
