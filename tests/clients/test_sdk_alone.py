@@ -45,7 +45,7 @@ def test_unknown_code_maps_to_the_error_of_its_status() -> None:
 
 def test_none_is_not_sent_and_null_is() -> None:
     ask = Ask("PATCH", "/v1/here", body={"name": None, "expires_at": NULL, "labels": {"env": None}})
-    assert SCOPE.call(ask).json == {"expires_at": None, "labels": {"env": None}}
+    assert SCOPE.call(ask).body == {"expires_at": None, "labels": {"env": None}}
 
 
 @pytest.mark.parametrize("name", ["", ".", ".."])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from gettext import gettext as _
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -91,7 +91,7 @@ def _moment(text: str | None) -> datetime | None:
     if text is None:
         return None
     if text == NEVER:
-        return NULL
+        return cast("datetime", NULL)
     if length := re.fullmatch(r"([0-9]{1,4})([hdw])", text):
         return datetime.now(UTC) + int(length[1]) * UNITS[length[2]]
     try:
