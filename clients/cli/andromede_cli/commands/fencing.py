@@ -99,7 +99,7 @@ def fencing(me: Session, node: Node) -> None:
         me.show(state)
         return
     me.list(state.at_hand, AT_HAND)
-    _show_storage(me, state)
+    show_storage(me, state)
     if state.evidence is not None:
         text = _("Fenced last by {kind} on {moment}: {reason}")
         last = state.evidence
@@ -108,7 +108,7 @@ def fencing(me: Session, node: Node) -> None:
         )
 
 
-def _show_storage(me: Session, state: models.Fencing) -> None:
+def show_storage(me: Session, state: models.Fencing) -> None:
     """Show the fences of the node in storage clusters, and what they refuse once the node is fenced."""
     if state.storage:
         me.list(state.storage, STORAGE)
