@@ -199,7 +199,8 @@ def wait_for_nodes(api: Api) -> None:
 
 def create(cloud: Cloud, api: Api, *, volume_type: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Create a key, a network that admits ssh, a volume and an instance, after deleting those of an earlier demo."""
-    for path in ("instances/web", "volumes/data", "networks/lan", "ssh-keys/demo"):
+    snapshots = [f"snapshots/{each['id']}" for each in api.get("snapshots", volume="data")["items"]]
+    for path in ("instances/web", *snapshots, "volumes/data", "networks/lan", "ssh-keys/demo"):
         api.delete_if_there(path)
     public_key = cloud.make_ssh_key(KEY)
     api.post("ssh-keys", {"name": "demo", "public_key": public_key})

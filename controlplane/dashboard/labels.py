@@ -260,6 +260,12 @@ FENCE_EVIDENCE = {
     "lease": _("Lease: the node has stopped its instances (self-fencing)"),
     "attestation": _("Attestation: I have checked that the node is off and unplugged"),
 }
+STORAGE_FENCE_PROBLEMS = {
+    "no-address": _("No address of the node is known."),
+    "shared-address": _("Another node has one of the addresses too; it is not refused."),
+    "agent-address": _("An address is that of the storage agent's own machine; it is not refused."),
+    "refused": _("The storage cluster refused to fence the addresses."),
+}
 # Planned actions of a drain.
 PLANNED = {
     "migrate": _("migrates to another node"),

@@ -14,7 +14,7 @@ def describe_type(volume_type: Mapping[str, Any]) -> str:
 
 
 def types_with_snapshots(volume_types: Iterable[Mapping[str, Any]]) -> str:
-    """Return the types whose volumes have snapshots, as a list for a sentence."""
+    """Return the types whose volumes can have snapshots, as a list for a sentence."""
     return ", ".join(each["id"] for each in volume_types if each["has_snapshots"]) or _("none")
 
 

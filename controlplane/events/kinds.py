@@ -162,7 +162,9 @@ KINDS: Mapping[str, Kind] = {
     "node.bmc-removed": Kind("For operators: the BMC configuration of the node was removed."),
     "maintenance.begun": Kind("For operators: a maintenance rule was created.", ("pattern", "action", "reason")),
     "maintenance.ended": Kind("For operators: a maintenance rule was ended.", ("pattern", "action", "reason")),
-    "orphan.found": Kind("For operators: an orphaned resource was found on a node or in the database.", _ORPHAN),
+    "orphan.found": Kind(
+        "For operators: an orphaned resource was found on a node, in a storage cluster or in the database.", _ORPHAN
+    ),
     "orphan.quarantined": Kind("For operators: the orphaned resource is isolated; nothing of it is deleted.", _ORPHAN),
     "orphan.released": Kind(
         "For operators: the orphaned resource was released from quarantine and stays.", (*_ORPHAN, "reason")

@@ -1,9 +1,15 @@
 """Fencing on the command line: what is at hand, a BMC whose password is asked for, and what is refused."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from andromede_cli.commands import fencing
+from andromede_cli.session import Session
+from andromede_sdk import Scope, models
+from controlplane.node_lifecycle.fencing.storage_fences import PROBLEMS
+from scripts.control_plane import ROOT
 from tests.clients.cli import Inside, inside
 from tests.clients.conftest import Live
 
@@ -22,7 +28,9 @@ def test_reachable_node_is_not_fenced(operator: Inside) -> None:
         ("lease", False),
         ("attestation", False),
     ]
-    assert "it is reachable" in operator.ok("node", "fencing", NODE).out
+    shown = operator.ok("node", "fencing", NODE)
+    assert "it is reachable" in shown.out
+    assert f"refuse these addresses when the node is fenced: {document['storage_addresses'][0]}" in shown.err
     asked = operator("node", "fence", NODE, "--evidence", "lease", "--reason", "lost")
     assert "run twice" in asked.err
     refused = operator("node", "fence", NODE, "--evidence", "lease", "--reason", "lost", "--yes")
@@ -39,3 +47,20 @@ def test_bmc_password_is_read_and_never_printed(operator: Inside) -> None:
     assert "a very secret one" not in refused.out + refused.err
     assert "node.bmc_unknown" in operator("node", "bmc-show", NODE).err
     operator.ok("node", "bmc-forget", NODE, "--yes")
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_fences_in_storage_clusters_are_listed(problem: str, capsys: pytest.CaptureFixture[str]) -> None:
+    examples = json.loads((ROOT / "docs/reference/examples/nodes.json").read_text())
+    fence = {
+        "storage_cluster": {"id": "019adc33-cf7b-7a3a-8b5d-603b02fea192", "name": "ceph-1"},
+        "addresses": ["198.51.100.7"],
+        "fenced_at": "2026-12-01T08:00:00Z",
+        "expires_at": "2026-12-31T08:00:00Z",
+        "problem": problem,
+    }
+    document = examples["node_fencing_get"]["answer"]["body"] | {"storage": [fence]}
+    fencing.show_storage(Session(), models.Fencing.read(document, Scope(None)))  # type: ignore[arg-type]
+    shown = capsys.readouterr()
+    assert "ceph-1" in shown.out and "198.51.100.7" in shown.out
+    assert ("ceph-1: " in shown.err) is bool(problem) and f"ceph-1: {problem}\n" not in shown.err

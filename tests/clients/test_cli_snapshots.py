@@ -28,6 +28,7 @@ PLAN = {
     ],
     "instance": None,
 }
+SNAPSHOTS = json.loads((ROOT / "docs/reference/examples/snapshots.json").read_text())
 EXAMPLES = json.loads((ROOT / "docs/reference/examples/volumes.json").read_text())
 
 
@@ -37,8 +38,8 @@ def cli(tmp_path: Path, live: Live, client: Client) -> Inside:
 
 
 @contextmanager
-def api_of_reverts() -> Iterator[tuple[str, list[str]]]:
-    """An API that only reverts volumes, and the paths of the requests that it got."""
+def api_of_snapshots() -> Iterator[tuple[str, list[str]]]:
+    """An API that reverts volumes and updates snapshots; what it got: paths of reverts, and bodies of updates."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -46,6 +47,13 @@ def api_of_reverts() -> Iterator[tuple[str, list[str]]]:
             asked.append(self.path)
             self.rfile.read(int(self.headers["Content-Length"]))
             status, body = (200, PLAN) if "dry_run=true" in self.path else (202, reverted())
+            self.answer(status, body)
+
+        def do_PATCH(self) -> None:
+            asked.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.answer(200, SNAPSHOTS["snapshot_update"]["answer"]["body"])
+
+        def answer(self, status: int, body: Any) -> None:
             data = json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
@@ -89,7 +97,7 @@ def test_a_cloud_without_a_storage_cluster_takes_no_snapshots(cli: Inside) -> No
 
 
 def test_revert_says_what_is_lost_and_asks(cli: Inside) -> None:
-    with api_of_reverts() as (url, asked):
+    with api_of_snapshots() as (url, asked):
         words = ("volume", "revert", "data", "before", "--no-wait")
         here = {"ANDROMEDE_URL": url}
         unsure = cli(*words, **here)
@@ -101,6 +109,14 @@ def test_revert_says_what_is_lost_and_asks(cli: Inside) -> None:
         assert all("dry_run=true" in path for path in asked)
         cli.ok(*words, "--yes", **here)
         assert "dry_run" not in asked[-1]
+
+
+def test_expiry_is_removed_and_kept_when_it_is_not_named(cli: Inside) -> None:
+    with api_of_snapshots() as (url, asked):
+        here = {"ANDROMEDE_URL": url}
+        cli.ok("snapshot", "update", "before", "--expires", "never", **here)
+        cli.ok("snapshot", "update", "before", "--name", "kept", **here)
+        assert [json.loads(body) for body in asked] == [{"expires_at": None}, {"name": "kept"}]
 
 
 def test_snapshot_schedule_is_created_changed_and_deleted(cli: Inside) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import andromede_sdk
-from andromede_sdk import Ask, Client, MalformedAnswer, NameTaken, ServerError, Unreachable, models
+from andromede_sdk import NULL, Ask, Client, MalformedAnswer, NameTaken, ServerError, Unreachable, models
 from andromede_sdk.errors import ApiError, Conflict, error_of
 from andromede_sdk.request import HttpRequest
 from andromede_sdk.resource import Scope
@@ -41,6 +41,11 @@ def test_unknown_code_maps_to_the_error_of_its_status() -> None:
     assert type(error_of(507, {})) is ServerError
     assert type(error_of(409, {"code": "dns.zone.name_taken"})) is NameTaken
     assert str(error_of(502, {})) == "HTTP 502 (502, request unknown)"
+
+
+def test_none_is_not_sent_and_null_is() -> None:
+    ask = Ask("PATCH", "/v1/here", body={"name": None, "expires_at": NULL, "labels": {"env": None}})
+    assert SCOPE.call(ask).body == {"expires_at": None, "labels": {"env": None}}
 
 
 @pytest.mark.parametrize("name", ["", ".", ".."])

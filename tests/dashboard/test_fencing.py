@@ -1,16 +1,21 @@
 """Pages about fencing: what is at hand and what is not, the act, and how a node's BMC is reached."""
 
 from datetime import timedelta
+from html import unescape
 from ipaddress import ip_network
 
 import pytest
 from django.test import Client
 from pytest_django import Settings
 
+from controlplane.catalog.models import Zone
+from controlplane.dashboard.labels import STORAGE_FENCE_PROBLEMS
 from controlplane.kernel import clock
+from controlplane.node_lifecycle.fencing.storage_fences import PROBLEMS
 from controlplane.nodes.models import Bmc, Node
 from controlplane.operations.models import Operation
 from controlplane.signin.models import Session
+from controlplane.storage_clusters.models import NodeFence, StorageCluster
 from tests.dashboard.conftest import SignIn
 from tests.dashboard.sample_resources import text_of
 from tests.world import Cloud
@@ -74,3 +79,21 @@ def test_bmc_address_is_set_and_its_password_hidden(operator: Client, cloud: Clo
 def test_page_is_in_french(operator: Client, cloud: Cloud) -> None:
     page = text_of(operator.get(FENCE, headers={"Accept-Language": "fr"}))
     assert "Isoler node-1 (fencing)" in page and "il est joignable" in page
+
+
+def test_fences_in_storage_clusters_are_shown_with_their_problems(operator: Client, cloud: Cloud) -> None:
+    node = Node.objects.get(name="node-1")
+    Node.objects.update(storage_addresses=["10.0.8.2"])
+    assert "the storage clusters of its zone refuse these addresses: 10.0.8.2" in text_of(operator.get(FENCE))
+    assert "In storage clusters" not in text_of(operator.get(NODE))
+    zone = Zone.objects.get(pk="fr-idf-1")
+    cluster = StorageCluster.objects.create(name="ceph-1", zone=zone, address="10.0.7.21:7447")
+    NodeFence.objects.create(cluster=cluster, node=node, addresses=["10.0.8.2"])
+    for url in (FENCE, NODE):
+        assert "ceph-1 10.0.8.2 not confirmed yet" in text_of(operator.get(url)), url
+    for problem in PROBLEMS[1:]:
+        NodeFence.objects.update(fenced_at=clock.now(), expires_at=clock.now(), problem=problem)
+        page = unescape(text_of(operator.get(FENCE)))
+        assert str(STORAGE_FENCE_PROBLEMS[problem]) in page and "not confirmed yet" not in page
+    french = text_of(operator.get(FENCE, headers={"Accept-Language": "fr"}))
+    assert "La grappe de stockage a refusé d’isoler les adresses." in french

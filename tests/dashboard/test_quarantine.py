@@ -3,8 +3,12 @@
 import pytest
 from django.test import Client
 
-from controlplane.nodes.models import Orphan
+from controlplane.catalog.models import Zone
+from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
+from controlplane.nodes.models import RBD, Orphan, Pool
 from controlplane.reconcilers import orphans
+from controlplane.storage_clusters.models import StorageCluster
 from tests.dashboard.conftest import SignIn
 from tests.dashboard.sample_resources import text_of
 from tests.world import Cloud
@@ -82,3 +86,29 @@ def test_support_reads_orphans_and_changes_nothing(signed_in: SignIn, page: str)
     assert f'href="{page}/discard"' not in shown
     support.post(f"{page}/discard", {"name": UNMANAGED_FILE, "reason": "x"})
     assert Orphan.objects.get().requested_action == ""
+
+
+@pytest.fixture
+def foreign(cloud: Cloud) -> Orphan:
+    """Return an image in a storage cluster that is not the platform's."""
+    zone = Zone.objects.get(pk="fr-idf-1")
+    cluster = StorageCluster.objects.create(name="ceph-1", zone=zone, address="10.0.7.21:7447")
+    pool = Pool.objects.create(uuid=new_id(), name="rbd", zone=zone, engine=RBD, cluster=cluster)
+    return Orphan.objects.create(kind="volume", name="backup", pool=pool, state="found", observed_at=clock.now())
+
+
+def test_discard_is_not_offered_for_a_foreign_image(operator: Client, foreign: Orphan) -> None:
+    page = f"{LIST}/{foreign.pk}"
+    shown = operator.get(page)
+    assert f"{page}/discard".encode() not in shown.content and f"{page}/release".encode() in shown.content
+    assert "remove it with the command rbd, or release the orphan" in text_of(shown)
+    Orphan.objects.update(resource_id=foreign.pk)
+    assert f"{page}/discard".encode() in operator.get(page).content
+
+
+def test_orphans_are_filtered_by_storage_cluster(operator: Client, page: str, foreign: Orphan) -> None:
+    every = text_of(operator.get(LIST))
+    assert UNMANAGED_FILE in every and "in a storage cluster they stay unchanged" in every
+    of_cluster = operator.get(f"{LIST}?storage_cluster=ceph-1")
+    assert "backup" in text_of(of_cluster) and UNMANAGED_FILE not in text_of(of_cluster)
+    assert b"<option selected>ceph-1</option>" in of_cluster.content

@@ -11,7 +11,7 @@ from agents.node.errors import Conflict
 from controlplane.compliance.models import Compliance
 from controlplane.kernel import clock
 from controlplane.operations.models import Operation
-from controlplane.storage.models import Snapshot, Volume
+from controlplane.storage.models import Snapshot, SnapshotSchedule, Volume
 from tests.dashboard.conftest import SignIn
 from tests.dashboard.sample_resources import errors_of, finish_all, make_instance, make_volume, text_of
 from tests.workflows import snapshots as sample
@@ -50,11 +50,11 @@ def disabled(answer: object, url: str) -> bool:
 
 
 def test_empty_list_explains_snapshots_and_names_the_types(cloud: Cloud, member: Client, home: str) -> None:
-    assert "Volume types with snapshots: none." in text_of(member.get(f"{home}/snapshots"))
+    assert "Volume types whose volumes can have snapshots: none." in text_of(member.get(f"{home}/snapshots"))
     sample.cluster(cloud)
     told = text_of(member.get(f"{home}/snapshots"))
     assert "A snapshot keeps the content of a volume at one moment." in told
-    assert "Volume types with snapshots: rbd." in told
+    assert "Volume types whose volumes can have snapshots: rbd." in told
 
 
 def test_snapshot_is_taken_listed_and_shown(volume: Volume, member: Client, home: str) -> None:
@@ -89,12 +89,25 @@ def test_volume_without_snapshots_says_why_and_which_types_have_them(cloud: Clou
     local = make_volume(member, home)
     answer = member.get(f"{home}/volumes/{local.pk}/snapshots")
     why = "own disk, where no snapshots can be taken. Volume types with snapshots: rbd."
-    assert why in text_of(answer)
+    assert why in text_of(answer) and "This volume cannot have snapshots" in text_of(answer)
     assert disabled(answer, f"{home}/snapshots/create")
     form = member.get(f"{home}/snapshots/create?volume=data")
     assert why in text_of(form) and form.context["form"].fields["volume"].choices == []
     every = text_of(member.get(f"{home}/snapshots/create"))
-    assert "No volume of the project has snapshots. Volume types with snapshots: rbd." in every
+    assert "No volume of the project can have snapshots. Volume types whose volumes can: rbd." in every
+
+
+def test_snapshot_names_the_schedule_that_took_it(page: str, snapshot: Snapshot, member: Client, home: str) -> None:
+    assert "Snapshot schedule" not in text_of(member.get(page)).partition("Details")[2].partition("Revert")[0]
+    new = {"name": "nightly", "volume": "data", "frequency": "daily", "at": "02:30", "timezone": "UTC", "keep": "7"}
+    assert member.post(f"{home}/snapshot-schedules/new", new).status_code == 302
+    schedule = SnapshotSchedule.objects.get()
+    Snapshot.objects.update(schedule=schedule)
+    answer = member.get(page)
+    assert "Snapshot schedule nightly" in text_of(answer)
+    assert f'href="{home}/snapshot-schedules/{schedule.pk}"' in answer.content.decode()
+    tab = text_of(member.get(f"{home}/volumes/{snapshot.volume_id}/snapshots"))
+    assert "Schedules that select volumes by their labels are not listed here." in tab
 
 
 def test_errors_of_the_form_are_at_their_fields(snapshot: Snapshot, member: Client, home: str) -> None:

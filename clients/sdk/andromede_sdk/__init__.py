@@ -34,12 +34,13 @@ from andromede_sdk.lazy_imports import loader
 
 if TYPE_CHECKING:
     from andromede_sdk.client import Client
-    from andromede_sdk.resource import Ask, Listing, Scope
+    from andromede_sdk.resource import NULL, Ask, Listing, Scope
     from andromede_sdk.transport import Retry
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "NULL",
     "AndromedeError",
     "ApiError",
     "Ask",
@@ -79,6 +80,7 @@ PLACES = {
     "Ask": "andromede_sdk.resource",
     "Client": "andromede_sdk.client",
     "Listing": "andromede_sdk.resource",
+    "NULL": "andromede_sdk.resource",
     "Retry": "andromede_sdk.transport",
     "Scope": "andromede_sdk.resource",
 }

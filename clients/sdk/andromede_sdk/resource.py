@@ -24,6 +24,7 @@ M = TypeVar("M", bound=Model)
 FIRST_PAUSE_S = 3.0  # before a stream is read again, unless the API sends another pause
 Moment = str | datetime
 Labels = str | Mapping[str, str]
+NULL: Any = object()  # sent in a body as null; None is not sent
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,8 @@ def _text(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
+    if value is NULL:
+        return None
     if not isinstance(value, datetime):
         return value
     if value.tzinfo is None:

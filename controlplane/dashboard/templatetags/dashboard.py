@@ -81,6 +81,11 @@ def fence_evidence(kind: str) -> str:
 
 
 @register.filter
+def storage_fence_problem(problem: str) -> str:
+    return str(labels.STORAGE_FENCE_PROBLEMS.get(problem, problem))
+
+
+@register.filter
 def fallback(name: str) -> str:
     return str(labels.FALLBACKS.get(name, name))
 

@@ -37,6 +37,7 @@ OUT_OF_REACH = Message("the storage cluster of its disks does not answer now.")
 # The storage agent's code (agents/storage/errors.py), and the problem of the row.
 OWN_ADDRESS = "storage.own_address"
 NO_ADDRESS, SHARED, AGENT, REFUSED = "no-address", "shared-address", "agent-address", "refused"
+PROBLEMS = ("", NO_ADDRESS, SHARED, AGENT, REFUSED)
 
 
 def reconcile() -> int:

@@ -14,6 +14,7 @@ from andromede_cli.declared_commands import call_command, given
 from andromede_cli.output import Column
 from andromede_cli.session import Session
 from andromede_cli.terminal import ask_secret, print_note
+from andromede_sdk import models
 
 AT_HAND = [
     Column(_("evidence"), "kind"),
@@ -21,6 +22,18 @@ AT_HAND = [
     Column(_("from"), "since"),
     Column(_("because"), "error.detail"),
 ]
+STORAGE = [
+    Column(_("storage cluster"), "storage_cluster.name"),
+    Column(_("addresses"), "addresses"),
+    Column(_("fenced at"), "fenced_at"),
+    Column(_("fenced until"), "expires_at"),
+]
+STORAGE_PROBLEMS = {
+    "no-address": _("no address of the node is known."),
+    "shared-address": _("another node has one of the addresses too; it is not refused."),
+    "agent-address": _("an address is that of the storage agent's own machine; it is not refused."),
+    "refused": _("the storage cluster refused to fence the addresses."),
+}
 Node = Annotated[str, typer.Argument(metavar="NODE", show_default=False, autocompletion=names("nodes.list"))]
 Evidence = Annotated[
     str,
@@ -86,12 +99,25 @@ def fencing(me: Session, node: Node) -> None:
         me.show(state)
         return
     me.list(state.at_hand, AT_HAND)
+    show_storage(me, state)
     if state.evidence is not None:
         text = _("Fenced last by {kind} on {moment}: {reason}")
         last = state.evidence
         print_note(
             text.format(kind=last.kind, moment=last.created_at.isoformat(timespec="seconds"), reason=last.reason)
         )
+
+
+def show_storage(me: Session, state: models.Fencing) -> None:
+    """Show the fences of the node in storage clusters, and what they refuse once the node is fenced."""
+    if state.storage:
+        me.list(state.storage, STORAGE)
+    for each in state.storage:
+        if each.problem:
+            print_note(f"{each.storage_cluster.name}: {STORAGE_PROBLEMS.get(each.problem, each.problem)}")
+    if state.storage_addresses:
+        text = _("Storage clusters refuse these addresses when the node is fenced: {addresses}")
+        print_note(text.format(addresses=", ".join(state.storage_addresses)))
 
 
 def bmc_set(

@@ -38,6 +38,8 @@ Weekday = Annotated[str | None, typer.Option("--weekday", help=_("Of a weekly sc
 Day = Annotated[int | None, typer.Option("--day", help=_("Of the month, of a monthly schedule: 1 to 28."))]
 Zone = Annotated[str | None, typer.Option("--timezone", help=_("Such as Europe/Paris; UTC if not given."))]
 Keep = Annotated[int | None, typer.Option("--keep", help=_("Snapshots of each volume to keep; 7 if not given."))]
+NewZone = Annotated[str | None, typer.Option("--timezone", help=_("Such as Europe/Paris."))]
+NewKeep = Annotated[int | None, typer.Option("--keep", help=_("Snapshots of each volume to keep."))]
 Paused = Annotated[bool | None, typer.Option("--paused/--active", help=_("Take no snapshots until it is active."))]
 
 
@@ -109,8 +111,8 @@ def snapshot_schedule_update(
     selector: OfLabels = None,
     weekday: Weekday = None,
     day: Day = None,
-    timezone: Zone = None,
-    keep: Keep = None,
+    timezone: NewZone = None,
+    keep: NewKeep = None,
     paused: Paused = None,
     label: LabelsOption = None,
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from gettext import gettext as _
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -15,6 +15,7 @@ from andromede_cli.completion import names
 from andromede_cli.declared_commands import delete_command, list_command, show_command
 from andromede_cli.output import Column
 from andromede_cli.session import Session
+from andromede_sdk import NULL
 
 COLUMNS = [
     NAME,
@@ -23,6 +24,7 @@ COLUMNS = [
     Column("GiB", "size_gib"),
     Column(_("taken"), "taken_at"),
     Column(_("expires"), "expires_at"),
+    Column(_("schedule"), "schedule.name", is_wide=True),
     Column(_("zone"), "zone", is_wide=True),
     LABELS,
     Column(_("classifications"), "classifications", is_wide=True),
@@ -40,10 +42,15 @@ Expires = Annotated[
     str | None,
     typer.Option(
         "--expires",
-        help=_("Delete it then: in 12h, 7d or 4w, or a moment (RFC 3339). Default: it is kept."),
+        help=_("Delete it in 12h, 7d or 4w, or at a moment (RFC 3339). Default: never."),
         show_default=False,
     ),
 ]
+NewExpires = Annotated[
+    str | None,
+    typer.Option("--expires", help=_("Delete it in 12h, 7d or 4w, at a moment (RFC 3339), or never.")),
+]
+NEVER = "never"
 
 
 def register(app: typer.Typer) -> None:
@@ -66,7 +73,7 @@ def create(me: Session, volume: Volume, name: Name, expires: Expires = None, lab
 
 
 def update(
-    me: Session, snapshot: Snapshot, name: NewName = None, expires: Expires = None, label: LabelsOption = None
+    me: Session, snapshot: Snapshot, name: NewName = None, expires: NewExpires = None, label: LabelsOption = None
 ) -> None:
     labels = labels_of(label, is_patch=True)
     me.show(
@@ -77,14 +84,19 @@ def update(
 
 
 def _moment(text: str | None) -> datetime | None:
-    """Return the moment of the text: a length from now, or a moment, in UTC unless it has an offset."""
+    """Return the moment of the text: a length from now, or a moment, in UTC unless it has an offset.
+
+    None: it is not given. NULL: never.
+    """
     if text is None:
         return None
+    if text == NEVER:
+        return cast("datetime", NULL)
     if length := re.fullmatch(r"([0-9]{1,4})([hdw])", text):
         return datetime.now(UTC) + int(length[1]) * UNITS[length[2]]
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as exc:
-        template = _("{text!r} is not a duration or time. Write 7d or 2026-05-01T12:00:00Z.")
+        template = _("{text!r} is not a duration or time. Write 7d, 2026-05-01T12:00:00Z or never.")
         raise typer.BadParameter(template.format(text=text)) from exc
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

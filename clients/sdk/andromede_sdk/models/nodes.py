@@ -203,7 +203,7 @@ class StorageFence(Model):
     addresses: list[str]
     fenced_at: datetime | None
     expires_at: datetime | None
-    problem: str
+    problem: str  # , no-address, shared-address, agent-address, refused
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -16,9 +16,9 @@ class Orphan(Model):
     """An orphan.
 
     `name`: its name on the node or in the `pool` of the `storage_cluster`, or for a row without a resource, its id.
-    `resource`: the id that it would have as a
-    resource. `wished`: a decision that is not carried out yet, since the node or cluster does not answer or
-    because of `problem`. `evidence`: of the deletion: by whom, why, and the node's report."""
+    `resource`: the id that it would have as a resource. `wished`: a decision that is not carried out yet, since the
+    node or cluster does not answer or because of `problem`. `evidence`: of the deletion: by whom, why, and the report
+    of the node or of the storage cluster."""
 
     id: str
     kind: str  # domain, volume, image, file, port, attachment, allocation, address

@@ -5,6 +5,7 @@ from rest_framework import serializers
 from controlplane.api.v1.nodes.schemas import NodeOut
 from controlplane.api.v1.operations.schemas import PlatformOperationOut
 from controlplane.kernel.fields import Choice, ErrorOut, In, NamedOut, Out, Text
+from controlplane.node_lifecycle.fencing.storage_fences import PROBLEMS
 from controlplane.nodes.models import EVIDENCE_KINDS
 
 
@@ -48,7 +49,7 @@ class StorageFenceOut(Out):
     addresses = serializers.ListField(child=serializers.CharField())
     fenced_at = serializers.DateTimeField(allow_null=True)
     expires_at = serializers.DateTimeField(allow_null=True)
-    problem = serializers.CharField()
+    problem = serializers.ChoiceField(PROBLEMS)
 
 
 class FencingOut(Out):

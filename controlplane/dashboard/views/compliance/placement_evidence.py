@@ -20,7 +20,6 @@ MANY, RECORDS = 200, 50
 STATES = ("compliant", "at-risk", "drifted", "remediating", "exempted")
 KINDS = {"instance": _("Instances"), "volume": _("Volumes")}
 FILTERS = ("state", "zone")
-# Only for instances and volumes.
 MORE_FILTERS = ("kind", "resource")
 # Resources that hold data, by their part of a project's paths.
 RESOURCES = ("instances", "volumes", "snapshots", "images")

@@ -37,6 +37,7 @@ class Fence(NodeFormPage):
         return {
             "title": _("Fence {name}").format(name=self.node["name"]),
             "node": self.node,
+            "fencing": fencing,
             "at_hand": fencing["at_hand"],
             "is_possible": any(each["counts"] for each in fencing["at_hand"]),
             "back": self.url,

@@ -16,6 +16,7 @@ from controlplane.dashboard.views.project.instances import NameForm
 MANY = 200
 STATES = ("found", "quarantined", "released", "discarded", "gone")
 OPEN = ("found", "quarantined")
+FILTERS = ("state", "kind", "zone", "node", "storage_cluster")
 ANY = "any"
 
 
@@ -28,7 +29,7 @@ class Quarantine(Page):
     live = "orphan"
 
     def context(self) -> Context:
-        filters = {name: self.query(name) for name in ("state", "kind", "zone", "node")}
+        filters = {name: self.query(name) for name in FILTERS}
         query = {**filters, "state": "" if filters["state"] == ANY else filters["state"]}
         if not filters["state"]:
             query["open"] = "true"
@@ -44,6 +45,7 @@ class Quarantine(Page):
             ],
             "kinds": list(labels.ORPHANS.items()),
             "zones": [each["id"] for each in self.api.get("zones", limit=MANY)["items"]],
+            "clusters": [each["name"] for each in self.api.get("storage-clusters", sort="name", limit=MANY)["items"]],
         }
 
 
@@ -75,7 +77,13 @@ class Orphan(OrphanPage):
             "orphan": self.orphan,
             "may_release": self.me["duty"] == OPERATOR and self.orphan["state"] in OPEN,
             "may_discard": self.me["duty"] == OPERATOR and self.orphan["state"] in (*OPEN, "released"),
+            "why_no_discard": self.why_no_discard(),
         }
+
+    def why_no_discard(self) -> Text:
+        if self.orphan["storage_cluster"] is None or self.orphan["resource"] is not None:
+            return ""
+        return _("the platform did not make this image; remove it with the command rbd, or release the orphan")
 
 
 class DiscardForm(NameForm):

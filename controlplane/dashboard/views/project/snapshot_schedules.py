@@ -46,7 +46,7 @@ class SnapshotScheduleForm(NamedForm):
     volume = forms.ChoiceField(label=_("Volume"), required=False, help_text=_("Either a volume, or a selector."))
     selector = forms.CharField(
         label=_("Selector"),
-        help_text=_("Labels of the volumes, such as env=prod. Volumes without snapshots are left out."),
+        help_text=_("Labels of the volumes, such as env=prod. Volumes that cannot have snapshots are left out."),
         required=False,
         widget=forms.TextInput(attrs=NAME_FIELD),
     )

@@ -57,7 +57,7 @@ class SnapshotForm(NamedForm):
 
 class SnapshotCreateForm(SnapshotForm):
     volume = forms.ChoiceField(
-        label=_("Volume"), help_text=_("Volumes that have snapshots. An instance can use the volume meanwhile.")
+        label=_("Volume"), help_text=_("Volumes that can have snapshots. An instance can use the volume meanwhile.")
     )
     field_order = ("volume", "name", "expires_at", "labels")
 
@@ -67,7 +67,7 @@ class SnapshotCreateForm(SnapshotForm):
 
 
 class VolumeChoices(ProjectPage):
-    """A page whose form has the volumes that may have snapshots."""
+    """A page whose form has the volumes that can have snapshots."""
 
     @cached_property
     def types(self) -> list[Context]:
@@ -76,7 +76,7 @@ class VolumeChoices(ProjectPage):
 
     @cached_property
     def volumes(self) -> list[Context]:
-        """Return the volumes that may have snapshots: a retired type is not among those of the project."""
+        """Return the volumes that can have snapshots: a retired type is not among those of the project."""
         without = {each["id"] for each in self.types if not each["has_snapshots"]}
         volumes = self.get_in_project("volumes", sort="name", limit=CHOICES_MAX)["items"]
         return [each for each in volumes if each["state"] in USABLE and each["volume_type"] not in without]
@@ -109,7 +109,7 @@ class SnapshotCreate(FormPage, VolumeChoices):
             return str(problem["detail"]) if problem else ""
         if self.volumes:
             return ""
-        text = _("No volume of the project has snapshots. Volume types with snapshots: {types}.")
+        text = _("No volume of the project can have snapshots. Volume types whose volumes can: {types}.")
         return text.format(types=types_with_snapshots(self.types))
 
     def crumbs(self) -> list[tuple[Text, str]]:

@@ -133,7 +133,7 @@ class VolumeCreate(CreatePage):
             return {}
         return {
             "size_gib": chosen["size_gib"],
-            "volume_type": self.get_in_project("volumes", chosen["volume"])["volume_type"],
+            "volume_type": self.get_in_project("volumes", chosen["volume"]["id"])["volume_type"],
         }
 
     def size(self, body: Mapping[str, Any]) -> dict[str, int] | None:
