@@ -52,7 +52,8 @@ def measure(api: Api, cluster: CephCluster, rounds: int) -> dict[str, tuple[list
     with cluster.client() as client, client.open_ioctx(POOL) as ioctx:
         for number in range(rounds + 1):
             print_progress(f"round {number} of {rounds}")
-            for place, turn in enumerate((Ours(api), Floor(ioctx))):
+            turns: tuple[Ours | Floor, ...] = (Ours(api), Floor(ioctx))
+            for place, turn in enumerate(turns):
                 for act in ACTS:
                     if act == "revert":
                         write(ioctx, turn.image)

@@ -88,7 +88,7 @@ def test_volume_without_snapshots_says_why_and_which_types_have_them(cloud: Clou
     sample.cluster(cloud)
     local = make_volume(member, home)
     answer = member.get(f"{home}/volumes/{local.pk}/snapshots")
-    why = "own disk, where no snapshots can be taken. Volume types with snapshots: rbd."
+    why = "own disk, where no snapshots can be taken. Volume types that can have snapshots: rbd."
     assert why in text_of(answer) and "This volume cannot have snapshots" in text_of(answer)
     assert disabled(answer, f"{home}/snapshots/create")
     form = member.get(f"{home}/snapshots/create?volume=data")
@@ -187,7 +187,7 @@ def test_volume_is_made_from_a_snapshot(page: str, snapshot: Snapshot, member: C
     small = {"name": "copy", "snapshot": "then", "size_gib": "1", "volume_type": "rbd"}
     assert "The snapshot has 2 GiB" in errors_of(member.post(f"{home}/volumes/create", small), "size_gib")
     elsewhere = {**small, "size_gib": "2", "volume_type": "local"}
-    assert "Choose one of these types: rbd" in errors_of(
+    assert "Choose a type of that cluster: rbd" in errors_of(
         member.post(f"{home}/volumes/create", elsewhere), "volume_type"
     )
     copy = make_volume(member, home, **{**small, "size_gib": "2"})
