@@ -49,8 +49,10 @@ def _remove_snapshots(cluster: Cluster, ioctx: Any, image_id: str, *, pools: Seq
         # A flattening is recorded before the parent forgets the clone: read in the other order, it could be missed.
         if image_id in intents.detaching(cluster, pools):
             return False
+        if image is None:
+            return True
         for snapshot in free:
             parents.forget_clones(ioctx, image_id, snapshot["id"])
             unprotect(ioctx, image_id, snapshot)
             image.remove_snap_by_id(snapshot["id"])
-        return image is None or not list(image.list_snaps())
+        return not list(image.list_snaps())
