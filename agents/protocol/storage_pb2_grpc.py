@@ -202,8 +202,9 @@ class StorageServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RevertVolume(self, request, context):
-        """Gives the volume the content that it had at the snapshot; younger snapshots stay. Refused while a client has it open to write
-        (FAILED_PRECONDITION).
+        """Gives the volume the content that it had at the snapshot; younger snapshots stay. Refused while a client has it open to write,
+        or a node has a key of it, and when the permit's generation of the volume is older than that of its last revert, or the same
+        with another snapshot (FAILED_PRECONDITION, storage.stale_generation).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

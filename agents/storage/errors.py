@@ -54,6 +54,21 @@ class SizeDiffers(Conflict):
     code = "storage.size_differs"
 
 
+class RevertStale(Conflict):
+    """The volume was reverted for a newer generation since, or for this one to another snapshot."""
+
+    code = "storage.stale_generation"
+
+
+class CallerGone(AdapterError):
+    """The caller gave up while its call waited for another one of the same volume or image: nothing was done."""
+
+    code = "storage.caller_gone"
+
+    def __init__(self) -> None:
+        super().__init__("The caller gave up while the call waited for another one.", retryable=True)
+
+
 class OwnAddress(Conflict):
     """The address is the agent's own: fenced, it could not take that back."""
 
@@ -70,6 +85,7 @@ OF_WORKERS: dict[str, type[AgentError]] = {
         ImageMissing,
         SnapshotMissing,
         SizeDiffers,
+        RevertStale,
         OwnAddress,
         ImageInUse,
         VolumeInUse,

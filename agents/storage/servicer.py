@@ -1,6 +1,6 @@
 """The service of storage.proto: parse, admit by the permit, call a worker process, answer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +14,13 @@ from agents.protocol import storage_pb2 as pb
 from agents.protocol import storage_pb2_grpc
 from agents.storage import admission, decoding
 from agents.storage.admission import Admission
-from agents.storage.errors import ClusterFailed, ClusterSilent
+from agents.storage.errors import CallerGone, ClusterFailed, ClusterSilent
 from agents.storage.flattening import Flattening
 from agents.storage.images import Images
 from agents.storage.trash import Trash
 from agents.storage.workers import Workers
+
+CAPABILITIES = ("snapshots",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Servicer(storage_pb2_grpc.StorageServicer):
             "software_version": VERSION,
             "keyset_version": held.keyset.version,
             "deny_version": held.deny.version,
+            "capabilities": CAPABILITIES,
         }
         try:
             found = self._lanes.description.call("describe", pools=list(self._pools))
@@ -89,14 +92,14 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         if first is None or first.WhichOneof("part") != "header":
             raise BadRequest("header", "the first message carries the header")
         spec, pool = image(first.header), self._pool(first.header)
-        self._admission.admit(admission.image(spec.sha256), first.header.permit)
-        with self._locks.hold(("image", spec.sha256)):
+        with self._holding(context, images=(spec.sha256,)):
+            self._admission.admit(admission.image(spec.sha256), first.header.permit)
             status = self._images.ensure(spec, pool, image_parts(request_iterator))
         return pb.ImageState(sha256=status.sha256, size_bytes=status.size_bytes, was_cached=status.was_cached)
 
     def RemoveImage(self, request: pb.RemoveImageRequest, context: grpc.ServicerContext) -> pb.Removed:
         pool, sha256 = self._pool(request), digest("sha256", request.sha256)
-        with self._locks.hold(("image", sha256)):
+        with self._holding(context, images=(sha256,)):
             removal = {"pool": pool, "sha256": sha256, "pools": self._pools}
             return pb.Removed(was_present=self._lanes.copies.call("remove_image", **removal))
 
@@ -117,20 +120,20 @@ class Servicer(storage_pb2_grpc.StorageServicer):
             "is_taken_over": request.is_taken_over,
         }
         action = admission.volume(volume, **spec, image_sha256=sha256, snapshot=snapshot)
-        self._admission.admit(action, request.permit)
         # Of an image or a volume that goes, a clone would be half of one.
-        images = [("image", sha256)] if sha256 else []
+        images = [sha256] if sha256 else []
         volumes = [volume, snapshot["volume"]] if snapshot else [volume]
         source = {"image": sha256} if sha256 else snapshot
-        with self._locks.hold(*images), self._holding(*volumes):
+        with self._holding(context, *volumes, images=images):
+            self._admission.admit(action, request.permit)
             found = self._lanes.volumes.call("ensure_volume", volume=volume, pool=pool, source=source, **spec)
         return pb.VolumeState(volume_id=volume, pool=pool, **found)
 
     def OpenVolume(self, request: pb.OpenVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeKey:
         volume, pool = decoding.volume_id(request.volume_id), self._pool(request)
-        permit = self._admission.admit(admission.opening(volume), request.permit)
-        node = decoding.node_id(permit.aud)
-        with self._holding(volume):
+        with self._holding(context, volume):
+            permit = self._admission.admit(admission.opening(volume), request.permit)
+            node = decoding.node_id(permit.aud)
             found = self._lanes.volumes.call("open_volume", volume=volume, pool=pool, node=node)
         key = found.pop("key").encode()
         return pb.VolumeKey(key=key, pool=pool, image=volume, **found)
@@ -138,13 +141,13 @@ class Servicer(storage_pb2_grpc.StorageServicer):
     def CloseVolume(self, request: pb.CloseVolumeRequest, context: grpc.ServicerContext) -> pb.Closed:
         volume, pool = decoding.volume_id(request.volume_id), self._pool(request)
         node = decoding.node_id(request.node_id)
-        with self._holding(volume):
+        with self._holding(context, volume):
             closing = {"volume": volume, "pool": pool, "node": node, "is_dead": request.is_dead}
             return pb.Closed(**self._lanes.volumes.call("close_volume", **closing))
 
     def RemoveVolume(self, request: pb.RemoveVolumeRequest, context: grpc.ServicerContext) -> pb.Removed:
         volume, pool = decoding.volume_id(request.volume_id), self._pool(request)
-        with self._holding(volume):
+        with self._holding(context, volume):
             was_present = self._lanes.volumes.call("remove_volume", volume=volume, pool=pool)
         self._trash.wake()
         return pb.Removed(was_present=was_present)
@@ -159,14 +162,14 @@ class Servicer(storage_pb2_grpc.StorageServicer):
     def EnsureSnapshot(self, request: pb.EnsureSnapshotRequest, context: grpc.ServicerContext) -> pb.SnapshotState:
         volume, pool, snapshot = self._snapshot(request)
         size = volume_size(request.size_bytes)
-        self._admission.admit(admission.snapshot(volume, snapshot), request.permit)
-        with self._holding(volume):
+        with self._holding(context, volume):
+            self._admission.admit(admission.snapshot(volume, snapshot), request.permit)
             asked = {"volume": volume, "pool": pool, "snapshot": snapshot, "size_bytes": size}
             return pb.SnapshotState(volume_id=volume, **self._lanes.volumes.call("ensure_snapshot", **asked))
 
     def RemoveSnapshot(self, request: pb.RemoveSnapshotRequest, context: grpc.ServicerContext) -> pb.Removed:
         volume, pool, snapshot = self._snapshot(request)
-        with self._holding(volume):
+        with self._holding(context, volume):
             asked = {"volume": volume, "pool": pool, "snapshot": snapshot}
             return pb.Removed(was_present=self._lanes.volumes.call("remove_snapshot", **asked))
 
@@ -179,8 +182,9 @@ class Servicer(storage_pb2_grpc.StorageServicer):
     def RevertVolume(self, request: pb.RevertVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeState:
         volume, pool, snapshot = self._snapshot(request)
         size = volume_size(request.size_bytes)
-        permit = self._admission.admit(admission.reversion(volume, snapshot, size_bytes=size), request.permit)
-        with self._holding(volume):
+        action = admission.reversion(volume, snapshot, size_bytes=size)
+        with self._holding(context, volume):
+            permit = self._admission.admit(action, request.permit)
             asked = {"volume": volume, "pool": pool, "snapshot": snapshot, "size_bytes": size}
             found = self._lanes.copies.call("revert_volume", generation=permit.gen, **asked)
         return pb.VolumeState(volume_id=volume, pool=pool, **found)
@@ -198,9 +202,18 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         return pb.Fenced(addresses=addresses)
 
     @contextmanager
-    def _holding(self, *volumes: str) -> Iterator[None]:
-        """Hold the volumes' locks; one of them that is being flattened is left alone first."""
-        with self._flattening.kept_from(*volumes), self._locks.hold(*(("volume", volume) for volume in volumes)):
+    def _holding(self, context: grpc.ServicerContext, *volumes: str, images: Sequence[str] = ()) -> Iterator[None]:
+        """Hold the locks of images and volumes; one that is being flattened is left alone first.
+
+        That may take longer than a permit lasts: calls check theirs with the locks held.
+
+        Raises:
+            CallerGone: the caller has given up meanwhile, and may have repeated the call, or made another one.
+        """
+        held = [*(("image", each) for each in images), *(("volume", each) for each in volumes)]
+        with self._flattening.kept_from(*volumes), self._locks.hold(*held):
+            if not context.is_active():
+                raise CallerGone
             yield
 
     def _snapshot(self, message: Any) -> tuple[str, str, str]:

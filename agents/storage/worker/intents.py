@@ -14,7 +14,6 @@ from agents.storage.worker.cluster import Cluster, opened
 from agents.storage.worker.fencing import fence
 
 RECORDS = "intents"  # an object of the pool
-MAX_INTENTS = 256  # of a pool; as many as the agent has processes, and those that were killed
 
 
 @contextmanager
@@ -50,7 +49,7 @@ def settle(cluster: Cluster, ioctx: Any, volume: str, *, pool: str) -> None:
 
 def detaching(cluster: Cluster, pools: Sequence[str]) -> set[str]:
     """Return the ids of images that must not go: a clone may still read them, though they may not know it any more."""
-    found = (records.read(cluster, pool, RECORDS, limit=MAX_INTENTS) for pool in pools)
+    found = (records.read_all(cluster, pool, RECORDS) for pool in pools)
     return {each for intents in found for intent in intents.values() for each in intent["detaching"]}
 
 

@@ -4,6 +4,7 @@ A node's key writes to the header of its volume, where the volume's parent stand
 another only if the other one knows it as its clone: that is recorded where the node's key does not reach.
 """
 
+import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ MAX_DEPTH = 64
 """Longer chains are none of ours."""
 
 MAX_CLONES_BYTES = 32 * 2**20
+INTERNAL_ID = re.compile(r"[0-9A-Za-z]{1,64}")
+"""Images have no other ids; a node can write any into the header of its volume."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,16 @@ class Parent:
 class _Link:
     parent: Parent
     snapshot: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Clone:
+    """`entry`: as the parent has it."""
+
+    pool_id: int
+    namespace: str
+    id: str
+    entry: bytes
 
 
 def chain(cluster: Cluster, ioctx: Any, image: Any) -> list[Parent]:
@@ -71,7 +84,35 @@ def has_clones(ioctx: Any, image: Any) -> bool:
 
 
 def clones(ioctx: Any, image_id: str, snapshot: int) -> set[tuple[int, str]]:
-    """Return the pool and the id of each clone of a snapshot, given by RBD's number.
+    """Return the pool and the id of each clone of a snapshot, given by RBD's number, as its image lists them."""
+    return {(each.pool_id, each.id) for each in _listed(ioctx, image_id, snapshot)}
+
+
+def has_real_clones(cluster: Cluster, ioctx: Any, image_id: str, snapshot: int) -> bool:
+    """Return whether a clone that the image lists exists and names the snapshot as its parent.
+
+    A node can write any into its volume's header. A clone names its parent before it is listed, and for longer, but for
+    the end of its flattening: see `intents.detaching`.
+
+    Raises:
+        rados.Error: the agent cannot read one, as in a pool that it does not serve.
+    """
+    parent = (ioctx.get_pool_id(), image_id, snapshot)
+    for each in _listed(ioctx, image_id, snapshot):
+        if _named_parent(cluster, each) == parent:
+            return True
+        cluster.progress()
+    return False
+
+
+def forget_clones(ioctx: Any, image_id: str, snapshot: int) -> None:
+    """Remove what the image lists as clones of the snapshot: librbd would keep that for them."""
+    for each in _listed(ioctx, image_id, snapshot):
+        ioctx.execute(f"rbd_header.{image_id}", "rbd", "child_detach", struct.pack("<Q", snapshot) + each.entry)
+
+
+def _listed(ioctx: Any, image_id: str, snapshot: int) -> list[_Clone]:
+    """Return the clones that the image lists.
 
     librbd's own function for it also looks for clones of format 1, in all pools of the cluster, and fails if the agent
     may not read one of them.
@@ -81,19 +122,45 @@ def clones(ioctx: Any, image_id: str, snapshot: int) -> set[tuple[int, str]]:
             f"rbd_header.{image_id}", "rbd", "children_list", struct.pack("<Q", snapshot), MAX_CLONES_BYTES
         )
     except rados.ObjectNotFound:
-        return set()
-    return set(_decoded(answer[:size]))
+        return []
+    return list(_decoded(answer[:size]))
 
 
-def _decoded(answer: bytes) -> Iterator[tuple[int, str]]:
+def _decoded(answer: bytes) -> Iterator[_Clone]:
     """Decode a set of `cls::rbd::ChildImageSpec`."""
     (count,) = struct.unpack_from("<I", answer)
     offset = 4
     for _ in range(count):
-        _, _, length, pool_id, id_length = struct.unpack_from("<BBIqI", answer, offset)
-        start = offset + struct.calcsize("<BBIqI")
-        yield pool_id, answer[start : start + id_length].decode()
-        offset += struct.calcsize("<BBI") + length
+        _, _, length, pool_id = struct.unpack_from("<BBIq", answer, offset)
+        image_id, after = _text(answer, offset + struct.calcsize("<BBIq"))
+        namespace, _ = _text(answer, after)
+        end = offset + struct.calcsize("<BBI") + length
+        yield _Clone(pool_id, namespace, image_id, answer[offset:end])
+        offset = end
+
+
+def _named_parent(cluster: Cluster, clone: _Clone) -> tuple[int, str, int] | None:
+    """Return the pool, the id and RBD's number of the snapshot that the clone names; None if it does not exist."""
+    if not INTERNAL_ID.fullmatch(clone.id):
+        return None
+    try:
+        with cluster.rados.open_ioctx2(clone.pool_id) as ioctx:
+            ioctx.set_namespace(clone.namespace)
+            _, answer = ioctx.execute(f"rbd_header.{clone.id}", "rbd", "parent_get", b"")
+    except rados.ObjectNotFound:
+        return None
+    _, _, _, pool_id = struct.unpack_from("<BBIq", answer)  # `cls::rbd::ParentImageSpec`; without a parent, pool -1
+    _, after = _text(answer, struct.calcsize("<BBIq"))
+    image_id, after = _text(answer, after)
+    (number,) = struct.unpack_from("<Q", answer, after)
+    return pool_id, image_id, number
+
+
+def _text(answer: bytes, offset: int) -> tuple[str, int]:
+    """Return a string, and the offset after it. A node chose its bytes."""
+    (length,) = struct.unpack_from("<I", answer, offset)
+    start = offset + struct.calcsize("<I")
+    return answer[start : start + length].decode(errors="replace"), start + length
 
 
 @contextmanager

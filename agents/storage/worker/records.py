@@ -8,16 +8,26 @@ import rados
 
 from agents.storage.worker.cluster import Cluster
 
+PAGE = 256  # Ceph answers at most 1024 keys at once
 
-def read(cluster: Cluster, pool: str, name: str, *, prefix: str = "", limit: int) -> dict[str, Any]:
-    """Return the records of the object `name` whose keys begin with `prefix`."""
+
+def read(cluster: Cluster, pool: str, name: str, *, prefix: str = "", after: str = "", limit: int) -> dict[str, Any]:
+    """Return the records of the object `name` whose keys begin with `prefix` and are greater than `after`."""
     with cluster.images(pool) as ioctx, rados.ReadOpCtx() as operation:
-        values, _ = ioctx.get_omap_vals(operation, "", prefix, limit)
+        values, _ = ioctx.get_omap_vals(operation, after, prefix, limit)
         try:
             ioctx.operate_read_op(operation, name)
         except rados.ObjectNotFound:
             return {}
         return {key: json.loads(value) for key, value in values}
+
+
+def read_all(cluster: Cluster, pool: str, name: str) -> dict[str, Any]:
+    """Return all records of the object `name`, however many."""
+    found: dict[str, Any] = {}
+    while page := read(cluster, pool, name, after=max(found, default=""), limit=PAGE):
+        found |= page
+    return found
 
 
 def write(cluster: Cluster, pool: str, name: str, key: str, value: object) -> None:

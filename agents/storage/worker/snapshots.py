@@ -14,7 +14,7 @@ import rados
 import rbd
 
 from agents.node.errors import VolumeInUse, VolumeWouldShrink
-from agents.storage.errors import ClusterFailed, SizeDiffers, SnapshotMissing, VolumeMissing
+from agents.storage.errors import ClusterFailed, RevertStale, SizeDiffers, SnapshotMissing, VolumeMissing
 from agents.storage.worker import openings, records
 from agents.storage.worker.cluster import Cluster, opened
 from agents.storage.worker.fencing import fence, holders, watchers
@@ -23,7 +23,7 @@ from agents.storage.worker.names import is_id, is_of_user, unprotect
 
 PAGE = 200
 REPORT_S = 0.5
-REVERTS = "reverts"  # an object of the pool: volume → its generation at its last revert
+REVERTS = "reverts"  # an object of the pool: volume → its generation and the snapshot of its last revert
 
 
 def ensure(cluster: Cluster, *, volume: str, pool: str, snapshot: str, size_bytes: int) -> dict[str, object]:
@@ -50,13 +50,19 @@ def ensure(cluster: Cluster, *, volume: str, pool: str, snapshot: str, size_byte
 
 
 def remove(cluster: Cluster, *, volume: str, pool: str, snapshot: str) -> bool:
-    """Remove the snapshot; False if there was none. Its data stay as long as there are clones of it."""
+    """Remove the snapshot; False if there was none. Its data stay as long as there are clones of it.
+
+    Raises:
+        ClusterFailed: a guest's QEMU, which removes it while it has the volume's lock, only says that it did.
+    """
     with _opened(cluster, volume, pool=pool) as (ioctx, image):
         found = None if image is None else _find(image, snapshot)
         if image is None or found is None:
             return False
         unprotect(ioctx, image.id(), found)
         image.remove_snap(snapshot)
+        if _find(image, snapshot) is not None:
+            raise ClusterFailed(f"The client that has volume {volume} open did not remove the snapshot.")
         return True
 
 
@@ -78,18 +84,22 @@ def revert(
 ) -> dict[str, object]:
     """Give the volume the content of the snapshot, then the size.
 
-    A call for a `generation` of the volume that was reverted, or an older one, does nothing: what was written since
-    would be lost. A client that ended without a word, or sleeps, is fenced first: it could write what it had cached.
+    A repetition for the `generation` of the last revert does nothing: what was written since would be lost. A client
+    that ended without a word, or sleeps, is fenced first: it could write what it had cached.
 
     Raises:
+        RevertStale: the last revert was for a newer generation, or for this one to another snapshot.
         VolumeMissing, SnapshotMissing: there is none.
         VolumeWouldShrink: the snapshot is larger than the size.
-        VolumeInUse: a client has the volume open.
+        VolumeInUse: a client has the volume open, or a node has a key, with which it may be about to.
     """
     with cluster.volumes(pool) as ioctx, working_on(cluster, ioctx, volume, pool=pool):
-        if records.read(cluster, pool, REVERTS, prefix=volume, limit=1).get(volume, 0) >= generation:
+        wanted = {"generation": generation, "snapshot": snapshot}
+        if _is_done(cluster, volume, pool=pool, wanted=wanted):
             return {"size_bytes": size_bytes, "watchers": watchers(cluster, ioctx, volume)}
         _check_revertible(ioctx, volume, pool=pool, snapshot=snapshot, size_bytes=size_bytes)
+        if openings.is_open(cluster, volume=volume, pool=pool):
+            raise VolumeInUse(f"A node has a key of volume {volume}: close it.")
         check_unused(cluster, ioctx, volume)
         sleepers = holders(cluster, ioctx, volume)
         fence(cluster, ioctx, volume, lambda address: address in sleepers)
@@ -99,7 +109,7 @@ def revert(
                 image.rollback_to_snap(snapshot)
                 check_unused(cluster, ioctx, volume)
                 image.resize(size_bytes, False)
-        records.write(cluster, pool, REVERTS, volume, generation)
+        records.write(cluster, pool, REVERTS, volume, wanted)
         return {"size_bytes": size_bytes, "watchers": []}
 
 
@@ -163,6 +173,23 @@ def _opened(cluster: Cluster, volume: str, *, pool: str) -> Iterator[tuple[Any, 
         opened(ioctx, volume, read_only=False) as image,
     ):
         yield ioctx, image
+
+
+def _is_done(cluster: Cluster, volume: str, *, pool: str, wanted: dict[str, Any]) -> bool:
+    """Return whether the volume's last revert is the wanted one.
+
+    Raises:
+        RevertStale: it is neither that nor older.
+    """
+    last = records.read(cluster, pool, REVERTS, prefix=volume, limit=1).get(volume)
+    if last is None or last["generation"] < wanted["generation"]:
+        return False
+    if last != wanted:
+        raise RevertStale(
+            f"Volume {volume} was reverted to snapshot {last['snapshot']} for its generation {last['generation']}; "
+            f"the call is for generation {wanted['generation']} and snapshot {wanted['snapshot']}."
+        )
+    return True
 
 
 def _check_revertible(ioctx: Any, volume: str, *, pool: str, snapshot: str, size_bytes: int) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import rados
 import rbd
 
 from agents.storage.worker import intents, parents
@@ -19,9 +20,8 @@ def empty(cluster: Cluster, *, pool: str, pools: Sequence[str]) -> int:
     left = 0
     with cluster.volumes(pool) as ioctx:
         entries = [entry for entry in rbd.RBD().trash_list(ioctx) if is_id(entry["name"])]
-        needed = intents.detaching(cluster, pools) if entries else set()
         for entry in entries:
-            if entry["id"] in needed or not _is_due(entry) or not _delete(cluster, ioctx, entry["id"]):
+            if not _is_due(entry) or not _delete(cluster, ioctx, entry["id"], pools=pools):
                 left += 1
     return left
 
@@ -31,24 +31,28 @@ def _is_due(entry: dict[str, Any]) -> bool:
     return bool(entry["deferment_end_time"].replace(tzinfo=UTC) <= datetime.now(UTC))
 
 
-def _delete(cluster: Cluster, ioctx: Any, image_id: str) -> bool:
+def _delete(cluster: Cluster, ioctx: Any, image_id: str, *, pools: Sequence[str]) -> bool:
     try:
-        if _remove_snapshots(ioctx, image_id):
+        if _remove_snapshots(cluster, ioctx, image_id, pools=pools):
             rbd.RBD().trash_remove(ioctx, image_id, on_progress=cluster.on_progress)
             return True
-    except rbd.Error:  # a client that ended without a word has it open
+    except (rbd.Error, rados.Error):  # a client has it open, or a node has written something into its header
         pass
     return False
 
 
-def _remove_snapshots(ioctx: Any, image_id: str) -> bool:
-    """Remove the snapshots that have no clones, whoever made them; returns whether none is left."""
+def _remove_snapshots(cluster: Cluster, ioctx: Any, image_id: str, *, pools: Sequence[str]) -> bool:
+    """Remove the snapshots that have no clones, whoever made them; returns whether the volume can go."""
     with opened(ioctx, None, image_id=image_id, read_only=False) as image:
+        snapshots = [] if image is None else list(image.list_snaps())
+        free = [each for each in snapshots if not parents.has_real_clones(cluster, ioctx, image_id, each["id"])]
+        # A flattening is recorded before the parent forgets the clone: read in the other order, it could be missed.
+        if image_id in intents.detaching(cluster, pools):
+            return False
         if image is None:
             return True
-        for snapshot in list(image.list_snaps()):
-            if parents.clones(ioctx, image_id, snapshot["id"]):
-                continue
+        for snapshot in free:
+            parents.forget_clones(ioctx, image_id, snapshot["id"])
             unprotect(ioctx, image_id, snapshot)
             image.remove_snap_by_id(snapshot["id"])
         return not list(image.list_snaps())

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+import rados
 import rbd
 
 from agents.node.errors import VolumeWouldShrink
@@ -74,11 +75,10 @@ def remove(cluster: Cluster, *, volume: str, pool: str) -> bool:
 
 
 def page(cluster: Cluster, *, pool: str, after: str) -> list[tuple[str, int]]:
-    """Return the names and sizes of the next images."""
+    """Return the names and sizes of the next images; 0: a node has written something into the header that is none."""
     with cluster.volumes(pool) as ioctx:
         names = (name for name in rbd.RBD().list(ioctx) if name > after and not name.endswith(DRAFT))
-        sizes = ((name, _size(ioctx, name)) for name in heapq.nsmallest(PAGE, names))
-        return [(name, size or 0) for name, size in sizes]
+        return [(name, _readable_size(ioctx, name)) for name in heapq.nsmallest(PAGE, names)]
 
 
 def _make(
@@ -123,6 +123,13 @@ def _clone(source: tuple[Any, str, str], ioctx: Any, volume: str, *, size_bytes:
 def _remove_draft(ioctx: Any, volume: str) -> None:
     with suppress(rbd.ImageNotFound):
         rbd.RBD().remove(ioctx, volume + DRAFT)
+
+
+def _readable_size(ioctx: Any, name: str) -> int:
+    try:
+        return _size(ioctx, name) or 0
+    except (rbd.Error, rados.Error):
+        return 0
 
 
 def _size(ioctx: Any, name: str) -> int | None:

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from agents.lab.ceph import POOL, CephCluster
+from agents.protocol import storage_pb2 as pb
 from tests.agents.announcer.waiting import wait_until
 from tests.agents.specs import MIB
-from tests.agents.storage.running import StorageAgent
+from tests.agents.storage.running import StorageAgent, as_node
 
 
 @contextmanager
@@ -18,6 +19,34 @@ def image(ceph: CephCluster, volume: str, *, pool: str = POOL, **options: Any) -
 
     with ceph.client() as client, client.open_ioctx(pool) as ioctx, rbd.Image(ioctx, volume, **options) as opened:
         yield opened
+
+
+@contextmanager
+def damaged(ceph: CephCluster, key: pb.VolumeKey, entry: str) -> Iterator[None]:
+    """Write something that is none into an entry of the volume's header, as its node can; it is mended at the end."""
+    import rados
+
+    with image(ceph, key.image, read_only=True) as opened:
+        header = f"rbd_header.{opened.id()}"
+    with ceph.client() as client, client.open_ioctx(POOL) as admin:
+        with rados.ReadOpCtx() as reading:
+            entries, _ = admin.get_omap_vals_by_keys(reading, (entry,))
+            admin.operate_read_op(reading, header)
+            before = dict(entries)
+        with as_node(ceph, key) as (_, ioctx):
+            set_entry(ioctx, header, entry, b"x")
+        try:
+            yield
+        finally:
+            set_entry(admin, header, entry, before[entry])
+
+
+def set_entry(ioctx: Any, header: str, entry: str, value: bytes) -> None:
+    import rados
+
+    with rados.WriteOpCtx() as writing:
+        ioctx.set_omap(writing, (entry,), (value,))
+        ioctx.operate_write_op(writing, header)
 
 
 def write(ceph: CephCluster, volume: str, byte: bytes, offset: int = 0) -> None:

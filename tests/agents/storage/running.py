@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -211,6 +212,20 @@ def command(client: Any, prefix: str, **arguments: object) -> int:
     """Send the monitors a command as this client; returns the error number, 0 without one."""
     code: int = client.mon_command(json.dumps({"prefix": prefix, **arguments}), b"")[0]
     return code
+
+
+@contextmanager
+def as_worker(access: Access, progress: Callable[[], None] = lambda: None) -> Iterator[Any]:
+    """Return the cluster as a process of the agent has it."""
+    from agents.storage.worker.cluster import Cluster
+
+    cluster = Cluster(conf=access.conf, client=access.client, keyring=access.keyring, progress=progress)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of how the bindings read times
+            yield cluster
+    finally:
+        cluster.rados.shutdown()
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Clones of removed volumes are flattened, and no guest notices."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -14,8 +15,8 @@ from agents.storage.workers import Access, Workers
 from tests.agents.announcer.waiting import wait_until
 from tests.agents.specs import MIB, new_id
 from tests.agents.storage.conftest import Writer
-from tests.agents.storage.contents import await_flattening, digest, filled, image, is_clone, write
-from tests.agents.storage.running import StorageAgent
+from tests.agents.storage.contents import await_flattening, damaged, digest, filled, image, is_clone, write
+from tests.agents.storage.running import StorageAgent, as_node, as_worker
 from tests.agents.storage.test_openings import locks
 from tests.agents.storage.test_volumes import trash
 
@@ -136,11 +137,11 @@ def test_what_an_operator_put_into_the_trash_for_longer_is_kept(storage: Storage
     assert len(storage.snapshots(volume)) == 1
 
 
-def record(ceph: CephCluster, volume: str, **intent: Any) -> None:
+def record(ceph: CephCluster, volume: str, *, pool: str = POOL, **intent: Any) -> None:
     """Write the record of a process of the agent that was killed."""
     import rados
 
-    with ceph.client() as client, client.open_ioctx(POOL) as ioctx, rados.WriteOpCtx() as operation:
+    with ceph.client() as client, client.open_ioctx(pool) as ioctx, rados.WriteOpCtx() as operation:
         ioctx.set_namespace("andromede")
         ioctx.set_omap(operation, (volume,), (json.dumps(intent).encode(),))
         ioctx.operate_write_op(operation, "intents")
@@ -182,14 +183,122 @@ def test_flattening_that_was_killed_at_its_end_is_finished(storage: StorageAgent
     assert digest(ceph, clone) == before
 
 
-def detach(ceph: CephCluster, clone: str, parent_id: str, snapshot: int) -> None:
+def detach(ceph: CephCluster, clone: str, parent_id: str, snapshot: int, *, pool: str = POOL) -> None:
     """Make the parent forget its clone, as librbd does before it makes the clone forget its parent."""
-    with image(ceph, clone, read_only=True) as opened:
+    with image(ceph, clone, pool=pool, read_only=True) as opened:
         clone_id = opened.id().encode()
-    with ceph.client() as client, client.open_ioctx(POOL) as ioctx:
-        body = ioctx.get_pool_id().to_bytes(8, "little") + len(clone_id).to_bytes(4, "little") + clone_id + bytes(4)
-        spec = bytes([2, 1]) + len(body).to_bytes(4, "little") + body
-        ioctx.execute(f"rbd_header.{parent_id}", "rbd", "child_detach", snapshot.to_bytes(8, "little") + spec)
+    with ceph.client() as client, client.open_ioctx(pool) as ioctx:
+        entry = child(ioctx.get_pool_id(), clone_id)
+        ioctx.execute(f"rbd_header.{parent_id}", "rbd", "child_detach", snapshot.to_bytes(8, "little") + entry)
+
+
+def child(pool_id: int, image_id: bytes) -> bytes:
+    """Return an entry of a parent's list of its clones."""
+    body = pool_id.to_bytes(8, "little") + len(image_id).to_bytes(4, "little") + image_id + bytes(4)
+    return bytes([2, 1]) + len(body).to_bytes(4, "little") + body
+
+
+def test_flattening_that_begins_during_a_round_of_the_trash_keeps_its_parent(
+    ceph: CephCluster, foreign_pool: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kill it when the parent does not know its clone any more, in a pool whose trash no agent empties."""
+    from agents.storage.worker import intents, parents, trash
+
+    pool, clone = foreign_pool, new_id()
+    source_id, number = trashed_parent(ceph, pool, clone)
+    find = parents.has_real_clones
+
+    def flatten_first(*arguments: Any) -> bool:
+        record(ceph, clone, pool=pool, address="127.0.0.1:0/1", detaching=[source_id])
+        detach(ceph, clone, source_id, number, pool=pool)
+        return find(*arguments)
+
+    with as_worker(Access(str(ceph.conf), "admin")) as cluster:
+        assert trash.empty(cluster, pool=pool, pools=[pool]) == 1, "it has a clone"
+        monkeypatch.setattr(parents, "has_real_clones", flatten_first)
+        assert trash.empty(cluster, pool=pool, pools=[pool]) == 1, "its clone needs it"
+        monkeypatch.undo()
+        assert digest(ceph, clone, pool=pool) == hashlib.sha256(b"x" * MIB).hexdigest()
+        with cluster.volumes(pool) as ioctx:
+            intents.settle(cluster, ioctx, clone, pool=pool)
+        assert not is_clone(ceph, clone, pool=pool)
+        assert trash.empty(cluster, pool=pool, pools=[pool]) == 0
+
+
+def trashed_parent(ceph: CephCluster, pool: str, clone: str) -> tuple[str, int]:
+    """Make a volume, its clone, and move it to the trash; returns its internal id and the snapshot's number."""
+    import rbd
+
+    source = new_id()
+    with ceph.client() as client, client.open_ioctx(pool) as ioctx:
+        rbd.RBD().create(ioctx, source, MIB)
+        with rbd.Image(ioctx, source) as opened:
+            opened.write(b"x" * MIB, 0)
+            opened.create_snap("one")
+            found = opened.id(), opened.snap_get_id("one")
+        rbd.RBD().clone(ioctx, source, "one", ioctx, clone, clone_format=2)
+        rbd.RBD().trash_move(ioctx, source)
+    return found
+
+
+def test_clones_that_a_node_wrote_into_its_header_keep_no_deleted_volume(
+    storage: StorageAgent, ceph: CephCluster
+) -> None:
+    """Neither one that is not there, nor another volume."""
+    volume, other = filled(storage, ceph), storage.made()
+    snapshot = storage.snapshot(volume).snapshot_id
+    with image(ceph, other, read_only=True) as opened:
+        other_id = opened.id().encode()
+    with image(ceph, volume, read_only=True) as opened:
+        header, number = f"rbd_header.{opened.id()}", opened.snap_get_id(snapshot)
+    with as_node(ceph, storage.open(volume)) as (_, ioctx):
+        here = ioctx.get_pool_id()
+        for pool_id, image_id in (
+            (here, b"deadbeef"),
+            (here, other_id),
+            (here, b"\xff\xfe"),
+            (here, b"a" * 3000),
+            (here, b""),
+            (2**62, other_id),
+        ):
+            entry = child(pool_id, image_id)
+            ioctx.execute(header, "rbd", "child_attach", number.to_bytes(8, "little") + entry)
+    assert storage.remove(volume)
+    wait_until(lambda: volume not in trash(ceph), "the volume to be deleted")
+
+
+def test_volume_whose_node_damaged_its_header_keeps_no_other_in_the_trash(
+    storage: StorageAgent, ceph: CephCluster
+) -> None:
+    """A round deletes the others, whichever comes first."""
+    volume = filled(storage, ceph)
+    clone = storage.clone(storage.snapshot(volume))
+    key = storage.open(volume)
+    with image(ceph, volume, read_only=True) as opened:
+        (number,) = (each["id"] for each in opened.list_snaps())
+    with damaged(ceph, key, f"snap_children_{number:016x}"):
+        others = [storage.made() for _ in range(8)]
+        for each in (volume, *others):
+            assert storage.remove(each)
+        wait_until(lambda: not {*others} & trash(ceph), "the others to be deleted")
+        assert volume in trash(ceph)
+    storage.remove(clone)
+    wait_until(lambda: volume not in trash(ceph), "the volume to be deleted when its header is mended")
+
+
+def test_all_flattenings_are_known(ceph: CephCluster, foreign_pool: str) -> None:
+    """However many were killed."""
+    from agents.storage.worker import intents, records
+
+    volumes = [new_id() for _ in range(300)]
+    with as_worker(Access(str(ceph.conf), "admin")) as cluster:
+        for volume in volumes:
+            records.write(cluster, foreign_pool, intents.RECORDS, volume, {"address": "", "detaching": [volume]})
+        try:
+            assert intents.detaching(cluster, [foreign_pool]) == {*volumes}
+        finally:
+            for volume in volumes:
+                records.remove(cluster, foreign_pool, intents.RECORDS, volume)
 
 
 def test_flattening_stops_for_a_call(storage: StorageAgent, ceph: CephCluster, foreign_pool: str) -> None:

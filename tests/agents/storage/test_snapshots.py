@@ -12,12 +12,13 @@ import pytest
 
 from agents.lab.ceph import POOL, CephCluster
 from agents.protocol import storage_pb2 as pb
+from agents.storage.errors import ClusterFailed
 from tests.agents.announcer.waiting import wait_until
 from tests.agents.conftest import refusal
 from tests.agents.specs import new_id
 from tests.agents.storage.conftest import Writer
 from tests.agents.storage.contents import await_flattening, digest, filled, image, is_clone, write
-from tests.agents.storage.running import DESTINATION, SIZE, SOURCE, StorageAgent, as_node
+from tests.agents.storage.running import DESTINATION, SIZE, SOURCE, StorageAgent, as_node, as_worker
 from tests.permits import now
 
 SECOND = "second"
@@ -74,6 +75,44 @@ def test_snapshot_of_another_volume_than_expected_is_refused(storage: StorageAge
     assert storage.snapshots(volume) == []
     storage.snapshot(volume, snapshot)
     assert refusal(lambda: storage.snapshot(volume, snapshot, 2 * SIZE)).code == "storage.size_differs"
+
+
+def test_removal_that_the_guest_only_claims_fails(
+    storage: StorageAgent, ceph: CephCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """librbd hands it over to the QEMU that has the lock, and believes its answer."""
+    from agents.storage.worker import snapshots
+
+    volume = storage.made()
+    taken = storage.snapshot(volume)
+
+    class Lying:
+        """The volume, as the client with its lock shows it."""
+
+        def __init__(self, opened: Any) -> None:
+            self._opened = opened
+
+        def remove_snap(self, name: str) -> None:
+            pass
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._opened, name)
+
+    @contextmanager
+    def lying(*arguments: Any, **options: Any) -> Iterator[Any]:
+        with opened(*arguments, **options) as found:
+            yield Lying(found)
+
+    opened = snapshots.opened
+    asked = {"volume": volume, "pool": POOL, "snapshot": taken.snapshot_id}
+    with as_worker(storage.config.access) as cluster:
+        monkeypatch.setattr(snapshots, "opened", lying)
+        with pytest.raises(ClusterFailed, match="did not remove"):
+            snapshots.remove(cluster, **asked)
+        monkeypatch.undo()
+        assert storage.snapshots(volume) == [taken]
+        assert snapshots.remove(cluster, **asked)
+    assert storage.snapshots(volume) == []
 
 
 def test_snapshots_are_listed_without_those_of_others(storage: StorageAgent, ceph: CephCluster) -> None:
@@ -245,12 +284,17 @@ def test_revert_gives_the_content_back(storage: StorageAgent, ceph: CephCluster)
 def test_late_repetition_of_a_revert_changes_nothing(storage: StorageAgent, ceph: CephCluster) -> None:
     volume = filled(storage, ceph)
     snapshot, before = storage.snapshot(volume), digest(ceph, volume)
+    other = storage.snapshot(volume)
     storage.revert(snapshot, generation=2)
     write(ceph, volume, b"9")
     written = digest(ceph, volume)
-    for generation in (2, 1):
-        storage.revert(snapshot, generation=generation)
-        assert digest(ceph, volume) == written != before
+    assert storage.revert(snapshot, generation=2).size_bytes == SIZE, "its answer was lost"
+    assert digest(ceph, volume) == written != before
+    for late, generation in ((snapshot, 1), (other, 1), (other, 2)):
+        error = refusal(lambda late=late, generation=generation: storage.revert(late, generation=generation))  # type: ignore[misc]
+        assert (error.code, error.status) == ("storage.stale_generation", grpc.StatusCode.FAILED_PRECONDITION)
+        assert not error.is_retryable
+        assert digest(ceph, volume) == written
     storage.revert(snapshot, generation=3)
     assert digest(ceph, volume) == before
 
@@ -286,6 +330,20 @@ def test_revert_of_an_open_volume_is_refused(
     assert (writer.write(), digest(ceph, volume)) == ("written", before)
 
 
+def test_revert_of_a_volume_that_a_node_is_about_to_open_is_refused(storage: StorageAgent, ceph: CephCluster) -> None:
+    volume = filled(storage, ceph)
+    snapshot = storage.snapshot(volume)
+    write(ceph, volume, b"9")
+    before = digest(ceph, volume)
+    storage.open(volume)
+    error = refusal(lambda: storage.revert(snapshot))
+    assert (error.code, "has a key" in error.message) == ("agent.volume_in_use", True)
+    assert digest(ceph, volume) == before
+    storage.close(volume)
+    storage.revert(snapshot)
+    assert digest(ceph, volume) != before
+
+
 @contextmanager
 def sleeper(storage: StorageAgent, ceph: CephCluster, volume: str) -> Iterator[Callable[[], None]]:
     """A client that has the lock and no watch, as one whose machine sleeps; returns a function that writes as it."""
@@ -308,6 +366,8 @@ def test_revert_fences_who_sleeps(storage: StorageAgent, ceph: CephCluster) -> N
     snapshot, before = storage.snapshot(volume), digest(ceph, volume)
     write(ceph, volume, b"9")
     with sleeper(storage, ceph, volume) as write_late:
+        storage.close(volume)
+        write_late()
         storage.revert(snapshot)
         with pytest.raises((rados.ConnectionShutdown, rados.OSError)):
             write_late()
@@ -327,21 +387,13 @@ def test_snapshot_is_not_taken_while_a_node_may_sleep(storage: StorageAgent, cep
 
 def test_progress_of_a_rollback_is_reported(storage: StorageAgent, ceph: CephCluster) -> None:
     """While librbd says nothing, the process does, as long as the cluster answers."""
-    from agents.storage.worker.cluster import Cluster
     from agents.storage.worker.snapshots import reported
 
     volume, reports = storage.made(), []
-    access = storage.config.access
-    cluster = Cluster(
-        conf=access.conf, client=access.client, keyring=access.keyring, progress=lambda: reports.append(None)
-    )
     with image(ceph, volume, read_only=True) as opened:
         image_id = opened.id()
-    try:
-        with reported(cluster, POOL, image_id):
-            wait_until(lambda: len(reports) > 1, "two reports")
-    finally:
-        cluster.rados.shutdown()
+    with as_worker(storage.config.access, lambda: reports.append(None)) as cluster, reported(cluster, POOL, image_id):
+        wait_until(lambda: len(reports) > 1, "two reports")
 
 
 # ---- permits

@@ -15,6 +15,7 @@ from agents.protocol import storage_pb2 as pb
 from tests.agents.announcer.waiting import wait_until
 from tests.agents.conftest import refusal
 from tests.agents.specs import MIB, new_id
+from tests.agents.storage.contents import damaged
 from tests.agents.storage.running import SIZE, StorageAgent, as_node
 
 PADDING = 16 * MIB
@@ -238,6 +239,15 @@ def test_volumes_are_listed_in_pages(storage: StorageAgent) -> None:
     assert {name: listed[name] for name in made} == dict.fromkeys(made, SIZE)
 
 
+def test_volume_whose_node_damaged_its_header_is_listed(storage: StorageAgent, ceph: CephCluster) -> None:
+    """The others are, too."""
+    hostile, other = sorted(storage.made() for _ in range(2))
+    with damaged(ceph, storage.open(hostile), "size"):
+        request = pb.ListVolumesRequest(pool=POOL, after=hostile[:-1])
+        listed = {each.name: each.size_bytes for each in storage.stub().ListVolumes(request).volumes}
+    assert (listed[hostile], listed[other]) == (0, SIZE)
+
+
 def test_other_pool_is_refused(storage: StorageAgent) -> None:
     request = pb.RemoveVolumeRequest(volume_id=new_id(), pool="other")
     error = refusal(lambda: storage.stub().RemoveVolume(request))
@@ -290,3 +300,4 @@ def test_description_has_the_cluster_and_its_pools(storage: StorageAgent, ceph: 
     assert "ceph version 18" in description.ceph_version
     assert any("no sizes" in problem for problem in description.problems), "the lab has no manager daemon"
     assert (description.keyset_version, description.software_version != "") == (1, True)
+    assert list(description.capabilities) == ["snapshots"]
