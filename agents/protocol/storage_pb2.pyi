@@ -37,7 +37,7 @@ class DescribeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class StorageDescription(_message.Message):
-    __slots__ = ("fsid", "monitors", "pools", "health", "problems", "ceph_version", "software_version", "keyset_version", "deny_version")
+    __slots__ = ("fsid", "monitors", "pools", "health", "problems", "ceph_version", "software_version", "keyset_version", "deny_version", "capabilities")
     FSID_FIELD_NUMBER: _ClassVar[int]
     MONITORS_FIELD_NUMBER: _ClassVar[int]
     POOLS_FIELD_NUMBER: _ClassVar[int]
@@ -47,6 +47,7 @@ class StorageDescription(_message.Message):
     SOFTWARE_VERSION_FIELD_NUMBER: _ClassVar[int]
     KEYSET_VERSION_FIELD_NUMBER: _ClassVar[int]
     DENY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
     fsid: str
     monitors: _containers.RepeatedScalarFieldContainer[str]
     pools: _containers.RepeatedCompositeFieldContainer[StoragePool]
@@ -56,7 +57,8 @@ class StorageDescription(_message.Message):
     software_version: str
     keyset_version: int
     deny_version: int
-    def __init__(self, fsid: _Optional[str] = ..., monitors: _Optional[_Iterable[str]] = ..., pools: _Optional[_Iterable[_Union[StoragePool, _Mapping]]] = ..., health: _Optional[str] = ..., problems: _Optional[_Iterable[str]] = ..., ceph_version: _Optional[str] = ..., software_version: _Optional[str] = ..., keyset_version: _Optional[int] = ..., deny_version: _Optional[int] = ...) -> None: ...
+    capabilities: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, fsid: _Optional[str] = ..., monitors: _Optional[_Iterable[str]] = ..., pools: _Optional[_Iterable[_Union[StoragePool, _Mapping]]] = ..., health: _Optional[str] = ..., problems: _Optional[_Iterable[str]] = ..., ceph_version: _Optional[str] = ..., software_version: _Optional[str] = ..., keyset_version: _Optional[int] = ..., deny_version: _Optional[int] = ..., capabilities: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class StoragePool(_message.Message):
     __slots__ = ("name", "size_bytes", "used_bytes", "free_bytes", "replicas", "is_nearly_full")
