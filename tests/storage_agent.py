@@ -2,7 +2,7 @@
 
 Volumes are sizes in memory, with a version of their content and the nodes that have a key; snapshots keep both. Permits
 are kept by call and not checked: the tests of the real agent do that. Each call fails with `failure`, or with that of
-its name in `failures`, and a list also with that of its pool in `failing_pools`; if `loses_answers`, the first answer to
+its name in `failures`, a list also with that of its pool in `failing_pools`; if `loses_answers`, the first answer to
 each call about a volume is lost, after its effect. `foreign`: images with other names than volumes', with their sizes;
 `page`: images of a page of the list. `fenced`: addresses, with the seconds of their fences.
 """

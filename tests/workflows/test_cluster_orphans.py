@@ -161,7 +161,7 @@ def test_image_that_a_row_expects_by_now_is_not_deleted(shared: Shared, agent: F
     assert (agent.volumes.keys(), states()) == ({volume.pk}, {str(volume.pk): "gone"})
 
 
-def test_volume_that_is_made_again_waits_for_the_deletion_of_its_orphan(
+def test_recreated_volume_waits_for_the_deletion_of_its_orphan(
     shared: Shared, agent: FakeStorageAgent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The tenant asks between the check of the rows and the deletion in the cluster."""

@@ -462,7 +462,7 @@ def test_snapshot_is_in_its_zone_from_its_moment_to_its_erasure(shared: Shared) 
 
 
 @pytest.mark.parametrize("stated_ms", [0, 2**62])
-def test_moment_that_a_node_has_rewritten_is_not_believed(
+def test_moment_that_a_node_has_rewritten_is_not_accepted(
     shared: Shared, agent: FakeStorageAgent, monkeypatch: pytest.MonkeyPatch, stated_ms: int
 ) -> None:
     monkeypatch.setattr(storage_agent, "FakeSnapshot", lambda *fields: FakeSnapshot(*fields[:3], stated_ms))

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
+import grpc
 import pytest
 
 from agents.node.errors import AgentError, PermitRefused, VolumeInUse
+from agents.protocol import storage_pb2 as pb
 from agents.protocol import storage_pb2_grpc
 from agents.storage.errors import ClusterSilent, SnapshotMissing
 from controlplane.kernel import clock
@@ -17,6 +18,7 @@ from controlplane.placement.models import Permit as PermitRow
 from controlplane.reconcilers import storage_clusters
 from controlplane.storage.errors import SnapshotsUnsupported
 from controlplane.storage.models import Snapshot, Volume
+from controlplane.storage_clusters import storage_client
 from controlplane.workflows.registry import WORKFLOWS
 from tests.services.policies import in_zones, ruled
 from tests.storage_agent import FakeStorageAgent
@@ -146,13 +148,21 @@ def test_old_storage_agent_makes_no_empty_clone(shared: Shared, agent: FakeStora
     done(ask_revert(shared.cloud, fresh(snapshot)))
 
 
-def test_call_that_the_storage_agent_does_not_know_fails(
-    shared: Shared, agent: FakeStorageAgent, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class LaterStub(storage_pb2_grpc.StorageStub):
+    """A stub with a call that no storage agent of this release has."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        super().__init__(channel)  # type: ignore[no-untyped-call]
+        self.EnsureSnapshot = channel.unary_unary(
+            "/andromede.storage.v1.Storage/EnsureSnapshotOfLater",
+            request_serializer=pb.EnsureSnapshotRequest.SerializeToString,
+            response_deserializer=pb.SnapshotState.FromString,
+        )
+
+
+def test_call_that_the_storage_agent_does_not_have_fails(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries would find the same release of the agent."""
     volume = shared.volume()
-    monkeypatch.setattr(agent, "EnsureSnapshot", partial(storage_pb2_grpc.StorageServicer.EnsureSnapshot, agent))
-    with agent.serving():
-        _, operation = ask_snapshot(shared.cloud, volume)
-        agent.failures.clear()
-        operation = run(operation)
+    monkeypatch.setattr(storage_client, "StorageStub", LaterStub)
+    operation = run(ask_snapshot(shared.cloud, volume)[1])
     assert operation.error is not None and operation.error["code"] == "storage_cluster.refused"

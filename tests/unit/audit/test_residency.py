@@ -313,7 +313,7 @@ def test_snapshot_is_declared_from_its_moment_to_its_erasure_and_on_no_node() ->
 
 
 @pytest.mark.parametrize("stated", [1.1, 2, 9999])
-def test_snapshot_ends_with_its_erasure_whenever_it_is_said_to_be_taken(stated: float) -> None:
+def test_snapshot_ends_with_its_erasure_whatever_moment_its_cluster_states(stated: float) -> None:
     taken = [decision(), snapshot_permit("p1", 0), copy("taken", 1, jti="p1", at=text(stated))]
     assert spans(history([*taken, copy("erased", 3)], RESOURCE), "snapshot") == [
         ("", at(1.1), at(3.1), "claimed", True)
