@@ -2,9 +2,9 @@
 
 Volumes are sizes in memory, with a version of their content and the nodes that have a key; snapshots keep both. Permits
 are kept by call and not checked: the tests of the real agent do that. Each call fails with `failure`, or with that of
-its name in `failures`; if `loses_answers`, the first answer to each call about a volume is lost, after its effect.
-`foreign`: images with other names than volumes', with their sizes; `page`: images of a page of the list. `fenced`:
-addresses, with the seconds of their fences.
+its name in `failures`, a list also with that of its pool in `failing_pools`; if `loses_answers`, the first answer to
+each call about a volume is lost, after its effect. `foreign`: images with other names than volumes', with their sizes;
+`page`: images of a page of the list. `fenced`: addresses, with the seconds of their fences.
 """
 
 import base64
@@ -20,11 +20,11 @@ import grpc
 from django.conf import settings
 
 from agents.node import enrol, pki
-from agents.node.errors import AdapterError, AgentError, Conflict, ImageRefused, NotFound, TrustOlder, VolumeInUse
+from agents.node.errors import AdapterError, AgentError, Conflict, ImageRefused, TrustOlder, VolumeInUse
 from agents.node.serving import listen
 from agents.protocol import storage_pb2 as pb
 from agents.protocol import storage_pb2_grpc
-from agents.storage.errors import ImageMissing, OwnAddress, VolumeMissing
+from agents.storage.errors import ImageMissing, OwnAddress, SnapshotMissing, VolumeMissing
 from andromede_core.documents.signed import read
 from controlplane.catalog.models import Zone
 from controlplane.identity.actor import SYSTEM
@@ -68,7 +68,12 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         self.folder.mkdir()
         self.row = storage_cluster_create(SYSTEM, name=name, zone=Zone.objects.get(pk=zone), address="127.0.0.1:1")
         self.description = pb.StorageDescription(
-            fsid=str(FSID), monitors=["10.0.7.21:3300"], pools=[storage_pool()], health="ok", ceph_version="18.2.7"
+            fsid=str(FSID),
+            monitors=["10.0.7.21:3300"],
+            pools=[storage_pool()],
+            health="ok",
+            ceph_version="18.2.7",
+            capabilities=["snapshots"],
         )
         self.trust: list[pb.EnsureTrustRequest] = []
         self.images: set[str] = set()
@@ -81,6 +86,7 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         self.calls: list[str] = []
         self.failure: AgentError | None = None
         self.failures: dict[str, AgentError] = {}
+        self.failing_pools: dict[str, AgentError] = {}
         self.loses_answers = False
         self.foreign: dict[str, int] = {}
         self.fenced: dict[str, int] = {}
@@ -188,6 +194,8 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
 
     def ListVolumes(self, request: pb.ListVolumesRequest, context: grpc.ServicerContext) -> pb.VolumePage:
         self._called("list")
+        if request.pool in self.failing_pools:
+            raise self.failing_pools[request.pool]
         sizes = {str(volume_id): size for volume_id, size in self.volumes.items()} | self.foreign
         names = sorted(name for name in sizes if name > request.after)[: self.page]
         listed = [pb.ListedVolume(name=name, size_bytes=sizes[name]) for name in names]
@@ -238,7 +246,7 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         if volume_id in self.open_to_write:
             raise VolumeInUse("A client has the volume open to write.")
         if snapshot_id not in self.snapshots:
-            raise NotFound("snapshot", snapshot_id)
+            raise SnapshotMissing("The volume has no such snapshot.")
         self.volumes[volume_id], self.contents[volume_id] = request.size_bytes, self.snapshots[snapshot_id].content
         state = pb.VolumeState(volume_id=request.volume_id, pool=request.pool, size_bytes=request.size_bytes)
         return self._answered(state, "revert", volume_id)
@@ -254,7 +262,7 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         """Return the content of a new clone."""
         found = self.snapshots.get(UUID(source.snapshot_id))
         if found is None or found.volume_id != UUID(source.volume_id):
-            raise NotFound("snapshot", source.snapshot_id)
+            raise SnapshotMissing("The volume has no such snapshot.")
         return found.content
 
     def _called(self, call: str, permit: pb.Permit | None = None) -> None:

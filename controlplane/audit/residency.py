@@ -220,9 +220,14 @@ def _read(records: Iterable[Mapping[str, object]], resource: str) -> Evidence:
                 _read_copy(body, record, evidence)
             case "drift" if body.get("resource") == resource:
                 _read_drift(body, record.get("at"), evidence)
-    evidence.receipts.sort(key=lambda receipt: (receipt.at, receipt.is_opening))
+    evidence.receipts.sort(key=_order_of_receipt)
     evidence.drifts.sort(key=lambda drift: drift.at)
     return evidence
+
+
+def _order_of_receipt(receipt: Receipt) -> tuple[datetime, bool]:
+    """At one moment, closings come before openings; a snapshot is taken before it is erased."""
+    return receipt.at, receipt.is_opening != (receipt.kind == SNAPSHOT)
 
 
 def _payload(document: object) -> Mapping[str, object]:
@@ -296,8 +301,12 @@ def _read_receipt(body: Mapping[str, object], record: str, evidence: Evidence) -
 
 
 def _read_copy(body: Mapping[str, object], record: Mapping[str, object], evidence: Evidence) -> None:
-    """Read that a snapshot was taken, at the moment that its cluster states, or erased by the moment of the record."""
-    at = instant(body.get("at")) or instant(record.get("at"))
+    """Read that a snapshot was taken, at the moment that its cluster states, or erased by the moment of the record.
+
+    It was taken before the record that it was; so its erasure, which is recorded later, always ends the interval.
+    """
+    stated, recorded_at = instant(body.get("at")), instant(record.get("at"))
+    at = min((each for each in (stated, recorded_at) if each is not None), default=None)
     if at is None or _text(body, "kind") != SNAPSHOT:
         return
     evidence.receipts.append(

@@ -16,8 +16,9 @@ log = logging.getLogger(__name__)
 INCIDENTS = MISMATCH, SHRUNK = "pool-mismatch", "pool-shrunk"
 WHYS = ("silent", "mismatch", "unmounted")
 RBD_TRAIT = "rbd"  # of nodes whose QEMU and libvirt can open images of a Ceph cluster
-# Pools with the capability of snapshots: storage agents take them, nodes do not.
-HAS_SNAPSHOTS = Q(cluster__isnull=False)
+# Pools with the capability of snapshots: storage agents that report it take them, nodes do not.
+SNAPSHOTS = "snapshots"
+HAS_SNAPSHOTS = Q(cluster__capabilities__contains=[SNAPSHOTS])
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class ReportedPool:
 
 def has_snapshots(pool: Pool | None) -> bool:
     """Tell if snapshots of the disks in the pool can be taken; None: of disks that one node alone has."""
-    return pool is not None and pool.is_of_cluster
+    return pool is not None and pool.cluster is not None and SNAPSHOTS in pool.cluster.capabilities
 
 
 def record_pools(node: Node, reported: Sequence[ReportedPool]) -> list[str]:

@@ -87,10 +87,14 @@ def _reconcile_cluster(cluster: StorageCluster) -> int:
     try:
         if cluster.fsid is None or describe(cluster, storage_pb2.EnsureTrustRequest()).fsid != cluster.fsid:
             return 0
-        for pool in Pool.objects.filter(cluster=cluster).select_related("cluster").order_by("name"):
-            changed += _reconcile_pool(pool)
-    except (CallFailed, CloudError) as exc:
+    except CallFailed as exc:
         log.warning("storage cluster %s: orphan detection failed and is retried: %s", cluster.name, exc)
+        return 0
+    for pool in Pool.objects.filter(cluster=cluster).select_related("cluster").order_by("name"):
+        try:
+            changed += _reconcile_pool(pool)
+        except CloudError as exc:
+            log.warning("pool %s: orphan detection failed and is retried: %s", pool.name, exc)
     return changed
 
 
@@ -171,7 +175,11 @@ def _decided(pool: Pool) -> int:
 
 
 def _discard(pool: Pool, row: Orphan) -> bool:
-    """Move the image to the trash of the cluster, unless a row expects it by now, or a client has it open."""
+    """Move the image to the trash of the cluster, unless a row expects it by now, or a client has it open.
+
+    What a row expects after the check is not made before the decision is carried out or dropped: see
+    _require_no_discard in workflows/cluster_disks.py.
+    """
     assert row.resource_id is not None, "nodes/orphans.py refuses the decision for other names"
     if expected_resources.in_pool(pool, [row.resource_id]):
         return is_kept(row)

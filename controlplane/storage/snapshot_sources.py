@@ -7,8 +7,8 @@ from controlplane.catalog.models import VolumeType
 from controlplane.catalog.volume_types import project_volume_types
 from controlplane.identity.models import Project
 from controlplane.nodes.models import Pool
-from controlplane.nodes.pools import HAS_SNAPSHOTS
-from controlplane.storage.errors import SnapshotElsewhere, SnapshotTooLarge, SnapshotWrongState
+from controlplane.nodes.pools import HAS_SNAPSHOTS, has_snapshots
+from controlplane.storage.errors import SnapshotElsewhere, SnapshotsUnsupported, SnapshotTooLarge, SnapshotWrongState
 from controlplane.storage.models import Snapshot
 
 NAMES_SHOWN = 5
@@ -23,17 +23,26 @@ def snapshot_lock(snapshot: Snapshot) -> None:
 
 
 def require_snapshot_available(snapshot: Snapshot, *, field: str | None = None) -> None:
-    """Raise SnapshotWrongState unless the snapshot was taken and is not being deleted. `field`: of the body."""
+    """Check that volumes can be made from the snapshot and reverted to it. `field`: of the body.
+
+    Raises:
+        SnapshotWrongState: it was not taken, or is being deleted.
+        SnapshotsUnsupported: the storage agent of its pool is of a release without snapshots.
+    """
     if snapshot.is_deleting or snapshot.state != "available":
         state = Message("being deleted") if snapshot.is_deleting else snapshot.state
         raise SnapshotWrongState(field=field, name=snapshot.name, state=state, wanted="available")
+    if not has_snapshots(snapshot.pool):
+        where = Message("in the pool {pool}", pool=snapshot.pool.name)
+        types = type_names(snapshot.project, pools_with_snapshots())
+        raise SnapshotsUnsupported(field=field, where=where, types=types)
 
 
 def check_new_volume(snapshot: Snapshot, project: Project, volume_type: VolumeType, size_gib: int) -> None:
     """Check that a volume of the type and size can be made from the snapshot.
 
     Raises:
-        SnapshotWrongState, SnapshotTooLarge
+        SnapshotWrongState, SnapshotsUnsupported, SnapshotTooLarge
         SnapshotElsewhere: the type's pool is not in the snapshot's storage cluster; names types whose pools are.
     """
     require_snapshot_available(snapshot, field="snapshot")

@@ -14,7 +14,7 @@ class StorageCluster(BaseModel):
     the agent's word for the cluster's, `health_problems` are the reasons. `keyset_version`, `deny_version` and
     `facts_epoch`: of the agent's trust documents; `floor_issued_at`: of the last floor that it was sent;
     `charters_sent_at`: charters that were signed until then are sent. `problem`: the gravest of PROBLEMS in
-    services.py; empty: none.
+    services.py; empty: none. `capabilities`: what the agent can do, by its last report, besides what all releases can.
 
     Its pools are rows of nodes.Pool.
     """
@@ -37,6 +37,7 @@ class StorageCluster(BaseModel):
     floor_issued_at = models.DateTimeField(null=True)
     charters_sent_at = models.DateTimeField(null=True)
     problem = models.CharField(max_length=32, blank=True)
+    capabilities = ArrayField(models.CharField(max_length=64), default=list, db_default=[])
 
 
 class StorageClusterIncident(BaseModel):

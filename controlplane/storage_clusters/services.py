@@ -66,6 +66,7 @@ class ClusterReport:
     health_problems: tuple[str, ...] = ()
     ceph_version: str = ""
     software_version: str = ""
+    capabilities: tuple[str, ...] = ()
     trust: AgentTrust = AgentTrust()
 
 
@@ -131,7 +132,8 @@ def record_report(cluster: StorageCluster, report: ClusterReport) -> None:
         return
     now, trust = clock.now(), report.trust
     fields: dict[str, object] = {name: getattr(trust, name) for name in AgentTrust.__slots__}
-    fields |= {"software_version": report.software_version, "last_seen_at": now}
+    of_agent = {"software_version": report.software_version, "capabilities": list(report.capabilities)}
+    fields |= {**of_agent, "last_seen_at": now}
     of_health = {"health": report.health, "health_problems": list(report.health_problems)}
     if report.fsid is None:
         _update(row, {SILENT if report.health == SILENT else ERROR}, fields | of_health)

@@ -66,6 +66,7 @@ def _report(description: pb.StorageDescription, state: pb.StorageTrust) -> Clust
         health_problems=tuple(_text(each, 300) for each in description.problems[:TEXTS_MAX]),
         ceph_version=_text(description.ceph_version.removeprefix("ceph version "), 64),
         software_version=_text(description.software_version, 32),
+        capabilities=tuple(_text(each, 64) for each in description.capabilities[:TEXTS_MAX]),
         trust=AgentTrust(
             keyset_version=min(state.keyset_version, NUMBER_MAX),
             deny_version=min(state.deny_version, NUMBER_MAX),

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 CODE = re.compile(r"[^a-z0-9_.]")  # what no code of an agent has
 TIMEOUT_S = 60  # a storage agent gives up on its cluster before
+UNIMPLEMENTED = "storage.unimplemented"  # the code here for an agent of a release without the call
 
 
 def ensure_image(
@@ -193,6 +194,9 @@ def _error(
     """Return the error for the tenant, which names neither the cluster nor its clients; the log does."""
     code = error_code(exc)
     log.warning("storage agent of %s: %s %s %s", cluster.name, exc.code().name, code, exc.details())
+    if not code and exc.code() is grpc.StatusCode.UNIMPLEMENTED:
+        log.error("storage agent of %s: its release is too old for this call; upgrade it", cluster.name)
+        return StorageClusterRefused(agent_code=UNIMPLEMENTED)
     if not code:
         return StorageClusterUnreachable()
     error = StorageClusterFailed if is_retryable(exc) else StorageClusterRefused

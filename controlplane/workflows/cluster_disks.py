@@ -13,9 +13,11 @@ from uuid import UUID
 
 from agents.protocol import agent_pb2, storage_pb2
 from controlplane.catalog.models import Image
+from controlplane.kernel import clock
 from controlplane.kernel.units import GIB
 from controlplane.nodes.agent_client import CallAuthorization
-from controlplane.nodes.models import Pool
+from controlplane.nodes.models import Orphan, Pool
+from controlplane.nodes.pools import has_snapshots
 from controlplane.storage.models import Snapshot, Volume
 from controlplane.storage_clusters import volume_calls
 from controlplane.storage_clusters.errors import (
@@ -28,6 +30,9 @@ from controlplane.workflows import image_transfer
 from controlplane.workflows.step_permits import invalidate_rejected
 
 log = logging.getLogger(__name__)
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+CLOCKS_DIFFER = timedelta(minutes=5)  # at most, between here and a storage cluster
 
 
 def ensure_image(authorization: CallAuthorization, image: Image, pool: Pool) -> None:
@@ -47,7 +52,14 @@ def open_for(
     """Make or grow the requested volume, open it for the authorized node, and return what the node opens it with.
 
     `snapshot`: the volume is a clone of it.
+
+    Raises:
+        StorageClusterRefused: the agent is of a release without snapshots, and would make an empty volume.
+        StorageClusterFailed: the image of that id that is there is an orphan that is being deleted.
     """
+    _require_no_discard(pool, request.subject.id)
+    if snapshot is not None and not has_snapshots(pool):
+        raise StorageClusterRefused(agent_code=volume_calls.UNIMPLEMENTED)
     volume = storage_pb2.EnsureVolumeRequest(
         volume_id=request.subject.id,
         size_bytes=request.size_bytes,
@@ -61,6 +73,15 @@ def open_for(
         volume_calls.ensure_volume(authorization, pool, volume)
         key = volume_calls.open_volume(authorization, pool, UUID(request.subject.id))
     return agent_pb2.RbdSource(pool=key.pool, image=key.image, monitors=key.monitors, client=key.client, key=key.key)
+
+
+def _require_no_discard(pool: Pool, volume_id: str) -> None:
+    """Wait for the deletion of an orphan (reconcilers/cluster_orphans.py), which would take the volume with it.
+
+    The caller's row, allocation or lock is committed: a deletion that has not checked the rows yet is dropped.
+    """
+    if Orphan.objects.filter(pool=pool, resource_id=volume_id, requested_action="discard").exists():
+        raise StorageClusterFailed()
 
 
 def close(pool: Pool, volume_id: UUID, *, node_id: UUID, is_dead: bool = False) -> None:
@@ -78,8 +99,12 @@ def remove(pool: Pool, volume_id: UUID) -> None:
     volume_calls.remove_volume(pool, volume_id)
 
 
-def take_snapshot(authorization: CallAuthorization, snapshot: Snapshot) -> datetime:
-    """Take the snapshot, unless it is taken already, and return when the cluster took it."""
+def take_snapshot(authorization: CallAuthorization, snapshot: Snapshot, *, asked_at: datetime) -> datetime:
+    """Take the snapshot, unless it is taken already, and return when the cluster took it.
+
+    The moment is kept in a header of the volume, which a node that has the volume open can rewrite: one that is not
+    between `asked_at` and now is not accepted, and now takes its place.
+    """
     with _using_permit(authorization):
         state = volume_calls.ensure_snapshot(
             authorization,
@@ -88,7 +113,16 @@ def take_snapshot(authorization: CallAuthorization, snapshot: Snapshot) -> datet
             volume_id=snapshot.volume_id,
             size_bytes=snapshot.size_gib * GIB,
         )
-    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=state.taken_at_ms)
+    earliest, now = asked_at - CLOCKS_DIFFER, clock.now()
+    taken_at_ms = state.taken_at_ms
+    if _ms(earliest) <= taken_at_ms <= _ms(now + CLOCKS_DIFFER):
+        return EPOCH + timedelta(milliseconds=taken_at_ms)
+    log.warning("snapshot %s: its moment is stated as %s ms since 1970, and is not accepted", snapshot.pk, taken_at_ms)
+    return now
+
+
+def _ms(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(milliseconds=1)
 
 
 def remove_snapshot(snapshot: Snapshot) -> None:

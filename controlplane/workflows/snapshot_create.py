@@ -30,7 +30,7 @@ def on_failure(operation: Operation, error: dict[str, object]) -> None:
 def take(operation: Operation) -> Effect:
     snapshot = _snapshot(operation)
     authorization = step_permits.for_snapshot(operation, snapshot)
-    snapshot.taken_at = cluster_disks.take_snapshot(authorization, snapshot)
+    snapshot.taken_at = cluster_disks.take_snapshot(authorization, snapshot, asked_at=operation.created_at)
     return partial(_record, snapshot, jti=str(authorization.jti))
 
 

@@ -1,19 +1,38 @@
 """Give a volume the content of one of its snapshots again. No guest has it open meanwhile.
 
 The copy cannot be undone, since the content from before is gone with its first bytes: the permit is there, and the
-volume closed, before it begins.
+volume closed, before it begins. Until the copy may have begun, the operation can still fail; from then on it is retried
+until it succeeds, since the volume may have parts of both contents.
 """
 
 from collections.abc import Sequence
 
-from controlplane.operations import queues
+from controlplane.kernel import clock
+from controlplane.kernel.errors import CloudError
+from controlplane.nodes.agent_client import CallAuthorization
+from controlplane.operations import leases, queues
+from controlplane.operations.errors import DeadlineExceeded
 from controlplane.operations.models import Operation
 from controlplane.storage.models import Snapshot, Volume
-from controlplane.storage_clusters.errors import StorageClusterRefused
+from controlplane.storage_clusters.errors import StorageClusterNotTrusting, StorageClusterRefused
+from controlplane.storage_clusters.volume_calls import UNIMPLEMENTED
 from controlplane.workflows import cluster_disks, node_steps, step_permits
 from controlplane.workflows.workflow_types import Step, StepAborted, Workflow
 
-VOLUME_IN_USE = "agent.volume_in_use"  # the code of the storage agent (agents/node/errors.py)
+# Among the operation's arguments: the storage agent was asked, and may have begun to copy.
+MAY_HAVE_BEGUN = "may_have_begun"
+# Codes of the storage agent (agents/node/errors.py, agents/storage/errors.py) for what it refuses before it copies.
+LASTING = frozenset(
+    {
+        "agent.bad_request",
+        "agent.stale_generation",
+        "agent.volume_would_shrink",
+        "storage.snapshot_missing",
+        "storage.volume_missing",
+        UNIMPLEMENTED,
+    }
+)
+PASSING = frozenset({"agent.volume_in_use"})
 
 
 def steps(operation: Operation) -> Sequence[Step]:
@@ -39,18 +58,52 @@ def revert(operation: Operation) -> None:
     """Copy the snapshot into the volume. While something has the volume open, the step is retried.
 
     Raises:
-        StepAborted: the cluster will always refuse it, such as without the snapshot.
+        StepAborted: nothing was copied, and nothing will be: there is no permit, or the cluster will always refuse, as
+            without the snapshot; or the operation's time is over.
     """
     queues.need_transfers()
     volume = _volume(operation)
     snapshot = Snapshot.objects.select_related("pool__cluster").get(pk=operation.args["snapshot"])
-    authorization = step_permits.for_volume(operation, volume, is_of_cluster=True)
+    if operation.args.get(MAY_HAVE_BEGUN):
+        cluster_disks.revert(_authorization(operation, volume), volume, snapshot)
+        return
+    try:
+        authorization = _authorization(operation, volume)
+    except CloudError as exc:
+        raise _unbegun(operation, exc) from exc
+    _record_begun(operation, True)
     try:
         cluster_disks.revert(authorization, volume, snapshot)
-    except StorageClusterRefused as exc:
-        if exc.facts.get("agent_code") == VOLUME_IN_USE:
+    except (StorageClusterRefused, StorageClusterNotTrusting) as exc:
+        if not _is_before_copy(exc):
             raise
-        raise StepAborted(exc) from exc
+        _record_begun(operation, False)
+        raise _unbegun(operation, exc) from exc
+
+
+def _authorization(operation: Operation, volume: Volume) -> CallAuthorization:
+    return step_permits.for_volume(operation, volume, is_of_cluster=True)
+
+
+def _unbegun(operation: Operation, error: CloudError) -> CloudError | StepAborted:
+    """Return what to raise for an error before the copy: the error itself, to try again, or the end."""
+    code = str(error.facts.get("agent_code", ""))
+    is_passing = error.retryable or code in PASSING or code.startswith(step_permits.PERMIT_REFUSED)
+    if not is_passing:
+        return StepAborted(error)
+    if clock.now() < operation.deadline_at:
+        return error
+    return StepAborted(DeadlineExceeded(limit_s=int(operation.limit.total_seconds()), obstacle=error.reason))
+
+
+def _is_before_copy(error: CloudError) -> bool:
+    code = str(error.facts.get("agent_code", ""))
+    return code in LASTING | PASSING or code.startswith(step_permits.PERMIT_REFUSED)
+
+
+def _record_begun(operation: Operation, may_have_begun: bool) -> None:
+    """Write it before the call: a worker that dies meanwhile leaves it to the next one."""
+    leases.commit_step(operation, args=operation.args | {MAY_HAVE_BEGUN: may_have_begun})
 
 
 def _volume(operation: Operation) -> Volume:

@@ -25,15 +25,17 @@ from controlplane.nodes.errors import OrphanForeign
 from controlplane.nodes.models import Incident, Orphan, Pool
 from controlplane.operations.models import Operation, ResourceLock
 from controlplane.placement.models import Allocation
+from controlplane.quotas import services as quotas
 from controlplane.reconcilers import cluster_orphans, orphans, storage_clusters
 from controlplane.reconcilers.cluster_orphans import PAGES_PER_RUN
 from controlplane.storage.models import Snapshot, Volume
-from controlplane.storage.services import volume_delete
-from tests.storage_agent import FakeStorageAgent
+from controlplane.storage.services import volume_delete, volume_recreate
+from controlplane.storage_clusters import volume_calls
+from tests.storage_agent import FakeStorageAgent, storage_pool
 from tests.workflows import shared_pool
 from tests.workflows.helpers import done, fresh
 from tests.workflows.shared_pool import NAME, Shared
-from tests.world import Cloud, run
+from tests.world import Cloud, follow, run
 
 OPERATOR = Actor(new_id(), new_id(), None, "", is_operator=True)
 
@@ -157,6 +159,40 @@ def test_image_that_a_row_expects_by_now_is_not_deleted(shared: Shared, agent: F
     Volume.objects.filter(pk=volume.pk).update(state="available", node=shared.here.row)
     orphans.reconcile()
     assert (agent.volumes.keys(), states()) == ({volume.pk}, {str(volume.pk): "gone"})
+
+
+def test_recreated_volume_waits_for_the_deletion_of_its_orphan(
+    shared: Shared, agent: FakeStorageAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tenant asks between the check of the rows and the deletion in the cluster."""
+    volume = shared.volume()
+    lose_row(volume)
+    Volume.objects.filter(pk=volume.pk).update(state="error", pool=None)
+    long_ago(volume)
+    quotas.release(volume.pk)
+    orphans.reconcile()
+    discard(orphan())
+    begun: list[Operation] = []
+
+    def remove(pool: Pool, volume_id: UUID) -> bool:
+        begun.append(volume_recreate(shared.cloud.tenant.actor, fresh(volume), zones=(), near=(), host=None))
+        assert run(begun[0]).state == "running"
+        return remove_volume(pool, volume_id)
+
+    remove_volume = volume_calls.remove_volume
+    monkeypatch.setattr(volume_calls, "remove_volume", remove)
+    orphans.reconcile()
+    assert follow(begun[0]).state == "succeeded"
+    assert (agent.volumes.keys(), orphan().state) == ({volume.pk}, "discarded")
+
+
+def test_pool_that_fails_holds_up_no_other(shared: Shared, agent: FakeStorageAgent) -> None:
+    agent.description.pools.append(storage_pool("a-pool"))
+    storage_clusters.reconcile()
+    lose_row(shared.volume())
+    agent.failing_pools["a-pool"] = ClusterSilent("The cluster does not answer.")
+    orphans.reconcile()
+    assert len(states()) == 1
 
 
 def test_foreign_image_is_an_orphan_that_only_its_owner_deletes(shared: Shared, agent: FakeStorageAgent) -> None:

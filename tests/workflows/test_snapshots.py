@@ -24,6 +24,7 @@ from controlplane.compliance.models import Compliance, RemediationPlan
 from controlplane.compliance.plans import plans_update
 from controlplane.compliance.sweep import sweep_if_due
 from controlplane.compute.services import instance_power_off, instance_start
+from controlplane.kernel import clock
 from controlplane.kernel.units import GIB
 from controlplane.nodes.models import Node
 from controlplane.operations.errors import NotCancellable
@@ -40,10 +41,11 @@ from controlplane.storage.models import Snapshot, Volume
 from controlplane.storage.services import volume_grow
 from controlplane.storage.snapshot_placement import snapshot_placement_request
 from controlplane.workflows.registry import WORKFLOWS
+from tests import storage_agent
 from tests.facts import import_sample
 from tests.services.placement.test_policies_of_operations import moving
 from tests.services.policies import HOME, classify, in_zones, ruled
-from tests.storage_agent import FakeStorageAgent, storage_pool
+from tests.storage_agent import FakeSnapshot, FakeStorageAgent, storage_pool
 from tests.workflows import shared_pool
 from tests.workflows.helpers import altered, done, explode, fresh, run_on, then
 from tests.workflows.shared_pool import NAME, Shared
@@ -457,6 +459,19 @@ def test_snapshot_is_in_its_zone_from_its_moment_to_its_erasure(shared: Shared) 
     (interval,) = residency(snapshot)
     record = EvidenceRecord.objects.filter(kind="copy").latest("created_at")
     assert (interval.end, interval.close_receipt) == (instant(json.loads(str(record.document))["at"]), str(record.pk))
+
+
+@pytest.mark.parametrize("stated_ms", [0, 2**62])
+def test_moment_that_a_node_has_rewritten_is_not_accepted(
+    shared: Shared, agent: FakeStorageAgent, monkeypatch: pytest.MonkeyPatch, stated_ms: int
+) -> None:
+    monkeypatch.setattr(storage_agent, "FakeSnapshot", lambda *fields: FakeSnapshot(*fields[:3], stated_ms))
+    before = clock.now()
+    snapshot = taken(shared)
+    assert snapshot.taken_at is not None and before <= snapshot.taken_at <= clock.now()
+    done(delete_snapshot(shared.cloud, snapshot))
+    (interval,) = residency(snapshot)
+    assert interval.end is not None
 
 
 def test_snapshot_that_was_undone_is_nowhere_since(shared: Shared) -> None:

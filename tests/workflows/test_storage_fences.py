@@ -187,6 +187,32 @@ def test_address_that_another_node_gets_is_given_back(shared: Shared, agent: Fak
     assert list(agent.fenced) == [ADDRESSES[1]]
 
 
+def test_address_that_another_fenced_node_gets_stays_fenced(shared: Shared, agent: FakeStorageAgent) -> None:
+    die_with_guests(shared.other)
+    storage_fences.reconcile()
+    call_command("set_storage_addresses", "other", ADDRESSES[1])
+    call_command("set_storage_addresses", "alone", ADDRESSES[0])
+    die_with_guests(shared.alone)
+    for _ in range(2):
+        storage_fences.reconcile()
+        assert sorted(agent.fenced) == ADDRESSES
+    NodeFence.objects.filter(node=shared.other.row).update(addresses=ADDRESSES)  # as before its change
+    bring_back(shared)
+    storage_fences.reconcile()
+    assert list(agent.fenced) == [ADDRESSES[0]]
+
+
+def test_addresses_of_nodes_are_read_once_in_a_run(
+    shared: Shared, agent: FakeStorageAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for machine in (shared.other, shared.alone):
+        die_with_guests(machine)
+    read, owners = [], storage_fences._owners
+    monkeypatch.setattr(storage_fences, "_owners", lambda: read.append(1) or owners())
+    storage_fences.reconcile()
+    assert (len(read), NodeFence.objects.count()) == (1, 2)
+
+
 def test_machine_that_replaces_a_retired_one_reaches_the_cluster(shared: Shared, agent: FakeStorageAgent) -> None:
     die_with_guests(shared.other)
     storage_fences.reconcile()

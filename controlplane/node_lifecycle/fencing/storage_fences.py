@@ -9,8 +9,10 @@ the admin state `fenced`, reachable, and has carried out its pending removals.
 """
 
 import logging
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator
 from datetime import timedelta
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -30,6 +32,8 @@ from controlplane.storage_clusters.volume_calls import fence_addresses, unfence_
 
 log = logging.getLogger(__name__)
 
+Owners = dict[str, set[UUID]]  # by address
+
 # The longest that a storage agent accepts; renewed when half of it is over.
 LASTS = timedelta(days=30)
 RENEW_BEFORE = LASTS / 2
@@ -43,15 +47,17 @@ PROBLEMS = ("", NO_ADDRESS, SHARED, AGENT, REFUSED)
 def reconcile() -> int:
     """Return how many fences were made, renewed or taken away."""
     clusters = list(StorageCluster.objects.exclude(certificate_sha256="").exclude(fsid=None).order_by("name"))
-    return sum(_reconcile_cluster(each) for each in clusters if each.problem not in GONE)
+    present = [each for each in clusters if each.problem not in GONE]
+    owners = _owners() if present else {}
+    return sum(_reconcile_cluster(each, owners) for each in present)
 
 
-def _reconcile_cluster(cluster: StorageCluster) -> int:
+def _reconcile_cluster(cluster: StorageCluster, owners: Owners) -> int:
     changed = 0
     try:
         for node in Node.objects.filter(zone_id=cluster.zone_id, admin_state="fenced").order_by("name"):
-            changed += ensure_fenced(cluster, node)
-        for fence in _over(cluster):
+            changed += ensure_fenced(cluster, node, owners)
+        for fence in _over(cluster, owners):
             changed += _end(cluster, fence)
     except CloudError as exc:
         log.warning("storage cluster %s: fences of nodes failed and are retried: %s", cluster.name, exc)
@@ -71,13 +77,15 @@ def is_possible(cluster: StorageCluster, node: Node) -> bool:
     )
 
 
-def ensure_fenced(cluster: StorageCluster, node: Node) -> bool:
+def ensure_fenced(cluster: StorageCluster, node: Node, owners: Owners | None = None) -> bool:
     """Fence the node's addresses in the cluster, unless they are since the node was fenced; True: the cluster did.
+
+    `owners`: of all addresses, if the caller has read them.
 
     Raises:
         StorageClusterUnreachable, StorageClusterFailed: the cluster does not answer.
     """
-    addresses, problem = _addresses(node)
+    addresses, problem = _addresses(node, _owners() if owners is None else owners)
     fence, _ = NodeFence.objects.get_or_create(cluster=cluster, node=node)
     if _is_current(fence, node) and fence.addresses == addresses and fence.problem in (problem, AGENT, REFUSED):
         return False
@@ -89,19 +97,32 @@ def ensure_fenced(cluster: StorageCluster, node: Node) -> bool:
         except StorageClusterRefused as exc:
             problem = AGENT if exc.facts.get("agent_code") == OWN_ADDRESS else REFUSED
             log.warning("node %s: not fenced in storage cluster %s: %s", node.name, cluster.name, exc)
-    if former:
-        unfence_addresses(cluster, sorted(former))
+    _unfence(cluster, fence, former)
     _record(fence, node, addresses, problem)
     return True
 
 
-def _addresses(node: Node) -> tuple[list[str], str]:
+def _owners() -> Owners:
+    """Return the nodes that have each address, but for retired ones."""
+    owners: Owners = defaultdict(set)
+    for node in Node.objects.exclude(admin_state="retired"):
+        for address in seen_by_storage(node):
+            owners[address].add(node.pk)
+    return owners
+
+
+def _addresses(node: Node, owners: Owners) -> tuple[list[str], str]:
     """Return the addresses to fence, and the problem with the others: those of another node would stop its guests."""
     known = seen_by_storage(node)
-    others = Node.objects.exclude(pk=node.pk).exclude(admin_state="retired")
-    taken = {address for other in others for address in seen_by_storage(other)}
-    free = [address for address in known if address not in taken]
+    free = [address for address in known if not owners.get(address, set()) - {node.pk}]
     return free, NO_ADDRESS if not known else SHARED if len(free) < len(known) else ""
+
+
+def _unfence(cluster: StorageCluster, fence: NodeFence, addresses: Collection[str]) -> None:
+    """Take the fences of the addresses away, but for those that the fence of another node has now."""
+    others = NodeFence.objects.filter(cluster=cluster).exclude(pk=fence.pk).values_list("addresses", flat=True)
+    if left := sorted(set(addresses).difference(*others)):
+        unfence_addresses(cluster, left)
 
 
 def _is_current(fence: NodeFence | None, node: Node) -> bool:
@@ -141,20 +162,19 @@ def _record(fence: NodeFence, node: Node, addresses: list[str], problem: str) ->
 # ---- its end
 
 
-def _over(cluster: StorageCluster) -> Iterator[NodeFence]:
+def _over(cluster: StorageCluster, owners: Owners) -> Iterator[NodeFence]:
     """Return the fences of nodes that are back; of retired ones, if they have ended or another node has an address."""
     left = NodeRemoval.objects.filter(node=OuterRef("node"))
     is_back = Q(node__state="ready") & ~Q(node__admin_state="fenced") & ~Exists(left)
     fences = NodeFence.objects.filter(cluster=cluster).select_related("node").order_by("node__name")
     for fence in fences.filter(node__admin_state="retired"):
-        if (fence.expires_at or clock.now()) <= clock.now() or _addresses(fence.node)[1] == SHARED:
+        if (fence.expires_at or clock.now()) <= clock.now() or _addresses(fence.node, owners)[1] == SHARED:
             yield fence
     yield from fences.filter(is_back).exclude(node__admin_state="retired")
 
 
 def _end(cluster: StorageCluster, fence: NodeFence) -> bool:
-    if fence.addresses:
-        unfence_addresses(cluster, fence.addresses)
+    _unfence(cluster, fence, fence.addresses)
     with transaction.atomic():
         if not NodeFence.objects.filter(pk=fence.pk, updated_at=fence.updated_at).delete()[0]:
             _update(fence, fenced_at=None)  # it was fenced again meanwhile: once more

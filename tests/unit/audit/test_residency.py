@@ -312,6 +312,15 @@ def test_snapshot_is_declared_from_its_moment_to_its_erasure_and_on_no_node() ->
     assert (interval.open_receipt, interval.close_receipt) == ("taken-1", "erased-3")
 
 
+@pytest.mark.parametrize("stated", [1.1, 2, 9999])
+def test_snapshot_ends_with_its_erasure_whatever_moment_its_cluster_states(stated: float) -> None:
+    taken = [decision(), snapshot_permit("p1", 0), copy("taken", 1, jti="p1", at=text(stated))]
+    assert spans(history([*taken, copy("erased", 3)], RESOURCE), "snapshot") == [
+        ("", at(1.1), at(3.1), "claimed", True)
+    ]
+    assert spans(history([*taken, copy("erased", 1)], RESOURCE), "snapshot") == [], "it was nowhere for any time"
+
+
 def test_snapshot_may_be_there_from_its_permit_on() -> None:
     residency = history([decision(), snapshot_permit("p1", 0)], RESOURCE)
     assert spans(residency, "snapshot") == [("", at(0), None, "claimed", True)]

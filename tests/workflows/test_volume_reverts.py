@@ -1,0 +1,168 @@
+"""Reverts of volumes that fail: before the copy they end, and after it may have begun they never do."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import grpc
+import pytest
+
+from agents.node.errors import AgentError, PermitRefused, VolumeInUse
+from agents.protocol import storage_pb2 as pb
+from agents.protocol import storage_pb2_grpc
+from agents.storage.errors import ClusterSilent, SnapshotMissing
+from controlplane.kernel import clock
+from controlplane.operations.errors import DeadlineExceeded
+from controlplane.operations.models import Operation, ResourceLock
+from controlplane.placement.models import Permit as PermitRow
+from controlplane.reconcilers import storage_clusters
+from controlplane.storage.errors import SnapshotsUnsupported
+from controlplane.storage.models import Snapshot, Volume
+from controlplane.storage_clusters import storage_client
+from controlplane.workflows.registry import WORKFLOWS
+from tests.services.policies import in_zones, ruled
+from tests.storage_agent import FakeStorageAgent
+from tests.workflows import shared_pool
+from tests.workflows.helpers import altered, die_with_guests, done, explode, fresh, run_on, then
+from tests.workflows.shared_pool import Shared
+from tests.workflows.snapshots import ask_clone, ask_revert, ask_snapshot
+from tests.world import Cloud, follow, run, run_next_attempt
+
+
+@pytest.fixture
+def shared(cloud: Cloud, tmp_path: Path) -> Iterator[Shared]:
+    with shared_pool.cluster_pool(cloud, tmp_path) as created:
+        yield created
+
+
+@pytest.fixture
+def agent(shared: Shared) -> FakeStorageAgent:
+    assert shared.agent is not None
+    return shared.agent
+
+
+def taken(shared: Shared) -> Snapshot:
+    snapshot, operation = ask_snapshot(shared.cloud, shared.volume())
+    done(operation)
+    return fresh(snapshot)
+
+
+def begin_revert(shared: Shared, snapshot: Snapshot) -> Operation:
+    """Ask for the revert, and carry out the step before the last."""
+    operation = ask_revert(shared.cloud, snapshot)
+    return run(operation, altered(WORKFLOWS["volume.revert"], "revert", lambda step: replace(step, do=explode)))
+
+
+def tighten(shared: Shared) -> str:
+    ruled(shared.cloud.tenant.project, *in_zones("de-rhein-1", roles=["storage"]))
+    return "policy_unsatisfiable"
+
+
+def fence_the_node(shared: Shared) -> str:
+    node_id = Volume.objects.get().node_id
+    die_with_guests(next(each for each in (shared.here, shared.other) if each.row.pk == node_id))
+    return "node.away"
+
+
+@pytest.mark.parametrize("forbid", [tighten, fence_the_node])
+def test_revert_that_gets_no_permit_before_the_copy_ends(
+    shared: Shared, agent: FakeStorageAgent, forbid: Callable[[Shared], str]
+) -> None:
+    """Retries would keep the volume locked, and its guest from being evacuated."""
+    snapshot = taken(shared)
+    content = agent.write(snapshot.volume_id)
+    operation = begin_revert(shared, snapshot)
+    assert not operation.is_cancellable
+    PermitRow.objects.filter(operation_id=operation.pk).update(expires_at=clock.now())
+    code = forbid(shared)
+    operation = run_next_attempt(operation)
+    assert operation.state == "failed"
+    assert operation.error is not None and operation.error["code"] == code
+    assert ("revert" in agent.calls, agent.contents[snapshot.volume_id]) == (False, content)
+    assert not ResourceLock.objects.filter(operation=operation).exists()
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [VolumeInUse("A client has it open."), PermitRefused("STALE_FACTS", "too old"), PermitRefused("OP", "no")],
+)
+def test_revert_that_is_refused_before_the_copy_ends_with_its_time(
+    shared: Shared, agent: FakeStorageAgent, refusal: AgentError
+) -> None:
+    snapshot = taken(shared)
+    operation = ask_revert(shared.cloud, snapshot)
+    agent.failures["revert"] = refusal
+    assert run(operation).state == "running"
+    Operation.objects.filter(pk=operation.pk).update(deadline_at=clock.now())
+    operation = run_next_attempt(operation)
+    assert operation.state == "failed"
+    assert operation.error is not None and operation.error["code"] == DeadlineExceeded.code
+
+
+@pytest.mark.parametrize("forbid", [tighten, fence_the_node])
+def test_revert_that_may_have_begun_never_ends_half_done(
+    shared: Shared, agent: FakeStorageAgent, forbid: Callable[[Shared], str]
+) -> None:
+    """The volume may have parts of both contents: it stays locked until it has one."""
+    snapshot = taken(shared)
+    operation = ask_revert(shared.cloud, snapshot)
+    agent.failures["revert"] = ClusterSilent("The cluster did not answer in time.")
+    assert run(operation).state == "running"
+    agent.failures["revert"] = SnapshotMissing("The volume has no such snapshot.")
+    Operation.objects.filter(pk=operation.pk).update(deadline_at=clock.now())
+    assert run_next_attempt(operation).state == "running"
+    PermitRow.objects.filter(operation_id=operation.pk).update(expires_at=clock.now())
+    forbid(shared)
+    assert run_next_attempt(operation).state == "running"
+    assert ResourceLock.objects.filter(resource_id=snapshot.volume_id).exists()
+
+
+def test_revert_whose_worker_died_during_the_copy_may_have_begun(shared: Shared, agent: FakeStorageAgent) -> None:
+    snapshot = taken(shared)
+    operation = ask_revert(shared.cloud, snapshot)
+    run_on(operation, altered(WORKFLOWS["volume.revert"], "revert", then(explode)))
+    agent.failures["revert"] = SnapshotMissing("The volume has no such snapshot.")
+    assert run_next_attempt(operation).state == "running"
+    agent.failures.clear()
+    assert follow(operation).state == "succeeded"
+
+
+def test_old_storage_agent_makes_no_empty_clone(shared: Shared, agent: FakeStorageAgent) -> None:
+    """A release without snapshots ignores the source of a new volume."""
+    snapshot = taken(shared)
+    _, operation = ask_clone(shared.cloud, snapshot, volume_type=shared.type)
+    del agent.description.capabilities[:]
+    storage_clusters.reconcile()
+    del agent.calls[:]
+    operation = run(operation)
+    assert operation.state == "failed" and "ensure" not in agent.calls
+    for ask in (
+        lambda: ask_snapshot(shared.cloud, fresh(snapshot.volume), "later"),
+        lambda: ask_clone(shared.cloud, fresh(snapshot), volume_type=shared.type),
+        lambda: ask_revert(shared.cloud, fresh(snapshot)),
+    ):
+        with pytest.raises(SnapshotsUnsupported):
+            ask()
+    agent.description.capabilities.append("snapshots")
+    storage_clusters.reconcile()
+    done(ask_revert(shared.cloud, fresh(snapshot)))
+
+
+class LaterStub(storage_pb2_grpc.StorageStub):
+    """A stub with a call that no storage agent of this release has."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        super().__init__(channel)  # type: ignore[no-untyped-call]
+        self.EnsureSnapshot = channel.unary_unary(
+            "/andromede.storage.v1.Storage/EnsureSnapshotOfLater",
+            request_serializer=pb.EnsureSnapshotRequest.SerializeToString,
+            response_deserializer=pb.SnapshotState.FromString,
+        )
+
+
+def test_call_that_the_storage_agent_does_not_have_fails(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries would find the same release of the agent."""
+    volume = shared.volume()
+    monkeypatch.setattr(storage_client, "StorageStub", LaterStub)
+    operation = run(ask_snapshot(shared.cloud, volume)[1])
+    assert operation.error is not None and operation.error["code"] == "storage_cluster.refused"
