@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 class Snapshot(Model):
     """A snapshot of a volume.
 
-    `schedule`: what took it; null: a request. `size_gib`: the volume's size at that moment. `consistency`: `crash`, as
-    after a power cut. `taken_at`: null until the storage cluster has taken it. `expires_at`: when it is deleted; null:
-    never."""
+    `schedule`: what took it; null: a request, or a schedule that is deleted. `size_gib`: of the volume at that
+    moment. `consistency`: `crash`, as after a power cut. `taken_at`: null until the storage cluster has taken it.
+    `expires_at`: when it is deleted; null: never."""
 
     id: str
     name: str
@@ -54,9 +54,10 @@ class SnapshotAction(Model):
 class SnapshotWithActions(Model):
     """A snapshot of a volume.
 
-    `schedule`: what took it; null: a request. `size_gib`: the volume's size at that moment. `consistency`: `crash`, as
-    after a power cut. `taken_at`: null until the storage cluster has taken it. `expires_at`: when it is deleted; null:
-    never. `allowed_actions`: the actions possible in its state and its volume's; the caller also needs permission."""
+    `schedule`: what took it; null: a request, or a schedule that is deleted. `size_gib`: of the volume at that
+    moment. `consistency`: `crash`, as after a power cut. `taken_at`: null until the storage cluster has taken it.
+    `expires_at`: when it is deleted; null: never. `allowed_actions`: the actions possible in its state and its
+    volume's; the caller also needs permission."""
 
     id: str
     name: str
@@ -84,9 +85,9 @@ class SnapshotWithActions(Model):
 class SnapshotWithOperation(Model):
     """A snapshot of a volume.
 
-    `schedule`: what took it; null: a request. `size_gib`: the volume's size at that moment. `consistency`: `crash`, as
-    after a power cut. `taken_at`: null until the storage cluster has taken it. `expires_at`: when it is deleted; null:
-    never."""
+    `schedule`: what took it; null: a request, or a schedule that is deleted. `size_gib`: of the volume at that
+    moment. `consistency`: `crash`, as after a power cut. `taken_at`: null until the storage cluster has taken it.
+    `expires_at`: when it is deleted; null: never."""
 
     id: str
     name: str

@@ -22,7 +22,7 @@ class SnapshotSchedules(Resource):
         """GET /v1/projects/{project}/snapshot-schedules
 
         `name`: The schedule of this name.
-        `volume`: The schedules of the volume of this name.
+        `volume`: The schedules of this volume, by id or name.
         `created_after`: Created after this time (RFC 3339).
         `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all terms must match.
         `sort`: One of created_at, -created_at, name, -name.
