@@ -138,7 +138,7 @@ def _delete_surplus() -> int:
 @transaction.atomic
 def _delete(snapshot: Snapshot) -> bool:
     """Request the deletion, unless the schedule keeps more by now; False: not now."""
-    schedule = SnapshotSchedule.objects.select_for_update(no_key=True).filter(pk=snapshot.schedule_id).first()
+    schedule = SnapshotSchedule.objects.select_for_update(no_key=True).filter(snapshots=snapshot).first()
     newer = Snapshot.objects.filter(schedule=snapshot.schedule_id, volume=snapshot.volume_id, state="available")
     if schedule is None or newer.filter(planned_at__gt=snapshot.planned_at).count() < schedule.keep:
         return False

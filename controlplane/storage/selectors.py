@@ -30,7 +30,7 @@ def image_of(volume: Volume) -> Image | None:
 
 def snapshots(actor: Actor, project: Project) -> QuerySet[Snapshot]:
     rows = Snapshot.objects.filter(project=project).exclude(state="deleted")
-    return rows.select_related("volume", "pool", "schedule")
+    return rows.select_related("volume", "pool__cluster", "schedule")
 
 
 def snapshot_get(actor: Actor, project: Project, ref: str) -> Snapshot:

@@ -271,7 +271,7 @@ def test_schedule_that_waits_is_tried_after_the_others(
     assert names()[0].startswith("other-")
 
 
-def test_names_of_schedules_are_told_apart(api: Caller, data: Volume) -> None:
+def test_schedules_with_long_names_take_snapshots_with_different_names(api: Caller, data: Volume) -> None:
     for name in ("backup-of-production-databases-a", "backup-of-production-databases-b"):
         hourly(api, name=name)
     assert take() == 1
