@@ -21,13 +21,14 @@ from controlplane.workflows.workflow_types import Step, StepAborted, Workflow
 
 # Among the operation's arguments: the storage agent was asked, and may have begun to copy.
 MAY_HAVE_BEGUN = "may_have_begun"
+STALE = "storage.stale_generation"  # another revert came later, as before the database was restored
 # Codes of the storage agent (agents/node/errors.py, agents/storage/errors.py) for what it refuses before it copies.
 LASTING = frozenset(
     {
         "agent.bad_request",
-        "agent.stale_generation",
         "agent.volume_would_shrink",
         "storage.snapshot_missing",
+        STALE,
         "storage.volume_missing",
         UNIMPLEMENTED,
     }
@@ -65,7 +66,7 @@ def revert(operation: Operation) -> None:
     volume = _volume(operation)
     snapshot = Snapshot.objects.select_related("pool__cluster").get(pk=operation.args["snapshot"])
     if operation.args.get(MAY_HAVE_BEGUN):
-        cluster_disks.revert(_authorization(operation, volume), volume, snapshot)
+        _go_on(operation, volume, snapshot)
         return
     try:
         authorization = _authorization(operation, volume)
@@ -79,6 +80,16 @@ def revert(operation: Operation) -> None:
             raise
         _record_begun(operation, False)
         raise _unbegun(operation, exc) from exc
+
+
+def _go_on(operation: Operation, volume: Volume, snapshot: Snapshot) -> None:
+    """Repeat a call that may have begun to copy. Raises StepAborted: another revert of the volume has come later."""
+    try:
+        cluster_disks.revert(_authorization(operation, volume), volume, snapshot)
+    except StorageClusterRefused as exc:
+        if exc.facts.get("agent_code") != STALE:
+            raise
+        raise StepAborted(exc) from exc
 
 
 def _authorization(operation: Operation, volume: Volume) -> CallAuthorization:

@@ -10,7 +10,7 @@ import pytest
 from agents.node.errors import AgentError, PermitRefused, VolumeInUse
 from agents.protocol import storage_pb2 as pb
 from agents.protocol import storage_pb2_grpc
-from agents.storage.errors import ClusterSilent, SnapshotMissing
+from agents.storage.errors import ClusterSilent, RevertStale, SnapshotMissing
 from controlplane.kernel import clock
 from controlplane.operations.errors import DeadlineExceeded
 from controlplane.operations.models import Operation, ResourceLock
@@ -115,6 +115,18 @@ def test_revert_that_may_have_begun_never_ends_half_done(
     forbid(shared)
     assert run_next_attempt(operation).state == "running"
     assert ResourceLock.objects.filter(resource_id=snapshot.volume_id).exists()
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_revert_before_a_later_one_of_the_volume_ends(shared: Shared, agent: FakeStorageAgent, has_begun: bool) -> None:
+    operation = ask_revert(shared.cloud, taken(shared))
+    if has_begun:
+        agent.failures["revert"] = ClusterSilent("The cluster did not answer in time.")
+        assert run(operation).state == "running"
+    agent.failures["revert"] = RevertStale("The volume was reverted later.")
+    operation = run_next_attempt(operation) if has_begun else run(operation)
+    assert operation.state == "failed"
+    assert operation.error is not None and operation.error["facts"]["agent_code"] == "storage.stale_generation"
 
 
 def test_revert_whose_worker_died_during_the_copy_may_have_begun(shared: Shared, agent: FakeStorageAgent) -> None:
