@@ -98,6 +98,7 @@ def _temporary_folder() -> Iterator[Path | None]:
         yield None
         return
     folder = MEMORY / f"t{os.getpid()}"  # short: sockets are made in it
+    shutil.rmtree(folder, ignore_errors=True)  # of a killed run that had the same number
     folder.mkdir(mode=0o755)
     try:
         yield folder

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from scripts import with_services
 from scripts.polling import wait_until
 from scripts.with_services import ROOT
 from tests.limits import PATIENCE_S
@@ -112,3 +113,13 @@ def test_a_run_that_is_ended_while_it_starts_leaves_no_service(folder: Path, tmp
     assert done.returncode == 130
     assert (folder / "test/log/postgresql.log").exists()
     assert processes_of(folder) == []
+
+
+def test_the_folder_of_a_killed_run_with_the_same_number_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(with_services, "MEMORY", tmp_path)
+    (tmp_path / f"t{os.getpid()}" / "left").mkdir(parents=True)
+    with with_services._temporary_folder() as folder:
+        assert folder is not None and list(folder.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
