@@ -40,7 +40,7 @@ GETS = {
     "volume_list": 5,
     "volume_get": 11,
     "snapshot_list": 4,
-    "snapshot_get": 10,  # in a pool without snapshots: two read the volume types to name
+    "snapshot_get": 11,  # in a pool without snapshots: two read the volume types to name
     "snapshot_schedule_list": 2,
     "snapshot_schedule_get": 2,
     "ssh_key_list": 2,
