@@ -4,6 +4,7 @@ Every spec that gives a node data or work carries a permit: the functions for_â€
 requests it each time it runs; a permit that the operation already has is found again as long as it is valid.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -35,7 +36,10 @@ from controlplane.storage.services import volume_placement_request
 from controlplane.storage.snapshot_placement import snapshot_placement_request
 from controlplane.workflows.workflow_types import StepPending
 
+log = logging.getLogger(__name__)
+
 PERMIT_REFUSED = "agent.permit."
+TRUST_OLDER = "agent.trust_older"
 RECOVERABLE_REFUSALS = frozenset({"unknown_key", "no_charter", "stale_facts", "revoked_by_epoch", "expired"})
 MIGRATE_OUT = "instance.migrate-out"
 SIGNER_RETRY_DELAY = timedelta(milliseconds=500)
@@ -166,8 +170,16 @@ def request_permit_ahead(operation: Operation, allocation: Allocation, *, genera
 def send_trust(node: Node) -> None:
     """Send the node the trust documents that it lacks, without waiting for its next heartbeat."""
     request = trust_documents.pending_update(node)
-    if request is not None:
-        trust_documents.record_trust_state(node, agent_client.ensure_trust(node, request))
+    if request is None:
+        return
+    try:
+        state = agent_client.ensure_trust(node, request)
+    except NodeRefused as exc:
+        if exc.facts.get("agent_code") != TRUST_OLDER:
+            raise
+        log.info("node %s has newer trust documents: another worker sent them meanwhile", node.name)
+    else:
+        trust_documents.record_trust_state(node, state)
 
 
 @contextmanager

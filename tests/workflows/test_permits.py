@@ -43,6 +43,8 @@ FREE = {
     "EnsurePortRules",
     "EnsureMetadata",
     "RenewLease",
+    "FreezeInstance",
+    "ThawInstance",
     "EnsureQuarantine",
     "RemoveQuarantine",
     "ForgetVolume",

@@ -3,10 +3,12 @@
 ask_ipv6.py DEVICE
 """
 
+import errno
 import json
 import socket
 import struct
 import sys
+import time
 from collections.abc import Iterator
 from ipaddress import IPv6Address
 from pathlib import Path
@@ -43,9 +45,23 @@ def answered(device: str) -> Iterator[tuple[int, bytes]]:
         udp.settimeout(TIMEOUT_S)
         udp.bind(("::", 546))
         target = (DHCP_SERVERS, 547, 0, socket.if_nametoindex(device))
-        udp.sendto(bytes([INFORMATION_REQUEST, 1, 2, 3]) + body, target)
+        _send(udp, bytes([INFORMATION_REQUEST, 1, 2, 3]) + body, target)
         rest = udp.recv(2048)[4:]
     yield from _options(rest)
+
+
+def _send(udp: socket.socket, message: bytes, target: tuple[str, int, int, int]) -> None:
+    """Send as soon as the kernel has given the device its link-local address, and until then cannot."""
+    until = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            udp.sendto(message, target)
+        except OSError as exc:
+            if exc.errno not in (errno.EINVAL, errno.EADDRNOTAVAIL, errno.ENETUNREACH) or time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _option(kind: int, content: bytes) -> bytes:

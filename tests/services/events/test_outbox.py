@@ -215,6 +215,7 @@ def _others() -> set[str]:
         "node.recovery-progress",
         "node.recovery-blocked",
         "node.recovered",
+        "snapshot_schedule.missed",
     }
 
 

@@ -114,7 +114,7 @@ def tenant() -> Tenant:
     [
         {"op": "min_distance_km", "value": 100, "roles": ["replica"]},
         {"op": "min_distance_km", "value": 100, "roles": ["backup", "replica"]},
-        {"op": "in", "attr": "location.territory", "value": ["DE"], "roles": ["backup", "snapshot"]},
+        {"op": "in", "attr": "location.territory", "value": ["DE"], "roles": ["backup"]},
     ],
 )
 def test_clause_about_copies_never_made_is_reported_as_unused(tenant: Tenant, clause: dict[str, object]) -> None:
