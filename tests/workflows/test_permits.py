@@ -3,7 +3,7 @@
 The signer makes permits after a decision of its own; the agent refuses calls without one."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,13 +18,15 @@ from andromede_core.permits import permit as core
 from andromede_core.policy.roles import ASKED_WHEN_UNDONE, OPERATIONS, PART_OF, ROLES_OF, TAKING_NOTHING
 from controlplane.compute.attachments import volume_detach
 from controlplane.kernel import clock, wakeups
-from controlplane.nodes import channels
+from controlplane.nodes import agent_client, channels, trust_documents
+from controlplane.nodes.errors import NodeRefused
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_cancel
 from controlplane.placement import permits
 from controlplane.placement.models import Permit
 from controlplane.signer import permits as signer
+from controlplane.workflows import step_permits
 from controlplane.workflows.registry import WORKFLOWS
 from tests.nightly import as_nightly
 from tests.workflows.helpers import altered, ask_volume, make_attached, then
@@ -295,3 +297,18 @@ def test_lost_wakeups_only_delay_the_permit(cloud: Cloud, monkeypatch: pytest.Mo
     assert Permit.objects.filter(operation_id=operation.pk).count() == 1, "asked once"
     assert signer.sign_all() == 1
     assert run_next_attempt(operation).state == "succeeded"
+
+
+@pytest.mark.parametrize(("code", "is_refused"), [("agent.trust_older", False), ("agent.trust_refused", True)])
+def test_node_to_which_another_worker_sent_newer_documents_needs_none(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, code: str, is_refused: bool
+) -> None:
+    """Two workers that send a node its trust documents at once: the slower one's are older than what the node has."""
+
+    def refuse(node: Node, request: object) -> None:
+        raise NodeRefused(reason="This node already trusts a newer floor.", agent_code=code)
+
+    monkeypatch.setattr(trust_documents, "pending_update", lambda node: object())
+    monkeypatch.setattr(agent_client, "ensure_trust", refuse)
+    with pytest.raises(NodeRefused) if is_refused else nullcontext():
+        step_permits.send_trust(cloud.machine.row)
