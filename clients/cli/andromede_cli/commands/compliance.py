@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from base64 import b64decode
-from datetime import UTC, datetime
+from datetime import datetime
 from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +16,7 @@ from andromede_cli.columns import ID, NAME, STATE
 from andromede_cli.command import DRY_RUN, Id, OrganizationOption, command, group
 from andromede_cli.completion import names
 from andromede_cli.declared_commands import call_command, download, given, list_command, option, rows
+from andromede_cli.moments import parse_moment
 from andromede_cli.output import Column, Format
 from andromede_cli.session import Session
 from andromede_cli.terminal import print_note
@@ -238,13 +239,7 @@ def export_create(me: Session, begin: Begin, end: End, organization: Organizatio
 
 
 def _moment(text: str) -> datetime:
-    """Parse a moment; a date means its beginning; in UTC unless the text has an offset."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as exc:
-        template = _("{text!r} is not a date or time. Write 2026-12-31 or 2026-12-31T12:00:00Z.")
-        raise typer.BadParameter(template.format(text=text)) from exc
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return parse_moment(text, _("{text!r} is not a date or time. Write 2026-12-31 or 2026-12-31T12:00:00Z."))
 
 
 def export_download(

@@ -13,6 +13,7 @@ import typer
 from andromede_cli import output
 from andromede_cli.command import Instance, command
 from andromede_cli.completion import names
+from andromede_cli.moments import parse_moment
 from andromede_cli.output import Format
 from andromede_cli.session import Session
 from andromede_sdk import models
@@ -89,12 +90,7 @@ def _show(
 def _moment(text: str, now: datetime) -> datetime:
     if length := re.fullmatch(r"([0-9]{1,5})([mhd])", text):
         return now - int(length[1]) * UNITS[length[2]]
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as exc:
-        template = _("{text!r} is not a duration or time. Write 6h or 2026-05-01T12:00:00Z.")
-        raise typer.BadParameter(template.format(text=text)) from exc
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return parse_moment(text, _("{text!r} is not a duration or time. Write 6h or 2026-05-01T12:00:00Z."))
 
 
 def _name(series: models.Series) -> str:

@@ -13,6 +13,7 @@ from andromede_cli.columns import ID, LABELS, NAME, STATE
 from andromede_cli.command import DRY_RUN, WAIT, LabelsOption, Name, Volume, command, group, labels_of
 from andromede_cli.completion import names
 from andromede_cli.declared_commands import delete_command, list_command, show_command
+from andromede_cli.moments import parse_moment
 from andromede_cli.output import Column
 from andromede_cli.session import Session
 from andromede_sdk import NULL
@@ -94,9 +95,4 @@ def _moment(text: str | None) -> datetime | None:
         return cast("datetime", NULL)
     if length := re.fullmatch(r"([0-9]{1,4})([hdw])", text):
         return datetime.now(UTC) + int(length[1]) * UNITS[length[2]]
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as exc:
-        template = _("{text!r} is not a duration or time. Write 7d, 2026-05-01T12:00:00Z or never.")
-        raise typer.BadParameter(template.format(text=text)) from exc
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return parse_moment(text, _("{text!r} is not a duration or time. Write 7d, 2026-05-01T12:00:00Z or never."))
