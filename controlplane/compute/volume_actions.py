@@ -1,6 +1,6 @@
 """Actions of volumes and snapshots, each with the error that it would give now."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from controlplane.compute.selectors import attached_to
@@ -19,36 +19,38 @@ SNAPSHOT_ACTIONS = ("create-volume", "revert", "delete")
 
 def volume_actions(volume: Volume) -> list[dict[str, Any]]:
     """Return each of VOLUME_ACTIONS as in ActionOut."""
-    return _actions(dict(zip(VOLUME_ACTIONS, (_can_snapshot, _can_revert, _can_delete), strict=True)), volume)
+    busy = _problem(require_unlocked, volume.pk)
+    snapshot, revert = busy or _problem(_can_snapshot, volume), busy or _problem(_can_revert, volume)
+    return _actions(VOLUME_ACTIONS, snapshot, revert, _problem(_can_delete, volume))
 
 
 def snapshot_actions(snapshot: Snapshot) -> list[dict[str, Any]]:
     """Return each of SNAPSHOT_ACTIONS as in ActionOut."""
     checks = (require_snapshot_available, _can_revert_to, require_no_readers)
-    return _actions(dict(zip(SNAPSHOT_ACTIONS, checks, strict=True)), snapshot)
+    return _actions(SNAPSHOT_ACTIONS, *(_problem(check, snapshot) for check in checks))
 
 
-def _actions(checks: Mapping[str, Callable[[Any], None]], row: Volume | Snapshot) -> list[dict[str, Any]]:
-    problems = {name: _problem(check, row) for name, check in checks.items()}
-    return [{"name": name, "is_allowed": problem is None, "problem": problem} for name, problem in problems.items()]
+def _actions(names: Sequence[str], *problems: dict[str, object] | None) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "is_allowed": problem is None, "problem": problem}
+        for name, problem in zip(names, problems, strict=True)
+    ]
 
 
-def _problem(check: Callable[[Any], None], row: Volume | Snapshot) -> dict[str, object] | None:
+def _problem(check: Callable[[Any], None], subject: object) -> dict[str, object] | None:
     try:
-        check(row)
+        check(subject)
     except CloudError as exc:
         return exc.as_document()
     return None
 
 
 def _can_snapshot(volume: Volume) -> None:
-    require_unlocked(volume.pk)
     require_volume_state(volume, "available", "in-use")
     require_new_snapshots(volume)
 
 
 def _can_revert(volume: Volume) -> None:
-    require_unlocked(volume.pk)
     require_snapshots(volume)
     require_volume_state(volume, "available", "in-use")
     require_guest_off(volume)

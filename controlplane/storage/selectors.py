@@ -1,4 +1,4 @@
-"""Volumes and snapshots that an actor may see."""
+"""Volumes, snapshots and snapshot schedules that an actor may see."""
 
 from django.db.models import QuerySet
 
@@ -6,8 +6,8 @@ from controlplane.catalog.models import Image
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel.db import by_ref
-from controlplane.storage.errors import SnapshotNotFound, VolumeNotFound
-from controlplane.storage.models import Snapshot, Volume
+from controlplane.storage.errors import SnapshotNotFound, SnapshotScheduleNotFound, VolumeNotFound
+from controlplane.storage.models import Snapshot, SnapshotSchedule, Volume
 
 
 def volumes(actor: Actor, project: Project) -> QuerySet[Volume]:
@@ -38,3 +38,14 @@ def snapshot_get(actor: Actor, project: Project, ref: str) -> Snapshot:
     if snapshot is None:
         raise SnapshotNotFound(name=ref)
     return snapshot
+
+
+def snapshot_schedules(actor: Actor, project: Project) -> QuerySet[SnapshotSchedule]:
+    return SnapshotSchedule.objects.filter(project=project).select_related("volume")
+
+
+def snapshot_schedule_get(actor: Actor, project: Project, ref: str) -> SnapshotSchedule:
+    schedule = by_ref(snapshot_schedules(actor, project), ref)
+    if schedule is None:
+        raise SnapshotScheduleNotFound(name=ref)
+    return schedule

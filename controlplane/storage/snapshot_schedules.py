@@ -14,14 +14,13 @@ from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
-from controlplane.kernel.db import by_ref, edit, raise_on_violation
+from controlplane.kernel.db import edit, raise_on_violation
 from controlplane.kernel.label_selectors import label_selector
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.quotas import services as quotas
 from controlplane.storage.errors import (
     SnapshotScheduleInvalid,
     SnapshotScheduleNameTaken,
-    SnapshotScheduleNotFound,
 )
 from controlplane.storage.models import SnapshotSchedule, Volume
 from controlplane.storage.schedule_times import ScheduleTimes
@@ -42,17 +41,6 @@ class ScheduleSpec:
     selector: str = ""
     is_paused: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
-
-
-def snapshot_schedules(actor: Actor, project: Project) -> QuerySet[SnapshotSchedule]:
-    return SnapshotSchedule.objects.filter(project=project).select_related("volume")
-
-
-def snapshot_schedule_get(actor: Actor, project: Project, ref: str) -> SnapshotSchedule:
-    schedule = by_ref(snapshot_schedules(actor, project), ref)
-    if schedule is None:
-        raise SnapshotScheduleNotFound(name=ref)
-    return schedule
 
 
 @transaction.atomic

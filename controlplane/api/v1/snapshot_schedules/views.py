@@ -17,7 +17,7 @@ from controlplane.kernel.views import Body, created, route
 from controlplane.storage import snapshot_schedules as services
 from controlplane.storage.models import SnapshotSchedule, Volume
 from controlplane.storage.schedule_times import ScheduleTimes
-from controlplane.storage.selectors import volume_get
+from controlplane.storage.selectors import snapshot_schedule_get, snapshot_schedules, volume_get
 from controlplane.storage.snapshot_schedules import ScheduleSpec
 
 SCHEDULES = Listing(
@@ -38,9 +38,7 @@ class ScheduleView(ProjectView):
 class SnapshotScheduleList(ScheduleView):
     @route("snapshot_schedule_list", SnapshotScheduleOut, listing=SCHEDULES)
     def get(self, request: Request) -> Response:
-        return SCHEDULES.page(request, services.snapshot_schedules(self.actor, self.project)).answer(
-            SnapshotScheduleOut
-        )
+        return SCHEDULES.page(request, snapshot_schedules(self.actor, self.project)).answer(SnapshotScheduleOut)
 
     @route("snapshot_schedule_create", SnapshotScheduleOut, body=SnapshotScheduleIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
@@ -59,7 +57,7 @@ class SnapshotScheduleList(ScheduleView):
 
 class SnapshotScheduleDetail(ScheduleView):
     def schedule(self) -> SnapshotSchedule:
-        return services.snapshot_schedule_get(self.actor, self.project, self.kwargs["snapshot_schedule"])
+        return snapshot_schedule_get(self.actor, self.project, self.kwargs["snapshot_schedule"])
 
     def versioned(self) -> SnapshotSchedule:
         return self.schedule()

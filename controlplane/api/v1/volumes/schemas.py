@@ -94,6 +94,26 @@ class RevertIn(In):
     snapshot = Reference()
 
 
+class YoungerSnapshotOut(NamedOut):
+    taken_at = serializers.DateTimeField()
+
+
+class RevertPlanOut(Out):
+    """The effect of a revert: all that was written to the volume after `lost_since` is lost.
+
+    `size_gib`: the volume's size, which stays; `snapshot_size_gib`: its size when the snapshot was taken.
+    `younger_snapshots` of the volume stay. `instance` has the volume, and is off.
+    """
+
+    volume = NamedOut()
+    snapshot = NamedOut()
+    lost_since = serializers.DateTimeField(source="snapshot.taken_at")
+    size_gib = serializers.IntegerField(source="volume.size_gib")
+    snapshot_size_gib = serializers.IntegerField(source="snapshot.size_gib")
+    younger_snapshots = YoungerSnapshotOut(source="younger", many=True)
+    instance = NamedOut(allow_null=True)
+
+
 class StoredVolumeOut(ResourceOut):
     state = serializers.ChoiceField(list(VOLUME.moves))
     size_gib = serializers.IntegerField()

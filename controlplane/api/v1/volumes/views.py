@@ -10,11 +10,11 @@ from controlplane.api.base_views import ProjectView
 from controlplane.api.v1.instances.schemas import AttachmentIn, AttachmentOut
 from controlplane.api.v1.instances.views import InstanceView
 from controlplane.api.v1.operations.schemas import add_operation, with_operation
-from controlplane.api.v1.snapshots.schemas import RevertPlanOut
 from controlplane.api.v1.volumes.schemas import (
     GrowIn,
     RetypeIn,
     RevertIn,
+    RevertPlanOut,
     VolumeActionOut,
     VolumeIn,
     VolumeOut,
