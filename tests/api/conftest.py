@@ -14,9 +14,10 @@ from tests import cloud_fixtures
 from tests.api.client import Answer, Caller
 from tests.api.tokens import make_token
 from tests.roles import as_role
+from tests.workflows import shared_pool
 from tests.world import Cloud, make_tenant, run
 
-broker, cloud = cloud_fixtures.broker, cloud_fixtures.cloud
+broker, cloud, shared = cloud_fixtures.broker, cloud_fixtures.cloud, shared_pool.shared
 
 FRENCH = Path(django_settings.LOCALE_PATHS[0]) / "fr" / "LC_MESSAGES"
 

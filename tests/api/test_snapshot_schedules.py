@@ -1,8 +1,6 @@
 """Snapshot schedules: what they accept, when they take snapshots, what they keep, and what they miss."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,19 +16,12 @@ from controlplane.storage.models import Snapshot, SnapshotSchedule, Volume
 from controlplane.storage.schedule_runs import take_due
 from tests.api.client import Caller
 from tests.api.snapshots import make_snapshot
-from tests.workflows import shared_pool
 from tests.workflows.helpers import make_volume
 from tests.workflows.shared_pool import Shared
-from tests.world import Cloud, run
+from tests.world import run
 
 NIGHTLY = {"name": "nightly", "volume": "data", "frequency": "daily", "at": "02:30", "timezone": "Europe/Paris"}
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def shared(cloud: Cloud, tmp_path: Path) -> Iterator[Shared]:
-    with shared_pool.cluster_pool(cloud, tmp_path) as created:
-        yield created
 
 
 @pytest.fixture

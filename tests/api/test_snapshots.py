@@ -1,8 +1,6 @@
 """Snapshots of volumes, reverts to them, and volumes made from them."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,12 +26,6 @@ from tests.workflows.shared_pool import Shared
 from tests.world import Cloud
 
 TAKE = {"volume": "data", "name": "before"}
-
-
-@pytest.fixture
-def shared(cloud: Cloud, tmp_path: Path) -> Iterator[Shared]:
-    with shared_pool.cluster_pool(cloud, tmp_path) as created:
-        yield created
 
 
 @pytest.fixture

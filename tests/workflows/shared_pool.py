@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from agents.node.adapters import pools
 from agents.node.adapters.pools import Pools
 from controlplane.catalog.models import VolumeType
@@ -17,10 +19,11 @@ from controlplane.nodes import selectors
 from controlplane.nodes.models import Pool
 from controlplane.operations.models import Operation
 from controlplane.reconcilers import storage_clusters
-from controlplane.storage.models import Volume
+from controlplane.storage.models import Snapshot, Volume
 from controlplane.storage.services import NewVolume, volume_create
 from tests.storage_agent import FakeStorageAgent
 from tests.workflows.helpers import done, fresh
+from tests.workflows.snapshots import ask_snapshot
 from tests.world import Cloud, FakeMachine
 
 NAME, ZONE = "shared", "fr-idf-1"
@@ -120,3 +123,23 @@ def _machines(cloud: Cloud, folder: Path) -> Shared:
     alone = cloud.world.add_machine(ZONE, name="alone")
     volume_type = VolumeType.objects.create(pk="shared", description="shared", pool=NAME)
     return Shared(cloud, folder, other, alone, volume_type)
+
+
+def taken(shared: Shared, volume: Volume | None = None, name: str = "then") -> Snapshot:
+    """Return a snapshot of the volume, or of a new one."""
+    snapshot, operation = ask_snapshot(shared.cloud, volume or shared.volume(), name)
+    done(operation)
+    return fresh(snapshot)
+
+
+@pytest.fixture
+def shared(cloud: Cloud, tmp_path: Path) -> Iterator[Shared]:
+    """Return a pool of a storage cluster."""
+    with cluster_pool(cloud, tmp_path) as created:
+        yield created
+
+
+@pytest.fixture
+def agent(shared: Shared) -> FakeStorageAgent:
+    assert shared.agent is not None
+    return shared.agent

@@ -1,7 +1,6 @@
 """Disks in a storage cluster: its agent makes, opens, closes and fences them, before or after the nodes."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -21,16 +20,9 @@ from controlplane.storage.services import NewVolume, volume_create, volume_delet
 from controlplane.storage_clusters.models import ClusterImage, StorageCluster
 from controlplane.workflows.registry import WORKFLOWS
 from tests.storage_agent import FakeStorageAgent
-from tests.workflows import shared_pool
 from tests.workflows.helpers import altered, cancel, die_with_guests, done, fresh, run_on, then
 from tests.workflows.shared_pool import Shared
-from tests.world import Cloud, follow, run
-
-
-@pytest.fixture
-def shared(cloud: Cloud, tmp_path: Path) -> Iterator[Shared]:
-    with shared_pool.cluster_pool(cloud, tmp_path) as created:
-        yield created
+from tests.world import follow, run
 
 
 def agent_of(shared: Shared) -> FakeStorageAgent:

@@ -1,8 +1,7 @@
 """Orphans in storage clusters: images that no row expects, and volumes that the cluster does not have."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -35,22 +34,15 @@ from tests.storage_agent import FakeStorageAgent, storage_pool
 from tests.workflows import shared_pool
 from tests.workflows.helpers import done, fresh
 from tests.workflows.shared_pool import NAME, Shared
-from tests.world import Cloud, follow, run
+from tests.world import follow, run
 
 OPERATOR = Actor(new_id(), new_id(), None, "", is_operator=True)
 
 
 @pytest.fixture
-def shared(cloud: Cloud, tmp_path: Path, settings: Settings) -> Iterator[Shared]:
+def shared(shared: Shared, settings: Settings) -> Shared:
     settings.QUARANTINE_AFTER_S = 0
-    with shared_pool.cluster_pool(cloud, tmp_path) as created:
-        yield created
-
-
-@pytest.fixture
-def agent(shared: Shared) -> FakeStorageAgent:
-    assert shared.agent is not None
-    return shared.agent
+    return shared
 
 
 def long_ago(*rows: Volume | Instance) -> None:

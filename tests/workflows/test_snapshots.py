@@ -1,7 +1,7 @@
 """Snapshots of volumes in a storage cluster: taken, deleted, reverted to and cloned, under permits of their own."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -37,7 +37,7 @@ from controlplane.placement.models import Permit as PermitRow
 from controlplane.quotas import services as quotas
 from controlplane.quotas.models import QuotaUse
 from controlplane.reconcilers import quota_drift, storage_clusters
-from controlplane.storage.models import Snapshot, Volume
+from controlplane.storage.models import Snapshot
 from controlplane.storage.services import volume_grow
 from controlplane.storage.snapshot_placement import snapshot_placement_request
 from controlplane.workflows.registry import WORKFLOWS
@@ -46,31 +46,12 @@ from tests.facts import import_sample
 from tests.services.placement.test_policies_of_operations import moving
 from tests.services.policies import HOME, classify, in_zones, ruled
 from tests.storage_agent import FakeSnapshot, FakeStorageAgent, storage_pool
-from tests.workflows import shared_pool
 from tests.workflows.helpers import altered, done, explode, fresh, run_on, then
-from tests.workflows.shared_pool import NAME, Shared
+from tests.workflows.shared_pool import NAME, Shared, taken
 from tests.workflows.snapshots import ask_clone, ask_revert, ask_snapshot, delete_snapshot
-from tests.world import Cloud, follow, run, run_next_attempt
+from tests.world import follow, run, run_next_attempt
 
 ELSEWHERE = "de-rhein-1"
-
-
-@pytest.fixture
-def shared(cloud: Cloud, tmp_path: Path) -> Iterator[Shared]:
-    with shared_pool.cluster_pool(cloud, tmp_path) as created:
-        yield created
-
-
-@pytest.fixture
-def agent(shared: Shared) -> FakeStorageAgent:
-    assert shared.agent is not None
-    return shared.agent
-
-
-def taken(shared: Shared, volume: Volume | None = None, name: str = "then") -> Snapshot:
-    snapshot, operation = ask_snapshot(shared.cloud, volume or shared.volume(), name)
-    done(operation)
-    return fresh(snapshot)
 
 
 def permit_of(agent: FakeStorageAgent, call: str) -> Permit:

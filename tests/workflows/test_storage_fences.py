@@ -1,8 +1,6 @@
 """A dead node's addresses are fenced in the storage clusters before a disk there is opened elsewhere."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -22,27 +20,19 @@ from controlplane.nodes.storage_addresses import seen_by_storage
 from controlplane.reconcilers import node_removals
 from controlplane.storage_clusters.models import NodeFence, StorageCluster
 from tests.storage_agent import FakeStorageAgent
-from tests.workflows import shared_pool
 from tests.workflows.helpers import die_with_guests, fresh
 from tests.workflows.shared_pool import Shared
-from tests.world import Cloud, follow, run
+from tests.world import follow, run
 
 ADDRESSES = ["10.0.8.2", "2001:db8::2"]
 SECONDS = int(LASTS.total_seconds())
 
 
 @pytest.fixture
-def shared(cloud: Cloud, tmp_path: Path) -> Iterator[Shared]:
+def shared(shared: Shared) -> Shared:
     """Nodes of a test share 127.0.0.1; the one that dies reaches the cluster from addresses of its own."""
-    with shared_pool.cluster_pool(cloud, tmp_path) as created:
-        call_command("set_storage_addresses", "other", *ADDRESSES)
-        yield created
-
-
-@pytest.fixture
-def agent(shared: Shared) -> FakeStorageAgent:
-    assert shared.agent is not None
-    return shared.agent
+    call_command("set_storage_addresses", "other", *ADDRESSES)
+    return shared
 
 
 def fence(shared: Shared) -> NodeFence:

@@ -1,8 +1,7 @@
 """Reverts of volumes that fail: before the copy they end, and after it may have begun they never do."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import grpc
 import pytest
@@ -22,29 +21,10 @@ from controlplane.storage_clusters import storage_client
 from controlplane.workflows.registry import WORKFLOWS
 from tests.services.policies import in_zones, ruled
 from tests.storage_agent import FakeStorageAgent
-from tests.workflows import shared_pool
 from tests.workflows.helpers import altered, die_with_guests, done, explode, fresh, run_on, then
-from tests.workflows.shared_pool import Shared
+from tests.workflows.shared_pool import Shared, taken
 from tests.workflows.snapshots import ask_clone, ask_revert, ask_snapshot
-from tests.world import Cloud, follow, run, run_next_attempt
-
-
-@pytest.fixture
-def shared(cloud: Cloud, tmp_path: Path) -> Iterator[Shared]:
-    with shared_pool.cluster_pool(cloud, tmp_path) as created:
-        yield created
-
-
-@pytest.fixture
-def agent(shared: Shared) -> FakeStorageAgent:
-    assert shared.agent is not None
-    return shared.agent
-
-
-def taken(shared: Shared) -> Snapshot:
-    snapshot, operation = ask_snapshot(shared.cloud, shared.volume())
-    done(operation)
-    return fresh(snapshot)
+from tests.world import follow, run, run_next_attempt
 
 
 def begin_revert(shared: Shared, snapshot: Snapshot) -> Operation:
