@@ -4,13 +4,22 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 
 def describe_type(volume_type: Mapping[str, Any]) -> str:
     """Return the type as a choice of a form: its id, its description, its place and its limits."""
     place = _("shared storage") if volume_type["pool"] else _("on the node's own disk")
-    facts = ", ".join((place, describe_type_limits(volume_type)))
+    facts = ", ".join(filter(None, (place, describe_durability(volume_type), describe_type_limits(volume_type))))
     return f"{volume_type['id']}: {volume_type['description']} ({facts})"
+
+
+def describe_durability(volume_type: Mapping[str, Any]) -> str:
+    """Return how many copies of the data there are; empty: not reported."""
+    replicas = volume_type["replicas"]
+    if not replicas:
+        return ""
+    return ngettext("{count} copy of the data", "{count} copies of the data", replicas).format(count=replicas)
 
 
 def types_with_snapshots(volume_types: Iterable[Mapping[str, Any]]) -> str:

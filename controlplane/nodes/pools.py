@@ -1,7 +1,7 @@
 """Pools: the nodes' reports of shared storage, and the nodes that have each pool."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -29,6 +29,32 @@ class ReportedPool:
     uuid: UUID
     path: str
     size_gib: int
+
+
+@dataclass(frozen=True)
+class PoolsOfName:
+    """The pools of one name, of which each zone has at most one. `replicas`: the fewest; None: not reported."""
+
+    zones: tuple[str, ...]
+    replicas: int | None
+    has_snapshots: bool
+
+
+def pools_by_name(names: Iterable[str]) -> dict[str, PoolsOfName]:
+    """Return the pools by name, in one query. `has_snapshots`: each of them has."""
+    pools: dict[str, list[Pool]] = {}
+    for pool in Pool.objects.filter(name__in=set(names)).select_related("cluster").order_by("zone"):
+        pools.setdefault(pool.name, []).append(pool)
+    return {name: _of_name(found) for name, found in pools.items()}
+
+
+def _of_name(pools: Sequence[Pool]) -> PoolsOfName:
+    replicas = [pool.replicas for pool in pools]
+    return PoolsOfName(
+        zones=tuple(pool.zone_id for pool in pools),
+        replicas=None if None in replicas else min(each for each in replicas if each is not None),
+        has_snapshots=all(map(has_snapshots, pools)),
+    )
 
 
 def has_snapshots(pool: Pool | None) -> bool:

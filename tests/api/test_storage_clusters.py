@@ -1,12 +1,13 @@
 """Routes of storage clusters, and what routes of pools say of theirs."""
 
+from controlplane.kernel.ids import new_id
 from controlplane.nodes.models import RBD, Node, Pool
 from controlplane.storage_clusters.cluster_pools import ReportedClusterPool
 from controlplane.storage_clusters.models import StorageCluster
 from controlplane.storage_clusters.services import ClusterReport, record_report
 from tests.api.client import Caller
 from tests.storage_agent import FSID
-from tests.world import Cloud
+from tests.world import Cloud, make_zone
 
 NEW = {"name": "ceph-1", "zone": "fr-idf-1", "address": "10.0.7.21:7447"}
 
@@ -70,3 +71,20 @@ def test_pools_are_listed_by_engine(cloud: Cloud, operator: Caller) -> None:
     }
     folder = names["folder"][0]
     assert (folder["is_nearly_full"], folder["cluster"], folder["written_gib"]) == (True, None, None)
+
+
+def test_type_shows_the_zones_and_replicas_of_its_pool(cloud: Cloud, operator: Caller, api: Caller) -> None:
+    facts = "zones", "replicas", "has_snapshots"
+    new = {"id": "safe", "description": "Three copies", "pool": "vms"}
+    created = operator.post("/v1/volume-types", new).body
+    assert [created[fact] for fact in facts] == [[], None, False]
+    pool = reported(operator.post("/v1/storage-clusters", NEW).body["id"])
+    StorageCluster.objects.update(capabilities=["snapshots"])
+    usable = {each["id"]: each for each in api.get("volume-types").body["items"]}
+    assert [usable["safe"][fact] for fact in facts] == [["fr-idf-1"], 3, True]
+    assert [usable["local"][fact] for fact in facts] == [None, None, False]
+    Pool.objects.create(name="vms", zone=make_zone("fr-idf-2"), uuid=new_id(), path="/srv/vms", capacity_gib=100)
+    assert [api.get("/v1/volume-types/safe").body[fact] for fact in facts] == [["fr-idf-1", "fr-idf-2"], None, False]
+    Pool.objects.filter(pk=pool.pk).update(replicas=2)
+    Pool.objects.filter(zone="fr-idf-2").update(replicas=3)
+    assert api.get("/v1/volume-types/safe").body["replicas"] == 2

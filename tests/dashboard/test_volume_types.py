@@ -4,6 +4,8 @@ import pytest
 from django.test import Client
 
 from controlplane.catalog.models import VolumeType
+from controlplane.kernel.ids import new_id
+from controlplane.nodes.models import Pool
 from tests.dashboard.conftest import SignIn
 from tests.dashboard.sample_resources import text_of
 from tests.world import Cloud
@@ -42,6 +44,16 @@ def test_type_is_created_retired_and_deleted(operator: Client, cloud: Cloud) -> 
     assert "fast retired" in text_of(operator.get(CATALOG))
     assert operator.post(f"{URL}/fast/delete")["Location"] == CATALOG
     assert not VolumeType.objects.filter(pk="fast").exists()
+
+
+def test_catalog_and_forms_show_the_copies_of_the_data(operator: Client, member: Client, home: str) -> None:
+    operator.post(f"{URL}/new", FAST | {"organizations": ""})
+    pool = Pool.objects.create(name="flash", zone_id="fr-idf-1", uuid=new_id(), path="/srv/flash", capacity_gib=100)
+    assert "cop" not in text_of(operator.get(CATALOG)).partition("flash")[2].partition("IOPS")[0]
+    for replicas, words in ((1, "1 copy of the data"), (3, "3 copies of the data")):
+        Pool.objects.filter(pk=pool.pk).update(replicas=replicas)
+        assert f"flash , {words}" in text_of(operator.get(CATALOG))
+        assert f"shared storage, {words}, 10 IOPS" in text_of(member.get(f"{home}/volumes/create"))
 
 
 def test_only_operators_change_types(signed_in: SignIn, cloud: Cloud) -> None:

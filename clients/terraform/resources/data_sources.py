@@ -142,6 +142,8 @@ class VolumeTypes(CloudData):
         mb_per_s=_found("The fixed limit in MB (10^6 bytes) per second; 0: none.", NUMBER),
         mb_per_s_per_gib=_found("The same for each GiB. The larger one counts.", NUMBER),
         has_snapshots=_found("Snapshots of its volumes can be taken.", BOOL),
+        zones=_found("The zones that have the pool; null: each zone, with the disk of one node.", list_of(STRING)),
+        replicas=_found("The copies that Ceph keeps of the data; null: not reported.", NUMBER),
     )
     schema = Schema(
         {

@@ -20,6 +20,8 @@ TYPE_COLUMNS = [
     Column("IOPS/GiB", "iops_per_gib"),
     Column("MB/s", "mb_per_s"),
     Column("MB/s/GiB", "mb_per_s_per_gib"),
+    Column(_("copies"), "replicas"),
+    Column(_("snapshots"), "has_snapshots"),
     Column(_("retired"), "is_retired"),
 ]
 Iops = Annotated[int | None, typer.Option("--iops", help=_("Limit of operations per second; 0: none."), min=0)]

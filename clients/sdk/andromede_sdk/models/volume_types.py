@@ -16,7 +16,8 @@ class VolumeType(Model):
 
     A volume has the larger one of the fixed limit and that by its size; 0: no limit. `organizations`: the only ones
     that may use the type, for platform roles; null for others. A retired type takes no new volumes.
-    `has_snapshots`: snapshots of its volumes can be taken."""
+    `has_snapshots`: snapshots of its volumes can be taken. `zones`: those that have the pool; null: each zone, with the
+    disk of one node. `replicas`: the copies that Ceph keeps of the data, the fewest of these zones; null: not reported."""
 
     id: str
     description: str
@@ -28,4 +29,6 @@ class VolumeType(Model):
     organizations: list[Named] | None
     is_retired: bool
     has_snapshots: bool
+    zones: list[str] | None
+    replicas: int | None
     generation: int

@@ -8,6 +8,7 @@ from rest_framework import serializers
 from controlplane.catalog.io_limits import IoLimits
 from controlplane.catalog.models import VolumeType
 from controlplane.kernel.fields import Flag, In, Name, NamedOut, Out, Text, Whole, references
+from controlplane.nodes.pools import PoolsOfName
 
 DESCRIPTION_MAX = 200
 POOL_MAX = 40
@@ -80,10 +81,11 @@ class VolumeTypeOut(Out):
 
     A volume has the larger one of the fixed limit and that by its size; 0: no limit. `organizations`: the only ones
     that may use the type, for platform roles; null for others. A retired type takes no new volumes.
-    `has_snapshots`: snapshots of its volumes can be taken.
+    `has_snapshots`: snapshots of its volumes can be taken. `zones`: those that have the pool; null: each zone, with the
+    disk of one node. `replicas`: the copies that Ceph keeps of the data, the fewest of these zones; null: not reported.
     """
 
-    # Context: `organizations`, names by id; None: the actor does not see them. `pools_with_snapshots`: names of pools.
+    # Context: `organizations`, names by id; None: the actor does not see them. `pools`: by name.
     id = serializers.CharField()
     description = serializers.CharField()
     pool = serializers.CharField()
@@ -94,6 +96,8 @@ class VolumeTypeOut(Out):
     organizations = serializers.SerializerMethodField()
     is_retired = serializers.BooleanField()
     has_snapshots = serializers.SerializerMethodField()
+    zones = serializers.SerializerMethodField()
+    replicas = serializers.SerializerMethodField()
     generation = serializers.IntegerField()
 
     @extend_schema_field(NamedOut(many=True, allow_null=True))
@@ -104,4 +108,19 @@ class VolumeTypeOut(Out):
         return [{"id": str(each), "name": names[each]} for each in volume_type.organization_ids if each in names]
 
     def get_has_snapshots(self, volume_type: VolumeType) -> bool:
-        return volume_type.pool in self.context["pools_with_snapshots"]
+        pools = self._pools(volume_type)
+        return pools is not None and pools.has_snapshots
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField(), allow_null=True))
+    def get_zones(self, volume_type: VolumeType) -> list[str] | None:
+        pools = self._pools(volume_type)
+        return None if not volume_type.pool else list(pools.zones) if pools is not None else []
+
+    @extend_schema_field(serializers.IntegerField(allow_null=True))
+    def get_replicas(self, volume_type: VolumeType) -> int | None:
+        pools = self._pools(volume_type)
+        return None if pools is None else pools.replicas
+
+    def _pools(self, volume_type: VolumeType) -> PoolsOfName | None:
+        pools: dict[str, PoolsOfName] = self.context["pools"]
+        return pools.get(volume_type.pool)

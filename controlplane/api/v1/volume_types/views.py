@@ -17,19 +17,19 @@ from controlplane.identity.models import Organization
 from controlplane.identity.selectors import organization_get
 from controlplane.kernel.listing import Listing
 from controlplane.kernel.views import Body, created, resolve_references, route
-from controlplane.storage.snapshot_sources import pools_with_snapshots
+from controlplane.nodes.pools import pools_by_name
 
 VOLUME_TYPES = Listing({}, sorts=BY_ID)
 
 
 def _context(actor: Actor, volume_types: Sequence[VolumeType]) -> dict[str, Any]:
-    """Return the names of the organizations, for actors that see all of them, and of the pools with snapshots."""
-    pools = set(pools_with_snapshots().values_list("name", flat=True))
+    """Return the names of the organizations, for actors that see all of them, and the pools by name."""
+    pools = pools_by_name(each.pool for each in volume_types if each.pool)
     if not actor.sees_all:
-        return {"organizations": None, "pools_with_snapshots": pools}
+        return {"organizations": None, "pools": pools}
     ids = {each for volume_type in volume_types for each in volume_type.organization_ids}
     names = dict(Organization.objects.filter(pk__in=ids).values_list("pk", "name"))
-    return {"organizations": names, "pools_with_snapshots": pools}
+    return {"organizations": names, "pools": pools}
 
 
 class VolumeTypeView(ActorView):

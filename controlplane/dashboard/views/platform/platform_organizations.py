@@ -12,7 +12,7 @@ from controlplane.dashboard.base_views import Context, FormPage, Page, Text
 from controlplane.dashboard.forms import ApiForm, NamedForm
 from controlplane.dashboard.views.project.instances import NameForm
 from controlplane.dashboard.views.project.overview import in_words
-from controlplane.dashboard.volume_type_texts import describe_type_limits
+from controlplane.dashboard.volume_type_texts import describe_durability, describe_type_limits
 
 MANY = 200
 
@@ -125,7 +125,7 @@ class Offers(Page):
         return {
             "flavors": self.api.get("flavors", limit=MANY)["items"],
             "volume_types": [
-                each | {"limits": describe_type_limits(each)}
+                each | {"limits": describe_type_limits(each), "durability": describe_durability(each)}
                 for each in self.api.get("volume-types", limit=MANY)["items"]
             ],
             "images": self.public_images(),
