@@ -33,8 +33,15 @@ def page(instance: Instance, home: str) -> str:
 def test_metrics_can_be_limited_to_a_port(instance: Instance, member: Client, page: str, cloud: Cloud) -> None:
     port = Port.objects.get(instance_id=instance.pk)
     group = SecurityGroup.objects.create(project=port.project, name="logging")
-    rule = SecurityGroupRule.objects.create(
-        group=group, direction="in", family="ipv4", protocol="tcp", is_logged=True, fingerprint="0"
+    SecurityGroupRule.objects.create(
+        group=group,
+        direction="in",
+        family="ipv4",
+        protocol="tcp",
+        first_port=22,
+        last_port=22,
+        is_logged=True,
+        fingerprint="0",
     )
     PortSecurityGroup.objects.create(port=port, group=group)
     whole, html = shown_charts(member, f"{page}/metrics")
@@ -44,7 +51,7 @@ def test_metrics_can_be_limited_to_a_port(instance: Instance, member: Client, pa
     assert of_port == [
         *("Network", "Network: packets", "Network: dropped packets"),
         *("Security groups: dropped packets", "Bandwidth limits: dropped packets"),
-        f"Rule {rule.pk}: packets that begin a connection",
+        "Rule logging: in TCP 22 IPv4: packets that begin a connection",
     ]
     assert f'href="?hours=24&amp;port={port.pk}"' in html, "another period of the same port"
     assert shown_charts(member, f"{page}/metrics?port={instance.pk}")[0] == whole, "not a port of this instance"

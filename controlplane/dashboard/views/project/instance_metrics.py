@@ -1,10 +1,12 @@
 """Metrics of an instance, or of one of its ports, as charts and tables."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from controlplane.dashboard.rule_texts import describe_rule
 from controlplane.dashboard.views.project.instances import InstancePage
 from controlplane.dashboard.volume_type_texts import describe_limits
 from controlplane.kernel import clock
@@ -56,6 +58,7 @@ UNITS = {
     "packets/s": _("packets/s"),
 }
 TABLE_ROWS = 30
+MANY = 200
 
 
 class InstanceMetrics(InstancePage):
@@ -70,9 +73,18 @@ class InstanceMetrics(InstancePage):
         path = ("ports", port) if port else ("instances", self.instance["id"])
         metrics = self.get_in_project(*path, "metrics", since=since.isoformat())
         series = list(map(spoken, metrics["series"]))
-        shown = {"metrics": metrics | {"series": series}, "charts": charts(series)}
+        rules = self.rules(port) if any(each["rule_id"] for each in series) else {}
+        shown = {"metrics": metrics | {"series": series}, "charts": charts(series, rules)}
         limits = [] if port else disk_limits(self.instance)
         return {**shown, "ranges": RANGES, "hours": hours, "ports": ports, "port": port, "limits": limits}
+
+    def rules(self, port: str) -> dict[str, str]:
+        """Return the rules of the port's groups by id, in words."""
+        groups = self.get_in_project("ports", port)["security_groups"] or []
+        rules = {
+            group["name"]: self.get_in_project("security-groups", group["id"], "rules", limit=MANY) for group in groups
+        }
+        return {rule["id"]: describe_rule(rule, group=name) for name, found in rules.items() for rule in found["items"]}
 
 
 def disk_limits(instance: dict[str, Any]) -> list[tuple[Any, str]]:
@@ -89,10 +101,14 @@ def spoken(series: dict[str, Any]) -> dict[str, Any]:
     return series | words | ({"name": f"{name}-{rule}"} if rule else {})
 
 
-def charts(series: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return each chart with its series, and the same values as table rows: time, then one value per series."""
+def charts(series: list[dict[str, Any]], rules: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return each chart with its series, and the same values as table rows: time, then one value per series.
+
+    `rules`: those that series are about, in words, by id.
+    """
     by_name = {each["name"]: each for each in series}
-    of_rules = ((OF_A_RULE.format(rule=each["rule_id"]), (each["name"],)) for each in series if each["rule_id"])
+    counted = ((each["rule_id"], each["name"]) for each in series if each["rule_id"])
+    of_rules = ((OF_A_RULE.format(rule=rules.get(rule, rule)), (name,)) for rule, name in counted)
     drawn = []
     for words, names in (*CHARTS, *of_rules):
         shown = [by_name[name] for name in names if name in by_name]

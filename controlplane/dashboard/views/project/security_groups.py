@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard.base_views import Context, FormPage, Text
 from controlplane.dashboard.forms import ApiForm, NamedForm, initial_values
+from controlplane.dashboard.rule_texts import ports_of
 from controlplane.dashboard.views.crud import (
     CrudCreate,
     CrudDelete,
@@ -85,16 +86,6 @@ class SecurityGroupDetail(CrudDetail):
 
     def rule_url(self, rule: Context) -> str:
         return self.url("security-group-rule-delete", thing=self.thing["id"], rule=rule["id"])
-
-
-def ports_of(rule: Context) -> str:
-    """Return the ports or the ICMP type of a rule as text."""
-    if rule["icmp_type"] is not None:
-        return f"{rule['icmp_type']}" + ("" if rule["icmp_code"] is None else f"/{rule['icmp_code']}")
-    if rule["first_port"] is None:
-        return ""
-    first, last = rule["first_port"], rule["last_port"]
-    return str(first) if first == last else f"{first}-{last}"
 
 
 class SecurityGroupCreate(CrudCreate):
