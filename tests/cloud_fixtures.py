@@ -24,6 +24,7 @@ def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
 
 @contextmanager
 def furnished_cloud(folder: Path, settings: Settings, furnish: Furnish = bare) -> Iterator[Cloud]:
+    """Make the cloud of the fixture, with all that `furnish` adds to it."""
     settings.PKI_DIR = folder / "pki"
     settings.IMAGES_DIR = folder / "images"
     with copied_cloud_in(folder, furnish) as created:

@@ -29,6 +29,7 @@ def known(cloud: Cloud) -> Cloud:
 
 
 def inform(cloud: Cloud) -> None:
+    """Import the sample catalogue and the shipped classifications, and send the facts to the nodes."""
     import_all()
     cloud.world.publish_keys()
     learn(cloud)
