@@ -86,10 +86,10 @@ class Stack:
         if not key.exists():
             key.touch(mode=0o600)
             key.write_text(secrets.token_urlsafe(48))
-        if not self.is_durable:
-            database_template.copy_cluster_into(self.var)
+        is_migrated = not self.is_durable and database_template.copy_cluster_into(self.var)
         services.start(self.var, is_durable=self.is_durable)
-        self.migrate()
+        if not is_migrated:
+            self.migrate()
         self.manage("init_pki", "--sentinel")
         fixtures = ROOT / "controlplane" / "catalog" / "fixtures"
         catalogue = str(fixtures / "catalogue.json")

@@ -19,10 +19,13 @@ ROOT = Path(__file__).resolve().parent.parent
 VAR = ROOT / "var" / "prepared"
 
 
-def copy_cluster_into(var: Path) -> None:
-    """Copy a cluster to DIR/pg for services.start(), unless there is one. Other processes may do the same at once."""
+def copy_cluster_into(var: Path) -> bool:
+    """Copy a cluster to DIR/pg for services.start(), unless there is one. Other processes may do the same at once.
+
+    Returns whether it was copied: then it has the schema and the rights of each process.
+    """
     if (var / "pg").exists():
-        return
+        return False
     var.mkdir(parents=True, exist_ok=True)
     VAR.parent.mkdir(exist_ok=True)
     with VAR.with_suffix(".lock").open("w") as lock:
@@ -32,6 +35,7 @@ def copy_cluster_into(var: Path) -> None:
             make_cluster()
             stamp.write_text(digest)
         subprocess.run(["cp", "--archive", "--reflink=auto", str(VAR / "pg"), str(var / "pg")], check=True)
+    return True
 
 
 def schema_digest(apps: Path = ROOT / "controlplane") -> str:

@@ -1,5 +1,5 @@
-"""Copies of one cloud: a process makes it once in MAX_AGE, and each test gets its rows, files and objects again, with a
-new agent at an address of its own.
+"""Copies of a cloud, and of a catalogue: a process makes each once in MAX_AGE, and each test gets its rows, files and
+objects again, with a new agent at an address of its own.
 
 So ids and keys are the same in many tests of a process. world.cloud_in makes a cloud with ids of its own.
 """
@@ -7,7 +7,7 @@ So ids and keys are the same in many tests of a process. world.cloud_in makes a 
 import os
 import pickle
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +17,6 @@ from django.db import connection, transaction
 
 from controlplane.catalog.models import FactsEpoch
 from controlplane.kernel import clock
-from controlplane.nodes.models import Node
 from tests import world
 
 MAX_AGE = timedelta(seconds=60)  # no document or report is old for a test
@@ -39,10 +38,9 @@ SELECT string_agg(quote_literal(row::text), ','), bool_or(NOT is_new), bool_or(i
 
 @dataclass(frozen=True)
 class Prototype:
-    """A cloud without its agent.
+    """Rows, and the parts of a cloud without its agent.
 
-    `epoch`: of the database before there was a cloud. `rows`: the statements that write them. `files`: path → mode and
-    content.
+    `epoch`: of the database before. `rows`: the statements that write them. `files`: path → mode and content.
     """
 
     epoch: int
@@ -52,24 +50,41 @@ class Prototype:
     objects: bytes
 
 
-_prototype: Prototype | None = None
+Furnish = Callable[[world.Cloud], None]
+Write = Callable[[], None]
+_prototypes: dict[object, Prototype] = {}
+
+
+def bare(cloud: world.Cloud) -> None:
+    """Leave the cloud as world.cloud_in makes it."""
 
 
 @contextmanager
-def copied_cloud_in(folder: Path) -> Iterator[world.Cloud]:
-    """Make a cloud like world.cloud_in; a copy, where the test's transaction has written nothing yet."""
+def copied_cloud_in(folder: Path, furnish: Furnish = bare) -> Iterator[world.Cloud]:
+    """Make a cloud like world.cloud_in, furnished; a copy, where the test's transaction has written nothing yet."""
     if not _is_untouched():
         with world.cloud_in(folder) as created:
+            furnish(created)
             yield created
         return
-    prototype = _prototype_of(folder)
+    prototype = _prototype_of(furnish, lambda epoch: _make(folder, epoch, furnish))
     _write_files(folder, prototype)
     with world.running(folder) as created:
         row, *others = pickle.loads(prototype.objects)
         machine = created.serve(row)
-        _write_rows(prototype, row)
+        _write_rows(prototype)
+        row.last_heartbeat_at = row.attested_at = clock.now()
+        row.save(update_fields=["address", "last_heartbeat_at", "attested_at"])
         tenant, image, flavor, volume_type, network = others
         yield world.Cloud(created, machine, tenant, image, flavor, volume_type, network)
+
+
+def write_copied_rows(write: Write) -> None:
+    """Write the rows that `write` writes; copies of them, where the test's transaction has written nothing yet."""
+    if not _is_untouched():
+        write()
+        return
+    _write_rows(_prototype_of(write, lambda epoch: _rows_of(write, epoch)))
 
 
 def _is_untouched() -> bool:
@@ -80,19 +95,19 @@ def _is_untouched() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _prototype_of(folder: Path) -> Prototype:
-    global _prototype
+def _prototype_of(key: object, make: Callable[[int], Prototype]) -> Prototype:
     epoch = FactsEpoch.objects.values_list("value", flat=True).get(pk=1)
-    known = _prototype
+    known = _prototypes.get(key)
     if known is None or known.epoch != epoch or not timedelta(0) <= clock.now() - known.made_at < MAX_AGE:
-        _prototype = known = _make(folder, epoch)
+        _prototypes[key] = known = make(epoch)
     return known
 
 
-def _make(folder: Path, epoch: int) -> Prototype:
+def _make(folder: Path, epoch: int, furnish: Furnish) -> Prototype:
     """Make a cloud, and undo it."""
     point, made_at = transaction.savepoint(), clock.now()
     with world.cloud_in(folder) as created:
+        furnish(created)
         parts = created.machine.row, created.tenant, created.image, created.flavor, created.volume_type, created.network
     rows = _rows()
     transaction.savepoint_rollback(point)
@@ -101,6 +116,15 @@ def _make(folder: Path, epoch: int) -> Prototype:
         for path in sorted(folder.rglob("*"))
     }
     return Prototype(epoch, made_at, rows, files, pickle.dumps(parts))
+
+
+def _rows_of(write: Write, epoch: int) -> Prototype:
+    """Write the rows, and undo it."""
+    point, made_at = transaction.savepoint(), clock.now()
+    write()
+    rows = _rows()
+    transaction.savepoint_rollback(point)
+    return Prototype(epoch, made_at, rows, {}, b"")
 
 
 def _rows() -> str:
@@ -123,15 +147,13 @@ def _rows() -> str:
     return ";\n".join(statements)
 
 
-def _write_rows(prototype: Prototype, row: Node) -> None:
+def _write_rows(prototype: Prototype) -> None:
     """Write the rows; their triggers have run when they were made."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"SET LOCAL session_replication_role = replica; {prototype.rows}; "
             "SET LOCAL session_replication_role = origin"
         )
-    row.last_heartbeat_at = row.attested_at = clock.now()
-    row.save(update_fields=["address", "last_heartbeat_at", "attested_at"])
 
 
 def _write_files(folder: Path, prototype: Prototype) -> None:

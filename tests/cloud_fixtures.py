@@ -1,13 +1,14 @@
 """Fixtures of the test cloud. Conftests assign them where tests run the product in one process, without workers."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from pytest_django import Settings
 
 from controlplane.operations import wakeups
-from tests.cloud_copies import copied_cloud_in
+from tests.cloud_copies import Furnish, bare, copied_cloud_in
 from tests.world import Broker, Cloud
 
 
@@ -17,9 +18,16 @@ def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
 
     It is inside the test's transaction, so that a test is fast and leaves nothing.
     """
-    settings.PKI_DIR = tmp_path / "pki"
-    settings.IMAGES_DIR = tmp_path / "images"
-    with copied_cloud_in(tmp_path) as created:
+    with furnished_cloud(tmp_path, settings) as created:
+        yield created
+
+
+@contextmanager
+def furnished_cloud(folder: Path, settings: Settings, furnish: Furnish = bare) -> Iterator[Cloud]:
+    """Make the cloud of the fixture, with all that `furnish` adds to it."""
+    settings.PKI_DIR = folder / "pki"
+    settings.IMAGES_DIR = folder / "images"
+    with copied_cloud_in(folder, furnish) as created:
         yield created
 
 

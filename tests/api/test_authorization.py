@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -34,7 +35,6 @@ from controlplane.kernel.ids import new_id
 from controlplane.kernel.views import View
 from tests.api.client import Answer, Caller
 from tests.api.test_isolation import ALL, MADE_BY_NAME, NAMES, Route, names  # noqa: F401 - names is a fixture
-from tests.nightly import as_nightly
 from tests.world import Cloud
 
 DAY = timedelta(days=1)
@@ -163,9 +163,29 @@ EVERYBODY = [
 ]
 # Who passes most rules of the table: the others get less far.
 FOREIGNERS = [each for each in EVERYBODY if each.is_foreign and each.role in ("owner", "sovereignty_officer")]
-# Other foreigners are refused for the same reason, and tried nightly.
-TRIED = [as_nightly(each) if each.is_foreign and each not in FOREIGNERS else each for each in EVERYBODY]
+# Credentials that every route treats alike: together those of a group try every route, and each of them every route
+# nightly. Anonymous requests, and the owner of a project for whoever is bound to one, try every route anyway.
+ALIKE = (
+    [each for each in EVERYBODY if each.refusal is not None and each.name != "anonymous"],
+    [each for each in EVERYBODY if each.is_bound and each.role != "owner"],
+    FOREIGNERS,
+)
 COMBINATIONS = len(ALL) * len(EVERYBODY)
+
+
+def shared_out() -> Iterator[Any]:
+    """Return everybody with the routes to try. Other foreigners are refused for the same reason: nightly."""
+    for who in EVERYBODY:
+        group = next((group for group in ALIKE if who in group), [who])
+        is_lesser = who.is_foreign and who not in FOREIGNERS
+        own = ALL[group.index(who) :: len(group)]
+        yield pytest.param(who, own, id=str(who), marks=[pytest.mark.nightly] if is_lesser else [])
+        if len(group) > 1:
+            yield pytest.param(who, ALL, id=f"{who}-all", marks=pytest.mark.nightly)
+
+
+TRIED = list(shared_out())
+TRIED_FOREIGNERS = [each for each in TRIED if each.values[0] in FOREIGNERS]
 
 
 @contextmanager
@@ -222,10 +242,15 @@ def check(who: Somebody, caller: Caller, route: Route, named: dict[str, str]) ->
         assert code not in refusals, description
 
 
-@pytest.mark.parametrize("who", TRIED, ids=str)
-def test_every_route_agrees_with_the_table(who: Somebody, cloud: Cloud, names: dict[str, str]) -> None:  # noqa: F811
+@pytest.mark.parametrize(("who", "routes"), TRIED)
+def test_every_route_agrees_with_the_table(
+    who: Somebody,
+    routes: list[Route],
+    cloud: Cloud,
+    names: dict[str, str],  # noqa: F811
+) -> None:
     caller = Caller(token=who.secret(cloud), project="alpha")
-    for route in ALL:
+    for route in routes:
         check(who, caller, route, names)
 
 
@@ -238,16 +263,17 @@ def plain(answer: Answer, named: dict[str, str]) -> tuple[int, str, dict[str, st
     return answer.status, text, answer.headers
 
 
-@pytest.mark.parametrize("who", FOREIGNERS, ids=str)
+@pytest.mark.parametrize(("who", "routes"), TRIED_FOREIGNERS)
 def test_foreign_and_missing_resources_get_equal_answers(
     who: Somebody,
+    routes: list[Route],
     cloud: Cloud,
     names: dict[str, str],  # noqa: F811
 ) -> None:
     caller = Caller(token=who.secret(cloud))
     nothing = {name: value if name in SHARED else str(new_id()) for name, value in names.items()}
     nothing["classification"] = "gamma-org.secret"[: len(names["classification"])]
-    for route in (route for route in ALL if TABLE[route.operation_id].roles != PUBLIC):
+    for route in (route for route in routes if TABLE[route.operation_id].roles != PUBLIC):
         for parent in ({}, {"project": "beta", "organization": "beta-org"}):
             named = re.findall(r"<str:(\w+)>", route.path)
             if not set(named) - set(SHARED) - parent.keys() or (parent and route.key in MADE_BY_NAME):
@@ -275,6 +301,9 @@ def test_every_rule_of_the_table_is_tested(capsys: pytest.CaptureFixture[str]) -
         assert rule.roles - PUBLIC - SIGNED_IN - OWN <= tried
     assert TABLE.keys() >= FINER
     assert COMBINATIONS > 3000
+    for group in ALIKE:
+        tried_by = [each.values[1] for each in TRIED if each.values[0] in group and not each.marks]
+        assert {route.key for share in tried_by for route in share} == {route.key for route in ALL}
     with capsys.disabled():
         print(f"\n{len(ALL)} routes × {len(EVERYBODY)} credentials = {COMBINATIONS} combinations")
 

@@ -131,7 +131,7 @@ def slept(operation: Operation, case: Case, step: str, act: Act) -> None:
         run_on(operation, altered(WORKFLOWS[case.kind], step, sleep_while(act)))
 
 
-@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=7, beginning=0))
+@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=10, beginning=0))
 def test_step_with_a_lost_answer_is_retried(cloud: Cloud, case: Case, step: str) -> None:
     operation = case.prepare(cloud)()
     starts = count_starts(cloud)
@@ -144,7 +144,7 @@ def test_step_with_a_lost_answer_is_retried(cloud: Cloud, case: Case, step: str)
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=7, beginning=1))
+@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=10, beginning=1))
 def test_duplicate_task_is_noop(cloud: Cloud, case: Case, step: str) -> None:
     """In the middle of the step, and when all is over."""
     operation = case.prepare(cloud)()
@@ -159,7 +159,7 @@ def test_duplicate_task_is_noop(cloud: Cloud, case: Case, step: str) -> None:
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=7, beginning=2))
+@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=10, beginning=2))
 def test_stale_worker_after_success_is_noop(cloud: Cloud, case: Case, step: str) -> None:
     operation = case.prepare(cloud)()
     starts, ended = count_starts(cloud), dict[str, object]()
@@ -175,7 +175,7 @@ def test_stale_worker_after_success_is_noop(cloud: Cloud, case: Case, step: str)
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize(("case", "step"), thinned(CANCELLABLE, keep_every=7, beginning=3))
+@pytest.mark.parametrize(("case", "step"), thinned(CANCELLABLE, keep_every=10, beginning=3))
 def test_stale_worker_after_cancel_is_noop(cloud: Cloud, case: Case, step: str) -> None:
     ask = case.prepare(cloud)
     before = picture(cloud)
@@ -191,7 +191,7 @@ def test_stale_worker_after_cancel_is_noop(cloud: Cloud, case: Case, step: str) 
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize(("case", "step"), thinned(UNDOABLE, keep_every=7, beginning=4))
+@pytest.mark.parametrize(("case", "step"), thinned(UNDOABLE, keep_every=10, beginning=4))
 def test_stale_worker_before_an_undo_is_noop(cloud: Cloud, case: Case, step: str) -> None:
     """The step failed, and before its undo the worker sleeps until another one has undone all."""
     ask = case.prepare(cloud)
@@ -216,7 +216,7 @@ def test_stale_worker_before_an_undo_is_noop(cloud: Cloud, case: Case, step: str
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=7, beginning=5))
+@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=10, beginning=5))
 def test_stale_worker_after_deletion_leaves_nothing(cloud: Cloud, case: Case, step: str) -> None:
     operation = case.prepare(cloud)()
 
@@ -228,7 +228,7 @@ def test_stale_worker_after_deletion_leaves_nothing(cloud: Cloud, case: Case, st
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=5, beginning=0))
+@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=8, beginning=0))
 def test_stale_worker_inside_a_step_after_deletion_leaves_nothing(
     cloud: Cloud, case: Case, step: str, sleeper: Sleeper
 ) -> None:
@@ -242,7 +242,7 @@ def test_stale_worker_inside_a_step_after_deletion_leaves_nothing(
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize(("case", "step"), thinned(CANCELLABLE, keep_every=5, beginning=1))
+@pytest.mark.parametrize(("case", "step"), thinned(CANCELLABLE, keep_every=8, beginning=1))
 def test_stale_worker_inside_a_step_after_cancel_is_noop(cloud: Cloud, case: Case, step: str, sleeper: Sleeper) -> None:
     ask = case.prepare(cloud)
     before = picture(cloud)

@@ -41,7 +41,7 @@ from controlplane.placement.models import (
 from controlplane.placement.simulations import admissible_zones
 from controlplane.reconcilers import policy_proposals
 from tests.services.placement.test_placement import ask
-from tests.services.policies import EU, SNC, classify, import_all, in_zones, officer, operator, shipped
+from tests.services.policies import EU, SNC, classify, in_zones, officer, operator, shipped
 from tests.world import Tenant, make_node, make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -78,8 +78,9 @@ def head_of(tenant: Tenant) -> int:
         ("eu", "atoms/0", "-"),
     ],
 )
-def test_ill_typed_clause_is_refused_with_its_field(tenant: Tenant, clause: Any, field: str, named: str) -> None:
-    import_all()
+def test_ill_typed_clause_is_refused_with_its_field(
+    imported: None, tenant: Tenant, clause: Any, field: str, named: str
+) -> None:
     with pytest.raises(PolicyInvalid) as caught:
         set_for(tenant, [clause])
     assert str(caught.value.field).startswith(field)
@@ -107,8 +108,7 @@ def test_redundant_clause_is_reported_and_kept(tenant: Tenant) -> None:
     assert outcome.version.clauses == [wider[0] | {"value": ["de-rhein-1", "fr-idf-1"]}]
 
 
-def test_review_lists_newly_refused_zones(tenant: Tenant) -> None:
-    import_all()
+def test_review_lists_newly_refused_zones(imported: None, tenant: Tenant) -> None:
     first = set_for(tenant, EU)
     assert "us-va-1" in first.review.newly_refused
     second = policies.policy_set(tenant.actor, clauses=[SNC], project=tenant.project)
@@ -116,8 +116,7 @@ def test_review_lists_newly_refused_zones(tenant: Tenant) -> None:
     assert "de-rhein-1" in second.review.newly_refused
 
 
-def test_clause_about_backups_refuses_no_zone_for_new_resources(tenant: Tenant) -> None:
-    import_all()
+def test_clause_about_backups_refuses_no_zone_for_new_resources(imported: None, tenant: Tenant) -> None:
     far = {"id": "far", "op": "min_distance_km", "value": 100, "roles": ["backup"]}
     assert set_for(tenant, [far]).review.newly_refused == ()
     assert len(admissible_zones(effective_policies.for_project(tenant.project))) > 10
@@ -392,8 +391,9 @@ def test_proposal_is_withdrawn_when_an_approver_loses_the_role(
         (EU, list(reversed(EU)), "same"),
     ],
 )
-def test_review_classifies_the_change(tenant: Tenant, before: list[Any], after: list[Any], change: str) -> None:
-    import_all()
+def test_review_classifies_the_change(
+    imported: None, tenant: Tenant, before: list[Any], after: list[Any], change: str
+) -> None:
     set_for(tenant, before)
     review = policies.policy_review(policies.PolicyOwner(organization=tenant.project.organization), after)
     assert review.change == change
@@ -411,8 +411,7 @@ def test_history_cannot_be_rewritten(tenant: Tenant) -> None:
 # ---- classifications
 
 
-def test_the_shipped_classifications_are_imported_once() -> None:
-    import_all()
+def test_the_shipped_classifications_are_imported_once(imported: None) -> None:
     versions = PolicyVersion.objects.count()
     again = classifications_import(SYSTEM, shipped())
     assert (again.known, again.changed, again.kept) == (8, 0, ())
@@ -440,15 +439,13 @@ def test_foreign_control_keys_and_restricted_data_are_unwaivable() -> None:
         ("classified", ""),
     ],
 )
-def test_shipped_classifications_admit_the_documented_zones(name: str, zones: str) -> None:
+def test_shipped_classifications_admit_the_documented_zones(imported: None, name: str, zones: str) -> None:
     """The scenarios S1, S2, S5 and S3."""
-    import_all()
     admissible = admissible_zones(effective_policies.of_classification(Classification.objects.get(pk=name)))
     assert " ".join(sorted(admissible)) == zones
 
 
-def test_import_keeps_stricter_local_classifications() -> None:
-    import_all()
+def test_import_keeps_stricter_local_classifications(imported: None) -> None:
     hds = Classification.objects.get(pk="hds")
     stricter = policies.version_in_force(policies.PolicyOwner(classification=hds))
     assert stricter is not None
@@ -468,8 +465,7 @@ def changed(name: str, **fields: Any) -> Any:
     return document
 
 
-def test_import_relaxes_no_classification() -> None:
-    import_all()
+def test_import_relaxes_no_classification(imported: None) -> None:
     for name, field, milder in (("classified", "is_supported", True), ("dr", "drift_action", "flag")):
         before = Classification.objects.get(pk=name)
         done = classifications_import(operator(f"op-{name}"), changed(name, **{field: milder, "title": "Other"}))
@@ -479,9 +475,8 @@ def test_import_relaxes_no_classification() -> None:
         assert after.title == "Other"
 
 
-def test_stricter_classification_begins_a_new_version(tenant: Tenant) -> None:
+def test_stricter_classification_begins_a_new_version(imported: None, tenant: Tenant) -> None:
     """Also when the rest of the file demands less than what is in force."""
-    import_all()
     make_node("one")
     allocation = placement.claim(ask(tenant, classifications=("hds",)))
     for fields in ({"drift_action": "stop"}, {"drift_action": "stop", "is_supported": False, "atoms": []}):
@@ -511,8 +506,7 @@ def test_organization_classification_is_private(tenant: Tenant) -> None:
         policies.policy_set(operator(), clauses=[], classification=mine)
 
 
-def test_data_classified_as_classified_is_refused_everywhere(tenant: Tenant) -> None:
-    import_all()
+def test_data_classified_as_classified_is_refused_everywhere(imported: None, tenant: Tenant) -> None:
     make_node("one")
     with pytest.raises(PolicyUnsatisfiable) as caught:
         placement.check_placement(ask(tenant, classifications=("classified",)))
