@@ -324,6 +324,24 @@ class RevertVolumeRequest(_message.Message):
     size_bytes: int
     def __init__(self, permit: _Optional[_Union[Permit, _Mapping]] = ..., volume_id: _Optional[str] = ..., pool: _Optional[str] = ..., snapshot_id: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
+class FinishRevertRequest(_message.Message):
+    __slots__ = ("volume_id", "pool", "snapshot_id", "generation")
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_ID_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    volume_id: str
+    pool: str
+    snapshot_id: str
+    generation: int
+    def __init__(self, volume_id: _Optional[str] = ..., pool: _Optional[str] = ..., snapshot_id: _Optional[str] = ..., generation: _Optional[int] = ...) -> None: ...
+
+class FinishedRevert(_message.Message):
+    __slots__ = ("has_begun",)
+    HAS_BEGUN_FIELD_NUMBER: _ClassVar[int]
+    has_begun: bool
+    def __init__(self, has_begun: _Optional[bool] = ...) -> None: ...
+
 class FenceNodeRequest(_message.Message):
     __slots__ = ("addresses", "seconds")
     ADDRESSES_FIELD_NUMBER: _ClassVar[int]

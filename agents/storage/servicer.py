@@ -189,6 +189,12 @@ class Servicer(storage_pb2_grpc.StorageServicer):
             found = self._lanes.copies.call("revert_volume", generation=permit.gen, **asked)
         return pb.VolumeState(volume_id=volume, pool=pool, **found)
 
+    def FinishRevert(self, request: pb.FinishRevertRequest, context: grpc.ServicerContext) -> pb.FinishedRevert:
+        volume, pool, snapshot = self._snapshot(request)
+        with self._holding(context, volume):
+            asked = {"volume": volume, "pool": pool, "snapshot": snapshot, "generation": request.generation}
+            return pb.FinishedRevert(has_begun=self._lanes.copies.call("finish_revert", **asked))
+
     # ---- fencing
 
     def FenceNode(self, request: pb.FenceNodeRequest, context: grpc.ServicerContext) -> pb.Fenced:

@@ -170,6 +170,18 @@ def revert_volume(
         stub.RevertVolume(request, **_terms(IMAGE_TIMEOUT_S))
 
 
+def finish_revert(pool: Pool, volume_id: UUID, *, snapshot_id: UUID, generation: int) -> bool:
+    """Finish the revert for this generation of the volume; False: its copy has not begun, and nothing was changed.
+
+    Raises as ensure_image; StorageClusterRefused: there was a later revert, or the snapshot is gone.
+    """
+    request = pb.FinishRevertRequest(
+        volume_id=str(volume_id), pool=pool.name, snapshot_id=str(snapshot_id), generation=generation
+    )
+    with _stub(pool) as stub:
+        return bool(stub.FinishRevert(request, **_terms(IMAGE_TIMEOUT_S)).has_begun)
+
+
 @contextmanager
 def _stub(pool: Pool) -> Iterator[StorageStub]:
     cluster = pool.cluster

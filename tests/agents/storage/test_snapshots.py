@@ -387,7 +387,7 @@ def test_snapshot_is_not_taken_while_a_node_may_sleep(storage: StorageAgent, cep
 
 def test_progress_of_a_rollback_is_reported(storage: StorageAgent, ceph: CephCluster) -> None:
     """While librbd says nothing, the process does, as long as the cluster answers."""
-    from agents.storage.worker.snapshots import reported
+    from agents.storage.worker.reverts import reported
 
     volume, reports = storage.made(), []
     with image(ceph, volume, read_only=True) as opened:
