@@ -84,7 +84,7 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
             pools=[storage_pool()],
             health="ok",
             ceph_version="18.2.7",
-            capabilities=["snapshots"],
+            capabilities=["snapshots", "snapshot-lists"],
         )
         self.trust: list[pb.EnsureTrustRequest] = []
         self.images: set[str] = set()
@@ -212,8 +212,24 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
             raise self.failing_pools[request.pool]
         sizes = {str(volume_id): size for volume_id, size in self.volumes.items()} | self.foreign
         names = sorted(name for name in sizes if name > request.after)[: self.page]
-        listed = [pb.ListedVolume(name=name, size_bytes=sizes[name]) for name in names]
-        return pb.VolumePage(volumes=listed)
+        return pb.VolumePage(volumes=[self._listed(name, sizes[name]) for name in names])
+
+    def _listed(self, name: str, size_bytes: int) -> pb.ListedVolume:
+        snapshots = self._snapshots_of(name)
+        return pb.ListedVolume(
+            name=name,
+            size_bytes=size_bytes,
+            snapshots=snapshots[: self.page],
+            has_more_snapshots=len(snapshots) > self.page,
+        )
+
+    def _snapshots_of(self, volume: str) -> list[str]:
+        return sorted(str(pk) for pk, each in self.snapshots.items() if str(each.volume_id) == volume)
+
+    def ListSnapshots(self, request: pb.ListSnapshotsRequest, context: grpc.ServicerContext) -> pb.SnapshotPage:
+        self._called("list-snapshots")
+        names = [name for name in self._snapshots_of(request.volume_id) if name > request.after]
+        return pb.SnapshotPage(snapshots=[pb.SnapshotState(snapshot_id=name) for name in names[: self.page]])
 
     def FenceNode(self, request: pb.FenceNodeRequest, context: grpc.ServicerContext) -> pb.Fenced:
         self._called("fence-node")

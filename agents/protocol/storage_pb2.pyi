@@ -251,12 +251,16 @@ class VolumePage(_message.Message):
     def __init__(self, volumes: _Optional[_Iterable[_Union[ListedVolume, _Mapping]]] = ...) -> None: ...
 
 class ListedVolume(_message.Message):
-    __slots__ = ("name", "size_bytes")
+    __slots__ = ("name", "size_bytes", "snapshots", "has_more_snapshots")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOTS_FIELD_NUMBER: _ClassVar[int]
+    HAS_MORE_SNAPSHOTS_FIELD_NUMBER: _ClassVar[int]
     name: str
     size_bytes: int
-    def __init__(self, name: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+    snapshots: _containers.RepeatedScalarFieldContainer[str]
+    has_more_snapshots: bool
+    def __init__(self, name: _Optional[str] = ..., size_bytes: _Optional[int] = ..., snapshots: _Optional[_Iterable[str]] = ..., has_more_snapshots: _Optional[bool] = ...) -> None: ...
 
 class EnsureSnapshotRequest(_message.Message):
     __slots__ = ("permit", "volume_id", "pool", "snapshot_id", "size_bytes")

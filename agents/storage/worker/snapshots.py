@@ -77,6 +77,12 @@ def page(cluster: Cluster, *, volume: str, pool: str, after: str) -> list[dict[s
         return [_state(image, each) for each in heapq.nsmallest(PAGE, ours, key=lambda each: str(each["name"]))]
 
 
+def first_ids(image: Any) -> tuple[list[str], bool]:
+    """Return the ids of the open image's first snapshots, and whether it has more."""
+    names = heapq.nsmallest(PAGE + 1, (str(each["name"]) for each in image.list_snaps() if _is_ours(each)))
+    return names[:PAGE], len(names) > PAGE
+
+
 def size_of(ioctx: Any, volume: str, snapshot: str) -> int:
     """Return the size of a snapshot.
 

@@ -76,11 +76,11 @@ def remove(cluster: Cluster, *, volume: str, pool: str) -> bool:
     return True
 
 
-def page(cluster: Cluster, *, pool: str, after: str) -> list[tuple[str, int]]:
-    """Return the names and sizes of the next images; 0: a node has written something into the header that is none."""
+def page(cluster: Cluster, *, pool: str, after: str) -> list[dict[str, object]]:
+    """Return the next images; with the size 0: a node has written something into the header that is none."""
     with cluster.volumes(pool) as ioctx:
         names = (name for name in rbd.RBD().list(ioctx) if name > after and not name.endswith(DRAFT))
-        return [(name, _readable_size(ioctx, name)) for name in heapq.nsmallest(PAGE, names)]
+        return [{"name": name, **_described(ioctx, name)} for name in heapq.nsmallest(PAGE, names)]
 
 
 def _make(
@@ -127,11 +127,16 @@ def _remove_draft(ioctx: Any, volume: str) -> None:
         rbd.RBD().remove(ioctx, volume + DRAFT)
 
 
-def _readable_size(ioctx: Any, name: str) -> int:
+def _described(ioctx: Any, name: str) -> dict[str, object]:
+    """Return the size and the first snapshots of an image, as ListedVolume has them."""
     try:
-        return _size(ioctx, name) or 0
+        with opened(ioctx, name) as image:
+            if image is not None:
+                ids, has_more = snapshots.first_ids(image)
+                return {"size_bytes": int(image.size()), "snapshots": ids, "has_more_snapshots": has_more}
     except (rbd.Error, rados.Error):
-        return 0
+        pass
+    return {"size_bytes": 0}
 
 
 def _size(ioctx: Any, name: str) -> int | None:
