@@ -47,12 +47,18 @@ class CephStorage:
             LabError: the cluster does not start.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.cluster.start(address=self.cloud.lab.machine_address, store=self.store)
+        # Nodes over the fake adapter reach no cluster; the agent does on loopback.
+        address = None if self.cloud.is_fake else self.cloud.lab.machine_address
+        self.cluster.start(address=address, store=self.store)
         # There is no manager daemon, which alone knows how large the pool is: its quota says it.
         self.cluster.command("osd pool set-quota", pool=POOL, field="max_bytes", val=str(SIZE_GIB * GIB))
         ensure_user(self.cluster, CLIENT, of_agent([POOL]), self._keyring)
         self._enrol()
         self._offer()
+        self.start_agent()
+
+    def start_agent(self) -> None:
+        """Start the agent unless it runs."""
         if self.cloud.stack.process(PROCESS) is None:
             self.cloud.stack.spawn(PROCESS, self._command)
 
