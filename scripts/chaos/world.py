@@ -33,7 +33,7 @@ AGENT_TIMEOUT_S = 10
 SETTINGS = {"OPERATION_LEASE_S": "5", "AGENT_TIMEOUT_S": str(AGENT_TIMEOUT_S), "NODE_LEASE_S": "10", **NO_RATES}
 # Capacity for some of the requests, not for all.
 SMALL = ("--fake-cores", "8", "--fake-memory-mib", "6144", "--fake-trait", "rbd")
-STORAGE_ZONE, CLUSTER = "fr-idf-1", "ceph"
+STORAGE_ZONE, STORAGE_GIB, CLUSTER = "fr-idf-1", 40, "ceph"
 INVENTORY_INTERVAL_S = 5
 OFFERS = {
     "schema": "andromede.offers/1",
@@ -93,7 +93,10 @@ def chaos_world(var: Path, *, port: int = PORT, is_real: bool = False) -> Iterat
         log=print_progress,
     )
     cluster = CephCluster(var / CLUSTER)
-    storage = CephStorage(cloud, cluster, var / "storage", STORAGE_ZONE, port + STORAGE_PORT - PORT, store=Store.MEMORY)
+    agent_port = port + STORAGE_PORT - PORT
+    storage = CephStorage(
+        cloud, cluster, var / "storage", STORAGE_ZONE, agent_port, store=Store.MEMORY, size_gib=STORAGE_GIB
+    )
     cloud.down()
     cluster.remove()
     cloud.forget()
