@@ -26,7 +26,8 @@ Get = Callable[[str], Any]
 class CephStorage:
     """The storage cluster NAME in `zone`, with one OSD and so one copy of everything.
 
-    `folder`: of the agent's state and keyring. `port`: of the agent, on loopback. `store`: of the OSD.
+    `folder`: of the agent's state and keyring. `port`: of the agent, on loopback. `store`: of the OSD. `size_gib`: of
+    the pool.
     """
 
     cloud: Cloud
@@ -35,6 +36,7 @@ class CephStorage:
     zone: str
     port: int
     store: Store = Store.FILE
+    size_gib: int = SIZE_GIB
     description: str = "In the Ceph cluster of the zone."
     options: tuple[str, ...] = field(default=("--clock", "kept-elsewhere"))
 
@@ -47,12 +49,18 @@ class CephStorage:
             LabError: the cluster does not start.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.cluster.start(address=self.cloud.lab.machine_address, store=self.store)
+        # Nodes over the fake adapter reach no cluster; the agent does on loopback.
+        address = None if self.cloud.is_fake else self.cloud.lab.machine_address
+        self.cluster.start(address=address, store=self.store)
         # There is no manager daemon, which alone knows how large the pool is: its quota says it.
-        self.cluster.command("osd pool set-quota", pool=POOL, field="max_bytes", val=str(SIZE_GIB * GIB))
+        self.cluster.command("osd pool set-quota", pool=POOL, field="max_bytes", val=str(self.size_gib * GIB))
         ensure_user(self.cluster, CLIENT, of_agent([POOL]), self._keyring)
         self._enrol()
         self._offer()
+        self.start_agent()
+
+    def start_agent(self) -> None:
+        """Start the agent unless it runs."""
         if self.cloud.stack.process(PROCESS) is None:
             self.cloud.stack.spawn(PROCESS, self._command)
 

@@ -2,9 +2,10 @@
 
 Volumes are sizes in memory, with a version of their content and the nodes that have a key; snapshots keep both. Permits
 are kept by call and not checked: the tests of the real agent do that. Each call fails with `failure`, or with that of
-its name in `failures`, a list also with that of its pool in `failing_pools`; if `loses_answers`, the first answer to
-each call about a volume is lost, after its effect. `foreign`: images with other names than volumes', with their sizes;
-`page`: images of a page of the list. `fenced`: addresses, with the seconds of their fences.
+its name in `failures` (`during-revert`: after the copy has begun), a list also with that of its pool in
+`failing_pools`; if `loses_answers`, the first answer to each call about a volume is lost, after its effect. `foreign`:
+images with other names than volumes', with their sizes; `page`: images of a page of the list. `fenced`: addresses, with
+the seconds of their fences.
 """
 
 import base64
@@ -24,7 +25,7 @@ from agents.node.errors import AdapterError, AgentError, Conflict, ImageRefused,
 from agents.node.serving import listen
 from agents.protocol import storage_pb2 as pb
 from agents.protocol import storage_pb2_grpc
-from agents.storage.errors import ImageMissing, OwnAddress, SnapshotMissing, VolumeMissing
+from agents.storage.errors import ImageMissing, OwnAddress, RevertUnfinished, SnapshotMissing, VolumeMissing
 from andromede_core.documents.signed import read
 from controlplane.catalog.models import Zone
 from controlplane.identity.actor import SYSTEM
@@ -60,6 +61,16 @@ class FakeSnapshot:
     taken_at_ms: int
 
 
+@dataclass(frozen=True)
+class FakeRevert:
+    snapshot_id: UUID
+    generation: int
+    size_bytes: int
+
+
+MIXTURE = -1  # the content of a volume while a revert copies
+
+
 class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
     """A storage agent of a new storage cluster. `description`: its report; `trust`: the requests that it got."""
 
@@ -73,13 +84,14 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
             pools=[storage_pool()],
             health="ok",
             ceph_version="18.2.7",
-            capabilities=["snapshots"],
+            capabilities=["snapshots", "snapshot-lists"],
         )
         self.trust: list[pb.EnsureTrustRequest] = []
         self.images: set[str] = set()
         self.volumes: dict[UUID, int] = {}
         self.contents: dict[UUID, int] = {}
         self.snapshots: dict[UUID, FakeSnapshot] = {}
+        self.reverts: dict[UUID, FakeRevert] = {}
         self.open_to_write: set[UUID] = set()
         self.permits: dict[str, bytes] = {}
         self.keys: dict[UUID, set[UUID]] = {}
@@ -162,6 +174,8 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
     def OpenVolume(self, request: pb.OpenVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeKey:
         volume_id, node_id = UUID(request.volume_id), UUID(str(read(request.permit.document).payload["aud"]))
         self._called("open")
+        if self.contents.get(volume_id) == MIXTURE:
+            raise RevertUnfinished("The revert of the volume has begun and not ended.")
         self.keys.setdefault(volume_id, set()).add(node_id)
         return self._answered(
             pb.VolumeKey(
@@ -198,8 +212,24 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
             raise self.failing_pools[request.pool]
         sizes = {str(volume_id): size for volume_id, size in self.volumes.items()} | self.foreign
         names = sorted(name for name in sizes if name > request.after)[: self.page]
-        listed = [pb.ListedVolume(name=name, size_bytes=sizes[name]) for name in names]
-        return pb.VolumePage(volumes=listed)
+        return pb.VolumePage(volumes=[self._listed(name, sizes[name]) for name in names])
+
+    def _listed(self, name: str, size_bytes: int) -> pb.ListedVolume:
+        snapshots = self._snapshots_of(name)
+        return pb.ListedVolume(
+            name=name,
+            size_bytes=size_bytes,
+            snapshots=snapshots[: self.page],
+            has_more_snapshots=len(snapshots) > self.page,
+        )
+
+    def _snapshots_of(self, volume: str) -> list[str]:
+        return sorted(str(pk) for pk, each in self.snapshots.items() if str(each.volume_id) == volume)
+
+    def ListSnapshots(self, request: pb.ListSnapshotsRequest, context: grpc.ServicerContext) -> pb.SnapshotPage:
+        self._called("list-snapshots")
+        names = [name for name in self._snapshots_of(request.volume_id) if name > request.after]
+        return pb.SnapshotPage(snapshots=[pb.SnapshotState(snapshot_id=name) for name in names[: self.page]])
 
     def FenceNode(self, request: pb.FenceNodeRequest, context: grpc.ServicerContext) -> pb.Fenced:
         self._called("fence-node")
@@ -247,9 +277,30 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
             raise VolumeInUse("A client has the volume open to write.")
         if snapshot_id not in self.snapshots:
             raise SnapshotMissing("The volume has no such snapshot.")
-        self.volumes[volume_id], self.contents[volume_id] = request.size_bytes, self.snapshots[snapshot_id].content
+        generation = int(str(read(request.permit.document).payload["gen"]))
+        self.reverts[volume_id] = FakeRevert(snapshot_id, generation, request.size_bytes)
+        self.contents[volume_id] = MIXTURE
+        if "during-revert" in self.failures:
+            raise self.failures["during-revert"]
+        self._copied(volume_id)
         state = pb.VolumeState(volume_id=request.volume_id, pool=request.pool, size_bytes=request.size_bytes)
         return self._answered(state, "revert", volume_id)
+
+    def FinishRevert(self, request: pb.FinishRevertRequest, context: grpc.ServicerContext) -> pb.FinishedRevert:
+        volume_id, snapshot_id = UUID(request.volume_id), UUID(request.snapshot_id)
+        self._called("finish-revert")
+        last = self.reverts.get(volume_id)
+        has_begun = last is not None and (last.snapshot_id, last.generation) == (snapshot_id, request.generation)
+        if has_begun and self.contents[volume_id] == MIXTURE:
+            self._copied(volume_id)
+        return self._answered(pb.FinishedRevert(has_begun=has_begun), "finish-revert", volume_id)
+
+    def _copied(self, volume_id: UUID) -> None:
+        revert = self.reverts[volume_id]
+        if revert.snapshot_id not in self.snapshots:
+            raise SnapshotMissing("The volume has no such snapshot.")
+        self.volumes[volume_id] = revert.size_bytes
+        self.contents[volume_id] = self.snapshots[revert.snapshot_id].content
 
     def write(self, volume_id: UUID) -> int:
         """Change the content of the volume, as a guest does; return its version."""

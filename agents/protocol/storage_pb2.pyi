@@ -251,12 +251,16 @@ class VolumePage(_message.Message):
     def __init__(self, volumes: _Optional[_Iterable[_Union[ListedVolume, _Mapping]]] = ...) -> None: ...
 
 class ListedVolume(_message.Message):
-    __slots__ = ("name", "size_bytes")
+    __slots__ = ("name", "size_bytes", "snapshots", "has_more_snapshots")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOTS_FIELD_NUMBER: _ClassVar[int]
+    HAS_MORE_SNAPSHOTS_FIELD_NUMBER: _ClassVar[int]
     name: str
     size_bytes: int
-    def __init__(self, name: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+    snapshots: _containers.RepeatedScalarFieldContainer[str]
+    has_more_snapshots: bool
+    def __init__(self, name: _Optional[str] = ..., size_bytes: _Optional[int] = ..., snapshots: _Optional[_Iterable[str]] = ..., has_more_snapshots: _Optional[bool] = ...) -> None: ...
 
 class EnsureSnapshotRequest(_message.Message):
     __slots__ = ("permit", "volume_id", "pool", "snapshot_id", "size_bytes")
@@ -323,6 +327,24 @@ class RevertVolumeRequest(_message.Message):
     snapshot_id: str
     size_bytes: int
     def __init__(self, permit: _Optional[_Union[Permit, _Mapping]] = ..., volume_id: _Optional[str] = ..., pool: _Optional[str] = ..., snapshot_id: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+
+class FinishRevertRequest(_message.Message):
+    __slots__ = ("volume_id", "pool", "snapshot_id", "generation")
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_ID_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    volume_id: str
+    pool: str
+    snapshot_id: str
+    generation: int
+    def __init__(self, volume_id: _Optional[str] = ..., pool: _Optional[str] = ..., snapshot_id: _Optional[str] = ..., generation: _Optional[int] = ...) -> None: ...
+
+class FinishedRevert(_message.Message):
+    __slots__ = ("has_begun",)
+    HAS_BEGUN_FIELD_NUMBER: _ClassVar[int]
+    has_begun: bool
+    def __init__(self, has_begun: _Optional[bool] = ...) -> None: ...
 
 class FenceNodeRequest(_message.Message):
     __slots__ = ("addresses", "seconds")

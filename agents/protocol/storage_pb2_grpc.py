@@ -99,6 +99,11 @@ class StorageStub:
                 request_serializer=agents_dot_protocol_dot_storage__pb2.RevertVolumeRequest.SerializeToString,
                 response_deserializer=agents_dot_protocol_dot_storage__pb2.VolumeState.FromString,
                 _registered_method=True)
+        self.FinishRevert = channel.unary_unary(
+                '/andromede.storage.v1.Storage/FinishRevert',
+                request_serializer=agents_dot_protocol_dot_storage__pb2.FinishRevertRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_storage__pb2.FinishedRevert.FromString,
+                _registered_method=True)
         self.FenceNode = channel.unary_unary(
                 '/andromede.storage.v1.Storage/FenceNode',
                 request_serializer=agents_dot_protocol_dot_storage__pb2.FenceNodeRequest.SerializeToString,
@@ -210,6 +215,15 @@ class StorageServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FinishRevert(self, request, context):
+        """Finishes a revert whose copy has begun, for which the permit of RevertVolume was, and answers when it is finished; if it has
+        not begun, changes nothing. The agent also goes on by itself. Until then the volume is neither opened nor grown, and no snapshot
+        of it taken (UNAVAILABLE, storage.revert_unfinished).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def FenceNode(self, request, context):
         """No client at these addresses reads or writes anything in the cluster, until so long from now or UnfenceNode.
         """
@@ -290,6 +304,11 @@ def add_StorageServicer_to_server(servicer, server):
                     servicer.RevertVolume,
                     request_deserializer=agents_dot_protocol_dot_storage__pb2.RevertVolumeRequest.FromString,
                     response_serializer=agents_dot_protocol_dot_storage__pb2.VolumeState.SerializeToString,
+            ),
+            'FinishRevert': grpc.unary_unary_rpc_method_handler(
+                    servicer.FinishRevert,
+                    request_deserializer=agents_dot_protocol_dot_storage__pb2.FinishRevertRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_storage__pb2.FinishedRevert.SerializeToString,
             ),
             'FenceNode': grpc.unary_unary_rpc_method_handler(
                     servicer.FenceNode,
@@ -653,6 +672,33 @@ class Storage:
             '/andromede.storage.v1.Storage/RevertVolume',
             agents_dot_protocol_dot_storage__pb2.RevertVolumeRequest.SerializeToString,
             agents_dot_protocol_dot_storage__pb2.VolumeState.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FinishRevert(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.storage.v1.Storage/FinishRevert',
+            agents_dot_protocol_dot_storage__pb2.FinishRevertRequest.SerializeToString,
+            agents_dot_protocol_dot_storage__pb2.FinishedRevert.FromString,
             options,
             channel_credentials,
             insecure,

@@ -60,6 +60,15 @@ class RevertStale(Conflict):
     code = "storage.stale_generation"
 
 
+class RevertUnfinished(AdapterError):
+    """A revert of the volume has begun and not ended: it has parts of two contents. The agent goes on with it."""
+
+    code = "storage.revert_unfinished"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=True)
+
+
 class CallerGone(AdapterError):
     """The caller gave up while its call waited for another one of the same volume or image: nothing was done."""
 
@@ -86,6 +95,7 @@ OF_WORKERS: dict[str, type[AgentError]] = {
         SnapshotMissing,
         SizeDiffers,
         RevertStale,
+        RevertUnfinished,
         OwnAddress,
         ImageInUse,
         VolumeInUse,

@@ -21,6 +21,7 @@ from agents.storage.admission import Admission
 from agents.storage.background import Background
 from agents.storage.flattening import Flattening
 from agents.storage.images import Images
+from agents.storage.reverting import Reverting
 from agents.storage.servicer import Lanes, Servicer
 from agents.storage.trash import Trash
 from agents.storage.workers import Access, Workers
@@ -103,6 +104,8 @@ def serve(config: Config) -> Server:
     locks = ResourceLocks()
     trash = Trash(lanes.copies, config.pools, interval_s=config.trash_interval_s)
     flattening = Flattening(lanes.flattening, config.pools, locks=locks, interval_s=config.trash_interval_s)
+    reverting = Reverting(lanes.copies, config.pools, locks=locks, interval_s=config.trash_interval_s)
+    reverting.wake()  # an agent that was killed may have left some
     folder = config.state_dir / "incoming"
     servicer = Servicer(
         config.pools,
@@ -114,7 +117,7 @@ def serve(config: Config) -> Server:
     )
     server, port = listen(config.listen, credentials, threads=THREADS, calls_at_once=CALLS_AT_ONCE, options=OPTIONS)
     storage_pb2_grpc.add_StorageServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
-    work = (trash, flattening)
+    work = (trash, flattening, reverting)
     running = Server(server, lanes=lanes, background=work, state_store=state_store, lock=lock)
     running.port = port
     for each in work:

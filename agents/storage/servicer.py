@@ -20,7 +20,7 @@ from agents.storage.images import Images
 from agents.storage.trash import Trash
 from agents.storage.workers import Workers
 
-CAPABILITIES = ("snapshots",)
+CAPABILITIES = ("snapshots", "snapshot-lists")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ class Servicer(storage_pb2_grpc.StorageServicer):
     def ListVolumes(self, request: pb.ListVolumesRequest, context: grpc.ServicerContext) -> pb.VolumePage:
         pool, after = self._pool(request), decoding.name_after(request.after)
         found = self._lanes.volumes.call("list_volumes", pool=pool, after=after)
-        return pb.VolumePage(volumes=[pb.ListedVolume(name=name, size_bytes=size) for name, size in found])
+        return pb.VolumePage(volumes=[pb.ListedVolume(**each) for each in found])
 
     # ---- snapshots
 
@@ -188,6 +188,12 @@ class Servicer(storage_pb2_grpc.StorageServicer):
             asked = {"volume": volume, "pool": pool, "snapshot": snapshot, "size_bytes": size}
             found = self._lanes.copies.call("revert_volume", generation=permit.gen, **asked)
         return pb.VolumeState(volume_id=volume, pool=pool, **found)
+
+    def FinishRevert(self, request: pb.FinishRevertRequest, context: grpc.ServicerContext) -> pb.FinishedRevert:
+        volume, pool, snapshot = self._snapshot(request)
+        with self._holding(context, volume):
+            asked = {"volume": volume, "pool": pool, "snapshot": snapshot, "generation": request.generation}
+            return pb.FinishedRevert(has_begun=self._lanes.copies.call("finish_revert", **asked))
 
     # ---- fencing
 

@@ -67,6 +67,12 @@ def in_pool(pool: Pool, ids: Ids) -> set[UUID]:
     }
 
 
+def snapshots(ids: Ids) -> set[UUID]:
+    """Return the expected ones of these snapshots in a storage cluster."""
+    rows = Snapshot.objects.filter(~Q(state="deleted") | just_now(), pk__in=ids)
+    return {*rows.values_list("pk", flat=True), *held(ids)}
+
+
 def ports(node: Node, ids: Ids) -> set[UUID]:
     bound = PortBinding.objects.filter(node=node, port_id__in=ids).values_list("port_id", flat=True)
     busy = Port.objects.filter(just_now() | Q(instance_id__in=_worked_on()), pk__in=ids)

@@ -230,6 +230,7 @@ def _operation_request(
 ) -> OperationRequest:
     instance = migration.instance
     ports = Port.objects.filter(instance_id=instance.pk).order_by("pk").values_list("pk", flat=True)
+    plugged = Attachment.objects.filter(instance=instance, is_boot=False).order_by("pk").values_list("pk", flat=True)
     disks_gib = [part.volume.size_gib for part in parts if part.volume.pool_id is None]
     if instance.root_pool_id is None:
         disks_gib.append(instance.own_disk_gib)
@@ -245,11 +246,21 @@ def _operation_request(
             "volumes": [str(part.pk) for part in parts],
             "convergence": options.convergence,
             "boots_from_volume": instance.boot_volume_id is not None,
+            "stays_in_clusters": is_off(instance) and _is_in_clusters(instance, parts),
+            "attachments": [str(each) for each in plugged],
         },
         resource_name=instance.name,
         deadline=timedelta(seconds=options.deadline_s) if options.deadline_s is not None else usual,
         reason=migration.reason,
     )
+
+
+def _is_in_clusters(instance: Instance, parts: list[MigratedVolume]) -> bool:
+    """Tell if all disks are in storage clusters: an instance that is off then leaves nothing to send."""
+    pools = [part.volume.pool for part in parts]
+    if instance.boot_volume_id is None:
+        pools.append(instance.root_pool)
+    return all(pool is not None and pool.is_of_cluster for pool in pools)
 
 
 def migration_audit_rows(actor: Actor, migration: Migration) -> list[Model]:

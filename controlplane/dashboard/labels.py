@@ -192,6 +192,7 @@ STATE_BADGES = {
     "storage-cluster.pool-shrunk": _warn(_("a pool is smaller than what is allocated of it")),
     "storage-cluster.nearly-full": _warn(_("nearly full")),
     "storage-cluster.missing-volume": _bad(_("a volume is missing")),
+    "storage-cluster.missing-snapshot": _bad(_("a snapshot is missing")),
     "storage-cluster.node-not-fenced": _warn(_("a node cannot be fenced by its addresses")),
     "cordoned": _warn(_("cordoned")),
     "unattested": _bad(_("not attested")),
@@ -333,6 +334,7 @@ PROOFS = {
 ORPHANS = {
     "domain": _("guest"),
     "volume": _("volume"),
+    "snapshot": _("snapshot"),
     "image": _("image file"),
     "file": _("file"),
     "port": _("network interface"),
@@ -375,6 +377,7 @@ INCIDENTS = {
     "unknown-image": _("Orphaned image"),
     "missing-guest": _("Missing guest"),
     "missing-volume": _("Missing volume"),
+    "missing-snapshot": _("Missing snapshot"),
     "missing-port": _("Missing network interface"),
     "pool-mismatch": _("Another pool is mounted under that name"),
     "pool-shrunk": _("Storage pool is smaller than its allocations"),

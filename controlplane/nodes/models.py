@@ -11,7 +11,7 @@ from controlplane.catalog.models import Zone
 from controlplane.kernel import clock
 from controlplane.kernel.db import BaseModel
 from controlplane.kernel.states import machine
-from controlplane.nodes.orphan_states import ORPHAN, ORPHAN_KINDS, ORPHAN_LIVE, REQUESTED_ACTIONS
+from controlplane.nodes.orphan_states import ORPHAN, ORPHAN_KINDS, ORPHAN_LIVE, ORPHANS_IN_POOLS, REQUESTED_ACTIONS
 
 IPV4 = re.compile(r"(\d{1,3}\.){3}\d{1,3}")
 NODE = machine("node", {"enrolled": "ready unreachable", "ready": "unreachable", "unreachable": "ready"})
@@ -543,9 +543,9 @@ class Orphan(BaseModel):
     | discarded   | deleted on an operator's decision (`evidence`) |
     | gone        | it disappeared without a decision, or a row expects it by now |
 
-    `name`: its name on the node or in the `pool`; of a row, its id. `resource_id`: its id, if it were a resource of the
-    platform. `facts`: the observations. `requested_action`: an operator's decision that is not carried out yet,
-    `reason` its reason, `generation` how often it changed. `problem`: the error of the next step.
+    `name`: its name on the node or in the `pool`, a snapshot as VOLUME@ID; of a row, its id. `resource_id`: its id, if
+    it were a resource of the platform. `facts`: the observations. `requested_action`: an operator's decision that is
+    not carried out yet, `reason` its reason, `generation` how often it changed. `problem`: the error of the next step.
     """
 
     node = models.ForeignKey(Node, models.PROTECT, null=True)
@@ -578,7 +578,9 @@ class Orphan(BaseModel):
             models.CheckConstraint(condition=Q(kind__in=ORPHAN_KINDS), name="nodes_orphan_kind"),
             models.CheckConstraint(condition=Q(requested_action__in=REQUESTED_ACTIONS), name="nodes_orphan_wish"),
             models.CheckConstraint(
-                condition=Q(kind="address") | Q(node__isnull=False, pool=None) | Q(kind="volume", pool__isnull=False),
+                condition=Q(kind="address")
+                | Q(node__isnull=False, pool=None)
+                | Q(kind__in=ORPHANS_IN_POOLS, pool__isnull=False),
                 name="nodes_orphan_has_place",
             ),
             models.CheckConstraint(

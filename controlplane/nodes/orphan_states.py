@@ -13,8 +13,9 @@ ORPHAN = machine(
     },
 )
 ORPHAN_LIVE = ("found", "quarantined", "released")
-# Kinds on a node; and kinds in the database alone.
+# Kinds on a node; in a pool of a storage cluster; and in the database alone.
 ORPHANS_ON_NODES = ("domain", "volume", "image", "file", "port", "attachment")
+ORPHANS_IN_POOLS = ("volume", "snapshot")
 ORPHANS_IN_ROWS = ("allocation", "address")
-ORPHAN_KINDS = (*ORPHANS_ON_NODES, *ORPHANS_IN_ROWS)
+ORPHAN_KINDS = (*ORPHANS_ON_NODES, "snapshot", *ORPHANS_IN_ROWS)
 REQUESTED_ACTIONS = ("", "release", "discard")

@@ -18,6 +18,7 @@ WHYS = ("silent", "mismatch", "unmounted")
 RBD_TRAIT = "rbd"  # of nodes whose QEMU and libvirt can open images of a Ceph cluster
 # Pools with the capability of snapshots: storage agents that report it take them, nodes do not.
 SNAPSHOTS = "snapshots"
+SNAPSHOT_LISTS = "snapshot-lists"  # the lists of volumes have their snapshots
 HAS_SNAPSHOTS = Q(cluster__capabilities__contains=[SNAPSHOTS])
 
 
@@ -55,6 +56,11 @@ def _of_name(pools: Sequence[Pool]) -> PoolsOfName:
         replicas=None if None in replicas else min(each for each in replicas if each is not None),
         has_snapshots=all(map(has_snapshots, pools)),
     )
+
+
+def lists_snapshots(pool: Pool) -> bool:
+    """Tell if a missing snapshot in the list of a volume proves something."""
+    return pool.cluster is not None and SNAPSHOT_LISTS in pool.cluster.capabilities
 
 
 def has_snapshots(pool: Pool | None) -> bool:

@@ -1,5 +1,7 @@
 """Orphans in storage clusters: the images of their pools minus those that rows expect; and missing images.
 
+cluster_snapshots.py compares their snapshots, of which the same lists tell.
+
 A run compares some pages of each pool, and the next run goes on after the last one. Each page is compared by itself:
 the agent lists it first and its rows are read afterwards, within IN_TRANSIT of compute/expected_resources.py. A cluster
 that does not answer, or another one than before, proves nothing.
@@ -29,6 +31,7 @@ from controlplane.nodes.models import Orphan, Pool
 from controlplane.nodes.orphan_states import ORPHAN_LIVE
 from controlplane.nodes.orphans import PLACES
 from controlplane.nodes.service_agents import CallFailed
+from controlplane.reconcilers import cluster_snapshots
 from controlplane.reconcilers.missing_resources import settled
 from controlplane.reconcilers.orphan_detection import OrphanCandidate
 from controlplane.reconcilers.orphan_records import (
@@ -44,8 +47,9 @@ from controlplane.storage.models import Volume
 from controlplane.storage_clusters import volume_calls
 from controlplane.storage_clusters.errors import StorageClusterRefused
 from controlplane.storage_clusters.models import StorageCluster
-from controlplane.storage_clusters.services import DEGRADED, ERROR, record_missing_volumes
+from controlplane.storage_clusters.services import DEGRADED, ERROR, MISSING_VOLUME, record_missing
 from controlplane.storage_clusters.storage_client import describe
+from controlplane.storage_clusters.volume_calls import ListedVolume
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +111,7 @@ def _reconcile_pool(pool: Pool) -> int:
             log.warning("pool %s: its images are not listed: %s", pool.name, exc)
             _next_begins_after(pool, "")
             break
-        until = page[-1][0] if page else None
+        until = page[-1].name if page else None
         changed += _compare(pool, page, Names(after, until))
         after = until or ""
         _next_begins_after(pool, after)
@@ -123,25 +127,26 @@ def _next_begins_after(pool: Pool, name: str) -> None:
 # ---- one page
 
 
-def _compare(pool: Pool, page: Sequence[tuple[str, int]], names: Names) -> int:
+def _compare(pool: Pool, page: Sequence[ListedVolume], names: Names) -> int:
     """Compare a page of images with the rows of these names."""
-    listed = {name: _candidate(name, size_bytes) for name, size_bytes in page}
+    listed = {each.name: _candidate(each) for each in page}
     ids = {each.resource_id for each in listed.values() if each.resource_id is not None}
     expected = expected_resources.in_pool(pool, ids) if ids else set()
     detected = {name: each for name, each in listed.items() if each.resource_id not in expected}
     changed = _record_detected(pool, detected, names)
     missing = _settled_in(pool, clock.now() - expected_resources.IN_TRANSIT, names) - ids
-    record_missing_volumes(pool, missing, is_compared=names.contain)
-    return changed + len(missing)
+    record_missing(pool, MISSING_VOLUME, {str(each) for each in missing}, is_compared=names.contain)
+    return changed + len(missing) + cluster_snapshots.compare(pool, page, expected, contains=names.contain)
 
 
-def _candidate(name: str, size_bytes: int) -> OrphanCandidate:
-    volume_id = as_uuid(name)
-    return OrphanCandidate("volume", name, volume_id if str(volume_id) == name else None, size_bytes)
+def _candidate(listed: ListedVolume) -> OrphanCandidate:
+    volume_id = as_uuid(listed.name)
+    is_ours = str(volume_id) == listed.name
+    return OrphanCandidate("volume", listed.name, volume_id if is_ours else None, listed.size_bytes)
 
 
 def _record_detected(pool: Pool, detected: dict[str, OrphanCandidate], names: Names) -> int:
-    live = [row for row in _live(pool) if names.contain(row.name)]
+    live = [row for row in _live(pool).filter(kind="volume") if names.contain(row.name)]
     confirmed = [row.pk for row in live if row.name in detected]
     Orphan.objects.filter(pk__in=confirmed).update(observed_at=clock.now())
     known = {row.name for row in live}
@@ -180,6 +185,8 @@ def _discard(pool: Pool, row: Orphan) -> bool:
     What a row expects after the check is not made before the decision is carried out or dropped: see
     _require_no_discard in workflows/cluster_disks.py.
     """
+    if row.kind == cluster_snapshots.KIND:
+        return cluster_snapshots.discard(pool, row)
     assert row.resource_id is not None, "nodes/orphans.py refuses the decision for other names"
     if expected_resources.in_pool(pool, [row.resource_id]):
         return is_kept(row)

@@ -127,6 +127,15 @@ class SnapshotOfOther(Unprocessable):
     )
 
 
+class RevertInterrupted(Conflict):
+    code = "storage.volume.revert_interrupted"
+    title = "Revert interrupted"
+    detail = (
+        "The revert to the snapshot {snapshot!r} had begun when the storage cluster lost the snapshot. The volume has "
+        "parts of two contents, and cannot be opened. Revert it to another snapshot, or delete it."
+    )
+
+
 class ExpiryPast(Unprocessable):
     code = "storage.snapshot.expiry_past"
     title = "Expired already"

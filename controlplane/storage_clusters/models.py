@@ -43,7 +43,8 @@ class StorageCluster(BaseModel):
 class StorageClusterIncident(BaseModel):
     """A problem of a cluster, from its first observation until `ended_at`, when it was not observed any more.
 
-    `name`: of what it concerns, a missing volume as POOL/ID, or a node; empty: the cluster.
+    `name`: of what it concerns, a missing volume as POOL/ID, a missing snapshot as POOL/VOLUME@ID, or a node; empty:
+    the cluster.
     """
 
     cluster = models.ForeignKey(StorageCluster, models.CASCADE, related_name="incidents", db_index=False)

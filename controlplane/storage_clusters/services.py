@@ -36,8 +36,9 @@ PROBLEMS = (
     *cluster_pools.PROBLEMS,
 )
 MISSING_VOLUME = "missing-volume"  # rows have a volume or root disk in a pool, and the cluster does not
+MISSING_SNAPSHOT = "missing-snapshot"  # a row has a snapshot of a volume in a pool, and the cluster does not
 NODE_NOT_FENCED = "node-not-fenced"  # the addresses of a fenced node cannot be refused, so its volumes are, one by one
-INCIDENT_KINDS = (*PROBLEMS, MISSING_VOLUME, NODE_NOT_FENCED)
+INCIDENT_KINDS = (*PROBLEMS, MISSING_VOLUME, MISSING_SNAPSHOT, NODE_NOT_FENCED)
 # The cluster does not answer its row's storage agent, or is another one.
 GONE = frozenset({SILENT, "refused", "fsid-changed", "fsid-taken"})
 OF_INCIDENTS = {"prefix": "storage", "field": "storage_cluster"}
@@ -173,16 +174,19 @@ def _update(row: StorageCluster, problems: Collection[str], fields: dict[str, ob
 
 
 @transaction.atomic
-def record_missing_volumes(pool: Pool, missing: Collection[UUID], *, is_compared: Callable[[str], bool]) -> None:
-    """Keep an incident of the pool's cluster for each of the missing volumes, and end those of other compared ones."""
+def record_missing(pool: Pool, kind: str, missing: Collection[str], *, is_compared: Callable[[str], bool]) -> None:
+    """Keep an incident of the pool's cluster for each missing volume or snapshot, and end those of other compared ones.
+
+    `kind`: of the incidents. A snapshot is named VOLUME@SNAPSHOT.
+    """
     cluster, now = StorageCluster.objects.select_for_update().get(pools=pool), clock.now()
-    rows = cluster.incidents.filter(ended_at=None, kind=MISSING_VOLUME, name__startswith=f"{pool.name}/")
+    rows = cluster.incidents.filter(ended_at=None, kind=kind, name__startswith=f"{pool.name}/")
     names, known = {f"{pool.name}/{each}" for each in missing}, set(rows.values_list("name", flat=True))
     rows.filter(name__in=names).update(observed_at=now)
     over = [name for name in known - names if is_compared(name.removeprefix(f"{pool.name}/"))]
     rows.filter(name__in=over).update(ended_at=now)
     for name in sorted(names - known):
-        open_incident(cluster, MISSING_VOLUME, **OF_INCIDENTS, name=name)
+        open_incident(cluster, kind, **OF_INCIDENTS, name=name)
 
 
 @transaction.atomic

@@ -6,8 +6,9 @@ gets from the signer. They are not made inside a transaction, nor by a worker th
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ import grpc
 
 from agents.protocol import storage_pb2 as pb
 from agents.protocol.storage_pb2_grpc import StorageStub
+from controlplane.kernel.names import as_uuid
 from controlplane.nodes.agent_client import IMAGE_LOOK_S, IMAGE_TIMEOUT_S, CallAuthorization, image_parts
 from controlplane.nodes.errors import ImageFileUnreadable
 from controlplane.nodes.models import Pool
@@ -119,14 +121,39 @@ def unfence_addresses(cluster: StorageCluster, addresses: Sequence[str]) -> None
         stub.UnfenceNode(pb.UnfenceNodeRequest(addresses=addresses), **_terms())
 
 
-def list_volumes(pool: Pool, *, after: str) -> list[tuple[str, int]]:
-    """Return the names and sizes in bytes of the next images of the pool, in the order of their names; empty: none.
+@dataclass(frozen=True, slots=True)
+class ListedVolume:
+    """An image of a pool. `snapshots`: the ids of its first ones, in their order."""
+
+    name: str
+    size_bytes: int
+    snapshots: tuple[str, ...] = ()
+    has_more_snapshots: bool = False
+
+
+def list_volumes(pool: Pool, *, after: str) -> list[ListedVolume]:
+    """Return the next images of the pool, in the order of their names; empty: none.
 
     `after`: the last name of the page before. Raises as ensure_image.
     """
     with _stub(pool) as stub:
         page = stub.ListVolumes(pb.ListVolumesRequest(pool=pool.name, after=after), **_terms())
-    return [(each.name, each.size_bytes) for each in page.volumes]
+    return [
+        ListedVolume(each.name, each.size_bytes, _ids(each.snapshots), each.has_more_snapshots) for each in page.volumes
+    ]
+
+
+def list_snapshots(pool: Pool, volume_id: UUID, *, after: str) -> tuple[str, ...]:
+    """Return the ids of the volume's next snapshots, in their order; empty: none. Raises as ensure_image."""
+    request = pb.ListSnapshotsRequest(volume_id=str(volume_id), pool=pool.name, after=after)
+    with _stub(pool) as stub:
+        page = stub.ListSnapshots(request, **_terms())
+    return _ids(each.snapshot_id for each in page.snapshots)
+
+
+def _ids(names: Iterable[str]) -> tuple[str, ...]:
+    """Return those of the names that are ids, of which a storage agent gives no others."""
+    return tuple(name for name in names if str(as_uuid(name)) == name)
 
 
 def ensure_snapshot(
@@ -145,11 +172,11 @@ def ensure_snapshot(
     return state
 
 
-def remove_snapshot(pool: Pool, snapshot_id: UUID, *, volume_id: UUID) -> None:
-    """Remove the snapshot; volumes that were made from it stay whole. Raises as ensure_image."""
+def remove_snapshot(pool: Pool, snapshot_id: UUID, *, volume_id: UUID) -> bool:
+    """Remove the snapshot; volumes that were made from it stay whole. False: there was none. Raises as ensure_image."""
     request = pb.RemoveSnapshotRequest(volume_id=str(volume_id), pool=pool.name, snapshot_id=str(snapshot_id))
     with _stub(pool) as stub:
-        stub.RemoveSnapshot(request, **_terms())
+        return bool(stub.RemoveSnapshot(request, **_terms()).was_present)
 
 
 def revert_volume(
@@ -168,6 +195,18 @@ def revert_volume(
     )
     with _stub(pool) as stub:
         stub.RevertVolume(request, **_terms(IMAGE_TIMEOUT_S))
+
+
+def finish_revert(pool: Pool, volume_id: UUID, *, snapshot_id: UUID, generation: int) -> bool:
+    """Finish the revert for this generation of the volume; False: its copy has not begun, and nothing was changed.
+
+    Raises as ensure_image; StorageClusterRefused: there was a later revert, or the snapshot is gone.
+    """
+    request = pb.FinishRevertRequest(
+        volume_id=str(volume_id), pool=pool.name, snapshot_id=str(snapshot_id), generation=generation
+    )
+    with _stub(pool) as stub:
+        return bool(stub.FinishRevert(request, **_terms(IMAGE_TIMEOUT_S)).has_begun)
 
 
 @contextmanager

@@ -137,6 +137,11 @@ def revert(authorization: CallAuthorization, volume: Volume, snapshot: Snapshot)
         )
 
 
+def finish_revert(volume: Volume, snapshot: Snapshot) -> bool:
+    """Finish a revert whose copy has begun, under the permit that it began with; False: it has not begun."""
+    return volume_calls.finish_revert(snapshot.pool, volume.pk, snapshot_id=snapshot.pk, generation=volume.generation)
+
+
 @contextmanager
 def _using_permit(authorization: CallAuthorization) -> Iterator[None]:
     """Invalidate a permit that the storage agent rejects, so that it is not used again.

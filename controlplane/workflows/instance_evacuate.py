@@ -32,7 +32,7 @@ from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.storage.models import Volume
 from controlplane.storage_clusters.errors import StorageClusterFailed, StorageClusterUnreachable
-from controlplane.workflows import node_steps, step_permits
+from controlplane.workflows import node_steps, offline_arrival, step_permits
 from controlplane.workflows.instance_migrate import (
     allocate_destination,
     disk_for,
@@ -52,7 +52,6 @@ FORGET = "shared-volume"
 def steps(operation: Operation) -> Sequence[Step]:
     parts = [UUID(part) for part in operation.args["volumes"]]
     ports = [UUID(port) for port in operation.args["ports"]]
-    attachments = [UUID(attachment) for attachment in operation.args["attachments"]]
     return (
         *((Step("fence-storage", fence_storage),) if operation.args.get("fences_storage") else ()),
         Step("place", allocate_destination, undo=release_destination),
@@ -69,12 +68,8 @@ def steps(operation: Operation) -> Sequence[Step]:
             Step(f"port-{n}", partial(ensure_port, port), undo=partial(remove_port, port))
             for n, port in enumerate(ports)
         ),
-        Step("define", define, undo=remove_guest),
-        *(
-            Step(f"plug-{n}", partial(plug, attachment), undo=partial(unplug, attachment))
-            for n, attachment in enumerate(attachments)
-        ),
-        *((Step("start", start, undo=remove_guest),) if operation.args["starts"] else ()),
+        *offline_arrival.steps(operation),
+        *((Step("start", start, undo=offline_arrival.remove_guest),) if operation.args["starts"] else ()),
     )
 
 
@@ -183,25 +178,6 @@ def remove_port(port_id: UUID, operation: Operation) -> Effect | None:
     return _remove_there(migration_of(operation), "port", port_id)
 
 
-def define(operation: Operation) -> None:
-    migration = migration_of(operation)
-    authorization = step_permits.for_arrival(operation, migration)
-    node_steps.ensure_instance(
-        authorization, migration.instance, power=pb.POWER_OFF, generation=migration.generation - 1
-    )
-
-
-def plug(attachment_id: UUID, operation: Operation) -> None:
-    migration = migration_of(operation)
-    attachment = Attachment.objects.get(pk=attachment_id)
-    attachment.generation = migration.generation
-    node_steps.ensure_attachment(step_permits.for_arrival(operation, migration), attachment)
-
-
-def unplug(attachment_id: UUID, operation: Operation) -> Effect | None:
-    return _remove_there(migration_of(operation), "attachment", attachment_id)
-
-
 def start(operation: Operation) -> None:
     migration = migration_of(operation)
     require_fenced(migration.source)
@@ -209,11 +185,6 @@ def start(operation: Operation) -> None:
     node_steps.ensure_instance(
         authorization, migration.instance, power=pb.POWER_RUNNING, generation=migration.generation
     )
-
-
-def remove_guest(operation: Operation) -> Effect | None:
-    migration = migration_of(operation)
-    return _remove_there(migration, "instance", migration.instance_id)
 
 
 def _remove_there(migration: Migration, kind: str, resource_id: UUID) -> Effect | None:

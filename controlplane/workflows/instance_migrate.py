@@ -37,7 +37,7 @@ from controlplane.operations.errors import Cancelled, DeadlineExceeded
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.storage.models import Volume
-from controlplane.workflows import node_steps, step_permits
+from controlplane.workflows import node_steps, offline_arrival, step_permits
 from controlplane.workflows.node_steps import Disk
 from controlplane.workflows.workflow_types import Effect, Step, StepAborted, StepPending, Workflow
 
@@ -52,8 +52,10 @@ GONE = (NodeUnreachable, NodeAbandoned)
 def steps(operation: Operation) -> Sequence[Step]:
     parts = [UUID(part) for part in operation.args["volumes"]]
     ports = [UUID(port) for port in operation.args["ports"]]
+    is_sent = not operation.args.get("stays_in_clusters")
     return (
         Step("place", allocate_destination, undo=release_destination),
+        *(() if is_sent else (Step("close", offline_arrival.close_at_source),)),
         Step("images", ensure_images, is_transfer=True),
         *(
             ()
@@ -68,10 +70,16 @@ def steps(operation: Operation) -> Sequence[Step]:
             Step(f"port-{n}", partial(ensure_port, port), undo=partial(remove_port, port))
             for n, port in enumerate(ports)
         ),
+        *(_sending() if is_sent else (*offline_arrival.steps(operation), Step("settle", arrive, is_final=True))),
+        Step("clear-source", clear_source, is_final=True),
+    )
+
+
+def _sending() -> Sequence[Step]:
+    return (
         Step("expect", prepare_destination, undo=clear_destination),
         Step("move", move_guest, handles_cancellation=True),
         Step("settle", confirm_arrival, handles_cancellation=True, is_final=True),
-        Step("clear-source", clear_source, is_final=True),
     )
 
 
@@ -349,6 +357,17 @@ def _arrive(migration: Migration) -> None:
     request_announcements(migration.destination.zone_id)
     raise_generations(migration)
     move(migration, MIGRATION, "arrived", arrived_at=now)
+
+
+def arrive(operation: Operation) -> Effect:
+    """Write the rows of a guest that is off, and was defined at the destination without its source."""
+    migration = migration_of(operation)
+
+    def write() -> None:
+        move(migration, MIGRATION, "moving")
+        _arrive(migration)
+
+    return write
 
 
 def raise_generations(migration: Migration) -> None:

@@ -197,7 +197,7 @@ def reopen_disks(authorization: CallAuthorization, instance: Instance) -> None:
 
     A guest that ended uncleanly has left them open: its lock would keep the next guest from writing.
     """
-    disks = _cluster_disks(instance)
+    disks = cluster_disks_of(instance)
     if disks and not _may_run(authorization.node, instance):
         _reopen(authorization, disks)
 
@@ -208,7 +208,7 @@ def _reopen(authorization: CallAuthorization, disks: Sequence[Disk]) -> None:
         open_disk(authorization, disk)
 
 
-def _cluster_disks(instance: Instance, generation: int | None = None) -> list[Disk]:
+def cluster_disks_of(instance: Instance, generation: int | None = None) -> list[Disk]:
     """Return the instance's disks in storage clusters. `generation`: of a migration; None: that of each row."""
     rows = Volume.objects.filter(attachment__instance=instance, pool__cluster__isnull=False)
     roots = () if instance.boot_volume_id or instance.root_pool is None else (root_of(instance),)
@@ -300,7 +300,7 @@ def ensure_instance(
             return agent_client.ensure_instance(authorization, request)
         except NodeFailed as exc:
             if power == pb.POWER_RUNNING and exc.facts.get("agent_code") == KEY_MISSING:
-                _reopen(authorization, _cluster_disks(instance, generation))  # the next attempt finds the keys
+                _reopen(authorization, cluster_disks_of(instance, generation))  # the next attempt finds the keys
             raise
 
 

@@ -1,18 +1,19 @@
 """Give a volume the content of one of its snapshots again. No guest has it open meanwhile.
 
 The copy cannot be undone, since the content from before is gone with its first bytes: the permit is there, and the
-volume closed, before it begins. Until the copy may have begun, the operation can still fail; from then on it is retried
-until it succeeds, since the volume may have parts of both contents.
+volume closed, before it begins. Until the copy may have begun, the operation can still fail. From then on the storage
+agent is asked: it knows if the copy has begun, and finishes it without another permit. The data goes to no new place,
+so neither the volume's node nor a policy of now stops that.
 """
 
 from collections.abc import Sequence
 
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
-from controlplane.nodes.agent_client import CallAuthorization
 from controlplane.operations import leases, queues
 from controlplane.operations.errors import DeadlineExceeded
 from controlplane.operations.models import Operation
+from controlplane.storage.errors import RevertInterrupted
 from controlplane.storage.models import Snapshot, Volume
 from controlplane.storage_clusters.errors import StorageClusterNotTrusting, StorageClusterRefused
 from controlplane.storage_clusters.volume_calls import UNIMPLEMENTED
@@ -22,14 +23,15 @@ from controlplane.workflows.workflow_types import Step, StepAborted, Workflow
 # Among the operation's arguments: the storage agent was asked, and may have begun to copy.
 MAY_HAVE_BEGUN = "may_have_begun"
 STALE = "storage.stale_generation"  # another revert came later, as before the database was restored
+SNAPSHOT_MISSING, VOLUME_MISSING = "storage.snapshot_missing", "storage.volume_missing"
 # Codes of the storage agent (agents/node/errors.py, agents/storage/errors.py) for what it refuses before it copies.
 LASTING = frozenset(
     {
         "agent.bad_request",
         "agent.volume_would_shrink",
-        "storage.snapshot_missing",
+        SNAPSHOT_MISSING,
         STALE,
-        "storage.volume_missing",
+        VOLUME_MISSING,
         UNIMPLEMENTED,
     }
 )
@@ -60,16 +62,21 @@ def revert(operation: Operation) -> None:
 
     Raises:
         StepAborted: nothing was copied, and nothing will be: there is no permit, or the cluster will always refuse, as
-            without the snapshot; or the operation's time is over.
+            without the snapshot; or the operation's time is over. Or the copy cannot be finished.
     """
     queues.need_transfers()
     volume = _volume(operation)
     snapshot = Snapshot.objects.select_related("pool__cluster").get(pk=operation.args["snapshot"])
     if operation.args.get(MAY_HAVE_BEGUN):
-        _go_on(operation, volume, snapshot)
-        return
+        if _is_finished(volume, snapshot):
+            return
+        _record_begun(operation, False)
+    _begin(operation, volume, snapshot)
+
+
+def _begin(operation: Operation, volume: Volume, snapshot: Snapshot) -> None:
     try:
-        authorization = _authorization(operation, volume)
+        authorization = step_permits.for_volume(operation, volume, is_of_cluster=True)
     except CloudError as exc:
         raise _unbegun(operation, exc) from exc
     _record_begun(operation, True)
@@ -82,18 +89,22 @@ def revert(operation: Operation) -> None:
         raise _unbegun(operation, exc) from exc
 
 
-def _go_on(operation: Operation, volume: Volume, snapshot: Snapshot) -> None:
-    """Repeat a call that may have begun to copy. Raises StepAborted: another revert of the volume has come later."""
+def _is_finished(volume: Volume, snapshot: Snapshot) -> bool:
+    """Finish the copy if it has begun; False: it has not.
+
+    Raises:
+        StepAborted: another revert of the volume has come later, or the copy cannot be finished. The storage agent lets
+            nobody open the mixture of two contents that is left.
+    """
     try:
-        cluster_disks.revert(_authorization(operation, volume), volume, snapshot)
+        return cluster_disks.finish_revert(volume, snapshot)
     except StorageClusterRefused as exc:
-        if exc.facts.get("agent_code") != STALE:
-            raise
-        raise StepAborted(exc) from exc
-
-
-def _authorization(operation: Operation, volume: Volume) -> CallAuthorization:
-    return step_permits.for_volume(operation, volume, is_of_cluster=True)
+        code = exc.facts.get("agent_code")
+        if code == SNAPSHOT_MISSING:
+            raise StepAborted(RevertInterrupted(snapshot=snapshot.name)) from exc
+        if code in (STALE, VOLUME_MISSING):
+            raise StepAborted(exc) from exc
+        raise
 
 
 def _unbegun(operation: Operation, error: CloudError) -> CloudError | StepAborted:

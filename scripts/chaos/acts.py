@@ -4,7 +4,8 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from scripts.chaos import network_acts
+from scripts import ceph_storage
+from scripts.chaos import network_acts, snapshot_acts
 from scripts.chaos.planned import OPERATOR, ActKind, PlannedRequest, Scene, any_id, in_state
 
 ENDED = ("succeeded", "failed", "cancelled")
@@ -14,8 +15,8 @@ MOST_INSTANCES, MOST_VOLUMES = 24, 20
 MOST_PLANS = 4
 IMAGE = "tiny"
 FLAVORS = ("tiny", "small")
-# On one node alone, or in the pool of its zone.
-KEPT = ("local", "shared")
+# On one node alone, in the pool of its zone, or in the storage cluster.
+KEPT = ("local", "shared", ceph_storage.TYPE)
 
 
 def create(scene: Scene, dice: random.Random) -> PlannedRequest | None:
@@ -235,6 +236,10 @@ ACTS: Mapping[str, ActKind] = {
     "group-rule-add": ActKind(4, network_acts.add_rule),
     "group-rule-remove": ActKind(2, network_acts.remove_rule),
     "groups-set": ActKind(3, network_acts.set_groups),
+    "cluster-volume-create": ActKind(5, snapshot_acts.create_volume),
+    "snapshot-take": ActKind(9, snapshot_acts.take),
+    "snapshot-delete": ActKind(3, snapshot_acts.delete),
+    "revert": ActKind(8, snapshot_acts.revert),
     "address-reserve": ActKind(3, network_acts.reserve_address),
     "address-attach": ActKind(5, network_acts.attach_address),
     "address-detach": ActKind(2, network_acts.detach_address),

@@ -39,8 +39,8 @@ from controlplane.operations.models import LIVE, Operation, ResourceLock
 from controlplane.placement.models import Allocation
 from controlplane.quotas.models import QuotaUse
 from controlplane.reconcilers import capacity_drift, quota_drift
-from controlplane.storage.models import Volume
-from scripts.chaos import network_checks
+from controlplane.storage.models import Snapshot, Volume
+from scripts.chaos import cluster_checks, network_checks
 
 Findings = list[str]
 GONE = (204, 404)
@@ -48,6 +48,8 @@ GONE = (204, 404)
 Thing = tuple[UUID, str, str]
 # What could not be made has a row, and nothing else.
 THERE = Q(node__isnull=False) & ~Q(state="deleted")
+# What operations of users make.
+MADE: Mapping[str, Any] = {"instance": Instance.objects, "volume": Volume.objects, "snapshot": Snapshot.objects}
 
 
 def operations() -> Findings:
@@ -70,7 +72,7 @@ def resources() -> Findings:
     """Check that each resource is in a state of rest."""
     findings = [
         f"{name} {row.pk} rests in {row.state}{' and is being deleted' if row.is_deleting else ''}"
-        for name, rows in (("instance", Instance.objects), ("volume", Volume.objects))
+        for name, rows in MADE.items()
         for row in rows.filter(Q(state="building") | Q(is_deleting=True) & ~Q(state="deleted"))
     ]
     plugged = {row.volume_id: row for row in Attachment.objects.all()}
@@ -113,9 +115,9 @@ def _disk(gib: int, pool: UUID | None) -> tuple[int, UUID | None, int]:
 
 
 def files() -> Findings:
-    """Check that a pool has one file of each disk that is in it, and no other."""
+    """Check that a pool of folders has one file of each disk that is in it, and no other."""
     findings = list[str]()
-    for pool in Pool.objects.all():
+    for pool in Pool.objects.filter(cluster=None):
         roots = Instance.objects.filter(THERE, root_pool=pool).values_list("root_volume_id", flat=True)
         expected = {*map(str, roots), *map(str, Volume.objects.filter(THERE, pool=pool).values_list("pk", flat=True))}
         there = {path.stem for path in (Path(pool.path) / pools.VOLUMES).iterdir()}
@@ -199,9 +201,14 @@ def _described(node: UUID, described: pb.NodeDescription) -> dict[Thing, Any]:
 
 
 def sizes() -> Findings:
-    """Check that no disk is smaller than its row states; an undone growth may have left it larger."""
-    expected = {str(row.pk): row.size_gib for row in Volume.objects.filter(THERE)}
-    expected |= {str(row.root_volume_id): row.disk_gib for row in Instance.objects.filter(THERE)}
+    """Check that no disk is smaller than its row states; an undone growth may have left it larger.
+
+    The cluster tells the sizes of those in it: a node does not while it lacks their keys.
+    """
+    in_clusters = Q(pool__cluster__isnull=False)
+    expected = {str(row.pk): row.size_gib for row in Volume.objects.filter(THERE).exclude(in_clusters)}
+    roots = Instance.objects.filter(THERE).exclude(root_pool__cluster__isnull=False)
+    expected |= {str(row.root_volume_id): row.disk_gib for row in roots}
     findings = list[str]()
     for node in Node.objects.filter(state="ready"):
         for volume in agent_client.describe(node).volumes:
@@ -390,7 +397,8 @@ def _last_operations(rows: Iterable[Operation]) -> dict[str, UUID]:
 
 
 def _unlike_wish(each: Mapping[str, Any]) -> Findings:
-    row = Instance.objects.filter(pk=each["resource"]).first() or Volume.objects.filter(pk=each["resource"]).first()
+    found = (rows.filter(pk=each["resource"]).first() for rows in MADE.values())
+    row = next((row for row in found if row is not None), None)
     findings = list[str]()
     for name, value in each["wish"].items():
         if name == "instance":
@@ -421,7 +429,7 @@ def _has_crashed(row: object, value: object) -> bool:
 def _made_twice(outcomes: Sequence[Mapping[str, Any]]) -> Findings:
     names = [each["name"] for each in outcomes if each["name"] and each["operation"]]
     findings = list[str]()
-    for rows in (Instance.objects, Volume.objects):
+    for rows in MADE.values():
         counted = rows.filter(name__in=names).values("name").annotate(count=Count("pk")).filter(count__gt=1)
         findings += [f"{each['count']} are called {each['name']}" for each in counted]
     uses: Counter[str] = Counter(each["key"] for each in outcomes if each["key"])
@@ -433,6 +441,7 @@ def emptiness() -> Findings:
     kinds: Mapping[str, Callable[[], int]] = {
         "instances": Instance.objects.exclude(state="deleted").count,
         "volumes": Volume.objects.exclude(state="deleted").count,
+        "snapshots": Snapshot.objects.exclude(state="deleted").count,
         "allocations": Allocation.objects.count,
         "ports": Port.objects.count,
         "public addresses": PublicAddress.objects.count,
@@ -456,6 +465,8 @@ CHECKS: Mapping[str, Callable[[], Findings]] = {
     "resources": resources,
     "allocations": allocations,
     "files": files,
+    "images": cluster_checks.images,
+    "cluster incidents": cluster_checks.incidents,
     "addresses": addresses,
     "port rules": network_checks.port_rules,
     "announcements": network_checks.announcements,

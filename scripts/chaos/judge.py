@@ -20,6 +20,7 @@ django.setup()
 from django.db import connection  # noqa: E402
 from django.db.models import F, Max  # noqa: E402
 
+from agents.lab.ceph import CephCluster  # noqa: E402
 from andromede_core.evidence import verify  # noqa: E402
 from andromede_core.evidence.archive import Archive  # noqa: E402
 from controlplane.audit import export_archive  # noqa: E402
@@ -31,8 +32,8 @@ from controlplane.kernel import clock  # noqa: E402
 from controlplane.kernel.errors import CloudError  # noqa: E402
 from controlplane.nodes.models import DrainGuest, FenceEvidence, Incident, Receipt  # noqa: E402
 from controlplane.operations.models import Operation  # noqa: E402
-from scripts.chaos import checks  # noqa: E402
-from scripts.chaos.world import PROJECT  # noqa: E402
+from scripts.chaos import checks, cluster_checks  # noqa: E402
+from scripts.chaos.world import CLUSTER, PROJECT  # noqa: E402
 
 LOOK_EVERY_S = 3.0
 
@@ -58,6 +59,7 @@ def main() -> int:
 def look(options: argparse.Namespace) -> list[str]:
     findings = [f"{name}: {line}" for name, check in checks.CHECKS.items() for line in _looked(check)]
     outcomes = json.loads((options.folder / "told.json").read_text())
+    findings += [f"cluster records: {line}" for line in cluster_checks.records(CephCluster(options.folder / CLUSTER))]
     findings += [f"answers: {line}" for line in checks.answers(outcomes)]
     if options.empty:
         findings += [f"emptiness: {line}" for line in checks.emptiness()]

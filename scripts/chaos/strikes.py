@@ -13,13 +13,13 @@ import psutil
 import redis
 
 from agents.node.main import HANGS
-from scripts import services
+from scripts import ceph_storage, services
 from scripts.chaos.supervisor import Supervisor
 from scripts.chaos.world import AGENT_TIMEOUT_S, World
 
 PROCESSES = ("worker", "worker-2", "signer", "sentinel", "periodic", "transfer", "watcher", "web", "stream", "webhooks")
 # The one that matters most is hit most.
-KILLED = (*PROCESSES, "worker", "worker-2", "worker", "worker-2", "web", "signer")
+KILLED = (*PROCESSES, "worker", "worker-2", "worker", "worker-2", "web", "signer", ceph_storage.PROCESS)
 
 # Calls of the fake adapter that hang together: those of an engine, of a storage, of a switch, of moves.
 HUNG_CALLS = (
@@ -116,6 +116,14 @@ def kill_redis(world: World, keeper: Supervisor, target: str, seconds: float) ->
         time.sleep(seconds / 2)
 
 
+def silence_cluster(world: World, keeper: Supervisor, target: str, seconds: float) -> None:
+    """Stop the OSD of the storage cluster for a while: calls of the storage agent wait in the middle of their work."""
+    with ExitStack() as stack:
+        for pid in world.storage.cluster.pids(target):
+            stack.enter_context(_stopped(pid, is_group=False))
+        time.sleep(seconds)
+
+
 def restart_postgresql(world: World, keeper: Supervisor, target: str, seconds: float) -> None:
     """Restart as `pg_ctl restart -m immediate`: no session is closed properly, and PostgreSQL recovers from its log."""
     with keeper.holding("services"):
@@ -167,6 +175,7 @@ STRIKES: Mapping[str, StrikeKind] = {
     "flush-redis": StrikeKind(2, ("redis",), flush_redis),
     "kill-redis": StrikeKind(2, ("redis",), kill_redis),
     "restart-postgresql": StrikeKind(2, ("postgresql",), restart_postgresql),
+    "silence-cluster": StrikeKind(2, ("osd.0",), silence_cluster),
     "kill-libvirtd": StrikeKind(4, NODES, kill_libvirtd, is_real=True),
     "unplug": StrikeKind(3, NODES, unplug, is_real=True),
     "cut-power": StrikeKind(3, NODES, cut_power, is_real=True),

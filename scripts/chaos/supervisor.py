@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from scripts import services
+from scripts import ceph_storage, services
 from scripts.chaos.world import World
 
 RESTART_S = 1.0
@@ -78,6 +78,7 @@ class Supervisor:
             return lambda: stack.start_process(name)
 
         kept = {name: (runs(name), starts(name)) for name in stack.commands()}
+        kept[ceph_storage.PROCESS] = (runs(ceph_storage.PROCESS), self.world.storage.start_agent)
         for node in cloud.zones:
             kept[f"{AGENT}{node}"] = (self._agent_runs(node), self._agent_starts(node))
         kept["services"] = (

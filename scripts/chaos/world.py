@@ -1,6 +1,6 @@
 """The cloud of a run: two workers, so that one takes over from the other; fake nodes, or those of a lab.
 
-The nodes of a zone share a pool.
+The nodes of a zone share a pool, and those of one zone a real Ceph cluster with its storage agent.
 """
 
 import json
@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agents.lab import Lab
+from agents.lab.ceph import CephCluster, Store
 from bench.common import NO_RATES, print_progress
 from scripts import database_template
 from scripts.api import Api
+from scripts.ceph_storage import CephStorage
 from scripts.chaos.attestor import Attestor
 from scripts.cloud import POOL, Cloud
 from scripts.control_plane import Stack
@@ -21,6 +23,7 @@ from scripts.polling import wait_until
 
 PORT = 8200
 FAKE_PORT = 8210
+STORAGE_PORT = 8218
 PROJECT = "chaos"
 FAKE_ZONES = {"fake-a": "fr-idf-1", "fake-b": "fr-idf-1", "fake-c": "fr-idf-2", "fake-d": "fr-idf-2"}
 # Of one zone: when a node is lost, guests still move between the other two.
@@ -29,7 +32,8 @@ AGENT_TIMEOUT_S = 10
 # A lease that a paused worker loses, and calls that give up before their node's strike is over.
 SETTINGS = {"OPERATION_LEASE_S": "5", "AGENT_TIMEOUT_S": str(AGENT_TIMEOUT_S), "NODE_LEASE_S": "10", **NO_RATES}
 # Capacity for some of the requests, not for all.
-SMALL = ("--fake-cores", "8", "--fake-memory-mib", "6144")
+SMALL = ("--fake-cores", "8", "--fake-memory-mib", "6144", "--fake-trait", "rbd")
+STORAGE_ZONE, STORAGE_GIB, CLUSTER = "fr-idf-1", 40, "ceph"
 INVENTORY_INTERVAL_S = 5
 OFFERS = {
     "schema": "andromede.offers/1",
@@ -53,6 +57,7 @@ class World:
     """
 
     cloud: Cloud
+    storage: CephStorage
     token: str
     operator: str
     attestor: Attestor
@@ -87,14 +92,23 @@ def chaos_world(var: Path, *, port: int = PORT, is_real: bool = False) -> Iterat
         fake_port=port + FAKE_PORT - PORT,
         log=print_progress,
     )
+    cluster = CephCluster(var / CLUSTER)
+    agent_port = port + STORAGE_PORT - PORT
+    storage = CephStorage(
+        cloud, cluster, var / "storage", STORAGE_ZONE, agent_port, store=Store.MEMORY, size_gib=STORAGE_GIB
+    )
     cloud.down()
+    cluster.remove()
     cloud.forget()
     database_template.copy_cluster_into(var)
     try:
-        cloud.up(*(["tiny"] if is_real else []))
-        yield _furnished(cloud)
+        cloud.up_nodes(*(["tiny"] if is_real else []))
+        storage.start()
+        cloud.up_control_plane()
+        yield _furnished(cloud, storage)
     finally:
         cloud.down()
+        storage.stop()
 
 
 def pools_of(stack: Stack, *, is_real: bool) -> dict[str, Path]:
@@ -104,9 +118,9 @@ def pools_of(stack: Stack, *, is_real: bool) -> dict[str, Path]:
     return {name: stack.var / "pools" / zone for name, zone in FAKE_ZONES.items()}
 
 
-def _furnished(cloud: Cloud) -> World:
+def _furnished(cloud: Cloud, storage: CephStorage) -> World:
     token, operator = cloud.make_project(PROJECT)
-    world = World(cloud, token, operator, Attestor.hired(cloud.stack))
+    world = World(cloud, storage, token, operator, Attestor.hired(cloud.stack))
     offers = cloud.stack.var / "offers.json"
     offers.write_text(json.dumps(OFFERS))
     cloud.stack.manage("import_offers", str(offers))
@@ -118,6 +132,7 @@ def _furnished(cloud: Cloud) -> World:
             cloud.stack.manage("set_underlay", name, f"10.99.0.{number}")
     wait_until(world.nodes_are_ready)
     with closing(Api(cloud.stack.url, world.operator)) as api:
+        storage.wait_for_pool(api.get)
         for number, zone in enumerate(sorted(set((FAKE_ZONES if cloud.is_fake else REAL_ZONES).values()))):
             cidrs = [f"203.0.113.{16 * number}/28"]
             api.post("/v1/address-pools", {"name": f"public-{zone}", "zone": zone, "family": "ipv4", "cidrs": cidrs})

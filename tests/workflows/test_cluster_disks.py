@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
+from agents.node.adapters.interfaces import Power
 from agents.node.errors import AdapterError, BadRequest, ImageInUse, PermitRefused
 from controlplane.catalog.models import Image
 from controlplane.compute.attachments import volume_attach, volume_detach
 from controlplane.compute.migration import instance_migrate
+from controlplane.compute.models import Instance, Migration
 from controlplane.compute.services import instance_delete, instance_power_off, instance_reboot, instance_start
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel.units import GIB
@@ -96,6 +98,55 @@ def test_node_that_lost_its_keys_gets_them_before_a_start(shared: Shared) -> Non
     del calls[:]
     done(instance_reboot(shared.cloud.tenant.actor, fresh(instance)))
     assert calls == [], "a running guest keeps its keys"
+
+
+def stopped_on_a_rebooted_node(shared: Shared) -> Instance:
+    """Return an instance with a volume that is off; its node has lost the keys of both disks."""
+    instance = shared.instance(host="other")
+    shared.attach(instance, shared.volume())
+    done(instance_power_off(shared.cloud.tenant.actor, fresh(instance)))
+    shared.other.fake.opened.clear()  # by a reboot: they are on tmpfs
+    return fresh(instance)
+
+
+def test_stopped_instance_migrates_from_a_node_that_lost_its_keys(shared: Shared) -> None:
+    instance = stopped_on_a_rebooted_node(shared)
+    agent = agent_of(shared)
+    del agent.calls[:]
+    operation = done(instance_migrate(SYSTEM, instance))
+    assert agent.calls == ["fence"] * 2 + ["ensure", "open"] * 2 + ["close"] * 2, "never open at both ends"
+    assert "move" not in {step["name"] for step in operation.steps}
+    instance = fresh(instance)
+    assert (instance.node, instance.state, instance.power_state) == (shared.here.row, "stopped", "off")
+    assert Migration.objects.get().state == "done"
+    assert {pk: set(nodes) for pk, nodes in agent.keys.items()} == dict.fromkeys(agent.keys, {shared.here.row.pk})
+    assert instance.pk not in shared.other.fake.guests and not shared.held_by(shared.other)
+    assert shared.here.fake.guests[instance.pk].power == "off"
+    done(instance_start(shared.cloud.tenant.actor, instance))
+    assert shared.here.fake.guests[instance.pk].power == "running"
+    assert len(shared.here.fake.guests[instance.pk].running.disks) == 2  # type: ignore[union-attr]
+    done(instance_delete(SYSTEM, fresh(instance)))
+    assert not shared.here.fake.guests
+
+
+def test_migration_of_a_stopped_instance_that_fails_leaves_it_startable(shared: Shared) -> None:
+    instance = stopped_on_a_rebooted_node(shared)
+    operation = instance_migrate(SYSTEM, instance)
+    run_on(operation, altered(WORKFLOWS["instance.migrate"], "plug-0", then(cancel(shared.cloud))))
+    assert (fresh(instance).node, Migration.objects.get().state) == (shared.other.row, "cancelled")
+    assert not shared.here.fake.guests and not shared.held_by(shared.here)
+    done(instance_start(shared.cloud.tenant.actor, fresh(instance)))
+    assert shared.other.fake.guests[instance.pk].power == "running"
+
+
+def test_guest_that_runs_against_its_row_keeps_its_disks(shared: Shared) -> None:
+    instance = stopped_on_a_rebooted_node(shared)
+    agent, guest = agent_of(shared), shared.other.fake.guests[instance.pk]
+    guest.power = Power.RUNNING
+    del agent.calls[:]
+    operation = run(instance_migrate(SYSTEM, instance))
+    assert operation.error is not None and operation.error["code"] == "compute.migration.failed"
+    assert agent.calls == []
 
 
 def test_detached_volume_has_no_key(shared: Shared) -> None:

@@ -247,7 +247,7 @@ PREPARED: dict[str, Callable[[Shared], Callable[[], Operation]]] = {
 CALLS = {
     "take": {"snapshot"},
     "remove": {"remove-snapshot"},
-    "revert": {"fence", "revert"},
+    "revert": {"fence", "revert", "finish-revert"},
     "clone": {"ensure", "open"},
 }
 

@@ -1,4 +1,4 @@
-"""Reverts of volumes that fail: before the copy they end, and after it may have begun they never do."""
+"""Reverts of volumes that fail: before the copy they end, and a copy that has begun is finished."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,22 +9,27 @@ import pytest
 from agents.node.errors import AgentError, PermitRefused, VolumeInUse
 from agents.protocol import storage_pb2 as pb
 from agents.protocol import storage_pb2_grpc
-from agents.storage.errors import ClusterSilent, RevertStale, SnapshotMissing
+from agents.storage.errors import ClusterSilent, RevertStale
+from controlplane.compute.services import instance_power_off
+from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
-from controlplane.operations.errors import DeadlineExceeded
+from controlplane.node_lifecycle.drain.drains import node_maintain
+from controlplane.node_lifecycle.recovery.evacuation import instance_evacuate
+from controlplane.nodes.models import Node
+from controlplane.operations.errors import Busy, DeadlineExceeded
 from controlplane.operations.models import Operation, ResourceLock
 from controlplane.placement.models import Permit as PermitRow
 from controlplane.reconcilers import storage_clusters
-from controlplane.storage.errors import SnapshotsUnsupported
+from controlplane.storage.errors import RevertInterrupted, SnapshotsUnsupported
 from controlplane.storage.models import Snapshot, Volume
 from controlplane.storage_clusters import storage_client
 from controlplane.workflows.registry import WORKFLOWS
 from tests.services.policies import in_zones, ruled
-from tests.storage_agent import FakeStorageAgent
+from tests.storage_agent import MIXTURE, FakeStorageAgent
 from tests.workflows.helpers import altered, die_with_guests, done, explode, fresh, run_on, then
 from tests.workflows.shared_pool import Shared, taken
 from tests.workflows.snapshots import ask_clone, ask_revert, ask_snapshot
-from tests.world import follow, run, run_next_attempt
+from tests.world import run, run_next_attempt
 
 
 def begin_revert(shared: Shared, snapshot: Snapshot) -> Operation:
@@ -79,22 +84,94 @@ def test_revert_that_is_refused_before_the_copy_ends_with_its_time(
     assert operation.error is not None and operation.error["code"] == DeadlineExceeded.code
 
 
-@pytest.mark.parametrize("forbid", [tighten, fence_the_node])
-def test_revert_that_may_have_begun_never_ends_half_done(
+def take_out_of_service(shared: Shared) -> str:
+    fence_the_node(shared)
+    node = Node.objects.get(pk=Volume.objects.get().node_id)
+    node_maintain(SYSTEM, node, reason="it is repaired")
+    return "node.out_of_service"
+
+
+def interrupted(shared: Shared, agent: FakeStorageAgent, snapshot: Snapshot) -> Operation:
+    """Return a revert whose copy has begun and was interrupted."""
+    agent.write(snapshot.volume_id)
+    agent.failures["during-revert"] = ClusterSilent("The cluster did not answer in time.")
+    operation = run(ask_revert(shared.cloud, snapshot))
+    assert (operation.state, agent.contents[snapshot.volume_id]) == ("running", MIXTURE)
+    del agent.failures["during-revert"], agent.calls[:]
+    return operation
+
+
+@pytest.mark.parametrize("forbid", [tighten, fence_the_node, take_out_of_service])
+def test_revert_that_has_begun_ends_without_a_node_and_a_permit(
     shared: Shared, agent: FakeStorageAgent, forbid: Callable[[Shared], str]
 ) -> None:
-    """The volume may have parts of both contents: it stays locked until it has one."""
+    """The data is where it stays: the volume is not locked for longer than the copy takes."""
     snapshot = taken(shared)
+    operation = interrupted(shared, agent, snapshot)
+    Operation.objects.filter(pk=operation.pk).update(deadline_at=clock.now())
+    PermitRow.objects.filter(operation_id=operation.pk).update(expires_at=clock.now())
+    forbid(shared)
+    operation = run_next_attempt(operation)
+    assert (operation.state, agent.calls) == ("succeeded", ["finish-revert"])
+    assert agent.contents[snapshot.volume_id] == agent.snapshots[snapshot.pk].content
+    assert not ResourceLock.objects.filter(operation=operation).exists()
+
+
+def test_guest_of_a_fenced_node_is_evacuated_after_the_copy(shared: Shared, agent: FakeStorageAgent) -> None:
+    volume, instance = shared.volume(), shared.instance(host="other")
+    snapshot = taken(shared, volume)
+    shared.attach(instance, volume)
+    done(instance_power_off(shared.cloud.tenant.actor, fresh(instance)))
+    operation = interrupted(shared, agent, fresh(snapshot))
+    die_with_guests(shared.other)
+    with pytest.raises(Busy):
+        instance_evacuate(SYSTEM, fresh(instance))
+    assert run_next_attempt(operation).state == "succeeded"
+    done(instance_evacuate(SYSTEM, fresh(instance)))
+    assert fresh(volume).node_id == shared.here.row.pk
+
+
+@pytest.mark.parametrize("forbid", [tighten, fence_the_node, take_out_of_service])
+def test_revert_that_may_have_begun_and_has_not_ends(
+    shared: Shared, agent: FakeStorageAgent, forbid: Callable[[Shared], str]
+) -> None:
+    snapshot = taken(shared)
+    content = agent.write(snapshot.volume_id)
     operation = ask_revert(shared.cloud, snapshot)
     agent.failures["revert"] = ClusterSilent("The cluster did not answer in time.")
     assert run(operation).state == "running"
-    agent.failures["revert"] = SnapshotMissing("The volume has no such snapshot.")
-    Operation.objects.filter(pk=operation.pk).update(deadline_at=clock.now())
-    assert run_next_attempt(operation).state == "running"
     PermitRow.objects.filter(operation_id=operation.pk).update(expires_at=clock.now())
-    forbid(shared)
+    code = forbid(shared)
+    operation = run_next_attempt(operation)
+    assert operation.state == "failed"
+    assert operation.error is not None and operation.error["code"] in (code, "node.away")
+    assert agent.contents[snapshot.volume_id] == content
+
+
+def test_copy_is_finished_after_any_time_and_failures(shared: Shared, agent: FakeStorageAgent) -> None:
+    snapshot = taken(shared)
+    operation = interrupted(shared, agent, snapshot)
+    Operation.objects.filter(pk=operation.pk).update(deadline_at=clock.now())
+    agent.failures["finish-revert"] = ClusterSilent("The cluster did not answer in time.")
     assert run_next_attempt(operation).state == "running"
     assert ResourceLock.objects.filter(resource_id=snapshot.volume_id).exists()
+    agent.failures.clear()
+    assert run_next_attempt(operation).state == "succeeded"
+
+
+def test_volume_whose_snapshot_is_lost_during_the_copy_says_what_it_is(shared: Shared, agent: FakeStorageAgent) -> None:
+    """The volume cannot be opened, and becomes whole by a revert to another snapshot."""
+    snapshot = taken(shared)
+    other = taken(shared, snapshot.volume, "other")
+    operation = interrupted(shared, agent, snapshot)
+    del agent.snapshots[snapshot.pk]
+    operation = run_next_attempt(operation)
+    assert operation.state == "failed"
+    volume = fresh(snapshot.volume)
+    assert volume.last_error is not None and volume.last_error["code"] == RevertInterrupted.code
+    assert agent.contents[volume.pk] == MIXTURE
+    done(ask_revert(shared.cloud, fresh(other)))
+    assert (agent.contents[volume.pk], fresh(volume).last_error) == (agent.snapshots[other.pk].content, None)
 
 
 @pytest.mark.parametrize("has_begun", [False, True])
@@ -103,7 +180,7 @@ def test_revert_before_a_later_one_of_the_volume_ends(shared: Shared, agent: Fak
     if has_begun:
         agent.failures["revert"] = ClusterSilent("The cluster did not answer in time.")
         assert run(operation).state == "running"
-    agent.failures["revert"] = RevertStale("The volume was reverted later.")
+    agent.failures["finish-revert" if has_begun else "revert"] = RevertStale("The volume was reverted later.")
     operation = run_next_attempt(operation) if has_begun else run(operation)
     assert operation.state == "failed"
     assert operation.error is not None and operation.error["facts"]["agent_code"] == "storage.stale_generation"
@@ -113,10 +190,9 @@ def test_revert_whose_worker_died_during_the_copy_may_have_begun(shared: Shared,
     snapshot = taken(shared)
     operation = ask_revert(shared.cloud, snapshot)
     run_on(operation, altered(WORKFLOWS["volume.revert"], "revert", then(explode)))
-    agent.failures["revert"] = SnapshotMissing("The volume has no such snapshot.")
-    assert run_next_attempt(operation).state == "running"
-    agent.failures.clear()
-    assert follow(operation).state == "succeeded"
+    del agent.calls[:]
+    assert run_next_attempt(operation).state == "succeeded"
+    assert agent.calls == ["finish-revert"], "what was written since is not lost"
 
 
 def test_old_storage_agent_makes_no_empty_clone(shared: Shared, agent: FakeStorageAgent) -> None:

@@ -34,8 +34,8 @@ TAKE_OVER_OPS = VOLUME_OPS | START_OPS | {"volume.attach", "volume.detach", "ins
 # A guest gets a network card, or loses one; a detachment may be cancelled.
 CARD_OPS = frozenset({"port.attach", "port.detach"})
 PORT_OPS = frozenset({"instance.create"}) | COMING_OPS | CARD_OPS
-# A detachment may be cancelled.
-ATTACHMENT_OPS = frozenset({"instance.create", "instance.evacuate", "volume.attach", "volume.detach"})
+# A detachment may be cancelled. An arriving guest that is off gets its attachments without its source.
+ATTACHMENT_OPS = frozenset({"instance.create", "volume.attach", "volume.detach"}) | COMING_OPS
 RUN_OPS = frozenset({"instance.create", "instance.rebuild"} | START_OPS | COMING_OPS | CARD_OPS)
 DEFINE_OPS = frozenset({"instance.create", "instance.resize", "instance.rebuild"} | COMING_OPS | CARD_OPS)
 

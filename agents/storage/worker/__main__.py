@@ -15,7 +15,7 @@ import rbd
 
 from agents.node.errors import AgentError
 from agents.storage.errors import ClusterFailed
-from agents.storage.worker import description, fencing, flattening, images, openings, snapshots, trash, volumes
+from agents.storage.worker import description, fencing, flattening, images, openings, reverts, snapshots, trash, volumes
 from agents.storage.worker.cluster import Cluster
 
 CALLS: Mapping[str, Callable[..., object]] = {
@@ -30,7 +30,9 @@ CALLS: Mapping[str, Callable[..., object]] = {
     "ensure_snapshot": snapshots.ensure,
     "remove_snapshot": snapshots.remove,
     "list_snapshots": snapshots.page,
-    "revert_volume": snapshots.revert,
+    "revert_volume": reverts.revert,
+    "finish_revert": reverts.finish,
+    "unfinished_reverts": reverts.unfinished,
     "find_clone": flattening.find,
     "flatten_clone": flattening.flatten,
     "open_volume": openings.open_volume,

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from agents.storage.errors import VolumeMissing
-from agents.storage.worker import intents, parents, records
+from agents.storage.worker import intents, parents, records, revert_records
 from agents.storage.worker.cluster import NAMESPACE, Cluster, opened
 from agents.storage.worker.fencing import fence, holders, watchers
 
@@ -37,8 +37,10 @@ def open_volume(cluster: Cluster, *, volume: str, pool: str, node: str) -> dict[
 
     Raises:
         VolumeMissing: there is no such volume.
+        RevertUnfinished: it is a mixture of two contents.
     """
     with cluster.volumes(pool) as ioctx:
+        revert_records.require_finished(cluster, volume, pool=pool)
         intents.settle(cluster, ioctx, volume, pool=pool)
         caps = _capabilities(cluster, ioctx, volume, pool)
         own = _own(_read(cluster, pool, volume), node)

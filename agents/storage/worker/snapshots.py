@@ -4,26 +4,20 @@ A node that has a volume open can make snapshots of it too, and remove any: thos
 """
 
 import heapq
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC
 from typing import Any
 
-import rados
-import rbd
-
-from agents.node.errors import VolumeInUse, VolumeWouldShrink
-from agents.storage.errors import ClusterFailed, RevertStale, SizeDiffers, SnapshotMissing, VolumeMissing
-from agents.storage.worker import openings, records
+from agents.node.errors import VolumeInUse
+from agents.storage.errors import ClusterFailed, SizeDiffers, SnapshotMissing, VolumeMissing
+from agents.storage.worker import openings, revert_records
 from agents.storage.worker.cluster import Cluster, opened
 from agents.storage.worker.fencing import fence, holders, watchers
 from agents.storage.worker.intents import working_on
 from agents.storage.worker.names import is_id, is_of_user, unprotect
 
 PAGE = 200
-REPORT_S = 0.5
-REVERTS = "reverts"  # an object of the pool: volume → its generation and the snapshot of its last revert
 
 
 def ensure(cluster: Cluster, *, volume: str, pool: str, snapshot: str, size_bytes: int) -> dict[str, object]:
@@ -33,12 +27,14 @@ def ensure(cluster: Cluster, *, volume: str, pool: str, snapshot: str, size_byte
         VolumeMissing: there is no such volume.
         SizeDiffers: the volume, or the snapshot that exists, has another size.
         VolumeInUse: a client that ended without a word, or sleeps, could change the snapshot later.
+        RevertUnfinished: the volume is a mixture of two contents.
     """
     with _opened(cluster, volume, pool=pool) as (ioctx, image):
         if image is None:
             raise VolumeMissing(f"There is no volume {volume} in pool {pool!r}.")
         found = _find(image, snapshot)
         if found is None:
+            revert_records.require_finished(cluster, volume, pool=pool)
             _check_size("Volume", volume, int(image.size()), size_bytes)
             _end_sleepers(cluster, ioctx, volume, pool=pool)
             image.create_snap(snapshot)
@@ -54,11 +50,13 @@ def remove(cluster: Cluster, *, volume: str, pool: str, snapshot: str) -> bool:
 
     Raises:
         ClusterFailed: a guest's QEMU, which removes it while it has the volume's lock, only says that it did.
+        RevertUnfinished: it is being copied into the volume.
     """
     with _opened(cluster, volume, pool=pool) as (ioctx, image):
         found = None if image is None else _find(image, snapshot)
         if image is None or found is None:
             return False
+        revert_records.require_finished(cluster, volume, pool=pool, to=snapshot)
         unprotect(ioctx, image.id(), found)
         image.remove_snap(snapshot)
         if _find(image, snapshot) is not None:
@@ -79,43 +77,10 @@ def page(cluster: Cluster, *, volume: str, pool: str, after: str) -> list[dict[s
         return [_state(image, each) for each in heapq.nsmallest(PAGE, ours, key=lambda each: str(each["name"]))]
 
 
-def revert(
-    cluster: Cluster, *, volume: str, pool: str, snapshot: str, size_bytes: int, generation: int
-) -> dict[str, object]:
-    """Give the volume the content of the snapshot, then the size.
-
-    A repetition for the `generation` of the last revert does nothing: what was written since would be lost. A client
-    that ended without a word, or sleeps, is fenced first: it could write what it had cached.
-
-    Raises:
-        RevertStale: the last revert was for a newer generation, or for this one to another snapshot.
-        VolumeMissing, SnapshotMissing: there is none.
-        VolumeWouldShrink: the snapshot is larger than the size.
-        VolumeInUse: a client has the volume open, or a node has a key, with which it may be about to.
-    """
-    with cluster.volumes(pool) as ioctx, working_on(cluster, ioctx, volume, pool=pool):
-        wanted = {"generation": generation, "snapshot": snapshot}
-        if _is_done(cluster, volume, pool=pool, wanted=wanted):
-            return {"size_bytes": size_bytes, "watchers": watchers(cluster, ioctx, volume)}
-        _check_revertible(ioctx, volume, pool=pool, snapshot=snapshot, size_bytes=size_bytes)
-        if openings.is_open(cluster, volume=volume, pool=pool):
-            raise VolumeInUse(f"A node has a key of volume {volume}: close it.")
-        check_unused(cluster, ioctx, volume)
-        sleepers = holders(cluster, ioctx, volume)
-        fence(cluster, ioctx, volume, lambda address: address in sleepers)
-        with rbd.Image(ioctx, volume) as image:
-            check_unused(cluster, ioctx, volume)
-            with reported(cluster, pool, image.id()):
-                image.rollback_to_snap(snapshot)
-                check_unused(cluster, ioctx, volume)
-                image.resize(size_bytes, False)
-        records.write(cluster, pool, REVERTS, volume, wanted)
-        return {"size_bytes": size_bytes, "watchers": []}
-
-
-def forget_reverts(cluster: Cluster, *, volume: str, pool: str) -> None:
-    """Remove the record of the volume's last revert."""
-    records.remove(cluster, pool, REVERTS, volume)
+def first_ids(image: Any) -> tuple[list[str], bool]:
+    """Return the ids of the open image's first snapshots, and whether it has more."""
+    names = heapq.nsmallest(PAGE + 1, (str(each["name"]) for each in image.list_snaps() if _is_ours(each)))
+    return names[:PAGE], len(names) > PAGE
 
 
 def size_of(ioctx: Any, volume: str, snapshot: str) -> int:
@@ -139,32 +104,6 @@ def check_unused(cluster: Cluster, ioctx: Any, volume: str) -> None:
 
 
 @contextmanager
-def reported(cluster: Cluster, pool: str, image_id: str) -> Iterator[None]:
-    """Report progress as long as the cluster answers for the image: librbd tells nothing of a rollback.
-
-    A rollback whose objects are on a silent disk fails by itself, see `cluster.SETTINGS`.
-    """
-    is_over = threading.Event()
-
-    def report() -> None:
-        with cluster.volumes(pool) as ioctx:
-            while not is_over.wait(REPORT_S):
-                try:
-                    ioctx.stat(f"rbd_header.{image_id}")
-                except rados.Error:
-                    return
-                cluster.progress()
-
-    reporting = threading.Thread(target=report, daemon=True)
-    reporting.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        reporting.join()
-
-
-@contextmanager
 def _opened(cluster: Cluster, volume: str, *, pool: str) -> Iterator[tuple[Any, Any]]:
     """Return the pool's I/O context, and the image to change; None if there is no such volume."""
     with (
@@ -173,32 +112,6 @@ def _opened(cluster: Cluster, volume: str, *, pool: str) -> Iterator[tuple[Any, 
         opened(ioctx, volume, read_only=False) as image,
     ):
         yield ioctx, image
-
-
-def _is_done(cluster: Cluster, volume: str, *, pool: str, wanted: dict[str, Any]) -> bool:
-    """Return whether the volume's last revert is the wanted one.
-
-    Raises:
-        RevertStale: it is neither that nor older.
-    """
-    last = records.read(cluster, pool, REVERTS, prefix=volume, limit=1).get(volume)
-    if last is None or last["generation"] < wanted["generation"]:
-        return False
-    if last != wanted:
-        raise RevertStale(
-            f"Volume {volume} was reverted to snapshot {last['snapshot']} for its generation {last['generation']}; "
-            f"the call is for generation {wanted['generation']} and snapshot {wanted['snapshot']}."
-        )
-    return True
-
-
-def _check_revertible(ioctx: Any, volume: str, *, pool: str, snapshot: str, size_bytes: int) -> None:
-    with opened(ioctx, volume) as image:
-        if image is None:
-            raise VolumeMissing(f"There is no volume {volume} in pool {pool!r}.")
-    needed = size_of(ioctx, volume, snapshot)
-    if needed > size_bytes:
-        raise VolumeWouldShrink(f"Snapshot {snapshot} has {needed} bytes; the volume is to have {size_bytes}.")
 
 
 def _end_sleepers(cluster: Cluster, ioctx: Any, volume: str, *, pool: str) -> None:

@@ -10,7 +10,7 @@ import rbd
 
 from agents.node.errors import VolumeWouldShrink
 from agents.storage.errors import ImageMissing, VolumeMissing
-from agents.storage.worker import images, intents, openings, snapshots
+from agents.storage.worker import images, intents, openings, revert_records, snapshots
 from agents.storage.worker.cluster import Cluster, opened
 from agents.storage.worker.fencing import watchers
 from agents.storage.worker.intents import working_on
@@ -39,6 +39,7 @@ def ensure(
         VolumeMissing: it is to be taken over, and is not there.
         VolumeWouldShrink: a new one is larger, or its image or snapshot is.
         ImageMissing, SnapshotMissing: the pool does not have it.
+        RevertUnfinished: it is to grow, and the revert would take it back to its size.
     """
     with cluster.volumes(pool) as ioctx:
         found = _size(ioctx, volume)
@@ -49,6 +50,7 @@ def ensure(
         elif found > size_bytes and not is_taken_over:
             raise VolumeWouldShrink(f"Volume {volume} has {found} bytes and cannot shrink to {size_bytes} bytes.")
         elif found < size_bytes:
+            revert_records.require_finished(cluster, volume, pool=pool)
             with working_on(cluster, ioctx, volume, pool=pool), rbd.Image(ioctx, volume) as image:
                 image.resize(size_bytes, False)
         return {"size_bytes": max(found or 0, size_bytes), "watchers": watchers(cluster, ioctx, volume)}
@@ -66,7 +68,7 @@ def remove(cluster: Cluster, *, volume: str, pool: str) -> bool:
         openings.remove_all(cluster, volume=volume, pool=pool)
         snapshots.check_unused(cluster, ioctx, volume)
         _remove_draft(ioctx, volume)
-        snapshots.forget_reverts(cluster, volume=volume, pool=pool)
+        revert_records.forget(cluster, volume=volume, pool=pool)
         try:
             rbd.RBD().trash_move(ioctx, volume)
         except rbd.ImageNotFound:
@@ -74,11 +76,11 @@ def remove(cluster: Cluster, *, volume: str, pool: str) -> bool:
     return True
 
 
-def page(cluster: Cluster, *, pool: str, after: str) -> list[tuple[str, int]]:
-    """Return the names and sizes of the next images; 0: a node has written something into the header that is none."""
+def page(cluster: Cluster, *, pool: str, after: str) -> list[dict[str, object]]:
+    """Return the next images; with the size 0: a node has written something into the header that is none."""
     with cluster.volumes(pool) as ioctx:
         names = (name for name in rbd.RBD().list(ioctx) if name > after and not name.endswith(DRAFT))
-        return [(name, _readable_size(ioctx, name)) for name in heapq.nsmallest(PAGE, names)]
+        return [{"name": name, **_described(ioctx, name)} for name in heapq.nsmallest(PAGE, names)]
 
 
 def _make(
@@ -125,11 +127,16 @@ def _remove_draft(ioctx: Any, volume: str) -> None:
         rbd.RBD().remove(ioctx, volume + DRAFT)
 
 
-def _readable_size(ioctx: Any, name: str) -> int:
+def _described(ioctx: Any, name: str) -> dict[str, object]:
+    """Return the size and the first snapshots of an image, as ListedVolume has them."""
     try:
-        return _size(ioctx, name) or 0
+        with opened(ioctx, name) as image:
+            if image is not None:
+                ids, has_more = snapshots.first_ids(image)
+                return {"size_bytes": int(image.size()), "snapshots": ids, "has_more_snapshots": has_more}
     except (rbd.Error, rados.Error):
-        return 0
+        pass
+    return {"size_bytes": 0}
 
 
 def _size(ioctx: Any, name: str) -> int | None:

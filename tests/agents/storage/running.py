@@ -189,6 +189,13 @@ class StorageAgent:
         state: pb.VolumeState = self.stub().RevertVolume(request)
         return state
 
+    def finish_revert(self, to: pb.SnapshotState, *, generation: int = 1) -> bool:
+        """Return whether the revert had begun."""
+        request = pb.FinishRevertRequest(
+            volume_id=to.volume_id, pool=POOL, snapshot_id=to.snapshot_id, generation=generation
+        )
+        return bool(self.stub().FinishRevert(request).has_begun)
+
     def drop(self, snapshot: pb.SnapshotState) -> bool:
         """Remove the snapshot."""
         request = pb.RemoveSnapshotRequest(volume_id=snapshot.volume_id, pool=POOL, snapshot_id=snapshot.snapshot_id)

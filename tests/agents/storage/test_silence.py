@@ -49,7 +49,7 @@ def test_cluster_that_is_silent_hangs_no_call(ceph: CephCluster, tmp_path_factor
             making = threads.submit(refusal, lambda: agent.ensure(volume))
             description, error = agent.describe(), making.result()
             assert (description.health, description.fsid) == ("silent", "")
-            assert list(description.capabilities) == ["snapshots"], "the agent's, not the cluster's"
+            assert list(description.capabilities) == ["snapshots", "snapshot-lists"], "the agent's, not the cluster's"
             assert (error.code, error.is_retryable) == ("storage.cluster_silent", True)
             assert error.status is grpc.StatusCode.UNAVAILABLE
         wait_until(lambda: is_made(agent, volume), "the volume to be made after all")

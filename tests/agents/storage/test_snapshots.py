@@ -124,9 +124,18 @@ def test_snapshots_are_listed_without_those_of_others(storage: StorageAgent, cep
     assert storage.snapshots(volume) == taken
     assert storage.snapshots(volume, taken[0].snapshot_id) == taken[1:]
     assert storage.snapshots(volume, taken[-1].snapshot_id) == []
+    assert listed(storage, volume).snapshots == [each.snapshot_id for each in taken]
+    assert not listed(storage, volume).has_more_snapshots
     storage.clone(taken[0])
     assert storage.drop(taken[0])
     assert storage.snapshots(volume) == taken[1:], "one that waits for its clone is gone too"
+    assert listed(storage, volume).snapshots == [each.snapshot_id for each in taken[1:]]
+
+
+def listed(storage: StorageAgent, volume: str) -> pb.ListedVolume:
+    page = storage.stub().ListVolumes(pb.ListVolumesRequest(pool=POOL, after=volume[:-1])).volumes
+    found: pb.ListedVolume = next(each for each in page if each.name == volume)
+    return found
 
 
 @pytest.mark.parametrize("name", ["", "base", "../../etc", f"{SOURCE}@x"])
@@ -387,7 +396,7 @@ def test_snapshot_is_not_taken_while_a_node_may_sleep(storage: StorageAgent, cep
 
 def test_progress_of_a_rollback_is_reported(storage: StorageAgent, ceph: CephCluster) -> None:
     """While librbd says nothing, the process does, as long as the cluster answers."""
-    from agents.storage.worker.snapshots import reported
+    from agents.storage.worker.reverts import reported
 
     volume, reports = storage.made(), []
     with image(ceph, volume, read_only=True) as opened:

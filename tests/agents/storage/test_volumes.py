@@ -300,4 +300,4 @@ def test_description_has_the_cluster_and_its_pools(storage: StorageAgent, ceph: 
     assert "ceph version 18" in description.ceph_version
     assert any("no sizes" in problem for problem in description.problems), "the lab has no manager daemon"
     assert (description.keyset_version, description.software_version != "") == (1, True)
-    assert list(description.capabilities) == ["snapshots"]
+    assert list(description.capabilities) == ["snapshots", "snapshot-lists"]

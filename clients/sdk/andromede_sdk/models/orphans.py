@@ -21,7 +21,7 @@ class Orphan(Model):
     of the node or of the storage cluster."""
 
     id: str
-    kind: str  # domain, volume, image, file, port, attachment, allocation, address
+    kind: str  # domain, volume, image, file, port, attachment, snapshot, allocation, address
     name: str
     node: Named | None
     storage_cluster: Named | None

@@ -22,7 +22,7 @@ class Orphans(Resource):
         """GET /v1/orphans
 
         `state`: One of found, quarantined, released, discarded, gone.
-        `kind`: One of domain, volume, image, file, port, attachment, allocation, address.
+        `kind`: One of domain, volume, image, file, port, attachment, snapshot, allocation, address.
         `node`: Orphans on the node of this name.
         `storage_cluster`: Orphans in the storage cluster of this name.
         `zone`: Orphans on nodes and in clusters of this zone.

@@ -1,0 +1,130 @@
+"""Reverts that are interrupted after their copy has begun, on a real cluster: they are finished without a permit."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import pytest
+
+from agents.lab.ceph import POOL, CephCluster
+from agents.protocol import storage_pb2 as pb
+from tests.agents.announcer.waiting import wait_until
+from tests.agents.conftest import refusal
+from tests.agents.specs import MIB, new_id
+from tests.agents.storage.contents import digest, filled, write
+from tests.agents.storage.running import SIZE, SOURCE, StorageAgent, as_worker
+
+NEVER_S = 3600.0
+
+
+@dataclass
+class Interrupted:
+    """A volume that has parts of two contents. `wanted`: the digest of the snapshot."""
+
+    volume: str
+    snapshot: pb.SnapshotState
+    other: pb.SnapshotState
+    wanted: str
+
+
+@pytest.fixture
+def agent(ceph: CephCluster, tmp_path_factory: pytest.TempPathFactory) -> StorageAgent:
+    return StorageAgent(tmp_path_factory.mktemp("reverts") / "agent", ceph)
+
+
+@contextmanager
+def half(*_: Any) -> Iterator[None]:
+    """The process that copies ends."""
+    import rbd
+
+    raise rbd.Error("killed")
+    yield
+
+
+def interrupted(agent: StorageAgent, ceph: CephCluster, monkeypatch: pytest.MonkeyPatch) -> Interrupted:
+    """Begin a revert, and end its process, which has copied the first of two objects, and has the lock."""
+    import rbd
+
+    from agents.storage.worker import reverts
+
+    volume = filled(agent, ceph)
+    snapshot, wanted, before = agent.snapshot(volume), digest(ceph, volume), b"1"
+    write(ceph, volume, b"8")
+    write(ceph, volume, b"9", 4 * MIB)
+    other = agent.snapshot(volume)
+    asked = {"volume": volume, "pool": POOL, "snapshot": snapshot.snapshot_id, "size_bytes": SIZE}
+    with as_worker(agent.config.access) as cluster, monkeypatch.context() as patch:
+        patch.setattr(reverts, "reported", half)
+        with pytest.raises(rbd.Error, match="killed"):
+            reverts.revert(cluster, generation=1, **asked)
+    write(ceph, volume, before)
+    return Interrupted(volume, snapshot, other, wanted)
+
+
+def test_agent_finishes_a_revert_when_it_starts(
+    agent: StorageAgent, ceph: CephCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with agent.serving(trash_interval_s=NEVER_S):
+        agent.learn(SOURCE)
+        left = interrupted(agent, ceph, monkeypatch)
+        assert digest(ceph, left.volume) != left.wanted
+    with agent.serving(trash_interval_s=NEVER_S):
+        wait_until(lambda: digest(ceph, left.volume) == left.wanted, "the copy to be finished")
+        assert agent.finish_revert(left.snapshot)
+        write(ceph, left.volume, b"7")
+        written = digest(ceph, left.volume)
+        assert agent.finish_revert(left.snapshot), "its answer was lost"
+        assert digest(ceph, left.volume) == written != left.wanted
+
+
+def test_mixture_of_two_contents_is_used_for_nothing_before_the_call_that_finishes_it(
+    agent: StorageAgent, ceph: CephCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with agent.serving(trash_interval_s=NEVER_S):
+        agent.learn(SOURCE)
+        left = interrupted(agent, ceph, monkeypatch)
+        for attempt in (
+            lambda: agent.open(left.volume),
+            lambda: agent.snapshot(left.volume),
+            lambda: agent.ensure(left.volume, 2 * SIZE),
+            lambda: agent.drop(left.snapshot),
+        ):
+            error = refusal(attempt)
+            assert (error.code, error.status) == ("storage.revert_unfinished", grpc.StatusCode.UNAVAILABLE)
+            assert error.is_retryable
+        assert agent.drop(left.other)
+        assert agent.finish_revert(left.snapshot)
+        assert digest(ceph, left.volume) == left.wanted
+        agent.open(left.volume)
+        agent.close(left.volume)
+
+
+def test_later_revert_replaces_one_that_was_interrupted(
+    agent: StorageAgent, ceph: CephCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with agent.serving(trash_interval_s=NEVER_S):
+        agent.learn(SOURCE)
+        left = interrupted(agent, ceph, monkeypatch)
+        agent.revert(left.other, generation=2)
+        assert digest(ceph, left.volume) == digest(ceph, left.volume, left.other.snapshot_id)
+        assert refusal(lambda: agent.finish_revert(left.snapshot)).code == "storage.stale_generation"
+        agent.open(left.volume)
+        agent.close(left.volume)
+
+
+def test_revert_that_has_not_begun_is_not_begun_by_the_call_that_finishes(
+    storage: StorageAgent, ceph: CephCluster
+) -> None:
+    volume = filled(storage, ceph)
+    snapshot = storage.snapshot(volume)
+    write(ceph, volume, b"9")
+    before = digest(ceph, volume)
+    assert not storage.finish_revert(snapshot)
+    storage.revert(snapshot, generation=1)
+    assert not storage.finish_revert(snapshot, generation=2)
+    assert digest(ceph, volume) != before
+    missing = pb.SnapshotState(volume_id=volume, snapshot_id="../x")
+    assert refusal(lambda: storage.finish_revert(missing)).code == "agent.bad_request"
+    assert not storage.finish_revert(pb.SnapshotState(volume_id=new_id(), snapshot_id=new_id()))
