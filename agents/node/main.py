@@ -33,6 +33,7 @@ from agents.node.services.events import MAX_WATCHES, Hub
 from agents.node.services.freezes import Freezes
 from agents.node.services.hook import PermitGate
 from agents.node.services.outgoing import OutgoingMigrations
+from agents.node.services.volume_copies import VolumeCopies
 from agents.node.services.public_addresses import PublicAddressKeeper
 from agents.node.services.self_fencing import SelfFencing
 from agents.node.services.selftest import SelfTest
@@ -167,7 +168,9 @@ def _serve(config: Config, credentials: pki.Credentials, node: Node, lock: TextI
     departures.restore()
     freezes = Freezes(node)
     adapters.hypervisor.subscribe(freezes.schedule_check)
-    servicer = Servicer(node, hub, departures, freezes)
+    copies = VolumeCopies(node)
+    copies.restore()
+    servicer = Servicer(node, hub, departures, freezes, copies)
     agent_pb2_grpc.add_AgentServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
     server.start()
     facts = {"node_id": node.identity.node_id, "zone": node.identity.zone, "port": port, "version": VERSION}

@@ -123,6 +123,7 @@ class FakeNode:
         self.guests = {guest.id: FakeGuest(guest, next(self.numbers)) for guest in self.definitions.kept()}
         self.volumes: dict[UUID, int] = {}
         self.opened: dict[UUID, int] = {}
+        self.copied: dict[UUID, int] = {}  # the limit of the last copy of each volume, in bytes per second
         self.ports: dict[UUID, PortSpec] = {}
         self.segments: dict[UUID, SegmentSpec] = {}
         self.metadata: dict[str, GuestMetadata] = {}
