@@ -33,12 +33,12 @@ from agents.node.services.events import MAX_WATCHES, Hub
 from agents.node.services.freezes import Freezes
 from agents.node.services.hook import PermitGate
 from agents.node.services.outgoing import OutgoingMigrations
-from agents.node.services.volume_copies import VolumeCopies
 from agents.node.services.public_addresses import PublicAddressKeeper
 from agents.node.services.self_fencing import SelfFencing
 from agents.node.services.selftest import SelfTest
 from agents.node.services.stop_receipts import StopReceipts
 from agents.node.services.tunnels import MAX_TUNNELS
+from agents.node.services.volume_copies import VolumeCopies
 from agents.node.serving import listen, lock_alone, open_signal_pipe
 from agents.node.state_store import StateStore
 from agents.node.trust.clock import Clock, kept_elsewhere

@@ -9,17 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-from uuid import UUID
 
 from agents.node import process
-from agents.node.adapters.interfaces import BaseImage, GuestDisk
+from agents.node.adapters.interfaces import GuestDisk
 from agents.node.adapters.storage import files, monitors
 from agents.node.adapters.storage.places import RbdSource
 from agents.node.errors import AdapterError, VolumeKeyMissing
-
-if TYPE_CHECKING:
-    from agents.node.adapters.storage.engine import StorageEngine
 
 PROGRESS = re.compile(rb"\((\d+)\.\d+/100%\)")
 SILENT_S = 600.0  # QEMU waits 300 s for a cluster
@@ -79,22 +74,14 @@ def copy_disk(
 
 
 def copy_to_qcow2(
-    source: "StorageEngine",
-    unfinished: Path,
-    final: Path,
-    volume_id: UUID,
-    copying: Copying,
-    size_bytes: int,
-    base: BaseImage | None,
+    disk: GuestDisk, key: bytes | None, unfinished: Path, final: Path, copying: Copying, *, size_bytes: int
 ) -> None:
-    """Copy the volume of `source` into a new file, which gets its name when it is whole."""
-    disk = source.disk(volume_id, base=base)
-    keys = {disk.source: source.key(volume_id)}
+    """Copy the disk into a new file, which gets its name when it is whole. `key`: of a disk in a Ceph cluster."""
     try:
         unfinished.unlink(missing_ok=True)
         files.create_qcow2(unfinished, size_bytes)
-        target = GuestDisk(volume_id, unfinished)
-        copy_disk(disk, target, copying, size_bytes=size_bytes, keys=keys, is_empty=True)
+        target = GuestDisk(disk.volume_id, unfinished)
+        copy_disk(disk, target, copying, size_bytes=size_bytes, keys={disk.source: key}, is_empty=True)
         unfinished.chmod(0o600)
         files.publish(unfinished, final)
     finally:

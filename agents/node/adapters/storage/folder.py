@@ -62,10 +62,9 @@ class FolderEngine:
         size_bytes: int,
         base: BaseImage | None = None,
     ) -> None:
-        path = self._path(volume_id)
-        copy_to_qcow2(
-            source, path.with_name(f"{UNFINISHED}{self._owner}-{path.name}"), path, volume_id, copying, size_bytes, base
-        )
+        path, disk = self._path(volume_id), source.disk(volume_id, base=base)
+        unfinished = path.with_name(f"{UNFINISHED}{self._owner}-{path.name}")
+        copy_to_qcow2(disk, source.key(volume_id), unfinished, path, copying, size_bytes=size_bytes)
 
     def grow(self, volume_id: UUID, size_bytes: int) -> None:
         resize_qcow2(self._path(volume_id), size_bytes)
