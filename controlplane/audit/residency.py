@@ -63,8 +63,9 @@ class Permit:
     """A permit.
 
     `resource` is its subject; it may list other resources that the node gets under it. `disk`: the root disk of the
-    guest, or the volume, that is its subject. `runs`: a guest may run under it. `is_move`: a migration, or
-    the move of a volume; the source has the data until it has arrived. `is_evacuation`: from a node that was fenced before this was signed.
+    guest, or the volume, that is its subject. `runs`: a guest may run under it. `is_move`: a migration, or the move of
+    a volume; the source has the data until it has arrived. `is_evacuation`: from a node that was fenced before this was
+    signed.
     """
 
     jti: str

@@ -14,6 +14,7 @@ from controlplane.compute.models import Instance
 from controlplane.compute.volume_reverts import instance_with
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
+from controlplane.kernel.db import rolled_back
 from controlplane.kernel.units import GIB
 from controlplane.nodes.models import Pool
 from controlplane.operations.models import Operation
@@ -25,7 +26,7 @@ from controlplane.placement.errors import NoAllocation
 from controlplane.placement.selectors import PoolRequirement
 from controlplane.storage.errors import VolumeTypeElsewhere
 from controlplane.storage.models import Volume, VolumeMove
-from controlplane.storage.retype import place_of
+from controlplane.storage.retype import place_of, volume_retype
 from controlplane.storage.services import require_no_snapshots, require_volume_state, volume_lock
 
 MOVE = "volume.move"
@@ -35,10 +36,10 @@ MB = 10**6
 
 
 @dataclass(frozen=True)
-class MovePlan:
-    """The effect of a move: the data is copied, then erased at its source.
+class RetypePlan:
+    """The effect of another type: in another place the data is copied, then erased at its source.
 
-    Id, name, attachment and snapshot schedules of the volume stay. `instance` has the volume, and is off.
+    Id, name, attachment and snapshot schedules of the volume stay. `instance` has the volume.
     """
 
     volume: Volume
@@ -52,7 +53,8 @@ class MovePlan:
 
     @property
     def copied_gib(self) -> int:
-        return self.volume.size_gib
+        """Return the data that is copied; 0: the volume stays in its place."""
+        return self.volume.size_gib if is_move(self.volume, self.volume_type) else 0
 
 
 def is_move(volume: Volume, volume_type: VolumeType) -> bool:
@@ -60,13 +62,15 @@ def is_move(volume: Volume, volume_type: VolumeType) -> bool:
     return volume_type.pool != (volume.pool.name if volume.pool is not None else "")
 
 
-def volume_move_plan(actor: Actor, volume: Volume, *, volume_type: VolumeType, max_mb_per_s: int) -> MovePlan:
-    """Return what the move would do. Nothing is kept. Raises as volume_move, without Busy of other requests."""
-    actor.may_write()
-    require_unlocked(volume.pk)
-    check_move(volume, volume_type)
-    placement.check_placement(volume_move_request(_new(volume, volume_type, max_mb_per_s)))
-    return MovePlan(volume, volume_type, max_mb_per_s, instance_with(volume))
+def volume_retype_plan(actor: Actor, volume: Volume, *, volume_type: VolumeType, max_mb_per_s: int) -> RetypePlan:
+    """Return what the change of the type would do. Nothing is kept. Raises as volume_move and volume_retype."""
+    plan = RetypePlan(volume, volume_type, max_mb_per_s, instance_with(volume))
+    with rolled_back():
+        if is_move(volume, volume_type):
+            volume_move(actor, volume, volume_type=volume_type, max_mb_per_s=max_mb_per_s)
+        else:
+            volume_retype(actor, volume, volume_type=volume_type)
+    return plan
 
 
 def volume_move(actor: Actor, volume: Volume, *, volume_type: VolumeType, max_mb_per_s: int = 0) -> Operation:

@@ -273,8 +273,8 @@ REMOVED_KINDS = ("arrival", "instance", "volume-copy", "volume", "shared-volume"
 class NodeRemoval(BaseModel):
     """A pending removal: a resource to remove from a node that did not answer; carried out when it is back.
 
-    `pool`: where the file of a volume is, or of its copy (`volume-copy`). Of a `shared-volume` the node forgets that it had it open, and the file
-    stays.
+    `pool`: where the file of a volume is; of a `volume-copy`, the place whose data is erased. Of a `shared-volume` the
+    node forgets that it had it open, and the file stays.
     """
 
     node = models.ForeignKey(Node, models.CASCADE)

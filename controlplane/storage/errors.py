@@ -46,8 +46,8 @@ class VolumeTypeElsewhere(Conflict):
     title = "Type in another pool"
     detail = (
         "The volume is {where}, and volumes of the type {volume_type!r} are {wanted}: both are in storage clusters, "
-        "between which volumes are not moved directly. Change to a type of another place first, such as one on a node's "
-        "own disk, and then to this one."
+        "between which volumes are not moved directly. Change to a type of another place first, such as one on a "
+        "node's own disk, and then to this one."
     )
 
 

@@ -416,8 +416,8 @@ def remove(node: Node | None, *, kind: str, resource_id: UUID, generation: int, 
     except NodeUnreachable:
         if selectors.is_reachable(node.pk):
             raise
-    what = {"kind": kind, "resource_id": resource_id, "generation": generation, "pool": pool}
-    return combine_effects(unbound, partial(services.record_removal, node, **what))
+    later = partial(services.record_removal, node, kind=kind, resource_id=resource_id, generation=generation, pool=pool)
+    return combine_effects(unbound, later)
 
 
 def combine_effects(*effects: Effect | None) -> Effect:

@@ -1,8 +1,8 @@
 """Move the data of a volume to the place of another type: copy it, let the rows name the copy, erase the source.
 
 No guest has the volume open meanwhile. Until the switch the volume is at its source, and a failure is undone at the
-destination. From the switch on it is at its destination, and the move can be neither undone nor cancelled. The node that
-copies keeps the copy apart from the volume until then: agents/node/services/volume_copies.py.
+destination. From the switch on it is at its destination, and the move can be neither undone nor cancelled. The node
+that copies keeps the copy apart from the volume until then: agents/node/services/volume_copies.py.
 """
 
 import logging
@@ -227,7 +227,7 @@ def erase_source(operation: Operation) -> Effect | None:
             row.source, kind="shared-volume", resource_id=row.volume_id, generation=row.generation + 1
         )
     if pool.is_of_cluster:
-        for node_id in {row.source_id, row.destination_id} - {None}:
+        for node_id in {node.pk for node in (row.source, row.destination) if node is not None}:
             cluster_disks.close(pool, row.volume_id, node_id=node_id, is_dead=True)
         cluster_disks.remove(pool, row.volume_id)
     return left
