@@ -153,7 +153,7 @@ def _move(actor: Actor, new: VolumeMove) -> Operation:
     volume, was = new.volume, (new.source.pk, new.source_pool_id, new.volume.size_gib)
     volume_lock(volume)
     operation = enqueue(actor, _operation_request(new))
-    check_move(volume, new.volume_type)  # a start of the instance locks the volume, and waits for this operation
+    check_move(volume, new.volume_type)
     if (volume.node_id, volume.pool_id, volume.size_gib) != was:
         raise NoAllocation()
     Volume.objects.filter(pk=volume.pk).update(
@@ -167,7 +167,10 @@ def _move(actor: Actor, new: VolumeMove) -> Operation:
 
 
 def _operation_request(new: VolumeMove) -> OperationRequest:
+    """Return the request. It locks the instance that has the volume too, which is not started meanwhile."""
     volume, limits = new.volume, io_limits(new.volume_type, new.volume.size_gib)
+    holder = instance_with(volume)
+    locked = [volume.pk, *([holder.pk] if holder is not None else ())]
     rate = min(new.max_mb_per_s or SLOWEST_MB_PER_S, SLOWEST_MB_PER_S) * MB
     args = {
         "volume_type": new.volume_type.pk,
@@ -175,7 +178,7 @@ def _operation_request(new: VolumeMove) -> OperationRequest:
         "limits": {"iops": limits.iops, "mb_per_s": limits.mb_per_s},
     }
     deadline = LIMIT + timedelta(seconds=new.total_bytes // rate)
-    return OperationRequest(MOVE, volume.project_id, [volume.pk], args, resource_name=volume.name, deadline=deadline)
+    return OperationRequest(MOVE, volume.project_id, locked, args, resource_name=volume.name, deadline=deadline)
 
 
 def move_of(operation: Operation) -> VolumeMove:

@@ -1,4 +1,4 @@
-"""Volumes that change their place with their type: what is where afterwards, what is refused, and what is made up for."""
+"""Volumes that change their place with their type: what is where then, what is refused, and what is made up for."""
 
 from collections.abc import Callable
 
@@ -6,12 +6,15 @@ import pytest
 
 from agents.node.adapters import pools
 from agents.node.errors import AdapterError
+from controlplane.audit.selectors import residency_of
 from controlplane.catalog.models import VolumeType
 from controlplane.compute.errors import VolumeMoveUnderGuest
-from controlplane.compute.services import instance_start
+from controlplane.compute.services import instance_power_off, instance_start
 from controlplane.compute.volume_moves import VOLUME_COPY, volume_move, volume_retype_plan
+from controlplane.identity.actor import SYSTEM
 from controlplane.kernel.units import GIB
 from controlplane.nodes.models import Node, NodeRemoval, Pool
+from controlplane.nodes.services import node_cordon
 from controlplane.operations.errors import Busy
 from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_cancel
@@ -119,8 +122,6 @@ def test_instance_starts_from_the_new_place(cloud: Cloud, boots: bool) -> None:
     if boots:
         instance = make_booted(cloud)
         volume = instance.boot_volume
-        from controlplane.compute.services import instance_power_off
-
         with pytest.raises(VolumeMoveUnderGuest):
             ask(cloud, volume, kind)
         done(instance_power_off(cloud.tenant.actor, instance))
@@ -262,7 +263,7 @@ def test_another_node_copies_a_shared_volume_that_its_node_may_not_take(cloud: C
     volume = make_volume(cloud, volume_type=share(cloud, other))
     here = next(each for each in cloud.world.machines if each.row.pk == volume.node_id)
     there = other if here is cloud.machine else cloud.machine
-    Node.objects.filter(pk=here.row.pk).update(is_cordoned=True)
+    node_cordon(SYSTEM, here.row, reason="full")
     after = moved(cloud, volume, cloud.volume_type)
     assert after.node_id == there.row.pk
     assert (held_at(here, volume), held_at(there, volume), places(cloud, volume)) == (None, "", {"local"})
@@ -274,3 +275,30 @@ def test_step_after_the_switch_goes_forward_after_an_error(cloud: Cloud) -> None
     operation = run_on(ask(cloud, volume, kind), altered(WORKFLOWS["volume.move"], "finish", then(explode)))
     assert (operation.state, operation.is_cancellable, fresh(volume).volume_type) == ("running", False, kind)
     assert run_next_attempt(operation).state == "succeeded"
+
+
+def test_evidence_tells_both_places_until_the_source_is_erased(cloud: Cloud) -> None:
+    """The volume is copied by another node than the one that has it open."""
+    other = cloud.world.add_machine("fr-idf-1")
+    volume = make_volume(cloud, volume_type=share(cloud, other))
+    here = next(each for each in cloud.world.machines if each.row.pk == volume.node_id)
+    there = other if here is cloud.machine else cloud.machine
+    node_cordon(SYSTEM, here.row, reason="full")
+    seen: list[set[str]] = []
+
+    def look(operation: Operation) -> None:
+        seen.append(_nodes_told(cloud, volume))
+
+    run_on(ask(cloud, volume, cloud.volume_type), altered(WORKFLOWS["volume.move"], "copy", then(look)))
+    assert seen[-1] == {str(here.row.pk), str(there.row.pk)}
+    assert _nodes_told(cloud, volume) == {str(there.row.pk)}
+
+
+def _nodes_told(cloud: Cloud, volume: Volume) -> set[str]:
+    """Return the nodes that have the volume by the evidence, which contradicts itself nowhere."""
+    for machine in cloud.world.machines:
+        machine.account()
+    found = residency_of(volume.pk)
+    assert not found.problems
+    assert all(each.is_compliant for each in found.intervals)
+    return {each.node for each in found.intervals if each.end is None}
