@@ -117,7 +117,9 @@ def volume_move_request(volume_move: VolumeMove) -> PlacementRequest:
 
 def check_move(volume: Volume, volume_type: VolumeType) -> None:
     """Raise the errors of volume_move that follow from the state of the volume and the place of the type."""
-    require_movable(volume)
+    require_usable(volume)
+    require_no_snapshots(volume)
+    require_off(instance_with(volume))
     if volume.pool is None or not volume.pool.is_of_cluster:
         return
     if Pool.objects.filter(name=volume_type.pool, zone=volume.pool.zone_id, cluster__isnull=False).exists():
@@ -125,11 +127,13 @@ def check_move(volume: Volume, volume_type: VolumeType) -> None:
         raise VolumeTypeElsewhere(field="volume_type", volume_type=volume_type.pk, where=where, wanted=wanted)
 
 
-def require_movable(volume: Volume) -> None:
-    """Raise the errors of volume_move that follow from the state of the volume."""
+def require_usable(volume: Volume) -> None:
+    """Raise VolumeWrongState unless the volume has data that may move."""
     require_volume_state(volume, "available", "in-use")
-    require_no_snapshots(volume)
-    instance = instance_with(volume)
+
+
+def require_off(instance: Instance | None) -> None:
+    """Raise VolumeMoveUnderGuest if the volume is attached to this instance, which is not off."""
     if instance is not None and instance.state != "stopped":
         raise VolumeMoveUnderGuest(instance=instance.name, state=instance.state)
 

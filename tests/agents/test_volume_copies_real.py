@@ -1,5 +1,6 @@
 """Copies of volumes between real places: the node's folder, a folder pool, and a Ceph cluster."""
 
+import base64
 import hashlib
 import os
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from agents.node.adapters.interfaces import BaseImage, ImageFormat
 from agents.node.adapters.pools import Pools
 from agents.node.adapters.qemu_img import FileDisks
 from agents.node.adapters.storage.copying import Copying
+from agents.node.adapters.storage.engine import StorageEngine
 from agents.node.adapters.storage.keys import VolumeKeys, decoded
 from agents.node.adapters.storage.places import OWN_FOLDER, Place, RbdSource
 from agents.node.errors import AdapterError, VolumeKeyMissing
@@ -24,6 +26,7 @@ from tests.agents.on_libvirt import rbd_volumes
 from tests.agents.specs import MIB
 
 VOLUME = UUID("01980000-0000-7000-8000-0000000000c7")
+OTHER = UUID("01980000-0000-7000-8000-0000000000c8")
 NODE = UUID("01980000-0000-7000-8000-0000000000a1")
 SIZE = 64 * MIB
 SHARED = Place("shared")
@@ -74,20 +77,26 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def test_volume_is_the_same_in_every_place(disks: FileDisks, ceph: CephCluster, keys: VolumeKeys) -> None:
-    """From the node's folder to a cluster, to a pool, and back: bytes and holes stay, and nothing is interpreted."""
-    local = disks.engine()
-    local.create(VOLUME, size_bytes=SIZE)
-    file = local.disk(VOLUME).path
-    assert file is not None
-    content = fill(file)
-
-    volume = specs.volume(size_mib=64)
-    volume.subject.id = str(VOLUME)
+def opened(disks: FileDisks, ceph: CephCluster, volume_id: UUID) -> StorageEngine:
+    """Make the volume in the cluster, empty, and open it for the node, which has no key yet."""
+    volume = specs.volume(str(volume_id), size_mib=64)
     rbd_volumes.make(ceph, volume)
-    opened = rbd_volumes.opened(ceph, volume, NODE).rbd
-    source = RbdSource(opened.pool, opened.image, tuple(opened.monitors), opened.client)
-    cluster = disks.engine(Place("fast", source), key=decoded(opened.key))
+    key = rbd_volumes.opened(ceph, volume, NODE).rbd
+    source = RbdSource(key.pool, key.image, tuple(key.monitors), key.client)
+    return disks.engine(Place("fast", source), key=decoded(key.key))
+
+
+def path_of(engine: StorageEngine) -> Path:
+    path = engine.disk(VOLUME).path
+    assert path is not None
+    return path
+
+
+def test_volume_is_the_same_in_every_place(disks: FileDisks, ceph: CephCluster) -> None:
+    """From the node's folder to a cluster, to a pool, and back: bytes and holes stay, and nothing is interpreted."""
+    local, pool, cluster = disks.engine(), disks.engine(SHARED), opened(disks, ceph, VOLUME)
+    local.create(VOLUME, size_bytes=SIZE)
+    content = fill(path_of(local))
     with pytest.raises(VolumeKeyMissing):
         cluster.copy_from(local, VOLUME, copying(), size_bytes=SIZE)
     cluster.create(VOLUME, size_bytes=SIZE)
@@ -97,20 +106,30 @@ def test_volume_is_the_same_in_every_place(disks: FileDisks, ceph: CephCluster, 
     assert percents[-1] == 100
     assert digest(rbd_volumes.read(ceph, str(VOLUME), offset=0, count=SIZE)) == digest(content)
 
-    pool = disks.engine(SHARED)
     assert pool.size_bytes(VOLUME) is None
     pool.copy_from(cluster, VOLUME, copying(), size_bytes=SIZE)
-    shared = pool.disk(VOLUME).path
-    assert shared is not None
-    assert (pool.size_bytes(VOLUME), digest(content_of(shared))) == (SIZE, digest(content))
-    assert shared.stat().st_size < 4 * MIB, "holes stay holes"
-    assert shared.stat().st_mode & 0o777 == 0o600
-
+    assert pool.size_bytes(VOLUME) == SIZE
     assert local.remove(VOLUME)
     local.copy_from(pool, VOLUME, copying(), size_bytes=SIZE)
-    assert digest(content_of(file)) == digest(content)
-    assert file.stat().st_size < 4 * MIB
-    assert not list(shared.parent.glob(".unfinished*"))
+    for path in (path_of(pool), path_of(local)):
+        assert digest(content_of(path)) == digest(content)
+        assert path.stat().st_size < 4 * MIB, "holes stay holes"
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert not list(path.parent.glob(".unfinished*"))
+
+
+def test_key_is_in_no_command_line(disks: FileDisks, ceph: CephCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster, commands = opened(disks, ceph, OTHER), list[str]()
+    cluster.create(OTHER, size_bytes=SIZE)
+    key = cluster.key(OTHER)
+    assert key is not None
+    monkeypatch.setattr(process, "follow", lambda command, **more: commands.extend(command))
+    with pytest.raises(AdapterError, match="is missing"):
+        cluster.copy_from(disks.engine(), OTHER, copying(), size_bytes=SIZE)
+    disks.engine().create(OTHER, size_bytes=SIZE)
+    cluster.copy_from(disks.engine(), OTHER, copying(), size_bytes=SIZE)
+    assert any("key-secret=target" in word for word in commands)
+    assert base64.b64encode(key).decode() not in " ".join(commands)
 
 
 def test_layer_over_a_raw_image_that_looks_like_another_format_becomes_whole(disks: FileDisks, tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def move_to_pool(cloud: Cloud) -> Ask:
 
 
 def move_to_cluster(cloud: Cloud) -> Ask:
-    """It is attached to an instance that is off."""
+    """The volume is attached to an instance that is off."""
     volume, kind = make_volume(cloud), cluster(cloud)
     instance = make_stopped_instance(cloud)
     done(attach(cloud, instance, volume)[1])

@@ -287,14 +287,14 @@ def test_evidence_tells_both_places_until_the_source_is_erased(cloud: Cloud) -> 
     seen: list[set[str]] = []
 
     def look(operation: Operation) -> None:
-        seen.append(_nodes_told(cloud, volume))
+        seen.append(_nodes_recorded(cloud, volume))
 
     run_on(ask(cloud, volume, cloud.volume_type), altered(WORKFLOWS["volume.move"], "copy", then(look)))
     assert seen[-1] == {str(here.row.pk), str(there.row.pk)}
-    assert _nodes_told(cloud, volume) == {str(there.row.pk)}
+    assert _nodes_recorded(cloud, volume) == {str(there.row.pk)}
 
 
-def _nodes_told(cloud: Cloud, volume: Volume) -> set[str]:
+def _nodes_recorded(cloud: Cloud, volume: Volume) -> set[str]:
     """Return the nodes that have the volume by the evidence, which contradicts itself nowhere."""
     for machine in cloud.world.machines:
         machine.account()

@@ -23,7 +23,7 @@ HUNDREDTH = 100  # a copy prints its progress after each percent
 
 @dataclass(frozen=True, slots=True)
 class Copying:
-    """How a copy is made. `max_bytes_per_s` 0: as fast as it goes. `on_progress` gets percents."""
+    """Terms of a copy. `max_bytes_per_s` 0: no limit. `on_progress` gets percents."""
 
     max_bytes_per_s: int
     on_progress: Callable[[int], None]
