@@ -22,9 +22,11 @@ def volume_actions(volume: Volume) -> list[dict[str, Any]]:
     """Return each of VOLUME_ACTIONS as in ActionOut."""
     busy = _problem(require_unlocked, volume.pk)
     snapshot, revert = busy or _problem(_can_snapshot, volume), busy or _problem(_can_revert, volume)
-    kept, holder = _problem(require_no_snapshots, volume), instance_with(volume)
-    move = busy or _problem(require_usable, volume) or kept or _problem(require_off, holder)
-    return _actions(VOLUME_ACTIONS, snapshot, revert, move, _problem(_require_detached, holder) or kept)
+    holder = instance_with(volume)
+    move = busy or _problem(require_usable, volume) or _problem(require_off, holder)
+    delete = _problem(_require_detached, holder)
+    kept = _problem(require_no_snapshots, volume) if move is None or delete is None else None
+    return _actions(VOLUME_ACTIONS, snapshot, revert, move or kept, delete or kept)
 
 
 def snapshot_actions(snapshot: Snapshot) -> list[dict[str, Any]]:

@@ -49,7 +49,7 @@ def test_type_of_another_pool_moves_the_volume(api: Caller, shared: Shared, volu
     assert move_problem(api) == "resource_busy"
     assert api.post(URL, TO_SHARED).problem[:2] == (409, "resource_busy")
     assert api.post("snapshots", {"volume": "data", "name": "then"}).problem[:2] == (409, "resource_busy")
-    assert api.post(f"operations/{answer.operation['id']}/cancel").status == 202
+    assert api.post(f"operations/{answer.operation['id']}/actions/cancel").status == 202
 
 
 def test_volume_of_a_running_instance_stays(api: Caller, shared: Shared, volume: Volume) -> None:
