@@ -139,7 +139,7 @@ class VolumeMove(BaseModel):
             models.UniqueConstraint(
                 fields=["volume"], condition=Q(state__in=MOVING_VOLUME), name="storage_volume_move_one_at_a_time"
             ),
-            models.CheckConstraint(condition=Q(state__in=VOLUME_MOVE.moves), name="storage_volume_move_state"),
+            models.CheckConstraint(condition=Q(state__in=list(VOLUME_MOVE.moves)), name="storage_volume_move_state"),
             models.CheckConstraint(
                 condition=Q(state="placing") | Q(state__in=["failed", "cancelled"]) | Q(destination__isnull=False),
                 name="storage_volume_move_under_way_has_place",

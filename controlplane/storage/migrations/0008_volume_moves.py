@@ -7,6 +7,9 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    """Moves of volumes to other places."""
+
+    borne_because = {"CREATE_INDEX": "the table is new: the index is made with it"}
 
     dependencies = [
         ('catalog', '0008_volume_type_limits'),
@@ -15,11 +18,6 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddField(
-            model_name='volume',
-            name='is_whole',
-            field=models.BooleanField(db_default=False, default=False),
-        ),
         migrations.CreateModel(
             name='VolumeMove',
             fields=[
@@ -45,5 +43,10 @@ class Migration(migrations.Migration):
             options={
                 'constraints': [models.UniqueConstraint(condition=models.Q(('state__in', ('placing', 'copying', 'switched'))), fields=('volume',), name='storage_volume_move_one_at_a_time'), models.CheckConstraint(condition=models.Q(('state__in', ['placing', 'copying', 'switched', 'done', 'failed', 'cancelled'])), name='storage_volume_move_state'), models.CheckConstraint(condition=models.Q(('state', 'placing'), ('state__in', ['failed', 'cancelled']), ('destination__isnull', False), _connector='OR'), name='storage_volume_move_under_way_has_place')],
             },
+        ),
+        migrations.AddField(
+            model_name='volume',
+            name='is_whole',
+            field=models.BooleanField(db_default=False, default=False),
         ),
     ]

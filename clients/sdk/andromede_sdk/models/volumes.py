@@ -74,7 +74,7 @@ class Volume(Model):
 class VolumeAction(Model):
     """An action. `problem`: the error that the action would give now."""
 
-    name: str  # snapshot, revert, delete
+    name: str  # snapshot, revert, move, delete
     is_allowed: bool
     problem: Error | None
 
