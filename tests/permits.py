@@ -285,6 +285,7 @@ class Authority:
 Giving = (
     pb.ImageHeader
     | pb.EnsureVolumeRequest
+    | pb.EnsureVolumeCopyRequest
     | pb.EnsurePortRequest
     | pb.EnsureInstanceRequest
     | pb.EnsureAttachmentRequest
@@ -329,6 +330,10 @@ class PermittedStub:
 
     def EnsureVolume(self, request: pb.EnsureVolumeRequest, **options: object) -> pb.VolumeState:
         done: pb.VolumeState = self.bare.EnsureVolume(self.permitted(request), **options)
+        return done
+
+    def EnsureVolumeCopy(self, request: pb.EnsureVolumeCopyRequest, **options: object) -> pb.VolumeCopyState:
+        done: pb.VolumeCopyState = self.bare.EnsureVolumeCopy(self.permitted(request), **options)
         return done
 
     def EnsurePort(self, request: pb.EnsurePortRequest, **options: object) -> pb.PortState:
@@ -404,6 +409,8 @@ class PermittedStub:
         own = (request.subject.id,)
         if isinstance(request, pb.EnsureVolumeRequest):
             return "volume.create", Contents(volumes=own, images=tuple(filter(None, [request.image_sha256])))
+        if isinstance(request, pb.EnsureVolumeCopyRequest):
+            return "volume.move", Contents(volumes=own)
         if isinstance(request, pb.EnsurePortRequest):
             return "instance.create", Contents(nics=own, addresses=addresses_of(request))
         if isinstance(request, pb.EnsureAttachmentRequest):

@@ -38,6 +38,7 @@ from agents.node.services.self_fencing import SelfFencing
 from agents.node.services.selftest import SelfTest
 from agents.node.services.stop_receipts import StopReceipts
 from agents.node.services.tunnels import MAX_TUNNELS
+from agents.node.services.volume_copies import VolumeCopies
 from agents.node.serving import listen, lock_alone, open_signal_pipe
 from agents.node.state_store import StateStore
 from agents.node.trust.clock import Clock, kept_elsewhere
@@ -167,7 +168,9 @@ def _serve(config: Config, credentials: pki.Credentials, node: Node, lock: TextI
     departures.restore()
     freezes = Freezes(node)
     adapters.hypervisor.subscribe(freezes.schedule_check)
-    servicer = Servicer(node, hub, departures, freezes)
+    copies = VolumeCopies(node)
+    copies.restore()
+    servicer = Servicer(node, hub, departures, freezes, copies)
     agent_pb2_grpc.add_AgentServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
     server.start()
     facts = {"node_id": node.identity.node_id, "zone": node.identity.zone, "port": port, "version": VERSION}

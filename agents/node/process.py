@@ -1,8 +1,11 @@
 """Runs other programs, as the only place of the agent: named ones, with a list of arguments, never a shell."""
 
+import selectors
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +15,7 @@ ALLOWED = frozenset({"conntrack", "dnsmasq", "genisoimage", "nft", "qemu-img", "
 CLEAN_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 
 
+STOP_WITHIN_S, READ_BYTES = 0.2, 4096  # of programs that are followed
 ROOT = Path(__file__).parents[2]
 
 
@@ -75,6 +79,71 @@ def run(
     if check and completed.returncode != 0:
         raise AdapterError(f"{name} failed ({completed.returncode}): {completed.stderr[-500:]}", retryable=True)
     return completed
+
+
+def follow(
+    arguments: Sequence[str],
+    *,
+    on_output: Callable[[bytes], None],
+    is_stopped: Callable[[], bool],
+    descriptors: Sequence[int] = (),
+    silent_s: float,
+) -> None:
+    """Run `arguments[0]` from the allow-list until its end, however long that takes, and pass on what it prints.
+
+    `descriptors`: it gets them, with their numbers. It is killed when `is_stopped`, after `silent_s` seconds without
+    output, and together with this process, as by the kernel when memory runs out.
+
+    Raises:
+        AdapterError: it failed, is not installed, or was killed.
+    """
+    name = arguments[0]
+    if name not in ALLOWED:
+        raise AdapterError(f"{name} is not a program that the agent runs.", retryable=False)
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "--", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            pass_fds=descriptors,
+            env=CLEAN_ENVIRONMENT,
+        ) as running,
+    ):
+        try:
+            _read_output(running, on_output=on_output, is_stopped=is_stopped, silent_s=silent_s)
+        finally:
+            running.kill()  # one that has ended is left alone
+        code = running.wait()
+        errors.seek(0)
+        problem = errors.read().decode(errors="replace").strip()
+    if code != 0:
+        raise AdapterError(f"{name} failed ({code}): {problem[-500:]}", retryable=True)
+
+
+def _read_output(
+    running: "subprocess.Popen[bytes]",
+    *,
+    on_output: Callable[[bytes], None],
+    is_stopped: Callable[[], bool],
+    silent_s: float,
+) -> None:
+    assert running.stdout is not None
+    spoke_at = time.monotonic()
+    with selectors.DefaultSelector() as selector:
+        selector.register(running.stdout, selectors.EVENT_READ)
+        while not is_stopped():
+            if selector.select(STOP_WITHIN_S):
+                text = running.stdout.read1(READ_BYTES)  # type: ignore[attr-defined]  # it is buffered
+                if not text:
+                    running.wait()
+                    return
+                spoke_at = time.monotonic()
+                on_output(text)
+            elif time.monotonic() - spoke_at > silent_s:
+                raise AdapterError(f"The program printed nothing for {silent_s} s.", retryable=True)
+    raise AdapterError("It was stopped.", retryable=True)
 
 
 def start_module(name: str, descriptor: int) -> "subprocess.Popen[bytes]":

@@ -46,6 +46,16 @@ class VolumeSpec:
         return Place(self.pool, self.rbd)
 
 
+@dataclass(frozen=True, slots=True)
+class VolumeCopySpec:
+    """A whole copy of a volume, from one place to another. `max_bytes_per_s` 0: no limit."""
+
+    size_bytes: int
+    source: Place
+    destination: Place
+    max_bytes_per_s: int = 0
+
+
 class MetadataAccess(StrEnum):
     """Access of a guest's programs to its metadata. TOKEN: for programs that get a token first."""
 

@@ -34,6 +34,7 @@ from agents.node.specs import (
     QuarantineSpec,
     StoredDocument,
     Subject,
+    VolumeCopySpec,
     VolumeSpec,
 )
 
@@ -145,6 +146,7 @@ class StateStore:
             raise
         self.images = Table(self, "image", CachedImage)
         self.volumes = Table(self, "volume", VolumeSpec)
+        self.copies = Table(self, "volume-copy", VolumeCopySpec)
         self.ports = Table(self, "port", PortSpec)
         self.instances = Table(self, "instance", InstanceSpec)
         self.attachments = Table(self, "attachment", AttachmentSpec)

@@ -13,6 +13,13 @@ class ImageFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     IMAGE_FORMAT_QCOW2: _ClassVar[ImageFormat]
     IMAGE_FORMAT_RAW: _ClassVar[ImageFormat]
 
+class CopyPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    COPY_PHASE_UNSPECIFIED: _ClassVar[CopyPhase]
+    COPY_PHASE_RUNNING: _ClassVar[CopyPhase]
+    COPY_PHASE_COMPLETED: _ClassVar[CopyPhase]
+    COPY_PHASE_FAILED: _ClassVar[CopyPhase]
+
 class Power(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     POWER_UNSPECIFIED: _ClassVar[Power]
@@ -77,6 +84,10 @@ class ConsoleKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
 IMAGE_FORMAT_UNSPECIFIED: ImageFormat
 IMAGE_FORMAT_QCOW2: ImageFormat
 IMAGE_FORMAT_RAW: ImageFormat
+COPY_PHASE_UNSPECIFIED: CopyPhase
+COPY_PHASE_RUNNING: CopyPhase
+COPY_PHASE_COMPLETED: CopyPhase
+COPY_PHASE_FAILED: CopyPhase
 POWER_UNSPECIFIED: Power
 POWER_RUNNING: Power
 POWER_SHUTDOWN: Power
@@ -222,6 +233,44 @@ class RbdSource(_message.Message):
     client: str
     key: bytes
     def __init__(self, pool: _Optional[str] = ..., image: _Optional[str] = ..., monitors: _Optional[_Iterable[str]] = ..., client: _Optional[str] = ..., key: _Optional[bytes] = ...) -> None: ...
+
+class EnsureVolumeCopyRequest(_message.Message):
+    __slots__ = ("subject", "permit", "size_bytes", "source", "destination", "max_bytes_per_s")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    PERMIT_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    DESTINATION_FIELD_NUMBER: _ClassVar[int]
+    MAX_BYTES_PER_S_FIELD_NUMBER: _ClassVar[int]
+    subject: Subject
+    permit: Permit
+    size_bytes: int
+    source: VolumePlace
+    destination: VolumePlace
+    max_bytes_per_s: int
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., size_bytes: _Optional[int] = ..., source: _Optional[_Union[VolumePlace, _Mapping]] = ..., destination: _Optional[_Union[VolumePlace, _Mapping]] = ..., max_bytes_per_s: _Optional[int] = ...) -> None: ...
+
+class VolumePlace(_message.Message):
+    __slots__ = ("pool", "rbd")
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    RBD_FIELD_NUMBER: _ClassVar[int]
+    pool: str
+    rbd: RbdSource
+    def __init__(self, pool: _Optional[str] = ..., rbd: _Optional[_Union[RbdSource, _Mapping]] = ...) -> None: ...
+
+class VolumeCopyState(_message.Message):
+    __slots__ = ("subject", "phase", "reason", "total_bytes", "moved_bytes")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MOVED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    subject: Subject
+    phase: CopyPhase
+    reason: str
+    total_bytes: int
+    moved_bytes: int
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., phase: _Optional[_Union[CopyPhase, str]] = ..., reason: _Optional[str] = ..., total_bytes: _Optional[int] = ..., moved_bytes: _Optional[int] = ...) -> None: ...
 
 class VolumeState(_message.Message):
     __slots__ = ("subject", "size_bytes", "attached_to", "pool")
@@ -640,7 +689,7 @@ class Pool(_message.Message):
     def __init__(self, name: _Optional[str] = ..., uuid: _Optional[str] = ..., path: _Optional[str] = ..., size_gib: _Optional[int] = ...) -> None: ...
 
 class NodeDescription(_message.Message):
-    __slots__ = ("inventory", "instances", "volumes", "ports", "attachments", "images", "unknown_domains", "strays", "lost_domains")
+    __slots__ = ("inventory", "instances", "volumes", "ports", "attachments", "images", "unknown_domains", "strays", "volume_copies", "lost_domains")
     INVENTORY_FIELD_NUMBER: _ClassVar[int]
     INSTANCES_FIELD_NUMBER: _ClassVar[int]
     VOLUMES_FIELD_NUMBER: _ClassVar[int]
@@ -649,6 +698,7 @@ class NodeDescription(_message.Message):
     IMAGES_FIELD_NUMBER: _ClassVar[int]
     UNKNOWN_DOMAINS_FIELD_NUMBER: _ClassVar[int]
     STRAYS_FIELD_NUMBER: _ClassVar[int]
+    VOLUME_COPIES_FIELD_NUMBER: _ClassVar[int]
     LOST_DOMAINS_FIELD_NUMBER: _ClassVar[int]
     inventory: Inventory
     instances: _containers.RepeatedCompositeFieldContainer[InstanceState]
@@ -658,8 +708,9 @@ class NodeDescription(_message.Message):
     images: _containers.RepeatedCompositeFieldContainer[ImageState]
     unknown_domains: _containers.RepeatedScalarFieldContainer[str]
     strays: _containers.RepeatedCompositeFieldContainer[Stray]
+    volume_copies: _containers.RepeatedCompositeFieldContainer[VolumeCopyState]
     lost_domains: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, inventory: _Optional[_Union[Inventory, _Mapping]] = ..., instances: _Optional[_Iterable[_Union[InstanceState, _Mapping]]] = ..., volumes: _Optional[_Iterable[_Union[VolumeState, _Mapping]]] = ..., ports: _Optional[_Iterable[_Union[PortState, _Mapping]]] = ..., attachments: _Optional[_Iterable[_Union[AttachmentState, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[ImageState, _Mapping]]] = ..., unknown_domains: _Optional[_Iterable[str]] = ..., strays: _Optional[_Iterable[_Union[Stray, _Mapping]]] = ..., lost_domains: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, inventory: _Optional[_Union[Inventory, _Mapping]] = ..., instances: _Optional[_Iterable[_Union[InstanceState, _Mapping]]] = ..., volumes: _Optional[_Iterable[_Union[VolumeState, _Mapping]]] = ..., ports: _Optional[_Iterable[_Union[PortState, _Mapping]]] = ..., attachments: _Optional[_Iterable[_Union[AttachmentState, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[ImageState, _Mapping]]] = ..., unknown_domains: _Optional[_Iterable[str]] = ..., strays: _Optional[_Iterable[_Union[Stray, _Mapping]]] = ..., volume_copies: _Optional[_Iterable[_Union[VolumeCopyState, _Mapping]]] = ..., lost_domains: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
     __slots__ = ("heartbeat_interval_ms", "receipts_after", "usage_interval_ms")

@@ -79,6 +79,16 @@ class AgentStub:
                 request_serializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
                 response_deserializer=agents_dot_protocol_dot_agent__pb2.Removed.FromString,
                 _registered_method=True)
+        self.EnsureVolumeCopy = channel.unary_unary(
+                '/andromede.agent.v1.Agent/EnsureVolumeCopy',
+                request_serializer=agents_dot_protocol_dot_agent__pb2.EnsureVolumeCopyRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_agent__pb2.VolumeCopyState.FromString,
+                _registered_method=True)
+        self.RemoveVolumeCopy = channel.unary_unary(
+                '/andromede.agent.v1.Agent/RemoveVolumeCopy',
+                request_serializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_agent__pb2.Removed.FromString,
+                _registered_method=True)
         self.EnsurePort = channel.unary_unary(
                 '/andromede.agent.v1.Agent/EnsurePort',
                 request_serializer=agents_dot_protocol_dot_agent__pb2.EnsurePortRequest.SerializeToString,
@@ -241,6 +251,22 @@ class AgentServicer:
 
     def ForgetVolume(self, request, context):
         """Of a volume in a pool: this node has it open no more. Its file stays, for the others.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EnsureVolumeCopy(self, request, context):
+        """Copies the data of a volume, whole, to another place that this node reaches; no guest may have it open. Begins the copy, or
+        begins it anew after a failure, and answers at once: Describe says how far it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveVolumeCopy(self, request, context):
+        """Ends a copy. `pool` is the place whose data is erased. That of the destination: the copy is undone. That of the source: the
+        copy is the volume from now on; its subject has a higher generation then. Refused where the copy is not complete.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -435,6 +461,16 @@ def add_AgentServicer_to_server(servicer, server):
             ),
             'ForgetVolume': grpc.unary_unary_rpc_method_handler(
                     servicer.ForgetVolume,
+                    request_deserializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_agent__pb2.Removed.SerializeToString,
+            ),
+            'EnsureVolumeCopy': grpc.unary_unary_rpc_method_handler(
+                    servicer.EnsureVolumeCopy,
+                    request_deserializer=agents_dot_protocol_dot_agent__pb2.EnsureVolumeCopyRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_agent__pb2.VolumeCopyState.SerializeToString,
+            ),
+            'RemoveVolumeCopy': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveVolumeCopy,
                     request_deserializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.FromString,
                     response_serializer=agents_dot_protocol_dot_agent__pb2.Removed.SerializeToString,
             ),
@@ -780,6 +816,60 @@ class Agent:
             request,
             target,
             '/andromede.agent.v1.Agent/ForgetVolume',
+            agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
+            agents_dot_protocol_dot_agent__pb2.Removed.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnsureVolumeCopy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.agent.v1.Agent/EnsureVolumeCopy',
+            agents_dot_protocol_dot_agent__pb2.EnsureVolumeCopyRequest.SerializeToString,
+            agents_dot_protocol_dot_agent__pb2.VolumeCopyState.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveVolumeCopy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.agent.v1.Agent/RemoveVolumeCopy',
             agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
             agents_dot_protocol_dot_agent__pb2.Removed.FromString,
             options,

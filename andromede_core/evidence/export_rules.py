@@ -48,7 +48,7 @@ WORK = timedelta(minutes=5)
 COPYING = timedelta(hours=1)
 COPIED = ("image", "volume")
 # No other resource is on the node with theirs yet, so no classification of another one can be removed meanwhile.
-ALONE = ("instance.create", "volume.create", "volume.grow", "volume.retype", "volume.revert")
+ALONE = ("instance.create", "volume.create", "volume.grow", "volume.retype", "volume.move", "volume.revert")
 FIRST_HEAD = 2  # the version that the first policy of a stream begins
 
 

@@ -55,6 +55,7 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
     "volume.create": _DISK,
     "volume.grow": _DISK,
     "volume.retype": _DISK,
+    "volume.move": _DISK,
     "volume.revert": _DISK,
     "volume.attach": _WHOLE,
     "volume.detach": _WHOLE,

@@ -24,14 +24,17 @@ from andromede_core.documents.parsing import instant
 
 State = Literal["claimed", "proven"]
 
-MOVE, EVACUATION = "instance.migrate", "instance.evacuate"
+MOVES, EVACUATION = ("instance.migrate", "volume.move"), "instance.evacuate"
 SNAPSHOT = "snapshot"
 ARRIVAL = "arrival"  # data of a guest that arrives before the guest runs there
+VOLUME_COPY = "volume-copy"  # data of a volume that moves, until it is the volume there
+COMING = (ARRIVAL, VOLUME_COPY)
 ROLE_OF_KIND = {
     "instance": "compute",
     ARRIVAL: "compute",
     "attachment": "compute",
     "volume": "storage",
+    VOLUME_COPY: "storage",
     SNAPSHOT: SNAPSHOT,
     "image": "image",
     "port": "netedge",
@@ -60,8 +63,9 @@ class Permit:
     """A permit.
 
     `resource` is its subject; it may list other resources that the node gets under it. `disk`: the root disk of the
-    guest, or the volume, that is its subject. `runs`: a guest may run under it. `is_move`: a migration; the source has
-    the data until it has arrived. `is_evacuation`: from a node that was fenced before this was signed.
+    guest, or the volume, that is its subject. `runs`: a guest may run under it. `is_move`: a migration, or the move of
+    a volume; the source has the data until it has arrived. `is_evacuation`: from a node that was fenced before this was
+    signed.
     """
 
     jti: str
@@ -263,7 +267,7 @@ def _read_permit(body: Mapping[str, object], evidence: Evidence, about: Collecti
         not_before=since,
         disk=disk if disk in about else "",
         runs=_text(body, "op") in RUNS,
-        is_move=_text(body, "op") == MOVE,
+        is_move=_text(body, "op") in MOVES,
         is_evacuation=_text(body, "op") == EVACUATION,
     )
 
@@ -346,7 +350,7 @@ def _proven(evidence: Evidence) -> list[Interval]:
     still_open: dict[tuple[str, str, str, bool], Interval] = {}
     ended = []
     for receipt in evidence.receipts:
-        location = (receipt.role, receipt.disk, receipt.node, receipt.kind == ARRIVAL)
+        location = (receipt.role, receipt.disk, receipt.node, receipt.kind in COMING)
         if receipt.is_opening:
             permit = evidence.permits.get(receipt.jti)
             if receipt.role in SINGLE and permit is not None and permit.is_evacuation:

@@ -376,6 +376,15 @@ class PortMissing(CloudError):
     detail = "A network card of the instance is no longer connected on its node. The operators were notified."
 
 
+class VolumeMoveUnderGuest(Conflict):
+    code = "compute.volume.move_under_guest"
+    title = "Instance not stopped"
+    detail = (
+        "The instance {instance!r} has the volume and is {state}. A type in another place moves the data, so stop the "
+        "instance first: andromede instance shutdown {instance}. Start it again when the volume has moved."
+    )
+
+
 class RevertUnderGuest(Conflict):
     code = "compute.volume.guest_not_off"
     title = "Instance not stopped"

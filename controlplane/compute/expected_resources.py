@@ -19,7 +19,7 @@ from controlplane.network.models import Port, PortBinding
 from controlplane.nodes.models import Node, NodeRemoval, Pool
 from controlplane.operations.models import ResourceLock
 from controlplane.placement.models import Allocation, Permit
-from controlplane.storage.models import Snapshot, Volume
+from controlplane.storage.models import MOVING_VOLUME, Snapshot, Volume, VolumeMove
 
 # A resource removed or placed less than this ago may be on the node without a row here, or the reverse.
 IN_TRANSIT = timedelta(minutes=2)
@@ -139,6 +139,7 @@ def allocations_without_owner() -> Iterable[Allocation]:
         Volume.objects.exclude(state="deleted").values("pk"),
         Migration.objects.filter(state__in=MOVING).values("pk"),
         MigratedVolume.objects.filter(migration__state__in=MOVING).values("pk"),
+        VolumeMove.objects.filter(state__in=MOVING_VOLUME).values("pk"),
         _worked_on(),
     )
     rows = Allocation.objects.exclude(just_now())

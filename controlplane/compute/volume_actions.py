@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from controlplane.compute.selectors import attached_to
-from controlplane.compute.volume_reverts import check_revert, require_guest_off
+from controlplane.compute.models import Instance
+from controlplane.compute.volume_moves import require_off, require_usable
+from controlplane.compute.volume_reverts import check_revert, instance_with, require_guest_off
 from controlplane.kernel.errors import CloudError
 from controlplane.operations.services import require_unlocked
 from controlplane.storage.errors import VolumeInUse
@@ -13,7 +14,7 @@ from controlplane.storage.services import require_no_snapshots, require_volume_s
 from controlplane.storage.snapshot_sources import require_snapshot_available
 from controlplane.storage.snapshots import require_new_snapshots, require_no_readers, require_snapshots
 
-VOLUME_ACTIONS = ("snapshot", "revert", "delete")
+VOLUME_ACTIONS = ("snapshot", "revert", "move", "delete")
 SNAPSHOT_ACTIONS = ("create-volume", "revert", "delete")
 
 
@@ -21,7 +22,11 @@ def volume_actions(volume: Volume) -> list[dict[str, Any]]:
     """Return each of VOLUME_ACTIONS as in ActionOut."""
     busy = _problem(require_unlocked, volume.pk)
     snapshot, revert = busy or _problem(_can_snapshot, volume), busy or _problem(_can_revert, volume)
-    return _actions(VOLUME_ACTIONS, snapshot, revert, _problem(_can_delete, volume))
+    holder = instance_with(volume)
+    move = busy or _problem(require_usable, volume) or _problem(require_off, holder)
+    delete = _problem(_require_detached, holder)
+    kept = _problem(require_no_snapshots, volume) if move is None or delete is None else None
+    return _actions(VOLUME_ACTIONS, snapshot, revert, move or kept, delete or kept)
 
 
 def snapshot_actions(snapshot: Snapshot) -> list[dict[str, Any]]:
@@ -56,10 +61,9 @@ def _can_revert(volume: Volume) -> None:
     require_guest_off(volume)
 
 
-def _can_delete(volume: Volume) -> None:
-    if (instance := attached_to(volume.pk)) is not None:
-        raise VolumeInUse(instance=str(instance))
-    require_no_snapshots(volume)
+def _require_detached(holder: Instance | None) -> None:
+    if holder is not None:
+        raise VolumeInUse(instance=str(holder.pk))
 
 
 def _can_revert_to(snapshot: Snapshot) -> None:

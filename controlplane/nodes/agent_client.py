@@ -287,6 +287,16 @@ def ensure_volume(stub: AgentStub, authorization: CallAuthorization, request: pb
 
 
 @_rpc()
+def ensure_volume_copy(
+    stub: AgentStub, authorization: CallAuthorization, request: pb.EnsureVolumeCopyRequest
+) -> pb.VolumeCopyState:
+    """Begin the copy of a volume, which goes on after the answer."""
+    request.permit.CopyFrom(authorization.as_message())
+    reply: pb.VolumeCopyState = stub.EnsureVolumeCopy(request, **_terms())
+    return reply
+
+
+@_rpc()
 def ensure_port(stub: AgentStub, authorization: CallAuthorization, request: pb.EnsurePortRequest) -> pb.PortState:
     request.permit.CopyFrom(authorization.as_message())
     reply: pb.PortState = stub.EnsurePort(request, **_terms())
@@ -357,7 +367,7 @@ def remove(stub: AgentStub, node: Node, *, kind: str, resource_id: UUID, generat
     """Remove an instance, volume, port or attachment, or one end of a migration (arrival, departure).
 
     A missing resource is a success. A removal needs no permit. A "shared-volume" is only forgotten by the node. `pool`:
-    where the file of a volume is.
+    where the file of a volume is; of the copy of a volume ("volume-copy") the place that is erased.
     """
     calls = {
         "instance": stub.RemoveInstance,
@@ -367,6 +377,7 @@ def remove(stub: AgentStub, node: Node, *, kind: str, resource_id: UUID, generat
         "attachment": stub.RemoveAttachment,
         "arrival": stub.RemoveArrival,
         "departure": stub.RemoveDeparture,
+        "volume-copy": stub.RemoveVolumeCopy,
     }
     request = pb.RemoveRequest(subject=subject(resource_id, generation), pool=pool)
     calls[kind](request, **_terms())

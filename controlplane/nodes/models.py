@@ -267,11 +267,14 @@ class Pool(BaseModel):
         return self.used_gib * 100 > self.capacity_gib * settings.POOL_NEARLY_FULL_PERCENT
 
 
+REMOVED_KINDS = ("arrival", "instance", "volume-copy", "volume", "shared-volume", "port", "attachment")
+
+
 class NodeRemoval(BaseModel):
     """A pending removal: a resource to remove from a node that did not answer; carried out when it is back.
 
-    `pool`: where the file of a volume is. Of a `shared-volume` the node forgets that it had it open, and the file
-    stays.
+    `pool`: where the file of a volume is; of a `volume-copy`, the place whose data is erased. Of a `shared-volume` the
+    node forgets that it had it open, and the file stays.
     """
 
     node = models.ForeignKey(Node, models.CASCADE)
@@ -284,7 +287,7 @@ class NodeRemoval(BaseModel):
         constraints = [
             models.UniqueConstraint(fields=["node", "kind", "resource_id"], name="nodes_removal_once"),
             models.CheckConstraint(
-                condition=Q(kind__in=["arrival", "instance", "volume", "shared-volume", "port", "attachment"]),
+                condition=Q(kind__in=REMOVED_KINDS),
                 name="nodes_removal_kind",
             ),
         ]

@@ -293,6 +293,17 @@ def complete_move(consumer_id: UUID, *, move: UUID) -> None:
     allocation.update(consumer_id=consumer_id, moving_id=None, pool_id=pool_id, pool_gib=pool_gib)
 
 
+def complete_copy(consumer_id: UUID, *, move: UUID) -> None:
+    """Give the consumer the allocation that the copy of its data has, and free the one of the source.
+
+    No decision is needed, so it cannot fail. Inside the caller's transaction.
+    """
+    allocation = Allocation.objects.filter(consumer_id=move, moving_id=consumer_id)
+    if allocation.exists():
+        Allocation.objects.filter(consumer_id=consumer_id).delete()
+        allocation.update(consumer_id=consumer_id, moving_id=None)
+
+
 def move_allocation(request: PlacementRequest, node_id: UUID) -> None:
     """Move the allocation of a consumer with data in a pool to this node of the pool. Idempotent.
 

@@ -10,8 +10,9 @@ from controlplane.nodes.models import NodeRemoval
 
 log = logging.getLogger(__name__)
 
-# A guest uses its disks, a disk its image: this order removes users first.
-ORDER = ("arrival", "instance", "attachment", "port", "volume", "shared-volume")
+# A guest uses its disks, a disk its image: this order removes users first. The end of a copy is due before the removal
+# of the volume that it has become.
+ORDER = ("arrival", "instance", "attachment", "port", "volume-copy", "volume", "shared-volume")
 # The node has a newer generation, as after a recreation: the removal is outdated.
 STALE = "agent.stale_generation"
 

@@ -14,6 +14,7 @@ from controlplane.compute.attachments import attached_volume_request, instance_w
 from controlplane.compute.migration import migration_of, migration_request
 from controlplane.compute.models import EVACUATE, Attachment, Instance
 from controlplane.compute.rebuild import instance_after_rebuild
+from controlplane.compute.volume_moves import move_of, volume_move_request
 from controlplane.kernel.prepared_queries import Prepared
 from controlplane.network.port_specs import OF_INSTANCE as PORTS
 from controlplane.network.port_specs import addresses_of
@@ -168,6 +169,22 @@ def _of_volume(operation: Operation) -> PermitScope:
     )
 
 
+def _of_volume_move(operation: Operation) -> PermitScope:
+    """Return the scope of a move: until the switch the move has the allocation at the destination."""
+    volume_move = move_of(operation)
+    scope = _of_volume(operation)
+    if volume_move.state == "switched":
+        return scope
+    request = volume_move_request(volume_move)
+    return replace(
+        scope,
+        generation=volume_move.generation,
+        consumers=(volume_move.pk,),
+        subject=replace(scope.subject, sources=request.sources),
+        make_request=lambda: request,
+    )
+
+
 def _of_new_volume(operation: Operation) -> PermitScope:
     """Return the scope of a creation, which may be from a snapshot of the project."""
     scope = _of_volume(operation)
@@ -236,6 +253,7 @@ KINDS: Mapping[str, Callable[[Operation], PermitScope]] = {
     "volume.create": _of_new_volume,
     "volume.grow": _of_volume,
     "volume.retype": _of_volume,
+    "volume.move": _of_volume_move,
     "volume.revert": _of_revert,
     "volume.attach": _of_attachment,
     "volume.detach": _of_attachment,

@@ -45,8 +45,9 @@ class VolumeTypeElsewhere(Conflict):
     code = "storage.volume.type_elsewhere"
     title = "Type in another pool"
     detail = (
-        "The volume is {where}, and volumes of the type {volume_type!r} are {wanted}. Moving a volume between pools is "
-        "not possible yet: choose a type of the same place, or create a volume of that type and copy the data."
+        "The volume is {where}, and volumes of the type {volume_type!r} are {wanted}: both are in storage clusters, "
+        "between which volumes are not moved directly. Change to a type of another place first, such as one on a "
+        "node's own disk, and then to this one."
     )
 
 

@@ -4,6 +4,7 @@ from django.db.models import Q
 from controlplane.catalog.io_limits import IoLimits
 from controlplane.catalog.models import Image, VolumeType
 from controlplane.identity.models import ProjectResource
+from controlplane.kernel.db import BaseModel
 from controlplane.kernel.states import machine
 from controlplane.nodes.models import Node, Pool
 from controlplane.storage.schedule_times import ScheduleTimes
@@ -31,6 +32,20 @@ SNAPSHOT = machine(
 )
 
 
+VOLUME_MOVE = machine(
+    "volume-move",
+    {
+        "placing": "copying failed cancelled",
+        "copying": "switched failed cancelled",
+        "switched": "done",
+        "done": "",
+        "failed": "",
+        "cancelled": "",
+    },
+)
+MOVING_VOLUME = ("placing", "copying", "switched")
+
+
 class Volume(ProjectResource):
     """A disk. `node`: where it is open, or may be opened.
 
@@ -41,6 +56,8 @@ class Volume(ProjectResource):
     retype under way gives it.
 
     `snapshot`: the volume was made from it, in place of an image.
+
+    `is_whole`: it was moved, and is no layer over its image any more, wherever it is.
 
     `is_deleting`: a deletion was accepted; nothing else is any more.
     """
@@ -55,6 +72,7 @@ class Volume(ProjectResource):
     mb_per_s_limit = models.PositiveIntegerField(default=0, db_default=0)
     next_type = models.ForeignKey(VolumeType, models.PROTECT, null=True, related_name="+", db_index=False)
     snapshot = models.ForeignKey("Snapshot", models.PROTECT, null=True, related_name="+", db_index=False)
+    is_whole = models.BooleanField(default=False, db_default=False)
     is_deleting = models.BooleanField(default=False)
 
     class Meta:
@@ -79,6 +97,54 @@ class Volume(ProjectResource):
     @property
     def limits(self) -> IoLimits:
         return IoLimits(self.iops_limit, self.mb_per_s_limit)
+
+
+class VolumeMove(BaseModel):
+    """A volume that changes its place: the pool, or the node's own disk, of another volume type.
+
+    Until the switch the volume is at its source, and everything it has at the destination belongs to this row: its id
+    is the consumer of the second allocation.
+
+    | state     | means |
+    |-----------|-------|
+    | placing   | has no destination yet |
+    | copying   | the node `destination`, which reaches both places, copies the data |
+    | switched  | the volume is at its destination; the source is erased |
+    | done      | nothing of it is left at the source, or its removal is pending |
+    | failed    | the volume is at its source as before (`error`) |
+    | cancelled | the same, on request |
+
+    `source_pool`, `destination_pool`: none is the own disk of the node. `generation`: of the copy. `max_mb_per_s` 0: no
+    limit of bandwidth.
+    """
+
+    volume = models.ForeignKey(Volume, models.PROTECT, related_name="moves")
+    volume_type = models.ForeignKey(VolumeType, models.PROTECT, related_name="+", db_index=False)
+    operation_id = models.UUIDField(unique=True)
+    source = models.ForeignKey(Node, models.PROTECT, related_name="+", db_index=False)
+    source_pool = models.ForeignKey(Pool, models.PROTECT, null=True, related_name="+", db_index=False)
+    destination = models.ForeignKey(Node, models.PROTECT, null=True, related_name="+", db_index=False)
+    destination_pool = models.ForeignKey(Pool, models.PROTECT, null=True, related_name="+", db_index=False)
+    state = models.CharField(max_length=16, default=VOLUME_MOVE.initial)
+    generation = models.PositiveBigIntegerField()
+    max_mb_per_s = models.PositiveIntegerField(default=0)
+    total_bytes = models.PositiveBigIntegerField(default=0)
+    moved_bytes = models.PositiveBigIntegerField(default=0)
+    error = models.JSONField(null=True)
+    switched_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["volume"], condition=Q(state__in=MOVING_VOLUME), name="storage_volume_move_one_at_a_time"
+            ),
+            models.CheckConstraint(condition=Q(state__in=list(VOLUME_MOVE.moves)), name="storage_volume_move_state"),
+            models.CheckConstraint(
+                condition=Q(state="placing") | Q(state__in=["failed", "cancelled"]) | Q(destination__isnull=False),
+                name="storage_volume_move_under_way_has_place",
+            ),
+        ]
 
 
 class Snapshot(ProjectResource):

@@ -72,7 +72,8 @@ class Disk:
 
 
 def disk_of(volume: Volume) -> Disk:
-    return Disk(volume.pk, volume.generation, volume.size_gib, volume.image, volume.pool, volume.limits)
+    image = None if volume.is_whole else volume.image
+    return Disk(volume.pk, volume.generation, volume.size_gib, image, volume.pool, volume.limits)
 
 
 def requested_limits(operation: Operation) -> IoLimits:
@@ -399,8 +400,8 @@ def _peer(node: Node) -> pb.Peer:
     return pb.Peer(node_id=str(node.pk), certificate_sha256=node.certificate_sha256)
 
 
-def remove(node: Node | None, *, kind: str, resource_id: UUID, generation: int) -> Effect | None:
-    """Remove a resource from a node.
+def remove(node: Node | None, *, kind: str, resource_id: UUID, generation: int, pool: str = "") -> Effect | None:
+    """Remove a resource from a node. `pool`: as in agent_client.remove.
 
     For an unreachable or abandoned node the returned effect records a pending removal.
     """
@@ -408,14 +409,14 @@ def remove(node: Node | None, *, kind: str, resource_id: UUID, generation: int) 
         return None
     unbound = partial(segments.delete_binding, resource_id, node) if kind == "port" else None
     try:
-        agent_client.remove(node, kind=kind, resource_id=resource_id, generation=generation)
+        agent_client.remove(node, kind=kind, resource_id=resource_id, generation=generation, pool=pool)
         return unbound
     except NodeAbandoned:
         pass
     except NodeUnreachable:
         if selectors.is_reachable(node.pk):
             raise
-    later = partial(services.record_removal, node, kind=kind, resource_id=resource_id, generation=generation)
+    later = partial(services.record_removal, node, kind=kind, resource_id=resource_id, generation=generation, pool=pool)
     return combine_effects(unbound, later)
 
 

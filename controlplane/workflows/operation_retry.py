@@ -22,6 +22,7 @@ from controlplane.compute.recreate import instance_recreate
 from controlplane.compute.resize import instance_resize
 from controlplane.compute.selectors import instance_get
 from controlplane.compute.services import NewAttachments
+from controlplane.compute.volume_moves import volume_move
 from controlplane.identity.actor import Actor
 from controlplane.identity.authorization import authorize
 from controlplane.identity.models import Project
@@ -145,6 +146,12 @@ def _volume_retype(request: RetryRequest) -> Operation:
     return volume_retype(request.actor, request.volume, volume_type=volume_type)
 
 
+def _volume_move(request: RetryRequest) -> Operation:
+    volume_type = usable_volume_type(request.project, request.argument("volume_type"))
+    max_mb_per_s = request.argument("max_mb_per_s")
+    return volume_move(request.actor, request.volume, volume_type=volume_type, max_mb_per_s=max_mb_per_s)
+
+
 def _volume_attach(request: RetryRequest) -> Operation:
     instance = instance_get(request.actor, request.project, request.argument("instance"))
     is_read_only = request.argument("is_read_only")
@@ -191,6 +198,7 @@ RETRY_HANDLERS: Mapping[str, RetryHandler] = {
     "volume.create": RetryHandler("volume_create", _volume_create),
     "volume.detach": RetryHandler("attachment_delete", _volume_detach),
     "volume.grow": RetryHandler("volume_grow", _volume_grow),
+    "volume.move": RetryHandler("volume_retype", _volume_move),
     "volume.retype": RetryHandler("volume_retype", _volume_retype),
 }
 # kind of operation → why it has no retry, and what to do instead

@@ -18,6 +18,7 @@ from controlplane.workflows import (
     volume_create,
     volume_delete,
     volume_grow,
+    volume_move,
     volume_retype,
     volume_revert,
 )
@@ -43,6 +44,7 @@ ALL = (
     volume_create.WORKFLOW,
     volume_delete.WORKFLOW,
     volume_grow.WORKFLOW,
+    volume_move.WORKFLOW,
     volume_retype.WORKFLOW,
     volume_revert.WORKFLOW,
 )

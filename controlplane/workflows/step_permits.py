@@ -16,6 +16,7 @@ from agents.protocol import agent_pb2 as pb
 from controlplane.compute.attachments import attached_volume_request, instance_with_volumes_request
 from controlplane.compute.migration import migration_request
 from controlplane.compute.models import Attachment, Instance, Migration
+from controlplane.compute.volume_moves import volume_move_request
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
 from controlplane.nodes import agent_client, trust_documents
@@ -31,7 +32,7 @@ from controlplane.placement.effective_policies import DataSource
 from controlplane.placement.errors import SignerSilent
 from controlplane.placement.models import Allocation, Decision
 from controlplane.placement.permits import PermitKey
-from controlplane.storage.models import Snapshot, Volume
+from controlplane.storage.models import Snapshot, Volume, VolumeMove
 from controlplane.storage.services import volume_placement_request
 from controlplane.storage.snapshot_placement import snapshot_placement_request
 from controlplane.workflows.workflow_types import StepPending
@@ -72,6 +73,16 @@ def for_volume(operation: Operation, volume: Volume, *, is_of_cluster: bool = Fa
     authorization = placement.call_authorization(volume.pk)
     return _authorize(
         operation, authorization, make_request, generation=volume.generation, calls_node=not is_of_cluster
+    )
+
+
+def for_volume_move(operation: Operation, volume_move: VolumeMove) -> CallAuthorization:
+    """Authorize the copy of a volume, by the decision of the allocation at its destination."""
+    return _authorize(
+        operation,
+        placement.call_authorization(volume_move.pk),
+        partial(volume_move_request, volume_move),
+        generation=volume_move.generation,
     )
 
 

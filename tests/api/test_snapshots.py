@@ -101,6 +101,7 @@ def test_volume_that_is_being_snapshotted_is_busy(api: Caller, data: Volume) -> 
     assert actions(api, "volumes/data") == {
         "snapshot": "resource_busy",
         "revert": "resource_busy",
+        "move": "resource_busy",
         "delete": "storage.volume.has_snapshots",
     }
     assert api.post("snapshots", {"volume": "data", "name": "again"}).problem[:2] == (409, "resource_busy")

@@ -227,7 +227,9 @@ def test_volume_types_are_made_used_and_retired(cli: Inside, operator: Inside) -
     assert operator.ok("volume-type", "update", "fast", "--retired", "-o", "json").json["is_retired"] is True
     assert cli("volume", "create", "more", "--size", "1", "--type", "fast").code != 0
     assert "Retire it instead" in operator("volume-type", "delete", "fast", "--yes").err
-    cli.ok("volume", "retype", "typed", "--type", "local")
+    cli.ok("volume", "retype", "typed", "--type", "local", "--max-mb-per-s", "5")
+    plan = cli.ok("volume", "retype", "typed", "--type", "local", "--dry-run", "-o", "json").json
+    assert (plan["copied_gib"], plan["new_volume_type"]) == (0, "local")
     cli.ok("volume", "delete", "typed", "--yes")
     operator.ok("volume-type", "delete", "fast", "--yes")
     assert "fast" not in cli.ok("volume-type", "list", "-o", "name").out.split()

@@ -77,7 +77,7 @@ def test_volume_grows_and_never_shrinks(page: str, member: Client, volume: Volum
     assert volume.size_gib == 5
 
 
-def test_type_of_a_volume_changes_to_one_of_the_same_pool(page: str, member: Client, volume: Volume) -> None:
+def test_type_of_a_volume_changes(page: str, member: Client, volume: Volume) -> None:
     VolumeType.objects.create(pk="fast", description="quick", iops=500, mb_per_s_per_gib=10)
     VolumeType.objects.create(pk="shared", description="elsewhere", pool="nfs")
     assert "Limits no limit" in text_of(member.get(page))
@@ -85,6 +85,7 @@ def test_type_of_a_volume_changes_to_one_of_the_same_pool(page: str, member: Cli
     assert form.fields["volume_type"].choices == [
         ("fast", "fast: quick (on the node's own disk, 500 IOPS, 10 MB/s per GiB)"),
         ("local", "local: a file on one node (on the node's own disk, no limit)"),
+        ("shared", "shared: elsewhere (shared storage, no limit). Moves 2 GiB there"),
     ]
     assert member.post(f"{page}/retype", {"volume_type": "fast"})["Location"] == page
     finish_all()

@@ -320,6 +320,19 @@ def test_volume_is_made_from_a_snapshot_and_replaced_with_another(tf: Workspace,
     assert api.get("volumes")["items"] == api.get("snapshots")["items"] == []
 
 
+def test_volume_moves_in_place_to_a_type_of_another_pool(tf: Workspace, api: Api) -> None:
+    there = SHARED % ("data", "data", "")
+    tf.write(there.replace('"rbd"', '"local"')).apply()
+    made = api.get("volumes/data")["id"]
+    assert "updated in-place" in tf.write(there).plan()
+    tf.apply()
+    tf.assert_no_changes()
+    moved = api.get("volumes/data")
+    assert (moved["id"], moved["volume_type"]) == (made, "rbd")
+    assert api.get(f"operations?resource={made}")["items"][0]["kind"] == "volume.move"
+    tf.destroy()
+
+
 def test_snapshot_that_expired_is_planned_anew(tf: Workspace, api: Api) -> None:
     snapshot = block("volume_snapshot", 'name = "one"', "volume = andromede_volume.data.id")
     tf.write(SHARED % ("data", "data", "") + snapshot).apply()

@@ -102,7 +102,7 @@ def sleeper(monkeypatch: pytest.MonkeyPatch) -> Sleeper:
 
 
 # Steps that make no call to a node.
-WITHOUT_CALLS = {"place", "boot-volume", "snapshot", "close", "revert"}
+WITHOUT_CALLS = {"place", "boot-volume", "snapshot", "close", "revert", "switch", "erase"}
 
 
 def slept_inside(operation: Operation, case: Case, step: str, act: Act, *, sleeper: Sleeper) -> None:

@@ -16,6 +16,7 @@ from controlplane.compute.migration import instance_migrate
 from controlplane.compute.port_attachments import port_attach, port_detach
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
 from controlplane.compute.resize import instance_resize
+from controlplane.compute.volume_moves import volume_move
 from controlplane.identity.actor import SYSTEM
 from controlplane.network.models import Port
 from controlplane.node_lifecycle.recovery.evacuation import instance_evacuate
@@ -162,6 +163,24 @@ def retype_attached(cloud: Cloud) -> Ask:
     return lambda: volume_retype(cloud.tenant.actor, volume, volume_type=kind)
 
 
+def move_to_pool(cloud: Cloud) -> Ask:
+    volume, kind = make_volume(cloud, image=cloud.image), share(cloud)
+    return lambda: volume_move(cloud.tenant.actor, volume, volume_type=kind)
+
+
+def move_to_cluster(cloud: Cloud) -> Ask:
+    """The volume is attached to an instance that is off."""
+    volume, kind = make_volume(cloud), cluster(cloud)
+    instance = make_stopped_instance(cloud)
+    done(attach(cloud, instance, volume)[1])
+    return lambda: volume_move(cloud.tenant.actor, fresh(volume), volume_type=kind, max_mb_per_s=5)
+
+
+def move_from_cluster(cloud: Cloud) -> Ask:
+    volume = make_volume(cloud, volume_type=cluster(cloud))
+    return lambda: volume_move(cloud.tenant.actor, volume, volume_type=cloud.volume_type)
+
+
 def remove_volume(cloud: Cloud) -> Ask:
     volume = make_volume(cloud)
     return lambda: delete_volume(cloud, volume)
@@ -237,6 +256,7 @@ class Case:
 CREATE_STEPS = ("place", "image", "root-disk", "port-0", "port-1", "bring-0", "define", "volume-0", "volume-1", "start")
 MIGRATE_STEPS = ("place", "images", "root-disk", "volume-0", "port-0", "expect", "move", "settle", "clear-source")
 EVACUATE_STEPS = ("place", "root-disk", "volume-0", "port-0", "define", "plug-0", "start")
+VOLUME_MOVE_STEPS = ("place", "copy", "switch", "finish", "open", "erase")
 CASES = (
     Case("instance.create", create, CREATE_STEPS),
     Case("instance.start", start, ("start",)),
@@ -259,6 +279,9 @@ CASES = (
     Case("volume.grow", grow_volume, ("place", "grow")),
     Case("volume.grow", grow_attached, ("place", "grow")),
     Case("volume.retype", retype_attached, ("limit",)),
+    Case("volume.move", move_to_pool, VOLUME_MOVE_STEPS),
+    Case("volume.move", move_to_cluster, VOLUME_MOVE_STEPS),
+    Case("volume.move", move_from_cluster, VOLUME_MOVE_STEPS),
     Case("volume.revert", revert_volume, ("close", "revert")),
     Case("volume.delete", remove_volume, ("disk",)),
     Case("volume.attach", attach_volume, ("plug",)),
@@ -298,7 +321,7 @@ def _params(cases: tuple[Case, ...]) -> list[Any]:
 
 STEPS = [*_params(CASES), *thinned(_params(FROM_VOLUME), keep_every=4, beginning=3)]
 # Steps that cannot be undone, nor cancelled when they are done.
-FINAL = {"old-root-disk", "move", "settle", "clear-source", "revert"}
+FINAL = {"old-root-disk", "move", "settle", "clear-source", "revert", "switch", "finish", "open", "erase"}
 UNDOABLE = [
     param for param in STEPS if not WORKFLOWS[param.values[0].kind].retries_forever and param.values[1] not in FINAL
 ]

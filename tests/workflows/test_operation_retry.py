@@ -15,6 +15,7 @@ from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.port_attachments import port_attach, port_detach
 from controlplane.compute.resize import instance_resize
 from controlplane.compute.services import instance_delete, instance_power_off, instance_reboot
+from controlplane.compute.volume_moves import volume_move
 from controlplane.identity.actor import Scope
 from controlplane.identity.errors import ScopeNeeded
 from controlplane.kernel import clock
@@ -48,6 +49,8 @@ from tests.workflows.helpers import (
     make_stopped_instance,
     make_volume,
     picture,
+    run_on,
+    share,
 )
 from tests.world import Broker, Cloud, make_flavor, run
 
@@ -153,6 +156,7 @@ ASKED: dict[str, Callable[[Cloud], Operation]] = {
     "volume.create": lambda cloud: ask_volume(cloud)[1],
     "volume.detach": lambda cloud: volume_detach(cloud.tenant.actor, make_attached(cloud)),
     "volume.grow": lambda cloud: volume_grow(cloud.tenant.actor, make_volume(cloud), size_gib=3),
+    "volume.move": lambda cloud: volume_move(cloud.tenant.actor, make_volume(cloud), volume_type=share(cloud)),
     "volume.retype": lambda cloud: volume_retype(
         cloud.tenant.actor,
         make_volume(cloud),
@@ -168,8 +172,8 @@ def test_cancelled_operation_can_be_retried(cloud: Cloud, kind: str) -> None:
     operation_cancel(cloud.tenant.actor, cancelled)
     assert run(cancelled).state == "cancelled"
     before = picture(cloud)
-    again = done(retry(cloud, cancelled))
-    assert (again.kind, again.retry_of) == (kind, cancelled.pk)
+    again = run_on(retry(cloud, cancelled))
+    assert (again.state, again.kind, again.retry_of) == ("succeeded", kind, cancelled.pk)
     changed = picture(cloud)
     assert changed["drift"] == [] and (changed != before or kind in ("instance.reboot",))
 

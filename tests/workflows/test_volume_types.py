@@ -12,7 +12,7 @@ from controlplane.compute.services import instance_start
 from controlplane.nodes.models import Node
 from controlplane.operations.services import operation_cancel
 from controlplane.placement.errors import NoPlace
-from controlplane.storage.errors import VolumeLimitsUnsupported, VolumeTypeElsewhere
+from controlplane.storage.errors import VolumeLimitsUnsupported
 from controlplane.storage.models import Volume
 from controlplane.storage.retype import volume_retype
 from controlplane.storage.services import volume_grow
@@ -29,7 +29,6 @@ from tests.workflows.helpers import (
     make_stopped_instance,
     make_volume,
     run_on,
-    share,
     then,
 )
 from tests.world import Cloud, make_flavor, run
@@ -92,15 +91,6 @@ def test_failed_change_of_type_gives_the_former_limits_back(cloud: Cloud) -> Non
     assert running(cloud, instance)[1] == IoLimits(iops=100)
     done(volume_retype(cloud.tenant.actor, fresh(volume), volume_type=VolumeType.objects.get(pk="fast")))
     assert running(cloud, instance)[1] == IoLimits(iops=300)
-
-
-def test_type_of_another_pool_is_refused(cloud: Cloud) -> None:
-    volume, shared = make_volume(cloud), share(cloud)
-    with pytest.raises(VolumeTypeElsewhere, match="not possible yet"):
-        volume_retype(cloud.tenant.actor, volume, volume_type=shared)
-    there = make_volume(cloud, "there", volume_type=shared)
-    with pytest.raises(VolumeTypeElsewhere, match="in the pool shared"):
-        volume_retype(cloud.tenant.actor, there, volume_type=cloud.volume_type)
 
 
 def test_node_whose_agent_knows_no_limits_gets_no_limited_disk(cloud: Cloud) -> None:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import count
 from pathlib import Path
 from uuid import UUID
@@ -144,6 +144,11 @@ class FakeNode:
         self._listeners: list[Callable[[UUID], None]] = []
         self._lock = threading.RLock()
         self.tunnel = FakeTunnel(self)
+
+    @cached_property
+    def copied(self) -> dict[UUID, int]:
+        """Return the limit of the last copy of each volume, in bytes per second; 0: none."""
+        return {}
 
     def adapters(self) -> Adapters:
         migrations = FakeMigrations(self.tunnel, self.call)

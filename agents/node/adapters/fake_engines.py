@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from agents.node.adapters.interfaces import BaseImage, GuestDisk
+from agents.node.adapters.storage.copying import Copying
+from agents.node.adapters.storage.engine import StorageEngine
 from agents.node.adapters.storage.folder import FolderEngine
 from agents.node.adapters.storage.local import LocalEngine
 from agents.node.adapters.storage.places import Place, RbdSource
@@ -30,6 +32,26 @@ class FakeEngine(ABC):
         with self._node.call("create_volume"):
             if base is not None and base.sha256 not in self._node.images:
                 raise AdapterError(f"Image {base.sha256} is not cached.", retryable=False)
+            self._resize(volume_id, size_bytes)
+
+    def key(self, volume_id: UUID) -> bytes | None:
+        """Return None: no key of the fake opens anything."""
+        return None
+
+    def copy_from(
+        self,
+        source: StorageEngine,
+        volume_id: UUID,
+        copying: Copying,
+        *,
+        size_bytes: int,
+        base: BaseImage | None = None,
+    ) -> None:
+        with self._node.call("copy_volume"):
+            if source.size_bytes(volume_id) is None:
+                raise AdapterError(f"Volume {volume_id} is not in the place that it is copied from.", retryable=True)
+            self._node.copied[volume_id] = copying.max_bytes_per_s
+            copying.on_progress(100)
             self._resize(volume_id, size_bytes)
 
     def grow(self, volume_id: UUID, size_bytes: int) -> None:

@@ -147,7 +147,7 @@ def volume(message: pb.EnsureVolumeRequest) -> VolumeSpec:
         image_sha256=digest("image_sha256", sha256) if sha256 else "",
         pool=pool(message.pool),
         is_taken_over=message.is_taken_over,
-        rbd=_rbd(message.subject.id, message.rbd) if message.HasField("rbd") else None,
+        rbd=rbd_source(message.subject.id, message.rbd) if message.HasField("rbd") else None,
         limits=IoLimits(
             within("limits.iops", message.limits.iops, 0, MAX_IOPS),
             within("limits.bytes_per_s", message.limits.bytes_per_s, 0, MAX_BYTES_PER_S),
@@ -155,7 +155,7 @@ def volume(message: pb.EnsureVolumeRequest) -> VolumeSpec:
     )
 
 
-def _rbd(volume_id: str, message: pb.RbdSource) -> RbdSource:
+def rbd_source(volume_id: str, message: pb.RbdSource) -> RbdSource:
     """Return the source. Its image and client are the volume's own, so that the permit for the volume covers them."""
     monitors = tuple(_matching("rbd.monitors", each, MONITOR, "is no HOST:PORT") for each in message.monitors)
     if not 1 <= len(set(monitors)) == len(monitors) <= MAX_MONITORS:
@@ -173,12 +173,14 @@ def _rbd(volume_id: str, message: pb.RbdSource) -> RbdSource:
 
 def volume_key(message: pb.EnsureVolumeRequest) -> bytes:
     """Return the key that opens the volume, which is no part of its spec; empty: it needs none."""
-    if not message.HasField("rbd"):
-        return b""
+    return rbd_key(message.rbd) if message.HasField("rbd") else b""
+
+
+def rbd_key(message: pb.RbdSource) -> bytes:
     try:
-        if len(message.rbd.key) > MAX_KEY_BYTES:
+        if len(message.key) > MAX_KEY_BYTES:
             raise ValueError("too long")
-        return keys.decoded(message.rbd.key)
+        return keys.decoded(message.key)
     except ValueError:
         raise BadRequest("rbd.key", "is no key in base64") from None
 

@@ -12,6 +12,7 @@ from agents.node.adapters.port_filters import PortCounters
 from agents.node.context import Verdict
 from agents.node.hook.state import HookState
 from agents.node.lease import LeaseStatus
+from agents.node.rpc import volume_copy_messages
 from agents.node.services.attachments import AttachmentStatus
 from agents.node.services.freezes import ThawStatus
 from agents.node.services.images import ImageStatus
@@ -189,6 +190,7 @@ def description(node_description: Description) -> pb.NodeDescription:
         unknown_domains=node_description.unknown_domains,
         strays=[_unmanaged(resource) for resource in node_description.unmanaged],
         lost_domains=[str(guest_id) for guest_id in node_description.lost_domains],
+        volume_copies=[volume_copy_messages.state(status) for status in node_description.volume_copies],
     )
 
 

@@ -8,7 +8,7 @@ import grpc
 from agents.node.adapters.interfaces import Power
 from agents.node.context import Node
 from agents.node.errors import BadRequest
-from agents.node.rpc import decoding, encoding
+from agents.node.rpc import decoding, encoding, volume_copy_messages
 from agents.node.rpc.console import conversation
 from agents.node.rpc.stream import Stream
 from agents.node.rpc.tunnel import carry
@@ -34,6 +34,7 @@ from agents.node.services.instances import InstanceStatus
 from agents.node.services.inventory import PortStatus
 from agents.node.services.outgoing import OutgoingMigrations
 from agents.node.services.tunnels import Tunnels
+from agents.node.services.volume_copies import VolumeCopies
 from agents.node.specs import InstanceSpec, Subject
 from agents.node.trust import permit_actions, replay_guard
 from agents.node.trust.permit_actions import PermitAction
@@ -52,6 +53,7 @@ MAX_CONSOLE_BYTES = 2**20
 Giving = (
     pb.ImageHeader
     | pb.EnsureVolumeRequest
+    | pb.EnsureVolumeCopyRequest
     | pb.EnsurePortRequest
     | pb.EnsureInstanceRequest
     | pb.EnsureAttachmentRequest
@@ -60,7 +62,9 @@ Giving = (
 
 
 class Servicer(agent_pb2_grpc.AgentServicer):
-    def __init__(self, node: Node, hub: events.Hub, departures: OutgoingMigrations, freezes: Freezes) -> None:
+    def __init__(
+        self, node: Node, hub: events.Hub, departures: OutgoingMigrations, freezes: Freezes, copies: VolumeCopies
+    ) -> None:
         self._node = node
         self._permits = node.permits
         self._hub = hub
@@ -69,16 +73,18 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         self._tunnels = Tunnels(node)
         self._departures = departures
         self._freezes = freezes
+        self._copies = copies
 
     def close(self) -> None:
-        """End the lasting calls, and stop following migrations."""
+        """End the lasting calls and the copies of volumes, and stop following migrations."""
         self._hub.close()
         self._consoles.close()
         self._tunnels.close()
         self._departures.close()
+        self._copies.close()
 
     def Describe(self, request: pb.DescribeRequest, context: grpc.ServicerContext) -> pb.NodeDescription:
-        return encoding.description(inventory.describe(self._node, request.ids))
+        return encoding.description(inventory.describe(self._node, request.ids, copies=self._copies))
 
     def Watch(self, request: pb.WatchRequest, context: grpc.ServicerContext) -> Iterator[pb.NodeEvent]:
         interval_ms = max(request.heartbeat_interval_ms or DEFAULT_HEARTBEAT_MS, MIN_HEARTBEAT_MS)
@@ -131,6 +137,21 @@ class Servicer(agent_pb2_grpc.AgentServicer):
     def ForgetVolume(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.Removed:
         subject = self._bounded(request.subject)
         return self._removed("volume", subject.id, volumes.forget(self._node, subject))
+
+    def EnsureVolumeCopy(
+        self, request: pb.EnsureVolumeCopyRequest, context: grpc.ServicerContext
+    ) -> pb.VolumeCopyState:
+        subject, spec = decoding.subject(request.subject), volume_copy_messages.spec(request)
+        action = permit_actions.volume_copy(subject, spec)
+        permit = self._admit(action, request)
+        status = self._copies.ensure(subject, spec, key=volume_copy_messages.key(request))
+        self._opened(permit, action, source=spec.source.pool, destination=spec.destination.pool)
+        return volume_copy_messages.state(status)
+
+    def RemoveVolumeCopy(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.Removed:
+        subject = self._bounded(request.subject)
+        removed = self._copies.remove(subject, decoding.pool(request.pool))
+        return self._removed("volume-copy", subject.id, removed)
 
     def EnsurePort(self, request: pb.EnsurePortRequest, context: grpc.ServicerContext) -> pb.PortState:
         subject, port = decoding.subject(request.subject), decoding.port(request)

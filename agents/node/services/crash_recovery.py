@@ -1,12 +1,14 @@
 """Crash recovery: receipts for actions that were in progress when the agent was killed."""
 
 import logging
+from typing import Any
 from uuid import UUID
 
 from agents.node.adapters.interfaces import Power
 from agents.node.context import Node
 from agents.node.errors import AdapterError
 from agents.node.services import migration_state, volumes
+from agents.node.state_store import Table
 from agents.node.trust.receipts import Opening
 
 log = logging.getLogger(__name__)
@@ -38,8 +40,8 @@ def _is_there(node: Node, intent: Opening) -> bool:
         except AdapterError:
             return True
         return state is not None and state.power in (Power.RUNNING, Power.PAUSED)
-    shelf = node.state_store.ports if intent.kind == "port" else node.state_store.attachments
-    entry = shelf.get(intent.id)
+    shelves: dict[str, Table[Any]] = {"port": node.state_store.ports, "volume-copy": node.state_store.copies}
+    entry = shelves.get(intent.kind, node.state_store.attachments).get(intent.id)
     return entry is not None and entry.is_wanted
 
 

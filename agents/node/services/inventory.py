@@ -13,6 +13,7 @@ from agents.node.services.attachments import AttachmentStatus
 from agents.node.services.images import ImageStatus
 from agents.node.services.instances import InstanceStatus
 from agents.node.services.quarantine import UnmanagedResource
+from agents.node.services.volume_copies import CopyStatus, VolumeCopies
 from agents.node.services.volumes import VolumeStatus
 
 SELF_FENCING = "self-fencing"  # trait of a node that stops its guests after the end of its lease
@@ -23,7 +24,15 @@ DHCP_OPTIONS = "dhcp-options"  # NTP servers, search domains and static routes o
 IO_LIMITS = "io-limits"  # the limits of volumes hold, and `volume.retype` changes them
 LIVE_MIGRATION = "live-migration"  # guests may move here from others of the same kind, and to them
 COLD_MIGRATION = "cold-migration"  # the same for guests that are off
-OF_EACH_AGENT = (SECURITY_GROUPS, INSTANCE_METADATA, LISTED_SUBNETS, DHCP_OPTIONS, IO_LIMITS)  # of this release
+VOLUME_COPY = "volume-copy"  # volumes are copied to other places
+OF_EACH_AGENT = (  # of this release
+    SECURITY_GROUPS,
+    INSTANCE_METADATA,
+    LISTED_SUBNETS,
+    DHCP_OPTIONS,
+    IO_LIMITS,
+    VOLUME_COPY,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,7 @@ class Description:
     unknown_domains: Sequence[str]
     unmanaged: Sequence[UnmanagedResource]
     lost_domains: Sequence[UUID]
+    volume_copies: Sequence[CopyStatus] = ()
 
 
 def inventory(node: Node) -> Inventory:
@@ -102,7 +112,7 @@ def instance_status(node: Node, instance_id: UUID) -> InstanceStatus | None:
     return instances.status(node, entry)
 
 
-def describe(node: Node, ids: Sequence[str]) -> Description:
+def describe(node: Node, ids: Sequence[str], *, copies: VolumeCopies | None = None) -> Description:
     """Describe everything, or only the resources in `ids` (UUIDs, or digests of images)."""
     names = frozenset(ids)
 
@@ -120,4 +130,5 @@ def describe(node: Node, ids: Sequence[str]) -> Description:
         unknown_domains=() if names else quarantine.unknown_domains(node),
         unmanaged=() if names else quarantine.unmanaged_resources(node),
         lost_domains=() if names else quarantine.lost_domains(node),
+        volume_copies=[each for each in (copies.statuses() if copies else ()) if is_named(str(each.id))],
     )

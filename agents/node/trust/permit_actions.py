@@ -11,7 +11,16 @@ from uuid import UUID
 from agents.node import codec, specs
 from agents.node.adapters.interfaces import Power
 from agents.node.adapters.network_specs import PortSpec
-from agents.node.specs import AttachmentSpec, ImageSpec, IncomingSpec, InstanceSpec, OutgoingSpec, Subject, VolumeSpec
+from agents.node.specs import (
+    AttachmentSpec,
+    ImageSpec,
+    IncomingSpec,
+    InstanceSpec,
+    OutgoingSpec,
+    Subject,
+    VolumeCopySpec,
+    VolumeSpec,
+)
 from andromede_core.documents.canonical import digest
 from andromede_core.permits.permit import Peer, address
 
@@ -22,11 +31,14 @@ ARRIVAL_OPS = frozenset({"instance.migrate"})
 COMING_OPS = ARRIVAL_OPS | {"instance.evacuate"}
 DEPARTURE_OPS = frozenset({"instance.migrate-out"})
 IMAGE_OPS = frozenset({"instance.create", "instance.rebuild", "volume.create"}) | COMING_OPS
+# A volume changes its place: it is copied there, then opened there.
+COPY_OPS = frozenset({"volume.move"})
 VOLUME_OPS = (
     frozenset(
         {"instance.create", "instance.resize", "instance.rebuild", "volume.create", "volume.grow", "volume.retype"}
     )
     | ARRIVAL_OPS
+    | COPY_OPS
 )
 # What is in a pool already; nothing is made. A node that was rebooted gets its keys of volumes anew before a start.
 START_OPS = frozenset({"instance.start", "instance.reboot", "instance.reset"})
@@ -79,6 +91,19 @@ def volume(subject: Subject, spec: VolumeSpec) -> PermitAction:
         subject.generation,
         _content(spec),
         names={"images": (spec.image_sha256,) if spec.image_sha256 else ()},
+        disk_bytes=spec.size_bytes,
+    )
+
+
+def volume_copy(subject: Subject, spec: VolumeCopySpec) -> PermitAction:
+    return PermitAction(
+        "EnsureVolumeCopy",
+        COPY_OPS,
+        "volume-copy",
+        "volumes",
+        str(subject.id),
+        subject.generation,
+        _content(spec),
         disk_bytes=spec.size_bytes,
     )
 

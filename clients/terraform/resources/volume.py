@@ -54,8 +54,8 @@ class VolumeResource(ApiResource):
             ),
             "volume_type": Attribute(
                 type=STRING,
-                description="The volume type. It changes in place to a type of the same pool; a type of another pool "
-                "is refused, and needs a new volume (`terraform apply -replace=ADDRESS`), without the data.",
+                description="The volume type. It changes in place, also to a type of another pool, to which the data "
+                "is then moved: the volume has no snapshots, and is detached or its instance is off meanwhile.",
                 default="local",
             ),
             "image": Attribute(

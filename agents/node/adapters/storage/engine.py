@@ -5,6 +5,7 @@ from typing import Protocol
 from uuid import UUID
 
 from agents.node.adapters.interfaces import BaseImage, GuestDisk
+from agents.node.adapters.storage.copying import Copying
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,24 @@ class StorageEngine(Protocol):
         """Create a volume, whole or not at all, empty or from an image. One that exists by then keeps its data.
 
         Where the data is not made here: keep the key of the volume, which has this size.
+        """
+
+    def key(self, volume_id: UUID) -> bytes | None:
+        """Return the key that opens the volume here; None: it needs none, or this node has none."""
+
+    def copy_from(
+        self,
+        source: "StorageEngine",
+        volume_id: UUID,
+        copying: Copying,
+        *,
+        size_bytes: int,
+        base: BaseImage | None = None,
+    ) -> None:
+        """Make the volume a whole copy of the one in `source`, in place of what is here. `base`: of the source.
+
+        It is complete and flushed at the end. What is made here is there only then; otherwise the storage agent has
+        made it, and it is written in place.
         """
 
     def grow(self, volume_id: UUID, size_bytes: int) -> None:

@@ -12,6 +12,7 @@ from agents.node.errors import AdapterError
 UNFINISHED = ".unfinished-"  # prefix of incomplete files
 QCOW2_HEADER = struct.Struct(">4s20xQ")  # magic, then at offset 24 the size that a guest sees
 QCOW2_MAGIC = b"QFI\xfb"
+QCOW2_BACKING = struct.Struct(">8xQ")  # at offset 8 where the name of another file is, of which it is a layer; 0: none
 
 
 def publish(unfinished: Path, final: Path) -> None:
@@ -60,6 +61,21 @@ def qcow2_size_bytes(path: Path) -> int | None:
     if magic != QCOW2_MAGIC:
         raise AdapterError(f"The file {path.name} is not a qcow2 file.", retryable=False)
     return int(size)
+
+
+def check_whole(path: Path) -> None:
+    """Raise AdapterError if there is no such file, or its header names another file, of which it is a layer."""
+    try:
+        with disk_errors(), path.open("rb") as file:
+            (backing,) = QCOW2_BACKING.unpack(file.read(QCOW2_BACKING.size).ljust(QCOW2_BACKING.size, b"\0"))
+    except FileNotFoundError as exc:
+        raise AdapterError(f"The file {path.name} is missing.", retryable=False) from exc
+    if backing:
+        raise AdapterError(f"The file {path.name} is a layer over another file.", retryable=False)
+
+
+def create_qcow2(path: Path, size_bytes: int) -> None:
+    process.run(["qemu-img", "create", "-q", "-f", "qcow2", "--", str(path), str(size_bytes)])
 
 
 def resize_qcow2(path: Path, size_bytes: int) -> None:

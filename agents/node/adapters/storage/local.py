@@ -5,7 +5,8 @@ from uuid import UUID
 
 from agents.node import process
 from agents.node.adapters.interfaces import BaseImage, GuestDisk
-from agents.node.adapters.storage.engine import Capabilities
+from agents.node.adapters.storage.copying import Copying, copy_to_qcow2
+from agents.node.adapters.storage.engine import Capabilities, StorageEngine
 from agents.node.adapters.storage.files import UNFINISHED, publish, qcow2_size_bytes, resize_qcow2, unlink
 
 
@@ -39,6 +40,22 @@ class LocalEngine:
             publish(unfinished, path)
         finally:
             unfinished.unlink(missing_ok=True)
+
+    def key(self, volume_id: UUID) -> bytes | None:
+        return None
+
+    def copy_from(
+        self,
+        source: StorageEngine,
+        volume_id: UUID,
+        copying: Copying,
+        *,
+        size_bytes: int,
+        base: BaseImage | None = None,
+    ) -> None:
+        path, disk = self._path(volume_id), source.disk(volume_id, base=base)
+        unfinished = path.with_name(f"{UNFINISHED}{path.name}")
+        copy_to_qcow2(disk, source.key(volume_id), unfinished, path, copying, size_bytes=size_bytes)
 
     def grow(self, volume_id: UUID, size_bytes: int) -> None:
         resize_qcow2(self._path(volume_id), size_bytes)

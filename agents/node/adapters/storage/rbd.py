@@ -3,7 +3,8 @@
 from uuid import UUID
 
 from agents.node.adapters.interfaces import BaseImage, GuestDisk
-from agents.node.adapters.storage.engine import Capabilities
+from agents.node.adapters.storage.copying import Copying, copy_disk
+from agents.node.adapters.storage.engine import Capabilities, StorageEngine
 from agents.node.adapters.storage.keys import VolumeKeys
 from agents.node.adapters.storage.places import RbdSource
 
@@ -30,6 +31,23 @@ class RbdEngine:
 
     def create(self, volume_id: UUID, *, size_bytes: int, base: BaseImage | None = None) -> None:
         self._keys.keep(volume_id, self._key, size_bytes)
+
+    def key(self, volume_id: UUID) -> bytes | None:
+        return self._keys.key(volume_id)
+
+    def copy_from(
+        self,
+        source: StorageEngine,
+        volume_id: UUID,
+        copying: Copying,
+        *,
+        size_bytes: int,
+        base: BaseImage | None = None,
+    ) -> None:
+        """Write the image whole, with its holes: an interrupted copy may have left something in them."""
+        target = self.disk(volume_id)
+        keys = {target.source: self.key(volume_id)}
+        copy_disk(source.disk(volume_id, base=base), target, copying, size_bytes=size_bytes, keys=keys, is_empty=False)
 
     def grow(self, volume_id: UUID, size_bytes: int) -> None:
         """Take note of the size: the storage agent has grown the image, or the hypervisor has."""

@@ -95,7 +95,9 @@ def register(app: typer.Typer) -> None:
     subject = given("volume", "VOLUME", completes="volumes.list")
     call_command(volumes, "update", _("Change its name or labels."), "volumes.update", subject, NEW_NAME, LABEL)
     command(volumes, "grow", _("Grow a volume."), WAIT, DRY_RUN)(grow)
-    command(volumes, "retype", _("Change the type of a volume, and its limits."), WAIT, DRY_RUN)(retype)
+    command(volumes, "retype", _("Change the type of a volume, and with it its limits or its place."), WAIT, DRY_RUN)(
+        retype
+    )
     command(volumes, "revert", _("Revert a volume to a snapshot of it."), WAIT, SURE, DRY_RUN)(revert)
     command(volumes, "attach", _("Attach a volume to an instance."), WAIT, DRY_RUN)(attach)
     command(volumes, "detach", _("Detach a volume from its instance."), WAIT, SURE, DRY_RUN)(detach)
@@ -150,8 +152,15 @@ def retype(
         str,
         typer.Option("--type", help=_("See volume-type list."), autocompletion=names("volume_types.usable_list")),
     ],
+    max_mb_per_s: Annotated[
+        int | None,
+        typer.Option("--max-mb-per-s", min=1, help=_("Limit of the copy to another place, in MB per second.")),
+    ] = None,
 ) -> None:
-    answer = me.client.volumes.retype(name, volume_type=type, dry_run=me.is_dry_run)
+    if me.is_dry_run:
+        show_answer(me, me.client.volumes.retype(name, volume_type=type, max_mb_per_s=max_mb_per_s, dry_run=True))
+        return
+    answer = me.client.volumes.retype(name, volume_type=type, max_mb_per_s=max_mb_per_s)
     me.finish(answer, lambda: me.client.volumes.get(answer.id))
 
 

@@ -227,6 +227,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.users import AccountWithActions as AccountWithActions
     from andromede_sdk.models.users import User as User
     from andromede_sdk.models.volume_types import VolumeType as VolumeType
+    from andromede_sdk.models.volumes import RetypePlan as RetypePlan
     from andromede_sdk.models.volumes import RevertPlan as RevertPlan
     from andromede_sdk.models.volumes import Volume as Volume
     from andromede_sdk.models.volumes import VolumeAction as VolumeAction
@@ -422,6 +423,7 @@ PLACES = {
     "Residency": "andromede_sdk.models.resources",
     "ResidencyProblem": "andromede_sdk.models.resources",
     "Resolution": "andromede_sdk.models.operations",
+    "RetypePlan": "andromede_sdk.models.volumes",
     "RevertPlan": "andromede_sdk.models.volumes",
     "Scope": "andromede_sdk.models.me",
     "SecurityGroup": "andromede_sdk.models.security_groups",

@@ -13,6 +13,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class RetypePlan(Model):
+    """The effect of another type. `copied_gib` are copied to its place, and then erased where they are now; 0: the
+    volume stays in its place, and gets other limits.
+
+    `pool`, `new_pool`: empty for the own disk of a node. Id, name, labels and attachment of the volume stay, and so do
+    its policies. `instance` has the volume; one that is moved is not started until the end."""
+
+    volume: Named
+    volume_type: str
+    new_volume_type: str
+    pool: str
+    new_pool: str
+    copied_gib: int
+    max_mb_per_s: int
+    instance: Named | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class RevertPlan(Model):
     """The effect of a revert: all that was written to the volume after `lost_since` is lost.
 
@@ -56,7 +74,7 @@ class Volume(Model):
 class VolumeAction(Model):
     """An action. `problem`: the error that the action would give now."""
 
-    name: str  # snapshot, revert, delete
+    name: str  # snapshot, revert, move, delete
     is_allowed: bool
     problem: Error | None
 

@@ -238,30 +238,71 @@ class Volumes(Resource):
             ),
         )
 
+    @overload
     def retype(
         self,
         volume: str,
         *,
         volume_type: str,
+        max_mb_per_s: int | None = None,
+        dry_run: Literal[False] = False,
+        if_match: str | int | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.VolumeWithOperation: ...
+    @overload
+    def retype(
+        self,
+        volume: str,
+        *,
+        volume_type: str,
+        dry_run: Literal[True],
+        max_mb_per_s: int | None = None,
+        if_match: str | int | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.RetypePlan: ...
+    @overload
+    def retype(
+        self,
+        volume: str,
+        *,
+        volume_type: str,
+        dry_run: bool,
+        max_mb_per_s: int | None = None,
+        if_match: str | int | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.VolumeWithOperation | models.RetypePlan: ...
+    def retype(
+        self,
+        volume: str,
+        *,
+        volume_type: str,
+        max_mb_per_s: int | None = None,
         dry_run: bool = False,
         if_match: str | int | None = None,
         idempotency_key: str | None = None,
-    ) -> models.VolumeWithOperation:
+    ) -> models.VolumeWithOperation | models.RetypePlan:
         """POST /v1/projects/{project}/volumes/{volume}/actions/retype
 
-        Another type of the same pool. The present type gives the volume that type's present limits.
+        Another type. The present one gives the volume that type's present limits.
+
+        A type of another place, a pool or the own disk of a node, moves the data there: the volume is then detached, or its
+        instance is off, and it has no snapshots. `max_mb_per_s`: of the copy, in MB per second; without it there is no
+        limit.
         `dry_run`: true: only return what would happen; nothing is written.
         """
-        return self._scope.one(
-            models.VolumeWithOperation,
-            Ask(
-                "POST",
-                "/v1/projects/{project}/volumes/{volume}/actions/retype",
-                names={"volume": volume},
-                query={"dry_run": dry_run or None},
-                body={"volume_type": volume_type},
-                key=idempotency_key,
-                if_match=if_match,
+        return cast(
+            "models.VolumeWithOperation | models.RetypePlan",
+            self._scope.either(
+                {200: models.RetypePlan, 202: models.VolumeWithOperation},
+                Ask(
+                    "POST",
+                    "/v1/projects/{project}/volumes/{volume}/actions/retype",
+                    names={"volume": volume},
+                    query={"dry_run": dry_run or None},
+                    body={"volume_type": volume_type, "max_mb_per_s": max_mb_per_s},
+                    key=idempotency_key,
+                    if_match=if_match,
+                ),
             ),
         )
 

@@ -31,6 +31,7 @@ from controlplane.kernel.fields import (
 from controlplane.storage.models import VOLUME, Volume
 
 SIZE_MAX_GIB = 64 * 1024
+MAX_MB_PER_S = 100_000
 
 
 class VolumeIn(In):
@@ -79,11 +80,35 @@ class GrowIn(In):
 
 
 class RetypeIn(In):
-    """Another type of the same pool. The present type gives the volume that type's present limits."""
+    """Another type. The present one gives the volume that type's present limits.
+
+    A type of another place, a pool or the own disk of a node, moves the data there: the volume is then detached, or its
+    instance is off, and it has no snapshots. `max_mb_per_s`: of the copy, in MB per second; without it there is no
+    limit.
+    """
 
     example = {"volume_type": "local"}
 
     volume_type = Reference()
+    max_mb_per_s = Whole(min_value=1, max_value=MAX_MB_PER_S, required=False)
+
+
+class RetypePlanOut(Out):
+    """The effect of another type. `copied_gib` are copied to its place, and then erased where they are now; 0: the
+    volume stays in its place, and gets other limits.
+
+    `pool`, `new_pool`: empty for the own disk of a node. Id, name, labels and attachment of the volume stay, and so do
+    its policies. `instance` has the volume; one that is moved is not started until the end.
+    """
+
+    volume = NamedOut()
+    volume_type = serializers.CharField(source="volume.volume_type_id")
+    new_volume_type = serializers.CharField(source="volume_type.pk")
+    pool = serializers.CharField(allow_blank=True)
+    new_pool = serializers.CharField(source="volume_type.pool", allow_blank=True)
+    copied_gib = serializers.IntegerField()
+    max_mb_per_s = serializers.IntegerField()
+    instance = NamedOut(allow_null=True)
 
 
 class RevertIn(In):

@@ -13,6 +13,7 @@ from controlplane.api.v1.operations.schemas import add_operation, with_operation
 from controlplane.api.v1.volumes.schemas import (
     GrowIn,
     RetypeIn,
+    RetypePlanOut,
     RevertIn,
     RevertPlanOut,
     VolumeActionOut,
@@ -28,6 +29,7 @@ from controlplane.catalog.volume_types import usable_volume_type
 from controlplane.compute import attachments, representations, selectors
 from controlplane.compute.models import Attachment
 from controlplane.compute.volume_actions import volume_actions
+from controlplane.compute.volume_moves import is_move, volume_move, volume_retype_plan
 from controlplane.compute.volume_reverts import volume_revert, volume_revert_plan
 from controlplane.kernel.fields import merge_labels
 from controlplane.kernel.listing import Listing, created_after, exactly, in_state, labelled
@@ -138,10 +140,17 @@ class VolumeGrow(VolumeView):
 
 
 class VolumeRetype(VolumeView):
-    @route("volume_retype", VolumeWithOperation, body=RetypeIn, status=202)
+    """A dry run tells what is copied."""
+
+    @route("volume_retype", VolumeWithOperation, body=RetypeIn, status=202, answers={200: RetypePlanOut})
     def post(self, request: Request, body: Body) -> Response:
         volume = self.volume()
         volume_type = usable_volume_type(self.project, body["volume_type"])
+        terms = {"volume_type": volume_type, "max_mb_per_s": body.get("max_mb_per_s", 0)}
+        if is_dry_run(request):
+            return Response(RetypePlanOut(volume_retype_plan(self.actor, volume, **terms)).data)
+        if is_move(volume, volume_type):
+            return changed(volume, volume_move(self.actor, volume, **terms))
         return changed(volume, volume_retype(self.actor, volume, volume_type=volume_type))
 
 

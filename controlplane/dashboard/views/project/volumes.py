@@ -191,6 +191,12 @@ class VolumeGrow(FormPage, VolumePage):
 
 class RetypeForm(ApiForm):
     volume_type = forms.ChoiceField(label=_("Type"))
+    max_mb_per_s = forms.IntegerField(
+        label=_("Limit of the copy, in MB/s"),
+        required=False,
+        min_value=1,
+        help_text=_("For a type in another place. Without it there is no limit."),
+    )
 
     def __init__(self, *args: Any, types: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -205,11 +211,17 @@ class VolumeRetype(FormPage, VolumePage):
     right = "volume_retype"
 
     def choices(self) -> dict[str, Any]:
-        """Return the types of the same pool: a volume stays where it is."""
+        """Return all types; those of another place tell what is moved."""
         types = self.get_in_project("volume-types", limit=CHOICES_MAX)["items"]
         pools = {each["id"]: each["pool"] for each in types}
         pool = pools.get(self.volume["volume_type"])
-        return {"types": [(each["id"], describe_type(each)) for each in types if pool in (None, each["pool"])]}
+        return {"types": [(each["id"], self._described(each, pool)) for each in types]}
+
+    def _described(self, volume_type: dict[str, Any], pool: str | None) -> str:
+        text = describe_type(volume_type)
+        if pool in (None, volume_type["pool"]):
+            return text
+        return _("{type}. Moves {size} GiB there").format(type=text, size=self.volume["size_gib"])
 
     def initial(self) -> dict[str, Any]:
         return {"volume_type": self.volume["volume_type"]}

@@ -1,0 +1,134 @@
+"""Copies of whole volumes by qemu-img. Formats are always given, never guessed: content may look like another format.
+
+A key is given in a file that is in memory alone, and that no other process can open by name.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.node import process
+from agents.node.adapters.interfaces import GuestDisk
+from agents.node.adapters.storage import files, monitors
+from agents.node.adapters.storage.places import RbdSource
+from agents.node.errors import AdapterError, VolumeKeyMissing
+
+PROGRESS = re.compile(rb"\((\d+)\.\d+/100%\)")
+SILENT_S = 600.0  # QEMU waits 300 s for a cluster
+HUNDREDTH = 100  # a copy prints its progress after each percent
+
+
+@dataclass(frozen=True, slots=True)
+class Copying:
+    """Terms of a copy. `max_bytes_per_s` 0: no limit. `on_progress` gets percents."""
+
+    max_bytes_per_s: int
+    on_progress: Callable[[int], None]
+    is_stopped: Callable[[], bool]
+
+
+def copy_disk(
+    source: GuestDisk,
+    target: GuestDisk,
+    copying: Copying,
+    *,
+    size_bytes: int,
+    keys: Mapping[str, bytes | None],
+    is_empty: bool,
+) -> None:
+    """Copy the content of a disk into another one of its size, and flush it.
+
+    `keys`: by the sources of disks in Ceph clusters. `is_empty`: the target is new, so that holes need not be written.
+
+    Raises:
+        VolumeKeyMissing: of a disk in a Ceph cluster.
+        AdapterError: qemu-img failed, or was stopped.
+    """
+    with ExitStack() as stack:
+        objects: list[str] = []
+        descriptors: list[int] = []
+        for name, disk in (("source", source), ("target", target)):
+            if disk.rbd is not None:
+                monitors.check(disk.rbd.monitors)
+                key = keys.get(disk.source)
+                if key is None:
+                    raise VolumeKeyMissing(disk.volume_id)
+                descriptor = stack.enter_context(_in_memory(key))
+                descriptors.append(descriptor)
+                objects += ["--object", f"secret,id={name},file=/dev/fd/{descriptor},format=raw"]
+        rate = ["-r", str(copying.max_bytes_per_s)] if copying.max_bytes_per_s else []
+        holes = ["--target-is-zero"] if is_empty else []
+        formats = ["--image-opts", "--target-image-opts", "-n"]
+        disks = [_options(source, secret="source"), _options(target, secret="target")]
+        command = ["qemu-img", "convert", "-p", "-t", "writeback", *rate, *objects, *formats, *holes, "--", *disks]
+        process.follow(
+            command,
+            on_output=lambda text: _report(text, copying),
+            is_stopped=copying.is_stopped,
+            descriptors=descriptors,
+            silent_s=SILENT_S + (size_bytes / HUNDREDTH / copying.max_bytes_per_s if rate else 0),
+        )
+
+
+def copy_to_qcow2(
+    disk: GuestDisk, key: bytes | None, unfinished: Path, final: Path, copying: Copying, *, size_bytes: int
+) -> None:
+    """Copy the disk into a new file, which gets its name when it is whole. `key`: of a disk in a Ceph cluster."""
+    try:
+        unfinished.unlink(missing_ok=True)
+        files.create_qcow2(unfinished, size_bytes)
+        target = GuestDisk(disk.volume_id, unfinished)
+        copy_disk(disk, target, copying, size_bytes=size_bytes, keys={disk.source: key}, is_empty=True)
+        unfinished.chmod(0o600)
+        files.publish(unfinished, final)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def _in_memory(key: bytes) -> Iterator[int]:
+    descriptor = os.memfd_create("key")
+    try:
+        os.write(descriptor, key)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _report(text: bytes, copying: Copying) -> None:
+    if found := PROGRESS.findall(text):
+        copying.on_progress(int(found[-1]))
+
+
+def _options(disk: GuestDisk, *, secret: str) -> str:
+    """Return the disk as QEMU's options. A layer is read through its image, whose format is given too."""
+    if disk.rbd is not None:
+        return ",".join(("driver=raw", *_rbd(disk.rbd, secret=secret)))
+    if disk.path is None:
+        raise AdapterError(f"Volume {disk.volume_id} is neither a file nor in a cluster.", retryable=False)
+    options = ["driver=qcow2", "file.driver=file", f"file.filename={_quoted(disk.path)}"]
+    if disk.image is None:
+        files.check_whole(disk.path)
+        return ",".join(options)
+    backing = [f"backing.driver={disk.image_format.value}", "backing.file.driver=file"]
+    return ",".join([*options, *backing, f"backing.file.filename={_quoted(disk.image)}"])
+
+
+def _rbd(source: RbdSource, *, secret: str) -> Iterator[str]:
+    yield "file.driver=rbd"
+    yield f"file.pool={source.pool}"
+    yield f"file.image={source.image}"
+    yield f"file.user={source.client}"
+    yield f"file.key-secret={secret}"
+    yield "file.auth-client-required.0=cephx"
+    for number, monitor in enumerate(source.monitors):
+        host, port = monitors.address(monitor)
+        yield f"file.server.{number}.host={host}"
+        yield f"file.server.{number}.port={port}"
+
+
+def _quoted(path: os.PathLike[str]) -> str:
+    return os.fspath(path).replace(",", ",,")

@@ -1,0 +1,260 @@
+"""Copies of volumes to other places of this node, in the background of the calls that ask for their status.
+
+A copy is an entry of its own, with the volume's id. While it is under way, the volume stays where it is; at its end the
+caller names the place whose data is erased: that of the destination, as if nothing had happened, or that of the source,
+and the copy is the volume from then on. An agent that was restarted begins unfinished copies anew.
+"""
+
+import logging
+import threading
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from uuid import UUID
+
+from agents.node.adapters.interfaces import BaseImage, Power
+from agents.node.adapters.storage.copying import Copying
+from agents.node.adapters.storage.places import Place
+from agents.node.context import Node
+from agents.node.errors import AdapterError, BadRequest, Conflict, VolumeInUse
+from agents.node.services import volumes
+from agents.node.specs import Subject, VolumeCopySpec, VolumeSpec
+from agents.node.state_store import Entry, Phase
+
+log = logging.getLogger(__name__)
+
+STOP_WITHIN_S = 15.0
+INTERRUPTED = "The agent was restarted while the volume was copied."
+
+
+class CopyPhase(StrEnum):
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class CopyStatus:
+    id: UUID
+    generation: int
+    phase: CopyPhase
+    total_bytes: int
+    moved_bytes: int
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class _Run:
+    """A copy that is under way, or has failed: `reason`."""
+
+    percent: int = 0
+    reason: str = ""
+    stop: threading.Event = field(default_factory=threading.Event)
+    thread: threading.Thread | None = None
+
+    @property
+    def is_alive(self) -> bool:
+        return self.thread is not None and self.thread.is_alive()
+
+
+class VolumeCopies:
+    """All copies on this node, each in a thread of its own."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._runs: dict[UUID, _Run] = {}
+        self._lock = threading.Lock()
+        self._is_closed = False
+
+    def ensure(self, subject: Subject, spec: VolumeCopySpec, *, key: bytes = b"") -> CopyStatus:
+        """Begin the copy, unless it is under way or complete. `key`: of the place in a Ceph cluster.
+
+        Raises:
+            VolumeInUse: a guest has the volume open, or may have it.
+            Conflict: the volume is at the destination already, or not at the source.
+        """
+        node = self._node
+        with node.locks.hold(("volume", subject.id)):
+            before = node.state_store.copies.get(subject.id)
+            if before is not None and before.is_held and before.generation < subject.generation:
+                self._undo(Subject(subject.id, before.generation), before.spec)  # its own removal never came
+                node.state_store.copies.finish_removal(subject.id)
+            self._check(subject, spec)
+            node.state_store.copies.accept(subject, spec, uses=())
+            entry = node.state_store.copies.require(subject.id)
+            if entry.phase is not Phase.PRESENT:
+                self._keep_key(subject.id, spec, key)
+                self._begin(entry)
+        return self._status(entry)
+
+    def statuses(self) -> list[CopyStatus]:
+        return [self._status(entry) for entry in self._node.state_store.copies.held()]
+
+    def remove(self, subject: Subject, pool: str) -> bool:
+        """End the copy, and erase the data in the place of this pool; False when there is no copy.
+
+        Raises:
+            Conflict: the copy is not complete, and the source would be lost; or the volume is where it would be erased.
+            AdapterError: it does not stop yet, or the data cannot be erased now.
+        """
+        node = self._node
+        with node.locks.hold(("volume", subject.id)):
+            entry = node.state_store.copies.get(subject.id)
+            if entry is None or not entry.is_held:
+                node.state_store.copies.begin_removal(subject)
+                node.state_store.copies.finish_removal(subject.id)
+                return False
+            spec = entry.spec
+            if pool not in (spec.source.pool, spec.destination.pool):
+                raise BadRequest("pool", "is neither the source nor the destination of the copy")
+            if pool == spec.source.pool:
+                self._become_volume(subject, entry)
+            else:
+                self._undo(subject, spec)
+            node.state_store.copies.finish_removal(subject.id)
+        with self._lock:
+            self._runs.pop(subject.id, None)
+        return True
+
+    def restore(self) -> None:
+        """Begin unfinished copies anew, at the agent's start. Those without their key fail, until it comes again."""
+        for entry in self._node.state_store.copies.held():
+            if entry.phase is Phase.MAKING:
+                self._begin(entry)
+
+    def close(self) -> None:
+        """Stop the copies at the agent's end."""
+        with self._lock:
+            self._is_closed = True
+            runs = list(self._runs)
+        for volume_id in runs:
+            self._stop(volume_id)
+
+    # ---- begin
+
+    def _check(self, subject: Subject, spec: VolumeCopySpec) -> None:
+        node = self._node
+        held = node.state_store.volumes.get(subject.id)
+        if held is not None and held.is_held and held.spec.pool != spec.source.pool:
+            raise Conflict(f"Volume {subject.id} is not where it is to be copied from.")
+        if (held is None or not held.is_wanted) and not node.adapters.disks.engine(spec.source).capabilities.is_shared:
+            raise Conflict(f"Volume {subject.id} is not on this node.")
+        user = volumes.user_of(node, subject.id)
+        state = node.adapters.hypervisor.state(user) if user is not None else None
+        if state is not None and state.power in (Power.RUNNING, Power.PAUSED):
+            raise VolumeInUse(f"Volume {subject.id} is open in instance {user}, which runs.")
+
+    def _keep_key(self, volume_id: UUID, spec: VolumeCopySpec, key: bytes) -> None:
+        """Keep the key of the place in a Ceph cluster: to make such a volume on a node is to keep its key."""
+        for place in (spec.source, spec.destination):
+            if place.rbd is not None:
+                engine = self._node.adapters.disks.engine(place, key=key)
+                engine.create(volume_id, size_bytes=spec.size_bytes)
+
+    def _begin(self, entry: Entry[VolumeCopySpec]) -> None:
+        volume_id = UUID(entry.id)
+        with self._lock:
+            run = self._runs.get(volume_id)
+            if self._is_closed or (run is not None and run.is_alive):
+                return
+            run = self._runs[volume_id] = _Run()
+            run.thread = threading.Thread(target=self._run, args=(entry, run), name="volume-copy", daemon=True)
+            run.thread.start()
+
+    def _run(self, entry: Entry[VolumeCopySpec], run: _Run) -> None:
+        node, volume_id, spec = self._node, UUID(entry.id), entry.spec
+
+        def note(percent: int) -> None:
+            run.percent = percent
+
+        copying = Copying(spec.max_bytes_per_s, note, run.stop.is_set)
+        engine = node.adapters.disks.engine
+        try:
+            source, base = engine(spec.source), self._base(volume_id)
+            target = engine(spec.destination)
+            target.copy_from(source, volume_id, copying, size_bytes=spec.size_bytes, base=base)
+            if not run.stop.is_set():
+                node.state_store.copies.confirm(volume_id)
+        except AdapterError as exc:
+            run.reason = exc.message
+            log.warning("copy of the volume failed", extra={"facts": {"id": volume_id, "problem": exc.message}})
+        except Exception as exc:
+            run.reason = f"The copy ended unexpectedly: {exc}"
+            log.exception("copy of the volume ended unexpectedly")
+
+    def _base(self, volume_id: UUID) -> BaseImage | None:
+        """Return the image that the volume is a layer over."""
+        held = self._node.state_store.volumes.get(volume_id)
+        if held is None or not held.is_held or not held.spec.image_sha256:
+            return None
+        if not self._node.adapters.disks.engine(held.spec.place).capabilities.has_clones:
+            return None
+        image = self._node.state_store.images.require(held.spec.image_sha256)
+        return BaseImage(held.spec.image_sha256, image.spec.format)
+
+    # ---- status
+
+    def _status(self, entry: Entry[VolumeCopySpec]) -> CopyStatus:
+        volume_id, total = UUID(entry.id), entry.spec.size_bytes
+        known = CopyStatus(volume_id, entry.generation, CopyPhase.COMPLETED, total, total)
+        if entry.phase is Phase.PRESENT:
+            return known
+        with self._lock:
+            run = self._runs.get(volume_id)
+        if run is None:
+            return replace(known, phase=CopyPhase.FAILED, moved_bytes=0, reason=INTERRUPTED)
+        moved = total * run.percent // 100
+        if run.is_alive or not run.reason:
+            return replace(known, phase=CopyPhase.RUNNING, moved_bytes=moved)
+        return replace(known, phase=CopyPhase.FAILED, moved_bytes=moved, reason=run.reason)
+
+    # ---- end
+
+    def _undo(self, subject: Subject, spec: VolumeCopySpec) -> None:
+        """Stop the copy and erase what is there of it."""
+        node = self._node
+        held = node.state_store.volumes.get(subject.id)
+        is_known = held is not None and held.is_held
+        if held is not None and is_known and held.spec.pool == spec.destination.pool:
+            raise Conflict(f"Volume {subject.id} is at the destination of the copy by now.")
+        self._stop(subject.id)
+        node.state_store.copies.begin_removal(subject)
+        engine = node.adapters.disks.engine
+        engine(spec.destination).remove(subject.id)
+        if not is_known:
+            engine(spec.source).release(subject.id)
+
+    def _become_volume(self, subject: Subject, entry: Entry[VolumeCopySpec]) -> None:
+        """Let the volume be the copy, in one transaction, then erase the source.
+
+        A repetition finds the volume there, and erases what an interrupted one has left.
+        """
+        node, spec = self._node, entry.spec
+        with node.state_store.transaction():
+            held = node.state_store.volumes.get(subject.id)
+            is_there = held is not None and held.is_held and held.spec.pool == spec.destination.pool
+            if entry.phase is not Phase.PRESENT and not is_there:
+                raise Conflict(f"The copy of volume {subject.id} is not complete: without its source it would be lost.")
+            node.state_store.copies.begin_removal(subject)
+            if not is_there:
+                node.state_store.volumes.accept(subject, _spec_there(spec, held), uses=())
+                node.state_store.volumes.confirm(subject.id)
+        node.adapters.disks.engine(spec.source).remove(subject.id)
+
+    def _stop(self, volume_id: UUID) -> None:
+        with self._lock:
+            run = self._runs.get(volume_id)
+        if run is None or run.thread is None:
+            return
+        run.stop.set()
+        run.thread.join(STOP_WITHIN_S)
+        if run.is_alive:
+            raise AdapterError(f"The copy of volume {volume_id} does not stop yet.", retryable=True)
+
+
+def _spec_there(spec: VolumeCopySpec, before: Entry[VolumeSpec] | None) -> VolumeSpec:
+    """Return the volume's spec at the destination: whole, without the image that it was a layer over."""
+    place: Place = spec.destination
+    there = VolumeSpec(spec.size_bytes, "", place.pool, is_taken_over=bool(place.pool), rbd=place.rbd)
+    if before is None or not before.is_held:
+        return there
+    return replace(there, limits=before.spec.limits)

@@ -1,0 +1,201 @@
+"""Moves of volumes to a type of another place. workflows/volume_move.py carries them out."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import F
+
+from controlplane.audit.services import record
+from controlplane.catalog.io_limits import io_limits
+from controlplane.catalog.models import VolumeType
+from controlplane.compute.errors import VolumeMoveUnderGuest
+from controlplane.compute.models import Instance
+from controlplane.compute.volume_reverts import instance_with
+from controlplane.identity.actor import Actor
+from controlplane.kernel import clock
+from controlplane.kernel.db import rolled_back
+from controlplane.kernel.units import GIB
+from controlplane.nodes.models import Pool
+from controlplane.operations.models import Operation
+from controlplane.operations.services import OperationRequest, enqueue, require_unlocked
+from controlplane.placement import services as placement
+from controlplane.placement.decisions import PlacementRequest
+from controlplane.placement.effective_policies import DataSource
+from controlplane.placement.errors import NoAllocation
+from controlplane.placement.selectors import PoolRequirement
+from controlplane.storage.errors import VolumeTypeElsewhere
+from controlplane.storage.models import Volume, VolumeMove
+from controlplane.storage.retype import place_of, volume_retype
+from controlplane.storage.services import require_no_snapshots, require_volume_state, volume_lock
+
+MOVE = "volume.move"
+VOLUME_COPY = "volume-copy"  # the trait of nodes whose agents copy volumes
+LIMIT, SLOWEST_MB_PER_S = timedelta(minutes=30), 20  # of a move: that time, and the copy at that rate
+MB = 10**6
+
+
+@dataclass(frozen=True)
+class RetypePlan:
+    """The effect of another type: in another place the data is copied, then erased at its source.
+
+    Id, name, attachment and snapshot schedules of the volume stay. `instance` has the volume.
+    """
+
+    volume: Volume
+    volume_type: VolumeType
+    max_mb_per_s: int
+    instance: Instance | None
+
+    @property
+    def pool(self) -> str:
+        return self.volume.pool.name if self.volume.pool is not None else ""
+
+    @property
+    def copied_gib(self) -> int:
+        """Return the data that is copied; 0: the volume stays in its place."""
+        return self.volume.size_gib if is_move(self.volume, self.volume_type) else 0
+
+
+def is_move(volume: Volume, volume_type: VolumeType) -> bool:
+    """Tell if volumes of the type are in another place than the volume."""
+    return volume_type.pool != (volume.pool.name if volume.pool is not None else "")
+
+
+def volume_retype_plan(actor: Actor, volume: Volume, *, volume_type: VolumeType, max_mb_per_s: int) -> RetypePlan:
+    """Return what the change of the type would do. Nothing is kept. Raises as volume_move and volume_retype."""
+    plan = RetypePlan(volume, volume_type, max_mb_per_s, instance_with(volume))
+    with rolled_back():
+        if is_move(volume, volume_type):
+            volume_move(actor, volume, volume_type=volume_type, max_mb_per_s=max_mb_per_s)
+        else:
+            volume_retype(actor, volume, volume_type=volume_type)
+    return plan
+
+
+def volume_move(actor: Actor, volume: Volume, *, volume_type: VolumeType, max_mb_per_s: int = 0) -> Operation:
+    """Request that the volume's data moves to the place of the type, whose limits the volume gets. 0: no limit.
+
+    A node that reaches both places copies the data: that of a local disk, or of the instance that has the volume.
+
+    Raises:
+        VolumeWrongState, VolumeHasSnapshots
+        VolumeMoveUnderGuest: the volume is attached to an instance that is not off.
+        VolumeTypeElsewhere: both places are in storage clusters.
+        InsufficientCapacity, NoPlace, PolicyUnsatisfiable, Busy.
+    """
+    actor.may_write()
+    require_unlocked(volume.pk)
+    check_move(volume, volume_type)
+    new = _new(volume, volume_type, max_mb_per_s)
+    placement.check_placement(volume_move_request(new))
+    return _move(actor, new)
+
+
+def volume_move_request(volume_move: VolumeMove) -> PlacementRequest:
+    """Return the placement request for the volume at its destination, on a node that reaches both places."""
+    volume, there = volume_move.volume, volume_move.volume_type.pool
+    holder = instance_with(volume)
+    zone = volume_move.source.zone_id
+    pools = [PoolRequirement(there, volume.size_gib, zone)] if there else []
+    if volume_move.source_pool is not None:
+        pools.append(PoolRequirement(volume_move.source_pool.name, 0, zone))
+    return PlacementRequest(
+        operation=MOVE,
+        project=volume.project,
+        consumer_id=volume.pk,
+        kind="volume",
+        disk_gib=0 if there else volume.size_gib,
+        zones=(zone,),
+        near=(volume.pk,) if volume_move.source_pool is None or holder is not None else (),
+        pools=tuple(pools),
+        traits=io_limits(volume_move.volume_type, volume.size_gib).traits | {VOLUME_COPY},
+        move=volume_move.pk,
+        sources=(DataSource.of(holder),) if holder is not None else (),
+    )
+
+
+def check_move(volume: Volume, volume_type: VolumeType) -> None:
+    """Raise the errors of volume_move that follow from the state of the volume and the place of the type."""
+    require_usable(volume)
+    require_no_snapshots(volume)
+    require_off(instance_with(volume))
+    if volume.pool is None or not volume.pool.is_of_cluster:
+        return
+    if Pool.objects.filter(name=volume_type.pool, zone=volume.pool.zone_id, cluster__isnull=False).exists():
+        where, wanted = place_of(volume.pool.name), place_of(volume_type.pool)
+        raise VolumeTypeElsewhere(field="volume_type", volume_type=volume_type.pk, where=where, wanted=wanted)
+
+
+def require_usable(volume: Volume) -> None:
+    """Raise VolumeWrongState unless the volume has data that may move."""
+    require_volume_state(volume, "available", "in-use")
+
+
+def require_off(instance: Instance | None) -> None:
+    """Raise VolumeMoveUnderGuest if the volume is attached to this instance, which is not off."""
+    if instance is not None and instance.state != "stopped":
+        raise VolumeMoveUnderGuest(instance=instance.name, state=instance.state)
+
+
+def _new(volume: Volume, volume_type: VolumeType, max_mb_per_s: int) -> VolumeMove:
+    """Return the move, not written."""
+    if volume.node is None:
+        raise NoAllocation()
+    return VolumeMove(
+        volume=volume,
+        volume_type=volume_type,
+        source=volume.node,
+        source_pool=volume.pool,
+        max_mb_per_s=max_mb_per_s,
+        total_bytes=volume.size_gib * GIB,
+    )
+
+
+@transaction.atomic
+def _move(actor: Actor, new: VolumeMove) -> Operation:
+    volume, was = new.volume, (new.source.pk, new.source_pool_id, new.volume.size_gib)
+    volume_lock(volume)
+    operation = enqueue(actor, _operation_request(new))
+    check_move(volume, new.volume_type)
+    if (volume.node_id, volume.pool_id, volume.size_gib) != was:
+        raise NoAllocation()
+    Volume.objects.filter(pk=volume.pk).update(
+        generation=F("generation") + 1, next_type=new.volume_type, updated_at=clock.now()
+    )
+    volume.refresh_from_db(fields=["generation"])
+    new.operation_id, new.generation = operation.pk, volume.generation
+    new.save(force_insert=True)
+    record(actor, MOVE, volume.pk, project_id=volume.project_id, volume_type=new.volume_type.pk)
+    return operation
+
+
+def _operation_request(new: VolumeMove) -> OperationRequest:
+    """Return the request. It locks the instance that has the volume too, which is not started meanwhile."""
+    volume, limits = new.volume, io_limits(new.volume_type, new.volume.size_gib)
+    holder = instance_with(volume)
+    locked = [volume.pk, *([holder.pk] if holder is not None else ())]
+    rate = min(new.max_mb_per_s or SLOWEST_MB_PER_S, SLOWEST_MB_PER_S) * MB
+    args = {
+        "volume_type": new.volume_type.pk,
+        "max_mb_per_s": new.max_mb_per_s,
+        "limits": {"iops": limits.iops, "mb_per_s": limits.mb_per_s},
+    }
+    deadline = LIMIT + timedelta(seconds=new.total_bytes // rate)
+    return OperationRequest(MOVE, volume.project_id, locked, args, resource_name=volume.name, deadline=deadline)
+
+
+def move_of(operation: Operation) -> VolumeMove:
+    """Return the move that the operation carries out."""
+    rows = VolumeMove.objects.select_related(
+        "volume__project__organization",
+        "volume__node",
+        "volume__image",
+        "volume__pool__cluster",
+        "volume_type",
+        "source",
+        "source_pool__cluster",
+        "destination",
+        "destination_pool__cluster",
+    )
+    return rows.get(operation_id=operation.pk)

@@ -1,0 +1,168 @@
+"""Copies of volumes between real places: the node's folder, a folder pool, and a Ceph cluster."""
+
+import base64
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import UUID
+
+import pytest
+
+from agents.lab.ceph import CephCluster
+from agents.node import process
+from agents.node.adapters import pools
+from agents.node.adapters.interfaces import BaseImage, ImageFormat
+from agents.node.adapters.pools import Pools
+from agents.node.adapters.qemu_img import FileDisks
+from agents.node.adapters.storage.copying import Copying
+from agents.node.adapters.storage.engine import StorageEngine
+from agents.node.adapters.storage.keys import VolumeKeys, decoded
+from agents.node.adapters.storage.places import OWN_FOLDER, Place, RbdSource
+from agents.node.errors import AdapterError, VolumeKeyMissing
+from tests.agents import specs
+from tests.agents.on_libvirt import rbd_volumes
+from tests.agents.specs import MIB
+
+VOLUME = UUID("01980000-0000-7000-8000-0000000000c7")
+OTHER = UUID("01980000-0000-7000-8000-0000000000c8")
+NODE = UUID("01980000-0000-7000-8000-0000000000a1")
+SIZE = 64 * MIB
+SHARED = Place("shared")
+# A raw content that looks like a qcow2 file with a backing file, which a guest writes into its own disk.
+HOSTILE = b"QFI\xfb\0\0\0\3" + (64).to_bytes(8) + (11).to_bytes(4) + bytes(40) + b"/etc/shadow"
+
+
+@pytest.fixture
+def keys() -> Iterator[VolumeKeys]:
+    with TemporaryDirectory(dir="/dev/shm") as folder:
+        yield VolumeKeys(Path(folder) / "volumes")
+
+
+@pytest.fixture
+def disks(tmp_path: Path, keys: VolumeKeys) -> FileDisks:
+    pool = tmp_path / "pool, with a comma"
+    pool.mkdir()
+    pools.make(pool)
+    return FileDisks(tmp_path / "state", pools=Pools({"shared": pool}), owner="one", keys=keys)
+
+
+def copying(max_bytes_per_s: int = 0, percents: list[int] | None = None) -> Copying:
+    return Copying(max_bytes_per_s, (percents if percents is not None else []).append, lambda: False)
+
+
+def fill(path: Path) -> bytes:
+    """Write the content into a qcow2 file: a hostile header, holes, and data at the end. Return it."""
+    content = bytearray(SIZE)
+    content[: len(HOSTILE)] = HOSTILE
+    content[-MIB:] = os.urandom(MIB)
+    raw = path.with_suffix(".raw")
+    raw.write_bytes(content)
+    convert = ["qemu-img", "convert", "-n", "-f", "raw", "-O", "qcow2", "--", str(raw), str(path)]
+    process.run(convert)
+    raw.unlink()
+    return bytes(content)
+
+
+def content_of(path: Path) -> bytes:
+    raw = path.with_suffix(".read")
+    process.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", "--", str(path), str(raw)])
+    content = raw.read_bytes()
+    raw.unlink()
+    return content
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def opened(disks: FileDisks, ceph: CephCluster, volume_id: UUID) -> StorageEngine:
+    """Make the volume in the cluster, empty, and open it for the node, which has no key yet."""
+    volume = specs.volume(str(volume_id), size_mib=64)
+    rbd_volumes.make(ceph, volume)
+    key = rbd_volumes.opened(ceph, volume, NODE).rbd
+    source = RbdSource(key.pool, key.image, tuple(key.monitors), key.client)
+    return disks.engine(Place("fast", source), key=decoded(key.key))
+
+
+def path_of(engine: StorageEngine) -> Path:
+    path = engine.disk(VOLUME).path
+    assert path is not None
+    return path
+
+
+def test_volume_is_the_same_in_every_place(disks: FileDisks, ceph: CephCluster) -> None:
+    """From the node's folder to a cluster, to a pool, and back: bytes and holes stay, and nothing is interpreted."""
+    local, pool, cluster = disks.engine(), disks.engine(SHARED), opened(disks, ceph, VOLUME)
+    local.create(VOLUME, size_bytes=SIZE)
+    content = fill(path_of(local))
+    with pytest.raises(VolumeKeyMissing):
+        cluster.copy_from(local, VOLUME, copying(), size_bytes=SIZE)
+    cluster.create(VOLUME, size_bytes=SIZE)
+    percents: list[int] = []
+    for _ in range(2):  # as after an interruption
+        cluster.copy_from(local, VOLUME, copying(percents=percents), size_bytes=SIZE)
+    assert percents[-1] == 100
+    assert digest(rbd_volumes.read(ceph, str(VOLUME), offset=0, count=SIZE)) == digest(content)
+
+    assert pool.size_bytes(VOLUME) is None
+    pool.copy_from(cluster, VOLUME, copying(), size_bytes=SIZE)
+    assert pool.size_bytes(VOLUME) == SIZE
+    assert local.remove(VOLUME)
+    local.copy_from(pool, VOLUME, copying(), size_bytes=SIZE)
+    for path in (path_of(pool), path_of(local)):
+        assert digest(content_of(path)) == digest(content)
+        assert path.stat().st_size < 4 * MIB, "holes stay holes"
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert not list(path.parent.glob(".unfinished*"))
+
+
+def test_key_is_in_no_command_line(disks: FileDisks, ceph: CephCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster, commands = opened(disks, ceph, OTHER), list[str]()
+    cluster.create(OTHER, size_bytes=SIZE)
+    key = cluster.key(OTHER)
+    assert key is not None
+    monkeypatch.setattr(process, "follow", lambda command, **more: commands.extend(command))
+    with pytest.raises(AdapterError, match="is missing"):
+        cluster.copy_from(disks.engine(), OTHER, copying(), size_bytes=SIZE)
+    disks.engine().create(OTHER, size_bytes=SIZE)
+    cluster.copy_from(disks.engine(), OTHER, copying(), size_bytes=SIZE)
+    assert any("key-secret=target" in word for word in commands)
+    assert base64.b64encode(key).decode() not in " ".join(commands)
+
+
+def test_layer_over_a_raw_image_that_looks_like_another_format_becomes_whole(disks: FileDisks, tmp_path: Path) -> None:
+    image = tmp_path / "state/images" / ("ab" * 32)
+    image.write_bytes(HOSTILE.ljust(8 * MIB, b"\0"))
+    base = BaseImage(image.name, ImageFormat.RAW)
+    local, pool = disks.engine(), disks.engine(SHARED)
+    local.create(VOLUME, size_bytes=SIZE, base=base)
+    pool.copy_from(local, VOLUME, copying(), size_bytes=SIZE, base=base)
+    shared = pool.disk(VOLUME).path
+    assert shared is not None
+    assert content_of(shared) == HOSTILE.ljust(SIZE, b"\0")
+    with pytest.raises(AdapterError, match="is a layer over another file"):
+        pool.copy_from(local, VOLUME, copying(), size_bytes=SIZE)
+
+
+def test_limit_of_bandwidth_reaches_qemu(disks: FileDisks, monkeypatch: pytest.MonkeyPatch) -> None:
+    local, pool = disks.engine(), disks.engine(SHARED)
+    local.create(VOLUME, size_bytes=SIZE)
+    commands: list[list[str]] = []
+    follow = process.follow
+    monkeypatch.setattr(process, "follow", lambda command, **more: (commands.append(command), follow(command, **more)))
+    pool.copy_from(local, VOLUME, copying(5 * 10**6), size_bytes=SIZE)
+    assert commands[0][commands[0].index("-r") + 1] == str(5 * 10**6)
+
+
+def test_copy_that_is_stopped_or_fails_leaves_nothing(disks: FileDisks) -> None:
+    local, pool = disks.engine(), disks.engine(SHARED)
+    local.create(VOLUME, size_bytes=SIZE)
+    shared = pool.disk(VOLUME).path
+    assert shared is not None
+    with pytest.raises(AdapterError, match="was stopped"):
+        pool.copy_from(local, VOLUME, Copying(0, lambda percent: None, lambda: True), size_bytes=SIZE)
+    with pytest.raises(AdapterError, match="is missing"):
+        pool.copy_from(disks.engine(OWN_FOLDER), UUID(int=7), copying(), size_bytes=SIZE)
+    assert list(shared.parent.iterdir()) == []

@@ -1,0 +1,66 @@
+"""A change of a volume's type that moves its data: the plan, the request, and what it refuses."""
+
+from typing import Any
+
+import pytest
+
+from controlplane.operations.models import Operation
+from controlplane.storage.models import Volume, VolumeMove
+from tests.api.client import Caller
+from tests.api.test_snapshots import attached
+from tests.workflows.shared_pool import Shared
+
+URL = "volumes/data/actions/retype"
+TO_SHARED = {"volume_type": "shared", "max_mb_per_s": 40}
+
+
+def move_problem(api: Caller) -> str | None:
+    """Return the code of the problem that the action `move` has."""
+    (action,) = [each for each in api.get("volumes/data").body["allowed_actions"] if each["name"] == "move"]
+    assert action["is_allowed"] == (action["problem"] is None)
+    return action["problem"]["code"] if action["problem"] else None
+
+
+def test_dry_run_tells_what_is_copied(api: Caller, shared: Shared, volume: Volume) -> None:
+    answer = api.post(f"{URL}?dry_run=true", TO_SHARED)
+    plan: dict[str, Any] = {
+        "volume": {"id": str(volume.pk), "name": "data"},
+        "volume_type": "local",
+        "new_volume_type": "shared",
+        "pool": "",
+        "new_pool": "shared",
+        "copied_gib": volume.size_gib,
+        "max_mb_per_s": 40,
+        "instance": None,
+    }
+    assert (answer.status, answer.body) == (200, plan)
+    stays = api.post(f"{URL}?dry_run=true", {"volume_type": "local"}).body
+    assert (stays["copied_gib"], stays["max_mb_per_s"], stays["new_pool"]) == (0, 0, "")
+    assert not VolumeMove.objects.exists()
+    assert not Operation.objects.filter(kind="volume.move").exists()
+
+
+def test_type_of_another_pool_moves_the_volume(api: Caller, shared: Shared, volume: Volume) -> None:
+    assert move_problem(api) is None
+    answer = api.post(URL, TO_SHARED)
+    assert (answer.status, answer.operation["kind"]) == (202, "volume.move")
+    row = VolumeMove.objects.get()
+    assert (row.volume_id, row.max_mb_per_s, row.state) == (volume.pk, 40, "placing")
+    assert move_problem(api) == "resource_busy"
+    assert api.post(URL, TO_SHARED).problem[:2] == (409, "resource_busy")
+    assert api.post("snapshots", {"volume": "data", "name": "then"}).problem[:2] == (409, "resource_busy")
+    assert api.post(f"operations/{answer.operation['id']}/actions/cancel").status == 202
+
+
+def test_volume_of_a_running_instance_stays(api: Caller, shared: Shared, volume: Volume) -> None:
+    attached(api, volume, state="active")
+    assert move_problem(api) == "compute.volume.move_under_guest"
+    for query in ("", "?dry_run=true"):
+        assert api.post(f"{URL}{query}", TO_SHARED).problem[:2] == (409, "compute.volume.move_under_guest")
+
+
+@pytest.mark.parametrize("limit", [0, -1, 100_001, "fast", 1.5])
+def test_limit_is_a_whole_number_of_mb(api: Caller, volume: Volume, limit: object) -> None:
+    answer = api.post(URL, {"volume_type": "local", "max_mb_per_s": limit})
+    assert answer.status in (400, 422)
+    assert answer.problem[2] == "/max_mb_per_s"
