@@ -8,7 +8,7 @@ KINDS = ("arrival", "instance", "volume-copy", "volume", "shared-volume", "port"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("nodes", "0022_storage_addresses")]
+    dependencies = [("nodes", "0023_orphaned_snapshots")]
     operations = [
         migrations.RemoveConstraint("noderemoval", "nodes_removal_kind"),
         AddConstraintNotValid(

@@ -13,8 +13,8 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('catalog', '0008_volume_type_limits'),
-        ('nodes', '0023_volume_copies'),
-        ('storage', '0007_volumes_by_snapshot'),
+        ('nodes', '0024_volume_copies'),
+        ('storage', '0009_snapshots_by_group'),
     ]
 
     operations = [
