@@ -73,7 +73,7 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
             pools=[storage_pool()],
             health="ok",
             ceph_version="18.2.7",
-            capabilities=["snapshots"],
+            capabilities=["snapshots", "instance-snapshots"],
         )
         self.trust: list[pb.EnsureTrustRequest] = []
         self.images: set[str] = set()

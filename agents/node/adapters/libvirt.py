@@ -41,7 +41,15 @@ from agents.node.adapters.volume_secrets import TRAIT as RBD_TRAIT
 from agents.node.adapters.volume_secrets import VolumeSecrets
 from agents.node.domain_check import ForeignDomain
 from agents.node.domain_xml import VirtType
-from agents.node.errors import AdapterError, DetachPending, DiskLocked, GuestForeign, NoConsole, NoFreeSlot
+from agents.node.errors import (
+    AdapterError,
+    DetachPending,
+    DiskLocked,
+    GuestForeign,
+    GuestNotRunning,
+    NoConsole,
+    NoFreeSlot,
+)
 
 log = logging.getLogger(__name__)
 
@@ -343,6 +351,14 @@ class LibvirtHypervisor:
 
     def thaw(self, guest_id: UUID, *, answer_s: int) -> int:
         return self._agents.thaw(guest_id, answer_s=answer_s)
+
+    def pause(self, guest_id: UUID) -> None:
+        self._on_probation.pop(guest_id, None)  # KVM has not stopped it
+        with self.connection.use() as connection:
+            domain = find(connection, guest_id)
+            if domain is None or domain.state()[0] != libvirt.VIR_DOMAIN_RUNNING:
+                raise GuestNotRunning(guest_id)
+            domain.suspend()
 
     def subscribe(self, listener: Callable[[UUID], None]) -> None:
         self._listeners.append(listener)

@@ -21,9 +21,17 @@ INSTANCE_METADATA = "instance-metadata"  # labels and identity documents reach g
 LISTED_SUBNETS = "listed-subnets"  # subnets and new addresses of ports are taken from the signed list
 DHCP_OPTIONS = "dhcp-options"  # NTP servers, search domains and static routes of listed subnets reach guests
 IO_LIMITS = "io-limits"  # the limits of volumes hold, and `volume.retype` changes them
+GUEST_PAUSE = "guest-pause"  # a freeze can pause a guest, so that snapshots of its disks are of one moment
 LIVE_MIGRATION = "live-migration"  # guests may move here from others of the same kind, and to them
 COLD_MIGRATION = "cold-migration"  # the same for guests that are off
-OF_EACH_AGENT = (SECURITY_GROUPS, INSTANCE_METADATA, LISTED_SUBNETS, DHCP_OPTIONS, IO_LIMITS)  # of this release
+OF_EACH_AGENT = (
+    SECURITY_GROUPS,
+    INSTANCE_METADATA,
+    LISTED_SUBNETS,
+    DHCP_OPTIONS,
+    IO_LIMITS,
+    GUEST_PAUSE,
+)  # of this release
 
 
 @dataclass(frozen=True, slots=True)
