@@ -53,7 +53,7 @@ class InstanceSnapshotIn(In):
     the snapshots are deleted; without it, they are kept.
     """
 
-    example = {"name": "before-upgrade", "consistency": "filesystem", "labels": {"env": "prod"}}
+    example = {"name": "before-upgrade", "consistency": "filesystem", "volumes": ["data"], "labels": {"env": "prod"}}
 
     name = Name()
     consistency = Choice(CONSISTENCIES, default=CRASH)
