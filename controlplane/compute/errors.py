@@ -459,6 +459,6 @@ class FreezeTooShort(Conflict):
     code = "compute.snapshot.freeze_too_short"
     title = "Freeze too short"
     detail = (
-        "In {attempts} attempts the guest was no longer frozen when the last snapshot had been taken: none was kept. "
+        "After {attempts} attempts the guest still was not frozen until the last snapshot was taken, so none was kept. "
         "Take snapshots of fewer disks, or try again when the storage cluster is less busy."
     )

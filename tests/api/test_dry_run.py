@@ -127,9 +127,7 @@ def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -
     finish(api.post("volumes", {"name": "clustered", "size_gib": 1}))
     volume = Volume.objects.get(name="clustered")
     make_snapshot(volume, name="clustered", pool=in_cluster(volume))
-    finish(api.post("volumes", {"name": "disk", "size_gib": 1, "near_instance": "web"}))
-    finish(api.post("instances/web/attachments", {"volume": "disk"}))
-    Volume.objects.filter(name="disk").update(pool=Volume.objects.get(pk=volume.pk).pool)
+    attach_clustered(api)
     api.post("networks", {"name": "spare", "cidr": "10.40.0.0/24"})
     api.post("ports", {"name": "free", "network": "lan"})
     api.post("ports", {"name": "public", "network": "lan"})
@@ -169,6 +167,13 @@ def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -
         "volume_delete": {"volume": "spare"},
         "volume_revert": {"volume": "clustered"},
     }
+
+
+def attach_clustered(api: Caller) -> None:
+    """Attach a volume that can have snapshots to the instance web."""
+    finish(api.post("volumes", {"name": "disk", "size_gib": 1, "near_instance": "web"}))
+    finish(api.post("instances/web/attachments", {"volume": "disk"}))
+    Volume.objects.filter(name="disk").update(pool=Volume.objects.get(name="clustered").pool)
 
 
 def rows() -> dict[str, str | None]:

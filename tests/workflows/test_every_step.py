@@ -180,7 +180,7 @@ def take_snapshot(cloud: Cloud) -> Ask:
 
 
 def take_snapshots(cloud: Cloud) -> Ask:
-    """Of a guest that runs, which is paused meanwhile."""
+    """Pause a guest that runs for the snapshots."""
     instance = make_clustered(cloud)
     return lambda: ask_snapshots(cloud, instance)[1]
 

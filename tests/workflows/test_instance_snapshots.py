@@ -124,7 +124,7 @@ def failed(operation: Operation, code: str) -> None:
 
 
 @pytest.mark.parametrize("consistency", ["crash", "filesystem"])
-def test_guest_stands_still_for_all_snapshots_and_runs_again(
+def test_guest_is_frozen_for_all_snapshots_and_runs_afterwards(
     cloud: Cloud, instance: Instance, agent: FakeStorageAgent, consistency: str
 ) -> None:
     there = guest(cloud, instance)
@@ -340,7 +340,7 @@ def test_freeze_that_ended_early_is_repeated_within_bounds(
     assert is_free(cloud, instance)
 
 
-def test_second_attempt_takes_all_snapshots_again(cloud: Cloud, instance: Instance, agent: FakeStorageAgent) -> None:
+def test_second_attempt_takes_all_snapshots_anew(cloud: Cloud, instance: Instance, agent: FakeStorageAgent) -> None:
     agent.before_snapshot = lambda: end_freeze(cloud, instance)
     snapshots, operation = ask_snapshots(cloud, instance, **FROZEN)
     assert run(operation).state == "running"
@@ -359,7 +359,7 @@ def test_second_attempt_takes_all_snapshots_again(cloud: Cloud, instance: Instan
 def test_worker_that_dies_between_freeze_and_thaw_leaves_no_mixed_moments(
     cloud: Cloud, instance: Instance, agent: FakeStorageAgent
 ) -> None:
-    """It took the first snapshot. The next worker freezes anew and takes that one again."""
+    """The worker took the first snapshot. The next one freezes anew and takes that one anew."""
     snapshots, operation = ask_snapshots(cloud, instance, **FROZEN)
 
     def take_one_and_die(begun: Operation) -> None:
@@ -380,7 +380,7 @@ def test_worker_that_dies_between_freeze_and_thaw_leaves_no_mixed_moments(
     assert is_free(cloud, instance)
 
 
-def test_silent_cluster_freezes_no_guest_again(cloud: Cloud, instance: Instance, agent: FakeStorageAgent) -> None:
+def test_silent_cluster_freezes_a_guest_once(cloud: Cloud, instance: Instance, agent: FakeStorageAgent) -> None:
     agent.failure = AdapterError("The cluster does not answer.", retryable=True)
     _, operation = ask_snapshots(cloud, instance, **FROZEN)
     assert run(operation).attempts == 1

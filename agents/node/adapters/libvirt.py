@@ -35,21 +35,13 @@ from agents.node.adapters.interfaces import (
     guest_name,
 )
 from agents.node.adapters.libvirt_connection import LibvirtConnection
-from agents.node.adapters.libvirt_guest_agent import GuestAgents
+from agents.node.adapters.libvirt_guest_agent import GuestAgents, suspend
 from agents.node.adapters.libvirt_states import STARTING, guest_state
 from agents.node.adapters.volume_secrets import TRAIT as RBD_TRAIT
 from agents.node.adapters.volume_secrets import VolumeSecrets
 from agents.node.domain_check import ForeignDomain
 from agents.node.domain_xml import VirtType
-from agents.node.errors import (
-    AdapterError,
-    DetachPending,
-    DiskLocked,
-    GuestForeign,
-    GuestNotRunning,
-    NoConsole,
-    NoFreeSlot,
-)
+from agents.node.errors import AdapterError, DetachPending, DiskLocked, GuestForeign, NoConsole, NoFreeSlot
 
 log = logging.getLogger(__name__)
 
@@ -355,10 +347,7 @@ class LibvirtHypervisor:
     def pause(self, guest_id: UUID) -> None:
         self._on_probation.pop(guest_id, None)  # KVM has not stopped it
         with self.connection.use() as connection:
-            domain = find(connection, guest_id)
-            if domain is None or domain.state()[0] != libvirt.VIR_DOMAIN_RUNNING:
-                raise GuestNotRunning(guest_id)
-            domain.suspend()
+            suspend(guest_id, find(connection, guest_id))
 
     def subscribe(self, listener: Callable[[UUID], None]) -> None:
         self._listeners.append(listener)

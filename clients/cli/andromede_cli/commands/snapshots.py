@@ -66,7 +66,7 @@ NEVER = "never"
 
 def register(app: typer.Typer) -> None:
     snapshots = group(_("Snapshots of volumes: their content at one moment."))
-    filters = ("name", "state", "volume", "group", "instance", "zone", "labels", "created_after")
+    filters = ("name", "state", "volume", "group", "zone", "labels", "created_after")
     list_command(snapshots, _("The snapshots of the project."), "snapshots.list", COLUMNS, *filters)
     show_command(snapshots, _("A snapshot."), "snapshots.get", "SNAPSHOT")
     command(snapshots, "create", _("Take a snapshot of a volume, also while a guest uses it."), WAIT, DRY_RUN)(create)

@@ -68,7 +68,9 @@ class InstanceSnapshot(FormPage, InstancePage, VolumeChoices):
         return {"name": unused_name("snapshot", taken), "consistency": CRASH, "volumes": disks, **super().initial()}
 
     def context(self) -> Context:
-        lead = _("The snapshots keep the content of the disks at one moment. A running guest stands still meanwhile.")
+        lead = _(
+            "The snapshots keep the content of the disks at one moment. The guest is frozen or paused for less than a second."
+        )
         return {"lead": lead, "obstacle": self.why_no("snapshot"), "back": self.page_of("instance-volumes")}
 
     def crumbs(self) -> list[tuple[Text, str]]:
