@@ -69,7 +69,7 @@ class InstanceSnapshot(FormPage, InstancePage, VolumeChoices):
 
     def context(self) -> Context:
         lead = _(
-            "The snapshots keep the content of the disks at one moment. The guest is frozen or paused for less than a second."
+            "All snapshots have the content of one moment, for which the guest is frozen or paused: less than a second."
         )
         return {"lead": lead, "obstacle": self.why_no("snapshot"), "back": self.page_of("instance-volumes")}
 
