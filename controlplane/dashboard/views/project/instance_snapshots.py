@@ -34,7 +34,7 @@ class InstanceSnapshotForm(SnapshotForm):
         self.fields["volumes"].choices = disks  # type: ignore[attr-defined]
         if why_not_filesystem:
             self.fields["consistency"].choices = self.fields["consistency"].choices[:1]  # type: ignore[attr-defined]
-            self.fields["consistency"].help_text = why_not_filesystem
+            self.fields["consistency"].help_text = str(why_not_filesystem)
 
 
 class InstanceSnapshot(FormPage, InstancePage, VolumeChoices):
