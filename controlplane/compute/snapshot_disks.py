@@ -2,15 +2,11 @@
 
 from collections.abc import Sequence
 
-from django.db.models import Q
-
 from andromede_core.documents.messages import Message
 from controlplane.compute.errors import DisksWithoutSnapshots, VolumeNotOfInstance
 from controlplane.compute.models import Attachment, Instance
-from controlplane.nodes.pools import INSTANCE_SNAPSHOTS, has_instance_snapshots
+from controlplane.nodes.pools import has_instance_snapshots
 from controlplane.storage.models import Volume
-
-HAS_INSTANCE_SNAPSHOTS = Q(volume__pool__cluster__capabilities__contains=[INSTANCE_SNAPSHOTS])
 
 
 def attached_volumes(instance: Instance) -> list[Volume]:
@@ -22,13 +18,10 @@ def attached_volumes(instance: Instance) -> list[Volume]:
 
 def no_disk_refusal(instance: Instance) -> DisksWithoutSnapshots | None:
     """Return the error of an instance without a disk that can have snapshots."""
-    if Attachment.objects.filter(HAS_INSTANCE_SNAPSHOTS, instance=instance).exists():
+    volumes = attached_volumes(instance)
+    if any(has_instance_snapshots(volume.pool) for volume in volumes):
         return None
-    try:
-        all_disks(instance)
-    except DisksWithoutSnapshots as exc:
-        return exc
-    return None
+    return _refusal(_without_snapshots(instance, volumes), volumes)
 
 
 def all_disks(instance: Instance) -> list[Volume]:
@@ -38,8 +31,8 @@ def all_disks(instance: Instance) -> list[Volume]:
         DisksWithoutSnapshots: no snapshots can be taken of some of them.
     """
     volumes = attached_volumes(instance)
-    root = [Message("the root disk")] if instance.boot_volume_id is None else []
-    _require_snapshots(volumes, volumes, besides=root)
+    if without := _without_snapshots(instance, volumes):
+        raise _refusal(without, volumes)
     return volumes
 
 
@@ -55,14 +48,17 @@ def chosen_disks(instance: Instance, chosen: Sequence[Volume]) -> list[Volume]:
         if volume not in volumes:
             raise VolumeNotOfInstance(field=f"volumes/{index}", volume=volume.name)
     wanted = [volume for volume in volumes if volume in chosen]
-    _require_snapshots(wanted, volumes)
+    if without := [volume.name for volume in wanted if not has_instance_snapshots(volume.pool)]:
+        raise _refusal(without, volumes)
     return wanted
 
 
-def _require_snapshots(wanted: list[Volume], volumes: list[Volume], *, besides: Sequence[Message] = ()) -> None:
-    """`besides`: disks that are no volumes."""
-    without = [volume.name for volume in wanted if not has_instance_snapshots(volume.pool)]
-    if without or besides:
-        others = [volume.name for volume in volumes if has_instance_snapshots(volume.pool)]
-        disks = ", ".join([*besides, *without])
-        raise DisksWithoutSnapshots(field="volumes", disks=disks, others=", ".join(others) or Message("none"))
+def _without_snapshots(instance: Instance, volumes: Sequence[Volume]) -> list[str]:
+    """Return the names of all disks that cannot have snapshots; a root disk that is no volume is one."""
+    root = [Message("the root disk")] if instance.boot_volume_id is None else []
+    return [*root, *(volume.name for volume in volumes if not has_instance_snapshots(volume.pool))]
+
+
+def _refusal(without: Sequence[str], volumes: Sequence[Volume]) -> DisksWithoutSnapshots:
+    others = ", ".join(volume.name for volume in volumes if has_instance_snapshots(volume.pool))
+    return DisksWithoutSnapshots(field="volumes", disks=", ".join(without), others=others or Message("none"))
