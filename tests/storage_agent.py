@@ -4,13 +4,13 @@ Volumes are sizes in memory, with a version of their content and the nodes that 
 are kept by call and not checked: the tests of the real agent do that. Each call fails with `failure`, or with that of
 its name in `failures` (`during-revert`: after the copy has begun), a list also with that of its pool in
 `failing_pools`; if `loses_answers`, the first answer to each call about a volume is lost, after its effect. `foreign`:
-images with other names than volumes', with their sizes; `page`: images of a page of the list. `fenced`: addresses, with
-the seconds of their fences.
+images with other names than volumes', with their sizes; `page`: images of a page of the list. `before_snapshot` is
+called at each request for a snapshot. `fenced`: addresses, with the seconds of their fences.
 """
 
 import base64
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,9 +84,10 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
             pools=[storage_pool()],
             health="ok",
             ceph_version="18.2.7",
-            capabilities=["snapshots", "snapshot-lists"],
+            capabilities=["snapshots", "snapshot-lists", "instance-snapshots"],
         )
         self.trust: list[pb.EnsureTrustRequest] = []
+        self.before_snapshot: Callable[[], object] = lambda: None
         self.images: set[str] = set()
         self.volumes: dict[UUID, int] = {}
         self.contents: dict[UUID, int] = {}
@@ -247,6 +248,7 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
     def EnsureSnapshot(self, request: pb.EnsureSnapshotRequest, context: grpc.ServicerContext) -> pb.SnapshotState:
         volume_id, snapshot_id = UUID(request.volume_id), UUID(request.snapshot_id)
         self._called("snapshot", request.permit)
+        self.before_snapshot()
         if snapshot_id not in self.snapshots:
             if volume_id not in self.volumes:
                 raise VolumeMissing("The volume is not in the pool.")

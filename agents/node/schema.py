@@ -182,5 +182,11 @@ MIGRATIONS = (
         file_systems INTEGER
     ) WITHOUT ROWID;
     """,
+    """
+    -- What is frozen of the guest. An agent of an earlier release takes a paused guest for one with frozen file systems
+    -- and tries to thaw these until an agent that knows the level is there again, or somebody resumes the guest.
+    ALTER TABLE freeze
+        ADD COLUMN level TEXT NOT NULL DEFAULT 'file-systems' CHECK (level IN ('file-systems', 'execution'));
+    """,
 )
 OLDEST_READER = 12  # the first schema whose agents can use the newest one

@@ -17,6 +17,13 @@ from agents.node.codec import ADDED_LATER
 MIN_FREEZE_MS, MAX_FREEZE_MS = 2000, 10_000
 
 
+class FreezeLevel(StrEnum):
+    """FILE_SYSTEMS: the guest's agent freezes them. EXECUTION: the guest's vCPUs are paused."""
+
+    FILE_SYSTEMS = "file-systems"
+    EXECUTION = "execution"
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """One resource at one generation."""

@@ -28,6 +28,7 @@ from agents.node.errors import AdapterError, GenerationReused, NotFound, StaleGe
 from agents.node.schema import MIGRATIONS, OLDEST_READER
 from agents.node.specs import (
     AttachmentSpec,
+    FreezeLevel,
     IncomingSpec,
     InstanceSpec,
     OutgoingSpec,
@@ -89,10 +90,11 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
-    """A freeze of a guest's file systems. `ends_at_ms`: in ms since 1970. `file_systems`: None until it succeeds."""
+    """A freeze of a guest. `ends_at_ms`: in ms since 1970. `file_systems`, their number: None until it succeeds."""
 
     ends_at_ms: int
     file_systems: int | None = None
+    level: FreezeLevel = FreezeLevel.FILE_SYSTEMS
 
 
 @dataclass(frozen=True)
@@ -280,11 +282,12 @@ class StateStore:
         return bool(rows and rows[0][0])
 
     def freeze(self, instance_id: UUID) -> Freeze | None:
-        rows = self.execute("SELECT ends_at_ms, file_systems FROM freeze WHERE id = ?", str(instance_id))
+        rows = self.execute("SELECT ends_at_ms, file_systems, level FROM freeze WHERE id = ?", str(instance_id))
         if not rows:
             return None
-        ends_at_ms, file_systems = rows[0]
-        return Freeze(int(str(ends_at_ms)), None if file_systems is None else int(str(file_systems)))
+        ends_at_ms, file_systems, level = rows[0]
+        count = None if file_systems is None else int(str(file_systems))
+        return Freeze(int(str(ends_at_ms)), count, FreezeLevel(str(level)))
 
     def freezes(self) -> list[UUID]:
         """Return the guests that were asked to freeze and have not been thawed since."""
@@ -293,10 +296,11 @@ class StateStore:
     def record_freeze(self, instance_id: UUID, freeze: Freeze) -> None:
         with self.transaction():
             self.execute(
-                "INSERT OR REPLACE INTO freeze (id, ends_at_ms, file_systems) VALUES (?, ?, ?)",
+                "INSERT OR REPLACE INTO freeze (id, ends_at_ms, file_systems, level) VALUES (?, ?, ?, ?)",
                 str(instance_id),
                 freeze.ends_at_ms,
                 freeze.file_systems,
+                freeze.level,
             )
 
     def forget_freeze(self, instance_id: UUID) -> None:

@@ -54,6 +54,12 @@ class GuestAgentState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     GUEST_AGENT_STATE_CONNECTED: _ClassVar[GuestAgentState]
     GUEST_AGENT_STATE_DISCONNECTED: _ClassVar[GuestAgentState]
 
+class FreezeLevel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FREEZE_LEVEL_UNSPECIFIED: _ClassVar[FreezeLevel]
+    FREEZE_LEVEL_FILE_SYSTEMS: _ClassVar[FreezeLevel]
+    FREEZE_LEVEL_EXECUTION: _ClassVar[FreezeLevel]
+
 class Convergence(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     CONVERGENCE_UNSPECIFIED: _ClassVar[Convergence]
@@ -107,6 +113,9 @@ METADATA_ACCESS_OFF: MetadataAccess
 GUEST_AGENT_STATE_UNSPECIFIED: GuestAgentState
 GUEST_AGENT_STATE_CONNECTED: GuestAgentState
 GUEST_AGENT_STATE_DISCONNECTED: GuestAgentState
+FREEZE_LEVEL_UNSPECIFIED: FreezeLevel
+FREEZE_LEVEL_FILE_SYSTEMS: FreezeLevel
+FREEZE_LEVEL_EXECUTION: FreezeLevel
 CONVERGENCE_UNSPECIFIED: Convergence
 CONVERGENCE_AUTO_CONVERGE: Convergence
 CONVERGENCE_NONE: Convergence
@@ -477,12 +486,14 @@ class InstanceState(_message.Message):
     def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., power: _Optional[_Union[Power, str]] = ..., virt_type: _Optional[str] = ..., restart_count: _Optional[int] = ..., reason: _Optional[str] = ..., guest_agent: _Optional[_Union[GuestAgentState, str]] = ...) -> None: ...
 
 class FreezeInstanceRequest(_message.Message):
-    __slots__ = ("instance_id", "limit_ms")
+    __slots__ = ("instance_id", "limit_ms", "level")
     INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
     LIMIT_MS_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
     instance_id: str
     limit_ms: int
-    def __init__(self, instance_id: _Optional[str] = ..., limit_ms: _Optional[int] = ...) -> None: ...
+    level: FreezeLevel
+    def __init__(self, instance_id: _Optional[str] = ..., limit_ms: _Optional[int] = ..., level: _Optional[_Union[FreezeLevel, str]] = ...) -> None: ...
 
 class FrozenState(_message.Message):
     __slots__ = ("file_systems",)

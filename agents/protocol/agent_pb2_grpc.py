@@ -378,16 +378,16 @@ class AgentServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FreezeInstance(self, request, context):
-        """Lets the guest's own agent (qemu-guest-agent) freeze its file systems, so that snapshots of its disks are consistent. The
-        node thaws them by itself when the limit has passed since the call arrived. A repeated call within the limit answers the
-        same, and extends nothing. It needs no permit.
+        """Lets the guest's own agent (qemu-guest-agent) freeze its file systems, so that snapshots of its disks are consistent; or
+        pauses the guest, so that they are of one moment (`level`). The node thaws it by itself when the limit has passed since the
+        call arrived. A repeated call within the limit answers the same, and extends nothing. It needs no permit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ThawInstance(self, request, context):
-        """Thaws them. It needs no permit.
+        """Thaws it. It needs no permit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -33,7 +33,7 @@ CHARTER = "charter"
 # A node that may run a guest, or get a volume, may open it.
 OPEN_OPS = TAKE_OVER_OPS | RUN_OPS
 CLONE_OPS = frozenset({"volume.create"})
-SNAPSHOT_OPS = frozenset({"snapshot.create"})
+SNAPSHOT_OPS = frozenset({"snapshot.create", "instance.snapshot"})
 REVERT_OPS = frozenset({"volume.revert"})
 
 

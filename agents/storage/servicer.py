@@ -20,7 +20,7 @@ from agents.storage.images import Images
 from agents.storage.trash import Trash
 from agents.storage.workers import Workers
 
-CAPABILITIES = ("snapshots", "snapshot-lists")
+CAPABILITIES = ("snapshots", "snapshot-lists", "instance-snapshots")
 
 
 @dataclass(frozen=True, slots=True)

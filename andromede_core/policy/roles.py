@@ -60,6 +60,7 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
     "volume.attach": _WHOLE,
     "volume.detach": _WHOLE,
     "snapshot.create": _SNAPSHOT,
+    "instance.snapshot": _SNAPSHOT,
     "public-address.attach": ("netedge",),
     "console.read": ("console", "admin"),
 }

@@ -44,6 +44,7 @@ SINGLE = ("compute", "storage")
 # Data at rest is always somewhere; a guest may be off.
 LASTING = ("storage",)
 OF_GUESTS = ("instance.", "port.")
+OF_SNAPSHOTS = "instance.snapshot"  # under it the guest gets nothing, and its disks are copied
 MADE_ALONE = "volume.create"
 # A node runs no guest under a permit for anything else.
 RUNS = frozenset(
@@ -259,7 +260,7 @@ def _read_permit(body: Mapping[str, object], evidence: Evidence, about: Collecti
         return
     evidence.permits[_text(body, "jti")] = Permit(
         jti=_text(body, "jti"),
-        resource=_text(body, "resource"),
+        resource=_subject(body, about),
         roles=tuple(role for role in roles if isinstance(role, str)),
         node=_text(body, "aud"),
         zone=_text(body, "zone"),
@@ -273,7 +274,16 @@ def _read_permit(body: Mapping[str, object], evidence: Evidence, about: Collecti
 
 
 def _is_of_guest(body: Mapping[str, object]) -> bool:
-    return _text(body, "op").startswith(OF_GUESTS)
+    op = _text(body, "op")
+    return op.startswith(OF_GUESTS) and op != OF_SNAPSHOTS
+
+
+def _subject(body: Mapping[str, object], about: Collection[str]) -> str:
+    """Return the subject; of a permit for the snapshots of an instance, the snapshot that is asked about, if any."""
+    if _text(body, "op") != OF_SNAPSHOTS:
+        return _text(body, "resource")
+    listed = body.get("snapshots")
+    return next((each for each in listed if each in about), "") if isinstance(listed, list) else ""
 
 
 def _disk(body: Mapping[str, object]) -> str:

@@ -7,6 +7,7 @@ from uuid import UUID
 from andromede_core.documents.messages import Message, either
 from controlplane.compute.errors import BootsFromVolume, InstanceWrongState
 from controlplane.compute.models import Instance
+from controlplane.compute.snapshot_disks import no_disk_refusal
 from controlplane.kernel.errors import CloudError
 from controlplane.operations.errors import Busy
 from controlplane.operations.models import Operation, ResourceLock
@@ -23,6 +24,7 @@ STATES: Mapping[str, tuple[str, ...]] = {
     "detach": ("active", "stopped"),
     "attach-port": ("active", "stopped"),
     "detach-port": ("active", "stopped"),
+    "snapshot": ("active", "stopped"),
 }
 # These lock the volume and not the instance, so they wait for no operation of the instance but a migration, which
 # locks all of its volumes.
@@ -31,6 +33,7 @@ UNAFFECTED_BY_MIGRATION = frozenset({"attach", "detach"})
 RESTARTS = ("instance.reboot", "instance.reset")
 STARTS = ("instance.start", *RESTARTS)
 NEED_OWN_ROOT = frozenset({"rebuild"})
+NEED_SNAPSHOTS = frozenset({"snapshot"})
 MOVE, EVACUATION = "instance.migrate", "instance.evacuate"
 MOVES = (MOVE, EVACUATION)
 
@@ -40,6 +43,7 @@ def require_instance_state(instance: Instance, action: str) -> None:
 
     Raises:
         BootsFromVolume: the action needs a root disk of its own.
+        DisksWithoutSnapshots: it needs a disk that can have snapshots.
     """
     refusal = _refusal(instance, action)
     if refusal is not None:
@@ -76,7 +80,8 @@ def allowed(instance: Instance, held_by: UUID | str | None) -> list[dict[str, An
 def _refusal(instance: Instance, action: str) -> CloudError | None:
     if action in NEED_OWN_ROOT and instance.boot_volume_id is not None:
         return BootsFromVolume(volume=str(instance.boot_volume_id))
-    return _wrong_state(instance, STATES[action])
+    wrong_state = _wrong_state(instance, STATES[action])
+    return no_disk_refusal(instance) if wrong_state is None and action in NEED_SNAPSHOTS else wrong_state
 
 
 def _wrong_state(instance: Instance, states: tuple[str, ...]) -> InstanceWrongState | None:

@@ -392,3 +392,82 @@ class RevertUnderGuest(Conflict):
         "The instance {instance!r} has the volume and is {state}. A revert changes the disk, so stop the instance "
         "first: andromede instance shutdown {instance}. Start it again when the revert has ended."
     )
+
+
+class DisksWithoutSnapshots(Conflict):
+    code = "compute.instance.disks_without_snapshots"
+    title = "No snapshots of some disks"
+    detail = (
+        "No snapshots can be taken of these disks of the instance: {disks}. Leave them out: name the others in "
+        "`volumes`. Those that can have snapshots: {others}."
+    )
+
+
+class VolumeNotOfInstance(Unprocessable):
+    code = "compute.instance.volume_not_attached"
+    title = "Not attached"
+    detail = "The volume {volume!r} is not a disk of the instance. Name volumes that are attached to it."
+
+
+class SnapshotWithoutGuest(Conflict):
+    code = "compute.snapshot.no_guest"
+    title = "Not attached"
+    detail = (
+        "The volume {volume!r} is attached to no instance whose file systems could be frozen. Take the snapshot with "
+        "the consistency crash."
+    )
+
+
+class GuestAgentNotConnected(Conflict):
+    code = "compute.guest_agent.not_connected"
+    title = "No guest agent"
+    detail = (
+        "The guest agent of the instance {instance!r} is not connected, so the file systems cannot be frozen. Install "
+        "qemu-guest-agent in the guest and start it, or take the snapshot with the consistency crash."
+    )
+
+
+class GuestNotShutDown(Conflict):
+    code = "compute.snapshot.not_shut_down"
+    title = "Not shut down"
+    detail = (
+        "The guest of the instance {instance!r} is off and did not shut down: its file systems may be as after a power "
+        "cut. Start it and shut it down, or take the snapshot with the consistency crash."
+    )
+
+
+class GuestNotPausable(Conflict):
+    code = "compute.snapshot.not_pausable"
+    title = "Node's software too old"
+    detail = (
+        "The agent of the instance's node is too old to pause the guest while snapshots of several disks are taken. "
+        "Take the snapshot with the consistency filesystem or of one disk, or ask an operator to upgrade the node."
+    )
+
+
+class GuestNotFrozen(Conflict):
+    """The operation's error: nothing was recorded as consistent."""
+
+    code = "compute.snapshot.guest_not_frozen"
+    title = "Guest not frozen"
+    detail = (
+        "The guest was not frozen, so no snapshot was taken: {reason} Correct that and try again, or take the snapshot "
+        "with the consistency crash."
+    )
+
+
+class FreezeEnded(Unavailable):
+    """The attempt is repeated: its snapshots are removed."""
+
+    code = "compute.snapshot.freeze_ended"
+    title = "Freeze ended early"
+    detail = "The guest was no longer frozen when the last snapshot had been taken. The snapshots are taken again."
+
+
+class FreezeTooShort(Conflict):
+    code = "compute.snapshot.freeze_too_short"
+    title = "Freeze too short"
+    detail = (
+        "After {attempts} attempts the guest still was not frozen until the last snapshot was taken, so none was kept. "
+        "Take snapshots of fewer disks, or try again when the storage cluster is less busy."
+    )

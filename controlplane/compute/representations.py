@@ -101,7 +101,7 @@ def snapshot_details(rows: Sequence[Snapshot], *, begun: Operation | None = None
 
 
 def _current(ids: list[UUID], begun: Operation | None) -> dict[UUID, UUID]:
-    return current_operations(ids) if begun is None else {ids[0]: begun.pk}
+    return current_operations(ids) if begun is None else dict.fromkeys(ids, begun.pk)
 
 
 def instance_conditions(instance: Instance) -> list[dict[str, Any]]:

@@ -41,7 +41,10 @@ def _idle(words: str | Promise, icon: str = "circle-dashed") -> StateBadge:
 RESTART_POLICIES = {"on-failure": _("restart"), "never": _("keep off")}
 GUEST_AGENTS = {"unknown": _("unknown"), "connected": _("connected"), "disconnected": _("not connected")}
 FREQUENCIES = {"hourly": _("hourly"), "daily": _("daily"), "weekly": _("weekly"), "monthly": _("monthly")}
-CONSISTENCIES = {"crash": _("as after a power cut: all that had been written to the disk at that moment")}
+CONSISTENCIES = {
+    "crash": _("as after a power cut: all that had been written to the disk at that moment"),
+    "filesystem": _("file systems: they were frozen, or unmounted by a shutdown"),
+}
 METADATA_ACCESS = {"token": _("with a token"), "open": _("without a token"), "off": _("unreadable")}
 WHO_READS_METADATA = _("How programs in the instance read its metadata and user data at 169.254.169.254.")
 WHEN_IT_FAILS = _("Action after a crash or a node failure. An instance that powers itself off stays off.")
@@ -222,6 +225,7 @@ OPERATION_LABELS = {
     "instance.rebuild": _("Rebuild instance"),
     "instance.migrate": _("Migrate instance"),
     "instance.evacuate": _("Evacuate instance"),
+    "instance.snapshot": _("Take snapshots of instance"),
     "port.attach": _("Attach port"),
     "port.detach": _("Detach port"),
     "volume.create": _("Create volume"),

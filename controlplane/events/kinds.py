@@ -40,7 +40,7 @@ KINDS: Mapping[str, Kind] = {
     "volume.error": Kind("The volume could not be created."),
     "volume.updated": Kind("The name or the labels of the volume changed."),
     "volume.deleted": Kind("The volume is deleted."),
-    "snapshot.created": Kind("A snapshot of a volume was requested.", ("volume", "size_gib")),
+    "snapshot.created": Kind("A snapshot of a volume was requested.", ("volume", "size_gib", "consistency", "group")),
     "snapshot.available": Kind("The snapshot was taken, and can be reverted to or made a volume of."),
     "snapshot.error": Kind("The snapshot could not be taken."),
     "snapshot.updated": Kind("The name, the labels or the expiry of the snapshot changed."),

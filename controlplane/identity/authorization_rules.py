@@ -226,7 +226,7 @@ RESOURCES = {
         "instances",
         {
             f"instance_{verb}": (ACT, MEMBERS)
-            for verb in ("start", "shutdown", "power_off", "reboot", "reset", "resize", "rebuild")
+            for verb in ("start", "shutdown", "power_off", "reboot", "reset", "resize", "rebuild", "snapshot")
         },
     ),
     **rules_of("instances", {"instance_metrics": (READ, METADATA)}),

@@ -81,6 +81,17 @@ def exactly(lookup: str, description: str) -> Filter:
     return Filter(lambda text: Q(**{lookup: text}), description)
 
 
+def identified(lookup: str, description: str) -> Filter:
+    """Return a filter by an id that is no resource's here."""
+
+    def condition(text: str) -> Q:
+        if as_uuid(text) is None:
+            raise ValueError(Message("it must be an id."))
+        return Q(**{lookup: as_uuid(text)})
+
+    return Filter(condition, description)
+
+
 def referring(relation: str, description: str) -> Filter:
     """Return a filter by the id or the name of a related resource."""
 

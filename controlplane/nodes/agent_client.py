@@ -399,10 +399,14 @@ def remove_quarantine(stub: AgentStub, node: Node, *, orphan_id: UUID, generatio
 
 
 @_rpc()
-def freeze_instance(stub: AgentStub, node: Node, *, instance_id: UUID, limit_ms: int = 0) -> int:
+def freeze_instance(
+    stub: AgentStub, node: Node, *, instance_id: UUID, limit_ms: int = 0, is_pause: bool = False
+) -> int:
     """Let the guest's agent freeze its file systems; return their number, as the guest says. It needs no permit.
 
-    The node thaws them by itself when `limit_ms` have passed since it got the call. 0: after 10 s, the longest.
+    `is_pause`: pause the guest instead, whose agent is not asked, and return 0; for nodes with the trait guest-pause.
+
+    The node thaws it by itself when `limit_ms` have passed since it got the call. 0: after 10 s, the longest.
 
     Raises:
         NodeOutdated: the node's agent is too old.
@@ -410,14 +414,15 @@ def freeze_instance(stub: AgentStub, node: Node, *, instance_id: UUID, limit_ms:
             agent.guest_not_running. But for the first and the last the guest may be frozen, until the node thaws it.
         NodeFailed: the guest is frozen or in migration, or too many guests of the node are frozen.
     """
-    request = pb.FreezeInstanceRequest(instance_id=str(instance_id), limit_ms=limit_ms)
+    level = pb.FREEZE_LEVEL_EXECUTION if is_pause else pb.FREEZE_LEVEL_FILE_SYSTEMS
+    request = pb.FreezeInstanceRequest(instance_id=str(instance_id), limit_ms=limit_ms, level=level)
     reply: pb.FrozenState = stub.FreezeInstance(request, **_terms(FREEZE_TIMEOUT_S))
     return reply.file_systems
 
 
 @_rpc()
 def thaw_instance(stub: AgentStub, node: Node, *, instance_id: UUID) -> pb.ThawedState:
-    """Thaw the file systems; `was_frozen` of the reply tells if they were frozen up to now.
+    """Thaw the guest; `was_frozen` of the reply tells if it was frozen up to now.
 
     Raises:
         NodeRefused: as of `freeze_instance`. The node tries again by itself.

@@ -16,9 +16,9 @@ log = logging.getLogger(__name__)
 INCIDENTS = MISMATCH, SHRUNK = "pool-mismatch", "pool-shrunk"
 WHYS = ("silent", "mismatch", "unmounted")
 RBD_TRAIT = "rbd"  # of nodes whose QEMU and libvirt can open images of a Ceph cluster
-# Pools with the capability of snapshots: storage agents that report it take them, nodes do not.
-SNAPSHOTS = "snapshots"
-SNAPSHOT_LISTS = "snapshot-lists"  # the lists of volumes have their snapshots
+# Pools with the capability of snapshots: storage agents that report it take them, nodes do not. The second one: they
+# know the permits for all disks of an instance. The third one: the lists of volumes have their snapshots.
+SNAPSHOTS, INSTANCE_SNAPSHOTS, SNAPSHOT_LISTS = "snapshots", "instance-snapshots", "snapshot-lists"
 HAS_SNAPSHOTS = Q(cluster__capabilities__contains=[SNAPSHOTS])
 
 
@@ -66,6 +66,11 @@ def lists_snapshots(pool: Pool) -> bool:
 def has_snapshots(pool: Pool | None) -> bool:
     """Tell if snapshots of the disks in the pool can be taken; None: of disks that one node alone has."""
     return pool is not None and pool.cluster is not None and SNAPSHOTS in pool.cluster.capabilities
+
+
+def has_instance_snapshots(pool: Pool | None) -> bool:
+    """Tell if the disk in the pool can have snapshots of one moment with other disks of its instance."""
+    return pool is not None and pool.cluster is not None and INSTANCE_SNAPSHOTS in pool.cluster.capabilities
 
 
 def record_pools(node: Node, reported: Sequence[ReportedPool]) -> list[str]:

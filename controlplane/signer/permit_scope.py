@@ -11,6 +11,7 @@ from andromede_core.documents.messages import Message
 from andromede_core.permits.permit import Contents, Peer, address
 from controlplane.compute.actions import STARTS
 from controlplane.compute.attachments import attached_volume_request, instance_with_volumes_request
+from controlplane.compute.instance_snapshots import snapshots_placement_request
 from controlplane.compute.migration import migration_of, migration_request
 from controlplane.compute.models import EVACUATE, Attachment, Instance
 from controlplane.compute.rebuild import instance_after_rebuild
@@ -217,6 +218,22 @@ def _of_snapshot(operation: Operation) -> PermitScope:
     )
 
 
+def _of_instance_snapshots(operation: Operation) -> PermitScope:
+    """Return the scope of snapshots of an instance's disks, which are where the instance has its allocation."""
+    instance = INSTANCES.get(operation.resource_id)
+    group = Snapshot.objects.filter(group=operation.args["group"], instance_id=instance.pk, project=instance.project)
+    snapshots = dict(group.order_by("pk").values_list("pk", "volume_id"))
+    volumes = tuple(snapshots.values())
+    request = snapshots_placement_request(instance, volumes)
+    return PermitScope(
+        instance.generation,
+        Contents(volumes=_texts(*volumes), snapshots=_texts(*snapshots)),
+        (instance.pk, *volumes),
+        PolicySubject(instance.project, instance.pk, sources=request.sources),
+        lambda: request,
+    )
+
+
 def _of_attachment(operation: Operation) -> PermitScope:
     attachment = Attachment.objects.select_related("volume__project__organization").get(
         pk=operation.args["attachment"], volume_id=operation.resource_id
@@ -258,4 +275,5 @@ KINDS: Mapping[str, Callable[[Operation], PermitScope]] = {
     "volume.attach": _of_attachment,
     "volume.detach": _of_attachment,
     "snapshot.create": _of_snapshot,
+    "instance.snapshot": _of_instance_snapshots,
 }

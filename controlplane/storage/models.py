@@ -147,12 +147,19 @@ class VolumeMove(BaseModel):
         ]
 
 
+CONSISTENCIES = CRASH, FILESYSTEM = ("crash", "filesystem")
+
+
 class Snapshot(ProjectResource):
     """The content of a volume at one moment, in the pool of the volume.
 
-    `size_gib`: of the volume at that moment. `consistency`: `crash`, as after a power cut. `taken_at`: when the cluster
-    took it; none until then. `expires_at`: when it is deleted; none: never. `schedule`, `planned_at`: which schedule
-    took it, for which of its times.
+    `size_gib`: of the volume at that moment. `consistency`: `crash`, as after a power cut, or `filesystem`: the file
+    systems were frozen, or unmounted by a shutdown. `taken_at`: when the cluster took it; none until then.
+    `expires_at`: when it is deleted; none: never. `schedule`, `planned_at`: which schedule took it, for which of its
+    times.
+
+    `group`: common to the snapshots of an instance's disks that were taken at one moment; none: it was taken alone.
+    `instance_id`: the instance whose disks they were, or whose file systems were frozen for this one.
 
     `is_deleting`: a deletion was accepted; nothing else is any more.
     """
@@ -161,7 +168,9 @@ class Snapshot(ProjectResource):
     volume = models.ForeignKey(Volume, models.PROTECT, related_name="snapshots")
     pool = models.ForeignKey(Pool, models.PROTECT)
     size_gib = models.PositiveIntegerField()
-    consistency = models.CharField(max_length=16, default="crash")
+    consistency = models.CharField(max_length=16, default=CRASH)
+    group = models.UUIDField(null=True)
+    instance_id = models.UUIDField(null=True)
     taken_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
     created_by = models.UUIDField(null=True)
@@ -192,6 +201,7 @@ class Snapshot(ProjectResource):
                 condition=Q(state="available", schedule__isnull=False),
                 name="storage_snapshot_by_schedule",
             ),
+            models.Index(fields=["group"], condition=Q(group__isnull=False), name="storage_snapshot_by_group"),
         ]
 
 

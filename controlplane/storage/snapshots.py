@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 
@@ -27,7 +28,7 @@ from controlplane.storage.errors import (
     SnapshotPoolFull,
     SnapshotsUnsupported,
 )
-from controlplane.storage.models import Snapshot, SnapshotSchedule, Volume
+from controlplane.storage.models import CRASH, Snapshot, SnapshotSchedule, Volume
 from controlplane.storage.retype import place_of
 from controlplane.storage.services import require_volume_state, volume_lock, volume_placement_request
 from controlplane.storage.snapshot_sources import listed, pools_with_snapshots, snapshot_lock, type_names
@@ -37,34 +38,43 @@ CREATE, DELETE, REVERT = "snapshot.create", "snapshot.delete", "volume.revert"
 
 @dataclass(frozen=True)
 class NewSnapshot:
-    """A snapshot to take. `expires_at`: when it is deleted; None: never. `schedule`, `planned_at`: see Snapshot."""
+    """A snapshot to take. `expires_at`: when it is deleted; None: never. The others: see Snapshot."""
 
     name: str
     labels: dict[str, str] = field(default_factory=dict)
     expires_at: datetime | None = None
     schedule: SnapshotSchedule | None = None
     planned_at: datetime | None = None
+    consistency: str = CRASH
+    group: UUID | None = None
+    instance_id: UUID | None = None
 
 
 def snapshot_create(actor: Actor, volume: Volume, new: NewSnapshot) -> tuple[Snapshot, Operation]:
     """Request a snapshot of the volume, also while a guest writes to it. It has the volume's policies from then on.
 
-    Placement checks the volume's node first.
+    Placement checks the volume's node first. The guest of the instance that `new` names, if any, is the caller's to
+    check (compute/instance_snapshots.py).
 
     Raises:
         InvalidName, InvalidLabels, ExpiryPast, SnapshotNameTaken, SnapshotsUnsupported, SnapshotPoolFull,
         VolumeWrongState, QuotaExceeded, NoPlace, PolicyUnsatisfiable, Busy.
     """
     actor.may_write()
-    check_name(new.name)
-    check_labels(new.labels)
-    check_expiry(new.expires_at)
+    check_new(new)
     require_unlocked(volume.pk)
     require_volume_state(volume, "available", "in-use")
     require_new_snapshots(volume)
     placement.check_current_node(volume_placement_request(volume, operation=CREATE))
     with transaction.atomic():
         return _create(actor, volume, new)
+
+
+def check_new(new: NewSnapshot) -> None:
+    """Raise InvalidName, InvalidLabels or ExpiryPast unless the fields are valid."""
+    check_name(new.name)
+    check_labels(new.labels)
+    check_expiry(new.expires_at)
 
 
 def require_snapshots(volume: Volume) -> None:
@@ -89,6 +99,22 @@ def check_expiry(expires_at: datetime | None) -> None:
 
 
 def _create(actor: Actor, volume: Volume, new: NewSnapshot) -> tuple[Snapshot, Operation]:
+    snapshot = write_snapshot(actor, volume, new)
+    guests = [] if new.instance_id is None else [new.instance_id]  # it neither starts nor stops nor moves meanwhile
+    resources = [snapshot.pk, volume.pk, *guests]
+    operation = enqueue(actor, OperationRequest(CREATE, volume.project_id, resources, resource_name=snapshot.name))
+    claim_snapshot(actor, snapshot)
+    return snapshot, operation
+
+
+def write_snapshot(actor: Actor, volume: Volume, new: NewSnapshot) -> Snapshot:
+    """Lock the volume and write the snapshot, with the policies of the volume, inside the caller's transaction.
+
+    The caller locks both for an operation next, then claims the quota.
+
+    Raises:
+        VolumeWrongState, SnapshotNameTaken.
+    """
     volume_lock(volume)
     require_volume_state(volume, "available", "in-use")
     snapshot = Snapshot(
@@ -103,17 +129,27 @@ def _create(actor: Actor, volume: Volume, new: NewSnapshot) -> tuple[Snapshot, O
         created_by=actor.user_id,
         schedule=new.schedule,
         planned_at=new.planned_at,
+        consistency=new.consistency,
+        group=new.group,
+        instance_id=new.instance_id,
     )
     data = NewData(snapshot.pk, "snapshot", volume.project)
     with raise_on_violation("storage_snapshot_name_taken", SnapshotNameTaken(field="name", name=new.name)):
         lineage.record_data(data, [DataSource.of(volume)], extra_rows=[snapshot])
-    operation = enqueue(
-        actor, OperationRequest(CREATE, volume.project_id, [snapshot.pk, volume.pk], resource_name=snapshot.name)
-    )
+    return snapshot
+
+
+def claim_snapshot(actor: Actor, snapshot: Snapshot) -> None:
+    """Claim the quota of a new snapshot and record its request. Raises QuotaExceeded."""
     quotas.claim(snapshot.project_id, snapshot.pk, snapshots=1, snapshot_gib=snapshot.size_gib)
-    facts = {"name": snapshot.name, "volume": str(volume.pk), "size_gib": snapshot.size_gib}
+    facts = {
+        "name": snapshot.name,
+        "volume": str(snapshot.volume_id),
+        "size_gib": snapshot.size_gib,
+        "consistency": snapshot.consistency,
+        "group": None if snapshot.group is None else str(snapshot.group),
+    }
     record(actor, CREATE, snapshot.pk, project_id=snapshot.project_id, **facts)
-    return snapshot, operation
 
 
 @transaction.atomic

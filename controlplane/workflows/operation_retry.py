@@ -208,6 +208,7 @@ NOT_RETRYABLE: Mapping[str, Message] = {
     "instance.migrate": Message("only operators migrate instances. Request the migration again."),
     "node.fence": Message("request the fencing again."),
     "snapshot.create": Message("its moment has passed. Take another snapshot."),
+    "instance.snapshot": Message("its moment has passed. Take other snapshots."),
     "volume.revert": Message("the volume may have changed since. Request the revert again."),
     "instance.rebuild": Message("its request is no longer stored. Request the rebuild again."),
 }

@@ -1,14 +1,17 @@
-"""Take a snapshot of a volume in a storage cluster, also while a guest writes to the volume."""
+"""Take a snapshot of a volume in a storage cluster, also while a guest writes to the volume.
+
+For the consistency `filesystem`, its guest is frozen meanwhile."""
 
 from collections.abc import Sequence
 from functools import partial
 
+from controlplane.compute.models import Instance
 from controlplane.kernel.db import move
 from controlplane.operations.models import Operation
 from controlplane.quotas import services as quotas
 from controlplane.storage import snapshot_evidence
-from controlplane.storage.models import SNAPSHOT, Snapshot
-from controlplane.workflows import cluster_disks, step_permits
+from controlplane.storage.models import FILESYSTEM, SNAPSHOT, Snapshot
+from controlplane.workflows import cluster_disks, snapshot_moments, step_permits
 from controlplane.workflows.workflow_types import Effect, Step, Workflow
 
 
@@ -30,7 +33,12 @@ def on_failure(operation: Operation, error: dict[str, object]) -> None:
 def take(operation: Operation) -> Effect:
     snapshot = _snapshot(operation)
     authorization = step_permits.for_snapshot(operation, snapshot)
-    snapshot.taken_at = cluster_disks.take_snapshot(authorization, snapshot, asked_at=operation.created_at)
+    if snapshot.consistency == FILESYSTEM:
+        assert snapshot.instance_id is not None, "its guest is frozen"
+        instance = Instance.objects.select_related("node").get(pk=snapshot.instance_id)
+        snapshot_moments.take(operation, authorization, instance, [snapshot])
+    else:
+        snapshot.taken_at = cluster_disks.take_snapshot(authorization, snapshot, asked_at=operation.created_at)
     return partial(_record, snapshot, jti=str(authorization.jti))
 
 

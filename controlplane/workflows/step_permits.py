@@ -5,7 +5,7 @@ requests it each time it runs; a permit that the operation already has is found 
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -14,6 +14,7 @@ from uuid import UUID
 
 from agents.protocol import agent_pb2 as pb
 from controlplane.compute.attachments import attached_volume_request, instance_with_volumes_request
+from controlplane.compute.instance_snapshots import snapshots_placement_request
 from controlplane.compute.migration import migration_request
 from controlplane.compute.models import Attachment, Instance, Migration
 from controlplane.compute.volume_moves import volume_move_request
@@ -91,6 +92,13 @@ def for_snapshot(operation: Operation, snapshot: Snapshot) -> CallAuthorization:
     make_request = partial(snapshot_placement_request, snapshot, operation=operation.kind)
     authorization = placement.call_authorization(snapshot.volume_id)
     return _authorize(operation, authorization, make_request, generation=snapshot.generation, calls_node=False)
+
+
+def for_instance_snapshots(operation: Operation, instance: Instance, volumes: Sequence[UUID]) -> CallAuthorization:
+    """Authorize the calls to storage agents for snapshots of these volumes, all decided with the instance's node."""
+    make_request = partial(snapshots_placement_request, instance, volumes)
+    authorization = placement.call_authorization(instance.pk)
+    return _authorize(operation, authorization, make_request, generation=instance.generation, calls_node=False)
 
 
 def for_attachment(operation: Operation, attachment: Attachment) -> CallAuthorization:

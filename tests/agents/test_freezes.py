@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import grpc
@@ -10,9 +11,11 @@ import pytest
 
 from agents.lab.shell import wait_until
 from agents.node.adapters.fake_guest_agent import Behaviour, FakeGuestAgent
+from agents.node.adapters.interfaces import Power
 from agents.node.errors import HypervisorUnavailable
 from agents.node.services import freezes
 from agents.node.services.freezes import FREEZES_AT_ONCE
+from agents.node.specs import FreezeLevel
 from agents.node.state_store import Freeze, StateStore
 from agents.protocol import agent_pb2 as pb
 from tests.agents import specs
@@ -23,14 +26,28 @@ from tests.limits import PATIENCE_S
 from tests.pki import Issued, TestCA, issue_controlplane
 
 
-def freeze(agent: AgentUnderTest, guest_id: str, limit_ms: int = 0) -> int:
-    request = pb.FreezeInstanceRequest(instance_id=guest_id, limit_ms=limit_ms)
+def freeze(
+    agent: AgentUnderTest,
+    guest_id: str,
+    limit_ms: int = 0,
+    level: "pb.FreezeLevel" = pb.FREEZE_LEVEL_UNSPECIFIED,
+) -> int:
+    request = pb.FreezeInstanceRequest(instance_id=guest_id, limit_ms=limit_ms, level=level)
     return int(agent.stub.FreezeInstance(request, timeout=PATIENCE_S).file_systems)
 
 
 def thaw(agent: AgentUnderTest, guest_id: str) -> tuple[int, bool]:
     answer = agent.stub.ThawInstance(pb.ThawInstanceRequest(instance_id=guest_id), timeout=PATIENCE_S)
     return answer.file_systems, answer.was_frozen
+
+
+def pause(agent: AgentUnderTest, guest_id: str, limit_ms: int = 0) -> int:
+    return freeze(agent, guest_id, limit_ms, pb.FREEZE_LEVEL_EXECUTION)
+
+
+def power_of(agent: AgentUnderTest, guest_id: str) -> "pb.Power":
+    (state,) = agent.stub.Describe(pb.DescribeRequest(ids=[guest_id])).instances
+    return state.power
 
 
 def inside(agent: AgentUnderTest, guest_id: str) -> FakeGuestAgent:
@@ -237,3 +254,78 @@ def test_guest_in_migration_is_not_frozen(pair: Pair) -> None:
     pair.begin()
     assert refusal(lambda: freeze(pair.source, str(pair.guest_id))).code == "agent.guest_moving"
     assert not is_recorded(pair.source, str(pair.guest_id))
+
+
+# ---- paused
+
+
+def test_guest_is_paused_without_its_agent_and_resumed(agent: AgentUnderTest, guest: str) -> None:
+    inside(agent, guest).behaviour = Behaviour.MISSING
+    assert pause(agent, guest) == 0
+    assert pause(agent, guest) == 0
+    assert power_of(agent, guest) == pb.POWER_PAUSED
+    assert (agent.fake.call_counts["pause"], agent.fake.call_counts["freeze"]) == (1, 0)
+    assert thaw(agent, guest) == (0, True)
+    assert power_of(agent, guest) == pb.POWER_RUNNING
+    assert thaw(agent, guest) == (0, False)
+
+
+def test_node_resumes_a_paused_guest_when_the_limit_has_passed(agent: AgentUnderTest, guest: str) -> None:
+    pause(agent, guest, limit_ms=2000)
+    wait_until(lambda: not is_recorded(agent, guest), what="the end of the pause")
+    assert power_of(agent, guest) == pb.POWER_RUNNING
+    assert thaw(agent, guest) == (0, False)
+
+
+def test_stopping_agent_resumes(agent: AgentUnderTest, guest: str) -> None:
+    pause(agent, guest)
+    agent.server.stop(grace_s=0)
+    assert agent.fake.guests[UUID(guest)].power is Power.RUNNING
+    agent.restart()
+
+
+def test_agent_that_was_killed_resumes_at_its_start(agent: AgentUnderTest, guest: str) -> None:
+    agent.stop()
+    agent.fake.guests[UUID(guest)].power = Power.PAUSED
+    store = StateStore(agent.state_dir / "ledger.sqlite")
+    store.record_freeze(UUID(guest), Freeze(freezes.now_ms() + 9000, 0, FreezeLevel.EXECUTION))
+    store.close()
+    agent.fake.fail_next("resume_domain", HypervisorUnavailable("libvirtd does not answer."))
+    agent.start()
+    wait_until(lambda: not is_recorded(agent, guest), what="the end of the pause")
+    assert power_of(agent, guest) == pb.POWER_RUNNING
+
+
+def test_guest_that_something_else_resumed_was_not_paused_throughout(agent: AgentUnderTest, guest: str) -> None:
+    pause(agent, guest)
+    agent.fake.guests[UUID(guest)].power = Power.RUNNING
+    assert thaw(agent, guest) == (0, False)
+    assert not is_recorded(agent, guest)
+
+
+def test_levels_exclude_one_another(agent: AgentUnderTest, guest: str) -> None:
+    pause(agent, guest)
+    assert refusal(lambda: freeze(agent, guest)).code == "agent.guest_frozen"
+    thaw(agent, guest)
+    freeze(agent, guest)
+    assert refusal(lambda: pause(agent, guest)).code == "agent.guest_frozen"
+    assert thaw(agent, guest) == (2, True)
+
+
+@pytest.mark.parametrize("power", [Power.OFF, Power.PAUSED])
+def test_guest_that_does_not_run_is_not_paused(agent: AgentUnderTest, guest: str, power: Power) -> None:
+    agent.fake.guests[UUID(guest)].power = power
+    assert refusal(lambda: pause(agent, guest)).code == "agent.guest_not_running"
+    assert not is_recorded(agent, guest)
+    assert agent.fake.guests[UUID(guest)].power is power
+
+
+def test_unknown_level_is_refused(agent: AgentUnderTest, guest: str) -> None:
+    assert refusal(lambda: freeze(agent, guest, level=cast(Any, 9))).code == "agent.bad_request"
+
+
+def test_paused_guest_does_not_leave(pair: Pair) -> None:
+    pause(pair.source, str(pair.guest_id))
+    assert refusal(pair.begin).code == "agent.guest_frozen"
+    thaw(pair.source, str(pair.guest_id))
+    assert pair.end_of(pair.begin()).phase == pb.MOVE_PHASE_COMPLETED

@@ -9,21 +9,28 @@ from controlplane.compute.models import INSTANCE, Instance
 from controlplane.storage.models import Volume
 from tests.api.client import Answer, Caller
 from tests.api.conftest import finish
+from tests.api.snapshots import in_cluster
 from tests.world import Cloud, make_flavor
 
 WEB = {"name": "web", "flavor": "tiny", "image": "tiny"}
-BODIES: dict[str, Any] = {"resize": {"flavor": "small"}, "rebuild": {"image": "tiny"}}
+BODIES: dict[str, Any] = {
+    "resize": {"flavor": "small"},
+    "rebuild": {"image": "tiny"},
+    "snapshot": {"name": "then", "volumes": ["kept"]},
+}
 
 
 @pytest.fixture
 def instance(api: Caller, cloud: Cloud, volume: Volume) -> Instance:
-    """With the volume `held`, beside the volume `data`."""
+    """With the volumes `held` and `kept`, which can have snapshots, beside the volume `data`."""
     make_flavor("small", vcpus=2, memory_mib=256, disk_gib=2)
     for name in ("free", "plugged"):
         api.post("ports", {"name": name, "network": "lan"})
     created = finish(api.post("instances", WEB | {"ports": ["plugged"]}))
-    finish(api.post("volumes", {"name": "held", "size_gib": 1, "near_instance": "web"}))
-    finish(api.post("instances/web/attachments", {"volume": "held"}))
+    for name in ("held", "kept"):
+        finish(api.post("volumes", {"name": name, "size_gib": 1, "near_instance": "web"}))
+        finish(api.post("instances/web/attachments", {"volume": name}))
+    in_cluster(Volume.objects.get(name="kept"))
     return Instance.objects.get(pk=created["id"])
 
 

@@ -34,6 +34,7 @@ BODIES: dict[str, Any] = {
     "instance_tunnel_open": {"tcp_port": 22},
     "instance_resize": {"flavor": "large"},
     "instance_rebuild": {"image": "tiny"},
+    "instance_snapshot": {"name": "new", "volumes": ["disk"]},
     "announcer_create": {"name": "new", "zone": "fr-idf-1", "address": "10.0.7.12:7445"},
     "attachment_create": {"volume": "spare"},
     "storage_cluster_create": {"name": "new", "zone": "fr-idf-1", "address": "10.0.7.22:7447"},
@@ -126,6 +127,7 @@ def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -
     finish(api.post("volumes", {"name": "clustered", "size_gib": 1}))
     volume = Volume.objects.get(name="clustered")
     make_snapshot(volume, name="clustered", pool=in_cluster(volume))
+    attach_clustered(api)
     api.post("networks", {"name": "spare", "cidr": "10.40.0.0/24"})
     api.post("ports", {"name": "free", "network": "lan"})
     api.post("ports", {"name": "public", "network": "lan"})
@@ -165,6 +167,13 @@ def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -
         "volume_delete": {"volume": "spare"},
         "volume_revert": {"volume": "clustered"},
     }
+
+
+def attach_clustered(api: Caller) -> None:
+    """Attach a volume that can have snapshots to the instance web."""
+    finish(api.post("volumes", {"name": "disk", "size_gib": 1, "near_instance": "web"}))
+    finish(api.post("instances/web/attachments", {"volume": "disk"}))
+    Volume.objects.filter(name="disk").update(pool=Volume.objects.get(name="clustered").pool)
 
 
 def rows() -> dict[str, str | None]:

@@ -31,7 +31,7 @@ GETS = {
     "identity_list": 6,
     "passkey_list": 6,
     "instance_list": 3,
-    "instance_get": 3,
+    "instance_get": 4,
     "instance_console_log": 13,
     "instance_placement": 3,
     "instance_metrics": 4,

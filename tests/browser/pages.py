@@ -29,7 +29,7 @@ SNAPSHOTS = (
     *("@/snapshots", "@/snapshots?name=nobody", "@/snapshots/create", "@/volumes/{data-1}/snapshots"),
     *("@/volumes/{dossiers}/snapshots", "@/snapshots/create?volume=dossiers", "@/snapshots/create?volume=data-1"),
     *(f"@/snapshots/{{avant-mise-a-jour}}{page}" for page in ("", "/edit", "/revert", "/delete")),
-    "@/volumes/create?snapshot=avant-mise-a-jour",
+    *("@/volumes/create?snapshot=avant-mise-a-jour", "@/instances/{web-1}/snapshot"),
     *("@/snapshot-schedules", "@/snapshot-schedules/new"),
     *(f"@/snapshot-schedules/{{chaque-nuit}}{page}" for page in ("", "/edit", "/delete")),
 )

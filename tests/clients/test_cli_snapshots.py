@@ -29,6 +29,7 @@ PLAN = {
     "instance": None,
 }
 SNAPSHOTS = json.loads((ROOT / "docs/reference/examples/snapshots.json").read_text())
+INSTANCES = json.loads((ROOT / "docs/reference/examples/instances.json").read_text())
 EXAMPLES = json.loads((ROOT / "docs/reference/examples/volumes.json").read_text())
 
 
@@ -39,11 +40,22 @@ def cli(tmp_path: Path, live: Live, client: Client) -> Inside:
 
 @contextmanager
 def api_of_snapshots() -> Iterator[tuple[str, list[str]]]:
-    """An API that reverts volumes and updates snapshots; what it got: paths of reverts, and bodies of updates."""
+    """An API that reverts volumes, updates snapshots and takes those of instances.
+
+    What it got: paths of reverts, and bodies of the others.
+    """
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.answer(200, SNAPSHOTS["snapshot_list"]["answer"]["body"])
+
         def do_POST(self) -> None:
+            if "/actions/snapshot" in self.path:
+                asked.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+                self.answer(202, INSTANCES["instance_snapshot"]["answer"]["body"])
+                return
             asked.append(self.path)
             self.rfile.read(int(self.headers["Content-Length"]))
             status, body = (200, PLAN) if "dry_run=true" in self.path else (202, reverted())
@@ -117,6 +129,18 @@ def test_expiry_is_removed_and_kept_when_it_is_not_named(cli: Inside) -> None:
         cli.ok("snapshot", "update", "before", "--expires", "never", **here)
         cli.ok("snapshot", "update", "before", "--name", "kept", **here)
         assert [json.loads(body) for body in asked] == [{"expires_at": None}, {"name": "kept"}]
+
+
+def test_snapshots_of_an_instance_are_asked_for_and_listed_by_their_group(cli: Inside) -> None:
+    with api_of_snapshots() as (url, asked):
+        words = ("instance", "snapshot", "web-1", "--name", "then", "--consistency", "filesystem", "--no-wait")
+        shown = cli.ok(*words, "--volume", "data", "-o", "json", ANDROMEDE_URL=url).json
+        assert json.loads(asked[0]) == {"name": "then", "consistency": "filesystem", "volumes": ["data"]}
+        group = INSTANCES["instance_snapshot"]["answer"]["body"]["group"]
+        assert f"group={group}" in asked[1]
+        assert [each["id"] for each in shown] == [
+            each["id"] for each in SNAPSHOTS["snapshot_list"]["answer"]["body"]["items"]
+        ]
 
 
 def test_snapshot_schedule_is_created_changed_and_deleted(cli: Inside) -> None:

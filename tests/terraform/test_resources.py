@@ -223,7 +223,10 @@ LIVES = [
     Life(
         "andromede_volume_snapshot.it",
         "snapshots",
-        block("volume_snapshot", 'name = "one"', "volume = andromede_volume.a.id", 'labels = { env = "test" }'),
+        block(
+            "volume_snapshot",
+            *('name = "one"', "volume = andromede_volume.a.id", 'consistency = "crash"', 'labels = { env = "test" }'),
+        ),
         block(
             "volume_snapshot",
             *('name = "two"', 'volume = "a"', 'expires_at = "2099-01-01T13:00:00+01:00"', 'labels = { env = "prod" }'),

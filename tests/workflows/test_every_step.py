@@ -56,7 +56,14 @@ from tests.workflows.helpers import (
     then,
     undone_twice,
 )
-from tests.workflows.snapshots import ask_clone, ask_revert, ask_snapshot, cluster, delete_snapshot
+from tests.workflows.instance_snapshots import ask_snapshots, make_clustered
+from tests.workflows.snapshots import (
+    ask_clone,
+    ask_revert,
+    ask_snapshot,
+    cluster,
+    delete_snapshot,
+)
 from tests.world import Cloud, make_flavor, make_image, run, run_next_attempt
 
 Ask = Callable[[], Operation]
@@ -191,6 +198,17 @@ def take_snapshot(cloud: Cloud) -> Ask:
     return lambda: ask_snapshot(cloud, volume)[1]
 
 
+def take_snapshots(cloud: Cloud) -> Ask:
+    """Pause a guest that runs for the snapshots."""
+    instance = make_clustered(cloud)
+    return lambda: ask_snapshots(cloud, instance)[1]
+
+
+def take_frozen_snapshots(cloud: Cloud) -> Ask:
+    instance = make_clustered(cloud)
+    return lambda: ask_snapshots(cloud, instance, consistency="filesystem")[1]
+
+
 def remove_snapshot(cloud: Cloud) -> Ask:
     snapshot = _snapshot(cloud)
     return lambda: delete_snapshot(cloud, snapshot)
@@ -287,6 +305,8 @@ CASES = (
     Case("volume.attach", attach_volume, ("plug",)),
     Case("volume.detach", detach_volume, ("unplug",)),
     Case("snapshot.create", take_snapshot, ("snapshot",)),
+    Case("instance.snapshot", take_snapshots, ("snapshots",)),
+    Case("instance.snapshot", take_frozen_snapshots, ("snapshots",)),
     Case("snapshot.delete", remove_snapshot, ("snapshot",)),
 )
 # The same workflows of an instance that boots from a volume.

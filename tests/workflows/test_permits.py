@@ -62,7 +62,7 @@ FREE = {
     "RemoveDeparture",
 }
 # Operations whose calls go to the storage agent alone, as the permits for a node do then.
-OF_CLUSTERS = {"snapshot.create", "volume.revert"}
+OF_CLUSTERS = {"snapshot.create", "instance.snapshot", "volume.revert"}
 STOPS = (pb.POWER_OFF, pb.POWER_SHUTDOWN)
 Call = tuple[str, Any]
 

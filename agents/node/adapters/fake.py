@@ -442,6 +442,11 @@ class FakeHypervisor:
         with self._node.call("thaw"):
             return self._with_agent(guest_id).thaw(guest_id)
 
+    def pause(self, guest_id: UUID) -> None:
+        with self._node.call("pause"):
+            self._with_agent(guest_id)
+            self._node.guests[guest_id].power = Power.PAUSED
+
     def subscribe(self, listener: Callable[[UUID], None]) -> None:
         self._node.listen(listener)
 

@@ -496,6 +496,13 @@ class Hypervisor(Protocol):
     def thaw(self, guest_id: UUID, *, answer_s: int) -> int:
         """Thaw the file systems; return the number of those that were frozen. Duration and errors as of `freeze`."""
 
+    def pause(self, guest_id: UUID) -> None:
+        """Pause the running guest, which keeps its memory; `resume_domain` resumes it.
+
+        Raises:
+            GuestNotRunning: it is off, or paused for another reason.
+        """
+
     def subscribe(self, listener: Callable[[UUID], None]) -> None:
         """Call `listener(guest_id)` after each change of a guest's state. It must return at once."""
 

@@ -35,7 +35,7 @@ from agents.node.adapters.interfaces import (
     guest_name,
 )
 from agents.node.adapters.libvirt_connection import LibvirtConnection
-from agents.node.adapters.libvirt_guest_agent import GuestAgents
+from agents.node.adapters.libvirt_guest_agent import GuestAgents, suspend
 from agents.node.adapters.libvirt_states import STARTING, guest_state
 from agents.node.adapters.volume_secrets import TRAIT as RBD_TRAIT
 from agents.node.adapters.volume_secrets import VolumeSecrets
@@ -343,6 +343,11 @@ class LibvirtHypervisor:
 
     def thaw(self, guest_id: UUID, *, answer_s: int) -> int:
         return self._agents.thaw(guest_id, answer_s=answer_s)
+
+    def pause(self, guest_id: UUID) -> None:
+        self._on_probation.pop(guest_id, None)  # KVM has not stopped it
+        with self.connection.use() as connection:
+            suspend(guest_id, find(connection, guest_id))
 
     def subscribe(self, listener: Callable[[UUID], None]) -> None:
         self._listeners.append(listener)

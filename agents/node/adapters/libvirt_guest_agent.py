@@ -81,6 +81,13 @@ class GuestAgents:
         self._states[UUID(bytes=domain.UUID())] = STATES.get(state, GuestAgent.UNKNOWN)
 
 
+def suspend(guest_id: UUID, domain: Any) -> None:
+    """Pause the running guest. Raises GuestNotRunning; `domain` None: the guest is not defined."""
+    if domain is None or domain.state()[0] != libvirt.VIR_DOMAIN_RUNNING:
+        raise GuestNotRunning(guest_id)
+    domain.suspend()
+
+
 def _translated(guest_id: UUID, error: Any) -> AgentError:
     code = error.get_error_code()
     if code in NOT_RUNNING:

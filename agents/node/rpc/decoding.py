@@ -19,6 +19,7 @@ from agents.node.specs import (
     MIN_FREEZE_MS,
     AttachmentSpec,
     ConsoleSpec,
+    FreezeLevel,
     GuestData,
     ImageSpec,
     IncomingAttachment,
@@ -91,6 +92,11 @@ CONVERGENCES = {
     pb.CONVERGENCE_UNSPECIFIED: Convergence.AUTO_CONVERGE,
     pb.CONVERGENCE_AUTO_CONVERGE: Convergence.AUTO_CONVERGE,
     pb.CONVERGENCE_NONE: Convergence.NONE,
+}
+FREEZE_LEVELS = {
+    pb.FREEZE_LEVEL_UNSPECIFIED: FreezeLevel.FILE_SYSTEMS,
+    pb.FREEZE_LEVEL_FILE_SYSTEMS: FreezeLevel.FILE_SYSTEMS,
+    pb.FREEZE_LEVEL_EXECUTION: FreezeLevel.EXECUTION,
 }
 POWERS = {pb.POWER_RUNNING: Power.RUNNING, pb.POWER_SHUTDOWN: Power.SHUTDOWN, pb.POWER_OFF: Power.OFF}
 METADATA_ACCESS = {
@@ -283,6 +289,10 @@ def deadline_s(message: pb.EnsureDepartureRequest) -> int:
 
 def freeze_limit_ms(message: pb.FreezeInstanceRequest) -> int:
     return within("limit_ms", message.limit_ms or MAX_FREEZE_MS, MIN_FREEZE_MS, MAX_FREEZE_MS)
+
+
+def freeze_level(message: pb.FreezeInstanceRequest) -> FreezeLevel:
+    return _choice("level", message.level, FREEZE_LEVELS)
 
 
 def _peer(field: str, message: pb.Peer) -> Peer:

@@ -260,11 +260,9 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         return encoding.quarantine(quarantine.remove(self._node, self._bounded(request.subject)))
 
     def FreezeInstance(self, request: pb.FreezeInstanceRequest, context: grpc.ServicerContext) -> pb.FrozenState:
-        instance_id, limit_ms = (
-            decoding.identifier("instance_id", request.instance_id),
-            decoding.freeze_limit_ms(request),
-        )
-        return pb.FrozenState(file_systems=self._freezes.freeze(instance_id, limit_ms=limit_ms))
+        instance_id = decoding.identifier("instance_id", request.instance_id)
+        limit_ms, level = decoding.freeze_limit_ms(request), decoding.freeze_level(request)
+        return pb.FrozenState(file_systems=self._freezes.freeze(instance_id, limit_ms=limit_ms, level=level))
 
     def ThawInstance(self, request: pb.ThawInstanceRequest, context: grpc.ServicerContext) -> pb.ThawedState:
         return encoding.thawed(self._freezes.thaw(decoding.identifier("instance_id", request.instance_id)))

@@ -1,9 +1,10 @@
-"""Freezes: the file systems of a guest stand still for some seconds, so that snapshots of its disks are consistent.
+"""Freezes: a guest stands still for some seconds, so that snapshots of its disks are consistent, or of one moment.
 
-A freeze is recorded before the guest is asked, and forgotten when the guest has confirmed the thaw or has stopped.
-While it is recorded, the node thaws: at a call, when the limit has passed, when the agent stops or starts, and after a
-failure again and again. A guest whose agent does not answer delays none of this for others: each freeze keeps its slot
-until the first attempt to thaw has ended, and later attempts have a thread of their own.
+Its agent freezes its file systems, or the hypervisor pauses it. A freeze is recorded before the guest is asked, and
+forgotten when the guest has confirmed the thaw, was resumed or has stopped. While it is recorded, the node thaws: at a
+call, when the limit has passed, when the agent stops or starts, and after a failure again and again. A guest whose
+agent does not answer delays none of this for others: each freeze keeps its slot until the first attempt to thaw has
+ended, and later attempts have a thread of their own.
 """
 
 import logging
@@ -12,12 +13,12 @@ import time
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from agents.node.adapters.interfaces import Power
+from agents.node.adapters.interfaces import Power, guest_name
 from agents.node.context import Node
 from agents.node.errors import AgentError, Exhausted, GuestAgentMissing, GuestAgentSilent, GuestFrozen, GuestNotRunning
 from agents.node.services import migration_state
 from agents.node.services.guest_event_thread import GuestEventThread
-from agents.node.specs import MAX_FREEZE_MS
+from agents.node.specs import MAX_FREEZE_MS, FreezeLevel
 from agents.node.state_store import Freeze
 
 log = logging.getLogger(__name__)
@@ -71,8 +72,10 @@ class Freezes(GuestEventThread):
         super().__init__("freezes", poll_interval_s=poll_interval_s)
         self.schedule_check(None)
 
-    def freeze(self, instance_id: UUID, *, limit_ms: int) -> int:
-        """Freeze the guest's file systems until `thaw`, or for `limit_ms`. Returns their number, as the guest says.
+    def freeze(self, instance_id: UUID, *, limit_ms: int, level: FreezeLevel = FreezeLevel.FILE_SYSTEMS) -> int:
+        """Freeze the guest until `thaw`, or for `limit_ms`.
+
+        Returns the number of its frozen file systems, as the guest says; 0 if it is paused.
 
         Raises:
             NotFound, GuestNotRunning, GuestMigrating, GuestMigrated
@@ -84,13 +87,13 @@ class Freezes(GuestEventThread):
             self._node.state_store.instances.require(instance_id)
             present = self._node.state_store.freeze(instance_id)
             if present is None:
-                return self._begin(instance_id, limit_ms)
-            if present.file_systems is None or is_over(present):
+                return self._begin(instance_id, limit_ms, level)
+            if present.file_systems is None or is_over(present) or present.level is not level:
                 raise GuestFrozen(instance_id)
             return present.file_systems
 
     def thaw(self, instance_id: UUID) -> ThawStatus:
-        """Thaw the guest's file systems; one that is not frozen is not asked.
+        """Thaw the guest; one that is not frozen is not asked.
 
         Raises:
             NotFound
@@ -101,7 +104,9 @@ class Freezes(GuestEventThread):
             present = self._node.state_store.freeze(instance_id)
             if present is None:
                 return ThawStatus(0, was_frozen=False)
-            was_frozen = present.file_systems is not None and not is_over(present)
+            was_frozen = (
+                present.file_systems is not None and not is_over(present) and self._stands(instance_id, present)
+            )
             file_systems = self._thaw(instance_id)
             if file_systems is None:
                 return ThawStatus(0, was_frozen=False)
@@ -128,10 +133,10 @@ class Freezes(GuestEventThread):
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _begin(self, instance_id: UUID, limit_ms: int) -> int:
+    def _begin(self, instance_id: UUID, limit_ms: int, level: FreezeLevel) -> int:
         if not self._slots.acquire(blocking=False):
             raise Exhausted(f"The limit of {FREEZES_AT_ONCE} frozen guests of this node is reached. Try again later.")
-        window, freeze = _Window(), Freeze(now_ms() + limit_ms)
+        window, freeze = _Window(), Freeze(now_ms() + limit_ms, level=level)
         window.timer = threading.Timer(limit_ms / 1000, self._expire, (instance_id, window))
         window.timer.daemon = True
         with self._guard:
@@ -147,14 +152,18 @@ class Freezes(GuestEventThread):
             raise
 
     def _ask(self, instance_id: UUID, freeze: Freeze, *, answer_s: int) -> int:
-        """Ask the guest to freeze, and record its answer. The freeze is forgotten if it surely never began."""
+        """Ask the guest to freeze, or pause it, and record that. The freeze is forgotten if it surely never began."""
+        hypervisor, file_systems = self._node.adapters.hypervisor, 0
         try:
-            file_systems = self._node.adapters.hypervisor.freeze(instance_id, answer_s=answer_s)
+            if freeze.level is FreezeLevel.EXECUTION:
+                hypervisor.pause(instance_id)
+            else:
+                file_systems = hypervisor.freeze(instance_id, answer_s=answer_s)
         except (GuestAgentMissing, GuestNotRunning):
             self._node.state_store.forget_freeze(instance_id)
             raise
         if is_over(freeze):
-            raise GuestAgentSilent(instance_id)
+            raise GuestFrozen(instance_id) if freeze.level is FreezeLevel.EXECUTION else GuestAgentSilent(instance_id)
         self._node.state_store.record_freeze(instance_id, replace(freeze, file_systems=file_systems))
         return file_systems
 
@@ -196,15 +205,27 @@ class Freezes(GuestEventThread):
 
     def _thaw(self, instance_id: UUID) -> int | None:
         """Thaw the guest and forget the freeze. Returns the number of its file systems; None: it does not run."""
-        file_systems = None
+        file_systems, freeze = None, self._node.state_store.freeze(instance_id)
         if not self._is_off(instance_id):
-            file_systems = self._node.adapters.hypervisor.thaw(instance_id, answer_s=THAW_ANSWER_S)
+            file_systems = self._wake(instance_id, freeze)
         self._node.state_store.forget_freeze(instance_id)
         self._retries.pop(instance_id, None)
         window = self._windows.get(instance_id)
         if window is not None:
             self._close(instance_id, window)
         return file_systems
+
+    def _wake(self, instance_id: UUID, freeze: Freeze | None) -> int:
+        hypervisor = self._node.adapters.hypervisor
+        if freeze is not None and freeze.level is FreezeLevel.EXECUTION:
+            hypervisor.resume_domain(guest_name(instance_id))
+            return 0
+        return hypervisor.thaw(instance_id, answer_s=THAW_ANSWER_S)
+
+    def _stands(self, instance_id: UUID, freeze: Freeze) -> bool:
+        """Return whether a paused guest still is paused: something else may have resumed it."""
+        state = self._node.adapters.hypervisor.state(instance_id)
+        return freeze.level is not FreezeLevel.EXECUTION or (state is not None and state.power is Power.PAUSED)
 
     def _is_off(self, instance_id: UUID) -> bool:
         state = self._node.adapters.hypervisor.state(instance_id)

@@ -22,6 +22,7 @@ INSTANCE_METADATA = "instance-metadata"  # labels and identity documents reach g
 LISTED_SUBNETS = "listed-subnets"  # subnets and new addresses of ports are taken from the signed list
 DHCP_OPTIONS = "dhcp-options"  # NTP servers, search domains and static routes of listed subnets reach guests
 IO_LIMITS = "io-limits"  # the limits of volumes hold, and `volume.retype` changes them
+GUEST_PAUSE = "guest-pause"  # a freeze can pause a guest, so that snapshots of its disks are of one moment
 LIVE_MIGRATION = "live-migration"  # guests may move here from others of the same kind, and to them
 COLD_MIGRATION = "cold-migration"  # the same for guests that are off
 VOLUME_COPY = "volume-copy"  # volumes are copied to other places
@@ -32,6 +33,7 @@ OF_EACH_AGENT = (  # of this release
     DHCP_OPTIONS,
     IO_LIMITS,
     VOLUME_COPY,
+    GUEST_PAUSE,
 )
 
 

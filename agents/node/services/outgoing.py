@@ -72,6 +72,7 @@ class OutgoingMigrations:
             move = node.state_store.migration(subject.id)
             is_known = move is not None and move.generation == subject.generation
             if not is_known:
+                freezes.check_not_frozen(node, subject.id)
                 self._check_movable(subject, spec)
             with node.state_store.transaction():
                 node.state_store.departures.accept(subject, spec, uses=())

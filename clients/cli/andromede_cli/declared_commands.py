@@ -75,6 +75,7 @@ FILTERS: dict[str, Any] = {
     "volume": Annotated[
         str | None, typer.Option("--volume", help=_("Filter by volume."), autocompletion=names("volumes.list"))
     ],
+    "group": Annotated[str | None, typer.Option("--group", help=_("Filter by group: its id."))],
     "kind": Annotated[str | None, typer.Option("--kind", help=_("Filter by kind."))],
     "engine": Annotated[str | None, typer.Option("--engine", help=_("Filter by engine: folder or rbd."))],
     "role": Annotated[str | None, typer.Option("--role", help=_("Filter by role."))],

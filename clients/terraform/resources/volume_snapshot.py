@@ -5,7 +5,7 @@ from typing import Any
 
 from clients.terraform.cloud import Document, project_path
 from clients.terraform.resources.base import ApiResource
-from clients.terraform.resources.common import CREATED_AT, ID, LABELS, PROJECT, name_attribute, refer
+from clients.terraform.resources.common import CREATED_AT, ID, LABELS, PROJECT, name_attribute, one_of, refer
 from clients.terraform.runtime.durations import Timeouts
 from clients.terraform.runtime.provider import Plan
 from clients.terraform.runtime.schema import NUMBER, STRING, Attribute, Schema
@@ -14,7 +14,7 @@ from clients.terraform.runtime.values import Value, Values
 
 class VolumeSnapshotResource(ApiResource):
     name, kind, noun = "volume_snapshot", "snapshots", "snapshot"
-    sent = ("volume", "name", "expires_at", "labels")
+    sent = ("volume", "name", "consistency", "expires_at", "labels")
     patched = ("name", "expires_at", "labels")
     timeouts = Timeouts(create=1800, delete=1800)
     schema = Schema(
@@ -41,7 +41,12 @@ class VolumeSnapshotResource(ApiResource):
             ),
             "zone": Attribute(type=STRING, description="The zone that it is in.", computed=True),
             "consistency": Attribute(
-                type=STRING, description="`crash`: the content is as after a power cut.", computed=True
+                type=STRING,
+                description="`crash`: the content is as after a power cut. `filesystem`: the file systems of the guest "
+                "that has the volume are frozen meanwhile, by qemu-guest-agent. A change makes a new snapshot.",
+                default="crash",
+                checks=(one_of("crash", "filesystem"),),
+                replace=True,
             ),
             "taken_at": Attribute(type=STRING, description="When it was taken (RFC 3339).", computed=True),
             "created_at": CREATED_AT,

@@ -78,6 +78,14 @@ class AgentGuest:
         request = pb.FreezeInstanceRequest(instance_id=self.id, limit_ms=limit_ms)
         return int(self.agent.stub.FreezeInstance(request, timeout=PATIENCE_S).file_systems)
 
+    def pause(self, limit_ms: int = 0) -> None:
+        level = pb.FREEZE_LEVEL_EXECUTION
+        request = pb.FreezeInstanceRequest(instance_id=self.id, limit_ms=limit_ms, level=level)
+        self.agent.stub.FreezeInstance(request, timeout=PATIENCE_S)
+
+    def power(self) -> "pb.Power":
+        return self.agent.state(self.id).power
+
     def thaw(self) -> tuple[int, bool]:
         answer = self.agent.stub.ThawInstance(pb.ThawInstanceRequest(instance_id=self.id), timeout=PATIENCE_S)
         return answer.file_systems, answer.was_frozen
@@ -134,6 +142,18 @@ def test_node_thaws_when_the_limit_has_passed(guest: AgentGuest) -> None:
     assert guest.freeze(limit_ms=2000) == 1
     wait_until(lambda: guest.thaws() > before, what="the thaw by the node")
     assert guest.thaw() == (0, False)
+
+
+def test_guest_is_paused_and_resumed(guest: AgentGuest) -> None:
+    before = guest.ssh("cat /proc/sys/kernel/random/boot_id")
+    guest.pause()
+    assert guest.power() == pb.POWER_PAUSED
+    assert guest.thaw() == (0, True)
+    assert guest.power() == pb.POWER_RUNNING
+    guest.pause(limit_ms=2000)
+    wait_until(lambda: guest.power() == pb.POWER_RUNNING, what="the end of the pause by the node")
+    assert guest.thaw() == (0, False)
+    assert guest.ssh("cat /proc/sys/kernel/random/boot_id") == before
 
 
 def test_agent_that_was_killed_thaws_at_its_start(guest: AgentGuest) -> None:

@@ -231,6 +231,11 @@ def attachments(story: SampleCloud) -> None:
     attached = story.done(book.show(ada, "attachment_create"))
     book.show(ada, "attachment_list")
     book.show(ada, "attachment_get", attachment=attached["id"])
+    volume = Volume.objects.get(name="data")
+    pool = in_cluster(volume)
+    story.machine.report_power()
+    ended(book.show(ada, "instance_snapshot"))
+    out_of_cluster(volume, pool)
     story.done(book.show(ada, "attachment_delete", attachment=attached["id"]))
 
 

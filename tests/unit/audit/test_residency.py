@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from controlplane.audit.residency import History, Problem, history
+from controlplane.audit.residency import History, Problem, disks_of, history
 
 RESOURCE, OTHER = "vm-1", "vm-2"
 DISK = "disk-1"
@@ -319,6 +319,15 @@ def test_snapshot_ends_with_its_erasure_whatever_moment_its_cluster_states(state
         ("", at(1.1), at(3.1), "claimed", True)
     ]
     assert spans(history([*taken, copy("erased", 1)], RESOURCE), "snapshot") == [], "it was nowhere for any time"
+
+
+def test_permit_for_snapshots_of_an_instance_is_about_each_of_them_and_not_about_the_instance() -> None:
+    group = snapshot_permit("p1", 0, op="instance.snapshot", resource=OTHER, snapshots=["another", RESOURCE])
+    records = [decision(), group, copy("taken", 1, jti="p1", at=text(1))]
+    assert spans(history(records, RESOURCE), "snapshot") == [("", at(1), None, "claimed", True)]
+    assert spans(history([decision(), group], RESOURCE), "snapshot") == [("", at(0), None, "claimed", True)]
+    assert history(records, OTHER).intervals == ()
+    assert disks_of(records, OTHER) == set()
 
 
 def test_snapshot_may_be_there_from_its_permit_on() -> None:

@@ -26,7 +26,15 @@ from andromede_cli.command import (
     labels_of,
     parameter,
 )
-from andromede_cli.commands import console, console_log, instance_identity, metrics, ssh, tunnel
+from andromede_cli.commands import (
+    console,
+    console_log,
+    instance_identity,
+    instance_snapshot,
+    metrics,
+    ssh,
+    tunnel,
+)
 from andromede_cli.commands.public_addresses import public_addresses_of
 from andromede_cli.completion import names
 from andromede_cli.declared_commands import (
@@ -160,6 +168,7 @@ def register(app: typer.Typer) -> None:
         action_command(instances, name, help, call, "INSTANCE...")
     command(instances, "resize", _("Change its flavor; it must be stopped."), WAIT, DRY_RUN)(resize)
     command(instances, "rebuild", _("Rebuild its root disk from an image."), WAIT, SURE, DRY_RUN)(rebuild)
+    instance_snapshot.register(instances)
     _register_groups(instances)
     _register_moves(instances)
     console.register(instances)

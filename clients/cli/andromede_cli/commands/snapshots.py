@@ -25,6 +25,8 @@ COLUMNS = [
     Column("GiB", "size_gib"),
     Column(_("taken"), "taken_at"),
     Column(_("expires"), "expires_at"),
+    Column(_("consistency"), "consistency", is_wide=True),
+    Column(_("group"), "group", is_wide=True),
     Column(_("schedule"), "schedule.name", is_wide=True),
     Column(_("zone"), "zone", is_wide=True),
     LABELS,
@@ -47,6 +49,14 @@ Expires = Annotated[
         show_default=False,
     ),
 ]
+Consistency = Annotated[
+    str | None,
+    typer.Option(
+        "--consistency",
+        help=_("crash: as after a power cut; filesystem: file systems are frozen. Default: crash."),
+        show_default=False,
+    ),
+]
 NewExpires = Annotated[
     str | None,
     typer.Option("--expires", help=_("Delete it in 12h, 7d or 4w, at a moment (RFC 3339), or never.")),
@@ -56,7 +66,7 @@ NEVER = "never"
 
 def register(app: typer.Typer) -> None:
     snapshots = group(_("Snapshots of volumes: their content at one moment."))
-    filters = ("name", "state", "volume", "zone", "labels", "created_after")
+    filters = ("name", "state", "volume", "group", "zone", "labels", "created_after")
     list_command(snapshots, _("The snapshots of the project."), "snapshots.list", COLUMNS, *filters)
     show_command(snapshots, _("A snapshot."), "snapshots.get", "SNAPSHOT")
     command(snapshots, "create", _("Take a snapshot of a volume, also while a guest uses it."), WAIT, DRY_RUN)(create)
@@ -66,9 +76,21 @@ def register(app: typer.Typer) -> None:
     app.add_typer(snapshots, name="snapshot")
 
 
-def create(me: Session, volume: Volume, name: Name, expires: Expires = None, label: LabelsOption = None) -> None:
+def create(
+    me: Session,
+    volume: Volume,
+    name: Name,
+    consistency: Consistency = None,
+    expires: Expires = None,
+    label: LabelsOption = None,
+) -> None:
     answer = me.client.snapshots.create(
-        volume=volume, name=name, expires_at=_moment(expires), labels=labels_of(label), dry_run=me.is_dry_run
+        volume=volume,
+        name=name,
+        consistency=consistency,
+        expires_at=parse_expiry(expires),
+        labels=labels_of(label),
+        dry_run=me.is_dry_run,
     )
     me.finish(answer, lambda: me.client.snapshots.get(answer.id))
 
@@ -79,12 +101,12 @@ def update(
     labels = labels_of(label, is_patch=True)
     me.show(
         me.client.snapshots.update(
-            snapshot, name=name, expires_at=_moment(expires), labels=labels, dry_run=me.is_dry_run
+            snapshot, name=name, expires_at=parse_expiry(expires), labels=labels, dry_run=me.is_dry_run
         )
     )
 
 
-def _moment(text: str | None) -> datetime | None:
+def parse_expiry(text: str | None) -> datetime | None:
     """Return the moment of the text: a length from now, or a moment, in UTC unless it has an offset.
 
     None: it is not given. NULL: never.

@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.instances import AddressPort as AddressPort
     from andromede_sdk.models.instances import Console as Console
     from andromede_sdk.models.instances import Instance as Instance
+    from andromede_sdk.models.instances import InstanceSnapshotsWithOperation as InstanceSnapshotsWithOperation
     from andromede_sdk.models.instances import InstanceWithActions as InstanceWithActions
     from andromede_sdk.models.instances import InstanceWithOperation as InstanceWithOperation
     from andromede_sdk.models.instances import Migration as Migration
@@ -323,6 +324,7 @@ PLACES = {
     "IncidentOfNode": "andromede_sdk.models.incidents",
     "Instance": "andromede_sdk.models.instances",
     "InstanceSecurityGroups": "andromede_sdk.models.security_groups",
+    "InstanceSnapshotsWithOperation": "andromede_sdk.models.instances",
     "InstanceWithActions": "andromede_sdk.models.instances",
     "InstanceWithOperation": "andromede_sdk.models.instances",
     "Interval": "andromede_sdk.models.resources",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.attachments import Attachment
     from andromede_sdk.models.common import Condition, Error, IoLimits, Named
     from andromede_sdk.models.operations import Operation
+    from andromede_sdk.models.snapshots import Snapshot
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -87,6 +88,16 @@ class Instance(Model):
     classifications: list[str]
     addresses: list[Address]
     attachments: list[Attachment]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class InstanceSnapshotsWithOperation(Model):
+    """Snapshots of the disks of an instance that are taken at one moment: all of them, or none."""
+
+    group: str
+    consistency: str
+    snapshots: list[Snapshot]
+    operation: Operation
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -17,8 +17,11 @@ class Snapshot(Model):
     """A snapshot of a volume.
 
     `schedule`: what took it; null: a request, or a schedule that is deleted. `size_gib`: of the volume at that
-    moment. `consistency`: `crash`, as after a power cut. `taken_at`: null until the storage cluster has taken it.
-    `expires_at`: when it is deleted; null: never."""
+    moment. `consistency`: `crash`, as after a power cut, or `filesystem`: file systems were frozen, or unmounted by a
+    shutdown. `group`: common to the snapshots of an instance's disks that were taken at one moment; null: it was taken
+    alone. `instance`: the id of the instance that had the disk then, if the snapshot was taken of the instance or with
+    its file systems frozen. `taken_at`: null until the storage cluster has taken it. `expires_at`: when it is deleted;
+    null: never."""
 
     id: str
     name: str
@@ -35,6 +38,8 @@ class Snapshot(Model):
     zone: str
     size_gib: int
     consistency: str
+    group: str | None
+    instance: str | None
     classifications: list[str]
     taken_at: datetime | None
     expires_at: datetime | None
@@ -55,9 +60,12 @@ class SnapshotWithActions(Model):
     """A snapshot of a volume.
 
     `schedule`: what took it; null: a request, or a schedule that is deleted. `size_gib`: of the volume at that
-    moment. `consistency`: `crash`, as after a power cut. `taken_at`: null until the storage cluster has taken it.
-    `expires_at`: when it is deleted; null: never. `allowed_actions`: the actions possible in its state and its
-    volume's; the caller also needs permission."""
+    moment. `consistency`: `crash`, as after a power cut, or `filesystem`: file systems were frozen, or unmounted by a
+    shutdown. `group`: common to the snapshots of an instance's disks that were taken at one moment; null: it was taken
+    alone. `instance`: the id of the instance that had the disk then, if the snapshot was taken of the instance or with
+    its file systems frozen. `taken_at`: null until the storage cluster has taken it. `expires_at`: when it is deleted;
+    null: never. `allowed_actions`: the actions possible in its state and its volume's; the caller also needs
+    permission."""
 
     id: str
     name: str
@@ -74,6 +82,8 @@ class SnapshotWithActions(Model):
     zone: str
     size_gib: int
     consistency: str
+    group: str | None
+    instance: str | None
     classifications: list[str]
     taken_at: datetime | None
     expires_at: datetime | None
@@ -86,8 +96,11 @@ class SnapshotWithOperation(Model):
     """A snapshot of a volume.
 
     `schedule`: what took it; null: a request, or a schedule that is deleted. `size_gib`: of the volume at that
-    moment. `consistency`: `crash`, as after a power cut. `taken_at`: null until the storage cluster has taken it.
-    `expires_at`: when it is deleted; null: never."""
+    moment. `consistency`: `crash`, as after a power cut, or `filesystem`: file systems were frozen, or unmounted by a
+    shutdown. `group`: common to the snapshots of an instance's disks that were taken at one moment; null: it was taken
+    alone. `instance`: the id of the instance that had the disk then, if the snapshot was taken of the instance or with
+    its file systems frozen. `taken_at`: null until the storage cluster has taken it. `expires_at`: when it is deleted;
+    null: never."""
 
     id: str
     name: str
@@ -104,6 +117,8 @@ class SnapshotWithOperation(Model):
     zone: str
     size_gib: int
     consistency: str
+    group: str | None
+    instance: str | None
     classifications: list[str]
     taken_at: datetime | None
     expires_at: datetime | None

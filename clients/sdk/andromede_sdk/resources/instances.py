@@ -516,6 +516,46 @@ class Instances(Resource):
             ),
         )
 
+    def snapshot(
+        self,
+        instance: str,
+        *,
+        name: str,
+        consistency: str | None = None,
+        volumes: Sequence[str] | None = None,
+        expires_at: Moment | None = None,
+        labels: Mapping[str, str] | None = None,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+    ) -> models.InstanceSnapshotsWithOperation:
+        """POST /v1/projects/{project}/instances/{instance}/actions/snapshot
+
+        Snapshots to take of the disks of an instance at one moment.
+
+        `name`: of the snapshot of a single disk; those of several have the names of their volumes appended. `consistency`:
+        `crash`, as after a power cut: the guest is paused while snapshots of several disks are taken; or `filesystem`: its
+        guest agent freezes the file systems meanwhile. `volumes`: the disks; without it, all of them. `expires_at`: when
+        the snapshots are deleted; without it, they are kept.
+        `dry_run`: true: only return what would happen; nothing is written.
+        """
+        return self._scope.one(
+            models.InstanceSnapshotsWithOperation,
+            Ask(
+                "POST",
+                "/v1/projects/{project}/instances/{instance}/actions/snapshot",
+                names={"instance": instance},
+                query={"dry_run": dry_run or None},
+                body={
+                    "name": name,
+                    "consistency": consistency,
+                    "volumes": volumes,
+                    "expires_at": expires_at,
+                    "labels": labels,
+                },
+                key=idempotency_key,
+            ),
+        )
+
     def start(
         self,
         instance: str,

@@ -15,6 +15,8 @@ class Snapshots(Resource):
         name: str | None = None,
         state: str | None = None,
         volume: str | None = None,
+        group: str | None = None,
+        instance: str | None = None,
         zone: str | None = None,
         created_after: Moment | None = None,
         labels: Labels | None = None,
@@ -26,6 +28,8 @@ class Snapshots(Resource):
         `name`: The snapshot of this name.
         `state`: One of building, available, error.
         `volume`: The snapshots of this volume, by id or name.
+        `group`: The snapshots that were taken of an instance together: their `group`.
+        `instance`: The snapshots that were taken of the instance with this id.
         `zone`: The snapshots in this zone.
         `created_after`: Created after this time (RFC 3339).
         `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all terms must match.
@@ -41,6 +45,8 @@ class Snapshots(Resource):
                     "name": name,
                     "state": state,
                     "volume": volume,
+                    "group": group,
+                    "instance": instance,
                     "zone": zone,
                     "created_after": created_after,
                     "labels": labels,
@@ -55,6 +61,7 @@ class Snapshots(Resource):
         *,
         volume: str,
         name: str,
+        consistency: str | None = None,
         expires_at: Moment | None = None,
         labels: Mapping[str, str] | None = None,
         dry_run: bool = False,
@@ -63,6 +70,9 @@ class Snapshots(Resource):
         """POST /v1/projects/{project}/snapshots
 
         A snapshot to take of a volume. `expires_at`: when it is deleted; without it, it is kept.
+
+        `consistency`: `crash`, as after a power cut, or `filesystem`: the file systems of the guest that has the volume are
+        frozen meanwhile, by its guest agent.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
@@ -71,7 +81,13 @@ class Snapshots(Resource):
                 "POST",
                 "/v1/projects/{project}/snapshots",
                 query={"dry_run": dry_run or None},
-                body={"volume": volume, "name": name, "expires_at": expires_at, "labels": labels},
+                body={
+                    "volume": volume,
+                    "name": name,
+                    "consistency": consistency,
+                    "expires_at": expires_at,
+                    "labels": labels,
+                },
                 key=idempotency_key,
             ),
         )

@@ -8,6 +8,8 @@ from rest_framework.response import Response
 from controlplane.api.base_views import ProjectView
 from controlplane.api.v1.operations.schemas import add_operation, with_operation
 from controlplane.api.v1.snapshots.schemas import (
+    InstanceSnapshotIn,
+    InstanceSnapshotsOut,
     SnapshotActionOut,
     SnapshotIn,
     SnapshotOut,
@@ -15,9 +17,11 @@ from controlplane.api.v1.snapshots.schemas import (
     SnapshotWithActionsOut,
 )
 from controlplane.compute import representations
+from controlplane.compute.instance_snapshots import NewSnapshots, instance_snapshot, volume_snapshot
+from controlplane.compute.selectors import instance_get
 from controlplane.compute.volume_actions import snapshot_actions
 from controlplane.kernel.fields import merge_labels
-from controlplane.kernel.listing import Listing, created_after, exactly, in_state, labelled, referring
+from controlplane.kernel.listing import Listing, created_after, exactly, identified, in_state, labelled, referring
 from controlplane.kernel.views import Body, created, is_deleted, route
 from controlplane.operations.models import Operation
 from controlplane.storage import snapshots as services
@@ -29,12 +33,15 @@ SNAPSHOTS = Listing(
         "name": exactly("name", "The snapshot of this name."),
         "state": in_state(SNAPSHOT),
         "volume": referring("volume", "The snapshots of this volume, by id or name."),
+        "group": identified("group", "The snapshots that were taken of an instance together: their `group`."),
+        "instance": identified("instance_id", "The snapshots that were taken of the instance with this id."),
         "zone": exactly("pool__zone_id", "The snapshots in this zone."),
         "created_after": created_after(),
         "labels": labelled(),
     }
 )
 SnapshotWithOperation = with_operation(SnapshotOut)
+InstanceSnapshotsWithOperation = with_operation(InstanceSnapshotsOut)
 
 
 class SnapshotList(ProjectView):
@@ -46,8 +53,13 @@ class SnapshotList(ProjectView):
     @route("snapshot_create", SnapshotWithOperation, body=SnapshotIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
         volume = self.named(volume_get, body["volume"], at="volume")
-        new = services.NewSnapshot(name=body["name"], labels=body["labels"], expires_at=body.get("expires_at"))
-        snapshot, operation = services.snapshot_create(self.actor, volume, new)
+        new = services.NewSnapshot(
+            name=body["name"],
+            labels=body["labels"],
+            expires_at=body.get("expires_at"),
+            consistency=body["consistency"],
+        )
+        snapshot, operation = volume_snapshot(self.actor, volume, new)
         return created(snapshot_document(snapshot, operation), request=request)
 
 
@@ -84,6 +96,28 @@ class SnapshotDetail(ProjectView):
         operation = services.snapshot_delete(self.actor, snapshot)
         snapshot.refresh_from_db(fields=["state", "generation", "is_deleting", "updated_at"])
         return Response(snapshot_document(snapshot, operation), status=202)
+
+
+class InstanceSnapshot(ProjectView):
+    @route("instance_snapshot", InstanceSnapshotsWithOperation, body=InstanceSnapshotIn, status=202)
+    def post(self, request: Request, body: Body) -> Response:
+        instance = instance_get(self.actor, self.project, self.kwargs["instance"])
+        named = body.get("volumes")
+        new = NewSnapshots(
+            name=body["name"],
+            consistency=body["consistency"],
+            labels=body["labels"],
+            expires_at=body.get("expires_at"),
+            volumes=None if named is None else self.all_named(volume_get, named, at="volumes"),
+        )
+        taken, operation = instance_snapshot(self.actor, instance, new)
+        context = representations.snapshot_details(taken, begun=operation)
+        document = {
+            "group": str(taken[0].group),
+            "consistency": new.consistency,
+            "snapshots": SnapshotOut(taken, many=True, context=context).data,
+        }
+        return Response(add_operation(document, operation), status=202)
 
 
 def snapshot_document(snapshot: Snapshot, operation: Operation | None = None) -> dict[str, Any]:

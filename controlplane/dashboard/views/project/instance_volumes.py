@@ -52,7 +52,7 @@ class InstanceVolumes(FormPage, InstancePage):
         taken = {volume["name"] for volume in self.get_in_project("volumes", limit=CHOICES_MAX)["items"]}
         name = unused_name(self.instance["name"][:50], taken)
         new_form = NewVolumeForm(auto_id="new_%s", initial={"name": name})
-        why = {"why_no_attach": self.why_no("attach"), "why_no_detach": self.why_no("detach")}
+        why = {f"why_no_{action}": self.why_no(action) for action in ("attach", "detach", "snapshot")}
         return {"free": self.free, "new_form": new_form, **why}
 
     def send(self, form: ApiForm) -> str:

@@ -26,7 +26,7 @@ class SnapshotList(ListPage):
     live = "snapshot operation"
     collection = "snapshots"
     states = STATES
-    filters = (*FILTERS, "volume")
+    filters = (*FILTERS, "volume", "group")
 
     def context(self) -> Context:
         context = super().context()
