@@ -169,6 +169,33 @@ class BootVolumeEmpty(Unprocessable):
     )
 
 
+class RootDiskNotVolume(Conflict):
+    code = "compute.instance.root_disk_not_volume"
+    title = "Root disk is no volume"
+    detail = (
+        "The root disk of the instance is no volume, and is erased with it. To keep a root disk, create another "
+        "instance with keep_root_volume."
+    )
+
+
+class RootVolumeHasSnapshots(Conflict):
+    code = "compute.instance.root_volume_has_snapshots"
+    title = "Root volume has snapshots"
+    detail = (
+        "The root volume {volume!r} would be deleted, and still has {count} snapshots: {names}. Delete them first, or keep "
+        "the volume: set keep_root_volume to true, or andromede instance update NAME --keep-root-volume."
+    )
+
+
+class RootVolumeExempted(Unprocessable):
+    code = "compute.instance.root_volume_exempted"
+    title = "Exemption without root volume"
+    detail = (
+        "An exemption admits the instance alone, and no volume that outlives it. Leave keep_root_volume out, or the "
+        "exemption."
+    )
+
+
 class BootsFromVolume(Conflict):
     code = "compute.instance.boots_from_volume"
     title = "Boots from a volume"

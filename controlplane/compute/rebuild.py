@@ -16,8 +16,9 @@ from controlplane.compute import user_data
 from controlplane.compute.actions import require_instance_state
 from controlplane.compute.attachments import instance_with_volumes_request
 from controlplane.compute.errors import FirmwareMissing
+from controlplane.compute.instance_checks import check_image, check_user_data
 from controlplane.compute.models import Attachment, Instance, Rebuild, SshKey
-from controlplane.compute.services import check_image, check_user_data, instance_change, instance_lock
+from controlplane.compute.services import instance_change, instance_lock
 from controlplane.compute.user_data import USER_DATA
 from controlplane.identity.actor import Actor
 from controlplane.kernel.ids import new_id
