@@ -182,8 +182,8 @@ class RootVolumeHasSnapshots(Conflict):
     code = "compute.instance.root_volume_has_snapshots"
     title = "Root volume has snapshots"
     detail = (
-        "The root volume {volume!r} would be deleted, and still has {count} snapshots: {names}. Delete them first, or keep "
-        "the volume: set keep_root_volume to true, or andromede instance update NAME --keep-root-volume."
+        "The root volume {volume!r} would be deleted, and still has {count} snapshots: {names}. Delete them first, or "
+        "keep the volume: set keep_root_volume to true, or andromede instance update NAME --keep-root-volume."
     )
 
 
@@ -200,8 +200,9 @@ class BootsFromVolume(Conflict):
     code = "compute.instance.boots_from_volume"
     title = "Boots from a volume"
     detail = (
-        "The root disk of the instance is the volume {volume}, which is not made anew from an image. Create another "
-        "instance from the image, with the same name if this one is deleted first; the volume stays."
+        "The root disk of the instance is the volume {volume}, which is kept, and so not replaced. Create another "
+        "instance from the image, with the same name if this one is deleted first; the volume stays. If the volume may "
+        "be deleted, set keep_root_volume to false."
     )
 
 

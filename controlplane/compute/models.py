@@ -194,6 +194,8 @@ class MetadataDocument(BaseModel):
 class Rebuild(BaseModel):
     """The fields of an instance after its rebuild succeeds. The row exists while the rebuild is under way.
 
+    `root_volume_id`: of the new disk, or of the volume that becomes its root volume.
+
     `generation` is the instance's with its new disk; the one below defines the guest with it. `is_defining`: its node
     may have that generation already.
     """

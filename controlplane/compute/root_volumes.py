@@ -10,10 +10,10 @@ from uuid import UUID
 
 from controlplane.audit.services import record
 from controlplane.catalog.io_limits import io_limits
-from controlplane.catalog.models import LOCAL
+from controlplane.catalog.models import LOCAL, Image
 from controlplane.catalog.volume_types import usable_volume_type
 from controlplane.compute.errors import RootDiskNotVolume, RootVolumeExempted, RootVolumeHasSnapshots
-from controlplane.compute.models import Instance
+from controlplane.compute.models import Attachment, Instance
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import move, raise_on_violation
@@ -26,7 +26,7 @@ from controlplane.placement.effective_policies import DataSource
 from controlplane.placement.lineage import NewData
 from controlplane.quotas import services as quotas
 from controlplane.storage.errors import VolumeNameTaken
-from controlplane.storage.models import VOLUME, Volume
+from controlplane.storage.models import VOLUME, SnapshotSchedule, Volume
 from controlplane.storage.services import (
     image_sources,
     snapshot_names,
@@ -83,6 +83,19 @@ def new_root_volume(instance: Instance) -> Volume | None:
     )
 
 
+def new_root_volume_like(volume: Volume, image: Image) -> Volume:
+    """Return the root volume that a rebuild makes from the image in place of this one, not written."""
+    return Volume(
+        id=new_id(),
+        project=volume.project,
+        size_gib=volume.size_gib,
+        volume_type=volume.volume_type,
+        image=image,
+        iops_limit=volume.iops_limit,
+        mb_per_s_limit=volume.mb_per_s_limit,
+    )
+
+
 def root_volume_request(volume: Volume, instance: Instance, *, operation: str) -> PlacementRequest:
     """Return the placement request for a new root volume, which gets the data of its instance."""
     return replace(volume_placement_request(volume, operation=operation), sources=(DataSource.of(instance),))
@@ -129,11 +142,29 @@ def _free_name(instance: Instance) -> str:
     return next(name for name in possible if name not in names)
 
 
+def set_place(volume_id: UUID, node_id: UUID | None, pool_id: UUID | None) -> None:
+    Volume.objects.filter(pk=volume_id).update(node_id=node_id, pool_id=pool_id)
+
+
 def root_volume_made(volume_id: UUID) -> None:
     """Mark the volume as made, and attached, at the end of the operation that made it."""
     volume = Volume.objects.get(pk=volume_id)
     move(volume, VOLUME, "available", last_error=None)
     volume_mark_attached(volume)
+
+
+def root_volume_replaced(instance: Instance, volume_id: UUID) -> None:
+    """Let the instance have the new root volume, with name, labels and schedules of the old one, which is deleted."""
+    old = instance.boot_volume
+    assert old is not None, "only a root volume is replaced by another"
+    Instance.objects.filter(pk=instance.pk).update(boot_volume=volume_id)
+    Attachment.objects.filter(instance=instance, is_boot=True).update(volume=volume_id, updated_at=clock.now())
+    root_volume_deleted(old)
+    SnapshotSchedule.objects.filter(volume=old).update(volume=volume_id)
+    new = Volume.objects.filter(pk=volume_id)
+    new.update(name=old.name, labels=old.labels)
+    root_volume_made(volume_id)
+    new.update(is_deleting=instance.is_deleting)
 
 
 def root_volume_discard(volume_id: UUID, error: dict[str, object]) -> None:

@@ -562,9 +562,10 @@ def instance_change(
     """Write a change of an instance that is in a state for it: a new generation, its operation and its audit entry."""
     actor.may_write()
     instance_lock(instance)
-    resources, name = [instance.pk, *_reopened_volumes(instance, kind)], instance.name
+    args, name = args or {}, instance.name
+    resources = [instance.pk, *_replaced_volumes(instance, args), *_reopened_volumes(instance, kind)]
     operation_request = OperationRequest(
-        kind, instance.project_id, resources, args or {}, resource_name=name, deadline=deadline, reason=reason
+        kind, instance.project_id, resources, args, resource_name=name, deadline=deadline, reason=reason
     )
     operation = enqueue(
         actor, operation_request, extra_rows=audit_entry(actor, kind, instance.pk, project_id=instance.project_id)
@@ -576,6 +577,12 @@ def instance_change(
         updated_at=clock.now(),
     )
     return operation
+
+
+def _replaced_volumes(instance: Instance, args: Mapping[str, object]) -> Iterable[UUID]:
+    """Return the root volume that a rebuild replaces, and the new one."""
+    made = args.get("root_volume")
+    return (instance.boot_volume_id, UUID(str(made))) if made and instance.boot_volume_id else ()
 
 
 def _reopened_volumes(instance: Instance, kind: str) -> Iterable[UUID]:

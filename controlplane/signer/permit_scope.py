@@ -84,7 +84,9 @@ def _of_rebuild(operation: Operation) -> PermitScope:
     if operation.state == "undoing":
         return _of_instance(operation)
     instance = instance_after_rebuild(operation.resource_id)
-    return _of_whole(operation, instance, gets=image_sources(instance.image))
+    scope = _of_whole(operation, instance, gets=image_sources(instance.image))
+    made = (instance.boot_volume_id,) if instance.boot_volume_id is not None else ()
+    return replace(scope, consumers=(*scope.consumers, *made))
 
 
 def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[DataSource, ...] = ()) -> PermitScope:

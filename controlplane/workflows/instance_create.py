@@ -15,6 +15,7 @@ from controlplane.compute.root_volumes import (
     root_volume_discard,
     root_volume_made,
     root_volume_request,
+    set_place,
     with_root_volume,
 )
 from controlplane.compute.services import constrain_to_volumes, instance_placement_request
@@ -154,11 +155,11 @@ def _split_root_volume(operation: Operation, instance: Instance, volume: Volume)
     """Give the root volume its part of the allocation, which was claimed for both."""
     request = root_volume_request(volume, instance, operation=operation.kind)
     part = placement.split_allocation(instance.pk, replace(request, operation_id=operation.pk))
-    return lambda: _set_place(volume.pk, part.node_id, part.pool_id)
+    return partial(set_place, volume.pk, part.node_id, part.pool_id)
 
 
 def _release_root_volume(volume_id: UUID) -> None:
-    _set_place(volume_id, None, None)
+    set_place(volume_id, None, None)
     placement.release_allocation(volume_id)
 
 
@@ -252,10 +253,6 @@ def _root_volume(operation: Operation) -> Volume:
 
 def _set_node(instance: Instance, node_id: UUID | None, pool_id: UUID | None) -> None:
     Instance.objects.filter(pk=instance.pk).update(node_id=node_id, root_pool_id=pool_id)
-
-
-def _set_place(volume_id: UUID, node_id: UUID | None, pool_id: UUID | None) -> None:
-    Volume.objects.filter(pk=volume_id).update(node_id=node_id, pool_id=pool_id)
 
 
 def _filter_nothing(instance: Instance) -> None:

@@ -254,7 +254,7 @@ def test_missing_volume_is_an_incident_of_the_cluster(shared: Shared, agent: Fak
     assert not missing(agent), "they have just changed"
     long_ago(volume, instance)
     orphans.reconcile()
-    assert missing(agent) == {f"{NAME}/{volume.pk}", f"{NAME}/{instance.root_volume_id}"}
+    assert missing(agent) == {f"{NAME}/{volume.pk}", f"{NAME}/{instance.root_id}"}
     orphans.reconcile()
     assert {(fresh(row).last_error or {}).get("code") for row in (volume, instance)} == {DataMissing.code}
     assert not Incident.objects.exists(), "no node has lost them"

@@ -9,10 +9,12 @@ from andromede_core.documents import signed
 from andromede_core.permits import permit as core
 from controlplane.audit.models import AuditEntry
 from controlplane.audit.selectors import residency_of
+from controlplane.compute.actions import allowed
 from controlplane.compute.attachments import volume_detach
-from controlplane.compute.errors import RootDiskNotVolume, RootVolumeHasSnapshots, VolumeIsBoot
+from controlplane.compute.errors import BootsFromVolume, RootDiskNotVolume, RootVolumeHasSnapshots, VolumeIsBoot
 from controlplane.compute.migration import instance_migrate
 from controlplane.compute.models import Attachment, Instance
+from controlplane.compute.rebuild import NewDisk, instance_rebuild
 from controlplane.compute.services import (
     NewInstance,
     instance_delete,
@@ -46,7 +48,7 @@ from tests.workflows.helpers import (
     then,
 )
 from tests.workflows.snapshots import ask_revert, ask_snapshot, cluster, delete_snapshot
-from tests.world import Cloud, follow, run
+from tests.world import Cloud, follow, make_image, run
 
 
 def root_volume(instance: Instance) -> Volume:
@@ -289,4 +291,55 @@ def test_cancelled_creation_leaves_no_volume(cloud: Cloud) -> None:
     operation_cancel(cloud.tenant.actor, operation)
     assert run(operation).state == "cancelled"
     assert Volume.objects.get().state == "deleted"
+    assert_clean_slate(cloud)
+
+
+def rebuild(cloud: Cloud, instance: Instance) -> Operation:
+    image = make_image(cloud.world.folder / "images", name="other")
+    return instance_rebuild(cloud.tenant.actor, fresh(instance), NewDisk(image))
+
+
+@pytest.mark.parametrize("in_cluster", [True, False])
+def test_rebuild_replaces_a_root_volume(cloud: Cloud, in_cluster: bool) -> None:
+    more = {"root_volume_type": cluster(cloud)} if in_cluster else {"keep_root_volume": True}
+    instance = make_instance(cloud, volumes=(make_volume(cloud),), **more)
+    old, used = root_volume(instance), QuotaUse.objects.filter(dimension="volumes").count()
+    change(cloud, instance, keep_root_volume=False, labels={"a": "b"})
+    Volume.objects.filter(pk=old.pk).update(labels={"tier": "root"})
+    operation = done(rebuild(cloud, instance))
+    new, instance = root_volume(instance), fresh(instance)
+    assert (fresh(old).state, new.state, instance.boot_volume) == ("deleted", "in-use", new)
+    assert (new.name, new.labels, new.image.name, instance.image) == (old.name, {"tier": "root"}, "other", new.image)
+    assert (new.size_gib, new.pool, new.node_id) == (old.size_gib, old.pool, instance.node_id)
+    assert {str(old.pk), str(new.pk)} <= set(map(str, operation.resource_ids))
+    assert instance.root_volume_id != new.pk
+    running = cloud.fake.guests[instance.pk].running
+    assert running is not None and running.disks[0].volume_id == new.pk
+    assert not Allocation.objects.filter(consumer_id=old.pk).exists()
+    assert QuotaUse.objects.filter(dimension="volumes").count() == used
+    delete_everything(cloud)
+    assert_clean_slate(cloud)
+
+
+def test_rebuild_spares_a_root_volume_that_is_kept_or_has_snapshots(cloud: Cloud) -> None:
+    instance = make_instance(cloud, root_volume_type=cluster(cloud), keep_root_volume=True)
+    with pytest.raises(BootsFromVolume):
+        rebuild(cloud, instance)
+    change(cloud, instance, keep_root_volume=False)
+    assert {each["name"]: each["problem"] for each in allowed(fresh(instance), None)}["rebuild"] is None
+    done(ask_snapshot(cloud, root_volume(instance))[1])
+    with pytest.raises(RootVolumeHasSnapshots):
+        rebuild(cloud, instance)
+    problem = {each["name"]: each["problem"] for each in allowed(fresh(instance), None)}["rebuild"]
+    assert problem["code"] == "compute.instance.root_volume_has_snapshots"
+
+
+def test_deletion_during_a_rebuild_deletes_both_volumes(cloud: Cloud) -> None:
+    instance = make_instance(cloud, root_volume_type=cluster(cloud))
+    rebuilding = rebuild(cloud, instance)
+    deletions: list[Operation] = []
+    step = then(lambda _: deletions.append(delete(cloud, instance)))
+    run_on(rebuilding, altered(WORKFLOWS["instance.rebuild"], "old-root-disk", step))
+    assert follow(deletions[0]).state == "succeeded"
+    assert set(Volume.objects.values_list("state", flat=True)) == {"deleted"}
     assert_clean_slate(cloud)
