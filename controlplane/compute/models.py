@@ -160,7 +160,7 @@ class Instance(ProjectResource):
 
     @property
     def keeps_root_volume(self) -> bool:
-        """Whether its root disk, if it is a volume, stays when the instance is deleted."""
+        """Tell if its root disk is a volume that stays when the instance is deleted."""
         return self.boot_volume_id is not None if self.keep_root_volume is None else self.keep_root_volume
 
     @property

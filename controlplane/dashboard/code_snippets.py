@@ -24,6 +24,7 @@ OPTIONS = {
         "restart_policy": "--restart-policy",
         "metadata": "--metadata",
         "root_volume_type": "--root-type",
+        "keep_root_volume": "--keep-root-volume",
         "classifications": "--classification",
         "labels": "--label",
     },

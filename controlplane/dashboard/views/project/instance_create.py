@@ -47,6 +47,7 @@ class InstanceForm(DraftForm):
         required=False,
         help_text=_("With a storage pool, the instance can be evacuated when its node fails."),
     )
+    keep_root_volume = forms.BooleanField(label=_("Keep the root volume"), help_text=labels.KEEP_ROOT, required=False)
     zones = multiple_choice(_("Zones"), _("None selected: any zone that the policies admit."))
     affinity_group = forms.ChoiceField(label=_("Affinity group"), required=False)
     start = forms.ChoiceField(
@@ -94,6 +95,8 @@ class InstanceForm(DraftForm):
             body["start"] = body["start"] != STOPPED
         if "boot_volume" in body:
             body.pop("image", None)
+        if not body["keep_root_volume"]:
+            del body["keep_root_volume"]  # the default, by which a volume to boot from is kept all the same
         return body
 
     @property
@@ -104,7 +107,7 @@ class InstanceForm(DraftForm):
     def folded(self) -> list[tuple[Text, list[BoundField], bool]]:
         """Return groups of optional fields: title, fields, and whether they are open because of values or errors."""
         groups = (
-            (_("Disks"), ("boot_volume", "root_volume_type", "volumes")),
+            (_("Disks"), ("boot_volume", "root_volume_type", "keep_root_volume", "volumes")),
             (_("Network"), ("ports", "security_groups")),
             (_("Placement"), ("zones", "affinity_group")),
             (_("Data classification"), ("classifications",)),
