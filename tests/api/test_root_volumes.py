@@ -6,6 +6,7 @@ import pytest
 
 from controlplane.audit.models import AuditEntry
 from controlplane.compute.models import Instance
+from controlplane.events.models import Event
 from controlplane.quotas.models import Quota
 from controlplane.storage.models import Volume
 from tests.api.client import Caller
@@ -32,8 +33,7 @@ def test_root_volume_is_made_with_the_instance_and_kept(api: Caller, cloud: Clou
     assert (volume["state"], volume["instance"]["name"], volume["image"]["name"]) == ("in-use", "web", "tiny")
     assert AuditEntry.objects.filter(verb="volume.create", resource_id=volume["id"]).exists()
     assert AuditEntry.objects.get(verb="instance.create").facts["boot_volume"] == volume["id"]
-    kinds = [event["kind"] for event in api.get("events").body["items"] if event["resource_id"] == volume["id"]]
-    assert "volume.created" in kinds
+    assert Event.objects.filter(kind="volume.created", resource_id=volume["id"]).exists()
     finish(api.delete("instances/web"))
     assert api.get("volumes/web-root").body["state"] == "available"
     assert api.delete("volumes/web-root").status == 202
@@ -45,7 +45,7 @@ def test_root_volume_goes_with_the_instance_if_it_is_not_kept(api: Caller, cloud
     assert (changed.status, changed.body["keep_root_volume"], changed.body["name"]) == (200, False, "web")
     assert api.get("instances/web").body["keep_root_volume"] is False
     deletion = api.delete("instances/web")
-    assert str(Volume.objects.get().pk) in api.get(f"operations/{deletion.operation['id']}").body["resource_ids"]
+    assert str(Volume.objects.get().pk) in api.get(f"operations/{deletion.operation['id']}").body["resources"]
     finish(deletion)
     assert volume_states() == ["deleted"]
 
@@ -78,7 +78,7 @@ def test_snapshots_stand_against_deletion_and_rebuild(api: Caller, cloud: Cloud)
     assert actions["rebuild"]["problem"]["code"] == code
     assert api.delete("instances/web?dry_run=true").problem == (409, code, None)
     api.patch("instances/web", {"keep_root_volume": True})
-    assert api.delete("instances/web?dry_run=true").status == 202
+    assert api.delete("instances/web?dry_run=true").status == 200
     out_of_cluster(volume, pool)
 
 
@@ -98,7 +98,7 @@ def test_dry_run_and_quota(api: Caller, cloud: Cloud) -> None:
     assert not Instance.objects.exists() and not Volume.objects.exists()
     Quota.objects.create(project=cloud.tenant.project, dimension="storage_gib", limit=0)
     for path in ("instances", "instances?dry_run=true"):
-        assert api.post(path, KEPT).problem == (409, "quota.exceeded", None)
+        assert api.post(path, KEPT).problem == (409, "quota_exceeded", None)
     assert not Instance.objects.exists() and not Volume.objects.exists()
 
 

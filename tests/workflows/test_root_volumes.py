@@ -9,6 +9,7 @@ from andromede_core.documents import signed
 from andromede_core.permits import permit as core
 from controlplane.audit.models import AuditEntry
 from controlplane.audit.selectors import residency_of
+from controlplane.catalog.models import Image
 from controlplane.compute.actions import allowed
 from controlplane.compute.attachments import volume_detach
 from controlplane.compute.errors import BootsFromVolume, RootDiskNotVolume, RootVolumeHasSnapshots, VolumeIsBoot
@@ -295,7 +296,7 @@ def test_cancelled_creation_leaves_no_volume(cloud: Cloud) -> None:
 
 
 def rebuild(cloud: Cloud, instance: Instance) -> Operation:
-    image = make_image(cloud.world.folder / "images", name="other")
+    image = Image.objects.filter(name="other").first() or make_image(cloud.world.folder / "images", name="other")
     return instance_rebuild(cloud.tenant.actor, fresh(instance), NewDisk(image))
 
 
