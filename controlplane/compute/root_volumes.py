@@ -190,6 +190,8 @@ def root_volume_deleting(instance: Instance) -> Volume | None:
     Raises:
         RootVolumeHasSnapshots: also one that is being taken or deleted.
     """
+    if instance.boot_volume_id is None:
+        return None
     instance.refresh_from_db(fields=["boot_volume", "keep_root_volume"])
     volume = instance.boot_volume
     if volume is None or instance.keeps_root_volume:

@@ -24,7 +24,6 @@ OPTIONS = {
         "restart_policy": "--restart-policy",
         "metadata": "--metadata",
         "root_volume_type": "--root-type",
-        "keep_root_volume": "--keep-root-volume",
         "classifications": "--classification",
         "labels": "--label",
     },
@@ -80,6 +79,8 @@ class CreateSnippets:
                     options.append(f"{option} {shlex.quote(str(each))}")
         if self.body.get("user_data"):
             options.append(f"--user-data {USER_DATA_FILE}")
+        if self.body.get("keep_root_volume"):
+            options.append("--keep-root-volume")
         if self.body.get("start") is False:
             options.append("--no-start")
         return options

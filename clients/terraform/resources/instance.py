@@ -33,6 +33,7 @@ class InstanceResource(ApiResource):
             "labels",
         ),
     )
+    patched = ("name", "labels", "restart_policy", "keep_root_volume")
     unreadable = (
         *("security_groups", "ssh_keys", "user_data", "user_data_wo_version", "classifications", "policy_atoms"),
     )
