@@ -210,8 +210,8 @@ class VolumeIsBoot(Conflict):
     code = "compute.attachment.is_boot"
     title = "Boot volume"
     detail = (
-        "The instance boots from the volume {volume}, so it cannot be detached. Delete the instance: the volume stays, "
-        "and is available then."
+        "The instance boots from the volume {volume}, so it cannot be detached. Delete the instance: a volume that it "
+        "keeps (keep_root_volume) is available then."
     )
 
 
