@@ -5,8 +5,9 @@ from typing import Any
 from uuid import UUID
 
 from andromede_core.documents.messages import Message, either
-from controlplane.compute.errors import BootsFromVolume, InstanceWrongState
+from controlplane.compute.errors import BootsFromVolume, InstanceWrongState, RootVolumeHasSnapshots
 from controlplane.compute.models import Instance
+from controlplane.compute.root_volumes import require_no_snapshots_of_root
 from controlplane.compute.snapshot_disks import no_disk_refusal
 from controlplane.kernel.errors import CloudError
 from controlplane.operations.errors import Busy
@@ -32,7 +33,7 @@ UNAFFECTED_BY_MIGRATION = frozenset({"attach", "detach"})
 # Kinds of operations after which the guest has started anew.
 RESTARTS = ("instance.reboot", "instance.reset")
 STARTS = ("instance.start", *RESTARTS)
-NEED_OWN_ROOT = frozenset({"rebuild"})
+REPLACE_ROOT = frozenset({"rebuild"})
 NEED_SNAPSHOTS = frozenset({"snapshot"})
 MOVE, EVACUATION = "instance.migrate", "instance.evacuate"
 MOVES = (MOVE, EVACUATION)
@@ -42,7 +43,7 @@ def require_instance_state(instance: Instance, action: str) -> None:
     """Raise InstanceWrongState unless the instance is in a state for the action, and not being deleted.
 
     Raises:
-        BootsFromVolume: the action needs a root disk of its own.
+        BootsFromVolume: the action would replace a root volume that is kept.
         DisksWithoutSnapshots: it needs a disk that can have snapshots.
     """
     refusal = _refusal(instance, action)
@@ -71,17 +72,28 @@ def allowed(instance: Instance, held_by: UUID | str | None) -> list[dict[str, An
     unaffected = () if operation is not None and operation.kind in MOVES else UNAFFECTED_BY_MIGRATION
     actions = []
     for action in STATES:
-        refusal = (None if action in unaffected else busy) or _refusal(instance, action)
+        refusal = (None if action in unaffected else busy) or _refusal(instance, action) or _needed_by(instance, action)
         problem = None if refusal is None else refusal.as_document()
         actions.append({"name": action, "is_allowed": problem is None, "problem": problem})
     return actions
 
 
 def _refusal(instance: Instance, action: str) -> CloudError | None:
-    if action in NEED_OWN_ROOT and instance.boot_volume_id is not None:
+    if action in REPLACE_ROOT and instance.boot_volume_id is not None and instance.keeps_root_volume:
         return BootsFromVolume(volume=str(instance.boot_volume_id))
     wrong_state = _wrong_state(instance, STATES[action])
     return no_disk_refusal(instance) if wrong_state is None and action in NEED_SNAPSHOTS else wrong_state
+
+
+def _needed_by(instance: Instance, action: str) -> CloudError | None:
+    """Return the error of an action that would delete a root volume with snapshots."""
+    if action not in REPLACE_ROOT or instance.boot_volume is None:
+        return None
+    try:
+        require_no_snapshots_of_root(instance.boot_volume)
+    except RootVolumeHasSnapshots as exc:
+        return exc
+    return None
 
 
 def _wrong_state(instance: Instance, states: tuple[str, ...]) -> InstanceWrongState | None:

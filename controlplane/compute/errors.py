@@ -169,12 +169,40 @@ class BootVolumeEmpty(Unprocessable):
     )
 
 
+class RootDiskNotVolume(Conflict):
+    code = "compute.instance.root_disk_not_volume"
+    title = "Root disk is no volume"
+    detail = (
+        "The root disk of the instance is no volume, and is erased with it. To keep a root disk, create another "
+        "instance with keep_root_volume."
+    )
+
+
+class RootVolumeHasSnapshots(Conflict):
+    code = "compute.instance.root_volume_has_snapshots"
+    title = "Root volume has snapshots"
+    detail = (
+        "The root volume {volume!r} would be deleted, and still has {count} snapshots: {names}. Delete them first, or "
+        "keep the volume: set keep_root_volume to true, or andromede instance update NAME --keep-root-volume."
+    )
+
+
+class RootVolumeExempted(Unprocessable):
+    code = "compute.instance.root_volume_exempted"
+    title = "Exemption without root volume"
+    detail = (
+        "An exemption admits the instance alone, and no volume that outlives it. Leave keep_root_volume out, or the "
+        "exemption."
+    )
+
+
 class BootsFromVolume(Conflict):
     code = "compute.instance.boots_from_volume"
     title = "Boots from a volume"
     detail = (
-        "The root disk of the instance is the volume {volume}, which is not made anew from an image. Create another "
-        "instance from the image, with the same name if this one is deleted first; the volume stays."
+        "The root disk of the instance is the volume {volume}, which is kept, and so not replaced. Create another "
+        "instance from the image, with the same name if this one is deleted first; the volume stays. If the volume may "
+        "be deleted, set keep_root_volume to false."
     )
 
 
@@ -182,8 +210,8 @@ class VolumeIsBoot(Conflict):
     code = "compute.attachment.is_boot"
     title = "Boot volume"
     detail = (
-        "The instance boots from the volume {volume}, so it cannot be detached. Delete the instance: the volume stays, "
-        "and is available then."
+        "The instance boots from the volume {volume}, so it cannot be detached. Delete the instance: a volume that it "
+        "keeps (keep_root_volume) is available then."
     )
 
 

@@ -76,7 +76,8 @@ class Instance(ProjectResource):
     `root_pool`: the pool that has its root disk; none: its node alone has it, as with a `root_volume_type` that names
     no pool (none: created before volume types). `boot_volume`: the volume that is its root disk, in place of one of its
     own; `disk_gib` is then that volume's size, and no node has `root_volume_id`: the previous release, which erases the
-    root disk of a deleted instance, finds nothing to erase.
+    root disk of a deleted instance, finds nothing to erase. `keep_root_volume`: this volume stays when the instance is
+    deleted; None: also, since the instance is older than root volumes (compute/root_volumes.py).
 
     `encrypted_user_data` is decrypted by compute/user_data.py alone; `user_data` has the plain text of the previous
     release, until it is encrypted.
@@ -103,6 +104,7 @@ class Instance(ProjectResource):
     root_volume_type = models.ForeignKey(VolumeType, models.PROTECT, null=True)
     root_pool = models.ForeignKey(Pool, models.PROTECT, null=True)
     boot_volume = models.ForeignKey(Volume, models.PROTECT, null=True, related_name="+", db_index=False)
+    keep_root_volume = models.BooleanField(null=True)
     root_iops_limit = models.PositiveIntegerField(default=0, db_default=0)
     root_mb_per_s_limit = models.PositiveIntegerField(default=0, db_default=0)
     ssh_public_keys = ArrayField(models.TextField(), default=list)
@@ -157,6 +159,11 @@ class Instance(ProjectResource):
         return self.boot_volume_id or self.root_volume_id
 
     @property
+    def keeps_root_volume(self) -> bool:
+        """Tell if its root disk is a volume that stays when the instance is deleted."""
+        return self.boot_volume_id is not None if self.keep_root_volume is None else self.keep_root_volume
+
+    @property
     def own_disk_gib(self) -> int:
         """The disk that it takes of its node or pool itself: a boot volume has an allocation of its own."""
         return 0 if self.boot_volume_id else self.disk_gib
@@ -186,6 +193,8 @@ class MetadataDocument(BaseModel):
 
 class Rebuild(BaseModel):
     """The fields of an instance after its rebuild succeeds. The row exists while the rebuild is under way.
+
+    `root_volume_id`: of the new disk, or of the volume that becomes its root volume.
 
     `generation` is the instance's with its new disk; the one below defines the guest with it. `is_defining`: its node
     may have that generation already.

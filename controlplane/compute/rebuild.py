@@ -5,7 +5,7 @@ recorded classifications and policies, and those of the image. The ones of the o
 its data, and records about data are never removed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.db import transaction
@@ -16,8 +16,16 @@ from controlplane.compute import user_data
 from controlplane.compute.actions import require_instance_state
 from controlplane.compute.attachments import instance_with_volumes_request
 from controlplane.compute.errors import FirmwareMissing
+from controlplane.compute.instance_checks import check_image, check_user_data
 from controlplane.compute.models import Attachment, Instance, Rebuild, SshKey
-from controlplane.compute.services import check_image, check_user_data, instance_change, instance_lock
+from controlplane.compute.root_volumes import (
+    new_root_volume_like,
+    require_no_snapshots_of_root,
+    root_volume_begin,
+    root_volume_insert,
+    root_volume_request,
+)
+from controlplane.compute.services import instance_change, instance_lock
 from controlplane.compute.user_data import USER_DATA
 from controlplane.identity.actor import Actor
 from controlplane.kernel.ids import new_id
@@ -25,7 +33,8 @@ from controlplane.operations import services as operations
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.placement.errors import NoAllocation
-from controlplane.storage.services import image_sources
+from controlplane.storage.models import Volume
+from controlplane.storage.services import image_sources, volume_lock
 
 REBUILD = "instance.rebuild"
 # Fields that the instance takes over from its rebuild.
@@ -47,9 +56,14 @@ def instance_rebuild(actor: Actor, instance: Instance, new: NewDisk) -> Operatio
     An active instance boots from it at once, a stopped one when it is started. Placement is checked first, as at a
     creation there, but without capacity.
 
+    A root volume that the instance does not keep is replaced by a new one; until the end both count.
+
     Raises:
         FlavorTooSmall, FirmwareMissing: the image does not fit the instance, or its node.
-        UserDataTooLarge, InstanceWrongState, NoAllocation, PolicyUnsatisfiable, Busy.
+        BootsFromVolume: the root volume is kept.
+        RootVolumeHasSnapshots: that of the old root volume.
+        UserDataTooLarge, InstanceWrongState, NoAllocation, PolicyUnsatisfiable, InsufficientCapacity, QuotaExceeded,
+        Busy.
     """
     actor.may_write()
     operations.require_unlocked(instance.pk)
@@ -60,7 +74,14 @@ def instance_rebuild(actor: Actor, instance: Instance, new: NewDisk) -> Operatio
     placement.check_current_node(
         instance_with_volumes_request(instance, volumes, operation=REBUILD, gets=image_sources(new.image))
     )
-    return _write(actor, instance, new)
+    old = instance.boot_volume
+    root_volume = None if old is None else new_root_volume_like(old, new.image)
+    if old is not None and root_volume is not None:
+        require_no_snapshots_of_root(old)
+        request = root_volume_request(root_volume, instance, operation=REBUILD)
+        sources = (*request.sources, *image_sources(new.image))
+        placement.check_placement(replace(request, near=(old.pk,), sources=sources))
+    return _write(actor, instance, new, root_volume)
 
 
 def _check(instance: Instance, new: NewDisk) -> None:
@@ -74,10 +95,12 @@ def _check(instance: Instance, new: NewDisk) -> None:
 
 
 @transaction.atomic
-def _write(actor: Actor, instance: Instance, new: NewDisk) -> Operation:
+def _write(actor: Actor, instance: Instance, new: NewDisk, root_volume: Volume | None) -> Operation:
     """Write the rebuild with two generations: one defines the guest with its new disk, the next one starts it."""
     instance_lock(instance)
-    args = {"is_to_run": instance.state == "active"}
+    args: dict[str, object] = {"is_to_run": instance.state == "active"}
+    if root_volume is not None:
+        args["root_volume"] = str(root_volume.pk)
     operation = instance_change(actor, instance, REBUILD, args=args)
     _check(instance, new)
     Instance.objects.filter(pk=instance.pk).update(generation=F("generation") + 1)
@@ -88,11 +111,16 @@ def _write(actor: Actor, instance: Instance, new: NewDisk) -> Operation:
     Rebuild.objects.create(
         instance=instance,
         image=new.image,
-        root_volume_id=new_id(),
+        root_volume_id=new_id() if root_volume is None else root_volume.pk,
         ssh_public_keys=instance.ssh_public_keys if keys is None else [key.public_key for key in keys],
         **{name: getattr(instance, name) for name in USER_DATA},
         generation=instance.generation,
     )
+    if root_volume is not None and instance.boot_volume is not None:
+        volume_lock(instance.boot_volume)
+        require_no_snapshots_of_root(instance.boot_volume)
+        root_volume_insert(root_volume, instance)
+        root_volume_begin(actor, root_volume)
     return operation
 
 
@@ -107,4 +135,6 @@ def instance_after_rebuild(instance_id: UUID) -> Instance:
     instance: Instance = rebuild.instance
     for name in REBUILT_FIELDS:
         setattr(instance, name, getattr(rebuild, name))
+    if instance.boot_volume_id is not None:
+        instance.boot_volume_id = rebuild.root_volume_id
     return instance

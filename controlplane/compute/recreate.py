@@ -3,22 +3,22 @@
 Row and spec stay the same; placement, policies, quota, addresses and volumes are checked as for a new one.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from django.db import transaction
 
 from controlplane.compute.actions import require_state_in
+from controlplane.compute.instance_checks import check_image, check_ports, lock_affinity_group
 from controlplane.compute.models import INSTANCE, Instance
 from controlplane.compute.port_placement import with_ports
+from controlplane.compute.root_volumes import new_root_volume, with_root_volume
 from controlplane.compute.services import (
     NewAttachments,
-    check_image,
-    check_ports,
     constrain_to_volumes,
     enqueue_create,
     instance_lock,
     instance_placement_request,
-    lock_affinity_group,
 )
 from controlplane.compute.volume_counts import check_volume_count
 from controlplane.identity.actor import Actor
@@ -49,13 +49,16 @@ def instance_recreate(actor: Actor, instance: Instance, new: NewAttachments) -> 
         actor.may_operate()
     operations.require_unlocked(instance.pk)
     _check(instance, new)
+    sources = _sources(instance, new)
+    root_volume = new_root_volume(instance)
+    new, instance.boot_volume = replace(new, root_volume=root_volume), root_volume or instance.boot_volume
     request = constrain_to_volumes(
         instance_placement_request(instance, operation="instance.create", zones=new.zones), new.volumes
     )
-    request = with_ports(request, new.networks, new.ports, new.security_groups)
-    placement.check_placement(replace(request, host=new.host, sources=_sources(instance, new)))
+    request = with_ports(with_root_volume(request, root_volume), new.networks, new.ports, new.security_groups)
+    placement.check_placement(replace(request, host=new.host, sources=sources))
     with transaction.atomic():
-        return _write(actor, instance, new)
+        return _write(actor, instance, new, sources)
 
 
 def _check(instance: Instance, new: NewAttachments) -> None:
@@ -68,15 +71,16 @@ def _check(instance: Instance, new: NewAttachments) -> None:
     check_ports(new.networks, new.ports)
 
 
-def _write(actor: Actor, instance: Instance, new: NewAttachments) -> Operation:
-    """Write the request with a new root disk id: a rest of the first disk is not taken for it."""
+def _write(actor: Actor, instance: Instance, new: NewAttachments, sources: Sequence[DataSource]) -> Operation:
+    """Write the request with a new root disk id, or a new root volume: a rest of the first disk is not taken for it."""
     instance_lock(instance)
     _check(instance, new)
     lock_affinity_group(instance.affinity_group)
-    for source in _sources(instance, new):
+    for source in sources:
         lineage.add_source(DataSource.of(instance), source, kind="instance")
     generation = instance.generation + GENERATIONS
-    move(instance, INSTANCE, "building", generation=generation, root_volume_id=new_id(), last_error=None)
+    more = {"root_volume_id": new_id(), "boot_volume_id": instance.boot_volume_id, "last_error": None}
+    move(instance, INSTANCE, "building", generation=generation, **more)
     return enqueue_create(actor, instance, new)
 
 

@@ -16,16 +16,22 @@ from controlplane.catalog.models import Flavor, Image, VolumeType
 from controlplane.compute import user_data
 from controlplane.compute.actions import RESTARTS, STARTS, require_instance_state
 from controlplane.compute.errors import (
-    AffinityGroupNotFound,
-    FlavorTooSmall,
     InstanceNameTaken,
-    TooManyPorts,
-    UserDataTooLarge,
     VolumeAlreadyAttached,
 )
+from controlplane.compute.instance_checks import check_image, check_ports, check_user_data, lock_affinity_group
 from controlplane.compute.instance_metadata import request_metadata
 from controlplane.compute.models import METADATA_ACCESS, RESTART_POLICIES, AffinityGroup, Attachment, Instance, SshKey
 from controlplane.compute.port_placement import with_ports
+from controlplane.compute.root_volumes import (
+    new_root_volume,
+    require_root_volume,
+    root_volume_begin,
+    root_volume_deleting,
+    root_volume_insert,
+    root_volume_kept,
+    with_root_volume,
+)
 from controlplane.compute.volume_counts import check_volume_count
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
@@ -37,7 +43,7 @@ from controlplane.network.addresses import require_free_address
 from controlplane.network.models import Network, Port, SecurityGroup
 from controlplane.network.port_groups import check_groups, port_groups_insert
 from controlplane.network.port_rules import request_names
-from controlplane.network.ports import instance_port_create, port_lock, ports_take, require_free
+from controlplane.network.ports import instance_port_create, port_lock, ports_take
 from controlplane.network.public_addresses import attached_to
 from controlplane.network.routed_zones import require_zone
 from controlplane.network.security_groups import default_group
@@ -58,8 +64,6 @@ from controlplane.quotas import services as quotas
 from controlplane.storage.models import Volume
 from controlplane.storage.services import image_sources, pool_requirements, require_volume_state, volume_lock
 
-USER_DATA_MAX_BYTES = 64 * 1024
-PORTS_MAX = 8
 # Generation 1 of an instance defines it with its volumes, generation 2 starts it.
 FIRST_START = 2
 SHUTDOWN_LIMIT = timedelta(seconds=90)
@@ -75,6 +79,7 @@ class NewInstance:
     node allowed, for operators. `security_groups`: of the ports that are made with it; None: the project's default
     group. `is_started`: False for one that is created stopped. `classifications` (ids) and `policy`, clauses of its
     own, hold for its data as long as it exists. `exemption`: admits it although a policy refuses it.
+    `keep_root_volume`: its root volume is kept when it is deleted; None: only a `boot_volume`.
     """
 
     name: str
@@ -96,6 +101,7 @@ class NewInstance:
     restart_policy: str = RESTART_POLICIES[0]
     metadata: str = METADATA_ACCESS[0]
     root_volume_type: VolumeType | None = None
+    keep_root_volume: bool | None = None
     is_started: bool = True
     labels: dict[str, str] = field(default_factory=dict)
 
@@ -232,11 +238,16 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, P
         affinity_group=new.affinity_group,
         restart_policy=new.restart_policy,
         metadata=new.metadata,
+        keep_root_volume=root_volume_kept(
+            new.keep_root_volume, has_boot_volume=boot is not None, is_exempted=new.exemption is not None
+        ),
     )
+    instance.boot_volume = new_root_volume(instance) or boot
     user_data.write(instance, new.user_data)
     request = constrain_to_volumes(
         instance_placement_request(instance, operation="instance.create", zones=new.zones), new.all_volumes
     )
+    request = with_root_volume(request, _made_with(instance, new))
     return instance, replace(
         with_ports(request, new.networks, new.ports, new.security_groups),
         host=new.host,
@@ -244,6 +255,11 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, P
         own=(new.policy,) if new.policy else (),
         sources=_sources(new),
     )
+
+
+def _made_with(instance: Instance, new: NewInstance) -> Volume | None:
+    """Return the root volume that is made with the instance."""
+    return instance.boot_volume if new.boot_volume is None else None
 
 
 def _id_for(new: NewInstance) -> UUID:
@@ -276,41 +292,6 @@ def _check_fit(new: NewInstance) -> None:
     check_ports(new.networks, new.ports)
 
 
-def check_ports(networks: Sequence[Network], ports: Sequence[Port]) -> None:
-    """Raise TooManyPorts, or PortAttached unless the ports are free."""
-    if len(networks) + len(ports) > PORTS_MAX:
-        raise TooManyPorts(field="ports", limit=PORTS_MAX)
-    for number, port in enumerate(ports):
-        require_free(port, field=f"ports/{number}")
-
-
-def check_user_data(value: bytes) -> None:
-    """Check the size. Raises UserDataTooLarge."""
-    if len(value) > USER_DATA_MAX_BYTES:
-        raise UserDataTooLarge(field="user_data", size_bytes=len(value), limit_bytes=USER_DATA_MAX_BYTES)
-
-
-def check_image(image: Image, size: Flavor | Instance, *, field: str, disk_gib: int | None = None) -> None:
-    """Raise FlavorTooSmall unless a guest of this size can run from the image. `disk_gib`: of a disk that exists."""
-    flavor = size.pk if isinstance(size, Flavor) else size.flavor
-    for dimension, needed, given in (
-        ("disk_gib", image.min_disk_gib, disk_gib or size.disk_gib),
-        ("memory_mib", image.min_memory_mib, size.memory_mib),
-    ):
-        if given < needed:
-            raise FlavorTooSmall(field=field, flavor=flavor, dimension=dimension, needed=needed, given=given)
-
-
-def lock_affinity_group(group: AffinityGroup | None) -> None:
-    """Lock the group against deletion until the caller's transaction ends.
-
-    Raises:
-        AffinityGroupNotFound: the group is deleted.
-    """
-    if group and AffinityGroup.objects.select_for_update(no_key=True).filter(pk=group.pk).first() is None:
-        raise AffinityGroupNotFound(field="affinity_group", name=group.name)
-
-
 def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
     """Write the rows. Addresses and quota come last: they lock the network and the project until the commit."""
     lock_affinity_group(new.affinity_group)
@@ -321,8 +302,9 @@ def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
     data = NewData(instance.pk, "instance", instance.project, new.classifications, new.policy, actor.user_id)
     with once, raise_on_violation("compute_instance_name_taken", name_taken, is_end=True):
         lineage.record_data(data, _sources(new), extra_rows=[instance])
+    made = _made_with(instance, new)
     around = NewAttachments(
-        new.networks, new.ports, new.all_volumes, new.zones, new.host, new.security_groups, new.is_started
+        new.networks, new.ports, new.all_volumes, new.zones, new.host, new.security_groups, new.is_started, made
     )
     return enqueue_create(actor, instance, around)
 
@@ -331,7 +313,7 @@ def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
 class NewAttachments:
     """The resources of other kinds that an instance is created with: see NewInstance.
 
-    `volumes`: also its boot volume.
+    `volumes`: also its boot volume. `root_volume`: one that is made with it, and not written yet.
     """
 
     networks: tuple[Network, ...]
@@ -341,6 +323,7 @@ class NewAttachments:
     host: str | None
     security_groups: tuple[SecurityGroup, ...] | None = None
     is_started: bool = True
+    root_volume: Volume | None = None
 
 
 def enqueue_create(actor: Actor, instance: Instance, new: NewAttachments) -> Operation:
@@ -351,12 +334,44 @@ def enqueue_create(actor: Actor, instance: Instance, new: NewAttachments) -> Ope
         port_lock(port)
     _raise_generations(instance, new)
     ports = [(new_id(), network) for network in new.networks]
+    made = (new.root_volume,) if new.root_volume is not None else ()
+    for volume in made:
+        root_volume_insert(volume, instance)
     attachments = [
         Attachment(instance=instance, volume=volume, is_boot=volume.pk == instance.boot_volume_id)
-        for volume in new.volumes
+        for volume in (*made, *new.volumes)
     ]
+    args = _create_args(new, ports, attachments)
+    resources = [instance.pk, *(each.volume.pk for each in attachments), *(port.pk for port in new.ports)]
+    facts = {"name": instance.name, "flavor": instance.flavor}
+    if instance.boot_volume_id is not None:
+        facts["boot_volume"] = str(instance.boot_volume_id)
+    entry = audit_entry(actor, "instance.create", instance.pk, project_id=instance.project_id, **facts)
+    operation_request = OperationRequest(
+        "instance.create", instance.project_id, resources, args, resource_name=instance.name
+    )
+    operation = enqueue(actor, operation_request, extra_rows=entry)
+    for attachment in attachments:
+        if attachment.volume not in made:
+            require_volume_state(attachment.volume, "available")
+        field = "boot_volume" if attachment.is_boot else "volumes"
+        taken = VolumeAlreadyAttached(field=field, volume=attachment.volume.name)
+        with raise_on_violation("compute_attachment_volume_taken", taken):
+            attachment.save(force_insert=True)
+    _connect(instance, new, ports)
+    for volume in made:
+        root_volume_begin(actor, volume)
+    size = {"vcpus": instance.vcpus, "memory_mib": instance.memory_mib}
+    quotas.claim(instance.project_id, instance.pk, instances=1, **size, ports=len(ports), addresses=len(ports))
+    return operation
+
+
+def _create_args(
+    new: NewAttachments, ports: Sequence[tuple[UUID, Network]], attachments: Sequence[Attachment]
+) -> dict[str, object]:
+    """Return what the workflow has to know besides the row. `ports`: new ones."""
     boot_attachment = next((str(each.pk) for each in attachments if each.is_boot), None)
-    args = {
+    return {
         "zones": list(new.zones),
         "host": new.host,
         "networks": [str(network.pk) for network in new.networks],
@@ -368,26 +383,8 @@ def enqueue_create(actor: Actor, instance: Instance, new: NewAttachments) -> Ope
         "boot_attachment": boot_attachment,
         "shared": [str(each.pk) for each in attachments if each.volume.pool_id is not None],
         "is_started": new.is_started,
+        "root_volume": None if new.root_volume is None else str(new.root_volume.pk),
     }
-    resources = [instance.pk, *(volume.pk for volume in new.volumes), *(port.pk for port in new.ports)]
-    facts = {"name": instance.name, "flavor": instance.flavor}
-    if instance.boot_volume_id is not None:
-        facts["boot_volume"] = str(instance.boot_volume_id)
-    entry = audit_entry(actor, "instance.create", instance.pk, project_id=instance.project_id, **facts)
-    operation_request = OperationRequest(
-        "instance.create", instance.project_id, resources, args, resource_name=instance.name
-    )
-    operation = enqueue(actor, operation_request, extra_rows=entry)
-    for attachment in attachments:
-        require_volume_state(attachment.volume, "available")
-        field = "boot_volume" if attachment.is_boot else "volumes"
-        taken = VolumeAlreadyAttached(field=field, volume=attachment.volume.name)
-        with raise_on_violation("compute_attachment_volume_taken", taken):
-            attachment.save(force_insert=True)
-    _connect(instance, new, ports)
-    size = {"vcpus": instance.vcpus, "memory_mib": instance.memory_mib}
-    quotas.claim(instance.project_id, instance.pk, instances=1, **size, ports=len(ports), addresses=len(ports))
-    return operation
 
 
 def _connect(instance: Instance, new: NewAttachments, ports: Sequence[tuple[UUID, Network]]) -> None:
@@ -423,13 +420,22 @@ def _raise_generations(instance: Instance, new: NewAttachments) -> None:
 
 @transaction.atomic
 def instance_update(
-    actor: Actor, instance: Instance, *, name: str, labels: dict[str, str], restart_policy: str
+    actor: Actor,
+    instance: Instance,
+    *,
+    name: str,
+    labels: dict[str, str],
+    restart_policy: str,
+    keep_root_volume: bool | None = None,
 ) -> Instance:
-    """Rename, relabel, or change the restart policy; the guest's host name follows at its next start, and the name that
-    its networks resolve at once.
+    """Rename, relabel, change the restart policy, or keep the root volume at the deletion or not; the guest's host name
+    follows at its next start, and the name that its networks resolve at once.
+
+    `keep_root_volume`: None leaves it as it is.
 
     Raises:
         InvalidName, InvalidLabels, InstanceNameTaken.
+        RootDiskNotVolume: there is no root volume to keep.
         Busy: an operation uses the name that the instance has.
     """
     actor.may_write()
@@ -438,14 +444,17 @@ def instance_update(
     if is_renamed:
         operations.require_unlocked(instance.pk)
     has_other_labels = labels != instance.labels
+    kept = {} if keep_root_volume is None else {"keep_root_volume": keep_root_volume}
+    if keep_root_volume:
+        require_root_volume(instance)
     with raise_on_violation("compute_instance_name_taken", InstanceNameTaken(field="name", name=name)):
-        edit(instance, name=name, labels=labels, restart_policy=restart_policy)
+        edit(instance, name=name, labels=labels, restart_policy=restart_policy, **kept)
     if has_other_labels:
         instance_labels_changed(instance.project_id, instance.pk)
         request_metadata()
     if is_renamed:
         request_names(instance.pk)
-    facts = {"name": name, "restart_policy": restart_policy}
+    facts = {"name": name, "restart_policy": restart_policy, **kept}
     record(actor, "instance.update", instance.pk, project_id=instance.project_id, **facts)
     return instance
 
@@ -500,20 +509,28 @@ def _check_and_change(actor: Actor, instance: Instance, kind: str, *, reason: st
 
 @transaction.atomic
 def instance_delete(actor: Actor, instance: Instance) -> Operation:
-    """Request the deletion of the instance in any state; volumes are detached and stay.
+    """Request the deletion of the instance in any state; volumes are detached and stay, but for a root volume that it
+    does not keep.
 
     Other operations on it are cancelled. A repeated request returns the deletion that is under way.
+
+    Raises:
+        RootVolumeHasSnapshots: the root volume that is deleted with it has snapshots.
     """
     actor.may_write()
     if instance.is_deleting and (under_way := live_of("instance.delete", instance.pk)) is not None:
         return under_way
     Instance.objects.filter(pk=instance.pk).update(is_deleting=True, updated_at=clock.now())
+    root_volume = root_volume_deleting(instance)
     volume_ids = Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True)
     operation_request = OperationRequest(
         "instance.delete",
         instance.project_id,
         [instance.pk, *volume_ids],
-        {"boots_from_volume": instance.boot_volume_id is not None},
+        {
+            "boots_from_volume": instance.boot_volume_id is not None,
+            "root_volume": str(root_volume.pk) if root_volume is not None else None,
+        },
         resource_name=instance.name,
         is_cancellable=False,
         preempts=True,
@@ -528,7 +545,7 @@ def instance_delete(actor: Actor, instance: Instance) -> Operation:
 def instance_lock(instance: Instance) -> None:
     """Read the instance again and lock its row until the caller's transaction ends."""
     instance.refresh_from_db(
-        fields=["name", "state", "is_deleting", "node", "vcpus", "memory_mib", "disk_gib"],
+        fields=["name", "state", "is_deleting", "node", "vcpus", "memory_mib", "disk_gib", "keep_root_volume"],
         from_queryset=Instance.objects.select_for_update(no_key=True),
     )
 
@@ -545,9 +562,10 @@ def instance_change(
     """Write a change of an instance that is in a state for it: a new generation, its operation and its audit entry."""
     actor.may_write()
     instance_lock(instance)
-    resources, name = [instance.pk, *_reopened_volumes(instance, kind)], instance.name
+    args, name = args or {}, instance.name
+    resources = [instance.pk, *_replaced_volumes(instance, args), *_reopened_volumes(instance, kind)]
     operation_request = OperationRequest(
-        kind, instance.project_id, resources, args or {}, resource_name=name, deadline=deadline, reason=reason
+        kind, instance.project_id, resources, args, resource_name=name, deadline=deadline, reason=reason
     )
     operation = enqueue(
         actor, operation_request, extra_rows=audit_entry(actor, kind, instance.pk, project_id=instance.project_id)
@@ -559,6 +577,12 @@ def instance_change(
         updated_at=clock.now(),
     )
     return operation
+
+
+def _replaced_volumes(instance: Instance, args: Mapping[str, object]) -> Iterable[UUID]:
+    """Return the root volume that a rebuild replaces, and the new one."""
+    made = args.get("root_volume")
+    return (instance.boot_volume_id, UUID(str(made))) if made and instance.boot_volume_id else ()
 
 
 def _reopened_volumes(instance: Instance, kind: str) -> Iterable[UUID]:

@@ -79,6 +79,8 @@ class CreateSnippets:
                     options.append(f"{option} {shlex.quote(str(each))}")
         if self.body.get("user_data"):
             options.append(f"--user-data {USER_DATA_FILE}")
+        if self.body.get("keep_root_volume"):
+            options.append("--keep-root-volume")
         if self.body.get("start") is False:
             options.append("--no-start")
         return options

@@ -47,6 +47,7 @@ CONSISTENCIES = {
 }
 METADATA_ACCESS = {"token": _("with a token"), "open": _("without a token"), "off": _("unreadable")}
 WHO_READS_METADATA = _("How programs in the instance read its metadata and user data at 169.254.169.254.")
+KEEP_ROOT = _("The root disk is a volume, which stays when the instance is deleted.")
 WHEN_IT_FAILS = _("Action after a crash or a node failure. An instance that powers itself off stays off.")
 # By type and state where a state is ambiguous, else by state.
 STATE_BADGES = {

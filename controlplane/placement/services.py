@@ -244,8 +244,9 @@ def shrink(consumer_id: UUID, **amounts: int) -> None:
     )
 
 
-def split_allocation(holder: UUID, request: PlacementRequest) -> None:
-    """Split a part of the disk of `holder` off as an allocation for the request, on the same node. Idempotent.
+def split_allocation(holder: UUID, request: PlacementRequest) -> Allocation:
+    """Split the disk of the request, on the node or in a pool, off the allocation of `holder`, as an allocation of its
+    own on the same node, and return this. Idempotent.
 
     Raises:
         NoAllocation, PolicyUnsatisfiable, NoPlace.
@@ -255,13 +256,12 @@ def split_allocation(holder: UUID, request: PlacementRequest) -> None:
     for _ in range(settings.PLACEMENT_CLAIM_ATTEMPTS):
         whole = _allocation(holder)
         if claims.is_placed(request.holder):
-            return
+            return _allocation(request.holder)
         taken = redecide_in_place(request, whole.node_id)
         if not taken.decision.is_admitted:
             raise_refusal(request, taken)
         try:
-            _split(whole, request, taken)
-            return
+            return _split(whole, request, taken)
         except DatabaseError as exc:
             if not is_stale_error(exc):
                 raise
@@ -269,14 +269,20 @@ def split_allocation(holder: UUID, request: PlacementRequest) -> None:
 
 
 @transaction.atomic
-def _split(whole: Allocation, request: PlacementRequest, taken: PlacementResult) -> None:
+def _split(whole: Allocation, request: PlacementRequest, taken: PlacementResult) -> Allocation:
     """Insert an empty allocation first: a full inventory takes the amount only once the other one has given it up."""
     lease_guard.lock_lease()
     part = Allocation.objects.create(
         **claims.fields(request), node_id=whole.node_id, decision=store_decision(request, taken)
     )
-    Allocation.objects.filter(pk=whole.pk).update(disk_gib=F("disk_gib") - request.disk_gib)
-    Allocation.objects.filter(pk=part.pk).update(disk_gib=request.disk_gib)
+    left, own = Allocation.objects.filter(pk=whole.pk), Allocation.objects.filter(pk=part.pk)
+    left.update(disk_gib=F("disk_gib") - request.disk_gib)
+    own.update(disk_gib=request.disk_gib)
+    if request.share is not None:
+        left.update(pool=None, pool_gib=0)
+        own.update(pool=whole.pool_id, pool_gib=request.share.gib)
+    part.refresh_from_db()
+    return part
 
 
 def complete_move(consumer_id: UUID, *, move: UUID) -> None:

@@ -86,7 +86,9 @@ def _of_rebuild(operation: Operation) -> PermitScope:
     if operation.state == "undoing":
         return _of_instance(operation)
     instance = instance_after_rebuild(operation.resource_id)
-    return _of_whole(operation, instance, gets=image_sources(instance.image))
+    scope = _of_whole(operation, instance, gets=image_sources(instance.image))
+    made = (instance.boot_volume_id,) if instance.boot_volume_id is not None else ()
+    return replace(scope, consumers=(*scope.consumers, *made))
 
 
 def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[DataSource, ...] = ()) -> PermitScope:
@@ -97,7 +99,7 @@ def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[DataSourc
     ports = PORTS.rows(instance.pk)
     contents = Contents(
         volumes=_texts(instance.root_id, *attachments.values()),
-        images=(instance.image.sha256,) if instance.boot_volume_id is None else (),
+        images=(instance.image.sha256,) if instance.boot_volume_id is None or _is_made(operation, instance) else (),
         nics=_texts(*(port.pk for port in ports)),
         attachments=_texts(*attachments),
         instances=_texts(instance.pk),
@@ -111,8 +113,17 @@ def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[DataSourc
     make_request = partial(instance_with_volumes_request, instance, volumes, operation=operation.kind, gets=gets)
     subject = PolicySubject(instance.project, instance.pk, sources=(*sources, *gets))
     consumers = (instance.pk, *volumes)
+    is_made = _is_made(operation, instance)
     is_brought = bool(operation.args.get("shared")) or operation.kind in STARTS  # these open disks of clusters anew
-    return PermitScope(instance.generation, contents, consumers, subject, make_request, brings_disks=is_brought)
+    return PermitScope(
+        instance.generation, contents, consumers, subject, make_request, brings_disks=is_made or is_brought
+    )
+
+
+def _is_made(operation: Operation, instance: Instance) -> bool:
+    """Tell if the operation makes the volume that the instance boots from."""
+    made, boots_from = operation.args.get("root_volume"), instance.boot_volume_id
+    return boots_from is not None and made == str(boots_from)
 
 
 def _incoming_scope(operation: Operation) -> PermitScope:

@@ -361,8 +361,13 @@ def volume_delete(actor: Actor, volume: Volume, *, attached_to: UUID | None) -> 
 
 def require_no_snapshots(volume: Volume) -> None:
     """Raise VolumeHasSnapshots while the volume has snapshots, which are stored with its data."""
-    if names := list(volume.snapshots.exclude(state="deleted").order_by("name").values_list("name", flat=True)):
+    if names := snapshot_names(volume):
         raise VolumeHasSnapshots(count=len(names), names=listed(names))
+
+
+def snapshot_names(volume: Volume) -> list[str]:
+    """Return the names of the volume's snapshots, also of those that are being taken or deleted."""
+    return list(volume.snapshots.exclude(state="deleted").order_by("name").values_list("name", flat=True))
 
 
 def volume_mark_attached(volume: Volume) -> None:

@@ -11,6 +11,13 @@ from agents.protocol import agent_pb2 as pb
 from controlplane.compute.attachments import attached_volume_request, inherit_classifications
 from controlplane.compute.models import INSTANCE, Attachment, Instance
 from controlplane.compute.port_placement import with_ports_of
+from controlplane.compute.root_volumes import (
+    root_volume_discard,
+    root_volume_made,
+    root_volume_request,
+    set_place,
+    with_root_volume,
+)
 from controlplane.compute.services import constrain_to_volumes, instance_placement_request
 from controlplane.events.services import publish_event
 from controlplane.kernel import clock
@@ -36,12 +43,12 @@ def steps(operation: Operation) -> Sequence[Step]:
     return (
         Step("place", allocate, undo=release_allocation),
         *(
-            ()
-            if boots_from_volume(operation)
-            else (
+            (
                 Step("image", ensure_image, is_transfer=True),
                 Step("root-disk", ensure_root_disk, undo=remove_root_disk, is_transfer=True),
             )
+            if not boots_from_volume(operation) or has_root_volume(operation)
+            else ()
         ),
         *(
             Step(f"port-{n}", partial(ensure_port, UUID(port)), undo=partial(remove_port, UUID(port)))
@@ -73,6 +80,11 @@ def boots_from_volume(operation: Operation) -> bool:
     return operation.args.get("boot_attachment") is not None
 
 
+def has_root_volume(operation: Operation) -> bool:
+    """Return whether the volume that it boots from is made with it."""
+    return operation.args.get("root_volume") is not None
+
+
 def _has_volumes(operation: Operation) -> bool:
     return bool(operation.args["attachments"]) or boots_from_volume(operation)
 
@@ -83,8 +95,11 @@ def on_success(operation: Operation) -> None:
     move(instance, INSTANCE, state, last_error=None, power_state=power, power_state_at=clock.now())
     if not _has_volumes(operation):
         return
+    if has_root_volume(operation):
+        root_volume_made(UUID(operation.args["root_volume"]))
     for attachment in Attachment.objects.filter(instance=instance).select_related("volume"):
-        volume_mark_attached(attachment.volume)
+        if str(attachment.volume_id) != operation.args.get("root_volume"):
+            volume_mark_attached(attachment.volume)
     Attachment.objects.filter(instance=instance).update(is_plugged=True, updated_at=clock.now())
 
 
@@ -92,53 +107,82 @@ def on_failure(operation: Operation, error: dict[str, object]) -> None:
     instance = _instance(operation)
     move(instance, INSTANCE, "error", last_error=error, node=None, root_pool=None, power_state="unknown")
     Attachment.objects.filter(instance=instance).delete()
+    if has_root_volume(operation):
+        Instance.objects.filter(pk=instance.pk).update(boot_volume=None)
+        root_volume_discard(UUID(operation.args["root_volume"]), error)
     ports_release(instance.pk)
     quotas.release(instance.pk)
 
 
 def allocate(operation: Operation) -> Effect:
     instance = _instance(operation)
-    volumes = list(_volumes(instance)) if _has_volumes(operation) else []
+    root_volume = _root_volume(operation) if has_root_volume(operation) else None
+    volumes = [each for each in _volumes(instance) if each != root_volume] if _has_volumes(operation) else []
     request = constrain_to_volumes(
         instance_placement_request(instance, operation=operation.kind, zones=tuple(operation.args["zones"])), volumes
     )
     if operation.args["ports"] and "security_groups" in operation.args:  # the release before filters nothing
         is_required = bool(operation.args["own_ports"]) or operation.args["security_groups"] is not None
         request = with_ports_of(request, instance.pk, is_filtering_required=is_required)
-    allocation = placement.claim(replace(request, host=operation.args.get("host"), operation_id=operation.pk))
+    request = replace(with_root_volume(request, root_volume), host=operation.args.get("host"))
+    allocation = placement.claim(replace(request, operation_id=operation.pk))
     for volume in (each for each in volumes if each.pool is not None):
         with_instance = attached_volume_request(volume, DataSource.of(instance), operation=operation.kind)
         placement.move_allocation(replace(with_instance, operation_id=operation.pk), allocation.node_id)
+    split = None if root_volume is None else _split_root_volume(operation, instance, root_volume)
+    pool_id = allocation.pool_id if root_volume is None else None
     step_permits.request_permit_ahead(operation, allocation, generation=instance.generation)
     return node_steps.combine_effects(
-        lambda: _set_node(instance, allocation.node_id, allocation.pool_id),
+        lambda: _set_node(instance, allocation.node_id, pool_id),
+        split,
         lambda: _filter_nothing(instance) if FILTERS not in allocation.node.traits else None,
     )
 
 
 def release_allocation(operation: Operation) -> Effect:
     """Release the allocation. Volumes of pools that were to be attached stay on the node that has them now."""
-    instance = _instance(operation)
+    instance, root_volume = _instance(operation), operation.args.get("root_volume")
+    brought = _volumes(instance).exclude(pool=None).exclude(pk=root_volume)
     return node_steps.combine_effects(
-        *map(node_steps.follow_allocation, _volumes(instance).exclude(pool=None)),
+        *map(node_steps.follow_allocation, brought),
         lambda: _set_node(instance, None, None),
         lambda: placement.release_allocation(instance.pk),
+        None if root_volume is None else partial(_release_root_volume, UUID(root_volume)),
     )
+
+
+def _split_root_volume(operation: Operation, instance: Instance, volume: Volume) -> Effect:
+    """Give the root volume its part of the allocation, which was claimed for both."""
+    request = root_volume_request(volume, instance, operation=operation.kind)
+    part = placement.split_allocation(instance.pk, replace(request, operation_id=operation.pk))
+    return partial(set_place, volume.pk, part.node_id, part.pool_id)
+
+
+def _release_root_volume(volume_id: UUID) -> None:
+    set_place(volume_id, None, None)
+    placement.release_allocation(volume_id)
 
 
 def ensure_image(operation: Operation) -> None:
     instance = _instance(operation)
-    node_steps.ensure_image(step_permits.for_instance(operation, instance), instance.image, instance.root_pool)
+    pool = _root_disk(operation, instance).pool
+    node_steps.ensure_image(step_permits.for_instance(operation, instance), instance.image, pool)
 
 
 def ensure_root_disk(operation: Operation) -> None:
     instance = _instance(operation)
-    node_steps.make_disk(step_permits.for_instance(operation, instance), node_steps.root_of(instance))
+    node_steps.make_disk(step_permits.for_instance(operation, instance), _root_disk(operation, instance))
 
 
 def remove_root_disk(operation: Operation) -> Effect | None:
     instance = _instance(operation)
-    return node_steps.remove_disk(instance.node, node_steps.root_of(instance))
+    return node_steps.remove_disk(instance.node, _root_disk(operation, instance))
+
+
+def _root_disk(operation: Operation, instance: Instance) -> node_steps.Disk:
+    if has_root_volume(operation):
+        return node_steps.disk_of(_root_volume(operation))
+    return node_steps.root_of(instance)
 
 
 def ensure_port(port_id: UUID, operation: Operation) -> None:
@@ -200,6 +244,11 @@ def _instance(operation: Operation) -> Instance:
 
 def _volumes(instance: Instance) -> QuerySet[Volume]:
     return Volume.objects.filter(attachment__instance=instance).select_related("project", "pool", "node", "image")
+
+
+def _root_volume(operation: Operation) -> Volume:
+    rows = Volume.objects.select_related("project", "pool", "image", "volume_type")
+    return rows.get(pk=operation.args["root_volume"])
 
 
 def _set_node(instance: Instance, node_id: UUID | None, pool_id: UUID | None) -> None:

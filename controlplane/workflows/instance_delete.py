@@ -1,8 +1,11 @@
-"""Delete an instance in any state. Its volumes stay; an unreachable node gets pending removals."""
+"""Delete an instance in any state. Its volumes stay, but for a root volume that it does not keep; an unreachable node
+gets pending removals.
+"""
 
 from collections.abc import Sequence
 
 from controlplane.compute.models import INSTANCE, Attachment, Instance
+from controlplane.compute.root_volumes import root_volume_deleted
 from controlplane.compute.user_data import NO_USER_DATA
 from controlplane.kernel.db import move
 from controlplane.network.models import Port
@@ -21,11 +24,14 @@ def steps(operation: Operation) -> Sequence[Step]:
         Step("volumes", unplug_all),
         Step("ports", remove_ports),
         *(() if operation.args.get("boots_from_volume") else (Step("root-disk", remove_root_disk),)),
+        *((Step("root-volume", remove_root_volume),) if operation.args.get("root_volume") else ()),
     )
 
 
 def on_success(operation: Operation) -> None:
     instance = _instance(operation)
+    if (root_volume := _root_volume(operation, instance)) is not None:
+        root_volume_deleted(root_volume)
     if instance.state != "deleted":
         move(instance, INSTANCE, "deleted", node=None, power_state="off", **NO_USER_DATA)
     for attachment in Attachment.objects.filter(instance=instance).select_related("volume"):
@@ -72,6 +78,20 @@ def remove_ports(operation: Operation) -> Effect:
 def remove_root_disk(operation: Operation) -> Effect | None:
     instance = _instance(operation)
     return node_steps.remove_disk(instance.node, node_steps.root_of(instance))
+
+
+def remove_root_volume(operation: Operation) -> Effect | None:
+    volume = _root_volume(operation, _instance(operation))
+    return None if volume is None else node_steps.remove_disk(volume.node, node_steps.disk_of(volume))
+
+
+def _root_volume(operation: Operation, instance: Instance) -> Volume | None:
+    """Return the root volume that is deleted with the instance; None also if a creation or rebuild that the deletion
+    has cancelled has deleted it.
+    """
+    if not operation.args.get("root_volume") or instance.boot_volume_id is None:
+        return None
+    return Volume.objects.select_related("node", "pool").get(pk=instance.boot_volume_id)
 
 
 def _instance(operation: Operation) -> Instance:

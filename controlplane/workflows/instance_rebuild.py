@@ -1,17 +1,25 @@
-"""Give an instance a new root disk, made from an image.
+"""Give an instance a new root disk, made from an image; if its root disk is a volume, another volume.
 
 The new disk exists before the guest is touched, and the guest has it before the old one is erased: the erasure cannot
 be undone.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
+from uuid import UUID
 
 from agents.protocol import agent_pb2 as pb
 from controlplane.compute.attachments import inherit_classifications
 from controlplane.compute.instance_metadata import resend_metadata
 from controlplane.compute.models import INSTANCE, Attachment, Instance, Rebuild
 from controlplane.compute.rebuild import REBUILT_FIELDS, instance_after_rebuild
+from controlplane.compute.root_volumes import (
+    root_volume_discard,
+    root_volume_replaced,
+    root_volume_request,
+    set_place,
+)
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError
@@ -19,7 +27,9 @@ from controlplane.nodes import agent_client
 from controlplane.nodes.agent_client import CallAuthorization
 from controlplane.operations.models import Operation
 from controlplane.placement import lineage
+from controlplane.placement import services as placement
 from controlplane.placement.effective_policies import DataSource
+from controlplane.storage.models import Volume
 from controlplane.storage.services import image_sources
 from controlplane.workflows import node_steps, step_permits
 from controlplane.workflows.workflow_types import Effect, Step, Workflow
@@ -27,6 +37,7 @@ from controlplane.workflows.workflow_types import Effect, Step, Workflow
 
 def steps(operation: Operation) -> Sequence[Step]:
     return (
+        *((Step("place", allocate, undo=release_allocation),) if operation.args.get("root_volume") else ()),
         Step("image", ensure_image, undo=restart_guest, is_transfer=True),
         Step("root-disk", ensure_root_disk, undo=remove_root_disk, is_transfer=True),
         Step("define", define, undo=put_back),
@@ -40,6 +51,9 @@ def on_success(operation: Operation) -> None:
     power_state = "running" if operation.args["is_to_run"] else "off"
     observed = {"last_error": None, "power_state": power_state, "power_state_at": clock.now()}
     became = {name: getattr(rebuild, name) for name in REBUILT_FIELDS}
+    if root_volume := operation.args.get("root_volume"):
+        del became["root_volume_id"]  # no node has it: see Instance
+        root_volume_replaced(_instance(operation), UUID(root_volume))
     Instance.objects.filter(pk=operation.resource_id).update(updated_at=clock.now(), **became, **observed)
     rebuild.delete()
 
@@ -47,6 +61,24 @@ def on_success(operation: Operation) -> None:
 def on_failure(operation: Operation, error: dict[str, object]) -> None:
     Instance.objects.filter(pk=operation.resource_id).update(last_error=error)
     Rebuild.objects.filter(instance_id=operation.resource_id).delete()
+    if root_volume := operation.args.get("root_volume"):
+        root_volume_discard(UUID(root_volume), error)
+
+
+def allocate(operation: Operation) -> Effect:
+    """Claim the allocation of the new root volume, on the node of the old one."""
+    volume, instance = _root_volume(operation), _instance(operation)
+    request = root_volume_request(volume, instance, operation=operation.kind)
+    assert instance.boot_volume_id is not None, "a root volume is replaced"
+    allocation = placement.claim(replace(request, near=(instance.boot_volume_id,), operation_id=operation.pk))
+    return partial(set_place, volume.pk, allocation.node_id, allocation.pool_id)
+
+
+def release_allocation(operation: Operation) -> Effect:
+    volume_id = UUID(operation.args["root_volume"])
+    return node_steps.combine_effects(
+        partial(set_place, volume_id, None, None), partial(placement.release_allocation, volume_id)
+    )
 
 
 def ensure_image(operation: Operation) -> None:
@@ -62,17 +94,24 @@ def ensure_image(operation: Operation) -> None:
         "instance__project", "volume__project"
     ):
         inherit_classifications(attachment)
-    node_steps.ensure_image(authorization, instance.image, instance.root_pool)
+    node_steps.ensure_image(authorization, instance.image, _new_disk(operation, instance).pool)
 
 
 def ensure_root_disk(operation: Operation) -> None:
     instance = instance_after_rebuild(operation.resource_id)
-    node_steps.make_disk(_authorization(operation, instance), node_steps.root_of(instance))
+    node_steps.make_disk(_authorization(operation, instance), _new_disk(operation, instance))
 
 
 def remove_root_disk(operation: Operation) -> Effect | None:
     instance = instance_after_rebuild(operation.resource_id)
-    return node_steps.remove_disk(instance.node, node_steps.root_of(instance))
+    return node_steps.remove_disk(instance.node, _new_disk(operation, instance))
+
+
+def _new_disk(operation: Operation, instance: Instance) -> node_steps.Disk:
+    """Return the new root disk of the instance as it is after the rebuild."""
+    if operation.args.get("root_volume"):
+        return node_steps.disk_of(_root_volume(operation))
+    return node_steps.root_of(instance)
 
 
 def define(operation: Operation) -> None:
@@ -147,7 +186,10 @@ def _stay_off(instance: Instance) -> None:
 def remove_old_root_disk(operation: Operation) -> Effect | None:
     """Remove the old root disk, which the row names until the end."""
     instance = _instance(operation)
-    return node_steps.remove_disk(instance.node, node_steps.root_of(instance))
+    volume = instance.boot_volume
+    return node_steps.remove_disk(
+        instance.node, node_steps.root_of(instance) if volume is None else node_steps.disk_of(volume)
+    )
 
 
 def _authorization(operation: Operation, instance: Instance) -> CallAuthorization:
@@ -156,7 +198,12 @@ def _authorization(operation: Operation, instance: Instance) -> CallAuthorizatio
 
 def _instance(operation: Operation) -> Instance:
     rows = Instance.objects.select_related("project", "image", "node", "affinity_group", "root_pool")
-    return rows.get(pk=operation.resource_id)
+    return rows.select_related("boot_volume__pool", "boot_volume__image").get(pk=operation.resource_id)
+
+
+def _root_volume(operation: Operation) -> Volume:
+    rows = Volume.objects.select_related("project", "pool", "image", "volume_type")
+    return rows.get(pk=operation.args["root_volume"])
 
 
 WORKFLOW = Workflow("instance.rebuild", steps, on_success, on_failure)

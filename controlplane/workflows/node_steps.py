@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from uuid import UUID
 
+from django.db.models import Q
+
 from agents.protocol import agent_pb2 as pb
 from controlplane.catalog.io_limits import IO_LIMITS, IoLimits
 from controlplane.catalog.models import Image
@@ -211,7 +213,8 @@ def _reopen(authorization: CallAuthorization, disks: Sequence[Disk]) -> None:
 
 def cluster_disks_of(instance: Instance, generation: int | None = None) -> list[Disk]:
     """Return the instance's disks in storage clusters. `generation`: of a migration; None: that of each row."""
-    rows = Volume.objects.filter(attachment__instance=instance, pool__cluster__isnull=False)
+    attached = Q(attachment__instance=instance, attachment__is_boot=False) | Q(pk=instance.boot_volume_id)
+    rows = Volume.objects.filter(attached, pool__cluster__isnull=False)
     roots = () if instance.boot_volume_id or instance.root_pool is None else (root_of(instance),)
     disks = [*roots, *map(disk_of, rows.select_related("pool", "image").order_by("pk"))]
     return [replace(disk, generation=generation or disk.generation) for disk in disks if disk.cluster_pool is not None]

@@ -36,6 +36,11 @@ def test_guest_runs_from_a_cluster_and_leaves_nothing_there(tenant: Tenant, stor
     in_guest(tenant, "web", f"test -b /dev/vdb && {write}")
     in_guest(tenant, "web", "nohup sh -c 'while sync; do date > /root/now; done' >/dev/null 2>&1 &")
     do(tenant, "POST", "snapshots", {"name": "before", "volume": "data"})
+    do(tenant, "POST", "snapshots", {"name": "system", "volume": "web-root"})
+    with pytest.raises(ApiError) as refused:
+        tenant.api.delete("instances/web")
+    assert refused.value.code == "compute.instance.root_volume_has_snapshots"
+    do(tenant, "DELETE", "snapshots/system")
     in_guest(tenant, "web", "printf lost | dd of=/dev/vdb bs=4096 conv=sync,fsync 2>/dev/null")
     do(tenant, "POST", "volumes/data/actions/grow", {"size_gib": 2})
     assert in_guest(tenant, "web", "cat /sys/block/vdb/size").strip() == str(2 * 2**21)

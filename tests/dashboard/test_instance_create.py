@@ -70,8 +70,27 @@ def test_instance_boots_from_a_volume(cloud: Cloud, member: Client, home: str, p
     assert Attachment.objects.get(instance=instance, is_boot=True).volume_id == system.pk
     of_instance = f"{home}/instances/{instance.pk}"
     assert "/detach" not in member.get(f"{of_instance}/volumes").content.decode()
-    assert "The boot volume is kept." in text_of(member.get(f"{of_instance}/delete"))
-    assert "is not made anew from an image" in text_of(member.get(f"{of_instance}/settings"))
+    assert "The root volume is kept." in text_of(member.get(f"{of_instance}/delete"))
+    assert "which is kept, and so not replaced" in text_of(member.get(f"{of_instance}/settings"))
+
+
+def test_root_volume_is_kept_or_not(cloud: Cloud, member: Client, home: str, page: str) -> None:
+    checked = member.post(page, {**INSTANCE, "keep_root_volume": "on", "check": "1"})
+    assert "--keep-root-volume" in checked.content.decode() and "Volumes 0 → 1 / " in text_of(checked)
+    instance = make_instance(member, home, keep_root_volume="on")
+    of_instance = f"{home}/instances/{instance.pk}"
+    assert f"{home}/volumes/{instance.boot_volume_id}" in member.get(of_instance).content.decode()
+    settings = {"name": "web", "labels": "", "restart_policy": "on-failure"}
+    assert "keep_root_volume" in member.get(f"{of_instance}/settings").content.decode()
+    member.post(f"{of_instance}/settings", settings)
+    instance.refresh_from_db()
+    assert instance.keep_root_volume is False
+    assert "root volume web-root are permanently deleted" in text_of(member.get(f"{of_instance}/delete"))
+
+
+def test_root_disk_that_is_no_volume_cannot_be_kept(cloud: Cloud, member: Client, home: str) -> None:
+    instance = make_instance(member, home)
+    assert "keep_root_volume" not in member.get(f"{home}/instances/{instance.pk}/settings").content.decode()
 
 
 def test_form_sent_twice_creates_one_instance(cloud: Cloud, member: Client, page: str) -> None:

@@ -180,6 +180,20 @@ def test_plan_warns_when_no_node_is_available(tf: Workspace) -> None:
 
 
 @pytest.mark.nightly
+def test_root_volume_is_kept_or_destroyed_with_the_instance(tf: Workspace, api: Api) -> None:
+    tf.write(WEB % "keep_root_volume = true").apply()
+    (attachment,) = api.get("instances/web")["attachments"]
+    assert attachment["is_boot"] and api.get("instances/web")["keep_root_volume"]
+    tf.assert_no_changes()
+    tf.write(WEB % "keep_root_volume = false").apply()
+    assert not api.get("instances/web")["keep_root_volume"]
+    assert [each["id"] for each in api.get("instances/web")["attachments"]] == [attachment["id"]], "the same instance"
+    tf.assert_no_changes()
+    tf.destroy()
+    assert api.get("volumes")["items"] == []
+
+
+@pytest.mark.nightly
 def test_boot_volume_has_a_type_of_its_own_and_outlives_the_instance(tf: Workspace, api: Api) -> None:
     system = DATA.replace("data", "system") % 'image = "tiny"\nvolume_type = "fast"'
     booted = WEB.replace('image  = "tiny"', "boot_volume = andromede_volume.system.id")

@@ -21,6 +21,7 @@ from controlplane.operations.models import Operation
 from controlplane.reconcilers import storage_clusters
 from controlplane.storage.models import Snapshot, Volume
 from controlplane.storage.services import NewVolume, volume_create
+from controlplane.storage_clusters.models import StorageCluster
 from tests.storage_agent import FakeStorageAgent
 from tests.workflows.helpers import done, fresh
 from tests.workflows.snapshots import ask_snapshot
@@ -65,6 +66,10 @@ class Shared:
         fields = {"flavor": cloud.flavor, "image": cloud.image, "networks": (cloud.network,), **more}
         fields.setdefault("root_volume_type", self.type)
         return instance_create(SYSTEM, cloud.tenant.project, NewInstance(name=name, **fields))
+
+    def without_snapshots(self) -> None:
+        """Let root disks in a storage cluster be no volumes, as with a storage agent of an earlier release."""
+        StorageCluster.objects.update(capabilities=[])
 
     def instance(self, name: str = "web", **more: Any) -> Instance:
         instance, operation = self.ask(name, **more)

@@ -153,7 +153,7 @@ def test_detached_volume_has_no_key(shared: Shared) -> None:
     agent, volume, instance = agent_of(shared), shared.volume(), shared.instance(host="other")
     shared.attach(instance, volume)
     del agent.calls[:]
-    done(volume_detach(SYSTEM, instance.attachment_set.get()))
+    done(volume_detach(SYSTEM, instance.attachment_set.get(is_boot=False)))
     assert (agent.calls, agent.keys[volume.pk]) == (["fence"], set())
     shared.attach(instance, fresh(volume))
     assert agent.keys[volume.pk] == {shared.other.row.pk}
@@ -164,7 +164,7 @@ def test_detached_volume_has_no_key(shared: Shared) -> None:
 def test_undone_detachment_reopens_the_volume(shared: Shared) -> None:
     agent, volume, instance = agent_of(shared), shared.volume(), shared.instance(host="other")
     shared.attach(instance, volume)
-    operation = volume_detach(SYSTEM, instance.attachment_set.get())
+    operation = volume_detach(SYSTEM, instance.attachment_set.get(is_boot=False))
     run_on(operation, altered(WORKFLOWS["volume.detach"], "unplug", then(cancel(shared.cloud))))
     assert follow(operation).state in ("cancelled", "succeeded")
     is_attached = fresh(volume).state == "in-use"
@@ -248,7 +248,7 @@ def test_disks_of_a_dead_node_are_fenced_before_they_are_opened_elsewhere(shared
     del agent.calls[:]
     assert follow(instance_evacuate(SYSTEM, fresh(instance))).state == "succeeded"
     assert agent.calls == ["fence", "ensure", "open"] * 2
-    assert agent.keys == {each: {shared.here.row.pk} for each in (instance.root_volume_id, volume.pk)}
+    assert agent.keys == {each: {shared.here.row.pk} for each in (instance.root_id, volume.pk)}
     assert shared.here.fake.guests[instance.pk].power == "running"
 
 

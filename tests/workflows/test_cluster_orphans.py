@@ -248,13 +248,14 @@ def test_volume_with_snapshots_is_expected(shared: Shared, agent: FakeStorageAge
 
 def test_missing_volume_is_an_incident_of_the_cluster(shared: Shared, agent: FakeStorageAgent) -> None:
     volume, instance = shared.volume(), shared.instance(host="other")
+    root_volume = Volume.objects.get(pk=instance.boot_volume_id)
     lost = dict(agent.volumes)
     lose_images(agent)
     orphans.reconcile()
     assert not missing(agent), "they have just changed"
-    long_ago(volume, instance)
+    long_ago(volume, instance, root_volume)
     orphans.reconcile()
-    assert missing(agent) == {f"{NAME}/{volume.pk}", f"{NAME}/{instance.root_volume_id}"}
+    assert missing(agent) == {f"{NAME}/{volume.pk}", f"{NAME}/{instance.root_id}"}
     orphans.reconcile()
     assert {(fresh(row).last_error or {}).get("code") for row in (volume, instance)} == {DataMissing.code}
     assert not Incident.objects.exists(), "no node has lost them"

@@ -83,6 +83,26 @@ def create_from_volume(cloud: Cloud) -> Ask:
     return lambda: ask_instance(cloud, boot_volume=boot_volume, volumes=volumes)[1]
 
 
+def create_with_root_volume(cloud: Cloud) -> Ask:
+    """Its root disk becomes a volume in a storage cluster; it has another one on its node."""
+    kind, volumes = cluster(cloud), (make_volume(cloud),)
+    return lambda: ask_instance(cloud, root_volume_type=kind, volumes=volumes)[1]
+
+
+def create_with_kept_volume(cloud: Cloud) -> Ask:
+    return lambda: ask_instance(cloud, keep_root_volume=True)[1]
+
+
+def rebuild_root_volume(cloud: Cloud) -> Ask:
+    instance = make_instance(cloud, root_volume_type=cluster(cloud))
+    return lambda: instance_rebuild(cloud.tenant.actor, instance, NewDisk(cloud.image))
+
+
+def delete_with_root_volume(cloud: Cloud) -> Ask:
+    instance = make_instance(cloud, root_volume_type=cluster(cloud))
+    return lambda: compute.instance_delete(cloud.tenant.actor, instance)
+
+
 def start(cloud: Cloud) -> Ask:
     instance = make_stopped_instance(cloud)
     return lambda: compute.instance_start(cloud.tenant.actor, instance)
@@ -329,6 +349,21 @@ FROM_VOLUME = (
     ),
     Case("instance.delete", delete_from_volume, ("guest", "volumes", "ports")),
 )
+# Of an instance whose root volume is made and deleted with it.
+WITH_ROOT_VOLUME = (
+    Case(
+        "instance.create",
+        create_with_root_volume,
+        ("place", "image", "root-disk", "port-0", "boot-volume", "define", "volume-0", "start"),
+    ),
+    Case("instance.create", create_with_kept_volume, ("place", "image", "root-disk", "port-0", "boot-volume", "start")),
+    Case(
+        "instance.rebuild",
+        rebuild_root_volume,
+        ("place", "image", "root-disk", "define", "start", "old-root-disk"),
+    ),
+    Case("instance.delete", delete_with_root_volume, ("guest", "volumes", "ports", "root-volume")),
+)
 
 
 def _params(cases: tuple[Case, ...]) -> list[Any]:
@@ -339,7 +374,11 @@ def _params(cases: tuple[Case, ...]) -> list[Any]:
     ]
 
 
-STEPS = [*_params(CASES), *thinned(_params(FROM_VOLUME), keep_every=4, beginning=3)]
+STEPS = [
+    *_params(CASES),
+    *thinned(_params(FROM_VOLUME), keep_every=4, beginning=3),
+    *thinned(_params(WITH_ROOT_VOLUME), keep_every=3, beginning=2),
+]
 # Steps that cannot be undone, nor cancelled when they are done.
 FINAL = {"old-root-disk", "move", "settle", "clear-source", "revert", "switch", "finish", "open", "erase"}
 UNDOABLE = [

@@ -30,7 +30,7 @@ from controlplane.workflows import step_permits
 from controlplane.workflows.registry import WORKFLOWS
 from tests.nightly import as_nightly
 from tests.workflows.helpers import altered, ask_volume, make_attached, then
-from tests.workflows.test_every_step import CASES, FROM_VOLUME, Case
+from tests.workflows.test_every_step import CASES, FROM_VOLUME, WITH_ROOT_VOLUME, Case
 from tests.world import Cloud, Signer, follow, run, run_next_attempt
 
 METHODS = pb.DESCRIPTOR.services_by_name["Agent"].methods
@@ -190,7 +190,9 @@ def test_evaluate_command_has_every_operation() -> None:
 
 
 @pytest.mark.parametrize(
-    "case", [*CASES, *map(as_nightly, FROM_VOLUME)], ids=lambda case: f"{case.kind}-{case.prepare.__name__}"
+    "case",
+    [*CASES, *map(as_nightly, FROM_VOLUME), *WITH_ROOT_VOLUME],
+    ids=lambda case: f"{case.kind}-{case.prepare.__name__}",
 )
 def test_every_guarded_call_of_a_workflow_has_a_permit(cloud: Cloud, case: Case, doubted: list[Call]) -> None:
     ask = case.prepare(cloud)

@@ -97,10 +97,11 @@ def test_different_pool_of_the_same_name_is_an_incident(folder_pool: Shared, tmp
 
 
 def test_an_instance_has_its_root_disk_in_the_pool(shared: Shared) -> None:
+    shared.without_snapshots()
     instance = shared.instance()
     assert instance.node_id in (shared.here.row.pk, shared.other.row.pk)
     assert instance.root_pool == shared.pool
-    assert shared.files == {str(instance.root_volume_id)}
+    assert shared.files == {str(instance.root_id)}
     place = Allocation.objects.get(consumer_id=instance.pk)
     assert (place.disk_gib, place.pool, place.pool_gib) == (0, shared.pool, instance.disk_gib)
     assert used_gib() == instance.disk_gib
@@ -134,7 +135,7 @@ def test_attached_pool_volume_opens_on_the_node_of_its_instance(shared: Shared) 
     assert str(volume.pk) not in shared.held_by(shared.here)
     assert used_gib() == instance.disk_gib + volume.size_gib
     guest = shared.other.fake.guests[instance.pk]
-    assert [disk.volume_id for disk in guest.running.disks] == [instance.root_volume_id, volume.pk]  # type: ignore[union-attr]
+    assert [disk.volume_id for disk in guest.running.disks] == [instance.root_id, volume.pk]  # type: ignore[union-attr]
 
 
 def test_pool_volume_returns_to_a_former_node(shared: Shared) -> None:
@@ -143,9 +144,9 @@ def test_pool_volume_returns_to_a_former_node(shared: Shared) -> None:
     for instance in (here, there, here):
         shared.attach(instance, fresh(volume))
         assert fresh(volume).node_id == instance.node_id
-        attachment = instance.attachment_set.get()
+        attachment = instance.attachment_set.get(volume=volume)
         done(volume_detach(shared.cloud.tenant.actor, attachment))
-    assert shared.files == {str(each) for each in (volume.pk, there.root_volume_id, here.root_volume_id)}
+    assert shared.files == {str(each) for each in (volume.pk, there.root_id, here.root_id)}
     done(volume_delete(shared.cloud.tenant.actor, fresh(volume), attached_to=None))
     assert str(volume.pk) not in shared.files
 
@@ -195,11 +196,12 @@ def test_failed_growth_releases_the_capacity(shared: Shared) -> None:
 
 
 def test_an_instance_is_rebuilt_and_resized_in_the_pool(shared: Shared) -> None:
+    shared.without_snapshots()
     instance = shared.instance()
-    old = str(instance.root_volume_id)
+    old = str(instance.root_id)
     done(instance_rebuild(shared.cloud.tenant.actor, instance, NewDisk(shared.cloud.image)))
     instance = fresh(instance)
-    assert shared.files == {str(instance.root_volume_id)} != {old}
+    assert shared.files == {str(instance.root_id)} != {old}
     done(instance_power_off(shared.cloud.tenant.actor, instance))
     larger = make_flavor("larger", disk_gib=instance.disk_gib + 3)
     done(instance_resize(shared.cloud.tenant.actor, fresh(instance), flavor=larger))
@@ -225,6 +227,7 @@ def moved(shared: Shared, instance: Instance) -> Operation:
 
 
 def test_migration_in_a_pool_copies_no_disk(shared: Shared) -> None:
+    shared.without_snapshots()
     instance = shared.instance(host=shared.here.row.name)
     volume = shared.volume(host=shared.here.row.name, size_gib=7)
     shared.attach(instance, volume)
@@ -234,7 +237,7 @@ def test_migration_in_a_pool_copies_no_disk(shared: Shared) -> None:
     assert moved(shared, instance).state == "succeeded"
     instance, volume = fresh(instance), fresh(volume)
     assert (instance.node, volume.node, instance.root_pool) == (shared.other.row, shared.other.row, shared.pool)
-    assert shared.files == {str(instance.root_volume_id), str(volume.pk)}
+    assert shared.files == {str(instance.root_id), str(volume.pk)}
     assert shared.here.fake.call_counts["create_volume"] == created[0]
     assert shared.agent is not None or shared.other.fake.call_counts["create_volume"] == created[1]
     assert shared.here.fake.call_counts["remove_volume"] == 0
@@ -253,7 +256,7 @@ def test_failed_migration_keeps_the_pool_disk(shared: Shared) -> None:
     shared.other.fake.fail_next("take_in", AdapterError("no", retryable=False))
     assert moved(shared, instance).state == "failed"
     instance = fresh(instance)
-    assert (instance.node, shared.files) == (shared.here.row, {str(instance.root_volume_id)})
+    assert (instance.node, shared.files) == (shared.here.row, {str(instance.root_id)})
     assert not shared.held_by(shared.other)
     assert used_gib() == instance.disk_gib
     assert shared.here.fake.guests[instance.pk].power == "running"
@@ -313,6 +316,7 @@ MOVE_STEPS = ("place", "root-disk", "volume-0", "expect", "move", "settle", "cle
 
 @pytest.mark.parametrize("step", MOVE_STEPS)
 def test_pool_migration_continues_with_another_worker(shared: Shared, step: str) -> None:
+    shared.without_snapshots()
     instance = shared.instance(host=shared.here.row.name)
     shared.attach(instance, shared.volume(host=shared.here.row.name))
     used, files = used_gib(), shared.files
@@ -325,6 +329,7 @@ def test_pool_migration_continues_with_another_worker(shared: Shared, step: str)
 
 @pytest.mark.parametrize("step", ["place", "images", "root-disk", "volume-0", "port-0", "expect"])
 def test_undone_pool_migration_restores_everything(shared: Shared, step: str) -> None:
+    shared.without_snapshots()
     instance = shared.instance(host=shared.here.row.name)
     shared.attach(instance, shared.volume(host=shared.here.row.name))
     before, files = picture(shared.cloud), shared.files
@@ -353,7 +358,7 @@ def test_failed_attachment_leaves_an_attachable_pool_volume(shared: Shared, step
     for instance in (here, there):
         shared.attach(instance, fresh(volume))
         assert fresh(volume).node_id == instance.node_id
-        done(volume_detach(actor, instance.attachment_set.get()))
+        done(volume_detach(actor, instance.attachment_set.get(volume=volume)))
 
 
 def _die_and_follow(operation: Operation, step: str) -> None:

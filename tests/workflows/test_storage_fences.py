@@ -147,7 +147,7 @@ def test_address_of_the_agent_is_an_incident_and_no_obstacle(shared: Shared, age
     die_with_guests(shared.other)
     assert follow(instance_evacuate(SYSTEM, fresh(instance))).state == "succeeded"
     assert (agent.fenced, fence(shared).problem) == ({}, "agent-address")
-    assert agent.keys[instance.root_volume_id] == {shared.here.row.pk}
+    assert agent.keys[instance.root_id] == {shared.here.row.pk}
     assert unfenced(agent) == ["other"]
     assert not FenceEvidence.objects.filter(kind="storage").exists()
     asked = agent.calls.count("fence-node")

@@ -26,12 +26,14 @@ class InstanceResource(ApiResource):
             "affinity_group",
             "security_groups",
             "root_volume_type",
+            "keep_root_volume",
             "restart_policy",
             "metadata",
             "classifications",
             "labels",
         ),
     )
+    patched = ("name", "labels", "restart_policy", "keep_root_volume")
     unreadable = (
         *("security_groups", "ssh_keys", "user_data", "user_data_wo_version", "classifications", "policy_atoms"),
     )
@@ -88,6 +90,8 @@ class InstanceResource(ApiResource):
             plan.update_in_place(name)
         if "image" in changed:
             plan.planned["image_id"] = UNKNOWN
+        if plan.planned["root_volume_id"] is not None:
+            plan.planned["root_volume_id"] = UNKNOWN
         text = "All that is on its disk is erased. Volumes, addresses and the id stay."
         plan.report.warn(f"{' and '.join(changed)}: the instance is rebuilt", text, path=(changed[0],))
 
@@ -148,11 +152,14 @@ class InstanceResource(ApiResource):
             }
             for each in _in_order(networks or [], document["addresses"])
         ]
-        boot_volume = next((each["volume"] for each in document["attachments"] if each.get("is_boot")), None)
+        root_volume = next((each["volume"] for each in document["attachments"] if each.get("is_boot")), None)
+        is_made = bool(like.get("image")) if like.get("image") or like.get("boot_volume") else _is_made(document)
+        boot_volume = None if is_made else root_volume
         values |= {
             "image": _image(document, like, boot_volume),
             "boot_volume": refer(like.get("boot_volume"), boot_volume),
             "image_id": document["image"]["id"],
+            "root_volume_id": None if root_volume is None else root_volume["id"],
             "zones": zones_of(like, document),
             "networks": networks,
             "ports": refer_all(like.get("ports"), own) or [],
@@ -238,6 +245,11 @@ class InstanceResource(ApiResource):
             if port not in has:
                 body = {"instance": work.state["id"]}
                 self.wait(api.post(f"{ports}/{port}/actions/attach", body, deadline=work.deadline), work)
+
+
+def _is_made(document: Document) -> bool:
+    """Tell if an imported instance has a root volume that belongs to it, as one that is made with it does."""
+    return not document.get("keep_root_volume")
 
 
 def _image(document: Document, like: Values, boot_volume: Document | None) -> str | None:

@@ -42,7 +42,8 @@ CHOSEN = {
     "boot_volume": Attribute(
         type=STRING,
         description="The id or name of the volume that is its root disk, in place of one made from an image: a volume "
-        "that was made from an image. It stays when the instance is deleted. A change makes a new instance.",
+        "that was made from an image. It stays when the instance is deleted, unless `keep_root_volume` is false. A "
+        "change makes a new instance.",
         optional=True,
         replace=True,
     ),
@@ -117,6 +118,14 @@ CHOSEN = {
         default="local",
         replace=True,
     ),
+    "keep_root_volume": Attribute(
+        type=BOOL,
+        description="The volume that is its root disk is kept when it is destroyed. True also makes the root disk a "
+        "volume where it would be none. If it is not given, a `boot_volume` is kept, and a root volume that was made "
+        "with the instance is destroyed with it.",
+        optional=True,
+        computed=True,
+    ),
     "restart_policy": Attribute(
         type=STRING,
         description="`on-failure`: its guest is started again when it crashed or went down with its node; `never`.",
@@ -149,6 +158,9 @@ COMPUTED = {
     ),
     "zone": Attribute(type=STRING, description="The zone that it is in.", computed=True),
     "image_id": Attribute(type=STRING, description="The id of its image.", computed=True),
+    "root_volume_id": Attribute(
+        type=STRING, description="The id of the volume that is its root disk, if it is a volume.", computed=True
+    ),
     "vcpus": Attribute(type=NUMBER, description="The vCPUs of its flavor.", computed=True),
     "memory_mib": Attribute(type=NUMBER, description="The memory of its flavor, in MiB.", computed=True),
     "disk_gib": Attribute(type=NUMBER, description="The size of its disk.", computed=True),

@@ -136,6 +136,9 @@ RootType = Annotated[
     str | None,
     typer.Option("--root-type", help=_("The volume type of its root disk."), autocompletion=names("volume_types.list")),
 ]
+KEEP_ROOT = "--keep-root-volume/--no-keep-root-volume"
+KEEP_HELP = _("Keep the volume that is its root disk when it is deleted.")
+KeepRoot = Annotated[bool | None, typer.Option(KEEP_ROOT, help=KEEP_HELP)]
 RESTART_HELP = _("Restart policy of the guest: on-failure or never.")
 Restart = Annotated[str | None, typer.Option("--restart-policy", help=RESTART_HELP)]
 Metadata = Annotated[
@@ -153,10 +156,11 @@ def register(app: typer.Typer) -> None:
     call_command(instances, "show", _("An instance."), "instances.get", subject, show=show_instance)
     command(instances, "create", _("Create an instance."), WAIT, DRY_RUN)(create)
     restart = option("restart_policy", "--restart-policy", RESTART_HELP, default=None)
-    changes = (NEW_NAME, LABEL, restart)
-    help = _("Change its name, labels or restart policy.")
+    keep = option("keep_root_volume", KEEP_ROOT, KEEP_HELP, bool, None)
+    changes = (NEW_NAME, LABEL, restart, keep)
+    help = _("Change its name, labels or restart policy, or keep its root volume.")
     call_command(instances, "update", help, "instances.update", subject, *changes)
-    question = _("Delete {names}? The data on a root disk that is no volume is lost; volumes are kept.")
+    question = _("Delete {names}? The data on a root disk that is not kept is lost; other volumes are kept.")
     delete_command(instances, _("Delete instances."), "instances.delete", "INSTANCE...", question, WAIT)
     for name, call, help in (
         ("start", "instances.start", _("Start instances.")),
@@ -249,6 +253,7 @@ def create(
     restart_policy: Restart = None,
     metadata: Metadata = None,
     root_type: RootType = None,
+    keep_root_volume: KeepRoot = None,
     security_group: SecurityGroups = None,
     start: Start = True,
 ) -> None:
@@ -269,10 +274,15 @@ def create(
         "restart_policy": restart_policy,
         "metadata": metadata,
         "root_volume_type": root_type,
+        "keep_root_volume": keep_root_volume,
         "security_groups": security_group,
         "start": None if start else False,
         **_user_data(user_data),
     }
+    _send(me, name, body)
+
+
+def _send(me: Session, name: str, body: dict[str, Any]) -> None:
     if me.is_dry_run:
         show_answer(me, me.client.instances.create(name=name, **body, dry_run=True))
         return

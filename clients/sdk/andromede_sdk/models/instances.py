@@ -58,7 +58,8 @@ class Instance(Model):
     """An instance.
 
     `state` is the desired state, `power_state` the observed one, reported by the node at `power_state_at`.
-    `guest_agent`: if qemu-guest-agent in the running guest is connected."""
+    `guest_agent`: if qemu-guest-agent in the running guest is connected. `keep_root_volume`: the root disk is a volume,
+    which is kept when the instance is deleted."""
 
     id: str
     name: str
@@ -82,6 +83,7 @@ class Instance(Model):
     max_volumes: int
     root_volume_type: str
     root_limits: IoLimits
+    keep_root_volume: bool
     affinity_group: Named | None
     restart_policy: str  # on-failure, never
     metadata: str  # token, open, off
@@ -105,7 +107,8 @@ class InstanceWithActions(Model):
     """An instance.
 
     `state` is the desired state, `power_state` the observed one, reported by the node at `power_state_at`.
-    `guest_agent`: if qemu-guest-agent in the running guest is connected.
+    `guest_agent`: if qemu-guest-agent in the running guest is connected. `keep_root_volume`: the root disk is a volume,
+    which is kept when the instance is deleted.
     `allowed_actions`: the actions possible in its state; the caller also needs permission."""
 
     id: str
@@ -130,6 +133,7 @@ class InstanceWithActions(Model):
     max_volumes: int
     root_volume_type: str
     root_limits: IoLimits
+    keep_root_volume: bool
     affinity_group: Named | None
     restart_policy: str  # on-failure, never
     metadata: str  # token, open, off
@@ -144,7 +148,8 @@ class InstanceWithOperation(Model):
     """An instance.
 
     `state` is the desired state, `power_state` the observed one, reported by the node at `power_state_at`.
-    `guest_agent`: if qemu-guest-agent in the running guest is connected."""
+    `guest_agent`: if qemu-guest-agent in the running guest is connected. `keep_root_volume`: the root disk is a volume,
+    which is kept when the instance is deleted."""
 
     id: str
     name: str
@@ -168,6 +173,7 @@ class InstanceWithOperation(Model):
     max_volumes: int
     root_volume_type: str
     root_limits: IoLimits
+    keep_root_volume: bool
     affinity_group: Named | None
     restart_policy: str  # on-failure, never
     metadata: str  # token, open, off

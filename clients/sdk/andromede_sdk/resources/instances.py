@@ -145,6 +145,7 @@ class Instances(Resource):
         ssh_keys: Sequence[str] | None = None,
         volumes: Sequence[str] | None = None,
         root_volume_type: str | None = None,
+        keep_root_volume: bool | None = None,
         user_data: str | None = None,
         user_data_base64: str | None = None,
         zones: Sequence[str] | None = None,
@@ -175,6 +176,7 @@ class Instances(Resource):
         ssh_keys: Sequence[str] | None = None,
         volumes: Sequence[str] | None = None,
         root_volume_type: str | None = None,
+        keep_root_volume: bool | None = None,
         user_data: str | None = None,
         user_data_base64: str | None = None,
         zones: Sequence[str] | None = None,
@@ -204,6 +206,7 @@ class Instances(Resource):
         ssh_keys: Sequence[str] | None = None,
         volumes: Sequence[str] | None = None,
         root_volume_type: str | None = None,
+        keep_root_volume: bool | None = None,
         user_data: str | None = None,
         user_data_base64: str | None = None,
         zones: Sequence[str] | None = None,
@@ -231,6 +234,7 @@ class Instances(Resource):
         ssh_keys: Sequence[str] | None = None,
         volumes: Sequence[str] | None = None,
         root_volume_type: str | None = None,
+        keep_root_volume: bool | None = None,
         user_data: str | None = None,
         user_data_base64: str | None = None,
         zones: Sequence[str] | None = None,
@@ -257,7 +261,9 @@ class Instances(Resource):
         whether the guest is started again after it crashed or its node restarted. `root_volume_type`: the storage of the
         root disk; a root disk in a pool lets another node run the instance after its own has failed. `boot_volume` in place
         of `image`: an available volume that was made from an image is the root disk, as it is; the instance is placed with
-        it, the disk of the flavor is not used, and the volume stays when the instance is deleted. `security_groups`: the
+        it, the disk of the flavor is not used, and the volume stays when the instance is deleted. `keep_root_volume`: true
+        makes the root disk a volume, as a root disk of a type with snapshots always is, and keeps this volume when the
+        instance is deleted; by default only a `boot_volume` is kept. `security_groups`: the
         groups of all ports that are created with it; without them the project's default group. `metadata`: which programs
         in the guest may read its metadata at 169.254.169.254: those that get a token first, all (`open`), or none (`off`).
         `start` false: the instance is created stopped, with its disk, addresses and volumes; its first boot follows at its
@@ -283,6 +289,7 @@ class Instances(Resource):
                         "ssh_keys": ssh_keys,
                         "volumes": volumes,
                         "root_volume_type": root_volume_type,
+                        "keep_root_volume": keep_root_volume,
                         "user_data": user_data,
                         "user_data_base64": user_data_base64,
                         "zones": zones,
@@ -315,11 +322,13 @@ class Instances(Resource):
         name: str | None = None,
         labels: Mapping[str, str | None] | None = None,
         restart_policy: str | None = None,
+        keep_root_volume: bool | None = None,
         dry_run: bool = False,
         if_match: str | int | None = None,
     ) -> models.Instance:
         """PATCH /v1/projects/{project}/instances/{instance}
 
+        `keep_root_volume`: whether the volume that is the root disk is kept when the instance is deleted.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
@@ -329,7 +338,12 @@ class Instances(Resource):
                 "/v1/projects/{project}/instances/{instance}",
                 names={"instance": instance},
                 query={"dry_run": dry_run or None},
-                body={"name": name, "labels": labels, "restart_policy": restart_policy},
+                body={
+                    "name": name,
+                    "labels": labels,
+                    "restart_policy": restart_policy,
+                    "keep_root_volume": keep_root_volume,
+                },
                 if_match=if_match,
             ),
         )

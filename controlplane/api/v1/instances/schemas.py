@@ -114,7 +114,9 @@ class InstanceIn(In):
     whether the guest is started again after it crashed or its node restarted. `root_volume_type`: the storage of the
     root disk; a root disk in a pool lets another node run the instance after its own has failed. `boot_volume` in place
     of `image`: an available volume that was made from an image is the root disk, as it is; the instance is placed with
-    it, the disk of the flavor is not used, and the volume stays when the instance is deleted. `security_groups`: the
+    it, the disk of the flavor is not used, and the volume stays when the instance is deleted. `keep_root_volume`: true
+    makes the root disk a volume, as a root disk of a type with snapshots always is, and keeps this volume when the
+    instance is deleted; by default only a `boot_volume` is kept. `security_groups`: the
     groups of all ports that are created with it; without them the project's default group. `metadata`: which programs
     in the guest may read its metadata at 169.254.169.254: those that get a token first, all (`open`), or none (`off`).
     `start` false: the instance is created stopped, with its disk, addresses and volumes; its first boot follows at its
@@ -147,6 +149,7 @@ class InstanceIn(In):
     ssh_keys = references(max_length=SSH_KEYS_MAX, default=list)
     volumes = references(max_length=VOLUMES_MAX, default=list)
     root_volume_type = Reference(default=LOCAL)
+    keep_root_volume = Flag(required=False)
     user_data = Text(max_length=None, is_multiline=True, allow_blank=True, required=False)
     user_data_base64 = Base64(max_length=None, allow_blank=True, required=False)
     zones = references(max_length=ZONES_MAX, default=list)
@@ -171,11 +174,14 @@ class InstanceIn(In):
 
 
 class InstancePatch(In):
+    """`keep_root_volume`: whether the volume that is the root disk is kept when the instance is deleted."""
+
     example = {"name": "web-2", "labels": {"env": "test", "tier": None}}
 
     name = Name(required=False)
     labels = LabelsPatch(required=False)
     restart_policy = Choice(list(RESTART_POLICIES), required=False)
+    keep_root_volume = Flag(required=False)
 
 
 class ResizeIn(In):
@@ -243,7 +249,8 @@ class InstanceOut(ResourceOut):
     """An instance.
 
     `state` is the desired state, `power_state` the observed one, reported by the node at `power_state_at`.
-    `guest_agent`: if qemu-guest-agent in the running guest is connected.
+    `guest_agent`: if qemu-guest-agent in the running guest is connected. `keep_root_volume`: the root disk is a volume,
+    which is kept when the instance is deleted.
     """
 
     # Context: the result of compute.representations.instance_details().
@@ -260,6 +267,7 @@ class InstanceOut(ResourceOut):
     max_volumes = serializers.IntegerField()
     root_volume_type = serializers.CharField(source="root_type")
     root_limits = IoLimitsOut()
+    keep_root_volume = serializers.BooleanField(source="keeps_root_volume")
     affinity_group = NamedOut(allow_null=True)
     restart_policy = serializers.ChoiceField(RESTART_POLICIES)
     metadata = serializers.ChoiceField(METADATA_ACCESS)
@@ -292,7 +300,8 @@ class InstanceWithActionsOut(InstanceOut):
     """An instance.
 
     `state` is the desired state, `power_state` the observed one, reported by the node at `power_state_at`.
-    `guest_agent`: if qemu-guest-agent in the running guest is connected.
+    `guest_agent`: if qemu-guest-agent in the running guest is connected. `keep_root_volume`: the root disk is a volume,
+    which is kept when the instance is deleted.
     `allowed_actions`: the actions possible in its state; the caller also needs permission.
     """
 

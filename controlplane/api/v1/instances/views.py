@@ -129,6 +129,7 @@ class InstanceList(ProjectView):
             exemption=self.named(exemption_of, exempt, at="exemption") if exempt else None,
             restart_policy=body["restart_policy"],
             metadata=body["metadata"],
+            keep_root_volume=body.get("keep_root_volume"),
             is_started=body["start"],
             root_volume_type=None if boot_volume else usable_root_type(self.project, body["root_volume_type"]),
             labels=body["labels"],

@@ -47,6 +47,7 @@ class InstanceForm(DraftForm):
         required=False,
         help_text=_("With a storage pool, the instance can be evacuated when its node fails."),
     )
+    keep_root_volume = forms.BooleanField(label=_("Keep the root volume"), help_text=labels.KEEP_ROOT, required=False)
     zones = multiple_choice(_("Zones"), _("None selected: any zone that the policies admit."))
     affinity_group = forms.ChoiceField(label=_("Affinity group"), required=False)
     start = forms.ChoiceField(
@@ -94,6 +95,8 @@ class InstanceForm(DraftForm):
             body["start"] = body["start"] != STOPPED
         if "boot_volume" in body:
             body.pop("image", None)
+        if not body.get("keep_root_volume"):
+            body.pop("keep_root_volume", None)  # the default, by which a volume to boot from is kept all the same
         return body
 
     @property
@@ -104,7 +107,7 @@ class InstanceForm(DraftForm):
     def folded(self) -> list[tuple[Text, list[BoundField], bool]]:
         """Return groups of optional fields: title, fields, and whether they are open because of values or errors."""
         groups = (
-            (_("Disks"), ("boot_volume", "root_volume_type", "volumes")),
+            (_("Disks"), ("boot_volume", "root_volume_type", "keep_root_volume", "volumes")),
             (_("Network"), ("ports", "security_groups")),
             (_("Placement"), ("zones", "affinity_group")),
             (_("Data classification"), ("classifications",)),
@@ -167,8 +170,12 @@ class InstanceCreate(CreatePage):
 
     def root_types(self) -> list[tuple[str, str]]:
         """Return the root volume types; the default is sent as none."""
-        types = self.get_in_project("volume-types", limit=CHOICES_MAX)["items"]
-        return [("" if each["id"] == LOCAL else each["id"], describe_type(each)) for each in types]
+        return [("" if each["id"] == LOCAL else each["id"], describe_type(each)) for each in self.volume_types]
+
+    @cached_property
+    def volume_types(self) -> list[dict[str, Any]]:
+        types: list[dict[str, Any]] = self.get_in_project("volume-types", limit=CHOICES_MAX)["items"]
+        return types
 
     def choices(self) -> dict[str, Any]:
         volumes = self.get_in_project("volumes", state="available", sort="name", limit=CHOICES_MAX)["items"]
@@ -231,7 +238,16 @@ class InstanceCreate(CreatePage):
             "memory_mib": size.get("memory_mib", 0),
             "ports": len(body.get("networks", ())),
             "addresses": len(body.get("networks", ())),
+            **self.root_volume(body),
         }
+
+    def root_volume(self, body: Mapping[str, Any]) -> dict[str, int]:
+        """Return what a root volume that is made with the instance takes."""
+        with_snapshots = {each["id"] for each in self.volume_types if each["has_snapshots"]}
+        is_made = body.get("keep_root_volume") or body.get("root_volume_type") in with_snapshots
+        if not is_made or "boot_volume" in body:
+            return {}
+        return {"volumes": 1, "storage_gib": (self.size(body) or {}).get("disk_gib", 0)}
 
 
 def described_port(port: Mapping[str, Any]) -> str:

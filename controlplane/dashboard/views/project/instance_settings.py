@@ -21,6 +21,12 @@ class SettingsForm(NamedForm):
     restart_policy = forms.ChoiceField(
         label=_("On failure"), help_text=labels.WHEN_IT_FAILS, choices=list(labels.RESTART_POLICIES.items())
     )
+    keep_root_volume = forms.BooleanField(label=_("Keep the root volume"), help_text=labels.KEEP_ROOT, required=False)
+
+    def __init__(self, *args: Any, has_root_volume: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not has_root_volume:
+            del self.fields["keep_root_volume"]
 
 
 class InstanceSettings(FormPage, InstancePage):
@@ -31,7 +37,11 @@ class InstanceSettings(FormPage, InstancePage):
     right = "instance_update"
 
     def initial(self) -> dict[str, Any]:
-        return initial_values(self.instance) | {"restart_policy": self.instance["restart_policy"]}
+        present = {name: self.instance[name] for name in ("restart_policy", "keep_root_volume")}
+        return initial_values(self.instance) | present
+
+    def choices(self) -> dict[str, Any]:
+        return {"has_root_volume": self.boot_volume is not None}
 
     def context(self) -> dict[str, Any]:
         return {

@@ -111,7 +111,10 @@ class InstancePage(ProjectPage):
         """Return what a deletion destroys."""
         if self.boot_volume is None:
             return _("The instance and its root disk are permanently deleted, and its addresses are released.")
-        return _("The instance is permanently deleted, and its addresses are released. The boot volume is kept.")
+        if self.instance["keep_root_volume"]:
+            return _("The instance is permanently deleted, and its addresses are released. The root volume is kept.")
+        lost = _("The instance and its root volume {volume} are permanently deleted, and its addresses are released.")
+        return lost.format(volume=self.boot_volume["name"])
 
     def page_of(self, name: str) -> str:
         return self.url(name, instance=self.instance["id"])
