@@ -8,25 +8,27 @@ from controlplane.compute.volume_reverts import check_revert, require_guest_off
 from controlplane.kernel.errors import CloudError
 from controlplane.operations.services import require_unlocked
 from controlplane.storage.errors import VolumeInUse
+from controlplane.storage.image_sources import Source, require_fits_image, require_image_source
 from controlplane.storage.models import Snapshot, Volume
 from controlplane.storage.services import require_no_snapshots, require_volume_state
-from controlplane.storage.snapshot_sources import require_snapshot_available
+from controlplane.storage.snapshot_sources import require_not_read, require_snapshot_available
 from controlplane.storage.snapshots import require_new_snapshots, require_no_readers, require_snapshots
 
-VOLUME_ACTIONS = ("snapshot", "revert", "delete")
-SNAPSHOT_ACTIONS = ("create-volume", "revert", "delete")
+VOLUME_ACTIONS = ("snapshot", "revert", "delete", "image")
+SNAPSHOT_ACTIONS = ("create-volume", "revert", "delete", "image")
 
 
 def volume_actions(volume: Volume) -> list[dict[str, Any]]:
     """Return each of VOLUME_ACTIONS as in ActionOut."""
     busy = _problem(require_unlocked, volume.pk)
     snapshot, revert = busy or _problem(_can_snapshot, volume), busy or _problem(_can_revert, volume)
-    return _actions(VOLUME_ACTIONS, snapshot, revert, _problem(_can_delete, volume))
+    image = busy or _problem(_can_make_image, volume)
+    return _actions(VOLUME_ACTIONS, snapshot, revert, _problem(_can_delete, volume), image)
 
 
 def snapshot_actions(snapshot: Snapshot) -> list[dict[str, Any]]:
     """Return each of SNAPSHOT_ACTIONS as in ActionOut."""
-    checks = (require_snapshot_available, _can_revert_to, require_no_readers)
+    checks = (require_snapshot_available, _can_revert_to, require_no_readers, _can_make_image)
     return _actions(SNAPSHOT_ACTIONS, *(_problem(check, snapshot) for check in checks))
 
 
@@ -60,6 +62,12 @@ def _can_delete(volume: Volume) -> None:
     if (instance := attached_to(volume.pk)) is not None:
         raise VolumeInUse(instance=str(instance))
     require_no_snapshots(volume)
+    require_not_read(volume)
+
+
+def _can_make_image(source: Source) -> None:
+    require_image_source(source)
+    require_fits_image(source)
 
 
 def _can_revert_to(snapshot: Snapshot) -> None:

@@ -19,6 +19,9 @@ RBD_TRAIT = "rbd"  # of nodes whose QEMU and libvirt can open images of a Ceph c
 # Pools with the capability of snapshots: storage agents that report it take them, nodes do not.
 SNAPSHOTS = "snapshots"
 HAS_SNAPSHOTS = Q(cluster__capabilities__contains=[SNAPSHOTS])
+# Pools whose storage agent also sends the content of snapshots, of which images are made.
+SNAPSHOT_READS = "snapshot-reads"
+HAS_SNAPSHOT_READS = Q(cluster__capabilities__contains=[SNAPSHOTS, SNAPSHOT_READS])
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,11 @@ class ReportedPool:
 def has_snapshots(pool: Pool | None) -> bool:
     """Tell if snapshots of the disks in the pool can be taken; None: of disks that one node alone has."""
     return pool is not None and pool.cluster is not None and SNAPSHOTS in pool.cluster.capabilities
+
+
+def has_snapshot_reads(pool: Pool | None) -> bool:
+    """Tell if images can be made of the disks in the pool; None: of disks that one node alone has."""
+    return has_snapshots(pool) and pool is not None and SNAPSHOT_READS in getattr(pool.cluster, "capabilities", ())
 
 
 def record_pools(node: Node, reported: Sequence[ReportedPool]) -> list[str]:

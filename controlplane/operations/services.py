@@ -179,6 +179,17 @@ def cancel_holders(operation: Operation) -> None:
         transaction.on_commit(partial(wakeups.send, holder_id, queue=queue), robust=True)
 
 
+def lock_late(operation: Operation, resource_id: UUID) -> bool:
+    """Lock a resource for an operation under way that did not lock it from its beginning. False: another one has it."""
+    lock, _ = ResourceLock.objects.get_or_create(resource_id=resource_id, defaults={"operation": operation})
+    return lock.operation_id == operation.pk
+
+
+def unlock_early(operation: Operation, resource_id: UUID) -> None:
+    """Unlock a resource before the end of the operation. Inside the caller's transaction."""
+    ResourceLock.objects.filter(resource_id=resource_id, operation=operation).delete()
+
+
 def require_unlocked(resource_id: UUID) -> None:
     """Raise Busy while an operation locks the resource.
 

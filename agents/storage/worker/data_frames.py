@@ -1,4 +1,4 @@
-"""Messages of a worker process besides those in JSON: data that it sends before the answer. Needs no binding of Ceph."""
+"""Messages of a worker process besides those in JSON: data that it sends before the answer. Needs no Ceph."""
 
 import struct
 

@@ -1,7 +1,7 @@
 """Content of a snapshot, in pieces; what was never written is left out.
 
-librbd reads a clone together with its parents. Their chain stays as it is meanwhile: the agent flattens no volume that is
-read, and a parent that is not flattened away is neither flattened nor deleted itself.
+librbd reads a clone together with its parents. Their chain stays as it is meanwhile: the agent flattens no volume that
+is read, and what has a clone is neither flattened nor deleted.
 """
 
 import hashlib

@@ -45,9 +45,7 @@ class Content:
 
 def parts(storage: StorageAgent, taken: pb.SnapshotState, permit: pb.Permit | None = None) -> Any:
     permit = permit or storage.permit(taken.volume_id, op="image.create", snapshot=taken.snapshot_id)
-    request = pb.ReadSnapshotRequest(
-        permit=permit, volume_id=taken.volume_id, pool=POOL, snapshot_id=taken.snapshot_id
-    )
+    request = pb.ReadSnapshotRequest(permit=permit, volume_id=taken.volume_id, pool=POOL, snapshot_id=taken.snapshot_id)
     return storage.stub().ReadSnapshot(request)
 
 
