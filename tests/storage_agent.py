@@ -4,8 +4,8 @@ Volumes are sizes in memory, with a version of their content and the nodes that 
 are kept by call and not checked: the tests of the real agent do that. Each call fails with `failure`, or with that of
 its name in `failures`, a list also with that of its pool in `failing_pools`; if `loses_answers`, the first answer to
 each call about a volume is lost, after its effect. `foreign`: images with other names than volumes', with their sizes;
-`page`: images of a page of the list. `fenced`: addresses, with the seconds of their fences. `data`: offsets and bytes of
-the versions of contents; others have their number at the beginning. `parts_sent`: after so many a stream is cut.
+`page`: images of a page of the list. `fenced`: addresses, with the seconds of their fences. `data`: offsets and bytes
+of the versions of contents; others have their number at the beginning. `parts_sent`: after so many a stream is cut.
 """
 
 import base64

@@ -105,9 +105,7 @@ def copies(image: Image) -> list[tuple[str, str]]:
 # ---- made
 
 
-def test_image_of_a_volume_has_its_content_of_one_moment(
-    shared: Shared, agent: FakeStorageAgent, tmp_path: Path
-) -> None:
+def test_image_of_a_volume_has_the_content_of_a_moment(shared: Shared, agent: FakeStorageAgent, tmp_path: Path) -> None:
     volume = shared.volume()
     agent.data[agent.write(volume.pk)] = [(0, b"boot"), (512, b"more"), (GIB, b"far")]
     image = made(shared, volume)
@@ -462,9 +460,7 @@ def test_too_large_a_volume_is_refused(shared: Shared, settings: Any) -> None:
         ask_image(shared.cloud, volume)
 
 
-def test_content_that_is_larger_than_an_image_may_be_fails(
-    shared: Shared, agent: FakeStorageAgent, settings: Any
-) -> None:
+def test_content_larger_than_an_image_may_be_fails(shared: Shared, agent: FakeStorageAgent, settings: Any) -> None:
     volume = shared.volume()
     agent.data[agent.write(volume.pk)] = [(0, b"x" * 8192)]
     settings.IMAGE_MAX_BYTES = 4096
