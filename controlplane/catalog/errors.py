@@ -229,7 +229,7 @@ class ImageManySources(Unprocessable):
     code = "catalog.image.many_sources"
     title = "More than one source"
     detail = (
-        "An image is made of one file, one snapshot or one volume. Leave out {field!r}, or the snapshot or volume; the "
+        "An image is made of one file, one snapshot or one volume. Leave out {name!r}, or the snapshot or volume; the "
         "format of an image of a snapshot or a volume is qcow2."
     )
 

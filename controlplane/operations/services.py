@@ -18,7 +18,7 @@ from controlplane.kernel.db import ensure_transaction
 from controlplane.kernel.multi_insert import Statement, insert
 from controlplane.kernel.prepared_queries import preparing_cursor
 from controlplane.operations import maintenance, operation_metrics, wakeups
-from controlplane.operations.errors import Busy, NotCancellable
+from controlplane.operations.errors import Busy, LeaseLost, NotCancellable
 from controlplane.operations.models import LIVE, Operation, ResourceLock
 from controlplane.operations.queues import queue_of
 from telemetry.traces import traceparent
@@ -180,8 +180,16 @@ def cancel_holders(operation: Operation) -> None:
 
 
 def lock_late(operation: Operation, resource_id: UUID) -> bool:
-    """Lock a resource for an operation under way that did not lock it from its beginning. False: another one has it."""
-    lock, _ = ResourceLock.objects.get_or_create(resource_id=resource_id, defaults={"operation": operation})
+    """Lock a resource for an operation under way that did not lock it from its beginning. False: another one has it.
+
+    Raises:
+        LeaseLost: another worker has the operation, which may have ended: its locks are gone then.
+    """
+    leased = {"pk": operation.pk, "lease_token": operation.lease_token, "state": operation.state}
+    with transaction.atomic():
+        if not Operation.objects.select_for_update(no_key=True).filter(**leased):
+            raise LeaseLost()
+        lock, _ = ResourceLock.objects.get_or_create(resource_id=resource_id, defaults={"operation": operation})
     return lock.operation_id == operation.pk
 
 

@@ -30,7 +30,7 @@ def taken(answer: Answer) -> Snapshot:
 def in_cluster(volume: Volume, *, name: str = "rbd") -> Pool:
     """Let the volume be in a new pool of a storage cluster, which its node has. Nothing is moved."""
     node = Node.objects.get(pk=volume.node_id)
-    fields = {"zone": node.zone, "address": "10.0.7.28:7447", "capabilities": ["snapshots"]}
+    fields = {"zone": node.zone, "address": "10.0.7.28:7447", "capabilities": ["snapshots", "snapshot-reads"]}
     cluster, _ = StorageCluster.objects.get_or_create(name="ceph-8", defaults=fields)
     pool = Pool.objects.create(
         name=name,

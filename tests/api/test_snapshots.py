@@ -81,6 +81,7 @@ def test_snapshot_is_requested_listed_and_shown(api: Caller, data: Volume) -> No
         "create-volume": True,
         "revert": True,
         "delete": True,
+        "image": True,
     }
     assert api.get("snapshots").body["items"] == [shown]
     for query, count in {"volume=data": 1, f"volume={data.pk}": 1, "volume=other": 0, "labels=env%3Dprod": 1}.items():

@@ -56,7 +56,7 @@ class Volume(Model):
 class VolumeAction(Model):
     """An action. `problem`: the error that the action would give now."""
 
-    name: str  # snapshot, revert, delete
+    name: str  # snapshot, revert, delete, image
     is_allowed: bool
     problem: Error | None
 

@@ -121,7 +121,7 @@ def _require_no_file(body: Body) -> None:
     given = {"format": body.get("format") == "raw", **{name: bool(body.get(name)) for name in OF_FILE}}
     for name, is_given in given.items():
         if is_given:
-            raise ImageManySources(field=name)
+            raise ImageManySources(field=name, name=name)
 
 
 def _document(actor: Actor, image: Image) -> dict[str, Any]:
