@@ -357,14 +357,14 @@ def test_deleted_image_ends_the_read(shared: Shared, agent: FakeStorageAgent) ->
     assert agent.snapshots == {}
 
 
-def test_failed_image_is_made_again(shared: Shared, agent: FakeStorageAgent, tmp_path: Path) -> None:
+def test_failed_image_is_retried(shared: Shared, agent: FakeStorageAgent, tmp_path: Path) -> None:
     volume = shared.volume()
     image, operation = ask_image(shared.cloud, volume)
     assert run(operation, altered(WORKFLOWS["image.create"], "read", then(explode))).state == "failed"
     agent.data[agent.write(volume.pk)] = [(0, b"later")]
     tenant = shared.cloud.tenant
-    again = operation_retry(replace(tenant.actor, organization_id=tenant.project.organization_id), fresh(operation))
-    done(again)
+    retried = operation_retry(replace(tenant.actor, organization_id=tenant.project.organization_id), fresh(operation))
+    done(retried)
     image = fresh(image)
     assert image.state == "available"
     assert content_of(image, tmp_path).rstrip(b"\0") == b"later", "the content of then"
