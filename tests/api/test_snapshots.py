@@ -103,6 +103,7 @@ def test_volume_that_is_being_snapshotted_is_busy(api: Caller, data: Volume) -> 
         "snapshot": "resource_busy",
         "revert": "resource_busy",
         "delete": "storage.volume.has_snapshots",
+        "image": "resource_busy",
     }
     assert api.post("snapshots", {"volume": "data", "name": "again"}).problem[:2] == (409, "resource_busy")
 
