@@ -15,8 +15,8 @@ from tests.agents.announcer.waiting import wait_until
 from tests.agents.conftest import refusal
 from tests.agents.specs import MIB, new_id
 from tests.agents.storage.conftest import Writer
-from tests.agents.storage.contents import damaged, digest, filled, image, is_clone, write
-from tests.agents.storage.running import SIZE, StorageAgent, as_worker
+from tests.agents.storage.contents import digest, filled, image, is_clone, set_entry, write
+from tests.agents.storage.running import SIZE, StorageAgent, as_node, as_worker
 
 # What would make QEMU read another file, if it were taken for a qcow2 image.
 HOSTILE = struct.pack(">4sIQIIQ", b"QFI\xfb", 3, 512, 11, 16, SIZE).ljust(512, b"\0") + b"/etc/passwd"
@@ -201,12 +201,26 @@ def test_caller_that_goes_away_leaves_room_for_others(storage: StorageAgent, cep
 
 
 def test_parent_that_a_node_has_written_is_not_read(storage: StorageAgent, ceph: CephCluster) -> None:
-    clone = storage.clone(storage.snapshot(filled(storage, ceph)))
-    taken = storage.snapshot(clone)
-    key = storage.open(clone)
-    with damaged(ceph, key, "parent"):
-        assert refusal(lambda: list(parts(storage, taken))).code == "storage.cluster_failed"
-    storage.close(clone)
+    """It is the parent of another clone, whose data would leave the cluster as those of the node's own volume."""
+    import rados
+
+    other = storage.clone(storage.snapshot(filled(storage, ceph)))
+    own = storage.made()
+    key = storage.open(own)
+    with ceph.client() as client, client.open_ioctx(POOL) as admin, rados.ReadOpCtx() as reading:
+        entries, _ = admin.get_omap_vals_by_keys(reading, ("parent",))
+        admin.operate_read_op(reading, header_of(ceph, other))
+        (parent,) = dict(entries).values()
+    with as_node(ceph, key) as (_, ioctx):
+        set_entry(ioctx, header_of(ceph, own), "parent", parent)
+    error = refusal(lambda: list(parts(storage, storage.snapshot(own))))
+    assert error.code == "storage.cluster_failed"
+    storage.close(own)
+
+
+def header_of(ceph: CephCluster, volume: str) -> str:
+    with image(ceph, volume, read_only=True) as opened:
+        return f"rbd_header.{opened.id()}"
 
 
 def test_what_is_not_there_is_refused(storage: StorageAgent) -> None:
