@@ -122,7 +122,7 @@ class TooLargeForImage(Unprocessable):
     code = "storage.volume.too_large_for_image"
     title = "Too large for an image"
     detail = (
-        "The {kind} has {size_gib} GiB, and the disk of an image has at most {limit_gib} GiB here "
+        "The source has {size_gib} GiB, and the disk of an image has at most {limit_gib} GiB here "
         "(ANDROMEDE_IMAGE_MAX_VIRTUAL_GIB). Copy the data to a smaller volume, or ask an operator for a higher limit."
     )
 

@@ -10,7 +10,6 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import transaction
 
-from andromede_core.documents.messages import Message
 from controlplane.audit.services import record
 from controlplane.catalog import services as catalog
 from controlplane.catalog.errors import ImageHasContent, ImageStoreFull
@@ -150,8 +149,7 @@ def require_fits_image(source: Source) -> None:
     """Raise TooLargeForImage if the disk of an image cannot be as large."""
     limit_gib: int = settings.IMAGE_MAX_VIRTUAL_GIB
     if source.size_gib > limit_gib:
-        kind = Message("snapshot") if isinstance(source, Snapshot) else Message("volume")
-        raise TooLargeForImage(field=_kind(source), kind=kind, size_gib=source.size_gib, limit_gib=limit_gib)
+        raise TooLargeForImage(field=_kind(source), size_gib=source.size_gib, limit_gib=limit_gib)
 
 
 def _planned(source: Source, new: NewImageOf) -> Image:

@@ -10,6 +10,7 @@ from functools import partial
 
 from django.conf import settings
 
+from andromede_core.documents.messages import Message
 from controlplane.catalog import image_quota, image_store, raw_disks
 from controlplane.catalog.errors import ImageTooLarge
 from controlplane.catalog.models import Image
@@ -139,7 +140,9 @@ def _check_wanted(operation: Operation) -> None:
     if leases.is_cancel_requested(operation) or image_of(operation).state == "deleted":
         raise Cancelled()
     if clock.now() >= operation.deadline_at:
-        raise DeadlineExceeded(limit_s=int(operation.limit.total_seconds()), obstacle="")
+        raise DeadlineExceeded(
+            limit_s=int(operation.limit.total_seconds()), obstacle=Message("the image is still being made.")
+        )
 
 
 def _parts(operation: Operation) -> tuple[Image, Source, Snapshot]:
