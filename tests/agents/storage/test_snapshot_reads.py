@@ -201,7 +201,7 @@ def test_caller_that_goes_away_leaves_room_for_others(storage: StorageAgent, cep
 
 
 def test_parent_that_a_node_has_written_is_not_read(storage: StorageAgent, ceph: CephCluster) -> None:
-    """A node writes the parent of another clone there, whose data would leave the cluster as those of its own volume."""
+    """A node writes the parent of another clone there, whose data would leave as those of its own volume."""
     import rados
 
     other = storage.clone(storage.snapshot(filled(storage, ceph)))
