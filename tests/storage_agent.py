@@ -5,10 +5,12 @@ are kept by call and not checked: the tests of the real agent do that. Each call
 its name in `failures` (`during-revert`: after the copy has begun), a list also with that of its pool in
 `failing_pools`; if `loses_answers`, the first answer to each call about a volume is lost, after its effect. `foreign`:
 images with other names than volumes', with their sizes; `page`: images of a page of the list. `before_snapshot` is
-called at each request for a snapshot. `fenced`: addresses, with the seconds of their fences.
+called at each request for a snapshot. `fenced`: addresses, with the seconds of their fences. `data`: offsets and bytes
+of the versions of contents; others have their number at the beginning. `parts_sent`: after so many a stream is cut.
 """
 
 import base64
+import hashlib
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +28,7 @@ from agents.node.serving import listen
 from agents.protocol import storage_pb2 as pb
 from agents.protocol import storage_pb2_grpc
 from agents.storage.errors import ImageMissing, OwnAddress, RevertUnfinished, SnapshotMissing, VolumeMissing
+from agents.storage.servicer import CAPABILITIES
 from andromede_core.documents.signed import read
 from controlplane.catalog.models import Zone
 from controlplane.identity.actor import SYSTEM
@@ -84,7 +87,7 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
             pools=[storage_pool()],
             health="ok",
             ceph_version="18.2.7",
-            capabilities=["snapshots", "snapshot-lists", "instance-snapshots"],
+            capabilities=list(CAPABILITIES),
         )
         self.trust: list[pb.EnsureTrustRequest] = []
         self.before_snapshot: Callable[[], object] = lambda: None
@@ -102,6 +105,8 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         self.failing_pools: dict[str, AgentError] = {}
         self.loses_answers = False
         self.foreign: dict[str, int] = {}
+        self.data: dict[int, list[tuple[int, bytes]]] = {}
+        self.parts_sent: int | None = None
         self.fenced: dict[str, int] = {}
         self.own_address = "10.0.7.21"
         self.page = 200
@@ -304,6 +309,14 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         self.volumes[volume_id] = revert.size_bytes
         self.contents[volume_id] = self.snapshots[revert.snapshot_id].content
 
+    def ReadSnapshot(self, request: pb.ReadSnapshotRequest, context: grpc.ServicerContext) -> Iterator[pb.SnapshotPart]:
+        self._called("read", request.permit)
+        found = self.snapshots.get(UUID(request.snapshot_id))
+        if found is None:
+            raise SnapshotMissing("The volume has no such snapshot.")
+        extents = self.data.get(found.content, [(0, b"%d" % found.content)])
+        yield from list(sent(found.size_bytes, extents))[: self.parts_sent]
+
     def write(self, volume_id: UUID) -> int:
         """Change the content of the volume, as a guest does; return its version."""
         self.contents[volume_id] = (
@@ -339,6 +352,17 @@ class FakeStorageAgent(storage_pb2_grpc.StorageServicer):
         """Kinds, and whether they are open."""
         rows = StorageClusterIncident.objects.filter(cluster=self.row).order_by("created_at", "kind")
         return [(row.kind, row.ended_at is None) for row in rows]
+
+
+def sent(size_bytes: int, extents: list[tuple[int, bytes]]) -> Iterator[pb.SnapshotPart]:
+    """Return the messages of ReadSnapshot."""
+    digest = hashlib.sha256()
+    sent_bytes = sum(len(data) for _, data in extents)
+    yield pb.SnapshotPart(header=pb.SnapshotHeader(size_bytes=size_bytes, used_bytes=sent_bytes))
+    for offset, data in extents:
+        digest.update(offset.to_bytes(8, "big") + data)
+        yield pb.SnapshotPart(extent=pb.SnapshotExtent(offset=offset, data=data))
+    yield pb.SnapshotPart(end=pb.SnapshotEnd(sent_bytes=sent_bytes, sha256=digest.hexdigest()))
 
 
 def _version(document: bytes, field: str = "version") -> int:

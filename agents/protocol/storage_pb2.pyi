@@ -346,6 +346,52 @@ class FinishedRevert(_message.Message):
     has_begun: bool
     def __init__(self, has_begun: _Optional[bool] = ...) -> None: ...
 
+class ReadSnapshotRequest(_message.Message):
+    __slots__ = ("permit", "volume_id", "pool", "snapshot_id")
+    PERMIT_FIELD_NUMBER: _ClassVar[int]
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_ID_FIELD_NUMBER: _ClassVar[int]
+    permit: Permit
+    volume_id: str
+    pool: str
+    snapshot_id: str
+    def __init__(self, permit: _Optional[_Union[Permit, _Mapping]] = ..., volume_id: _Optional[str] = ..., pool: _Optional[str] = ..., snapshot_id: _Optional[str] = ...) -> None: ...
+
+class SnapshotPart(_message.Message):
+    __slots__ = ("header", "extent", "end")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    EXTENT_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    header: SnapshotHeader
+    extent: SnapshotExtent
+    end: SnapshotEnd
+    def __init__(self, header: _Optional[_Union[SnapshotHeader, _Mapping]] = ..., extent: _Optional[_Union[SnapshotExtent, _Mapping]] = ..., end: _Optional[_Union[SnapshotEnd, _Mapping]] = ...) -> None: ...
+
+class SnapshotHeader(_message.Message):
+    __slots__ = ("size_bytes", "used_bytes")
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    USED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    size_bytes: int
+    used_bytes: int
+    def __init__(self, size_bytes: _Optional[int] = ..., used_bytes: _Optional[int] = ...) -> None: ...
+
+class SnapshotExtent(_message.Message):
+    __slots__ = ("offset", "data")
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    offset: int
+    data: bytes
+    def __init__(self, offset: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class SnapshotEnd(_message.Message):
+    __slots__ = ("sent_bytes", "sha256")
+    SENT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    sent_bytes: int
+    sha256: str
+    def __init__(self, sent_bytes: _Optional[int] = ..., sha256: _Optional[str] = ...) -> None: ...
+
 class FenceNodeRequest(_message.Message):
     __slots__ = ("addresses", "seconds")
     ADDRESSES_FIELD_NUMBER: _ClassVar[int]

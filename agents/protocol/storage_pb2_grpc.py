@@ -104,6 +104,11 @@ class StorageStub:
                 request_serializer=agents_dot_protocol_dot_storage__pb2.FinishRevertRequest.SerializeToString,
                 response_deserializer=agents_dot_protocol_dot_storage__pb2.FinishedRevert.FromString,
                 _registered_method=True)
+        self.ReadSnapshot = channel.unary_stream(
+                '/andromede.storage.v1.Storage/ReadSnapshot',
+                request_serializer=agents_dot_protocol_dot_storage__pb2.ReadSnapshotRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_storage__pb2.SnapshotPart.FromString,
+                _registered_method=True)
         self.FenceNode = channel.unary_unary(
                 '/andromede.storage.v1.Storage/FenceNode',
                 request_serializer=agents_dot_protocol_dot_storage__pb2.FenceNodeRequest.SerializeToString,
@@ -224,6 +229,14 @@ class StorageServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadSnapshot(self, request, context):
+        """Sends the content of the snapshot, with what it has of its parents: the header, what is written in the order of the offsets,
+        and the end. A stream without the end is not whole. Of an older agent (UNIMPLEMENTED): no capability "snapshot-reads".
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def FenceNode(self, request, context):
         """No client at these addresses reads or writes anything in the cluster, until so long from now or UnfenceNode.
         """
@@ -309,6 +322,11 @@ def add_StorageServicer_to_server(servicer, server):
                     servicer.FinishRevert,
                     request_deserializer=agents_dot_protocol_dot_storage__pb2.FinishRevertRequest.FromString,
                     response_serializer=agents_dot_protocol_dot_storage__pb2.FinishedRevert.SerializeToString,
+            ),
+            'ReadSnapshot': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadSnapshot,
+                    request_deserializer=agents_dot_protocol_dot_storage__pb2.ReadSnapshotRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_storage__pb2.SnapshotPart.SerializeToString,
             ),
             'FenceNode': grpc.unary_unary_rpc_method_handler(
                     servicer.FenceNode,
@@ -699,6 +717,33 @@ class Storage:
             '/andromede.storage.v1.Storage/FinishRevert',
             agents_dot_protocol_dot_storage__pb2.FinishRevertRequest.SerializeToString,
             agents_dot_protocol_dot_storage__pb2.FinishedRevert.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadSnapshot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/andromede.storage.v1.Storage/ReadSnapshot',
+            agents_dot_protocol_dot_storage__pb2.ReadSnapshotRequest.SerializeToString,
+            agents_dot_protocol_dot_storage__pb2.SnapshotPart.FromString,
             options,
             channel_credentials,
             insecure,

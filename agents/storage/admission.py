@@ -33,7 +33,9 @@ CHARTER = "charter"
 # A node that may run a guest, or get a volume, may open it.
 OPEN_OPS = TAKE_OVER_OPS | RUN_OPS
 CLONE_OPS = frozenset({"volume.create"})
-SNAPSHOT_OPS = frozenset({"snapshot.create", "instance.snapshot"})
+# An image of a volume is made of a snapshot, which goes afterwards.
+READ_OPS = frozenset({"image.create"})
+SNAPSHOT_OPS = frozenset({"snapshot.create", "instance.snapshot"}) | READ_OPS
 REVERT_OPS = frozenset({"volume.revert"})
 
 
@@ -57,6 +59,11 @@ def volume(
 def snapshot(volume_id: str, snapshot_id: str) -> PermitAction:
     names = {"volumes": (volume_id,)}
     return PermitAction("EnsureSnapshot", SNAPSHOT_OPS, "snapshot", "snapshots", snapshot_id, 0, "", names)
+
+
+def reading(volume_id: str, snapshot_id: str) -> PermitAction:
+    names = {"volumes": (volume_id,)}
+    return PermitAction("ReadSnapshot", READ_OPS, "snapshot", "snapshots", snapshot_id, 0, "", names)
 
 
 def reversion(volume_id: str, snapshot_id: str, *, size_bytes: int) -> PermitAction:

@@ -28,8 +28,8 @@ from agents.storage.workers import Access, Workers
 
 log = logging.getLogger(__name__)
 
-THREADS, CALLS_AT_ONCE = 16, 12
-WORKERS = (4, 4, 1, 1)  # of each of `Lanes`
+THREADS, CALLS_AT_ONCE = 18, 12
+WORKERS = (4, 4, 1, 1, 2)  # of each of `Lanes`
 STOP_GRACE_S = 5
 LIMIT_S, TRASH_INTERVAL_S = 20.0, 60.0
 IMAGE_MAX_BYTES = 100 * 2**30

@@ -17,10 +17,11 @@ from agents.storage.admission import Admission
 from agents.storage.errors import CallerGone, ClusterFailed, ClusterSilent
 from agents.storage.flattening import Flattening
 from agents.storage.images import Images
+from agents.storage.snapshot_parts import snapshot_parts
 from agents.storage.trash import Trash
 from agents.storage.workers import Workers
 
-CAPABILITIES = ("snapshots", "snapshot-lists", "instance-snapshots")
+CAPABILITIES = ("snapshots", "snapshot-lists", "instance-snapshots", "snapshot-reads")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,10 @@ class Lanes:
     copies: Workers
     flattening: Workers
     description: Workers
+    reads: Workers
 
     def close(self) -> None:
-        for each in (self.volumes, self.copies, self.flattening, self.description):
+        for each in (self.volumes, self.copies, self.flattening, self.description, self.reads):
             each.close()
 
 
@@ -194,6 +196,15 @@ class Servicer(storage_pb2_grpc.StorageServicer):
         with self._holding(context, volume):
             asked = {"volume": volume, "pool": pool, "snapshot": snapshot, "generation": request.generation}
             return pb.FinishedRevert(has_begun=self._lanes.copies.call("finish_revert", **asked))
+
+    def ReadSnapshot(self, request: pb.ReadSnapshotRequest, context: grpc.ServicerContext) -> Iterator[pb.SnapshotPart]:
+        volume, pool, snapshot = self._snapshot(request)
+        # Its lock is only for a moment: others use the volume while it is read.
+        with self._flattening.kept_from(volume):
+            with self._holding(context, volume):
+                self._admission.admit(admission.reading(volume, snapshot), request.permit)
+            asked = {"volume": volume, "pool": pool, "snapshot": snapshot}
+            yield from snapshot_parts(self._lanes.reads.stream("read_snapshot", **asked))
 
     # ---- fencing
 

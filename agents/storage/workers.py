@@ -7,13 +7,14 @@ gets a new one. What it had open stays open for the cluster, up to 30 s, or lock
 import json
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
 from agents.node import process
 from agents.storage.errors import OF_WORKERS, ClusterFailed, ClusterSilent
+from agents.storage.worker.data_frames import DATA
 
 MODULE = "agents.storage.worker"
 MAX_ANSWER_BYTES = 64 * 2**20
@@ -56,6 +57,31 @@ class Workers:
             raise ClusterSilent(f"The cluster answers other calls too slowly: none ended within {self._limit_s} s.")
         try:
             answer = self._ask(self._take(), name, arguments, should_stop)
+        finally:
+            self._slots.release()
+        if "error" in answer:
+            raise OF_WORKERS[answer["error"]](answer["message"])
+        return answer["result"]
+
+    def stream(self, name: str, /, **arguments: object) -> Generator[bytes, None, Any]:
+        """Call a function of the worker that sends data: yield them, and return its answer.
+
+        The limit is for each message: a receiver that is slow has as much time as it needs. A generator that is closed
+        before the answer ends the process. Raises as call().
+        """
+        if not self._slots.acquire(timeout=self._limit_s):
+            raise ClusterSilent(f"Other calls read from the cluster: none ended within {self._limit_s} s.")
+        try:
+            worker, is_usable = self._take(), False
+            try:
+                answer = yield from worker.stream(name, arguments, limit_s=self._limit_s)
+                is_usable = answer.get("error") not in (ClusterFailed.code, ClusterSilent.code)
+            except TimeoutError:
+                raise ClusterSilent(f"The cluster did not answer within {self._limit_s} s.") from None
+            except (EOFError, OSError) as exc:
+                raise ClusterFailed("The process that reads from the cluster has ended; see the log.") from exc
+            finally:
+                self._give_back(worker, is_usable=is_usable)
         finally:
             self._slots.release()
         if "error" in answer:
@@ -136,6 +162,23 @@ class _Worker:
             self._is_ready = True
             if should_stop():
                 self._send({"stop": self._count})
+        raise TimeoutError
+
+    def stream(
+        self, name: str, arguments: dict[str, object], *, limit_s: float
+    ) -> Generator[bytes, None, dict[str, Any]]:
+        """Yield the data that come before the answer, and return the answer. Raises as ask()."""
+        self._count += 1
+        self._send({"call": name, "arguments": arguments, "number": self._count})
+        while self._connection.poll(limit_s if self._is_ready else START_S):
+            message = self._connection.recv_bytes(MAX_ANSWER_BYTES)
+            if message.startswith(DATA):
+                yield message[len(DATA) :]
+                continue
+            answer: dict[str, Any] = json.loads(message)
+            if "progress" not in answer:
+                return answer
+            self._is_ready = True
         raise TimeoutError
 
     def kill(self) -> None:

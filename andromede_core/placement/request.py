@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from andromede_core.policy.clauses import ROLES, Policy, Role
 
-Consumer = Literal["instance", "volume", "snapshot"]
+Consumer = Literal["instance", "volume", "snapshot", "image"]
 Rule = Literal["affinity", "anti-affinity"]
 
 

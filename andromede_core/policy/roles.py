@@ -12,8 +12,9 @@ the guest again, which has the roles of an attachment.
 
 The replicas of a pool are in its zone, which has the role of replicas too. A snapshot is in the pool of its volume, and
 its zone has the role of snapshots besides. A volume that is made from a snapshot, or reverted to one, gets data that
-the zone has already: it has the roles of any volume. No operation makes copies elsewhere yet: no clause about backups
-or the distance of a copy applies.
+the zone has already: it has the roles of any volume. An image that is made of a volume leaves the zone for the image
+store, by way of a snapshot: it has the roles of both where the volume is. The store has no zone. No other operation
+makes copies elsewhere yet: no clause about backups or the distance of a copy applies.
 
 A public address brings the edge of the network to the zone, and no data.
 
@@ -39,6 +40,7 @@ _WHOLE: tuple[Role, ...] = (
 )
 _DISK: tuple[Role, ...] = ("storage", "replica", "image", "key", "log", "metadata", "admin")
 _SNAPSHOT: tuple[Role, ...] = ("snapshot", "replica", "key", "log", "metadata", "admin")
+_IMAGE: tuple[Role, ...] = ("image", *_SNAPSHOT)
 
 ROLES_OF: Mapping[str, tuple[Role, ...]] = {
     "instance.create": _WHOLE,
@@ -61,6 +63,7 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
     "volume.detach": _WHOLE,
     "snapshot.create": _SNAPSHOT,
     "instance.snapshot": _SNAPSHOT,
+    "image.create": _IMAGE,
     "public-address.attach": ("netedge",),
     "console.read": ("console", "admin"),
 }

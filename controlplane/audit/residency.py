@@ -12,7 +12,8 @@ the guest runs or not. The disk has an id and receipts of its own: the first vol
 its root disk. A rebuilt guest has had several, and one that boots from a volume none: the volume has its own history.
 
 A snapshot is in a pool, behind no node, from its moment to its erasure. The records of both state what the storage
-agent answered, which it does not sign: such an interval is only declared.
+agent answered, which it does not sign: such an interval is only declared. An image that is made of a volume has one
+too, while it is being made: a snapshot that is removed again.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -25,7 +26,7 @@ from andromede_core.documents.parsing import instant
 State = Literal["claimed", "proven"]
 
 MOVES, EVACUATION = ("instance.migrate", "volume.move"), "instance.evacuate"
-SNAPSHOT = "snapshot"
+SNAPSHOT, SNAPSHOT_TAKEN = "snapshot", "snapshot.create"
 ARRIVAL = "arrival"  # data of a guest that arrives before the guest runs there
 VOLUME_COPY = "volume-copy"  # data of a volume that moves, until it is the volume there
 COMING = (ARRIVAL, VOLUME_COPY)
@@ -66,7 +67,7 @@ class Permit:
     `resource` is its subject; it may list other resources that the node gets under it. `disk`: the root disk of the
     guest, or the volume, that is its subject. `runs`: a guest may run under it. `is_move`: a migration, or the move of
     a volume; the source has the data until it has arrived. `is_evacuation`: from a node that was fenced before this was
-    signed.
+    signed. `takes_snapshot`: a snapshot with the id of its subject may be taken under it.
     """
 
     jti: str
@@ -80,6 +81,7 @@ class Permit:
     runs: bool
     is_move: bool
     is_evacuation: bool
+    takes_snapshot: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +272,13 @@ def _read_permit(body: Mapping[str, object], evidence: Evidence, about: Collecti
         runs=_text(body, "op") in RUNS,
         is_move=_text(body, "op") in MOVES,
         is_evacuation=_text(body, "op") == EVACUATION,
+        takes_snapshot=_takes_snapshot(body),
     )
+
+
+def _takes_snapshot(body: Mapping[str, object]) -> bool:
+    listed = body.get("snapshots")
+    return _text(body, "op") == SNAPSHOT_TAKEN or (isinstance(listed, list) and _text(body, "resource") in listed)
 
 
 def _is_of_guest(body: Mapping[str, object]) -> bool:
@@ -422,7 +430,7 @@ def _openings(permit: Permit) -> Iterable[tuple[str, str, str]]:
         yield "compute", "", permit.node
     if "storage" in permit.roles and permit.disk:
         yield "storage", permit.disk, permit.node
-    if SNAPSHOT in permit.roles:
+    if SNAPSHOT in permit.roles and permit.takes_snapshot:
         yield SNAPSHOT, "", ""
 
 

@@ -225,6 +225,15 @@ class ImageStoreFull(InsufficientStorage):
     detail = "The image store has no free space for the image. Try again later."
 
 
+class ImageManySources(Unprocessable):
+    code = "catalog.image.many_sources"
+    title = "More than one source"
+    detail = (
+        "An image is made of one file, one snapshot or one volume. Leave out {name!r}, or the snapshot or volume; the "
+        "format of an image of a snapshot or a volume is qcow2."
+    )
+
+
 class ImageFileMissing(Unprocessable):
     code = "catalog.image.file_missing"
     detail = "The image file is missing from the image store. Create the image again."

@@ -4,6 +4,7 @@ A file that does not fit is rejected before it is stored. Public images are the 
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from controlplane.catalog.models import Image
 from controlplane.kernel.units import GIB, in_whole
@@ -22,13 +23,26 @@ def limit_chunks(image: Image, chunks: Iterable[bytes]) -> Iterator[bytes]:
     Raises:
         QuotaExceeded: before the first chunk that does not fit; checked once for each started GiB.
     """
-    size_bytes, fits_bytes = 0, 0
+    growing = GrowingFile(image)
     for chunk in chunks:
-        size_bytes += len(chunk)
-        if size_bytes > fits_bytes:
-            need_room(image, size_bytes)
-            fits_bytes = in_whole(size_bytes, GIB) * GIB
+        growing.add(len(chunk))
         yield chunk
+
+
+@dataclass
+class GrowingFile:
+    """A file that becomes larger; the quota is checked once for each started GiB."""
+
+    image: Image
+    size_bytes: int = 0
+    _fits_bytes: int = 0
+
+    def add(self, size_bytes: int) -> None:
+        """Raise QuotaExceeded if so much more does not fit."""
+        self.size_bytes += size_bytes
+        if self.size_bytes > self._fits_bytes:
+            need_room(self.image, self.size_bytes)
+            self._fits_bytes = in_whole(self.size_bytes, GIB) * GIB
 
 
 def claim_quota(image: Image, size_bytes: int) -> None:

@@ -81,6 +81,12 @@ def _write(chunks: Iterable[bytes], path: Path) -> ReceivedFile:
     return ReceivedFile(size, digest.hexdigest())
 
 
+def discard_all(name: str) -> None:
+    """Remove the incoming file and all partial ones of that name, such as a killed worker left. Idempotent."""
+    for path in incoming_path(name).parent.glob(f"{name}*"):
+        path.unlink(missing_ok=True)
+
+
 def publish(name: str, sha256: str) -> bool:
     """Rename the incoming file to its digest. Idempotent. False: neither of the two files exists."""
     with _locked():

@@ -1,4 +1,6 @@
+from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import ArrayField, DateTimeRangeField
@@ -215,10 +217,25 @@ IMAGE = machine(
 )
 
 
+SOURCE_KINDS = ("volume", "snapshot")
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """A volume or a snapshot, with its name of then."""
+
+    kind: str
+    id: UUID
+    name: str
+
+
 class Image(BaseModel):
     """A disk image. Without a project it is public.
 
     `sha256` (hex) of the bytes names the file in the image store and in the nodes' caches.
+
+    `source_kind` (`volume`, `snapshot` or empty), `source_id`, `source_name`: what it was made of, which may be deleted
+    since; the name is that of then.
     """
 
     project = models.ForeignKey(Project, models.PROTECT, null=True)
@@ -234,6 +251,9 @@ class Image(BaseModel):
     virtual_size_bytes = models.PositiveBigIntegerField(null=True)
     min_memory_mib = models.PositiveIntegerField(default=0)
     source_url = models.CharField(max_length=2000, blank=True)
+    source_kind = models.CharField(max_length=16, blank=True, default="", db_default="")
+    source_id = models.UUIDField(null=True)
+    source_name = models.CharField(max_length=63, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [
@@ -251,7 +271,24 @@ class Image(BaseModel):
                 | Q(size_bytes__isnull=False, virtual_size_bytes__isnull=False, sha256__gt=""),
                 name="catalog_image_available_is_known",
             ),
+            models.CheckConstraint(
+                condition=Q(source_kind="", source_id__isnull=True)
+                | Q(source_kind__in=["volume", "snapshot"], source_id__isnull=False, project__isnull=False),
+                name="catalog_image_source_is_whole",
+            ),
         ]
+        indexes = [
+            models.Index(
+                fields=["source_id"],
+                condition=Q(state="importing", source_id__isnull=False),
+                name="catalog_image_of_data",
+            )
+        ]
+
+    @property
+    def source(self) -> "ImageSource | None":
+        """Return what the image was made of; None: of a file."""
+        return ImageSource(self.source_kind, self.source_id, self.source_name) if self.source_id is not None else None
 
     @property
     def min_disk_gib(self) -> int:

@@ -36,6 +36,7 @@ MEMORY_MAX_MIB = 2**24
 CHUNK_BYTES = 2**20
 IMPORT_LIMIT = timedelta(hours=6)
 VERIFY_LIMIT = timedelta(hours=1)
+WITH_FILES = ("image.create", "image.import", "image.verify")  # kinds of operations whose args name an incoming file
 # Retention of the file of a deleted image for operations that began before; longer than any of them takes.
 LINGERS = timedelta(days=1)
 
@@ -64,10 +65,10 @@ def image_create(actor: Actor, project: Project | None, new: NewImage) -> tuple[
         ImageNotOwned: a public image, and the actor is no operator.
         InvalidName, InvalidLabels, InvalidRequest, ImageSourceRefused, ImageNameTaken, QuotaExceeded
     """
-    image = _new_image(project, new)
-    _may_change(actor, image)
+    image = new_image(project, new)
+    may_change(actor, image)
     image.state = "importing" if new.source_url else "awaiting-upload"
-    _insert(actor, image)
+    insert_image(actor, image)
     if not new.source_url:
         return image, None
     return image, _import(actor, image)
@@ -81,7 +82,7 @@ def image_import_retry(actor: Actor, image: Image, *, sha256: str) -> Operation:
         ImageHasContent: it is not in `error`.
         ImageSourceRefused, ImageNotOwned, QuotaExceeded, Busy
     """
-    _may_change(actor, image)
+    may_change(actor, image)
     image_source.check_url(image.source_url)
     image.refresh_from_db(fields=["state"], from_queryset=Image.objects.select_for_update(no_key=True))
     if image.state != "error":
@@ -128,7 +129,7 @@ def image_check_upload(actor: Actor, image: Image, *, size_bytes: int = 0) -> No
     Raises:
         ImageNotOwned, ImageHasContent, QuotaExceeded
     """
-    _may_change(actor, image)
+    may_change(actor, image)
     _need_awaiting(image)
     image_quota.need_room(image, size_bytes)
 
@@ -161,8 +162,8 @@ def image_import_file(
     Raises:
         ImageRefused, ImageTooLarge, ImageDigestMismatch, ImageNameTaken, and the errors of image_create()
     """
-    image = _new_image(project, new)
-    _may_change(actor, image)
+    image = new_image(project, new)
+    may_change(actor, image)
     with path.open("rb") as file:
         content = (hashlib.file_digest(file, "sha256").hexdigest(), new.format, "available")
     namesake = Image.objects.filter(project=project, name=new.name).exclude(state="deleted").first()
@@ -195,12 +196,12 @@ def _take_file(image: Image, path: Path) -> None:
 def _write_import(actor: Actor, image: Image, *, instead_of: Image | None) -> None:
     if instead_of is not None:
         _delete(actor, instead_of)
-    _insert(actor, image)
+    insert_image(actor, image)
 
 
 @transaction.atomic
 def image_update(actor: Actor, image: Image, *, name: str, labels: dict[str, str]) -> Image:
-    _may_change(actor, image)
+    may_change(actor, image)
     with raise_on_violation("catalog_image_name_taken", ImageNameTaken(field="name", name=name)):
         edit(image, name=name, labels=labels)
     record(actor, "image.update", image.pk, project_id=image.project_id, name=name)
@@ -215,7 +216,7 @@ def image_delete(actor: Actor, image: Image) -> None:
     it, and the file for running operations; images_collect() removes the file when no image needs it. A running import
     or verification ends without making the image available.
     """
-    _may_change(actor, image)
+    may_change(actor, image)
     image.refresh_from_db(fields=["state"])
     if image.state != "deleted":
         _delete(actor, image)
@@ -231,11 +232,11 @@ def images_collect() -> int:
     """Remove files that no image and no operation needs. Returns the number of removed files."""
     in_use = Image.objects.filter(~Q(state__in=["deleted", "error"]) | Q(updated_at__gt=clock.now() - LINGERS))
     digests = set(in_use.exclude(sha256="").values_list("sha256", flat=True))
-    incoming = Operation.objects.filter(kind__in=["image.import", "image.verify"], state__in=LIVE)
+    incoming = Operation.objects.filter(kind__in=WITH_FILES, state__in=LIVE)
     return image_store.collect_garbage(keep=digests | set(incoming.values_list("args__file", flat=True)))
 
 
-def _new_image(project: Project | None, new: NewImage) -> Image:
+def new_image(project: Project | None, new: NewImage) -> Image:
     """Return a new image.
 
     Raises:
@@ -271,7 +272,8 @@ def _new_image(project: Project | None, new: NewImage) -> Image:
     )
 
 
-def _may_change(actor: Actor, image: Image) -> None:
+def may_change(actor: Actor, image: Image) -> None:
+    """Raise ImageNotOwned or RoleNeeded unless the actor may change the image."""
     actor.may_write()
     if image.project_id is None and not actor.is_operator:
         raise ImageNotOwned()
@@ -279,7 +281,8 @@ def _may_change(actor: Actor, image: Image) -> None:
         raise RoleNeeded(role="member")
 
 
-def _insert(actor: Actor, image: Image) -> None:
+def insert_image(actor: Actor, image: Image) -> None:
+    """Write the new image, and claim its quota. Raises ImageNameTaken, QuotaExceeded."""
     with raise_on_violation("catalog_image_name_taken", ImageNameTaken(field="name", name=image.name)):
         image.save(force_insert=True)
     if image.project_id is not None:

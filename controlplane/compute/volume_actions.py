@@ -9,13 +9,14 @@ from controlplane.compute.volume_reverts import check_revert, instance_with, req
 from controlplane.kernel.errors import CloudError
 from controlplane.operations.services import require_unlocked
 from controlplane.storage.errors import VolumeInUse
+from controlplane.storage.image_sources import Source, require_fits_image, require_image_source
 from controlplane.storage.models import Snapshot, Volume
 from controlplane.storage.services import require_no_snapshots, require_volume_state
-from controlplane.storage.snapshot_sources import require_snapshot_available
+from controlplane.storage.snapshot_sources import require_not_read, require_snapshot_available
 from controlplane.storage.snapshots import require_new_snapshots, require_no_readers, require_snapshots
 
-VOLUME_ACTIONS = ("snapshot", "revert", "move", "delete")
-SNAPSHOT_ACTIONS = ("create-volume", "revert", "delete")
+VOLUME_ACTIONS = ("snapshot", "revert", "move", "delete", "image")
+SNAPSHOT_ACTIONS = ("create-volume", "revert", "delete", "image")
 
 
 def volume_actions(volume: Volume) -> list[dict[str, Any]]:
@@ -26,12 +27,14 @@ def volume_actions(volume: Volume) -> list[dict[str, Any]]:
     move = busy or _problem(require_usable, volume) or _problem(require_off, holder)
     delete = _problem(_require_detached, holder)
     kept = _problem(require_no_snapshots, volume) if move is None or delete is None else None
-    return _actions(VOLUME_ACTIONS, snapshot, revert, move or kept, delete or kept)
+    delete = delete or kept or _problem(require_not_read, volume)
+    image = busy or _problem(_can_make_image, volume)
+    return _actions(VOLUME_ACTIONS, snapshot, revert, move or kept, delete, image)
 
 
 def snapshot_actions(snapshot: Snapshot) -> list[dict[str, Any]]:
     """Return each of SNAPSHOT_ACTIONS as in ActionOut."""
-    checks = (require_snapshot_available, _can_revert_to, require_no_readers)
+    checks = (require_snapshot_available, _can_revert_to, require_no_readers, _can_make_image)
     return _actions(SNAPSHOT_ACTIONS, *(_problem(check, snapshot) for check in checks))
 
 
@@ -64,6 +67,11 @@ def _can_revert(volume: Volume) -> None:
 def _require_detached(holder: Instance | None) -> None:
     if holder is not None:
         raise VolumeInUse(instance=str(holder.pk))
+
+
+def _can_make_image(source: Source) -> None:
+    require_image_source(source)
+    require_fits_image(source)
 
 
 def _can_revert_to(snapshot: Snapshot) -> None:

@@ -20,6 +20,9 @@ RBD_TRAIT = "rbd"  # of nodes whose QEMU and libvirt can open images of a Ceph c
 # know the permits for all disks of an instance. The third one: the lists of volumes have their snapshots.
 SNAPSHOTS, INSTANCE_SNAPSHOTS, SNAPSHOT_LISTS = "snapshots", "instance-snapshots", "snapshot-lists"
 HAS_SNAPSHOTS = Q(cluster__capabilities__contains=[SNAPSHOTS])
+# Pools whose storage agent also sends the content of snapshots, of which images are made.
+SNAPSHOT_READS = "snapshot-reads"
+HAS_SNAPSHOT_READS = Q(cluster__capabilities__contains=[SNAPSHOTS, SNAPSHOT_READS])
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,11 @@ def has_snapshots(pool: Pool | None) -> bool:
 def has_instance_snapshots(pool: Pool | None) -> bool:
     """Tell if the disk in the pool can have snapshots of one moment with other disks of its instance."""
     return pool is not None and pool.cluster is not None and INSTANCE_SNAPSHOTS in pool.cluster.capabilities
+
+
+def has_snapshot_reads(pool: Pool | None) -> bool:
+    """Tell if images can be made of the disks in the pool; None: of disks that one node alone has."""
+    return has_snapshots(pool) and pool is not None and SNAPSHOT_READS in getattr(pool.cluster, "capabilities", ())
 
 
 def record_pools(node: Node, reported: Sequence[ReportedPool]) -> list[str]:

@@ -4,7 +4,7 @@
 |------------|-------|---------|
 | operations | all others | worker |
 | transfers  | steps that send or copy the bytes of an image, and the inspection of an image | transfer |
-| imports    | downloads of images from untrusted servers | transfer |
+| imports    | downloads of images from untrusted servers, and images of volumes and snapshots | transfer |
 | urgent     | fencing of nodes and evacuation of their instances | periodic |
 
 The Celery queue of the wake-up messages has the same name. The kind of an operation determines its first queue. An
@@ -17,6 +17,7 @@ from contextvars import ContextVar
 
 OPERATIONS, TRANSFERS, IMPORTS, URGENT = QUEUES = ("operations", "transfers", "imports", "urgent")
 KINDS = {
+    "image.create": IMPORTS,
     "image.import": IMPORTS,
     "image.verify": TRANSFERS,
     "instance.evacuate": URGENT,

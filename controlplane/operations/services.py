@@ -18,7 +18,7 @@ from controlplane.kernel.db import ensure_transaction
 from controlplane.kernel.multi_insert import Statement, insert
 from controlplane.kernel.prepared_queries import preparing_cursor
 from controlplane.operations import maintenance, operation_metrics, wakeups
-from controlplane.operations.errors import Busy, NotCancellable
+from controlplane.operations.errors import Busy, LeaseLost, NotCancellable
 from controlplane.operations.models import LIVE, Operation, ResourceLock
 from controlplane.operations.queues import queue_of
 from telemetry.traces import traceparent
@@ -177,6 +177,25 @@ def cancel_holders(operation: Operation) -> None:
         holder = Operation.objects.filter(pk=holder_id)
         holder.update(cancel_requested_at=clock.now(), due_at=clock.now())
         transaction.on_commit(partial(wakeups.send, holder_id, queue=queue), robust=True)
+
+
+def lock_late(operation: Operation, resource_id: UUID) -> bool:
+    """Lock a resource for an operation under way that did not lock it from its beginning. False: another one has it.
+
+    Raises:
+        LeaseLost: another worker has the operation, which may have ended: its locks are gone then.
+    """
+    leased = {"pk": operation.pk, "lease_token": operation.lease_token, "state": operation.state}
+    with transaction.atomic():
+        if not Operation.objects.select_for_update(no_key=True).filter(**leased):
+            raise LeaseLost()
+        lock, _ = ResourceLock.objects.get_or_create(resource_id=resource_id, defaults={"operation": operation})
+    return lock.operation_id == operation.pk
+
+
+def unlock_early(operation: Operation, resource_id: UUID) -> None:
+    """Unlock a resource before the end of the operation. Inside the caller's transaction."""
+    ResourceLock.objects.filter(resource_id=resource_id, operation=operation).delete()
 
 
 def require_unlocked(resource_id: UUID) -> None:

@@ -9,6 +9,7 @@ from django.core.exceptions import ObjectDoesNotExist
 
 from andromede_core.documents.messages import Message
 from andromede_core.permits.permit import Contents, Peer, address
+from controlplane.catalog.models import Image
 from controlplane.compute.actions import STARTS
 from controlplane.compute.attachments import attached_volume_request, instance_with_volumes_request
 from controlplane.compute.instance_snapshots import snapshots_placement_request
@@ -24,6 +25,7 @@ from controlplane.operations.models import Operation
 from controlplane.placement.decisions import PlacementRequest
 from controlplane.placement.effective_policies import DataSource, PolicySubject
 from controlplane.signer.errors import PermitOutdated
+from controlplane.storage.image_sources import image_placement_request, snapshot_to_read, source_of, volume_of
 from controlplane.storage.models import Snapshot, Volume
 from controlplane.storage.services import image_sources, volume_placement_request
 from controlplane.storage.snapshot_placement import snapshot_placement_request
@@ -241,6 +243,19 @@ def _of_instance_snapshots(operation: Operation) -> PermitScope:
         Contents(volumes=_texts(*volumes), snapshots=_texts(*snapshots)),
         (instance.pk, *volumes),
         PolicySubject(instance.project, instance.pk, sources=request.sources),
+    )
+
+
+def _of_image(operation: Operation) -> PermitScope:
+    """Return the scope of an image that is made of a volume or a snapshot of its project."""
+    image = Image.objects.get(pk=operation.resource_id)
+    source = source_of(image)
+    volume, request = volume_of(source), image_placement_request(image, source, operation=operation.kind)
+    return PermitScope(
+        image.generation,
+        Contents(volumes=_texts(volume.pk), snapshots=_texts(snapshot_to_read(image, source).pk)),
+        (volume.pk,),
+        PolicySubject(source.project, image.pk, sources=request.sources),
         lambda: request,
     )
 
@@ -287,4 +302,5 @@ KINDS: Mapping[str, Callable[[Operation], PermitScope]] = {
     "volume.detach": _of_attachment,
     "snapshot.create": _of_snapshot,
     "instance.snapshot": _of_instance_snapshots,
+    "image.create": _of_image,
 }

@@ -99,7 +99,33 @@ class SnapshotPoolFull(Conflict):
 class SnapshotInUse(Conflict):
     code = "storage.snapshot.in_use"
     title = "In use"
-    detail = "Operations read the snapshot, for the volumes {names}. Wait until they have ended, or cancel them."
+    detail = (
+        "Operations read the snapshot, for the volumes or images {names}. Wait until they have ended, or cancel them."
+    )
+
+
+class ImagesUnsupported(Conflict):
+    code = "storage.volume.images_unsupported"
+    title = "No images of it"
+    detail = (
+        "The volume is {where}, and no images can be made of volumes there. Volume types whose volumes images can be "
+        "made of: {types}. Copy the data to a volume of such a type; if there is none, ask an operator for one."
+    )
+
+
+class VolumeReadForImage(Conflict):
+    code = "storage.volume.read_for_image"
+    title = "Read for an image"
+    detail = "The images {names} are being made of the volume. Wait until that has ended, or cancel their operations."
+
+
+class TooLargeForImage(Unprocessable):
+    code = "storage.volume.too_large_for_image"
+    title = "Too large for an image"
+    detail = (
+        "The source has {size_gib} GiB, and the disk of an image has at most {limit_gib} GiB here "
+        "(ANDROMEDE_IMAGE_MAX_VIRTUAL_GIB). Copy the data to a smaller volume, or ask an operator for a higher limit."
+    )
 
 
 class SnapshotTooLarge(Unprocessable):

@@ -41,7 +41,13 @@ from controlplane.storage.errors import (
     VolumeWrongState,
 )
 from controlplane.storage.models import VOLUME, Snapshot, Volume
-from controlplane.storage.snapshot_sources import check_new_volume, listed, require_snapshot_available, snapshot_lock
+from controlplane.storage.snapshot_sources import (
+    check_new_volume,
+    listed,
+    require_not_read,
+    require_snapshot_available,
+    snapshot_lock,
+)
 
 
 @dataclass(frozen=True)
@@ -332,6 +338,7 @@ def volume_delete(actor: Actor, volume: Volume, *, attached_to: UUID | None) -> 
     Raises:
         VolumeInUse
         VolumeHasSnapshots: also one that is being taken or deleted.
+        VolumeReadForImage: an image is being made of it.
         VolumeWrongState: an instance has just got the volume.
     """
     actor.may_write()
@@ -343,6 +350,7 @@ def volume_delete(actor: Actor, volume: Volume, *, attached_to: UUID | None) -> 
     if volume.state == "in-use":
         raise VolumeWrongState(state=volume.state, wanted=Message("not attached"))
     require_no_snapshots(volume)
+    require_not_read(volume)
     Volume.objects.filter(pk=volume.pk).update(is_deleting=True, updated_at=clock.now())
     operation_request = OperationRequest(
         "volume.delete",

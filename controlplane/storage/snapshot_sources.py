@@ -1,15 +1,23 @@
-"""Snapshots as sources of volumes, and the checks that both kinds of requests share."""
+"""Snapshots as sources of volumes and images, and the checks that both kinds of requests share."""
+
+from uuid import UUID
 
 from django.db.models import QuerySet
 
 from andromede_core.documents.messages import Message
-from controlplane.catalog.models import VolumeType
+from controlplane.catalog.models import Image, VolumeType
 from controlplane.catalog.volume_types import project_volume_types
 from controlplane.identity.models import Project
 from controlplane.nodes.models import Pool
 from controlplane.nodes.pools import HAS_SNAPSHOTS, has_snapshots
-from controlplane.storage.errors import SnapshotElsewhere, SnapshotsUnsupported, SnapshotTooLarge, SnapshotWrongState
-from controlplane.storage.models import Snapshot
+from controlplane.storage.errors import (
+    SnapshotElsewhere,
+    SnapshotsUnsupported,
+    SnapshotTooLarge,
+    SnapshotWrongState,
+    VolumeReadForImage,
+)
+from controlplane.storage.models import Snapshot, Volume
 
 NAMES_SHOWN = 5
 
@@ -52,6 +60,17 @@ def check_new_volume(snapshot: Snapshot, project: Project, volume_type: VolumeTy
     if not in_cluster.filter(name=volume_type.pool).exists():
         types = type_names(project, in_cluster)
         raise SnapshotElsewhere(field="volume_type", volume_type=volume_type.pk, types=types)
+
+
+def images_being_made(source_id: UUID) -> QuerySet[Image]:
+    """Return the images that are being made of a snapshot or a volume."""
+    return Image.objects.filter(source_id=source_id, state="importing").order_by("name")
+
+
+def require_not_read(volume: Volume) -> None:
+    """Raise VolumeReadForImage while images are being made of the volume, which has a snapshot for them."""
+    if names := list(images_being_made(volume.pk).values_list("name", flat=True)):
+        raise VolumeReadForImage(names=listed(names))
 
 
 def pools_with_snapshots() -> QuerySet[Pool]:

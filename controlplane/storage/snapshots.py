@@ -31,7 +31,13 @@ from controlplane.storage.errors import (
 from controlplane.storage.models import CRASH, Snapshot, SnapshotSchedule, Volume
 from controlplane.storage.retype import place_of
 from controlplane.storage.services import require_volume_state, volume_lock, volume_placement_request
-from controlplane.storage.snapshot_sources import listed, pools_with_snapshots, snapshot_lock, type_names
+from controlplane.storage.snapshot_sources import (
+    images_being_made,
+    listed,
+    pools_with_snapshots,
+    snapshot_lock,
+    type_names,
+)
 
 CREATE, DELETE, REVERT = "snapshot.create", "snapshot.delete", "volume.revert"
 
@@ -180,7 +186,7 @@ def snapshot_delete(actor: Actor, snapshot: Snapshot) -> Operation:
     A repeated request returns the deletion that is under way.
 
     Raises:
-        SnapshotInUse: a volume is being made from it or reverted to it.
+        SnapshotInUse: a volume or an image is being made from it, or a volume reverted to it.
     """
     actor.may_write()
     if snapshot.is_deleting and (under_way := live_of(DELETE, snapshot.pk)) is not None:
@@ -201,8 +207,9 @@ def snapshot_delete(actor: Actor, snapshot: Snapshot) -> Operation:
 
 
 def require_no_readers(snapshot: Snapshot) -> None:
-    """Raise SnapshotInUse while a volume is being made from the snapshot or reverted to it."""
+    """Raise SnapshotInUse while a volume or an image is being made from the snapshot, or a volume reverted to it."""
     made = Volume.objects.filter(snapshot=snapshot, state="building").values_list("name", flat=True)
     reverts = ResourceLock.objects.filter(resource_id=snapshot.pk, operation__kind=REVERT)
-    if names := sorted({*made, *reverts.values_list("operation__resource_name", flat=True)}):
+    images = images_being_made(snapshot.pk).values_list("name", flat=True)
+    if names := sorted({*made, *images, *reverts.values_list("operation__resource_name", flat=True)}):
         raise SnapshotInUse(names=listed(names))

@@ -46,6 +46,14 @@ class StorageClusterRefused(CloudError):
     detail = "The storage cluster of the disk rejected the call. Ask an operator for the reason, which is in the log."
 
 
+class SnapshotCut(Unavailable):
+    """The content of a snapshot was not received as it was sent; what was received is thrown away."""
+
+    code = "storage_cluster.snapshot_cut"
+    title = "Transfer broken off"
+    detail = "The content of the snapshot did not arrive whole. It is read again from its beginning."
+
+
 class StorageClusterNotTrusting(Unavailable):
     """The storage agent lacks trust documents for the permit; its reconciler sends them again."""
 

@@ -52,14 +52,14 @@ def ensure_image(
         sha256=sha256,
         size_bytes=size_bytes,
         format=f"IMAGE_FORMAT_{image_format.upper()}",
-        permit=_permit(authorization),
+        permit=permit_of(authorization),
         pool=pool.name,
     )
     problems: list[OSError] = []
     parts = image_parts(pb.ImagePart, header, file, problems)
     try:
-        with _stub(pool) as stub:
-            stub.EnsureImage(parts, **_terms(IMAGE_TIMEOUT_S if file is not None else IMAGE_LOOK_S))
+        with stub_of_pool(pool) as stub:
+            stub.EnsureImage(parts, **terms(IMAGE_TIMEOUT_S if file is not None else IMAGE_LOOK_S))
     except (StorageClusterUnreachable, StorageClusterFailed, StorageClusterRefused):
         if problems:
             raise ImageFileUnreadable(sha256=sha256, cause=str(problems[0])) from problems[0]
@@ -68,31 +68,31 @@ def ensure_image(
 
 def remove_image(pool: Pool, sha256: str) -> None:
     """Remove the image from the pool. Raises as ensure_image; StorageClusterRefused: a volume is a clone of it."""
-    with _stub(pool) as stub:
-        stub.RemoveImage(pb.RemoveImageRequest(sha256=sha256, pool=pool.name), **_terms())
+    with stub_of_pool(pool) as stub:
+        stub.RemoveImage(pb.RemoveImageRequest(sha256=sha256, pool=pool.name), **terms())
 
 
 def ensure_volume(authorization: CallAuthorization, pool: Pool, request: pb.EnsureVolumeRequest) -> None:
     """Make the volume, or grow it. Raises as ensure_image."""
     request.pool = pool.name
-    request.permit.CopyFrom(_permit(authorization))
-    with _stub(pool) as stub:
-        stub.EnsureVolume(request, **_terms())
+    request.permit.CopyFrom(permit_of(authorization))
+    with stub_of_pool(pool) as stub:
+        stub.EnsureVolume(request, **terms())
 
 
 def open_volume(authorization: CallAuthorization, pool: Pool, volume_id: UUID) -> pb.VolumeKey:
     """Make the key with which the authorized node opens the volume, and nothing else. Raises as ensure_image."""
-    request = pb.OpenVolumeRequest(permit=_permit(authorization), volume_id=str(volume_id), pool=pool.name)
-    with _stub(pool) as stub:
-        key: pb.VolumeKey = stub.OpenVolume(request, **_terms())
+    request = pb.OpenVolumeRequest(permit=permit_of(authorization), volume_id=str(volume_id), pool=pool.name)
+    with stub_of_pool(pool) as stub:
+        key: pb.VolumeKey = stub.OpenVolume(request, **terms())
     return key
 
 
 def close_volume(pool: Pool, volume_id: UUID, *, node_id: UUID, is_dead: bool) -> pb.Closed:
     """Remove the node's key, and fence what has the volume open with it. Raises as ensure_image."""
     request = pb.CloseVolumeRequest(volume_id=str(volume_id), pool=pool.name, node_id=str(node_id), is_dead=is_dead)
-    with _stub(pool) as stub:
-        closed: pb.Closed = stub.CloseVolume(request, **_terms())
+    with stub_of_pool(pool) as stub:
+        closed: pb.Closed = stub.CloseVolume(request, **terms())
     return closed
 
 
@@ -102,8 +102,8 @@ def remove_volume(pool: Pool, volume_id: UUID) -> bool:
     Raises as ensure_image.
     """
     request = pb.RemoveVolumeRequest(volume_id=str(volume_id), pool=pool.name)
-    with _stub(pool) as stub:
-        return bool(stub.RemoveVolume(request, **_terms()).was_present)
+    with stub_of_pool(pool) as stub:
+        return bool(stub.RemoveVolume(request, **terms()).was_present)
 
 
 def fence_addresses(cluster: StorageCluster, addresses: Sequence[str], *, seconds: int) -> None:
@@ -112,13 +112,13 @@ def fence_addresses(cluster: StorageCluster, addresses: Sequence[str], *, second
     Raises as ensure_image; StorageClusterRefused: one is the storage agent's own.
     """
     with _stub_of(cluster) as stub:
-        stub.FenceNode(pb.FenceNodeRequest(addresses=addresses, seconds=seconds), **_terms())
+        stub.FenceNode(pb.FenceNodeRequest(addresses=addresses, seconds=seconds), **terms())
 
 
 def unfence_addresses(cluster: StorageCluster, addresses: Sequence[str]) -> None:
     """Take the fences of these addresses away. Raises as ensure_image."""
     with _stub_of(cluster) as stub:
-        stub.UnfenceNode(pb.UnfenceNodeRequest(addresses=addresses), **_terms())
+        stub.UnfenceNode(pb.UnfenceNodeRequest(addresses=addresses), **terms())
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +136,8 @@ def list_volumes(pool: Pool, *, after: str) -> list[ListedVolume]:
 
     `after`: the last name of the page before. Raises as ensure_image.
     """
-    with _stub(pool) as stub:
-        page = stub.ListVolumes(pb.ListVolumesRequest(pool=pool.name, after=after), **_terms())
+    with stub_of_pool(pool) as stub:
+        page = stub.ListVolumes(pb.ListVolumesRequest(pool=pool.name, after=after), **terms())
     return [
         ListedVolume(each.name, each.size_bytes, _ids(each.snapshots), each.has_more_snapshots) for each in page.volumes
     ]
@@ -146,8 +146,8 @@ def list_volumes(pool: Pool, *, after: str) -> list[ListedVolume]:
 def list_snapshots(pool: Pool, volume_id: UUID, *, after: str) -> tuple[str, ...]:
     """Return the ids of the volume's next snapshots, in their order; empty: none. Raises as ensure_image."""
     request = pb.ListSnapshotsRequest(volume_id=str(volume_id), pool=pool.name, after=after)
-    with _stub(pool) as stub:
-        page = stub.ListSnapshots(request, **_terms())
+    with stub_of_pool(pool) as stub:
+        page = stub.ListSnapshots(request, **terms())
     return _ids(each.snapshot_id for each in page.snapshots)
 
 
@@ -161,22 +161,22 @@ def ensure_snapshot(
 ) -> pb.SnapshotState:
     """Take the snapshot of the volume, which has this size. Raises as ensure_image."""
     request = pb.EnsureSnapshotRequest(
-        permit=_permit(authorization),
+        permit=permit_of(authorization),
         volume_id=str(volume_id),
         pool=pool.name,
         snapshot_id=str(snapshot_id),
         size_bytes=size_bytes,
     )
-    with _stub(pool) as stub:
-        state: pb.SnapshotState = stub.EnsureSnapshot(request, **_terms())
+    with stub_of_pool(pool) as stub:
+        state: pb.SnapshotState = stub.EnsureSnapshot(request, **terms())
     return state
 
 
 def remove_snapshot(pool: Pool, snapshot_id: UUID, *, volume_id: UUID) -> bool:
     """Remove the snapshot; volumes that were made from it stay whole. False: there was none. Raises as ensure_image."""
     request = pb.RemoveSnapshotRequest(volume_id=str(volume_id), pool=pool.name, snapshot_id=str(snapshot_id))
-    with _stub(pool) as stub:
-        return bool(stub.RemoveSnapshot(request, **_terms()).was_present)
+    with stub_of_pool(pool) as stub:
+        return bool(stub.RemoveSnapshot(request, **terms()).was_present)
 
 
 def revert_volume(
@@ -187,14 +187,14 @@ def revert_volume(
     Raises as ensure_image; StorageClusterRefused: a client has the volume open to write.
     """
     request = pb.RevertVolumeRequest(
-        permit=_permit(authorization),
+        permit=permit_of(authorization),
         volume_id=str(volume_id),
         pool=pool.name,
         snapshot_id=str(snapshot_id),
         size_bytes=size_bytes,
     )
-    with _stub(pool) as stub:
-        stub.RevertVolume(request, **_terms(IMAGE_TIMEOUT_S))
+    with stub_of_pool(pool) as stub:
+        stub.RevertVolume(request, **terms(IMAGE_TIMEOUT_S))
 
 
 def finish_revert(pool: Pool, volume_id: UUID, *, snapshot_id: UUID, generation: int) -> bool:
@@ -205,12 +205,13 @@ def finish_revert(pool: Pool, volume_id: UUID, *, snapshot_id: UUID, generation:
     request = pb.FinishRevertRequest(
         volume_id=str(volume_id), pool=pool.name, snapshot_id=str(snapshot_id), generation=generation
     )
-    with _stub(pool) as stub:
-        return bool(stub.FinishRevert(request, **_terms(IMAGE_TIMEOUT_S)).has_begun)
+    with stub_of_pool(pool) as stub:
+        return bool(stub.FinishRevert(request, **terms(IMAGE_TIMEOUT_S)).has_begun)
 
 
 @contextmanager
-def _stub(pool: Pool) -> Iterator[StorageStub]:
+def stub_of_pool(pool: Pool) -> Iterator[StorageStub]:
+    """Return the stub of the pool's storage agent, for a worker that still has its lease. Raises as ensure_image."""
     cluster = pool.cluster
     assert cluster is not None, "only pools of clusters have an agent"
     with _stub_of(cluster) as stub:
@@ -242,10 +243,10 @@ def _error(
     return error(agent_code=CODE.sub("", code)[:64])
 
 
-def _permit(authorization: CallAuthorization) -> pb.Permit:
+def permit_of(authorization: CallAuthorization) -> pb.Permit:
     message = authorization.as_message()
     return pb.Permit(document=message.document, policies=message.policies, cosignature=message.cosignature)
 
 
-def _terms(timeout_s: int = TIMEOUT_S) -> dict[str, Any]:
+def terms(timeout_s: int = TIMEOUT_S) -> dict[str, Any]:
     return {"timeout": timeout_s, "metadata": outgoing_metadata()}

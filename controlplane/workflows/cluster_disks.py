@@ -19,13 +19,14 @@ from controlplane.nodes.agent_client import CallAuthorization
 from controlplane.nodes.models import Orphan, Pool
 from controlplane.nodes.pools import has_snapshots
 from controlplane.storage.models import Snapshot, Volume
-from controlplane.storage_clusters import volume_calls
+from controlplane.storage_clusters import snapshot_reads, volume_calls
 from controlplane.storage_clusters.errors import (
     StorageClusterFailed,
     StorageClusterNotTrusting,
     StorageClusterRefused,
 )
 from controlplane.storage_clusters.models import ClusterImage
+from controlplane.storage_clusters.snapshot_reads import SnapshotContent
 from controlplane.workflows import image_transfer
 from controlplane.workflows.step_permits import invalidate_rejected
 
@@ -127,6 +128,14 @@ def _ms(moment: datetime) -> int:
 
 def remove_snapshot(snapshot: Snapshot) -> None:
     volume_calls.remove_snapshot(snapshot.pool, snapshot.pk, volume_id=snapshot.volume_id)
+
+
+@contextmanager
+def reading_snapshot(authorization: CallAuthorization, snapshot: Snapshot) -> Iterator[SnapshotContent]:
+    """Have the storage agent send the content of the snapshot while the block goes on."""
+    reading = snapshot_reads.reading_snapshot(authorization, snapshot.pool, snapshot.pk, volume_id=snapshot.volume_id)
+    with _using_permit(authorization), reading as content:
+        yield content
 
 
 def revert(authorization: CallAuthorization, volume: Volume, snapshot: Snapshot) -> None:

@@ -221,6 +221,11 @@ def _record_step(
     return _replaced(operation.steps, entry)
 
 
+def record_progress(operation: Operation, name: str, message: str, *, percent: int) -> None:
+    """Write how far a long step is, and renew the lease. Raises LeaseLost."""
+    leases.commit_step(operation, steps=_record_step(operation, name, "waiting", message, progress=percent))
+
+
 def _with_try(tries: list[Entry], state: str, message: str) -> list[Entry]:
     """Merge repeated equal errors into one entry (ADR 24)."""
     now = clock.now().isoformat()

@@ -34,7 +34,7 @@ def fetch(operation: Operation) -> Effect:
         if operation.attempts + 1 < FETCH_ATTEMPTS:
             raise
         raise ImageSourceFailed(reason=exc.facts["reason"]) from exc
-    return lambda: _set_received(image, received)
+    return lambda: set_received(image, received)
 
 
 def _checker(operation: Operation) -> Callable[[], None]:
@@ -60,7 +60,7 @@ def _check_wanted(operation: Operation, now: datetime) -> None:
         raise ImageSourceFailed(reason=Message("the server is too slow."))
 
 
-def _set_received(image: Image, received: image_store.ReceivedFile) -> None:
+def set_received(image: Image, received: image_store.ReceivedFile) -> None:
     """Set the received size, unless the image was deleted meanwhile."""
     rows = Image.objects.filter(pk=image.pk).exclude(state="deleted")
     if rows.update(sha256=received.sha256, size_bytes=received.size_bytes):

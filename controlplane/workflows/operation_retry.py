@@ -32,6 +32,7 @@ from controlplane.network.selectors import network_get, port_get, security_group
 from controlplane.operations.errors import NotRetryable
 from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_run_now, record_retry
+from controlplane.storage.image_sources import image_create_retry
 from controlplane.storage.models import Volume
 from controlplane.storage.retype import volume_retype
 from controlplane.storage.selectors import volume_get
@@ -177,6 +178,12 @@ def _port(request: RetryRequest) -> Port:
     return port_get(request.actor, request.project, request.argument("port"))
 
 
+def _image_create(request: RetryRequest) -> Operation:
+    return image_create_retry(
+        request.actor, image_get(request.actor, request.project, str(request.operation.resource_id))
+    )
+
+
 def _image_import(request: RetryRequest) -> Operation:
     image = image_get(request.actor, request.project, str(request.operation.resource_id))
     return image_import_retry(request.actor, image, sha256=request.argument("sha256"))
@@ -184,6 +191,7 @@ def _image_import(request: RetryRequest) -> Operation:
 
 # kind of operation → its retry
 RETRY_HANDLERS: Mapping[str, RetryHandler] = {
+    "image.create": RetryHandler("image_create", _image_create),
     "image.import": RetryHandler("image_create", _image_import),
     "instance.create": RetryHandler("instance_create", _instance_create),
     "instance.power-off": RetryHandler("instance_power_off", _power(compute.instance_power_off)),

@@ -1,6 +1,7 @@
 """Registry: kind of operation → the workflow that carries it out."""
 
 from controlplane.workflows import (
+    image_create,
     image_import,
     image_verify,
     instance_create,
@@ -26,6 +27,7 @@ from controlplane.workflows import (
 from controlplane.workflows.workflow_types import Workflow
 
 ALL = (
+    image_create.WORKFLOW,
     image_import.WORKFLOW,
     image_verify.WORKFLOW,
     instance_create.WORKFLOW,

@@ -13,6 +13,7 @@ from functools import partial
 from uuid import UUID
 
 from agents.protocol import agent_pb2 as pb
+from controlplane.catalog.models import Image
 from controlplane.compute.attachments import attached_volume_request, instance_with_volumes_request
 from controlplane.compute.instance_snapshots import snapshots_placement_request
 from controlplane.compute.migration import migration_request
@@ -33,6 +34,7 @@ from controlplane.placement.effective_policies import DataSource
 from controlplane.placement.errors import SignerSilent
 from controlplane.placement.models import Allocation, Decision
 from controlplane.placement.permits import PermitKey
+from controlplane.storage.image_sources import Source, image_placement_request, volume_of
 from controlplane.storage.models import Snapshot, Volume, VolumeMove
 from controlplane.storage.services import volume_placement_request
 from controlplane.storage.snapshot_placement import snapshot_placement_request
@@ -99,6 +101,13 @@ def for_instance_snapshots(operation: Operation, instance: Instance, volumes: Se
     make_request = partial(snapshots_placement_request, instance, volumes)
     authorization = placement.call_authorization(instance.pk)
     return _authorize(operation, authorization, make_request, generation=instance.generation, calls_node=False)
+
+
+def for_image(operation: Operation, image: Image, source: Source) -> CallAuthorization:
+    """Authorize a call to the storage agent for an image made of the source, decided where the volume is allocated."""
+    make_request = partial(image_placement_request, image, source, operation=operation.kind)
+    authorization = placement.call_authorization(volume_of(source).pk)
+    return _authorize(operation, authorization, make_request, generation=image.generation, calls_node=False)
 
 
 def for_attachment(operation: Operation, attachment: Attachment) -> CallAuthorization:

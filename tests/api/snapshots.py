@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from agents.storage.servicer import CAPABILITIES
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.nodes.models import RBD, Node, Pool
@@ -30,7 +31,7 @@ def taken(answer: Answer) -> Snapshot:
 def in_cluster(volume: Volume, *, name: str = "rbd") -> Pool:
     """Let the volume be in a new pool of a storage cluster, which its node has. Nothing is moved."""
     node = Node.objects.get(pk=volume.node_id)
-    fields = {"zone": node.zone, "address": "10.0.7.28:7447", "capabilities": ["snapshots", "instance-snapshots"]}
+    fields = {"zone": node.zone, "address": "10.0.7.28:7447", "capabilities": list(CAPABILITIES)}
     cluster, _ = StorageCluster.objects.get_or_create(name="ceph-8", defaults=fields)
     pool = Pool.objects.create(
         name=name,

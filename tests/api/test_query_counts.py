@@ -38,9 +38,9 @@ GETS = {
     "attachment_list": 3,
     "attachment_get": 3,
     "volume_list": 5,
-    "volume_get": 10,
+    "volume_get": 11,
     "snapshot_list": 4,
-    "snapshot_get": 11,  # in a pool without snapshots: two read the volume types to name
+    "snapshot_get": 13,  # in a pool without snapshots: three read the volume types to name
     "snapshot_schedule_list": 2,
     "snapshot_schedule_get": 2,
     "ssh_key_list": 2,

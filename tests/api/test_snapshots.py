@@ -81,6 +81,7 @@ def test_snapshot_is_requested_listed_and_shown(api: Caller, data: Volume) -> No
         "create-volume": True,
         "revert": True,
         "delete": True,
+        "image": True,
     }
     assert api.get("snapshots").body["items"] == [shown]
     for query, count in {"volume=data": 1, f"volume={data.pk}": 1, "volume=other": 0, "labels=env%3Dprod": 1}.items():
@@ -103,6 +104,7 @@ def test_volume_that_is_being_snapshotted_is_busy(api: Caller, data: Volume) -> 
         "revert": "resource_busy",
         "move": "resource_busy",
         "delete": "storage.volume.has_snapshots",
+        "image": "resource_busy",
     }
     assert api.post("snapshots", {"volume": "data", "name": "again"}).problem[:2] == (409, "resource_busy")
 

@@ -10,7 +10,9 @@ from django.db import transaction
 from agents.node.adapters import pools
 from agents.node.adapters.fake import FakeNode
 from agents.node.adapters.pools import Pools
-from controlplane.catalog.models import VolumeType
+from controlplane.catalog import image_store
+from controlplane.catalog.models import Image, VolumeType
+from controlplane.catalog.services import image_delete
 from controlplane.compute.attachments import volume_attach
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.services import NewInstance, instance_create, instance_delete, instance_power_off
@@ -174,6 +176,8 @@ def delete_everything(cloud: Cloud) -> None:
     """Delete all resources of the tenant."""
     for instance in Instance.objects.exclude(state="deleted"):
         done(instance_delete(cloud.tenant.actor, instance))
+    for image in Image.objects.exclude(state="deleted").exclude(source_kind=""):
+        image_delete(cloud.tenant.actor, image)
     for snapshot in Snapshot.objects.exclude(state="deleted"):
         done(delete_snapshot(cloud, snapshot))
     for volume in Volume.objects.exclude(state="deleted"):
@@ -209,6 +213,7 @@ def assert_clean_slate(cloud: Cloud, *, volumes: int = 0) -> None:
     assert not Attachment.objects.exists()
     assert not ResourceLock.objects.exists()
     assert not NodeRemoval.objects.exists()
+    assert not incoming_files()
     of_instances = ["instances", "vcpus", "memory_mib", "ports", "addresses"]
     assert not QuotaUse.objects.filter(dimension__in=of_instances).exists()
     assert quota_drift.reconcile() == []
@@ -231,6 +236,8 @@ def picture(cloud: Cloud) -> dict[str, object]:
             Volume.objects.filter(state__in=live),
             *("state", "size_gib", "node", "volume_type", "next_type", "iops_limit", "mb_per_s_limit"),
         ),
+        "images": _rows(Image.objects.filter(state__in=live), "state", "sha256"),
+        "incoming": incoming_files(),
         "snapshots": _rows(Snapshot.objects.filter(state__in=live), "state", "volume"),
         "attachments": _rows(Attachment.objects, "instance", "volume", "is_plugged"),
         "ports": _rows(Port.objects, "instance_id", "ip", "position"),
@@ -243,6 +250,11 @@ def picture(cloud: Cloud) -> dict[str, object]:
         "on the nodes": [_on(machine.fake) for machine in cloud.world.machines],
         "in the clusters": [(dict(each.contents), dict(each.snapshots)) for each in cloud.world.clusters],
     }
+
+
+def incoming_files() -> set[str]:
+    """Return the names of the files of images that are not accepted yet."""
+    return {path.name for path in image_store.incoming_path("").glob("*")}
 
 
 def _on(fake: FakeNode) -> dict[str, object]:

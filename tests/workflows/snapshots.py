@@ -1,9 +1,12 @@
 """Snapshots of volumes in the pool of a storage cluster, as users request them."""
 
-from controlplane.catalog.models import VolumeType
+from typing import Any
+
+from controlplane.catalog.models import Image, VolumeType
 from controlplane.compute.volume_reverts import volume_revert
 from controlplane.operations.models import Operation
 from controlplane.reconcilers import storage_clusters
+from controlplane.storage.image_sources import NewImageOf, Source, image_create
 from controlplane.storage.models import Snapshot, Volume
 from controlplane.storage.services import NewVolume, volume_create
 from controlplane.storage.snapshots import NewSnapshot, snapshot_create
@@ -38,6 +41,10 @@ def delete_snapshot(cloud: Cloud, snapshot: Snapshot) -> Operation:
 
 def ask_revert(cloud: Cloud, snapshot: Snapshot) -> Operation:
     return volume_revert(cloud.tenant.actor, snapshot.volume, snapshot=snapshot)
+
+
+def ask_image(cloud: Cloud, source: Source, name: str = "golden", **more: Any) -> tuple[Image, Operation]:
+    return image_create(cloud.tenant.actor, source, NewImageOf(name, **more))
 
 
 def ask_clone(

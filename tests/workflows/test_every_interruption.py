@@ -102,7 +102,9 @@ def sleeper(monkeypatch: pytest.MonkeyPatch) -> Sleeper:
 
 
 # Steps that make no call to a node.
-WITHOUT_CALLS = {"place", "boot-volume", "snapshot", "close", "revert", "switch", "erase"}
+WITHOUT_CALLS = {"place", "boot-volume", "snapshot", "close", "revert", "switch", "erase"} | {
+    *("read", "remove-snapshot", "convert", "inspect", "publish")
+}
 
 
 def slept_inside(operation: Operation, case: Case, step: str, act: Act, *, sleeper: Sleeper) -> None:

@@ -52,6 +52,7 @@ from tests.workflows.helpers import (
     run_on,
     share,
 )
+from tests.workflows.snapshots import ask_image, cluster
 from tests.world import Broker, Cloud, make_flavor, run
 
 FULL = AdapterError("The disk is full.", retryable=False)
@@ -145,7 +146,12 @@ def resize(cloud: Cloud) -> Operation:
     return instance_resize(cloud.tenant.actor, instance, flavor=make_flavor("large", vcpus=2))
 
 
+def image_of_volume(cloud: Cloud) -> Operation:
+    return ask_image(cloud, make_volume(cloud, volume_type=cluster(cloud)))[1]
+
+
 ASKED: dict[str, Callable[[Cloud], Operation]] = {
+    "image.create": image_of_volume,
     "instance.create": lambda cloud: ask_instance(cloud)[1],
     "instance.power-off": lambda cloud: instance_power_off(cloud.tenant.actor, make_instance(cloud)),
     "instance.reboot": lambda cloud: instance_reboot(cloud.tenant.actor, make_instance(cloud)),

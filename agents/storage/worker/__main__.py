@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -15,8 +16,20 @@ import rbd
 
 from agents.node.errors import AgentError
 from agents.storage.errors import ClusterFailed
-from agents.storage.worker import description, fencing, flattening, images, openings, reverts, snapshots, trash, volumes
+from agents.storage.worker import (
+    description,
+    fencing,
+    flattening,
+    images,
+    openings,
+    reverts,
+    snapshot_reads,
+    snapshots,
+    trash,
+    volumes,
+)
 from agents.storage.worker.cluster import Cluster
+from agents.storage.worker.data_frames import DATA
 
 CALLS: Mapping[str, Callable[..., object]] = {
     "describe": description.describe,
@@ -33,6 +46,7 @@ CALLS: Mapping[str, Callable[..., object]] = {
     "revert_volume": reverts.revert,
     "finish_revert": reverts.finish,
     "unfinished_reverts": reverts.unfinished,
+    "read_snapshot": snapshot_reads.read,
     "find_clone": flattening.find,
     "flatten_clone": flattening.flatten,
     "open_volume": openings.open_volume,
@@ -47,7 +61,7 @@ def main() -> None:
     connection = Connection(int(sys.argv[1]))
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     access: dict[str, Any] = json.loads(connection.recv_bytes())
-    cluster = Cluster(**access, progress=_progress(connection))
+    cluster = Cluster(**access, progress=_progress(connection), send=partial(_send, connection))
     threading.Thread(target=_read, args=(connection, requests, cluster), daemon=True).start()
     connection.send_bytes(PROGRESS)
     while True:
@@ -77,6 +91,10 @@ def _answer(cluster: Cluster, name: str, arguments: dict[str, Any]) -> dict[str,
         return {"error": exc.code, "message": exc.message}
     except (rados.Error, rbd.Error) as exc:
         return {"error": ClusterFailed.code, "message": f"Ceph failed: {exc}."}
+
+
+def _send(connection: Connection, data: bytes) -> None:
+    connection.send_bytes(DATA + data)
 
 
 def _progress(connection: Connection) -> Callable[[], None]:

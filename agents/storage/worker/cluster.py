@@ -26,10 +26,20 @@ SETTINGS = {
 class Cluster:
     """Connects when it is first used. Images and I/O contexts are closed before the connection, else librbd crashes."""
 
-    def __init__(self, *, conf: str, client: str, keyring: str, progress: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        *,
+        conf: str,
+        client: str,
+        keyring: str,
+        progress: Callable[[], None],
+        send: Callable[[bytes], None],
+    ) -> None:
         self._conf, self._client, self._keyring = conf, client, keyring
         self.progress = progress
         """Tells the agent that the call goes on."""
+        self.send = send
+        """Sends the agent data before the answer; waits while the agent does not take them."""
         self.request, self.stopped = 0, -1
         """The numbers of the request that is served, and of the last one that the agent wants to end."""
 

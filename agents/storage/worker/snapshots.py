@@ -83,6 +83,13 @@ def first_ids(image: Any) -> tuple[list[str], bool]:
     return names[:PAGE], len(names) > PAGE
 
 
+def number_of(ioctx: Any, volume: str, snapshot: str) -> int | None:
+    """Return RBD's number of the snapshot, which no other one ever has; None: there is none."""
+    with opened(ioctx, volume) as image:
+        found = None if image is None else _find(image, snapshot)
+        return None if found is None else int(found["id"])
+
+
 def size_of(ioctx: Any, volume: str, snapshot: str) -> int:
     """Return the size of a snapshot.
 

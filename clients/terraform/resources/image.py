@@ -1,4 +1,4 @@
-"""andromede_image: from a web server, or from a file on the machine that runs Terraform."""
+"""andromede_image: from a web server, a file on the machine that runs Terraform, a snapshot or a volume."""
 
 import hashlib
 from pathlib import Path
@@ -12,11 +12,16 @@ from clients.terraform.runtime.provider import Plan, Work
 from clients.terraform.runtime.schema import NUMBER, STRING, Attribute, Schema, set_of
 from clients.terraform.runtime.values import Values, is_known
 
+SOURCES = ("source_url", "source_file", "snapshot", "volume")
+
 
 class ImageResource(ApiResource):
     name, kind, noun = "image", "images", "image"
-    sent = ("name", "format", "firmware", "sha256", "min_memory_mib", "source_url", "classifications", "labels")
-    unreadable = ("source_file", "classifications")
+    sent = (
+        *("name", "format", "firmware", "sha256", "min_memory_mib", "source_url", "snapshot", "volume"),
+        *("classifications", "labels"),
+    )
+    unreadable = ("source_file", "snapshot", "volume", "classifications")
     timeouts = Timeouts(create=1800)
     schema = Schema(
         {
@@ -25,7 +30,7 @@ class ImageResource(ApiResource):
             "name": name_attribute(),
             "format": Attribute(
                 type=STRING,
-                description="`qcow2` or `raw`. A change makes a new image.",
+                description="`qcow2` or `raw`; of a snapshot or a volume `qcow2`. A change makes a new image.",
                 required=True,
                 replace=True,
                 checks=(one_of("qcow2", "raw"),),
@@ -47,6 +52,19 @@ class ImageResource(ApiResource):
                 type=STRING,
                 description="A file here that is uploaded. Another path with the same content is no change.",
                 optional=True,
+            ),
+            "snapshot": Attribute(
+                type=STRING,
+                description="The id or name of the snapshot that it is made of. A change makes a new image.",
+                optional=True,
+                replace=True,
+            ),
+            "volume": Attribute(
+                type=STRING,
+                description="The id or name of the volume that it is made of, as it is at that moment. "
+                "A change makes a new image.",
+                optional=True,
+                replace=True,
             ),
             "sha256": Attribute(
                 type=STRING,
@@ -78,10 +96,11 @@ class ImageResource(ApiResource):
     )
 
     def validate(self, config: Values, report: DiagnosticReport) -> None:
-        if config["source_url"] is not None and config["source_file"] is not None:
-            report.error("Two sources", "Give source_url or source_file, not both.", path=("source_file",))
-        if config["source_url"] is None and config["source_file"] is None:
-            report.error("No source", "Give source_url, or source_file for a file on this machine.")
+        given = [name for name in SOURCES if config[name] is not None]
+        if len(given) > 1:
+            report.error("Two sources", f"Give one of {', '.join(given)}.", path=(given[-1],))
+        if not given:
+            report.error("No source", "Give source_url, source_file for a file on this machine, snapshot or volume.")
 
     def refine(self, plan: Plan) -> None:
         """Refine the plan: a change of the file's content counts, not one of its name."""

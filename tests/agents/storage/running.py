@@ -226,7 +226,9 @@ def as_worker(access: Access, progress: Callable[[], None] = lambda: None) -> It
     """Return the cluster as a process of the agent has it."""
     from agents.storage.worker.cluster import Cluster
 
-    cluster = Cluster(conf=access.conf, client=access.client, keyring=access.keyring, progress=progress)
+    cluster = Cluster(
+        conf=access.conf, client=access.client, keyring=access.keyring, progress=progress, send=lambda data: None
+    )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of how the bindings read times

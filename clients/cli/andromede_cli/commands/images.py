@@ -10,6 +10,7 @@ import typer
 
 from andromede_cli.columns import ID, LABELS, NAME, STATE
 from andromede_cli.command import DRY_RUN, WAIT, GivenFile, LabelsOption, Name, command, group, labels_of
+from andromede_cli.completion import names
 from andromede_cli.declared_commands import (
     LABEL,
     NEW_NAME,
@@ -23,6 +24,18 @@ from andromede_cli.output import Column
 from andromede_cli.session import Session
 
 ImageFormat = Annotated[str, typer.Option("--format", help=_("qcow2 or raw."))]
+ImageSnapshot = Annotated[
+    str | None,
+    typer.Option("--snapshot", help=_("The snapshot that it is made of."), autocompletion=names("snapshots.list")),
+]
+ImageVolume = Annotated[
+    str | None,
+    typer.Option(
+        "--volume",
+        help=_("The volume that it is made of, also while a guest uses it."),
+        autocompletion=names("volumes.list"),
+    ),
+]
 ImageFile = Annotated[
     Path | None, typer.Option("--file", help=_("The file to upload."), exists=True, dir_okay=False, readable=True)
 ]
@@ -41,6 +54,7 @@ def _images() -> typer.Typer:
         Column(_("firmware"), "firmware"),
         Column(_("public"), "is_public"),
         Column(_("bytes"), "size_bytes"),
+        Column(_("source"), "source.name", is_wide=True),
         Column("sha256", "sha256", is_wide=True),
         LABELS,
         ID,
@@ -49,7 +63,9 @@ def _images() -> typer.Typer:
         images, _("The images of the project, and public ones."), "images.list", columns, "name", "state", "labels"
     )
     show_command(images, _("An image."), "images.get", "IMAGE")
-    command(images, "create", _("Create an image from a file or a URL."), WAIT, DRY_RUN)(image_create)
+    command(images, "create", _("Create an image from a file, a URL, a snapshot or a volume."), WAIT, DRY_RUN)(
+        image_create
+    )
     command(images, "upload", _("Upload the file of an image."), WAIT)(image_upload)
     subject = given("image", "IMAGE", completes="images.list")
     call_command(images, "update", _("Change its name or labels."), "images.update", subject, NEW_NAME, LABEL)
@@ -66,7 +82,10 @@ def image_create(
     url: Annotated[
         str | None, typer.Option("--source-url", help=_("URL from which the control plane downloads it."))
     ] = None,
+    snapshot: ImageSnapshot = None,
+    volume: ImageVolume = None,
     firmware: Annotated[str | None, typer.Option(help=_("bios or uefi."))] = None,
+    min_memory: Annotated[int | None, typer.Option(help=_("Memory that a guest needs at least, in MiB."))] = None,
     sha256: Annotated[str | None, typer.Option(help=_("Expected SHA-256 of the file."))] = None,
     classification: Annotated[list[str] | None, typer.Option(help=_("Classification of its data, permanent."))] = None,
     label: LabelsOption = None,
@@ -75,6 +94,9 @@ def image_create(
         name=name,
         format=format,
         source_url=url,
+        snapshot=snapshot,
+        volume=volume,
+        min_memory_mib=min_memory,
         firmware=firmware,
         sha256=sha256,
         classifications=classification,
@@ -85,7 +107,7 @@ def image_create(
         me.show(image)
     elif file is not None:
         image_upload(me, image.id, file)
-    elif url is not None:
+    elif url is not None or snapshot is not None or volume is not None:
         me.finish(image, lambda: me.client.images.get(image.id))
     else:
         me.show(me.client.images.get(image.id))

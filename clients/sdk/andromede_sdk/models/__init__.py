@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.health import Health as Health
     from andromede_sdk.models.identities import Identity as Identity
     from andromede_sdk.models.images import Image as Image
+    from andromede_sdk.models.images import ImageSource as ImageSource
     from andromede_sdk.models.images import ImageWithOperation as ImageWithOperation
     from andromede_sdk.models.incidents import Incident as Incident
     from andromede_sdk.models.incidents import IncidentOfNode as IncidentOfNode
@@ -319,6 +320,7 @@ PLACES = {
     "HeldPublicAddress": "andromede_sdk.models.common",
     "Identity": "andromede_sdk.models.identities",
     "Image": "andromede_sdk.models.images",
+    "ImageSource": "andromede_sdk.models.images",
     "ImageWithOperation": "andromede_sdk.models.images",
     "Incident": "andromede_sdk.models.incidents",
     "IncidentOfNode": "andromede_sdk.models.incidents",

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Image(Model):
+    """An image. `source`: the volume or snapshot that it was made of, which may be deleted since; null: a file."""
+
     id: str
     name: str
     state: str  # awaiting-upload, importing, verifying, available, error, deleted
@@ -32,12 +34,22 @@ class Image(Model):
     virtual_size_bytes: int | None
     min_memory_mib: int
     min_disk_gib: int
+    source: ImageSource | None
     source_url: str
     classifications: list[str]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class ImageSource(Model):
+    kind: str  # volume, snapshot
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class ImageWithOperation(Model):
+    """An image. `source`: the volume or snapshot that it was made of, which may be deleted since; null: a file."""
+
     id: str
     name: str
     state: str  # awaiting-upload, importing, verifying, available, error, deleted
@@ -56,6 +68,7 @@ class ImageWithOperation(Model):
     virtual_size_bytes: int | None
     min_memory_mib: int
     min_disk_gib: int
+    source: ImageSource | None
     source_url: str
     classifications: list[str]
     operation: Operation | None

@@ -50,7 +50,7 @@ class Snapshot(Model):
 class SnapshotAction(Model):
     """An action. `problem`: the error that the action would give now."""
 
-    name: str  # create-volume, revert, delete
+    name: str  # create-volume, revert, delete, image
     is_allowed: bool
     problem: Error | None
 

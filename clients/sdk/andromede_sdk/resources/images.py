@@ -68,11 +68,13 @@ class Images(Resource):
         self,
         *,
         name: str,
-        format: str,
+        format: str | None = None,
         firmware: str | None = None,
         sha256: str | None = None,
         min_memory_mib: int | None = None,
         source_url: str | None = None,
+        snapshot: str | None = None,
+        volume: str | None = None,
         classifications: Sequence[str] | None = None,
         labels: Mapping[str, str] | None = None,
         dry_run: bool = False,
@@ -80,7 +82,12 @@ class Images(Resource):
     ) -> models.ImageWithOperation:
         """POST /v1/projects/{project}/images
 
-        A new image. Without `source_url` the image waits for its bytes: PUT them to its `file`.
+        A new image: of a file, of a snapshot, or of a volume.
+
+        Of a file: `format` is required. Without `source_url` the image waits for its bytes: PUT them to its `file`.
+        `snapshot`: its content. `volume`: its content at one moment, also while a guest writes to it, as after a power cut.
+        Both make a qcow2 image with the policies and classifications of the source; `firmware` and `min_memory_mib` are
+        those of the image that the volume began as, unless others are given.
         `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
@@ -96,6 +103,8 @@ class Images(Resource):
                     "sha256": sha256,
                     "min_memory_mib": min_memory_mib,
                     "source_url": source_url,
+                    "snapshot": snapshot,
+                    "volume": volume,
                     "classifications": classifications,
                     "labels": labels,
                 },

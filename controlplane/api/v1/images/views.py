@@ -10,16 +10,22 @@ from controlplane.api.base_views import ProjectView
 from controlplane.api.v1.images.schemas import ImageIn, ImageOut, ImagePatch
 from controlplane.api.v1.operations.schemas import add_operation, with_operation
 from controlplane.catalog import selectors, services
+from controlplane.catalog.errors import ImageManySources
 from controlplane.catalog.models import IMAGE, Image
 from controlplane.identity.actor import Actor
 from controlplane.kernel.fields import merge_labels
 from controlplane.kernel.listing import Listing, created_after, exactly, in_state, labelled
 from controlplane.kernel.request_transaction import is_dry_run
 from controlplane.kernel.views import OCTET_STREAM, Body, created, route, uploaded
+from controlplane.operations.models import Operation
 from controlplane.operations.selectors import current_operations
 from controlplane.placement import classifications, images
 from controlplane.placement.selectors import classifications_of
+from controlplane.storage import image_sources
+from controlplane.storage.selectors import snapshot_get, volume_get
 
+OF_DATA = ("name", "firmware", "min_memory_mib", "labels")
+OF_FILE = ("source_url", "sha256", "volume")
 IMAGES = Listing(
     {
         "name": exactly("name", "The image of this name."),
@@ -44,9 +50,26 @@ class ImageList(ProjectView):
             classifications.usable_classification, body.pop("classifications"), at="classifications"
         )
         names = [classification.pk for classification in chosen]
-        new = services.NewImage(**body)
-        image, operation = images.image_create(self.actor, self.project, new, classifications=names)
+        if "snapshot" in body or "volume" in body:
+            image, operation = self._of_data(body, names)
+        else:
+            body = {"firmware": "bios", "min_memory_mib": 0, **body}
+            new = services.NewImage(**body)
+            image, operation = images.image_create(self.actor, self.project, new, classifications=names)
         return created(add_operation(_document(self.actor, image), operation), request=request)
+
+    def _of_data(self, body: Body, classifications: list[str]) -> tuple[Image, Operation | None]:
+        """Make the image of the snapshot or the volume that the body names."""
+        source: Any
+        if "snapshot" in body:
+            source = self.named(snapshot_get, body.pop("snapshot"), at="snapshot")
+        else:
+            source = self.named(volume_get, body.pop("volume"), at="volume")
+        _require_no_file(body)
+        fields = {name: body[name] for name in OF_DATA if name in body}
+        return image_sources.image_create(
+            self.actor, source, image_sources.NewImageOf(classifications=classifications, **fields)
+        )
 
 
 class ImageView(ProjectView):
@@ -91,6 +114,14 @@ class ImageFile(ImageView):
             return Response(add_operation(_document(self.actor, image), None))
         operation = services.image_upload(self.actor, image, chunks)
         return Response(add_operation(_document(self.actor, image), operation), status=202)
+
+
+def _require_no_file(body: Body) -> None:
+    """Raise ImageManySources if the body of an image that is made of data also describes a file, or a second source."""
+    given = {"format": body.get("format") == "raw", **{name: bool(body.get(name)) for name in OF_FILE}}
+    for name, is_given in given.items():
+        if is_given:
+            raise ImageManySources(field=name, name=name)
 
 
 def _document(actor: Actor, image: Image) -> dict[str, Any]:

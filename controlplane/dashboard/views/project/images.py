@@ -1,4 +1,4 @@
-"""Images: from an uploaded file, or imported from a URL."""
+"""Images: from an uploaded file, imported from a URL, or made of a snapshot or a volume."""
 
 from functools import cached_property
 from typing import Any
@@ -87,6 +87,59 @@ class ImageCreate(FormPage, ProjectPage):
         return self.url("image", image=image["id"])
 
 
+class ImageOfForm(NamedForm):
+    """The properties of an image of a snapshot or a volume; the others are those of the image that it began as."""
+
+    field_order = ("name", "labels")
+
+
+class ImageOf(FormPage, ProjectPage):
+    """A new image of a snapshot or a volume: `kind`, which is also the name of the argument of the path."""
+
+    template = "dashboard/forms/page.html"
+    section = "images"
+    form_class = ImageOfForm
+    submit = _("Create image")
+    right = "image_create"
+    kind = ""
+
+    @cached_property
+    def source(self) -> Context:
+        source: Context = self.get_in_project(f"{self.kind}s", self.kwargs[self.kind])
+        return source
+
+    def initial(self) -> Context:
+        return {"name": self.source["name"], **super().initial()}
+
+    def context(self) -> Context:
+        problem = next(each["problem"] for each in self.source["allowed_actions"] if each["name"] == "image")
+        lead = _(
+            "The image gets the content of {name}: {size} GiB. It is private to the project, and has the policies and "
+            "classifications of the data."
+        )
+        if self.kind == "volume":
+            lead = _(
+                "The image gets the content that {name} has at this moment, as after a power cut: {size} GiB. An "
+                "instance can use the volume meanwhile. The image is private to the project, and has the policies and "
+                "classifications of the data."
+            )
+        return {
+            "title": _("Create image of {name}").format(name=self.source["name"]),
+            "lead": lead.format(name=self.source["name"], size=self.source["size_gib"]),
+            "obstacle": str(problem["detail"]) if problem else "",
+            "back": self.url(self.kind, **{self.kind: self.source["id"]}),
+        }
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Images"), self.url("images"))]
+
+    def send(self, form: ApiForm) -> str:
+        body = {**form.body(), self.kind: self.source["id"]}
+        image = self.api.post("projects", self.kwargs["project"], "images", body=body, key=self.key)
+        self.notify(_("Making the image."))
+        return self.url("image", image=image["id"])
+
+
 class ImagePage(ProjectPage):
     section = "images"
     live = "image operation"
@@ -110,7 +163,13 @@ class ImageDetail(ImagePage):
     template = "dashboard/project/images/detail.html"
 
     def context(self) -> Context:
-        return {"image": self.image, "title": self.image["name"], "is_awaiting": self.image["state"] == AWAITING}
+        source = self.image["source"]
+        return {
+            "image": self.image,
+            "title": self.image["name"],
+            "is_awaiting": self.image["state"] == AWAITING,
+            "source_page": self.url(source["kind"], **{source["kind"]: source["id"]}) if source else "",
+        }
 
 
 @method_decorator(csrf_exempt, name="dispatch")

@@ -163,6 +163,8 @@ class SnapshotDetail(SnapshotPage):
             "residency": self.residency(),
             "new_volume": f"{self.url('volume-create')}?{urlencode({'snapshot': self.snapshot['name']})}",
             "why_no_volume": self.why_no("create-volume"),
+            "new_image": self.page_of("image-of-snapshot"),
+            "why_no_image": self.why_no("image"),
             "why_no_revert": self.why_no("revert"),
             "why_no_delete": self.why_no("delete"),
         }

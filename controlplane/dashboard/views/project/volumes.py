@@ -53,7 +53,8 @@ class VolumePage(ProjectPage):
     def layout_context(self) -> dict[str, Any]:
         tabs = [(name, words, self.page_of(name)) for name, words in TABS]
         more = {"volume": self.volume, "title": self.volume["name"], "tabs": tabs, "tab": self.tab}
-        return super().layout_context() | more | {"why_no_delete": self.why_no_delete()}
+        reasons = {"why_no_delete": self.why_no_delete(), "why_no_image": self.problem_of("image").get("detail", "")}
+        return super().layout_context() | more | reasons
 
     def why_no_delete(self) -> Text:
         if self.volume["instance"]:
