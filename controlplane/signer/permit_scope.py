@@ -243,6 +243,7 @@ def _of_instance_snapshots(operation: Operation) -> PermitScope:
         Contents(volumes=_texts(*volumes), snapshots=_texts(*snapshots)),
         (instance.pk, *volumes),
         PolicySubject(instance.project, instance.pk, sources=request.sources),
+        lambda: request,
     )
 
 
