@@ -32,9 +32,11 @@ class CephStorage:
 
 
 @contextmanager
-def ceph_storage(tenant: Tenant, cluster: CephCluster, folder: Path) -> Iterator[CephStorage]:
+def ceph_storage(
+    tenant: Tenant, cluster: CephCluster, folder: Path, *, store: Store = Store.MEMORY
+) -> Iterator[CephStorage]:
     """Start the cluster where nodes reach it, and its agent; the nodes of the zone have its pool when this returns."""
-    running = scripted.CephStorage(tenant.cloud, cluster, folder, ZONE, PORT, store=Store.MEMORY)
+    running = scripted.CephStorage(tenant.cloud, cluster, folder, ZONE, PORT, store=store)
     running.start()
     try:
         running.wait_for_pool(tenant.operator.get)

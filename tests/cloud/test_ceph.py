@@ -12,7 +12,7 @@ from scripts.api import ApiError
 from scripts.polling import wait_until
 from tests.cloud.ceph_storage import NODE, TYPE, ZONE, CephStorage, ceph_storage
 from tests.cloud.conftest import Tenant
-from tests.cloud.test_first_guest import do, in_guest, wait_for_ssh
+from tests.cloud.test_first_guest import do, in_background, in_guest, wait_for_ssh
 from tests.limits import PATIENCE_S
 
 pytestmark = pytest.mark.lab
@@ -27,6 +27,9 @@ def storage(
         yield running
 
 
+WRITE_ALWAYS = "while sync; do date > /root/now; done"
+
+
 def test_guest_runs_from_a_cluster_and_leaves_nothing_there(tenant: Tenant, storage: CephStorage) -> None:
     do(tenant, "POST", "volumes", {"name": "data", "size_gib": 1, "volume_type": TYPE})
     tenant.api.wait(tenant.create("web", root_volume_type=TYPE, zones=[ZONE], volumes=["data"])["operation"])
@@ -34,14 +37,14 @@ def test_guest_runs_from_a_cluster_and_leaves_nothing_there(tenant: Tenant, stor
     assert len(storage.images()) == len(storage.keys()) == 2
     write = "printf kept | dd of=/dev/vdb bs=4096 conv=sync,fsync 2>/dev/null; echo kept > /root/mark; sync"
     in_guest(tenant, "web", f"test -b /dev/vdb && {write}")
-    in_guest(tenant, "web", "nohup sh -c 'while sync; do date > /root/now; done' >/dev/null 2>&1 &")
+    in_guest(tenant, "web", in_background(WRITE_ALWAYS))
     do(tenant, "POST", "snapshots", {"name": "before", "volume": "data"})
     do(tenant, "POST", "snapshots", {"name": "system", "volume": "web-root"})
     with pytest.raises(ApiError) as refused:
         tenant.api.delete("instances/web")
     assert refused.value.code == "compute.instance.root_volume_has_snapshots"
     do(tenant, "DELETE", "snapshots/system")
-    in_guest(tenant, "web", "printf lost | dd of=/dev/vdb bs=4096 conv=sync,fsync 2>/dev/null")
+    in_guest(tenant, "web", "test -s /root/now && printf lost | dd of=/dev/vdb bs=4096 conv=sync,fsync 2>/dev/null")
     do(tenant, "POST", "volumes/data/actions/grow", {"size_gib": 2})
     assert in_guest(tenant, "web", "cat /sys/block/vdb/size").strip() == str(2 * 2**21)
     # QEMU ends without closing its disks: what it held is fenced before the restart, and so the guest can write then.
@@ -80,9 +83,9 @@ def test_guest_boots_from_a_clone_of_the_disk_of_a_running_one(tenant: Tenant, s
     boot("one", "system")
     then = in_guest(tenant, "one", f"{FILL}; echo then > /root/mark; sync; {SUM}")
     assert then.endswith("then\n")
-    in_guest(tenant, "one", "nohup sh -c 'while sync; do date > /root/now; done' >/dev/null 2>&1 &")
+    in_guest(tenant, "one", in_background(WRITE_ALWAYS))
     do(tenant, "POST", "snapshots", {"name": "then", "volume": "system"})
-    later = in_guest(tenant, "one", f"{FILL}; echo later > /root/mark; sync; {SUM}")
+    later = in_guest(tenant, "one", f"test -s /root/now && {FILL}; echo later > /root/mark; sync; {SUM}")
     do(tenant, "POST", "volumes", {"name": "clone", "snapshot": "then"})
     boot("two", "clone")
     assert in_guest(tenant, "two", SUM) == then
@@ -105,6 +108,7 @@ from controlplane.nodes.models import Node
 mark_fenced(SYSTEM, Node.objects.get(name="{NODE}"), proof={{"kind": "attestation"}})
 """
 WRITE = "while dd if=/dev/urandom of=/dev/vdb bs=64k seek=16 count=64 conv=notrunc,fsync; do :; done"
+HAS_WRITTEN = "test $(awk '{print $5}' /sys/block/vdb/stat) -gt 0"
 DIGEST = "echo 3 > /proc/sys/vm/drop_caches; dd if=/dev/vdb bs=1M count=8 2>/dev/null | md5sum"
 
 
@@ -134,7 +138,7 @@ def test_guest_of_a_dead_node_starts_elsewhere_and_its_sleeping_qemu_cannot_writ
     do(tenant, "POST", "volumes", {"name": "data", "size_gib": 1, "volume_type": TYPE})
     tenant.api.wait(tenant.create("web", root_volume_type=TYPE, zones=[ZONE], volumes=["data"])["operation"])
     wait_for_ssh(tenant, "web")
-    in_guest_on(NODE, f"nohup sh -c '{WRITE}' >/dev/null 2>&1 & sleep 1; echo kept > /root/mark; sync")
+    in_guest_on(NODE, f"{in_background(WRITE)} sleep 1; {HAS_WRITTEN} && echo kept > /root/mark && sync")
     (qemu,) = node.guest_pids()
     os.kill(tenant.cloud.agent_pid(NODE), signal.SIGKILL)
     os.kill(qemu, signal.SIGSTOP)

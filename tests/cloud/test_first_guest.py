@@ -34,6 +34,14 @@ def in_guest(tenant: Tenant, name: str, command: str) -> str:
     return tenant.cloud.ssh(instance, tenant.api.get("networks/lan"), tenant.key, command)
 
 
+def in_background(script: str) -> str:
+    """Return a command that starts the script and returns; the script goes on after the end of the session.
+
+    The script contains no single quotes. Busybox of Debian has no nohup.
+    """
+    return f"setsid sh -c '{script}' >/dev/null 2>&1 </dev/null &"
+
+
 def by_tunnel(tenant: Tenant, name: str, command: str, home: Path, *options: str) -> str:
     """Run a command in the guest by the command line of a user, on a machine that does not reach the network.
 
