@@ -74,7 +74,7 @@ class Volume(Model):
 class VolumeAction(Model):
     """An action. `problem`: the error that the action would give now."""
 
-    name: str  # snapshot, revert, move, delete
+    name: str  # snapshot, revert, move, delete, image
     is_allowed: bool
     problem: Error | None
 
