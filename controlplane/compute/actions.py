@@ -7,11 +7,12 @@ from uuid import UUID
 from andromede_core.documents.messages import Message, either
 from controlplane.compute.errors import BootsFromVolume, InstanceWrongState, RootVolumeHasSnapshots
 from controlplane.compute.models import Instance
-from controlplane.compute.root_volumes import require_no_snapshots_of_root
+from controlplane.compute.root_volumes import require_root_deletable
 from controlplane.compute.snapshot_disks import no_disk_refusal
 from controlplane.kernel.errors import CloudError
 from controlplane.operations.errors import Busy
 from controlplane.operations.models import Operation, ResourceLock
+from controlplane.storage.errors import VolumeReadForImage
 
 STATES: Mapping[str, tuple[str, ...]] = {
     "start": ("stopped", "error"),
@@ -86,12 +87,12 @@ def _refusal(instance: Instance, action: str) -> CloudError | None:
 
 
 def _needed_by(instance: Instance, action: str) -> CloudError | None:
-    """Return the error of an action that would delete a root volume with snapshots."""
+    """Return the error of an action that would delete a root volume with snapshots, or one that is read."""
     if action not in REPLACE_ROOT or instance.boot_volume is None:
         return None
     try:
-        require_no_snapshots_of_root(instance.boot_volume)
-    except RootVolumeHasSnapshots as exc:
+        require_root_deletable(instance.boot_volume)
+    except (RootVolumeHasSnapshots, VolumeReadForImage) as exc:
         return exc
     return None
 

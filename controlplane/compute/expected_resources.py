@@ -19,6 +19,7 @@ from controlplane.network.models import Port, PortBinding
 from controlplane.nodes.models import Node, NodeRemoval, Pool
 from controlplane.operations.models import ResourceLock
 from controlplane.placement.models import Allocation, Permit
+from controlplane.storage.image_sources import VOLUME
 from controlplane.storage.models import MOVING_VOLUME, Snapshot, Volume, VolumeMove
 
 # A resource removed or placed less than this ago may be on the node without a row here, or the reverse.
@@ -68,9 +69,13 @@ def in_pool(pool: Pool, ids: Ids) -> set[UUID]:
 
 
 def snapshots(ids: Ids) -> set[UUID]:
-    """Return the expected ones of these snapshots in a storage cluster."""
+    """Return the expected ones of these snapshots in a storage cluster.
+
+    One with the id of an image is for its operation, which makes the image of a volume.
+    """
     rows = Snapshot.objects.filter(~Q(state="deleted") | just_now(), pk__in=ids)
-    return {*rows.values_list("pk", flat=True), *held(ids)}
+    images = Image.objects.filter(Q(state="importing") | just_now(), source_kind=VOLUME, pk__in=ids)
+    return {*rows.values_list("pk", flat=True), *images.values_list("pk", flat=True), *held(ids)}
 
 
 def ports(node: Node, ids: Ids) -> set[UUID]:

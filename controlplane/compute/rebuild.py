@@ -20,7 +20,7 @@ from controlplane.compute.instance_checks import check_image, check_user_data
 from controlplane.compute.models import Attachment, Instance, Rebuild, SshKey
 from controlplane.compute.root_volumes import (
     new_root_volume_like,
-    require_no_snapshots_of_root,
+    require_root_deletable,
     root_volume_begin,
     root_volume_insert,
     root_volume_request,
@@ -61,7 +61,7 @@ def instance_rebuild(actor: Actor, instance: Instance, new: NewDisk) -> Operatio
     Raises:
         FlavorTooSmall, FirmwareMissing: the image does not fit the instance, or its node.
         BootsFromVolume: the root volume is kept.
-        RootVolumeHasSnapshots: that of the old root volume.
+        RootVolumeHasSnapshots, VolumeReadForImage: those of the old root volume.
         UserDataTooLarge, InstanceWrongState, NoAllocation, PolicyUnsatisfiable, InsufficientCapacity, QuotaExceeded,
         Busy.
     """
@@ -77,7 +77,7 @@ def instance_rebuild(actor: Actor, instance: Instance, new: NewDisk) -> Operatio
     old = instance.boot_volume
     root_volume = None if old is None else new_root_volume_like(old, new.image)
     if old is not None and root_volume is not None:
-        require_no_snapshots_of_root(old)
+        require_root_deletable(old)
         request = root_volume_request(root_volume, instance, operation=REBUILD)
         sources = (*request.sources, *image_sources(new.image))
         placement.check_placement(replace(request, near=(old.pk,), sources=sources))
@@ -118,7 +118,7 @@ def _write(actor: Actor, instance: Instance, new: NewDisk, root_volume: Volume |
     )
     if root_volume is not None and instance.boot_volume is not None:
         volume_lock(instance.boot_volume)
-        require_no_snapshots_of_root(instance.boot_volume)
+        require_root_deletable(instance.boot_volume)
         root_volume_insert(root_volume, instance)
         root_volume_begin(actor, root_volume)
     return operation

@@ -34,7 +34,7 @@ from controlplane.storage.services import (
     volume_mark_attached,
     volume_placement_request,
 )
-from controlplane.storage.snapshot_sources import listed, pools_with_snapshots
+from controlplane.storage.snapshot_sources import listed, pools_with_snapshots, require_not_read
 
 SHORTEST = 48  # letters of the instance's name that are always in that of its root volume
 
@@ -189,6 +189,7 @@ def root_volume_deleting(instance: Instance) -> Volume | None:
 
     Raises:
         RootVolumeHasSnapshots: also one that is being taken or deleted.
+        VolumeReadForImage
     """
     if instance.boot_volume_id is None:
         return None
@@ -197,15 +198,21 @@ def root_volume_deleting(instance: Instance) -> Volume | None:
     if volume is None or instance.keeps_root_volume:
         return None
     volume_lock(volume)
-    require_no_snapshots_of_root(volume)
+    require_root_deletable(volume)
     Volume.objects.filter(pk=volume.pk).update(is_deleting=True, updated_at=clock.now())
     return volume
 
 
-def require_no_snapshots_of_root(volume: Volume) -> None:
-    """Raise RootVolumeHasSnapshots while the volume, which is to be deleted, has snapshots."""
+def require_root_deletable(volume: Volume) -> None:
+    """Check that the volume can be deleted with its instance or by its rebuild.
+
+    Raises:
+        RootVolumeHasSnapshots
+        VolumeReadForImage: an image is being made of it.
+    """
     if names := snapshot_names(volume):
         raise RootVolumeHasSnapshots(volume=volume.name, count=len(names), names=listed(names))
+    require_not_read(volume)
 
 
 def root_volume_deleted(volume: Volume) -> None:

@@ -26,10 +26,9 @@ def volume_actions(volume: Volume) -> list[dict[str, Any]]:
     holder = instance_with(volume)
     move = busy or _problem(require_usable, volume) or _problem(require_off, holder)
     delete = _problem(_require_detached, holder)
-    kept = _problem(require_no_snapshots, volume) if move is None or delete is None else None
-    delete = delete or kept or _problem(require_not_read, volume)
+    needed = _problem(_require_not_needed, volume) if move is None or delete is None else None
     image = busy or _problem(_can_make_image, volume)
-    return _actions(VOLUME_ACTIONS, snapshot, revert, move or kept, delete, image)
+    return _actions(VOLUME_ACTIONS, snapshot, revert, move or needed, delete or needed, image)
 
 
 def snapshot_actions(snapshot: Snapshot) -> list[dict[str, Any]]:
@@ -67,6 +66,11 @@ def _can_revert(volume: Volume) -> None:
 def _require_detached(holder: Instance | None) -> None:
     if holder is not None:
         raise VolumeInUse(instance=str(holder.pk))
+
+
+def _require_not_needed(volume: Volume) -> None:
+    require_no_snapshots(volume)
+    require_not_read(volume)
 
 
 def _can_make_image(source: Source) -> None:

@@ -28,6 +28,7 @@ from controlplane.storage.errors import VolumeTypeElsewhere
 from controlplane.storage.models import Volume, VolumeMove
 from controlplane.storage.retype import place_of, volume_retype
 from controlplane.storage.services import require_no_snapshots, require_volume_state, volume_lock
+from controlplane.storage.snapshot_sources import require_not_read
 
 MOVE = "volume.move"
 VOLUME_COPY = "volume-copy"  # the trait of nodes whose agents copy volumes
@@ -79,7 +80,7 @@ def volume_move(actor: Actor, volume: Volume, *, volume_type: VolumeType, max_mb
     A node that reaches both places copies the data: that of a local disk, or of the instance that has the volume.
 
     Raises:
-        VolumeWrongState, VolumeHasSnapshots
+        VolumeWrongState, VolumeHasSnapshots, VolumeReadForImage
         VolumeMoveUnderGuest: the volume is attached to an instance that is not off.
         VolumeTypeElsewhere: both places are in storage clusters.
         InsufficientCapacity, NoPlace, PolicyUnsatisfiable, Busy.
@@ -119,6 +120,7 @@ def check_move(volume: Volume, volume_type: VolumeType) -> None:
     """Raise the errors of volume_move that follow from the state of the volume and the place of the type."""
     require_usable(volume)
     require_no_snapshots(volume)
+    require_not_read(volume)
     require_off(instance_with(volume))
     if volume.pool is None or not volume.pool.is_of_cluster:
         return

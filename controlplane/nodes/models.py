@@ -286,10 +286,7 @@ class NodeRemoval(BaseModel):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["node", "kind", "resource_id"], name="nodes_removal_once"),
-            models.CheckConstraint(
-                condition=Q(kind__in=REMOVED_KINDS),
-                name="nodes_removal_kind",
-            ),
+            models.CheckConstraint(condition=Q(kind__in=REMOVED_KINDS), name="nodes_removal_kind"),
         ]
 
 

@@ -134,6 +134,9 @@ def test_what_is_read_is_not_deleted(api: Caller, before: Snapshot) -> None:
     Snapshot.objects.update(state="deleted")
     assert api.delete("volumes/data").problem[:2] == (409, "storage.volume.read_for_image")
     assert actions(api, "volumes/data")["delete"] == "storage.volume.read_for_image"
+    moved = api.post("volumes/data/actions/retype", {"volume_type": "local"})
+    assert moved.problem[:2] == (409, "storage.volume.read_for_image")
+    assert actions(api, "volumes/data")["move"] == "storage.volume.read_for_image"
     for answer in answers:
         ended(answer)
     Image.objects.exclude(source_kind="").update(state="error")

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from controlplane.audit.models import AuditEntry
+from controlplane.catalog.models import Image
 from controlplane.compute.models import Instance
 from controlplane.events.models import Event
 from controlplane.quotas.models import Quota
-from controlplane.storage.models import Volume
+from controlplane.storage.models import Snapshot, Volume
 from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.api.snapshots import in_cluster, make_snapshot, out_of_cluster
@@ -76,6 +77,13 @@ def test_snapshots_stand_against_deletion_and_rebuild(api: Caller, cloud: Cloud)
         assert "before" in refused.body["detail"] and "keep_root_volume" in refused.body["detail"]
     actions = {each["name"]: each for each in api.get("instances/web").body["allowed_actions"]}
     assert actions["rebuild"]["problem"]["code"] == code
+    Snapshot.objects.update(state="deleted")
+    source = {"source_kind": "volume", "source_id": volume.pk, "source_name": volume.name}
+    image = Image.objects.create(name="golden", format="qcow2", project=volume.project, state="importing", **source)
+    for refused in (api.delete("instances/web"), api.post("instances/web/actions/rebuild", {"image": "tiny"})):
+        assert refused.problem == (409, "storage.volume.read_for_image", None)
+    Snapshot.objects.update(state="available")
+    image.delete()
     assert api.delete("instances/web?dry_run=true").problem == (409, code, None)
     api.patch("instances/web", {"keep_root_volume": True})
     assert api.delete("instances/web?dry_run=true").status == 200

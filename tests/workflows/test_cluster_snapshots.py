@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from controlplane.catalog.models import Image
 from controlplane.compute.errors import DataMissing
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
@@ -48,6 +49,20 @@ def test_expected_snapshots_are_no_orphans(shared: Shared, agent: FakeStorageAge
     long_ago()
     assert orphans.reconcile() == 0
     assert states() == {} and not missing(agent)
+
+
+def test_snapshot_for_an_image_is_no_orphan_while_the_image_is_made(shared: Shared, agent: FakeStorageAgent) -> None:
+    volume = taken(shared).volume
+    source = {"source_kind": "volume", "source_id": volume.pk, "source_name": volume.name}
+    image = Image.objects.create(name="golden", format="qcow2", project=volume.project, state="importing", **source)
+    late(agent, volume.pk, image.pk)
+    long_ago()
+    Image.objects.filter(pk=image.pk).update(updated_at=clock.now() - timedelta(hours=1))
+    assert orphans.reconcile() == 0
+    assert states() == {}
+    Image.objects.filter(pk=image.pk).update(state="error")
+    orphans.reconcile()
+    assert states() == {f"{volume.pk}@{image.pk}": "found"}
 
 
 def test_late_snapshot_is_found_once_and_removed_when_an_operator_decides(

@@ -22,11 +22,11 @@ from agents.node.adapters.fake_hang import Hang
 from agents.node.adapters.fake_migrations import FakeMigrations, FakeTunnel
 from agents.node.adapters.fake_switch import FakeMetadata, FakeSwitch
 from agents.node.adapters.fake_unmanaged import FakeUnmanaged
+from agents.node.adapters.fake_usage import usage_of
 from agents.node.adapters.interfaces import (
     Adapters,
     ConsoleKind,
     ConsolePart,
-    DiskUsage,
     DomainFacts,
     GuestAgent,
     GuestDisk,
@@ -38,7 +38,6 @@ from agents.node.adapters.interfaces import (
     ImageFormat,
     IncomingImage,
     NetworkProblems,
-    NicUsage,
     Power,
 )
 from agents.node.adapters.network_specs import HostName, PortSpec, SegmentSpec
@@ -347,7 +346,7 @@ class FakeHypervisor:
             for guest_id, guest in self._node.guests.items():
                 if guest.running is not None:
                     guest.readings += guest.power is Power.RUNNING
-                    usages[guest_id] = _usage(guest.running, guest.number, guest.readings)
+                    usages[guest_id] = usage_of(guest.running, guest.number, guest.readings)
             return usages
 
     def unknown_domains(self) -> Sequence[str]:
@@ -583,21 +582,3 @@ def check_startable(node: FakeNode, spec: GuestSpec) -> None:
 def _state(guest: FakeGuest) -> GuestState:
     agent = guest.agent.state if guest.power is Power.RUNNING else GuestAgent.UNKNOWN
     return GuestState(guest.power, "qemu", guest.reason, guest.is_reason_known, guest.is_between, agent)
-
-
-def _usage(spec: GuestSpec, number: int, readings: int) -> GuestUsage:
-    """Return the usage: a percentage of the maximum, another one for each guest of a node."""
-    percent = 25 + 37 * number % 70
-    worked = percent * readings
-    disks = tuple(DiskUsage(disk.volume_id, 4096 * worked, 8192 * worked, worked, 2 * worked) for disk in spec.disks)
-    nics = tuple(
-        NicUsage(nic.device, 1500 * worked, 500 * worked, worked, readings, 2 * readings, 0) for nic in spec.nics
-    )
-    return GuestUsage(
-        vcpus=spec.vcpus,
-        cpu_ns=spec.vcpus * worked * 10**8,
-        memory_resident_mib=spec.memory_mib,
-        memory_used_mib=spec.memory_mib * percent // 100,
-        disks=disks,
-        nics=nics,
-    )
