@@ -32,22 +32,22 @@ def steps(operation: Operation) -> Sequence[Step]:
 def on_success(operation: Operation) -> None:
     to = operation.args["to"]
     Instance.objects.filter(pk=operation.resource_id).update(last_error=None, **to)
-    placement.shrink(operation.resource_id, **_amounts(to))
-    _keep_quota(_instance(operation), to)
     if _grows_volume(operation):
         size_gib = operation.args["size_gib"]
         Instance.objects.filter(pk=operation.resource_id).update(disk_gib=size_gib)
         limits = {"iops_limit": to["root_iops_limit"], "mb_per_s_limit": to["root_mb_per_s_limit"]}
         _volumes(operation).update(size_gib=size_gib, last_error=None, **limits)
+    placement.shrink(operation.resource_id, **_amounts(to))
+    _keep_quota(_instance(operation), to)
 
 
 def on_failure(operation: Operation, error: dict[str, object]) -> None:
     Instance.objects.filter(pk=operation.resource_id).update(last_error=error)
-    _keep_quota(_instance(operation), operation.args["was"])
     if _grows_volume(operation):
-        volume = _volumes(operation).get()
         _volumes(operation).update(last_error=error)
+        volume = _volumes(operation).get()
         quotas.claim(volume.project_id, volume.pk, storage_gib=operation.args["was_gib"])
+    _keep_quota(_instance(operation), operation.args["was"])
 
 
 def place(operation: Operation) -> None:
