@@ -175,6 +175,21 @@ def root_volume_discard(volume_id: UUID, error: dict[str, object]) -> None:
         move(volume, VOLUME, "deleted", last_error=error, node=None, pool=None)
 
 
+def root_volume_to_grow(instance: Instance, disk_gib: int) -> Volume | None:
+    """Return the root volume that a flavor with a disk of `disk_gib` enlarges; None: none.
+
+    A flavor has the disk of its instances: it enlarges a smaller root volume that is deleted with the instance. One
+    that is kept is a volume by itself, and only a growth of that volume enlarges it.
+    """
+    if instance.boot_volume_id is None:
+        return None
+    instance.refresh_from_db(fields=["boot_volume", "keep_root_volume"])
+    volume = instance.boot_volume
+    if volume is None or instance.keeps_root_volume or volume.size_gib >= disk_gib:
+        return None
+    return volume
+
+
 def require_root_volume(instance: Instance) -> None:
     """Raise RootDiskNotVolume if the root disk of the instance is no volume. It may become one of an instance whose
     creation has failed.

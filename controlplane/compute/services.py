@@ -563,7 +563,7 @@ def instance_change(
     actor.may_write()
     instance_lock(instance)
     args, name = args or {}, instance.name
-    resources = [instance.pk, *_replaced_volumes(instance, args), *_reopened_volumes(instance, kind)]
+    resources = [instance.pk, *_changed_root_volumes(instance, args), *_reopened_volumes(instance, kind)]
     operation_request = OperationRequest(
         kind, instance.project_id, resources, args, resource_name=name, deadline=deadline, reason=reason
     )
@@ -579,10 +579,10 @@ def instance_change(
     return operation
 
 
-def _replaced_volumes(instance: Instance, args: Mapping[str, object]) -> Iterable[UUID]:
-    """Return the root volume that a rebuild replaces, and the new one."""
-    made = args.get("root_volume")
-    return (instance.boot_volume_id, UUID(str(made))) if made and instance.boot_volume_id else ()
+def _changed_root_volumes(instance: Instance, args: Mapping[str, object]) -> Iterable[UUID]:
+    """Return the root volume that a rebuild replaces, and the new one; or the one that a resize enlarges."""
+    changed = args.get("root_volume") or args.get("grown_volume")
+    return dict.fromkeys((instance.boot_volume_id, UUID(str(changed)))) if changed and instance.boot_volume_id else ()
 
 
 def _reopened_volumes(instance: Instance, kind: str) -> Iterable[UUID]:

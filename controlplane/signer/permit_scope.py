@@ -99,9 +99,10 @@ def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[DataSourc
     attachments = {each.pk: each.volume_id for each in rows if not each.is_boot}
     volumes = [each.volume_id for each in rows]
     ports = PORTS.rows(instance.pk)
+    is_sent = _is_root_sent(operation, instance)
     contents = Contents(
         volumes=_texts(instance.root_id, *attachments.values()),
-        images=(instance.image.sha256,) if instance.boot_volume_id is None or _is_made(operation, instance) else (),
+        images=(instance.image.sha256,) if instance.boot_volume_id is None or is_sent else (),
         nics=_texts(*(port.pk for port in ports)),
         attachments=_texts(*attachments),
         instances=_texts(instance.pk),
@@ -115,17 +116,16 @@ def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[DataSourc
     make_request = partial(instance_with_volumes_request, instance, volumes, operation=operation.kind, gets=gets)
     subject = PolicySubject(instance.project, instance.pk, sources=(*sources, *gets))
     consumers = (instance.pk, *volumes)
-    is_made = _is_made(operation, instance)
     is_brought = bool(operation.args.get("shared")) or operation.kind in STARTS  # these open disks of clusters anew
     return PermitScope(
-        instance.generation, contents, consumers, subject, make_request, brings_disks=is_made or is_brought
+        instance.generation, contents, consumers, subject, make_request, brings_disks=is_sent or is_brought
     )
 
 
-def _is_made(operation: Operation, instance: Instance) -> bool:
-    """Tell if the operation makes the volume that the instance boots from."""
-    made, boots_from = operation.args.get("root_volume"), instance.boot_volume_id
-    return boots_from is not None and made == str(boots_from)
+def _is_root_sent(operation: Operation, instance: Instance) -> bool:
+    """Tell if the operation makes or enlarges the volume that the instance boots from."""
+    made, grown = operation.args.get("root_volume"), operation.args.get("grown_volume")
+    return instance.boot_volume_id is not None and str(instance.boot_volume_id) in (made, grown)
 
 
 def _incoming_scope(operation: Operation) -> PermitScope:

@@ -114,6 +114,13 @@ def resized(request: PlacementRequest, disk_gib: int) -> PlacementRequest:
     )
 
 
+def volume_growth_request(volume: Volume, size_gib: int, *, operation: str) -> PlacementRequest:
+    """Return the placement request for the volume with this size and the limits that its type gives it then."""
+    request = volume_placement_request(volume, operation=operation)
+    limited = replace(request, traits=request.traits | io_limits(volume.volume_type, size_gib).traits)
+    return resized(limited, size_gib)
+
+
 def image_sources(image: Image | None) -> tuple[DataSource, ...]:
     """Return the data sources of a copy of the image. A public image has none."""
     return (DataSource(image.pk, image.project),) if image is not None and image.project is not None else ()
@@ -298,9 +305,7 @@ def volume_grow(actor: Actor, volume: Volume, *, size_gib: int) -> Operation:
     actor.may_write()
     require_unlocked(volume.pk)
     _check_grow(volume, size_gib)
-    request = volume_placement_request(volume, operation="volume.grow")
-    limited = replace(request, traits=request.traits | io_limits(volume.volume_type, size_gib).traits)
-    placement.check_growth(resized(limited, size_gib))
+    placement.check_growth(volume_growth_request(volume, size_gib, operation="volume.grow"))
     return _grow(actor, volume, size_gib)
 
 

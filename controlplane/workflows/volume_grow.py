@@ -19,11 +19,12 @@ def steps(operation: Operation) -> Sequence[Step]:
 
 def on_success(operation: Operation) -> None:
     size_gib, limits = operation.args["size_gib"], node_steps.requested_limits(operation)
-    Volume.objects.filter(pk=operation.resource_id).update(
-        size_gib=size_gib, iops_limit=limits.iops, mb_per_s_limit=limits.mb_per_s, last_error=None
-    )
+    # The instance first, as requests lock the rows: see operations.services.enqueue.
     instances_booted_from(operation.resource_id).update(
         disk_gib=size_gib, root_iops_limit=limits.iops, root_mb_per_s_limit=limits.mb_per_s
+    )
+    Volume.objects.filter(pk=operation.resource_id).update(
+        size_gib=size_gib, iops_limit=limits.iops, mb_per_s_limit=limits.mb_per_s, last_error=None
     )
 
 

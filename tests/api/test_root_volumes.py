@@ -13,7 +13,7 @@ from controlplane.storage.models import Snapshot, Volume
 from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.api.snapshots import in_cluster, make_snapshot, out_of_cluster
-from tests.world import Cloud
+from tests.world import Cloud, make_flavor
 
 WEB: dict[str, Any] = {"name": "web", "flavor": "tiny", "image": "tiny"}
 KEPT = WEB | {"keep_root_volume": True}
@@ -108,6 +108,22 @@ def test_dry_run_and_quota(api: Caller, cloud: Cloud) -> None:
     for path in ("instances", "instances?dry_run=true"):
         assert api.post(path, KEPT).problem == (409, "quota_exceeded", None)
     assert not Instance.objects.exists() and not Volume.objects.exists()
+
+
+def test_dry_run_of_a_resize_checks_the_growth_of_the_root_volume(api: Caller, cloud: Cloud) -> None:
+    finish(api.post("instances", KEPT))
+    api.patch("instances/web", {"keep_root_volume": False})
+    finish(api.post("instances/web/actions/power-off"))
+    make_flavor("large", disk_gib=3)
+    dry_run, body = "instances/web/actions/resize?dry_run=true", {"flavor": "large"}
+    Quota.objects.create(project=cloud.tenant.project, dimension="storage_gib", limit=2)
+    assert api.post(dry_run, body).problem == (409, "quota_exceeded", None)
+    Quota.objects.update(limit=3)
+    answer = api.post(dry_run, body)
+    assert (answer.status, str(Volume.objects.get().pk) in answer.body["operation"]["resources"]) == (200, True)
+    assert list(Volume.objects.values_list("size_gib", "generation")) == [(1, 1)]
+    finish(api.post("instances/web/actions/resize", body))
+    assert (api.get("instances/web").body["disk_gib"], api.get("volumes/web-root").body["size_gib"]) == (3, 3)
 
 
 def test_boot_volume_reads_as_kept(api: Caller, cloud: Cloud) -> None:

@@ -133,6 +133,12 @@ def resize_on_volume(cloud: Cloud) -> Ask:
     return lambda: instance_resize(cloud.tenant.actor, fresh(instance), flavor=flavor)
 
 
+def resize_with_root_volume(cloud: Cloud) -> Ask:
+    instance = make_stopped_instance(cloud, root_volume_type=cluster(cloud))
+    flavor = make_flavor("other", vcpus=2, memory_mib=64, disk_gib=3)
+    return lambda: instance_resize(cloud.tenant.actor, instance, flavor=flavor)
+
+
 def migrate(cloud: Cloud) -> Ask:
     instance = make_attached(cloud).instance
     cloud.world.add_machine(cloud.machine.row.zone_id)
@@ -368,6 +374,7 @@ WITH_ROOT_VOLUME = (
         rebuild_root_volume,
         ("place", "image", "root-disk", "define", "start", "old-root-disk"),
     ),
+    Case("instance.resize", resize_with_root_volume, ("place", "define", "grow-disk")),
     Case("instance.delete", delete_with_root_volume, ("guest", "volumes", "ports", "root-volume")),
 )
 
