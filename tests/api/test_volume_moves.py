@@ -66,7 +66,7 @@ def test_limit_is_a_whole_number_of_mb(api: Caller, volume: Volume, limit: objec
     assert answer.problem[2] == "/max_mb_per_s"
 
 
-def test_move_waits_for_the_operation_of_the_instance_that_has_the_volume(
+def test_move_is_not_allowed_while_the_instance_that_has_the_volume_is_busy(
     api: Caller, shared: Shared, volume: Volume
 ) -> None:
     instance = attached(api, volume, state="stopped")
@@ -74,6 +74,5 @@ def test_move_waits_for_the_operation_of_the_instance_that_has_the_volume(
     operation = Operation.objects.filter(resource_ids__contains=[instance.pk]).latest("created_at")
     hold = ResourceLock.objects.create(resource_id=instance.pk, operation=operation)
     assert move_problem(api) == "resource_busy"
-    assert api.post(URL, TO_SHARED).problem[:2] == (409, "resource_busy")
     hold.delete()
     assert move_problem(api) is None

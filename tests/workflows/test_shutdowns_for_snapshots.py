@@ -13,7 +13,6 @@ from controlplane.compute.models import Instance
 from controlplane.compute.services import instance_power_off, instance_shutdown, instance_start
 from controlplane.compute.volume_reverts import volume_revert
 from controlplane.kernel import clock
-from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
 from controlplane.storage.models import Snapshot, Volume
 from tests.workflows.helpers import done, fresh
@@ -159,13 +158,16 @@ def test_shutdown_of_a_guest_that_had_crashed_refuses_until_it_runs_again(cloud:
     assert has_shut_down(cloud, instance)
 
 
-def test_shutdown_on_a_fenced_node_reached_no_guest(cloud: Cloud, instance: Instance) -> None:
+def test_shutdown_after_a_fence_of_the_node_refuses_until_the_guest_has_started_again(
+    cloud: Cloud, instance: Instance
+) -> None:
     assert instance.node_id is not None
     write_operation("node.fence", "succeeded", instance.node_id)
-    Node.objects.filter(pk=instance.node_id).update(admin_state="fenced")
-    done(instance_shutdown(cloud.tenant.actor, fresh(instance)))
-    Node.objects.filter(pk=instance.node_id).update(admin_state="active")
+    shut_down(cloud, instance)
     assert not has_shut_down(cloud, instance)
+    done(instance_start(cloud.tenant.actor, fresh(instance)))
+    shut_down(cloud, instance)
+    assert has_shut_down(cloud, instance)
 
 
 def test_reason_is_the_one_that_nodes_report() -> None:
