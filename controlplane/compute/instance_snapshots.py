@@ -43,7 +43,19 @@ from controlplane.storage.snapshots import (
 SNAPSHOT, ACTION = "instance.snapshot", "snapshot"
 GUEST_PAUSE = "guest-pause"  # trait of nodes whose agent can pause a guest while snapshots are taken
 ON = ("running", "paused")
-POWER_CHANGES = ("instance.create", "instance.start", "instance.shutdown", "instance.power-off")
+SHUTDOWN, POWER_OFF, FENCE = "instance.shutdown", "instance.power-off", "node.fence"
+POWERED_ITSELF_OFF = "The guest powered itself off."  # a node's reason, of agents/node/adapters/libvirt_states.py
+# Kinds of operations that leave the power of a guest that is off, and the content of its disks, as they are.
+HARMLESS = (
+    SNAPSHOT,
+    "snapshot.create",
+    "snapshot.delete",
+    "port.attach",
+    "port.detach",
+    "volume.detach",
+    "volume.grow",
+    "volume.retype",
+)
 
 
 @dataclass(frozen=True)
@@ -134,7 +146,7 @@ def require_consistency(instance: Instance, consistency: str, *, count: int) -> 
 
     Raises:
         GuestAgentNotConnected: the guest runs, and its file systems cannot be frozen.
-        GuestNotShutDown: the guest is off, and did not unmount its file systems.
+        GuestNotShutDown: nothing proves that the guest, which is off, has unmounted the file systems of its disks.
         GuestNotPausable: the node's agent cannot pause the guest for several snapshots.
     """
     if consistency == CRASH:
@@ -143,7 +155,7 @@ def require_consistency(instance: Instance, consistency: str, *, count: int) -> 
     elif is_on(instance):
         if instance.present_guest_agent != "connected":
             raise GuestAgentNotConnected(field="consistency", instance=instance.name)
-    elif instance.power_state != "off" or _was_powered_off(instance):
+    elif instance.power_state != "off" or not _has_shut_down(instance):
         raise GuestNotShutDown(field="consistency", instance=instance.name)
 
 
@@ -151,12 +163,36 @@ def _can_be_paused(instance: Instance) -> bool:
     return instance.node is not None and GUEST_PAUSE in instance.node.traits
 
 
-def _was_powered_off(instance: Instance) -> bool:
-    """Tell if the last operation that changed the power cut it off."""
-    changes = Operation.objects.filter(
-        resource_ids__contains=[instance.pk], kind__in=POWER_CHANGES, state="succeeded"
-    ).order_by("-created_at")
-    return changes.values_list("kind", flat=True).first() == "instance.power-off"
+def _has_shut_down(instance: Instance) -> bool:
+    """Tell if the last change of the guest that is off, or of its disks, was its own shutdown.
+
+    Any other later operation, whatever its outcome, may have changed a disk. Operations that are no longer kept prove
+    nothing.
+    """
+    volumes = Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True)
+    changes = Operation.objects.filter(resource_ids__overlap=[instance.pk, *volumes]).exclude(kind__in=HARMLESS)
+    last = changes.order_by("-created_at", "-pk").first()
+    if last is None:
+        return False
+    if last.kind == SHUTDOWN and last.state == "succeeded":
+        return not instance.power_reason and not _was_fenced(instance, last)
+    return last.kind not in (SHUTDOWN, POWER_OFF) and _powered_itself_off_after(last, instance)
+
+
+def _powered_itself_off_after(operation: Operation, instance: Instance) -> bool:
+    """Tell if the node saw that the guest powered itself off after the end of the operation."""
+    ended, seen = operation.finished_at, instance.power_state_at
+    is_later = ended is not None and seen is not None and seen > ended
+    return is_later and instance.power_reason == POWERED_ITSELF_OFF
+
+
+def _was_fenced(instance: Instance, shutdown: Operation) -> bool:
+    """Tell if the node was fenced at the shutdown, which then reached no guest."""
+    before = Operation.objects.filter(
+        resource_ids__overlap=[instance.pk, instance.node_id], created_at__lt=shutdown.created_at
+    )
+    kinds = before.exclude(kind__in=(*HARMLESS, SHUTDOWN)).order_by("-created_at", "-pk").values_list("kind", flat=True)
+    return kinds.first() == FENCE
 
 
 def _write(

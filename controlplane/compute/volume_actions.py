@@ -24,7 +24,7 @@ def volume_actions(volume: Volume) -> list[dict[str, Any]]:
     busy = _problem(require_unlocked, volume.pk)
     snapshot, revert = busy or _problem(_can_snapshot, volume), busy or _problem(_can_revert, volume)
     holder = instance_with(volume)
-    move = busy or _problem(require_usable, volume) or _problem(require_off, holder)
+    move = busy or _problem(require_usable, volume) or _problem(_require_idle, holder)
     delete = _problem(_require_detached, holder)
     needed = _problem(_require_not_needed, volume) if move is None or delete is None else None
     image = busy or _problem(_can_make_image, volume)
@@ -61,6 +61,13 @@ def _can_revert(volume: Volume) -> None:
     require_snapshots(volume)
     require_volume_state(volume, "available", "in-use")
     require_guest_off(volume)
+
+
+def _require_idle(holder: Instance | None) -> None:
+    """Raise the errors of a move about the instance that has the volume, which the move locks too."""
+    require_off(holder)
+    if holder is not None:
+        require_unlocked(holder.pk)
 
 
 def _require_detached(holder: Instance | None) -> None:

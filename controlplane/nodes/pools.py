@@ -45,7 +45,7 @@ class PoolsOfName:
 
 
 def pools_by_name(names: Iterable[str]) -> dict[str, PoolsOfName]:
-    """Return the pools by name, in one query. `has_snapshots`: each of them has."""
+    """Return the pools by name, in one query. `has_snapshots`: any of them has."""
     pools: dict[str, list[Pool]] = {}
     for pool in Pool.objects.filter(name__in=set(names)).select_related("cluster").order_by("zone"):
         pools.setdefault(pool.name, []).append(pool)
@@ -57,7 +57,7 @@ def _of_name(pools: Sequence[Pool]) -> PoolsOfName:
     return PoolsOfName(
         zones=tuple(pool.zone_id for pool in pools),
         replicas=None if None in replicas else min(each for each in replicas if each is not None),
-        has_snapshots=all(map(has_snapshots, pools)),
+        has_snapshots=any(map(has_snapshots, pools)),
     )
 
 

@@ -67,6 +67,8 @@ def becomes(state: str, power_state: str) -> Callable[[Operation], None]:
     def on_success(operation: Operation) -> None:
         instance = Instance.objects.get(pk=operation.resource_id)
         observed = {"last_error": None, "power_state": power_state, "power_state_at": clock.now()}
+        if power_state == "running":
+            observed["power_reason"] = ""  # of the guest's last end; a stop of a guest that crashed keeps the reason
         if instance.state == state:
             Instance.objects.filter(pk=instance.pk).update(**observed)
         else:

@@ -84,7 +84,7 @@ def test_type_shows_the_zones_and_replicas_of_its_pool(cloud: Cloud, operator: C
     assert [usable["safe"][fact] for fact in facts] == [["fr-idf-1"], 3, True]
     assert [usable["local"][fact] for fact in facts] == [None, None, False]
     Pool.objects.create(name="vms", zone=make_zone("fr-idf-2"), uuid=new_id(), path="/srv/vms", capacity_gib=100)
-    assert [api.get("/v1/volume-types/safe").body[fact] for fact in facts] == [["fr-idf-1", "fr-idf-2"], None, False]
+    assert [api.get("/v1/volume-types/safe").body[fact] for fact in facts] == [["fr-idf-1", "fr-idf-2"], None, True]
     Pool.objects.filter(pk=pool.pk).update(replicas=2)
     Pool.objects.filter(zone="fr-idf-2").update(replicas=3)
     assert api.get("/v1/volume-types/safe").body["replicas"] == 2

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from controlplane.operations.models import Operation
+from controlplane.operations.models import Operation, ResourceLock
 from controlplane.storage.models import Volume, VolumeMove
 from tests.api.client import Caller
 from tests.api.test_snapshots import attached
@@ -64,3 +64,15 @@ def test_limit_is_a_whole_number_of_mb(api: Caller, volume: Volume, limit: objec
     answer = api.post(URL, {"volume_type": "local", "max_mb_per_s": limit})
     assert answer.status in (400, 422)
     assert answer.problem[2] == "/max_mb_per_s"
+
+
+def test_move_is_not_allowed_while_the_instance_that_has_the_volume_is_busy(
+    api: Caller, shared: Shared, volume: Volume
+) -> None:
+    instance = attached(api, volume, state="stopped")
+    assert move_problem(api) is None
+    operation = Operation.objects.filter(resource_ids__contains=[instance.pk]).latest("created_at")
+    hold = ResourceLock.objects.create(resource_id=instance.pk, operation=operation)
+    assert move_problem(api) == "resource_busy"
+    hold.delete()
+    assert move_problem(api) is None

@@ -72,3 +72,18 @@ def test_stopped_by_force_shows_the_reason_at_the_consistency(
     reported(cloud, instance)
     refused = member.post(f"{page}/snapshot", {**NEW, "consistency": "filesystem", "volumes": disks})
     assert "did not shut down" in errors_of(refused, "consistency")
+
+
+def test_guest_that_is_off_says_when_its_file_systems_are_refused(
+    cloud: Cloud, instance: Instance, page: str, member: Client
+) -> None:
+    member.post(f"{page}/actions/shutdown", {"next": page})
+    finish_all()
+    reported(cloud, instance)
+    answer = member.get(f"{page}/snapshot")
+    assert [value for value, _ in answer.context["form"].fields["consistency"].choices] == ["crash", "filesystem"]
+    assert "unless a shutdown was the last change" in text_of(answer)
+    Instance.objects.filter(pk=instance.pk).update(power_state="crashed")
+    answer = member.get(f"{page}/snapshot")
+    assert [value for value, _ in answer.context["form"].fields["consistency"].choices] == ["crash"]
+    assert "The guest did not shut down" in text_of(answer)

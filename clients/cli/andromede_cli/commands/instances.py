@@ -304,7 +304,8 @@ def resize(me: Session, name: Instance, flavor: FlavorOption) -> None:
 def rebuild(
     me: Session, name: Instance, image: RebuildImage, ssh_key: SshKeys = None, user_data: UserData = None
 ) -> None:
-    me.confirm(_("Rebuild {name}? The data on its root disk is lost; volumes are kept.").format(name=name))
+    question = _("Rebuild {name}? The data on its root disk or root volume is lost; other volumes are kept.")
+    me.confirm(question.format(name=name))
     body: dict[str, Any] = {"image": image, "ssh_keys": ssh_key, **_user_data(user_data)}
     answer = me.client.instances.rebuild(name, **body, dry_run=me.is_dry_run)
     me.finish(answer, lambda: me.client.instances.get(answer.id))

@@ -12,10 +12,14 @@ from controlplane.dashboard.views.project.instances import InstancePage
 from controlplane.dashboard.views.project.snapshots import SnapshotForm, VolumeChoices
 
 CRASH, FILESYSTEM = "crash", "filesystem"
+OFF = _(
+    "The instance is off. File systems are refused unless a shutdown was the last change of the instance and its "
+    "disks; else start it and shut it down first."
+)
 
 
 class InstanceSnapshotForm(SnapshotForm):
-    """`why_not_filesystem`: empty if the file systems can be frozen now."""
+    """`why_not_filesystem`: empty if the consistency may be had now. `is_off`: only after a shutdown of the guest."""
 
     consistency = forms.ChoiceField(
         label=_("Consistency"),
@@ -29,12 +33,16 @@ class InstanceSnapshotForm(SnapshotForm):
     )
     field_order = ("name", "consistency", "volumes", "expires_at", "labels")
 
-    def __init__(self, *args: Any, disks: list[tuple[str, str]], why_not_filesystem: Text, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, disks: list[tuple[str, str]], why_not_filesystem: Text, is_off: bool, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.fields["volumes"].choices = disks  # type: ignore[attr-defined]
         if why_not_filesystem:
             self.fields["consistency"].choices = self.fields["consistency"].choices[:1]  # type: ignore[attr-defined]
             self.fields["consistency"].help_text = str(why_not_filesystem)
+        elif is_off:
+            self.fields["consistency"].help_text = str(OFF)
 
 
 class InstanceSnapshot(FormPage, InstancePage, VolumeChoices):
@@ -51,12 +59,15 @@ class InstanceSnapshot(FormPage, InstancePage, VolumeChoices):
         return [(each["id"], each["name"]) for each in attached if each["id"] in can]
 
     def choices(self) -> Context:
-        return {"disks": self.disks(), "why_not_filesystem": self.why_not_filesystem()}
+        is_off = self.instance["power_state"] == "off"
+        return {"disks": self.disks(), "why_not_filesystem": self.why_not_filesystem(), "is_off": is_off}
 
     def why_not_filesystem(self) -> Text:
-        """Return why the file systems of the guest cannot be frozen now; empty if they can."""
-        if self.instance["power_state"] != "running" or self.instance["guest_agent"] == "connected":
+        """Return why the consistency `filesystem` cannot be had now; empty if it may be."""
+        if self.instance["power_state"] == "off" or self.instance["guest_agent"] == "connected":
             return ""
+        if self.instance["state"] == "stopped":
+            return _("The guest did not shut down. Start the instance and shut it down first.")
         return _(
             "File systems cannot be frozen: no guest agent is connected. Install qemu-guest-agent in the instance and "
             "start it."
