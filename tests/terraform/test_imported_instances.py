@@ -26,7 +26,14 @@ def document(*attachments: Any) -> Any:
     named = ("name", "flavor", "state", "root_volume_type", "restart_policy", "metadata", "id", "zone")
     numbers = {"vcpus": 1, "memory_mib": 512, "disk_gib": 1}
     image, created_at = {"id": "i", "name": "tiny"}, "2026-05-05T10:00:00.5Z"
-    more = {"image": image, "created_at": created_at, "addresses": [], "affinity_group": None, "labels": {}}
+    more = {
+        "image": image,
+        "created_at": created_at,
+        "addresses": [],
+        "affinity_group": None,
+        "labels": {},
+        "classifications": [],
+    }
     return {**dict.fromkeys(named, "x"), **numbers, **more, "keep_root_volume": True, "attachments": attachments}
 
 

@@ -154,11 +154,7 @@ class InstanceResource(ApiResource):
             for each in _in_order(networks or [], document["addresses"])
         ]
         root_volume = next((each["volume"] for each in document["attachments"] if each.get("is_boot")), None)
-        is_known_kind = like.get("image") or like.get("boot_volume")
-        is_made = (
-            bool(like.get("image")) if is_known_kind else self._is_made(document, root_volume, self.parent_of(like))
-        )
-        boot_volume = None if is_made else root_volume
+        boot_volume = None if self._is_made(document, like, root_volume) else root_volume
         values |= {
             "image": _image(document, like, boot_volume),
             "boot_volume": refer(like.get("boot_volume"), boot_volume),
@@ -176,11 +172,12 @@ class InstanceResource(ApiResource):
         attached = [each["volume"] for each in document["attachments"] if not each.get("is_boot")]
         return values | {"volumes": refer_all(like.get("volumes"), attached) or []}
 
-    def _is_made(self, document: Document, root_volume: Document | None, project: str) -> bool:
-        """Tell if an imported instance was made from an image: the volume that it boots from is not older than it."""
-        if root_volume is None:
-            return True
-        made_at: str = self.cloud.api.get(project_path(project, "volumes", root_volume["id"]))["created_at"]
+    def _is_made(self, document: Document, like: Values, root_volume: Document | None) -> bool:
+        """Tell if the root disk was made for the instance; of an imported one: if its volume is not older than it."""
+        if root_volume is None or like.get("image") or like.get("boot_volume"):
+            return not like.get("boot_volume") or bool(like.get("image"))
+        volume = self.cloud.api.get(project_path(self.parent_of(like), "volumes", root_volume["id"]))
+        made_at: str = volume["created_at"]
         return datetime.fromisoformat(made_at) >= datetime.fromisoformat(document["created_at"])
 
     def change(self, work: Work) -> bool:
