@@ -1,4 +1,4 @@
-"""What the root disk of an imported instance was made from: the API does not say it in a field."""
+"""Root disks of imported instances: whether one was made with its instance or given to it."""
 
 from typing import Any, cast
 

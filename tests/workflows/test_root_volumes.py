@@ -381,7 +381,7 @@ def test_boot_volume_of_a_failed_creation_stays(cloud: Cloud, is_used: bool) -> 
     assert_clean_slate(cloud)
 
 
-def test_boot_volume_of_a_creation_that_the_deletion_cancels_is_free_again(cloud: Cloud) -> None:
+def test_boot_volume_of_a_creation_that_the_deletion_cancels_is_usable(cloud: Cloud) -> None:
     volume = make_volume(cloud, image=cloud.image)
     instance, operation = ask_instance(cloud, boot_volume=volume, keep_root_volume=False)
     deletion = delete(cloud, instance)
