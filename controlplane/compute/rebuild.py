@@ -96,8 +96,14 @@ def _check(instance: Instance, new: NewDisk) -> None:
 
 @transaction.atomic
 def _write(actor: Actor, instance: Instance, new: NewDisk, root_volume: Volume | None) -> Operation:
-    """Write the rebuild with two generations: one defines the guest with its new disk, the next one starts it."""
+    """Write the rebuild with two generations: one defines the guest with its new disk, the next one starts it.
+
+    The old root volume is locked before the resources: see enqueue.
+    """
     instance_lock(instance)
+    if root_volume is not None and instance.boot_volume is not None:
+        volume_lock(instance.boot_volume)
+        require_root_deletable(instance.boot_volume)
     args: dict[str, object] = {"is_to_run": instance.state == "active"}
     if root_volume is not None:
         args["root_volume"] = str(root_volume.pk)
@@ -116,9 +122,7 @@ def _write(actor: Actor, instance: Instance, new: NewDisk, root_volume: Volume |
         **{name: getattr(instance, name) for name in USER_DATA},
         generation=instance.generation,
     )
-    if root_volume is not None and instance.boot_volume is not None:
-        volume_lock(instance.boot_volume)
-        require_root_deletable(instance.boot_volume)
+    if root_volume is not None:
         root_volume_insert(root_volume, instance)
         root_volume_begin(actor, root_volume)
     return operation

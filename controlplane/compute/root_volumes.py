@@ -8,17 +8,26 @@ from dataclasses import replace
 from itertools import chain, count
 from uuid import UUID
 
+from andromede_core.documents.messages import Message, either
 from controlplane.audit.services import record
 from controlplane.catalog.io_limits import io_limits
 from controlplane.catalog.models import LOCAL, Image
 from controlplane.catalog.volume_types import usable_volume_type
-from controlplane.compute.errors import RootDiskNotVolume, RootVolumeExempted, RootVolumeHasSnapshots
+from controlplane.compute.errors import (
+    InstanceWrongState,
+    RootDiskNotVolume,
+    RootVolumeExempted,
+    RootVolumeHasSnapshots,
+)
 from controlplane.compute.models import Attachment, Instance
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import move, raise_on_violation
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import NAME_MAX
+from controlplane.operations.models import Operation
+from controlplane.operations.selectors import live_of
+from controlplane.operations.services import require_unlocked
 from controlplane.placement import lineage
 from controlplane.placement import services as placement
 from controlplane.placement.decisions import PlacementRequest
@@ -158,13 +167,14 @@ def root_volume_replaced(instance: Instance, volume_id: UUID) -> None:
     old = instance.boot_volume
     assert old is not None, "only a root volume is replaced by another"
     Instance.objects.filter(pk=instance.pk).update(boot_volume=volume_id)
+    instance.refresh_from_db(fields=["is_deleting", "keep_root_volume"])
     Attachment.objects.filter(instance=instance, is_boot=True).update(volume=volume_id, updated_at=clock.now())
     root_volume_deleted(old)
     SnapshotSchedule.objects.filter(volume=old).update(volume=volume_id)
     new = Volume.objects.filter(pk=volume_id)
     new.update(name=old.name, labels=old.labels)
     root_volume_made(volume_id)
-    new.update(is_deleting=instance.is_deleting)
+    new.update(is_deleting=instance.is_deleting and not instance.keeps_root_volume)
 
 
 def root_volume_discard(volume_id: UUID, error: dict[str, object]) -> None:
@@ -190,17 +200,33 @@ def root_volume_to_grow(instance: Instance, disk_gib: int) -> Volume | None:
     return volume
 
 
-def require_root_volume(instance: Instance) -> None:
-    """Raise RootDiskNotVolume if the root disk of the instance is no volume. It may become one of an instance whose
-    creation has failed.
+def keep_changes(instance: Instance, keep: bool | None) -> dict[str, bool]:
+    """Return the change that gives the instance, whose row is locked, this value of `keep_root_volume`; None: no other.
+
+    Raises:
+        RootDiskNotVolume: its root disk is no volume. It may become one of an instance whose creation has failed, but
+            not of one that is created by an exemption.
+        InstanceWrongState: the instance is being deleted, and its root volume with it or not.
+        Busy: an operation works with the root volume as the value is.
     """
-    is_recreated = instance.state == "error" and instance.node_id is None and instance.keep_root_volume is not None
-    if instance.boot_volume_id is None and not is_recreated:
-        raise RootDiskNotVolume(field="keep_root_volume")
+    field = "keep_root_volume"
+    instance.refresh_from_db(fields=["boot_volume"])
+    if keep is None or keep == instance.keeps_root_volume:
+        return {}
+    is_recreated = instance.state == "error" and instance.node_id is None
+    if instance.boot_volume_id is None and (instance.keep_root_volume is None or (keep and not is_recreated)):
+        raise RootDiskNotVolume(field=field)
+    if instance.is_deleting:
+        wanted = either("active", "stopped", "error")
+        raise InstanceWrongState(field=field, state=Message("being deleted"), wanted=wanted)
+    require_unlocked(instance.pk, field=field)
+    return {field: keep}
 
 
 def root_volume_deleting(instance: Instance) -> Volume | None:
     """Mark the root volume that is deleted with the instance as being deleted; None: it has none, or keeps it.
+
+    A volume that an instance was to boot from is not its root volume after a failed creation: others may have it.
 
     Raises:
         RootVolumeHasSnapshots: also one that is being taken or deleted.
@@ -213,6 +239,8 @@ def root_volume_deleting(instance: Instance) -> Volume | None:
     if volume is None or instance.keeps_root_volume:
         return None
     volume_lock(volume)
+    if not Attachment.objects.filter(instance=instance, volume=volume, is_boot=True).exists():
+        return None
     require_root_deletable(volume)
     Volume.objects.filter(pk=volume.pk).update(is_deleting=True, updated_at=clock.now())
     return volume
@@ -228,6 +256,28 @@ def require_root_deletable(volume: Volume) -> None:
     if names := snapshot_names(volume):
         raise RootVolumeHasSnapshots(volume=volume.name, count=len(names), names=listed(names))
     require_not_read(volume)
+
+
+def root_volume_spared(volume_id: UUID) -> None:
+    """Let a volume be used that was to be deleted with an instance, if the instance never got it: the deletion has
+    cancelled the creation.
+    """
+    volume = Volume.objects.get(pk=volume_id)
+    volume_lock(volume)
+    if volume.state == "available" and live_of("volume.delete", volume.pk) is None:
+        Volume.objects.filter(pk=volume.pk).update(is_deleting=False, updated_at=clock.now())
+
+
+def unmade_root_volume_discard(instance: Instance) -> None:
+    """Discard the root volume of a creation that a worker of an earlier release has ended: it made no data, and left
+    the volume in `building`.
+    """
+    volume = instance.boot_volume
+    if volume is None or volume.state != "building":
+        return
+    creations = Operation.objects.filter(kind="instance.create", resource_id=instance.pk)
+    if creations.filter(args__root_volume=str(volume.pk)).exists():
+        root_volume_discard(volume.pk, instance.last_error or {})
 
 
 def root_volume_deleted(volume: Volume) -> None:

@@ -24,8 +24,8 @@ from controlplane.compute.instance_metadata import request_metadata
 from controlplane.compute.models import METADATA_ACCESS, RESTART_POLICIES, AffinityGroup, Attachment, Instance, SshKey
 from controlplane.compute.port_placement import with_ports
 from controlplane.compute.root_volumes import (
+    keep_changes,
     new_root_volume,
-    require_root_volume,
     root_volume_begin,
     root_volume_deleting,
     root_volume_insert,
@@ -435,8 +435,8 @@ def instance_update(
 
     Raises:
         InvalidName, InvalidLabels, InstanceNameTaken.
-        RootDiskNotVolume: there is no root volume to keep.
-        Busy: an operation uses the name that the instance has.
+        RootDiskNotVolume, InstanceWrongState: see keep_changes.
+        Busy: an operation uses the name that the instance has, or its root volume.
     """
     actor.may_write()
     instance_lock(instance)
@@ -444,9 +444,7 @@ def instance_update(
     if is_renamed:
         operations.require_unlocked(instance.pk)
     has_other_labels = labels != instance.labels
-    kept = {} if keep_root_volume is None else {"keep_root_volume": keep_root_volume}
-    if keep_root_volume:
-        require_root_volume(instance)
+    kept = keep_changes(instance, keep_root_volume)
     with raise_on_violation("compute_instance_name_taken", InstanceNameTaken(field="name", name=name)):
         edit(instance, name=name, labels=labels, restart_policy=restart_policy, **kept)
     if has_other_labels:

@@ -198,14 +198,14 @@ def unlock_early(operation: Operation, resource_id: UUID) -> None:
     ResourceLock.objects.filter(resource_id=resource_id, operation=operation).delete()
 
 
-def require_unlocked(resource_id: UUID) -> None:
-    """Raise Busy while an operation locks the resource.
+def require_unlocked(resource_id: UUID, *, field: str | None = None) -> None:
+    """Raise Busy while an operation locks the resource. `field`: what cannot change until its end.
 
     A caller that has locked the resource's row keeps it unlocked.
     """
     hold = ResourceLock.objects.filter(resource_id=resource_id).select_related("operation").first()
     if hold is not None:
-        raise Busy(kind=hold.operation.kind, blocking_operation=str(hold.operation_id))
+        raise Busy(field=field, kind=hold.operation.kind, blocking_operation=str(hold.operation_id))
 
 
 @transaction.atomic

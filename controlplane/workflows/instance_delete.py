@@ -3,9 +3,14 @@ gets pending removals.
 """
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from controlplane.compute.models import INSTANCE, Attachment, Instance
-from controlplane.compute.root_volumes import root_volume_deleted
+from controlplane.compute.root_volumes import (
+    root_volume_deleted,
+    root_volume_spared,
+    unmade_root_volume_discard,
+)
 from controlplane.compute.user_data import NO_USER_DATA
 from controlplane.kernel.db import move
 from controlplane.network.models import Port
@@ -32,6 +37,10 @@ def on_success(operation: Operation) -> None:
     instance = _instance(operation)
     if (root_volume := _root_volume(operation, instance)) is not None:
         root_volume_deleted(root_volume)
+    elif operation.args.get("root_volume"):
+        root_volume_spared(UUID(operation.args["root_volume"]))
+    else:
+        unmade_root_volume_discard(instance)
     if instance.state != "deleted":
         move(instance, INSTANCE, "deleted", node=None, power_state="off", **NO_USER_DATA)
     for attachment in Attachment.objects.filter(instance=instance).select_related("volume"):
@@ -86,12 +95,13 @@ def remove_root_volume(operation: Operation) -> Effect | None:
 
 
 def _root_volume(operation: Operation, instance: Instance) -> Volume | None:
-    """Return the root volume that is deleted with the instance; None also if a creation or rebuild that the deletion
-    has cancelled has deleted it.
+    """Return the root volume that is deleted with the instance; None also if the creation that the deletion has
+    cancelled has deleted it, or has given it back. The attachment stays until the end: no other instance gets it.
     """
-    if not operation.args.get("root_volume") or instance.boot_volume_id is None:
+    if not operation.args.get("root_volume"):
         return None
-    return Volume.objects.select_related("node", "pool").get(pk=instance.boot_volume_id)
+    rows = Volume.objects.select_related("node", "pool")
+    return rows.filter(attachment__instance=instance, attachment__is_boot=True).first()
 
 
 def _instance(operation: Operation) -> Instance:

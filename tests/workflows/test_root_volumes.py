@@ -10,9 +10,16 @@ from andromede_core.permits import permit as core
 from controlplane.audit.models import AuditEntry
 from controlplane.audit.selectors import residency_of
 from controlplane.catalog.models import Image
+from controlplane.compute import rebuild as rebuilds
 from controlplane.compute.actions import allowed
 from controlplane.compute.attachments import volume_detach
-from controlplane.compute.errors import BootsFromVolume, RootDiskNotVolume, RootVolumeHasSnapshots, VolumeIsBoot
+from controlplane.compute.errors import (
+    BootsFromVolume,
+    InstanceWrongState,
+    RootDiskNotVolume,
+    RootVolumeHasSnapshots,
+    VolumeIsBoot,
+)
 from controlplane.compute.migration import instance_migrate
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
@@ -24,20 +31,24 @@ from controlplane.compute.services import (
     instance_update,
 )
 from controlplane.identity.actor import SYSTEM
-from controlplane.operations.models import Operation
+from controlplane.operations.errors import Busy
+from controlplane.operations.models import Operation, ResourceLock
 from controlplane.operations.services import operation_cancel
 from controlplane.placement.errors import InsufficientCapacity
 from controlplane.placement.models import Allocation, Binding, Lineage, Permit
 from controlplane.quotas.errors import QuotaExceeded
 from controlplane.quotas.models import Quota, QuotaUse
 from controlplane.storage.models import Volume
+from controlplane.storage.services import volume_lock
 from controlplane.workflows.operation_retry import operation_retry
 from controlplane.workflows.registry import WORKFLOWS
 from tests.workflows.helpers import (
     altered,
     ask_instance,
     assert_clean_slate,
+    attach,
     delete_everything,
+    delete_volume,
     done,
     explode,
     fresh,
@@ -344,3 +355,121 @@ def test_deletion_during_a_rebuild_deletes_both_volumes(cloud: Cloud) -> None:
     assert follow(deletions[0]).state == "succeeded"
     assert set(Volume.objects.values_list("state", flat=True)) == {"deleted"}
     assert_clean_slate(cloud)
+
+
+def fail_to_boot(cloud: Cloud, volume: Volume) -> Instance:
+    """Return an instance that was to boot from the volume, and to be deleted with it, after its creation failed."""
+    instance, operation = ask_instance(cloud, boot_volume=volume, keep_root_volume=False)
+    assert run_on(operation, altered(WORKFLOWS["instance.create"], "start", then(explode))).state == "failed"
+    assert fresh(volume).state == "available"
+    return fresh(instance)
+
+
+@pytest.mark.parametrize("is_used", [True, False])
+def test_boot_volume_of_a_failed_creation_stays(cloud: Cloud, is_used: bool) -> None:
+    volume = make_volume(cloud, image=cloud.image)
+    failed = fail_to_boot(cloud, volume)
+    change(cloud, failed, keep_root_volume=True)
+    change(cloud, failed, keep_root_volume=False)
+    other = make_instance(cloud, "other") if is_used else None
+    if other is not None:
+        done(attach(cloud, other, fresh(volume))[1])
+    done(delete(cloud, failed))
+    assert fresh(failed).state == "deleted" and volume.pk in cloud.fake.volumes
+    assert (fresh(volume).state, fresh(volume).is_deleting) == ("in-use" if is_used else "available", False)
+    delete_everything(cloud)
+    assert_clean_slate(cloud)
+
+
+def test_boot_volume_of_a_creation_that_the_deletion_cancels_is_usable(cloud: Cloud) -> None:
+    volume = make_volume(cloud, image=cloud.image)
+    instance, operation = ask_instance(cloud, boot_volume=volume, keep_root_volume=False)
+    deletion = delete(cloud, instance)
+    assert fresh(volume).is_deleting
+    assert run(operation).state == "cancelled"
+    assert follow(deletion).state == "succeeded"
+    assert (fresh(volume).state, fresh(volume).is_deleting) == ("available", False)
+    assert root_volume(make_instance(cloud, "second", boot_volume=fresh(volume))) == volume
+
+
+def test_deletion_of_the_volume_itself_goes_on_after_that_of_the_instance(cloud: Cloud) -> None:
+    volume = make_volume(cloud, image=cloud.image)
+    instance, operation = ask_instance(cloud, boot_volume=volume, keep_root_volume=False)
+    deletion = delete(cloud, instance)
+    assert run(operation).state == "cancelled"
+    own = delete_volume(cloud, fresh(volume))
+    assert follow(deletion).state == "succeeded"
+    assert fresh(volume).is_deleting
+    assert follow(own).state == "succeeded"
+    assert fresh(volume).state == "deleted"
+
+
+def test_volume_that_an_earlier_release_left_unmade_goes_with_its_instance(cloud: Cloud) -> None:
+    instance, operation = ask_instance(cloud, keep_root_volume=True)
+    volume = root_volume(instance)
+    operation_cancel(cloud.tenant.actor, operation)
+    assert run(operation).state == "cancelled"
+    Instance.objects.update(boot_volume=volume)
+    Volume.objects.update(state="building")
+    done(delete(cloud, instance))
+    assert (fresh(volume).state, fresh(instance).state) == ("deleted", "deleted")
+    assert_clean_slate(cloud)
+
+
+def test_keeping_the_root_volume_is_refused_once_its_deletion_has_begun(cloud: Cloud) -> None:
+    instance = make_instance(cloud, root_volume_type=cluster(cloud))
+    delete(cloud, instance)
+    with pytest.raises(InstanceWrongState) as refused:
+        change(cloud, instance, keep_root_volume=True)
+    assert refused.value.field == "keep_root_volume"
+    change(cloud, instance, keep_root_volume=False)
+    assert not fresh(instance).keeps_root_volume
+
+
+def test_keeping_the_root_volume_waits_for_the_rebuild_that_replaces_it(cloud: Cloud) -> None:
+    instance = make_instance(cloud, root_volume_type=cluster(cloud))
+    operation = rebuild(cloud, instance)
+    with pytest.raises(Busy) as refused:
+        change(cloud, instance, keep_root_volume=True)
+    assert refused.value.field == "keep_root_volume"
+    done(operation)
+    assert change(cloud, instance, keep_root_volume=True).keeps_root_volume
+
+
+def test_kept_root_volume_of_a_rebuild_is_usable_after_the_deletion(cloud: Cloud) -> None:
+    instance = make_instance(cloud, root_volume_type=cluster(cloud))
+    rebuilding = rebuild(cloud, instance)
+    deletions: list[Operation] = []
+
+    def keep_and_delete(_: Operation) -> None:
+        Instance.objects.update(keep_root_volume=True)  # by a process of the release before
+        deletions.append(delete(cloud, instance))
+
+    run_on(rebuilding, altered(WORKFLOWS["instance.rebuild"], "old-root-disk", then(keep_and_delete)))
+    assert follow(deletions[0]).state == "succeeded"
+    left = Volume.objects.exclude(state="deleted").get()
+    assert (left.state, left.is_deleting) == ("available", False)
+
+
+def test_rebuild_locks_the_old_volume_before_the_resources(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = make_instance(cloud, root_volume_type=cluster(cloud))
+    were_locked: list[bool] = []
+
+    def lock(volume: Volume) -> None:
+        were_locked.append(ResourceLock.objects.filter(resource_id=volume.pk).exists())
+        volume_lock(volume)
+
+    monkeypatch.setattr(rebuilds, "volume_lock", lock)
+    rebuild(cloud, instance)
+    assert were_locked == [False]
+
+
+def test_exempted_instance_gets_no_root_volume_by_its_flag(cloud: Cloud) -> None:
+    instance, operation = ask_instance(cloud)
+    Instance.objects.update(keep_root_volume=None)  # as of an instance that an exemption admits
+    operation_cancel(cloud.tenant.actor, operation)
+    assert run(operation).state == "cancelled"
+    for flag in (False, True):
+        with pytest.raises(RootDiskNotVolume):
+            change(cloud, instance, keep_root_volume=flag)
+    assert fresh(instance).keep_root_volume is None

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 
 from andromede_sdk.errors import ApiError
 from clients.terraform.cloud import Document, project_path
@@ -153,8 +154,7 @@ class InstanceResource(ApiResource):
             for each in _in_order(networks or [], document["addresses"])
         ]
         root_volume = next((each["volume"] for each in document["attachments"] if each.get("is_boot")), None)
-        is_made = bool(like.get("image")) if like.get("image") or like.get("boot_volume") else _is_made(document)
-        boot_volume = None if is_made else root_volume
+        boot_volume = None if self._is_made(document, like, root_volume) else root_volume
         values |= {
             "image": _image(document, like, boot_volume),
             "boot_volume": refer(like.get("boot_volume"), boot_volume),
@@ -171,6 +171,14 @@ class InstanceResource(ApiResource):
             values["root_volume_type"] = SCHEMA.attributes["root_volume_type"].default
         attached = [each["volume"] for each in document["attachments"] if not each.get("is_boot")]
         return values | {"volumes": refer_all(like.get("volumes"), attached) or []}
+
+    def _is_made(self, document: Document, like: Values, root_volume: Document | None) -> bool:
+        """Tell if the root disk was made for the instance; of an imported one: if its volume is not older than it."""
+        if root_volume is None or like.get("image") or like.get("boot_volume"):
+            return not like.get("boot_volume") or bool(like.get("image"))
+        volume = self.cloud.api.get(project_path(self.parent_of(like), "volumes", root_volume["id"]))
+        made_at: str = volume["created_at"]
+        return datetime.fromisoformat(made_at) >= datetime.fromisoformat(document["created_at"])
 
     def change(self, work: Work) -> bool:
         if work.changed("volumes"):
@@ -245,11 +253,6 @@ class InstanceResource(ApiResource):
             if port not in has:
                 body = {"instance": work.state["id"]}
                 self.wait(api.post(f"{ports}/{port}/actions/attach", body, deadline=work.deadline), work)
-
-
-def _is_made(document: Document) -> bool:
-    """Tell if an imported instance has a root volume that belongs to it, as one that is made with it does."""
-    return not document.get("keep_root_volume")
 
 
 def _image(document: Document, like: Values, boot_volume: Document | None) -> str | None:
