@@ -63,7 +63,7 @@ def test_snapshot_for_an_image_is_no_orphan_while_the_image_is_made(shared: Shar
     assert orphans.reconcile() == 0
     assert states() == {}
     Image.objects.filter(pk=image.pk).update(state="deleted")
-    request = OperationRequest("image.create", volume.project_id, [image.pk], {})
+    request = OperationRequest("image.create", volume.project_id, [image.pk], {}, resource_name="golden")
     operation = enqueue(SYSTEM, request)
     ResourceLock.objects.all().delete()
     assert orphans.reconcile() == 0, "its operation lives"
